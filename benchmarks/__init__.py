@@ -1,0 +1,10 @@
+"""Benchmarks. Each checks its answer before it is timed; CONTRIBUTING.md says how to run them.
+
+- `kernels.py`, `fits.py`, `start.py`, `memory.py`: asv suites (`asv run`).
+- `checked/`: pytest-benchmark suite (`pytest benchmarks --benchmark-only`). It is no package, so
+  that asv, which imports every module of this one, does not need pytest.
+- `speed.py`: every row of the speed table in one run; `readme_table.py` puts it into README.md.
+- `problems.py`, `answers.py`, `fresh.py`: data, checks against the oracle, fresh processes.
+
+Shapes are small unless the environment variable FASTLOGIT_BENCH_FULL is 1.
+"""

@@ -1,0 +1,63 @@
+"""Logistic regression from compiled kernels: one fused pass over the rows.
+
+The names below load what they need when they are first used, so that ``import fastlogit`` costs
+next to nothing (neither numba nor scikit-learn is imported until a function is called for).
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .elementwise import log1p_exp, log_sigmoid, logit, sigmoid
+    from .errors import DivergenceError
+    from .functional import cost, cost_gradient, fit, gradient_descent
+    from .prediction import predict, predict_proba, raw_prediction
+    from .result import FitResult, Progress
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "DivergenceError",
+    "FitResult",
+    "Progress",
+    "cost",
+    "cost_gradient",
+    "fit",
+    "gradient_descent",
+    "log1p_exp",
+    "log_sigmoid",
+    "logit",
+    "predict",
+    "predict_proba",
+    "raw_prediction",
+    "sigmoid",
+]
+
+_HOME = {
+    "DivergenceError": "errors",
+    "FitResult": "result",
+    "Progress": "result",
+    "cost": "functional",
+    "cost_gradient": "functional",
+    "fit": "functional",
+    "gradient_descent": "functional",
+    "log1p_exp": "elementwise",
+    "log_sigmoid": "elementwise",
+    "logit": "elementwise",
+    "predict": "prediction",
+    "predict_proba": "prediction",
+    "raw_prediction": "prediction",
+    "sigmoid": "elementwise",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(import_module(f".{_HOME[name]}", __name__), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

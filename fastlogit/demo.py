@@ -1,0 +1,557 @@
+"""The demonstration: logistic regression on real data, with its numbers and pictures.
+
+Each study is a pair of functions: one computes and returns a plain record, which tests can check,
+the other draws that record.  Accuracies and log-losses are of rows that the fit has not seen.
+"""
+
+from __future__ import annotations
+
+import time
+import warnings
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.datasets import load_breast_cancer, load_digits, load_iris, make_circles
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.linear_model import LinearRegression
+from sklearn.metrics import confusion_matrix, log_loss
+from sklearn.model_selection import train_test_split
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import PolynomialFeatures, StandardScaler
+
+from fastlogit import plots, reference
+from fastlogit.functional import fit, gradient_descent
+from fastlogit.result import FitResult
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+Array = NDArray[Any]
+
+#: The seed of every split and every made-up data set.
+SEED = 0
+
+#: Seconds that one timing of the NumPy loop takes, about.
+TIMING_SECONDS = 0.05
+
+
+@dataclass(frozen=True)
+class Row:
+    """One line of the table: a model on a data set, measured on unseen rows.
+
+    `speedup` is the time that one iteration takes in plain NumPy over ours, same step and data.
+    """
+
+    data: str
+    model: str
+    accuracy: float
+    log_loss: float | None = None
+    n_iter: int | None = None
+    seconds: float | None = None
+    speedup: float | None = None
+
+
+@dataclass(frozen=True)
+class Split:
+    """Rows to fit to and rows to judge by."""
+
+    X: Array
+    y: Array
+    X_test: Array
+    y_test: Array
+
+
+def split(X: Array, y: Array) -> Split:
+    """Set three rows in ten aside, the same ones each time, with the same mix of classes."""
+    X, X_test, y, y_test = train_test_split(X, y, test_size=0.3, stratify=y, random_state=SEED)
+    return Split(X, y, X_test, y_test)
+
+
+def standardized(data: Split) -> Split:
+    """Centre and scale the columns by the mean and deviation of the rows to fit to."""
+    scaler = StandardScaler().fit(data.X)
+    return Split(scaler.transform(data.X), data.y, scaler.transform(data.X_test), data.y_test)
+
+
+def tumours(*columns: str) -> tuple[Array, Array]:
+    """Return the Wisconsin tumour data: some columns, or all 30, and 1 for malignant."""
+    data = load_breast_cancer()
+    names = data.feature_names.tolist()
+    chosen = [names.index(column) for column in columns] if columns else slice(None)
+    return data.data[:, chosen], 1 - data.target
+
+
+def judged(name: str, model: str, data: Split, result: FitResult, speedup: float) -> Row:
+    """Return the line of the table for a fit."""
+    proba = result.predict_proba(data.X_test)
+    accuracy = float(np.mean(result.predict(data.X_test) == data.y_test))
+    # The one-vs-all hypotheses of a row need not add up to 1; the log-loss is of their shares.
+    loss = float(log_loss(data.y_test, proba / proba.sum(axis=1, keepdims=True)))
+    return Row(name, model, accuracy, loss, result.n_iter, result.seconds, speedup)
+
+
+# --- the speed beside NumPy ----------------------------------------------------------------
+
+
+def times_numpy(X: Array, y: Array, momentum: str = "none", l2_reg: float = 0.0) -> float:
+    """Return how many times faster one iteration is than the same loop in plain NumPy.
+
+    Both take the same number of steps of the same fixed size; the best of three timings each.
+    The steps are tiny, so that neither loop arrives while it is timed.
+    """
+    X = np.ascontiguousarray(X)
+    classes, codes = np.unique(y, return_inverse=True)
+    bound = 0.25 * np.linalg.norm(np.column_stack([np.ones(len(X)), X]), 2) ** 2 / len(X)
+    step = 1e-3 / (bound + l2_reg)
+    in_numpy = _numpy_loop(X, codes, len(classes), step, momentum, l2_reg)
+    n_iter = 8
+    while n_iter < 100_000 and (seconds := _timed(in_numpy, n_iter)) < TIMING_SECONDS:
+        n_iter *= 2 if seconds > TIMING_SECONDS / 4 else 4
+
+    def ours(steps: int) -> None:
+        gradient_descent(
+            X,
+            y,
+            step_size=step,
+            momentum="none" if momentum == "none" else "nesterov",
+            tol=0.0,
+            max_iter=steps,
+            standardize=False,
+            l2_reg=l2_reg,
+        )
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)  # to stop at max_iter is the plan
+        fast = min(_timed(ours, n_iter) for _ in range(3))
+    return min(_timed(in_numpy, n_iter) for _ in range(3)) / fast
+
+
+def _numpy_loop(
+    X: Array, codes: Array, n_classes: int, step: float, momentum: str, l2_reg: float
+) -> Callable[[int], object]:
+    """Return the plain NumPy loop as a function of the number of iterations."""
+    if n_classes > 2:
+        return lambda steps: reference.one_vs_all(X, codes, n_classes, step, steps, l2_reg=l2_reg)
+    return lambda steps: reference.gradient_descent(
+        X, codes, step, steps, momentum=momentum, l2_reg=l2_reg
+    )
+
+
+def _timed(action: Callable[[int], object], steps: int) -> float:
+    """Return the seconds that an action takes."""
+    began = time.perf_counter()
+    action(steps)
+    return time.perf_counter() - began
+
+
+# --- study 1: sigmoid and boundary ---------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Hypothesis:
+    """The model -3 + x1 + x2 and points that it decides about."""
+
+    rows: tuple[Row, ...]
+    result: FitResult
+    X: Array
+    y: Array
+
+
+def hypothesis() -> Hypothesis:
+    """Take the model with intercept -3 and coefficients 1, 1 and let it judge random points."""
+    X = np.random.default_rng(SEED).uniform(0, 3, (60, 2))
+    result = known_model(np.ones(2), -3.0)
+    return Hypothesis((), result, X, result.predict(X))
+
+
+def known_model(coef: Array, intercept: float) -> FitResult:
+    """Return a model whose coefficients are given, not fitted."""
+    return FitResult(
+        coef=coef,
+        intercept=intercept,
+        classes=np.array([0, 1]),
+        n_iter=0,
+        n_passes=0,
+        converged=True,
+        message="coefficients were given",
+        history=np.zeros(1),
+        gradient_norm=0.0,
+        seconds=0.0,
+        solver="none",
+    )
+
+
+def draw_hypothesis(study: Hypothesis, figure: Figure) -> None:
+    """Draw the sigmoid, and the line x1 + x2 = 3."""
+    left, right = figure.subplots(1, 2, width_ratios=(1.25, 1))
+    plots.plot_sigmoid(left)
+    left.set_title("The sigmoid turns z into a probability")
+    plots.plot_decision_boundary(study.result, study.X, study.y, right)
+    right.set(title="z = −3 + x1 + x2", aspect="equal")
+    box = {"boxstyle": "round", "facecolor": "white", "edgecolor": "none", "alpha": 0.85}
+    right.text(0.75, 0.75, "predict 0", ha="center", va="center", bbox=box)
+    right.text(2.25, 2.25, "predict 1", ha="center", va="center", bbox=box)
+    right.text(1.5, 1.5, "x1 + x2 = 3", ha="center", va="bottom", rotation=-45, bbox=box)
+
+
+# --- study 2: why not linear regression ----------------------------------------------------
+
+
+@dataclass(frozen=True)
+class FarOut:
+    """One feature with and without a far-out value: least squares beside logistic regression.
+
+    The mappings are by case, "as measured" and "one slip"; `boundaries` holds the feature
+    values from which (linear, logistic) regression predict malignant.
+    """
+
+    rows: tuple[Row, ...]
+    x: Mapping[str, Array]
+    y: Array
+    linear: Mapping[str, LinearRegression]
+    logistic: Mapping[str, FitResult]
+    boundaries: Mapping[str, tuple[float, float]]
+
+
+def far_out() -> FarOut:
+    """Fit both models to the mean radius, then again with one radius typed ten times too large."""
+    data = split(*tumours("mean radius"))
+    slipped = data.X.copy()
+    slipped[np.argmax(data.y)] *= 10.0
+    speedup = times_numpy(standardized(data).X, data.y)
+    rows: list[Row] = []
+    linear, logistic, boundaries = {}, {}, {}
+    cases = {"as measured": data.X, "one slip": slipped}
+    for case, X in cases.items():
+        line = linear[case] = LinearRegression().fit(X, data.y)
+        curve = logistic[case] = fit(X, data.y, tol=1e-8)
+        boundaries[case] = (
+            float((0.5 - line.intercept_) / line.coef_[0]),
+            float(-np.asarray(curve.intercept) / curve.coef[0]),
+        )
+        name = f"tumours, mean radius, {case}"
+        accuracy = float(np.mean((line.predict(data.X_test) >= 0.5) == data.y_test))
+        rows.append(Row(name, "linear regression", accuracy))
+        rows.append(judged(name, "logistic", data, curve, speedup))
+    x = {case: X[:, 0] for case, X in cases.items()}
+    return FarOut(tuple(rows), x, data.y, linear, logistic, boundaries)
+
+
+def draw_far_out(study: FarOut, figure: Figure) -> None:
+    """Draw both cases one above the other, on the same scale."""
+    upper, lower = figure.subplots(2, 1, sharex=True)
+    right = 1.6 * float(study.x["as measured"].max())
+    for ax, case in zip((upper, lower), study.x, strict=True):
+        line, curve = study.linear[case], study.logistic[case]
+        plots.plot_one_feature(
+            study.x[case],
+            study.y,
+            {
+                "linear regression": lambda x, line=line: line.predict(x[:, None]),
+                "logistic regression": lambda x, fit=curve: fit.predict_proba(x[:, None])[:, 1],
+            },
+            ax,
+            limits=(5.0, right),
+            feature_name="mean radius of the cell nuclei",
+            class_names=("benign", "malignant"),
+        )
+        ax.legend(loc="center right", frameon=False)
+    slip = float(study.x["one slip"].max())
+    upper.set(title="Tumours as measured", xlabel="")
+    lower.set_title(f"One malignant tumour's radius, {slip / 10:.4g}, typed as {slip:.4g}")
+    lower.annotate(
+        f"the slip: {slip:.4g}",
+        (right, 1.08),
+        (0.87 * right, 1.08),
+        ha="right",
+        va="center",
+        arrowprops={"arrowstyle": "->"},
+    )
+
+
+# --- study 3: gradient descent, plain and accelerated --------------------------------------
+
+
+@dataclass(frozen=True)
+class Descent:
+    """The same cost descended twice, and its minimum."""
+
+    rows: tuple[Row, ...]
+    plain: FitResult
+    accelerated: FitResult
+    best: float
+
+
+def descent(l2_reg: float = 0.001) -> Descent:
+    """Fit all 30 features of the tumours by plain and by accelerated gradient descent."""
+    data = standardized(split(*tumours()))
+    linear = LinearRegression().fit(data.X, data.y)
+    accuracy = float(np.mean((linear.predict(data.X_test) >= 0.5) == data.y_test))
+    rows = [Row("tumours, 30 features", "linear regression", accuracy)]
+    results: dict[str, FitResult] = {}
+    for momentum in ("none", "nesterov"):
+        results[momentum] = fit(
+            data.X,
+            data.y,
+            solver="gradient_descent",
+            momentum=momentum,
+            l2_reg=l2_reg,
+            max_iter=100_000,
+        )
+        model = "logistic, plain" if momentum == "none" else "logistic, accelerated"
+        speedup = times_numpy(data.X, data.y, momentum, l2_reg)
+        rows.append(judged("tumours, 30 features", model, data, results[momentum], speedup))
+    exact = fit(data.X, data.y, l2_reg=l2_reg, tol=1e-11, max_iter=100_000)
+    best = float(exact.history.min())
+    return Descent(tuple(rows), results["none"], results["nesterov"], best)
+
+
+def draw_descent(study: Descent, figure: Figure) -> None:
+    """Draw the two cost curves."""
+    ax = figure.subplots()
+    plots.plot_cost_history(
+        {
+            f"plain, {study.plain.n_iter:,} iterations": study.plain,
+            f"accelerated (Nesterov), {study.accelerated.n_iter:,} iterations": study.accelerated,
+        },
+        ax,
+        best=study.best,
+    )
+    ax.set_title("Gradient descent on the tumour data, 30 features")
+
+
+# --- studies 4 and 5: boundaries -----------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Boundaries:
+    """Two features with one fit for each polynomial degree.
+
+    `transforms` takes the two features to those of the fit of that degree.
+    """
+
+    rows: tuple[Row, ...]
+    X: Array
+    y: Array
+    results: Mapping[int, FitResult]
+    transforms: Mapping[int, Callable[[Array], Array]]
+
+
+def boundaries(name: str, X: Array, y: Array, degrees: tuple[int, ...], l2_reg: float) -> Boundaries:
+    """Fit two features, and their products up to each degree."""
+    data = split(X, y)
+    rows = []
+    results, transforms = {}, {}
+    for degree in degrees:
+        steps = make_pipeline(
+            StandardScaler(), PolynomialFeatures(degree, include_bias=False), StandardScaler()
+        ).fit(data.X)
+        transforms[degree] = steps.transform
+        made = Split(steps.transform(data.X), data.y, steps.transform(data.X_test), data.y_test)
+        results[degree] = fit(made.X, made.y, l2_reg=l2_reg, max_iter=50_000)
+        model = "logistic, line" if degree == 1 else f"logistic, degree {degree}"
+        speedup = times_numpy(made.X, made.y, l2_reg=l2_reg)
+        rows.append(judged(name, model, made, results[degree], speedup))
+    return Boundaries(tuple(rows), data.X, data.y, results, transforms)
+
+
+_TWO_FEATURES = ("mean texture", "mean concave points")
+
+
+def tumour_boundaries() -> Boundaries:
+    """Separate the tumours by two features, with a line and with a curve."""
+    return boundaries("tumours, 2 features", *tumours(*_TWO_FEATURES), (1, 3), 1e-4)
+
+
+def circles() -> Boundaries:
+    """Separate a disc from the ring round it: no line can, a conic does."""
+    X, y = make_circles(400, noise=0.13, factor=0.5, random_state=SEED)
+    return boundaries("circles", X, y, (1, 2), 1e-4)
+
+
+def draw_tumour_boundaries(study: Boundaries, figure: Figure) -> None:
+    """Draw line and curve side by side."""
+    _draw_degrees(study, figure, _TWO_FEATURES, ("benign", "malignant"))
+
+
+def draw_circles(study: Boundaries, figure: Figure) -> None:
+    """Draw line and conic side by side."""
+    for ax in _draw_degrees(study, figure, ("x1", "x2"), ("ring", "disc")):
+        ax.set_aspect("equal")
+
+
+def _draw_degrees(
+    study: Boundaries, figure: Figure, features: tuple[str, str], classes: tuple[str, str]
+) -> list[Axes]:
+    """Draw one panel per degree."""
+    axes = list(figure.subplots(1, len(study.results), sharey=True))
+    for ax, degree, row in zip(axes, study.results, study.rows, strict=True):
+        plots.plot_decision_boundary(
+            study.results[degree],
+            study.X,
+            study.y,
+            ax,
+            transform=study.transforms[degree],
+            feature_names=features,
+            class_names=classes,
+        )
+        kind = "A line" if degree == 1 else f"Polynomial of degree {degree}"
+        ax.set_title(f"{kind}: {row.accuracy:.1%} of unseen rows right")
+    axes[1].set_ylabel("")
+    _legend(axes[0])
+    return axes
+
+
+# --- studies 6 and 7: one-vs-all -----------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class OneVsAll:
+    """A fit of several classes; `flat` is a fit of two columns, which a picture can show."""
+
+    rows: tuple[Row, ...]
+    data: Split
+    result: FitResult
+    class_names: tuple[str, ...]
+    confusion: Array
+
+
+def iris() -> OneVsAll:
+    """Fit three kinds of iris: by two features, which the picture shows, and by all four."""
+    source = load_iris()
+    names = tuple(str(name) for name in source.target_names)
+    labels = source.target_names[source.target]
+    shown, shown_row = _one_vs_all("iris, 2 features", split(source.data[:, 2:], labels), 1e-3)
+    _, row = _one_vs_all("iris, 4 features", standardized(split(source.data, labels)), 1e-3)
+    data = split(source.data[:, 2:], labels)
+    return OneVsAll((shown_row, row), data, shown, names, _confusion(data, shown))
+
+
+def digits() -> OneVsAll:
+    """Fit the ten digits from pictures of 8 x 8 pixels."""
+    source = load_digits()
+    data = split(source.data / 16.0, source.target)
+    result, row = _one_vs_all("digits, 64 pixels", data, 1e-3)
+    names = tuple(str(label) for label in result.classes)
+    return OneVsAll((row,), data, result, names, _confusion(data, result))
+
+
+def _one_vs_all(name: str, data: Split, l2_reg: float) -> tuple[FitResult, Row]:
+    """Fit one hypothesis per class, all in the same passes over X.
+
+    The columns have one scale already: a pixel that is nearly always blank is not blown up.
+    """
+    result = fit(data.X, data.y, l2_reg=l2_reg, tol=1e-5, standardize=False)
+    speedup = times_numpy(data.X, data.y, l2_reg=l2_reg)
+    return result, judged(name, f"one-vs-all, {len(result.classes)} classes", data, result, speedup)
+
+
+def _confusion(data: Split, result: FitResult) -> Array:
+    """Count the unseen rows by true class (rows) and predicted class (columns)."""
+    matrix: Array = confusion_matrix(data.y_test, result.predict(data.X_test))
+    return matrix
+
+
+def draw_iris(study: OneVsAll, figure: Figure) -> None:
+    """Draw the three regions."""
+    ax = figure.subplots()
+    plots.plot_decision_boundary(
+        study.result,
+        study.data.X,
+        study.data.y,
+        ax,
+        feature_names=("petal length (cm)", "petal width (cm)"),
+    )
+    ax.set_title("One-vs-all: the largest of three hypotheses wins")
+    _legend(ax)
+
+
+def draw_digits(study: OneVsAll, figure: Figure) -> None:
+    """Draw what each of the ten hypotheses looks for, and which digits are mixed up."""
+    left, right = figure.subfigures(1, 2, width_ratios=(1.35, 1))
+    axes = left.subplots(2, 5)
+    coef = study.result.coef
+    limit = float(np.quantile(np.abs(coef), 0.99))
+    for k, ax in enumerate(axes.flat):
+        image = plots.plot_coef_image(coef[:, k], (8, 8), ax, limit=limit)
+        ax.set_title(study.class_names[k])
+    bar = left.colorbar(image, ax=axes, orientation="horizontal", shrink=0.6, extend="both")
+    bar.set_label("coefficient: ink here speaks against (−) or for (+) the digit")
+    left.suptitle("What each hypothesis looks for")
+    ax = right.subplots()
+    plots.plot_confusion(study.confusion, study.class_names, ax)
+    ax.set_title(f"{study.rows[0].accuracy:.1%} of {study.confusion.sum()} unseen digits right")
+
+
+def _legend(ax: Axes) -> None:
+    """Put a legend over the points that hides none of the colours."""
+    ax.legend(loc="best", framealpha=0.9, edgecolor="none")
+
+
+# --- all of it -----------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Study:
+    """A part of the demonstration: what it is, how to compute and how to draw it."""
+
+    title: str
+    picture: str
+    size: tuple[float, float]
+    compute: Callable[[], Any]
+    draw: Callable[[Any, Figure], object]
+
+
+STUDIES = (
+    Study("sigmoid and decision boundary", "1-hypothesis", (10, 4.2), hypothesis, draw_hypothesis),
+    Study("why not linear regression", "2-far-out-point", (9, 6), far_out, draw_far_out),
+    Study("gradient descent", "3-gradient-descent", (7, 4.5), descent, draw_descent),
+    Study(
+        "a line and a curve through two features",
+        "4-tumour-boundaries",
+        (10, 4.4),
+        tumour_boundaries,
+        draw_tumour_boundaries,
+    ),
+    Study("a circle", "5-circle", (10, 4.8), circles, draw_circles),
+    Study("one-vs-all: irises", "6-iris", (7, 5), iris, draw_iris),
+    Study("one-vs-all: digits", "7-digits", (11, 5), digits, draw_digits),
+)
+
+
+def run(out: Path) -> Iterator[tuple[Study, tuple[Row, ...], Path]]:
+    """Run all studies, one at each step of the iteration, and draw their pictures.
+
+    Parameters
+    ----------
+    out : Path
+        Directory for the PNG pictures; it is made if need be.
+
+    Yields
+    ------
+    study : Study
+        What was done.
+    rows : tuple of Row
+        Its lines of the table.
+    path : Path
+        Its picture.
+    """
+    out.mkdir(parents=True, exist_ok=True)
+    for study in STUDIES:
+        record = study.compute()
+        yield study, record.rows, _save(study, record, out / f"{study.picture}.png")
+
+
+def _save(study: Study, record: Any, path: Path) -> Path:
+    """Draw a picture into a file, without matplotlib's global state."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=study.size, dpi=110, layout="constrained")
+    study.draw(record, figure)
+    figure.savefig(path)
+    return path

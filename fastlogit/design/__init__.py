@@ -1,0 +1,1 @@
+"""Where rows come from: each design answers the same passes, whatever holds its rows."""

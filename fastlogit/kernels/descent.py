@@ -1,0 +1,224 @@
+"""The pass that gives cost and gradient, and gradient descent as one compiled loop around it.
+
+A descent of no steps only evaluates. One entry serves both, since each further one that holds the
+row kernels takes two seconds to compile.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+from numba import prange
+
+from .passes import add_partials, chunk_rows, pack_models, sum_chunk_kernel, unpack_totals
+from .policy import Twins, entry, kernel
+from .rows import packed_width
+
+__all__ = ["CONVERGED", "DIVERGED", "RUNNING", "DescentState", "descend", "start_state"]
+
+RUNNING, CONVERGED, DIVERGED = 0, 1, 2
+# A cost that grows by less than this, relative to itself, has only been rounded.
+ROUNDING = 1e-13
+
+
+class DescentState(NamedTuple):
+    """All that a descent remembers between two bursts, one row for each model.
+
+    `cost`, `gradient` and `intercept_gradient` belong to `point`.
+    `coef` is the iterate, `point` where the gradient is taken (beyond the iterate by the
+    momentum), `best` the point of the lowest cost seen. `momentum` is Nesterov's sequence t;
+    `plain` is 1 where the last move was a gradient step alone.
+    """
+
+    coef: Any
+    intercept: Any
+    point: Any
+    point_intercept: Any
+    gradient: Any
+    intercept_gradient: Any
+    cost: Any
+    last_cost: Any
+    best: Any
+    best_intercept: Any
+    best_cost: Any
+    momentum: Any
+    plain: Any
+
+
+def start_state(coef: Any, intercept: Any) -> DescentState:
+    """Return the state of a descent that has not evaluated its start yet."""
+    n_models = coef.shape[0]
+    return DescentState(
+        coef=np.array(coef),
+        intercept=np.array(intercept),
+        point=np.array(coef),
+        point_intercept=np.array(intercept),
+        gradient=np.empty_like(coef),
+        intercept_gradient=np.empty(n_models),
+        cost=np.empty(n_models),
+        last_cost=np.full(n_models, np.inf),
+        best=np.array(coef),
+        best_intercept=np.array(intercept),
+        best_cost=np.full(n_models, np.inf),
+        momentum=np.ones(n_models),
+        plain=np.ones(n_models, dtype=np.int64),
+    )
+
+
+@kernel
+def keep_best(state: Any, model: int, cost: float) -> None:
+    """Remember the point just evaluated."""
+    state.best_cost[model] = cost
+    state.best_intercept[model] = state.point_intercept[model]
+    for column in range(state.point.shape[1]):
+        state.best[model, column] = state.point[model, column]
+
+
+@kernel
+def return_to_iterate(state: Any, model: int) -> None:
+    """Drop the momentum: the next gradient is taken at the iterate itself."""
+    state.momentum[model] = 1.0
+    state.plain[model] = 1
+    state.last_cost[model] = np.inf
+    state.point_intercept[model] = state.intercept[model]
+    for column in range(state.point.shape[1]):
+        state.point[model, column] = state.coef[model, column]
+
+
+@kernel
+def add_penalty(state: Any, penalty: Any) -> None:
+    """Add the L2 penalty at the point to its cost and gradient."""
+    for model in range(state.point.shape[0]):
+        for column in range(penalty.size):
+            slope = penalty[column] * state.point[model, column]
+            state.cost[model] += 0.5 * slope * state.point[model, column]
+            state.gradient[model, column] += slope
+
+
+@kernel
+def move(state: Any, model: int, step_size: float, accelerate: bool) -> float:
+    """Step against the gradient, extrapolate by the momentum; return the largest change.
+
+    Momentum is dropped when it points uphill (O'Donoghue and Candes, 2015, gradient scheme).
+    """
+    n_features = state.coef.shape[1]
+    new_intercept = state.point_intercept[model] - step_size * state.intercept_gradient[model]
+    change = new_intercept - state.intercept[model]
+    largest, uphill = abs(change), state.intercept_gradient[model] * change
+    for column in range(n_features):
+        # The gradient's place holds the new iterate until the loop below.
+        slope = state.gradient[model, column]
+        new = state.point[model, column] - step_size * slope
+        change = new - state.coef[model, column]
+        largest, uphill = max(largest, abs(change)), uphill + slope * change
+        state.gradient[model, column] = new
+    extrapolation = 0.0
+    if accelerate and uphill <= 0.0:
+        following = 0.5 * (1.0 + np.sqrt(1.0 + 4.0 * state.momentum[model] ** 2))
+        extrapolation = (state.momentum[model] - 1.0) / following
+        state.momentum[model] = following
+    else:
+        state.momentum[model] = 1.0
+    state.plain[model] = 1 if extrapolation == 0.0 else 0
+    change = new_intercept - state.intercept[model]
+    state.point_intercept[model] = new_intercept + extrapolation * change
+    state.intercept[model] = new_intercept
+    for column in range(n_features):
+        new = state.gradient[model, column]
+        change = new - state.coef[model, column]
+        state.point[model, column] = new + extrapolation * change
+        state.coef[model, column] = new
+    return largest
+
+
+@kernel
+def descent_step(state: Any, step_size: float, accelerate: bool, tol: float) -> int:
+    """Update every model from the cost and gradient at its point; return how the descent goes.
+
+    1. where the cost grew: after a gradient step alone the descent diverges, after momentum go
+    back to the iterate; 2. remember the best point; 3. move; 4. converged when no model moves
+    more than `tol`, by a gradient step alone.
+    """
+    at_rest = True
+    for model in range(state.cost.size):
+        cost = state.cost[model]
+        allowed = state.last_cost[model] + ROUNDING * abs(state.last_cost[model])
+        # Written so that a NaN counts as growth.
+        if not cost <= allowed:
+            if state.plain[model] == 1:
+                return DIVERGED
+            return_to_iterate(state, model)
+            at_rest = False
+            continue
+        if cost < state.best_cost[model]:
+            keep_best(state, model, cost)
+        state.last_cost[model] = cost
+        was_plain = state.plain[model] == 1
+        if not move(state, model, step_size, accelerate) <= tol:
+            at_rest = False
+        elif not was_plain:
+            return_to_iterate(state, model)
+            at_rest = False
+    return CONVERGED if at_rest else RUNNING
+
+
+def _descend(direct: bool) -> Twins:
+    sum_chunk = sum_chunk_kernel(direct)
+
+    def descend(
+        rows: Any, targets: Any, penalty: Any, step_size: float, accelerate: bool, tol: float,
+        state: Any, evaluated: bool, history_out: Any,
+    ) -> tuple[int, int]:  # fmt: skip
+        n_models, n_features = state.coef.shape
+        packed = packed_width(n_features)
+        width = n_features if direct else packed
+        packed_coef, packed_intercept = np.empty((n_models, packed)), np.empty(n_models)
+        center = np.empty(packed)
+        step = chunk_rows(rows.n_samples, n_features)
+        n_chunks = (rows.n_samples + step - 1) // step
+        partials = np.empty((n_chunks, n_models, packed + 2))
+        total = np.empty((n_models, packed + 2))
+        for done in range(history_out.shape[0] + 1):
+            if done > 0:
+                for model in range(n_models):
+                    history_out[done - 1, model] = state.cost[model]
+                status = descent_step(state, step_size, accelerate, tol)
+                if status != RUNNING:
+                    return done, status
+            elif evaluated:
+                continue
+            pack_models(
+                rows, state.point, state.point_intercept, width,
+                packed_coef, packed_intercept, center,
+            )  # fmt: skip
+            for chunk in prange(n_chunks):
+                start = chunk * step
+                stop = min(start + step, rows.n_samples)
+                sum_chunk(
+                    rows, targets, start, stop,
+                    packed_coef, packed_intercept, center, partials[chunk],
+                )  # fmt: skip
+            add_partials(partials, total)
+            unpack_totals(
+                rows, total, targets.total_weight, width,
+                state.cost, state.gradient, state.intercept_gradient,
+            )  # fmt: skip
+            add_penalty(state, penalty)
+        return history_out.shape[0], RUNNING
+
+    return entry(descend, name="direct" if direct else "gathered")
+
+
+_BY_FORM = {direct: _descend(direct) for direct in (True, False)}
+
+
+def descend(direct: bool) -> Twins:
+    """Return the compiled descent over rows read in place (direct) or gathered block by block.
+
+    ``descend(rows, targets, penalty, step_size, accelerate, tol, state, evaluated, history_out)``
+    evaluates cost and gradient at `state.point`, unless they are there already (`evaluated`);
+    then takes up to ``len(history_out)`` steps, each followed by an evaluation. It returns the
+    number of steps and the status; `history_out` gets the cost before each step.
+    """
+    return _BY_FORM[direct]

@@ -1,0 +1,402 @@
+"""How everything in this package is compiled, and where the compiled code is kept.
+
+Design rules, with their reasons:
+
+- Three decorators, one per storey: `formula` (scalar maths), `kernel` (one block of rows) and
+  `entry` (what Python calls). Only entries are kept on disk: the storeys below are compiled into
+  them.
+- `error_model="numpy"` everywhere: Python's division check is a branch that keeps LLVM from
+  vectorising a loop.
+- `contract` (fused multiply-add) is the only fast-math flag. `fastmath=True` folds `isnan` away,
+  and `reassoc` destroys the add-a-magic-number rounding in exp, also where a caller with that flag
+  inlines it.
+- numba's own disk cache is not used. It misses an edit in a callee that lives in another file
+  (numba#8851); its key ignores `parallel=` and `fastmath=` (numba#6845), so that a serial function
+  may be served the parallel code of the same name; and two processes that fill one index at once
+  can pair a signature with the code of another. Here a folder belongs to one state of all the
+  kernel sources, each twin has a folder of its own, and there is no index: one file per signature,
+  named by the hash of its key, which the file repeats.
+- No two pieces of machine code share a symbol. numba numbers its symbols anew in every process, so
+  that cached code from two processes can carry one symbol twice, and the linker silently takes the
+  first for both: measured with two kernels of one factory, one answered with the other's result.
+- The cache is a help, never a condition: whatever goes wrong with it, the function is compiled.
+"""
+
+import contextlib
+import hashlib
+import itertools
+import os
+import pickle
+import re
+import shutil
+import sys
+import time
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from types import CodeType, FunctionType
+from typing import Any
+
+import llvmlite
+import numba
+import numpy as np
+from numba.core import bytecode, compiler, serialize
+
+_FASTMATH = frozenset({"contract"})
+_TWINS = ("serial", "parallel")
+_DIGEST_BYTES = hashlib.sha256().digest_size
+_FINGERPRINT_DIGITS = 24
+_STALE_SECONDS = 30 * 24 * 3600.0
+
+# Settings of numba that change the machine code but not the key of numba's own cache: with a warm
+# cache, NUMBA_BOUNDSCHECK=1 would check nothing.
+_CODE_SETTINGS = (
+    "BOUNDSCHECK",
+    "DEBUGINFO_DEFAULT",
+    "ENABLE_AVX",
+    "LOOP_VECTORIZE",
+    "OPT",
+    "SLP_VECTORIZE",
+)
+
+
+@dataclass(frozen=True)
+class Twins:
+    """One Python function, compiled twice.
+
+    Attributes
+    ----------
+    serial : callable
+        Compiled with `prange` meaning `range`: it starts no threads, so that it is safe anywhere.
+    parallel : callable
+        Compiled with `parallel=True`. Call it inside `fastlogit.threads.team` only.
+    """
+
+    serial: Callable[..., Any]
+    parallel: Callable[..., Any]
+
+    def choose(self, parallel: bool) -> Callable[..., Any]:
+        """Return the parallel twin if `parallel`, else the serial one."""
+        return self.parallel if parallel else self.serial
+
+
+def formula(func: Callable[..., Any]) -> Any:
+    """Compile scalar maths, to be inlined into the loops that call it.
+
+    Parameters
+    ----------
+    func : callable
+        Function of scalars.
+
+    Returns
+    -------
+    callable
+        A numba dispatcher, or `func` itself under NUMBA_DISABLE_JIT=1.
+    """
+    return _njit(func, _local_suffix(func))
+
+
+def kernel(func: Callable[..., Any]) -> Any:
+    """Compile a serial loop over one block of rows, for entries and other kernels to call.
+
+    It has no way in from Python: a call from there ends the process (wrap it in an entry).
+
+    Parameters
+    ----------
+    func : callable
+        Function of arrays and scalars.
+
+    Returns
+    -------
+    callable
+        A numba dispatcher, or `func` itself under NUMBA_DISABLE_JIT=1.
+    """
+    # Without wrappers for calls from Python: a fifth less to compile.
+    return _njit(func, _local_suffix(func), no_cpython_wrapper=True, no_cfunc_wrapper=True)
+
+
+def entry(func: Callable[..., Any], name: str | None = None) -> Twins:
+    """Compile a function that Python calls: a serial and a parallel twin, both kept on disk.
+
+    Both release the GIL.
+
+    Parameters
+    ----------
+    func : callable
+        Its parallel loops use `numba.prange`, which is `range` in the serial twin.
+    name : str, optional
+        Name that no other entry of the module has, for the file names in the cache; for factories
+        that make several entries out of one function.
+
+    Returns
+    -------
+    Twins
+        Under NUMBA_DISABLE_JIT=1 both are `func` itself.
+    """
+    suffix = (f"_{name}" if name else "") + _local_suffix(func)
+    serial, parallel = (_cached(func, suffix, twin) for twin in _TWINS)
+    return Twins(serial, parallel)
+
+
+def cache_folder() -> Path | None:
+    """Return the folder of the compiled code of this version, or None if it cannot be kept.
+
+    It is `$NUMBA_CACHE_DIR/fastlogit/<fingerprint>`, else the same in the user's cache folder. The
+    fingerprint covers the sources of all kernels and the versions of numba, llvmlite, numpy and
+    Python.
+    """
+    return _prepared_folder(str(numba_setting("CACHE_DIR") or ""))
+
+
+def numba_setting(name: str) -> Any:
+    """Return a setting of `numba.config`, whose names are made at run time; None if unknown."""
+    return getattr(numba.config, name, None)
+
+
+# ------------------------------------------------------------------------------------------------
+# Compiling
+
+
+def _njit(func: Callable[..., Any], suffix: str, **options: Any) -> Any:
+    if numba_setting("DISABLE_JIT"):
+        return func
+    decorate = numba.njit(error_model="numpy", fastmath=set(_FASTMATH), **options)
+    return decorate(_renamed(func, suffix) if suffix else func)
+
+
+def _cached(func: Callable[..., Any], suffix: str, twin: str) -> Any:
+    """Compile one twin and give it a place on the disk."""
+    dispatcher = _njit(func, f"{suffix}_{twin}", nogil=True, parallel=twin == "parallel")
+    folder = cache_folder()
+    # A source that was edited since this process began: what runs here may be neither the old state
+    # nor the new one, so that it belongs in no folder.
+    if folder is not None and _source_times() == _FIRST_TIMES and hasattr(dispatcher, "_cache"):
+        dispatcher._cache = _DiskCache(dispatcher.py_func, folder / twin)
+    return dispatcher
+
+
+def _renamed(func: Callable[..., Any], suffix: str) -> Callable[..., Any]:
+    """Return a copy of a function whose qualified name, hence machine-code symbol, is its own."""
+    new = FunctionType(
+        func.__code__, func.__globals__, func.__name__, func.__defaults__, func.__closure__
+    )
+    new.__qualname__ = func.__qualname__ + suffix
+    for name in ("__module__", "__doc__", "__kwdefaults__", "__annotations__"):
+        setattr(new, name, getattr(func, name))
+    return new
+
+
+def _local_suffix(func: Callable[..., Any]) -> str:
+    """Tell apart the functions that a factory made: they share a qualified name."""
+    if "<locals>" not in func.__qualname__:
+        return ""
+    return "_" + hashlib.sha256(_describe(func).encode()).hexdigest()[:12]
+
+
+def _describe(value: Any, outer: tuple[Any, ...] = ()) -> str:
+    """Return a text that is the same in every process for the same code and closure.
+
+    numba's own key pickles the closure, and a pickled dispatcher holds a random number.
+    """
+    func = getattr(value, "py_func", None) or getattr(value, "_defn", None) or value
+    if isinstance(func, FunctionType):
+        if any(func is other for other in outer):
+            return "recursion"
+        cells = [_describe_cell(cell, (*outer, func)) for cell in func.__closure__ or ()]
+        defaults = _describe(func.__defaults__ or (), (*outer, func))
+        return repr((func.__module__, func.__qualname__, _code(func.__code__), defaults, cells))
+    if isinstance(value, tuple | list):
+        return repr((type(value).__name__, [_describe(item, outer) for item in value]))
+    if isinstance(value, np.ndarray):
+        return repr((value.dtype.str, value.shape, value.tobytes()))
+    return repr(value)
+
+
+def _describe_cell(cell: Any, outer: tuple[Any, ...]) -> str:
+    try:
+        return _describe(cell.cell_contents, outer)
+    except ValueError:  # an empty cell: the name is bound later
+        return "empty"
+
+
+def _code(code: CodeType) -> tuple[Any, ...]:
+    constants = [_code(c) if isinstance(c, CodeType) else repr(c) for c in code.co_consts]
+    return (code.co_code, code.co_names, constants)
+
+
+# ------------------------------------------------------------------------------------------------
+# Where the compiled code lies
+
+
+def _sources() -> list[Path]:
+    return sorted(Path(__file__).parent.glob("*.py"))
+
+
+def _source_times() -> tuple[tuple[str, int, int], ...] | None:
+    """Return what changes when a source is edited; None if there are no sources to look at."""
+    try:
+        states = [(path.name, path.stat()) for path in _sources()]
+    except OSError:
+        return None
+    return tuple((name, state.st_mtime_ns, state.st_size) for name, state in states) or None
+
+
+_FIRST_TIMES = _source_times()
+
+
+@cache
+def _fingerprint() -> str:
+    """Hash everything that the machine code depends on, except the signature and the CPU."""
+    digest = hashlib.sha256()
+    for path in _sources():
+        content = path.read_bytes()
+        digest.update(f"{path.name}:{len(content)}:".encode())
+        digest.update(content)
+    versions = (numba.__version__, llvmlite.__version__, np.__version__, sys.version)
+    settings = [(name, numba_setting(name)) for name in _CODE_SETTINGS]
+    digest.update(repr((versions, settings)).encode())
+    return digest.hexdigest()[:_FINGERPRINT_DIGITS]
+
+
+def _user_cache() -> Path:
+    if sys.platform == "win32":
+        return Path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local")
+    if sys.platform == "darwin":
+        return Path.home() / "Library" / "Caches"
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+
+
+@cache
+def _prepared_folder(chosen: str) -> Path | None:
+    """Make the folder of this fingerprint, in the `chosen` place if that is given."""
+    if _FIRST_TIMES is None:  # no sources (a zip file): an edit could not be seen
+        return None
+    try:
+        folder = (Path(chosen) if chosen else _user_cache()) / "fastlogit" / _fingerprint()
+        is_new = not folder.is_dir()
+        for twin in _TWINS:
+            (folder / twin).mkdir(parents=True, exist_ok=True)
+    except (OSError, RuntimeError):  # RuntimeError: this user has no home folder
+        return None
+    with contextlib.suppress(OSError):  # a filled folder that cannot be written is of use too
+        if is_new:
+            _prune(folder)
+        else:
+            os.utime(folder)
+    return folder
+
+
+def _prune(newest: Path) -> None:
+    """Remove the folders of other fingerprints that no process has opened for 30 days."""
+    limit = time.time() - _STALE_SECONDS
+    ours = re.compile(rf"[0-9a-f]{{{_FINGERPRINT_DIGITS}}}")
+    for folder in newest.parent.iterdir():
+        if folder == newest or not ours.fullmatch(folder.name):
+            continue
+        with contextlib.suppress(OSError):
+            if folder.stat().st_mtime < limit:
+                shutil.rmtree(folder, ignore_errors=True)
+
+
+# ------------------------------------------------------------------------------------------------
+# The cache of one dispatcher
+
+
+class _DiskCache:
+    """The part of numba's cache protocol that a dispatcher uses, with one file per signature."""
+
+    def __init__(self, func: Callable[..., Any], folder: Path) -> None:
+        name = re.sub(r"[^\w.]", "", func.__qualname__)
+        self._folder = folder
+        self._base = f"{func.__module__.rpartition('.')[2]}.{name}"
+        self._identity = hashlib.sha256(_describe(func).encode()).hexdigest()
+        self._enabled = True
+
+    @property
+    def cache_path(self) -> str:
+        return str(self._folder)
+
+    def enable(self) -> None:
+        self._enabled = True
+
+    def disable(self) -> None:
+        self._enabled = False
+
+    def flush(self) -> None:
+        for path in self._folder.glob(f"{self._base}-*.nbc"):
+            with contextlib.suppress(OSError):
+                path.unlink()
+
+    def load_overload(self, sig: Any, target_context: Any) -> Any:
+        """Return the kept compile result of a signature; None if it is missing or not whole."""
+        target_context.refresh()
+        if not self._enabled:
+            return None
+        rebuild: Any = compiler.CompileResult._rebuild
+        try:
+            key = self._key(sig, target_context.codegen())
+            payload = _read(self._path(key), key)
+            if payload is not None:
+                return rebuild(target_context, *payload)
+            _number_symbols(key)
+        except Exception:  # numba's private parts may have changed: compile instead
+            return None
+        return None
+
+    def save_overload(self, sig: Any, result: Any) -> None:
+        """Keep a compile result, if it can be kept."""
+        if not self._enabled:
+            return
+        # A full disk, a folder without write permission, a private part of numba that has changed:
+        # the caller has its compiled function all the same.
+        with contextlib.suppress(Exception):
+            if not result.lifted and not result.library.has_dynamic_globals:
+                key = self._key(sig, result.codegen)
+                _write(self._path(key), key, result._reduce())
+
+    def _key(self, sig: Any, codegen: Any) -> tuple[Any, ...]:
+        return (sig, codegen.magic_tuple(), self._identity)
+
+    def _path(self, key: tuple[Any, ...]) -> Path:
+        digest = hashlib.sha256(repr(key).encode()).hexdigest()
+        return self._folder / f"{self._base}-{digest[:16]}.nbc"
+
+
+def _number_symbols(key: tuple[Any, ...]) -> None:
+    """Let the symbols of the compilation that follows bear numbers that belong to its key.
+
+    A parallel loop is named by an address in memory, which is the same in two forked processes, and
+    by this number.
+    """
+    identity: Any = bytecode.FunctionIdentity
+    used = next(identity._unique_ids) % 2**24  # in one process no number comes twice
+    belongs = int.from_bytes(hashlib.sha256(repr(key).encode()).digest()[:5])
+    identity._unique_ids = itertools.count(belongs * 2**24 + used + 1)
+
+
+def _read(path: Path, key: tuple[Any, ...]) -> Any:
+    """Return what `_write` put there for the same key; None if the file is missing or damaged."""
+    try:
+        content = path.read_bytes()
+    except OSError:
+        return None
+    body = content[_DIGEST_BYTES:]
+    if hashlib.sha256(body).digest() != content[:_DIGEST_BYTES]:
+        return None
+    found, payload = pickle.loads(body)
+    return payload if found == key else None
+
+
+def _write(path: Path, key: tuple[Any, ...], payload: Any) -> None:
+    """Write beside `path`, then rename: a reader sees a whole file or none."""
+    dumps: Any = serialize.dumps
+    body = dumps((key, payload))
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f"{path.name}.{uuid.uuid4().hex[:16]}.tmp")
+    try:
+        temporary.write_bytes(hashlib.sha256(body).digest() + body)
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)

@@ -1,0 +1,224 @@
+"""An 8-lane float64 vector for the row kernels.
+
+LLVM's loop vectoriser splits a dot product only under ``reassoc``, and then as it likes: the order
+of the sum, and so its bits, would change with the vector width of the machine and with the caller
+into which a kernel is inlined. Eight explicit lanes fix the order, let LLVM use whatever registers
+the machine has (two AVX2 registers, one AVX-512, four NEON), and need no fast-math at all.
+
+Each operation is an intrinsic; under ``NUMBA_DISABLE_JIT=1`` a plain NumPy twin of the same name
+takes its place.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from llvmlite import ir
+from numba import config, types
+from numba.core import cgutils
+from numba.extending import intrinsic, models, register_model
+
+__all__ = [
+    "LANES",
+    "add",
+    "byteswap",
+    "load",
+    "multiply_add",
+    "prefetch",
+    "splat",
+    "store",
+    "subtract",
+    "total",
+]
+
+LANES = 8
+
+
+def _plain_load(array: Any, offset: int) -> Any:
+    return array[offset : offset + LANES].astype(np.float64)
+
+
+def _plain_store(array: Any, offset: int, vector: Any) -> None:
+    array[offset : offset + LANES] = vector
+
+
+def _plain_splat(value: float) -> Any:
+    return np.full(LANES, value, dtype=np.float64)
+
+
+def _plain_multiply_add(a: Any, b: Any, c: Any) -> Any:
+    return a * b + c
+
+
+def _plain_add(a: Any, b: Any) -> Any:
+    return a + b
+
+
+def _plain_subtract(a: Any, b: Any) -> Any:
+    return a - b
+
+
+def _plain_total(vector: Any) -> Any:
+    halves = vector
+    while len(halves) > 1:
+        middle = len(halves) // 2
+        halves = halves[:middle] + halves[middle:]
+    return halves[0]
+
+
+def _plain_prefetch(array: Any, offset: int) -> None:
+    """Do nothing: a prefetch has no effect that Python could see."""
+
+
+def _plain_byteswap(value: Any) -> Any:
+    return np.asarray(value).byteswap()[()]
+
+
+class Float64x8(types.Type):  # type: ignore[misc]
+    """Numba's type of a vector of eight float64."""
+
+    def __init__(self) -> None:
+        super().__init__(name="Float64x8")
+
+
+float64x8 = Float64x8()
+_DOUBLE = ir.DoubleType()
+_VECTOR = ir.VectorType(_DOUBLE, LANES)
+_FLOAT_VECTOR = ir.VectorType(ir.FloatType(), LANES)
+_INT32 = ir.IntType(32)
+
+
+@register_model(Float64x8)
+class _Float64x8Model(models.PrimitiveModel):  # type: ignore[misc]
+    def __init__(self, manager: Any, numba_type: Any) -> None:
+        super().__init__(manager, numba_type, _VECTOR)
+
+
+def _element_pointer(context: Any, builder: Any, array_type: Any, array: Any, offset: Any) -> Any:
+    data = context.make_array(array_type)(context, builder, array).data
+    return builder.gep(data, [offset])
+
+
+def _llvm_load(typing_context: Any, array: Any, offset: Any) -> Any:
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        array_type = signature.args[0]
+        pointer = _element_pointer(context, builder, array_type, *arguments)
+        if array_type.dtype == types.float32:
+            narrow = builder.load(builder.bitcast(pointer, _FLOAT_VECTOR.as_pointer()), align=4)
+            return builder.fpext(narrow, _VECTOR)
+        return builder.load(builder.bitcast(pointer, _VECTOR.as_pointer()), align=8)
+
+    return float64x8(array, types.intp), generate
+
+
+def _llvm_store(typing_context: Any, array: Any, offset: Any, vector: Any) -> Any:
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        pointer = _element_pointer(context, builder, signature.args[0], *arguments[:2])
+        builder.store(arguments[2], builder.bitcast(pointer, _VECTOR.as_pointer()), align=8)
+        return context.get_dummy_value()
+
+    return types.void(array, types.intp, float64x8), generate
+
+
+def _llvm_splat(typing_context: Any, value: Any) -> Any:
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        undefined = ir.Constant(_VECTOR, ir.Undefined)
+        first = builder.insert_element(undefined, arguments[0], _INT32(0))
+        zeros = ir.Constant(ir.VectorType(_INT32, LANES), [0] * LANES)
+        return builder.shuffle_vector(first, undefined, zeros)
+
+    return float64x8(types.float64), generate
+
+
+def _llvm_multiply_add(typing_context: Any, a: Any, b: Any, c: Any) -> Any:
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        function = cgutils.get_or_insert_function(
+            builder.module,
+            ir.FunctionType(_VECTOR, [_VECTOR] * 3),
+            f"llvm.fmuladd.v{LANES}f64",
+        )
+        return builder.call(function, arguments)
+
+    return float64x8(float64x8, float64x8, float64x8), generate
+
+
+def _llvm_add(typing_context: Any, a: Any, b: Any) -> Any:
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        return builder.fadd(*arguments)
+
+    return float64x8(float64x8, float64x8), generate
+
+
+def _llvm_subtract(typing_context: Any, a: Any, b: Any) -> Any:
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        return builder.fsub(*arguments)
+
+    return float64x8(float64x8, float64x8), generate
+
+
+def _llvm_total(typing_context: Any, vector: Any) -> Any:
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        halves, width = arguments[0], LANES
+        while width > 1:
+            middle = width // 2
+            undefined = ir.Constant(ir.VectorType(_DOUBLE, width), ir.Undefined)
+            indices = ir.VectorType(_INT32, middle)
+            low = ir.Constant(indices, list(range(middle)))
+            high = ir.Constant(indices, list(range(middle, width)))
+            halves = builder.fadd(
+                builder.shuffle_vector(halves, undefined, low),
+                builder.shuffle_vector(halves, undefined, high),
+            )
+            width = middle
+        return builder.extract_element(halves, _INT32(0))
+
+    return types.float64(float64x8), generate
+
+
+def _llvm_prefetch(typing_context: Any, array: Any, offset: Any) -> Any:
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        pointer = _element_pointer(context, builder, signature.args[0], *arguments)
+        pointer = builder.bitcast(pointer, ir.IntType(8).as_pointer())
+        function = cgutils.get_or_insert_function(
+            builder.module,
+            ir.FunctionType(ir.VoidType(), [pointer.type, _INT32, _INT32, _INT32]),
+            "llvm.prefetch.p0",
+        )
+        read, keep_close, data_cache = _INT32(0), _INT32(3), _INT32(1)
+        builder.call(function, [pointer, read, keep_close, data_cache])
+        return context.get_dummy_value()
+
+    return types.void(array, types.intp), generate
+
+
+def _llvm_byteswap(typing_context: Any, value: Any) -> Any:
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        native = context.get_value_type(signature.args[0])
+        bits = getattr(signature.args[0], "bitwidth", 8)
+        if bits == 8:
+            return arguments[0]
+        integer = ir.IntType(bits)
+        function = cgutils.get_or_insert_function(
+            builder.module, ir.FunctionType(integer, [integer]), f"llvm.bswap.i{bits}"
+        )
+        swapped = builder.call(function, [builder.bitcast(arguments[0], integer)])
+        return builder.bitcast(swapped, native)
+
+    return value(value), generate
+
+
+def _operation(name: str) -> Any:
+    plain, llvm = globals()[f"_plain_{name}"], globals()[f"_llvm_{name}"]
+    return plain if config.DISABLE_JIT else intrinsic(llvm)
+
+
+load = _operation("load")
+store = _operation("store")
+splat = _operation("splat")
+multiply_add = _operation("multiply_add")
+add = _operation("add")
+subtract = _operation("subtract")
+total = _operation("total")
+prefetch = _operation("prefetch")
+byteswap = _operation("byteswap")

@@ -1,0 +1,214 @@
+"""A fitted model as a file that is safe to load.
+
+The file is an uncompressed .npz (a zip of plain arrays) that is read with ``allow_pickle=False``:
+loading it can run no code, whoever wrote it.  Arrays come back exact to the bit, and the zip's
+checksums tell a damaged file from a whole one.
+
+Arrays in it: ``coef``, ``intercept``, ``classes``, ``history``, ``feature_names`` and ``meta``,
+a JSON text with everything else.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import tempfile
+import zipfile
+import zlib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fastlogit.result import FitResult
+
+FORMAT = "fastlogit model"
+FORMAT_VERSION = 1
+
+_ARRAYS = ("coef", "intercept", "classes", "history")
+
+
+@dataclasses.dataclass(frozen=True)
+class Model:
+    """A fit with what is needed to use it on other data.
+
+    Attributes
+    ----------
+    result : FitResult
+        The fit.
+    feature_names : tuple of str
+        Names of the columns of X, in order.
+    target : str
+        Name of the column that is predicted.
+    settings : mapping of str to JSON values
+        The options of the fit, by name.
+    fastlogit_version : str
+        Version that made the fit.
+    """
+
+    result: FitResult
+    feature_names: tuple[str, ...]
+    target: str
+    settings: Mapping[str, Any]
+    fastlogit_version: str
+
+
+def save_model(model: Model, path: str | Path) -> None:
+    """Write a model file; a file that is there already is replaced, whole or not at all.
+
+    Parameters
+    ----------
+    model : Model
+        What to write.
+    path : str or Path
+        The file, used as it is given (no suffix is added).
+
+    Raises
+    ------
+    OSError
+        If the file cannot be written.
+    """
+    path = Path(path)
+    arrays = {name: np.asarray(getattr(model.result, name)) for name in _ARRAYS}
+    arrays["feature_names"] = np.array(model.feature_names, dtype=np.str_)
+    arrays["meta"] = np.array(json.dumps(_meta(model)))
+    # A reader, or a second writer, never sees half a file.
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            np.savez(file, allow_pickle=False, **arrays)
+        os.chmod(temporary, 0o666 & ~_umask())
+        os.replace(temporary, path)
+    except BaseException:
+        os.unlink(temporary)
+        raise
+
+
+def _meta(model: Model) -> dict[str, Any]:
+    """Return everything that is not an array."""
+    result = {
+        field.name: _plain(getattr(model.result, field.name))
+        for field in dataclasses.fields(model.result)
+        if field.name not in _ARRAYS
+    }
+    return {
+        "format": FORMAT,
+        "format_version": FORMAT_VERSION,
+        "fastlogit_version": model.fastlogit_version,
+        "target": model.target,
+        "settings": {name: _plain(value) for name, value in model.settings.items()},
+        "result": result,
+    }
+
+
+def _plain(value: Any) -> Any:
+    """Return NumPy scalars and arrays as Python numbers and lists, which JSON knows."""
+    return value.tolist() if isinstance(value, np.ndarray | np.generic) else value
+
+
+def _umask() -> int:
+    """Return the umask, which the system tells only while setting it."""
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
+
+
+def load_model(path: str | Path) -> Model:
+    """Read a model file.
+
+    Parameters
+    ----------
+    path : str or Path
+        A file that `save_model` wrote.
+
+    Returns
+    -------
+    Model
+        As it was saved; arrays are exact to the bit.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no such file.
+    ValueError
+        If it is no model file, is damaged or truncated, or a later fastlogit wrote it.
+    """
+    path = Path(path)
+    if not path.exists():
+        raise FileNotFoundError(f"no such model file: {path}")
+    if path.is_dir():
+        raise IsADirectoryError(f"{path} is a directory, not a model file")
+    try:
+        arrays = _read_arrays(path)
+        meta = json.loads(str(arrays["meta"]))
+        if meta["format"] != FORMAT:
+            raise KeyError("format")
+        version = int(meta["format_version"])
+    except _DAMAGE as error:
+        raise ValueError(
+            f"{path} is not a fastlogit model file, or is damaged or truncated; "
+            "make one with: fastlogit fit DATA --target COLUMN --out MODEL"
+        ) from error
+    if version > FORMAT_VERSION:
+        raise ValueError(
+            f"{path} has model format {version}, written by fastlogit "
+            f"{meta.get('fastlogit_version')}; this version reads up to {FORMAT_VERSION}: "
+            "upgrade with pip install -U fastlogit"
+        )
+    return _build(path, arrays, meta)
+
+
+#: What reading can raise on bytes that are not a whole model file.
+_DAMAGE = (
+    zipfile.BadZipFile,
+    zlib.error,
+    EOFError,
+    KeyError,
+    TypeError,
+    ValueError,
+    NotImplementedError,
+    MemoryError,
+)
+
+
+def _read_arrays(path: Path) -> dict[str, NDArray[Any]]:
+    """Read all arrays; the zip's checksum of each is verified on the way."""
+    with zipfile.ZipFile(path) as archive:
+        # We write uncompressed: a member that unpacks to more than the file is not ours.
+        if any(member.file_size > path.stat().st_size for member in archive.infolist()):
+            raise ValueError("compressed member")
+    # np.load leaves a file that it opened itself open when it fails.
+    with path.open("rb") as raw:
+        file = np.load(raw, allow_pickle=False)
+        return {name: file[name] for name in file.files}
+
+
+def _build(path: Path, arrays: Mapping[str, NDArray[Any]], meta: Mapping[str, Any]) -> Model:
+    """Put a model together and check that its parts fit each other."""
+    try:
+        names = tuple(str(name) for name in arrays["feature_names"])
+        fields: dict[str, Any] = {name: arrays[name] for name in _ARRAYS}
+        _check_shapes(names, fields)
+        if fields["intercept"].ndim == 0:
+            fields["intercept"] = fields["intercept"].item()
+        result = FitResult(**fields, **meta["result"])
+        return Model(
+            result, names, meta["target"], dict(meta["settings"]), meta["fastlogit_version"]
+        )
+    except (KeyError, TypeError, ValueError) as error:
+        raise ValueError(f"{path} is a damaged fastlogit model file: {error}") from error
+
+
+def _check_shapes(names: tuple[str, ...], fields: Mapping[str, NDArray[Any]]) -> None:
+    """Raise unless names, coefficients, intercept and classes belong together."""
+    coef, intercept, classes = fields["coef"], fields["intercept"], fields["classes"]
+    n_classes = len(classes)
+    columns = () if n_classes == 2 else (n_classes,)
+    if coef.shape != (len(names), *columns) or intercept.shape != columns:
+        raise ValueError(
+            f"{len(names)} columns and {n_classes} classes, but coefficients of shape "
+            f"{coef.shape} and an intercept of shape {intercept.shape}"
+        )

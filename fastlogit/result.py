@@ -1,0 +1,99 @@
+"""What a fit gives back."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+__all__ = ["FitResult", "Progress"]
+
+
+@dataclass(frozen=True)
+class Progress:
+    """Where a running fit stands; what a callback receives.
+
+    Attributes
+    ----------
+    n_iter : int
+        Iterations done.
+    cost : float
+        Cost at the last of them (the mean over the classes for one-vs-all).
+    seconds : float
+        Time since the fit began.
+    """
+
+    n_iter: int
+    cost: float
+    seconds: float
+
+
+Callback = Callable[[Progress], object]
+
+
+@dataclass(frozen=True, eq=False)
+class FitResult:
+    """A fitted logistic regression and how it came about.
+
+    Attributes
+    ----------
+    coef : ndarray of shape (n_features,) or (n_features, n_classes)
+        Coefficients in the units of X; one column per class for more than two classes.
+    intercept : float or ndarray of shape (n_classes,)
+    classes : ndarray of shape (n_classes,)
+        The labels as they came in, sorted. With two classes the probability is that of the second.
+    n_iter : int
+        Iterations of the solver.
+    n_passes : int
+        Passes over X, all of them: standardisation, step size, iterations, last evaluation.
+    converged : bool
+    message : str
+        Why the solver stopped.
+    history : ndarray of shape (n_iter + 1,) or (n_iter + 1, n_classes)
+        Cost (mean loss + penalty) where each gradient was taken, and at the result.
+    gradient_norm : float
+        Largest absolute component of the cost's gradient at the result, in the units of X.
+    seconds : float
+        Wall time of the fit, validation included.
+    solver : str
+    """
+
+    coef: np.ndarray[Any, np.dtype[np.float64]]
+    intercept: float | np.ndarray[Any, np.dtype[np.float64]]
+    classes: np.ndarray[Any, Any]
+    n_iter: int
+    n_passes: int
+    converged: bool
+    message: str
+    history: np.ndarray[Any, np.dtype[np.float64]]
+    gradient_norm: float
+    seconds: float
+    solver: str
+
+    def raw_prediction(self, X: Any, *, n_threads: int | None = None) -> Any:
+        """Return X @ coef + intercept; see `fastlogit.raw_prediction`."""
+        from .prediction import raw_prediction
+
+        return raw_prediction(X, self.coef, self.intercept, n_threads=n_threads)
+
+    def predict_proba(self, X: Any, *, n_threads: int | None = None) -> Any:
+        """Return the hypotheses, shape (n_samples, n_classes).
+
+        Two classes: ``[1 - p, p]``. More: each class's own one-vs-all hypothesis, not normalised.
+        """
+        from .prediction import predict_proba
+
+        return predict_proba(X, self.coef, self.intercept, n_threads=n_threads)
+
+    def predict(self, X: Any, threshold: float = 0.5, *, n_threads: int | None = None) -> Any:
+        """Return the predicted label of each row.
+
+        Two classes: the second where its probability is at least `threshold`. More: the class
+        with the largest hypothesis; `threshold` must then stay 0.5.
+        """
+        from .prediction import predict
+
+        codes = predict(X, self.coef, self.intercept, threshold=threshold, n_threads=n_threads)
+        return self.classes[codes]

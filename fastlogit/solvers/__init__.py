@@ -1,0 +1,1 @@
+"""One function for each way to minimise an `Objective`: ``solve(objective, start, ...)``."""

@@ -1,0 +1,155 @@
+"""Gradient descent, plain or with Nesterov's momentum, in compiled bursts."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from ..kernels.descent import CONVERGED, DIVERGED, DescentState, start_state
+from ..objective import Objective
+from ..result import Callback, Progress
+
+__all__ = ["Options", "Outcome", "gradient_descent"]
+
+# Seconds between two returns to Python, where Ctrl-C, callback and time limit are looked at.
+BURST_SECONDS = 0.05
+LARGEST_BURST = 65_536
+# In the history of a burst: no cost is negative.
+NOT_TAKEN = -1.0
+
+
+@dataclass(frozen=True)
+class Options:
+    """What the user may set; `step_size` None takes one from the curvature of the data."""
+
+    step_size: float | None
+    accelerate: bool
+    tol: float
+    max_iter: int
+    callback: Callback | None
+    time_limit: float | None
+
+
+@dataclass
+class Outcome:
+    """Where a descent ended and why.
+
+    `reason` is "converged", "max_iter", "time_limit", "callback", "interrupted" or "diverged".
+    """
+
+    coef: Any
+    intercept: Any
+    gradient: Any
+    history: Any
+    n_iter: int
+    reason: str
+    step_size: float
+
+
+@dataclass
+class Descent:
+    """A descent under way."""
+
+    objective: Objective
+    state: DescentState
+    step_size: float = np.nan
+    history: list[Any] = field(default_factory=list)
+    n_iter: int = 0
+
+    def best(self) -> tuple[Any, Any]:
+        """Return the best point evaluated so far; the start if there is none."""
+        seen = np.isfinite(self.state.best_cost)
+        coef = np.where(seen[:, None], self.state.best, self.state.point)
+        return coef, np.where(seen, self.state.best_intercept, self.state.point_intercept)
+
+
+def gradient_descent(
+    objective: Objective, start: tuple[Any, Any], options: Options, began: float
+) -> Outcome:
+    """Descend from `start` until something ends it.
+
+    1. step size: the user's, or 1 / L; 2. a burst of compiled steps, about 50 ms; 3. time limit
+    and callback; 4. where an automatic step proves too long (L is an estimate), halve it and go
+    on from the best point; 5. evaluate the end. Ctrl-C ends it too: the outcome then says
+    "interrupted", and the caller raises.
+    """
+    descent = Descent(objective, start_state(*start))
+    try:
+        descent.step_size = options.step_size or 1.0 / objective.curvature_bound()
+        objective.evaluate(descent.state)
+        reason = _run(descent, options, began)
+    except KeyboardInterrupt:
+        reason = "interrupted"
+    return _finish(descent, reason)
+
+
+def _run(descent: Descent, options: Options, began: float) -> str:
+    burst = descent.objective.design.passes_within(BURST_SECONDS, descent.objective.n_models)
+    while descent.n_iter < options.max_iter:
+        steps = min(burst, options.max_iter - descent.n_iter)
+        status, seconds = _burst(descent, options, steps)
+        if status == CONVERGED:
+            return "converged"
+        if status == DIVERGED:
+            if options.step_size is not None or not np.isfinite(descent.state.best_cost).all():
+                return "diverged"
+            descent.step_size *= 0.5
+            descent.state = start_state(*descent.best())
+            descent.objective.evaluate(descent.state)
+        elapsed = time.perf_counter() - began
+        if options.time_limit is not None and elapsed >= options.time_limit:
+            return "time_limit"
+        if options.callback is not None:
+            cost = float(np.mean(descent.history[-1][-1]))
+            if options.callback(Progress(descent.n_iter, cost, elapsed)) is True:
+                return "callback"
+        burst = _next_burst(steps, seconds)
+    return "max_iter"
+
+
+def _burst(descent: Descent, options: Options, steps: int) -> tuple[int, float]:
+    history = np.full((steps, descent.objective.n_models), NOT_TAKEN)
+    started = time.perf_counter()
+    try:
+        _, status = descent.objective.design.descend(
+            descent.objective.targets, descent.objective.penalty, descent.step_size,
+            options.accelerate, options.tol, descent.state, history,
+        )  # fmt: skip
+    finally:
+        # Ctrl-C is raised as the compiled call returns, before its answer is there.
+        done = int(np.count_nonzero(history[:, 0] != NOT_TAKEN))
+        descent.n_iter += done
+        descent.history.append(history[:done])
+    return status, time.perf_counter() - started
+
+
+def _next_burst(steps: int, seconds: float) -> int:
+    """Steps for the next 50 ms; at most doubled, so that one fast burst does not mislead."""
+    wanted = int(steps * BURST_SECONDS / max(seconds, 1e-9))
+    return max(1, min(wanted, 2 * steps, LARGEST_BURST))
+
+
+def _finish(descent: Descent, reason: str) -> Outcome:
+    """Evaluate the last iterate; unless it converged, take the best point seen if that is lower."""
+    objective = descent.objective
+    coef, intercept = descent.state.coef, descent.state.intercept
+    cost, gradient, intercept_gradient = objective.value_gradient(coef, intercept)
+    # Written so that a cost of NaN is worse.
+    worse = ~(cost <= descent.state.best_cost)
+    if reason != "converged" and worse.any():
+        best, best_intercept = descent.best()
+        coef = np.where(worse[:, None], best, coef)
+        intercept = np.where(worse, best_intercept, intercept)
+        cost, gradient, intercept_gradient = objective.value_gradient(coef, intercept)
+    return Outcome(
+        coef=coef,
+        intercept=intercept,
+        gradient=objective.user_gradient(gradient, intercept_gradient),
+        history=np.concatenate([*descent.history, cost[None, :]]),
+        n_iter=descent.n_iter,
+        reason=reason,
+        step_size=descent.step_size,
+    )

@@ -1,0 +1,268 @@
+"""Who may run in parallel, and with how many threads.
+
+A numba kernel compiled with `parallel=True` can end its host process: two Python threads inside one
+abort it under the workqueue layer, and under GNU OpenMP a child forked after a parallel run is
+killed (a grandchild hangs). So every parallel call goes through `team`, which says "serial" where
+parallel is unsafe or does not pay. Kernels of other libraries cannot be guarded.
+"""
+
+import contextlib
+import importlib
+import math
+import operator
+import os
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import AbstractContextManager
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+# Serial work in nanoseconds above which two threads win, measured on 2 cores with a loop of 16
+# chunks. omp: 21 us of work take 22 us in parallel, 41 take 33, 122 take 74; tbb is slower below
+# 60 us and equal above. A margin of 2, since a launch can wait for a busy core.
+BREAK_EVEN_NS = 100_000.0
+# workqueue: 400 us of work take 420 to 580 us in parallel, 600 take 510, 820 take 610. An idle
+# pool wakes in about 170 us; only a pool kept busy by empty loops answers in 26 us.
+BREAK_EVEN_WORKQUEUE_NS = 600_000.0
+
+# Two Python threads may be inside a parallel kernel at once under these layers only.
+_THREADSAFE_LAYERS = frozenset({"tbb", "omp"})
+
+_SERIAL = contextlib.nullcontext(False)
+
+
+class _State:
+    """What a forked child must make anew."""
+
+    def __init__(self) -> None:
+        self.lock = threading.Lock()
+        self.serial_only = False
+
+
+_state = _State()
+
+
+def thread_count(n_threads: int | None) -> int:
+    """Return the number of threads to use.
+
+    Parameters
+    ----------
+    n_threads : int or None
+        None: numba's current number (`numba.get_num_threads`), but not more than the CPUs that
+        this process may use (affinity mask, cgroup quota). A number is taken as it is.
+
+    Returns
+    -------
+    int
+        At least 1, at most the size of numba's thread pool (NUMBA_NUM_THREADS).
+
+    Raises
+    ------
+    TypeError
+        If `n_threads` is not an integer.
+    ValueError
+        If `n_threads` is below 1 or above the size of numba's thread pool.
+    """
+    if n_threads is None:
+        return max(1, min(_numba_threads(), _affinity_cpus(), _own_quota_cpus()))
+    count = _as_integer(n_threads)
+    limit = _pool_size()
+    if not 1 <= count <= limit:
+        raise ValueError(
+            f"n_threads must be between 1 and {limit}, the size of numba's thread pool, "
+            f"got {count}; the environment variable NUMBA_NUM_THREADS sets that size "
+            "when Python starts"
+        )
+    return count
+
+
+def team(n_threads: int | None, work_ns: float) -> AbstractContextManager[bool]:
+    """Choose between the serial and the parallel twin, and hold what the parallel one needs.
+
+    Parameters
+    ----------
+    n_threads : int or None
+        See `thread_count`.
+    work_ns : float
+        Rough serial run time of the call, in nanoseconds.
+
+    Returns
+    -------
+    context manager of bool
+        True: run the parallel twin inside the `with` block, where numba's number of threads is
+        set; it is restored afterwards. False: run the serial twin, because one thread is asked
+        for, or the work is too small to share, or this process was forked while numba's thread
+        pool was running, or another Python thread is inside a parallel kernel under a threading
+        layer that cannot bear two.
+
+    Raises
+    ------
+    TypeError, ValueError
+        For a bad `n_threads`, see `thread_count`.
+    """
+    if n_threads is None and work_ns < BREAK_EVEN_NS:
+        return _SERIAL
+    count = thread_count(n_threads)
+    if count == 1 or _state.serial_only or _numba_setting("DISABLE_JIT"):
+        return _SERIAL
+    is_safe = _layer() in _THREADSAFE_LAYERS
+    if work_ns < (BREAK_EVEN_NS if is_safe else BREAK_EVEN_WORKQUEUE_NS):
+        return _SERIAL
+    return _mask(count) if is_safe else _locked_mask(count)
+
+
+def quota_cpus(root: Path) -> int:
+    """Read the CPU quota of this process's cgroup, version 1 or 2.
+
+    Parameters
+    ----------
+    root : Path
+        Root of the file system.
+
+    Returns
+    -------
+    int
+        The smallest quota between the process's group and the top, in CPUs, rounded up;
+        `sys.maxsize` if there is none.
+    """
+    quotas = [math.inf]
+    with contextlib.suppress(OSError, ValueError):
+        for line in (root / "proc/self/cgroup").read_text().splitlines():
+            _, controllers, group = line.split(":", 2)
+            if not controllers:
+                quotas += map(_quota_v2, _upwards(root / "sys/fs/cgroup", group))
+            elif "cpu" in controllers.split(","):
+                quotas += map(_quota_v1, _upwards(root / "sys/fs/cgroup" / controllers, group))
+    smallest = min(quotas)
+    return max(1, math.ceil(smallest)) if math.isfinite(smallest) else sys.maxsize
+
+
+# ------------------------------------------------------------------------------------------------
+# The guard
+
+
+@contextlib.contextmanager
+def _locked_mask(count: int) -> Iterator[bool]:
+    """Let one Python thread in; the others do not wait, they run serial."""
+    lock = _state.lock  # a local name: a fork inside the block replaces the lock
+    if not lock.acquire(blocking=False):
+        yield False
+        return
+    try:
+        with _mask(count) as parallel:
+            yield parallel
+    finally:
+        lock.release()
+
+
+@contextlib.contextmanager
+def _mask(count: int) -> Iterator[bool]:
+    """Set numba's number of threads, which each Python thread has for itself, for the block."""
+    import numba
+
+    before = numba.get_num_threads()
+    try:
+        numba.set_num_threads(count)
+        yield True
+    finally:
+        numba.set_num_threads(before)
+
+
+def _layer() -> str | None:
+    """Return the name of the threading layer; None before the first parallel launch.
+
+    None counts as unsafe: the first launch may turn out to be workqueue.
+    """
+    numba: Any = importlib.import_module("numba")
+    try:
+        return str(numba.threading_layer())
+    except ValueError:
+        return None
+
+
+def _pool_is_running() -> bool:
+    module: Any = sys.modules.get("numba.np.ufunc.parallel")
+    # A numba without that private name: assume that the pool runs, which is the safe side.
+    return module is not None and bool(getattr(module, "_is_initialized", True))
+
+
+def _after_fork_in_child() -> None:
+    # Another thread of the parent may have held the lock: nobody would release it here. GNU OpenMP
+    # kills the child at its next parallel run if a pool ran before the fork, whoever started it.
+    _state.lock = threading.Lock()
+    _state.serial_only = _state.serial_only or _pool_is_running()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork_in_child)
+
+
+# ------------------------------------------------------------------------------------------------
+# Counting
+
+
+def _as_integer(n_threads: int) -> int:
+    with contextlib.suppress(TypeError):
+        if not isinstance(n_threads, bool):
+            return operator.index(n_threads)
+    raise TypeError(
+        f"n_threads must be an integer or None, got {n_threads!r} of type "
+        f"{type(n_threads).__name__}"
+    )
+
+
+def _numba_setting(name: str) -> Any:
+    import numba
+
+    return getattr(numba.config, name)
+
+
+def _pool_size() -> int:
+    return int(_numba_setting("NUMBA_NUM_THREADS"))
+
+
+def _numba_threads() -> int:
+    """Return numba's number of threads; numba's own function would start the pool for that."""
+    import numba
+
+    return int(numba.get_num_threads()) if _pool_is_running() else _pool_size()
+
+
+def _affinity_cpus() -> int:
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+@cache
+def _own_quota_cpus() -> int:
+    return quota_cpus(Path("/"))
+
+
+def _upwards(mount: Path, group: str) -> list[Path]:
+    """Return the folders from a group up to the mount point.
+
+    Inside a container the group's path may be the host's, of which the mount shows only the end:
+    folders that are not there have no quota.
+    """
+    parts = [part for part in group.split("/") if part not in ("", "..")]
+    return [mount.joinpath(*parts[:depth]) for depth in range(len(parts), -1, -1)]
+
+
+def _quota_v2(folder: Path) -> float:
+    try:
+        quota, period = (folder / "cpu.max").read_text().split()
+        return math.inf if quota == "max" else float(quota) / float(period)
+    except (OSError, ValueError, ZeroDivisionError):
+        return math.inf
+
+
+def _quota_v1(folder: Path) -> float:
+    try:
+        quota = float((folder / "cpu.cfs_quota_us").read_text())
+        period = float((folder / "cpu.cfs_period_us").read_text())
+        return quota / period if quota > 0 else math.inf
+    except (OSError, ValueError, ZeroDivisionError):
+        return math.inf

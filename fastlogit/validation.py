@@ -1,0 +1,308 @@
+"""User input to checked arrays, or one clear error before any work.
+
+Nothing here copies X: a float64 or float32 array of any layout, a memory map, integers and
+booleans pass as they are.
+"""
+
+from __future__ import annotations
+
+import difflib
+import math
+import numbers
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import numpy as np
+
+__all__ = [
+    "check_coef",
+    "check_features",
+    "check_finite",
+    "check_number",
+    "check_option",
+    "check_targets01",
+    "check_weights",
+    "check_whole",
+    "encode_labels",
+    "feature_names",
+]
+
+# Rows looked at together where a whole temporary array of the size of X would be too much.
+CHUNK_ROWS = 65_536
+_NO_WEIGHTS = np.empty(0)
+_NO_WEIGHTS.flags.writeable = False
+
+
+def check_features(X: Any) -> np.ndarray[Any, Any]:
+    """Return X as a two-dimensional real array, without a copy if it is one."""
+    _refuse_special("X", X)
+    array = np.asarray(X)
+    if array.ndim != 2:
+        hint = "use X.reshape(-1, 1) for a single feature" if array.ndim == 1 else "reshape it"
+        raise ValueError(f"X must have 2 dimensions (rows, columns), found {array.ndim}; {hint}")
+    _check_real("X", array, feature_names(X))
+    n_samples, n_features = array.shape
+    if n_samples == 0 or n_features == 0:
+        raise ValueError(f"X is empty: {n_samples} rows and {n_features} columns")
+    return array
+
+
+def feature_names(X: Any) -> list[str] | None:
+    """Return the column names of a data frame, or None."""
+    columns = getattr(X, "columns", None)
+    if columns is None or callable(columns):
+        return None
+    return [str(name) for name in columns]
+
+
+def check_finite(array: np.ndarray[Any, Any], names: Sequence[str] | None = None) -> None:
+    """Raise an error that names the first row and column with a NaN or infinity, if there is one."""
+    if array.dtype.kind != "f":
+        return
+    for start in range(0, array.shape[0], CHUNK_ROWS):
+        part = array[start : start + CHUNK_ROWS]
+        bad = ~np.isfinite(part)
+        if bad.any():
+            row, column = (int(index) for index in np.argwhere(bad)[0])
+            what = "NaN" if np.isnan(part[row, column]) else "infinity"
+            advice = (
+                "impute first, e.g. with sklearn.impute.SimpleImputer"
+                if what == "NaN"
+                else "replace it or drop the row"
+            )
+            raise ValueError(
+                f"X contains {what} in {_column(column, names)} (row {start + row}); {advice}"
+            )
+
+
+def encode_labels(y: Any, n_samples: int) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
+    """Return the sorted classes and each row's class as uint8 (int32 above 256 classes)."""
+    labels = _check_target_vector(y, n_samples)
+    classes = _classes(labels)
+    if labels.dtype.kind == "f" and classes.size > 2 and (classes != np.floor(classes)).any():
+        raise ValueError(
+            f"y has {classes.size} different values that are not whole numbers, as in a "
+            "regression; a classifier needs class labels"
+        )
+    if classes.size < 2:
+        raise ValueError(
+            f"y has one class only ({_show(classes[0])}); logistic regression needs at least two"
+        )
+    codes = np.empty(n_samples, dtype=np.uint8 if classes.size <= 256 else np.int32)
+    for start in range(0, n_samples, CHUNK_ROWS):
+        part = labels[start : start + CHUNK_ROWS]
+        codes[start : start + CHUNK_ROWS] = np.searchsorted(classes, part)
+    codes.flags.writeable = False
+    return classes, codes
+
+
+def check_targets01(y: Any, n_samples: int) -> np.ndarray[Any, Any]:
+    """Return y in {0, 1} as uint8."""
+    labels = _check_target_vector(y, n_samples)
+    if labels.dtype.kind not in "fbiu":
+        raise ValueError(f"y must hold 0 and 1 only, found {_show(labels[0])} (row 0)")
+    wrong = (labels != 0) & (labels != 1)
+    if wrong.any():
+        row = int(np.argmax(wrong))
+        raise ValueError(
+            f"y must hold 0 and 1 only, found {_show(labels[row])} (row {row}); encode the labels "
+            "first, e.g. with (y == positive_label)"
+        )
+    codes = labels.astype(np.uint8)
+    codes.flags.writeable = False
+    return codes
+
+
+def check_weights(
+    sample_weight: Any, n_samples: int, codes: np.ndarray[Any, Any] | None = None
+) -> np.ndarray[Any, Any]:
+    """Return weights as read-only float64, empty where there are none.
+
+    With `codes`, at least two classes must have a row of positive weight.
+    """
+    if sample_weight is None:
+        return _NO_WEIGHTS
+    _refuse_special("sample_weight", sample_weight)
+    given = np.asarray(sample_weight)
+    if given.ndim != 1:
+        raise ValueError(f"sample_weight must have 1 dimension, found {given.ndim}")
+    if given.size != n_samples:
+        raise ValueError(f"sample_weight has {given.size} values, but X has {n_samples} rows")
+    _check_real("sample_weight", given, None)
+    weights = np.ascontiguousarray(given, dtype=np.float64).view()
+    if not np.isfinite(weights).all():
+        row = int(np.argmin(np.isfinite(weights)))
+        raise ValueError(f"sample_weight is not finite: {_show(weights[row])} (row {row})")
+    if (weights < 0.0).any():
+        row = int(np.argmax(weights < 0.0))
+        raise ValueError(
+            f"sample_weight is negative: {_show(weights[row])} (row {row}); weights must be >= 0"
+        )
+    if not weights.any():
+        raise ValueError("sample_weight is zero for every row; at least one must be positive")
+    with np.errstate(over="ignore"):
+        total = float(weights.sum())
+    if not math.isfinite(total):
+        raise ValueError("sample_weight adds up to infinity; divide the weights by their largest")
+    if codes is not None and np.ptp(codes[weights > 0.0]) == 0:
+        raise ValueError("y has one class only among the rows whose sample_weight is positive")
+    weights.flags.writeable = False
+    return weights
+
+
+def check_coef(coef: Any, intercept: Any, n_features: int) -> tuple[Any, Any, bool]:
+    """Return coef as (n_models, n_features), intercept as (n_models,), and if one model was meant."""
+    coefs = _finite_floats("coef", coef)
+    if coefs.ndim not in (1, 2) or coefs.shape[0] != n_features:
+        raise ValueError(
+            f"coef has shape {coefs.shape}, but X has {n_features} columns: it must be "
+            f"({n_features},) or ({n_features}, n_models)"
+        )
+    single = coefs.ndim == 1
+    coefs = np.ascontiguousarray(coefs.reshape(n_features, -1).T)
+    intercepts = _finite_floats("intercept", intercept).reshape(-1)
+    if intercepts.size == 1:
+        intercepts = np.repeat(intercepts, coefs.shape[0])
+    if intercepts.size != coefs.shape[0]:
+        raise ValueError(f"intercept has {intercepts.size} values for {coefs.shape[0]} models")
+    return coefs, np.ascontiguousarray(intercepts), single
+
+
+def check_number(
+    name: str, value: Any, *, low: float = -math.inf, high: float = math.inf, open_low: bool = False
+) -> float:
+    """Return a finite real number within bounds as float."""
+    if isinstance(value, bool | np.bool_) or not isinstance(value, numbers.Real):
+        raise TypeError(f"{name} must be a number, got {value!r} ({type(value).__name__})")
+    number = float(value)
+    if not math.isfinite(number) or number < low or number > high or (open_low and number == low):
+        above = f"> {low:g}" if open_low else f">= {low:g}"
+        bounds = [above] * (low > -math.inf) + [f"<= {high:g}"] * (high < math.inf)
+        raise ValueError(f"{name} must be finite and {' and '.join(bounds)}, got {value!r}")
+    return number
+
+
+def check_whole(name: str, value: Any, *, low: int) -> int:
+    """Return a whole number, at least `low`, as int."""
+    if isinstance(value, bool | np.bool_) or not isinstance(value, numbers.Integral):
+        raise TypeError(f"{name} must be a whole number, got {value!r} ({type(value).__name__})")
+    if value < low:
+        raise ValueError(f"{name} must be at least {low}, got {value!r}")
+    return int(value)
+
+
+def check_option(name: str, value: Any, allowed: Iterable[str]) -> str:
+    """Return a text option, or raise an error that lists the allowed ones."""
+    choices = list(allowed)
+    if isinstance(value, str) and value in choices:
+        return value
+    near = difflib.get_close_matches(value, choices, n=1) if isinstance(value, str) else []
+    hint = f"; did you mean {near[0]!r}?" if near else ""
+    raise ValueError(f"{name} must be one of {', '.join(map(repr, choices))}, got {value!r}{hint}")
+
+
+def _refuse_special(name: str, value: Any) -> None:
+    if isinstance(value, np.ma.MaskedArray):
+        raise TypeError(
+            f"{name} is a masked array, whose mask would be ignored; fill it first, e.g. with "
+            f"{name}.filled(value) or by imputation"
+        )
+    if hasattr(value, "tocsr") or hasattr(value, "todense"):
+        raise TypeError(
+            f"{name} is sparse ({type(value).__name__}), which is not supported; if it fits in "
+            f"memory, pass {name}.toarray()"
+        )
+
+
+def _check_real(name: str, array: np.ndarray[Any, Any], names: Sequence[str] | None) -> None:
+    kind = array.dtype.kind
+    if kind in "biu" or (kind == "f" and array.dtype.itemsize in (4, 8)):
+        return
+    if kind == "c":
+        raise TypeError(f"{name} holds complex numbers ({array.dtype}); take a real part first")
+    if kind == "f":
+        raise TypeError(
+            f"{name} has dtype {array.dtype}, which no kernel reads; use "
+            f"{name}.astype(numpy.float{32 if array.dtype.itemsize < 4 else 64})"
+        )
+    where = _first_not_a_number(array, names) if kind == "O" else ""
+    raise TypeError(
+        f"{name} has dtype {array.dtype}{where}; encode text columns first, e.g. with "
+        f"sklearn.preprocessing.OneHotEncoder, or convert with astype(float)"
+    )
+
+
+def _first_not_a_number(array: np.ndarray[Any, Any], names: Sequence[str] | None) -> str:
+    for column in range(array.shape[-1] if array.ndim == 2 else 0):
+        for row, value in enumerate(array[:, column]):
+            if isinstance(value, str | bytes) or not isinstance(value, numbers.Real):
+                return f": {_column(column, names)} holds {_show(value)} (row {row})"
+    return ""
+
+
+def _check_target_vector(y: Any, n_samples: int) -> np.ndarray[Any, Any]:
+    _refuse_special("y", y)
+    labels = np.asarray(y)
+    if labels.ndim != 1:
+        raise ValueError(
+            f"y must have 1 dimension, found {labels.ndim} (shape {labels.shape}); "
+            "for a single column use y.ravel()"
+        )
+    if labels.size != n_samples:
+        raise ValueError(f"y has {labels.size} values, but X has {n_samples} rows")
+    if labels.dtype.kind == "c":
+        raise TypeError("y holds complex numbers; it must hold class labels")
+    if labels.dtype.kind == "O":
+        labels = _plain_labels(labels)
+    if labels.dtype.kind == "f" and not np.isfinite(labels).all():
+        row = int(np.argmin(np.isfinite(labels)))
+        raise ValueError(f"y contains {_show(labels[row])} (row {row}); drop such rows first")
+    if labels.dtype.kind not in "fbiuUST":
+        raise TypeError(f"y has dtype {labels.dtype}; labels must be numbers, booleans or strings")
+    return labels
+
+
+def _plain_labels(labels: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    """Return an object array of strings, or of numbers, as an array of that type."""
+    missing = [row for row, label in enumerate(labels) if label is None or label != label]
+    if missing:
+        raise ValueError(f"y contains {labels[missing[0]]!r} (row {missing[0]}); drop such rows")
+    kinds = {str if isinstance(label, str) else type(label) for label in labels}
+    if kinds == {str}:
+        return labels.astype(str)
+    if all(issubclass(kind, numbers.Real | np.bool_) for kind in kinds):
+        return np.array(labels.tolist())
+    names = ", ".join(sorted(kind.__name__ for kind in kinds))
+    raise TypeError(f"y mixes labels of the types {names}; use one type for all")
+
+
+def _classes(labels: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    """Return the sorted distinct labels; two classes are seen without sorting all rows."""
+    if labels.dtype.kind in "fbiu":
+        low, high = labels.min(), labels.max()
+        if ((labels == low) | (labels == high)).all():
+            return np.unique(np.array([low, high], dtype=labels.dtype.newbyteorder("=")))
+    parts = [
+        np.unique(labels[start : start + CHUNK_ROWS])
+        for start in range(0, labels.size, CHUNK_ROWS)
+    ]
+    return np.unique(np.concatenate(parts))
+
+
+def _finite_floats(name: str, value: Any) -> np.ndarray[Any, Any]:
+    _refuse_special(name, value)
+    array = np.asarray(value)
+    if array.dtype.kind not in "fbiu":
+        raise TypeError(f"{name} must hold real numbers, got dtype {array.dtype}")
+    floats = array.astype(np.float64)
+    if not np.isfinite(floats).all():
+        raise ValueError(f"{name} contains NaN or infinity")
+    return floats
+
+
+def _column(column: int, names: Sequence[str] | None) -> str:
+    return f"column {column}" if names is None else f"column {names[column]!r}"
+
+
+def _show(value: Any) -> str:
+    return repr(value.item() if isinstance(value, np.generic) else value)

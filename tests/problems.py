@@ -1,0 +1,126 @@
+"""Seeded problems, layouts of X and checks against the oracle that several test files share."""
+
+from collections.abc import Callable
+from contextlib import nullcontext
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numba
+import numpy as np
+import pytest
+
+from fastlogit import reference
+
+JIT = not numba.config.DISABLE_JIT
+# Threads that a test may ask for: .ci/run also sets NUMBA_NUM_THREADS=1.
+TWO_THREADS = min(2, numba.config.NUMBA_NUM_THREADS)
+
+
+class Problem(NamedTuple):
+    X: Any
+    y: Any
+    coef: Any
+    intercept: float
+    weight: Any
+
+
+def sized(with_jit: int, without: int) -> int:
+    """A size that plain Python, a thousand times slower, can bear."""
+    return with_jit if JIT else without
+
+
+def problem(n_samples: int, n_features: int, seed: int = 0) -> Problem:
+    """Rows of two overlapping classes, so that an optimum exists."""
+    rng = np.random.default_rng([seed, n_samples, n_features])
+    X = rng.standard_normal((n_samples, n_features))
+    coef = rng.standard_normal(n_features)
+    z = X @ coef / np.sqrt(n_features) + 0.3
+    y = (z + rng.logistic(size=n_samples) > 0.0).astype(np.int64)
+    y[: min(2, n_samples)] = [0, 1][: min(2, n_samples)]
+    return Problem(X, y, coef, 0.4, rng.uniform(0.1, 2.0, n_samples))
+
+
+def three_classes(n_samples: int, n_features: int, seed: int = 0) -> tuple[Any, Any]:
+    """Rows of three overlapping classes, coded 0 to 2."""
+    rng = np.random.default_rng([seed, n_samples, n_features, 3])
+    codes = np.arange(n_samples) % 3
+    centers = rng.standard_normal((3, n_features))
+    return centers[codes] + rng.standard_normal((n_samples, n_features)), codes
+
+
+def assert_value_gradient(
+    actual: Any, X: Any, y: Any, coef: Any, intercept: float, l2_reg: float = 0.0, weight: Any = None
+) -> None:
+    """Compare with the oracle, to rounding errors of the terms that are added."""
+    expected = reference.cost_gradient(X, y, coef, intercept, l2_reg, weight)
+    size, coef = np.abs(np.asarray(X, dtype=np.float64)), np.abs(coef)
+    share = np.ones(len(size)) if weight is None else np.asarray(weight, dtype=np.float64)
+    spread = share / share.sum() * (size @ coef + abs(intercept) + 1.0)
+    tolerance = 1e-14
+    cost, gradient, intercept_gradient = actual
+    assert abs(cost - expected[0]) <= tolerance * (spread.sum() + l2_reg * coef @ coef)
+    assert (np.abs(gradient - expected[1]) <= tolerance * (size.T @ spread + l2_reg * coef)).all()
+    assert abs(intercept_gradient - expected[2]) <= tolerance * spread.sum()
+
+
+def unaligned(X: Any) -> Any:
+    """The same numbers, each one byte off its natural place."""
+    memory = np.empty(X.nbytes + 1, dtype=np.uint8)
+    shifted = memory[1:].view(X.dtype).reshape(X.shape)
+    shifted[...] = X
+    return shifted
+
+
+def readonly(X: Any) -> Any:
+    view = X.view()
+    view.flags.writeable = False
+    return view
+
+
+def memory_mapped(X: Any, folder: Path) -> Any:
+    path = folder / "X.bin"
+    path.write_bytes(X.tobytes())
+    return np.memmap(path, dtype=X.dtype, mode="r", shape=X.shape)
+
+
+# Views of the same float64 numbers in other layouts.
+LAYOUTS: dict[str, Callable[[Any], Any]] = {
+    "C": lambda X: X,
+    "F": np.asfortranarray,
+    "first columns": lambda X: np.hstack([X, X])[:, : X.shape[1]],
+    "every second row": lambda X: np.repeat(X, 2, axis=0)[::2],
+    "every second column": lambda X: np.repeat(X, 2, axis=1)[:, ::2],
+    "reversed rows": lambda X: X[::-1].copy()[::-1],
+    "reversed columns": lambda X: X[:, ::-1].copy()[:, ::-1],
+    "read-only": readonly,
+    "unaligned": unaligned,
+    "big-endian": lambda X: X.astype(">f8"),
+}
+# Other number types; the values change, so that the oracle is asked again.
+NUMBER_TYPES = ("f4", ">f4", "i8", ">i4", "u8", "bool")
+
+
+def as_type(X: Any, dtype: str) -> Any:
+    """Values of X as another number type, with some at the far end of the type."""
+    if np.dtype(dtype).kind == "b":
+        return X > 0.0
+    if np.dtype(dtype).kind == "u":
+        converted = np.floor(np.abs(X) * 3.0).astype(dtype)
+        converted[0, 0] = 2**63 + 4096
+        return converted
+    return (X * 3.0).astype(dtype)
+
+
+class DataFrame:
+    """What the package may know of a data frame: column names and a conversion."""
+
+    def __init__(self, values: Any, columns: list[str]) -> None:
+        self.values, self.columns = values, columns
+
+    def __array__(self, dtype: Any = None, copy: Any = None) -> Any:
+        return np.asarray(self.values, dtype=dtype)
+
+
+def force_twin(monkeypatch: pytest.MonkeyPatch, parallel: bool) -> None:
+    """Run every pass through one of the two compiled twins, however small it is."""
+    monkeypatch.setattr("fastlogit.threads.team", lambda n_threads, ns: nullcontext(parallel))

@@ -1,0 +1,172 @@
+"""Every asv benchmark can be imported, compiles in its setup, and works on its smallest case."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numba
+import pytest
+from numba.core import event
+
+ROOT = Path(__file__).parents[1]
+SUITES = ["kernels", "fits", "start", "memory"]
+PREFIXES = ("time_", "timeraw_", "track_", "peakmem_", "mem_")
+
+
+@pytest.fixture(autouse=True)
+def small_and_importable(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(ROOT))
+    monkeypatch.delenv("FASTLOGIT_BENCH_FULL", raising=False)
+
+
+def load(name: str) -> Any:
+    return importlib.import_module(f"benchmarks.{name}")
+
+
+def asv_classes(suite: str) -> Iterator[type]:
+    for name, found in vars(load(suite)).items():
+        if inspect.isclass(found) and found.__module__ == f"benchmarks.{suite}":
+            if asv_methods(found):
+                yield found
+            else:
+                assert not name.startswith("Time")
+
+
+def asv_methods(suite: type) -> list[str]:
+    return [name for name in vars(suite) if name.startswith(PREFIXES)]
+
+
+def first_case(suite: type) -> tuple[Any, ...]:
+    """The first of each parameter's values: the smallest one."""
+    names = getattr(suite, "param_names", ())
+    params = getattr(suite, "params", ())
+    assert len(params) == len(names)
+    return tuple(values[0] for values in params)
+
+
+@pytest.mark.parametrize("suite", ["kernels", "fits"])
+def test_each_benchmark_has_compiled_in_its_setup(suite: str) -> None:
+    classes = list(asv_classes(suite))
+    assert classes
+    for cls in classes:
+        case = first_case(cls)
+        instance = cls()
+        instance.setup(*case)
+        with event.install_recorder("numba:compile") as compiled:
+            for name in asv_methods(cls):
+                getattr(instance, name)(*case)
+        assert compiled.buffer == [], cls
+
+
+def test_a_thread_count_above_the_pool_is_left_out() -> None:
+    with pytest.raises(NotImplementedError):
+        load("kernels").require_threads(numba.config.NUMBA_NUM_THREADS + 1)
+
+
+def test_import_benchmarks_are_statements_that_run() -> None:
+    instance = load("start").Import()
+    for name in asv_methods(type(instance)):
+        code = getattr(instance, name)()
+        for statement in reversed([code] if isinstance(code, str) else code):
+            exec(statement, {})
+
+
+def test_first_call_in_a_fresh_process_is_tracked() -> None:
+    instance = load("start").FirstCall()
+    instance.setup("sigmoid", "warm")
+    try:
+        assert 0.0 < instance.track_seconds("sigmoid", "warm") < 60.0
+    finally:
+        instance.teardown("sigmoid", "warm")
+
+
+def test_every_first_call_is_a_benchmark() -> None:
+    start, fresh = load("start"), load("fresh")
+    assert start.FirstCall.params[0] == list(fresh.FIRST_CALLS)
+
+
+def test_memory_above_the_state_before_is_that_of_the_call() -> None:
+    memory = load("memory")
+    size = 2**26
+    assert 0.9 * size < memory.peak_above(lambda: bytearray(size)) < 2.0 * size
+
+
+def test_a_failing_child_is_an_error_with_its_message() -> None:
+    with pytest.raises(RuntimeError, match="no such luck"):
+        load("fresh").run("-c", "raise SystemExit('no such luck')")
+
+
+@pytest.fixture
+def figures() -> list[Any]:
+    speed = load("speed")
+    row = "sigmoid"
+    return list(speed.measure([row], speed.Run(repeat=2, threads=1, shrink=10_000)))
+
+
+def test_speed_measures_and_prints_a_row(capsys: pytest.CaptureFixture[str]) -> None:
+    load("speed").main(
+        ["--only", "pass_500", "--repeat", "1", "--threads", "1", "--shrink", "1000"]
+    )
+    printed = capsys.readouterr().out
+    assert "| cost_gradient | 250 x 500 float64, 1 threads | a parallel read of X |" in printed
+    assert "\ncost_gradient   250 x 500 float64" in printed
+
+
+def test_a_partial_run_keeps_the_other_rows(tmp_path: Path, figures: list[Any]) -> None:
+    speed = load("speed")
+    path = tmp_path / "speed.json"
+    other = speed.Figure("memory", "fit", "", "", 3.0, True, "%", 1.0, {}, "2026-01-01")
+    speed.save(path, [other])
+    assert [figure.row for figure in speed.save(path, figures)] == ["sigmoid", "memory"]
+    assert speed.load(path)[1] == [*figures, other]
+
+
+def test_figures_of_another_machine_are_not_merged(tmp_path: Path, figures: list[Any]) -> None:
+    speed = load("speed")
+    path = tmp_path / "speed.json"
+    speed.save(path, figures)
+    content = json.loads(path.read_text("utf-8"))
+    content["machine"]["cpu"] = "another one"
+    path.write_text(json.dumps(content), "utf-8")
+    with pytest.raises(SystemExit, match="another machine"):
+        speed.save(path, figures)
+
+
+def test_the_readme_gets_the_table_between_its_markers(tmp_path: Path, figures: list[Any]) -> None:
+    table = load("readme_table")
+    saved, readme = tmp_path / "speed.json", tmp_path / "README.md"
+    load("speed").save(saved, figures)
+    readme.write_text(f"above\n{table.BEGIN}\nold\n{table.END}\nbelow\n", "utf-8")
+    for _ in range(2):
+        table.main([str(saved), str(readme)])
+    text = readme.read_text("utf-8")
+    assert text.startswith(f"above\n{table.BEGIN}\nMeasured ")
+    assert text.endswith(f"|\n{table.END}\nbelow\n")
+    assert text.count("scipy.special.expit") == 1
+    assert "old" not in text
+
+
+def test_a_readme_without_markers_is_an_error() -> None:
+    with pytest.raises(SystemExit, match="speed:begin"):
+        load("readme_table").replaced("text", "section")
+
+
+def test_interleaved_calls_take_turns() -> None:
+    seen: list[str] = []
+    calls: dict[str, Callable[[], None]] = {n: lambda n=n: seen.append(n) for n in "abc"}
+    medians = load("speed").interleaved(calls, 3)
+    assert "".join(seen) == "abcbcacab"
+    assert list(medians) == ["a", "b", "c"]
+    assert all(seconds >= 0.0 for seconds in medians.values())
+
+
+def test_asv_finds_what_its_configuration_names() -> None:
+    lines = (ROOT / "asv.conf.json").read_text("utf-8").splitlines()
+    config = json.loads("\n".join(line for line in lines if not line.strip().startswith("//")))
+    assert (ROOT / config["benchmark_dir"] / "__init__.py").is_file()
+    assert "://" not in json.dumps(config)

@@ -1,0 +1,468 @@
+"""Data files: what is read is what was written, and each fault is one clear error."""
+
+import builtins
+import gzip
+import io as stdio
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from pyarrow import parquet
+from sklearn.datasets import dump_svmlight_file, load_breast_cancer
+
+from fastlogit import io
+
+TEXT = (
+    "size,town,ripe,count,weight\n"
+    "1.5,Oslo,true,3,0.5\n"
+    '-2e-3,"a, ""b""",false,4,1\n'
+    "7,Rome,true,5,2\n"
+)
+
+
+@pytest.fixture(params=["pyarrow", "plain"])
+def csv_reader(request, monkeypatch):
+    """Both CSV readers: pyarrow's, and the standard library's where pyarrow is missing."""
+    if request.param == "plain":
+        hide_pyarrow(monkeypatch)
+    return request.param
+
+
+def hide_pyarrow(monkeypatch):
+    """Make `import pyarrow` fail as if it were not installed."""
+    real_import = builtins.__import__
+
+    def no_pyarrow(name, *args, **kwargs):
+        if name.split(".")[0] == "pyarrow":
+            raise ModuleNotFoundError("No module named 'pyarrow'", name="pyarrow")
+        return real_import(name, *args, **kwargs)
+
+    monkeypatch.setattr(builtins, "__import__", no_pyarrow)
+
+
+def written(tmp_path, text, name="data.csv"):
+    """Return the path of a new file with this text."""
+    path = tmp_path / name
+    path.write_bytes(text if isinstance(text, bytes) else text.encode())
+    return path
+
+
+# --- CSV
+
+
+def test_csv_columns_by_name_and_type(tmp_path, csv_reader):
+    table = io.read_table(written(tmp_path, TEXT))
+    assert table.names == ("size", "town", "ripe", "count", "weight")
+    assert table.n_rows == 3
+    assert table.column("size").tolist() == [1.5, -2e-3, 7.0]
+    assert table.column("count").dtype == np.int64
+    assert table.column("ripe").tolist() == [True, False, True]
+    assert io.labels(table, "town").tolist() == ["Oslo", 'a, "b"', "Rome"]
+
+
+def test_csv_matrix_is_c_ordered_float64_in_the_order_asked_for(tmp_path, csv_reader):
+    table = io.read_table(written(tmp_path, TEXT))
+    X = io.features(table, ["count", "ripe", "size"])
+    assert X.dtype == np.float64
+    assert X.flags.c_contiguous
+    np.testing.assert_array_equal(X, [[3, 1, 1.5], [4, 0, -2e-3], [5, 1, 7]])
+
+
+def test_csv_real_data_comes_back_to_the_bit(tmp_path, csv_reader):
+    data = load_breast_cancer()
+    columns = dict(zip(data.feature_names.tolist(), data.data.T, strict=True))
+    path = tmp_path / "tumour.csv"
+    io.write_columns(path, columns | {"kind": data.target_names[data.target]})
+    table = io.read_table(path)
+    names = io.feature_names(table, ["kind"])
+    assert names == tuple(data.feature_names)
+    np.testing.assert_array_equal(io.features(table, names), data.data)
+    np.testing.assert_array_equal(io.labels(table, "kind"), data.target_names[data.target])
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("data.csv", TEXT.replace(",", ";").replace('"a; ', '"a, ')),
+        ("data.tsv", TEXT.replace(",", "\t").replace('"a\t ', '"a, ')),
+        ("data.csv", b"\xef\xbb\xbf" + TEXT.encode()),
+        ("data.csv.gz", gzip.compress(TEXT.encode())),
+        ("data.CSV", TEXT.replace("\n", "\r\n")),
+    ],
+    ids=["semicolon", "tab", "byte order mark", "gzip", "CRLF"],
+)
+def test_csv_dialects(tmp_path, csv_reader, name, text):
+    table = io.read_table(written(tmp_path, text, name))
+    assert table.names == ("size", "town", "ripe", "count", "weight")
+    assert io.labels(table, "town").tolist() == ["Oslo", 'a, "b"', "Rome"]
+    assert io.features(table, ["size"]).ravel().tolist() == [1.5, -2e-3, 7.0]
+
+
+def test_csv_missing_number_names_column_and_line(tmp_path, csv_reader):
+    path = written(tmp_path, "a,b,y\n1,2,0\n\n3,NA,1\n5,,0\n")
+    with pytest.raises(ValueError, match=r"column 'b' has no value .* in line 4; .*SimpleImputer"):
+        io.features(io.read_table(path), ["a", "b"])
+
+
+def test_csv_line_counts_line_breaks_inside_quotes(tmp_path, csv_reader):
+    path = written(tmp_path, 'a,t\n1,"x\ny"\nnan,z\n')
+    with pytest.raises(ValueError, match="in line 4"):
+        io.features(io.read_table(path), ["a"])
+
+
+def test_csv_infinite_value_names_column_and_line(tmp_path, csv_reader):
+    path = written(tmp_path, "a,b\n1,2\n3,inf\n")
+    with pytest.raises(ValueError, match="column 'b' is infinite in line 3"):
+        io.features(io.read_table(path), ["a", "b"])
+
+
+def test_csv_missing_label_names_line(tmp_path, csv_reader):
+    path = written(tmp_path, "a,y\n1,yes\n2,\n3,no\n")
+    with pytest.raises(ValueError, match=r"column 'y' has no value in line 3 \(1 missing in all\)"):
+        io.labels(io.read_table(path), "y")
+
+
+def test_csv_missing_truth_value_is_missing(tmp_path, csv_reader):
+    path = written(tmp_path, "a,y\ntrue,true\n,\nfalse,false\n")
+    table = io.read_table(path)
+    with pytest.raises(ValueError, match="column 'y' has no value in line 3"):
+        io.labels(table, "y")
+
+
+def test_csv_text_columns_are_named_with_a_value(tmp_path, csv_reader):
+    path = written(tmp_path, "a,town,b,kind\n1,,2,x\n2,Oslo,3,y\n")
+    with pytest.raises(
+        ValueError, match=r"not numeric: 'town', 'kind' \(line 3: 'Oslo'\); .*--drop"
+    ):
+        io.features(io.read_table(path), ["a", "town", "b", "kind"])
+
+
+def test_csv_truncated_names_line(tmp_path, csv_reader):
+    path = written(tmp_path, "a,b,c\n1,2,3\n4,5,6\n7,8")
+    with pytest.raises(ValueError, match=r"line 4: 2 values, but the header names 3 columns"):
+        io.read_table(path)
+
+
+def test_csv_truncated_gzip(tmp_path, csv_reader):
+    rng = np.random.default_rng(0)
+    text = "a,b\n" + "\n".join(f"{a},{b}" for a, b in rng.random((5000, 2)))
+    path = written(tmp_path, gzip.compress(text.encode())[:-2000], "data.csv.gz")
+    with pytest.raises(ValueError, match="damaged, truncated or not a CSV file"):
+        io.read_table(path)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", "is empty"),
+        ("a,b\n", "has no rows"),
+        ("\n1,2\n", "has no columns"),
+        ("a,a\n1,2\n", "more than one column is called 'a'"),
+        (",a\n1,2\n", "column 1 has no name"),
+        (b"a,b\n1,\xff\xfe\n2,\xff\n", None),
+        (b"\x89PNG\r\n\x1a\n\x00\x00\xff", "damaged, truncated or not a CSV file"),
+    ],
+)
+def test_csv_that_is_none(tmp_path, csv_reader, text, message):
+    path = written(tmp_path, text)
+    with pytest.raises(ValueError, match=message):
+        io.features(io.read_table(path), ["a", "b"])
+
+
+def test_csv_integer_too_large_becomes_float(tmp_path, csv_reader):
+    table = io.read_table(written(tmp_path, "a\n123456789012345678901234567890\n1\n"))
+    assert io.features(table, ["a"]).ravel().tolist() == [123456789012345678901234567890.0, 1.0]
+
+
+# --- Parquet
+
+
+def test_parquet_round_trip_keeps_float32(tmp_path):
+    path = tmp_path / "data.parquet"
+    values = np.random.default_rng(1).standard_normal((50, 2)).astype(np.float32)
+    table = pa.table({"a": values[:, 0], "b": values[:, 1], "y": ["no", "yes"] * 25})
+    parquet.write_table(table, path)
+    table = io.read_table(path)
+    X = io.features(table, ["b", "a"])
+    assert X.dtype == np.float32
+    np.testing.assert_array_equal(X, values[:, ::-1])
+    assert io.labels(table, "y").tolist() == ["no", "yes"] * 25
+
+
+def test_parquet_odd_types(tmp_path):
+    path = tmp_path / "data.parquet"
+    columns = {
+        "half": pa.array(np.array([1, 2], np.float16)),
+        "money": pa.array(["1.25", "2.5"]).cast(pa.decimal128(10, 2)),
+        "kind": pa.array(["u", "v"]).dictionary_encode(),
+        "when": pa.array([0, 1], pa.timestamp("s")),
+        "nothing": pa.array([None, None]),
+        "__index_level_0__": pa.array([7, 8]),
+    }
+    parquet.write_table(pa.table(columns), path)
+    table = io.read_table(path)
+    assert table.names == ("half", "money", "kind", "when", "nothing")
+    np.testing.assert_array_equal(io.features(table, ["half", "money"]), [[1, 1.25], [2, 2.5]])
+    assert io.labels(table, "kind").tolist() == ["u", "v"]
+    with pytest.raises(ValueError, match="not numeric: 'when'"):
+        io.features(table, ["when"])
+    with pytest.raises(ValueError, match="labels must be text or numbers"):
+        io.labels(table, "when")
+    with pytest.raises(ValueError, match=r"'nothing' has no value .* row 0, counting from 0"):
+        io.features(table, ["nothing"])
+
+
+def test_parquet_labels_of_lists(tmp_path):
+    path = tmp_path / "data.parquet"
+    parquet.write_table(pa.table({"a": [1.0, 2.0], "y": [[1], [2]]}), path)
+    with pytest.raises(ValueError, match="'y' is neither text nor numbers"):
+        io.labels(io.read_table(path), "y")
+
+
+def test_parquet_truncated_or_foreign(tmp_path):
+    path = tmp_path / "data.parquet"
+    parquet.write_table(pa.table({"a": np.arange(1000.0)}), path)
+    for content in (path.read_bytes()[:-100], TEXT.encode()):
+        bad = written(tmp_path, content, "bad.parquet")
+        with pytest.raises(ValueError, match="damaged, truncated or not a Parquet file"):
+            io.read_table(bad)
+
+
+def test_parquet_without_pyarrow_says_what_to_install(tmp_path, monkeypatch):
+    path = written(tmp_path, b"PAR1", "data.parquet")
+    hide_pyarrow(monkeypatch)
+    for action in (
+        lambda: io.read_table(path),
+        lambda: io.write_columns(path, {"a": np.zeros(1)}),
+    ):
+        with pytest.raises(ModuleNotFoundError, match=r"pip install 'fastlogit\[all\]'"):
+            action()
+
+
+# --- .npz
+
+
+def test_npz_matrix_is_not_copied_and_extras_are_columns(tmp_path):
+    path = tmp_path / "data.npz"
+    X = np.random.default_rng(2).standard_normal((20, 3)).astype(np.float32)
+    np.savez(path, X=X, y=np.arange(20) % 2, importance=np.ones(20), date=np.array(5))
+    table = io.read_table(path)
+    assert table.names == ("x0", "x1", "x2")
+    assert io.target_name(table, None) == "y"
+    assert io.features(table, table.names) is table.values
+    np.testing.assert_array_equal(io.features(table, ["x2", "x0"]), X[:, [2, 0]])
+    np.testing.assert_array_equal(io.numbers(table, "importance", "weights"), np.ones(20))
+    np.testing.assert_array_equal(io.numbers(table, "x1", "weights"), X[:, 1])
+
+
+def test_npz_feature_names(tmp_path):
+    path = tmp_path / "data.npz"
+    np.savez(path, X=np.eye(2), y=[0, 1], feature_names=["tall", "wide"])
+    assert io.read_table(path).names == ("tall", "wide")
+
+
+@pytest.mark.parametrize(
+    ("arrays", "message"),
+    [
+        ({"Z": np.eye(2)}, r"has no array 'X' \(found: Z\)"),
+        ({}, r"has no array 'X' \(found: no arrays\)"),
+        ({"X": np.zeros(3)}, r"X has 1 dimension\(s\), 2 are needed"),
+        ({"X": np.eye(2), "y": np.zeros(3)}, "X has 2 rows, but y has 3 values"),
+        ({"X": np.eye(2), "feature_names": ["a"]}, "has 1 names, but X has 2 columns"),
+        ({"X": np.eye(2), "feature_names": ["a", "a"]}, "more than one column is called 'a'"),
+        ({"X": np.zeros((0, 2))}, "has no rows"),
+        ({"X": np.array([[1, None]], dtype=object)}, "damaged, truncated or not"),
+    ],
+)
+def test_npz_that_does_not_fit(tmp_path, arrays, message):
+    path = tmp_path / "data.npz"
+    np.savez(path, **arrays)
+    with pytest.raises(ValueError, match=message):
+        io.read_table(path)
+
+
+def test_npz_complex_or_text_matrix(tmp_path):
+    for k, X in enumerate((np.eye(2) * 1j, np.array([["a", "b"]]))):
+        path = tmp_path / f"data{k}.npz"
+        np.savez(path, X=X)
+        with pytest.raises(ValueError, match="not numeric: 'X'"):
+            io.features(io.read_table(path), ["x0", "x1"])
+
+
+def test_npz_infinite_value_far_down_is_found(tmp_path):
+    path = tmp_path / "data.npz"
+    X = np.zeros((5000, 2))
+    X[4321, 1] = -np.inf
+    np.savez(path, X=X)
+    with pytest.raises(ValueError, match="column 'x1' is infinite in row 4321, counting from 0"):
+        io.features(io.read_table(path), ["x0", "x1"])
+
+
+def test_npz_empty_text_label(tmp_path):
+    path = tmp_path / "data.npz"
+    np.savez(path, X=np.eye(2), y=["a", ""])
+    with pytest.raises(ValueError, match="column 'y' has no value in row 1"):
+        io.labels(io.read_table(path), "y")
+
+
+def test_npz_damaged(tmp_path):
+    path = tmp_path / "data.npz"
+    np.savez(path, X=np.random.default_rng(3).random((100, 5)), y=np.zeros(100))
+    whole = path.read_bytes()
+    flipped = bytearray(whole)
+    flipped[1000] ^= 1
+    for content in (whole[:2000], whole[:-1], bytes(flipped), b"PK\x03\x04", TEXT.encode()):
+        bad = written(tmp_path, content, "bad.npz")
+        with pytest.raises(ValueError, match="damaged, truncated or not"):
+            io.read_table(bad)
+
+
+def test_npy_under_the_name_npz(tmp_path):
+    buffer = stdio.BytesIO()
+    np.save(buffer, np.eye(2))
+    path = written(tmp_path, buffer.getvalue(), "data.npz")
+    with pytest.raises(ValueError, match=r"it is an \.npy file; save it with numpy.savez"):
+        io.read_table(path)
+
+
+# --- svmlight
+
+
+@pytest.mark.parametrize("zero_based", [True, False])
+def test_svmlight_round_trip_by_the_numbers_in_the_file(tmp_path, zero_based):
+    data = load_breast_cancer()
+    path = tmp_path / "tumour.svmlight"
+    dump_svmlight_file(data.data, data.target, str(path), zero_based=zero_based)
+    table = io.read_table(path)
+    first = 0 if zero_based else 1
+    assert table.names == tuple(f"f{j}" for j in range(first, 30 + first))
+    assert io.target_name(table, None) == "y"
+    np.testing.assert_array_equal(io.labels(table, "y"), data.target)
+    np.testing.assert_allclose(io.features(table, table.names), data.data, rtol=1e-15)
+    np.testing.assert_allclose(table.column("f3"), data.data[:, 3 - first], rtol=1e-15)
+
+
+def test_svmlight_column_that_the_file_does_not_mention_is_zero(tmp_path):
+    table = io.read_table(written(tmp_path, "1 1:2.5\n0 2:1\n", "data.libsvm"))
+    X = io.features(table, ["f1", "f2", "f9"])
+    np.testing.assert_array_equal(X, [[2.5, 0, 0], [0, 1, 0]])
+    with pytest.raises(ValueError, match="lacks 1 of the model's 1 columns: 'size'"):
+        io.features(table, ["size"])
+
+
+def test_svmlight_too_large_to_unpack(tmp_path, monkeypatch):
+    monkeypatch.setattr(io, "MAX_DENSE_BYTES", 2**20)
+    table = io.read_table(written(tmp_path, "1 500000:1\n0 1:1\n", "data.svm"))
+    with pytest.raises(
+        ValueError,
+        match=r"2 rows x 500,000 columns would take 0\.0075 GiB .* limit is 0\.00098 GiB",
+    ):
+        io.features(table, table.names)
+
+
+def test_svmlight_foreign(tmp_path):
+    with pytest.raises(ValueError, match="damaged, truncated or not a svmlight file"):
+        io.read_table(written(tmp_path, TEXT, "data.svm"))
+
+
+# --- columns by name
+
+
+def test_near_names_of_the_target(tmp_path):
+    table = io.read_table(written(tmp_path, "radius,Diagnosis\n1,a\n2,b\n"))
+    with pytest.raises(
+        ValueError, match=r"target column 'diagnosi' is not in .* \(did you mean 'Diagnosis'\?\)"
+    ):
+        io.target_name(table, "diagnosi")
+    with pytest.raises(ValueError, match=r"\(there are: 'radius', 'Diagnosis'\)"):
+        io.target_name(table, "zzz")
+    with pytest.raises(ValueError, match="--target is needed"):
+        io.target_name(table, None)
+
+
+def test_columns_are_taken_by_name_not_by_place(tmp_path):
+    table = io.read_table(written(tmp_path, "b,extra,a\n1,9,2\n3,9,4\n"))
+    np.testing.assert_array_equal(io.features(table, ["a", "b"]), [[2, 1], [4, 3]])
+    assert io.unused_names(table, ["a", "b"]) == ["extra"]
+
+
+def test_absent_columns_with_near_names(tmp_path):
+    table = io.read_table(written(tmp_path, "mean_radius,texture\n1,2\n"))
+    names = ["mean radius", "texture", *(f"q{k}" for k in range(7))]
+    with pytest.raises(
+        ValueError,
+        match=r"lacks 8 of the model's 9 columns: 'mean radius' \(did you mean 'mean_radius'\?\), "
+        r"'q0', 'q1', 'q2', 'q3' and 3 more",
+    ):
+        io.features(table, names)
+
+
+def test_feature_names_leave_out(tmp_path):
+    table = io.read_table(written(tmp_path, TEXT))
+    assert io.feature_names(table, ["town", "weight"]) == ("size", "ripe", "count")
+    with pytest.raises(ValueError, match=r"dropped column 'twon' .* mean 'town'"):
+        io.feature_names(table, ["twon"])
+    with pytest.raises(ValueError, match="no column is left"):
+        io.feature_names(table, table.names)
+
+
+def test_weights_must_be_numbers(tmp_path):
+    table = io.read_table(written(tmp_path, TEXT))
+    assert io.numbers(table, "weight", "weights").tolist() == [0.5, 1.0, 2.0]
+    with pytest.raises(ValueError, match="not numeric: 'town'"):
+        io.numbers(table, "town", "weights")
+    with pytest.raises(ValueError, match=r"weights column 'wieght' .* mean 'weight'"):
+        io.numbers(table, "wieght", "weights")
+
+
+# --- paths
+
+
+def test_paths_that_cannot_be_read(tmp_path):
+    written(tmp_path, TEXT)
+    with pytest.raises(FileNotFoundError, match=r"no such file: .*dat.csv \(did you mean 'data"):
+        io.read_table(tmp_path / "dat.csv")
+    with pytest.raises(FileNotFoundError, match="no such file"):
+        io.read_table(tmp_path / "nowhere" / "dat.csv")
+    with pytest.raises(ValueError, match=r"unknown kind of file '\.xlsx'; fastlogit reads \.csv,"):
+        io.read_table(tmp_path / "data.xlsx")
+    with pytest.raises(ValueError, match="unknown kind of file ''"):
+        io.read_table(tmp_path / "data")
+    (tmp_path / "folder.csv").mkdir()
+    with pytest.raises(IsADirectoryError, match="is a directory"):
+        io.read_table(tmp_path / "folder.csv")
+
+
+# --- writing
+
+
+COLUMNS = {"prediction": np.array(["a", "b"]), "proba_b": np.array([0.1, 1 / 3])}
+
+
+@pytest.mark.parametrize("name", ["out.csv", "out.parquet"])
+def test_written_columns_are_read_back(tmp_path, name):
+    io.write_columns(tmp_path / name, COLUMNS)
+    table = io.read_table(tmp_path / name)
+    np.testing.assert_array_equal(io.labels(table, "prediction"), COLUMNS["prediction"])
+    np.testing.assert_array_equal(table.column("proba_b"), COLUMNS["proba_b"])
+
+
+def test_written_npz(tmp_path):
+    io.write_columns(tmp_path / "out.npz", COLUMNS)
+    with np.load(tmp_path / "out.npz") as file:
+        np.testing.assert_array_equal(file["proba_b"], COLUMNS["proba_b"])
+
+
+def test_written_to_the_standard_output(capsys):
+    io.write_columns(None, COLUMNS)
+    assert capsys.readouterr().out == "prediction,proba_b\na,0.1\nb,0.3333333333333333\n"
+
+
+def test_check_writable(tmp_path):
+    io.check_writable(tmp_path / "out.csv", io.WRITABLE)
+    with pytest.raises(ValueError, match="there is no directory"):
+        io.check_writable(tmp_path / "none" / "out.csv")
+    with pytest.raises(ValueError, match="it is a directory"):
+        io.check_writable(tmp_path)
+    with pytest.raises(ValueError, match=r"must end in \.csv or \.parquet or \.npz"):
+        io.check_writable(tmp_path / "out.txt", io.WRITABLE)

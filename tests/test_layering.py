@@ -1,0 +1,70 @@
+"""Who imports whom, read from the source (docs/design.md has the table and its reasons)."""
+
+import ast
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+PACKAGE = Path(__file__).parents[1] / "fastlogit"
+SOURCES = sorted(PACKAGE.rglob("*.py"))
+
+# Room -> what it may import, of this package and of others; the standard library is free to all.
+ROOMS: dict[str, set[str]] = {
+    # For type checkers only; test_package.py shows that the import loads nothing.
+    "__init__": {"elementwise", "errors", "functional", "prediction", "result"},
+    "kernels": {"numba", "llvmlite", "numpy"},
+    "reference": {"numpy"},
+    "scalar": {"kernels"},
+    "threads": {"numba"},
+    "validation": {"numpy", "scipy", "sklearn"},
+    "elementwise": {"kernels", "threads", "numpy"},
+    "design": {"kernels", "threads", "numpy"},
+    "objective": {"design", "kernels", "numpy"},
+    "prediction": {"validation", "design", "elementwise", "numpy"},
+    "result": {"prediction", "numpy"},
+    "errors": {"result"},
+    "solvers": {"objective", "result", "kernels", "numpy"},
+    "functional": {
+        "validation", "threads", "design", "objective", "solvers", "result", "errors",
+        "numpy", "sklearn",
+    },
+}  # fmt: skip
+OUTER = {"io", "model_file", "plots", "demo", "cli"}
+OPTIONAL = {"typer", "rich", "matplotlib", "pyarrow"}
+
+
+def source_id(path: Path) -> str:
+    return path.relative_to(PACKAGE).as_posix()
+
+
+def room_of(path: Path) -> str:
+    return path.relative_to(PACKAGE).with_suffix("").parts[0]
+
+
+def imported(path: Path, nodes: Iterator[ast.AST]) -> set[str]:
+    """Rooms and foreign packages that the import statements among `nodes` name."""
+    found = set()
+    for node in nodes:
+        if isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            above = ("fastlogit", *path.relative_to(PACKAGE).parts)[: -node.level or None]
+            module = ".".join([*(above if node.level else ()), *filter(None, [node.module])])
+            bare = module == "fastlogit"
+            names = [f"{module}.{alias.name}" for alias in node.names] if bare else [module]
+        else:
+            continue
+        found |= {name.removeprefix("fastlogit.").split(".")[0] for name in names}
+    return found - sys.stdlib_module_names - {room_of(path)}
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=source_id)
+def test_a_room_imports_only_what_the_table_allows(path: Path) -> None:
+    tree = ast.parse(path.read_text("utf-8"))
+    room = room_of(path)
+    if room in OUTER:
+        assert imported(path, iter(tree.body)).isdisjoint(OPTIONAL - {"typer", "rich"})
+    else:
+        assert imported(path, ast.walk(tree)) <= ROOMS[room]

@@ -1,0 +1,195 @@
+"""Model files: exact to the bit, safe to load, and one clear error for anything else."""
+
+import dataclasses
+import json
+import os
+import pickle
+import zipfile
+
+import numpy as np
+import pytest
+
+from fastlogit.model_file import FORMAT_VERSION, Model, load_model, save_model
+from fastlogit.result import FitResult
+
+SETTINGS = {"solver": "auto", "tol": 1e-6, "step_size": "auto", "max_iter": 100, "weights": None}
+
+
+def fitted(classes, n_features=3):
+    """Return a model with awkward numbers: subnormal, signed zero, thirds, the largest."""
+    classes = np.asarray(classes)
+    columns = () if len(classes) == 2 else (len(classes),)
+    coef = np.random.default_rng(0).standard_normal((n_features, *columns)) / 3
+    coef.flat[:3] = 5e-324, -0.0, np.finfo(float).max
+    result = FitResult(
+        coef=coef,
+        intercept=1 / 3 if not columns else np.arange(columns[0]) / 7,
+        classes=classes,
+        n_iter=7,
+        n_passes=11,
+        converged=True,
+        message="converged: nothing moved by more than 1e-06",
+        history=np.geomspace(0.7, 1e-3, 8),
+        gradient_norm=1e-7 / 3,
+        seconds=0.1,
+        solver="gradient_descent",
+    )
+    names = ("mean radius", "Größe", "x,\"'")[:n_features]
+    return Model(result, names, "kind", SETTINGS, "0.1.0")
+
+
+def saved(tmp_path, model):
+    """Return the path of a new file with this model."""
+    path = tmp_path / "model.npz"
+    save_model(model, path)
+    return path
+
+
+@pytest.mark.parametrize(
+    "classes",
+    [["benign", "malignant"], [0, 1], [-1, 5, 9], [False, True], [0.5, 1.5], ["ä", "b", "c d"]],
+)
+def test_round_trip_is_exact(tmp_path, classes):
+    model = fitted(classes)
+    again = load_model(saved(tmp_path, model))
+    for field in dataclasses.fields(FitResult):
+        value, value_again = getattr(model.result, field.name), getattr(again.result, field.name)
+        assert type(value_again) is type(value), field.name
+        assert np.asarray(value_again).dtype == np.asarray(value).dtype
+        assert np.asarray(value_again).tobytes() == np.asarray(value).tobytes(), field.name
+    assert dataclasses.replace(again, result=model.result) == model
+
+
+def test_same_model_same_bytes(tmp_path):
+    first = saved(tmp_path, fitted([0, 1])).read_bytes()
+    assert saved(tmp_path, fitted([0, 1])).read_bytes() == first
+
+
+def test_numpy_numbers_in_the_result_are_saved(tmp_path):
+    model = fitted([0, 1])
+    result = dataclasses.replace(model.result, gradient_norm=np.float64(0.1), n_iter=np.int64(3))
+    again = load_model(saved(tmp_path, dataclasses.replace(model, result=result)))
+    assert (again.result.gradient_norm, again.result.n_iter) == (0.1, 3)
+
+
+def test_the_file_keeps_its_name_and_the_usual_permissions(tmp_path):
+    path = tmp_path / "model.bin"
+    save_model(fitted([0, 1]), path)
+    assert [entry.name for entry in tmp_path.iterdir()] == ["model.bin"]
+    other = tmp_path / "other"
+    other.touch()
+    assert path.stat().st_mode == other.stat().st_mode
+
+
+def test_a_failed_save_leaves_the_old_file_and_no_other(tmp_path):
+    path = saved(tmp_path, fitted([0, 1]))
+    before = path.read_bytes()
+    bad = dataclasses.replace(fitted([0, 1]), settings={"callback": object()})
+    with pytest.raises(TypeError):
+        save_model(bad, path)
+    bad_result = dataclasses.replace(bad.result, classes=np.array([object(), None]))
+    with pytest.raises(ValueError, match="Object arrays cannot be saved"):
+        save_model(dataclasses.replace(fitted([0, 1]), result=bad_result), path)
+    assert path.read_bytes() == before
+    assert os.listdir(tmp_path) == ["model.npz"]
+
+
+def test_truncated_anywhere(tmp_path):
+    path = saved(tmp_path, fitted(["a", "b", "c"]))
+    whole = path.read_bytes()
+    for length in (*range(0, len(whole), 97), len(whole) - 1):
+        path.write_bytes(whole[:length])
+        with pytest.raises(ValueError, match="is not a fastlogit model file, or is damaged"):
+            load_model(path)
+
+
+def test_one_changed_bit_in_the_numbers_is_noticed(tmp_path):
+    model = fitted([0, 1])
+    path = saved(tmp_path, model)
+    content = bytearray(path.read_bytes())
+    content[content.index(model.result.coef.tobytes()) + 5] ^= 1
+    path.write_bytes(content)
+    with pytest.raises(ValueError, match="damaged"):
+        load_model(path)
+
+
+class Bomb:
+    """Would leave a mark if it were unpickled."""
+
+    def __init__(self, path):
+        self.path = path
+
+    def __reduce__(self):
+        return (os.mkdir, (str(self.path),))
+
+
+def test_a_pickle_is_never_loaded(tmp_path):
+    bomb = Bomb(tmp_path / "exploded")
+    bare = tmp_path / "bare.npz"
+    bare.write_bytes(pickle.dumps(bomb))
+    inside = tmp_path / "inside.npz"
+    np.savez(inside, meta=np.array([bomb], dtype=object))
+    for path in (bare, inside):
+        with pytest.raises(ValueError, match="is not a fastlogit model file"):
+            load_model(path)
+    assert not bomb.path.exists()
+
+
+def test_a_zip_bomb_is_not_unpacked(tmp_path):
+    path = tmp_path / "model.npz"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("coef.npy", b"\0" * 10_000_000)
+    with pytest.raises(ValueError, match="is not a fastlogit model file"):
+        load_model(path)
+
+
+def with_meta(path, **changes):
+    """Write the model file at `path` again with other entries of `meta`."""
+    with np.load(path) as file:
+        arrays = {name: file[name] for name in file.files}
+    meta = json.loads(str(arrays["meta"])) | changes
+    arrays["meta"] = np.array(json.dumps(meta))
+    np.savez(path, **arrays)
+
+
+def test_a_later_format_says_to_upgrade(tmp_path):
+    path = saved(tmp_path, fitted([0, 1]))
+    with_meta(path, format_version=FORMAT_VERSION + 1, fastlogit_version="9.9")
+    with pytest.raises(ValueError, match=r"written by fastlogit 9\.9; .* upgrade with pip"):
+        load_model(path)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"format": "something else"}, "is not a fastlogit model file"),
+        ({"format_version": "new"}, "is not a fastlogit model file"),
+        ({"result": {}}, "is a damaged fastlogit model file"),
+        ({"settings": None}, "is a damaged fastlogit model file"),
+    ],
+)
+def test_meta_of_another_kind(tmp_path, changes, message):
+    path = saved(tmp_path, fitted([0, 1]))
+    with_meta(path, **changes)
+    with pytest.raises(ValueError, match=message):
+        load_model(path)
+
+
+def test_parts_that_do_not_fit_each_other(tmp_path):
+    model = dataclasses.replace(fitted([0, 1]), feature_names=("only one",))
+    with pytest.raises(ValueError, match="1 columns and 2 classes, but coefficients of shape"):
+        load_model(saved(tmp_path, model))
+
+
+def test_data_file_in_place_of_a_model(tmp_path):
+    path = tmp_path / "data.npz"
+    np.savez(path, X=np.eye(3), y=np.zeros(3))
+    with pytest.raises(ValueError, match="make one with: fastlogit fit DATA"):
+        load_model(path)
+
+
+def test_no_file_and_directory(tmp_path):
+    with pytest.raises(FileNotFoundError, match="no such model file"):
+        load_model(tmp_path / "none.npz")
+    with pytest.raises(IsADirectoryError, match="is a directory"):
+        load_model(tmp_path)
