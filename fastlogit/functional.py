@@ -279,6 +279,10 @@ def _conclude(
     objective: Objective, outcome: Outcome, classes: Any, options: Options, began: float
 ) -> FitResult:
     """Put the outcome in the user's units; warn or raise as the reason asks for."""
+    if not np.isfinite(outcome.history[0]).all():
+        raise ValueError(
+            "the cost at the start is not finite; start from smaller coefficients, or from none"
+        )
     stable = 1.0 / objective.curvature_bound() if outcome.reason == "diverged" else 0.0
     message = _message(outcome, options, stable)
     coef, intercept = objective.to_user(outcome.coef, outcome.intercept)
@@ -318,9 +322,10 @@ def _message(outcome: Outcome, options: Options, stable: float) -> str:
             f"large for these data; a step size of {stable:.3g} is stable (or step_size='auto')"
         )
     if outcome.reason == "max_iter":
+        faster = "" if options.accelerate else ", or use momentum='nesterov'"
         return (
             f"gradient descent stopped at max_iter={options.max_iter} before it converged; raise "
-            "max_iter or tol, or use momentum='nesterov'"
+            f"max_iter or tol{faster}"
         )
     if outcome.reason == "time_limit":
         return (
@@ -333,7 +338,7 @@ def _message(outcome: Outcome, options: Options, stable: float) -> str:
 
 
 def _stack_level() -> int:
-    """Return the stack level, for a warning of the caller, of the first frame outside the package."""
+    """Return the stack level of the first frame outside the package, for the caller to warn with."""
     level, frame = 1, sys._getframe(1)
     while frame.f_back is not None and _package(frame) == _package(sys._getframe(0)):
         level, frame = level + 1, frame.f_back

@@ -58,7 +58,8 @@ class Objective:
         """Centre the columns and scale them so that each bends the cost equally: two passes.
 
         The scale is sqrt(variance + 4 l2_reg): the bound of each column's curvature, loss and
-        penalty together, is then 1/4. Columns that do not vary get inverse scale 0.
+        penalty together, is then 1/4. Columns that do not vary get inverse scale 0, and those
+        whose variance is not finite NaN.
         """
         weights, total = self.targets.weights, self.targets.total_weight
         means = self.column_means()
@@ -68,8 +69,9 @@ class Objective:
             variances = centred.column_variances(weights, total)
         varies = np.sqrt(variances) > CONSTANT * np.abs(means)
         scales = np.sqrt(np.where(varies, variances + 4.0 * self.l2_reg, 1.0))
-        columns = Columns(means, np.where(varies, 1.0 / scales, 0.0))
-        self.design = centred.standardized(columns)
+        inverse_scale = np.where(varies, 1.0 / scales, 0.0)
+        inverse_scale[~np.isfinite(variances)] = np.nan
+        self.design = centred.standardized(Columns(means, inverse_scale))
 
     def column_means(self) -> Any:
         """Return the weighted mean of each column of X: one pass; not finite where X is not."""
@@ -90,8 +92,18 @@ class Objective:
 
         Lanczos steps from a seeded start on ``X' W X / 4 + penalty``; the largest Ritz value
         plus the last residual bounds the spectrum (Zhou and Li, 2011, Linear Algebra and its
-        Applications 435). One pass each, at most 12.
+        Applications 435). One pass each, at most 12. Raises ValueError where it overflows.
         """
+        with np.errstate(over="ignore", invalid="ignore"):
+            bound = self._lanczos_bound()
+        if not np.isfinite(bound):
+            raise ValueError(
+                "X has values so large that the curvature of the cost overflows; keep "
+                "standardize=True, or divide the columns by their largest values first"
+            )
+        return bound
+
+    def _lanczos_bound(self) -> float:
         size = self.design.shape[1] + 1
         basis = [_unit(np.random.default_rng(0).standard_normal(size))]
         diagonal: list[float] = []
@@ -102,6 +114,8 @@ class Objective:
             for vector in basis + basis:  # twice: orthogonal to the last digit
                 product -= (vector @ product) * vector
             residual = float(np.linalg.norm(product))
+            if not np.isfinite(residual):
+                return np.inf
             if len(basis) == min(size, LANCZOS_STEPS) or residual <= 1e-12 * abs(diagonal[0]):
                 break
             basis.append(product / residual)
@@ -126,8 +140,9 @@ class Objective:
         """Return standardised coefficients and intercepts from those in the units of X."""
         center, inverse_scale = self.design.columns
         varies = inverse_scale > 0.0
-        standard = np.divide(coef, inverse_scale, out=np.zeros_like(coef), where=varies)
-        return standard, intercept + coef @ center
+        with np.errstate(over="ignore", invalid="ignore"):
+            standard = np.divide(coef, inverse_scale, out=np.zeros_like(coef), where=varies)
+            return standard, intercept + coef @ center
 
     def user_gradient(self, gradient: Any, intercept_gradient: Any) -> Any:
         """Return the gradient in the units of X, intercept last, from the standardised one."""

@@ -90,9 +90,7 @@ def plot_cost_history(
         above = history - floor
         shown = above > np.finfo(float).eps * max(abs(floor), 1.0)
         iterations = np.arange(1, len(history) + 1)
-        ax.plot(
-            iterations[shown], above[shown], color=COLOURS[k % len(COLOURS)], lw=2, label=label
-        )
+        ax.plot(iterations[shown], above[shown], color=COLOURS[k % len(COLOURS)], lw=2, label=label)
     ax.set(xscale="log", yscale="log")
     ax.set(xlabel="passes over the data", ylabel="cost above its minimum")
     ax.grid(True, which="major", color="#dddddd", lw=0.7)
@@ -148,12 +146,12 @@ def plot_decision_boundary(
         raise ValueError(f"X must have shape (n_samples, 2), found {X.shape}")
     xs, ys = _grid_lines(X[:, 0], n_grid), _grid_lines(X[:, 1], n_grid)
     grid = np.column_stack([axis.ravel() for axis in np.meshgrid(xs, ys)])
-    proba = result.predict_proba(grid if transform is None else transform(grid))
-    _paint_regions(ax, xs, ys, proba)
+    rows = grid if transform is None else transform(grid)
+    codes = np.searchsorted(result.classes, result.predict(rows))
+    _paint_regions(ax, xs, ys, codes, result.predict_proba(rows))
     for k, label in enumerate(result.classes):
         name = str(label) if class_names is None else class_names[k]
-        rows = y == label
-        ax.plot(X[rows, 0], X[rows, 1], **_points(k), label=name)
+        ax.plot(*X[y == label].T, **_points(k), label=name)
     ax.set(xlabel=feature_names[0], ylabel=feature_names[1])
 
 
@@ -165,19 +163,23 @@ def _grid_lines(values: NDArray[np.float64], n_grid: int) -> NDArray[np.float64]
 
 
 def _paint_regions(
-    ax: Axes, xs: NDArray[np.float64], ys: NDArray[np.float64], proba: NDArray[np.float64]
+    ax: Axes,
+    xs: NDArray[np.float64],
+    ys: NDArray[np.float64],
+    codes: NDArray[np.intp],
+    proba: NDArray[np.float64],
 ) -> None:
-    """Colour the plane by predicted class and draw the line between the classes."""
-    codes = proba.argmax(axis=1).reshape(len(ys), len(xs))
-    image = np.array([_pale(COLOURS[k % len(COLOURS)]) for k in range(proba.shape[1])])[codes]
+    """Colour the plane by the number of the predicted class and draw lines between the classes."""
+    shape = (len(ys), len(xs))
+    palette = np.array([_pale(COLOURS[k % len(COLOURS)]) for k in range(proba.shape[1])])
+    image = palette[codes.reshape(shape)]
     extent = (xs[0], xs[-1], ys[0], ys[-1])
     ax.imshow(image, extent=extent, origin="lower", aspect="auto", interpolation="nearest")
     for k in range(proba.shape[1] if proba.shape[1] > 2 else 1):
         # Where a class's hypothesis equals the largest of the others it gains or loses the plane.
         lead = proba[:, k] - np.delete(proba, k, axis=1).max(axis=1)
         if lead.min() < 0 < lead.max():
-            levels = lead.reshape(codes.shape)
-            ax.contour(xs, ys, levels, levels=[0.0], colors="black", linewidths=1.5)
+            ax.contour(xs, ys, lead.reshape(shape), levels=[0.0], colors="black", linewidths=1.5)
 
 
 def _pale(colour: str) -> tuple[float, ...]:

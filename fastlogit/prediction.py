@@ -122,7 +122,7 @@ def predict(
 
 
 def _refuse_undefined(raw: Any) -> None:
-    """Raise where terms too large for float64 cancelled to NaN, which would be class 0 in silence."""
+    """Raise where terms too large for float64 cancelled to NaN, which would pass as class 0."""
     undefined = np.isnan(raw).any(axis=0)
     if undefined.any():
         raise ValueError(

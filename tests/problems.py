@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from fastlogit import reference
+from fastlogit.kernels.passes import BINOMIAL, Targets
 
 JIT = not numba.config.DISABLE_JIT
 # Threads that a test may ask for: .ci/run also sets NUMBA_NUM_THREADS=1.
@@ -124,3 +125,16 @@ class DataFrame:
 def force_twin(monkeypatch: pytest.MonkeyPatch, parallel: bool) -> None:
     """Run every pass through one of the two compiled twins, however small it is."""
     monkeypatch.setattr("fastlogit.threads.team", lambda n_threads, ns: nullcontext(parallel))
+
+
+def binomial_targets(codes: Any, positive: Any = (1,), weight: Any = None) -> Targets:
+    """Targets as the front end makes them: read-only, weights empty where there are none."""
+    weights = readonly(np.empty(0) if weight is None else np.asarray(weight, dtype=np.float64))
+    total = float(weights.sum()) if weights.size else float(len(codes))
+    codes = readonly(np.asarray(codes).astype(np.uint8))
+    return Targets(BINOMIAL, codes, readonly(np.array(positive)), weights, total)
+
+
+def one_model(values: Any) -> Any:
+    """Take the single model's part of cost, gradient and intercept gradient."""
+    return tuple(value[0] for value in values)

@@ -49,7 +49,11 @@ class DenseDesign:
     """
 
     def __init__(
-        self, X: np.ndarray[Any, Any], *, n_threads: int | None = None, columns: Columns | None = None
+        self,
+        X: np.ndarray[Any, Any],
+        *,
+        n_threads: int | None = None,
+        columns: Columns | None = None,
     ) -> None:
         self.X = X
         self.shape = X.shape
@@ -66,9 +70,7 @@ class DenseDesign:
         design.n_passes = self.n_passes
         return design
 
-    def value_gradient(
-        self, targets: Targets, coef: Any, intercept: Any
-    ) -> tuple[Any, Any, Any]:
+    def value_gradient(self, targets: Targets, coef: Any, intercept: Any) -> tuple[Any, Any, Any]:
         """Return cost, gradient and intercept gradient of each model: one pass."""
         state = start_state(coef, intercept)
         self.evaluate(targets, np.zeros(self.shape[1]), state)
@@ -76,7 +78,9 @@ class DenseDesign:
 
     def evaluate(self, targets: Targets, penalty: Any, state: DescentState) -> None:
         """Put cost and gradient at the state's point into the state: one pass."""
-        self._descend(targets, penalty, 0.0, False, 0.0, state, False, np.empty((0, len(state.cost))))
+        self._descend(
+            targets, penalty, 0.0, False, 0.0, state, False, np.empty((0, len(state.cost)))
+        )
 
     def column_means(self, weights: Any, total_weight: float) -> Any:
         """Return the weighted mean of each column of X less `center`: one pass."""
@@ -115,9 +119,7 @@ class DenseDesign:
         state: DescentState, history_out: Any,
     ) -> tuple[int, int]:  # fmt: skip
         """Take up to ``len(history_out)`` steps from an evaluated state, one pass each."""
-        return self._descend(
-            targets, penalty, step_size, accelerate, tol, state, True, history_out
-        )
+        return self._descend(targets, penalty, step_size, accelerate, tol, state, True, history_out)
 
     def _descend(
         self, targets: Targets, penalty: Any, step_size: float, accelerate: bool, tol: float,
@@ -137,7 +139,7 @@ class DenseDesign:
 
     def _pass_ns(self, n_models: int) -> float:
         n_samples, n_features = self.shape
-        return n_models * n_samples * (n_features * ELEMENT_NS + ROW_NS)
+        return float(n_models * n_samples * (n_features * ELEMENT_NS + ROW_NS))
 
     def _team(self, n_models: int) -> Any:
         return threads.team(self.n_threads, self._pass_ns(n_models))

@@ -157,9 +157,11 @@ def descent_step(state: Any, step_size: float, accelerate: bool, tol: float) -> 
         was_plain = state.plain[model] == 1
         if not move(state, model, step_size, accelerate) <= tol:
             at_rest = False
-        elif not was_plain:
-            return_to_iterate(state, model)
-            at_rest = False
+            continue
+        at_rest = at_rest and was_plain
+        # Also where it is at rest: with new momentum it would not be at the next step but one, and
+        # models that take turns at that (the ten digits) never rest together.
+        return_to_iterate(state, model)
     return CONVERGED if at_rest else RUNNING
 
 

@@ -68,7 +68,9 @@ def unpack_slot(column: int, width: int, packed: int) -> int:
 
 
 @kernel
-def gather(X: Any, swapped: bool, start: int, count: int, width: int, rows_out: Any, to: int) -> None:
+def gather(
+    X: Any, swapped: bool, start: int, count: int, width: int, rows_out: Any, to: int
+) -> None:
     """Copy rows `start .. start + count` of any X, as float64 and padded, to `rows_out[to:]`."""
     n_features = X.shape[1]
     for row in range(count):
@@ -178,7 +180,7 @@ def predict_and_add_gradient(
 def binomial_residual(
     raw: Any, codes: Any, first: int, positive: int, count: int, cost_out: Any
 ) -> None:
-    """Turn raw predictions into residuals, in place, and give their cost; target 1 is `positive`."""
+    """Turn raw predictions into residuals in place, and give their cost; `positive` counts as 1."""
     for row in range(count):
         z = raw[row]
         zero_target = codes[first + row] != positive

@@ -1,0 +1,480 @@
+"""The commands: fit, predict, evaluate, demo, warmup, info."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich import box
+from rich.console import Console
+from rich.table import Table
+
+import fastlogit
+from fastlogit.cli.errors import OneLineErrors, say, warnings_as_lines
+
+if TYPE_CHECKING:
+    from fastlogit.io import Table as DataTable
+    from fastlogit.model_file import Model
+
+app = typer.Typer(
+    cls=OneLineErrors,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    help="Logistic regression from compiled kernels: fit, predict and evaluate on data files.",
+)
+
+_DATA_HELP = "CSV, Parquet, .npz (arrays X, y) or svmlight file."
+Data = Annotated[Path, typer.Argument(metavar="DATA", help=_DATA_HELP, show_default=False)]
+ModelPath = Annotated[
+    Path, typer.Argument(metavar="MODEL", help="A file that `fit` wrote.", show_default=False)
+]
+Threads = Annotated[
+    int | None, typer.Option(help="Number of threads.", show_default="what the process may use")
+]
+
+
+def _print_version(wanted: bool) -> None:
+    """Print the version and end."""
+    if wanted:
+        typer.echo(f"fastlogit {fastlogit.__version__}")
+        raise typer.Exit
+
+
+@app.callback(invoke_without_command=True)
+def root(
+    context: typer.Context,
+    version: Annotated[
+        bool,
+        typer.Option("--version", callback=_print_version, is_eager=True, help="Show the version."),
+    ] = False,
+    debug: Annotated[
+        bool,
+        typer.Option("--debug", help="Show the traceback of an error (may stand anywhere)."),
+    ] = False,
+) -> None:
+    """Logistic regression from compiled kernels: fit, predict and evaluate on data files."""
+    if context.invoked_subcommand is None:
+        typer.echo(context.get_help())
+
+
+# --- fit -----------------------------------------------------------------------------------
+
+
+@app.command()
+def fit(
+    data: Data,
+    target: Annotated[
+        str | None,
+        typer.Option(help="Column to predict.", show_default="y for .npz and svmlight"),
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="Model file to write.", show_default="DATA's name.model.npz")
+    ] = None,
+    weights: Annotated[str | None, typer.Option(help="Column of sample weights.")] = None,
+    drop: Annotated[
+        list[str] | None, typer.Option(help="Column to leave out (may be given again).")
+    ] = None,
+    solver: Annotated[str, typer.Option(help="auto or gradient_descent.")] = "auto",
+    l2_reg: Annotated[float, typer.Option(help="L2 strength on the scale of the mean loss.")] = 0.0,
+    tol: Annotated[float, typer.Option(help="Stop when no parameter moves by more.")] = 1e-6,
+    max_iter: Annotated[int, typer.Option(help="Iterations at most.")] = 10_000,
+    time_limit: Annotated[float | None, typer.Option(help="Seconds at most.")] = None,
+    step_size: Annotated[str, typer.Option(help="A number, or auto.")] = "auto",
+    momentum: Annotated[
+        str | None, typer.Option(help="none or nesterov.", show_default="the solver's")
+    ] = None,
+    threads: Threads = None,
+    standardize: Annotated[
+        bool,
+        typer.Option(
+            "--standardize/--no-standardize", help="Centre and scale the columns while fitting."
+        ),
+    ] = True,
+) -> None:
+    """Fit a model to the columns of DATA and write it to a file.
+
+    All columns but the target, the weights and dropped ones are features; they must be numeric.
+    """
+    from fastlogit import io
+    from fastlogit.model_file import Model, save_model
+
+    out = Path(f"{data.name.split('.')[0]}.model.npz") if out is None else out
+    io.check_writable(out)
+    table = _read(data)
+    target = io.target_name(table, target)
+    left_out = {target, *(drop or []), *([weights] if weights else [])}
+    names = io.feature_names(table, left_out - set(table.extra_names))
+    y = io.labels(table, target)
+    _check_is_class(table, target, y)
+    options: dict[str, Any] = {
+        "solver": solver,
+        "l2_reg": l2_reg,
+        "tol": tol,
+        "max_iter": max_iter,
+        "time_limit": time_limit,
+        "step_size": _number_or_text(step_size),
+        "standardize": standardize,
+    }
+    if momentum is not None:
+        options["momentum"] = momentum
+    sample_weight = io.numbers(table, weights, "weights") if weights else None
+    X = io.features(table, names)
+    with warnings_as_lines(), _progress_bar(max_iter) as progress:
+        result = fastlogit.fit(
+            X, y, sample_weight=sample_weight, n_threads=threads, callback=progress, **options
+        )
+    settings = options | {"weights": weights, "drop": list(drop or [])}
+    save_model(Model(result, names, target, settings, fastlogit.__version__), out)
+    classes = ", ".join(str(label) for label in result.classes[:10])
+    more = ", ..." if len(result.classes) > 10 else ""
+    typer.echo(f"{len(y):,} rows, {len(names):,} features, {target}: {classes}{more}")
+    typer.echo(f"{result.n_iter:,} iterations in {result.seconds:.3g} s; {result.message}")
+    typer.echo(f"model: {out}")
+
+
+def _read(path: Path) -> DataTable:
+    """Read a data file; a large one shows that something is going on."""
+    from fastlogit import io
+
+    with Console(stderr=True).status(f"reading {path.name}"):
+        return io.read_table(path)
+
+
+def _number_or_text(text: str) -> float | str:
+    """Return a number where the text is one; what other texts mean is for the solver to say."""
+    try:
+        return float(text)
+    except ValueError:
+        return text
+
+
+def _check_is_class(table: DataTable, target: str, y: Any) -> None:
+    """Raise if the target is a quantity or an identifier, which would make thousands of classes."""
+    import numpy as np
+
+    values = np.unique(y)
+    place = f"{table.path}: target column {target!r} has {len(values):,} different values"
+    if len(values) > 20 and values.dtype.kind == "f" and (values % 1).any():
+        raise ValueError(f"{place} with decimals: it is a quantity; fastlogit predicts classes")
+    if len(values) > 50 and len(values) > len(y) // 2:
+        raise ValueError(f"{place} in {len(y):,} rows: too many to be classes")
+
+
+@contextmanager
+def _progress_bar(max_iter: int) -> Iterator[Callable[[Any], None] | None]:
+    """Show iterations and cost while a fit runs; only where somebody watches."""
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+    console = Console(stderr=True)
+    if not console.is_terminal:
+        yield None
+        return
+    with Progress(
+        TextColumn("fitting"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("cost {task.fields[cost]:.6g}"),
+        TimeElapsedColumn(),
+        console=console,
+        transient=True,
+    ) as bar:
+        task = bar.add_task("fit", total=max_iter, cost=float("nan"))
+        yield lambda state: bar.update(task, completed=state.n_iter, cost=state.cost)
+
+
+# --- predict, evaluate ---------------------------------------------------------------------
+
+
+@app.command()
+def predict(
+    model: ModelPath,
+    data: Data,
+    proba: Annotated[bool, typer.Option("--proba", help="Write probabilities as well.")] = False,
+    threshold: Annotated[
+        float, typer.Option(help="Two classes: the second from this probability on.")
+    ] = 0.5,
+    out: Annotated[
+        Path | None,
+        typer.Option(help="CSV, Parquet or .npz file.", show_default="CSV on the standard output"),
+    ] = None,
+    threads: Threads = None,
+) -> None:
+    """Predict the class of each row of DATA.
+
+    Columns are found by name, whatever their order.
+    """
+    from fastlogit import io
+
+    if out is not None:
+        io.check_writable(out, io.WRITABLE)
+    loaded, X, _ = _open(model, data)
+    result = loaded.result
+    columns = {"prediction": result.predict(X, threshold, n_threads=threads)}
+    if proba:
+        values = result.predict_proba(X, n_threads=threads)
+        columns |= {f"proba_{label}": values[:, k] for k, label in enumerate(result.classes)}
+    io.write_columns(out, columns)
+
+
+@app.command()
+def evaluate(
+    model: ModelPath,
+    data: Data,
+    target: Annotated[
+        str | None, typer.Option(help="Column to compare with.", show_default="as in the fit")
+    ] = None,
+    threads: Threads = None,
+) -> None:
+    """Compare the predictions for DATA with a column of known classes."""
+    from fastlogit import io
+
+    loaded, X, table = _open(model, data, target)
+    name = io.target_name(table, loaded.target if target is None else target)
+    codes = _codes(table, name, io.labels(table, name), loaded.result.classes.tolist())
+    values = loaded.result.predict_proba(X, n_threads=threads)
+    _print_scores(codes, values, [str(label) for label in loaded.result.classes])
+
+
+def _open(model: Path, data: Path, target: str | None = None) -> tuple[Model, Any, DataTable]:
+    """Load a model and the columns that it needs; note the columns that it does not know."""
+    from fastlogit import io
+    from fastlogit.model_file import load_model
+
+    loaded = load_model(model)
+    table = _read(data)
+    X = io.features(table, loaded.feature_names)
+    unused = io.unused_names(table, (*loaded.feature_names, target or loaded.target))
+    if unused:
+        say(f"note: columns that the model does not use: {', '.join(map(repr, unused))}")
+    return loaded, X, table
+
+
+def _codes(table: DataTable, name: str, y: Any, classes: list[Any]) -> Any:
+    """Return the number of each label's class."""
+    import numpy as np
+
+    labels, places = np.unique(y, return_inverse=True)
+    unknown = [label for label in labels.tolist() if label not in classes]
+    if unknown:
+        raise ValueError(
+            f"{table.path}: column {name!r} has the label {unknown[0]!r}, which the model does "
+            f"not know; its classes are {', '.join(map(repr, classes[:10]))}"
+        )
+    return np.array([classes.index(label) for label in labels.tolist()])[places]
+
+
+def _print_scores(codes: Any, proba: Any, names: list[str]) -> None:
+    """Print accuracy, log-loss, area under the curve and the confusion matrix."""
+    import numpy as np
+    from sklearn.metrics import confusion_matrix, log_loss, roc_auc_score
+
+    predicted = proba[:, 1] >= 0.5 if len(names) == 2 else proba.argmax(axis=1)
+    # The one-vs-all hypotheses of a row need not add up to 1; the log-loss is of their shares.
+    shares = proba / np.maximum(proba.sum(axis=1, keepdims=True), np.finfo(float).tiny)
+    typer.echo(f"rows            {len(codes):,}")
+    typer.echo(f"accuracy        {np.mean(predicted == codes):.4f}")
+    typer.echo(f"log-loss        {log_loss(codes, shares, labels=range(len(names))):.4f}")
+    if len(names) == 2 and len(np.unique(codes)) == 2:
+        typer.echo(f"area under ROC  {roc_auc_score(codes, proba[:, 1]):.4f}")
+    if len(names) <= 20:
+        matrix = confusion_matrix(codes, predicted, labels=range(len(names)))
+        typer.echo("\nrows: true class; columns: predicted class")
+        Console().print(_confusion_table(matrix, names))
+
+
+def _confusion_table(matrix: Any, names: list[str]) -> Table:
+    """Return the confusion matrix: a row per true class, a column per predicted one."""
+    from rich.text import Text
+
+    table = Table(box=box.SIMPLE_HEAD)
+    table.add_column("")
+    for name in names:
+        table.add_column(Text(name), justify="right")
+    for name, counts in zip(names, matrix, strict=True):
+        table.add_row(Text(name), *(f"{count:,}" if count else "·" for count in counts))
+    return table
+
+
+# --- demo ----------------------------------------------------------------------------------
+
+
+@app.command()
+def demo(
+    out: Annotated[Path, typer.Option(help="Directory for the pictures.")] = Path("fastlogit-demo"),
+) -> None:
+    """Show logistic regression at work on real data: a table here, pictures in a directory."""
+    _need_matplotlib()
+    from fastlogit import demo as studies
+
+    if out.exists() and not out.is_dir():
+        raise NotADirectoryError(f"cannot write pictures to {out}: it is not a directory")
+    began = time.perf_counter()
+    console = Console()
+    rows: list[Any] = []
+    pictures: list[Path] = []
+    with Console(stderr=True).status("compiling, or loading what is compiled") as status:
+        for study, new_rows, picture in studies.run(out):
+            status.update(f"done: {study.title}")
+            rows.extend(new_rows)
+            pictures.append(picture)
+    console.print(_demo_table(rows))
+    console.print("(30): number of features; one slip: one radius typed ten times too large")
+    console.print("accuracy, log-loss: on rows set aside before the fit")
+    console.print("x NumPy: speed of one iteration, on one thread, beside the same loop in NumPy")
+    for picture in pictures:
+        console.print(str(picture), markup=False, highlight=False, soft_wrap=True)
+    console.print(f"{len(pictures)} pictures, {time.perf_counter() - began:.1f} s in all")
+
+
+def _need_matplotlib() -> None:
+    """Raise, saying what to install, if there is no matplotlib."""
+    try:
+        import matplotlib  # noqa: F401
+    except ModuleNotFoundError as error:
+        raise ModuleNotFoundError(
+            "the demo draws with matplotlib; install it with: pip install 'fastlogit[all]'"
+        ) from error
+
+
+def _demo_table(rows: list[Any]) -> Table:
+    """Return the table of the demo; a line is drawn where another data set begins."""
+    table = Table(box=box.SIMPLE_HEAD, padding=0)
+    table.add_column("data", no_wrap=True)
+    table.add_column("model", no_wrap=True)
+    for name in ("accuracy", "log-loss", "iterations", "seconds", "x NumPy"):
+        table.add_column(name, justify="right", no_wrap=True)
+    for k, row in enumerate(rows):
+        is_last = k + 1 == len(rows) or rows[k + 1].data != row.data
+        is_first = k == 0 or rows[k - 1].data != row.data
+        table.add_row(
+            row.data if is_first else "",
+            row.model,
+            f"{row.accuracy:.1%}",
+            _cell(row.log_loss, "{:.3f}"),
+            _cell(row.n_iter, "{:,}"),
+            _cell(row.seconds, "{:.4f}"),
+            _cell(row.speedup, "{:.1f}"),
+            end_section=is_last,
+        )
+    return table
+
+
+def _cell(value: float | None, form: str) -> str:
+    """Return a number as text, or a dash where there is none."""
+    return "-" if value is None else form.format(value)
+
+
+# --- warmup, info --------------------------------------------------------------------------
+
+
+@app.command()
+def warmup() -> None:
+    """Compile what a first fit and prediction need, so that later ones start at once."""
+    from fastlogit.kernels.policy import cache_folder
+
+    began = time.perf_counter()
+    for name, job in _compile_jobs():
+        started = time.perf_counter()
+        job()
+        typer.echo(f"{name}: {time.perf_counter() - started:.1f} s")
+    folder = cache_folder()
+    typer.echo(f"{time.perf_counter() - began:.1f} s in all")
+    if folder is None:
+        say("warning: no folder for the cache can be written: each process compiles anew")
+    else:
+        typer.echo(f"cache: {folder}")
+
+
+def _compile_jobs() -> Iterator[tuple[str, Callable[[], object]]]:
+    """Yield small jobs that between them compile everything a first fit and prediction call."""
+    import numpy as np
+
+    from fastlogit import threads
+
+    X = np.random.default_rng(0).standard_normal((40_000, 32))
+    y = np.digitize(X[:, 0], [-0.5, 0.5])
+    forms: dict[str, Any] = {
+        "float64": X,
+        "float32": X.astype(np.float32),
+        "other layouts": np.asfortranarray(X),
+    }
+    # 40,000 x 32 is work enough for threads, 40 x 32 is not: each form has both.
+    sizes = {"serial": 40}
+    if threads.thread_count(None) > 1:
+        sizes["parallel"] = len(X)
+    for form, data in forms.items():
+        for kind, n_rows in sizes.items():
+            yield f"{form}, {kind}", partial(_use, data[:n_rows], y[:n_rows])
+
+
+def _use(X: Any, y: Any) -> None:
+    """Fit two and three classes and predict."""
+    for labels in (y, y > 0):
+        result = fastlogit.fit(X, labels, tol=0.1)
+        result.predict(X)
+        result.predict_proba(X)
+
+
+@app.command()
+def info() -> None:
+    """Show versions, threads, the threading layer and the cache folder."""
+    from fastlogit import threads
+    from fastlogit.kernels.policy import cache_folder
+
+    facts = {
+        **dict(_versions()),
+        "CPUs": _cpus(),
+        "threads": f"{threads.thread_count(None)} (NUMBA_NUM_THREADS: {_pool_size()})",
+        "threading layer": _threading_layer(),
+        "cache folder": cache_folder() or "none can be written",
+    }
+    for name, value in facts.items():
+        typer.echo(f"{name:<16} {value}")
+
+
+def _versions() -> Iterator[tuple[str, str]]:
+    """Yield the names and versions of everything that takes part."""
+    import platform
+    from importlib.metadata import PackageNotFoundError, version
+
+    yield "fastlogit", fastlogit.__version__
+    yield "Python", f"{platform.python_version()} on {platform.platform()}"
+    for name in ("numpy", "numba", "llvmlite", "scipy", "scikit-learn"):
+        yield name, version(name)
+    for name in ("typer", "rich", "matplotlib", "pyarrow", "tbb"):
+        try:
+            yield name, version(name)
+        except PackageNotFoundError:
+            yield name, "not installed (optional)"
+
+
+def _cpus() -> str:
+    """Return the number of CPUs of the machine, and how many this process may use."""
+    import os
+
+    usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    return f"{os.cpu_count()}, of which this process may use {usable}"
+
+
+def _pool_size() -> int:
+    """Return the size of numba's thread pool."""
+    import numba
+
+    return int(numba.config.NUMBA_NUM_THREADS)
+
+
+def _threading_layer() -> str:
+    """Return the threading layer that numba takes, which it decides when threads first start."""
+    import numba
+    import numpy as np
+
+    fastlogit.sigmoid(np.zeros(2_000_000))
+    try:
+        return str(numba.threading_layer())
+    except ValueError:
+        return "none: one thread, or compiled code is switched off"

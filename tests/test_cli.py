@@ -1,0 +1,542 @@
+"""The command line: what it writes, what it says, and how it fails."""
+
+import builtins
+import json
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from sklearn.datasets import dump_svmlight_file, load_breast_cancer, load_iris
+from sklearn.exceptions import ConvergenceWarning
+from typer.testing import CliRunner
+
+import fastlogit
+from fastlogit import demo, io
+from fastlogit.cli import commands, main
+from fastlogit.kernels import policy
+from fastlogit.model_file import load_model
+
+TUMOURS = load_breast_cancer()
+IRIS = load_iris()
+ROWS = np.ascontiguousarray(TUMOURS.data[:150, :5])
+COLUMNS = dict(zip(TUMOURS.feature_names.tolist()[:5], ROWS.T, strict=True))
+LABELS = TUMOURS.target_names[TUMOURS.target[:150]]
+# A penalty and a tolerance with which 30 steps or so are enough.
+QUICK = ["--l2-reg", "1e-4", "--tol", "1e-2"]
+QUICKLY = {"l2_reg": 1e-4, "tol": 1e-2}
+
+
+def run(*words):
+    """Run the command line in this process; the result has exit_code, stdout and stderr."""
+    return CliRunner().invoke(commands.app, [str(word) for word in words])
+
+
+def succeed(*words):
+    """Run the command line and return what it printed."""
+    result = run(*words)
+    assert result.exit_code == 0, result.stderr
+    return result.stdout
+
+
+def fail(code, *words):
+    """Run the command line, which must fail with one line, and return that line."""
+    result = run(*words)
+    assert result.exit_code == code, result.stderr
+    lines = result.stderr.splitlines()
+    assert len(lines) == 1, result.stderr
+    assert lines[0].startswith("error: ")
+    assert "Traceback" not in result.stderr
+    return lines[0]
+
+
+@pytest.fixture(autouse=True)
+def in_own_directory(tmp_path, monkeypatch):
+    """Run each test in an empty directory."""
+    monkeypatch.chdir(tmp_path)
+
+
+@pytest.fixture
+def tumours():
+    """Write five columns of the tumour data and the diagnosis."""
+    io.write_columns(Path("tumours.csv"), COLUMNS | {"diagnosis": LABELS})
+    return "tumours.csv"
+
+
+@pytest.fixture
+def irises():
+    """Write the iris data with text labels."""
+    columns = dict(zip(IRIS.feature_names, IRIS.data.T, strict=True))
+    io.write_columns(Path("irises.parquet"), columns | {"kind": IRIS.target_names[IRIS.target]})
+    return "irises.parquet"
+
+
+@pytest.fixture
+def model(tumours):
+    """Fit the tumour data; the file is tumours.model.npz."""
+    succeed("fit", tumours, "--target", "diagnosis", *QUICK)
+    return "tumours.model.npz"
+
+
+# --- fit
+
+
+def test_fit_writes_the_model_of_the_library(model):
+    expected = fastlogit.fit(ROWS, LABELS, **QUICKLY)
+    saved = load_model(model)
+    np.testing.assert_array_equal(saved.result.coef, expected.coef)
+    assert saved.result.intercept == expected.intercept
+    assert saved.result.classes.tolist() == ["benign", "malignant"]
+    assert saved.feature_names == tuple(COLUMNS)
+    assert saved.target == "diagnosis"
+    assert saved.fastlogit_version == fastlogit.__version__
+
+
+def test_fit_says_what_it_did(tumours):
+    output = succeed("fit", tumours, "--target", "diagnosis", *QUICK, "--out", "m.npz")
+    assert "150 rows, 5 features, diagnosis: benign, malignant\n" in output
+    assert "converged" in output
+    assert output.endswith("model: m.npz\n")
+
+
+def test_fit_options_reach_the_solver(tumours):
+    succeed(
+        "fit", tumours, "--target", "diagnosis", "--solver", "gradient_descent",
+        "--step-size", "0.5", "--momentum", "nesterov", "--tol", "1e-3", "--max-iter", "5000",
+        "--l2-reg", "0.01", "--threads", "1", "--standardize", "--drop", "mean radius",
+        "--drop", "mean area", "--time-limit", "100", "--out", "m.npz",
+    )  # fmt: skip
+    X = np.ascontiguousarray(ROWS[:, [1, 2, 4]])
+    expected = fastlogit.gradient_descent(
+        X, LABELS, step_size=0.5, momentum="nesterov", tol=1e-2, max_iter=5000, l2_reg=0.01
+    )
+    saved = load_model("m.npz")
+    np.testing.assert_array_equal(saved.result.coef, expected.coef)
+    assert saved.feature_names == ("mean texture", "mean perimeter", "mean smoothness")
+    assert json.dumps(saved.settings["drop"]) == '["mean radius", "mean area"]'
+    assert saved.settings["step_size"] == 0.5
+
+
+def test_fit_with_weights_leaves_their_column_out(tumours):
+    weights = np.random.default_rng(0).integers(0, 3, len(LABELS))
+    io.write_columns(Path("w.csv"), COLUMNS | {"diagnosis": LABELS, "count": weights})
+    succeed("fit", "w.csv", "--target", "diagnosis", "--weights", "count", *QUICK)
+    expected = fastlogit.fit(ROWS, LABELS, **QUICKLY, sample_weight=weights)
+    saved = load_model("w.model.npz")
+    np.testing.assert_array_equal(saved.result.coef, expected.coef)
+    assert saved.feature_names == tuple(COLUMNS)
+
+
+def test_fit_npz_with_weights_beside_x():
+    X, y = ROWS, TUMOURS.target[:150]
+    weights = np.linspace(0, 1, len(y))
+    np.savez("t.npz", X=X, y=y, importance=weights)
+    succeed("fit", "t.npz", "--weights", "importance", "--no-standardize", "--max-iter", "10")
+    with pytest.warns(ConvergenceWarning):
+        expected = fastlogit.fit(X, y, sample_weight=weights, standardize=False, max_iter=10)
+    np.testing.assert_array_equal(load_model("t.model.npz").result.coef, expected.coef)
+
+
+def test_fit_not_converged_is_one_warning_line(tumours):
+    result = run("fit", tumours, "--target", "diagnosis", "--max-iter", "3")
+    assert result.exit_code == 0
+    (line,) = result.stderr.splitlines()
+    assert line.startswith("warning: ")
+    assert "max_iter" in line
+    assert not load_model("tumours.model.npz").result.converged
+
+
+def test_fit_shows_progress_to_a_terminal(tumours, monkeypatch):
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    monkeypatch.setenv("TERM", "xterm")
+    result = run("fit", tumours, "--target", "diagnosis", *QUICK)
+    assert result.exit_code == 0
+    assert "fitting" in result.stderr
+    assert "reading tumours.csv" in result.stderr
+
+
+@pytest.mark.parametrize("zero_based", [True, False])
+def test_svmlight_from_fit_to_evaluation(zero_based):
+    dump_svmlight_file(IRIS.data, IRIS.target, "i.svmlight", zero_based=zero_based)
+    succeed("fit", "i.svmlight", *QUICK)
+    assert load_model("i.model.npz").result.classes.tolist() == [0.0, 1.0, 2.0]
+    assert "accuracy        0.9" in succeed("evaluate", "i.model.npz", "i.svmlight")
+
+
+# --- predict
+
+
+def test_predict_to_the_standard_output(model, tumours):
+    lines = run("predict", model, tumours).stdout.splitlines()
+    result = load_model(model).result
+    assert lines[0] == "prediction"
+    assert lines[1:] == result.predict(ROWS).tolist()
+
+
+def test_predict_probabilities_are_exact(model, tumours):
+    lines = run("predict", model, tumours, "--proba").stdout.splitlines()
+    assert lines[0] == "prediction,proba_benign,proba_malignant"
+    written = np.array([[float(value) for value in line.split(",")[1:]] for line in lines[1:]])
+    np.testing.assert_array_equal(written, load_model(model).result.predict_proba(ROWS))
+
+
+def test_predict_threshold(model, tumours):
+    def malignant(*options):
+        return run("predict", model, tumours, *options).stdout.count("malignant")
+
+    assert malignant("--threshold", "0.1") > malignant() > malignant("--threshold", "0.9")
+
+
+@pytest.mark.parametrize("name", ["p.csv", "p.parquet", "p.npz"])
+def test_predict_to_a_file(irises, name):
+    succeed("fit", irises, "--target", "kind", *QUICK)
+    assert succeed("predict", "irises.model.npz", irises, "--proba", "--out", name) == ""
+    if name.endswith(".npz"):
+        with np.load(name) as file:
+            columns = {key: file[key] for key in file.files}
+    else:
+        table = io.read_table(name)
+        columns = {key: table.column(key) for key in table.names}
+    kinds = ["setosa", "versicolor", "virginica"]
+    assert list(columns) == ["prediction", *(f"proba_{kind}" for kind in kinds)]
+    proba = np.column_stack([columns[f"proba_{kind}"] for kind in kinds])
+    assert columns["prediction"].tolist() == [kinds[k] for k in proba.argmax(axis=1)]
+
+
+def test_predict_takes_columns_by_name_and_notes_extra_ones(model):
+    shuffled = dict(reversed(COLUMNS.items())) | {"clinic": np.arange(len(LABELS))}
+    io.write_columns(Path("new.csv"), shuffled)
+    result = run("predict", model, "new.csv")
+    assert result.exit_code == 0
+    assert result.stderr == "note: columns that the model does not use: 'clinic'\n"
+    assert result.stdout == run("predict", model, "tumours.csv").stdout
+
+
+def test_predict_names_missing_columns_and_near_names(model):
+    renamed = {name.replace("mean radius", "mean_radius"): v for name, v in COLUMNS.items()}
+    io.write_columns(Path("new.csv"), renamed)
+    line = fail(2, "predict", model, "new.csv")
+    assert "lacks 1 of the model's 5 columns: 'mean radius' (did you mean 'mean_radius'?)" in line
+
+
+# --- evaluate
+
+
+def test_evaluate_two_classes(model, tumours):
+    output = succeed("evaluate", model, tumours)
+    result = load_model(model).result
+    right = np.mean(result.predict(ROWS) == LABELS)
+    assert f"accuracy        {right:.4f}\n" in output
+    assert "rows            150\n" in output
+    assert "log-loss" in output
+    assert "area under ROC" in output
+    assert "malignant" in output
+
+
+def test_evaluate_several_classes_and_another_target_column(irises):
+    succeed("fit", irises, "--target", "kind", *QUICK)
+    kinds = IRIS.target_names[IRIS.target]
+    columns = dict(zip(IRIS.feature_names, IRIS.data.T, strict=True)) | {"truth": kinds}
+    io.write_columns(Path("new.csv"), columns)
+    result = run("evaluate", "irises.model.npz", "new.csv", "--target", "truth")
+    assert result.exit_code == 0
+    assert result.stderr == ""
+    assert "accuracy        0.9" in result.stdout
+    assert "area under ROC" not in result.stdout
+    assert "versicolor" in result.stdout
+
+
+def test_evaluate_rows_of_one_class_only(model):
+    rows = LABELS == "benign"
+    some = {name: values[rows] for name, values in COLUMNS.items()}
+    io.write_columns(Path("some.csv"), some | {"diagnosis": LABELS[rows]})
+    output = succeed("evaluate", model, "some.csv")
+    assert f"rows            {rows.sum()}\n" in output
+    assert "area under ROC" not in output
+
+
+def test_evaluate_unknown_label(model):
+    io.write_columns(Path("new.csv"), COLUMNS | {"diagnosis": np.where(LABELS == "benign", 0, 1)})
+    line = fail(2, "evaluate", model, "new.csv")
+    assert "has the label 0, which the model does not know" in line
+    assert "'benign', 'malignant'" in line
+
+
+# --- bad input: one line, exit code 2
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["fit", "tumours.csv"], "--target is needed"),
+        (["fit", "tumours.csv", "--target", "diagnosi"], "did you mean 'diagnosis'?"),
+        (["fit", "tumour.csv", "--target", "x"], "did you mean 'tumours.csv'?"),
+        (["fit", "tumours.xls", "--target", "x"], "unknown kind of file"),
+        (["fit", "tumours.csv", "--target", "mean radius"], "it is a quantity"),
+        (["fit", "tumours.csv", "--target", "diagnosis", "--weights", "w"], "column 'w' is not in"),
+        (["fit", "tumours.csv", "--target", "diagnosis", "--drop", "no"], "column 'no' is not in"),
+        (["fit", "tumours.csv", "--target", "diagnosis", "--solver", "sag"], "gradient_descent"),
+        (["fit", "tumours.csv", "--target", "diagnosis", "--step-size", "-1"], "step_size"),
+        (["fit", "tumours.csv", "--target", "diagnosis", "--step-size", "big"], "step_size"),
+        (["fit", "tumours.csv", "--target", "diagnosis", "--momentum", "heavy"], "nesterov"),
+        (["fit", "tumours.csv", "--target", "diagnosis", "--tol", "-1"], "tol"),
+        (["fit", "tumours.csv", "--target", "diagnosis", "--tol", "small"], "--tol"),
+        (["fit", "tumours.csv", "--target", "diagnosis", "--threads", "0"], "n_threads"),
+        (["fit", "tumours.csv", "--target", "diagnosis", "--out", "no/m.npz"], "no directory no"),
+        (["predict", "no.npz", "tumours.csv"], "no such model file"),
+        (["predict", "tumours.csv", "tumours.csv"], "is not a fastlogit model file"),
+        (["predict", "no.npz", "tumours.csv", "--out", "p.xls"], "must end in"),
+        (["demo", "--out", "tumours.csv"], "it is not a directory"),
+        (["fit"], "DATA"),
+        (["ft"], "'ft'"),
+        (["fit", "tumours.csv", "--targt", "diagnosis"], "--targt"),
+        (["--nonsense"], "--nonsense"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+)
+def test_bad_input(tumours, words, message):
+    assert message in fail(2, *words)
+
+
+def test_text_and_missing_values_in_features(tumours):
+    towns = np.where(LABELS == "benign", "Oslo", "Rome")
+    io.write_columns(Path("a.csv"), COLUMNS | {"town[red]": towns, "diagnosis": LABELS})
+    line = fail(2, "fit", "a.csv", "--target", "diagnosis")
+    assert "not numeric: 'town[red]' (line 2: 'Rome')" in line
+    succeed("fit", "a.csv", "--target", "diagnosis", "--drop", "town[red]", "--tol", "0.1")
+    holes = COLUMNS["mean area"].copy()
+    holes[[7, 9]] = np.nan
+    io.write_columns(Path("b.csv"), COLUMNS | {"mean area": holes, "diagnosis": LABELS})
+    line = fail(2, "fit", "b.csv", "--target", "diagnosis")
+    assert "column 'mean area' has no value (or NaN) in line 9" in line
+
+
+def test_one_class_only(tumours):
+    io.write_columns(Path("a.csv"), COLUMNS | {"diagnosis": np.full(len(LABELS), "x")})
+    assert "class" in fail(2, "fit", "a.csv", "--target", "diagnosis")
+
+
+def test_identifiers_are_no_classes(tumours):
+    io.write_columns(Path("a.csv"), COLUMNS | {"id": np.arange(len(LABELS))})
+    line = fail(2, "fit", "a.csv", "--target", "id")
+    assert "has 150 different values in 150 rows: too many to be classes" in line
+
+
+def test_truncated_files(model, tumours):
+    Path(model).write_bytes(Path(model).read_bytes()[:300])
+    assert "damaged or truncated" in fail(2, "predict", model, tumours)
+    Path("t.csv").write_text(Path(tumours).read_text()[:5000].rsplit(",", 2)[0])
+    assert "is the file truncated?" in fail(2, "fit", "t.csv", "--target", "diagnosis")
+
+
+# --- failures: one line, exit code 1
+
+
+def test_divergence_names_a_step_size(tumours):
+    line = fail(1, "fit", tumours, "--target", "diagnosis", "--step-size", "1e6")
+    assert "step size" in line
+    assert not Path("tumours.model.npz").exists()
+
+
+def test_unexpected_error_is_one_line_too(tumours, monkeypatch):
+    def broken(*_, **__):
+        raise RuntimeError("a\nb")
+
+    monkeypatch.setattr(fastlogit, "fit", broken)
+    line = fail(1, "fit", tumours, "--target", "diagnosis")
+    assert line == "error: RuntimeError: a b (unexpected; --debug shows where)"
+
+
+@pytest.mark.parametrize(
+    ("error", "message"),
+    [(MemoryError(), "MemoryError"), (OSError(28, "No space left on device"), "No space left")],
+)
+def test_the_machine_fails(tumours, monkeypatch, error, message):
+    def broken(*_, **__):
+        raise error
+
+    monkeypatch.setattr(fastlogit, "fit", broken)
+    assert message in fail(1, "fit", tumours, "--target", "diagnosis")
+
+
+@pytest.mark.parametrize("words", [["--debug", "fit"], ["fit", "--debug"]])
+def test_debug_shows_the_traceback(words):
+    result = run(*words, "none.csv", "--target", "y")
+    assert result.exit_code == 2
+    assert "Traceback (most recent call last)" in result.stderr
+    assert result.stderr.splitlines()[-1] == "error: no such file: none.csv"
+
+
+def test_interrupt_writes_nothing(tumours, monkeypatch):
+    def interrupted(*_, **__):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(fastlogit, "fit", interrupted)
+    result = run("fit", tumours, "--target", "diagnosis")
+    assert result.exit_code == 130
+    assert result.stderr == "interrupted; nothing was written\n"
+    assert not Path("tumours.model.npz").exists()
+
+
+# --- missing extras
+
+
+def hide(monkeypatch, *hidden):
+    """Make importing a package fail as if it were not installed."""
+    real_import = builtins.__import__
+
+    def no_import(name, *args, **kwargs):
+        if name.split(".")[0] in hidden:
+            raise ModuleNotFoundError(f"No module named {name!r}", name=name)
+        return real_import(name, *args, **kwargs)
+
+    monkeypatch.setattr(builtins, "__import__", no_import)
+
+
+@pytest.mark.parametrize("package", ["typer", "rich"])
+def test_without_typer_or_rich_one_line_says_what_to_install(package):
+    code = f"import sys; sys.modules[{package!r}] = None; from fastlogit.cli import main; main()"
+    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert ended.returncode == 1
+    assert ended.stdout == ""
+    assert ended.stderr == (
+        f"error: the command line needs {package}; install it with: pip install 'fastlogit[cli]'\n"
+    )
+
+
+def test_another_missing_package_is_not_blamed_on_the_extra(monkeypatch):
+    monkeypatch.setitem(sys.modules, "fastlogit.cli.commands", None)
+    with pytest.raises(ModuleNotFoundError, match="commands"):
+        main()
+
+
+def test_demo_without_matplotlib(monkeypatch):
+    hide(monkeypatch, "matplotlib")
+    assert "pip install 'fastlogit[all]'" in fail(1, "demo")
+
+
+def test_parquet_without_pyarrow(irises, monkeypatch):
+    hide(monkeypatch, "pyarrow")
+    assert "pip install 'fastlogit[all]'" in fail(1, "fit", irises, "--target", "kind")
+
+
+# --- demo, warmup, info, version, help
+
+
+def test_demo_prints_its_table_and_pictures(monkeypatch):
+    rows = (
+        demo.Row("tumours (30)", "linear regression", 0.942),
+        demo.Row("tumours (30)", "accelerated", 0.947, 0.118, 14_407, 0.0173, 7.2),
+    )
+    study = demo.STUDIES[2]
+
+    def one_study(out):
+        yield study, rows, out / "3-gradient-descent.png"
+
+    monkeypatch.setattr(demo, "run", one_study)
+    output = succeed("demo", "--out", "pictures")
+    assert "linear regression    94.2%        -          -       -       -" in output
+    assert "accelerated          94.7%    0.118     14,407  0.0173     7.2" in output
+    assert str(Path("pictures", "3-gradient-descent.png")) in output
+    assert "1 pictures" in output
+
+
+def test_warmup_says_time_and_place(monkeypatch):
+    seen = []
+    monkeypatch.setattr(commands, "_use", lambda X, y: seen.append((X.dtype.name, X.shape, len(y))))
+    output = succeed("warmup")
+    assert ("float64", (40, 32), 40) in seen
+    assert {dtype for dtype, *_ in seen} == {"float64", "float32"}
+    assert "s in all" in output
+    assert f"cache: {policy.cache_folder()}" in output
+
+
+def test_warmup_uses_what_a_first_fit_uses():
+    X = np.random.default_rng(0).standard_normal((30, 2))
+    commands._use(X, np.arange(30) % 3)
+
+
+def test_warmup_without_a_cache_folder(monkeypatch):
+    monkeypatch.setattr(commands, "_use", lambda X, y: None)
+    monkeypatch.setattr(policy, "cache_folder", lambda: None)
+    result = run("warmup")
+    assert result.exit_code == 0
+    assert result.stderr.startswith("warning: no folder for the cache can be written")
+
+
+def test_info():
+    output = succeed("info")
+    facts = dict(line.split(maxsplit=1) for line in output.splitlines())
+    assert facts["fastlogit"] == fastlogit.__version__
+    assert facts["numpy"] == np.__version__
+    assert "cache folder" in output
+    assert "threading layer" in output
+
+
+def test_info_names_what_is_not_installed(monkeypatch):
+    import importlib.metadata
+
+    real_version = importlib.metadata.version
+
+    def version(name):
+        if name == "pyarrow":
+            raise importlib.metadata.PackageNotFoundError(name)
+        return real_version(name)
+
+    monkeypatch.setattr(importlib.metadata, "version", version)
+    monkeypatch.setattr(commands, "_threading_layer", lambda: "none")
+    assert "pyarrow          not installed (optional)\n" in succeed("info")
+
+
+def test_version_and_help():
+    assert succeed("--version") == f"fastlogit {fastlogit.__version__}\n"
+    assert "predict" in succeed()
+    assert "--no-standardize" in succeed("fit", "--help")
+
+
+# --- real processes
+
+PROGRAM = [sys.executable, "-c", "from fastlogit.cli import main; main()"]
+
+
+def test_a_real_process_fits_and_predicts(tumours):
+    words = ["fit", tumours, "--target", "diagnosis", "--tol", "0.01", "--out", "m.npz"]
+    ended = subprocess.run([*PROGRAM, *words], capture_output=True, text=True)
+    assert (ended.returncode, ended.stderr) == (0, "")
+    words = ["fit", tumours, "--target", "diagnos"]
+    ended = subprocess.run([*PROGRAM, *words], capture_output=True, text=True)
+    assert ended.returncode == 2
+    assert ended.stderr.startswith("error: target column 'diagnos' is not in tumours.csv")
+    assert ended.stderr.count("\n") == 1
+
+
+def test_a_closed_pipe_is_quiet(model, tumours):
+    shell = ["predict", model, tumours, "--proba"]
+    process = subprocess.Popen(
+        [*PROGRAM, *shell], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    process.stdout.close()
+    assert process.stderr.read() == ""
+    process.stderr.close()
+    assert process.wait() == 1
+
+
+@pytest.mark.jit
+def test_ctrl_c_during_a_real_fit(monkeypatch):
+    monkeypatch.setenv("FORCE_COLOR", "1")  # with its progress bar we see when the fit begins
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((20_000, 50))
+    np.savez("big.npz", X=X, y=(X[:, 0] + rng.standard_normal(len(X)) > 0) * 1)
+    words = ["fit", "big.npz", "--tol", "0", "--max-iter", "100000000", "--step-size", "1e-6"]
+    process = subprocess.Popen([*PROGRAM, *words], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    seen = b""
+    while b"fitting" not in seen and (more := process.stderr.read1()):
+        seen += more
+    process.send_signal(signal.SIGINT)
+    output, errors = process.communicate(timeout=30)
+    assert process.returncode == 130, errors
+    assert errors.endswith(b"interrupted; nothing was written\n"), errors
+    assert output == b""
+    assert not Path("big.model.npz").exists()

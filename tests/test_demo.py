@@ -1,0 +1,201 @@
+"""The demonstration's numbers: what it claims about the models is so."""
+
+import warnings
+
+import numpy as np
+import pytest
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.linear_model import LogisticRegression
+
+from fastlogit import demo, plots
+
+
+@pytest.fixture(scope="module", autouse=True)
+def short_timings():
+    """Time the NumPy loops for 2 ms each: the speed itself is no test's business."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(demo, "TIMING_SECONDS", 0.002)
+        yield
+
+
+@pytest.fixture(scope="module")
+def far_out():
+    return demo.far_out()
+
+
+@pytest.fixture(scope="module")
+def descent():
+    return demo.descent()
+
+
+@pytest.fixture(scope="module")
+def circles():
+    return demo.circles()
+
+
+@pytest.fixture(scope="module")
+def digits():
+    return demo.digits()
+
+
+def draws(draw, record):
+    """Tell that a picture can be drawn and is not blank."""
+    figure = Figure(layout="constrained")
+    draw(record, figure)
+    canvas = FigureCanvasAgg(figure)
+    canvas.draw()
+    pixels = np.asarray(canvas.buffer_rgba())
+    return len(np.unique(pixels.reshape(-1, 4), axis=0)) > 20
+
+
+def test_split_sets_the_same_rows_aside_each_time():
+    X, y = demo.tumours()
+    first, second = demo.split(X, y), demo.split(X, y)
+    np.testing.assert_array_equal(first.X_test, second.X_test)
+    assert len(first.y_test) == 171
+    assert abs(first.y.mean() - first.y_test.mean()) < 0.01
+    assert first.X.flags.c_contiguous
+
+
+def test_tumours_are_1_where_malignant():
+    X, y = demo.tumours("mean radius")
+    assert X.shape == (569, 1)
+    assert y.sum() == 212
+    assert X[y == 1].mean() > X[y == 0].mean()
+
+
+@pytest.mark.jit
+def test_hypothesis_predicts_1_exactly_where_x1_plus_x2_is_at_least_3():
+    study = demo.hypothesis()
+    np.testing.assert_array_equal(study.y, study.X.sum(axis=1) >= 3)
+    assert draws(demo.draw_hypothesis, study)
+
+
+@pytest.mark.jit
+def test_one_slip_drags_least_squares_along_and_logistic_regression_stays(far_out):
+    linear, logistic = zip(*far_out.boundaries.values(), strict=True)
+    assert linear[1] - linear[0] > 5
+    assert abs(logistic[1] - logistic[0]) < 0.01
+    accuracies = {(row.data, row.model): row.accuracy for row in far_out.rows}
+    assert accuracies["tumours (1)", "linear regression"] > 0.85
+    assert accuracies["with one slip", "linear regression"] < 0.7
+    assert accuracies["tumours (1)", "logistic"] == accuracies["with one slip", "logistic"]
+    assert draws(demo.draw_far_out, far_out)
+
+
+@pytest.mark.jit
+def test_one_slip_changes_one_value(far_out):
+    changed = far_out.x["one slip"] != far_out.x["as measured"]
+    assert changed.sum() == 1
+    assert far_out.y[changed].tolist() == [1]
+
+
+@pytest.mark.jit
+def test_both_descents_arrive_and_the_accelerated_one_sooner(descent):
+    for result in (descent.plain, descent.accelerated):
+        assert result.converged
+        assert result.history[-1] - descent.best < 1e-6
+    assert descent.accelerated.n_iter < descent.plain.n_iter / 5
+    assert np.all(np.diff(descent.plain.history) <= 1e-12)
+    assert draws(demo.draw_descent, descent)
+
+
+@pytest.mark.jit
+def test_descent_arrives_where_scikit_learn_does(descent):
+    data = demo.standardized(demo.split(*demo.tumours()))
+    peer = LogisticRegression(C=1 / (0.001 * len(data.y)), tol=1e-10, max_iter=10_000)
+    peer.fit(data.X, data.y)
+    np.testing.assert_allclose(descent.accelerated.coef, peer.coef_[0], atol=2e-3)
+
+
+@pytest.mark.jit
+def test_a_circle_is_learnt_with_squares_and_not_without(circles):
+    line, conic = circles.rows
+    assert line.accuracy < 0.6
+    assert conic.accuracy > 0.95
+    centre, rim = np.zeros((1, 2)), np.array([[1.0, 0], [0, 1], [-1, 0], [0, -1]])
+    predict = circles.results[2].predict
+    assert predict(circles.transforms[2](centre)).tolist() == [1]
+    assert predict(circles.transforms[2](rim)).tolist() == [0, 0, 0, 0]
+    assert draws(demo.draw_circles, circles)
+
+
+@pytest.mark.jit
+def test_tumour_boundaries():
+    study = demo.tumour_boundaries()
+    assert [row.accuracy > 0.85 for row in study.rows] == [True, True]
+    assert study.rows[1].log_loss < study.rows[0].log_loss
+    assert draws(demo.draw_tumour_boundaries, study)
+
+
+@pytest.mark.jit
+def test_iris():
+    study = demo.iris()
+    assert study.class_names == ("setosa", "versicolor", "virginica")
+    assert [row.accuracy > 0.9 for row in study.rows] == [True, True]
+    assert draws(demo.draw_iris, study)
+
+
+@pytest.mark.jit
+def test_digits(digits):
+    (row,) = digits.rows
+    assert digits.result.converged
+    assert row.accuracy > 0.94
+    assert row.accuracy == pytest.approx(np.trace(digits.confusion) / digits.confusion.sum())
+    assert digits.result.coef.shape == (64, 10)
+    assert draws(demo.draw_digits, digits)
+
+
+@pytest.mark.jit
+def test_every_row_of_a_logistic_model_has_all_numbers(far_out, descent, circles, digits):
+    rows = [row for study in (far_out, descent, circles, digits) for row in study.rows]
+    for row in rows:
+        assert 0 <= row.accuracy <= 1
+        if row.model == "linear regression":
+            assert row.log_loss is row.n_iter is row.speedup is None
+        else:
+            assert row.log_loss > 0
+            assert row.n_iter > 0
+            assert row.seconds > 0
+            assert row.speedup > 0
+
+
+@pytest.mark.jit
+def test_times_numpy_of_several_classes_and_of_momentum():
+    data = demo.standardized(demo.split(*demo.tumours("mean radius", "mean texture")))
+    assert demo.times_numpy(data.X, data.y, "nesterov") > 0
+    assert demo.times_numpy(data.X, np.arange(len(data.X)) % 3) > 0
+
+
+def test_run_makes_the_directory_and_its_pictures(tmp_path, monkeypatch):
+    monkeypatch.setattr(demo, "STUDIES", demo.STUDIES[:1])
+    lines = plots._grid_lines
+    monkeypatch.setattr(plots, "_grid_lines", lambda values, n_grid: lines(values, 20))
+    out = tmp_path / "deep" / "pictures"
+    ((study, rows, picture),) = demo.run(out)
+    assert study.title == "sigmoid and decision boundary"
+    assert rows == ()
+    assert picture == out / "1-hypothesis.png"
+    assert picture.read_bytes()[:8] == b"\x89PNG\r\n\x1a\n"
+
+
+def shortened(solve):
+    """Return a solver that takes three steps and does not complain that they are few."""
+
+    def short(X, y, **options):
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ConvergenceWarning)
+            return solve(X, y, **options | {"max_iter": 3})
+
+    return short
+
+
+@pytest.mark.parametrize("study", demo.STUDIES, ids=lambda study: study.picture)
+def test_every_study_is_drawn_whatever_came_out_of_it(study, monkeypatch):
+    monkeypatch.setattr(demo, "fit", shortened(demo.fit))
+    monkeypatch.setattr(demo, "gradient_descent", shortened(demo.gradient_descent))
+    lines = plots._grid_lines
+    monkeypatch.setattr(plots, "_grid_lines", lambda values, n_grid: lines(values, 20))
+    assert draws(study.draw, study.compute())

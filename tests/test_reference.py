@@ -1,0 +1,166 @@
+"""The oracle against independent truths: mpmath, SciPy, finite differences, scikit-learn."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import mpmath
+import numpy as np
+import pytest
+from scipy import optimize, special
+from sklearn.linear_model import LogisticRegression
+
+from fastlogit import reference
+
+POINTS = [-745.0, -40.0, -1.5, -1e-9, 0.0, 1e-300, 0.3, 2.0, 36.7, 709.0, 1e5]
+PROBABILITIES = [1e-300, 1e-9, 0.2, 0.26, 0.4999999999, 0.5000001, 0.74, 0.9, 1.0 - 1e-14]
+
+
+@pytest.fixture
+def problem(rng: np.random.Generator) -> tuple[Any, Any, Any]:
+    """X (60, 3), y with noise, weights with some zeros."""
+    X = rng.standard_normal((60, 3))
+    y = (X @ [1.0, -2.0, 0.5] + rng.logistic(size=60) > 0.3).astype(float)
+    return X, y, rng.integers(0, 4, 60).astype(float)
+
+
+def exact(formula: Callable[[Any], Any], points: list[float]) -> Any:
+    with mpmath.workprec(1200):
+        return np.array([float(formula(mpmath.mpf(point))) for point in points])
+
+
+@pytest.mark.parametrize(
+    ("name", "formula", "points"),
+    [
+        ("sigmoid", lambda z: 1 / (1 + mpmath.exp(-z)), POINTS),
+        ("log1p_exp", lambda z: mpmath.log(1 + mpmath.exp(z)), POINTS),
+        ("log_sigmoid", lambda z: -mpmath.log(1 + mpmath.exp(-z)), POINTS),
+        ("logit", lambda p: mpmath.log(p / (1 - p)), PROBABILITIES),
+    ],
+)
+def test_elementwise_formulas(
+    name: str, formula: Callable[[Any], Any], points: list[float]
+) -> None:
+    found = getattr(reference, name)(points)
+    expected = exact(formula, points)
+    np.testing.assert_allclose(found, expected, rtol=2e-15, atol=5e-324)
+    assert np.ndim(getattr(reference, name)(points[0])) == 0
+
+
+def test_limits() -> None:
+    ends = np.array([-np.inf, np.inf, np.nan])
+    np.testing.assert_array_equal(reference.sigmoid(ends), [0.0, 1.0, np.nan])
+    np.testing.assert_array_equal(reference.log1p_exp(ends), [0.0, np.inf, np.nan])
+    np.testing.assert_array_equal(reference.log_sigmoid(ends), [-np.inf, 0.0, np.nan])
+    found = reference.logit([0.0, 0.5, 1.0, -0.1, 1.1, np.nan])
+    np.testing.assert_array_equal(found, [-np.inf, 0.0, np.inf, np.nan, np.nan, np.nan])
+
+
+def test_probabilities(problem: Any) -> None:
+    X, coef = problem[0], np.array([1.0, -2.0, 0.5])
+    proba = reference.predict_proba(X, coef, 0.25)
+    assert proba.shape == (60, 2)
+    np.testing.assert_allclose(proba[:, 1], special.expit(X @ coef + 0.25), rtol=1e-14)
+    np.testing.assert_allclose(proba.sum(axis=1), 1.0, rtol=1e-15)
+
+
+def test_one_vs_all_probabilities_stand_side_by_side(problem: Any) -> None:
+    X, coef, intercept = problem[0], np.arange(12.0).reshape(3, 4) / 10.0, np.arange(4.0)
+    proba = reference.predict_proba(X, coef, intercept)
+    assert proba.shape == (60, 4)
+    for k in range(4):
+        expected = reference.predict_proba(X, coef[:, k], intercept[k])[:, 1]
+        np.testing.assert_allclose(proba[:, k], expected, rtol=1e-14)
+
+
+def test_cost_is_the_textbook_formula(problem: Any) -> None:
+    X, y, weight = problem
+    coef, h = np.array([0.4, -1.0, 0.2]), special.expit(X @ [0.4, -1.0, 0.2] - 0.1)
+    losses = -(y * np.log(h) + (1.0 - y) * np.log(1.0 - h))
+    np.testing.assert_allclose(reference.cost(X, y, coef, -0.1), losses.mean(), rtol=1e-13)
+    penalised = np.average(losses, weights=weight) + 0.35 * (coef @ coef)
+    np.testing.assert_allclose(reference.cost(X, y, coef, -0.1, 0.7, weight), penalised, rtol=1e-13)
+
+
+def test_gradient_is_the_slope_of_the_cost(problem: Any) -> None:
+    X, y, weight = problem
+    point = np.array([0.4, -1.0, 0.2, -0.3])
+
+    def value(at: Any) -> float:
+        return reference.cost(X, y, at[:-1], at[-1], 0.7, weight)
+
+    _, slope, intercept_slope = reference.cost_gradient(X, y, point[:-1], point[-1], 0.7, weight)
+    expected = optimize.approx_fprime(point, value, 1e-7)
+    np.testing.assert_allclose([*slope, intercept_slope], expected, atol=1e-6)
+
+
+def test_cost_stays_finite_at_the_ends() -> None:
+    X, y = np.array([[1e308], [-1e308], [1.0]]), np.array([1, 0, 1])
+    value, slope, _ = reference.cost_gradient(X, y, np.array([1.0]))
+    assert value == pytest.approx(np.log1p(np.exp(-1.0)) / 3.0)
+    assert np.isfinite(slope).all()
+    assert reference.cost(X[:1], y[1:2], np.array([1.0])) == 1e308
+
+
+def test_weights_count_like_repeated_rows(problem: Any) -> None:
+    X, y, weight = problem
+    rows = np.repeat(np.arange(60), weight.astype(int))
+    coef = np.array([0.4, -1.0, 0.2])
+    once = reference.cost_gradient(X, y, coef, 0.1, 0.3, weight)
+    repeated = reference.cost_gradient(X[rows], y[rows], coef, 0.1, 0.3)
+    for one, other in zip(once, repeated, strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-12, atol=1e-14)
+
+
+def test_one_step_of_gradient_descent(problem: Any) -> None:
+    X, y, _ = problem
+    coef, intercept, history = reference.gradient_descent(X, y, 0.5, 1)
+    np.testing.assert_allclose(coef, 0.5 * X.T @ (y - 0.5) / 60, rtol=1e-13)
+    assert intercept == pytest.approx(0.5 * np.mean(y - 0.5))
+    expected = [np.log(2.0), reference.cost(X, y, coef, intercept)]
+    np.testing.assert_allclose(history, expected, rtol=1e-14)
+
+
+@pytest.mark.parametrize(("momentum", "n_iter"), [("none", 1500), ("nesterov", 300)])
+def test_gradient_descent_reaches_the_optimum(problem: Any, momentum: str, n_iter: int) -> None:
+    X, y, weight = problem
+    coef, intercept, history = reference.gradient_descent(X, y, 1.0, n_iter, momentum, 0.1, weight)
+    other = LogisticRegression(C=1.0 / (0.1 * weight.sum()), tol=1e-12, max_iter=10_000)
+    other.fit(X, y, weight)
+    np.testing.assert_allclose(coef, other.coef_[0], rtol=1e-5)
+    np.testing.assert_allclose(intercept, other.intercept_[0], rtol=1e-5)
+    assert history.shape == (n_iter + 1,)
+    assert history[-1] == pytest.approx(history.min(), rel=1e-14)
+
+
+def test_momentum_needs_fewer_steps_and_restarts(rng: np.random.Generator) -> None:
+    """A long valley, where the momentum overshoots."""
+    X = rng.standard_normal((200, 4)) * [1.0, 0.3, 0.1, 0.03]
+    y = X @ [1.0, 3.0, -9.0, 20.0] + rng.logistic(size=200) > 0.0
+    plain = reference.gradient_descent(X, y, 2.0, 400)[2]
+    nesterov = reference.gradient_descent(X, y, 2.0, 400, "nesterov")[2]
+    assert nesterov[-1] < plain[-1]
+    # A step too long for this X: the cost grows, and the momentum is dropped.
+    coef, _, history = reference.gradient_descent(X, y, 6.0, 400, "nesterov")
+    assert np.isfinite(coef).all()
+    assert history[-1] < plain[-1]
+
+
+def test_start_goes_on_where_the_first_run_stopped(problem: Any) -> None:
+    X, y, _ = problem
+    coef, intercept, _ = reference.gradient_descent(X, y, 0.5, 7)
+    found = reference.gradient_descent(X, y, 0.5, 5, start=(coef, intercept))
+    expected = reference.gradient_descent(X, y, 0.5, 12)
+    for one, other in zip(found[:2], expected[:2], strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-13)
+
+
+def test_one_vs_all_is_one_fit_per_class(problem: Any, rng: np.random.Generator) -> None:
+    X, codes = problem[0], rng.integers(0, 3, 60)
+    coef, intercept, history = reference.one_vs_all(X, codes, 3, 0.5, 20, l2_reg=0.1)
+    assert (coef.shape, intercept.shape, history.shape) == ((3, 3), (3,), (21, 3))
+    for k in range(3):
+        single = reference.gradient_descent(X, codes == k, 0.5, 20, l2_reg=0.1)
+        np.testing.assert_array_equal(coef[:, k], single[0])
+        assert intercept[k] == single[1]
