@@ -338,7 +338,7 @@ def _message(outcome: Outcome, options: Options, stable: float) -> str:
 
 
 def _stack_level() -> int:
-    """Return the stack level of the first frame outside the package, for the caller to warn with."""
+    """Return the stack level of the first frame outside the package, for the caller to warn."""
     level, frame = 1, sys._getframe(1)
     while frame.f_back is not None and _package(frame) == _package(sys._getframe(0)):
         level, frame = level + 1, frame.f_back

@@ -813,6 +813,7 @@ def write_columns(path: Path | None, columns: Mapping[str, Array]) -> None:
     """
     if path is None:
         _write_csv(sys.stdout, columns)
+        sys.stdout.flush()  # a reader that has gone away is then noticed here, not at exit
     elif path.suffix.lower() == ".npz":
         np.savez(path, **dict(columns))  # type: ignore[arg-type]
     elif path.suffix.lower() == ".parquet":

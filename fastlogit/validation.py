@@ -56,7 +56,7 @@ def feature_names(X: Any) -> list[str] | None:
 
 
 def check_finite(array: np.ndarray[Any, Any], names: Sequence[str] | None = None) -> None:
-    """Raise an error that names the first row and column with a NaN or infinity, if there is any."""
+    """Raise an error that names the first row and column with a NaN or infinity, if any."""
     if array.dtype.kind != "f":
         return
     for start in range(0, array.shape[0], CHUNK_ROWS):
@@ -151,7 +151,7 @@ def check_weights(
 
 
 def check_coef(coef: Any, intercept: Any, n_features: int) -> tuple[Any, Any, bool]:
-    """Return coef (n_models, n_features), intercept (n_models,), and whether one model was meant."""
+    """Return coef (n_models, n_features), intercept (n_models,), and if one model was meant."""
     coefs = _finite_floats("coef", coef)
     if coefs.ndim not in (1, 2) or coefs.shape[0] != n_features:
         raise ValueError(

@@ -49,6 +49,7 @@ def first_case(suite: type) -> tuple[Any, ...]:
     return tuple(values[0] for values in params)
 
 
+@pytest.mark.jit
 @pytest.mark.parametrize("suite", ["kernels", "fits"])
 def test_each_benchmark_has_compiled_in_its_setup(suite: str) -> None:
     classes = list(asv_classes(suite))

@@ -21,6 +21,7 @@ from fastlogit.model_file import load_model
 
 TUMOURS = load_breast_cancer()
 IRIS = load_iris()
+FLOWERS, KINDS = IRIS.data[::3].copy(), IRIS.target[::3]
 ROWS = np.ascontiguousarray(TUMOURS.data[:150, :5])
 COLUMNS = dict(zip(TUMOURS.feature_names.tolist()[:5], ROWS.T, strict=True))
 LABELS = TUMOURS.target_names[TUMOURS.target[:150]]
@@ -68,8 +69,8 @@ def tumours():
 @pytest.fixture
 def irises():
     """Write the iris data with text labels."""
-    columns = dict(zip(IRIS.feature_names, IRIS.data.T, strict=True))
-    io.write_columns(Path("irises.parquet"), columns | {"kind": IRIS.target_names[IRIS.target]})
+    columns = dict(zip(IRIS.feature_names, FLOWERS.T, strict=True))
+    io.write_columns(Path("irises.parquet"), columns | {"kind": IRIS.target_names[KINDS]})
     return "irises.parquet"
 
 
@@ -159,7 +160,7 @@ def test_fit_shows_progress_to_a_terminal(tumours, monkeypatch):
 
 @pytest.mark.parametrize("zero_based", [True, False])
 def test_svmlight_from_fit_to_evaluation(zero_based):
-    dump_svmlight_file(IRIS.data, IRIS.target, "i.svmlight", zero_based=zero_based)
+    dump_svmlight_file(FLOWERS, KINDS, "i.svmlight", zero_based=zero_based)
     succeed("fit", "i.svmlight", *QUICK)
     assert load_model("i.model.npz").result.classes.tolist() == [0.0, 1.0, 2.0]
     assert "accuracy        0.9" in succeed("evaluate", "i.model.npz", "i.svmlight")
@@ -237,8 +238,8 @@ def test_evaluate_two_classes(model, tumours):
 
 def test_evaluate_several_classes_and_another_target_column(irises):
     succeed("fit", irises, "--target", "kind", *QUICK)
-    kinds = IRIS.target_names[IRIS.target]
-    columns = dict(zip(IRIS.feature_names, IRIS.data.T, strict=True)) | {"truth": kinds}
+    kinds = IRIS.target_names[KINDS]
+    columns = dict(zip(IRIS.feature_names, FLOWERS.T, strict=True)) | {"truth": kinds}
     io.write_columns(Path("new.csv"), columns)
     result = run("evaluate", "irises.model.npz", "new.csv", "--target", "truth")
     assert result.exit_code == 0
@@ -406,6 +407,22 @@ def test_without_typer_or_rich_one_line_says_what_to_install(package):
     )
 
 
+def test_main_without_typer(monkeypatch, capsys):
+    for module in ("fastlogit.cli.commands", "fastlogit.cli.errors"):
+        monkeypatch.delitem(sys.modules, module)
+    monkeypatch.setitem(sys.modules, "typer", None)
+    with pytest.raises(SystemExit, match="1"):
+        main()
+    assert "needs typer" in capsys.readouterr().err
+
+
+def test_main_runs_the_command_line(monkeypatch, capsys):
+    monkeypatch.setattr(sys, "argv", ["fastlogit", "--version"])
+    with pytest.raises(SystemExit, match="0"):
+        main()
+    assert capsys.readouterr().out == f"fastlogit {fastlogit.__version__}\n"
+
+
 def test_another_missing_package_is_not_blamed_on_the_extra(monkeypatch):
     monkeypatch.setitem(sys.modules, "fastlogit.cli.commands", None)
     with pytest.raises(ModuleNotFoundError, match="commands"):
@@ -512,6 +529,7 @@ def test_a_real_process_fits_and_predicts(tumours):
     assert ended.stderr.count("\n") == 1
 
 
+@pytest.mark.jit
 def test_a_closed_pipe_is_quiet(model, tumours):
     shell = ["predict", model, tumours, "--proba"]
     process = subprocess.Popen(

@@ -1,7 +1,6 @@
 """Gradient descent: its path, how it ends, and what is kept when it is stopped."""
 
 import json
-import os
 import re
 import signal
 import subprocess
@@ -148,7 +147,7 @@ def test_the_end_of_the_time_limit_warns_in_the_users_file() -> None:
     began = time.perf_counter()
     with pytest.warns(ConvergenceWarning, match=r"time_limit=0\.2 s .* raise time_limit") as record:
         result = fastlogit.gradient_descent(X, X[:, 0] > 4.5, tol=0.0, max_iter=10**9, time_limit=0.2)
-    assert 0.15 < time.perf_counter() - began < 2.0
+    assert 0.15 < time.perf_counter() - began < 1.0
     assert record[0].filename == __file__
     assert not result.converged
     assert result.history[-1] <= result.history.min()
@@ -226,9 +225,10 @@ def test_an_automatic_step_does_not_diverge() -> None:
 
 def test_a_start_of_infinite_cost_is_refused() -> None:
     X, y = problem(40, 3)[:2]
-    with pytest.raises(ValueError, match="cost at the start is not finite; start from smaller"):
-        with np.errstate(all="ignore"):  # for plain Python under NUMBA_DISABLE_JIT
-            fastlogit.gradient_descent(X * 10.0, y, start=(np.full(3, 1e308), 0.0))
+    start = (np.full(3, 1e308), 0.0)
+    with np.errstate(all="ignore"):  # for plain Python under NUMBA_DISABLE_JIT
+        with pytest.raises(ValueError, match="cost at the start is not finite; start from smaller"):
+            fastlogit.gradient_descent(X * 10.0, y, start=start)
 
 
 def test_rows_too_large_for_their_squares_are_refused() -> None:
@@ -262,7 +262,7 @@ def test_the_callback_sees_progress_and_can_stop() -> None:
     result = fastlogit.gradient_descent(*endless(), tol=0.0, max_iter=10**9, callback=watch)
     seconds = time.perf_counter() - began
     assert len(seen) == 4
-    assert 0.02 < seconds < 2.0  # bursts of about 50 ms, the first ones shorter
+    assert seconds < 1.0  # four bursts of at most about 50 ms
     assert all(isinstance(progress, fastlogit.Progress) for progress in seen)
     assert [progress.n_iter for progress in seen] == sorted({progress.n_iter for progress in seen})
     assert all(a.seconds < b.seconds for a, b in zip(seen, seen[1:], strict=False))
@@ -317,7 +317,6 @@ except KeyboardInterrupt as interrupt:
 """
 
 
-@pytest.mark.skipif(os.name == "nt", reason="SIGINT to another process is POSIX")
 @pytest.mark.parametrize("n_samples", [sized(300_000, 200), sized(300, 20)])
 def test_ctrl_c_answers_at_once_and_keeps_the_best_point(n_samples) -> None:
     process = subprocess.Popen(

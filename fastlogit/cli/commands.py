@@ -473,7 +473,8 @@ def _threading_layer() -> str:
     import numba
     import numpy as np
 
-    fastlogit.sigmoid(np.zeros(2_000_000))
+    if not numba.config.DISABLE_JIT:
+        fastlogit.sigmoid(np.zeros(2_000_000))
     try:
         return str(numba.threading_layer())
     except ValueError:

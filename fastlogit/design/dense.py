@@ -8,7 +8,7 @@ import numpy as np
 
 from .. import threads
 from ..kernels.descent import DescentState, descend, start_state
-from ..kernels.passes import LINEAR, SQUARED, Rows, Targets, passes
+from ..kernels.passes import LINEAR, SPREAD, SQUARED, Rows, Targets, passes
 from ..kernels.simd import LANES
 
 __all__ = ["Columns", "DenseDesign"]
@@ -90,11 +90,9 @@ class DenseDesign:
 
     def column_variances(self, weights: Any, total_weight: float) -> Any:
         """Return the weighted mean square of each column of X less `center`: one pass."""
-        sums = np.empty(self.shape[1])
-        with self._team(1) as parallel:
-            passes(self._direct).column_squares.choose(parallel)(self._rows, weights, sums)
-        self.n_passes += 1
-        return sums / total_weight
+        targets = Targets(SPREAD, _NO_CODES, _ONE_MODEL, weights, total_weight)
+        zeros = np.zeros((1, self.shape[1]))
+        return self.value_gradient(targets, zeros, np.zeros(1))[1][0]
 
     def gram_product(
         self, weights: Any, total_weight: float, vector: Any, intercept: float

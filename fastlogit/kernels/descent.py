@@ -11,9 +11,9 @@ from typing import Any, NamedTuple
 import numpy as np
 from numba import prange
 
-from .passes import add_partials, chunk_rows, pack_models, sum_chunk_kernel, unpack_totals
+from .passes import add_partials, chunk_rows, pack_models, sum_chunk_kernel
 from .policy import Twins, entry, kernel
-from .rows import packed_width
+from .rows import packed_width, unpack_slot
 
 __all__ = ["CONVERGED", "DIVERGED", "RUNNING", "DescentState", "descend", "start_state"]
 
@@ -87,13 +87,21 @@ def return_to_iterate(state: Any, model: int) -> None:
 
 
 @kernel
-def add_penalty(state: Any, penalty: Any) -> None:
-    """Add the L2 penalty at the point to its cost and gradient."""
-    for model in range(state.point.shape[0]):
+def finish_evaluation(
+    state: Any, total: Any, rows: Any, total_weight: float, width: int, penalty: Any
+) -> None:
+    """Turn sums over rows into means on the standardised scale, and add the L2 penalty."""
+    packed = total.shape[1] - 2
+    for model in range(total.shape[0]):
+        state.intercept_gradient[model] = total[model, packed + 1] / total_weight
+        cost = total[model, packed] / total_weight
         for column in range(penalty.size):
+            value = total[model, unpack_slot(column, width, packed)]
             slope = penalty[column] * state.point[model, column]
-            state.cost[model] += 0.5 * slope * state.point[model, column]
-            state.gradient[model, column] += slope
+            cost += 0.5 * slope * state.point[model, column]
+            scaled = value * rows.inverse_scale[column] / total_weight
+            state.gradient[model, column] = scaled + slope
+        state.cost[model] = cost
 
 
 @kernel
@@ -202,11 +210,7 @@ def _descend(direct: bool) -> Twins:
                     packed_coef, packed_intercept, center, partials[chunk],
                 )  # fmt: skip
             add_partials(partials, total)
-            unpack_totals(
-                rows, total, targets.total_weight, width,
-                state.cost, state.gradient, state.intercept_gradient,
-            )  # fmt: skip
-            add_penalty(state, penalty)
+            finish_evaluation(state, total, rows, targets.total_weight, width, penalty)
         return history_out.shape[0], RUNNING
 
     return entry(descend, name="direct" if direct else "gathered")

@@ -34,6 +34,7 @@ from .rows import (
 __all__ = [
     "BINOMIAL",
     "LINEAR",
+    "SPREAD",
     "SQUARED",
     "Passes",
     "Rows",
@@ -44,10 +45,9 @@ __all__ = [
     "passes",
     "read_sum",
     "sum_chunk_kernel",
-    "unpack_totals",
 ]
 
-BINOMIAL, SQUARED, LINEAR = 0, 1, 2
+BINOMIAL, SQUARED, LINEAR, SPREAD = 0, 1, 2, 3
 MAX_CHUNKS = 64
 MIN_CHUNK_ROWS = 256
 
@@ -71,8 +71,9 @@ class Targets(NamedTuple):
     """What is summed over the rows: a loss of the raw prediction, and its derivative times the row.
 
     `loss` is BINOMIAL, SQUARED (z^2 / 2: the gradient is X' X coef) or LINEAR (z: the gradient is
-    the sum of the columns). `codes` are the classes of the rows, `positive` the code that counts
-    as 1 in each model; an empty `weights` means all 1.
+    the sum of the columns); with SPREAD the sum of the squared columns takes the gradient's place.
+    `codes` are the classes of the rows, `positive` the code that counts as 1 in each model; an
+    empty `weights` means all 1.
     """
 
     loss: int
@@ -85,7 +86,6 @@ class Targets(NamedTuple):
 class Passes(NamedTuple):
     """The passes over one form (direct or gathered) of the rows."""
 
-    column_squares: Twins
     raw_prediction: Twins
 
 
@@ -98,14 +98,6 @@ def chunk_rows(n_samples: int, n_features: int) -> int:
 
 
 @kernel
-def pack_center(rows: Any, width: int, center_out: Any) -> None:
-    """Pack the centre of the columns."""
-    center_out[:] = 0.0
-    for column in range(rows.center.size):
-        center_out[unpack_slot(column, width, center_out.size)] = rows.center[column]
-
-
-@kernel
 def pack_models(
     rows: Any, coef: Any, intercept: Any, width: int,
     packed_out: Any, intercept_out: Any, center_out: Any,
@@ -113,27 +105,13 @@ def pack_models(
     """Pack the centre, and each model's coefficients on the scale of the columns of X."""
     for model in range(intercept.size):
         intercept_out[model] = intercept[model]
-    pack_center(rows, width, center_out)
+    center_out[:] = 0.0
     packed_out[:] = 0.0
     for column in range(rows.center.size):
         slot = unpack_slot(column, width, center_out.size)
+        center_out[slot] = rows.center[column]
         for model in range(coef.shape[0]):
             packed_out[model, slot] = coef[model, column] * rows.inverse_scale[column]
-
-
-@kernel
-def unpack_totals(
-    rows: Any, total: Any, total_weight: float, width: int,
-    cost_out: Any, gradient_out: Any, intercept_gradient_out: Any,
-) -> None:  # fmt: skip
-    """Turn sums over rows into means, and gradients to the standardised scale."""
-    packed = total.shape[1] - 2
-    for model in range(total.shape[0]):
-        cost_out[model] = total[model, packed] / total_weight
-        intercept_gradient_out[model] = total[model, packed + 1] / total_weight
-        for column in range(gradient_out.shape[1]):
-            value = total[model, unpack_slot(column, width, packed)]
-            gradient_out[model, column] = value * rows.inverse_scale[column] / total_weight
 
 
 @kernel
@@ -211,6 +189,17 @@ def _sum_chunk(direct: bool) -> Any:
         residual, raw = np.empty((n_models, block)), np.empty((n_models, block))
         costs = np.empty(block)
         sums_out[:] = 0.0
+        if targets.loss == SPREAD:
+            weighted = targets.weights.size > 0
+            for first in range(start, stop, block):
+                count = min(block, stop - first)
+                for row in range(count):
+                    costs[row] = targets.weights[first + row] if weighted else 1.0
+                current = bring_block(rows, first, count, width, buffer, 0)
+                add_squares(
+                    values, current, stride, width, count, center, costs, sums_out[0, :packed]
+                )
+            return
         n_blocks = (stop - start) // block
         if n_blocks > 0:
             following = bring_block(rows, start, block, width, buffer, 0)
@@ -258,49 +247,6 @@ def sum_chunk_kernel(direct: bool) -> Any:
     return _SUM_CHUNK[direct]
 
 
-def _column_squares(direct: bool) -> Twins:
-    source, bring_block, form = _form(direct)
-
-    @kernel
-    def column_chunk(
-        rows: Any, weights: Any, start: int, stop: int, center: Any, sums_out: Any
-    ) -> None:
-        width = center.size if not direct else rows.center.size
-        stride = rows.stride if direct else width
-        block = rows_per_block(rows.center.size)
-        buffer = np.zeros(0 if direct else block * width)
-        values = source(rows.X, buffer)
-        weight = np.ones(block)
-        sums_out[:] = 0.0
-        for first in range(start, stop, block):
-            count = min(block, stop - first)
-            place = bring_block(rows, first, count, width, buffer, 0)
-            if weights.size > 0:
-                for row in range(count):
-                    weight[row] = weights[first + row]
-            add_squares(values, place, stride, width, count, center, weight, sums_out)
-
-    def column_squares(rows: Any, weights: Any, sums_out: Any) -> None:
-        n_features = rows.center.size
-        packed = packed_width(n_features)
-        width = n_features if direct else packed
-        center = np.empty(packed)
-        pack_center(rows, width, center)
-        step = chunk_rows(rows.n_samples, n_features)
-        n_chunks = (rows.n_samples + step - 1) // step
-        partials = np.empty((n_chunks, 1, packed))
-        for chunk in prange(n_chunks):
-            start = chunk * step
-            stop = min(start + step, rows.n_samples)
-            column_chunk(rows, weights, start, stop, center, partials[chunk, 0])
-        total = np.empty((1, packed))
-        add_partials(partials, total)
-        for column in range(n_features):
-            sums_out[column] = total[0, unpack_slot(column, width, packed)]
-
-    return entry(column_squares, name=form)
-
-
 def _raw_prediction(direct: bool) -> Twins:
     source, bring_block, form = _form(direct)
 
@@ -341,7 +287,6 @@ def _raw_prediction(direct: bool) -> Twins:
 
 _BY_FORM = {
     direct: Passes(
-        column_squares=_column_squares(direct),
         raw_prediction=_raw_prediction(direct),
     )
     for direct in (True, False)

@@ -43,6 +43,7 @@ import llvmlite
 import numba
 import numpy as np
 from numba.core import bytecode, compiler, serialize
+from numba.core.runtime import rtsys
 
 _FASTMATH = frozenset({"contract"})
 _TWINS = ("serial", "parallel")
@@ -331,7 +332,6 @@ class _DiskCache:
 
     def load_overload(self, sig: Any, target_context: Any) -> Any:
         """Return the kept compile result of a signature; None if it is missing or not whole."""
-        target_context.refresh()
         if not self._enabled:
             return None
         rebuild: Any = compiler.CompileResult._rebuild
@@ -339,6 +339,9 @@ class _DiskCache:
             key = self._key(sig, target_context.codegen())
             payload = _read(self._path(key), key)
             if payload is not None:
+                # What compiled code needs to run. numba's own cache also fills the tables that
+                # only a compilation reads, and imports scipy.linalg for it: 0.17 s.
+                rtsys.initialize(target_context)
                 return rebuild(target_context, *payload)
             _number_symbols(key)
         except Exception:  # numba's private parts may have changed: compile instead

@@ -17,6 +17,8 @@ __all__ = ["Options", "Outcome", "gradient_descent"]
 # Seconds between two returns to Python, where Ctrl-C, callback and time limit are looked at.
 BURST_SECONDS = 0.05
 LARGEST_BURST = 65_536
+# Where passes are short, what a step costs besides is not known before the first burst.
+FIRST_BURST = 1024
 # In the history of a burst: no cost is negative.
 NOT_TAKEN = -1.0
 
@@ -87,7 +89,8 @@ def gradient_descent(
 
 
 def _run(descent: Descent, options: Options, began: float) -> str:
-    burst = descent.objective.design.passes_within(BURST_SECONDS, descent.objective.n_models)
+    within = descent.objective.design.passes_within(BURST_SECONDS, descent.objective.n_models)
+    burst = min(within, FIRST_BURST)
     while descent.n_iter < options.max_iter:
         steps = min(burst, options.max_iter - descent.n_iter)
         status, seconds = _burst(descent, options, steps)

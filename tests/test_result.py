@@ -1,0 +1,105 @@
+"""What a fit gives back: its predictions, and that it can be kept."""
+
+import copy
+import dataclasses
+import pickle
+
+import numpy as np
+import pytest
+from problems import problem, three_classes
+
+import fastlogit
+
+
+@pytest.fixture(scope="module")
+def binary():
+    X, y = problem(100, 4)[:2]
+    return X, np.where(y == 1, "spam", "ham"), fastlogit.fit(X, np.where(y == 1, "spam", "ham"))
+
+
+@pytest.fixture(scope="module")
+def several():
+    X, codes = three_classes(90, 4)
+    labels = np.array([30, 10, 20])[codes]
+    return X, labels, fastlogit.fit(X, labels, l2_reg=0.1)
+
+
+def test_what_a_result_holds(binary, several) -> None:
+    result = binary[2]
+    assert result.coef.shape == (4,)
+    assert type(result.intercept) is float
+    assert result.history.shape == (result.n_iter + 1,)
+    result = several[2]
+    assert result.coef.shape == (4, 3)
+    assert result.intercept.shape == (3,)
+    assert result.history.shape == (result.n_iter + 1, 3)
+    for result in (binary[2], several[2]):
+        assert result.converged is True
+        assert result.solver == "gradient_descent"
+        assert result.n_passes > result.n_iter > 0
+        assert result.seconds > 0.0
+        assert 0.0 <= result.gradient_norm < 1e-4
+        assert result.coef.dtype == result.history.dtype == np.float64
+        assert result.coef.flags.c_contiguous
+
+
+def test_predictions_of_two_classes(binary) -> None:
+    X, _, result = binary
+    raw, proba = result.raw_prediction(X), result.predict_proba(X)
+    np.testing.assert_allclose(raw, X @ result.coef + result.intercept, atol=1e-13)
+    np.testing.assert_array_equal(proba, fastlogit.predict_proba(X, result.coef, result.intercept))
+    np.testing.assert_allclose(proba.sum(axis=1), 1.0, rtol=1e-15)
+    np.testing.assert_array_equal(result.predict(X), np.where(raw >= 0.0, "spam", "ham"))
+    careful = result.predict(X, threshold=0.9)
+    np.testing.assert_array_equal(careful, np.where(proba[:, 1] >= 0.9, "spam", "ham"))
+    np.testing.assert_array_equal(careful, result.predict(X, 0.9, n_threads=1))
+
+
+def test_predictions_of_several_classes(several) -> None:
+    X, _, result = several
+    proba = result.predict_proba(X)
+    assert proba.shape == (90, 3)
+    assert ((0.0 <= proba) & (proba <= 1.0)).all()
+    assert np.abs(proba.sum(axis=1) - 1.0).max() > 1e-3  # each hypothesis for itself
+    np.testing.assert_array_equal(result.predict(X), result.classes[proba.argmax(axis=1)])
+    np.testing.assert_array_equal(result.raw_prediction(X).argmax(axis=1), proba.argmax(axis=1))
+    with pytest.raises(ValueError, match="has no meaning for 3 classes"):
+        result.predict(X, threshold=0.4)
+
+
+def test_one_row_or_one_column(binary) -> None:
+    X, _, result = binary
+    assert result.predict(X[:1])[0] == result.predict(X)[0]
+    X, y = problem(60, 1)[:2]
+    assert fastlogit.fit(X, y).predict(X).shape == (60,)
+
+
+def test_rows_of_another_width_are_refused(binary) -> None:
+    X, _, result = binary
+    for call in (result.raw_prediction, result.predict_proba, result.predict):
+        with pytest.raises(ValueError, match=r"coef has shape \(4,\), but X has 3 columns"):
+            call(X[:, :3])
+
+
+def test_it_is_frozen_and_can_be_copied_and_pickled(binary, several) -> None:
+    for X, _, result in (binary, several):
+        with pytest.raises(dataclasses.FrozenInstanceError):
+            result.n_iter = 0
+        for again in (pickle.loads(pickle.dumps(result)), copy.deepcopy(result)):
+            np.testing.assert_array_equal(again.predict(X), result.predict(X))
+            assert again.message == result.message
+            assert again.coef.tobytes() == result.coef.tobytes()
+
+
+def test_results_can_be_compared_and_hashed(binary) -> None:
+    result = binary[2]
+    assert result == result  # noqa: PLR0124
+    assert result != copy.deepcopy(result)
+    assert len({result, result}) == 1
+
+
+def test_progress() -> None:
+    progress = fastlogit.Progress(3, 0.5, 0.1)
+    assert progress == fastlogit.Progress(n_iter=3, cost=0.5, seconds=0.1)
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        progress.cost = 0.0
