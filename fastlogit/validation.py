@@ -174,11 +174,14 @@ def check_number(
     """Return a finite real number within bounds as float."""
     if isinstance(value, bool | np.bool_) or not isinstance(value, numbers.Real):
         raise TypeError(f"{name} must be a number, got {value!r} ({type(value).__name__})")
-    number = float(value)
+    try:
+        number = float(value)
+    except OverflowError:  # a whole number beyond float64
+        number = math.inf
     if not math.isfinite(number) or number < low or number > high or (open_low and number == low):
-        above = f"> {low:g}" if open_low else f">= {low:g}"
-        bounds = [above] * (low > -math.inf) + [f"<= {high:g}"] * (high < math.inf)
-        raise ValueError(f"{name} must be finite and {' and '.join(bounds)}, got {value!r}")
+        above = f" and > {low:g}" if open_low else f" and >= {low:g}"
+        bounds = above * (low > -math.inf) + f" and <= {high:g}" * (high < math.inf)
+        raise ValueError(f"{name} must be finite{bounds}, got {value!r}")
     return number
 
 

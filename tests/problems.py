@@ -50,7 +50,13 @@ def three_classes(n_samples: int, n_features: int, seed: int = 0) -> tuple[Any, 
 
 
 def assert_value_gradient(
-    actual: Any, X: Any, y: Any, coef: Any, intercept: float, l2_reg: float = 0.0, weight: Any = None
+    actual: Any,
+    X: Any,
+    y: Any,
+    coef: Any,
+    intercept: float,
+    l2_reg: float = 0.0,
+    weight: Any = None,
 ) -> None:
     """Compare with the oracle, to rounding errors of the terms that are added."""
     expected = reference.cost_gradient(X, y, coef, intercept, l2_reg, weight)

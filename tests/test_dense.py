@@ -142,9 +142,7 @@ def test_several_models_in_one_pass_are_those_of_one_each(n_features) -> None:
         for all_models, single in zip(together, alone, strict=True):
             np.testing.assert_array_equal(all_models[model], single[0])
         y = codes == model
-        assert_value_gradient(
-            one_model(alone), X, y, coef[model], intercept[model], weight=weight
-        )
+        assert_value_gradient(one_model(alone), X, y, coef[model], intercept[model], weight=weight)
 
 
 # z of each row, with one column: the sums below stay within float64.
@@ -174,7 +172,9 @@ def test_a_raw_prediction_at_the_end_of_float64(size, n_features) -> None:
         for target in (0, 1):
             X[0, 0] = z
             with np.errstate(all="ignore"):
-                cost, gradient, intercept_gradient = value_gradient(X, np.array([target]), coef, 0.0)
+                cost, gradient, intercept_gradient = value_gradient(
+                    X, np.array([target]), coef, 0.0
+                )
             wrong = (z > 0.0) != target
             assert cost == (size if wrong else 0.0)
             assert gradient[0] == (abs(z) if wrong else 0.0)

@@ -98,7 +98,7 @@ def test_momentum_must_have_gone_when_it_is_over() -> None:
     steps, status, _ = take(begun, 5000, 1.0, True, 1e-9)
     assert status == CONVERGED
     state = begun[-1]
-    cost, gradient, last = reference.cost_gradient(X, y, state.coef[0], state.intercept[0], 0.1)
+    _, gradient, last = reference.cost_gradient(X, y, state.coef[0], state.intercept[0], 0.1)
     assert max(abs(gradient).max(), abs(last)) < 2e-9
     assert steps < 500
 
@@ -135,7 +135,9 @@ def test_momentum_that_overshoots_restarts() -> None:
     # Two curvatures a thousand apart: without restarts the momentum swings on for long.
     X, y = problem(200, 2)[:2]
     X *= [30.0, 1.0]
-    runs = [take(begin(X, y), 20_000, 4.0 / 950.0, accelerate, 1e-8) for accelerate in (False, True)]
+    runs = [
+        take(begin(X, y), 20_000, 4.0 / 950.0, accelerate, 1e-8) for accelerate in (False, True)
+    ]
     (plain_steps, plain_status, plain), (steps, status, history) = runs
     assert plain_status == status == CONVERGED
     assert steps < plain_steps / 3

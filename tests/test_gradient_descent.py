@@ -1,5 +1,6 @@
 """Gradient descent: its path, how it ends, and what is kept when it is stopped."""
 
+import itertools
 import json
 import re
 import signal
@@ -66,7 +67,9 @@ def test_standardised_the_path_is_that_of_the_scaled_columns() -> None:
 
 def test_one_vs_all_path_is_that_of_the_oracle() -> None:
     X, codes = three_classes(90, 4)
-    result = unfinished(X, codes, step_size=0.2, max_iter=15, tol=0.0, standardize=False, l2_reg=0.1)
+    result = unfinished(
+        X, codes, step_size=0.2, max_iter=15, tol=0.0, standardize=False, l2_reg=0.1
+    )
     coef, intercept, history = reference.one_vs_all(X, codes, 3, 0.2, 15, 0.1)
     np.testing.assert_allclose(result.coef, coef, rtol=1e-11, atol=1e-14)
     np.testing.assert_allclose(result.intercept, intercept, rtol=1e-11)
@@ -110,7 +113,9 @@ def test_without_tolerance_it_ends_where_literally_nothing_moves(momentum) -> No
         X, y, momentum=momentum, tol=0.0, standardize=False, step_size=1.0
     )
     assert result.converged
-    again = fastlogit.gradient_descent(X, y, tol=0.0, standardize=False, step_size=1.0, start=result)
+    again = fastlogit.gradient_descent(
+        X, y, tol=0.0, standardize=False, step_size=1.0, start=result
+    )
     assert again.n_iter == 1
     assert again.coef.tobytes() == result.coef.tobytes()
     assert again.intercept == result.intercept
@@ -136,17 +141,19 @@ def test_the_end_of_max_iter_warns_in_the_users_file(call) -> None:
     assert not result.converged
     assert result.n_iter == 3
     assert result.message == str(record[0].message)
-    with pytest.warns(ConvergenceWarning) as record:
-        fastlogit.gradient_descent(X, y, max_iter=3)
-        fastlogit.gradient_descent(X, y, max_iter=3, momentum="nesterov")
-    assert ["nesterov" in str(warning.message) for warning in record] == [True, False]
+    for momentum, advised in (("none", True), ("nesterov", False)):
+        with pytest.warns(ConvergenceWarning) as record:
+            fastlogit.gradient_descent(X, y, max_iter=3, momentum=momentum)
+        assert ("momentum='nesterov'" in str(record[0].message)) == advised
 
 
 def test_the_end_of_the_time_limit_warns_in_the_users_file() -> None:
     X = np.arange(10.0)[:, None]  # separable: the optimum is at infinity
     began = time.perf_counter()
     with pytest.warns(ConvergenceWarning, match=r"time_limit=0\.2 s .* raise time_limit") as record:
-        result = fastlogit.gradient_descent(X, X[:, 0] > 4.5, tol=0.0, max_iter=10**9, time_limit=0.2)
+        result = fastlogit.gradient_descent(
+            X, X[:, 0] > 4.5, tol=0.0, max_iter=10**9, time_limit=0.2
+        )
     assert 0.15 < time.perf_counter() - began < 1.0
     assert record[0].filename == __file__
     assert not result.converged
@@ -191,7 +198,9 @@ def test_divergence_names_a_step_size_that_works(momentum, standardize) -> None:
     X, y = problem(120, 5)[:2]
     X = X * 20.0 + 5.0
     options = {"momentum": momentum, "standardize": standardize, "l2_reg": 0.5, "max_iter": 200_000}
-    with pytest.raises(fastlogit.DivergenceError, match=r"the cost grew at iteration \d+") as caught:
+    with pytest.raises(
+        fastlogit.DivergenceError, match=r"the cost grew at iteration \d+"
+    ) as caught:
         fastlogit.gradient_descent(X, y, step_size=1e4, **options)
     assert "step_size=10000" in str(caught.value)
     best = caught.value.result
@@ -226,9 +235,11 @@ def test_an_automatic_step_does_not_diverge() -> None:
 def test_a_start_of_infinite_cost_is_refused() -> None:
     X, y = problem(40, 3)[:2]
     start = (np.full(3, 1e308), 0.0)
-    with np.errstate(all="ignore"):  # for plain Python under NUMBA_DISABLE_JIT
-        with pytest.raises(ValueError, match="cost at the start is not finite; start from smaller"):
-            fastlogit.gradient_descent(X * 10.0, y, start=start)
+    with (
+        np.errstate(all="ignore"),  # for plain Python under NUMBA_DISABLE_JIT
+        pytest.raises(ValueError, match="cost at the start is not finite; start from smaller"),
+    ):
+        fastlogit.gradient_descent(X * 10.0, y, start=start)
 
 
 def test_rows_too_large_for_their_squares_are_refused() -> None:
@@ -237,7 +248,9 @@ def test_rows_too_large_for_their_squares_are_refused() -> None:
     with np.errstate(all="ignore"):
         with pytest.raises(ValueError, match=r"column 1 so large .* overflows; divide the column"):
             fastlogit.gradient_descent(X, y)
-        with pytest.raises(ValueError, match="curvature of the cost overflows; keep standardize=True"):
+        with pytest.raises(
+            ValueError, match="curvature of the cost overflows; keep standardize=True"
+        ):
             fastlogit.gradient_descent(X, y, standardize=False)
 
 
@@ -265,8 +278,8 @@ def test_the_callback_sees_progress_and_can_stop() -> None:
     assert seconds < 1.0  # four bursts of at most about 50 ms
     assert all(isinstance(progress, fastlogit.Progress) for progress in seen)
     assert [progress.n_iter for progress in seen] == sorted({progress.n_iter for progress in seen})
-    assert all(a.seconds < b.seconds for a, b in zip(seen, seen[1:], strict=False))
-    assert all(a.cost > b.cost for a, b in zip(seen, seen[1:], strict=False))
+    assert all(a.seconds < b.seconds for a, b in itertools.pairwise(seen))
+    assert all(a.cost > b.cost for a, b in itertools.pairwise(seen))
     assert result.n_iter == seen[-1].n_iter
     assert not result.converged
     assert result.message == f"stopped by the callback after {result.n_iter} iterations"
@@ -308,7 +321,7 @@ except KeyboardInterrupt as interrupt:
     print(json.dumps({
         "message": str(interrupt),
         "same_message": result.message == str(interrupt),
-        "history": [float(result.history[0]), float(result.history.min()), float(result.history[-1])],
+        "history": [result.history[0], result.history.min(), result.history[-1]],
         "cost": fastlogit.cost(X, y, result.coef, result.intercept),
         "n_iter": result.n_iter,
         "length": len(result.history),

@@ -360,6 +360,12 @@ def test_svmlight_too_large_to_unpack(tmp_path, monkeypatch):
         io.features(table, table.names)
 
 
+def test_svmlight_value_that_is_no_number(tmp_path):
+    table = io.read_table(written(tmp_path, "1 1:1\n0 1:nan\n", "data.svm"))
+    with pytest.raises(ValueError, match=r"'f1' has no value .* in row 1, counting from 0"):
+        io.features(table, ["f1"])
+
+
 def test_svmlight_foreign(tmp_path):
     with pytest.raises(ValueError, match="damaged, truncated or not a svmlight file"):
         io.read_table(written(tmp_path, TEXT, "data.svm"))

@@ -123,8 +123,8 @@ def test_any_number_of_threads_gives_the_same_bits() -> None:
 @pytest.mark.parametrize(
     ("change", "error", "words"),
     [
-        ({"X": [[1.0, 2.0], [3.0, np.nan]]}, ValueError, ["X contains NaN", "column 1", "row 1", "impute"]),
-        ({"X": [[np.inf, 2.0], [3.0, 4.0]]}, ValueError, ["X contains infinity", "column 0", "row 0"]),
+        ({"X": [[1.0, 2.0], [3.0, np.nan]]}, ValueError, ["NaN in column 1 (row 1)", "impute"]),
+        ({"X": [[np.inf, 2.0], [3.0, 4.0]]}, ValueError, ["infinity in column 0 (row 0)"]),
         ({"X": [1.0, 2.0]}, ValueError, ["2 dimensions", "found 1", "X.reshape(-1, 1)"]),
         ({"X": [[1.0, 2.0, 3.0]]}, ValueError, ["coef has shape (2,)", "X has 3 columns"]),
         ({"X": np.empty((0, 2))}, ValueError, ["X is empty: 0 rows and 2 columns"]),

@@ -93,7 +93,7 @@ def test_it_is_frozen_and_can_be_copied_and_pickled(binary, several) -> None:
 
 def test_results_can_be_compared_and_hashed(binary) -> None:
     result = binary[2]
-    assert result == result  # noqa: PLR0124
+    assert result == result
     assert result != copy.deepcopy(result)
     assert len({result, result}) == 1
 

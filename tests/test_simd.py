@@ -70,14 +70,18 @@ def test_arithmetic_is_that_of_each_lane(rng) -> None:
     a, b = rng.integers(-1000, 1000, (2, LANES)).astype(np.float64)
     out = np.empty(4 * LANES)
     arithmetic(a, b, 5.0, out)
-    np.testing.assert_array_equal(out, np.concatenate([a + b, a - b, a * b + 5.0, np.full(LANES, 5.0)]))
+    np.testing.assert_array_equal(
+        out, np.concatenate([a + b, a - b, a * b + 5.0, np.full(LANES, 5.0)])
+    )
 
 
 def test_plain_twins_do_the_same(rng) -> None:
     a, b = rng.standard_normal((2, LANES))
     np.testing.assert_array_equal(simd._plain_add(a, b), a + b)
     np.testing.assert_array_equal(simd._plain_subtract(a, b), a - b)
-    np.testing.assert_array_equal(simd._plain_multiply_add(a, b, simd._plain_splat(2.0)), a * b + 2.0)
+    np.testing.assert_array_equal(
+        simd._plain_multiply_add(a, b, simd._plain_splat(2.0)), a * b + 2.0
+    )
     assert simd._plain_prefetch(a, 0) is None
 
 
