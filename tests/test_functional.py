@@ -155,7 +155,7 @@ def test_any_number_of_threads_gives_the_same_fit() -> None:
 
 
 def test_a_fit_can_be_repeated_to_the_last_bit() -> None:
-    X, codes = three_classes(200, 12)
+    X, codes = three_classes(sized(200, 40), 12)
     assert len({bits(fastlogit.fit(X, codes, l2_reg=0.1)) for _ in range(3)}) == 1
 
 
@@ -263,7 +263,7 @@ def test_one_vs_all_is_a_fit_for_each_class(n_features) -> None:
 
 def test_hundreds_of_classes() -> None:
     n_classes = sized(300, 258)
-    codes = np.arange(2 * n_classes) % n_classes
+    codes = np.arange(n_classes)
     X = np.column_stack([np.cos(codes), np.sin(codes)])
     result = few_steps(X, codes, 2)
     assert result.coef.shape == (2, n_classes)
@@ -314,7 +314,7 @@ def test_one_vs_all_as_in_scikit_learn(name) -> None:
     for model, label in enumerate(result.classes):
         theirs = scikit_learn(X, y == label, 0.05)
         assert_same_model(result.coef[:, model], result.intercept[model], theirs)
-    assert (result.predict(X) == y).mean() > (0.9 if JIT else 0.6)
+    assert (result.predict(X) == y).mean() > 0.9 or not JIT
 
 
 def test_solvers() -> None:
