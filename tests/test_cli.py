@@ -94,6 +94,7 @@ def model(tumours, model_bytes):
 # --- fit
 
 
+@pytest.mark.jit
 def test_fit_writes_the_model_of_the_library(tumours):
     succeed("fit", tumours, "--target", "diagnosis", *QUICK)
     expected = fastlogit.fit(ROWS, LABELS, **QUICKLY)

@@ -103,6 +103,7 @@ def test_momentum_must_have_gone_when_it_is_over() -> None:
     assert steps < 500
 
 
+@pytest.mark.jit
 def test_all_models_must_be_at_rest() -> None:
     X, codes = three_classes(sized(90, 30), 4)
     alone = [take(begin(X, codes, 0.1, (k,)), 5000, 0.5, False, 1e-6)[0] for k in range(3)]
@@ -131,6 +132,7 @@ def test_a_nan_is_divergence() -> None:
     assert take(begin(X, y), 5)[:2] == (1, DIVERGED)
 
 
+@pytest.mark.jit
 def test_momentum_that_overshoots_restarts() -> None:
     # Two curvatures a hundred apart: without restarts the momentum swings on for long.
     X, y = problem(sized(200, 40), 2)[:2]

@@ -154,6 +154,7 @@ def test_any_number_of_threads_gives_the_same_fit() -> None:
     assert len(found) == 1
 
 
+@pytest.mark.jit
 def test_a_fit_can_be_repeated_to_the_last_bit() -> None:
     X, codes = three_classes(sized(200, 40), 12)
     assert len({bits(fastlogit.fit(X, codes, l2_reg=0.1)) for _ in range(3)}) == 1
@@ -261,6 +262,7 @@ def test_one_vs_all_is_a_fit_for_each_class(n_features) -> None:
             assert together.intercept[model] == pytest.approx(alone.intercept, rel=1e-13)
 
 
+@pytest.mark.jit
 def test_hundreds_of_classes() -> None:
     n_classes = sized(300, 258)
     codes = np.arange(n_classes)

@@ -192,6 +192,7 @@ def test_a_start_on_a_column_that_does_not_vary_goes_to_the_intercept() -> None:
 # Divergence
 
 
+@pytest.mark.jit
 @pytest.mark.parametrize("momentum", MOMENTA)
 @pytest.mark.parametrize("standardize", [True, False])
 def test_divergence_names_a_step_size_that_works(momentum, standardize) -> None:
@@ -271,11 +272,8 @@ def test_the_callback_sees_progress_and_can_stop() -> None:
         seen.append(progress)
         return len(seen) == 4
 
-    began = time.perf_counter()
     result = fastlogit.gradient_descent(*endless(), tol=0.0, max_iter=10**9, callback=watch)
-    seconds = time.perf_counter() - began
     assert len(seen) == 4
-    assert seconds < 1.0  # four bursts of at most about 50 ms
     assert all(isinstance(progress, fastlogit.Progress) for progress in seen)
     assert [progress.n_iter for progress in seen] == sorted({progress.n_iter for progress in seen})
     assert all(a.seconds < b.seconds for a, b in itertools.pairwise(seen))
