@@ -354,3 +354,15 @@ def test_ctrl_c_answers_at_once_and_keeps_the_best_point(n_samples) -> None:
     assert np.isfinite(last)
     assert last == least < first
     assert found["cost"] == pytest.approx(last, rel=1e-12)
+
+
+def test_every_pass_over_x_is_counted() -> None:
+    X, y = problem(80, 5)[:2]
+    options = {"step_size": 0.5, "standardize": False, "l2_reg": 0.1}
+    ended = fastlogit.gradient_descent(X, y, **options)
+    # The look at the column means, the start, and after each step but the last; then the end.
+    assert ended.converged
+    assert ended.n_passes == 1 + 1 + (ended.n_iter - 1) + 1
+    with pytest.warns(ConvergenceWarning):
+        cut_off = fastlogit.gradient_descent(X, y, max_iter=3, **options)
+    assert cut_off.n_passes == 1 + 1 + 3 + 1

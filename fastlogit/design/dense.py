@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from .. import threads
-from ..kernels.descent import DescentState, descend, start_state
+from ..kernels.descent import RUNNING, DescentState, descend, start_state
 from ..kernels.passes import LINEAR, SPREAD, SQUARED, Rows, Targets, passes
 from ..kernels.simd import LANES
 
@@ -128,7 +128,8 @@ class DenseDesign:
                 self._rows, targets, penalty, step_size, accelerate, tol, state, evaluated,
                 history_out,
             )  # fmt: skip
-        self.n_passes += steps + (not evaluated)
+        # The step that ends a descent is not followed by an evaluation.
+        self.n_passes += steps + (not evaluated) - (status != RUNNING)
         return steps, status
 
     def passes_within(self, seconds: float, n_models: int) -> int:
