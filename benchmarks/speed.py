@@ -43,9 +43,9 @@ from .problems import (
     tumours,
 )
 
-# After a matrix product OpenBLAS's threads keep a core busy for some 30 ms, waiting for more work:
-# whoever came next would pay for it.
-BLAS_PAUSE = 0.05
+# After a matrix product OpenBLAS's threads keep a core busy, waiting for more work, and whoever comes
+# next pays for it: two threads were as slow as one 0.1 s later, and at full speed 0.2 s later.
+BLAS_PAUSE = 0.25
 
 
 @dataclass(frozen=True)
