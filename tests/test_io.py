@@ -351,7 +351,7 @@ def test_svmlight_column_that_the_file_does_not_mention_is_zero(tmp_path):
 
 
 def test_svmlight_too_large_to_unpack(tmp_path, monkeypatch):
-    monkeypatch.setattr(io, "MAX_DENSE_BYTES", 2**20)
+    monkeypatch.setattr("fastlogit.io.tables.MAX_DENSE_BYTES", 2**20)
     table = io.read_table(written(tmp_path, "1 500000:1\n0 1:1\n", "data.svm"))
     with pytest.raises(
         ValueError,

@@ -1,0 +1,35 @@
+"""Data files in, predictions out: CSV, Parquet, .npz and svmlight.
+
+A file becomes a table: named columns of equal length.  From a table the command line takes a
+target, perhaps weights, and the feature matrix, always by name.  Every fault of a file is one
+ValueError that names the file, the column and the line, so that it can be mended.
+
+pyarrow reads CSV when it is installed (several times faster than the standard library, which
+does the work otherwise) and is needed for Parquet.
+"""
+
+from fastlogit.io.columns import (
+    feature_names,
+    features,
+    labels,
+    numbers,
+    target_name,
+    unused_names,
+)
+from fastlogit.io.formats import read_table
+from fastlogit.io.tables import Table
+from fastlogit.io.writing import WRITABLE, check_writable, write_columns
+
+__all__ = [
+    "WRITABLE",
+    "Table",
+    "check_writable",
+    "feature_names",
+    "features",
+    "labels",
+    "numbers",
+    "read_table",
+    "target_name",
+    "unused_names",
+    "write_columns",
+]

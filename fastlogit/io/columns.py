@@ -1,0 +1,214 @@
+"""Taking target, weights and features from a table, with the checks of their values."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+
+import numpy as np
+
+from fastlogit.io.faults import _near, _quoted
+from fastlogit.io.tables import Array, ColumnTable, MatrixTable, Table
+
+# One block of rows of about 1 MB at 100 columns: the finiteness check needs no mask as long as X.
+_CHECK_ROWS = 1024
+
+
+def target_name(table: Table, target: str | None) -> str:
+    """Return the name of the target column.
+
+    Parameters
+    ----------
+    table : Table
+        The data.
+    target : str or None
+        The name that the user gave; None is allowed for formats with a fixed one.
+
+    Raises
+    ------
+    ValueError
+        If there is no such column (near names are suggested), or no name was given and the
+        format has no fixed one.
+    """
+    name = table.default_target if target is None else target
+    if name is None:
+        raise ValueError(f"--target is needed: which column of {table.path} is to be predicted?")
+    _check_column(table, name, "target")
+    return name
+
+
+def labels(table: Table, name: str) -> Array:
+    """Return a column as class labels: text, numbers or bool, shape (n_rows,).
+
+    Raises
+    ------
+    ValueError
+        If there is no such column, a label is missing, or it is neither text nor a number.
+    """
+    _check_column(table, name, "target")
+    column = table.column(name)
+    _check_present(table, name, column, "remove the rows without a label")
+    if column.dtype == object:
+        if not all(isinstance(value, str | bool) for value in column):
+            raise ValueError(f"{table.path}: target column {name!r} is neither text nor numbers")
+        return np.array(column.tolist())
+    if column.dtype.kind not in "fiubUS":
+        raise ValueError(
+            f"{table.path}: target column {name!r} holds {column.dtype} values; labels must be "
+            "text or numbers"
+        )
+    return column
+
+
+def numbers(table: Table, name: str, role: str) -> Array:
+    """Return one numeric column, such as sample weights, as float64, shape (n_rows,).
+
+    Raises
+    ------
+    ValueError
+        If there is no such column, it is not numeric, or a value is missing or infinite.
+    """
+    _check_column(table, name, role)
+    column = table.column(name)
+    _check_numeric(table, {name: column})
+    values: Array = np.asarray(column, dtype=np.float64)
+    _check_finite(table, [name], values[:, np.newaxis])
+    return values
+
+
+def feature_names(table: Table, leave_out: Iterable[str]) -> tuple[str, ...]:
+    """Return all columns but those to be left out (target, weights, dropped ones).
+
+    Raises
+    ------
+    ValueError
+        If a column to be left out is not there, or none is left.
+    """
+    left_out = set(leave_out)
+    for name in sorted(left_out):
+        _check_column(table, name, "dropped")
+    names = tuple(name for name in table.names if name not in left_out)
+    if not names:
+        raise ValueError(f"{table.path}: no column is left to predict from")
+    return names
+
+
+def features(table: Table, names: Sequence[str]) -> Array:
+    """Return the feature matrix with its columns in the order of `names`.
+
+    Parameters
+    ----------
+    table : Table
+        The data.
+    names : sequence of str
+        The columns, in the order in which a model takes them.
+
+    Returns
+    -------
+    ndarray of shape (n_rows, len(names)), float32 or float64 (or the dtype of X in an .npz)
+
+    Raises
+    ------
+    ValueError
+        If columns are missing (near names are suggested) or not numeric, or a value is missing
+        or infinite (column and line are named).
+    """
+    _check_none_absent(table, names)
+    if isinstance(table, ColumnTable):
+        _check_numeric(table, {name: table.columns[name] for name in names})
+    elif isinstance(table, MatrixTable):
+        _check_numeric(table, {"X": table.values})
+    matrix = table.matrix(names)
+    _check_finite(table, names, matrix)
+    return matrix
+
+
+def unused_names(table: Table, names: Iterable[str]) -> list[str]:
+    """Return the feature columns of a table that are not among `names`."""
+    used = set(names)
+    return [name for name in table.names if name not in used]
+
+
+# --- checks --------------------------------------------------------------------------------
+
+
+def _check_column(table: Table, name: str, role: str) -> None:
+    """Raise, with near names, unless the table has this column."""
+    known = (*table.names, *table.extra_names)
+    if name not in known:
+        raise ValueError(f"{role} column {name!r} is not in {table.path}{_near(name, known)}")
+
+
+def _check_none_absent(table: Table, names: Sequence[str]) -> None:
+    """Raise, with near names, if the table lacks columns that a model needs."""
+    absent = table.absent(names)
+    if not absent:
+        return
+    unused = unused_names(table, names)
+    shown = [repr(name) + _near(name, unused, else_list=False) for name in absent[:5]]
+    more = f" and {len(absent) - 5} more" if len(absent) > 5 else ""
+    raise ValueError(
+        f"{table.path} lacks {len(absent)} of the model's {len(names)} columns: "
+        + ", ".join(shown)
+        + more
+    )
+
+
+def _check_numeric(table: Table, columns: Mapping[str, Array]) -> None:
+    """Raise, naming all of them, if columns hold something else than numbers."""
+    wrong = [name for name, column in columns.items() if not _is_numeric(column)]
+    if not wrong:
+        return
+    column = columns[wrong[0]]
+    row, value = next((k, v) for k, v in enumerate(column.flat) if v is not None)
+    raise ValueError(
+        f"{table.path}: not numeric: {_quoted(wrong)} ({table.where(row)}: {str(value)!r}); "
+        "encode such columns as numbers, or leave them out with --drop"
+    )
+
+
+def _is_numeric(column: Array) -> bool:
+    """Tell whether a column holds numbers or truth values (None: a missing one)."""
+    if column.dtype == object:
+        return all(value is None or isinstance(value, bool) for value in column.flat)
+    return column.dtype.kind in "fiub"
+
+
+def _check_present(table: Table, name: str, column: Array, advice: str) -> None:
+    """Raise if a value is missing: None, NaN or the empty text."""
+    if column.dtype.kind == "f":
+        missing = np.isnan(column)
+    elif column.dtype == object:
+        missing = np.array([value is None for value in column], dtype=bool)
+    elif column.dtype.kind in "US":
+        missing = np.asarray(column == np.zeros((), column.dtype))
+    else:
+        return
+    if missing.any():
+        row = int(np.argmax(missing))
+        raise ValueError(
+            f"{table.path}: column {name!r} has no value in {table.where(row)} "
+            f"({int(missing.sum())} missing in all); {advice}"
+        )
+
+
+def _check_finite(table: Table, names: Sequence[str], matrix: Array) -> None:
+    """Raise, naming the first row and column, if a value is missing or infinite."""
+    if matrix.dtype.kind != "f":
+        return
+    for start in range(0, len(matrix), _CHECK_ROWS):
+        finite = np.isfinite(matrix[start : start + _CHECK_ROWS])
+        if not finite.all():
+            row, column = np.argwhere(~finite)[0]
+            value = float(matrix[start + row, column])
+            raise ValueError(_not_finite(table, names[column], start + int(row), value))
+
+
+def _not_finite(table: Table, name: str, row: int, value: float) -> str:
+    """Say where a value is missing or infinite."""
+    place = f"{table.path}: column {name!r}"
+    if np.isnan(value):
+        return (
+            f"{place} has no value (or NaN) in {table.where(row)}; fill it in first, e.g. with "
+            "sklearn.impute.SimpleImputer, or leave the column out with --drop"
+        )
+    return f"{place} is infinite in {table.where(row)}; correct the value or remove the row"

@@ -1,0 +1,64 @@
+"""The words of a fault in a file, and checks that several kinds of file share."""
+
+from __future__ import annotations
+
+import difflib
+import zipfile
+import zlib
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+
+@contextmanager
+def _reading(path: Path, kind: str) -> Iterator[None]:
+    """Turn the many errors of a decoder into one that names the file."""
+    try:
+        yield
+    except (zipfile.BadZipFile, zlib.error, EOFError, KeyError, UnicodeDecodeError) as error:
+        raise ValueError(_damaged(path, kind, error)) from error
+    except OSError as error:
+        if error.errno is not None:  # permission, disk: the system's own message is the clear one
+            raise
+        raise ValueError(_damaged(path, kind, error)) from error
+
+
+def _damaged(path: Path, kind: str, error: Exception) -> str:
+    """Say that a file cannot be decoded."""
+    detail = str(error).strip().splitlines()
+    reason = detail[0] if detail else type(error).__name__
+    return f"{path} is damaged, truncated or not a {kind} file: {reason}"
+
+
+def _check_names(path: Path, names: Sequence[str]) -> None:
+    """Raise unless every column has a name of its own."""
+    if not names:
+        raise ValueError(f"{path} has no columns")
+    if "" in names:
+        raise ValueError(
+            f"{path}: column {names.index('') + 1} has no name; name it in the header "
+            "(pandas writes such a column unless index=False is given)"
+        )
+    twice = [name for name, count in Counter(names).items() if count > 1]
+    if twice:
+        raise ValueError(f"{path}: more than one column is called {_quoted(twice)}")
+
+
+def _near(name: str, known: Iterable[str], *, else_list: bool = True) -> str:
+    """Return " (did you mean ...?)" with the nearest known names, or else the known names."""
+    by_lower: dict[str, str] = {}
+    for candidate in known:
+        by_lower.setdefault(candidate.lower(), candidate)
+    near = difflib.get_close_matches(name.lower(), by_lower, n=3, cutoff=0.6)
+    if near:
+        return f" (did you mean {' or '.join(repr(by_lower[key]) for key in near)}?)"
+    if else_list and by_lower:
+        return f" (there are: {_quoted(list(by_lower.values()))})"
+    return ""
+
+
+def _quoted(names: Sequence[str], limit: int = 8) -> str:
+    """Return a few names in quotes."""
+    more = f", ... {len(names) - limit} more" if len(names) > limit else ""
+    return ", ".join(repr(name) for name in names[:limit]) + more

@@ -1,0 +1,141 @@
+"""A file by its name: `read_table`, and the readers of .npz and svmlight."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+
+from fastlogit.io.arrow import _read_parquet
+from fastlogit.io.faults import _check_names, _damaged, _near, _reading
+from fastlogit.io.tables import Array, MatrixTable, SparseTable, Table
+from fastlogit.io.text import _read_csv
+
+
+def read_table(path: str | Path) -> Table:
+    """Read a data file; its format is told by its name.
+
+    Parameters
+    ----------
+    path : str or Path
+        A ``.csv`` or ``.tsv`` file with a header line (separator comma, semicolon or tab),
+        ``.parquet``, ``.npz`` with an array ``X`` (and ``y``, ``feature_names``, weights), or
+        svmlight (``.svmlight``, ``.libsvm``, ``.svm``).  Text files may end in ``.gz`` or
+        ``.bz2``.
+
+    Returns
+    -------
+    Table
+        Its named columns.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no such file.
+    ValueError
+        If the format is unknown, or the file is damaged, empty or of another format.
+    ModuleNotFoundError
+        If a Parquet file is read without pyarrow.
+    """
+    path = Path(path)
+    reader = _reader(path)
+    if not path.exists():
+        raise FileNotFoundError(_no_such_file(path))
+    if path.is_dir():
+        raise IsADirectoryError(f"{path} is a directory, not a data file")
+    if path.stat().st_size == 0:
+        raise ValueError(f"{path} is empty")
+    table = reader(path)
+    if table.n_rows == 0:
+        raise ValueError(f"{path} has no rows")
+    return table
+
+
+def _reader(path: Path) -> Callable[[Path], Table]:
+    """Return the reader for a file of this name."""
+    suffixes = [suffix.lower() for suffix in path.suffixes]
+    if suffixes and suffixes[-1] in (".gz", ".bz2"):
+        suffixes.pop()
+    suffix = suffixes[-1] if suffixes else ""
+    if suffix in _READERS:
+        return _READERS[suffix]
+    known = ", ".join(_READERS)
+    raise ValueError(f"{path}: unknown kind of file {suffix!r}; fastlogit reads {known}")
+
+
+def _no_such_file(path: Path) -> str:
+    """Say that a file is not there, and which files beside it have nearly that name."""
+    beside = [entry.name for entry in path.parent.iterdir()] if path.parent.is_dir() else []
+    return f"no such file: {path}{_near(path.name, beside, else_list=False)}"
+
+
+# --- .npz, svmlight ------------------------------------------------------------------------
+
+
+def _read_npz(path: Path) -> Table:
+    """Read an .npz file: X, and the one-dimensional arrays that have a value for each row."""
+    arrays = _npz_arrays(path)
+    if "X" not in arrays:
+        found = ", ".join(sorted(arrays)) or "no arrays"
+        raise ValueError(f"{path} has no array 'X' (found: {found})")
+    X = arrays.pop("X")
+    if X.ndim != 2:
+        raise ValueError(f"{path}: X has {X.ndim} dimension(s), 2 are needed (rows, columns)")
+    names = _npz_names(path, arrays.pop("feature_names", None), X.shape[1])
+    for name, array in arrays.items():
+        if array.ndim == 1 and len(array) != len(X):
+            raise ValueError(f"{path}: X has {len(X)} rows, but {name} has {len(array)} values")
+    others = {name: array for name, array in arrays.items() if array.ndim == 1}
+    return MatrixTable(path, names, X, others)
+
+
+def _npz_arrays(path: Path) -> dict[str, Array]:
+    """Return all arrays of an .npz file; the zip's checksums are verified on the way."""
+    # np.load leaves a file that it opened itself open when it fails.
+    with _reading(path, "NumPy .npz"), path.open("rb") as raw:
+        try:
+            file = np.load(raw, allow_pickle=False)
+            if isinstance(file, np.ndarray):
+                raise ValueError("it is an .npy file; save it with numpy.savez")
+            return {name: file[name] for name in file.files}
+        except ValueError as error:
+            raise ValueError(_damaged(path, "NumPy .npz", error)) from error
+
+
+def _npz_names(path: Path, stored: Array | None, n_features: int) -> tuple[str, ...]:
+    """Return the stored column names, or x0, x1, ... where there are none."""
+    if stored is None:
+        return tuple(f"x{j}" for j in range(n_features))
+    names = tuple(str(name) for name in np.ravel(stored))
+    if len(names) != n_features:
+        raise ValueError(
+            f"{path}: feature_names has {len(names)} names, but X has {n_features} columns"
+        )
+    _check_names(path, names)
+    return names
+
+
+def _read_svmlight(path: Path) -> Table:
+    """Read an svmlight file."""
+    from sklearn.datasets import load_svmlight_file
+
+    with _reading(path, "svmlight"):
+        try:
+            # zero_based=True keeps the numbers as written: "auto" would shift some files only.
+            values, y = load_svmlight_file(path, zero_based=True)
+        except (ValueError, IndexError) as error:
+            raise ValueError(_damaged(path, "svmlight", error)) from error
+    first = 0 if values.shape[1] == 0 or values[:, [0]].nnz else 1
+    return SparseTable(path, values.tocsc(), y, first)
+
+
+_READERS: dict[str, Callable[[Path], Table]] = {
+    ".csv": _read_csv,
+    ".tsv": _read_csv,
+    ".parquet": _read_parquet,
+    ".npz": _read_npz,
+    ".svmlight": _read_svmlight,
+    ".libsvm": _read_svmlight,
+    ".svm": _read_svmlight,
+}

@@ -1,0 +1,200 @@
+"""What a file becomes: named columns of equal length."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[Any]
+
+#: Largest dense array, in bytes, that an svmlight file is unpacked into.
+MAX_DENSE_BYTES = 4 * 2**30
+
+
+class Table(Protocol):
+    """Named columns of one length, read from a file."""
+
+    @property
+    def path(self) -> Path:
+        """The file."""
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Columns that can be features, in the order of the file."""
+
+    @property
+    def extra_names(self) -> tuple[str, ...]:
+        """Columns that can be a target or weights only."""
+
+    @property
+    def n_rows(self) -> int:
+        """Number of rows."""
+
+    @property
+    def default_target(self) -> str | None:
+        """The target column of a format that has a fixed one, else None."""
+
+    def column(self, name: str) -> Array:
+        """Return one column, shape (n_rows,)."""
+
+    def absent(self, names: Iterable[str]) -> list[str]:
+        """Return those of `names` for which the table has no values."""
+
+    def matrix(self, names: Sequence[str]) -> Array:
+        """Return the named columns, all numeric, as an array of shape (n_rows, len(names))."""
+
+    def where(self, row: int) -> str:
+        """Say where row number `row` (from 0) stands in the file."""
+
+
+@dataclass(frozen=True)
+class ColumnTable:
+    """A table kept column by column, as CSV and Parquet files give it."""
+
+    path: Path
+    columns: Mapping[str, Array]
+    place: Callable[[int], str]
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Columns that can be features, in the order of the file."""
+        return tuple(self.columns)
+
+    extra_names: tuple[str, ...] = ()
+    default_target: str | None = None
+
+    @property
+    def n_rows(self) -> int:
+        """Number of rows."""
+        return len(next(iter(self.columns.values())))
+
+    def column(self, name: str) -> Array:
+        """Return one column, shape (n_rows,)."""
+        return self.columns[name]
+
+    def absent(self, names: Iterable[str]) -> list[str]:
+        """Return those of `names` that are no column."""
+        return [name for name in names if name not in self.columns]
+
+    def matrix(self, names: Sequence[str]) -> Array:
+        """Return the named columns as one C-ordered array, float32 if all of them are."""
+        columns = [self.columns[name] for name in names]
+        all_single = all(column.dtype == np.float32 for column in columns)
+        matrix = np.empty((self.n_rows, len(names)), np.float32 if all_single else np.float64)
+        for j, column in enumerate(columns):
+            matrix[:, j] = column
+        return matrix
+
+    def where(self, row: int) -> str:
+        """Say where row number `row` (from 0) stands in the file."""
+        return self.place(row)
+
+
+@dataclass(frozen=True)
+class MatrixTable:
+    """A feature matrix with other arrays of the same length beside it: an .npz file."""
+
+    path: Path
+    names: tuple[str, ...]
+    values: Array
+    others: Mapping[str, Array]
+    default_target: str | None = "y"
+
+    @property
+    def extra_names(self) -> tuple[str, ...]:
+        """Names of the arrays beside X."""
+        return tuple(self.others)
+
+    @property
+    def n_rows(self) -> int:
+        """Number of rows."""
+        return int(self.values.shape[0])
+
+    def column(self, name: str) -> Array:
+        """Return one array beside X, or one column of X, shape (n_rows,)."""
+        if name in self.others:
+            return self.others[name]
+        return np.asarray(self.values[:, self.names.index(name)])
+
+    def absent(self, names: Iterable[str]) -> list[str]:
+        """Return those of `names` that are no column of X."""
+        known = set(self.names)
+        return [name for name in names if name not in known]
+
+    def matrix(self, names: Sequence[str]) -> Array:
+        """Return X itself when all its columns are asked for in order, else a copy of some."""
+        if tuple(names) == self.names:
+            return self.values
+        place = {name: j for j, name in enumerate(self.names)}
+        return np.asarray(self.values[:, [place[name] for name in names]])
+
+    def where(self, row: int) -> str:
+        """Say which row of X this is."""
+        return f"row {row}, counting from 0"
+
+
+@dataclass(frozen=True)
+class SparseTable:
+    """An svmlight file: few non-zero values per row, columns known by their numbers.
+
+    Column j is called ``f<j>`` with the number as it is written in the file, so that a file
+    numbered from 0 and one numbered from 1 can never be mixed up unseen.  A column that a file
+    does not mention is zero.
+    """
+
+    path: Path
+    values: Any
+    y: Array
+    first: int
+    default_target: str | None = "y"
+    extra_names: tuple[str, ...] = ("y",)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Columns that can be features, in the order of their numbers."""
+        return tuple(f"f{j}" for j in range(self.first, self.values.shape[1]))
+
+    @property
+    def n_rows(self) -> int:
+        """Number of rows."""
+        return int(self.values.shape[0])
+
+    def column(self, name: str) -> Array:
+        """Return the target, or one column made dense, shape (n_rows,)."""
+        return self.y if name == "y" else self.matrix([name])[:, 0]
+
+    def absent(self, names: Iterable[str]) -> list[str]:
+        """Return those of `names` that are not the name of an svmlight column."""
+        return [name for name in names if not re.fullmatch(r"f\d+", name)]
+
+    def matrix(self, names: Sequence[str]) -> Array:
+        """Return the named columns as one dense array.
+
+        Raises
+        ------
+        ValueError
+            If that array would be larger than `MAX_DENSE_BYTES`.
+        """
+        n_bytes = 8 * self.n_rows * len(names)
+        if n_bytes > MAX_DENSE_BYTES:
+            raise ValueError(
+                f"{self.path}: {self.n_rows:,} rows x {len(names):,} columns would take "
+                f"{n_bytes / 2**30:.2g} GiB as a dense array, the limit is "
+                f"{MAX_DENSE_BYTES / 2**30:.2g} GiB; fastlogit cannot use sparse data yet, "
+                "so select columns or rows first"
+            )
+        numbers = [int(name[1:]) for name in names]
+        known = [k for k, number in enumerate(numbers) if number < self.values.shape[1]]
+        matrix = np.zeros((self.n_rows, len(names)))
+        matrix[:, known] = self.values[:, [numbers[k] for k in known]].toarray()
+        return matrix
+
+    def where(self, row: int) -> str:
+        """Say which row this is."""
+        return f"row {row}, counting from 0"
