@@ -43,8 +43,8 @@ from .problems import (
     tumours,
 )
 
-# After a matrix product OpenBLAS's threads keep a core busy, waiting for more work, and whoever comes
-# next pays for it: two threads were as slow as one 0.1 s later, and at full speed 0.2 s later.
+# After a matrix product OpenBLAS keeps a core busy, waiting for more work, and whoever comes next
+# pays for it: two threads were as slow as one 0.1 s later, and at full speed 0.2 s later.
 BLAS_PAUSE = 0.25
 
 

@@ -8,11 +8,11 @@ from typing import Any
 
 import numpy as np
 
-from fastlogit.io.faults import _check_names, _damaged, _reading
+from fastlogit.io.faults import check_names, damaged_file, reading
 from fastlogit.io.tables import Array, ColumnTable, Table
 
 
-def _read_parquet(path: Path) -> Table:
+def read_parquet(path: Path) -> Table:
     """Read a Parquet file with pyarrow."""
     try:
         import pyarrow as pa
@@ -22,18 +22,18 @@ def _read_parquet(path: Path) -> Table:
             f"{path}: Parquet files need pyarrow; install it with: pip install 'fastlogit[all]'"
         ) from error
     try:
-        with _reading(path, "Parquet"):
+        with reading(path, "Parquet"):
             table = parquet.read_table(path)
     except pa.ArrowInvalid as error:
-        raise ValueError(_damaged(path, "Parquet", error)) from error
+        raise ValueError(damaged_file(path, "Parquet", error)) from error
     # pandas keeps the index of a data frame in columns of these names: no data of the user's.
     names = [name for name in table.column_names if not re.match(r"__index_level_\d+__$", name)]
-    _check_names(path, names)
-    columns = {name: _from_arrow(table.column(name)) for name in names}
+    check_names(path, names)
+    columns = {name: from_arrow(table.column(name)) for name in names}
     return ColumnTable(path, columns, lambda row: f"row {row}, counting from 0")
 
 
-def _from_arrow(column: Any) -> Array:
+def from_arrow(column: Any) -> Array:
     """Return an Arrow column as NumPy: missing numbers become NaN, missing texts None."""
     import pyarrow as pa
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 
-from fastlogit.io.faults import _near, _quoted
+from fastlogit.io.faults import near_names, quoted
 from fastlogit.io.tables import Array, ColumnTable, MatrixTable, Table
 
 # One block of rows of about 1 MB at 100 columns: the finiteness check needs no mask as long as X.
@@ -135,7 +135,7 @@ def _check_column(table: Table, name: str, role: str) -> None:
     """Raise, with near names, unless the table has this column."""
     known = (*table.names, *table.extra_names)
     if name not in known:
-        raise ValueError(f"{role} column {name!r} is not in {table.path}{_near(name, known)}")
+        raise ValueError(f"{role} column {name!r} is not in {table.path}{near_names(name, known)}")
 
 
 def _check_none_absent(table: Table, names: Sequence[str]) -> None:
@@ -144,7 +144,7 @@ def _check_none_absent(table: Table, names: Sequence[str]) -> None:
     if not absent:
         return
     unused = unused_names(table, names)
-    shown = [repr(name) + _near(name, unused, else_list=False) for name in absent[:5]]
+    shown = [repr(name) + near_names(name, unused, else_list=False) for name in absent[:5]]
     more = f" and {len(absent) - 5} more" if len(absent) > 5 else ""
     raise ValueError(
         f"{table.path} lacks {len(absent)} of the model's {len(names)} columns: "
@@ -161,7 +161,7 @@ def _check_numeric(table: Table, columns: Mapping[str, Array]) -> None:
     column = columns[wrong[0]]
     row, value = next((k, v) for k, v in enumerate(column.flat) if v is not None)
     raise ValueError(
-        f"{table.path}: not numeric: {_quoted(wrong)} ({table.where(row)}: {str(value)!r}); "
+        f"{table.path}: not numeric: {quoted(wrong)} ({table.where(row)}: {str(value)!r}); "
         "encode such columns as numbers, or leave them out with --drop"
     )
 

@@ -12,26 +12,26 @@ from pathlib import Path
 
 
 @contextmanager
-def _reading(path: Path, kind: str) -> Iterator[None]:
+def reading(path: Path, kind: str) -> Iterator[None]:
     """Turn the many errors of a decoder into one that names the file."""
     try:
         yield
     except (zipfile.BadZipFile, zlib.error, EOFError, KeyError, UnicodeDecodeError) as error:
-        raise ValueError(_damaged(path, kind, error)) from error
+        raise ValueError(damaged_file(path, kind, error)) from error
     except OSError as error:
         if error.errno is not None:  # permission, disk: the system's own message is the clear one
             raise
-        raise ValueError(_damaged(path, kind, error)) from error
+        raise ValueError(damaged_file(path, kind, error)) from error
 
 
-def _damaged(path: Path, kind: str, error: Exception) -> str:
+def damaged_file(path: Path, kind: str, error: Exception) -> str:
     """Say that a file cannot be decoded."""
     detail = str(error).strip().splitlines()
     reason = detail[0] if detail else type(error).__name__
     return f"{path} is damaged, truncated or not a {kind} file: {reason}"
 
 
-def _check_names(path: Path, names: Sequence[str]) -> None:
+def check_names(path: Path, names: Sequence[str]) -> None:
     """Raise unless every column has a name of its own."""
     if not names:
         raise ValueError(f"{path} has no columns")
@@ -42,10 +42,10 @@ def _check_names(path: Path, names: Sequence[str]) -> None:
         )
     twice = [name for name, count in Counter(names).items() if count > 1]
     if twice:
-        raise ValueError(f"{path}: more than one column is called {_quoted(twice)}")
+        raise ValueError(f"{path}: more than one column is called {quoted(twice)}")
 
 
-def _near(name: str, known: Iterable[str], *, else_list: bool = True) -> str:
+def near_names(name: str, known: Iterable[str], *, else_list: bool = True) -> str:
     """Return " (did you mean ...?)" with the nearest known names, or else the known names."""
     by_lower: dict[str, str] = {}
     for candidate in known:
@@ -54,11 +54,11 @@ def _near(name: str, known: Iterable[str], *, else_list: bool = True) -> str:
     if near:
         return f" (did you mean {' or '.join(repr(by_lower[key]) for key in near)}?)"
     if else_list and by_lower:
-        return f" (there are: {_quoted(list(by_lower.values()))})"
+        return f" (there are: {quoted(list(by_lower.values()))})"
     return ""
 
 
-def _quoted(names: Sequence[str], limit: int = 8) -> str:
+def quoted(names: Sequence[str], limit: int = 8) -> str:
     """Return a few names in quotes."""
     more = f", ... {len(names) - limit} more" if len(names) > limit else ""
     return ", ".join(repr(name) for name in names[:limit]) + more

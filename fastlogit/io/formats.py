@@ -7,10 +7,10 @@ from pathlib import Path
 
 import numpy as np
 
-from fastlogit.io.arrow import _read_parquet
-from fastlogit.io.faults import _check_names, _damaged, _near, _reading
+from fastlogit.io.arrow import read_parquet
+from fastlogit.io.faults import check_names, damaged_file, near_names, reading
 from fastlogit.io.tables import Array, MatrixTable, SparseTable, Table
-from fastlogit.io.text import _read_csv
+from fastlogit.io.text import read_csv
 
 
 def read_table(path: str | Path) -> Table:
@@ -67,7 +67,7 @@ def _reader(path: Path) -> Callable[[Path], Table]:
 def _no_such_file(path: Path) -> str:
     """Say that a file is not there, and which files beside it have nearly that name."""
     beside = [entry.name for entry in path.parent.iterdir()] if path.parent.is_dir() else []
-    return f"no such file: {path}{_near(path.name, beside, else_list=False)}"
+    return f"no such file: {path}{near_names(path.name, beside, else_list=False)}"
 
 
 # --- .npz, svmlight ------------------------------------------------------------------------
@@ -93,14 +93,14 @@ def _read_npz(path: Path) -> Table:
 def _npz_arrays(path: Path) -> dict[str, Array]:
     """Return all arrays of an .npz file; the zip's checksums are verified on the way."""
     # np.load leaves a file that it opened itself open when it fails.
-    with _reading(path, "NumPy .npz"), path.open("rb") as raw:
+    with reading(path, "NumPy .npz"), path.open("rb") as raw:
         try:
             file = np.load(raw, allow_pickle=False)
             if isinstance(file, np.ndarray):
                 raise ValueError("it is an .npy file; save it with numpy.savez")
             return {name: file[name] for name in file.files}
         except ValueError as error:
-            raise ValueError(_damaged(path, "NumPy .npz", error)) from error
+            raise ValueError(damaged_file(path, "NumPy .npz", error)) from error
 
 
 def _npz_names(path: Path, stored: Array | None, n_features: int) -> tuple[str, ...]:
@@ -112,7 +112,7 @@ def _npz_names(path: Path, stored: Array | None, n_features: int) -> tuple[str, 
         raise ValueError(
             f"{path}: feature_names has {len(names)} names, but X has {n_features} columns"
         )
-    _check_names(path, names)
+    check_names(path, names)
     return names
 
 
@@ -120,20 +120,20 @@ def _read_svmlight(path: Path) -> Table:
     """Read an svmlight file."""
     from sklearn.datasets import load_svmlight_file
 
-    with _reading(path, "svmlight"):
+    with reading(path, "svmlight"):
         try:
             # zero_based=True keeps the numbers as written: "auto" would shift some files only.
             values, y = load_svmlight_file(path, zero_based=True)
         except (ValueError, IndexError) as error:
-            raise ValueError(_damaged(path, "svmlight", error)) from error
+            raise ValueError(damaged_file(path, "svmlight", error)) from error
     first = 0 if values.shape[1] == 0 or values[:, [0]].nnz else 1
     return SparseTable(path, values.tocsc(), y, first)
 
 
 _READERS: dict[str, Callable[[Path], Table]] = {
-    ".csv": _read_csv,
-    ".tsv": _read_csv,
-    ".parquet": _read_parquet,
+    ".csv": read_csv,
+    ".tsv": read_csv,
+    ".parquet": read_parquet,
     ".npz": _read_npz,
     ".svmlight": _read_svmlight,
     ".libsvm": _read_svmlight,

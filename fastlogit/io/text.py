@@ -11,8 +11,8 @@ from typing import IO, Any
 
 import numpy as np
 
-from fastlogit.io.arrow import _from_arrow
-from fastlogit.io.faults import _check_names, _damaged, _reading
+from fastlogit.io.arrow import from_arrow
+from fastlogit.io.faults import check_names, damaged_file, reading
 from fastlogit.io.tables import Array, ColumnTable, Table
 
 #: Texts of a CSV file that mean "no value": pyarrow's list, which the other reader shares.
@@ -24,9 +24,9 @@ _TRUE_TEXTS = frozenset(["true", "True", "TRUE"])
 _FALSE_TEXTS = frozenset(["false", "False", "FALSE"])
 
 
-def _read_csv(path: Path) -> Table:
+def read_csv(path: Path) -> Table:
     """Read a CSV file with pyarrow, or with the standard library where pyarrow is missing."""
-    with _reading(path, "CSV"):
+    with reading(path, "CSV"):
         delimiter = _delimiter(path)
         names = _header(path, delimiter)
         columns = _csv_columns(path, delimiter, names)
@@ -53,8 +53,8 @@ def _csv_columns(path: Path, delimiter: str, names: list[str]) -> dict[str, Arra
         )
     except pa.ArrowInvalid as error:
         _csv_columns_plain(path, delimiter, names)  # says which line is wrong
-        raise ValueError(_damaged(path, "CSV", error)) from error
-    return {name: _from_arrow(table.column(j)) for j, name in enumerate(names)}
+        raise ValueError(damaged_file(path, "CSV", error)) from error
+    return {name: from_arrow(table.column(j)) for j, name in enumerate(names)}
 
 
 def _csv_columns_plain(path: Path, delimiter: str, names: list[str]) -> dict[str, Array]:
@@ -108,7 +108,7 @@ def _header(path: Path, delimiter: str) -> list[str]:
     """Return the column names of a CSV file."""
     with _open_text(path) as file:
         names = next(csv.reader(file, delimiter=delimiter), [])
-    _check_names(path, names)
+    check_names(path, names)
     return names
 
 
