@@ -135,10 +135,16 @@ def force_twin(monkeypatch: pytest.MonkeyPatch, parallel: bool) -> None:
 
 def binomial_targets(codes: Any, positive: Any = (1,), weight: Any = None) -> Targets:
     """Targets as the front end makes them: read-only, weights empty where there are none."""
-    weights = readonly(np.empty(0) if weight is None else np.asarray(weight, dtype=np.float64))
-    total = float(weights.sum()) if weights.size else float(len(codes))
-    codes = readonly(np.asarray(codes).astype(np.uint8))
-    return Targets(BINOMIAL, codes, readonly(np.array(positive)), weights, total)
+    codes = np.atleast_2d(np.asarray(codes).astype(np.uint8))
+    n_samples = codes.shape[1]
+    given = np.empty((0, n_samples)) if weight is None else weight
+    weights = np.atleast_2d(np.asarray(given, dtype=np.float64))
+    totals = weights.sum(axis=1) if len(weights) else np.array([float(n_samples)])
+    totals = np.broadcast_to(totals, len(positive)).copy()
+    return Targets(
+        BINOMIAL, readonly(codes), readonly(np.array(positive)), readonly(weights), totals,
+        readonly(np.empty(0)),
+    )  # fmt: skip
 
 
 def one_model(values: Any) -> Any:

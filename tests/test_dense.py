@@ -201,13 +201,17 @@ def test_weighted_means_and_variances_of_columns() -> None:
             np.testing.assert_allclose(squares, weight @ X**2 / weight.sum(), rtol=1e-14)
 
 
-def test_gram_product() -> None:
+def test_hessian_product_of_models_with_their_own_curvatures() -> None:
     X, _, coef, intercept, weight = problem(300, 11)
-    product, last = DenseDesign(X).gram_product(readonly(weight), weight.sum(), coef, intercept)
-    share = weight / weight.sum()
-    raw = X @ coef + intercept
-    np.testing.assert_allclose(product, X.T @ (share * raw), rtol=1e-12, atol=1e-14)
-    assert last == pytest.approx(share @ raw, rel=1e-12)
+    curvature = readonly(np.stack([weight, weight[::-1] ** 2]))
+    totals = curvature.sum(axis=1)
+    vectors, intercepts = np.stack([coef, -2.0 * coef]), np.array([intercept, 0.3])
+    product, last = DenseDesign(X).hessian_product(curvature, totals, vectors, intercepts)
+    ones = np.column_stack([X, np.ones(300)])
+    for model in range(2):
+        gram = ones.T @ (curvature[model, :, None] * ones) / totals[model]
+        expected = gram @ np.append(vectors[model], intercepts[model])
+        np.testing.assert_allclose(np.append(product[model], last[model]), expected, rtol=1e-12)
 
 
 @pytest.mark.parametrize("layout", ["C", "F", "first columns"])

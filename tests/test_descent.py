@@ -6,14 +6,21 @@ from problems import binomial_targets, force_twin, problem, sized, three_classes
 
 from fastlogit import reference
 from fastlogit.design.dense import DenseDesign
-from fastlogit.kernels.descent import CONVERGED, DIVERGED, RUNNING, descend, start_state
+from fastlogit.kernels.descent import (
+    CONVERGED,
+    DIVERGED,
+    RUNNING,
+    Penalty,
+    descend,
+    start_state,
+)
 
 
 def begin(X, codes, l2_reg=0.0, positive=(1,), weight=None):
     """Return a design, its targets, the penalty and an evaluated state at zero."""
     design = DenseDesign(X)
     targets = binomial_targets(codes, positive, weight)
-    penalty = np.full(X.shape[1], l2_reg)
+    penalty = Penalty(np.full((1, X.shape[1]), l2_reg), True)
     state = start_state(np.zeros((len(positive), X.shape[1])), np.zeros(len(positive)))
     design.evaluate(targets, penalty, state)
     return design, targets, penalty, state
@@ -34,7 +41,7 @@ def test_an_evaluation_takes_no_step() -> None:
     X, y, coef, intercept, weight = problem(80, 5)
     design, targets = DenseDesign(X), binomial_targets(y, weight=weight)
     state = start_state(coef[None, :], np.array([intercept]))
-    design.evaluate(targets, np.full(5, 0.2), state)
+    design.evaluate(targets, Penalty(np.full((1, 5), 0.2), True), state)
     expected = reference.cost_gradient(X, y, coef, intercept, 0.2, weight)
     assert state.cost[0] == pytest.approx(expected[0], rel=1e-14)
     np.testing.assert_allclose(state.gradient[0], expected[1], rtol=1e-12, atol=1e-15)

@@ -70,7 +70,7 @@ def test_standardised_columns_bend_the_cost_equally(l2_reg) -> None:
     objective.standardize()
     center, inverse_scale = objective.design.columns
     np.testing.assert_allclose(center, weight @ X / weight.sum(), rtol=1e-13)
-    curvatures = np.diag(hessian_bound((X - center) * inverse_scale, weight, objective.penalty))
+    curvatures = np.diag(hessian_bound((X - center) * inverse_scale, weight, objective.penalty.l2[0]))
     np.testing.assert_allclose(curvatures[:-1], 0.25, rtol=1e-12)
 
 

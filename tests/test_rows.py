@@ -33,7 +33,8 @@ def other_residuals(squared: Any, linear: Any, squared_costs: Any, linear_costs:
 
 @formula
 def weighed(weights: Any, first: int, costs: Any, residual: Any) -> None:
-    rows.weigh(weights, first, costs.size, costs, residual)
+    rows.weigh(weights, first, costs.size, costs)
+    rows.weigh(weights, first, residual.size, residual)
 
 
 @formula

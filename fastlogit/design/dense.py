@@ -7,20 +7,27 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from .. import threads
-from ..kernels.descent import RUNNING, DescentState, descend, start_state
+from ..kernels.descent import RUNNING, DescentState, Penalty, descend, start_state
 from ..kernels.passes import LINEAR, SPREAD, SQUARED, Rows, Targets, passes
 from ..kernels.simd import LANES
 
-__all__ = ["Columns", "DenseDesign"]
+__all__ = ["Columns", "DenseDesign", "readonly"]
 
-# Serial time of a pass, for the choice of the serial kernel: per element and per row.
+# Serial time of a pass, for the choice of the serial kernel: per element and per row. And of a
+# Gram matrix: per product of two columns.
 ELEMENT_NS = 0.4
 ROW_NS = 6.0
+GRAM_NS = 0.05
+# Rows looked at together where NumPy needs a temporary array.
+CHUNK_BYTES = 2**20
 
-_NO_CODES = np.empty(0, dtype=np.uint8)
+NO_CURVATURE = np.empty((0, 0))
+_NO_HISTORY = np.empty((0, 1))
+_NO_CODES = np.empty((0, 0), dtype=np.uint8)
+_NO_OFFSET = np.empty(0)
 _ONE_MODEL = np.ones(1, dtype=np.int64)
 # Read-only as the users' arrays are: each kernel is then compiled for one type only.
-_NO_CODES.flags.writeable = _ONE_MODEL.flags.writeable = False
+_NO_CODES.flags.writeable = _ONE_MODEL.flags.writeable = _NO_OFFSET.flags.writeable = False
 
 
 class Columns(NamedTuple):
@@ -28,6 +35,13 @@ class Columns(NamedTuple):
 
     center: np.ndarray[Any, np.dtype[np.float64]]
     inverse_scale: np.ndarray[Any, np.dtype[np.float64]]
+
+
+class RowCounter:
+    """Rows read by all designs over the same X, subsamples included."""
+
+    def __init__(self) -> None:
+        self.rows = 0
 
 
 class DenseDesign:
@@ -46,6 +60,8 @@ class DenseDesign:
         Number of threads; None takes what the process may use.
     columns : Columns, optional
         Standardisation; none by default.
+    counter : RowCounter, optional
+        Where the rows read are counted; a new one by default.
     """
 
     def __init__(
@@ -54,82 +70,128 @@ class DenseDesign:
         *,
         n_threads: int | None = None,
         columns: Columns | None = None,
+        counter: RowCounter | None = None,
     ) -> None:
         self.X = X
         self.shape = X.shape
         self.dtype = X.dtype
         self.n_threads = n_threads
-        self.n_passes = 0
+        self.counter = counter or RowCounter()
         n_features = X.shape[1]
         self.columns = columns or Columns(np.zeros(n_features), np.ones(n_features))
         self._direct, self._rows = _rows(X, self.columns)
 
+    @property
+    def n_passes(self) -> float:
+        """Passes over X so far; those over a subsample of the rows count by its share."""
+        return self.counter.rows / self.shape[0]
+
     def standardized(self, columns: Columns) -> DenseDesign:
         """Return a design over the same memory with another standardisation."""
-        design = DenseDesign(self.X, n_threads=self.n_threads, columns=columns)
-        design.n_passes = self.n_passes
-        return design
+        return DenseDesign(self.X, n_threads=self.n_threads, columns=columns, counter=self.counter)
+
+    def subsample(self, stride: int) -> DenseDesign:
+        """Return a design over every `stride`-th row, in the same memory."""
+        return DenseDesign(
+            self.X[::stride], n_threads=self.n_threads, columns=self.columns, counter=self.counter
+        )
 
     def value_gradient(self, targets: Targets, coef: Any, intercept: Any) -> tuple[Any, Any, Any]:
         """Return cost, gradient and intercept gradient of each model: one pass."""
         state = start_state(coef, intercept)
-        self.evaluate(targets, np.zeros(self.shape[1]), state)
+        self.evaluate(targets, Penalty(np.zeros((1, self.shape[1])), True), state)
         return state.cost, state.gradient, state.intercept_gradient
 
-    def evaluate(self, targets: Targets, penalty: Any, state: DescentState) -> None:
-        """Put cost and gradient at the state's point into the state: one pass."""
-        self._descend(
-            targets, penalty, 0.0, False, 0.0, state, False, np.empty((0, len(state.cost)))
-        )
+    def evaluate(
+        self, targets: Targets, penalty: Penalty, state: DescentState,
+        curvature_out: Any = NO_CURVATURE,
+    ) -> None:  # fmt: skip
+        """Put cost and gradient at the state's point into the state: one pass.
+
+        `curvature_out` (n_models, n_samples), if given, gets the weighted second derivative of the
+        loss at each row.
+        """
+        self._descend(targets, penalty, 0.0, False, 0.0, state, False, _NO_HISTORY, curvature_out)
 
     def column_means(self, weights: Any, total_weight: float) -> Any:
         """Return the weighted mean of each column of X less `center`: one pass."""
-        targets = Targets(LINEAR, _NO_CODES, _ONE_MODEL, weights, total_weight)
-        zeros = np.zeros((1, self.shape[1]))
-        return self.value_gradient(targets, zeros, np.zeros(1))[1][0]
+        return self._column_sums(LINEAR, weights, total_weight)
 
     def column_variances(self, weights: Any, total_weight: float) -> Any:
         """Return the weighted mean square of each column of X less `center`: one pass."""
-        targets = Targets(SPREAD, _NO_CODES, _ONE_MODEL, weights, total_weight)
-        zeros = np.zeros((1, self.shape[1]))
-        return self.value_gradient(targets, zeros, np.zeros(1))[1][0]
+        return self._column_sums(SPREAD, weights, total_weight)
 
-    def gram_product(
-        self, weights: Any, total_weight: float, vector: Any, intercept: float
-    ) -> tuple[Any, float]:
-        """Return X' W X v / sum(W) for the standardised X with a column of ones: one pass."""
-        targets = Targets(SQUARED, _NO_CODES, _ONE_MODEL, weights, total_weight)
-        _, product, last = self.value_gradient(targets, vector[None, :], np.array([intercept]))
-        return product[0], float(last[0])
+    def _column_sums(self, loss: int, weights: Any, total_weight: float) -> Any:
+        targets = plain_targets(loss, weights, np.array([total_weight]))
+        return self.value_gradient(targets, np.zeros((1, self.shape[1])), np.zeros(1))[1][0]
+
+    def hessian_product(
+        self, curvature: Any, total_weight: Any, vectors: Any, intercepts: Any
+    ) -> tuple[Any, Any]:
+        """Return X' diag(curvature) X v / total_weight for each model: one pass.
+
+        X is the standardised one with a column of ones. `curvature` has shape (n_models or 1,
+        n_samples), or no rows for ones; `vectors` (n_models, n_features), `intercepts` (n_models,).
+        """
+        targets = plain_targets(SQUARED, curvature, total_weight)
+        return self.value_gradient(targets, vectors, intercepts)[1:]
+
+    def gram(self, curvature: Any) -> Any:
+        """Return X' diag(curvature) X, shape (n_features + 1,) * 2, intercept last: one pass."""
+        from ..kernels.gram import gram
+
+        size = self.shape[1] + 1
+        matrix = np.empty((size, size))
+        work = GRAM_NS * self.shape[0] * size * size
+        with threads.team(self.n_threads, work) as parallel:
+            gram(self._direct).choose(parallel)(self._rows, readonly(curvature), matrix)
+        self.counter.rows += self.shape[0]
+        return matrix
+
+    def largest_row(self, scale: Any, shift: Any) -> float:
+        """Return the largest sum of squares of ``(standardised row - shift) * scale``."""
+        center, inverse_scale = self.columns
+        factor = inverse_scale * scale
+        middle = center + np.divide(
+            shift, inverse_scale, out=np.zeros_like(center), where=inverse_scale > 0.0
+        )
+        step = max(1, CHUNK_BYTES // (8 * self.shape[1]))
+        largest = 0.0
+        for start in range(0, self.shape[0], step):
+            rows = (self.X[start : start + step] - middle) * factor
+            largest = max(largest, float(np.einsum("ij,ij->i", rows, rows).max()))
+        return largest
 
     def raw_prediction(self, coef: Any, intercept: Any) -> Any:
         """Return the raw prediction of each row, shape (n_models, n_samples): one pass."""
         raw = np.empty((coef.shape[0], self.shape[0]))
         with self._team(coef.shape[0]) as parallel:
             passes(self._direct).raw_prediction.choose(parallel)(
-                self._rows, _readonly(coef), _readonly(intercept), raw
+                self._rows, readonly(coef), readonly(intercept), raw
             )
-        self.n_passes += 1
+        self.counter.rows += self.shape[0]
         return raw
 
     def descend(
-        self, targets: Targets, penalty: Any, step_size: float, accelerate: bool, tol: float,
+        self, targets: Targets, penalty: Penalty, step_size: float, accelerate: bool, tol: float,
         state: DescentState, history_out: Any,
     ) -> tuple[int, int]:  # fmt: skip
         """Take up to ``len(history_out)`` steps from an evaluated state, one pass each."""
-        return self._descend(targets, penalty, step_size, accelerate, tol, state, True, history_out)
+        return self._descend(
+            targets, penalty, step_size, accelerate, tol, state, True, history_out, NO_CURVATURE
+        )
 
     def _descend(
-        self, targets: Targets, penalty: Any, step_size: float, accelerate: bool, tol: float,
-        state: DescentState, evaluated: bool, history_out: Any,
+        self, targets: Targets, penalty: Penalty, step_size: float, accelerate: bool, tol: float,
+        state: DescentState, evaluated: bool, history_out: Any, curvature_out: Any,
     ) -> tuple[int, int]:  # fmt: skip
         with self._team(state.coef.shape[0]) as parallel:
             steps, status = descend(self._direct).choose(parallel)(
                 self._rows, targets, penalty, step_size, accelerate, tol, state, evaluated,
-                history_out,
+                history_out, curvature_out,
             )  # fmt: skip
         # The step that ends a descent is not followed by an evaluation.
-        self.n_passes += steps + (not evaluated) - (status != RUNNING)
+        self.counter.rows += self.shape[0] * (steps + (not evaluated) - (status != RUNNING))
         return steps, status
 
     def passes_within(self, seconds: float, n_models: int) -> int:
@@ -144,9 +206,18 @@ class DenseDesign:
         return threads.team(self.n_threads, self._pass_ns(n_models))
 
 
+def plain_targets(loss: int, weights: Any, total_weight: Any) -> Targets:
+    """Return targets of a loss that asks for no classes; `weights` of one dimension are one set."""
+    sets = (
+        weights if weights.ndim == 2 else weights.reshape(-1 if weights.size else 0, weights.size)
+    )
+    positive = _ONE_MODEL
+    return Targets(loss, _NO_CODES, positive, readonly(sets), total_weight, _NO_OFFSET)
+
+
 def _rows(X: np.ndarray[Any, Any], columns: Columns) -> tuple[bool, Rows]:
     """Say whether the rows can be read in place, and describe them to the kernels."""
-    center, inverse_scale = _readonly(columns.center), _readonly(columns.inverse_scale)
+    center, inverse_scale = readonly(columns.center), readonly(columns.inverse_scale)
     n_samples, n_features = X.shape
     item = X.itemsize
     native = X.dtype.isnative
@@ -158,10 +229,10 @@ def _rows(X: np.ndarray[Any, Any], columns: Columns) -> tuple[bool, Rows]:
         )
         return True, Rows(flat, stride, False, n_samples, center, inverse_scale)
     values = X if native else X.view(X.dtype.newbyteorder("="))
-    return False, Rows(_readonly(values), 0, not native, n_samples, center, inverse_scale)
+    return False, Rows(readonly(values), 0, not native, n_samples, center, inverse_scale)
 
 
-def _readonly(array: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+def readonly(array: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
     """Return a read-only view: numba then compiles once for arrays that may be written or not."""
     view = array.view(np.ndarray)
     if view.flags.writeable:

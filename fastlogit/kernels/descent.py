@@ -15,11 +15,21 @@ from .passes import add_partials, chunk_rows, pack_models, sum_chunk_kernel
 from .policy import Twins, entry, kernel
 from .rows import packed_width, unpack_slot
 
-__all__ = ["CONVERGED", "DIVERGED", "RUNNING", "DescentState", "descend", "start_state"]
+__all__ = ["CONVERGED", "DIVERGED", "RUNNING", "DescentState", "Penalty", "descend", "start_state"]
 
 RUNNING, CONVERGED, DIVERGED = 0, 1, 2
 # A cost that grows by less than this, relative to itself, has only been rounded.
 ROUNDING = 1e-13
+
+
+class Penalty(NamedTuple):
+    """L2 strengths on the standardised scale, and whether the intercept is fitted at all.
+
+    `l2` has shape (1, n_features), or (n_models, n_features) with strengths for each model.
+    """
+
+    l2: Any
+    fit_intercept: bool
 
 
 class DescentState(NamedTuple):
@@ -88,18 +98,21 @@ def return_to_iterate(state: Any, model: int) -> None:
 
 @kernel
 def finish_evaluation(
-    state: Any, total: Any, rows: Any, total_weight: float, width: int, penalty: Any
+    state: Any, total: Any, rows: Any, total_weight: Any, width: int, penalty: Any
 ) -> None:
     """Turn sums over rows into means on the standardised scale, and add the L2 penalty."""
     packed = total.shape[1] - 2
     for model in range(total.shape[0]):
-        state.intercept_gradient[model] = total[model, packed + 1] / total_weight
-        cost = total[model, packed] / total_weight
-        for column in range(penalty.size):
+        weight = total_weight[model]
+        slope = total[model, packed + 1] / weight
+        state.intercept_gradient[model] = slope if penalty.fit_intercept else 0.0
+        cost = total[model, packed] / weight
+        strengths = min(model, penalty.l2.shape[0] - 1)
+        for column in range(rows.inverse_scale.size):
             value = total[model, unpack_slot(column, width, packed)]
-            slope = penalty[column] * state.point[model, column]
+            slope = penalty.l2[strengths, column] * state.point[model, column]
             cost += 0.5 * slope * state.point[model, column]
-            scaled = value * rows.inverse_scale[column] / total_weight
+            scaled = value * rows.inverse_scale[column] / weight
             state.gradient[model, column] = scaled + slope
         state.cost[model] = cost
 
@@ -178,7 +191,7 @@ def _descend(direct: bool) -> Twins:
 
     def descend(
         rows: Any, targets: Any, penalty: Any, step_size: float, accelerate: bool, tol: float,
-        state: Any, evaluated: bool, history_out: Any,
+        state: Any, evaluated: bool, history_out: Any, curvature_out: Any,
     ) -> tuple[int, int]:  # fmt: skip
         n_models, n_features = state.coef.shape
         packed = packed_width(n_features)
@@ -207,7 +220,7 @@ def _descend(direct: bool) -> Twins:
                 stop = min(start + step, rows.n_samples)
                 sum_chunk(
                     rows, targets, start, stop,
-                    packed_coef, packed_intercept, center, partials[chunk],
+                    packed_coef, packed_intercept, center, partials[chunk], curvature_out,
                 )  # fmt: skip
             add_partials(partials, total)
             finish_evaluation(state, total, rows, targets.total_weight, width, penalty)
@@ -222,9 +235,11 @@ _BY_FORM = {direct: _descend(direct) for direct in (True, False)}
 def descend(direct: bool) -> Twins:
     """Return the compiled descent over rows read in place (direct) or gathered block by block.
 
-    ``descend(rows, targets, penalty, step_size, accelerate, tol, state, evaluated, history_out)``
-    evaluates cost and gradient at `state.point`, unless they are there already (`evaluated`);
-    then takes up to ``len(history_out)`` steps, each followed by an evaluation. It returns the
-    number of steps and the status; `history_out` gets the cost before each step.
+    ``descend(rows, targets, penalty, step_size, accelerate, tol, state, evaluated, history_out,
+    curvature_out)`` evaluates cost and gradient at `state.point`, unless they are there already
+    (`evaluated`); then takes up to ``len(history_out)`` steps, each followed by an evaluation. It
+    returns the number of steps and the status; `history_out` gets the cost before each step, and
+    `curvature_out` (n_models, n_samples), unless it has no rows, the loss's weighted second
+    derivative at each row.
     """
     return _BY_FORM[direct]

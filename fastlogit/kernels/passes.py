@@ -17,10 +17,12 @@ from numba import prange
 from .policy import Twins, entry, kernel
 from .rows import (
     add_gradient,
+    add_offset,
     add_squares,
     binomial_residual,
     gather,
     linear_residual,
+    logistic_curvature,
     packed_width,
     predict_and_add_gradient,
     predict_rows,
@@ -72,15 +74,18 @@ class Targets(NamedTuple):
 
     `loss` is BINOMIAL, SQUARED (z^2 / 2: the gradient is X' X coef) or LINEAR (z: the gradient is
     the sum of the columns); with SPREAD the sum of the squared columns takes the gradient's place.
-    `codes` are the classes of the rows, `positive` the code that counts as 1 in each model; an
-    empty `weights` means all 1.
+    `codes` (n_sets, n_samples) are the classes of the rows and `weights` (n_sets, n_samples) their
+    weights: one set for all models, or one for each. `positive` (n_models,) is the code that counts
+    as 1, `total_weight` (n_models,) what sums are divided by. Weights of no sets mean all 1, and
+    an empty `offset` none; else `offset` (n_samples,) is added to every raw prediction.
     """
 
     loss: int
     codes: Any
     positive: Any
     weights: Any
-    total_weight: float
+    total_weight: Any
+    offset: Any
 
 
 class Passes(NamedTuple):
@@ -158,25 +163,34 @@ def _sum_chunk(direct: bool) -> Any:
 
     @kernel
     def finish_block(
-        targets: Any, model: int, first: int, count: int, raw: Any, costs: Any, sums_out: Any
-    ) -> None:
+        targets: Any, model: int, first: int, count: int, raw: Any, costs: Any, sums_out: Any,
+        curvature_out: Any,
+    ) -> None:  # fmt: skip
         n_columns = sums_out.shape[1] - 2
+        if targets.offset.size > 0:
+            add_offset(targets.offset, first, count, raw[model])
         if targets.loss == BINOMIAL:
-            positive = targets.positive[model]
-            binomial_residual(raw[model], targets.codes, first, positive, count, costs)
+            codes = targets.codes[min(model, targets.codes.shape[0] - 1)]
+            binomial_residual(raw[model], codes, first, targets.positive[model], count, costs)
         elif targets.loss == SQUARED:
             squared_residual(raw[model], count, costs)
         else:
             linear_residual(raw[model], count, costs)
-        if targets.weights.size > 0:
-            weigh(targets.weights, first, count, costs, raw[model])
+        if curvature_out.shape[0] > 0:
+            logistic_curvature(raw[model], count, curvature_out[model, first : first + count])
+        if targets.weights.shape[0] > 0:
+            weights = targets.weights[min(model, targets.weights.shape[0] - 1)]
+            weigh(weights, first, count, costs)
+            weigh(weights, first, count, raw[model])
+            if curvature_out.shape[0] > 0:
+                weigh(weights, first, count, curvature_out[model, first : first + count])
         sums_out[model, n_columns] += sum_block(costs, count)
         sums_out[model, n_columns + 1] += sum_block(raw[model], count)
 
     @kernel
     def sum_chunk(
         rows: Any, targets: Any, start: int, stop: int, coef: Any, intercept: Any, center: Any,
-        sums_out: Any,
+        sums_out: Any, curvature_out: Any,
     ) -> None:  # fmt: skip
         n_models, packed = coef.shape
         width = center.size if not direct else rows.center.size
@@ -190,11 +204,11 @@ def _sum_chunk(direct: bool) -> Any:
         costs = np.empty(block)
         sums_out[:] = 0.0
         if targets.loss == SPREAD:
-            weighted = targets.weights.size > 0
+            weighted = targets.weights.shape[0] > 0
             for first in range(start, stop, block):
                 count = min(block, stop - first)
                 for row in range(count):
-                    costs[row] = targets.weights[first + row] if weighted else 1.0
+                    costs[row] = targets.weights[0, first + row] if weighted else 1.0
                 current = bring_block(rows, first, count, width, buffer, 0)
                 add_squares(
                     values, current, stride, width, count, center, costs, sums_out[0, :packed]
@@ -215,7 +229,7 @@ def _sum_chunk(direct: bool) -> Any:
                 to = half * ((index + 1) % 2)
                 following = bring_block(rows, first + block, block, width, buffer, to)
             for model in range(n_models):
-                finish_block(targets, model, first, block, residual, costs, sums_out)
+                finish_block(targets, model, first, block, residual, costs, sums_out, curvature_out)
                 predict_and_add_gradient(
                     values, current, following, stride, width, block,
                     coef[model], intercept[model], center, residual[model], raw[model],
@@ -230,7 +244,7 @@ def _sum_chunk(direct: bool) -> Any:
                     values, current, stride, width, count,
                     coef[model], intercept[model], center, raw[model],
                 )  # fmt: skip
-                finish_block(targets, model, first, count, raw, costs, sums_out)
+                finish_block(targets, model, first, count, raw, costs, sums_out, curvature_out)
                 add_gradient(
                     values, current, stride, width, count, center, raw[model],
                     sums_out[model, :packed],

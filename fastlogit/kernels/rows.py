@@ -27,10 +27,12 @@ from .simd import (
 
 __all__ = [
     "add_gradient",
+    "add_offset",
     "add_squares",
     "binomial_residual",
     "gather",
     "linear_residual",
+    "logistic_curvature",
     "packed_width",
     "predict_and_add_gradient",
     "predict_rows",
@@ -218,12 +220,26 @@ def linear_residual(raw: Any, count: int, cost_out: Any) -> None:
 
 
 @kernel
-def weigh(weights: Any, first: int, count: int, cost_out: Any, residual_out: Any) -> None:
-    """Multiply the block's costs and residuals by their rows' weights (0 * inf counts as 0)."""
+def add_offset(offset: Any, first: int, count: int, raw_out: Any) -> None:
+    """Add the fixed part of the raw predictions of a block."""
+    for row in range(count):
+        raw_out[row] += offset[first + row]
+
+
+@kernel
+def logistic_curvature(residual: Any, count: int, curvature_out: Any) -> None:
+    """Second derivative proba (1 - proba) of the loss, from the residual proba - y."""
+    for row in range(count):
+        wrong = abs(residual[row])
+        curvature_out[row] = wrong * (1.0 - wrong)
+
+
+@kernel
+def weigh(weights: Any, first: int, count: int, values_out: Any) -> None:
+    """Multiply a block's values by their rows' weights (0 * inf counts as 0)."""
     for row in range(count):
         weight = weights[first + row]
-        cost_out[row] = cost_out[row] * weight if weight > 0.0 else 0.0
-        residual_out[row] = residual_out[row] * weight if weight > 0.0 else 0.0
+        values_out[row] = values_out[row] * weight if weight > 0.0 else 0.0
 
 
 @kernel
