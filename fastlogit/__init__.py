@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from .elementwise import log1p_exp, log_sigmoid, logit, sigmoid
-    from .errors import DivergenceError
-    from .functional import cost, cost_gradient, fit, gradient_descent
+    from .errors import DivergenceError, SeparationWarning
+    from .fitting import fit, gradient_descent
+    from .functional import cost, cost_gradient
     from .prediction import predict, predict_proba, raw_prediction
     from .result import FitResult, Progress
 
@@ -20,6 +21,7 @@ __all__ = [
     "DivergenceError",
     "FitResult",
     "Progress",
+    "SeparationWarning",
     "cost",
     "cost_gradient",
     "fit",
@@ -37,10 +39,11 @@ _HOME = {
     "DivergenceError": "errors",
     "FitResult": "result",
     "Progress": "result",
+    "SeparationWarning": "errors",
     "cost": "functional",
     "cost_gradient": "functional",
-    "fit": "functional",
-    "gradient_descent": "functional",
+    "fit": "fitting",
+    "gradient_descent": "fitting",
     "log1p_exp": "elementwise",
     "log_sigmoid": "elementwise",
     "logit": "elementwise",

@@ -25,7 +25,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import PolynomialFeatures, StandardScaler
 
 from fastlogit import plots, reference
-from fastlogit.functional import fit, gradient_descent
+from fastlogit.fitting import fit, gradient_descent
 from fastlogit.result import FitResult
 
 if TYPE_CHECKING:
@@ -187,6 +187,7 @@ def known_model(coef: Array, intercept: float) -> FitResult:
         message="coefficients were given",
         history=np.zeros(1),
         gradient_norm=0.0,
+        suboptimality=np.inf,
         seconds=0.0,
         solver="none",
     )

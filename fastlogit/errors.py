@@ -1,4 +1,4 @@
-"""What can end a fit early, with the best point it had reached."""
+"""Errors and warnings of their own kind."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from .result import FitResult
 
-__all__ = ["DivergenceError"]
+__all__ = ["DivergenceError", "SeparationWarning"]
 
 
 class DivergenceError(ArithmeticError):
@@ -25,3 +25,7 @@ class DivergenceError(ArithmeticError):
 
     def __reduce__(self) -> tuple[type[DivergenceError], tuple[str, FitResult]]:
         return type(self), (str(self), self.result)
+
+
+class SeparationWarning(UserWarning):
+    """A combination of columns separates the classes: the unpenalised cost has no minimum."""

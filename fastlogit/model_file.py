@@ -194,7 +194,10 @@ def _build(path: Path, arrays: Mapping[str, NDArray[Any]], meta: Mapping[str, An
         _check_shapes(names, fields)
         if fields["intercept"].ndim == 0:
             fields["intercept"] = fields["intercept"].item()
-        result = FitResult(**fields, **meta["result"])
+        rest = {"suboptimality": np.inf, **meta["result"]}  # version 0.1.0 had none
+        if isinstance(rest["suboptimality"], list):
+            rest["suboptimality"] = np.array(rest["suboptimality"])
+        result = FitResult(**fields, **rest)
         return Model(
             result, names, meta["target"], dict(meta["settings"]), meta["fastlogit_version"]
         )

@@ -133,6 +133,20 @@ class Objective:
         weights = self.targets.weights[:1].ravel()
         return self.design.column_means(weights, float(self.targets.total_weight[0]))
 
+    def share_logits(self) -> Any:
+        """Return log(p / (1 - p)) for the weighted share p of each model's positive rows."""
+        targets = self.targets
+        logits = np.empty(self.n_models)
+        for model in range(self.n_models):
+            codes = targets.codes[min(model, len(targets.codes) - 1)] == targets.positive[model]
+            if len(targets.weights):
+                weights = targets.weights[min(model, len(targets.weights) - 1)]
+                share = float(weights[codes].sum()) / targets.total_weight[model]
+            else:
+                share = np.count_nonzero(codes) / targets.total_weight[model]
+            logits[model] = np.log(share) - np.log1p(-share)
+        return logits
+
     def evaluate(self, state: DescentState, curvature_out: Any = None) -> None:
         """Put cost and gradient at the state's point into the state: one pass."""
         if curvature_out is None:

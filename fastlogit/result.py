@@ -46,8 +46,9 @@ class FitResult:
         The labels as they came in, sorted. With two classes the probability is that of the second.
     n_iter : int
         Iterations of the solver.
-    n_passes : int
-        Passes over X, all of them: standardisation, step size, iterations, last evaluation.
+    n_passes : float
+        Passes over X, all of them: standardisation, step size, iterations, last evaluation. Passes
+        over a subsample of the rows count by its share.
     converged : bool
     message : str
         Why the solver stopped.
@@ -55,6 +56,9 @@ class FitResult:
         Cost (mean loss + penalty) where each gradient was taken, and at the result.
     gradient_norm : float
         Largest absolute component of the cost's gradient at the result, in the units of X.
+    suboptimality : float or ndarray of shape (n_classes,)
+        Proven bound on (cost - optimum) / optimum at the result; infinity where nothing could be
+        proven.
     seconds : float
         Wall time of the fit, validation included.
     solver : str
@@ -64,11 +68,12 @@ class FitResult:
     intercept: float | np.ndarray[Any, np.dtype[np.float64]]
     classes: np.ndarray[Any, Any]
     n_iter: int
-    n_passes: int
+    n_passes: float
     converged: bool
     message: str
     history: np.ndarray[Any, np.dtype[np.float64]]
     gradient_norm: float
+    suboptimality: float | np.ndarray[Any, np.dtype[np.float64]]
     seconds: float
     solver: str
 

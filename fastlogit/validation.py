@@ -18,10 +18,15 @@ __all__ = [
     "check_coef",
     "check_features",
     "check_finite",
+    "check_l2_reg",
     "check_number",
+    "check_offset",
     "check_option",
+    "check_source",
     "check_targets01",
+    "check_targets01_of_models",
     "check_weights",
+    "check_weights_of_models",
     "check_whole",
     "encode_labels",
     "feature_names",
@@ -45,6 +50,16 @@ def check_features(X: Any) -> np.ndarray[Any, Any]:
     if n_samples == 0 or n_features == 0:
         raise ValueError(f"X is empty: {n_samples} rows and {n_features} columns")
     return array
+
+
+def check_source(source: Any) -> Any:
+    """Return a source of rows that are streamed, checked without reading them."""
+    dtype = np.dtype(source.dtype)
+    _check_real("X", np.empty((0, 0), dtype), None)
+    n_samples, n_features = source.shape
+    if n_samples == 0 or n_features == 0:
+        raise ValueError(f"X is empty: {n_samples} rows and {n_features} columns")
+    return source
 
 
 def feature_names(X: Any) -> list[str] | None:
@@ -148,6 +163,67 @@ def check_weights(
         raise ValueError("y has one class only among the rows whose sample_weight is positive")
     weights.flags.writeable = False
     return weights
+
+
+def check_targets01_of_models(y: Any, n_samples: int, n_models: int) -> np.ndarray[Any, Any]:
+    """Return y in {0, 1} as uint8, one row for all models or one for each."""
+    shape = np.shape(y)
+    if len(shape) != 2:
+        return check_targets01(y, n_samples)[None, :]
+    if shape[1] != n_models:
+        raise ValueError(f"y has {shape[1]} columns for {n_models} models; give one for each")
+    table = np.asarray(y)
+    codes = np.stack([check_targets01(table[:, model], n_samples) for model in range(n_models)])
+    codes.flags.writeable = False
+    return codes
+
+
+def check_weights_of_models(
+    sample_weight: Any, n_samples: int, n_models: int
+) -> np.ndarray[Any, Any]:
+    """Return weights as float64, one row for all models or one for each; empty for none."""
+    shape = np.shape(sample_weight) if sample_weight is not None else ()
+    if len(shape) != 2:
+        return check_weights(sample_weight, n_samples)
+    if shape[1] != n_models:
+        raise ValueError(
+            f"sample_weight has {shape[1]} columns for {n_models} models; give one for each"
+        )
+    table = np.asarray(sample_weight)
+    weights = np.stack([check_weights(table[:, model], n_samples) for model in range(n_models)])
+    weights.flags.writeable = False
+    return weights
+
+
+def check_l2_reg(l2_reg: Any, n_features: int) -> float | np.ndarray[Any, Any]:
+    """Return the L2 strength, or one for each column, as float64."""
+    if np.ndim(l2_reg) == 0:
+        return check_number(
+            "l2_reg", l2_reg[()] if isinstance(l2_reg, np.ndarray) else l2_reg, low=0.0
+        )
+    strengths = _finite_floats("l2_reg", l2_reg)
+    if strengths.shape != (n_features,):
+        raise ValueError(
+            f"l2_reg has shape {strengths.shape}, but X has {n_features} columns: it must be a "
+            f"number or have shape ({n_features},)"
+        )
+    if (strengths < 0.0).any():
+        column = int(np.argmax(strengths < 0.0))
+        raise ValueError(f"l2_reg is negative for column {column}: {_show(strengths[column])}")
+    return strengths
+
+
+def check_offset(offset: Any, n_samples: int) -> np.ndarray[Any, Any]:
+    """Return the fixed part of the raw predictions as read-only float64, empty if there is none."""
+    if offset is None:
+        return _NO_WEIGHTS
+    fixed = _finite_floats("offset", offset)
+    if fixed.shape != (n_samples,):
+        raise ValueError(
+            f"offset has shape {fixed.shape}, but X has {n_samples} rows: it must be ({n_samples},)"
+        )
+    fixed.flags.writeable = False
+    return fixed
 
 
 def check_coef(coef: Any, intercept: Any, n_features: int) -> tuple[Any, Any, bool]:

@@ -18,6 +18,9 @@ __all__ = ["Columns", "DenseDesign", "readonly"]
 ELEMENT_NS = 0.4
 ROW_NS = 6.0
 GRAM_NS = 0.05
+# Ctrl-C is answered when a compiled call returns: a Gram matrix is cut into calls of this work.
+GRAM_CALL_NS = 1e8
+GRAM_ROWS = 4096
 # Rows looked at together where NumPy needs a temporary array.
 CHUNK_BYTES = 2**20
 
@@ -140,13 +143,23 @@ class DenseDesign:
         """Return X' diag(curvature) X, shape (n_features + 1,) * 2, intercept last: one pass."""
         from ..kernels.gram import gram
 
-        size = self.shape[1] + 1
-        matrix = np.empty((size, size))
-        work = GRAM_NS * self.shape[0] * size * size
-        with threads.team(self.n_threads, work) as parallel:
-            gram(self._direct).choose(parallel)(self._rows, readonly(curvature), matrix)
-        self.counter.rows += self.shape[0]
+        n_samples, size = self.shape[0], self.shape[1] + 1
+        matrix, part = np.zeros((size, size)), np.empty((size, size))
+        row_ns = GRAM_NS * size * size
+        step = max(GRAM_ROWS, int(GRAM_CALL_NS / row_ns))
+        for start in range(0, n_samples, step):
+            stop = min(start + step, n_samples)
+            rows = self._rows if step >= n_samples else _rows(self.X[start:stop], self.columns)[1]
+            weights = readonly(np.ascontiguousarray(curvature[start:stop]))
+            with threads.team(self.n_threads, row_ns * (stop - start)) as parallel:
+                gram(self._direct).choose(parallel)(rows, weights, part)
+            matrix += part
+        self.counter.rows += n_samples
         return matrix
+
+    def column(self, index: int) -> Any:
+        """Return a column of X as it is, without standardisation."""
+        return self.X[:, index]
 
     def largest_row(self, scale: Any, shift: Any) -> float:
         """Return the largest sum of squares of ``(standardised row - shift) * scale``."""

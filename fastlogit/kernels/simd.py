@@ -22,6 +22,7 @@ from numba.extending import intrinsic, models, register_model
 __all__ = [
     "LANES",
     "add",
+    "broadcast",
     "byteswap",
     "load",
     "multiply_add",
@@ -45,6 +46,10 @@ def _plain_store(array: Any, offset: int, vector: Any) -> None:
 
 def _plain_splat(value: float) -> Any:
     return np.full(LANES, value, dtype=np.float64)
+
+
+def _plain_broadcast(array: Any, offset: int) -> Any:
+    return np.full(LANES, array[offset], dtype=np.float64)
 
 
 def _plain_multiply_add(a: Any, b: Any, c: Any) -> Any:
@@ -121,14 +126,27 @@ def _llvm_store(typing_context: Any, array: Any, offset: Any, vector: Any) -> An
     return types.void(array, types.intp, float64x8), generate
 
 
+def _fill(builder: Any, value: Any) -> Any:
+    undefined = ir.Constant(_VECTOR, ir.Undefined)
+    first = builder.insert_element(undefined, value, _INT32(0))
+    zeros = ir.Constant(ir.VectorType(_INT32, LANES), [0] * LANES)
+    return builder.shuffle_vector(first, undefined, zeros)
+
+
 def _llvm_splat(typing_context: Any, value: Any) -> Any:
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        undefined = ir.Constant(_VECTOR, ir.Undefined)
-        first = builder.insert_element(undefined, arguments[0], _INT32(0))
-        zeros = ir.Constant(ir.VectorType(_INT32, LANES), [0] * LANES)
-        return builder.shuffle_vector(first, undefined, zeros)
+        return _fill(builder, arguments[0])
 
     return float64x8(types.float64), generate
+
+
+def _llvm_broadcast(typing_context: Any, array: Any, offset: Any) -> Any:
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        # Unlike `splat(array[offset])`, without a test for a negative index.
+        pointer = _element_pointer(context, builder, signature.args[0], *arguments)
+        return _fill(builder, builder.load(pointer))
+
+    return float64x8(array, types.intp), generate
 
 
 def _llvm_multiply_add(typing_context: Any, a: Any, b: Any, c: Any) -> Any:
@@ -216,6 +234,7 @@ def _operation(name: str) -> Any:
 load = _operation("load")
 store = _operation("store")
 splat = _operation("splat")
+broadcast = _operation("broadcast")
 multiply_add = _operation("multiply_add")
 add = _operation("add")
 subtract = _operation("subtract")

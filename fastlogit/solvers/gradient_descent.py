@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import dataclasses
 import time
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
+from ..certificate import Certificate
 from ..kernels.descent import CONVERGED, DIVERGED, DescentState, start_state
 from ..objective import Objective
-from ..result import Callback, Progress
+from ..result import Progress
+from ..separation import Separation
+from .course import Limits, Outcome, Point
+from .goal import Goal
 
-__all__ = ["Options", "Outcome", "gradient_descent"]
+__all__ = ["Options", "gradient_descent"]
 
 # Seconds between two returns to Python, where Ctrl-C, callback and time limit are looked at.
 BURST_SECONDS = 0.05
@@ -23,32 +28,12 @@ FIRST_BURST = 1024
 NOT_TAKEN = -1.0
 
 
-@dataclass(frozen=True)
-class Options:
+@dataclass(frozen=True, kw_only=True)
+class Options(Limits):
     """What the user may set; `step_size` None takes one from the curvature of the data."""
 
     step_size: float | None
     accelerate: bool
-    tol: float
-    max_iter: int
-    callback: Callback | None
-    time_limit: float | None
-
-
-@dataclass
-class Outcome:
-    """Where a descent ended and why.
-
-    `reason` is "converged", "max_iter", "time_limit", "callback", "interrupted" or "diverged".
-    """
-
-    coef: Any
-    intercept: Any
-    gradient: Any
-    history: Any
-    n_iter: int
-    reason: str
-    step_size: float
 
 
 @dataclass
@@ -60,6 +45,7 @@ class Descent:
     step_size: float = np.nan
     history: list[Any] = field(default_factory=list)
     n_iter: int = 0
+    goal: Any = None
 
     def best(self) -> tuple[Any, Any]:
         """Return the best point evaluated so far; the start if there is none."""
@@ -69,26 +55,35 @@ class Descent:
 
 
 def gradient_descent(
-    objective: Objective, start: tuple[Any, Any], options: Options, began: float
-) -> Outcome:
+    objective: Objective, start: tuple[Any, Any], options: Options, began: float,
+    certified: bool = False,
+) -> Outcome:  # fmt: skip
     """Descend from `start` until something ends it.
 
     1. step size: the user's, or 1 / L; 2. a burst of compiled steps, about 50 ms; 3. time limit
     and callback; 4. where an automatic step proves too long (L is an estimate), halve it and go
     on from the best point; 5. evaluate the end. Ctrl-C ends it too: the outcome then says
     "interrupted", and the caller raises.
+
+    `tol` bounds the change of the parameters in a step; with `certified` the proven relative
+    suboptimality, which is looked at between bursts.
     """
     descent = Descent(objective, start_state(*start))
+    descent.goal = Goal(
+        options.tol, objective.n_models, Certificate(objective), Separation(objective)
+    )
+    if certified:
+        options = dataclasses.replace(options, tol=0.0)
     try:
         descent.step_size = options.step_size or 1.0 / objective.curvature_bound()
         objective.evaluate(descent.state)
-        reason = _run(descent, options, began)
+        reason = _run(descent, options, began, certified)
     except KeyboardInterrupt:
         reason = "interrupted"
-    return _finish(descent, reason)
+    return _finish(descent, reason, certified)
 
 
-def _run(descent: Descent, options: Options, began: float) -> str:
+def _run(descent: Descent, options: Options, began: float, certified: bool) -> str:
     within = descent.objective.design.passes_within(BURST_SECONDS, descent.objective.n_models)
     burst = min(within, FIRST_BURST)
     while descent.n_iter < options.max_iter:
@@ -102,6 +97,8 @@ def _run(descent: Descent, options: Options, began: float) -> str:
             descent.step_size *= 0.5
             descent.state = start_state(*descent.best())
             descent.objective.evaluate(descent.state)
+        elif certified and _is_proven(descent):
+            return "converged"
         elapsed = time.perf_counter() - began
         if options.time_limit is not None and elapsed >= options.time_limit:
             return "time_limit"
@@ -135,7 +132,19 @@ def _next_burst(steps: int, seconds: float) -> int:
     return max(1, min(wanted, 2 * steps, LARGEST_BURST))
 
 
-def _finish(descent: Descent, reason: str) -> Outcome:
+def _is_proven(descent: Descent) -> bool:
+    """Say whether the point that was evaluated last meets the goal; then it becomes the iterate."""
+    state, goal = descent.state, descent.goal
+    theta = np.column_stack([state.point, state.point_intercept])
+    gradient = np.column_stack([state.gradient, state.intercept_gradient])
+    goal.met[:] = False
+    goal.prove(Point(theta, state.cost, gradient))
+    if goal.met.all():
+        state.coef[...], state.intercept[...] = state.point, state.point_intercept
+    return bool(goal.met.all())
+
+
+def _finish(descent: Descent, reason: str, certified: bool) -> Outcome:
     """Evaluate the last iterate; unless it converged, take the best point seen if that is lower."""
     objective = descent.objective
     coef, intercept = descent.state.coef, descent.state.intercept
@@ -147,9 +156,23 @@ def _finish(descent: Descent, reason: str) -> Outcome:
         coef = np.where(worse[:, None], best, coef)
         intercept = np.where(worse, best_intercept, intercept)
         cost, gradient, intercept_gradient = objective.value_gradient(coef, intercept)
+    goal = descent.goal
+    if np.isfinite(cost).all() and reason != "diverged":
+        theta = np.column_stack([coef, intercept])
+        slopes = np.column_stack([gradient, intercept_gradient])
+        point = Point(theta, cost, slopes)
+        goal.met[:] = False
+        if reason in ("max_iter", "time_limit"):
+            reason = "separable" if goal.conclude(point, reason) == "separable" else reason
+        else:
+            goal.prove(point)
+    separation = goal.separation
     return Outcome(
         coef=coef,
         intercept=intercept,
+        bound=goal.bound,
+        choice="gradient descent" if certified else "",
+        separated={model: separation.columns(model) for model in separation.found},
         gradient=objective.user_gradient(gradient, intercept_gradient),
         history=np.concatenate([*descent.history, cost[None, :]]),
         n_iter=descent.n_iter,

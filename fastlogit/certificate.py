@@ -1,0 +1,241 @@
+"""How far a point's cost can lie above the optimum: proven bounds.
+
+The cost is f = loss + penalty, both convex, and the logistic loss of one row, as a function of its
+raw prediction, is self-concordant in the sense that the logarithm of its second derivative changes
+by at most 1 a unit (Bach, 2010, Electronic Journal of Statistics 4). Let S be any set of rows and
+M the Hessian *at the point* of the losses of S plus the penalty; the other rows only help, since
+their losses lie above their tangents. With delta^2 = g' M^-1 g for the gradient g of f, and R^2
+the largest x_i' M^-1 x_i of the rows in S, every direction gains at most
+
+    (tau + (1 - tau) log(1 - tau)) / R^2,   tau = delta R < 1,
+
+which is delta^2 / 2 (1 + tau / 3 + ...): the Newton decrement, made a bound. Two choices of M:
+
+- the rows of a subsample whole: a Gram matrix, for any penalty or none;
+- of the rows nothing but the curvature of the intercept, and the penalty: no matrix at all. Without
+  an intercept no rows are needed, and the bound is the duality gap |g|^2 / (2 l2_reg) that the
+  dual point made of the residuals gives.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from .hessian import Factor
+from .objective import Objective
+
+__all__ = ["GRAM_PRICE", "Certificate", "gain_bound"]
+
+# Directions whose share of a column's curvature is below this hold rounding errors only.
+DEPENDENT = 1e-11
+# A gradient along a direction that the rows do not identify must be this small against delta.
+UNEXPLAINED = 1e-2
+# Above this number of columns no Gram matrix is formed for a proof.
+MAX_GRAM = 3000
+# Passes that a Gram matrix of all rows costs, for each column; and passes that a better proof is
+# worth where there is one already.
+GRAM_PRICE = 0.25
+PATIENCE = 10.0
+# A bound that is this many times what is wanted by a first guess is not computed.
+HOPELESS = 2.0
+SERIES = 0.02
+# Change of a raw prediction above which a Hessian is made anew: curvatures may have changed by e.
+FAR = 1.0
+
+
+def gain_bound(decrement: Any, radius: Any) -> Any:
+    """Return the largest possible gain, from delta = `decrement` and R = `radius`.
+
+    Infinite where ``decrement * radius >= 1``.
+    """
+    tau = np.asarray(decrement * radius)
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+        safe = np.where(tau < 1.0, tau, 0.5)
+        exact = (safe + (1.0 - safe) * np.log1p(-safe)) / safe**2
+        # The sum of tau^k / (k (k - 1)), without the cancellation.
+        series = 0.5 + safe / 6.0 + safe**2 / 12.0 + safe**3 / 20.0 + safe**4 / 30.0
+        gain = decrement**2 * np.where(safe < SERIES, series * (1.0 + 1e-8), exact)
+        return np.where(tau < 1.0, gain, np.inf)
+
+
+class _Reference:
+    """M of one model at some point, its factor, and what bounds it at points nearby."""
+
+    def __init__(
+        self, rows: Objective, share: float, model: int, theta: Any, curvature: Any
+    ) -> None:
+        self.theta = theta
+        self._raw_there: Any = None
+        self.loss = rows.loss_hessian(curvature, model)
+        self.matrix = share * self.loss
+        self.matrix.flat[:: len(theta) + 1] += rows.penalty_diagonal(model)
+        self.factor = Factor(self.matrix, DEPENDENT)
+        self.rows = rows
+        self.radius = np.inf
+        self.is_exact = False
+
+    def _cheap_radius(self) -> float:
+        """Bound the largest x' M^-1 x by the largest row times the trace of M^-1."""
+        ones = np.ones(self.theta.size - 1)
+        largest = self.rows.design.largest_row(ones, 0.0 * ones) + self.rows.fit_intercept
+        inverse = self.factor.half_solve(np.eye(self.theta.size))
+        return float(np.sqrt(largest * np.square(inverse).sum()))
+
+    def tighten(self) -> None:
+        """Take the exact largest x' M^-1 x, as costly as the Gram matrix itself."""
+        if self.is_exact:
+            return
+        inverse = self.factor.half_solve(np.eye(self.theta.size)).T
+        squares = np.zeros(self.rows.design.shape[0])
+        for first in range(0, len(inverse), 8):
+            part = np.ascontiguousarray(inverse[first : first + 8])
+            last = part[:, -1] * self.rows.fit_intercept
+            raw = self.rows.design.raw_prediction(np.ascontiguousarray(part[:, :-1]), last)
+            squares += np.square(raw).sum(axis=0)
+        self.radius = min(self.radius, float(np.sqrt(squares.max())))
+        self.is_exact = True
+
+    def gain(self, theta: Any, gradient: Any, wanted: float) -> float:
+        """Return a bound on the gain from `theta`; inf where M is too far off or says nothing."""
+        decrement = self.factor.half_solve(gradient[None, :])[0]
+        delta = float(np.sqrt(decrement @ decrement))
+        if not self._explains(gradient, delta):
+            return np.inf
+        swell = 1.0
+        if 0.5 * delta**2 <= wanted:
+            # Each row's curvature has fallen by the change of its raw prediction at the most.
+            swell = float(np.exp(0.5 * min(self._moved(theta), FAR)))
+        delta *= swell
+        if self.radius == np.inf:
+            self.radius = self._cheap_radius()
+        gain = float(gain_bound(delta, self.radius * swell))
+        if not gain <= wanted and 0.5 * delta**2 <= 0.8 * wanted:
+            self.tighten()
+            gain = float(gain_bound(delta, self.radius * swell))
+        return gain
+
+    def is_near(self, theta: Any) -> bool:
+        """Say whether the matrix still serves at `theta`."""
+        return self._moved(theta) <= FAR
+
+    def _moved(self, theta: Any) -> float:
+        """Return the largest change of a raw prediction since the matrix was made."""
+        if np.array_equal(theta, self.theta):
+            return 0.0
+        if self._raw_there is None:
+            self._raw_there = _raw(self.rows, self.theta)
+        return float(np.abs(_raw(self.rows, theta) - self._raw_there).max())
+
+    def _explains(self, gradient: Any, delta: float) -> bool:
+        """Say whether the directions that M does not identify have no slope either."""
+        dropped = self.factor.dependent
+        if not dropped.any():
+            return True
+        left = gradient - self.matrix @ self.factor.solve(gradient[None, :])[0]
+        size = np.sqrt(np.maximum(np.diag(self.matrix), np.finfo(float).tiny))
+        slack = UNEXPLAINED * delta + 1e-13 * np.sqrt(np.abs(self.matrix).max())
+        return bool((np.abs(left[dropped]) <= slack * size[dropped]).all())
+
+
+class Certificate:
+    """Bounds the suboptimality of points of an objective, by the rows of a subsample.
+
+    Parameters
+    ----------
+    objective : Objective
+    stride : int
+        The rows S are every `stride`-th: all of them with 1.
+    """
+
+    def __init__(self, objective: Objective, stride: int = 1) -> None:
+        self.objective = objective
+        self.rows = objective.subsample(stride) if stride > 1 else objective
+        with np.errstate(divide="ignore", invalid="ignore"):
+            self.share = self.rows.targets.total_weight / objective.targets.total_weight
+        self._references: dict[int, _Reference] = {}
+        self._largest: dict[int, float] = {}
+        self._bends: dict[int, tuple[Any, float]] = {}
+
+    def provide(self, model: int, theta: Any, curvature: Any) -> Any:
+        """Take row curvatures (of the subsample) at a point; return the Hessian of their loss."""
+        reference = _Reference(self.rows, float(self.share[model]), model, theta, curvature)
+        self._references[model] = reference
+        return reference
+
+    def bound(
+        self, model: int, theta: Any, gradient: Any, wanted: float = 0.0, at_once: bool = False
+    ) -> float:
+        """Return a bound on cost less optimum of one model; stop looking once it is `wanted`.
+
+        `at_once`: without a new Gram matrix.
+        """
+        gain = self._penalty_bound(model, theta, gradient, wanted)
+        if gain <= wanted or self.objective.design.shape[1] > MAX_GRAM:
+            return gain
+        reference = self._references.get(model)
+        if reference is None or not reference.is_near(theta):
+            if at_once or (self._is_penalized(model) and self._price() > PATIENCE):
+                return gain
+            curvature = self.rows.only([model]).curvature(theta[None, :])[0]
+            reference = self.provide(model, theta.copy(), curvature)
+        return min(gain, reference.gain(theta, gradient, wanted))
+
+    def _price(self) -> float:
+        """Return roughly how many passes over all rows a Gram matrix of the subsample costs."""
+        share = self.rows.design.shape[0] / self.objective.design.shape[0]
+        return GRAM_PRICE * share * self.rows.design.shape[1]
+
+    def _penalty_bound(self, model: int, theta: Any, gradient: Any, wanted: float) -> float:
+        if not self._is_penalized(model):
+            return np.inf
+        diagonal = self.objective.penalty_diagonal(model)[:-1]
+        moving = self.objective.design.columns.inverse_scale > 0.0
+        with np.errstate(divide="ignore", over="ignore"):
+            scale = np.where(moving, 1.0 / np.sqrt(diagonal), 0.0)
+        slopes = gradient[:-1] * scale
+        if not self.objective.fit_intercept:
+            return float(0.5 * (slopes @ slopes))
+        if 0.5 * (slopes @ slopes) > HOPELESS * wanted > 0.0:
+            return np.inf
+        if model in self._bends:
+            # Where the last mean and curvature say that it is far off, new ones will say so too.
+            guess = self._intercept_gain(model, gradient, scale, *self._bends[model])
+            if guess > HOPELESS * wanted > 0.0:
+                return np.inf
+        self._bends[model] = self._bend(model, theta)
+        return self._intercept_gain(model, gradient, scale, *self._bends[model])
+
+    def _is_penalized(self, model: int) -> bool:
+        """Say whether every coefficient that is fitted has a penalty."""
+        moving = self.objective.design.columns.inverse_scale > 0.0
+        return bool((self.objective.penalty_diagonal(model)[:-1][moving] > 0.0).all())
+
+    def _bend(self, model: int, theta: Any) -> tuple[Any, float]:
+        """Return the rows' mean, weighted by their curvatures, and the sum of these per weight."""
+        part = self.rows.only([model])
+        curvature = part.curvature(theta[None, :])
+        total = float(curvature.sum())
+        if not total > 0.0:
+            return np.zeros(theta.size - 1), 0.0
+        mean = part.design.column_means(curvature[0], total)
+        return mean, total / float(self.objective.targets.total_weight[model])
+
+    def _intercept_gain(
+        self, model: int, gradient: Any, scale: Any, mean: Any, bend: float
+    ) -> float:
+        """Keep of the rows' Hessian the curvature of the intercept, at their weighted mean."""
+        if bend <= 0.0:
+            return np.inf
+        slopes = (gradient[:-1] - gradient[-1] * mean) * scale
+        delta = float(np.sqrt(slopes @ slopes + gradient[-1] ** 2 / bend))
+        key = model if len(self.objective.l2_reg) > 1 else 0
+        if key not in self._largest:
+            self._largest[key] = self.rows.design.largest_row(scale, np.zeros_like(scale))
+        reach = np.sqrt(self._largest[key]) + np.linalg.norm(mean * scale)
+        return float(gain_bound(delta, np.sqrt(reach**2 + 1.0 / bend)))
+
+
+def _raw(rows: Objective, theta: Any) -> Any:
+    return rows.design.raw_prediction(theta[None, :-1].copy(), theta[-1:].copy())[0]

@@ -1,0 +1,532 @@
+"""The front end that fits: `fit` with its solvers, and `gradient_descent` with the textbook's."""
+
+from __future__ import annotations
+
+import sys
+import time
+import warnings
+from dataclasses import dataclass
+from types import FrameType
+from typing import Any, Literal
+
+import numpy as np
+
+from . import threads, validation
+from .design.dense import DenseDesign
+from .design.streamed import StreamedDesign, is_streamable
+from .errors import DivergenceError, SeparationWarning
+from .objective import Objective
+from .result import Callback, FitResult
+from .solvers.choice import METHODS, sample_stride, solve
+from .solvers.course import Limits, Outcome
+from .solvers.gradient_descent import Options
+from .solvers.gradient_descent import gradient_descent as descend
+
+__all__ = ["SOLVERS", "fit", "gradient_descent"]
+
+SOLVERS = ("auto", *METHODS, "gradient_descent")
+MOMENTA = ("none", "nesterov")
+# With it coefficients are right to about six digits of their standard deviation's worth.
+TOLERANCE = 1e-12
+# Unless the user says otherwise.
+MAX_ITER = {"gradient_descent": 10_000}
+OTHER_MAX_ITER = 1_000
+# A subsample that starts a fit has at least this many rows of either class.
+ROWS_OF_A_CLASS = 20
+
+
+@dataclass(frozen=True)
+class Problem:
+    """Checked input of a fit."""
+
+    objective: Objective
+    classes: Any
+    start: tuple[Any, Any] | None
+    fixed_intercept: float | None
+    names: list[str] | None
+
+
+def fit(
+    X: Any,
+    y: Any,
+    *,
+    C: float | None = None,
+    l2_reg: Any = None,
+    solver: str = "auto",
+    tol: float = TOLERANCE,
+    max_iter: int | None = None,
+    sample_weight: Any = None,
+    offset: Any = None,
+    intercept: Literal["fit"] | float | None = "fit",
+    start: Any = None,
+    n_threads: int | None = None,
+    callback: Callback | None = None,
+    time_limit: float | None = None,
+    **options: Any,
+) -> FitResult:
+    """Fit logistic regression to a certified optimum.
+
+    Two classes give one model, more give one-vs-all: a column of coefficients for each class,
+    all fitted in the same passes over X. Neither `C` nor `l2_reg`: no penalty.
+
+    Parameters
+    ----------
+    X : array-like of shape (n_samples, n_features)
+        Real numbers, finite; read in place, never copied or changed. A `numpy.memmap`, or anything
+        else that has a shape, a dtype and slices of rows (h5py, zarr), is streamed block by block.
+    y : array-like of shape (n_samples,)
+        Class labels: numbers, booleans or strings.
+    C : float > 0, optional
+        Inverse strength of the L2 penalty as in scikit-learn: the fit minimises
+        ``C * sum(loss) + sum(coef**2) / 2``.
+    l2_reg : float >= 0 or array-like of shape (n_features,), optional
+        The strength on the scale of the mean loss: adds ``sum(l2_reg * coef**2) / 2`` to it, in
+        the units of X; ``l2_reg = 1 / (C * sum of weights)`` is the same penalty. One for all
+        columns or one for each. The intercept is never penalised.
+    solver : {"auto", "lbfgs", "newton", "newton-cg", "gradient_descent"}, default "auto"
+        "auto" takes what suits the shape of the data, and says why in `message`. "lbfgs" is
+        preconditioned by the Hessian of a subsample of the rows.
+    tol : float >= 0, default 1e-12
+        Bound on (cost - optimum) / optimum that the result must be proven to have; with 0 the fit
+        goes on until rounding ends it.
+    max_iter : int >= 1, optional
+        1,000 by default, 10,000 for "gradient_descent".
+    sample_weight : array-like of shape (n_samples,), optional
+        Weights >= 0 of the rows: 2 is the row twice, 0 the row absent.
+    offset : array-like of shape (n_samples,), optional
+        Fixed part of the raw predictions, as the logarithm of prior odds.
+    intercept : "fit", float or None, default "fit"
+        A number holds the intercept there; None or 0 is none.
+    start : FitResult or (coef, intercept), optional
+        Where to begin: a warm start.
+    n_threads : int, optional
+        Number of threads; None takes what the process may use. The result has the same bits
+        for every number.
+    callback : callable, optional
+        Called after each iteration (gradient descent: about every 50 ms) with a `Progress`;
+        returning True ends the fit.
+    time_limit : float > 0, optional
+        Seconds after which the fit ends with the best point so far.
+    **options
+        `step_size`, `momentum` and `standardize` of `gradient_descent`, for that solver alone.
+
+    Returns
+    -------
+    FitResult
+        Its `suboptimality` is the proven bound.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument has the wrong type, shape or value.
+    DivergenceError
+        If gradient descent is given a step size that is too large.
+    KeyboardInterrupt
+        After Ctrl-C; its ``result`` attribute holds the best point so far.
+
+    Warns
+    -----
+    sklearn.exceptions.ConvergenceWarning
+        If `max_iter`, `time_limit` or rounding ends the fit above `tol`.
+    SeparationWarning
+        If there is no penalty and the classes are separable: then there is no optimum.
+    """
+    began = time.perf_counter()
+    solver = validation.check_option("solver", solver, SOLVERS)
+    if max_iter is None:
+        max_iter = MAX_ITER.get(solver, OTHER_MAX_ITER)
+    limits = Limits(
+        tol=validation.check_number("tol", tol, low=0.0),
+        max_iter=validation.check_whole("max_iter", max_iter, low=1),
+        callback=_check_callback(callback),
+        time_limit=_check_time_limit(time_limit),
+    )
+    descent = _descent_options(solver, limits, options)
+    problem = _problem(X, y, C, l2_reg, sample_weight, offset, intercept, start, n_threads)
+    objective = problem.objective
+    if descent is not None:
+        _standardize(problem, descent[1])
+        outcome = descend(objective, _start(problem), descent[0], began, certified=True)
+        return _conclude(problem, outcome, descent[0], "gradient_descent", began)
+    stride = _stride(objective)
+    if not (stride > 1 and objective.standardize(stride)):
+        objective.standardize()
+    _refuse_bad_columns(problem)
+    theta, is_warm = _first_theta(problem)
+    outcome = solve(objective, theta, solver, stride, is_warm, limits, began)
+    return _conclude(problem, outcome, limits, outcome.choice.partition(" ")[0], began)
+
+
+def gradient_descent(
+    X: Any,
+    y: Any,
+    *,
+    step_size: float | Literal["auto"] = "auto",
+    momentum: Literal["none", "nesterov"] = "none",
+    tol: float = 1e-6,
+    max_iter: int = 10_000,
+    standardize: bool = True,
+    l2_reg: Any = 0.0,
+    sample_weight: Any = None,
+    offset: Any = None,
+    intercept: Literal["fit"] | float | None = "fit",
+    start: Any = None,
+    n_threads: int | None = None,
+    callback: Callback | None = None,
+    time_limit: float | None = None,
+) -> FitResult:
+    """Fit logistic regression by gradient descent, one compiled pass over X per step.
+
+    Two classes give one model, more give one-vs-all: a column of coefficients for each class,
+    all fitted in the same pass over X.
+
+    Parameters
+    ----------
+    X : array-like of shape (n_samples, n_features)
+        Real numbers, finite; read in place, never copied or changed.
+    y : array-like of shape (n_samples,)
+        Class labels: numbers, booleans or strings.
+    step_size : float > 0 or "auto", default "auto"
+        The textbook's alpha, used as it is, on the scale that `standardize` sets; "auto" takes
+        1 / L from a bound L on the curvature of the cost.
+    momentum : {"none", "nesterov"}, default "none"
+        Nesterov's acceleration with adaptive restart (O'Donoghue and Candes, 2015).
+    tol : float >= 0, default 1e-6
+        Stop when a step changes no parameter by more than this, on the scale that
+        `standardize` sets; 0 means until none changes at all.
+    max_iter : int >= 1, default 10_000
+    standardize : bool, default True
+        Centre and scale the columns inside the pass; the result is in the units of X.
+    l2_reg : float >= 0 or array-like of shape (n_features,), default 0.0
+        Adds ``sum(l2_reg * coef**2) / 2``, in the units of X; the intercept is left out.
+    sample_weight : array-like of shape (n_samples,), optional
+        Weights >= 0 of the rows.
+    offset : array-like of shape (n_samples,), optional
+        Fixed part of the raw predictions.
+    intercept : "fit", float or None, default "fit"
+        A number holds the intercept there; None or 0 is none.
+    start : FitResult or (coef, intercept), optional
+        Where to begin; zeros by default.
+    n_threads : int, optional
+        Number of threads; None takes what the process may use. The result has the same bits
+        for every number.
+    callback : callable, optional
+        Called about every 50 ms with a `Progress`; returning True ends the fit.
+    time_limit : float > 0, optional
+        Seconds after which the fit ends with the best point so far.
+
+    Returns
+    -------
+    FitResult
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument has the wrong type, shape or value.
+    DivergenceError
+        If the cost grows: the text names a step size that is stable, and ``.result`` holds the
+        best point.
+    KeyboardInterrupt
+        After Ctrl-C; its ``result`` attribute holds the best point so far.
+
+    Warns
+    -----
+    sklearn.exceptions.ConvergenceWarning
+        If `max_iter` or `time_limit` ends the fit.
+    """
+    began = time.perf_counter()
+    options = Options(
+        step_size=_check_step_size(step_size),
+        accelerate=validation.check_option("momentum", momentum, MOMENTA) == "nesterov",
+        tol=validation.check_number("tol", tol, low=0.0),
+        max_iter=validation.check_whole("max_iter", max_iter, low=1),
+        callback=_check_callback(callback),
+        time_limit=_check_time_limit(time_limit),
+    )
+    standardize = _check_standardize(standardize)
+    problem = _problem(X, y, None, l2_reg, sample_weight, offset, intercept, start, n_threads)
+    _standardize(problem, standardize)
+    outcome = descend(problem.objective, _start(problem), options, began)
+    return _conclude(problem, outcome, options, "gradient_descent", began)
+
+
+def _descent_options(
+    solver: str, limits: Limits, options: dict[str, Any]
+) -> tuple[Options, bool] | None:
+    """Return the options of gradient descent and whether to standardise; None for other solvers."""
+    known = ("momentum", "standardize", "step_size")
+    for name in options:
+        if name not in known:
+            accepted = [*(fit.__kwdefaults__ or ()), *known]
+            validation.check_option("the option name", name, accepted)
+        if solver != "gradient_descent":
+            raise ValueError(
+                f"{name} is an option of gradient descent; solver={solver!r} does not need it: "
+                "leave it out, or set solver='gradient_descent'"
+            )
+    if solver != "gradient_descent":
+        return None
+    momentum = validation.check_option("momentum", options.get("momentum", "nesterov"), MOMENTA)
+    chosen = Options(
+        tol=limits.tol,
+        max_iter=limits.max_iter,
+        callback=limits.callback,
+        time_limit=limits.time_limit,
+        step_size=_check_step_size(options.get("step_size", "auto")),
+        accelerate=momentum == "nesterov",
+    )
+    return chosen, _check_standardize(options.get("standardize", True))
+
+
+def _problem(
+    X: Any, y: Any, C: Any, l2_reg: Any, sample_weight: Any, offset: Any, intercept: Any,
+    start: Any, n_threads: int | None,
+) -> Problem:  # fmt: skip
+    """Check everything that the user gave, before any work."""
+    threads.thread_count(n_threads)
+    if C is not None and l2_reg is not None:
+        raise ValueError("give C or l2_reg, not both: l2_reg = 1 / (C * sum of weights)")
+    streamed = is_streamable(X)
+    rows = validation.check_source(X) if streamed else validation.check_features(X)
+    n_samples, n_features = rows.shape
+    classes, codes = validation.encode_labels(y, n_samples)
+    weights = validation.check_weights(sample_weight, n_samples, codes)
+    strengths = validation.check_l2_reg(0.0 if l2_reg is None else l2_reg, n_features)
+    if C is not None:
+        C = validation.check_number("C", C, low=0.0, open_low=True)
+        strengths = 1.0 / (C * (float(weights.sum()) if weights.size else float(n_samples)))
+    fixed = _check_intercept(intercept)
+    design = (StreamedDesign if streamed else DenseDesign)(rows, n_threads=n_threads)
+    objective = Objective(
+        design, codes, [1] if classes.size == 2 else range(classes.size), weights, strengths,
+        validation.check_offset(offset, n_samples), fixed is None,
+    )  # fmt: skip
+    begin = None if start is None else _check_start(start, classes, n_features)
+    return Problem(objective, classes, begin, fixed, validation.feature_names(X))
+
+
+def _start(problem: Problem) -> tuple[Any, Any]:
+    """Return the start on the standardised scale: the user's, or zeros."""
+    objective = problem.objective
+    if problem.start is not None:
+        coef, intercept = problem.start
+    else:
+        coef = np.zeros((objective.n_models, objective.design.shape[1]))
+        intercept = np.zeros(objective.n_models)
+    if problem.fixed_intercept is not None:
+        intercept = np.full_like(intercept, problem.fixed_intercept)
+    return objective.from_user(coef, intercept)
+
+
+def _first_theta(problem: Problem) -> tuple[Any, bool]:
+    """Return start and whether it is the user's; else the classes' shares set the intercepts."""
+    theta = np.column_stack(_start(problem))
+    if problem.start is not None:
+        return theta, True
+    objective = problem.objective
+    if objective.fit_intercept:
+        theta[:, -1] = objective.share_logits()
+    return theta, False
+
+
+def _stride(objective: Objective) -> int:
+    """Return the stride of the subsample that starts the fit; 1 where a class would be too rare."""
+    stride = sample_stride(*objective.design.shape)
+    targets = objective.targets
+    if stride > 1:
+        codes = targets.codes[0, ::stride]
+        if len(targets.weights):
+            codes = codes[targets.weights[0, ::stride] > 0.0]
+        counts = np.bincount(codes, minlength=int(targets.positive.max()) + 1)
+        if counts.min() < ROWS_OF_A_CLASS:
+            return 1
+    return stride
+
+
+def _standardize(problem: Problem, standardize: bool) -> None:
+    """Look at each value of X once, through its column means, and standardise if asked."""
+    objective = problem.objective
+    if standardize:
+        objective.standardize()
+        _refuse_bad_columns(problem)
+    elif not np.isfinite(objective.column_means()).all():
+        validation.check_finite(objective.design.X, problem.names)
+
+
+def _refuse_bad_columns(problem: Problem) -> None:
+    columns = problem.objective.design.columns
+    fine = np.isfinite(columns.center) & np.isfinite(columns.inverse_scale)
+    if fine.all():
+        return
+    validation.check_finite(problem.objective.design.X, problem.names)
+    raise ValueError(
+        f"X has values in column {int(np.argmin(fine))} so large that their mean or variance "
+        "overflows; divide the column by its largest value first"
+    )
+
+
+def _conclude(
+    problem: Problem, outcome: Outcome, limits: Any, solver: str, began: float
+) -> FitResult:
+    """Put the outcome in the user's units; warn or raise as the reason asks for."""
+    objective = problem.objective
+    if not np.isfinite(outcome.history[0]).all() or outcome.reason == "not finite":
+        validation.check_finite(objective.design.X, problem.names)
+        raise ValueError(
+            "the cost at the start is not finite; start from smaller coefficients, or from none, "
+            "or divide the columns of X by their largest values first"
+        )
+    stable = 1.0 / objective.curvature_bound() if outcome.reason == "diverged" else 0.0
+    message = _message(problem, outcome, limits, stable)
+    coef, intercept = objective.to_user(outcome.coef, outcome.intercept)
+    binary = problem.classes.size == 2
+    result = FitResult(
+        coef=coef[0] if binary else np.ascontiguousarray(coef.T),
+        intercept=float(intercept[0]) if binary else intercept,
+        classes=problem.classes,
+        n_iter=outcome.n_iter,
+        n_passes=round(objective.design.n_passes, 3),
+        converged=outcome.reason == "converged",
+        message=message,
+        history=outcome.history[:, 0] if binary else outcome.history,
+        gradient_norm=float(np.abs(outcome.gradient).max()),
+        suboptimality=float(outcome.bound[0]) if binary else outcome.bound,
+        seconds=time.perf_counter() - began,
+        solver=solver,
+    )
+    if outcome.reason == "diverged":
+        raise DivergenceError(message, result)
+    if outcome.reason == "interrupted":
+        interrupt = KeyboardInterrupt(message)
+        interrupt.result = result  # type: ignore[attr-defined]
+        raise interrupt
+    if outcome.reason == "separable":
+        warnings.warn(message, SeparationWarning, stacklevel=_stack_level())
+    elif outcome.reason in ("max_iter", "time_limit", "rounding"):
+        from sklearn.exceptions import ConvergenceWarning
+
+        warnings.warn(message, ConvergenceWarning, stacklevel=_stack_level())
+    return result
+
+
+def _message(problem: Problem, outcome: Outcome, limits: Any, stable: float) -> str:
+    how = f" by {outcome.choice}" if outcome.choice else ""
+    bound = float(np.max(outcome.bound))
+    proven = (
+        f"the cost is proven to be within {bound:.1e} of the optimum, relative to it"
+        if np.isfinite(bound)
+        else "how far the cost is from the optimum could not be proven"
+    )
+    stopped = f"stopped after {outcome.n_iter} iterations{how}"
+    if outcome.reason == "converged" and not how:
+        return f"converged: no parameter moved by more than tol={limits.tol:g}; {proven}"
+    texts = {
+        "converged": f"converged{how}: {proven} (tol={limits.tol:g})",
+        "diverged": (
+            f"the cost grew at iteration {outcome.n_iter}: step_size={outcome.step_size:g} is too "
+            f"large for these data; a step size of {stable:.3g} is stable (or step_size='auto')"
+        ),
+        "max_iter": (
+            f"{stopped} at max_iter={limits.max_iter} before it converged: {proven}; raise "
+            f"max_iter or tol{_faster(limits)}"
+        ),
+        "time_limit": (
+            f"{stopped} at time_limit={limits.time_limit} s before it converged: {proven}; raise "
+            "time_limit or tol"
+        ),
+        "rounding": (
+            f"{stopped}: rounding errors of float64 leave no further progress; {proven}, but "
+            f"tol={limits.tol:g} was asked for; raise tol"
+        ),
+        "callback": f"{stopped} by the callback; {proven}",
+        "interrupted": f"interrupted, {stopped}: the best point so far is in .result; {proven}",
+        "separable": _separation_message(problem, outcome),
+    }
+    return texts[outcome.reason]
+
+
+def _faster(limits: Any) -> str:
+    return ", or use momentum='nesterov'" if getattr(limits, "accelerate", True) is False else ""
+
+
+def _separation_message(problem: Problem, outcome: Outcome) -> str:
+    if not outcome.separated:
+        return ""
+    model = min(outcome.separated)
+    columns, alone = outcome.separated[model]
+    names = [problem.names[c] if problem.names else str(c) for c in columns]
+    listed = ", ".join(names[:10]) + (f" and {len(names) - 10} more" if len(names) > 10 else "")
+    who = f" (class {problem.classes[model]!s} against the others)" * (problem.classes.size > 2)
+    what = (
+        f"column {listed} alone does" if alone and len(columns) == 1
+        else f"each of the columns {listed} alone does" if alone
+        else f"a combination of the columns {listed} does"
+    )  # fmt: skip
+    return (
+        f"the classes are separable{who}: {what}. Without a penalty the cost has no minimum, the "
+        "coefficients grow for ever; set C or l2_reg, or leave those columns out"
+    )
+
+
+def _stack_level() -> int:
+    """Return the stack level of the first frame outside the package, for the caller to warn."""
+    level, frame = 1, sys._getframe(1)
+    while frame.f_back is not None and _package(frame) == _package(sys._getframe(0)):
+        level, frame = level + 1, frame.f_back
+    return level
+
+
+def _package(frame: FrameType) -> str:
+    return str(frame.f_globals.get("__name__", "")).partition(".")[0]
+
+
+def _check_standardize(standardize: Any) -> bool:
+    if not isinstance(standardize, bool | np.bool_):
+        raise TypeError(f"standardize must be True or False, got {standardize!r}")
+    return bool(standardize)
+
+
+def _check_intercept(intercept: Any) -> float | None:
+    """Return the number that the intercept is held at; None if it is fitted."""
+    if intercept is None:
+        return 0.0
+    if isinstance(intercept, str):
+        validation.check_option("intercept", intercept, ["fit"])
+        return None
+    return validation.check_number("intercept", intercept)
+
+
+def _check_start(start: Any, classes: Any, n_features: int) -> tuple[Any, Any]:
+    n_models = 1 if classes.size == 2 else classes.size
+    if isinstance(start, FitResult):
+        if not np.array_equal(start.classes, classes):
+            raise ValueError(f"start was fitted to other classes: {list(start.classes)}")
+        coef, intercept = start.coef, start.intercept
+    else:
+        try:
+            coef, intercept = start
+        except (TypeError, ValueError):
+            raise TypeError("start must be a FitResult or a pair (coef, intercept)") from None
+    coefs, intercepts, _ = validation.check_coef(coef, intercept, n_features)
+    if coefs.shape[0] != n_models:
+        raise ValueError(f"start has {coefs.shape[0]} models, but y needs {n_models}")
+    return coefs, intercepts
+
+
+def _check_step_size(step_size: Any) -> float | None:
+    if isinstance(step_size, str):
+        validation.check_option("step_size", step_size, ["auto"])
+        return None
+    return validation.check_number("step_size", step_size, low=0.0, open_low=True)
+
+
+def _check_time_limit(time_limit: Any) -> float | None:
+    if time_limit is None:
+        return None
+    return validation.check_number("time_limit", time_limit, low=0.0, open_low=True)
+
+
+def _check_callback(callback: Any) -> Callback | None:
+    if callback is not None and not callable(callback):
+        raise TypeError(f"callback must be callable or None, got {type(callback).__name__}")
+    return callback  # type: ignore[no-any-return]

@@ -1,0 +1,288 @@
+"""The weighted Gram matrix of the rows: what Newton steps and preconditioners are made of.
+
+A block of rows, standardised and times the root of its weights, is packed once into *panels* of
+eight columns, row after row, so that the inner loop meets nothing but whole vectors at consecutive
+places. The micro kernel then keeps a *tile* of the matrix, one panel times six columns, in
+registers for the length of the block: two loads and six broadcasts serve twelve multiply-adds of
+four lanes, which is all that AVX2's two multiply-add units can do.
+
+Tiles lie in *cells* of one panel times three panels (24 columns, the smallest number that both
+eight and six divide), of which only those at or below the diagonal exist. Chunks of the rows times
+bands of the cells are the tasks: they depend on the shape of X alone, chunks are added in the
+order of the rows, and so the result has the same bits for any number of threads.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+from numba import prange
+
+from .passes import direct_block, direct_source, gathered_block, gathered_source
+from .policy import Twins, entry, kernel
+from .rows import packed_width, unpack_slot
+from .simd import LANES, add, broadcast, load, multiply_add, splat, store, subtract
+
+__all__ = ["gram"]
+
+# Columns of a tile: six accumulators of eight lanes are 12 of AVX2's 16 registers.
+GROUP = 6
+TILE = GROUP * LANES
+# Panels along a cell, and tiles in it.
+CELL_PANELS = 3
+CELL_GROUPS = CELL_PANELS * LANES // GROUP
+CELL = CELL_GROUPS * TILE
+# Rows packed at a time: the four panels that a cell meets are 32 KB, which is L1.
+BLOCK = 128
+# Rows gathered at a time.
+GATHERED = 32
+# A chunk is long beside the adding of its sums to the total; 64 of them keep many threads busy.
+MIN_CHUNK_ROWS = 512
+MAX_CHUNKS = 64
+# The chunks' sums take at most this share of the memory of X, or so many numbers.
+SUMS_SHARE = 0.025
+SUMS_LEAST = 500_000
+# Where the chunks are few, their cells are cut in bands. Each band packs its rows for itself, which
+# takes about a twentieth of the time of a band as wide as this many columns.
+MIN_TASKS = 16
+BAND_COLUMNS = 128
+
+
+@kernel
+def cells_before(strip: int, n_panels: int) -> int:
+    """Cells in the strips (of three panels of columns) to the left of `strip`."""
+    return strip * n_panels - CELL_PANELS * (strip * (strip - 1) // 2)
+
+
+@kernel
+def intercept_slot(n_features: int, width: int, packed: int) -> int:
+    """Place of the column of ones: a lane that no feature uses, or else a panel of its own."""
+    if width == packed:
+        return n_features
+    return packed - LANES
+
+
+@kernel
+def slot_of(column: int, n_features: int, width: int, packed: int) -> int:
+    """Place of a column of the matrix among the packed columns; the last is that of ones."""
+    if column < n_features:
+        return unpack_slot(column, width, packed)
+    return intercept_slot(n_features, width, packed)
+
+
+@kernel
+def pack_columns(rows: Any, width: int, center_out: Any, scale_out: Any) -> None:
+    """Pack centre and inverse scale; lanes that no feature uses have inverse scale 0."""
+    center_out[:] = 0.0
+    scale_out[:] = 0.0
+    for column in range(rows.center.size):
+        slot = unpack_slot(column, width, center_out.size)
+        center_out[slot] = rows.center[column]
+        scale_out[slot] = rows.inverse_scale[column]
+
+
+@kernel
+def pack_panels(
+    values: Any, place: int, stride: int, width: int, count: int,
+    center: Any, scale: Any, root: int, first: int, start: int, height: int, work: Any,
+) -> None:  # fmt: skip
+    """Write `count` rows from `start` of the block on to its panels, `first` and later ones.
+
+    The roots of their weights lie in `work` too, from `root` on.
+    """
+    last = center.size - LANES
+    zero = splat(0.0)
+    for row in range(count):
+        source = place + row * stride
+        factor = broadcast(work, root + row)
+        to = first * height + (start + row) * LANES
+        column = first * LANES
+        while column <= last:
+            at = source + (column if column < last else width - LANES)
+            centred = subtract(load(values, at), load(center, column))
+            scaled = multiply_add(centred, load(scale, column), zero)
+            store(work, to, multiply_add(scaled, factor, zero))
+            to += height
+            column += LANES
+
+
+@kernel
+def add_tile(
+    panels: Any, panel: int, column: int, height: int, count: int, sums_out: Any, to: int
+) -> None:
+    """Add the products of one panel with six columns, over `count` rows."""
+    # The six columns lie in one panel or in two neighbours; all six start at an even lane.
+    b0 = column // LANES * height + column % LANES
+    b2 = (column + 2) // LANES * height + (column + 2) % LANES
+    b4 = (column + 4) // LANES * height + (column + 4) % LANES
+    c0, c1, c2 = splat(0.0), splat(0.0), splat(0.0)
+    c3, c4, c5 = splat(0.0), splat(0.0), splat(0.0)
+    a = panel * height
+    for k in range(0, count * LANES, LANES):
+        v = load(panels, a + k)
+        c0 = multiply_add(v, broadcast(panels, b0 + k), c0)
+        c1 = multiply_add(v, broadcast(panels, b0 + 1 + k), c1)
+        c2 = multiply_add(v, broadcast(panels, b2 + k), c2)
+        c3 = multiply_add(v, broadcast(panels, b2 + 1 + k), c3)
+        c4 = multiply_add(v, broadcast(panels, b4 + k), c4)
+        c5 = multiply_add(v, broadcast(panels, b4 + 1 + k), c5)
+    store(sums_out, to, add(load(sums_out, to), c0))
+    store(sums_out, to + LANES, add(load(sums_out, to + LANES), c1))
+    store(sums_out, to + 2 * LANES, add(load(sums_out, to + 2 * LANES), c2))
+    store(sums_out, to + 3 * LANES, add(load(sums_out, to + 3 * LANES), c3))
+    store(sums_out, to + 4 * LANES, add(load(sums_out, to + 4 * LANES), c4))
+    store(sums_out, to + 5 * LANES, add(load(sums_out, to + 5 * LANES), c5))
+
+
+@kernel
+def add_cells(
+    panels: Any, height: int, count: int, n_slots: int, strip: int, panel: int, n_cells: int,
+    sums_out: Any, to: int,
+) -> None:  # fmt: skip
+    """Add the products of a block to `n_cells` cells, from one on, down its strip and the next."""
+    n_panels = (n_slots + LANES - 1) // LANES
+    for cell in range(n_cells):
+        # Tiles wholly above the diagonal or beyond the last column stay as they are: unread.
+        left = strip * CELL_PANELS * LANES
+        columns = min(n_slots, (panel + 1) * LANES) - left
+        n_tiles = min(CELL_GROUPS, (columns + GROUP - 1) // GROUP)
+        for tile in range(n_tiles):
+            at = to + cell * CELL + tile * TILE
+            add_tile(panels, panel, left + tile * GROUP, height, count, sums_out, at)
+        panel += 1
+        if panel == n_panels:
+            strip += 1
+            panel = strip * CELL_PANELS
+
+
+@kernel
+def strip_of(cell: int, n_panels: int) -> int:
+    """Strip of three panels of columns in which a cell lies."""
+    strip = 0
+    while cells_before(strip + 1, n_panels) <= cell:
+        strip += 1
+    return strip
+
+
+@kernel
+def plan(n_samples: int, n_slots: int, size: int, itemsize: int) -> tuple[int, int]:
+    """Rows of a chunk and bands of the cells, by the shape and the type of X alone."""
+    share = int(SUMS_SHARE * itemsize / 8 * n_samples * n_slots)
+    n_chunks = min(MAX_CHUNKS, (n_samples + MIN_CHUNK_ROWS - 1) // MIN_CHUNK_ROWS)
+    n_chunks = max(1, min(n_chunks, max(share, SUMS_LEAST) // size))
+    n_bands = min((MIN_TASKS + n_chunks - 1) // n_chunks, max(1, n_slots // BAND_COLUMNS))
+    step = (n_samples + n_chunks - 1) // n_chunks
+    return (step + BLOCK - 1) // BLOCK * BLOCK, n_bands
+
+
+@kernel
+def add_chunks(sums: Any, n_chunks: int, size: int) -> None:
+    """Add the chunks' sums to those of the first, in the order of the rows."""
+    for chunk in range(1, n_chunks):
+        for place in range(0, size, LANES):
+            more = load(sums, chunk * size + place)
+            store(sums, place, add(load(sums, place), more))
+
+
+@kernel
+def unpack_cells(
+    sums: Any, n_features: int, width: int, packed: int, n_panels: int, gram_out: Any
+) -> None:
+    """Copy the cells to both triangles of the matrix, in the order of the features."""
+    for column in range(n_features + 1):
+        for row in range(column, n_features + 1):
+            low = slot_of(column, n_features, width, packed)
+            high = slot_of(row, n_features, width, packed)
+            if low > high:
+                low, high = high, low
+            strip = low // (CELL_PANELS * LANES)
+            cell = cells_before(strip, n_panels) + high // LANES - CELL_PANELS * strip
+            inside = low - strip * CELL_PANELS * LANES
+            value = sums[cell * CELL + inside * LANES + high % LANES]
+            gram_out[row, column] = value
+            gram_out[column, row] = value
+
+
+def _gram(direct: bool) -> Twins:
+    source = direct_source if direct else gathered_source
+    bring_block = direct_block if direct else gathered_block
+
+    @kernel
+    def add_rows(
+        rows: Any, weights: Any, start: int, stop: int, width: int, center: Any, scale: Any,
+        n_slots: int, strip: int, panel: int, n_cells: int, sums_out: Any, to: int,
+    ) -> None:  # fmt: skip
+        """Add the rows from `start` to `stop` to `n_cells` cells from (`panel`, `strip`) on."""
+        # One line more than whole pages: the panels' rows do not all fall on one set of L1.
+        height = BLOCK * LANES + LANES
+        # In one piece of memory: the panels (as many as whole strips have), the roots of the
+        # weights, and what is gathered.
+        root = (n_slots // (CELL_PANELS * LANES) + 1) * CELL_PANELS * height
+        to_gather = root + BLOCK
+        work = np.empty(to_gather + (0 if direct else GATHERED * width))
+        work[:] = 0.0
+        values = source(rows.X, work)
+        stride = rows.stride if direct else width
+        ones_slot = intercept_slot(rows.center.size, width, center.size)
+        ones = ones_slot // LANES * height + ones_slot % LANES
+        for place in range(to, to + n_cells * CELL, LANES):
+            store(sums_out, place, splat(0.0))
+        for begin in range(start, stop, BLOCK):
+            count = min(BLOCK, stop - begin)
+            for row in range(count):
+                work[root + row] = math.sqrt(weights[begin + row])
+            for piece in range(0, count, GATHERED):
+                size = min(GATHERED, count - piece)
+                place = bring_block(rows, begin + piece, size, width, work, to_gather)
+                pack_panels(
+                    values, place, stride, width, size, center, scale, root + piece,
+                    strip * CELL_PANELS, piece, height, work,
+                )  # fmt: skip
+            for row in range(count):
+                work[ones + row * LANES] = work[root + row]
+            add_cells(work, height, count, n_slots, strip, panel, n_cells, sums_out, to)
+
+    def gram(rows: Any, weights: Any, gram_out: Any) -> None:
+        n_features = rows.center.size
+        packed = packed_width(n_features)
+        width = n_features if direct else packed
+        n_slots = max(
+            packed if direct else n_features, intercept_slot(n_features, width, packed) + 1
+        )
+        n_panels = (n_slots + LANES - 1) // LANES
+        n_cells = cells_before((n_panels + CELL_PANELS - 1) // CELL_PANELS, n_panels)
+        size = n_cells * CELL
+        center, scale = np.empty(packed), np.empty(packed)
+        pack_columns(rows, width, center, scale)
+        step, n_bands = plan(rows.n_samples, n_slots, size, rows.X.itemsize)
+        n_chunks = (rows.n_samples + step - 1) // step
+        sums = np.empty(n_chunks * size)
+        for task in prange(n_chunks * n_bands):
+            chunk, band = task // n_bands, task % n_bands
+            begin, end = n_cells * band // n_bands, n_cells * (band + 1) // n_bands
+            strip = strip_of(begin, n_panels)
+            panel = CELL_PANELS * strip + begin - cells_before(strip, n_panels)
+            add_rows(
+                rows, weights, chunk * step, min((chunk + 1) * step, rows.n_samples), width,
+                center, scale, n_slots, strip, panel, end - begin, sums,
+                chunk * size + begin * CELL,
+            )  # fmt: skip
+        add_chunks(sums, n_chunks, size)
+        unpack_cells(sums, n_features, width, packed, n_panels, gram_out)
+
+    return entry(gram, name="direct" if direct else "gathered")
+
+
+_GRAM = {direct: _gram(direct) for direct in (True, False)}
+
+
+def gram(direct: bool) -> Twins:
+    """Return the compiled ``gram(rows, weights, gram_out)`` for rows read in place or gathered.
+
+    It sets `gram_out`, of shape (n_features + 1, n_features + 1), to the sum over the rows of
+    ``weights[i] * outer(x, x)`` with x the standardised row and a 1 behind it. The weights are
+    not negative.
+    """
+    return _GRAM[direct]

@@ -1,0 +1,167 @@
+"""Which solver suits which data, and the subsamples that give it start and preconditioner."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from ..certificate import DEPENDENT, GRAM_PRICE, Certificate
+from ..hessian import Factor
+from ..objective import Objective
+from ..separation import Separation
+from .course import Limits, Outcome, Point, Watch
+from .goal import Goal
+from .iteration import evaluate
+from .lbfgs import Precondition, lbfgs
+from .newton import newton
+from .newton_cg import newton_cg
+
+__all__ = ["METHODS", "choose", "sample_stride", "solve"]
+
+METHODS = ("lbfgs", "newton", "newton-cg")
+
+# Rows per column in the subsample whose Hessian preconditions: as many as wanted, at least so few;
+# between them as many as keep their share of all rows below what is dear. And bounds of the share.
+ROWS_PER_COLUMN = 30
+FEWEST_PER_COLUMN = 10
+DEAR_SHARE = 1 / 12
+LARGEST_SHARE = 1 / 6
+SMALLEST_SHARE = 1 / 25
+# Up to this work of a Gram matrix (rows times columns squared) Newton needs no subsample.
+NEWTON_WORK = 4e6
+# Up to this many columns Newton is faster than L-BFGS without a subsample.
+NEWTON_SIZE = 100
+# Hessians of their own for several models, up to this many columns for a whole Hessian.
+OWN_HESSIANS = 120
+# With more columns than this, and rows too few for a subsample, no Hessian is formed.
+MAX_HESSIAN = 1000
+# A little of the diagonal keeps the preconditioner definite where columns are collinear.
+RIDGE = 1e-10
+SAMPLE_ITERATIONS = 30
+
+
+def choose(n_samples: int, n_features: int) -> tuple[str, str]:
+    """Return the method for data of a shape, and why."""
+    size = n_features + 1
+    if n_samples * size**2 <= NEWTON_WORK:
+        return "newton", "the Hessian of all rows is cheap"
+    if size <= NEWTON_SIZE and sample_stride(n_samples, n_features) == 1:
+        return "newton", "too few rows for a subsample, too few columns for it to matter"
+    if sample_stride(n_samples, n_features) > 1:
+        return "lbfgs", "rows enough for a subsample to precondition"
+    if n_features > MAX_HESSIAN:
+        return "newton-cg", "too many columns for a Hessian"
+    return "lbfgs", "preconditioned by the Hessian at the start"
+
+
+def sample_stride(n_samples: int, n_features: int) -> int:
+    """Return s such that every s-th row is a subsample worth solving first; 1 for none.
+
+    Strides above 8 are prime: cycles in the order of the rows then do not fall in step with them.
+    """
+    size = n_features + 1
+    wanted = min(ROWS_PER_COLUMN * size, n_samples * DEAR_SHARE)
+    wanted = max(wanted, FEWEST_PER_COLUMN * size, n_samples * SMALLEST_SHARE)
+    stride = int(n_samples / wanted)
+    if stride < 1 / LARGEST_SHARE:
+        return 1
+    return max(p for p in (6, 7, 11, 13, 17, 19, 23) if p <= stride)
+
+
+def solve(
+    objective: Objective, theta: Any, method: str, stride: int, is_warm: bool, limits: Limits,
+    began: float,
+) -> Outcome:  # fmt: skip
+    """Minimise the objective from theta (n_models, n_features + 1) by one of METHODS or "auto".
+
+    `stride` gives the subsample that starts and preconditions "lbfgs"; with `is_warm` theta is a
+    better start than the subsample's optimum.
+    """
+    why = "as asked"
+    if method == "auto":
+        method, why = choose(*objective.design.shape)
+    watch = Watch(limits, began)
+    certificate = Certificate(objective, 1 if method == "newton" else stride)
+    separation = Separation(objective)
+    goal = Goal(limits.tol, objective.n_models, certificate, separation)
+    try:
+        if method == "newton":
+            point, reason = newton(objective, theta, goal, certificate, watch)
+        elif method == "newton-cg":
+            point, reason = newton_cg(objective, theta, goal, watch)
+        else:
+            point, reason = _climb(objective, theta, goal, stride, is_warm, watch)
+    except KeyboardInterrupt:  # before the first iteration
+        point, reason = evaluate(objective, theta, watch), "interrupted"
+    if reason == "interrupted":
+        goal.prove(point, at_once=True)
+    return Outcome(
+        coef=point.theta[:, :-1],
+        intercept=point.theta[:, -1],
+        gradient=objective.user_gradient(point.gradient[:, :-1], point.gradient[:, -1]),
+        history=np.array(watch.history),
+        n_iter=watch.n_iter,
+        reason=reason,
+        bound=goal.bound,
+        choice=f"{method} ({why})",
+        separated={model: separation.columns(model) for model in separation.found},
+    )
+
+
+def _climb(
+    objective: Objective, theta: Any, goal: Goal, stride: int, is_warm: bool, watch: Watch
+) -> tuple[Point, str]:
+    """L-BFGS from the optimum of a subsample, itself found in the same way, with its Hessian."""
+    certificate = goal.certificate or Certificate(objective, stride)
+    rows = certificate.rows
+    if stride > 1 and not is_warm:
+        # The optimum of the subsample is itself off by about this much.
+        inner = Goal(0.05 * theta.shape[1] / rows.design.shape[0], rows.n_models)
+        quiet = Watch(Limits(0.0, SAMPLE_ITERATIONS, None, watch.limits.time_limit), watch.began)
+        begin, reason = _climb(rows, theta, inner, sample_stride(*rows.design.shape), False, quiet)
+        theta = begin.theta
+        if reason in ("interrupted", "time_limit"):
+            return evaluate(objective, theta, watch), reason
+
+    def renew(theta: Any) -> Precondition:
+        return _hessians(rows, theta, rows.curvature(theta), certificate)
+
+    price = GRAM_PRICE * theta.shape[1] / stride
+    return lbfgs(objective, evaluate(objective, theta, watch), renew, price, goal, watch)
+
+
+def _hessians(
+    rows: Objective, theta: Any, curvature: Any, certificate: Certificate
+) -> Precondition:
+    """Factor the Hessian of each model, or one of their mean where each would take too long."""
+    n_samples, n_features = rows.design.shape
+    n_models = rows.n_models
+    share = n_samples / certificate.objective.design.shape[0]
+    if n_models == 1 or share * n_features <= OWN_HESSIANS:
+        factors = []
+        for model in range(n_models):
+            reference = certificate.provide(model, theta[model].copy(), curvature[model])
+            factors.append(_factor(rows, reference.loss, model))
+    else:
+        mean = rows.loss_hessian(curvature.mean(axis=0), 0)
+        factors = [_factor(rows, mean, model) for model in range(len(rows.l2_reg))]
+
+    def precondition(models: Any, vectors: Any) -> Any:
+        if len(factors) == 1:
+            return factors[0].solve(vectors)
+        solved = [factors[m].solve(vectors[i : i + 1])[0] for i, m in enumerate(models)]
+        return np.array(solved).reshape(vectors.shape)
+
+    return precondition
+
+
+def _factor(rows: Objective, loss: Any, model: int) -> Factor:
+    matrix = loss.copy()
+    diagonal = matrix.diagonal() + rows.penalty_diagonal(model)
+    # A column that does not vary in the subsample may do so in the other rows.
+    varies = np.append(rows.design.columns.inverse_scale > 0.0, rows.fit_intercept)
+    bend = loss[-1, -1] if rows.fit_intercept else 0.25
+    unseen = varies & (diagonal <= 1e-8 * bend)
+    matrix.flat[:: len(matrix) + 1] = np.where(unseen, bend, diagonal * (1.0 + RIDGE))
+    return Factor(matrix, DEPENDENT)

@@ -1,0 +1,94 @@
+"""When a solver may stop: an estimate first, since it is free, then the proof."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from ..certificate import Certificate
+from ..separation import Separation
+from .course import Point
+
+__all__ = ["Goal"]
+
+
+class Goal:
+    """Relative suboptimality of each model, wanted and proven.
+
+    Parameters
+    ----------
+    tol : float
+        Wanted bound on (cost - optimum) / cost.
+    n_models : int
+    certificate : Certificate, optional
+        Without one an estimate decides, as for the subsamples that only serve as a start.
+    separation : Separation, optional
+        Looks whether there is an optimum at all.
+    """
+
+    def __init__(
+        self,
+        tol: float,
+        n_models: int,
+        certificate: Certificate | None = None,
+        separation: Separation | None = None,
+    ) -> None:
+        self.tol = tol
+        self.certificate = certificate
+        self.separation = separation
+        self.bound = np.full(n_models, np.inf)
+        self.met = np.zeros(n_models, dtype=bool)
+
+    def look(self, models: Any, theta: Any, cost: Any, gradient: Any, estimate: Any) -> None:
+        """Take the evaluated points of some models and what they are thought to lack."""
+        for place, model in enumerate(models):
+            wanted = self.tol * abs(cost[place])
+            if not estimate[place] <= wanted:
+                continue
+            if self.certificate is not None:
+                gain = self.certificate.bound(int(model), theta[place], gradient[place], wanted)
+                self.bound[model] = relative(gain, cost[place])
+                self.met[model] = self.bound[model] <= self.tol
+            else:
+                self.met[model] = True
+
+    def prove(self, point: Point, at_once: bool = False) -> Any:
+        """Return the best bounds that can be proven at a point where a solver ended.
+
+        `at_once`: by what is there already, for a user who waits after Ctrl-C.
+        """
+        if self.certificate is not None:
+            for model in np.flatnonzero(~self.met):
+                cost = float(point.cost[model])
+                where = int(model), point.theta[model], point.gradient[model]
+                gain = self.certificate.bound(*where, self.tol * abs(cost), at_once)
+                if not relative(gain, cost) <= self.tol:
+                    gain = min(gain, self.certificate.bound(*where, 0.0, at_once))
+                self.bound[model] = relative(gain, cost)
+                self.met[model] = self.bound[model] <= self.tol
+        return self.bound
+
+    def hopeless(self, theta: Any, n_iter: int) -> Any:
+        """Return which models have no optimum, as far as the iterates show."""
+        if self.separation is None:
+            return False
+        return self.separation.look(theta, n_iter)
+
+    def conclude(self, point: Point, reason: str) -> str:
+        """Return why a fit ended, once `reason` made it end: the proof may say otherwise."""
+        self.prove(point)
+        if self.met.all():
+            return "converged"
+        if self.separation is not None:
+            if reason in ("max_iter", "rounding"):
+                self.separation.decide(np.flatnonzero(~self.met))
+            if self.separation.found:
+                return "separable"
+        return reason
+
+
+def relative(gain: float, cost: float) -> float:
+    """Return the suboptimality relative to the optimum, from its bound and the cost."""
+    lowest = cost - gain
+    return float(gain / lowest) if lowest > 0.0 else np.inf

@@ -1,0 +1,121 @@
+"""The iteration that Newton-like solvers share: direction, proof, line search."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from ..objective import Objective
+from .course import Point, Watch
+from .goal import Goal
+
+__all__ = ["Directions", "evaluate", "iterate"]
+
+# Least decrease of the cost, as a share of what its slope promises.
+DECREASE = 1e-4
+# Changes of the cost below this share of it are rounding errors.
+ROUNDING = 1e-13
+MAX_TRIALS = 30
+# Iterations near the end that do not halve what is missing, after which rounding is to blame.
+PATIENCE = 6
+NEAR = 1e-13
+
+# Takes a point and the models that still move; returns a direction of descent for each of them.
+Directions = Callable[[Point, Any], Any]
+
+
+def evaluate(objective: Objective, theta: Any, watch: Watch, curvature_out: Any = None) -> Point:
+    """Return the evaluated start of an iteration."""
+    found = objective.at(theta, curvature_out)
+    watch.history.append(found.cost)
+    return Point(theta, found.cost, found.gradient)
+
+
+def iterate(
+    objective: Objective, point: Point, directions: Directions, goal: Goal, watch: Watch,
+    curvature: Any = None,
+) -> tuple[Point, str]:  # fmt: skip
+    """Go on from an evaluated point until every model rests; return the last point and why.
+
+    1. directions of the models that still move; 2. half the slope along it estimates what a model
+    lacks: those that meet the goal rest, and those that rounding keeps from it; 3. line search from
+    step 1; 4. separable classes, limits and the user may end it.
+    """
+    if not np.isfinite(point.cost).all() or not np.isfinite(point.gradient).all():
+        return point, "not finite"
+    lowest = np.full(objective.n_models, np.inf)
+    waited = np.zeros(objective.n_models, dtype=int)
+    resting = np.zeros(objective.n_models, dtype=bool)
+    try:
+        while True:
+            active = np.flatnonzero(~resting)
+            direction = directions(point, active)
+            gradient, cost = point.gradient[active], point.cost[active]
+            slope = np.einsum("ij,ij->i", gradient, direction)
+            goal.look(active, point.theta[active], cost, gradient, -0.5 * slope)
+            waited[active] = np.where(-slope < 0.5 * lowest[active], 0, waited[active] + 1)
+            lowest[active] = np.minimum(lowest[active], -slope)
+            resting |= goal.met | ((waited >= PATIENCE) & (lowest < NEAR * np.abs(point.cost)))
+            keep = ~resting[active]
+            if keep.any():
+                moving = active[keep]
+                found, failed = search(
+                    objective, point, moving, direction[keep], slope[keep], curvature
+                )
+                point = found
+                reason = watch.note(point.cost)
+                resting[moving[failed]] = True
+                resting |= goal.hopeless(point.theta, watch.n_iter)
+                if reason:
+                    return point, goal.conclude(point, reason)
+            if resting.all():
+                return point, goal.conclude(point, "rounding")
+    except KeyboardInterrupt:
+        return point, "interrupted"
+
+
+def search(
+    objective: Objective, point: Point, models: Any, direction: Any, slope: Any,
+    curvature: Any = None,
+) -> tuple[Point, Any]:  # fmt: skip
+    """Step along `direction` until the cost of each model has decreased enough.
+
+    Where the decrease is too small to be told from rounding, the slope at the new point decides
+    (Hager and Zhang, 2005, SIAM Journal on Optimization 16). Returns the new point of all models,
+    and for each of `models` whether no step served. `curvature` (n_models, n_samples), if given,
+    gets the row curvatures there.
+    """
+    part = objective if len(models) == objective.n_models else objective.only(models)
+    theta, cost, gradient = point.theta.copy(), point.cost.copy(), point.gradient.copy()
+    step, pending = np.ones(len(models)), np.arange(len(models))
+    for _ in range(MAX_TRIALS):
+        trial = point.theta[models[pending]] + step[pending, None] * direction[pending]
+        tried = part if len(pending) == len(models) else objective.only(models[pending])
+        bent = None if curvature is None else np.empty((len(pending), curvature.shape[1]))
+        found = tried.at(trial, bent)
+        before, promised = point.cost[models[pending]], slope[pending]
+        with np.errstate(invalid="ignore", over="ignore"):
+            after = np.einsum("ij,ij->i", found.gradient, direction[pending])
+            enough = found.cost <= before + DECREASE * step[pending] * promised
+            level = found.cost <= before + ROUNDING * np.abs(before)
+            # A slope that points up steeply means that the step went much too far.
+            accepted = (enough | level) & (after <= (2.0 * DECREASE - 1.0) * promised)
+            accepted |= enough & (found.cost < before - ROUNDING * np.abs(before))
+        done = pending[accepted]
+        theta[models[done]], cost[models[done]] = trial[accepted], found.cost[accepted]
+        gradient[models[done]] = found.gradient[accepted]
+        if bent is not None:
+            curvature[models[done]] = bent[accepted]
+        if accepted.all():
+            return Point(theta, cost, gradient), np.zeros(len(models), dtype=bool)
+        with np.errstate(invalid="ignore", over="ignore", divide="ignore"):
+            excess = found.cost - before - step[pending] * promised
+            shorter = -promised * step[pending] / (2.0 * excess)
+        shorter = np.where(np.isfinite(shorter), np.clip(shorter, 0.1, 0.5), 0.1)
+        step[pending] *= shorter
+        pending = pending[~accepted]
+    failed = np.zeros(len(models), dtype=bool)
+    failed[pending] = True
+    return Point(theta, cost, gradient), failed
