@@ -1,31 +1,42 @@
 """Memory that a fit takes on top of X, measured in a fresh process; also the asv suite for it.
 
-`python -m benchmarks.memory ROWS COLUMNS DTYPE` prints the peak above the state before the fit.
+`python -m benchmarks.memory ROWS COLUMNS DTYPE CASE` prints the peak above the state before the
+fit. CASE is "memory", "disk", where X is a memory map that is streamed, or "disk-passes", the
+same without validation and proof.
 """
 
 from __future__ import annotations
 
 import resource
 import sys
+import tempfile
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 
+import fastlogit
+from fastlogit.design.streamed import StreamedDesign
+from fastlogit.kernels.descent import start_state
+from fastlogit.objective import Objective
+
 from .answers import check_cost_reached
 from .fresh import run
-from .problems import FULL, make_problem, short_fit_call
+from .problems import BLOCK_BYTES, FULL, Problem, make_problem, short_fit_call, stopping_early
 
 STATUS = Path("/proc/self/status")
 RESET_PEAK = Path("/proc/self/clear_refs")
 SHAPE = (2_500_000, 100) if FULL else (50_000, 100)
 N_ITER = 5
+WARM_UP_ROWS = 40_000
 
 
-def extra_bytes(shape: tuple[int, int], dtype: str = "float64") -> int:
+def extra_bytes(shape: tuple[int, int], dtype: str = "float64", case: str = "memory") -> int:
     """Peak memory during a fit above that before it, in a process of its own."""
-    _, printed = run("-m", "benchmarks.memory", str(shape[0]), str(shape[1]), dtype)
+    _, printed = run("-m", "benchmarks.memory", str(shape[0]), str(shape[1]), dtype, case)
     return int(printed)
 
 
@@ -48,28 +59,88 @@ def _status_bytes(name: str) -> int:
     return int(line.split()[1]) * 1024
 
 
-def main(n_samples: int, n_features: int, dtype: str) -> None:
-    drawn = make_problem((n_samples, n_features), dtype)
-    # Labels as they usually come: the fit then needs class codes of its own.
-    problem = replace(drawn, y=drawn.y.astype(np.int64))
-    # Compiled code and thread stacks are not part of the fit's memory: load them beforehand, by
-    # a fit that is large enough to run in parallel.
-    rows = slice(0, min(n_samples, 20_000))
-    small = replace(problem, X=problem.X[rows], y=problem.y[rows])
-    check_cost_reached(small, short_fit_call(small, N_ITER)())
-    print(peak_above(short_fit_call(problem, N_ITER)))
+def on_disk(shape: tuple[int, int], dtype: str, folder: Path) -> Problem:
+    """Draw a problem whose X lies in a file, through which this process has not looked."""
+    n_samples, n_features = shape
+    y = np.empty(n_samples, np.uint8)
+    step = max(1, BLOCK_BYTES // (8 * n_features))
+    with (folder / "X.bin").open("wb") as file:
+        for start in range(0, n_samples, step):
+            count = min(step, n_samples - start)
+            block = make_problem((count, n_features), dtype, seed=start)
+            file.write(block.X)
+            y[start : start + count] = block.y
+    X = np.memmap(folder / "X.bin", dtype=dtype, mode="r", shape=shape)
+    return Problem(X, y, np.zeros(n_features), 0.0)
+
+
+def short_descent_call(problem: Problem) -> Callable[[], Any]:
+    """Return a short fit by gradient descent, the solver that keeps least."""
+
+    def call() -> Any:
+        with stopping_early():
+            return fastlogit.gradient_descent(problem.X, problem.y, max_iter=N_ITER)
+
+    return call
+
+
+def passes_call(problem: Problem) -> Callable[[], Any]:
+    """Return the same fit without validation and proof: what the passes themselves take."""
+
+    def call() -> Any:
+        codes = problem.y.astype(np.uint8)
+        objective = Objective(StreamedDesign(problem.X), codes, [1], np.empty(0), 0.0)
+        objective.standardize()
+        step_size = 1.0 / objective.curvature_bound()
+        state = start_state(np.zeros((1, problem.X.shape[1])), np.zeros(1))
+        objective.evaluate(state)
+        history = np.empty((N_ITER, 1))
+        objective.design.descend(
+            objective.targets, objective.penalty, step_size, False, 0.0, state, history
+        )
+        coef, intercept = objective.to_user(state.point, state.point_intercept)
+        costs = [*history[:, 0], state.cost[0]]
+        return SimpleNamespace(coef=coef[0], intercept=float(intercept[0]), history=costs)
+
+    return call
+
+
+CALLS: dict[str, Callable[[Problem], Callable[[], Any]]] = {
+    "memory": lambda problem: short_fit_call(problem, N_ITER),
+    "disk": short_descent_call,
+    "disk-passes": passes_call,
+}
+
+
+def main(n_samples: int, n_features: int, dtype: str, case: str) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        shape = n_samples, n_features
+        in_memory = case == "memory"
+        drawn = make_problem(shape, dtype) if in_memory else on_disk(shape, dtype, Path(folder))
+        # Labels as they usually come: the fit then needs class codes of its own.
+        problem = replace(drawn, y=drawn.y.astype(np.int64))
+        # Compiled code and thread stacks are not part of the fit's memory: load them beforehand,
+        # by a fit that is large enough to run in parallel (the blocks of one streamed are not).
+        rows = slice(0, min(n_samples, WARM_UP_ROWS))
+        small = replace(problem, X=problem.X[rows], y=problem.y[rows])
+        if not in_memory:
+            short_descent_call(replace(small, X=np.asarray(small.X)))()
+        # Last, since it lets go of the pages that the other one has left.
+        check_cost_reached(small, CALLS[case](small)())
+        print(peak_above(CALLS[case](problem)))
 
 
 class ExtraMemory:
-    """Validation, standardisation and 5 steps."""
+    """Validation, standardisation and 5 steps; of X on disk by gradient descent."""
 
-    params = (["float64", "float32"],)
-    param_names = ("dtype",)
+    params = (["float64", "float32"], ["memory", "disk"])
+    param_names = ("dtype", "case")
     unit = "% of X"
 
-    def track_share(self, dtype: str) -> float:
-        return 100.0 * extra_bytes(SHAPE, dtype) / (SHAPE[0] * SHAPE[1] * np.dtype(dtype).itemsize)
+    def track_share(self, dtype: str, case: str) -> float:
+        size = SHAPE[0] * SHAPE[1] * np.dtype(dtype).itemsize
+        return 100.0 * extra_bytes(SHAPE, dtype, case) / size
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]), int(sys.argv[2]), sys.argv[3])
+    main(int(sys.argv[1]), int(sys.argv[2]), sys.argv[3], sys.argv[4])

@@ -43,6 +43,8 @@ HOPELESS = 2.0
 SERIES = 0.02
 # Change of a raw prediction above which a Hessian is made anew: curvatures may have changed by e.
 FAR = 1.0
+# So often a subsample may say nothing near the end, before all rows are asked.
+FAILURES = 2
 
 
 def gain_bound(decrement: Any, radius: Any) -> Any:
@@ -73,19 +75,25 @@ class _Reference:
         self.matrix.flat[:: len(theta) + 1] += rows.penalty_diagonal(model)
         self.factor = Factor(self.matrix, DEPENDENT)
         self.rows = rows
-        self.radius = np.inf
-        self.is_exact = False
+        # x_i' M^-1 x_i is at most 1 over the share that the row's own term has in M.
+        lowest = float(curvature.min(initial=np.inf, where=curvature > 0.0))
+        weight = float(rows.targets.total_weight[model]) / share
+        self.radius = float(np.sqrt(weight / lowest)) if np.isfinite(lowest) else np.inf
+        self.looks = 0
 
-    def _cheap_radius(self) -> float:
+    def _tighten_cheaply(self) -> None:
         """Bound the largest x' M^-1 x by the largest row times the trace of M^-1."""
+        if self.looks >= 1:
+            return
         ones = np.ones(self.theta.size - 1)
         largest = self.rows.design.largest_row(ones, 0.0 * ones) + self.rows.fit_intercept
         inverse = self.factor.half_solve(np.eye(self.theta.size))
-        return float(np.sqrt(largest * np.square(inverse).sum()))
+        self.radius = min(self.radius, float(np.sqrt(largest * np.square(inverse).sum())))
+        self.looks = 1
 
-    def tighten(self) -> None:
+    def _tighten(self) -> None:
         """Take the exact largest x' M^-1 x, as costly as the Gram matrix itself."""
-        if self.is_exact:
+        if self.looks >= 2:
             return
         inverse = self.factor.half_solve(np.eye(self.theta.size)).T
         squares = np.zeros(self.rows.design.shape[0])
@@ -95,32 +103,31 @@ class _Reference:
             raw = self.rows.design.raw_prediction(np.ascontiguousarray(part[:, :-1]), last)
             squares += np.square(raw).sum(axis=0)
         self.radius = min(self.radius, float(np.sqrt(squares.max())))
-        self.is_exact = True
+        self.looks = 2
 
-    def gain(self, theta: Any, gradient: Any, wanted: float) -> float:
-        """Return a bound on the gain from `theta`; inf where M is too far off or says nothing."""
+    def gain(self, gradient: Any, moved: float, wanted: float) -> float:
+        """Return a bound on the gain from a point where raw predictions have `moved` that much."""
         decrement = self.factor.half_solve(gradient[None, :])[0]
         delta = float(np.sqrt(decrement @ decrement))
         if not self._explains(gradient, delta):
             return np.inf
-        swell = 1.0
-        if 0.5 * delta**2 <= wanted:
-            # Each row's curvature has fallen by the change of its raw prediction at the most.
-            swell = float(np.exp(0.5 * min(self._moved(theta), FAR)))
+        # The logarithm of a row's curvature falls by the change of its raw prediction at the most.
+        swell = float(np.exp(0.5 * moved))
         delta *= swell
-        if self.radius == np.inf:
-            self.radius = self._cheap_radius()
         gain = float(gain_bound(delta, self.radius * swell))
-        if not gain <= wanted and 0.5 * delta**2 <= 0.8 * wanted:
-            self.tighten()
+        for tighten in (self._tighten_cheaply, self._tighten):
+            if gain <= wanted or 0.5 * delta**2 > 0.8 * wanted > 0.0:
+                break
+            tighten()
             gain = float(gain_bound(delta, self.radius * swell))
         return gain
 
-    def is_near(self, theta: Any) -> bool:
-        """Say whether the matrix still serves at `theta`."""
-        return self._moved(theta) <= FAR
+    def least(self, gradient: Any) -> float:
+        """Return what the bound would be at the least: half the squared decrement."""
+        decrement = self.factor.half_solve(gradient[None, :])[0]
+        return float(0.5 * (decrement @ decrement))
 
-    def _moved(self, theta: Any) -> float:
+    def moved(self, theta: Any) -> float:
         """Return the largest change of a raw prediction since the matrix was made."""
         if np.array_equal(theta, self.theta):
             return 0.0
@@ -157,6 +164,8 @@ class Certificate:
         self._references: dict[int, _Reference] = {}
         self._largest: dict[int, float] = {}
         self._bends: dict[int, tuple[Any, float]] = {}
+        self._failures = np.zeros(objective.n_models, dtype=int)
+        self._whole: Certificate | None = None
 
     def provide(self, model: int, theta: Any, curvature: Any) -> Any:
         """Take row curvatures (of the subsample) at a point; return the Hessian of their loss."""
@@ -175,17 +184,35 @@ class Certificate:
         if gain <= wanted or self.objective.design.shape[1] > MAX_GRAM:
             return gain
         reference = self._references.get(model)
-        if reference is None or not reference.is_near(theta):
+        if reference is not None and reference.least(gradient) > HOPELESS * wanted > 0.0:
+            return gain
+        moved = np.inf if reference is None else reference.moved(theta)
+        if reference is None or not moved <= FAR:
             if at_once or (self._is_penalized(model) and self._price() > PATIENCE):
                 return gain
             curvature = self.rows.only([model]).curvature(theta[None, :])[0]
-            reference = self.provide(model, theta.copy(), curvature)
-        return min(gain, reference.gain(theta, gradient, wanted))
+            reference, moved = self.provide(model, theta.copy(), curvature), 0.0
+        gain = min(gain, reference.gain(gradient, moved, wanted))
+        if gain == np.inf and self.rows is not self.objective and not at_once:
+            return self._bound_by_all_rows(model, theta, gradient, wanted)
+        return gain
+
+    def _bound_by_all_rows(self, model: int, theta: Any, gradient: Any, wanted: float) -> float:
+        """Serve where the subsample says nothing, as of a column that is 0 in all its rows.
+
+        At first another iteration is cheaper: it may bring the point near enough.
+        """
+        self._failures[model] += 1
+        if self._failures[model] <= FAILURES and wanted > 0.0:
+            return np.inf
+        if self._whole is None:
+            self._whole = Certificate(self.objective)
+        return self._whole.bound(model, theta, gradient, wanted)
 
     def _price(self) -> float:
         """Return roughly how many passes over all rows a Gram matrix of the subsample costs."""
         share = self.rows.design.shape[0] / self.objective.design.shape[0]
-        return GRAM_PRICE * share * self.rows.design.shape[1]
+        return float(GRAM_PRICE * share * self.rows.design.shape[1])
 
     def _penalty_bound(self, model: int, theta: Any, gradient: Any, wanted: float) -> float:
         if not self._is_penalized(model):

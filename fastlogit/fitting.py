@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 import time
 import warnings
@@ -11,13 +12,12 @@ from typing import Any, Literal
 
 import numpy as np
 
-from . import threads, validation
-from .design.dense import DenseDesign
-from .design.streamed import StreamedDesign, is_streamable
+from . import validation
 from .errors import DivergenceError, SeparationWarning
 from .objective import Objective
+from .opening import open_design
 from .result import Callback, FitResult
-from .solvers.choice import METHODS, sample_stride, solve
+from .solvers.choice import FEWEST_PER_COLUMN, METHODS, sample_stride, solve
 from .solvers.course import Limits, Outcome
 from .solvers.gradient_descent import Options
 from .solvers.gradient_descent import gradient_descent as descend
@@ -78,7 +78,7 @@ def fit(
         Class labels: numbers, booleans or strings.
     C : float > 0, optional
         Inverse strength of the L2 penalty as in scikit-learn: the fit minimises
-        ``C * sum(loss) + sum(coef**2) / 2``.
+        ``C * sum(loss) + sum(coef**2) / 2``. Infinity is no penalty.
     l2_reg : float >= 0 or array-like of shape (n_features,), optional
         The strength on the scale of the mean loss: adds ``sum(l2_reg * coef**2) / 2`` to it, in
         the units of X; ``l2_reg = 1 / (C * sum of weights)`` is the same penalty. One for all
@@ -146,7 +146,9 @@ def fit(
     objective = problem.objective
     if descent is not None:
         _standardize(problem, descent[1])
-        outcome = descend(objective, _start(problem), descent[0], began, certified=True)
+        outcome = descend(
+            objective, _start(problem), descent[0], began, _stride(objective), certified=True
+        )
         return _conclude(problem, outcome, descent[0], "gradient_descent", began)
     stride = _stride(objective)
     if not (stride > 1 and objective.standardize(stride)):
@@ -233,6 +235,8 @@ def gradient_descent(
     -----
     sklearn.exceptions.ConvergenceWarning
         If `max_iter` or `time_limit` ends the fit.
+    SeparationWarning
+        If they end it and the classes are separable: without a penalty there is no optimum.
     """
     began = time.perf_counter()
     options = Options(
@@ -246,7 +250,8 @@ def gradient_descent(
     standardize = _check_standardize(standardize)
     problem = _problem(X, y, None, l2_reg, sample_weight, offset, intercept, start, n_threads)
     _standardize(problem, standardize)
-    outcome = descend(problem.objective, _start(problem), options, began)
+    stride = _stride(problem.objective)
+    outcome = descend(problem.objective, _start(problem), options, began, stride)
     return _conclude(problem, outcome, options, "gradient_descent", began)
 
 
@@ -283,26 +288,33 @@ def _problem(
     start: Any, n_threads: int | None,
 ) -> Problem:  # fmt: skip
     """Check everything that the user gave, before any work."""
-    threads.thread_count(n_threads)
     if C is not None and l2_reg is not None:
         raise ValueError("give C or l2_reg, not both: l2_reg = 1 / (C * sum of weights)")
-    streamed = is_streamable(X)
-    rows = validation.check_source(X) if streamed else validation.check_features(X)
-    n_samples, n_features = rows.shape
+    design = open_design(X, n_threads)
+    n_samples, n_features = design.shape
     classes, codes = validation.encode_labels(y, n_samples)
     weights = validation.check_weights(sample_weight, n_samples, codes)
     strengths = validation.check_l2_reg(0.0 if l2_reg is None else l2_reg, n_features)
     if C is not None:
-        C = validation.check_number("C", C, low=0.0, open_low=True)
-        strengths = 1.0 / (C * (float(weights.sum()) if weights.size else float(n_samples)))
+        strengths = _l2_of_c(C, float(weights.sum()) if weights.size else float(n_samples))
     fixed = _check_intercept(intercept)
-    design = (StreamedDesign if streamed else DenseDesign)(rows, n_threads=n_threads)
     objective = Objective(
         design, codes, [1] if classes.size == 2 else range(classes.size), weights, strengths,
         validation.check_offset(offset, n_samples), fixed is None,
     )  # fmt: skip
     begin = None if start is None else _check_start(start, classes, n_features)
     return Problem(objective, classes, begin, fixed, validation.feature_names(X))
+
+
+def _l2_of_c(C: Any, total_weight: float) -> float:
+    """Return the strength on the scale of the mean loss; C is infinite for none."""
+    if isinstance(C, float) and C == math.inf:
+        return 0.0
+    inverse = validation.check_number("C", C, low=0.0, open_low=True) * total_weight
+    l2_reg = 1.0 / inverse if inverse > 0.0 else math.inf
+    if not math.isfinite(l2_reg):
+        raise ValueError(f"C={C!r} is so small that the penalty overflows; a larger one is needed")
+    return l2_reg
 
 
 def _start(problem: Problem) -> tuple[Any, Any]:
@@ -330,9 +342,12 @@ def _first_theta(problem: Problem) -> tuple[Any, bool]:
 
 
 def _stride(objective: Objective) -> int:
-    """Return the stride of the subsample that starts the fit; 1 where a class would be too rare."""
-    stride = sample_stride(*objective.design.shape)
+    """Return the stride of the subsample that starts the fit; 1 where it would be too small."""
+    n_samples, n_features = objective.design.shape
+    stride = max(sample_stride(n_samples, n_features), objective.design.least_stride)
     targets = objective.targets
+    if n_samples < stride * FEWEST_PER_COLUMN * (n_features + 1):
+        return 1
     if stride > 1:
         codes = targets.codes[0, ::stride]
         if len(targets.weights):
@@ -369,6 +384,8 @@ def _conclude(
     problem: Problem, outcome: Outcome, limits: Any, solver: str, began: float
 ) -> FitResult:
     """Put the outcome in the user's units; warn or raise as the reason asks for."""
+    if outcome.reason == "rounding" and limits.tol == 0.0 and np.isfinite(outcome.bound).all():
+        outcome.reason = "converged"  # the end that the user asked for
     objective = problem.objective
     if not np.isfinite(outcome.history[0]).all() or outcome.reason == "not finite":
         validation.check_finite(objective.design.X, problem.names)

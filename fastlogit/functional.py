@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 
 from . import validation
-from .design.dense import DenseDesign
 from .objective import Objective
+from .opening import open_design
 
 __all__ = ["cost", "cost_gradient"]
 
@@ -108,19 +108,18 @@ def cost_gradient(
         If an argument has the wrong type, shape or value; the text says which, where and what
         to do.
     """
-    array = validation.check_features(X)
-    n_samples, n_features = array.shape
+    design = open_design(X, n_threads)
+    n_samples, n_features = design.shape
     coefs, intercepts, single = validation.check_coef(coef, intercept, n_features)
     n_models = len(coefs)
     codes = validation.check_targets01_of_models(y, n_samples, n_models)
     weights = validation.check_weights_of_models(sample_weight, n_samples, n_models)
     strengths = validation.check_l2_reg(l2_reg, n_features)
     fixed = validation.check_offset(offset, n_samples)
-    design = DenseDesign(array, n_threads=n_threads)
     objective = Objective(design, codes, [1] * n_models, weights, strengths, fixed)
     value, gradient, slope = objective.value_gradient(coefs, intercepts)
     if not (np.isfinite(value).all() and np.isfinite(gradient).all()):
-        validation.check_finite(array, validation.feature_names(X))
+        validation.check_finite(design.X, validation.feature_names(X))
     if single:
         return float(value[0]), gradient[0], float(slope[0])
     return value, np.ascontiguousarray(gradient.T), slope

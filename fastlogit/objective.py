@@ -47,7 +47,14 @@ class Objective:
         Fixed part of the raw predictions.
     fit_intercept : bool
         False leaves the intercepts where they start, and X without centring.
+
+    Attributes
+    ----------
+    penalty : Penalty
+        L2 strengths on the standardised scale, (1 or n_models, n_features).
     """
+
+    penalty: Penalty
 
     def __init__(
         self,
@@ -59,7 +66,6 @@ class Objective:
         offset: Any = None,
         fit_intercept: bool = True,
     ) -> None:
-        self.design = design
         self.n_models = len(positive)
         n_samples, n_features = design.shape
         sets = weights.reshape(-1 if weights.size else 0, n_samples)
@@ -78,12 +84,18 @@ class Objective:
         )
         self.l2_reg = np.array(strengths)
         self.fit_intercept = fit_intercept
+        self.design = design
         self._state: DescentState | None = None
 
     @property
-    def penalty(self) -> Penalty:
-        """L2 strengths on the standardised scale, (1 or n_models, n_features)."""
-        return Penalty(self.l2_reg * self.design.columns.inverse_scale**2, self.fit_intercept)
+    def design(self) -> DenseDesign:
+        """The rows, and their standardisation."""
+        return self._design
+
+    @design.setter
+    def design(self, design: DenseDesign) -> None:
+        self._design = design
+        self.penalty = Penalty(self.l2_reg * design.columns.inverse_scale**2, self.fit_intercept)
 
     def subsample(self, stride: int) -> Objective:
         """Return the same cost over every `stride`-th row: the same penalty, a mean of fewer."""
@@ -168,9 +180,10 @@ class Objective:
         state.point[...] = theta[:, :-1]
         state.point_intercept[...] = theta[:, -1]
         self.evaluate(state, curvature_out)
-        return Evaluation(
-            state.cost.copy(), np.column_stack([state.gradient, state.intercept_gradient])
-        )
+        gradient = np.empty_like(theta)
+        gradient[:, :-1] = state.gradient
+        gradient[:, -1] = state.intercept_gradient
+        return Evaluation(state.cost.copy(), gradient)
 
     def only(self, models: Any) -> Objective:
         """Return the cost of some of the models alone (an index array)."""
@@ -179,6 +192,7 @@ class Objective:
         part.__dict__.update(self.__dict__)
         part.n_models, part._state = len(models), None
         part.l2_reg = self.l2_reg if len(self.l2_reg) == 1 else self.l2_reg[models]
+        part.design = self.design
         part.targets = targets._replace(
             codes=targets.codes if len(targets.codes) == 1 else _rows_of(targets.codes, models),
             positive=readonly(targets.positive[models]),
@@ -205,7 +219,9 @@ class Objective:
     def penalty_diagonal(self, model: int) -> Any:
         """Return the penalty's Hessian, a diagonal of length n_features + 1."""
         l2 = self.penalty.l2
-        return np.append(l2[min(model, len(l2) - 1)], 0.0)
+        diagonal = np.zeros(l2.shape[1] + 1)
+        diagonal[:-1] = l2[min(model, len(l2) - 1)]
+        return diagonal
 
     def hessian_product(self, curvature: Any, vectors: Any) -> Any:
         """Return the Hessians times vectors (n_models, n_features + 1): one pass."""

@@ -92,9 +92,9 @@ def plot_cost_history(
         iterations = np.arange(1, len(history) + 1)
         ax.plot(iterations[shown], above[shown], color=COLOURS[k % len(COLOURS)], lw=2, label=label)
     ax.set(xscale="log", yscale="log")
-    ax.set(xlabel="passes over the data", ylabel="cost above its minimum")
+    ax.set(xlabel="costs computed, one an iteration", ylabel="cost above its minimum")
     ax.grid(True, which="major", color="#dddddd", lw=0.7)
-    ax.legend(frameon=False)
+    ax.legend(frameon=False, loc="upper right")  # costs fall: this corner stays free
 
 
 def _history(result: FitResult | ArrayLike) -> NDArray[np.float64]:

@@ -7,10 +7,13 @@ from typing import Any
 import numpy as np
 
 from . import validation
-from .design.dense import DenseDesign
 from .elementwise import sigmoid
+from .opening import open_design
 
 __all__ = ["predict", "predict_proba", "raw_prediction"]
+
+# Rows with an infinite raw prediction that are looked at again.
+MOST_ROWS = 1000
 
 
 def raw_prediction(X: Any, coef: Any, intercept: Any = 0.0, *, n_threads: int | None = None) -> Any:
@@ -34,12 +37,12 @@ def raw_prediction(X: Any, coef: Any, intercept: Any = 0.0, *, n_threads: int | 
     TypeError, ValueError
         If an argument has the wrong type, shape or value.
     """
-    array = validation.check_features(X)
-    coefs, intercepts, single = validation.check_coef(coef, intercept, array.shape[1])
-    raw = DenseDesign(array, n_threads=n_threads).raw_prediction(coefs, intercepts)
+    design = open_design(X, n_threads)
+    coefs, intercepts, single = validation.check_coef(coef, intercept, design.shape[1])
+    raw = design.raw_prediction(coefs, intercepts)
     if not np.isfinite(raw).all():
-        validation.check_finite(array, validation.feature_names(X))
-        _refuse_undefined(raw)
+        validation.check_finite(design.X, validation.feature_names(X))
+        _refuse_undefined(design, coefs, intercepts, raw)
     return raw[0] if single else raw.T
 
 
@@ -121,11 +124,15 @@ def predict(
     return (sigmoid(raw, n_threads=n_threads) >= threshold).astype(np.intp)
 
 
-def _refuse_undefined(raw: Any) -> None:
-    """Raise where terms too large for float64 cancelled to NaN, which would pass as class 0."""
-    undefined = np.isnan(raw).any(axis=0)
-    if undefined.any():
-        raise ValueError(
-            f"X @ coef overflows in row {int(np.argmax(undefined))}: its terms add up to infinity "
-            "minus infinity; divide the columns of X by their largest value first"
-        )
+def _refuse_undefined(design: Any, coef: Any, intercept: Any, raw: Any) -> None:
+    """Raise where terms too large for float64 cancelled, to NaN or to infinity of either sign."""
+    for row in np.flatnonzero(~np.isfinite(raw).all(axis=0))[:MOST_ROWS]:
+        with np.errstate(over="ignore", invalid="ignore"):
+            values = np.asarray(design.X[row : row + 1])[0].astype(np.longdouble)
+            exact = coef.astype(np.longdouble) @ values + intercept
+            undefined = ~np.isfinite(raw[:, row]) & ~(np.abs(exact) > np.finfo(np.float64).max)
+        if undefined.any():
+            raise ValueError(
+                f"X @ coef overflows in row {int(row)}: its terms are too large for float64, but "
+                "their sum is not; divide the columns of X by their largest value first"
+            )

@@ -14,9 +14,11 @@ __all__ = [
     "cost",
     "cost_gradient",
     "gradient_descent",
+    "hessian",
     "log1p_exp",
     "log_sigmoid",
     "logit",
+    "newton",
     "one_vs_all",
     "predict_proba",
     "raw_prediction",
@@ -27,6 +29,10 @@ Floats = NDArray[np.float64]
 
 # A cost that grows by less than this, relative to itself, has only been rounded.
 ROUNDING = 1e-13
+# Newton's method ends after so many steps that do not halve a decrement so small.
+NEWTON_PATIENCE = 4
+NEWTON_NEAR = 1e-9
+NEWTON_STEPS = 500
 
 
 def sigmoid(z: ArrayLike) -> Any:
@@ -134,10 +140,11 @@ def cost(
     y: ArrayLike,
     coef: ArrayLike,
     intercept: float = 0.0,
-    l2_reg: float = 0.0,
+    l2_reg: ArrayLike = 0.0,
     sample_weight: ArrayLike | None = None,
+    offset: ArrayLike | None = None,
 ) -> float:
-    """Return J = -mean(y log h + (1 - y) log(1 - h)) + l2_reg / 2 |coef|^2.
+    """Return J = -mean(y log h + (1 - y) log(1 - h)) + sum(l2_reg coef^2) / 2.
 
     Parameters
     ----------
@@ -146,16 +153,18 @@ def cost(
         Labels, 0 or 1.
     coef : array_like of shape (n_features,)
     intercept : float
-    l2_reg : float
-        Strength of the penalty, which leaves the intercept out.
+    l2_reg : float or array_like of shape (n_features,)
+        Strength of the penalty, which leaves the intercept out; one or one for each column.
     sample_weight : array_like of shape (n_samples,), optional
         Weights of the mean.
+    offset : array_like of shape (n_samples,), optional
+        Fixed part of the raw predictions.
 
     Returns
     -------
     float
     """
-    return cost_gradient(X, y, coef, intercept, l2_reg, sample_weight)[0]
+    return cost_gradient(X, y, coef, intercept, l2_reg, sample_weight, offset)[0]
 
 
 def cost_gradient(
@@ -163,14 +172,15 @@ def cost_gradient(
     y: ArrayLike,
     coef: ArrayLike,
     intercept: float = 0.0,
-    l2_reg: float = 0.0,
+    l2_reg: ArrayLike = 0.0,
     sample_weight: ArrayLike | None = None,
+    offset: ArrayLike | None = None,
 ) -> tuple[float, Floats, float]:
     """Return the cost and its derivatives by `coef` and by `intercept`.
 
     Parameters
     ----------
-    X, y, coef, intercept, l2_reg, sample_weight
+    X, y, coef, intercept, l2_reg, sample_weight, offset
         As for `cost`.
 
     Returns
@@ -184,10 +194,86 @@ def cost_gradient(
     share = _shares(len(X), sample_weight)
     # The probability of the true label is h(margin): log h is never formed, and h - y of a row
     # that is predicted well keeps all its digits.
-    margin = sign * raw_prediction(X, coef, intercept)
+    fixed = 0.0 if offset is None else np.asarray(offset, dtype=np.float64)
+    margin = sign * (raw_prediction(X, coef, intercept) + fixed)
     residual = share * (-sign * sigmoid(-margin))
-    value = float(share @ log1p_exp(-margin) + 0.5 * l2_reg * (coef @ coef))
-    return value, X.T @ residual + l2_reg * coef, float(residual.sum())
+    slopes = np.asarray(l2_reg, dtype=np.float64) * coef
+    value = float(share @ log1p_exp(-margin) + 0.5 * (slopes @ coef))
+    return value, X.T @ residual + slopes, float(residual.sum())
+
+
+def hessian(
+    X: ArrayLike,
+    coef: ArrayLike,
+    intercept: float = 0.0,
+    l2_reg: ArrayLike = 0.0,
+    sample_weight: ArrayLike | None = None,
+    offset: ArrayLike | None = None,
+) -> Floats:
+    """Return the second derivatives of the cost, the intercept's in the last row and column.
+
+    Parameters
+    ----------
+    X, coef, intercept, l2_reg, sample_weight, offset
+        As for `cost`; it does not depend on y.
+
+    Returns
+    -------
+    numpy.ndarray of shape (n_features + 1, n_features + 1), float64
+    """
+    X = np.asarray(X, dtype=np.float64)
+    fixed = 0.0 if offset is None else np.asarray(offset, dtype=np.float64)
+    z = raw_prediction(X, coef, intercept) + fixed
+    curvature = _shares(len(X), sample_weight) * sigmoid(z) * sigmoid(-z)
+    extended = np.column_stack([X, np.ones(len(X))])
+    half = np.sqrt(curvature)[:, None] * extended
+    matrix = half.T @ half
+    columns = np.arange(X.shape[1])
+    matrix[columns, columns] += np.asarray(l2_reg, dtype=np.float64)
+    return np.asarray(matrix)
+
+
+def newton(
+    X: ArrayLike,
+    y: ArrayLike,
+    l2_reg: ArrayLike = 0.0,
+    sample_weight: ArrayLike | None = None,
+    offset: ArrayLike | None = None,
+    intercept: float | None = None,
+) -> tuple[Floats, float, float]:
+    """Return the optimum, by Newton's method with step halving, as exact as float64 allows.
+
+    Parameters
+    ----------
+    X, y, l2_reg, sample_weight, offset
+        As for `cost`.
+    intercept : float, optional
+        The number that the intercept is held at; by default it is fitted.
+
+    Returns
+    -------
+    coef : numpy.ndarray of shape (n_features,), float64
+        The smallest steps among those that the data leave open: 0 for a column of zeros.
+    intercept : float
+    cost : float
+        The lowest, if an optimum exists: without a penalty the classes must overlap.
+    """
+    X = np.asarray(X, dtype=np.float64)
+    fitted = intercept is None
+    # Centred columns and an intercept do not take from each other; the model is the same.
+    center = _shares(len(X), sample_weight) @ X if fitted else np.zeros(X.shape[1])
+    centred = X - center
+
+    def derivatives(point: Floats) -> tuple[float, Floats, Floats]:
+        value, slope, last = cost_gradient(
+            centred, y, point[:-1], point[-1], l2_reg, sample_weight, offset
+        )
+        bend = hessian(centred, point[:-1], point[-1], l2_reg, sample_weight, offset)
+        return value, np.append(slope, last), bend
+
+    start = np.append(np.zeros(X.shape[1]), 0.0 if intercept is None else intercept)
+    point, value = _newton_descent(derivatives, start, X.shape[1] + fitted)
+    return point[:-1], float(point[-1] - center @ point[:-1]), value
 
 
 def gradient_descent(
@@ -277,6 +363,41 @@ def _shares(n_samples: int, sample_weight: ArrayLike | None) -> Floats:
         return np.full(n_samples, 1.0 / n_samples)
     weight = np.asarray(sample_weight, dtype=np.float64)
     return np.asarray(weight / weight.sum())
+
+
+def _newton_descent(derivatives: Any, point: Floats, n_free: int) -> tuple[Floats, float]:
+    """Step until the decrement, twice what is missing, has become the least that it can."""
+    best, least, waited = point, np.inf, 0
+    value, slope, bend = derivatives(point)
+    lowest = value
+    for _ in range(NEWTON_STEPS):
+        step = np.zeros_like(point)
+        step[:n_free] = _solve(bend[:n_free, :n_free], -slope[:n_free])
+        decrement = -float(slope @ step)
+        waited = waited + 1 if 0.5 * least <= decrement < NEWTON_NEAR * value else 0
+        if decrement < least:
+            best, least, lowest = point, decrement, value
+        if waited > NEWTON_PATIENCE or not decrement > 0.0:
+            break
+        length = 1.0
+        while True:
+            new = derivatives(point + length * step)
+            if new[0] <= value - 1e-4 * length * decrement + ROUNDING * value:
+                break
+            length *= 0.5
+            if length < 1e-12:
+                return best, lowest
+        point = point + length * step
+        value, slope, bend = new
+    return best, lowest
+
+
+def _solve(matrix: Floats, right: Floats) -> Floats:
+    """Solve for the scaled unknowns, whose matrix has ones in its diagonal, by least squares."""
+    diagonal = np.diag(matrix)
+    scale = np.where(diagonal > 0.0, 1.0 / np.sqrt(np.where(diagonal > 0.0, diagonal, 1.0)), 0.0)
+    scaled = matrix * scale[:, None] * scale
+    return np.asarray(scale * np.linalg.lstsq(scaled, scale * right, rcond=1e-13)[0])
 
 
 def _plain_descent(

@@ -2,7 +2,11 @@
 
 With a direction v such that the margins (+1 or -1 for the class) * (x_i' v) are all >= 0 and some
 are > 0, the cost falls for ever along v (Albert and Anderson, 1984, Biometrika 71). The classes are
-separated *completely* where all margins are > 0, else *quasi-completely*.
+separated *completely* where all margins are > 0, else *quasi-completely*. Columns with a penalty
+have no part in v.
+
+The cost may come as near to its infimum as anybody asks before a coefficient is large: five rows in
+a million add little to it, however they are predicted. So the end of a fit is looked at as well.
 """
 
 from __future__ import annotations
@@ -18,12 +22,24 @@ __all__ = ["Separation"]
 # Coefficients on the standardised scale, iterations and cost from which on a look is worth a pass.
 LARGE = 8.0
 ITERATIONS = 8
+# A first linear programme after so many iterations, then whenever they have doubled.
+PROGRAMME_FROM = 16
+# Margins of rows that may be on their way to infinity; a row's loss is e^-margin there.
+SURE = 6.0
+# Rows per column that show that a direction is not level among the others.
+ROWS_PER_COLUMN = 30
+# Eigenvalues below this share of the largest one are those of level directions.
+LEVEL = 1e-9
 # Margins of a separating direction may be wrong by this share of the largest one.
 SLACK = 1e-7
 # Columns named in a message: those with at least this share of the largest coefficient.
 SHARE = 0.1
-# Up to this many numbers in X a linear programme decides.
-LINEAR_PROGRAMME = 2_000_000
+# A linear programme has at most this many numbers; it begins with the worst rows, at least 100.
+LINEAR_PROGRAMME = 500_000
+LEAST_ROWS, WORST_PER_COLUMN = 100, 4
+ROUNDS = 20
+# A sum of margins that is all rounding.
+NO_MARGIN = 1e-9
 
 
 class Separation:
@@ -34,8 +50,11 @@ class Separation:
         self.found: dict[int, Any] = {}
         self._last: Any = None
         varying = objective.design.columns.inverse_scale > 0.0
-        free = (objective.l2_reg[:, varying] == 0.0).any(axis=1)
-        self._possible = np.broadcast_to(free, objective.n_models)
+        free = (objective.l2_reg == 0.0) & varying
+        free = np.column_stack([free, np.full(len(free), objective.fit_intercept)])
+        self._free = np.broadcast_to(free, (objective.n_models, free.shape[1]))
+        self._possible: Any = self._free[:, :-1].any(axis=1)
+        self._next_programme = PROGRAMME_FROM
 
     def look(self, theta: Any, n_iter: int) -> Any:
         """Return which models are separated, from the iterates; looks at the rows now and then."""
@@ -48,18 +67,27 @@ class Separation:
                 if int(model) not in self.found:
                     self._look_at(int(model), theta)
             self._last = theta.copy()
+            if n_iter >= self._next_programme:
+                self._next_programme = 2 * n_iter
+                self.decide(np.flatnonzero(large), theta)
         separated[list(self.found)] = True
         return separated
 
-    def decide(self, models: Any) -> None:
-        """Ask a linear programme about models that did not converge, where X is small enough."""
-        if self.objective.design.shape[0] * self.objective.design.shape[1] > LINEAR_PROGRAMME:
-            return
+    def decide(self, models: Any, theta: Any) -> None:
+        """Ask linear programmes about models that did not converge."""
         for model in models:
             if self._possible[model] and int(model) not in self.found:
-                direction = self._programme(int(model))
-                if direction is not None:
-                    self.found[int(model)] = direction
+                self._programme(int(model), theta[model])
+
+    def inspect(self, theta: Any) -> None:
+        """Look whether the rows predicted best, at the end of a fit, are on their way to infinity.
+
+        Then there is a direction that leaves the other rows as they are: theta's part in the
+        directions that are level among those is tried.
+        """
+        for model in np.flatnonzero(self._possible):
+            if int(model) not in self.found:
+                self._inspect(int(model), theta[model])
 
     def columns(self, model: int) -> tuple[list[int], bool]:
         """Return the columns that separate a model's classes, and whether one alone does."""
@@ -70,14 +98,41 @@ class Separation:
         return [int(column) for column in np.flatnonzero(size >= SHARE * size.max())], False
 
     def _look_at(self, model: int, theta: Any) -> None:
-        candidates = [theta[model]]
-        if self._last is not None:
-            candidates.append(theta[model] - self._last[model])
-        for direction in candidates:
-            size = np.abs(direction).max()
-            if size > 0.0 and self._separates(model, direction / size):
-                self.found[model] = direction / size
+        if not self._try(model, theta[model]) and self._last is not None:
+            self._try(model, theta[model] - self._last[model])
+
+    def _try(self, model: int, direction: Any) -> bool:
+        """Keep a direction if it separates the classes."""
+        direction = np.where(self._free[model], direction, 0.0)
+        size = np.abs(direction).max()
+        found = bool(size > 0.0) and self._separates(model, direction / size)
+        if found:
+            self.found[model] = direction / size
+        return found
+
+    def _inspect(self, model: int, theta: Any) -> None:
+        raw = self.objective.design.raw_prediction(theta[None, :-1].copy(), theta[-1:].copy())[0]
+        signs, used = self._signs(model)
+        near = used & (raw * signs <= SURE)
+        if near.sum() == used.sum():
+            return
+        n_samples, n_features = self.objective.design.shape
+        stride = n_samples // (ROWS_PER_COLUMN * (n_features + 1))
+        for step in (stride, 1) if stride > 1 else (1,):
+            level = self._level(model, near[::step].astype(np.float64), step)
+            if not level.any():
                 return
+        self._try(model, level @ (level.T @ np.where(self._free[model], theta, 0.0)))
+
+    def _level(self, model: int, rows: Any, stride: int) -> Any:
+        """Return a basis (n_features + 1, ...) of the free directions that are 0 at some rows."""
+        design = self.objective.design
+        gram = (design.subsample(stride) if stride > 1 else design).gram(rows)
+        free = np.flatnonzero(self._free[model])
+        values, vectors = np.linalg.eigh(gram[np.ix_(free, free)])
+        basis = np.zeros((len(gram), len(free)))
+        basis[free] = vectors * (values <= LEVEL * max(values[-1], LEVEL * rows.size))
+        return basis
 
     def _signs(self, model: int) -> tuple[Any, Any]:
         targets = self.objective.targets
@@ -99,35 +154,65 @@ class Separation:
     def _alone(self, model: int) -> list[int]:
         """Return the columns of which each alone separates the classes (ties allowed)."""
         signs, used = self._signs(model)
-        n_features = self.objective.design.shape[1]
         found = []
         positive, negative = used & (signs > 0), used & (signs < 0)
-        offers = range(n_features) if self.objective.fit_intercept else ()
-        for column in offers:
-            values = self.objective.design.column(column)
+        for column in np.flatnonzero(self._free[model][:-1]):
+            values = self.objective.design.column(int(column))
             high, low = values[positive], values[negative]
-            separates = high.min() >= low.max() or high.max() <= low.min()
-            if separates and values[used].min() < values[used].max():
-                found.append(column)
+            if self.objective.fit_intercept:
+                separates = high.min() >= low.max() or high.max() <= low.min()
+            else:
+                separates = high.min() >= 0.0 >= low.max() or high.max() <= 0.0 <= low.min()
+            if separates and values[used].any():
+                found.append(int(column))
         return found
 
-    def _programme(self, model: int) -> Any:
-        """Maximise the sum of margins, none negative, over a box (Konis, 2007, Oxford thesis)."""
+    def _programme(self, model: int, theta: Any) -> None:
+        """Decide by linear programmes over the rows that theta predicts worst, and more as needed.
+
+        Each maximises the sum of margins, none negative, over a box (Konis, 2007, Oxford thesis).
+        Where a few rows leave no direction at all, not even a level one, all rows leave none.
+        """
+        signs, used = self._signs(model)
+        size = theta.size
+        direction, chosen = theta, np.empty(0, dtype=np.int64)
+        for _ in range(ROUNDS):
+            raw = self.objective.design.raw_prediction(
+                direction[None, :-1].copy(), direction[-1:].copy()
+            )[0]
+            margins = np.where(used, raw * signs, np.inf)
+            margins[chosen] = np.inf
+            n_more = min(max(LEAST_ROWS, WORST_PER_COLUMN * size), int(np.isfinite(margins).sum()))
+            if n_more == 0 or (chosen.size + n_more) * size > LINEAR_PROGRAMME:
+                return
+            worst = np.argpartition(margins, n_more - 1)[:n_more]
+            chosen = np.concatenate([chosen, worst])
+            margins = self._margins(chosen, signs)
+            direction = self._best_direction(model, margins)
+            if direction is None:
+                free = margins[:, self._free[model]]
+                self._possible[model] = np.linalg.matrix_rank(free) < free.shape[1]
+                return
+            if self._try(model, direction):
+                return
+
+    def _margins(self, rows: Any, signs: Any) -> Any:
+        """Return the margins of some rows (n_rows, n_features + 1), as far as each column goes."""
+        center, inverse_scale = self.objective.design.columns
+        columns = [
+            (np.asarray(self.objective.design.column(column)[rows], dtype=np.float64) - middle)
+            for column, middle in enumerate(center)
+        ]
+        columns = [*(np.array(columns) * inverse_scale[:, None]), np.ones(rows.size)]
+        return np.column_stack(columns) * signs[rows, None]
+
+    def _best_direction(self, model: int, margins: Any) -> Any:
+        """Return the direction with the largest sum of margins; None where that is 0."""
         from scipy.optimize import linprog
 
-        signs, used = self._signs(model)
-        center, inverse_scale = self.objective.design.columns
-        n_features = self.objective.design.shape[1]
-        columns = [
-            (self.objective.design.column(column)[used] - center[column]) * inverse_scale[column]
-            for column in range(n_features)
-        ]
-        columns.append(np.full(int(used.sum()), float(self.objective.fit_intercept)))
-        margins = np.column_stack(columns) * signs[used, None]
+        reach = self._free[model].astype(np.float64)
         found = linprog(
-            -margins.mean(axis=0), A_ub=-margins, b_ub=np.zeros(len(margins)), bounds=(-1.0, 1.0),
-            method="highs",
+            -margins.mean(axis=0), A_ub=-margins, b_ub=np.zeros(len(margins)),
+            bounds=np.column_stack([-reach, reach]), method="highs",
         )  # fmt: skip
-        if not found.success or not self._separates(model, found.x):
-            return None
-        return found.x
+        return found.x if found.success and -found.fun > NO_MARGIN else None

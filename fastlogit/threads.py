@@ -19,13 +19,14 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-# Serial work in nanoseconds above which two threads win, measured on 2 cores with a loop of 16
-# chunks. omp: 21 us of work take 22 us in parallel, 41 take 33, 122 take 74; tbb is slower below
-# 60 us and equal above. A margin of 2, since a launch can wait for a busy core.
+# Serial work in nanoseconds from which two threads are worth their launch, measured on 2 cores with
+# passes over 20 and 100 columns. omp and tbb: 50 us of work (and 35 us of Python) took 76 to 88 us
+# serial and 78 to 95 in parallel, 100 us 124 to 137 and 105 to 112, 200 us 204 to 241 and 149 to
+# 169. The two meet at about 60 us; a margin above that, since a launch can wait for a busy core.
 BREAK_EVEN_NS = 100_000.0
-# workqueue: 400 us of work take 420 to 580 us in parallel, 600 take 510, 820 take 610. An idle
-# pool wakes in about 170 us; only a pool kept busy by empty loops answers in 26 us.
-BREAK_EVEN_WORKQUEUE_NS = 600_000.0
+# workqueue wakes its threads late: parallel over serial was 1.2 to 1.4 at 0.6 ms of work, 0.8 to
+# 1.4 at 1.2 ms, 0.6 to 1.0 at 2.4 ms.
+BREAK_EVEN_WORKQUEUE_NS = 2_000_000.0
 
 # Two Python threads may be inside a parallel kernel at once under these layers only.
 _THREADSAFE_LAYERS = frozenset({"tbb", "omp"})
@@ -51,7 +52,8 @@ def thread_count(n_threads: int | None) -> int:
     ----------
     n_threads : int or None
         None: numba's current number (`numba.get_num_threads`), but not more than the CPUs that
-        this process may use (affinity mask, cgroup quota). A number is taken as it is.
+        this process may use (affinity mask, cgroup quota), and 1 in a task of a dask worker. A
+        number is taken as it is.
 
     Returns
     -------
@@ -66,6 +68,8 @@ def thread_count(n_threads: int | None) -> int:
         If `n_threads` is below 1 or above the size of numba's thread pool.
     """
     if n_threads is None:
+        if _in_dask_task():
+            return 1
         return max(1, min(_numba_threads(), _affinity_cpus(), _own_quota_cpus()))
     count = _as_integer(n_threads)
     limit = _pool_size()
@@ -105,12 +109,11 @@ def team(n_threads: int | None, work_ns: float) -> AbstractContextManager[bool]:
     if n_threads is None and work_ns < BREAK_EVEN_NS:
         return _SERIAL
     count = thread_count(n_threads)
-    if count == 1 or _state.serial_only or _numba_setting("DISABLE_JIT"):
+    if count == 1 or work_ns < BREAK_EVEN_NS or _state.serial_only or _numba_setting("DISABLE_JIT"):
         return _SERIAL
-    is_safe = _layer() in _THREADSAFE_LAYERS
-    if work_ns < (BREAK_EVEN_NS if is_safe else BREAK_EVEN_WORKQUEUE_NS):
-        return _SERIAL
-    return _mask(count) if is_safe else _locked_mask(count)
+    if _layer() in _THREADSAFE_LAYERS:
+        return _mask(count)
+    return _SERIAL if work_ns < BREAK_EVEN_WORKQUEUE_NS else _locked_mask(count)
 
 
 def quota_cpus(root: Path) -> int:
@@ -170,16 +173,15 @@ def _mask(count: int) -> Iterator[bool]:
         numba.set_num_threads(before)
 
 
-def _layer() -> str | None:
-    """Return the name of the threading layer; None before the first parallel launch.
+def _layer() -> str:
+    """Return the name of the threading layer; the first call starts numba's pool (3 ms).
 
-    None counts as unsafe: the first launch may turn out to be workqueue.
+    Only a pool that runs has a layer. Taking an unknown one for workqueue until the first launch
+    kept work between the two break-evens serial for good, since it never came to a launch.
     """
     numba: Any = importlib.import_module("numba")
-    try:
-        return str(numba.threading_layer())
-    except ValueError:
-        return None
+    numba.get_num_threads()
+    return str(numba.threading_layer())
 
 
 def _pool_is_running() -> bool:
@@ -228,6 +230,22 @@ def _numba_threads() -> int:
     import numba
 
     return int(numba.get_num_threads()) if _pool_is_running() else _pool_size()
+
+
+def _in_dask_task() -> bool:
+    """Say whether this is a task of a dask worker.
+
+    A worker runs as many tasks at once as it has been given CPUs, and its neighbours do the same;
+    dask also limits BLAS and OpenMP to one thread there.
+    """
+    get_worker: Any = getattr(sys.modules.get("distributed.worker"), "get_worker", None)
+    if get_worker is None:
+        return False
+    try:
+        get_worker()
+    except ValueError:  # the process may hold a worker, but this thread runs no task of it
+        return False
+    return True
 
 
 def _affinity_cpus() -> int:

@@ -34,6 +34,7 @@ __all__ = [
 
 # Rows looked at together where a whole temporary array of the size of X would be too much.
 CHUNK_ROWS = 65_536
+CHUNK_BYTES = 2**23
 _NO_WEIGHTS = np.empty(0)
 _NO_WEIGHTS.flags.writeable = False
 
@@ -72,10 +73,11 @@ def feature_names(X: Any) -> list[str] | None:
 
 def check_finite(array: np.ndarray[Any, Any], names: Sequence[str] | None = None) -> None:
     """Raise an error that names the first row and column with a NaN or infinity, if any."""
-    if array.dtype.kind != "f":
+    if np.dtype(array.dtype).kind != "f":
         return
-    for start in range(0, array.shape[0], CHUNK_ROWS):
-        part = array[start : start + CHUNK_ROWS]
+    step = max(1, CHUNK_BYTES // (array.dtype.itemsize * array.shape[1]))
+    for start in range(0, array.shape[0], step):
+        part = np.asarray(array[start : start + step])
         bad = ~np.isfinite(part)
         if bad.any():
             row, column = (int(index) for index in np.argwhere(bad)[0])
@@ -103,6 +105,10 @@ def encode_labels(y: Any, n_samples: int) -> tuple[np.ndarray[Any, Any], np.ndar
         raise ValueError(
             f"y has one class only ({_show(classes[0])}); logistic regression needs at least two"
         )
+    if classes.size == 2 and labels.dtype.kind in "fbiu":
+        codes = (labels == classes[1]).view(np.uint8)
+        codes.flags.writeable = False
+        return classes, codes
     codes = np.empty(n_samples, dtype=np.uint8 if classes.size <= 256 else np.int32)
     for start in range(0, n_samples, CHUNK_ROWS):
         part = labels[start : start + CHUNK_ROWS]
@@ -167,6 +173,7 @@ def check_weights(
 
 def check_targets01_of_models(y: Any, n_samples: int, n_models: int) -> np.ndarray[Any, Any]:
     """Return y in {0, 1} as uint8, one row for all models or one for each."""
+    _refuse_special("y", y)
     shape = np.shape(y)
     if len(shape) != 2:
         return check_targets01(y, n_samples)[None, :]
@@ -182,7 +189,8 @@ def check_weights_of_models(
     sample_weight: Any, n_samples: int, n_models: int
 ) -> np.ndarray[Any, Any]:
     """Return weights as float64, one row for all models or one for each; empty for none."""
-    shape = np.shape(sample_weight) if sample_weight is not None else ()
+    _refuse_special("sample_weight", sample_weight)
+    shape: tuple[int, ...] = np.shape(sample_weight) if sample_weight is not None else ()
     if len(shape) != 2:
         return check_weights(sample_weight, n_samples)
     if shape[1] != n_models:

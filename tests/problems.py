@@ -1,5 +1,7 @@
 """Seeded problems, layouts of X and checks against the oracle that several test files share."""
 
+import functools
+import warnings
 from collections.abc import Callable
 from contextlib import nullcontext
 from pathlib import Path
@@ -8,9 +10,14 @@ from typing import Any, NamedTuple
 import numba
 import numpy as np
 import pytest
+from sklearn import datasets
+from sklearn.exceptions import ConvergenceWarning
 
+import fastlogit
 from fastlogit import reference
+from fastlogit.design.dense import DenseDesign
 from fastlogit.kernels.passes import BINOMIAL, Targets
+from fastlogit.objective import Objective
 
 JIT = not numba.config.DISABLE_JIT
 # Threads that a test may ask for: .ci/run also sets NUMBA_NUM_THREADS=1.
@@ -150,3 +157,74 @@ def binomial_targets(codes: Any, positive: Any = (1,), weight: Any = None) -> Ta
 def one_model(values: Any) -> Any:
     """Take the single model's part of cost, gradient and intercept gradient."""
     return tuple(value[0] for value in values)
+
+
+# ------------------------------------------------------------------------------------------------
+# Fits
+
+
+def fit_by(solver: str, X: Any, y: Any, **options: Any) -> Any:
+    """Fit; gradient descent may take the steps that it needs."""
+    if solver == "gradient_descent":
+        options.setdefault("max_iter", 100_000)
+    return fastlogit.fit(X, y, solver=solver, **options)
+
+
+def unfinished(X: Any, y: Any, **options: Any) -> Any:
+    """Fit where it is meant to end above its tolerance."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        return fastlogit.fit(X, y, **options)
+
+
+def bits(result: Any) -> bytes:
+    """All numbers of a fit, to compare to the last bit."""
+    parts = (result.coef, result.intercept, result.history, result.suboptimality)
+    return b"".join(np.asarray(part).tobytes() for part in parts)
+
+
+@functools.cache
+def real(name: str) -> tuple[Any, Any]:
+    """Data sets that come with scikit-learn, and one with more columns than rows."""
+    if name == "wide":
+        X, y = problem(40, 200)[:2]
+        return X, y
+    load = {
+        "cancer": datasets.load_breast_cancer, "iris": datasets.load_iris,
+        "wine": datasets.load_wine, "digits": datasets.load_digits,
+    }[name]  # fmt: skip
+    X, y = load(return_X_y=True)
+    return readonly(X), y
+
+
+def optimum(X: Any, y: Any, classes: Any, **options: Any) -> tuple[Any, Any, Any]:
+    """Coefficients (n_features, n_models), intercepts and costs of the oracle."""
+    positive = classes[1:] if len(classes) == 2 else classes
+    parts = [reference.newton(X, y == label, **options) for label in positive]
+    coefs, intercepts, costs = zip(*parts, strict=True)
+    return np.column_stack(coefs), np.array(intercepts), np.array(costs)
+
+
+def assert_at_optimum(result: Any, X: Any, y: Any, rtol: float, **options: Any) -> None:
+    """Compare with the oracle: coefficients a standard deviation's worth, cost and bound."""
+    coef, intercept, cost = optimum(X, y, result.classes, **options)
+    found = result.coef.reshape(coef.shape)
+    spread = np.asarray(X, dtype=np.float64).std(axis=0)[:, None]
+    size = np.maximum(np.abs(coef * spread).max(axis=0), 1.0)
+    error = np.abs((found - coef) * spread).max(axis=0) / size
+    assert (error <= rtol).all(), error
+    middle = np.asarray(X, dtype=np.float64).mean(axis=0)
+    at_middle = middle @ (found - coef) + np.reshape(result.intercept, -1) - intercept
+    assert (np.abs(at_middle) <= 3.0 * rtol * size).all(), at_middle
+    last = result.history[-1].reshape(-1)
+    lacks = (last - cost) / cost
+    assert (lacks <= np.reshape(result.suboptimality, -1) + 1e-13).all(), lacks
+
+
+def objective_of(
+    X: Any, codes: Any, weight: Any = None, l2_reg: Any = 0.0, positive: Any = (1,), **options: Any
+) -> Objective:
+    """The cost of models over dense rows, as the front end makes it."""
+    weights = readonly(np.empty(0) if weight is None else weight)
+    codes = readonly(np.asarray(codes).astype(np.uint8))
+    return Objective(DenseDesign(X), codes, list(positive), weights, l2_reg, **options)

@@ -14,7 +14,7 @@ from sklearn.exceptions import ConvergenceWarning
 from typer.testing import CliRunner
 
 import fastlogit
-from fastlogit import demo, io
+from fastlogit import demo, fitting, io
 from fastlogit.cli import commands, main
 from fastlogit.kernels import policy
 from fastlogit.model_file import load_model
@@ -25,9 +25,11 @@ FLOWERS, KINDS = IRIS.data[::3].copy(), IRIS.target[::3]
 ROWS = np.ascontiguousarray(TUMOURS.data[:150, :5])
 COLUMNS = dict(zip(TUMOURS.feature_names.tolist()[:5], ROWS.T, strict=True))
 LABELS = TUMOURS.target_names[TUMOURS.target[:150]]
-# A penalty and a tolerance with which 30 steps or so are enough.
-QUICK = ["--l2-reg", "1e-4", "--tol", "1e-2"]
-QUICKLY = {"l2_reg": 1e-4, "tol": 1e-2}
+# These columns separate the flowers: a penalty gives them an optimum.
+QUICK = ["--l2-reg", "1e-4"]
+QUICKLY = {"l2_reg": 1e-4}
+# Few enough to write down: the first column separates the classes, the second does not.
+SEPARABLE = {"age": np.arange(8.0), "height": np.arange(8) % 3.0, "kind": np.arange(8) // 4}
 
 
 def run(*words):
@@ -109,12 +111,17 @@ def test_fit_writes_the_model_of_the_library(tumours):
 
 def test_fit_says_what_it_did(tumours):
     output = succeed("fit", tumours, "--target", "diagnosis", *QUICK, "--out", "m.npz")
-    assert "150 rows, 5 features, diagnosis: benign, malignant\n" in output
-    assert "converged" in output
-    assert output.endswith("model: m.npz\n")
+    result = load_model("m.npz").result
+    rows, message, course, bound, model = output.splitlines()
+    assert rows == "150 rows, 5 features, diagnosis: benign, malignant"
+    assert message == result.message
+    assert message.startswith("converged by newton (the Hessian of all rows is cheap)")
+    assert course.startswith(f"{result.n_iter} iterations, {result.n_passes:.4g} passes over ")
+    assert bound == f"suboptimality: at most {result.suboptimality:.1e}, proven"
+    assert model == "model: m.npz"
 
 
-def test_fit_options_reach_the_solver(tumours):
+def test_fit_options_of_gradient_descent_reach_it(tumours):
     succeed(
         "fit", tumours, "--target", "diagnosis", "--solver", "gradient_descent",
         "--step-size", "0.5", "--momentum", "nesterov", "--tol", "1e-3", "--max-iter", "5000",
@@ -122,14 +129,71 @@ def test_fit_options_reach_the_solver(tumours):
         "--drop", "mean area", "--time-limit", "100", "--out", "m.npz",
     )  # fmt: skip
     X = np.ascontiguousarray(ROWS[:, [1, 2, 4]])
-    expected = fastlogit.gradient_descent(
-        X, LABELS, step_size=0.5, momentum="nesterov", tol=1e-2, max_iter=5000, l2_reg=0.01
-    )
+    expected = fastlogit.fit(
+        X, LABELS, solver="gradient_descent", step_size=0.5, momentum="nesterov", tol=1e-3,
+        max_iter=5000, l2_reg=0.01,
+    )  # fmt: skip
     saved = load_model("m.npz")
     np.testing.assert_array_equal(saved.result.coef, expected.coef)
+    assert saved.result.solver == "gradient_descent"
     assert saved.feature_names == ("mean texture", "mean perimeter", "mean smoothness")
     assert json.dumps(saved.settings["drop"]) == '["mean radius", "mean area"]'
     assert saved.settings["step_size"] == 0.5
+
+
+@pytest.mark.parametrize("solver", ["auto", "lbfgs", "newton", "newton-cg"])
+def test_fit_with_c_and_each_solver(tumours, solver):
+    words = ["--C", "0.5", "--solver", solver, "--tol", "1e-10", "--drop", "mean area"]
+    output = succeed("fit", tumours, "--target", "diagnosis", *words, "--out", "m.npz")
+    result = load_model("m.npz").result
+    X = ROWS[:, [0, 1, 2, 4]].copy()
+    expected = fastlogit.fit(X, LABELS, C=0.5)
+    np.testing.assert_allclose(result.predict_proba(X), expected.predict_proba(X), atol=1e-4)
+    assert result.converged
+    assert result.suboptimality <= 1e-10
+    assert f"converged by {result.solver} (" in output
+    assert (result.solver == solver) or solver == "auto"
+
+
+def test_c_and_l2_reg_are_the_same_penalty(tumours):
+    for k, words in enumerate((["--C", "2"], ["--l2-reg", str(1 / (2 * len(LABELS)))])):
+        succeed("fit", tumours, "--target", "diagnosis", *words, "--out", f"{k}.npz")
+    one, other = (load_model(f"{k}.npz").result for k in (0, 1))
+    np.testing.assert_allclose(one.coef, other.coef, rtol=1e-6)
+
+
+def test_separable_classes_are_one_line_that_names_the_columns():
+    io.write_columns(Path("s.csv"), SEPARABLE)
+    result = run("fit", "s.csv", "--target", "kind")
+    assert result.exit_code == 0
+    (line,) = result.stderr.splitlines()
+    assert line.startswith("warning: the classes are separable: column age alone does. ")
+    assert line.endswith("(--C or --l2-reg; --drop)")
+    assert "\nnot converged\n" in result.stdout
+    assert "\nsuboptimality: nothing could be proven\n" in result.stdout
+    assert "separable" in load_model("s.model.npz").result.message
+    assert run("fit", "s.csv", "--target", "kind", "--C", "1").stderr == ""
+
+
+def test_help_names_the_defaults_of_the_library():
+    text = succeed("fit", "--help")
+    assert f"({fastlogit.fit.__kwdefaults__['tol']:g})" in text
+    assert str(fitting.OTHER_MAX_ITER) in text
+    assert str(fitting.MAX_ITER["gradient_descent"]) in text
+    assert [solver for solver in fitting.SOLVERS if solver not in text] == []
+
+
+def test_models_of_version_0_1_0_are_read(model, tumours):
+    """They had no suboptimality, whole passes, and more settings."""
+    with np.load(model) as file:
+        arrays = dict(file)
+    meta = json.loads(arrays["meta"].item())
+    del meta["result"]["suboptimality"]
+    meta["result"]["n_passes"] = 12
+    meta["settings"] |= {"step_size": "auto", "standardize": True, "tol": 1e-6}
+    np.savez("old.npz", **arrays | {"meta": np.array(json.dumps(meta))})
+    assert load_model("old.npz").result.suboptimality == np.inf
+    assert succeed("predict", "old.npz", tumours) == succeed("predict", model, tumours)
 
 
 def test_fit_with_weights_leaves_their_column_out(tumours):
@@ -146,15 +210,19 @@ def test_fit_npz_with_weights_beside_x():
     X, y = ROWS, TUMOURS.target[:150]
     weights = np.linspace(0, 1, len(y))
     np.savez("t.npz", X=X, y=y, importance=weights)
-    succeed("fit", "t.npz", "--weights", "importance", "--no-standardize", "--max-iter", "10")
+    descent = ["--solver", "gradient_descent", "--no-standardize", "--max-iter", "10"]
+    succeed("fit", "t.npz", "--weights", "importance", *descent)
     with pytest.warns(ConvergenceWarning):
-        expected = fastlogit.fit(X, y, sample_weight=weights, standardize=False, max_iter=10)
+        expected = fastlogit.fit(
+            X, y, solver="gradient_descent", sample_weight=weights, standardize=False, max_iter=10
+        )
     np.testing.assert_array_equal(load_model("t.model.npz").result.coef, expected.coef)
 
 
 def test_fit_not_converged_is_one_warning_line(tumours):
-    result = run("fit", tumours, "--target", "diagnosis", "--max-iter", "3")
+    result = run("fit", tumours, "--target", "diagnosis", *QUICK, "--max-iter", "3")
     assert result.exit_code == 0
+    assert "\nnot converged\n3 iterations, " in result.stdout
     (line,) = result.stderr.splitlines()
     assert line.startswith("warning: ")
     assert "max_iter" in line
@@ -279,6 +347,8 @@ def test_evaluate_unknown_label(model):
 
 # --- bad input: one line, exit code 2
 
+DESCEND = ["fit", "tumours.csv", "--target", "diagnosis", "--solver", "gradient_descent"]
+
 
 @pytest.mark.parametrize(
     ("words", "message"),
@@ -291,9 +361,14 @@ def test_evaluate_unknown_label(model):
         (["fit", "tumours.csv", "--target", "diagnosis", "--weights", "w"], "column 'w' is not in"),
         (["fit", "tumours.csv", "--target", "diagnosis", "--drop", "no"], "column 'no' is not in"),
         (["fit", "tumours.csv", "--target", "diagnosis", "--solver", "sag"], "gradient_descent"),
-        (["fit", "tumours.csv", "--target", "diagnosis", "--step-size", "-1"], "step_size"),
-        (["fit", "tumours.csv", "--target", "diagnosis", "--step-size", "big"], "step_size"),
-        (["fit", "tumours.csv", "--target", "diagnosis", "--momentum", "heavy"], "nesterov"),
+        ([*DESCEND, "--step-size", "-1"], "step_size"),
+        ([*DESCEND, "--step-size", "big"], "step_size"),
+        ([*DESCEND, "--momentum", "heavy"], "nesterov"),
+        (["fit", "tumours.csv", "--target", "diagnosis", "--momentum", "none"], "gradient descent"),
+        (["fit", "tumours.csv", "--target", "diagnosis", "--no-standardize"], "gradient descent"),
+        (["fit", "tumours.csv", "--target", "diagnosis", "--C", "0"], "C must be"),
+        (["fit", "tumours.csv", "--target", "diagnosis", "--C", "1", "--l2-reg", "1"], "not both"),
+        (["fit", "tumours.csv", "--target", "diagnosis", "--max-iter", "0"], "max_iter"),
         (["fit", "tumours.csv", "--target", "diagnosis", "--tol", "-1"], "tol"),
         (["fit", "tumours.csv", "--target", "diagnosis", "--tol", "small"], "--tol"),
         (["fit", "tumours.csv", "--target", "diagnosis", "--threads", "0"], "n_threads"),
@@ -318,7 +393,7 @@ def test_text_and_missing_values_in_features(tumours):
     io.write_columns(Path("a.csv"), COLUMNS | {"town[red]": towns, "diagnosis": LABELS})
     line = fail(2, "fit", "a.csv", "--target", "diagnosis")
     assert "not numeric: 'town[red]' (line 2: 'Rome')" in line
-    succeed("fit", "a.csv", "--target", "diagnosis", "--drop", "town[red]", "--tol", "0.1")
+    succeed("fit", "a.csv", "--target", "diagnosis", "--drop", "town[red]", *QUICK)
     holes = COLUMNS["mean area"].copy()
     holes[[7, 9]] = np.nan
     io.write_columns(Path("b.csv"), COLUMNS | {"mean area": holes, "diagnosis": LABELS})
@@ -348,7 +423,7 @@ def test_truncated_files(model, tumours):
 
 
 def test_divergence_names_a_step_size(tumours):
-    line = fail(1, "fit", tumours, "--target", "diagnosis", "--step-size", "1e6")
+    line = fail(1, *DESCEND, "--step-size", "1e6")
     assert "step size" in line
     assert not Path("tumours.model.npz").exists()
 
@@ -457,7 +532,7 @@ def test_parquet_without_pyarrow(irises, monkeypatch):
 def test_demo_prints_its_table_and_pictures(monkeypatch):
     rows = (
         demo.Row("tumours (30)", "linear regression", 0.942),
-        demo.Row("tumours (30)", "accelerated", 0.947, 0.118, 14_407, 0.0173, 7.2),
+        demo.Row("tumours (30)", "accelerated", 0.947, 0.118, 14_407.2, 2e-9, 0.0173, 7.2),
     )
     study = demo.STUDIES[2]
 
@@ -466,8 +541,8 @@ def test_demo_prints_its_table_and_pictures(monkeypatch):
 
     monkeypatch.setattr(demo, "run", one_study)
     output = succeed("demo", "--out", "pictures")
-    assert "linear regression    94.2%        -          -       -       -" in output
-    assert "accelerated          94.7%    0.118     14,407  0.0173     7.2" in output
+    assert "linear regression    94.2%        -      -      -       -       -" in output
+    assert "accelerated          94.7%    0.118 14,407  2e-09  0.0173     7.2" in output
     assert str(Path("pictures", "3-gradient-descent.png")) in output
     assert "1 pictures" in output
 
@@ -485,7 +560,7 @@ def test_warmup_says_time_and_place(monkeypatch):
 
 def test_warmup_uses_what_a_first_fit_uses():
     X = np.random.default_rng(0).standard_normal((30, 2))
-    commands._use(X, np.arange(30) % 3)
+    commands._use(X, np.arange(30) % 3)  # a warning would be an error here
 
 
 def test_warmup_without_a_cache_folder(monkeypatch):
@@ -533,7 +608,7 @@ PROGRAM = [sys.executable, "-c", "from fastlogit.cli import main; main()"]
 
 
 def test_a_real_process_fits_and_predicts(tumours):
-    words = ["fit", tumours, "--target", "diagnosis", "--tol", "0.01", "--out", "m.npz"]
+    words = ["fit", tumours, "--target", "diagnosis", *QUICK, "--out", "m.npz"]
     ended = subprocess.run([*PROGRAM, *words], capture_output=True, text=True)
     assert (ended.returncode, ended.stderr) == (0, "")
     words = ["fit", tumours, "--target", "diagnos"]
@@ -562,6 +637,7 @@ def test_ctrl_c_during_a_real_fit(monkeypatch):
     X = rng.standard_normal((20_000, 50))
     np.savez("big.npz", X=X, y=(X[:, 0] + rng.standard_normal(len(X)) > 0) * 1)
     words = ["fit", "big.npz", "--tol", "0", "--max-iter", "100000000", "--step-size", "1e-6"]
+    words += ["--solver", "gradient_descent"]
     process = subprocess.Popen([*PROGRAM, *words], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     seen = b""
     while b"fitting" not in seen and (more := process.stderr.read1()):

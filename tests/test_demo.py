@@ -93,11 +93,12 @@ def test_one_slip_changes_one_value(far_out):
 
 
 @pytest.mark.jit
-def test_both_descents_arrive_and_the_accelerated_one_sooner(descent):
+def test_both_descents_arrive_the_accelerated_one_sooner_and_newton_at_once(descent):
     for result in (descent.plain, descent.accelerated):
         assert result.converged
-        assert result.history[-1] - descent.best < 1e-6
+        assert result.history[-1] - descent.exact.history[-1] < 1e-6
     assert descent.accelerated.n_iter < descent.plain.n_iter / 5
+    assert descent.exact.n_iter < descent.accelerated.n_iter / 20
     assert np.all(np.diff(descent.plain.history) <= 1e-12)
     assert draws(demo.draw_descent, descent)
 
@@ -108,6 +109,14 @@ def test_descent_arrives_where_scikit_learn_does(descent):
     peer = LogisticRegression(C=1 / (0.001 * len(data.y)), tol=1e-10, max_iter=10_000)
     peer.fit(data.X, data.y)
     np.testing.assert_allclose(descent.accelerated.coef, peer.coef_[0], atol=2e-3)
+    np.testing.assert_allclose(descent.exact.coef, peer.coef_[0], atol=1e-5)
+
+
+@pytest.mark.jit
+def test_where_the_optimum_is_wanted_it_is_proven(far_out, descent, circles, digits):
+    results = [*far_out.logistic.values(), descent.exact, *circles.results.values(), digits.result]
+    assert [result.converged for result in results] == [True] * len(results)
+    assert max(np.max(result.suboptimality) for result in results) <= 1e-12
 
 
 @pytest.mark.jit
@@ -154,10 +163,11 @@ def test_every_row_of_a_logistic_model_has_all_numbers(far_out, descent, circles
     for row in rows:
         assert 0 <= row.accuracy <= 1
         if row.model == "linear regression":
-            assert row.log_loss is row.n_iter is row.speedup is None
+            assert row.log_loss is row.n_passes is row.suboptimality is row.speedup is None
         else:
             assert row.log_loss > 0
-            assert row.n_iter > 0
+            assert row.n_passes > 0
+            assert 0 <= row.suboptimality < 1e-5
             assert row.seconds > 0
             assert row.speedup > 0
 

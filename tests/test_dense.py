@@ -22,6 +22,7 @@ from problems import (
 
 from fastlogit import reference
 from fastlogit.design.dense import Columns, DenseDesign
+from fastlogit.kernels.descent import Penalty, start_state
 
 # Around blocks of 16 and 32 rows and chunks of 256.
 ROW_COUNTS = [1, 2, 3, 4, 5, 15, 16, 17, 31, 32, 33, 64, 97, 255, 256, 257, 600]
@@ -277,3 +278,80 @@ def test_passes_within_a_time() -> None:
     small, large = DenseDesign(X), DenseDesign(np.broadcast_to(X[:1], (10**6, 3)))
     assert small.passes_within(0.05, 1) > large.passes_within(0.05, 1) >= 1
     assert small.passes_within(0.05, 1) > small.passes_within(0.05, 10)
+
+
+def models_apart(n_samples, n_features, n_models):
+    """Return X and for each model its own targets, weights and point, and an offset of the rows."""
+    rng = np.random.default_rng([n_samples, n_features, n_models])
+    X = rng.standard_normal((n_samples, n_features))
+    y = rng.integers(0, 2, (n_models, n_samples))
+    weight = rng.uniform(0.0, 2.0, (n_models, n_samples)) * (
+        rng.random((n_models, n_samples)) < 0.8
+    )
+    coef = rng.standard_normal((n_models, n_features)) / np.sqrt(n_features)
+    return X, y, weight, coef, rng.standard_normal(n_models), rng.standard_normal(n_samples)
+
+
+@pytest.mark.parametrize("n_models", [1, 2, 3, 10])
+@pytest.mark.parametrize(
+    ("n_features", "layout"), [(3, "C"), (12, "F"), (24, "C"), (30, "C"), (100, "first columns")]
+)
+def test_models_of_their_own_targets_and_weights_with_an_offset(
+    n_features, layout, n_models
+) -> None:
+    X, y, weight, coef, intercept, offset = models_apart(sized(300, 60), n_features, n_models)
+    targets = binomial_targets(y, [1] * n_models, weight)._replace(offset=readonly(offset))
+    design = DenseDesign(LAYOUTS[layout](X))
+    state = start_state(coef, intercept)
+    curvature = np.full((n_models, len(X)), np.nan)
+    penalty = Penalty(np.zeros((1, n_features)), True)
+    design.evaluate(targets, penalty, state, curvature)
+    # The offset as one more column, whose coefficient is 1.
+    wider = np.column_stack([X, offset])
+    for model in range(n_models):
+        point = np.append(coef[model], 1.0)
+        cost, gradient, last = reference.cost_gradient(
+            wider, y[model], point, intercept[model], 0.0, weight[model]
+        )
+        actual = (
+            state.cost[model],
+            np.append(state.gradient[model], gradient[-1]),
+            state.intercept_gradient[model],
+        )
+        assert_value_gradient(actual, wider, y[model], point, intercept[model], 0.0, weight[model])
+        assert cost == pytest.approx(state.cost[model], rel=1e-13)
+        assert last == pytest.approx(state.intercept_gradient[model], rel=1e-9)
+        proba = reference.sigmoid(wider @ point + intercept[model])
+        np.testing.assert_allclose(
+            curvature[model], weight[model] * proba * (1.0 - proba), rtol=1e-12
+        )
+
+
+@pytest.mark.parametrize("layout", ["C", "F"])
+@pytest.mark.parametrize("n_features", [11, 24, 50, 100])
+def test_a_model_s_bits_do_not_depend_on_its_company(n_features, layout) -> None:
+    X, y, weight, coef, intercept, offset = models_apart(sized(700, 70), n_features, 3)
+    design = DenseDesign(LAYOUTS[layout](X))
+    targets = binomial_targets(y, [1] * 3, weight)._replace(offset=readonly(offset))
+    together = design.value_gradient(targets, coef, intercept)
+    for model in range(3):
+        own = binomial_targets(y[model], [1], weight[model])._replace(offset=readonly(offset))
+        alone = design.value_gradient(own, coef[[model]], intercept[[model]])
+        for one, many in zip(alone, together, strict=True):
+            assert one[0].tobytes() == many[model].tobytes()
+
+
+@pytest.mark.parametrize("n_models", [1, 3])
+@pytest.mark.parametrize("layout", ["C", "F"])
+def test_columns_far_from_zero_keep_their_digits(layout, n_models) -> None:
+    X, y, weight, coef, intercept, _ = models_apart(300, 20, n_models)
+    shift = 2.0**20 * np.arange(20)  # up to 2e7 standard deviations
+    shifted = X + shift
+    targets = binomial_targets(y, [1] * n_models, weight)
+    design = DenseDesign(LAYOUTS[layout](shifted), columns=Columns(shift, np.ones(20)))
+    cost, gradient, last = design.value_gradient(targets, coef, intercept)
+    for model in range(n_models):
+        actual = cost[model], gradient[model], last[model]
+        assert_value_gradient(
+            actual, shifted - shift, y[model], coef[model], intercept[model], 0.0, weight[model]
+        )

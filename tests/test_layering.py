@@ -13,7 +13,7 @@ SOURCES = sorted(PACKAGE.rglob("*.py"))
 # Room -> what it may import, of this package and of others; the standard library is free to all.
 ROOMS: dict[str, set[str]] = {
     # For type checkers only; test_package.py shows that the import loads nothing.
-    "__init__": {"elementwise", "errors", "functional", "prediction", "result"},
+    "__init__": {"elementwise", "errors", "fitting", "functional", "prediction", "result"},
     "kernels": {"numba", "llvmlite", "numpy"},
     "reference": {"numpy"},
     "scalar": {"kernels"},
@@ -22,11 +22,17 @@ ROOMS: dict[str, set[str]] = {
     "elementwise": {"kernels", "threads", "numpy"},
     "design": {"kernels", "threads", "numpy"},
     "objective": {"design", "kernels", "numpy"},
+    "hessian": {"design", "kernels", "numpy"},
+    "certificate": {"objective", "hessian", "numpy"},
+    "separation": {"objective", "numpy", "scipy"},
     "prediction": {"validation", "design", "elementwise", "numpy"},
     "result": {"prediction", "numpy"},
     "errors": {"result"},
-    "solvers": {"objective", "result", "kernels", "numpy"},
-    "functional": {
+    "solvers": {
+        "objective", "certificate", "hessian", "separation", "result", "kernels", "numpy",
+    },
+    "functional": {"validation", "design", "objective", "numpy"},
+    "fitting": {
         "validation", "threads", "design", "objective", "solvers", "result", "errors",
         "numpy", "sklearn",
     },

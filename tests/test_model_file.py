@@ -26,11 +26,12 @@ def fitted(classes, n_features=3):
         intercept=1 / 3 if not columns else np.arange(columns[0]) / 7,
         classes=classes,
         n_iter=7,
-        n_passes=11,
+        n_passes=11.043,
         converged=True,
         message="converged: nothing moved by more than 1e-06",
         history=np.geomspace(0.7, 1e-3, 8),
         gradient_norm=1e-7 / 3,
+        suboptimality=1e-13 / 3 if not columns else np.arange(columns[0]) / 3e13,
         seconds=0.1,
         solver="gradient_descent",
     )
@@ -58,6 +59,27 @@ def test_round_trip_is_exact(tmp_path, classes):
         assert np.asarray(value_again).dtype == np.asarray(value).dtype
         assert np.asarray(value_again).tobytes() == np.asarray(value).tobytes(), field.name
     assert dataclasses.replace(again, result=model.result) == model
+
+
+def test_nothing_proven_stays_nothing_proven(tmp_path):
+    for classes in ([0, 1], [0, 1, 2]):
+        model = fitted(classes)
+        bound = np.inf if len(classes) == 2 else np.array([0.1, np.inf, 0.0])
+        result = dataclasses.replace(model.result, suboptimality=bound)
+        again = load_model(saved(tmp_path, dataclasses.replace(model, result=result)))
+        np.testing.assert_array_equal(again.result.suboptimality, bound)
+
+
+def test_a_file_of_0_1_0_had_no_bound(tmp_path):
+    path = saved(tmp_path, fitted([0, 1]))
+    with np.load(path) as file:
+        arrays = dict(file)
+    meta = json.loads(str(arrays["meta"]))
+    del meta["result"]["suboptimality"]
+    arrays["meta"] = np.array(json.dumps(meta))
+    with path.open("wb") as file:
+        np.savez(file, **arrays)
+    assert load_model(path).result.suboptimality == np.inf
 
 
 def test_same_model_same_bytes(tmp_path):

@@ -2,17 +2,9 @@
 
 import numpy as np
 import pytest
-from problems import assert_value_gradient, one_model, problem, readonly, three_classes
+from problems import assert_value_gradient, objective_of, one_model, problem, three_classes
 
 from fastlogit import reference
-from fastlogit.design.dense import DenseDesign
-from fastlogit.objective import Objective
-
-
-def objective_of(X, codes, weight=None, l2_reg=0.0, positive=(1,)):
-    weights = readonly(np.empty(0) if weight is None else weight)
-    codes = readonly(np.asarray(codes).astype(np.uint8))
-    return Objective(DenseDesign(X), codes, list(positive), weights, l2_reg)
 
 
 def hessian_bound(X, weight, penalty):
@@ -69,8 +61,11 @@ def test_standardised_columns_bend_the_cost_equally(l2_reg) -> None:
     objective = objective_of(X, y, weight, l2_reg)
     objective.standardize()
     center, inverse_scale = objective.design.columns
-    np.testing.assert_allclose(center, weight @ X / weight.sum(), rtol=1e-13)
-    curvatures = np.diag(hessian_bound((X - center) * inverse_scale, weight, objective.penalty.l2[0]))
+    offset = np.abs(center - weight @ X / weight.sum())
+    assert (offset <= 1e-13 * X.std(axis=0)).all()
+    curvatures = np.diag(
+        hessian_bound((X - center) * inverse_scale, weight, objective.penalty.l2[0])
+    )
     np.testing.assert_allclose(curvatures[:-1], 0.25, rtol=1e-12)
 
 
@@ -131,3 +126,102 @@ def test_models_have_their_own_targets() -> None:
     assert objective.n_models == 3
     for k in range(3):
         assert_value_gradient((cost[k], gradient[k], last[k]), X, codes == k, coef[k], 0.0, 0.2)
+
+
+# ------------------------------------------------------------------------------------------------
+# Second derivatives, subsamples and parts
+
+
+@pytest.mark.parametrize("fit_intercept", [True, False])
+@pytest.mark.parametrize("n_features", [3, 11])
+def test_the_hessian_and_its_products(n_features, fit_intercept) -> None:
+    X, y, coef, intercept, weight = problem(60, n_features)
+    offset = X[:, 0] / 2.0
+    objective = objective_of(X, y, weight, 0.3, offset=offset, fit_intercept=fit_intercept)
+    theta = np.append(coef, intercept)[None, :]
+    curvature = objective.curvature(theta)
+    expected = reference.hessian(X, coef, intercept, 0.3, weight, offset)
+    if not fit_intercept:
+        expected[-1], expected[:, -1] = 0.0, 0.0
+    hessian = objective.loss_hessian(curvature[0], 0) + np.diag(objective.penalty_diagonal(0))
+    np.testing.assert_allclose(hessian, expected, rtol=1e-11, atol=1e-14)
+    vector = np.linspace(-1.0, 2.0, n_features + 1)[None, :]
+    product = objective.hessian_product(curvature, vector)[0]
+    np.testing.assert_allclose(product, expected @ vector[0], rtol=1e-10, atol=1e-13)
+
+
+def test_evaluations_at_a_point_are_copies() -> None:
+    X, y = problem(60, 3)[:2]
+    objective = objective_of(X, y)
+    first = objective.at(np.zeros((1, 4)))
+    kept = first.cost.copy(), first.gradient.copy()
+    objective.at(np.ones((1, 4)))
+    np.testing.assert_array_equal(first.cost, kept[0])
+    np.testing.assert_array_equal(first.gradient, kept[1])
+
+
+def test_a_fixed_intercept_has_no_slope_and_an_offset_counts() -> None:
+    X, y, coef, intercept, _ = problem(60, 3)
+    offset = np.linspace(-2.0, 1.0, 60)
+    objective = objective_of(X, y, l2_reg=0.1, offset=offset, fit_intercept=False)
+    found = objective.at(np.append(coef, intercept)[None, :])
+    cost, slope, _ = reference.cost_gradient(X, y, coef, intercept, 0.1, None, offset)
+    assert found.cost[0] == pytest.approx(cost, rel=1e-13)
+    np.testing.assert_allclose(found.gradient[0], [*slope, 0.0], rtol=1e-11, atol=1e-15)
+
+
+@pytest.mark.parametrize("own_weights", [False, True])
+@pytest.mark.parametrize("stride", [2, 7])
+def test_a_subsample_is_the_cost_of_its_rows(stride, own_weights) -> None:
+    X, codes = three_classes(90, 4)
+    rng = np.random.default_rng(0)
+    weight = rng.uniform(0.5, 2.0, (3, 90) if own_weights else 90)
+    offset = rng.standard_normal(90)
+    whole = objective_of(X, codes, weight, 0.2, (0, 1, 2), offset=offset)
+    part = whole.subsample(stride)
+    theta = rng.standard_normal((3, 5))
+    found = part.at(theta)
+    for k in range(3):
+        rows = weight[k, ::stride] if own_weights else weight[::stride]
+        expected = reference.cost_gradient(
+            X[::stride], (codes == k)[::stride], theta[k, :-1], theta[k, -1], 0.2, rows,
+            offset[::stride],
+        )  # fmt: skip
+        assert found.cost[k] == pytest.approx(expected[0], rel=1e-13)
+        np.testing.assert_allclose(found.gradient[k], [*expected[1], expected[2]], rtol=1e-10)
+
+
+@pytest.mark.parametrize("own_strengths", [False, True])
+@pytest.mark.parametrize("own_weights", [False, True])
+def test_only_some_of_the_models(own_weights, own_strengths) -> None:
+    X, codes = three_classes(90, 4)
+    rng = np.random.default_rng(0)
+    weight = rng.uniform(0.5, 2.0, (3, 90) if own_weights else 90)
+    strengths = rng.uniform(0.0, 1.0, (3, 4)) if own_strengths else 0.2
+    whole = objective_of(X, codes, weight, strengths, (0, 1, 2))
+    theta = rng.standard_normal((3, 5))
+    chosen = np.array([2, 0])
+    found, expected = whole.only(chosen).at(theta[chosen]), whole.at(theta)
+    np.testing.assert_array_equal(found.cost, expected.cost[chosen])
+    np.testing.assert_array_equal(found.gradient, expected.gradient[chosen])
+
+
+def test_the_shares_of_the_classes() -> None:
+    X, codes = three_classes(90, 4)
+    weight = np.random.default_rng(0).uniform(0.5, 2.0, 90)
+    for given in (None, weight):
+        logits = objective_of(X, codes, given, positive=(0, 1, 2)).share_logits()
+        shares = [np.average(codes == k, weights=given) for k in range(3)]
+        np.testing.assert_allclose(logits, reference.logit(shares), rtol=1e-12)
+
+
+def test_a_stride_that_misses_what_varies_standardises_nothing() -> None:
+    X, y = problem(90, 3)[:2]
+    X[:, 1] = 0.0
+    X[1::3, 1] = 1.0
+    objective = objective_of(X, y)
+    before = objective.design.columns
+    assert not objective.standardize(3)
+    assert objective.design.columns is before
+    assert objective.standardize(2)
+    assert (objective.design.columns.inverse_scale > 0.0).all()

@@ -164,3 +164,84 @@ def test_one_vs_all_is_one_fit_per_class(problem: Any, rng: np.random.Generator)
         single = reference.gradient_descent(X, codes == k, 0.5, 20, l2_reg=0.1)
         np.testing.assert_array_equal(coef[:, k], single[0])
         assert intercept[k] == single[1]
+
+
+def test_offset_and_strengths_of_columns(problem: Any) -> None:
+    X, y, weight = problem
+    coef, offset, strengths = np.array([0.4, -1.0, 0.2]), X[:, 0] ** 2, np.array([0.0, 0.5, 2.0])
+    h = special.expit(X @ coef - 0.1 + offset)
+    losses = -(y * np.log(h) + (1.0 - y) * np.log(1.0 - h))
+    expected = np.average(losses, weights=weight) + 0.5 * np.sum(strengths * coef**2)
+    found = reference.cost(X, y, coef, -0.1, strengths, weight, offset)
+    np.testing.assert_allclose(found, expected, rtol=1e-13)
+
+
+def test_hessian_is_the_slope_of_the_gradient(problem: Any) -> None:
+    X, y, weight = problem
+    point, strengths, offset = np.array([0.4, -1.0, 0.2, -0.3]), np.array([0.1, 0.5, 2.0]), X[:, 1]
+
+    def slope(at: Any) -> Any:
+        parts = reference.cost_gradient(X, y, at[:-1], at[-1], strengths, weight, offset)
+        return np.append(parts[1], parts[2])
+
+    found = reference.hessian(X, point[:-1], point[-1], strengths, weight, offset)
+    expected = optimize.approx_fprime(point, slope, 1e-6)
+    np.testing.assert_allclose(found, expected, atol=1e-6)
+    np.testing.assert_allclose(found, found.T, rtol=1e-15)
+
+
+@pytest.mark.parametrize("held", [None, -0.5])
+@pytest.mark.parametrize("l2_reg", [0.0, 0.3, np.array([0.0, 0.5, 2.0])])
+def test_newton_finds_where_the_slope_is_none(problem: Any, l2_reg: Any, held: Any) -> None:
+    X, y, weight = problem
+    offset = X[:, 1] / 3.0
+    coef, intercept, lowest = reference.newton(X, y, l2_reg, weight, offset, held)
+    value, slope, last = reference.cost_gradient(X, y, coef, intercept, l2_reg, weight, offset)
+    assert np.abs(slope).max() < 1e-15
+    assert abs(last) < 1e-15 or held is not None
+    assert held is None or intercept == held
+    assert lowest == pytest.approx(value, rel=1e-15)
+
+
+def test_newton_in_fifty_digits(problem: Any) -> None:
+    X, y = problem[0][:25, :2], problem[1][:25]
+    with mpmath.workdps(50):
+        rows = [[mpmath.mpf(float(value)) for value in (*row, 1.0)] for row in X]
+
+        def slopes(*point: Any) -> list[Any]:
+            z = [sum(a * b for a, b in zip(row, point, strict=True)) for row in rows]
+            residual = [
+                1 / (1 + mpmath.exp(-t)) - int(label) for t, label in zip(z, y, strict=True)
+            ]
+            means = [
+                sum(r * row[k] for r, row in zip(residual, rows, strict=True)) / 25
+                for k in range(3)
+            ]
+            return [means[0] + point[0] / 20, means[1] + point[1] / 20, means[2]]
+
+        exact = [float(value) for value in mpmath.findroot(slopes, (0, 0, 0))]
+    coef, intercept, _ = reference.newton(X, y, 0.05)
+    np.testing.assert_allclose([*coef, intercept], exact, rtol=1e-13)
+
+
+def test_newton_from_far_off_does_not_jump(rng: np.random.Generator) -> None:
+    """Nearly separable: the first full steps overshoot."""
+    x = np.sort(rng.standard_normal(80))
+    y = x > 0.0
+    y[[35, 50]] ^= True
+    coef, intercept, lowest = reference.newton(100.0 * x[:, None], y, offset=np.full(80, 30.0))
+    value, slope, _ = reference.cost_gradient(
+        100.0 * x[:, None], y, coef, intercept, offset=np.full(80, 30.0)
+    )
+    assert value == lowest < 0.4
+    assert abs(slope[0]) < 1e-12
+
+
+def test_newton_of_columns_that_repeat_or_are_zero(problem: Any) -> None:
+    X, y, _ = problem
+    coef, intercept, lowest = reference.newton(X, y)
+    wide = np.column_stack([X, X[:, 0], np.zeros(60)])
+    again, base, cost = reference.newton(wide, y)
+    assert cost == pytest.approx(lowest, rel=1e-14)
+    np.testing.assert_allclose(wide @ again + base, X @ coef + intercept, rtol=1e-9)
+    assert again[4] == 0.0

@@ -29,14 +29,19 @@ def test_what_a_result_holds(binary, several) -> None:
     assert result.coef.shape == (4,)
     assert type(result.intercept) is float
     assert result.history.shape == (result.n_iter + 1,)
+    assert type(result.suboptimality) is float
     result = several[2]
+    assert result.suboptimality.shape == (3,)
     assert result.coef.shape == (4, 3)
     assert result.intercept.shape == (3,)
     assert result.history.shape == (result.n_iter + 1, 3)
     for result in (binary[2], several[2]):
         assert result.converged is True
-        assert result.solver == "gradient_descent"
+        assert result.solver == "newton"
+        assert type(result.n_passes) is float
         assert result.n_passes > result.n_iter > 0
+        assert (np.asarray(result.suboptimality) <= 1e-12).all()
+        assert (np.asarray(result.suboptimality) >= 0.0).all()
         assert result.seconds > 0.0
         assert 0.0 <= result.gradient_norm < 1e-4
         assert result.coef.dtype == result.history.dtype == np.float64

@@ -22,24 +22,25 @@ Z = np.concatenate([-EXTREMES, EXTREMES])
 
 @formula
 def residual_of(raw: Any, codes: Any, positive: int, costs: Any) -> None:
-    rows.binomial_residual(raw, codes, 0, positive, raw.size, costs)
+    rows.exponentials(raw, raw.size, costs)
+    rows.binomial_residual(raw, 0, codes, 0, 0, positive, raw.size, costs)
 
 
 @formula
 def other_residuals(squared: Any, linear: Any, squared_costs: Any, linear_costs: Any) -> None:
-    rows.squared_residual(squared, squared.size, squared_costs)
-    rows.linear_residual(linear, linear.size, linear_costs)
+    rows.squared_residual(squared, 0, squared.size, squared_costs)
+    rows.linear_residual(linear, 0, linear.size, linear_costs)
 
 
 @formula
 def weighed(weights: Any, first: int, costs: Any, residual: Any) -> None:
-    rows.weigh(weights, first, costs.size, costs)
-    rows.weigh(weights, first, residual.size, residual)
+    rows.weigh(weights, 0, first, costs, 0, costs.size)
+    rows.weigh(weights, 0, first, residual, 0, residual.size)
 
 
 @formula
-def block_sum(values: Any, count: int) -> float:
-    return rows.sum_block(values, count)
+def block_sum(values: Any, at: int, count: int) -> float:
+    return rows.sum_block(values, at, count)
 
 
 @formula
@@ -58,7 +59,7 @@ def gathered(X: Any, swapped: bool, start: int, count: int, width: int, out: Any
 def test_cost_and_residual_match_the_oracle_at_every_size_of_z(target) -> None:
     raw, costs = Z.copy(), np.empty_like(Z)
     with np.errstate(all="ignore"):  # for plain Python under NUMBA_DISABLE_JIT
-        residual_of(raw, np.full(Z.size, target, dtype=np.uint8), 1, costs)
+        residual_of(raw, np.full((1, Z.size), target, dtype=np.uint8), 1, costs)
         margin = Z if target else -Z
         expected = (1 - 2 * target) * reference.sigmoid(-margin)
         expected_cost = reference.log1p_exp(-margin)
@@ -73,17 +74,17 @@ def test_cost_and_residual_match_the_oracle_at_every_size_of_z(target) -> None:
 
 def test_a_nan_stays_a_nan() -> None:
     raw, costs = np.array([np.nan, np.nan]), np.empty(2)
-    residual_of(raw, np.array([0, 1], dtype=np.uint8), 1, costs)
+    residual_of(raw, np.array([[0, 1]], dtype=np.uint8), 1, costs)
     assert np.isnan(raw).all()
     assert np.isnan(costs).all()
 
 
 def test_any_code_can_count_as_one() -> None:
-    codes = np.array([0, 5, 2, 5, 300], dtype=np.int32)
+    codes = np.array([[0, 5, 2, 5, 300]], dtype=np.int32)
     for positive in (0, 5, 300):
         raw, costs = np.full(5, 0.7), np.empty(5)
         residual_of(raw, codes, positive, costs)
-        expected = reference.sigmoid(0.7) - (codes == positive)
+        expected = reference.sigmoid(0.7) - (codes[0] == positive)
         np.testing.assert_allclose(raw, expected, rtol=1e-15)
 
 
@@ -99,7 +100,7 @@ def test_squared_and_linear_losses() -> None:
 
 def test_a_weight_of_zero_silences_even_an_infinite_cost() -> None:
     costs, residual = np.array([2.0, np.inf, np.nan]), np.array([1.0, np.inf, np.nan])
-    weighed(np.array([9.0, 3.0, 0.0, 0.0]), 1, costs, residual)
+    weighed(np.array([[9.0, 3.0, 0.0, 0.0]]), 1, costs, residual)
     np.testing.assert_array_equal(costs, [6.0, 0.0, 0.0])
     np.testing.assert_array_equal(residual, [3.0, 0.0, 0.0])
 
@@ -107,7 +108,9 @@ def test_a_weight_of_zero_silences_even_an_infinite_cost() -> None:
 @pytest.mark.parametrize("count", [0, 1, 7, 8, 9, 16, 31, 32])
 def test_block_sum(rng, count) -> None:
     values = rng.standard_normal(40)
-    assert block_sum(values, count) == pytest.approx(values[:count].sum(), abs=1e-14)
+    for at in (0, 3):
+        expected = values[at : at + count].sum()
+        assert block_sum(values, at, count) == pytest.approx(expected, abs=1e-14)
 
 
 @pytest.mark.parametrize("n_features", range(1, 41))

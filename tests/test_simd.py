@@ -31,6 +31,11 @@ def arithmetic(a: Any, b: Any, number: float, out: Any) -> None:
 
 
 @formula
+def broadcast_from(values: Any, place: int, out: Any) -> None:
+    simd.store(out, 0, simd.broadcast(values, place))
+
+
+@formula
 def lane_total(values: Any) -> float:
     return simd.total(simd.load(values, 0))
 
@@ -63,6 +68,14 @@ def test_store_touches_eight_numbers_and_no_more(rng) -> None:
         store_at(values, place, out)
         simd._plain_store(expected, place, values)
         np.testing.assert_array_equal(out, expected)
+
+
+def test_broadcast_fills_all_lanes_with_one_number(rng) -> None:
+    values, out = rng.standard_normal(5), np.empty(LANES)
+    for place in range(5):
+        broadcast_from(values, place, out)
+        np.testing.assert_array_equal(out, np.full(LANES, values[place]))
+        np.testing.assert_array_equal(out, simd._plain_broadcast(values, place))
 
 
 def test_arithmetic_is_that_of_each_lane(rng) -> None:

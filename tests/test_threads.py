@@ -247,6 +247,31 @@ def test_the_default_count_follows_numbas_setting() -> None:
     assert 1 <= threads.thread_count(None) <= before
 
 
+def get_worker(task: bool) -> str:
+    if not task:
+        raise ValueError("No worker found")
+    return "worker"
+
+
+@pytest.mark.parametrize(
+    ("module", "expected"),
+    [
+        (None, 4),
+        (SimpleNamespace(), 4),  # half imported by another thread
+        (SimpleNamespace(get_worker=lambda: get_worker(False)), 4),
+        (SimpleNamespace(get_worker=lambda: get_worker(True)), 1),
+    ],
+)
+def test_a_task_of_dask_has_one_thread_unless_it_asks_for_more(
+    monkeypatch: pytest.MonkeyPatch, module: Any, expected: int
+) -> None:
+    for name in ("_numba_threads", "_affinity_cpus", "_own_quota_cpus", "_pool_size"):
+        monkeypatch.setattr(threads, name, lambda: 4)
+    monkeypatch.setitem(sys.modules, "distributed.worker", module)
+    assert threads.thread_count(None) == expected
+    assert threads.thread_count(3) == 3
+
+
 def test_a_system_without_affinity_counts_its_cpus(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(threads, "os", SimpleNamespace(cpu_count=lambda: None))
     assert threads._affinity_cpus() == 1
@@ -335,7 +360,7 @@ def test_the_own_quota_is_at_least_one() -> None:
 def pretend(monkeypatch: pytest.MonkeyPatch) -> Any:
     """Set the layer's name and leave the pool alone, so that one CPU and no JIT will do."""
 
-    def set_layer(layer: str | None) -> None:
+    def set_layer(layer: str) -> None:
         limits = {"DISABLE_JIT": 0, "NUMBA_NUM_THREADS": 4}
         monkeypatch.setattr(threads, "_numba_setting", limits.__getitem__)
         monkeypatch.setattr(threads, "_layer", lambda: layer)
@@ -356,12 +381,9 @@ def decision(n_threads: int | None, work_ns: float) -> bool:
         ("omp", threads.BREAK_EVEN_NS),
         ("tbb", threads.BREAK_EVEN_NS),
         ("workqueue", threads.BREAK_EVEN_WORKQUEUE_NS),
-        (None, threads.BREAK_EVEN_WORKQUEUE_NS),
     ],
 )
-def test_small_work_and_one_thread_are_serial(
-    pretend: Any, layer: str | None, break_even: float
-) -> None:
+def test_small_work_and_one_thread_are_serial(pretend: Any, layer: str, break_even: float) -> None:
     pretend(layer)
     assert [decision(2, work) for work in (0.0, 0.99 * break_even, break_even)] == [
         False,
@@ -373,7 +395,7 @@ def test_small_work_and_one_thread_are_serial(
 
 
 def test_a_second_thread_is_serial_where_two_would_crash(pretend: Any) -> None:
-    for layer, second in ((None, False), ("workqueue", False), ("omp", True), ("tbb", True)):
+    for layer, second in (("workqueue", False), ("omp", True), ("tbb", True)):
         pretend(layer)
         with threads.team(2, LARGE) as first, ThreadPoolExecutor(1) as pool:
             found = pool.submit(decision, 2, LARGE).result()
@@ -394,10 +416,8 @@ def test_an_exception_frees_the_lock_and_restores_the_count(
     assert decision(2, LARGE)
 
 
-def test_a_layer_that_fails_to_start_frees_the_lock(
-    pretend: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    pretend(None)
+def test_a_pool_that_fails_frees_the_lock(pretend: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    pretend("workqueue")
 
     def fail() -> int:
         raise ValueError("No threading layer could be loaded.")
@@ -433,12 +453,12 @@ def test_the_real_guard_follows_the_machine() -> None:
     assert threads._layer() in {"omp", "tbb", "workqueue"}
 
 
-def test_the_layer_is_unknown_before_the_first_launch(monkeypatch: pytest.MonkeyPatch) -> None:
-    def not_yet() -> str:
-        raise ValueError("Threading layer is not initialized.")
-
-    monkeypatch.setattr(numba, "threading_layer", not_yet)
-    assert threads._layer() is None
+def test_asking_for_the_layer_starts_the_pool_that_has_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    events: list[str] = []
+    monkeypatch.setattr(numba, "get_num_threads", lambda: events.append("started"))
+    monkeypatch.setattr(numba, "threading_layer", lambda: events.append("asked") or "tbb")
+    assert threads._layer() == "tbb"
+    assert events == ["started", "asked"]
 
 
 def test_importing_the_module_does_not_import_numba() -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -20,6 +20,7 @@ from fastlogit.cli.errors import OneLineErrors, say, warnings_as_lines
 if TYPE_CHECKING:
     from fastlogit.io import Table as DataTable
     from fastlogit.model_file import Model
+    from fastlogit.result import FitResult
 
 app = typer.Typer(
     cls=OneLineErrors,
@@ -33,6 +34,7 @@ Data = Annotated[Path, typer.Argument(metavar="DATA", help=_DATA_HELP, show_defa
 ModelPath = Annotated[
     Path, typer.Argument(metavar="MODEL", help="A file that `fit` wrote.", show_default=False)
 ]
+_FOR_DESCENT = "Options of gradient_descent"
 Threads = Annotated[
     int | None, typer.Option(help="Number of threads.", show_default="what the process may use")
 ]
@@ -79,26 +81,61 @@ def fit(
     drop: Annotated[
         list[str] | None, typer.Option(help="Column to leave out (may be given again).")
     ] = None,
-    solver: Annotated[str, typer.Option(help="auto or gradient_descent.")] = "auto",
-    l2_reg: Annotated[float, typer.Option(help="L2 strength on the scale of the mean loss.")] = 0.0,
-    tol: Annotated[float, typer.Option(help="Stop when no parameter moves by more.")] = 1e-6,
-    max_iter: Annotated[int, typer.Option(help="Iterations at most.")] = 10_000,
+    C: Annotated[
+        float | None,
+        typer.Option(
+            "--C",
+            help="Inverse L2 strength as in scikit-learn: C * sum of losses + half the squares.",
+            show_default="no penalty",
+        ),
+    ] = None,
+    l2_reg: Annotated[
+        float | None,
+        typer.Option(
+            help="L2 strength on the scale of the mean loss, in place of --C.",
+            show_default="no penalty",
+        ),
+    ] = None,
+    solver: Annotated[
+        str, typer.Option(help="auto, lbfgs, newton, newton-cg or gradient_descent.")
+    ] = "auto",
+    tol: Annotated[
+        float | None,
+        typer.Option(
+            help="(cost - optimum) / optimum that must be proven; 0: until rounding ends the fit.",
+            show_default="1e-12",
+        ),
+    ] = None,
+    max_iter: Annotated[
+        int | None,
+        typer.Option(help="Iterations at most.", show_default="1000, gradient_descent 10000"),
+    ] = None,
     time_limit: Annotated[float | None, typer.Option(help="Seconds at most.")] = None,
-    step_size: Annotated[str, typer.Option(help="A number, or auto.")] = "auto",
+    step_size: Annotated[
+        str | None,
+        typer.Option(help="A number, or auto.", show_default="auto", rich_help_panel=_FOR_DESCENT),
+    ] = None,
     momentum: Annotated[
-        str | None, typer.Option(help="none or nesterov.", show_default="the solver's")
+        str | None,
+        typer.Option(
+            help="none or nesterov.", show_default="nesterov", rich_help_panel=_FOR_DESCENT
+        ),
+    ] = None,
+    standardize: Annotated[
+        bool | None,
+        typer.Option(
+            "--standardize/--no-standardize",
+            help="Centre and scale the columns while descending.",
+            show_default="standardize",
+            rich_help_panel=_FOR_DESCENT,
+        ),
     ] = None,
     threads: Threads = None,
-    standardize: Annotated[
-        bool,
-        typer.Option(
-            "--standardize/--no-standardize", help="Centre and scale the columns while fitting."
-        ),
-    ] = True,
 ) -> None:
     """Fit a model to the columns of DATA and write it to a file.
 
     All columns but the target, the weights and dropped ones are features; they must be numeric.
+    The result is the optimum, with a proven bound on what it may lack.
     """
     from fastlogit import io
     from fastlogit.model_file import Model, save_model
@@ -111,30 +148,58 @@ def fit(
     names = io.feature_names(table, left_out - set(table.extra_names))
     y = io.labels(table, target)
     _check_is_class(table, target, y)
-    options: dict[str, Any] = {
-        "solver": solver,
+    given = {
+        "C": C,
         "l2_reg": l2_reg,
         "tol": tol,
         "max_iter": max_iter,
         "time_limit": time_limit,
-        "step_size": _number_or_text(step_size),
+        "step_size": None if step_size is None else _number_or_text(step_size),
+        "momentum": momentum,
         "standardize": standardize,
     }
-    if momentum is not None:
-        options["momentum"] = momentum
+    options = {"solver": solver} | {k: value for k, value in given.items() if value is not None}
     sample_weight = io.numbers(table, weights, "weights") if weights else None
     X = io.features(table, names)
     with warnings_as_lines(), _progress_bar(max_iter) as progress:
         result = fastlogit.fit(
-            X, y, sample_weight=sample_weight, n_threads=threads, callback=progress, **options
-        )
+            _Named(X, names), y, sample_weight=sample_weight, n_threads=threads,
+            callback=progress, **options,
+        )  # fmt: skip
     settings = options | {"weights": weights, "drop": list(drop or [])}
     save_model(Model(result, names, target, settings, fastlogit.__version__), out)
     classes = ", ".join(str(label) for label in result.classes[:10])
     more = ", ..." if len(result.classes) > 10 else ""
     typer.echo(f"{len(y):,} rows, {len(names):,} features, {target}: {classes}{more}")
-    typer.echo(f"{result.n_iter:,} iterations in {result.seconds:.3g} s; {result.message}")
+    _print_course(result)
     typer.echo(f"model: {out}")
+
+
+class _Named:
+    """An array with names for its columns, as a data frame has them: messages then use these."""
+
+    def __init__(self, X: Any, names: Sequence[str]) -> None:
+        self._X = X
+        self.columns = names
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> Any:
+        """Return the array itself."""
+        return self._X if dtype is None else self._X.astype(dtype)
+
+
+def _print_course(result: FitResult) -> None:
+    """Print how a fit went and what is proven about its end."""
+    import numpy as np
+
+    bound = float(np.max(result.suboptimality))
+    proven = f"at most {bound:.1e}, proven" if np.isfinite(bound) else "nothing could be proven"
+    # What ended a fit early has been said already, as a warning.
+    typer.echo(result.message if result.converged else "not converged")
+    typer.echo(
+        f"{result.n_iter:,} iterations, {result.n_passes:,.4g} passes over the rows, "
+        f"{result.seconds:.3g} s"
+    )
+    typer.echo(f"suboptimality: {proven}")
 
 
 def _read(path: Path) -> DataTable:
@@ -166,7 +231,7 @@ def _check_is_class(table: DataTable, target: str, y: Any) -> None:
 
 
 @contextmanager
-def _progress_bar(max_iter: int) -> Iterator[Callable[[Any], None] | None]:
+def _progress_bar(max_iter: int | None) -> Iterator[Callable[[Any], None] | None]:
     """Show iterations and cost while a fit runs; only where somebody watches."""
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
@@ -325,7 +390,8 @@ def demo(
     console.print(_demo_table(rows))
     console.print("(30): number of features; one slip: one radius typed ten times too large")
     console.print("accuracy, log-loss: on rows set aside before the fit")
-    console.print("x NumPy: speed of one iteration, on one thread, beside the same loop in NumPy")
+    console.print("passes: over all rows; proven: bound on (cost - optimum) / optimum")
+    console.print("x NumPy: speed of a step of gradient descent, on one thread, beside NumPy's")
     for picture in pictures:
         console.print(str(picture), markup=False, highlight=False, soft_wrap=True)
     console.print(f"{len(pictures)} pictures, {time.perf_counter() - began:.1f} s in all")
@@ -346,7 +412,7 @@ def _demo_table(rows: list[Any]) -> Table:
     table = Table(box=box.SIMPLE_HEAD, padding=0)
     table.add_column("data", no_wrap=True)
     table.add_column("model", no_wrap=True)
-    for name in ("accuracy", "log-loss", "iterations", "seconds", "x NumPy"):
+    for name in ("accuracy", "log-loss", "passes", "proven", "seconds", "x NumPy"):
         table.add_column(name, justify="right", no_wrap=True)
     for k, row in enumerate(rows):
         is_last = k + 1 == len(rows) or rows[k + 1].data != row.data
@@ -356,7 +422,8 @@ def _demo_table(rows: list[Any]) -> Table:
             row.model,
             f"{row.accuracy:.1%}",
             _cell(row.log_loss, "{:.3f}"),
-            _cell(row.n_iter, "{:,}"),
+            _cell(row.n_passes, "{:,.0f}"),
+            _cell(row.suboptimality, "{:.0e}"),
             _cell(row.seconds, "{:.4f}"),
             _cell(row.speedup, "{:.1f}"),
             end_section=is_last,
@@ -418,9 +485,11 @@ def _compile_jobs() -> Iterator[tuple[str, Callable[[], object]]]:
 def _use(X: Any, y: Any) -> None:
     """Fit two and three classes and predict."""
     for labels in (y, y > 0):
-        result = fastlogit.fit(X, labels, tol=0.1)
+        result = fastlogit.fit(X, labels, C=1.0)
         result.predict(X)
         result.predict_proba(X)
+    # The Hessian of very many rows; of few, "auto" has taken it already.
+    fastlogit.fit(X, y > 0, C=1.0, solver="newton")
 
 
 @app.command()

@@ -13,6 +13,8 @@ import typer
 import typer.core
 from rich.console import Console
 
+from fastlogit.errors import SeparationWarning
+
 #: Errors that the input caused (exit code 2); all others are failures (exit code 1).
 BAD_INPUT = (ValueError, TypeError, FileNotFoundError, IsADirectoryError, NotADirectoryError,
              PermissionError)  # fmt: skip
@@ -72,7 +74,13 @@ def _report(error: Exception) -> int:
 @contextmanager
 def warnings_as_lines() -> Iterator[None]:
     """Print every warning to the user as one line, without the place in our code."""
+
+    def show(message: Warning | str, category: type[Warning], *_: Any) -> None:
+        # The library names its own options.
+        hint = " (--C or --l2-reg; --drop)" if issubclass(category, SeparationWarning) else ""
+        say(f"warning: {message}{hint}")
+
     with warnings.catch_warnings():
         warnings.simplefilter("always", UserWarning)
-        warnings.showwarning = lambda message, *_: say(f"warning: {message}")
+        warnings.showwarning = show
         yield

@@ -21,6 +21,7 @@ GRAM_NS = 0.05
 # Ctrl-C is answered when a compiled call returns: a Gram matrix is cut into calls of this work.
 GRAM_CALL_NS = 1e8
 GRAM_ROWS = 4096
+COPY_STRIDE = 25
 # Rows looked at together where NumPy needs a temporary array.
 CHUNK_BYTES = 2**20
 
@@ -67,6 +68,9 @@ class DenseDesign:
         Where the rows read are counted; a new one by default.
     """
 
+    # Subsamples of a larger share of the rows are too much for this kind of design.
+    least_stride = 1
+
     def __init__(
         self,
         X: np.ndarray[Any, Any],
@@ -87,16 +91,23 @@ class DenseDesign:
     @property
     def n_passes(self) -> float:
         """Passes over X so far; those over a subsample of the rows count by its share."""
-        return self.counter.rows / self.shape[0]
+        return float(self.counter.rows / self.shape[0])
 
     def standardized(self, columns: Columns) -> DenseDesign:
         """Return a design over the same memory with another standardisation."""
         return DenseDesign(self.X, n_threads=self.n_threads, columns=columns, counter=self.counter)
 
     def subsample(self, stride: int) -> DenseDesign:
-        """Return a design over every `stride`-th row, in the same memory."""
+        """Return a design over every `stride`-th row: a copy where that is 4 % of X or less.
+
+        Rows far apart are slow to read: 43,000 of 1,000,000 x 50 take 10 ms in place, and 1 ms as a
+        copy, which stays in the cache.
+        """
+        rows = self.X[::stride]
+        if stride >= COPY_STRIDE:
+            rows = np.ascontiguousarray(rows)
         return DenseDesign(
-            self.X[::stride], n_threads=self.n_threads, columns=self.columns, counter=self.counter
+            rows, n_threads=self.n_threads, columns=self.columns, counter=self.counter
         )
 
     def value_gradient(self, targets: Targets, coef: Any, intercept: Any) -> tuple[Any, Any, Any]:

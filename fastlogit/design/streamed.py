@@ -14,7 +14,7 @@ from ..kernels.passes import Targets
 from ..kernels.stepping import step_only
 from .dense import NO_CURVATURE, Columns, DenseDesign, RowCounter, readonly
 
-__all__ = ["RowSource", "StreamedDesign", "is_streamable"]
+__all__ = ["SLICE_BYTES", "RowSource", "SlicedDesign", "StreamedDesign", "is_streamable"]
 
 # A block takes at most this much memory and this share of X, but has at least so many rows, which
 # is one chunk of a pass. Two are alive, and a third one where the source makes an array of its own.
@@ -22,6 +22,8 @@ __all__ = ["RowSource", "StreamedDesign", "is_streamable"]
 BLOCK_BYTES = 2**24
 LEAST_BLOCKS = 100
 MIN_BLOCK_ROWS = 256
+# Blocks of an array in memory: 1 GB takes 40 ms on two cores, some 100 ms on one.
+SLICE_BYTES = 1e9
 # What a good disk takes for a byte: for guesses of how long a pass will be.
 READ_NS = 1.0
 # Maps of these modes show the file's own pages, which can be let go at any time. Those of mode "c"
@@ -95,6 +97,9 @@ class StreamedDesign(DenseDesign):
         TypeError or ValueError where it gives other shapes or number types than it promised.
     """
 
+    # A subsample is a copy in memory: at most 1.7 % of X.
+    least_stride = 61
+
     def __init__(
         self,
         X: RowSource,
@@ -112,16 +117,31 @@ class StreamedDesign(DenseDesign):
         self.counter = counter or RowCounter()
         self.columns = columns or Columns(np.zeros(n_features), np.ones(n_features))
         self.block_rows = block_rows or _block_rows(self.shape, self.dtype.itemsize)
+        self._taken: dict[int, np.ndarray[Any, Any]] = {}
 
     def standardized(self, columns: Columns) -> StreamedDesign:
         """Return a design over the same source with another standardisation."""
-        return StreamedDesign(
+        design = StreamedDesign(
             self.X, n_threads=self.n_threads, columns=columns, counter=self.counter,
             block_rows=self.block_rows,
         )  # fmt: skip
+        design._taken = self._taken
+        return design
 
     def subsample(self, stride: int) -> DenseDesign:
-        """Return a design over every `stride`-th row, in memory: up to one pass to collect them."""
+        """Return a design over every `stride`-th row, in memory: up to one pass to collect them.
+
+        The rows collected last are kept, for this design and those standardised otherwise.
+        """
+        if stride not in self._taken:
+            self._taken.clear()
+            self._taken[stride] = self._every(stride)
+        return DenseDesign(
+            self._taken[stride], n_threads=self.n_threads, columns=self.columns,
+            counter=self.counter,
+        )  # fmt: skip
+
+    def _every(self, stride: int) -> np.ndarray[Any, Any]:
         n_samples, n_features = self.shape
         taken = np.empty((len(range(0, n_samples, stride)), n_features), _native(self.dtype))
         for start, stop in self._blocks():
@@ -133,9 +153,7 @@ class StreamedDesign(DenseDesign):
             _copy(part[::stride], taken[first:last], rows.start, rows.stop)
             _let_go(part)
             self.counter.rows += len(rows)
-        return DenseDesign(
-            taken, n_threads=self.n_threads, columns=self.columns, counter=self.counter
-        )
+        return taken
 
     def evaluate(
         self, targets: Targets, penalty: Penalty, state: DescentState,
@@ -267,6 +285,52 @@ class StreamedDesign(DenseDesign):
                 )
                 work(block, start, stop)
                 _let_go(rows)
+
+
+class SlicedDesign(StreamedDesign):
+    """Passes over an array in memory that is so large that it has to be taken in blocks.
+
+    Ctrl-C is answered when a compiled call returns: a block takes a tenth of a second at the most.
+    """
+
+    least_stride = 1
+
+    def __init__(
+        self,
+        X: Any,
+        *,
+        n_threads: int | None = None,
+        columns: Columns | None = None,
+        counter: RowCounter | None = None,
+        block_rows: int | None = None,
+    ) -> None:
+        super().__init__(
+            X, n_threads=n_threads, columns=columns, counter=counter,
+            block_rows=block_rows or max(1, int(SLICE_BYTES / (X.shape[1] * X.itemsize))),
+        )  # fmt: skip
+
+    def standardized(self, columns: Columns) -> SlicedDesign:
+        """Return a design over the same memory with another standardisation."""
+        return SlicedDesign(
+            self.X, n_threads=self.n_threads, columns=columns, counter=self.counter,
+            block_rows=self.block_rows,
+        )  # fmt: skip
+
+    def subsample(self, stride: int) -> DenseDesign:
+        """Return a design over every `stride`-th row."""
+        return DenseDesign.subsample(self, stride)
+
+    def column(self, index: int) -> Any:
+        """Return a column of X as it is, without standardisation."""
+        return DenseDesign.column(self, index)
+
+    def _for_each_block(self, work: Callable[[DenseDesign, int, int], None]) -> None:
+        for start, stop in self._blocks():
+            rows = self.X[start:stop]
+            block = DenseDesign(
+                rows, n_threads=self.n_threads, columns=self.columns, counter=self.counter
+            )
+            work(block, start, stop)
 
 
 class _Reader:

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numba import prange
 
-from .passes import add_partials, chunk_rows, pack_models, sum_chunk_kernel
+from .passes import add_partials, chunk_rows, model_slots, pack_models, sum_chunk_kernel
 from .policy import Twins, entry, kernel
 from .rows import packed_width, unpack_slot
 
@@ -196,7 +196,8 @@ def _descend(direct: bool) -> Twins:
         n_models, n_features = state.coef.shape
         packed = packed_width(n_features)
         width = n_features if direct else packed
-        packed_coef, packed_intercept = np.empty((n_models, packed)), np.empty(n_models)
+        n_slots = model_slots(n_models)
+        packed_coef, packed_intercept = np.empty(n_slots * packed), np.empty(n_slots)
         center = np.empty(packed)
         step = chunk_rows(rows.n_samples, n_features)
         n_chunks = (rows.n_samples + step - 1) // step

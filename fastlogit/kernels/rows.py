@@ -10,6 +10,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 from .elementwise import exp_nonpositive, log1p_unit
 from .policy import formula, kernel
 from .simd import (
@@ -26,28 +28,44 @@ from .simd import (
 )
 
 __all__ = [
+    "AHEAD_BYTES",
+    "MODEL_TILE",
     "add_gradient",
+    "add_gradient_two",
     "add_offset",
     "add_squares",
     "binomial_residual",
+    "exponentials",
     "gather",
     "linear_residual",
     "logistic_curvature",
+    "pack_rows",
     "packed_width",
-    "predict_and_add_gradient",
-    "predict_rows",
+    "predict_block",
+    "predict_two",
     "rows_per_block",
     "squared_residual",
     "sum_block",
     "unpack_slot",
     "weigh",
+    "weigh_curvature",
 ]
 
-# Four rows share each load of coefficient, centre and gradient.
+# Four rows share each load of coefficient and centre.
 UNROLL = 4
-# How far ahead of the row being read the next lines are asked for, in elements. Without it the
-# short rows of 1,000,000 x 100 break the hardware's streams: 2.3 reads of X per pass, 1.5 with it.
-AHEAD = 2048
+# Three rows by two models keep 12 of AVX2's 16 registers busy with sums, and so do three vectors
+# of columns by two models.
+ROW_TILE, MODEL_TILE = 3, 2
+STRIP = 3 * LANES
+# How far ahead of the block being read the next lines are asked for, in bytes, and what a line is.
+# Without it the short rows of 1,000,000 x 100 break the hardware's streams: 2.2 reads of X a pass.
+# They are spread over prediction and gradient, since memory rests while nothing is asked for: with
+# all of them in the prediction 1.5 reads in a C prototype, with a quarter in the gradient 1.2.
+AHEAD_BYTES = 8192
+LINE_BYTES = 64
+DOUBLE = 8
+# Numbers of a block of short rows: 26 KB.
+BLOCK_NUMBERS = 3200
 
 
 @kernel
@@ -58,8 +76,8 @@ def packed_width(n_features: int) -> int:
 
 @kernel
 def rows_per_block(n_features: int) -> int:
-    """Rows of one block: two blocks stay in L1 or L2, and 32 short rows fill exp's vectors."""
-    return 32 if n_features <= 64 else 16
+    """Rows of one block: whole tiles of 3, 4 and 8, in L1 or L2 with the lines asked for."""
+    return max(24, min(72, BLOCK_NUMBERS // n_features // 24 * 24))
 
 
 @formula
@@ -83,174 +101,287 @@ def gather(
 
 
 @kernel
-def predict_rows(
+def predict_block(
     rows: Any, place: int, stride: int, width: int, count: int,
-    coef: Any, intercept: float, center: Any, raw_out: Any,
-) -> None:  # fmt: skip
-    """Raw prediction of `count` rows, one at a time."""
-    last = coef.size - LANES
-    for row in range(count):
-        start = place + row * stride
-        partial = splat(0.0)
+    coef: Any, base: int, intercept: float, center: Any, raw_out: Any, ahead: int, until: int,
+) -> int:  # fmt: skip
+    """Raw prediction of `count` rows by the coefficients at `base`.
+
+    While `ahead` lies before `until` lines of rows are prefetched; returns where to go on.
+
+    `raw_out` has room for whole groups of four rows; what lies beyond `count` is of no meaning.
+    """
+    last = center.size - LANES
+    tail = width - LANES
+    line = LINE_BYTES // rows.itemsize
+    for row in range(0, count, UNROLL):
+        q0 = place + row * stride
+        q1 = place + min(row + 1, count - 1) * stride
+        q2 = place + min(row + 2, count - 1) * stride
+        q3 = place + min(row + 3, count - 1) * stride
+        a0, a1, a2, a3 = splat(0.0), splat(0.0), splat(0.0), splat(0.0)
         column = 0
         while column < last:
-            centred = subtract(load(rows, start + column), load(center, column))
-            partial = multiply_add(centred, load(coef, column), partial)
+            if ahead < until:
+                # Of the lines that four rows use in this step, three quarters (float32: half).
+                prefetch(rows, ahead)
+                if rows.itemsize == DOUBLE:
+                    prefetch(rows, ahead + line)
+                    prefetch(rows, ahead + 2 * line)
+                    ahead += 2 * line
+                ahead += line
+            mu, c = load(center, column), load(coef, base + column)
+            a0 = multiply_add(subtract(load(rows, q0 + column), mu), c, a0)
+            a1 = multiply_add(subtract(load(rows, q1 + column), mu), c, a1)
+            a2 = multiply_add(subtract(load(rows, q2 + column), mu), c, a2)
+            a3 = multiply_add(subtract(load(rows, q3 + column), mu), c, a3)
             column += LANES
-        centred = subtract(load(rows, start + width - LANES), load(center, last))
-        partial = multiply_add(centred, load(coef, last), partial)
-        raw_out[row] = total(partial) + intercept
+        mu, c = load(center, last), load(coef, base + last)
+        a0 = multiply_add(subtract(load(rows, q0 + tail), mu), c, a0)
+        a1 = multiply_add(subtract(load(rows, q1 + tail), mu), c, a1)
+        a2 = multiply_add(subtract(load(rows, q2 + tail), mu), c, a2)
+        a3 = multiply_add(subtract(load(rows, q3 + tail), mu), c, a3)
+        raw_out[row] = total(a0) + intercept
+        raw_out[row + 1] = total(a1) + intercept
+        raw_out[row + 2] = total(a2) + intercept
+        raw_out[row + 3] = total(a3) + intercept
+    return ahead
 
 
 @kernel
 def add_gradient(
     rows: Any, place: int, stride: int, width: int, count: int,
-    center: Any, residual: Any, gradient_out: Any,
+    center: Any, residual: Any, gradient_out: Any, ahead: int, until: int,
 ) -> None:  # fmt: skip
-    """Add residual times centred row for `count` rows, one at a time."""
-    last = gradient_out.size - LANES
+    """Add residual times centred row for `count` rows: strips of columns that stay in registers."""
+    packed = center.size
+    line = LINE_BYTES // rows.itemsize
+    column = 0
+    while column + STRIP <= packed:
+        m0, m1 = load(center, column), load(center, column + LANES)
+        m2 = load(center, column + 2 * LANES)
+        g0, g1 = load(gradient_out, column), load(gradient_out, column + LANES)
+        g2 = load(gradient_out, column + 2 * LANES)
+        start = place + column
+        third = place + min(column + 2 * LANES, width - LANES)
+        for row in range(count):
+            if ahead < until:
+                prefetch(rows, ahead)
+                ahead += line
+            factor = splat(residual[row])
+            g0 = multiply_add(subtract(load(rows, start), m0), factor, g0)
+            g1 = multiply_add(subtract(load(rows, start + LANES), m1), factor, g1)
+            g2 = multiply_add(subtract(load(rows, third), m2), factor, g2)
+            start += stride
+            third += stride
+        store(gradient_out, column, g0)
+        store(gradient_out, column + LANES, g1)
+        store(gradient_out, column + 2 * LANES, g2)
+        column += STRIP
+    while column < packed:
+        start = place + min(column, width - LANES)
+        m0, g0, g1 = load(center, column), load(gradient_out, column), splat(0.0)
+        # Two sums, since each waits for its last addition.
+        pairs = count - count % 2
+        for row in range(0, pairs, 2):
+            g0 = multiply_add(subtract(load(rows, start), m0), splat(residual[row]), g0)
+            centred = subtract(load(rows, start + stride), m0)
+            g1 = multiply_add(centred, splat(residual[row + 1]), g1)
+            start += 2 * stride
+        if pairs < count:
+            g0 = multiply_add(subtract(load(rows, start), m0), splat(residual[pairs]), g0)
+        store(gradient_out, column, add(g0, g1))
+        column += LANES
+
+
+@kernel
+def pack_rows(
+    rows: Any, place: int, stride: int, width: int, count: int, center: Any, packed_out: Any
+) -> None:
+    """Copy `count` centred rows as float64 to `packed_out`, one packed vector after the other."""
+    packed = center.size
+    last = packed - LANES
     for row in range(count):
-        start = place + row * stride
-        factor = splat(residual[row])
-        column = 0
-        while column < last:
-            centred = subtract(load(rows, start + column), load(center, column))
-            store(gradient_out, column, multiply_add(centred, factor, load(gradient_out, column)))
-            column += LANES
-        centred = subtract(load(rows, start + width - LANES), load(center, last))
-        store(gradient_out, last, multiply_add(centred, factor, load(gradient_out, last)))
+        start, to = place + row * stride, row * packed
+        for column in range(0, packed, LANES):
+            source = start + (column if column < last else width - LANES)
+            store(packed_out, to + column, subtract(load(rows, source), load(center, column)))
 
 
 @kernel
-def prefetch_lines(rows: Any, place: int) -> None:
-    """Ask for the four cache lines from `place` on: as much as four rows use in one step."""
-    prefetch(rows, place)
-    prefetch(rows, place + LANES)
-    prefetch(rows, place + 2 * LANES)
-    prefetch(rows, place + 3 * LANES)
-
-
-@kernel
-def predict_and_add_gradient(
-    rows: Any, current: int, following: int, stride: int, width: int, count: int,
-    coef: Any, intercept: float, center: Any, residual: Any, raw_out: Any, gradient_out: Any,
+def predict_two(
+    packed_rows: Any, count: int, packed: int,
+    coef: Any, model: int, intercept: Any, raw_out: Any, block: int,
 ) -> None:  # fmt: skip
-    """Gradient of the current block and raw prediction of the following one, in one sweep.
+    """Raw prediction of packed rows by `model` and the one after it, three rows at a time."""
+    c, d = model * packed, (model + 1) * packed
+    to, other = model * block, (model + 1) * block
+    for row in range(0, count, ROW_TILE):
+        p0 = row * packed
+        p1, p2 = p0 + packed, p0 + 2 * packed
+        a0, a1, a2 = splat(0.0), splat(0.0), splat(0.0)
+        b0, b1, b2 = splat(0.0), splat(0.0), splat(0.0)
+        for column in range(0, packed, LANES):
+            first, second = load(coef, c + column), load(coef, d + column)
+            x0 = load(packed_rows, p0 + column)
+            a0, b0 = multiply_add(x0, first, a0), multiply_add(x0, second, b0)
+            x1 = load(packed_rows, p1 + column)
+            a1, b1 = multiply_add(x1, first, a1), multiply_add(x1, second, b1)
+            x2 = load(packed_rows, p2 + column)
+            a2, b2 = multiply_add(x2, first, a2), multiply_add(x2, second, b2)
+        raw_out[to + row] = total(a0) + intercept[model]
+        raw_out[to + row + 1] = total(a1) + intercept[model]
+        raw_out[to + row + 2] = total(a2) + intercept[model]
+        raw_out[other + row] = total(b0) + intercept[model + 1]
+        raw_out[other + row + 1] = total(b1) + intercept[model + 1]
+        raw_out[other + row + 2] = total(b2) + intercept[model + 1]
 
-    Doing both at once keeps memory busy all the time: while the gradient works on rows that are
-    in L1, the prediction pulls in the next ones. `count` is a multiple of four.
-    """
-    last = coef.size - LANES
-    tail = width - LANES
-    for row in range(0, count, UNROLL):
-        p0 = current + row * stride
-        p1, p2, p3 = p0 + stride, p0 + 2 * stride, p0 + 3 * stride
-        q0 = following + row * stride
-        q1, q2, q3 = q0 + stride, q0 + 2 * stride, q0 + 3 * stride
-        r0, r1 = splat(residual[row]), splat(residual[row + 1])
-        r2, r3 = splat(residual[row + 2]), splat(residual[row + 3])
-        a0, a1, a2, a3 = splat(0.0), splat(0.0), splat(0.0), splat(0.0)
-        ahead = q0 + AHEAD
-        column = 0
-        while column < last:
-            prefetch_lines(rows, ahead)
-            ahead += UNROLL * LANES
-            mu, c = load(center, column), load(coef, column)
-            a0 = multiply_add(subtract(load(rows, q0 + column), mu), c, a0)
-            a1 = multiply_add(subtract(load(rows, q1 + column), mu), c, a1)
-            a2 = multiply_add(subtract(load(rows, q2 + column), mu), c, a2)
-            a3 = multiply_add(subtract(load(rows, q3 + column), mu), c, a3)
-            g = load(gradient_out, column)
-            g = multiply_add(subtract(load(rows, p0 + column), mu), r0, g)
-            g = multiply_add(subtract(load(rows, p1 + column), mu), r1, g)
-            g = multiply_add(subtract(load(rows, p2 + column), mu), r2, g)
-            g = multiply_add(subtract(load(rows, p3 + column), mu), r3, g)
-            store(gradient_out, column, g)
-            column += LANES
-        prefetch_lines(rows, ahead)
-        mu, c = load(center, last), load(coef, last)
-        a0 = multiply_add(subtract(load(rows, q0 + tail), mu), c, a0)
-        a1 = multiply_add(subtract(load(rows, q1 + tail), mu), c, a1)
-        a2 = multiply_add(subtract(load(rows, q2 + tail), mu), c, a2)
-        a3 = multiply_add(subtract(load(rows, q3 + tail), mu), c, a3)
-        g = load(gradient_out, last)
-        g = multiply_add(subtract(load(rows, p0 + tail), mu), r0, g)
-        g = multiply_add(subtract(load(rows, p1 + tail), mu), r1, g)
-        g = multiply_add(subtract(load(rows, p2 + tail), mu), r2, g)
-        g = multiply_add(subtract(load(rows, p3 + tail), mu), r3, g)
-        store(gradient_out, last, g)
-        raw_out[row] = total(a0) + intercept
-        raw_out[row + 1] = total(a1) + intercept
-        raw_out[row + 2] = total(a2) + intercept
-        raw_out[row + 3] = total(a3) + intercept
+
+@kernel
+def add_gradient_two(
+    packed_rows: Any, count: int, packed: int, residual: Any, block: int, model: int,
+    gradient_out: Any, rows: Any, ahead: int, until: int,
+) -> int:  # fmt: skip
+    """Add residual times packed row for `model` and the one after it; prefetch `rows` meanwhile."""
+    a, b = model * packed, (model + 1) * packed
+    r, s = model * block, (model + 1) * block
+    line = LINE_BYTES // rows.itemsize
+    column = 0
+    while column + STRIP <= packed:
+        g0, g1 = load(gradient_out, a + column), load(gradient_out, a + column + LANES)
+        g2 = load(gradient_out, a + column + 2 * LANES)
+        h0, h1 = load(gradient_out, b + column), load(gradient_out, b + column + LANES)
+        h2 = load(gradient_out, b + column + 2 * LANES)
+        start = column
+        for row in range(count):
+            if ahead < until:
+                prefetch(rows, ahead)
+                ahead += line
+            first, second = splat(residual[r + row]), splat(residual[s + row])
+            x0 = load(packed_rows, start)
+            g0, h0 = multiply_add(x0, first, g0), multiply_add(x0, second, h0)
+            x1 = load(packed_rows, start + LANES)
+            g1, h1 = multiply_add(x1, first, g1), multiply_add(x1, second, h1)
+            x2 = load(packed_rows, start + 2 * LANES)
+            g2, h2 = multiply_add(x2, first, g2), multiply_add(x2, second, h2)
+            start += packed
+        store(gradient_out, a + column, g0)
+        store(gradient_out, a + column + LANES, g1)
+        store(gradient_out, a + column + 2 * LANES, g2)
+        store(gradient_out, b + column, h0)
+        store(gradient_out, b + column + LANES, h1)
+        store(gradient_out, b + column + 2 * LANES, h2)
+        column += STRIP
+    while column < packed:
+        # Two sums each, as in `add_gradient`: a model's sums do not depend on its company.
+        g0, h0 = load(gradient_out, a + column), load(gradient_out, b + column)
+        g1, h1 = splat(0.0), splat(0.0)
+        start, pairs = column, count - count % 2
+        for row in range(0, pairs, 2):
+            x0, x1 = load(packed_rows, start), load(packed_rows, start + packed)
+            g0 = multiply_add(x0, splat(residual[r + row]), g0)
+            g1 = multiply_add(x1, splat(residual[r + row + 1]), g1)
+            h0 = multiply_add(x0, splat(residual[s + row]), h0)
+            h1 = multiply_add(x1, splat(residual[s + row + 1]), h1)
+            start += 2 * packed
+        if pairs < count:
+            x0 = load(packed_rows, start)
+            g0 = multiply_add(x0, splat(residual[r + pairs]), g0)
+            h0 = multiply_add(x0, splat(residual[s + pairs]), h0)
+        store(gradient_out, a + column, add(g0, g1))
+        store(gradient_out, b + column, add(h0, h1))
+        column += LANES
+    return ahead
+
+
+@kernel
+def exponentials(raw: Any, count: int, exp_out: Any) -> None:
+    """Give e^-|z| of each raw prediction."""
+    # Apart from what follows: exp and log1p in one chain wait for each other, a tenth of a pass.
+    for place in range(count):
+        exp_out[place] = exp_nonpositive(-abs(raw[place]))
 
 
 @kernel
 def binomial_residual(
-    raw: Any, codes: Any, first: int, positive: int, count: int, cost_out: Any
+    raw: Any, at: int, codes: Any, group: int, first: int, positive: int, count: int, cost_out: Any
 ) -> None:
-    """Turn raw predictions into residuals in place, and give their cost; `positive` counts as 1."""
-    # In a loop of its own: exp and log1p in one chain wait for each other, a tenth of a pass.
-    for row in range(count):
-        cost_out[row] = exp_nonpositive(-abs(raw[row]))
-    for row in range(count):
-        z = raw[row]
-        zero_target = codes[first + row] != positive
+    """Turn raw predictions into residuals in place, and their `exponentials` into costs.
+
+    The block lies at `at` in `raw` and `cost_out`; `positive` counts as 1.
+    """
+    # Numbers without sign need no check for an index from the end, which would end vectorisation.
+    place, sample = np.uint64(at), np.uint64(first)
+    for row in range(np.uint64(count)):
+        z = raw[place + row]
+        zero_target = codes[group, sample + row] != positive
         wrong = zero_target == (z >= 0.0)
-        tail = cost_out[row]
+        tail = cost_out[place + row]
         # proba - target and max(z, 0) - target * z, each without a difference that could cancel.
         share = (1.0 if wrong else tail) / (1.0 + tail)
-        raw[row] = share if zero_target else -share
-        cost_out[row] = log1p_unit(tail) + (abs(z) if wrong else 0.0)
+        raw[place + row] = share if zero_target else -share
+        cost_out[place + row] = log1p_unit(tail) + (abs(z) if wrong else 0.0)
 
 
 @kernel
-def squared_residual(raw: Any, count: int, cost_out: Any) -> None:
+def squared_residual(raw: Any, at: int, count: int, cost_out: Any) -> None:
     """Cost z^2 / 2, whose derivative is z itself."""
-    for row in range(count):
-        cost_out[row] = 0.5 * raw[row] * raw[row]
+    for place in range(at, at + count):
+        cost_out[place] = 0.5 * raw[place] * raw[place]
 
 
 @kernel
-def linear_residual(raw: Any, count: int, cost_out: Any) -> None:
+def linear_residual(raw: Any, at: int, count: int, cost_out: Any) -> None:
     """Cost z, with derivative 1."""
-    for row in range(count):
-        cost_out[row] = raw[row]
-        raw[row] = 1.0
+    for place in range(at, at + count):
+        cost_out[place] = raw[place]
+        raw[place] = 1.0
 
 
 @kernel
-def add_offset(offset: Any, first: int, count: int, raw_out: Any) -> None:
+def add_offset(offset: Any, first: int, raw_out: Any, at: int, count: int) -> None:
     """Add the fixed part of the raw predictions of a block."""
     for row in range(count):
-        raw_out[row] += offset[first + row]
+        raw_out[at + row] += offset[first + row]
 
 
 @kernel
-def logistic_curvature(residual: Any, count: int, curvature_out: Any) -> None:
+def logistic_curvature(
+    residual: Any, at: int, count: int, curvature_out: Any, model: int, first: int
+) -> None:
     """Second derivative proba (1 - proba) of the loss, from the residual proba - y."""
     for row in range(count):
-        wrong = abs(residual[row])
-        curvature_out[row] = wrong * (1.0 - wrong)
+        wrong = abs(residual[at + row])
+        curvature_out[model, first + row] = wrong * (1.0 - wrong)
 
 
 @kernel
-def weigh(weights: Any, first: int, count: int, values_out: Any) -> None:
+def weigh(weights: Any, group: int, first: int, values_out: Any, at: int, count: int) -> None:
     """Multiply a block's values by their rows' weights (0 * inf counts as 0)."""
     for row in range(count):
-        weight = weights[first + row]
-        values_out[row] = values_out[row] * weight if weight > 0.0 else 0.0
+        weight = weights[group, first + row]
+        values_out[at + row] = values_out[at + row] * weight if weight > 0.0 else 0.0
 
 
 @kernel
-def sum_block(values: Any, count: int) -> float:
+def weigh_curvature(
+    weights: Any, group: int, first: int, curvature_out: Any, model: int, count: int
+) -> None:
+    """Multiply a block's curvatures by their rows' weights."""
+    for place in range(first, first + count):
+        weight = weights[group, place]
+        curvature_out[model, place] = curvature_out[model, place] * weight if weight > 0.0 else 0.0
+
+
+@kernel
+def sum_block(values: Any, at: int, count: int) -> float:
     """Sum in eight fixed lanes; `count` beyond the last whole vector one by one."""
     partial = splat(0.0)
     whole = count - count % LANES
-    for place in range(0, whole, LANES):
+    for place in range(at, at + whole, LANES):
         partial = add(partial, load(values, place))
     result = total(partial)
-    for place in range(whole, count):
+    for place in range(at + whole, at + count):
         result += values[place]
     return result
 

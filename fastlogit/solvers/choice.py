@@ -27,7 +27,7 @@ ROWS_PER_COLUMN = 30
 FEWEST_PER_COLUMN = 10
 DEAR_SHARE = 1 / 12
 LARGEST_SHARE = 1 / 6
-SMALLEST_SHARE = 1 / 25
+SMALLEST_SHARE = 1 / 31
 # Up to this work of a Gram matrix (rows times columns squared) Newton needs no subsample.
 NEWTON_WORK = 4e6
 # Up to this many columns Newton is faster than L-BFGS without a subsample.
@@ -66,7 +66,7 @@ def sample_stride(n_samples: int, n_features: int) -> int:
     stride = int(n_samples / wanted)
     if stride < 1 / LARGEST_SHARE:
         return 1
-    return max(p for p in (6, 7, 11, 13, 17, 19, 23) if p <= stride)
+    return max(p for p in (6, 7, 11, 13, 17, 19, 23, 29, 31) if p <= stride)
 
 
 def solve(

@@ -78,14 +78,13 @@ class Goal:
     def conclude(self, point: Point, reason: str) -> str:
         """Return why a fit ended, once `reason` made it end: the proof may say otherwise."""
         self.prove(point)
-        if self.met.all():
-            return "converged"
         if self.separation is not None:
+            self.separation.inspect(point.theta)
             if reason in ("max_iter", "rounding"):
-                self.separation.decide(np.flatnonzero(~self.met))
+                self.separation.decide(np.flatnonzero(~self.met), point.theta)
             if self.separation.found:
                 return "separable"
-        return reason
+        return "converged" if self.met.all() else reason
 
 
 def relative(gain: float, cost: float) -> float:

@@ -55,7 +55,7 @@ class Descent:
 
 
 def gradient_descent(
-    objective: Objective, start: tuple[Any, Any], options: Options, began: float,
+    objective: Objective, start: tuple[Any, Any], options: Options, began: float, stride: int = 1,
     certified: bool = False,
 ) -> Outcome:  # fmt: skip
     """Descend from `start` until something ends it.
@@ -66,11 +66,11 @@ def gradient_descent(
     "interrupted", and the caller raises.
 
     `tol` bounds the change of the parameters in a step; with `certified` the proven relative
-    suboptimality, which is looked at between bursts.
+    suboptimality, which is looked at between bursts. `stride` gives the rows that prove it.
     """
     descent = Descent(objective, start_state(*start))
     descent.goal = Goal(
-        options.tol, objective.n_models, Certificate(objective), Separation(objective)
+        options.tol, objective.n_models, Certificate(objective, stride), Separation(objective)
     )
     if certified:
         options = dataclasses.replace(options, tol=0.0)
@@ -163,9 +163,10 @@ def _finish(descent: Descent, reason: str, certified: bool) -> Outcome:
         point = Point(theta, cost, slopes)
         goal.met[:] = False
         if reason in ("max_iter", "time_limit"):
-            reason = "separable" if goal.conclude(point, reason) == "separable" else reason
+            verdict = goal.conclude(point, reason)
+            reason = verdict if certified or verdict == "separable" else reason
         else:
-            goal.prove(point)
+            goal.prove(point, at_once=reason == "interrupted")
     separation = goal.separation
     return Outcome(
         coef=coef,

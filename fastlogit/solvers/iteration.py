@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ..objective import Objective
+from ..objective import Evaluation, Objective
 from .course import Point, Watch
 from .goal import Goal
 
@@ -87,35 +87,63 @@ def search(
     and for each of `models` whether no step served. `curvature` (n_models, n_samples), if given,
     gets the row curvatures there.
     """
-    part = objective if len(models) == objective.n_models else objective.only(models)
-    theta, cost, gradient = point.theta.copy(), point.cost.copy(), point.gradient.copy()
-    step, pending = np.ones(len(models)), np.arange(len(models))
-    for _ in range(MAX_TRIALS):
-        trial = point.theta[models[pending]] + step[pending, None] * direction[pending]
-        tried = part if len(pending) == len(models) else objective.only(models[pending])
-        bent = None if curvature is None else np.empty((len(pending), curvature.shape[1]))
-        found = tried.at(trial, bent)
-        before, promised = point.cost[models[pending]], slope[pending]
-        with np.errstate(invalid="ignore", over="ignore"):
-            after = np.einsum("ij,ij->i", found.gradient, direction[pending])
-            enough = found.cost <= before + DECREASE * step[pending] * promised
-            level = found.cost <= before + ROUNDING * np.abs(before)
-            # A slope that points up steeply means that the step went much too far.
-            accepted = (enough | level) & (after <= (2.0 * DECREASE - 1.0) * promised)
-            accepted |= enough & (found.cost < before - ROUNDING * np.abs(before))
-        done = pending[accepted]
-        theta[models[done]], cost[models[done]] = trial[accepted], found.cost[accepted]
-        gradient[models[done]] = found.gradient[accepted]
-        if bent is not None:
-            curvature[models[done]] = bent[accepted]
+    if len(models) == objective.n_models:
+        # The usual case, without the bookkeeping: every model takes the step of 1.
+        bent = None if curvature is None else np.empty_like(curvature)
+        trial = point.theta + direction
+        found = objective.at(trial, bent)
+        accepted = _accepted(point.cost, slope, 1.0, found, direction)
         if accepted.all():
-            return Point(theta, cost, gradient), np.zeros(len(models), dtype=bool)
-        with np.errstate(invalid="ignore", over="ignore", divide="ignore"):
-            excess = found.cost - before - step[pending] * promised
-            shorter = -promised * step[pending] / (2.0 * excess)
-        shorter = np.where(np.isfinite(shorter), np.clip(shorter, 0.1, 0.5), 0.1)
-        step[pending] *= shorter
+            if bent is not None:
+                curvature[...] = bent
+            return Point(trial, found.cost, found.gradient), np.zeros(len(models), dtype=bool)
+        step = np.where(accepted, 1.0, _shorter(point.cost, slope, 1.0, found))
+    else:
+        step = np.ones(len(models))
+    return _search_each(objective, point, models, direction, slope, step, curvature)
+
+
+def _search_each(
+    objective: Objective, point: Point, models: Any, direction: Any, slope: Any, step: Any,
+    curvature: Any,
+) -> tuple[Point, Any]:  # fmt: skip
+    theta, cost, gradient = point.theta.copy(), point.cost.copy(), point.gradient.copy()
+    pending = np.arange(len(models))
+    for _ in range(MAX_TRIALS):
+        moving = models[pending]
+        trial = point.theta[moving] + step[pending, None] * direction[pending]
+        bent = None if curvature is None else np.empty((len(pending), curvature.shape[1]))
+        found = objective.only(moving).at(trial, bent)
+        before, promised = point.cost[moving], slope[pending]
+        accepted = _accepted(before, promised, step[pending], found, direction[pending])
+        done = moving[accepted]
+        theta[done], cost[done] = trial[accepted], found.cost[accepted]
+        gradient[done] = found.gradient[accepted]
+        if bent is not None:
+            curvature[done] = bent[accepted]
+        step[pending] *= _shorter(before, promised, step[pending], found)
         pending = pending[~accepted]
+        if not pending.size:
+            break
     failed = np.zeros(len(models), dtype=bool)
     failed[pending] = True
     return Point(theta, cost, gradient), failed
+
+
+def _accepted(before: Any, slope: Any, step: Any, found: Evaluation, direction: Any) -> Any:
+    """Say which models' costs have decreased enough, or by rounding errors with a good slope."""
+    with np.errstate(invalid="ignore", over="ignore"):
+        after = np.einsum("ij,ij->i", found.gradient, direction)
+        enough = found.cost <= before + DECREASE * step * slope
+        slack = ROUNDING * np.abs(before)
+        # A slope that points up steeply means that the step went much too far.
+        turned = after <= (2.0 * DECREASE - 1.0) * slope
+        level = (found.cost <= before + slack) & turned
+        return level | (enough & (turned | (found.cost < before - slack)))
+
+
+def _shorter(before: Any, slope: Any, step: Any, found: Evaluation) -> Any:
+    """Return by how much to shorten each step: the minimum of a parabola, within limits."""
+    with np.errstate(invalid="ignore", over="ignore", divide="ignore"):
+        ratio = -slope * step / (2.0 * (found.cost - before - step * slope))
+    return np.where(np.isfinite(ratio), np.clip(ratio, 0.1, 0.5), 0.1)

@@ -14,6 +14,9 @@ from .iteration import evaluate, iterate
 __all__ = ["newton_cg"]
 
 MAX_PRODUCTS = 500
+# Share of the gradient that may be left of the Newton equation. On 4,000 x 5,000 normal numbers
+# 0.25 takes 89 passes to 1e-8, 0.5 83, 0.1 118, and the square root of the gradient's norm 120.
+ACCURACY = 0.25
 
 
 def newton_cg(objective: Objective, theta: Any, goal: Goal, watch: Watch) -> tuple[Point, str]:
@@ -41,8 +44,7 @@ def _conjugate_gradients(part: Objective, curvature: Any, gradient: Any, watch: 
     search_for = smooth.copy()
     size = np.einsum("ij,ij->i", residual, smooth)
     first = size.copy()
-    # The norm of the gradient in the metric of the diagonal, against that of the curvature bound.
-    wanted = np.minimum(0.1, np.sqrt(np.sqrt(first))) ** 2 * first
+    wanted = ACCURACY**2 * first
     for _ in range(MAX_PRODUCTS):
         moving = size > wanted
         if not moving.any() or watch.is_late():

@@ -1,0 +1,28 @@
+"""X as the user gives it -> the design that reads its rows."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from . import threads, validation
+from .design.dense import DenseDesign
+from .design.streamed import SLICE_BYTES, SlicedDesign, StreamedDesign, is_streamable
+
+__all__ = ["open_design"]
+
+
+def open_design(X: Any, n_threads: int | None) -> DenseDesign:
+    """Check X and return a design over it: streamed where its rows lie on disk, else in place.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If X has the wrong type or shape, or `n_threads` is not possible.
+    """
+    threads.thread_count(n_threads)
+    if is_streamable(X):
+        return StreamedDesign(validation.check_source(X), n_threads=n_threads)
+    array = validation.check_features(X)
+    if array.nbytes > 2.0 * SLICE_BYTES:
+        return SlicedDesign(array, n_threads=n_threads)
+    return DenseDesign(array, n_threads=n_threads)

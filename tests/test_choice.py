@@ -1,0 +1,74 @@
+"""Which solver suits which data, and the subsamples that start one."""
+
+import numpy as np
+import pytest
+from problems import problem, three_classes
+
+import fastlogit
+from fastlogit.solvers import choice
+
+
+@pytest.mark.parametrize(
+    ("shape", "method"),
+    [
+        ((569, 30), "newton"), ((2_000, 20), "newton"), ((150, 4), "newton"), ((2, 1), "newton"),
+        ((1_000_000, 50), "lbfgs"), ((200_000, 300), "lbfgs"), ((10_000_000, 5), "lbfgs"),
+        ((4_000, 5_000), "newton-cg"),
+    ],
+)  # fmt: skip
+def test_the_choice_by_shape(shape, method) -> None:
+    chosen, why = choice.choose(*shape)
+    assert chosen == method
+    assert why
+
+
+def test_the_choice_is_one_of_the_methods_everywhere() -> None:
+    for n_samples in (1, 10, 1_000, 10**5, 10**7):
+        for n_features in (1, 10, 100, 1_000, 10_000):
+            assert choice.choose(n_samples, n_features)[0] in choice.METHODS
+
+
+def test_strides_leave_rows_enough_and_skip_some() -> None:
+    strides = set()
+    for n_samples in (1, 50, 1_000, 20_000, 10**5, 10**6, 10**7):
+        for n_features in (1, 10, 100, 1_000, 5_000):
+            stride = choice.sample_stride(n_samples, n_features)
+            strides.add(stride)
+            if stride > 1:
+                assert n_samples / stride >= 2 * (n_features + 1)
+                assert stride >= 6
+    assert 1 in strides
+    assert len(strides) > 3
+    assert all(s == 1 or all(s % p for p in range(2, s)) for s in strides - {6})
+
+
+@pytest.mark.jit
+def test_a_subsample_takes_less_passes_than_none() -> None:
+    X, y = problem(40_000, 20)[:2]
+    assert choice.sample_stride(*X.shape) > 1
+    X = X * np.exp(np.linspace(-1.5, 1.5, 20))
+    result = fastlogit.fit(X, y, C=1.0, solver="lbfgs")
+    assert result.n_passes <= 18
+    assert "lbfgs" in result.message
+
+
+@pytest.mark.jit
+@pytest.mark.parametrize("n_features", [5, 125])
+def test_hessians_of_their_own_or_one_of_the_mean(n_features) -> None:
+    X, codes = three_classes(3_000, n_features)
+    result = fastlogit.fit(X, codes, l2_reg=0.01, solver="lbfgs")
+    expected = fastlogit.fit(X, codes, l2_reg=0.01, solver="newton")
+    np.testing.assert_allclose(result.coef, expected.coef, atol=1e-5)
+
+
+@pytest.mark.jit
+def test_a_column_that_the_subsample_does_not_see() -> None:
+    X, y = problem(20_000, 4)[:2]
+    stride = choice.sample_stride(20_000, 5)
+    seldom = np.zeros(20_000)
+    seldom[np.arange(1, 20_000, 50 * stride)] = 1.0
+    y[np.arange(1, 20_000, 50 * stride)] = np.arange(seldom.sum()) % 2
+    X = np.column_stack([X, seldom])
+    expected = fastlogit.fit(X, y, solver="newton")
+    result = fastlogit.fit(X, y, solver="lbfgs")
+    np.testing.assert_allclose(result.raw_prediction(X), expected.raw_prediction(X), atol=1e-3)

@@ -1,0 +1,140 @@
+"""The Cholesky factor and its solves, against numpy.linalg."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+from problems import JIT
+
+from fastlogit.kernels.cholesky import FORWARD, WHOLE, factor, solve
+
+# Around one vector of eight lanes and four rows at a time.
+SIZES = [1, 2, 3, 4, 5, 7, 8, 9, 12, 16, 17, 33, 70, *([130] if JIT else [])]
+THRESHOLD = 1e-10
+
+
+def gram(size: int, seed: int = 0) -> Any:
+    rng = np.random.default_rng([seed, size])
+    rows = rng.standard_normal((2 * size + 3, size)) * np.exp(rng.standard_normal(size))
+    return rows.T @ rows
+
+
+def dependent_gram(size: int) -> tuple[Any, Any]:
+    """Matrix with a zero column, a duplicate and a sum of columns; and which columns are left."""
+    rng = np.random.default_rng(size)
+    rows = rng.standard_normal((3 * size, size))
+    independent = np.ones(size, dtype=bool)
+    for column, values in ((0, 0.0), (4, 3.0 * rows[:, 2]), (size - 1, rows[:, 1] + rows[:, 3])):
+        rows[:, column] = values
+        independent[column] = False
+    return rows.T @ rows, independent
+
+
+def factor_of(matrix: Any, threshold: float = THRESHOLD) -> tuple[int, Any]:
+    lower = np.full_like(matrix, np.nan)
+    return factor.serial(matrix, threshold, lower), lower
+
+
+def solution_of(lower: Any, right: Any, mode: int) -> Any:
+    solution = np.full(right.shape, np.nan)
+    solve.serial(lower, right, mode, solution)
+    return solution
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_factor(size) -> None:
+    matrix = gram(size)
+    rank, lower = factor_of(matrix)
+    assert rank == size
+    expected = np.linalg.cholesky(matrix)
+    np.testing.assert_allclose(lower, expected, atol=1e-13 * np.abs(expected).max())
+    np.testing.assert_array_equal(np.triu(lower, 1), 0.0)
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_solves(size, rng) -> None:
+    matrix = gram(size)
+    lower = factor_of(matrix)[1]
+    right = rng.standard_normal((3, size))
+    whole = solution_of(lower, right, WHOLE)
+    tolerance = 1e-14 * np.linalg.cond(matrix)
+    expected = np.linalg.solve(matrix, right.T).T
+    assert (np.abs(whole - expected) <= tolerance * np.abs(expected).max()).all()
+    half = solution_of(lower, right, FORWARD)
+    forms = np.einsum("ij,ij->i", right, expected)
+    np.testing.assert_allclose((half**2).sum(axis=1), forms, rtol=tolerance)
+
+
+@pytest.mark.parametrize("size", [6, 8, 9, 13, 30])
+def test_dependent_columns_get_nothing_and_the_others_all(size, rng) -> None:
+    matrix, independent = dependent_gram(size)
+    rank, lower = factor_of(matrix)
+    assert rank == independent.sum()
+    np.testing.assert_array_equal(lower[:, ~independent], 0.0)
+    assert (np.diag(lower)[independent] > 0.0).all()
+    # The rows of dependent columns remain: the product is still the matrix.
+    np.testing.assert_allclose(lower @ lower.T, matrix, atol=1e-13 * matrix.max())
+    right = rng.standard_normal((2, size))
+    left = np.ix_(independent, independent)
+    expected = np.zeros((2, size))
+    expected[:, independent] = np.linalg.solve(matrix[left], right[:, independent].T).T
+    whole, half = (solution_of(lower, right, mode) for mode in (WHOLE, FORWARD))
+    np.testing.assert_allclose(whole, expected, atol=1e-12 * np.abs(expected).max())
+    np.testing.assert_array_equal(whole[:, ~independent], 0.0)
+    np.testing.assert_array_equal(half[:, ~independent], 0.0)
+    np.testing.assert_allclose((half**2).sum(axis=1), (right * expected).sum(axis=1), rtol=1e-11)
+    # A generalised inverse: what the matrix can reach, it reaches.
+    reached = right @ matrix
+    again = solution_of(lower, reached, WHOLE) @ matrix
+    np.testing.assert_allclose(again, reached, atol=1e-11 * np.abs(reached).max())
+
+
+def test_the_threshold_is_a_share_of_the_columns_own_size() -> None:
+    for scale in (1e-150, 1.0, 1e150):
+        # A tenth of the second column is left after the first.
+        matrix = np.array([[1.0, 3.0], [3.0, 10.0]]) * scale
+        assert factor_of(matrix, 0.09)[0] == 2
+        rank, lower = factor_of(matrix, 0.11)
+        assert rank == 1
+        np.testing.assert_allclose(lower, np.sqrt(scale) * np.array([[1.0, 0.0], [3.0, 0.0]]))
+
+
+@pytest.mark.parametrize("bad", [np.nan, -1.0, 0.0, -0.0])
+def test_a_column_without_a_positive_diagonal_is_dependent(bad) -> None:
+    for place in range(6):
+        matrix = np.diag(np.arange(1.0, 7.0))
+        matrix[place, place] = bad
+        rank, lower = factor_of(matrix, 0.0)
+        assert rank == 5
+        expected = np.sqrt(np.arange(1.0, 7.0))
+        expected[place] = 0.0
+        np.testing.assert_array_equal(lower, np.diag(expected))
+
+
+def test_a_nan_spoils_its_own_column_only() -> None:
+    matrix = gram(9)
+    matrix[6, :] = matrix[:, 6] = np.nan
+    rank, lower = factor_of(matrix)
+    assert rank == 8
+    keep = np.arange(9) != 6
+    left = matrix[np.ix_(keep, keep)]
+    right = np.arange(9.0)[None, :]
+    for mode in (WHOLE, FORWARD):
+        assert np.isfinite(solution_of(lower, right, mode)).all()
+    found = solution_of(lower, right, WHOLE)[0, keep]
+    np.testing.assert_allclose(found, np.linalg.solve(left, right[0, keep]), rtol=1e-10)
+
+
+def test_all_may_be_done_in_place(rng) -> None:
+    matrix, right = gram(11), rng.standard_normal((2, 11))
+    lower = factor_of(matrix)[1]
+    factor.serial(matrix, THRESHOLD, matrix)
+    np.testing.assert_array_equal(matrix, lower)
+    for mode in (FORWARD, WHOLE):
+        expected, given = solution_of(lower, right, mode), right.copy()
+        solve.serial(lower, given, mode, given)
+        np.testing.assert_array_equal(given, expected)
+
+
+def test_no_right_hand_side_is_no_work() -> None:
+    assert solution_of(factor_of(gram(4))[1], np.empty((0, 4)), WHOLE).shape == (0, 4)
