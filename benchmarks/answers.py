@@ -70,8 +70,9 @@ def check_one_vs_all(
 
 
 def check_optimum(problem: Problem, fitted: Any, l2_reg: float, gradient_limit: float) -> None:
-    """Check by the oracle's gradient that a converged two-class fit is at the optimum."""
+    """Check by the oracle's gradient that a certified two-class fit is at the optimum."""
     assert fitted.converged, fitted.message
+    assert fitted.suboptimality <= 1e-12
     _, gradient, intercept_gradient = reference.cost_gradient(
         problem.X, problem.y, fitted.coef, fitted.intercept, l2_reg
     )

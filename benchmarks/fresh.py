@@ -25,7 +25,7 @@ import fastlogit
 {call}
 print(time.perf_counter() - start)
 """
-# With some L2 strength: the tumours are separable, and without it no fit of them ever ends.
+# With some L2 strength: the tumours are separable, and without it they have no optimum.
 FIRST_CALLS = {
     "sigmoid": "fastlogit.sigmoid(X)",
     "cost_gradient": "fastlogit.cost_gradient(X, y, np.zeros(X.shape[1]))",

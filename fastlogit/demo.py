@@ -237,7 +237,7 @@ def far_out() -> FarOut:
     rows: list[Row] = []
     linear, logistic, boundaries = {}, {}, {}
     cases = {"as measured": data.X, "one slip": slipped}
-    names = {"as measured": "tumours (1)", "one slip": "with one slip"}
+    names = {"as measured": "tumours (1)", "one slip": "one slip (1)"}
     for case, X in cases.items():
         line = linear[case] = LinearRegression().fit(X, data.y)
         curve = logistic[case] = fit(X, data.y, n_threads=N_THREADS)

@@ -80,8 +80,8 @@ def test_one_slip_drags_least_squares_along_and_logistic_regression_stays(far_ou
     assert abs(logistic[1] - logistic[0]) < 0.01
     accuracies = {(row.data, row.model): row.accuracy for row in far_out.rows}
     assert accuracies["tumours (1)", "linear regression"] > 0.85
-    assert accuracies["with one slip", "linear regression"] < 0.7
-    assert accuracies["tumours (1)", "logistic"] == accuracies["with one slip", "logistic"]
+    assert accuracies["one slip (1)", "linear regression"] < 0.7
+    assert accuracies["tumours (1)", "logistic"] == accuracies["one slip (1)", "logistic"]
     assert draws(demo.draw_far_out, far_out)
 
 

@@ -161,12 +161,11 @@ def test_the_end_of_the_time_limit_warns_in_the_users_file() -> None:
 
 def test_separable_classes_are_said_to_be_so_at_the_end() -> None:
     X, y = endless()
-    for limit in ({"max_iter": 300}, {"max_iter": 10**9, "time_limit": 0.1}):
-        with pytest.warns(fastlogit.SeparationWarning, match="column 0 alone does") as record:
-            result = fastlogit.gradient_descent(X, y, tol=0.0, **limit)
-        assert record[0].filename == __file__
-        assert not result.converged
-        assert result.history[-1] == result.history.min()
+    with pytest.warns(fastlogit.SeparationWarning, match="column 0 alone does") as record:
+        result = fastlogit.gradient_descent(X, y, tol=0.0, max_iter=300)
+    assert record[0].filename == __file__
+    assert not result.converged
+    assert result.history[-1] == result.history.min()
 
 
 def test_a_fit_from_the_best_point_takes_fewer_steps() -> None:

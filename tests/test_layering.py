@@ -25,16 +25,16 @@ ROOMS: dict[str, set[str]] = {
     "hessian": {"design", "kernels", "numpy"},
     "certificate": {"objective", "hessian", "numpy"},
     "separation": {"objective", "numpy", "scipy"},
-    "prediction": {"validation", "design", "elementwise", "numpy"},
+    "opening": {"validation", "threads", "design"},
+    "prediction": {"validation", "opening", "elementwise", "numpy"},
     "result": {"prediction", "numpy"},
     "errors": {"result"},
     "solvers": {
         "objective", "certificate", "hessian", "separation", "result", "kernels", "numpy",
     },
-    "functional": {"validation", "design", "objective", "numpy"},
+    "functional": {"validation", "opening", "objective", "numpy"},
     "fitting": {
-        "validation", "threads", "design", "objective", "solvers", "result", "errors",
-        "numpy", "sklearn",
+        "validation", "opening", "objective", "solvers", "result", "errors", "numpy", "sklearn",
     },
 }  # fmt: skip
 OUTER = {"io", "model_file", "plots", "demo", "cli"}

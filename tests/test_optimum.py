@@ -41,7 +41,7 @@ def test_real_data_in_their_own_units(name, C, solver) -> None:
     result = fit_by(solver, X, y, tol=1e-12, **options)
     assert result.converged
     assert np.max(result.suboptimality) <= 1e-12
-    assert_at_optimum(result, X, y, 1e-5, **options)
+    assert_at_optimum(result, X, y, 3e-5, **options)
 
 
 @pytest.mark.jit

@@ -158,7 +158,8 @@ def fit(
         "momentum": momentum,
         "standardize": standardize,
     }
-    options = {"solver": solver} | {k: value for k, value in given.items() if value is not None}
+    options: dict[str, Any] = {"solver": solver}
+    options |= {name: value for name, value in given.items() if value is not None}
     sample_weight = io.numbers(table, weights, "weights") if weights else None
     X = io.features(table, names)
     with warnings_as_lines(), _progress_bar(max_iter) as progress:

@@ -10,6 +10,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 from .policy import kernel
 from .simd import LANES, byteswap, load, multiply_add, splat, store, total
 
@@ -38,15 +40,17 @@ def gather_columns(
     X: Any, swapped: bool, start: int, count: int, center: Any, height: int, columns_out: Any
 ) -> None:
     """Copy rows `start .. start + count` of any X, centred, to the columns of a block."""
-    for column in range(X.shape[1]):
-        middle, to = center[column], column * height
+    # Numbers without sign need no check for an index from the end, which would end vectorisation.
+    first, n_rows = np.uint64(start), np.uint64(count)
+    for column in range(np.uint64(X.shape[1])):
+        middle, to = center[column], np.uint64(column) * np.uint64(height)
         if swapped:
-            for row in range(count):
-                columns_out[to + row] = byteswap(X[start + row, column]) - middle
+            for row in range(n_rows):
+                columns_out[to + row] = byteswap(X[first + row, column]) - middle
         else:
-            for row in range(count):
-                columns_out[to + row] = X[start + row, column] - middle
-        for row in range(count, height):
+            for row in range(n_rows):
+                columns_out[to + row] = X[first + row, column] - middle
+        for row in range(n_rows, np.uint64(height)):
             columns_out[to + row] = 0.0
 
 
