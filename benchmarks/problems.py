@@ -85,7 +85,7 @@ def stable_step(X: np.ndarray) -> float:
 def stopping_early() -> Iterator[None]:
     """Do not warn of a fit that stops at `max_iter`: here that is what it is asked for."""
     with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message=".*max_iter")
+        warnings.filterwarnings("ignore", message=".*max_iter|the classes are separable")
         yield
 
 

@@ -105,18 +105,22 @@ class _Reference:
         self.radius = min(self.radius, float(np.sqrt(squares.max())))
         self.looks = 2
 
-    def gain(self, gradient: Any, moved: float, wanted: float) -> float:
-        """Return a bound on the gain from a point where raw predictions have `moved` that much."""
+    def gain(self, gradient: Any, moved: float, wanted: float, at_once: bool = False) -> float:
+        """Return a bound on the gain from a point where raw predictions have `moved` that much.
+
+        What makes the bound tighter is done for one that is `wanted`, or for any at all.
+        """
         decrement = self.factor.half_solve(gradient[None, :])[0]
         delta = float(np.sqrt(decrement @ decrement))
-        if not self._explains(gradient, delta):
+        if not self.explains(gradient):
             return np.inf
         # The logarithm of a row's curvature falls by the change of its raw prediction at the most.
         swell = float(np.exp(0.5 * moved))
         delta *= swell
         gain = float(gain_bound(delta, self.radius * swell))
         for tighten in (self._tighten_cheaply, self._tighten):
-            if gain <= wanted or 0.5 * delta**2 > 0.8 * wanted > 0.0:
+            enough = gain < np.inf if wanted == 0.0 else gain <= wanted
+            if enough or at_once or 0.5 * delta**2 > 0.8 * wanted > 0.0:
                 break
             tighten()
             gain = float(gain_bound(delta, self.radius * swell))
@@ -135,11 +139,12 @@ class _Reference:
             self._raw_there = _raw(self.rows, self.theta)
         return float(np.abs(_raw(self.rows, theta) - self._raw_there).max())
 
-    def _explains(self, gradient: Any, delta: float) -> bool:
+    def explains(self, gradient: Any) -> bool:
         """Say whether the directions that M does not identify have no slope either."""
         dropped = self.factor.dependent
         if not dropped.any():
             return True
+        delta = np.sqrt(2.0 * self.least(gradient))
         left = gradient - self.matrix @ self.factor.solve(gradient[None, :])[0]
         size = np.sqrt(np.maximum(np.diag(self.matrix), np.finfo(float).tiny))
         slack = UNEXPLAINED * delta + 1e-13 * np.sqrt(np.abs(self.matrix).max())
@@ -192,7 +197,7 @@ class Certificate:
                 return gain
             curvature = self.rows.only([model]).curvature(theta[None, :])[0]
             reference, moved = self.provide(model, theta.copy(), curvature), 0.0
-        gain = min(gain, reference.gain(gradient, moved, wanted))
+        gain = min(gain, reference.gain(gradient, moved, wanted, at_once))
         if gain == np.inf and self.rows is not self.objective and not at_once:
             return self._bound_by_all_rows(model, theta, gradient, wanted)
         return gain

@@ -97,6 +97,11 @@ class Separation:
         size = np.abs(self.found[model][:-1])
         return [int(column) for column in np.flatnonzero(size >= SHARE * size.max())], False
 
+    def glance(self, theta: Any) -> None:
+        """Look whether a point itself separates the classes: one pass for each model."""
+        for model in np.flatnonzero(self._possible):
+            self._try(int(model), theta[model])
+
     def _look_at(self, model: int, theta: Any) -> None:
         if not self._try(model, theta[model]) and self._last is not None:
             self._try(model, theta[model] - self._last[model])
@@ -111,10 +116,8 @@ class Separation:
         return found
 
     def _inspect(self, model: int, theta: Any) -> None:
-        raw = self.objective.design.raw_prediction(theta[None, :-1].copy(), theta[-1:].copy())[0]
-        signs, used = self._signs(model)
-        near = used & (raw * signs <= SURE)
-        if near.sum() == used.sum():
+        near = self._near(model, theta)
+        if near is None:
             return
         n_samples, n_features = self.objective.design.shape
         stride = n_samples // (ROWS_PER_COLUMN * (n_features + 1))
@@ -123,6 +126,14 @@ class Separation:
             if not level.any():
                 return
         self._try(model, level @ (level.T @ np.where(self._free[model], theta, 0.0)))
+
+    def _near(self, model: int, theta: Any) -> Any:
+        """Return which rows are not predicted surely; None if all of them are so."""
+        raw = self.objective.design.raw_prediction(theta[None, :-1].copy(), theta[-1:].copy())[0]
+        signs, used = self._signs(model)
+        raw *= signs
+        near = used & (raw <= SURE)
+        return None if near.sum() == used.sum() else near
 
     def _level(self, model: int, rows: Any, stride: int) -> Any:
         """Return a basis (n_features + 1, ...) of the free directions that are 0 at some rows."""
@@ -137,7 +148,7 @@ class Separation:
     def _signs(self, model: int) -> tuple[Any, Any]:
         targets = self.objective.targets
         codes = targets.codes[min(model, len(targets.codes) - 1)]
-        signs = np.where(codes == targets.positive[model], 1.0, -1.0)
+        signs = np.where(codes == targets.positive[model], np.int8(1), np.int8(-1))
         sets = targets.weights
         used = sets[min(model, len(sets) - 1)] > 0.0 if len(sets) else np.ones(codes.size, bool)
         return signs, used
@@ -146,8 +157,9 @@ class Separation:
         last = direction[-1:] * self.objective.fit_intercept
         raw = self.objective.design.raw_prediction(direction[None, :-1].copy(), last)[0]
         signs, used = self._signs(model)
-        margins = (raw * signs)[used]
-        largest = float(np.abs(margins).max())
+        raw *= signs
+        margins = raw if used.all() else raw[used]
+        largest = max(float(margins.max()), -float(margins.min()))
         # Nearly 0 everywhere is a direction that the data do not identify.
         return largest > 1e-3 and float(margins.min()) >= -SLACK * largest
 

@@ -16,6 +16,7 @@ from sklearn.exceptions import ConvergenceWarning
 import fastlogit
 from fastlogit import reference
 from fastlogit.design.dense import DenseDesign
+from fastlogit.fitting import SOLVERS
 from fastlogit.kernels.passes import BINOMIAL, Targets
 from fastlogit.objective import Objective
 
@@ -161,6 +162,13 @@ def one_model(values: Any) -> Any:
 
 # ------------------------------------------------------------------------------------------------
 # Fits
+
+
+# Gradient descent, of many passes, waits for compiled code here; it has tests of its own besides.
+EACH_SOLVER = [
+    pytest.param(solver, marks=pytest.mark.jit) if solver == "gradient_descent" else solver
+    for solver in SOLVERS
+]
 
 
 def fit_by(solver: str, X: Any, y: Any, **options: Any) -> Any:

@@ -8,7 +8,7 @@ import time
 
 import numpy as np
 import pytest
-from problems import problem, sized, three_classes, unfinished
+from problems import EACH_SOLVER, problem, sized, three_classes, unfinished
 from sklearn.exceptions import ConvergenceWarning
 
 import fastlogit
@@ -38,7 +38,7 @@ def assert_best_point(result, X, y, **options):
     assert not result.converged
 
 
-@pytest.mark.parametrize("solver", SOLVERS)
+@pytest.mark.parametrize("solver", EACH_SOLVER)
 def test_the_callback_sees_progress_and_can_stop(solver) -> None:
     X, y = problem(ROWS, 6)[:2]
     seen = []
@@ -82,7 +82,7 @@ def test_only_true_stops(solver) -> None:
         assert fastlogit.fit(X, y, callback=lambda _, a=answer: a, solver=solver).converged
 
 
-@pytest.mark.parametrize("solver", SOLVERS)
+@pytest.mark.parametrize("solver", EACH_SOLVER)
 def test_an_error_in_the_callback_comes_out(solver) -> None:
     X, y = problem(ROWS, 4)[:2]
 
@@ -93,7 +93,7 @@ def test_an_error_in_the_callback_comes_out(solver) -> None:
         fastlogit.fit(X, y, callback=fail, **busy(solver))
 
 
-@pytest.mark.parametrize("solver", SOLVERS)
+@pytest.mark.parametrize("solver", EACH_SOLVER)
 @pytest.mark.parametrize("l2_reg", [0.0, 0.01])
 def test_the_time_limit_keeps_the_best_point(solver, l2_reg) -> None:
     X, y = problem(LBFGS_ROWS if solver == "lbfgs" else ROWS, 6)[:2]
@@ -104,7 +104,7 @@ def test_the_time_limit_keeps_the_best_point(solver, l2_reg) -> None:
     assert_best_point(result, X, y, l2_reg=l2_reg)
 
 
-@pytest.mark.parametrize("solver", SOLVERS)
+@pytest.mark.parametrize("solver", EACH_SOLVER)
 def test_a_longer_time_limit_is_kept_roughly(solver) -> None:
     X, y = problem(ROWS, 4)[:2]
 
@@ -118,7 +118,7 @@ def test_a_longer_time_limit_is_kept_roughly(solver) -> None:
     assert "time_limit=0.05" in result.message
 
 
-@pytest.mark.parametrize("solver", SOLVERS)
+@pytest.mark.parametrize("solver", EACH_SOLVER)
 @pytest.mark.parametrize("n_iter", [1, 2])
 def test_the_end_of_max_iter_warns_in_the_users_file(solver, n_iter) -> None:
     X, y = problem(ROWS, 6)[:2]
@@ -131,7 +131,7 @@ def test_the_end_of_max_iter_warns_in_the_users_file(solver, n_iter) -> None:
     assert_best_point(result, X, y)
 
 
-@pytest.mark.parametrize("solver", SOLVERS)
+@pytest.mark.parametrize("solver", EACH_SOLVER)
 @pytest.mark.parametrize("l2_reg", [0.0, 0.01])
 def test_ctrl_c_keeps_the_best_point_and_a_certificate(solver, l2_reg) -> None:
     X, y = problem(ROWS, 6)[:2]

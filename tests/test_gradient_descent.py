@@ -153,7 +153,7 @@ def test_the_end_of_the_time_limit_warns_in_the_users_file() -> None:
         result = fastlogit.gradient_descent(
             X, y, tol=0.0, step_size=1e-9, max_iter=10**9, time_limit=0.2
         )
-    assert 0.15 < time.perf_counter() - began < 1.0
+    assert 0.15 < time.perf_counter() - began < sized(1, 10)
     assert record[0].filename == __file__
     assert not result.converged
     assert result.history[-1] <= result.history.min()

@@ -27,7 +27,7 @@ ROWS_PER_COLUMN = 30
 FEWEST_PER_COLUMN = 10
 DEAR_SHARE = 1 / 12
 LARGEST_SHARE = 1 / 6
-SMALLEST_SHARE = 1 / 31
+SMALLEST_SHARE = 1 / 47
 # Up to this work of a Gram matrix (rows times columns squared) Newton needs no subsample.
 NEWTON_WORK = 4e6
 # Up to this many columns Newton is faster than L-BFGS without a subsample.
@@ -39,6 +39,8 @@ MAX_HESSIAN = 1000
 # A little of the diagonal keeps the preconditioner definite where columns are collinear.
 RIDGE = 1e-10
 SAMPLE_ITERATIONS = 30
+# Columns were scaled to variance 1: with less than this in a subsample one is as good as constant.
+UNSEEN = 1e-6
 
 
 def choose(n_samples: int, n_features: int) -> tuple[str, str]:
@@ -66,7 +68,7 @@ def sample_stride(n_samples: int, n_features: int) -> int:
     stride = int(n_samples / wanted)
     if stride < 1 / LARGEST_SHARE:
         return 1
-    return max(p for p in (6, 7, 11, 13, 17, 19, 23, 29, 31) if p <= stride)
+    return max(p for p in (6, 7, 11, 13, 17, 19, 23, 29, 31, 37, 41, 43, 47) if p <= stride)
 
 
 def solve(
@@ -92,6 +94,11 @@ def solve(
             point, reason = newton_cg(objective, theta, goal, watch)
         else:
             point, reason = _climb(objective, theta, goal, stride, is_warm, watch)
+            if reason == "rounding" and stride > 1 and theta.shape[1] <= MAX_HESSIAN:
+                # The subsample misleads, as where columns are collinear in it alone.
+                whole = Certificate(objective)
+                goal.certificate = whole
+                point, reason = newton(objective, point.theta, goal, whole, watch)
     except KeyboardInterrupt:  # before the first iteration
         point, reason = evaluate(objective, theta, watch), "interrupted"
     if reason == "interrupted":
@@ -158,10 +165,15 @@ def _hessians(
 
 def _factor(rows: Objective, loss: Any, model: int) -> Factor:
     matrix = loss.copy()
-    diagonal = matrix.diagonal() + rows.penalty_diagonal(model)
     # A column that does not vary in the subsample may do so in the other rows.
     varies = np.append(rows.design.columns.inverse_scale > 0.0, rows.fit_intercept)
     bend = loss[-1, -1] if rows.fit_intercept else 0.25
-    unseen = varies & (diagonal <= 1e-8 * bend)
-    matrix.flat[:: len(matrix) + 1] = np.where(unseen, bend, diagonal * (1.0 + RIDGE))
+    spread = matrix.diagonal().copy()
+    if rows.fit_intercept and bend > 0.0:
+        spread[:-1] -= loss[-1, :-1] ** 2 / bend
+    unseen = np.flatnonzero(varies & (spread <= UNSEEN * bend))
+    matrix[unseen], matrix[:, unseen] = 0.0, 0.0
+    diagonal = matrix.diagonal() + rows.penalty_diagonal(model)
+    diagonal[unseen] += bend
+    matrix.flat[:: len(matrix) + 1] = diagonal * (1.0 + RIDGE)
     return Factor(matrix, DEPENDENT)

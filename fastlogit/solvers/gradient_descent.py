@@ -70,7 +70,10 @@ def gradient_descent(
     """
     descent = Descent(objective, start_state(*start))
     descent.goal = Goal(
-        options.tol, objective.n_models, Certificate(objective, stride), Separation(objective)
+        options.tol,
+        objective.n_models,
+        Certificate(objective, stride),
+        Separation(objective),
     )
     if certified:
         options = dataclasses.replace(options, tol=0.0)
@@ -162,9 +165,12 @@ def _finish(descent: Descent, reason: str, certified: bool) -> Outcome:
         slopes = np.column_stack([gradient, intercept_gradient])
         point = Point(theta, cost, slopes)
         goal.met[:] = False
-        if reason in ("max_iter", "time_limit"):
-            verdict = goal.conclude(point, reason)
-            reason = verdict if certified or verdict == "separable" else reason
+        if certified and reason in ("max_iter", "time_limit"):
+            reason = goal.conclude(point, reason)
+        elif reason in ("max_iter", "time_limit"):
+            goal.prove(point)
+            goal.separation.glance(theta)
+            reason = "separable" if goal.separation.found else reason
         else:
             goal.prove(point, at_once=reason == "interrupted")
     separation = goal.separation
