@@ -24,6 +24,9 @@ BURST_SECONDS = 0.05
 LARGEST_BURST = 65_536
 # Where passes are short, what a step costs besides is not known before the first burst.
 FIRST_BURST = 1024
+# Iterations before the first look at the proof. The later ones too are set by the iterations alone:
+# bursts follow the clock, and where a fit ends, to the bit, must not.
+FIRST_LOOK = 64
 # In the history of a burst: no cost is negative.
 NOT_TAKEN = -1.0
 
@@ -89,8 +92,9 @@ def gradient_descent(
 def _run(descent: Descent, options: Options, began: float, certified: bool) -> str:
     within = descent.objective.design.passes_within(BURST_SECONDS, descent.objective.n_models)
     burst = min(within, FIRST_BURST)
+    look = FIRST_LOOK if certified else options.max_iter
     while descent.n_iter < options.max_iter:
-        steps = min(burst, options.max_iter - descent.n_iter)
+        steps = min(burst, options.max_iter - descent.n_iter, look - descent.n_iter)
         status, seconds = _burst(descent, options, steps)
         if status == CONVERGED:
             return "converged"
@@ -100,8 +104,10 @@ def _run(descent: Descent, options: Options, began: float, certified: bool) -> s
             descent.step_size *= 0.5
             descent.state = start_state(*descent.best())
             descent.objective.evaluate(descent.state)
-        elif certified and _is_proven(descent):
+        elif certified and descent.n_iter == look and _is_proven(descent):
             return "converged"
+        if certified and descent.n_iter >= look:
+            look += max(FIRST_LOOK, look // 8)
         elapsed = time.perf_counter() - began
         if options.time_limit is not None and elapsed >= options.time_limit:
             return "time_limit"
