@@ -8,6 +8,7 @@ import numpy as np
 
 from .. import threads
 from ..kernels.descent import RUNNING, DescentState, Penalty, descend, start_state
+from ..kernels.gram import gram
 from ..kernels.passes import LINEAR, SPREAD, SQUARED, Rows, Targets, passes
 from ..kernels.simd import LANES
 
@@ -152,8 +153,6 @@ class DenseDesign:
 
     def gram(self, curvature: Any) -> Any:
         """Return X' diag(curvature) X, shape (n_features + 1,) * 2, intercept last: one pass."""
-        from ..kernels.gram import gram
-
         n_samples, size = self.shape[0], self.shape[1] + 1
         matrix, part = np.zeros((size, size)), np.empty((size, size))
         row_ns = GRAM_NS * size * size
