@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from .elementwise import log1p_exp, log_sigmoid, logit, sigmoid
     from .errors import DivergenceError, SeparationWarning
+    from .estimator import LogisticRegression
     from .fitting import fit, gradient_descent
     from .functional import cost, cost_gradient
     from .prediction import predict, predict_proba, raw_prediction
@@ -20,6 +21,7 @@ __version__ = "0.1.0"
 __all__ = [
     "DivergenceError",
     "FitResult",
+    "LogisticRegression",
     "Progress",
     "SeparationWarning",
     "cost",
@@ -38,6 +40,7 @@ __all__ = [
 _HOME = {
     "DivergenceError": "errors",
     "FitResult": "result",
+    "LogisticRegression": "estimator",
     "Progress": "result",
     "SeparationWarning": "errors",
     "cost": "functional",
