@@ -37,6 +37,11 @@ SOLVERS = {
     "sag": "auto",
     "saga": "auto",
 }
+# What parameter validation may remember: see `_validate_params`.
+PLAIN = (bool, int, float, str)
+MOST_CHECKED = 1000
+_CHECKED: set[tuple[Any, ...]] = set()
+_NAMES: dict[type, list[str]] = {}
 PENALTY_DEPRECATED = (
     "'penalty' is deprecated, as in scikit-learn since 1.8. Leave it at its default and use C "
     "instead: C=np.inf instead of penalty=None, nothing instead of penalty='l2'."
@@ -344,6 +349,27 @@ class LogisticRegression(CallbackSupport, LinearClassifierMixin, SparseCoefMixin
 
         predicted = self.predict(X, offset=offset)
         return float(accuracy_score(y, predicted, sample_weight=sample_weight))
+
+    @classmethod
+    def _get_param_names(cls) -> list[str]:
+        """Return the names of the parameters; reading the signature anew would take 40 us."""
+        if cls not in _NAMES:
+            _NAMES[cls] = super()._get_param_names()
+        return _NAMES[cls]
+
+    def _validate_params(self) -> None:
+        """Check the parameters, unless the same plain values were found good before (100 us)."""
+        values = [getattr(self, name) for name in self._get_param_names()]
+        # By type too: 1 and True are equal.
+        key = (type(self), *values, *map(type, values))
+        plain = all(value is None or type(value) in PLAIN for value in values)
+        if plain and key in _CHECKED:
+            return
+        super()._validate_params()
+        if plain:
+            _CHECKED.add(key)
+            if len(_CHECKED) > MOST_CHECKED:
+                _CHECKED.clear()
 
     def _strength(self) -> float:
         """Return C, infinite for no penalty, after a look at what else the user asks of it."""
