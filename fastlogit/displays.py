@@ -186,7 +186,8 @@ class ConvergenceDisplay:
         ax = _axes(ax, "ConvergenceDisplay")
         x = np.asarray(self.passes if against == "passes" else self.seconds, dtype=np.float64)
         label = self.name if name is None else name
-        colour = COLOURS[len(ax.lines) // 2 % len(COLOURS)]
+        others = len(ax.lines) // 2
+        colour = COLOURS[others % len(COLOURS)]
         look = {"color": colour, "lw": 2, "label": label, **(line_kw or {})}
         # Rounding errors of the cost itself are no distance from the optimum.
         gap, shown = np.asarray(self.gap), np.asarray(self.gap) > np.finfo(float).eps
@@ -194,8 +195,8 @@ class ConvergenceDisplay:
         bound = np.asarray(self.bound)
         proven = np.isfinite(bound) & (bound > 0.0)
         look = {
-            "color": self.line_.get_color(), "ls": ":", "marker": "v", "ms": 6, "mec": "white",
-            "label": None if label is None else f"{label}: proven", **(bound_kw or {}),
+            "color": self.line_.get_color(), "ls": ":", "marker": "v", "ms": 8, "mec": "black",
+            "label": "_proven bound", **(bound_kw or {}),
         }  # fmt: skip
         (self.bound_line_,) = ax.plot(x[proven], bound[proven], **look)
         ends = [x[x > 0.0].min(), x.max()] if (x > 0.0).any() else [1.0, 1.0]
@@ -204,8 +205,10 @@ class ConvergenceDisplay:
         ax.set(yscale="log", ylabel="(cost - optimum) / optimum")
         ax.set_xlabel("passes over X" if against == "passes" else "seconds")
         ax.grid(True, which="major", **GRID)
-        if label is not None:
-            ax.legend(frameon=False)
+        handles, _ = ax.get_legend_handles_labels()
+        handles.append(self.bound_line_)
+        names = [*(each.get_label() for each in handles[:-1]), "proven bound"]
+        ax.legend(handles, names, frameon=False, loc="lower left")  # costs fall: a free corner
         return _drawn_on(self, ax)
 
 
@@ -376,8 +379,8 @@ class RegularizationPathDisplay:
         named.sort(key=lambda line: -float(line.get_ydata()[-1]))  # as they end, top to bottom
         # Coefficients fan out to the right: this corner stays free.
         ax.legend(
-            handles=[*named, *filter(None, [self.chosen_line_])], loc="upper left", frameon=False,
-            fontsize="small",
+            handles=[*named, *filter(None, [self.chosen_line_])], loc="upper left",
+            fontsize="small", framealpha=0.7, edgecolor="none",
         )  # fmt: skip
         return _drawn_on(self, ax)
 
