@@ -509,9 +509,10 @@ class LogisticRegression(CallbackSupport, LinearClassifierMixin, SparseCoefMixin
         if offset is None:
             return raw
         offset = np.asarray(offset, dtype=np.float64)
-        if offset.shape not in (raw.shape, raw.shape[:1]):
+        common = raw.ndim == 2 and self.multi_class == "ovr" and offset.shape == raw.shape[:1]
+        if not common and offset.shape != raw.shape:
             raise ValueError(f"offset has shape {offset.shape}, but it must be {raw.shape}")
-        return raw + (offset if offset.ndim == raw.ndim else offset[:, None])
+        return raw + (offset[:, None] if common else offset)
 
     def _probabilities(self, X: Any, offset: Any, *, log: bool) -> Any:
         coef, intercept = self._parameters()
