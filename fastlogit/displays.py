@@ -7,7 +7,7 @@ them with ``plot``. matplotlib is imported only then. Colours are those of `fast
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 import numpy as np
 
@@ -27,14 +27,14 @@ __all__ = [
 ]
 
 GREY = "#bbbbbb"
-GRID = {"color": "#dddddd", "lw": 0.7}
+GRID: dict[str, Any] = {"color": "#dddddd", "lw": 0.7}
 # An axis of passes or seconds that spans more than this ratio is logarithmic.
 WIDE = 50.0
 # Lines of a path that differ in colour or dash, and so have a name in the legend.
 DASHES = ("-", "--")
 
 Style = Mapping[str, Any] | None
-Array = np.ndarray[Any, np.dtype[np.float64]]
+Display = TypeVar("Display")
 
 
 class ConvergenceDisplay:
@@ -144,6 +144,8 @@ class ConvergenceDisplay:
         -------
         ConvergenceDisplay
         """
+        if result.passes is None or result.bounds is None:
+            raise ValueError("the result does not say how its fit went: it has no passes or bounds")
         costs = result.history.reshape(len(result.history), -1)
         bounds = result.bounds.reshape(costs.shape)
         total = costs.sum(axis=1)
@@ -205,10 +207,12 @@ class ConvergenceDisplay:
         ax.set(yscale="log", ylabel="(cost - optimum) / optimum")
         ax.set_xlabel("passes over X" if against == "passes" else "seconds")
         ax.grid(True, which="major", **GRID)
-        handles, _ = ax.get_legend_handles_labels()
-        handles.append(self.bound_line_)
-        names = [*(each.get_label() for each in handles[:-1]), "proven bound"]
-        ax.legend(handles, names, frameon=False, loc="lower left")  # costs fall: a free corner
+        handles, names = ax.get_legend_handles_labels()
+        # Above: curves and bounds of several fits leave no corner free for sure.
+        ax.legend(
+            [*handles, self.bound_line_], [*names, "proven bound"], frameon=False, loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=3,
+            fontsize="small",
+        )  # fmt: skip
         return _drawn_on(self, ax)
 
 
@@ -362,7 +366,7 @@ class RegularizationPathDisplay:
         order = np.argsort(self.Cs, kind="stable")
         Cs, values = np.asarray(self.Cs)[order], values[order]
         ranks = _ranks(np.abs(values).max(axis=0))
-        self.lines_ = []
+        self.lines_: list[Any] = []
         for feature, rank in enumerate(ranks):
             look = _path_look(int(rank), str(self.feature_names[feature]), top) | dict(
                 line_kw or {}
@@ -375,8 +379,8 @@ class RegularizationPathDisplay:
             self.chosen_line_.set_label(f"C = {self.C:.3g}")
         ax.set(xscale="log", xlabel="C", ylabel=ylabel)
         ax.grid(True, which="major", **GRID)
-        named = [line for line in self.lines_ if not line.get_label().startswith("_")]
-        named.sort(key=lambda line: -float(line.get_ydata()[-1]))  # as they end, top to bottom
+        named = [line for line, rank in zip(self.lines_, ranks, strict=True) if rank < top]
+        named.sort(key=lambda line: -line.get_ydata()[-1])  # as they end, top to bottom
         # Coefficients fan out to the right: this corner stays free.
         ax.legend(
             handles=[*named, *filter(None, [self.chosen_line_])], loc="upper left",
@@ -384,7 +388,7 @@ class RegularizationPathDisplay:
         )  # fmt: skip
         return _drawn_on(self, ax)
 
-    def _values(self, class_of_interest: Any) -> tuple[Array, str]:
+    def _values(self, class_of_interest: Any) -> tuple[Any, str]:
         """Return what is drawn, (n_Cs, n_features), and its name."""
         coefs = np.asarray(self.coefs)
         if class_of_interest is None and coefs.shape[1] > 1:
@@ -468,11 +472,12 @@ class CVScoreDisplay:
         scores = _fitted(last, "scores_")
         if isinstance(scores, dict):  # the same for all classes
             scores = next(iter(scores.values())).reshape(-1, len(last.Cs_))
+        name = _score_name(last.scoring, negate_score) if score_name is None else score_name
         display = cls(
             Cs=last.Cs_,
             scores=scores.reshape(-1, len(last.Cs_)),
             C=float(np.ravel(last.C_)[0]),
-            score_name=_score_name(last.scoring, negate_score) if score_name is None else score_name,
+            score_name=name,
         )
         return display.plot(
             ax, folds=folds, negate_score=negate_score, std_display_style=std_display_style,
@@ -674,7 +679,8 @@ class CoefficientsDisplay:
         self.features_ = np.argsort(-np.abs(coef).max(axis=0), kind="stable")[:top]
         ax = _axes(ax, "CoefficientsDisplay", height=1.2 + 0.22 * len(self.features_))
         shown, heights = coef[:, self.features_], np.arange(len(self.features_))
-        self.bars_, self.lines_ = None, []
+        self.bars_ = None
+        self.lines_: list[Any] = []
         if len(coef) == 1:
             self.bars_ = ax.barh(heights, shown[0], color=_sign_colours(shown[0]))
         else:
@@ -687,11 +693,14 @@ class CoefficientsDisplay:
         ax.set_xlabel(self._xlabel(class_of_interest))
         return _drawn_on(self, ax)
 
-    def _plot_classes(self, ax: Axes, shown: Array, heights: Any) -> None:
+    def _plot_classes(self, ax: Axes, shown: Any, heights: Any) -> None:
         """Draw a marker for each class on a line for each feature."""
         ax.hlines(heights, shown.min(axis=0), shown.max(axis=0), color=GREY, lw=1.5, zorder=1)
         for k, values in enumerate(shown):
-            look = {"marker": MARKERS[k % len(MARKERS)], "color": COLOURS[k % len(COLOURS)]}
+            look: dict[str, Any] = {
+                "marker": MARKERS[k % len(MARKERS)],
+                "color": COLOURS[k % len(COLOURS)],
+            }
             self.lines_ += ax.plot(
                 values, heights, ls="", ms=7, mec="white", mew=0.6, label=str(self.classes[k]),
                 **look,
@@ -718,8 +727,8 @@ def _axes(ax: Axes | None, who: str, height: float = 4.8) -> Axes:
     return plt.subplots(layout="constrained", figsize=(6.4, height))[1]
 
 
-def _drawn_on(display: Any, ax: Axes) -> Any:
-    display.ax_, display.figure_ = ax, ax.figure
+def _drawn_on(display: Display, ax: Axes) -> Display:
+    display.ax_, display.figure_ = ax, ax.figure  # type: ignore[attr-defined]
     return display
 
 
@@ -766,7 +775,7 @@ def _checked_names(names: Any, n_features: int) -> list[str]:
     return [str(name) for name in names]
 
 
-def _coef_of(coef: Array, classes: Any, label: Any) -> Array:
+def _coef_of(coef: Any, classes: Any, label: Any) -> Any:
     """Return a class's part of coefficients (n_models, ...); None is the only model there is."""
     if label is None:
         return coef[0]
@@ -778,7 +787,7 @@ def _coef_of(coef: Array, classes: Any, label: Any) -> Array:
     return coef[found[0]]
 
 
-def _ranks(sizes: Array) -> Any:
+def _ranks(sizes: Any) -> Any:
     """Return the place of each size among them, 0 for the largest."""
     ranks = np.empty(len(sizes), dtype=np.intp)
     ranks[np.argsort(-sizes, kind="stable")] = np.arange(len(sizes))
@@ -793,7 +802,7 @@ def _path_look(rank: int, name: str, top: int) -> dict[str, Any]:
     return {"color": COLOURS[colour], "lw": 2, "ls": DASHES[turn % len(DASHES)], "label": name}
 
 
-def _sign_colours(values: Array) -> list[str]:
+def _sign_colours(values: Any) -> list[str]:
     return [COLOURS[1] if value > 0.0 else COLOURS[0] for value in values]
 
 

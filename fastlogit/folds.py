@@ -138,7 +138,7 @@ def _pieces(codes: Array, pattern: Array, weights: Any, multi_class: str) -> Ite
     if len(seen) > 2:
         yield Piece(labels, weights, 1.0, seen, np.ones(len(seen)))
     else:
-        # Softmax of two classes has the coefficients -c / 2 and c / 2, whose penalty is half of c's.
+        # Softmax of two classes has coefficients -c / 2 and c / 2, whose penalty is half of c's.
         yield Piece(labels, weights, 2.0, seen, np.array([-0.5, 0.5]))
 
 
@@ -182,7 +182,7 @@ def _with_part(whole: GridResult, part: GridResult, which: Array, piece: Piece) 
     )
 
 
-def _intercepts_of_absent(pattern: Array, multi_class: str) -> Array:
+def _intercepts_of_absent(pattern: Array, multi_class: str) -> Any:
     """Return what makes absent classes improbable, in the place of each model."""
     if len(pattern) == 2:
         return np.array([NEVER if pattern[0] else -NEVER])

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import math
 import time
 import warnings
 from numbers import Integral
@@ -34,6 +33,7 @@ from .path import grid_of_cs
 from .scoring import score_grid
 
 __all__ = ["LogisticRegressionCV"]
+
 
 class LogisticRegressionCV(LogisticRegression):
     """Logistic regression that chooses C by cross-validation.
@@ -161,6 +161,13 @@ class LogisticRegressionCV(LogisticRegression):
         "use_legacy_attributes": ["boolean", Hidden(StrOptions({"warn"}))],
     }
 
+    # Legacy attributes have other types than the new ones.
+    C_: Any
+    l1_ratio_: Any
+    coefs_paths_: Any
+    scores_: Any
+    n_iter_: Any
+
     def __init__(
         self,
         *,
@@ -206,7 +213,13 @@ class LogisticRegressionCV(LogisticRegression):
 
     @_fit_context(prefer_skip_nested_validation=True)  # type: ignore[untyped-decorator]
     def fit(
-        self, X: Any, y: Any, sample_weight: Any = None, *, penalty_factor: Any = None, **params: Any
+        self,
+        X: Any,
+        y: Any,
+        sample_weight: Any = None,
+        *,
+        penalty_factor: Any = None,
+        **params: Any,
     ) -> LogisticRegressionCV:
         """Fit all folds and all C, choose, and fit all rows.
 
@@ -248,7 +261,7 @@ class LogisticRegressionCV(LogisticRegression):
         weights = self._weights(y, sample_weight, len(X))
         routed = self._routed(sample_weight, params)
         splits = list(check_cv(self.cv, y, classifier=True).split(X, y, **routed.splitter.split))
-        options = {
+        options: dict[str, Any] = {
             "solver": SOLVERS[self.solver], "tol": self.tol, "max_iter": self.max_iter,
             "n_threads": _thread_count(self.n_jobs),
         }  # fmt: skip
@@ -314,12 +327,8 @@ class LogisticRegressionCV(LogisticRegression):
         return (
             MetadataRouter(owner=self)
             .add_self_request(self)
-            .add(
-                splitter=self.cv, method_mapping=MethodMapping().add(caller="fit", callee="split")
-            )
-            .add(
-                scorer=self._scorer(), method_mapping=of_scorer.add(caller="fit", callee="score")
-            )
+            .add(splitter=self.cv, method_mapping=MethodMapping().add(caller="fit", callee="split"))
+            .add(scorer=self._scorer(), method_mapping=of_scorer.add(caller="fit", callee="score"))
         )
 
     def _scorer(self) -> Any:
@@ -419,17 +428,18 @@ class LogisticRegressionCV(LogisticRegression):
         paths = grid.coef
         if self.fit_intercept:
             paths = np.concatenate([paths, grid.intercept[..., None]], axis=-1)
+        n_iter = grid.n_iter.max(axis=2).astype(np.int32)
         # (n_folds, n_l1_ratios, n_cs, ...)
-        paths = np.repeat(paths[:, None], copies, axis=1)
-        scores = np.repeat(scores[:, None], copies, axis=1)
-        n_iter = np.repeat(grid.n_iter.max(axis=2)[:, None], copies, axis=1).astype(np.int32)
+        by_ratio: list[Any] = [
+            np.repeat(part[:, None], copies, axis=1) for part in (paths, scores, n_iter)
+        ]
         if not legacy:
             self.C_, self.l1_ratio_ = C, 0.0
-            self.coefs_paths_, self.scores_, self.n_iter_ = paths, scores, n_iter
+            self.coefs_paths_, self.scores_, self.n_iter_ = by_ratio
             return
         # (n_folds, n_cs, n_l1_ratios, ...), without the ratios where none were given
         paths, scores, n_iter = (
-            part[:, 0] if n_ratios == 0 else part.swapaxes(1, 2) for part in (paths, scores, n_iter)
+            part[:, 0] if n_ratios == 0 else part.swapaxes(1, 2) for part in by_ratio
         )
         labels = self.classes_[1:] if len(self.classes_) == 2 else self.classes_
         self.C_ = np.full(len(labels), C)
