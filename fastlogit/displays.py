@@ -150,8 +150,11 @@ class ConvergenceDisplay:
         bounds = result.bounds.reshape(costs.shape)
         total = costs.sum(axis=1)
         floor = float(total.min()) if best is None else best
-        with np.errstate(divide="ignore"):  # nothing proven of any model: no lower bound but zero
-            bound = total / (costs / (1.0 + bounds)).sum(axis=1) - 1.0
+        # An optimum is at least cost / (1 + bound): zero, where nothing was proven of a model.
+        lowest = (costs / (1.0 + bounds)).sum(axis=1)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            lacks = np.where(np.isinf(bounds), costs, costs * bounds / (1.0 + bounds)).sum(axis=1)
+            bound = lacks / lowest
         display = cls(
             passes=result.passes, seconds=result.times, gap=(total - floor) / floor, bound=bound,
             name=result.solver if name is None else name,

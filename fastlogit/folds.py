@@ -62,7 +62,7 @@ def fit_folds(
     multi_class: str,
     fit_intercept: bool,
     **options: Any,
-) -> GridResult:
+) -> tuple[GridResult, Array]:
     """Fit each fold with each C; a class that a fold lacks gets probability 0 there.
 
     Parameters
@@ -82,6 +82,8 @@ def fit_folds(
     Returns
     -------
     GridResult
+    ndarray of shape (n_folds,), bool
+        Whether the fold has all classes.
 
     Warns
     -----
@@ -93,7 +95,7 @@ def fit_folds(
     # Without an intercept a class that no row has is as any other: its coefficients are finite.
     if present.all() or not fit_intercept:
         grid = fit_grid(X, codes, Cs, fold_weights=folds, sample_weight=weights, **options)
-        return dataclasses.replace(grid, classes=classes)
+        return dataclasses.replace(grid, classes=classes), np.ones(len(folds), dtype=bool)
     _warn_of_absent(present, classes)
     whole = _nothing_fitted(classes, Cs, len(folds), np.shape(X)[1])
     patterns, pattern_of_fold = np.unique(present, axis=0, return_inverse=True)
@@ -105,11 +107,10 @@ def fit_folds(
                 sample_weight=piece.weights, **options,
             )  # fmt: skip
             whole = _with_part(whole, part, which, piece)
-        whole.intercept[which] += _intercepts_of_absent(pattern, multi_class)
-    n_fits = whole.converged.size
-    return dataclasses.replace(
-        whole, message=f"{int(whole.converged.sum())} of {n_fits} fits converged"
-    )
+        if not pattern.all():
+            whole.intercept[which] += _intercepts_of_absent(pattern, multi_class)
+    message = f"{int(whole.converged.sum())} of {whole.converged.size} fits converged"
+    return dataclasses.replace(whole, message=message), present.all(axis=1)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -127,6 +128,9 @@ def _pieces(codes: Array, pattern: Array, weights: Any, multi_class: str) -> Ite
     """Yield what there is to fit to rows with the classes of `pattern` alone."""
     seen = np.flatnonzero(pattern)
     if len(seen) < 2:
+        return
+    if len(pattern) == 2:
+        yield Piece(codes, weights, 1.0, np.array([0]), np.ones(1))
         return
     if multi_class == "ovr":
         for k in seen:

@@ -89,6 +89,7 @@ def fit_grid(
         Numbers >= 0 that multiply the sample weights, 0 for the rows that a fold leaves out. None
         is one fold of all rows. Every class must be in every fold.
     sample_weight : array-like of shape (n_samples,), optional
+        One-vs-all: (n_samples, n_classes) too, a column for each class.
     multi_class : {"multinomial", "ovr"}, default "multinomial"
     fit_intercept : bool, default True
     solver : str, default "auto"
@@ -207,4 +208,5 @@ def _weights_of_folds(fold_weights: Any, sample_weight: Any, n_samples: int) -> 
             f"(n_folds, {n_samples})"
         )
     own = 1.0 if sample_weight is None else np.asarray(sample_weight, dtype=np.float64)
-    return [fold * own for fold in folds]
+    shape = (-1, 1) if np.ndim(own) == 2 else (-1,)
+    return [fold.reshape(shape) * own for fold in folds]

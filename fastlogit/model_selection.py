@@ -28,7 +28,7 @@ from . import validation
 from .estimator import SOLVERS, LogisticRegression, _labels_like, _thread_count
 from .fitting import TOLERANCE, fit
 from .folds import fit_folds, weights_of_folds
-from .grid import NO_TIME
+from .grid import NO_TIME, GridResult
 from .path import grid_of_cs
 from .scoring import score_grid
 
@@ -76,7 +76,8 @@ class LogisticRegressionCV(LogisticRegression):
         Above 0, a line is printed for the folds, and one for the last fit.
     refit : bool, default True
         Fit all rows with the C of the best mean score. Otherwise average, over the folds, the
-        coefficients and the C of the best score of each.
+        coefficients and the C of the best score of each (coefficients of those folds alone that
+        have all classes, if there are any).
     intercept_scaling : float > 0, default 1
         Has no effect: the intercept is never penalised.
     random_state : int, RandomState instance or None, default None
@@ -254,7 +255,7 @@ class LogisticRegressionCV(LogisticRegression):
         """
         began = time.perf_counter()
         _raise_for_params(params, self, "fit")
-        Cs, n_ratios, scoring, legacy = self._settings()
+        Cs, ratios, scoring, legacy = self._settings()
         X, y = self._check_training_data(X, y)
         classes, codes = validation.encode_labels(y, len(X))
         self.classes_ = _labels_like(y, classes)
@@ -268,7 +269,7 @@ class LogisticRegressionCV(LogisticRegression):
         if penalty_factor is not None:
             options["penalty_factor"] = penalty_factor
         try:
-            grid = fit_folds(
+            grid, complete = fit_folds(
                 X, codes, self.classes_, Cs, weights_of_folds(splits, len(X)), weights,
                 multi_class=self.multi_class, fit_intercept=self.fit_intercept,
                 time_limit=self.time_limit, **options,
@@ -285,12 +286,13 @@ class LogisticRegressionCV(LogisticRegression):
         )  # fmt: skip
         best = best_of(scores, together=self.refit)
         if self.refit:
-            self._refit(X, codes, float(Cs[best]), best, weights, began, options)
+            start = _mean_of(grid, complete, best) if complete.any() else None
+            self._refit(X, codes, float(Cs[best]), start, weights, began, options)
         else:
-            chosen = np.arange(len(scores)), best
-            self.coef_ = grid.coef[chosen].mean(axis=0)
-            self.intercept_ = grid.intercept[chosen].mean(axis=0)
-        self._store_attributes(scores, float(np.mean(Cs[best])), n_ratios, legacy)
+            coef, intercept = _mean_of(grid, complete if complete.any() else ~complete, best)
+            vars(self).pop("result_", None)  # that of a fit before
+            self.coef_, self.intercept_ = np.atleast_2d(coef.T), np.atleast_1d(intercept)
+        self._store_attributes(scores, float(np.mean(Cs[best])), ratios, legacy)
         return self
 
     @_deprecate_positional_args(version="1.11")  # type: ignore[untyped-decorator]
@@ -334,8 +336,8 @@ class LogisticRegressionCV(LogisticRegression):
     def _scorer(self) -> Any:
         return get_scorer("accuracy" if self.scoring in (None, "warn") else self.scoring)
 
-    def _settings(self) -> tuple[Any, int, Any, bool]:
-        """Return Cs, the number of l1_ratios (0: None), scoring and whether attributes are legacy.
+    def _settings(self) -> tuple[Any, list[Any], Any, bool]:
+        """Return Cs, l1_ratios, scoring and whether attributes are legacy.
 
         Warns of what scikit-learn 1.9 warns of.
         """
@@ -374,7 +376,8 @@ class LogisticRegressionCV(LogisticRegression):
                 "1.10 to remove redundancy. Set use_legacy_attributes=False to have the new ones "
                 "now, or True to silence this warning."
             )
-        return grid_of_cs(self.Cs), 0 if given is None else len(given), scoring, bool(legacy)
+        ratios = [None] if given is None else list(given)
+        return grid_of_cs(self.Cs), ratios, scoring, bool(legacy)
 
     def _refuse_penalties(self) -> None:
         """Raise for any penalty but L2."""
@@ -402,36 +405,34 @@ class LogisticRegressionCV(LogisticRegression):
         return Bunch(splitter=Bunch(split={}), scorer=Bunch(score=params))
 
     def _refit(
-        self, X: Any, codes: Any, C: float, best: int, weights: Any, began: float,
+        self, X: Any, codes: Any, C: float, start: Any, weights: Any, began: float,
         options: dict[str, Any],
     ) -> None:  # fmt: skip
         """Fit all rows, from the mean of the folds."""
-        coef = self.grid_.coef[:, best].mean(axis=0).T
-        intercept = self.grid_.intercept[:, best].mean(axis=0)
         if self.time_limit is not None:
             options = options | {
                 "time_limit": max(began + self.time_limit - time.perf_counter(), NO_TIME)
             }
         result = fit(
             X, codes, C=C, sample_weight=weights, multi_class=self.multi_class,
-            intercept="fit" if self.fit_intercept else None, start=(coef, intercept), **options,
+            intercept="fit" if self.fit_intercept else None, start=start, **options,
         )  # fmt: skip
         self.result_ = dataclasses.replace(result, classes=self.classes_)
         self.coef_ = np.array(result.coef.T, order="C", ndmin=2)
         self.intercept_ = np.array(result.intercept, ndmin=1)
         self._say(result.message)
 
-    def _store_attributes(self, scores: Any, C: float, n_ratios: int, legacy: bool) -> None:
-        grid, copies = self.grid_, max(n_ratios, 1)
+    def _store_attributes(self, scores: Any, C: float, ratios: list[Any], legacy: bool) -> None:
+        grid = self.grid_
         self.Cs_ = grid.Cs
-        self.l1_ratios_ = np.array([None]) if n_ratios == 0 else np.zeros(n_ratios)
+        self.l1_ratios_ = np.array(ratios)
         paths = grid.coef
         if self.fit_intercept:
             paths = np.concatenate([paths, grid.intercept[..., None]], axis=-1)
         n_iter = grid.n_iter.max(axis=2).astype(np.int32)
         # (n_folds, n_l1_ratios, n_cs, ...)
         by_ratio: list[Any] = [
-            np.repeat(part[:, None], copies, axis=1) for part in (paths, scores, n_iter)
+            np.repeat(part[:, None], len(ratios), axis=1) for part in (paths, scores, n_iter)
         ]
         if not legacy:
             self.C_, self.l1_ratio_ = C, 0.0
@@ -439,12 +440,11 @@ class LogisticRegressionCV(LogisticRegression):
             return
         # (n_folds, n_cs, n_l1_ratios, ...), without the ratios where none were given
         paths, scores, n_iter = (
-            part[:, 0] if n_ratios == 0 else part.swapaxes(1, 2) for part in by_ratio
+            part[:, 0] if ratios == [None] else part.swapaxes(1, 2) for part in by_ratio
         )
         labels = self.classes_[1:] if len(self.classes_) == 2 else self.classes_
         self.C_ = np.full(len(labels), C)
-        no_ratio = n_ratios == 0 and self.refit
-        self.l1_ratio_ = np.array([None if no_ratio else 0.0] * len(labels))
+        self.l1_ratio_ = np.array([ratios[0] if self.refit else 0.0] * len(labels))
         self.coefs_paths_ = {label: paths[..., k, :] for k, label in enumerate(labels)}
         self.scores_ = {label: scores.copy() for label in labels}
         self.n_iter_ = n_iter[None]
@@ -479,6 +479,16 @@ def best_of(scores: Any, *, together: bool) -> Any:
             "scorer may need both classes among the test rows: use a stratified cv"
         )
     return int(scores.sum(axis=0).argmax()) if together else scores.argmax(axis=1)
+
+
+def _mean_of(grid: GridResult, folds: Any, best: Any) -> tuple[Any, Any]:
+    """Return the mean over some folds of the coefficients of one C, or of each fold's own.
+
+    In the shapes that a fit begins with.
+    """
+    own = np.arange(len(folds)), best
+    coef, intercept = grid.coef[own][folds].mean(axis=0), grid.intercept[own][folds].mean(axis=0)
+    return (coef[0], intercept[0]) if len(coef) == 1 else (coef.T, intercept)
 
 
 def _indices(rows: Any) -> Any:
