@@ -262,7 +262,7 @@ class LogisticRegression(CallbackSupport, LinearClassifierMixin, SparseCoefMixin
         if self.verbose:
             print(f"[fastlogit] {result.message}", flush=True)
         if tasks is not None:
-            tasks.close()
+            tasks.close(result.n_iter)
         return self
 
     def decision_function(self, X: Any, *, offset: Any = None) -> Any:

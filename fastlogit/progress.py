@@ -42,7 +42,8 @@ class IterationTasks:
 
     An instance is what `fit` takes as its callback. The protocol wants the beginning of each
     iteration too, which a solver does not tell: it is taken to be the end of the one before. So
-    one task is open when the fit ends; `close` ends it, empty, as scikit-learn's own solvers do.
+    one task is open when the fit ends. `close` ends it: empty, as scikit-learn's own solvers do,
+    unless the fit went on after what it told last, as gradient descent does.
 
     Parameters
     ----------
@@ -70,6 +71,7 @@ class IterationTasks:
         self._fit = estimator._init_callback_context(max_subtasks=max_iter + 1)
         self._fit.call_on_fit_task_begin(estimator=estimator, **data)
         self._iteration = self._begin(None)
+        self._n_iter = 0
 
     def __call__(self, progress: Progress) -> bool:
         """End the iteration's task and begin the next; return True if a callback wants an end."""
@@ -78,14 +80,17 @@ class IterationTasks:
             estimator=self._estimator, reconstruction_attributes=attributes, **self._data
         )
         self._iteration = self._begin(attributes)
+        self._n_iter = progress.n_iter
         return bool(stop)
 
-    def close(self) -> None:
-        """End the fit's task; the estimator has its fitted attributes by now."""
-        self._iteration.call_on_fit_task_end(estimator=self._estimator)
-        self._fit.call_on_fit_task_end(
-            estimator=self._estimator, reconstruction_attributes={}, **self._data
-        )
+    def close(self, n_iter: int) -> None:
+        """End the tasks of a fit of `n_iter` iterations, whose attributes the estimator has."""
+        fitted = {"estimator": self._estimator, "reconstruction_attributes": {}, **self._data}
+        if n_iter > self._n_iter:
+            self._iteration.call_on_fit_task_end(**fitted)
+        else:
+            self._iteration.call_on_fit_task_end(estimator=self._estimator)
+        self._fit.call_on_fit_task_end(**fitted)
 
     def _begin(self, attributes: Callable[[], dict[str, Any]] | None) -> Any:
         task = self._fit.subcontext(task_name="iteration")
