@@ -545,7 +545,7 @@ class CVScoreDisplay:
         ax.set(xscale="log", xlabel="C")
         ax.set_ylabel(self.score_name if score_name is None else score_name)
         ax.grid(True, which="major", **GRID)
-        ax.legend(frameon=False)
+        ax.legend(framealpha=0.8, edgecolor="none")
         return _drawn_on(self, ax)
 
 

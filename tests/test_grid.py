@@ -30,9 +30,7 @@ def assert_single_fits(grid, X, y, folds, rtol=1e-5, sample_weight=1.0, **option
 def test_two_classes(rng, fit_intercept) -> None:
     X, y, *_, weight = problem(sized(200, 60), 3)
     folds = rng.integers(0, 3, (2, len(y)))
-    grid = fit_grid(
-        X, y, CS, fold_weights=folds, sample_weight=weight, fit_intercept=fit_intercept
-    )
+    grid = fit_grid(X, y, CS, fold_weights=folds, sample_weight=weight, fit_intercept=fit_intercept)
     assert grid.coef.shape == (2, 3, 1, 3)
     assert grid.intercept.shape == grid.n_iter.shape == (2, 3, 1)
     assert grid.n_iter.dtype.kind == "i"

@@ -463,7 +463,9 @@ def test_scorers_made_by_users() -> None:
     X, y = three()
     for scoring in (
         make_scorer(matthews_corrcoef),
-        make_scorer(lambda y_true, y_score: -((y_true - y_score) ** 2).mean(), greater_is_better=True),
+        make_scorer(
+            lambda y_true, y_score: -((y_true - y_score) ** 2).mean(), greater_is_better=True
+        ),
         lambda model, X, y: model.predict_log_proba(X)[np.arange(len(y)), y].mean(),
     ):
         assert_same(ours(scoring=scoring).fit(X, y), theirs(scoring=scoring).fit(X, y))
