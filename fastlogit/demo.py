@@ -538,8 +538,8 @@ def cross_validation() -> CrossValidation:
     ).fit(data.X, data.y)
     row = judged("tumours (30)", f"C={model.C_:.2g}, by 5 folds", data, model.result_)
     grid = model.grid_  # of the 85 fits before the last
-    assert row.n_passes is not None and row.seconds is not None
-    row = replace(row, n_passes=row.n_passes + grid.n_passes, seconds=row.seconds + grid.seconds)
+    n_passes, seconds = model.result_.n_passes + grid.n_passes, model.result_.seconds + grid.seconds
+    row = replace(row, n_passes=n_passes, seconds=seconds)
     return CrossValidation((row,), model)
 
 

@@ -213,8 +213,8 @@ class ConvergenceDisplay:
         handles, names = ax.get_legend_handles_labels()
         # Above: curves and bounds of several fits leave no corner free for sure.
         ax.legend(
-            [*handles, self.bound_line_], [*names, "proven bound"], frameon=False, loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=3,
-            fontsize="small",
+            [*handles, self.bound_line_], [*names, "proven bound"], loc="lower center",
+            bbox_to_anchor=(0.5, 1.0), ncols=3, frameon=False, fontsize="small",
         )  # fmt: skip
         return _drawn_on(self, ax)
 

@@ -91,11 +91,12 @@ def fit_folds(
         If a fold lacks a class.
     """
     present = _present(codes, len(classes), folds, weights)
+    complete = np.asarray(present.all(axis=1))
     options |= {"multi_class": multi_class, "fit_intercept": fit_intercept}
     # Without an intercept a class that no row has is as any other: its coefficients are finite.
-    if present.all() or not fit_intercept:
+    if complete.all() or not fit_intercept:
         grid = fit_grid(X, codes, Cs, fold_weights=folds, sample_weight=weights, **options)
-        return dataclasses.replace(grid, classes=classes), np.ones(len(folds), dtype=bool)
+        return dataclasses.replace(grid, classes=classes), complete
     _warn_of_absent(present, classes)
     whole = _nothing_fitted(classes, Cs, len(folds), np.shape(X)[1])
     patterns, pattern_of_fold = np.unique(present, axis=0, return_inverse=True)
@@ -110,7 +111,7 @@ def fit_folds(
         if not pattern.all():
             whole.intercept[which] += _intercepts_of_absent(pattern, multi_class)
     message = f"{int(whole.converged.sum())} of {whole.converged.size} fits converged"
-    return dataclasses.replace(whole, message=message), present.all(axis=1)
+    return dataclasses.replace(whole, message=message), complete
 
 
 @dataclasses.dataclass(frozen=True)

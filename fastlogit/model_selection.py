@@ -290,7 +290,8 @@ class LogisticRegressionCV(LogisticRegression):
             self._refit(X, codes, float(Cs[best]), start, weights, began, options)
         else:
             coef, intercept = _mean_of(grid, complete if complete.any() else ~complete, best)
-            vars(self).pop("result_", None)  # that of a fit before
+            if hasattr(self, "result_"):
+                del self.result_  # of a fit before
             self.coef_, self.intercept_ = np.atleast_2d(coef.T), np.atleast_1d(intercept)
         self._store_attributes(scores, float(np.mean(Cs[best])), ratios, legacy)
         return self
