@@ -13,7 +13,7 @@ import sklearn
 from sklearn.utils import estimator_checks
 from sklearn.utils.estimator_checks import check_estimator
 
-from fastlogit import LogisticRegression
+from fastlogit import LogisticRegression, LogisticRegressionCV
 from fastlogit.estimator import SOLVERS
 
 pytestmark = pytest.mark.jit
@@ -57,6 +57,13 @@ def test_every_check_passes_under_the_other_names_of_solvers(estimator) -> None:
     assert failures(estimator) == []
 
 
+@pytest.mark.parametrize("legacy", [pytest.param(True, marks=pytest.mark.slow), False])
+@pytest.mark.parametrize("mode", MODES)
+def test_every_check_passes_for_cross_validation(mode, legacy) -> None:
+    options = {"multi_class": mode, "use_legacy_attributes": legacy}
+    assert failures(LogisticRegressionCV(Cs=3, cv=3, **options)) == []
+
+
 @pytest.mark.parametrize("mode", MODES)
 @pytest.mark.parametrize(
     "name", ["check_param_validation", "check_class_weight_balanced_linear_classifier"]
@@ -66,6 +73,7 @@ def test_checks_that_scikit_learn_keeps_for_its_own(name, mode) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         check("LogisticRegression", LogisticRegression(multi_class=mode))
+        check("LogisticRegressionCV", LogisticRegressionCV(Cs=3, cv=3, multi_class=mode))
 
 
 def test_the_check_of_array_namespaces() -> None:
