@@ -10,6 +10,11 @@ from matplotlib import pyplot as plt
 from matplotlib.colors import to_hex
 from problems import problem, real, sized, three_classes
 from sklearn.exceptions import NotFittedError
+from sklearn.model_selection import (
+    LearningCurveDisplay,
+    ValidationCurveDisplay,
+    cross_val_score,
+)
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
@@ -350,6 +355,22 @@ def test_names_of_features() -> None:
     assert bare.feature_names == ["x0", "x1", "x2"]
     with pytest.raises(ValueError, match="feature_names has 2 names for 3 features"):
         CoefficientsDisplay.from_estimator(pipe, feature_names=["u", "v"])
+
+
+def test_curves_of_scikit_learn_draw_our_estimators() -> None:
+    X, y = two()
+    curve = ValidationCurveDisplay.from_estimator(
+        LogisticRegression(), X, y, param_name="C", param_range=[0.1, 10.0], cv=2
+    )
+    scores = [cross_val_score(LogisticRegression(C=C), X, y, cv=2).mean() for C in (0.1, 10.0)]
+    np.testing.assert_allclose(curve.test_scores.mean(axis=1), scores)
+    learning = LearningCurveDisplay.from_estimator(
+        LogisticRegression(), X, y, train_sizes=[0.5, 1.0], cv=2, shuffle=True, random_state=0
+    )
+    assert learning.test_scores.shape == (2, 2)
+    np.testing.assert_allclose(
+        learning.test_scores[1].mean(), cross_val_score(LogisticRegression(), X, y, cv=2).mean()
+    )
 
 
 @pytest.mark.jit
