@@ -257,9 +257,9 @@ class LogisticRegressionCV(LogisticRegression):
         _raise_for_params(params, self, "fit")
         Cs, ratios, scoring, legacy = self._settings()
         X, y = self._check_training_data(X, y)
-        classes, codes = validation.encode_labels(y, len(X))
+        classes, codes = validation.encode_labels(y, X.shape[0])
         self.classes_ = _labels_like(y, classes)
-        weights = self._weights(y, sample_weight, len(X))
+        weights = self._weights(y, sample_weight, X.shape[0])
         routed = self._routed(sample_weight, params)
         splits = list(check_cv(self.cv, y, classifier=True).split(X, y, **routed.splitter.split))
         options: dict[str, Any] = {
@@ -270,7 +270,7 @@ class LogisticRegressionCV(LogisticRegression):
             options["penalty_factor"] = penalty_factor
         try:
             grid, complete = fit_folds(
-                X, codes, self.classes_, Cs, weights_of_folds(splits, len(X)), weights,
+                X, codes, self.classes_, Cs, weights_of_folds(splits, X.shape[0]), weights,
                 multi_class=self.multi_class, fit_intercept=self.fit_intercept,
                 time_limit=self.time_limit, **options,
             )  # fmt: skip

@@ -7,7 +7,7 @@ and a scorer of scikit-learn is shown one fitted model after another whose predi
 from __future__ import annotations
 
 import inspect
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -142,13 +142,40 @@ def _raw_of_rows(
     n_cs, n_models, n_features = coef.shape
     flat, constants = coef.reshape(-1, n_features).T, intercept.reshape(-1)
     raw = np.empty((n_cs * n_models, len(rows)))
-    step = max(1, GATHERED_BYTES // (8 * n_features))
-    for start in range(0, len(rows), step):
-        part = np.asarray(X[rows[start : start + step]])
-        raw[:, start : start + step] = raw_prediction(part, flat, constants, n_threads=n_threads).T
+    for place, part in _parts(X, rows):
+        raw[:, place] = raw_prediction(part, flat, constants, n_threads=n_threads).T
     if n_models == 1:
         return list(raw)
     return [each.T for each in raw.reshape(n_cs, n_models, len(rows))]
+
+
+def _parts(X: Any, rows: Array) -> Iterator[tuple[Any, Array]]:
+    """Yield some of the rows at a time, with their places among `rows`.
+
+    What is not in memory is read in slices, from its beginning to its end.
+    """
+    step = max(1, GATHERED_BYTES // (8 * X.shape[1]))
+    if isinstance(X, np.ndarray):
+        for start in range(0, len(rows), step):
+            place = slice(start, start + step)
+            yield place, np.asarray(X[rows[place]])
+        return
+    order = np.argsort(rows, kind="stable")
+    ordered = rows[order]
+    for start in range(0, X.shape[0], step):
+        end = min(start + step, X.shape[0])
+        first, last = np.searchsorted(ordered, (start, end))
+        if first < last:
+            block = np.asarray(X[start:end], dtype=X.dtype)
+            yield order[first:last], block[ordered[first:last] - start]
+
+
+def _gathered(X: Any, rows: Array) -> Array:
+    """Return a copy of some rows."""
+    copy = np.empty((len(rows), X.shape[1]), dtype=X.dtype)
+    for place, part in _parts(X, rows):
+        copy[place] = part
+    return copy
 
 
 def _rows_for(scorer: Any, X: Any, test: Array) -> Any:
@@ -159,7 +186,7 @@ def _rows_for(scorer: Any, X: Any, test: Array) -> Any:
     """
     if isinstance(scorer, _BaseScorer):
         return np.broadcast_to(np.nan, (len(test), X.shape[1]))
-    return np.asarray(X[test])
+    return _gathered(X, test)
 
 
 def _fold_model(

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import sklearn
-from problems import TWO_THREADS, problem, real, sized, three_classes
+from problems import TWO_THREADS, memory_mapped, problem, real, sized, three_classes
 from sklearn.base import clone
 from sklearn.exceptions import ConvergenceWarning, NotFittedError
 from sklearn.linear_model import LogisticRegressionCV as Theirs
@@ -232,6 +232,17 @@ def test_the_same_bits_for_any_number_of_jobs() -> None:
     one, more = ours(n_jobs=1).fit(X, y), ours(n_jobs=TWO_THREADS).fit(X, y)
     for name in ("coefs_paths_", "coef_", "intercept_", "scores_"):
         assert getattr(one, name).tobytes() == getattr(more, name).tobytes(), name
+
+
+def test_rows_on_disk(tmp_path) -> None:
+    X, y = two()
+    mapped = memory_mapped(X, tmp_path)
+    splitter = KFold(3, shuffle=True, random_state=0)
+    for scoring in ("neg_log_loss", lambda model, X, y: model.score(X, y)):
+        found = ours(cv=splitter, scoring=scoring).fit(mapped, y)
+        wanted = ours(cv=splitter, scoring=scoring).fit(X, y)
+        np.testing.assert_allclose(found.scores_, wanted.scores_, rtol=1e-9)
+        np.testing.assert_allclose(found.coef_, wanted.coef_, rtol=1e-5, atol=1e-7)
 
 
 # ------------------------------------------------------------------------------------------------

@@ -152,6 +152,37 @@ def test_probabilities_from_raw_predictions(rng, multi_class) -> None:
     np.testing.assert_allclose(two, [[-800.0, 0.0], [-np.log1p(np.exp(-1.0)), -np.log1p(np.e)]])
 
 
+class Slices:
+    """Rows that can be read in slices alone, as those of a file."""
+
+    def __init__(self, X) -> None:
+        self.X, self.shape, self.dtype, self.asked = X, X.shape, X.dtype, []
+
+    def __getitem__(self, rows: slice):
+        self.asked.append((rows.start, rows.stop))
+        return self.X[rows].tolist()
+
+
+def test_rows_that_are_not_in_memory_are_read_once_in_their_order(rng, monkeypatch) -> None:
+    monkeypatch.setattr(scoring, "GATHERED_BYTES", 8 * 3 * 7)
+    X, codes = data(3)
+    grid = random_grid(rng, 1, 3, 3)
+    y, tests = grid.classes[codes], [rng.integers(10, 40, 25)]
+
+    def total(model, rows, labels):
+        np.testing.assert_array_equal(rows, X[tests[0]])
+        return model.decision_function(rows).sum()
+
+    for metric in ("accuracy", "neg_log_loss", total):
+        source = Slices(X)
+        found = score_grid(grid, source, y, codes, tests, metric)
+        wanted = score_grid(grid, X, y, codes, tests, metric)
+        np.testing.assert_allclose(found, wanted, rtol=1e-14)
+        if metric is not total:
+            assert source.asked == sorted(set(source.asked))
+            assert (source.asked[0], source.asked[-1]) == ((7, 14), (35, 42))
+
+
 @pytest.mark.jit
 @pytest.mark.parametrize("metric", ["accuracy", "neg_log_loss", "roc_auc"])
 def test_no_copy_of_the_test_rows(rng, metric) -> None:
