@@ -164,6 +164,17 @@ class DenseDesign:
         self.counter.rows += n_samples
         return matrix
 
+    def take(self, rows: Any) -> DenseDesign:
+        """Return a design over a copy of some rows."""
+        taken = np.ascontiguousarray(self.X[rows])
+        return DenseDesign(
+            taken, n_threads=self.n_threads, columns=self.columns, counter=self.counter
+        )
+
+    def standard(self) -> Any:
+        """Return the standardised rows as an array of their own."""
+        return (self.X - self.columns.center) * self.columns.inverse_scale
+
     def column(self, index: int) -> Any:
         """Return a column of X as it is, without standardisation."""
         return self.X[:, index]
