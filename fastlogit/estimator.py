@@ -17,8 +17,8 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, column_or_1d, validate_data
 
 from . import prediction, threads, validation
+from .design.streamed import is_streamable
 from .fitting import TOLERANCE, fit
-from .opening import is_streamable
 from .progress import CallbackSupport, IterationTasks, is_listened_to, print_progress
 from .result import FitResult, Progress
 
@@ -255,8 +255,9 @@ class LogisticRegression(CallbackSupport, LinearClassifierMixin, SparseCoefMixin
             self._name_bad_column(X)
             raise
         except KeyboardInterrupt as interrupt:
-            if isinstance(getattr(interrupt, "result", None), FitResult):
-                self._store(interrupt.result, y, dtype)
+            best = getattr(interrupt, "result", None)
+            if isinstance(best, FitResult):
+                self._store(best, y, dtype)
             raise
         self._store(result, y, dtype)
         if self.verbose:

@@ -39,6 +39,11 @@ ROOMS: dict[str, set[str]] = {
     "fitting": {
         "validation", "opening", "objective", "solvers", "result", "errors", "numpy", "sklearn",
     },
+    "progress": {"result", "sklearn"},
+    "estimator": {
+        "design", "fitting", "prediction", "progress", "result", "threads", "validation",
+        "numpy", "sklearn",
+    },
     "grid": {"validation", "fitting", "result", "numpy", "sklearn"},
     "path": {"validation", "grid", "result", "numpy"},
     "folds": {"grid", "numpy"},

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -41,6 +42,8 @@ RIDGE = 1e-10
 SAMPLE_ITERATIONS = 30
 # Suboptimality, relative, that is good enough for a start.
 ROUGH = 0.02
+# Iterations of L-BFGS on a softmax before Newton with conjugate gradients takes over.
+PATIENT = 100
 # Columns were scaled to variance 1: with less than this in a subsample one is as good as constant.
 UNSEEN = 1e-6
 
@@ -98,8 +101,16 @@ def solve(
         elif method == "newton-cg":
             point, reason = _climb_by_products(objective, theta, goal, stride, is_warm, watch)
         else:
+            if objective.n_classes > 1:
+                watch.limits = replace(limits, max_iter=min(limits.max_iter, PATIENT))
             point, reason = _climb(objective, theta, goal, stride, is_warm, watch)
-            if reason == "rounding" and stride > 1 and theta.shape[1] <= MAX_HESSIAN:
+            if reason in ("max_iter", "rounding") and watch.n_iter < limits.max_iter and (
+                objective.n_classes > 1
+            ):
+                # Where classes are told apart almost surely, products with the Hessian do better.
+                watch.limits = limits
+                point, reason = _climb_by_products(objective, point.theta, goal, 1, True, watch)
+            elif reason == "rounding" and stride > 1 and theta.shape[1] <= MAX_HESSIAN:
                 # The subsample misleads, as where columns are collinear in it alone.
                 whole = certificate_of(objective, 1)
                 goal.certificate = whole
