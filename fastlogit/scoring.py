@@ -240,7 +240,7 @@ def _quick_score(scorer: Any, params: dict[str, Any], classes: Array) -> Any:
 def _accuracy(raw: Array, codes: Array, weights: Any, multi_class: str) -> Any:
     """Return the share of rows whose class has the largest raw prediction."""
     predicted = raw > 0.0 if raw.ndim == 1 else raw.argmax(axis=1)
-    return np.average(predicted == codes, weights=weights)
+    return _mean(predicted == codes, weights)
 
 
 def _negative_log_loss(raw: Array, codes: Array, weights: Any, multi_class: str) -> Any:
@@ -251,4 +251,10 @@ def _negative_log_loss(raw: Array, codes: Array, weights: Any, multi_class: str)
         of_classes = probabilities(raw, multi_class, log=True)
         log_proba = of_classes[np.arange(len(codes)), codes]
     eps = np.finfo(np.float64).eps
-    return np.average(np.clip(log_proba, np.log(eps), np.log1p(-eps)), weights=weights)
+    return _mean(np.clip(log_proba, np.log(eps), np.log1p(-eps)), weights)
+
+
+def _mean(values: Array, weights: Any) -> Any:
+    if weights is not None and not np.any(weights):
+        raise ValueError("all test rows of a fold have weight 0, so that it has no score")
+    return np.average(values, weights=weights)

@@ -153,6 +153,24 @@ def test_weights_of_rows_and_classes(rng, data, class_weight, scoring) -> None:
     assert found.score(X, y, sample_weight=weight) != found.score(X, y)
 
 
+def test_weights_in_other_forms(rng) -> None:
+    X, y = two()
+    weight = rng.uniform(0.5, 2.0, len(y))
+    wanted = ours().fit(X, y, sample_weight=weight)
+    for given in (list(weight), pd.Series(weight, index=np.arange(len(y))[::-1])):
+        np.testing.assert_array_equal(ours().fit(X, y, sample_weight=given).scores_, wanted.scores_)
+    same, plain = ours([0.5]).fit(X, y, sample_weight=2.0), ours([1.0]).fit(X, y)
+    np.testing.assert_allclose(same.coef_, plain.coef_, rtol=1e-5)
+    np.testing.assert_array_equal(same.scores_, plain.scores_)
+
+
+def test_test_rows_without_weight_have_no_score() -> None:
+    X, y = two()
+    half = np.arange(len(y)) % 2
+    with pytest.raises(ValueError, match="all test rows of a fold have weight 0"):
+        ours(cv=[(half == 0, half == 1)]).fit(X, y, sample_weight=1.0 - half)
+
+
 def test_one_vs_rest_folds_are_fits_of_their_rows(rng) -> None:
     X, y = three()
     splits = list(StratifiedKFold(3).split(X, y))
