@@ -700,15 +700,17 @@ class CoefficientsDisplay:
         """Draw a marker for each class on a line for each feature."""
         ax.hlines(heights, shown.min(axis=0), shown.max(axis=0), color=GREY, lw=1.5, zorder=1)
         for k, values in enumerate(shown):
+            # In a second turn through the colours the markers are other ones.
+            turn, colour = divmod(k, len(COLOURS))
             look: dict[str, Any] = {
-                "marker": MARKERS[k % len(MARKERS)],
-                "color": COLOURS[k % len(COLOURS)],
+                "marker": MARKERS[(colour + turn) % len(MARKERS)],
+                "color": COLOURS[colour],
             }
             self.lines_ += ax.plot(
                 values, heights, ls="", ms=7, mec="white", mew=0.6, label=str(self.classes[k]),
                 **look,
             )  # fmt: skip
-        ax.legend(frameon=False, fontsize="small", loc="lower right")
+        ax.legend(framealpha=0.8, edgecolor="none", fontsize="small", loc="lower right")
 
     def _xlabel(self, class_of_interest: Any) -> str:
         if len(self.classes) > 2 and class_of_interest is None:

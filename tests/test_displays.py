@@ -331,6 +331,13 @@ def test_coefficients_of_several_classes() -> None:
     assert "towards 2" in one.ax_.get_xlabel()
 
 
+def test_ten_classes_look_different() -> None:
+    coef = np.arange(30.0).reshape(10, 3)
+    display = CoefficientsDisplay(coef=coef, classes=np.arange(10), feature_names="abc").plot()
+    looks = {(line.get_color(), line.get_marker()) for line in display.lines_}
+    assert len(looks) == 10
+
+
 def test_coefficients_times_the_spread_of_what_the_model_sees() -> None:
     X, y = two()
     X = X * [1.0, 10.0, 100.0]
