@@ -85,6 +85,11 @@ def fit_folds(
     ndarray of shape (n_folds,), bool
         Whether the fold has all classes.
 
+    Raises
+    ------
+    ValueError
+        If a fold lacks a class and there is no intercept.
+
     Warns
     -----
     UserWarning
@@ -93,11 +98,10 @@ def fit_folds(
     present = _present(codes, len(classes), folds, weights)
     complete = np.asarray(present.all(axis=1))
     options |= {"multi_class": multi_class, "fit_intercept": fit_intercept}
-    # Without an intercept a class that no row has is as any other: its coefficients are finite.
-    if complete.all() or not fit_intercept:
+    if complete.all():
         grid = fit_grid(X, codes, Cs, fold_weights=folds, sample_weight=weights, **options)
         return dataclasses.replace(grid, classes=classes), complete
-    _warn_of_absent(present, classes)
+    _tell_of_absent(present, classes, fit_intercept)
     whole = _nothing_fitted(classes, Cs, len(folds), np.shape(X)[1])
     patterns, pattern_of_fold = np.unique(present, axis=0, return_inverse=True)
     for number, pattern in enumerate(patterns):
@@ -155,14 +159,13 @@ def _present(codes: Array, n_classes: int, folds: Array, weights: Any) -> Array:
     )
 
 
-def _warn_of_absent(present: Array, classes: Array) -> None:
+def _tell_of_absent(present: Array, classes: Array, fit_intercept: bool) -> None:
     fold, k = (int(index) for index in np.argwhere(~present)[0])
-    warnings.warn(
-        f"the training rows of fold {fold} lack class {classes[k]!s}, which gets probability 0 "
-        "there; use fewer folds, or a cv that stratifies",
-        UserWarning,
-        stacklevel=5,
-    )
+    what = f"the training rows of fold {fold} lack class {classes[k]!s}"
+    how = "use fewer folds, or a cv that stratifies"
+    if not fit_intercept:
+        raise ValueError(f"{what}, and without an intercept no model can say so; {how}")
+    warnings.warn(f"{what}, which gets probability 0 there; {how}", UserWarning, stacklevel=5)
 
 
 def _nothing_fitted(classes: Array, Cs: Array, n_folds: int, n_features: int) -> GridResult:

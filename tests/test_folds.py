@@ -93,11 +93,11 @@ def test_columns_of_weights_go_with_their_classes(rng) -> None:
     assert grid.intercept[0, :, 0].tolist() == [NEVER, NEVER]
 
 
-def test_without_an_intercept_an_absent_class_is_as_any_other() -> None:
+def test_without_an_intercept_there_is_no_way_to_say_never() -> None:
     X, codes = problem(sized(120, 40), 3)[:2]
     folds = np.ones((1, len(X)), dtype=np.uint8)
     folds[0, codes == 0] = 0
-    with pytest.raises(ValueError, match="one class only"):
+    with pytest.raises(ValueError, match="fold 0 lack class 0, and without an intercept"):
         fit_folds(
             X, codes, np.arange(2), CS, folds, None, multi_class="multinomial", fit_intercept=False
         )
