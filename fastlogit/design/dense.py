@@ -9,6 +9,7 @@ import numpy as np
 from .. import threads
 from ..kernels.descent import RUNNING, DescentState, Penalty, descend, start_state
 from ..kernels.gram import gram
+from ..kernels.hypotheses import hypotheses
 from ..kernels.passes import LINEAR, SPREAD, Rows, Targets, passes
 from ..kernels.simd import LANES
 
@@ -202,6 +203,21 @@ class DenseDesign:
             )
         self.counter.rows += self.shape[0]
         return raw
+
+    def hypotheses(
+        self, coef: Any, intercept: Any, offset: Any, kind: int, out: Any
+    ) -> bool:
+        """Write what `coef` (n_models, n_features) says about each row of X as it is: one pass.
+
+        `kind` is one of `kernels.hypotheses`, `out` of the shape that it asks for. Returns whether
+        all raw predictions are finite.
+        """
+        with self._team(coef.shape[0]) as parallel:
+            spoiled = hypotheses(self._direct).choose(parallel)(
+                self._rows, readonly(coef), readonly(intercept), readonly(offset), kind, out
+            )
+        self.counter.rows += self.shape[0]
+        return bool(spoiled == 0.0)
 
     def descend(
         self, targets: Targets, penalty: Penalty, step_size: float, accelerate: bool, tol: float,
