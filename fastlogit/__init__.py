@@ -8,19 +8,35 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from .displays import (
+        CoefficientsDisplay,
+        ConvergenceDisplay,
+        CVScoreDisplay,
+        RegularizationPathDisplay,
+    )
     from .elementwise import log1p_exp, log_sigmoid, logit, sigmoid
     from .errors import DivergenceError, SeparationWarning
+    from .estimator import LogisticRegression
     from .fitting import fit, gradient_descent
     from .functional import cost, cost_gradient
+    from .model_selection import LogisticRegressionCV
+    from .path import PathResult, logistic_path
     from .prediction import predict, predict_proba, raw_prediction
     from .result import FitResult, Progress
 
 __version__ = "0.1.0"
 
 __all__ = [
+    "CVScoreDisplay",
+    "CoefficientsDisplay",
+    "ConvergenceDisplay",
     "DivergenceError",
     "FitResult",
+    "LogisticRegression",
+    "LogisticRegressionCV",
+    "PathResult",
     "Progress",
+    "RegularizationPathDisplay",
     "SeparationWarning",
     "cost",
     "cost_gradient",
@@ -28,6 +44,7 @@ __all__ = [
     "gradient_descent",
     "log1p_exp",
     "log_sigmoid",
+    "logistic_path",
     "logit",
     "predict",
     "predict_proba",
@@ -36,9 +53,16 @@ __all__ = [
 ]
 
 _HOME = {
+    "CVScoreDisplay": "displays",
+    "CoefficientsDisplay": "displays",
+    "ConvergenceDisplay": "displays",
     "DivergenceError": "errors",
     "FitResult": "result",
+    "LogisticRegression": "estimator",
+    "LogisticRegressionCV": "model_selection",
+    "PathResult": "path",
     "Progress": "result",
+    "RegularizationPathDisplay": "displays",
     "SeparationWarning": "errors",
     "cost": "functional",
     "cost_gradient": "functional",
@@ -46,6 +70,7 @@ _HOME = {
     "gradient_descent": "fitting",
     "log1p_exp": "elementwise",
     "log_sigmoid": "elementwise",
+    "logistic_path": "path",
     "logit": "elementwise",
     "predict": "prediction",
     "predict_proba": "prediction",
