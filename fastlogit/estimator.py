@@ -434,10 +434,12 @@ class LogisticRegression(CallbackSupport, LinearClassifierMixin, SparseCoefMixin
 
         A column for each class where each one-vs-rest problem is balanced by itself.
         """
-        if sample_weight is not None and np.ndim(sample_weight) == 0:
-            sample_weight = np.full(n_samples, sample_weight)
+        if sample_weight is not None:
+            sample_weight = np.asanyarray(sample_weight)
+            if sample_weight.ndim == 0:
+                sample_weight = np.full(n_samples, sample_weight)
         if self.class_weight is None:
-            if sample_weight is not None and np.ndim(sample_weight) != 1:
+            if sample_weight is not None and sample_weight.ndim != 1:
                 # A column for each class is not for users: this raises the error.
                 validation.check_weights(sample_weight, n_samples)
             return sample_weight
