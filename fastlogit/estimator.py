@@ -435,14 +435,14 @@ class LogisticRegression(CallbackSupport, LinearClassifierMixin, SparseCoefMixin
         A column for each class where each one-vs-rest problem is balanced by itself.
         """
         if sample_weight is not None:
-            sample_weight = np.asarray(sample_weight)
+            sample_weight = np.asanyarray(sample_weight)
             if sample_weight.ndim == 0:
                 sample_weight = np.full(n_samples, sample_weight)
         if self.class_weight is None:
-            # One weight for each row: a column for each class is not for users.
-            return None if sample_weight is None else validation.check_weights(
-                sample_weight, n_samples
-            )  # fmt: skip
+            if sample_weight is not None and sample_weight.ndim != 1:
+                # A column for each class is not for users: this raises the error.
+                validation.check_weights(sample_weight, n_samples)
+            return sample_weight
         classes, codes = validation.encode_labels(y, n_samples)
         rows = validation.check_weights(sample_weight, n_samples)
         rows = rows if rows.size else np.ones(n_samples)
@@ -506,21 +506,27 @@ class LogisticRegression(CallbackSupport, LinearClassifierMixin, SparseCoefMixin
     def _raw(self, X: Any, offset: Any) -> Any:
         """Return the decision function, float64."""
         coef, intercept = self._parameters()
+        fixed = self._offset(offset, X.shape[0])
         raw = prediction.raw_prediction(X, coef, intercept, n_threads=_thread_count(self.n_jobs))
-        if offset is None:
+        if fixed is None:
             return raw
-        offset = np.asarray(offset, dtype=np.float64)
-        common = raw.ndim == 2 and self.multi_class == "ovr" and offset.shape == raw.shape[:1]
-        if not common and offset.shape != raw.shape:
-            raise ValueError(f"offset has shape {offset.shape}, but it must be {raw.shape}")
-        return raw + (offset[:, None] if common else offset)
+        return raw + (fixed if fixed.ndim == raw.ndim else fixed[:, None])
 
     def _probabilities(self, X: Any, offset: Any, *, log: bool) -> Any:
         coef, intercept = self._parameters()
         return prediction.class_proba(
-            X, coef, intercept, self.multi_class, log=log, offset=offset,
+            X, coef, intercept, self.multi_class, log=log, offset=self._offset(offset, X.shape[0]),
             n_threads=_thread_count(self.n_jobs),
         )  # fmt: skip
+
+    def _offset(self, offset: Any, n_samples: int) -> Any:
+        """Return a fixed part of the decision in a shape that `fit` takes too, or None."""
+        if offset is None:
+            return None
+        n_models = self.coef_.shape[0]
+        is_softmax = n_models > 1 and self.multi_class == "multinomial"
+        fixed = validation.check_class_offset(offset, n_samples, n_models, is_softmax)
+        return fixed.T
 
     def _as_data(self, values: Any, X: Any) -> Any:
         """Return values as float32 where data and coefficients are."""

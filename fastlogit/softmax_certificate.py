@@ -48,7 +48,9 @@ class _Bend:
         weight = shares.sum(axis=0)
         inverse = np.divide(1.0, weight, out=np.zeros_like(weight), where=weight > 0.0)
         total = part.targets.total_weight[0]
-        intercepts = np.diag(shares.sum(axis=1)) - (shares * inverse) @ shares.T
+        # Not by BLAS, whose threads then keep the cores busy for a while.
+        products = np.einsum("kn,jn->kj", shares * inverse, shares)
+        intercepts = np.diag(shares.sum(axis=1)) - products
         self.trace = float(np.trace(intercepts)) / total
         self.inverse = np.linalg.pinv(intercepts / total, rcond=LEVEL, hermitian=True)
 
