@@ -11,6 +11,7 @@ import contextlib
 import json
 import os
 import select
+import signal
 import subprocess
 import tempfile
 import time
@@ -62,6 +63,8 @@ class Standing:
     note: str = ""
     others: float = 0.0
     fastest: float | None = None
+    # Seconds after which it was stopped, without having come near enough.
+    passed: float | None = None
 
 
 @dataclass(frozen=True)
@@ -90,6 +93,7 @@ class Worker:
         self.process = subprocess.Popen(
             command, cwd=ROOT, env=dict(os.environ, **threads),
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self.errors,
+            start_new_session=True,
         )  # fmt: skip
 
     def __enter__(self) -> Worker:
@@ -101,7 +105,9 @@ class Worker:
         error: BaseException | None,
         at: TracebackType | None,
     ) -> None:
-        self.process.kill()
+        # With the processes that it may have started in its turn (scikit-learn's n_jobs).
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self.process.pid, signal.SIGKILL)
         self.process.communicate()
         self.errors.close()
 
@@ -149,12 +155,12 @@ def enter(name: str, folder: Path, C: float, judge: Judge, rules: Rules) -> Stan
 
 def _climb(worker: Worker, name: str, version: str, judge: Judge, rules: Rules) -> Standing:
     best, note, spent, came_to = np.inf, "", 0.0, "nothing"
-    why = ""
-    for tol in peers.PEERS[name].ladder:
+    why, passed = "", None
+    for tol in peers.find(name).ladder:
         try:
             found = worker.fit(tol, rules.limit)
         except TooSlowError:
-            why = f"stopped after {rules.limit:g} s at tol={tol:g}"
+            why, passed = f"stopped after {rules.limit:g} s at tol={tol:g}", rules.limit
             break
         except FailedError as error:
             why = f"{error} at tol={tol:g}"
@@ -170,7 +176,7 @@ def _climb(worker: Worker, name: str, version: str, judge: Judge, rules: Rules) 
         if spent > LADDER_LIMIT * rules.limit:
             break
     note = "; ".join(filter(None, [f"reached {came_to}", why, note]))
-    return Standing(name, version, None, 0.0, best, note)
+    return Standing(name, version, None, 0.0, best, note, passed=passed)
 
 
 def judged(judge: Judge, path: str) -> float:
