@@ -8,6 +8,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from .batches import BatchSource
     from .elementwise import log1p_exp, log_sigmoid, logit, sigmoid
     from .errors import DivergenceError, SeparationWarning
     from .fitting import fit, gradient_descent
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 __all__ = [
+    "BatchSource",
     "DivergenceError",
     "FitResult",
     "Progress",
@@ -36,6 +38,7 @@ __all__ = [
 ]
 
 _HOME = {
+    "BatchSource": "batches",
     "DivergenceError": "errors",
     "FitResult": "result",
     "Progress": "result",

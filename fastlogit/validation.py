@@ -65,7 +65,8 @@ def check_source(source: Any) -> Any:
 
 def feature_names(X: Any) -> list[str] | None:
     """Return the column names of a data frame, or None."""
-    columns = getattr(X, "columns", None)
+    # A pyarrow table's columns are the data themselves.
+    columns = getattr(X, "column_names", getattr(X, "columns", None))
     if columns is None or callable(columns):
         return None
     return [str(name) for name in columns]
