@@ -8,13 +8,14 @@ import time
 import warnings
 from dataclasses import dataclass
 from types import FrameType
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
 from . import validation
 from .batches import first_look
 from .errors import DivergenceError, SeparationWarning
+from .multinomial import Multinomial
 from .objective import Objective
 from .opening import open_design
 from .result import Callback, FitResult
@@ -25,6 +26,7 @@ from .solvers.gradient_descent import gradient_descent as descend
 
 __all__ = ["SOLVERS", "fit", "gradient_descent"]
 
+MULTI_CLASS = ("ovr", "multinomial")
 SOLVERS = ("auto", *METHODS, "gradient_descent")
 MOMENTA = ("none", "nesterov")
 # With it coefficients are right to about six digits of their standard deviation's worth.
@@ -45,6 +47,15 @@ class Problem:
     start: tuple[Any, Any] | None
     fixed_intercept: float | None
     names: list[str] | None
+    multi_class: str
+
+
+class Strengths(NamedTuple):
+    """How strong the penalty is, as the user says it."""
+
+    C: Any
+    l2_reg: Any
+    factor: Any
 
 
 def fit(
@@ -56,8 +67,10 @@ def fit(
     solver: str = "auto",
     tol: float = TOLERANCE,
     max_iter: int | None = None,
+    multi_class: str = "ovr",
     sample_weight: Any = None,
     offset: Any = None,
+    penalty_factor: Any = None,
     intercept: Literal["fit"] | float | None = "fit",
     start: Any = None,
     n_threads: int | None = None,
@@ -67,8 +80,8 @@ def fit(
 ) -> FitResult:
     """Fit logistic regression to a certified optimum.
 
-    Two classes give one model, more give one-vs-all: a column of coefficients for each class,
-    all fitted in the same passes over X. Neither `C` nor `l2_reg`: no penalty.
+    Two classes give one model. More give a column of coefficients for each class: one-vs-all, all
+    fitted in the same passes over X, or softmax. Neither `C` nor `l2_reg`: no penalty.
 
     Parameters
     ----------
@@ -93,10 +106,17 @@ def fit(
         goes on until rounding ends it.
     max_iter : int >= 1, optional
         1,000 by default, 10,000 for "gradient_descent".
+    multi_class : {"ovr", "multinomial"}, default "ovr"
+        For more than two classes: each class against all others, or softmax, whose coefficients
+        sum to zero over the classes (the symmetric solution, of the lowest penalty).
     sample_weight : array-like of shape (n_samples,), optional
-        Weights >= 0 of the rows: 2 is the row twice, 0 the row absent.
+        Weights >= 0 of the rows: 2 is the row twice, 0 the row absent. One-vs-all also takes shape
+        (n_samples, n_classes): weights for each class's own problem.
     offset : array-like of shape (n_samples,), optional
-        Fixed part of the raw predictions, as the logarithm of prior odds.
+        Fixed part of the raw predictions, as the logarithm of prior odds. With more than two
+        classes also of shape (n_samples, n_classes), and for softmax only so.
+    penalty_factor : array-like of shape (n_features,), optional
+        Factors >= 0 of the penalty of each column; 0 leaves a column without penalty.
     intercept : "fit", float or None, default "fit"
         A number holds the intercept there; None or 0 is none.
     start : FitResult or (coef, intercept), optional
@@ -144,7 +164,11 @@ def fit(
         time_limit=_check_time_limit(time_limit),
     )
     descent = _descent_options(solver, limits, options)
-    problem = _problem(X, y, C, l2_reg, sample_weight, offset, intercept, start, n_threads)
+    multi_class = validation.check_option("multi_class", multi_class, MULTI_CLASS)
+    strengths = Strengths(C, l2_reg, penalty_factor)
+    problem = _problem(
+        X, y, strengths, multi_class, sample_weight, offset, intercept, start, n_threads
+    )
     objective = problem.objective
     if descent is not None:
         _standardize(problem, descent[1])
@@ -250,7 +274,8 @@ def gradient_descent(
         time_limit=_check_time_limit(time_limit),
     )
     standardize = _check_standardize(standardize)
-    problem = _problem(X, y, None, l2_reg, sample_weight, offset, intercept, start, n_threads)
+    strengths = Strengths(None, l2_reg, None)
+    problem = _problem(X, y, strengths, "ovr", sample_weight, offset, intercept, start, n_threads)
     _standardize(problem, standardize)
     stride = _stride(problem.objective)
     outcome = descend(problem.objective, _start(problem), options, began, stride)
@@ -286,48 +311,70 @@ def _descent_options(
 
 
 def _problem(
-    X: Any, y: Any, C: Any, l2_reg: Any, sample_weight: Any, offset: Any, intercept: Any,
-    start: Any, n_threads: int | None,
+    X: Any, y: Any, strengths: Strengths, multi_class: str, sample_weight: Any, offset: Any,
+    intercept: Any, start: Any, n_threads: int | None,
 ) -> Problem:  # fmt: skip
     """Check everything that the user gave, before any work."""
-    if C is not None and l2_reg is not None:
-        raise ValueError("give C or l2_reg, not both: l2_reg = 1 / (C * sum of weights)")
     X, y, sample_weight = first_look(X, y, sample_weight)
     design = open_design(X, n_threads)
     n_samples, n_features = design.shape
     classes, codes = validation.encode_labels(y, n_samples)
-    weights = validation.check_weights(sample_weight, n_samples, codes)
-    strengths = validation.check_l2_reg(0.0 if l2_reg is None else l2_reg, n_features)
-    if C is not None:
-        strengths = _l2_of_c(C, float(weights.sum()) if weights.size else float(n_samples))
+    is_softmax = multi_class == "multinomial" and classes.size > 2
+    n_outputs = 1 if classes.size == 2 else classes.size
+    weights = validation.check_class_weights(
+        sample_weight, n_samples, codes, 1 if is_softmax else n_outputs
+    )
     fixed = _check_intercept(intercept)
-    objective = Objective(
-        design, codes, [1] if classes.size == 2 else range(classes.size), weights, strengths,
-        validation.check_offset(offset, n_samples), fixed is None,
+    common = (
+        design, codes, [1] if classes.size == 2 else range(classes.size), weights,
+        _l2_reg(strengths, weights, n_samples, n_features),
+        validation.check_class_offset(offset, n_samples, n_outputs, is_softmax), fixed is None,
     )  # fmt: skip
+    objective = (
+        Multinomial(*common, n_classes=classes.size) if is_softmax else Objective(*common)
+    )
     begin = None if start is None else _check_start(start, classes, n_features)
-    return Problem(objective, classes, begin, fixed, validation.feature_names(X))
+    return Problem(objective, classes, begin, fixed, validation.feature_names(X), multi_class)
 
 
-def _l2_of_c(C: Any, total_weight: float) -> float:
+def _l2_reg(strengths: Strengths, weights: Any, n_samples: int, n_features: int) -> Any:
+    """Return the penalty on the scale of the mean loss: a number, or one for each column."""
+    if strengths.C is not None and strengths.l2_reg is not None:
+        raise ValueError("give C or l2_reg, not both: l2_reg = 1 / (C * sum of weights)")
+    given = 0.0 if strengths.l2_reg is None else strengths.l2_reg
+    l2_reg = validation.check_l2_reg("l2_reg", given, n_features)
+    if strengths.C is not None:
+        totals = weights.sum(axis=-1) if weights.size else float(n_samples)
+        l2_reg = l2_of_c(strengths.C, totals)
+        l2_reg = np.reshape(l2_reg, (-1, 1)) if np.ndim(l2_reg) else l2_reg
+    if strengths.factor is not None:
+        factor = validation.check_l2_reg("penalty_factor", strengths.factor, n_features)
+        l2_reg = l2_reg * np.broadcast_to(factor, n_features)
+    return l2_reg if np.ndim(l2_reg) == 0 else np.broadcast_to(
+        l2_reg, (*np.shape(l2_reg)[:-1], n_features)
+    )
+
+
+def l2_of_c(C: Any, total_weight: Any) -> Any:
     """Return the strength on the scale of the mean loss; C is infinite for none."""
     if isinstance(C, float) and C == math.inf:
         return 0.0
-    inverse = validation.check_number("C", C, low=0.0, open_low=True) * total_weight
-    l2_reg = 1.0 / inverse if inverse > 0.0 else math.inf
-    if not math.isfinite(l2_reg):
+    C = validation.check_number("C", C, low=0.0, open_low=True)
+    with np.errstate(divide="ignore", over="ignore"):
+        l2_reg = 1.0 / (C * np.asarray(total_weight))
+    if not np.isfinite(l2_reg).all():
         raise ValueError(f"C={C!r} is so small that the penalty overflows; a larger one is needed")
-    return l2_reg
+    return l2_reg[()]
 
 
 def _start(problem: Problem) -> tuple[Any, Any]:
     """Return the start on the standardised scale: the user's, or zeros."""
     objective = problem.objective
     if problem.start is not None:
-        coef, intercept = problem.start
+        coef, intercept = objective.settle(*problem.start)
     else:
-        coef = np.zeros((objective.n_models, objective.design.shape[1]))
-        intercept = np.zeros(objective.n_models)
+        coef = np.zeros((objective.n_outputs, objective.design.shape[1]))
+        intercept = np.zeros(objective.n_outputs)
     if problem.fixed_intercept is not None:
         intercept = np.full_like(intercept, problem.fixed_intercept)
     return objective.from_user(coef, intercept)
@@ -335,13 +382,10 @@ def _start(problem: Problem) -> tuple[Any, Any]:
 
 def _first_theta(problem: Problem) -> tuple[Any, bool]:
     """Return start and whether it is the user's; else the classes' shares set the intercepts."""
-    theta = np.column_stack(_start(problem))
-    if problem.start is not None:
-        return theta, True
     objective = problem.objective
-    if objective.fit_intercept:
-        theta[:, -1] = objective.share_logits()
-    return theta, False
+    if problem.start is None and objective.fit_intercept:
+        return objective.share_logits(), False
+    return objective.join(*_start(problem)), problem.start is not None
 
 
 def _stride(objective: Objective) -> int:
@@ -354,7 +398,7 @@ def _stride(objective: Objective) -> int:
     if stride > 1:
         codes = targets.codes[0, ::stride]
         if len(targets.weights):
-            codes = codes[targets.weights[0, ::stride] > 0.0]
+            codes = codes[(targets.weights[:, ::stride] > 0.0).all(axis=0)]
         counts = np.bincount(codes, minlength=int(targets.positive.max()) + 1)
         if counts.min() < ROWS_OF_A_CLASS:
             return 1
@@ -400,6 +444,7 @@ def _conclude(
     message = _message(problem, outcome, limits, stable)
     coef, intercept = objective.to_user(outcome.coef, outcome.intercept)
     binary = problem.classes.size == 2
+    coupled = objective.n_models == 1
     result = FitResult(
         coef=coef[0] if binary else np.ascontiguousarray(coef.T),
         intercept=float(intercept[0]) if binary else intercept,
@@ -408,11 +453,17 @@ def _conclude(
         n_passes=round(objective.design.n_passes, 3),
         converged=outcome.reason == "converged",
         message=message,
-        history=outcome.history[:, 0] if binary else outcome.history,
+        history=outcome.history[:, 0] if coupled else outcome.history,
         gradient_norm=float(np.abs(outcome.gradient).max()),
-        suboptimality=float(outcome.bound[0]) if binary else outcome.bound,
+        suboptimality=float(outcome.bound[0]) if coupled else outcome.bound,
         seconds=time.perf_counter() - began,
         solver=solver,
+        multi_class=problem.multi_class,
+        l2_reg=_of_columns(objective.l2_reg, binary or coupled),
+        fit_intercept=objective.fit_intercept,
+        passes=outcome.passes,
+        times=outcome.times,
+        bounds=outcome.bounds[:, 0] if coupled else outcome.bounds,
     )
     if outcome.reason == "diverged":
         raise DivergenceError(message, result)
@@ -427,6 +478,11 @@ def _conclude(
 
         warnings.warn(message, ConvergenceWarning, stacklevel=_stack_level())
     return result
+
+
+def _of_columns(l2_reg: Any, single: bool) -> Any:
+    """Return the penalty as (n_features,), or (n_features, n_classes) where it differs."""
+    return l2_reg[0].copy() if single or len(l2_reg) == 1 else np.ascontiguousarray(l2_reg.T)
 
 
 def _message(problem: Problem, outcome: Outcome, limits: Any, stable: float) -> str:
@@ -476,7 +532,8 @@ def _separation_message(problem: Problem, outcome: Outcome) -> str:
     columns, alone = outcome.separated[model]
     names = [problem.names[c] if problem.names else str(c) for c in columns]
     listed = ", ".join(names[:10]) + (f" and {len(names) - 10} more" if len(names) > 10 else "")
-    who = f" (class {problem.classes[model]!s} against the others)" * (problem.classes.size > 2)
+    several = problem.classes.size > 2 and problem.objective.n_classes == 1
+    who = f" (class {problem.classes[model]!s} against the others)" * several
     what = (
         f"column {listed} alone does" if alone and len(columns) == 1
         else f"each of the columns {listed} alone does" if alone

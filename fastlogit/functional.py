@@ -114,7 +114,7 @@ def cost_gradient(
     n_models = len(coefs)
     codes = validation.check_targets01_of_models(y, n_samples, n_models)
     weights = validation.check_weights_of_models(sample_weight, n_samples, n_models)
-    strengths = validation.check_l2_reg(l2_reg, n_features)
+    strengths = validation.check_l2_reg("l2_reg", l2_reg, n_features)
     fixed = validation.check_offset(offset, n_samples)
     objective = Objective(design, codes, [1] * n_models, weights, strengths, fixed)
     value, gradient, slope = objective.value_gradient(coefs, intercepts)

@@ -6,32 +6,33 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from .design.dense import Columns, DenseDesign, readonly
+from .design.dense import Columns, DenseDesign, plain_targets, readonly
 from .kernels.descent import DescentState, Penalty, start_state
-from .kernels.passes import BINOMIAL, Targets
+from .kernels.passes import BINOMIAL, SQUARED, Targets
 
 __all__ = ["Evaluation", "Objective"]
 
 # A column whose standard deviation is below this share of its mean holds rounding errors only.
 CONSTANT = 1e-13
-# The logistic loss bends at most this much: proba (1 - proba) <= 1/4.
-CURVATURE = 0.25
 LANCZOS_STEPS = 12
 
 
 class Evaluation(NamedTuple):
-    """Cost (n_models,) and gradient (n_models, n_features + 1), intercept last, at a point."""
+    """Cost (n_models,) and gradient (n_models, n_parameters) at a point."""
 
     cost: Any
     gradient: Any
 
 
 class Objective:
-    """Mean binomial loss of one or several models over the same rows, plus L2 penalty.
+    """Mean loss of one or several models over the same rows, plus L2 penalty.
 
-    Coefficients are `(n_models, n_features)` on the scale of `design.columns`; `to_user` and
-    `from_user` translate. The penalty is half the squared coefficients *in the units of X*, times
-    `l2_reg`, whatever the standardisation, and leaves the intercept out.
+    To solvers a point is *theta*, `(n_models, n_parameters)`: for each model the coefficients of an
+    output and its intercept, one output after the other. Here the loss is the binomial one, and a
+    model has one output; see `Multinomial` for softmax. Coefficients are `(n_outputs, n_features)`,
+    over all models, on the scale of `design.columns`; `to_user` and `from_user` translate. The
+    penalty is half the squared coefficients *in the units of X*, times `l2_reg`, whatever the
+    standardisation, and leaves the intercepts out.
 
     Parameters
     ----------
@@ -39,20 +40,26 @@ class Objective:
     codes : ndarray of uint8 or int32, shape (n_samples,) or (n_models, n_samples)
         Class of each row, for all models or for each.
     positive : sequence of int
-        For each model the class that counts as 1.
-    weights : ndarray of float64, shape (n_samples,), (n_models, n_samples) or (0,)
+        For each output the class that counts as 1.
+    weights : ndarray of float64, shape (n_samples,), (n_sets, n_samples) or (0,)
         Row weights; empty means 1 each.
-    l2_reg : float or ndarray of shape (n_features,) or (n_models, n_features)
-    offset : ndarray of float64, shape (n_samples,) or (0,)
-        Fixed part of the raw predictions.
+    l2_reg : float or ndarray of shape (n_features,) or (n_outputs, n_features)
+    offset : ndarray of float64, shape (n_samples,), (n_sets, n_samples) or (0,)
+        Fixed part of the raw predictions: one for all outputs, or for each class in turn.
     fit_intercept : bool
         False leaves the intercepts where they start, and X without centring.
+    weight_set : sequence of int, optional
+        The set of weights that each output takes; by default its own, or the only one.
 
     Attributes
     ----------
     penalty : Penalty
-        L2 strengths on the standardised scale, (1 or n_models, n_features).
+        L2 strengths on the standardised scale, (1 or n_outputs, n_features).
     """
+
+    LOSS = BINOMIAL
+    # The loss of a row bends at most this much along its raw predictions.
+    MOST_CURVATURE = 0.25
 
     penalty: Penalty
 
@@ -65,18 +72,26 @@ class Objective:
         l2_reg: Any,
         offset: Any = None,
         fit_intercept: bool = True,
+        weight_set: Any = None,
+        n_classes: int = 1,
     ) -> None:
-        self.n_models = len(positive)
+        n_outputs = len(positive)
+        self.n_classes = n_classes
+        self.n_models = n_outputs // n_classes
         n_samples, n_features = design.shape
         sets = weights.reshape(-1 if weights.size else 0, n_samples)
-        totals = sets.sum(axis=1) if sets.size else np.array([float(n_samples)])
+        if weight_set is None:
+            weight_set = np.arange(n_outputs) if len(sets) > 1 else np.zeros(n_outputs)
+        weight_set = np.array(weight_set, dtype=np.int64)
         self.targets = Targets(
-            BINOMIAL,
+            self.LOSS,
+            n_classes,
             readonly(codes.reshape(-1, n_samples)),
             readonly(np.array(positive, dtype=np.int64)),
             readonly(sets),
-            np.broadcast_to(totals, self.n_models).copy(),
-            readonly(np.empty(0) if offset is None else offset),
+            readonly(weight_set),
+            sets.sum(axis=1)[weight_set] if sets.size else np.full(n_outputs, float(n_samples)),
+            readonly(_sets_of(offset, n_samples)),
         )
         l2_reg = np.asarray(l2_reg, dtype=np.float64)
         strengths = (
@@ -97,17 +112,33 @@ class Objective:
         self._design = design
         self.penalty = Penalty(self.l2_reg * design.columns.inverse_scale**2, self.fit_intercept)
 
+    @property
+    def n_outputs(self) -> int:
+        """Raw predictions for a row: the classes of all models."""
+        return self.n_models * self.n_classes
+
+    def split(self, theta: Any) -> tuple[Any, Any]:
+        """Return coefficients and intercepts of all outputs as views of theta."""
+        outputs = theta.reshape(-1, self.design.shape[1] + 1)
+        return outputs[:, :-1], outputs[:, -1]
+
+    def join(self, coef: Any, intercept: Any) -> Any:
+        """Return theta from coefficients and intercepts of all outputs."""
+        return np.column_stack([coef, intercept]).reshape(len(coef) // self.n_classes, -1)
+
     def subsample(self, stride: int) -> Objective:
         """Return the same cost over every `stride`-th row: the same penalty, a mean of fewer."""
         targets = self.targets
-        return Objective(
+        return type(self)(
             self.design.subsample(stride),
             np.ascontiguousarray(targets.codes[:, ::stride]),
             targets.positive,
             np.ascontiguousarray(targets.weights[:, ::stride]),
             self.l2_reg,
-            np.ascontiguousarray(targets.offset[::stride]),
+            np.ascontiguousarray(targets.offset[:, ::stride]),
             self.fit_intercept,
+            targets.weight_set,
+            self.n_classes,
         )
 
     def standardize(self, stride: int = 1) -> bool:
@@ -122,7 +153,7 @@ class Objective:
         returned, where a column does not vary among them.
         """
         design = self.design.subsample(stride) if stride > 1 else self.design
-        weights = self.targets.weights[:1, ::stride].ravel()
+        weights = np.ascontiguousarray(self._common_weights()[::stride])
         total = float(weights.sum()) if weights.size else float(design.shape[0])
         means = design.column_means(weights, total)
         center = means if self.fit_intercept else np.zeros_like(means)
@@ -140,24 +171,33 @@ class Objective:
         self.design = self.design.standardized(Columns(center, inverse_scale))
         return True
 
+    def _common_weights(self) -> Any:
+        """Return weights (n_samples,) that see every row which a model sees; empty for none."""
+        sets = self.targets.weights
+        return sets.mean(axis=0) if len(sets) > 1 else sets.ravel()
+
     def column_means(self) -> Any:
         """Return the weighted mean of each column of X: one pass; not finite where X is not."""
-        weights = self.targets.weights[:1].ravel()
-        return self.design.column_means(weights, float(self.targets.total_weight[0]))
+        weights = self._common_weights()
+        total = float(weights.sum()) if weights.size else float(self.design.shape[0])
+        return self.design.column_means(weights, total)
+
+    def weights_of(self, output: int) -> Any:
+        """Return the row weights of an output; None where all are 1."""
+        targets = self.targets
+        return targets.weights[targets.weight_set[output]] if len(targets.weights) else None
 
     def share_logits(self) -> Any:
-        """Return log(p / (1 - p)) for the weighted share p of each model's positive rows."""
+        """Return theta without slopes, that predicts each model's share of positive rows."""
         targets = self.targets
-        logits = np.empty(self.n_models)
+        theta = np.zeros((self.n_models, self.design.shape[1] + 1))
         for model in range(self.n_models):
             codes = targets.codes[min(model, len(targets.codes) - 1)] == targets.positive[model]
-            if len(targets.weights):
-                weights = targets.weights[min(model, len(targets.weights) - 1)]
-                share = float(weights[codes].sum()) / targets.total_weight[model]
-            else:
-                share = np.count_nonzero(codes) / targets.total_weight[model]
-            logits[model] = np.log(share) - np.log1p(-share)
-        return logits
+            weights = self.weights_of(model)
+            count = np.count_nonzero(codes) if weights is None else float(weights[codes].sum())
+            share = count / targets.total_weight[model]
+            theta[model, -1] = np.log(share) - np.log1p(-share)
+        return theta
 
     def evaluate(self, state: DescentState, curvature_out: Any = None) -> None:
         """Put cost and gradient at the state's point into the state: one pass."""
@@ -173,64 +213,116 @@ class Objective:
         return state.cost, state.gradient, state.intercept_gradient
 
     def at(self, theta: Any, curvature_out: Any = None) -> Evaluation:
-        """Return cost and gradient at `theta` (n_models, n_features + 1), intercept last."""
-        if self._state is None or self._state.cost.size != len(theta):
-            self._state = start_state(theta[:, :-1], theta[:, -1])
+        """Return cost (n_models,) and gradient (n_models, n_parameters) at theta: one pass.
+
+        `curvature_out`, as `empty_curvature` makes it, gets the row curvatures.
+        """
+        coef, intercept = self.split(theta)
+        if self._state is None or self._state.cost.size != len(coef):
+            self._state = start_state(coef, intercept)
         state = self._state
-        state.point[...] = theta[:, :-1]
-        state.point_intercept[...] = theta[:, -1]
-        self.evaluate(state, curvature_out)
-        gradient = np.empty_like(theta)
-        gradient[:, :-1] = state.gradient
-        gradient[:, -1] = state.intercept_gradient
-        return Evaluation(state.cost.copy(), gradient)
+        state.point[...], state.point_intercept[...] = coef, intercept
+        outputs = None
+        if curvature_out is not None:
+            outputs = curvature_out.reshape(len(coef), self.design.shape[0])
+        self.evaluate(state, outputs)
+        gradient = self.join(state.gradient, state.intercept_gradient)
+        return Evaluation(self.cost_of_models(state.cost), gradient)
+
+    def cost_of_models(self, cost: Any) -> Any:
+        """Return the cost of each model from those of the outputs, along the last axis."""
+        if self.n_classes == 1:
+            return cost.copy()
+        return cost.reshape(*cost.shape[:-1], -1, self.n_classes).sum(axis=-1)
 
     def only(self, models: Any) -> Objective:
         """Return the cost of some of the models alone (an index array)."""
         targets = self.targets
-        part = Objective.__new__(Objective)
+        part = type(self).__new__(type(self))
         part.__dict__.update(self.__dict__)
         part.n_models, part._state = len(models), None
-        part.l2_reg = self.l2_reg if len(self.l2_reg) == 1 else self.l2_reg[models]
+        outputs = self.outputs_of(models)
+        part.l2_reg = self.l2_reg if len(self.l2_reg) == 1 else self.l2_reg[outputs]
         part.design = self.design
         part.targets = targets._replace(
             codes=targets.codes if len(targets.codes) == 1 else _rows_of(targets.codes, models),
-            positive=readonly(targets.positive[models]),
-            weights=targets.weights
-            if len(targets.weights) < 2
-            else _rows_of(targets.weights, models),
-            total_weight=targets.total_weight[models],
+            positive=readonly(targets.positive[outputs]),
+            weight_set=readonly(targets.weight_set[outputs]),
+            total_weight=targets.total_weight[outputs],
         )
         return part
 
+    def outputs_of(self, models: Any) -> Any:
+        """Return the indices of the outputs of some models."""
+        first = np.asarray(models)[:, None] * self.n_classes
+        return (first + np.arange(self.n_classes)).ravel()
+
+    def empty_curvature(self, n_models: int | None = None) -> Any:
+        """Return an array for row curvatures: (n_models, n_samples for each output of a model)."""
+        n_models = self.n_models if n_models is None else n_models
+        return np.empty((n_models, self.n_classes * self.design.shape[0]))
+
     def curvature(self, theta: Any) -> Any:
-        """Return the weighted second derivative of the loss, (n_models, n_samples): one pass."""
-        out = np.empty((len(theta), self.design.shape[0]))
+        """Return what bends the weighted loss at each row, as `empty_curvature`: one pass.
+
+        For the binomial loss it is the second derivative.
+        """
+        out = self.empty_curvature(len(theta))
         self.at(theta, out)
         return out
 
     def loss_hessian(self, curvature: Any, model: int) -> Any:
         """Return the Hessian of one model's mean loss from its row curvatures: one pass."""
-        hessian = self.design.gram(curvature) / self.targets.total_weight[model]
+        return self._gram(curvature, self.targets.total_weight[model])
+
+    def class_hessians(self, curvature: Any, model: int) -> Any:
+        """Return the blocks on the diagonal of `loss_hessian`, one for each output of the model."""
+        return self.loss_hessian(curvature, model)[None]
+
+    def mean_hessian(self, curvature: Any) -> Any:
+        """Return the Hessian of the loss of an output, the mean over all outputs: one pass."""
+        return self._gram(curvature.mean(axis=0), self.targets.total_weight.mean())
+
+    def _gram(self, weights: Any, total_weight: float) -> Any:
+        hessian = self.design.gram(weights) / total_weight
         if not self.fit_intercept:
             hessian[-1], hessian[:, -1] = 0.0, 0.0
         return hessian
 
-    def penalty_diagonal(self, model: int) -> Any:
-        """Return the penalty's Hessian, a diagonal of length n_features + 1."""
+    def output_penalty(self, output: int) -> Any:
+        """Return the part of the penalty's diagonal that belongs to an output, intercept last."""
         l2 = self.penalty.l2
-        diagonal = np.zeros(l2.shape[1] + 1)
-        diagonal[:-1] = l2[min(model, len(l2) - 1)]
-        return diagonal
+        return np.append(l2[min(output, len(l2) - 1)], 0.0)
+
+    def penalty_diagonal(self, model: int) -> Any:
+        """Return the penalty's Hessian, a diagonal of length n_parameters."""
+        outputs = self.outputs_of([model])
+        return np.concatenate([self.output_penalty(int(output)) for output in outputs])
 
     def hessian_product(self, curvature: Any, vectors: Any) -> Any:
-        """Return the Hessians times vectors (n_models, n_features + 1): one pass."""
+        """Return the Hessians times vectors, one for each model: one pass."""
+        coef, intercept = self.split(vectors)
         product, last = self.design.hessian_product(
-            curvature, self.targets.total_weight, np.ascontiguousarray(vectors[:, :-1]),
-            np.ascontiguousarray(vectors[:, -1]) * self.fit_intercept,
+            self.product_targets(curvature), np.ascontiguousarray(coef),
+            intercept * self.fit_intercept,
         )  # fmt: skip
-        product += self.penalty.l2 * vectors[:, :-1]
-        return np.column_stack([product, last * self.fit_intercept])
+        product += self.penalty.l2 * coef
+        return self.join(product, last * self.fit_intercept)
+
+    def product_targets(self, curvature: Any) -> Targets:
+        """Return the targets whose gradient is the product of the loss's Hessian with the point."""
+        return plain_targets(SQUARED, curvature, self.targets.total_weight)
+
+    def diagonal(self, curvature: Any) -> Any:
+        """Return the Hessian's diagonal as if curvature and columns were independent."""
+        bend = curvature.reshape(self.n_outputs, -1).sum(axis=1, keepdims=True)
+        bend /= self.targets.total_weight[:, None]
+        l2 = self.penalty.l2
+        # Columns were scaled to variance + 4 l2 = 1.
+        slopes = np.maximum(bend * (1.0 - 4.0 * np.minimum(l2, 0.25)) + l2, 1e-300)
+        return self.join(
+            np.broadcast_to(slopes, (self.n_outputs, l2.shape[1])), np.maximum(bend[:, 0], 1e-300)
+        )
 
     def curvature_bound(self) -> float:
         """Return a bound on the largest eigenvalue of the Hessian of any model, anywhere.
@@ -273,12 +365,13 @@ class Objective:
         """Return the bound of every model's Hessian times a vector."""
         sets = self.targets.weights
         weights = sets if len(sets) < 2 else sets.max(axis=0)[None, :]
+        targets = plain_targets(SQUARED, weights, self.targets.total_weight.min(keepdims=True))
         product, last = self.design.hessian_product(
-            weights, self.targets.total_weight.min(keepdims=True), vector[None, :-1].copy(),
-            vector[-1:] * self.fit_intercept,
-        )  # fmt: skip
-        slopes = CURVATURE * product[0] + self.penalty.l2.max(axis=0) * vector[:-1]
-        return np.append(slopes, CURVATURE * last[0] * self.fit_intercept)
+            targets, vector[None, :-1].copy(), vector[-1:] * self.fit_intercept
+        )
+        most = self.MOST_CURVATURE
+        slopes = most * product[0] + self.penalty.l2.max(axis=0) * vector[:-1]
+        return np.append(slopes, most * last[0] * self.fit_intercept)
 
     def to_user(self, coef: Any, intercept: Any) -> tuple[Any, Any]:
         """Return coefficients and intercepts in the units of X."""
@@ -302,9 +395,23 @@ class Objective:
         slopes += intercept_gradient[:, None] * center
         return np.column_stack([slopes, intercept_gradient])
 
+    def centred(self, vectors: Any) -> Any:
+        """Return the part of a direction that changes predictions, where not all of it does."""
+        return vectors
+
+    def settle(self, coef: Any, intercept: Any) -> tuple[Any, Any]:
+        """Return the point that stands for all that predict as this one does, at no more cost."""
+        return coef, intercept
+
 
 def _unit(vector: Any) -> Any:
     return vector / np.linalg.norm(vector)
+
+
+def _sets_of(offset: Any, n_samples: int) -> Any:
+    if offset is None or not offset.size:
+        return np.empty((0, n_samples))
+    return offset.reshape(-1, n_samples)
 
 
 def _rows_of(array: Any, rows: Any) -> Any:

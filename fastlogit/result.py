@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -23,11 +23,24 @@ class Progress:
         Cost at the last of them (the mean over the classes for one-vs-all).
     seconds : float
         Time since the fit began.
+    coef, intercept
+        Where the fit stands, of the shapes of `FitResult`; made when they are asked for.
     """
 
     n_iter: int
     cost: float
     seconds: float
+    _coefficients: Callable[[], tuple[Any, Any]] = field(repr=False, compare=False)
+
+    @property
+    def coef(self) -> Any:
+        """Coefficients in the units of X, (n_features,) or (n_features, n_classes)."""
+        return self._coefficients()[0]
+
+    @property
+    def intercept(self) -> Any:
+        """Intercept, or one for each class."""
+        return self._coefficients()[1]
 
 
 Callback = Callable[[Progress], object]
@@ -62,6 +75,16 @@ class FitResult:
     seconds : float
         Wall time of the fit, validation included.
     solver : str
+    multi_class : {"ovr", "multinomial"}
+        How several classes were fitted. Softmax is one model: `history` and `suboptimality` are
+        then those of two classes.
+    l2_reg : ndarray of shape (n_features,) or (n_features, n_classes)
+        Strength of the penalty of each column on the scale of the mean loss, in the units of X.
+    fit_intercept : bool
+    passes, times : ndarray of shape (n_iter + 1,)
+        Passes over X and seconds since the fit began at each entry of `history`.
+    bounds : ndarray of the shape of `history`
+        Relative suboptimality that was proven there; infinity where nothing was.
     """
 
     coef: np.ndarray[Any, np.dtype[np.float64]]
@@ -76,6 +99,12 @@ class FitResult:
     suboptimality: float | np.ndarray[Any, np.dtype[np.float64]]
     seconds: float
     solver: str
+    multi_class: str = "ovr"
+    l2_reg: Any = None
+    fit_intercept: bool = True
+    passes: Any = None
+    times: Any = None
+    bounds: Any = None
 
     def raw_prediction(self, X: Any, *, n_threads: int | None = None) -> Any:
         """Return X @ coef + intercept; see `fastlogit.raw_prediction`."""
@@ -86,11 +115,14 @@ class FitResult:
     def predict_proba(self, X: Any, *, n_threads: int | None = None) -> Any:
         """Return the hypotheses, shape (n_samples, n_classes).
 
-        Two classes: ``[1 - p, p]``. More: each class's own one-vs-all hypothesis, not normalised.
+        Two classes: ``[1 - p, p]``. More: softmax, or each class's own one-vs-all hypothesis, not
+        normalised.
         """
         from .prediction import predict_proba
 
-        return predict_proba(X, self.coef, self.intercept, n_threads=n_threads)
+        return predict_proba(
+            X, self.coef, self.intercept, multi_class=self.multi_class, n_threads=n_threads
+        )
 
     def predict(self, X: Any, threshold: float = 0.5, *, n_threads: int | None = None) -> Any:
         """Return the predicted label of each row.

@@ -17,7 +17,7 @@ import numpy as np
 
 from .objective import Objective
 
-__all__ = ["Separation"]
+__all__ = ["Separation", "SoftmaxSeparation"]
 
 # Coefficients on the standardised scale, iterations and cost from which on a look is worth a pass.
 LARGE = 8.0
@@ -149,8 +149,8 @@ class Separation:
         targets = self.objective.targets
         codes = targets.codes[min(model, len(targets.codes) - 1)]
         signs = np.where(codes == targets.positive[model], np.int8(1), np.int8(-1))
-        sets = targets.weights
-        used = sets[min(model, len(sets) - 1)] > 0.0 if len(sets) else np.ones(codes.size, bool)
+        weights = self.objective.weights_of(model)
+        used = np.ones(codes.size, bool) if weights is None else weights > 0.0
         return signs, used
 
     def _separates(self, model: int, direction: Any) -> bool:
@@ -228,3 +228,68 @@ class Separation:
             bounds=np.column_stack([-reach, reach]), method="highs",
         )  # fmt: skip
         return found.x if found.success and -found.fun > NO_MARGIN else None
+
+
+class SoftmaxSeparation(Separation):
+    """Looks for separation of the classes of softmax models.
+
+    A direction separates where no row's own class loses against another one along it, and some
+    row's wins.
+    """
+
+    def __init__(self, objective: Objective) -> None:
+        super().__init__(objective)
+        outputs = self._free.shape[1]
+        free = np.tile(self._free[: objective.n_models], (1, objective.n_classes))
+        self._free = free.reshape(objective.n_models, objective.n_classes * outputs)
+        self._possible = self._free[:, : outputs - 1].any(axis=1)
+
+    def inspect(self, theta: Any) -> None:
+        """Look whether a point that predicts almost every row surely separates the classes."""
+        self.glance(theta)
+
+    def columns(self, model: int) -> tuple[list[int], bool]:
+        """Return the columns that take part in separating a model's classes."""
+        coef, _ = self.objective.split(self.found[model][None])
+        size = np.ptp(coef, axis=0)
+        return [int(column) for column in np.flatnonzero(size >= SHARE * size.max())], False
+
+    def _codes(self, model: int) -> tuple[Any, Any]:
+        targets = self.objective.targets
+        output = model * self.objective.n_classes
+        order = np.argsort(targets.positive[output : output + self.objective.n_classes])
+        codes = order[targets.codes[min(model, len(targets.codes) - 1)]]
+        weights = self.objective.weights_of(output)
+        return codes, np.ones(codes.size, bool) if weights is None else weights > 0.0
+
+    def _separates(self, model: int, direction: Any) -> bool:
+        coef, intercept = self.objective.split(direction[None])
+        raw = self.objective.design.raw_prediction(
+            np.ascontiguousarray(coef), intercept * self.objective.fit_intercept
+        )
+        codes, used = self._codes(model)
+        rows = np.arange(codes.size)
+        largest = float(np.ptp(raw[:, used], axis=0).max())
+        own = raw[codes, rows]
+        raw[codes, rows] = -np.inf
+        margins = (own - raw.max(axis=0))[used]
+        return largest > 1e-3 and float(margins.min()) >= -SLACK * largest
+
+    def _programme(self, model: int, theta: Any) -> None:
+        """Decide by one linear programme, where it is small: the sum of all margins."""
+        n_classes, width = self.objective.n_classes, self.objective.design.shape[1] + 1
+        codes, used = self._codes(model)
+        rows = np.flatnonzero(used)
+        if rows.size * (n_classes - 1) * theta.size > LINEAR_PROGRAMME:
+            return
+        values = self._margins(rows, np.ones(codes.size))
+        margins = []
+        for other in range(n_classes):
+            against = codes[rows] != other
+            block = np.zeros((int(against.sum()), n_classes, width))
+            block[np.arange(len(block)), codes[rows][against]] = values[against]
+            block[:, other] -= values[against]
+            margins.append(block.reshape(len(block), -1))
+        direction = self._best_direction(model, np.concatenate(margins))
+        if direction is not None:
+            self._try(model, direction)

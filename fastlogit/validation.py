@@ -15,6 +15,8 @@ from typing import Any
 import numpy as np
 
 __all__ = [
+    "check_class_offset",
+    "check_class_weights",
     "check_coef",
     "check_features",
     "check_finite",
@@ -204,21 +206,63 @@ def check_weights_of_models(
     return weights
 
 
-def check_l2_reg(l2_reg: Any, n_features: int) -> float | np.ndarray[Any, Any]:
+def check_class_weights(
+    sample_weight: Any, n_samples: int, codes: np.ndarray[Any, Any], n_classes: int
+) -> np.ndarray[Any, Any]:
+    """Return weights of the rows, or for each of several classes, (n_classes, n_samples).
+
+    In each problem at least two classes must have a row of positive weight.
+    """
+    if n_classes == 1 or sample_weight is None or np.ndim(sample_weight) != 2:
+        return check_weights(sample_weight, n_samples, codes)
+    weights = check_weights_of_models(sample_weight, n_samples, n_classes)
+    for label in range(n_classes):
+        if np.ptp(codes[weights[label] > 0.0] == label) == 0:
+            raise ValueError(
+                f"sample_weight has in column {label} positive weights either for class {label} "
+                "alone or for the others alone; both need some"
+            )
+    return weights
+
+
+def check_class_offset(
+    offset: Any, n_samples: int, n_classes: int, for_each: bool
+) -> np.ndarray[Any, Any]:
+    """Return the fixed part of the raw predictions, (n_samples,) or (n_classes, n_samples).
+
+    Empty if there is none; `for_each` asks for one column for each class.
+    """
+    if offset is None:
+        return _NO_WEIGHTS
+    if n_classes == 1 or (np.ndim(offset) != 2 and not for_each):
+        return check_offset(offset, n_samples)
+    fixed = _finite_floats("offset", offset)
+    if fixed.shape != (n_samples, n_classes):
+        why = "; the same for all classes would change no softmax" if for_each else ""
+        raise ValueError(
+            f"offset has shape {fixed.shape}, but X has {n_samples} rows and y {n_classes} "
+            f"classes: it must be ({n_samples}, {n_classes}){why}"
+        )
+    fixed = np.ascontiguousarray(fixed.T)
+    fixed.flags.writeable = False
+    return fixed
+
+
+def check_l2_reg(name: str, l2_reg: Any, n_features: int) -> float | np.ndarray[Any, Any]:
     """Return the L2 strength, or one for each column, as float64."""
     if np.ndim(l2_reg) == 0:
         return check_number(
-            "l2_reg", l2_reg[()] if isinstance(l2_reg, np.ndarray) else l2_reg, low=0.0
+            name, l2_reg[()] if isinstance(l2_reg, np.ndarray) else l2_reg, low=0.0
         )
-    strengths = _finite_floats("l2_reg", l2_reg)
+    strengths = _finite_floats(name, l2_reg)
     if strengths.shape != (n_features,):
         raise ValueError(
-            f"l2_reg has shape {strengths.shape}, but X has {n_features} columns: it must be a "
+            f"{name} has shape {strengths.shape}, but X has {n_features} columns: it must be a "
             f"number or have shape ({n_features},)"
         )
     if (strengths < 0.0).any():
         column = int(np.argmax(strengths < 0.0))
-        raise ValueError(f"l2_reg is negative for column {column}: {_show(strengths[column])}")
+        raise ValueError(f"{name} is negative for column {column}: {_show(strengths[column])}")
     return strengths
 
 

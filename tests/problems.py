@@ -149,9 +149,10 @@ def binomial_targets(codes: Any, positive: Any = (1,), weight: Any = None) -> Ta
     weights = np.atleast_2d(np.asarray(given, dtype=np.float64))
     totals = weights.sum(axis=1) if len(weights) else np.array([float(n_samples)])
     totals = np.broadcast_to(totals, len(positive)).copy()
+    sets = np.arange(len(positive)) if len(weights) > 1 else np.zeros(len(positive), dtype=np.int64)
     return Targets(
-        BINOMIAL, readonly(codes), readonly(np.array(positive)), readonly(weights), totals,
-        readonly(np.empty(0)),
+        BINOMIAL, 1, readonly(codes), readonly(np.array(positive)), readonly(weights),
+        readonly(sets), totals, readonly(np.empty((0, n_samples))),
     )  # fmt: skip
 
 

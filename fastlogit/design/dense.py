@@ -9,10 +9,10 @@ import numpy as np
 from .. import threads
 from ..kernels.descent import RUNNING, DescentState, Penalty, descend, start_state
 from ..kernels.gram import gram
-from ..kernels.passes import LINEAR, SPREAD, SQUARED, Rows, Targets, passes
+from ..kernels.passes import LINEAR, SPREAD, Rows, Targets, passes
 from ..kernels.simd import LANES
 
-__all__ = ["Columns", "DenseDesign", "readonly"]
+__all__ = ["Columns", "DenseDesign", "plain_targets", "readonly"]
 
 # Serial time of a pass, for the choice of the serial kernel: per element and per row. And of a
 # Gram matrix: per product of two columns.
@@ -29,7 +29,7 @@ CHUNK_BYTES = 2**20
 NO_CURVATURE = np.empty((0, 0))
 _NO_HISTORY = np.empty((0, 1))
 _NO_CODES = np.empty((0, 0), dtype=np.uint8)
-_NO_OFFSET = np.empty(0)
+_NO_OFFSET = np.empty((0, 0))
 _ONE_MODEL = np.ones(1, dtype=np.int64)
 # Read-only as the users' arrays are: each kernel is then compiled for one type only.
 _NO_CODES.flags.writeable = _ONE_MODEL.flags.writeable = _NO_OFFSET.flags.writeable = False
@@ -140,15 +140,12 @@ class DenseDesign:
         targets = plain_targets(loss, weights, np.array([total_weight]))
         return self.value_gradient(targets, np.zeros((1, self.shape[1])), np.zeros(1))[1][0]
 
-    def hessian_product(
-        self, curvature: Any, total_weight: Any, vectors: Any, intercepts: Any
-    ) -> tuple[Any, Any]:
-        """Return X' diag(curvature) X v / total_weight for each model: one pass.
+    def hessian_product(self, targets: Targets, vectors: Any, intercepts: Any) -> tuple[Any, Any]:
+        """Return X' diag(weights) X v / total_weight for each model: one pass.
 
-        X is the standardised one with a column of ones. `curvature` has shape (n_models or 1,
-        n_samples), or no rows for ones; `vectors` (n_models, n_features), `intercepts` (n_models,).
+        X is the standardised one with a column of ones, `targets` those of SQUARED or another loss
+        whose gradient is a product; `vectors` (n_models, n_features), `intercepts` (n_models,).
         """
-        targets = plain_targets(SQUARED, curvature, total_weight)
         return self.value_gradient(targets, vectors, intercepts)[1:]
 
     def gram(self, curvature: Any) -> Any:
@@ -229,13 +226,16 @@ class DenseDesign:
         return threads.team(self.n_threads, self._pass_ns(n_models))
 
 
-def plain_targets(loss: int, weights: Any, total_weight: Any) -> Targets:
+def plain_targets(loss: int, weights: Any, total_weight: Any, n_classes: int = 1) -> Targets:
     """Return targets of a loss that asks for no classes; `weights` of one dimension are one set."""
     sets = (
         weights if weights.ndim == 2 else weights.reshape(-1 if weights.size else 0, weights.size)
     )
-    positive = _ONE_MODEL
-    return Targets(loss, _NO_CODES, positive, readonly(sets), total_weight, _NO_OFFSET)
+    weight_set = np.arange(len(total_weight)) if len(sets) > 1 else np.zeros_like(total_weight)
+    return Targets(
+        loss, n_classes, _NO_CODES, _ONE_MODEL, readonly(sets),
+        readonly(weight_set.astype(np.int64)), total_weight, _NO_OFFSET,
+    )  # fmt: skip
 
 
 def _rows(X: np.ndarray[Any, Any], columns: Columns) -> tuple[bool, Rows]:

@@ -232,7 +232,7 @@ class StreamedDesign(DenseDesign):
         """Take up to ``len(history_out)`` steps from an evaluated state, one pass each."""
         for done in range(len(history_out)):
             history_out[done] = state.cost
-            status = step_only.serial(state, step_size, accelerate, tol)
+            status = step_only.serial(state, targets.n_classes, step_size, accelerate, tol)
             if status != RUNNING:
                 return done + 1, status
             self.evaluate(targets, penalty, state)
@@ -406,7 +406,7 @@ def _targets_of(targets: Targets, start: int, stop: int) -> Targets:
     return targets._replace(
         codes=_block_of(targets.codes, start, stop),
         weights=_block_of(targets.weights, start, stop),
-        offset=targets.offset[start:stop],
+        offset=_block_of(targets.offset, start, stop),
         total_weight=np.ones(len(targets.total_weight)),
     )
 

@@ -35,7 +35,8 @@ class Penalty(NamedTuple):
 class DescentState(NamedTuple):
     """All that a descent remembers between two bursts, one row for each model.
 
-    `cost`, `gradient` and `intercept_gradient` belong to `point`.
+    `cost`, `gradient` and `intercept_gradient` belong to `point`; `last_cost` and `best_cost` are
+    those of all classes of a softmax together.
     `coef` is the iterate, `point` where the gradient is taken (beyond the iterate by the
     momentum), `best` the point of the lowest cost seen. `momentum` is Nesterov's sequence t;
     `plain` is 1 where the last move was a gradient step alone.
@@ -118,71 +119,98 @@ def finish_evaluation(
 
 
 @kernel
-def move(state: Any, model: int, step_size: float, accelerate: bool) -> float:
-    """Step against the gradient, extrapolate by the momentum; return the largest change.
-
-    Momentum is dropped when it points uphill (O'Donoghue and Candes, 2015, gradient scheme).
-    """
-    n_features = state.coef.shape[1]
-    new_intercept = state.point_intercept[model] - step_size * state.intercept_gradient[model]
-    change = new_intercept - state.intercept[model]
-    largest, uphill = abs(change), state.intercept_gradient[model] * change
-    for column in range(n_features):
-        # The gradient's place holds the new iterate until the loop below.
+def aim(state: Any, model: int, step_size: float) -> tuple[float, float]:
+    """Put the new iterate in the gradient's place; return the largest change and the rise by it."""
+    slope = state.intercept_gradient[model]
+    new = state.point_intercept[model] - step_size * slope
+    state.intercept_gradient[model] = new
+    change = new - state.intercept[model]
+    largest, rise = abs(change), slope * change
+    for column in range(state.coef.shape[1]):
         slope = state.gradient[model, column]
         new = state.point[model, column] - step_size * slope
         change = new - state.coef[model, column]
-        largest, uphill = max(largest, abs(change)), uphill + slope * change
+        largest, rise = max(largest, abs(change)), rise + slope * change
         state.gradient[model, column] = new
-    extrapolation = 0.0
-    if accelerate and uphill <= 0.0:
-        following = 0.5 * (1.0 + np.sqrt(1.0 + 4.0 * state.momentum[model] ** 2))
-        extrapolation = (state.momentum[model] - 1.0) / following
-        state.momentum[model] = following
-    else:
-        state.momentum[model] = 1.0
-    state.plain[model] = 1 if extrapolation == 0.0 else 0
-    change = new_intercept - state.intercept[model]
-    state.point_intercept[model] = new_intercept + extrapolation * change
-    state.intercept[model] = new_intercept
-    for column in range(n_features):
+    return largest, rise
+
+
+@kernel
+def go_on(state: Any, model: int, extrapolation: float) -> None:
+    """Take the new iterate from the gradient's place, and the next point beyond it."""
+    new = state.intercept_gradient[model]
+    change = new - state.intercept[model]
+    state.point_intercept[model] = new + extrapolation * change
+    state.intercept[model] = new
+    for column in range(state.coef.shape[1]):
         new = state.gradient[model, column]
         change = new - state.coef[model, column]
         state.point[model, column] = new + extrapolation * change
         state.coef[model, column] = new
+
+
+@kernel
+def move(state: Any, first: int, stop: int, step_size: float, accelerate: bool) -> float:
+    """Step against the gradient, extrapolate by the momentum; return the largest change.
+
+    Momentum is dropped when it points uphill (O'Donoghue and Candes, 2015, gradient scheme).
+    """
+    largest, rise = 0.0, 0.0
+    for model in range(first, stop):
+        change, slope = aim(state, model, step_size)
+        # Written so that a NaN stays.
+        largest = largest if largest >= change else change
+        rise += slope
+    extrapolation, following = 0.0, 1.0
+    if accelerate and rise <= 0.0:
+        following = 0.5 * (1.0 + np.sqrt(1.0 + 4.0 * state.momentum[first] ** 2))
+        extrapolation = (state.momentum[first] - 1.0) / following
+    for model in range(first, stop):
+        state.momentum[model] = following
+        state.plain[model] = 1 if extrapolation == 0.0 else 0
+        go_on(state, model, extrapolation)
     return largest
 
 
 @kernel
-def descent_step(state: Any, step_size: float, accelerate: bool, tol: float) -> int:
+def descent_step(
+    state: Any, n_classes: int, step_size: float, accelerate: bool, tol: float
+) -> int:
     """Update every model from the cost and gradient at its point; return how the descent goes.
 
     1. where the cost grew: after a gradient step alone the descent diverges, after momentum go
     back to the iterate; 2. remember the best point; 3. move; 4. converged when no model moves
-    more than `tol`, by a gradient step alone.
+    more than `tol`, by a gradient step alone. The `n_classes` outputs of a softmax move as one.
     """
     at_rest = True
-    for model in range(state.cost.size):
-        cost = state.cost[model]
-        allowed = state.last_cost[model] + ROUNDING * abs(state.last_cost[model])
+    for first in range(0, state.cost.size, n_classes):
+        stop = first + n_classes
+        cost = 0.0
+        for model in range(first, stop):
+            cost += state.cost[model]
+        allowed = state.last_cost[first] + ROUNDING * abs(state.last_cost[first])
         # Written so that a NaN counts as growth.
         if not cost <= allowed:
-            if state.plain[model] == 1:
+            if state.plain[first] == 1:
                 return DIVERGED
-            return_to_iterate(state, model)
+            for model in range(first, stop):
+                return_to_iterate(state, model)
             at_rest = False
             continue
-        if cost < state.best_cost[model]:
-            keep_best(state, model, cost)
-        state.last_cost[model] = cost
-        was_plain = state.plain[model] == 1
-        if not move(state, model, step_size, accelerate) <= tol:
+        if cost < state.best_cost[first]:
+            for model in range(first, stop):
+                keep_best(state, model, cost)
+        was_plain = state.plain[first] == 1
+        for model in range(first, stop):
+            state.last_cost[model] = cost
+        if not move(state, first, stop, step_size, accelerate) <= tol:
             at_rest = False
             continue
         at_rest = at_rest and was_plain
         # Also where it is at rest: with new momentum it would not be at the next step but one, and
         # models that take turns at that (the ten digits) never rest together.
-        return_to_iterate(state, model)
+        for model in range(first, stop):
+            return_to_iterate(state, model)
     return CONVERGED if at_rest else RUNNING
 
 
@@ -207,7 +235,7 @@ def _descend(direct: bool) -> Twins:
             if done > 0:
                 for model in range(n_models):
                     history_out[done - 1, model] = state.cost[model]
-                status = descent_step(state, step_size, accelerate, tol)
+                status = descent_step(state, targets.n_classes, step_size, accelerate, tol)
                 if status != RUNNING:
                     return done, status
             elif evaluated:

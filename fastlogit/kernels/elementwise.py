@@ -32,6 +32,7 @@ __all__ = [
     "exp_nonpositive",
     "log1p_exp",
     "log1p_exp_array",
+    "log1p_positive",
     "log1p_unit",
     "log_sigmoid",
     "log_sigmoid_array",
@@ -213,6 +214,29 @@ def _make_log1p_unit(p: Precision) -> Any:
     return log1p_unit
 
 
+def _make_log1p_positive(p: Precision, log1p_unit: Any) -> Any:
+    real, integer = p.real, p.integer
+    info = np.finfo(real)
+    fraction_bits, bias = info.nmant, info.maxexp - 1
+    magic = real(1.5 * 2.0**fraction_bits)
+    magic_bits = integer(magic.view(integer))
+    ln2_high, ln2_low, zero, one = real(p.ln2_high), real(p.ln2_low), real(0.0), real(1.0)
+
+    @formula
+    def log1p_positive(t: Any) -> Any:
+        """log(1 + t) for t >= 0, finite; NaN gives NaN."""
+        # Above 1 nothing is lost in 1 + t = 2^k m, m in [1, 2).
+        is_large = t > one
+        whole = one + t
+        k = integer((real(whole).view(integer) >> fraction_bits) - bias)
+        power = integer(k + magic_bits).view(real) - magic
+        reduced = whole * integer((bias - k) << fraction_bits).view(real) - one
+        power = power if is_large else zero
+        return log1p_unit(reduced if is_large else t) + (power * ln2_low + power * ln2_high)
+
+    return log1p_positive
+
+
 def _make_sigmoid(p: Precision, exp_nonpositive: Any) -> Any:
     real = p.real
     zero, half, one, three_halves = real(0.0), real(0.5), real(1.0), real(1.5)
@@ -284,6 +308,7 @@ def _make_logit(p: Precision) -> Any:
 
 exp_nonpositive = _make_exp_nonpositive(_DOUBLE)
 log1p_unit = _make_log1p_unit(_DOUBLE)
+log1p_positive = _make_log1p_positive(_DOUBLE, log1p_unit)
 _sigmoid64 = _make_sigmoid(_DOUBLE, exp_nonpositive)
 _log1p_exp64 = _make_log1p_exp(_DOUBLE, exp_nonpositive, log1p_unit)
 _log_sigmoid64 = _make_log_sigmoid(_log1p_exp64)

@@ -39,6 +39,8 @@ from .rows import (
     predict_block,
     predict_two,
     rows_per_block,
+    softmax_product,
+    softmax_residual,
     squared_residual,
     sum_block,
     unpack_slot,
@@ -49,6 +51,8 @@ from .rows import (
 __all__ = [
     "BINOMIAL",
     "LINEAR",
+    "MULTINOMIAL",
+    "MULTINOMIAL_PRODUCT",
     "SPREAD",
     "SQUARED",
     "Passes",
@@ -63,7 +67,9 @@ __all__ = [
     "sum_chunk_kernel",
 ]
 
-BINOMIAL, SQUARED, LINEAR, SPREAD = 0, 1, 2, 3
+BINOMIAL, SQUARED, LINEAR, SPREAD, MULTINOMIAL, MULTINOMIAL_PRODUCT = 0, 1, 2, 3, 4, 5
+# Blocks of numbers that the losses of several classes work in, besides one for each model.
+WORK_BLOCKS = 3
 MAX_CHUNKS = 64
 MIN_CHUNK_ROWS = 256
 
@@ -86,18 +92,26 @@ class Rows(NamedTuple):
 class Targets(NamedTuple):
     """What is summed over the rows: a loss of the raw prediction, and its derivative times the row.
 
-    `loss` is BINOMIAL, SQUARED (z^2 / 2: the gradient is X' X coef) or LINEAR (z: the gradient is
-    the sum of the columns); with SPREAD the sum of the squared columns takes the gradient's place.
-    `codes` (n_sets, n_samples) are the classes of the rows and `weights` (n_sets, n_samples) their
-    weights: one set for all models, or one for each. `positive` (n_models,) is the code that counts
-    as 1, `total_weight` (n_models,) what sums are divided by. Weights of no sets mean all 1, and
-    an empty `offset` none; else `offset` (n_samples,) is added to every raw prediction.
+    `loss` is BINOMIAL, MULTINOMIAL (softmax), SQUARED (z^2 / 2: the gradient is X' X coef),
+    MULTINOMIAL_PRODUCT (its gradient is the softmax loss's Hessian times coef; the weights are
+    then row weight times probability) or LINEAR (z: the gradient is the sum of the columns); with
+    SPREAD the sum of the squared columns takes the gradient's place.
+
+    `n_classes` models next to each other are the classes of one softmax; it is 1 for other losses.
+    `codes` (n_sets, n_samples) are the classes of the rows, one set for all models or one for each
+    group of `n_classes`. `weights` (n_sets, n_samples) are the rows' weights, of which model m
+    takes set ``weight_set[m]``; weights of no sets mean all 1. `positive` (n_models,) is the code
+    that counts as 1, `total_weight` (n_models,) what sums are divided by. `offset` (n_sets,
+    n_samples) is added to the raw predictions: none, one set for all models, or one for each of the
+    classes that models next to each other stand for.
     """
 
     loss: int
+    n_classes: int
     codes: Any
     positive: Any
     weights: Any
+    weight_set: Any
     total_weight: Any
     offset: Any
 
@@ -180,32 +194,43 @@ def gathered_block(rows: Any, start: int, count: int, width: int, buffer: Any, t
 
 @kernel
 def add_block(
-    loss: int, codes: Any, positive: Any, weights: Any, offset: Any, n_models: int,
-    first: int, count: int, block: int, raw: Any, costs: Any, totals_out: Any, curvature_out: Any,
+    loss: int, n_classes: int, codes: Any, positive: Any, weights: Any, weight_set: Any,
+    offset: Any, n_models: int, first: int, count: int, block: int, raw: Any, costs: Any,
+    totals_out: Any, curvature_out: Any,
 ) -> None:  # fmt: skip
     """Turn a block's raw predictions into residuals, and add the sums of cost and residual.
 
     The models' raw predictions lie `block` apart in `raw`. Arrays come one by one and whole: each
     tuple or slice made for a block costs 50 ns of reference counts, a quarter of a pass in all.
     """
-    if offset.size > 0:
+    if offset.shape[0] > 0:
         for model in range(n_models):
-            add_offset(offset, first, raw, model * block, count)
+            add_offset(offset, model % offset.shape[0], first, raw, model * block, count)
     if loss == BINOMIAL:
         exponentials(raw, n_models * block, costs)
-    for model in range(n_models):
+    work = costs.size - WORK_BLOCKS * block
+    for model in range(0, n_models, n_classes):
         at = model * block
+        group = min(model // n_classes, codes.shape[0] - 1)
         if loss == BINOMIAL:
-            group = min(model, codes.shape[0] - 1)
             binomial_residual(raw, at, codes, group, first, positive[model], count, costs)
+            if curvature_out.shape[0] > 0:
+                logistic_curvature(raw, at, count, curvature_out, model, first)
+        elif loss == MULTINOMIAL:
+            softmax_residual(
+                raw, at, block, n_classes, codes, group, first, positive, model, count, costs, work,
+                curvature_out,
+            )  # fmt: skip
+        elif loss == MULTINOMIAL_PRODUCT:
+            softmax_product(raw, at, block, n_classes, weights, model, first, count, costs, work)
         elif loss == SQUARED:
             squared_residual(raw, at, count, costs)
         else:
             linear_residual(raw, at, count, costs)
-        if curvature_out.shape[0] > 0:
-            logistic_curvature(raw, at, count, curvature_out, model, first)
-        if weights.shape[0] > 0:
-            group = min(model, weights.shape[0] - 1)
+    for model in range(n_models):
+        at = model * block
+        if weights.shape[0] > 0 and loss != MULTINOMIAL_PRODUCT:
+            group = weight_set[model]
             weigh(weights, group, first, costs, at, count)
             weigh(weights, group, first, raw, at, count)
             if curvature_out.shape[0] > 0:
@@ -241,11 +266,12 @@ def sum_direct_chunk(
     """Add cost and gradient of one chunk of rows read in place, for all models."""
     X, stride, width = rows.X, rows.stride, rows.center.size
     codes, positive, offset = targets.codes, targets.positive, targets.offset
-    loss, weights = targets.loss, targets.weights
+    loss, weights, weight_set = targets.loss, targets.weights, targets.weight_set
+    n_classes = targets.n_classes
     n_models, packed, n_slots = sums_out.shape[0], center.size, intercept.size
     block = rows_per_block(width)
     gradient, totals = np.zeros(n_slots * packed), np.zeros(2 * n_models)
-    raw, costs = np.zeros(n_slots * block), np.empty(n_slots * block)
+    raw, costs = np.zeros(n_slots * block), np.empty((n_slots + WORK_BLOCKS) * block)
     packed_rows = np.zeros(block * packed if n_slots > 1 else 0)
     distance = AHEAD_BYTES // X.itemsize
     for first in range(start, stop, block):
@@ -266,8 +292,8 @@ def sum_direct_chunk(
             for model in range(0, n_slots, MODEL_TILE):
                 predict_two(packed_rows, count, packed, coef, model, intercept, raw, block)
         add_block(
-            loss, codes, positive, weights, offset, n_models, first, count, block,
-            raw, costs, totals, curvature_out,
+            loss, n_classes, codes, positive, weights, weight_set, offset, n_models, first, count,
+            block, raw, costs, totals, curvature_out,
         )  # fmt: skip
         if n_slots == 1:
             add_gradient(X, place, stride, width, count, center, raw, gradient, ahead, until)
@@ -287,11 +313,12 @@ def sum_gathered_chunk(
     """Add cost and gradient of one chunk of rows of any kind, for all models."""
     X, swapped, n_features = rows.X, rows.swapped, rows.center.size
     codes, positive, offset = targets.codes, targets.positive, targets.offset
-    loss, weights = targets.loss, targets.weights
+    loss, weights, weight_set = targets.loss, targets.weights, targets.weight_set
+    n_classes = targets.n_classes
     n_models, packed = sums_out.shape[0], center.size
     height = block_height(n_features)
     gradient, totals = np.zeros(n_models * packed), np.zeros(2 * n_models)
-    raw, costs = np.empty(n_models * height), np.empty(n_models * height)
+    raw, costs = np.empty(n_models * height), np.empty((n_models + WORK_BLOCKS) * height)
     columns = np.empty(n_features * height)
     for first in range(start, stop, height):
         count = min(height, stop - first)
@@ -306,8 +333,8 @@ def sum_gathered_chunk(
                 raw, model * height,
             )  # fmt: skip
         add_block(
-            loss, codes, positive, weights, offset, n_models, first, count, height,
-            raw, costs, totals, curvature_out,
+            loss, n_classes, codes, positive, weights, weight_set, offset, n_models, first, count,
+            height, raw, costs, totals, curvature_out,
         )  # fmt: skip
         for model in range(n_models):
             for row in range(model * height + count, (model + 1) * height):

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from .elementwise import exp_nonpositive, log1p_unit
+from .elementwise import exp_nonpositive, log1p_positive, log1p_unit
 from .policy import formula, kernel
 from .simd import (
     LANES,
@@ -44,6 +44,8 @@ __all__ = [
     "predict_block",
     "predict_two",
     "rows_per_block",
+    "softmax_product",
+    "softmax_residual",
     "squared_residual",
     "sum_block",
     "unpack_slot",
@@ -324,6 +326,91 @@ def binomial_residual(
 
 
 @kernel
+def softmax_residual(
+    raw: Any, at: int, block: int, n_classes: int, codes: Any, group: int, first: int,
+    positive: Any, model: int, count: int, cost_out: Any, work: int, curvature_out: Any,
+) -> None:  # fmt: skip
+    """Turn the raw predictions of the classes from `model` on into residuals, costs and probas.
+
+    The classes' blocks lie `block` apart from `at` on. A row's cost goes to that of its class.
+    `cost_out` has room for three blocks more from `work` on; `curvature_out` may have no rows.
+    """
+    n_rows, sample = np.uint64(count), np.uint64(first)
+    top, rest, ties = np.uint64(work), np.uint64(work + block), np.uint64(work + 2 * block)
+    for row in range(n_rows):
+        cost_out[top + row] = raw[np.uint64(at) + row]
+        cost_out[rest + row] = 0.0
+        cost_out[ties + row] = -1.0
+    for label in range(1, n_classes):
+        place = np.uint64(at + label * block)
+        for row in range(n_rows):
+            z = raw[place + row]
+            cost_out[top + row] = z if z > cost_out[top + row] else cost_out[top + row]
+    for label in range(n_classes):
+        place = np.uint64(at + label * block)
+        for row in range(n_rows):
+            cost_out[place + row] = exp_nonpositive(raw[place + row] - cost_out[top + row])
+        for row in range(n_rows):
+            is_top = raw[place + row] >= cost_out[top + row]
+            # The largest e^z is 1: without it the sum keeps the digits of small ones.
+            cost_out[rest + row] += 0.0 if is_top else cost_out[place + row]
+            cost_out[ties + row] += 1.0 if is_top else 0.0
+    for row in range(n_rows):
+        cost_out[rest + row] += cost_out[ties + row]
+        cost_out[ties + row] = 1.0 / (1.0 + cost_out[rest + row])
+    for label in range(n_classes):
+        place, code = np.uint64(at + label * block), positive[model + label]
+        if curvature_out.shape[0] > 0:
+            for row in range(n_rows):
+                proba = cost_out[place + row] * cost_out[ties + row]
+                curvature_out[model + label, sample + row] = proba
+        for row in range(n_rows):
+            other = codes[group, sample + row] != code
+            below, share = raw[place + row] - cost_out[top + row], cost_out[place + row]
+            others = cost_out[rest + row]
+            others = others if below >= 0.0 else (1.0 + others) - share
+            # 1 - proba from the other classes' sum, which does not cancel.
+            raw[place + row] = (share if other else -others) * cost_out[ties + row]
+            cost_out[place + row] = 0.0 if other else -below
+    for row in range(n_rows):
+        cost_out[rest + row] = log1p_positive(cost_out[rest + row])
+    for label in range(n_classes):
+        place, code = np.uint64(at + label * block), positive[model + label]
+        for row in range(n_rows):
+            other = codes[group, sample + row] != code
+            cost_out[place + row] += 0.0 if other else cost_out[rest + row]
+
+
+@kernel
+def softmax_product(
+    raw: Any, at: int, block: int, n_classes: int, curvature: Any, model: int, first: int,
+    count: int, cost_out: Any, work: int,
+) -> None:  # fmt: skip
+    """Turn raw predictions z of a direction into w p (z - p' z), from `curvature` w p."""
+    n_rows, sample = np.uint64(count), np.uint64(first)
+    whole, mean = np.uint64(work), np.uint64(work + block)
+    for row in range(n_rows):
+        cost_out[whole + row] = 0.0
+        cost_out[mean + row] = 0.0
+    for label in range(n_classes):
+        place = np.uint64(at + label * block)
+        for row in range(n_rows):
+            share = curvature[model + label, sample + row]
+            cost_out[whole + row] += share
+            cost_out[mean + row] += share * raw[place + row]
+    for row in range(n_rows):
+        weight = cost_out[whole + row]
+        cost_out[mean + row] = cost_out[mean + row] / weight if weight > 0.0 else 0.0
+    for label in range(n_classes):
+        place = np.uint64(at + label * block)
+        for row in range(n_rows):
+            z = raw[place + row]
+            bent = curvature[model + label, sample + row] * (z - cost_out[mean + row])
+            cost_out[place + row] = 0.5 * z * bent
+            raw[place + row] = bent
+
+
+@kernel
 def squared_residual(raw: Any, at: int, count: int, cost_out: Any) -> None:
     """Cost z^2 / 2, whose derivative is z itself."""
     for place in range(at, at + count):
@@ -339,10 +426,12 @@ def linear_residual(raw: Any, at: int, count: int, cost_out: Any) -> None:
 
 
 @kernel
-def add_offset(offset: Any, first: int, raw_out: Any, at: int, count: int) -> None:
+def add_offset(
+    offset: Any, group: int, first: int, raw_out: Any, at: int, count: int
+) -> None:
     """Add the fixed part of the raw predictions of a block."""
     for row in range(count):
-        raw_out[at + row] += offset[first + row]
+        raw_out[at + row] += offset[group, first + row]
 
 
 @kernel

@@ -10,8 +10,10 @@ from .policy import entry
 __all__ = ["step_only"]
 
 
-def _step_only(state: Any, step_size: float, accelerate: bool, tol: float) -> int:
-    return descent_step(state, step_size, accelerate, tol)
+def _step_only(
+    state: Any, n_classes: int, step_size: float, accelerate: bool, tol: float
+) -> int:
+    return descent_step(state, n_classes, step_size, accelerate, tol)
 
 
 # Its serial twin is the one to call: there is nothing to share between threads.

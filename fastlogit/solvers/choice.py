@@ -6,12 +6,11 @@ from typing import Any
 
 import numpy as np
 
-from ..certificate import DEPENDENT, GRAM_PRICE, Certificate
+from ..certificate import DEPENDENT, GRAM_PRICE
 from ..hessian import Factor
 from ..objective import Objective
-from ..separation import Separation
 from .course import Limits, Outcome, Point, Watch
-from .goal import Goal
+from .goal import Goal, certificate_of, separation_of
 from .iteration import evaluate
 from .lbfgs import Precondition, lbfgs
 from .newton import newton
@@ -43,9 +42,9 @@ SAMPLE_ITERATIONS = 30
 UNSEEN = 1e-6
 
 
-def choose(n_samples: int, n_features: int) -> tuple[str, str]:
-    """Return the method for data of a shape, and why."""
-    size = n_features + 1
+def choose(n_samples: int, n_features: int, n_classes: int = 1) -> tuple[str, str]:
+    """Return the method for data of a shape, and why; `n_classes` are those that compete."""
+    size = (n_features + 1) * n_classes
     if n_samples * size**2 <= NEWTON_WORK:
         return "newton", "the Hessian of all rows is cheap"
     if size <= NEWTON_SIZE and sample_stride(n_samples, n_features) == 1:
@@ -82,10 +81,11 @@ def solve(
     """
     why = "as asked"
     if method == "auto":
-        method, why = choose(*objective.design.shape)
-    watch = Watch(limits, began)
-    certificate = Certificate(objective, 1 if method == "newton" else stride)
-    separation = Separation(objective)
+        n_samples, n_features = objective.design.shape
+        method, why = choose(n_samples, n_features, objective.n_classes)
+    watch = Watch(limits, began, objective)
+    certificate = certificate_of(objective, 1 if method == "newton" else stride)
+    separation = separation_of(objective)
     goal = Goal(limits.tol, objective.n_models, certificate, separation)
     try:
         if method == "newton":
@@ -96,18 +96,23 @@ def solve(
             point, reason = _climb(objective, theta, goal, stride, is_warm, watch)
             if reason == "rounding" and stride > 1 and theta.shape[1] <= MAX_HESSIAN:
                 # The subsample misleads, as where columns are collinear in it alone.
-                whole = Certificate(objective)
+                whole = certificate_of(objective, 1)
                 goal.certificate = whole
                 point, reason = newton(objective, point.theta, goal, whole, watch)
     except KeyboardInterrupt:  # before the first iteration
         point, reason = evaluate(objective, theta, watch), "interrupted"
     if reason == "interrupted":
         goal.prove(point, at_once=True)
+    watch.prove(goal.bound)
+    coef, intercept = objective.settle(*objective.split(point.theta))
     return Outcome(
-        coef=point.theta[:, :-1],
-        intercept=point.theta[:, -1],
-        gradient=objective.user_gradient(point.gradient[:, :-1], point.gradient[:, -1]),
+        coef=coef,
+        intercept=intercept,
+        gradient=objective.user_gradient(*objective.split(point.gradient)),
         history=np.array(watch.history),
+        passes=np.array(watch.passes),
+        times=np.array(watch.times),
+        bounds=np.array(watch.bounds),
         n_iter=watch.n_iter,
         reason=reason,
         bound=goal.bound,
@@ -120,12 +125,13 @@ def _climb(
     objective: Objective, theta: Any, goal: Goal, stride: int, is_warm: bool, watch: Watch
 ) -> tuple[Point, str]:
     """L-BFGS from the optimum of a subsample, itself found in the same way, with its Hessian."""
-    certificate = goal.certificate or Certificate(objective, stride)
+    certificate: Any = goal.certificate or certificate_of(objective, stride)
     rows = certificate.rows
     if stride > 1 and not is_warm:
         # The optimum of the subsample is itself off by about this much.
         inner = Goal(0.05 * theta.shape[1] / rows.design.shape[0], rows.n_models)
-        quiet = Watch(Limits(0.0, SAMPLE_ITERATIONS, None, watch.limits.time_limit), watch.began)
+        within = Limits(0.0, SAMPLE_ITERATIONS, None, watch.limits.time_limit)
+        quiet = Watch(within, watch.began, rows)
         begin, reason = _climb(rows, theta, inner, sample_stride(*rows.design.shape), False, quiet)
         theta = begin.theta
         if reason in ("interrupted", "time_limit"):
@@ -134,36 +140,40 @@ def _climb(
     def renew(theta: Any) -> Precondition:
         return _hessians(rows, theta, rows.curvature(theta), certificate)
 
-    price = GRAM_PRICE * theta.shape[1] / stride
+    price = GRAM_PRICE * (objective.design.shape[1] + 1) / stride
     return lbfgs(objective, evaluate(objective, theta, watch), renew, price, goal, watch)
 
 
 def _hessians(
-    rows: Objective, theta: Any, curvature: Any, certificate: Certificate
+    rows: Objective, theta: Any, curvature: Any, certificate: Any
 ) -> Precondition:
-    """Factor the Hessian of each model, or one of their mean where each would take too long."""
+    """Factor the Hessian of each output, or one of their mean where each would take too long."""
     n_samples, n_features = rows.design.shape
-    n_models = rows.n_models
     share = n_samples / certificate.objective.design.shape[0]
-    if n_models == 1 or share * n_features <= OWN_HESSIANS:
+    if rows.n_outputs == 1 or share * n_features <= OWN_HESSIANS:
         factors = []
-        for model in range(n_models):
-            reference = certificate.provide(model, theta[model].copy(), curvature[model])
-            factors.append(_factor(rows, reference.loss, model))
+        for model in range(rows.n_models):
+            blocks = certificate.class_hessians(model, theta[model].copy(), curvature[model])
+            first = model * rows.n_classes
+            factors += [_factor(rows, block, first + k) for k, block in enumerate(blocks)]
     else:
-        mean = rows.loss_hessian(curvature.mean(axis=0), 0)
-        factors = [_factor(rows, mean, model) for model in range(len(rows.l2_reg))]
+        mean = rows.mean_hessian(curvature)
+        factors = [_factor(rows, mean, output) for output in range(len(rows.l2_reg))]
 
     def precondition(models: Any, vectors: Any) -> Any:
+        sides = vectors.reshape(-1, n_features + 1)
         if len(factors) == 1:
-            return factors[0].solve(vectors)
-        solved = [factors[m].solve(vectors[i : i + 1])[0] for i, m in enumerate(models)]
-        return np.array(solved).reshape(vectors.shape)
+            solved = factors[0].solve(sides)
+        else:
+            outputs = rows.outputs_of(models)
+            each = [factors[o].solve(sides[i : i + 1])[0] for i, o in enumerate(outputs)]
+            solved = np.array(each)
+        return rows.centred(solved.reshape(vectors.shape))
 
     return precondition
 
 
-def _factor(rows: Objective, loss: Any, model: int) -> Factor:
+def _factor(rows: Objective, loss: Any, output: int) -> Factor:
     matrix = loss.copy()
     # A column that does not vary in the subsample may do so in the other rows.
     varies = np.append(rows.design.columns.inverse_scale > 0.0, rows.fit_intercept)
@@ -173,7 +183,7 @@ def _factor(rows: Objective, loss: Any, model: int) -> Factor:
         spread[:-1] -= loss[-1, :-1] ** 2 / bend
     unseen = np.flatnonzero(varies & (spread <= UNSEEN * bend))
     matrix[unseen], matrix[:, unseen] = 0.0, 0.0
-    diagonal = matrix.diagonal() + rows.penalty_diagonal(model)
+    diagonal = matrix.diagonal() + rows.output_penalty(output)
     diagonal[unseen] += bend
     matrix.flat[:: len(matrix) + 1] = diagonal * (1.0 + RIDGE)
     return Factor(matrix, DEPENDENT)

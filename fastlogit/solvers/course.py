@@ -8,9 +8,10 @@ from typing import Any
 
 import numpy as np
 
+from ..objective import Objective
 from ..result import Callback, Progress
 
-__all__ = ["Limits", "Outcome", "Point", "Watch"]
+__all__ = ["Limits", "Outcome", "Point", "Watch", "progress_of"]
 
 
 @dataclass(frozen=True)
@@ -25,7 +26,7 @@ class Limits:
 
 @dataclass(frozen=True)
 class Point:
-    """An evaluated point: theta and gradient (n_models, n_features + 1), cost (n_models,)."""
+    """An evaluated point: theta and gradient (n_models, n_parameters), cost (n_models,)."""
 
     theta: Any
     cost: Any
@@ -34,11 +35,12 @@ class Point:
 
 @dataclass
 class Outcome:
-    """Where a solver ended and why.
+    """Where a solver ended and why; `coef` and `intercept` are those of all outputs.
 
     `reason` is "converged", "max_iter", "time_limit", "callback", "interrupted", "diverged",
     "rounding" (no further progress is possible in float64), "separable" or "not finite". `bound` is
-    the proven relative suboptimality of each model; `gradient` is in the units of X. `separated`
+    the proven relative suboptimality of each model; `gradient` is in the units of X. `passes`, `times`
+    (seconds) and `bounds` go with `history`. `separated`
     has for each model whose classes are separable the columns that do it, and whether one alone
     does.
     """
@@ -47,6 +49,9 @@ class Outcome:
     intercept: Any
     gradient: Any
     history: Any
+    passes: Any
+    times: Any
+    bounds: Any
     n_iter: int
     reason: str
     bound: Any
@@ -61,20 +66,35 @@ class Watch:
 
     limits: Limits
     began: float
+    objective: Objective
     history: list[Any] = field(default_factory=list)
+    passes: list[float] = field(default_factory=list)
+    times: list[float] = field(default_factory=list)
+    bounds: list[Any] = field(default_factory=list)
     n_iter: int = 0
 
-    def note(self, cost: Any) -> str:
-        """Count an iteration that ended at `cost`; return the reason to stop, or "" for none."""
+    def record(self, point: Point) -> None:
+        """Keep the cost of a point."""
+        self.history.append(np.array(point.cost))
+        self.passes.append(self.objective.design.n_passes)
+        self.times.append(self.seconds())
+        self.bounds.append(np.full(len(point.cost), np.inf))
+
+    def note(self, point: Point) -> str:
+        """Count an iteration that ended at a point; return the reason to stop, or "" for none."""
         self.n_iter += 1
-        self.history.append(np.array(cost))
+        self.record(point)
         if self.limits.callback is not None:
-            progress = Progress(self.n_iter, float(np.mean(cost)), self.seconds())
+            progress = progress_of(self.objective, self.n_iter, point, self.seconds())
             if self.limits.callback(progress) is True:
                 return "callback"
         if self.is_late():
             return "time_limit"
         return "max_iter" if self.n_iter >= self.limits.max_iter else ""
+
+    def prove(self, bound: Any) -> None:
+        """Keep what is proven about the point recorded last."""
+        self.bounds[-1] = np.array(bound)
 
     def is_late(self) -> bool:
         """Say whether the time limit has passed."""
@@ -83,3 +103,15 @@ class Watch:
     def seconds(self) -> float:
         """Return the time since the fit began."""
         return time.perf_counter() - self.began
+
+
+def progress_of(objective: Objective, n_iter: int, point: Point, seconds: float) -> Progress:
+    """Return what a callback receives: the coefficients are made when they are asked for."""
+
+    def coefficients() -> tuple[Any, Any]:
+        coef, intercept = objective.to_user(*objective.settle(*objective.split(point.theta)))
+        if objective.n_outputs == 1:
+            return coef[0], float(intercept[0])
+        return np.ascontiguousarray(coef.T), intercept
+
+    return Progress(n_iter, float(np.mean(point.cost)), seconds, coefficients)

@@ -7,10 +7,12 @@ from typing import Any
 import numpy as np
 
 from ..certificate import Certificate
-from ..separation import Separation
+from ..objective import Objective
+from ..separation import Separation, SoftmaxSeparation
+from ..softmax_certificate import SoftmaxCertificate
 from .course import Point
 
-__all__ = ["Goal"]
+__all__ = ["Goal", "certificate_of", "separation_of"]
 
 
 class Goal:
@@ -31,7 +33,7 @@ class Goal:
         self,
         tol: float,
         n_models: int,
-        certificate: Certificate | None = None,
+        certificate: Certificate | SoftmaxCertificate | None = None,
         separation: Separation | None = None,
     ) -> None:
         self.tol = tol
@@ -85,6 +87,18 @@ class Goal:
             if self.separation.found:
                 return "separable"
         return "converged" if self.met.all() else reason
+
+
+def certificate_of(objective: Objective, stride: int) -> Certificate | SoftmaxCertificate:
+    """Return what proves the objective's points, with the subsample of every `stride`-th row."""
+    if objective.n_classes > 1:
+        return SoftmaxCertificate(objective, stride)
+    return Certificate(objective, stride)
+
+
+def separation_of(objective: Objective) -> Separation:
+    """Return what looks whether the objective has an optimum at all."""
+    return (SoftmaxSeparation if objective.n_classes > 1 else Separation)(objective)
 
 
 def relative(gain: float, cost: float) -> float:

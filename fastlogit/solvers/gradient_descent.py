@@ -9,13 +9,11 @@ from typing import Any
 
 import numpy as np
 
-from ..certificate import Certificate
 from ..kernels.descent import CONVERGED, DIVERGED, DescentState, start_state
 from ..objective import Objective
 from ..result import Progress
-from ..separation import Separation
-from .course import Limits, Outcome, Point
-from .goal import Goal
+from .course import Limits, Outcome, Point, progress_of
+from .goal import Goal, certificate_of, separation_of
 
 __all__ = ["Options", "gradient_descent"]
 
@@ -47,6 +45,8 @@ class Descent:
     state: DescentState
     step_size: float = np.nan
     history: list[Any] = field(default_factory=list)
+    passes: list[Any] = field(default_factory=list)
+    times: list[Any] = field(default_factory=list)
     n_iter: int = 0
     goal: Any = None
 
@@ -75,8 +75,8 @@ def gradient_descent(
     descent.goal = Goal(
         options.tol,
         objective.n_models,
-        Certificate(objective, stride),
-        Separation(objective),
+        certificate_of(objective, stride),
+        separation_of(objective),
     )
     if certified:
         options = dataclasses.replace(options, tol=0.0)
@@ -86,16 +86,16 @@ def gradient_descent(
         reason = _run(descent, options, began, certified)
     except KeyboardInterrupt:
         reason = "interrupted"
-    return _finish(descent, reason, certified)
+    return _finish(descent, reason, began, certified)
 
 
 def _run(descent: Descent, options: Options, began: float, certified: bool) -> str:
-    within = descent.objective.design.passes_within(BURST_SECONDS, descent.objective.n_models)
+    within = descent.objective.design.passes_within(BURST_SECONDS, descent.objective.n_outputs)
     burst = min(within, FIRST_BURST)
     look = FIRST_LOOK if certified else options.max_iter
     while descent.n_iter < options.max_iter:
         steps = min(burst, options.max_iter - descent.n_iter, look - descent.n_iter)
-        status, seconds = _burst(descent, options, steps)
+        status, seconds = _burst(descent, options, steps, began)
         if status == CONVERGED:
             return "converged"
         if status == DIVERGED:
@@ -112,27 +112,38 @@ def _run(descent: Descent, options: Options, began: float, certified: bool) -> s
         if options.time_limit is not None and elapsed >= options.time_limit:
             return "time_limit"
         if options.callback is not None:
-            cost = float(np.mean(descent.history[-1][-1]))
-            if options.callback(Progress(descent.n_iter, cost, elapsed)) is True:
+            if options.callback(_progress(descent, elapsed)) is True:
                 return "callback"
         burst = _next_burst(steps, seconds)
     return "max_iter"
 
 
-def _burst(descent: Descent, options: Options, steps: int) -> tuple[int, float]:
-    history = np.full((steps, descent.objective.n_models), NOT_TAKEN)
-    started = time.perf_counter()
+def _burst(descent: Descent, options: Options, steps: int, began: float) -> tuple[int, float]:
+    design = descent.objective.design
+    history = np.full((steps, descent.objective.n_outputs), NOT_TAKEN)
+    passes, started = design.n_passes, time.perf_counter()
     try:
-        _, status = descent.objective.design.descend(
+        _, status = design.descend(
             descent.objective.targets, descent.objective.penalty, descent.step_size,
             options.accelerate, options.tol, descent.state, history,
         )  # fmt: skip
     finally:
         # Ctrl-C is raised as the compiled call returns, before its answer is there.
         done = int(np.count_nonzero(history[:, 0] != NOT_TAKEN))
+        ended = time.perf_counter()
         descent.n_iter += done
-        descent.history.append(history[:done])
-    return status, time.perf_counter() - started
+        descent.history.append(descent.objective.cost_of_models(history[:done]))
+        # Steps between two looks at the clock share the time between them.
+        descent.passes.append(np.linspace(passes, design.n_passes, done, endpoint=False))
+        descent.times.append(np.linspace(started, ended, done, endpoint=False) - began)
+    return status, ended - started
+
+
+def _progress(descent: Descent, seconds: float) -> Progress:
+    objective, state = descent.objective, descent.state
+    theta = objective.join(state.coef, state.intercept)
+    point = Point(theta, descent.history[-1][-1], None)
+    return progress_of(objective, descent.n_iter, point, seconds)
 
 
 def _next_burst(steps: int, seconds: float) -> int:
@@ -143,33 +154,29 @@ def _next_burst(steps: int, seconds: float) -> int:
 
 def _is_proven(descent: Descent) -> bool:
     """Say whether the point that was evaluated last meets the goal; then it becomes the iterate."""
-    state, goal = descent.state, descent.goal
-    theta = np.column_stack([state.point, state.point_intercept])
-    gradient = np.column_stack([state.gradient, state.intercept_gradient])
+    state, goal, objective = descent.state, descent.goal, descent.objective
+    theta = objective.join(state.point, state.point_intercept)
+    gradient = objective.join(state.gradient, state.intercept_gradient)
     goal.met[:] = False
-    goal.prove(Point(theta, state.cost, gradient))
+    goal.prove(Point(theta, objective.cost_of_models(state.cost), gradient))
     if goal.met.all():
         state.coef[...], state.intercept[...] = state.point, state.point_intercept
     return bool(goal.met.all())
 
 
-def _finish(descent: Descent, reason: str, certified: bool) -> Outcome:
+def _finish(descent: Descent, reason: str, began: float, certified: bool) -> Outcome:
     """Evaluate the last iterate; unless it converged, take the best point seen if that is lower."""
     objective = descent.objective
-    coef, intercept = descent.state.coef, descent.state.intercept
-    cost, gradient, intercept_gradient = objective.value_gradient(coef, intercept)
+    theta = objective.join(descent.state.coef, descent.state.intercept)
+    cost, gradient = objective.at(theta)
     # Written so that a cost of NaN is worse.
-    worse = ~(cost <= descent.state.best_cost)
+    worse = ~(cost <= descent.state.best_cost[:: objective.n_classes])
     if reason != "converged" and worse.any():
-        best, best_intercept = descent.best()
-        coef = np.where(worse[:, None], best, coef)
-        intercept = np.where(worse, best_intercept, intercept)
-        cost, gradient, intercept_gradient = objective.value_gradient(coef, intercept)
+        theta = np.where(worse[:, None], objective.join(*descent.best()), theta)
+        cost, gradient = objective.at(theta)
     goal = descent.goal
     if np.isfinite(cost).all() and reason != "diverged":
-        theta = np.column_stack([coef, intercept])
-        slopes = np.column_stack([gradient, intercept_gradient])
-        point = Point(theta, cost, slopes)
+        point = Point(theta, cost, gradient)
         goal.met[:] = False
         if certified and reason in ("max_iter", "time_limit"):
             reason = goal.conclude(point, reason)
@@ -179,6 +186,7 @@ def _finish(descent: Descent, reason: str, certified: bool) -> Outcome:
             reason = "separable" if goal.separation.found else reason
         else:
             goal.prove(point, at_once=reason == "interrupted")
+    coef, intercept = objective.settle(*objective.split(theta))
     separation = goal.separation
     return Outcome(
         coef=coef,
@@ -186,8 +194,11 @@ def _finish(descent: Descent, reason: str, certified: bool) -> Outcome:
         bound=goal.bound,
         choice="gradient descent" if certified else "",
         separated={model: separation.columns(model) for model in separation.found},
-        gradient=objective.user_gradient(gradient, intercept_gradient),
+        gradient=objective.user_gradient(*objective.split(gradient)),
         history=np.concatenate([*descent.history, cost[None, :]]),
+        passes=np.concatenate([*descent.passes, [objective.design.n_passes]]),
+        times=np.concatenate([*descent.times, [time.perf_counter() - began]]),
+        bounds=np.concatenate([np.full((descent.n_iter, cost.size), np.inf), goal.bound[None]]),
         n_iter=descent.n_iter,
         reason=reason,
         step_size=descent.step_size,

@@ -29,8 +29,9 @@ Directions = Callable[[Point, Any], Any]
 def evaluate(objective: Objective, theta: Any, watch: Watch, curvature_out: Any = None) -> Point:
     """Return the evaluated start of an iteration."""
     found = objective.at(theta, curvature_out)
-    watch.history.append(found.cost)
-    return Point(theta, found.cost, found.gradient)
+    point = Point(theta, found.cost, found.gradient)
+    watch.record(point)
+    return point
 
 
 def iterate(
@@ -55,6 +56,7 @@ def iterate(
             gradient, cost = point.gradient[active], point.cost[active]
             slope = np.einsum("ij,ij->i", gradient, direction)
             goal.look(active, point.theta[active], cost, gradient, -0.5 * slope)
+            watch.prove(goal.bound)
             waited[active] = np.where(-slope < 0.5 * lowest[active], 0, waited[active] + 1)
             lowest[active] = np.minimum(lowest[active], -slope)
             resting |= goal.met | ((waited >= PATIENCE) & (lowest < NEAR * np.abs(point.cost)))
@@ -65,7 +67,7 @@ def iterate(
                     objective, point, moving, direction[keep], slope[keep], curvature
                 )
                 point = found
-                reason = watch.note(point.cost)
+                reason = watch.note(point)
                 resting[moving[failed]] = True
                 resting |= goal.hopeless(point.theta, watch.n_iter)
                 if reason:

@@ -6,7 +6,6 @@ from typing import Any
 
 import numpy as np
 
-from ..certificate import Certificate
 from ..objective import Objective
 from .course import Point, Watch
 from .goal import Goal
@@ -16,14 +15,14 @@ __all__ = ["newton"]
 
 
 def newton(
-    objective: Objective, theta: Any, goal: Goal, certificate: Certificate, watch: Watch
+    objective: Objective, theta: Any, goal: Goal, certificate: Any, watch: Watch
 ) -> tuple[Point, str]:
     """Minimise from `theta`; return the last point and why it ended there.
 
     Row curvatures come with cost and gradient in one pass, the Hessian from them in another. Its
     factor gives the direction, and the certificate the decrement that bounds what is missing.
     """
-    curvature = np.empty((objective.n_models, objective.design.shape[0]))
+    curvature = objective.empty_curvature()
     point = evaluate(objective, theta, watch, curvature)
 
     def directions(here: Point, active: Any) -> Any:

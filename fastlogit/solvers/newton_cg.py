@@ -26,7 +26,7 @@ def newton_cg(objective: Objective, theta: Any, goal: Goal, watch: Watch) -> tup
     equation take one pass for each product with the Hessian, and are as exact as the progress so
     far deserves (Dembo, Eisenstat and Steihaug, 1982, SIAM Journal on Numerical Analysis 19).
     """
-    curvature = np.empty((objective.n_models, objective.design.shape[0]))
+    curvature = objective.empty_curvature()
     point = evaluate(objective, theta, watch, curvature)
 
     def directions(here: Point, active: Any) -> Any:
@@ -38,7 +38,7 @@ def newton_cg(objective: Objective, theta: Any, goal: Goal, watch: Watch) -> tup
 
 def _conjugate_gradients(part: Objective, curvature: Any, gradient: Any, watch: Watch) -> Any:
     """Solve H d = -g for each model, preconditioned by the diagonal of H."""
-    diagonal = _diagonal(part, curvature)
+    diagonal = part.diagonal(curvature)
     solution, residual = np.zeros_like(gradient), -gradient
     smooth = residual / diagonal
     search_for = smooth.copy()
@@ -63,13 +63,3 @@ def _conjugate_gradients(part: Objective, curvature: Any, gradient: Any, watch: 
         search_for = smooth + ratio[:, None] * search_for
         size = np.where(moving, new_size, size)
     return solution
-
-
-def _diagonal(part: Objective, curvature: Any) -> Any:
-    """Return the Hessian's diagonal as if curvature and columns were independent."""
-    bend = curvature.sum(axis=1, keepdims=True) / part.targets.total_weight[:, None]
-    l2 = part.penalty.l2
-    # Columns were scaled to variance + 4 l2 = 1.
-    slopes = np.maximum(bend * (1.0 - 4.0 * np.minimum(l2, 0.25)) + l2, 1e-300)
-    slopes = np.broadcast_to(slopes, (part.n_models, l2.shape[1]))
-    return np.column_stack([slopes, np.maximum(bend, 1e-300)])

@@ -1,0 +1,226 @@
+"""How far a softmax model's cost can lie above the optimum: proven bounds.
+
+The multinomial loss of one row, along a line of raw predictions z + t h, has as second derivative
+the variance of h under the probabilities, and as third their third central moment, which is at most
+the range of h (largest less smallest) times that variance. So the argument of `certificate` holds
+with the range of the classes' raw predictions in the place of their size: with delta^2 = g' M^-1 g
+and R the largest range over all rows and directions of length 1 in the norm of M, a Hessian at the
+point or a part of it, every direction gains at most `gain_bound(delta, R)`. Three choices of M:
+
+- the penalty, and of the rows nothing but what bends the intercepts: with A_i = diag(p) - p p' of
+  row i, sum (U x_i + b)' A_i (U x_i + b) is at least the same form of the one mean A^-1 sum A_i
+  (U x_i + b), A = sum A_i. What it takes of the gradient is one product with the Hessian.
+- the whole Hessian, where it is small.
+- the whole Hessian without its matrix: conjugate gradients give a step d with a residual r, and
+  delta <= sqrt(d' H d) + sqrt(r' H^-1 r), where the last is bounded by the first choice of M.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from .certificate import DEPENDENT, FAR, HOPELESS, gain_bound
+from .hessian import Factor
+from .objective import Objective
+
+__all__ = ["SMALL", "SoftmaxCertificate"]
+
+# Parameters up to which the whole Hessian is formed for a proof.
+SMALL = 700
+# Products with the Hessian that a proof may take.
+MAX_PRODUCTS = 200
+# Share of what is wanted that the residual of conjugate gradients may have.
+RESIDUAL = 0.02
+# Singular values of the intercepts' curvature below this share of the largest are rounding.
+LEVEL = 1e-12
+
+
+class _Bend:
+    """What bends at a point: row curvatures, and the intercepts' part of their sum."""
+
+    def __init__(self, part: Objective, theta: Any) -> None:
+        self.part = part
+        self.theta = theta
+        self.curvature = part.curvature(theta[None])
+        shares = self.curvature.reshape(part.n_classes, -1)
+        weight = shares.sum(axis=0)
+        inverse = np.divide(1.0, weight, out=np.zeros_like(weight), where=weight > 0.0)
+        total = part.targets.total_weight[0]
+        intercepts = np.diag(shares.sum(axis=1)) - (shares * inverse) @ shares.T
+        self.trace = float(np.trace(intercepts)) / total
+        self.inverse = np.linalg.pinv(intercepts / total, rcond=LEVEL, hermitian=True)
+
+    def squared_norm(self, gradient: Any, scale: Any) -> float:
+        """Return g' M^-1 g for M of the penalty and the intercepts' curvature."""
+        slopes, levels = self.part.split(gradient)
+        if not self.part.fit_intercept:
+            return float(np.square(slopes * scale).sum())
+        shift = self.inverse @ levels
+        direction = self.part.join(np.zeros_like(slopes), shift)
+        moved, _ = self.part.split(self.part.hessian_product(self.curvature, direction))
+        return float(np.square((slopes - moved) * scale).sum() + levels @ shift)
+
+    def radius(self, largest_row: float) -> float:
+        """Return R for the same M, from the largest row's size over the root of the penalty."""
+        if not self.part.fit_intercept:
+            return float(np.sqrt(2.0) * largest_row)
+        diagonal = np.diag(self.inverse)
+        apart = float((diagonal[:, None] + diagonal - 2.0 * self.inverse).max())
+        reach = largest_row * (np.sqrt(2.0) + np.sqrt(self.trace * apart))
+        return float(np.sqrt(reach**2 + apart))
+
+
+class _Reference:
+    """The whole Hessian of a model at a point, and its factor."""
+
+    def __init__(self, part: Objective, theta: Any, curvature: Any) -> None:
+        self.theta = theta
+        self.matrix = part.loss_hessian(curvature, 0)
+        self.matrix.flat[:: theta.size + 1] += part.penalty_diagonal(0)
+        self.factor = Factor(self.matrix, DEPENDENT)
+        self._size: float | None = None
+
+    def radius(self, largest_row: float) -> float:
+        """Return R, from the largest standardised row and the size of M^-1."""
+        if self._size is None:
+            inverse = self.factor.half_solve(np.eye(self.theta.size))
+            self._size = float(np.square(inverse).sum())
+        return float(np.sqrt(2.0 * (largest_row**2 + 1.0) * self._size))
+
+
+class SoftmaxCertificate:
+    """Bounds the suboptimality of points of a multinomial objective.
+
+    Parameters
+    ----------
+    objective : Multinomial
+    stride : int
+        The rows whose Hessian preconditions are every `stride`-th; proofs take all rows.
+    """
+
+    def __init__(self, objective: Objective, stride: int = 1) -> None:
+        self.objective = objective
+        self.rows = objective.subsample(stride) if stride > 1 else objective
+        self._references: dict[int, _Reference] = {}
+        self._parts: dict[int, Objective] = {}
+        self._largest: dict[bytes, float] = {}
+
+    def provide(self, model: int, theta: Any, curvature: Any) -> _Reference:
+        """Take row curvatures at a point; return the Hessian there."""
+        self._references[model] = _Reference(self._part(model), theta, curvature)
+        return self._references[model]
+
+    def class_hessians(self, model: int, theta: Any, curvature: Any) -> Any:
+        """Return the Hessians of the classes' own losses, from the subsample's curvatures."""
+        return self.rows.class_hessians(curvature, model)
+
+    def bound(
+        self, model: int, theta: Any, gradient: Any, wanted: float = 0.0, at_once: bool = False
+    ) -> float:
+        """Return a bound on cost less optimum of one model; stop looking once it is `wanted`.
+
+        `at_once`: with what is there already.
+        """
+        part = self._part(model)
+        is_small = theta.size <= SMALL
+        scale = self._scale(part)
+        gain = np.inf
+        if is_small:
+            gain = self._dense_bound(model, theta, gradient, at_once)
+        if gain <= wanted or at_once or not np.isfinite(scale).all():
+            return gain
+        slopes, _ = part.split(gradient)
+        if is_small and gain < np.inf and np.square(slopes * scale).sum() > 2.0 * wanted:
+            return gain
+        bend = _Bend(part, theta)
+        radius = bend.radius(self._largest_row(part, scale))
+        decrement = np.sqrt(bend.squared_norm(gradient[None], scale))
+        gain = min(gain, float(gain_bound(decrement, radius)))
+        if gain > wanted and not is_small:
+            decrement = _decrement(bend, gradient, scale, wanted)
+            gain = min(gain, float(gain_bound(decrement, radius)))
+        return gain
+
+    def _dense_bound(self, model: int, theta: Any, gradient: Any, at_once: bool) -> float:
+        part = self._part(model)
+        reference = self._references.get(model)
+        moved = np.inf
+        if reference is not None:
+            moved = self._moved(part, theta, reference.theta)
+        if reference is None or moved > FAR:
+            if at_once:
+                return np.inf
+            reference = self.provide(model, theta.copy(), part.curvature(theta[None])[0])
+            moved = 0.0
+        half = reference.factor.half_solve(gradient[None])[0]
+        swell = float(np.exp(0.5 * moved))
+        decrement = swell * float(np.sqrt(half @ half))
+        left = gradient - reference.matrix @ reference.factor.solve(gradient[None])[0]
+        if np.abs(left).max(initial=0.0) > 1e-6 * np.abs(gradient).max() + 1e-13:
+            return np.inf
+        ones = np.ones(part.design.shape[1])
+        radius = swell * reference.radius(self._largest_row(part, ones))
+        scale = self._scale(part)
+        if decrement * radius >= 0.1 and np.isfinite(scale).all() and not at_once:
+            bend = _Bend(part, theta)
+            radius = min(radius, swell * bend.radius(self._largest_row(part, scale)))
+        return float(gain_bound(decrement, radius))
+
+    def _moved(self, part: Objective, theta: Any, there: Any) -> float:
+        """Return the largest change of a range of raw predictions: of logarithms of curvatures."""
+        if np.array_equal(theta, there):
+            return 0.0
+        coef, intercept = part.split(theta[None] - there[None])
+        raw = part.design.raw_prediction(np.ascontiguousarray(coef), intercept.copy())
+        return float(np.ptp(raw, axis=0).max())
+
+    def _part(self, model: int) -> Objective:
+        if model not in self._parts:
+            self._parts[model] = self.objective.only(np.array([model]))
+        return self._parts[model]
+
+    def _scale(self, part: Objective) -> Any:
+        """Return 1 over the root of each column's penalty; infinite where there is none."""
+        moving = part.design.columns.inverse_scale > 0.0
+        with np.errstate(divide="ignore"):
+            return np.where(moving, 1.0 / np.sqrt(part.penalty.l2.min(axis=0)), 0.0)
+
+    def _largest_row(self, part: Objective, scale: Any) -> float:
+        key = scale.tobytes()
+        if key not in self._largest:
+            square = part.design.largest_row(scale, np.zeros_like(scale))
+            self._largest[key] = float(np.sqrt(square))
+        return self._largest[key]
+
+
+def _decrement(bend: _Bend, gradient: Any, scale: Any, wanted: float) -> float:
+    """Return a bound on the root of g' H^-1 g from conjugate gradients with the whole Hessian."""
+    part = bend.part
+    diagonal = part.diagonal(bend.curvature)
+    step, residual = np.zeros((1, gradient.size)), -gradient[None]
+    smooth = part.centred(residual / diagonal)
+    search, size = smooth, float(np.vdot(residual, smooth))
+    bound = np.inf
+    for _ in range(MAX_PRODUCTS):
+        slopes, _ = part.split(residual)
+        found = max(0.0, -float(np.vdot(step, gradient[None] + residual)))
+        allowed = RESIDUAL**2 * (2.0 * wanted if wanted > 0.0 else found)
+        if found > HOPELESS * 2.0 * wanted > 0.0:
+            break  # d' H d grows to delta^2: it is already too large
+        if np.square(slopes * scale).sum() <= allowed:
+            rest = bend.squared_norm(residual, scale)
+            bound = min(bound, float(np.sqrt(found) + np.sqrt(rest)))
+            if rest <= 4.0 * allowed:
+                break
+        product = part.hessian_product(bend.curvature, search)
+        curved = float(np.vdot(search, product))
+        if not curved > 0.0:
+            break
+        step = step + size / curved * search
+        residual = residual - size / curved * product
+        smooth = part.centred(residual / diagonal)
+        previous, size = size, float(np.vdot(residual, smooth))
+        search = smooth + size / previous * search
+    return bound
