@@ -52,12 +52,12 @@ class Multinomial(Objective):
 
     def diagonal(self, curvature: Any) -> Any:
         """Return the Hessian's diagonal as if curvature and columns were independent."""
-        return super().diagonal(self._class_weights(curvature).reshape(len(curvature), -1))
+        return super().diagonal(self.class_weights(curvature).reshape(len(curvature), -1))
 
     def class_hessians(self, curvature: Any, model: int) -> Any:
         """Return the blocks on the diagonal of `loss_hessian`, one for each class."""
         total = self.targets.total_weight[model * self.n_classes]
-        weights = self._class_weights(curvature[None])[0]
+        weights = self.class_weights(curvature[None])[0]
         return np.array([self._gram(of_class, total) for of_class in weights])
 
     def loss_hessian(self, curvature: Any, model: int) -> Any:
@@ -81,11 +81,11 @@ class Multinomial(Objective):
 
     def mean_hessian(self, curvature: Any) -> Any:
         """Return the Hessian of the loss of a class, the mean over all outputs: one pass."""
-        weights = self._class_weights(curvature).mean(axis=(0, 1))
+        weights = self.class_weights(curvature).mean(axis=(0, 1))
         return self._gram(weights, self.targets.total_weight.mean())
 
-    def _class_weights(self, curvature: Any) -> Any:
-        """Return w p (1 - p) of each class, (n_models, n_classes, n_samples)."""
+    def class_weights(self, curvature: Any) -> Any:
+        """Return what each row adds to the Hessian of each output: w p (1 - p)."""
         shares = curvature.reshape(len(curvature), self.n_classes, -1)
         weight = shares.sum(axis=1, keepdims=True)
         inverse = np.divide(1.0, weight, out=np.zeros_like(weight), where=weight > 0.0)

@@ -279,6 +279,10 @@ class Objective:
         """Return the blocks on the diagonal of `loss_hessian`, one for each output of the model."""
         return self.loss_hessian(curvature, model)[None]
 
+    def class_weights(self, curvature: Any) -> Any:
+        """Return what each row adds to the Hessian of each output, (n_models, n_classes, n_samples)."""
+        return curvature[:, None]
+
     def mean_hessian(self, curvature: Any) -> Any:
         """Return the Hessian of the loss of an output, the mean over all outputs: one pass."""
         return self._gram(curvature.mean(axis=0), self.targets.total_weight.mean())

@@ -8,15 +8,20 @@ import numpy as np
 
 from . import validation
 from .elementwise import sigmoid
+from .kernels.hypotheses import BINARY, LOG, ONE_VS_ALL, RAW, SOFTMAX
 from .opening import open_design
 
-__all__ = ["predict", "predict_proba", "raw_prediction"]
+__all__ = ["class_proba", "predict", "predict_proba", "raw_prediction"]
+
+MULTI_CLASS = ("ovr", "multinomial")
 
 # Rows with an infinite raw prediction that are looked at again.
 MOST_ROWS = 1000
 
 
-def raw_prediction(X: Any, coef: Any, intercept: Any = 0.0, *, n_threads: int | None = None) -> Any:
+def raw_prediction(
+    X: Any, coef: Any, intercept: Any = 0.0, *, offset: Any = None, n_threads: int | None = None
+) -> Any:
     """Return X @ coef + intercept.
 
     Parameters
@@ -25,6 +30,8 @@ def raw_prediction(X: Any, coef: Any, intercept: Any = 0.0, *, n_threads: int | 
         Real numbers, finite.
     coef : array-like of shape (n_features,) or (n_features, n_models)
     intercept : float or array-like of shape (n_models,), default 0.0
+    offset : array-like of shape (n_samples,) or (n_samples, n_models), optional
+        Added to the raw predictions.
     n_threads : int, optional
         Number of threads; None takes what the process may use.
 
@@ -37,17 +44,20 @@ def raw_prediction(X: Any, coef: Any, intercept: Any = 0.0, *, n_threads: int | 
     TypeError, ValueError
         If an argument has the wrong type, shape or value.
     """
-    design = open_design(X, n_threads)
-    coefs, intercepts, single = validation.check_coef(coef, intercept, design.shape[1])
-    raw = design.raw_prediction(coefs, intercepts)
-    if not np.isfinite(raw).all():
-        validation.check_finite(design.X, validation.feature_names(X))
-        _refuse_undefined(design, coefs, intercepts, raw)
-    return raw[0] if single else raw.T
+    out, single = _hypotheses(X, coef, intercept, offset, n_threads, lambda single: (RAW, 1))
+    return out[:, 0] if single else out
 
 
-def predict_proba(X: Any, coef: Any, intercept: Any = 0.0, *, n_threads: int | None = None) -> Any:
-    """Return the probability of each class, sigmoid(X @ coef + intercept).
+def predict_proba(
+    X: Any,
+    coef: Any,
+    intercept: Any = 0.0,
+    *,
+    multi_class: str = "ovr",
+    offset: Any = None,
+    n_threads: int | None = None,
+) -> Any:
+    """Return the probability of each class.
 
     Parameters
     ----------
@@ -55,28 +65,91 @@ def predict_proba(X: Any, coef: Any, intercept: Any = 0.0, *, n_threads: int | N
         Real numbers, finite.
     coef : array-like of shape (n_features,) or (n_features, n_classes)
     intercept : float or array-like of shape (n_classes,), default 0.0
+    multi_class : {"ovr", "multinomial"}, default "ovr"
+        What several columns of coefficients are: one-vs-all, or softmax.
+    offset : array-like of shape (n_samples,) or (n_samples, n_classes), optional
+        Added to the raw predictions.
     n_threads : int, optional
         Number of threads; None takes what the process may use.
 
     Returns
     -------
     ndarray of shape (n_samples, 2) or (n_samples, n_classes)
-        One model: the probabilities of class 0 and class 1. Several: each class's own
-        one-vs-all hypothesis, so that a row need not add up to 1.
+        One model: the probabilities of class 0 and class 1. Softmax: rows add up to 1. One-vs-all:
+        each class's own hypothesis, sigmoid(X @ coef + intercept), so that a row need not add up
+        to 1; `class_proba` normalises them.
 
     Raises
     ------
     TypeError, ValueError
         If an argument has the wrong type, shape or value.
     """
-    raw = raw_prediction(X, coef, intercept, n_threads=n_threads)
-    if raw.ndim == 2:
-        return sigmoid(raw, n_threads=n_threads)
-    proba = np.empty((raw.size, 2))
-    # 1 - p from -z, so that a probability near 0 keeps its digits on both sides.
-    proba[:, 0] = sigmoid(-raw, n_threads=n_threads)
-    proba[:, 1] = sigmoid(raw, n_threads=n_threads)
-    return proba
+    if np.ndim(coef) == 2 and validation.check_option(
+        "multi_class", multi_class, MULTI_CLASS
+    ) == "ovr":
+        raw = raw_prediction(X, coef, intercept, offset=offset, n_threads=n_threads)
+        return sigmoid(raw, out=raw, n_threads=n_threads)
+    return class_proba(X, coef, intercept, multi_class, offset=offset, n_threads=n_threads)
+
+
+def class_proba(
+    X: Any,
+    coef: Any,
+    intercept: Any,
+    multi_class: str,
+    *,
+    log: bool = False,
+    offset: Any = None,
+    n_threads: int | None = None,
+) -> Any:
+    """Return probabilities of the classes that add up to 1 in each row, or their logarithms.
+
+    Parameters
+    ----------
+    X, coef, intercept, multi_class, offset, n_threads
+        As in `predict_proba`; one-vs-all hypotheses are divided by their sum.
+    log : bool, default False
+        Return logarithms, which are finite where a probability underflows.
+
+    Returns
+    -------
+    ndarray of shape (n_samples, n_classes)
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument has the wrong type, shape or value.
+    """
+    several = (
+        SOFTMAX
+        if validation.check_option("multi_class", multi_class, MULTI_CLASS) == "multinomial"
+        else ONE_VS_ALL
+    )
+    return _hypotheses(
+        X, coef, intercept, offset, n_threads,
+        lambda single: ((BINARY if single else several) + LOG * log, 1 + single),
+    )[0]  # fmt: skip
+
+
+def _hypotheses(
+    X: Any, coef: Any, intercept: Any, offset: Any, n_threads: int | None, choose: Any
+) -> tuple[Any, bool]:
+    """Return what is asked for, (n_samples, n_models * times), and whether one model was meant.
+
+    `choose` returns kind and times, from whether it is one model.
+    """
+    design = open_design(X, n_threads)
+    n_samples, n_features = design.shape
+    coefs, intercepts, single = validation.check_coef(coef, intercept, n_features)
+    fixed = validation.check_class_offset(offset, n_samples, len(coefs), False)
+    fixed = fixed.reshape(-1 if fixed.size else 0, n_samples)
+    kind, times = choose(single)
+    out = np.empty((n_samples, len(coefs) * times))
+    if not design.hypotheses(coefs, intercepts, fixed, kind, out):
+        validation.check_finite(design.X, validation.feature_names(X))
+        raw = design.raw_prediction(coefs, intercepts)
+        _refuse_undefined(design, coefs, intercepts, raw)
+    return out, single
 
 
 def predict(

@@ -138,7 +138,8 @@ class SoftmaxCertificate:
         radius = bend.radius(self._largest_row(part, scale))
         decrement = np.sqrt(bend.squared_norm(gradient[None], scale))
         gain = min(gain, float(gain_bound(decrement, radius)))
-        if gain > wanted and not is_small:
+        if wanted == 0.0 and not is_small:
+            # Only at the end of a fit: an iteration more brings the first bound down as well.
             decrement = _decrement(bend, gradient, scale, wanted)
             gain = min(gain, float(gain_bound(decrement, radius)))
         return gain

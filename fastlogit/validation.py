@@ -237,7 +237,8 @@ def check_class_weights(
         return check_weights(sample_weight, n_samples, codes)
     weights = check_weights_of_models(sample_weight, n_samples, n_classes)
     for label in range(n_classes):
-        if np.ptp(codes[weights[label] > 0.0] == label) == 0:
+        positive = codes[weights[label] > 0.0] == label
+        if positive.all() or not positive.any():
             raise ValueError(
                 f"sample_weight has in column {label} positive weights either for class {label} "
                 "alone or for the others alone; both need some"

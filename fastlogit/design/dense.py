@@ -9,6 +9,7 @@ import numpy as np
 from .. import threads
 from ..kernels.descent import RUNNING, DescentState, Penalty, descend, start_state
 from ..kernels.gram import gram
+from ..kernels.hypotheses import hypotheses
 from ..kernels.passes import LINEAR, SPREAD, Rows, Targets, passes
 from ..kernels.simd import LANES
 
@@ -164,6 +165,17 @@ class DenseDesign:
         self.counter.rows += n_samples
         return matrix
 
+    def take(self, rows: Any) -> DenseDesign:
+        """Return a design over a copy of some rows."""
+        taken = np.ascontiguousarray(self.X[rows])
+        return DenseDesign(
+            taken, n_threads=self.n_threads, columns=self.columns, counter=self.counter
+        )
+
+    def standard(self) -> Any:
+        """Return the standardised rows as an array of their own."""
+        return (self.X - self.columns.center) * self.columns.inverse_scale
+
     def column(self, index: int) -> Any:
         """Return a column of X as it is, without standardisation."""
         return self.X[:, index]
@@ -191,6 +203,21 @@ class DenseDesign:
             )
         self.counter.rows += self.shape[0]
         return raw
+
+    def hypotheses(
+        self, coef: Any, intercept: Any, offset: Any, kind: int, out: Any
+    ) -> bool:
+        """Write what `coef` (n_models, n_features) says about each row of X as it is: one pass.
+
+        `kind` is one of `kernels.hypotheses`, `out` of the shape that it asks for. Returns whether
+        all raw predictions are finite.
+        """
+        with self._team(coef.shape[0]) as parallel:
+            spoiled = hypotheses(self._direct).choose(parallel)(
+                self._rows, readonly(coef), readonly(intercept), readonly(offset), kind, out
+            )
+        self.counter.rows += self.shape[0]
+        return bool(spoiled == 0.0)
 
     def descend(
         self, targets: Targets, penalty: Penalty, step_size: float, accelerate: bool, tol: float,

@@ -225,6 +225,20 @@ class StreamedDesign(DenseDesign):
         self._for_each_block(predict)
         return raw
 
+    def hypotheses(
+        self, coef: Any, intercept: Any, offset: Any, kind: int, out: Any
+    ) -> bool:
+        """Write what `coef` (n_models, n_features) says about each row of X as it is: one pass."""
+        finite = True
+
+        def predict(block: DenseDesign, start: int, stop: int) -> None:
+            nonlocal finite
+            fixed = _block_of(offset, start, stop)
+            finite &= block.hypotheses(coef, intercept, fixed, kind, out[start:stop])
+
+        self._for_each_block(predict)
+        return finite
+
     def descend(
         self, targets: Targets, penalty: Penalty, step_size: float, accelerate: bool, tol: float,
         state: DescentState, history_out: Any,

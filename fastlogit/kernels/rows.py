@@ -30,6 +30,7 @@ from .simd import (
 __all__ = [
     "AHEAD_BYTES",
     "MODEL_TILE",
+    "ROW_TILE",
     "add_gradient",
     "add_gradient_two",
     "add_offset",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -9,6 +10,7 @@ import numpy as np
 from ..certificate import DEPENDENT, GRAM_PRICE
 from ..hessian import Factor
 from ..objective import Objective
+from ..preconditioner import sample_size
 from .course import Limits, Outcome, Point, Watch
 from .goal import Goal, certificate_of, separation_of
 from .iteration import evaluate
@@ -38,6 +40,10 @@ MAX_HESSIAN = 1000
 # A little of the diagonal keeps the preconditioner definite where columns are collinear.
 RIDGE = 1e-10
 SAMPLE_ITERATIONS = 30
+# Suboptimality, relative, that is good enough for a start.
+ROUGH = 0.02
+# Iterations of L-BFGS on a softmax before Newton with conjugate gradients takes over.
+PATIENT = 100
 # Columns were scaled to variance 1: with less than this in a subsample one is as good as constant.
 UNSEEN = 1e-6
 
@@ -49,6 +55,8 @@ def choose(n_samples: int, n_features: int, n_classes: int = 1) -> tuple[str, st
         return "newton", "the Hessian of all rows is cheap"
     if size <= NEWTON_SIZE and sample_stride(n_samples, n_features) == 1:
         return "newton", "too few rows for a subsample, too few columns for it to matter"
+    if n_classes > 1:
+        return "newton-cg", "classes that compete, preconditioned by rows that bend the cost most"
     if sample_stride(n_samples, n_features) > 1:
         return "lbfgs", "rows enough for a subsample to precondition"
     if n_features > MAX_HESSIAN:
@@ -91,10 +99,18 @@ def solve(
         if method == "newton":
             point, reason = newton(objective, theta, goal, certificate, watch)
         elif method == "newton-cg":
-            point, reason = newton_cg(objective, theta, goal, watch)
+            point, reason = _climb_by_products(objective, theta, goal, stride, is_warm, watch)
         else:
+            if objective.n_classes > 1:
+                watch.limits = replace(limits, max_iter=min(limits.max_iter, PATIENT))
             point, reason = _climb(objective, theta, goal, stride, is_warm, watch)
-            if reason == "rounding" and stride > 1 and theta.shape[1] <= MAX_HESSIAN:
+            if reason in ("max_iter", "rounding") and watch.n_iter < limits.max_iter and (
+                objective.n_classes > 1
+            ):
+                # Where classes are told apart almost surely, products with the Hessian do better.
+                watch.limits = limits
+                point, reason = _climb_by_products(objective, point.theta, goal, 1, True, watch)
+            elif reason == "rounding" and stride > 1 and theta.shape[1] <= MAX_HESSIAN:
                 # The subsample misleads, as where columns are collinear in it alone.
                 whole = certificate_of(objective, 1)
                 goal.certificate = whole
@@ -142,6 +158,34 @@ def _climb(
 
     price = GRAM_PRICE * (objective.design.shape[1] + 1) / stride
     return lbfgs(objective, evaluate(objective, theta, watch), renew, price, goal, watch)
+
+
+def _climb_by_products(
+    objective: Objective, theta: Any, goal: Goal, stride: int, is_warm: bool, watch: Watch
+) -> tuple[Point, str]:
+    """Newton with conjugate gradients, several classes from the optimum of a subsample."""
+    if objective.n_classes == 1:
+        return newton_cg(objective, theta, goal, watch)
+    rows = goal.certificate.rows if goal.certificate is not None else objective
+    if stride > 1 and not is_warm:
+        inner = Goal(min(0.05 * theta.shape[1] / rows.design.shape[0], ROUGH), rows.n_models)
+        within = Limits(0.0, SAMPLE_ITERATIONS, None, watch.limits.time_limit)
+        quiet = Watch(within, watch.began, rows)
+        begin, reason = _climb_by_products(rows, theta, inner, 1, False, quiet)
+        theta = begin.theta
+        if reason in ("interrupted", "time_limit"):
+            return evaluate(objective, theta, watch), reason
+    drawn = objective if objective.design.least_stride == 1 else rows
+    is_near = is_warm or stride > 1
+    return newton_cg(objective, theta, goal, watch, drawn, _sample_price(objective), is_near)
+
+
+def _sample_price(objective: Objective) -> float:
+    """Return how many passes the Hessians of a few rows cost, roughly."""
+    n_samples, n_features = objective.design.shape
+    count, size = sample_size(objective), n_features + 1
+    small, large = sorted((count, size))
+    return max(3.0, (0.5 * small**2 * large + small**3) / (n_samples * size))
 
 
 def _hessians(

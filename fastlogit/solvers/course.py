@@ -73,6 +73,11 @@ class Watch:
     bounds: list[Any] = field(default_factory=list)
     n_iter: int = 0
 
+    def begin(self, point: Point) -> None:
+        """Keep the cost of a start; where one solver takes over from another it is known."""
+        if not self.history:
+            self.record(point)
+
     def record(self, point: Point) -> None:
         """Keep the cost of a point."""
         self.history.append(np.array(point.cost))

@@ -46,7 +46,7 @@ class Goal:
         """Take the evaluated points of some models and what they are thought to lack."""
         for place, model in enumerate(models):
             wanted = self.tol * abs(cost[place])
-            if not estimate[place] <= wanted:
+            if self.met[model] or not estimate[place] <= wanted:
                 continue
             if self.certificate is not None:
                 gain = self.certificate.bound(int(model), theta[place], gradient[place], wanted)
