@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from .errors import DivergenceError, SeparationWarning
     from .fitting import fit, gradient_descent
     from .functional import cost, cost_gradient
+    from .leverage import LeaveOneOut, leave_one_out
     from .prediction import predict, predict_proba, raw_prediction
     from .result import FitResult, Progress
 
@@ -22,12 +23,14 @@ __all__ = [
     "BatchSource",
     "DivergenceError",
     "FitResult",
+    "LeaveOneOut",
     "Progress",
     "SeparationWarning",
     "cost",
     "cost_gradient",
     "fit",
     "gradient_descent",
+    "leave_one_out",
     "log1p_exp",
     "log_sigmoid",
     "logit",
@@ -41,12 +44,14 @@ _HOME = {
     "BatchSource": "batches",
     "DivergenceError": "errors",
     "FitResult": "result",
+    "LeaveOneOut": "leverage",
     "Progress": "result",
     "SeparationWarning": "errors",
     "cost": "functional",
     "cost_gradient": "functional",
     "fit": "fitting",
     "gradient_descent": "fitting",
+    "leave_one_out": "leverage",
     "log1p_exp": "elementwise",
     "log_sigmoid": "elementwise",
     "logit": "elementwise",

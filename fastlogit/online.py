@@ -57,7 +57,7 @@ MAX_NUMBERS = 2**23
 OWN_FACTORS = 120
 # Of the Hessian of wider rows: rank of what is kept besides the diagonal, and rows added at a time.
 RANK = 64
-SKETCH_ROWS = 192
+SKETCH_ROWS = 64
 # While a class has no rows its intercept would be infinite: about half a row's worth of a penalty.
 INTERCEPT_PRIOR = 0.1
 
