@@ -19,6 +19,7 @@ which is delta^2 / 2 (1 + tau / 3 + ...): the Newton decrement, made a bound. Tw
 
 from __future__ import annotations
 
+import copy
 from typing import Any
 
 import numpy as np
@@ -69,17 +70,27 @@ class _Reference:
         self, rows: Objective, share: float, model: int, theta: Any, curvature: Any
     ) -> None:
         self.theta = theta
-        self._raw_there: Any = None
+        self.raw_there: Any = None
         self.loss = rows.loss_hessian(curvature, model)
-        self.matrix = share * self.loss
-        self.matrix.flat[:: len(theta) + 1] += rows.penalty_diagonal(model)
-        self.factor = Factor(self.matrix, DEPENDENT)
         self.rows = rows
+        self.share = share
         # x_i' M^-1 x_i is at most 1 over the share that the row's own term has in M.
         lowest = float(curvature.min(initial=np.inf, where=curvature > 0.0))
         weight = float(rows.targets.total_weight[model]) / share
-        self.radius = float(np.sqrt(weight / lowest)) if np.isfinite(lowest) else np.inf
-        self.looks = 0
+        self._first_radius = float(np.sqrt(weight / lowest)) if np.isfinite(lowest) else np.inf
+        self._penalize(model)
+
+    def _penalize(self, model: int) -> None:
+        self.matrix = self.share * self.loss
+        self.matrix.flat[:: len(self.theta) + 1] += self.rows.penalty_diagonal(model)
+        self.factor = Factor(self.matrix, DEPENDENT)
+        self.radius, self.looks = self._first_radius, 0
+
+    def relative(self, model: int) -> _Reference:
+        """Return the same for a model that differs in its penalty alone."""
+        other = copy.copy(self)
+        other._penalize(model)
+        return other
 
     def _tighten_cheaply(self) -> None:
         """Bound the largest x' M^-1 x by the largest row times the trace of M^-1."""
@@ -135,9 +146,9 @@ class _Reference:
         """Return the largest change of a raw prediction since the matrix was made."""
         if np.array_equal(theta, self.theta):
             return 0.0
-        if self._raw_there is None:
-            self._raw_there = _raw(self.rows, self.theta)
-        return float(np.abs(_raw(self.rows, theta) - self._raw_there).max())
+        if self.raw_there is None:
+            self.raw_there = _raw(self.rows, self.theta)
+        return float(np.abs(_raw(self.rows, theta) - self.raw_there).max())
 
     def explains(self, gradient: Any) -> bool:
         """Say whether the directions that M does not identify have no slope either."""
@@ -159,10 +170,16 @@ class Certificate:
     objective : Objective
     stride : int
         The rows S are every `stride`-th: all of them with 1.
+    share_references : bool, default False
+        Models of the same weights and classes are near each other, and differ in their penalties.
     """
 
-    def __init__(self, objective: Objective, stride: int = 1) -> None:
+    def __init__(
+        self, objective: Objective, stride: int = 1, share_references: bool = False
+    ) -> None:
         self.objective = objective
+        self.share_references = share_references
+        self._families: dict[tuple[int, int], list[_Reference]] = {}
         self.rows = objective.subsample(stride) if stride > 1 else objective
         with np.errstate(divide="ignore", invalid="ignore"):
             self.share = self.rows.targets.total_weight / objective.targets.total_weight
@@ -189,7 +206,13 @@ class Certificate:
 
         `at_once`: without a new Gram matrix.
         """
-        gain = self._penalty_bound(model, theta, gradient, wanted)
+        gain = np.inf
+        if self.share_references:
+            # Many models: one Gram matrix serves those that weigh the rows alike.
+            gain = self._bound_by_relatives(model, theta, gradient, wanted)
+            if gain <= wanted:
+                return gain
+        gain = min(gain, self._penalty_bound(model, theta, gradient, wanted))
         if gain <= wanted or self.objective.design.shape[1] > MAX_GRAM:
             return gain
         reference = self._references.get(model)
@@ -205,6 +228,20 @@ class Certificate:
         if gain == np.inf and self.rows is not self.objective and not at_once:
             return self._bound_by_all_rows(model, theta, gradient, wanted)
         return gain
+
+    def _bound_by_relatives(self, model: int, theta: Any, gradient: Any, wanted: float) -> float:
+        targets = self.rows.targets
+        key = (int(targets.weight_set[model]), int(targets.positive[model]))
+        family = self._families.setdefault(key, [])
+        for reference in family:
+            moved = reference.moved(theta)
+            if moved <= FAR:
+                return reference.relative(model).gain(gradient, moved, wanted)
+        if self._price() > PATIENCE:
+            return np.inf
+        curvature = self.rows.only([model]).curvature(theta[None, :])[0]
+        family.append(self.provide(model, theta.copy(), curvature))
+        return float(family[-1].gain(gradient, 0.0, wanted))
 
     def _bound_by_all_rows(self, model: int, theta: Any, gradient: Any, wanted: float) -> float:
         """Serve where the subsample says nothing, as of a column that is 0 in all its rows.

@@ -24,7 +24,19 @@ from .solvers.course import Limits, Outcome
 from .solvers.gradient_descent import Options
 from .solvers.gradient_descent import gradient_descent as descend
 
-__all__ = ["SOLVERS", "fit", "gradient_descent"]
+__all__ = [
+    "SOLVERS",
+    "Problem",
+    "Strengths",
+    "check_callback",
+    "check_problem",
+    "check_time_limit",
+    "fit",
+    "gradient_descent",
+    "refuse_bad_columns",
+    "stack_level",
+    "stride_of",
+]
 
 MULTI_CLASS = ("ovr", "multinomial")
 SOLVERS = ("auto", *METHODS, "gradient_descent")
@@ -160,26 +172,26 @@ def fit(
     limits = Limits(
         tol=validation.check_number("tol", tol, low=0.0),
         max_iter=validation.check_whole("max_iter", max_iter, low=1),
-        callback=_check_callback(callback),
-        time_limit=_check_time_limit(time_limit),
+        callback=check_callback(callback),
+        time_limit=check_time_limit(time_limit),
     )
     descent = _descent_options(solver, limits, options)
     multi_class = validation.check_option("multi_class", multi_class, MULTI_CLASS)
     strengths = Strengths(C, l2_reg, penalty_factor)
-    problem = _problem(
+    problem = check_problem(
         X, y, strengths, multi_class, sample_weight, offset, intercept, start, n_threads
     )
     objective = problem.objective
     if descent is not None:
         _standardize(problem, descent[1])
         outcome = descend(
-            objective, _start(problem), descent[0], began, _stride(objective), certified=True
+            objective, _start(problem), descent[0], began, stride_of(objective), certified=True
         )
         return _conclude(problem, outcome, descent[0], "gradient_descent", began)
-    stride = _stride(objective)
+    stride = stride_of(objective)
     if not (stride > 1 and objective.standardize(stride)):
         objective.standardize()
-    _refuse_bad_columns(problem)
+    refuse_bad_columns(problem)
     theta, is_warm = _first_theta(problem)
     outcome = solve(objective, theta, solver, stride, is_warm, limits, began)
     return _conclude(problem, outcome, limits, outcome.choice.partition(" ")[0], began)
@@ -270,14 +282,14 @@ def gradient_descent(
         accelerate=validation.check_option("momentum", momentum, MOMENTA) == "nesterov",
         tol=validation.check_number("tol", tol, low=0.0),
         max_iter=validation.check_whole("max_iter", max_iter, low=1),
-        callback=_check_callback(callback),
-        time_limit=_check_time_limit(time_limit),
+        callback=check_callback(callback),
+        time_limit=check_time_limit(time_limit),
     )
     standardize = _check_standardize(standardize)
     strengths = Strengths(None, l2_reg, None)
-    problem = _problem(X, y, strengths, "ovr", sample_weight, offset, intercept, start, n_threads)
+    problem = check_problem(X, y, strengths, "ovr", sample_weight, offset, intercept, start, n_threads)
     _standardize(problem, standardize)
-    stride = _stride(problem.objective)
+    stride = stride_of(problem.objective)
     outcome = descend(problem.objective, _start(problem), options, began, stride)
     return _conclude(problem, outcome, options, "gradient_descent", began)
 
@@ -310,7 +322,7 @@ def _descent_options(
     return chosen, _check_standardize(options.get("standardize", True))
 
 
-def _problem(
+def check_problem(
     X: Any, y: Any, strengths: Strengths, multi_class: str, sample_weight: Any, offset: Any,
     intercept: Any, start: Any, n_threads: int | None,
 ) -> Problem:  # fmt: skip
@@ -388,7 +400,7 @@ def _first_theta(problem: Problem) -> tuple[Any, bool]:
     return objective.join(*_start(problem)), problem.start is not None
 
 
-def _stride(objective: Objective) -> int:
+def stride_of(objective: Objective) -> int:
     """Return the stride of the subsample that starts the fit; 1 where it would be too small."""
     n_samples, n_features = objective.design.shape
     stride = max(sample_stride(n_samples, n_features), objective.design.least_stride)
@@ -410,12 +422,13 @@ def _standardize(problem: Problem, standardize: bool) -> None:
     objective = problem.objective
     if standardize:
         objective.standardize()
-        _refuse_bad_columns(problem)
+        refuse_bad_columns(problem)
     elif not np.isfinite(objective.column_means()).all():
         validation.check_finite(objective.design.X, problem.names)
 
 
-def _refuse_bad_columns(problem: Problem) -> None:
+def refuse_bad_columns(problem: Problem) -> None:
+    """Raise if a column's mean or variance is not finite: the first look at each value of X."""
     columns = problem.objective.design.columns
     fine = np.isfinite(columns.center) & np.isfinite(columns.inverse_scale)
     if fine.all():
@@ -472,11 +485,11 @@ def _conclude(
         interrupt.result = result  # type: ignore[attr-defined]
         raise interrupt
     if outcome.reason == "separable":
-        warnings.warn(message, SeparationWarning, stacklevel=_stack_level())
+        warnings.warn(message, SeparationWarning, stacklevel=stack_level())
     elif outcome.reason in ("max_iter", "time_limit", "rounding"):
         from sklearn.exceptions import ConvergenceWarning
 
-        warnings.warn(message, ConvergenceWarning, stacklevel=_stack_level())
+        warnings.warn(message, ConvergenceWarning, stacklevel=stack_level())
     return result
 
 
@@ -545,10 +558,14 @@ def _separation_message(problem: Problem, outcome: Outcome) -> str:
     )
 
 
-def _stack_level() -> int:
-    """Return the stack level of the first frame outside the package, for the caller to warn."""
+def stack_level() -> int:
+    """Return the stack level of the first frame outside the package, for the caller to warn.
+
+    scikit-learn's frames, which wrap the methods of estimators, do not count either.
+    """
     level, frame = 1, sys._getframe(1)
-    while frame.f_back is not None and _package(frame) == _package(sys._getframe(0)):
+    inside = {_package(sys._getframe(0)), "sklearn"}
+    while frame.f_back is not None and _package(frame) in inside:
         level, frame = level + 1, frame.f_back
     return level
 
@@ -597,13 +614,15 @@ def _check_step_size(step_size: Any) -> float | None:
     return validation.check_number("step_size", step_size, low=0.0, open_low=True)
 
 
-def _check_time_limit(time_limit: Any) -> float | None:
+def check_time_limit(time_limit: Any) -> float | None:
+    """Return the time limit, a number > 0, or None."""
     if time_limit is None:
         return None
     return validation.check_number("time_limit", time_limit, low=0.0, open_low=True)
 
 
-def _check_callback(callback: Any) -> Callback | None:
+def check_callback(callback: Any) -> Callback | None:
+    """Return a callable, or None."""
     if callback is not None and not callable(callback):
         raise TypeError(f"callback must be callable or None, got {type(callback).__name__}")
     return callback  # type: ignore[no-any-return]

@@ -57,14 +57,16 @@ class SampledHessians:
         Whose rows are drawn: all of them, or a subsample in memory.
     curvature : ndarray
         Row curvatures of all its models, as `Objective.curvature` returns them.
+    whole : bool, default False
+        Take all rows, and factor their whole Hessians.
     """
 
-    def __init__(self, rows: Objective, curvature: Any) -> None:
+    def __init__(self, rows: Objective, curvature: Any, whole: bool = False) -> None:
         self._rows = rows
         weights = rows.class_weights(curvature).reshape(rows.n_outputs, -1)
         self._bend = weights.sum(axis=1) / rows.targets.total_weight
-        count = sample_size(rows)
-        self._is_dense = rows.design.shape[1] + 1 <= DENSE_COLUMNS
+        count = rows.design.shape[0] if whole else sample_size(rows)
+        self._is_dense = whole or rows.design.shape[1] + 1 <= DENSE_COLUMNS
         if self._is_dense:
             self._factors = [self._whole(weights[o], o, count) for o in range(rows.n_outputs)]
         else:

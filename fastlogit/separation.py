@@ -52,8 +52,10 @@ class Separation:
         varying = objective.design.columns.inverse_scale > 0.0
         free = (objective.l2_reg == 0.0) & varying
         free = np.column_stack([free, np.full(len(free), objective.fit_intercept)])
-        self._free = np.broadcast_to(free, (objective.n_models, free.shape[1]))
-        self._possible: Any = self._free[:, :-1].any(axis=1)
+        outputs = np.broadcast_to(free, (objective.n_outputs, free.shape[1]))
+        self._free = outputs.reshape(objective.n_models, -1)
+        slopes = outputs[:, :-1].reshape(objective.n_models, -1)
+        self._possible: Any = slopes.any(axis=1)
         self._next_programme = PROGRAMME_FROM
 
     def look(self, theta: Any, n_iter: int) -> Any:
@@ -236,13 +238,6 @@ class SoftmaxSeparation(Separation):
     A direction separates where no row's own class loses against another one along it, and some
     row's wins.
     """
-
-    def __init__(self, objective: Objective) -> None:
-        super().__init__(objective)
-        outputs = self._free.shape[1]
-        free = np.tile(self._free[: objective.n_models], (1, objective.n_classes))
-        self._free = free.reshape(objective.n_models, objective.n_classes * outputs)
-        self._possible = self._free[:, : outputs - 1].any(axis=1)
 
     def inspect(self, theta: Any) -> None:
         """Look whether a point that predicts almost every row surely separates the classes."""

@@ -123,22 +123,20 @@ class SoftmaxCertificate:
 
         `at_once`: with what is there already.
         """
-        part = self._part(model)
-        is_small = theta.size <= SMALL
-        scale = self._scale(part)
-        gain = np.inf
-        if is_small:
-            gain = self._dense_bound(model, theta, gradient, at_once)
-        if gain <= wanted or at_once or not np.isfinite(scale).all():
+        part, scale, gain = self._part(model), self._scale(self._part(model)), np.inf
+        is_small, is_penalized = theta.size <= SMALL, bool(np.isfinite(scale).all())
+        if is_small and model in self._references:
+            gain = self._dense_bound(model, theta, gradient, True)
+        if gain <= wanted or at_once:
             return gain
-        slopes, _ = part.split(gradient)
-        if is_small and gain < np.inf and np.square(slopes * scale).sum() > 2.0 * wanted:
-            return gain
-        bend = _Bend(part, theta)
-        radius = bend.radius(self._largest_row(part, scale))
-        decrement = np.sqrt(bend.squared_norm(gradient[None], scale))
-        gain = min(gain, float(gain_bound(decrement, radius)))
-        if wanted == 0.0 and not is_small:
+        if is_penalized:
+            bend = _Bend(part, theta)
+            radius = bend.radius(self._largest_row(part, scale))
+            decrement = np.sqrt(bend.squared_norm(gradient[None], scale))
+            gain = min(gain, float(gain_bound(decrement, radius)))
+        if is_small and gain > wanted and (wanted == 0.0 or not is_penalized):
+            gain = min(gain, self._dense_bound(model, theta, gradient, False))
+        elif is_penalized and wanted == 0.0:
             # Only at the end of a fit: an iteration more brings the first bound down as well.
             decrement = _decrement(bend, gradient, scale, wanted)
             gain = min(gain, float(gain_bound(decrement, radius)))

@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from ..certificate import DEPENDENT, GRAM_PRICE
+from ..certificate import DEPENDENT, GRAM_PRICE, Certificate
 from ..hessian import Factor
 from ..objective import Objective
-from ..preconditioner import sample_size
+from ..preconditioner import SampledHessians, sample_size
 from .course import Limits, Outcome, Point, Watch
 from .goal import Goal, certificate_of, separation_of
 from .iteration import evaluate
@@ -18,7 +18,7 @@ from .lbfgs import Precondition, lbfgs
 from .newton import newton
 from .newton_cg import newton_cg
 
-__all__ = ["METHODS", "choose", "sample_stride", "solve"]
+__all__ = ["METHODS", "approach", "choose", "sample_price", "sample_stride", "solve"]
 
 METHODS = ("lbfgs", "newton", "newton-cg")
 
@@ -29,6 +29,11 @@ FEWEST_PER_COLUMN = 10
 DEAR_SHARE = 1 / 12
 LARGEST_SHARE = 1 / 6
 SMALLEST_SHARE = 1 / 47
+# Work of the Hessians that many models share, and after how many passes they are made anew.
+SHARED_WORK = 2.0
+SHARED_PRICE = 12.0
+# Iterations with Hessians that many models share, before each goes on with its own.
+PATIENT_NEAR = 15
 # Up to this work of a Gram matrix (rows times columns squared) Newton needs no subsample.
 NEWTON_WORK = 4e6
 # Up to this many columns Newton is faster than L-BFGS without a subsample.
@@ -137,6 +142,87 @@ def solve(
     )
 
 
+def approach(objective: Objective, theta: Any, tol: float, stride: int, watch: Watch) -> Any:
+    """Return theta near the optimum, about `tol` above it relative to the cost, without a proof."""
+    climb = _climb_by_products if objective.n_classes > 1 else _climb
+    return climb(objective, theta, Goal(tol, objective.n_models), stride, False, watch)[0].theta
+
+
+def solve_near(
+    objective: Objective, theta: Any, pooled: Objective, kin: Any, stride: int, limits: Limits,
+    watch: Watch,
+) -> tuple[Point, Any]:  # fmt: skip
+    """Minimise many models from points near their optima; return where they end, and the bounds.
+
+    Model m is kin to model ``kin[m]`` of `pooled`, whose Hessian preconditions it.
+    """
+    certificate: Any
+    if objective.n_classes > 1:
+        certificate = certificate_of(objective, stride)
+    else:
+        certificate = Certificate(objective, stride, share_references=True)
+    goal = Goal(limits.tol, objective.n_models, certificate, separation_of(objective))
+    step = _shared_stride(objective, pooled) if objective.n_classes == 1 else 1
+    step = max(step, objective.design.least_stride)
+    rows = pooled.subsample(step) if step > 1 else pooled
+    members, first = np.unique(kin, return_inverse=True)
+    rows = rows.only(members)
+
+    def shared(theta: Any) -> Precondition:
+        middle = np.array([theta[first == member].mean(axis=0) for member in range(members.size)])
+        made = SampledHessians(rows, rows.curvature(middle), whole=objective.n_classes == 1)
+        return lambda models, vectors: made.solve(first[models], vectors)
+
+    try:
+        if objective.n_classes > 1:
+            price = sample_price(objective) * members.size / objective.n_models
+            point, reason = newton_cg(
+                objective, theta, goal, watch, lambda theta, _: shared(theta), price, True
+            )
+        else:
+            start = evaluate(objective, theta, watch)
+            watch.limits = replace(limits, max_iter=min(limits.max_iter, PATIENT_NEAR))
+            point, reason = lbfgs(objective, start, shared, SHARED_PRICE, goal, watch)
+            watch.limits = limits
+    except KeyboardInterrupt:
+        point, reason = evaluate(objective, theta, watch), "interrupted"
+    if reason in ("max_iter", "rounding") and watch.n_iter < limits.max_iter:
+        point, reason = _finish_each(objective, point, goal, watch)
+    if reason == "interrupted":
+        raise KeyboardInterrupt("the grid of fits was interrupted")
+    return point, goal.bound
+
+
+def _finish_each(
+    objective: Objective, point: Point, goal: Goal, watch: Watch
+) -> tuple[Point, str]:
+    """Go on with the models that are not where they should be, with Hessians of their own."""
+    left = np.flatnonzero(~goal.met)
+    part = objective.only(left)
+    certificate = certificate_of(part, 1)
+    own = Goal(goal.tol, left.size, certificate, separation_of(part))
+    rest = Watch(replace(watch.limits, max_iter=watch.limits.max_iter - watch.n_iter),
+                 watch.began, part)
+    if objective.n_classes == 1 and objective.design.shape[1] <= MAX_HESSIAN:
+        found, reason = newton(part, point.theta[left], own, certificate, rest)
+    else:
+        found, reason = newton_cg(part, point.theta[left], own, rest)
+    theta, cost, gradient = point.theta.copy(), point.cost.copy(), point.gradient.copy()
+    theta[left], cost[left], gradient[left] = found.theta, found.cost, found.gradient
+    goal.bound[left], goal.met[left] = own.bound, own.met
+    watch.steps[left] += rest.steps
+    return Point(theta, cost, gradient), reason
+
+
+def _shared_stride(objective: Objective, pooled: Objective) -> int:
+    """Return the stride of the rows whose Hessians many models share: half a pass of work."""
+    n_samples, n_features = objective.design.shape
+    size = n_features + 1
+    share = SHARED_WORK * objective.n_models / (pooled.n_models * size)
+    least = ROWS_PER_COLUMN * size / n_samples
+    return max(1, int(1.0 / max(share, least)))
+
+
 def _climb(
     objective: Objective, theta: Any, goal: Goal, stride: int, is_warm: bool, watch: Watch
 ) -> tuple[Point, str]:
@@ -166,7 +252,8 @@ def _climb_by_products(
     """Newton with conjugate gradients, several classes from the optimum of a subsample."""
     if objective.n_classes == 1:
         return newton_cg(objective, theta, goal, watch)
-    rows = goal.certificate.rows if goal.certificate is not None else objective
+    certificate: Any = goal.certificate or certificate_of(objective, stride)
+    rows = certificate.rows
     if stride > 1 and not is_warm:
         inner = Goal(min(0.05 * theta.shape[1] / rows.design.shape[0], ROUGH), rows.n_models)
         within = Limits(0.0, SAMPLE_ITERATIONS, None, watch.limits.time_limit)
@@ -176,11 +263,16 @@ def _climb_by_products(
         if reason in ("interrupted", "time_limit"):
             return evaluate(objective, theta, watch), reason
     drawn = objective if objective.design.least_stride == 1 else rows
+
+    def renew(theta: Any, curvature: Any) -> Precondition:
+        bent = curvature if drawn is objective else drawn.curvature(theta)
+        return SampledHessians(drawn, bent).solve
+
     is_near = is_warm or stride > 1
-    return newton_cg(objective, theta, goal, watch, drawn, _sample_price(objective), is_near)
+    return newton_cg(objective, theta, goal, watch, renew, sample_price(objective), is_near)
 
 
-def _sample_price(objective: Objective) -> float:
+def sample_price(objective: Objective) -> float:
     """Return how many passes the Hessians of a few rows cost, roughly."""
     n_samples, n_features = objective.design.shape
     count, size = sample_size(objective), n_features + 1

@@ -62,7 +62,10 @@ class Outcome:
 
 @dataclass
 class Watch:
-    """Counts iterations, keeps the costs, and says when limits or the user end the fit."""
+    """Counts iterations, keeps the costs, and says when limits or the user end the fit.
+
+    `steps` are the iterations of each model.
+    """
 
     limits: Limits
     began: float
@@ -72,11 +75,13 @@ class Watch:
     times: list[float] = field(default_factory=list)
     bounds: list[Any] = field(default_factory=list)
     n_iter: int = 0
+    steps: Any = 0
 
     def begin(self, point: Point) -> None:
         """Keep the cost of a start; where one solver takes over from another it is known."""
         if not self.history:
             self.record(point)
+            self.steps = np.zeros(len(point.cost), dtype=np.int64)
 
     def record(self, point: Point) -> None:
         """Keep the cost of a point."""

@@ -67,6 +67,7 @@ def iterate(
                     objective, point, moving, direction[keep], slope[keep], curvature
                 )
                 point = found
+                watch.steps[moving] += 1
                 reason = watch.note(point)
                 resting[moving[failed]] = True
                 resting |= goal.hopeless(point.theta, watch.n_iter)

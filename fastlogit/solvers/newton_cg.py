@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 
 from ..objective import Objective
-from ..preconditioner import SampledHessians
 from .course import Point, Watch
 from .goal import Goal
 from .iteration import evaluate, iterate
@@ -34,10 +33,12 @@ LEFT = 0.1
 
 # Takes models and vectors, one for each; returns an approximate inverse Hessian times them.
 Precondition = Callable[[Any, Any], Any]
+# Makes one at a point, from theta and row curvatures.
+Renew = Callable[[Any, Any], Precondition]
 
 
 def newton_cg(
-    objective: Objective, theta: Any, goal: Goal, watch: Watch, rows: Objective | None = None,
+    objective: Objective, theta: Any, goal: Goal, watch: Watch, renew: Renew | None = None,
     price: float = np.inf, is_near: bool = False,
 ) -> tuple[Point, str]:  # fmt: skip
     """Minimise from `theta`; return the last point and why it ended there.
@@ -45,17 +46,13 @@ def newton_cg(
     Row curvatures come with cost and gradient in one pass; conjugate gradients on the Newton
     equation take one pass for each product with the Hessian, and are as exact as the progress so
     far deserves (Dembo, Eisenstat and Steihaug, 1982, SIAM Journal on Numerical Analysis 19). They
-    are preconditioned by the Hessian's diagonal, and later by Hessians of a few of `rows`, if given:
-    made anew once the products since the last ones have taken `price` passes, and at once where
-    `theta` is near the optimum.
+    are preconditioned by the Hessian's diagonal, and later by what `renew` makes: anew once the
+    products since the last time have taken `price` passes, and at once where `theta` is near the
+    optimum.
     """
     curvature = objective.empty_curvature()
     point = evaluate(objective, theta, watch, curvature)
-
-    def rows_curvature(here: Point) -> Any:
-        return curvature if rows is objective else rows.curvature(here.theta)
-
-    sampled: SampledHessians | None = None
+    renewed: Precondition | None = None
     spent, moved = price if is_near else 0.0, np.inf
     sizes = np.full(objective.n_models, np.inf)
 
@@ -63,15 +60,15 @@ def newton_cg(
         return spent >= price and (moved > FAR or spent >= LONG * price)
 
     def directions(here: Point, active: Any) -> Any:
-        nonlocal spent, moved, sampled
+        nonlocal spent, moved, renewed
         part, bent, gradient = objective.only(active), curvature[active], here.gradient[active]
         wanted = goal.tol * np.abs(here.cost[active])
-        precondition = _by_diagonal(part, bent) if sampled is None else sampled.solve
+        precondition = renewed or _by_diagonal(part, bent, active)
         size = np.einsum("ij,ij->i", gradient, precondition(active, gradient))
         goal.look(active, here.theta[active], here.cost[active], gradient, 0.5 * size)
-        if rows is not None and is_stale() and not goal.met[active].all():
-            sampled = SampledHessians(rows, rows_curvature(here))
-            spent, moved, precondition = 0.0, 0.0, sampled.solve
+        if renew is not None and is_stale() and not goal.met[active].all():
+            renewed = precondition = renew(here.theta, curvature)
+            spent, moved = 0.0, 0.0
             size = np.einsum("ij,ij->i", gradient, precondition(active, gradient))
         ratio = size / np.where(np.isfinite(sizes[active]), sizes[active], size)
         share = np.maximum(CAUTION * ratio**2, NONLINEAR * size)
@@ -89,9 +86,11 @@ def newton_cg(
     return iterate(objective, point, directions, goal, watch, curvature)
 
 
-def _by_diagonal(part: Objective, curvature: Any) -> Precondition:
+def _by_diagonal(part: Objective, curvature: Any, active: Any) -> Precondition:
     diagonal = part.diagonal(curvature)
-    return lambda models, vectors: part.centred(vectors / diagonal)
+    return lambda models, vectors: part.centred(
+        vectors / diagonal[np.searchsorted(active, models)]
+    )
 
 
 class _Equation:
@@ -119,27 +118,36 @@ class _Equation:
         smooth = self.precondition(self.models, residual)
         search_for = smooth.copy()
         size = np.einsum("ij,ij->i", residual, smooth)
+        live = np.flatnonzero(np.isfinite(left))
+        part, curvature = self._of(live)
         for products in range(MAX_PRODUCTS):
-            moving = (size > left) | (self._is_rough(residual) & np.isfinite(left))
-            moving |= (products == 0) & np.isfinite(left)
-            if not moving.any() or watch.is_late():
+            moving = (size > left) | self._is_rough(residual) | (products == 0)
+            moving = live[moving[live]]
+            if not moving.size or watch.is_late():
                 break
-            product = self.part.hessian_product(self.curvature, search_for)
-            bend = np.einsum("ij,ij->i", search_for, product)
-            moving &= bend > 0.0
-            if not moving.any():
-                break
-            step = np.where(moving, size / np.where(moving, bend, 1.0), 0.0)[:, None]
-            solution += step * search_for
-            residual -= step * product
-            smooth = self.precondition(self.models, residual)
-            new_size = np.einsum("ij,ij->i", residual, smooth)
-            ratio = np.where(moving, new_size / np.where(size > 0.0, size, 1.0), 0.0)
-            search_for = smooth + ratio[:, None] * search_for
-            size = np.where(moving, new_size, size)
+            if moving.size < len(live):
+                # Models that are done cost no more products.
+                live = moving
+                part, curvature = self._of(live)
+            product = part.hessian_product(curvature, search_for[live])
+            bend = np.einsum("ij,ij->i", search_for[live], product)
+            bent = bend > 0.0
+            step = np.where(bent, size[live] / np.where(bent, bend, 1.0), 0.0)[:, None]
+            solution[live] += step * search_for[live]
+            residual[live] -= step * product
+            smooth[live] = self.precondition(self.models[live], residual[live])
+            new_size = np.einsum("ij,ij->i", residual[live], smooth[live])
+            ratio = np.where(bent, new_size / np.where(size[live] > 0.0, size[live], 1.0), 0.0)
+            search_for[live] = smooth[live] + ratio[:, None] * search_for[live]
+            size[live] = np.where(bent, new_size, 0.0)
         untouched = ~solution.any(axis=1)
         solution[untouched] = smooth[untouched]
         return solution, products
+
+    def _of(self, live: Any) -> tuple[Objective, Any]:
+        if len(live) == len(self.models):
+            return self.part, self.curvature
+        return self.part.only(live), self.curvature[live]
 
     def _is_rough(self, residual: Any) -> Any:
         """Say for which models, in their last iteration, the residual is too large for a proof."""

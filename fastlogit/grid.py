@@ -1,0 +1,349 @@
+"""Many fits to the same rows: folds that weigh the rows, times strengths of the penalty.
+
+They are columns of the same passes over X. First the penalties on the rows of all folds together,
+whose optima and Hessians then serve every fold: leaving out a part of the rows changes them little.
+"""
+
+from __future__ import annotations
+
+import time
+import warnings
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from sklearn.exceptions import ConvergenceWarning
+
+from . import validation
+from .fitting import (
+    SOLVERS,
+    Problem,
+    Strengths,
+    check_callback,
+    check_problem,
+    check_time_limit,
+    refuse_bad_columns,
+    stack_level,
+    stride_of,
+)
+from .objective import Objective
+from .result import Callback
+from .solvers.choice import approach, solve_near
+from .solvers.course import Limits, Watch
+from .solvers.gradient_descent import Options
+from .solvers.gradient_descent import gradient_descent as descend
+
+__all__ = ["GridResult", "fit_grid"]
+
+# How near the optimum over all folds together is worth going, beside what leaving out a fold
+# changes: the number of parameters over that of the rows.
+ROUGH = 0.01
+# Row curvatures of a softmax may take that share of X at once, but some megabytes always.
+CURVATURE_SHARE = 0.05
+FEW_NUMBERS = 10_000_000
+
+
+@dataclass(frozen=True, eq=False)
+class GridResult:
+    """Fits of a grid of folds and penalties.
+
+    Attributes
+    ----------
+    classes : ndarray of shape (n_classes,)
+        The sorted labels.
+    Cs : ndarray of shape (n_Cs,)
+        Inverse strengths in the order in which they were given.
+    coef : ndarray of shape (n_folds, n_Cs, n_models, n_features)
+        Coefficients in the units of X; n_models is 1 for two classes, else n_classes.
+    intercept : ndarray of shape (n_folds, n_Cs, n_models)
+    n_iter : ndarray of shape (n_folds, n_Cs, n_models), int
+    converged : ndarray of shape (n_folds, n_Cs), bool
+    suboptimality : ndarray of shape (n_folds, n_Cs)
+        Proven bound on (cost - optimum) / optimum, of the worst model.
+    n_passes : float
+        Passes over X, all of them.
+    seconds : float
+    message : str
+        How many fits of the grid converged.
+    """
+
+    classes: np.ndarray[Any, Any]
+    Cs: np.ndarray[Any, np.dtype[np.float64]]
+    coef: np.ndarray[Any, np.dtype[np.float64]]
+    intercept: np.ndarray[Any, np.dtype[np.float64]]
+    n_iter: np.ndarray[Any, np.dtype[np.int64]]
+    converged: np.ndarray[Any, np.dtype[np.bool_]]
+    suboptimality: np.ndarray[Any, np.dtype[np.float64]]
+    n_passes: float
+    seconds: float
+    message: str
+
+
+def fit_grid(
+    X: Any,
+    y: Any,
+    Cs: Any,
+    *,
+    fold_weights: Any = None,
+    sample_weight: Any = None,
+    multi_class: str = "multinomial",
+    fit_intercept: bool = True,
+    solver: str = "auto",
+    tol: float = 1e-12,
+    max_iter: int = 1000,
+    offset: Any = None,
+    penalty_factor: Any = None,
+    start: Any = None,
+    n_threads: int | None = None,
+    callback: Callback | None = None,
+    time_limit: float | None = None,
+) -> GridResult:
+    """Fit logistic regression for each fold and each strength of the penalty.
+
+    Parameters
+    ----------
+    X : array-like of shape (n_samples, n_features)
+        Real numbers, finite; read in place, never copied.
+    y : array-like of shape (n_samples,)
+        Class labels: numbers, booleans or strings.
+    Cs : array-like of shape (n_Cs,)
+        Inverse strengths as in scikit-learn, > 0; infinity is no penalty.
+    fold_weights : array-like of shape (n_folds, n_samples), optional
+        Numbers >= 0 that multiply the sample weights, 0 for the rows that a fold leaves out. None
+        is one fold of all rows. Every class must be in every fold.
+    sample_weight : array-like of shape (n_samples,), optional
+        One-vs-all: (n_samples, n_classes) too, a column for each class.
+    multi_class : {"multinomial", "ovr"}, default "multinomial"
+    fit_intercept : bool, default True
+    solver : str, default "auto"
+    tol : float >= 0, default 1e-12
+        Bound on (cost - optimum) / optimum that each fit must be proven to have.
+    max_iter : int >= 1, default 1000
+        Most iterations of each fit.
+    offset : array-like of shape (n_samples,), optional
+        Fixed part of the raw predictions.
+    penalty_factor : array-like of shape (n_features,), optional
+        Multiplies the penalty of each column.
+    start : FitResult or (coef, intercept), optional
+        Where each fold begins.
+    n_threads : int, optional
+    callback : callable, optional
+        Called with a `Progress`; returning True ends the fit that is running.
+    time_limit : float > 0, optional
+        Seconds for the whole grid.
+
+    Returns
+    -------
+    GridResult
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument has the wrong type, shape or value.
+
+    Warns
+    -----
+    sklearn.exceptions.ConvergenceWarning
+        Once, if any fit ended above `tol`.
+    """
+    began = time.perf_counter()
+    values = _check_cs(Cs)
+    solver = validation.check_option("solver", solver, SOLVERS)
+    limits = Limits(
+        tol=validation.check_number("tol", tol, low=0.0),
+        max_iter=validation.check_whole("max_iter", max_iter, low=1),
+        callback=check_callback(callback),
+        time_limit=check_time_limit(time_limit),
+    )
+    problem = check_problem(
+        X, y, Strengths(None, None, None), multi_class, sample_weight, offset,
+        "fit" if fit_intercept else None, start, n_threads,
+    )  # fmt: skip
+    folds = _check_folds(fold_weights, problem)
+    n_features = problem.objective.design.shape[1]
+    factor = np.ones(n_features)
+    if penalty_factor is not None:
+        checked = validation.check_l2_reg("penalty_factor", penalty_factor, n_features)
+        factor = np.broadcast_to(checked, n_features)
+    grid = _Grid(problem, values, folds, factor)
+    theta, bound, steps = grid.solve(solver, limits, began)
+    return _conclude(grid, theta, bound, steps, limits, began)
+
+
+def _conclude(
+    grid: _Grid, theta: Any, bound: Any, steps: Any, limits: Limits, began: float
+) -> GridResult:
+    """Put the models in the user's units and order; warn where one did not converge."""
+    pooled = grid.pooled
+    coef, intercept = pooled.to_user(*pooled.settle(*pooled.split(theta)))
+    shape = (grid.Cs.size, grid.n_folds, -1)
+    coef = coef.reshape(*shape, coef.shape[1])
+    worst = bound.reshape(*shape).max(axis=2).T
+    converged = worst <= limits.tol
+    message = f"{int(converged.sum())} of {converged.size} fits converged"
+    if not converged.all():
+        message += (
+            f" to a proven tol={limits.tol:g}, the worst to {worst.max():.1e}; raise max_iter, "
+            "time_limit or tol"
+        )
+        warnings.warn(message, ConvergenceWarning, stacklevel=stack_level())
+    n_iter = np.broadcast_to(steps.reshape(*shape), coef.shape[:3])
+    return GridResult(
+        classes=grid.problem.classes,
+        Cs=grid.Cs,
+        coef=np.ascontiguousarray(coef.swapaxes(0, 1)),
+        intercept=np.ascontiguousarray(intercept.reshape(*shape).swapaxes(0, 1)),
+        n_iter=np.ascontiguousarray(n_iter.swapaxes(0, 1)),
+        converged=converged,
+        suboptimality=worst,
+        n_passes=round(pooled.design.n_passes, 3),
+        seconds=time.perf_counter() - began,
+        message=message,
+    )
+
+
+class _Grid:
+    """The problems of a grid: models in the order of penalties, folds, outputs.
+
+    `pooled` has the penalties over the rows of all folds together, each row with its mean weight.
+    """
+
+    def __init__(self, problem: Problem, Cs: Any, folds: Any, factor: Any) -> None:
+        base = problem.objective
+        targets, n_samples = base.targets, base.design.shape[0]
+        self.problem, self.Cs, self.n_folds = problem, Cs, len(folds)
+        self._factor = factor
+        sets = targets.weights if len(targets.weights) else np.ones((1, n_samples))
+        # Sets of weights: of each fold one, or one for each class.
+        self._folds = (folds[:, None, :] * sets).reshape(-1, n_samples)
+        together = self._folds.reshape(self.n_folds, -1, n_samples).mean(axis=0)
+        self.pooled = self._objective(base.design, together, 1, Cs)
+        stride = stride_of(self.pooled)
+        if not (stride > 1 and self.pooled.standardize(stride)):
+            self.pooled.standardize()
+        refuse_bad_columns(replace(problem, objective=self.pooled))
+        self._stride = stride
+
+    def _objective(self, design: Any, weights: Any, n_folds: int, Cs: Any) -> Objective:
+        """Return the objective of penalties over folds, whose weights are given."""
+        base = self.problem.objective
+        shape = (len(Cs), n_folds, base.n_outputs)
+        totals = weights.sum(axis=1).reshape(n_folds, -1)
+        strengths = np.broadcast_to(l2_of_each(Cs, totals), shape).ravel()
+        weight_set = np.arange(len(weights)).reshape(n_folds, -1)
+        return type(base)(
+            design, base.targets.codes, np.tile(base.targets.positive, len(Cs) * n_folds),
+            weights, strengths[:, None] * self._factor, base.targets.offset, base.fit_intercept,
+            np.broadcast_to(weight_set, shape).ravel(), base.n_classes,
+        )  # fmt: skip
+
+    def solve(self, solver: str, limits: Limits, began: float) -> tuple[Any, Any, Any]:
+        """Return points, proven relative suboptimality and iterations of all models.
+
+        1. the penalties on all folds' rows together, roughly; 2. from there all folds, with
+        Hessians that those of a penalty share, as many models at once as memory allows.
+        """
+        theta, is_warm = self._first_theta()
+        if self.n_folds > 1 and not is_warm:
+            within = Limits(0.0, limits.max_iter, None, limits.time_limit)
+            watch = Watch(within, began, self.pooled)
+            size = theta.shape[1] / self.pooled.design.shape[0]
+            rough = min(max(ROUGH * size, limits.tol), ROUGH)
+            theta = approach(self.pooled, theta, rough, self._stride, watch)
+        found = [
+            self._solve_part(part, theta, solver, limits, began)
+            for part in np.array_split(np.arange(self.Cs.size), self._n_parts())
+        ]
+        points, bounds, steps = zip(*found, strict=True)
+        return np.concatenate(points), np.concatenate(bounds), np.concatenate(steps)
+
+    def _first_theta(self) -> tuple[Any, bool]:
+        """Return theta of the pooled models, and whether the user gave it."""
+        pooled, problem = self.pooled, self.problem
+        if problem.start is None:
+            theta = pooled.share_logits()
+            if not pooled.fit_intercept:
+                theta[:] = 0.0
+            return theta, False
+        coef, intercept = problem.objective.settle(*problem.start)
+        level = intercept * pooled.fit_intercept
+        start = pooled.from_user(np.tile(coef, (self.Cs.size, 1)), np.tile(level, self.Cs.size))
+        return pooled.join(*start), True
+
+    def _n_parts(self) -> int:
+        """Return in how many parts the penalties are solved: row curvatures take memory."""
+        n_samples, n_features = self.pooled.design.shape
+        if self.pooled.n_classes == 1:
+            return 1
+        numbers = self.n_folds * self.pooled.n_outputs * n_samples
+        room = max(FEW_NUMBERS, CURVATURE_SHARE * n_samples * n_features)
+        return min(self.Cs.size, int(np.ceil(numbers / room)))
+
+    def _solve_part(
+        self, part: Any, theta: Any, solver: str, limits: Limits, began: float
+    ) -> tuple[Any, Any, Any]:
+        """Solve the folds of some penalties from the pooled models' points."""
+        pooled, n_folds = self.pooled, self.n_folds
+        objective = self._objective(pooled.design, self._folds, n_folds, self.Cs[part])
+        per_penalty = pooled.n_models // self.Cs.size
+        kin = np.arange(pooled.n_models).reshape(-1, 1, per_penalty)[part]
+        kin = np.broadcast_to(kin, (len(part), n_folds, per_penalty)).ravel()
+        start = np.ascontiguousarray(theta[kin])
+        if solver == "gradient_descent":
+            options = Options(**vars(limits), step_size=None, accelerate=True)
+            split = [np.ascontiguousarray(values) for values in objective.split(start)]
+            outcome = descend(
+                objective, (split[0], split[1]), options, began, self._stride, certified=True
+            )
+            ended = objective.join(outcome.coef, outcome.intercept)
+            return ended, outcome.bound, np.full(objective.n_models, outcome.n_iter)
+        watch = Watch(limits, began, objective)
+        point, bound = solve_near(objective, start, pooled, kin, self._stride, limits, watch)
+        return point.theta, bound, watch.steps
+
+
+def l2_of_each(Cs: Any, totals: Any) -> Any:
+    """Return the penalties (n_Cs, n_folds, n_sets) on the scale of the mean loss."""
+    with np.errstate(divide="ignore", over="ignore"):
+        strengths = 1.0 / (Cs[:, None, None] * totals)
+    if not np.isfinite(strengths).all():
+        raise ValueError(
+            f"Cs has {Cs.min():g}, so small that the penalty overflows; a larger one is needed"
+        )
+    return strengths
+
+
+def _check_folds(fold_weights: Any, problem: Problem) -> Any:
+    """Return the factors of the weights, (n_folds, n_samples)."""
+    objective = problem.objective
+    n_samples = objective.design.shape[0]
+    if fold_weights is None:
+        return np.ones((1, n_samples))
+    folds = np.asarray(fold_weights, dtype=np.float64)
+    if folds.ndim != 2 or folds.shape[1] != n_samples or not len(folds):
+        raise ValueError(
+            f"fold_weights has shape {folds.shape}, but X has {n_samples} rows: it must be "
+            f"(n_folds, {n_samples})"
+        )
+    if not (np.isfinite(folds).all() and (folds >= 0.0).all()):
+        raise ValueError("fold_weights must be finite and >= 0")
+    targets = objective.targets
+    used = targets.weights.max(axis=0) if len(targets.weights) else np.ones(n_samples)
+    for fold, weights in enumerate(folds):
+        left = np.unique(targets.codes[0][(weights * used) > 0.0])
+        if left.size < problem.classes.size:
+            missing = np.setdiff1d(np.arange(problem.classes.size), left)[0]
+            raise ValueError(
+                f"class {problem.classes[missing]!s} has no rows in the training part of fold "
+                f"{fold}; use stratified folds, or fewer"
+            )
+    return folds
+
+
+def _check_cs(Cs: Any) -> Any:
+    values = np.asarray(Cs, dtype=np.float64)
+    if values.ndim != 1 or values.size == 0:
+        raise ValueError(f"Cs must have shape (n_Cs,) with n_Cs >= 1, found {values.shape}")
+    if not (values > 0.0).all():
+        raise ValueError(f"Cs must be > 0, found {values[~(values > 0.0)][0]}")
+    return values
