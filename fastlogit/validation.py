@@ -133,7 +133,7 @@ def encode_known_labels(y: Any, n_samples: int, classes: Any) -> np.ndarray[Any,
         row = int(np.argmin(known))
         raise ValueError(
             f"y contains {_show(labels[row])} (row {row}), which is not among the classes "
-            f"{[_show(label) for label in classes[:10]]}"
+            f"{classes[:10].tolist()}"
         )
     codes: np.ndarray[Any, Any] = places.astype(np.uint8 if classes.size <= 256 else np.int32)
     codes.flags.writeable = False
