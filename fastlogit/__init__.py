@@ -9,11 +9,20 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from .batches import BatchSource
+    from .displays import (
+        CoefficientsDisplay,
+        ConvergenceDisplay,
+        CVScoreDisplay,
+        RegularizationPathDisplay,
+    )
     from .elementwise import log1p_exp, log_sigmoid, logit, sigmoid
     from .errors import DivergenceError, SeparationWarning
+    from .estimator import LogisticRegression
     from .fitting import fit, gradient_descent
     from .functional import cost, cost_gradient
     from .leverage import LeaveOneOut, leave_one_out
+    from .model_selection import LogisticRegressionCV
+    from .path import PathResult, logistic_path
     from .prediction import predict, predict_proba, raw_prediction
     from .result import FitResult, Progress
 
@@ -21,10 +30,17 @@ __version__ = "0.1.0"
 
 __all__ = [
     "BatchSource",
+    "CVScoreDisplay",
+    "CoefficientsDisplay",
+    "ConvergenceDisplay",
     "DivergenceError",
     "FitResult",
     "LeaveOneOut",
+    "LogisticRegression",
+    "LogisticRegressionCV",
+    "PathResult",
     "Progress",
+    "RegularizationPathDisplay",
     "SeparationWarning",
     "cost",
     "cost_gradient",
@@ -33,6 +49,7 @@ __all__ = [
     "leave_one_out",
     "log1p_exp",
     "log_sigmoid",
+    "logistic_path",
     "logit",
     "predict",
     "predict_proba",
@@ -42,10 +59,17 @@ __all__ = [
 
 _HOME = {
     "BatchSource": "batches",
+    "CVScoreDisplay": "displays",
+    "CoefficientsDisplay": "displays",
+    "ConvergenceDisplay": "displays",
     "DivergenceError": "errors",
     "FitResult": "result",
     "LeaveOneOut": "leverage",
+    "LogisticRegression": "estimator",
+    "LogisticRegressionCV": "model_selection",
+    "PathResult": "path",
     "Progress": "result",
+    "RegularizationPathDisplay": "displays",
     "SeparationWarning": "errors",
     "cost": "functional",
     "cost_gradient": "functional",
@@ -54,6 +78,7 @@ _HOME = {
     "leave_one_out": "leverage",
     "log1p_exp": "elementwise",
     "log_sigmoid": "elementwise",
+    "logistic_path": "path",
     "logit": "elementwise",
     "predict": "prediction",
     "predict_proba": "prediction",

@@ -210,7 +210,7 @@ class Certificate:
         if self.share_references:
             # Many models: one Gram matrix serves those that weigh the rows alike.
             gain = self._bound_by_relatives(model, theta, gradient, wanted)
-            if gain <= wanted:
+            if gain <= wanted or wanted > 0.0:
                 return gain
         gain = min(gain, self._penalty_bound(model, theta, gradient, wanted))
         if gain <= wanted or self.objective.design.shape[1] > MAX_GRAM:
@@ -233,10 +233,10 @@ class Certificate:
         targets = self.rows.targets
         key = (int(targets.weight_set[model]), int(targets.positive[model]))
         family = self._families.setdefault(key, [])
-        for reference in family:
+        for reference in reversed(family):
             moved = reference.moved(theta)
             if moved <= FAR:
-                return reference.relative(model).gain(gradient, moved, wanted)
+                return float(reference.relative(model).gain(gradient, moved, wanted))
         if self._price() > PATIENCE:
             return np.inf
         curvature = self.rows.only([model]).curvature(theta[None, :])[0]

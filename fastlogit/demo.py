@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 import warnings
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -25,7 +25,9 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import PolynomialFeatures, StandardScaler
 
 from fastlogit import plots, reference
+from fastlogit.displays import CVScoreDisplay, RegularizationPathDisplay
 from fastlogit.fitting import fit, gradient_descent
+from fastlogit.model_selection import LogisticRegressionCV
 from fastlogit.result import FitResult
 
 if TYPE_CHECKING:
@@ -39,6 +41,10 @@ SEED = 0
 
 #: All data here are small; waiting for a second thread on a busy machine would cost more.
 N_THREADS = 1
+
+#: The grid of the cross-validation, and the iterations that a fit of it may take.
+CS = np.logspace(-4, 4, 17)
+MAX_ITER = 1000
 
 #: Seconds that one timing of the NumPy loop takes, about.
 TIMING_SECONDS = 0.05
@@ -93,7 +99,9 @@ def tumours(*columns: str) -> tuple[Array, Array]:
     return data.data[:, chosen], 1 - data.target
 
 
-def judged(name: str, model: str, data: Split, result: FitResult, speedup: float) -> Row:
+def judged(
+    name: str, model: str, data: Split, result: FitResult, speedup: float | None = None
+) -> Row:
     """Return the line of the table for a fit."""
     proba = result.predict_proba(data.X_test)
     accuracy = float(np.mean(result.predict(data.X_test) == data.y_test))
@@ -506,6 +514,45 @@ def draw_digits(study: OneVsAll, figure: Figure) -> None:
     ax.set_title(f"{study.rows[0].accuracy:.1%} of {study.confusion.sum()} unseen digits right")
 
 
+# --- study 8: cross-validation -------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class CrossValidation:
+    """The tumours by all 30 columns, with the C that five folds choose."""
+
+    rows: tuple[Row, ...]
+    model: LogisticRegressionCV
+
+
+def cross_validation() -> CrossValidation:
+    """Choose C among 17 by the log-loss of rows that each of five folds leaves out."""
+    data = standardized(split(*tumours()))
+    model = LogisticRegressionCV(
+        Cs=CS,
+        l1_ratios=(0,),
+        scoring="neg_log_loss",
+        use_legacy_attributes=False,
+        max_iter=MAX_ITER,
+        n_jobs=N_THREADS,
+    ).fit(data.X, data.y)
+    row = judged("tumours (30)", f"C={model.C_:.2g}, by 5 folds", data, model.result_)
+    grid = model.grid_  # of the 85 fits before the last
+    n_passes, seconds = model.result_.n_passes + grid.n_passes, model.result_.seconds + grid.seconds
+    row = replace(row, n_passes=n_passes, seconds=seconds)
+    return CrossValidation((row,), model)
+
+
+def draw_cross_validation(study: CrossValidation, figure: Figure) -> None:
+    """Draw the score and the coefficients against C."""
+    left, right = figure.subplots(1, 2)
+    CVScoreDisplay.from_estimator(study.model, ax=left, negate_score=True)
+    left.set_title("Rows that a fold left out")
+    names = [str(name) for name in load_breast_cancer().feature_names]
+    RegularizationPathDisplay.from_estimator(study.model, ax=right, feature_names=names)
+    right.set_title("Coefficients, the mean over the folds")
+
+
 def _legend(ax: Axes) -> None:
     """Put a legend over the points that hides none of the colours."""
     ax.legend(loc="best", framealpha=0.9, edgecolor="none")
@@ -539,6 +586,13 @@ STUDIES = (
     Study("a circle", "5-circle", (10, 4.8), circles, draw_circles),
     Study("one-vs-all: irises", "6-iris", (7, 5), iris, draw_iris),
     Study("one-vs-all: digits", "7-digits", (11, 4.5), digits, draw_digits),
+    Study(
+        "C by cross-validation",
+        "8-cross-validation",
+        (11, 4.5),
+        cross_validation,
+        draw_cross_validation,
+    ),
 )
 
 

@@ -37,7 +37,7 @@ __all__ = ["GridResult", "fit_grid"]
 
 # How near the optimum over all folds together is worth going, beside what leaving out a fold
 # changes: the number of parameters over that of the rows.
-ROUGH = 0.01
+ROUGH = 0.1
 # Row curvatures of a softmax may take that share of X at once, but some megabytes always.
 CURVATURE_SHARE = 0.05
 FEW_NUMBERS = 10_000_000

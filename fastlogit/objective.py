@@ -191,12 +191,16 @@ class Objective:
         """Return theta without slopes, that predicts each model's share of positive rows."""
         targets = self.targets
         theta = np.zeros((self.n_models, self.design.shape[1] + 1))
+        known: dict[tuple[int, int, int], float] = {}
         for model in range(self.n_models):
-            codes = targets.codes[min(model, len(targets.codes) - 1)] == targets.positive[model]
-            weights = self.weights_of(model)
-            count = np.count_nonzero(codes) if weights is None else float(weights[codes].sum())
-            share = count / targets.total_weight[model]
-            theta[model, -1] = np.log(share) - np.log1p(-share)
+            group = min(model, len(targets.codes) - 1)
+            key = (group, int(targets.positive[model]), int(targets.weight_set[model]))
+            if key not in known:
+                codes, weights = targets.codes[group] == key[1], self.weights_of(model)
+                count = np.count_nonzero(codes) if weights is None else weights @ codes
+                share = float(count) / float(targets.total_weight[model])
+                known[key] = np.log(share) - np.log1p(-share)
+            theta[model, -1] = known[key]
         return theta
 
     def evaluate(self, state: DescentState, curvature_out: Any = None) -> None:

@@ -41,7 +41,7 @@ COLOURS = (
     "#F0E442",
     "#000000",
 )
-_MARKERS = "o^sDvP*X"
+MARKERS = "o^sDvP*X"
 _GREY = "#555555"
 
 
@@ -192,7 +192,7 @@ def _points(k: int) -> dict[str, Any]:
     """Return the look of the points of class number k."""
     return {
         "ls": "",
-        "marker": _MARKERS[k % len(_MARKERS)],
+        "marker": MARKERS[k % len(MARKERS)],
         "ms": 5,
         "color": COLOURS[k % len(COLOURS)],
         "mec": "white",

@@ -158,6 +158,18 @@ def test_digits(digits):
 
 
 @pytest.mark.jit
+def test_cross_validation_finds_the_middle_of_its_grid():
+    study = demo.cross_validation()
+    (row,) = study.rows
+    assert demo.CS[4] < study.model.C_ < demo.CS[-4]
+    assert study.model.grid_.converged.all()
+    assert row.n_passes > study.model.result_.n_passes
+    assert row.accuracy > 0.94
+    assert row.log_loss < 0.12
+    assert draws(demo.draw_cross_validation, study)
+
+
+@pytest.mark.jit
 def test_every_row_of_a_logistic_model_has_all_numbers(far_out, descent, circles, digits):
     rows = [row for study in (far_out, descent, circles, digits) for row in study.rows]
     for row in rows:
@@ -212,7 +224,12 @@ def few_rows(data):
 def test_every_study_is_drawn_whatever_came_out_of_it(study, monkeypatch):
     monkeypatch.setattr(demo, "fit", shortened(demo.fit))
     monkeypatch.setattr(demo, "gradient_descent", shortened(demo.gradient_descent))
+    monkeypatch.setattr(demo, "MAX_ITER", 1)
+    monkeypatch.setattr(demo, "CS", [0.01, 1.0])
     split, lines = demo.split, plots._grid_lines
     monkeypatch.setattr(demo, "split", lambda X, y: few_rows(split(X, y)))
     monkeypatch.setattr(plots, "_grid_lines", lambda values, n_grid: lines(values, 20))
-    assert draws(study.draw, study.compute())
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        record = study.compute()
+    assert draws(study.draw, record)

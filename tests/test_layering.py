@@ -14,8 +14,8 @@ SOURCES = sorted(PACKAGE.rglob("*.py"))
 ROOMS: dict[str, set[str]] = {
     # For type checkers only; test_package.py shows that the import loads nothing.
     "__init__": {
-        "batches", "elementwise", "errors", "fitting", "functional", "leverage", "prediction",
-        "result",
+        "batches", "displays", "elementwise", "errors", "estimator", "fitting", "functional",
+        "leverage", "model_selection", "path", "prediction", "result",
     },
     "kernels": {"numba", "llvmlite", "numpy"},
     "reference": {"numpy"},
@@ -48,8 +48,21 @@ ROOMS: dict[str, set[str]] = {
         "validation", "opening", "objective", "solvers", "result", "errors", "numpy", "sklearn",
         "batches",
     },
+    "progress": {"result", "sklearn"},
+    "estimator": {
+        "design", "fitting", "prediction", "progress", "result", "threads", "validation",
+        "numpy", "sklearn",
+    },
+    "grid": {"validation", "fitting", "result", "numpy", "sklearn"},
+    "path": {"validation", "grid", "result", "numpy"},
+    "folds": {"grid", "numpy"},
+    "scoring": {"elementwise", "estimator", "grid", "prediction", "numpy", "sklearn"},
+    "model_selection": {
+        "validation", "estimator", "fitting", "folds", "grid", "path", "scoring", "numpy",
+        "sklearn",
+    },
 }  # fmt: skip
-OUTER = {"io", "model_file", "plots", "demo", "cli"}
+OUTER = {"io", "model_file", "plots", "displays", "demo", "cli"}
 OPTIONAL = {"typer", "rich", "matplotlib", "pyarrow"}
 
 

@@ -1,0 +1,513 @@
+"""`LogisticRegressionCV`: the choice of C by cross-validation, as one computation."""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+import warnings
+from numbers import Integral
+from typing import Any, ClassVar
+
+import numpy as np
+from sklearn.base import _fit_context
+from sklearn.metrics import get_scorer, get_scorer_names
+from sklearn.model_selection import check_cv
+from sklearn.utils import Bunch
+from sklearn.utils._param_validation import Hidden, Interval, StrOptions
+from sklearn.utils.metadata_routing import (
+    UNUSED,
+    MetadataRouter,
+    MethodMapping,
+    _raise_for_params,
+    _routing_enabled,
+    process_routing,
+)
+from sklearn.utils.validation import _deprecate_positional_args
+
+from . import validation
+from .estimator import SOLVERS, LogisticRegression, _labels_like, _thread_count
+from .fitting import TOLERANCE, fit
+from .folds import fit_folds, weights_of_folds
+from .grid import GridResult
+from .path import grid_of_cs
+from .scoring import score_grid
+
+__all__ = ["LogisticRegressionCV"]
+
+
+# What is left of a time limit that has passed: the last fit still gives the point it starts from.
+NO_TIME = 1e-9
+
+
+class LogisticRegressionCV(LogisticRegression):
+    """Logistic regression that chooses C by cross-validation.
+
+    The parameters, attributes and methods are those of scikit-learn's class of the same name
+    (version 1.9), with the same meaning and the same warnings; what differs is said below. All
+    folds and all C are fitted together: a fold is a weight for each row, so that no row of X is
+    copied for it, and every fit is proven to be within `tol` of its optimum.
+
+    Works with scikit-learn 1.6 and later.
+
+    Parameters
+    ----------
+    Cs : int or array-like of shape (n_cs,), default 10
+        Inverse strengths of the L2 penalty; a whole number is that many of them between 1e-4 and
+        1e4, evenly spaced on a logarithmic scale.
+    l1_ratios : array-like of shape (n_l1_ratios,) or None, default "warn"
+        Only zeros: there is no L1 penalty yet. None, which is the default with a warning, is the
+        same as ``(0,)`` except for the shapes of the legacy attributes.
+    fit_intercept : bool, default True
+    cv : int, splitter of scikit-learn or iterable of (train, test), default None
+        None is stratified 5-fold, a whole number so many folds.
+    dual : bool, default False
+        Accepted for ``solver="liblinear"``, as in scikit-learn; it makes no difference.
+    penalty : {"l2"}, default "deprecated"
+        Deprecated, as in scikit-learn since 1.8.
+    scoring : str, callable or None, default "warn"
+        What is maximised. None, which is the default with a warning, is the accuracy.
+    solver : str, default "auto"
+        As for `LogisticRegression`.
+    tol : float >= 0, default 1e-12
+        Bound on (cost - optimum) / optimum that each fit is proven to have.
+    max_iter : int >= 1, default 1000
+    class_weight : dict or "balanced", default None
+        Weights of the classes, which multiply `sample_weight`. "balanced" looks at all rows, those
+        of each fold together.
+    n_jobs : int or None, default None
+        Number of threads. The result has the same bits for every number.
+    verbose : int, default 0
+        Above 0, a line is printed for the folds, and one for the last fit.
+    refit : bool, default True
+        Fit all rows with the C of the best mean score. Otherwise average, over the folds, the
+        coefficients and the C of the best score of each (coefficients of those folds alone that
+        have all classes, if there are any).
+    intercept_scaling : float > 0, default 1
+        Has no effect: the intercept is never penalised.
+    random_state : int, RandomState instance or None, default None
+        Has no effect: nothing is random here.
+    use_legacy_attributes : bool, default "warn"
+        Whether attributes have the shapes that they had before scikit-learn 1.9. "warn" is True
+        with a warning.
+    multi_class : {"multinomial", "ovr"}, default "multinomial"
+        What more than two classes mean: as for `LogisticRegression`.
+    time_limit : float > 0 or None, default None
+        Seconds after which the fits end, each with the best point so far.
+
+    Attributes
+    ----------
+    classes_ : ndarray of shape (n_classes,)
+        The labels, sorted.
+    coef_ : ndarray of shape (1, n_features) or (n_classes, n_features)
+    intercept_ : ndarray of shape (1,) or (n_classes,)
+        Zeros if `fit_intercept` is False.
+    Cs_ : ndarray of shape (n_cs,)
+    l1_ratios_ : ndarray of shape (n_l1_ratios,)
+    C_ : float
+        The best one. Legacy: ndarray, repeated for each model.
+    l1_ratio_ : float
+        Always 0. Legacy: ndarray, repeated for each model.
+    coefs_paths_ : ndarray of shape (n_folds, n_l1_ratios, n_cs, n_models, n_dof)
+        Coefficients of the folds; n_models is 1 for two classes, else n_classes, and the last
+        of n_dof is the intercept if there is one. Legacy: a dict of (n_folds, n_cs, n_dof) or,
+        unless `l1_ratios` is None, (n_folds, n_cs, n_l1_ratios, n_dof), for each class.
+    scores_ : ndarray of shape (n_folds, n_l1_ratios, n_cs)
+        Legacy: a dict of (n_folds, n_cs) or (n_folds, n_cs, n_l1_ratios) for each class, all the
+        same.
+    n_iter_ : ndarray of shape (n_folds, n_l1_ratios, n_cs), int32
+        Iterations. Legacy: (1, n_folds, n_cs) or (1, n_folds, n_cs, n_l1_ratios).
+    n_features_in_ : int
+    feature_names_in_ : ndarray of shape (n_features_in_,), object
+        The names of the columns, where X had names that are all strings.
+    grid_ : GridResult
+        The fits of the folds, with their proven bounds.
+    result_ : FitResult
+        The last fit, where `refit` is True.
+
+    See Also
+    --------
+    LogisticRegression : One C.
+    logistic_path : Many C without folds.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_iris
+    >>> from fastlogit import LogisticRegressionCV
+    >>> X, y = load_iris(return_X_y=True)
+    >>> model = LogisticRegressionCV(
+    ...     l1_ratios=(0,), scoring="neg_log_loss", use_legacy_attributes=False
+    ... ).fit(X, y)
+    >>> model.scores_.shape
+    (5, 1, 10)
+    """
+
+    __metadata_request__score: ClassVar[dict[str, Any]] = {"sample_weight": UNUSED}
+
+    _parameter_constraints: ClassVar[dict[str, Any]] = {
+        **{
+            name: constraint
+            for name, constraint in LogisticRegression._parameter_constraints.items()
+            if name not in ("C", "warm_start", "l1_ratio")
+        },
+        "Cs": [Interval(Integral, 1, None, closed="left"), "array-like"],
+        "l1_ratios": ["array-like", None, Hidden(StrOptions({"warn"}))],
+        "cv": ["cv_object"],
+        "scoring": [
+            StrOptions(set(get_scorer_names())),
+            callable,
+            None,
+            Hidden(StrOptions({"warn"})),
+        ],
+        "refit": ["boolean"],
+        "penalty": [
+            StrOptions({"l1", "l2", "elasticnet"}),
+            Hidden(StrOptions({"deprecated"})),
+        ],
+        "use_legacy_attributes": ["boolean", Hidden(StrOptions({"warn"}))],
+    }
+
+    # Legacy attributes have other types than the new ones.
+    C_: Any
+    l1_ratio_: Any
+    coefs_paths_: Any
+    scores_: Any
+    n_iter_: Any
+
+    def __init__(
+        self,
+        *,
+        Cs: Any = 10,
+        l1_ratios: Any = "warn",
+        fit_intercept: bool = True,
+        cv: Any = None,
+        dual: bool = False,
+        penalty: str = "deprecated",
+        scoring: Any = "warn",
+        solver: str = "auto",
+        tol: float = TOLERANCE,
+        max_iter: int = 1000,
+        class_weight: Any = None,
+        n_jobs: int | None = None,
+        verbose: int = 0,
+        refit: bool = True,
+        intercept_scaling: float = 1.0,
+        random_state: Any = None,
+        use_legacy_attributes: Any = "warn",
+        multi_class: str = "multinomial",
+        time_limit: float | None = None,
+    ) -> None:
+        self.Cs = Cs
+        self.l1_ratios = l1_ratios
+        self.fit_intercept = fit_intercept
+        self.cv = cv
+        self.dual = dual
+        self.penalty = penalty
+        self.scoring = scoring
+        self.solver = solver
+        self.tol = tol
+        self.max_iter = max_iter
+        self.class_weight = class_weight
+        self.n_jobs = n_jobs
+        self.verbose = verbose
+        self.refit = refit
+        self.intercept_scaling = intercept_scaling
+        self.random_state = random_state
+        self.use_legacy_attributes = use_legacy_attributes
+        self.multi_class = multi_class
+        self.time_limit = time_limit
+
+    @_fit_context(prefer_skip_nested_validation=True)  # type: ignore[untyped-decorator]
+    def fit(
+        self,
+        X: Any,
+        y: Any,
+        sample_weight: Any = None,
+        *,
+        penalty_factor: Any = None,
+        **params: Any,
+    ) -> LogisticRegressionCV:
+        """Fit all folds and all C, choose, and fit all rows.
+
+        Parameters
+        ----------
+        X : array-like or data frame of shape (n_samples, n_features)
+            Real numbers, finite.
+        y : array-like of shape (n_samples,)
+            Labels: numbers, booleans or strings.
+        sample_weight : array-like of shape (n_samples,), optional
+            Weights >= 0 of the rows, for the fits and for the scores.
+        penalty_factor : array-like of shape (n_features,), optional
+            Multiplies the penalty of each column; 0 leaves a column unpenalised.
+        **params
+            For the splitter (as `groups`) and the scorer, by scikit-learn's metadata routing.
+
+        Returns
+        -------
+        self
+
+        Raises
+        ------
+        TypeError, ValueError
+            If an argument has the wrong type, shape or value.
+
+        Warns
+        -----
+        sklearn.exceptions.ConvergenceWarning
+            If `max_iter`, `time_limit` or rounding ends a fit above `tol`.
+        FutureWarning
+            Where scikit-learn 1.9 says that a default will change.
+        """
+        began = time.perf_counter()
+        _raise_for_params(params, self, "fit")
+        Cs, ratios, scoring, legacy = self._settings()
+        X, y = self._check_training_data(X, y)
+        classes, codes = validation.encode_labels(y, X.shape[0])
+        self.classes_ = _labels_like(y, classes)
+        weights = self._weights(y, sample_weight, X.shape[0])
+        if sample_weight is not None and np.ndim(sample_weight) == 0:
+            sample_weight = np.full(X.shape[0], sample_weight)
+        routed = self._routed(sample_weight, params)
+        splits = list(check_cv(self.cv, y, classifier=True).split(X, y, **routed.splitter.split))
+        options: dict[str, Any] = {
+            "solver": SOLVERS[self.solver], "tol": self.tol, "max_iter": self.max_iter,
+            "n_threads": _thread_count(self.n_jobs),
+        }  # fmt: skip
+        if penalty_factor is not None:
+            options["penalty_factor"] = penalty_factor
+        try:
+            grid, complete = fit_folds(
+                X, codes, self.classes_, Cs, weights_of_folds(splits, X.shape[0]), weights,
+                multi_class=self.multi_class, fit_intercept=self.fit_intercept,
+                time_limit=self.time_limit, **options,
+            )  # fmt: skip
+        except ValueError:
+            self._name_bad_column(X)
+            raise
+        self._say(f"folds: {grid.message}")
+        self.grid_ = grid
+        scores = score_grid(
+            grid, X, y, codes, [_indices(test) for _, test in splits], scoring,
+            sample_weight=sample_weight, score_params=routed.scorer.score,
+            multi_class=self.multi_class, n_threads=options["n_threads"],
+        )  # fmt: skip
+        best = best_of(scores, together=self.refit)
+        if self.refit:
+            start = _mean_of(grid, complete, best) if complete.any() else None
+            self._refit(X, codes, float(Cs[best]), start, weights, began, options)
+        else:
+            coef, intercept = _mean_of(grid, complete if complete.any() else ~complete, best)
+            if hasattr(self, "result_"):
+                del self.result_  # of a fit before
+            self.coef_, self.intercept_ = np.atleast_2d(coef.T), np.atleast_1d(intercept)
+        self._store_attributes(scores, float(np.mean(Cs[best])), ratios, legacy)
+        return self
+
+    @_deprecate_positional_args(version="1.11")  # type: ignore[untyped-decorator]
+    def score(self, X: Any, y: Any, *, sample_weight: Any = None, **score_params: Any) -> Any:
+        """Return the score that `scoring` says, the accuracy by default.
+
+        Parameters
+        ----------
+        X : array-like or data frame of shape (n_samples, n_features)
+        y : array-like of shape (n_samples,)
+        sample_weight : array-like of shape (n_samples,), optional
+        **score_params
+            For the scorer, by scikit-learn's metadata routing.
+
+        Returns
+        -------
+        float
+        """
+        _raise_for_params(score_params, self, "score")
+        if sample_weight is not None:
+            score_params["sample_weight"] = sample_weight
+        if _routing_enabled():
+            score_params = process_routing(self, "score", **score_params).scorer.score
+        return self._scorer()(self, X, y, **score_params)
+
+    def get_metadata_routing(self) -> MetadataRouter:
+        """Return how metadata is routed to the splitter and the scorer.
+
+        Returns
+        -------
+        MetadataRouter
+        """
+        of_scorer = MethodMapping().add(caller="score", callee="score")
+        return (
+            MetadataRouter(owner=self)
+            .add_self_request(self)
+            .add(splitter=self.cv, method_mapping=MethodMapping().add(caller="fit", callee="split"))
+            .add(scorer=self._scorer(), method_mapping=of_scorer.add(caller="fit", callee="score"))
+        )
+
+    def _scorer(self) -> Any:
+        return get_scorer("accuracy" if self.scoring in (None, "warn") else self.scoring)
+
+    def _settings(self) -> tuple[Any, list[Any], Any, bool]:
+        """Return Cs, l1_ratios, scoring and whether attributes are legacy.
+
+        Warns of what scikit-learn 1.9 warns of.
+        """
+        self._refuse_penalties()
+        if self.penalty != "deprecated":
+            _warn_of_the_future(
+                "'penalty' was deprecated in version 1.8 of scikit-learn and will be removed in "
+                "1.10. Leave it at its default and use l1_ratios=(0,) instead of penalty='l2'."
+            )
+        given = self.l1_ratios
+        if _is_warn(given):
+            given = None
+            _warn_of_the_future(
+                "The default value for l1_ratios will change from None to (0.0,) in version 1.10 "
+                "of scikit-learn, where None is forbidden. To avoid this warning, set "
+                "l1_ratios=(0,)."
+            )
+        elif given is None and self.penalty == "deprecated":
+            _warn_of_the_future(
+                "'l1_ratios=None' was deprecated in version 1.8 of scikit-learn and is an error "
+                "in 1.10. Use l1_ratios=(0,)."
+            )
+        scoring, legacy = self.scoring, self.use_legacy_attributes
+        if _is_warn(scoring):
+            scoring = None
+            _warn_of_the_future(
+                "The default value of the parameter 'scoring' will change from None, i.e. "
+                "accuracy, to 'neg_log_loss' in version 1.11 of scikit-learn. To silence this "
+                "warning, set it: scoring='neg_log_loss' for the new, scoring='accuracy' or "
+                "scoring=None for the old default."
+            )
+        if _is_warn(legacy):
+            legacy = True
+            _warn_of_the_future(
+                "The fitted attributes of LogisticRegressionCV will be simplified in scikit-learn "
+                "1.10 to remove redundancy. Set use_legacy_attributes=False to have the new ones "
+                "now, or True to silence this warning."
+            )
+        ratios = [None] if given is None else list(given)
+        return grid_of_cs(self.Cs), ratios, scoring, bool(legacy)
+
+    def _refuse_penalties(self) -> None:
+        """Raise for any penalty but L2."""
+        given = () if self.l1_ratios is None or _is_warn(self.l1_ratios) else self.l1_ratios
+        ratios = np.asarray(given, dtype=np.float64)
+        if self.penalty in ("l1", "elasticnet") or ratios.any():
+            asked = f"l1_ratios={given!r}" if ratios.any() else f"penalty={self.penalty!r}"
+            raise ValueError(
+                f"{asked}: L1 and elastic-net penalties are not there yet; use l1_ratios=(0,), the "
+                "L2 penalty, or scikit-learn's class"
+            )
+        if self.l1_ratios is not None and not _is_warn(self.l1_ratios) and ratios.size == 0:
+            raise ValueError(f"l1_ratios must hold at least one number, got {self.l1_ratios!r}")
+        if self.dual and self.solver != "liblinear":
+            raise ValueError(
+                f"dual=True has a meaning for solver='liblinear' only, got {self.solver!r}"
+            )
+
+    def _routed(self, sample_weight: Any, params: dict[str, Any]) -> Any:
+        """Return what goes to the splitter and to the scorer."""
+        if _routing_enabled():
+            return process_routing(self, "fit", sample_weight=sample_weight, **params)
+        if sample_weight is not None:
+            params = {**params, "sample_weight": sample_weight}
+        return Bunch(splitter=Bunch(split={}), scorer=Bunch(score=params))
+
+    def _refit(
+        self, X: Any, codes: Any, C: float, start: Any, weights: Any, began: float,
+        options: dict[str, Any],
+    ) -> None:  # fmt: skip
+        """Fit all rows, from the mean of the folds."""
+        if self.time_limit is not None:
+            options = options | {
+                "time_limit": max(began + self.time_limit - time.perf_counter(), NO_TIME)
+            }
+        result = fit(
+            X, codes, C=C, sample_weight=weights, multi_class=self.multi_class,
+            intercept="fit" if self.fit_intercept else None, start=start, **options,
+        )  # fmt: skip
+        self.result_ = dataclasses.replace(result, classes=self.classes_)
+        self.coef_ = np.array(result.coef.T, order="C", ndmin=2)
+        self.intercept_ = np.array(result.intercept, ndmin=1)
+        self._say(result.message)
+
+    def _store_attributes(self, scores: Any, C: float, ratios: list[Any], legacy: bool) -> None:
+        grid = self.grid_
+        self.Cs_ = grid.Cs
+        self.l1_ratios_ = np.array(ratios)
+        paths = grid.coef
+        if self.fit_intercept:
+            paths = np.concatenate([paths, grid.intercept[..., None]], axis=-1)
+        n_iter = grid.n_iter.max(axis=2).astype(np.int32)
+        # (n_folds, n_l1_ratios, n_cs, ...)
+        by_ratio: list[Any] = [
+            np.repeat(part[:, None], len(ratios), axis=1) for part in (paths, scores, n_iter)
+        ]
+        if not legacy:
+            self.C_, self.l1_ratio_ = C, 0.0
+            self.coefs_paths_, self.scores_, self.n_iter_ = by_ratio
+            return
+        # (n_folds, n_cs, n_l1_ratios, ...), without the ratios where none were given
+        paths, scores, n_iter = (
+            part[:, 0] if ratios == [None] else part.swapaxes(1, 2) for part in by_ratio
+        )
+        labels = self.classes_[1:] if len(self.classes_) == 2 else self.classes_
+        self.C_ = np.full(len(labels), C)
+        self.l1_ratio_ = np.array([ratios[0] if self.refit else 0.0] * len(labels))
+        self.coefs_paths_ = {label: paths[..., k, :] for k, label in enumerate(labels)}
+        self.scores_ = {label: scores.copy() for label in labels}
+        self.n_iter_ = n_iter[None]
+
+    def _say(self, message: str) -> None:
+        if self.verbose:
+            print(f"[fastlogit] {message}", flush=True)
+
+
+def best_of(scores: Any, *, together: bool) -> Any:
+    """Return the index of the best C: of the mean over the folds, or of each fold.
+
+    Parameters
+    ----------
+    scores : ndarray of shape (n_folds, n_cs)
+    together : bool
+
+    Returns
+    -------
+    int, or ndarray of shape (n_folds,)
+        The first of equals.
+
+    Raises
+    ------
+    ValueError
+        If a scorer gave NaN.
+    """
+    if np.isnan(scores).any():
+        fold, index = (int(k) for k in np.argwhere(np.isnan(scores))[0])
+        raise ValueError(
+            f"the score of fold {fold} is NaN (C number {index}), so that no C is the best; the "
+            "scorer may need both classes among the test rows: use a stratified cv"
+        )
+    return int(scores.sum(axis=0).argmax()) if together else scores.argmax(axis=1)
+
+
+def _mean_of(grid: GridResult, folds: Any, best: Any) -> tuple[Any, Any]:
+    """Return the mean over some folds of the coefficients of one C, or of each fold's own.
+
+    In the shapes that a fit begins with.
+    """
+    own = np.arange(len(folds)), best
+    coef, intercept = grid.coef[own][folds].mean(axis=0), grid.intercept[own][folds].mean(axis=0)
+    return (coef[0], intercept[0]) if len(coef) == 1 else (coef.T, intercept)
+
+
+def _indices(rows: Any) -> Any:
+    """Return row numbers; splitters may give a mask."""
+    rows = np.asarray(rows)
+    return np.flatnonzero(rows) if rows.dtype == bool else rows
+
+
+def _is_warn(value: Any) -> bool:
+    return isinstance(value, str) and value == "warn"
+
+
+def _warn_of_the_future(message: str) -> None:
+    # The caller of `fit`, behind scikit-learn's wrapper of it.
+    warnings.warn(message, FutureWarning, stacklevel=5)

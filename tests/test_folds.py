@@ -1,0 +1,103 @@
+"""Folds as weights of the rows."""
+
+import numpy as np
+import pytest
+from problems import problem, sized, three_classes
+
+import fastlogit
+from fastlogit.folds import NEVER, fit_folds, weights_of_folds
+
+CS = np.array([0.1, 5.0])
+
+
+def test_weights_count_the_training_rows() -> None:
+    mask = np.array([True, False, True, False])
+    folds = weights_of_folds([([0, 1], [2]), ([3, 3, 0], [1]), (mask, ~mask)], 4)
+    assert folds.dtype == np.uint8
+    assert folds.tolist() == [[1, 1, 0, 0], [1, 0, 0, 2], [1, 0, 1, 0]]
+
+
+def test_a_row_may_be_in_a_fold_often() -> None:
+    folds = weights_of_folds([([0], [1]), ([1] * 300, [0])], 2)
+    assert folds.tolist() == [[1.0, 0.0], [0.0, 300.0]]
+
+
+def test_no_folds() -> None:
+    with pytest.raises(ValueError, match="cv gives no folds"):
+        weights_of_folds([], 4)
+
+
+@pytest.mark.parametrize("fit_intercept", [True, False])
+@pytest.mark.parametrize("multi_class", ["multinomial", "ovr"])
+def test_folds_are_fits_of_their_rows(rng, multi_class, fit_intercept) -> None:
+    X, codes = three_classes(sized(120, 45), 3)
+    rows = [np.arange(0, len(X), 2), np.arange(len(X) // 3)]
+    weight = rng.uniform(0.5, 2.0, len(X))
+    grid, complete = fit_folds(
+        X, codes, np.array(list("abc")), CS, weights_of_folds([(r, []) for r in rows], len(X)),
+        weight, multi_class=multi_class, fit_intercept=fit_intercept,
+    )  # fmt: skip
+    assert complete.all()
+    assert grid.classes.tolist() == ["a", "b", "c"]
+    assert grid.coef.shape == (2, 2, 3, 3)
+    assert grid.n_iter.shape == grid.intercept.shape == (2, 2, 3)
+    for fold, index in np.ndindex(2, 2):
+        train = rows[fold]
+        alone = fastlogit.fit(
+            X[train], codes[train], C=CS[index], sample_weight=weight[train],
+            multi_class=multi_class, intercept="fit" if fit_intercept else None,
+        )  # fmt: skip
+        found = grid.coef[fold, index]
+        np.testing.assert_allclose(found, alone.coef.T, rtol=1e-5, atol=1e-5)
+        np.testing.assert_allclose(grid.intercept[fold, index], alone.intercept, atol=1e-5)
+
+
+def test_rows_without_weight_are_not_there() -> None:
+    X, codes = three_classes(sized(120, 45), 3)
+    folds = np.ones((2, len(X)), dtype=np.uint8)
+    folds[0, codes == 1] = 0
+    weight = (codes != 2) * 1.0
+    with pytest.warns(UserWarning, match="fold 0 lack class b"):
+        grid, complete = fit_folds(
+            X, codes, np.array(list("abc")), CS, folds, weight, multi_class="multinomial",
+            fit_intercept=True,
+        )  # fmt: skip
+    assert complete.tolist() == [False, False]
+    # Fold 0 has the first class alone, fold 1 the first two.
+    assert not grid.coef[0].any()
+    np.testing.assert_allclose(
+        grid.intercept[0], np.tile([-2.0 * NEVER / 3.0, NEVER / 3.0, NEVER / 3.0], (2, 1))
+    )
+    assert grid.n_iter[0].tolist() == [[0, 0, 0], [0, 0, 0]]
+    assert (grid.n_iter[1, :, :2] > 0).all()
+    np.testing.assert_allclose(grid.coef[1, :, 0], -grid.coef[1, :, 1], rtol=1e-12)
+    assert not grid.coef[1, :, 2].any()
+    np.testing.assert_allclose(grid.intercept.sum(axis=2), 0.0, atol=1e-9)
+    assert grid.converged.all()
+    assert grid.message == "4 of 4 fits converged"
+
+
+def test_columns_of_weights_go_with_their_classes(rng) -> None:
+    X, codes = three_classes(sized(120, 45), 3)
+    folds = np.ones((1, len(X)), dtype=np.uint8)
+    folds[0, codes == 0] = 0
+    weights = rng.uniform(0.5, 2.0, (len(X), 3))
+    with pytest.warns(UserWarning, match="fold 0 lack class 0"):
+        grid, _ = fit_folds(
+            X, codes, np.arange(3), CS, folds, weights, multi_class="ovr", fit_intercept=True
+        )
+    left = codes > 0
+    for k in (1, 2):
+        alone = fastlogit.fit(X[left], codes[left] == k, C=CS[1], sample_weight=weights[left, k])
+        np.testing.assert_allclose(grid.coef[0, 1, k], alone.coef, rtol=1e-5, atol=1e-6)
+    assert grid.intercept[0, :, 0].tolist() == [NEVER, NEVER]
+
+
+def test_without_an_intercept_there_is_no_way_to_say_never() -> None:
+    X, codes = problem(sized(120, 40), 3)[:2]
+    folds = np.ones((1, len(X)), dtype=np.uint8)
+    folds[0, codes == 0] = 0
+    with pytest.raises(ValueError, match="fold 0 lack class 0, and without an intercept"):
+        fit_folds(
+            X, codes, np.arange(2), CS, folds, None, multi_class="multinomial", fit_intercept=False
+        )

@@ -1,0 +1,111 @@
+"""`logistic_path` is its single fits, whatever the order of the penalties."""
+
+import dataclasses
+
+import numpy as np
+import pandas as pd
+import pytest
+from problems import problem, real, sized, three_classes
+from sklearn.exceptions import ConvergenceWarning
+
+import fastlogit
+from fastlogit import logistic_path
+from fastlogit.path import grid_of_cs
+
+CS = np.array([10.0, 1e-3, 0.3])
+
+
+def assert_single_fits(path, X, y, rtol=1e-5, **options):
+    for index, C in enumerate(path.Cs):
+        single = fastlogit.fit(X, y, C=C, **options)
+        coef = np.atleast_2d(single.coef.T)
+        np.testing.assert_allclose(path.coefs[index], coef, rtol=rtol, atol=rtol * abs(coef).max())
+        np.testing.assert_allclose(path.intercepts[index], single.intercept, rtol=rtol, atol=rtol)
+
+
+@pytest.mark.parametrize("fit_intercept", [True, False])
+def test_two_classes(fit_intercept) -> None:
+    X, y, *_, weight = problem(sized(150, 40), 3)
+    path = logistic_path(X, y, CS, sample_weight=weight, fit_intercept=fit_intercept)
+    assert path.coefs.shape == (3, 1, 3)
+    assert path.intercepts.shape == path.n_iter.shape == (3, 1)
+    np.testing.assert_array_equal(path.Cs, CS)
+    intercept = "fit" if fit_intercept else None
+    assert_single_fits(path, X, y, sample_weight=weight, intercept=intercept)
+    assert path.converged.all()
+    assert (path.suboptimality <= 1e-12).all()
+    assert path.feature_names is None
+
+
+@pytest.mark.parametrize("multi_class", ["multinomial", "ovr"])
+def test_three_classes_with_labels_and_names(multi_class) -> None:
+    X, codes = three_classes(sized(150, 45), 2)
+    labels = np.array(["a", "b", "c"])[codes]
+    frame = pd.DataFrame(X, columns=["left", "right"])
+    path = logistic_path(frame, labels, CS, multi_class=multi_class)
+    assert path.coefs.shape == (3, 3, 2)
+    assert_single_fits(path, X, labels, multi_class=multi_class)
+    assert path.classes.tolist() == ["a", "b", "c"]
+    assert path.feature_names == ["left", "right"]
+    assert path.multi_class == multi_class
+
+
+@pytest.mark.jit
+@pytest.mark.parametrize("name", ["cancer", "wine", "digits"])
+def test_real_data(name) -> None:
+    X, y = real(name)
+    X = X / X.max(axis=0).clip(1e-300)
+    path = logistic_path(X, y, [1e-3, 0.1, 10.0])
+    assert_single_fits(path, X, y, multi_class="multinomial")
+    assert path.n_passes > 0.0
+
+
+def test_offset_and_penalty_factor() -> None:
+    X, y = problem(sized(150, 40), 3)[:2]
+    options = {"offset": X[:, 0] - 1.0, "penalty_factor": np.array([0.0, 1.0, 5.0])}
+    assert_single_fits(logistic_path(X, y, CS, **options), X, y, **options)
+
+
+def test_coefficients_shrink_with_c() -> None:
+    X, y = problem(sized(150, 40), 3)[:2]
+    path = logistic_path(X, y, 6)
+    np.testing.assert_allclose(path.Cs, np.logspace(-4, 4, 6))
+    sizes = np.linalg.norm(path.coefs[:, 0], axis=1)
+    assert (np.diff(sizes) > 0.0).all()
+
+
+def test_limits_are_told() -> None:
+    X, y = problem(sized(150, 40), 3)[:2]
+    with pytest.warns(ConvergenceWarning):
+        path = logistic_path(X, y, CS, max_iter=1, tol=1e-14)
+    assert not path.converged.all()
+    with pytest.warns(ConvergenceWarning):
+        assert not logistic_path(X, y, CS, time_limit=1e-9).converged.any()
+
+
+def test_the_result_cannot_be_changed() -> None:
+    path = logistic_path(*problem(sized(150, 40), 3)[:2], [1.0])
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        path.Cs = None
+
+
+@pytest.mark.parametrize(
+    ("Cs", "error", "text"),
+    [
+        (0, ValueError, "Cs must be at least 1"),
+        (2.5, TypeError, "Cs must be a whole number"),
+        ([1.0, -1.0], ValueError, "Cs must be > 0, found -1.0"),
+        ([np.nan], ValueError, "Cs must be > 0, found nan"),
+        ([], (ValueError, TypeError), "Cs must"),
+        ([[1.0]], ValueError, r"Cs must have shape \(n_Cs,\)"),
+        (["1"], TypeError, "Cs must hold numbers"),
+    ],
+)
+def test_bad_cs(Cs, error, text) -> None:
+    with pytest.raises(error, match=text):
+        grid_of_cs(Cs)
+
+
+def test_bad_multi_class() -> None:
+    with pytest.raises(ValueError, match="did you mean 'multinomial'"):
+        logistic_path(np.eye(3), [0, 1, 2], multi_class="multinomal")
