@@ -85,9 +85,9 @@ def leave_one_out(
         The rows of the fit.
     y : array-like of shape (n_samples,)
         Their labels.
-    sample_weight : array-like of shape (n_samples,), optional
+    sample_weight : array-like of shape (n_samples,) or (n_samples, n_classes), optional
         The weights of the fit; a row's weight is left out as a whole. An estimator's
-        `class_weight` comes on top.
+        `class_weight` comes on top, but has no part in the means over the rows.
     offset : array-like of shape (n_samples,) or (n_samples, n_classes), optional
         The offset of the fit.
     n_threads : int, optional
@@ -118,22 +118,26 @@ def leave_one_out(
     if design.shape[1] != len(result.coef):
         raise ValueError(f"X has {design.shape[1]} columns, but the fit had {len(result.coef)}")
     codes = validation.encode_known_labels(y, design.shape[0], result.classes)
-    weights = _weights(fitted, result, y, codes, sample_weight)
+    given = _weight_sets(sample_weight, codes, result)
+    weights = given
+    if getattr(fitted, "class_weight", None) is not None:
+        weights = _weight_sets(
+            fitted._weights(np.asarray(y), sample_weight, len(codes)), codes, result
+        )
     objective, theta = _objective(result, design, codes, weights, offset)
     if not np.isfinite(objective.design.columns.inverse_scale).all():
         validation.check_finite(design.X, validation.feature_names(X))
-    return _conclude(objective, codes, weights, *_leave_out(objective, theta, codes, weights))
+    raw, leverage = _leave_out(objective, theta, codes, weights)
+    return _conclude(objective, codes, given.mean(axis=0), raw, leverage)
 
 
-def _weights(fitted: Any, result: FitResult, y: Any, codes: Any, sample_weight: Any) -> Any:
-    given = validation.check_weights(sample_weight, codes.size, codes)
-    weights = given if given.size else np.ones(codes.size)
-    class_weight = getattr(fitted, "class_weight", None)
-    if class_weight is not None:
-        from sklearn.utils.class_weight import compute_sample_weight
-
-        weights = weights * compute_sample_weight(class_weight, result.classes[codes])
-    return weights
+def _weight_sets(sample_weight: Any, codes: Any, result: FitResult) -> Any:
+    """Return weights (1, n_samples), or for each class (n_classes, n_samples)."""
+    several = len(result.classes) > 2 and result.multi_class == "ovr"
+    weights = validation.check_class_weights(
+        sample_weight, len(codes), codes, len(result.classes) if several else 1
+    )
+    return weights.reshape(-1, len(codes)) if weights.size else np.ones((1, len(codes)))
 
 
 def _objective(
@@ -169,7 +173,7 @@ def _leave_out(objective: Objective, theta: Any, codes: Any, weights: Any) -> tu
     leverage = np.empty((objective.n_models, len(codes)))
     numbers = objective.n_outputs * (theta.shape[1] + objective.n_classes)
     for rows, block in _blocks(objective.design, numbers):
-        weight = weights[rows]
+        weight = weights[:, rows]
         raw[:, rows] = block.raw_prediction(coef, intercept)
         if len(offset):
             raw[:, rows] += offset[:, rows]
@@ -231,6 +235,7 @@ def _separate_step(raw: Any, labels: Any, weight: Any, halves: Any) -> tuple[Any
 def _softmax_step(raw: Any, labels: Any, weight: Any, halves: Any) -> tuple[Any, Any]:
     """Return the same for the classes of a softmax, (n_classes, n_rows) and (1, n_rows)."""
     proba = np.exp(_log_softmax(raw)).T
+    weight = weight[0]
     residual = weight[:, None] * (proba - labels.T)
     spread = np.einsum("skr,slr->rkl", halves[0], halves[0])
     bend = -weight[:, None, None] * proba[:, :, None] * proba[:, None, :]

@@ -35,7 +35,7 @@ ROOMS: dict[str, set[str]] = {
     },
     "leverage": {
         "validation", "opening", "design", "objective", "multinomial", "hessian", "elementwise",
-        "result", "numpy", "sklearn",
+        "result", "numpy",
     },
     "prediction": {"validation", "opening", "elementwise", "numpy"},
     "result": {"prediction", "numpy"},

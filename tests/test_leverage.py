@@ -1,6 +1,5 @@
 """Leave-one-out without the fits, against the fits."""
 
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -170,16 +169,26 @@ def test_any_number_of_threads_gives_the_same_bits() -> None:
     assert len(found) == 1
 
 
-def test_an_estimator_with_class_weights() -> None:
-    X, y = problem(80, 3)[:2]
-    labels = np.where(y == 1, "yes", "no")
-    weight = np.where(y == 1, 3.0, 1.0)
-    fitted = fastlogit.fit(X, labels, C=1.0, sample_weight=weight)
-    estimator = SimpleNamespace(result_=fitted, class_weight={"yes": 3.0, "no": 1.0})
-    found = leave_one_out(estimator, X, labels)
-    expected = leave_one_out(fitted, X, labels, sample_weight=weight)
-    np.testing.assert_array_equal(found.raw_prediction, expected.raw_prediction)
-    assert found.log_loss == expected.log_loss
+@pytest.mark.parametrize("multi_class", ["ovr", "multinomial"])
+@pytest.mark.parametrize("class_weight", [None, "balanced", {"c0": 3.0, "c1": 1.0, "c2": 0.5}])
+def test_an_estimator_and_its_class_weights(multi_class, class_weight) -> None:
+    X, y = standardised("iris", sized(2, 6))
+    labels = np.array(["c0", "c1", "c2"])[y][3:]
+    X, weight = X[3:], np.linspace(0.5, 2.0, len(labels))
+    options = {"C": 0.5, "multi_class": multi_class, "class_weight": class_weight}
+    estimator = fastlogit.LogisticRegression(**options).fit(X, labels, weight)
+    found = leave_one_out(estimator, X, labels, sample_weight=weight)
+    row = 4
+    others = np.arange(len(labels)) != row
+    weights = estimator._weights(labels, weight, len(labels))
+    exact = fastlogit.fit(
+        X[others], labels[others], C=0.5, multi_class=multi_class, sample_weight=weights[others]
+    )
+    moved = exact.raw_prediction(X[[row]])[0] - estimator.decision_function(X[[row]])[0]
+    change = found.raw_prediction[row] - estimator.decision_function(X[[row]])[0]
+    np.testing.assert_allclose(change, moved, rtol=0.1, atol=0.1 * np.abs(moved).max())
+    scored = scores(found.raw_prediction, y[3:], multi_class, weight)
+    assert (found.log_loss, found.accuracy) == pytest.approx(scored)
 
 
 def test_a_row_with_a_direction_to_itself_is_no_error() -> None:
