@@ -264,7 +264,7 @@ class LogisticRegressionCV(LogisticRegression):
         classes, codes = validation.encode_labels(y, X.shape[0])
         self.classes_ = _labels_like(y, classes)
         weights = self._weights(y, sample_weight, X.shape[0])
-        if sample_weight is not None and np.ndim(sample_weight) == 0:
+        if sample_weight is not None and np.asarray(sample_weight).ndim == 0:
             sample_weight = np.full(X.shape[0], sample_weight)
         routed = self._routed(sample_weight, params)
         splits = list(check_cv(self.cv, y, classifier=True).split(X, y, **routed.splitter.split))

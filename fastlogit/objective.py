@@ -197,7 +197,7 @@ class Objective:
             key = (group, int(targets.positive[model]), int(targets.weight_set[model]))
             if key not in known:
                 codes, weights = targets.codes[group] == key[1], self.weights_of(model)
-                count = np.count_nonzero(codes) if weights is None else weights @ codes
+                count = np.count_nonzero(codes) if weights is None else weights[codes].sum()
                 share = float(count) / float(targets.total_weight[model])
                 known[key] = np.log(share) - np.log1p(-share)
             theta[model, -1] = known[key]

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from ..objective import Objective
+from ..softmax_certificate import SoftmaxCertificate
 from .course import Point, Watch
 from .goal import Goal
 from .iteration import evaluate, iterate
@@ -65,6 +66,8 @@ def newton_cg(
         wanted = goal.tol * np.abs(here.cost[active])
         precondition = renewed or _by_diagonal(part, bent, active)
         size = np.einsum("ij,ij->i", gradient, precondition(active, gradient))
+        if isinstance(goal.certificate, SoftmaxCertificate):
+            goal.certificate.know(here.theta, curvature)
         goal.look(active, here.theta[active], here.cost[active], gradient, 0.5 * size)
         if renew is not None and is_stale() and not goal.met[active].all():
             renewed = precondition = renew(here.theta, curvature)
