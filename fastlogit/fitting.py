@@ -13,6 +13,7 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 
 from . import validation
+from .batches import first_look
 from .errors import DivergenceError, SeparationWarning
 from .multinomial import Multinomial
 from .objective import Objective
@@ -71,7 +72,7 @@ class Strengths(NamedTuple):
 
 def fit(
     X: Any,
-    y: Any,
+    y: Any = None,
     *,
     C: float | None = None,
     l2_reg: Any = None,
@@ -98,9 +99,10 @@ def fit(
     ----------
     X : array-like of shape (n_samples, n_features)
         Real numbers, finite; read in place, never copied or changed. A `numpy.memmap`, or anything
-        else that has a shape, a dtype and slices of rows (h5py, zarr), is streamed block by block.
+        else that has a shape, a dtype and slices of rows (h5py, zarr), is streamed block by block;
+        so are the batches of a `BatchSource`.
     y : array-like of shape (n_samples,)
-        Class labels: numbers, booleans or strings.
+        Class labels: numbers, booleans or strings. Left out with a `BatchSource`.
     C : float > 0, optional
         Inverse strength of the L2 penalty as in scikit-learn: the fit minimises
         ``C * sum(loss) + sum(coef**2) / 2``. Infinity is no penalty.
@@ -327,6 +329,7 @@ def check_problem(
     intercept: Any, start: Any, n_threads: int | None,
 ) -> Problem:  # fmt: skip
     """Check everything that the user gave, before any work."""
+    X, y, sample_weight = first_look(X, y, sample_weight)
     design = open_design(X, n_threads)
     n_samples, n_features = design.shape
     classes, codes = validation.encode_labels(y, n_samples)
