@@ -285,7 +285,9 @@ def gradient_descent(
     )
     standardize = _check_standardize(standardize)
     strengths = Strengths(None, l2_reg, None)
-    problem = check_problem(X, y, strengths, "ovr", sample_weight, offset, intercept, start, n_threads)
+    problem = check_problem(
+        X, y, strengths, "ovr", sample_weight, offset, intercept, start, n_threads
+    )
     _standardize(problem, standardize)
     stride = stride_of(problem.objective)
     outcome = descend(problem.objective, _start(problem), options, began, stride)
@@ -339,9 +341,7 @@ def check_problem(
         _l2_reg(strengths, weights, n_samples, n_features),
         validation.check_class_offset(offset, n_samples, n_outputs, is_softmax), fixed is None,
     )  # fmt: skip
-    objective = (
-        Multinomial(*common, n_classes=classes.size) if is_softmax else Objective(*common)
-    )
+    objective = Multinomial(*common, n_classes=classes.size) if is_softmax else Objective(*common)
     begin = None if start is None else _check_start(start, classes, n_features)
     return Problem(objective, classes, begin, fixed, validation.feature_names(X), multi_class)
 
@@ -359,8 +359,10 @@ def _l2_reg(strengths: Strengths, weights: Any, n_samples: int, n_features: int)
     if strengths.factor is not None:
         factor = validation.check_l2_reg("penalty_factor", strengths.factor, n_features)
         l2_reg = l2_reg * np.broadcast_to(factor, n_features)
-    return l2_reg if np.ndim(l2_reg) == 0 else np.broadcast_to(
-        l2_reg, (*np.shape(l2_reg)[:-1], n_features)
+    return (
+        l2_reg
+        if np.ndim(l2_reg) == 0
+        else np.broadcast_to(l2_reg, (*np.shape(l2_reg)[:-1], n_features))
     )
 
 

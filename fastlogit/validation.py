@@ -251,9 +251,7 @@ def check_class_offset(
 def check_l2_reg(name: str, l2_reg: Any, n_features: int) -> float | np.ndarray[Any, Any]:
     """Return the L2 strength, or one for each column, as float64."""
     if np.ndim(l2_reg) == 0:
-        return check_number(
-            name, l2_reg[()] if isinstance(l2_reg, np.ndarray) else l2_reg, low=0.0
-        )
+        return check_number(name, l2_reg[()] if isinstance(l2_reg, np.ndarray) else l2_reg, low=0.0)
     strengths = _finite_floats(name, l2_reg)
     if strengths.shape != (n_features,):
         raise ValueError(

@@ -44,7 +44,7 @@ ROOMS: dict[str, set[str]] = {
         "design", "fitting", "prediction", "progress", "result", "threads", "validation",
         "numpy", "sklearn",
     },
-    "grid": {"validation", "fitting", "result", "numpy", "sklearn"},
+    "grid": {"validation", "fitting", "objective", "solvers", "result", "numpy", "sklearn"},
     "path": {"validation", "grid", "result", "numpy"},
     "folds": {"grid", "numpy"},
     "scoring": {"elementwise", "estimator", "grid", "prediction", "numpy", "sklearn"},

@@ -427,9 +427,7 @@ def linear_residual(raw: Any, at: int, count: int, cost_out: Any) -> None:
 
 
 @kernel
-def add_offset(
-    offset: Any, group: int, first: int, raw_out: Any, at: int, count: int
-) -> None:
+def add_offset(offset: Any, group: int, first: int, raw_out: Any, at: int, count: int) -> None:
     """Add the fixed part of the raw predictions of a block."""
     for row in range(count):
         raw_out[at + row] += offset[group, first + row]
