@@ -284,7 +284,7 @@ class Objective:
         return self.loss_hessian(curvature, model)[None]
 
     def class_weights(self, curvature: Any) -> Any:
-        """Return what each row adds to the Hessian of each output, (n_models, n_classes, n_samples)."""
+        """Return what bends each output, (n_models, n_classes, n_samples)."""
         return curvature[:, None]
 
     def mean_hessian(self, curvature: Any) -> Any:

@@ -91,17 +91,15 @@ def newton_cg(
 
 def _by_diagonal(part: Objective, curvature: Any, active: Any) -> Precondition:
     diagonal = part.diagonal(curvature)
-    return lambda models, vectors: part.centred(
-        vectors / diagonal[np.searchsorted(active, models)]
-    )
+    return lambda models, vectors: part.centred(vectors / diagonal[np.searchsorted(active, models)])
 
 
 class _Equation:
     """The Newton equation H d = -g of some models, and how exactly it is wanted."""
 
     def __init__(
-        self, part: Objective, curvature: Any, models: Any, precondition: Precondition, is_last: Any,
-        wanted: Any,
+        self, part: Objective, curvature: Any, models: Any, precondition: Precondition,
+        is_last: Any, wanted: Any,
     ) -> None:  # fmt: skip
         self.part = part
         self.curvature = curvature
