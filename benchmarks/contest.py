@@ -63,8 +63,8 @@ class Standing:
     note: str = ""
     others: float = 0.0
     fastest: float | None = None
-    # Seconds after which it was stopped, without having come near enough.
-    passed: float | None = None
+    # Seconds of its longest attempt, none of which came near enough; it may have been stopped.
+    not_enough: float | None = None
 
 
 @dataclass(frozen=True)
@@ -155,12 +155,12 @@ def enter(name: str, folder: Path, C: float, judge: Judge, rules: Rules) -> Stan
 
 def _climb(worker: Worker, name: str, version: str, judge: Judge, rules: Rules) -> Standing:
     best, note, spent, came_to = np.inf, "", 0.0, "nothing"
-    why, passed = "", None
+    why, not_enough = "", 0.0
     for tol in peers.find(name).ladder:
         try:
             found = worker.fit(tol, rules.limit)
         except TooSlowError:
-            why, passed = f"stopped after {rules.limit:g} s at tol={tol:g}", rules.limit
+            why, not_enough = f"stopped after {rules.limit:g} s at tol={tol:g}", rules.limit
             break
         except FailedError as error:
             why = f"{error} at tol={tol:g}"
@@ -173,10 +173,11 @@ def _climb(worker: Worker, name: str, version: str, judge: Judge, rules: Rules) 
         if gap < best:
             best, came_to = gap, f"{gap:.1e} in {found['seconds']:.3g} s at tol={tol:g}"
         spent += found["seconds"]
+        not_enough = max(not_enough, found["seconds"])
         if spent > LADDER_LIMIT * rules.limit:
             break
     note = "; ".join(filter(None, [f"reached {came_to}", why, note]))
-    return Standing(name, version, None, 0.0, best, note, passed=passed)
+    return Standing(name, version, None, 0.0, best, note, not_enough=not_enough or None)
 
 
 def judged(judge: Judge, path: str) -> float:

@@ -161,10 +161,10 @@ def _contest(
     np.save(folder / "X.npy", workload.X)
     np.save(folder / "y.npy", workload.y)
     rules = Rules(run.peers_python, run.threads, run.limit, GOALS[row].accuracy)
-    return contest.contest(list(peers.PEERS), folder, workload.C, judge, rules, _say)
+    return contest.contest(list(peers.PEERS), folder, workload.C, judge, rules, say)
 
 
-def _say(standing: Standing) -> None:
+def say(standing: Standing) -> None:
     outcome = standing.note if standing.seconds is None else short_seconds(standing.seconds)
     print(f"#   {standing.peer}: {outcome}", file=sys.stderr, flush=True)
 
@@ -185,21 +185,21 @@ def _timed(
     if best is None or best.seconds > contest.LONG:
         times = interleaved(calls, repeat, pause)
         return times if best is None else {**times, best.peer: best.seconds}
-    return in_turns(calls, best, folder, workload.C, run, repeat, pause)
+    rules = Rules(run.peers_python, run.threads, run.limit)
+    return in_turns(calls, best, folder, workload.C, rules, repeat, pause)
 
 
 def in_turns(
-    calls: dict[str, Callable[[], Any]], best: Standing, folder: Path, C: float, run: Run,
+    calls: dict[str, Callable[[], Any]], best: Standing, folder: Path, C: float, rules: Rules,
     repeat: int, pause: float,
 ) -> dict[str, float]:  # fmt: skip
     """Median seconds of the calls and of a peer's fits in a process of its own, taking turns."""
-    rules = Rules(run.peers_python, run.threads, run.limit)
     with contest.Worker(best.peer, folder, C, rules) as worker:
         worker.receive(contest.STARTING)
         inside: list[float] = []
 
         def peer_call() -> None:
-            inside.append(worker.fit(best.tol, contest.LADDER_LIMIT * run.limit)["seconds"])
+            inside.append(worker.fit(best.tol, contest.LADDER_LIMIT * rules.limit)["seconds"])
 
         peer_call()
         inside.clear()
@@ -529,23 +529,30 @@ def main(arguments: list[str] | None = None) -> None:
     add("--table", action="store_true", help="measure nothing, print the table of --json")
     add("--readme", type=Path, help=f"write the table there, between {BEGIN} and {END}")
     options = parser.parse_args(arguments)
-    content = _content(parser, options)
-    section = table(content)
+    section = table(_content(parser, options))
     print(section)
     if options.readme:
         text = replaced(options.readme.read_text("utf-8"), section)
         options.readme.write_text(text, "utf-8")
 
 
-def _content(parser: argparse.ArgumentParser, options: argparse.Namespace) -> dict[str, Any]:
-    """Measure, or read what was measured before."""
+def earlier(parser: argparse.ArgumentParser, options: argparse.Namespace) -> dict[str, Any] | None:
+    """Read what was measured before, if that is asked for; refuse contradictory options."""
     if options.table:
         if not options.json:
             parser.error("--table needs --json")
-        earlier: dict[str, Any] = json.loads(options.json.read_text("utf-8"))
-        return earlier
+        content: dict[str, Any] = json.loads(options.json.read_text("utf-8"))
+        return content
     if options.quick and (options.json or options.readme):
         parser.error("figures of small shapes are not worth keeping: --quick alone")
+    return None
+
+
+def _content(parser: argparse.ArgumentParser, options: argparse.Namespace) -> dict[str, Any]:
+    """Measure, or read what was measured before."""
+    before = earlier(parser, options)
+    if before is not None:
+        return before
     if bool(options.peers_python) == options.no_peers:
         parser.error("say --peers-python PATH or --no-peers")
     run = Run(

@@ -80,9 +80,7 @@ def fit_sklearn(
     return model.coef_[0], model.intercept_[0]
 
 
-def fit_softmax(
-    X: np.ndarray, y: np.ndarray, C: float, tol: float, solver: str
-) -> tuple[Any, Any]:
+def fit_softmax(X: np.ndarray, y: np.ndarray, C: float, tol: float, solver: str) -> tuple[Any, Any]:
     """Softmax of all classes (scikit-learn's default for more than two)."""
     from sklearn.linear_model import LogisticRegression
 
@@ -306,6 +304,12 @@ CV_PEERS: dict[str, Peer] = {
     for solver in ("newton-cholesky", "lbfgs", "newton-cg")
     for by_fold, text in ((False, ""), (True, " in processes"))
 }
+
+
+def cv_peers(*solvers: str) -> dict[str, Peer]:
+    """Return those that use one of the solvers, in their order."""
+    names = [name for solver in solvers for name in CV_PEERS if f" {solver}, " in name]
+    return {name: CV_PEERS[name] for name in names}
 
 
 def find(name: str) -> Peer:

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from .problems import BLOCK_BYTES, make_problem, tumours
+from .problems import digits as digits_8x8
 
 # Standard deviation of the raw predictions: the model that drew y is right for 80 % of the rows.
 SIGNAL = 2.2
@@ -132,9 +133,7 @@ def standardised(workload: Workload) -> Workload:
 
 def small_digits(source: Source) -> Workload:
     """The 1,797 digits of 8 x 8 pixels that come with scikit-learn."""
-    from sklearn.datasets import load_digits
-
-    X, y = load_digits(return_X_y=True)
+    X, y = digits_8x8()
     n_samples = source.rows(len(X), 200)
     return Workload(X[:n_samples], y[:n_samples], 1.0, "digits of 8 x 8 pixels")
 
