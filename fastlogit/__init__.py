@@ -8,6 +8,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from .batches import BatchSource
     from .displays import (
         CoefficientsDisplay,
         ConvergenceDisplay,
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from .estimator import LogisticRegression
     from .fitting import fit, gradient_descent
     from .functional import cost, cost_gradient
+    from .leverage import LeaveOneOut, leave_one_out
     from .model_selection import LogisticRegressionCV
     from .path import PathResult, logistic_path
     from .prediction import predict, predict_proba, raw_prediction
@@ -27,11 +29,13 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 __all__ = [
+    "BatchSource",
     "CVScoreDisplay",
     "CoefficientsDisplay",
     "ConvergenceDisplay",
     "DivergenceError",
     "FitResult",
+    "LeaveOneOut",
     "LogisticRegression",
     "LogisticRegressionCV",
     "PathResult",
@@ -42,6 +46,7 @@ __all__ = [
     "cost_gradient",
     "fit",
     "gradient_descent",
+    "leave_one_out",
     "log1p_exp",
     "log_sigmoid",
     "logistic_path",
@@ -53,11 +58,13 @@ __all__ = [
 ]
 
 _HOME = {
+    "BatchSource": "batches",
     "CVScoreDisplay": "displays",
     "CoefficientsDisplay": "displays",
     "ConvergenceDisplay": "displays",
     "DivergenceError": "errors",
     "FitResult": "result",
+    "LeaveOneOut": "leverage",
     "LogisticRegression": "estimator",
     "LogisticRegressionCV": "model_selection",
     "PathResult": "path",
@@ -68,6 +75,7 @@ _HOME = {
     "cost_gradient": "functional",
     "fit": "fitting",
     "gradient_descent": "fitting",
+    "leave_one_out": "leverage",
     "log1p_exp": "elementwise",
     "log_sigmoid": "elementwise",
     "logistic_path": "path",

@@ -13,6 +13,7 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 
 from . import validation
+from .batches import first_look
 from .errors import DivergenceError, SeparationWarning
 from .multinomial import Multinomial
 from .objective import Objective
@@ -71,7 +72,7 @@ class Strengths(NamedTuple):
 
 def fit(
     X: Any,
-    y: Any,
+    y: Any = None,
     *,
     C: float | None = None,
     l2_reg: Any = None,
@@ -98,9 +99,10 @@ def fit(
     ----------
     X : array-like of shape (n_samples, n_features)
         Real numbers, finite; read in place, never copied or changed. A `numpy.memmap`, or anything
-        else that has a shape, a dtype and slices of rows (h5py, zarr), is streamed block by block.
+        else that has a shape, a dtype and slices of rows (h5py, zarr), is streamed block by block;
+        so are the batches of a `BatchSource`.
     y : array-like of shape (n_samples,)
-        Class labels: numbers, booleans or strings.
+        Class labels: numbers, booleans or strings. Left out with a `BatchSource`.
     C : float > 0, optional
         Inverse strength of the L2 penalty as in scikit-learn: the fit minimises
         ``C * sum(loss) + sum(coef**2) / 2``. Infinity is no penalty.
@@ -285,7 +287,9 @@ def gradient_descent(
     )
     standardize = _check_standardize(standardize)
     strengths = Strengths(None, l2_reg, None)
-    problem = check_problem(X, y, strengths, "ovr", sample_weight, offset, intercept, start, n_threads)
+    problem = check_problem(
+        X, y, strengths, "ovr", sample_weight, offset, intercept, start, n_threads
+    )
     _standardize(problem, standardize)
     stride = stride_of(problem.objective)
     outcome = descend(problem.objective, _start(problem), options, began, stride)
@@ -325,6 +329,7 @@ def check_problem(
     intercept: Any, start: Any, n_threads: int | None,
 ) -> Problem:  # fmt: skip
     """Check everything that the user gave, before any work."""
+    X, y, sample_weight = first_look(X, y, sample_weight)
     design = open_design(X, n_threads)
     n_samples, n_features = design.shape
     classes, codes = validation.encode_labels(y, n_samples)
@@ -339,9 +344,7 @@ def check_problem(
         _l2_reg(strengths, weights, n_samples, n_features),
         validation.check_class_offset(offset, n_samples, n_outputs, is_softmax), fixed is None,
     )  # fmt: skip
-    objective = (
-        Multinomial(*common, n_classes=classes.size) if is_softmax else Objective(*common)
-    )
+    objective = Multinomial(*common, n_classes=classes.size) if is_softmax else Objective(*common)
     begin = None if start is None else _check_start(start, classes, n_features)
     return Problem(objective, classes, begin, fixed, validation.feature_names(X), multi_class)
 
@@ -359,8 +362,10 @@ def _l2_reg(strengths: Strengths, weights: Any, n_samples: int, n_features: int)
     if strengths.factor is not None:
         factor = validation.check_l2_reg("penalty_factor", strengths.factor, n_features)
         l2_reg = l2_reg * np.broadcast_to(factor, n_features)
-    return l2_reg if np.ndim(l2_reg) == 0 else np.broadcast_to(
-        l2_reg, (*np.shape(l2_reg)[:-1], n_features)
+    return (
+        l2_reg
+        if np.ndim(l2_reg) == 0
+        else np.broadcast_to(l2_reg, (*np.shape(l2_reg)[:-1], n_features))
     )
 
 

@@ -277,7 +277,7 @@ class _Grid:
             return 1
         numbers = self.n_folds * self.pooled.n_outputs * n_samples
         room = max(FEW_NUMBERS, CURVATURE_SHARE * n_samples * n_features)
-        return min(self.Cs.size, int(np.ceil(numbers / room)))
+        return int(min(self.Cs.size, np.ceil(numbers / room)))
 
     def _solve_part(
         self, part: Any, theta: Any, solver: str, limits: Limits, began: float

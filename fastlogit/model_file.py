@@ -4,8 +4,8 @@ The file is an uncompressed .npz (a zip of plain arrays) that is read with ``all
 loading it can run no code, whoever wrote it.  Arrays come back exact to the bit, and the zip's
 checksums tell a damaged file from a whole one.
 
-Arrays in it: ``coef``, ``intercept``, ``classes``, ``history``, ``feature_names`` and ``meta``,
-a JSON text with everything else.
+Arrays in it: ``coef``, ``intercept``, ``classes``, ``history``, ``feature_names``, since format 2
+``l2_reg``, ``passes``, ``times`` and ``bounds``, and ``meta``, a JSON text with everything else.
 """
 
 from __future__ import annotations
@@ -26,9 +26,11 @@ from numpy.typing import NDArray
 from fastlogit.result import FitResult
 
 FORMAT = "fastlogit model"
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 
 _ARRAYS = ("coef", "intercept", "classes", "history")
+# Arrays that a file of format 1 does not have.
+_LATER = ("l2_reg", "passes", "times", "bounds")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -72,7 +74,8 @@ def save_model(model: Model, path: str | Path) -> None:
         If the file cannot be written.
     """
     path = Path(path)
-    arrays = {name: np.asarray(getattr(model.result, name)) for name in _ARRAYS}
+    present = [name for name in _LATER if getattr(model.result, name) is not None]
+    arrays = {name: np.asarray(getattr(model.result, name)) for name in (*_ARRAYS, *present)}
     arrays["feature_names"] = np.array(model.feature_names, dtype=np.str_)
     arrays["meta"] = np.array(json.dumps(_meta(model)))
     # A reader, or a second writer, never sees half a file.
@@ -92,7 +95,7 @@ def _meta(model: Model) -> dict[str, Any]:
     result = {
         field.name: _plain(getattr(model.result, field.name))
         for field in dataclasses.fields(model.result)
-        if field.name not in _ARRAYS
+        if field.name not in (*_ARRAYS, *_LATER)
     }
     return {
         "format": FORMAT,
@@ -191,6 +194,7 @@ def _build(path: Path, arrays: Mapping[str, NDArray[Any]], meta: Mapping[str, An
     try:
         names = tuple(str(name) for name in arrays["feature_names"])
         fields: dict[str, Any] = {name: arrays[name] for name in _ARRAYS}
+        fields |= {name: arrays[name] for name in _LATER if name in arrays}
         _check_shapes(names, fields)
         if fields["intercept"].ndim == 0:
             fields["intercept"] = fields["intercept"].item()

@@ -35,6 +35,8 @@ from .scoring import score_grid
 __all__ = ["LogisticRegressionCV"]
 
 
+# Scores do not tell apart fits that are nearer their optimum than this.
+TOLERANCE_TO_CHOOSE = 1e-8
 # What is left of a time limit that has passed: the last fit still gives the point it starts from.
 NO_TIME = 1e-9
 
@@ -45,7 +47,7 @@ class LogisticRegressionCV(LogisticRegression):
     The parameters, attributes and methods are those of scikit-learn's class of the same name
     (version 1.9), with the same meaning and the same warnings; what differs is said below. All
     folds and all C are fitted together: a fold is a weight for each row, so that no row of X is
-    copied for it, and every fit is proven to be within `tol` of its optimum.
+    copied for it, and every fit is proven to be near its optimum.
 
     Works with scikit-learn 1.6 and later.
 
@@ -69,7 +71,8 @@ class LogisticRegressionCV(LogisticRegression):
     solver : str, default "auto"
         As for `LogisticRegression`.
     tol : float >= 0, default 1e-12
-        Bound on (cost - optimum) / optimum that each fit is proven to have.
+        Bound on (cost - optimum) / optimum that the result is proven to have. The fits of the folds,
+        which with ``refit=True`` serve to choose C alone, are proven to 1e-8 where `tol` is less.
     max_iter : int >= 1, default 1000
     class_weight : dict or "balanced", default None
         Weights of the classes, which multiply `sample_weight`. "balanced" looks at all rows, those
@@ -264,7 +267,7 @@ class LogisticRegressionCV(LogisticRegression):
         classes, codes = validation.encode_labels(y, X.shape[0])
         self.classes_ = _labels_like(y, classes)
         weights = self._weights(y, sample_weight, X.shape[0])
-        if sample_weight is not None and np.ndim(sample_weight) == 0:
+        if sample_weight is not None and np.asarray(sample_weight).ndim == 0:
             sample_weight = np.full(X.shape[0], sample_weight)
         routed = self._routed(sample_weight, params)
         splits = list(check_cv(self.cv, y, classifier=True).split(X, y, **routed.splitter.split))
@@ -275,10 +278,11 @@ class LogisticRegressionCV(LogisticRegression):
         if penalty_factor is not None:
             options["penalty_factor"] = penalty_factor
         try:
+            tol = max(self.tol, TOLERANCE_TO_CHOOSE) if self.refit else self.tol
             grid, complete = fit_folds(
                 X, codes, self.classes_, Cs, weights_of_folds(splits, X.shape[0]), weights,
                 multi_class=self.multi_class, fit_intercept=self.fit_intercept,
-                time_limit=self.time_limit, **options,
+                time_limit=self.time_limit, **(options | {"tol": tol}),
             )  # fmt: skip
         except ValueError:
             self._name_bad_column(X)

@@ -39,8 +39,8 @@ class Multinomial(Objective):
             # A class without rows has no finite logarithm: half a row stands for it.
             intercepts[output] = np.log(max(count, 0.5))
         theta = np.zeros((self.n_models, self.n_classes, self.design.shape[1] + 1))
-        intercepts = intercepts.reshape(self.n_models, self.n_classes)
-        theta[:, :, -1] = intercepts - intercepts.mean(axis=1, keepdims=True)
+        levels = intercepts.reshape(self.n_models, self.n_classes)
+        theta[:, :, -1] = levels - levels.mean(axis=1, keepdims=True)
         return theta.reshape(self.n_models, -1)
 
     def product_targets(self, curvature: Any) -> Targets:

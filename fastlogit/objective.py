@@ -197,7 +197,7 @@ class Objective:
             key = (group, int(targets.positive[model]), int(targets.weight_set[model]))
             if key not in known:
                 codes, weights = targets.codes[group] == key[1], self.weights_of(model)
-                count = np.count_nonzero(codes) if weights is None else weights @ codes
+                count = np.count_nonzero(codes) if weights is None else weights[codes].sum()
                 share = float(count) / float(targets.total_weight[model])
                 known[key] = np.log(share) - np.log1p(-share)
             theta[model, -1] = known[key]
@@ -284,7 +284,7 @@ class Objective:
         return self.loss_hessian(curvature, model)[None]
 
     def class_weights(self, curvature: Any) -> Any:
-        """Return what each row adds to the Hessian of each output, (n_models, n_classes, n_samples)."""
+        """Return what bends each output, (n_models, n_classes, n_samples)."""
         return curvature[:, None]
 
     def mean_hessian(self, curvature: Any) -> Any:

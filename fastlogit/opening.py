@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from . import threads, validation
+from .design.batched import BatchRows
 from .design.dense import DenseDesign
 from .design.streamed import SLICE_BYTES, SlicedDesign, StreamedDesign, is_streamable
 
@@ -21,7 +22,10 @@ def open_design(X: Any, n_threads: int | None) -> DenseDesign:
     """
     threads.thread_count(n_threads)
     if is_streamable(X):
-        return StreamedDesign(validation.check_source(X), n_threads=n_threads)
+        design = StreamedDesign(validation.check_source(X), n_threads=n_threads)
+        if isinstance(X, BatchRows):
+            design.counter.rows = X.shape[0]  # the epoch that found out how many there are
+        return design
     array = validation.check_features(X)
     if array.nbytes > 2.0 * SLICE_BYTES:
         return SlicedDesign(array, n_threads=n_threads)

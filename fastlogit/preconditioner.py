@@ -41,11 +41,11 @@ def sample_size(objective: Objective) -> int:
     n_samples, n_features = objective.design.shape
     if n_features + 1 <= DENSE_COLUMNS:
         wanted = max(LEAST_ROWS, ROWS_PER_COLUMN * (n_features + 1))
-        return min(wanted, n_samples)
+        return int(min(wanted, n_samples))
     room = max(FEW_NUMBERS, SHARE * n_samples * n_features)
     fit = int(room / (objective.n_outputs * n_features))
     wanted = min(max(LEAST_ROWS, n_features // 4), MOST_ROWS, fit, n_samples)
-    return max(UNROLL, wanted // UNROLL * UNROLL)
+    return int(max(UNROLL, wanted // UNROLL * UNROLL))
 
 
 class SampledHessians:

@@ -84,9 +84,10 @@ def predict_proba(
     TypeError, ValueError
         If an argument has the wrong type, shape or value.
     """
-    if np.ndim(coef) == 2 and validation.check_option(
-        "multi_class", multi_class, MULTI_CLASS
-    ) == "ovr":
+    if (
+        np.ndim(coef) == 2
+        and validation.check_option("multi_class", multi_class, MULTI_CLASS) == "ovr"
+    ):
         raw = raw_prediction(X, coef, intercept, offset=offset, n_threads=n_threads)
         return sigmoid(raw, out=raw, n_threads=n_threads)
     return class_proba(X, coef, intercept, multi_class, offset=offset, n_threads=n_threads)

@@ -40,15 +40,17 @@ LEVEL = 1e-12
 class _Bend:
     """What bends at a point: row curvatures, and the intercepts' part of their sum."""
 
-    def __init__(self, part: Objective, theta: Any) -> None:
+    def __init__(self, part: Objective, theta: Any, curvature: Any) -> None:
         self.part = part
         self.theta = theta
-        self.curvature = part.curvature(theta[None])
+        self.curvature = part.curvature(theta[None]) if curvature is None else curvature
         shares = self.curvature.reshape(part.n_classes, -1)
         weight = shares.sum(axis=0)
         inverse = np.divide(1.0, weight, out=np.zeros_like(weight), where=weight > 0.0)
         total = part.targets.total_weight[0]
-        intercepts = np.diag(shares.sum(axis=1)) - (shares * inverse) @ shares.T
+        # Not by BLAS, whose threads then keep the cores busy for a while.
+        products = np.einsum("kn,jn->kj", shares * inverse, shares)
+        intercepts = np.diag(shares.sum(axis=1)) - products
         self.trace = float(np.trace(intercepts)) / total
         self.inverse = np.linalg.pinv(intercepts / total, rcond=LEVEL, hermitian=True)
 
@@ -106,6 +108,16 @@ class SoftmaxCertificate:
         self._references: dict[int, _Reference] = {}
         self._parts: dict[int, Objective] = {}
         self._largest: dict[bytes, float] = {}
+        self._known: tuple[Any, Any] | None = None
+
+    def know(self, theta: Any, curvature: Any) -> None:
+        """Take the row curvatures of all models at a point, which a proof there may need."""
+        self._known = theta, curvature
+
+    def _known_curvature(self, model: int, theta: Any) -> Any:
+        if self._known is None or not np.array_equal(self._known[0][model], theta):
+            return None
+        return self._known[1][model : model + 1]
 
     def provide(self, model: int, theta: Any, curvature: Any) -> _Reference:
         """Take row curvatures at a point; return the Hessian there."""
@@ -130,7 +142,7 @@ class SoftmaxCertificate:
         if gain <= wanted or at_once:
             return gain
         if is_penalized:
-            bend = _Bend(part, theta)
+            bend = _Bend(part, theta, self._known_curvature(model, theta))
             radius = bend.radius(self._largest_row(part, scale))
             decrement = np.sqrt(bend.squared_norm(gradient[None], scale))
             gain = min(gain, float(gain_bound(decrement, radius)))
@@ -163,7 +175,7 @@ class SoftmaxCertificate:
         radius = swell * reference.radius(self._largest_row(part, ones))
         scale = self._scale(part)
         if decrement * radius >= 0.1 and np.isfinite(scale).all() and not at_once:
-            bend = _Bend(part, theta)
+            bend = _Bend(part, theta, self._known_curvature(model, theta))
             radius = min(radius, swell * bend.radius(self._largest_row(part, scale)))
         return float(gain_bound(decrement, radius))
 

@@ -30,6 +30,7 @@ __all__ = [
     "check_weights",
     "check_weights_of_models",
     "check_whole",
+    "encode_known_labels",
     "encode_labels",
     "feature_names",
 ]
@@ -67,7 +68,8 @@ def check_source(source: Any) -> Any:
 
 def feature_names(X: Any) -> list[str] | None:
     """Return the column names of a data frame, or None."""
-    columns = getattr(X, "columns", None)
+    # A pyarrow table's columns are the data themselves.
+    columns = getattr(X, "column_names", getattr(X, "columns", None))
     if columns is None or callable(columns):
         return None
     return [str(name) for name in columns]
@@ -117,6 +119,25 @@ def encode_labels(y: Any, n_samples: int) -> tuple[np.ndarray[Any, Any], np.ndar
         codes[start : start + CHUNK_ROWS] = np.searchsorted(classes, part)
     codes.flags.writeable = False
     return classes, codes
+
+
+def encode_known_labels(y: Any, n_samples: int, classes: Any) -> np.ndarray[Any, Any]:
+    """Return each row's class as uint8 (int32 above 256), for labels among sorted `classes`."""
+    labels = _check_target_vector(y, n_samples)
+    is_text = [part.dtype.kind in "UST" for part in (labels, classes)]
+    if is_text[0] != is_text[1]:
+        raise TypeError(f"y has dtype {labels.dtype}, but the classes have {classes.dtype}")
+    places = np.minimum(np.searchsorted(classes, labels), classes.size - 1)
+    known = classes[places] == labels
+    if not known.all():
+        row = int(np.argmin(known))
+        raise ValueError(
+            f"y contains {_show(labels[row])} (row {row}), which is not among the classes "
+            f"{classes[:10].tolist()}"
+        )
+    codes: np.ndarray[Any, Any] = places.astype(np.uint8 if classes.size <= 256 else np.int32)
+    codes.flags.writeable = False
+    return codes
 
 
 def check_targets01(y: Any, n_samples: int) -> np.ndarray[Any, Any]:
@@ -251,9 +272,7 @@ def check_class_offset(
 def check_l2_reg(name: str, l2_reg: Any, n_features: int) -> float | np.ndarray[Any, Any]:
     """Return the L2 strength, or one for each column, as float64."""
     if np.ndim(l2_reg) == 0:
-        return check_number(
-            name, l2_reg[()] if isinstance(l2_reg, np.ndarray) else l2_reg, low=0.0
-        )
+        return check_number(name, l2_reg[()] if isinstance(l2_reg, np.ndarray) else l2_reg, low=0.0)
     strengths = _finite_floats(name, l2_reg)
     if strengths.shape != (n_features,):
         raise ValueError(

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from sklearn.datasets import dump_svmlight_file, load_breast_cancer, load_iris
 from sklearn.exceptions import ConvergenceWarning
+from sklearn.linear_model import LogisticRegression
 from typer.testing import CliRunner
 
 import fastlogit
@@ -648,3 +649,18 @@ def test_ctrl_c_during_a_real_fit(monkeypatch):
     assert errors.endswith(b"interrupted; nothing was written\n"), errors
     assert output == b""
     assert not Path("big.model.npz").exists()
+
+
+def test_softmax_from_the_command_line(irises):
+    fitted = "fit", irises, "--target", "kind", "--C", "1", "--multi-class"
+    assert "suboptimality: at most" in succeed(*fitted, "multinomial")
+    assert succeed("predict", "irises.model.npz", irises, "--proba", "--out", "p.npz") == ""
+    kinds = ["setosa", "versicolor", "virginica"]
+    with np.load("p.npz") as file:
+        proba = np.column_stack([file[f"proba_{kind}"] for kind in kinds])
+    np.testing.assert_allclose(proba.sum(axis=1), 1.0, rtol=1e-12)
+    table = io.read_table(irises)
+    X = io.features(table, [name for name in table.names if name != "kind"])
+    peer = LogisticRegression(C=1.0, solver="newton-cholesky", tol=1e-10)
+    np.testing.assert_allclose(proba, peer.fit(X, KINDS).predict_proba(X), atol=1e-5)
+    assert "multi_class" in fail(2, *fitted, "softmax")

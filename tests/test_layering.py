@@ -14,8 +14,8 @@ SOURCES = sorted(PACKAGE.rglob("*.py"))
 ROOMS: dict[str, set[str]] = {
     # For type checkers only; test_package.py shows that the import loads nothing.
     "__init__": {
-        "displays", "elementwise", "errors", "estimator", "fitting", "functional",
-        "model_selection", "path", "prediction", "result",
+        "batches", "displays", "elementwise", "errors", "estimator", "fitting", "functional",
+        "leverage", "model_selection", "path", "prediction", "result",
     },
     "kernels": {"numba", "llvmlite", "numpy"},
     "reference": {"numpy"},
@@ -29,6 +29,14 @@ ROOMS: dict[str, set[str]] = {
     "certificate": {"objective", "hessian", "numpy"},
     "separation": {"objective", "numpy", "scipy"},
     "opening": {"validation", "threads", "design"},
+    "batches": {"validation", "design", "numpy"},
+    "online": {
+        "validation", "opening", "design", "objective", "multinomial", "hessian", "numpy",
+    },
+    "leverage": {
+        "validation", "opening", "design", "objective", "multinomial", "hessian", "elementwise",
+        "result", "numpy",
+    },
     "prediction": {"validation", "opening", "elementwise", "numpy"},
     "result": {"prediction", "numpy"},
     "errors": {"result"},
@@ -38,13 +46,14 @@ ROOMS: dict[str, set[str]] = {
     "functional": {"validation", "opening", "objective", "numpy"},
     "fitting": {
         "validation", "opening", "objective", "solvers", "result", "errors", "numpy", "sklearn",
+        "batches",
     },
     "progress": {"result", "sklearn"},
     "estimator": {
         "design", "fitting", "prediction", "progress", "result", "threads", "validation",
         "numpy", "sklearn",
     },
-    "grid": {"validation", "fitting", "result", "numpy", "sklearn"},
+    "grid": {"validation", "fitting", "objective", "solvers", "result", "numpy", "sklearn"},
     "path": {"validation", "grid", "result", "numpy"},
     "folds": {"grid", "numpy"},
     "scoring": {"elementwise", "estimator", "grid", "prediction", "numpy", "sklearn"},

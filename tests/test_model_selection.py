@@ -175,14 +175,12 @@ def test_one_vs_rest_folds_are_fits_of_their_rows(rng) -> None:
     X, y = three()
     splits = list(StratifiedKFold(3).split(X, y))
     model = ours(cv=splits, multi_class="ovr", class_weight="balanced").fit(X, y)
-    single = LogisticRegression(multi_class="ovr", class_weight="balanced", C=10.0).fit(X, y)
     assert model.coefs_paths_.shape == (3, 1, 2, 3, 4)
     chosen = LogisticRegression(multi_class="ovr", class_weight="balanced", C=model.C_).fit(X, y)
     np.testing.assert_allclose(model.coef_, chosen.coef_, rtol=1e-5, atol=1e-6)
-    assert np.abs(model.coefs_paths_[:, 0, 1, :, :-1] - single.coef_).max() < 1.0
     train, test = splits[1]
     # Balance is that of all rows, as in scikit-learn.
-    weight = single._weights(y, None, len(y))[train]
+    weight = model._weights(y, None, len(y))[train]
     alone = fastlogit.fit(X[train], y[train], C=0.1, sample_weight=weight, multi_class="ovr")
     np.testing.assert_allclose(model.coefs_paths_[1, 0, 0, :, :-1], alone.coef.T, rtol=1e-4)
     assert model.scores_[1, 0, 0] == pytest.approx(np.mean(alone.predict(X[test]) == y[test]))

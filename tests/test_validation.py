@@ -218,3 +218,28 @@ def test_options() -> None:
         validation.check_option("solver", "Newton", ["auto", "newton"])
     with pytest.raises(ValueError, match="got 3"):
         validation.check_option("solver", 3, ["auto", "newton"])
+
+
+@pytest.mark.parametrize(
+    ("classes", "labels"),
+    [([0, 1, 4], [4.0, 0.0, 1.0]), (["a", "bb", "c"], ["c", "a", "bb"]), ([False, True], [1, 0])],
+)
+def test_labels_among_known_classes(classes, labels) -> None:
+    codes = validation.encode_known_labels(labels, len(labels), np.array(classes))
+    assert codes.dtype == np.uint8
+    assert not codes.flags.writeable
+    assert [classes[code] for code in codes] == labels
+    many = validation.encode_known_labels([299, 0], 2, np.arange(300))
+    assert many.dtype == np.int32
+
+
+@pytest.mark.parametrize("unknown", [-1.0, 2.0, 9.0])
+def test_a_label_that_is_not_among_them_is_named(unknown) -> None:
+    text = rf"y contains {unknown} \(row 1\), which is not among the classes \[0, 1, 4\]"
+    with pytest.raises(ValueError, match=text):
+        validation.encode_known_labels([4.0, unknown], 2, np.array([0, 1, 4]))
+
+
+def test_text_is_no_number() -> None:
+    with pytest.raises(TypeError, match="y has dtype <U1, but the classes have int64"):
+        validation.encode_known_labels(["0", "1"], 2, np.array([0, 1]))

@@ -99,6 +99,9 @@ def fit(
     solver: Annotated[
         str, typer.Option(help="auto, lbfgs, newton, newton-cg or gradient_descent.")
     ] = "auto",
+    multi_class: Annotated[
+        str, typer.Option(help="More than two classes: ovr (one-vs-all) or multinomial (softmax).")
+    ] = "ovr",
     tol: Annotated[
         float | None,
         typer.Option(
@@ -158,7 +161,7 @@ def fit(
         "momentum": momentum,
         "standardize": standardize,
     }
-    options: dict[str, Any] = {"solver": solver}
+    options: dict[str, Any] = {"solver": solver, "multi_class": multi_class}
     options |= {name: value for name, value in given.items() if value is not None}
     sample_weight = io.numbers(table, weights, "weights") if weights else None
     X = io.features(table, names)

@@ -204,9 +204,7 @@ class DenseDesign:
         self.counter.rows += self.shape[0]
         return raw
 
-    def hypotheses(
-        self, coef: Any, intercept: Any, offset: Any, kind: int, out: Any
-    ) -> bool:
+    def hypotheses(self, coef: Any, intercept: Any, offset: Any, kind: int, out: Any) -> bool:
         """Write what `coef` (n_models, n_features) says about each row of X as it is: one pass.
 
         `kind` is one of `kernels.hypotheses`, `out` of the shape that it asks for. Returns whether

@@ -225,9 +225,7 @@ class StreamedDesign(DenseDesign):
         self._for_each_block(predict)
         return raw
 
-    def hypotheses(
-        self, coef: Any, intercept: Any, offset: Any, kind: int, out: Any
-    ) -> bool:
+    def hypotheses(self, coef: Any, intercept: Any, offset: Any, kind: int, out: Any) -> bool:
         """Write what `coef` (n_models, n_features) says about each row of X as it is: one pass."""
         finite = True
 

@@ -173,9 +173,7 @@ def move(state: Any, first: int, stop: int, step_size: float, accelerate: bool) 
 
 
 @kernel
-def descent_step(
-    state: Any, n_classes: int, step_size: float, accelerate: bool, tol: float
-) -> int:
+def descent_step(state: Any, n_classes: int, step_size: float, accelerate: bool, tol: float) -> int:
     """Update every model from the cost and gradient at its point; return how the descent goes.
 
     1. where the cost grew: after a gradient step alone the descent diverges, after momentum go

@@ -179,9 +179,7 @@ def write_one_vs_all(
 
 
 @kernel
-def normalize_logs(
-    raw: Any, block: int, n_models: int, row: int, is_log: bool, work: Any
-) -> None:
+def normalize_logs(raw: Any, block: int, n_models: int, row: int, is_log: bool, work: Any) -> None:
     """Normalise the hypotheses of a row from the logarithms of the sigmoids."""
     top, whole = -np.inf, 0.0
     for model in range(n_models):
@@ -280,9 +278,7 @@ _CHUNKS = {True: predict_direct, False: predict_gathered}
 def _hypotheses(direct: bool) -> Twins:
     predict = _CHUNKS[direct]
 
-    def hypotheses(
-        rows: Any, coef: Any, intercept: Any, offset: Any, kind: int, out: Any
-    ) -> float:
+    def hypotheses(rows: Any, coef: Any, intercept: Any, offset: Any, kind: int, out: Any) -> float:
         n_models, n_features = coef.shape
         packed = packed_width(n_features)
         width = n_features if direct else packed

@@ -22,8 +22,9 @@ UNROLL = 4
 
 
 @kernel
-def multiply_rows(rows: Any, first: int, n_rows: int, width: int, vector: Any, at: int, out: Any,
-                  to: int) -> None:
+def multiply_rows(
+    rows: Any, first: int, n_rows: int, width: int, vector: Any, at: int, out: Any, to: int
+) -> None:
     """Put the products of whole groups of four rows with a vector."""
     for row in range(0, n_rows, UNROLL):
         p0 = first + row * width
@@ -40,8 +41,9 @@ def multiply_rows(rows: Any, first: int, n_rows: int, width: int, vector: Any, a
 
 
 @kernel
-def add_rows(rows: Any, first: int, n_rows: int, width: int, factors: Any, at: int, out: Any
-             ) -> None:
+def add_rows(
+    rows: Any, first: int, n_rows: int, width: int, factors: Any, at: int, out: Any
+) -> None:
     """Add factor times row for whole groups of four rows."""
     for row in range(0, n_rows, UNROLL):
         p0 = first + row * width

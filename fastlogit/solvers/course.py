@@ -39,10 +39,9 @@ class Outcome:
 
     `reason` is "converged", "max_iter", "time_limit", "callback", "interrupted", "diverged",
     "rounding" (no further progress is possible in float64), "separable" or "not finite". `bound` is
-    the proven relative suboptimality of each model; `gradient` is in the units of X. `passes`, `times`
-    (seconds) and `bounds` go with `history`. `separated`
-    has for each model whose classes are separable the columns that do it, and whether one alone
-    does.
+    the proven relative suboptimality of each model; `gradient` is in the units of X. `passes`,
+    `times` (seconds) and `bounds` go with `history`. `separated` has for each model whose classes
+    are separable the columns that do it, and whether one alone does.
     """
 
     coef: Any

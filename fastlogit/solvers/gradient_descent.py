@@ -111,9 +111,9 @@ def _run(descent: Descent, options: Options, began: float, certified: bool) -> s
         elapsed = time.perf_counter() - began
         if options.time_limit is not None and elapsed >= options.time_limit:
             return "time_limit"
-        if options.callback is not None:
-            if options.callback(_progress(descent, elapsed)) is True:
-                return "callback"
+        callback = options.callback
+        if callback is not None and callback(_progress(descent, elapsed)) is True:
+            return "callback"
         burst = _next_burst(steps, seconds)
     return "max_iter"
 

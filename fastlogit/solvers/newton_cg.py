@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from ..objective import Objective
+from ..softmax_certificate import SoftmaxCertificate
 from .course import Point, Watch
 from .goal import Goal
 from .iteration import evaluate, iterate
@@ -65,6 +66,8 @@ def newton_cg(
         wanted = goal.tol * np.abs(here.cost[active])
         precondition = renewed or _by_diagonal(part, bent, active)
         size = np.einsum("ij,ij->i", gradient, precondition(active, gradient))
+        if isinstance(goal.certificate, SoftmaxCertificate):
+            goal.certificate.know(here.theta, curvature)
         goal.look(active, here.theta[active], here.cost[active], gradient, 0.5 * size)
         if renew is not None and is_stale() and not goal.met[active].all():
             renewed = precondition = renew(here.theta, curvature)
@@ -88,17 +91,15 @@ def newton_cg(
 
 def _by_diagonal(part: Objective, curvature: Any, active: Any) -> Precondition:
     diagonal = part.diagonal(curvature)
-    return lambda models, vectors: part.centred(
-        vectors / diagonal[np.searchsorted(active, models)]
-    )
+    return lambda models, vectors: part.centred(vectors / diagonal[np.searchsorted(active, models)])
 
 
 class _Equation:
     """The Newton equation H d = -g of some models, and how exactly it is wanted."""
 
     def __init__(
-        self, part: Objective, curvature: Any, models: Any, precondition: Precondition, is_last: Any,
-        wanted: Any,
+        self, part: Objective, curvature: Any, models: Any, precondition: Precondition,
+        is_last: Any, wanted: Any,
     ) -> None:  # fmt: skip
         self.part = part
         self.curvature = curvature

@@ -1,0 +1,194 @@
+"""Rows that come in batches from an iterator, read forwards, once in each pass."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, NamedTuple
+
+import numpy as np
+
+__all__ = ["Batch", "BatchRows", "epoch", "is_empty"]
+
+Factory = Callable[[], Iterable[Any]]
+
+
+class Batch(NamedTuple):
+    """A batch as the user gave it: `weight` is None where there is none."""
+
+    number: int
+    X: Any
+    y: np.ndarray[Any, Any]
+    weight: np.ndarray[Any, Any] | None
+
+
+def epoch(batches: Iterable[Any]) -> Iterator[Batch]:
+    """Take batches ``(X, y)`` or ``(X, y, sample_weight)`` apart; raises TypeError for others."""
+    for index, given in enumerate(batches):
+        if not isinstance(given, tuple) or len(given) not in (2, 3):
+            size = f" of {len(given)}" if isinstance(given, tuple) else ""
+            raise TypeError(
+                f"batch {index} must be a tuple (X, y) or (X, y, sample_weight), got "
+                f"{type(given).__name__}{size}"
+            )
+        weight = np.asarray(given[2]) if len(given) == 3 else None
+        yield Batch(index, given[0], np.asarray(given[1]), weight)
+
+
+def is_empty(batch: Batch) -> bool:
+    """Say whether a batch has no rows; its number of columns does not matter then."""
+    return batch.y.size == 0 and np.shape(batch.X)[:1] == (0,)
+
+
+class BatchRows:
+    """Slices of rows that a factory's batches hold one after the other.
+
+    Meant to be read forwards: each slice that begins before the end of the last one starts a new
+    epoch, with a new iterator. Labels and weights of every batch are compared with those of the
+    first epoch, so that no pass can take rows for others.
+
+    Parameters
+    ----------
+    factory : callable
+        Returns an iterable of batches; checked in the first epoch.
+    shape : (n_samples, n_features)
+    dtype : dtype
+        Number type that holds the values of all batches.
+    names : list of str or None
+        Column names.
+    labels, weights : ndarray of shape (n_samples,)
+        Those of the first epoch; weights None where the batches have none.
+    last : iterable
+        What the factory returned in the first epoch.
+
+    Raises
+    ------
+    TypeError, ValueError
+        By ``rows[start:stop]``, where an epoch is not the first one again.
+    """
+
+    def __init__(
+        self,
+        factory: Factory,
+        shape: tuple[int, int],
+        dtype: np.dtype[Any],
+        names: list[str] | None,
+        labels: np.ndarray[Any, Any],
+        weights: np.ndarray[Any, Any] | None,
+        last: Iterable[Any],
+    ) -> None:
+        self.shape, self.dtype, self.columns = shape, dtype, names
+        self._factory = factory
+        self._labels, self._weights = labels, weights
+        self._last = last
+        self._stop()
+
+    def __getitem__(self, rows: slice) -> np.ndarray[Any, Any]:
+        """Return rows ``start:stop``; a view of a batch that holds them all."""
+        start, stop, _ = rows.indices(self.shape[0])
+        try:
+            if self._stream is None or start < self._at:
+                self._begin()
+            while self._at + len(self._rest) <= start:
+                self._advance()
+            self._take(start - self._at)
+            return self._collect(stop - start)
+        except BaseException:
+            self._stop()
+            raise
+
+    def _stop(self) -> None:
+        self._stream: Iterator[Batch] | None = None
+        self._at, self._rest = 0, np.empty((0, self.shape[1]))
+
+    def _begin(self) -> None:
+        self._stop()
+        batches = self._factory()
+        if batches is self._last and iter(batches) is batches:
+            raise ValueError(
+                "the factory of BatchSource returned the same iterator again, which is used up; it "
+                "must make a new one in each call, as a generator function does"
+            )
+        self._last = batches
+        self._stream = epoch(batches)
+
+    def _advance(self) -> None:
+        """Leave the current batch for the next one that has rows."""
+        n_samples = self.shape[0]
+        self._at += len(self._rest)
+        batch = next(self._stream, None) if self._stream is not None else None
+        if batch is None:
+            raise ValueError(
+                f"the batches of this epoch have {self._at} rows, those of the first one had "
+                f"{n_samples}; the factory must give the same rows each time"
+            )
+        if is_empty(batch):
+            self._rest = self._rest[:0]
+            return
+        rows = np.asarray(batch.X)
+        if rows.ndim != 2 or rows.shape[1] != self.shape[1]:
+            raise ValueError(
+                f"batch {batch.number} has shape {rows.shape}, but in the first epoch batches had "
+                f"{self.shape[1]} columns"
+            )
+        if self._at + len(rows) > n_samples:
+            raise ValueError(
+                f"batch {batch.number} ends at row {self._at + len(rows)} of this epoch, but the "
+                f"first one had {n_samples} rows; the factory must give the same rows each time"
+            )
+        self._compare(batch, "y", batch.y, self._labels, len(rows))
+        if self._weights is not None or batch.weight is not None:
+            self._compare(batch, "sample_weight", batch.weight, self._weights, len(rows))
+        self._rest = rows
+
+    def _compare(self, batch: Batch, what: str, found: Any, first: Any, n_rows: int) -> None:
+        where = f"{what} of batch {batch.number}"
+        if found is None or first is None:
+            some = "has" if first is None else "is missing, but had"
+            raise ValueError(f"{where} {some} values {'not ' * (first is None)}in the first epoch")
+        if found.shape != (n_rows,):
+            raise ValueError(f"{where} has shape {found.shape}, but its X has {n_rows} rows")
+        same = found == first[self._at : self._at + n_rows]
+        if np.all(same):
+            return
+        row = int(np.argmin(same)) if np.ndim(same) else 0
+        value = repr(found[row].item() if isinstance(found[row], np.generic) else found[row])
+        if what == "y" and not np.any(found[row] == first):
+            raise ValueError(
+                f"{where} has a label that was not in the first epoch: {value} (row {row})"
+            )
+        raise ValueError(
+            f"{where} differs from the first epoch: {value} (row {row}); the factory must give "
+            "the same rows in the same order each time"
+        )
+
+    def _take(self, count: int) -> np.ndarray[Any, Any]:
+        taken, self._rest = self._rest[:count], self._rest[count:]
+        self._at += count
+        return taken
+
+    def _collect(self, count: int) -> np.ndarray[Any, Any]:
+        whole = self._at + count == self.shape[0]
+        if count < len(self._rest) or (count == len(self._rest) and not whole):
+            return self._take(count)
+        rows = np.empty((count, self.shape[1]), self.dtype)
+        done = 0
+        while True:
+            part = self._take(min(count - done, len(self._rest)))
+            np.copyto(rows[done : done + len(part)], part, casting="safe")
+            done += len(part)
+            if done == count:
+                break
+            self._advance()
+        if whole:
+            self._end()
+        return rows
+
+    def _end(self) -> None:
+        """Raise if there are more rows than in the first epoch."""
+        for batch in self._stream or ():
+            if not is_empty(batch):
+                raise ValueError(
+                    f"the first epoch had {self.shape[0]} rows, and this one has more, in batch "
+                    f"{batch.number}; the factory must give the same rows each time"
+                )
+        self._stop()

@@ -1,0 +1,424 @@
+"""Batches seen once: how near they come to the optimum of all rows, and what state they leave."""
+
+import copy
+import pickle
+import signal
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from problems import TWO_THREADS, problem, real, sized, three_classes
+
+import fastlogit
+from fastlogit import online
+from fastlogit.online import OnlineLogistic
+
+
+def stream(X: Any, y: Any, size: int, weight: Any = None, **options: Any) -> OnlineLogistic:
+    """Learn from batches of `size` rows."""
+    model = OnlineLogistic(X.shape[1], np.unique(y), **options)
+    for start in range(0, len(X), size):
+        part = slice(start, start + size)
+        model.update(X[part], y[part], None if weight is None else weight[part])
+    return model
+
+
+def log_loss(model: Any, X: Any, y: Any, weight: Any = None, multi_class: str = "ovr") -> Any:
+    """Weighted mean loss of coefficients; of each class's own model for one-vs-all."""
+    labels = np.unique(y)
+    raw = X @ model.coef + model.intercept
+    if labels.size == 2:
+        losses = np.logaddexp(0.0, raw) - (y == labels[1]) * raw
+    elif multi_class == "ovr":
+        losses = np.logaddexp(0.0, raw) - (y[:, None] == labels) * raw
+    else:
+        highest = raw.max(axis=1)
+        own = raw[np.arange(len(y)), np.searchsorted(labels, y)]
+        losses = np.log(np.exp(raw - highest[:, None]).sum(axis=1)) + highest - own
+    return np.average(losses, axis=0, weights=weight)
+
+
+def excess(model: Any, X: Any, y: Any, C: float = 1.0, multi_class: str = "multinomial") -> float:
+    """How far the log-loss of the rows lies above that of the optimum, relative to it."""
+    best = fastlogit.fit(X, y, C=C, multi_class=multi_class, tol=1e-10)
+    lowest = log_loss(best, X, y, None, multi_class)
+    return float(np.max(log_loss(model, X, y, None, multi_class) / lowest - 1.0))
+
+
+def overlapping(n_samples: int, n_features: int) -> tuple[Any, Any]:
+    """Rows of three classes that are drawn with the probabilities of a softmax model."""
+    rng = np.random.default_rng([n_samples, n_features])
+    X = rng.standard_normal((n_samples, n_features))
+    raw = X @ rng.standard_normal((n_features, 3)) * 2.0 / np.sqrt(n_features)
+    return X, np.argmax(raw + rng.gumbel(size=raw.shape), axis=1)
+
+
+def shuffled(name: str) -> tuple[Any, Any]:
+    X, y = real(name)
+    order = np.random.default_rng(1).permutation(len(y))
+    return X[order], y[order]
+
+
+def bits(model: OnlineLogistic) -> bytes:
+    return np.asarray(model.coef).tobytes() + np.asarray(model.intercept).tobytes()
+
+
+# ------------------------------------------------------------------------------------------------
+# How near it comes
+
+
+@pytest.mark.parametrize("size", [pytest.param(7, marks=pytest.mark.jit), 200, 569])
+def test_rows_that_fit_into_the_window_give_the_optimum(size) -> None:
+    X, y = shuffled("cancer")
+    model = stream(X, y, size)
+    assert model._past is None
+    best = fastlogit.fit(X, y, C=1.0)
+    assert abs(excess(model, X, y)) < 1e-3
+    scale = X.std(axis=0)
+    np.testing.assert_allclose(model.coef * scale, best.coef * scale, rtol=0.02, atol=0.01)
+
+
+@pytest.mark.parametrize("window_rows", [0, 100, 200])
+def test_a_real_stream_that_is_mostly_past(window_rows) -> None:
+    X, y = shuffled("cancer")
+    assert excess(stream(X, y, 100, window_rows=window_rows), X, y) < 0.05
+
+
+@pytest.mark.jit
+@pytest.mark.parametrize("multi_class", ["ovr", "multinomial"])
+def test_digits(multi_class) -> None:
+    X, y = shuffled("digits")
+    model = stream(X, y, 200, C=1e-3, multi_class=multi_class)
+    assert abs(excess(model, X, y, 1e-3, multi_class)) < 0.01
+
+
+@pytest.mark.parametrize("multi_class", ["ovr", "multinomial"])
+@pytest.mark.parametrize("size", [100, 1000])
+def test_several_classes_that_are_mostly_past(multi_class, size) -> None:
+    X, y = overlapping(sized(20_000, 600), 5)
+    window_rows = sized(1000, 200)
+    model = stream(X, y, size, multi_class=multi_class, window_rows=window_rows)
+    assert model._past is not None
+    assert abs(excess(model, X, y, multi_class=multi_class)) < sized(1, 10) * 1e-3
+
+
+@pytest.mark.jit
+@pytest.mark.parametrize("size", [1000, 10_000])
+def test_one_epoch_of_a_stream(size) -> None:
+    X, y = problem(100_000, 20)[:2]
+    assert abs(excess(stream(X, y, size), X, y)) < 1e-3
+
+
+@pytest.mark.slow
+@pytest.mark.jit
+@pytest.mark.parametrize("size", [1000, 10_000])
+def test_one_epoch_of_a_million_rows_ends_within_a_percent_of_the_optimum(size) -> None:
+    X, y = problem(1_000_000, 20)[:2]
+    assert abs(excess(stream(X, y, size), X, y)) < 1e-3
+    assert excess(stream(X, y, size, window_rows=0), X, y) < 0.01
+
+
+@pytest.mark.parametrize("window_rows", [50, 100_000])
+def test_badly_scaled_columns(window_rows) -> None:
+    X, y = problem(sized(5000, 500), 6)[:2]
+    scale = np.logspace(-6, 6, 6)
+    model = stream(X * scale + 1e4 * scale, y, 100, C=np.inf, window_rows=window_rows)
+    plain = stream(X, y, 100, C=np.inf, window_rows=window_rows)
+    np.testing.assert_allclose(model.coef * scale, plain.coef, rtol=1e-4, atol=1e-6)
+    assert excess(model, X * scale + 1e4 * scale, y, np.inf) < sized(1, 5) * 0.01
+
+
+def test_the_penalty_is_that_of_all_rows_seen() -> None:
+    X, y = problem(600, 4)[:2]
+    C = 1e-3
+    model = stream(X, y, 150, C=C, window_rows=0)
+    best = fastlogit.fit(X, y, C=C)
+    assert np.linalg.norm(best.coef) < 0.5 * np.linalg.norm(fastlogit.fit(X, y).coef)
+    np.testing.assert_allclose(model.coef, best.coef, rtol=0.01, atol=0.002)
+
+
+def test_weights_are_repetitions() -> None:
+    X, y = problem(300, 4)[:2]
+    weight = np.random.default_rng(3).integers(0, 4, len(X))
+    weighted = stream(X, y, 50, weight)
+    repeated = stream(np.repeat(X, weight, axis=0), np.repeat(y, weight), 1000)
+    np.testing.assert_allclose(weighted.coef, repeated.coef, rtol=0.02, atol=2e-3)
+    np.testing.assert_allclose(
+        weighted.coef, fastlogit.fit(X, y, C=1.0, sample_weight=weight).coef, rtol=0.02, atol=2e-3
+    )
+
+
+def test_without_an_intercept() -> None:
+    X, y = problem(400, 4)[:2]
+    for window_rows in (50, 1000):
+        model = stream(X + 1.0, y, 50, fit_intercept=False, window_rows=window_rows)
+        best = fastlogit.fit(X + 1.0, y, C=1.0, intercept=None)
+        assert model.intercept == 0.0
+        np.testing.assert_allclose(model.coef, best.coef, rtol=0.1, atol=0.02)
+
+
+# ------------------------------------------------------------------------------------------------
+# Poor beginnings
+
+
+def test_a_first_batch_of_one_row() -> None:
+    X, y = problem(300, 3)[:2]
+    model = OnlineLogistic(3, [0, 1])
+    for row in range(40):
+        model.update(X[row : row + 1], y[row : row + 1])
+        assert np.isfinite(model.coef).all()
+        assert np.isfinite(model.intercept)
+    model.update(X[40:], y[40:])
+    np.testing.assert_allclose(model.coef, fastlogit.fit(X, y, C=1.0).coef, rtol=0.01, atol=1e-3)
+
+
+@pytest.mark.parametrize("C", [1.0, np.inf])
+def test_one_class_alone_is_predicted_with_the_caution_of_few_rows(C) -> None:
+    X = problem(200, 3).X
+    seen = []
+    model = OnlineLogistic(3, [0, 1], C=C)
+    for start in range(0, 200, 50):
+        model.update(X[start : start + 50], np.zeros(50))
+        seen.append(np.mean(fastlogit.sigmoid(X @ model.coef + model.intercept)))
+    assert (np.diff(seen) < 0.0).all()
+    assert 0.2 / 200 < seen[-1] < 2.0 / 200
+
+
+@pytest.mark.parametrize("multi_class", ["ovr", "multinomial"])
+def test_classes_that_come_late(multi_class) -> None:
+    X, y = overlapping(sized(6000, 600), 4)
+    first = y[: len(y) // 2] < 2  # no row of the third class, for half of the stream
+    X = np.vstack([X[: len(y) // 2][first], X[len(y) // 2 :]])
+    y = np.append(y[: len(y) // 2][first], y[len(y) // 2 :])
+    model = stream(X, y, 100, multi_class=multi_class, window_rows=400)
+    assert excess(model, X, y, multi_class=multi_class) < 0.1
+
+
+def test_a_window_of_one_class_is_thinned_and_keeps_its_weight() -> None:
+    X, weight = problem(1000, 3).X, problem(1000, 3).weight
+    model = OnlineLogistic(3, ["a", "b"], window_rows=100)
+    for start in range(0, 900, 90):
+        part = slice(start, start + 90)
+        model.update(X[part], np.full(90, "a"), weight[part])
+        assert len(model._window.X) <= 180
+    assert model._past is None
+    assert model._window.weights.sum() == pytest.approx(weight[:900].sum(), rel=1e-12)
+    assert model.n_rows == 900
+    middle = np.average(model._window.X, axis=0, weights=model._window.weights)
+    np.testing.assert_allclose(middle, np.average(X[:900], axis=0, weights=weight[:900]), atol=0.6)
+    model.update(X[900:], np.full(100, "b"))
+    assert model._past is not None
+    share = weight[:900].sum() / (weight[:900].sum() + 100.0)
+    found = np.average(
+        fastlogit.sigmoid(-(X @ model.coef + model.intercept)),
+        weights=np.append(weight[:900], np.ones(100)),
+    )
+    assert found == pytest.approx(share, abs=0.1)
+
+
+def test_thinning_does_not_lose_a_rare_class() -> None:
+    rows = online._Rows(np.arange(101.0)[:, None], np.array([0] * 100 + [1]), np.ones(101))
+    thin = rows.thinned(20)
+    assert len(thin.X) <= 20
+    assert (np.bincount(thin.codes, thin.weights) == [100.0, 1.0]).all()
+
+
+def test_columns_that_vary_later_are_learnt() -> None:
+    X, y = problem(sized(4000, 600), 3)[:2]
+    late = X.copy()
+    late[: len(X) // 2, 1] = 7.0
+    model = stream(late, y, 100, window_rows=100)
+    assert excess(model, late, y) < 0.01
+
+
+def test_separable_classes_without_a_penalty_stay_finite() -> None:
+    X, y = problem(200, 3)[:2]
+    X[:, 0] = np.where(y == 1, 1.0, -1.0)
+    for window_rows in (0, 50, 1000):
+        model = stream(X, y, 20, C=np.inf, window_rows=window_rows)
+        assert np.isfinite(model.coef).all()
+        assert (((X @ model.coef + model.intercept) > 0) == y).mean() > 0.98
+
+
+# ------------------------------------------------------------------------------------------------
+# Wide data
+
+
+def test_diagonal_and_vectors_serve_as_well_as_the_hessian(monkeypatch) -> None:
+    X, y = overlapping(sized(6000, 300), sized(30, 8))
+    X[:, 5:20] += 2.0 * X[:, :1]  # correlated columns, which a diagonal alone would not do for
+    options = {"multi_class": "ovr", "C": 0.1, "window_rows": sized(500, 200)}
+    whole = stream(X, y, 100, **options)
+    assert type(whole._past.hessian) is online._Blocks
+    monkeypatch.setattr(online, "MAX_SIZE", 5)
+    monkeypatch.setattr(online, "RANK", 8)
+    for multi_class in ("ovr", "multinomial"):
+        model = stream(X, y, 100, **options | {"multi_class": multi_class})
+        assert type(model._past.hessian) is online._LowRank
+        assert excess(model, X, y, 0.1, multi_class) < sized(1, 10) * 0.01
+
+
+def test_softmax_without_what_couples_the_classes(monkeypatch) -> None:
+    X, y = overlapping(sized(6000, 500), 6)
+    options = {"C": 0.1, "window_rows": sized(500, 200)}
+    whole = stream(X, y, 100, **options)
+    assert type(whole._past.hessian) is online._Coupled
+    monkeypatch.setattr(online, "MAX_COUPLED", 10)
+    monkeypatch.setattr(online, "OWN_FACTORS", 3)
+    model = stream(X, y, 100, **options)
+    assert type(model._past.hessian) is online._Blocks
+    for found in (whole, model):
+        assert excess(found, X, y, 0.1) < sized(1, 10) * 0.01
+
+
+def test_the_diagonal_of_what_is_kept_is_exact(rng) -> None:
+    rows = rng.standard_normal((300, 100)) * np.logspace(-2, 1, 100)
+    diagonal, vectors = np.ones(100), np.zeros((0, 100))
+    for start in range(0, 300, 100):
+        diagonal, vectors = online._compress(diagonal, vectors, rows[start : start + 100])
+    assert vectors.shape == (online.RANK, 100)
+    whole = np.eye(100) + rows.T @ rows
+    kept = np.diag(diagonal) + vectors.T @ vectors
+    np.testing.assert_allclose(np.diag(kept), np.diag(whole), rtol=1e-12)
+    assert np.linalg.norm(kept - whole) < 0.1 * np.linalg.norm(np.diag(np.diag(whole)) - whole)
+
+
+def test_few_columns_lose_nothing_in_their_vectors(rng) -> None:
+    rows = rng.standard_normal((300, 40)) * np.logspace(-2, 1, 40)
+    diagonal, vectors = np.ones(40), np.zeros((0, 40))
+    for start in range(0, 300, 100):
+        diagonal, vectors = online._compress(diagonal, vectors, rows[start : start + 100])
+    kept = np.diag(diagonal) + vectors.T @ vectors
+    np.testing.assert_allclose(kept, np.eye(40) + rows.T @ rows, atol=1e-9)
+
+
+# ------------------------------------------------------------------------------------------------
+# State
+
+
+@pytest.mark.parametrize("multi_class", ["ovr", "multinomial"])
+def test_copies_and_pickles_go_on_as_the_original_would(multi_class) -> None:
+    X, y = three_classes(400, 4)
+    model = stream(X[:300], y[:300], 60, multi_class=multi_class, window_rows=100)
+    twins = [copy.deepcopy(model), pickle.loads(pickle.dumps(model))]
+    model.update(X[300:], y[300:])
+    for twin in twins:
+        assert bits(twin) != bits(model)
+        twin.update(X[300:], y[300:])
+        assert bits(twin) == bits(model)
+
+
+def test_any_number_of_threads_gives_the_same_bits() -> None:
+    X, y = three_classes(sized(20_000, 300), 6)
+    found = {
+        bits(stream(X, y, sized(4000, 100), n_threads=n_threads, window_rows=sized(2000, 150)))
+        for n_threads in (1, TWO_THREADS, None)
+    }
+    assert len(found) == 1
+
+
+def test_the_user_may_use_the_memory_again() -> None:
+    X, y = problem(200, 3)[:2]
+    expected = stream(X, y, 50)
+    model = OnlineLogistic(3, [0, 1])
+    memory, labels = np.empty((50, 3)), np.empty(50)
+    for start in range(0, 200, 50):
+        memory[...], labels[...] = X[start : start + 50], y[start : start + 50]
+        model.update(memory, labels)
+    assert bits(model) == bits(expected)
+
+
+def test_what_is_given_out_is_a_copy() -> None:
+    X, y = three_classes(100, 3)
+    model = stream(X, y, 50)
+    before = bits(model)
+    model.coef[...] = 0.0
+    model.intercept[...] = 0.0
+    assert bits(model) == before
+
+
+def test_shapes_and_labels() -> None:
+    X, y = three_classes(90, 3)
+    names = np.array(["x", "yy", "z"])
+    model = OnlineLogistic(3, ["z", "x", "yy"])
+    assert list(model.classes) == ["x", "yy", "z"]
+    assert model.coef.shape == (3, 3)
+    assert not model.coef.any()
+    assert model.update(pd.DataFrame(X), names[y]) is model
+    assert bits(model) == bits(OnlineLogistic(3, [0, 1, 2]).update(X, y))
+    two = OnlineLogistic(3, [False, True])
+    two.update(X.astype(np.float32), y > 0)
+    assert two.coef.shape == (3,)
+    assert isinstance(two.intercept, float)
+    np.testing.assert_allclose(model.coef.sum(axis=1), 0.0, atol=1e-12)
+
+
+def test_a_batch_without_weight_changes_nothing() -> None:
+    X, y = problem(100, 3)[:2]
+    model = stream(X, y, 50)
+    before = bits(model)
+    assert bits(model.update(X, y, np.zeros(100))) == before
+    assert model.n_rows == 100
+
+
+ROWS, LABELS = problem(30, 3)[:2]
+
+
+def with_value(value: float) -> Any:
+    X = ROWS.copy()
+    X[17, 2] = value
+    return X
+
+
+FAULTS = {
+    "NaN": ((with_value(np.nan), LABELS), r"X contains NaN in column 2 \(row 17\)"),
+    "infinity": ((with_value(-np.inf), LABELS), r"X contains infinity in column 2 \(row 17\)"),
+    "overflow": ((ROWS * 1e200, LABELS), "so large"),
+    "columns": ((ROWS[:, :2], LABELS), "X has 2 columns, but 3 are expected"),
+    "no rows": ((ROWS[:0], LABELS[:0]), "X is empty"),
+    "labels": ((ROWS, LABELS[1:]), "y has 29 values, but X has 30 rows"),
+    "an unknown label": ((ROWS, LABELS * 2), r"y contains 2 \(row \d+\), which is not among"),
+    "text for numbers": ((ROWS, LABELS.astype(str)), "y has dtype <U"),
+    "weights": ((ROWS, LABELS, -np.ones(30)), "sample_weight is negative"),
+    "weights' shape": ((ROWS, LABELS, np.ones(3)), "sample_weight has 3 values"),
+}
+
+
+@pytest.mark.parametrize("case", FAULTS)
+@pytest.mark.parametrize("window_rows", [0, 1000])
+@pytest.mark.filterwarnings("ignore:overflow encountered:RuntimeWarning")  # kernels' plain twins
+def test_bad_batches_get_one_clear_error_and_change_nothing(case, window_rows) -> None:
+    batch, text = FAULTS[case]
+    model = stream(ROWS, LABELS, 15, window_rows=window_rows)
+    before = pickle.dumps(model)
+    with pytest.raises((TypeError, ValueError), match=text):
+        model.update(*batch)
+    assert pickle.dumps(model) == before
+
+
+def test_ctrl_c_changes_nothing(monkeypatch) -> None:
+    model = stream(ROWS, LABELS, 15, window_rows=20)
+    before = pickle.dumps(model)
+    monkeypatch.setattr(
+        online, "_conjugate_gradients", lambda *_: signal.raise_signal(signal.SIGINT)
+    )
+    with pytest.raises(KeyboardInterrupt):
+        model.update(ROWS, LABELS)
+    assert pickle.dumps(model) == before
+
+
+@pytest.mark.parametrize(
+    ("arguments", "text"),
+    [
+        ({"n_features": 0}, "n_features must be at least 1"),
+        ({"classes": [1]}, "one class only"),
+        ({"classes": [[0, 1]]}, "1 dimension"),
+        ({"C": 0.0}, "C must be finite and > 0"),
+        ({"multi_class": "crammer"}, "multi_class must be one of"),
+        ({"window_rows": -1}, "window_rows must be at least 0"),
+    ],
+)
+def test_bad_arguments(arguments, text) -> None:
+    with pytest.raises(ValueError, match=text):
+        OnlineLogistic(**({"n_features": 3, "classes": [0, 1]} | arguments))
