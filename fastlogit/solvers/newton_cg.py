@@ -77,7 +77,9 @@ def newton_cg(
         share = np.maximum(CAUTION * ratio**2, NONLINEAR * size)
         share = np.minimum(share, ACCURACY**2)
         sizes[active] = size
-        left = np.maximum(share * size, 2.0 * LEFT * wanted)
+        # Not where a proof was refused: along flat directions the norm of the preconditioner is small.
+        refused = (0.5 * size <= wanted) & ~goal.met[active]
+        left = np.maximum(share * size, np.where(refused, 0.0, 2.0 * LEFT * wanted))
         is_last = share * size <= 2.0 * LEFT * wanted
         left[goal.met[active]] = np.inf
         equation = _Equation(part, bent, active, precondition, is_last, LEFT * wanted)
