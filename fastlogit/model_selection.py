@@ -277,16 +277,12 @@ class LogisticRegressionCV(LogisticRegression):
         }  # fmt: skip
         if penalty_factor is not None:
             options["penalty_factor"] = penalty_factor
-        try:
-            tol = max(self.tol, TOLERANCE_TO_CHOOSE) if self.refit else self.tol
-            grid, complete = fit_folds(
-                X, codes, self.classes_, Cs, weights_of_folds(splits, X.shape[0]), weights,
-                multi_class=self.multi_class, fit_intercept=self.fit_intercept,
-                time_limit=self.time_limit, **(options | {"tol": tol}),
-            )  # fmt: skip
-        except ValueError:
-            self._name_bad_column(X)
-            raise
+        tol = max(self.tol, TOLERANCE_TO_CHOOSE) if self.refit else self.tol
+        grid, complete = fit_folds(
+            self._named(X), codes, self.classes_, Cs, weights_of_folds(splits, X.shape[0]), weights,
+            multi_class=self.multi_class, fit_intercept=self.fit_intercept,
+            time_limit=self.time_limit, **(options | {"tol": tol}),
+        )  # fmt: skip
         self._say(f"folds: {grid.message}")
         self.grid_ = grid
         scores = score_grid(

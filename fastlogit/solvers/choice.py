@@ -34,6 +34,8 @@ SHARED_WORK = 2.0
 SHARED_PRICE = 12.0
 # Iterations with Hessians that many models share, before each goes on with its own.
 PATIENT_NEAR = 15
+# Up to this work of the Gram matrices (rows times columns squared) these are by Newton's method.
+FINISH_WORK = 2e9
 # Up to this work of a Gram matrix (rows times columns squared) Newton needs no subsample.
 NEWTON_WORK = 4e6
 # Up to this many columns Newton is faster than L-BFGS without a subsample.
@@ -117,7 +119,9 @@ def solve(
                 # Where classes are told apart almost surely, products with the Hessian do better.
                 watch.limits = limits
                 point, reason = _climb_by_products(objective, point.theta, goal, 1, True, watch)
-            elif reason == "rounding" and stride > 1 and theta.shape[1] <= MAX_HESSIAN:
+            elif reason == "rounding" and stride == 1:
+                point, reason = _finish_each(objective, point, goal, watch)
+            elif reason == "rounding" and theta.shape[1] <= MAX_HESSIAN:
                 # The subsample misleads, as where columns are collinear in it alone.
                 whole = certificate_of(objective, 1)
                 goal.certificate = whole
@@ -201,17 +205,22 @@ def _finish_each(objective: Objective, point: Point, goal: Goal, watch: Watch) -
     part = objective.only(left)
     certificate = certificate_of(part, 1)
     own = Goal(goal.tol, left.size, certificate, separation_of(part))
-    rest = Watch(
-        replace(watch.limits, max_iter=watch.limits.max_iter - watch.n_iter), watch.began, part
+    within = replace(
+        watch.limits, max_iter=max(1, watch.limits.max_iter - watch.n_iter), callback=None
     )
-    if objective.n_classes == 1 and objective.design.shape[1] <= MAX_HESSIAN:
+    rest = Watch(within, watch.began, part)
+    n_samples, n_features = objective.design.shape
+    if objective.n_classes == 1 and left.size * n_samples * n_features**2 <= FINISH_WORK:
         found, reason = newton(part, point.theta[left], own, certificate, rest)
     else:
         found, reason = newton_cg(part, point.theta[left], own, rest)
     theta, cost, gradient = point.theta.copy(), point.cost.copy(), point.gradient.copy()
     theta[left], cost[left], gradient[left] = found.theta, found.cost, found.gradient
     goal.bound[left], goal.met[left] = own.bound, own.met
-    watch.steps[left] += rest.steps
+    if goal.separation is not None and own.separation is not None:
+        for model, direction in own.separation.found.items():
+            goal.separation.found[int(left[model])] = direction
+    watch.go_on(rest, left, point.cost, goal.bound)
     return Point(theta, cost, gradient), reason
 
 
