@@ -113,18 +113,19 @@ def test_columns_that_nearly_repeat(l2_reg) -> None:
         objective = standardised(close, codes, None, l2_reg)
         coef, intercept, lowest = reference.multinomial_newton(close, codes, 3, l2_reg)
         optimum = theta_of(objective, coef, intercept)
-        # Coefficients of 1e6 that cancel: so much of the cost is rounding.
-        check(objective, optimum, lowest, rng, None, 1e-12)
+        # Coefficients of up to 1e6 cancel: so much of the cost is rounding.
+        slack = SLACK + 1e-16 * np.abs(optimum).max()
+        check(objective, optimum, lowest, rng, None, slack)
         # Off along the flat direction alone: the gradient is small, what is lacking is not.
         flat = np.outer([1.0, -1.0, 0.0], [1.0, 0.0, 0.0, -1.0, 0.0]).ravel()
         for step in (1e-2, 1.0, 100.0):
             theta = optimum + step * flat
             found = objective.at(theta[None])
             bound = SoftmaxCertificate(objective).bound(0, theta, found.gradient[0])
-            assert bound >= found.cost[0] - lowest - 1e-12
+            assert bound >= found.cost[0] - lowest - slack
 
 
-@pytest.mark.parametrize("name", ["iris", "wine"])
+@pytest.mark.parametrize("name", ["iris", pytest.param("wine", marks=pytest.mark.jit)])
 @pytest.mark.parametrize("l2_reg", [1e-4, 0.01])
 @pytest.mark.parametrize("small", [700, 0])
 def test_real_data(small, l2_reg, name, monkeypatch) -> None:
