@@ -227,7 +227,7 @@ def _decrement(bend: _Bend, gradient: Any, scale: Any, wanted: float) -> float:
                 break
         product = part.hessian_product(bend.curvature, search)
         curved = float(np.vdot(search, product))
-        if not curved > 0.0:
+        if not (curved > 0.0 and size > 0.0):
             break
         step = step + size / curved * search
         residual = residual - size / curved * product
