@@ -17,8 +17,10 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, column_or_1d, validate_data
 
 from . import prediction, threads, validation
+from .batches import BatchSource, first_look
 from .design.streamed import is_streamable
 from .fitting import TOLERANCE, fit
+from .online import OnlineLogistic
 from .progress import CallbackSupport, IterationTasks, is_listened_to, print_progress
 from .result import FitResult, Progress
 
@@ -155,6 +157,9 @@ class LogisticRegression(CallbackSupport, LinearClassifierMixin, SparseCoefMixin
         "time_limit": [Interval(Real, 0, None, closed="neither"), None],
     }
 
+    # What `partial_fit` has learned.
+    _online: OnlineLogistic
+
     def __init__(
         self,
         penalty: Any = "deprecated",
@@ -196,7 +201,7 @@ class LogisticRegression(CallbackSupport, LinearClassifierMixin, SparseCoefMixin
     def fit(
         self,
         X: Any,
-        y: Any,
+        y: Any = None,
         sample_weight: Any = None,
         *,
         offset: Any = None,
@@ -206,11 +211,11 @@ class LogisticRegression(CallbackSupport, LinearClassifierMixin, SparseCoefMixin
 
         Parameters
         ----------
-        X : array-like or data frame of shape (n_samples, n_features)
+        X : array-like or data frame of shape (n_samples, n_features), or BatchSource
             Real numbers, finite. A `numpy.memmap`, or what else has a shape, a dtype and slices of
             rows (h5py, zarr), is streamed block by block.
         y : array-like of shape (n_samples,)
-            Labels: numbers, booleans or strings.
+            Labels: numbers, booleans or strings. None with a `BatchSource`, which brings them.
         sample_weight : array-like of shape (n_samples,), optional
             Weights >= 0 of the rows.
         offset : array-like of shape (n_samples,) or (n_samples, n_classes), optional
@@ -238,6 +243,8 @@ class LogisticRegression(CallbackSupport, LinearClassifierMixin, SparseCoefMixin
             If there is no penalty and the classes are separable: then there is no optimum.
         """
         C = self._strength()
+        if isinstance(X, BatchSource):
+            X, y, sample_weight = first_look(X, y, sample_weight)
         X, y = self._check_training_data(X, y)
         weights = self._weights(y, sample_weight, X.shape[0])
         dtype = _coef_dtype(X)
@@ -245,15 +252,12 @@ class LogisticRegression(CallbackSupport, LinearClassifierMixin, SparseCoefMixin
         optional = {} if penalty_factor is None else {"penalty_factor": penalty_factor}
         try:
             result = fit(
-                X, y, C=C, solver=SOLVERS[self.solver], tol=self.tol, max_iter=self.max_iter,
-                sample_weight=weights, offset=offset,
+                self._named(X), y, C=C, solver=SOLVERS[self.solver], tol=self.tol,
+                max_iter=self.max_iter, sample_weight=weights, offset=offset,
                 intercept="fit" if self.fit_intercept else None, start=self._start(),
                 n_threads=_thread_count(self.n_jobs), callback=callback,
                 time_limit=self.time_limit, multi_class=self.multi_class, **optional,
             )  # fmt: skip
-        except ValueError:
-            self._name_bad_column(X)
-            raise
         except KeyboardInterrupt as interrupt:
             best = getattr(interrupt, "result", None)
             if isinstance(best, FitResult):
@@ -264,6 +268,62 @@ class LogisticRegression(CallbackSupport, LinearClassifierMixin, SparseCoefMixin
             print(f"[fastlogit] {result.message}", flush=True)
         if tasks is not None:
             tasks.close(result.n_iter)
+        return self
+
+    @_fit_context(prefer_skip_nested_validation=True)  # type: ignore[untyped-decorator]
+    def partial_fit(
+        self, X: Any, y: Any, classes: Any = None, sample_weight: Any = None
+    ) -> LogisticRegression:
+        """Go on learning from a batch of rows, which are not kept: see `OnlineLogistic`.
+
+        The latest rows count exactly, older ones by a quadratic model of their cost. So the rows
+        should come in no order that has to do with their labels. `solver`, `tol` and `max_iter`
+        have no effect; a stream that begins after `fit` begins anew.
+
+        Parameters
+        ----------
+        X : array-like or data frame of shape (n_samples, n_features)
+            Real numbers, finite.
+        y : array-like of shape (n_samples,)
+            Labels, not necessarily of all classes.
+        classes : array-like of shape (n_classes,), optional
+            All labels that will ever come; needed in the first call.
+        sample_weight : array-like of shape (n_samples,), optional
+            Weights >= 0 of the rows.
+
+        Returns
+        -------
+        self
+
+        Raises
+        ------
+        TypeError, ValueError
+            If an argument has the wrong type, shape or value; the model is as it was before.
+        """
+        is_first = not hasattr(self, "_online")
+        if is_first and classes is None:
+            # After a fit the labels are known, if nothing else.
+            classes = getattr(self, "classes_", None)
+        if is_first and classes is None:
+            raise ValueError("classes must be given in the first call of partial_fit")
+        _refuse_what_conversion_hides(X)
+        X, y = validate_data(self, X, y, reset=is_first, dtype="numeric", ensure_all_finite=False)
+        X = _readable(X)
+        if is_first:
+            online = OnlineLogistic(
+                X.shape[1], classes, C=self._strength(), fit_intercept=self.fit_intercept,
+                multi_class=self.multi_class, n_threads=_thread_count(self.n_jobs),
+            )  # fmt: skip
+        else:
+            online = self._online
+        if classes is not None and not np.array_equal(np.unique(classes), online.classes):
+            raise ValueError(
+                f"classes={classes!r} are not those of the first call: {list(online.classes)}"
+            )
+        online.update(X, y, self._weights_of_batch(y, online.classes, sample_weight))
+        self._online = online
+        self.classes_ = _labels_like(y, online.classes)
+        self.coef_, self.intercept_ = _rows_of_models(online.coef, online.intercept, _coef_dtype(X))
         return self
 
     def decision_function(self, X: Any, *, offset: Any = None) -> Any:
@@ -423,11 +483,10 @@ class LogisticRegression(CallbackSupport, LinearClassifierMixin, SparseCoefMixin
             validate_data(self, X, reset=False, dtype="numeric", ensure_all_finite=False)
         )
 
-    def _name_bad_column(self, X: Any) -> None:
-        """Raise the error of a column that is not finite by its name, where there are names."""
+    def _named(self, X: Any) -> Any:
+        """Return X with the names of its columns, where it has them: messages then use these."""
         names = getattr(self, "feature_names_in_", None)
-        if names is not None and not is_streamable(X):
-            validation.check_finite(X, names)
+        return X if names is None or is_streamable(X) else validation.WithNames(X, names)
 
     def _weights(self, y: Any, sample_weight: Any, n_samples: int) -> Any:
         """Return weights of the rows, times those of their classes; None for no weights.
@@ -456,6 +515,18 @@ class LogisticRegression(CallbackSupport, LinearClassifierMixin, SparseCoefMixin
         alone, others = _balance(counts, total / 2.0), _balance(total - counts, total / 2.0)
         members = codes[:, None] == np.arange(classes.size)
         return np.where(members, alone, others) * rows[:, None]
+
+    def _weights_of_batch(self, y: Any, classes: Any, sample_weight: Any) -> Any:
+        """Return weights of a batch's rows, times those of their classes; None for no weights."""
+        if self.class_weight == "balanced":
+            raise ValueError(
+                "class_weight='balanced' is not known before all rows are; give partial_fit a dict"
+            )
+        if self.class_weight is None:
+            return sample_weight
+        per_class = compute_class_weight(self.class_weight, classes=classes, y=classes)
+        members = np.minimum(np.searchsorted(classes, y), len(classes) - 1)
+        return per_class[members] * (1.0 if sample_weight is None else np.asarray(sample_weight))
 
     def _start(self) -> tuple[Any, Any] | None:
         """Return where to begin: the last fit, for a warm start."""
@@ -491,6 +562,8 @@ class LogisticRegression(CallbackSupport, LinearClassifierMixin, SparseCoefMixin
         return tasks, report
 
     def _store(self, result: FitResult, y: Any, dtype: Any) -> None:
+        if hasattr(self, "_online"):
+            del self._online
         self.classes_ = _labels_like(y, result.classes)
         self.coef_, self.intercept_ = _rows_of_models(result.coef, result.intercept, dtype)
         self.n_iter_ = np.array([result.n_iter], dtype=np.int32)

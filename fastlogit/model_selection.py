@@ -71,7 +71,7 @@ class LogisticRegressionCV(LogisticRegression):
     solver : str, default "auto"
         As for `LogisticRegression`.
     tol : float >= 0, default 1e-12
-        Bound on (cost - optimum) / optimum that the result is proven to have. The fits of the folds,
+        Bound on (cost - optimum) / optimum that the result is proven to have. Fits of the folds,
         which with ``refit=True`` serve to choose C alone, are proven to 1e-8 where `tol` is less.
     max_iter : int >= 1, default 1000
     class_weight : dict or "balanced", default None
@@ -277,16 +277,12 @@ class LogisticRegressionCV(LogisticRegression):
         }  # fmt: skip
         if penalty_factor is not None:
             options["penalty_factor"] = penalty_factor
-        try:
-            tol = max(self.tol, TOLERANCE_TO_CHOOSE) if self.refit else self.tol
-            grid, complete = fit_folds(
-                X, codes, self.classes_, Cs, weights_of_folds(splits, X.shape[0]), weights,
-                multi_class=self.multi_class, fit_intercept=self.fit_intercept,
-                time_limit=self.time_limit, **(options | {"tol": tol}),
-            )  # fmt: skip
-        except ValueError:
-            self._name_bad_column(X)
-            raise
+        tol = max(self.tol, TOLERANCE_TO_CHOOSE) if self.refit else self.tol
+        grid, complete = fit_folds(
+            self._named(X), codes, self.classes_, Cs, weights_of_folds(splits, X.shape[0]), weights,
+            multi_class=self.multi_class, fit_intercept=self.fit_intercept,
+            time_limit=self.time_limit, **(options | {"tol": tol}),
+        )  # fmt: skip
         self._say(f"folds: {grid.message}")
         self.grid_ = grid
         scores = score_grid(
@@ -305,6 +301,11 @@ class LogisticRegressionCV(LogisticRegression):
             self.coef_, self.intercept_ = np.atleast_2d(coef.T), np.atleast_1d(intercept)
         self._store_attributes(scores, float(np.mean(Cs[best])), ratios, legacy)
         return self
+
+    @property
+    def partial_fit(self) -> Any:
+        """There is none: folds are parts of all rows."""
+        raise AttributeError("LogisticRegressionCV has no partial_fit: folds are parts of all rows")
 
     @_deprecate_positional_args(version="1.11")  # type: ignore[untyped-decorator]
     def score(self, X: Any, y: Any, *, sample_weight: Any = None, **score_params: Any) -> Any:

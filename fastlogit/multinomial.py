@@ -37,7 +37,8 @@ class Multinomial(Objective):
             weights = self.weights_of(output)
             count = np.count_nonzero(codes) if weights is None else float(weights[codes].sum())
             # A class without rows has no finite logarithm: half a row stands for it.
-            intercepts[output] = np.log(max(count, 0.5))
+            row = targets.total_weight[output] / codes.size
+            intercepts[output] = np.log(max(count, 0.5 * row))
         theta = np.zeros((self.n_models, self.n_classes, self.design.shape[1] + 1))
         levels = intercepts.reshape(self.n_models, self.n_classes)
         theta[:, :, -1] = levels - levels.mean(axis=1, keepdims=True)

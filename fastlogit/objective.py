@@ -253,6 +253,9 @@ class Objective:
             positive=readonly(targets.positive[outputs]),
             weight_set=readonly(targets.weight_set[outputs]),
             total_weight=targets.total_weight[outputs],
+            offset=targets.offset
+            if len(targets.offset) < 2
+            else _rows_of(targets.offset, outputs % len(targets.offset)),
         )
         return part
 

@@ -2,7 +2,8 @@
 
 It imports nothing of this package, computes in float64 and checks nothing. y and the coefficients
 mean what they mean elsewhere: y in {0, 1}; `coef` of shape (n_features,) for two classes, or
-(n_features, n_classes) for one-vs-all, with `intercept` a number or of shape (n_classes,).
+(n_features, n_classes) for one-vs-all and softmax, with `intercept` a number or of shape
+(n_classes,). Softmax takes the classes as `codes`, 0 to n_classes - 1.
 """
 
 from typing import Any
@@ -17,12 +18,22 @@ __all__ = [
     "hessian",
     "log1p_exp",
     "log_sigmoid",
+    "log_softmax",
     "logit",
+    "multinomial_cost",
+    "multinomial_cost_gradient",
+    "multinomial_gradient_descent",
+    "multinomial_hessian",
+    "multinomial_hessian_product",
+    "multinomial_newton",
     "newton",
     "one_vs_all",
+    "one_vs_all_log_proba",
+    "one_vs_all_proba",
     "predict_proba",
     "raw_prediction",
     "sigmoid",
+    "softmax",
 ]
 
 Floats = NDArray[np.float64]
@@ -96,6 +107,78 @@ def logit(p: ArrayLike) -> Any:
         # Near 1/2 the two logarithms cancel; log(p / (1 - p)) = 2 atanh(2 p - 1) does not.
         near_half = 2.0 * np.arctanh(2.0 * p - 1.0)
         return np.where(np.abs(p - 0.5) < 0.25, near_half, np.log(p) - np.log1p(-p))[()]
+
+
+def softmax(z: ArrayLike) -> Floats:
+    """Return e^z_k / sum e^z_j of each row.
+
+    Parameters
+    ----------
+    z : array_like of shape (n_samples, n_classes)
+
+    Returns
+    -------
+    numpy.ndarray of shape (n_samples, n_classes), float64
+    """
+    tail, rest, _ = _below_top(z)
+    return np.asarray(tail / (1.0 + rest))
+
+
+def log_softmax(z: ArrayLike) -> Floats:
+    """Return log(e^z_k / sum e^z_j) of each row: finite where the probability underflows.
+
+    Parameters
+    ----------
+    z : array_like of shape (n_samples, n_classes)
+
+    Returns
+    -------
+    numpy.ndarray of shape (n_samples, n_classes), float64
+    """
+    _, rest, below = _below_top(z)
+    return np.asarray(below - np.log1p(rest))
+
+
+def one_vs_all_proba(z: ArrayLike) -> Floats:
+    """Return the hypotheses of one-vs-all over their sum, as scikit-learn's one-vs-rest.
+
+    Parameters
+    ----------
+    z : array_like of shape (n_samples, n_classes)
+
+    Returns
+    -------
+    numpy.ndarray of shape (n_samples, n_classes), float64
+        Its rows sum to 1, however small the hypotheses are.
+    """
+    return softmax(log_sigmoid(z))
+
+
+def one_vs_all_log_proba(z: ArrayLike) -> Floats:
+    """Return the logarithms of `one_vs_all_proba`.
+
+    Parameters
+    ----------
+    z : array_like of shape (n_samples, n_classes)
+
+    Returns
+    -------
+    numpy.ndarray of shape (n_samples, n_classes), float64
+    """
+    return log_softmax(log_sigmoid(z))
+
+
+def _below_top(z: ArrayLike) -> tuple[Floats, Floats, Floats]:
+    """Return e^(z - top) with top the largest of the row, the others' sum, and z - top.
+
+    The largest is 1: apart from it the sum keeps the digits of small ones.
+    """
+    z = np.asarray(z, dtype=np.float64)
+    below = z - z.max(axis=1, keepdims=True)
+    tail = np.exp(below)
+    others = tail.copy()
+    others[np.arange(len(z)), z.argmax(axis=1)] = 0.0
+    return tail, others.sum(axis=1, keepdims=True), below
 
 
 def raw_prediction(X: ArrayLike, coef: ArrayLike, intercept: ArrayLike) -> Any:
@@ -276,6 +359,198 @@ def newton(
     return point[:-1], float(point[-1] - center @ point[:-1]), value
 
 
+def multinomial_cost(
+    X: ArrayLike,
+    codes: ArrayLike,
+    coef: ArrayLike,
+    intercept: ArrayLike = 0.0,
+    l2_reg: ArrayLike = 0.0,
+    sample_weight: ArrayLike | None = None,
+    offset: ArrayLike | None = None,
+) -> float:
+    """Return J = mean(log sum_k e^z_k - z_y) + sum(l2_reg coef^2) / 2.
+
+    Parameters
+    ----------
+    X : array_like of shape (n_samples, n_features)
+    codes : array_like of shape (n_samples,)
+        Class of each row, 0 to n_classes - 1.
+    coef : array_like of shape (n_features, n_classes)
+    intercept : float, or array_like of shape (n_classes,)
+    l2_reg : float or array_like of shape (n_features,)
+        Strength of the penalty, which leaves the intercepts out; one or one for each column.
+    sample_weight : array_like of shape (n_samples,), optional
+        Weights of the mean.
+    offset : array_like of shape (n_samples, n_classes), optional
+        Fixed part of the raw predictions.
+
+    Returns
+    -------
+    float
+    """
+    return multinomial_cost_gradient(X, codes, coef, intercept, l2_reg, sample_weight, offset)[0]
+
+
+def multinomial_cost_gradient(
+    X: ArrayLike,
+    codes: ArrayLike,
+    coef: ArrayLike,
+    intercept: ArrayLike = 0.0,
+    l2_reg: ArrayLike = 0.0,
+    sample_weight: ArrayLike | None = None,
+    offset: ArrayLike | None = None,
+) -> tuple[float, Floats, Floats]:
+    """Return the softmax cost and its derivatives by `coef` and by `intercept`.
+
+    Parameters
+    ----------
+    X, codes, coef, intercept, l2_reg, sample_weight, offset
+        As for `multinomial_cost`.
+
+    Returns
+    -------
+    cost : float
+    coef_gradient : numpy.ndarray of shape (n_features, n_classes), float64
+    intercept_gradient : numpy.ndarray of shape (n_classes,), float64
+    """
+    X, coef = np.asarray(X, dtype=np.float64), np.asarray(coef, dtype=np.float64)
+    share = _shares(len(X), sample_weight)
+    z = _class_prediction(X, coef, intercept, offset)
+    own = np.arange(len(X)), np.asarray(codes, dtype=np.int64)
+    tail, rest, _ = _below_top(z)
+    residual = tail.copy()
+    # 1 - p of the own class from the others' sum: a row that is predicted well keeps its digits.
+    residual[own] = 0.0
+    residual[own] = -residual.sum(axis=1)
+    residual *= share[:, None] / (1.0 + rest)
+    slopes = np.reshape(np.asarray(l2_reg, dtype=np.float64), (-1, 1)) * coef
+    value = float(share @ -log_softmax(z)[own] + 0.5 * np.sum(slopes * coef))
+    return value, X.T @ residual + slopes, residual.sum(axis=0)
+
+
+def multinomial_hessian_product(
+    X: ArrayLike,
+    coef: ArrayLike,
+    intercept: ArrayLike,
+    direction: ArrayLike,
+    intercept_direction: ArrayLike,
+    l2_reg: ArrayLike = 0.0,
+    sample_weight: ArrayLike | None = None,
+    offset: ArrayLike | None = None,
+) -> tuple[Floats, Floats]:
+    """Return the second derivatives of the softmax cost times a direction.
+
+    Parameters
+    ----------
+    X, coef, intercept, l2_reg, sample_weight, offset
+        As for `multinomial_cost`; it does not depend on the classes of the rows.
+    direction : array_like of shape (n_features, n_classes)
+    intercept_direction : float, or array_like of shape (n_classes,)
+
+    Returns
+    -------
+    product : numpy.ndarray of shape (n_features, n_classes), float64
+    intercept_product : numpy.ndarray of shape (n_classes,), float64
+    """
+    X, direction = np.asarray(X, dtype=np.float64), np.asarray(direction, dtype=np.float64)
+    proba = softmax(_class_prediction(X, coef, intercept, offset))
+    change = raw_prediction(X, direction, intercept_direction)
+    mean = np.sum(proba * change, axis=1, keepdims=True)
+    bent = _shares(len(X), sample_weight)[:, None] * proba * (change - mean)
+    penalty = np.reshape(np.asarray(l2_reg, dtype=np.float64), (-1, 1)) * direction
+    return X.T @ bent + penalty, bent.sum(axis=0)
+
+
+def multinomial_hessian(
+    X: ArrayLike,
+    coef: ArrayLike,
+    intercept: ArrayLike = 0.0,
+    l2_reg: ArrayLike = 0.0,
+    sample_weight: ArrayLike | None = None,
+    offset: ArrayLike | None = None,
+) -> Floats:
+    """Return the second derivatives of the softmax cost.
+
+    Parameters
+    ----------
+    X, coef, intercept, l2_reg, sample_weight, offset
+        As for `multinomial_cost`; it does not depend on the classes of the rows.
+
+    Returns
+    -------
+    numpy.ndarray of shape (n_classes * (n_features + 1),) * 2, float64
+        Class after class, each class's intercept behind its coefficients.
+    """
+    X = np.asarray(X, dtype=np.float64)
+    tail, rest, _ = _below_top(_class_prediction(X, coef, intercept, offset))
+    share, proba = _shares(len(X), sample_weight), tail / (1.0 + rest)
+    extended = np.column_stack([X, np.ones(len(X))])
+    n_classes, size = tail.shape[1], extended.shape[1]
+    penalty = np.diag(np.append(np.broadcast_to(np.asarray(l2_reg, np.float64), size - 1), 0.0))
+    matrix = np.empty((n_classes, size, n_classes, size))
+    for row in range(n_classes):
+        for column in range(n_classes):
+            if row == column:
+                curvature = proba[:, row] * np.delete(proba, row, axis=1).sum(axis=1)
+            else:
+                curvature = -proba[:, row] * proba[:, column]
+            block = extended.T @ ((share * curvature)[:, None] * extended)
+            matrix[row, :, column] = block + penalty * (row == column)
+    return matrix.reshape(n_classes * size, n_classes * size)
+
+
+def multinomial_newton(
+    X: ArrayLike,
+    codes: ArrayLike,
+    n_classes: int,
+    l2_reg: ArrayLike = 0.0,
+    sample_weight: ArrayLike | None = None,
+    offset: ArrayLike | None = None,
+    fit_intercept: bool = True,
+) -> tuple[Floats, Floats, float]:
+    """Return the optimum of the softmax cost, by Newton's method as in `newton`.
+
+    Parameters
+    ----------
+    X, codes, l2_reg, sample_weight, offset
+        As for `multinomial_cost`.
+    n_classes : int
+    fit_intercept : bool
+        False leaves the intercepts 0.
+
+    Returns
+    -------
+    coef : numpy.ndarray of shape (n_features, n_classes), float64
+        Its rows sum to 0.
+    intercept : numpy.ndarray of shape (n_classes,), float64
+        Its sum is 0.
+    cost : float
+        The lowest, if an optimum exists: without a penalty the classes must overlap.
+    """
+    X = np.asarray(X, dtype=np.float64)
+    n_features = X.shape[1]
+    center = _shares(len(X), sample_weight) @ X if fit_intercept else np.zeros(n_features)
+    centred, n_slopes = X - center, n_features * n_classes
+    # Coefficients class after class, then the intercepts, which may be held.
+    of_class = np.arange(n_classes)[:, None] * (n_features + 1)
+    order = np.append(of_class + np.arange(n_features), of_class + n_features)
+
+    def derivatives(point: Floats) -> tuple[float, Floats, Floats]:
+        coef, intercept = point[:n_slopes].reshape(n_classes, -1).T, point[n_slopes:]
+        value, slope, last = multinomial_cost_gradient(
+            centred, codes, coef, intercept, l2_reg, sample_weight, offset
+        )
+        bend = multinomial_hessian(centred, coef, intercept, l2_reg, sample_weight, offset)
+        return value, np.append(slope.T, last), bend[np.ix_(order, order)]
+
+    start = np.zeros(n_slopes + n_classes)
+    point, value = _newton_descent(derivatives, start, n_slopes + n_classes * fit_intercept)
+    coef = point[:n_slopes].reshape(n_classes, -1).T
+    coef = coef - coef.mean(axis=1, keepdims=True)
+    intercept = point[n_slopes:] - center @ coef
+    return coef, intercept - intercept.mean() * fit_intercept, value
+
+
 def gradient_descent(
     X: ArrayLike,
     y: ArrayLike,
@@ -355,6 +630,63 @@ def one_vs_all(
     ]
     coefs, intercepts, histories = zip(*fits, strict=True)
     return np.column_stack(coefs), np.array(intercepts), np.column_stack(histories)
+
+
+def multinomial_gradient_descent(
+    X: ArrayLike,
+    codes: ArrayLike,
+    n_classes: int,
+    step_size: float,
+    n_iter: int,
+    momentum: str = "none",
+    l2_reg: float = 0.0,
+    sample_weight: ArrayLike | None = None,
+    start: tuple[ArrayLike, ArrayLike] | None = None,
+) -> tuple[Floats, Floats, Floats]:
+    """Take `n_iter` steps against the gradient of the softmax cost, of all classes as one.
+
+    Parameters
+    ----------
+    X, codes, l2_reg, sample_weight
+        As for `multinomial_cost`.
+    n_classes : int
+    step_size, n_iter, momentum
+        As for `gradient_descent`.
+    start : tuple of coef and intercept, optional
+        Zeros by default.
+
+    Returns
+    -------
+    coef : numpy.ndarray of shape (n_features, n_classes), float64
+    intercept : numpy.ndarray of shape (n_classes,), float64
+    history : numpy.ndarray of shape (n_iter + 1,)
+        The cost wherever the gradient was taken, and at the end.
+    """
+    X = np.asarray(X, dtype=np.float64)
+
+    def value_slope(point: Floats) -> tuple[float, Floats]:
+        rows = point.reshape(-1, n_classes)
+        value, slope, intercept_slope = multinomial_cost_gradient(
+            X, codes, rows[:-1], rows[-1], l2_reg, sample_weight
+        )
+        return value, np.vstack([slope, intercept_slope]).ravel()
+
+    first = np.zeros((X.shape[1] + 1, n_classes))
+    if start is not None:
+        first[:-1], first[-1] = start
+    descend = {"none": _plain_descent, "nesterov": _nesterov_descent}[momentum]
+    end, history = descend(value_slope, first.ravel(), step_size, n_iter)
+    history.append(value_slope(end)[0])
+    rows = end.reshape(-1, n_classes)
+    return rows[:-1], rows[-1], np.array(history)
+
+
+def _class_prediction(
+    X: Floats, coef: ArrayLike, intercept: ArrayLike, offset: ArrayLike | None
+) -> Any:
+    """Return the raw predictions of the classes, (n_samples, n_classes)."""
+    fixed = 0.0 if offset is None else np.asarray(offset, dtype=np.float64)
+    return raw_prediction(X, coef, intercept) + fixed
 
 
 def _shares(n_samples: int, sample_weight: ArrayLike | None) -> Floats:

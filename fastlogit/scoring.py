@@ -256,5 +256,5 @@ def _negative_log_loss(raw: Array, codes: Array, weights: Any, multi_class: str)
 
 def _mean(values: Array, weights: Any) -> Any:
     if weights is not None and not np.any(weights):
-        raise ValueError("all test rows of a fold have weight 0, so that it has no score")
+        raise ValueError("all test rows of a fold have zero weight, so that it has no score")
     return np.average(values, weights=weights)

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 __all__ = [
+    "WithNames",
     "check_class_offset",
     "check_class_weights",
     "check_coef",
@@ -54,6 +55,18 @@ def check_features(X: Any) -> np.ndarray[Any, Any]:
     if n_samples == 0 or n_features == 0:
         raise ValueError(f"X is empty: {n_samples} rows and {n_features} columns")
     return array
+
+
+class WithNames:
+    """An array with names for its columns, as a data frame has them: messages then use these."""
+
+    def __init__(self, X: np.ndarray[Any, Any], names: Sequence[str]) -> None:
+        self._X = X
+        self.columns = names
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> Any:
+        """Return the array itself."""
+        return self._X if dtype is None else self._X.astype(dtype)
 
 
 def check_source(source: Any) -> Any:

@@ -17,7 +17,8 @@ import fastlogit
 from fastlogit import reference
 from fastlogit.design.dense import DenseDesign
 from fastlogit.fitting import SOLVERS
-from fastlogit.kernels.passes import BINOMIAL, Targets
+from fastlogit.kernels.passes import BINOMIAL, MULTINOMIAL, Targets
+from fastlogit.multinomial import Multinomial
 from fastlogit.objective import Objective
 
 JIT = not numba.config.DISABLE_JIT
@@ -156,6 +157,25 @@ def binomial_targets(codes: Any, positive: Any = (1,), weight: Any = None) -> Ta
     )  # fmt: skip
 
 
+def softmax_targets(codes: Any, n_classes: int, weight: Any = None, offset: Any = None) -> Targets:
+    """Targets of softmax models next to each other: as many as there are sets of codes or weights.
+
+    `weight` (n_samples,) or (n_models, n_samples), `offset` (n_samples, n_classes).
+    """
+    codes = np.atleast_2d(np.asarray(codes).astype(np.uint8))
+    n_samples = codes.shape[1]
+    weights = np.atleast_2d(np.empty((0, n_samples)) if weight is None else weight)
+    n_models = max(len(codes), len(weights))
+    of_model = np.arange(n_models) if len(weights) > 1 else np.zeros(n_models, dtype=np.int64)
+    totals = weights.sum(axis=1)[of_model] if len(weights) else np.full(n_models, float(n_samples))
+    fixed = np.empty((0, n_samples)) if offset is None else np.ascontiguousarray(offset.T)
+    return Targets(
+        MULTINOMIAL, n_classes, readonly(codes), readonly(np.tile(np.arange(n_classes), n_models)),
+        readonly(weights), readonly(np.repeat(of_model, n_classes)), np.repeat(totals, n_classes),
+        readonly(fixed),
+    )  # fmt: skip
+
+
 def one_model(values: Any) -> Any:
     """Take the single model's part of cost, gradient and intercept gradient."""
     return tuple(value[0] for value in values)
@@ -237,3 +257,15 @@ def objective_of(
     weights = readonly(np.empty(0) if weight is None else weight)
     codes = readonly(np.asarray(codes).astype(np.uint8))
     return Objective(DenseDesign(X), codes, list(positive), weights, l2_reg, **options)
+
+
+def softmax_of(
+    X: Any, codes: Any, weight: Any = None, l2_reg: Any = 0.0, n_classes: int = 3, **options: Any
+) -> Multinomial:
+    """The cost of one softmax model over dense rows, as the front end makes it."""
+    weights = readonly(np.empty(0) if weight is None else weight)
+    codes = readonly(np.asarray(codes).astype(np.uint8))
+    positive = list(range(n_classes))
+    return Multinomial(
+        DenseDesign(X), codes, positive, weights, l2_reg, n_classes=n_classes, **options
+    )

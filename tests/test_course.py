@@ -8,13 +8,13 @@ import time
 
 import numpy as np
 import pytest
-from problems import EACH_SOLVER, problem, sized, three_classes, unfinished
+from problems import EACH_SOLVER, objective_of, problem, sized, three_classes, unfinished
 from sklearn.exceptions import ConvergenceWarning
 
 import fastlogit
 from fastlogit import reference
 from fastlogit.fitting import SOLVERS
-from fastlogit.solvers.course import Limits, Watch
+from fastlogit.solvers.course import Limits, Point, Watch, progress_of
 
 ROWS = sized(400, 60)
 DESCENT = "gradient_descent"
@@ -211,11 +211,38 @@ def test_a_signal_in_a_process_of_its_own() -> None:
 
 
 def test_the_watch() -> None:
-    watch = Watch(Limits(tol=0.1, max_iter=3), time.perf_counter())
-    assert [watch.note(np.array([cost])) for cost in (3.0, 2.0, 1.0)] == ["", "", "max_iter"]
-    assert (watch.n_iter, np.ravel(watch.history).tolist()) == (3, [3.0, 2.0, 1.0])
+    objective = objective_of(np.arange(6.0).reshape(3, 2), [0, 1, 0])
+
+    def watch_with(**limits):
+        return Watch(Limits(**({"tol": 0.1, "max_iter": 3} | limits)), began, objective)
+
+    def point(cost):
+        return Point(np.zeros((1, 3)), np.array([cost]), np.zeros((1, 3)))
+
+    began = time.perf_counter()
+    watch = watch_with()
+    watch.begin(point(4.0))
+    watch.begin(point(9.0))  # where one solver takes over from another
+    objective.curvature(np.zeros((1, 3)))
+    assert [watch.note(point(cost)) for cost in (3.0, 2.0, 1.0)] == ["", "", "max_iter"]
+    assert (watch.n_iter, np.ravel(watch.history).tolist()) == (3, [4.0, 3.0, 2.0, 1.0])
+    assert watch.passes == [0.0, 1.0, 1.0, 1.0]
+    assert 0.0 <= watch.times[0] <= watch.times[-1] <= time.perf_counter() - began
+    watch.prove(np.array([1e-3]))
+    assert np.ravel(watch.bounds).tolist() == [np.inf, np.inf, np.inf, 1e-3]
+    assert watch.steps.tolist() == [0]
     assert not watch.is_late()
-    late = Watch(Limits(0.1, 3, time_limit=1e-12), time.perf_counter())
-    assert late.note(np.array([1.0])) == "time_limit"
-    asked = Watch(Limits(0.1, 3, callback=lambda _: True), time.perf_counter())
-    assert asked.note(np.array([1.0])) == "callback"
+    assert watch_with(time_limit=1e-12).note(point(1.0)) == "time_limit"
+    assert watch_with(callback=lambda _: True).note(point(1.0)) == "callback"
+    assert watch_with(callback=lambda _: 1).note(point(1.0)) == ""
+
+
+def test_progress_has_the_coefficients_of_its_point() -> None:
+    X, y, coef, intercept, _ = problem(60, 3)
+    objective = objective_of(10.0 * X + 3.0, y)
+    objective.standardize()
+    theta = objective.join(*objective.from_user(coef[None], np.array([intercept])))
+    progress = progress_of(objective, 5, Point(theta, np.array([0.5]), None), 1.5)
+    assert (progress.n_iter, progress.cost, progress.seconds) == (5, 0.5, 1.5)
+    np.testing.assert_allclose(progress.coef, coef, rtol=1e-13)
+    assert progress.intercept == pytest.approx(intercept, abs=1e-12)

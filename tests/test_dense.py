@@ -21,8 +21,9 @@ from problems import (
 )
 
 from fastlogit import reference
-from fastlogit.design.dense import Columns, DenseDesign
+from fastlogit.design.dense import Columns, DenseDesign, plain_targets
 from fastlogit.kernels.descent import Penalty, start_state
+from fastlogit.kernels.passes import SQUARED
 
 # Around blocks of 16 and 32 rows and chunks of 256.
 ROW_COUNTS = [1, 2, 3, 4, 5, 15, 16, 17, 31, 32, 33, 64, 97, 255, 256, 257, 600]
@@ -207,7 +208,8 @@ def test_hessian_product_of_models_with_their_own_curvatures() -> None:
     curvature = readonly(np.stack([weight, weight[::-1] ** 2]))
     totals = curvature.sum(axis=1)
     vectors, intercepts = np.stack([coef, -2.0 * coef]), np.array([intercept, 0.3])
-    product, last = DenseDesign(X).hessian_product(curvature, totals, vectors, intercepts)
+    targets = plain_targets(SQUARED, curvature, totals)
+    product, last = DenseDesign(X).hessian_product(targets, vectors, intercepts)
     ones = np.column_stack([X, np.ones(300)])
     for model in range(2):
         gram = ones.T @ (curvature[model, :, None] * ones) / totals[model]
@@ -300,7 +302,7 @@ def test_models_of_their_own_targets_and_weights_with_an_offset(
     n_features, layout, n_models
 ) -> None:
     X, y, weight, coef, intercept, offset = models_apart(sized(300, 60), n_features, n_models)
-    targets = binomial_targets(y, [1] * n_models, weight)._replace(offset=readonly(offset))
+    targets = binomial_targets(y, [1] * n_models, weight)._replace(offset=readonly(offset[None]))
     design = DenseDesign(LAYOUTS[layout](X))
     state = start_state(coef, intercept)
     curvature = np.full((n_models, len(X)), np.nan)
@@ -332,10 +334,10 @@ def test_models_of_their_own_targets_and_weights_with_an_offset(
 def test_a_model_s_bits_do_not_depend_on_its_company(n_features, layout) -> None:
     X, y, weight, coef, intercept, offset = models_apart(sized(700, 70), n_features, 3)
     design = DenseDesign(LAYOUTS[layout](X))
-    targets = binomial_targets(y, [1] * 3, weight)._replace(offset=readonly(offset))
+    targets = binomial_targets(y, [1] * 3, weight)._replace(offset=readonly(offset[None]))
     together = design.value_gradient(targets, coef, intercept)
     for model in range(3):
-        own = binomial_targets(y[model], [1], weight[model])._replace(offset=readonly(offset))
+        own = binomial_targets(y[model], [1], weight[model])._replace(offset=readonly(offset[None]))
         alone = design.value_gradient(own, coef[[model]], intercept[[model]])
         for one, many in zip(alone, together, strict=True):
             assert one[0].tobytes() == many[model].tobytes()

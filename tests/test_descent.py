@@ -2,7 +2,14 @@
 
 import numpy as np
 import pytest
-from problems import binomial_targets, force_twin, problem, sized, three_classes
+from problems import (
+    binomial_targets,
+    force_twin,
+    problem,
+    sized,
+    softmax_targets,
+    three_classes,
+)
 
 from fastlogit import reference
 from fastlogit.design.dense import DenseDesign
@@ -154,3 +161,100 @@ def test_momentum_that_overshoots_restarts() -> None:
 def test_the_two_forms_are_kept_apart() -> None:
     assert descend(True) is descend(True)
     assert descend(True) is not descend(False)
+
+
+# ------------------------------------------------------------------------------------------------
+# Softmax: the classes of a model move as one
+
+
+def begin_softmax(X, codes, l2_reg=0.0, weight=None):
+    """Return a design, the targets of one or several softmax models, and an evaluated state."""
+    design, targets = DenseDesign(X), softmax_targets(codes, 3, weight)
+    penalty = Penalty(np.full((1, X.shape[1]), l2_reg), True)
+    n_outputs = len(targets.positive)
+    state = start_state(np.zeros((n_outputs, X.shape[1])), np.zeros(n_outputs))
+    design.evaluate(targets, penalty, state)
+    return design, targets, penalty, state
+
+
+@pytest.mark.parametrize("n_features", [5, 12])
+@pytest.mark.parametrize("momentum", ["none", "nesterov"])
+def test_softmax_steps_are_those_of_the_oracle(n_features, momentum) -> None:
+    X, codes = three_classes(80, n_features)
+    weight = problem(80, n_features).weight
+    for n_steps in (1, 2, 3, 25):
+        begun = begin_softmax(X, codes, 0.05, weight)
+        steps, status, history = take(begun, n_steps, accelerate=momentum == "nesterov")
+        coef, intercept, costs = reference.multinomial_gradient_descent(
+            X, codes, 3, 0.3, n_steps, momentum, 0.05, weight
+        )
+        assert (steps, status) == (n_steps, RUNNING)
+        state = begun[-1]
+        np.testing.assert_allclose(state.coef.T, coef, rtol=1e-11, atol=1e-14)
+        np.testing.assert_allclose(state.intercept, intercept, rtol=1e-11, atol=1e-14)
+        np.testing.assert_allclose(history.sum(axis=1), costs[:-1], rtol=1e-13)
+
+
+def test_a_restart_is_of_all_classes_of_a_model_and_of_no_other() -> None:
+    """A valley where the momentum overshoots: at other steps in one model than in the other."""
+    X, codes = three_classes(60, 2)
+    X = X * [3.0, 0.5]
+    both = np.stack([codes, np.random.default_rng(1).permutation(codes)])
+    alone = [begin_softmax(X, labels, 0.3) for labels in both]
+    together = begin_softmax(X, both, 0.3)
+    step_size = 1.0 / (0.5 * np.square(X).sum(axis=1).mean() + 0.8)
+    plain = []
+    for _ in range(40):
+        taken = [take(begun, 1, step_size, True)[:2] for begun in (together, *alone)]
+        assert taken == [(1, RUNNING)] * 3
+        state = together[-1]
+        for model, (*_, own) in enumerate(alone):
+            outputs = slice(3 * model, 3 * model + 3)
+            assert len(set(state.momentum[outputs])) == len(set(state.plain[outputs])) == 1
+            np.testing.assert_array_equal(state.point[outputs], own.point)
+            np.testing.assert_array_equal(state.coef[outputs], own.coef)
+            np.testing.assert_array_equal(state.best_cost[outputs], own.best_cost)
+        plain.append(tuple(state.plain[::3]))
+    assert (1, 0) in plain[2:]
+    assert (0, 1) in plain[2:]
+
+
+def test_the_best_point_of_a_softmax_is_that_of_its_whole_cost() -> None:
+    X, codes = three_classes(80, 5)
+    begun = begin_softmax(X, codes, 1.0)
+    steps, status, history = take(begun, 100, 50.0)
+    state, costs = begun[-1], history[:, :].sum(axis=1)
+    assert status == DIVERGED
+    assert 1 < steps < 100
+    np.testing.assert_allclose(state.best_cost, np.min(costs[:steps]), rtol=1e-14)
+    best = reference.multinomial_cost(X, codes, state.best.T, state.best_intercept, 1.0)
+    assert best == pytest.approx(state.best_cost[0], rel=1e-13)
+
+
+def test_a_softmax_is_over_when_no_class_moves() -> None:
+    X, codes = three_classes(60, 4)
+    begun = begin_softmax(X, codes, 0.5)
+    steps, status, _ = take(begun, 3000, 0.5, True, 1e-9)
+    assert status == CONVERGED
+    assert steps < 500
+    coef, intercept, _ = reference.multinomial_newton(X, codes, 3, 0.5)
+    np.testing.assert_allclose(begun[-1].coef.T, coef, atol=1e-7)
+    np.testing.assert_allclose(begun[-1].intercept, intercept, atol=1e-7)
+
+
+@pytest.mark.parametrize("accelerate", [False, True])
+def test_softmax_twins_give_the_same_bits(accelerate, monkeypatch) -> None:
+    X, codes = three_classes(sized(3000, 600), 12)
+    found = set()
+    for parallel in (False, True):
+        force_twin(monkeypatch, parallel)
+        begun = begin_softmax(X, codes, 0.01)
+        history = take(begun, 5, accelerate=accelerate)[2]
+        found.add(bits(begun[-1]) + history.tobytes())
+    assert len(found) == 1
+
+
+def test_a_nan_in_one_class_is_divergence_of_the_model() -> None:
+    X, codes = three_classes(80, 5)
+    X[3, 2] = np.nan
+    assert take(begin_softmax(X, codes), 5)[:2] == (1, DIVERGED)

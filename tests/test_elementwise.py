@@ -14,6 +14,7 @@ import pytest
 
 import fastlogit
 from fastlogit.kernels import elementwise as kernels
+from fastlogit.kernels.policy import formula
 
 JIT = not numba.config.DISABLE_JIT
 POINTS = 700 if JIT else 60
@@ -32,6 +33,12 @@ EXACT: dict[str, Callable[[Any], Any]] = {
     "log_sigmoid": lambda z: -mpmath.log1p(mpmath.exp(-z)),
     "logit": lambda p: mpmath.log(p) - mpmath.log1p(-p),
 }
+
+
+@formula
+def log1p_positive_array(t: Any, out: Any) -> None:
+    for place in range(t.size):
+        out[place] = kernels.log1p_positive(t[place])
 
 
 def array_function(name: str) -> Callable[..., Any]:
@@ -175,6 +182,35 @@ def test_place_in_the_array_does_not_change_bits(
     whole = array_function(name)(points)
     one_by_one = [array_function(name)(points[i : i + 1])[0] for i in range(points.size)]
     np.testing.assert_array_equal(whole, np.array(one_by_one))
+
+
+# ------------------------------------------------------------------------------------------------
+# What only kernels call
+
+
+def test_log1p_positive_on_every_scale(rng: np.random.Generator) -> None:
+    """Near 0, where 1 + t loses t; at the powers of 2, where its exponent changes; up to 1e300."""
+    powers = 2.0 ** np.arange(-60, 996, 6)
+    spread = [
+        np.exp(rng.uniform(np.log(5e-324), np.log(1e300), POINTS)),
+        rng.uniform(0.0, 20.0, POINTS),
+        *(powers + change * np.spacing(powers) for change in (-1.0, 0.0, 1.0)),
+        *(np.abs(powers - 1.0 + change * np.spacing(powers)) for change in (-1.0, 0.0, 1.0)),
+        [0.0, 5e-324, 1e-308, np.sqrt(2.0) - 1.0, 1.0, 1.0 + 2**-52, 1e16, 1e300],
+    ]
+    points = np.concatenate(spread)
+    found = np.empty_like(points)
+    log1p_positive_array(points, found)
+    assert largest_ulp_error(found, points, mpmath.log1p) <= 1.5
+    ordered = np.sort(points)
+    log1p_positive_array(ordered, found)
+    assert (np.diff(found) >= -2.0 * np.spacing(found[1:])).all()
+
+
+def test_log1p_positive_of_nan_and_zero() -> None:
+    found = np.empty(3)
+    log1p_positive_array(np.array([np.nan, 0.0, -0.0]), found)
+    np.testing.assert_array_equal(found, [np.nan, 0.0, 0.0])
 
 
 # ------------------------------------------------------------------------------------------------

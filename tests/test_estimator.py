@@ -1,5 +1,6 @@
 """`LogisticRegression`: parameters, shapes, labels, weights, data frames, and clear errors."""
 
+import pickle
 import warnings
 
 import numpy as np
@@ -10,12 +11,14 @@ import pytest
 from problems import TWO_THREADS, memory_mapped, problem, readonly, sized, three_classes
 from scipy import sparse
 from sklearn.base import clone
+from sklearn.datasets import load_breast_cancer, load_iris
 from sklearn.exceptions import ConvergenceWarning, DataConversionWarning, NotFittedError
 from sklearn.linear_model import LogisticRegression as Theirs
+from sklearn.preprocessing import StandardScaler
 from sklearn.utils._param_validation import InvalidParameterError
 
 import fastlogit
-from fastlogit import LogisticRegression, estimator, validation
+from fastlogit import BatchSource, LogisticRegression, estimator, validation
 from fastlogit.errors import SeparationWarning
 
 MODES = ("multinomial", "ovr")
@@ -623,7 +626,7 @@ def test_x_is_not_copied(convert, monkeypatch) -> None:
     inner = estimator.fit
 
     def spy(data, *args, **options):
-        seen.append(data)
+        seen.append(np.asarray(data))
         return inner(data, *args, **options)
 
     monkeypatch.setattr(estimator, "fit", spy)
@@ -732,3 +735,72 @@ def test_validation_of_the_package_agrees_on_what_is_plain() -> None:
         assert validation.check_features(given) is given
     for given in (X[0], X[:, :0], X.astype(np.float16), X.astype(object), X.tolist(), X + 1j):
         assert not estimator._is_plain(given)
+
+
+# ------------------------------------------------------------------------------------------------
+# Rows that come in batches
+
+
+def flowers_in_batches(n_rows=25):
+    """Iris in an order that has nothing to do with the kinds, with names as labels."""
+    iris = load_iris()
+    order = np.random.default_rng(0).permutation(150)
+    X, y = iris.data[order], iris.target_names[iris.target[order]]
+    return [(X[i : i + n_rows], y[i : i + n_rows]) for i in range(0, 150, n_rows)]
+
+
+@pytest.mark.parametrize("mode", ["multinomial", "ovr"])
+def test_partial_fit_of_a_stream_ends_where_fit_does(mode) -> None:
+    batches = flowers_in_batches()
+    X, y = (np.concatenate(part) for part in zip(*batches, strict=True))
+    stream = LogisticRegression(multi_class=mode)
+    with pytest.raises(ValueError, match="classes must be given"):
+        stream.partial_fit(*batches[0])
+    for batch in batches:
+        assert stream.partial_fit(*batch, classes=np.unique(y)) is stream
+    whole = LogisticRegression(multi_class=mode).fit(X, y)
+    assert stream.classes_.tolist() == whole.classes_.tolist()
+    proba = stream.predict_proba(X)
+    np.testing.assert_allclose(proba, whole.predict_proba(X), atol=2e-3)
+    with pytest.raises(ValueError, match="not those of the first call"):
+        stream.partial_fit(*batches[0], classes=["other", "setosa"])
+    np.testing.assert_array_equal(stream.predict_proba(X), proba)
+    copied = pickle.loads(pickle.dumps(stream)).partial_fit(*batches[0])
+    stream.partial_fit(*batches[0])
+    np.testing.assert_array_equal(copied.coef_, stream.coef_)
+
+
+def test_partial_fit_with_weights_of_classes() -> None:
+    X, y = load_breast_cancer(return_X_y=True)
+    X = StandardScaler().fit_transform(X)
+    weighed = LogisticRegression(class_weight={0: 3.0, 1: 0.5}).partial_fit(X, y, classes=[0, 1])
+    by_rows = LogisticRegression().partial_fit(
+        X, y, classes=[0, 1], sample_weight=np.where(y == 0, 3.0, 0.5)
+    )
+    np.testing.assert_array_equal(weighed.coef_, by_rows.coef_)
+    with pytest.raises(ValueError, match="give partial_fit a dict"):
+        LogisticRegression(class_weight="balanced").partial_fit(X, y, classes=[0, 1])
+
+
+def test_a_fit_ends_a_stream() -> None:
+    X, y = load_breast_cancer(return_X_y=True)
+    X = StandardScaler().fit_transform(X)
+    model = LogisticRegression().partial_fit(X[:200], y[:200], classes=[0, 1]).fit(X, y)
+    model.partial_fit(X[200:], y[200:])
+    anew = LogisticRegression().partial_fit(X[200:], y[200:], classes=[0, 1])
+    np.testing.assert_array_equal(model.coef_, anew.coef_)
+
+
+@pytest.mark.parametrize("mode", ["multinomial", "ovr"])
+def test_batches_give_the_fit_of_all_rows(mode) -> None:
+    batches = flowers_in_batches(40)
+    X, y = (np.concatenate(part) for part in zip(*batches, strict=True))
+    options = {"multi_class": mode, "class_weight": "balanced", "C": 10.0}
+    source = LogisticRegression(**options).fit(BatchSource(lambda: iter(batches)))
+    whole = LogisticRegression(**options).fit(X, y)
+    np.testing.assert_allclose(source.coef_, whole.coef_, rtol=1e-5, atol=1e-7)
+    assert source.result_.suboptimality is not None
+    assert np.max(source.result_.suboptimality) <= 1e-12
+    assert source.n_features_in_ == 4
+    with pytest.raises(TypeError, match="y must be left out"):
+        LogisticRegression().fit(BatchSource(lambda: iter(batches)), y)

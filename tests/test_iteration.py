@@ -14,7 +14,7 @@ from fastlogit.solvers.iteration import evaluate, iterate, search
 
 
 def start(objective, theta=None):
-    watch = Watch(Limits(1e-12, 100), time.perf_counter())
+    watch = Watch(Limits(1e-12, 100), time.perf_counter(), objective)
     size = objective.design.shape[1] + 1
     given = np.zeros((objective.n_models, size)) if theta is None else theta
     return evaluate(objective, given, watch), watch
@@ -72,7 +72,8 @@ def test_steepest_descent_goes_down_and_is_stopped_by_max_iter() -> None:
     objective, (_, _, lowest) = small_problem()
     point, watch = start(objective)
     goal = Goal(1e-12, 1, Certificate(objective))
-    end, reason = iterate(objective, point, downhill, goal, Watch(Limits(1e-12, 7), watch.began))
+    watch.limits = Limits(1e-12, 7)
+    end, reason = iterate(objective, point, downhill, goal, watch)
     assert reason == "max_iter"
     assert lowest < end.cost[0] < point.cost[0]
     assert goal.bound[0] >= (end.cost[0] - lowest) / lowest

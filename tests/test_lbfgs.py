@@ -16,7 +16,7 @@ from fastlogit.solvers.lbfgs import lbfgs
 
 
 def solved(objective, renew, price=1e9, tol=1e-10, max_iter=300):
-    watch = Watch(Limits(tol, max_iter), time.perf_counter())
+    watch = Watch(Limits(tol, max_iter), time.perf_counter(), objective)
     goal = Goal(tol, objective.n_models, Certificate(objective))
     theta = np.zeros((objective.n_models, objective.design.shape[1] + 1))
     point, reason = lbfgs(objective, evaluate(objective, theta, watch), renew, price, goal, watch)

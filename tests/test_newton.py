@@ -14,7 +14,7 @@ from fastlogit.solvers.newton import newton
 
 
 def solved(objective, tol=1e-12, max_iter=100):
-    watch = Watch(Limits(tol, max_iter), time.perf_counter())
+    watch = Watch(Limits(tol, max_iter), time.perf_counter(), objective)
     certificate = Certificate(objective)
     goal = Goal(tol, objective.n_models, certificate)
     theta = np.zeros((objective.n_models, objective.design.shape[1] + 1))

@@ -14,7 +14,7 @@ from fastlogit.solvers.newton_cg import newton_cg
 
 
 def solved(objective, tol=1e-12, **limits):
-    watch = Watch(Limits(tol, **({"max_iter": 100} | limits)), time.perf_counter())
+    watch = Watch(Limits(tol, **({"max_iter": 100} | limits)), time.perf_counter(), objective)
     goal = Goal(tol, objective.n_models, Certificate(objective))
     theta = np.zeros((objective.n_models, objective.design.shape[1] + 1))
     point, reason = newton_cg(objective, theta, goal, watch)

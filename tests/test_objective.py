@@ -210,9 +210,10 @@ def test_the_shares_of_the_classes() -> None:
     X, codes = three_classes(90, 4)
     weight = np.random.default_rng(0).uniform(0.5, 2.0, 90)
     for given in (None, weight):
-        logits = objective_of(X, codes, given, positive=(0, 1, 2)).share_logits()
+        theta = objective_of(X, codes, given, positive=(0, 1, 2)).share_logits()
         shares = [np.average(codes == k, weights=given) for k in range(3)]
-        np.testing.assert_allclose(logits, reference.logit(shares), rtol=1e-12)
+        np.testing.assert_allclose(theta[:, -1], reference.logit(shares), rtol=1e-12)
+        np.testing.assert_array_equal(theta[:, :-1], np.zeros((3, 4)))
 
 
 def test_a_stride_that_misses_what_varies_standardises_nothing() -> None:

@@ -1,11 +1,13 @@
-"""The passes that are entries of their own: raw prediction, column squares, the bare read of X."""
+"""The passes that are entries of their own, and the softmax losses of the pass of all models."""
 
 import numpy as np
 import pytest
-from problems import JIT, force_twin, problem, readonly, sized
+from problems import JIT, LAYOUTS, force_twin, problem, readonly, sized, softmax_targets
 
-from fastlogit.design.dense import Columns, DenseDesign
-from fastlogit.kernels.passes import MAX_CHUNKS, chunk_rows, passes, read_sum
+from fastlogit import reference
+from fastlogit.design.dense import Columns, DenseDesign, plain_targets
+from fastlogit.kernels.descent import Penalty, start_state
+from fastlogit.kernels.passes import MAX_CHUNKS, MULTINOMIAL_PRODUCT, chunk_rows, passes, read_sum
 from fastlogit.kernels.policy import formula
 from fastlogit.kernels.rows import rows_per_block
 
@@ -89,3 +91,225 @@ def test_read_sum_reads_every_number_once(rng, dtype) -> None:
             sums = np.empty(n_chunks)
             function(values, sums)
             assert sums.sum() == values.sum()
+
+
+# ------------------------------------------------------------------------------------------------
+# Softmax: the classes of a model next to each other
+
+
+def softmax_problem(n_samples, n_features, n_classes, n_models=1):
+    """Return X, codes, weights of each model (some 0), offset and a point of all outputs."""
+    rng = np.random.default_rng([n_samples, n_features, n_classes, n_models])
+    weight = rng.uniform(0.0, 2.0, (n_models, n_samples))
+    weight *= rng.random(weight.shape) < 0.8
+    return (
+        rng.standard_normal((n_samples, n_features)),
+        rng.integers(0, n_classes, (n_models, n_samples)),
+        weight,
+        rng.standard_normal((n_samples, n_classes)),
+        2.0 * rng.standard_normal((n_models * n_classes, n_features)) / np.sqrt(n_features),
+        rng.standard_normal(n_models * n_classes),
+    )
+
+
+def evaluated(design, targets, coef, intercept):
+    """Return costs, gradients, intercept gradients and row curvatures of all outputs."""
+    state = start_state(coef, intercept)
+    curvature = np.full((len(coef), design.shape[0]), np.nan)
+    design.evaluate(targets, Penalty(np.zeros((1, design.shape[1])), True), state, curvature)
+    return state.cost, state.gradient, state.intercept_gradient, curvature
+
+
+def assert_softmax(found, X, codes, weight, offset, coef, intercept) -> None:
+    """Compare each model with the oracle, to rounding errors of the terms that are added."""
+    n_classes = len(coef) // len(codes)
+    for model, labels in enumerate(codes):
+        outputs = slice(model * n_classes, (model + 1) * n_classes)
+        point, base = coef[outputs].T, intercept[outputs]
+        own = np.ones(len(X)) if weight is None else weight[model % len(weight)]
+        cost, slope, last = reference.multinomial_cost_gradient(
+            X, labels, point, base, 0.0, own, offset
+        )
+        z = X @ point + base + (0.0 if offset is None else offset)
+        spread = own / own.sum() * (np.abs(X) @ np.abs(point).max(axis=1) + np.abs(z).max(axis=1))
+        spread = 1e-14 * (spread + own / own.sum())
+        costs, gradient, intercept_gradient, curvature = (part[outputs] for part in found)
+        assert abs(costs.sum() - cost) <= spread.sum()
+        assert (np.abs(gradient.T - slope) <= (np.abs(X).T @ spread)[:, None]).all()
+        assert (np.abs(intercept_gradient - last) <= spread.sum()).all()
+        expected = own * reference.softmax(z).T
+        np.testing.assert_allclose(curvature, expected, rtol=1e-12)
+
+
+@pytest.mark.parametrize("n_classes", [3, 4, 10])
+@pytest.mark.parametrize(
+    ("n_features", "layout"), [(3, "C"), (12, "F"), (24, "C"), (70, "C"), (30, "first columns")]
+)
+def test_softmax_in_one_pass(n_features, layout, n_classes) -> None:
+    X, codes, weight, offset, coef, intercept = softmax_problem(
+        sized(300, 60), n_features, n_classes
+    )
+    design = DenseDesign(LAYOUTS[layout](X))
+    for weights in (None, weight):
+        for fixed in (None, offset):
+            targets = softmax_targets(codes, n_classes, weights, fixed)
+            found = evaluated(design, targets, coef, intercept)
+            assert_softmax(found, X, codes, weights, fixed, coef, intercept)
+    assert design.n_passes == 4
+
+
+@pytest.mark.parametrize("layout", ["C", "F"])
+@pytest.mark.parametrize("n_samples", ROW_COUNTS)
+def test_softmax_at_every_cut_into_blocks(n_samples, layout) -> None:
+    X, codes, _, offset, coef, intercept = softmax_problem(n_samples, 9, 3)
+    targets = softmax_targets(codes, 3, None, offset)
+    found = evaluated(DenseDesign(LAYOUTS[layout](X)), targets, coef, intercept)
+    assert_softmax(found, X, codes, None, offset, coef, intercept)
+
+
+@pytest.mark.parametrize("n_features", [4, 19])
+def test_softmax_of_float32_rows_and_of_standardised_ones(n_features) -> None:
+    X, codes, weight, offset, coef, intercept = softmax_problem(sized(300, 60), n_features, 3)
+    targets = softmax_targets(codes, 3, weight, offset)
+    single = X.astype(np.float32)
+    found = evaluated(DenseDesign(single), targets, coef, intercept)
+    assert_softmax(found, single.astype(np.float64), codes, weight, offset, coef, intercept)
+    columns = Columns(np.arange(n_features) / 2.0, np.linspace(0.2, 2.0, n_features))
+    columns.inverse_scale[1] = 0.0
+    found = evaluated(DenseDesign(X, columns=columns), targets, coef, intercept)
+    seen = (X - columns.center) * columns.inverse_scale
+    assert_softmax(found, seen, codes, weight, offset, coef, intercept)
+
+
+@pytest.mark.parametrize("n_features", [5, 24])
+@pytest.mark.parametrize("n_classes", [3, 4])
+def test_softmax_models_next_to_each_other(n_features, n_classes) -> None:
+    """Each with codes and weights of its own, or all with the same."""
+    X, codes, weight, offset, coef, intercept = softmax_problem(
+        sized(200, 60), n_features, n_classes, 3
+    )
+    design = DenseDesign(X)
+    same = np.repeat(codes[:1], 3, axis=0)
+    for given, weights in (
+        (codes, weight),
+        (codes, None),
+        (codes, weight[:1]),
+        (codes[:1], weight),
+    ):
+        targets = softmax_targets(given, n_classes, weights, offset)
+        found = evaluated(design, targets, coef, intercept)
+        own = codes if len(given) == 3 else same
+        assert_softmax(found, X, own, weights, offset, coef, intercept)
+    assert design.n_passes == 4
+
+
+@pytest.mark.parametrize("layout", ["C", "F"])
+def test_a_softmax_s_bits_do_not_depend_on_its_company(layout) -> None:
+    X, codes, weight, offset, coef, intercept = softmax_problem(sized(300, 60), 24, 3, 3)
+    design = DenseDesign(LAYOUTS[layout](X))
+    together = evaluated(design, softmax_targets(codes, 3, weight, offset), coef, intercept)
+    for model in range(3):
+        outputs = slice(3 * model, 3 * model + 3)
+        targets = softmax_targets(codes[model], 3, weight[model], offset)
+        alone = evaluated(design, targets, coef[outputs], intercept[outputs])
+        for one, many in zip(alone, together, strict=True):
+            assert one.tobytes() == many[outputs].tobytes()
+
+
+@pytest.mark.parametrize("layout", ["C", "F"])
+def test_softmax_models_may_share_a_set_of_weights(layout) -> None:
+    X, codes, weight, offset, coef, intercept = softmax_problem(sized(300, 60), 12, 3, 2)
+    design = DenseDesign(LAYOUTS[layout](X))
+    own = softmax_targets(codes, 3, weight[[1, 1]], offset)
+    shared = softmax_targets(codes, 3, weight, offset)._replace(
+        weight_set=readonly(np.ones(6, dtype=np.int64)), total_weight=own.total_weight
+    )
+    expected = evaluated(design, own, coef, intercept)
+    for one, other in zip(evaluated(design, shared, coef, intercept), expected, strict=True):
+        assert one.tobytes() == other.tobytes()
+
+
+@pytest.mark.parametrize("n_models", [1, 2])
+@pytest.mark.parametrize("n_classes", [3, 4])
+@pytest.mark.parametrize(("n_features", "layout"), [(3, "C"), (12, "F"), (24, "C"), (70, "C")])
+def test_products_with_the_softmax_hessian(n_features, layout, n_classes, n_models) -> None:
+    X, codes, weight, offset, coef, intercept = softmax_problem(
+        sized(300, 60), n_features, n_classes, n_models
+    )
+    design = DenseDesign(LAYOUTS[layout](X))
+    targets = softmax_targets(codes, n_classes, weight, offset)
+    curvature = evaluated(design, targets, coef, intercept)[-1]
+    rng = np.random.default_rng(0)
+    vectors, last = rng.standard_normal(coef.shape), rng.standard_normal(len(coef))
+    found = design.hessian_product(
+        plain_targets(MULTINOMIAL_PRODUCT, curvature, targets.total_weight, n_classes),
+        vectors, last,
+    )  # fmt: skip
+    for model in range(n_models):
+        outputs = slice(model * n_classes, (model + 1) * n_classes)
+        expected = reference.multinomial_hessian_product(
+            X, coef[outputs].T, intercept[outputs], vectors[outputs].T, last[outputs], 0.0,
+            weight[model], offset,
+        )  # fmt: skip
+        np.testing.assert_allclose(found[0][outputs].T, expected[0], rtol=1e-10, atol=1e-14)
+        np.testing.assert_allclose(found[1][outputs], expected[1], rtol=1e-10, atol=1e-14)
+
+
+@pytest.mark.parametrize("n_features", [3, 24])
+def test_twins_of_softmax_give_the_same_bits(n_features, monkeypatch) -> None:
+    X, codes, weight, offset, coef, intercept = softmax_problem(sized(3000, 600), n_features, 4, 2)
+    design, found = DenseDesign(X), set()
+    targets = softmax_targets(codes, 4, weight, offset)
+    for parallel in (False, True, True):
+        force_twin(monkeypatch, parallel)
+        parts = evaluated(design, targets, coef, intercept)
+        product = design.hessian_product(
+            plain_targets(MULTINOMIAL_PRODUCT, parts[-1], targets.total_weight, 4), coef, intercept
+        )
+        found.add(b"".join(part.tobytes() for part in (*parts, *product)))
+    assert len(found) == 1
+
+
+@pytest.mark.parametrize("n_features", [1, 10])
+def test_softmax_of_raw_predictions_of_any_size(n_features) -> None:
+    sizes = np.array([0.0, 1e-300, 1e-9, 1.0, 40.0, 700.0, 745.0, 1e3, 1e15, 1e300])
+    X = np.zeros((2 * sizes.size, n_features))
+    X[:, -1] = np.concatenate([sizes, -sizes])
+    coef = np.repeat([[1.0], [-0.5], [1.0]], n_features, axis=1)  # the first and last are ties
+    for code in range(3):
+        codes = np.full((1, len(X)), code)
+        with np.errstate(all="ignore"):  # for plain Python under NUMBA_DISABLE_JIT
+            found = evaluated(DenseDesign(X), softmax_targets(codes, 3), coef, np.zeros(3))
+        cost, slope, last = reference.multinomial_cost_gradient(X, codes[0], coef.T)
+        assert found[0].sum() == pytest.approx(cost, rel=1e-14)
+        np.testing.assert_allclose(found[1].T, slope, rtol=1e-14)
+        np.testing.assert_allclose(found[2], last, rtol=1e-14)
+        expected = reference.softmax(X @ coef.T).T
+        np.testing.assert_allclose(found[3], expected, rtol=1e-14, atol=1e-322)
+
+
+@pytest.mark.parametrize("n_features", [1, 10])
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf, 1.7976931348623157e308])
+def test_a_softmax_cost_is_not_finite_where_a_raw_prediction_is_not(bad, n_features) -> None:
+    X = np.ones((40, n_features))
+    X[17, 0] = bad
+    coef = np.repeat([[2.0], [0.0], [-2.0]], n_features, axis=1)
+    for code in range(3):
+        codes = np.full((1, 40), code)
+        with np.errstate(all="ignore"):
+            found = evaluated(DenseDesign(X), softmax_targets(codes, 3), coef, np.zeros(3))
+        assert not np.isfinite(found[0].sum())
+
+
+def test_a_row_of_weight_zero_is_silent_whatever_it_predicts() -> None:
+    X, codes, _, _, coef, intercept = softmax_problem(60, 12, 3)
+    weight = np.ones((1, 60))
+    weight[0, 7] = 0.0
+    other = X.copy()
+    other[7] = 1e308
+    targets = softmax_targets(codes, 3, weight)
+    with np.errstate(all="ignore"):
+        found = evaluated(DenseDesign(other), targets, coef, intercept)
+    expected = evaluated(DenseDesign(X), targets, coef, intercept)
+    for one, wanted in zip(found, expected, strict=True):
+        np.testing.assert_array_equal(one, wanted)

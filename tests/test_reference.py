@@ -245,3 +245,193 @@ def test_newton_of_columns_that_repeat_or_are_zero(problem: Any) -> None:
     assert cost == pytest.approx(lowest, rel=1e-14)
     np.testing.assert_allclose(wide @ again + base, X @ coef + intercept, rtol=1e-9)
     assert again[4] == 0.0
+
+
+# ------------------------------------------------------------------------------------------------
+# Several classes
+
+RAW = np.array(
+    [
+        [0.0, 0.0, 0.0],
+        [1.0, -2.0, 0.5],
+        [800.0, -800.0, 799.0],
+        [-800.0, -790.0, -745.0],
+        [1e5, 0.0, -1e5],
+        [-1e-300, 1e-9, 36.7],
+        [-40.0, -40.0, -40.0],
+        [300.0, 300.0, -300.0],
+    ]
+)
+
+
+def exact_rows(log_proba: Callable[[Any], Any], z: Any) -> tuple[Any, Any]:
+    """Probabilities and their logarithms by a function of the list of a row's values."""
+    with mpmath.workprec(20_000):
+        logs = [log_proba([mpmath.mpf(float(value)) for value in row]) for row in z]
+        return (
+            np.array([[float(mpmath.exp(value)) for value in row] for row in logs]),
+            np.array([[float(value) for value in row] for row in logs]),
+        )
+
+
+def exact_log_softmax(row: Any) -> Any:
+    whole = mpmath.log(sum(mpmath.exp(value) for value in row))
+    return [value - whole for value in row]
+
+
+@pytest.mark.parametrize(
+    ("proba", "log_proba", "formula"),
+    [
+        ("softmax", "log_softmax", exact_log_softmax),
+        (
+            "one_vs_all_proba",
+            "one_vs_all_log_proba",
+            lambda row: exact_log_softmax([-mpmath.log1p(mpmath.exp(-value)) for value in row]),
+        ),
+    ],
+)
+def test_class_probabilities_at_every_size(proba: str, log_proba: str, formula: Any) -> None:
+    expected, logs = exact_rows(formula, RAW)
+    found, found_logs = getattr(reference, proba)(RAW), getattr(reference, log_proba)(RAW)
+    # e^z of |z| < 746 is as wrong as z times that many units of rounding.
+    np.testing.assert_allclose(found, expected, rtol=1e-13, atol=1e-320)
+    np.testing.assert_allclose(found_logs, logs, rtol=1e-14, atol=5e-324)
+    np.testing.assert_allclose(found.sum(axis=1), 1.0, rtol=1e-15)
+
+
+@pytest.fixture
+def classes(rng: np.random.Generator) -> dict[str, Any]:
+    """X (50, 2), classes, weights with zeros, offset, and a point."""
+    X = rng.standard_normal((50, 2))
+    return {
+        "X": X,
+        "codes": np.argmax(X @ rng.standard_normal((2, 3)) + rng.gumbel(size=(50, 3)), axis=1),
+        "coef": rng.standard_normal((2, 3)),
+        "intercept": rng.standard_normal(3),
+        "l2_reg": np.array([0.0, 0.7]),
+        "sample_weight": rng.integers(0, 4, 50).astype(float),
+        "offset": rng.standard_normal((50, 3)),
+    }
+
+
+def test_the_multinomial_cost_is_the_textbook_formula(classes: Any) -> None:
+    X, coef, weight = classes["X"], classes["coef"], classes["sample_weight"]
+    proba = special.softmax(X @ coef + classes["intercept"] + classes["offset"], axis=1)
+    losses = -np.log(proba[np.arange(50), classes["codes"]])
+    expected = np.average(losses, weights=weight) + 0.35 * (coef[1] @ coef[1])
+    np.testing.assert_allclose(reference.multinomial_cost(**classes), expected, rtol=1e-13)
+
+
+def test_the_multinomial_gradient_in_fifty_digits(classes: Any) -> None:
+    """Also of rows that are predicted so well that 1 - p is far below the unit of rounding."""
+    classes |= {"coef": 20.0 * classes["coef"]}
+    _, slope, last = reference.multinomial_cost_gradient(**classes)
+    z = classes["X"] @ classes["coef"] + classes["intercept"] + classes["offset"]
+    share = classes["sample_weight"] / classes["sample_weight"].sum()
+    with mpmath.workdps(50):
+        residual = []
+        for row, code, weight in zip(z.tolist(), classes["codes"], share.tolist(), strict=True):
+            tail = [mpmath.exp(value) for value in row]
+            proba = [value / sum(tail) - (k == code) for k, value in enumerate(tail)]
+            residual.append([weight * value for value in proba])
+        columns = [*classes["X"].T.tolist(), [1.0] * 50]
+        exact = np.array(
+            [
+                [
+                    float(sum(x * r[k] for x, r in zip(column, residual, strict=True)))
+                    for k in range(3)
+                ]
+                for column in columns
+            ]
+        )
+    exact[:2] += classes["l2_reg"][:, None] * classes["coef"]
+    np.testing.assert_allclose(np.vstack([slope, last]), exact, rtol=1e-11, atol=1e-16)
+
+
+def test_a_row_that_is_predicted_well_keeps_its_digits() -> None:
+    value, _, last = reference.multinomial_cost_gradient([[1.0]], [0], [[700.0, 0.0, 1.0]])
+    expected = np.exp(-700.0) * np.array([-(1.0 + np.e), 1.0, np.e])
+    np.testing.assert_allclose(last, expected, rtol=1e-12)
+    assert value == pytest.approx(-last[0], rel=1e-12)
+
+
+def test_two_classes_of_a_softmax_are_the_binomial_model(classes: Any) -> None:
+    X, codes = classes["X"], classes["codes"] > 0
+    coef = classes["coef"][:, :2]
+    found = reference.multinomial_cost_gradient(X, codes, coef, [0.3, -0.2])
+    expected = reference.cost_gradient(X, codes, coef[:, 1] - coef[:, 0], -0.5)
+    assert found[0] == pytest.approx(expected[0], rel=1e-14)
+    np.testing.assert_allclose(found[1], np.outer(expected[1], [-1.0, 1.0]), rtol=1e-12)
+    np.testing.assert_allclose(found[2], expected[2] * np.array([-1.0, 1.0]), rtol=1e-12)
+
+
+def test_the_multinomial_hessian_is_the_slope_of_the_gradient(classes: Any) -> None:
+    point = np.vstack([classes.pop("coef"), classes.pop("intercept")]).T.ravel()
+
+    def slope(at: Any) -> Any:
+        rows = at.reshape(3, 3).T
+        parts = reference.multinomial_cost_gradient(**classes, coef=rows[:2], intercept=rows[2])
+        return np.vstack(parts[1:]).T.ravel()
+
+    rows, codes = point.reshape(3, 3).T, classes["codes"]
+    expected = optimize.approx_fprime(point, slope, 1e-6)
+    del classes["codes"]
+    found = reference.multinomial_hessian(**classes, coef=rows[:2], intercept=rows[2])
+    np.testing.assert_allclose(found, expected, atol=1e-6)
+    np.testing.assert_allclose(found, found.T, rtol=1e-14)
+    direction = np.arange(9.0).reshape(3, 3) - 3.0
+    product = reference.multinomial_hessian_product(
+        **classes, coef=rows[:2], intercept=rows[2], direction=direction[:2],
+        intercept_direction=direction[2],
+    )  # fmt: skip
+    np.testing.assert_allclose(
+        np.vstack(product).T.ravel(), found @ direction.T.ravel(), rtol=1e-12
+    )
+    assert codes.max() == 2
+
+
+@pytest.mark.parametrize("fit_intercept", [True, False])
+def test_the_softmax_optimum_has_no_slope_and_sums_to_zero(
+    classes: Any, fit_intercept: bool
+) -> None:
+    del classes["coef"], classes["intercept"]
+    coef, intercept, lowest = reference.multinomial_newton(
+        **classes, n_classes=3, fit_intercept=fit_intercept
+    )
+    value, slope, last = reference.multinomial_cost_gradient(
+        **classes, coef=coef, intercept=intercept
+    )
+    assert np.abs(slope).max() < 1e-15
+    assert np.abs(last).max() < 1e-15 or not fit_intercept
+    assert intercept.any() == fit_intercept
+    np.testing.assert_allclose([*coef.sum(axis=1), intercept.sum()], 0.0, atol=1e-14)
+    assert lowest == pytest.approx(value, rel=1e-15)
+
+
+def test_the_softmax_optimum_is_that_of_scikit_learn(classes: Any) -> None:
+    X, codes, weight = classes["X"], classes["codes"], classes["sample_weight"]
+    coef, intercept, _ = reference.multinomial_newton(X, codes, 3, 0.1, weight)
+    other = LogisticRegression(
+        C=1.0 / (0.1 * weight.sum()), tol=1e-12, solver="newton-cholesky", max_iter=100
+    )
+    other.fit(X, codes, weight)
+    np.testing.assert_allclose(coef, other.coef_.T, rtol=1e-9, atol=1e-12)
+    np.testing.assert_allclose(intercept, other.intercept_, rtol=1e-9, atol=1e-12)
+
+
+@pytest.mark.parametrize(("momentum", "n_iter"), [("none", 800), ("nesterov", 200)])
+def test_softmax_descent_reaches_the_optimum(classes: Any, momentum: str, n_iter: int) -> None:
+    X, codes, weight = classes["X"], classes["codes"], classes["sample_weight"]
+    expected = reference.multinomial_newton(X, codes, 3, 0.1, weight)
+    coef, intercept, history = reference.multinomial_gradient_descent(
+        X, codes, 3, 1.0, n_iter, momentum, 0.1, weight
+    )
+    np.testing.assert_allclose(coef, expected[0], rtol=1e-6, atol=1e-9)
+    np.testing.assert_allclose(intercept, expected[1], rtol=1e-6, atol=1e-9)
+    assert history.shape == (n_iter + 1,)
+    assert history[0] == pytest.approx(np.log(3.0))
+    assert history[-1] == pytest.approx(expected[2], rel=1e-13)
+    further = reference.multinomial_gradient_descent(
+        X, codes, 3, 1.0, 1, momentum, 0.1, weight, start=(coef, intercept)
+    )
+    np.testing.assert_allclose(further[0], coef, rtol=1e-6, atol=1e-9)

@@ -103,8 +103,19 @@ def test_results_can_be_compared_and_hashed(binary) -> None:
     assert len({result, result}) == 1
 
 
-def test_progress() -> None:
-    progress = fastlogit.Progress(3, 0.5, 0.1)
-    assert progress == fastlogit.Progress(n_iter=3, cost=0.5, seconds=0.1)
+def test_progress_makes_coefficients_when_they_are_asked_for() -> None:
+    asked = []
+
+    def coefficients():
+        asked.append(1)
+        return np.ones(2), 0.5
+
+    progress = fastlogit.Progress(3, 0.5, 0.1, coefficients)
+    assert not asked
+    np.testing.assert_array_equal(progress.coef, [1.0, 1.0])
+    assert progress.intercept == 0.5
+    assert asked
+    assert progress == fastlogit.Progress(3, 0.5, 0.1, lambda: None)
+    assert "coefficients" not in repr(progress)
     with pytest.raises(dataclasses.FrozenInstanceError):
         progress.cost = 0.0

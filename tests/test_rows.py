@@ -33,6 +33,29 @@ def other_residuals(squared: Any, linear: Any, squared_costs: Any, linear_costs:
 
 
 @formula
+def softmax_residuals(
+    raw: Any, at: int, block: int, codes: Any, group: int, first: int, positive: Any, model: int,
+    count: int, costs: Any, work: int, curvature: Any,
+) -> None:  # fmt: skip
+    rows.softmax_residual(
+        raw, at, block, 3, codes, group, first, positive, model, count, costs, work, curvature
+    )
+
+
+@formula
+def softmax_products(
+    raw: Any, at: int, block: int, curvature: Any, model: int, first: int, count: int, costs: Any,
+    work: int,
+) -> None:  # fmt: skip
+    rows.softmax_product(raw, at, block, 3, curvature, model, first, count, costs, work)
+
+
+@formula
+def shifted(offset: Any, group: int, first: int, raw: Any, at: int, count: int) -> None:
+    rows.add_offset(offset, group, first, raw, at, count)
+
+
+@formula
 def weighed(weights: Any, first: int, costs: Any, residual: Any) -> None:
     rows.weigh(weights, 0, first, costs, 0, costs.size)
     rows.weigh(weights, 0, first, residual, 0, residual.size)
@@ -103,6 +126,136 @@ def test_a_weight_of_zero_silences_even_an_infinite_cost() -> None:
     weighed(np.array([[9.0, 3.0, 0.0, 0.0]]), 1, costs, residual)
     np.testing.assert_array_equal(costs, [6.0, 0.0, 0.0])
     np.testing.assert_array_equal(residual, [3.0, 0.0, 0.0])
+
+
+# ------------------------------------------------------------------------------------------------
+# Softmax of three classes
+
+NO_CURVATURE = np.empty((0, 0))
+
+
+def softmax_block(z: Any, codes: Any, curvature: Any = NO_CURVATURE) -> tuple[Any, Any]:
+    """Residuals and costs (n_rows, 3) of rows that are one block."""
+    raw, costs = np.ascontiguousarray(z.T), np.full((6, len(z)), np.nan)
+    given = np.asarray(codes, dtype=np.uint8)[None]
+    with np.errstate(all="ignore"):  # for plain Python under NUMBA_DISABLE_JIT
+        softmax_residuals(
+            raw.reshape(-1), 0, len(z), given, 0, 0, np.arange(3), 0, len(z), costs.reshape(-1),
+            3 * len(z), curvature,
+        )  # fmt: skip
+    return raw.T, costs[:3].T
+
+
+def softmax_by_the_oracle(z: Any, codes: Any) -> tuple[Any, Any]:
+    own = np.arange(len(z)), codes
+    with np.errstate(all="ignore"):
+        residual = reference.softmax(z)
+        residual[own] = 0.0
+        residual[own] = -residual.sum(axis=1)
+        costs = np.zeros(z.shape)
+        costs[own] = -reference.log_softmax(z)[own]
+    return residual, costs
+
+
+@pytest.mark.parametrize("code", [0, 1, 2])
+def test_softmax_at_every_size_of_z(rng, code) -> None:
+    finite = Z[np.abs(Z) < 1e308]
+    z = np.column_stack([finite, rng.permutation(finite), rng.permutation(finite)])
+    near = (
+        z / np.maximum(np.abs(z).max(axis=1, keepdims=True), 1.0) * rng.uniform(0, 9, (len(z), 1))
+    )
+    z = np.vstack([z, near, np.repeat(z[:, :1], 3, axis=1), z[:, [0, 0, 1]]])
+    proba = np.full((3, len(z)), np.nan)
+    codes = np.full(len(z), code)
+    residual, costs = softmax_block(z, codes, proba)
+    wanted, wanted_costs = softmax_by_the_oracle(z, codes)
+    # 8 ulp of normal results, and subnormal ones to a few of theirs; e^z of z near -745 is as wrong
+    # as z itself times 745, in the oracle and here alike.
+    np.testing.assert_allclose(residual, wanted, rtol=8 * 2.0**-52, atol=2e-323)
+    np.testing.assert_allclose(costs, wanted_costs, rtol=8 * 2.0**-52, atol=2e-323)
+    np.testing.assert_allclose(proba.T, reference.softmax(z), rtol=8 * 2.0**-52, atol=2e-323)
+    assert (np.abs(residual.sum(axis=1)) <= 4 * 2.0**-53 * np.abs(residual).max(axis=1)).all()
+
+
+def test_softmax_of_ties_is_exact() -> None:
+    z = np.array([[7.0, 7.0, 7.0], [-1e300] * 3, [2.0, 2.0, -1e9], [-1e9, 0.0, 0.0]])
+    residual, costs = softmax_block(z, [0, 1, 0, 0])
+    third, half = 1.0 / 3.0, 0.5
+    wanted = [[-2 * third, third, third], [third, -2 * third, third], [-half, half, 0.0]]
+    np.testing.assert_allclose(residual[:3], wanted, rtol=1e-15)
+    np.testing.assert_array_equal(residual[3], [-1.0, half, half])
+    np.testing.assert_allclose(costs.sum(axis=1)[:3], np.log([3.0, 3.0, 2.0]), rtol=1e-15)
+    assert costs[3, 0] == pytest.approx(1e9 + np.log(2.0), rel=1e-15)
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
+@pytest.mark.parametrize("place", [0, 1, 2])
+def test_softmax_of_what_is_not_finite_is_not_finite(place, bad) -> None:
+    z = np.tile([0.5, -1.0, 0.0], (3, 1))
+    z[:, place] = bad
+    residual, costs = softmax_block(z, [0, 1, 2])
+    total = costs.sum(axis=1)
+    if bad == -np.inf:
+        # That class is impossible: a loss only for the rows that are of it.
+        assert total[place] == np.inf
+        assert np.isfinite(np.delete(total, place)).all()
+        np.testing.assert_array_equal(
+            residual[:, place], np.where(np.arange(3) == place, -1.0, 0.0)
+        )
+    else:
+        assert not np.isfinite(total).any()
+        assert np.isnan(residual[:, place]).all()
+
+
+def test_a_softmax_lies_where_it_is_told_and_touches_nothing_else(rng) -> None:
+    """The second group of a block with room for 8 rows, 5 of them used."""
+    block, count, first = 8, 5, 3
+    raw, costs = rng.standard_normal(6 * block), np.full(9 * block, np.nan)
+    codes = rng.integers(0, 3, (2, first + count)) * 100
+    positive, curvature = np.array([0, 1, 2, 200, 0, 100]), np.full((6, first + count), np.nan)
+    before = raw.copy()
+    softmax_residuals(
+        raw, 3 * block, block, codes, 1, first, positive, 3, count, costs, 6 * block, curvature
+    )
+    z = before.reshape(6, block)[3:, :count].T
+    own = np.array([1, 2, 0])[codes[1, first:] // 100]
+    residual, cost = softmax_by_the_oracle(z, own)
+    outputs = raw.reshape(6, block)
+    np.testing.assert_allclose(outputs[3:, :count].T, residual, rtol=1e-14)
+    np.testing.assert_array_equal(outputs[:3], before.reshape(6, block)[:3])
+    np.testing.assert_array_equal(outputs[3:, count:], before.reshape(6, block)[3:, count:])
+    np.testing.assert_allclose(costs.reshape(9, block)[3:6, :count].T, cost, rtol=1e-14)
+    assert np.isnan(costs[: 3 * block]).all()
+    np.testing.assert_allclose(curvature[3:, first:].T, reference.softmax(z), rtol=1e-14)
+    assert np.isnan(curvature[:3]).all()
+    assert np.isnan(curvature[:, :first]).all()
+
+
+def test_softmax_products(rng) -> None:
+    block, count, first = 8, 5, 2
+    raw, costs = rng.standard_normal(6 * block), np.full(8 * block, np.nan)
+    weight = rng.uniform(0.0, 3.0, first + count)
+    weight[first + 1] = 0.0
+    curvature = np.full((6, first + count), np.nan)
+    proba = reference.softmax(rng.standard_normal((first + count, 3)))
+    curvature[3:] = (weight[:, None] * proba).T
+    before = raw.copy()
+    softmax_products(raw, 3 * block, block, curvature, 3, first, count, costs, 6 * block)
+    z, p = before.reshape(6, block)[3:, :count].T, proba[first:]
+    bent = weight[first:, None] * p * (z - np.sum(p * z, axis=1, keepdims=True))
+    np.testing.assert_allclose(raw.reshape(6, block)[3:, :count].T, bent, rtol=1e-13, atol=1e-16)
+    found = costs.reshape(8, block)[3:6, :count].T
+    np.testing.assert_allclose(found, 0.5 * z * bent, rtol=1e-13, atol=1e-16)
+    np.testing.assert_array_equal(raw.reshape(6, block)[3:, 1], 0.0)
+    np.testing.assert_array_equal(raw[: 3 * block], before[: 3 * block])
+
+
+def test_an_offset_comes_from_its_set(rng) -> None:
+    offset, raw = rng.standard_normal((3, 20)), rng.standard_normal(30)
+    expected = raw.copy()
+    expected[10:14] += offset[2, 7:11]
+    shifted(offset, 2, 7, raw, 10, 4)
+    np.testing.assert_array_equal(raw, expected)
 
 
 @pytest.mark.parametrize("count", [0, 1, 7, 8, 9, 16, 31, 32])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -142,6 +142,7 @@ def fit(
     """
     from fastlogit import io
     from fastlogit.model_file import Model, save_model
+    from fastlogit.validation import WithNames
 
     out = Path(f"{data.name.split('.')[0]}.model.npz") if out is None else out
     io.check_writable(out)
@@ -167,7 +168,7 @@ def fit(
     X = io.features(table, names)
     with warnings_as_lines(), _progress_bar(max_iter) as progress:
         result = fastlogit.fit(
-            _Named(X, names), y, sample_weight=sample_weight, n_threads=threads,
+            WithNames(X, names), y, sample_weight=sample_weight, n_threads=threads,
             callback=progress, **options,
         )  # fmt: skip
     settings = options | {"weights": weights, "drop": list(drop or [])}
@@ -177,18 +178,6 @@ def fit(
     typer.echo(f"{len(y):,} rows, {len(names):,} features, {target}: {classes}{more}")
     _print_course(result)
     typer.echo(f"model: {out}")
-
-
-class _Named:
-    """An array with names for its columns, as a data frame has them: messages then use these."""
-
-    def __init__(self, X: Any, names: Sequence[str]) -> None:
-        self._X = X
-        self.columns = names
-
-    def __array__(self, dtype: Any = None, copy: bool | None = None) -> Any:
-        """Return the array itself."""
-        return self._X if dtype is None else self._X.astype(dtype)
 
 
 def _print_course(result: FitResult) -> None:

@@ -101,6 +101,20 @@ class Watch:
             return "time_limit"
         return "max_iter" if self.n_iter >= self.limits.max_iter else ""
 
+    def go_on(self, rest: Watch, models: Any, cost: Any, bound: Any) -> None:
+        """Take over the course of some models, while the others rest at a cost and a bound."""
+        for place in range(1, len(rest.history)):
+            for values, whole, part in (
+                (self.history, cost, rest.history[place]),
+                (self.bounds, bound, rest.bounds[place]),
+            ):
+                values.append(np.array(whole))
+                values[-1][models] = part
+        self.passes += rest.passes[1:]
+        self.times += rest.times[1:]
+        self.n_iter += rest.n_iter
+        self.steps[models] += rest.steps
+
     def prove(self, bound: Any) -> None:
         """Keep what is proven about the point recorded last."""
         self.bounds[-1] = np.array(bound)
