@@ -437,14 +437,24 @@ def main(arguments: list[str] | None = None) -> None:
     options = parser.parse_args(arguments)
     content = engine.earlier(parser, options)
     if content is None:
-        content = engine.measure(options.only or list(ROWS), _run(options), ROWS)
-        if options.json:
-            content = engine.merged(options.json, content, ROWS)
+        content = _measured(options.only or list(ROWS), _run(options), options.json)
     section = engine.table(content, HOW)
     print(section)
     if options.readme:
         text = replaced(options.readme.read_text("utf-8"), section)
         options.readme.write_text(text, "utf-8")
+
+
+def _measured(rows: list[str], run: Run, path: Path | None) -> dict[str, Any]:
+    """Measure rows; each is kept in the file as soon as it is done, for they take minutes."""
+    content: dict[str, Any] = {"rows": {}}
+    for row in rows:
+        found = engine.measure([row], run, ROWS)
+        if path is None:
+            content = {**found, "rows": content["rows"] | found["rows"]}
+        else:
+            content = engine.merged(path, found, ROWS)
+    return content
 
 
 def _run(options: argparse.Namespace) -> Run:
