@@ -17,8 +17,8 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, column_or_1d, validate_data
 
 from . import prediction, threads, validation
-from .design.streamed import is_streamable
 from .batches import BatchSource, first_look
+from .design.streamed import is_streamable
 from .fitting import TOLERANCE, fit
 from .online import OnlineLogistic
 from .progress import CallbackSupport, IterationTasks, is_listened_to, print_progress
@@ -252,8 +252,8 @@ class LogisticRegression(CallbackSupport, LinearClassifierMixin, SparseCoefMixin
         optional = {} if penalty_factor is None else {"penalty_factor": penalty_factor}
         try:
             result = fit(
-                self._named(X), y, C=C, solver=SOLVERS[self.solver], tol=self.tol, max_iter=self.max_iter,
-                sample_weight=weights, offset=offset,
+                self._named(X), y, C=C, solver=SOLVERS[self.solver], tol=self.tol,
+                max_iter=self.max_iter, sample_weight=weights, offset=offset,
                 intercept="fit" if self.fit_intercept else None, start=self._start(),
                 n_threads=_thread_count(self.n_jobs), callback=callback,
                 time_limit=self.time_limit, multi_class=self.multi_class, **optional,

@@ -71,7 +71,7 @@ class LogisticRegressionCV(LogisticRegression):
     solver : str, default "auto"
         As for `LogisticRegression`.
     tol : float >= 0, default 1e-12
-        Bound on (cost - optimum) / optimum that the result is proven to have. The fits of the folds,
+        Bound on (cost - optimum) / optimum that the result is proven to have. Fits of the folds,
         which with ``refit=True`` serve to choose C alone, are proven to 1e-8 where `tol` is less.
     max_iter : int >= 1, default 1000
     class_weight : dict or "balanced", default None
@@ -301,6 +301,11 @@ class LogisticRegressionCV(LogisticRegression):
             self.coef_, self.intercept_ = np.atleast_2d(coef.T), np.atleast_1d(intercept)
         self._store_attributes(scores, float(np.mean(Cs[best])), ratios, legacy)
         return self
+
+    @property
+    def partial_fit(self) -> Any:
+        """There is none: folds are parts of all rows."""
+        raise AttributeError("LogisticRegressionCV has no partial_fit: folds are parts of all rows")
 
     @_deprecate_positional_args(version="1.11")  # type: ignore[untyped-decorator]
     def score(self, X: Any, y: Any, *, sample_weight: Any = None, **score_params: Any) -> Any:

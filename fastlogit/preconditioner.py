@@ -20,7 +20,7 @@ from .kernels.lowrank import UNROLL, apply_inverse
 from .kernels.simd import LANES
 from .objective import Objective
 
-__all__ = ["SampledHessians", "sample_size"]
+__all__ = ["DENSE_COLUMNS", "SampledHessians", "sample_size"]
 
 # With so few columns the drawn rows' whole Hessian is factored, with more a matrix of their number.
 DENSE_COLUMNS = 150

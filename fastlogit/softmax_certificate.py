@@ -78,6 +78,7 @@ class _Reference:
     """The whole Hessian of a model at a point, and its factor."""
 
     def __init__(self, part: Objective, theta: Any, curvature: Any) -> None:
+        self.part = part
         self.theta = theta
         self.matrix = part.loss_hessian(curvature, 0)
         self.matrix.flat[:: theta.size + 1] += part.penalty_diagonal(0)
@@ -87,7 +88,9 @@ class _Reference:
     def radius(self, largest_row: float) -> float:
         """Return R, from the largest standardised row and the size of M^-1."""
         if self._size is None:
-            inverse = self.factor.half_solve(np.eye(self.theta.size))
+            # Rows see only what sets the classes apart.
+            apart = self.part.centred(np.eye(self.theta.size))
+            inverse = self.factor.half_solve(apart)
             self._size = float(np.square(inverse).sum())
         return float(np.sqrt(2.0 * (largest_row**2 + 1.0) * self._size))
 
