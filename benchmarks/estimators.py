@@ -142,7 +142,7 @@ class Folds:
         return estimator.fit(self.workload.X, self.workload.y)
 
     def nearest(self, tol: float) -> tuple[Any, Any]:
-        """The folds; those that serve a last fit are never proven to less than 1e-8."""
+        """The folds alone, without the last fit."""
         return self.models(self.fit(tol, refit=False))
 
     def models(self, model: Any) -> tuple[Any, Any]:

@@ -265,7 +265,7 @@ def softmax_of(
     """The cost of one softmax model over dense rows, as the front end makes it."""
     weights = readonly(np.empty(0) if weight is None else weight)
     codes = readonly(np.asarray(codes).astype(np.uint8))
-    positive = list(range(n_classes))
+    positive = options.pop("positive", list(range(n_classes)))
     return Multinomial(
         DenseDesign(X), codes, positive, weights, l2_reg, n_classes=n_classes, **options
     )

@@ -1,17 +1,27 @@
 """Separable classes are said to be so, with the columns that do it; others are not."""
 
+import re
 import time
 import warnings
 
 import numpy as np
 import pytest
-from problems import EACH_SOLVER, DataFrame, fit_by, objective_of, problem, sized, three_classes
+from problems import (
+    EACH_SOLVER,
+    DataFrame,
+    fit_by,
+    objective_of,
+    problem,
+    sized,
+    softmax_of,
+    three_classes,
+)
 from sklearn.datasets import load_iris
 
 import fastlogit
 from fastlogit import SeparationWarning, reference
 from fastlogit.fitting import SOLVERS
-from fastlogit.separation import Separation
+from fastlogit.separation import Separation, SoftmaxSeparation
 
 NEWTONLIKE = [name for name in SOLVERS if name != "gradient_descent"]
 ROWS = sized(300, 80)
@@ -201,3 +211,126 @@ def test_a_class_that_overlaps_is_not_named() -> None:
     separation.inspect(theta)
     separation.decide(np.arange(3), theta)
     assert not separation.found
+
+
+# ------------------------------------------------------------------------------------------------
+# Softmax
+
+
+def crowded(n_samples=ROWS, n_features=3):
+    """Three classes that overlap everywhere."""
+    rng = np.random.default_rng(n_features)
+    X = rng.standard_normal((n_samples, n_features))
+    z = X @ rng.standard_normal((n_features, 3)) + rng.gumbel(size=(n_samples, 3))
+    return X, z.argmax(axis=1)
+
+
+@pytest.mark.parametrize("solver", NEWTONLIKE)
+def test_one_class_of_a_softmax_that_separates(solver) -> None:
+    X, y = load_iris(return_X_y=True)
+    for C in (None, np.inf):
+        result = separated(X, y, solver=solver, multi_class="multinomial", C=C)
+        assert "separable: a combination of the columns" in result.message
+        np.testing.assert_array_equal(result.predict(X)[y == 0], 0)
+
+
+@pytest.mark.parametrize("solver", NEWTONLIKE)
+def test_all_classes_of_a_softmax_separate(solver) -> None:
+    X = problem(ROWS, 3).X
+    y = np.digitize(X[:, 1], [-0.4, 0.4])
+    result = separated(X, y, solver=solver, multi_class="multinomial")
+    assert re.search(r"columns? [\d, ]*1", result.message)
+    np.testing.assert_array_equal(result.predict(X), y)
+
+
+@pytest.mark.parametrize("solver", NEWTONLIKE)
+def test_a_softmax_of_more_columns_than_rows_separates(solver) -> None:
+    X, y = three_classes(21, 40)
+    separated(X, y, solver=solver, multi_class="multinomial")
+
+
+@pytest.mark.parametrize("solver", EACH_SOLVER)
+def test_classes_that_overlap_have_a_softmax_optimum(solver) -> None:
+    X, y = crowded()
+    result = fit_by(solver, X, y, multi_class="multinomial")
+    assert result.converged
+    coef, _, lowest = reference.multinomial_newton(X, y, 3)
+    np.testing.assert_allclose(result.coef, coef, rtol=1e-4, atol=1e-5)
+    assert result.history[-1] - lowest <= 1.1e-12 * lowest
+
+
+@pytest.mark.parametrize("solver", NEWTONLIKE)
+def test_a_penalty_leaves_a_softmax_optimum(solver) -> None:
+    X, y = load_iris(return_X_y=True)
+    result = fit_by(solver, X, y, multi_class="multinomial", l2_reg=1e-4)
+    assert result.converged
+    coef, _, _ = reference.multinomial_newton(X, y, 3, 1e-4)
+    np.testing.assert_allclose(result.coef, coef, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("solver", NEWTONLIKE)
+def test_rows_of_weight_zero_do_not_overlap_in_a_softmax(solver) -> None:
+    X = problem(ROWS, 3).X
+    y = np.digitize(X[:, 1], [-0.4, 0.4])
+    flipped = np.arange(5, ROWS, 9)
+    y[flipped] = (y[flipped] + 1) % 3
+    weight = np.ones(ROWS)
+    options = {"multi_class": "multinomial", "solver": solver}
+    assert fit_by(solver, X, y, sample_weight=weight, multi_class="multinomial").converged
+    weight[flipped] = 0.0
+    separated(X, y, sample_weight=weight, **options)
+
+
+def test_a_softmax_separates_without_intercept_only_through_the_origin() -> None:
+    X = problem(ROWS, 2).X
+    angle = np.arctan2(X[:, 1], X[:, 0])
+    y = np.digitize(angle, [-1.0, 1.0])
+    separated(X, y, multi_class="multinomial", intercept=None)
+    # Three stretches of one column need thresholds, hence intercepts.
+    x = np.linspace(1.0, 2.0, ROWS)[:, None]
+    codes = np.digitize(x[:, 0], [1.3, 1.7])
+    separated(x, codes, multi_class="multinomial")
+    held = fastlogit.fit(x, codes, multi_class="multinomial", intercept=None)
+    assert held.converged
+    coef = reference.multinomial_newton(x, codes, 3, fit_intercept=False)[0]
+    np.testing.assert_allclose(held.coef, coef, rtol=1e-4, atol=1e-5)
+
+
+def test_what_the_softmax_iterates_show() -> None:
+    """Directions are tried as they come; classes that overlap are not said to separate."""
+    X, y = crowded()
+    objective = softmax_of(X, y)
+    objective.standardize()
+    separation = SoftmaxSeparation(objective)
+    rng = np.random.default_rng(0)
+    for n_iter in (4, 8, 12, 16, 32):
+        theta = 30.0 * objective.centred(rng.standard_normal((1, 12)))
+        assert not separation.look(theta, n_iter).any()
+        separation.inspect(theta)
+        separation.decide(np.arange(1), theta)
+    assert not separation.found
+    order = np.digitize(X[:, 0], [-0.4, 0.4])
+    objective = softmax_of(X, order)
+    objective.standardize()
+    separation = SoftmaxSeparation(objective)
+    separation.decide(np.arange(1), np.zeros((1, 12)))
+    assert set(separation.found) == {0}
+    coef = separation.found[0].reshape(3, 4)
+    center, inverse_scale = objective.design.columns
+    z = (X - center) * inverse_scale @ coef[:, :3].T + coef[:, 3]
+    own = z[np.arange(ROWS), order]
+    assert (own >= z.max(axis=1) - 1e-9).all()
+    assert 0 in separation.columns(0)[0]
+
+
+def test_labels_of_a_softmax_in_any_order_separate() -> None:
+    """`positive` need not be 0, 1, 2 in this order."""
+    X = problem(ROWS, 3).X
+    y = np.digitize(X[:, 1], [-0.4, 0.4])
+    objective = softmax_of(X, y, positive=[2, 0, 1])
+    objective.standardize()
+    separation = SoftmaxSeparation(objective)
+    separation.decide(np.arange(1), np.zeros((1, 12)))
+    assert set(separation.found) == {0}
+    largest = separation.found[0].reshape(3, 4)[:, 1].argmax()
+    assert objective.targets.positive[largest] == 2
