@@ -4,6 +4,8 @@
 - `checked/`: pytest-benchmark suite (`pytest benchmarks --benchmark-only`). It is no package, so
   that asv, which imports every module of this one, does not need pytest.
 - `speed.py`: every row of the speed table in one run; `readme_table.py` puts it into README.md.
+- `engine.py`, `estimators.py`: whole fits beside other libraries, which `peers.py` holds and
+  `contest.py` lets compete; `workloads.py` has their data, `optimum.py` the judge.
 - `problems.py`, `answers.py`, `fresh.py`: data, checks against the oracle, fresh processes.
 
 Shapes are small unless the environment variable FASTLOGIT_BENCH_FULL is 1.

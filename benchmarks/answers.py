@@ -8,6 +8,14 @@ import numpy as np
 
 from fastlogit import reference
 
+from .optimum import (
+    objective_value,
+    optimum,
+    row_blocks,
+    softmax,
+    softmax_excess,
+    softmax_value,
+)
 from .problems import Problem
 
 # Errors allowed on top of rounding the input: sums are long, elementwise results are not.
@@ -61,6 +69,15 @@ def check_raw_prediction(problem: Problem, fitted: Any, found: np.ndarray) -> No
     np.testing.assert_allclose(found, expected, rtol=SUM_TOLERANCE, atol=SUM_TOLERANCE)
 
 
+def check_proba(X: np.ndarray, coef: np.ndarray, intercept: np.ndarray, found: np.ndarray) -> None:
+    """Compare probabilities of classes with those of coefficients (n_models, n_features)."""
+    for rows in row_blocks(X):
+        raw = X[rows] @ coef.T + intercept
+        if len(coef) == 1:
+            raw = np.column_stack([np.zeros(len(raw)), raw])
+        np.testing.assert_allclose(found[rows], softmax(raw), rtol=SUM_TOLERANCE, atol=1e-14)
+
+
 def check_one_vs_all(
     X: np.ndarray, codes: np.ndarray, step_size: float, n_iter: int, found: Any
 ) -> None:
@@ -77,6 +94,37 @@ def check_optimum(problem: Problem, fitted: Any, l2_reg: float, gradient_limit: 
         problem.X, problem.y, fitted.coef, fitted.intercept, l2_reg
     )
     assert max(np.abs(gradient).max(), abs(intercept_gradient)) <= gradient_limit
+
+
+def check_softmax(X: np.ndarray, codes: np.ndarray, fitted: Any, C: float, rtol: float) -> None:
+    """Check that no other point of a softmax's objective is better by more than `rtol`."""
+    assert fitted.converged, fitted.message
+    point = fitted.coef, fitted.intercept
+    assert softmax_excess(X, codes, *point, C) <= rtol * softmax_value(X, codes, *point, C)
+
+
+def check_folds(X: np.ndarray, y: np.ndarray, fitted: Any, rtol: float) -> None:
+    """Check two-class fits of the first fold, the last fit and the mean score of the C chosen."""
+    # Here, since asv starts a process for every case, and scikit-learn takes most of a start.
+    from sklearn.model_selection import StratifiedKFold
+
+    splits = list(StratifiedKFold(5).split(X, y))
+    train = splits[0][0]
+    paths, scores = fitted.coefs_paths_[:, 0, :, 0], fitted.scores_[:, 0]
+    for C, point in zip(fitted.Cs_, paths[0], strict=True):
+        _check_objective(X[train], y[train], point, C, rtol)
+    _check_objective(X, y, np.append(fitted.coef_[0], fitted.intercept_), fitted.C_, rtol)
+    right = [
+        np.mean((X[test] @ point[:, :-1].T + point[:, -1] > 0.0) == y[test, None], axis=0)
+        for point, (_, test) in zip(paths, splits, strict=True)
+    ]
+    np.testing.assert_allclose(scores, right, atol=1e-12)
+    assert fitted.C_ == fitted.Cs_[scores.mean(axis=0).argmax()]
+
+
+def _check_objective(X: np.ndarray, y: np.ndarray, point: Any, C: float, rtol: float) -> None:
+    least = objective_value(X, y, *optimum(X, y, C), C)
+    assert objective_value(X, y, point[:-1], point[-1], C) <= least * (1.0 + rtol)
 
 
 def check_cost_reached(problem: Problem, fitted: Any) -> None:

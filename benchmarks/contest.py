@@ -11,6 +11,7 @@ import contextlib
 import json
 import os
 import select
+import signal
 import subprocess
 import tempfile
 import time
@@ -62,6 +63,8 @@ class Standing:
     note: str = ""
     others: float = 0.0
     fastest: float | None = None
+    # Seconds of its longest attempt, none of which came near enough; it may have been stopped.
+    not_enough: float | None = None
 
 
 @dataclass(frozen=True)
@@ -90,6 +93,7 @@ class Worker:
         self.process = subprocess.Popen(
             command, cwd=ROOT, env=dict(os.environ, **threads),
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self.errors,
+            start_new_session=True,
         )  # fmt: skip
 
     def __enter__(self) -> Worker:
@@ -101,7 +105,9 @@ class Worker:
         error: BaseException | None,
         at: TracebackType | None,
     ) -> None:
-        self.process.kill()
+        # With the processes that it may have started in its turn (scikit-learn's n_jobs).
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self.process.pid, signal.SIGKILL)
         self.process.communicate()
         self.errors.close()
 
@@ -149,12 +155,12 @@ def enter(name: str, folder: Path, C: float, judge: Judge, rules: Rules) -> Stan
 
 def _climb(worker: Worker, name: str, version: str, judge: Judge, rules: Rules) -> Standing:
     best, note, spent, came_to = np.inf, "", 0.0, "nothing"
-    why = ""
-    for tol in peers.PEERS[name].ladder:
+    why, not_enough = "", 0.0
+    for tol in peers.find(name).ladder:
         try:
             found = worker.fit(tol, rules.limit)
         except TooSlowError:
-            why = f"stopped after {rules.limit:g} s at tol={tol:g}"
+            why, not_enough = f"stopped after {rules.limit:g} s at tol={tol:g}", rules.limit
             break
         except FailedError as error:
             why = f"{error} at tol={tol:g}"
@@ -167,10 +173,11 @@ def _climb(worker: Worker, name: str, version: str, judge: Judge, rules: Rules) 
         if gap < best:
             best, came_to = gap, f"{gap:.1e} in {found['seconds']:.3g} s at tol={tol:g}"
         spent += found["seconds"]
+        not_enough = max(not_enough, found["seconds"])
         if spent > LADDER_LIMIT * rules.limit:
             break
     note = "; ".join(filter(None, [f"reached {came_to}", why, note]))
-    return Standing(name, version, None, 0.0, best, note)
+    return Standing(name, version, None, 0.0, best, note, not_enough=not_enough or None)
 
 
 def judged(judge: Judge, path: str) -> float:

@@ -17,7 +17,7 @@ import json
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -31,7 +31,7 @@ from fastlogit.design.dense import DenseDesign
 from fastlogit.objective import Objective
 from fastlogit.threads import thread_count
 
-from . import answers, contest, fresh, memory, peers, workloads
+from . import answers, contest, fresh, memory, peers, readme_table, workloads
 from .contest import BLAS_PAUSE, Rules, Standing
 from .optimum import objective_value, optimum
 from .problems import Problem, read_call
@@ -161,10 +161,10 @@ def _contest(
     np.save(folder / "X.npy", workload.X)
     np.save(folder / "y.npy", workload.y)
     rules = Rules(run.peers_python, run.threads, run.limit, GOALS[row].accuracy)
-    return contest.contest(list(peers.PEERS), folder, workload.C, judge, rules, _say)
+    return contest.contest(list(peers.PEERS), folder, workload.C, judge, rules, say)
 
 
-def _say(standing: Standing) -> None:
+def say(standing: Standing) -> None:
     outcome = standing.note if standing.seconds is None else short_seconds(standing.seconds)
     print(f"#   {standing.peer}: {outcome}", file=sys.stderr, flush=True)
 
@@ -186,12 +186,20 @@ def _timed(
         times = interleaved(calls, repeat, pause)
         return times if best is None else {**times, best.peer: best.seconds}
     rules = Rules(run.peers_python, run.threads, run.limit)
-    with contest.Worker(best.peer, folder, workload.C, rules) as worker:
+    return in_turns(calls, best, folder, workload.C, rules, repeat, pause)
+
+
+def in_turns(
+    calls: dict[str, Callable[[], Any]], best: Standing, folder: Path, C: float, rules: Rules,
+    repeat: int, pause: float,
+) -> dict[str, float]:  # fmt: skip
+    """Median seconds of the calls and of a peer's fits in a process of its own, taking turns."""
+    with contest.Worker(best.peer, folder, C, rules) as worker:
         worker.receive(contest.STARTING)
         inside: list[float] = []
 
         def peer_call() -> None:
-            inside.append(worker.fit(best.tol, contest.LADDER_LIMIT * run.limit)["seconds"])
+            inside.append(worker.fit(best.tol, contest.LADDER_LIMIT * rules.limit)["seconds"])
 
         peer_call()
         inside.clear()
@@ -395,14 +403,16 @@ ROWS: dict[str, Callable[[Run], Outcome]] = {
 }
 
 
-def measure(rows: list[str], run: Run) -> dict[str, Any]:
+def measure(
+    rows: list[str], run: Run, known: dict[str, Callable[[Run], Outcome]] = ROWS
+) -> dict[str, Any]:
     """Measure the rows one after the other; return what a file of figures holds."""
     content: dict[str, Any] = {"machine": machine(), "rows": {}}
     today = datetime.date.today().isoformat()
     for row in rows:
         start = time.perf_counter()
         print(f"# {row}", file=sys.stderr, flush=True)
-        outcome = ROWS[row](run)
+        outcome = known[row](run)
         gc.collect()
         content["rows"][row] = {
             "figures": [asdict(replace(figure, date=today)) for figure in outcome.figures],
@@ -419,7 +429,9 @@ def _plain(row: dict[str, Any]) -> str:
     return "\n".join([*lines, *(f"# {note}" for note in row["notes"])])
 
 
-def merged(path: Path, content: dict[str, Any]) -> dict[str, Any]:
+def merged(
+    path: Path, content: dict[str, Any], known: Iterable[str] = tuple(ROWS)
+) -> dict[str, Any]:
     """Put the rows measured in the place of older ones in `path`; write and return all."""
     if path.exists():
         old = json.loads(path.read_text("utf-8"))
@@ -427,7 +439,7 @@ def merged(path: Path, content: dict[str, Any]) -> dict[str, Any]:
         if any(there[key] != here[key] for key in ("cpu", "cores")):
             raise SystemExit(f"{path} holds figures of another machine: {there}; not merged")
         content = {**content, "rows": {**old["rows"], **content["rows"]}}
-    order = [row for row in ROWS if row in content["rows"]]
+    order = [row for row in known if row in content["rows"]]
     content = {**content, "rows": {row: content["rows"][row] for row in order}}
     path.write_text(json.dumps(content, indent=1) + "\n", "utf-8")
     return content
@@ -465,7 +477,14 @@ def _markdown(header: list[str], lines: list[list[str]]) -> str:
     )
 
 
-def table(content: dict[str, Any]) -> str:
+HOW = (
+    "by `python -m benchmarks.engine`. Medians of warm fits that take turns in one run; the best "
+    f"peer is the fastest whose objective is within {ACCURACY:g} of the optimum, unless the row "
+    "says otherwise."
+)
+
+
+def table(content: dict[str, Any], how: str = HOW) -> str:
     """Return the README's section of a file of figures: machine, figures, peers, notes."""
     here, rows = content["machine"], content["rows"]
     figures = [Figure(**figure) for row in rows.values() for figure in row["figures"]]
@@ -473,9 +492,7 @@ def table(content: dict[str, Any]) -> str:
     about = (
         f"Measured {' to '.join(dict.fromkeys([dates[0], dates[-1]]))} on {here['cpu']}, "
         f"{here['cores']} cores, {here['system']}; Python {here['python']}, NumPy {here['numpy']}, "
-        f"numba {here['numba']}, by `python -m benchmarks.engine`. Medians of warm fits that take "
-        "turns in one run; the best peer is the fastest whose objective is within "
-        f"{ACCURACY:g} of the optimum, unless the row says otherwise."
+        f"numba {here['numba']}, {how}"
     )
     parts = [
         about,
@@ -494,13 +511,7 @@ def table(content: dict[str, Any]) -> str:
     return "\n\n".join([*parts, "\n".join(dict.fromkeys(notes))]).rstrip()
 
 
-def replaced(text: str, section: str) -> str:
-    """Return `text` with `section` between the markers."""
-    before, begin, rest = text.partition(BEGIN)
-    _, end, after = rest.partition(END)
-    if not (begin and end):
-        raise SystemExit(f"want {BEGIN} and, after it, {END}")
-    return f"{before}{BEGIN}\n{section}\n{END}{after}"
+replaced = partial(readme_table.replaced, begin=BEGIN, end=END)
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -518,23 +529,30 @@ def main(arguments: list[str] | None = None) -> None:
     add("--table", action="store_true", help="measure nothing, print the table of --json")
     add("--readme", type=Path, help=f"write the table there, between {BEGIN} and {END}")
     options = parser.parse_args(arguments)
-    content = _content(parser, options)
-    section = table(content)
+    section = table(_content(parser, options))
     print(section)
     if options.readme:
         text = replaced(options.readme.read_text("utf-8"), section)
         options.readme.write_text(text, "utf-8")
 
 
-def _content(parser: argparse.ArgumentParser, options: argparse.Namespace) -> dict[str, Any]:
-    """Measure, or read what was measured before."""
+def earlier(parser: argparse.ArgumentParser, options: argparse.Namespace) -> dict[str, Any] | None:
+    """Read what was measured before, if that is asked for; refuse contradictory options."""
     if options.table:
         if not options.json:
             parser.error("--table needs --json")
-        earlier: dict[str, Any] = json.loads(options.json.read_text("utf-8"))
-        return earlier
+        content: dict[str, Any] = json.loads(options.json.read_text("utf-8"))
+        return content
     if options.quick and (options.json or options.readme):
         parser.error("figures of small shapes are not worth keeping: --quick alone")
+    return None
+
+
+def _content(parser: argparse.ArgumentParser, options: argparse.Namespace) -> dict[str, Any]:
+    """Measure, or read what was measured before."""
+    before = earlier(parser, options)
+    if before is not None:
+        return before
     if bool(options.peers_python) == options.no_peers:
         parser.error("say --peers-python PATH or --no-peers")
     run = Run(

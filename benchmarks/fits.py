@@ -1,4 +1,4 @@
-"""asv: gradient descent with a fixed number of steps, certified fits, one-vs-all, prediction."""
+"""asv: gradient descent with a fixed number of steps, certified fits, of folds too, prediction."""
 
 from __future__ import annotations
 
@@ -8,14 +8,26 @@ import numpy as np
 
 import fastlogit
 
-from .answers import check_descent, check_one_vs_all, check_optimum, check_raw_prediction
+from .answers import (
+    check_descent,
+    check_folds,
+    check_one_vs_all,
+    check_optimum,
+    check_proba,
+    check_raw_prediction,
+    check_softmax,
+)
 from .kernels import require_threads
+from .peers import CV_OPTIONS
 from .problems import (
     DTYPES,
     FIT_SHAPES,
+    SHAPES,
     THREADS,
     descent_call,
+    digits,
     make_problem,
+    proba_estimator,
     stable_step,
     stopping_early,
     tumours,
@@ -85,10 +97,7 @@ class OneVsAll:
 
     def setup(self, threads: int) -> None:
         require_threads(threads)
-        from sklearn.datasets import load_digits
-
-        X, self.digits = load_digits(return_X_y=True)
-        self.X = np.ascontiguousarray(X / 16.0)
+        self.X, self.digits = digits()
         self.step_size = stable_step(self.X)
         found = self.time_digits(threads)
         check_one_vs_all(self.X, self.digits, self.step_size, N_ITER, found)
@@ -104,6 +113,63 @@ class OneVsAll:
                 standardize=False,
                 n_threads=threads,
             )
+
+
+class Softmax:
+    """Ten digits, 1,797 x 64, classes together, proven; and the passes over X that it takes."""
+
+    params = (THREADS,)
+    param_names = ("threads",)
+
+    def setup(self, threads: int) -> None:
+        require_threads(threads)
+        self.X, self.digits = digits()
+        check_softmax(self.X, self.digits, self.time_digits(threads), 1.0, 1e-8)
+
+    def time_digits(self, threads: int) -> Any:
+        return fastlogit.fit(
+            self.X, self.digits, C=1.0, tol=1e-8, multi_class="multinomial", n_threads=threads
+        )
+
+    def track_passes(self, threads: int) -> float:
+        return float(self.time_digits(threads).n_passes)
+
+
+class CrossValidation:
+    """Ten C on five folds of the tumour data, 569 x 30, and the last fit."""
+
+    params = (THREADS,)
+    param_names = ("threads",)
+
+    def setup(self, threads: int) -> None:
+        require_threads(threads)
+        self.problem = tumours()
+        check_folds(self.problem.X, self.problem.y, self.time_tumours(threads), 1e-7)
+
+    def time_tumours(self, threads: int) -> Any:
+        estimator = fastlogit.LogisticRegressionCV(**CV_OPTIONS, n_jobs=threads)
+        return estimator.fit(self.problem.X, self.problem.y)
+
+
+class PredictProba:
+    """Probabilities of two classes and of ten by the estimator, to be seen beside a read of X."""
+
+    params = ([2, 10], SHAPES, THREADS)
+    param_names = ("classes", "shape", "threads")
+
+    def setup(self, n_classes: int, shape: tuple[int, int], threads: int) -> None:
+        require_threads(threads)
+        self.X = make_problem(shape).X
+        self.estimator = proba_estimator(
+            fastlogit.LogisticRegression(n_jobs=threads), n_classes, shape[1]
+        )
+        found = self.time_predict_proba(n_classes, shape, threads)
+        check_proba(self.X, self.estimator.coef_, self.estimator.intercept_, found)
+
+    def time_predict_proba(
+        self, n_classes: int, shape: tuple[int, int], threads: int
+    ) -> np.ndarray:
+        return self.estimator.predict_proba(self.X)
 
 
 class Predict:

@@ -135,3 +135,101 @@ def _solve_by_rows(
     system[np.diag_indices_from(system)] += 1.0
     middle = linalg.cho_solve(linalg.cho_factor(system), root[:, None] * (X @ right))
     return right - X.T @ (root[:, None] * middle)
+
+
+def softmax_value(X: np.ndarray, y: np.ndarray, coef: Any, intercept: Any, C: float) -> float:
+    """Return C * sum(logsumexp(z) - z of the own class) + |coef|^2 / 2, z = X @ coef + intercept.
+
+    y holds classes 0 to K - 1, coef is (n_features, K).
+    """
+    coefs = np.asarray(coef, dtype=np.float64)
+    sums = [0.5 * float(np.vdot(coefs, coefs))]
+    for rows in row_blocks(X):
+        z = X[rows] @ coefs + intercept
+        z -= z[np.arange(len(z)), y[rows], None]
+        top = z.max(axis=1)
+        sums.append(C * float((top + np.log(np.exp(z - top[:, None]).sum(axis=1))).sum()))
+    return math.fsum(sums)
+
+
+def softmax_excess(X: np.ndarray, y: np.ndarray, coef: Any, intercept: Any, C: float) -> float:
+    """Bound what the objective is above its least value, by the gradient alone.
+
+    With the intercepts at their best for each `coef`, the objective is strongly convex in `coef`
+    with modulus 1, so that it is at most |gradient|^2 / 2 above its least value. What the
+    intercepts given here lack is half a squared Newton decrement, to first order.
+    """
+    z = X @ np.asarray(coef, dtype=np.float64) + intercept
+    lacks = 0.0
+    for _ in range(MAX_STEPS):
+        proba = softmax(z)
+        residual = C * proba
+        residual[np.arange(len(y)), y] -= C
+        level = residual.sum(axis=0)
+        curvature = np.diag(C * proba.sum(axis=0)) - C * proba.T @ proba
+        # Equal shifts of all classes change nothing, and the curvature does not see them.
+        step = linalg.lstsq(curvature, level)[0]
+        decrement = 0.5 * float(level @ step)
+        if decrement <= DECREMENT * C * len(y):
+            break
+        lacks += decrement
+        z -= step
+    gradient = X.T @ residual + coef
+    return lacks + 0.5 * float(np.vdot(gradient, gradient))
+
+
+def softmax(z: np.ndarray) -> np.ndarray:
+    """Return the probabilities of the classes, row by row."""
+    odds = np.exp(z - z.max(axis=1, keepdims=True))
+    return odds / odds.sum(axis=1, keepdims=True)
+
+
+def softmax_optimum(
+    X: np.ndarray, y: np.ndarray, C: float, start: tuple[Any, Any] | None = None
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return coefficients (n_features, K) and intercepts of the least objective of a small problem.
+
+    Newton's method with halved steps and a Hessian of all classes' coefficients together. From a
+    start at the optimum it takes one step, which proves it.
+    """
+    n_samples, n_features = X.shape
+    n_classes = int(y.max()) + 1
+    rows = np.column_stack([X, np.ones(n_samples)])
+    penalty = np.append(np.ones(n_features), 0.0)[:, None]
+    theta = np.zeros((n_features + 1, n_classes)) if start is None else np.vstack(start)
+    value = softmax_value(X, y, theta[:-1], theta[-1], C)
+    for _ in range(MAX_STEPS):
+        proba = softmax(rows @ theta)
+        residual = C * proba
+        residual[np.arange(n_samples), y] -= C
+        gradient = rows.T @ residual + penalty * theta
+        hessian = _softmax_hessian(rows, proba, C)
+        step = linalg.solve(hessian, gradient.T.ravel(), assume_a="pos").reshape(n_classes, -1).T
+        decrement, size = float(np.vdot(gradient, step)), 1.0
+        while True:
+            trial = theta - size * step
+            found = softmax_value(X, y, trial[:-1], trial[-1], C)
+            if found <= value or size < 1e-6:
+                break
+            size *= 0.5
+        if found < value:
+            theta, value = trial, found
+        if decrement <= DECREMENT * value or size < 1e-6:
+            return theta[:-1], theta[-1]
+    raise RuntimeError(f"no optimum after {MAX_STEPS} Newton steps")
+
+
+def _softmax_hessian(rows: np.ndarray, proba: np.ndarray, C: float) -> np.ndarray:
+    """Return the Hessian, class after class; rows end with a 1, which is not penalised."""
+    n_samples, width = rows.shape
+    n_classes = proba.shape[1]
+    hessian = np.empty((n_classes, width, n_classes, width))
+    for one in range(n_classes):
+        for other in range(one + 1):
+            weights = C * proba[:, one] * ((one == other) - proba[:, other])
+            block = (rows * weights[:, None]).T @ rows
+            hessian[one, :, other], hessian[other, :, one] = block, block.T
+        hessian[one, np.arange(width - 1), one, np.arange(width - 1)] += 1.0
+    # Equal shifts of all intercepts change nothing: this makes them cost something.
+    hessian[:, -1, :, -1] += C * n_samples / n_classes
+    return hessian.reshape(n_classes * width, -1)

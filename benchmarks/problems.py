@@ -71,6 +71,25 @@ def tumours() -> Problem:
     return Problem(X, y.astype(np.uint8), np.zeros(X.shape[1]), 0.0)
 
 
+def digits() -> tuple[np.ndarray, np.ndarray]:
+    """scikit-learn's digits, 1,797 x 64, scaled to [0, 1], and their classes."""
+    from sklearn.datasets import load_digits
+
+    X, y = load_digits(return_X_y=True)
+    return np.ascontiguousarray(X / 16.0), y
+
+
+def proba_estimator(estimator: Any, n_classes: int, n_features: int) -> Any:
+    """Give an estimator coefficients, always the same, as if it had been fitted."""
+    rng = np.random.default_rng(7)
+    n_models = 1 if n_classes == 2 else n_classes
+    estimator.coef_ = rng.standard_normal((n_models, n_features)) / np.sqrt(n_features)
+    estimator.intercept_ = rng.standard_normal(n_models)
+    estimator.classes_ = np.arange(n_classes)
+    estimator.n_features_in_ = n_features
+    return estimator
+
+
 def stable_step(X: np.ndarray) -> float:
     """Return 1/L: the curvature of the mean cost is at most a quarter of [X, 1]'[X, 1] / n."""
     n_samples, n_features = X.shape

@@ -27,13 +27,13 @@ def speed_section(machine: dict[str, str], figures: list[Figure]) -> str:
     return f"{about}\n\n{markdown_table(figures)}"
 
 
-def replaced(text: str, section: str) -> str:
+def replaced(text: str, section: str, begin: str = BEGIN, end: str = END) -> str:
     """Return `text` with `section` between the markers."""
-    before, begin, rest = text.partition(BEGIN)
-    _, end, after = rest.partition(END)
-    if not (begin and end):
-        raise SystemExit(f"want {BEGIN} and, after it, {END}")
-    return f"{before}{BEGIN}\n{section}\n{END}{after}"
+    before, opening, rest = text.partition(begin)
+    _, closing, after = rest.partition(end)
+    if not (opening and closing):
+        raise SystemExit(f"want {begin} and, after it, {end}")
+    return f"{before}{begin}\n{section}\n{end}{after}"
 
 
 def main(arguments: list[str] | None = None) -> None:

