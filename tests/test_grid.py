@@ -4,12 +4,11 @@ import warnings
 
 import numpy as np
 import pytest
-from problems import TWO_THREADS, problem, real, sized, three_classes
+from problems import EACH_SOLVER, TWO_THREADS, problem, real, sized, three_classes
 from sklearn.exceptions import ConvergenceWarning
 
 import fastlogit
 from fastlogit import SeparationWarning, reference
-from fastlogit.fitting import SOLVERS
 from fastlogit.grid import fit_grid
 
 CS = np.array([8.0, 0.05, np.inf])
@@ -131,7 +130,7 @@ def assert_optima(grid, X, codes, folds, weights, fit_intercept=True, rtol=1e-5,
     assert grid.message == f"{grid.converged.size} of {grid.converged.size} fits converged"
 
 
-@pytest.mark.parametrize("solver", SOLVERS)
+@pytest.mark.parametrize("solver", EACH_SOLVER)
 @pytest.mark.parametrize("kind", ["two", "multinomial", "ovr"])
 def test_every_solver(kind, solver) -> None:
     options = {} if kind == "two" else {"multi_class": kind}
@@ -282,7 +281,7 @@ def test_a_callback_sees_every_iteration_and_may_end_it() -> None:
     assert np.isfinite(ended.coef).all()
 
 
-@pytest.mark.parametrize("solver", SOLVERS)
+@pytest.mark.parametrize("solver", EACH_SOLVER)
 @pytest.mark.parametrize("multi_class", ["multinomial", "ovr"])
 def test_limits_of_every_solver_warn_once(solver, multi_class) -> None:
     X, codes = three_classes(sized(200, 60), 3)
