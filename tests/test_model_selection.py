@@ -167,7 +167,7 @@ def test_weights_in_other_forms(rng) -> None:
 def test_test_rows_without_weight_have_no_score() -> None:
     X, y = two()
     half = np.arange(len(y)) % 2
-    with pytest.raises(ValueError, match="all test rows of a fold have weight 0"):
+    with pytest.raises(ValueError, match="all test rows of a fold have zero weight"):
         ours(cv=[(half == 0, half == 1)]).fit(X, y, sample_weight=1.0 - half)
 
 
