@@ -16,6 +16,7 @@ from sklearn.exceptions import ConvergenceWarning
 
 from . import validation
 from .fitting import (
+    MULTI_CLASS,
     SOLVERS,
     Problem,
     Strengths,
@@ -149,6 +150,7 @@ def fit_grid(
     began = time.perf_counter()
     values = _check_cs(Cs)
     solver = validation.check_option("solver", solver, SOLVERS)
+    multi_class = validation.check_option("multi_class", multi_class, MULTI_CLASS)
     limits = Limits(
         tol=validation.check_number("tol", tol, low=0.0),
         max_iter=validation.check_whole("max_iter", max_iter, low=1),

@@ -2,11 +2,12 @@
 
 import numpy as np
 import pytest
-from problems import LAYOUTS, TWO_THREADS, DataFrame, problem, sized
+from problems import LAYOUTS, TWO_THREADS, DataFrame, problem, sized, three_classes
 from sklearn.preprocessing import PolynomialFeatures
 
 import fastlogit
 from fastlogit import reference
+from fastlogit.prediction import class_proba
 
 
 @pytest.mark.parametrize("n_features", [1, 7, 8, 9, 40])
@@ -172,3 +173,152 @@ def test_a_threshold_has_no_meaning_for_several_classes() -> None:
     with pytest.raises(ValueError, match=r"threshold=0\.3 has no meaning for 3 classes") as caught:
         fastlogit.predict([[1.0, 2.0]], np.ones((2, 3)), threshold=0.3)
     assert "leave it at 0.5" in str(caught.value)
+
+
+# ------------------------------------------------------------------------------------------------
+# Probabilities of classes
+
+
+def class_models(n_features, n_classes, n_samples=100):
+    rng = np.random.default_rng([n_features, n_classes])
+    return (
+        rng.standard_normal((n_samples, n_features)), rng.standard_normal((n_features, n_classes)),
+        rng.standard_normal(n_classes), rng.standard_normal((n_samples, n_classes)),
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("n_classes", [2, 3, 10])
+@pytest.mark.parametrize("n_features", [3, 12])
+def test_class_proba_of_several_classes(n_features, n_classes) -> None:
+    X, coef, intercept, offset = class_models(n_features, n_classes)
+    for fixed in (None, offset, offset[:, 0]):
+        z = X @ coef + intercept
+        z = z if fixed is None else z + fixed.reshape(len(X), -1)
+        for multi_class, proba, log_proba in (
+            ("multinomial", reference.softmax, reference.log_softmax),
+            ("ovr", reference.one_vs_all_proba, reference.one_vs_all_log_proba),
+        ):
+            given = (X, coef, intercept, multi_class)
+            found = class_proba(*given, offset=fixed)
+            np.testing.assert_allclose(found, proba(z), rtol=1e-12)
+            np.testing.assert_allclose(found.sum(axis=1), 1.0, rtol=1e-14)
+            logs = class_proba(*given, offset=fixed, log=True)
+            np.testing.assert_allclose(logs, log_proba(z), rtol=1e-12, atol=1e-13)
+        softmax = fastlogit.predict_proba(
+            X, coef, intercept, multi_class="multinomial", offset=fixed
+        )
+        np.testing.assert_array_equal(
+            softmax,
+            class_proba(X, coef, intercept, "multinomial", offset=fixed),
+        )
+        hypotheses = fastlogit.predict_proba(X, coef, intercept, offset=fixed)
+        np.testing.assert_allclose(hypotheses, reference.sigmoid(z), rtol=1e-12)
+
+
+@pytest.mark.parametrize("multi_class", ["ovr", "multinomial"])
+def test_class_proba_of_two_classes(multi_class) -> None:
+    X, _, coef, intercept, _ = problem(100, 5)
+    offset = X[:, 0] ** 2
+    for fixed in (None, offset):
+        z = X @ coef + intercept + (0.0 if fixed is None else offset)
+        found = class_proba(X, coef, intercept, multi_class, offset=fixed)
+        expected = np.column_stack([reference.sigmoid(-z), reference.sigmoid(z)])
+        np.testing.assert_allclose(found, expected, rtol=1e-12)
+        logs = class_proba(X, coef, intercept, multi_class, log=True, offset=fixed)
+        expected = np.column_stack([reference.log_sigmoid(-z), reference.log_sigmoid(z)])
+        np.testing.assert_allclose(logs, expected, rtol=1e-12)
+        proba = fastlogit.predict_proba(X, coef, intercept, multi_class=multi_class, offset=fixed)
+        np.testing.assert_array_equal(proba, found)
+
+
+def test_a_result_predicts_as_it_was_fitted() -> None:
+    X, codes = three_classes(90, 3)
+    for multi_class, proba in (
+        ("multinomial", reference.softmax),
+        ("ovr", reference.sigmoid),
+    ):
+        result = fastlogit.fit(X, codes, l2_reg=0.1, multi_class=multi_class)
+        expected = proba(X @ result.coef + result.intercept)
+        np.testing.assert_allclose(result.predict_proba(X), expected, rtol=1e-11)
+        np.testing.assert_array_equal(result.predict(X), expected.argmax(axis=1))
+
+
+def test_logarithms_are_finite_where_probabilities_are_zero() -> None:
+    X = np.array([[1.0], [-1.0], [0.0]])
+    coef = np.array([[2000.0, -2000.0, 0.0]])
+    with np.errstate(under="ignore"):
+        for multi_class in ("multinomial", "ovr"):
+            proba = class_proba(X, coef, 0.0, multi_class)
+            logs = class_proba(X, coef, 0.0, multi_class, log=True)
+            assert (proba == 0.0).any()
+            assert np.isfinite(logs).all()
+            np.testing.assert_allclose(proba.sum(axis=1), 1.0, rtol=1e-15)
+    wanted = np.array([[0.0, -4000.0, -2000.0], [-4000.0, 0.0, -2000.0], [-np.log(3.0)] * 3])
+    np.testing.assert_allclose(
+        class_proba(X, coef, 0.0, "multinomial", log=True), wanted, rtol=1e-15
+    )
+
+
+@pytest.mark.parametrize("layout", ["F", "every second row", "read-only", "big-endian"])
+def test_class_proba_of_layouts(layout) -> None:
+    X, coef, intercept, _ = class_models(12, 3)
+    for multi_class in ("ovr", "multinomial"):
+        expected = class_proba(X, coef, intercept, multi_class)
+        found = class_proba(LAYOUTS[layout](X), coef, intercept, multi_class)
+        np.testing.assert_allclose(found, expected, rtol=1e-13)
+
+
+@pytest.mark.parametrize("n_models", [1, 3])
+def test_an_offset_adds_to_raw_predictions(n_models) -> None:
+    X, coef, intercept, offset = class_models(12, n_models)
+    common = fastlogit.raw_prediction(X, coef, intercept, offset=offset[:, 0])
+    np.testing.assert_allclose(common, X @ coef + intercept + offset[:, :1], atol=1e-13)
+    if n_models > 1:
+        raw = fastlogit.raw_prediction(X, coef, intercept, offset=offset)
+        np.testing.assert_allclose(raw, X @ coef + intercept + offset, atol=1e-13)
+
+
+@pytest.mark.parametrize(
+    ("change", "error", "words"),
+    [
+        ({"offset": np.zeros(3)}, ValueError, ["offset has shape (3,)", "2 rows"]),
+        ({"offset": np.zeros((2, 2))}, ValueError, ["offset has shape (2, 2)", "(2, 3)"]),
+        ({"offset": np.zeros((3, 2))}, ValueError, ["offset has shape (3, 2)", "(2, 3)"]),
+        ({"offset": [0.0, np.nan]}, ValueError, ["offset contains NaN or infinity"]),
+        ({"offset": np.full((2, 3), np.inf)}, ValueError, ["offset contains NaN or infinity"]),
+        ({"offset": ["a", "b"]}, TypeError, ["offset must hold real numbers"]),
+        ({"X": [[1.0, 2.0], [np.nan, 4.0]]}, ValueError, ["NaN in column 0 (row 1)", "impute"]),
+        ({"X": [[1.0, np.inf], [3.0, 4.0]]}, ValueError, ["infinity in column 1 (row 0)"]),
+        (
+            {"X": DataFrame([[1.0, 2.0], [3.0, np.nan]], ["age", "height"])},
+            ValueError,
+            ["NaN in column", "height"],
+        ),
+        ({"multi_class": "softmax"}, ValueError, ["multi_class must be one of", "'softmax'"]),
+        ({"coef": np.ones((3, 3))}, ValueError, ["coef has shape (3, 3)", "X has 2 columns"]),
+        ({"intercept": [1.0, 2.0]}, ValueError, ["intercept has 2 values for 3 models"]),
+        (
+            {"X": [[1.0, 2.0], [1e308, 1e308]], "coef": np.array([[10.0, 0, 1], [-10.0, 0, 1]])},
+            ValueError,
+            ["X @ coef overflows in row 1", "divide the columns"],
+        ),
+    ],
+)
+def test_bad_input_of_class_proba(change, error, words) -> None:
+    arguments = {
+        "X": [[1.0, 2.0], [3.0, 4.0]], "coef": np.ones((2, 3)), "intercept": 0.0,
+        "multi_class": "multinomial",
+    } | change  # fmt: skip
+    for log in (False, True):
+        with np.errstate(all="ignore"), pytest.raises(error) as caught:
+            class_proba(**arguments, log=log)
+        for word in words:
+            assert word in str(caught.value)
+    with np.errstate(all="ignore"), pytest.raises(error):
+        fastlogit.predict_proba(**arguments)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_column_of_the_model_for_two_classes_takes_one_offset() -> None:
+    with pytest.raises(ValueError, match=r"offset has shape \(2, 2\)"):
+        fastlogit.raw_prediction([[1.0], [2.0]], [1.0], offset=np.zeros((2, 2)))
