@@ -32,6 +32,8 @@ ROWS_PER_COLUMN = 30
 LEVEL = 1e-9
 # Margins of a separating direction may be wrong by this share of the largest one.
 SLACK = 1e-7
+# Parameters of a softmax up to which its level directions are looked for.
+INSPECTED = 700
 # Columns named in a message: those with at least this share of the largest coefficient.
 SHARE = 0.1
 # A linear programme has at most this many numbers; it begins with the worst rows, at least 100.
@@ -240,8 +242,26 @@ class SoftmaxSeparation(Separation):
     """
 
     def inspect(self, theta: Any) -> None:
-        """Look whether a point that predicts almost every row surely separates the classes."""
+        """Look whether a point, or its part that is level where rows are not sure, separates."""
         self.glance(theta)
+        super().inspect(theta)
+
+    def _inspect(self, model: int, theta: Any) -> None:
+        if theta.size > INSPECTED:
+            return
+        part = self.objective.only(np.array([model]))
+        shares = part.curvature(theta[None]).reshape(part.n_classes, -1)
+        codes, _ = self._codes(model)
+        unsure = shares >= np.exp(-SURE) * shares.sum(axis=0)
+        unsure[codes, np.arange(codes.size)] = True
+        # Classes that are out of the question leave the directions among the others.
+        bent = part.loss_hessian((shares * unsure).ravel(), 0)
+        free = np.flatnonzero(self._free[model])
+        values, vectors = np.linalg.eigh(bent[np.ix_(free, free)])
+        level = vectors * (values <= LEVEL * values[-1])
+        direction = np.zeros_like(theta)
+        direction[free] = level @ (level.T @ theta[free])
+        self._try(model, direction)
 
     def columns(self, model: int) -> tuple[list[int], bool]:
         """Return the columns that take part in separating a model's classes."""

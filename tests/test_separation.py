@@ -296,6 +296,27 @@ def test_a_softmax_separates_without_intercept_only_through_the_origin() -> None
     np.testing.assert_allclose(held.coef, coef, rtol=1e-4, atol=1e-5)
 
 
+@pytest.mark.parametrize("solver", NEWTONLIKE)
+@pytest.mark.parametrize("scale", [1e-6, 1.0, 1e6])
+@pytest.mark.parametrize(
+    ("rows", "ones"),
+    [
+        (ROWS, 3),
+        (ROWS, 40),
+        pytest.param(20_000, 5, marks=pytest.mark.jit),
+        pytest.param(20_000, 2_000, marks=pytest.mark.jit),
+    ],
+)
+def test_quasi_separation_of_a_softmax_by_a_rare_column(rows, ones, scale, solver) -> None:
+    """The cost is within 1e-12 of its infimum long before the coefficient is large."""
+    X, y = crowded(rows)
+    dummy = np.zeros(rows)
+    dummy[np.random.default_rng(0).choice(rows, ones, replace=False)] = scale
+    y[dummy > 0.0] = 1
+    result = separated(np.column_stack([X, dummy]), y, solver=solver, multi_class="multinomial")
+    assert "columns 3 does" in result.message
+
+
 def test_what_the_softmax_iterates_show() -> None:
     """Directions are tried as they come; classes that overlap are not said to separate."""
     X, y = crowded()
