@@ -268,6 +268,8 @@ def check_class_offset(
     """
     if offset is None:
         return _NO_WEIGHTS
+    if n_classes == 1 and np.shape(offset) == (n_samples, 1):
+        offset = np.reshape(offset, n_samples)
     if n_classes == 1 or (np.ndim(offset) != 2 and not for_each):
         return check_offset(offset, n_samples)
     fixed = _finite_floats("offset", offset)

@@ -322,3 +322,12 @@ def test_bad_input_of_class_proba(change, error, words) -> None:
 def test_a_column_of_the_model_for_two_classes_takes_one_offset() -> None:
     with pytest.raises(ValueError, match=r"offset has shape \(2, 2\)"):
         fastlogit.raw_prediction([[1.0], [2.0]], [1.0], offset=np.zeros((2, 2)))
+
+
+def test_one_model_in_a_column_takes_its_offset_in_a_column() -> None:
+    X, _, coef, intercept, _ = problem(40, 3)
+    offset = np.linspace(-1.0, 1.0, 40)
+    found = fastlogit.raw_prediction(X, coef[:, None], intercept, offset=offset[:, None])
+    assert found.shape == (40, 1)
+    expected = fastlogit.raw_prediction(X, coef, intercept, offset=offset)
+    np.testing.assert_array_equal(found[:, 0], expected)
