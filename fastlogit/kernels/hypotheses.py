@@ -24,6 +24,7 @@ from .rows import (
     packed_width,
     predict_block,
     rows_per_block,
+    softmax_terms,
 )
 from .simd import LANES, load, multiply_add, prefetch, splat, total
 
@@ -115,29 +116,10 @@ def write_softmax(
     raw: Any, block: int, n_models: int, first: int, count: int, is_log: bool, work: Any, out: Any
 ) -> None:
     """Write e^z over its sum over the models."""
-    # Numbers without sign need no check for an index from the end, which would end vectorisation.
+    softmax_terms(raw, 0, block, n_models, count, work, n_models * block)
+    # Numbers without sign, as there.
     n_rows, top = np.uint64(count), np.uint64(n_models * block)
-    rest, ties = np.uint64((n_models + 1) * block), np.uint64((n_models + 2) * block)
-    for row in range(n_rows):
-        work[top + row] = raw[row]
-        work[rest + row] = 0.0
-        work[ties + row] = -1.0
-    for model in range(1, n_models):
-        at = np.uint64(model * block)
-        for row in range(n_rows):
-            z = raw[at + row]
-            work[top + row] = z if z > work[top + row] else work[top + row]
-    for model in range(n_models):
-        at = np.uint64(model * block)
-        for row in range(n_rows):
-            work[at + row] = exp_nonpositive(raw[at + row] - work[top + row])
-        for row in range(n_rows):
-            is_top = raw[at + row] >= work[top + row]
-            work[rest + row] += 0.0 if is_top else work[at + row]
-            work[ties + row] += 1.0 if is_top else 0.0
-    for row in range(n_rows):
-        work[rest + row] += work[ties + row]
-        work[ties + row] = 1.0 / (1.0 + work[rest + row])
+    rest, inverse = np.uint64((n_models + 1) * block), np.uint64((n_models + 2) * block)
     if is_log:
         for row in range(n_rows):
             work[rest + row] = log1p_positive(work[rest + row])
@@ -148,7 +130,7 @@ def write_softmax(
                 work[at + row] = raw[at + row] - work[top + row] - work[rest + row]
         else:
             for row in range(n_rows):
-                work[at + row] *= work[ties + row]
+                work[at + row] *= work[inverse + row]
     write_raw(work, block, n_models, first, count, out)
 
 

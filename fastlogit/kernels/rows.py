@@ -47,6 +47,7 @@ __all__ = [
     "rows_per_block",
     "softmax_product",
     "softmax_residual",
+    "softmax_terms",
     "squared_residual",
     "sum_block",
     "unpack_slot",
@@ -327,6 +328,41 @@ def binomial_residual(
 
 
 @kernel
+def softmax_terms(
+    raw: Any, at: int, block: int, n_classes: int, count: int, terms_out: Any, work: int
+) -> None:
+    """Give e^(z - largest z) of each class, and three blocks more from `work` on.
+
+    The classes' blocks lie `block` apart from `at` on, in `raw` and in `terms_out`. The three are
+    the rows' largest z, the sum of the terms less 1, and 1 over the sum.
+    """
+    # Numbers without sign need no check for an index from the end, which would end vectorisation.
+    n_rows = np.uint64(count)
+    top, rest, ties = np.uint64(work), np.uint64(work + block), np.uint64(work + 2 * block)
+    for row in range(n_rows):
+        terms_out[top + row] = raw[np.uint64(at) + row]
+        terms_out[rest + row] = 0.0
+        terms_out[ties + row] = -1.0
+    for label in range(1, n_classes):
+        place = np.uint64(at + label * block)
+        for row in range(n_rows):
+            z = raw[place + row]
+            terms_out[top + row] = z if z > terms_out[top + row] else terms_out[top + row]
+    for label in range(n_classes):
+        place = np.uint64(at + label * block)
+        for row in range(n_rows):
+            terms_out[place + row] = exp_nonpositive(raw[place + row] - terms_out[top + row])
+        for row in range(n_rows):
+            is_top = raw[place + row] >= terms_out[top + row]
+            # The largest e^z is 1: without it the sum keeps the digits of small ones.
+            terms_out[rest + row] += 0.0 if is_top else terms_out[place + row]
+            terms_out[ties + row] += 1.0 if is_top else 0.0
+    for row in range(n_rows):
+        terms_out[rest + row] += terms_out[ties + row]
+        terms_out[ties + row] = 1.0 / (1.0 + terms_out[rest + row])
+
+
+@kernel
 def softmax_residual(
     raw: Any, at: int, block: int, n_classes: int, codes: Any, group: int, first: int,
     positive: Any, model: int, count: int, cost_out: Any, work: int, curvature_out: Any,
@@ -336,34 +372,14 @@ def softmax_residual(
     The classes' blocks lie `block` apart from `at` on. A row's cost goes to that of its class.
     `cost_out` has room for three blocks more from `work` on; `curvature_out` may have no rows.
     """
+    softmax_terms(raw, at, block, n_classes, count, cost_out, work)
     n_rows, sample = np.uint64(count), np.uint64(first)
-    top, rest, ties = np.uint64(work), np.uint64(work + block), np.uint64(work + 2 * block)
-    for row in range(n_rows):
-        cost_out[top + row] = raw[np.uint64(at) + row]
-        cost_out[rest + row] = 0.0
-        cost_out[ties + row] = -1.0
-    for label in range(1, n_classes):
-        place = np.uint64(at + label * block)
-        for row in range(n_rows):
-            z = raw[place + row]
-            cost_out[top + row] = z if z > cost_out[top + row] else cost_out[top + row]
-    for label in range(n_classes):
-        place = np.uint64(at + label * block)
-        for row in range(n_rows):
-            cost_out[place + row] = exp_nonpositive(raw[place + row] - cost_out[top + row])
-        for row in range(n_rows):
-            is_top = raw[place + row] >= cost_out[top + row]
-            # The largest e^z is 1: without it the sum keeps the digits of small ones.
-            cost_out[rest + row] += 0.0 if is_top else cost_out[place + row]
-            cost_out[ties + row] += 1.0 if is_top else 0.0
-    for row in range(n_rows):
-        cost_out[rest + row] += cost_out[ties + row]
-        cost_out[ties + row] = 1.0 / (1.0 + cost_out[rest + row])
+    top, rest, inverse = np.uint64(work), np.uint64(work + block), np.uint64(work + 2 * block)
     for label in range(n_classes):
         place, code = np.uint64(at + label * block), positive[model + label]
         if curvature_out.shape[0] > 0:
             for row in range(n_rows):
-                proba = cost_out[place + row] * cost_out[ties + row]
+                proba = cost_out[place + row] * cost_out[inverse + row]
                 curvature_out[model + label, sample + row] = proba
         for row in range(n_rows):
             other = codes[group, sample + row] != code
@@ -371,7 +387,7 @@ def softmax_residual(
             others = cost_out[rest + row]
             others = others if below >= 0.0 else (1.0 + others) - share
             # 1 - proba from the other classes' sum, which does not cancel.
-            raw[place + row] = (share if other else -others) * cost_out[ties + row]
+            raw[place + row] = (share if other else -others) * cost_out[inverse + row]
             cost_out[place + row] = 0.0 if other else -below
     for row in range(n_rows):
         cost_out[rest + row] = log1p_positive(cost_out[rest + row])
