@@ -28,6 +28,31 @@ def test_the_choice_is_one_of_the_methods_everywhere() -> None:
             assert choice.choose(n_samples, n_features)[0] in choice.METHODS
 
 
+@pytest.mark.parametrize(
+    ("shape", "method"),
+    [
+        ((150, 4, 3), "newton"), ((178, 13, 3), "newton"), ((5_000, 784, 10), "newton-cg"),
+        ((60_000, 784, 10), "newton-cg"), ((1_000_000, 20, 4), "newton-cg"),
+        ((300, 5_000, 3), "newton-cg"),
+    ],
+)  # fmt: skip
+def test_the_choice_for_classes_that_compete(shape, method) -> None:
+    chosen, why = choice.choose(*shape)
+    assert chosen == method
+    assert why
+
+
+@pytest.mark.jit
+@pytest.mark.parametrize("solver", ["lbfgs", "newton-cg"])
+def test_a_softmax_takes_few_passes(solver) -> None:
+    """Rows that bend the cost precondition: columns that correlate would take many more."""
+    X, codes = three_classes(20_000, 20)
+    X = X @ np.random.default_rng(0).standard_normal((20, 20))
+    result = fastlogit.fit(X, codes, C=1e-3, multi_class="multinomial", solver=solver)
+    assert result.converged
+    assert result.n_passes <= 40
+
+
 def test_strides_leave_rows_enough_and_skip_some() -> None:
     strides = set()
     for n_samples in (1, 50, 1_000, 20_000, 10**5, 10**6, 10**7):

@@ -4,20 +4,20 @@ import time
 
 import numpy as np
 import pytest
-from problems import objective_of, problem, sized, three_classes
+from problems import objective_of, problem, sized, softmax_of, three_classes
 
 from fastlogit import reference
-from fastlogit.certificate import Certificate
+from fastlogit.preconditioner import SampledHessians
 from fastlogit.solvers.course import Limits, Watch
-from fastlogit.solvers.goal import Goal
+from fastlogit.solvers.goal import Goal, certificate_of
 from fastlogit.solvers.newton_cg import newton_cg
 
 
-def solved(objective, tol=1e-12, **limits):
+def solved(objective, tol=1e-12, given=(), **limits):
     watch = Watch(Limits(tol, **({"max_iter": 100} | limits)), time.perf_counter(), objective)
-    goal = Goal(tol, objective.n_models, Certificate(objective))
-    theta = np.zeros((objective.n_models, objective.design.shape[1] + 1))
-    point, reason = newton_cg(objective, theta, goal, watch)
+    goal = Goal(tol, objective.n_models, certificate_of(objective, 1))
+    size = objective.n_classes * (objective.design.shape[1] + 1)
+    point, reason = newton_cg(objective, np.zeros((objective.n_models, size)), goal, watch, *given)
     return point, reason, goal, watch
 
 
@@ -69,3 +69,66 @@ def test_a_time_limit_ends_the_inner_iterations_too() -> None:
     assert reason == "time_limit"
     assert watch.n_iter == 1
     assert point.cost[0] <= watch.history[0][0]
+
+
+# ------------------------------------------------------------------------------------------------
+# Softmax and preconditioners
+
+
+@pytest.mark.parametrize("fit_intercept", [True, False])
+@pytest.mark.parametrize("l2_reg", [0.0, 0.1])
+def test_it_ends_at_the_optimum_of_a_softmax(l2_reg, fit_intercept) -> None:
+    X, codes = three_classes(80, 4)
+    objective = softmax_of(X, codes, None, l2_reg, fit_intercept=fit_intercept)
+    objective.standardize()
+    point, reason, goal, _ = solved(objective)
+    lowest = reference.multinomial_newton(X, codes, 3, l2_reg, fit_intercept=fit_intercept)[2]
+    assert reason == "converged"
+    assert (point.cost[0] - lowest) / lowest <= goal.bound[0] + 1e-14 <= 1.1e-12
+    # Points stay where the classes sum to zero.
+    np.testing.assert_allclose(point.theta.reshape(3, 5).sum(axis=0), 0.0, atol=1e-9)
+    assert fit_intercept or not point.theta.reshape(3, 5)[:, -1].any()
+
+
+def correlated():
+    X, codes = three_classes(sized(400, 80), 6)
+    X = X @ np.random.default_rng(1).standard_normal((6, 6))
+    objective = softmax_of(X, codes, None, 1e-3)
+    objective.standardize()
+    return objective, reference.multinomial_newton(X, codes, 3, 1e-3)[2]
+
+
+def test_a_preconditioner_takes_less_passes() -> None:
+    passes = []
+    for price, is_near in ((np.inf, False), (3.0, False), (3.0, True)):
+        objective, lowest = correlated()
+        made = []
+
+        def renew(theta, curvature, objective=objective, made=made):
+            made.append(theta.copy())
+            return SampledHessians(objective, curvature).solve
+
+        before = objective.design.n_passes
+        point, reason, _, watch = solved(objective, given=(renew, price, is_near))
+        assert reason == "converged"
+        assert point.cost[0] == pytest.approx(lowest, rel=2e-12)
+        passes.append(objective.design.n_passes - before)
+        # Near the optimum one is made at once, at a high price never.
+        assert len(made) == 0 if price == np.inf else len(made) >= 1
+        assert len(made) <= watch.n_iter
+        if is_near:
+            np.testing.assert_array_equal(made[0], 0.0)
+    assert passes[1] < passes[0]
+    assert passes[2] < passes[0]
+
+
+def test_flat_directions_are_followed_though_the_gradient_is_small() -> None:
+    """Where a proof is refused the Newton equation is solved further than the goal asks for."""
+    X, y = problem(300, 4)[:2]
+    near = X[:, 0] + 1e-5 * np.random.default_rng(0).standard_normal(300)
+    close = np.column_stack([X, near])
+    objective = objective_of(close, y)
+    objective.standardize()
+    point, reason, _, _ = solved(objective)
+    assert reason == "converged"
+    assert point.cost[0] == pytest.approx(reference.newton(close, y)[2], rel=2e-12)

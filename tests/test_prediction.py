@@ -219,7 +219,7 @@ def test_class_proba_of_several_classes(n_features, n_classes) -> None:
 def test_class_proba_of_two_classes(multi_class) -> None:
     X, _, coef, intercept, _ = problem(100, 5)
     offset = X[:, 0] ** 2
-    for fixed in (None, offset):
+    for fixed in (None, offset, offset[:, None]):
         z = X @ coef + intercept + (0.0 if fixed is None else offset)
         found = class_proba(X, coef, intercept, multi_class, offset=fixed)
         expected = np.column_stack([reference.sigmoid(-z), reference.sigmoid(z)])
@@ -273,9 +273,8 @@ def test_an_offset_adds_to_raw_predictions(n_models) -> None:
     X, coef, intercept, offset = class_models(12, n_models)
     common = fastlogit.raw_prediction(X, coef, intercept, offset=offset[:, 0])
     np.testing.assert_allclose(common, X @ coef + intercept + offset[:, :1], atol=1e-13)
-    if n_models > 1:
-        raw = fastlogit.raw_prediction(X, coef, intercept, offset=offset)
-        np.testing.assert_allclose(raw, X @ coef + intercept + offset, atol=1e-13)
+    raw = fastlogit.raw_prediction(X, coef, intercept, offset=offset)
+    np.testing.assert_allclose(raw, X @ coef + intercept + offset, atol=1e-13)
 
 
 @pytest.mark.parametrize(

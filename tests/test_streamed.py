@@ -19,6 +19,7 @@ from problems import (
     problem,
     readonly,
     sized,
+    softmax_targets,
     three_classes,
 )
 
@@ -27,6 +28,7 @@ from fastlogit.design.dense import Columns, DenseDesign
 from fastlogit.design.streamed import SlicedDesign, StreamedDesign, is_streamable
 from fastlogit.fitting import SOLVERS
 from fastlogit.kernels.descent import CONVERGED, DIVERGED, RUNNING, Penalty, start_state
+from fastlogit.multinomial import Multinomial
 from fastlogit.objective import Objective
 from fastlogit.opening import open_design
 from fastlogit.solvers.gradient_descent import Options, gradient_descent
@@ -230,6 +232,80 @@ def test_fits_of_several_models_are_those_of_memory(tmp_path) -> None:
     X, codes = three_classes(N_SAMPLES, 9)
     given = one_model(X, codes) | {"positive": [0, 1, 2]}
     assert_same_fits(X, given, 150, True, tmp_path)
+
+
+def softmax_answers(design: Any, X: Any, fit_intercept: bool) -> dict[str, Any]:
+    """Everything that a solver asks of two softmax models with an offset for each class."""
+    rng = np.random.default_rng(6)
+    n_samples, n_features = X.shape
+    objective = Multinomial(
+        design, readonly((np.arange(n_samples) % 3).astype(np.uint8)), [0, 1, 2] * 2,
+        readonly(rng.uniform(0.0, 2.0, (2, n_samples))),
+        np.repeat(rng.uniform(0.01, 0.1, (2, n_features)), 3, axis=0),
+        readonly(rng.standard_normal((3, n_samples))), fit_intercept, [0, 0, 0, 1, 1, 1], 3,
+    )  # fmt: skip
+    objective.standardize()
+    theta = 0.3 * rng.standard_normal((2, 3 * (n_features + 1)))
+    curvature = objective.curvature(theta)
+    return {
+        "evaluation": np.column_stack(objective.at(theta)),
+        "curvature": curvature,
+        "hessian": objective.loss_hessian(curvature[1], 1),
+        "product": objective.hessian_product(curvature, theta[:, ::-1].copy()),
+        "curvature bound": objective.curvature_bound(),
+        "passes": objective.design.n_passes,
+    }
+
+
+@pytest.mark.parametrize("fit_intercept", [True, False])
+@pytest.mark.parametrize("n_features", [5, 12])
+@pytest.mark.parametrize("block_rows", BLOCK_ROWS)
+def test_softmax_answers_are_those_of_memory(
+    block_rows, n_features, fit_intercept, tmp_path
+) -> None:
+    X = 3.0 * problem(N_SAMPLES, n_features).X + 20.0
+    source = npy_map(X, tmp_path / "X.npy")
+    found, expected = (
+        softmax_answers(design, X, fit_intercept)
+        for design in (StreamedDesign(source, block_rows=block_rows), DenseDesign(X))
+    )
+    assert found["passes"] == expected["passes"]
+    for name, wanted in expected.items():
+        limit = 1e-11 * np.abs(wanted).max()
+        np.testing.assert_allclose(found[name], wanted, rtol=0.0, atol=limit, err_msg=name)
+
+
+@pytest.mark.jit
+@pytest.mark.parametrize("solver", SOLVERS)
+def test_softmax_fits_of_rows_on_disk(solver, tmp_path) -> None:
+    X, codes = three_classes(N_SAMPLES, 9)
+    source = npy_map(X, tmp_path / "X.npy")
+    offset = np.random.default_rng(0).standard_normal((N_SAMPLES, 3))
+    options = {"multi_class": "multinomial", "l2_reg": 0.01, "offset": offset, "solver": solver}
+    found, expected = (fastlogit.fit(rows, codes, **options) for rows in (source, X))
+    assert found.converged
+    np.testing.assert_allclose(found.coef, expected.coef, rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(found.intercept, expected.intercept, rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(
+        found.predict_proba(source), expected.predict_proba(X), rtol=1e-5, atol=1e-7
+    )
+
+
+@pytest.mark.parametrize("accelerate", [False, True])
+def test_softmax_descent_of_rows_on_disk(accelerate, tmp_path) -> None:
+    X, codes = three_classes(N_SAMPLES, 5)
+    targets, penalty = softmax_targets(codes, 3), Penalty(np.full((1, 5), 0.01), True)
+    ends = []
+    for design in (StreamedDesign(npy_map(X, tmp_path / "X.npy")), DenseDesign(X)):
+        state = start_state(np.zeros((3, 5)), np.zeros(3))
+        design.evaluate(targets, penalty, state)
+        history = np.full((7, 3), -1.0)
+        ended = design.descend(targets, penalty, 0.1, accelerate, 0.0, state, history)
+        ends.append((*ended, design.n_passes, history, state))
+    assert ends[0][:3] == ends[1][:3] == (7, RUNNING, 8)
+    np.testing.assert_allclose(ends[0][3], ends[1][3], rtol=1e-12)
+    for name, one, other in zip(state._fields, ends[0][4], ends[1][4], strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-10, atol=1e-13, err_msg=name)
 
 
 def assert_same_fits(X, given, block_rows, momentum, folder) -> None:
