@@ -47,6 +47,9 @@ MAX_HESSIAN = 1000
 # A little of the diagonal keeps the preconditioner definite where columns are collinear.
 RIDGE = 1e-10
 SAMPLE_ITERATIONS = 30
+# The least number of passes between two preconditioners, and work that is as good as none.
+LEAST_PRICE = 3.0
+CHEAP = 1e6
 # Suboptimality, relative, that is good enough for a start.
 ROUGH = 0.02
 # Iterations of L-BFGS on a softmax before Newton with conjugate gradients takes over.
@@ -294,7 +297,9 @@ def sample_price(objective: Objective) -> float:
     n_samples, n_features = objective.design.shape
     count, size = sample_size(objective), n_features + 1
     small, large = sorted((count, size))
-    return float(max(3.0, (0.5 * small**2 * large + small**3) / (n_samples * size)))
+    work = 0.5 * small**2 * large + small**3
+    # Where it is next to nothing, rows of weight 2 and rows that come twice take the same course.
+    return LEAST_PRICE if work <= CHEAP else float(max(LEAST_PRICE, work / (n_samples * size)))
 
 
 def _hessians(rows: Objective, theta: Any, curvature: Any, certificate: Any) -> Precondition:
