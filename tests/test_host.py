@@ -231,9 +231,9 @@ def test_a_fit_takes_exactly_its_threads_and_leaves_numbas_number(layer: str) ->
     for n_threads, used, after, helpers in run(obeyed, layer, NUMBA_NUM_THREADS="4"):
         assert used == (n_threads or min(3, CPUS))
         assert after == 3
-        # The calling thread waits for a team of others under workqueue, and is one of the team elsewhere.
-        # Four threads on two busy CPUs may leave one of them next to nothing to do, and tbb's come only
-        # where work is left for them.
+        # The calling thread waits for a team of others under workqueue, and is one of the team
+        # elsewhere. Four threads on two busy CPUs may leave one of them next to nothing to do,
+        # and tbb's come only where work is left for them.
         team = used if layer == "workqueue" and used > 1 else used - 1
         least = 0 if layer == "tbb" else min(team, 1)
         assert least <= helpers <= team
