@@ -27,7 +27,15 @@ import numpy as np
 from .hessian import Factor
 from .objective import Objective
 
-__all__ = ["GRAM_PRICE", "Certificate", "gain_bound"]
+__all__ = [
+    "FAR",
+    "GRAM_PRICE",
+    "PATIENCE",
+    "Certificate",
+    "Reference",
+    "gain_bound",
+    "raw_predictions",
+]
 
 # Directions whose share of a column's curvature is below this hold rounding errors only.
 DEPENDENT = 1e-11
@@ -63,7 +71,7 @@ def gain_bound(decrement: Any, radius: Any) -> Any:
         return np.where(tau < 1.0, gain, np.inf)
 
 
-class _Reference:
+class Reference:
     """M of one model at some point, its factor, and what bounds it at points nearby."""
 
     def __init__(
@@ -86,7 +94,7 @@ class _Reference:
         self.factor = Factor(self.matrix, DEPENDENT)
         self.radius, self.looks = self._first_radius, 0
 
-    def relative(self, model: int) -> _Reference:
+    def relative(self, model: int) -> Reference:
         """Return the same for a model that differs in its penalty alone."""
         other = copy.copy(self)
         other._penalize(model)
@@ -147,8 +155,8 @@ class _Reference:
         if np.array_equal(theta, self.theta):
             return 0.0
         if self.raw_there is None:
-            self.raw_there = _raw(self.rows, self.theta)
-        return float(np.abs(_raw(self.rows, theta) - self.raw_there).max())
+            self.raw_there = raw_predictions(self.rows, self.theta[None])[0]
+        return float(np.abs(raw_predictions(self.rows, theta[None])[0] - self.raw_there).max())
 
     def explains(self, gradient: Any) -> bool:
         """Say whether the directions that M does not identify have no slope either."""
@@ -170,34 +178,34 @@ class Certificate:
     objective : Objective
     stride : int
         The rows S are every `stride`-th: all of them with 1.
-    share_references : bool, default False
-        Models of the same weights and classes are near each other, and differ in their penalties.
     """
 
-    def __init__(
-        self, objective: Objective, stride: int = 1, share_references: bool = False
-    ) -> None:
+    def __init__(self, objective: Objective, stride: int = 1) -> None:
         self.objective = objective
-        self.share_references = share_references
-        self._families: dict[tuple[int, int], list[_Reference]] = {}
         self.rows = objective.subsample(stride) if stride > 1 else objective
-        with np.errstate(divide="ignore", invalid="ignore"):
-            self.share = self.rows.targets.total_weight / objective.targets.total_weight
-        self._references: dict[int, _Reference] = {}
+        if not (self.rows.targets.total_weight > 0.0).all():
+            self.rows = objective  # folds that are in step with the stride
+        self.share = self.rows.targets.total_weight / objective.targets.total_weight
+        self._references: dict[int, Reference] = {}
         self._largest: dict[int, float] = {}
         self._bends: dict[int, tuple[Any, float]] = {}
         self._failures = np.zeros(objective.n_models, dtype=int)
         self._whole: Certificate | None = None
 
-    def provide(self, model: int, theta: Any, curvature: Any) -> Any:
+    def provide(self, model: int, theta: Any, curvature: Any) -> Reference:
         """Take row curvatures (of the subsample) at a point; return the Hessian of their loss."""
-        reference = _Reference(self.rows, float(self.share[model]), model, theta, curvature)
+        reference = Reference(self.rows, float(self.share[model]), model, theta, curvature)
         self._references[model] = reference
         return reference
 
     def class_hessians(self, model: int, theta: Any, curvature: Any) -> Any:
         """Return the Hessian that `provide` makes, as the only block of its diagonal."""
         return self.provide(model, theta, curvature).loss[None]
+
+    def bounds(self, models: Any, theta: Any, gradient: Any, wanted: Any) -> Any:
+        """Return `bound` of several models, with a row of theta and gradient for each."""
+        each = zip(models, theta, gradient, wanted, strict=True)
+        return np.array([self.bound(int(m), t, g, float(w)) for m, t, g, w in each])
 
     def bound(
         self, model: int, theta: Any, gradient: Any, wanted: float = 0.0, at_once: bool = False
@@ -206,13 +214,7 @@ class Certificate:
 
         `at_once`: without a new Gram matrix.
         """
-        gain = np.inf
-        if self.share_references:
-            # Many models: one Gram matrix serves those that weigh the rows alike.
-            gain = self._bound_by_relatives(model, theta, gradient, wanted)
-            if gain <= wanted or wanted > 0.0:
-                return gain
-        gain = min(gain, self._penalty_bound(model, theta, gradient, wanted))
+        gain = self._penalty_bound(model, theta, gradient, wanted)
         if gain <= wanted or self.objective.design.shape[1] > MAX_GRAM:
             return gain
         reference = self._references.get(model)
@@ -220,7 +222,7 @@ class Certificate:
             return gain
         moved = np.inf if reference is None else reference.moved(theta)
         if reference is None or not moved <= FAR:
-            if at_once or (self._is_penalized(model) and self._price() > PATIENCE):
+            if at_once or (self._is_penalized(model) and self.price() > PATIENCE):
                 return gain
             curvature = self.rows.only([model]).curvature(theta[None, :])[0]
             reference, moved = self.provide(model, theta.copy(), curvature), 0.0
@@ -228,20 +230,6 @@ class Certificate:
         if gain == np.inf and self.rows is not self.objective and not at_once:
             return self._bound_by_all_rows(model, theta, gradient, wanted)
         return gain
-
-    def _bound_by_relatives(self, model: int, theta: Any, gradient: Any, wanted: float) -> float:
-        targets = self.rows.targets
-        key = (int(targets.weight_set[model]), int(targets.positive[model]))
-        family = self._families.setdefault(key, [])
-        for reference in reversed(family):
-            moved = reference.moved(theta)
-            if moved <= FAR:
-                return float(reference.relative(model).gain(gradient, moved, wanted))
-        if self._price() > PATIENCE:
-            return np.inf
-        curvature = self.rows.only([model]).curvature(theta[None, :])[0]
-        family.append(self.provide(model, theta.copy(), curvature))
-        return float(family[-1].gain(gradient, 0.0, wanted))
 
     def _bound_by_all_rows(self, model: int, theta: Any, gradient: Any, wanted: float) -> float:
         """Serve where the subsample says nothing, as of a column that is 0 in all its rows.
@@ -255,7 +243,7 @@ class Certificate:
             self._whole = Certificate(self.objective)
         return self._whole.bound(model, theta, gradient, wanted)
 
-    def _price(self) -> float:
+    def price(self) -> float:
         """Return roughly how many passes over all rows a Gram matrix of the subsample costs."""
         share = self.rows.design.shape[0] / self.objective.design.shape[0]
         return float(GRAM_PRICE * share * self.rows.design.shape[1])
@@ -310,5 +298,7 @@ class Certificate:
         return float(gain_bound(delta, np.sqrt(reach**2 + 1.0 / bend)))
 
 
-def _raw(rows: Objective, theta: Any) -> Any:
-    return rows.design.raw_prediction(theta[None, :-1].copy(), theta[-1:].copy())[0]
+def raw_predictions(rows: Objective, theta: Any) -> Any:
+    """Return what models (n_models, n_features + 1) predict for the rows, without offset."""
+    coef, intercept = np.ascontiguousarray(theta[:, :-1]), np.ascontiguousarray(theta[:, -1])
+    return rows.design.raw_prediction(coef, intercept)

@@ -131,6 +131,11 @@ class SoftmaxCertificate:
         """Return the Hessians of the classes' own losses, from the subsample's curvatures."""
         return self.rows.class_hessians(curvature, model)
 
+    def bounds(self, models: Any, theta: Any, gradient: Any, wanted: Any) -> Any:
+        """Return `bound` of several models, with a row of theta and gradient for each."""
+        each = zip(models, theta, gradient, wanted, strict=True)
+        return np.array([self.bound(int(m), t, g, float(w)) for m, t, g, w in each])
+
     def bound(
         self, model: int, theta: Any, gradient: Any, wanted: float = 0.0, at_once: bool = False
     ) -> float:

@@ -30,6 +30,7 @@ ROOMS: dict[str, set[str]] = {
     "softmax_certificate": {"certificate", "objective", "hessian", "numpy"},
     "preconditioner": {"objective", "hessian", "design", "kernels", "threads", "numpy"},
     "certificate": {"objective", "hessian", "numpy"},
+    "shared_certificate": {"certificate", "objective", "numpy"},
     "separation": {"objective", "numpy", "scipy"},
     "opening": {"validation", "threads", "design"},
     "batches": {"validation", "design", "numpy"},
@@ -44,7 +45,8 @@ ROOMS: dict[str, set[str]] = {
     "result": {"prediction", "numpy"},
     "errors": {"result"},
     "solvers": {
-        "objective", "certificate", "softmax_certificate", "hessian", "preconditioner",
+        "objective", "certificate", "shared_certificate", "softmax_certificate", "hessian",
+        "preconditioner",
         "separation", "result", "kernels", "numpy",
     },
     "functional": {"validation", "opening", "objective", "numpy"},

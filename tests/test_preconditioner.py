@@ -5,7 +5,13 @@ import pytest
 from problems import objective_of, problem, softmax_of, three_classes
 
 from fastlogit import preconditioner, reference
-from fastlogit.preconditioner import SampledHessians, draw, sample_size
+from fastlogit.preconditioner import (
+    SampledHessians,
+    SharedHessians,
+    draw,
+    leaders_of,
+    sample_size,
+)
 
 
 def as_matrix(made, model, size):
@@ -75,7 +81,7 @@ def test_all_rows_of_two_classes_are_the_hessian(fit_intercept, l2_reg) -> None:
     X, y, coef, intercept, weight = problem(120, 5)
     objective = objective_of(X, y, weight, l2_reg, fit_intercept=fit_intercept)
     curvature = objective.curvature(np.append(coef, intercept)[None])
-    made = SampledHessians(objective, curvature, whole=True)
+    made = SampledHessians(objective, curvature)
     hessian = reference.hessian(X, coef, intercept, l2_reg, weight)
     expected = np.zeros((6, 6))
     size = 5 + fit_intercept
@@ -89,7 +95,7 @@ def test_all_rows_of_a_softmax_are_the_blocks_of_its_hessian(fit_intercept) -> N
     weight = problem(90, 4).weight
     objective = softmax_of(X, codes, weight, 0.2, fit_intercept=fit_intercept)
     theta = np.random.default_rng(0).standard_normal((1, 15))
-    made = SampledHessians(objective, objective.curvature(theta), whole=True)
+    made = SampledHessians(objective, objective.curvature(theta))
     points = theta.reshape(3, 5)
     hessian = reference.multinomial_hessian(X, points[:, :4].T, points[:, 4], 0.2, weight)
     vectors = np.random.default_rng(1).standard_normal((3, 5))
@@ -101,6 +107,48 @@ def test_all_rows_of_a_softmax_are_the_blocks_of_its_hessian(fit_intercept) -> N
     expected -= expected.mean(axis=0)
     found = made.solve(np.array([0]), vectors.reshape(1, 15)).reshape(3, 5)
     np.testing.assert_allclose(found, expected, rtol=1e-7, atol=1e-10)
+
+
+def three_penalties(fit_intercept=True):
+    """Models of two classes with a strong penalty and two weak ones, at their optima."""
+    X, y, _, _, weight = problem(150, 4)
+    l2_reg = np.array([1.0, 1e-5, 1e-6])
+    each = l2_reg[:, None] * np.ones(4)
+    objective = objective_of(X, y, weight, each, (1, 1, 1), fit_intercept=fit_intercept)
+    theta = np.zeros((3, 5))
+    for model, l2 in enumerate(l2_reg):
+        held = None if fit_intercept else 0.0
+        coef, intercept, _ = reference.newton(X, y, l2, weight, intercept=held)
+        theta[model] = [*coef, intercept]
+    return objective, theta
+
+
+def test_penalties_that_hardly_matter_have_one_leader() -> None:
+    objective, theta = three_penalties()
+    np.testing.assert_array_equal(leaders_of(objective, theta), [0, 1, 1])
+    mixed = np.array([2, 0, 1])
+    np.testing.assert_array_equal(leaders_of(objective.only(mixed), theta[mixed]), [0, 1, 2])
+
+
+def test_only_models_of_the_same_class_and_weights_have_one_leader() -> None:
+    X, codes = three_classes(90, 4)
+    objective = objective_of(X, codes, positive=(0, 1, 1, 0))
+    np.testing.assert_array_equal(leaders_of(objective, np.zeros((4, 5))), [0, 1, 1, 0])
+
+
+@pytest.mark.parametrize("fit_intercept", [True, False])
+def test_models_that_share_a_hessian_keep_their_penalties(fit_intercept) -> None:
+    objective, theta = three_penalties(fit_intercept)
+    made = SharedHessians(objective, theta, np.array([0, 1, 1]))
+    curvature = objective.curvature(theta)
+    vectors = np.random.default_rng(1).standard_normal((2, 5))
+    found = made.solve(np.array([2, 0]), vectors)
+    size = 4 + fit_intercept
+    for model, leader, vector, solved in zip([2, 0], [1, 0], vectors, found, strict=True):
+        hessian = objective.loss_hessian(curvature[leader], leader)
+        hessian += np.diag(objective.penalty_diagonal(model))
+        expected = np.linalg.solve(hessian[:size, :size], vector[:size])
+        np.testing.assert_allclose(solved[:size], expected, rtol=1e-8)
 
 
 @pytest.fixture

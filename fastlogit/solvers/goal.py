@@ -27,6 +27,8 @@ class Goal:
         Without one an estimate decides, as for the subsamples that only serve as a start.
     separation : Separation, optional
         Looks whether there is an optimum at all.
+    steps_on : bool, default False
+        A model that meets the goal takes one step more, which nobody looks at.
     """
 
     def __init__(
@@ -35,8 +37,9 @@ class Goal:
         n_models: int,
         certificate: Certificate | SoftmaxCertificate | None = None,
         separation: Separation | None = None,
+        steps_on: bool = False,
     ) -> None:
-        self.tol = tol
+        self.tol, self.steps_on = tol, steps_on
         self.certificate = certificate
         self.separation = separation
         self.bound = np.full(n_models, np.inf)
@@ -44,16 +47,15 @@ class Goal:
 
     def look(self, models: Any, theta: Any, cost: Any, gradient: Any, estimate: Any) -> None:
         """Take the evaluated points of some models and what they are thought to lack."""
-        for place, model in enumerate(models):
-            wanted = self.tol * abs(cost[place])
-            if self.met[model] or not estimate[place] <= wanted:
-                continue
-            if self.certificate is not None:
-                gain = self.certificate.bound(int(model), theta[place], gradient[place], wanted)
-                self.bound[model] = relative(gain, cost[place])
-                self.met[model] = self.bound[model] <= self.tol
-            else:
-                self.met[model] = True
+        wanted = self.tol * np.abs(cost)
+        near = np.flatnonzero(~self.met[models] & (estimate <= wanted))
+        if self.certificate is None or not near.size:
+            self.met[models[near]] = True
+            return
+        gains = self.certificate.bounds(models[near], theta[near], gradient[near], wanted[near])
+        for model, gain, value in zip(models[near], gains, cost[near], strict=True):
+            self.bound[model] = relative(float(gain), float(value))
+            self.met[model] = self.bound[model] <= self.tol
 
     def prove(self, point: Point, at_once: bool = False) -> Any:
         """Return the best bounds that can be proven at a point where a solver ended.

@@ -61,6 +61,8 @@ def iterate(
             lowest[active] = np.minimum(lowest[active], -slope)
             resting |= goal.met | ((waited >= PATIENCE) & (lowest < NEAR * np.abs(point.cost)))
             keep = ~resting[active]
+            if goal.steps_on:
+                point.theta[active[~keep]] += direction[~keep]
             if keep.any():
                 moving = active[keep]
                 found, failed = search(
