@@ -2,10 +2,12 @@
 
 import numpy as np
 import pytest
-from problems import problem, three_classes
+from problems import objective_of, problem, three_classes
 
 import fastlogit
+from fastlogit import reference
 from fastlogit.solvers import choice
+from fastlogit.solvers.course import Limits, Watch
 
 
 @pytest.mark.parametrize(
@@ -97,3 +99,26 @@ def test_a_column_that_the_subsample_does_not_see() -> None:
     expected = fastlogit.fit(X, y, solver="newton")
     result = fastlogit.fit(X, y, solver="lbfgs")
     np.testing.assert_allclose(result.raw_prediction(X), expected.raw_prediction(X), atol=1e-3)
+
+
+# ------------------------------------------------------------------------------------------------
+# Where many fits begin
+
+
+@pytest.mark.jit
+def test_the_optima_of_many_penalties_are_approached_by_those_that_differ() -> None:
+    X, y = problem(6_000, 6)[:2]
+    l2_reg = np.array([0.3, 1e-5, 1e-6, 1e-7])
+    objective = objective_of(X, y, None, l2_reg[:, None] * np.ones(6), (1,) * 4)
+    objective.standardize()
+    stride = choice.sample_stride(6_000, 6)
+    assert stride > 1
+    watch = Watch(Limits(0.0, 100), 0.0, objective)
+    theta = choice.approach(objective, objective.share_logits(), 1e-6, stride, watch)
+    # The weak penalties get the same point.
+    assert not np.array_equal(theta[0], theta[1])
+    np.testing.assert_array_equal(theta[1:], theta[[1, 1, 1]])
+    cost = objective.at(theta).cost
+    for model, l2 in enumerate(l2_reg):
+        lowest = reference.newton(X, y, l2)[2]
+        assert lowest - 1e-14 <= cost[model] <= lowest * (1.0 + 1e-5)

@@ -2,7 +2,14 @@
 
 import numpy as np
 import pytest
-from problems import assert_value_gradient, objective_of, one_model, problem, three_classes
+from problems import (
+    assert_value_gradient,
+    objective_of,
+    one_model,
+    problem,
+    softmax_of,
+    three_classes,
+)
 
 from fastlogit import reference
 
@@ -204,6 +211,57 @@ def test_only_some_of_the_models(own_weights, own_strengths) -> None:
     found, expected = whole.only(chosen).at(theta[chosen]), whole.at(theta)
     np.testing.assert_array_equal(found.cost, expected.cost[chosen])
     np.testing.assert_array_equal(found.gradient, expected.gradient[chosen])
+
+
+def counted(objective, monkeypatch):
+    """How many models each pass over the rows of the objective computes."""
+    passes = []
+    evaluate = type(objective.design).evaluate
+
+    def spy(design, targets, penalty, state, *curvature):
+        passes.append(len(state.cost))
+        return evaluate(design, targets, penalty, state, *curvature)
+
+    monkeypatch.setattr(type(objective.design), "evaluate", spy)
+    return passes
+
+
+@pytest.mark.parametrize("own_strengths", [False, True])
+def test_models_that_differ_in_their_penalty_alone_are_computed_once(
+    own_strengths, monkeypatch
+) -> None:
+    X, codes = three_classes(90, 4)
+    rng = np.random.default_rng(0)
+    weight = rng.uniform(0.5, 2.0, (2, 90))
+    strengths = rng.uniform(0.0, 1.0, (6, 4)) if own_strengths else 0.2
+    positive, weight_set = (0, 0, 1, 0, 1, 0), (0, 1, 1, 0, 1, 0)
+    objective = objective_of(X, codes, weight, strengths, positive, weight_set=weight_set)
+    theta = np.tile(rng.standard_normal(5), (6, 1))
+    theta[5] += 0.25
+    bent, expected_bent = objective.empty_curvature(), objective.empty_curvature()
+    expected = objective.at(theta, expected_bent)
+    passes = counted(objective, monkeypatch)
+    found, alone = objective.at_start(theta, bent), objective.at_start(theta)
+    assert passes == [4, 4]  # 0 and 3 are one, and so are 2 and 4
+    np.testing.assert_allclose(found.cost, expected.cost, rtol=1e-14)
+    np.testing.assert_allclose(found.gradient, expected.gradient, rtol=1e-13, atol=1e-15)
+    np.testing.assert_array_equal(bent, expected_bent)
+    np.testing.assert_array_equal(alone.gradient, found.gradient)
+
+
+def test_softmax_models_that_differ_in_their_penalty_alone_are_computed_once(monkeypatch) -> None:
+    X, codes = three_classes(90, 4)
+    strengths = np.repeat([0.1, 0.7], 3)[:, None] * np.ones(4)
+    objective = softmax_of(X, codes, None, strengths, positive=[0, 1, 2, 0, 1, 2])
+    theta = np.tile(np.random.default_rng(0).standard_normal(15), (2, 1))
+    bent, expected_bent = objective.empty_curvature(), objective.empty_curvature()
+    expected = objective.at(theta, expected_bent)
+    passes = counted(objective, monkeypatch)
+    found = objective.at_start(theta, bent)
+    assert passes == [3]
+    np.testing.assert_allclose(found.cost, expected.cost, rtol=1e-14)
+    np.testing.assert_allclose(found.gradient, expected.gradient, rtol=1e-13, atol=1e-15)
+    np.testing.assert_array_equal(bent, expected_bent)
 
 
 def test_the_shares_of_the_classes() -> None:

@@ -162,10 +162,23 @@ def solve(
 
 
 def approach(objective: Objective, theta: Any, tol: float, stride: int, watch: Watch) -> Any:
-    """Return theta near the optimum, about `tol` above it relative to the cost, without a proof."""
-    climb = _climb_by_products if objective.n_classes > 1 else _climb
-    goal = Goal(LEFT_OVER * tol, objective.n_models, steps_on=True)
-    return climb(objective, theta, goal, stride, False, watch)[0].theta
+    """Return theta near the optimum, about `tol` above it relative to the cost, without a proof.
+
+    Binomial models whose losses bend alike, as far as a subsample shows, get the same point.
+    """
+    if objective.n_classes > 1:
+        goal = Goal(LEFT_OVER * tol, objective.n_models, steps_on=True)
+        return _climb_by_products(objective, theta, goal, stride, False, watch)[0].theta
+    place, part, is_warm = np.arange(objective.n_models), objective, False
+    if stride > 1:
+        rows = objective.subsample(stride)
+        begin, reason = _start_of_subsample(rows, theta, watch)
+        if reason in ("interrupted", "time_limit"):
+            return begin.theta
+        leading, place = np.unique(leaders_of(rows, begin.theta), return_inverse=True)
+        part, theta, is_warm = objective.only(leading), begin.theta[leading], True
+    goal = Goal(LEFT_OVER * tol, part.n_models, steps_on=True)
+    return _climb(part, theta, goal, stride, is_warm, watch)[0].theta[place]
 
 
 def solve_near(
@@ -264,11 +277,7 @@ def _climb(
     certificate: Any = goal.certificate or certificate_of(objective, stride)
     rows = certificate.rows
     if stride > 1 and not is_warm:
-        # The optimum of the subsample is itself off by about this much.
-        inner = Goal(0.05 * theta.shape[1] / rows.design.shape[0], rows.n_models)
-        within = Limits(0.0, SAMPLE_ITERATIONS, None, watch.limits.time_limit)
-        quiet = Watch(within, watch.began, rows)
-        begin, reason = _climb(rows, theta, inner, sample_stride(*rows.design.shape), False, quiet)
+        begin, reason = _start_of_subsample(rows, theta, watch)
         theta = begin.theta
         if reason in ("interrupted", "time_limit"):
             return evaluate(objective, theta, watch), reason
@@ -278,6 +287,15 @@ def _climb(
 
     price = GRAM_PRICE * (objective.design.shape[1] + 1) / stride
     return lbfgs(objective, evaluate(objective, theta, watch), renew, price, goal, watch)
+
+
+def _start_of_subsample(rows: Objective, theta: Any, watch: Watch) -> tuple[Point, str]:
+    """Return a point near the optimum of a subsample, and why it ended there."""
+    # That optimum is itself off by about this much.
+    inner = Goal(0.05 * theta.shape[1] / rows.design.shape[0], rows.n_models)
+    within = Limits(0.0, SAMPLE_ITERATIONS, None, watch.limits.time_limit)
+    quiet = Watch(within, watch.began, rows)
+    return _climb(rows, theta, inner, sample_stride(*rows.design.shape), False, quiet)
 
 
 def _climb_by_products(

@@ -28,7 +28,7 @@ Directions = Callable[[Point, Any], Any]
 
 def evaluate(objective: Objective, theta: Any, watch: Watch, curvature_out: Any = None) -> Point:
     """Return the evaluated start of an iteration, or of one that takes over from another."""
-    found = objective.at(theta, curvature_out)
+    found = objective.at_start(theta, curvature_out)
     point = Point(theta, found.cost, found.gradient)
     watch.begin(point)
     return point
