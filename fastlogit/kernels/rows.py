@@ -29,6 +29,7 @@ from .simd import (
 
 __all__ = [
     "AHEAD_BYTES",
+    "LINE_BYTES",
     "MODEL_TILE",
     "ROW_TILE",
     "add_gradient",
