@@ -212,8 +212,9 @@ class DenseDesign:
         """
         with self._team(coef.shape[0]) as parallel:
             spoiled = hypotheses(self._direct).choose(parallel)(
-                self._rows, readonly(coef), readonly(intercept), readonly(offset), kind, out
-            )
+                self._rows, readonly(coef), readonly(intercept), readonly(offset), kind,
+                out.reshape(-1),
+            )  # fmt: skip
         self.counter.rows += self.shape[0]
         return bool(spoiled == 0.0)
 
