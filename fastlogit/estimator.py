@@ -12,13 +12,22 @@ import numpy as np
 from sklearn.base import BaseEstimator, _fit_context
 from sklearn.linear_model._base import LinearClassifierMixin, SparseCoefMixin
 from sklearn.utils._param_validation import Hidden, Interval, StrOptions
-from sklearn.utils.class_weight import compute_class_weight
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, column_or_1d, validate_data
 
 from . import prediction, threads, validation
 from .batches import BatchSource, first_look
+from .class_weights import batch_weights, row_weights
 from .design.streamed import is_streamable
+from .estimator_data import (
+    are_plain_labels,
+    coef_dtype,
+    is_plain,
+    labels_like,
+    readable,
+    refuse_what_conversion_hides,
+    rows_of_models,
+)
 from .fitting import TOLERANCE, fit
 from .online import OnlineLogistic
 from .progress import CallbackSupport, IterationTasks, is_listened_to, print_progress
@@ -246,8 +255,8 @@ class LogisticRegression(CallbackSupport, LinearClassifierMixin, SparseCoefMixin
         if isinstance(X, BatchSource):
             X, y, sample_weight = first_look(X, y, sample_weight)
         X, y = self._check_training_data(X, y)
-        weights = self._weights(y, sample_weight, X.shape[0])
-        dtype = _coef_dtype(X)
+        weights = self._row_weights(y, sample_weight)
+        dtype = coef_dtype(X)
         tasks, callback = self._callbacks(X, y, sample_weight, dtype)
         optional = {} if penalty_factor is None else {"penalty_factor": penalty_factor}
         try:
@@ -255,7 +264,7 @@ class LogisticRegression(CallbackSupport, LinearClassifierMixin, SparseCoefMixin
                 self._named(X), y, C=C, solver=SOLVERS[self.solver], tol=self.tol,
                 max_iter=self.max_iter, sample_weight=weights, offset=offset,
                 intercept="fit" if self.fit_intercept else None, start=self._start(),
-                n_threads=_thread_count(self.n_jobs), callback=callback,
+                n_threads=threads.of_jobs(self.n_jobs), callback=callback,
                 time_limit=self.time_limit, multi_class=self.multi_class, **optional,
             )  # fmt: skip
         except KeyboardInterrupt as interrupt:
@@ -306,13 +315,13 @@ class LogisticRegression(CallbackSupport, LinearClassifierMixin, SparseCoefMixin
             classes = getattr(self, "classes_", None)
         if is_first and classes is None:
             raise ValueError("classes must be given in the first call of partial_fit")
-        _refuse_what_conversion_hides(X)
+        refuse_what_conversion_hides(X)
         X, y = validate_data(self, X, y, reset=is_first, dtype="numeric", ensure_all_finite=False)
-        X = _readable(X)
+        X = readable(X)
         if is_first:
             online = OnlineLogistic(
                 X.shape[1], classes, C=self._strength(), fit_intercept=self.fit_intercept,
-                multi_class=self.multi_class, n_threads=_thread_count(self.n_jobs),
+                multi_class=self.multi_class, n_threads=threads.of_jobs(self.n_jobs),
             )  # fmt: skip
         else:
             online = self._online
@@ -320,10 +329,10 @@ class LogisticRegression(CallbackSupport, LinearClassifierMixin, SparseCoefMixin
             raise ValueError(
                 f"classes={classes!r} are not those of the first call: {list(online.classes)}"
             )
-        online.update(X, y, self._weights_of_batch(y, online.classes, sample_weight))
+        online.update(X, y, batch_weights(self.class_weight, y, online.classes, sample_weight))
         self._online = online
-        self.classes_ = _labels_like(y, online.classes)
-        self.coef_, self.intercept_ = _rows_of_models(online.coef, online.intercept, _coef_dtype(X))
+        self.classes_ = labels_like(y, online.classes)
+        self.coef_, self.intercept_ = rows_of_models(online.coef, online.intercept, coef_dtype(X))
         return self
 
     def decision_function(self, X: Any, *, offset: Any = None) -> Any:
@@ -462,24 +471,24 @@ class LogisticRegression(CallbackSupport, LinearClassifierMixin, SparseCoefMixin
         The fit finds NaN and infinity by itself. What is plainly an array goes the short way,
         which takes 40 us where scikit-learn's takes 350 for 569 x 30.
         """
-        if _is_plain(X) and _are_plain_labels(y):
+        if is_plain(X) and are_plain_labels(y):
             return validate_data(self, X, y, skip_check_array=True)  # type: ignore[no-any-return]
         if is_streamable(X):
             y = column_or_1d(y, warn=True)
             validate_data(self, X, y, skip_check_array=True)
         else:
-            _refuse_what_conversion_hides(X)
+            refuse_what_conversion_hides(X)
             X, y = validate_data(self, X, y, dtype="numeric", ensure_all_finite=False)
-            X = _readable(X)
+            X = readable(X)
         check_classification_targets(y)
         return X, y
 
     def _check_new_data(self, X: Any) -> Any:
         check_is_fitted(self)
-        if _is_plain(X) or is_streamable(X):
+        if is_plain(X) or is_streamable(X):
             return validate_data(self, X, reset=False, skip_check_array=True)
-        _refuse_what_conversion_hides(X)
-        return _readable(
+        refuse_what_conversion_hides(X)
+        return readable(
             validate_data(self, X, reset=False, dtype="numeric", ensure_all_finite=False)
         )
 
@@ -488,45 +497,8 @@ class LogisticRegression(CallbackSupport, LinearClassifierMixin, SparseCoefMixin
         names = getattr(self, "feature_names_in_", None)
         return X if names is None or is_streamable(X) else validation.WithNames(X, names)
 
-    def _weights(self, y: Any, sample_weight: Any, n_samples: int) -> Any:
-        """Return weights of the rows, times those of their classes; None for no weights.
-
-        A column for each class where each one-vs-rest problem is balanced by itself.
-        """
-        if sample_weight is not None:
-            sample_weight = np.asanyarray(sample_weight)
-            if sample_weight.ndim == 0:
-                sample_weight = np.full(n_samples, sample_weight)
-        if self.class_weight is None:
-            if sample_weight is not None and sample_weight.ndim != 1:
-                # A column for each class is not for users: this raises the error.
-                validation.check_weights(sample_weight, n_samples)
-            return sample_weight
-        classes, codes = validation.encode_labels(y, n_samples)
-        rows = validation.check_weights(sample_weight, n_samples)
-        rows = rows if rows.size else np.ones(n_samples)
-        if self.class_weight != "balanced":
-            per_class = compute_class_weight(self.class_weight, classes=classes, y=classes)
-            return per_class[codes] * rows
-        counts = np.bincount(codes, weights=rows, minlength=classes.size)
-        if self.multi_class == "multinomial" or classes.size == 2:
-            return _balance(counts, counts.sum() / classes.size)[codes] * rows
-        total = counts.sum()
-        alone, others = _balance(counts, total / 2.0), _balance(total - counts, total / 2.0)
-        members = codes[:, None] == np.arange(classes.size)
-        return np.where(members, alone, others) * rows[:, None]
-
-    def _weights_of_batch(self, y: Any, classes: Any, sample_weight: Any) -> Any:
-        """Return weights of a batch's rows, times those of their classes; None for no weights."""
-        if self.class_weight == "balanced":
-            raise ValueError(
-                "class_weight='balanced' is not known before all rows are; give partial_fit a dict"
-            )
-        if self.class_weight is None:
-            return sample_weight
-        per_class = compute_class_weight(self.class_weight, classes=classes, y=classes)
-        members = np.minimum(np.searchsorted(classes, y), len(classes) - 1)
-        return per_class[members] * (1.0 if sample_weight is None else np.asarray(sample_weight))
+    def _row_weights(self, y: Any, sample_weight: Any) -> Any:
+        return row_weights(self.class_weight, self.multi_class, y, sample_weight, len(y))
 
     def _start(self) -> tuple[Any, Any] | None:
         """Return where to begin: the last fit, for a warm start."""
@@ -540,10 +512,10 @@ class LogisticRegression(CallbackSupport, LinearClassifierMixin, SparseCoefMixin
         """Return scikit-learn's tasks, if someone listens, and what the fit is to call."""
         tasks = None
         if is_listened_to(self):
-            classes = _labels_like(y, validation.encode_labels(y, X.shape[0])[0])
+            classes = labels_like(y, validation.encode_labels(y, X.shape[0])[0])
 
             def attributes(progress: Any) -> dict[str, Any]:
-                coef, intercept = _rows_of_models(progress.coef, progress.intercept, dtype)
+                coef, intercept = rows_of_models(progress.coef, progress.intercept, dtype)
                 n_iter = np.array([progress.n_iter], dtype=np.int32)
                 return {
                     "classes_": classes, "coef_": coef, "intercept_": intercept, "n_iter_": n_iter,
@@ -564,8 +536,8 @@ class LogisticRegression(CallbackSupport, LinearClassifierMixin, SparseCoefMixin
     def _store(self, result: FitResult, y: Any, dtype: Any) -> None:
         if hasattr(self, "_online"):
             del self._online
-        self.classes_ = _labels_like(y, result.classes)
-        self.coef_, self.intercept_ = _rows_of_models(result.coef, result.intercept, dtype)
+        self.classes_ = labels_like(y, result.classes)
+        self.coef_, self.intercept_ = rows_of_models(result.coef, result.intercept, dtype)
         self.n_iter_ = np.array([result.n_iter], dtype=np.int32)
         self.result_ = result
 
@@ -580,7 +552,7 @@ class LogisticRegression(CallbackSupport, LinearClassifierMixin, SparseCoefMixin
         """Return the decision function, float64."""
         coef, intercept = self._parameters()
         fixed = self._offset(offset, X.shape[0])
-        raw = prediction.raw_prediction(X, coef, intercept, n_threads=_thread_count(self.n_jobs))
+        raw = prediction.raw_prediction(X, coef, intercept, n_threads=threads.of_jobs(self.n_jobs))
         if fixed is None:
             return raw
         return raw + (fixed if fixed.ndim == raw.ndim else fixed[:, None])
@@ -589,7 +561,7 @@ class LogisticRegression(CallbackSupport, LinearClassifierMixin, SparseCoefMixin
         coef, intercept = self._parameters()
         return prediction.class_proba(
             X, coef, intercept, self.multi_class, log=log, offset=self._offset(offset, X.shape[0]),
-            n_threads=_thread_count(self.n_jobs),
+            n_threads=threads.of_jobs(self.n_jobs),
         )  # fmt: skip
 
     def _offset(self, offset: Any, n_samples: int) -> Any:
@@ -605,64 +577,3 @@ class LogisticRegression(CallbackSupport, LinearClassifierMixin, SparseCoefMixin
         """Return values as float32 where data and coefficients are."""
         single = self.coef_.dtype == np.float32 and np.dtype(X.dtype) == np.float32
         return values.astype(np.float32) if single else values
-
-
-def _is_plain(X: Any) -> bool:
-    """Say whether kernels can read X as it is, and nothing about its shape is amiss."""
-    return (
-        type(X) is np.ndarray
-        and X.ndim == 2
-        and X.size > 0
-        and (X.dtype.kind in "biu" or (X.dtype.kind == "f" and X.dtype.itemsize in (4, 8)))
-    )
-
-
-def _are_plain_labels(y: Any) -> bool:
-    """Say whether y is a vector of booleans, integers, texts or whole numbers."""
-    if type(y) is not np.ndarray or y.ndim != 1:
-        return False
-    kind = y.dtype.kind
-    return kind in "biuU" or (kind == "f" and bool((np.isfinite(y) & (y == np.floor(y))).all()))
-
-
-def _refuse_what_conversion_hides(X: Any) -> None:
-    """Raise for masked arrays and sparse matrices, by the text of the functions for both."""
-    if isinstance(X, np.ma.MaskedArray) or hasattr(X, "tocsr"):
-        validation.check_features(X)
-
-
-def _readable(X: Any) -> Any:
-    """Return X in a number type that kernels read: float16 and long double are converted."""
-    if X.dtype.kind == "f" and X.dtype.itemsize not in (4, 8):
-        return X.astype(np.float32 if X.dtype.itemsize < 4 else np.float64)
-    return X
-
-
-def _coef_dtype(X: Any) -> Any:
-    return np.dtype(np.float32 if np.dtype(X.dtype) == np.float32 else np.float64)
-
-
-def _labels_like(y: Any, classes: Any) -> Any:
-    """Return the classes as objects where the labels were."""
-    return classes.astype(object) if y.dtype.kind == "O" else classes
-
-
-def _rows_of_models(coef: Any, intercept: Any, dtype: Any) -> tuple[Any, Any]:
-    """Return coef_ and intercept_ in scikit-learn's shapes: a row for each model."""
-    rows = np.array(coef.T, dtype=dtype, order="C", ndmin=2)
-    return rows, np.array(intercept, dtype=dtype, ndmin=1)
-
-
-def _balance(counts: Any, share: float) -> Any:
-    """Return the weights that give each class the same share; 0 for one without weight."""
-    return np.divide(share, counts, out=np.zeros_like(counts), where=counts > 0.0)
-
-
-def _thread_count(n_jobs: int | None) -> int | None:
-    """Return `n_threads` for scikit-learn's n_jobs: at most what the process may use."""
-    if n_jobs is None or n_jobs == -1:
-        return None
-    if n_jobs == 0:
-        raise ValueError("n_jobs=0 has no meaning; None or -1 is all threads")
-    available = threads.thread_count(None)
-    return min(n_jobs, available) if n_jobs > 0 else max(1, available + 1 + n_jobs)

@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 
 from . import validation
+from .class_weights import row_weights
 from .design.dense import DenseDesign
 from .elementwise import log1p_exp, log_sigmoid, sigmoid
 from .hessian import Factor
@@ -120,10 +121,12 @@ def leave_one_out(
     codes = validation.encode_known_labels(y, design.shape[0], result.classes)
     given = _weight_sets(sample_weight, codes, result)
     weights = given
-    if getattr(fitted, "class_weight", None) is not None:
-        weights = _weight_sets(
-            fitted._weights(np.asarray(y), sample_weight, len(codes)), codes, result
+    class_weight = getattr(fitted, "class_weight", None)
+    if class_weight is not None:
+        rows = row_weights(
+            class_weight, result.multi_class, np.asarray(y), sample_weight, len(codes)
         )
+        weights = _weight_sets(rows, codes, result)
     objective, theta = _objective(result, design, codes, weights, offset)
     if not np.isfinite(objective.design.columns.inverse_scale).all():
         validation.check_finite(design.X, validation.feature_names(X))

@@ -24,8 +24,9 @@ from sklearn.utils.metadata_routing import (
 )
 from sklearn.utils.validation import _deprecate_positional_args
 
-from . import validation
-from .estimator import SOLVERS, LogisticRegression, _labels_like, _thread_count
+from . import threads, validation
+from .estimator import SOLVERS, LogisticRegression
+from .estimator_data import labels_like
 from .fitting import TOLERANCE, fit
 from .folds import fit_folds, weights_of_folds
 from .grid import GridResult
@@ -263,15 +264,15 @@ class LogisticRegressionCV(LogisticRegression):
         Cs, ratios, scoring, legacy = self._settings()
         X, y = self._check_training_data(X, y)
         classes, codes = validation.encode_labels(y, X.shape[0])
-        self.classes_ = _labels_like(y, classes)
-        weights = self._weights(y, sample_weight, X.shape[0])
+        self.classes_ = labels_like(y, classes)
+        weights = self._row_weights(y, sample_weight)
         if sample_weight is not None and np.asarray(sample_weight).ndim == 0:
             sample_weight = np.full(X.shape[0], sample_weight)
         routed = self._routed(sample_weight, params)
         splits = list(check_cv(self.cv, y, classifier=True).split(X, y, **routed.splitter.split))
         options: dict[str, Any] = {
             "solver": SOLVERS[self.solver], "tol": self.tol, "max_iter": self.max_iter,
-            "n_threads": _thread_count(self.n_jobs),
+            "n_threads": threads.of_jobs(self.n_jobs),
         }  # fmt: skip
         if penalty_factor is not None:
             options["penalty_factor"] = penalty_factor

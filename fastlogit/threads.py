@@ -82,6 +82,32 @@ def thread_count(n_threads: int | None) -> int:
     return count
 
 
+def of_jobs(n_jobs: int | None) -> int | None:
+    """Return `n_threads` for scikit-learn's `n_jobs`.
+
+    Parameters
+    ----------
+    n_jobs : int or None
+        None or -1: all threads. Below that, all but ``-1 - n_jobs``.
+
+    Returns
+    -------
+    int or None
+        At most what the process may use; None for all.
+
+    Raises
+    ------
+    ValueError
+        If it is 0.
+    """
+    if n_jobs is None or n_jobs == -1:
+        return None
+    if n_jobs == 0:
+        raise ValueError("n_jobs=0 has no meaning; None or -1 is all threads")
+    available = thread_count(None)
+    return min(n_jobs, available) if n_jobs > 0 else max(1, available + 1 + n_jobs)
+
+
 def team(n_threads: int | None, work_ns: float) -> AbstractContextManager[bool]:
     """Choose between the serial and the parallel twin, and hold what the parallel one needs.
 

@@ -26,9 +26,9 @@ from fastlogit import (
     LogisticRegression,
     LogisticRegressionCV,
     RegularizationPathDisplay,
-    displays,
     logistic_path,
 )
+from fastlogit.displays import parts, scores
 from fastlogit.plots import COLOURS
 
 CS = [10.0, 1e-2, 0.3]
@@ -188,7 +188,7 @@ def test_path_of_two_classes_in_the_order_of_c() -> None:
         np.testing.assert_array_equal(line.get_xdata(), np.sort(CS))
         np.testing.assert_array_equal(line.get_ydata(), path.coefs[order, 0, feature])
     sizes = np.abs(path.coefs[:, 0]).max(axis=0)
-    grey = [line for line in display.lines_ if line.get_color() == displays.GREY]
+    grey = [line for line in display.lines_ if line.get_color() == parts.GREY]
     assert grey == [display.lines_[sizes.argmin()]]
     assert set(legend_of(display.ax_)) == {f"x{k}" for k in np.argsort(sizes)[1:]}
     assert display.chosen_line_ is None
@@ -276,7 +276,7 @@ def test_scores_against_c(legacy, style) -> None:
     ],
 )
 def test_names_of_scores(scoring, negate, name) -> None:
-    assert displays._score_name(scoring, negate) == name
+    assert scores._score_name(scoring, negate) == name
 
 
 def test_a_style_that_there_is_not() -> None:

@@ -37,9 +37,11 @@ ROOMS: dict[str, set[str]] = {
     "online": {
         "validation", "opening", "design", "objective", "multinomial", "hessian", "numpy",
     },
+    "class_weights": {"validation", "numpy", "sklearn"},
+    "estimator_data": {"validation", "numpy"},
     "leverage": {
-        "validation", "opening", "design", "objective", "multinomial", "hessian", "elementwise",
-        "result", "numpy",
+        "validation", "class_weights", "opening", "design", "objective", "multinomial", "hessian",
+        "elementwise", "result", "numpy",
     },
     "prediction": {"validation", "opening", "elementwise", "kernels", "numpy"},
     "result": {"prediction", "numpy"},
@@ -56,16 +58,16 @@ ROOMS: dict[str, set[str]] = {
     },
     "progress": {"result", "sklearn"},
     "estimator": {
-        "batches", "design", "fitting", "online", "prediction", "progress", "result", "threads",
-        "validation", "numpy", "sklearn",
+        "batches", "class_weights", "design", "estimator_data", "fitting", "online", "prediction",
+        "progress", "result", "threads", "validation", "numpy", "sklearn",
     },
     "grid": {"validation", "fitting", "objective", "solvers", "result", "numpy", "sklearn"},
     "path": {"validation", "grid", "result", "numpy"},
     "folds": {"grid", "numpy"},
     "scoring": {"elementwise", "estimator", "grid", "prediction", "numpy", "sklearn"},
     "model_selection": {
-        "validation", "estimator", "fitting", "folds", "grid", "path", "scoring", "numpy",
-        "sklearn",
+        "validation", "estimator", "estimator_data", "fitting", "folds", "grid", "path", "scoring",
+        "threads", "numpy", "sklearn",
     },
 }  # fmt: skip
 OUTER = {"io", "model_file", "plots", "displays", "demo", "cli"}

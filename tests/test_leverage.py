@@ -180,7 +180,7 @@ def test_an_estimator_and_its_class_weights(multi_class, class_weight) -> None:
     found = leave_one_out(estimator, X, labels, sample_weight=weight)
     row = 4
     others = np.arange(len(labels)) != row
-    weights = estimator._weights(labels, weight, len(labels))
+    weights = estimator._row_weights(labels, weight)
     exact = fastlogit.fit(
         X[others], labels[others], C=0.5, multi_class=multi_class, sample_weight=weights[others]
     )

@@ -180,7 +180,7 @@ def test_one_vs_rest_folds_are_fits_of_their_rows(rng) -> None:
     np.testing.assert_allclose(model.coef_, chosen.coef_, rtol=1e-5, atol=1e-6)
     train, test = splits[1]
     # Balance is that of all rows, as in scikit-learn.
-    weight = model._weights(y, None, len(y))[train]
+    weight = model._row_weights(y, None)[train]
     alone = fastlogit.fit(X[train], y[train], C=0.1, sample_weight=weight, multi_class="ovr")
     np.testing.assert_allclose(model.coefs_paths_[1, 0, 0, :, :-1], alone.coef.T, rtol=1e-4)
     assert model.scores_[1, 0, 0] == pytest.approx(np.mean(alone.predict(X[test]) == y[test]))

@@ -1,0 +1,222 @@
+"""Coefficients against the strength of the penalty."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ..plots import COLOURS
+from .parts import (
+    GREY,
+    GRID,
+    Style,
+    axes_of,
+    checked_names,
+    coef_of,
+    drawn_on,
+    fitted,
+    last_step,
+    names_of,
+    ranks_of,
+    spread_of,
+)
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+    from ..path import PathResult
+
+__all__ = ["RegularizationPathDisplay"]
+
+# Lines of a path that differ in colour or dash, and so have a name in the legend.
+DASHES = ("-", "--")
+
+
+class RegularizationPathDisplay:
+    """Coefficients against C, from the strongest penalty to the weakest.
+
+    Use `from_estimator` or `from_result` to make one.
+
+    Parameters
+    ----------
+    Cs : ndarray of shape (n_Cs,)
+    coefs : ndarray of shape (n_Cs, n_models, n_features)
+    classes : ndarray of shape (n_classes,)
+    feature_names : sequence of str
+    C : float, optional
+        The chosen one, for a vertical line.
+
+    Attributes
+    ----------
+    ax_ : Axes
+    figure_ : Figure
+    lines_ : list of Line2D
+        One for each feature, in their order.
+    chosen_line_ : Line2D or None
+        At `C`.
+    """
+
+    def __init__(
+        self, *, Cs: Any, coefs: Any, classes: Any, feature_names: Any, C: float | None = None
+    ) -> None:
+        self.Cs = Cs
+        self.coefs = coefs
+        self.classes = classes
+        self.feature_names = feature_names
+        self.C = C
+
+    @classmethod
+    def from_estimator(
+        cls,
+        estimator: Any,
+        *,
+        X: Any = None,
+        feature_names: Sequence[str] | None = None,
+        class_of_interest: Any = None,
+        top: int = 8,
+        ax: Axes | None = None,
+        line_kw: Style = None,
+    ) -> RegularizationPathDisplay:
+        """Draw the mean over the folds of a fitted LogisticRegressionCV.
+
+        Parameters
+        ----------
+        estimator : LogisticRegressionCV, or Pipeline that ends in one
+            Fitted.
+        X : array-like of shape (n_samples, n_features), optional
+            Rows that go into `estimator`. Coefficients are then multiplied by the standard
+            deviation of their column, so that their sizes compare.
+        feature_names : sequence of str, optional
+            The estimator's by default.
+        class_of_interest : label, optional
+            Draw the coefficients of this class; by default, with more than two classes, the
+            Euclidean norm over the classes.
+        top : int, default 8
+            So many features, those largest anywhere on the path, have a colour and a name.
+        ax : Axes, optional
+            Where to draw; a new figure by default.
+        line_kw : dict, optional
+            How the lines look, for ``Axes.plot``.
+
+        Returns
+        -------
+        RegularizationPathDisplay
+        """
+        last = last_step(estimator)
+        grid = fitted(last, "grid_")
+        display = cls(
+            Cs=grid.Cs,
+            coefs=grid.coef.mean(axis=0) * spread_of(estimator, X),
+            classes=last.classes_,
+            feature_names=names_of(estimator, feature_names),
+            C=float(np.ravel(last.C_)[0]),
+        )
+        return display.plot(ax, class_of_interest=class_of_interest, top=top, line_kw=line_kw)
+
+    @classmethod
+    def from_result(
+        cls,
+        result: PathResult,
+        *,
+        feature_names: Sequence[str] | None = None,
+        class_of_interest: Any = None,
+        top: int = 8,
+        ax: Axes | None = None,
+        line_kw: Style = None,
+    ) -> RegularizationPathDisplay:
+        """Draw what `logistic_path` found.
+
+        Parameters
+        ----------
+        result : PathResult
+        feature_names : sequence of str, optional
+            Those of the data frame by default.
+        class_of_interest : label, optional
+            Draw the coefficients of this class; by default, with more than two classes, the
+            Euclidean norm over the classes.
+        top : int, default 8
+            So many features have a colour and a name.
+        ax : Axes, optional
+            Where to draw; a new figure by default.
+        line_kw : dict, optional
+            How the lines look, for ``Axes.plot``.
+
+        Returns
+        -------
+        RegularizationPathDisplay
+        """
+        known = result.feature_names if feature_names is None else feature_names
+        names = checked_names(known, result.coefs.shape[2])
+        display = cls(Cs=result.Cs, coefs=result.coefs, classes=result.classes, feature_names=names)
+        return display.plot(ax, class_of_interest=class_of_interest, top=top, line_kw=line_kw)
+
+    def plot(
+        self,
+        ax: Axes | None = None,
+        *,
+        class_of_interest: Any = None,
+        top: int = 8,
+        line_kw: Style = None,
+    ) -> RegularizationPathDisplay:
+        """Draw.
+
+        Parameters
+        ----------
+        ax : Axes, optional
+            Where to draw; a new figure by default.
+        class_of_interest : label, optional
+            Draw the coefficients of this class; by default, with more than two classes, the
+            Euclidean norm over the classes.
+        top : int, default 8
+            So many features have a colour and a name.
+        line_kw : dict, optional
+            How the lines look, for ``Axes.plot``.
+
+        Returns
+        -------
+        RegularizationPathDisplay
+            Itself.
+        """
+        values, ylabel = self._values(class_of_interest)
+        ax = axes_of(ax, "RegularizationPathDisplay")
+        order = np.argsort(self.Cs, kind="stable")
+        Cs, values = np.asarray(self.Cs)[order], values[order]
+        ranks = ranks_of(np.abs(values).max(axis=0))
+        self.lines_: list[Any] = []
+        for feature, rank in enumerate(ranks):
+            look = _path_look(int(rank), str(self.feature_names[feature]), top) | dict(
+                line_kw or {}
+            )
+            self.lines_ += ax.plot(Cs, values[:, feature], **look)
+        ax.axhline(0.0, color="black", lw=0.7)
+        self.chosen_line_ = None
+        if self.C is not None:
+            self.chosen_line_ = ax.axvline(self.C, color="black", ls="--", lw=1)
+            self.chosen_line_.set_label(f"C = {self.C:.3g}")
+        ax.set(xscale="log", xlabel="C", ylabel=ylabel)
+        ax.grid(True, which="major", **GRID)
+        named = [line for line, rank in zip(self.lines_, ranks, strict=True) if rank < top]
+        named.sort(key=lambda line: -line.get_ydata()[-1])  # as they end, top to bottom
+        # Coefficients fan out to the right: this corner stays free.
+        ax.legend(
+            handles=[*named, *filter(None, [self.chosen_line_])], loc="upper left",
+            fontsize="small", framealpha=0.7, edgecolor="none",
+        )  # fmt: skip
+        return drawn_on(self, ax)
+
+    def _values(self, class_of_interest: Any) -> tuple[Any, str]:
+        """Return what is drawn, (n_Cs, n_features), and its name."""
+        coefs = np.asarray(self.coefs)
+        if class_of_interest is None and coefs.shape[1] > 1:
+            return np.linalg.norm(coefs, axis=1), "norm of the coefficients over the classes"
+        return coef_of(coefs.swapaxes(0, 1), self.classes, class_of_interest), "coefficient"
+
+
+def _path_look(rank: int, name: str, top: int) -> dict[str, Any]:
+    """Return the look of a feature's line: those that matter stand out from the grey others."""
+    if rank >= top:
+        return {"color": GREY, "lw": 0.8, "zorder": 1.5, "label": f"_{name}"}
+    turn, colour = divmod(rank, len(COLOURS))
+    return {"color": COLOURS[colour], "lw": 2, "ls": DASHES[turn % len(DASHES)], "label": name}
