@@ -4,6 +4,9 @@ import os
 from collections.abc import Iterator
 
 os.environ.setdefault("MPLBACKEND", "Agg")  # before anything imports matplotlib
+if "PYTEST_XDIST_WORKER" in os.environ:
+    # Workers share the cores: threads of GNU OpenMP that wait must sleep, not spin.
+    os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 
 import numba
 import numpy as np

@@ -18,7 +18,7 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.utils._param_validation import InvalidParameterError
 
 import fastlogit
-from fastlogit import BatchSource, LogisticRegression, estimator, validation
+from fastlogit import BatchSource, LogisticRegression, estimator
 from fastlogit.errors import SeparationWarning
 
 MODES = ("multinomial", "ovr")
@@ -725,16 +725,6 @@ def test_tags_say_what_it_takes() -> None:
     assert not tags.input_tags.allow_nan
     assert tags.target_tags.required
     assert tags.classifier_tags.multi_class
-
-
-def test_validation_of_the_package_agrees_on_what_is_plain() -> None:
-    """What takes the short way is what the functions take as it is."""
-    X = two()[0]
-    for given in (X, X.astype(np.float32), X > 0, (X * 9).astype(np.uint8)):
-        assert estimator._is_plain(given)
-        assert validation.check_features(given) is given
-    for given in (X[0], X[:, :0], X.astype(np.float16), X.astype(object), X.tolist(), X + 1j):
-        assert not estimator._is_plain(given)
 
 
 # ------------------------------------------------------------------------------------------------

@@ -118,12 +118,7 @@ def one_vs_rest(model, X, y, weight):
 
 QUICK = ["cancer", "iris", "wine"]
 STRENGTHS = [(C, fit_intercept) for C in (1e-3, 1.0, 1e3) for fit_intercept in (True, False)]
-# For the long ones: each strength, and each kind of weights once.
-LONG_CASES = [
-    *((*strength, "plain") for strength in STRENGTHS),
-    (1.0, True, "weights"),
-    (1.0, True, "balanced"),
-]
+WEIGHTINGS = ["plain", "weights", "balanced"]
 
 
 def exactly(name, weighting, **options):
@@ -138,7 +133,7 @@ def exactly(name, weighting, **options):
     return model
 
 
-@pytest.mark.parametrize("weighting", ["plain", "weights", "balanced"])
+@pytest.mark.parametrize("weighting", WEIGHTINGS)
 @pytest.mark.parametrize(("C", "fit_intercept"), STRENGTHS)
 @pytest.mark.parametrize("mode", MODES)
 @pytest.mark.parametrize("name", QUICK)
@@ -161,7 +156,8 @@ def back_from_nearby(theirs, coef, intercept, X, y, weight):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("C", "fit_intercept", "weighting"), LONG_CASES)
+@pytest.mark.parametrize("weighting", WEIGHTINGS)
+@pytest.mark.parametrize(("C", "fit_intercept"), STRENGTHS)
 @pytest.mark.parametrize("name", ["digits", "covertype-like", "mnist"])
 def test_softmax_coefficients_of_larger_data(name, C, fit_intercept, weighting) -> None:
     options = {"C": C, "fit_intercept": fit_intercept}
@@ -176,7 +172,8 @@ def test_softmax_coefficients_of_larger_data(name, C, fit_intercept, weighting) 
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("C", "fit_intercept", "weighting"), LONG_CASES)
+@pytest.mark.parametrize("weighting", WEIGHTINGS)
+@pytest.mark.parametrize(("C", "fit_intercept"), STRENGTHS)
 @pytest.mark.parametrize("name", ["digits", "covertype-like", "mnist"])
 def test_one_vs_rest_coefficients_of_larger_data(name, C, fit_intercept, weighting) -> None:
     options = {"C": C, "fit_intercept": fit_intercept}

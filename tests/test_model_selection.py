@@ -186,6 +186,7 @@ def test_one_vs_rest_folds_are_fits_of_their_rows(rng) -> None:
     assert model.scores_[1, 0, 0] == pytest.approx(np.mean(alone.predict(X[test]) == y[test]))
 
 
+@pytest.mark.jit
 def test_text_labels_and_data_frames() -> None:
     X, y = three()
     frame, labels = pd.DataFrame(X, columns=["a", "b", "c"]), np.array(["x", "y", "z"])[y]

@@ -68,7 +68,8 @@ def bits(model: OnlineLogistic) -> bytes:
 # How near it comes
 
 
-@pytest.mark.parametrize("size", [pytest.param(7, marks=pytest.mark.jit), 200, 569])
+@pytest.mark.jit
+@pytest.mark.parametrize("size", [7, 200, 569])
 def test_rows_that_fit_into_the_window_give_the_optimum(size) -> None:
     X, y = shuffled("cancer")
     model = stream(X, y, size)
@@ -79,6 +80,7 @@ def test_rows_that_fit_into_the_window_give_the_optimum(size) -> None:
     np.testing.assert_allclose(model.coef * scale, best.coef * scale, rtol=0.02, atol=0.01)
 
 
+@pytest.mark.jit
 @pytest.mark.parametrize("window_rows", [0, 100, 200])
 def test_a_real_stream_that_is_mostly_past(window_rows) -> None:
     X, y = shuffled("cancer")
@@ -93,6 +95,7 @@ def test_digits(multi_class) -> None:
     assert abs(excess(model, X, y, 1e-3, multi_class)) < 0.01
 
 
+@pytest.mark.jit
 @pytest.mark.parametrize("multi_class", ["ovr", "multinomial"])
 @pytest.mark.parametrize("size", [100, 1000])
 def test_several_classes_that_are_mostly_past(multi_class, size) -> None:

@@ -10,9 +10,10 @@ import fastlogit
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
+VENV = "python3 -m venv .venv"
 COMMANDS = [
-    "python3 -m venv .venv && .venv/bin/pip install '.[all]' && .venv/bin/fastlogit demo",
-    "python3 -m venv .venv && .venv/bin/pip install -e '.[test]' && .venv/bin/python -m pytest",
+    f"{VENV} && .venv/bin/pip install '.[all]' && .venv/bin/fastlogit demo",
+    f"{VENV} && .venv/bin/pip install -e '.[test]' && .venv/bin/python -m pytest -n auto",
 ]
 BLOCK = re.compile(r"^```python\n(.*?)^```$", re.M | re.S)
 PROMISE = re.compile(r"^print\(.*\)  # -> (.+)$", re.M)

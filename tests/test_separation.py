@@ -52,6 +52,7 @@ def test_a_column_that_separates_is_named(solver) -> None:
     assert "column weight alone" in separated(frame, y, solver=solver).message
 
 
+@pytest.mark.jit
 @pytest.mark.parametrize("solver", NEWTONLIKE)
 def test_each_of_two_columns_that_separate(solver) -> None:
     X = problem(ROWS, 4).X

@@ -1,0 +1,69 @@
+"""What scikit-learn's users hand in, and what the fit reads."""
+
+import numpy as np
+import pytest
+from problems import problem
+
+from fastlogit import estimator_data, validation
+
+
+def test_validation_of_the_package_agrees_on_what_is_plain() -> None:
+    """What takes the short way is what the functions take as it is."""
+    X = problem(20, 3).X
+    for given in (X, X.astype(np.float32), X > 0, (X * 9).astype(np.uint8)):
+        assert estimator_data.is_plain(given)
+        assert validation.check_features(given) is given
+    for given in (X[0], X[:, :0], X.astype(np.float16), X.astype(object), X.tolist(), X + 1j):
+        assert not estimator_data.is_plain(given)
+
+
+@pytest.mark.parametrize(
+    ("labels", "plain"),
+    [
+        (np.array([0, 1]), True), (np.array([True, False]), True), (np.array(["a", "b"]), True),
+        (np.array([0.0, 2.0]), True), (np.array([0.5, 2.0]), False), ([0, 1], False),
+        (np.array([0.0, np.nan]), False), (np.array([[0], [1]]), False),
+        (np.array(["a", 1], dtype=object), False),
+    ],
+)  # fmt: skip
+def test_plain_labels(labels, plain) -> None:
+    assert estimator_data.are_plain_labels(labels) == plain
+
+
+@pytest.mark.parametrize(
+    ("given", "read", "coef"),
+    [
+        (np.float64, np.float64, np.float64), (np.float32, np.float32, np.float32),
+        (np.float16, np.float32, np.float64), (np.longdouble, np.float64, np.float64),
+        (np.int32, np.int32, np.float64), (np.bool_, np.bool_, np.float64),
+    ],
+)  # fmt: skip
+def test_number_types(given, read, coef) -> None:
+    X = np.ones((2, 2), dtype=given)
+    assert estimator_data.readable(X).dtype == read
+    assert (estimator_data.readable(X) is X) == (given == read)
+    assert estimator_data.coef_dtype(X) == coef
+
+
+@pytest.mark.parametrize("hidden", [np.ma.masked_array(np.ones((2, 2)), [[0, 1], [0, 0]])])
+def test_what_a_conversion_would_hide_is_refused(hidden) -> None:
+    with pytest.raises(TypeError, match="mask"):
+        estimator_data.refuse_what_conversion_hides(hidden)
+    estimator_data.refuse_what_conversion_hides(np.ones((2, 2)))
+
+
+def test_classes_are_objects_where_labels_are() -> None:
+    classes = np.array(["a", "b"])
+    assert estimator_data.labels_like(np.array(["a"], dtype=object), classes).dtype == object
+    assert estimator_data.labels_like(np.array(["a"]), classes) is classes
+
+
+def test_a_row_for_each_model() -> None:
+    rows, intercepts = estimator_data.rows_of_models(np.arange(3.0), 2.0, np.float32)
+    assert rows.shape == (1, 3)
+    assert intercepts.shape == (1,)
+    assert rows.dtype == intercepts.dtype == np.float32
+    rows, intercepts = estimator_data.rows_of_models(np.arange(6.0).reshape(3, 2), [1, 2], float)
+    np.testing.assert_array_equal(rows, [[0, 2, 4], [1, 3, 5]])
+    assert rows.flags.c_contiguous
+    assert intercepts.shape == (2,)
