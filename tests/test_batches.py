@@ -15,6 +15,9 @@ from fastlogit import BatchSource
 from fastlogit.batches import first_look
 from fastlogit.opening import open_design
 
+# Rooms above the kernels, with fits that take minutes in plain Python.
+pytestmark = pytest.mark.jit
+
 ROWS, LABELS = problem(60, 4)[:2]
 
 

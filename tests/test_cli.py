@@ -20,6 +20,9 @@ from fastlogit.cli import commands, main
 from fastlogit.kernels import policy
 from fastlogit.model_file import load_model
 
+# Rooms above the kernels, with fits that take minutes in plain Python.
+pytestmark = pytest.mark.jit
+
 TUMOURS = load_breast_cancer()
 IRIS = load_iris()
 FLOWERS, KINDS = IRIS.data[::3].copy(), IRIS.target[::3]

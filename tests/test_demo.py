@@ -11,6 +11,9 @@ from sklearn.linear_model import LogisticRegression
 
 from fastlogit import demo, plots
 
+# Rooms above the kernels, with fits that take minutes in plain Python.
+pytestmark = pytest.mark.jit
+
 
 @pytest.fixture(scope="module", autouse=True)
 def short_timings():

@@ -31,6 +31,9 @@ from fastlogit import (
 from fastlogit.displays import parts, scores
 from fastlogit.plots import COLOURS
 
+# Rooms above the kernels, with fits that take minutes in plain Python.
+pytestmark = pytest.mark.jit
+
 CS = [10.0, 1e-2, 0.3]
 
 

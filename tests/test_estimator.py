@@ -21,6 +21,9 @@ import fastlogit
 from fastlogit import BatchSource, LogisticRegression, estimator
 from fastlogit.errors import SeparationWarning
 
+# Rooms above the kernels, with fits that take minutes in plain Python.
+pytestmark = pytest.mark.jit
+
 MODES = ("multinomial", "ovr")
 NAMES = ["age", "dose", "weight"]
 

@@ -7,6 +7,9 @@ from problems import problem, sized, three_classes
 import fastlogit
 from fastlogit.folds import NEVER, fit_folds, weights_of_folds
 
+# Rooms above the kernels, with fits that take minutes in plain Python.
+pytestmark = pytest.mark.jit
+
 CS = np.array([0.1, 5.0])
 
 

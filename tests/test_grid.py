@@ -11,6 +11,9 @@ import fastlogit
 from fastlogit import SeparationWarning, reference
 from fastlogit.grid import fit_grid
 
+# Rooms above the kernels, with fits that take minutes in plain Python.
+pytestmark = pytest.mark.jit
+
 CS = np.array([8.0, 0.05, np.inf])
 
 

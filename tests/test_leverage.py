@@ -12,6 +12,9 @@ from sklearn.multiclass import OneVsRestClassifier
 import fastlogit
 from fastlogit import leave_one_out
 
+# Rooms above the kernels, with fits that take minutes in plain Python.
+pytestmark = pytest.mark.jit
+
 
 def standardised(name: str, step: int = 1) -> tuple[Any, Any]:
     X, y = real(name)

@@ -31,6 +31,9 @@ import fastlogit
 from fastlogit import LogisticRegression, LogisticRegressionCV
 from fastlogit.model_selection import best_of
 
+# Rooms above the kernels, with fits that take minutes in plain Python.
+pytestmark = pytest.mark.jit
+
 CS = [1e-3, 1.0, 30.0]
 # What makes scikit-learn 1.9 silent about its future.
 QUIET = {"l1_ratios": (0,), "scoring": "accuracy", "use_legacy_attributes": False}

@@ -14,6 +14,9 @@ import fastlogit
 from fastlogit import online
 from fastlogit.online import OnlineLogistic
 
+# Rooms above the kernels, with fits that take minutes in plain Python.
+pytestmark = pytest.mark.jit
+
 
 def stream(X: Any, y: Any, size: int, weight: Any = None, **options: Any) -> OnlineLogistic:
     """Learn from batches of `size` rows."""

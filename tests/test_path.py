@@ -12,6 +12,9 @@ import fastlogit
 from fastlogit import logistic_path
 from fastlogit.path import grid_of_cs
 
+# Rooms above the kernels, with fits that take minutes in plain Python.
+pytestmark = pytest.mark.jit
+
 CS = np.array([10.0, 1e-3, 0.3])
 
 

@@ -12,6 +12,9 @@ from fastlogit import LogisticRegression
 from fastlogit.progress import CallbackSupport, is_listened_to, print_progress
 from fastlogit.result import Progress
 
+# Rooms above the kernels, with fits that take minutes in plain Python.
+pytestmark = pytest.mark.jit
+
 EACH_SOLVER = ["auto", "lbfgs", "newton", "newton-cg", pytest.param("gd", marks=pytest.mark.jit)]
 CASES = [(2, "multinomial"), (3, "multinomial"), (3, "ovr")]
 

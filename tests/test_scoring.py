@@ -15,6 +15,9 @@ from fastlogit import scoring
 from fastlogit.grid import GridResult
 from fastlogit.scoring import FoldModel, probabilities, score_grid
 
+# Rooms above the kernels, with fits that take minutes in plain Python.
+pytestmark = pytest.mark.jit
+
 
 def random_grid(rng, n_folds, n_models, n_features) -> GridResult:
     """Coefficients that nobody fitted."""

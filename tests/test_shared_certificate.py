@@ -2,13 +2,13 @@
 
 import numpy as np
 import pytest
-from problems import objective_of, problem, sized
+from problems import objective_of, problem
 
 from fastlogit import reference
 from fastlogit.certificate import Certificate
 from fastlogit.shared_certificate import SharedCertificate
 
-ROWS = sized(240, 90)
+ROWS = 240
 L2_REG = (0.3, 1e-3, 1e-4)
 
 
