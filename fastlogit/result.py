@@ -66,9 +66,12 @@ class FitResult:
     message : str
         Why the solver stopped.
     history : ndarray of shape (n_iter + 1,) or (n_iter + 1, n_classes)
-        Cost (mean loss + penalty) where each gradient was taken, and at the result.
+        Cost (mean loss + penalty) where each gradient was taken. The last is that of the result,
+        but for Newton's method, which takes one step more: that lowers the cost by less than what
+        was proven before.
     gradient_norm : float
-        Largest absolute component of the cost's gradient at the result, in the units of X.
+        Largest absolute component of the cost's gradient, in the units of X, where it was taken
+        last.
     suboptimality : float or ndarray of shape (n_classes,)
         Proven bound on (cost - optimum) / optimum at the result; infinity where nothing could be
         proven.

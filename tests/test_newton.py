@@ -13,10 +13,10 @@ from fastlogit.solvers.goal import Goal
 from fastlogit.solvers.newton import newton
 
 
-def solved(objective, tol=1e-12, max_iter=100):
+def solved(objective, tol=1e-12, max_iter=100, steps_on=False):
     watch = Watch(Limits(tol, max_iter), time.perf_counter(), objective)
     certificate = Certificate(objective)
-    goal = Goal(tol, objective.n_models, certificate)
+    goal = Goal(tol, objective.n_models, certificate, steps_on=steps_on)
     theta = np.zeros((objective.n_models, objective.design.shape[1] + 1))
     point, reason = newton(objective, theta, goal, certificate, watch)
     return point, reason, goal, watch
@@ -42,6 +42,26 @@ def test_the_first_step_is_the_step_of_the_formula() -> None:
     step = np.linalg.solve(reference.hessian(X, np.zeros(3), 0.0, 0.2), -np.append(slope, last))
     np.testing.assert_allclose(point.theta[0], step, rtol=1e-10)
     assert reason == "max_iter"
+
+
+@pytest.mark.parametrize("tol", [0.3, 1e-1, 1e-2, 1e-4, 1e-8])
+@pytest.mark.parametrize("l2_reg", [0.0, 0.02])
+def test_a_last_step_that_nobody_looks_at_lowers_the_cost(l2_reg, tol) -> None:
+    X, codes = three_classes(90, 3)
+    objective = objective_of(X, codes, None, l2_reg, (0, 1, 2))
+    seen, _, goal, watch = solved(objective, tol)
+    blind, reason, same, as_many = solved(objective, tol, steps_on=True)
+    assert reason == "converged"
+    assert (as_many.n_iter, len(as_many.history)) == (watch.n_iter, len(watch.history))
+    np.testing.assert_array_equal(same.bound, goal.bound)
+    cost = objective.at(blind.theta).cost
+    for model in range(3):
+        coef, intercept, lowest = reference.newton(X, codes == model, l2_reg)
+        before, after = seen.cost[model] - lowest, cost[model] - lowest
+        assert after <= 0.2 * before + 1e-15
+        assert after <= same.bound[model] * cost[model]
+        off = [np.abs(p.theta[model] - [*coef, intercept]).max() for p in (seen, blind)]
+        assert off[1] <= 0.2 * off[0] + 1e-12
 
 
 def test_it_converges_quadratically() -> None:

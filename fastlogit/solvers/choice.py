@@ -114,9 +114,11 @@ def solve(
     watch = Watch(limits, began, objective)
     certificate = certificate_of(objective, 1 if method == "newton" else stride)
     separation = separation_of(objective)
-    goal = Goal(limits.tol, objective.n_models, certificate, separation)
+    # A bound that is proven stays true after one more step with the whole Hessian: the cost falls.
+    is_newton = method == "newton"
+    goal = Goal(limits.tol, objective.n_models, certificate, separation, steps_on=is_newton)
     try:
-        if method == "newton":
+        if is_newton:
             point, reason = newton(objective, theta, goal, certificate, watch)
         elif method == "newton-cg":
             point, reason = _climb_by_products(objective, theta, goal, stride, is_warm, watch)

@@ -62,7 +62,8 @@ def iterate(
             resting |= goal.met | ((waited >= PATIENCE) & (lowest < NEAR * np.abs(point.cost)))
             keep = ~resting[active]
             if goal.steps_on:
-                point.theta[active[~keep]] += direction[~keep]
+                met = goal.met[active]
+                point.theta[active[met]] += direction[met]
             if keep.any():
                 moving = active[keep]
                 found, failed = search(
