@@ -25,6 +25,19 @@ def pytest_report_header() -> str:
     )
 
 
+def count_cpus() -> int:
+    """Return how many CPUs this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers() -> int:
+    """Return how many processes ``-n auto`` starts: each compiles kernels and has threads."""
+    return min(4, count_cpus())
+
+
 @pytest.fixture
 def rng() -> np.random.Generator:
     """A generator that starts at the same state in every test."""
