@@ -279,3 +279,14 @@ def softmax_of(
     return Multinomial(
         DenseDesign(X), codes, positive, weights, l2_reg, n_classes=n_classes, **options
     )
+
+
+def parts(result: Any) -> tuple[Any, Any, Any]:
+    """The least cost, coefficients and intercept of a fit."""
+    return result.history[-1], result.coef, result.intercept
+
+
+def assert_same_fit(found: Any, wanted: Any, rtol: float, atol: float) -> None:
+    """Compare cost, coefficients and intercept."""
+    for one, other in zip(parts(found), parts(wanted), strict=True):
+        np.testing.assert_allclose(one, other, rtol=rtol, atol=atol)
