@@ -14,6 +14,9 @@ from fastlogit.design.dense import Columns, DenseDesign
 from fastlogit.design.streamed import StreamedDesign, is_streamable
 from fastlogit.kernels.descent import start_state
 
+# Rooms above the kernels, with fits that take minutes in plain Python.
+pytestmark = pytest.mark.jit
+
 N_SAMPLES = 700
 X, Y = problem(N_SAMPLES, 5)[:2]
 WEIGHT = np.linspace(0.5, 1.5, N_SAMPLES)

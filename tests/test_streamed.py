@@ -33,6 +33,9 @@ from fastlogit.objective import Objective
 from fastlogit.opening import open_design
 from fastlogit.solvers.gradient_descent import Options, gradient_descent
 
+# Rooms above the kernels, with fits that take minutes in plain Python.
+pytestmark = pytest.mark.jit
+
 # Of 700 rows: none divides them; one row over; all but one; one block alone.
 BLOCK_ROWS = [97, 256, 699, 1000]
 N_SAMPLES = 700
