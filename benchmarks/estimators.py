@@ -264,7 +264,7 @@ ENTRIES = {
     "cv_digits": Entry(
         digit_columns,
         Folds,
-        peers.cv_peers("lbfgs", "newton-cg"),
+        peers.cv_peers("lbfgs", "newton-cg", "newton-cholesky"),
         8.0,
         about="standardised, K = 10, 10 C x 5 folds",
     ),

@@ -280,7 +280,8 @@ PEERS: dict[str, Peer] = {
 }
 
 
-COARSE = (1e-2, *FINE)
+# Where a penalty is weak the cost is near 0, and 1e-8 of it is little.
+COARSE = (1e-2, *FINER, 1e-11, 1e-12)
 
 
 def _softmax(solver: str) -> Peer:

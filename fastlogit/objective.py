@@ -342,6 +342,11 @@ class Objective:
         l2 = self.penalty.l2
         return np.append(l2[min(output, len(l2) - 1)], 0.0)
 
+    def penalties(self) -> Any:
+        """Return `output_penalty` of all outputs, shape (n_outputs, n_features + 1)."""
+        l2 = np.broadcast_to(self.penalty.l2, (self.n_outputs, self.penalty.l2.shape[1]))
+        return np.column_stack([l2, np.zeros(self.n_outputs)])
+
     def penalty_diagonal(self, model: int) -> Any:
         """Return the penalty's Hessian, a diagonal of length n_parameters."""
         outputs = self.outputs_of([model])

@@ -15,12 +15,19 @@ import numpy as np
 
 from . import threads
 from .design.dense import DenseDesign, readonly
-from .hessian import Factor
+from .hessian import Factor, Factors
 from .kernels.lowrank import UNROLL, apply_inverse
 from .kernels.simd import LANES
 from .objective import Objective
 
-__all__ = ["DENSE_COLUMNS", "SampledHessians", "SharedHessians", "leaders_of", "sample_size"]
+__all__ = [
+    "DENSE_COLUMNS",
+    "SampledHessians",
+    "SharedHessians",
+    "leaders_of",
+    "may_have_own",
+    "sample_size",
+]
 
 # With so few columns the drawn rows' whole Hessian is factored, with more a matrix of their number.
 DENSE_COLUMNS = 150
@@ -28,10 +35,15 @@ ROWS_PER_COLUMN = 30
 LEAST_ROWS, MOST_ROWS = 200, 1000
 # Numbers that the rows may take at most: a share of X, but some megabytes are always there.
 SHARE, FEW_NUMBERS = 0.08, 2_000_000
+# The same for the Hessians of many models, beside the row curvatures that they are made from.
+MANY_NUMBERS = 5_000_000
 # Models share a Hessian whose row curvatures differ by this share in the mean.
 ALIKE = 0.02
 # Share of the diagonal that is kept beside the rows: directions that none of them has.
 DIAGONAL_SHARE = 0.1
+# Rows that bend an output by less than this share of what the mean row does are left out: together
+# they have less than that share of it.
+TINY = 1e-3
 RIDGE = 1e-10
 DEPENDENT = 1e-11
 # Nanoseconds of a multiply-add of an application.
@@ -50,36 +62,49 @@ def sample_size(objective: Objective) -> int:
     return int(max(UNROLL, wanted // UNROLL * UNROLL))
 
 
+def may_have_own(objective: Objective, n_models: int) -> bool:
+    """Say whether memory allows whole Hessians of all outputs of so many models."""
+    n_samples, size = objective.design.shape[0], objective.design.shape[1] + 1
+    room = max(MANY_NUMBERS, SHARE * n_samples * size)
+    return bool(size <= DENSE_COLUMNS and n_models * objective.n_classes * size**2 <= room)
+
+
 class SampledHessians:
-    """Inverses of approximate Hessians of all outputs, at a point.
+    """Inverses of approximate Hessians of all outputs of some models, at a point.
 
     Parameters
     ----------
     rows : Objective
         Whose rows are drawn: all of them, or a subsample in memory.
     curvature : ndarray
-        Row curvatures of all its models, as `Objective.curvature` returns them.
+        Row curvatures of the models, as `Objective.curvature` returns them.
+    models : ndarray of int, optional
+        The models of `rows`, in rising order; all of them by default.
     """
 
-    def __init__(self, rows: Objective, curvature: Any) -> None:
+    def __init__(self, rows: Objective, curvature: Any, models: Any = None) -> None:
+        self._models = np.arange(rows.n_models) if models is None else models
+        if self._models.size < rows.n_models:
+            rows = rows.only(self._models)
         self._rows = rows
         weights = rows.class_weights(curvature).reshape(rows.n_outputs, -1)
-        self._bend = weights.sum(axis=1) / rows.targets.total_weight
-        count = sample_size(rows)
+        bend = weights.sum(axis=1) / rows.targets.total_weight
         self._is_dense = rows.design.shape[1] + 1 <= DENSE_COLUMNS
+        count = sample_size(rows)
         if self._is_dense:
-            self._factors = [self._whole(weights[o], o, count) for o in range(rows.n_outputs)]
+            matrices = self._matrices(weights, bend, count)
+            self._factors = penalized_factors(rows, matrices, bend)
         else:
-            self._draw(weights, count)
+            self._draw(weights, bend, count)
 
     def solve(self, models: Any, vectors: Any) -> Any:
         """Return the inverses times vectors (n_models, n_parameters), one for each of `models`."""
-        outputs = self._rows.outputs_of(models)
+        outputs = self._rows.outputs_of(np.searchsorted(self._models, models))
         sides = vectors.reshape(len(outputs), -1)
-        solved = np.empty_like(sides)
         if self._is_dense:
-            solve_each(self._factors, outputs, sides, solved)
+            solved = self._factors.solve(outputs, sides)
         else:
+            solved = np.empty_like(sides)
             work = NS * len(outputs) * 2.0 * self._sampled[0].size
             with threads.team(self._rows.design.n_threads, work) as parallel:
                 apply_inverse.choose(parallel)(
@@ -88,39 +113,39 @@ class SampledHessians:
                 )  # fmt: skip
         return self._rows.centred(solved.reshape(vectors.shape))
 
-    def _whole(self, weights: Any, output: int, count: int) -> Factor:
-        """Factor the Hessian of the drawn rows, or of all."""
-        if count == weights.size:
-            part, share = self._rows.design, weights / self._rows.targets.total_weight[output]
+    def _matrices(self, weights: Any, bend: Any, count: int) -> Any:
+        """Return the Hessians of the losses, from `count` rows drawn for each, or from all."""
+        rows = self._rows
+        if count == weights.shape[1]:
+            weights = np.where(weights >= TINY * weights.mean(axis=1, keepdims=True), weights, 0.0)
+            matrices = rows.design.grams(weights / rows.targets.total_weight[:, None])
         else:
-            part = self._rows.design.take(draw(weights, count))
-            share = np.full(count, self._bend[output] / count)
-        matrix = part.gram(share)
-        if not self._rows.fit_intercept:
-            matrix[-1], matrix[:, -1] = 0.0, 0.0
-        return penalized_factor(self._rows, output, matrix, self._bend[output])
+            matrices = np.array([
+                rows.design.take(draw(own, count)).gram(np.full(count, of_each / count))
+                for own, of_each in zip(weights, bend, strict=True)
+            ])  # fmt: skip
+        if not rows.fit_intercept:
+            matrices[:, -1], matrices[:, :, -1] = 0.0, 0.0
+        return matrices
 
-    def _draw(self, weights: Any, count: int) -> None:
+    def _draw(self, weights: Any, bend: Any, count: int) -> None:
         rows, n_columns = self._rows, self._rows.design.shape[1] + 1
         width = (n_columns + LANES - 1) // LANES * LANES
         self._sampled = np.zeros((rows.n_outputs, count, width), dtype=np.float32)
-        self._inverse = np.empty((rows.n_outputs, n_columns))
         self._lower = np.empty((rows.n_outputs, count, count))
-        for output in range(rows.n_outputs):
-            penalty = rows.output_penalty(output)
-            base = independent_diagonal(rows, output, self._bend[output])
-            base = penalty + DIAGONAL_SHARE * (base - penalty)
-            inverse = np.divide(1.0, base, out=np.zeros_like(base), where=base > 0.0)
-            size = np.sqrt((1.0 - DIAGONAL_SHARE) * self._bend[output] / count)
+        penalty = rows.penalties()
+        base = penalty + DIAGONAL_SHARE * (independent_diagonals(rows, bend) - penalty)
+        self._inverse = np.divide(1.0, base, out=np.zeros_like(base), where=base > 0.0)
+        sizes = np.sqrt((1.0 - DIAGONAL_SHARE) * bend / count)
+        for output, inverse in enumerate(self._inverse):
             part = self._sampled[output]
             part[:, : n_columns - 1] = rows.design.take(draw(weights[output], count)).standard()
             part[:, n_columns - 1] = rows.fit_intercept
-            part *= size
+            part *= sizes[output]
             columns = np.ascontiguousarray(part[:, :n_columns].T, dtype=np.float64)
             matrix = DenseDesign(columns, n_threads=rows.design.n_threads).gram(readonly(inverse))
             matrix = matrix[:-1, :-1].copy()
             matrix.flat[:: count + 1] += 1.0
-            self._inverse[output] = inverse
             self._lower[output] = Factor(matrix, 0.0).lower
 
 
@@ -141,17 +166,12 @@ class SharedHessians:
         part = rows.only(leading)
         curvature = part.curvature(theta[leading])
         bend = curvature.sum(axis=1) / part.targets.total_weight
-        matrices = [part.loss_hessian(own, model) for model, own in enumerate(curvature)]
-        self._factors = [
-            penalized_factor(rows, model, matrices[own].copy(), bend[own])
-            for model, own in enumerate(place)
-        ]
+        matrices = np.array([part.loss_hessian(own, model) for model, own in enumerate(curvature)])
+        self._factors = penalized_factors(rows, matrices[place], bend[place])
 
     def solve(self, models: Any, vectors: Any) -> Any:
         """Return the inverses times vectors (n_models, n_parameters), one for each of `models`."""
-        solved = np.empty_like(vectors)
-        solve_each(self._factors, models, vectors, solved)
-        return solved
+        return self._factors.solve(models, vectors)
 
 
 def leaders_of(rows: Objective, theta: Any) -> Any:
@@ -173,29 +193,26 @@ def leaders_of(rows: Objective, theta: Any) -> Any:
     return leaders
 
 
-def independent_diagonal(rows: Objective, output: int, bend: float) -> Any:
-    """Return the Hessian's diagonal as if curvature, `bend` a row, and columns were independent."""
-    l2 = rows.output_penalty(output)[:-1]
-    bend = max(float(bend), 1e-300)
+def independent_diagonals(rows: Objective, bend: Any) -> Any:
+    """Return the Hessians' diagonals as if curvature and columns were independent.
+
+    `bend` is the curvature of a row, for each output (n_outputs,).
+    """
+    l2, bend = rows.penalties()[:, :-1], np.maximum(bend, 1e-300)[:, None]
     moving = rows.design.columns.inverse_scale > 0.0
     slopes = np.where(moving, bend * (1.0 - 4.0 * np.minimum(l2, 0.25)) + l2, 0.0)
-    return np.append(slopes, bend * rows.fit_intercept)
+    return np.column_stack([slopes, bend * rows.fit_intercept])
 
 
-def penalized_factor(rows: Objective, output: int, matrix: Any, bend: float) -> Factor:
-    """Add an output's penalty to the Hessian of its loss, in place, and factor it."""
-    base = independent_diagonal(rows, output, bend)
-    diagonal = matrix.diagonal() * (1.0 + RIDGE) + rows.output_penalty(output)
+def penalized_factors(rows: Objective, matrices: Any, bend: Any) -> Factors:
+    """Add each output's penalty to the Hessian of its loss, in place, and factor them."""
+    base, n_outputs = independent_diagonals(rows, bend), len(matrices)
+    diagonal = matrices.reshape(n_outputs, -1)[:, :: matrices.shape[1] + 1]
+    diagonal *= 1.0 + RIDGE
+    diagonal += rows.penalties()
     # A column that none of the drawn rows has may bend the loss of others.
-    diagonal = np.maximum(diagonal, DIAGONAL_SHARE * base * (base > 0.0))
-    matrix.flat[:: len(matrix) + 1] = diagonal
-    return Factor(matrix, DEPENDENT)
-
-
-def solve_each(factors: list[Factor], which: Any, sides: Any, solved_out: Any) -> None:
-    """Solve for each right side with the factor it asks for."""
-    for place, index in enumerate(which):
-        solved_out[place] = factors[index].solve(sides[place : place + 1])[0]
+    np.maximum(diagonal, DIAGONAL_SHARE * base, out=diagonal)
+    return Factors(matrices, DEPENDENT, rows.design.n_threads)
 
 
 def draw(weights: Any, count: int) -> Any:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from problems import JIT
 
-from fastlogit.kernels.cholesky import FORWARD, WHOLE, factor, solve
+from fastlogit.kernels.cholesky import FORWARD, WHOLE, factor, factor_each, solve, solve_each
 
 # Around one vector of eight lanes and four rows at a time.
 SIZES = [1, 2, 3, 4, 5, 7, 8, 9, 12, 16, 17, 33, 70, *([130] if JIT else [])]
@@ -138,3 +138,17 @@ def test_all_may_be_done_in_place(rng) -> None:
 
 def test_no_right_hand_side_is_no_work() -> None:
     assert solution_of(factor_of(gram(4))[1], np.empty((0, 4)), WHOLE).shape == (0, 4)
+
+
+@pytest.mark.parametrize("twin", ["serial", "parallel"])
+def test_each_of_many_is_as_if_alone(twin, rng) -> None:
+    matrices = np.array([gram(13, seed) for seed in range(5)])
+    matrices[3], _ = dependent_gram(13)
+    alone = np.array([factor_of(matrix)[1] for matrix in matrices])
+    getattr(factor_each, twin)(matrices, THRESHOLD)
+    np.testing.assert_array_equal(matrices, alone)
+    which, right = np.array([4, 0, 3, 3, 1, 2, 0]), rng.standard_normal((7, 13))
+    solution = np.full(right.shape, np.nan)
+    getattr(solve_each, twin)(alone, which, right, solution)
+    for index, side, found in zip(which, right, solution, strict=True):
+        np.testing.assert_array_equal(found, solution_of(alone[index], side[None], WHOLE)[0])

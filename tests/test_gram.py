@@ -8,7 +8,7 @@ from problems import JIT, LAYOUTS, NUMBER_TYPES, as_type, memory_mapped, readonl
 
 from fastlogit.design.dense import Columns, _rows
 from fastlogit.kernels import gram as module
-from fastlogit.kernels.gram import BLOCK, MAX_CHUNKS, gram
+from fastlogit.kernels.gram import BLOCK, MAX_CHUNKS, gram, grams
 from fastlogit.kernels.policy import formula
 
 # Around whole vectors, cells of 24 columns, and two bands of cells.
@@ -127,6 +127,29 @@ def test_integers_add_up_exactly(rng) -> None:
     expected = standardized.T @ (weights[:, None] * standardized)
     for twin in TWINS:
         np.testing.assert_array_equal(gram_of(X, weights, columns, twin), expected)
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+@pytest.mark.parametrize("n_features", [3, 21])
+def test_a_matrix_for_each_of_many_weights(layout, n_features, rng) -> None:
+    X = rng.standard_normal((N_SAMPLES, n_features))
+    weights = readonly(np.array([weights_of(N_SAMPLES) ** power for power in (0.5, 1.0, 2.0)]))
+    columns = columns_of(X)
+    direct, rows = _rows(LAYOUTS[layout](X), columns)
+    found = [np.full((3, n_features + 1, n_features + 1), np.nan) for _ in TWINS]
+    for matrices, twin in zip(found, TWINS, strict=True):
+        getattr(grams(direct), twin)(rows, weights, matrices)
+    assert found[0].tobytes() == found[1].tobytes()
+    for matrix, own in zip(found[0], weights, strict=True):
+        assert_gram(matrix, X, own, columns)
+
+
+def test_rows_without_weight_are_not_looked_at(rng) -> None:
+    X, weights = rng.standard_normal((N_SAMPLES, 9)), weights_of(N_SAMPLES)
+    without, columns = X.copy(), columns_of(X)
+    without[weights == 0.0] = np.nan
+    expected = gram_of(X, weights, columns)
+    np.testing.assert_array_equal(gram_of(without, weights, columns), expected)
 
 
 def test_weights_of_zero_give_a_zero_matrix(rng) -> None:

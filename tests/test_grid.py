@@ -5,11 +5,14 @@ import warnings
 import numpy as np
 import pytest
 from problems import EACH_SOLVER, TWO_THREADS, problem, real, sized, three_classes
+from sklearn.datasets import load_digits
 from sklearn.exceptions import ConvergenceWarning
 
 import fastlogit
-from fastlogit import SeparationWarning, reference
+from fastlogit import SeparationWarning, preconditioner, reference
 from fastlogit.grid import fit_grid
+from fastlogit.preconditioner import SampledHessians
+from fastlogit.solvers import choice
 
 # Rooms above the kernels, with fits that take minutes in plain Python.
 pytestmark = pytest.mark.jit
@@ -184,6 +187,33 @@ def test_folds_that_overlap_and_weigh_rows_differently(multi_class) -> None:
     np.testing.assert_allclose(grid.coef[1], grid.coef[2], rtol=1e-5, atol=1e-7)
 
 
+@pytest.mark.parametrize("room", ["for none", "for some", "for all"])
+def test_models_have_hessians_of_their_own_where_memory_allows(room, monkeypatch) -> None:
+    X, y = load_digits(return_X_y=True)
+    X, y = X[y < 3][:, 10:40], y[y < 3]  # 31 parameters a class
+    made = []
+
+    class Counted(SampledHessians):
+        def __init__(self, rows, curvature, models=None):
+            super().__init__(rows, curvature, models)
+            made.append(self._models.size)
+
+    numbers = {"for none": 0, "for some": 3 * 31**2 * 5, "for all": 10**6}[room]
+    monkeypatch.setattr(preconditioner, "MANY_NUMBERS", numbers)
+    monkeypatch.setattr(preconditioner, "SHARE", 0.0)
+    monkeypatch.setattr(choice, "SampledHessians", Counted)
+    folds = splits(len(X), 5)
+    grid = fit_grid(X, y, [0.1, 1e4], fold_weights=folds)
+    assert_single_fits(grid, X, y, folds, multi_class="multinomial")
+    # The models of both penalties together, and folds that still move when Hessians are made anew.
+    expected = {
+        "for none": set(made) == {2},
+        "for some": 2 < made[-1] <= 5,
+        "for all": max(made) > 5,
+    }
+    assert expected[room], made
+
+
 def test_each_class_s_own_weights() -> None:
     X, codes = three_classes(sized(150, 60), 3)
     weights = np.random.default_rng(1).uniform(0.1, 2.0, (len(X), 3))
@@ -262,13 +292,25 @@ def test_threads_do_not_change_bits(multi_class) -> None:
 @pytest.mark.parametrize("multi_class", ["multinomial", "ovr"])
 def test_a_start_near_the_optima_takes_fewer_passes(multi_class) -> None:
     X, codes = three_classes(sized(3_000, 90), 4)
-    Cs, folds = [0.9, 1.0, 1.1], splits(len(X), 3)
-    cold = fit_grid(X, codes, Cs, fold_weights=folds, multi_class=multi_class)
+    Cs = [0.9, 1.0, 1.1]
+    cold = fit_grid(X, codes, Cs, multi_class=multi_class)
     start = fastlogit.fit(X, codes, C=1.0, multi_class=multi_class)
     for given in (start, (start.coef, start.intercept)):
-        warm = fit_grid(X, codes, Cs, fold_weights=folds, multi_class=multi_class, start=given)
+        warm = fit_grid(X, codes, Cs, multi_class=multi_class, start=given)
         np.testing.assert_allclose(warm.coef, cold.coef, rtol=1e-4, atol=1e-6)
         assert warm.n_passes < cold.n_passes
+        assert (warm.n_iter <= cold.n_iter).all()
+
+
+def test_folds_begin_at_a_given_start() -> None:
+    X, codes = three_classes(sized(3_000, 90), 4)
+    folds = splits(len(X), 3)
+    cold = fit_grid(X, codes, [1.0], fold_weights=folds)
+    start = cold.coef[1, 0].T, cold.intercept[1, 0]
+    warm = fit_grid(X, codes, [1.0], fold_weights=folds, start=start)
+    assert warm.converged.all()
+    assert (warm.n_iter[1] <= 1).all()
+    np.testing.assert_allclose(warm.coef, cold.coef, rtol=1e-4, atol=1e-6)
 
 
 def test_a_callback_sees_every_iteration_and_may_end_it() -> None:

@@ -26,7 +26,7 @@ ROOMS: dict[str, set[str]] = {
     "design": {"kernels", "threads", "numpy"},
     "objective": {"design", "kernels", "numpy"},
     "multinomial": {"objective", "design", "kernels", "numpy"},
-    "hessian": {"design", "kernels", "numpy"},
+    "hessian": {"design", "kernels", "threads", "numpy"},
     "softmax_certificate": {"certificate", "objective", "hessian", "numpy"},
     "preconditioner": {"objective", "hessian", "design", "kernels", "threads", "numpy"},
     "certificate": {"objective", "hessian", "numpy"},

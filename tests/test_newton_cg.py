@@ -104,9 +104,9 @@ def test_a_preconditioner_takes_less_passes() -> None:
         objective, lowest = correlated()
         made = []
 
-        def renew(theta, curvature, objective=objective, made=made):
+        def renew(theta, curvature, models, objective=objective, made=made):
             made.append(theta.copy())
-            return SampledHessians(objective, curvature).solve
+            return SampledHessians(objective, curvature[models], models).solve
 
         before = objective.design.n_passes
         point, reason, _, watch = solved(objective, given=(renew, price, is_near))

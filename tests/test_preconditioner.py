@@ -90,7 +90,8 @@ def test_all_rows_of_two_classes_are_the_hessian(fit_intercept, l2_reg) -> None:
 
 
 @pytest.mark.parametrize("fit_intercept", [True, False])
-def test_all_rows_of_a_softmax_are_the_blocks_of_its_hessian(fit_intercept) -> None:
+def test_all_rows_of_a_softmax_are_the_blocks_of_its_hessian(fit_intercept, monkeypatch) -> None:
+    monkeypatch.setattr(preconditioner, "TINY", 0.0)
     X, codes = three_classes(90, 4)
     weight = problem(90, 4).weight
     objective = softmax_of(X, codes, weight, 0.2, fit_intercept=fit_intercept)
@@ -107,6 +108,24 @@ def test_all_rows_of_a_softmax_are_the_blocks_of_its_hessian(fit_intercept) -> N
     expected -= expected.mean(axis=0)
     found = made.solve(np.array([0]), vectors.reshape(1, 15)).reshape(3, 5)
     np.testing.assert_allclose(found, expected, rtol=1e-7, atol=1e-10)
+
+
+def test_rows_that_hardly_bend_are_left_out_of_a_hessian(monkeypatch) -> None:
+    X, codes = three_classes(90, 4)
+    objective = softmax_of(X, codes, None, 0.2)
+    curvature = objective.curvature(3.0 * np.random.default_rng(0).standard_normal((1, 15)))
+    weights = objective.class_weights(curvature)[0]
+    tiny = weights < preconditioner.TINY * weights.mean(axis=1, keepdims=True)
+    assert tiny.any(axis=1).all()
+    assert (weights[tiny] > 0.0).any()
+    found, bend = [], weights.sum(axis=1) / 90.0
+    for share in (preconditioner.TINY, 0.0):
+        monkeypatch.setattr(preconditioner, "TINY", share)
+        made = SampledHessians(objective, curvature)
+        found.append(made._matrices(weights, bend, 90))
+    left_out = found[1] - found[0]
+    expected = [objective.design.gram(own) / 90.0 for own in np.where(tiny, weights, 0.0)]
+    np.testing.assert_allclose(left_out, expected, atol=1e-15)
 
 
 def three_penalties(fit_intercept=True):
@@ -231,6 +250,26 @@ def test_vectors_of_some_models_meet_their_own_hessians(form, monkeypatch) -> No
     for place, model in enumerate([2, 0, 2, 1]):
         alone = made.solve(np.array([model]), vectors[place : place + 1])
         np.testing.assert_array_equal(found[place], alone[0])
+
+
+@pytest.mark.parametrize("form", ["dense", "wide"])
+def test_some_models_alone_have_the_same_hessians(form, monkeypatch) -> None:
+    monkeypatch.setattr(preconditioner, "DENSE_COLUMNS", 3 if form == "wide" else 150)
+    monkeypatch.setattr(preconditioner, "FEW_NUMBERS", 0)  # as many rows for two as for four
+    monkeypatch.setattr(preconditioner, "SHARE", 100.0)
+    X, codes = three_classes(60, 9)
+    l2_reg = np.repeat([0.01, 0.1, 1.0, 10.0], 3)[:, None] * np.ones(9)
+    objective = softmax_of(X, codes, None, l2_reg, positive=[0, 1, 2] * 4)
+    objective.standardize()
+    rng = np.random.default_rng(0)
+    curvature = objective.curvature(rng.standard_normal((4, 30)))
+    some = np.array([1, 3])
+    everyone = SampledHessians(objective, curvature)
+    made = SampledHessians(objective, curvature[some], some)
+    vectors = rng.standard_normal((2, 30))
+    expected = everyone.solve(some, vectors)
+    np.testing.assert_allclose(made.solve(some, vectors), expected, rtol=1e-12)
+    np.testing.assert_allclose(made.solve(some[1:], vectors[1:]), expected[1:], rtol=1e-12)
 
 
 @pytest.mark.parametrize("form", ["dense", "wide"])

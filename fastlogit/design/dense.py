@@ -8,7 +8,7 @@ import numpy as np
 
 from .. import threads
 from ..kernels.descent import RUNNING, DescentState, Penalty, descend, start_state
-from ..kernels.gram import gram
+from ..kernels.gram import gram, grams
 from ..kernels.hypotheses import hypotheses
 from ..kernels.passes import LINEAR, SPREAD, Rows, Targets, passes
 from ..kernels.simd import LANES
@@ -164,6 +164,24 @@ class DenseDesign:
             matrix += part
         self.counter.rows += n_samples
         return matrix
+
+    def grams(self, weights: Any) -> Any:
+        """Return `gram` for each row of weights (n_outputs, n_samples): as many passes.
+
+        Meant for few rows: each matrix is made by one thread.
+        """
+        n_samples, size = self.shape[0], self.shape[1] + 1
+        matrices = np.empty((len(weights), size, size))
+        output_ns = GRAM_NS * size * size * n_samples
+        step = max(1, int(GRAM_CALL_NS / output_ns))
+        for start in range(0, len(weights), step):
+            part = slice(start, start + step)
+            with threads.team(self.n_threads, output_ns * len(weights[part])) as parallel:
+                grams(self._direct).choose(parallel)(
+                    self._rows, readonly(weights[part]), matrices[part]
+                )
+        self.counter.rows += n_samples * len(weights)
+        return matrices
 
     def take(self, rows: Any) -> DenseDesign:
         """Return a design over a copy of some rows."""

@@ -199,6 +199,10 @@ class StreamedDesign(DenseDesign):
             self._for_each_block(add)
         return total
 
+    def grams(self, weights: Any) -> Any:
+        """Return `gram` for each row of weights (n_outputs, n_samples): as many passes."""
+        return np.array([self.gram(own) for own in weights])
+
     def column(self, index: int) -> Any:
         """Return a column of X as it is, without standardisation: one pass."""
         values = np.empty(self.shape[0], _native(self.dtype))

@@ -2,7 +2,8 @@
 
 Row by row: everything is a dot product of two rows of the factor, which lie contiguous. Four rows
 share each load of a row above them, so that the factor is read from the outer caches a quarter as
-often. The order of the sums is fixed, and only the serial twins are of use.
+often. The order of the sums is fixed. Of one matrix only the serial twins are of use; where there
+are many, threads take whole ones.
 """
 
 from __future__ import annotations
@@ -10,10 +11,12 @@ from __future__ import annotations
 import math
 from typing import Any
 
+from numba import prange
+
 from .policy import entry, kernel
 from .simd import LANES, load, multiply_add, splat, store, total
 
-__all__ = ["FORWARD", "WHOLE", "factor", "solve"]
+__all__ = ["FORWARD", "WHOLE", "factor", "factor_each", "solve", "solve_each"]
 
 # What `solve` solves: L y = b, or L L' x = b.
 FORWARD, WHOLE = 0, 1
@@ -97,7 +100,8 @@ def set_pivot(matrix: Any, lower: Any, row: int, threshold: float) -> int:
     return 0
 
 
-def _factor(matrix: Any, threshold: float, factor_out: Any) -> int:
+@kernel
+def factor_one(matrix: Any, threshold: float, factor_out: Any) -> int:
     size = matrix.shape[0]
     lower = factor_out.reshape(size * size)
     rank = 0
@@ -113,12 +117,23 @@ def _factor(matrix: Any, threshold: float, factor_out: Any) -> int:
     return rank
 
 
+def _factor(matrix: Any, threshold: float, factor_out: Any) -> int:
+    return factor_one(matrix, threshold, factor_out)
+
+
+def _factor_each(matrices: Any, threshold: float) -> None:
+    for index in prange(len(matrices)):
+        factor_one(matrices[index], threshold, matrices[index])
+
+
 # factor(matrix, threshold, factor_out) -> rank: put the lower factor L of a float64 matrix of shape
 # (size, size), with zeros above the diagonal, into `factor_out`, C-contiguous and of the same
 # shape; it may be the matrix itself. A column of which no more than the share `threshold` is left
 # after those before it, or that has no positive diagonal, is dependent: it becomes 0, the diagonal
 # included. The rank is the number of the others.
 factor = entry(_factor, name="factor")
+# factor_each(matrices, threshold): the same of (n_matrices, size, size), each in its own place.
+factor_each = entry(_factor_each)
 
 
 @kernel
@@ -162,8 +177,20 @@ def _solve(factor: Any, right: Any, mode: int, solution_out: Any) -> None:
             solve_backward(factor, lower, side, solution)
 
 
+def _solve_each(factors: Any, which: Any, right: Any, solution_out: Any) -> None:
+    size = right.shape[1]
+    solution = solution_out.reshape(right.shape[0] * size)
+    for side in prange(right.shape[0]):
+        factor = factors[which[side]]
+        lower = factor.reshape(size * size)
+        solve_forward(factor, lower, right, side, solution)
+        solve_backward(factor, lower, side, solution)
+
+
 # solve(factor, right, mode, solution_out): for right-hand sides in rows, shape (n_sides, size).
 # WHOLE solves L L' x = b and FORWARD L y = b; both give 0 for dependent columns and ignore their
 # part of `right`. The squares of y add up to b' (L L')^+ b. `solution_out`, C-contiguous, may be
 # `right` itself.
 solve = entry(_solve, name="solve")
+# solve_each(factors, which, right, solution_out): WHOLE, each side with the factor it asks for.
+solve_each = entry(_solve_each)

@@ -25,7 +25,7 @@ from .policy import Twins, entry, kernel
 from .rows import packed_width, unpack_slot
 from .simd import LANES, add, broadcast, load, multiply_add, splat, store, subtract
 
-__all__ = ["gram"]
+__all__ = ["gram", "grams"]
 
 # Columns of a tile: six accumulators of eight lanes are 12 of AVX2's 16 registers.
 GROUP = 6
@@ -88,17 +88,22 @@ def pack_columns(rows: Any, width: int, center_out: Any, scale_out: Any) -> None
 def pack_panels(
     values: Any, place: int, stride: int, width: int, count: int, weights: Any, first_row: int,
     center: Any, scale: Any, ones_slot: int, first_panel: int, height: int, work: Any, row_to: int,
-) -> None:  # fmt: skip
-    """Write `count` rows on to the panels from `first_panel` on, as their rows from `row_to` on."""
+) -> int:  # fmt: skip
+    """Write rows on to the panels from `first_panel` on, as their rows from `row_to` on.
+
+    `count` rows are looked at, those without weight left out. Returns where the next one goes.
+    """
     last = center.size - LANES
     zero = splat(0.0)
     ones = ones_slot // LANES * height + ones_slot % LANES
     for row in range(count):
-        source = place + row * stride
         # Here rather than in a loop of its own, whose vector code takes 0.6 s to compile.
         root = math.sqrt(weights[first_row + row])
+        if root == 0.0:
+            continue
+        source = place + row * stride
         factor = splat(root)
-        to = first_panel * height + (row_to + row) * LANES
+        to = first_panel * height + row_to * LANES
         column = first_panel * LANES
         while column <= last:
             at = source + (column if column < last else width - LANES)
@@ -107,7 +112,9 @@ def pack_panels(
             store(work, to, multiply_add(scaled, factor, zero))
             to += height
             column += LANES
-        work[ones + (row_to + row) * LANES] = root
+        work[ones + row_to * LANES] = root
+        row_to += 1
+    return row_to
 
 
 @kernel
@@ -207,7 +214,7 @@ def unpack_cells(
             gram_out[column, row] = value
 
 
-def _gram(direct: bool) -> Twins:
+def _gram(direct: bool) -> tuple[Twins, Twins]:
     source = direct_source if direct else gathered_source
     bring_block = direct_block if direct else gathered_block
 
@@ -228,18 +235,21 @@ def _gram(direct: bool) -> Twins:
         ones_slot = intercept_slot(rows.center.size, width, center.size)
         for place in range(to, to + n_cells * CELL, LANES):
             store(sums_out, place, splat(0.0))
-        for begin in range(start, stop, BLOCK):
-            count = min(BLOCK, stop - begin)
-            for piece in range(0, count, GATHERED):
-                size = min(GATHERED, count - piece)
-                place = bring_block(rows, begin + piece, size, width, work, to_gather)
-                pack_panels(
-                    values, place, stride, width, size, weights, begin + piece, center, scale,
-                    ones_slot, strip * CELL_PANELS, height, work, piece,
-                )  # fmt: skip
-            add_cells(work, height, count, n_slots, strip, panel, n_cells, sums_out, to)
+        packed = 0
+        for begin in range(start, stop, GATHERED):
+            count = min(GATHERED, stop - begin)
+            place = bring_block(rows, begin, count, width, work, to_gather)
+            packed = pack_panels(
+                values, place, stride, width, count, weights, begin, center, scale, ones_slot,
+                strip * CELL_PANELS, height, work, packed,
+            )  # fmt: skip
+            if packed > BLOCK - GATHERED or begin + count == stop:
+                add_cells(work, height, packed, n_slots, strip, panel, n_cells, sums_out, to)
+                packed = 0
 
-    def gram(rows: Any, weights: Any, gram_out: Any) -> None:
+    @kernel
+    def lay_out(rows: Any) -> tuple[int, int, int, int]:
+        """Return packed width, width of the rows as they are read, slots and cells."""
         n_features = rows.center.size
         packed = packed_width(n_features)
         width = n_features if direct else packed
@@ -248,7 +258,11 @@ def _gram(direct: bool) -> Twins:
         )
         n_panels = (n_slots + LANES - 1) // LANES
         n_cells = cells_before((n_panels + CELL_PANELS - 1) // CELL_PANELS, n_panels)
-        size = n_cells * CELL
+        return packed, width, n_slots, n_cells
+
+    def gram(rows: Any, weights: Any, gram_out: Any) -> None:
+        packed, width, n_slots, n_cells = lay_out(rows)
+        n_panels, size = (n_slots + LANES - 1) // LANES, n_cells * CELL
         center, scale = np.empty(packed), np.empty(packed)
         pack_columns(rows, width, center, scale)
         step, n_bands = plan(rows.n_samples, n_slots, size, rows.X.itemsize)
@@ -265,9 +279,23 @@ def _gram(direct: bool) -> Twins:
                 chunk * size + begin * CELL,
             )  # fmt: skip
         add_chunks(sums, n_chunks, size)
-        unpack_cells(sums, n_features, width, packed, n_panels, gram_out)
+        unpack_cells(sums, rows.center.size, width, packed, n_panels, gram_out)
 
-    return entry(gram, name="direct" if direct else "gathered")
+    def grams(rows: Any, weights: Any, grams_out: Any) -> None:
+        packed, width, n_slots, n_cells = lay_out(rows)
+        n_panels = (n_slots + LANES - 1) // LANES
+        center, scale = np.empty(packed), np.empty(packed)
+        pack_columns(rows, width, center, scale)
+        for output in prange(len(weights)):
+            sums = np.empty(n_cells * CELL)
+            add_rows(
+                rows, weights[output], 0, rows.n_samples, width, center, scale, n_slots, 0, 0,
+                n_cells, sums, 0,
+            )  # fmt: skip
+            unpack_cells(sums, rows.center.size, width, packed, n_panels, grams_out[output])
+
+    kind = "direct" if direct else "gathered"
+    return entry(gram, name=kind), entry(grams, name=kind)
 
 
 _GRAM = {direct: _gram(direct) for direct in (True, False)}
@@ -280,4 +308,13 @@ def gram(direct: bool) -> Twins:
     ``weights[i] * outer(x, x)`` with x the standardised row and a 1 behind it. The weights are
     not negative.
     """
-    return _GRAM[direct]
+    return _GRAM[direct][0]
+
+
+def grams(direct: bool) -> Twins:
+    """Return the compiled ``grams(rows, weights, grams_out)``, for many weights of few rows.
+
+    `weights` are (n_outputs, n_samples), and each of `grams_out` is what `gram` gives, to rounding:
+    threads take whole matrices here, not parts of the rows.
+    """
+    return _GRAM[direct][1]

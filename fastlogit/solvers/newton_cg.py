@@ -31,8 +31,8 @@ LEFT = 0.5
 
 # Takes models and vectors, one for each; returns an approximate inverse Hessian times them.
 Precondition = Callable[[Any, Any], Any]
-# Makes one at a point, from theta and row curvatures.
-Renew = Callable[[Any, Any], Precondition]
+# Makes one for some models, from theta and row curvatures of all models and the indices of those.
+Renew = Callable[[Any, Any, Any], Precondition]
 
 
 def newton_cg(
@@ -66,7 +66,7 @@ def newton_cg(
             goal.certificate.know(here.theta, curvature)
         goal.look(active, here.theta[active], here.cost[active], gradient, 0.5 * size)
         if renew is not None and is_stale() and not goal.met[active].all():
-            renewed = precondition = renew(here.theta, curvature)
+            renewed = precondition = renew(here.theta, curvature, active)
             spent, moved = 0.0, 0.0
             size = np.einsum("ij,ij->i", gradient, precondition(active, gradient))
         share = ACCURACY**2 * size
