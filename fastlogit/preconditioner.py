@@ -14,10 +14,8 @@ from typing import Any
 import numpy as np
 
 from . import threads
-from .design.dense import DenseDesign, readonly
-from .hessian import Factor, Factors
+from .hessian import Factors
 from .kernels.lowrank import UNROLL, apply_inverse
-from .kernels.simd import LANES
 from .objective import Objective
 
 __all__ = [
@@ -129,24 +127,14 @@ class SampledHessians:
         return matrices
 
     def _draw(self, weights: Any, bend: Any, count: int) -> None:
-        rows, n_columns = self._rows, self._rows.design.shape[1] + 1
-        width = (n_columns + LANES - 1) // LANES * LANES
-        self._sampled = np.zeros((rows.n_outputs, count, width), dtype=np.float32)
-        self._lower = np.empty((rows.n_outputs, count, count))
-        penalty = rows.penalties()
+        rows, penalty = self._rows, self._rows.penalties()
         base = penalty + DIAGONAL_SHARE * (independent_diagonals(rows, bend) - penalty)
         self._inverse = np.divide(1.0, base, out=np.zeros_like(base), where=base > 0.0)
         sizes = np.sqrt((1.0 - DIAGONAL_SHARE) * bend / count)
-        for output, inverse in enumerate(self._inverse):
-            part = self._sampled[output]
-            part[:, : n_columns - 1] = rows.design.take(draw(weights[output], count)).standard()
-            part[:, n_columns - 1] = rows.fit_intercept
-            part *= sizes[output]
-            columns = np.ascontiguousarray(part[:, :n_columns].T, dtype=np.float64)
-            matrix = DenseDesign(columns, n_threads=rows.design.n_threads).gram(readonly(inverse))
-            matrix = matrix[:-1, :-1].copy()
-            matrix.flat[:: count + 1] += 1.0
-            self._lower[output] = Factor(matrix, 0.0).lower
+        drawn = np.array([draw(own, count) for own in weights])
+        self._sampled, self._lower = rows.design.sample(
+            drawn, sizes, float(rows.fit_intercept), self._inverse
+        )
 
 
 class SharedHessians:

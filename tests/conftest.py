@@ -1,6 +1,7 @@
 """For all tests: no windows, seeded random numbers, a report of how numba runs."""
 
 import os
+import signal
 from collections.abc import Iterator
 
 os.environ.setdefault("MPLBACKEND", "Agg")  # before anything imports matplotlib
@@ -12,6 +13,10 @@ import numba
 import numpy as np
 import pytest
 from threadpoolctl import threadpool_limits
+
+# Shells ignore Ctrl-C on behalf of jobs in the background, and their children inherit that.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_report_header() -> str:

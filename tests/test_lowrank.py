@@ -2,11 +2,15 @@
 
 import numpy as np
 import pytest
-from problems import sized
+from problems import JIT, LAYOUTS, sized
 
+from fastlogit.design.dense import Columns, DenseDesign, _rows
 from fastlogit.hessian import Factor
-from fastlogit.kernels.lowrank import UNROLL, apply_inverse
+from fastlogit.kernels.lowrank import UNROLL, apply_inverse, sample
 from fastlogit.kernels.simd import LANES
+
+# More columns than a block of the Gram matrix has rows, and more rows than a cell has columns.
+WIDE = [(40, 150)] if JIT else []
 
 
 def inputs(n_outputs, n_rows, n_columns, seed=0):
@@ -77,3 +81,35 @@ def test_twins_and_company_do_not_change_bits() -> None:
     for output in range(4):
         alone = applied(rows, inverse, lower, which[output:][:1], vectors[output : output + 1])
         np.testing.assert_array_equal(alone[0], together[output])
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+@pytest.mark.parametrize(("n_rows", "n_features"), [(4, 3), (12, 21), *WIDE])
+def test_rows_of_each_output_and_their_factor(layout, n_rows, n_features, rng) -> None:
+    X = rng.standard_normal((50, n_features))
+    columns = Columns(rng.standard_normal(n_features), rng.uniform(0.5, 2.0, n_features))
+    indices, sizes = rng.integers(0, 50, (3, n_rows)), rng.uniform(0.1, 1.0, 3)
+    inverse = rng.uniform(0.5, 2.0, (3, n_features + 1))
+    inverse[:, 1] = 0.0
+    design = DenseDesign(LAYOUTS[layout](X), columns=columns)
+    for intercept in (0.0, 1.0):
+        sampled, lower = design.sample(indices, sizes, intercept, inverse)
+        standard = (X - columns.center) * columns.inverse_scale
+        rows = np.column_stack([standard, np.full(50, intercept)])[indices] * sizes[:, None, None]
+        np.testing.assert_allclose(sampled[:, :, : n_features + 1], rows, rtol=1e-6)
+        assert not sampled[:, :, n_features + 1 :].any()
+        for own, of_each, factor in zip(sampled, inverse, lower, strict=True):
+            kept = own[:, : n_features + 1].astype(np.float64)
+            matrix = np.eye(n_rows) + (kept * of_each) @ kept.T
+            np.testing.assert_allclose(factor, np.linalg.cholesky(matrix), rtol=1e-9, atol=1e-12)
+
+
+def test_twins_of_the_sample_give_the_same_bits(rng) -> None:
+    direct, rows = _rows(rng.standard_normal((60, 30)), Columns(np.zeros(30), np.ones(30)))
+    indices, inverse = rng.integers(0, 60, (5, 8)), np.ones((5, 31))
+    found = []
+    for twin in ("serial", "parallel"):
+        sampled, lower = np.empty((5, 8, 32), dtype=np.float32), np.empty((5, 8, 8))
+        getattr(sample(direct), twin)(rows, indices, np.ones(5), 1.0, inverse, sampled, lower)
+        found.append(sampled.tobytes() + lower.tobytes())
+    assert found[0] == found[1]

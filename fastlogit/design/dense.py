@@ -10,7 +10,9 @@ from .. import threads
 from ..kernels.descent import RUNNING, DescentState, Penalty, descend, start_state
 from ..kernels.gram import gram, grams
 from ..kernels.hypotheses import hypotheses
-from ..kernels.passes import LINEAR, SPREAD, Rows, Targets, passes
+from ..kernels.lowrank import sample
+from ..kernels.passes import LINEAR, MAX_CHUNKS, SPREAD, Rows, Targets, passes
+from ..kernels.row_sizes import largest_row as find_largest_row
 from ..kernels.simd import LANES
 
 __all__ = ["Columns", "DenseDesign", "plain_targets", "readonly"]
@@ -24,8 +26,6 @@ GRAM_NS = 0.05
 GRAM_CALL_NS = 1e8
 GRAM_ROWS = 4096
 COPY_STRIDE = 37
-# Rows looked at together where NumPy needs a temporary array.
-CHUNK_BYTES = 2**20
 
 NO_CURVATURE = np.empty((0, 0))
 _NO_HISTORY = np.empty((0, 1))
@@ -183,6 +183,28 @@ class DenseDesign:
         self.counter.rows += n_samples * len(weights)
         return matrices
 
+    def sample(self, rows: Any, sizes: Any, intercept: float, inverse: Any) -> tuple[Any, Any]:
+        """Return what `kernels.lowrank` takes for the rows of each output: a part of a pass.
+
+        `rows` (n_outputs, m) are indices, m a multiple of 4. See `kernels.lowrank.sample`.
+        """
+        (n_outputs, n_rows), n_columns = rows.shape, inverse.shape[1]
+        width = (n_columns + LANES - 1) // LANES * LANES
+        sampled = np.empty((n_outputs, n_rows, width), dtype=np.float32)
+        lower = np.empty((n_outputs, n_rows, n_rows))
+        direct, source = _rows(self.X, self.columns)
+        output_ns = n_rows * n_columns * (GRAM_NS * n_rows + ROW_NS)
+        step = max(1, int(GRAM_CALL_NS / output_ns))
+        for start in range(0, n_outputs, step):
+            part = slice(start, start + step)
+            with threads.team(self.n_threads, output_ns * len(rows[part])) as parallel:
+                sample(direct).choose(parallel)(
+                    source, readonly(rows[part]), readonly(sizes[part]), float(intercept),
+                    readonly(inverse[part]), sampled[part], lower[part],
+                )  # fmt: skip
+        self.counter.rows += rows.size
+        return sampled, lower
+
     def take(self, rows: Any) -> DenseDesign:
         """Return a design over a copy of some rows."""
         taken = np.ascontiguousarray(self.X[rows])
@@ -190,27 +212,23 @@ class DenseDesign:
             taken, n_threads=self.n_threads, columns=self.columns, counter=self.counter
         )
 
-    def standard(self) -> Any:
-        """Return the standardised rows as an array of their own."""
-        return (self.X - self.columns.center) * self.columns.inverse_scale
-
     def column(self, index: int) -> Any:
         """Return a column of X as it is, without standardisation."""
         return self.X[:, index]
 
     def largest_row(self, scale: Any, shift: Any) -> float:
-        """Return the largest sum of squares of ``(standardised row - shift) * scale``."""
+        """Return the largest sum of squares of ``(standardised row - shift) * scale``: one pass."""
         center, inverse_scale = self.columns
         factor = inverse_scale * scale
         middle = center + np.divide(
             shift, inverse_scale, out=np.zeros_like(center), where=inverse_scale > 0.0
         )
-        step = max(1, CHUNK_BYTES // (8 * self.shape[1]))
-        largest = 0.0
-        for start in range(0, self.shape[0], step):
-            rows = (self.X[start : start + step] - middle) * factor
-            largest = max(largest, float(np.einsum("ij,ij->i", rows, rows).max()))
-        return largest
+        direct, rows = _rows(self.X, Columns(middle, factor))
+        largest = np.zeros(MAX_CHUNKS)
+        with self._team(1) as parallel:
+            find_largest_row(direct).choose(parallel)(rows, largest)
+        self.counter.rows += self.shape[0]
+        return float(largest.max())
 
     def raw_prediction(self, coef: Any, intercept: Any) -> Any:
         """Return the raw prediction of each row, shape (n_models, n_samples): one pass."""

@@ -215,7 +215,7 @@ class StreamedDesign(DenseDesign):
         return values
 
     def largest_row(self, scale: Any, shift: Any) -> float:
-        """Return the largest sum of squares of ``(standardised row - shift) * scale``."""
+        """Return the largest sum of squares of ``(standardised row - shift) * scale``: one pass."""
         largest = 0.0
 
         def compare(block: DenseDesign, start: int, stop: int) -> None:

@@ -51,6 +51,7 @@ from .rows import (
 __all__ = [
     "BINOMIAL",
     "LINEAR",
+    "MAX_CHUNKS",
     "MULTINOMIAL",
     "MULTINOMIAL_PRODUCT",
     "SPREAD",
