@@ -376,8 +376,10 @@ def _own_hessians(
     objective: Objective, rows: Objective, theta: Any, curvature: Any, models: Any
 ) -> Precondition:
     """Return the Hessians of some models, from `rows`: those of the objective, or a subsample."""
-    is_all = rows is objective
-    bent = curvature[models] if is_all else rows.only(models).curvature(theta[models])
+    if rows is not objective:
+        bent = rows.only(models).curvature(theta[models])
+    else:
+        bent = curvature[models] if models.size < rows.n_models else curvature
     return SampledHessians(rows, bent, models).solve
 
 
