@@ -29,10 +29,11 @@ from .fitting import (
 )
 from .objective import Objective
 from .result import Callback
-from .solvers.choice import approach, solve_near
+from .solvers.choice import approach
 from .solvers.course import Limits, Watch
 from .solvers.gradient_descent import Options
 from .solvers.gradient_descent import gradient_descent as descend
+from .solvers.near import solve_near
 
 __all__ = ["GridResult", "fit_grid"]
 

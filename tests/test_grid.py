@@ -12,7 +12,7 @@ import fastlogit
 from fastlogit import SeparationWarning, preconditioner, reference
 from fastlogit.grid import fit_grid
 from fastlogit.preconditioner import SampledHessians
-from fastlogit.solvers import choice
+from fastlogit.solvers import choice, near
 
 # Rooms above the kernels, with fits that take minutes in plain Python.
 pytestmark = pytest.mark.jit
@@ -201,7 +201,8 @@ def test_models_have_hessians_of_their_own_where_memory_allows(room, monkeypatch
     numbers = {"for none": 0, "for some": 3 * 31**2 * 5, "for all": 10**6}[room]
     monkeypatch.setattr(preconditioner, "MANY_NUMBERS", numbers)
     monkeypatch.setattr(preconditioner, "SHARE", 0.0)
-    monkeypatch.setattr(choice, "SampledHessians", Counted)
+    for module in (choice, near):
+        monkeypatch.setattr(module, "SampledHessians", Counted)
     folds = splits(len(X), 5)
     grid = fit_grid(X, y, [0.1, 1e4], fold_weights=folds)
     assert_single_fits(grid, X, y, folds, multi_class="multinomial")
