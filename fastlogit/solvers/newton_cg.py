@@ -28,6 +28,11 @@ FAR = 0.1
 LONG = 4.0
 # Share of what is wanted that may be left where an iteration may be the last.
 LEFT = 0.5
+# An iteration is meant to be the last where its share would leave so many times that: some products
+# more are less than an evaluation, another proof and the products after it. It saves 6 % of the
+# passes of 5,000 digits of 784 columns and of 4,000 x 5,000 normal numbers; with 1000 others take
+# more.
+STRETCH = 64.0
 
 # Takes models and vectors, one for each; returns an approximate inverse Hessian times them.
 Precondition = Callable[[Any, Any], Any]
@@ -72,8 +77,9 @@ def newton_cg(
         share = ACCURACY**2 * size
         # Not where a proof was refused: flat directions are small in the preconditioner's norm.
         refused = (0.5 * size <= wanted) & ~goal.met[active]
-        left = np.maximum(share, np.where(refused, 0.0, 2.0 * LEFT * wanted))
-        is_last = share <= 2.0 * LEFT * wanted
+        enough = 2.0 * LEFT * wanted
+        is_last = share <= STRETCH * enough
+        left = np.where(refused, share, np.where(is_last, enough, share))
         left[goal.met[active]] = np.inf
         equation = _Equation(part, bent, active, precondition, is_last, LEFT * wanted)
         direction, products = equation.solve(gradient, left, watch)
