@@ -16,7 +16,7 @@ from sklearn.exceptions import ConvergenceWarning
 
 import fastlogit
 from fastlogit import reference
-from fastlogit.design.dense import DenseDesign
+from fastlogit.design.dense import Columns, DenseDesign
 from fastlogit.fitting import SOLVERS
 from fastlogit.kernels.passes import BINOMIAL, MULTINOMIAL, Targets
 from fastlogit.multinomial import Multinomial
@@ -267,6 +267,14 @@ def objective_of(
     weights = readonly(np.empty(0) if weight is None else weight)
     codes = readonly(np.asarray(codes).astype(np.uint8))
     return Objective(DenseDesign(X), codes, list(positive), weights, l2_reg, **options)
+
+
+def columns_of(n_features: int) -> Columns:
+    """Centres and inverse scales; the middle column counts as one that does not vary."""
+    rng = np.random.default_rng(n_features)
+    inverse_scale = np.exp(rng.standard_normal(n_features))
+    inverse_scale[n_features // 2] = 0.0
+    return Columns(rng.standard_normal(n_features), inverse_scale)
 
 
 def softmax_of(

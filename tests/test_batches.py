@@ -160,7 +160,8 @@ def test_ctrl_c_during_a_fit_keeps_the_best_point(interrupted: int) -> None:
     with pytest.raises(KeyboardInterrupt) as caught:
         fastlogit.fit(BatchSource(factory), C=1.0, solver="newton", tol=0.0)
     result = caught.value.result
-    assert result.history[-1] <= result.history[0]
+    assert result.n_iter >= (interrupted >= 9)
+    assert (np.diff(result.history) < 0.0).all()
     assert "interrupted" in result.message
 
 

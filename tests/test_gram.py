@@ -4,7 +4,16 @@ from typing import Any
 
 import numpy as np
 import pytest
-from problems import JIT, LAYOUTS, NUMBER_TYPES, as_type, memory_mapped, readonly, sized
+from problems import (
+    JIT,
+    LAYOUTS,
+    NUMBER_TYPES,
+    as_type,
+    columns_of,
+    memory_mapped,
+    readonly,
+    sized,
+)
 
 from fastlogit.design.dense import Columns, _rows
 from fastlogit.kernels import gram as module
@@ -38,15 +47,6 @@ def weights_of(n_samples: int) -> Any:
     return readonly(weights)
 
 
-def columns_of(X: Any) -> Columns:
-    """Centres and inverse scales; the middle column counts as one that does not vary."""
-    n_features = X.shape[1]
-    rng = np.random.default_rng(n_features)
-    inverse_scale = np.exp(rng.standard_normal(n_features))
-    inverse_scale[n_features // 2] = 0.0
-    return Columns(rng.standard_normal(n_features), inverse_scale)
-
-
 def gram_of(X: Any, weights: Any, columns: Columns, twin: str = "serial") -> Any:
     direct, rows = _rows(X, columns)
     size = X.shape[1] + 1
@@ -71,7 +71,7 @@ def test_every_shape(n_samples, n_features, rng) -> None:
     X, weights = rng.standard_normal((n_samples, n_features)), weights_of(n_samples)
     # The gathered form takes any width, the direct one whole vectors.
     for given in (X, np.asfortranarray(X)):
-        columns = columns_of(X)
+        columns = columns_of(X.shape[1])
         assert_gram(gram_of(given, weights, columns), X, weights, columns)
 
 
@@ -79,13 +79,13 @@ def test_every_shape(n_samples, n_features, rng) -> None:
 @pytest.mark.parametrize("n_features", [3, 21])
 def test_every_layout(layout, n_features, rng) -> None:
     X, weights = rng.standard_normal((N_SAMPLES, n_features)), weights_of(N_SAMPLES)
-    columns = columns_of(X)
+    columns = columns_of(X.shape[1])
     assert_gram(gram_of(LAYOUTS[layout](X), weights, columns), X, weights, columns)
 
 
 def test_rows_on_disk(rng, tmp_path) -> None:
     X, weights = rng.standard_normal((N_SAMPLES, 12)), weights_of(N_SAMPLES)
-    columns = columns_of(X)
+    columns = columns_of(X.shape[1])
     mapped = memory_mapped(X, tmp_path)
     assert_gram(gram_of(mapped, weights, columns), X, weights, columns)
 
@@ -94,7 +94,7 @@ def test_rows_on_disk(rng, tmp_path) -> None:
 @pytest.mark.parametrize("n_features", [3, 21])
 def test_every_number_type(dtype, n_features, rng) -> None:
     X = as_type(rng.standard_normal((N_SAMPLES, n_features)), dtype)
-    weights, columns = weights_of(N_SAMPLES), columns_of(X)
+    weights, columns = weights_of(N_SAMPLES), columns_of(X.shape[1])
     assert_gram(gram_of(X, weights, columns), X, weights, columns)
 
 
@@ -102,7 +102,7 @@ def test_every_number_type(dtype, n_features, rng) -> None:
 def test_numbers_behind_the_rows_are_not_looked_at(n_features, rng) -> None:
     X, weights = rng.standard_normal((N_SAMPLES, n_features)), weights_of(N_SAMPLES)
     wider = np.hstack([np.full((N_SAMPLES, 3), np.nan), X, np.full((N_SAMPLES, 8), np.nan)])
-    columns = columns_of(X)
+    columns = columns_of(X.shape[1])
     assert_gram(gram_of(wider[:, 3 : 3 + n_features], weights, columns), X, weights, columns)
 
 
@@ -113,7 +113,7 @@ def test_numbers_behind_the_rows_are_not_looked_at(n_features, rng) -> None:
 )
 def test_twins_give_the_same_bits(n_samples, n_features, dtype, rng) -> None:
     X = rng.standard_normal((n_samples, n_features)).astype(dtype)
-    weights, columns = weights_of(n_samples), columns_of(X)
+    weights, columns = weights_of(n_samples), columns_of(X.shape[1])
     serial, parallel = (gram_of(X, weights, columns, twin) for twin in TWINS)
     assert serial.tobytes() == parallel.tobytes()
     assert_gram(serial, X, weights, columns)
@@ -134,7 +134,7 @@ def test_integers_add_up_exactly(rng) -> None:
 def test_a_matrix_for_each_of_many_weights(layout, n_features, rng) -> None:
     X = rng.standard_normal((N_SAMPLES, n_features))
     weights = readonly(np.array([weights_of(N_SAMPLES) ** power for power in (0.5, 1.0, 2.0)]))
-    columns = columns_of(X)
+    columns = columns_of(X.shape[1])
     direct, rows = _rows(LAYOUTS[layout](X), columns)
     found = [np.full((3, n_features + 1, n_features + 1), np.nan) for _ in TWINS]
     for matrices, twin in zip(found, TWINS, strict=True):
@@ -146,7 +146,7 @@ def test_a_matrix_for_each_of_many_weights(layout, n_features, rng) -> None:
 
 def test_rows_without_weight_are_not_looked_at(rng) -> None:
     X, weights = rng.standard_normal((N_SAMPLES, 9)), weights_of(N_SAMPLES)
-    without, columns = X.copy(), columns_of(X)
+    without, columns = X.copy(), columns_of(X.shape[1])
     without[weights == 0.0] = np.nan
     expected = gram_of(X, weights, columns)
     np.testing.assert_array_equal(gram_of(without, weights, columns), expected)
@@ -154,7 +154,7 @@ def test_rows_without_weight_are_not_looked_at(rng) -> None:
 
 def test_weights_of_zero_give_a_zero_matrix(rng) -> None:
     X, weights = rng.standard_normal((40, 9)), readonly(np.zeros(40))
-    np.testing.assert_array_equal(gram_of(X, weights, columns_of(X)), 0.0)
+    np.testing.assert_array_equal(gram_of(X, weights, columns_of(X.shape[1])), 0.0)
 
 
 @pytest.mark.parametrize("itemsize", [4, 8])

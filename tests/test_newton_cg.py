@@ -4,8 +4,9 @@ import time
 
 import numpy as np
 import pytest
-from problems import objective_of, problem, sized, softmax_of, three_classes
+from problems import objective_of, problem, real, sized, softmax_of, three_classes
 
+import fastlogit.solvers.newton_cg as newton_cg_module
 from fastlogit import reference
 from fastlogit.preconditioner import SampledHessians
 from fastlogit.solvers.course import Limits, Watch
@@ -58,7 +59,8 @@ def test_it_forms_no_matrix_of_the_columns(monkeypatch) -> None:
     def refuse(curvature):
         raise AssertionError("a Gram matrix was formed")
 
-    monkeypatch.setattr(objective.design, "gram", refuse)
+    for name in ("gram", "grams"):
+        monkeypatch.setattr(objective.design, name, refuse)
     monkeypatch.setattr("fastlogit.certificate.MAX_GRAM", 0)
     assert solved(objective)[1] == "converged"
 
@@ -120,6 +122,24 @@ def test_a_preconditioner_takes_less_passes() -> None:
             np.testing.assert_array_equal(made[0], 0.0)
     assert passes[1] < passes[0]
     assert passes[2] < passes[0]
+
+
+@pytest.mark.jit
+def test_it_goes_for_the_end_only_where_something_is_to_be_proven(monkeypatch) -> None:
+    passes, usual = {}, newton_cg_module.STRETCH
+    for stretch in (1.0, usual):
+        monkeypatch.setattr(newton_cg_module, "STRETCH", stretch)
+        for certified in (True, False):
+            X, y = real("cancer")
+            objective = objective_of(X, y, l2_reg=1.0 / len(y))
+            objective.standardize()
+            goal = Goal(1e-12, 1, certificate_of(objective, 1) if certified else None)
+            watch = Watch(Limits(1e-12, 100), time.perf_counter(), objective)
+            before = objective.design.n_passes
+            newton_cg(objective, np.zeros((1, X.shape[1] + 1)), goal, watch)
+            passes[stretch, certified] = objective.design.n_passes - before
+    assert passes[usual, True] < passes[1.0, True]
+    assert passes[usual, False] == passes[1.0, False]
 
 
 def test_flat_directions_are_followed_though_the_gradient_is_small() -> None:

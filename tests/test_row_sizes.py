@@ -4,21 +4,13 @@ from typing import Any
 
 import numpy as np
 import pytest
-from problems import LAYOUTS, NUMBER_TYPES, as_type, sized
+from problems import LAYOUTS, NUMBER_TYPES, as_type, columns_of, sized
 
 from fastlogit.design.dense import Columns, DenseDesign, _rows
 from fastlogit.kernels.passes import MAX_CHUNKS
 from fastlogit.kernels.row_sizes import largest_row
 
 N_SAMPLES = sized(600, 70)
-
-
-def columns_of(n_features: int) -> Columns:
-    """Centres and inverse scales; the middle column counts as one that does not vary."""
-    rng = np.random.default_rng(n_features)
-    inverse_scale = np.exp(rng.standard_normal(n_features))
-    inverse_scale[n_features // 2] = 0.0
-    return Columns(rng.standard_normal(n_features), inverse_scale)
 
 
 def expected_of(X: Any, columns: Columns, scale: Any, shift: Any) -> float:

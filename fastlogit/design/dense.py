@@ -192,7 +192,7 @@ class DenseDesign:
         width = (n_columns + LANES - 1) // LANES * LANES
         sampled = np.empty((n_outputs, n_rows, width), dtype=np.float32)
         lower = np.empty((n_outputs, n_rows, n_rows))
-        direct, source = _rows(self.X, self.columns)
+        direct, source = _rows(self.X, self.columns)  # of all rows, also where passes take slices
         output_ns = n_rows * n_columns * (GRAM_NS * n_rows + ROW_NS)
         step = max(1, int(GRAM_CALL_NS / output_ns))
         for start in range(0, n_outputs, step):

@@ -61,7 +61,7 @@ class _Family:
     members : ndarray of int
         The models of `pooled` that have kin.
     place : ndarray of int, shape (n_models,)
-        The place of each model's among them.
+        The place of each model's kin among them.
     """
 
     def __init__(self, objective: Objective, pooled: Objective, kin: Any) -> None:
@@ -75,8 +75,13 @@ class _Family:
 
     def rows(self, stride: int) -> Objective:
         """Return the members over every `stride`-th row."""
-        least = max(stride, self.pooled.design.least_stride)
-        return (self.pooled.subsample(least) if least > 1 else self.pooled).only(self.members)
+        return _every(self.pooled, stride).only(self.members)
+
+
+def _every(objective: Objective, stride: int) -> Objective:
+    """Return the objective over every `stride`-th row, or so few as fit in memory."""
+    least = max(stride, objective.design.least_stride)
+    return objective.subsample(least) if least > 1 else objective
 
 
 def _near(family: _Family, theta: Any, stride: int, goal: Goal, watch: Watch) -> tuple[Point, str]:
@@ -104,8 +109,7 @@ def _near_by_products(family: _Family, theta: Any, goal: Goal, watch: Watch) -> 
     the rows which the weakest penalties leave in doubt are others without a fold.
     """
     objective = family.objective
-    least = objective.design.least_stride
-    own, shared = objective.subsample(least) if least > 1 else objective, family.rows(1)
+    own, shared = _every(objective, 1), family.rows(1)
     start = theta.copy()
 
     def renew(theta: Any, curvature: Any, models: Any) -> Precondition:
