@@ -6,7 +6,7 @@ import math
 import sys
 import time
 import warnings
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import FrameType
 from typing import Any, Literal, NamedTuple
 
@@ -23,6 +23,7 @@ from .solvers.choice import FEWEST_PER_COLUMN, METHODS, sample_stride, solve
 from .solvers.course import Limits, Outcome
 from .solvers.gradient_descent import Options
 from .solvers.gradient_descent import gradient_descent as descend
+from .solvers.start import begin, default_start
 
 __all__ = [
     "SOLVERS",
@@ -184,15 +185,17 @@ def fit(
     objective = problem.objective
     if descent is not None:
         _standardize(problem, descent[1])
-        outcome = descend(
-            objective, _start(problem), descent[0], began, stride_of(objective), certified=True
-        )
+        stride = stride_of(objective)
+        theta, _ = _first_theta(problem, stride, limits, began, level=len(objective.targets.offset))
+        coef, intercept = objective.split(theta)
+        start = np.ascontiguousarray(coef), np.ascontiguousarray(intercept)
+        outcome = descend(objective, start, descent[0], began, stride, certified=True)
         return _conclude(problem, outcome, descent[0], "gradient_descent", began)
     stride = stride_of(objective)
     if not (stride > 1 and objective.standardize(stride)):
         objective.standardize()
     refuse_bad_columns(problem)
-    theta, is_warm = _first_theta(problem)
+    theta, is_warm = _first_theta(problem, stride, limits, began)
     outcome = solve(objective, theta, solver, stride, is_warm, limits, began)
     return _conclude(problem, outcome, limits, outcome.choice.partition(" ")[0], began)
 
@@ -385,7 +388,8 @@ def _start(problem: Problem) -> tuple[Any, Any]:
     """Return the start on the standardised scale: the user's, or zeros."""
     objective = problem.objective
     if problem.start is not None:
-        coef, intercept = objective.settle(*problem.start)
+        with np.errstate(over="ignore", invalid="ignore"):
+            coef, intercept = objective.settle(*problem.start)
     else:
         coef = np.zeros((objective.n_outputs, objective.design.shape[1]))
         intercept = np.zeros(objective.n_outputs)
@@ -394,12 +398,19 @@ def _start(problem: Problem) -> tuple[Any, Any]:
     return objective.from_user(coef, intercept)
 
 
-def _first_theta(problem: Problem) -> tuple[Any, bool]:
-    """Return start and whether it is the user's; else the classes' shares set the intercepts."""
+def _first_theta(
+    problem: Problem, stride: int, limits: Limits, began: float, level: bool | int = True
+) -> tuple[Any, bool]:
+    """Return the start, and whether it is a better one than the optimum of a subsample.
+
+    Where the intercept is fitted and `level` asked for, the default is at the classes' shares.
+    """
     objective = problem.objective
-    if problem.start is None and objective.fit_intercept:
-        return objective.share_logits(), False
-    return objective.join(*_start(problem)), problem.start is not None
+    default = objective.join(*_start(replace(problem, start=None)))
+    if objective.fit_intercept and level:
+        default = default_start(objective)
+    given = None if problem.start is None else objective.join(*_start(problem))
+    return begin(objective, given, default, stride, limits, began)
 
 
 def stride_of(objective: Objective) -> int:

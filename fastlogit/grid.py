@@ -34,6 +34,7 @@ from .solvers.course import Limits, Watch
 from .solvers.gradient_descent import Options
 from .solvers.gradient_descent import gradient_descent as descend
 from .solvers.near import solve_near
+from .solvers.start import begin, default_start
 
 __all__ = ["GridResult", "fit_grid"]
 
@@ -246,7 +247,7 @@ class _Grid:
         1. the penalties on all folds' rows together, roughly; 2. from there all folds, with
         Hessians that those of a penalty share, as many models at once as memory allows.
         """
-        theta, is_warm = self._first_theta()
+        theta, is_warm = self._first_theta(limits, began)
         if self.n_folds > 1 and not is_warm:
             within = Limits(0.0, limits.max_iter, None, limits.time_limit)
             watch = Watch(within, began, self.pooled)
@@ -260,18 +261,19 @@ class _Grid:
         points, bounds, steps = zip(*found, strict=True)
         return np.concatenate(points), np.concatenate(bounds), np.concatenate(steps)
 
-    def _first_theta(self) -> tuple[Any, bool]:
-        """Return theta of the pooled models, and whether the user gave it."""
+    def _first_theta(self, limits: Limits, began: float) -> tuple[Any, bool]:
+        """Return theta of the pooled models, and whether it is near their optima."""
         pooled, problem = self.pooled, self.problem
-        if problem.start is None:
-            theta = pooled.share_logits()
-            if not pooled.fit_intercept:
-                theta[:] = 0.0
-            return theta, False
-        coef, intercept = problem.objective.settle(*problem.start)
-        level = intercept * pooled.fit_intercept
-        start = pooled.from_user(np.tile(coef, (self.Cs.size, 1)), np.tile(level, self.Cs.size))
-        return pooled.join(*start), True
+        default = np.zeros((pooled.n_models, pooled.n_classes * (pooled.design.shape[1] + 1)))
+        if pooled.fit_intercept:
+            default = default_start(pooled)
+        given = None
+        if problem.start is not None:
+            with np.errstate(over="ignore", invalid="ignore"):
+                coef, intercept = problem.objective.settle(*problem.start)
+            level = np.tile(intercept * pooled.fit_intercept, self.Cs.size)
+            given = pooled.join(*pooled.from_user(np.tile(coef, (self.Cs.size, 1)), level))
+        return begin(pooled, given, default, self._stride, limits, began)
 
     def _n_parts(self) -> int:
         """Return in how many parts the penalties are solved: row curvatures take memory."""

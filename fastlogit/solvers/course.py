@@ -26,11 +26,16 @@ class Limits:
 
 @dataclass(frozen=True)
 class Point:
-    """An evaluated point: theta and gradient (n_models, n_parameters), cost (n_models,)."""
+    """An evaluated point: theta and gradient (n_models, n_parameters), cost (n_models,).
+
+    `restarted`: a step that was not along the solver's own direction led here, so that what it
+    knows of the curvature is of another place.
+    """
 
     theta: Any
     cost: Any
     gradient: Any
+    restarted: bool = False
 
 
 @dataclass

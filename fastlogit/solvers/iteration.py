@@ -10,6 +10,7 @@ import numpy as np
 from ..objective import Evaluation, Objective
 from .course import Point, Watch
 from .goal import Goal
+from .majorization import majorize
 
 __all__ = ["Directions", "evaluate", "iterate"]
 
@@ -21,6 +22,12 @@ MAX_TRIALS = 30
 # Iterations near the end that do not halve what is missing, after which rounding is to blame.
 PATIENCE = 6
 NEAR = 1e-13
+# A direction is of no use whose slope is less than this share of what the bound on the curvature
+# promises of the gradient itself, or more than so many times the whole cost: rows of no curvature.
+USELESS = 1e-4
+ABSURD = 1e4
+# A line search that ends with less than this share of the direction asks for a better one.
+SHORT = 0.01
 
 # Takes a point and the models that still move; returns a direction of descent for each of them.
 Directions = Callable[[Point, Any], Any]
@@ -42,7 +49,8 @@ def iterate(
 
     1. directions of the models that still move; 2. half the slope along it estimates what a model
     lacks: those that meet the goal rest, and those that rounding keeps from it; 3. line search from
-    step 1; 4. separable classes, limits and the user may end it.
+    step 1; 4. where the direction is of no use or hardly any of it served, a step down a bound of
+    the cost, which lowers it from anywhere; 5. separable classes, limits and the user may end it.
     """
     if not np.isfinite(point.cost).all() or not np.isfinite(point.gradient).all():
         return point, "not finite"
@@ -54,25 +62,31 @@ def iterate(
             active = np.flatnonzero(~resting)
             direction = directions(point, active)
             gradient, cost = point.gradient[active], point.cost[active]
-            slope = np.einsum("ij,ij->i", gradient, direction)
-            goal.look(active, point.theta[active], cost, gradient, -0.5 * slope)
+            slope, lost = _slope(objective, cost, gradient, direction)
+            estimate = np.where(lost, np.inf, -0.5 * slope)
+            goal.look(active, point.theta[active], cost, gradient, estimate)
             watch.prove(goal.bound)
-            waited[active] = np.where(-slope < 0.5 * lowest[active], 0, waited[active] + 1)
-            lowest[active] = np.minimum(lowest[active], -slope)
-            resting |= goal.met | ((waited >= PATIENCE) & (lowest < NEAR * np.abs(point.cost)))
+            better = lost | (estimate < 0.5 * lowest[active])
+            waited[active] = np.where(better, 0, waited[active] + 1)
+            lowest[active] = np.minimum(lowest[active], estimate)
+            resting |= goal.met | ((waited >= PATIENCE) & (lowest < 0.5 * NEAR * np.abs(point.cost)))
             keep = ~resting[active]
             if goal.steps_on:
                 met = goal.met[active]
                 point.theta[active[met]] += direction[met]
             if keep.any():
-                moving = active[keep]
-                found, failed = search(
-                    objective, point, moving, direction[keep], slope[keep], curvature
+                moving, before = active[keep], point
+                ahead = ~lost[keep]
+                point, stuck = _search_some(
+                    objective, point, moving, direction[keep], slope[keep], ahead, curvature
                 )
-                point = found
+                if stuck.any():
+                    # Not before the point is evaluated: what `majorize` finds is lower still.
+                    point, failed = majorize(objective, point, moving[stuck], watch, curvature)
+                    unmoved = (point.theta == before.theta).all(axis=1)
+                    resting[moving[stuck]] = failed & unmoved[moving[stuck]]
                 watch.steps[moving] += 1
                 reason = watch.note(point)
-                resting[moving[failed]] = True
                 resting |= goal.hopeless(point.theta, watch.n_iter)
                 if reason:
                     return point, goal.conclude(point, reason)
@@ -80,6 +94,36 @@ def iterate(
                 return point, goal.conclude(point, "rounding")
     except KeyboardInterrupt:
         return point, "interrupted"
+
+
+def _slope(objective: Objective, cost: Any, gradient: Any, direction: Any) -> tuple[Any, Any]:
+    """Return the slopes along the directions, and which of these are of no use.
+
+    The standardised columns bend the loss by at most `MOST_CURVATURE` each. So the cost can fall by
+    the squared gradient over twice the sum of that at the least, and by itself at the most.
+    """
+    with np.errstate(over="ignore", invalid="ignore"):
+        slope = np.einsum("ij,ij->i", gradient, direction)
+        most = objective.MOST_CURVATURE * (objective.design.shape[1] + 1)
+        most += float(objective.penalty.l2.max(initial=0.0))
+        least = USELESS * np.einsum("ij,ij->i", gradient, gradient) / most
+        lost = ~((-slope >= least) & (-slope <= ABSURD * np.abs(cost)))
+    return np.where(lost, 0.0, slope), lost
+
+
+def _search_some(
+    objective: Objective, point: Point, moving: Any, direction: Any, slope: Any, ahead: Any,
+    curvature: Any,
+) -> tuple[Point, Any]:  # fmt: skip
+    """Search along the directions that lead `ahead`; return the point and where it hardly moved."""
+    stuck = ~ahead
+    if ahead.any():
+        models, whole = moving[ahead], direction[ahead]
+        found, _ = search(objective, point, models, whole, slope[ahead], curvature)
+        went = np.abs(found.theta[models] - point.theta[models]).max(axis=1)
+        stuck[ahead] = went < SHORT * np.abs(whole).max(axis=1)
+        point = found
+    return point, stuck
 
 
 def search(

@@ -78,7 +78,10 @@ def lbfgs(
 
     def directions(here: Point, active: Any) -> Any:
         nonlocal pairs, precondition
-        if last:
+        if here.restarted:
+            pairs, precondition = Pairs(), renew(here.theta)
+            best.clear()
+        elif last:
             step, change = here.theta - last[0].theta, here.gradient - last[0].gradient
             pairs.add(step, change, precondition, everyone)
         last[:] = [here]

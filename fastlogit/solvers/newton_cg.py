@@ -63,6 +63,8 @@ def newton_cg(
 
     def directions(here: Point, active: Any) -> Any:
         nonlocal spent, moved, renewed
+        if here.restarted:
+            renewed, spent, moved = None, price, np.inf
         part, bent, gradient = objective.only(active), curvature[active], here.gradient[active]
         wanted = goal.tol * np.abs(here.cost[active])
         precondition = renewed or _by_diagonal(part, bent, active)

@@ -1,0 +1,174 @@
+"""A step that lowers the cost from anywhere: where a solver's own direction leads nowhere.
+
+Where raw predictions are far from 0 the curvature of the rows is 0 in floating point, and a Newton
+step has no length or an absurd one. The loss of a row has another quadratic function that touches
+it at z and lies above it everywhere (Jaakkola and Jordan, 2000, Statistics and Computing 10),
+
+    l(z + u) <= l(z) + l'(z) u + j(z) u^2 / 2,    j(z) = tanh(|z| / 2) / (2 |z|),
+
+whose curvature falls as 1 / |z| only. So its minimum over all rows is as far away as it has to be,
+and every step to it lowers the cost, by at least half of what its slope promises.
+
+For softmax the loss along the raw prediction of one class alone is that of a binomial model, with
+the difference d of that raw prediction and the logarithm of the other classes' sum of exponentials
+in the place of z. A step of all K classes is the mean of K steps that move one class each, K times
+as far; by convexity the loss is at most the mean of theirs. So K j(d_k) bounds each class.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from ..design.dense import plain_targets
+from ..kernels.passes import SQUARED
+from ..objective import Objective
+from .course import Point, Watch
+
+__all__ = ["majorize", "majorizing_curvature"]
+
+# Conjugate gradients go on until this share of the gradient is left, in the preconditioner's norm.
+# After any number of them the step lowers the cost; rows near 0 among rows far from it have nearly
+# all of the curvature, and each of these takes a product.
+ACCURACY = 0.01
+MAX_PRODUCTS = 60
+# The bound is loose for rows that move far: steps are doubled while the cost falls, this often at
+# the most, and by this share of the first fall at the least.
+DOUBLINGS = 30
+WORTH = 0.1
+# Changes of the cost below this share of it are rounding errors.
+ROUNDING = 1e-13
+EPSILON = 2.0**-52
+
+
+def majorize(
+    objective: Objective, point: Point, models: Any, watch: Watch, curvature: Any = None
+) -> tuple[Point, Any]:
+    """Take a step of some models down the bound; return the point and which models cannot go on.
+
+    Those are at a point where the bound, too, promises no more than rounding errors. `curvature`
+    (n_models, n_samples), if given, gets the row curvatures at the new point.
+    """
+    part = objective.only(models)
+    with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
+        direction = _direction(part, point.theta[models], point.gradient[models], watch)
+        slope = np.einsum("ij,ij->i", point.gradient[models], direction)
+    theta, cost, gradient = point.theta.copy(), point.cost.copy(), point.gradient.copy()
+    first = np.zeros(len(models))
+    slack = ROUNDING * np.abs(cost[models]) + EPSILON * _size(part, theta[models])
+    pending = np.flatnonzero(np.isfinite(direction).all(axis=1) & (slope < 0.0))
+    step = 1.0
+    for _ in range(DOUBLINGS):
+        if not pending.size or (step > 1.0 and watch.is_late()):
+            break
+        moving = models[pending]
+        with np.errstate(over="ignore", invalid="ignore"):
+            trial = point.theta[moving] + step * direction[pending]
+        bent = None if curvature is None else np.empty((len(pending), curvature.shape[1]))
+        found = objective.only(moving).at(trial, bent)
+        with np.errstate(invalid="ignore"):
+            fall = cost[moving] - found.cost
+        fine = np.isfinite(found.gradient).all(axis=1) & (fall > slack[pending])
+        better = fine & (fall > WORTH * first[pending])
+        done = moving[better]
+        theta[done], cost[done] = trial[better], found.cost[better]
+        gradient[done] = found.gradient[better]
+        if bent is not None:
+            curvature[done] = bent[better]
+        if step == 1.0:
+            first[pending] = np.where(better, fall, 0.0)
+        pending, step = pending[better], 2.0 * step
+    return Point(theta, cost, gradient, restarted=True), first <= 0.0
+
+
+def majorizing_curvature(part: Objective, theta: Any) -> Any:
+    """Return the curvatures of the bound, (n_outputs, n_samples), times the row weights: one pass.
+
+    They are at least those of the loss, for any change of the raw predictions.
+    """
+    coef, intercept = part.split(theta)
+    raw = part.design.raw_prediction(np.ascontiguousarray(coef), np.ascontiguousarray(intercept))
+    targets = part.targets
+    if len(targets.offset):
+        raw += targets.offset[np.arange(len(raw)) % len(targets.offset)]
+    if part.n_classes > 1:
+        raw = against_the_others(raw.reshape(part.n_models, part.n_classes, -1)).reshape(raw.shape)
+    size = np.maximum(np.abs(raw), 1e-8)
+    curvature = part.n_classes * np.tanh(0.5 * size) / (2.0 * size)
+    if len(targets.weights):
+        curvature *= targets.weights[targets.weight_set]
+    return curvature
+
+
+def against_the_others(raw: Any) -> Any:
+    """Return z_k less the logarithm of the sum of exp(z_j) of the other classes j.
+
+    `raw` has shape (n_models, n_classes, n_samples).
+    """
+    best = raw.argmax(axis=1)[:, None]
+    largest = np.take_along_axis(raw, best, axis=1)
+    others = raw.copy()
+    np.put_along_axis(others, best, -np.inf, axis=1)
+    second = others.max(axis=1, keepdims=True)
+    # All but the largest, and what is left of them without each.
+    rest = np.exp(others - second)
+    behind = second + np.log(rest.sum(axis=1, keepdims=True))
+    share = np.exp(others - largest)
+    left = np.maximum(share.sum(axis=1, keepdims=True) - share, 0.0)
+    against = raw - (largest + np.log1p(left))
+    np.put_along_axis(against, best, largest - behind, axis=1)
+    return against
+
+
+def _size(part: Objective, theta: Any) -> Any:
+    """Return the size of what adds up to a raw prediction: the cost errs by that times epsilon."""
+    _, intercept = part.split(theta)
+    size = float(np.abs(part.targets.offset).max(initial=0.0))
+    return size + np.abs(intercept).reshape(part.n_models, -1).max(axis=1)
+
+
+def _direction(part: Objective, theta: Any, gradient: Any, watch: Watch) -> Any:
+    """Return the step to the minimum of the bound, by conjugate gradients from 0.
+
+    One product with all outputs is a pass; an output has its own bound, whatever its model.
+    """
+    n_features = part.design.shape[1]
+    weights = majorizing_curvature(part, theta)
+    total = part.targets.total_weight
+    targets = plain_targets(SQUARED, weights, total)
+    level = weights.sum(axis=1, keepdims=True) / total[:, None]
+    l2 = np.broadcast_to(part.penalty.l2, (part.n_outputs, n_features))
+    moving = part.design.columns.inverse_scale > 0.0
+    # Columns were scaled to variance + 4 l2 = 1.
+    slopes = np.where(moving, level * (1.0 - 4.0 * np.minimum(l2, 0.25)) + l2, np.inf)
+    last = np.where(level > 0.0, level, np.inf) if part.fit_intercept else np.inf + 0.0 * level
+    inverse = 1.0 / np.column_stack([slopes, last])
+
+    def product(vectors: Any) -> Any:
+        moved, shift = part.design.hessian_product(
+            targets, np.ascontiguousarray(vectors[:, :-1]), vectors[:, -1] * part.fit_intercept
+        )
+        return np.column_stack([moved + l2 * vectors[:, :-1], shift * part.fit_intercept])
+
+    residual = -gradient.reshape(part.n_outputs, n_features + 1)
+    solution = np.zeros_like(residual)
+    smooth = residual * inverse
+    search = smooth
+    size = np.einsum("ij,ij->i", residual, smooth)
+    enough = ACCURACY**2 * size
+    for _ in range(MAX_PRODUCTS):
+        live = size > enough
+        if not live.any() or watch.is_late():
+            break
+        curved = product(search)
+        bend = np.einsum("ij,ij->i", search, curved)
+        live &= bend > 0.0
+        step = np.where(live, size / np.where(live, bend, 1.0), 0.0)[:, None]
+        solution = solution + step * search
+        residual = residual - step * curved
+        smooth = residual * inverse
+        previous, size = size, np.where(live, np.einsum("ij,ij->i", residual, smooth), 0.0)
+        ratio = np.where(live, size / np.where(live, previous, 1.0), 0.0)
+        search = smooth + ratio[:, None] * search
+    return part.centred(solution.reshape(gradient.shape))
