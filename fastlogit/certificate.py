@@ -20,11 +20,11 @@ which is delta^2 / 2 (1 + tau / 3 + ...): the Newton decrement, made a bound. Tw
 from __future__ import annotations
 
 import copy
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from .hessian import Factor
+from .collinear import EPS, NullDirections, ResolvedHessian, errors_of_sums
 from .objective import Objective
 
 __all__ = [
@@ -37,10 +37,6 @@ __all__ = [
     "raw_predictions",
 ]
 
-# Directions whose share of a column's curvature is below this hold rounding errors only.
-DEPENDENT = 1e-11
-# A gradient along a direction that the rows do not identify must be this small against delta.
-UNEXPLAINED = 1e-2
 # Above this number of columns no Gram matrix is formed for a proof.
 MAX_GRAM = 3000
 # Passes that a Gram matrix of all rows costs, for each column; and passes that a better proof is
@@ -54,6 +50,8 @@ SERIES = 0.02
 FAR = 1.0
 # So often a subsample may say nothing near the end, before all rows are asked.
 FAILURES = 2
+# Rounding errors of a row's raw prediction, in units of EPS and of the sum of its parts' sizes.
+RAW_ERRORS = 4.0
 
 
 def gain_bound(decrement: Any, radius: Any) -> Any:
@@ -71,27 +69,85 @@ def gain_bound(decrement: Any, radius: Any) -> Any:
         return np.where(tau < 1.0, gain, np.inf)
 
 
+class Place(NamedTuple):
+    """A point of one model, its gradient and cost."""
+
+    theta: Any
+    gradient: Any
+    cost: float
+
+
+class Rounding:
+    """How far rounding errors may move the gradient of an objective.
+
+    Sums over the rows err by about `errors_of_sums` times EPS of the size of what they add up. A
+    residual is at most 1 and at most its row's loss, and columns have mean square 1 at the most, so
+    that this size is at most the root of the cost, for each column. A raw prediction errs in
+    proportion to its parts' sizes, and what comes of that is a gradient X' C e of row errors e: in
+    the norm of the inverse Hessian it is at most the root of e' C e.
+    """
+
+    def __init__(self, objective: Objective) -> None:
+        n_samples, n_features = objective.design.shape
+        self._sums = EPS * errors_of_sums(n_samples)
+        self._raw = EPS * (RAW_ERRORS + float(np.sqrt(n_features / 8.0)))
+        offset = objective.targets.offset
+        self._offset = float(max(offset.max(), -offset.min())) if offset.size else 0.0
+
+    def of_sums(self, cost: float) -> float:
+        """Return the error of each component of the gradient that adding up the rows leaves."""
+        return self._sums * min(1.0, float(np.sqrt(cost)))
+
+    def of_rows(self, theta: Any, cost: float) -> float:
+        """Return the size of the errors that raw predictions make, in the inverse Hessian's norm."""
+        size = float(np.abs(theta).sum()) + self._offset
+        return self._raw * size * min(0.5, float(np.sqrt(cost)))
+
+
 class Reference:
-    """M of one model at some point, its factor, and what bounds it at points nearby."""
+    """M of one model at some point, its factor, and what bounds it at points nearby.
+
+    Attributes
+    ----------
+    hessian : ResolvedHessian
+    """
 
     def __init__(
-        self, rows: Objective, share: float, model: int, theta: Any, curvature: Any
+        self,
+        certificate: Certificate,
+        model: int,
+        theta: Any,
+        curvature: Any,
     ) -> None:
+        self.rows, self.share = certificate.rows, float(certificate.share[model])
         self.theta = theta
         self.raw_there: Any = None
-        self.loss = rows.loss_hessian(curvature, model)
-        self.rows = rows
-        self.share = share
+        self.loss = self.rows.loss_hessian(curvature, model)
+        self._null, self._rounding = certificate.null, certificate.rounding
         # x_i' M^-1 x_i is at most 1 over the share that the row's own term has in M.
         lowest = float(curvature.min(initial=np.inf, where=curvature > 0.0))
-        weight = float(rows.targets.total_weight[model]) / share
+        weight = float(self.rows.targets.total_weight[model]) / self.share
         self._first_radius = float(np.sqrt(weight / lowest)) if np.isfinite(lowest) else np.inf
-        self._penalize(model)
+        part = self.rows.only([model])
 
-    def _penalize(self, model: int) -> None:
-        self.matrix = self.share * self.loss
-        self.matrix.flat[:: len(self.theta) + 1] += self.rows.penalty_diagonal(model)
-        self.factor = Factor(self.matrix, DEPENDENT)
+        def product(directions: Any) -> Any:
+            loss = [part.loss_product(curvature[None], v[None])[0] for v in directions]
+            return self.share * np.array(loss) + directions * self.rows.penalty_diagonal(model)
+
+        self._penalize(model, product)
+
+    def _penalize(self, model: int, product: Any = None) -> None:
+        penalty = self.rows.penalty_diagonal(model)
+        matrix = self.share * self.loss
+        matrix.flat[:: len(penalty) + 1] += penalty
+
+        def is_null(direction: Any) -> bool:
+            free = not (penalty[direction != 0.0] > 0.0).any()
+            return free and self._null.contains(model, direction)
+
+        self.hessian = ResolvedHessian(
+            matrix, product, is_null, ~self.rows.fitted(), self.rows.design.shape[0]
+        )
         self.radius, self.looks = self._first_radius, 0
 
     def relative(self, model: int) -> Reference:
@@ -106,7 +162,7 @@ class Reference:
             return
         ones = np.ones(self.theta.size - 1)
         largest = self.rows.design.largest_row(ones, 0.0 * ones) + self.rows.fit_intercept
-        inverse = self.factor.half_solve(np.eye(self.theta.size))
+        inverse = self.hessian.inverse_root()
         self.radius = min(self.radius, float(np.sqrt(largest * np.square(inverse).sum())))
         self.looks = 1
 
@@ -114,7 +170,7 @@ class Reference:
         """Take the exact largest x' M^-1 x, as costly as the Gram matrix itself."""
         if self.looks >= 2:
             return
-        inverse = self.factor.half_solve(np.eye(self.theta.size)).T
+        inverse = self.hessian.inverse_root().T
         squares = np.zeros(self.rows.design.shape[0])
         for first in range(0, len(inverse), 8):
             part = np.ascontiguousarray(inverse[first : first + 8])
@@ -124,17 +180,18 @@ class Reference:
         self.radius = min(self.radius, float(np.sqrt(squares.max())))
         self.looks = 2
 
-    def gain(self, gradient: Any, moved: float, wanted: float, at_once: bool = False) -> float:
+    def gain(
+        self, there: Place, moved: float, wanted: float, at_once: bool = False
+    ) -> float:
         """Return a bound on the gain from a point where raw predictions have `moved` that much.
 
-        What makes the bound tighter is done for one that is `wanted`, or for any at all.
+        It leaves out what the Hessian does not resolve. What makes the bound tighter is done for one that is `wanted`, or for any at all.
         """
-        decrement = self.factor.half_solve(gradient[None, :])[0]
-        delta = float(np.sqrt(decrement @ decrement))
-        if not self.explains(gradient):
-            return np.inf
+        half = self.hessian.half_solve(there.gradient[None, :])[0]
         # The logarithm of a row's curvature falls by the change of its raw prediction at the most.
         swell = float(np.exp(0.5 * moved))
+        swell *= float(np.sqrt(self.hessian.excess()))
+        delta = float(np.sqrt(half @ half)) + self.noise(there.theta, there.cost)
         delta *= swell
         gain = float(gain_bound(delta, self.radius * swell))
         for tighten in (self._tighten_cheaply, self._tighten):
@@ -145,10 +202,19 @@ class Reference:
             gain = float(gain_bound(delta, self.radius * swell))
         return gain
 
+    def noise(self, theta: Any, cost: float) -> float:
+        """Return what rounding errors may add to the decrement."""
+        sums = self._rounding.of_sums(cost) * np.sqrt(self.hessian.inverse_size())
+        return float(sums + self._rounding.of_rows(theta, cost) / np.sqrt(self.share))
+
+    def solve(self, gradient: Any) -> Any:
+        """Return M^-1 times a gradient."""
+        return self.hessian.solve(gradient[None, :])[0]
+
     def least(self, gradient: Any) -> float:
         """Return what the bound would be at the least: half the squared decrement."""
-        decrement = self.factor.half_solve(gradient[None, :])[0]
-        return float(0.5 * (decrement @ decrement))
+        half = self.hessian.half_solve(gradient[None, :])[0]
+        return float(0.5 * (half @ half))
 
     def moved(self, theta: Any) -> float:
         """Return the largest change of a raw prediction since the matrix was made."""
@@ -157,17 +223,6 @@ class Reference:
         if self.raw_there is None:
             self.raw_there = raw_predictions(self.rows, self.theta[None])[0]
         return float(np.abs(raw_predictions(self.rows, theta[None])[0] - self.raw_there).max())
-
-    def explains(self, gradient: Any) -> bool:
-        """Say whether the directions that M does not identify have no slope either."""
-        dropped = self.factor.dependent
-        if not dropped.any():
-            return True
-        delta = np.sqrt(2.0 * self.least(gradient))
-        left = gradient - self.matrix @ self.factor.solve(gradient[None, :])[0]
-        size = np.sqrt(np.maximum(np.diag(self.matrix), np.finfo(float).tiny))
-        slack = UNEXPLAINED * delta + 1e-13 * np.sqrt(np.abs(self.matrix).max())
-        return bool((np.abs(left[dropped]) <= slack * size[dropped]).all())
 
 
 class Certificate:
@@ -186,6 +241,9 @@ class Certificate:
         if not (self.rows.targets.total_weight > 0.0).all():
             self.rows = objective  # folds that are in step with the stride
         self.share = self.rows.targets.total_weight / objective.targets.total_weight
+        self.null, self.rounding = NullDirections(objective), Rounding(objective)
+        # Bounds of models that count all directions but the unresolved ones.
+        self.beside: dict[int, float] = {}
         self._references: dict[int, Reference] = {}
         self._largest: dict[int, float] = {}
         self._bends: dict[int, tuple[Any, float]] = {}
@@ -194,7 +252,7 @@ class Certificate:
 
     def provide(self, model: int, theta: Any, curvature: Any) -> Reference:
         """Take row curvatures (of the subsample) at a point; return the Hessian of their loss."""
-        reference = Reference(self.rows, float(self.share[model]), model, theta, curvature)
+        reference = Reference(self, model, theta, curvature)
         self._references[model] = reference
         return reference
 
@@ -202,19 +260,24 @@ class Certificate:
         """Return the Hessian that `provide` makes, as the only block of its diagonal."""
         return self.provide(model, theta, curvature).loss[None]
 
-    def bounds(self, models: Any, theta: Any, gradient: Any, wanted: Any) -> Any:
+    def bounds(self, models: Any, theta: Any, gradient: Any, wanted: Any, cost: Any) -> Any:
         """Return `bound` of several models, with a row of theta and gradient for each."""
-        each = zip(models, theta, gradient, wanted, strict=True)
-        return np.array([self.bound(int(m), t, g, float(w)) for m, t, g, w in each])
+        each = zip(models, theta, gradient, wanted, cost, strict=True)
+        return np.array(
+            [self.bound(int(m), t, g, float(w), cost=float(c)) for m, t, g, w, c in each]
+        )
 
     def bound(
-        self, model: int, theta: Any, gradient: Any, wanted: float = 0.0, at_once: bool = False
-    ) -> float:
+        self, model: int, theta: Any, gradient: Any, wanted: float = 0.0, at_once: bool = False,
+        cost: float = 1.0,
+    ) -> float:  # fmt: skip
         """Return a bound on cost less optimum of one model; stop looking once it is `wanted`.
 
-        `at_once`: without a new Gram matrix.
+        `at_once`: without a new Gram matrix. `cost` is that of theta, by which rounding errors are
+        judged.
         """
-        gain = self._penalty_bound(model, theta, gradient, wanted)
+        there = Place(theta, gradient, cost)
+        gain = self._penalty_bound(model, there, wanted)
         if gain <= wanted or self.objective.design.shape[1] > MAX_GRAM:
             return gain
         reference = self._references.get(model)
@@ -226,12 +289,37 @@ class Certificate:
                 return gain
             curvature = self.rows.only([model]).curvature(theta[None, :])[0]
             reference, moved = self.provide(model, theta.copy(), curvature), 0.0
-        gain = min(gain, reference.gain(gradient, moved, wanted, at_once))
+        gain = min(gain, self._of_reference(model, reference, there, moved, wanted, at_once))
         if gain == np.inf and self.rows is not self.objective and not at_once:
-            return self._bound_by_all_rows(model, theta, gradient, wanted)
+            return self._bound_by_all_rows(model, there, wanted)
         return gain
 
-    def _bound_by_all_rows(self, model: int, theta: Any, gradient: Any, wanted: float) -> float:
+    def _of_reference(
+        self, model: int, reference: Reference, there: Place, moved: float, wanted: float,
+        at_once: bool = False,
+    ) -> float:  # fmt: skip
+        """Return the bound of a reference: infinite where it leaves a direction out."""
+        gain = reference.gain(there, moved, wanted, at_once)
+        if not reference.hessian.unresolved.size:
+            self.beside.pop(model, None)
+            return gain
+        if self.rows is self.objective:
+            self.beside[model] = gain
+        return np.inf
+
+    def level_of_rounding(self, model: int, theta: Any, cost: float) -> float:
+        """Return the gain that rounding errors of the gradient look like, as far as is known."""
+        reference = self._references.get(model)
+        return 0.0 if reference is None else 0.5 * reference.noise(theta, cost) ** 2
+
+    def unresolved(self, model: int) -> Any:
+        """Return the columns along which rounding errors may hide a gain, as last seen."""
+        reference = self._references.get(model)
+        if self._whole is not None and model in self._whole._references:
+            reference = self._whole._references[model]
+        return np.empty(0, dtype=np.int64) if reference is None else reference.hessian.unresolved
+
+    def _bound_by_all_rows(self, model: int, there: Place, wanted: float) -> float:
         """Serve where the subsample says nothing, as of a column that is 0 in all its rows.
 
         At first another iteration is cheaper: it may bring the point near enough.
@@ -241,32 +329,43 @@ class Certificate:
             return np.inf
         if self._whole is None:
             self._whole = Certificate(self.objective)
-        return self._whole.bound(model, theta, gradient, wanted)
+            self._whole.beside = self.beside
+        return self._whole.bound(model, there.theta, there.gradient, wanted, cost=there.cost)
 
     def price(self) -> float:
         """Return roughly how many passes over all rows a Gram matrix of the subsample costs."""
         share = self.rows.design.shape[0] / self.objective.design.shape[0]
         return float(GRAM_PRICE * share * self.rows.design.shape[1])
 
-    def _penalty_bound(self, model: int, theta: Any, gradient: Any, wanted: float) -> float:
+    def _penalty_bound(self, model: int, there: Place, wanted: float) -> float:
         if not self._is_penalized(model):
             return np.inf
+        # Of columns of a huge size the penalty is next to nothing: then this says nothing.
+        with np.errstate(over="ignore", invalid="ignore"):
+            return self._by_penalty(model, there, wanted)
+
+    def _by_penalty(self, model: int, there: Place, wanted: float) -> float:
         diagonal = self.objective.penalty_diagonal(model)[:-1]
         moving = self.objective.design.columns.inverse_scale > 0.0
-        with np.errstate(divide="ignore", over="ignore"):
-            scale = np.where(moving, 1.0 / np.sqrt(diagonal), 0.0)
-        slopes = gradient[:-1] * scale
+        scale = np.divide(1.0, np.sqrt(diagonal), out=np.zeros_like(diagonal), where=moving)
+        noise = self._noise_without_rows(there) * float(np.linalg.norm(scale))
+        slopes = there.gradient[:-1] * scale
         if not self.objective.fit_intercept:
-            return float(0.5 * (slopes @ slopes))
+            return float(0.5 * (np.linalg.norm(slopes) + noise) ** 2)
         if 0.5 * (slopes @ slopes) > HOPELESS * wanted > 0.0:
             return np.inf
         if model in self._bends:
             # Where the last mean and curvature say that it is far off, new ones will say so too.
-            guess = self._intercept_gain(model, gradient, scale, *self._bends[model])
+            guess = self._intercept_gain(model, there, scale, *self._bends[model])
             if guess > HOPELESS * wanted > 0.0:
                 return np.inf
-        self._bends[model] = self._bend(model, theta)
-        return self._intercept_gain(model, gradient, scale, *self._bends[model])
+        self._bends[model] = self._bend(model, there.theta)
+        return self._intercept_gain(model, there, scale, *self._bends[model])
+
+    def _noise_without_rows(self, there: Place) -> float:
+        """Return what rounding errors may add to each component of the gradient."""
+        of_rows = self.rounding.of_rows(there.theta, there.cost)
+        return self.rounding.of_sums(there.cost) + 0.5 * of_rows
 
     def _is_penalized(self, model: int) -> bool:
         """Say whether every coefficient that is fitted has a penalty."""
@@ -284,17 +383,22 @@ class Certificate:
         return mean, total / float(self.objective.targets.total_weight[model])
 
     def _intercept_gain(
-        self, model: int, gradient: Any, scale: Any, mean: Any, bend: float
+        self, model: int, there: Place, scale: Any, mean: Any, bend: float
     ) -> float:
         """Keep of the rows' Hessian the curvature of the intercept, at their weighted mean."""
         if bend <= 0.0:
             return np.inf
-        slopes = (gradient[:-1] - gradient[-1] * mean) * scale
-        delta = float(np.sqrt(slopes @ slopes + gradient[-1] ** 2 / bend))
+        level = there.gradient[-1]
+        slopes = (there.gradient[:-1] - level * mean) * scale
+        delta = float(np.sqrt(slopes @ slopes + level**2 / bend))
+        shift = float(np.linalg.norm(mean * scale))
+        delta += self._noise_without_rows(there) * float(
+            np.linalg.norm(scale) + shift + 1.0 / np.sqrt(bend)
+        )
         key = model if len(self.objective.l2_reg) > 1 else 0
         if key not in self._largest:
             self._largest[key] = self.rows.design.largest_row(scale, np.zeros_like(scale))
-        reach = np.sqrt(self._largest[key]) + np.linalg.norm(mean * scale)
+        reach = np.sqrt(self._largest[key]) + shift
         return float(gain_bound(delta, np.sqrt(reach**2 + 1.0 / bend)))
 
 

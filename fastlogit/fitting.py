@@ -499,7 +499,7 @@ def _conclude(
         raise interrupt
     if outcome.reason == "separable":
         warnings.warn(message, SeparationWarning, stacklevel=stack_level())
-    elif outcome.reason in ("max_iter", "time_limit", "rounding"):
+    elif outcome.reason in ("max_iter", "time_limit", "rounding", "collinear"):
         from sklearn.exceptions import ConvergenceWarning
 
         warnings.warn(message, ConvergenceWarning, stacklevel=stack_level())
@@ -538,8 +538,9 @@ def _message(problem: Problem, outcome: Outcome, limits: Any, stable: float) -> 
         ),
         "rounding": (
             f"{stopped}: rounding errors of float64 leave no further progress; {proven}, but "
-            f"tol={limits.tol:g} was asked for; raise tol"
+            f"tol={limits.tol:g} was asked for; raise tol{_far(problem, outcome)}"
         ),
+        "collinear": _collinear_message(problem, outcome, stopped),
         "callback": f"{stopped} by the callback; {proven}",
         "interrupted": f"interrupted, {stopped}: the best point so far is in .result; {proven}",
         "separable": _separation_message(problem, outcome),
@@ -549,6 +550,45 @@ def _message(problem: Problem, outcome: Outcome, limits: Any, stable: float) -> 
 
 def _faster(limits: Any) -> str:
     return ", or use momentum='nesterov'" if getattr(limits, "accelerate", True) is False else ""
+
+
+def _collinear_message(problem: Problem, outcome: Outcome, stopped: str) -> str:
+    if not outcome.hidden:
+        return ""
+    columns = outcome.hidden[min(outcome.hidden)]
+    n_features = problem.objective.design.shape[1]
+    places = [int(column) for column in columns if column < n_features]
+    names = ", ".join(str(problem.names[c] if problem.names else c) for c in places[:10])
+    names += f" and {len(places) - 10} more" if len(places) > 10 else ""
+    which, it = (
+        (f"column {names} is a combination", "it")
+        if len(places) == 1
+        else (f"columns {names} are combinations", "them")
+    )
+    return (
+        f"{stopped} at what float64 resolves: {which} of others but for rounding errors of the "
+        f"values, and how much the cost could fall by these cannot be proven; leave {it} out, or "
+        "set C or l2_reg"
+    )
+
+
+def _far(problem: Problem, outcome: Outcome) -> str:
+    """Name the column whose distance from 0 costs the digits, where it is that."""
+    column = outcome.lost
+    if column is None:
+        return ""
+    center, inverse_scale = problem.objective.design.columns
+    far = abs(float(center[column] * inverse_scale[column]))
+    if far < 1e3:
+        return ""
+    return (
+        f", or subtract its mean from {_name_of(problem, column)}, which lies {far:.0e} standard "
+        "deviations from 0: the intercept in its units has too few digits left"
+    )
+
+
+def _name_of(problem: Problem, column: int) -> str:
+    return f"column {problem.names[column] if problem.names else column}"
 
 
 def _separation_message(problem: Problem, outcome: Outcome) -> str:

@@ -64,20 +64,21 @@ class Multinomial(Objective):
     def loss_hessian(self, curvature: Any, model: int) -> Any:
         """Return the Hessian of one model's mean loss from its row curvatures.
 
-        A pass for each class and each pair of classes, and (n_parameters, n_parameters) numbers.
+        A pass for each pair of classes, and (n_parameters, n_parameters) numbers. The rows of
+        blocks add up to 0: the diagonal is made of the others, without a difference that cancels.
         """
         total = self.targets.total_weight[model * self.n_classes]
         shares = curvature.reshape(self.n_classes, -1)
         weight = shares.sum(axis=0)
         inverse = np.divide(1.0, weight, out=np.zeros_like(weight), where=weight > 0.0)
         size = self.design.shape[1] + 1
-        hessian = np.empty((self.n_classes, size, self.n_classes, size))
-        diagonal = self.class_hessians(curvature, model)
+        hessian = np.zeros((self.n_classes, size, self.n_classes, size))
         for row in range(self.n_classes):
-            hessian[row, :, row] = diagonal[row]
             for column in range(row):
-                block = -self._gram(shares[row] * shares[column] * inverse, total)
-                hessian[row, :, column] = hessian[column, :, row] = block
+                block = self._gram(shares[row] * shares[column] * inverse, total)
+                hessian[row, :, column] = hessian[column, :, row] = -block
+                hessian[row, :, row] += block
+                hessian[column, :, column] += block
         return hessian.reshape(self.n_classes * size, -1)
 
     def mean_hessian(self, curvature: Any) -> Any:

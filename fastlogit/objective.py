@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -12,9 +13,16 @@ from .kernels.passes import BINOMIAL, SQUARED, Targets
 
 __all__ = ["Evaluation", "Objective"]
 
-# A column whose standard deviation is below this share of its mean holds rounding errors only.
-CONSTANT = 1e-13
+# Columns whose standard deviation is below this share of their mean, or so small or large that its
+# square is near the ends of float64, are looked at value by value.
+FINE = 1e-10
+SMALLEST, LARGEST = 1e-140, 1e140
+# Beyond these coefficients, or sums over the rows, would leave float64.
+TOO_SMALL, TOO_LARGE = 1e-304, 1e302
 LANCZOS_STEPS = 12
+HALF_UNIT = 2.0**-53
+# Splits the 53 digits of a float64 in two halves (Veltkamp, 1968).
+SPLIT = 2.0**27 + 1.0
 
 
 class Evaluation(NamedTuple):
@@ -110,7 +118,9 @@ class Objective:
     @design.setter
     def design(self, design: DenseDesign) -> None:
         self._design = design
-        self.penalty = Penalty(self.l2_reg * design.columns.inverse_scale**2, self.fit_intercept)
+        # Squares of a column's scale alone may overflow.
+        root = np.sqrt(self.l2_reg) * design.columns.inverse_scale
+        self.penalty = Penalty(root**2, self.fit_intercept)
 
     @property
     def n_outputs(self) -> int:
@@ -160,16 +170,64 @@ class Objective:
         ones = np.ones_like(means)
         with np.errstate(over="ignore", invalid="ignore"):
             centred = design.standardized(Columns(center, ones))
-            variances = centred.column_variances(weights, total)
-            varies = np.sqrt(variances) > CONSTANT * np.abs(center)
-        if stride > 1 and not varies.all():
-            return False
-        with np.errstate(over="ignore", invalid="ignore"):
-            scales = np.sqrt(np.where(varies, variances + 4.0 * self.l2_reg.min(axis=0), 1.0))
-            inverse_scale = np.where(varies, 1.0 / scales, 0.0)
-        inverse_scale[~np.isfinite(variances)] = np.nan
+            spread = np.sqrt(centred.column_variances(weights, total))
+            usual = (spread > FINE * np.abs(center)) & (spread > SMALLEST) & (spread < LARGEST)
+        if not usual.all():
+            if stride > 1:
+                return False
+            self._look_again(np.flatnonzero(~usual), center, spread)
+        with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
+            scales = np.hypot(spread, 2.0 * np.sqrt(self.l2_reg.min(axis=0)))
+            inverse_scale = np.where(spread > 0.0, 1.0 / scales, 0.0)
+        inverse_scale[~((spread < TOO_LARGE) & ((spread == 0.0) | (spread > TOO_SMALL)))] = np.nan
         self.design = self.design.standardized(Columns(center, inverse_scale))
         return True
+
+    def _look_again(self, columns: Any, center: Any, spread: Any) -> None:
+        """Set centre and standard deviation of columns of odd size, or nearly constant ones.
+
+        The values themselves say whether a column varies, and a power of two is taken out before
+        they are squared. A column of weight 0 counts as one that does not vary.
+        """
+        weights = self._common_weights()
+        zeros = columns[(center[columns] == 0.0) & (spread[columns] == 0.0)]
+        if zeros.size and self._are_zero(zeros):
+            columns = np.setdiff1d(columns, zeros)
+        used = weights > 0.0 if weights.size else slice(None)
+        for column in columns:
+            values = np.asarray(self.design.column(int(column)), dtype=np.float64)[used]
+            if not np.isfinite(values).all():
+                spread[column] = np.nan
+                continue
+            low, high = float(values.min()), float(values.max())
+            if self.fit_intercept and low == high:
+                center[column], spread[column] = low, 0.0
+                continue
+            # Half of each: their difference may overflow.
+            reach = 0.5 * high - 0.5 * low if self.fit_intercept else max(abs(low), abs(high))
+            if reach == 0.0:
+                center[column], spread[column] = low, 0.0
+                continue
+            _, power = np.frexp(reach)
+            first = float(values[0]) if self.fit_intercept else 0.0
+            # Subnormal numbers need two steps.
+            half = -int(power) // 2
+            parts = np.ldexp(np.ldexp(0.5 * values - 0.5 * first, half), -int(power) - half)
+            shares = weights[used] if weights.size else None
+            mean = float(np.average(parts, weights=shares)) if self.fit_intercept else 0.0
+            center[column] = first + 2.0 * float(np.ldexp(mean, power))
+            square = float(np.average(np.square(parts - mean), weights=shares))
+            with np.errstate(over="ignore"):
+                spread[column] = 2.0 * float(np.ldexp(np.sqrt(square), power))
+
+    def _are_zero(self, columns: Any) -> bool:
+        """Say whether columns hold nothing but 0, also where their squares would underflow."""
+        n_features = self.design.shape[1]
+        inverse_scale, coef = np.zeros(n_features), np.zeros((1, n_features))
+        inverse_scale[columns] = 2.0**600
+        coef[0, columns] = np.random.default_rng(0).uniform(1.0, 2.0, columns.size)
+        plain = self.design.standardized(Columns(np.zeros(n_features), inverse_scale))
+        return not plain.raw_prediction(coef, np.zeros(1)).any()
 
     def _common_weights(self) -> Any:
         """Return weights (n_samples,) that see every row which a model sees; empty for none."""
@@ -352,14 +410,24 @@ class Objective:
         outputs = self.outputs_of([model])
         return np.concatenate([self.output_penalty(int(output)) for output in outputs])
 
+    def fitted(self) -> Any:
+        """Return which parameters of a model are fitted: columns that vary, intercepts if so."""
+        varies = np.append(self.design.columns.inverse_scale > 0.0, self.fit_intercept)
+        return np.tile(varies, self.n_classes)
+
     def hessian_product(self, curvature: Any, vectors: Any) -> Any:
         """Return the Hessians times vectors, one for each model: one pass."""
+        coef, _ = self.split(vectors)
+        penalty = self.join(self.penalty.l2 * coef, np.zeros(len(coef)))
+        return self.loss_product(curvature, vectors) + penalty
+
+    def loss_product(self, curvature: Any, vectors: Any) -> Any:
+        """Return the Hessians of the mean losses times vectors, one for each model: one pass."""
         coef, intercept = self.split(vectors)
         product, last = self.design.hessian_product(
             self.product_targets(curvature), np.ascontiguousarray(coef),
             intercept * self.fit_intercept,
         )  # fmt: skip
-        product += self.penalty.l2 * coef
         return self.join(product, last * self.fit_intercept)
 
     def product_targets(self, curvature: Any) -> Targets:
@@ -427,10 +495,29 @@ class Objective:
         return np.append(slopes, most * last[0] * self.fit_intercept)
 
     def to_user(self, coef: Any, intercept: Any) -> tuple[Any, Any]:
-        """Return coefficients and intercepts in the units of X."""
+        """Return coefficients and intercepts in the units of X.
+
+        The intercepts go with the coefficients as they are rounded, and are themselves rounded
+        once: far from 0 they are large numbers that cancel against coefficients times columns.
+        """
         center, inverse_scale = self.design.columns
         user = coef * inverse_scale
-        return user, intercept - user @ center
+        if not center.any():
+            return user, np.array(intercept, dtype=np.float64)
+        return user, np.array(
+            [_less_product(a, b, center) for a, b in zip(intercept, user, strict=True)]
+        )
+
+    def lost_in_units(self, theta: Any) -> Any:
+        """Return how far raw predictions err by rounding in the units of X, at most: (n_models,).
+
+        In the mean over the rows, from the coefficients and intercepts of points theta.
+        """
+        coef, intercept = self.split(theta)
+        with np.errstate(over="ignore", invalid="ignore"):
+            user = intercept - (coef * self.design.columns.inverse_scale) @ self.design.columns.center
+        lost = HALF_UNIT * np.abs(coef).sum(axis=1) + 0.5 * np.spacing(np.abs(user))
+        return lost.reshape(len(theta), -1).max(axis=1)
 
     def from_user(self, coef: Any, intercept: Any) -> tuple[Any, Any]:
         """Return standardised coefficients and intercepts from those in the units of X."""
@@ -438,7 +525,10 @@ class Objective:
         varies = inverse_scale > 0.0
         with np.errstate(over="ignore", invalid="ignore"):
             standard = np.divide(coef, inverse_scale, out=np.zeros_like(coef), where=varies)
-            return standard, intercept + coef @ center
+            if not center.any():
+                return standard, np.array(intercept, dtype=np.float64)
+            each = zip(intercept, coef, strict=True)
+            return standard, np.array([_less_product(a, -b, center) for a, b in each])
 
     def user_gradient(self, gradient: Any, intercept_gradient: Any) -> Any:
         """Return the gradient in the units of X, intercept last, from the standardised one."""
@@ -455,6 +545,24 @@ class Objective:
     def settle(self, coef: Any, intercept: Any) -> tuple[Any, Any]:
         """Return the point that stands for all that predict as this one does, at no more cost."""
         return coef, intercept
+
+
+def _less_product(level: Any, slopes: Any, center: Any) -> float:
+    """Return ``level - slopes @ center``, rounded once (Dekker, 1971, for exact products)."""
+    product = slopes * center
+    with np.errstate(over="ignore", invalid="ignore"):
+        high, top = _high(slopes), _high(center)
+        low, rest = slopes - high, center - top
+        error = ((high * top - product) + high * rest + low * top) + low * rest
+    if not np.isfinite(error).all():
+        return float(level - slopes @ center)
+    return math.fsum([float(level), *-product, *-error])
+
+
+def _high(values: Any) -> Any:
+    """Return the upper half of the digits of each number."""
+    shifted = values * SPLIT
+    return shifted - (shifted - values)
 
 
 def _unit(vector: Any) -> Any:

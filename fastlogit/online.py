@@ -26,7 +26,7 @@ from . import validation
 from .design.dense import Columns, DenseDesign
 from .hessian import Factor
 from .multinomial import Multinomial
-from .objective import CONSTANT, Objective
+from .objective import Objective
 from .opening import open_design
 
 __all__ = ["OnlineLogistic"]
@@ -48,6 +48,8 @@ ACCURACY = 0.1
 MAX_PRODUCTS = 100
 # Columns that others explain up to this share have rounding errors only for a curvature.
 DEPENDENT = 1e-12
+# A column whose standard deviation is below this share of its mean holds rounding errors only.
+CONSTANT = 1e-13
 # Hessians have at most this many columns, or this many if they couple classes, and this many
 # numbers in all (64 MB).
 MAX_SIZE = 500

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from .certificate import FAR, PATIENCE, Certificate, Reference, raw_predictions
+from .certificate import FAR, PATIENCE, Certificate, Place, Reference, raw_predictions
 from .objective import Objective
 
 __all__ = ["SharedCertificate"]
@@ -30,7 +30,7 @@ class SharedCertificate(Certificate):
         super().__init__(objective, stride)
         self._families: dict[tuple[int, int], list[Reference]] = {}
 
-    def bounds(self, models: Any, theta: Any, gradient: Any, wanted: Any) -> Any:
+    def bounds(self, models: Any, theta: Any, gradient: Any, wanted: Any, cost: Any) -> Any:
         """Return bounds of several models, with a row of theta and gradient for each."""
         targets = self.rows.targets
         gains = np.full(len(models), np.inf)
@@ -43,22 +43,27 @@ class SharedCertificate(Certificate):
             for place, (reference, moved) in zip(own, found, strict=True):
                 if reference is not None:
                     relative = reference.relative(int(models[place]))
-                    gains[place] = relative.gain(gradient[place], moved, float(wanted[place]))
+                    there = Place(theta[place], gradient[place], float(cost[place]))
+                    gains[place] = self._of_reference(
+                        int(models[place]), relative, there, moved, float(wanted[place])
+                    )
         return gains
 
     def bound(
-        self, model: int, theta: Any, gradient: Any, wanted: float = 0.0, at_once: bool = False
-    ) -> float:
+        self, model: int, theta: Any, gradient: Any, wanted: float = 0.0, at_once: bool = False,
+        cost: float = 1.0,
+    ) -> float:  # fmt: skip
         """Return a bound on cost less optimum of one model; stop looking once it is `wanted`.
 
         `at_once`: without a new Gram matrix.
         """
         if not at_once:
             one = np.array([model])
-            gain = float(self.bounds(one, theta[None], gradient[None], np.array([wanted]))[0])
+            at = np.array([wanted]), np.array([cost])
+            gain = float(self.bounds(one, theta[None], gradient[None], *at)[0])
             if gain <= wanted or wanted > 0.0:
                 return gain
-        return super().bound(model, theta, gradient, wanted, at_once)
+        return super().bound(model, theta, gradient, wanted, at_once, cost)
 
     def _nearest(
         self, known: list[Reference], models: Any, theta: Any

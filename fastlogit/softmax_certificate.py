@@ -21,8 +21,8 @@ from typing import Any
 
 import numpy as np
 
-from .certificate import DEPENDENT, FAR, HOPELESS, gain_bound
-from .hessian import Factor
+from .certificate import FAR, HOPELESS, Place, Rounding, gain_bound
+from .collinear import EPS, NullDirections, ResolvedHessian
 from .objective import Objective
 
 __all__ = ["SMALL", "SoftmaxCertificate"]
@@ -33,8 +33,10 @@ SMALL = 700
 MAX_PRODUCTS = 200
 # Share of what is wanted that the residual of conjugate gradients may have.
 RESIDUAL = 0.02
-# Singular values of the intercepts' curvature below this share of the largest are rounding.
-LEVEL = 1e-12
+# Eigenvalues of the intercepts' curvature err by this share of the largest, for each class.
+LEVEL = 4.0 * EPS
+# Where delta R is above this, the bound gains much by a smaller R.
+LOOSE = 0.1
 
 
 class _Bend:
@@ -49,10 +51,12 @@ class _Bend:
         inverse = np.divide(1.0, weight, out=np.zeros_like(weight), where=weight > 0.0)
         total = part.targets.total_weight[0]
         # Not by BLAS, whose threads then keep the cores busy for a while.
-        products = np.einsum("kn,jn->kj", shares * inverse, shares)
-        intercepts = np.diag(shares.sum(axis=1)) - products
-        self.trace = float(np.trace(intercepts)) / total
-        self.inverse = np.linalg.pinv(intercepts / total, rcond=LEVEL, hermitian=True)
+        products = np.einsum("kn,jn->kj", shares * inverse, shares) / total
+        np.fill_diagonal(products, 0.0)
+        # Rows add up to 0: the diagonal without a difference that cancels.
+        intercepts = np.diag(products.sum(axis=1)) - products
+        self.trace = float(np.trace(intercepts))
+        self.inverse = _inverse_of_contrasts(intercepts)
 
     def squared_norm(self, gradient: Any, scale: Any) -> float:
         """Return g' M^-1 g for M of the penalty and the intercepts' curvature."""
@@ -74,25 +78,106 @@ class _Bend:
         return float(np.sqrt(reach**2 + apart))
 
 
-class _Reference:
-    """The whole Hessian of a model at a point, and its factor."""
+    def noise(self, largest_row: float, scale: Any) -> float:
+        """Return what errors of 1 in each component of a gradient may add to `squared_norm`."""
+        size = float(np.linalg.norm(scale))
+        if self.part.fit_intercept:
+            size += largest_row + float(np.sqrt(np.trace(self.inverse)))
+        return float(np.sqrt(self.part.n_classes)) * size
 
-    def __init__(self, part: Objective, theta: Any, curvature: Any) -> None:
-        self.part = part
+
+def _contrasts(n_classes: int) -> Any:
+    """Return an orthonormal basis, (n_classes, n_classes - 1), of what sets classes apart."""
+    steps = np.arange(1.0, n_classes)
+    basis = np.triu(np.ones((n_classes, n_classes - 1)))
+    basis[np.arange(1, n_classes), np.arange(n_classes - 1)] = -steps
+    return basis / np.sqrt(steps * (steps + 1.0))
+
+
+def _inverse_of_contrasts(intercepts: Any) -> Any:
+    """Return an upper bound of the inverse on what sets classes apart; infinite where none is."""
+    basis = _contrasts(len(intercepts))
+    values, vectors = np.linalg.eigh(basis.T @ intercepts @ basis)
+    values -= LEVEL * len(intercepts) * values[-1]
+    if not values[0] > LEVEL * len(intercepts) * values[-1]:
+        return np.full_like(intercepts, np.inf)
+    directions = basis @ vectors
+    return (directions / values) @ directions.T
+
+
+class _Reference:
+    """The whole Hessian of a model at a point, in what sets classes apart, and its factor."""
+
+    def __init__(
+        self, certificate: SoftmaxCertificate, model: int, theta: Any, curvature: Any
+    ) -> None:
+        self.part = part = certificate._part(model)
         self.theta = theta
-        self.matrix = part.loss_hessian(curvature, 0)
-        self.matrix.flat[:: theta.size + 1] += part.penalty_diagonal(0)
-        self.factor = Factor(self.matrix, DEPENDENT)
-        self._size: float | None = None
+        self.basis = _contrasts(part.n_classes)
+        self._exact: float | None = None
+        penalty = part.penalty_diagonal(0)
+        self._penalty = penalty[: theta.size // part.n_classes]
+        matrix = part.loss_hessian(curvature, 0)
+        matrix.flat[:: theta.size + 1] += penalty
+        size = theta.size // part.n_classes
+        blocks = matrix.reshape(part.n_classes, size, part.n_classes, size)
+        small = np.einsum("ka,kilj,lb->aibj", self.basis, blocks, self.basis, optimize=True)
+        small = small.reshape(size * self.basis.shape[1], -1)
+        penalty = np.tile(penalty[:size], self.basis.shape[1])
+
+        def product(directions: Any) -> Any:
+            whole = self._to_classes(directions)
+            each = [part.hessian_product(curvature[None], v[None])[0] for v in whole]
+            return self.to_contrasts(np.array(each))
+
+        def is_null(direction: Any) -> bool:
+            free = not (penalty[direction != 0.0] > 0.0).any()
+            return free and certificate.null.contains(model, direction)
+
+        fixed = ~np.tile(part.fitted()[:size], self.basis.shape[1])
+        self.hessian = ResolvedHessian(small, product, is_null, fixed, part.design.shape[0])
+
+    def solve(self, gradient: Any) -> Any:
+        """Return M^-1 times a gradient of all classes."""
+        solved = self.hessian.solve(self.to_contrasts(gradient[None]))
+        return self._to_classes(solved)[0]
+
+    def squared_level(self, gradient: Any) -> float:
+        """Return the part of g' M^-1 g along which all classes change alike: the penalty's."""
+        level = gradient.reshape(self.part.n_classes, -1).sum(axis=0)
+        penalized = self._penalty > 0.0
+        squares = np.square(level[penalized]) / self._penalty[penalized]
+        return float(squares.sum()) / self.part.n_classes
+
+    def to_contrasts(self, vectors: Any) -> Any:
+        """Return gradients in rows, of all classes, as those of what sets classes apart."""
+        classes = vectors.reshape(len(vectors), self.part.n_classes, -1)
+        return np.einsum("rki,ka->rai", classes, self.basis).reshape(len(vectors), -1)
+
+    def _to_classes(self, vectors: Any) -> Any:
+        contrasts = vectors.reshape(len(vectors), self.basis.shape[1], -1)
+        return np.einsum("rai,ka->rki", contrasts, self.basis).reshape(len(vectors), -1)
 
     def radius(self, largest_row: float) -> float:
         """Return R, from the largest standardised row and the size of M^-1."""
-        if self._size is None:
-            # Rows see only what sets the classes apart.
-            apart = self.part.centred(np.eye(self.theta.size))
-            inverse = self.factor.half_solve(apart)
-            self._size = float(np.square(inverse).sum())
-        return float(np.sqrt(2.0 * (largest_row**2 + 1.0) * self._size))
+        if self._exact is not None:
+            return self._exact
+        return float(np.sqrt(2.0 * (largest_row**2 + 1.0) * self.hessian.inverse_size()))
+
+    def exact_radius(self) -> float:
+        """Return R from each row's own raw predictions, as costly as the Hessian."""
+        if self._exact is None:
+            part = self.part
+            roots = self._to_classes(self.hessian.inverse_root().T)
+            squares = np.zeros(part.design.shape[0])
+            for root in roots:
+                coef, intercept = part.split(root[None])
+                last = intercept * part.fit_intercept
+                raw = part.design.raw_prediction(np.ascontiguousarray(coef), last)
+                squares += np.square(raw).sum(axis=0)
+            # The range of numbers that add up to 0 is at most the root of twice their squares.
+            self._exact = float(np.sqrt(2.0 * squares.max()))
+        return self._exact
 
 
 class SoftmaxCertificate:
@@ -112,6 +197,9 @@ class SoftmaxCertificate:
         self._parts: dict[int, Objective] = {}
         self._largest: dict[bytes, float] = {}
         self._known: tuple[Any, Any] | None = None
+        self.null, self.rounding = NullDirections(objective), Rounding(objective)
+        # Bounds of models that count all directions but the unresolved ones.
+        self.beside: dict[int, float] = {}
 
     def know(self, theta: Any, curvature: Any) -> None:
         """Take the row curvatures of all models at a point, which a proof there may need."""
@@ -124,46 +212,64 @@ class SoftmaxCertificate:
 
     def provide(self, model: int, theta: Any, curvature: Any) -> _Reference:
         """Take row curvatures at a point; return the Hessian there."""
-        self._references[model] = _Reference(self._part(model), theta, curvature)
+        self._references[model] = _Reference(self, model, theta, curvature)
         return self._references[model]
 
     def class_hessians(self, model: int, theta: Any, curvature: Any) -> Any:
         """Return the Hessians of the classes' own losses, from the subsample's curvatures."""
         return self.rows.class_hessians(curvature, model)
 
-    def bounds(self, models: Any, theta: Any, gradient: Any, wanted: Any) -> Any:
+    def bounds(self, models: Any, theta: Any, gradient: Any, wanted: Any, cost: Any) -> Any:
         """Return `bound` of several models, with a row of theta and gradient for each."""
-        each = zip(models, theta, gradient, wanted, strict=True)
-        return np.array([self.bound(int(m), t, g, float(w)) for m, t, g, w in each])
+        each = zip(models, theta, gradient, wanted, cost, strict=True)
+        return np.array(
+            [self.bound(int(m), t, g, float(w), cost=float(c)) for m, t, g, w, c in each]
+        )
 
     def bound(
-        self, model: int, theta: Any, gradient: Any, wanted: float = 0.0, at_once: bool = False
-    ) -> float:
+        self, model: int, theta: Any, gradient: Any, wanted: float = 0.0, at_once: bool = False,
+        cost: float = 1.0,
+    ) -> float:  # fmt: skip
         """Return a bound on cost less optimum of one model; stop looking once it is `wanted`.
 
-        `at_once`: with what is there already.
+        `at_once`: with what is there already. `cost` is that of theta, by which rounding errors are
+        judged.
         """
+        there = Place(theta, gradient, cost)
+        # Of columns of a huge size the penalty is next to nothing: then it says nothing.
+        with np.errstate(over="ignore", invalid="ignore"):
+            return self._bound(model, there, wanted, at_once)
+
+    def _bound(self, model: int, there: Place, wanted: float, at_once: bool) -> float:
+        theta, gradient = there.theta, there.gradient
         part, scale, gain = self._part(model), self._scale(self._part(model)), np.inf
         is_small, is_penalized = theta.size <= SMALL, bool(np.isfinite(scale).all())
         if is_small and model in self._references:
-            gain = self._dense_bound(model, theta, gradient, True)
+            gain = self._dense_bound(model, there, True)
         if gain <= wanted or at_once:
             return gain
         if is_penalized:
             bend = _Bend(part, theta, self._known_curvature(model, theta))
-            radius = bend.radius(self._largest_row(part, scale))
-            decrement = np.sqrt(bend.squared_norm(gradient[None], scale))
+            largest_row = self._largest_row(part, scale)
+            radius = bend.radius(largest_row)
+            noise = self._noise(there) * bend.noise(largest_row, scale)
+            decrement = np.sqrt(bend.squared_norm(gradient[None], scale)) + noise
             gain = min(gain, float(gain_bound(decrement, radius)))
         if is_small and gain > wanted and (wanted == 0.0 or not is_penalized):
-            gain = min(gain, self._dense_bound(model, theta, gradient, False))
+            gain = min(gain, self._dense_bound(model, there, False))
         elif is_penalized and wanted == 0.0:
             # Only at the end of a fit: an iteration more brings the first bound down as well.
             decrement = _decrement(bend, gradient, scale, wanted)
-            gain = min(gain, float(gain_bound(decrement, radius)))
+            gain = min(gain, float(gain_bound(decrement + noise, radius)))
         return gain
 
-    def _dense_bound(self, model: int, theta: Any, gradient: Any, at_once: bool) -> float:
-        part = self._part(model)
+    def _noise(self, there: Place) -> float:
+        """Return what rounding errors may add to each component of the gradient."""
+        of_rows = self.rounding.of_rows(there.theta, there.cost)
+        return self.rounding.of_sums(there.cost) + of_rows
+
+    def _dense_bound(self, model: int, there: Place, at_once: bool) -> float:
+        part, theta = self._part(model), there.theta
         reference = self._references.get(model)
         moved = np.inf
         if reference is not None:
@@ -173,19 +279,42 @@ class SoftmaxCertificate:
                 return np.inf
             reference = self.provide(model, theta.copy(), part.curvature(theta[None])[0])
             moved = 0.0
-        half = reference.factor.half_solve(gradient[None])[0]
-        swell = float(np.exp(0.5 * moved))
-        decrement = swell * float(np.sqrt(half @ half))
-        left = gradient - reference.matrix @ reference.factor.solve(gradient[None])[0]
-        if np.abs(left).max(initial=0.0) > 1e-6 * np.abs(gradient).max() + 1e-13:
-            return np.inf
+        half = reference.hessian.half_solve(reference.to_contrasts(there.gradient[None]))[0]
+        level = reference.squared_level(there.gradient)
+        swell = float(np.exp(0.5 * moved)) * float(np.sqrt(reference.hessian.excess()))
+        noise = self._dense_noise(reference, theta, there.cost)
+        decrement = swell * (float(np.sqrt(half @ half + level)) + noise)
         ones = np.ones(part.design.shape[1])
         radius = swell * reference.radius(self._largest_row(part, ones))
         scale = self._scale(part)
-        if decrement * radius >= 0.1 and np.isfinite(scale).all() and not at_once:
+        if decrement * radius >= LOOSE and np.isfinite(scale).all() and not at_once:
             bend = _Bend(part, theta, self._known_curvature(model, theta))
             radius = min(radius, swell * bend.radius(self._largest_row(part, scale)))
-        return float(gain_bound(decrement, radius))
+        if decrement * radius >= LOOSE and not at_once:
+            radius = min(radius, swell * reference.exact_radius())
+        gain = float(gain_bound(decrement, radius))
+        if reference.hessian.unresolved.size:
+            self.beside[model] = gain
+            return np.inf
+        self.beside.pop(model, None)
+        return gain
+
+    def level_of_rounding(self, model: int, theta: Any, cost: float) -> float:
+        """Return the gain that rounding errors of the gradient look like, as far as is known."""
+        reference = self._references.get(model)
+        return 0.0 if reference is None else 0.5 * self._dense_noise(reference, theta, cost) ** 2
+
+    def _dense_noise(self, reference: _Reference, theta: Any, cost: float) -> float:
+        sums = self.rounding.of_sums(cost) * np.sqrt(reference.hessian.inverse_size())
+        return float(sums) + 2.0 * self.rounding.of_rows(theta, cost)
+
+    def unresolved(self, model: int) -> Any:
+        """Return the columns along which rounding errors may hide a gain, as last seen."""
+        reference = self._references.get(model)
+        if reference is None:
+            return np.empty(0, dtype=np.int64)
+        size = self.objective.design.shape[1] + 1
+        return np.unique(reference.hessian.unresolved % size)
 
     def _moved(self, part: Objective, theta: Any, there: Any) -> float:
         """Return the largest change of a range of raw predictions: of logarithms of curvatures."""

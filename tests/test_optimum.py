@@ -13,6 +13,7 @@ from problems import (
     sized,
     three_classes,
 )
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import StandardScaler
 
@@ -178,13 +179,30 @@ def test_no_column_varies(solver) -> None:
 @pytest.mark.parametrize("intercept", ["fit", None])
 def test_columns_that_repeat_give_the_same_predictions(rows, intercept, solver) -> None:
     X, y = problem(sized(rows, 60), 5)[:2]
+    X = np.round(X * 1024.0) / 1024.0  # combinations of columns are exact
     held = None if intercept == "fit" else 0.0
     coef, base, cost = reference.newton(X, y, intercept=held)
-    repeated = np.column_stack([X, X[:, 0], 3.0 * X[:, 1] - 2.0 * X[:, 2], X[:, 0] * 1e-6])
+    repeated = np.column_stack([X, X[:, 0], 3.0 * X[:, 1] - 2.0 * X[:, 2], X[:, 0] * 2.0**-20])
     result = fit_by(solver, repeated, y, intercept=intercept)
     assert result.converged
     np.testing.assert_allclose(result.raw_prediction(repeated), X @ coef + base, atol=1e-4)
     assert result.history[-1] == pytest.approx(cost, rel=2e-12)
+
+
+@pytest.mark.parametrize("solver", EACH_SOLVER)
+@pytest.mark.parametrize("rows", [200, pytest.param(20_000, marks=pytest.mark.jit)])
+def test_columns_that_repeat_but_for_rounding_are_named_and_nothing_is_proven(rows, solver) -> None:
+    """X[:, 0] in other units differs from a multiple of X[:, 0] by 1e-16: a direction of its own."""
+    X, y = problem(sized(rows, 60), 5)[:2]
+    coef, base, cost = reference.newton(X, y)
+    repeated = np.column_stack([X, 3.0 * X[:, 1] - 2.0 * X[:, 2], X[:, 0] * 2.54])
+    with pytest.warns(ConvergenceWarning, match="columns 5, 6 are combinations of others"):
+        result = fit_by(solver, repeated, y)
+    assert result.suboptimality == np.inf
+    np.testing.assert_allclose(result.raw_prediction(repeated), X @ coef + base, atol=1e-4)
+    assert result.history[-1] == pytest.approx(cost, rel=2e-12)
+    # A penalty decides what the values cannot.
+    assert fit_by(solver, repeated, y, l2_reg=1e-3).suboptimality <= 1e-12
 
 
 @pytest.mark.parametrize("solver", EACH_SOLVER)
@@ -300,7 +318,6 @@ def test_a_looser_tolerance_takes_fewer_passes() -> None:
 @pytest.mark.parametrize("solver", NEWTONLIKE)
 @pytest.mark.parametrize("l2_reg", [0.0, 0.01])
 def test_a_tolerance_beyond_rounding_says_so(solver, l2_reg) -> None:
-    from sklearn.exceptions import ConvergenceWarning
 
     X, y = problem(150, 5)[:2]
     with pytest.warns(ConvergenceWarning, match=r"rounding errors of float64 .* tol=1e-60") as seen:

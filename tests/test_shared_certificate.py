@@ -40,7 +40,7 @@ def test_it_bounds_what_each_model_lacks(stride) -> None:
         theta = optimum + size * rng.standard_normal(optimum.shape)
         found = objective.at(theta)
         lacks = found.cost - lowest
-        gains = certificate.bounds(models, theta, found.gradient, 0.0 * lacks)
+        gains = certificate.bounds(models, theta, found.gradient, 0.0 * lacks, found.cost)
         assert (gains >= lacks - 1e-15).all()
         if size < 0.1:
             assert (gains <= 20.0 * lacks).all()
@@ -57,16 +57,16 @@ def test_models_near_each_other_share_a_gram_matrix(monkeypatch) -> None:
     models = np.arange(len(optimum))
     theta = optimum + 1e-4
     found = objective.at(theta)
-    certificate.bounds(models, theta, found.gradient, np.full(len(models), 1e-3))
+    certificate.bounds(models, theta, found.gradient, np.full(len(models), 1e-3), found.cost)
     # Of each fold one for the strong penalty and one for the two weak ones.
     assert made == [0, 2, 1, 3]
     # The next points are near: none is made, and some models alone get the same bounds.
     theta = optimum - 1e-5
     found = objective.at(theta)
     wanted = np.full(len(models), 1e-3)
-    every = certificate.bounds(models, theta, found.gradient, wanted)
+    every = certificate.bounds(models, theta, found.gradient, wanted, found.cost)
     some = np.array([1, 4, 5])
-    few = certificate.bounds(some, theta[some], found.gradient[some], wanted[some])
+    few = certificate.bounds(some, theta[some], found.gradient[some], wanted[some], found.cost[some])
     np.testing.assert_allclose(few, every[some], rtol=1e-9)
     for model in some:
         one = certificate.bound(int(model), theta[model], found.gradient[model], 1e-3)

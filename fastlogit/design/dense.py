@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -215,6 +216,13 @@ class DenseDesign:
     def column(self, index: int) -> Any:
         """Return a column of X as it is, without standardisation."""
         return self.X[:, index]
+
+    def row_blocks(self, size: int) -> Iterator[tuple[int, int, Any]]:
+        """Go over the rows of X as they are: begin, end and rows of each block. One pass."""
+        for start in range(0, self.shape[0], size):
+            stop = min(start + size, self.shape[0])
+            yield start, stop, self.X[start:stop]
+            self.counter.rows += stop - start
 
     def largest_row(self, scale: Any, shift: Any) -> float:
         """Return the largest sum of squares of ``(standardised row - shift) * scale``: one pass."""

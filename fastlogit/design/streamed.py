@@ -206,13 +206,18 @@ class StreamedDesign(DenseDesign):
     def column(self, index: int) -> Any:
         """Return a column of X as it is, without standardisation: one pass."""
         values = np.empty(self.shape[0], _native(self.dtype))
+        for start, stop, part in self.row_blocks(self.block_rows):
+            _copy(part[:, index], values[start:stop], start, stop)
+        return values
+
+    def row_blocks(self, size: int) -> Iterator[tuple[int, int, Any]]:
+        """Go over the rows of X as they are, in blocks of the design's own size: one pass."""
         self._turns.begin(None)
         for start, stop in self._blocks():
             part = self._read(start, stop)
-            _copy(part[:, index], values[start:stop], start, stop)
+            yield start, stop, part
             _let_go(part)
             self.counter.rows += stop - start
-        return values
 
     def largest_row(self, scale: Any, shift: Any) -> float:
         """Return the largest sum of squares of ``(standardised row - shift) * scale``: one pass."""
@@ -347,6 +352,10 @@ class SlicedDesign(StreamedDesign):
     def column(self, index: int) -> Any:
         """Return a column of X as it is, without standardisation."""
         return DenseDesign.column(self, index)
+
+    def row_blocks(self, size: int) -> Iterator[tuple[int, int, Any]]:
+        """Go over the rows of X as they are, in blocks of `size`: one pass."""
+        return DenseDesign.row_blocks(self, size)
 
     def _for_each_block(self, work: Callable[[DenseDesign, int, int], None]) -> None:
         for start, stop in self._blocks():

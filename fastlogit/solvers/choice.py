@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from ..certificate import DEPENDENT, GRAM_PRICE
+from ..certificate import GRAM_PRICE
+from ..collinear import DEPENDENT
 from ..hessian import Factor
 from ..objective import Objective
 from ..preconditioner import (
@@ -130,6 +131,8 @@ def solve(
             point, reason = newton(objective, theta, goal, certificate, watch)
         elif method == "newton-cg":
             point, reason = _climb_by_products(objective, theta, goal, stride, is_warm, watch)
+            if reason == "rounding" and not goal.hidden.all() and objective.n_classes == 1:
+                point, reason = _finish_by_newton(objective, point, goal, watch)
         else:
             if objective.n_classes > 1:
                 watch.limits = replace(limits, max_iter=min(limits.max_iter, PATIENT))
@@ -144,11 +147,9 @@ def solve(
                 point, reason = _climb_by_products(objective, point.theta, goal, 1, True, watch)
             elif reason == "rounding" and stride == 1:
                 point, reason = finish_each(objective, point, goal, watch)
-            elif reason == "rounding" and theta.shape[1] <= MAX_HESSIAN:
+            elif reason == "rounding":
                 # The subsample misleads, as where columns are collinear in it alone.
-                whole = certificate_of(objective, 1)
-                goal.certificate = whole
-                point, reason = newton(objective, point.theta, goal, whole, watch)
+                point, reason = _finish_by_newton(objective, point, goal, watch)
     except KeyboardInterrupt:  # before the first iteration
         point, reason = evaluate(objective, theta, watch), "interrupted"
     if reason == "interrupted":
@@ -168,7 +169,27 @@ def solve(
         bound=goal.bound,
         choice=f"{method} ({why})",
         separated={model: separation.columns(model) for model in separation.found},
+        hidden=goal.hides(),
+        lost=_column_far_from_zero(objective, point.theta) if goal.hidden.any() else None,
     )
+
+
+def _column_far_from_zero(objective: Objective, theta: Any) -> int:
+    """Return the column that makes the intercept largest in the units of X."""
+    coef, _ = objective.split(theta)
+    center, inverse_scale = objective.design.columns
+    return int(np.argmax(np.abs(coef * inverse_scale * center).max(axis=0)))
+
+
+def _finish_by_newton(
+    objective: Objective, point: Point, goal: Goal, watch: Watch
+) -> tuple[Point, str]:
+    """Go on with the Hessian of all rows, as where columns are nearly collinear: if it is small."""
+    if point.theta.shape[1] > MAX_HESSIAN or watch.n_iter >= watch.limits.max_iter:
+        return point, "rounding"
+    whole = certificate_of(objective, 1)
+    goal.certificate = whole
+    return newton(objective, point.theta, goal, whole, watch)
 
 
 def approach(objective: Objective, theta: Any, tol: float, stride: int, watch: Watch) -> Any:

@@ -12,7 +12,10 @@ from ..separation import Separation, SoftmaxSeparation
 from ..softmax_certificate import SoftmaxCertificate
 from .course import Point
 
-__all__ = ["Goal", "certificate_of", "separation_of"]
+__all__ = ["Goal", "certificate_of", "relative", "separation_of"]
+
+# Half a unit in the last place of a cost.
+ROUNDED = 2.0**-53
 
 
 class Goal:
@@ -44,6 +47,9 @@ class Goal:
         self.separation = separation
         self.bound = np.full(n_models, np.inf)
         self.met = np.zeros(n_models, dtype=bool)
+        # Models that lack no more than is wanted, but for what rounding errors hide: along some
+        # directions, or in the units of X.
+        self.hidden = np.zeros(n_models, dtype=bool)
 
     def look(self, models: Any, theta: Any, cost: Any, gradient: Any, estimate: Any) -> None:
         """Take the evaluated points of some models and what they are thought to lack."""
@@ -52,10 +58,37 @@ class Goal:
         if self.certificate is None or not near.size:
             self.met[models[near]] = True
             return
-        gains = self.certificate.bounds(models[near], theta[near], gradient[near], wanted[near])
-        for model, gain, value in zip(models[near], gains, cost[near], strict=True):
-            self.bound[model] = relative(float(gain), float(value))
-            self.met[model] = self.bound[model] <= self.tol
+        gains = self.certificate.bounds(
+            models[near], theta[near], gradient[near], wanted[near], cost[near]
+        )
+        each = zip(models[near], theta[near], gradient[near], cost[near], gains, strict=True)
+        for model, place, slope, value, gain in each:
+            self._take(int(model), place, slope, float(value), float(gain))
+
+    def _take(self, model: int, theta: Any, gradient: Any, cost: float, gain: float) -> None:
+        """Take a bound on the gain from a model's point; what is returned adds its rounding."""
+        assert self.certificate is not None
+        lost = _lost_in_units(self.certificate.objective, theta, gradient)
+        self.bound[model] = relative(gain + lost, cost)
+        self.met[model] = self.bound[model] <= self.tol
+        beside = min(gain, self.certificate.beside.get(model, np.inf))
+        self.hidden[model] = not self.met[model] and relative(beside, cost) <= self.tol
+
+    def hides(self) -> dict[int, Any]:
+        """Return the columns along which rounding errors hide a gain, of each such model."""
+        if self.certificate is None:
+            return {}
+        columns = {int(m): self.certificate.unresolved(int(m)) for m in np.flatnonzero(self.hidden)}
+        return {model: found for model, found in columns.items() if found.size}
+
+    def level_of_rounding(self, point: Point, models: Any) -> Any:
+        """Return the gains of some models that rounding errors of the gradient look like."""
+        levels = np.zeros(len(models))
+        if self.certificate is not None:
+            for place, model in enumerate(models):
+                there = point.theta[model], float(point.cost[model])
+                levels[place] = self.certificate.level_of_rounding(int(model), *there)
+        return levels
 
     def prove(self, point: Point, at_once: bool = False) -> Any:
         """Return the best bounds that can be proven at a point where a solver ended.
@@ -66,11 +99,10 @@ class Goal:
             for model in np.flatnonzero(~self.met):
                 cost = float(point.cost[model])
                 where = int(model), point.theta[model], point.gradient[model]
-                gain = self.certificate.bound(*where, self.tol * abs(cost), at_once)
+                gain = self.certificate.bound(*where, self.tol * abs(cost), at_once, cost)
                 if not relative(gain, cost) <= self.tol:
-                    gain = min(gain, self.certificate.bound(*where, 0.0, at_once))
-                self.bound[model] = relative(gain, cost)
-                self.met[model] = self.bound[model] <= self.tol
+                    gain = min(gain, self.certificate.bound(*where, 0.0, at_once, cost))
+                self._take(int(model), point.theta[model], point.gradient[model], cost, gain)
         return self.bound
 
     def hopeless(self, theta: Any, n_iter: int) -> Any:
@@ -88,7 +120,15 @@ class Goal:
                 self.separation.decide(np.flatnonzero(~self.met), point.theta)
             if self.separation.found:
                 return "separable"
+        if reason in ("rounding", "max_iter") and (self.met | self.hidden).all():
+            return self.conclude_by_rounding()
         return "converged" if self.met.all() else reason
+
+    def conclude_by_rounding(self) -> str:
+        """Return why a fit ended where nothing is missing but what rounding errors hide."""
+        if self.met.all():
+            return "converged"
+        return "collinear" if self.hides() else "rounding"
 
 
 def certificate_of(objective: Objective, stride: int) -> Certificate | SoftmaxCertificate:
@@ -103,7 +143,17 @@ def separation_of(objective: Objective) -> Separation:
     return (SoftmaxSeparation if objective.n_classes > 1 else Separation)(objective)
 
 
+def _lost_in_units(objective: Objective, theta: Any, gradient: Any) -> float:
+    """Return how much the cost may rise where a point is rounded in the units of X."""
+    lost = float(objective.lost_in_units(theta[None])[0])
+    return lost * float(np.abs(gradient).max()) + 0.5 * objective.MOST_CURVATURE * lost**2
+
+
 def relative(gain: float, cost: float) -> float:
-    """Return the suboptimality relative to the optimum, from its bound and the cost."""
+    """Return the suboptimality relative to the optimum, from its bound and the cost.
+
+    It is no less than the cost as a float64 number can tell.
+    """
+    gain += ROUNDED * abs(cost)
     lowest = cost - gain
     return float(gain / lowest) if lowest > 0.0 else np.inf

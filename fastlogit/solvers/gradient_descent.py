@@ -105,7 +105,7 @@ def _run(descent: Descent, options: Options, began: float, certified: bool) -> s
             descent.state = start_state(*descent.best())
             descent.objective.evaluate(descent.state)
         elif certified and descent.n_iter == look and _is_proven(descent):
-            return "converged"
+            return descent.goal.conclude_by_rounding()
         if certified and descent.n_iter >= look:
             look += max(FIRST_LOOK, look // 8)
         elapsed = time.perf_counter() - began
@@ -153,15 +153,19 @@ def _next_burst(steps: int, seconds: float) -> int:
 
 
 def _is_proven(descent: Descent) -> bool:
-    """Say whether the point that was evaluated last meets the goal; then it becomes the iterate."""
+    """Say whether the point that was evaluated last meets the goal; then it becomes the iterate.
+
+    Or all of it but what rounding errors hide.
+    """
     state, goal, objective = descent.state, descent.goal, descent.objective
     theta = objective.join(state.point, state.point_intercept)
     gradient = objective.join(state.gradient, state.intercept_gradient)
     goal.met[:] = False
     goal.prove(Point(theta, objective.cost_of_models(state.cost), gradient))
-    if goal.met.all():
+    done = bool((goal.met | goal.hidden).all())
+    if done:
         state.coef[...], state.intercept[...] = state.point, state.point_intercept
-    return bool(goal.met.all())
+    return done
 
 
 def _finish(descent: Descent, reason: str, began: float, certified: bool) -> Outcome:
@@ -194,6 +198,7 @@ def _finish(descent: Descent, reason: str, began: float, certified: bool) -> Out
         bound=goal.bound,
         choice="gradient descent" if certified else "",
         separated={model: separation.columns(model) for model in separation.found},
+        hidden=goal.hides(),
         gradient=objective.user_gradient(*objective.split(gradient)),
         history=np.concatenate([*descent.history, cost[None, :]]),
         passes=np.concatenate([*descent.passes, [objective.design.n_passes]]),

@@ -60,7 +60,9 @@ def iterate(
     try:
         while True:
             active = np.flatnonzero(~resting)
-            direction = directions(point, active)
+            # Of directions from absurd curvatures the slope says that they lead nowhere.
+            with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
+                direction = directions(point, active)
             gradient, cost = point.gradient[active], point.cost[active]
             slope, lost = _slope(objective, cost, gradient, direction)
             estimate = np.where(lost, np.inf, -0.5 * slope)
@@ -69,7 +71,7 @@ def iterate(
             better = lost | (estimate < 0.5 * lowest[active])
             waited[active] = np.where(better, 0, waited[active] + 1)
             lowest[active] = np.minimum(lowest[active], estimate)
-            resting |= goal.met | ((waited >= PATIENCE) & (lowest < 0.5 * NEAR * np.abs(point.cost)))
+            resting |= goal.met | goal.hidden | _waits_in_vain(goal, point, waited, lowest)
             keep = ~resting[active]
             if goal.steps_on:
                 met = goal.met[active]
@@ -94,6 +96,18 @@ def iterate(
                 return point, goal.conclude(point, "rounding")
     except KeyboardInterrupt:
         return point, "interrupted"
+
+
+def _waits_in_vain(goal: Goal, point: Point, waited: Any, lowest: Any) -> Any:
+    """Return which models get no nearer, for a while, where rounding errors are to blame."""
+    idle = waited >= PATIENCE
+    if idle.any():
+        models = np.flatnonzero(idle)
+        level = np.maximum(
+            0.5 * NEAR * np.abs(point.cost[models]), goal.level_of_rounding(point, models)
+        )
+        idle[models] = lowest[models] < level
+    return idle
 
 
 def _slope(objective: Objective, cost: Any, gradient: Any, direction: Any) -> tuple[Any, Any]:

@@ -35,7 +35,7 @@ def newton(
         direction = np.empty((len(active), theta.shape[1]))
         for place, model in enumerate(active):
             reference = certificate.provide(int(model), here.theta[model], curvature[model])
-            direction[place] = -reference.factor.solve(here.gradient[model][None, :])[0]
+            direction[place] = -reference.solve(here.gradient[model])
         return direction
 
     return iterate(objective, point, directions, goal, watch, curvature)
