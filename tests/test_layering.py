@@ -47,8 +47,8 @@ ROOMS: dict[str, set[str]] = {
     "result": {"prediction", "numpy"},
     "errors": {"result"},
     "solvers": {
-        "objective", "certificate", "shared_certificate", "softmax_certificate", "hessian",
-        "preconditioner",
+        "objective", "design", "certificate", "shared_certificate", "softmax_certificate",
+        "hessian", "preconditioner",
         "separation", "result", "kernels", "numpy",
     },
     "functional": {"validation", "opening", "objective", "numpy"},
