@@ -133,7 +133,7 @@ def fit(
     intercept : "fit", float or None, default "fit"
         A number holds the intercept there; None or 0 is none.
     start : FitResult or (coef, intercept), optional
-        Where to begin: a warm start.
+        Where to begin, where it costs no more than the default: a warm start.
     n_threads : int, optional
         Number of threads; None takes what the process may use. The result has the same bits
         for every number.

@@ -22,12 +22,19 @@ MAX_TRIALS = 30
 # Iterations near the end that do not halve what is missing, after which rounding is to blame.
 PATIENCE = 6
 NEAR = 1e-13
+# But not while the present estimate is above so many times that: it is no rounding error.
+LOOSE = 1e3
 # A direction is of no use whose slope is less than this share of what the bound on the curvature
 # promises of the gradient itself, or more than so many times the whole cost: rows of no curvature.
 USELESS = 1e-4
 ABSURD = 1e4
 # A line search that ends with less than this share of the direction asks for a better one.
 SHORT = 0.01
+# So does a step along which the cost falls as on a straight line, this share of the slope: what
+# limited it was no curvature.
+STRAIGHT = 0.99
+# As far as differences of the cost have that many digits.
+LEVEL = 1e-11
 
 # Takes a point and the models that still move; returns a direction of descent for each of them.
 Directions = Callable[[Point, Any], Any]
@@ -71,7 +78,10 @@ def iterate(
             better = lost | (estimate < 0.5 * lowest[active])
             waited[active] = np.where(better, 0, waited[active] + 1)
             lowest[active] = np.minimum(lowest[active], estimate)
-            resting |= goal.met | goal.hidden | _waits_in_vain(goal, point, waited, lowest)
+            latest = np.full(objective.n_models, np.inf)
+            latest[active] = estimate
+            vain = _waits_in_vain(goal, point, waited, lowest, latest)
+            resting |= goal.met | goal.hidden | vain
             keep = ~resting[active]
             if goal.steps_on:
                 met = goal.met[active]
@@ -85,8 +95,9 @@ def iterate(
                 if stuck.any():
                     # Not before the point is evaluated: what `majorize` finds is lower still.
                     point, failed = majorize(objective, point, moving[stuck], watch, curvature)
-                    unmoved = (point.theta == before.theta).all(axis=1)
-                    resting[moving[stuck]] = failed & unmoved[moving[stuck]]
+                    level = before.cost - point.cost <= ROUNDING * np.abs(before.cost)
+                    resting[moving[stuck]] = failed & level[moving[stuck]]
+                    waited[moving[stuck]], lowest[moving[stuck]] = 0, np.inf
                 watch.steps[moving] += 1
                 reason = watch.note(point)
                 resting |= goal.hopeless(point.theta, watch.n_iter)
@@ -98,15 +109,18 @@ def iterate(
         return point, "interrupted"
 
 
-def _waits_in_vain(goal: Goal, point: Point, waited: Any, lowest: Any) -> Any:
-    """Return which models get no nearer, for a while, where rounding errors are to blame."""
+def _waits_in_vain(goal: Goal, point: Point, waited: Any, lowest: Any, latest: Any) -> Any:
+    """Return which models get no nearer, for a while, where rounding errors are to blame.
+
+    `lowest` and `latest` are estimates of what they lack: the least so far, and the last.
+    """
     idle = waited >= PATIENCE
     if idle.any():
         models = np.flatnonzero(idle)
         level = np.maximum(
             0.5 * NEAR * np.abs(point.cost[models]), goal.level_of_rounding(point, models)
         )
-        idle[models] = lowest[models] < level
+        idle[models] = (lowest[models] < level) & (latest[models] < 2.0 * LOOSE * level)
     return idle
 
 
@@ -129,13 +143,19 @@ def _search_some(
     objective: Objective, point: Point, moving: Any, direction: Any, slope: Any, ahead: Any,
     curvature: Any,
 ) -> tuple[Point, Any]:  # fmt: skip
-    """Search along the directions that lead `ahead`; return the point and where it hardly moved."""
+    """Search along the directions that lead `ahead`; return the point and where that is not enough.
+
+    Where little of the direction served, or all of it and the cost still falls as steeply.
+    """
     stuck = ~ahead
     if ahead.any():
         models, whole = moving[ahead], direction[ahead]
         found, _ = search(objective, point, models, whole, slope[ahead], curvature)
-        went = np.abs(found.theta[models] - point.theta[models]).max(axis=1)
-        stuck[ahead] = went < SHORT * np.abs(whole).max(axis=1)
+        step = np.abs(found.theta[models] - point.theta[models]).max(axis=1)
+        step /= np.abs(whole).max(axis=1, initial=1e-300)
+        fall = point.cost[models] - found.cost[models]
+        straight = fall > STRAIGHT * -slope[ahead] * step
+        stuck[ahead] = (step < SHORT) | (straight & (fall > LEVEL * np.abs(found.cost[models])))
         point = found
     return point, stuck
 

@@ -39,7 +39,8 @@ DOUBLINGS = 30
 WORTH = 0.1
 # Changes of the cost below this share of it are rounding errors.
 ROUNDING = 1e-13
-EPSILON = 2.0**-52
+# What a cost errs by, of the size of what adds up to a raw prediction.
+EPSILON = 8.0 * 2.0**-52
 
 
 def majorize(
@@ -122,7 +123,7 @@ def against_the_others(raw: Any) -> Any:
 
 
 def _size(part: Objective, theta: Any) -> Any:
-    """Return the size of what adds up to a raw prediction: the cost errs by that times epsilon."""
+    """Return the size of what adds up to a raw prediction."""
     _, intercept = part.split(theta)
     size = float(np.abs(part.targets.offset).max(initial=0.0))
     return size + np.abs(intercept).reshape(part.n_models, -1).max(axis=1)

@@ -33,6 +33,8 @@ LEFT = 0.5
 # passes of 5,000 digits of 784 columns and of 4,000 x 5,000 normal numbers; with 1000 others take
 # more. Not where nothing is proven, as on the way to a start.
 STRETCH = 64.0
+# A Newton step thought to gain so many times the whole cost is not worked out.
+ABSURD = 1e8
 
 # Takes models and vectors, one for each; returns an approximate inverse Hessian times them.
 Precondition = Callable[[Any, Any], Any]
@@ -68,23 +70,27 @@ def newton_cg(
         part, bent, gradient = objective.only(active), curvature[active], here.gradient[active]
         wanted = goal.tol * np.abs(here.cost[active])
         precondition = renewed or _by_diagonal(part, bent, active)
-        size = np.einsum("ij,ij->i", gradient, precondition(active, gradient))
+        with np.errstate(over="ignore", invalid="ignore"):
+            size = np.einsum("ij,ij->i", gradient, precondition(active, gradient))
         if isinstance(goal.certificate, SoftmaxCertificate):
             goal.certificate.know(here.theta, curvature)
         goal.look(active, here.theta[active], here.cost[active], gradient, 0.5 * size)
         if renew is not None and is_stale() and not goal.met[active].all():
             renewed = precondition = renew(here.theta, curvature, active)
             spent, moved = 0.0, 0.0
-            size = np.einsum("ij,ij->i", gradient, precondition(active, gradient))
+            with np.errstate(over="ignore", invalid="ignore"):
+                size = np.einsum("ij,ij->i", gradient, precondition(active, gradient))
         share = ACCURACY**2 * size
         # Not where a proof was refused: flat directions are small in the preconditioner's norm.
         refused = (0.5 * size <= wanted) & ~goal.met[active]
         enough = 2.0 * LEFT * wanted
         is_last = share <= (1.0 if goal.certificate is None else STRETCH) * enough
         left = np.where(refused, share, np.where(is_last, enough, share))
-        left[goal.met[active]] = np.inf
+        # Where rows have no curvature the step has no length either: not a product for it.
+        left[goal.met[active] | ~(size <= ABSURD * np.abs(here.cost[active]))] = np.inf
         equation = _Equation(part, bent, active, precondition, is_last, LEFT * wanted)
-        direction, products = equation.solve(gradient, left, watch)
+        with np.errstate(over="ignore", invalid="ignore"):
+            direction, products = equation.solve(gradient, left, watch)
         spent += products
         moved += float(np.sqrt(size.max()))
         return direction
@@ -112,7 +118,7 @@ class _Equation:
         l2 = part.penalty.l2
         moving = part.design.columns.inverse_scale > 0.0
         penalized = bool((l2[:, moving] > 0.0).all())
-        self.scale = np.where(moving, 1.0 / np.maximum(l2, 1e-300), 0.0)
+        self.scale = np.where(moving & penalized, 1.0 / np.maximum(l2, 1e-300), 0.0)
         self.is_last = is_last & penalized
         self.wanted = wanted
 

@@ -8,8 +8,10 @@ import numpy as np
 
 from ..design.dense import readonly
 from ..objective import Objective
-from .choice import approach
+from .choice import approach, choose
 from .course import Limits, Watch
+from .goal import Goal, certificate_of
+from .newton import newton
 
 __all__ = ["begin", "default_start", "level_costs"]
 
@@ -24,10 +26,11 @@ SWEEPS = 8
 WIDE = 8.0
 # Each temperature is so many times lower than the one before; below this share of the first one
 # differences of raw predictions are rounding errors.
-COOLING = 8.0
+COOLING = 4.0
 COLDEST = 2.0**-50
-# How near the optimum of a temperature is worth going, and its most iterations.
-ROUGH, MAX_ITER = 1e-3, 30
+# How near the optimum of a temperature is worth going, in units of it and of the parameters over
+# the rows, or relative to its cost; and its most iterations.
+ROUGH, LOOSE, MAX_ITER = 0.1, 1e-3, 50
 
 
 def begin(
@@ -169,7 +172,9 @@ def _levels(logs: Any, offset: Any, weights: Any) -> Any:
     middle = np.where(constant, offset[:, 0], np.median(offset, axis=1))
     levels = logs - middle
     shares = np.exp(logs - _log_sum_exp(logs[:, None])[0])
-    logits = logs - np.array([_log_sum_exp(np.delete(logs, k)[:, None])[0] for k in range(len(logs))])
+    logits = logs - np.array(
+        [_log_sum_exp(np.delete(logs, k)[:, None])[0] for k in range(len(logs))]
+    )
     for _ in range(0 if constant.all() else SWEEPS):
         before = levels.copy()
         for k in range(len(levels)):
@@ -196,9 +201,19 @@ def _cool(rows: Objective, theta: Any, hottest: float, limits: Limits, began: fl
         stage = _at_temperature(rows, scale)
         if np.isfinite(stage.penalty.l2).all():
             quiet = Watch(watch.limits, began, stage)
-            theta = scale * approach(stage, theta / scale, ROUGH, 1, quiet)
+            theta = scale * _settle(stage, theta / scale, hottest / scale, quiet)
         scale /= COOLING
     return theta
+
+
+def _settle(stage: Objective, theta: Any, cost: float, watch: Watch) -> Any:
+    """Return theta near the optimum of a temperature, whose cost is roughly given."""
+    n_samples, n_features = stage.design.shape
+    tol = min(LOOSE, ROUGH * theta.shape[1] / (n_samples * max(cost, 1.0)))
+    if choose(n_samples, n_features, stage.n_classes, stage.n_models)[0] == "newton":
+        goal = Goal(tol, stage.n_models)
+        return newton(stage, theta, goal, certificate_of(stage, 1), watch)[0].theta
+    return approach(stage, theta, tol, 1, watch)
 
 
 def _at_temperature(rows: Objective, scale: float) -> Objective:
