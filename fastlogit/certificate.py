@@ -24,7 +24,7 @@ from typing import Any
 
 import numpy as np
 
-from .hessian import Factor
+from .hessian import FACTOR_NS, SOLVE_NS, Factor
 from .objective import Objective
 
 __all__ = [
@@ -91,6 +91,7 @@ class Reference:
     def _penalize(self, model: int) -> None:
         self.matrix = self.share * self.loss
         self.matrix.flat[:: len(self.theta) + 1] += self.rows.penalty_diagonal(model)
+        self.rows.design.counter.check(1e-9 * FACTOR_NS * len(self.matrix) ** 3 / 3.0)
         self.factor = Factor(self.matrix, DEPENDENT)
         self.radius, self.looks = self._first_radius, 0
 
@@ -104,6 +105,7 @@ class Reference:
         """Bound the largest x' M^-1 x by the largest row times the trace of M^-1."""
         if self.looks >= 1:
             return
+        self.rows.design.counter.check(1e-9 * SOLVE_NS * self.theta.size**3)
         ones = np.ones(self.theta.size - 1)
         largest = self.rows.design.largest_row(ones, 0.0 * ones) + self.rows.fit_intercept
         inverse = self.factor.half_solve(np.eye(self.theta.size))
@@ -114,6 +116,7 @@ class Reference:
         """Take the exact largest x' M^-1 x, as costly as the Gram matrix itself."""
         if self.looks >= 2:
             return
+        self.rows.design.counter.check(1e-9 * SOLVE_NS * self.theta.size**3)
         inverse = self.factor.half_solve(np.eye(self.theta.size)).T
         squares = np.zeros(self.rows.design.shape[0])
         for first in range(0, len(inverse), 8):
