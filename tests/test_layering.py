@@ -21,9 +21,10 @@ ROOMS: dict[str, set[str]] = {
     "reference": {"numpy"},
     "scalar": {"kernels"},
     "threads": {"numba"},
+    "clock": {"numba"},
     "validation": {"numpy", "scipy", "sklearn"},
     "elementwise": {"kernels", "threads", "numpy"},
-    "design": {"kernels", "threads", "numpy"},
+    "design": {"clock", "kernels", "threads", "numpy"},
     "objective": {"design", "kernels", "numpy"},
     "multinomial": {"objective", "design", "kernels", "numpy"},
     "hessian": {"design", "kernels", "threads", "numpy"},
@@ -31,7 +32,7 @@ ROOMS: dict[str, set[str]] = {
     "preconditioner": {"objective", "hessian", "design", "kernels", "threads", "numpy"},
     "certificate": {"objective", "hessian", "numpy"},
     "shared_certificate": {"certificate", "objective", "numpy"},
-    "separation": {"objective", "numpy", "scipy"},
+    "separation": {"clock", "objective", "numpy", "scipy"},
     "opening": {"validation", "threads", "design"},
     "batches": {"validation", "design", "numpy"},
     "online": {
@@ -47,27 +48,29 @@ ROOMS: dict[str, set[str]] = {
     "result": {"prediction", "numpy"},
     "errors": {"result"},
     "solvers": {
-        "objective", "certificate", "shared_certificate", "softmax_certificate", "hessian",
+        "clock", "objective", "certificate", "shared_certificate", "softmax_certificate", "hessian",
         "preconditioner",
         "separation", "result", "kernels", "numpy",
     },
     "functional": {"validation", "opening", "objective", "numpy"},
     "fitting": {
-        "validation", "opening", "batches", "objective", "multinomial", "solvers", "result",
-        "errors", "numpy", "sklearn",
+        "validation", "opening", "batches", "clock", "objective", "multinomial", "solvers",
+        "result", "errors", "numpy", "sklearn",
     },
-    "progress": {"result", "sklearn"},
+    "progress": {"clock", "result", "sklearn"},
     "estimator": {
         "batches", "class_weights", "design", "estimator_data", "fitting", "online", "prediction",
         "progress", "result", "threads", "validation", "numpy", "sklearn",
     },
-    "grid": {"validation", "fitting", "objective", "solvers", "result", "numpy", "sklearn"},
+    "grid": {
+        "clock", "validation", "fitting", "objective", "solvers", "result", "numpy", "sklearn",
+    },
     "path": {"validation", "grid", "result", "numpy"},
     "folds": {"grid", "numpy"},
     "scoring": {"elementwise", "estimator", "grid", "prediction", "numpy", "sklearn"},
     "model_selection": {
-        "validation", "estimator", "estimator_data", "fitting", "folds", "grid", "path", "scoring",
-        "threads", "numpy", "sklearn",
+        "clock", "validation", "estimator", "estimator_data", "fitting", "folds", "grid", "path",
+        "progress", "scoring", "threads", "numpy", "sklearn",
     },
 }  # fmt: skip
 OUTER = {"io", "model_file", "plots", "displays", "demo", "cli"}

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from .. import threads
+from ..clock import Clock
 from ..kernels.descent import RUNNING, DescentState, Penalty, descend, start_state
 from ..kernels.gram import gram, grams
 from ..kernels.hypotheses import hypotheses
@@ -44,10 +45,27 @@ class Columns(NamedTuple):
 
 
 class RowCounter:
-    """Rows read by all designs over the same X, subsamples included."""
+    """What all designs over the same X share, subsamples included.
+
+    Attributes
+    ----------
+    rows : int
+        Rows read so far.
+    clock : Clock or None
+        Says when passes must no longer begin.
+    phase : str
+        What the passes are for, in words for those who watch a fit.
+    """
 
     def __init__(self) -> None:
         self.rows = 0
+        self.clock: Clock | None = None
+        self.phase = ""
+
+    def check(self, seconds: float = 0.0) -> None:
+        """Raise `TimeUp` where the limit has passed, or work of so many seconds would pass it."""
+        if self.clock is not None:
+            self.clock.check(seconds)
 
 
 class DenseDesign:
@@ -94,6 +112,11 @@ class DenseDesign:
     def n_passes(self) -> float:
         """Passes over X so far; those over a subsample of the rows count by its share."""
         return float(self.counter.rows / self.shape[0])
+
+    @property
+    def phase(self) -> str:
+        """What the passes are for, in words."""
+        return self.counter.phase
 
     def standardized(self, columns: Columns) -> DenseDesign:
         """Return a design over the same memory with another standardisation."""
@@ -159,6 +182,7 @@ class DenseDesign:
             stop = min(start + step, n_samples)
             rows = self._rows if step >= n_samples else _rows(self.X[start:stop], self.columns)[1]
             weights = readonly(np.ascontiguousarray(curvature[start:stop]))
+            self.counter.check()
             with threads.team(self.n_threads, row_ns * (stop - start)) as parallel:
                 gram(self._direct).choose(parallel)(rows, weights, part)
             matrix += part
@@ -176,6 +200,7 @@ class DenseDesign:
         step = max(1, int(GRAM_CALL_NS / output_ns))
         for start in range(0, len(weights), step):
             part = slice(start, start + step)
+            self.counter.check()
             with threads.team(self.n_threads, output_ns * len(weights[part])) as parallel:
                 grams(self._direct).choose(parallel)(
                     self._rows, readonly(weights[part]), matrices[part]
@@ -197,6 +222,7 @@ class DenseDesign:
         step = max(1, int(GRAM_CALL_NS / output_ns))
         for start in range(0, n_outputs, step):
             part = slice(start, start + step)
+            self.counter.check()
             with threads.team(self.n_threads, output_ns * len(rows[part])) as parallel:
                 sample(direct).choose(parallel)(
                     source, readonly(rows[part]), readonly(sizes[part]), float(intercept),
@@ -285,7 +311,11 @@ class DenseDesign:
         return float(n_models * n_samples * (n_features * ELEMENT_NS + ROW_NS))
 
     def _team(self, n_models: int) -> Any:
-        return threads.team(self.n_threads, self._pass_ns(n_models))
+        """Return the threads for a pass, where there is time for one."""
+        work_ns = self._pass_ns(n_models)
+        if self.counter.clock is not None and self.counter.clock.limit is not None:
+            self.counter.check(1e-9 * work_ns / threads.thread_count(self.n_threads))
+        return threads.team(self.n_threads, work_ns)
 
 
 def plain_targets(loss: int, weights: Any, total_weight: Any, n_classes: int = 1) -> Targets:

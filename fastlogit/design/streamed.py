@@ -153,6 +153,7 @@ class StreamedDesign(DenseDesign):
             first, last = -(-start // stride), -(-stop // stride)
             if first == last:
                 continue
+            self.counter.check()
             rows = range(first * stride, (last - 1) * stride + 1)
             part = self._read(rows.start, rows.stop)
             _copy(part[::stride], taken[first:last], rows.start, rows.stop)
@@ -208,6 +209,7 @@ class StreamedDesign(DenseDesign):
         values = np.empty(self.shape[0], _native(self.dtype))
         self._turns.begin(None)
         for start, stop in self._blocks():
+            self.counter.check()
             part = self._read(start, stop)
             _copy(part[:, index], values[start:stop], start, stop)
             _let_go(part)

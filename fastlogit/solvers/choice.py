@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 
 from ..certificate import DEPENDENT, GRAM_PRICE
-from ..hessian import Factor
+from ..clock import TimeUp
+from ..hessian import FACTOR_NS, Factor
 from ..objective import Objective
 from ..preconditioner import (
     DENSE_COLUMNS,
@@ -125,6 +126,7 @@ def solve(
     # A bound that is proven stays true after one more step with the whole Hessian: the cost falls.
     is_newton = method == "newton"
     goal = Goal(limits.tol, objective.n_models, certificate, separation, steps_on=is_newton)
+    point: Point | None = None
     try:
         if is_newton:
             point, reason = newton(objective, theta, goal, certificate, watch)
@@ -149,8 +151,9 @@ def solve(
                 whole = certificate_of(objective, 1)
                 goal.certificate = whole
                 point, reason = newton(objective, point.theta, goal, whole, watch)
-    except KeyboardInterrupt:  # before the first iteration
-        point, reason = evaluate(objective, theta, watch), "interrupted"
+    except (KeyboardInterrupt, TimeUp) as end:  # between the iterations of two methods
+        reason = "time_limit" if isinstance(end, TimeUp) else "interrupted"
+        point = point or _evaluate_at_last(objective, theta, watch)
     if reason == "interrupted":
         goal.prove(point, at_once=True)
     watch.prove(goal.bound)
@@ -169,6 +172,15 @@ def solve(
         choice=f"{method} ({why})",
         separated={model: separation.columns(model) for model in separation.found},
     )
+
+
+def _evaluate_at_last(objective: Objective, theta: Any, watch: Watch) -> Point:
+    """Return an evaluated point, whatever time it takes: without one there is no result."""
+    clock = objective.design.counter.clock
+    if clock is None:
+        return evaluate(objective, theta, watch)
+    with clock.stopped():
+        return evaluate(objective, theta, watch)
 
 
 def approach(objective: Objective, theta: Any, tol: float, stride: int, watch: Watch) -> Any:
@@ -226,7 +238,7 @@ def _climb(
         begin, reason = _start_of_subsample(rows, theta, watch)
         theta = begin.theta
         if reason in ("interrupted", "time_limit"):
-            return evaluate(objective, theta, watch), reason
+            return _evaluate_at_last(objective, theta, watch), reason
 
     def renew(theta: Any) -> Precondition:
         return _hessians(rows, theta, rows.curvature(theta), certificate)
@@ -241,6 +253,7 @@ def _start_of_subsample(rows: Objective, theta: Any, watch: Watch) -> tuple[Poin
     inner = Goal(0.05 * theta.shape[1] / rows.design.shape[0], rows.n_models)
     within = Limits(0.0, SAMPLE_ITERATIONS, None, watch.limits.time_limit)
     quiet = Watch(within, watch.began, rows)
+    rows.design.counter.phase = "the start, from some of the rows"
     return _climb(rows, theta, inner, sample_stride(*rows.design.shape), False, quiet)
 
 
@@ -254,10 +267,11 @@ def _climb_by_products(
         inner = Goal(min(0.05 * theta.shape[1] / rows.design.shape[0], ROUGH), rows.n_models)
         within = Limits(0.0, SAMPLE_ITERATIONS, None, watch.limits.time_limit)
         quiet = Watch(within, watch.began, rows)
+        rows.design.counter.phase = "the start, from some of the rows"
         begin, reason = _climb_by_products(rows, theta, inner, 1, False, quiet)
         theta = begin.theta
         if reason in ("interrupted", "time_limit"):
-            return evaluate(objective, theta, watch), reason
+            return _evaluate_at_last(objective, theta, watch), reason
     drawn = objective if objective.design.least_stride == 1 else rows
 
     def renew(theta: Any, curvature: Any, models: Any) -> Precondition:
@@ -320,6 +334,7 @@ def _hessians(rows: Objective, theta: Any, curvature: Any, certificate: Any) -> 
 
 
 def _factor(rows: Objective, loss: Any, output: int) -> Factor:
+    rows.design.counter.check(1e-9 * FACTOR_NS * len(loss) ** 3 / 3.0)
     matrix = loss.copy()
     # A column that does not vary in the subsample may do so in the other rows.
     varies = np.append(rows.design.columns.inverse_scale > 0.0, rows.fit_intercept)

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from ..clock import Clock
 from ..objective import Objective
 from ..result import Callback, Progress
 
@@ -80,6 +81,10 @@ class Watch:
     bounds: list[Any] = field(default_factory=list)
     n_iter: int = 0
     steps: Any = 0
+    clock: Clock = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.clock = Clock(self.began, self.limits.time_limit)
 
     def begin(self, point: Point) -> None:
         """Keep the cost of a start; where one solver takes over from another it is known."""
@@ -126,7 +131,7 @@ class Watch:
 
     def is_late(self) -> bool:
         """Say whether the time limit has passed."""
-        return self.limits.time_limit is not None and self.seconds() >= self.limits.time_limit
+        return self.clock.is_late()
 
     def seconds(self) -> float:
         """Return the time since the fit began."""

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from ..certificate import Certificate
+from ..clock import Clock
 from ..objective import Objective
 from ..separation import Separation, SoftmaxSeparation
 from ..softmax_certificate import SoftmaxCertificate
@@ -67,9 +68,10 @@ class Goal:
                 cost = float(point.cost[model])
                 where = int(model), point.theta[model], point.gradient[model]
                 gain = self.certificate.bound(*where, self.tol * abs(cost), at_once)
-                if not relative(gain, cost) <= self.tol:
-                    gain = min(gain, self.certificate.bound(*where, 0.0, at_once))
                 self.bound[model] = relative(gain, cost)
+                if not self.bound[model] <= self.tol:
+                    gain = min(gain, self.certificate.bound(*where, 0.0, at_once))
+                    self.bound[model] = relative(gain, cost)
                 self.met[model] = self.bound[model] <= self.tol
         return self.bound
 
@@ -80,15 +82,30 @@ class Goal:
         return self.separation.look(theta, n_iter)
 
     def conclude(self, point: Point, reason: str) -> str:
-        """Return why a fit ended, once `reason` made it end: the proof may say otherwise."""
-        self.prove(point)
-        if self.separation is not None:
-            self.separation.inspect(point.theta)
-            if reason in ("max_iter", "rounding"):
-                self.separation.decide(np.flatnonzero(~self.met), point.theta)
-            if self.separation.found:
-                return "separable"
-        return "converged" if self.met.all() else reason
+        """Return why a fit ended, once `reason` made it end: the proof may say otherwise.
+
+        After the time limit it ends soon, with what is proven and found by then.
+        """
+        clock = self._clock()
+        with clock.conclusion():
+            self.prove(point)
+            if self.separation is not None:
+                self.separation.inspect(point.theta)
+                if reason in ("max_iter", "rounding"):
+                    self.separation.decide(np.flatnonzero(~self.met), point.theta)
+        if self.separation is not None and self.separation.found:
+            return "separable"
+        if self.met.all():
+            return "converged"
+        return "time_limit" if reason in ("max_iter", "rounding") and clock.is_late() else reason
+
+    def _clock(self) -> Clock:
+        """Return what says when the fit has to end."""
+        if self.certificate is None:
+            return Clock(0.0, None)
+        counter = self.certificate.objective.design.counter
+        counter.phase = "proof"
+        return counter.clock or Clock(0.0, None)
 
 
 def certificate_of(objective: Objective, stride: int) -> Certificate | SoftmaxCertificate:

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from ..clock import TimeUp
 from ..objective import Evaluation, Objective
 from .course import Point, Watch
 from .goal import Goal
@@ -35,6 +36,7 @@ Directions = Callable[[Point, Any], Any]
 
 def evaluate(objective: Objective, theta: Any, watch: Watch, curvature_out: Any = None) -> Point:
     """Return the evaluated start of an iteration, or of one that takes over from another."""
+    objective.design.counter.phase = "iterations"
     found = objective.at_start(theta, curvature_out)
     point = Point(theta, found.cost, found.gradient)
     watch.begin(point)
@@ -94,6 +96,8 @@ def iterate(
                 return point, goal.conclude(point, "rounding")
     except KeyboardInterrupt:
         return point, "interrupted"
+    except TimeUp:
+        return point, goal.conclude(point, "time_limit")
 
 
 def _slope(objective: Objective, cost: Any, gradient: Any, direction: Any) -> tuple[Any, Any]:

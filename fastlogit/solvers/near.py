@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from ..clock import TimeUp
 from ..objective import Objective
 from ..preconditioner import SampledHessians, SharedHessians, leaders_of, may_have_own
 from ..shared_certificate import SharedCertificate
@@ -39,15 +40,22 @@ def solve_near(
     prove = certificate_of if is_softmax else SharedCertificate
     goal = Goal(limits.tol, objective.n_models, prove(objective, stride), separation_of(objective))
     family = _Family(objective, pooled, kin)
+    point: Point | None = None
     try:
         if is_softmax:
             point, reason = _near_by_products(family, theta, goal, watch)
         else:
             point, reason = _near(family, theta, stride, goal, watch)
+        if reason in ("max_iter", "rounding") and watch.n_iter < limits.max_iter:
+            point, reason = finish_each(objective, point, goal, watch)
     except KeyboardInterrupt:
-        point, reason = evaluate(objective, theta, watch), "interrupted"
-    if reason in ("max_iter", "rounding") and watch.n_iter < limits.max_iter:
-        point, reason = finish_each(objective, point, goal, watch)
+        reason = "interrupted"
+    except TimeUp:
+        reason = "time_limit"
+    if point is None:
+        # Nobody asks for more than the place: an evaluation of all models may take a second.
+        unknown = np.full(objective.n_models, np.nan)
+        point = Point(theta, unknown, np.full_like(theta, np.nan))
     if reason == "interrupted":
         raise KeyboardInterrupt("the grid of fits was interrupted")
     return point, goal.bound
