@@ -33,7 +33,7 @@ from .fitting import (
     stride_of,
 )
 from .objective import Objective
-from .result import Callback
+from .result import Callback, Progress
 from .solvers.choice import approach
 from .solvers.course import Limits, Watch
 from .solvers.gradient_descent import Options
@@ -273,6 +273,17 @@ class _Grid:
         points, bounds, steps = zip(*found, strict=True)
         return np.concatenate(points), np.concatenate(bounds), np.concatenate(steps)
 
+    def _told(self, limits: Limits, n_before: int) -> Limits:
+        """Return limits whose callback hears of all fits, `n_before` of which ended before."""
+        tell, n_fits = limits.callback, self.pooled.n_models * self.n_folds
+        if tell is None:
+            return limits
+
+        def callback(progress: Progress) -> object:
+            return tell(replace(progress, n_done=n_before + progress.n_done, n_fits=n_fits))
+
+        return replace(limits, callback=callback)
+
     def _first_theta(self, limits: Limits, began: float) -> tuple[Any, bool]:
         """Return theta of the pooled models, and whether it is near their optima."""
         pooled, problem = self.pooled, self.problem
@@ -314,7 +325,8 @@ class _Grid:
             )
             ended = objective.join(outcome.coef, outcome.intercept)
             return ended, outcome.bound, np.full(objective.n_models, outcome.n_iter)
-        watch = Watch(limits, began, objective)
+        before = int(part[0]) * n_folds * per_penalty
+        watch = Watch(self._told(limits, before), began, objective)
         point, bound = solve_near(objective, start, pooled, kin, self._stride, limits, watch)
         return point.theta, bound, np.broadcast_to(watch.steps, objective.n_models)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import time
 import warnings
+from contextlib import AbstractContextManager, nullcontext
 from numbers import Integral
 from typing import Any, ClassVar
 
@@ -33,6 +34,7 @@ from .fitting import TOLERANCE, fit, stack_level
 from .folds import fit_folds, weights_of_folds
 from .grid import GridResult
 from .path import grid_of_cs
+from .progress import ProgressLines
 from .scoring import score_grid
 
 __all__ = ["LogisticRegressionCV"]
@@ -81,7 +83,8 @@ class LogisticRegressionCV(LogisticRegression):
     n_jobs : int or None, default None
         Number of threads. The result has the same bits for every number.
     verbose : int, default 0
-        Above 0, a line is printed for the folds, and one for the last fit.
+        Above 0, a line is printed for the folds, and one for the last fit; while they run, one
+        within a second of silence, which says how many fits are done.
     refit : bool, default True
         Fit all rows with the C of the best mean score. Otherwise average, over the folds, the
         coefficients and the C of the best score of each (coefficients of those folds alone that
@@ -280,11 +283,11 @@ class LogisticRegressionCV(LogisticRegression):
         }  # fmt: skip
         if penalty_factor is not None:
             options["penalty_factor"] = penalty_factor
-        with part_of(began, FOLDS_SHARE):
+        with part_of(began, FOLDS_SHARE), self._lines() as lines:
             grid, complete = fit_folds(
                 self._named(X), codes, self.classes_, Cs, weights_of_folds(splits, X.shape[0]),
                 weights, multi_class=self.multi_class, fit_intercept=self.fit_intercept,
-                time_limit=self.time_limit, **options,
+                time_limit=self.time_limit, callback=lines, **options,
             )  # fmt: skip
         self._say(f"folds: {grid.message}")
         self.grid_ = grid
@@ -425,11 +428,11 @@ class LogisticRegressionCV(LogisticRegression):
     ) -> None:  # fmt: skip
         """Fit all rows, from the mean of the folds, in the time that is left."""
         nothing_left = Clock(began, self.time_limit).is_late()
-        with part_of(began):
+        with part_of(began), self._lines() as lines:
             result = fit(
                 X, codes, C=C, sample_weight=weights, multi_class=self.multi_class,
                 intercept="fit" if self.fit_intercept else None, start=start,
-                time_limit=self.time_limit, **options,
+                time_limit=self.time_limit, callback=lines, **options,
             )  # fmt: skip
         message = result.message
         if nothing_left and not result.converged:
@@ -472,6 +475,10 @@ class LogisticRegressionCV(LogisticRegression):
         self.coefs_paths_ = {label: paths[..., k, :] for k, label in enumerate(labels)}
         self.scores_ = {label: scores.copy() for label in labels}
         self.n_iter_ = n_iter[None]
+
+    def _lines(self) -> AbstractContextManager[ProgressLines | None]:
+        """Return what tells of a long fit, where lines are wanted."""
+        return ProgressLines(each=False) if self.verbose else nullcontext()
 
     def _say(self, message: str) -> None:
         if self.verbose:

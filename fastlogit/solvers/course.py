@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -69,7 +69,7 @@ class Outcome:
 class Watch:
     """Counts iterations, keeps the costs, and says when limits or the user end the fit.
 
-    `steps` are the iterations of each model.
+    `steps` are the iterations of each model, `n_resting` says how many need no more.
     """
 
     limits: Limits
@@ -81,6 +81,7 @@ class Watch:
     bounds: list[Any] = field(default_factory=list)
     n_iter: int = 0
     steps: Any = 0
+    n_resting: int = 0
     clock: Clock = field(init=False)
 
     def __post_init__(self) -> None:
@@ -105,6 +106,7 @@ class Watch:
         self.record(point)
         if self.limits.callback is not None:
             progress = progress_of(self.objective, self.n_iter, point, self.seconds())
+            progress = replace(progress, n_done=self.n_resting, n_fits=self.objective.n_models)
             if self.limits.callback(progress) is True:
                 return "callback"
         if self.is_late():

@@ -88,6 +88,7 @@ def iterate(
                     unmoved = (point.theta == before.theta).all(axis=1)
                     resting[moving[stuck]] = failed & unmoved[moving[stuck]]
                 watch.steps[moving] += 1
+                watch.n_resting = int(resting.sum())
                 reason = watch.note(point)
                 resting |= goal.hopeless(point.theta, watch.n_iter)
                 if reason:
