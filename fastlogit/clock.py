@@ -31,7 +31,7 @@ class TimeUp(Exception):
 
 
 class Work(Protocol):
-    """What others may ask of a computation while it runs: a Design answers."""
+    """What others may ask of a computation while it runs: the counter of its designs answers."""
 
     @property
     def n_passes(self) -> float:

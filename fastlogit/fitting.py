@@ -310,7 +310,7 @@ def set_clock(objective: Objective, began: float, time_limit: float | None) -> N
     counter = objective.design.counter
     counter.clock = Clock(began, time_limit)
     counter.phase = "centre and scale of the columns"
-    activity().begin(objective.design)
+    activity().begin(counter)
 
 
 def stop_clock(objective: Objective) -> None:

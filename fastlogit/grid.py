@@ -38,7 +38,7 @@ from .solvers.choice import approach
 from .solvers.course import Limits, Watch
 from .solvers.gradient_descent import Options
 from .solvers.gradient_descent import gradient_descent as descend
-from .solvers.near import solve_near
+from .solvers.near import goes_alone, solve_near
 from .solvers.start import begin, default_start
 
 __all__ = ["GridResult", "fit_grid"]
@@ -255,10 +255,11 @@ class _Grid:
         """Return points, proven relative suboptimality and iterations of all models.
 
         1. the penalties on all folds' rows together, roughly; 2. from there all folds, with
-        Hessians that those of a penalty share, as many models at once as memory allows.
+        Hessians that those of a penalty share, as many models at once as memory allows. Softmax
+        models of many columns go one after the other, from the strongest penalty on.
         """
         theta, is_warm = self._first_theta(limits, began)
-        if self.n_folds > 1 and not is_warm:
+        if self.n_folds > 1 and not is_warm and not goes_alone(self.pooled):
             within = Limits(0.0, limits.max_iter, None, limits.time_limit)
             watch = Watch(within, began, self.pooled)
             size = theta.shape[1] / self.pooled.design.shape[0]
@@ -301,7 +302,7 @@ class _Grid:
     def _n_parts(self) -> int:
         """Return in how many parts the penalties are solved: row curvatures take memory."""
         n_samples, n_features = self.pooled.design.shape
-        if self.pooled.n_classes == 1:
+        if self.pooled.n_classes == 1 or goes_alone(self.pooled):
             return 1
         numbers = self.n_folds * self.pooled.n_outputs * n_samples
         room = max(FEW_NUMBERS, CURVATURE_SHARE * n_samples * n_features)

@@ -35,7 +35,7 @@ __all__ = [
 # Seconds of silence after which a line tells what is being done; later this share of the time that
 # has passed, so that a fit of ten minutes does not print 600 lines.
 SILENCE = 0.9
-SHARE = 0.05
+SHARE = 0.1
 
 
 def is_listened_to(estimator: Any) -> bool:
@@ -51,9 +51,7 @@ def print_line(text: str) -> None:
 def line_of(progress: Progress) -> str:
     """Return what there is to say of an iteration."""
     done = f"{progress.n_done} of {progress.n_fits} fits done, " if progress.n_fits > 1 else ""
-    return (
-        f"{done}iteration {progress.n_iter}: cost {progress.cost:.12g}, {progress.seconds:.2f} s"
-    )
+    return f"{done}iteration {progress.n_iter}: cost {progress.cost:.12g}, {progress.seconds:.2f} s"
 
 
 class ProgressLines:

@@ -48,9 +48,9 @@ ROOMS: dict[str, set[str]] = {
     "result": {"prediction", "numpy"},
     "errors": {"result"},
     "solvers": {
-        "clock", "objective", "certificate", "shared_certificate", "softmax_certificate", "hessian",
-        "preconditioner",
-        "separation", "result", "kernels", "numpy",
+        "clock", "design", "objective", "certificate", "shared_certificate",
+        "softmax_certificate", "hessian", "preconditioner", "separation", "result", "kernels",
+        "numpy",
     },
     "functional": {"validation", "opening", "objective", "numpy"},
     "fitting": {

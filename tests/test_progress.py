@@ -94,6 +94,9 @@ def test_a_long_fit_says_within_a_second_what_it_does() -> None:
         fastlogit.fit(X, y, C=1.0, callback=report)
     told = [line for line in lines if "passes over X so far" in line]
     assert told
+    # Also once the columns are standardised, in another design than the first.
+    assert lines[-1].startswith("iteration") or "passes over X so far" in lines[-1]
+    assert sum("looking at X and y" in line for line in lines) <= 1
     assert re.fullmatch(r"\d\.\d s: [a-zA-Z].*, \d+\.\d passes over X so far", told[0])
     assert any(line.startswith("iteration 1: cost") for line in lines)
 

@@ -51,16 +51,23 @@ class RowCounter:
     ----------
     rows : int
         Rows read so far.
+    n_samples : int
+        Rows of X.
     clock : Clock or None
         Says when passes must no longer begin.
     phase : str
         What the passes are for, in words for those who watch a fit.
     """
 
-    def __init__(self) -> None:
-        self.rows = 0
+    def __init__(self, n_samples: int = 1) -> None:
+        self.rows, self.n_samples = 0, n_samples
         self.clock: Clock | None = None
         self.phase = ""
+
+    @property
+    def n_passes(self) -> float:
+        """Passes over X so far."""
+        return float(self.rows / self.n_samples)
 
     def check(self, seconds: float = 0.0) -> None:
         """Raise `TimeUp` where the limit has passed, or work of so many seconds would pass it."""
@@ -103,7 +110,7 @@ class DenseDesign:
         self.shape = X.shape
         self.dtype = X.dtype
         self.n_threads = n_threads
-        self.counter = counter or RowCounter()
+        self.counter = counter or RowCounter(X.shape[0])
         n_features = X.shape[1]
         self.columns = columns or Columns(np.zeros(n_features), np.ones(n_features))
         self._direct, self._rows = _rows(X, self.columns)
@@ -112,11 +119,6 @@ class DenseDesign:
     def n_passes(self) -> float:
         """Passes over X so far; those over a subsample of the rows count by its share."""
         return float(self.counter.rows / self.shape[0])
-
-    @property
-    def phase(self) -> str:
-        """What the passes are for, in words."""
-        return self.counter.phase
 
     def standardized(self, columns: Columns) -> DenseDesign:
         """Return a design over the same memory with another standardisation."""

@@ -117,7 +117,7 @@ class StreamedDesign(DenseDesign):
         self.shape = (n_samples, n_features)
         self.dtype = np.dtype(X.dtype)
         self.n_threads = n_threads
-        self.counter = counter or RowCounter()
+        self.counter = counter or RowCounter(n_samples)
         self.columns = columns or Columns(np.zeros(n_features), np.ones(n_features))
         self.block_rows = block_rows or _block_rows(self.shape, self.dtype.itemsize)
         self._taken: dict[int, np.ndarray[Any, Any]] = {}

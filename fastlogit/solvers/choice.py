@@ -29,6 +29,7 @@ __all__ = [
     "ROWS_PER_COLUMN",
     "approach",
     "choose",
+    "climb_by_products",
     "finish_each",
     "own_hessians",
     "sample_price",
@@ -131,7 +132,7 @@ def solve(
         if is_newton:
             point, reason = newton(objective, theta, goal, certificate, watch)
         elif method == "newton-cg":
-            point, reason = _climb_by_products(objective, theta, goal, stride, is_warm, watch)
+            point, reason = climb_by_products(objective, theta, goal, stride, is_warm, watch)
         else:
             if objective.n_classes > 1:
                 watch.limits = replace(limits, max_iter=min(limits.max_iter, PATIENT))
@@ -143,7 +144,7 @@ def solve(
             ):
                 # Where classes are told apart almost surely, products with the Hessian do better.
                 watch.limits = limits
-                point, reason = _climb_by_products(objective, point.theta, goal, 1, True, watch)
+                point, reason = climb_by_products(objective, point.theta, goal, 1, True, watch)
             elif reason == "rounding" and stride == 1:
                 point, reason = finish_each(objective, point, goal, watch)
             elif reason == "rounding" and theta.shape[1] <= MAX_HESSIAN:
@@ -190,7 +191,7 @@ def approach(objective: Objective, theta: Any, tol: float, stride: int, watch: W
     """
     if objective.n_classes > 1:
         goal = Goal(LEFT_OVER * tol, objective.n_models, steps_on=True)
-        return _climb_by_products(objective, theta, goal, stride, False, watch)[0].theta
+        return climb_by_products(objective, theta, goal, stride, False, watch)[0].theta
     place, part, is_warm = np.arange(objective.n_models), objective, False
     if stride > 1:
         rows = objective.subsample(stride)
@@ -257,7 +258,7 @@ def _start_of_subsample(rows: Objective, theta: Any, watch: Watch) -> tuple[Poin
     return _climb(rows, theta, inner, sample_stride(*rows.design.shape), False, quiet)
 
 
-def _climb_by_products(
+def climb_by_products(
     objective: Objective, theta: Any, goal: Goal, stride: int, is_warm: bool, watch: Watch
 ) -> tuple[Point, str]:
     """Newton with conjugate gradients, from the optimum of a subsample if there is one."""
@@ -268,7 +269,7 @@ def _climb_by_products(
         within = Limits(0.0, SAMPLE_ITERATIONS, None, watch.limits.time_limit)
         quiet = Watch(within, watch.began, rows)
         rows.design.counter.phase = "the start, from some of the rows"
-        begin, reason = _climb_by_products(rows, theta, inner, 1, False, quiet)
+        begin, reason = climb_by_products(rows, theta, inner, 1, False, quiet)
         theta = begin.theta
         if reason in ("interrupted", "time_limit"):
             return _evaluate_at_last(objective, theta, watch), reason

@@ -168,7 +168,7 @@ def _is_proven(descent: Descent) -> bool:
 
 
 def _end_of(descent: Descent, reason: str) -> tuple[Any, Any, Any]:
-    """Return theta, cost and gradient of the last iterate, or of the best point if that is lower."""
+    """Return theta, cost and gradient of the last iterate, or of a better point seen before."""
     objective = descent.objective
     theta = objective.join(descent.state.coef, descent.state.intercept)
     cost, gradient = objective.at(theta)
@@ -188,16 +188,18 @@ def _finish(descent: Descent, reason: str, began: float, certified: bool) -> Out
     goal = descent.goal
     if np.isfinite(cost).all() and reason != "diverged":
         point = Point(theta, cost, gradient)
+        if not (certified and reason == "converged"):
+            # Momentum may raise the cost: what was proven of another point says nothing here.
+            goal.bound[:] = np.inf
         goal.met[:] = False
         if certified and reason in ("max_iter", "time_limit"):
             reason = goal.conclude(point, reason)
-        elif reason in ("max_iter", "time_limit"):
-            with (objective.design.counter.clock or Clock(began, None)).conclusion():
-                goal.prove(point)
-                goal.separation.glance(theta)
-            reason = "separable" if goal.separation.found else reason
         else:
-            goal.prove(point, at_once=reason == "interrupted")
+            with (objective.design.counter.clock or Clock(began, None)).conclusion():
+                goal.prove(point, at_once=reason == "interrupted")
+                if reason in ("max_iter", "time_limit"):
+                    goal.separation.glance(theta)
+                    reason = "separable" if goal.separation.found else reason
     coef, intercept = objective.settle(*objective.split(theta))
     separation = goal.separation
     return Outcome(

@@ -71,7 +71,9 @@ def iterate(
             better = lost | (estimate < 0.5 * lowest[active])
             waited[active] = np.where(better, 0, waited[active] + 1)
             lowest[active] = np.minimum(lowest[active], estimate)
-            resting |= goal.met | ((waited >= PATIENCE) & (lowest < 0.5 * NEAR * np.abs(point.cost)))
+            resting |= goal.met | (
+                (waited >= PATIENCE) & (lowest < 0.5 * NEAR * np.abs(point.cost))
+            )
             keep = ~resting[active]
             if goal.steps_on:
                 met = goal.met[active]
