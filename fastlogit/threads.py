@@ -19,19 +19,20 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-# Serial work in nanoseconds from which two threads are worth their launch, measured on 2 cores with
-# passes over 20 and 100 columns. omp and tbb: 50 us of work (and 35 us of Python) took 76 to 88 us
-# serial and 78 to 95 in parallel, 100 us 124 to 137 and 105 to 112, 200 us 204 to 241 and 149 to
-# 169. The two meet at about 60 us; a margin above that, since a launch can wait for a busy core.
-BREAK_EVEN_NS = 100_000.0
+# Serial work in nanoseconds from which two threads are worth their launch. Threads that are awake
+# take a launch of 60 us; those that sleep, as they do 40 us after the last one, some 100 us more.
+# Fits of 3,000 x 30 and 20,000 x 15 on two cores, median ms: 5.3 and 12.7 with threads kept awake
+# and a break-even of 100 us; with threads that sleep 7.5 and 17.8 at 100 us, 5.4 and 14.3 at 200,
+# 5.1 and 13.5 at 300, 5.3 and 13.2 at 500.
+BREAK_EVEN_NS = 300_000.0
 # workqueue wakes its threads late: parallel over serial was 1.2 to 1.4 at 0.6 ms of work, 0.8 to
 # 1.4 at 1.2 ms, 0.6 to 1.0 at 2.4 ms.
 BREAK_EVEN_WORKQUEUE_NS = 2_000_000.0
 
 # Rounds that threads of GNU OpenMP spin while they wait for work, about 40 us; its own default is
-# several milliseconds. A core that another process wants is then given away, and the time between
-# two passes of a fit is still spent awake. Two cores with other work on them: sigmoid of 200,000
-# takes 0.3 to 0.5 ms (16 to 32 by default), a fit of 20,000 x 15 13 to 29 ms (59 to 136).
+# several milliseconds. A core that another process wants is then given away. Beside a busy process
+# a fit of 3,000 x 30 takes 5.3 ms (8.8 by default), 20,000 x 15 12.7 (24.8); beside five of them
+# the sigmoid of 200,000 0.3 to 0.5 (16 to 32).
 SPIN_ROUNDS = "1000"
 SPIN_SETTINGS = ("GOMP_SPINCOUNT", "OMP_WAIT_POLICY")
 
