@@ -25,6 +25,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from .collinear import EPS, NullDirections, ResolvedHessian, errors_of_sums
+from .hessian import FACTOR_NS, SOLVE_NS
 from .objective import Objective
 
 __all__ = [
@@ -140,6 +141,7 @@ class Reference:
         penalty = self.rows.penalty_diagonal(model)
         matrix = self.share * self.loss
         matrix.flat[:: len(penalty) + 1] += penalty
+        self.rows.design.counter.check(1e-9 * FACTOR_NS * len(matrix) ** 3 / 3.0)
 
         def is_null(direction: Any) -> bool:
             free = not (penalty[direction != 0.0] > 0.0).any()
@@ -160,6 +162,7 @@ class Reference:
         """Bound the largest x' M^-1 x by the largest row times the trace of M^-1."""
         if self.looks >= 1:
             return
+        self.rows.design.counter.check(1e-9 * SOLVE_NS * self.theta.size**3)
         ones = np.ones(self.theta.size - 1)
         largest = self.rows.design.largest_row(ones, 0.0 * ones) + self.rows.fit_intercept
         inverse = self.hessian.inverse_root()
@@ -170,6 +173,7 @@ class Reference:
         """Take the exact largest x' M^-1 x, as costly as the Gram matrix itself."""
         if self.looks >= 2:
             return
+        self.rows.design.counter.check(1e-9 * SOLVE_NS * self.theta.size**3)
         inverse = self.hessian.inverse_root().T
         squares = np.zeros(self.rows.design.shape[0])
         for first in range(0, len(inverse), 8):
@@ -180,9 +184,7 @@ class Reference:
         self.radius = min(self.radius, float(np.sqrt(squares.max())))
         self.looks = 2
 
-    def gain(
-        self, there: Place, moved: float, wanted: float, at_once: bool = False
-    ) -> float:
+    def gain(self, there: Place, moved: float, wanted: float, at_once: bool = False) -> float:
         """Return a bound on the gain from a point where raw predictions have `moved` that much.
 
         It leaves out what the Hessian does not resolve. What makes the bound tighter is done for one that is `wanted`, or for any at all.

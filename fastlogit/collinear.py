@@ -136,7 +136,10 @@ def _is_exactly_level(values: Any, factors: Any, first: Any) -> bool:
         return False
     terms: list[Any] = []
     for column, factor in enumerate(factors):
-        for numbers, sign in ((values[:, column], 1.0), (np.full(len(values), first[column]), -1.0)):
+        for numbers, sign in (
+            (values[:, column], 1.0),
+            (np.full(len(values), first[column]), -1.0),
+        ):
             terms += _product(numbers, sign * factor)
     return _add_up_to_zero(terms)
 

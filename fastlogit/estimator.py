@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 import warnings
 from collections.abc import Callable
@@ -30,7 +31,7 @@ from .estimator_data import (
 )
 from .fitting import TOLERANCE, fit
 from .online import OnlineLogistic
-from .progress import CallbackSupport, IterationTasks, is_listened_to, print_progress
+from .progress import CallbackSupport, IterationTasks, ProgressLines, is_listened_to
 from .result import FitResult, Progress
 
 __all__ = ["LogisticRegression"]
@@ -100,7 +101,8 @@ class LogisticRegression(CallbackSupport, LinearClassifierMixin, SparseCoefMixin
         other names, "newton-cholesky" is "newton", and "liblinear", "sag" and "saga" are "auto".
     max_iter : int >= 1, default 1000
     verbose : int, default 0
-        Above 0, a line is printed for each iteration (gradient descent: about every 50 ms).
+        Above 0, a line is printed for each iteration (gradient descent: about every 50 ms), and
+        within a second where there is none: what is being done, or compiled.
     warm_start : bool, default False
         Begin at `coef_` and `intercept_` of the fit before.
     n_jobs : int or None, default None
@@ -257,24 +259,26 @@ class LogisticRegression(CallbackSupport, LinearClassifierMixin, SparseCoefMixin
         X, y = self._check_training_data(X, y)
         weights = self._row_weights(y, sample_weight)
         dtype = coef_dtype(X)
-        tasks, callback = self._callbacks(X, y, sample_weight, dtype)
+        lines = ProgressLines() if self.verbose else None
+        tasks, callback = self._callbacks(X, y, sample_weight, dtype, lines)
         optional = {} if penalty_factor is None else {"penalty_factor": penalty_factor}
         try:
-            result = fit(
-                self._named(X), y, C=C, solver=SOLVERS[self.solver], tol=self.tol,
-                max_iter=self.max_iter, sample_weight=weights, offset=offset,
-                intercept="fit" if self.fit_intercept else None, start=self._start(),
-                n_threads=threads.of_jobs(self.n_jobs), callback=callback,
-                time_limit=self.time_limit, multi_class=self.multi_class, **optional,
-            )  # fmt: skip
+            with lines or contextlib.nullcontext():
+                result = fit(
+                    self._named(X), y, C=C, solver=SOLVERS[self.solver], tol=self.tol,
+                    max_iter=self.max_iter, sample_weight=weights, offset=offset,
+                    intercept="fit" if self.fit_intercept else None, start=self._start(),
+                    n_threads=threads.of_jobs(self.n_jobs), callback=callback,
+                    time_limit=self.time_limit, multi_class=self.multi_class, **optional,
+                )  # fmt: skip
         except KeyboardInterrupt as interrupt:
             best = getattr(interrupt, "result", None)
             if isinstance(best, FitResult):
                 self._store(best, y, dtype)
             raise
         self._store(result, y, dtype)
-        if self.verbose:
-            print(f"[fastlogit] {result.message}", flush=True)
+        if lines is not None:
+            lines.say(result.message)
         if tasks is not None:
             tasks.close(result.n_iter)
         return self
@@ -507,7 +511,7 @@ class LogisticRegression(CallbackSupport, LinearClassifierMixin, SparseCoefMixin
         return self._parameters()
 
     def _callbacks(
-        self, X: Any, y: Any, sample_weight: Any, dtype: Any
+        self, X: Any, y: Any, sample_weight: Any, dtype: Any, lines: ProgressLines | None
     ) -> tuple[IterationTasks | None, Callable[[Progress], object] | None]:
         """Return scikit-learn's tasks, if someone listens, and what the fit is to call."""
         tasks = None
@@ -524,11 +528,11 @@ class LogisticRegression(CallbackSupport, LinearClassifierMixin, SparseCoefMixin
             metadata = None if sample_weight is None else {"sample_weight": sample_weight}
             data = {"X": X, "y": y, "metadata": metadata}
             tasks = IterationTasks(self, self.max_iter, attributes, data)
-        if not self.verbose:
+        if lines is None:
             return tasks, tasks
 
         def report(progress: Progress) -> bool:
-            print_progress(progress)
+            lines(progress)
             return tasks is not None and tasks(progress)
 
         return tasks, report

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 import sys
 import time
@@ -14,6 +15,7 @@ import numpy as np
 
 from . import validation
 from .batches import first_look
+from .clock import Clock, TimeUp, activity
 from .errors import DivergenceError, SeparationWarning
 from .multinomial import Multinomial
 from .objective import Objective
@@ -35,7 +37,10 @@ __all__ = [
     "fit",
     "gradient_descent",
     "refuse_bad_columns",
+    "set_clock",
     "stack_level",
+    "standardize_by",
+    "stop_clock",
     "stride_of",
 ]
 
@@ -183,6 +188,7 @@ def fit(
         X, y, strengths, multi_class, sample_weight, offset, intercept, start, n_threads
     )
     objective = problem.objective
+    set_clock(objective, began, limits.time_limit)
     if descent is not None:
         _standardize(problem, descent[1])
         stride = stride_of(objective)
@@ -192,8 +198,7 @@ def fit(
         outcome = descend(objective, start, descent[0], began, stride, certified=True)
         return _conclude(problem, outcome, descent[0], "gradient_descent", began)
     stride = stride_of(objective)
-    if not (stride > 1 and objective.standardize(stride)):
-        objective.standardize()
+    standardize_by(objective, stride)
     refuse_bad_columns(problem)
     theta, is_warm = _first_theta(problem, stride, limits, began)
     outcome = solve(objective, theta, solver, stride, is_warm, limits, began)
@@ -293,10 +298,25 @@ def gradient_descent(
     problem = check_problem(
         X, y, strengths, "ovr", sample_weight, offset, intercept, start, n_threads
     )
+    set_clock(problem.objective, began, options.time_limit)
     _standardize(problem, standardize)
     stride = stride_of(problem.objective)
     outcome = descend(problem.objective, _start(problem), options, began, stride)
     return _conclude(problem, outcome, options, "gradient_descent", began)
+
+
+def set_clock(objective: Objective, began: float, time_limit: float | None) -> None:
+    """Let the passes over the rows end at the time limit, and others see how the fit goes on."""
+    counter = objective.design.counter
+    counter.clock = Clock(began, time_limit)
+    counter.phase = "centre and scale of the columns"
+    activity().begin(counter)
+
+
+def stop_clock(objective: Objective) -> None:
+    """Let passes over the rows take what time they need: the rest is little."""
+    objective.design.counter.clock = None
+    activity().end()
 
 
 def _descent_options(
@@ -434,10 +454,20 @@ def _standardize(problem: Problem, standardize: bool) -> None:
     """Look at each value of X once, through its column means, and standardise if asked."""
     objective = problem.objective
     if standardize:
-        objective.standardize()
+        standardize_by(objective, 1)
         refuse_bad_columns(problem)
     elif not np.isfinite(objective.column_means()).all():
         validation.check_finite(objective.design.X, problem.names)
+
+
+def standardize_by(objective: Objective, stride: int) -> None:
+    """Standardise by every `stride`-th row where these will do, else by all rows.
+
+    The columns stay as they are where the time limit ends it: then only the start is evaluated.
+    """
+    with contextlib.suppress(TimeUp):
+        if not (stride > 1 and objective.standardize(stride)):
+            objective.standardize()
 
 
 def refuse_bad_columns(problem: Problem) -> None:
@@ -457,6 +487,7 @@ def _conclude(
     problem: Problem, outcome: Outcome, limits: Any, solver: str, began: float
 ) -> FitResult:
     """Put the outcome in the user's units; warn or raise as the reason asks for."""
+    stop_clock(problem.objective)
     if outcome.reason == "rounding" and limits.tol == 0.0 and np.isfinite(outcome.bound).all():
         outcome.reason = "converged"  # the end that the user asked for
     objective = problem.objective

@@ -6,6 +6,7 @@ whose optima and Hessians then serve every fold: leaving out a part of the rows 
 
 from __future__ import annotations
 
+import contextlib
 import time
 import warnings
 from dataclasses import dataclass, replace
@@ -15,6 +16,7 @@ import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 
 from . import validation
+from .clock import TimeUp
 from .fitting import (
     MULTI_CLASS,
     SOLVERS,
@@ -24,16 +26,19 @@ from .fitting import (
     check_problem,
     check_time_limit,
     refuse_bad_columns,
+    set_clock,
     stack_level,
+    standardize_by,
+    stop_clock,
     stride_of,
 )
 from .objective import Objective
-from .result import Callback
+from .result import Callback, Progress
 from .solvers.choice import approach
 from .solvers.course import Limits, Watch
 from .solvers.gradient_descent import Options
 from .solvers.gradient_descent import gradient_descent as descend
-from .solvers.near import solve_near
+from .solvers.near import goes_alone, solve_near
 from .solvers.start import begin, default_start
 
 __all__ = ["GridResult", "fit_grid"]
@@ -163,6 +168,7 @@ def fit_grid(
         X, y, Strengths(None, None, None), multi_class, sample_weight, offset,
         "fit" if fit_intercept else None, start, n_threads,
     )  # fmt: skip
+    set_clock(problem.objective, began, limits.time_limit)
     folds = _check_folds(fold_weights, problem)
     n_features = problem.objective.design.shape[1]
     factor = np.ones(n_features)
@@ -179,6 +185,9 @@ def _conclude(
 ) -> GridResult:
     """Put the models in the user's units and order; warn where one did not converge."""
     pooled = grid.pooled
+    clock = pooled.design.counter.clock
+    late = clock is not None and clock.is_late()
+    stop_clock(pooled)
     coef, intercept = pooled.to_user(*pooled.settle(*pooled.split(theta)))
     shape = (grid.Cs.size, grid.n_folds, -1)
     coef = coef.reshape(*shape, coef.shape[1])
@@ -190,6 +199,8 @@ def _conclude(
             f" to a proven tol={limits.tol:g}, the worst to {worst.max():.1e}; raise max_iter, "
             "time_limit or tol"
         )
+        if late:
+            message = f"time_limit={limits.time_limit:g} s ended the fits: {message}"
         warnings.warn(message, ConvergenceWarning, stacklevel=stack_level())
     n_iter = np.broadcast_to(steps.reshape(*shape), coef.shape[:3])
     return GridResult(
@@ -223,8 +234,7 @@ class _Grid:
         together = self._folds.reshape(self.n_folds, -1, n_samples).mean(axis=0)
         self.pooled = self._objective(base.design, together, 1, Cs)
         stride = stride_of(self.pooled)
-        if not (stride > 1 and self.pooled.standardize(stride)):
-            self.pooled.standardize()
+        standardize_by(self.pooled, stride)
         refuse_bad_columns(replace(problem, objective=self.pooled))
         self._stride = stride
 
@@ -245,21 +255,35 @@ class _Grid:
         """Return points, proven relative suboptimality and iterations of all models.
 
         1. the penalties on all folds' rows together, roughly; 2. from there all folds, with
-        Hessians that those of a penalty share, as many models at once as memory allows.
+        Hessians that those of a penalty share, as many models at once as memory allows. Softmax
+        models of many columns go one after the other, from the strongest penalty on.
         """
         theta, is_warm = self._first_theta(limits, began)
-        if self.n_folds > 1 and not is_warm:
+        if self.n_folds > 1 and not is_warm and not goes_alone(self.pooled):
             within = Limits(0.0, limits.max_iter, None, limits.time_limit)
             watch = Watch(within, began, self.pooled)
             size = theta.shape[1] / self.pooled.design.shape[0]
             rough = min(max(ROUGH * size, limits.tol), ROUGH)
-            theta = approach(self.pooled, theta, rough, self._stride, watch)
+            self.pooled.design.counter.phase = "all folds together"
+            with contextlib.suppress(TimeUp):
+                theta = approach(self.pooled, theta, rough, self._stride, watch)
         found = [
             self._solve_part(part, theta, solver, limits, began)
             for part in np.array_split(np.arange(self.Cs.size), self._n_parts())
         ]
         points, bounds, steps = zip(*found, strict=True)
         return np.concatenate(points), np.concatenate(bounds), np.concatenate(steps)
+
+    def _told(self, limits: Limits, n_before: int) -> Limits:
+        """Return limits whose callback hears of all fits, `n_before` of which ended before."""
+        tell, n_fits = limits.callback, self.pooled.n_models * self.n_folds
+        if tell is None:
+            return limits
+
+        def callback(progress: Progress) -> object:
+            return tell(replace(progress, n_done=n_before + progress.n_done, n_fits=n_fits))
+
+        return replace(limits, callback=callback)
 
     def _first_theta(self, limits: Limits, began: float) -> tuple[Any, bool]:
         """Return theta of the pooled models, and whether it is near their optima."""
@@ -278,7 +302,7 @@ class _Grid:
     def _n_parts(self) -> int:
         """Return in how many parts the penalties are solved: row curvatures take memory."""
         n_samples, n_features = self.pooled.design.shape
-        if self.pooled.n_classes == 1:
+        if self.pooled.n_classes == 1 or goes_alone(self.pooled):
             return 1
         numbers = self.n_folds * self.pooled.n_outputs * n_samples
         room = max(FEW_NUMBERS, CURVATURE_SHARE * n_samples * n_features)
@@ -302,9 +326,10 @@ class _Grid:
             )
             ended = objective.join(outcome.coef, outcome.intercept)
             return ended, outcome.bound, np.full(objective.n_models, outcome.n_iter)
-        watch = Watch(limits, began, objective)
+        before = int(part[0]) * n_folds * per_penalty
+        watch = Watch(self._told(limits, before), began, objective)
         point, bound = solve_near(objective, start, pooled, kin, self._stride, limits, watch)
-        return point.theta, bound, watch.steps
+        return point.theta, bound, np.broadcast_to(watch.steps, objective.n_models)
 
 
 def l2_of_each(Cs: Any, totals: Any) -> Any:

@@ -5,11 +5,13 @@ from __future__ import annotations
 import dataclasses
 import time
 import warnings
+from contextlib import AbstractContextManager, nullcontext
 from numbers import Integral
 from typing import Any, ClassVar
 
 import numpy as np
 from sklearn.base import _fit_context
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.metrics import get_scorer, get_scorer_names
 from sklearn.model_selection import check_cv
 from sklearn.utils import Bunch
@@ -25,19 +27,21 @@ from sklearn.utils.metadata_routing import (
 from sklearn.utils.validation import _deprecate_positional_args
 
 from . import threads, validation
+from .clock import Clock, part_of
 from .estimator import SOLVERS, LogisticRegression
 from .estimator_data import labels_like
-from .fitting import TOLERANCE, fit
+from .fitting import TOLERANCE, fit, stack_level
 from .folds import fit_folds, weights_of_folds
 from .grid import GridResult
 from .path import grid_of_cs
+from .progress import ProgressLines
 from .scoring import score_grid
 
 __all__ = ["LogisticRegressionCV"]
 
 
-# What is left of a time limit that has passed: the last fit still gives the point it starts from.
-NO_TIME = 1e-9
+# Share of a time limit that the folds may take: the rest is for scores and last fit.
+FOLDS_SHARE = 0.9
 
 
 class LogisticRegressionCV(LogisticRegression):
@@ -79,7 +83,8 @@ class LogisticRegressionCV(LogisticRegression):
     n_jobs : int or None, default None
         Number of threads. The result has the same bits for every number.
     verbose : int, default 0
-        Above 0, a line is printed for the folds, and one for the last fit.
+        Above 0, a line is printed for the folds, and one for the last fit; while they run, one
+        within a second of silence, which says how many fits are done.
     refit : bool, default True
         Fit all rows with the C of the best mean score. Otherwise average, over the folds, the
         coefficients and the C of the best score of each (coefficients of those folds alone that
@@ -94,7 +99,9 @@ class LogisticRegressionCV(LogisticRegression):
     multi_class : {"multinomial", "ovr"}, default "multinomial"
         What more than two classes mean: as for `LogisticRegression`.
     time_limit : float > 0 or None, default None
-        Seconds after which the fits end, each with the best point so far.
+        Seconds after which the fits end, each with the best point so far: nine tenths are for the
+        folds. Where none are left for the last fit, `coef_` is the mean of the folds, and a warning
+        says so. The seconds of compiling kernels do not count.
 
     Attributes
     ----------
@@ -276,11 +283,12 @@ class LogisticRegressionCV(LogisticRegression):
         }  # fmt: skip
         if penalty_factor is not None:
             options["penalty_factor"] = penalty_factor
-        grid, complete = fit_folds(
-            self._named(X), codes, self.classes_, Cs, weights_of_folds(splits, X.shape[0]), weights,
-            multi_class=self.multi_class, fit_intercept=self.fit_intercept,
-            time_limit=self.time_limit, **options,
-        )  # fmt: skip
+        with part_of(began, FOLDS_SHARE), self._lines() as lines:
+            grid, complete = fit_folds(
+                self._named(X), codes, self.classes_, Cs, weights_of_folds(splits, X.shape[0]),
+                weights, multi_class=self.multi_class, fit_intercept=self.fit_intercept,
+                time_limit=self.time_limit, callback=lines, **options,
+            )  # fmt: skip
         self._say(f"folds: {grid.message}")
         self.grid_ = grid
         scores = score_grid(
@@ -418,19 +426,28 @@ class LogisticRegressionCV(LogisticRegression):
         self, X: Any, codes: Any, C: float, start: Any, weights: Any, began: float,
         options: dict[str, Any],
     ) -> None:  # fmt: skip
-        """Fit all rows, from the mean of the folds."""
-        if self.time_limit is not None:
-            options = options | {
-                "time_limit": max(began + self.time_limit - time.perf_counter(), NO_TIME)
-            }
-        result = fit(
-            X, codes, C=C, sample_weight=weights, multi_class=self.multi_class,
-            intercept="fit" if self.fit_intercept else None, start=start, **options,
-        )  # fmt: skip
-        self.result_ = dataclasses.replace(result, classes=self.classes_)
+        """Fit all rows, from the mean of the folds, in the time that is left."""
+        nothing_left = Clock(began, self.time_limit).is_late()
+        with part_of(began), self._lines() as lines:
+            result = fit(
+                X, codes, C=C, sample_weight=weights, multi_class=self.multi_class,
+                intercept="fit" if self.fit_intercept else None, start=start,
+                time_limit=self.time_limit, callback=lines, **options,
+            )  # fmt: skip
+        message = result.message
+        if nothing_left and not result.converged:
+            grid = self.grid_
+            message = (
+                f"time_limit={self.time_limit:g} s left nothing for the last fit: coef_ and "
+                f"intercept_ are the mean of the folds at C={C:g}, which was chosen where "
+                f"{int(grid.converged.sum())} of {grid.converged.size} fits had converged; raise "
+                "time_limit or tol, or give fewer Cs"
+            )
+            warnings.warn(message, ConvergenceWarning, stacklevel=stack_level())
+        self.result_ = dataclasses.replace(result, classes=self.classes_, message=message)
         self.coef_ = np.array(result.coef.T, order="C", ndmin=2)
         self.intercept_ = np.array(result.intercept, ndmin=1)
-        self._say(result.message)
+        self._say(message)
 
     def _store_attributes(self, scores: Any, C: float, ratios: list[Any], legacy: bool) -> None:
         grid = self.grid_
@@ -458,6 +475,10 @@ class LogisticRegressionCV(LogisticRegression):
         self.coefs_paths_ = {label: paths[..., k, :] for k, label in enumerate(labels)}
         self.scores_ = {label: scores.copy() for label in labels}
         self.n_iter_ = n_iter[None]
+
+    def _lines(self) -> AbstractContextManager[ProgressLines | None]:
+        """Return what tells of a long fit, where lines are wanted."""
+        return ProgressLines(each=False) if self.verbose else nullcontext()
 
     def _say(self, message: str) -> None:
         if self.verbose:

@@ -515,7 +515,9 @@ class Objective:
         """
         coef, intercept = self.split(theta)
         with np.errstate(over="ignore", invalid="ignore"):
-            user = intercept - (coef * self.design.columns.inverse_scale) @ self.design.columns.center
+            user = (
+                intercept - (coef * self.design.columns.inverse_scale) @ self.design.columns.center
+            )
         lost = HALF_UNIT * np.abs(coef).sum(axis=1) + 0.5 * np.spacing(np.abs(user))
         return lost.reshape(len(theta), -1).max(axis=1)
 

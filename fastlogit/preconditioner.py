@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from . import threads
-from .hessian import Factors
+from .hessian import FACTOR_NS, Factors
 from .kernels.lowrank import UNROLL, apply_inverse
 from .objective import Objective
 
@@ -89,6 +89,7 @@ class SampledHessians:
         bend = weights.sum(axis=1) / rows.targets.total_weight
         self._is_dense = rows.design.shape[1] + 1 <= DENSE_COLUMNS
         count = sample_size(rows)
+        rows.design.counter.phase = "preconditioner, from rows that bend the cost most"
         if self._is_dense:
             matrices = self._matrices(weights, bend, count)
             self._factors = penalized_factors(rows, matrices, bend)
@@ -195,6 +196,7 @@ def independent_diagonals(rows: Objective, bend: Any) -> Any:
 def penalized_factors(rows: Objective, matrices: Any, bend: Any) -> Factors:
     """Add each output's penalty to the Hessian of its loss, in place, and factor them."""
     base, n_outputs = independent_diagonals(rows, bend), len(matrices)
+    rows.design.counter.check(1e-9 * FACTOR_NS * n_outputs * matrices.shape[1] ** 3 / 3.0)
     diagonal = matrices.reshape(n_outputs, -1)[:, :: matrices.shape[1] + 1]
     diagonal *= 1.0 + RIDGE
     diagonal += rows.penalties()

@@ -25,12 +25,16 @@ class Progress:
         Time since the fit began.
     coef, intercept
         Where the fit stands, of the shapes of `FitResult`; made when they are asked for.
+    n_done, n_fits : int
+        Where many fits run together, folds times penalties: how many of them are done.
     """
 
     n_iter: int
     cost: float
     seconds: float
     _coefficients: Callable[[], tuple[Any, Any]] = field(repr=False, compare=False)
+    n_done: int = 0
+    n_fits: int = 1
 
     @property
     def coef(self) -> Any:

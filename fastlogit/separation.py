@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from .clock import TimeUp
 from .objective import Objective
 
 __all__ = ["Separation", "SoftmaxSeparation"]
@@ -40,6 +41,10 @@ SHARE = 0.1
 LINEAR_PROGRAMME = 500_000
 LEAST_ROWS, WORST_PER_COLUMN = 100, 4
 ROUNDS = 20
+# Nanoseconds of the eigenvectors of a symmetric matrix, for each of its rows cubed.
+EIGH_NS = 2.0
+# What scipy's linprog answers at its limit of iterations or time.
+TIME_OVER = 1
 # A sum of margins that is all rounding.
 NO_MARGIN = 1e-9
 
@@ -95,7 +100,10 @@ class Separation:
 
     def columns(self, model: int) -> tuple[list[int], bool]:
         """Return the columns that separate a model's classes, and whether one alone does."""
-        alone = self._alone(model)
+        try:
+            alone = self._alone(model)
+        except TimeUp:  # a pass for each column, where they lie on disk
+            alone = []
         if alone:
             return alone, True
         size = np.abs(self.found[model][:-1])
@@ -144,6 +152,7 @@ class Separation:
         design = self.objective.design
         gram = (design.subsample(stride) if stride > 1 else design).gram(rows)
         free = np.flatnonzero(self._free[model])
+        design.counter.check(EIGH_NS * 1e-9 * free.size**3)
         values, vectors = np.linalg.eigh(gram[np.ix_(free, free)])
         basis = np.zeros((len(gram), len(free)))
         basis[free] = vectors * (values <= LEVEL * max(values[-1], LEVEL * rows.size))
@@ -173,6 +182,7 @@ class Separation:
         found = []
         positive, negative = used & (signs > 0), used & (signs < 0)
         for column in np.flatnonzero(self._free[model][:-1]):
+            self.objective.design.counter.check()
             values = self.objective.design.column(int(column))
             high, low = values[positive], values[negative]
             if self.objective.fit_intercept:
@@ -227,10 +237,15 @@ class Separation:
         from scipy.optimize import linprog
 
         reach = self._free[model].astype(np.float64)
+        clock = self.objective.design.counter.clock
+        left = None if clock is None else clock.left()
         found = linprog(
             -margins.mean(axis=0), A_ub=-margins, b_ub=np.zeros(len(margins)),
             bounds=np.column_stack([-reach, reach]), method="highs",
+            options=None if left is None else {"time_limit": left},
         )  # fmt: skip
+        if left is not None and found.status == TIME_OVER:
+            raise TimeUp
         return found.x if found.success and -found.fun > NO_MARGIN else None
 
 

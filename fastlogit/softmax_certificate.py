@@ -77,7 +77,6 @@ class _Bend:
         reach = largest_row * (np.sqrt(2.0) + np.sqrt(self.trace * apart))
         return float(np.sqrt(reach**2 + apart))
 
-
     def noise(self, largest_row: float, scale: Any) -> float:
         """Return what errors of 1 in each component of a gradient may add to `squared_norm`."""
         size = float(np.linalg.norm(scale))

@@ -19,14 +19,22 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-# Serial work in nanoseconds from which two threads are worth their launch, measured on 2 cores with
-# passes over 20 and 100 columns. omp and tbb: 50 us of work (and 35 us of Python) took 76 to 88 us
-# serial and 78 to 95 in parallel, 100 us 124 to 137 and 105 to 112, 200 us 204 to 241 and 149 to
-# 169. The two meet at about 60 us; a margin above that, since a launch can wait for a busy core.
-BREAK_EVEN_NS = 100_000.0
+# Serial work in nanoseconds from which two threads are worth their launch. Threads that are awake
+# take a launch of 60 us; those that sleep, as they do 40 us after the last one, some 100 us more.
+# Fits of 3,000 x 30 and 20,000 x 15 on two cores, median ms: 5.3 and 12.7 with threads kept awake
+# and a break-even of 100 us; with threads that sleep 7.5 and 17.8 at 100 us, 5.4 and 14.3 at 200,
+# 5.1 and 13.5 at 300, 5.3 and 13.2 at 500.
+BREAK_EVEN_NS = 300_000.0
 # workqueue wakes its threads late: parallel over serial was 1.2 to 1.4 at 0.6 ms of work, 0.8 to
 # 1.4 at 1.2 ms, 0.6 to 1.0 at 2.4 ms.
 BREAK_EVEN_WORKQUEUE_NS = 2_000_000.0
+
+# Rounds that threads of GNU OpenMP spin while they wait for work, about 40 us; its own default is
+# several milliseconds. A core that another process wants is then given away. Beside a busy process
+# a fit of 3,000 x 30 takes 5.3 ms (8.8 by default), 20,000 x 15 12.7 (24.8); beside five of them
+# the sigmoid of 200,000 0.3 to 0.5 (16 to 32).
+SPIN_ROUNDS = "1000"
+SPIN_SETTINGS = ("GOMP_SPINCOUNT", "OMP_WAIT_POLICY")
 
 # Two Python threads may be inside a parallel kernel at once under these layers only.
 _THREADSAFE_LAYERS = frozenset({"tbb", "omp"})
@@ -206,8 +214,26 @@ def _layer() -> str:
     kept work between the two break-evens serial for good, since it never came to a launch.
     """
     numba: Any = importlib.import_module("numba")
-    numba.get_num_threads()
+    with contextlib.nullcontext() if _pool_is_running() else _short_spins():
+        numba.get_num_threads()
     return str(numba.threading_layer())
+
+
+@contextlib.contextmanager
+def _short_spins() -> Iterator[None]:
+    """Let GNU OpenMP, if the block loads it, wait for work without keeping the cores for long.
+
+    It reads its settings from the environment when it is loaded, and has no other way to change
+    this one. What the user set is left alone; nothing is left in the environment.
+    """
+    if any(name in os.environ for name in SPIN_SETTINGS):
+        yield
+        return
+    os.environ[SPIN_SETTINGS[0]] = SPIN_ROUNDS
+    try:
+        yield
+    finally:
+        os.environ.pop(SPIN_SETTINGS[0], None)
 
 
 def _pool_is_running() -> bool:

@@ -12,7 +12,8 @@ ITERATIONS = 200
 def numbers(values: Any) -> Any:
     """Return an array of mpmath's numbers, exactly those of `values`."""
     array = np.asarray(values, dtype=np.float64)
-    return np.array([mpmath.mpf(float(v)) for v in array.ravel()], dtype=object).reshape(array.shape)
+    each = [mpmath.mpf(float(value)) for value in array.ravel()]
+    return np.array(each, dtype=object).reshape(array.shape)
 
 
 class ExactProblem:

@@ -372,7 +372,7 @@ def test_ctrl_c_leaves_the_best_point_so_far(monkeypatch) -> None:
         if progress.n_iter == 2:
             raise KeyboardInterrupt
 
-    monkeypatch.setattr(estimator, "print_progress", interrupt)
+    monkeypatch.setattr(estimator.ProgressLines, "__call__", lambda _, seen: interrupt(seen))
     X, y = two()
     model = LogisticRegression(verbose=1, solver="newton-cg")
     with pytest.raises(KeyboardInterrupt):

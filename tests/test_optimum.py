@@ -192,7 +192,7 @@ def test_columns_that_repeat_give_the_same_predictions(rows, intercept, solver) 
 @pytest.mark.parametrize("solver", EACH_SOLVER)
 @pytest.mark.parametrize("rows", [200, pytest.param(20_000, marks=pytest.mark.jit)])
 def test_columns_that_repeat_but_for_rounding_are_named_and_nothing_is_proven(rows, solver) -> None:
-    """X[:, 0] in other units differs from a multiple of X[:, 0] by 1e-16: a direction of its own."""
+    """X[:, 0] in other units is a multiple of X[:, 0] but for 1e-16: a direction of its own."""
     X, y = problem(sized(rows, 60), 5)[:2]
     coef, base, cost = reference.newton(X, y)
     repeated = np.column_stack([X, 3.0 * X[:, 1] - 2.0 * X[:, 2], X[:, 0] * 2.54])

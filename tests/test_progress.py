@@ -1,15 +1,21 @@
 """Callbacks of scikit-learn during a fit, where this scikit-learn has them; printed lines."""
 
+import dataclasses
 import importlib.util
+import re
+import time
 
 import numpy as np
 import pytest
+from numba.core import event
 from problems import problem, sized, three_classes
 from sklearn.base import BaseEstimator, clone
 from sklearn.metrics import accuracy_score, log_loss
 
+import fastlogit
 from fastlogit import LogisticRegression
-from fastlogit.progress import CallbackSupport, is_listened_to, print_progress
+from fastlogit.clock import Clock, activity
+from fastlogit.progress import CallbackSupport, ProgressLines, is_listened_to, line_of
 from fastlogit.result import Progress
 
 # Rooms above the kernels, with fits that take minutes in plain Python.
@@ -60,9 +66,76 @@ def test_nobody_listens_to_a_plain_estimator() -> None:
     assert not is_listened_to(LogisticRegression())
 
 
-def test_a_printed_line(capsys) -> None:
-    print_progress(Progress(7, 0.125, 1.5, lambda: (np.zeros(1), 0.0)))
-    assert capsys.readouterr().out == "[fastlogit] iteration 7: cost 0.125, 1.50 s\n"
+def test_the_line_of_an_iteration() -> None:
+    progress = Progress(7, 0.125, 1.5, lambda: (np.zeros(1), 0.0))
+    assert line_of(progress) == "iteration 7: cost 0.125, 1.50 s"
+    many = dataclasses.replace(progress, n_done=3, n_fits=50)
+    assert line_of(many) == "3 of 50 fits done, iteration 7: cost 0.125, 1.50 s"
+
+
+def silent_for(seconds):
+    """Rows that are slow to come: a fit of which nothing is heard for a while."""
+
+    class Rows:
+        shape, dtype = (400, 3), np.dtype(float)
+        values = problem(400, 3)[0]
+
+        def __getitem__(self, rows):
+            time.sleep(seconds)
+            return self.values[rows]
+
+    return Rows(), problem(400, 3)[1]
+
+
+def test_a_long_fit_says_within_a_second_what_it_does() -> None:
+    X, y = silent_for(0.3)
+    lines = []
+    with ProgressLines(lines.append) as report:
+        fastlogit.fit(X, y, C=1.0, callback=report)
+    told = [line for line in lines if "passes over X so far" in line]
+    assert told
+    # Also once the columns are standardised, in another design than the first.
+    assert lines[-1].startswith("iteration") or "passes over X so far" in lines[-1]
+    assert sum("looking at X and y" in line for line in lines) <= 1
+    assert re.fullmatch(r"\d\.\d s: [a-zA-Z].*, \d+\.\d passes over X so far", told[0])
+    assert any(line.startswith("iteration 1: cost") for line in lines)
+
+
+def test_compiling_is_told_and_is_not_the_fits_time() -> None:
+    lines = []
+    with ProgressLines(lines.append):
+        began, here = time.perf_counter(), activity()
+        before = here.compile_seconds(began)
+        # The lock of numba's compiler is held for the time of a long compilation.
+        event.start_event("numba:compiler_lock")
+        event.start_event("numba:compile", data={"dispatcher": Compiling})
+        time.sleep(1.3)
+        event.end_event("numba:compile", data={})
+        event.end_event("numba:compiler_lock")
+    assert before == 0.0
+    assert 1.2 < here.compile_seconds(began) <= time.perf_counter() - began
+    assert lines
+    assert "compiling kernels, once: test_progress.a_kernel" in lines[0]
+    clock = Clock(began, 1.0)
+    assert not clock.is_late()
+    assert clock.is_late(1.0)
+
+
+class Compiling:
+    """What numba's event of a compilation tells."""
+
+    def py_func():
+        raise NotImplementedError
+
+    py_func.__name__ = "a_kernel"
+
+
+def test_without_silence_there_are_the_callbacks_lines_only() -> None:
+    X, y = data(2)
+    lines = []
+    with ProgressLines(lines.append, each=False) as report:
+        fastlogit.fit(X, y, C=1.0, callback=report)
+    assert [line for line in lines if line.startswith("iteration")] == []
 
 
 if importlib.util.find_spec("sklearn.callback") is None:

@@ -66,7 +66,9 @@ def test_models_near_each_other_share_a_gram_matrix(monkeypatch) -> None:
     wanted = np.full(len(models), 1e-3)
     every = certificate.bounds(models, theta, found.gradient, wanted, found.cost)
     some = np.array([1, 4, 5])
-    few = certificate.bounds(some, theta[some], found.gradient[some], wanted[some], found.cost[some])
+    few = certificate.bounds(
+        some, theta[some], found.gradient[some], wanted[some], found.cost[some]
+    )
     np.testing.assert_allclose(few, every[some], rtol=1e-9)
     for model in some:
         one = certificate.bound(int(model), theta[model], found.gradient[model], 1e-3)

@@ -469,3 +469,45 @@ def test_importing_the_module_does_not_import_numba() -> None:
         check=True,
         timeout=60,
     )  # fmt: skip
+
+
+# ------------------------------------------------------------------------------------------------
+# Waiting threads
+
+
+def test_short_spins_leave_nothing_in_the_environment(monkeypatch) -> None:
+    for name in threads.SPIN_SETTINGS:
+        monkeypatch.delenv(name, raising=False)
+    with threads._short_spins():
+        assert os.environ["GOMP_SPINCOUNT"] == threads.SPIN_ROUNDS
+    assert not set(threads.SPIN_SETTINGS) & set(os.environ)
+
+
+@pytest.mark.parametrize("name", threads.SPIN_SETTINGS)
+def test_what_the_user_set_for_waiting_threads_stays(name, monkeypatch) -> None:
+    for each in threads.SPIN_SETTINGS:
+        monkeypatch.delenv(each, raising=False)
+    monkeypatch.setenv(name, "ACTIVE" if name == "OMP_WAIT_POLICY" else "77")
+    before = dict(os.environ)
+    with threads._short_spins():
+        assert dict(os.environ) == before
+    assert dict(os.environ) == before
+
+
+def test_the_pool_is_started_with_short_spins_and_a_clean_environment() -> None:
+    code = (
+        "import os, sys; seen = []\n"
+        "class Finder:\n"
+        "    def find_spec(self, name, *rest):\n"
+        "        if name.endswith(('omppool', 'workqueue', 'tbbpool')):\n"
+        "            seen.append(os.environ.get('GOMP_SPINCOUNT'))\n"
+        "sys.meta_path.insert(0, Finder())\n"
+        "from fastlogit import threads\n"
+        "threads._layer()\n"
+        "print(seen[0], os.environ.get('GOMP_SPINCOUNT'))\n"
+    )
+    clean = {k: v for k, v in os.environ.items() if k not in threads.SPIN_SETTINGS}
+    found = subprocess.run(
+        [sys.executable, "-c", code], env=clean, capture_output=True, text=True, check=True
+    )
+    assert found.stdout.split() == [threads.SPIN_ROUNDS, "None"]

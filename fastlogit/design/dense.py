@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from .. import threads
+from ..clock import Clock
 from ..kernels.descent import RUNNING, DescentState, Penalty, descend, start_state
 from ..kernels.gram import gram, grams
 from ..kernels.hypotheses import hypotheses
@@ -45,10 +46,34 @@ class Columns(NamedTuple):
 
 
 class RowCounter:
-    """Rows read by all designs over the same X, subsamples included."""
+    """What all designs over the same X share, subsamples included.
 
-    def __init__(self) -> None:
-        self.rows = 0
+    Attributes
+    ----------
+    rows : int
+        Rows read so far.
+    n_samples : int
+        Rows of X.
+    clock : Clock or None
+        Says when passes must no longer begin.
+    phase : str
+        What the passes are for, in words for those who watch a fit.
+    """
+
+    def __init__(self, n_samples: int = 1) -> None:
+        self.rows, self.n_samples = 0, n_samples
+        self.clock: Clock | None = None
+        self.phase = ""
+
+    @property
+    def n_passes(self) -> float:
+        """Passes over X so far."""
+        return float(self.rows / self.n_samples)
+
+    def check(self, seconds: float = 0.0) -> None:
+        """Raise `TimeUp` where the limit has passed, or work of so many seconds would pass it."""
+        if self.clock is not None:
+            self.clock.check(seconds)
 
 
 class DenseDesign:
@@ -86,7 +111,7 @@ class DenseDesign:
         self.shape = X.shape
         self.dtype = X.dtype
         self.n_threads = n_threads
-        self.counter = counter or RowCounter()
+        self.counter = counter or RowCounter(X.shape[0])
         n_features = X.shape[1]
         self.columns = columns or Columns(np.zeros(n_features), np.ones(n_features))
         self._direct, self._rows = _rows(X, self.columns)
@@ -160,6 +185,7 @@ class DenseDesign:
             stop = min(start + step, n_samples)
             rows = self._rows if step >= n_samples else _rows(self.X[start:stop], self.columns)[1]
             weights = readonly(np.ascontiguousarray(curvature[start:stop]))
+            self.counter.check()
             with threads.team(self.n_threads, row_ns * (stop - start)) as parallel:
                 gram(self._direct).choose(parallel)(rows, weights, part)
             matrix += part
@@ -177,6 +203,7 @@ class DenseDesign:
         step = max(1, int(GRAM_CALL_NS / output_ns))
         for start in range(0, len(weights), step):
             part = slice(start, start + step)
+            self.counter.check()
             with threads.team(self.n_threads, output_ns * len(weights[part])) as parallel:
                 grams(self._direct).choose(parallel)(
                     self._rows, readonly(weights[part]), matrices[part]
@@ -198,6 +225,7 @@ class DenseDesign:
         step = max(1, int(GRAM_CALL_NS / output_ns))
         for start in range(0, n_outputs, step):
             part = slice(start, start + step)
+            self.counter.check()
             with threads.team(self.n_threads, output_ns * len(rows[part])) as parallel:
                 sample(direct).choose(parallel)(
                     source, readonly(rows[part]), readonly(sizes[part]), float(intercept),
@@ -293,7 +321,11 @@ class DenseDesign:
         return float(n_models * n_samples * (n_features * ELEMENT_NS + ROW_NS))
 
     def _team(self, n_models: int) -> Any:
-        return threads.team(self.n_threads, self._pass_ns(n_models))
+        """Return the threads for a pass, where there is time for one."""
+        work_ns = self._pass_ns(n_models)
+        if self.counter.clock is not None and self.counter.clock.limit is not None:
+            self.counter.check(1e-9 * work_ns / threads.thread_count(self.n_threads))
+        return threads.team(self.n_threads, work_ns)
 
 
 def plain_targets(loss: int, weights: Any, total_weight: Any, n_classes: int = 1) -> Targets:

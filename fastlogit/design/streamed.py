@@ -117,7 +117,7 @@ class StreamedDesign(DenseDesign):
         self.shape = (n_samples, n_features)
         self.dtype = np.dtype(X.dtype)
         self.n_threads = n_threads
-        self.counter = counter or RowCounter()
+        self.counter = counter or RowCounter(n_samples)
         self.columns = columns or Columns(np.zeros(n_features), np.ones(n_features))
         self.block_rows = block_rows or _block_rows(self.shape, self.dtype.itemsize)
         self._taken: dict[int, np.ndarray[Any, Any]] = {}
@@ -153,6 +153,7 @@ class StreamedDesign(DenseDesign):
             first, last = -(-start // stride), -(-stop // stride)
             if first == last:
                 continue
+            self.counter.check()
             rows = range(first * stride, (last - 1) * stride + 1)
             part = self._read(rows.start, rows.stop)
             _copy(part[::stride], taken[first:last], rows.start, rows.stop)
@@ -214,6 +215,7 @@ class StreamedDesign(DenseDesign):
         """Go over the rows of X as they are, in blocks of the design's own size: one pass."""
         self._turns.begin(None)
         for start, stop in self._blocks():
+            self.counter.check()
             part = self._read(start, stop)
             yield start, stop, part
             _let_go(part)

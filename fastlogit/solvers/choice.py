@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 
 from ..certificate import GRAM_PRICE
+from ..clock import TimeUp
 from ..collinear import DEPENDENT
-from ..hessian import Factor
+from ..hessian import FACTOR_NS, Factor
 from ..objective import Objective
 from ..preconditioner import (
     DENSE_COLUMNS,
@@ -29,6 +30,7 @@ __all__ = [
     "ROWS_PER_COLUMN",
     "approach",
     "choose",
+    "climb_by_products",
     "finish_each",
     "own_hessians",
     "sample_price",
@@ -126,11 +128,12 @@ def solve(
     # A bound that is proven stays true after one more step with the whole Hessian: the cost falls.
     is_newton = method == "newton"
     goal = Goal(limits.tol, objective.n_models, certificate, separation, steps_on=is_newton)
+    point: Point | None = None
     try:
         if is_newton:
             point, reason = newton(objective, theta, goal, certificate, watch)
         elif method == "newton-cg":
-            point, reason = _climb_by_products(objective, theta, goal, stride, is_warm, watch)
+            point, reason = climb_by_products(objective, theta, goal, stride, is_warm, watch)
             if reason == "rounding" and not goal.hidden.all() and objective.n_classes == 1:
                 point, reason = _finish_by_newton(objective, point, goal, watch)
         else:
@@ -144,14 +147,15 @@ def solve(
             ):
                 # Where classes are told apart almost surely, products with the Hessian do better.
                 watch.limits = limits
-                point, reason = _climb_by_products(objective, point.theta, goal, 1, True, watch)
+                point, reason = climb_by_products(objective, point.theta, goal, 1, True, watch)
             elif reason == "rounding" and stride == 1:
                 point, reason = finish_each(objective, point, goal, watch)
             elif reason == "rounding":
                 # The subsample misleads, as where columns are collinear in it alone.
                 point, reason = _finish_by_newton(objective, point, goal, watch)
-    except KeyboardInterrupt:  # before the first iteration
-        point, reason = evaluate(objective, theta, watch), "interrupted"
+    except (KeyboardInterrupt, TimeUp) as end:  # between the iterations of two methods
+        reason = "time_limit" if isinstance(end, TimeUp) else "interrupted"
+        point = point or _evaluate_at_last(objective, theta, watch)
     if reason == "interrupted":
         goal.prove(point, at_once=True)
     watch.prove(goal.bound)
@@ -192,6 +196,15 @@ def _finish_by_newton(
     return newton(objective, point.theta, goal, whole, watch)
 
 
+def _evaluate_at_last(objective: Objective, theta: Any, watch: Watch) -> Point:
+    """Return an evaluated point, whatever time it takes: without one there is no result."""
+    clock = objective.design.counter.clock
+    if clock is None:
+        return evaluate(objective, theta, watch)
+    with clock.stopped():
+        return evaluate(objective, theta, watch)
+
+
 def approach(objective: Objective, theta: Any, tol: float, stride: int, watch: Watch) -> Any:
     """Return theta near the optimum, about `tol` above it relative to the cost, without a proof.
 
@@ -199,7 +212,7 @@ def approach(objective: Objective, theta: Any, tol: float, stride: int, watch: W
     """
     if objective.n_classes > 1:
         goal = Goal(LEFT_OVER * tol, objective.n_models, steps_on=True)
-        return _climb_by_products(objective, theta, goal, stride, False, watch)[0].theta
+        return climb_by_products(objective, theta, goal, stride, False, watch)[0].theta
     place, part, is_warm = np.arange(objective.n_models), objective, False
     if stride > 1:
         rows = objective.subsample(stride)
@@ -247,7 +260,7 @@ def _climb(
         begin, reason = _start_of_subsample(rows, theta, watch)
         theta = begin.theta
         if reason in ("interrupted", "time_limit"):
-            return evaluate(objective, theta, watch), reason
+            return _evaluate_at_last(objective, theta, watch), reason
 
     def renew(theta: Any) -> Precondition:
         return _hessians(rows, theta, rows.curvature(theta), certificate)
@@ -262,10 +275,11 @@ def _start_of_subsample(rows: Objective, theta: Any, watch: Watch) -> tuple[Poin
     inner = Goal(0.05 * theta.shape[1] / rows.design.shape[0], rows.n_models)
     within = Limits(0.0, SAMPLE_ITERATIONS, None, watch.limits.time_limit)
     quiet = Watch(within, watch.began, rows)
+    rows.design.counter.phase = "the start, from some of the rows"
     return _climb(rows, theta, inner, sample_stride(*rows.design.shape), False, quiet)
 
 
-def _climb_by_products(
+def climb_by_products(
     objective: Objective, theta: Any, goal: Goal, stride: int, is_warm: bool, watch: Watch
 ) -> tuple[Point, str]:
     """Newton with conjugate gradients, from the optimum of a subsample if there is one."""
@@ -275,10 +289,11 @@ def _climb_by_products(
         inner = Goal(min(0.05 * theta.shape[1] / rows.design.shape[0], ROUGH), rows.n_models)
         within = Limits(0.0, SAMPLE_ITERATIONS, None, watch.limits.time_limit)
         quiet = Watch(within, watch.began, rows)
-        begin, reason = _climb_by_products(rows, theta, inner, 1, False, quiet)
+        rows.design.counter.phase = "the start, from some of the rows"
+        begin, reason = climb_by_products(rows, theta, inner, 1, False, quiet)
         theta = begin.theta
         if reason in ("interrupted", "time_limit"):
-            return evaluate(objective, theta, watch), reason
+            return _evaluate_at_last(objective, theta, watch), reason
     drawn = objective if objective.design.least_stride == 1 else rows
 
     def renew(theta: Any, curvature: Any, models: Any) -> Precondition:
@@ -341,6 +356,7 @@ def _hessians(rows: Objective, theta: Any, curvature: Any, certificate: Any) -> 
 
 
 def _factor(rows: Objective, loss: Any, output: int) -> Factor:
+    rows.design.counter.check(1e-9 * FACTOR_NS * len(loss) ** 3 / 3.0)
     matrix = loss.copy()
     # A column that does not vary in the subsample may do so in the other rows.
     varies = np.append(rows.design.columns.inverse_scale > 0.0, rows.fit_intercept)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 
+from ..clock import Clock
 from ..objective import Objective
 from ..result import Callback, Progress
 
@@ -72,7 +73,7 @@ class Outcome:
 class Watch:
     """Counts iterations, keeps the costs, and says when limits or the user end the fit.
 
-    `steps` are the iterations of each model.
+    `steps` are the iterations of each model, `n_resting` says how many need no more.
     """
 
     limits: Limits
@@ -84,6 +85,11 @@ class Watch:
     bounds: list[Any] = field(default_factory=list)
     n_iter: int = 0
     steps: Any = 0
+    n_resting: int = 0
+    clock: Clock = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.clock = Clock(self.began, self.limits.time_limit)
 
     def begin(self, point: Point) -> None:
         """Keep the cost of a start; where one solver takes over from another it is known."""
@@ -104,6 +110,7 @@ class Watch:
         self.record(point)
         if self.limits.callback is not None:
             progress = progress_of(self.objective, self.n_iter, point, self.seconds())
+            progress = replace(progress, n_done=self.n_resting, n_fits=self.objective.n_models)
             if self.limits.callback(progress) is True:
                 return "callback"
         if self.is_late():
@@ -130,7 +137,7 @@ class Watch:
 
     def is_late(self) -> bool:
         """Say whether the time limit has passed."""
-        return self.limits.time_limit is not None and self.seconds() >= self.limits.time_limit
+        return self.clock.is_late()
 
     def seconds(self) -> float:
         """Return the time since the fit began."""

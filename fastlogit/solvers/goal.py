@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from ..certificate import Certificate
+from ..clock import Clock
 from ..objective import Objective
 from ..separation import Separation, SoftmaxSeparation
 from ..softmax_certificate import SoftmaxCertificate
@@ -100,9 +101,10 @@ class Goal:
                 cost = float(point.cost[model])
                 where = int(model), point.theta[model], point.gradient[model]
                 gain = self.certificate.bound(*where, self.tol * abs(cost), at_once, cost)
+                self._take(*where, cost, gain)
                 if not relative(gain, cost) <= self.tol:
                     gain = min(gain, self.certificate.bound(*where, 0.0, at_once, cost))
-                self._take(int(model), point.theta[model], point.gradient[model], cost, gain)
+                    self._take(*where, cost, gain)
         return self.bound
 
     def hopeless(self, theta: Any, n_iter: int) -> Any:
@@ -112,17 +114,32 @@ class Goal:
         return self.separation.look(theta, n_iter)
 
     def conclude(self, point: Point, reason: str) -> str:
-        """Return why a fit ended, once `reason` made it end: the proof may say otherwise."""
-        self.prove(point)
-        if self.separation is not None:
-            self.separation.inspect(point.theta)
-            if reason in ("max_iter", "rounding"):
-                self.separation.decide(np.flatnonzero(~self.met), point.theta)
-            if self.separation.found:
-                return "separable"
+        """Return why a fit ended, once `reason` made it end: the proof may say otherwise.
+
+        After the time limit it ends soon, with what is proven and found by then.
+        """
+        clock = self._clock()
+        with clock.conclusion():
+            self.prove(point)
+            if self.separation is not None:
+                self.separation.inspect(point.theta)
+                if reason in ("max_iter", "rounding"):
+                    self.separation.decide(np.flatnonzero(~self.met), point.theta)
+        if self.separation is not None and self.separation.found:
+            return "separable"
         if reason in ("rounding", "max_iter") and (self.met | self.hidden).all():
             return self.conclude_by_rounding()
-        return "converged" if self.met.all() else reason
+        if self.met.all():
+            return "converged"
+        return "time_limit" if reason in ("max_iter", "rounding") and clock.is_late() else reason
+
+    def _clock(self) -> Clock:
+        """Return what says when the fit has to end."""
+        if self.certificate is None:
+            return Clock(0.0, None)
+        counter = self.certificate.objective.design.counter
+        counter.phase = "proof"
+        return counter.clock or Clock(0.0, None)
 
     def conclude_by_rounding(self) -> str:
         """Return why a fit ended where nothing is missing but what rounding errors hide."""

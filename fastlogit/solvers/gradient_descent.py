@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from ..clock import Clock, TimeUp
 from ..kernels.descent import CONVERGED, DIVERGED, DescentState, start_state
 from ..objective import Objective
 from ..result import Progress
@@ -86,12 +87,14 @@ def gradient_descent(
         reason = _run(descent, options, began, certified)
     except KeyboardInterrupt:
         reason = "interrupted"
+    except TimeUp:
+        reason = "time_limit"
     return _finish(descent, reason, began, certified)
 
 
 def _run(descent: Descent, options: Options, began: float, certified: bool) -> str:
     within = descent.objective.design.passes_within(BURST_SECONDS, descent.objective.n_outputs)
-    burst = min(within, FIRST_BURST)
+    burst, clock = min(within, FIRST_BURST), Clock(began, options.time_limit)
     look = FIRST_LOOK if certified else options.max_iter
     while descent.n_iter < options.max_iter:
         steps = min(burst, options.max_iter - descent.n_iter, look - descent.n_iter)
@@ -109,7 +112,7 @@ def _run(descent: Descent, options: Options, began: float, certified: bool) -> s
         if certified and descent.n_iter >= look:
             look += max(FIRST_LOOK, look // 8)
         elapsed = time.perf_counter() - began
-        if options.time_limit is not None and elapsed >= options.time_limit:
+        if clock.is_late():
             return "time_limit"
         callback = options.callback
         if callback is not None and callback(_progress(descent, elapsed)) is True:
@@ -168,8 +171,8 @@ def _is_proven(descent: Descent) -> bool:
     return done
 
 
-def _finish(descent: Descent, reason: str, began: float, certified: bool) -> Outcome:
-    """Evaluate the last iterate; unless it converged, take the best point seen if that is lower."""
+def _end_of(descent: Descent, reason: str) -> tuple[Any, Any, Any]:
+    """Return theta, cost and gradient of the last iterate, or of a better point seen before."""
     objective = descent.objective
     theta = objective.join(descent.state.coef, descent.state.intercept)
     cost, gradient = objective.at(theta)
@@ -178,18 +181,29 @@ def _finish(descent: Descent, reason: str, began: float, certified: bool) -> Out
     if reason != "converged" and worse.any():
         theta = np.where(worse[:, None], objective.join(*descent.best()), theta)
         cost, gradient = objective.at(theta)
+    return theta, cost, gradient
+
+
+def _finish(descent: Descent, reason: str, began: float, certified: bool) -> Outcome:
+    """Evaluate the last iterate; unless it converged, take the best point seen if that is lower."""
+    objective = descent.objective
+    with (objective.design.counter.clock or Clock(began, None)).stopped():
+        theta, cost, gradient = _end_of(descent, reason)
     goal = descent.goal
     if np.isfinite(cost).all() and reason != "diverged":
         point = Point(theta, cost, gradient)
+        if not (certified and reason == "converged"):
+            # Momentum may raise the cost: what was proven of another point says nothing here.
+            goal.bound[:] = np.inf
         goal.met[:] = False
         if certified and reason in ("max_iter", "time_limit"):
             reason = goal.conclude(point, reason)
-        elif reason in ("max_iter", "time_limit"):
-            goal.prove(point)
-            goal.separation.glance(theta)
-            reason = "separable" if goal.separation.found else reason
         else:
-            goal.prove(point, at_once=reason == "interrupted")
+            with (objective.design.counter.clock or Clock(began, None)).conclusion():
+                goal.prove(point, at_once=reason == "interrupted")
+                if reason in ("max_iter", "time_limit"):
+                    goal.separation.glance(theta)
+                    reason = "separable" if goal.separation.found else reason
     coef, intercept = objective.settle(*objective.split(theta))
     separation = goal.separation
     return Outcome(

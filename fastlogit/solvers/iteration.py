@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from ..clock import TimeUp
 from ..objective import Evaluation, Objective
 from .course import Point, Watch
 from .goal import Goal
@@ -42,6 +43,7 @@ Directions = Callable[[Point, Any], Any]
 
 def evaluate(objective: Objective, theta: Any, watch: Watch, curvature_out: Any = None) -> Point:
     """Return the evaluated start of an iteration, or of one that takes over from another."""
+    objective.design.counter.phase = "iterations"
     found = objective.at_start(theta, curvature_out)
     point = Point(theta, found.cost, found.gradient)
     watch.begin(point)
@@ -99,6 +101,7 @@ def iterate(
                     resting[moving[stuck]] = failed & level[moving[stuck]]
                     waited[moving[stuck]], lowest[moving[stuck]] = 0, np.inf
                 watch.steps[moving] += 1
+                watch.n_resting = int(resting.sum())
                 reason = watch.note(point)
                 resting |= goal.hopeless(point.theta, watch.n_iter)
                 if reason:
@@ -107,6 +110,8 @@ def iterate(
                 return point, goal.conclude(point, "rounding")
     except KeyboardInterrupt:
         return point, "interrupted"
+    except TimeUp:
+        return point, goal.conclude(point, "time_limit")
 
 
 def _waits_in_vain(goal: Goal, point: Point, waited: Any, lowest: Any, latest: Any) -> Any:

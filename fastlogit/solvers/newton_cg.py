@@ -139,6 +139,7 @@ class _Equation:
                 # Models that are done cost no more products.
                 live = moving
                 part, curvature = self._of(live)
+            part.design.counter.phase = "Newton's equation, by conjugate gradients"
             product = part.hessian_product(curvature, search_for[live])
             bend = np.einsum("ij,ij->i", search_for[live], product)
             bent = bend > 0.0

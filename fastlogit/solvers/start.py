@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import Any
 
 import numpy as np
 
+from ..clock import Clock, TimeUp
 from ..design.dense import readonly
 from ..objective import Objective
 from .choice import approach, choose
@@ -58,19 +60,22 @@ def begin(
     theta, taken = default.copy(), np.zeros(objective.n_models, dtype=bool)
     known = level_costs(rows, default)
     if given is not None:
-        with np.errstate(over="ignore", invalid="ignore"):
+        clock = rows.design.counter.clock or Clock(began, None)
+        # Also after the time limit: a warm start is better than what it would end with otherwise.
+        with np.errstate(over="ignore", invalid="ignore"), clock.stopped():
             found = rows.at_start(given)
         fine = np.isfinite(found.gradient).all(axis=1)
         taken = fine & (found.cost <= known)
         theta[taken] = given[taken]
     wide = np.flatnonzero(~taken & (known > WIDE))
     if wide.size:
-        part, bound = rows.only(wide), known[wide]
-        cooled = _cool(part, theta[wide], float(bound.max()), limits, began)
-        found = part.at(cooled)
-        better = np.isfinite(found.gradient).all(axis=1) & (found.cost < bound)
-        theta[wide[better]] = cooled[better]
-        taken[wide[better]] = True
+        with contextlib.suppress(TimeUp):
+            part, bound = rows.only(wide), known[wide]
+            cooled = _cool(part, theta[wide], float(bound.max()), limits, began)
+            found = part.at(cooled)
+            better = np.isfinite(found.gradient).all(axis=1) & (found.cost < bound)
+            theta[wide[better]] = cooled[better]
+            taken[wide[better]] = True
     return theta, bool(taken.all())
 
 
