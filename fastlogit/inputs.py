@@ -224,7 +224,9 @@ def as_real(name: str, array: Array, given: Any) -> Array:
     if kind == "O":
         return _floats_of_objects(name, array, feature_names(given))
     if kind == "c":
-        raise TypeError(f"{name} must hold real numbers; it holds complex numbers ({array.dtype}); take a real part first")
+        raise TypeError(
+            f"{name} must hold real numbers, got dtype {array.dtype}; take a real part first"
+        )
     if kind in "mM":
         raise TypeError(f"{name} has dtype {array.dtype}: {DATES}")
     if kind == "V":

@@ -30,6 +30,7 @@ from .estimator_data import labels_like
 from .fitting import TOLERANCE, fit
 from .folds import fit_folds, weights_of_folds
 from .grid import GridResult
+from .inputs import as_labels, as_numbers
 from .path import grid_of_cs
 from .scoring import score_grid
 
@@ -266,8 +267,12 @@ class LogisticRegressionCV(LogisticRegression):
         classes, codes = validation.encode_labels(y, X.shape[0])
         self.classes_ = labels_like(y, classes)
         weights = self._row_weights(y, sample_weight)
-        if sample_weight is not None and np.asarray(sample_weight).ndim == 0:
-            sample_weight = np.full(X.shape[0], sample_weight)
+        if self.multi_class == "ovr" and len(classes) > 2 and weights is not None:
+            validation.refuse_classes_without_weight(weights, codes, classes)
+        if sample_weight is not None:
+            sample_weight = as_numbers("sample_weight", sample_weight)
+            if sample_weight.ndim == 0:
+                sample_weight = np.full(X.shape[0], sample_weight)
         routed = self._routed(sample_weight, params)
         splits = list(check_cv(self.cv, y, classifier=True).split(X, y, **routed.splitter.split))
         options: dict[str, Any] = {
@@ -322,8 +327,9 @@ class LogisticRegressionCV(LogisticRegression):
         float
         """
         _raise_for_params(score_params, self, "score")
+        y = as_labels(y)
         if sample_weight is not None:
-            score_params["sample_weight"] = sample_weight
+            score_params["sample_weight"] = as_numbers("sample_weight", sample_weight)
         if _routing_enabled():
             score_params = process_routing(self, "score", **score_params).scorer.score
         return self._scorer()(self, X, y, **score_params)
@@ -424,7 +430,7 @@ class LogisticRegressionCV(LogisticRegression):
                 "time_limit": max(began + self.time_limit - time.perf_counter(), NO_TIME)
             }
         result = fit(
-            X, codes, C=C, sample_weight=weights, multi_class=self.multi_class,
+            self._named(X), codes, C=C, sample_weight=weights, multi_class=self.multi_class,
             intercept="fit" if self.fit_intercept else None, start=start, **options,
         )  # fmt: skip
         self.result_ = dataclasses.replace(result, classes=self.classes_)

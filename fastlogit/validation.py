@@ -49,6 +49,7 @@ __all__ = [
     "encode_known_labels",
     "encode_labels",
     "feature_names",
+    "refuse_classes_without_weight",
 ]
 
 # Rows looked at together where a whole temporary array of the size of X would be too much.
@@ -237,26 +238,55 @@ def check_weights_of_models(
 
 
 def check_class_weights(
-    sample_weight: Any, n_samples: int, codes: np.ndarray[Any, Any], n_classes: int
+    sample_weight: Any,
+    n_samples: int,
+    codes: np.ndarray[Any, Any],
+    n_classes: int,
+    classes: Sequence[Any] | np.ndarray[Any, Any],
 ) -> np.ndarray[Any, Any]:
     """Return weights of the rows, or for each of several classes, (n_classes, n_samples).
 
-    In each problem at least two classes must have a row of positive weight.
+    In each of the problems, one if `n_classes` is 1, both sides must have a row of positive weight.
+    `classes` are the labels, for messages.
     """
     if sample_weight is None:
         return _NO_WEIGHTS
     sample_weight = as_numbers("sample_weight", sample_weight)
-    if n_classes == 1 or sample_weight.ndim != 2:
+    if n_classes == 1:
         return check_weights(sample_weight, n_samples, codes)
+    if sample_weight.ndim != 2:
+        weights = check_weights(sample_weight, n_samples, codes)
+        refuse_classes_without_weight(weights, codes, classes)
+        return weights
     weights = check_weights_of_models(sample_weight, n_samples, n_classes)
+    refuse_classes_without_weight(weights.T, codes, classes)
     for label in range(n_classes):
         positive = codes[weights[label] > 0.0] == label
-        if positive.all() or not positive.any():
+        if positive.all():
             raise ValueError(
-                f"sample_weight has in column {label} positive weights either for class {label} "
-                "alone or for the others alone; both need some"
+                f"sample_weight has in column {label} positive weights for class "
+                f"{show(classes[label])} alone; the others need some"
             )
     return weights
+
+
+def refuse_classes_without_weight(
+    weights: np.ndarray[Any, Any],
+    codes: np.ndarray[Any, Any],
+    classes: Sequence[Any] | np.ndarray[Any, Any],
+) -> None:
+    """Raise if a class has no row of positive weight; its own problem has no optimum then.
+
+    Weights are (n_samples,), or (n_samples, n_classes): each class is seen by its own column.
+    """
+    own = weights if weights.ndim == 1 else weights[np.arange(len(codes)), codes]
+    counts = np.bincount(codes[own > 0.0], minlength=len(classes))
+    if not counts.all():
+        label = classes[int(np.argmin(counts))]
+        raise ValueError(
+            f"class {show(label)} has no row of positive weight, so that one-vs-all has no "
+            "optimum for it; leave its rows out, or give it weight"
+        )
 
 
 def check_class_offset(

@@ -29,7 +29,11 @@ FEATURES = [
     (3.0, ValueError, ["X must have 2 dimensions", "found 0"]),
     (np.empty((0, 2)), ValueError, ["X is empty: 0 rows and 2 columns"]),
     (np.empty((6, 0)), ValueError, ["X is empty: 6 rows and 0 columns"]),
-    (X0.astype(complex), TypeError, ["X must hold real numbers", "complex128"]),
+    (
+        X0.astype(complex),
+        TypeError,
+        ["X must hold real numbers, got dtype complex128", "real part"],
+    ),
     (X0.astype(str), TypeError, ["X has dtype <U32", "OneHotEncoder"]),
     (
         np.array([[1.0, 2.0], [3.0, "red"], [1.0, 1.0]], dtype=object),

@@ -21,8 +21,9 @@ ROOMS: dict[str, set[str]] = {
     "reference": {"numpy"},
     "scalar": {"kernels"},
     "threads": {"numba"},
-    "validation": {"numpy", "scipy", "sklearn"},
-    "elementwise": {"kernels", "threads", "numpy"},
+    "inputs": {"numpy"},
+    "validation": {"inputs", "numpy"},
+    "elementwise": {"inputs", "kernels", "threads", "numpy"},
     "design": {"kernels", "threads", "numpy"},
     "objective": {"design", "kernels", "numpy"},
     "multinomial": {"objective", "design", "kernels", "numpy"},
@@ -32,19 +33,20 @@ ROOMS: dict[str, set[str]] = {
     "certificate": {"objective", "hessian", "numpy"},
     "shared_certificate": {"certificate", "objective", "numpy"},
     "separation": {"objective", "numpy", "scipy"},
-    "opening": {"validation", "threads", "design"},
-    "batches": {"validation", "design", "numpy"},
+    "opening": {"inputs", "validation", "threads", "design"},
+    "batches": {"inputs", "validation", "design", "numpy"},
     "online": {
-        "validation", "opening", "design", "objective", "multinomial", "hessian", "numpy",
+        "inputs", "validation", "opening", "design", "objective", "multinomial", "hessian",
+        "numpy",
     },
-    "class_weights": {"validation", "numpy", "sklearn"},
-    "estimator_data": {"validation", "numpy"},
+    "class_weights": {"inputs", "validation", "numpy", "sklearn"},
+    "estimator_data": {"inputs", "numpy"},
     "leverage": {
         "validation", "class_weights", "opening", "design", "objective", "multinomial", "hessian",
-        "elementwise", "result", "numpy",
+        "elementwise", "result", "inputs", "numpy",
     },
     "prediction": {"validation", "opening", "elementwise", "kernels", "numpy"},
-    "result": {"prediction", "numpy"},
+    "result": {"inputs", "prediction", "numpy"},
     "errors": {"result"},
     "solvers": {
         "objective", "certificate", "shared_certificate", "softmax_certificate", "hessian",
@@ -54,12 +56,12 @@ ROOMS: dict[str, set[str]] = {
     "functional": {"validation", "opening", "objective", "numpy"},
     "fitting": {
         "validation", "opening", "batches", "objective", "multinomial", "solvers", "result",
-        "errors", "numpy", "sklearn",
+        "errors", "inputs", "numpy", "sklearn",
     },
     "progress": {"result", "sklearn"},
     "estimator": {
         "batches", "class_weights", "design", "estimator_data", "fitting", "online", "prediction",
-        "progress", "result", "threads", "validation", "numpy", "sklearn",
+        "inputs", "progress", "result", "threads", "validation", "numpy", "sklearn",
     },
     "grid": {"validation", "fitting", "objective", "solvers", "result", "numpy", "sklearn"},
     "path": {"validation", "grid", "result", "numpy"},
@@ -67,7 +69,7 @@ ROOMS: dict[str, set[str]] = {
     "scoring": {"elementwise", "estimator", "grid", "prediction", "numpy", "sklearn"},
     "model_selection": {
         "validation", "estimator", "estimator_data", "fitting", "folds", "grid", "path", "scoring",
-        "threads", "numpy", "sklearn",
+        "inputs", "threads", "numpy", "sklearn",
     },
 }  # fmt: skip
 OUTER = {"io", "model_file", "plots", "displays", "demo", "cli"}
