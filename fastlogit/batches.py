@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Iterable
 from typing import Any
 
 import numpy as np
 
 from . import validation
-from .design.batched import Batch, BatchRows, epoch, is_empty
+from .design.batched import Batch, BatchRows, Conversion, epoch, is_empty
+from .inputs import as_labels, as_numbers
 
 __all__ = ["BatchSource", "first_look"]
+
+# The same conversion in each epoch.
+READING = Conversion(
+    rows=functools.partial(as_numbers, "X"),
+    labels=as_labels,
+    weights=functools.partial(as_numbers, "sample_weight"),
+)
 
 
 class BatchSource:
@@ -79,7 +88,7 @@ def first_look(X: Any, y: Any, sample_weight: Any) -> tuple[Any, Any, Any]:
         raise TypeError("y must be left out with a BatchSource, whose batches bring labels along")
     batches = X.factory()
     look = _FirstLook()
-    for batch in epoch(batches):
+    for batch in epoch(batches, READING):
         try:
             look.add(batch)
         except (TypeError, ValueError) as error:
@@ -152,7 +161,7 @@ class _FirstLook:
         labels = np.concatenate(self.labels)
         weights = np.concatenate(self.weights) if self.weights else None
         shape = (self.n_samples, self.n_features)
-        rows = BatchRows(factory, shape, self.dtype, self.names, labels, weights, batches)
+        rows = BatchRows(factory, shape, self.dtype, self.names, labels, weights, batches, READING)
         return rows, labels, weights
 
 

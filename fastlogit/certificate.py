@@ -100,7 +100,7 @@ class Rounding:
         return self._sums * min(1.0, float(np.sqrt(cost)))
 
     def of_rows(self, theta: Any, cost: float) -> float:
-        """Return the size of the errors that raw predictions make, in the inverse Hessian's norm."""
+        """Return the size of the errors by raw predictions, in the inverse Hessian's norm."""
         size = float(np.abs(theta).sum()) + self._offset
         return self._raw * size * min(0.5, float(np.sqrt(cost)))
 
@@ -187,7 +187,8 @@ class Reference:
     def gain(self, there: Place, moved: float, wanted: float, at_once: bool = False) -> float:
         """Return a bound on the gain from a point where raw predictions have `moved` that much.
 
-        It leaves out what the Hessian does not resolve. What makes the bound tighter is done for one that is `wanted`, or for any at all.
+        It leaves out what the Hessian does not resolve. What makes the bound tighter is done for one
+        that is `wanted`, or for any at all.
         """
         half = self.hessian.half_solve(there.gradient[None, :])[0]
         # The logarithm of a row's curvature falls by the change of its raw prediction at the most.

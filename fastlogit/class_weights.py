@@ -8,6 +8,7 @@ import numpy as np
 from sklearn.utils.class_weight import compute_class_weight
 
 from . import validation
+from .inputs import as_numbers
 
 __all__ = ["batch_weights", "row_weights"]
 
@@ -37,7 +38,7 @@ def row_weights(
         If weights or labels have the wrong type, shape or value.
     """
     if sample_weight is not None:
-        sample_weight = np.asanyarray(sample_weight)
+        sample_weight = as_numbers("sample_weight", sample_weight)
         if sample_weight.ndim == 0:
             sample_weight = np.full(n_samples, sample_weight)
     if class_weight is None:
@@ -85,11 +86,13 @@ def batch_weights(class_weight: Any, y: Any, classes: Any, sample_weight: Any) -
         raise ValueError(
             "class_weight='balanced' is not known before all rows are; give partial_fit a dict"
         )
+    if sample_weight is not None:
+        sample_weight = as_numbers("sample_weight", sample_weight)
     if class_weight is None:
         return sample_weight
     per_class = compute_class_weight(class_weight, classes=classes, y=classes)
     members = np.minimum(np.searchsorted(classes, y), len(classes) - 1)
-    return per_class[members] * (1.0 if sample_weight is None else np.asarray(sample_weight))
+    return per_class[members] * (1.0 if sample_weight is None else sample_weight)
 
 
 def _balance(counts: Any, share: float) -> Any:

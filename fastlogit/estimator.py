@@ -14,7 +14,13 @@ from sklearn.base import BaseEstimator, _fit_context
 from sklearn.linear_model._base import LinearClassifierMixin, SparseCoefMixin
 from sklearn.utils._param_validation import Hidden, Interval, StrOptions
 from sklearn.utils.multiclass import check_classification_targets
-from sklearn.utils.validation import check_is_fitted, column_or_1d, validate_data
+from sklearn.utils.validation import (
+    check_array,
+    check_is_fitted,
+    check_X_y,
+    column_or_1d,
+    validate_data,
+)
 
 from . import prediction, threads, validation
 from .batches import BatchSource, first_look
@@ -25,11 +31,12 @@ from .estimator_data import (
     coef_dtype,
     is_plain,
     labels_like,
-    readable,
-    refuse_what_conversion_hides,
+    read_features,
+    read_labels,
     rows_of_models,
 )
 from .fitting import TOLERANCE, fit
+from .inputs import as_labels, as_numbers, is_frame
 from .online import OnlineLogistic
 from .progress import CallbackSupport, IterationTasks, ProgressLines, is_listened_to
 from .result import FitResult, Progress
@@ -319,9 +326,7 @@ class LogisticRegression(CallbackSupport, LinearClassifierMixin, SparseCoefMixin
             classes = getattr(self, "classes_", None)
         if is_first and classes is None:
             raise ValueError("classes must be given in the first call of partial_fit")
-        refuse_what_conversion_hides(X)
-        X, y = validate_data(self, X, y, reset=is_first, dtype="numeric", ensure_all_finite=False)
-        X = readable(X)
+        X, y = self._read(X, y, reset=is_first)
         if is_first:
             online = OnlineLogistic(
                 X.shape[1], classes, C=self._strength(), fit_intercept=self.fit_intercept,
@@ -329,7 +334,9 @@ class LogisticRegression(CallbackSupport, LinearClassifierMixin, SparseCoefMixin
             )  # fmt: skip
         else:
             online = self._online
-        if classes is not None and not np.array_equal(np.unique(classes), online.classes):
+        if classes is not None and not np.array_equal(
+            np.unique(as_labels(classes)), online.classes
+        ):
             raise ValueError(
                 f"classes={classes!r} are not those of the first call: {list(online.classes)}"
             )
@@ -422,7 +429,9 @@ class LogisticRegression(CallbackSupport, LinearClassifierMixin, SparseCoefMixin
         from sklearn.metrics import accuracy_score
 
         predicted = self.predict(X, offset=offset)
-        return float(accuracy_score(y, predicted, sample_weight=sample_weight))
+        if sample_weight is not None:
+            sample_weight = as_numbers("sample_weight", sample_weight)
+        return float(accuracy_score(as_labels(y), predicted, sample_weight=sample_weight))
 
     @classmethod
     def _get_param_names(cls) -> list[str]:
@@ -477,24 +486,32 @@ class LogisticRegression(CallbackSupport, LinearClassifierMixin, SparseCoefMixin
         """
         if is_plain(X) and are_plain_labels(y):
             return validate_data(self, X, y, skip_check_array=True)  # type: ignore[no-any-return]
-        if is_streamable(X):
-            y = column_or_1d(y, warn=True)
+        if not is_frame(X) and is_streamable(X):
+            y = column_or_1d(read_labels(y), warn=True)
             validate_data(self, X, y, skip_check_array=True)
         else:
-            refuse_what_conversion_hides(X)
-            X, y = validate_data(self, X, y, dtype="numeric", ensure_all_finite=False)
-            X = readable(X)
+            X, y = self._read(X, y, reset=True)
         check_classification_targets(y)
         return X, y
 
+    def _read(self, X: Any, y: Any, *, reset: bool) -> tuple[Any, Any]:
+        """Return X and labels as arrays; names and number of columns are stored or compared."""
+        array, y = read_features(X), read_labels(y)
+        if y is not None and not (is_plain(array) and are_plain_labels(y)):
+            array, y = check_X_y(array, y, ensure_all_finite=False, estimator=self)
+        named = X if is_frame(X) else array
+        validate_data(self, named, y, reset=reset, skip_check_array=True)
+        return array, y
+
     def _check_new_data(self, X: Any) -> Any:
         check_is_fitted(self)
-        if is_plain(X) or is_streamable(X):
+        if is_plain(X) or (not is_frame(X) and is_streamable(X)):
             return validate_data(self, X, reset=False, skip_check_array=True)
-        refuse_what_conversion_hides(X)
-        return readable(
-            validate_data(self, X, reset=False, dtype="numeric", ensure_all_finite=False)
-        )
+        array = read_features(X)
+        if not is_plain(array):
+            array = check_array(array, ensure_all_finite=False, estimator=self, input_name="X")
+        validate_data(self, X if is_frame(X) else array, reset=False, skip_check_array=True)
+        return array
 
     def _named(self, X: Any) -> Any:
         """Return X with the names of its columns, where it has them: messages then use these."""

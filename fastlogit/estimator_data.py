@@ -6,17 +6,21 @@ from typing import Any
 
 import numpy as np
 
-from . import validation
+from .inputs import as_array, as_labels, as_real
 
 __all__ = [
     "are_plain_labels",
     "coef_dtype",
     "is_plain",
     "labels_like",
-    "readable",
-    "refuse_what_conversion_hides",
+    "read_features",
+    "read_labels",
     "rows_of_models",
 ]
+
+# Kinds of arrays that scikit-learn refuses in words that its checks of estimators look for: complex
+# numbers and text.
+SCIKIT_LEARNS = frozenset("cUS")
 
 
 def is_plain(X: Any) -> bool:
@@ -37,17 +41,15 @@ def are_plain_labels(y: Any) -> bool:
     return kind in "biuU" or (kind == "f" and bool((np.isfinite(y) & (y == np.floor(y))).all()))
 
 
-def refuse_what_conversion_hides(X: Any) -> None:
-    """Raise for masked arrays and sparse matrices, by the text of the functions for both."""
-    if isinstance(X, np.ma.MaskedArray) or hasattr(X, "tocsr"):
-        validation.check_features(X)
+def read_features(X: Any) -> Any:
+    """Return X as an array: of numbers, or what scikit-learn has words of its own for."""
+    array = as_array("X", X)
+    return array if array.dtype.kind in SCIKIT_LEARNS else as_real("X", array, X)
 
 
-def readable(X: Any) -> Any:
-    """Return X in a number type that kernels read: float16 and long double are converted."""
-    if X.dtype.kind == "f" and X.dtype.itemsize not in (4, 8):
-        return X.astype(np.float32 if X.dtype.itemsize < 4 else np.float64)
-    return X
+def read_labels(y: Any) -> Any:
+    """Return labels as an array of their own type, None as it is."""
+    return None if y is None else as_labels(y)
 
 
 def coef_dtype(X: Any) -> Any:

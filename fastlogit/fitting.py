@@ -17,6 +17,7 @@ from . import validation
 from .batches import first_look
 from .clock import Clock, TimeUp, activity
 from .errors import DivergenceError, SeparationWarning
+from .inputs import text_names
 from .multinomial import Multinomial
 from .objective import Objective
 from .opening import open_design
@@ -66,6 +67,7 @@ class Problem:
     fixed_intercept: float | None
     names: list[str] | None
     multi_class: str
+    feature_names: list[str] | None = None
 
 
 class Strengths(NamedTuple):
@@ -359,7 +361,7 @@ def check_problem(
     is_softmax = multi_class == "multinomial" and classes.size > 2
     n_outputs = 1 if classes.size == 2 else classes.size
     weights = validation.check_class_weights(
-        sample_weight, n_samples, codes, 1 if is_softmax else n_outputs
+        sample_weight, n_samples, codes, 1 if is_softmax else n_outputs, classes
     )
     fixed = _check_intercept(intercept)
     common = (
@@ -369,7 +371,9 @@ def check_problem(
     )  # fmt: skip
     objective = Multinomial(*common, n_classes=classes.size) if is_softmax else Objective(*common)
     begin = None if start is None else _check_start(start, classes, n_features)
-    return Problem(objective, classes, begin, fixed, validation.feature_names(X), multi_class)
+    names = validation.feature_names(X)
+    kept = None if names is None else text_names(X)
+    return Problem(objective, classes, begin, fixed, names, multi_class, kept)
 
 
 def _l2_reg(strengths: Strengths, weights: Any, n_samples: int, n_features: int) -> Any:
@@ -521,6 +525,7 @@ def _conclude(
         passes=outcome.passes,
         times=outcome.times,
         bounds=outcome.bounds[:, 0] if coupled else outcome.bounds,
+        feature_names=problem.feature_names,
     )
     if outcome.reason == "diverged":
         raise DivergenceError(message, result)

@@ -22,6 +22,7 @@ from .class_weights import row_weights
 from .design.dense import DenseDesign
 from .elementwise import log1p_exp, log_sigmoid, sigmoid
 from .hessian import Factor
+from .inputs import as_labels
 from .multinomial import Multinomial
 from .objective import Objective
 from .opening import open_design
@@ -115,6 +116,7 @@ def leave_one_out(
         raise TypeError(
             f"fitted must be a FitResult or a fitted estimator, got {type(fitted).__name__}"
         )
+    result.check_names(X)
     design = open_design(X, n_threads)
     if design.shape[1] != len(result.coef):
         raise ValueError(f"X has {design.shape[1]} columns, but the fit had {len(result.coef)}")
@@ -124,7 +126,7 @@ def leave_one_out(
     class_weight = getattr(fitted, "class_weight", None)
     if class_weight is not None:
         rows = row_weights(
-            class_weight, result.multi_class, np.asarray(y), sample_weight, len(codes)
+            class_weight, result.multi_class, as_labels(y), sample_weight, len(codes)
         )
         weights = _weight_sets(rows, codes, result)
     objective, theta = _objective(result, design, codes, weights, offset)
@@ -138,7 +140,7 @@ def _weight_sets(sample_weight: Any, codes: Any, result: FitResult) -> Any:
     """Return weights (1, n_samples), or for each class (n_classes, n_samples)."""
     several = len(result.classes) > 2 and result.multi_class == "ovr"
     weights = validation.check_class_weights(
-        sample_weight, len(codes), codes, len(result.classes) if several else 1
+        sample_weight, len(codes), codes, len(result.classes) if several else 1, result.classes
     )
     return weights.reshape(-1, len(codes)) if weights.size else np.ones((1, len(codes)))
 

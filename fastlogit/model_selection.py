@@ -33,6 +33,7 @@ from .estimator_data import labels_like
 from .fitting import TOLERANCE, fit, stack_level
 from .folds import fit_folds, weights_of_folds
 from .grid import GridResult
+from .inputs import as_labels, as_numbers
 from .path import grid_of_cs
 from .progress import ProgressLines
 from .scoring import score_grid
@@ -273,8 +274,12 @@ class LogisticRegressionCV(LogisticRegression):
         classes, codes = validation.encode_labels(y, X.shape[0])
         self.classes_ = labels_like(y, classes)
         weights = self._row_weights(y, sample_weight)
-        if sample_weight is not None and np.asarray(sample_weight).ndim == 0:
-            sample_weight = np.full(X.shape[0], sample_weight)
+        if self.multi_class == "ovr" and len(classes) > 2 and weights is not None:
+            validation.refuse_classes_without_weight(weights, codes, classes)
+        if sample_weight is not None:
+            sample_weight = as_numbers("sample_weight", sample_weight)
+            if sample_weight.ndim == 0:
+                sample_weight = np.full(X.shape[0], sample_weight)
         routed = self._routed(sample_weight, params)
         splits = list(check_cv(self.cv, y, classifier=True).split(X, y, **routed.splitter.split))
         options: dict[str, Any] = {
@@ -330,8 +335,9 @@ class LogisticRegressionCV(LogisticRegression):
         float
         """
         _raise_for_params(score_params, self, "score")
+        y = as_labels(y)
         if sample_weight is not None:
-            score_params["sample_weight"] = sample_weight
+            score_params["sample_weight"] = as_numbers("sample_weight", sample_weight)
         if _routing_enabled():
             score_params = process_routing(self, "score", **score_params).scorer.score
         return self._scorer()(self, X, y, **score_params)
@@ -430,7 +436,7 @@ class LogisticRegressionCV(LogisticRegression):
         nothing_left = Clock(began, self.time_limit).is_late()
         with part_of(began), self._lines() as lines:
             result = fit(
-                X, codes, C=C, sample_weight=weights, multi_class=self.multi_class,
+                self._named(X), codes, C=C, sample_weight=weights, multi_class=self.multi_class,
                 intercept="fit" if self.fit_intercept else None, start=start,
                 time_limit=self.time_limit, callback=lines, **options,
             )  # fmt: skip

@@ -25,6 +25,7 @@ import numpy as np
 from . import validation
 from .design.dense import Columns, DenseDesign
 from .hessian import Factor
+from .inputs import as_labels, as_numbers
 from .multinomial import Multinomial
 from .objective import Objective
 from .opening import open_design
@@ -121,7 +122,7 @@ class OnlineLogistic:
         n_threads: int | None = None,
     ) -> None:
         n_features = validation.check_whole("n_features", n_features, low=1)
-        labels = np.asarray(classes)
+        labels = as_labels(classes)
         self.classes = validation.encode_labels(labels, labels.size)[0]
         if not (isinstance(C, float) and C == math.inf):
             C = validation.check_number("C", C, low=0.0, open_low=True)
@@ -198,7 +199,9 @@ class OnlineLogistic:
             raise ValueError(f"X has {n_features} columns, but {self._coef.shape[1]} are expected")
         validation.check_finite(array, names)
         codes = validation.encode_known_labels(y, n_rows, self.classes)
-        if sample_weight is None or not np.any(sample_weight):
+        if sample_weight is not None:
+            sample_weight = as_numbers("sample_weight", sample_weight)
+        if sample_weight is None or not sample_weight.any():
             weights = np.full(n_rows, 1.0 if sample_weight is None else 0.0)
         else:
             weights = validation.check_weights(sample_weight, n_rows)

@@ -8,6 +8,7 @@ from . import threads, validation
 from .design.batched import BatchRows
 from .design.dense import DenseDesign
 from .design.streamed import SLICE_BYTES, SlicedDesign, StreamedDesign, is_streamable
+from .inputs import is_frame
 
 __all__ = ["open_design"]
 
@@ -21,7 +22,7 @@ def open_design(X: Any, n_threads: int | None) -> DenseDesign:
         If X has the wrong type or shape, or `n_threads` is not possible.
     """
     threads.thread_count(n_threads)
-    if is_streamable(X):
+    if not is_frame(X) and is_streamable(X):
         design = StreamedDesign(validation.check_source(X), n_threads=n_threads)
         if isinstance(X, BatchRows):
             design.counter.rows = X.shape[0]  # the epoch that found out how many there are

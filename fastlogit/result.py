@@ -8,6 +8,8 @@ from typing import Any
 
 import numpy as np
 
+from .inputs import differing_names, text_names
+
 __all__ = ["FitResult", "Progress"]
 
 
@@ -88,6 +90,9 @@ class FitResult:
     l2_reg : ndarray of shape (n_features,) or (n_features, n_classes)
         Strength of the penalty of each column on the scale of the mean loss, in the units of X.
     fit_intercept : bool
+    feature_names : list of str or None
+        The names of the columns of X, where all were text. A frame with other names, or in another
+        order, is then refused; arrays have no names and are taken as they are.
     passes, times : ndarray of shape (n_iter + 1,)
         Passes over X and seconds since the fit began at each entry of `history`.
     bounds : ndarray of the shape of `history`
@@ -112,11 +117,13 @@ class FitResult:
     passes: Any = None
     times: Any = None
     bounds: Any = None
+    feature_names: list[str] | None = None
 
     def raw_prediction(self, X: Any, *, n_threads: int | None = None) -> Any:
         """Return X @ coef + intercept; see `fastlogit.raw_prediction`."""
         from .prediction import raw_prediction
 
+        self.check_names(X)
         return raw_prediction(X, self.coef, self.intercept, n_threads=n_threads)
 
     def predict_proba(self, X: Any, *, n_threads: int | None = None) -> Any:
@@ -127,6 +134,7 @@ class FitResult:
         """
         from .prediction import predict_proba
 
+        self.check_names(X)
         return predict_proba(
             X, self.coef, self.intercept, multi_class=self.multi_class, n_threads=n_threads
         )
@@ -139,5 +147,22 @@ class FitResult:
         """
         from .prediction import predict
 
+        self.check_names(X)
         codes = predict(X, self.coef, self.intercept, threshold=threshold, n_threads=n_threads)
         return self.classes[codes]
+
+    def check_names(self, X: Any) -> None:
+        """Raise unless the columns of a frame have the names of the fit, in the same order.
+
+        Raises
+        ------
+        ValueError
+            If both the fit and X have names, and they differ.
+        """
+        if self.feature_names is None or type(X) is np.ndarray:
+            return
+        found = text_names(X)
+        if found is not None:
+            difference = differing_names(found, self.feature_names)
+            if difference:
+                raise ValueError(difference)

@@ -14,6 +14,21 @@ from typing import Any
 
 import numpy as np
 
+from .inputs import (
+    IMPUTE,
+    WithNames,
+    as_array,
+    as_labels,
+    as_numbers,
+    as_real,
+    column_text,
+    feature_names,
+    is_frame,
+    is_readable,
+    refuse_special,
+    show,
+)
+
 __all__ = [
     "WithNames",
     "check_class_offset",
@@ -34,6 +49,7 @@ __all__ = [
     "encode_known_labels",
     "encode_labels",
     "feature_names",
+    "refuse_classes_without_weight",
 ]
 
 # Rows looked at together where a whole temporary array of the size of X would be too much.
@@ -45,47 +61,36 @@ _NO_WEIGHTS.flags.writeable = False
 
 def check_features(X: Any) -> np.ndarray[Any, Any]:
     """Return X as a two-dimensional real array, without a copy if it is one."""
-    _refuse_special("X", X)
-    array = np.asarray(X)
+    array = as_array("X", X)
     if array.ndim != 2:
-        hint = "use X.reshape(-1, 1) for a single feature" if array.ndim == 1 else "reshape it"
+        one = "to_frame()" if hasattr(X, "to_frame") else "reshape(-1, 1)"
+        hint = f"use X.{one} for a single feature" if array.ndim == 1 else "reshape it"
         raise ValueError(f"X must have 2 dimensions (rows, columns), found {array.ndim}; {hint}")
-    _check_real("X", array, feature_names(X))
+    array = as_real("X", array, X)
     n_samples, n_features = array.shape
     if n_samples == 0 or n_features == 0:
         raise ValueError(f"X is empty: {n_samples} rows and {n_features} columns")
     return array
 
 
-class WithNames:
-    """An array with names for its columns, as a data frame has them: messages then use these."""
-
-    def __init__(self, X: np.ndarray[Any, Any], names: Sequence[str]) -> None:
-        self._X = X
-        self.columns = names
-
-    def __array__(self, dtype: Any = None, copy: bool | None = None) -> Any:
-        """Return the array itself."""
-        return self._X if dtype is None else self._X.astype(dtype)
-
-
 def check_source(source: Any) -> Any:
     """Return a source of rows that are streamed, checked without reading them."""
-    dtype = np.dtype(source.dtype)
-    _check_real("X", np.empty((0, 0), dtype), None)
     n_samples, n_features = source.shape
+    if n_samples != n_samples or n_features != n_features:
+        raise ValueError(
+            f"X is a {type(source).__module__.partition('.')[0]} {type(source).__name__} of "
+            "unknown length; call X.compute_chunk_sizes() first, or pass X.compute() if it fits in "
+            "memory"
+        )
+    if not is_readable(source.dtype):
+        as_real("X", np.empty((0, 0), source.dtype), None)  # raises for what holds no numbers
+        raise TypeError(
+            f"X has dtype {source.dtype}, which no kernel reads where it is streamed; store it as "
+            "float64, float32, integers or booleans"
+        )
     if n_samples == 0 or n_features == 0:
         raise ValueError(f"X is empty: {n_samples} rows and {n_features} columns")
     return source
-
-
-def feature_names(X: Any) -> list[str] | None:
-    """Return the column names of a data frame, or None."""
-    # A pyarrow table's columns are the data themselves.
-    columns = getattr(X, "column_names", getattr(X, "columns", None))
-    if columns is None or callable(columns):
-        return None
-    return [str(name) for name in columns]
 
 
 def check_finite(array: np.ndarray[Any, Any], names: Sequence[str] | None = None) -> None:
@@ -99,13 +104,9 @@ def check_finite(array: np.ndarray[Any, Any], names: Sequence[str] | None = None
         if bad.any():
             row, column = (int(index) for index in np.argwhere(bad)[0])
             what = "NaN" if np.isnan(part[row, column]) else "infinity"
-            advice = (
-                "impute first, e.g. with sklearn.impute.SimpleImputer"
-                if what == "NaN"
-                else "replace it or drop the row"
-            )
+            advice = IMPUTE if what == "NaN" else "replace it or drop the row"
             raise ValueError(
-                f"X contains {what} in {_column(column, names)} (row {start + row}); {advice}"
+                f"X contains {what} in {column_text(column, names)} (row {start + row}); {advice}"
             )
 
 
@@ -120,7 +121,7 @@ def encode_labels(y: Any, n_samples: int) -> tuple[np.ndarray[Any, Any], np.ndar
         )
     if classes.size < 2:
         raise ValueError(
-            f"y has one class only ({_show(classes[0])}); logistic regression needs at least two"
+            f"y has one class only ({show(classes[0])}); logistic regression needs at least two"
         )
     if classes.size == 2 and labels.dtype.kind in "fbiu":
         codes = (labels == classes[1]).view(np.uint8)
@@ -145,7 +146,7 @@ def encode_known_labels(y: Any, n_samples: int, classes: Any) -> np.ndarray[Any,
     if not known.all():
         row = int(np.argmin(known))
         raise ValueError(
-            f"y contains {_show(labels[row])} (row {row}), which is not among the classes "
+            f"y contains {show(labels[row])} (row {row}), which is not among the classes "
             f"{classes[:10].tolist()}"
         )
     codes: np.ndarray[Any, Any] = places.astype(np.uint8 if classes.size <= 256 else np.int32)
@@ -157,12 +158,12 @@ def check_targets01(y: Any, n_samples: int) -> np.ndarray[Any, Any]:
     """Return y in {0, 1} as uint8."""
     labels = _check_target_vector(y, n_samples)
     if labels.dtype.kind not in "fbiu":
-        raise ValueError(f"y must hold 0 and 1 only, found {_show(labels[0])} (row 0)")
+        raise ValueError(f"y must hold 0 and 1 only, found {show(labels[0])} (row 0)")
     wrong = (labels != 0) & (labels != 1)
     if wrong.any():
         row = int(np.argmax(wrong))
         raise ValueError(
-            f"y must hold 0 and 1 only, found {_show(labels[row])} (row {row}); encode the labels "
+            f"y must hold 0 and 1 only, found {show(labels[row])} (row {row}); encode the labels "
             "first, e.g. with (y == positive_label)"
         )
     codes = labels.astype(np.uint8)
@@ -179,21 +180,19 @@ def check_weights(
     """
     if sample_weight is None:
         return _NO_WEIGHTS
-    _refuse_special("sample_weight", sample_weight)
-    given = np.asarray(sample_weight)
+    given = as_numbers("sample_weight", sample_weight)
     if given.ndim != 1:
         raise ValueError(f"sample_weight must have 1 dimension, found {given.ndim}")
     if given.size != n_samples:
         raise ValueError(f"sample_weight has {given.size} values, but X has {n_samples} rows")
-    _check_real("sample_weight", given, None)
     weights = np.ascontiguousarray(given, dtype=np.float64).view()
     if not np.isfinite(weights).all():
         row = int(np.argmin(np.isfinite(weights)))
-        raise ValueError(f"sample_weight is not finite: {_show(weights[row])} (row {row})")
+        raise ValueError(f"sample_weight is not finite: {show(weights[row])} (row {row})")
     if (weights < 0.0).any():
         row = int(np.argmax(weights < 0.0))
         raise ValueError(
-            f"sample_weight is negative: {_show(weights[row])} (row {row}); weights must be >= 0"
+            f"sample_weight is negative: {show(weights[row])} (row {row}); weights must be >= 0"
         )
     if not weights.any():
         raise ValueError("sample_weight is zero for every row; at least one must be positive")
@@ -209,13 +208,12 @@ def check_weights(
 
 def check_targets01_of_models(y: Any, n_samples: int, n_models: int) -> np.ndarray[Any, Any]:
     """Return y in {0, 1} as uint8, one row for all models or one for each."""
-    _refuse_special("y", y)
-    shape = np.shape(y)
-    if len(shape) != 2:
+    refuse_special("y", y)
+    if _n_dimensions(y) != 2:
         return check_targets01(y, n_samples)[None, :]
-    if shape[1] != n_models:
-        raise ValueError(f"y has {shape[1]} columns for {n_models} models; give one for each")
-    table = np.asarray(y)
+    table = as_numbers("y", y)
+    if table.shape[1] != n_models:
+        raise ValueError(f"y has {table.shape[1]} columns for {n_models} models; give one for each")
     codes = np.stack([check_targets01(table[:, model], n_samples) for model in range(n_models)])
     codes.flags.writeable = False
     return codes
@@ -225,38 +223,70 @@ def check_weights_of_models(
     sample_weight: Any, n_samples: int, n_models: int
 ) -> np.ndarray[Any, Any]:
     """Return weights as float64, one row for all models or one for each; empty for none."""
-    _refuse_special("sample_weight", sample_weight)
-    shape: tuple[int, ...] = np.shape(sample_weight) if sample_weight is not None else ()
-    if len(shape) != 2:
-        return check_weights(sample_weight, n_samples)
-    if shape[1] != n_models:
+    if sample_weight is None:
+        return _NO_WEIGHTS
+    table = as_numbers("sample_weight", sample_weight)
+    if table.ndim != 2:
+        return check_weights(table, n_samples)
+    if table.shape[1] != n_models:
         raise ValueError(
-            f"sample_weight has {shape[1]} columns for {n_models} models; give one for each"
+            f"sample_weight has {table.shape[1]} columns for {n_models} models; give one for each"
         )
-    table = np.asarray(sample_weight)
     weights = np.stack([check_weights(table[:, model], n_samples) for model in range(n_models)])
     weights.flags.writeable = False
     return weights
 
 
 def check_class_weights(
-    sample_weight: Any, n_samples: int, codes: np.ndarray[Any, Any], n_classes: int
+    sample_weight: Any,
+    n_samples: int,
+    codes: np.ndarray[Any, Any],
+    n_classes: int,
+    classes: Sequence[Any] | np.ndarray[Any, Any],
 ) -> np.ndarray[Any, Any]:
     """Return weights of the rows, or for each of several classes, (n_classes, n_samples).
 
-    In each problem at least two classes must have a row of positive weight.
+    In each of the problems, one if `n_classes` is 1, both sides must have a row of positive weight.
+    `classes` are the labels, for messages.
     """
-    if n_classes == 1 or sample_weight is None or np.ndim(sample_weight) != 2:
+    if sample_weight is None:
+        return _NO_WEIGHTS
+    sample_weight = as_numbers("sample_weight", sample_weight)
+    if n_classes == 1:
         return check_weights(sample_weight, n_samples, codes)
+    if sample_weight.ndim != 2:
+        weights = check_weights(sample_weight, n_samples, codes)
+        refuse_classes_without_weight(weights, codes, classes)
+        return weights
     weights = check_weights_of_models(sample_weight, n_samples, n_classes)
+    refuse_classes_without_weight(weights.T, codes, classes)
     for label in range(n_classes):
         positive = codes[weights[label] > 0.0] == label
-        if positive.all() or not positive.any():
+        if positive.all():
             raise ValueError(
-                f"sample_weight has in column {label} positive weights either for class {label} "
-                "alone or for the others alone; both need some"
+                f"sample_weight has in column {label} positive weights for class "
+                f"{show(classes[label])} alone; the others need some"
             )
     return weights
+
+
+def refuse_classes_without_weight(
+    weights: np.ndarray[Any, Any],
+    codes: np.ndarray[Any, Any],
+    classes: Sequence[Any] | np.ndarray[Any, Any],
+) -> None:
+    """Raise if a class has no row of positive weight; its own problem has no optimum then.
+
+    Weights are (n_samples,), or (n_samples, n_classes): each class is seen by its own column.
+    """
+    own = weights if weights.ndim == 1 else weights[np.arange(len(codes)), codes]
+    counts = np.bincount(codes[own > 0.0], minlength=len(classes))
+    if not counts.all():
+        label = classes[int(np.argmin(counts))]
+        raise ValueError(
+            f"class {show(label)} has no row of positive weight, so that one-vs-all has no "
+            "optimum for it; leave its rows out, or give it weight"
+        )
 
 
 def check_class_offset(
@@ -268,9 +298,10 @@ def check_class_offset(
     """
     if offset is None:
         return _NO_WEIGHTS
-    if n_classes == 1 and np.shape(offset) == (n_samples, 1):
-        offset = np.reshape(offset, n_samples)
-    if n_classes == 1 or (np.ndim(offset) != 2 and not for_each):
+    offset = as_numbers("offset", offset)
+    if n_classes == 1 and offset.shape == (n_samples, 1):
+        offset = offset.reshape(n_samples)
+    if n_classes == 1 or (offset.ndim != 2 and not for_each):
         return check_offset(offset, n_samples)
     fixed = _finite_floats("offset", offset)
     if fixed.shape != (n_samples, n_classes):
@@ -296,7 +327,7 @@ def check_l2_reg(name: str, l2_reg: Any, n_features: int) -> float | np.ndarray[
         )
     if (strengths < 0.0).any():
         column = int(np.argmax(strengths < 0.0))
-        raise ValueError(f"{name} is negative for column {column}: {_show(strengths[column])}")
+        raise ValueError(f"{name} is negative for column {column}: {show(strengths[column])}")
     return strengths
 
 
@@ -367,79 +398,31 @@ def check_option(name: str, value: Any, allowed: Iterable[str]) -> str:
     raise ValueError(f"{name} must be one of {', '.join(map(repr, choices))}, got {value!r}{hint}")
 
 
-def _refuse_special(name: str, value: Any) -> None:
-    if isinstance(value, np.ma.MaskedArray):
-        raise TypeError(
-            f"{name} is a masked array, whose mask would be ignored; fill it first, e.g. with "
-            f"{name}.filled(value) or by imputation"
-        )
-    if hasattr(value, "tocsr") or hasattr(value, "todense"):
-        raise TypeError(
-            f"{name} is sparse ({type(value).__name__}), which is not supported; if it fits in "
-            f"memory, pass {name}.toarray()"
-        )
-
-
-def _check_real(name: str, array: np.ndarray[Any, Any], names: Sequence[str] | None) -> None:
-    kind = array.dtype.kind
-    if kind in "biu" or (kind == "f" and array.dtype.itemsize in (4, 8)):
-        return
-    if kind == "c":
-        raise TypeError(f"{name} holds complex numbers ({array.dtype}); take a real part first")
-    if kind == "f":
-        raise TypeError(
-            f"{name} has dtype {array.dtype}, which no kernel reads; use "
-            f"{name}.astype(numpy.float{32 if array.dtype.itemsize < 4 else 64})"
-        )
-    where = _first_not_a_number(array, names) if kind == "O" else ""
-    raise TypeError(
-        f"{name} has dtype {array.dtype}{where}; encode text columns first, e.g. with "
-        f"sklearn.preprocessing.OneHotEncoder, or convert with astype(float)"
-    )
-
-
-def _first_not_a_number(array: np.ndarray[Any, Any], names: Sequence[str] | None) -> str:
-    for column in range(array.shape[-1] if array.ndim == 2 else 0):
-        for row, value in enumerate(array[:, column]):
-            if isinstance(value, str | bytes) or not isinstance(value, numbers.Real):
-                return f": {_column(column, names)} holds {_show(value)} (row {row})"
-    return ""
-
-
 def _check_target_vector(y: Any, n_samples: int) -> np.ndarray[Any, Any]:
-    _refuse_special("y", y)
-    labels = np.asarray(y)
+    labels = as_labels(y)
     if labels.ndim != 1:
+        single = "y.ravel()" if hasattr(y, "ravel") or not is_frame(y) else "that column of y"
         raise ValueError(
             f"y must have 1 dimension, found {labels.ndim} (shape {labels.shape}); "
-            "for a single column use y.ravel()"
+            f"for a single column use {single}"
         )
     if labels.size != n_samples:
         raise ValueError(f"y has {labels.size} values, but X has {n_samples} rows")
     if labels.dtype.kind == "c":
         raise TypeError("y holds complex numbers; it must hold class labels")
     if labels.dtype.kind == "O":
-        labels = _plain_labels(labels)
+        labels = labels.astype(str)  # all of them are texts
     if labels.dtype.kind == "f" and not np.isfinite(labels).all():
         row = int(np.argmin(np.isfinite(labels)))
-        raise ValueError(f"y contains {_show(labels[row])} (row {row}); drop such rows first")
+        raise ValueError(f"y contains {show(labels[row])} (row {row}); drop such rows first")
     if labels.dtype.kind not in "fbiuUST":
         raise TypeError(f"y has dtype {labels.dtype}; labels must be numbers, booleans or strings")
     return labels
 
 
-def _plain_labels(labels: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
-    """Return an object array of strings, or of numbers, as an array of that type."""
-    missing = [row for row, label in enumerate(labels) if label is None or label != label]
-    if missing:
-        raise ValueError(f"y contains {labels[missing[0]]!r} (row {missing[0]}); drop such rows")
-    kinds = {str if isinstance(label, str) else type(label) for label in labels}
-    if kinds == {str}:
-        return labels.astype(str)
-    if all(issubclass(kind, numbers.Real | np.bool_) for kind in kinds):
-        return np.array(labels.tolist())
-    names = ", ".join(sorted(kind.__name__ for kind in kinds))
-    raise TypeError(f"y mixes labels of the types {names}; use one type for all")
+def _n_dimensions(y: Any) -> int:
+    """Return how many dimensions labels have, without a look at them."""
+    return len(y.shape) if hasattr(y, "shape") else np.ndim(y)
 
 
 def _classes(labels: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
@@ -455,19 +438,7 @@ def _classes(labels: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
 
 
 def _finite_floats(name: str, value: Any) -> np.ndarray[Any, Any]:
-    _refuse_special(name, value)
-    array = np.asarray(value)
-    if array.dtype.kind not in "fbiu":
-        raise TypeError(f"{name} must hold real numbers, got dtype {array.dtype}")
-    floats = array.astype(np.float64)
+    floats = as_numbers(name, value).astype(np.float64)
     if not np.isfinite(floats).all():
         raise ValueError(f"{name} contains NaN or infinity")
     return floats
-
-
-def _column(column: int, names: Sequence[str] | None) -> str:
-    return f"column {column}" if names is None else f"column {names[column]!r}"
-
-
-def _show(value: Any) -> str:
-    return repr(value.item() if isinstance(value, np.generic) else value)

@@ -1,5 +1,7 @@
 """Bad input and what the error must say; that it is refused before any work."""
 
+import datetime
+
 import numpy as np
 import pytest
 
@@ -9,7 +11,7 @@ Y0 = np.array([0, 1, 0, 1, 1, 0])
 
 def poisoned(value):
     """X0 with two bad values, the first of them in row 4 and column 1."""
-    X = X0.copy()
+    X = X0.astype(float if isinstance(value, float) else object)
     X[4, 1] = X[5, 0] = value
     return X
 
@@ -27,17 +29,23 @@ FEATURES = [
     (3.0, ValueError, ["X must have 2 dimensions", "found 0"]),
     (np.empty((0, 2)), ValueError, ["X is empty: 0 rows and 2 columns"]),
     (np.empty((6, 0)), ValueError, ["X is empty: 6 rows and 0 columns"]),
-    (X0.astype(complex), TypeError, ["X holds complex numbers (complex128)"]),
+    (
+        X0.astype(complex),
+        TypeError,
+        ["X must hold real numbers, got dtype complex128", "real part"],
+    ),
     (X0.astype(str), TypeError, ["X has dtype <U32", "OneHotEncoder"]),
-    (X0.astype(object), TypeError, ["X has dtype object", "astype(float)"]),
     (
         np.array([[1.0, 2.0], [3.0, "red"], [1.0, 1.0]], dtype=object),
         TypeError,
         ["X has dtype object", "column 1 holds 'red' (row 1)"],
     ),
-    (X0.astype("M8[s]"), TypeError, ["X has dtype datetime64[s]"]),
-    (X0.astype(np.float16), TypeError, ["X has dtype float16", "X.astype(numpy.float32)"]),
-    (X0.astype(np.longdouble), TypeError, ["X has dtype", "X.astype(numpy.float64)"]),
+    (X0.astype("M8[s]"), TypeError, ["X has dtype datetime64[s]", "dates and times are not"]),
+    (poisoned(None), ValueError, ["X contains None in column 1 (row 4)", "SimpleImputer"]),
+    (poisoned(10**400), ValueError, ["column 1 holds 1000", "(row 4)", "float64"]),
+    (poisoned({}), TypeError, ["X has dtype object: column 1 holds {} (row 4)", "'dict'"]),
+    (poisoned(datetime.date(2020, 1, 2)), TypeError, ["column 1 holds", "dates and times"]),
+    (np.zeros((6, 2), "f8,f8"), TypeError, ["structured_to_unstructured"]),
     (np.ma.masked_less(X0, 1.0), TypeError, ["X is a masked array", "filled"]),
     (Sparse(), TypeError, ["X is sparse (Sparse)", "X.toarray()"]),
     ([[1.0, 2.0], [3.0]], ValueError, ["inhomogeneous"]),
@@ -54,7 +62,14 @@ TARGETS = [
     (np.array([0, 1, "a", 0, 1, 1], dtype=object), TypeError, ["y mixes labels", "int, str"]),
     (np.array([{}] * 6), TypeError, ["y"]),
     (np.ma.masked_equal(Y0, 1), TypeError, ["y is a masked array"]),
-    (Y0.astype("M8[s]"), TypeError, ["y has dtype datetime64[s]"]),
+    (Y0.astype("M8[s]"), TypeError, ["y has dtype datetime64[s]", "y.astype(str)"]),
+    (
+        np.array([datetime.date(2020, 1, 1 + day) for day in Y0]),
+        TypeError,
+        ["y holds dates: datetime.date(2020, 1, 1) (row 0)", "y.astype(str)"],
+    ),
+    (np.array([2**53 + 1, 0.5] * 3, dtype=object), ValueError, ["mixes 9007199254740993 (row 0)"]),
+    (np.array([2**64, 1] * 3, dtype=object), ValueError, ["more than 64 bits hold"]),
 ]
 WEIGHTS = [
     ([1, 1, 1, -2.5, 1, -3], ValueError, ["sample_weight is negative: -2.5 (row 3)", ">= 0"]),
@@ -64,8 +79,8 @@ WEIGHTS = [
     (np.ones(5), ValueError, ["sample_weight has 5 values, but X has 6 rows"]),
     (np.ones((6, 1)), ValueError, ["sample_weight must have 1 dimension, found 2"]),
     (2.0, ValueError, ["sample_weight must have 1 dimension, found 0"]),
-    (["a"] * 6, TypeError, ["sample_weight has dtype <U1"]),
-    (np.ones(6) * 1j, TypeError, ["sample_weight holds complex numbers"]),
+    (["a"] * 6, TypeError, ["sample_weight must hold real numbers, got dtype <U1"]),
+    (np.ones(6) * 1j, TypeError, ["sample_weight must hold real numbers", "complex128"]),
     (np.ma.masked_less(np.ones(6), 2.0), TypeError, ["sample_weight is a masked array"]),
     (np.full(6, 1e308), ValueError, ["sample_weight adds up to infinity", "divide the weights"]),
 ]

@@ -34,22 +34,31 @@ def test_plain_labels(labels, plain) -> None:
     ("given", "read", "coef"),
     [
         (np.float64, np.float64, np.float64), (np.float32, np.float32, np.float32),
-        (np.float16, np.float32, np.float64), (np.longdouble, np.float64, np.float64),
+        (np.float16, np.float64, np.float64), (np.longdouble, np.float64, np.float64),
         (np.int32, np.int32, np.float64), (np.bool_, np.bool_, np.float64),
     ],
 )  # fmt: skip
 def test_number_types(given, read, coef) -> None:
     X = np.ones((2, 2), dtype=given)
-    assert estimator_data.readable(X).dtype == read
-    assert (estimator_data.readable(X) is X) == (given == read)
+    assert estimator_data.read_features(X).dtype == read
+    assert (estimator_data.read_features(X) is X) == (given == read)
     assert estimator_data.coef_dtype(X) == coef
 
 
 @pytest.mark.parametrize("hidden", [np.ma.masked_array(np.ones((2, 2)), [[0, 1], [0, 0]])])
 def test_what_a_conversion_would_hide_is_refused(hidden) -> None:
     with pytest.raises(TypeError, match="mask"):
-        estimator_data.refuse_what_conversion_hides(hidden)
-    estimator_data.refuse_what_conversion_hides(np.ones((2, 2)))
+        estimator_data.read_features(hidden)
+
+
+@pytest.mark.parametrize("left", [np.ones((2, 2)) * 1j, np.array([["a", "b"]])])
+def test_what_scikit_learn_has_words_for_is_left_to_it(left) -> None:
+    assert estimator_data.read_features(left) is left
+
+
+def test_labels_are_read_and_none_is_left() -> None:
+    assert estimator_data.read_labels(None) is None
+    assert estimator_data.read_labels([1, 0]).tolist() == [1, 0]
 
 
 def test_classes_are_objects_where_labels_are() -> None:

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-__all__ = ["Batch", "BatchRows", "epoch", "is_empty"]
+__all__ = ["Batch", "BatchRows", "Conversion", "epoch", "is_empty"]
 
 Factory = Callable[[], Iterable[Any]]
 
@@ -21,7 +21,18 @@ class Batch(NamedTuple):
     weight: np.ndarray[Any, Any] | None
 
 
-def epoch(batches: Iterable[Any]) -> Iterator[Batch]:
+class Conversion(NamedTuple):
+    """How what a batch holds becomes arrays; by NumPy alone unless the caller knows better."""
+
+    rows: Callable[[Any], Any] = np.asarray
+    labels: Callable[[Any], Any] = np.asarray
+    weights: Callable[[Any], Any] = np.asarray
+
+
+BY_NUMPY = Conversion()
+
+
+def epoch(batches: Iterable[Any], conversion: Conversion = BY_NUMPY) -> Iterator[Batch]:
     """Take batches ``(X, y)`` or ``(X, y, sample_weight)`` apart; raises TypeError for others."""
     for index, given in enumerate(batches):
         if not isinstance(given, tuple) or len(given) not in (2, 3):
@@ -30,8 +41,13 @@ def epoch(batches: Iterable[Any]) -> Iterator[Batch]:
                 f"batch {index} must be a tuple (X, y) or (X, y, sample_weight), got "
                 f"{type(given).__name__}{size}"
             )
-        weight = np.asarray(given[2]) if len(given) == 3 else None
-        yield Batch(index, given[0], np.asarray(given[1]), weight)
+        try:
+            weight = conversion.weights(given[2]) if len(given) == 3 else None
+            labels = conversion.labels(given[1])
+        except (TypeError, ValueError) as error:
+            kind = TypeError if isinstance(error, TypeError) else ValueError
+            raise kind(f"batch {index}: {error}") from None
+        yield Batch(index, given[0], labels, weight)
 
 
 def is_empty(batch: Batch) -> bool:
@@ -59,6 +75,8 @@ class BatchRows:
         Those of the first epoch; weights None where the batches have none.
     last : iterable
         What the factory returned in the first epoch.
+    conversion : Conversion, optional
+        How what a batch holds becomes arrays.
 
     Raises
     ------
@@ -75,11 +93,13 @@ class BatchRows:
         labels: np.ndarray[Any, Any],
         weights: np.ndarray[Any, Any] | None,
         last: Iterable[Any],
+        conversion: Conversion = BY_NUMPY,
     ) -> None:
         self.shape, self.dtype, self.columns = shape, dtype, names
         self._factory = factory
         self._labels, self._weights = labels, weights
         self._last = last
+        self._conversion = conversion
         self._stop()
 
     def __getitem__(self, rows: slice) -> np.ndarray[Any, Any]:
@@ -109,7 +129,7 @@ class BatchRows:
                 "must make a new one in each call, as a generator function does"
             )
         self._last = batches
-        self._stream = epoch(batches)
+        self._stream = epoch(batches, self._conversion)
 
     def _advance(self) -> None:
         """Leave the current batch for the next one that has rows."""
@@ -124,7 +144,7 @@ class BatchRows:
         if is_empty(batch):
             self._rest = self._rest[:0]
             return
-        rows = np.asarray(batch.X)
+        rows = self._conversion.rows(batch.X)
         if rows.ndim != 2 or rows.shape[1] != self.shape[1]:
             raise ValueError(
                 f"batch {batch.number} has shape {rows.shape}, but in the first epoch batches had "

@@ -44,12 +44,13 @@ class Outcome:
     """Where a solver ended and why; `coef` and `intercept` are those of all outputs.
 
     `reason` is "converged", "max_iter", "time_limit", "callback", "interrupted", "diverged",
-    "collinear", "rounding" (no further progress is possible in float64), "separable" or "not finite". `bound` is
-    the proven relative suboptimality of each model; `gradient` is in the units of X. `passes`,
-    `times` (seconds) and `bounds` go with `history`. `separated` has for each model whose classes
-    are separable the columns that do it, and whether one alone does; where the reason is "collinear"
-    `hidden` has for each model the columns that depend on others up to rounding errors. `lost` is the
-    column whose distance from 0 costs the most digits, where only the units of X stand in the way.
+    "collinear", "rounding" (no further progress is possible in float64), "separable" or "not
+    finite". `bound` is the proven relative suboptimality of each model; `gradient` is in the units
+    of X. `passes`, `times` (seconds) and `bounds` go with `history`. `separated` has for each model
+    whose classes are separable the columns that do it, and whether one alone does; where the reason
+    is "collinear" `hidden` has for each model the columns that depend on others up to rounding
+    errors. `lost` is the column whose distance from 0 costs the most digits, where only the units
+    of X stand in the way.
     """
 
     coef: Any
