@@ -6,15 +6,37 @@ import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from fastlogit.io.values import TextFormat
 
 Array = NDArray[Any]
 
 #: Largest dense array, in bytes, that an svmlight file is unpacked into.
 MAX_DENSE_BYTES = 4 * 2**30
+#: Most columns of an svmlight file: each has a name, and names of 2e7 columns take 3 GB and 48 s.
+MAX_SPARSE_COLUMNS = 1_000_000
+
+
+def check_dense_size(path: Path, n_rows: int, n_columns: int) -> None:
+    """Raise if a dense array of this shape would be too large, or have too many columns."""
+    n_bytes = 8 * n_rows * n_columns
+    advice = "fastlogit cannot use sparse data yet, so select columns or rows first"
+    if n_bytes > MAX_DENSE_BYTES:
+        raise ValueError(
+            f"{path}: {n_rows:,} rows x {n_columns:,} columns would take "
+            f"{n_bytes / 2**30:.2g} GiB as a dense array, the limit is "
+            f"{MAX_DENSE_BYTES / 2**30:.2g} GiB; {advice}"
+        )
+    if n_columns > MAX_SPARSE_COLUMNS:
+        raise ValueError(
+            f"{path}: {n_columns:,} columns (the largest feature number), the limit is "
+            f"{MAX_SPARSE_COLUMNS:,}; {advice}"
+        )
 
 
 class Table(Protocol):
@@ -55,11 +77,17 @@ class Table(Protocol):
 
 @dataclass(frozen=True)
 class ColumnTable:
-    """A table kept column by column, as CSV and Parquet files give it."""
+    """A table kept column by column, as CSV and Parquet files give it.
+
+    A CSV file also has `form`, how its values are written, and `text`, which reads one of them as
+    it stands in the file.
+    """
 
     path: Path
     columns: Mapping[str, Array]
     place: Callable[[int], str]
+    form: TextFormat | None = None
+    text: Callable[[int, str], str] | None = None
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -179,16 +207,9 @@ class SparseTable:
         Raises
         ------
         ValueError
-            If that array would be larger than `MAX_DENSE_BYTES`.
+            If that array would be too large.
         """
-        n_bytes = 8 * self.n_rows * len(names)
-        if n_bytes > MAX_DENSE_BYTES:
-            raise ValueError(
-                f"{self.path}: {self.n_rows:,} rows x {len(names):,} columns would take "
-                f"{n_bytes / 2**30:.2g} GiB as a dense array, the limit is "
-                f"{MAX_DENSE_BYTES / 2**30:.2g} GiB; fastlogit cannot use sparse data yet, "
-                "so select columns or rows first"
-            )
+        check_dense_size(self.path, self.n_rows, len(names))
         numbers = [int(name[1:]) for name in names]
         known = [k for k, number in enumerate(numbers) if number < self.values.shape[1]]
         matrix = np.zeros((self.n_rows, len(names)))
