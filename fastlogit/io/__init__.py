@@ -9,6 +9,7 @@ does the work otherwise) and is needed for Parquet and Feather.
 """
 
 from fastlogit.io.columns import (
+    complete_rows,
     feature_names,
     features,
     labels,
@@ -26,6 +27,7 @@ __all__ = [
     "Table",
     "TextFormat",
     "check_writable",
+    "complete_rows",
     "feature_names",
     "features",
     "labels",

@@ -126,6 +126,24 @@ def features(table: Table, names: Sequence[str]) -> Array:
     return matrix
 
 
+def complete_rows(table: Table, names: Iterable[str]) -> Table:
+    """Return the table without the rows that lack a value in one of these columns.
+
+    Raises
+    ------
+    ValueError
+        If no row is left.
+    """
+    complete = np.ones(table.n_rows, dtype=bool)
+    for name in names:
+        complete &= ~_missing(table.column(name))
+    if complete.all():
+        return table
+    if not complete.any():
+        raise ValueError(f"{table.path}: every row lacks a value; see which columns to --drop")
+    return table.rows(np.flatnonzero(complete))
+
+
 def unused_names(table: Table, names: Iterable[str]) -> list[str]:
     """Return the feature columns of a table that are not among `names`."""
     used = set(names)
@@ -230,15 +248,8 @@ def _is_numeric(column: Array) -> bool:
 
 
 def _check_present(table: Table, name: str, column: Array, advice: str) -> None:
-    """Raise if a value is missing: None, NaN or the empty text."""
-    if column.dtype.kind == "f":
-        missing = np.isnan(column)
-    elif column.dtype == object:
-        missing = np.array([value is None for value in column], dtype=bool)
-    elif column.dtype.kind in "US":
-        missing = np.asarray(column == np.zeros((), column.dtype))
-    else:
-        return
+    """Raise if a value is missing."""
+    missing = _missing(column)
     if missing.any():
         row = int(np.argmax(missing))
         mark = _as_written(table, name, row)
@@ -247,6 +258,17 @@ def _check_present(table: Table, name: str, column: Array, advice: str) -> None:
             f"{table.path}: column {name!r} has no value{shown} in {table.where(row)} "
             f"({int(missing.sum())} missing in all); {advice}"
         )
+
+
+def _missing(column: Array) -> Array:
+    """Tell which values are missing: None, NaN or the empty text."""
+    if column.dtype.kind == "f":
+        return np.isnan(column)
+    if column.dtype == object:
+        return np.array([value is None for value in column], dtype=bool)
+    if column.dtype.kind in "US":
+        return np.asarray(column == np.zeros((), column.dtype))
+    return np.zeros(column.shape, dtype=bool)
 
 
 def _check_finite(table: Table, names: Sequence[str], matrix: Array) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -71,6 +71,9 @@ class Table(Protocol):
     def matrix(self, names: Sequence[str]) -> Array:
         """Return the named columns, all numeric, as an array of shape (n_rows, len(names))."""
 
+    def rows(self, places: Array) -> Table:
+        """Return a table of some rows, by their numbers."""
+
     def where(self, row: int) -> str:
         """Say where row number `row` (from 0) stands in the file."""
 
@@ -119,6 +122,16 @@ class ColumnTable:
             matrix[:, j] = column
         return matrix
 
+    def rows(self, places: Array) -> ColumnTable:
+        """Return a table of some rows, by their numbers."""
+        text = self.text
+        return replace(
+            self,
+            columns={name: column[places] for name, column in self.columns.items()},
+            place=lambda row: self.place(int(places[row])),
+            text=None if text is None else lambda row, name: text(int(places[row]), name),
+        )
+
     def where(self, row: int) -> str:
         """Say where row number `row` (from 0) stands in the file."""
         return self.place(row)
@@ -133,6 +146,7 @@ class MatrixTable:
     values: Array
     others: Mapping[str, Array]
     default_target: str | None = "y"
+    places: Array | None = None
 
     @property
     def extra_names(self) -> tuple[str, ...]:
@@ -162,9 +176,14 @@ class MatrixTable:
         place = {name: j for j, name in enumerate(self.names)}
         return np.asarray(self.values[:, [place[name] for name in names]])
 
+    def rows(self, places: Array) -> MatrixTable:
+        """Return a table of some rows, by their numbers."""
+        others = {name: array[places] for name, array in self.others.items()}
+        return replace(self, values=self.values[places], others=others, places=places)
+
     def where(self, row: int) -> str:
         """Say which row of X this is."""
-        return f"row {row}, counting from 0"
+        return f"row {row if self.places is None else self.places[row]}, counting from 0"
 
 
 @dataclass(frozen=True)
@@ -182,6 +201,7 @@ class SparseTable:
     first: int
     default_target: str | None = "y"
     extra_names: tuple[str, ...] = ("y",)
+    places: Array | None = None
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -216,6 +236,10 @@ class SparseTable:
         matrix[:, known] = self.values[:, [numbers[k] for k in known]].toarray()
         return matrix
 
+    def rows(self, places: Array) -> SparseTable:
+        """Return a table of some rows, by their numbers."""
+        return replace(self, values=self.values[places], y=self.y[places], places=places)
+
     def where(self, row: int) -> str:
         """Say which row this is."""
-        return f"row {row}, counting from 0"
+        return f"row {row if self.places is None else self.places[row]}, counting from 0"
