@@ -2,12 +2,16 @@
 
 import builtins
 import json
+import re
 import signal
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
+import numba
 import numpy as np
+import pandas as pd
 import pytest
 from sklearn.datasets import dump_svmlight_file, load_breast_cancer, load_iris
 from sklearn.exceptions import ConvergenceWarning
@@ -16,7 +20,7 @@ from typer.testing import CliRunner
 
 import fastlogit
 from fastlogit import demo, fitting, io
-from fastlogit.cli import commands, main
+from fastlogit.cli import commands, main, watching
 from fastlogit.kernels import policy
 from fastlogit.model_file import load_model
 
@@ -250,6 +254,154 @@ def test_svmlight_from_fit_to_evaluation(zero_based):
     assert "accuracy        1.0000\n" in succeed("evaluate", "i.model.npz", "i.svmlight")
 
 
+@pytest.mark.parametrize("words", [["--verbose"], ["-v"]])
+def test_verbose_prints_what_goes_on_without_a_terminal(tumours, words, monkeypatch):
+    monkeypatch.setattr(watching, "SECONDS", 0.0)
+    result = run("fit", tumours, "--target", "diagnosis", *QUICK, *words)
+    lines = result.stderr.splitlines()
+    assert all(re.fullmatch(r"\[ *\d+\.\d\d s\] .+", line) for line in lines)
+    assert lines[0].endswith("] reading tumours.csv")
+    assert lines[1].endswith("] fitting 150 rows x 5 columns")
+    assert "fitting 150 rows x 5 columns: iteration 1, cost 0." in result.stderr
+    assert (
+        run("predict", "tumours.model.npz", tumours, *words)
+        .stderr.splitlines()[1]
+        .endswith("] predicting 150 rows")
+    )
+
+
+def test_without_verbose_and_terminal_nothing_is_shown(tumours):
+    assert run("fit", tumours, "--target", "diagnosis", *QUICK).stderr == ""
+
+
+def test_compilations_are_shown_while_they_run(capsys):
+    """Each is said before it begins; functions that are compiled inside another are not."""
+
+    @numba.njit
+    def inner(x):
+        return x + 1
+
+    @numba.njit
+    def _outer(x):
+        return inner(x) * 2
+
+    with watching.watching(verbose=True) as watcher:
+        watcher.stage("fitting")
+        assert _outer(1.0) == 4.0
+    lines = capsys.readouterr().err.splitlines()
+    assert [line.partition("] ")[2] for line in lines] == [
+        "fitting", "compiling kernels, once: outer (1)",
+    ]  # fmt: skip
+
+
+def test_verbose_says_that_silent_work_goes_on(capsys, monkeypatch):
+    monkeypatch.setattr(watching, "SECONDS", 0.01)
+    monkeypatch.setattr(watching, "QUIET_SECONDS", 0.02)
+    with watching.watching(verbose=True) as watcher:
+        watcher.stage("fitting")
+        said = threading.Event()
+        monkeypatch.setattr(watching, "say", lambda text: said.set())
+        assert said.wait(30)
+
+
+def test_coefficients_on_request(tumours, irises):
+    output = succeed("fit", tumours, "--target", "diagnosis", *QUICK, "--coefficients")
+    result = load_model("tumours.model.npz").result
+    lines = [line.rsplit(maxsplit=1) for line in output.splitlines()[4:11]]
+    assert lines[0] == ["malignant"]
+    assert [line[0] for line in lines[1:]] == [*COLUMNS, "(intercept)"]
+    assert [float(line[1]) for line in lines[1:]] == [*result.coef.tolist(), result.intercept]
+    output = succeed("fit", irises, "--target", "kind", *QUICK, "--coefficients")
+    result = load_model("irises.model.npz").result
+    lines = [line.split() for line in output.splitlines()[4:10]]
+    assert lines[0] == ["setosa", "versicolor", "virginica"]
+    assert [float(value) for value in lines[1][-3:]] == result.coef[0].tolist()
+    assert [float(value) for value in lines[5][-3:]] == result.intercept.tolist()
+    assert "(intercept)" not in succeed("fit", irises, "--target", "kind", *QUICK)
+
+
+def test_cross_validation_chooses_c(tumours):
+    weights = np.linspace(0.5, 1.5, len(LABELS))
+    io.write_columns(Path("w.csv"), COLUMNS | {"diagnosis": LABELS, "w": weights})
+    words = ["--cv", "--folds", "3", "--scoring", "accuracy", "--tol", "1e-8", "--weights", "w"]
+    output = succeed("fit", "w.csv", "--target", "diagnosis", *words)
+    expected = fastlogit.LogisticRegressionCV(
+        l1_ratios=(0,), use_legacy_attributes=False, cv=3, scoring="accuracy", tol=1e-8,
+        multi_class="ovr",
+    ).fit(ROWS, LABELS, weights)  # fmt: skip
+    saved = load_model("w.model.npz")
+    np.testing.assert_array_equal(saved.result.coef, expected.coef_[0])
+    assert saved.result.classes.tolist() == ["benign", "malignant"]
+    assert saved.settings["C"] == expected.C_
+    assert saved.settings["folds"] == 3
+    best = expected.scores_.mean(axis=(0, 1)).max()
+    line = f"C = {expected.C_:.4g} of 10, by 3-fold cross-validation: mean accuracy {best:.4f}"
+    assert output.splitlines()[1].startswith(line)
+    assert "accuracy  " in succeed("evaluate", "w.model.npz", "w.csv")
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--C", "1"], "leave --C and --l2-reg out"),
+        (["--folds", "1"], "--folds must be at least 2"),
+        (["--scoring", "acuracy"], "accuracy"),
+        (["--step-size", "1"], "--step-size is an option of fits without --cv"),
+        (["--threads", "0"], "n_threads"),
+        (["--folds", "1000"], "1000"),
+    ],
+)
+def test_cross_validation_bad_input(tumours, words, message):
+    line = fail(2, "fit", tumours, "--target", "diagnosis", "--cv", *words)
+    assert message in line
+    assert len(line) < 1500
+
+
+def test_a_file_of_another_country_from_fit_to_evaluation(tumours, model):
+    frame = pd.read_csv(tumours)
+    frame.to_csv("de.csv", sep=";", decimal=",", index=False)
+    line = fail(2, "fit", "de.csv", "--target", "diagnosis")
+    assert line.endswith("say how it is written: --decimal ,")
+    words = ["--sep", ";", "--decimal", ","]
+    succeed("fit", "de.csv", "--target", "diagnosis", *QUICK, *words)
+    np.testing.assert_array_equal(
+        load_model("de.model.npz").result.coef, load_model(model).result.coef
+    )
+    assert run("predict", model, "de.csv", *words).stdout == run("predict", model, tumours).stdout
+    assert succeed("evaluate", model, "de.csv", *words) == succeed("evaluate", model, tumours)
+
+
+def test_rows_that_lack_a_value_are_left_out_on_request(tumours, model):
+    frame = pd.read_csv(tumours)
+    frame.loc[[3, 10], "mean area"] = np.nan
+    frame.loc[7, "diagnosis"] = None
+    frame.to_csv("m.csv", index=False, na_rep="?")
+    line = fail(2, "fit", "m.csv", "--target", "diagnosis")
+    assert "'mean area' (line 5: '?'); " in line
+    assert "--na '?'" in line
+    line = fail(2, "fit", "m.csv", "--target", "diagnosis", "--na", "?")
+    assert "column 'diagnosis' has no value ('?') in line 9" in line
+    result = run("fit", "m.csv", "--target", "diagnosis", *QUICK, "--na", "?", "--drop-missing")
+    assert result.stderr == "note: 3 of 150 rows lack a value\n"
+    kept = np.setdiff1d(np.arange(150), [3, 7, 10])
+    expected = fastlogit.fit(ROWS[kept], LABELS[kept], **QUICKLY)
+    np.testing.assert_array_equal(load_model("m.model.npz").result.coef, expected.coef)
+    result = run("evaluate", model, "m.csv", "--na", "?", "--drop-missing")
+    assert "rows            147\n" in result.stdout
+    X = ROWS.copy()
+    X[[3, 10], 2] = np.nan
+    np.savez("m.npz", X=X, y=LABELS)
+    succeed("fit", "m.npz", *QUICK, "--drop-missing", "--out", "n.npz")
+    expected = fastlogit.fit(
+        np.delete(ROWS, [3, 10], axis=0), np.delete(LABELS, [3, 10]), **QUICKLY
+    )
+    np.testing.assert_array_equal(load_model("n.npz").result.coef, expected.coef)
+    frame["mean area"] = np.nan
+    frame.to_csv("m.csv", index=False)
+    line = fail(2, "fit", "m.csv", "--target", "diagnosis", "--drop-missing")
+    assert "every row lacks a value" in line
+
+
 # --- predict
 
 
@@ -381,6 +533,9 @@ DESCEND = ["fit", "tumours.csv", "--target", "diagnosis", "--solver", "gradient_
         (["predict", "tumours.csv", "tumours.csv"], "is not a fastlogit model file"),
         (["predict", "no.npz", "tumours.csv", "--out", "p.xls"], "must end in"),
         (["demo", "--out", "tumours.csv"], "it is not a directory"),
+        (["fit", "tumours.csv", "--target", "diagnosis", "--sep", ";;"], "--sep must be one"),
+        (["fit", "tumours.csv", "--target", "diagnosis", "--sep", ";"], "with --sep?"),
+        (["fit", "tumours.csv", "--target", "diagnosis", "--decimal", "1"], "--decimal must be"),
         (["fit"], "DATA"),
         (["ft"], "'ft'"),
         (["fit", "tumours.csv", "--targt", "diagnosis"], "--targt"),
@@ -402,7 +557,16 @@ def test_text_and_missing_values_in_features(tumours):
     holes[[7, 9]] = np.nan
     io.write_columns(Path("b.csv"), COLUMNS | {"mean area": holes, "diagnosis": LABELS})
     line = fail(2, "fit", "b.csv", "--target", "diagnosis")
-    assert "column 'mean area' has no value (or NaN) in line 9" in line
+    assert "column 'mean area' has no value ('nan') in line 9" in line
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [("", "is empty"), ("a,b\n", "has no rows"), ("a\n1\n2\n", "no column is left")],
+)
+def test_files_of_nothing(text, message):
+    Path("a.csv").write_text(text)
+    assert message in fail(2, "fit", "a.csv", "--target", "a")
 
 
 def test_one_class_only(tumours):

@@ -3,8 +3,11 @@
 import builtins
 import gzip
 import io as stdio
+import random
+import re
 
 import numpy as np
+import pandas as pd
 import pyarrow as pa
 import pytest
 from pyarrow import parquet
@@ -112,7 +115,7 @@ def test_csv_line_counts_line_breaks_inside_quotes(tmp_path, csv_reader):
 
 def test_csv_infinite_value_names_column_and_line(tmp_path, csv_reader):
     path = written(tmp_path, "a,b\n1,2\n3,inf\n")
-    with pytest.raises(ValueError, match="column 'b' is infinite in line 3"):
+    with pytest.raises(ValueError, match=r"column 'b' is infinite \('inf'\) in line 3"):
         io.features(io.read_table(path), ["a", "b"])
 
 
@@ -271,7 +274,11 @@ def test_npz_feature_names(tmp_path):
         ({"X": np.eye(2), "feature_names": ["a"]}, "has 1 names, but X has 2 columns"),
         ({"X": np.eye(2), "feature_names": ["a", "a"]}, "more than one column is called 'a'"),
         ({"X": np.zeros((0, 2))}, "has no rows"),
-        ({"X": np.array([[1, None]], dtype=object)}, "damaged, truncated or not"),
+        ({"X": np.array([[1, None]], dtype=object)}, "the array 'X' holds Python objects"),
+        (
+            {"X": np.eye(2), "y": np.array(["a", None], dtype=object)},
+            r"the array 'y' holds Python objects .*y\.astype\(float\)",
+        ),
     ],
 )
 def test_npz_that_does_not_fit(tmp_path, arrays, message):
@@ -352,12 +359,24 @@ def test_svmlight_column_that_the_file_does_not_mention_is_zero(tmp_path):
 
 def test_svmlight_too_large_to_unpack(tmp_path, monkeypatch):
     monkeypatch.setattr("fastlogit.io.tables.MAX_DENSE_BYTES", 2**20)
-    table = io.read_table(written(tmp_path, "1 500000:1\n0 1:1\n", "data.svm"))
+    path = written(tmp_path, "1 500000:1\n0 1:1\n", "data.svm")
+    monkeypatch.setattr("sklearn.datasets.load_svmlight_file", None)  # the counts alone tell
     with pytest.raises(
         ValueError,
         match=r"2 rows x 500,000 columns would take 0\.0075 GiB .* limit is 0\.00098 GiB",
     ):
-        io.features(table, table.names)
+        io.read_table(path)
+
+
+@pytest.mark.parametrize("number", [20_000_000, 100_000_000, 10**12])
+@pytest.mark.parametrize("name", ["data.svm", "data.svm.gz"])
+def test_svmlight_of_too_many_columns_is_refused_by_the_counts(tmp_path, monkeypatch, number, name):
+    """Names of 2e7 columns took 3.3 GB and 48 s."""
+    text = f"1 qid:3 1:0.5 {number}:1 # 5:6\n\n# 7:8\n0 2:1\n".encode()
+    path = written(tmp_path, gzip.compress(text) if name.endswith("gz") else text, name)
+    monkeypatch.setattr("sklearn.datasets.load_svmlight_file", None)
+    with pytest.raises(ValueError, match=f"{number:,} columns.*the limit is.*sparse"):
+        io.read_table(path)
 
 
 def test_svmlight_value_that_is_no_number(tmp_path):
@@ -472,3 +491,287 @@ def test_check_writable(tmp_path):
         io.check_writable(tmp_path)
     with pytest.raises(ValueError, match=r"must end in \.csv or \.parquet or \.npz"):
         io.check_writable(tmp_path / "out.txt", io.WRITABLE)
+
+
+# --- CSV: the two readers give the same, and texts mean one thing
+
+VALUES = (
+    "0x10", "0X1F", "-0x10", "1_000", "\u00a01", "1\u00a0000", "\u2003 1", "\uff11", "٣", "inf",
+    "Inf", "-inf", "+inf", "INFINITY", "nan", "-nan", "NAN", "nan(1)", "nan(", "+1", "+1.5", "1e5",
+    "1E+05", "1e", "1e400", "1e-400", ".5", "5.", "-.5", ".", "-", "", " ", " 1 ", " 1.5 ", "\t1",
+    "1.5\x0b", " NA ", "NA", "null", "None", "?", " true ", "TRUE", "true", "False", "0", "1", "007", "-0",
+    "-0.0", "1,5", "1.234,5", "1,234.5", "1,234", "1'000", "1 000", "2020-01-01", "12:30",
+    "2020-01-01 10:00:00", "123456789012345678901234567890", "9223372036854775808",
+    "-9223372036854775808", "1.7976931348623159e308", "4.9e-324", "0b1", "1f", "x", "é", '"', 'a"b',
+)  # fmt: skip
+FORMS = (
+    io.TextFormat(),
+    io.TextFormat(sep=";", decimal=","),
+    io.TextFormat(sep=";", decimal=",", thousands="."),
+    io.TextFormat(thousands=","),
+    io.TextFormat(thousands=" "),
+    io.TextFormat(na=("?", "x")),
+)
+
+
+def outcome(path, form):
+    """Return types and values of all columns, or the words of the error."""
+    try:
+        table = io.read_table(path, form)
+    except ValueError as error:
+        return str(error)
+    columns = {name: table.column(name) for name in table.names}
+    return {name: (str(c.dtype), [repr(v) for v in c.tolist()]) for name, c in columns.items()}
+
+
+def texts_of_files():
+    """Yield files with each value in several neighbourhoods, then random ones with odd lines."""
+    rng = random.Random(7)
+
+    def quoted(value):
+        return '"' + value.replace('"', '""') + '"'
+
+    for form in FORMS:
+        sep = form.sep or ","
+        for value in VALUES:
+            for column in ([value], ["3", value], ["2.5", value], ["true", value], ["", value]):
+                for write in (quoted, str):
+                    yield form, f"a{sep}b\n" + "".join(f"{write(v)}{sep}1\n" for v in column)
+        for _ in range(200):
+            lines = [
+                rng.choice((quoted, str))(value)
+                + rng.choice((f"{sep}1", f"{sep}1", f"{sep}", f"{sep}1{sep}", f"{sep} 1"))
+                + rng.choice(("\n", "\r\n", "\n\n", "\n  \n"))
+                for value in rng.choices(VALUES, k=3)
+            ]
+            yield form, rng.choice(("", "\ufeff")) + f"a{sep}b\n" + "".join(lines)
+
+
+@pytest.mark.parametrize("step", [31, pytest.param(1, marks=pytest.mark.slow)])
+def test_both_csv_readers_give_the_same(tmp_path, monkeypatch, step):
+    files = list(texts_of_files())
+    assert len(files) > 4000
+    files = files[::step]
+    outcomes = []
+    for hidden in (False, True):
+        with monkeypatch.context() as patch:
+            if hidden:
+                hide_pyarrow(patch)
+            outcomes.append([outcome(written(tmp_path, text), form) for form, text in files])
+    different = [
+        (form, text, one, other)
+        for (form, text), one, other in zip(files, *outcomes, strict=True)
+        if one != other
+    ]
+    assert different[:3] == []
+
+
+@pytest.mark.parametrize(
+    ("text", "number"),
+    [
+        ("0x10", None), ("1_000", None), ("\u00a01", None), ("1\u00a0000", None), ("\uff11", None),
+        ("nan(", None), ("1e", None), ("2020-01-01", None), (" 1 ", 1.0), ("\t1", 1.0),
+        ("+1", 1.0), ("1e5", 1e5), ("-.5", -0.5), ("5.", 5.0), ("007", 7.0), ("inf", np.inf),
+        ("-Infinity", -np.inf), ("1e400", np.inf), ("1e-400", 0.0),
+    ],
+)  # fmt: skip
+def test_csv_what_is_a_number(tmp_path, csv_reader, text, number):
+    column = io.read_table(written(tmp_path, f"a,b\n{text},1\n2.5,1\n")).column("a")
+    assert column.tolist() == ([text, "2.5"] if number is None else [number, 2.5])
+
+
+@pytest.mark.parametrize(
+    ("text", "names"),
+    [
+        ('"Income (EUR, yearly)";"ok"\n1;2\n', ("Income (EUR, yearly)", "ok")),
+        ('"a, b, c";"d"\n"1, 2, 3";2\n', ("a, b, c", "d")),
+        ("Income (EUR, yearly);ok\n1;2\n3;4\n", ("Income (EUR, yearly)", "ok")),
+        ('"a;b;c",d\n1,2\n', ("a;b;c", "d")),
+        ("a;b\n1,5;2,5\n", ("a", "b")),
+        ("a|b\n1|2\n", ("a", "b")),
+        ("a\tb, c\n1\t2\n", ("a", "b, c")),
+        ('id,text\n1,"x; y; z"\n', ("id", "text")),
+        ('"a\n, b";c\n1;2\n', ("a\n, b", "c")),
+        ("only\n1\n", ("only",)),
+    ],
+)
+def test_csv_separator_is_found_outside_quotes(tmp_path, csv_reader, text, names):
+    assert io.read_table(written(tmp_path, text)).names == names
+
+
+def test_csv_options(tmp_path, csv_reader):
+    path = written(tmp_path, "a:b:c\n1,5:1.234.567,25:-\n-2:12:3\n")
+    form = io.TextFormat(sep=":", decimal=",", thousands=".", na=("-",))
+    table = io.read_table(path, form)
+    assert table.column("a").tolist() == [1.5, -2.0]
+    assert table.column("b").tolist() == [1234567.25, 12.0]
+    assert np.isnan(table.column("c")).tolist() == [True, False]
+    with pytest.raises(ValueError, match=r"column 'c' has no value \('-'\) in line 2; .*--drop-m"):
+        io.features(table, ["a", "c"])
+    path = written(tmp_path, "a\tb\n1\u00a0000\t1 234\n2\u202f000,5\t7\n")
+    table = io.read_table(path, io.TextFormat(sep="tab", decimal=",", thousands=" "))
+    assert table.column("a").tolist() == [1000.0, 2000.5]
+    assert table.column("b").tolist() == [1234, 7]
+    assert table.column("b").dtype == np.int64
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"sep": ",,"}, "--sep must be one character"),
+        ({"sep": ""}, "--sep must be one character"),
+        ({"decimal": "1"}, "--decimal must be one character that is no letter"),
+        ({"thousands": "-"}, "--thousands cannot be a sign"),
+        ({"decimal": ",", "thousands": ","}, "--thousands and --decimal are both ','"),
+    ],
+)
+def test_csv_options_that_mean_nothing(options, message):
+    with pytest.raises(ValueError, match=message):
+        io.TextFormat(**options)
+
+
+def test_csv_options_are_for_csv_files(tmp_path):
+    np.savez(tmp_path / "data.npz", X=np.eye(2))
+    with pytest.raises(ValueError, match=r"is no CSV file: leave --sep, --decimal"):
+        io.read_table(tmp_path / "data.npz", io.TextFormat(sep=";"))
+
+
+@pytest.mark.parametrize(
+    ("values", "advice"),
+    [
+        (["1,5", "2,25"], "--decimal ,"),
+        (["1.234,5", "2.000,25"], r"--decimal , --thousands \."),
+        (["1,234", "12,000"], "--thousands ,"),
+        (["1,234.5", "12"], "--thousands ,"),
+        (["1'234.5", "12"], '--thousands "\'"'),
+        (["1\u00a0234", "12"], "--thousands ' '"),
+        (["1_234", "12"], "--thousands _"),
+    ],
+)
+def test_csv_numbers_written_otherwise_are_hinted_at(tmp_path, csv_reader, values, advice):
+    path = written(tmp_path, "a;b\n7;7\n" + "".join(f"{value};7\n" for value in values))
+    shown = re.escape(repr(values[0]))
+    with pytest.raises(ValueError, match=rf"\(line 3: {shown}\); .*written: {advice}$"):
+        io.features(io.read_table(path), ["a", "b"])
+
+
+def test_csv_decimal_commas_that_split_values(tmp_path, csv_reader):
+    with pytest.raises(ValueError, match=r"line 2: 4 values, .* decimal commas need another"):
+        io.read_table(written(tmp_path, "a,b\n1,5,2,5\n"))
+
+
+def test_csv_options_that_are_wrong_for_the_file(tmp_path, csv_reader):
+    table = io.read_table(written(tmp_path, "a;b\n1.5;2\n"), io.TextFormat(decimal=","))
+    with pytest.raises(ValueError, match=r"line 2: '1\.5'\); with --decimal .* is no number"):
+        io.features(table, ["a", "b"])
+
+
+@pytest.mark.parametrize("mark", ["?", "missing", "-"])
+def test_csv_mark_of_missing_values_is_named_with_its_line(tmp_path, csv_reader, mark):
+    rows = ["1.5,2"] * 3000
+    rows[2498] = rows[2999] = f"{mark},2"
+    table = io.read_table(written(tmp_path, "a,b\n" + "\n".join(rows)))
+    with pytest.raises(ValueError) as caught:
+        io.features(table, ["a", "b"])
+    assert f"not numeric: 'a' (line 2500: '{mark}')" in str(caught.value)
+    assert f"holds numbers but for '{mark}' (2 times)" in str(caught.value)
+    assert "--na " in str(caught.value)
+
+
+@pytest.mark.parametrize("mark", ["NA", "null", "", "n/a", " NA "])
+def test_csv_known_mark_is_shown_as_it_stands(tmp_path, csv_reader, mark):
+    table = io.read_table(written(tmp_path, f"a,y\n1.5,u\n{mark},{mark}\n"))
+    shown = repr(mark) if mark else "an empty cell"
+    with pytest.raises(ValueError, match=rf"column 'a' has no value \({shown}\) in line 3"):
+        io.features(table, ["a"])
+    shown = rf" \({mark!r}\)" if mark else ""
+    with pytest.raises(ValueError, match=rf"column 'y' has no value{shown} in line 3 \(1 missing"):
+        io.labels(table, "y")
+
+
+@pytest.mark.slow
+def test_csv_mark_in_a_file_of_240_001_rows(tmp_path, csv_reader):
+    rows = ["1.5,2"] * 240_001
+    rows[200_000] = "?,2"
+    table = io.read_table(written(tmp_path, "a,b\n" + "\n".join(rows)))
+    with pytest.raises(ValueError, match=r"\(line 200002: '\?'\).*'\?' \(1 times\)"):
+        io.features(table, ["a", "b"])
+
+
+def test_csv_of_latin_1(tmp_path, csv_reader):
+    for text, line in (("größe,b\n1,2\n", 1), ("a,b\n1,x\n2,Zürich\n", 3)):
+        path = written(tmp_path, text.encode("latin-1"))
+        with pytest.raises(ValueError) as caught:
+            io.read_table(path)
+        assert "is not UTF-8 text: byte 0xF" in str(caught.value)
+        assert f"in line {line}, which Latin-1 reads as" in str(caught.value)
+        assert "iconv -f latin1" in str(caught.value)
+        assert "damaged" not in str(caught.value)
+
+
+def test_csv_of_utf_16(tmp_path, csv_reader):
+    with pytest.raises(ValueError, match="is UTF-16 text, but UTF-8 is needed"):
+        io.read_table(written(tmp_path, "a,b\n1,2\n".encode("utf-16")))
+
+
+def test_csv_that_pyarrow_cannot_read_but_is_right(tmp_path, csv_reader):
+    """A row must fit into a block of pyarrow's; a text of 2 MB did not."""
+    path = written(tmp_path, "a,t\n1," + "x" * 100_000 + "\n2,y\n")
+    assert io.read_table(path).column("a").tolist() == [1, 2]
+    names = [f"{'column ' * 30}{j}" for j in range(5_000)]
+    path = written(tmp_path, ",".join(names) + "\n" + ",".join(["1.25"] * len(names)) + "\n")
+    assert io.read_table(path).names == tuple(names)
+
+
+def test_csv_without_a_header_or_with_another_separator(tmp_path, csv_reader):
+    table = io.read_table(written(tmp_path, "5.1,3.5,setosa\n4.9,3.0,setosa\n"))
+    with pytest.raises(ValueError, match="is the header missing"):
+        io.target_name(table, "kind")
+    table = io.read_table(written(tmp_path, "a:b\n1:2\n"))
+    with pytest.raises(ValueError, match="another separator needed, with --sep"):
+        io.target_name(table, "b")
+
+
+# --- what other programs write
+
+
+def test_files_that_pandas_writes(tmp_path):
+    frame = pd.DataFrame(
+        {"a": [1.5, 2.5, -3.0], "n": [1, 2, 3], "ok": [True, False, True], "kind": ["u", "v", "u"]},
+        index=[7, 8, 9],
+    )
+    frame.to_parquet(tmp_path / "d.parquet")
+    frame.reset_index(drop=True).to_feather(tmp_path / "d.feather")
+    frame.to_csv(tmp_path / "d.csv", index=False)
+    frame.to_csv(tmp_path / "d.csv.gz", index=False, sep=";", decimal=",")
+    for name in ("d.parquet", "d.feather", "d.csv", "d.csv.gz"):
+        form = io.TextFormat(decimal=",") if name.endswith("gz") else None
+        table = io.read_table(tmp_path / name, form)
+        assert table.names == ("a", "n", "ok", "kind")
+        np.testing.assert_array_equal(
+            io.features(table, ["a", "n", "ok"]), [[1.5, 1, 1], [2.5, 2, 0], [-3, 3, 1]]
+        )
+        assert io.labels(table, "kind").tolist() == ["u", "v", "u"]
+
+
+def test_arrow_files_with_one_name_twice(tmp_path):
+    twice = pa.table([pa.array([1.0]), pa.array([2.0])], names=["a", "a"])
+    parquet.write_table(twice, tmp_path / "d.parquet")
+    with (
+        pa.OSFile(str(tmp_path / "d.feather"), "wb") as sink,
+        pa.ipc.new_file(sink, twice.schema) as writer,
+    ):
+        writer.write_table(twice)
+    for name in ("d.parquet", "d.feather"):
+        with pytest.raises(ValueError, match=r"more than one column is called 'a'$"):
+            io.read_table(tmp_path / name)
+
+
+def test_parquet_numbers_written_as_text(tmp_path):
+    path = tmp_path / "d.parquet"
+    parquet.write_table(pa.table({"a": ["1.5", "2"], "b": ["1", "?"]}), path)
+    table = io.read_table(path)
+    with pytest.raises(ValueError, match=r"'a' holds numbers that are written as text .*'1\.5'"):
+        io.features(table, ["a"])
+    with pytest.raises(ValueError, match=r"row 1, .*'\?'.* write it as a missing value"):
+        io.features(table, ["b"])

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -16,9 +15,11 @@ from rich.table import Table
 
 import fastlogit
 from fastlogit.cli.errors import OneLineErrors, say, warnings_as_lines
+from fastlogit.cli.watching import Watcher, watching
 
 if TYPE_CHECKING:
     from fastlogit.io import Table as DataTable
+    from fastlogit.io import TextFormat
     from fastlogit.model_file import Model
     from fastlogit.result import FitResult
 
@@ -29,7 +30,7 @@ app = typer.Typer(
     help="Logistic regression from compiled kernels: fit, predict and evaluate on data files.",
 )
 
-_DATA_HELP = "CSV, Parquet, .npz (arrays X, y) or svmlight file."
+_DATA_HELP = "CSV, Parquet, Feather, .npz (arrays X, y) or svmlight file."
 Data = Annotated[Path, typer.Argument(metavar="DATA", help=_DATA_HELP, show_default=False)]
 ModelPath = Annotated[
     Path, typer.Argument(metavar="MODEL", help="A file that `fit` wrote.", show_default=False)
@@ -37,6 +38,44 @@ ModelPath = Annotated[
 _FOR_DESCENT = "Options of gradient_descent"
 Threads = Annotated[
     int | None, typer.Option(help="Number of threads.", show_default="what the process may use")
+]
+_FOR_CSV = "How a CSV file is written"
+Sep = Annotated[
+    str | None,
+    typer.Option(
+        "--sep",
+        help="Separator of the columns; tab for tabulators.",
+        show_default="found in the file",
+        rich_help_panel=_FOR_CSV,
+    ),
+]
+Decimal = Annotated[
+    str,
+    typer.Option("--decimal", help="What stands before the decimals.", rich_help_panel=_FOR_CSV),
+]
+Thousands = Annotated[
+    str | None,
+    typer.Option(
+        "--thousands",
+        help="What stands between groups of three digits.",
+        show_default="nothing",
+        rich_help_panel=_FOR_CSV,
+    ),
+]
+Na = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--na",
+        help="Text that means no value, besides NA, NaN, null and an empty cell (may be given "
+        "again).",
+        rich_help_panel=_FOR_CSV,
+    ),
+]
+DropMissing = Annotated[
+    bool, typer.Option("--drop-missing", help="Leave out the rows that lack a value.")
+]
+Verbose = Annotated[
+    bool, typer.Option("--verbose", "-v", help="Print on stderr what goes on, a line a second.")
 ]
 
 
@@ -99,6 +138,14 @@ def fit(
     solver: Annotated[
         str, typer.Option(help="auto, lbfgs, newton, newton-cg or gradient_descent.")
     ] = "auto",
+    cv: Annotated[
+        bool,
+        typer.Option("--cv", help="Choose C among ten from 1e-4 to 1e4 by cross-validation."),
+    ] = False,
+    folds: Annotated[int, typer.Option(help="Number of folds of --cv.")] = 5,
+    scoring: Annotated[
+        str, typer.Option(help="What --cv makes large: one of scikit-learn's scorers.")
+    ] = "neg_log_loss",
     multi_class: Annotated[
         str, typer.Option(help="More than two classes: ovr (one-vs-all) or multinomial (softmax).")
     ] = "ovr",
@@ -133,7 +180,16 @@ def fit(
             rich_help_panel=_FOR_DESCENT,
         ),
     ] = None,
+    coefficients: Annotated[
+        bool, typer.Option("--coefficients", help="Print the coefficients and the intercept.")
+    ] = False,
+    sep: Sep = None,
+    decimal: Decimal = ".",
+    thousands: Thousands = None,
+    na: Na = None,
+    drop_missing: DropMissing = False,
     threads: Threads = None,
+    verbose: Verbose = False,
 ) -> None:
     """Fit a model to the columns of DATA and write it to a file.
 
@@ -144,40 +200,125 @@ def fit(
     from fastlogit.model_file import Model, save_model
     from fastlogit.validation import WithNames
 
+    if cv and (C is not None or l2_reg is not None):
+        raise ValueError("--cv chooses the strength of the penalty: leave --C and --l2-reg out")
+    form = io.TextFormat(sep, decimal, thousands, tuple(na or ()))
     out = Path(f"{data.name.split('.')[0]}.model.npz") if out is None else out
     io.check_writable(out)
-    table = _read(data)
-    target = io.target_name(table, target)
-    left_out = {target, *(drop or []), *([weights] if weights else [])}
-    names = io.feature_names(table, left_out - set(table.extra_names))
-    y = io.labels(table, target)
-    _check_is_class(table, target, y)
-    given = {
-        "C": C,
-        "l2_reg": l2_reg,
-        "tol": tol,
-        "max_iter": max_iter,
-        "time_limit": time_limit,
-        "step_size": None if step_size is None else _number_or_text(step_size),
-        "momentum": momentum,
-        "standardize": standardize,
-    }
-    options: dict[str, Any] = {"solver": solver, "multi_class": multi_class}
-    options |= {name: value for name, value in given.items() if value is not None}
-    sample_weight = io.numbers(table, weights, "weights") if weights else None
-    X = io.features(table, names)
-    with warnings_as_lines(), _progress_bar(max_iter) as progress:
-        result = fastlogit.fit(
-            WithNames(X, names), y, sample_weight=sample_weight, n_threads=threads,
-            callback=progress, **options,
-        )  # fmt: skip
+    with warnings_as_lines(), watching(verbose) as watcher:
+        table = _read(data, form, watcher)
+        target = io.target_name(table, target)
+        left_out = {target, *(drop or []), *([weights] if weights else [])}
+        names = io.feature_names(table, left_out - set(table.extra_names))
+        if drop_missing:
+            table = _without_missing(table, (*names, target, *([weights] if weights else [])))
+        y = io.labels(table, target)
+        _check_is_class(table, target, y)
+        given = {
+            "C": C,
+            "l2_reg": l2_reg,
+            "tol": tol,
+            "max_iter": max_iter,
+            "time_limit": time_limit,
+            "step_size": None if step_size is None else _number_or_text(step_size),
+            "momentum": momentum,
+            "standardize": standardize,
+        }
+        options: dict[str, Any] = {"solver": solver, "multi_class": multi_class}
+        options |= {name: value for name, value in given.items() if value is not None}
+        sample_weight = io.numbers(table, weights, "weights") if weights else None
+        X = io.features(table, names)
+        watcher.stage(f"fitting {len(y):,} rows x {len(names):,} columns")
+        chosen = None
+        if cv:
+            result, chosen = _cross_validate(X, y, sample_weight, folds, scoring, threads, options)
+        else:
+            result = fastlogit.fit(
+                WithNames(X, names), y, sample_weight=sample_weight, n_threads=threads,
+                callback=watcher, **options,
+            )  # fmt: skip
     settings = options | {"weights": weights, "drop": list(drop or [])}
+    if cv:
+        settings |= {"folds": folds, "scoring": scoring}
     save_model(Model(result, names, target, settings, fastlogit.__version__), out)
     classes = ", ".join(str(label) for label in result.classes[:10])
     more = ", ..." if len(result.classes) > 10 else ""
     typer.echo(f"{len(y):,} rows, {len(names):,} features, {target}: {classes}{more}")
+    if chosen is not None:
+        typer.echo(chosen)
     _print_course(result)
+    if coefficients:
+        _print_coefficients(result, names)
     typer.echo(f"model: {out}")
+
+
+def _cross_validate(
+    X: Any, y: Any, sample_weight: Any, folds: int, scoring: str, threads: int | None,
+    options: dict[str, Any],
+) -> tuple[FitResult, str]:  # fmt: skip
+    """Choose C and fit all rows with it; put it into the options, and return the fit and a line."""
+    import dataclasses
+
+    import numpy as np
+    from sklearn.metrics import get_scorer_names
+
+    from fastlogit import validation
+
+    validation.check_whole("--folds", folds, low=2)
+    validation.check_option("--scoring", scoring, get_scorer_names())
+    known = ("solver", "multi_class", "tol", "max_iter", "time_limit")
+    for name in options.keys() - set(known):
+        raise ValueError(f"--{name.replace('_', '-')} is an option of fits without --cv")
+    model = fastlogit.LogisticRegressionCV(
+        l1_ratios=(0,), use_legacy_attributes=False, cv=folds, scoring=scoring,
+        n_jobs=_threads(threads), **options,
+    )  # fmt: skip
+    model.fit(X, y, sample_weight)
+    means = model.scores_.mean(axis=(0, 1))
+    best = int(np.argmax(means))
+    options["C"] = float(model.C_)
+    line = (
+        f"C = {model.C_:.4g} of {len(means)}, by {folds}-fold cross-validation: mean {scoring} "
+        f"{means[best]:.4f}"
+    )
+    edges = {0: "smallest", len(means) - 1: "largest"}
+    if best in edges:
+        line += f" (the {edges[best]} that was tried)"
+    return dataclasses.replace(model.result_, classes=np.asarray(model.classes_)), line
+
+
+def _threads(threads: int | None) -> int | None:
+    """Return the number of threads, checked."""
+    from fastlogit.threads import thread_count
+
+    return None if threads is None else thread_count(threads)
+
+
+def _print_coefficients(result: FitResult, names: Sequence[str]) -> None:
+    """Print a line for each column and the intercept: exact numbers, a column for each class."""
+    import numpy as np
+
+    table = np.vstack([result.coef.reshape(len(names), -1), np.reshape(result.intercept, (1, -1))])
+    rows = [
+        (name, *map(repr, values))
+        for name, values in zip((*names, "(intercept)"), table.tolist(), strict=True)
+    ]
+    labels = [str(label) for label in result.classes]
+    rows.insert(0, ("", *(labels if table.shape[1] > 1 else labels[1:])))
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    for name, *values in rows:
+        cells = [f"{value:>{width}}" for value, width in zip(values, widths[1:], strict=True)]
+        typer.echo("  ".join((f"{name:<{widths[0]}}", *cells)))
+
+
+def _without_missing(table: DataTable, names: Sequence[str]) -> DataTable:
+    """Leave out the rows that lack a value of these columns, and say how many there are."""
+    from fastlogit import io
+
+    kept = io.complete_rows(table, names)
+    if kept.n_rows < table.n_rows:
+        say(f"note: {table.n_rows - kept.n_rows:,} of {table.n_rows:,} rows lack a value")
+    return kept
 
 
 def _print_course(result: FitResult) -> None:
@@ -195,12 +336,12 @@ def _print_course(result: FitResult) -> None:
     typer.echo(f"suboptimality: {proven}")
 
 
-def _read(path: Path) -> DataTable:
+def _read(path: Path, form: TextFormat, watcher: Watcher) -> DataTable:
     """Read a data file; a large one shows that something is going on."""
     from fastlogit import io
 
-    with Console(stderr=True).status(f"reading {path.name}"):
-        return io.read_table(path)
+    watcher.stage(f"reading {path.name}")
+    return io.read_table(path, form)
 
 
 def _number_or_text(text: str) -> float | str:
@@ -223,28 +364,6 @@ def _check_is_class(table: DataTable, target: str, y: Any) -> None:
         raise ValueError(f"{place} in {len(y):,} rows: too many to be classes")
 
 
-@contextmanager
-def _progress_bar(max_iter: int | None) -> Iterator[Callable[[Any], None] | None]:
-    """Show iterations and cost while a fit runs; only where somebody watches."""
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
-
-    console = Console(stderr=True)
-    if not console.is_terminal:
-        yield None
-        return
-    with Progress(
-        TextColumn("fitting"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TextColumn("cost {task.fields[cost]:.6g}"),
-        TimeElapsedColumn(),
-        console=console,
-        transient=True,
-    ) as bar:
-        task = bar.add_task("fit", total=max_iter, cost=float("nan"))
-        yield lambda state: bar.update(task, completed=state.n_iter, cost=state.cost)
-
-
 # --- predict, evaluate ---------------------------------------------------------------------
 
 
@@ -260,7 +379,12 @@ def predict(
         Path | None,
         typer.Option(help="CSV, Parquet or .npz file.", show_default="CSV on the standard output"),
     ] = None,
+    sep: Sep = None,
+    decimal: Decimal = ".",
+    thousands: Thousands = None,
+    na: Na = None,
     threads: Threads = None,
+    verbose: Verbose = False,
 ) -> None:
     """Predict the class of each row of DATA.
 
@@ -270,12 +394,17 @@ def predict(
 
     if out is not None:
         io.check_writable(out, io.WRITABLE)
-    loaded, X, _ = _open(model, data)
-    result = loaded.result
-    columns = {"prediction": result.predict(X, threshold, n_threads=threads)}
-    if proba:
-        values = result.predict_proba(X, n_threads=threads)
-        columns |= {f"proba_{label}": values[:, k] for k, label in enumerate(result.classes)}
+    form = io.TextFormat(sep, decimal, thousands, tuple(na or ()))
+    with watching(verbose) as watcher:
+        loaded, table = _open(model, data, form, watcher)
+        X = io.features(table, loaded.feature_names)
+        _note_unused(loaded, table, loaded.target)
+        result = loaded.result
+        watcher.stage(f"predicting {table.n_rows:,} rows")
+        columns = {"prediction": result.predict(X, threshold, n_threads=threads)}
+        if proba:
+            values = result.predict_proba(X, n_threads=threads)
+            columns |= {f"proba_{label}": values[:, k] for k, label in enumerate(result.classes)}
     io.write_columns(out, columns)
 
 
@@ -286,30 +415,48 @@ def evaluate(
     target: Annotated[
         str | None, typer.Option(help="Column to compare with.", show_default="as in the fit")
     ] = None,
+    sep: Sep = None,
+    decimal: Decimal = ".",
+    thousands: Thousands = None,
+    na: Na = None,
+    drop_missing: DropMissing = False,
     threads: Threads = None,
+    verbose: Verbose = False,
 ) -> None:
     """Compare the predictions for DATA with a column of known classes."""
     from fastlogit import io
 
-    loaded, X, table = _open(model, data, target)
-    name = io.target_name(table, loaded.target if target is None else target)
-    codes = _codes(table, name, io.labels(table, name), loaded.result.classes.tolist())
-    values = loaded.result.predict_proba(X, n_threads=threads)
+    form = io.TextFormat(sep, decimal, thousands, tuple(na or ()))
+    with watching(verbose) as watcher:
+        loaded, table = _open(model, data, form, watcher)
+        name = loaded.target if target is None else target
+        if drop_missing and not table.absent(loaded.feature_names):
+            io.target_name(table, name)
+            table = _without_missing(table, (*loaded.feature_names, name))
+        X = io.features(table, loaded.feature_names)
+        _note_unused(loaded, table, name)
+        name = io.target_name(table, name)
+        codes = _codes(table, name, io.labels(table, name), loaded.result.classes.tolist())
+        watcher.stage(f"predicting {table.n_rows:,} rows")
+        values = loaded.result.predict_proba(X, n_threads=threads)
     _print_scores(codes, values, [str(label) for label in loaded.result.classes])
 
 
-def _open(model: Path, data: Path, target: str | None = None) -> tuple[Model, Any, DataTable]:
-    """Load a model and the columns that it needs; note the columns that it does not know."""
-    from fastlogit import io
+def _open(model: Path, data: Path, form: TextFormat, watcher: Watcher) -> tuple[Model, DataTable]:
+    """Load a model and read a data file."""
     from fastlogit.model_file import load_model
 
     loaded = load_model(model)
-    table = _read(data)
-    X = io.features(table, loaded.feature_names)
-    unused = io.unused_names(table, (*loaded.feature_names, target or loaded.target))
+    return loaded, _read(data, form, watcher)
+
+
+def _note_unused(model: Model, table: DataTable, target: str) -> None:
+    """Note the columns that a model does not know."""
+    from fastlogit import io
+
+    unused = io.unused_names(table, (*model.feature_names, target))
     if unused:
         say(f"note: columns that the model does not use: {', '.join(map(repr, unused))}")
-    return loaded, X, table
 
 
 def _codes(table: DataTable, name: str, y: Any, classes: list[Any]) -> Any:

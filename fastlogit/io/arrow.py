@@ -1,8 +1,10 @@
-"""What pyarrow reads: Parquet files, and its columns as NumPy arrays."""
+"""What pyarrow reads: Parquet and Feather files, and its columns as NumPy arrays."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -14,22 +16,39 @@ from fastlogit.io.tables import Array, ColumnTable, Table
 
 def read_parquet(path: Path) -> Table:
     """Read a Parquet file with pyarrow."""
+
+    def read(parquet: Any, file: Any) -> Any:
+        # `parquet.read_table` fails where two columns have one name, and does not say so.
+        return parquet.ParquetFile(file).read()
+
+    return _read_arrow(path, "Parquet", "parquet", read)
+
+
+def read_feather(path: Path) -> Table:
+    """Read a Feather file, or another file of Arrow's, with pyarrow."""
+    return _read_arrow(path, "Feather", "feather", lambda module, file: module.read_table(file))
+
+
+def _read_arrow(path: Path, kind: str, module: str, read: Callable[[Any, Any], Any]) -> Table:
+    """Read a file with one of pyarrow's modules."""
     try:
         import pyarrow as pa
-        from pyarrow import parquet
+
+        library = import_module(f"pyarrow.{module}")
     except ModuleNotFoundError as error:
         raise ModuleNotFoundError(
-            f"{path}: Parquet files need pyarrow; install it with: pip install 'fastlogit[all]'"
+            f"{path}: {kind} files need pyarrow; install it with: pip install 'fastlogit[all]'"
         ) from error
     try:
-        with reading(path, "Parquet"):
-            table = parquet.read_table(path)
-    except pa.ArrowInvalid as error:
-        raise ValueError(damaged_file(path, "Parquet", error)) from error
+        with reading(path, kind), path.open("rb") as file:
+            table = read(library, file)
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
+        raise ValueError(damaged_file(path, kind, error)) from error
     # pandas keeps the index of a data frame in columns of these names: no data of the user's.
-    names = [name for name in table.column_names if not re.match(r"__index_level_\d+__$", name)]
-    check_names(path, names)
-    columns = {name: from_arrow(table.column(name)) for name in names}
+    index = re.compile(r"__index_level_\d+__")
+    places = {k: name for k, name in enumerate(table.column_names) if not index.fullmatch(name)}
+    check_names(path, list(places.values()))
+    columns = {name: from_arrow(table.column(k)) for k, name in places.items()}
     return ColumnTable(path, columns, lambda row: f"row {row}, counting from 0")
 
 

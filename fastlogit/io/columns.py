@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 
 from fastlogit.io.faults import near_names, quoted
 from fastlogit.io.tables import Array, ColumnTable, MatrixTable, Table
+from fastlogit.io.values import TextFormat, options_for
 
+#: As many different texts among numbers are taken for marks such as "?", more for text.
+MOST_MARKS = 2
 # One block of rows of about 1 MB at 100 columns: the finiteness check needs no mask as long as X.
 _CHECK_ROWS = 1024
 
@@ -122,6 +126,24 @@ def features(table: Table, names: Sequence[str]) -> Array:
     return matrix
 
 
+def complete_rows(table: Table, names: Iterable[str]) -> Table:
+    """Return the table without the rows that lack a value in one of these columns.
+
+    Raises
+    ------
+    ValueError
+        If no row is left.
+    """
+    complete = np.ones(table.n_rows, dtype=bool)
+    for name in names:
+        complete &= ~_missing(table.column(name))
+    if complete.all():
+        return table
+    if not complete.any():
+        raise ValueError(f"{table.path}: every row lacks a value; see which columns to --drop")
+    return table.rows(np.flatnonzero(complete))
+
+
 def unused_names(table: Table, names: Iterable[str]) -> list[str]:
     """Return the feature columns of a table that are not among `names`."""
     used = set(names)
@@ -135,7 +157,22 @@ def _check_column(table: Table, name: str, role: str) -> None:
     """Raise, with near names, unless the table has this column."""
     known = (*table.names, *table.extra_names)
     if name not in known:
-        raise ValueError(f"{role} column {name!r} is not in {table.path}{near_names(name, known)}")
+        raise ValueError(
+            f"{role} column {name!r} is not in {table.path}{near_names(name, known)}"
+            + _header_hint(table)
+        )
+
+
+def _header_hint(table: Table) -> str:
+    """Say what may be wrong with the header of a CSV file, or nothing."""
+    form = getattr(table, "form", None)
+    if form is None:
+        return ""
+    if len(table.names) == 1 and not table.names[0].isidentifier():
+        return "; the header has one column only: is another separator needed, with --sep?"
+    if 2 * sum(map(form.is_number, table.names)) > len(table.names):
+        return "; the first line holds numbers: is the header missing, which names the columns?"
+    return ""
 
 
 def _check_none_absent(table: Table, names: Sequence[str]) -> None:
@@ -150,6 +187,7 @@ def _check_none_absent(table: Table, names: Sequence[str]) -> None:
         f"{table.path} lacks {len(absent)} of the model's {len(names)} columns: "
         + ", ".join(shown)
         + more
+        + _header_hint(table)
     )
 
 
@@ -158,12 +196,48 @@ def _check_numeric(table: Table, columns: Mapping[str, Array]) -> None:
     wrong = [name for name, column in columns.items() if not _is_numeric(column)]
     if not wrong:
         return
-    column = columns[wrong[0]]
-    row, value = next((k, v) for k, v in enumerate(column.flat) if v is not None)
+    name = wrong[0]
+    # What is no number, in the first of them: the place of each value, in the order of the rows.
+    places: dict[str, list[int]] = {}
+    form = getattr(table, "form", None) or TextFormat()
+    for row, value in enumerate(columns[name].flat):
+        if value is not None and not (isinstance(value, str) and form.is_number(value)):
+            places.setdefault(str(value), []).append(row)
+    if not places:
+        raise ValueError(
+            f"{table.path}: column {name!r} holds numbers that are written as text "
+            f"({table.where(0)}: {columns[name].flat[0]!r}); convert it to numbers first"
+        )
+    value, rows = next(iter(places.items()))
     raise ValueError(
-        f"{table.path}: not numeric: {quoted(wrong)} ({table.where(row)}: {str(value)!r}); "
-        "encode such columns as numbers, or leave them out with --drop"
+        f"{table.path}: not numeric: {quoted(wrong)} ({table.where(rows[0])}: {value!r}); "
+        + _advice(table, name, columns[name], places)
     )
+
+
+def _advice(table: Table, name: str, column: Array, places: Mapping[str, list[int]]) -> str:
+    """Say what to do about values that are no numbers: of another notation, marks, or text."""
+    is_csv = getattr(table, "form", None) is not None
+    if is_csv and all(map(TextFormat().is_number, places)):
+        return "with --decimal and --thousands as they were given that is no number"
+    options = options_for(places)
+    if is_csv and options is not None:
+        return f"if that is a number, say how it is written: {options}"
+    n_wrong = sum(map(len, places.values()))
+    n_missing = sum(value is None for value in column.flat)
+    # One or two texts among numbers stand for something, most often for "no value".
+    if len(places) <= MOST_MARKS and n_wrong + n_missing < column.size:
+        all_marks = " and ".join(f"{mark!r} ({len(rows):,} times)" for mark, rows in places.items())
+        what = (
+            "say so with " + " ".join(f"--na {shlex.quote(mark)}" for mark in places)
+            if is_csv
+            else "write it as a missing value"
+        )
+        return (
+            f'column {name!r} holds numbers but for {all_marks}; if that means "no value", {what}, '
+            "else correct it, or leave the column out with --drop"
+        )
+    return "encode such columns as numbers, or leave them out with --drop"
 
 
 def _is_numeric(column: Array) -> bool:
@@ -174,21 +248,27 @@ def _is_numeric(column: Array) -> bool:
 
 
 def _check_present(table: Table, name: str, column: Array, advice: str) -> None:
-    """Raise if a value is missing: None, NaN or the empty text."""
-    if column.dtype.kind == "f":
-        missing = np.isnan(column)
-    elif column.dtype == object:
-        missing = np.array([value is None for value in column], dtype=bool)
-    elif column.dtype.kind in "US":
-        missing = np.asarray(column == np.zeros((), column.dtype))
-    else:
-        return
+    """Raise if a value is missing."""
+    missing = _missing(column)
     if missing.any():
         row = int(np.argmax(missing))
+        mark = _as_written(table, name, row)
+        shown = f" ({mark!r})" if mark else ""
         raise ValueError(
-            f"{table.path}: column {name!r} has no value in {table.where(row)} "
+            f"{table.path}: column {name!r} has no value{shown} in {table.where(row)} "
             f"({int(missing.sum())} missing in all); {advice}"
         )
+
+
+def _missing(column: Array) -> Array:
+    """Tell which values are missing: None, NaN or the empty text."""
+    if column.dtype.kind == "f":
+        return np.isnan(column)
+    if column.dtype == object:
+        return np.array([value is None for value in column], dtype=bool)
+    if column.dtype.kind in "US":
+        return np.asarray(column == np.zeros((), column.dtype))
+    return np.zeros(column.shape, dtype=bool)
 
 
 def _check_finite(table: Table, names: Sequence[str], matrix: Array) -> None:
@@ -206,9 +286,19 @@ def _check_finite(table: Table, names: Sequence[str], matrix: Array) -> None:
 def _not_finite(table: Table, name: str, row: int, value: float) -> str:
     """Say where a value is missing or infinite."""
     place = f"{table.path}: column {name!r}"
+    text = _as_written(table, name, row)
     if np.isnan(value):
+        shown = "or NaN" if text is None else repr(text) if text else "an empty cell"
         return (
-            f"{place} has no value (or NaN) in {table.where(row)}; fill it in first, e.g. with "
-            "sklearn.impute.SimpleImputer, or leave the column out with --drop"
+            f"{place} has no value ({shown}) in {table.where(row)}; fill it in first, e.g. with "
+            "sklearn.impute.SimpleImputer, or leave the column out with --drop, or such rows with "
+            "--drop-missing"
         )
-    return f"{place} is infinite in {table.where(row)}; correct the value or remove the row"
+    shown = "" if text is None else f" ({text!r})"
+    return f"{place} is infinite{shown} in {table.where(row)}; correct the value or remove the row"
+
+
+def _as_written(table: Table, name: str, row: int) -> str | None:
+    """Return a value as it stands in a CSV file; None for other files."""
+    text = getattr(table, "text", None)
+    return None if text is None else text(row, name)

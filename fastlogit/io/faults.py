@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import csv
 import difflib
 import zipfile
 import zlib
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import IO
 
 
 @contextmanager
@@ -16,7 +18,8 @@ def reading(path: Path, kind: str) -> Iterator[None]:
     """Turn the many errors of a decoder into one that names the file."""
     try:
         yield
-    except (zipfile.BadZipFile, zlib.error, EOFError, KeyError, UnicodeDecodeError) as error:
+    except (zipfile.BadZipFile, zlib.error, EOFError, KeyError, csv.Error,
+            UnicodeDecodeError) as error:  # fmt: skip
         raise ValueError(damaged_file(path, kind, error)) from error
     except OSError as error:
         if error.errno is not None:  # permission, disk: the system's own message is the clear one
@@ -29,6 +32,30 @@ def damaged_file(path: Path, kind: str, error: Exception) -> str:
     detail = str(error).strip().splitlines()
     reason = detail[0] if detail else type(error).__name__
     return f"{path} is damaged, truncated or not a {kind} file: {reason}"
+
+
+def not_utf8(path: Path, open_bytes: Callable[[Path], IO[bytes]]) -> str:
+    """Say where a text file is not UTF-8, and what it may be instead."""
+    with open_bytes(path) as file:
+        start = file.read(4096)
+        if start.startswith((b"\xff\xfe", b"\xfe\xff")):
+            return f"{path} is UTF-16 text, but UTF-8 is needed; save it as UTF-8 (CSV UTF-8)"
+        if b"\0" in start:
+            return (
+                f"{path} is damaged, truncated or not a CSV file: it holds bytes that no text has"
+            )
+        file.seek(0)
+        for number, line in enumerate(file, 1):
+            try:
+                line.decode()
+            except UnicodeDecodeError as error:
+                byte = line[error.start]
+                return (
+                    f"{path} is not UTF-8 text: byte 0x{byte:02X} in line {number}, which Latin-1 "
+                    f"reads as {bytes([byte]).decode('latin-1')!r}; save it as UTF-8, e.g. with: "
+                    f"iconv -f latin1 -t utf-8 {path} > new.csv"
+                )
+    return f"{path} is damaged, truncated or not a CSV file"
 
 
 def check_names(path: Path, names: Sequence[str]) -> None:

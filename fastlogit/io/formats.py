@@ -3,26 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-from fastlogit.io.arrow import read_parquet
+from fastlogit.io.arrow import read_feather, read_parquet
 from fastlogit.io.faults import check_names, damaged_file, near_names, reading
-from fastlogit.io.tables import Array, MatrixTable, SparseTable, Table
-from fastlogit.io.text import read_csv
+from fastlogit.io.tables import Array, MatrixTable, SparseTable, Table, check_dense_size
+from fastlogit.io.text import open_bytes, read_csv
+from fastlogit.io.values import TextFormat
 
 
-def read_table(path: str | Path) -> Table:
+def read_table(path: str | Path, form: TextFormat | None = None) -> Table:
     """Read a data file; its format is told by its name.
 
     Parameters
     ----------
     path : str or Path
-        A ``.csv`` or ``.tsv`` file with a header line (separator comma, semicolon or tab),
-        ``.parquet``, ``.npz`` with an array ``X`` (and ``y``, ``feature_names``, weights), or
-        svmlight (``.svmlight``, ``.libsvm``, ``.svm``).  Text files may end in ``.gz`` or
-        ``.bz2``.
+        A ``.csv`` or ``.tsv`` file with a header line (separator comma, semicolon, tab or bar,
+        unless `form` says another), ``.parquet``, ``.feather``, ``.npz`` with an array ``X`` (and
+        ``y``, ``feature_names``, weights), or svmlight (``.svmlight``, ``.libsvm``, ``.svm``).
+        Text files may end in ``.gz`` or ``.bz2``.
+    form : TextFormat, optional
+        How a CSV file writes its values; only for such files.
 
     Returns
     -------
@@ -34,33 +39,40 @@ def read_table(path: str | Path) -> Table:
     FileNotFoundError
         If there is no such file.
     ValueError
-        If the format is unknown, or the file is damaged, empty or of another format.
+        If the format is unknown, or the file is damaged, empty or of another format, or `form` is
+        given for a file that is no CSV file.
     ModuleNotFoundError
-        If a Parquet file is read without pyarrow.
+        If a Parquet or Feather file is read without pyarrow.
     """
     path = Path(path)
-    reader = _reader(path)
+    reader = _reader(path, form or TextFormat())
     if not path.exists():
         raise FileNotFoundError(_no_such_file(path))
     if path.is_dir():
         raise IsADirectoryError(f"{path} is a directory, not a data file")
     if path.stat().st_size == 0:
         raise ValueError(f"{path} is empty")
-    table = reader(path)
+    table = reader()
     if table.n_rows == 0:
         raise ValueError(f"{path} has no rows")
     return table
 
 
-def _reader(path: Path) -> Callable[[Path], Table]:
-    """Return the reader for a file of this name."""
+def _reader(path: Path, form: TextFormat) -> Callable[[], Table]:
+    """Return what reads a file of this name."""
     suffixes = [suffix.lower() for suffix in path.suffixes]
     if suffixes and suffixes[-1] in (".gz", ".bz2"):
         suffixes.pop()
     suffix = suffixes[-1] if suffixes else ""
+    if suffix in _CSV:
+        return partial(read_csv, path, form)
     if suffix in _READERS:
-        return _READERS[suffix]
-    known = ", ".join(_READERS)
+        if form != TextFormat():
+            raise ValueError(
+                f"{path} is no CSV file: leave --sep, --decimal, --thousands and --na out"
+            )
+        return partial(_READERS[suffix], path)
+    known = ", ".join((*_CSV, *_READERS))
     raise ValueError(f"{path}: unknown kind of file {suffix!r}; fastlogit reads {known}")
 
 
@@ -98,9 +110,36 @@ def _npz_arrays(path: Path) -> dict[str, Array]:
             file = np.load(raw, allow_pickle=False)
             if isinstance(file, np.ndarray):
                 raise ValueError("it is an .npy file; save it with numpy.savez")
+            for name in file.files:
+                # Objects are kept as a pickle, and loading one can run anything.
+                if _npy_dtype(file, name).hasobject:
+                    raise _HoldsObjectsError(
+                        f"{path}: the array {name!r} holds Python objects (dtype object), which "
+                        "are not loaded from files: that could run code. Save it as numbers or "
+                        f"text, e.g. with numpy.savez(..., {name}={name}.astype(float)) or "
+                        ".astype(str)"
+                    )
             return {name: file[name] for name in file.files}
+        except _HoldsObjectsError:
+            raise
         except ValueError as error:
             raise ValueError(damaged_file(path, "NumPy .npz", error)) from error
+
+
+class _HoldsObjectsError(ValueError):
+    """An array of Python objects: the file is whole, but not to be loaded."""
+
+
+def _npy_dtype(file: Any, name: str) -> np.dtype[Any]:
+    """Return the dtype of an array of an .npz file, from its header."""
+    member = name if name in file.zip.namelist() else f"{name}.npy"
+    with file.zip.open(member) as raw:
+        version = np.lib.format.read_magic(raw)
+        if version == (1, 0):
+            header = np.lib.format.read_array_header_1_0(raw)
+        else:
+            header = np.lib.format.read_array_header_2_0(raw)
+        return header[2]
 
 
 def _npz_names(path: Path, stored: Array | None, n_features: int) -> tuple[str, ...]:
@@ -121,6 +160,7 @@ def _read_svmlight(path: Path) -> Table:
     from sklearn.datasets import load_svmlight_file
 
     with reading(path, "svmlight"):
+        check_dense_size(path, *_svmlight_shape(path))
         try:
             # zero_based=True keeps the numbers as written: "auto" would shift some files only.
             values, y = load_svmlight_file(path, zero_based=True)
@@ -130,10 +170,27 @@ def _read_svmlight(path: Path) -> Table:
     return SparseTable(path, values.tocsc(), y, first)
 
 
+def _svmlight_shape(path: Path) -> tuple[int, int]:
+    """Return the rows and the largest column number of an svmlight file, read line by line.
+
+    The numbers of a row must rise, so that the last one tells: 60 MB/s, and no memory.
+    """
+    n_rows = largest = 0
+    with open_bytes(path) as file:
+        for line in file:
+            words = line.partition(b"#")[0].rsplit(maxsplit=1)
+            if words:
+                n_rows += 1
+                number = words[-1].partition(b":")[0]
+                if len(words) > 1 and number.isdigit():
+                    largest = max(largest, int(number))
+    return n_rows, largest
+
+
+_CSV = (".csv", ".tsv")
 _READERS: dict[str, Callable[[Path], Table]] = {
-    ".csv": read_csv,
-    ".tsv": read_csv,
     ".parquet": read_parquet,
+    ".feather": read_feather,
     ".npz": _read_npz,
     ".svmlight": _read_svmlight,
     ".libsvm": _read_svmlight,

@@ -4,17 +4,39 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from fastlogit.io.values import TextFormat
 
 Array = NDArray[Any]
 
 #: Largest dense array, in bytes, that an svmlight file is unpacked into.
 MAX_DENSE_BYTES = 4 * 2**30
+#: Most columns of an svmlight file: each has a name, and names of 2e7 columns take 3 GB and 48 s.
+MAX_SPARSE_COLUMNS = 1_000_000
+
+
+def check_dense_size(path: Path, n_rows: int, n_columns: int) -> None:
+    """Raise if a dense array of this shape would be too large, or have too many columns."""
+    n_bytes = 8 * n_rows * n_columns
+    advice = "fastlogit cannot use sparse data yet, so select columns or rows first"
+    if n_bytes > MAX_DENSE_BYTES:
+        raise ValueError(
+            f"{path}: {n_rows:,} rows x {n_columns:,} columns would take "
+            f"{n_bytes / 2**30:.2g} GiB as a dense array, the limit is "
+            f"{MAX_DENSE_BYTES / 2**30:.2g} GiB; {advice}"
+        )
+    if n_columns > MAX_SPARSE_COLUMNS:
+        raise ValueError(
+            f"{path}: {n_columns:,} columns (the largest feature number), the limit is "
+            f"{MAX_SPARSE_COLUMNS:,}; {advice}"
+        )
 
 
 class Table(Protocol):
@@ -49,17 +71,26 @@ class Table(Protocol):
     def matrix(self, names: Sequence[str]) -> Array:
         """Return the named columns, all numeric, as an array of shape (n_rows, len(names))."""
 
+    def rows(self, places: Array) -> Table:
+        """Return a table of some rows, by their numbers."""
+
     def where(self, row: int) -> str:
         """Say where row number `row` (from 0) stands in the file."""
 
 
 @dataclass(frozen=True)
 class ColumnTable:
-    """A table kept column by column, as CSV and Parquet files give it."""
+    """A table kept column by column, as CSV and Parquet files give it.
+
+    A CSV file also has `form`, how its values are written, and `text`, which reads one of them as
+    it stands in the file.
+    """
 
     path: Path
     columns: Mapping[str, Array]
     place: Callable[[int], str]
+    form: TextFormat | None = None
+    text: Callable[[int, str], str] | None = None
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -91,6 +122,16 @@ class ColumnTable:
             matrix[:, j] = column
         return matrix
 
+    def rows(self, places: Array) -> ColumnTable:
+        """Return a table of some rows, by their numbers."""
+        text = self.text
+        return replace(
+            self,
+            columns={name: column[places] for name, column in self.columns.items()},
+            place=lambda row: self.place(int(places[row])),
+            text=None if text is None else lambda row, name: text(int(places[row]), name),
+        )
+
     def where(self, row: int) -> str:
         """Say where row number `row` (from 0) stands in the file."""
         return self.place(row)
@@ -105,6 +146,7 @@ class MatrixTable:
     values: Array
     others: Mapping[str, Array]
     default_target: str | None = "y"
+    places: Array | None = None
 
     @property
     def extra_names(self) -> tuple[str, ...]:
@@ -134,9 +176,14 @@ class MatrixTable:
         place = {name: j for j, name in enumerate(self.names)}
         return np.asarray(self.values[:, [place[name] for name in names]])
 
+    def rows(self, places: Array) -> MatrixTable:
+        """Return a table of some rows, by their numbers."""
+        others = {name: array[places] for name, array in self.others.items()}
+        return replace(self, values=self.values[places], others=others, places=places)
+
     def where(self, row: int) -> str:
         """Say which row of X this is."""
-        return f"row {row}, counting from 0"
+        return f"row {row if self.places is None else self.places[row]}, counting from 0"
 
 
 @dataclass(frozen=True)
@@ -154,6 +201,7 @@ class SparseTable:
     first: int
     default_target: str | None = "y"
     extra_names: tuple[str, ...] = ("y",)
+    places: Array | None = None
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -179,22 +227,19 @@ class SparseTable:
         Raises
         ------
         ValueError
-            If that array would be larger than `MAX_DENSE_BYTES`.
+            If that array would be too large.
         """
-        n_bytes = 8 * self.n_rows * len(names)
-        if n_bytes > MAX_DENSE_BYTES:
-            raise ValueError(
-                f"{self.path}: {self.n_rows:,} rows x {len(names):,} columns would take "
-                f"{n_bytes / 2**30:.2g} GiB as a dense array, the limit is "
-                f"{MAX_DENSE_BYTES / 2**30:.2g} GiB; fastlogit cannot use sparse data yet, "
-                "so select columns or rows first"
-            )
+        check_dense_size(self.path, self.n_rows, len(names))
         numbers = [int(name[1:]) for name in names]
         known = [k for k, number in enumerate(numbers) if number < self.values.shape[1]]
         matrix = np.zeros((self.n_rows, len(names)))
         matrix[:, known] = self.values[:, [numbers[k] for k in known]].toarray()
         return matrix
 
+    def rows(self, places: Array) -> SparseTable:
+        """Return a table of some rows, by their numbers."""
+        return replace(self, values=self.values[places], y=self.y[places], places=places)
+
     def where(self, row: int) -> str:
         """Say which row this is."""
-        return f"row {row}, counting from 0"
+        return f"row {row if self.places is None else self.places[row]}, counting from 0"

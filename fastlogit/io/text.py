@@ -1,4 +1,8 @@
-"""CSV files, read with pyarrow or with the standard library."""
+"""CSV files, read with pyarrow or with the standard library.
+
+Both readers give the same: pyarrow's own types are taken for plain numbers and truth values only,
+all other columns go through `column_from_texts`, as they do without pyarrow.
+"""
 
 from __future__ import annotations
 
@@ -6,87 +10,177 @@ import bz2
 import csv
 import gzip
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import IO, Any
 
-import numpy as np
-
 from fastlogit.io.arrow import from_arrow
-from fastlogit.io.faults import check_names, damaged_file, reading
+from fastlogit.io.faults import check_names, not_utf8, reading
 from fastlogit.io.tables import Array, ColumnTable, Table
+from fastlogit.io.values import FALSE_TEXTS, TRUE_TEXTS, TextFormat, column_from_texts
 
-#: Texts of a CSV file that mean "no value": pyarrow's list, which the other reader shares.
-MISSING_TEXTS = frozenset(
-    ("", "#N/A", "#N/A N/A", "#NA", "-1.#IND", "-1.#QNAN", "-NaN", "-nan", "1.#IND", "1.#QNAN",
-     "N/A", "NA", "NULL", "NaN", "n/a", "nan", "null")
-)  # fmt: skip
-_TRUE_TEXTS = frozenset(["true", "True", "TRUE"])
-_FALSE_TEXTS = frozenset(["false", "False", "FALSE"])
+#: What may separate columns unless the user says it; the first wins where two fit equally well.
+SEPARATORS = ",;\t|"
+
+# The separator is found in so many rows, of at most so many characters.
+_LOOK_ROWS = 20
+_LOOK_CHARACTERS = 1_000_000
+_BLOCK_BYTES = 1 << 20
+_SCAN_BYTES = 1 << 24
 
 
-def read_csv(path: Path) -> Table:
+def read_csv(path: Path, form: TextFormat) -> Table:
     """Read a CSV file with pyarrow, or with the standard library where pyarrow is missing."""
     with reading(path, "CSV"):
-        delimiter = _delimiter(path)
-        names = _header(path, delimiter)
-        columns = _csv_columns(path, delimiter, names)
-    return ColumnTable(path, columns, lambda row: f"line {_csv_line(path, delimiter, row)}")
+        try:
+            separator = form.sep or _separator(path, form)
+            names = _header(path, separator)
+            file = _File(path, separator, names, form)
+            columns = _with_pyarrow(file)
+            if columns is None:
+                columns = _plainly(file)
+        except UnicodeDecodeError as error:
+            raise ValueError(not_utf8(path, open_bytes)) from error
+    return ColumnTable(
+        path, columns, lambda row: f"line {file.line(row)}", form=form, text=file.text
+    )
 
 
-def _csv_columns(path: Path, delimiter: str, names: list[str]) -> dict[str, Array]:
-    """Return the columns of a CSV file by name."""
+@dataclass(frozen=True)
+class _File:
+    """A CSV file whose header is known."""
+
+    path: Path
+    separator: str
+    names: list[str]
+    form: TextFormat
+
+    def rows(self) -> Iterator[tuple[int, list[str]]]:
+        """Yield the line on which each row ends and its values, without header, empty lines."""
+        with _open_text(self.path) as file:
+            reader = csv.reader(file, delimiter=self.separator)
+            next(reader)
+            for row in reader:
+                if row:
+                    yield reader.line_num, row
+
+    def line(self, number: int) -> int:
+        """Return the line of row `number`: only errors ask, so the file is simply read again."""
+        return next(islice(self.rows(), number, None), (number + 2, []))[0]
+
+    def text(self, number: int, name: str) -> str:
+        """Return a value as it stands in the file."""
+        return next(islice(self.rows(), number, None))[1][self.names.index(name)]
+
+
+# --- the two readers -----------------------------------------------------------------------
+
+
+def _with_pyarrow(file: _File) -> dict[str, Array] | None:
+    """Return the columns by name; None where pyarrow is missing or cannot read the file."""
     try:
         import pyarrow as pa
-        from pyarrow import csv as pa_csv
     except ModuleNotFoundError:
-        return _csv_columns_plain(path, delimiter, names)
+        return None
     try:
-        table = pa_csv.read_csv(
-            path,
-            parse_options=pa_csv.ParseOptions(delimiter=delimiter, newlines_in_values=True),
-            convert_options=pa_csv.ConvertOptions(
-                strings_can_be_null=True,
-                null_values=sorted(MISSING_TEXTS),
-                true_values=sorted(_TRUE_TEXTS),
-                false_values=sorted(_FALSE_TEXTS),
-            ),
+        table = _arrow_table(file)
+        if len(set(table.column_names)) != len(file.names):  # a header that it takes otherwise
+            return None
+        unsure = _unsure(file, table.schema.types)
+        texts: Any = _arrow_table(file, [table.column_names[k] for k in unsure]) if unsure else None
+    except pa.ArrowInvalid:
+        return None  # the other reader says which line is wrong, or finds nothing wrong
+    columns = {
+        name: from_arrow(column) for name, column in zip(file.names, table.columns, strict=True)
+    }
+    for place, k in enumerate(unsure):
+        values = texts.column(place).to_pylist()
+        columns[file.names[k]] = column_from_texts(values, file.form)
+    return columns
+
+
+def _unsure(file: _File, kinds: list[Any]) -> list[int]:
+    """Return the columns that pyarrow may have read otherwise than `column_from_texts` does."""
+    import pyarrow as pa
+
+    is_plain = [
+        pa.types.is_floating(k) or pa.types.is_boolean(k) or pa.types.is_null(k) for k in kinds
+    ]
+    is_whole = [pa.types.is_integer(kind) for kind in kinds]
+    # pyarrow takes 0x10 for 16.
+    if any(is_whole) and not _holds(file.path, b"0x", b"0X"):
+        is_plain = [plain or whole for plain, whole in zip(is_plain, is_whole, strict=True)]
+    return [k for k, plain in enumerate(is_plain) if not plain]
+
+
+def _arrow_table(file: _File, as_texts: list[str] | None = None) -> Any:
+    """Read a CSV file into an Arrow table; with `as_texts` these columns alone, as they stand."""
+    import pyarrow as pa
+    from pyarrow import csv as arrow_csv
+
+    if as_texts is None:
+        options = arrow_csv.ConvertOptions(
+            strings_can_be_null=True,
+            null_values=sorted(file.form.missing),
+            true_values=sorted(TRUE_TEXTS),
+            false_values=sorted(FALSE_TEXTS),
+            decimal_point=file.form.decimal,
         )
-    except pa.ArrowInvalid as error:
-        _csv_columns_plain(path, delimiter, names)  # says which line is wrong
-        raise ValueError(damaged_file(path, "CSV", error)) from error
-    return {name: from_arrow(table.column(j)) for j, name in enumerate(names)}
+    else:
+        options = arrow_csv.ConvertOptions(
+            include_columns=as_texts, column_types=dict.fromkeys(as_texts, pa.string())
+        )
+    return arrow_csv.read_csv(
+        file.path,
+        # Header and row must fit into a block.
+        read_options=arrow_csv.ReadOptions(
+            block_size=max(_BLOCK_BYTES, sum(4 * len(name) + 64 for name in file.names))
+        ),
+        parse_options=arrow_csv.ParseOptions(delimiter=file.separator, newlines_in_values=True),
+        convert_options=options,
+    )
 
 
-def _csv_columns_plain(path: Path, delimiter: str, names: list[str]) -> dict[str, Array]:
-    """Return the columns of a CSV file by name, with the standard library and NumPy alone."""
-    values: list[list[str]] = [[] for _ in names]
-    for line, row in _csv_rows(path, delimiter):
-        if len(row) != len(names):
-            raise ValueError(
-                f"{path}, line {line}: {len(row)} values, but the header names {len(names)} "
-                "columns; is the file truncated?"
-            )
+def _plainly(file: _File) -> dict[str, Array]:
+    """Return the columns by name, with the standard library and NumPy alone."""
+    values: list[list[str]] = [[] for _ in file.names]
+    for line, row in file.rows():
+        if len(row) != len(file.names):
+            raise ValueError(_ragged(file, line, row))
         for column, value in zip(values, row, strict=True):
             column.append(value)
-    return {name: _from_texts(column) for name, column in zip(names, values, strict=True)}
+    return {
+        name: column_from_texts(column, file.form)
+        for name, column in zip(file.names, values, strict=True)
+    }
 
 
-def _csv_rows(path: Path, delimiter: str) -> Iterator[tuple[int, list[str]]]:
-    """Yield the line on which each row ends and its values, without header and empty lines."""
-    with _open_text(path) as file:
-        reader = csv.reader(file, delimiter=delimiter)
-        next(reader)
-        for row in reader:
-            if row:
-                yield reader.line_num, row
+def _ragged(file: _File, line: int, row: list[str]) -> str:
+    """Say that a row has another number of values than the header."""
+    if len(row) < len(file.names):
+        advice = "is the file truncated?"
+    elif file.separator == ",":
+        advice = (
+            "put a text with commas in quotes; numbers with decimal commas need another separator "
+            "than the comma, or quotes, and --decimal ,"
+        )
+    else:
+        advice = f"put a text that holds {file.separator!r} in quotes"
+    return (
+        f"{file.path}, line {line}: {len(row)} values, but the header names {len(file.names)} "
+        f"columns (separator {file.separator!r}); {advice}"
+    )
 
 
-def _csv_line(path: Path, delimiter: str, row: int) -> int:
-    """Return the line of row number `row`: only errors ask, so the file is simply read again."""
-    for k, (line, _) in enumerate(_csv_rows(path, delimiter)):
-        if k == row:
-            return line
-    return row + 2
+# --- header, separator, encoding -----------------------------------------------------------
+
+
+def open_bytes(path: Path) -> IO[bytes]:
+    """Open a file that may be compressed."""
+    openers: dict[str, Callable[..., Any]] = {".gz": gzip.open, ".bz2": bz2.open}
+    file: IO[bytes] = openers.get(path.suffix.lower(), open)(path, "rb")
+    return file
 
 
 def _open_text(path: Path) -> IO[str]:
@@ -97,50 +191,46 @@ def _open_text(path: Path) -> IO[str]:
     return file
 
 
-def _delimiter(path: Path) -> str:
-    """Return the separator that stands most often in the header line."""
+def _holds(path: Path, *marks: bytes) -> bool:
+    """Tell whether a file holds one of some marks, two bytes long each."""
+    with open_bytes(path) as file:
+        end = b""
+        while part := file.read(_SCAN_BYTES):
+            part = end + part
+            if any(mark in part for mark in marks):
+                return True
+            end = part[-1:]
+    return False
+
+
+def _separator(path: Path, form: TextFormat) -> str:
+    """Return the separator that splits the first rows most evenly, and then into most columns.
+
+    What stands in quotes does not count.
+    """
     with _open_text(path) as file:
-        header = file.readline()
-    return max(",;\t", key=header.count)
+        lines = file.readlines(_LOOK_CHARACTERS)[: 4 * _LOOK_ROWS]
+    best, found = (0.0, 1), ","
+    for separator in SEPARATORS:
+        # "--decimal ," says that commas are something else, where another separator is there too.
+        likely = separator not in (form.decimal, form.thousands)
+        try:
+            rows = [row for row in csv.reader(lines, delimiter=separator) if row][: _LOOK_ROWS + 1]
+        except csv.Error:  # a quote that never ends
+            continue
+        if not rows or len(rows[0]) < 2:
+            continue
+        body = rows[1:]
+        even = sum(len(row) == len(rows[0]) for row in body) / max(1, len(body))
+        score = (likely + even, len(rows[0]))
+        if score > best:
+            best, found = score, separator
+    return found
 
 
-def _header(path: Path, delimiter: str) -> list[str]:
+def _header(path: Path, separator: str) -> list[str]:
     """Return the column names of a CSV file."""
     with _open_text(path) as file:
-        names = next(csv.reader(file, delimiter=delimiter), [])
+        names = next(csv.reader(file, delimiter=separator), [])
     check_names(path, names)
     return names
-
-
-def _from_texts(texts: list[str]) -> Array:
-    """Return a column of texts as int64, bool, float64 (NaN: missing) or object (None: missing)."""
-    column = np.array(texts, dtype=object)
-    missing = np.array([text in MISSING_TEXTS for text in texts], dtype=bool)
-    present = column[~missing]
-    if not missing.any():
-        for convert in (_as_integers, _as_bools):
-            converted = convert(present)
-            if converted is not None:
-                return converted
-    floats = np.full(len(column), np.nan)
-    try:
-        floats[~missing] = present.astype(np.float64)
-    except ValueError:
-        column[missing] = None
-        return column
-    return floats
-
-
-def _as_integers(texts: Array) -> Array | None:
-    """Return texts as int64, or None if they are not integers."""
-    try:
-        return texts.astype(np.int64)
-    except (ValueError, OverflowError):
-        return None
-
-
-def _as_bools(texts: Array) -> Array | None:
-    """Return texts as bool, or None if they are not truth values."""
-    if set(texts) <= _TRUE_TEXTS | _FALSE_TEXTS:
-        return np.array([text in _TRUE_TEXTS for text in texts], dtype=bool)
-    return None
