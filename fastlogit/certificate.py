@@ -187,8 +187,8 @@ class Reference:
     def gain(self, there: Place, moved: float, wanted: float, at_once: bool = False) -> float:
         """Return a bound on the gain from a point where raw predictions have `moved` that much.
 
-        It leaves out what the Hessian does not resolve. What makes the bound tighter is done for one
-        that is `wanted`, or for any at all.
+        It leaves out what the Hessian does not resolve. What makes the bound tighter is done for
+        one that is `wanted`, or for any at all.
         """
         half = self.hessian.half_solve(there.gradient[None, :])[0]
         # The logarithm of a row's curvature falls by the change of its raw prediction at the most.

@@ -518,7 +518,9 @@ def test_large_whole_numbers_are_not_merged(y) -> None:
     # Labels that a model finds again are those it was given.
     raw = fastlogit.leave_one_out(result, X, y).raw_prediction
     assert raw.shape == (30, 3)
-    assert model.score(X, y) == np.mean([int(a) == int(b) for a, b in zip(model.predict(X), list(y if not isinstance(y, pa.Array) else y.to_pylist()), strict=True)])  # fmt: skip
+    labels = y.to_pylist() if isinstance(y, pa.Array) else list(y)
+    hits = [int(a) == int(b) for a, b in zip(model.predict(X), labels, strict=True)]
+    assert model.score(X, y) == np.mean(hits)
 
 
 @pytest.mark.parametrize(
@@ -640,11 +642,11 @@ def test_a_result_checks_the_names_of_columns() -> None:
                 ValueError, match="another order: column 0 is 'size', but was 'count'"
             ):
                 call(X)
-        with pytest.raises(ValueError, match="it lacks 'size'$"):
+        with pytest.raises(ValueError, match=r"it lacks 'size'$"):
             call(FRAME[NAMES[:2]])
-        with pytest.raises(ValueError, match="it has 'more' beside them$"):
+        with pytest.raises(ValueError, match=r"it has 'more' beside them$"):
             call(FRAME.assign(more=1.0))
-        with pytest.raises(ValueError, match="it lacks 'flag' and has 'other' beside them$"):
+        with pytest.raises(ValueError, match=r"it lacks 'flag' and has 'other' beside them$"):
             call(FRAME.rename(columns={"flag": "other"}))
         call(FRAME)
         call(X0)

@@ -108,7 +108,7 @@ def _run(descent: Descent, options: Options, began: float, certified: bool) -> s
             descent.state = start_state(*descent.best())
             descent.objective.evaluate(descent.state)
         elif certified and descent.n_iter == look and _is_proven(descent):
-            return descent.goal.conclude_by_rounding()
+            return str(descent.goal.conclude_by_rounding())
         if certified and descent.n_iter >= look:
             look += max(FIRST_LOOK, look // 8)
         elapsed = time.perf_counter() - began
@@ -196,8 +196,9 @@ def _finish(descent: Descent, reason: str, began: float, certified: bool) -> Out
             # Momentum may raise the cost: what was proven of another point says nothing here.
             goal.bound[:] = np.inf
         goal.met[:] = False
-        if certified and reason in ("max_iter", "time_limit"):
-            reason = goal.conclude(point, reason)
+        if certified and reason in ("converged", "max_iter", "time_limit"):
+            # Steps that change nothing are the end, but no proof.
+            reason = goal.conclude(point, "rounding" if reason == "converged" else reason)
         else:
             with (objective.design.counter.clock or Clock(began, None)).conclusion():
                 goal.prove(point, at_once=reason == "interrupted")
