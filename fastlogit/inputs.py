@@ -489,6 +489,9 @@ def _pandas_numbers(name: str, frame: Any) -> Array:
         return _with_objects(name, frame, objects, joined)
     if extensions:
         return np.asarray(frame.to_numpy(dtype=joined, na_value=np.nan))
+    only = columns[0] if len(kinds) == 1 else None
+    if only is not None and only.newbyteorder("=") == joined:
+        return np.asarray(frame.to_numpy())  # of any byte order, as it lies
     return np.asarray(frame.to_numpy(dtype=joined))
 
 

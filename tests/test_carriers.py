@@ -264,7 +264,8 @@ def test_float32_frames_stay_float32(X) -> None:
     read = inputs.as_numbers("X", X)
     assert read.dtype == np.float32
     np.testing.assert_array_equal(read, X0)
-    assert LogisticRegression().fit(X, Y0).coef_.dtype == np.float32
+    # Coefficients of float32 columns far from 0 need their digits.
+    assert LogisticRegression().fit(X, Y0).coef_.dtype == np.float64
 
 
 def test_what_needs_no_conversion_is_not_copied() -> None:
@@ -662,7 +663,7 @@ def test_results_of_estimators_and_batches_have_names() -> None:
         LogisticRegression().fit(FRAME, Y0).result_,
         quiet_cv().fit(FRAME, Y0).result_,
         fastlogit.fit(source, C=1.0),
-        fastlogit.gradient_descent(FRAME, Y0),
+        fastlogit.gradient_descent(FRAME, Y0, l2_reg=0.1),
     ):
         assert result.feature_names == NAMES
         with pytest.raises(ValueError, match="another order"):

@@ -186,7 +186,6 @@ def test_labels_that_are_none() -> None:
         (np.arange(len(X)) / 2.0 % 1.0, "Unknown label type: continuous"),
         (np.ones(len(X)), "one class"),
         (np.where(np.arange(len(X)) < 9, np.nan, 1.0), "NaN"),
-        (np.array([3, 5], dtype=object)[np.arange(len(X)) % 2], "Unknown label type"),
         (None, "requires y to be passed"),
         (np.zeros((len(X), 2)), "1d array"),
         ([0, 1], "inconsistent numbers of samples|2 values"),
@@ -443,7 +442,9 @@ def test_one_vs_rest_balances_each_problem_by_itself() -> None:
 def test_a_class_whose_rows_have_no_weight_does_not_disturb_the_balance() -> None:
     X, y = three()
     rows = (y != 2).astype(float)
-    found = LogisticRegression(class_weight="balanced").fit(X, y, rows)
+    # The optimum has the intercept of a class without weight at minus infinity.
+    with pytest.warns(ConvergenceWarning, match="could not be proven"):
+        found = LogisticRegression(class_weight="balanced").fit(X, y, rows)
     assert np.isfinite(found.coef_).all()
     assert (found.predict(X) != 2).all()
 
@@ -649,7 +650,7 @@ def test_other_floating_types_are_converted(dtype) -> None:
     X, y = two()
     given = X.astype(dtype)
     model = LogisticRegression().fit(given, y)
-    nearest = given.astype(np.float32 if dtype == np.float16 else np.float64)
+    nearest = given.astype(np.float64)
     wanted = LogisticRegression().fit(nearest, y)
     np.testing.assert_array_equal(model.coef_, wanted.coef_)
     np.testing.assert_array_equal(model.predict_proba(given), wanted.predict_proba(nearest))

@@ -671,7 +671,7 @@ OF_CLASSES = [
     (
         {"sample_weight": np.eye(3)[Y3]},
         ValueError,
-        ["sample_weight has in column 0 positive weights either for class 0", "both need some"],
+        ["sample_weight has in column 0 positive weights for class 0 alone", "others need some"],
     ),
     (
         {"sample_weight": np.ones((6, 3)), "multi_class": "multinomial"},

@@ -6,10 +6,9 @@ from typing import Any
 import mpmath
 import numpy as np
 import pytest
+from exact import DIGITS, ExactProblem, numbers
 
 import fastlogit
-
-from .exact import DIGITS, ExactProblem, numbers
 
 pytestmark = pytest.mark.jit
 
