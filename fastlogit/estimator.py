@@ -25,6 +25,7 @@ from sklearn.utils.validation import (
 from . import prediction, threads, validation
 from .batches import BatchSource, first_look
 from .class_weights import batch_weights, row_weights
+from .design.mapped import in_place
 from .design.streamed import is_streamable
 from .estimator_data import (
     are_plain_labels,
@@ -230,8 +231,8 @@ class LogisticRegression(CallbackSupport, LinearClassifierMixin, SparseCoefMixin
         Parameters
         ----------
         X : array-like or data frame of shape (n_samples, n_features), or BatchSource
-            Real numbers, finite. A `numpy.memmap`, or what else has a shape, a dtype and slices of
-            rows (h5py, zarr), is streamed block by block.
+            Real numbers, finite. A `numpy.memmap` that does not fit in memory, or what else has a
+            shape, a dtype and slices of rows (h5py, zarr), is streamed block by block.
         y : array-like of shape (n_samples,)
             Labels: numbers, booleans or strings. None with a `BatchSource`, which brings them.
         sample_weight : array-like of shape (n_samples,), optional
@@ -484,6 +485,7 @@ class LogisticRegression(CallbackSupport, LinearClassifierMixin, SparseCoefMixin
         The fit finds NaN and infinity by itself. What is plainly an array goes the short way,
         which takes 40 us where scikit-learn's takes 350 for 569 x 30.
         """
+        X = in_place(X)
         if is_plain(X) and are_plain_labels(y):
             return validate_data(self, X, y, skip_check_array=True)  # type: ignore[no-any-return]
         if not is_frame(X) and is_streamable(X):
@@ -505,6 +507,7 @@ class LogisticRegression(CallbackSupport, LinearClassifierMixin, SparseCoefMixin
 
     def _check_new_data(self, X: Any) -> Any:
         check_is_fitted(self)
+        X = in_place(X)
         if is_plain(X) or (not is_frame(X) and is_streamable(X)):
             return validate_data(self, X, reset=False, skip_check_array=True)
         array = read_features(X)

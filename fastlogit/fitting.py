@@ -106,9 +106,9 @@ def fit(
     Parameters
     ----------
     X : array-like of shape (n_samples, n_features)
-        Real numbers, finite; read in place, never copied or changed. A `numpy.memmap`, or anything
-        else that has a shape, a dtype and slices of rows (h5py, zarr), is streamed block by block;
-        so are the batches of a `BatchSource`.
+        Real numbers, finite; read in place, never copied or changed. A `numpy.memmap` that does not
+        fit in memory, or anything else that has a shape, a dtype and slices of rows (h5py, zarr),
+        is streamed block by block; so are the batches of a `BatchSource`.
     y : array-like of shape (n_samples,)
         Class labels: numbers, booleans or strings. Left out with a `BatchSource`.
     C : float > 0, optional

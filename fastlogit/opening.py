@@ -7,6 +7,7 @@ from typing import Any
 from . import threads, validation
 from .design.batched import BatchRows
 from .design.dense import DenseDesign
+from .design.mapped import in_place
 from .design.streamed import SLICE_BYTES, SlicedDesign, StreamedDesign, is_streamable
 from .inputs import is_frame
 
@@ -14,7 +15,9 @@ __all__ = ["open_design"]
 
 
 def open_design(X: Any, n_threads: int | None) -> DenseDesign:
-    """Check X and return a design over it: streamed where its rows lie on disk, else in place.
+    """Check X and return a design over it: in place, or streamed where it does not fit in memory.
+
+    A memory map that fits (see `design.mapped.in_place`) is read as the array it is.
 
     Raises
     ------
@@ -22,6 +25,7 @@ def open_design(X: Any, n_threads: int | None) -> DenseDesign:
         If X has the wrong type or shape, or `n_threads` is not possible.
     """
     threads.thread_count(n_threads)
+    X = in_place(X)
     if not is_frame(X) and is_streamable(X):
         design = StreamedDesign(validation.check_source(X), n_threads=n_threads)
         if isinstance(X, BatchRows):

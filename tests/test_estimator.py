@@ -667,6 +667,8 @@ class Rows:
 
 
 def test_rows_on_disk_are_streamed(tmp_path, monkeypatch) -> None:
+    monkeypatch.setattr("fastlogit.estimator.in_place", lambda X: X)
+    monkeypatch.setattr("fastlogit.opening.in_place", lambda X: X)
     X, y = two()
     wanted = LogisticRegression().fit(X, y)
     for source in (memory_mapped(X, tmp_path), Rows(X)):

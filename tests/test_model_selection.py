@@ -254,7 +254,11 @@ def test_the_same_bits_for_any_number_of_jobs() -> None:
         assert getattr(one, name).tobytes() == getattr(more, name).tobytes(), name
 
 
-def test_rows_on_disk(tmp_path) -> None:
+@pytest.mark.parametrize("fits", [True, False])
+def test_rows_on_disk(fits, tmp_path, monkeypatch) -> None:
+    if not fits:
+        monkeypatch.setattr("fastlogit.estimator.in_place", lambda X: X)
+        monkeypatch.setattr("fastlogit.opening.in_place", lambda X: X)
     X, y = two()
     mapped = memory_mapped(X, tmp_path)
     splitter = KFold(3, shuffle=True, random_state=0)
@@ -263,6 +267,7 @@ def test_rows_on_disk(tmp_path) -> None:
         wanted = ours(cv=splitter, scoring=scoring).fit(X, y)
         np.testing.assert_allclose(found.scores_, wanted.scores_, rtol=1e-5)
         np.testing.assert_allclose(found.coef_, wanted.coef_, rtol=1e-5, atol=1e-7)
+        assert not fits or found.coef_.tobytes() == wanted.coef_.tobytes()
 
 
 # ------------------------------------------------------------------------------------------------

@@ -73,8 +73,10 @@ class StreamedDesign(DenseDesign):
     """Passes over rows that are read from their source in each pass.
 
     It answers like a `DenseDesign` over the same numbers, to rounding: each block is one, and sums
-    over the blocks are added in the order of the rows. What `DenseDesign` states through
-    `evaluate` is inherited.
+    over the blocks are added in the order of the rows. Its bits are others: a `DenseDesign` adds
+    what up to 64 chunks of X sum to, each chunk by one thread, which from disk would take a chunk
+    for each thread in memory or as many places of the file at once. What `DenseDesign` states
+    through `evaluate` is inherited.
 
     Rows of a `numpy.memmap` that lie one after the other are read where they are, and their pages
     let go after use; anything else is copied into one of two buffers. A thread of the pass's own
