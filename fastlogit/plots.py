@@ -242,7 +242,9 @@ def plot_one_feature(
     for k, (name, curve) in enumerate(curves.items()):
         look: dict[str, Any] = {"color": ("black", COLOURS[2])[k % 2], "ls": ("--", "-")[k % 2]}
         heights = np.asarray(curve(grid))
-        crossings = grid[1:][np.diff(heights >= 0.5)]
+        before = np.flatnonzero(np.diff(heights >= 0.5))
+        rise = heights[before + 1] - heights[before]
+        crossings = grid[before] + (0.5 - heights[before]) / rise * (grid[1] - grid[0])
         label = name + "".join(f", boundary {crossing:.1f}" for crossing in crossings)
         ax.plot(grid, heights, lw=2, label=label, **look)
         ax.vlines(crossings, -0.2, 0.5, lw=1.5, **look)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from html import escape
 from typing import Any
 
 import numpy as np
@@ -50,6 +51,9 @@ class Progress:
 
 
 Callback = Callable[[Progress], object]
+
+# A notebook shows the coefficients of so many columns and classes.
+SHOWN = 20
 
 
 @dataclass(frozen=True, eq=False)
@@ -118,6 +122,48 @@ class FitResult:
     times: Any = None
     bounds: Any = None
     feature_names: list[str] | None = None
+
+    def __repr__(self) -> str:
+        """Return one line: what was fitted, and what is proven."""
+        return f"FitResult({', '.join(self._facts())})"
+
+    def _repr_html_(self) -> str:
+        """Return the same and a table of coefficients, for notebooks."""
+        coef = self.coef.reshape(len(self.coef), -1)[:SHOWN, :SHOWN]
+        intercept = np.atleast_1d(self.intercept)[:SHOWN]
+        names = getattr(self, "feature_names", None)
+        names = range(len(self.coef)) if names is None else names
+        labels = self.classes[1:] if len(self.classes) == 2 else self.classes[:SHOWN]
+        rows = [("intercept", intercept), *zip(names, coef, strict=False)]
+        head = "".join(f"<th>{escape(str(label))}</th>" for label in labels)
+        body = "".join(
+            f"<tr><th>{escape(str(name))}</th>"
+            + "".join(f"<td>{value:.6g}</td>" for value in values)
+            + "</tr>"
+            for name, values in rows
+        )
+        left = [
+            f"{total - SHOWN} more {what}"
+            for total, what in ((len(self.coef), "columns"), (len(self.classes), "classes"))
+            if total > SHOWN
+        ]
+        more = f"<p>and {', '.join(left)}</p>" if left else ""
+        return (
+            f"<p><b>FitResult</b>: {escape(', '.join(self._facts()))}</p><table><thead><tr>"
+            f"<th>coefficients</th>{head}</tr></thead><tbody>{body}</tbody></table>{more}"
+        )
+
+    def _facts(self) -> list[str]:
+        several = f" ({self.multi_class})" if len(self.classes) > 2 else ""
+        bound = float(np.max(self.suboptimality))
+        return [
+            f"{len(self.classes)} classes{several}",
+            f"{len(self.coef)} columns",
+            f"{'converged' if self.converged else 'not converged'} after {self.n_iter} iterations",
+            f"suboptimality <= {bound:.1e}" if np.isfinite(bound) else "suboptimality unknown",
+            f"solver={self.solver!r}",
+            f"{self.seconds:.3g} s",
+        ]
 
     def raw_prediction(self, X: Any, *, n_threads: int | None = None) -> Any:
         """Return X @ coef + intercept; see `fastlogit.raw_prediction`."""

@@ -662,6 +662,23 @@ def test_without_typer_or_rich_one_line_says_what_to_install(package):
     )
 
 
+def test_python_m_is_the_command_line():
+    ended = subprocess.run(
+        [sys.executable, "-m", "fastlogit", "--help"], capture_output=True, text=True
+    )
+    assert ended.returncode == 0
+    assert "Usage: fastlogit" in ended.stdout
+    code = (
+        "import sys, runpy; sys.modules['typer'] = None; "
+        "runpy.run_module('fastlogit', run_name='__main__')"
+    )
+    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert ended.returncode == 1
+    assert ended.stderr == (
+        "error: the command line needs typer; install it with: pip install 'fastlogit[cli]'\n"
+    )
+
+
 def test_main_without_typer(monkeypatch, capsys):
     for module in ("fastlogit.cli.commands", "fastlogit.cli.errors"):
         monkeypatch.delitem(sys.modules, module)

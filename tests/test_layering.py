@@ -76,7 +76,7 @@ ROOMS: dict[str, set[str]] = {
     },
     "inputs": {"numpy"},
 }  # fmt: skip
-OUTER = {"io", "model_file", "plots", "displays", "demo", "cli"}
+OUTER = {"io", "model_file", "plots", "displays", "demo", "cli", "__main__"}
 OPTIONAL = {"typer", "rich", "matplotlib", "pyarrow"}
 
 

@@ -3,6 +3,7 @@
 import copy
 import dataclasses
 import pickle
+import re
 
 import numpy as np
 import pytest
@@ -119,3 +120,47 @@ def test_progress_makes_coefficients_when_they_are_asked_for() -> None:
     assert "coefficients" not in repr(progress)
     with pytest.raises(dataclasses.FrozenInstanceError):
         progress.cost = 0.0
+
+
+def test_it_prints_as_one_line(binary, several) -> None:
+    for (_, _, result), words in (
+        (binary, ["2 classes,", "4 columns", "converged after", "suboptimality <= "]),
+        (several, ["3 classes (ovr)", "4 columns", f"solver={several[2].solver!r}"]),
+    ):
+        text = repr(result)
+        assert text == str(result)
+        assert text.startswith("FitResult(")
+        assert "array" not in text
+        assert "\n" not in text
+        assert len(text) < 160
+        assert [word for word in words if word not in text] == []
+    unproven = dataclasses.replace(several[2], converged=False, suboptimality=np.array([0, np.inf]))
+    assert "not converged" in repr(unproven)
+    assert "suboptimality unknown" in repr(unproven)
+
+
+def test_a_notebook_shows_its_coefficients(binary, several) -> None:
+    page = several[2]._repr_html_()
+    cells = re.findall(r"<td>(.*?)</td>", page)
+    wanted = np.vstack([several[2].intercept, several[2].coef]).ravel()
+    np.testing.assert_allclose([float(cell) for cell in cells], wanted, rtol=1e-5)
+    assert re.findall(r"<th>(.*?)</th>", page) == [
+        "coefficients", "10", "20", "30", "intercept", "0", "1", "2", "3",
+    ]  # fmt: skip
+    page = binary[2]._repr_html_()
+    assert "<th>spam</th>" in page
+    assert "<th>ham</th>" not in page
+    named = dataclasses.replace(binary[2], classes=np.array(["a", "<b> & c"]))
+    object.__setattr__(named, "feature_names", ["age", "<i>", "x", "y"])
+    page = named._repr_html_()
+    assert "<th>&lt;b&gt; &amp; c</th>" in page
+    assert "<th>age</th>" in page
+    assert "<i>" not in page
+
+
+def test_a_notebook_shows_a_part_of_many_columns() -> None:
+    X, y = problem(100, 4)[:2]
+    result = fastlogit.fit(np.tile(X, 10), y, C=1.0)
+    page = result._repr_html_()
+    assert page.count("<tr>") == 22
+    assert "and 20 more columns" in page
