@@ -19,6 +19,9 @@ from fastlogit import BatchSource, LogisticRegression, LogisticRegressionCV, inp
 from fastlogit.model_file import Model, load_model, save_model
 from fastlogit.online import OnlineLogistic
 
+# Hundreds of fits: too slow without compiled code.
+pytestmark = pytest.mark.jit
+
 NAMES = ["count", "flag", "size"]
 ROWS = 40
 RNG = np.random.default_rng(3)

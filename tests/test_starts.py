@@ -22,6 +22,9 @@ from fastlogit.solvers.course import Limits, Point, Watch
 from fastlogit.solvers.majorization import against_the_others, majorize, majorizing_curvature
 from fastlogit.solvers.start import default_start, level_costs
 
+# Hundreds of fits: too slow without compiled code.
+pytestmark = pytest.mark.jit
+
 NEWTON_LIKE = [solver for solver in SOLVERS if solver != "gradient_descent"]
 
 
