@@ -361,8 +361,10 @@ def test_verbose_prints_a_line_for_each_iteration(capsys) -> None:
     assert capsys.readouterr().out == ""
     model = LogisticRegression(verbose=1).fit(X, y)
     lines = capsys.readouterr().out.splitlines()
-    assert len(lines) == model.n_iter_[0] + 1
-    assert lines[0].startswith("[fastlogit] iteration 1: cost 0.")
+    # On a slow machine a line may come between, of a second of silence.
+    told = [line for line in lines if line.startswith("[fastlogit] iteration ")]
+    assert len(told) == model.n_iter_[0]
+    assert told[0].startswith("[fastlogit] iteration 1: cost 0.")
     assert lines[-1] == f"[fastlogit] {model.result_.message}"
 
 

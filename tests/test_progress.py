@@ -245,7 +245,9 @@ else:
         recorder = Recorder()
         model = LogisticRegression(verbose=1).set_callbacks(recorder).fit(*data(2))
         assert len(recorder.views) == model.n_iter_[0]
-        assert len(capsys.readouterr().out.splitlines()) == model.n_iter_[0] + 1
+        lines = capsys.readouterr().out.splitlines()
+        assert sum("] iteration " in line for line in lines) == model.n_iter_[0]
+        assert lines[-1].endswith(model.result_.message)
 
     class Outer(CallbackSupportMixin, BaseEstimator):
         """A meta-estimator that hands its callbacks on."""
