@@ -29,7 +29,6 @@ from .design.mapped import in_place
 from .design.streamed import is_streamable
 from .estimator_data import (
     are_plain_labels,
-    coef_dtype,
     is_plain,
     labels_like,
     read_features,
@@ -88,7 +87,8 @@ class LogisticRegression(CallbackSupport, LinearClassifierMixin, SparseCoefMixin
     C : float > 0, default 1.0
         Inverse strength of the L2 penalty; ``np.inf`` is none.
     l1_ratio : float, default 0.0
-        Only 0: there is no L1 penalty yet.
+        Only 0: there is no L1 penalty yet. Where scikit-learn ignores it, as beside
+        ``penalty="l2"`` and without a penalty, it is ignored here too, with its warnings.
     dual : bool, default False
         Accepted for ``solver="liblinear"``, as in scikit-learn; it makes no difference.
     tol : float >= 0, default 1e-12
@@ -107,7 +107,8 @@ class LogisticRegression(CallbackSupport, LinearClassifierMixin, SparseCoefMixin
         "auto" takes what suits the shape of the data. "newton", "lbfgs", "newton-cg" and
         "gradient_descent" (or "gd") are methods; all end at the same optimum. For scikit-learn's
         other names, "newton-cholesky" is "newton", and "liblinear", "sag" and "saga" are "auto".
-    max_iter : int >= 1, default 1000
+    max_iter : int >= 0, default 1000
+        With 0 the fit is its start: no coefficients, and the intercept of the classes' shares.
     verbose : int, default 0
         Above 0, a line is printed for each iteration (gradient descent: about every 50 ms), and
         within a second where there is none: what is being done, or compiled.
@@ -128,9 +129,10 @@ class LogisticRegression(CallbackSupport, LinearClassifierMixin, SparseCoefMixin
     classes_ : ndarray of shape (n_classes,)
         The labels, sorted.
     coef_ : ndarray of shape (1, n_features) or (n_classes, n_features)
-        float32 if X was, else float64.
+        float64 also for float32 X, where scikit-learn keeps float32: rounded to that, columns far
+        from 0 would lose up to 2e-2 of a probability.
     intercept_ : ndarray of shape (1,) or (n_classes,)
-        Zeros if `fit_intercept` is False.
+        float64. Zeros if `fit_intercept` is False.
     n_iter_ : ndarray of shape (1,), int32
         Iterations of the solver.
     n_features_in_ : int
@@ -168,7 +170,7 @@ class LogisticRegression(CallbackSupport, LinearClassifierMixin, SparseCoefMixin
         "class_weight": [dict, StrOptions({"balanced"}), None],
         "random_state": ["random_state"],
         "solver": [StrOptions(set(SOLVERS))],
-        "max_iter": [Interval(Integral, 1, None, closed="left")],
+        "max_iter": [Interval(Integral, 0, None, closed="left")],
         "verbose": ["verbose"],
         "warm_start": ["boolean"],
         "n_jobs": [None, Integral],
@@ -178,6 +180,8 @@ class LogisticRegression(CallbackSupport, LinearClassifierMixin, SparseCoefMixin
 
     # What `partial_fit` has learned.
     _online: OnlineLogistic
+    # Whether the X of the fit was float32.
+    _single = False
 
     def __init__(
         self,
@@ -266,9 +270,8 @@ class LogisticRegression(CallbackSupport, LinearClassifierMixin, SparseCoefMixin
             X, y, sample_weight = first_look(X, y, sample_weight)
         X, y = self._check_training_data(X, y)
         weights = self._row_weights(y, sample_weight)
-        dtype = coef_dtype(X)
         lines = ProgressLines() if self.verbose else None
-        tasks, callback = self._callbacks(X, y, sample_weight, dtype, lines)
+        tasks, callback = self._callbacks(X, y, sample_weight, lines)
         optional = {} if penalty_factor is None else {"penalty_factor": penalty_factor}
         try:
             with lines or contextlib.nullcontext():
@@ -282,9 +285,9 @@ class LogisticRegression(CallbackSupport, LinearClassifierMixin, SparseCoefMixin
         except KeyboardInterrupt as interrupt:
             best = getattr(interrupt, "result", None)
             if isinstance(best, FitResult):
-                self._store(best, y, dtype)
+                self._store(best, X, y)
             raise
-        self._store(result, y, dtype)
+        self._store(result, X, y)
         if lines is not None:
             lines.say(result.message)
         if tasks is not None:
@@ -300,6 +303,10 @@ class LogisticRegression(CallbackSupport, LinearClassifierMixin, SparseCoefMixin
         The latest rows count exactly, older ones by a quadratic model of their cost. So the rows
         should come in no order that has to do with their labels. `solver`, `tol` and `max_iter`
         have no effect; a stream that begins after `fit` begins anew.
+
+        What `set_params` changes between calls: `C` (and `penalty`) holds for all rows, those seen
+        before included; `class_weight` for the rows that come; `n_jobs` from now on. Another
+        `fit_intercept` or `multi_class` is an error.
 
         Parameters
         ----------
@@ -334,7 +341,10 @@ class LogisticRegression(CallbackSupport, LinearClassifierMixin, SparseCoefMixin
                 multi_class=self.multi_class, n_threads=threads.of_jobs(self.n_jobs),
             )  # fmt: skip
         else:
-            online = self._online
+            online = self._online.with_settings(
+                C=self._strength(), fit_intercept=self.fit_intercept,
+                multi_class=self.multi_class, n_threads=threads.of_jobs(self.n_jobs),
+            )  # fmt: skip
         if classes is not None and not np.array_equal(
             np.unique(as_labels(classes)), online.classes
         ):
@@ -344,7 +354,8 @@ class LogisticRegression(CallbackSupport, LinearClassifierMixin, SparseCoefMixin
         online.update(X, y, batch_weights(self.class_weight, y, online.classes, sample_weight))
         self._online = online
         self.classes_ = labels_like(y, online.classes)
-        self.coef_, self.intercept_ = rows_of_models(online.coef, online.intercept, coef_dtype(X))
+        self.coef_, self.intercept_ = rows_of_models(online.coef, online.intercept)
+        self._single = _is_single(X)
         return self
 
     def decision_function(self, X: Any, *, offset: Any = None) -> Any:
@@ -358,8 +369,8 @@ class LogisticRegression(CallbackSupport, LinearClassifierMixin, SparseCoefMixin
         Returns
         -------
         ndarray of shape (n_samples,) or (n_samples, n_classes)
-            float32 where X and `coef_` are, else float64. Two classes: positive where the second
-            is more likely.
+            float32 where X is and the X of the fit was, else float64. Two classes: positive where
+            the second is more likely.
         """
         X = self._check_new_data(X)
         return self._as_data(self._raw(X, offset), X)
@@ -456,28 +467,47 @@ class LogisticRegression(CallbackSupport, LinearClassifierMixin, SparseCoefMixin
                 _CHECKED.clear()
 
     def _strength(self) -> float:
-        """Return C, infinite for no penalty, after a look at what else the user asks of it."""
-        if self.penalty != "deprecated":
+        """Return C, infinite for no penalty, after a look at what else the user asks of it.
+
+        Warns of what scikit-learn 1.9 warns of.
+        """
+        penalty, ratio = self.penalty, self.l1_ratio
+        if penalty != "deprecated":
             warnings.warn(PENALTY_DEPRECATED, FutureWarning, stacklevel=4)
-        if self.l1_ratio is None:
+        elif ratio is None:
             warnings.warn(
                 "l1_ratio=None is deprecated, as in scikit-learn since 1.8; use l1_ratio=0",
                 FutureWarning,
                 stacklevel=4,
             )
-        if self.penalty in ("l1", "elasticnet") or self.l1_ratio:
-            asked = f"l1_ratio={self.l1_ratio!r}" if self.l1_ratio else f"penalty={self.penalty!r}"
+        none = penalty is None or (penalty == "deprecated" and self.C == math.inf)
+        if penalty == "elasticnet" and ratio is None:
+            raise ValueError("l1_ratio must be given with penalty='elasticnet'")
+        used = penalty == "elasticnet" or (penalty == "deprecated" and not none)
+        if penalty == "l1" or (used and ratio):
+            asked = "penalty='l1'" if penalty == "l1" else f"l1_ratio={ratio!r}"
             raise ValueError(
                 f"{asked}: L1 and elastic-net penalties are not there yet; use l1_ratio=0, the L2 "
                 "penalty, or scikit-learn's class"
+            )
+        if penalty == "l2" and ratio != 0:
+            warnings.warn(
+                f"penalty='l2' and l1_ratio={ratio!r} contradict each other; the penalty is L2. "
+                "penalty is deprecated: leave it out, and use l1_ratio=0",
+                UserWarning,
+                stacklevel=4,
+            )
+        elif none and ratio and ratio < 1:
+            warnings.warn(
+                f"without a penalty l1_ratio={ratio!r} is ignored", UserWarning, stacklevel=4
             )
         if self.dual and self.solver != "liblinear":
             raise ValueError(
                 f"dual=True has a meaning for solver='liblinear' only, got {self.solver!r}"
             )
-        if self.penalty is None and self.C != 1.0:
+        if penalty is None and self.C != 1.0:
             warnings.warn("penalty=None ignores C", UserWarning, stacklevel=4)
-        return math.inf if self.penalty is None else float(self.C)
+        return math.inf if none else float(self.C)
 
     def _check_training_data(self, X: Any, y: Any) -> tuple[Any, Any]:
         """Return X and labels as arrays, without a copy and without a look at the values of X.
@@ -531,7 +561,7 @@ class LogisticRegression(CallbackSupport, LinearClassifierMixin, SparseCoefMixin
         return self._parameters()
 
     def _callbacks(
-        self, X: Any, y: Any, sample_weight: Any, dtype: Any, lines: ProgressLines | None
+        self, X: Any, y: Any, sample_weight: Any, lines: ProgressLines | None
     ) -> tuple[IterationTasks | None, Callable[[Progress], object] | None]:
         """Return scikit-learn's tasks, if someone listens, and what the fit is to call."""
         tasks = None
@@ -539,7 +569,7 @@ class LogisticRegression(CallbackSupport, LinearClassifierMixin, SparseCoefMixin
             classes = labels_like(y, validation.encode_labels(y, X.shape[0])[0])
 
             def attributes(progress: Any) -> dict[str, Any]:
-                coef, intercept = rows_of_models(progress.coef, progress.intercept, dtype)
+                coef, intercept = rows_of_models(progress.coef, progress.intercept)
                 n_iter = np.array([progress.n_iter], dtype=np.int32)
                 return {
                     "classes_": classes, "coef_": coef, "intercept_": intercept, "n_iter_": n_iter,
@@ -557,11 +587,12 @@ class LogisticRegression(CallbackSupport, LinearClassifierMixin, SparseCoefMixin
 
         return tasks, report
 
-    def _store(self, result: FitResult, y: Any, dtype: Any) -> None:
+    def _store(self, result: FitResult, X: Any, y: Any) -> None:
         if hasattr(self, "_online"):
             del self._online
         self.classes_ = labels_like(y, result.classes)
-        self.coef_, self.intercept_ = rows_of_models(result.coef, result.intercept, dtype)
+        self.coef_, self.intercept_ = rows_of_models(result.coef, result.intercept)
+        self._single = _is_single(X)
         self.n_iter_ = np.array([result.n_iter], dtype=np.int32)
         self.result_ = result
 
@@ -598,6 +629,9 @@ class LogisticRegression(CallbackSupport, LinearClassifierMixin, SparseCoefMixin
         return fixed.T
 
     def _as_data(self, values: Any, X: Any) -> Any:
-        """Return values as float32 where data and coefficients are."""
-        single = self.coef_.dtype == np.float32 and np.dtype(X.dtype) == np.float32
-        return values.astype(np.float32) if single else values
+        """Return values as float32 where the data are, and those of the fit were."""
+        return values.astype(np.float32) if self._single and _is_single(X) else values
+
+
+def _is_single(X: Any) -> bool:
+    return bool(np.dtype(X.dtype) == np.float32)

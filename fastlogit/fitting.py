@@ -22,8 +22,9 @@ from .multinomial import Multinomial
 from .objective import Objective
 from .opening import open_design
 from .result import Callback, FitResult
-from .solvers.choice import FEWEST_PER_COLUMN, METHODS, sample_stride, solve
-from .solvers.course import Limits, Outcome
+from .solvers.choice import FEWEST_PER_COLUMN, METHODS, evaluate_at_last, sample_stride, solve
+from .solvers.course import Limits, Outcome, Watch
+from .solvers.goal import Goal, certificate_of, separation_of
 from .solvers.gradient_descent import Options
 from .solvers.gradient_descent import gradient_descent as descend
 from .solvers.start import begin, default_start
@@ -96,7 +97,10 @@ def fit(
     n_threads: int | None = None,
     callback: Callback | None = None,
     time_limit: float | None = None,
-    **options: Any,
+    step_size: float | Literal["auto"] | None = None,
+    momentum: Literal["none", "nesterov"] | None = None,
+    standardize: bool | None = None,
+    **unknown: Any,
 ) -> FitResult:
     """Fit logistic regression to a certified optimum.
 
@@ -124,8 +128,9 @@ def fit(
     tol : float >= 0, default 1e-12
         Bound on (cost - optimum) / optimum that the result must be proven to have; with 0 the fit
         goes on until rounding ends it.
-    max_iter : int >= 1, optional
-        1,000 by default, 10,000 for "gradient_descent".
+    max_iter : int >= 0, optional
+        1,000 by default, 10,000 for "gradient_descent". 0 gives the start back, with what can be
+        proven about it.
     multi_class : {"ovr", "multinomial"}, default "ovr"
         For more than two classes: each class against all others, or softmax, whose coefficients
         sum to zero over the classes (the symmetric solution, of the lowest penalty).
@@ -149,8 +154,10 @@ def fit(
         returning True ends the fit.
     time_limit : float > 0, optional
         Seconds after which the fit ends with the best point so far.
-    **options
-        `step_size`, `momentum` and `standardize` of `gradient_descent`, for that solver alone.
+    step_size, momentum, standardize : optional
+        Those of `gradient_descent`, for that solver alone; None is "auto", "nesterov", True.
+    **unknown
+        There are no other options: any raises an error that names the nearest one.
 
     Returns
     -------
@@ -179,11 +186,14 @@ def fit(
         max_iter = MAX_ITER.get(solver, OTHER_MAX_ITER)
     limits = Limits(
         tol=validation.check_number("tol", tol, low=0.0),
-        max_iter=validation.check_whole("max_iter", max_iter, low=1),
+        max_iter=validation.check_whole("max_iter", max_iter, low=0),
         callback=check_callback(callback),
         time_limit=check_time_limit(time_limit),
     )
-    descent = _descent_options(solver, limits, options)
+    _refuse_unknown(unknown)
+    options = {"step_size": step_size, "momentum": momentum, "standardize": standardize}
+    given = {name: value for name, value in options.items() if value is not None}
+    descent = _descent_options(solver, limits, given)
     multi_class = validation.check_option("multi_class", multi_class, MULTI_CLASS)
     strengths = Strengths(C, l2_reg, penalty_factor)
     problem = check_problem(
@@ -193,8 +203,14 @@ def fit(
     set_clock(objective, began, limits.time_limit)
     if descent is not None:
         _standardize(problem, descent[1])
+        if limits.max_iter == 0:
+            return _stay(problem, "gradient_descent", limits, began)
         stride = stride_of(objective)
-        theta, _ = _first_theta(problem, stride, limits, began, level=len(objective.targets.offset))
+        level = len(objective.targets.offset)
+        try:
+            theta, _ = _first_theta(problem, stride, limits, began, level=level)
+        except KeyboardInterrupt:
+            return _stay(problem, "gradient_descent", limits, began, interrupted=True)
         coef, intercept = objective.split(theta)
         start = np.ascontiguousarray(coef), np.ascontiguousarray(intercept)
         outcome = descend(objective, start, descent[0], began, stride, certified=True)
@@ -202,7 +218,12 @@ def fit(
     stride = stride_of(objective)
     standardize_by(objective, stride)
     refuse_bad_columns(problem)
-    theta, is_warm = _first_theta(problem, stride, limits, began)
+    if limits.max_iter == 0:
+        return _stay(problem, solver, limits, began)
+    try:
+        theta, is_warm = _first_theta(problem, stride, limits, began)
+    except KeyboardInterrupt:
+        return _stay(problem, solver, limits, began, interrupted=True)
     outcome = solve(objective, theta, solver, stride, is_warm, limits, began)
     return _conclude(problem, outcome, limits, outcome.choice.partition(" ")[0], began)
 
@@ -244,7 +265,7 @@ def gradient_descent(
     tol : float >= 0, default 1e-6
         Stop when a step changes no parameter by more than this, on the scale that
         `standardize` sets; 0 means until none changes at all.
-    max_iter : int >= 1, default 10_000
+    max_iter : int >= 0, default 10_000
     standardize : bool, default True
         Centre and scale the columns inside the pass; the result is in the units of X.
     l2_reg : float >= 0 or array-like of shape (n_features,), default 0.0
@@ -291,7 +312,7 @@ def gradient_descent(
         step_size=_check_step_size(step_size),
         accelerate=validation.check_option("momentum", momentum, MOMENTA) == "nesterov",
         tol=validation.check_number("tol", tol, low=0.0),
-        max_iter=validation.check_whole("max_iter", max_iter, low=1),
+        max_iter=validation.check_whole("max_iter", max_iter, low=0),
         callback=check_callback(callback),
         time_limit=check_time_limit(time_limit),
     )
@@ -302,6 +323,8 @@ def gradient_descent(
     )
     set_clock(problem.objective, began, options.time_limit)
     _standardize(problem, standardize)
+    if options.max_iter == 0:
+        return _stay(problem, "gradient_descent", options, began)
     stride = stride_of(problem.objective)
     outcome = descend(problem.objective, _start(problem), options, began, stride)
     return _conclude(problem, outcome, options, "gradient_descent", began)
@@ -325,11 +348,7 @@ def _descent_options(
     solver: str, limits: Limits, options: dict[str, Any]
 ) -> tuple[Options, bool] | None:
     """Return the options of gradient descent and whether to standardise; None for other solvers."""
-    known = ("momentum", "standardize", "step_size")
     for name in options:
-        if name not in known:
-            accepted = [*(fit.__kwdefaults__ or ()), *known]
-            validation.check_option("the option name", name, accepted)
         if solver != "gradient_descent":
             raise ValueError(
                 f"{name} is an option of gradient descent; solver={solver!r} does not need it: "
@@ -347,6 +366,57 @@ def _descent_options(
         accelerate=momentum == "nesterov",
     )
     return chosen, _check_standardize(options.get("standardize", True))
+
+
+def _refuse_unknown(options: dict[str, Any]) -> None:
+    """Raise for an option that there is not, and say what to use in place of scikit-learn's."""
+    for name in options:
+        if name in ("penalty", "l1_ratio"):
+            raise ValueError(
+                f"{name}={options[name]!r}: fit has the L2 penalty only (L1 and elastic net are "
+                f"not there yet); leave {name} out, and give its strength as C or l2_reg (neither "
+                "of them: no penalty)"
+            )
+        validation.check_option("the option name", name, fit.__kwdefaults__ or ())
+
+
+def _stay(
+    problem: Problem, solver: str, limits: Limits, began: float, interrupted: bool = False
+) -> FitResult:
+    """Return the start as it is, with what can be proven about it: what max_iter=0 asks for.
+
+    Raises KeyboardInterrupt with it after Ctrl-C.
+    """
+    objective = problem.objective
+    theta = objective.join(*_start(problem))
+    if problem.start is None and objective.fit_intercept:
+        theta = default_start(objective)
+    watch = Watch(limits, began, objective)
+    point = evaluate_at_last(objective, theta, watch)
+    separation = separation_of(objective)
+    goal = Goal(limits.tol, objective.n_models, certificate_of(objective, 1), separation)
+    finite = np.isfinite(point.cost).all() and np.isfinite(point.gradient).all()
+    reason = "interrupted" if finite else "not finite"
+    if finite and not interrupted:
+        reason = goal.conclude(point, "max_iter")
+    watch.prove(goal.bound)
+    coef, intercept = objective.settle(*objective.split(point.theta))
+    outcome = Outcome(
+        coef=coef,
+        intercept=intercept,
+        gradient=objective.user_gradient(*objective.split(point.gradient)),
+        history=np.array(watch.history),
+        passes=np.array(watch.passes),
+        times=np.array(watch.times),
+        bounds=np.array(watch.bounds),
+        n_iter=0,
+        reason=reason,
+        bound=goal.bound,
+        choice="the start (max_iter=0)" if reason == "converged" else "",
+        separated={model: separation.describe(model) for model in separation.found},
+        hidden=goal.hides(),
+    )
+    return _conclude(problem, outcome, limits, solver, began)
 
 
 def check_problem(
@@ -398,9 +468,9 @@ def _l2_reg(strengths: Strengths, weights: Any, n_samples: int, n_features: int)
 
 def l2_of_c(C: Any, total_weight: Any) -> Any:
     """Return the strength on the scale of the mean loss; C is infinite for none."""
-    if isinstance(C, float) and C == math.inf:
+    C = validation.check_strength("C", C)
+    if C == math.inf:
         return 0.0
-    C = validation.check_number("C", C, low=0.0, open_low=True)
     with np.errstate(divide="ignore", over="ignore"):
         l2_reg = 1.0 / (C * np.asarray(total_weight))
     if not np.isfinite(l2_reg).all():
@@ -631,20 +701,29 @@ def _separation_message(problem: Problem, outcome: Outcome) -> str:
     if not outcome.separated:
         return ""
     model = min(outcome.separated)
-    columns, alone = outcome.separated[model]
+    columns, alone, complete, among = outcome.separated[model]
     names = [problem.names[c] if problem.names else str(c) for c in columns]
-    listed = ", ".join(names[:10]) + (f" and {len(names) - 10} more" if len(names) > 10 else "")
+    listed = _some(names)
     several = problem.classes.size > 2 and problem.objective.n_classes == 1
     who = f" (class {problem.classes[model]!s} against the others)" * several
+    if among is not None and len(among) < problem.classes.size:
+        labels = _some([str(problem.classes[code]) for code in among])
+        who = f" (class{'es' * (len(among) > 1)} {labels} from the others)"
+    how = {True: "completely ", False: "quasi-completely ", None: ""}[complete]
     what = (
         f"column {listed} alone does" if alone and len(columns) == 1
         else f"each of the columns {listed} alone does" if alone
         else f"a combination of the columns {listed} does"
     )  # fmt: skip
     return (
-        f"the classes are separable{who}: {what}. Without a penalty the cost has no minimum, the "
-        "coefficients grow for ever; set C or l2_reg, or leave those columns out"
+        f"the classes are {how}separable{who}: {what}. Without a penalty the cost has no "
+        "minimum, the coefficients grow for ever; set C or l2_reg, or leave those columns out"
     )
+
+
+def _some(names: list[str]) -> str:
+    """Return names with commas, the first ten of them."""
+    return ", ".join(names[:10]) + (f" and {len(names) - 10} more" if len(names) > 10 else "")
 
 
 def stack_level() -> int:

@@ -89,6 +89,8 @@ def fit_folds(
     ------
     ValueError
         If a fold lacks a class and there is no intercept.
+    KeyboardInterrupt
+        After Ctrl-C; its ``result`` attribute is a `GridResult` with the best points so far.
 
     Warns
     -----
@@ -99,7 +101,14 @@ def fit_folds(
     complete = np.asarray(present.all(axis=1))
     options |= {"multi_class": multi_class, "fit_intercept": fit_intercept}
     if complete.all():
-        grid = fit_grid(X, codes, Cs, fold_weights=folds, sample_weight=weights, **options)
+        try:
+            grid = fit_grid(X, codes, Cs, fold_weights=folds, sample_weight=weights, **options)
+        except KeyboardInterrupt as interrupt:
+            best = getattr(interrupt, "result", None)
+            if isinstance(best, GridResult):
+                found = dataclasses.replace(best, classes=classes)
+                interrupt.result = found  # type: ignore[attr-defined]
+            raise
         return dataclasses.replace(grid, classes=classes), complete
     _tell_of_absent(present, classes, fit_intercept)
     whole = _nothing_fitted(classes, Cs, len(folds), np.shape(X)[1])
@@ -107,15 +116,30 @@ def fit_folds(
     for number, pattern in enumerate(patterns):
         which = np.flatnonzero(pattern_of_fold.ravel() == number)
         for piece in _pieces(codes, pattern, weights, multi_class):
-            part = fit_grid(
-                X, piece.codes, Cs * piece.times_c, fold_weights=folds[which],
-                sample_weight=piece.weights, **options,
-            )  # fmt: skip
+            try:
+                part = fit_grid(
+                    X, piece.codes, Cs * piece.times_c, fold_weights=folds[which],
+                    sample_weight=piece.weights, **options,
+                )  # fmt: skip
+            except KeyboardInterrupt as interrupt:
+                best = getattr(interrupt, "result", None)
+                if isinstance(best, GridResult):
+                    whole = _with_part(whole, best, which, piece)
+                left = pattern_of_fold.ravel() >= number
+                whole.converged[left], whole.suboptimality[left] = False, np.inf
+                message = f"interrupted: {_message(whole)}"
+                interrupt.result = dataclasses.replace(  # type: ignore[attr-defined]
+                    whole, message=message
+                )
+                raise
             whole = _with_part(whole, part, which, piece)
         if not pattern.all():
             whole.intercept[which] += _intercepts_of_absent(pattern, multi_class)
-    message = f"{int(whole.converged.sum())} of {whole.converged.size} fits converged"
-    return dataclasses.replace(whole, message=message), complete
+    return dataclasses.replace(whole, message=_message(whole)), complete
+
+
+def _message(grid: GridResult) -> str:
+    return f"{int(grid.converged.sum())} of {grid.converged.size} fits converged"
 
 
 @dataclasses.dataclass(frozen=True)

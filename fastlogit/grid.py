@@ -35,7 +35,7 @@ from .fitting import (
 from .objective import Objective
 from .result import Callback, Progress
 from .solvers.choice import approach
-from .solvers.course import Limits, Watch
+from .solvers.course import Interrupted, Limits, Watch
 from .solvers.gradient_descent import Options
 from .solvers.gradient_descent import gradient_descent as descend
 from .solvers.near import goes_alone, solve_near
@@ -126,7 +126,7 @@ def fit_grid(
     solver : str, default "auto"
     tol : float >= 0, default 1e-12
         Bound on (cost - optimum) / optimum that each fit must be proven to have.
-    max_iter : int >= 1, default 1000
+    max_iter : int >= 0, default 1000
         Most iterations of each fit.
     offset : array-like of shape (n_samples,), optional
         Fixed part of the raw predictions.
@@ -148,6 +148,8 @@ def fit_grid(
     ------
     TypeError, ValueError
         If an argument has the wrong type, shape or value.
+    KeyboardInterrupt
+        After Ctrl-C; its ``result`` attribute is a `GridResult` with the best points so far.
 
     Warns
     -----
@@ -160,7 +162,7 @@ def fit_grid(
     multi_class = validation.check_option("multi_class", multi_class, MULTI_CLASS)
     limits = Limits(
         tol=validation.check_number("tol", tol, low=0.0),
-        max_iter=validation.check_whole("max_iter", max_iter, low=1),
+        max_iter=validation.check_whole("max_iter", max_iter, low=0),
         callback=check_callback(callback),
         time_limit=check_time_limit(time_limit),
     )
@@ -176,25 +178,32 @@ def fit_grid(
         checked = validation.check_l2_reg("penalty_factor", penalty_factor, n_features)
         factor = np.broadcast_to(checked, n_features)
     grid = _Grid(problem, values, folds, factor)
-    theta, bound, steps = grid.solve(solver, limits, began)
-    return _conclude(grid, theta, bound, steps, limits, began)
+    try:
+        grid.solve(solver, limits, began)
+    except KeyboardInterrupt:
+        found = _conclude(grid, limits, began, interrupted=True)
+        interrupt = KeyboardInterrupt(found.message)
+        interrupt.result = found  # type: ignore[attr-defined]
+        raise interrupt from None
+    return _conclude(grid, limits, began)
 
 
-def _conclude(
-    grid: _Grid, theta: Any, bound: Any, steps: Any, limits: Limits, began: float
-) -> GridResult:
+def _conclude(grid: _Grid, limits: Limits, began: float, interrupted: bool = False) -> GridResult:
     """Put the models in the user's units and order; warn where one did not converge."""
     pooled = grid.pooled
     clock = pooled.design.counter.clock
     late = clock is not None and clock.is_late()
     stop_clock(pooled)
+    theta, bound, steps = grid.theta, grid.bound, grid.steps
     coef, intercept = pooled.to_user(*pooled.settle(*pooled.split(theta)))
     shape = (grid.Cs.size, grid.n_folds, -1)
     coef = coef.reshape(*shape, coef.shape[1])
     worst = bound.reshape(*shape).max(axis=2).T
     converged = worst <= limits.tol
     message = f"{int(converged.sum())} of {converged.size} fits converged"
-    if not converged.all():
+    if interrupted:
+        message = f"interrupted: {message}; the best points so far are in .result"
+    elif not converged.all():
         message += (
             f" to a proven tol={limits.tol:g}, the worst to {worst.max():.1e}; raise max_iter, "
             "time_limit or tol"
@@ -221,6 +230,8 @@ class _Grid:
     """The problems of a grid: models in the order of penalties, folds, outputs.
 
     `pooled` has the penalties over the rows of all folds together, each row with its mean weight.
+    `theta`, `bound` (proven relative suboptimality) and `steps` say where the models are, at any
+    time: what is known of them after Ctrl-C.
     """
 
     def __init__(self, problem: Problem, Cs: Any, folds: Any, factor: Any) -> None:
@@ -237,6 +248,10 @@ class _Grid:
         standardize_by(self.pooled, stride)
         refuse_bad_columns(replace(problem, objective=self.pooled))
         self._stride = stride
+        n_models = self.pooled.n_models * self.n_folds
+        size = self.pooled.n_classes * (self.pooled.design.shape[1] + 1)
+        self.theta = np.zeros((n_models, size))
+        self.bound, self.steps = np.full(n_models, np.inf), np.zeros(n_models, dtype=np.int64)
 
     def _objective(self, design: Any, weights: Any, n_folds: int, Cs: Any) -> Objective:
         """Return the objective of penalties over folds, whose weights are given."""
@@ -251,28 +266,45 @@ class _Grid:
             np.broadcast_to(weight_set, shape).ravel(), base.n_classes,
         )  # fmt: skip
 
-    def solve(self, solver: str, limits: Limits, began: float) -> tuple[Any, Any, Any]:
-        """Return points, proven relative suboptimality and iterations of all models.
+    def solve(self, solver: str, limits: Limits, began: float) -> None:
+        """Bring all models to their optima, as far as limits allow; raises KeyboardInterrupt.
 
         1. the penalties on all folds' rows together, roughly; 2. from there all folds, with
         Hessians that those of a penalty share, as many models at once as memory allows. Softmax
         models of many columns go one after the other, from the strongest penalty on.
         """
         theta, is_warm = self._first_theta(limits, began)
-        if self.n_folds > 1 and not is_warm and not goes_alone(self.pooled):
+        self._spread(theta)
+        if self.n_folds > 1 and not (is_warm or limits.max_iter == 0 or goes_alone(self.pooled)):
             within = Limits(0.0, limits.max_iter, None, limits.time_limit)
             watch = Watch(within, began, self.pooled)
             size = theta.shape[1] / self.pooled.design.shape[0]
             rough = min(max(ROUGH * size, limits.tol), ROUGH)
             self.pooled.design.counter.phase = "all folds together"
-            with contextlib.suppress(TimeUp):
-                theta = approach(self.pooled, theta, rough, self._stride, watch)
-        found = [
-            self._solve_part(part, theta, solver, limits, began)
-            for part in np.array_split(np.arange(self.Cs.size), self._n_parts())
-        ]
-        points, bounds, steps = zip(*found, strict=True)
-        return np.concatenate(points), np.concatenate(bounds), np.concatenate(steps)
+            try:
+                with contextlib.suppress(TimeUp):
+                    theta = approach(self.pooled, theta, rough, self._stride, watch)
+            except Interrupted as interrupt:
+                self._spread(interrupt.theta)
+                raise
+            self._spread(theta)
+        if limits.max_iter == 0:
+            return  # as asked, the start; nothing is proven about it
+        for part in np.array_split(np.arange(self.Cs.size), self._n_parts()):
+            per_penalty = len(self.theta) // self.Cs.size
+            models = slice(part[0] * per_penalty, (part[-1] + 1) * per_penalty)
+            try:
+                found = self._solve_part(part, theta, solver, limits, began)
+            except Interrupted as interrupt:
+                self.theta[models], self.bound[models] = interrupt.theta, interrupt.bound
+                raise
+            self.theta[models], self.bound[models], self.steps[models] = found
+
+    def _spread(self, theta: Any) -> None:
+        """Put the models of every fold where the pooled ones are."""
+        per_penalty = self.pooled.n_models // self.Cs.size
+        points = np.repeat(theta.reshape(self.Cs.size, 1, -1), self.n_folds, axis=1)
+        self.theta[...] = points.reshape(self.Cs.size * self.n_folds * per_penalty, -1)
 
     def _told(self, limits: Limits, n_before: int) -> Limits:
         """Return limits whose callback hears of all fits, `n_before` of which ended before."""
@@ -325,6 +357,8 @@ class _Grid:
                 objective, (split[0], split[1]), options, began, self._stride, certified=True
             )
             ended = objective.join(outcome.coef, outcome.intercept)
+            if outcome.reason == "interrupted":
+                raise Interrupted(ended, outcome.bound)
             return ended, outcome.bound, np.full(objective.n_models, outcome.n_iter)
         before = int(part[0]) * n_folds * per_penalty
         watch = Watch(self._told(limits, before), began, objective)
@@ -375,5 +409,7 @@ def _check_cs(Cs: Any) -> Any:
     if values.ndim != 1 or values.size == 0:
         raise ValueError(f"Cs must have shape (n_Cs,) with n_Cs >= 1, found {values.shape}")
     if not (values > 0.0).all():
-        raise ValueError(f"Cs must be > 0, found {values[~(values > 0.0)][0]}")
+        raise ValueError(
+            f"Cs must be > 0, found {values[~(values > 0.0)][0]}; infinity is no penalty"
+        )
     return values

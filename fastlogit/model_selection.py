@@ -29,13 +29,14 @@ from sklearn.utils.validation import _deprecate_positional_args
 from . import threads, validation
 from .clock import Clock, part_of
 from .estimator import SOLVERS, LogisticRegression
-from .estimator_data import labels_like
+from .estimator_data import labels_like, rows_of_models
 from .fitting import TOLERANCE, fit, stack_level
 from .folds import fit_folds, weights_of_folds
 from .grid import GridResult
 from .inputs import as_labels, as_numbers
 from .path import grid_of_cs
 from .progress import ProgressLines
+from .result import FitResult
 from .scoring import score_grid
 
 __all__ = ["LogisticRegressionCV"]
@@ -61,7 +62,8 @@ class LogisticRegressionCV(LogisticRegression):
         Inverse strengths of the L2 penalty; a whole number is that many of them between 1e-4 and
         1e4, evenly spaced on a logarithmic scale.
     l1_ratios : array-like of shape (n_l1_ratios,) or None, default "warn"
-        Only zeros: there is no L1 penalty yet. None, which is the default with a warning, is the
+        Only zeros: there is no L1 penalty yet (with ``penalty="l2"`` they are ignored, with a
+        warning, as in scikit-learn). None, which is the default with a warning, is the
         same as ``(0,)`` except for the shapes of the legacy attributes.
     fit_intercept : bool, default True
     cv : int, splitter of scikit-learn or iterable of (train, test), default None
@@ -77,7 +79,7 @@ class LogisticRegressionCV(LogisticRegression):
     tol : float >= 0, default 1e-12
         Bound on (cost - optimum) / optimum that each fit is proven to have. To choose C 1e-8 does
         as well, in two thirds of the time.
-    max_iter : int >= 1, default 1000
+    max_iter : int >= 0, default 1000
     class_weight : dict or "balanced", default None
         Weights of the classes, which multiply `sample_weight`. "balanced" looks at all rows, those
         of each fold together.
@@ -116,7 +118,8 @@ class LogisticRegressionCV(LogisticRegression):
     C_ : float
         The best one. Legacy: ndarray, repeated for each model.
     l1_ratio_ : float
-        Always 0. Legacy: ndarray, repeated for each model.
+        The first of `l1_ratios`, all of which mean the same. Legacy: ndarray, repeated for each
+        model.
     coefs_paths_ : ndarray of shape (n_folds, n_l1_ratios, n_cs, n_models, n_dof)
         Coefficients of the folds; n_models is 1 for two classes, else n_classes, and the last
         of n_dof is the intercept if there is one. Legacy: a dict of (n_folds, n_cs, n_dof) or,
@@ -259,6 +262,10 @@ class LogisticRegressionCV(LogisticRegression):
         ------
         TypeError, ValueError
             If an argument has the wrong type, shape or value.
+        KeyboardInterrupt
+            After Ctrl-C. Among the folds its ``result`` attribute is a `GridResult` with the best
+            points so far, and the estimator is not fitted: there are no scores to choose by. In the
+            last fit, ``result`` is a `FitResult`, and the estimator is fitted with it.
 
         Warns
         -----
@@ -288,20 +295,30 @@ class LogisticRegressionCV(LogisticRegression):
         }  # fmt: skip
         if penalty_factor is not None:
             options["penalty_factor"] = penalty_factor
-        with part_of(began, FOLDS_SHARE), self._lines() as lines:
-            grid, complete = fit_folds(
-                self._named(X), codes, self.classes_, Cs, weights_of_folds(splits, X.shape[0]),
-                weights, multi_class=self.multi_class, fit_intercept=self.fit_intercept,
-                time_limit=self.time_limit, callback=lines, **options,
-            )  # fmt: skip
+        try:
+            with part_of(began, FOLDS_SHARE), self._lines() as lines:
+                grid, complete = fit_folds(
+                    self._named(X), codes, self.classes_, Cs, weights_of_folds(splits, X.shape[0]),
+                    weights, multi_class=self.multi_class, fit_intercept=self.fit_intercept,
+                    time_limit=self.time_limit, callback=lines, **options,
+                )  # fmt: skip
+        except KeyboardInterrupt:
+            self._forget()
+            raise
         self._say(f"folds: {grid.message}")
         self.grid_ = grid
-        scores = score_grid(
-            grid, X, y, codes, [_indices(test) for _, test in splits], scoring,
-            sample_weight=sample_weight, score_params=routed.scorer.score,
-            multi_class=self.multi_class, n_threads=options["n_threads"],
-        )  # fmt: skip
+        try:
+            scores = score_grid(
+                grid, X, y, codes, [_indices(test) for _, test in splits], scoring,
+                sample_weight=sample_weight, score_params=routed.scorer.score,
+                multi_class=self.multi_class, n_threads=options["n_threads"],
+            )  # fmt: skip
+        except KeyboardInterrupt as interrupt:
+            self._forget()
+            interrupt.result = grid  # type: ignore[attr-defined]
+            raise
         best = best_of(scores, together=self.refit)
+        self._store_attributes(scores, float(np.mean(Cs[best])), ratios, legacy)
         if self.refit:
             start = _mean_of(grid, complete, best) if complete.any() else None
             self._refit(X, codes, float(Cs[best]), start, weights, began, options)
@@ -310,7 +327,6 @@ class LogisticRegressionCV(LogisticRegression):
             if hasattr(self, "result_"):
                 del self.result_  # of a fit before
             self.coef_, self.intercept_ = np.atleast_2d(coef.T), np.atleast_1d(intercept)
-        self._store_attributes(scores, float(np.mean(Cs[best])), ratios, legacy)
         return self
 
     @property
@@ -405,16 +421,20 @@ class LogisticRegressionCV(LogisticRegression):
 
     def _refuse_penalties(self) -> None:
         """Raise for any penalty but L2."""
-        given = () if self.l1_ratios is None or _is_warn(self.l1_ratios) else self.l1_ratios
-        ratios = np.asarray(given, dtype=np.float64)
-        if self.penalty in ("l1", "elasticnet") or ratios.any():
-            asked = f"l1_ratios={given!r}" if ratios.any() else f"penalty={self.penalty!r}"
+        given = None if _is_warn(self.l1_ratios) else self.l1_ratios
+        if given is None and self.penalty == "elasticnet":
+            raise ValueError("l1_ratios must be given with penalty='elasticnet'")
+        if given is not None:
+            _check_ratios(given)
+        used = self.penalty in ("elasticnet", "deprecated") and given is not None
+        if self.penalty == "l1" or (used and np.any(given)):
+            asked = "penalty='l1'" if self.penalty == "l1" else f"l1_ratios={given!r}"
             raise ValueError(
                 f"{asked}: L1 and elastic-net penalties are not there yet; use l1_ratios=(0,), the "
                 "L2 penalty, or scikit-learn's class"
             )
-        if self.l1_ratios is not None and not _is_warn(self.l1_ratios) and ratios.size == 0:
-            raise ValueError(f"l1_ratios must hold at least one number, got {self.l1_ratios!r}")
+        if self.penalty == "l2" and given is not None:
+            _warn(f"penalty='l2' ignores l1_ratios={given!r}; the penalty is L2", UserWarning)
         if self.dual and self.solver != "liblinear":
             raise ValueError(
                 f"dual=True has a meaning for solver='liblinear' only, got {self.solver!r}"
@@ -434,12 +454,21 @@ class LogisticRegressionCV(LogisticRegression):
     ) -> None:  # fmt: skip
         """Fit all rows, from the mean of the folds, in the time that is left."""
         nothing_left = Clock(began, self.time_limit).is_late()
-        with part_of(began), self._lines() as lines:
-            result = fit(
-                self._named(X), codes, C=C, sample_weight=weights, multi_class=self.multi_class,
-                intercept="fit" if self.fit_intercept else None, start=start,
-                time_limit=self.time_limit, callback=lines, **options,
-            )  # fmt: skip
+        try:
+            with part_of(began), self._lines() as lines:
+                result = fit(
+                    self._named(X), codes, C=C, sample_weight=weights,
+                    multi_class=self.multi_class, intercept="fit" if self.fit_intercept else None,
+                    start=start, time_limit=self.time_limit, callback=lines, **options,
+                )  # fmt: skip
+        except KeyboardInterrupt as interrupt:
+            best = getattr(interrupt, "result", None)
+            if isinstance(best, FitResult):
+                self._keep(best)
+                interrupt.result = self.result_  # type: ignore[attr-defined]
+            else:
+                self._forget()
+            raise
         message = result.message
         if nothing_left and not result.converged:
             grid = self.grid_
@@ -450,10 +479,18 @@ class LogisticRegressionCV(LogisticRegression):
                 "time_limit or tol, or give fewer Cs"
             )
             warnings.warn(message, ConvergenceWarning, stacklevel=stack_level())
-        self.result_ = dataclasses.replace(result, classes=self.classes_, message=message)
-        self.coef_ = np.array(result.coef.T, order="C", ndmin=2)
-        self.intercept_ = np.array(result.intercept, ndmin=1)
+        self._keep(dataclasses.replace(result, message=message))
         self._say(message)
+
+    def _keep(self, result: FitResult) -> None:
+        """Store the last fit, which was of codes for the classes."""
+        self.result_ = dataclasses.replace(result, classes=self.classes_)
+        self.coef_, self.intercept_ = rows_of_models(result.coef, result.intercept)
+
+    def _forget(self) -> None:
+        """Leave the estimator without a fit, that of a call before included."""
+        for name in [name for name in vars(self) if name.endswith("_") and name[0] != "_"]:
+            delattr(self, name)
 
     def _store_attributes(self, scores: Any, C: float, ratios: list[Any], legacy: bool) -> None:
         grid = self.grid_
@@ -467,8 +504,10 @@ class LogisticRegressionCV(LogisticRegression):
         by_ratio: list[Any] = [
             np.repeat(part[:, None], len(ratios), axis=1) for part in (paths, scores, n_iter)
         ]
+        # Other ratios than 0 are those that penalty='l2' ignores: all of them score the same.
+        first = float(ratios[0] or 0.0) if self.refit else 0.0
         if not legacy:
-            self.C_, self.l1_ratio_ = C, 0.0
+            self.C_, self.l1_ratio_ = C, first
             self.coefs_paths_, self.scores_, self.n_iter_ = by_ratio
             return
         # (n_folds, n_cs, n_l1_ratios, ...), without the ratios where none were given
@@ -477,7 +516,7 @@ class LogisticRegressionCV(LogisticRegression):
         )
         labels = self.classes_[1:] if len(self.classes_) == 2 else self.classes_
         self.C_ = np.full(len(labels), C)
-        self.l1_ratio_ = np.array([ratios[0] if self.refit else 0.0] * len(labels))
+        self.l1_ratio_ = np.array([ratios[0] if self.refit else first] * len(labels))
         self.coefs_paths_ = {label: paths[..., k, :] for k, label in enumerate(labels)}
         self.scores_ = {label: scores.copy() for label in labels}
         self.n_iter_ = n_iter[None]
@@ -538,6 +577,19 @@ def _is_warn(value: Any) -> bool:
     return isinstance(value, str) and value == "warn"
 
 
+def _check_ratios(ratios: Any) -> None:
+    """Raise unless these are numbers from 0 to 1, at least one."""
+    values = np.asarray(ratios)
+    if values.ndim != 1 or values.size == 0:
+        raise ValueError(f"l1_ratios must hold at least one number, got {ratios!r}")
+    if values.dtype.kind not in "fiub" or not ((values >= 0) & (values <= 1)).all():
+        raise ValueError(f"l1_ratios must hold numbers from 0 to 1, got {ratios!r}")
+
+
 def _warn_of_the_future(message: str) -> None:
-    # The caller of `fit`, behind scikit-learn's wrapper of it.
-    warnings.warn(message, FutureWarning, stacklevel=5)
+    _warn(message, FutureWarning)
+
+
+def _warn(message: str, kind: type[Warning]) -> None:
+    """Warn where `fit` was called, behind scikit-learn's wrapper of it."""
+    warnings.warn(message, kind, stacklevel=stack_level())

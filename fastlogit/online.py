@@ -15,7 +15,7 @@ later rows have had their say. As long as all rows fit into the window the answe
 
 from __future__ import annotations
 
-import math
+import copy
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol
@@ -124,9 +124,7 @@ class OnlineLogistic:
         n_features = validation.check_whole("n_features", n_features, low=1)
         labels = as_labels(classes)
         self.classes = validation.encode_labels(labels, labels.size)[0]
-        if not (isinstance(C, float) and C == math.inf):
-            C = validation.check_number("C", C, low=0.0, open_low=True)
-        self.C = C
+        self.C = validation.check_strength("C", C)
         self.fit_intercept = bool(fit_intercept)
         validation.check_option("multi_class", multi_class, MULTI_CLASS)
         n_outputs = 1 if self.classes.size == 2 else self.classes.size
@@ -152,6 +150,51 @@ class OnlineLogistic:
     def intercept(self) -> Any:
         """Intercept, or one for each class."""
         return float(self._intercept[0]) if self.classes.size == 2 else self._intercept.copy()
+
+    def with_settings(
+        self, *, C: float, fit_intercept: bool, multi_class: str, n_threads: int | None
+    ) -> OnlineLogistic:
+        """Return a learner that goes on from the same rows with other settings; it is a new one.
+
+        Parameters
+        ----------
+        C : float > 0
+            Holds for all rows, those seen before included: the penalty is a quadratic function, as
+            what is kept of the past is, so the change is exact. (The past was expanded at the
+            optima under the strength of the time.)
+        fit_intercept : bool
+        multi_class : {"multinomial", "ovr"}
+        n_threads : int or None
+
+        Returns
+        -------
+        OnlineLogistic
+
+        Raises
+        ------
+        ValueError
+            If `fit_intercept`, or `multi_class` of more than two classes, is not what the stream
+            began with: rows of the past are gone, and were summed up for the other model.
+        """
+        C = validation.check_strength("C", C)
+        validation.check_option("multi_class", multi_class, MULTI_CLASS)
+        mode = "multinomial" if self._n_classes > 1 else "ovr"
+        for name, now, then in (
+            ("fit_intercept", bool(fit_intercept), self.fit_intercept),
+            ("multi_class", multi_class if self.classes.size > 2 else mode, mode),
+        ):
+            if now != then:
+                raise ValueError(
+                    f"{name}={now!r}, but the stream began with {then!r}, and rows seen before are "
+                    f"not kept; set {name}={then!r}, or begin a new stream with a new estimator "
+                    "(sklearn.base.clone)"
+                )
+        other = copy.copy(self)
+        other.n_threads = n_threads
+        if C != self.C and self._past is not None:
+            other._past = self._past.with_penalty(1.0 / C - 1.0 / self.C)
+        other.C = C
+        return other
 
     def update(self, X: Any, y: Any, sample_weight: Any = None) -> OnlineLogistic:
         """Learn from a batch; on any error, Ctrl-C included, nothing is changed.
@@ -312,6 +355,14 @@ class _Past:
     slope: Any
     hessian: _Hessian
 
+    def with_penalty(self, more: float) -> _Past:
+        """Return the past with a penalty that is stronger by `more` (weaker if it is negative)."""
+        n_outputs = self.anchor.size // (self.columns.inverse_scale.size + 1)
+        diagonal = np.append(more * self.columns.inverse_scale**2, 0.0)
+        diagonals = np.tile(diagonal, (n_outputs, 1))
+        slope = self.slope + diagonals.reshape(self.anchor.shape) * self.anchor
+        return _Past(self.columns, self.anchor, slope, self.hessian.with_diagonal(diagonals))
+
 
 class _Point(NamedTuple):
     """Cost (n_models,) and gradient (n_models, n_parameters)."""
@@ -450,6 +501,9 @@ class _Hessian(Protocol):
     def plus(self, objective: Objective, curvature: Any, weight: float) -> _Hessian:
         """Return the sum with the Hessian of the rows of an objective, whose weight is given."""
 
+    def with_diagonal(self, diagonals: Any) -> _Hessian:
+        """Return the sum with a diagonal for each output, (n_outputs, size)."""
+
     def inverse(self, objective: Objective, curvature: Any, weight: float) -> Callable[[Any], Any]:
         """Return a preconditioner of the same sum."""
 
@@ -482,6 +536,10 @@ class _Blocks:
     def plus(self, objective: Objective, curvature: Any, weight: float) -> _Blocks:
         return _Blocks(self.blocks + weight * _blocks(objective, curvature), self.n_classes)
 
+    def with_diagonal(self, diagonals: Any) -> _Blocks:
+        more = np.array([np.diag(diagonal) for diagonal in diagonals])
+        return _Blocks(self.blocks + more, self.n_classes)
+
     def inverse(self, objective: Objective, curvature: Any, weight: float) -> Callable[[Any], Any]:
         return _block_inverse(self.blocks, objective, curvature, weight)
 
@@ -499,6 +557,10 @@ class _Coupled:
     def plus(self, objective: Objective, curvature: Any, weight: float) -> _Coupled:
         more = objective.loss_hessian(curvature[0], 0).reshape(self.matrix.shape)
         return _Coupled(self.matrix + weight * more)
+
+    def with_diagonal(self, diagonals: Any) -> _Coupled:
+        flat = self.matrix.reshape(diagonals.size, -1) + np.diag(diagonals.ravel())
+        return _Coupled(flat.reshape(self.matrix.shape))
 
     def inverse(self, objective: Objective, curvature: Any, weight: float) -> Callable[[Any], Any]:
         outputs = range(len(self.matrix))
@@ -565,6 +627,11 @@ class _LowRank:
             ]
             diagonal, vectors = (np.array(parts) for parts in zip(*sums, strict=True))
         return _LowRank(diagonal, vectors, self.n_classes)
+
+    def with_diagonal(self, diagonals: Any) -> _LowRank:
+        # A penalty taken away leaves rounding errors of either sign.
+        diagonal = np.maximum(self.diagonal + diagonals, 0.0)
+        return _LowRank(diagonal, self.vectors, self.n_classes)
 
     def inverse(self, objective: Objective, curvature: Any, weight: float) -> Callable[[Any], Any]:
         bends = _class_curvature(objective, curvature).sum(axis=1, keepdims=True)

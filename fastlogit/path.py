@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from . import validation
-from .grid import fit_grid
+from .grid import GridResult, fit_grid
 from .result import Callback
 
 __all__ = ["PathResult", "grid_of_cs", "logistic_path"]
@@ -94,7 +94,7 @@ def logistic_path(
         As for `fastlogit.fit`.
     tol : float >= 0, default 1e-12
         Bound on (cost - optimum) / optimum that each fit must be proven to have.
-    max_iter : int >= 1, default 1000
+    max_iter : int >= 0, default 1000
         Most iterations for each C.
     offset : array-like of shape (n_samples,), optional
         Fixed part of the raw predictions.
@@ -115,6 +115,8 @@ def logistic_path(
     ------
     TypeError, ValueError
         If an argument has the wrong type, shape or value.
+    KeyboardInterrupt
+        After Ctrl-C; its ``result`` attribute is a `PathResult` with the best points so far.
 
     Warns
     -----
@@ -122,12 +124,23 @@ def logistic_path(
         If any of the fits ended above `tol`.
     """
     multi_class = validation.check_option("multi_class", multi_class, MULTI_CLASS)
-    grid = fit_grid(
-        X, y, grid_of_cs(Cs), sample_weight=sample_weight, multi_class=multi_class,
-        fit_intercept=fit_intercept, solver=solver, tol=tol, max_iter=max_iter, offset=offset,
-        penalty_factor=penalty_factor, n_threads=n_threads, callback=callback,
-        time_limit=time_limit,
-    )  # fmt: skip
+    try:
+        grid = fit_grid(
+            X, y, grid_of_cs(Cs), sample_weight=sample_weight, multi_class=multi_class,
+            fit_intercept=fit_intercept, solver=solver, tol=tol, max_iter=max_iter, offset=offset,
+            penalty_factor=penalty_factor, n_threads=n_threads, callback=callback,
+            time_limit=time_limit,
+        )  # fmt: skip
+    except KeyboardInterrupt as interrupt:
+        best = getattr(interrupt, "result", None)
+        if isinstance(best, GridResult):
+            interrupt.result = _path_of(best, multi_class, X)  # type: ignore[attr-defined]
+        raise
+    return _path_of(grid, multi_class, X)
+
+
+def _path_of(grid: GridResult, multi_class: str, X: Any) -> PathResult:
+    """Return the one fold of a grid."""
     return PathResult(
         Cs=grid.Cs,
         coefs=grid.coef[0],
@@ -160,5 +173,7 @@ def grid_of_cs(Cs: Any) -> np.ndarray[Any, np.dtype[np.float64]]:
     if values.ndim != 1 or values.size == 0:
         raise ValueError(f"Cs must have shape (n_Cs,) with n_Cs >= 1, found {values.shape}")
     if not (values > 0).all():
-        raise ValueError(f"Cs must be > 0, found {values[~(values > 0)][0]!s}")
+        raise ValueError(
+            f"Cs must be > 0, found {values[~(values > 0)][0]!s}; infinity is no penalty"
+        )
     return values.astype(np.float64)

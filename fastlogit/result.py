@@ -131,8 +131,7 @@ class FitResult:
         """Return the same and a table of coefficients, for notebooks."""
         coef = self.coef.reshape(len(self.coef), -1)[:SHOWN, :SHOWN]
         intercept = np.atleast_1d(self.intercept)[:SHOWN]
-        names = getattr(self, "feature_names", None)
-        names = range(len(self.coef)) if names is None else names
+        names = range(len(self.coef)) if self.feature_names is None else self.feature_names
         labels = self.classes[1:] if len(self.classes) == 2 else self.classes[:SHOWN]
         rows = [("intercept", intercept), *zip(names, coef, strict=False)]
         head = "".join(f"<th>{escape(str(label))}</th>" for label in labels)

@@ -11,14 +11,15 @@ a million add little to it, however they are predicted. So the end of a fit is l
 
 from __future__ import annotations
 
-from typing import Any
+import contextlib
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from .clock import TimeUp
 from .objective import Objective
 
-__all__ = ["Separation", "SoftmaxSeparation"]
+__all__ = ["Separated", "Separation", "SoftmaxSeparation"]
 
 # Coefficients on the standardised scale, iterations and cost from which on a look is worth a pass.
 LARGE = 8.0
@@ -33,6 +34,8 @@ ROWS_PER_COLUMN = 30
 LEVEL = 1e-9
 # Margins of a separating direction may be wrong by this share of the largest one.
 SLACK = 1e-7
+# Margins up to this share of the largest one are ties: linear programmes are right to 1e-7.
+TIE = 1e-6
 # Parameters of a softmax up to which its level directions are looked for.
 INSPECTED = 700
 # Columns named in a message: those with at least this share of the largest coefficient.
@@ -47,6 +50,21 @@ EIGH_NS = 2.0
 TIME_OVER = 1
 # A sum of margins that is all rounding.
 NO_MARGIN = 1e-9
+
+
+class Separated(NamedTuple):
+    """How a model's classes are separated.
+
+    `columns` do it, each `alone` or all together; `complete` says whether completely (True), only
+    quasi-completely (False), or that it could not be told (None). `classes` are the codes of the
+    softmax classes that are told apart from all others: without ties, else with ties, else those
+    told apart from any other. None for two classes, or one against the others.
+    """
+
+    columns: list[int]
+    alone: bool
+    complete: bool | None
+    classes: list[int] | None = None
 
 
 class Separation:
@@ -109,6 +127,15 @@ class Separation:
         size = np.abs(self.found[model][:-1])
         return [int(column) for column in np.flatnonzero(size >= SHARE * size.max())], False
 
+    def describe(self, model: int) -> Separated:
+        """Return how a model's classes are separated."""
+        columns, alone = self.columns(model)
+        try:
+            complete = (alone and self._gap_alone(model, columns)) or self._is_complete(model)
+        except TimeUp:
+            complete = None
+        return Separated(columns, alone, complete)
+
     def glance(self, theta: Any) -> None:
         """Look whether a point itself separates the classes: one pass for each model."""
         for model in np.flatnonzero(self._possible):
@@ -167,14 +194,81 @@ class Separation:
         return signs, used
 
     def _separates(self, model: int, direction: Any) -> bool:
-        last = direction[-1:] * self.objective.fit_intercept
-        raw = self.objective.design.raw_prediction(direction[None, :-1].copy(), last)[0]
-        signs, used = self._signs(model)
-        raw *= signs
-        margins = raw if used.all() else raw[used]
-        largest = max(float(margins.max()), -float(margins.min()))
+        least, largest = self._range_of_margins(model, direction)
         # Nearly 0 everywhere is a direction that the data do not identify.
-        return largest > 1e-3 and float(margins.min()) >= -SLACK * largest
+        return largest > 1e-3 and least >= -SLACK * largest
+
+    def _range_of_margins(self, model: int, direction: Any) -> tuple[float, float]:
+        """Return the least margin along a direction, and the largest in size: one pass."""
+        signs, used = self._signs(model)
+        margins = self._raw(direction) * signs
+        margins = margins if used.all() else margins[used]
+        return float(margins.min()), max(float(margins.max()), -float(margins.min()))
+
+    def _raw(self, direction: Any) -> Any:
+        last = direction[-1:] * self.objective.fit_intercept
+        return self.objective.design.raw_prediction(direction[None, :-1].copy(), last)[0]
+
+    def _has_no_ties(self, model: int, direction: Any) -> bool:
+        """Say whether all margins along a direction are > 0, by more than rounding."""
+        least, largest = self._range_of_margins(model, direction)
+        return least > TIE * largest
+
+    def _is_complete(self, model: int) -> bool | None:
+        """Say whether some direction leaves no ties; None where that takes too large a programme.
+
+        Linear programmes over the rows with the least margins, and more as needed: where a few rows
+        leave no direction without ties, all rows leave none.
+        """
+        direction = self.found[model]
+        if self._has_no_ties(model, direction):
+            return True
+        signs, used = self._signs(model)
+        chosen = np.empty(0, dtype=np.int64)
+        for _ in range(ROUNDS):
+            margins = np.where(used, self._raw(direction) * signs, np.inf)
+            margins[chosen] = np.inf
+            n_more = self._n_more(chosen, margins)
+            if n_more == 0:
+                return None
+            worst = np.argpartition(margins, n_more - 1)[:n_more]
+            chosen = np.concatenate([chosen, worst])
+            direction = self._widest_gap(model, self._margins(chosen, signs))
+            if direction is None:
+                return False
+            if self._has_no_ties(model, direction):
+                return True
+        return None
+
+    def _n_more(self, chosen: Any, margins: Any) -> int:
+        """Return how many rows a linear programme takes more; 0 for none, or too many of them."""
+        size = self.objective.design.shape[1] + 1
+        wanted = max(LEAST_ROWS, WORST_PER_COLUMN * size)
+        n_more = min(wanted, int(np.isfinite(margins).sum()))
+        return n_more if (chosen.size + n_more) * size <= LINEAR_PROGRAMME else 0
+
+    def _widest_gap(self, model: int, margins: Any) -> Any:
+        """Return the direction within a box whose least margin is largest; None where it is 0."""
+        reach = np.append(self._free[model].astype(np.float64), 1.0)
+        low = np.append(-reach[:-1], 0.0)
+        cost = np.zeros(reach.size)
+        cost[-1] = -1.0
+        above = np.column_stack([-margins, np.ones(len(margins))])
+        found = self._solve(cost, above, np.column_stack([low, reach]))
+        return found.x[:-1] if found.success and -found.fun > TIE else None
+
+    def _gap_alone(self, model: int, columns: list[int]) -> bool:
+        """Say whether one of the columns that separate the classes alone leaves no ties."""
+        signs, used = self._signs(model)
+        for column in columns:
+            self.objective.design.counter.check()
+            values = self.objective.design.column(column)
+            high, low = values[used & (signs > 0)], values[used & (signs < 0)]
+            ends = (high.min(), low.max()), (low.min(), high.max())
+            between = self.objective.fit_intercept
+            if any(up > down and (between or up > 0.0 > down) for up, down in ends):
+                return True
+        return False
 
     def _alone(self, model: int) -> list[int]:
         """Return the columns of which each alone separates the classes (ties allowed)."""
@@ -200,7 +294,6 @@ class Separation:
         Where a few rows leave no direction at all, not even a level one, all rows leave none.
         """
         signs, used = self._signs(model)
-        size = theta.size
         direction, chosen = theta, np.empty(0, dtype=np.int64)
         for _ in range(ROUNDS):
             raw = self.objective.design.raw_prediction(
@@ -208,8 +301,8 @@ class Separation:
             )[0]
             margins = np.where(used, raw * signs, np.inf)
             margins[chosen] = np.inf
-            n_more = min(max(LEAST_ROWS, WORST_PER_COLUMN * size), int(np.isfinite(margins).sum()))
-            if n_more == 0 or (chosen.size + n_more) * size > LINEAR_PROGRAMME:
+            n_more = self._n_more(chosen, margins)
+            if n_more == 0:
                 return
             worst = np.argpartition(margins, n_more - 1)[:n_more]
             chosen = np.concatenate([chosen, worst])
@@ -234,19 +327,24 @@ class Separation:
 
     def _best_direction(self, model: int, margins: Any) -> Any:
         """Return the direction with the largest sum of margins; None where that is 0."""
+        reach = self._free[model].astype(np.float64)
+        bounds = np.column_stack([-reach, reach])
+        found = self._solve(-margins.mean(axis=0), -margins, bounds)
+        return found.x if found.success and -found.fun > NO_MARGIN else None
+
+    def _solve(self, cost: Any, matrix: Any, bounds: Any) -> Any:
+        """Minimise ``cost @ x`` where ``matrix @ x <= 0``, within bounds and the time limit."""
         from scipy.optimize import linprog
 
-        reach = self._free[model].astype(np.float64)
         clock = self.objective.design.counter.clock
         left = None if clock is None else clock.left()
         found = linprog(
-            -margins.mean(axis=0), A_ub=-margins, b_ub=np.zeros(len(margins)),
-            bounds=np.column_stack([-reach, reach]), method="highs",
+            cost, A_ub=matrix, b_ub=np.zeros(len(matrix)), bounds=bounds, method="highs",
             options=None if left is None else {"time_limit": left},
         )  # fmt: skip
         if left is not None and found.status == TIME_OVER:
             raise TimeUp
-        return found.x if found.success and -found.fun > NO_MARGIN else None
+        return found
 
 
 class SoftmaxSeparation(Separation):
@@ -284,6 +382,40 @@ class SoftmaxSeparation(Separation):
         size = np.ptp(coef, axis=0)
         return [int(column) for column in np.flatnonzero(size >= SHARE * size.max())], False
 
+    def describe(self, model: int) -> Separated:
+        """Return how a model's classes are separated."""
+        columns, alone = self.columns(model)
+        complete, classes = None, None
+        with contextlib.suppress(TimeUp):
+            classes = self._classes(model)
+            complete = self._is_complete(model)
+        return Separated(columns, alone, complete, classes)
+
+    def _classes(self, model: int) -> list[int]:
+        """Return the codes of the classes told apart from all others, or told apart at all."""
+        raw = self._raw(self.found[model])
+        codes, used = self._codes(model)
+        n_classes = self.objective.n_classes
+        least, most = np.full((2, n_classes, n_classes), np.inf)
+        for own in range(n_classes):
+            rows = raw[:, used & (codes == own)]
+            if rows.size:
+                least[own] = (rows[own] - rows).min(axis=1)
+                most[own] = (rows[own] - rows).max(axis=1)
+        tie = TIE * float(np.ptp(raw[:, used], axis=0).max())
+        apart = np.minimum(least, least.T) > tie
+        np.fill_diagonal(apart, True)
+        found = apart.all(axis=1)
+        if not found.any():
+            wide = np.maximum(most, most.T) > tie
+            found = (wide | np.eye(n_classes, dtype=bool)).all(axis=1)
+            found = found if found.any() else wide.any(axis=1)
+        output = model * n_classes
+        return [
+            int(code)
+            for code in np.sort(self.objective.targets.positive[output:][:n_classes][found])
+        ]
+
     def _codes(self, model: int) -> tuple[Any, Any]:
         targets = self.objective.targets
         output = model * self.objective.n_classes
@@ -292,26 +424,47 @@ class SoftmaxSeparation(Separation):
         weights = self.objective.weights_of(output)
         return codes, np.ones(codes.size, bool) if weights is None else weights > 0.0
 
-    def _separates(self, model: int, direction: Any) -> bool:
+    def _raw(self, direction: Any) -> Any:
         coef, intercept = self.objective.split(direction[None])
-        raw = self.objective.design.raw_prediction(
+        return self.objective.design.raw_prediction(
             np.ascontiguousarray(coef), intercept * self.objective.fit_intercept
         )
+
+    def _range_of_margins(self, model: int, direction: Any) -> tuple[float, float]:
+        raw = self._raw(direction)
         codes, used = self._codes(model)
         rows = np.arange(codes.size)
         largest = float(np.ptp(raw[:, used], axis=0).max())
         own = raw[codes, rows]
         raw[codes, rows] = -np.inf
-        margins = (own - raw.max(axis=0))[used]
-        return largest > 1e-3 and float(margins.min()) >= -SLACK * largest
+        return float((own - raw.max(axis=0))[used].min()), largest
+
+    def _is_complete(self, model: int) -> bool | None:
+        if self._has_no_ties(model, self.found[model]):
+            return True
+        margins = self._all_margins(model)
+        if margins is None:
+            return None
+        direction = self._widest_gap(model, margins)
+        return direction is not None and self._has_no_ties(model, direction)
 
     def _programme(self, model: int, theta: Any) -> None:
         """Decide by one linear programme, where it is small: the sum of all margins."""
+        margins = self._all_margins(model)
+        direction = None if margins is None else self._best_direction(model, margins)
+        if direction is not None:
+            self._try(model, direction)
+
+    def _all_margins(self, model: int) -> Any:
+        """Return each row's margins over the other classes, as far as each parameter goes.
+
+        None where they would be too many for a linear programme.
+        """
         n_classes, width = self.objective.n_classes, self.objective.design.shape[1] + 1
         codes, used = self._codes(model)
         rows = np.flatnonzero(used)
-        if rows.size * (n_classes - 1) * theta.size > LINEAR_PROGRAMME:
-            return
+        if rows.size * (n_classes - 1) * n_classes * width > LINEAR_PROGRAMME:
+            return None
         values = self._margins(rows, np.ones(codes.size))
         margins = []
         for other in range(n_classes):
@@ -320,6 +473,4 @@ class SoftmaxSeparation(Separation):
             block[np.arange(len(block)), codes[rows][against]] = values[against]
             block[:, other] -= values[against]
             margins.append(block.reshape(len(block), -1))
-        direction = self._best_direction(model, np.concatenate(margins))
-        if direction is not None:
-            self._try(model, direction)
+        return np.concatenate(margins)

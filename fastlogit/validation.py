@@ -41,6 +41,7 @@ __all__ = [
     "check_offset",
     "check_option",
     "check_source",
+    "check_strength",
     "check_targets01",
     "check_targets01_of_models",
     "check_weights",
@@ -386,6 +387,19 @@ def check_whole(name: str, value: Any, *, low: int) -> int:
     if value < low:
         raise ValueError(f"{name} must be at least {low}, got {value!r}")
     return int(value)
+
+
+def check_strength(name: str, value: Any) -> float:
+    """Return an inverse strength of the penalty: a number > 0, or infinity for none."""
+    if isinstance(value, float | np.floating) and value == math.inf:
+        return math.inf
+    try:
+        return check_number(name, value, low=0.0, open_low=True)
+    except ValueError:
+        raise ValueError(
+            f"{name} must be > 0 or infinite, got {value!r}; it is the inverse strength of the "
+            "penalty: infinity (numpy.inf) is none, a small number a strong one"
+        ) from None
 
 
 def check_option(name: str, value: Any, allowed: Iterable[str]) -> str:

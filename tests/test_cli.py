@@ -175,7 +175,7 @@ def test_separable_classes_are_one_line_that_names_the_columns():
     result = run("fit", "s.csv", "--target", "kind")
     assert result.exit_code == 0
     (line,) = result.stderr.splitlines()
-    assert line.startswith("warning: the classes are separable: column age alone does. ")
+    assert line.startswith("warning: the classes are completely separable: column age alone does. ")
     assert line.endswith("(--C or --l2-reg; --drop)")
     assert "\nnot converged\n" in result.stdout
     assert "\nsuboptimality: nothing could be proven\n" in result.stdout
@@ -524,7 +524,7 @@ DESCEND = ["fit", "tumours.csv", "--target", "diagnosis", "--solver", "gradient_
         (["fit", "tumours.csv", "--target", "diagnosis", "--no-standardize"], "gradient descent"),
         (["fit", "tumours.csv", "--target", "diagnosis", "--C", "0"], "C must be"),
         (["fit", "tumours.csv", "--target", "diagnosis", "--C", "1", "--l2-reg", "1"], "not both"),
-        (["fit", "tumours.csv", "--target", "diagnosis", "--max-iter", "0"], "max_iter"),
+        (["fit", "tumours.csv", "--target", "diagnosis", "--max-iter", "-1"], "max_iter"),
         (["fit", "tumours.csv", "--target", "diagnosis", "--tol", "-1"], "tol"),
         (["fit", "tumours.csv", "--target", "diagnosis", "--tol", "small"], "--tol"),
         (["fit", "tumours.csv", "--target", "diagnosis", "--threads", "0"], "n_threads"),

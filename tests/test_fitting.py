@@ -1,5 +1,6 @@
 """The front end of fits: what goes in and comes out, options, labels, and clear errors."""
 
+import inspect
 import math
 import tracemalloc
 
@@ -546,7 +547,7 @@ OF_DESCENT = [
 OPTIONS = [
     ({"tol": -1e-9}, ValueError, ["tol must be finite and >= 0", "-1e-09"]),
     ({"tol": "small"}, TypeError, ["tol must be a number", "'small'"]),
-    ({"max_iter": 0}, ValueError, ["max_iter must be at least 1", "0"]),
+    ({"max_iter": -1}, ValueError, ["max_iter must be at least 0", "-1"]),
     ({"max_iter": 10.0}, TypeError, ["max_iter must be a whole number", "10.0"]),
     ({"l2_reg": -0.1}, ValueError, ["l2_reg must be finite and >= 0", "-0.1"]),
     ({"l2_reg": np.inf}, ValueError, ["l2_reg must be finite"]),
@@ -577,8 +578,9 @@ OPTIONS = [
     ({"intercept": [1.0]}, TypeError, ["intercept must be a number", "list"]),
 ]
 ONLY_FIT = [
-    ({"C": -1}, ValueError, ["C must be", "> 0", "-1"]),
-    ({"C": 0.0}, ValueError, ["C must be", "> 0", "0.0"]),
+    ({"C": -1}, ValueError, ["C must be > 0", "infinity (numpy.inf) is none", "-1"]),
+    ({"C": 0.0}, ValueError, ["C must be > 0", "infinity (numpy.inf) is none", "0.0"]),
+    ({"C": -np.inf}, ValueError, ["C must be > 0", "-inf"]),
     ({"C": np.nan}, ValueError, ["C must be", "nan"]),
     ({"C": "1"}, TypeError, ["C must be a number", "'1'"]),
     ({"C": True}, TypeError, ["C must be a number", "True"]),
@@ -615,7 +617,9 @@ ONLY_FIT = [
         ValueError,
         ["the option name must be one of", "did you mean 'step_size'?"],
     ),
-    ({"penalty": "l2"}, ValueError, ["the option name must be one of", "'penalty'"]),
+    ({"penalty": "l1"}, ValueError, ["penalty='l1'", "L1 and elastic net are not there yet"]),
+    ({"penalty": "l2"}, ValueError, ["penalty='l2'", "leave penalty out", "C or l2_reg"]),
+    ({"l1_ratio": 0.5}, ValueError, ["l1_ratio=0.5", "L1 and elastic net are not there yet"]),
     *(
         ({"solver": solver, name: value}, ValueError, [name, repr(solver), "gradient_descent"])
         for solver in SOLVERS[:-1]
@@ -644,7 +648,25 @@ def test_bad_input_of_a_fit(call, change, error, words) -> None:
 def test_bad_option_of_gradient_descent(change, error, words) -> None:
     assert_refused(fastlogit.gradient_descent, {"X": X0, "y": Y0} | change, error, words)
     by_name = {"X": X0, "y": Y0, "solver": DESCENT}
+    if None in change.values():  # is not given there
+        return
     assert_refused(fastlogit.fit, by_name | change, error, words)
+
+
+def test_the_options_of_descent_are_in_the_signature() -> None:
+    parameters = inspect.signature(fastlogit.fit).parameters
+    assert [parameters[name].default for name in ("step_size", "momentum", "standardize")] == [
+        None
+    ] * 3
+    X, y = problem(60, 3)[:2]
+    plain, given = (
+        unfinished(X, y, solver=DESCENT, max_iter=5, **options)
+        for options in (
+            {},
+            {"step_size": "auto", "momentum": "nesterov", "standardize": True},
+        )
+    )
+    assert bits(plain) == bits(given)
 
 
 @pytest.mark.usefixtures("_no_pass")

@@ -386,7 +386,7 @@ def test_separable_classes_without_a_penalty_do_not_converge(multi_class) -> Non
         ({"solver": "newtn"}, ValueError, "did you mean 'newton'"),
         ({"multi_class": "multi"}, ValueError, "multi_class must be one of"),
         ({"tol": -1.0}, ValueError, "tol must be"),
-        ({"max_iter": 0}, ValueError, "max_iter must be at least 1"),
+        ({"max_iter": -1}, ValueError, "max_iter must be at least 0"),
         ({"time_limit": 0}, ValueError, "time_limit must be"),
         ({"callback": 3}, TypeError, "callback must be callable"),
         ({"penalty_factor": [1.0, -1.0, 0.0]}, ValueError, "penalty_factor is negative"),

@@ -72,7 +72,7 @@ ROOMS: dict[str, set[str]] = {
     "scoring": {"elementwise", "estimator", "grid", "numpy", "prediction", "sklearn"},
     "model_selection": {
         "clock", "estimator", "estimator_data", "fitting", "folds", "grid", "inputs", "numpy",
-        "path", "progress", "scoring", "sklearn", "threads", "validation",
+        "path", "progress", "result", "scoring", "sklearn", "threads", "validation",
     },
     "inputs": {"numpy"},
 }  # fmt: skip

@@ -2,7 +2,9 @@
 
 import copy
 import functools
+import itertools
 import pickle
+import signal
 import warnings
 
 import numpy as np
@@ -28,7 +30,15 @@ from sklearn.preprocessing import StandardScaler, scale
 from sklearn.utils._param_validation import InvalidParameterError
 
 import fastlogit
-from fastlogit import LogisticRegression, LogisticRegressionCV
+from fastlogit import (
+    FitResult,
+    LogisticRegression,
+    LogisticRegressionCV,
+    PathResult,
+    logistic_path,
+)
+from fastlogit.design.dense import DenseDesign
+from fastlogit.grid import GridResult
 from fastlogit.model_selection import best_of
 
 # Rooms above the kernels, with fits that take minutes in plain Python.
@@ -405,7 +415,120 @@ def test_the_defaults_warn_of_the_future_as_in_scikit_learn() -> None:
         assert sum(name in text for text in texts) == 1
     assert model.scores_[1].shape == (2, 2)
     with pytest.warns(FutureWarning, match="'penalty' was deprecated"):
-        ours(penalty="l2").fit(X, y)
+        ours(penalty="l2", l1_ratios=None).fit(X, y)
+
+
+@pytest.mark.parametrize("legacy", [True, False])
+@pytest.mark.parametrize("refit", [True, False])
+@pytest.mark.parametrize("ratios", [(0,), (1,), (0.5, 1)])
+def test_the_l2_penalty_ignores_l1_ratios_with_a_warning(ratios, refit, legacy) -> None:
+    X, y = two()
+    options = {"l1_ratios": ratios, "refit": refit, "use_legacy_attributes": legacy}
+    fitted = []
+    for make in (ours, theirs):
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            fitted.append(make([0.1, 1.0], penalty="l2", **options).fit(X, y))
+        assert any(w.category is UserWarning and "l1_ratios" in str(w.message) for w in caught)
+    found, wanted = fitted
+    np.testing.assert_allclose(found.coef_, wanted.coef_, rtol=1e-3, atol=1e-5)
+    for name in ("l1_ratio_", "l1_ratios_", "C_"):
+        np.testing.assert_array_equal(getattr(found, name), getattr(wanted, name), name)
+
+
+def test_elastic_net_without_l1_is_the_l2_penalty() -> None:
+    X, y = two()
+    with pytest.warns(FutureWarning, match="'penalty' was deprecated"):
+        model = ours([1.0], penalty="elasticnet", l1_ratios=(0,)).fit(X, y)
+    np.testing.assert_array_equal(model.coef_, ours([1.0]).fit(X, y).coef_)
+
+
+def test_no_iteration_is_the_start() -> None:
+    X, y = three()
+    with pytest.warns(ConvergenceWarning):
+        model = ours(max_iter=0).fit(X, y)
+    assert not model.coef_.any()
+    assert not model.n_iter_.any()
+
+
+def interrupted_at(monkeypatch, call, number):
+    """Call with a SIGINT in the pass of that number; return the exception, or None."""
+    evaluate, passes = DenseDesign.evaluate, []
+
+    def stop(self, *given):
+        passes.append(None)
+        if len(passes) == number:
+            signal.raise_signal(signal.SIGINT)
+        return evaluate(self, *given)
+
+    with monkeypatch.context() as patch, warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        patch.setattr(DenseDesign, "evaluate", stop)
+        try:
+            call()
+        except KeyboardInterrupt as interrupt:
+            return interrupt
+    assert len(passes) < number, "Ctrl-C was lost"
+    return None
+
+
+@pytest.mark.parametrize("solver", ["auto", "gradient_descent"])
+@pytest.mark.parametrize("data", [two, three])
+def test_ctrl_c_in_any_pass_carries_what_was_found(data, solver, monkeypatch) -> None:
+    X, y = data()
+    before = ours([0.1, 1.0]).fit(X, y)
+    number, step, kinds = 1, 1, []
+    while True:
+        model = pickle.loads(pickle.dumps(before)).set_params(solver=solver)
+        interrupt = interrupted_at(monkeypatch, lambda model=model: model.fit(X, y), number)
+        if interrupt is None:
+            break
+        result = getattr(interrupt, "result", None)
+        kinds.append(type(result).__name__)
+        if isinstance(result, GridResult):
+            assert result.coef.shape[:2] == (len(before.scores_), 2)
+            assert np.isfinite(result.coef).all()
+            assert result.classes.tolist() == np.unique(y).tolist()
+            assert (result.converged == (result.suboptimality <= model.tol)).all()
+        if isinstance(result, FitResult):  # in the last fit
+            assert model.result_ is result
+            np.testing.assert_array_equal(model.coef_, np.atleast_2d(result.coef.T))
+            assert model.predict_proba(X).shape == (len(X), len(np.unique(y)))
+            assert model.C_ in (0.1, 1.0)
+        else:
+            with pytest.raises(NotFittedError):
+                model.predict(X)
+        number, step = number + step, step + (number > 12)
+    # Before the first point there is nothing to carry: X is being looked at.
+    order = [kind for kind, _ in itertools.groupby(kinds)]
+    assert order[0] == "NoneType"
+    assert "GridResult" in order
+    assert kinds.count("NoneType") <= 6
+    assert "FitResult" in order
+
+
+def test_ctrl_c_in_a_path_carries_a_path(monkeypatch) -> None:
+    X, y = two()
+    interrupt = interrupted_at(monkeypatch, lambda: logistic_path(X, y, [0.1, 1.0]), 6)
+    assert isinstance(interrupt.result, PathResult)
+    assert interrupt.result.coefs.shape == (2, 1, 3)
+    assert "interrupted: " in str(interrupt)
+    assert str(interrupt) == interrupt.result.message
+
+
+def test_ctrl_c_where_a_fold_lacks_a_class(monkeypatch) -> None:
+    X, y = three()
+    order = np.argsort(y, kind="stable")
+    X, y = X[order], y[order]
+    with pytest.warns(UserWarning, match="lack class"):
+        wanted = ours([1.0], cv=KFold(3)).fit(X, y)
+    model = ours([1.0], cv=KFold(3))
+    with pytest.warns(UserWarning, match="lack class"):
+        interrupt = interrupted_at(monkeypatch, lambda: model.fit(X, y), 14)
+    assert interrupt.result.coef.shape == wanted.grid_.coef.shape
+    assert not interrupt.result.converged.all()
+    unfinished = ~interrupt.result.converged
+    assert np.isinf(interrupt.result.suboptimality[unfinished]).any()
 
 
 @pytest.mark.parametrize(

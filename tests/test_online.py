@@ -278,6 +278,45 @@ def test_softmax_without_what_couples_the_classes(monkeypatch) -> None:
         assert excess(found, X, y, 0.1) < sized(1, 10) * 0.01
 
 
+@pytest.mark.parametrize(
+    ("multi_class", "form", "changed"),
+    [
+        ("multinomial", online._Coupled, {}),
+        ("multinomial", online._Blocks, {"MAX_COUPLED": 1}),
+        ("ovr", online._Blocks, {}),
+        ("ovr", online._LowRank, {"MAX_SIZE": 3, "RANK": 3}),
+    ],
+)
+def test_another_c_changes_the_past_by_the_penalty_and_nothing_else(
+    multi_class, form, changed, monkeypatch, rng
+) -> None:
+    for name, value in changed.items():
+        monkeypatch.setattr(online, name, value)
+    X, codes = three_classes(120, 4)
+    X = X * [1.0, 10.0, 0.1, 1.0] + 5.0
+    model = stream(X, codes, 30, C=2.0, multi_class=multi_class, window_rows=50)
+    past, settings = model._past, {"fit_intercept": True, "multi_class": multi_class}
+    other = model.with_settings(C=0.25, n_threads=None, **settings)
+    assert type(past.hessian) is form
+    assert (model.C, other.C) == (2.0, 0.25)
+    assert model._past is past  # the one asked is as it was
+
+    def value(of: Any, theta: Any) -> float:
+        away = theta - of.anchor
+        return float(np.sum((of.slope + 0.5 * of.hessian.product(away)) * away))
+
+    def squares(theta: Any) -> float:
+        return float(np.square(theta.reshape(3, -1)[:, :-1] * past.columns.inverse_scale).sum())
+
+    for _ in range(5):
+        theta = past.anchor + rng.standard_normal(past.anchor.shape)
+        more = 0.5 * (1 / 0.25 - 1 / 2.0) * (squares(theta) - squares(past.anchor))
+        found = value(other._past, theta) - value(past, theta)
+        assert found == pytest.approx(more, rel=1e-9, abs=1e-9)
+    back = other.with_settings(C=2.0, n_threads=None, **settings)
+    np.testing.assert_allclose(back._past.slope, past.slope, rtol=1e-9, atol=1e-9)
+
+
 def test_the_diagonal_of_what_is_kept_is_exact(rng) -> None:
     rows = rng.standard_normal((300, 100)) * np.logspace(-2, 1, 100)
     diagonal, vectors = np.ones(100), np.zeros((0, 100))
@@ -420,7 +459,7 @@ def test_ctrl_c_changes_nothing(monkeypatch) -> None:
         ({"n_features": 0}, "n_features must be at least 1"),
         ({"classes": [1]}, "one class only"),
         ({"classes": [[0, 1]]}, "1 dimension"),
-        ({"C": 0.0}, "C must be finite and > 0"),
+        ({"C": 0.0}, "C must be > 0 or infinite"),
         ({"multi_class": "crammer"}, "multi_class must be one of"),
         ({"window_rows": -1}, "window_rows must be at least 0"),
     ],

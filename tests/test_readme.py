@@ -1,6 +1,9 @@
 """README and docs are true: blocks run and print what they say, links lead somewhere."""
 
+import os
 import re
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -43,6 +46,30 @@ def test_python_blocks_run_and_print_what_they_say(
         exec(code, names)
         printed = capsys.readouterr().out.splitlines()
         assert [line for line in PROMISE.findall(match.group(1)) if line not in printed] == []
+
+
+@pytest.mark.jit
+def test_the_tutorial_runs_with_all_alone(tmp_path: Path) -> None:
+    """What the test extras bring besides ``[all]`` is not there for its readers."""
+    text = (ROOT / "docs" / "tutorial.md").read_text("utf-8")
+    (tmp_path / "tutorial.py").write_text("\n".join(BLOCK.findall(text)), "utf-8")
+    hidden = ["pandas", "polars", "dask", "skops", "mlxtend", "mpmath", "pytest"]
+    code = (
+        "import importlib.abc, runpy, sys\n"
+        "class Hide(importlib.abc.MetaPathFinder):\n"
+        "    def find_spec(self, name, path=None, target=None):\n"
+        f"        if name.split('.')[0] in {hidden}:\n"
+        "            raise ModuleNotFoundError(f'No module named {name!r}', name=name)\n"
+        "sys.meta_path.insert(0, Hide())\n"
+        "runpy.run_path('tutorial.py')\n"
+    )
+    paths = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=False,
+        env=os.environ | {"PYTHONPATH": paths},
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "cross-validation.png").exists()
 
 
 def test_the_two_commands_stand_at_the_top_of_the_readme() -> None:

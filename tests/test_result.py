@@ -150,8 +150,8 @@ def test_a_notebook_shows_its_coefficients(binary, several) -> None:
     page = binary[2]._repr_html_()
     assert "<th>spam</th>" in page
     assert "<th>ham</th>" not in page
-    named = dataclasses.replace(binary[2], classes=np.array(["a", "<b> & c"]))
-    object.__setattr__(named, "feature_names", ["age", "<i>", "x", "y"])
+    labels, names = np.array(["a", "<b> & c"]), ["age", "<i>", "x", "y"]
+    named = dataclasses.replace(binary[2], classes=labels, feature_names=names)
     page = named._repr_html_()
     assert "<th>&lt;b&gt; &amp; c</th>" in page
     assert "<th>age</th>" in page

@@ -231,7 +231,8 @@ def test_one_class_of_a_softmax_that_separates(solver) -> None:
     X, y = load_iris(return_X_y=True)
     for C in (None, np.inf):
         result = separated(X, y, solver=solver, multi_class="multinomial", C=C)
-        assert "separable: a combination of the columns" in result.message
+        assert "quasi-completely separable (class 0 from the others): a " in result.message
+        assert "a combination of the columns" in result.message
         np.testing.assert_array_equal(result.predict(X)[y == 0], 0)
 
 
@@ -240,6 +241,7 @@ def test_all_classes_of_a_softmax_separate(solver) -> None:
     X = problem(ROWS, 3).X
     y = np.digitize(X[:, 1], [-0.4, 0.4])
     result = separated(X, y, solver=solver, multi_class="multinomial")
+    assert "the classes are completely separable: " in result.message
     assert re.search(r"columns? [\d, ]*1", result.message)
     np.testing.assert_array_equal(result.predict(X), y)
 
@@ -356,3 +358,63 @@ def test_labels_of_a_softmax_in_any_order_separate() -> None:
     assert set(separation.found) == {0}
     slopes = dict(zip([2, 0, 1], separation.found[0].reshape(3, 4)[:, 1], strict=True))
     assert slopes[2] > slopes[0]
+
+
+# ------------------------------------------------------------------------------------------------
+# Complete or quasi-complete
+
+
+def ties(column: int = 0) -> tuple[np.ndarray, np.ndarray]:
+    """A column whose two ends are of one class each, and whose middle has rows of both."""
+    X = problem(ROWS, 3).X
+    X[:, column] = np.round(X[:, column])
+    y = X[:, column] > 0
+    y[np.flatnonzero(X[:, column] == 0)[::2]] = True
+    return X, y
+
+
+@pytest.mark.parametrize("solver", NEWTONLIKE)
+def test_complete_and_quasi_complete_are_told_apart(solver) -> None:
+    X, y = ties()
+    text = "the classes are quasi-completely separable: column 0 alone does"
+    assert text in separated(X, y, solver=solver).message
+    X = problem(ROWS, 3).X
+    text = "the classes are completely separable: column 1 alone does"
+    assert text in separated(X, X[:, 1] > 0.1, solver=solver).message
+    text = "the classes are completely separable: a combination of the columns 0, 1 does"
+    assert text in separated(X, X[:, 0] + X[:, 1] > 0.1, solver=solver).message
+
+
+def test_ties_of_one_column_that_another_one_breaks_are_complete_separation() -> None:
+    X, y = ties()
+    tied = X[:, 0] == 0
+    X[tied, 2] = np.where(y[tied], 1.0, -1.0) * (0.5 + np.abs(X[tied, 2]))
+    assert "the classes are completely separable" in separated(X, y).message
+
+
+@pytest.mark.parametrize("gap", [1e-3, 0.0])
+def test_a_small_gap_is_a_gap(gap) -> None:
+    X, y = ties()
+    X[(X[:, 0] == 0) & y, 0] = gap
+    X[:, 0] *= 1e5  # the units do not matter
+    expected = "completely" if gap else "quasi-completely"
+    assert f"the classes are {expected} separable: column 0" in separated(X, y).message
+
+
+@pytest.mark.jit
+def test_many_rows_are_decided_by_a_few(monkeypatch) -> None:
+    X, y = (np.tile(part, 70) if part.ndim == 1 else np.tile(part, (70, 1)) for part in ties())
+    X[:, 1:] = np.random.default_rng(0).normal(size=(len(X), 2))
+    assert "quasi-completely separable" in separated(X, y).message
+    # What takes too large a programme is not guessed.
+    monkeypatch.setattr("fastlogit.separation.LINEAR_PROGRAMME", 0)
+    assert "the classes are separable: column 0 alone" in separated(X, y).message
+
+
+def test_the_class_of_a_softmax_that_is_told_apart_is_named_by_its_label() -> None:
+    X, y = three_classes(ROWS, 3)
+    X[:, 2] = np.where(y == 1, 3.0, -3.0) + np.random.default_rng(0).uniform(-1, 1, len(y))
+    labels = np.array(["ash", "birch", "cedar"])[y]
+    message = separated(X, labels, multi_class="multinomial").message
+    assert "quasi-completely separable (class birch from the others): " in message
+    assert re.search(r"columns? [\d, ]*2", message)

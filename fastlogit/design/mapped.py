@@ -53,8 +53,10 @@ def in_place(X: Any) -> Any:
     object
         For a map that fits an `ndarray` over the same memory, else X itself.
     """
-    mapped = getattr(X, "_mmap", None)
-    if not isinstance(X, np.memmap) or mapped is None or X.size == 0:
+    if not isinstance(X, np.memmap):
+        return X
+    mapped = getattr(X, "_mmap", None)  # none where it is a copy in memory
+    if mapped is None or X.size == 0:
         return X
     base = np.frombuffer(mapped, np.uint8)
     low, high = (bound - base.ctypes.data for bound in np.lib.array_utils.byte_bounds(X))

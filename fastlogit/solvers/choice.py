@@ -18,7 +18,7 @@ from ..preconditioner import (
     leaders_of,
     sample_size,
 )
-from .course import Limits, Outcome, Point, Watch
+from .course import Interrupted, Limits, Outcome, Point, Watch
 from .goal import Goal, certificate_of, separation_of
 from .iteration import evaluate
 from .lbfgs import Precondition, lbfgs
@@ -31,6 +31,7 @@ __all__ = [
     "approach",
     "choose",
     "climb_by_products",
+    "evaluate_at_last",
     "finish_each",
     "own_hessians",
     "sample_price",
@@ -155,7 +156,7 @@ def solve(
                 point, reason = _finish_by_newton(objective, point, goal, watch)
     except (KeyboardInterrupt, TimeUp) as end:  # between the iterations of two methods
         reason = "time_limit" if isinstance(end, TimeUp) else "interrupted"
-        point = point or _evaluate_at_last(objective, theta, watch)
+        point = point or evaluate_at_last(objective, theta, watch)
     if reason == "interrupted":
         goal.prove(point, at_once=True)
     watch.prove(goal.bound)
@@ -172,7 +173,7 @@ def solve(
         reason=reason,
         bound=goal.bound,
         choice=f"{method} ({why})",
-        separated={model: separation.columns(model) for model in separation.found},
+        separated={model: separation.describe(model) for model in separation.found},
         hidden=goal.hides(),
         lost=_column_far_from_zero(objective, point.theta) if goal.hidden.any() else None,
     )
@@ -196,7 +197,7 @@ def _finish_by_newton(
     return newton(objective, point.theta, goal, whole, watch)
 
 
-def _evaluate_at_last(objective: Objective, theta: Any, watch: Watch) -> Point:
+def evaluate_at_last(objective: Objective, theta: Any, watch: Watch) -> Point:
     """Return an evaluated point, whatever time it takes: without one there is no result."""
     clock = objective.design.counter.clock
     if clock is None:
@@ -209,20 +210,29 @@ def approach(objective: Objective, theta: Any, tol: float, stride: int, watch: W
     """Return theta near the optimum, about `tol` above it relative to the cost, without a proof.
 
     Binomial models whose losses bend alike, as far as a subsample shows, get the same point.
+    Raises `Interrupted` after Ctrl-C.
     """
     if objective.n_classes > 1:
         goal = Goal(LEFT_OVER * tol, objective.n_models, steps_on=True)
-        return climb_by_products(objective, theta, goal, stride, False, watch)[0].theta
+        point, reason = climb_by_products(objective, theta, goal, stride, False, watch)
+        if reason == "interrupted":
+            raise Interrupted(point.theta)
+        return point.theta
     place, part, is_warm = np.arange(objective.n_models), objective, False
     if stride > 1:
         rows = objective.subsample(stride)
         begin, reason = _start_of_subsample(rows, theta, watch)
-        if reason in ("interrupted", "time_limit"):
+        if reason == "interrupted":
+            raise Interrupted(begin.theta)
+        if reason == "time_limit":
             return begin.theta
         leading, place = np.unique(leaders_of(rows, begin.theta), return_inverse=True)
         part, theta, is_warm = objective.only(leading), begin.theta[leading], True
     goal = Goal(LEFT_OVER * tol, part.n_models, steps_on=True)
-    return _climb(part, theta, goal, stride, is_warm, watch)[0].theta[place]
+    point, reason = _climb(part, theta, goal, stride, is_warm, watch)
+    if reason == "interrupted":
+        raise Interrupted(point.theta[place])
+    return point.theta[place]
 
 
 def finish_each(objective: Objective, point: Point, goal: Goal, watch: Watch) -> tuple[Point, str]:
@@ -260,7 +270,7 @@ def _climb(
         begin, reason = _start_of_subsample(rows, theta, watch)
         theta = begin.theta
         if reason in ("interrupted", "time_limit"):
-            return _evaluate_at_last(objective, theta, watch), reason
+            return evaluate_at_last(objective, theta, watch), reason
 
     def renew(theta: Any) -> Precondition:
         return _hessians(rows, theta, rows.curvature(theta), certificate)
@@ -293,7 +303,7 @@ def climb_by_products(
         begin, reason = climb_by_products(rows, theta, inner, 1, False, quiet)
         theta = begin.theta
         if reason in ("interrupted", "time_limit"):
-            return _evaluate_at_last(objective, theta, watch), reason
+            return evaluate_at_last(objective, theta, watch), reason
     drawn = objective if objective.design.least_stride == 1 else rows
 
     def renew(theta: Any, curvature: Any, models: Any) -> Precondition:

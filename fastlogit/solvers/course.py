@@ -12,7 +12,22 @@ from ..clock import Clock
 from ..objective import Objective
 from ..result import Callback, Progress
 
-__all__ = ["Limits", "Outcome", "Point", "Watch", "progress_of"]
+__all__ = ["Interrupted", "Limits", "Outcome", "Point", "Watch", "progress_of"]
+
+
+class Interrupted(KeyboardInterrupt):
+    """Ctrl-C in a part of a larger computation, which takes over where the part's models were.
+
+    Attributes
+    ----------
+    theta : ndarray of shape (n_models, n_parameters)
+    bound : ndarray of shape (n_models,)
+        Proven relative suboptimality there; infinity where nothing was proven.
+    """
+
+    def __init__(self, theta: Any, bound: Any = np.inf) -> None:
+        super().__init__("interrupted")
+        self.theta, self.bound = theta, np.broadcast_to(bound, len(theta))
 
 
 @dataclass(frozen=True)

@@ -212,7 +212,7 @@ def _finish(descent: Descent, reason: str, began: float, certified: bool) -> Out
         intercept=intercept,
         bound=goal.bound,
         choice="gradient descent" if certified else "",
-        separated={model: separation.columns(model) for model in separation.found},
+        separated={model: separation.describe(model) for model in separation.found},
         hidden=goal.hides(),
         gradient=objective.user_gradient(*objective.split(gradient)),
         history=np.concatenate([*descent.history, cost[None, :]]),

@@ -22,7 +22,7 @@ from .choice import (
     own_hessians,
     sample_price,
 )
-from .course import Limits, Point, Watch
+from .course import Interrupted, Limits, Point, Watch
 from .goal import Goal, certificate_of, separation_of
 from .iteration import evaluate
 from .lbfgs import Precondition, lbfgs
@@ -62,16 +62,20 @@ def solve_near(
             point, reason = _near(family, theta, stride, goal, watch)
         if reason in ("max_iter", "rounding") and watch.n_iter < limits.max_iter:
             point, reason = finish_each(objective, point, goal, watch)
+    except Interrupted:  # one model after the other: others have ended before
+        raise
     except KeyboardInterrupt:
         reason = "interrupted"
     except TimeUp:
         reason = "time_limit"
+    if reason == "interrupted":
+        if point is not None:
+            goal.prove(point, at_once=True)
+        raise Interrupted(theta if point is None else point.theta, goal.bound)
     if point is None:
         # Nobody asks for more than the place: an evaluation of all models may take a second.
         unknown = np.full(objective.n_models, np.nan)
         point = Point(theta, unknown, np.full_like(theta, np.nan))
-    if reason == "interrupted":
-        raise KeyboardInterrupt("the grid of fits was interrupted")
     return point, goal.bound
 
 
@@ -176,6 +180,8 @@ def _each_alone(
                 found, reason = finish_each(part, found, own, rest)
         except TimeUp:
             reason = "time_limit"
+        except KeyboardInterrupt:
+            raise Interrupted(theta, goal.bound) from None
         else:
             last[family], warm[family] = found.theta, True
             cost[model], gradient[model] = found.cost[0], found.gradient[0]
@@ -184,7 +190,7 @@ def _each_alone(
         # Where the limit ends it: the point of a stronger penalty is better than none.
         theta[model] = last[family][0]
         if reason == "interrupted":
-            raise KeyboardInterrupt
+            raise Interrupted(theta, goal.bound)
         if reason == "callback":
             break
     return Point(theta, cost, gradient), reason
