@@ -233,8 +233,9 @@ def _checked_input(name: str, values: Any) -> Any:
         )
     try:
         return as_numbers(ARGUMENTS[name], values)
-    except TypeError as error:
-        raise TypeError(f"{name} takes real numbers: {error}") from None
+    except (TypeError, ValueError) as error:
+        kind = TypeError if isinstance(error, TypeError) else ValueError
+        raise kind(f"{name} takes real numbers: {error}") from None
 
 
 def _checked_out(name: str, out: Any, shape: tuple[int, ...], dtype: Any) -> Any:

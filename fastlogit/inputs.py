@@ -260,9 +260,9 @@ def _refuse_object(
     name: str, array: Array, index: tuple[int, ...], value: Any, names: Sequence[str] | None
 ) -> None:
     """Raise if a value of an object array is no number."""
-    row = f"row {index[0]}" if index else "no row"
+    row = f" (row {index[0]})" if index else ""
     column = column_text(index[1], names) if array.ndim == 2 else ""
-    holds = f"{name} has dtype {array.dtype}: {column or 'it'} holds {show(value)} ({row})"
+    holds = f"{name} has dtype {array.dtype}: {column or 'it'} holds {show(value)}{row}"
     if _is_number(type(value)):
         try:
             float(value)
@@ -271,7 +271,7 @@ def _refuse_object(
     elif is_missing(value):
         where = f" in {column}" * bool(column)
         advice = IMPUTE if name == "X" else "drop such rows, or fill them"
-        raise ValueError(f"{name} contains {value!r}{where} ({row}); {advice}")
+        raise ValueError(f"{name} contains {value!r}{where}{row}; {advice}")
     elif isinstance(value, str | bytes):
         raise TypeError(f"{holds}; {ENCODE}")
     elif _is_date(value):
@@ -305,7 +305,10 @@ def column_text(column: int, names: Sequence[str] | None) -> str:
 
 def show(value: Any) -> str:
     """Return a value as messages show it."""
-    return repr(value.item() if isinstance(value, np.generic) else value)
+    value = value.item() if isinstance(value, np.generic) else value
+    if isinstance(value, int) and value.bit_length() > 256:
+        return f"a whole number of {value.bit_length()} bits"
+    return repr(value)
 
 
 def _class_name(given: Any) -> str:
@@ -444,7 +447,12 @@ def _refuse_lazy(kind: type, advice: str, name: str, given: Any) -> Array:
 
 def _joined(types: set[Any], *, nullable: bool) -> Any:
     """Return the type that holds columns of all the types given, as kernels read it."""
-    joined = np.result_type(*types)
+    if len(types) == 1:  # of any byte order
+        joined = np.dtype(next(iter(types)))
+        if joined.char == "d":
+            return joined
+    else:
+        joined = np.result_type(*types)
     if joined.char == "f" or (joined.kind in "biu" and not nullable):
         return joined
     return np.dtype(np.float64)

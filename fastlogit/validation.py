@@ -142,12 +142,19 @@ def encode_known_labels(y: Any, n_samples: int, classes: Any) -> np.ndarray[Any,
     is_text = [part.dtype.kind in "UST" for part in (labels, classes)]
     if is_text[0] != is_text[1]:
         raise TypeError(f"y has dtype {labels.dtype}, but the classes have {classes.dtype}")
+    given, fits = labels, np.ones(1, dtype=bool)
+    if {labels.dtype.kind, classes.dtype.kind} == {"i", "u"}:
+        # NumPy would compare the two as floats, which are not exact above 2^53.
+        limits = np.iinfo(classes.dtype)
+        fits = (labels >= limits.min) & (labels <= limits.max)
+        with np.errstate(invalid="ignore"):
+            labels = labels.astype(classes.dtype)
     places = np.minimum(np.searchsorted(classes, labels), classes.size - 1)
-    known = classes[places] == labels
+    known = (classes[places] == labels) & fits
     if not known.all():
         row = int(np.argmin(known))
         raise ValueError(
-            f"y contains {show(labels[row])} (row {row}), which is not among the classes "
+            f"y contains {show(given[row])} (row {row}), which is not among the classes "
             f"{classes[:10].tolist()}"
         )
     codes: np.ndarray[Any, Any] = places.astype(np.uint8 if classes.size <= 256 else np.int32)

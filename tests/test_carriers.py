@@ -2,6 +2,7 @@
 
 import datetime
 import decimal
+import os
 import subprocess
 import sys
 import warnings
@@ -523,8 +524,8 @@ def test_large_whole_numbers_are_not_merged(y) -> None:
     # Labels that a model finds again are those it was given.
     raw = fastlogit.leave_one_out(result, X, y).raw_prediction
     assert raw.shape == (30, 3)
-    labels = y.to_pylist() if isinstance(y, pa.Array) else list(y)
-    hits = [int(a) == int(b) for a, b in zip(model.predict(X), labels, strict=True)]
+    given = y.to_pylist() if isinstance(y, pa.Array) else list(y)
+    hits = [int(a) == int(b) for a, b in zip(model.predict(X), given, strict=True)]
     assert model.score(X, y) == np.mean(hits)
 
 
@@ -693,6 +694,7 @@ def test_one_vs_all_needs_weight_in_every_class() -> None:
         lambda: fastlogit.gradient_descent(X0, names[y], sample_weight=w),
         lambda: fastlogit.logistic_path(X0, names[y], [1.0], sample_weight=w, multi_class="ovr"),
         lambda: LogisticRegression(multi_class="ovr").fit(X0, names[y], w),
+        lambda: LogisticRegression(multi_class="ovr", class_weight="balanced").fit(X0, names[y], w),
         lambda: LogisticRegression(multi_class="ovr", class_weight={"c": 0.0}).fit(X0, names[y]),
         lambda: quiet_cv(multi_class="ovr").fit(X0, names[y], w),
     ):
@@ -731,8 +733,6 @@ print("fine")
 def test_array_api_dispatch() -> None:
     """SciPy reads the variable when it is imported: in a process of its own."""
     pytest.importorskip("array_api_strict")
-    import os
-
     run = subprocess.run(
         [sys.executable, "-W", "error", "-c", DISPATCH],
         env={**os.environ, "SCIPY_ARRAY_API": "1"}, capture_output=True, text=True, check=False,

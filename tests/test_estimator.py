@@ -188,6 +188,7 @@ def test_labels_that_are_none() -> None:
         (np.arange(len(X)) / 2.0 % 1.0, "Unknown label type: continuous"),
         (np.ones(len(X)), "one class"),
         (np.where(np.arange(len(X)) < 9, np.nan, 1.0), "NaN"),
+        (np.array([3, None], dtype=object)[np.arange(len(X)) % 2], r"y contains None \(row 1\)"),
         (None, "requires y to be passed"),
         (np.zeros((len(X), 2)), "1d array"),
         ([0, 1], "inconsistent numbers of samples|2 values"),

@@ -240,6 +240,18 @@ def test_a_label_that_is_not_among_them_is_named(unknown) -> None:
         validation.encode_known_labels([4.0, unknown], 2, np.array([0, 1, 4]))
 
 
+@pytest.mark.parametrize(("of_classes", "of_labels"), [("i8", "u8"), ("u8", "i8"), ("u8", "i4")])
+def test_whole_numbers_of_either_sign_are_compared_exactly(of_classes, of_labels) -> None:
+    classes = np.array([7, 2**53, 2**53 + 1, 2**53 + 2], dtype=of_classes)
+    given = classes[:1] if of_labels == "i4" else classes[[2, 0, 3, 1]]
+    codes = validation.encode_known_labels(given.astype(of_labels), given.size, classes)
+    np.testing.assert_array_equal(classes[codes], given)
+    unknown = 2**64 - 1 if of_labels == "u8" else -1
+    labels = np.array([7, unknown], dtype=of_labels)
+    with pytest.raises(ValueError, match=rf"y contains {unknown} \(row 1\)"):
+        validation.encode_known_labels(labels, 2, classes)
+
+
 def test_text_is_no_number() -> None:
     with pytest.raises(TypeError, match="y has dtype <U1, but the classes have int64"):
         validation.encode_known_labels(["0", "1"], 2, np.array([0, 1]))
