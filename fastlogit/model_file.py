@@ -5,7 +5,8 @@ loading it can run no code, whoever wrote it.  Arrays come back exact to the bit
 checksums tell a damaged file from a whole one.
 
 Arrays in it: ``coef``, ``intercept``, ``classes``, ``history``, ``feature_names``, since format 2
-``l2_reg``, ``passes``, ``times`` and ``bounds``, and ``meta``, a JSON text with everything else.
+``l2_reg``, ``passes``, ``times`` and ``bounds``, whatever else of a result is an array, and
+``meta``, a JSON text with everything else.
 """
 
 from __future__ import annotations
@@ -29,8 +30,10 @@ FORMAT = "fastlogit model"
 FORMAT_VERSION = 2
 
 _ARRAYS = ("coef", "intercept", "classes", "history")
-# Arrays that a file of format 1 does not have.
-_LATER = ("l2_reg", "passes", "times", "bounds")
+# A number or an array, which has always stood in the JSON text.
+_EITHER = "suboptimality"
+# Of a result, the name of an array of the model's.
+_RESULT_NAMES = "feature_names"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -74,8 +77,7 @@ def save_model(model: Model, path: str | Path) -> None:
         If the file cannot be written.
     """
     path = Path(path)
-    present = [name for name in _LATER if getattr(model.result, name) is not None]
-    arrays = {name: np.asarray(getattr(model.result, name)) for name in (*_ARRAYS, *present)}
+    arrays = {name: np.asarray(getattr(model.result, name)) for name in _array_fields(model.result)}
     arrays["feature_names"] = np.array(model.feature_names, dtype=np.str_)
     arrays["meta"] = np.array(json.dumps(_meta(model)))
     # A reader, or a second writer, never sees half a file.
@@ -95,7 +97,7 @@ def _meta(model: Model) -> dict[str, Any]:
     result = {
         field.name: _plain(getattr(model.result, field.name))
         for field in dataclasses.fields(model.result)
-        if field.name not in (*_ARRAYS, *_LATER)
+        if field.name not in _array_fields(model.result)
     }
     return {
         "format": FORMAT,
@@ -105,6 +107,19 @@ def _meta(model: Model) -> dict[str, Any]:
         "settings": {name: _plain(value) for name, value in model.settings.items()},
         "result": result,
     }
+
+
+def _array_fields(result: FitResult) -> list[str]:
+    """Return the fields of a result that are kept as arrays, exact to the bit."""
+    return [
+        field.name
+        for field in dataclasses.fields(result)
+        if field.name in _ARRAYS
+        or (
+            isinstance(getattr(result, field.name), np.ndarray)
+            and field.name not in (_EITHER, _RESULT_NAMES)
+        )
+    ]
 
 
 def _plain(value: Any) -> Any:
@@ -194,13 +209,14 @@ def _build(path: Path, arrays: Mapping[str, NDArray[Any]], meta: Mapping[str, An
     try:
         names = tuple(str(name) for name in arrays["feature_names"])
         fields: dict[str, Any] = {name: arrays[name] for name in _ARRAYS}
-        fields |= {name: arrays[name] for name in _LATER if name in arrays}
+        known = {field.name for field in dataclasses.fields(FitResult)} - {_RESULT_NAMES}
+        fields |= {name: arrays[name] for name in known & arrays.keys()}
         _check_shapes(names, fields)
         if fields["intercept"].ndim == 0:
             fields["intercept"] = fields["intercept"].item()
-        rest = {"suboptimality": np.inf, **meta["result"]}  # version 0.1.0 had none
-        if isinstance(rest["suboptimality"], list):
-            rest["suboptimality"] = np.array(rest["suboptimality"])
+        rest = {_EITHER: np.inf, **meta["result"]}  # files of format 1 had none
+        if isinstance(rest[_EITHER], list):
+            rest[_EITHER] = np.array(rest[_EITHER])
         result = FitResult(**fields, **rest)
         return Model(
             result, names, meta["target"], dict(meta["settings"]), meta["fastlogit_version"]

@@ -5,10 +5,13 @@ import json
 import os
 import pickle
 import zipfile
+from pathlib import Path
 
 import numpy as np
 import pytest
+from sklearn.datasets import load_breast_cancer, load_iris
 
+import fastlogit
 from fastlogit.model_file import FORMAT_VERSION, Model, load_model, save_model
 from fastlogit.result import FitResult
 
@@ -59,6 +62,74 @@ def test_round_trip_is_exact(tmp_path, classes):
         assert np.asarray(value_again).dtype == np.asarray(value).dtype
         assert np.asarray(value_again).tobytes() == np.asarray(value).tobytes(), field.name
     assert dataclasses.replace(again, result=model.result) == model
+
+
+def test_every_field_of_a_result_survives(tmp_path):
+    """Each holds something else than its default, so that none can be forgotten."""
+    model = fitted(["a", "b", "c"])
+    rng = np.random.default_rng(1)
+    more = {
+        "multi_class": "multinomial", "l2_reg": rng.random((3, 3)), "fit_intercept": False,
+        "passes": rng.random(8), "times": rng.random(8), "bounds": np.full((8, 3), np.inf),
+        "feature_names": list(model.feature_names),
+    }  # fmt: skip
+    names = {field.name for field in dataclasses.fields(FitResult)}
+    more = {name: value for name, value in more.items() if name in names}
+    result = dataclasses.replace(model.result, **more)
+    again = load_model(saved(tmp_path, dataclasses.replace(model, result=result))).result
+    for field in dataclasses.fields(FitResult):
+        value, value_again = getattr(result, field.name), getattr(again, field.name)
+        assert type(value_again) is type(value), field.name
+        np.testing.assert_array_equal(value_again, value, err_msg=field.name)
+        if field.default is not dataclasses.MISSING:
+            assert value is not field.default, f"{field.name}: give it a value in this test"
+
+
+@pytest.mark.parametrize("options", [{}, {"multi_class": "multinomial"}, {"solver": "newton-cg"}])
+@pytest.mark.jit
+def test_a_real_fit_survives(tmp_path, options):
+    data = load_iris()
+    result = fastlogit.fit(data.data, data.target_names[data.target], C=1.0, **options)
+    model = Model(result, tuple(data.feature_names), "kind", {}, fastlogit.__version__)
+    again = load_model(saved(tmp_path, model)).result
+    for field in dataclasses.fields(FitResult):
+        np.testing.assert_array_equal(
+            getattr(again, field.name), getattr(result, field.name), err_msg=field.name
+        )
+    np.testing.assert_array_equal(again.predict_proba(data.data), result.predict_proba(data.data))
+
+
+# Written by the code of these formats: tumours and irises of scikit-learn, format 2 with C=1.0,
+# format 1 with l2_reg=1e-3.
+OLD = {
+    "tumours-format-1": ("diagnosis", 3, {"l2_reg": 1e-3}),
+    "tumours-0.1.0": ("diagnosis", 3, {"C": 1.0}),
+    "irises-0.1.0": ("kind", 4, {"C": 1.0, "multi_class": "multinomial"}),
+}
+
+
+@pytest.mark.parametrize("name", OLD)
+@pytest.mark.jit
+def test_files_of_earlier_versions_are_read(name):
+    target, n_features, options = OLD[name]
+    model = load_model(Path(__file__).parent / "data" / f"{name}.model.npz")
+    assert (model.target, model.fastlogit_version) == (target, "0.1.0")
+    assert model.settings["solver"] == "auto"
+    data = load_breast_cancer() if target == "diagnosis" else load_iris()
+    rows = slice(150)
+    X = data.data[rows, :n_features]
+    assert model.feature_names == tuple(data.feature_names[:n_features])
+    fresh = fastlogit.fit(X, data.target_names[data.target[rows]], **options)
+    assert model.result.classes.tolist() == fresh.classes.tolist()
+    tolerance = 1e-3 if "format-1" in name else 1e-6
+    np.testing.assert_allclose(
+        model.result.predict_proba(X), fresh.predict_proba(X), atol=tolerance
+    )
+    if "format-1" in name:
+        assert model.result.suboptimality == np.inf
+    else:
+        assert model.result.suboptimality <= 1e-12
+        np.testing.assert_array_equal(model.result.l2_reg, fresh.l2_reg)
 
 
 def test_nothing_proven_stays_nothing_proven(tmp_path):
