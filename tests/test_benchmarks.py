@@ -270,3 +270,8 @@ def test_asv_finds_what_its_configuration_names() -> None:
     config = json.loads("\n".join(line for line in lines if not line.strip().startswith("//")))
     assert (ROOT / config["benchmark_dir"] / "__init__.py").is_file()
     assert "://" not in json.dumps(config)
+
+
+def test_two_states_of_the_package_take_turns() -> None:
+    line = load("versions").compare("small", Path(__file__).parents[1], turns=1, quick=True)
+    assert line.startswith("| small | 400 x 20 |")
