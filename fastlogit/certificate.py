@@ -24,7 +24,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from .collinear import EPS, NullDirections, ResolvedHessian, errors_of_sums
+from .collinear import EPS, NullDirections, ResolvedHessian, errors_of_sums, shares_of
 from .hessian import FACTOR_NS, SOLVE_NS
 from .objective import Objective
 
@@ -129,9 +129,9 @@ class Reference:
         lowest = float(curvature.min(initial=np.inf, where=curvature > 0.0))
         weight = float(self.rows.targets.total_weight[model]) / self.share
         self._first_radius = float(np.sqrt(weight / lowest)) if np.isfinite(lowest) else np.inf
-        part = self.rows.only([model])
 
         def product(directions: Any) -> Any:
+            part = self.rows.only([model])
             loss = [part.loss_product(curvature[None], v[None])[0] for v in directions]
             return self.share * np.array(loss) + directions * self.rows.penalty_diagonal(model)
 
@@ -144,7 +144,7 @@ class Reference:
         self.rows.design.counter.check(1e-9 * FACTOR_NS * len(matrix) ** 3 / 3.0)
 
         def is_null(direction: Any) -> bool:
-            free = not (penalty[direction != 0.0] > 0.0).any()
+            free = not (penalty[shares_of(direction)] > 0.0).any()
             return free and self._null.contains(model, direction)
 
         self.hessian = ResolvedHessian(

@@ -20,7 +20,7 @@ import numpy as np
 from .hessian import Factor
 from .objective import Objective
 
-__all__ = ["DEPENDENT", "EPS", "NullDirections", "ResolvedHessian", "errors_of_sums"]
+__all__ = ["DEPENDENT", "EPS", "NullDirections", "ResolvedHessian", "errors_of_sums", "shares_of"]
 
 EPS = float(np.finfo(np.float64).eps)
 # A pivot below this share of a column's curvature holds too many rounding errors of the matrix.
@@ -106,6 +106,11 @@ class NullDirections:
             if not _is_exactly_level(values, factors, first):
                 return False
         return True
+
+
+def shares_of(direction: Any) -> Any:
+    """Return which parameters have a share in a direction that is more than rounding errors."""
+    return np.abs(direction) > NO_SHARE * np.abs(direction).max()
 
 
 def _whole_multiples(slopes: Any) -> list[Any]:

@@ -22,7 +22,14 @@ from .multinomial import Multinomial
 from .objective import Objective
 from .opening import open_design
 from .result import Callback, FitResult
-from .solvers.choice import FEWEST_PER_COLUMN, METHODS, evaluate_at_last, sample_stride, solve
+from .solvers.choice import (
+    FEWEST_PER_COLUMN,
+    METHODS,
+    evaluate_at_last,
+    outcome_of,
+    sample_stride,
+    solve,
+)
 from .solvers.course import Limits, Outcome, Watch
 from .solvers.goal import Goal, certificate_of, separation_of
 from .solvers.gradient_descent import Options
@@ -393,29 +400,15 @@ def _stay(
         theta = default_start(objective)
     watch = Watch(limits, began, objective)
     point = evaluate_at_last(objective, theta, watch)
-    separation = separation_of(objective)
-    goal = Goal(limits.tol, objective.n_models, certificate_of(objective, 1), separation)
+    goal = Goal(
+        limits.tol, objective.n_models, certificate_of(objective, 1), separation_of(objective)
+    )
     finite = np.isfinite(point.cost).all() and np.isfinite(point.gradient).all()
     reason = "interrupted" if finite else "not finite"
     if finite and not interrupted:
         reason = goal.conclude(point, "max_iter")
-    watch.prove(goal.bound)
-    coef, intercept = objective.settle(*objective.split(point.theta))
-    outcome = Outcome(
-        coef=coef,
-        intercept=intercept,
-        gradient=objective.user_gradient(*objective.split(point.gradient)),
-        history=np.array(watch.history),
-        passes=np.array(watch.passes),
-        times=np.array(watch.times),
-        bounds=np.array(watch.bounds),
-        n_iter=0,
-        reason=reason,
-        bound=goal.bound,
-        choice="the start (max_iter=0)" if reason == "converged" else "",
-        separated={model: separation.describe(model) for model in separation.found},
-        hidden=goal.hides(),
-    )
+    choice = "the start (max_iter=0)" if reason == "converged" else ""
+    outcome = outcome_of(objective, point, goal, watch, reason, choice)
     return _conclude(problem, outcome, limits, solver, began)
 
 
@@ -644,7 +637,8 @@ def _message(problem: Problem, outcome: Outcome, limits: Any, stable: float) -> 
         ),
         "rounding": (
             f"{stopped}: rounding errors of float64 leave no further progress; {proven}, but "
-            f"tol={limits.tol:g} was asked for; raise tol{_far(problem, outcome)}"
+            f"tol={limits.tol:g} was asked for; "
+            f"{_weightless(problem) or 'raise tol' + _far(problem, outcome)}"
         ),
         "collinear": _collinear_message(problem, outcome, stopped),
         "callback": f"{stopped} by the callback; {proven}",
@@ -675,6 +669,21 @@ def _collinear_message(problem: Problem, outcome: Outcome, stopped: str) -> str:
         f"{stopped} at what float64 resolves: {which} of others but for rounding errors of the "
         f"values, and how much the cost could fall by these cannot be proven; leave {it} out, or "
         "set C or l2_reg"
+    )
+
+
+def _weightless(problem: Problem) -> str:
+    """Name the classes of a softmax whose rows have no weight: their optimum is far, far away."""
+    objective, targets = problem.objective, problem.objective.targets
+    if objective.n_classes == 1 or not len(targets.weights):
+        return ""
+    sums = np.bincount(targets.codes[0], targets.weights[0], objective.n_classes)
+    none = [str(label) for label in problem.classes[sums == 0.0]]
+    if not none:
+        return ""
+    return (
+        f"class {', '.join(none)} has no weight, so that its intercept has no optimum; leave its "
+        "rows out"
     )
 
 

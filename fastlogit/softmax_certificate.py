@@ -22,7 +22,7 @@ from typing import Any
 import numpy as np
 
 from .certificate import FAR, HOPELESS, Place, Rounding, gain_bound
-from .collinear import EPS, NullDirections, ResolvedHessian
+from .collinear import EPS, NullDirections, ResolvedHessian, shares_of
 from .objective import Objective
 
 __all__ = ["SMALL", "SoftmaxCertificate"]
@@ -130,7 +130,7 @@ class _Reference:
             return self.to_contrasts(np.array(each))
 
         def is_null(direction: Any) -> bool:
-            free = not (penalty[direction != 0.0] > 0.0).any()
+            free = not (penalty[shares_of(direction)] > 0.0).any()
             return free and certificate.null.contains(model, direction)
 
         fixed = ~np.tile(part.fitted()[:size], self.basis.shape[1])

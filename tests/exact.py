@@ -44,8 +44,7 @@ class ExactProblem:
             top = max(scores)
             terms = [mpmath.exp(s - top) for s in scores]
             total = mpmath.fsum(terms)
-            own = 1 - int(code) if self.n_classes == 1 else int(code)
-            own = int(code) if self.n_classes == 1 else own
+            own = int(code)
             others = mpmath.fsum(t for k, t in enumerate(terms) if k != own)
             losses.append(top - scores[own] + mpmath.log(terms[own] + others))
             probas.append([t / total for t in terms[-self.n_classes :]])

@@ -205,6 +205,17 @@ def test_columns_that_repeat_but_for_rounding_are_named_and_nothing_is_proven(ro
     assert fit_by(solver, repeated, y, l2_reg=1e-3).suboptimality <= 1e-12
 
 
+@pytest.mark.parametrize("solver", NEWTONLIKE)
+def test_columns_without_penalty_that_repeat_beside_penalised_ones(solver) -> None:
+    X, y = problem(sized(300, 60), 4)[:2]
+    repeated = np.column_stack([X, X[:, 1]])
+    l2_reg = np.array([0.1, 0.0, 0.1, 0.1, 0.0])
+    result = fit_by(solver, repeated, y, l2_reg=l2_reg)
+    assert result.suboptimality <= 1e-12
+    cost = reference.newton(X, y, l2_reg[:4])[2]
+    assert result.history[-1] == pytest.approx(cost, rel=2e-12)
+
+
 @pytest.mark.parametrize("solver", EACH_SOLVER)
 def test_a_penalty_shares_among_columns_that_repeat(solver) -> None:
     X, y = problem(sized(300, 60), 4)[:2]

@@ -41,7 +41,7 @@ def hard_columns(rng: Any, n_samples: int, n_features: int) -> Any:
 
 
 def check(seed: int) -> str:
-    """Fit one hard problem; return "proven", "not proven" or "no optimum"."""
+    """Fit one hard problem and compare; return "proven" or "not proven"."""
     rng = np.random.default_rng(seed)
     n_samples, n_features = int(rng.integers(20, 60)), int(rng.integers(1, 5))
     X = hard_columns(rng, n_samples, n_features)
@@ -84,13 +84,8 @@ def check(seed: int) -> str:
         )  # fmt: skip
         theta = numbers(np.column_stack([np.atleast_2d(result.coef.T), np.ravel(result.intercept)]))
         lowest = exact.optimum(theta)
-        if lowest is None:
-            # The infimum is lower than anything seen, and the bound is against that.
-            lowest = mpmath.mpf(0) if np.all(np.asarray(l2_reg) == 0.0) else None
-            assert lowest is not None, f"seed {seed}: no optimum at {DIGITS} digits"
-            cost = exact.cost(theta)
-            assert result.converged is False or bound >= 1e-3, (seed, bound, float(cost))
-            return "no optimum"
+        # Where there is no optimum, as of separable classes, no finite bound is true.
+        assert lowest is not None, f"seed {seed}: no optimum, but a bound of {bound:.3g}"
         truth = (exact.cost(theta) - lowest) / lowest
     assert truth <= bound, (
         f"seed {seed}, {solver}, tol={tol}: {mpmath.nstr(truth, 5)} above the optimum, but said to "

@@ -33,6 +33,7 @@ __all__ = [
     "climb_by_products",
     "evaluate_at_last",
     "finish_each",
+    "outcome_of",
     "own_hessians",
     "sample_price",
     "sample_stride",
@@ -159,8 +160,17 @@ def solve(
         point = point or evaluate_at_last(objective, theta, watch)
     if reason == "interrupted":
         goal.prove(point, at_once=True)
+    return outcome_of(objective, point, goal, watch, reason, f"{method} ({why})")
+
+
+def outcome_of(
+    objective: Objective, point: Point, goal: Goal, watch: Watch, reason: str, choice: str
+) -> Outcome:
+    """Return where a fit ended, and why, with all that was seen on the way."""
     watch.prove(goal.bound)
     coef, intercept = objective.settle(*objective.split(point.theta))
+    separation = goal.separation
+    found = {} if separation is None else separation.found
     return Outcome(
         coef=coef,
         intercept=intercept,
@@ -172,8 +182,8 @@ def solve(
         n_iter=watch.n_iter,
         reason=reason,
         bound=goal.bound,
-        choice=f"{method} ({why})",
-        separated={model: separation.describe(model) for model in separation.found},
+        choice=choice,
+        separated={model: separation.describe(model) for model in found} if separation else {},
         hidden=goal.hides(),
         lost=_column_far_from_zero(objective, point.theta) if goal.hidden.any() else None,
     )
