@@ -175,6 +175,14 @@ def test_no_column_varies(solver) -> None:
 
 
 @pytest.mark.parametrize("solver", EACH_SOLVER)
+def test_nothing_to_fit(solver) -> None:
+    only = fit_by(solver, np.zeros((10, 2)), np.arange(10) % 5 == 0, intercept=None)
+    np.testing.assert_array_equal(only.coef, 0.0)
+    assert only.history[-1] == pytest.approx(np.log(2.0), rel=1e-12)
+    assert only.suboptimality <= 1e-12
+
+
+@pytest.mark.parametrize("solver", EACH_SOLVER)
 @pytest.mark.parametrize("rows", [200, pytest.param(20_000, marks=pytest.mark.jit)])
 @pytest.mark.parametrize("intercept", ["fit", None])
 def test_columns_that_repeat_give_the_same_predictions(rows, intercept, solver) -> None:

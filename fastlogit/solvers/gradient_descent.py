@@ -82,7 +82,7 @@ def gradient_descent(
     if certified:
         options = dataclasses.replace(options, tol=0.0)
     try:
-        descent.step_size = options.step_size or 1.0 / objective.curvature_bound()
+        descent.step_size = options.step_size or _stable_step(objective)
         objective.evaluate(descent.state)
         reason = _run(descent, options, began, certified)
     except KeyboardInterrupt:
@@ -90,6 +90,12 @@ def gradient_descent(
     except TimeUp:
         reason = "time_limit"
     return _finish(descent, reason, began, certified)
+
+
+def _stable_step(objective: Objective) -> float:
+    """Return 1 / L; any step will do where nothing is fitted that varies, and L is 0."""
+    bound = objective.curvature_bound()
+    return 1.0 / bound if bound > 0.0 else 1.0
 
 
 def _run(descent: Descent, options: Options, began: float, certified: bool) -> str:
