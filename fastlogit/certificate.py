@@ -129,6 +129,7 @@ class Reference:
         lowest = float(curvature.min(initial=np.inf, where=curvature > 0.0))
         weight = float(self.rows.targets.total_weight[model]) / self.share
         self._first_radius = float(np.sqrt(weight / lowest)) if np.isfinite(lowest) else np.inf
+        self._n_bent = int(np.count_nonzero(curvature))
 
         def product(directions: Any) -> Any:
             part = self.rows.only([model])
@@ -209,6 +210,18 @@ class Reference:
         """Return what rounding errors may add to the decrement."""
         sums = self._rounding.of_sums(cost) * np.sqrt(self.hessian.inverse_size())
         return float(sums + self._rounding.of_rows(theta, cost) / np.sqrt(self.share))
+
+    def step_lowers(self, model: int, gradient: Any) -> bool:
+        """Say whether the step -M^-1 g lowers the cost for sure: delta R < 1, over all rows."""
+        weights = self.rows.weights_of(model)
+        n_used = self.rows.design.shape[0] if weights is None else np.count_nonzero(weights)
+        delta = float(np.sqrt(2.0 * self.least(gradient)))
+        # Of rows whose curvature is 0 in floating point the first bound of R says nothing.
+        if self._n_bent == n_used and delta * self._first_radius < 1.0:
+            return True
+        ones = np.ones(self.theta.size - 1)
+        largest = self.rows.design.largest_row(ones, 0.0 * ones) + self.rows.fit_intercept
+        return delta * float(np.sqrt(largest * self.hessian.inverse_size())) < 1.0
 
     def solve(self, gradient: Any) -> Any:
         """Return M^-1 times a gradient."""
@@ -309,6 +322,11 @@ class Certificate:
         if self.rows is self.objective:
             self.beside[model] = gain
         return np.inf
+
+    def step_lowers(self, model: int, gradient: Any) -> bool:
+        """Say whether Newton's step from the point looked at last lowers the cost for sure."""
+        reference = self._references.get(model)
+        return reference is not None and reference.step_lowers(model, gradient)
 
     def level_of_rounding(self, model: int, theta: Any, cost: float) -> float:
         """Return the gain that rounding errors of the gradient look like, as far as is known."""

@@ -29,6 +29,8 @@ DEPENDENT = 1e-11
 # absolute values: so many, and those of a random walk over a chunk (Higham and Mary, 2019, SIAM
 # Journal on Scientific Computing 41), of which there are so many.
 ERRORS, WALK, CHUNKS = 8.0, 2.0, 64
+# A pivot of such a part of the matrix is at least so many times its rounding errors.
+CLEAR = 10.0
 # A direction is resolved where its rounding errors are at most this share of its length.
 RESOLVED = 0.05
 # Columns that depend on dependent ones are taken apart in so many rounds.
@@ -228,6 +230,7 @@ class ResolvedHessian:
         unresolved: list[int] = []
         lengths = np.sqrt(np.maximum(self._diagonal, 0.0))
         origin, vectors = np.arange(self.size), np.eye(self.size)
+        noise = np.zeros(self.size)
         for _ in range(ROUNDS):
             fresh: list[Any] = []
             of: list[int] = []
@@ -249,22 +252,20 @@ class ResolvedHessian:
             products = np.array([times for _, times in fresh])
             old, vectors = vectors[kept], np.concatenate([vectors[kept], new])
             origin = np.concatenate([origin[kept], np.array(of)])
+            noise = np.concatenate([noise[kept], self._errors * (np.abs(new) @ lengths)])
             cross, own = products @ old.T, products @ new.T
             matrix = np.block([[matrix[np.ix_(kept, kept)], cross.T], [cross, 0.5 * (own + own.T)]])
-            self._vectors, self.factor = vectors, Factor(matrix, DEPENDENT)
+            # What a pivot says has to stand out from the errors of the products.
+            threshold = max(DEPENDENT, CLEAR * float(noise.max()))
+            self._vectors, self.factor = vectors, Factor(matrix, threshold)
             self._diagonal = np.diag(matrix).copy()
             dependent = np.flatnonzero(self.factor.dependent)
             if not dependent.size:
                 break
         else:
             unresolved += [int(origin[place]) for place in dependent]
-        if self._vectors is not None:
-            # The directions of the parameters are as exact as the matrix, those that are new not.
-            among = np.abs(self._vectors) @ lengths
-            lengthy = np.abs(self._vectors).sum(axis=1) > 1.0
-            with np.errstate(divide="ignore", invalid="ignore"):
-                noise = self._errors * among / np.sqrt(self._diagonal)
-            self._noise = float(np.sqrt(np.square(noise[lengthy]).sum()))
+        # The directions of the parameters are as exact as the matrix, those that are new not.
+        self._noise = float(np.linalg.norm(noise))
         self.unresolved = np.unique(np.array(unresolved, dtype=np.int64))
 
     def _scaled(self, direction: Any, product: Any, lengths: Any) -> Any:
@@ -310,7 +311,7 @@ class ResolvedHessian:
             # In units in which the diagonal is 1 each entry errs by about as much.
             scaled = _signs(len(self._diagonal)) * np.sqrt(np.maximum(self._diagonal, 0.0))
             trace = RAISED * float(np.square(self.factor.half_solve(scaled)).sum() / len(scaled))
-            error = self._errors * trace + 2.0 * self._noise * np.sqrt(trace)
+            error = (self._errors + 2.0 * self._noise) * trace
             self._excess = 1.0 / (1.0 - error) if error < 0.5 else np.inf
         return self._excess
 

@@ -428,7 +428,7 @@ def check_problem(
     )
     fixed = _check_intercept(intercept)
     common = (
-        design, codes, [1] if classes.size == 2 else range(classes.size), weights,
+        design, codes, [1] if classes.size == 2 else range(classes.size), _moderate(weights),
         _l2_reg(strengths, weights, n_samples, n_features),
         validation.check_class_offset(offset, n_samples, n_outputs, is_softmax), fixed is None,
     )  # fmt: skip
@@ -437,6 +437,18 @@ def check_problem(
     names = validation.feature_names(X)
     kept = None if names is None else text_names(X)
     return Problem(objective, classes, begin, fixed, names, multi_class, kept)
+
+
+def _moderate(weights: Any) -> Any:
+    """Return weights of any size as moderate ones, by powers of two that no result shows.
+
+    Times columns of 1e-300 others would leave float64.
+    """
+    largest = weights.max(axis=-1, keepdims=True) if weights.size else np.ones(1)
+    if ((largest > 2.0**-8) & (largest < 2.0**8)).all():
+        return weights
+    _, power = np.frexp(largest)
+    return np.ldexp(weights, -power)
 
 
 def _l2_reg(strengths: Strengths, weights: Any, n_samples: int, n_features: int) -> Any:
@@ -544,9 +556,16 @@ def refuse_bad_columns(problem: Problem) -> None:
     if fine.all():
         return
     validation.check_finite(problem.objective.design.X, problem.names)
+    place = int(np.argmin(fine))
+    values = np.asarray(problem.objective.design.column(place), dtype=np.float64)
+    if np.abs(values - values[0]).max() < 1.0:
+        raise ValueError(
+            f"X has values in column {place} so small, alone or times the least weight, that they "
+            "vanish in float64; divide the column by its largest value first"
+        )
     raise ValueError(
-        f"X has values in column {int(np.argmin(fine))} so large that their mean or variance "
-        "overflows; divide the column by its largest value first"
+        f"X has values in column {place} so large that their mean or variance overflows; divide "
+        "the column by its largest value first"
     )
 
 

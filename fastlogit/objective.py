@@ -19,6 +19,7 @@ FINE = 1e-10
 SMALLEST, LARGEST = 1e-140, 1e140
 # Beyond these coefficients, or sums over the rows, would leave float64.
 TOO_SMALL, TOO_LARGE = 1e-304, 1e302
+LEAST_PRODUCT = 1e-300
 LANCZOS_STEPS = 12
 HALF_UNIT = 2.0**-53
 # Splits the 53 digits of a float64 in two halves (Veltkamp, 1968).
@@ -176,6 +177,11 @@ class Objective:
             if stride > 1:
                 return False
             self._look_again(np.flatnonzero(~usual), center, spread)
+            if weights.size:
+                # Rows of tiny weight times columns of tiny size: their products vanish.
+                least = weights.min(initial=1.0, where=weights > 0.0) / weights.max()
+                lost = (spread > 0.0) & (spread < LEAST_PRODUCT / np.sqrt(least))
+                spread[lost] = np.nan
         with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
             scales = np.hypot(spread, 2.0 * np.sqrt(self.l2_reg.min(axis=0)))
             inverse_scale = np.where(spread > 0.0, 1.0 / scales, 0.0)
@@ -256,8 +262,9 @@ class Objective:
             if key not in known:
                 codes, weights = targets.codes[group] == key[1], self.weights_of(model)
                 count = np.count_nonzero(codes) if weights is None else weights[codes].sum()
-                share = float(count) / float(targets.total_weight[model])
-                known[key] = np.log(share) - np.log1p(-share)
+                # Each side by itself: one may be next to nothing beside the other.
+                rest = codes.size - count if weights is None else weights[~codes].sum()
+                known[key] = np.log(float(count)) - np.log(float(rest))
             theta[model, -1] = known[key]
         return theta
 

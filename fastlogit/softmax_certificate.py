@@ -141,12 +141,13 @@ class _Reference:
         solved = self.hessian.solve(self.to_contrasts(gradient[None]))
         return self._to_classes(solved)[0]
 
-    def squared_level(self, gradient: Any) -> float:
-        """Return the part of g' M^-1 g along which all classes change alike: the penalty's."""
-        level = gradient.reshape(self.part.n_classes, -1).sum(axis=0)
-        penalized = self._penalty > 0.0
-        squares = np.square(level[penalized]) / self._penalty[penalized]
-        return float(squares.sum()) / self.part.n_classes
+    def squared_level(self, theta: Any) -> float:
+        """Return the part of g' M^-1 g along which all classes change alike.
+
+        It is the penalty's alone, whose gradient there is the sum of the classes' coefficients.
+        """
+        level = theta.reshape(self.part.n_classes, -1).sum(axis=0)
+        return float((self._penalty * np.square(level)).sum()) / self.part.n_classes
 
     def to_contrasts(self, vectors: Any) -> Any:
         """Return gradients in rows, of all classes, as those of what sets classes apart."""
@@ -279,7 +280,7 @@ class SoftmaxCertificate:
             reference = self.provide(model, theta.copy(), part.curvature(theta[None])[0])
             moved = 0.0
         half = reference.hessian.half_solve(reference.to_contrasts(there.gradient[None]))[0]
-        level = reference.squared_level(there.gradient)
+        level = reference.squared_level(there.theta)
         swell = float(np.exp(0.5 * moved)) * float(np.sqrt(reference.hessian.excess()))
         noise = self._dense_noise(reference, theta, there.cost)
         decrement = swell * (float(np.sqrt(half @ half + level)) + noise)
@@ -297,6 +298,16 @@ class SoftmaxCertificate:
             return np.inf
         self.beside.pop(model, None)
         return gain
+
+    def step_lowers(self, model: int, gradient: Any) -> bool:
+        """Say whether Newton's step from the point looked at last lowers the cost for sure."""
+        reference = self._references.get(model)
+        if reference is None:
+            return False
+        part = self._part(model)
+        half = reference.hessian.half_solve(reference.to_contrasts(gradient[None]))[0]
+        ones = np.ones(part.design.shape[1])
+        return float(np.linalg.norm(half)) * reference.radius(self._largest_row(part, ones)) < 1.0
 
     def level_of_rounding(self, model: int, theta: Any, cost: float) -> float:
         """Return the gain that rounding errors of the gradient look like, as far as is known."""

@@ -10,6 +10,7 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 from problems import EACH_SOLVER, TWO_THREADS, bits, fit_by, problem, real, sized, three_classes
+from sklearn.exceptions import ConvergenceWarning
 
 import fastlogit
 from fastlogit import BatchSource
@@ -263,3 +264,18 @@ def test_what_is_no_factory_or_given_twice() -> None:
     weighted = BatchSource(lambda: [(ROWS, LABELS, np.ones(60))])
     with pytest.raises(TypeError, match="sample_weight is given twice"):
         fastlogit.fit(weighted, sample_weight=np.ones(60))
+
+
+@pytest.mark.jit
+@pytest.mark.parametrize("solver", ["auto", "lbfgs", "newton", "newton-cg", "gradient_descent"])
+@pytest.mark.parametrize("n_samples", [300, 20_000])
+def test_every_solver_and_the_shortest_limit(n_samples, solver) -> None:
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(n_samples, 3))
+    y = (X[:, 0] + rng.logistic(size=n_samples) > 0) * 1
+    rows = range(0, n_samples, 100)
+    source = fastlogit.BatchSource(lambda: iter([(X[i : i + 100], y[i : i + 100]) for i in rows]))
+    result = fastlogit.fit(source, C=1.0, solver=solver)
+    np.testing.assert_allclose(result.coef, fastlogit.fit(X, y, C=1.0).coef, rtol=1e-5)
+    with pytest.warns(ConvergenceWarning, match="time_limit"):
+        fastlogit.fit(source, C=1.0, solver=solver, time_limit=1e-4)

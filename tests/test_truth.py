@@ -58,8 +58,10 @@ def check(seed: int) -> str:
     if rng.random() < 0.5:
         l2_reg = 10.0 ** rng.uniform(-8, 1, n_features if rng.random() < 0.3 else None)
         options["l2_reg"] = l2_reg
-    if rng.random() < 0.3:
-        options["intercept"] = None
+    held = 0.0
+    if rng.random() < 0.4:
+        held = float(rng.choice([0.0, 0.0, 3.0, -30.0]))
+        options["intercept"] = held or None
     offset = None
     if rng.random() < 0.3:
         shape = (n_samples, n_classes) if n_classes > 2 else n_samples
@@ -83,6 +85,7 @@ def check(seed: int) -> str:
             offset if several or offset is None else offset[:, None], "intercept" not in options,
         )  # fmt: skip
         theta = numbers(np.column_stack([np.atleast_2d(result.coef.T), np.ravel(result.intercept)]))
+        assert "intercept" not in options or (theta[:, -1] == held).all()
         lowest = exact.optimum(theta)
         # Where there is no optimum, as of separable classes, no finite bound is true.
         assert lowest is not None, f"seed {seed}: no optimum, but a bound of {bound:.3g}"
@@ -94,7 +97,7 @@ def check(seed: int) -> str:
     return "proven" if result.converged else "not proven"
 
 
-@pytest.mark.parametrize("seed", range(20))
+@pytest.mark.parametrize("seed", [*range(20), 1123, 1436, 3461])
 def test_no_bound_lies_below_the_truth(seed) -> None:
     check(seed)
 
@@ -104,3 +107,128 @@ def test_no_bound_lies_below_the_truth_in_hundreds_of_hard_problems() -> None:
     found = [check(seed) for seed in range(100, 700)]
     # Not by proving nothing.
     assert found.count("proven") > 250
+
+
+# ------------------------------------------------------------------------------------------------
+# What was proven once and was not true
+
+
+def found(X, y, **options):
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        warnings.filterwarnings("ignore", "stopped after")
+        return fastlogit.fit(X, y, **options)
+
+
+@pytest.mark.parametrize("solver", [name for name in SOLVERS if name != "gradient_descent"])
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"offset": np.array([[1e5, 0.0, 0.0]] * 6)},
+        {"start": (np.zeros((1, 3)), [1000.0, 0.0, -1000.0])},
+        {"start": (np.array([[1e6, -1e6, 1e9]]), np.zeros(3))},
+    ],
+)
+def test_classes_told_apart_so_surely_that_nothing_bends(options, solver) -> None:
+    X, y = np.array([[0.0], [1], [2], [3], [1], [2]]), [0, 0, 1, 2, 2, 1]
+    result = found(X, y, C=1.0, multi_class="multinomial", solver=solver, **options)
+    assert result.history[-1] == pytest.approx(0.9116925, rel=1e-7)
+    assert result.suboptimality <= 1e-9
+
+
+def three_columns():
+    rng = np.random.default_rng(1)
+    Z = rng.normal(size=(200, 3))
+    return Z, (Z @ [1, -1, 0.5] + rng.logistic(size=200) > 0) * 1
+
+
+@pytest.mark.parametrize("solver", SOLVERS)
+@pytest.mark.parametrize("size", [1e-300, 1e-208, 1e-170, 1e-158, 1e170, 1e300])
+def test_columns_of_any_size(size, solver) -> None:
+    Z, t = three_columns()
+    wanted = found(Z, t)
+    result = found(Z * [size, 1.0, 1.0], t, solver=solver)
+    assert result.converged
+    np.testing.assert_allclose(result.coef * [size, 1.0, 1.0], wanted.coef, rtol=1e-5)
+    assert result.history[-1] == pytest.approx(wanted.history[-1], rel=1e-11)
+
+
+def test_a_column_that_varies_little_so_far_from_zero() -> None:
+    Z, t = three_columns()
+    Z[:, 0] = 1e8 + np.round(Z[:, 0] * 3) * 2.0**-20
+    wanted = found(Z - [1e8, 0.0, 0.0], t)
+    result = found(Z, t)
+    assert result.history[-1] == pytest.approx(wanted.history[-1], rel=1e-12)
+    # The intercept in the units of X has few digits left: what is returned lies above the optimum.
+    assert 1e-8 < result.suboptimality < 1e-5
+    assert "subtract its mean from column 0" in result.message
+
+
+@pytest.mark.parametrize("solver", ["auto", "newton", "newton-cg"])
+@pytest.mark.parametrize(
+    ("closeness", "near", "bound"),
+    [(1e-6, 1e-11, 1e-12), (1e-8, 1e-9, 1e-11), (1e-10, 1e-6, 1e-7), (1e-12, 1e-3, 1e-3)],
+)
+def test_columns_alike(closeness, near, bound, solver) -> None:
+    """Raw predictions, and costs with them, err by 1e-16 over the closeness."""
+    rng = np.random.default_rng(0)
+    u, v = rng.normal(size=(2, 500))
+    s = (u + 0.5 * v + rng.logistic(size=500) > 0) * 1
+    close = np.c_[u, u + closeness * v]
+    wanted = found(np.c_[u, (close[:, 1] - u) / closeness], s)
+    result = found(close, s, solver=solver)
+    assert result.history[-1] == pytest.approx(wanted.history[-1], rel=near)
+    assert result.suboptimality <= bound
+
+
+@pytest.mark.parametrize("scale", [(1e-200, 1e-200), (1e-290, 1e-30), (1e200, 1e250)])
+def test_sizes_of_weights_and_columns_together(scale) -> None:
+    Z, t = three_columns()
+    result = found(Z * scale[0], t, sample_weight=np.full(200, scale[1]))
+    assert result.history[-1] == pytest.approx(found(Z, t).history[-1], rel=1e-11)
+
+
+@pytest.mark.parametrize("tol", [1e-3, 1e-6, 1e-12])
+@pytest.mark.parametrize("level", [30.0, 45.0, 300.0])
+def test_the_last_step_of_newton_does_not_leave_what_is_proven(level, tol) -> None:
+    X, y = np.array([[1.0], [-1], [2], [1], [0], [0]]), [0, 1, 0, 0, 1, 0]
+    best = found(X, y, l2_reg=1e-6, intercept=level, solver="lbfgs").history[-1]
+    result = found(X, y, l2_reg=1e-6, intercept=level, tol=tol)
+    cost = fastlogit.cost(X, y, result.coef, level, l2_reg=1e-6)
+    assert cost <= best * (1.0 + result.suboptimality + 1e-12)
+
+
+@pytest.mark.parametrize("heavy", [0, 1])
+def test_a_class_that_weighs_next_to_nothing(heavy) -> None:
+    X = np.random.default_rng(0).normal(size=(6, 1))
+    y = np.array([0, 1, 0, 1, 1, 0])
+    result = found(X, y, C=1.0, sample_weight=np.where(y == heavy, 1e17, 1.0), tol=1e-8)
+    assert result.converged
+
+
+@pytest.mark.parametrize("size", [1e10, 1e15])
+def test_a_softmax_of_a_large_column(size) -> None:
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(300, 2))
+    y = np.digitize(X[:, 0] + X[:, 1] + rng.logistic(size=300), [-1, 1])
+    assert found(X * [size, 1.0], y, C=1.0, multi_class="multinomial").suboptimality <= 1e-12
+
+
+@pytest.mark.parametrize("seed", [7, 8, 9])
+def test_a_softmax_class_without_weight_is_named(seed) -> None:
+    X = np.random.default_rng(1).normal(size=(120, 3))
+    y = np.random.default_rng(seed).integers(0, 3, 120)
+    result = found(X, y, C=1e-4, multi_class="multinomial", sample_weight=(y != 0) * 1.0)
+    assert "class 0 has no weight" in result.message
+
+
+@pytest.mark.parametrize(("size", "what"), [(1e-310, "so small"), (1e306, "so large")])
+def test_columns_beyond_float64_are_refused(size, what) -> None:
+    Z, t = three_columns()
+    with pytest.raises(ValueError, match=f"column 1 {what}"):
+        found(Z * [1.0, size, 1.0], t)
+
+
+def test_whole_numbers_far_from_zero_leak_no_warning() -> None:
+    X = -1e8 + np.array([[4.0, -5], [0, 2], [3, 1], [3, 1], [1, 0]])
+    assert not found(X, [0, 1, 1, 1, 1], intercept=None).converged

@@ -262,10 +262,7 @@ def finish_each(objective: Objective, point: Point, goal: Goal, watch: Watch) ->
         found, reason = newton_cg(part, point.theta[left], own, rest)
     theta, cost, gradient = point.theta.copy(), point.cost.copy(), point.gradient.copy()
     theta[left], cost[left], gradient[left] = found.theta, found.cost, found.gradient
-    goal.bound[left], goal.met[left] = own.bound, own.met
-    if goal.separation is not None and own.separation is not None:
-        for model, direction in own.separation.found.items():
-            goal.separation.found[int(left[model])] = direction
+    goal.take_over(left, own)
     watch.go_on(rest, left, point.cost, goal.bound)
     return Point(theta, cost, gradient), reason
 
@@ -276,7 +273,7 @@ def _climb(
     """L-BFGS from the optimum of a subsample, itself found in the same way, with its Hessian."""
     certificate: Any = goal.certificate or certificate_of(objective, stride)
     rows = certificate.rows
-    if stride > 1 and not is_warm:
+    if rows is not objective and not is_warm:
         begin, reason = _start_of_subsample(rows, theta, watch)
         theta = begin.theta
         if reason in ("interrupted", "time_limit"):
@@ -305,7 +302,7 @@ def climb_by_products(
     """Newton with conjugate gradients, from the optimum of a subsample if there is one."""
     certificate: Any = goal.certificate or certificate_of(objective, stride)
     rows = certificate.rows
-    if stride > 1 and not is_warm:
+    if rows is not objective and not is_warm:
         inner = Goal(min(0.05 * theta.shape[1] / rows.design.shape[0], ROUGH), rows.n_models)
         within = Limits(0.0, SAMPLE_ITERATIONS, None, watch.limits.time_limit)
         quiet = Watch(within, watch.began, rows)
@@ -320,6 +317,9 @@ def climb_by_products(
         return own_hessians(objective, drawn, theta, curvature, models)
 
     is_near = is_warm or stride > 1
+    if drawn.design.least_stride > 1:
+        # Too few rows for a subsample, and a stream gives none by index.
+        return newton_cg(objective, theta, goal, watch)
     if objective.design.shape[1] > MAX_HESSIAN:
         # Few rows for so many columns say little: 4,000 x 5,000 normal numbers take 225 passes
         # with them, 93 with the diagonal.

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from ..certificate import Certificate
-from ..clock import Clock
+from ..clock import Clock, TimeUp
 from ..objective import Objective
 from ..separation import Separation, SoftmaxSeparation
 from ..softmax_certificate import SoftmaxCertificate
@@ -51,6 +51,7 @@ class Goal:
         # Models that lack no more than is wanted, but for what rounding errors hide: along some
         # directions, or in the units of X.
         self.hidden = np.zeros(n_models, dtype=bool)
+        self._behind: dict[int, Any] = {}
 
     def look(self, models: Any, theta: Any, cost: Any, gradient: Any, estimate: Any) -> None:
         """Take the evaluated points of some models and what they are thought to lack."""
@@ -59,9 +60,10 @@ class Goal:
         if self.certificate is None or not near.size:
             self.met[models[near]] = True
             return
-        gains = self.certificate.bounds(
-            models[near], theta[near], gradient[near], wanted[near], cost[near]
-        )
+        with _quietly():
+            gains = self.certificate.bounds(
+                models[near], theta[near], gradient[near], wanted[near], cost[near]
+            )
         each = zip(models[near], theta[near], gradient[near], cost[near], gains, strict=True)
         for model, place, slope, value, gain in each:
             self._take(int(model), place, slope, float(value), float(gain))
@@ -74,13 +76,29 @@ class Goal:
         self.met[model] = self.bound[model] <= self.tol
         beside = min(gain, self.certificate.beside.get(model, np.inf))
         self.hidden[model] = not self.met[model] and relative(beside, cost) <= self.tol
+        if self.hidden[model]:
+            columns = self.certificate.unresolved(model)
+            n_features = self.certificate.objective.design.shape[1]
+            self._behind[model] = columns[columns < n_features]
+
+    def step_lowers(self, model: int, gradient: Any) -> bool:
+        """Say whether one step more from where the model is cannot raise the cost."""
+        return self.certificate is None or self.certificate.step_lowers(model, gradient)
 
     def hides(self) -> dict[int, Any]:
         """Return the columns along which rounding errors hide a gain, of each such model."""
-        if self.certificate is None:
-            return {}
-        columns = {int(m): self.certificate.unresolved(int(m)) for m in np.flatnonzero(self.hidden)}
-        return {model: found for model, found in columns.items() if found.size}
+        found = {int(m): self._behind.get(int(m), np.empty(0)) for m in np.flatnonzero(self.hidden)}
+        return {model: columns for model, columns in found.items() if columns.size}
+
+    def take_over(self, models: Any, other: Goal) -> None:
+        """Take what another goal, of these models alone, has proven and seen."""
+        self.bound[models], self.met[models] = other.bound, other.met
+        self.hidden[models] = other.hidden
+        for place, columns in other._behind.items():
+            self._behind[int(models[place])] = columns
+        if self.separation is not None and other.separation is not None:
+            for place, direction in other.separation.found.items():
+                self.separation.found[int(models[place])] = direction
 
     def level_of_rounding(self, point: Point, models: Any) -> Any:
         """Return the gains of some models that rounding errors of the gradient look like."""
@@ -96,10 +114,12 @@ class Goal:
 
         `at_once`: by what is there already, for a user who waits after Ctrl-C.
         """
-        if self.certificate is not None:
-            for model in np.flatnonzero(~self.met):
-                cost = float(point.cost[model])
-                where = int(model), point.theta[model], point.gradient[model]
+        if self.certificate is None:
+            return self.bound
+        for model in np.flatnonzero(~self.met):
+            cost = float(point.cost[model])
+            where = int(model), point.theta[model], point.gradient[model]
+            with _quietly():
                 gain = self.certificate.bound(*where, self.tol * abs(cost), at_once, cost)
                 self._take(*where, cost, gain)
                 if not relative(gain, cost) <= self.tol:
@@ -150,9 +170,11 @@ class Goal:
 
 def certificate_of(objective: Objective, stride: int) -> Certificate | SoftmaxCertificate:
     """Return what proves the objective's points, with the subsample of every `stride`-th row."""
-    if objective.n_classes > 1:
-        return SoftmaxCertificate(objective, stride)
-    return Certificate(objective, stride)
+    made = SoftmaxCertificate if objective.n_classes > 1 else Certificate
+    try:
+        return made(objective, stride)
+    except TimeUp:  # while the subsample was read
+        return made(objective, 1)
 
 
 def separation_of(objective: Objective) -> Separation:
@@ -163,7 +185,13 @@ def separation_of(objective: Objective) -> Separation:
 def _lost_in_units(objective: Objective, theta: Any, gradient: Any) -> float:
     """Return how much the cost may rise where a point is rounded in the units of X."""
     lost = float(objective.lost_in_units(theta[None])[0])
-    return lost * float(np.abs(gradient).max()) + 0.5 * objective.MOST_CURVATURE * lost**2
+    with _quietly():
+        return lost * float(np.abs(gradient).max()) + 0.5 * objective.MOST_CURVATURE * lost**2
+
+
+def _quietly() -> Any:
+    """Let numbers overflow: what is said of a point is infinite then."""
+    return np.errstate(over="ignore", invalid="ignore", divide="ignore")
 
 
 def relative(gain: float, cost: float) -> float:

@@ -86,8 +86,10 @@ def iterate(
             resting |= goal.met | goal.hidden | vain
             keep = ~resting[active]
             if goal.steps_on:
-                met = goal.met[active]
-                point.theta[active[met]] += direction[met]
+                for place in np.flatnonzero(goal.met[active] & ~lost):
+                    model = int(active[place])
+                    if goal.step_lowers(model, gradient[place]):
+                        point.theta[model] += direction[place]
             if keep.any():
                 moving, before = active[keep], point
                 ahead = ~lost[keep]

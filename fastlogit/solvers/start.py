@@ -55,13 +55,17 @@ def begin(
     rows = objective
     if given is None and not (len(objective.targets.offset) or default[:, -1].any()):
         return default, False
+    clock = objective.design.counter.clock or Clock(began, None)
     if stride > 1:
-        rows = objective.subsample(stride)
+        try:
+            # Also after the time limit: a warm start is better than what it would end with.
+            with contextlib.nullcontext() if given is None else clock.stopped():
+                rows = objective.subsample(stride)
+        except TimeUp:
+            return default, False
     theta, taken = default.copy(), np.zeros(objective.n_models, dtype=bool)
     known = level_costs(rows, default)
     if given is not None:
-        clock = rows.design.counter.clock or Clock(began, None)
-        # Also after the time limit: a warm start is better than what it would end with otherwise.
         with np.errstate(over="ignore", invalid="ignore"), clock.stopped():
             found = rows.at_start(given)
         fine = np.isfinite(found.gradient).all(axis=1)
