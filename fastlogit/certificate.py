@@ -152,6 +152,7 @@ class Reference:
             matrix, product, is_null, ~self.rows.fitted(), self.rows.design.shape[0]
         )
         self.radius, self.looks = self._first_radius, 0
+        self._exact: float | None = None
 
     def relative(self, model: int) -> Reference:
         """Return the same for a model that differs in its penalty alone."""
@@ -174,16 +175,22 @@ class Reference:
         """Take the exact largest x' M^-1 x, as costly as the Gram matrix itself."""
         if self.looks >= 2:
             return
-        self.rows.design.counter.check(1e-9 * SOLVE_NS * self.theta.size**3)
-        inverse = self.hessian.inverse_root().T
-        squares = np.zeros(self.rows.design.shape[0])
-        for first in range(0, len(inverse), 8):
-            part = np.ascontiguousarray(inverse[first : first + 8])
-            last = part[:, -1] * self.rows.fit_intercept
-            raw = self.rows.design.raw_prediction(np.ascontiguousarray(part[:, :-1]), last)
-            squares += np.square(raw).sum(axis=0)
-        self.radius = min(self.radius, float(np.sqrt(squares.max())))
+        self.radius = min(self.radius, self._exact_radius())
         self.looks = 2
+
+    def _exact_radius(self) -> float:
+        """Return the root of the largest x' M^-1 x of all rows, as costly as the Gram matrix."""
+        if self._exact is None:
+            self.rows.design.counter.check(1e-9 * SOLVE_NS * self.theta.size**3)
+            inverse = self.hessian.inverse_root().T
+            squares = np.zeros(self.rows.design.shape[0])
+            for first in range(0, len(inverse), 8):
+                part = np.ascontiguousarray(inverse[first : first + 8])
+                last = part[:, -1] * self.rows.fit_intercept
+                raw = self.rows.design.raw_prediction(np.ascontiguousarray(part[:, :-1]), last)
+                squares += np.square(raw).sum(axis=0)
+            self._exact = float(np.sqrt(squares.max()))
+        return self._exact
 
     def gain(self, there: Place, moved: float, wanted: float, at_once: bool = False) -> float:
         """Return a bound on the gain from a point where raw predictions have `moved` that much.
@@ -219,9 +226,7 @@ class Reference:
         # Of rows whose curvature is 0 in floating point the first bound of R says nothing.
         if self._n_bent == n_used and delta * self._first_radius < 1.0:
             return True
-        ones = np.ones(self.theta.size - 1)
-        largest = self.rows.design.largest_row(ones, 0.0 * ones) + self.rows.fit_intercept
-        return delta * float(np.sqrt(largest * self.hessian.inverse_size())) < 1.0
+        return delta * self._exact_radius() < 1.0
 
     def solve(self, gradient: Any) -> Any:
         """Return M^-1 times a gradient."""
