@@ -98,7 +98,9 @@ class Softmax:
         self.workload, self.n_threads = workload, n_threads
 
     def fit(self, tol: float) -> Any:
-        estimator = fastlogit.LogisticRegression(C=self.workload.C, tol=tol, n_jobs=self.n_threads)
+        estimator = fastlogit.LogisticRegression(
+            C=self.workload.C, tol=tol**0.5, n_jobs=self.n_threads
+        )
         return estimator.fit(self.workload.X, self.workload.y)
 
     def nearest(self, tol: float) -> tuple[Any, Any]:
@@ -137,7 +139,7 @@ class Folds:
 
     def fit(self, tol: float, refit: bool = True) -> Any:
         estimator = fastlogit.LogisticRegressionCV(
-            **peers.CV_OPTIONS, tol=tol, n_jobs=self.n_threads, refit=refit
+            **peers.CV_OPTIONS, tol=tol**0.5, n_jobs=self.n_threads, refit=refit
         )
         return estimator.fit(self.workload.X, self.workload.y)
 

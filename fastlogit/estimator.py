@@ -35,7 +35,7 @@ from .estimator_data import (
     read_labels,
     rows_of_models,
 )
-from .fitting import TOLERANCE, fit
+from .fitting import fit
 from .inputs import as_labels, as_numbers, is_frame
 from .online import OnlineLogistic
 from .progress import CallbackSupport, IterationTasks, ProgressLines, is_listened_to
@@ -58,6 +58,8 @@ SOLVERS = {
 }
 # What parameter validation may remember: see `_validate_params`.
 PLAIN = (bool, int, float, str)
+# Its square is the default of `fit`: of half the digits of the cost that the coefficients have.
+TOLERANCE = 1e-6
 MOST_CHECKED = 1000
 _CHECKED: set[tuple[Any, ...]] = set()
 _NAMES: dict[type, list[str]] = {}
@@ -75,7 +77,8 @@ class LogisticRegression(CallbackSupport, LinearClassifierMixin, SparseCoefMixin
 
         ``C * sum(sample_weight * loss) + sum(penalty_factor * coef**2) / 2``
 
-    with the intercept free, and stops when the cost is *proven* to be within `tol` of the optimum.
+    with the intercept free, and stops when the cost is *proven* to be within ``tol**2`` of the
+    optimum, and so the coefficients, in units of what they are worth, within about `tol`.
     X is read in place, whatever its layout and real number type, and never copied.
 
     Works with scikit-learn 1.6 and later.
@@ -91,9 +94,14 @@ class LogisticRegression(CallbackSupport, LinearClassifierMixin, SparseCoefMixin
         ``penalty="l2"`` and without a penalty, it is ignored here too, with its warnings.
     dual : bool, default False
         Accepted for ``solver="liblinear"``, as in scikit-learn; it makes no difference.
-    tol : float >= 0, default 1e-12
-        Bound on (cost - optimum) / optimum that the result is proven to have. In scikit-learn it
-        is a bound on the gradient, of which no distance to the optimum follows.
+    tol : float >= 0, default 1e-6
+        How near the coefficients are to the optimum: (cost - optimum) / optimum is proven to be at
+        most ``tol**2``, which is the `tol` of `fastlogit.fit`. The raw predictions then err by
+        ``tol * sqrt(2 * optimum)`` at the most, as a root mean square weighted by the rows'
+        curvatures. In scikit-learn `tol` bounds the largest component of the gradient, of which no
+        distance to the optimum follows; where columns are standardised and the penalty is no
+        stronger than the data, that bound is kept here too, so that no number that was right there
+        gives less here.
     fit_intercept : bool, default True
     intercept_scaling : float > 0, default 1
         Has no effect: the intercept is never penalised, with ``solver="liblinear"`` neither.
@@ -261,7 +269,7 @@ class LogisticRegression(CallbackSupport, LinearClassifierMixin, SparseCoefMixin
         Warns
         -----
         sklearn.exceptions.ConvergenceWarning
-            If `max_iter`, `time_limit` or rounding ends the fit above `tol`.
+            If `max_iter`, `time_limit` or rounding ends the fit above ``tol**2``.
         SeparationWarning
             If there is no penalty and the classes are separable: then there is no optimum.
         """
@@ -276,7 +284,7 @@ class LogisticRegression(CallbackSupport, LinearClassifierMixin, SparseCoefMixin
         try:
             with lines or contextlib.nullcontext():
                 result = fit(
-                    self._named(X), y, C=C, solver=SOLVERS[self.solver], tol=self.tol,
+                    self._named(X), y, C=C, solver=SOLVERS[self.solver], tol=self.tol**2,
                     max_iter=self.max_iter, sample_weight=weights, offset=offset,
                     intercept="fit" if self.fit_intercept else None, start=self._start(),
                     n_threads=threads.of_jobs(self.n_jobs), callback=callback,

@@ -31,7 +31,7 @@ from .solvers.choice import (
     solve,
 )
 from .solvers.course import Limits, Outcome, Watch
-from .solvers.goal import Goal, certificate_of, separation_of
+from .solvers.goal import FINEST, Goal, certificate_of, separation_of, stated
 from .solvers.gradient_descent import Options
 from .solvers.gradient_descent import gradient_descent as descend
 from .solvers.start import begin, default_start
@@ -134,7 +134,8 @@ def fit(
         preconditioned by the Hessian of a subsample of the rows.
     tol : float >= 0, default 1e-12
         Bound on (cost - optimum) / optimum that the result must be proven to have; with 0 the fit
-        goes on until rounding ends it.
+        goes on until rounding ends it. Below 1e-15, which is finer than a cost in float64, it
+        bounds what the exact cost of the coefficients lacks.
     max_iter : int >= 0, optional
         1,000 by default, 10,000 for "gradient_descent". 0 gives the start back, with what can be
         proven about it.
@@ -574,6 +575,7 @@ def _conclude(
 ) -> FitResult:
     """Put the outcome in the user's units; warn or raise as the reason asks for."""
     stop_clock(problem.objective)
+    outcome.bound, outcome.bounds = stated(outcome.bound), stated(outcome.bounds)
     if outcome.reason == "rounding" and limits.tol == 0.0 and np.isfinite(outcome.bound).all():
         outcome.reason = "converged"  # the end that the user asked for
     objective = problem.objective
@@ -641,7 +643,7 @@ def _message(problem: Problem, outcome: Outcome, limits: Any, stable: float) -> 
     if outcome.reason == "converged" and not how:
         return f"converged: no parameter moved by more than tol={limits.tol:g}; {proven}"
     texts = {
-        "converged": f"converged{how}: {proven} (tol={limits.tol:g})",
+        "converged": f"converged{how}: {proven} ({_asked(limits.tol)})",
         "diverged": (
             f"the cost grew at iteration {outcome.n_iter}: step_size={outcome.step_size:g} is too "
             f"large for these data; a step size of {stable:.3g} is stable (or step_size='auto')"
@@ -656,7 +658,7 @@ def _message(problem: Problem, outcome: Outcome, limits: Any, stable: float) -> 
         ),
         "rounding": (
             f"{stopped}: rounding errors of float64 leave no further progress; {proven}, but "
-            f"tol={limits.tol:g} was asked for; "
+            f"{limits.tol:g} was asked for; "
             f"{_weightless(problem) or 'raise tol' + _far(problem, outcome)}"
         ),
         "collinear": _collinear_message(problem, outcome, stopped),
@@ -665,6 +667,13 @@ def _message(problem: Problem, outcome: Outcome, limits: Any, stable: float) -> 
         "separable": _separation_message(problem, outcome),
     }
     return texts[outcome.reason]
+
+
+def _asked(tol: float) -> str:
+    """Say what bound was asked for, and met: in other words where a cost has not the digits."""
+    if 0.0 < tol < FINEST:
+        return f"{tol:g} asked for, and met but for the rounding of the cost"
+    return f"{tol:g} asked for"
 
 
 def _faster(limits: Any) -> str:

@@ -36,6 +36,7 @@ from .objective import Objective
 from .result import Callback, Progress
 from .solvers.choice import approach
 from .solvers.course import Interrupted, Limits, Watch
+from .solvers.goal import meets, stated
 from .solvers.gradient_descent import Options
 from .solvers.gradient_descent import gradient_descent as descend
 from .solvers.near import goes_alone, solve_near
@@ -199,13 +200,13 @@ def _conclude(grid: _Grid, limits: Limits, began: float, interrupted: bool = Fal
     shape = (grid.Cs.size, grid.n_folds, -1)
     coef = coef.reshape(*shape, coef.shape[1])
     worst = bound.reshape(*shape).max(axis=2).T
-    converged = worst <= limits.tol
+    converged = meets(worst, limits.tol)
     message = f"{int(converged.sum())} of {converged.size} fits converged"
     if interrupted:
         message = f"interrupted: {message}; the best points so far are in .result"
     elif not converged.all():
         message += (
-            f" to a proven tol={limits.tol:g}, the worst to {worst.max():.1e}; raise max_iter, "
+            f" to a proven {limits.tol:g}, the worst to {stated(worst.max()):.1e}; raise max_iter, "
             "time_limit or tol"
         )
         if late:
@@ -219,7 +220,7 @@ def _conclude(grid: _Grid, limits: Limits, began: float, interrupted: bool = Fal
         intercept=np.ascontiguousarray(intercept.reshape(*shape).swapaxes(0, 1)),
         n_iter=np.ascontiguousarray(n_iter.swapaxes(0, 1)),
         converged=converged,
-        suboptimality=worst,
+        suboptimality=stated(worst),
         n_passes=round(pooled.design.n_passes, 3),
         seconds=time.perf_counter() - began,
         message=message,

@@ -28,9 +28,9 @@ from sklearn.utils.validation import _deprecate_positional_args
 
 from . import threads, validation
 from .clock import Clock, part_of
-from .estimator import SOLVERS, LogisticRegression
+from .estimator import SOLVERS, TOLERANCE, LogisticRegression
 from .estimator_data import labels_like, rows_of_models
-from .fitting import TOLERANCE, fit, stack_level
+from .fitting import fit, stack_level
 from .folds import fit_folds, weights_of_folds
 from .grid import GridResult
 from .inputs import as_labels, as_numbers
@@ -52,7 +52,7 @@ class LogisticRegressionCV(LogisticRegression):
     The parameters, attributes and methods are those of scikit-learn's class of the same name
     (version 1.9), with the same meaning and the same warnings; what differs is said below. All
     folds and all C are fitted together: a fold is a weight for each row, so that no row of X is
-    copied for it, and every fit is proven to be within `tol` of its optimum.
+    copied for it, and the cost of every fit is proven to be within ``tol**2`` of its optimum.
 
     Works with scikit-learn 1.6 and later.
 
@@ -76,9 +76,9 @@ class LogisticRegressionCV(LogisticRegression):
         What is maximised. None, which is the default with a warning, is the accuracy.
     solver : str, default "auto"
         As for `LogisticRegression`.
-    tol : float >= 0, default 1e-12
-        Bound on (cost - optimum) / optimum that each fit is proven to have. To choose C 1e-8 does
-        as well, in two thirds of the time.
+    tol : float >= 0, default 1e-6
+        As for `LogisticRegression`: (cost - optimum) / optimum of each fit is proven to be at most
+        ``tol**2``. To choose C 1e-4 does as well, in two thirds of the time.
     max_iter : int >= 0, default 1000
     class_weight : dict or "balanced", default None
         Weights of the classes, which multiply `sample_weight`. "balanced" looks at all rows, those
@@ -270,7 +270,7 @@ class LogisticRegressionCV(LogisticRegression):
         Warns
         -----
         sklearn.exceptions.ConvergenceWarning
-            If `max_iter`, `time_limit` or rounding ends a fit above `tol`.
+            If `max_iter`, `time_limit` or rounding ends a fit above ``tol**2``.
         FutureWarning
             Where scikit-learn 1.9 says that a default will change.
         """
@@ -290,7 +290,7 @@ class LogisticRegressionCV(LogisticRegression):
         routed = self._routed(sample_weight, params)
         splits = list(check_cv(self.cv, y, classifier=True).split(X, y, **routed.splitter.split))
         options: dict[str, Any] = {
-            "solver": SOLVERS[self.solver], "tol": self.tol, "max_iter": self.max_iter,
+            "solver": SOLVERS[self.solver], "tol": self.tol**2, "max_iter": self.max_iter,
             "n_threads": threads.of_jobs(self.n_jobs),
         }  # fmt: skip
         if penalty_factor is not None:

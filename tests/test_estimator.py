@@ -49,6 +49,57 @@ def same_model(found, wanted, rtol=1e-6):
 
 
 # ------------------------------------------------------------------------------------------------
+# What tol means
+
+
+def standardised(name):
+    if name == "tumours":
+        X, y = load_breast_cancer(return_X_y=True)
+        return StandardScaler().fit_transform(X), y
+    X, y = problem({"tall": 20_000, "narrow": 1_000}[name], {"tall": 15, "narrow": 5}[name])[:2]
+    return X, y
+
+
+@pytest.mark.parametrize("tol", [1e-4, 1e-6, 1e-8, 1e-10])
+@pytest.mark.parametrize("name", ["tall", "narrow", "tumours"])
+def test_no_number_of_tol_gives_less_than_in_scikit_learn(name, tol) -> None:
+    X, y = standardised(name)
+    best = fastlogit.fit(X, y, C=1.0, tol=0.0)
+    wanted = np.append(best.coef, best.intercept)
+
+    def error(model):
+        return np.abs(np.append(model.coef_, model.intercept_) - wanted).max()
+
+    theirs = error(Theirs(tol=tol, max_iter=10_000).fit(X, y))
+    for solver in ("auto", "lbfgs", "newton-cg"):
+        model = LogisticRegression(tol=tol, solver=solver).fit(X, y)
+        assert model.result_.converged
+        assert error(model) <= theirs
+        # Its own criterion, the largest component of the gradient.
+        assert model.result_.gradient_norm <= tol
+        assert model.result_.suboptimality <= max(tol**2, 2.3e-16)
+
+
+def test_coefficients_are_nearer_than_the_cost_can_show() -> None:
+    X, y = standardised("narrow")
+    model = LogisticRegression(tol=1e-10, solver="lbfgs").fit(X, y)
+    assert 1.1e-16 <= model.result_.suboptimality < 2.3e-16
+    assert "1e-20 asked for, and met but for the rounding of the cost" in model.result_.message
+    cv = fastlogit.LogisticRegressionCV(
+        Cs=[1.0], cv=2, tol=1e-10, l1_ratios=(0,), use_legacy_attributes=False,
+        scoring="neg_log_loss",
+    ).fit(X, y)  # fmt: skip
+    assert cv.grid_.converged.all()
+    assert (cv.grid_.suboptimality >= 1.1e-16).all()
+
+
+@pytest.mark.parametrize("tol", [-1e-6, np.nan, "small"])
+def test_a_tol_that_is_none_is_refused(tol) -> None:
+    with pytest.raises(InvalidParameterError, match="'tol' parameter"):
+        LogisticRegression(tol=tol).fit(*two())
+
+
+# ------------------------------------------------------------------------------------------------
 # Shapes and types are scikit-learn's
 
 
@@ -311,7 +362,7 @@ def test_no_iteration_is_the_start(data, solver) -> None:
         model.fit(X, y)
     np.testing.assert_allclose(model.coef_, found.coef_, rtol=1e-9, atol=1e-12)
     # The optimum itself is known as one.
-    best = LogisticRegression(tol=1e-10).fit(X, y)
+    best = LogisticRegression(tol=1e-5).fit(X, y)
     start = best.result_
     again = fastlogit.fit(X, y, C=1.0, multi_class="multinomial", start=start, max_iter=0, tol=1e-9)
     assert (again.converged, again.n_iter) == (True, 0)

@@ -469,7 +469,7 @@ def test_the_message_says_how_and_how_well() -> None:
     result = fastlogit.fit(X, y)
     assert result.message == (
         f"converged by newton (the Hessian of all rows is cheap): the cost is proven to be within "
-        f"{result.suboptimality:.1e} of the optimum, relative to it (tol=1e-12)"
+        f"{result.suboptimality:.1e} of the optimum, relative to it (1e-12 asked for)"
     )
     assert result.solver == "newton"
     assert "by lbfgs (as asked)" in fastlogit.fit(X, y, solver="lbfgs").message

@@ -489,7 +489,7 @@ def test_ctrl_c_in_any_pass_carries_what_was_found(data, solver, monkeypatch) ->
             assert result.coef.shape[:2] == (len(before.scores_), 2)
             assert np.isfinite(result.coef).all()
             assert result.classes.tolist() == np.unique(y).tolist()
-            assert (result.converged == (result.suboptimality <= model.tol)).all()
+            assert (result.converged == (result.suboptimality <= model.tol**2)).all()
         if isinstance(result, FitResult):  # in the last fit
             assert model.result_ is result
             np.testing.assert_array_equal(model.coef_, np.atleast_2d(result.coef.T))

@@ -324,7 +324,7 @@ def test_the_tolerance_is_kept_and_proven(tol, solver) -> None:
         lacks = (reference.cost(X, y, result.coef, result.intercept, l2_reg) - cost) / cost
         assert lacks <= result.suboptimality + 1e-15
         assert result.suboptimality <= tol
-        assert f"(tol={tol:g})" in result.message
+        assert f"({tol:g} asked for)" in result.message
 
 
 def test_a_looser_tolerance_takes_fewer_passes() -> None:
@@ -339,7 +339,7 @@ def test_a_looser_tolerance_takes_fewer_passes() -> None:
 def test_a_tolerance_beyond_rounding_says_so(solver, l2_reg) -> None:
 
     X, y = problem(150, 5)[:2]
-    with pytest.warns(ConvergenceWarning, match=r"rounding errors of float64 .* tol=1e-60") as seen:
+    with pytest.warns(ConvergenceWarning, match="rounding errors .* 1e-60 was asked for") as seen:
         result = fit_by(solver, X, y, tol=1e-60, l2_reg=l2_reg)
     assert not result.converged
     assert 1e-60 < result.suboptimality <= 1e-14

@@ -40,8 +40,11 @@ def hard_columns(rng: Any, n_samples: int, n_features: int) -> Any:
     return X * 10.0 ** (powers * rng.choice([-1.0, 1.0], n_features))
 
 
-def check(seed: int) -> str:
-    """Fit one hard problem and compare; return "proven" or "not proven"."""
+def check(seed: int, finer: float | None = None) -> str:
+    """Fit one hard problem and compare; return "proven" or "not proven".
+
+    `finer` is a tolerance in place of one by chance.
+    """
     rng = np.random.default_rng(seed)
     n_samples, n_features = int(rng.integers(20, 60)), int(rng.integers(1, 5))
     X = hard_columns(rng, n_samples, n_features)
@@ -68,6 +71,7 @@ def check(seed: int) -> str:
         offset = rng.standard_normal(shape) * rng.choice([1.0, 20.0]) + rng.choice([0.0, 50.0])
         options["offset"] = offset
     solver, tol = str(rng.choice(SOLVERS)), float(rng.choice(TOLERANCES))
+    tol = tol if finer is None else finer
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         warnings.simplefilter("ignore", fastlogit.SeparationWarning)
@@ -94,12 +98,27 @@ def check(seed: int) -> str:
         f"seed {seed}, {solver}, tol={tol}: {mpmath.nstr(truth, 5)} above the optimum, but said to "
         f"be within {bound:.3g}"
     )
+    if result.converged and tol > 0.0:
+        assert truth <= tol, f"seed {seed}, {solver}: {mpmath.nstr(truth, 5)} with tol={tol}"
     return "proven" if result.converged else "not proven"
 
 
 @pytest.mark.parametrize("seed", [*range(20), 1123, 1436, 3461])
 def test_no_bound_lies_below_the_truth(seed) -> None:
     check(seed)
+
+
+@pytest.mark.parametrize("tol", [1e-16, 1e-20])
+def test_a_tolerance_finer_than_the_cost_is_kept_by_the_exact_cost(tol) -> None:
+    found = [check(seed, tol) for seed in range(40, 52)]
+    assert found.count("proven") >= 4
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("tol", [1e-15, 1e-17, 1e-20])
+def test_finer_tolerances_are_kept_in_hundreds_of_hard_problems(tol) -> None:
+    found = [check(seed, tol) for seed in range(700, 850)]
+    assert found.count("proven") > 100
 
 
 @pytest.mark.slow

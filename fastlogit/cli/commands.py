@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
@@ -269,9 +270,12 @@ def _cross_validate(
     known = ("solver", "multi_class", "tol", "max_iter", "time_limit")
     for name in options.keys() - set(known):
         raise ValueError(f"--{name.replace('_', '-')} is an option of fits without --cv")
+    given = dict(options)
+    if "tol" in given:  # the estimators' is that of the coefficients
+        given["tol"] = math.sqrt(validation.check_number("--tol", given["tol"], low=0.0))
     model = fastlogit.LogisticRegressionCV(
         l1_ratios=(0,), use_legacy_attributes=False, cv=folds, scoring=scoring,
-        n_jobs=_threads(threads), **options,
+        n_jobs=_threads(threads), **given,
     )  # fmt: skip
     model.fit(X, y, sample_weight)
     means = model.scores_.mean(axis=(0, 1))

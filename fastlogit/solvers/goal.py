@@ -13,10 +13,12 @@ from ..separation import Separation, SoftmaxSeparation
 from ..softmax_certificate import SoftmaxCertificate
 from .course import Point
 
-__all__ = ["Goal", "certificate_of", "relative", "separation_of"]
+__all__ = ["Goal", "certificate_of", "meets", "relative", "separation_of", "stated"]
 
 # Half a unit in the last place of a cost.
 ROUNDED = 2.0**-53
+# A tolerance below this is none of the cost as a float64 number: that has not the digits.
+FINEST = 2.0**-50
 
 
 class Goal:
@@ -25,7 +27,7 @@ class Goal:
     Parameters
     ----------
     tol : float
-        Wanted bound on (cost - optimum) / cost.
+        Wanted bound on (cost - optimum) / optimum: see `meets`.
     n_models : int
     certificate : Certificate, optional
         Without one an estimate decides, as for the subsamples that only serve as a start.
@@ -33,6 +35,14 @@ class Goal:
         Looks whether there is an optimum at all.
     steps_on : bool, default False
         A model that meets the goal takes one step more, which nobody looks at.
+
+    Attributes
+    ----------
+    bound : ndarray of shape (n_models,)
+        Proven relative suboptimality of the exact cost; `stated` adds the rounding of the number.
+    met, hidden : ndarray of bool, shape (n_models,)
+        Models that lack no more than is wanted; and those of which that is so but for what rounding
+        errors hide: along some directions, or in the units of X.
     """
 
     def __init__(
@@ -48,8 +58,6 @@ class Goal:
         self.separation = separation
         self.bound = np.full(n_models, np.inf)
         self.met = np.zeros(n_models, dtype=bool)
-        # Models that lack no more than is wanted, but for what rounding errors hide: along some
-        # directions, or in the units of X.
         self.hidden = np.zeros(n_models, dtype=bool)
         self._behind: dict[int, Any] = {}
 
@@ -73,9 +81,9 @@ class Goal:
         assert self.certificate is not None
         lost = _lost_in_units(self.certificate.objective, theta, gradient)
         self.bound[model] = relative(gain + lost, cost)
-        self.met[model] = self.bound[model] <= self.tol
-        beside = min(gain, self.certificate.beside.get(model, np.inf))
-        self.hidden[model] = not self.met[model] and relative(beside, cost) <= self.tol
+        self.met[model] = meets(self.bound[model], self.tol)
+        beside = relative(min(gain, self.certificate.beside.get(model, np.inf)), cost)
+        self.hidden[model] = not self.met[model] and meets(beside, self.tol)
         if self.hidden[model]:
             columns = self.certificate.unresolved(model)
             n_features = self.certificate.objective.design.shape[1]
@@ -122,7 +130,7 @@ class Goal:
             with _quietly():
                 gain = self.certificate.bound(*where, self.tol * abs(cost), at_once, cost)
                 self._take(*where, cost, gain)
-                if not relative(gain, cost) <= self.tol:
+                if not meets(relative(gain, cost), self.tol):
                     gain = min(gain, self.certificate.bound(*where, 0.0, at_once, cost))
                     self._take(*where, cost, gain)
         return self.bound
@@ -195,10 +203,22 @@ def _quietly() -> Any:
 
 
 def relative(gain: float, cost: float) -> float:
-    """Return the suboptimality relative to the optimum, from its bound and the cost.
-
-    It is no less than the cost as a float64 number can tell.
-    """
-    gain += ROUNDED * abs(cost)
+    """Return the suboptimality relative to the optimum, from its bound and the cost."""
     lowest = cost - gain
     return float(gain / lowest) if lowest > 0.0 else np.inf
+
+
+def stated(bound: Any) -> Any:
+    """Return bounds on what costs lack as float64 numbers, from those of the exact costs."""
+    with _quietly():
+        gain = np.asarray(bound / (1.0 + bound)) + ROUNDED
+        return np.where((gain >= 0.0) & (gain < 1.0), gain / (1.0 - gain), np.inf)
+
+
+def meets(bound: Any, tol: float) -> Any:
+    """Say which bounds keep a tolerance: as stated, or of the exact cost where `tol` is finer.
+
+    Coefficients can be nearer to the optimum than the cost can show, by half its digits: at a cost
+    of 1e-16 above it the predictions are off by 1e-8.
+    """
+    return (stated(bound) if tol >= FINEST else np.asarray(bound)) <= tol

@@ -202,9 +202,10 @@ def _finish(descent: Descent, reason: str, began: float, certified: bool) -> Out
             # Momentum may raise the cost: what was proven of another point says nothing here.
             goal.bound[:] = np.inf
         goal.met[:] = False
-        if certified and reason in ("converged", "max_iter", "time_limit"):
-            # Steps that change nothing are the end, but no proof.
-            reason = goal.conclude(point, "rounding" if reason == "converged" else reason)
+        if certified and reason in ("converged", "rounding", "collinear", "max_iter", "time_limit"):
+            # Steps that change nothing are the end, but no proof; and the end is another point.
+            limited = reason in ("max_iter", "time_limit")
+            reason = goal.conclude(point, reason if limited else "rounding")
         else:
             with (objective.design.counter.clock or Clock(began, None)).conclusion():
                 goal.prove(point, at_once=reason == "interrupted")
