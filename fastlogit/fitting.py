@@ -35,6 +35,7 @@ from .solvers.goal import FINEST, Goal, certificate_of, separation_of, stated
 from .solvers.gradient_descent import Options
 from .solvers.gradient_descent import gradient_descent as descend
 from .solvers.start import begin, default_start
+from .weightless import Others, without_weight
 
 __all__ = [
     "SOLVERS",
@@ -204,9 +205,17 @@ def fit(
     descent = _descent_options(solver, limits, given)
     multi_class = validation.check_option("multi_class", multi_class, MULTI_CLASS)
     strengths = Strengths(C, l2_reg, penalty_factor)
+    X, y, sample_weight = first_look(X, y, sample_weight)
     problem = check_problem(
         X, y, strengths, multi_class, sample_weight, offset, intercept, start, n_threads
     )
+    others = _others(problem)
+    if others is not None:
+        return _fit_others(
+            others, problem, X, C=C, l2_reg=l2_reg, solver=solver, tol=tol, max_iter=max_iter,
+            multi_class=multi_class, sample_weight=sample_weight, penalty_factor=penalty_factor,
+            n_threads=n_threads, callback=limits.callback, time_limit=limits.time_limit, **given,
+        )  # fmt: skip
     objective = problem.objective
     set_clock(objective, began, limits.time_limit)
     if descent is not None:
@@ -234,6 +243,40 @@ def fit(
         return _stay(problem, solver, limits, began, interrupted=True)
     outcome = solve(objective, theta, solver, stride, is_warm, limits, began)
     return _conclude(problem, outcome, limits, outcome.choice.partition(" ")[0], began)
+
+
+def _others(problem: Problem) -> Others | None:
+    """Return the classes of a softmax that have weight, where some have none."""
+    objective = problem.objective
+    if objective.n_classes == 1 or not objective.fit_intercept:
+        return None
+    targets = objective.targets
+    weights = targets.weights[0] if len(targets.weights) else targets.weights
+    absent = without_weight(targets.codes[0], weights, objective.n_classes)
+    return Others(problem.classes, absent) if absent.any() else None
+
+
+def _fit_others(others: Others, problem: Problem, X: Any, **options: Any) -> FitResult:
+    """Fit the classes that have weight, and give the others probability 0."""
+    targets = problem.objective.targets
+    offset = targets.offset
+    options |= others.strengths(options["C"], options["l2_reg"])
+    options["callback"] = others.callback(options["callback"], offset)
+    warnings.warn(
+        f"class {others.names()} has no row of positive weight, so that its intercept has no "
+        "optimum: it gets probability 0; leave its rows out, or give it weight",
+        stacklevel=stack_level(),
+    )
+    try:
+        result = fit(
+            X, others.labels(targets.codes[0]), offset=others.offset(offset),
+            start=others.start(problem.start), **options,
+        )  # fmt: skip
+    except (KeyboardInterrupt, DivergenceError) as end:
+        if isinstance(best := getattr(end, "result", None), FitResult):
+            end.result = others.of_all(best, offset)  # type: ignore[union-attr]
+        raise
+    return others.of_all(result, offset)
 
 
 def gradient_descent(
@@ -659,7 +702,7 @@ def _message(problem: Problem, outcome: Outcome, limits: Any, stable: float) -> 
         "rounding": (
             f"{stopped}: rounding errors of float64 leave no further progress; {proven}, but "
             f"{limits.tol:g} was asked for; "
-            f"{_weightless(problem) or 'raise tol' + _far(problem, outcome)}"
+            f"raise tol{_far(problem, outcome)}"
         ),
         "collinear": _collinear_message(problem, outcome, stopped),
         "callback": f"{stopped} by the callback; {proven}",
@@ -697,21 +740,6 @@ def _collinear_message(problem: Problem, outcome: Outcome, stopped: str) -> str:
         f"{stopped} at what float64 resolves: {which} of others but for rounding errors of the "
         f"values, and how much the cost could fall by these cannot be proven; leave {it} out, or "
         "set C or l2_reg"
-    )
-
-
-def _weightless(problem: Problem) -> str:
-    """Name the classes of a softmax whose rows have no weight: their optimum is far, far away."""
-    objective, targets = problem.objective, problem.objective.targets
-    if objective.n_classes == 1 or not len(targets.weights):
-        return ""
-    sums = np.bincount(targets.codes[0], targets.weights[0], objective.n_classes)
-    none = [str(label) for label in problem.classes[sums == 0.0]]
-    if not none:
-        return ""
-    return (
-        f"class {', '.join(none)} has no weight, so that its intercept has no optimum; leave its "
-        "rows out"
     )
 
 

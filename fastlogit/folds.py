@@ -10,14 +10,11 @@ from typing import Any
 import numpy as np
 
 from .grid import GridResult, fit_grid
+from .weightless import intercepts_of_absent
 
 __all__ = ["fit_folds", "weights_of_folds"]
 
 Array = np.ndarray[Any, Any]
-
-# Raw prediction of a class that a fold has not seen, below the others': the least normal
-# probability. Its own optimum, probability 0, is at minus infinity.
-NEVER = float(np.log(np.finfo(np.float64).tiny))
 
 
 def weights_of_folds(splits: Sequence[tuple[Any, Any]], n_samples: int) -> Array:
@@ -134,7 +131,7 @@ def fit_folds(
                 raise
             whole = _with_part(whole, part, which, piece)
         if not pattern.all():
-            whole.intercept[which] += _intercepts_of_absent(pattern, multi_class)
+            whole.intercept[which] += intercepts_of_absent(pattern, multi_class)
     return dataclasses.replace(whole, message=_message(whole)), complete
 
 
@@ -212,13 +209,3 @@ def _with_part(whole: GridResult, part: GridResult, which: Array, piece: Piece) 
     return dataclasses.replace(
         whole, n_passes=whole.n_passes + part.n_passes, seconds=whole.seconds + part.seconds
     )
-
-
-def _intercepts_of_absent(pattern: Array, multi_class: str) -> Any:
-    """Return what makes absent classes improbable, in the place of each model."""
-    if len(pattern) == 2:
-        return np.array([NEVER if pattern[0] else -NEVER])
-    raw = np.where(pattern, 0.0, NEVER)
-    if multi_class == "multinomial":
-        return raw - raw.mean()
-    return raw if pattern.sum() > 1 else np.where(pattern, -NEVER, NEVER)

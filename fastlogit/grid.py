@@ -171,6 +171,11 @@ def fit_grid(
         X, y, Strengths(None, None, None), multi_class, sample_weight, offset,
         "fit" if fit_intercept else None, start, n_threads,
     )  # fmt: skip
+    targets = problem.objective.targets
+    if problem.objective.n_classes > 1 and fit_intercept and len(targets.weights):
+        validation.refuse_classes_without_weight(
+            targets.weights[0], targets.codes[0], problem.classes
+        )
     set_clock(problem.objective, began, limits.time_limit)
     folds = _check_folds(fold_weights, problem)
     n_features = problem.objective.design.shape[1]

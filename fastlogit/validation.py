@@ -283,7 +283,7 @@ def refuse_classes_without_weight(
     codes: np.ndarray[Any, Any],
     classes: Sequence[Any] | np.ndarray[Any, Any],
 ) -> None:
-    """Raise if a class has no row of positive weight; its own problem has no optimum then.
+    """Raise if a class has no row of positive weight; its own intercept has no optimum then.
 
     Weights are (n_samples,), or (n_samples, n_classes): each class is seen by its own column.
     """
@@ -292,8 +292,8 @@ def refuse_classes_without_weight(
     if not counts.all():
         label = classes[int(np.argmin(counts))]
         raise ValueError(
-            f"class {show(label)} has no row of positive weight, so that one-vs-all has no "
-            "optimum for it; leave its rows out, or give it weight"
+            f"class {show(label)} has no row of positive weight, so that there is no optimum for "
+            "it; leave its rows out, or give it weight"
         )
 
 

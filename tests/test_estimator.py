@@ -12,6 +12,7 @@ from problems import TWO_THREADS, memory_mapped, problem, readonly, sized, three
 from scipy import sparse
 from sklearn.base import clone
 from sklearn.datasets import load_breast_cancer, load_iris
+from sklearn.ensemble import BaggingClassifier
 from sklearn.exceptions import ConvergenceWarning, DataConversionWarning, NotFittedError
 from sklearn.linear_model import LogisticRegression as Theirs
 from sklearn.preprocessing import StandardScaler
@@ -551,14 +552,49 @@ def test_one_vs_rest_balances_each_problem_by_itself() -> None:
         np.testing.assert_allclose(found.intercept_[label], alone.intercept_[0], rtol=1e-6)
 
 
+NO_WEIGHT = "class .* has no row of positive weight.*: it gets probability 0"
+
+
 def test_a_class_whose_rows_have_no_weight_does_not_disturb_the_balance() -> None:
     X, y = three()
     rows = (y != 2).astype(float)
-    # The optimum has the intercept of a class without weight at minus infinity.
-    with pytest.warns(ConvergenceWarning, match="class 2 has no weight.* leave its rows out"):
+    with pytest.warns(UserWarning, match=NO_WEIGHT):
         found = LogisticRegression(class_weight="balanced").fit(X, y, rows)
-    assert np.isfinite(found.coef_).all()
+    assert found.result_.converged
     assert (found.predict(X) != 2).all()
+
+
+@pytest.mark.parametrize("n_classes", [3, 4])
+def test_a_softmax_class_without_weight_gets_probability_0(n_classes) -> None:
+    X, y = three()
+    y = np.where((y == 1) & (np.arange(len(y)) % 2 == 0), n_classes - 1, y)
+    rows = np.where(y == 1, 0.0, np.linspace(0.5, 2.0, len(y)))
+    with pytest.warns(UserWarning, match=NO_WEIGHT):
+        found = LogisticRegression(C=0.5).fit(X, y, rows)
+    assert found.result_.converged
+    left = y != 1
+    wanted = Theirs(C=0.5, tol=1e-10, max_iter=1000)
+    if n_classes == 3:
+        # Theirs has one vector of coefficients for two classes, and another penalty.
+        wanted.set_params(C=1.0)
+    wanted.fit(X[left], y[left], rows[left])
+    assert found.predict_proba(X)[:, 1].max() < 1e-300
+    others = np.delete(found.predict_proba(X), 1, axis=1)
+    np.testing.assert_allclose(others, wanted.predict_proba(X), atol=1e-6)
+    np.testing.assert_allclose(found.coef_.sum(axis=0), 0.0, atol=1e-12)
+    assert not found.coef_[1].any()
+
+
+def test_a_draw_of_a_bagging_that_misses_a_rare_class() -> None:
+    X, y = three()
+    y[y == 2] = 1
+    y[:2] = 2
+    model = BaggingClassifier(LogisticRegression(), n_estimators=10, random_state=0)
+    with warnings.catch_warnings(record=True) as seen:
+        warnings.simplefilter("always")
+        model.fit(X, y)
+    assert any("class 2 has no row" in str(warning.message) for warning in seen)
+    assert np.isfinite(model.predict_proba(X)).all()
 
 
 def test_weights_may_be_a_number_or_a_list() -> None:

@@ -5,7 +5,8 @@ import pytest
 from problems import problem, sized, three_classes
 
 import fastlogit
-from fastlogit.folds import NEVER, fit_folds, weights_of_folds
+from fastlogit.folds import fit_folds, weights_of_folds
+from fastlogit.weightless import NEVER
 
 # Rooms above the kernels, with fits that take minutes in plain Python.
 pytestmark = pytest.mark.jit

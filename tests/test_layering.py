@@ -57,7 +57,7 @@ ROOMS: dict[str, set[str]] = {
     "functional": {"numpy", "objective", "opening", "validation"},
     "fitting": {
         "batches", "clock", "errors", "inputs", "multinomial", "numpy", "objective", "opening",
-        "result", "sklearn", "solvers", "validation",
+        "result", "sklearn", "solvers", "validation", "weightless",
     },
     "progress": {"clock", "result", "sklearn"},
     "estimator": {
@@ -68,7 +68,8 @@ ROOMS: dict[str, set[str]] = {
         "clock", "fitting", "numpy", "objective", "result", "sklearn", "solvers", "validation",
     },
     "path": {"grid", "numpy", "result", "validation"},
-    "folds": {"grid", "numpy"},
+    "folds": {"grid", "numpy", "weightless"},
+    "weightless": {"numpy", "result"},
     "scoring": {"elementwise", "estimator", "grid", "numpy", "prediction", "sklearn"},
     "model_selection": {
         "clock", "estimator", "estimator_data", "fitting", "folds", "grid", "inputs", "numpy",
