@@ -276,8 +276,8 @@ class _Grid:
         """Bring all models to their optima, as far as limits allow; raises KeyboardInterrupt.
 
         1. the penalties on all folds' rows together, roughly; 2. from there all folds, with
-        Hessians that those of a penalty share, as many models at once as memory allows. Softmax
-        models of many columns go one after the other, from the strongest penalty on.
+        Hessians that those of a penalty share, as many models at once as memory allows. Models
+        of many columns go one after the other, from the strongest penalty on.
         """
         theta, is_warm = self._first_theta(limits, began)
         self._spread(theta)

@@ -42,8 +42,12 @@ from .scoring import score_grid
 __all__ = ["LogisticRegressionCV"]
 
 
-# Share of a time limit that the folds may take: the rest is for scores and last fit.
-FOLDS_SHARE = 0.9
+# Share of a time limit that the folds may take, at the most and the least: the rest is for scores
+# and last fit.
+FOLDS_SHARE, LEAST_SHARE = 0.9, 0.3
+# Seconds that these take at the least: for each value of X and model, each raw prediction and each
+# model.
+VALUE_SECONDS, RAW_SECONDS, MODEL_SECONDS = 0.15e-9, 100e-9, 0.3e-3
 
 
 class LogisticRegressionCV(LogisticRegression):
@@ -296,7 +300,10 @@ class LogisticRegressionCV(LogisticRegression):
         if penalty_factor is not None:
             options["penalty_factor"] = penalty_factor
         try:
-            with part_of(began, FOLDS_SHARE), self._lines() as lines:
+            with (
+                part_of(began, self._share_of_folds(X, len(Cs), len(splits))),
+                self._lines() as lines,
+            ):
                 grid, complete = fit_folds(
                     self._named(X), codes, self.classes_, Cs, weights_of_folds(splits, X.shape[0]),
                     weights, multi_class=self.multi_class, fit_intercept=self.fit_intercept,
@@ -447,6 +454,16 @@ class LogisticRegressionCV(LogisticRegression):
         if sample_weight is not None:
             params = {**params, "sample_weight": sample_weight}
         return Bunch(splitter=Bunch(split={}), scorer=Bunch(score=params))
+
+    def _share_of_folds(self, X: Any, n_cs: int, n_folds: int) -> float:
+        """Return the share of the time limit that the folds may take."""
+        if self.time_limit is None:
+            return 1.0
+        n_samples, n_features = np.shape(X)
+        n_models = n_cs * max(1, len(self.classes_) * (len(self.classes_) > 2))
+        scores = n_samples * n_models * (n_features * VALUE_SECONDS + RAW_SECONDS)
+        scores += n_folds * n_models * MODEL_SECONDS
+        return float(np.clip(1.0 - scores / self.time_limit, LEAST_SHARE, FOLDS_SHARE))
 
     def _refit(
         self, X: Any, codes: Any, C: float, start: Any, weights: Any, began: float,

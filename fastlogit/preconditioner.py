@@ -153,6 +153,8 @@ class SharedHessians:
     def __init__(self, rows: Objective, theta: Any, leaders: Any) -> None:
         leading, place = np.unique(leaders, return_inverse=True)
         part = rows.only(leading)
+        # Before the matrices, which are gigabytes where columns are thousands.
+        _check_time_to_factor(rows, len(place), theta.shape[1])
         curvature = part.curvature(theta[leading])
         bend = curvature.sum(axis=1) / part.targets.total_weight
         matrices = np.array([part.loss_hessian(own, model) for model, own in enumerate(curvature)])
@@ -196,13 +198,18 @@ def independent_diagonals(rows: Objective, bend: Any) -> Any:
 def penalized_factors(rows: Objective, matrices: Any, bend: Any) -> Factors:
     """Add each output's penalty to the Hessian of its loss, in place, and factor them."""
     base, n_outputs = independent_diagonals(rows, bend), len(matrices)
-    rows.design.counter.check(1e-9 * FACTOR_NS * n_outputs * matrices.shape[1] ** 3 / 3.0)
+    _check_time_to_factor(rows, n_outputs, matrices.shape[1])
     diagonal = matrices.reshape(n_outputs, -1)[:, :: matrices.shape[1] + 1]
     diagonal *= 1.0 + RIDGE
     diagonal += rows.penalties()
     # A column that none of the drawn rows has may bend the loss of others.
     np.maximum(diagonal, DIAGONAL_SHARE * base, out=diagonal)
     return Factors(matrices, DEPENDENT, rows.design.n_threads)
+
+
+def _check_time_to_factor(rows: Objective, n_matrices: int, size: int) -> None:
+    """Raise `TimeUp` where factors of so many matrices would end too late."""
+    rows.design.counter.check(1e-9 * FACTOR_NS * n_matrices * size**3 / 3.0)
 
 
 def draw(weights: Any, count: int) -> Any:

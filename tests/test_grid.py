@@ -432,3 +432,27 @@ def test_folds_of_wide_softmax_at_large_c_take_no_more_work_than_alone(monkeypat
     for fold in folds:
         fastlogit.fit(X[fold > 0], y[fold > 0], C=C, multi_class="multinomial", tol=1e-4)
     assert together < 1.1 * work[0]  # 5.4 times as much with Hessians that folds share
+
+
+def test_wide_folds_are_fitted_one_after_the_other() -> None:
+    # More columns than a Hessian is made for: nothing is shared, and no memory taken for it.
+    rng = np.random.default_rng(4)
+    n_samples, n_features = 90, 1_100
+    X = rng.normal(size=(n_samples, n_features))
+    y = X[:, :20].sum(axis=1) + rng.logistic(size=n_samples) > 0
+    folds, Cs, seen = splits(n_samples, 3), [0.01, 1.0], []
+
+    def told(progress):
+        seen.append((progress.n_done, progress.n_fits))
+
+    grid = fit_grid(X, y, Cs, fold_weights=folds, callback=told)
+    assert grid.converged.all()
+    assert {n_fits for _, n_fits in seen} == {6}
+    assert {n_done for n_done, _ in seen} >= {0, 3}
+    n_passes = 0.0
+    for number, fold in enumerate(folds):
+        for place, C in enumerate(Cs):
+            alone = fastlogit.fit(X[fold > 0], y[fold > 0], C=C)
+            n_passes += alone.n_passes
+            np.testing.assert_allclose(grid.coef[number, place, 0], alone.coef, atol=1e-5)
+    assert grid.n_passes < n_passes

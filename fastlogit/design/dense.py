@@ -185,8 +185,7 @@ class DenseDesign:
             stop = min(start + step, n_samples)
             rows = self._rows if step >= n_samples else _rows(self.X[start:stop], self.columns)[1]
             weights = readonly(np.ascontiguousarray(curvature[start:stop]))
-            self.counter.check()
-            with threads.team(self.n_threads, row_ns * (stop - start)) as parallel:
+            with self._team_for(row_ns * (stop - start)) as parallel:
                 gram(self._direct).choose(parallel)(rows, weights, part)
             matrix += part
         self.counter.rows += n_samples
@@ -203,8 +202,7 @@ class DenseDesign:
         step = max(1, int(GRAM_CALL_NS / output_ns))
         for start in range(0, len(weights), step):
             part = slice(start, start + step)
-            self.counter.check()
-            with threads.team(self.n_threads, output_ns * len(weights[part])) as parallel:
+            with self._team_for(output_ns * len(weights[part])) as parallel:
                 grams(self._direct).choose(parallel)(
                     self._rows, readonly(weights[part]), matrices[part]
                 )
@@ -225,8 +223,7 @@ class DenseDesign:
         step = max(1, int(GRAM_CALL_NS / output_ns))
         for start in range(0, n_outputs, step):
             part = slice(start, start + step)
-            self.counter.check()
-            with threads.team(self.n_threads, output_ns * len(rows[part])) as parallel:
+            with self._team_for(output_ns * len(rows[part])) as parallel:
                 sample(direct).choose(parallel)(
                     source, readonly(rows[part]), readonly(sizes[part]), float(intercept),
                     readonly(inverse[part]), sampled[part], lower[part],
@@ -322,7 +319,10 @@ class DenseDesign:
 
     def _team(self, n_models: int) -> Any:
         """Return the threads for a pass, where there is time for one."""
-        work_ns = self._pass_ns(n_models)
+        return self._team_for(self._pass_ns(n_models))
+
+    def _team_for(self, work_ns: float) -> Any:
+        """Return the threads for work of so many nanoseconds, where there is time for it."""
         if self.counter.clock is not None and self.counter.clock.limit is not None:
             self.counter.check(1e-9 * work_ns / threads.thread_count(self.n_threads))
         return threads.team(self.n_threads, work_ns)

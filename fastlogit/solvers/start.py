@@ -111,26 +111,48 @@ def default_start(objective: Objective) -> Any:
 
 
 def level_costs(rows: Objective, theta: Any) -> Any:
-    """Return the cost of points without slopes (n_models,): no pass over X."""
+    """Return the cost of points without slopes (n_models,): no pass over X.
+
+    Models that differ in their penalties alone have the same, which is computed once.
+    """
     targets, size = rows.targets, rows.n_classes
     levels = theta.reshape(rows.n_outputs, -1)[:, -1]
     costs = np.empty(rows.n_models)
+    known: dict[Any, float] = {}
     for model in range(rows.n_models):
         own = slice(model * size, (model + 1) * size)
-        codes = targets.codes[min(model, len(targets.codes) - 1)]
-        offset, weights = _offsets_of(rows, model, 1)
-        with np.errstate(over="ignore", invalid="ignore"):
-            raw = levels[own, None] + offset
-            if size == 1:
-                sign = np.where(codes == targets.positive[model], -1.0, 1.0)
-                losses = np.logaddexp(0.0, sign * raw[0])
-            else:
-                order = np.argsort(targets.positive[own])
-                losses = _log_sum_exp(raw) - raw[order[codes], np.arange(codes.size)]
-            of_rows = weights[0]
-            total = float(targets.total_weight[own.start])
-            costs[model] = (losses.sum() if of_rows is None else losses @ of_rows) / total
+        place = min(model, len(targets.codes) - 1)
+        offsets = own.start % len(targets.offset) if len(targets.offset) else -1
+        key = (place, offsets, levels[own].tobytes(), targets.positive[own].tobytes(),
+               *targets.weight_set[own])  # fmt: skip
+        if key not in known:
+            known[key] = _level_cost(rows, model, targets.codes[place], levels[own])
+        costs[model] = known[key]
     return costs
+
+
+def _level_cost(rows: Objective, model: int, codes: Any, levels: Any) -> float:
+    """Return the cost of a model whose outputs have these intercepts and no slopes."""
+    targets, size = rows.targets, rows.n_classes
+    own = slice(model * size, (model + 1) * size)
+    total = float(targets.total_weight[own.start])
+    of_rows = rows.weights_of(own.start)
+    if not len(targets.offset):
+        # All rows of a class have the same loss.
+        labels, codes = np.unique(codes, return_inverse=True)
+        of_rows = np.bincount(codes, of_rows)
+        codes, offset = labels, np.zeros((size, labels.size))
+    else:
+        offset, _ = _offsets_of(rows, model, 1)
+    with np.errstate(over="ignore", invalid="ignore"):
+        raw = levels[:, None] + offset
+        if size == 1:
+            sign = np.where(codes == targets.positive[model], -1.0, 1.0)
+            losses = np.logaddexp(0.0, sign * raw[0])
+        else:
+            order = np.argsort(targets.positive[own])
+            losses = _log_sum_exp(raw) - raw[order[codes], np.arange(codes.size)]
+        return float((losses.sum() if of_rows is None else losses @ of_rows) / total)
 
 
 def _offsets_of(objective: Objective, model: int, stride: int | None = None) -> tuple[Any, Any]:
