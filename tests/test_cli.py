@@ -204,6 +204,13 @@ def test_models_of_version_0_1_0_are_read(model, tumours):
     assert succeed("predict", "old.npz", tumours) == succeed("predict", model, tumours)
 
 
+def test_a_negative_weight_is_named_by_its_line():
+    Path("w.csv").write_text("a,y,count\n1,0,1\n2,1,-2.50\n3,0,1\n")
+    assert fail(2, "fit", "w.csv", "--target", "y", "--weights", "count") == (
+        "error: w.csv: column 'count' is negative in line 3: -2.50; weights must be >= 0"
+    )
+
+
 def test_fit_with_weights_leaves_their_column_out(tumours):
     weights = np.random.default_rng(0).integers(0, 3, len(LABELS))
     io.write_columns(Path("w.csv"), COLUMNS | {"diagnosis": LABELS, "count": weights})

@@ -254,8 +254,9 @@ def test_npz_matrix_is_not_copied_and_extras_are_columns(tmp_path):
     assert io.target_name(table, None) == "y"
     assert io.features(table, table.names) is table.values
     np.testing.assert_array_equal(io.features(table, ["x2", "x0"]), X[:, [2, 0]])
-    np.testing.assert_array_equal(io.numbers(table, "importance", "weights"), np.ones(20))
-    np.testing.assert_array_equal(io.numbers(table, "x1", "weights"), X[:, 1])
+    np.testing.assert_array_equal(io.weights(table, "importance"), np.ones(20))
+    with pytest.raises(ValueError, match="column .x1. is negative in row .*, counting from 0"):
+        io.weights(table, "x1")
 
 
 def test_npz_feature_names(tmp_path):
@@ -433,11 +434,11 @@ def test_feature_names_leave_out(tmp_path):
 
 def test_weights_must_be_numbers(tmp_path):
     table = io.read_table(written(tmp_path, TEXT))
-    assert io.numbers(table, "weight", "weights").tolist() == [0.5, 1.0, 2.0]
+    assert io.weights(table, "weight").tolist() == [0.5, 1.0, 2.0]
     with pytest.raises(ValueError, match="not numeric: 'town'"):
-        io.numbers(table, "town", "weights")
+        io.weights(table, "town")
     with pytest.raises(ValueError, match=r"weights column 'wieght' .* mean 'weight'"):
-        io.numbers(table, "wieght", "weights")
+        io.weights(table, "wieght")
 
 
 # --- paths

@@ -227,7 +227,7 @@ def fit(
         }
         options: dict[str, Any] = {"solver": solver, "multi_class": multi_class}
         options |= {name: value for name, value in given.items() if value is not None}
-        sample_weight = io.numbers(table, weights, "weights") if weights else None
+        sample_weight = io.weights(table, weights) if weights else None
         X = io.features(table, names)
         watcher.stage(f"fitting {len(y):,} rows x {len(names):,} columns")
         chosen = None

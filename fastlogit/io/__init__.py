@@ -13,9 +13,9 @@ from fastlogit.io.columns import (
     feature_names,
     features,
     labels,
-    numbers,
     target_name,
     unused_names,
+    weights,
 )
 from fastlogit.io.formats import read_table
 from fastlogit.io.tables import Table
@@ -31,9 +31,9 @@ __all__ = [
     "feature_names",
     "features",
     "labels",
-    "numbers",
     "read_table",
     "target_name",
     "unused_names",
+    "weights",
     "write_columns",
 ]

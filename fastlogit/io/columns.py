@@ -63,19 +63,26 @@ def labels(table: Table, name: str) -> Array:
     return column
 
 
-def numbers(table: Table, name: str, role: str) -> Array:
-    """Return one numeric column, such as sample weights, as float64, shape (n_rows,).
+def weights(table: Table, name: str) -> Array:
+    """Return a column of sample weights as float64, shape (n_rows,).
 
     Raises
     ------
     ValueError
-        If there is no such column, it is not numeric, or a value is missing or infinite.
+        If there is no such column, it is not numeric, or a value is missing, infinite or negative.
     """
-    _check_column(table, name, role)
+    _check_column(table, name, "weights")
     column = table.column(name)
     _check_numeric(table, {name: column})
     values: Array = np.asarray(column, dtype=np.float64)
     _check_finite(table, [name], values[:, np.newaxis])
+    if (values < 0.0).any():
+        row = int(np.argmax(values < 0.0))
+        shown = _as_written(table, name, row) or f"{values[row]:g}"
+        raise ValueError(
+            f"{table.path}: column {name!r} is negative in {table.where(row)}: {shown}; weights "
+            "must be >= 0"
+        )
     return values
 
 
