@@ -255,7 +255,7 @@ def test_npz_matrix_is_not_copied_and_extras_are_columns(tmp_path):
     assert io.features(table, table.names) is table.values
     np.testing.assert_array_equal(io.features(table, ["x2", "x0"]), X[:, [2, 0]])
     np.testing.assert_array_equal(io.weights(table, "importance"), np.ones(20))
-    with pytest.raises(ValueError, match="column .x1. is negative in row .*, counting from 0"):
+    with pytest.raises(ValueError, match=r"column .x1. is negative in row .*, counting from 0"):
         io.weights(table, "x1")
 
 
