@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from .path import PathResult, logistic_path
     from .prediction import predict, predict_proba, raw_prediction
     from .result import FitResult, Progress
+    from .warming import WarmUp, warmup
 
 __version__ = "0.1.0"
 
@@ -42,6 +43,7 @@ __all__ = [
     "Progress",
     "RegularizationPathDisplay",
     "SeparationWarning",
+    "WarmUp",
     "cost",
     "cost_gradient",
     "fit",
@@ -55,6 +57,7 @@ __all__ = [
     "predict_proba",
     "raw_prediction",
     "sigmoid",
+    "warmup",
 ]
 
 _HOME = {
@@ -71,6 +74,7 @@ _HOME = {
     "Progress": "result",
     "RegularizationPathDisplay": "displays",
     "SeparationWarning": "errors",
+    "WarmUp": "warming",
     "cost": "functional",
     "cost_gradient": "functional",
     "fit": "fitting",
@@ -84,6 +88,7 @@ _HOME = {
     "predict_proba": "prediction",
     "raw_prediction": "prediction",
     "sigmoid": "elementwise",
+    "warmup": "warming",
 }
 
 

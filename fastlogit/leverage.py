@@ -164,7 +164,7 @@ def _objective(
     )  # fmt: skip
     objective = Multinomial(*common, n_classes=n_outputs) if is_softmax else Objective(*common)
     objective.standardize()
-    coef = result.coef.reshape(-1, n_outputs).T
+    coef = np.ascontiguousarray(result.coef.reshape(-1, n_outputs).T)
     intercept = np.reshape(result.intercept, n_outputs)
     return objective, objective.join(*objective.from_user(coef, intercept))
 

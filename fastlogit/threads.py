@@ -78,7 +78,7 @@ def thread_count(n_threads: int | None) -> int:
     if n_threads is None:
         if _in_dask_task():
             return 1
-        return max(1, min(_numba_threads(), _affinity_cpus(), _own_quota_cpus()))
+        return min(_numba_threads(), usable_cpus())
     count = _as_integer(n_threads)
     limit = _pool_size()
     if not 1 <= count <= limit:
@@ -148,6 +148,26 @@ def team(n_threads: int | None, work_ns: float) -> AbstractContextManager[bool]:
     if _layer() in _THREADSAFE_LAYERS:
         return _mask(count)
     return _SERIAL if work_ns < BREAK_EVEN_WORKQUEUE_NS else _locked_mask(count)
+
+
+@contextlib.contextmanager
+def all_in_parallel() -> Iterator[None]:
+    """Let `team` take small work for large in the block: its parallel twins are compiled so.
+
+    Where parallel is unsafe, the answer is still "serial".
+    """
+    global BREAK_EVEN_NS, BREAK_EVEN_WORKQUEUE_NS
+    before = BREAK_EVEN_NS, BREAK_EVEN_WORKQUEUE_NS
+    BREAK_EVEN_NS = BREAK_EVEN_WORKQUEUE_NS = 0.0
+    try:
+        yield
+    finally:
+        BREAK_EVEN_NS, BREAK_EVEN_WORKQUEUE_NS = before
+
+
+def usable_cpus() -> int:
+    """Return how many CPUs this process may use: affinity mask and cgroup quota."""
+    return max(1, min(_affinity_cpus(), _own_quota_cpus()))
 
 
 def quota_cpus(root: Path) -> int:

@@ -15,7 +15,7 @@ ROOMS: dict[str, set[str]] = {
     # For type checkers only; test_package.py shows that the import loads nothing.
     "__init__": {
         "batches", "displays", "elementwise", "errors", "estimator", "fitting", "functional",
-        "leverage", "model_selection", "path", "prediction", "result",
+        "leverage", "model_selection", "path", "prediction", "result", "warming",
     },
     "kernels": {"llvmlite", "numba", "numpy"},
     "reference": {"numpy"},
@@ -74,6 +74,10 @@ ROOMS: dict[str, set[str]] = {
     "model_selection": {
         "clock", "estimator", "estimator_data", "fitting", "folds", "grid", "inputs", "numpy",
         "path", "progress", "result", "scoring", "sklearn", "threads", "validation",
+    },
+    "warming": {
+        "batches", "clock", "design", "elementwise", "fitting", "functional", "kernels", "leverage",
+        "numpy", "path", "prediction", "threads", "validation",
     },
     "inputs": {"numpy"},
 }  # fmt: skip

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterator, Sequence
-from functools import partial
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -584,56 +583,34 @@ def _cell(value: float | None, form: str) -> str:
 
 
 @app.command()
-def warmup() -> None:
-    """Compile what a first fit and prediction need, so that later ones start at once."""
-    from fastlogit.kernels.policy import cache_folder
+def warmup(
+    quick: Annotated[
+        bool, typer.Option("--quick", help="Only float64 rows, of few and of many columns.")
+    ] = False,
+    all_kinds: Annotated[
+        bool, typer.Option("--all", help="Every number type and layout, with threads too.")
+    ] = False,
+    processes: Annotated[
+        int | None,
+        typer.Option(
+            help="Processes that compile beside each other; each takes about 400 MB.",
+            show_default="one for each processor, at most 4",
+        ),
+    ] = None,
+) -> None:
+    """Compile what first calls need, so that later ones start at once.
 
-    began = time.perf_counter()
-    for name, job in _compile_jobs():
-        started = time.perf_counter()
-        job()
-        typer.echo(f"{name}: {time.perf_counter() - started:.1f} s")
-    folder = cache_folder()
-    typer.echo(f"{time.perf_counter() - began:.1f} s in all")
-    if folder is None:
+    Without options: the kinds of data that most users bring. What is there already is not compiled
+    again.
+    """
+    if quick and all_kinds:
+        raise typer.BadParameter("--quick and --all exclude each other; give one of them")
+    kinds = "quick" if quick else "all" if all_kinds else "common"
+    done = fastlogit.warmup(kinds, n_processes=processes, verbose=typer.echo)
+    if done.folder is None:
         say("warning: no folder for the cache can be written: each process compiles anew")
-    else:
-        typer.echo(f"cache: {folder}")
-
-
-def _compile_jobs() -> Iterator[tuple[str, Callable[[], object]]]:
-    """Yield small jobs that between them compile everything a first fit and prediction call."""
-    import numpy as np
-
-    from fastlogit import threads
-
-    X = np.random.default_rng(0).standard_normal((40_000, 32))
-    y = np.arange(len(X)) % 3  # has nothing to do with X: each fit ends after a few steps
-    forms: dict[str, Any] = {
-        "float64": X,
-        "float32": X.astype(np.float32),
-        "other layouts": np.asfortranarray(X),
-    }
-    # 40,000 x 32 is work enough for threads, 40 x 32 is not: each form has both.
-    sizes = {"serial": 40}
-    if threads.thread_count(None) > 1:
-        sizes["parallel"] = len(X)
-    for form, data in forms.items():
-        for kind, n_rows in sizes.items():
-            yield f"{form}, {kind}", partial(_use, data[:n_rows], y[:n_rows])
-    if len(sizes) > 1:
-        # What turns the raw predictions of very many rows into probabilities.
-        yield "many predictions", partial(fastlogit.sigmoid, np.zeros(1_000_000))
-
-
-def _use(X: Any, y: Any) -> None:
-    """Fit two and three classes and predict."""
-    for labels in (y, y > 0):
-        result = fastlogit.fit(X, labels, C=1.0)
-        result.predict(X)
-        result.predict_proba(X)
-    # The Hessian of very many rows; of few, "auto" has taken it already.
-    fastlogit.fit(X, y > 0, C=1.0, solver="newton")
+    if done.failed:
+        raise typer.Exit(1)
 
 
 @app.command()

@@ -28,6 +28,9 @@ GRAM_NS = 0.05
 GRAM_CALL_NS = 1e8
 GRAM_ROWS = 4096
 COPY_STRIDE = 37
+# Rows that are gathered are copied up to this size too: a strided view of columns would be a memory
+# layout of its own, for which all kernels are compiled anew (20 s, with threads 40).
+COPY_BYTES = 2**24
 
 NO_CURVATURE = np.empty((0, 0))
 _NO_HISTORY = np.empty((0, 1))
@@ -126,13 +129,13 @@ class DenseDesign:
         return DenseDesign(self.X, n_threads=self.n_threads, columns=columns, counter=self.counter)
 
     def subsample(self, stride: int) -> DenseDesign:
-        """Return a design over every `stride`-th row: a copy where that is 3 % of X or less.
+        """Return a design over every `stride`-th row: a copy where that is 3 % of X, or little.
 
         Rows far apart are slow to read: 43,000 of 1,000,000 x 50 take 10 ms in place, and 1 ms as a
         copy, which stays in the cache.
         """
         rows = self.X[::stride]
-        if stride >= COPY_STRIDE:
+        if stride >= COPY_STRIDE or not (self._direct or rows.nbytes > COPY_BYTES):
             rows = np.ascontiguousarray(rows)
         return DenseDesign(
             rows, n_threads=self.n_threads, columns=self.columns, counter=self.counter

@@ -1,0 +1,532 @@
+"""Compiling ahead of the first call: small real calls of every kind of data that users bring.
+
+An entry of the kernels is compiled anew for each number type and memory layout of X, and once more
+for threads. What a call compiles depends on these alone, not on its size, so that calls on 60 rows
+fill the cache. They are the calls that users make, or passes of the Design that stand behind them;
+a list of signatures would be a second truth, which could drift from the first.
+
+A step compiles one part of one kind. Steps are dealt out to a few processes that share the cache on
+the disk: numba's compiler holds a lock, so that threads would wait for each other.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import queue
+import subprocess
+import sys
+import threading
+import time
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from . import threads, validation
+from .batches import BatchSource
+from .clock import activity
+from .design.dense import DenseDesign
+from .elementwise import log1p_exp, log_sigmoid, logit, sigmoid
+from .fitting import fit, gradient_descent
+from .functional import cost_gradient
+from .kernels.policy import cache_folder, numba_setting
+from .leverage import leave_one_out
+from .path import logistic_path
+from .prediction import predict_proba
+
+__all__ = ["LeftOut", "WarmUp", "warmup"]
+
+# More rows than the classes that are coded in a byte.
+N_ROWS = 260
+GROUPS = ("quick", "common", "all")
+# So many processes at the most: each takes about 400 MB.
+MOST_PROCESSES = 4
+
+# Processor seconds of a step from an empty cache, in one thread and with threads (AMD EPYC, numba
+# 0.68): they order the steps, and say what those left out would cost.
+SECONDS = {
+    "fit": (14.0, 26.0),
+    "predict": (4.0, 9.0),
+    "many classes": (3.5, 10.0),
+    "more than 256 classes": (9.0, 17.0),
+    "sigmoid and its relatives": (8.0, 16.0),
+    "batches, leave-one-out, paths": (6.0, 12.0),
+}
+FUNCTIONS = tuple(SECONDS)[-2:]
+
+# Kinds that no step compiles, in words.
+RARE = (
+    "int16, uint16, uint32 and uint64 X",
+    "slices of columns of int32, int8 and uint8 X",
+    "more than 256 classes in other than float64 rows",
+)
+
+
+class Kind(NamedTuple):
+    """A kind of X: its number type, how it lies in memory, and both in words."""
+
+    name: str
+    dtype: str
+    layout: str
+    n_columns: int
+
+
+def _kind(dtype: str, layout: str, n_columns: int = 3) -> Kind:
+    words = {
+        "in place": "rows of 8 columns or more",
+        "C": "rows" if dtype not in ("float64", "float32") else "rows of fewer than 8 columns",
+        "F": "column by column",
+        "A": "a slice of columns",
+    }
+    return Kind(f"{dtype}, {words[layout]}", dtype, layout, n_columns)
+
+
+WIDE = _kind("float64", "in place", 12)
+NARROW, FRAME, SLICE = (_kind("float64", layout) for layout in "CFA")
+WIDE32 = _kind("float32", "in place", 12)
+INTEGERS, BOOLEANS = _kind("int64", "C"), _kind("bool", "C")
+# Those who bring these have seldom so many rows that threads are used.
+SERIAL = (INTEGERS, BOOLEANS, SLICE)
+FEWER = tuple(_kind("float32", layout) for layout in "CFA") + tuple(
+    _kind(dtype, layout)
+    for dtype, layouts in (
+        ("int64", "FA"), ("bool", "FA"), ("int32", "CF"), ("int8", "CF"), ("uint8", "CF"),
+    )
+    for layout in layouts
+)  # fmt: skip
+
+
+class Step(NamedTuple):
+    """One part of a kind, or of what has no kind: for one thread, or for one and for several.
+
+    Both in one process take half the time of both apart: they share the storeys below.
+    """
+
+    group: str
+    kind: Kind | None
+    part: str
+    parallel: bool
+
+    @property
+    def name(self) -> str:
+        """What it is, in words."""
+        return f"{self.kind.name}: {self.part}" if self.kind else self.part
+
+    @property
+    def what(self) -> str:
+        """What it belongs to: a kind of X, or functions; what comes later is for threads."""
+        later = ", with threads" if self.group == "all" and self.kind in SERIAL else ""
+        return f"{self.kind.name if self.kind else self.part}{later}"
+
+    @property
+    def usual_seconds(self) -> float:
+        """Processor seconds that it takes from an empty cache."""
+        return SECONDS[self.part][self.parallel]
+
+
+class LeftOut(NamedTuple):
+    """A kind of X that was not compiled for, and about how many seconds first calls take for it."""
+
+    name: str
+    seconds: float
+
+
+@dataclass(frozen=True)
+class WarmUp:
+    """What `warmup` did.
+
+    Attributes
+    ----------
+    compiled : tuple of str
+        Steps that had something to compile.
+    present : tuple of str
+        Steps whose compiled code was there already.
+    failed : tuple of str
+        Steps that were not done, and why.
+    left_out : tuple of LeftOut
+        What larger groups would compile.
+    n_functions : int
+        Functions compiled.
+    seconds : float
+        From the beginning to the end.
+    compile_seconds : float
+        Seconds of all steps together, in all processes.
+    n_processes : int
+    folder : str or None
+        Where the compiled code is kept; None if it cannot be kept.
+    """
+
+    compiled: tuple[str, ...]
+    present: tuple[str, ...]
+    failed: tuple[str, ...]
+    left_out: tuple[LeftOut, ...]
+    n_functions: int
+    seconds: float
+    compile_seconds: float
+    n_processes: int
+    folder: str | None
+
+    def summary(self) -> str:
+        """Return what was compiled, what was there, and what is left out, in a few lines."""
+        processes = "1 process" if self.n_processes == 1 else f"{self.n_processes} processes"
+        counts = f"{len(self.compiled)} steps compiled {self.n_functions} functions, "
+        times = f"{self.seconds:.1f} s with {processes} ({self.compile_seconds:.1f} s of one)"
+        lines = [f"{counts}{len(self.present)} had nothing to do: {times}"]
+        if self.failed:
+            lines.append("failed: " + "; ".join(self.failed))
+        if self.left_out:
+            lines.append("left out, with the seconds that first calls of all parts will take:")
+            lines += [f"  {left.name}: {left.seconds:.0f} s" for left in self.left_out]
+        lines.append(f"never compiled ahead, as they are rare: {'; '.join(RARE)}")
+        lines.append(f"cache: {self.folder or 'none, each process compiles anew'}")
+        return "\n".join(lines)
+
+
+def warmup(
+    kinds: str = "common",
+    *,
+    n_processes: int | None = None,
+    verbose: bool | Callable[[str], None] = True,
+) -> WarmUp:
+    """Compile ahead what first calls need, and keep it on the disk for all later processes.
+
+    The kernels are compiled for each number type and memory layout of X, and apart for one thread
+    and for several. What is there already is not compiled again.
+
+    Parameters
+    ----------
+    kinds : {"quick", "common", "all"}, default "common"
+        "quick": float64 rows, of few and of many columns. "common": besides float32 rows, float64
+        column by column (as frames are), slices of columns, int64 and boolean rows, more than 256
+        classes, and all functions. "all": every kind but a few, with threads too.
+    n_processes : int >= 1, optional
+        Processes that compile beside each other; each takes about 400 MB. By default one for each
+        processor that this process may use, at most 4. With 1 this process compiles.
+    verbose : bool or callable, default True
+        Print what is compiled as it goes, and the summary at the end. A callable takes the lines.
+
+    Returns
+    -------
+    WarmUp
+        What was compiled, what was there, what is left out and what that would cost.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument has the wrong type or value.
+
+    Examples
+    --------
+    >>> import fastlogit
+    >>> done = fastlogit.warmup("quick", verbose=False)  # doctest: +SKIP
+    >>> print(done.summary())  # doctest: +SKIP
+    """
+    kinds = validation.check_option("kinds", kinds, GROUPS)
+    if n_processes is None:
+        wanted = min(threads.usable_cpus(), MOST_PROCESSES)
+    else:
+        wanted = validation.check_whole("n_processes", n_processes, low=1)
+    say = verbose if callable(verbose) else print if verbose else _silent
+    began = time.perf_counter()
+    taken, left = _steps(kinds)
+    folder = cache_folder()
+    if folder is None:
+        wanted = 1  # what another process compiled would be lost
+    results = []
+    for result in _results(taken, min(wanted, len(taken)), say):
+        results.append(result)
+        say(f"{len(results)} of {len(taken)}: {result.step.name}: {result.words()}")
+    done = _summed(results, left, time.perf_counter() - began, wanted, folder)
+    say(done.summary())
+    return done
+
+
+def _silent(line: str) -> None:
+    """Say nothing."""
+
+
+# ------------------------------------------------------------------------------------------------
+# The steps
+
+
+def _steps(kinds: str) -> tuple[list[Step], list[Step]]:
+    """Return the steps up to a group, those that take longest first within each, and the others."""
+    steps = list(_all_steps())
+    if threads.thread_count(None) == 1:
+        one_thread = [step._replace(parallel=False) for step in steps]
+        steps = list({step[1:]: step for step in reversed(one_thread)}.values())
+    steps.sort(key=lambda step: (GROUPS.index(step.group), -step.usual_seconds))
+    last = GROUPS.index(kinds)
+    taken = [step for step in steps if GROUPS.index(step.group) <= last]
+    return taken, steps[len(taken) :]
+
+
+def _all_steps() -> Iterator[Step]:
+    for kind in (WIDE, NARROW):
+        yield Step("quick", kind, "fit", True)
+        yield Step("quick", kind, "predict", True)
+    for kind in (FRAME, WIDE32):
+        yield Step("common", kind, "fit", True)
+        yield Step("common", kind, "predict", True)
+    for kind in (WIDE, FRAME, WIDE32):
+        yield Step("common", kind, "many classes", True)
+    yield Step("common", WIDE, "more than 256 classes", False)
+    for kind in SERIAL:
+        yield Step("common", kind, "fit", False)
+        yield Step("common", kind, "predict", False)
+    for part in FUNCTIONS:
+        yield Step("common", None, part, True)
+    for kind in (*SERIAL, *FEWER):
+        yield Step("all", kind, "fit", True)
+        yield Step("all", kind, "predict", True)
+    for kind in (NARROW, *SERIAL, *FEWER):
+        yield Step("all", kind, "many classes", True)
+    for kind in (WIDE, NARROW, FRAME):
+        yield Step("all", kind, "more than 256 classes", True)
+
+
+def _run_step(step: Step) -> None:
+    """Make the calls of a step, for several threads after one."""
+    for use in (contextlib.nullcontext, threads.all_in_parallel)[: 1 + step.parallel]:
+        with warnings.catch_warnings(action="ignore"), use():  # of fits that mean nothing
+            if step.kind is None:
+                _FUNCTION_PARTS[step.part]()
+            else:
+                _KIND_PARTS[step.part](_data(step.kind))
+
+
+def _data(kind: Kind) -> Any:
+    """Return zeros and ones, which are values of every number type, as a kind of X."""
+    width = kind.n_columns + (kind.layout == "A")
+    values = np.random.default_rng(0).integers(0, 2, (N_ROWS, width)).astype(kind.dtype)
+    if kind.layout == "F":
+        return np.asfortranarray(values)
+    return values[:, : kind.n_columns]
+
+
+def _fit(X: Any) -> None:
+    """Fit two and three classes, and ask for what certificates need."""
+    labels = np.arange(len(X)) % 3
+    fit(X, labels > 0, C=1.0, solver="newton")
+    fit(X, labels, C=1.0, multi_class="multinomial", solver="newton")
+    design, n_columns = DenseDesign(X), X.shape[1]
+    design.raw_prediction(np.zeros((1, n_columns)), np.zeros(1))
+    design.largest_row(np.ones(n_columns), np.zeros(n_columns))
+
+
+def _predict(X: Any) -> None:
+    predict_proba(X, np.zeros(X.shape[1]))
+
+
+def _many_classes(X: Any) -> None:
+    """Do what preconditioners of many classes or columns need."""
+    design, n_columns = DenseDesign(X), X.shape[1]
+    design.grams(np.ones((2, len(X))))
+    design.sample(np.arange(8)[None, :], np.ones(1), 1.0, np.ones((1, n_columns + 1)))
+
+
+def _many_labels(X: Any) -> None:
+    """Take one step towards 260 classes, whose codes do not fit in a byte."""
+    gradient_descent(X, np.arange(len(X)), max_iter=1, step_size=0.1)
+
+
+def _elementwise() -> None:
+    for dtype in (np.float64, np.float32):
+        for function in (sigmoid, log1p_exp, log_sigmoid, logit):
+            values = np.full(9, 0.5, dtype=dtype)
+            function(values)
+            function(values, out=values)
+
+
+def _other_calls() -> None:
+    """Call what reads rows in other ways, on rows that steps before this one have compiled for."""
+    labels = np.arange(N_ROWS) % 3
+    for kind in (NARROW, WIDE):
+        X = _data(kind)
+        fitted = fit(X, labels, C=1.0, multi_class="multinomial", solver="newton-cg")
+        leave_one_out(fitted, X, labels)
+        logistic_path(X, labels > 0, Cs=[1.0, 2.0])
+        cost_gradient(X, (labels > 0) * 1, np.zeros(X.shape[1]))
+        fit(X, labels, C=1.0, solver="lbfgs")
+        source = BatchSource(lambda X=X: iter([(X, labels > 0)]))  # type: ignore[misc]
+        fit(source, C=1.0, solver="gradient_descent", max_iter=1, step_size=0.1, tol=1.0)
+    # So many columns that the preconditioner draws rows.
+    many = np.random.default_rng(0).standard_normal((N_ROWS, 160))
+    fit(many, labels, C=1.0, multi_class="multinomial", solver="newton-cg", tol=1e-3)
+
+
+_KIND_PARTS: dict[str, Callable[[Any], None]] = {
+    "fit": _fit,
+    "predict": _predict,
+    "many classes": _many_classes,
+    "more than 256 classes": _many_labels,
+}
+_FUNCTION_PARTS: dict[str, Callable[[], None]] = dict(
+    zip(FUNCTIONS, (_elementwise, _other_calls), strict=True)
+)
+
+
+# ------------------------------------------------------------------------------------------------
+# Who runs them
+
+
+class Result(NamedTuple):
+    """What became of a step; `error` says why it was not done."""
+
+    step: Step
+    n_functions: int
+    seconds: float
+    error: str = ""
+
+    def words(self) -> str:
+        """Return the result as text."""
+        if self.error:
+            return f"failed: {self.error}"
+        if self.n_functions == 0:
+            return "there already"
+        functions = "1 function" if self.n_functions == 1 else f"{self.n_functions} functions"
+        return f"{functions}, {self.seconds:.1f} s"
+
+
+def _results(
+    steps: Sequence[Step], n_processes: int, say: Callable[[str], None]
+) -> Iterator[Result]:
+    """Run the steps, in `n_processes` other processes where there are several."""
+    waiting: queue.SimpleQueue[Step] = queue.SimpleQueue()
+    for step in steps:
+        waiting.put(step)
+    if n_processes > 1:
+        workers = _start_workers(n_processes)
+        if workers:
+            say(f"compiling in {len(workers)} processes; each line comes when a step is done")
+        yield from _dealt_out(waiting, workers)
+    while not waiting.empty():  # one process is enough, or no other could be started or is left
+        yield _measured(waiting.get())
+
+
+def _measured(step: Step) -> Result:
+    before, began, error = activity().n_compiled, time.perf_counter(), ""
+    try:
+        _run_step(step)
+    except Exception as failure:  # the other steps are of use without this one
+        error = f"{type(failure).__name__}: {failure}"
+    return Result(step, activity().n_compiled - before, time.perf_counter() - began, error)
+
+
+# What another process runs: it finds this very package, whatever its own path would be.
+_SERVE = (
+    "import json, sys; sys.path[:] = json.loads(sys.stdin.readline()); "
+    "from fastlogit.warming import _serve; _serve()"
+)
+
+
+def _serve() -> None:
+    """Run the steps whose positions come line by line, and answer with what came out."""
+    answers = os.fdopen(os.dup(1), "w")
+    os.dup2(2, 1)  # nothing else may write between the answers
+    steps = list(_all_steps())
+    for line in sys.stdin:
+        place, parallel = json.loads(line)
+        result = _measured(steps[place]._replace(parallel=parallel))
+        print(json.dumps(result[1:]), file=answers, flush=True)
+
+
+def _start_workers(count: int) -> list[subprocess.Popen[str]]:
+    """Start processes that `_serve`; fewer or none where that is not possible."""
+    settings = dict(os.environ)
+    if numba_setting("CACHE_DIR"):
+        settings["NUMBA_CACHE_DIR"] = str(numba_setting("CACHE_DIR"))
+    workers: list[subprocess.Popen[str]] = []
+    with contextlib.suppress(OSError):
+        for _ in range(count if sys.executable else 0):
+            workers.append(
+                subprocess.Popen(
+                    [sys.executable, "-c", _SERVE], env=settings, text=True,
+                    stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
+                )
+            )  # fmt: skip
+    return workers
+
+
+def _dealt_out(
+    waiting: queue.SimpleQueue[Step], workers: list[subprocess.Popen[str]]
+) -> Iterator[Result]:
+    """Yield results as workers bring them, until all is done or no worker is left."""
+    results: queue.SimpleQueue[Result | None] = queue.SimpleQueue()
+    dealers = [
+        threading.Thread(target=_keep_busy, args=(worker, waiting, results), daemon=True)
+        for worker in workers
+    ]
+    for dealer in dealers:
+        dealer.start()
+    try:
+        left = len(workers)
+        while left:
+            result = results.get()
+            if result is None:
+                left -= 1
+            else:
+                yield result
+    finally:  # Ctrl-C too
+        for worker, dealer in zip(workers, dealers, strict=True):
+            worker.kill()
+            dealer.join()
+            with contextlib.suppress(OSError), worker:  # closes the pipes
+                pass
+
+
+def _keep_busy(
+    worker: subprocess.Popen[str],
+    waiting: queue.SimpleQueue[Step],
+    results: queue.SimpleQueue[Result | None],
+) -> None:
+    """Give a worker step after step; None at the end, or when the worker has ended."""
+    places = [step[:3] for step in _all_steps()]
+    assert worker.stdin is not None
+    assert worker.stdout is not None
+    step: Step | None = None
+    try:
+        with contextlib.suppress(OSError, ValueError):
+            worker.stdin.write(json.dumps(sys.path) + "\n")
+            while True:
+                step = waiting.get_nowait()
+                place = places.index(step[:3])
+                worker.stdin.write(f"{json.dumps([place, step.parallel])}\n")
+                worker.stdin.flush()
+                results.put(Result(step, *json.loads(worker.stdout.readline())))
+                step = None
+    except queue.Empty:
+        step = None
+    finally:
+        if step is not None:
+            results.put(Result(step, 0, 0.0, "the process that compiled it ended"))
+        results.put(None)
+
+
+def _summed(
+    results: Sequence[Result], left: Sequence[Step], seconds: float, n_processes: int, folder: Any
+) -> WarmUp:
+    """Return the report; what was measured here says how long the steps left out would take."""
+    done = [result for result in results if not result.error]
+    compiled = [result for result in done if result.n_functions]
+    spent = sum(result.seconds for result in compiled)
+    usual = sum(result.step.usual_seconds for result in compiled)
+    pace = spent / usual if usual else 1.0
+    costs: dict[str, float] = {}
+    for step in left:
+        costs[step.what] = costs.get(step.what, 0.0) + pace * step.usual_seconds
+    return WarmUp(
+        compiled=tuple(result.step.name for result in compiled),
+        present=tuple(result.step.name for result in done if not result.n_functions),
+        failed=tuple(f"{result.step.name}: {result.error}" for result in results if result.error),
+        left_out=tuple(LeftOut(*item) for item in costs.items()),
+        n_functions=sum(result.n_functions for result in results),
+        seconds=seconds,
+        compile_seconds=spent,
+        n_processes=n_processes,
+        folder=None if folder is None else str(folder),
+    )
