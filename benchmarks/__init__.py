@@ -6,6 +6,7 @@
 - `speed.py`: every row of the speed table in one run; `readme_table.py` puts it into README.md.
 - `engine.py`, `estimators.py`: whole fits beside other libraries, which `peers.py` holds and
   `contest.py` lets compete; `workloads.py` has their data, `optimum.py` the judge.
+- `first_call.py`: first calls in fresh processes, and the warm-up; writes their part of README.md.
 - `problems.py`, `answers.py`, `fresh.py`: data, checks against the oracle, fresh processes.
 
 Shapes are small unless the environment variable FASTLOGIT_BENCH_FULL is 1.

@@ -179,8 +179,11 @@ class WarmUp:
         if self.failed:
             lines.append("failed: " + "; ".join(self.failed))
         if self.left_out:
-            lines.append("left out, with the seconds that first calls of all parts will take:")
-            lines += [f"  {left.name}: {left.seconds:.0f} s" for left in self.left_out]
+            lines.append("left out; first calls will compile, each kind once, for about")
+            names: dict[str, list[str]] = {}
+            for left in self.left_out:
+                names.setdefault(f"{left.seconds:.0f} s", []).append(left.name)
+            lines += [f"  {seconds}: {'; '.join(found)}" for seconds, found in names.items()]
         lines.append(f"never compiled ahead, as they are rare: {'; '.join(RARE)}")
         lines.append(f"cache: {self.folder or 'none, each process compiles anew'}")
         return "\n".join(lines)

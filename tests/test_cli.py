@@ -19,7 +19,7 @@ from sklearn.linear_model import LogisticRegression
 from typer.testing import CliRunner
 
 import fastlogit
-from fastlogit import demo, fitting, io
+from fastlogit import demo, fitting, io, warming
 from fastlogit.cli import commands, main, watching
 from fastlogit.kernels import policy
 from fastlogit.model_file import load_model
@@ -739,27 +739,43 @@ def test_demo_prints_its_table_and_pictures(monkeypatch):
     assert "1 pictures" in output
 
 
-def test_warmup_says_time_and_place(monkeypatch):
-    seen = []
-    monkeypatch.setattr(fastlogit, "sigmoid", lambda z: None)
-    monkeypatch.setattr(commands, "_use", lambda X, y: seen.append((X.dtype.name, X.shape, len(y))))
-    output = succeed("warmup")
-    assert ("float64", (40, 32), 40) in seen
-    assert {dtype for dtype, *_ in seen} == {"float64", "float32"}
-    assert "s in all" in output
+def without_compiling(monkeypatch):
+    """Let no step of a warm-up compile; return those that were run."""
+    done = []
+    monkeypatch.setattr(warming, "_run_step", done.append)
+    return done
+
+
+@pytest.mark.parametrize(
+    ("options", "kinds"), [([], "common"), (["--quick"], "quick"), (["--all"], "all")]
+)
+def test_warmup_says_what_it_does_and_where(options, kinds, monkeypatch):
+    done = without_compiling(monkeypatch)
+    output = succeed("warmup", "--processes", "1", *options)
+    steps = warming._steps(kinds)[0]
+    assert done == steps
+    assert f"{len(steps)} of {len(steps)}: " in output
     assert f"cache: {policy.cache_folder()}" in output
 
 
-def test_warmup_uses_what_a_first_fit_uses():
-    X = np.random.default_rng(0).standard_normal((30, 2))
-    commands._use(X, np.arange(30) % 3)  # a warning would be an error here
+def test_warmup_takes_one_set_of_kinds():
+    assert "--quick and --all exclude each other" in fail(2, "warmup", "--quick", "--all")
+
+
+def test_warmup_that_fails_says_so(monkeypatch):
+    def run_step(step):
+        raise RuntimeError("no such processor")
+
+    monkeypatch.setattr(warming, "_run_step", run_step)
+    result = run("warmup", "--quick", "--processes", "1")
+    assert result.exit_code == 1
+    assert "failed: RuntimeError: no such processor" in result.stdout
 
 
 def test_warmup_without_a_cache_folder(monkeypatch):
-    monkeypatch.setattr(commands, "_use", lambda X, y: None)
-    monkeypatch.setattr(fastlogit, "sigmoid", lambda z: None)
-    monkeypatch.setattr(policy, "cache_folder", lambda: None)
-    result = run("warmup")
+    without_compiling(monkeypatch)
+    monkeypatch.setattr(warming, "cache_folder", lambda: None)
+    result = run("warmup", "--quick")
     assert result.exit_code == 0
     assert result.stderr.startswith("warning: no folder for the cache can be written")
 

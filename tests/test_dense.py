@@ -262,6 +262,23 @@ def test_no_copy_of_the_rows(layout) -> None:
     assert peak <= 0.03 * X.nbytes + 100_000
 
 
+@pytest.mark.parametrize("n_features", [3, 12])
+@pytest.mark.parametrize("stride", [7, 41])
+def test_a_subsample_has_a_layout_that_small_data_have(stride, n_features, monkeypatch) -> None:
+    """Every `stride`-th row of columns is neither C nor Fortran order, and would compile anew."""
+    X = np.asfortranarray(np.random.default_rng(0).normal(size=(400, n_features)))
+    design = DenseDesign(X)
+    part = design.subsample(stride)
+    assert np.array_equal(part.X, X[::stride])
+    assert part.X.flags.c_contiguous
+    assert part.counter is design.counter
+    # Large ones stay where they are, unless they are a small share.
+    monkeypatch.setattr("fastlogit.design.dense.COPY_BYTES", part.X.nbytes - 1)
+    assert np.shares_memory(design.subsample(stride).X, X) == (stride == 7)
+    rows = DenseDesign(np.random.default_rng(0).normal(size=(400, 12)))
+    assert np.shares_memory(rows.subsample(7).X, rows.X)
+
+
 def test_passes_are_counted() -> None:
     X, y, coef, intercept, _ = problem(40, 3)
     design = DenseDesign(X)

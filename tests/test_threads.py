@@ -394,6 +394,18 @@ def test_small_work_and_one_thread_are_serial(pretend: Any, layer: str, break_ev
     assert not decision(None, 0.0)
 
 
+@pytest.mark.parametrize("layer", ["omp", "workqueue"])
+def test_small_work_can_be_parallel_for_once(pretend: Any, layer: str) -> None:
+    pretend(layer)
+    with threads.all_in_parallel():
+        assert decision(None, 1.0)
+        assert not decision(1, LARGE)
+    assert not decision(None, 1.0)
+    with pytest.raises(KeyboardInterrupt), threads.all_in_parallel():
+        raise KeyboardInterrupt
+    assert not decision(2, 1.0)
+
+
 def test_a_second_thread_is_serial_where_two_would_crash(pretend: Any) -> None:
     for layer, second in (("workqueue", False), ("omp", True), ("tbb", True)):
         pretend(layer)

@@ -71,7 +71,7 @@ def test_says_what_it_does_and_what_it_leaves_out(steps_done, monkeypatch):
     assert left["float64, column by column"] > 10.0
     assert left["float64, a slice of columns, with threads"] > 10.0
     assert "left out" in lines[-1]
-    assert "bool, column by column: " in lines[-1]
+    assert "; bool, column by column; " in lines[-1]
     assert "uint16" in lines[-1]
 
 
