@@ -1,8 +1,8 @@
 """What a first call costs, with nothing compiled and after `fastlogit warmup`; and the warm-up.
 
 `python -m benchmarks.first_call [--readme README.md] [--all]` prints the tables, or writes them
-between the README's markers. Each call is made by a fresh process, with a cache of its own; the seconds are
-those from `import fastlogit` to the result, and in brackets those of processors.
+between the README's markers. Each call is made by a fresh process, with a cache of its own; the
+seconds are those from `import fastlogit` to the result, and in brackets those of processors.
 """
 
 from __future__ import annotations
