@@ -13,6 +13,8 @@ import fastlogit
 from fastlogit import threads, warming
 from fastlogit.design.dense import DenseDesign
 
+pytestmark = pytest.mark.jit
+
 ROOT = Path(__file__).parents[1]
 
 
@@ -71,7 +73,7 @@ def test_says_what_it_does_and_what_it_leaves_out(steps_done, monkeypatch):
     assert left["float64, column by column"] > 10.0
     assert left["float64, a slice of columns, with threads"] > 10.0
     assert "left out" in lines[-1]
-    assert "; bool, column by column; " in lines[-1]
+    assert " bool, column by column" in lines[-1]
     assert "uint16" in lines[-1]
 
 
@@ -170,6 +172,13 @@ def test_without_a_cache_no_process_is_started(steps_done, monkeypatch):
     done = fastlogit.warmup("quick", n_processes=2, verbose=False)
     assert (done.n_processes, done.folder) == (1, None)
     assert "each process compiles anew" in done.summary()
+
+
+def test_without_the_jit_nothing_runs(steps_done, monkeypatch):
+    monkeypatch.setattr(numba.config, "DISABLE_JIT", 1)
+    done = fastlogit.warmup("all", n_processes=2, verbose=False)
+    assert steps_done == []
+    assert done.present == done.left_out == ()
 
 
 def test_an_interrupt_ends_the_processes(steps_done, monkeypatch):
@@ -324,7 +333,6 @@ def kept(folder):
 
 
 @pytest.mark.slow
-@pytest.mark.jit
 def test_after_the_command_first_calls_compile_nothing(tmp_path):
     fresh(tmp_path, "-m", "fastlogit", "warmup")
     before = kept(tmp_path)
@@ -354,7 +362,6 @@ compiled.clear()
 
 
 @pytest.mark.slow
-@pytest.mark.jit
 def test_compiling_takes_nothing_from_a_time_limit(tmp_path):
     """From an empty cache a fit compiles for 30 times its limit, and converges all the same."""
     code = """
