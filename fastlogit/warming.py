@@ -43,7 +43,7 @@ __all__ = ["LeftOut", "WarmUp", "warmup"]
 # More rows than the classes that are coded in a byte.
 N_ROWS = 260
 GROUPS = ("quick", "common", "all")
-# So many processes at the most: each takes about 400 MB.
+# So many processes at the most: each takes up to 700 MB.
 MOST_PROCESSES = 4
 
 # Processor seconds of a step from an empty cache, in one thread and with threads (AMD EPYC, numba
@@ -207,8 +207,9 @@ def warmup(
         column by column (as frames are), slices of columns, int64 and boolean rows, more than 256
         classes, and all functions. "all": every kind but a few, with threads too.
     n_processes : int >= 1, optional
-        Processes that compile beside each other; each takes about 400 MB. By default one for each
-        processor that this process may use, at most 4. With 1 this process compiles.
+        Processes that compile beside each other; each takes up to 700 MB, with "all" more. By
+        default one for each processor that this process may use, at most 4. With 1 this process
+        compiles.
     verbose : bool or callable, default True
         Print what is compiled as it goes, and the summary at the end. A callable takes the lines.
 

@@ -593,7 +593,7 @@ def warmup(
     processes: Annotated[
         int | None,
         typer.Option(
-            help="Processes that compile beside each other; each takes about 400 MB.",
+            help="Processes that compile beside each other, of up to 700 MB; with --all more.",
             show_default="one for each processor, at most 4",
         ),
     ] = None,
