@@ -110,7 +110,7 @@ def section(with_all: bool) -> str:
         lines += [
             "",
             "| first call | nothing compiled | after `fastlogit warmup` |",
-            "|---|---|---|",
+            "| --- | --- | --- |",
         ]
         for name, call in CALLS.items():
             lines.append(first_call_rows(name, call, Path(folder, "common")))
