@@ -66,7 +66,8 @@ def gain_bound(decrement: Any, radius: Any) -> Any:
         exact = (safe + (1.0 - safe) * np.log1p(-safe)) / safe**2
         # The sum of tau^k / (k (k - 1)), without the cancellation.
         series = 0.5 + safe / 6.0 + safe**2 / 12.0 + safe**3 / 20.0 + safe**4 / 30.0
-        gain = decrement**2 * np.where(safe < SERIES, series * (1.0 + 1e-8), exact)
+        # Python's floats raise where they overflow.
+        gain = np.square(decrement) * np.where(safe < SERIES, series * (1.0 + 1e-8), exact)
         return np.where(tau < 1.0, gain, np.inf)
 
 
@@ -207,7 +208,7 @@ class Reference:
         gain = float(gain_bound(delta, self.radius * swell))
         for tighten in (self._tighten_cheaply, self._tighten):
             enough = gain < np.inf if wanted == 0.0 else gain <= wanted
-            if enough or at_once or 0.5 * delta**2 > 0.8 * wanted > 0.0:
+            if enough or at_once or 0.5 * delta * delta > 0.8 * wanted > 0.0:
                 break
             tighten()
             gain = float(gain_bound(delta, self.radius * swell))
@@ -336,7 +337,8 @@ class Certificate:
     def level_of_rounding(self, model: int, theta: Any, cost: float) -> float:
         """Return the gain that rounding errors of the gradient look like, as far as is known."""
         reference = self._references.get(model)
-        return 0.0 if reference is None else 0.5 * reference.noise(theta, cost) ** 2
+        noise = 0.0 if reference is None else reference.noise(theta, cost)
+        return 0.5 * noise * noise  # a power of Python's would raise where it overflows
 
     def unresolved(self, model: int) -> Any:
         """Return the columns along which rounding errors may hide a gain, as last seen."""
@@ -416,7 +418,7 @@ class Certificate:
             return np.inf
         level = there.gradient[-1]
         slopes = (there.gradient[:-1] - level * mean) * scale
-        delta = float(np.sqrt(slopes @ slopes + level**2 / bend))
+        delta = float(np.sqrt(slopes @ slopes + level * level / bend))
         shift = float(np.linalg.norm(mean * scale))
         delta += self._noise_without_rows(there) * float(
             np.linalg.norm(scale) + shift + 1.0 / np.sqrt(bend)
@@ -425,7 +427,7 @@ class Certificate:
         if key not in self._largest:
             self._largest[key] = self.rows.design.largest_row(scale, np.zeros_like(scale))
         reach = np.sqrt(self._largest[key]) + shift
-        return float(gain_bound(delta, np.sqrt(reach**2 + 1.0 / bend)))
+        return float(gain_bound(delta, np.sqrt(reach * reach + 1.0 / bend)))
 
 
 def raw_predictions(rows: Objective, theta: Any) -> Any:

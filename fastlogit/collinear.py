@@ -275,7 +275,7 @@ class ResolvedHessian:
         times = product(direction[None])[0]
         square = float(direction @ times)
         noise = self._errors * float(np.abs(direction) @ lengths)
-        if not square > (noise / RESOLVED) ** 2:
+        if not square > (noise / RESOLVED) * (noise / RESOLVED):
             return None
         length = np.sqrt(square)
         return direction / length, times / length

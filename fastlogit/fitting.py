@@ -77,6 +77,8 @@ class Problem:
     names: list[str] | None
     multi_class: str
     feature_names: list[str] | None = None
+    # The weights that the user gave are those of the objective times two to this, for each set.
+    weight_power: Any = 0
 
 
 class Strengths(NamedTuple):
@@ -471,8 +473,9 @@ def check_problem(
         sample_weight, n_samples, codes, 1 if is_softmax else n_outputs, classes
     )
     fixed = _check_intercept(intercept)
+    moderate, power = _moderate(weights)
     common = (
-        design, codes, [1] if classes.size == 2 else range(classes.size), _moderate(weights),
+        design, codes, [1] if classes.size == 2 else range(classes.size), moderate,
         _l2_reg(strengths, weights, n_samples, n_features),
         validation.check_class_offset(offset, n_samples, n_outputs, is_softmax), fixed is None,
     )  # fmt: skip
@@ -480,19 +483,19 @@ def check_problem(
     begin = None if start is None else _check_start(start, classes, n_features)
     names = validation.feature_names(X)
     kept = None if names is None else text_names(X)
-    return Problem(objective, classes, begin, fixed, names, multi_class, kept)
+    return Problem(objective, classes, begin, fixed, names, multi_class, kept, power)
 
 
-def _moderate(weights: Any) -> Any:
-    """Return weights of any size as moderate ones, by powers of two that no result shows.
+def _moderate(weights: Any) -> tuple[Any, Any]:
+    """Return weights of any size as moderate ones, and the powers of two taken out of each set.
 
     Times columns of 1e-300 others would leave float64.
     """
     largest = weights.max(axis=-1, keepdims=True) if weights.size else np.ones(1)
     if ((largest > 2.0**-8) & (largest < 2.0**8)).all():
-        return weights
+        return weights, 0
     _, power = np.frexp(largest)
-    return np.ldexp(weights, -power)
+    return np.ldexp(weights, -power), power.reshape(-1)
 
 
 def _l2_reg(strengths: Strengths, weights: Any, n_samples: int, n_features: int) -> Any:
@@ -579,18 +582,25 @@ def _standardize(problem: Problem, standardize: bool) -> None:
     if standardize:
         standardize_by(objective, 1)
         refuse_bad_columns(problem)
-    elif not np.isfinite(objective.column_means()).all():
-        validation.check_finite(objective.design.X, problem.names)
+        return
+    # Where the time is up values that are not finite show in the cost of the start.
+    with contextlib.suppress(TimeUp):
+        if not np.isfinite(objective.column_means()).all():
+            validation.check_finite(objective.design.X, problem.names)
 
 
-def standardize_by(objective: Objective, stride: int) -> None:
+def standardize_by(objective: Objective, stride: int) -> bool:
     """Standardise by every `stride`-th row where these will do, else by all rows.
 
-    The columns stay as they are where the time limit ends it: then only the start is evaluated.
+    The columns stay as they are where the time limit ends it, and False is returned: then only the
+    start is evaluated.
     """
-    with contextlib.suppress(TimeUp):
+    try:
         if not (stride > 1 and objective.standardize(stride)):
             objective.standardize()
+    except TimeUp:
+        return False
+    return True
 
 
 def refuse_bad_columns(problem: Problem) -> None:

@@ -251,8 +251,10 @@ class _Grid:
         together = self._folds.reshape(self.n_folds, -1, n_samples).mean(axis=0)
         self.pooled = self._objective(base.design, together, 1, Cs)
         stride = stride_of(self.pooled)
-        standardize_by(self.pooled, stride)
-        refuse_bad_columns(replace(problem, objective=self.pooled))
+        if standardize_by(self.pooled, stride):
+            refuse_bad_columns(replace(problem, objective=self.pooled))
+        else:  # no fit may come to look at the values
+            validation.check_finite(base.design.X, problem.names)
         self._stride = stride
         n_models = self.pooled.n_models * self.n_folds
         size = self.pooled.n_classes * (self.pooled.design.shape[1] + 1)
@@ -264,6 +266,7 @@ class _Grid:
         base = self.problem.objective
         shape = (len(Cs), n_folds, base.n_outputs)
         totals = weights.sum(axis=1).reshape(n_folds, -1)
+        totals = np.ldexp(totals, self.problem.weight_power)
         strengths = np.broadcast_to(l2_of_each(Cs, totals), shape).ravel()
         weight_set = np.arange(len(weights)).reshape(n_folds, -1)
         return type(base)(

@@ -339,7 +339,8 @@ class Objective:
         """Return the cost of each model from those of the outputs, along the last axis."""
         if self.n_classes == 1:
             return cost.copy()
-        return cost.reshape(*cost.shape[:-1], -1, self.n_classes).sum(axis=-1)
+        n_models = cost.shape[-1] // self.n_classes  # said, for there may be no rows
+        return cost.reshape(*cost.shape[:-1], n_models, self.n_classes).sum(axis=-1)
 
     def only(self, models: Any) -> Objective:
         """Return the cost of some of the models alone (an index array)."""

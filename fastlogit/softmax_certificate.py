@@ -75,7 +75,7 @@ class _Bend:
         diagonal = np.diag(self.inverse)
         apart = float((diagonal[:, None] + diagonal - 2.0 * self.inverse).max())
         reach = largest_row * (np.sqrt(2.0) + np.sqrt(self.trace * apart))
-        return float(np.sqrt(reach**2 + apart))
+        return float(np.sqrt(reach * reach + apart))
 
     def noise(self, largest_row: float, scale: Any) -> float:
         """Return what errors of 1 in each component of a gradient may add to `squared_norm`."""
@@ -162,7 +162,7 @@ class _Reference:
         """Return R, from the largest standardised row and the size of M^-1."""
         if self._exact is not None:
             return self._exact
-        return float(np.sqrt(2.0 * (largest_row**2 + 1.0) * self.hessian.inverse_size()))
+        return float(np.sqrt(2.0 * (largest_row * largest_row + 1.0) * self.hessian.inverse_size()))
 
     def exact_radius(self) -> float:
         """Return R from each row's own raw predictions, as costly as the Hessian."""
@@ -312,7 +312,8 @@ class SoftmaxCertificate:
     def level_of_rounding(self, model: int, theta: Any, cost: float) -> float:
         """Return the gain that rounding errors of the gradient look like, as far as is known."""
         reference = self._references.get(model)
-        return 0.0 if reference is None else 0.5 * self._dense_noise(reference, theta, cost) ** 2
+        noise = 0.0 if reference is None else self._dense_noise(reference, theta, cost)
+        return 0.5 * noise * noise  # a power of Python's would raise where it overflows
 
     def _dense_noise(self, reference: _Reference, theta: Any, cost: float) -> float:
         sums = self.rounding.of_sums(cost) * np.sqrt(reference.hessian.inverse_size())

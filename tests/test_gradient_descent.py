@@ -377,3 +377,15 @@ def test_every_pass_over_x_is_counted() -> None:
     with pytest.warns(ConvergenceWarning):
         cut_off = fastlogit.gradient_descent(X, y, max_iter=3, **options)
     assert cut_off.n_passes >= 1 + 1 + 3 + 1 + 3
+
+
+@pytest.mark.parametrize("max_iter", [0, 10])
+@pytest.mark.parametrize("standardize", [True, False])
+def test_no_time_at_all_gives_the_start(standardize, max_iter) -> None:
+    X, y = problem(50, 2)[:2]
+    options = {"standardize": standardize, "max_iter": max_iter, "time_limit": 1e-9}
+    assert not unfinished(X, y, **options).converged
+    X = np.array(X)
+    X[7, 1] = np.nan
+    with pytest.raises(ValueError, match="X contains NaN in column 1"):
+        fastlogit.gradient_descent(X, y, **options)

@@ -303,6 +303,13 @@ def test_costs_of_classes_are_those_of_their_rows() -> None:
     np.testing.assert_array_equal(objective.cost_of_models(history), history.sum(axis=1)[:, None])
 
 
+def test_costs_of_no_steps_are_none() -> None:
+    """What a time limit before the first step of a descent leaves."""
+    X, codes, weight, _, _ = softmax_problem()
+    objective = softmax_of(X, codes, weight, 0.2)
+    assert objective.cost_of_models(np.empty((0, 3))).shape == (0, 1)
+
+
 def test_a_class_that_is_told_apart_surely_bends_nowhere() -> None:
     """Rows whose probabilities are 0 and 1 exactly: nothing divides by zero."""
     X, codes = three_classes(60, 2)

@@ -112,3 +112,23 @@ def test_bad_cs(Cs, error, text) -> None:
 def test_bad_multi_class() -> None:
     with pytest.raises(ValueError, match="did you mean 'multinomial'"):
         logistic_path(np.eye(3), [0, 1, 2], multi_class="multinomal")
+
+
+@pytest.mark.parametrize("size", [1e-6, 1e3, 1e100])
+@pytest.mark.parametrize("multi_class", ["ovr", "multinomial"])
+def test_the_penalty_is_that_of_weights_of_any_size(multi_class, size) -> None:
+    """A fit takes powers of two out of the weights: C still multiplies the sum of what was given."""
+    X, y = three_classes(60, 2)
+    weight = np.linspace(0.5, 2.0, 60) * size
+    path = logistic_path(X, y, [1.0 / size], sample_weight=weight, multi_class=multi_class)
+    single = fastlogit.fit(X, y, C=1.0 / size, sample_weight=weight, multi_class=multi_class)
+    np.testing.assert_allclose(path.coefs[0].T, single.coef, rtol=1e-5)
+
+
+@pytest.mark.parametrize("max_iter", [0, 10])
+def test_infinity_is_refused_where_no_time_is_left_for_a_pass(max_iter) -> None:
+    X, y = problem(50, 2)[:2]
+    X = np.array(X)
+    X[7, 1] = np.inf
+    with pytest.raises(ValueError, match="X contains infinity in column 1"):
+        logistic_path(X, y, [1.0], time_limit=1e-9, max_iter=max_iter)

@@ -330,3 +330,15 @@ def test_one_model_in_a_column_takes_its_offset_in_a_column() -> None:
     assert found.shape == (40, 1)
     expected = fastlogit.raw_prediction(X, coef, intercept, offset=offset)
     np.testing.assert_array_equal(found[:, 0], expected)
+
+
+def test_sums_too_large_for_float64_have_the_right_sign_or_are_refused() -> None:
+    for terms, wanted in ([1e308, 1e308], np.inf), ([-1e308, -1e308], -np.inf):
+        assert fastlogit.raw_prediction([terms], [10.0, 10.0])[0] == wanted
+    for terms in [1e308, -1.5e308], [-1.5e308, 1e308], [1.5e308, -1e308], [-1e308, 1.5e308]:
+        try:
+            found = fastlogit.raw_prediction([terms], [10.0, 10.0])[0]
+        except ValueError as error:
+            assert "X @ coef overflows in row 0" in str(error)
+        else:
+            assert found == np.sign(sum(terms)) * np.inf

@@ -243,3 +243,27 @@ def test_columns_beyond_float64_are_refused(size, what) -> None:
 def test_whole_numbers_far_from_zero_leak_no_warning() -> None:
     X = -1e8 + np.array([[4.0, -5], [0, 2], [3, 1], [3, 1], [1, 0]])
     assert not found(X, [0, 1, 1, 1, 1], intercept=None).converged
+
+
+@pytest.mark.parametrize("multi_class", ["ovr", "multinomial"])
+@pytest.mark.parametrize("size", [1e155, 1e200, 1e300])
+def test_offsets_whose_squares_overflow(size, multi_class) -> None:
+    """Python's own floats raise OverflowError where NumPy's become infinite."""
+    rng = np.random.default_rng(0)
+    X, y = rng.normal(size=(30, 2)), np.arange(30) % 3
+    offset = rng.normal(size=(30, 3)) * size
+    for solver in SOLVERS:
+        result = found(
+            X, y, C=1.0, offset=offset, multi_class=multi_class, solver=solver, max_iter=20
+        )
+        assert not np.isnan(result.suboptimality).any()
+
+
+def test_offsets_whose_squares_overflow_under_plain_descent() -> None:
+    rng = np.random.default_rng(0)
+    X, y = rng.normal(size=(30, 1)), np.arange(30) % 2
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        warnings.filterwarnings("ignore", "stopped after")
+        result = fastlogit.gradient_descent(X, y, offset=rng.normal(size=30) * 1e300)
+    assert not np.isnan(result.suboptimality)

@@ -194,7 +194,8 @@ def _lost_in_units(objective: Objective, theta: Any, gradient: Any) -> float:
     """Return how much the cost may rise where a point is rounded in the units of X."""
     lost = float(objective.lost_in_units(theta[None])[0])
     with _quietly():
-        return lost * float(np.abs(gradient).max()) + 0.5 * objective.MOST_CURVATURE * lost**2
+        slope, bend = float(np.abs(gradient).max()), 0.5 * objective.MOST_CURVATURE
+        return lost * slope + bend * float(np.square(lost))
 
 
 def _quietly() -> Any:
