@@ -300,9 +300,9 @@ class ResolvedHessian:
         """Return about the trace of M^-1, rather above than below it."""
         if self._inverse_size is None:
             signs = _signs(self.size)
-            self._inverse_size = RAISED * float(
-                np.square(self.half_solve(signs)).sum() / len(signs)
-            )
+            with np.errstate(over="ignore"):  # infinite: bounds of it say nothing then
+                squares = np.square(self.half_solve(signs))
+            self._inverse_size = RAISED * float(squares.sum() / len(signs))
         return self._inverse_size
 
     def excess(self) -> float:

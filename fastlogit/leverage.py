@@ -232,7 +232,8 @@ def _separate_step(raw: Any, labels: Any, weight: Any, halves: Any) -> tuple[Any
     spread = np.einsum("msor,msor->mr", halves, halves)
     # 1 - p from -z, so that a certain row keeps its digits.
     proba, rest = sigmoid(raw), sigmoid(-raw)
-    leverage = weight * proba * rest * spread
+    # The row is a part of the Hessian: more than 1 comes of rounding, where that has no digits.
+    leverage = np.minimum(weight * proba * rest * spread, 1.0)
     residual = weight * np.where(labels, -rest, proba)
     return spread * residual / np.maximum(1.0 - leverage, NEAREST), leverage
 
@@ -247,7 +248,7 @@ def _softmax_step(raw: Any, labels: Any, weight: Any, halves: Any) -> tuple[Any,
     diagonal = np.arange(len(raw))
     bend[:, diagonal, diagonal] += weight[:, None] * proba
     product = bend @ spread
-    leverage = np.trace(product, axis1=1, axis2=2)
+    leverage = np.minimum(np.trace(product, axis1=1, axis2=2), len(raw) - 1.0)
     rest = np.eye(len(raw)) - product
     moved = np.linalg.solve(rest, residual[:, :, None])
     change = (spread @ moved)[:, :, 0].T

@@ -291,6 +291,10 @@ class LogisticRegressionCV(LogisticRegression):
             sample_weight = as_numbers("sample_weight", sample_weight)
             if sample_weight.ndim == 0:
                 sample_weight = np.full(X.shape[0], sample_weight)
+            if len(sample_weight) != X.shape[0]:
+                raise ValueError(
+                    f"sample_weight has {len(sample_weight)} values, but X has {X.shape[0]} rows"
+                )
         routed = self._routed(sample_weight, params)
         splits = list(check_cv(self.cv, y, classifier=True).split(X, y, **routed.splitter.split))
         options: dict[str, Any] = {

@@ -199,7 +199,7 @@ def predict(
 
 
 def _refuse_undefined(design: Any, coef: Any, intercept: Any, raw: Any) -> None:
-    """Raise where terms too large for float64 cancelled, to NaN or to infinity of the wrong sign."""
+    """Raise where terms too large for float64 cancelled, to NaN or to a false infinity."""
     for row in np.flatnonzero(~np.isfinite(raw).all(axis=0))[:MOST_ROWS]:
         with np.errstate(over="ignore", invalid="ignore"):
             values = np.asarray(design.X[row : row + 1])[0].astype(np.longdouble)
@@ -209,5 +209,6 @@ def _refuse_undefined(design: Any, coef: Any, intercept: Any, raw: Any) -> None:
         if undefined.any():
             raise ValueError(
                 f"X @ coef overflows in row {int(row)}: its terms are too large for float64, but "
-                "their sum is not, or has another sign; divide the columns of X by their largest value first"
+                "their sum is not, or has another sign; divide the columns of X by their largest "
+                "value first"
             )

@@ -664,3 +664,21 @@ def test_a_fold_of_one_class_predicts_it(data, multi_class) -> None:
         assert model.scores_[0].tolist() == [[np.mean(y == label)] * 2]
         assert not model.coefs_paths_[0, ..., :-1].any()
         assert model.grid_.converged.all()
+
+
+@pytest.mark.parametrize("n_weights", [39, 41, 80])
+def test_weights_of_another_number_of_rows_are_refused(n_weights) -> None:
+    X, y = np.arange(80.0).reshape(40, 2) % 7.0, np.arange(40) % 2
+    model = LogisticRegressionCV(cv=2, l1_ratios=(0,), scoring=None, use_legacy_attributes=False)
+    with pytest.raises(ValueError, match=f"sample_weight has {n_weights} values, but X has 40"):
+        model.fit(X, y, sample_weight=np.ones(n_weights))
+
+
+def test_the_penalty_is_that_of_weights_of_any_size() -> None:
+    """Powers of two are taken out of the weights: C multiplies the sum of what was given."""
+    X, y = np.random.default_rng(0).normal(size=(40, 2)), np.arange(40) % 2
+    size, weight = 2.0**12, np.linspace(0.5, 2.0, 40)
+    options = {"cv": 2, "l1_ratios": (0,), "scoring": None, "use_legacy_attributes": False}
+    wanted = LogisticRegressionCV(Cs=[0.1, 1.0], **options).fit(X, y, weight)
+    found = LogisticRegressionCV(Cs=[0.1 / size, 1.0 / size], **options).fit(X, y, weight * size)
+    np.testing.assert_allclose(found.coefs_paths_, wanted.coefs_paths_, rtol=1e-6)

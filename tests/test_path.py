@@ -117,7 +117,7 @@ def test_bad_multi_class() -> None:
 @pytest.mark.parametrize("size", [1e-6, 1e3, 1e100])
 @pytest.mark.parametrize("multi_class", ["ovr", "multinomial"])
 def test_the_penalty_is_that_of_weights_of_any_size(multi_class, size) -> None:
-    """A fit takes powers of two out of the weights: C still multiplies the sum of what was given."""
+    """Powers of two are taken out of the weights: C multiplies the sum of what was given."""
     X, y = three_classes(60, 2)
     weight = np.linspace(0.5, 2.0, 60) * size
     path = logistic_path(X, y, [1.0 / size], sample_weight=weight, multi_class=multi_class)
