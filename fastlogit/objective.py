@@ -201,10 +201,12 @@ class Objective:
             columns = np.setdiff1d(columns, zeros)
         used = weights > 0.0 if weights.size else slice(None)
         for column in columns:
-            values = np.asarray(self.design.column(int(column)), dtype=np.float64)[used]
+            values = np.asarray(self.design.column(int(column)), dtype=np.float64)
+            # Of rows without weight too: zero times NaN is NaN in every sum.
             if not np.isfinite(values).all():
                 spread[column] = np.nan
                 continue
+            values = values[used]
             low, high = float(values.min()), float(values.max())
             if self.fit_intercept and low == high:
                 center[column], spread[column] = low, 0.0

@@ -884,6 +884,13 @@ KEPT: list[tuple[str, dict[str, Any]]] = [
             "options": {"time_limit": (FINE, 1e-9), "max_iter": (FINE, 0)},
         },
     ),
+    (
+        "path",
+        {
+            "rows": 10, "columns": ["nan"], "seed": 138, "classes": 3, "relation": "rare",
+            "weights": "some zeros",
+        },
+    ),
     ("search", {"weights": "short", "carrier": "list", "labels": "categorical"}),
     (
         "prediction",

@@ -267,3 +267,19 @@ def test_offsets_whose_squares_overflow_under_plain_descent() -> None:
         warnings.filterwarnings("ignore", "stopped after")
         result = fastlogit.gradient_descent(X, y, offset=rng.normal(size=30) * 1e300)
     assert not np.isnan(result.suboptimality)
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_no_number_is_refused_also_in_a_row_without_weight(value) -> None:
+    """Zero times it is NaN in every sum: a path gave coefficients of 0."""
+    Z, t = three_columns()
+    Z[5, 1] = value
+    weight = (np.arange(200) != 5) * 1.0
+    for call in (
+        lambda: fastlogit.fit(Z, t, C=1.0, sample_weight=weight),
+        lambda: fastlogit.fit(Z, t, C=1.0, sample_weight=weight, solver="gradient_descent"),
+        lambda: fastlogit.gradient_descent(Z, t, sample_weight=weight),
+        lambda: fastlogit.logistic_path(Z, t, [1.0], sample_weight=weight),
+    ):
+        with pytest.raises(ValueError, match=r"X contains .* in column 1 \(row 5\)"):
+            call()
