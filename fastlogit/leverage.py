@@ -248,7 +248,7 @@ def _softmax_step(raw: Any, labels: Any, weight: Any, halves: Any) -> tuple[Any,
     diagonal = np.arange(len(raw))
     bend[:, diagonal, diagonal] += weight[:, None] * proba
     product = bend @ spread
-    leverage = np.minimum(np.trace(product, axis1=1, axis2=2), len(raw) - 1.0)
+    leverage = np.clip(np.trace(product, axis1=1, axis2=2), 0.0, len(raw) - 1.0)
     rest = np.eye(len(raw)) - product
     moved = np.linalg.solve(rest, residual[:, :, None])
     change = (spread @ moved)[:, :, 0].T
@@ -263,6 +263,7 @@ def _log_softmax(raw: Any) -> Any:
 def _conclude(
     objective: Objective, codes: Any, weights: Any, raw: Any, leverage: Any
 ) -> LeaveOneOut:
+    weights = weights / weights.max()  # so that no sum of them overflows
     if len(raw) == 1:
         losses = log1p_exp(np.where(codes == 1, -raw[0], raw[0]))
         correct = (raw[0] >= 0.0) == (codes == 1)

@@ -578,7 +578,12 @@ def assert_in_words(error: BaseException) -> None:
     assert line.startswith("raise"), f"{last.filename}:{last.lineno}: {line}: {text}"
 
 
-FOLDS = ("The least populated class", "The number of unique classes", "the training rows of fold")
+FOLDS = (
+    "The least populated class",
+    "The number of unique classes",
+    "the training rows of fold",
+    "X has feature names, but",
+)
 
 
 def is_allowed(category: type[Warning], text: str) -> bool:

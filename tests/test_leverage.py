@@ -232,3 +232,11 @@ def test_no_leverage_is_above_one_where_the_hessian_has_no_digits() -> None:
     assert leverage.max() == 1.0
     _, leverage = leverage_steps._softmax_step(raw, labels, weight, np.eye(2)[None, ..., None] * 9)
     assert leverage.max() == 1.0
+
+
+def test_weights_whose_sums_with_losses_overflow() -> None:
+    X, y = np.random.default_rng(0).normal(size=(20, 2)), np.arange(20) % 2
+    weight = np.full(20, 8e306)
+    fitted = fastlogit.fit(X, y, l2_reg=0.1, sample_weight=weight)
+    found = leave_one_out(fitted, X, y, sample_weight=weight).log_loss
+    assert found == pytest.approx(leave_one_out(fitted, X, y).log_loss, rel=1e-9)

@@ -770,7 +770,7 @@ def check_leave_one_out(recipe: dict[str, Any]) -> None:
     found, _ = run(lambda: fastlogit.leave_one_out(result, case.X, case.y, **given), case.verdict)
     if found is None:
         return
-    assert np.isfinite(found.log_loss)
+    assert np.isfinite(found.log_loss), recipe
     assert found.log_loss >= 0.0
     assert 0.0 <= found.accuracy <= 1.0
     assert np.isfinite(found.raw_prediction).all()
