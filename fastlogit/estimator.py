@@ -36,7 +36,7 @@ from .estimator_data import (
     rows_of_models,
 )
 from .fitting import fit
-from .inputs import as_labels, as_numbers, is_frame
+from .inputs import as_labels, as_numbers, is_frame, text_names
 from .online import OnlineLogistic
 from .progress import CallbackSupport, IterationTasks, ProgressLines, is_listened_to
 from .result import FitResult, Progress
@@ -529,6 +529,9 @@ class LogisticRegression(CallbackSupport, LinearClassifierMixin, SparseCoefMixin
         if not is_frame(X) and is_streamable(X):
             y = column_or_1d(read_labels(y), warn=True)
             validate_data(self, X, y, skip_check_array=True)
+            names = text_names(X)
+            if names is not None:  # of batches, which scikit-learn does not look at
+                self.feature_names_in_ = np.asarray(names, dtype=object)
         else:
             X, y = self._read(X, y, reset=True)
         check_classification_targets(y)

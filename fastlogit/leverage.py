@@ -185,8 +185,15 @@ def _leave_out(objective: Objective, theta: Any, codes: Any, weights: Any) -> tu
         labels = codes[rows] == objective.targets.positive[:, None]
         step = _softmax_step if isinstance(objective, Multinomial) else _separate_step
         halves = _half_predictions(objective, block, inverses)
-        change, leverage[:, rows] = step(raw[:, rows], labels, weight, halves)
-        raw[:, rows] += change
+        with np.errstate(over="ignore", invalid="ignore"):
+            change, leverage[:, rows] = step(raw[:, rows], labels, weight, halves)
+            raw[:, rows] += change
+    if not (np.isfinite(raw).all() and np.isfinite(leverage).all()):
+        raise ValueError(
+            "the fit is so sure of its rows that its Hessian vanishes in float64, and what a row "
+            "does to it overflows; set a smaller C, or divide the columns of X by their largest "
+            "values first"
+        )
     return raw, leverage
 
 

@@ -582,7 +582,6 @@ FOLDS = (
     "The least populated class",
     "The number of unique classes",
     "the training rows of fold",
-    "X has feature names, but",
 )
 
 

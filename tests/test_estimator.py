@@ -1031,3 +1031,17 @@ def test_batches_give_the_fit_of_all_rows(mode) -> None:
     assert source.n_features_in_ == 4
     with pytest.raises(TypeError, match="y must be left out"):
         LogisticRegression().fit(BatchSource(lambda: iter(batches)), y)
+
+
+def test_batches_of_frames_give_their_names() -> None:
+    X, y = two()
+    frame = pd.DataFrame(X, columns=NAMES)
+    source = BatchSource(lambda: ((frame[i : i + 20], y[i : i + 20]) for i in range(0, 60, 20)))
+    model = LogisticRegression().fit(source)
+    assert model.feature_names_in_.tolist() == NAMES
+    assert model.get_params() == LogisticRegression().get_params()
+    np.testing.assert_array_equal(model.predict(frame), model.predict(frame[NAMES]))
+    with pytest.raises(ValueError, match="feature names"):
+        model.predict(frame[NAMES[::-1]])
+    model.fit(BatchSource(lambda: iter([(X, y)])))
+    assert not hasattr(model, "feature_names_in_")

@@ -66,8 +66,8 @@ INTERCEPTS = (("fit", "fit", None, 0.0, 3.0, -40.0), ("no", NAN, INF, True, [1.0
 
 # For entries of many fits.
 FEW = {
-    "columns": st.lists(mostly(COLUMNS_FINE, COLUMNS_RARE, 20), min_size=1, max_size=3),
-    "classes": mostly((2, 2, 3), (1,), 12),
+    "columns": st.lists(mostly(COLUMNS_FINE, COLUMNS_RARE, 20), min_size=1, max_size=7),
+    "classes": mostly((2, 2, 3, 5), (1,), 12),
 }
 
 
@@ -858,6 +858,27 @@ PLAIN: dict[str, Any] = {
     "targets": "codes", "act": "predict", "damage": None,
 }  # fmt: skip
 KEPT: list[tuple[str, dict[str, Any]]] = [
+    (
+        "leave_one_out",
+        {
+            "rows": 8, "seed": 2152, "relation": "rare", "layout": "unaligned",
+            "columns": [
+                "times 1e300", "normal", "skewed", "zero", "times 1e-150", "mixed sizes",
+                "near 1e-12",
+            ],
+        },
+    ),
+    (
+        "path",
+        {
+            "rows": 26, "classes": 5, "seed": 1003, "relation": "none", "offset": "1e5",
+            "layout": "swapped",
+            "columns": [
+                "far 1e4", "near 1e-7", "times 1e150", "times 1e150", "times 1e150", "far 1e8",
+                "binary",
+            ],
+        },
+    ),
     ("gradient_descent", {"rows": 8, "seed": 0, "labels": "uint64", "offset": "1e300"}),
     (
         "gradient_descent",

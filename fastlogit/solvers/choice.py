@@ -256,7 +256,9 @@ def finish_each(objective: Objective, point: Point, goal: Goal, watch: Watch) ->
     )
     rest = Watch(within, watch.began, part)
     n_samples, n_features = objective.design.shape
-    if objective.n_classes == 1 and left.size * n_samples * n_features**2 <= FINISH_WORK:
+    size = (n_features + 1) * objective.n_classes
+    work = left.size * n_samples * size**2
+    if work <= (FINISH_WORK if objective.n_classes == 1 else NEWTON_WORK * left.size):
         found, reason = newton(part, point.theta[left], own, certificate, rest)
     else:
         found, reason = newton_cg(part, point.theta[left], own, rest)
