@@ -28,7 +28,7 @@ import numpy as np
 import fastlogit
 from fastlogit import reference
 from fastlogit.design.dense import DenseDesign
-from fastlogit.objective import Objective
+from fastlogit.objective.binomial import Objective
 from fastlogit.threads import thread_count
 
 from . import answers, contest, fresh, memory, peers, readme_table, workloads

@@ -21,7 +21,7 @@ import numpy as np
 import fastlogit
 from fastlogit.design.streamed import StreamedDesign
 from fastlogit.kernels.descent import start_state
-from fastlogit.objective import Objective
+from fastlogit.objective.binomial import Objective
 
 from .answers import check_cost_reached
 from .fresh import run

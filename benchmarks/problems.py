@@ -14,7 +14,7 @@ import numpy as np
 import fastlogit
 from fastlogit.design.dense import DenseDesign
 from fastlogit.kernels.passes import read_sum
-from fastlogit.objective import Objective
+from fastlogit.objective.binomial import Objective
 from fastlogit.threads import team
 
 FULL = os.environ.get("FASTLOGIT_BENCH_FULL") == "1"

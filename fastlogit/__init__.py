@@ -7,8 +7,9 @@ next to nothing (neither numba nor scikit-learn is imported until a function is 
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from . import _moved
+
 if TYPE_CHECKING:
-    from .batches import BatchSource
     from .displays import (
         CoefficientsDisplay,
         ConvergenceDisplay,
@@ -17,12 +18,13 @@ if TYPE_CHECKING:
     )
     from .elementwise import log1p_exp, log_sigmoid, logit, sigmoid
     from .errors import DivergenceError, SeparationWarning
-    from .estimator import LogisticRegression
-    from .fitting import fit, gradient_descent
-    from .functional import cost, cost_gradient
-    from .leverage import LeaveOneOut, leave_one_out
-    from .model_selection import LogisticRegressionCV
-    from .path import PathResult, logistic_path
+    from .estimators.cross_validation import LogisticRegressionCV
+    from .estimators.logistic import LogisticRegression
+    from .fitting.cost import cost, cost_gradient
+    from .fitting.front import fit, gradient_descent
+    from .fitting.path import PathResult, logistic_path
+    from .inference.leave_one_out import LeaveOneOut, leave_one_out
+    from .inputs.batches import BatchSource
     from .prediction import predict, predict_proba, raw_prediction
     from .result import FitResult, Progress
     from .warming import WarmUp, warmup
@@ -61,28 +63,28 @@ __all__ = [
 ]
 
 _HOME = {
-    "BatchSource": "batches",
+    "BatchSource": "inputs.batches",
     "CVScoreDisplay": "displays",
     "CoefficientsDisplay": "displays",
     "ConvergenceDisplay": "displays",
     "DivergenceError": "errors",
     "FitResult": "result",
-    "LeaveOneOut": "leverage",
-    "LogisticRegression": "estimator",
-    "LogisticRegressionCV": "model_selection",
-    "PathResult": "path",
+    "LeaveOneOut": "inference.leave_one_out",
+    "LogisticRegression": "estimators.logistic",
+    "LogisticRegressionCV": "estimators.cross_validation",
+    "PathResult": "fitting.path",
     "Progress": "result",
     "RegularizationPathDisplay": "displays",
     "SeparationWarning": "errors",
     "WarmUp": "warming",
-    "cost": "functional",
-    "cost_gradient": "functional",
-    "fit": "fitting",
-    "gradient_descent": "fitting",
-    "leave_one_out": "leverage",
+    "cost": "fitting.cost",
+    "cost_gradient": "fitting.cost",
+    "fit": "fitting.front",
+    "gradient_descent": "fitting.front",
+    "leave_one_out": "inference.leave_one_out",
     "log1p_exp": "elementwise",
     "log_sigmoid": "elementwise",
-    "logistic_path": "path",
+    "logistic_path": "fitting.path",
     "logit": "elementwise",
     "predict": "prediction",
     "predict_proba": "prediction",
@@ -90,6 +92,9 @@ _HOME = {
     "sigmoid": "elementwise",
     "warmup": "warming",
 }
+
+
+_moved.install()
 
 
 def __getattr__(name: str) -> Any:

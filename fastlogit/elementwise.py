@@ -23,7 +23,7 @@ from typing import Any
 
 import numpy as np
 
-from .inputs import as_numbers
+from .inputs.conversion import as_numbers
 from .kernels.elementwise import (
     ArrayLoops,
     log1p_exp_array,

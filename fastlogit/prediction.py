@@ -6,10 +6,10 @@ from typing import Any
 
 import numpy as np
 
-from . import validation
 from .elementwise import sigmoid
+from .inputs import validation
+from .inputs.opening import open_design
 from .kernels.hypotheses import BINARY, LOG, ONE_VS_ALL, RAW, SOFTMAX
-from .opening import open_design
 
 __all__ = ["class_proba", "predict", "predict_proba", "raw_prediction"]
 

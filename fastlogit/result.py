@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from .inputs import differing_names, text_names
+from .inputs.conversion import differing_names, text_names
 
 __all__ = ["FitResult", "Progress"]
 

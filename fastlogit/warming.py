@@ -26,16 +26,17 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from . import threads, validation
-from .batches import BatchSource
+from . import threads
 from .clock import activity
 from .design.dense import DenseDesign
 from .elementwise import log1p_exp, log_sigmoid, logit, sigmoid
-from .fitting import fit, gradient_descent
-from .functional import cost_gradient
+from .fitting.cost import cost_gradient
+from .fitting.front import fit, gradient_descent
+from .fitting.path import logistic_path
+from .inference.leave_one_out import leave_one_out
+from .inputs import validation
+from .inputs.batches import BatchSource
 from .kernels.policy import cache_folder, numba_setting
-from .leverage import leave_one_out
-from .path import logistic_path
 from .prediction import predict_proba
 
 __all__ = ["LeftOut", "WarmUp", "warmup"]

@@ -17,10 +17,10 @@ from sklearn.exceptions import ConvergenceWarning
 import fastlogit
 from fastlogit import reference
 from fastlogit.design.dense import Columns, DenseDesign
-from fastlogit.fitting import SOLVERS
+from fastlogit.fitting.front import SOLVERS
 from fastlogit.kernels.passes import BINOMIAL, MULTINOMIAL, Targets
-from fastlogit.multinomial import Multinomial
-from fastlogit.objective import Objective
+from fastlogit.objective.binomial import Objective
+from fastlogit.objective.multinomial import Multinomial
 
 JIT = not numba.config.DISABLE_JIT
 # Threads that a test may ask for: .ci/run also sets NUMBA_NUM_THREADS=1.

@@ -14,8 +14,8 @@ from sklearn.exceptions import ConvergenceWarning
 
 import fastlogit
 from fastlogit import BatchSource
-from fastlogit.batches import first_look
-from fastlogit.opening import open_design
+from fastlogit.inputs.batches import first_look
+from fastlogit.inputs.opening import open_design
 
 # Rooms above the kernels, with fits that take minutes in plain Python.
 pytestmark = pytest.mark.jit

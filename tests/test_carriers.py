@@ -16,9 +16,10 @@ import pytest
 from problems import DataFrame
 
 import fastlogit
-from fastlogit import BatchSource, LogisticRegression, LogisticRegressionCV, inputs
+from fastlogit import BatchSource, LogisticRegression, LogisticRegressionCV
+from fastlogit.fitting.online import OnlineLogistic
+from fastlogit.inputs import conversion as inputs
 from fastlogit.model_file import Model, load_model, save_model
-from fastlogit.online import OnlineLogistic
 
 # Hundreds of fits: too slow without compiled code.
 pytestmark = pytest.mark.jit

@@ -6,7 +6,7 @@ import pytest
 from problems import objective_of, problem, sized, three_classes
 
 from fastlogit import reference
-from fastlogit.certificate import Certificate, gain_bound
+from fastlogit.certificates.binomial import Certificate, gain_bound
 
 ROWS = sized(260, 90)
 
@@ -84,7 +84,7 @@ def test_it_bounds_what_a_point_lacks(l2_reg, held, stride, weighted) -> None:
 @pytest.mark.parametrize("held", [None, 0.5])
 @pytest.mark.parametrize("l2_reg", [0.02, 0.3, np.array([1e-2, 1.0, 0.3, 5.0])])
 def test_the_bound_without_a_matrix(l2_reg, held, monkeypatch) -> None:
-    monkeypatch.setattr("fastlogit.certificate.MAX_GRAM", 0)
+    monkeypatch.setattr("fastlogit.certificates.binomial.MAX_GRAM", 0)
     X, y, _, _, weight = problem(ROWS, 4)
     objective = objective_of(X, y, weight, l2_reg, fit_intercept=held is None)
     objective.standardize()
@@ -105,7 +105,7 @@ def test_the_bound_without_a_matrix(l2_reg, held, monkeypatch) -> None:
 
 
 def test_without_a_penalty_and_without_a_matrix_nothing_is_proven(monkeypatch) -> None:
-    monkeypatch.setattr("fastlogit.certificate.MAX_GRAM", 0)
+    monkeypatch.setattr("fastlogit.certificates.binomial.MAX_GRAM", 0)
     X, y = problem(60, 3)[:2]
     for l2_reg in (0.0, np.array([0.0, 1.0, 1.0])):
         objective = objective_of(X, y, l2_reg=l2_reg)

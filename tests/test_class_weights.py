@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from sklearn.utils.class_weight import compute_sample_weight
 
-from fastlogit.class_weights import batch_weights, row_weights
+from fastlogit.inputs.class_weights import batch_weights, row_weights
 
 LABELS = np.array(["b", "a", "c", "a", "a", "b", "c", "a"])
 WEIGHT = np.array([1.0, 2.0, 0.5, 0.0, 1.0, 3.0, 1.0, 1.0])

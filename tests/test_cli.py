@@ -19,8 +19,9 @@ from sklearn.linear_model import LogisticRegression
 from typer.testing import CliRunner
 
 import fastlogit
-from fastlogit import demo, fitting, io, warming
+from fastlogit import demo, io, warming
 from fastlogit.cli import commands, main, watching
+from fastlogit.fitting import front as fitting
 from fastlogit.kernels import policy
 from fastlogit.model_file import load_model
 

@@ -11,7 +11,7 @@ from sklearn.exceptions import ConvergenceWarning
 
 import fastlogit
 from fastlogit.clock import GRACE, Clock, TimeUp, activity, part_of
-from fastlogit.grid import fit_grid
+from fastlogit.fitting.grid import fit_grid
 
 pytestmark = pytest.mark.jit
 

@@ -9,7 +9,12 @@ from problems import problem
 from test_certificate import objective_of
 
 import fastlogit
-from fastlogit.collinear import NullDirections, ResolvedHessian, _add_up_to_zero, _product
+from fastlogit.certificates.collinear import (
+    NullDirections,
+    ResolvedHessian,
+    _add_up_to_zero,
+    _product,
+)
 
 RNG = np.random.default_rng(0)
 OUTLIER = [

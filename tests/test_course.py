@@ -13,7 +13,7 @@ from sklearn.exceptions import ConvergenceWarning
 
 import fastlogit
 from fastlogit import reference
-from fastlogit.fitting import SOLVERS
+from fastlogit.fitting.front import SOLVERS
 from fastlogit.solvers.course import Limits, Point, Watch, progress_of
 
 ROWS = sized(400, 60)
@@ -152,7 +152,7 @@ def test_ctrl_c_keeps_the_best_point_and_a_certificate(solver, l2_reg) -> None:
 @pytest.mark.parametrize("at", range(0, 12, 2))
 def test_ctrl_c_in_any_pass_of_the_subsample_path(at, monkeypatch) -> None:
     """Also where the subsample is being solved, which the user does not see."""
-    from fastlogit.objective import Objective
+    from fastlogit.objective.binomial import Objective
 
     X, y = problem(20_000, 6)[:2]
     passes, evaluate = itertools.count(), Objective.evaluate
@@ -173,7 +173,7 @@ SIGNALS = """
 import json, os, signal, sys
 import numpy as np
 import fastlogit
-from fastlogit.fitting import SOLVERS
+from fastlogit.fitting.front import SOLVERS
 
 signal.signal(signal.SIGINT, signal.default_int_handler)
 rng = np.random.default_rng(0)

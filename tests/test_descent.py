@@ -13,14 +13,7 @@ from problems import (
 
 from fastlogit import reference
 from fastlogit.design.dense import DenseDesign
-from fastlogit.kernels.descent import (
-    CONVERGED,
-    DIVERGED,
-    RUNNING,
-    Penalty,
-    descend,
-    start_state,
-)
+from fastlogit.kernels.descent import CONVERGED, DIVERGED, RUNNING, Penalty, descend, start_state
 
 
 def begin(X, codes, l2_reg=0.0, positive=(1,), weight=None):

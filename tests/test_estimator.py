@@ -19,8 +19,9 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.utils._param_validation import InvalidParameterError
 
 import fastlogit
-from fastlogit import BatchSource, LogisticRegression, estimator
+from fastlogit import BatchSource, LogisticRegression
 from fastlogit.errors import SeparationWarning
+from fastlogit.estimators import logistic as estimator
 
 # Rooms above the kernels, with fits that take minutes in plain Python.
 pytestmark = pytest.mark.jit
@@ -833,8 +834,8 @@ class Rows:
 
 
 def test_rows_on_disk_are_streamed(tmp_path, monkeypatch) -> None:
-    monkeypatch.setattr("fastlogit.estimator.in_place", lambda X: X)
-    monkeypatch.setattr("fastlogit.opening.in_place", lambda X: X)
+    monkeypatch.setattr("fastlogit.estimators.logistic.in_place", lambda X: X)
+    monkeypatch.setattr("fastlogit.inputs.opening.in_place", lambda X: X)
     X, y = two()
     wanted = LogisticRegression().fit(X, y)
     for source in (memory_mapped(X, tmp_path), Rows(X)):

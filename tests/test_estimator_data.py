@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from problems import problem
 
-from fastlogit import estimator_data, validation
+from fastlogit.estimators import data as estimator_data
+from fastlogit.inputs import validation
 
 
 def test_validation_of_the_package_agrees_on_what_is_plain() -> None:

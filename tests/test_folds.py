@@ -5,8 +5,8 @@ import pytest
 from problems import problem, sized, three_classes
 
 import fastlogit
-from fastlogit.folds import fit_folds, weights_of_folds
-from fastlogit.weightless import NEVER
+from fastlogit.estimators.folds import fit_folds, weights_of_folds
+from fastlogit.fitting.weightless import NEVER
 
 # Rooms above the kernels, with fits that take minutes in plain Python.
 pytestmark = pytest.mark.jit

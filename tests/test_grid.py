@@ -9,11 +9,11 @@ from sklearn.datasets import load_digits
 from sklearn.exceptions import ConvergenceWarning
 
 import fastlogit
-from fastlogit import SeparationWarning, preconditioner, reference
+from fastlogit import SeparationWarning, reference
 from fastlogit.design.dense import DenseDesign
-from fastlogit.grid import fit_grid
-from fastlogit.preconditioner import SampledHessians
-from fastlogit.solvers import choice, near
+from fastlogit.fitting.grid import fit_grid
+from fastlogit.solvers import choice, near, preconditioner
+from fastlogit.solvers.preconditioner import SampledHessians
 
 # Rooms above the kernels, with fits that take minutes in plain Python.
 pytestmark = pytest.mark.jit

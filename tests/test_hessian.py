@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from fastlogit.hessian import Factor
+from fastlogit.linalg.factors import Factor
 
 
 def positive(size, seed=0, repeat=None):

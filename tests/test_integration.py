@@ -256,7 +256,7 @@ def test_skops(fitted, tmp_path) -> None:
 
     model, X = fitted
     skops.io.dump(model, tmp_path / "model.skops")
-    wanted = {"fastlogit.estimator.LogisticRegression", "fastlogit.result.FitResult"}
+    wanted = {"fastlogit.estimators.logistic.LogisticRegression", "fastlogit.result.FitResult"}
     assert set(skops.io.get_untrusted_types(file=tmp_path / "model.skops")) == wanted
     other = skops.io.load(tmp_path / "model.skops", trusted=sorted(wanted))
     assert_same_model(other, model, X)

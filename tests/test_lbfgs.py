@@ -7,8 +7,8 @@ import pytest
 from problems import objective_of, problem, three_classes
 
 from fastlogit import reference
-from fastlogit.certificate import Certificate
-from fastlogit.hessian import Factor
+from fastlogit.certificates.binomial import Certificate
+from fastlogit.linalg.factors import Factor
 from fastlogit.solvers.course import Limits, Watch
 from fastlogit.solvers.goal import Goal
 from fastlogit.solvers.iteration import evaluate

@@ -11,7 +11,7 @@ from sklearn.multiclass import OneVsRestClassifier
 
 import fastlogit
 from fastlogit import leave_one_out
-from fastlogit import leverage as leverage_steps
+from fastlogit.inference import leave_one_out as leverage_steps
 
 # Rooms above the kernels, with fits that take minutes in plain Python.
 pytestmark = pytest.mark.jit
@@ -156,9 +156,9 @@ def test_blocks_and_sources_change_nothing(multi_class, monkeypatch, tmp_path) -
     fitted = fastlogit.fit(X, y, C=0.1, multi_class=multi_class)
     whole = leave_one_out(fitted, X, y)
     with monkeypatch.context() as patch:
-        patch.setattr("fastlogit.opening.in_place", lambda X: X)
+        patch.setattr("fastlogit.inputs.opening.in_place", lambda X: X)
         streamed = leave_one_out(fitted, memory_mapped(X, tmp_path), y)
-    monkeypatch.setattr("fastlogit.leverage.BLOCK_NUMBERS", 1000)
+    monkeypatch.setattr("fastlogit.inference.leave_one_out.BLOCK_NUMBERS", 1000)
     for other in (streamed, leave_one_out(fitted, X, y)):
         np.testing.assert_allclose(other.raw_prediction, whole.raw_prediction, rtol=1e-9)
         np.testing.assert_allclose(other.leverage, whole.leverage, rtol=1e-9)
@@ -219,7 +219,7 @@ def test_bad_arguments(monkeypatch) -> None:
     bad[3, 1] = np.nan
     with pytest.raises(ValueError, match=r"X contains NaN in column 1 \(row 3\)"):
         leave_one_out(fitted, bad, y)
-    monkeypatch.setattr("fastlogit.leverage.MAX_SIZE", 3)
+    monkeypatch.setattr("fastlogit.inference.leave_one_out.MAX_SIZE", 3)
     with pytest.raises(ValueError, match="the Hessian would have 4 rows, more than 3"):
         leave_one_out(fitted, X, y)
 

@@ -5,9 +5,9 @@ import pytest
 from problems import JIT, LAYOUTS, sized
 
 from fastlogit.design.dense import Columns, DenseDesign, _rows
-from fastlogit.hessian import Factor
 from fastlogit.kernels.lowrank import UNROLL, apply_inverse, sample
 from fastlogit.kernels.simd import LANES
+from fastlogit.linalg.factors import Factor
 
 # More columns than a block of the Gram matrix has rows, and more rows than a cell has columns.
 WIDE = [(40, 150)] if JIT else []

@@ -17,8 +17,8 @@ from fastlogit.design import mapped
 from fastlogit.design.dense import DenseDesign
 from fastlogit.design.mapped import available_memory, in_place
 from fastlogit.design.streamed import SlicedDesign, StreamedDesign
-from fastlogit.estimator import LogisticRegression
-from fastlogit.opening import open_design
+from fastlogit.estimators.logistic import LogisticRegression
+from fastlogit.inputs.opening import open_design
 
 
 def little_memory(monkeypatch: pytest.MonkeyPatch, available: float = 0.0) -> None:
@@ -51,7 +51,7 @@ def test_a_map_that_fits_is_the_array_that_it_is(kind, tmp_path) -> None:
 
 @pytest.mark.jit
 def test_a_large_map_is_read_in_slices_as_a_large_array(tmp_path, monkeypatch) -> None:
-    monkeypatch.setattr("fastlogit.opening.SLICE_BYTES", 1000.0)
+    monkeypatch.setattr("fastlogit.inputs.opening.SLICE_BYTES", 1000.0)
     X, y = problem(300, 12)[:2]
     source = memory_mapped(X, tmp_path)
     assert type(open_design(source, None)) is SlicedDesign

@@ -30,16 +30,10 @@ from sklearn.preprocessing import StandardScaler, scale
 from sklearn.utils._param_validation import InvalidParameterError
 
 import fastlogit
-from fastlogit import (
-    FitResult,
-    LogisticRegression,
-    LogisticRegressionCV,
-    PathResult,
-    logistic_path,
-)
+from fastlogit import FitResult, LogisticRegression, LogisticRegressionCV, PathResult, logistic_path
 from fastlogit.design.dense import DenseDesign
-from fastlogit.grid import GridResult
-from fastlogit.model_selection import best_of
+from fastlogit.estimators.cross_validation import best_of
+from fastlogit.fitting.grid import GridResult
 
 # Rooms above the kernels, with fits that take minutes in plain Python.
 pytestmark = pytest.mark.jit
@@ -267,8 +261,8 @@ def test_the_same_bits_for_any_number_of_jobs() -> None:
 @pytest.mark.parametrize("fits", [True, False])
 def test_rows_on_disk(fits, tmp_path, monkeypatch) -> None:
     if not fits:
-        monkeypatch.setattr("fastlogit.estimator.in_place", lambda X: X)
-        monkeypatch.setattr("fastlogit.opening.in_place", lambda X: X)
+        monkeypatch.setattr("fastlogit.estimators.logistic.in_place", lambda X: X)
+        monkeypatch.setattr("fastlogit.inputs.opening.in_place", lambda X: X)
     X, y = two()
     mapped = memory_mapped(X, tmp_path)
     splitter = KFold(3, shuffle=True, random_state=0)

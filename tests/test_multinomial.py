@@ -6,7 +6,7 @@ from problems import problem, readonly, sized, softmax_of, three_classes
 
 from fastlogit import reference
 from fastlogit.design.dense import Columns, DenseDesign
-from fastlogit.multinomial import Multinomial
+from fastlogit.objective.multinomial import Multinomial
 
 ROWS = sized(150, 60)
 

@@ -42,8 +42,8 @@ from sklearn.exceptions import ConvergenceWarning
 
 import fastlogit
 from fastlogit import BatchSource, LogisticRegression, LogisticRegressionCV
+from fastlogit.fitting.online import OnlineLogistic
 from fastlogit.model_file import Model, load_model, save_model
-from fastlogit.online import OnlineLogistic
 
 # Hundreds of fits: too slow without compiled code.
 pytestmark = pytest.mark.jit

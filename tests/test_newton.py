@@ -7,7 +7,7 @@ import pytest
 from problems import objective_of, problem, three_classes
 
 from fastlogit import reference
-from fastlogit.certificate import Certificate
+from fastlogit.certificates.binomial import Certificate
 from fastlogit.solvers.course import Limits, Watch
 from fastlogit.solvers.goal import Goal
 from fastlogit.solvers.newton import newton

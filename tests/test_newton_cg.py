@@ -8,10 +8,10 @@ from problems import objective_of, problem, real, sized, softmax_of, three_class
 
 import fastlogit.solvers.newton_cg as newton_cg_module
 from fastlogit import reference
-from fastlogit.preconditioner import SampledHessians
 from fastlogit.solvers.course import Limits, Watch
 from fastlogit.solvers.goal import Goal, certificate_of
 from fastlogit.solvers.newton_cg import newton_cg
+from fastlogit.solvers.preconditioner import SampledHessians
 
 
 def solved(objective, tol=1e-12, given=(), **limits):
@@ -61,7 +61,7 @@ def test_it_forms_no_matrix_of_the_columns(monkeypatch) -> None:
 
     for name in ("gram", "grams"):
         monkeypatch.setattr(objective.design, name, refuse)
-    monkeypatch.setattr("fastlogit.certificate.MAX_GRAM", 0)
+    monkeypatch.setattr("fastlogit.certificates.binomial.MAX_GRAM", 0)
     assert solved(objective)[1] == "converged"
 
 

@@ -11,8 +11,8 @@ import pytest
 from problems import TWO_THREADS, problem, real, sized, three_classes
 
 import fastlogit
-from fastlogit import online
-from fastlogit.online import OnlineLogistic
+from fastlogit.fitting import online
+from fastlogit.fitting.online import OnlineLogistic
 
 # Rooms above the kernels, with fits that take minutes in plain Python.
 pytestmark = pytest.mark.jit

@@ -10,7 +10,7 @@ from sklearn.exceptions import ConvergenceWarning
 
 import fastlogit
 from fastlogit import logistic_path
-from fastlogit.path import grid_of_cs
+from fastlogit.fitting.path import grid_of_cs
 
 # Rooms above the kernels, with fits that take minutes in plain Python.
 pytestmark = pytest.mark.jit

@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 from problems import objective_of, problem, softmax_of, three_classes
 
-from fastlogit import preconditioner, reference
-from fastlogit.preconditioner import (
+from fastlogit import reference
+from fastlogit.solvers import preconditioner
+from fastlogit.solvers.preconditioner import (
     SampledHessians,
     SharedHessians,
     draw,

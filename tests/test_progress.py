@@ -15,7 +15,7 @@ from sklearn.metrics import accuracy_score, log_loss
 import fastlogit
 from fastlogit import LogisticRegression
 from fastlogit.clock import Clock, activity
-from fastlogit.progress import CallbackSupport, ProgressLines, is_listened_to, line_of
+from fastlogit.estimators.progress import CallbackSupport, ProgressLines, is_listened_to, line_of
 from fastlogit.result import Progress
 
 # Rooms above the kernels, with fits that take minutes in plain Python.

@@ -11,9 +11,9 @@ from sklearn.linear_model import LogisticRegression as Theirs
 from sklearn.metrics import get_scorer
 from sklearn.model_selection import StratifiedKFold
 
-from fastlogit import scoring
-from fastlogit.grid import GridResult
-from fastlogit.scoring import FoldModel, probabilities, score_grid
+from fastlogit.estimators import scoring
+from fastlogit.estimators.scoring import FoldModel, probabilities, score_grid
+from fastlogit.fitting.grid import GridResult
 
 # Rooms above the kernels, with fits that take minutes in plain Python.
 pytestmark = pytest.mark.jit

@@ -20,8 +20,8 @@ from sklearn.datasets import load_iris
 
 import fastlogit
 from fastlogit import SeparationWarning, reference
-from fastlogit.fitting import SOLVERS
-from fastlogit.separation import Separation, SoftmaxSeparation
+from fastlogit.certificates.separation import Separation, SoftmaxSeparation
+from fastlogit.fitting.front import SOLVERS
 
 NEWTONLIKE = [name for name in SOLVERS if name != "gradient_descent"]
 ROWS = sized(300, 80)
@@ -407,7 +407,7 @@ def test_many_rows_are_decided_by_a_few(monkeypatch) -> None:
     X[:, 1:] = np.random.default_rng(0).normal(size=(len(X), 2))
     assert "quasi-completely separable" in separated(X, y).message
     # What takes too large a programme is not guessed.
-    monkeypatch.setattr("fastlogit.separation.LINEAR_PROGRAMME", 0)
+    monkeypatch.setattr("fastlogit.certificates.separation.LINEAR_PROGRAMME", 0)
     assert "the classes are separable: column 0 alone" in separated(X, y).message
 
 

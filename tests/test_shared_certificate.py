@@ -5,8 +5,8 @@ import pytest
 from problems import objective_of, problem
 
 from fastlogit import reference
-from fastlogit.certificate import Certificate
-from fastlogit.shared_certificate import SharedCertificate
+from fastlogit.certificates.binomial import Certificate
+from fastlogit.certificates.shared import SharedCertificate
 
 ROWS = 240
 L2_REG = (0.3, 1e-3, 1e-4)

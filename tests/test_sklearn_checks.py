@@ -14,7 +14,7 @@ from sklearn.utils import estimator_checks
 from sklearn.utils.estimator_checks import check_estimator
 
 from fastlogit import LogisticRegression, LogisticRegressionCV
-from fastlogit.estimator import SOLVERS
+from fastlogit.estimators.logistic import SOLVERS
 
 pytestmark = pytest.mark.jit
 

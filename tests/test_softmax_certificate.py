@@ -5,10 +5,11 @@ import pytest
 from problems import problem, readonly, real, sized, softmax_of, three_classes
 
 import fastlogit
-from fastlogit import reference, softmax_certificate
+from fastlogit import reference
+from fastlogit.certificates import softmax as softmax_certificate
+from fastlogit.certificates.softmax import SoftmaxCertificate
 from fastlogit.design.dense import DenseDesign
-from fastlogit.multinomial import Multinomial
-from fastlogit.softmax_certificate import SoftmaxCertificate
+from fastlogit.objective.multinomial import Multinomial
 
 ROWS = sized(150, 60)
 # What is lacking and its bound are both rounded.

@@ -15,9 +15,9 @@ from sklearn.exceptions import ConvergenceWarning
 
 import fastlogit
 from fastlogit import LogisticRegression, reference
-from fastlogit.certificate import raw_predictions
-from fastlogit.fitting import SOLVERS
-from fastlogit.grid import fit_grid
+from fastlogit.certificates.binomial import raw_predictions
+from fastlogit.fitting.front import SOLVERS
+from fastlogit.fitting.grid import fit_grid
 from fastlogit.solvers.course import Limits, Point, Watch
 from fastlogit.solvers.majorization import against_the_others, majorize, majorizing_curvature
 from fastlogit.solvers.start import default_start, level_costs

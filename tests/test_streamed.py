@@ -27,11 +27,11 @@ from problems import (
 import fastlogit
 from fastlogit.design.dense import Columns, DenseDesign
 from fastlogit.design.streamed import SlicedDesign, StreamedDesign, _Reader, is_streamable
-from fastlogit.fitting import SOLVERS
+from fastlogit.fitting.front import SOLVERS
+from fastlogit.inputs.opening import open_design
 from fastlogit.kernels.descent import CONVERGED, DIVERGED, RUNNING, Penalty, start_state
-from fastlogit.multinomial import Multinomial
-from fastlogit.objective import Objective
-from fastlogit.opening import open_design
+from fastlogit.objective.binomial import Objective
+from fastlogit.objective.multinomial import Multinomial
 from fastlogit.solvers.gradient_descent import Options, gradient_descent
 
 # Rooms above the kernels, with fits that take minutes in plain Python.
@@ -748,7 +748,7 @@ def test_a_fit_of_400_mb_takes_at_most_a_twentieth_of_it(dtype, monkeypatch) -> 
 def test_a_large_array_in_slices_gives_the_same_fit(monkeypatch) -> None:
     X, y, _, _, weight = problem(sized(20_000, 700), 9)
     whole = fastlogit.fit(X, y, C=1.0, sample_weight=weight)
-    monkeypatch.setattr("fastlogit.opening.SLICE_BYTES", X.nbytes / 3)
+    monkeypatch.setattr("fastlogit.inputs.opening.SLICE_BYTES", X.nbytes / 3)
     monkeypatch.setattr("fastlogit.design.streamed.SLICE_BYTES", X.nbytes / 5.5)
     sliced = fastlogit.fit(X, y, C=1.0, sample_weight=weight)
     assert isinstance(open_design(X, None), SlicedDesign)

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from problems import LAYOUTS, NUMBER_TYPES, DataFrame, as_type, memory_mapped, problem
 
-from fastlogit import validation
+from fastlogit.inputs import validation
 
 X = problem(20, 3).X
 

@@ -5,7 +5,7 @@ import pytest
 
 import fastlogit
 from fastlogit import BatchSource
-from fastlogit.weightless import Others, without_weight
+from fastlogit.fitting.weightless import Others, without_weight
 
 pytestmark = pytest.mark.jit
 

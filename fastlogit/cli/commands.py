@@ -197,8 +197,8 @@ def fit(
     The result is the optimum, with a proven bound on what it may lack.
     """
     from fastlogit import io
+    from fastlogit.inputs.validation import WithNames
     from fastlogit.model_file import Model, save_model
-    from fastlogit.validation import WithNames
 
     if cv and (C is not None or l2_reg is not None):
         raise ValueError("--cv chooses the strength of the penalty: leave --C and --l2-reg out")
@@ -262,7 +262,7 @@ def _cross_validate(
     import numpy as np
     from sklearn.metrics import get_scorer_names
 
-    from fastlogit import validation
+    from fastlogit.inputs import validation
 
     validation.check_whole("--folds", folds, low=2)
     validation.check_option("--scoring", scoring, get_scorer_names())

@@ -26,7 +26,7 @@ from .parts import (
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-    from ..path import PathResult
+    from ..fitting.path import PathResult
 
 __all__ = ["RegularizationPathDisplay"]
 

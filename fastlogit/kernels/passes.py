@@ -14,13 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numba import prange
 
-from .columns import (
-    block_height,
-    gather_columns,
-    sum_columns,
-    sum_squares,
-    sweep_prediction,
-)
+from .columns import block_height, gather_columns, sum_columns, sum_squares, sweep_prediction
 from .policy import Twins, entry, kernel
 from .rows import (
     AHEAD_BYTES,

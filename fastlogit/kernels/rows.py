@@ -14,18 +14,7 @@ import numpy as np
 
 from .elementwise import exp_nonpositive, log1p_positive, log1p_unit
 from .policy import formula, kernel
-from .simd import (
-    LANES,
-    add,
-    byteswap,
-    load,
-    multiply_add,
-    prefetch,
-    splat,
-    store,
-    subtract,
-    total,
-)
+from .simd import LANES, add, byteswap, load, multiply_add, prefetch, splat, store, subtract, total
 
 __all__ = [
     "AHEAD_BYTES",

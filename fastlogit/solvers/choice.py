@@ -7,23 +7,18 @@ from typing import Any
 
 import numpy as np
 
-from ..certificate import GRAM_PRICE
+from ..certificates.binomial import GRAM_PRICE
+from ..certificates.collinear import DEPENDENT
 from ..clock import TimeUp
-from ..collinear import DEPENDENT
-from ..hessian import FACTOR_NS, Factor
-from ..objective import Objective
-from ..preconditioner import (
-    DENSE_COLUMNS,
-    SampledHessians,
-    leaders_of,
-    sample_size,
-)
+from ..linalg.factors import FACTOR_NS, Factor
+from ..objective.binomial import Objective
 from .course import Interrupted, Limits, Outcome, Point, Watch
 from .goal import Goal, certificate_of, separation_of
 from .iteration import evaluate
 from .lbfgs import Precondition, lbfgs
 from .newton import newton
 from .newton_cg import newton_cg
+from .preconditioner import DENSE_COLUMNS, SampledHessians, leaders_of, sample_size
 
 __all__ = [
     "METHODS",

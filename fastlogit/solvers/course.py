@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from ..clock import Clock
-from ..objective import Objective
+from ..objective.binomial import Objective
 from ..result import Callback, Progress
 
 __all__ = ["Interrupted", "Limits", "Outcome", "Point", "Watch", "progress_of"]

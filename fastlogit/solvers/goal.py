@@ -6,11 +6,11 @@ from typing import Any
 
 import numpy as np
 
-from ..certificate import Certificate
+from ..certificates.binomial import Certificate
+from ..certificates.separation import Separation, SoftmaxSeparation
+from ..certificates.softmax import SoftmaxCertificate
 from ..clock import Clock, TimeUp
-from ..objective import Objective
-from ..separation import Separation, SoftmaxSeparation
-from ..softmax_certificate import SoftmaxCertificate
+from ..objective.binomial import Objective
 from .course import Point
 
 __all__ = ["Goal", "certificate_of", "meets", "relative", "separation_of", "stated"]

@@ -11,7 +11,7 @@ import numpy as np
 
 from ..clock import Clock, TimeUp
 from ..kernels.descent import CONVERGED, DIVERGED, DescentState, start_state
-from ..objective import Objective
+from ..objective.binomial import Objective
 from ..result import Progress
 from .course import Limits, Outcome, Point, progress_of
 from .goal import Goal, certificate_of, separation_of

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from ..clock import TimeUp
-from ..objective import Evaluation, Objective
+from ..objective.binomial import Evaluation, Objective
 from .course import Point, Watch
 from .goal import Goal
 from .majorization import majorize

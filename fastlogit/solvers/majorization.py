@@ -23,7 +23,7 @@ import numpy as np
 
 from ..design.dense import plain_targets
 from ..kernels.passes import SQUARED
-from ..objective import Objective
+from ..objective.binomial import Objective
 from .course import Point, Watch
 
 __all__ = ["majorize", "majorizing_curvature"]

@@ -10,11 +10,10 @@ from typing import Any
 
 import numpy as np
 
+from ..certificates.shared import SharedCertificate
 from ..clock import TimeUp
-from ..objective import Objective
-from ..preconditioner import SampledHessians, SharedHessians, leaders_of, may_have_own
+from ..objective.binomial import Objective
 from ..result import Callback
-from ..shared_certificate import SharedCertificate
 from .choice import (
     ROWS_PER_COLUMN,
     choose,
@@ -28,6 +27,7 @@ from .goal import Goal, certificate_of, separation_of
 from .iteration import evaluate
 from .lbfgs import Precondition, lbfgs
 from .newton_cg import newton_cg
+from .preconditioner import SampledHessians, SharedHessians, leaders_of, may_have_own
 
 __all__ = ["goes_alone", "solve_near"]
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from ..objective import Objective
+from ..objective.binomial import Objective
 from .course import Point, Watch
 from .goal import Goal
 from .iteration import evaluate, iterate

@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from ..objective import Objective
-from ..softmax_certificate import SoftmaxCertificate
+from ..certificates.softmax import SoftmaxCertificate
+from ..objective.binomial import Objective
 from .course import Point, Watch
 from .goal import Goal
 from .iteration import evaluate, iterate

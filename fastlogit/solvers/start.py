@@ -9,7 +9,7 @@ import numpy as np
 
 from ..clock import Clock, TimeUp
 from ..design.dense import readonly
-from ..objective import Objective
+from ..objective.binomial import Objective
 from .choice import approach, choose
 from .course import Limits, Watch
 from .goal import Goal, certificate_of

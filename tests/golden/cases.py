@@ -23,7 +23,7 @@ import numpy as np
 
 import fastlogit
 from fastlogit import BatchSource, LogisticRegression, LogisticRegressionCV
-from fastlogit.online import OnlineLogistic
+from fastlogit.fitting.online import OnlineLogistic
 
 HERE = Path(__file__).parent
 VALUES, DIGESTS = HERE / "values.npz", HERE / "digests.json"

@@ -1,0 +1,436 @@
+"""How far a point's cost can lie above the optimum: proven bounds.
+
+The cost is f = loss + penalty, both convex, and the logistic loss of one row, as a function of its
+raw prediction, is self-concordant in the sense that the logarithm of its second derivative changes
+by at most 1 a unit (Bach, 2010, Electronic Journal of Statistics 4). Let S be any set of rows and
+M the Hessian *at the point* of the losses of S plus the penalty; the other rows only help, since
+their losses lie above their tangents. With delta^2 = g' M^-1 g for the gradient g of f, and R^2
+the largest x_i' M^-1 x_i of the rows in S, every direction gains at most
+
+    (tau + (1 - tau) log(1 - tau)) / R^2,   tau = delta R < 1,
+
+which is delta^2 / 2 (1 + tau / 3 + ...): the Newton decrement, made a bound. Two choices of M:
+
+- the rows of a subsample whole: a Gram matrix, for any penalty or none;
+- of the rows nothing but the curvature of the intercept, and the penalty: no matrix at all. Without
+  an intercept no rows are needed, and the bound is the duality gap |g|^2 / (2 l2_reg) that the
+  dual point made of the residuals gives.
+"""
+
+from __future__ import annotations
+
+import copy
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from ..linalg.factors import FACTOR_NS, SOLVE_NS
+from ..objective.binomial import Objective
+from .collinear import EPS, NullDirections, ResolvedHessian, errors_of_sums, shares_of
+
+__all__ = [
+    "FAR",
+    "GRAM_PRICE",
+    "PATIENCE",
+    "Certificate",
+    "Reference",
+    "gain_bound",
+    "raw_predictions",
+]
+
+# Above this number of columns no Gram matrix is formed for a proof.
+MAX_GRAM = 3000
+# Passes that a Gram matrix of all rows costs, for each column; and passes that a better proof is
+# worth where there is one already.
+GRAM_PRICE = 0.25
+PATIENCE = 10.0
+# A bound that is this many times what is wanted by a first guess is not computed.
+HOPELESS = 2.0
+SERIES = 0.02
+# Change of a raw prediction above which a Hessian is made anew: curvatures may have changed by e.
+FAR = 1.0
+# So often a subsample may say nothing near the end, before all rows are asked.
+FAILURES = 2
+# Rounding errors of a row's raw prediction, in units of EPS and of the sum of its parts' sizes.
+RAW_ERRORS = 4.0
+
+
+def gain_bound(decrement: Any, radius: Any) -> Any:
+    """Return the largest possible gain, from delta = `decrement` and R = `radius`.
+
+    Infinite where ``decrement * radius >= 1``.
+    """
+    tau = np.asarray(decrement * radius)
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+        safe = np.where(tau < 1.0, tau, 0.5)
+        exact = (safe + (1.0 - safe) * np.log1p(-safe)) / safe**2
+        # The sum of tau^k / (k (k - 1)), without the cancellation.
+        series = 0.5 + safe / 6.0 + safe**2 / 12.0 + safe**3 / 20.0 + safe**4 / 30.0
+        # Python's floats raise where they overflow.
+        gain = np.square(decrement) * np.where(safe < SERIES, series * (1.0 + 1e-8), exact)
+        return np.where(tau < 1.0, gain, np.inf)
+
+
+class Place(NamedTuple):
+    """A point of one model, its gradient and cost."""
+
+    theta: Any
+    gradient: Any
+    cost: float
+
+
+class Rounding:
+    """How far rounding errors may move the gradient of an objective.
+
+    Sums over the rows err by about `errors_of_sums` times EPS of the size of what they add up. A
+    residual is at most 1 and at most its row's loss, and columns have mean square 1 at the most, so
+    that this size is at most the root of the cost, for each column. A raw prediction errs in
+    proportion to its parts' sizes, and what comes of that is a gradient X' C e of row errors e: in
+    the norm of the inverse Hessian it is at most the root of e' C e.
+    """
+
+    def __init__(self, objective: Objective) -> None:
+        n_samples, n_features = objective.design.shape
+        self._sums = EPS * errors_of_sums(n_samples)
+        self._raw = EPS * (RAW_ERRORS + float(np.sqrt(n_features / 8.0)))
+        offset = objective.targets.offset
+        self._offset = float(max(offset.max(), -offset.min())) if offset.size else 0.0
+
+    def of_sums(self, cost: float) -> float:
+        """Return the error of each component of the gradient that adding up the rows leaves."""
+        return self._sums * min(1.0, float(np.sqrt(cost)))
+
+    def of_rows(self, theta: Any, cost: float) -> float:
+        """Return the size of the errors by raw predictions, in the inverse Hessian's norm."""
+        size = float(np.abs(theta).sum()) + self._offset
+        return self._raw * size * min(0.5, float(np.sqrt(cost)))
+
+
+class Reference:
+    """M of one model at some point, its factor, and what bounds it at points nearby.
+
+    Attributes
+    ----------
+    hessian : ResolvedHessian
+    """
+
+    def __init__(
+        self,
+        certificate: Certificate,
+        model: int,
+        theta: Any,
+        curvature: Any,
+    ) -> None:
+        self.rows, self.share = certificate.rows, float(certificate.share[model])
+        self.theta = theta
+        self.raw_there: Any = None
+        self.loss = self.rows.loss_hessian(curvature, model)
+        self._null, self._rounding = certificate.null, certificate.rounding
+        # x_i' M^-1 x_i is at most 1 over the share that the row's own term has in M.
+        lowest = float(curvature.min(initial=np.inf, where=curvature > 0.0))
+        weight = float(self.rows.targets.total_weight[model]) / self.share
+        self._first_radius = float(np.sqrt(weight / lowest)) if np.isfinite(lowest) else np.inf
+        self._n_bent = int(np.count_nonzero(curvature))
+
+        def product(directions: Any) -> Any:
+            part = self.rows.only([model])
+            loss = [part.loss_product(curvature[None], v[None])[0] for v in directions]
+            return self.share * np.array(loss) + directions * self.rows.penalty_diagonal(model)
+
+        self._penalize(model, product)
+
+    def _penalize(self, model: int, product: Any = None) -> None:
+        penalty = self.rows.penalty_diagonal(model)
+        matrix = self.share * self.loss
+        matrix.flat[:: len(penalty) + 1] += penalty
+        self.rows.design.counter.check(1e-9 * FACTOR_NS * len(matrix) ** 3 / 3.0)
+
+        def is_null(direction: Any) -> bool:
+            free = not (penalty[shares_of(direction)] > 0.0).any()
+            return free and self._null.contains(model, direction)
+
+        self.hessian = ResolvedHessian(
+            matrix, product, is_null, ~self.rows.fitted(), self.rows.design.shape[0]
+        )
+        self.radius, self.looks = self._first_radius, 0
+        self._exact: float | None = None
+
+    def relative(self, model: int) -> Reference:
+        """Return the same for a model that differs in its penalty alone."""
+        other = copy.copy(self)
+        other._penalize(model)
+        return other
+
+    def _tighten_cheaply(self) -> None:
+        """Bound the largest x' M^-1 x by the largest row times the trace of M^-1."""
+        if self.looks >= 1:
+            return
+        self.rows.design.counter.check(1e-9 * SOLVE_NS * self.theta.size**3)
+        ones = np.ones(self.theta.size - 1)
+        largest = self.rows.design.largest_row(ones, 0.0 * ones) + self.rows.fit_intercept
+        inverse = self.hessian.inverse_root()
+        self.radius = min(self.radius, float(np.sqrt(largest * np.square(inverse).sum())))
+        self.looks = 1
+
+    def _tighten(self) -> None:
+        """Take the exact largest x' M^-1 x, as costly as the Gram matrix itself."""
+        if self.looks >= 2:
+            return
+        self.radius = min(self.radius, self._exact_radius())
+        self.looks = 2
+
+    def _exact_radius(self) -> float:
+        """Return the root of the largest x' M^-1 x of all rows, as costly as the Gram matrix."""
+        if self._exact is None:
+            self.rows.design.counter.check(1e-9 * SOLVE_NS * self.theta.size**3)
+            inverse = self.hessian.inverse_root().T
+            squares = np.zeros(self.rows.design.shape[0])
+            for first in range(0, len(inverse), 8):
+                part = np.ascontiguousarray(inverse[first : first + 8])
+                last = part[:, -1] * self.rows.fit_intercept
+                raw = self.rows.design.raw_prediction(np.ascontiguousarray(part[:, :-1]), last)
+                squares += np.square(raw).sum(axis=0)
+            self._exact = float(np.sqrt(squares.max()))
+        return self._exact
+
+    def gain(self, there: Place, moved: float, wanted: float, at_once: bool = False) -> float:
+        """Return a bound on the gain from a point where raw predictions have `moved` that much.
+
+        It leaves out what the Hessian does not resolve. What makes the bound tighter is done for
+        one that is `wanted`, or for any at all.
+        """
+        half = self.hessian.half_solve(there.gradient[None, :])[0]
+        # The logarithm of a row's curvature falls by the change of its raw prediction at the most.
+        swell = float(np.exp(0.5 * moved))
+        swell *= float(np.sqrt(self.hessian.excess()))
+        delta = float(np.sqrt(half @ half)) + self.noise(there.theta, there.cost)
+        delta *= swell
+        gain = float(gain_bound(delta, self.radius * swell))
+        for tighten in (self._tighten_cheaply, self._tighten):
+            enough = gain < np.inf if wanted == 0.0 else gain <= wanted
+            if enough or at_once or 0.5 * delta * delta > 0.8 * wanted > 0.0:
+                break
+            tighten()
+            gain = float(gain_bound(delta, self.radius * swell))
+        return gain
+
+    def noise(self, theta: Any, cost: float) -> float:
+        """Return what rounding errors may add to the decrement."""
+        sums = self._rounding.of_sums(cost) * np.sqrt(self.hessian.inverse_size())
+        return float(sums + self._rounding.of_rows(theta, cost) / np.sqrt(self.share))
+
+    def step_lowers(self, model: int, gradient: Any) -> bool:
+        """Say whether the step -M^-1 g lowers the cost for sure: delta R < 1, over all rows."""
+        weights = self.rows.weights_of(model)
+        n_used = self.rows.design.shape[0] if weights is None else np.count_nonzero(weights)
+        delta = float(np.sqrt(2.0 * self.least(gradient)))
+        # Of rows whose curvature is 0 in floating point the first bound of R says nothing.
+        if self._n_bent == n_used and delta * self._first_radius < 1.0:
+            return True
+        return delta * self._exact_radius() < 1.0
+
+    def solve(self, gradient: Any) -> Any:
+        """Return M^-1 times a gradient."""
+        return self.hessian.solve(gradient[None, :])[0]
+
+    def least(self, gradient: Any) -> float:
+        """Return what the bound would be at the least: half the squared decrement."""
+        half = self.hessian.half_solve(gradient[None, :])[0]
+        return float(0.5 * (half @ half))
+
+    def moved(self, theta: Any) -> float:
+        """Return the largest change of a raw prediction since the matrix was made."""
+        if np.array_equal(theta, self.theta):
+            return 0.0
+        if self.raw_there is None:
+            self.raw_there = raw_predictions(self.rows, self.theta[None])[0]
+        return float(np.abs(raw_predictions(self.rows, theta[None])[0] - self.raw_there).max())
+
+
+class Certificate:
+    """Bounds the suboptimality of points of an objective, by the rows of a subsample.
+
+    Parameters
+    ----------
+    objective : Objective
+    stride : int
+        The rows S are every `stride`-th: all of them with 1.
+    """
+
+    def __init__(self, objective: Objective, stride: int = 1) -> None:
+        self.objective = objective
+        self.rows = objective.subsample(stride) if stride > 1 else objective
+        if not (self.rows.targets.total_weight > 0.0).all():
+            self.rows = objective  # folds that are in step with the stride
+        self.share = self.rows.targets.total_weight / objective.targets.total_weight
+        self.null, self.rounding = NullDirections(objective), Rounding(objective)
+        # Bounds of models that count all directions but the unresolved ones.
+        self.beside: dict[int, float] = {}
+        self._references: dict[int, Reference] = {}
+        self._largest: dict[int, float] = {}
+        self._bends: dict[int, tuple[Any, float]] = {}
+        self._failures = np.zeros(objective.n_models, dtype=int)
+        self._whole: Certificate | None = None
+
+    def provide(self, model: int, theta: Any, curvature: Any) -> Reference:
+        """Take row curvatures (of the subsample) at a point; return the Hessian of their loss."""
+        reference = Reference(self, model, theta, curvature)
+        self._references[model] = reference
+        return reference
+
+    def class_hessians(self, model: int, theta: Any, curvature: Any) -> Any:
+        """Return the Hessian that `provide` makes, as the only block of its diagonal."""
+        return self.provide(model, theta, curvature).loss[None]
+
+    def bounds(self, models: Any, theta: Any, gradient: Any, wanted: Any, cost: Any) -> Any:
+        """Return `bound` of several models, with a row of theta and gradient for each."""
+        each = zip(models, theta, gradient, wanted, cost, strict=True)
+        return np.array(
+            [self.bound(int(m), t, g, float(w), cost=float(c)) for m, t, g, w, c in each]
+        )
+
+    def bound(
+        self, model: int, theta: Any, gradient: Any, wanted: float = 0.0, at_once: bool = False,
+        cost: float = 1.0,
+    ) -> float:  # fmt: skip
+        """Return a bound on cost less optimum of one model; stop looking once it is `wanted`.
+
+        `at_once`: without a new Gram matrix. `cost` is that of theta, by which rounding errors are
+        judged.
+        """
+        there = Place(theta, gradient, cost)
+        gain = self._penalty_bound(model, there, wanted)
+        if gain <= wanted or self.objective.design.shape[1] > MAX_GRAM:
+            return gain
+        reference = self._references.get(model)
+        if reference is not None and reference.least(gradient) > HOPELESS * wanted > 0.0:
+            return gain
+        moved = np.inf if reference is None else reference.moved(theta)
+        if reference is None or not moved <= FAR:
+            if at_once or (self._is_penalized(model) and self.price() > PATIENCE):
+                return gain
+            curvature = self.rows.only([model]).curvature(theta[None, :])[0]
+            reference, moved = self.provide(model, theta.copy(), curvature), 0.0
+        gain = min(gain, self._of_reference(model, reference, there, moved, wanted, at_once))
+        if gain == np.inf and self.rows is not self.objective and not at_once:
+            return self._bound_by_all_rows(model, there, wanted)
+        return gain
+
+    def _of_reference(
+        self, model: int, reference: Reference, there: Place, moved: float, wanted: float,
+        at_once: bool = False,
+    ) -> float:  # fmt: skip
+        """Return the bound of a reference: infinite where it leaves a direction out."""
+        gain = reference.gain(there, moved, wanted, at_once)
+        if not reference.hessian.unresolved.size:
+            self.beside.pop(model, None)
+            return gain
+        if self.rows is self.objective:
+            self.beside[model] = gain
+        return np.inf
+
+    def step_lowers(self, model: int, gradient: Any) -> bool:
+        """Say whether Newton's step from the point looked at last lowers the cost for sure."""
+        reference = self._references.get(model)
+        return reference is not None and reference.step_lowers(model, gradient)
+
+    def level_of_rounding(self, model: int, theta: Any, cost: float) -> float:
+        """Return the gain that rounding errors of the gradient look like, as far as is known."""
+        reference = self._references.get(model)
+        noise = 0.0 if reference is None else reference.noise(theta, cost)
+        return 0.5 * noise * noise  # a power of Python's would raise where it overflows
+
+    def unresolved(self, model: int) -> Any:
+        """Return the columns along which rounding errors may hide a gain, as last seen."""
+        reference = self._references.get(model)
+        if self._whole is not None and model in self._whole._references:
+            reference = self._whole._references[model]
+        return np.empty(0, dtype=np.int64) if reference is None else reference.hessian.unresolved
+
+    def _bound_by_all_rows(self, model: int, there: Place, wanted: float) -> float:
+        """Serve where the subsample says nothing, as of a column that is 0 in all its rows.
+
+        At first another iteration is cheaper: it may bring the point near enough.
+        """
+        self._failures[model] += 1
+        if self._failures[model] <= FAILURES and wanted > 0.0:
+            return np.inf
+        if self._whole is None:
+            self._whole = Certificate(self.objective)
+            self._whole.beside = self.beside
+        return self._whole.bound(model, there.theta, there.gradient, wanted, cost=there.cost)
+
+    def price(self) -> float:
+        """Return roughly how many passes over all rows a Gram matrix of the subsample costs."""
+        share = self.rows.design.shape[0] / self.objective.design.shape[0]
+        return float(GRAM_PRICE * share * self.rows.design.shape[1])
+
+    def _penalty_bound(self, model: int, there: Place, wanted: float) -> float:
+        if not self._is_penalized(model):
+            return np.inf
+        # Of columns of a huge size the penalty is next to nothing: then this says nothing.
+        with np.errstate(over="ignore", invalid="ignore"):
+            return self._by_penalty(model, there, wanted)
+
+    def _by_penalty(self, model: int, there: Place, wanted: float) -> float:
+        diagonal = self.objective.penalty_diagonal(model)[:-1]
+        moving = self.objective.design.columns.inverse_scale > 0.0
+        scale = np.divide(1.0, np.sqrt(diagonal), out=np.zeros_like(diagonal), where=moving)
+        noise = self._noise_without_rows(there) * float(np.linalg.norm(scale))
+        slopes = there.gradient[:-1] * scale
+        if not self.objective.fit_intercept:
+            return float(0.5 * (np.linalg.norm(slopes) + noise) ** 2)
+        if 0.5 * (slopes @ slopes) > HOPELESS * wanted > 0.0:
+            return np.inf
+        if model in self._bends:
+            # Where the last mean and curvature say that it is far off, new ones will say so too.
+            guess = self._intercept_gain(model, there, scale, *self._bends[model])
+            if guess > HOPELESS * wanted > 0.0:
+                return np.inf
+        self._bends[model] = self._bend(model, there.theta)
+        return self._intercept_gain(model, there, scale, *self._bends[model])
+
+    def _noise_without_rows(self, there: Place) -> float:
+        """Return what rounding errors may add to each component of the gradient."""
+        of_rows = self.rounding.of_rows(there.theta, there.cost)
+        return self.rounding.of_sums(there.cost) + 0.5 * of_rows
+
+    def _is_penalized(self, model: int) -> bool:
+        """Say whether every coefficient that is fitted has a penalty."""
+        moving = self.objective.design.columns.inverse_scale > 0.0
+        return bool((self.objective.penalty_diagonal(model)[:-1][moving] > 0.0).all())
+
+    def _bend(self, model: int, theta: Any) -> tuple[Any, float]:
+        """Return the rows' mean, weighted by their curvatures, and the sum of these per weight."""
+        part = self.rows.only([model])
+        curvature = part.curvature(theta[None, :])
+        total = float(curvature.sum())
+        if not total > 0.0:
+            return np.zeros(theta.size - 1), 0.0
+        mean = part.design.column_means(curvature[0], total)
+        return mean, total / float(self.objective.targets.total_weight[model])
+
+    def _intercept_gain(
+        self, model: int, there: Place, scale: Any, mean: Any, bend: float
+    ) -> float:
+        """Keep of the rows' Hessian the curvature of the intercept, at their weighted mean."""
+        if bend <= 0.0:
+            return np.inf
+        level = there.gradient[-1]
+        slopes = (there.gradient[:-1] - level * mean) * scale
+        delta = float(np.sqrt(slopes @ slopes + level * level / bend))
+        shift = float(np.linalg.norm(mean * scale))
+        delta += self._noise_without_rows(there) * float(
+            np.linalg.norm(scale) + shift + 1.0 / np.sqrt(bend)
+        )
+        key = model if len(self.objective.l2_reg) > 1 else 0
+        if key not in self._largest:
+            self._largest[key] = self.rows.design.largest_row(scale, np.zeros_like(scale))
+        reach = np.sqrt(self._largest[key]) + shift
+        return float(gain_bound(delta, np.sqrt(reach * reach + 1.0 / bend)))
+
+
+def raw_predictions(rows: Objective, theta: Any) -> Any:
+    """Return what models (n_models, n_features + 1) predict for the rows, without offset."""
+    coef, intercept = np.ascontiguousarray(theta[:, :-1]), np.ascontiguousarray(theta[:, -1])
+    return rows.design.raw_prediction(coef, intercept)

@@ -1,0 +1,94 @@
+"""Proofs for many models over the same rows: one Gram matrix serves all that are near each other.
+
+Models of the same weights and classes differ in their penalties alone, and a matrix M that was made
+at one of their points bounds the others from where raw predictions differ little.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from ..objective.binomial import Objective
+from .binomial import FAR, PATIENCE, Certificate, Place, Reference, raw_predictions
+
+__all__ = ["SharedCertificate"]
+
+
+class SharedCertificate(Certificate):
+    """Bounds the suboptimality of points of many models that are near each other.
+
+    Parameters
+    ----------
+    objective : Objective
+    stride : int
+        The rows S are every `stride`-th: all of them with 1.
+    """
+
+    def __init__(self, objective: Objective, stride: int = 1) -> None:
+        super().__init__(objective, stride)
+        self._families: dict[tuple[int, int], list[Reference]] = {}
+
+    def bounds(self, models: Any, theta: Any, gradient: Any, wanted: Any, cost: Any) -> Any:
+        """Return bounds of several models, with a row of theta and gradient for each."""
+        targets = self.rows.targets
+        gains = np.full(len(models), np.inf)
+        families = np.array([targets.weight_set[models], targets.positive[models]])
+        for family in np.unique(families, axis=1).T:
+            own = np.flatnonzero((families == family[:, None]).all(axis=0))
+            # One family at a time: raw predictions of all models would take memory.
+            known = self._families.setdefault((int(family[0]), int(family[1])), [])
+            found = self._nearest(known, models[own], theta[own])
+            for place, (reference, moved) in zip(own, found, strict=True):
+                if reference is not None:
+                    relative = reference.relative(int(models[place]))
+                    there = Place(theta[place], gradient[place], float(cost[place]))
+                    gains[place] = self._of_reference(
+                        int(models[place]), relative, there, moved, float(wanted[place])
+                    )
+        return gains
+
+    def bound(
+        self, model: int, theta: Any, gradient: Any, wanted: float = 0.0, at_once: bool = False,
+        cost: float = 1.0,
+    ) -> float:  # fmt: skip
+        """Return a bound on cost less optimum of one model; stop looking once it is `wanted`.
+
+        `at_once`: without a new Gram matrix.
+        """
+        if not at_once:
+            one = np.array([model])
+            at = np.array([wanted]), np.array([cost])
+            gain = float(self.bounds(one, theta[None], gradient[None], *at)[0])
+            if gain <= wanted or wanted > 0.0:
+                return gain
+        return super().bound(model, theta, gradient, wanted, at_once, cost)
+
+    def _nearest(
+        self, known: list[Reference], models: Any, theta: Any
+    ) -> list[tuple[Reference | None, float]]:
+        """Return for each model of a family the nearest reference, and how far it is.
+
+        A new one is made for a model that is far from all.
+        """
+        raw = raw_predictions(self.rows, theta)
+        moved = [np.abs(raw - reference.raw_there).max(axis=1) for reference in known]
+        found: list[tuple[Reference | None, float]] = []
+        for place, model in enumerate(models):
+            best = min(range(len(known)), key=lambda index: moved[index][place], default=None)
+            if best is None or not moved[best][place] <= FAR:
+                if self.price() > PATIENCE:
+                    found.append((None, np.inf))
+                    continue
+                known.append(self._reference_at(int(model), theta[place], raw[place]))
+                moved.append(np.abs(raw - raw[place]).max(axis=1))
+                best = len(known) - 1
+            found.append((known[best], float(moved[best][place])))
+        return found
+
+    def _reference_at(self, model: int, theta: Any, raw: Any) -> Reference:
+        curvature = self.rows.only([model]).curvature(theta[None])[0]
+        reference = self.provide(model, theta.copy(), curvature)
+        reference.raw_there = raw.copy()
+        return reference

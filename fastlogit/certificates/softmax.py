@@ -1,0 +1,385 @@
+"""How far a softmax model's cost can lie above the optimum: proven bounds.
+
+The multinomial loss of one row, along a line of raw predictions z + t h, has as second derivative
+the variance of h under the probabilities, and as third their third central moment, which is at most
+the range of h (largest less smallest) times that variance. So the argument of `certificate` holds
+with the range of the classes' raw predictions in the place of their size: with delta^2 = g' M^-1 g
+and R the largest range over all rows and directions of length 1 in the norm of M, a Hessian at the
+point or a part of it, every direction gains at most `gain_bound(delta, R)`. Three choices of M:
+
+- the penalty, and of the rows nothing but what bends the intercepts: with A_i = diag(p) - p p' of
+  row i, sum (U x_i + b)' A_i (U x_i + b) is at least the same form of the one mean A^-1 sum A_i
+  (U x_i + b), A = sum A_i. What it takes of the gradient is one product with the Hessian.
+- the whole Hessian, where it is small.
+- the whole Hessian without its matrix: conjugate gradients give a step d with a residual r, and
+  delta <= sqrt(d' H d) + sqrt(r' H^-1 r), where the last is bounded by the first choice of M.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from ..objective.binomial import Objective
+from .binomial import FAR, HOPELESS, Place, Rounding, gain_bound
+from .collinear import EPS, NullDirections, ResolvedHessian, shares_of
+
+__all__ = ["SMALL", "SoftmaxCertificate"]
+
+# Parameters up to which the whole Hessian is formed for a proof.
+SMALL = 700
+# Products with the Hessian that a proof may take.
+MAX_PRODUCTS = 200
+# Share of what is wanted that the residual of conjugate gradients may have.
+RESIDUAL = 0.02
+# Eigenvalues of the intercepts' curvature err by this share of the largest, for each class.
+LEVEL = 4.0 * EPS
+# Where delta R is above this, the bound gains much by a smaller R.
+LOOSE = 0.1
+
+
+class _Bend:
+    """What bends at a point: row curvatures, and the intercepts' part of their sum."""
+
+    def __init__(self, part: Objective, theta: Any, curvature: Any) -> None:
+        self.part = part
+        self.theta = theta
+        self.curvature = part.curvature(theta[None]) if curvature is None else curvature
+        shares = self.curvature.reshape(part.n_classes, -1)
+        weight = shares.sum(axis=0)
+        inverse = np.divide(1.0, weight, out=np.zeros_like(weight), where=weight > 0.0)
+        total = part.targets.total_weight[0]
+        # Not by BLAS, whose threads then keep the cores busy for a while.
+        products = np.einsum("kn,jn->kj", shares * inverse, shares) / total
+        np.fill_diagonal(products, 0.0)
+        # Rows add up to 0: the diagonal without a difference that cancels.
+        intercepts = np.diag(products.sum(axis=1)) - products
+        self.trace = float(np.trace(intercepts))
+        self.inverse = _inverse_of_contrasts(intercepts)
+
+    def squared_norm(self, gradient: Any, scale: Any) -> float:
+        """Return g' M^-1 g for M of the penalty and the intercepts' curvature."""
+        slopes, levels = self.part.split(gradient)
+        if not self.part.fit_intercept:
+            return float(np.square(slopes * scale).sum())
+        shift = self.inverse @ levels
+        direction = self.part.join(np.zeros_like(slopes), shift)
+        moved, _ = self.part.split(self.part.hessian_product(self.curvature, direction))
+        return float(np.square((slopes - moved) * scale).sum() + levels @ shift)
+
+    def radius(self, largest_row: float) -> float:
+        """Return R for the same M, from the largest row's size over the root of the penalty."""
+        if not self.part.fit_intercept:
+            return float(np.sqrt(2.0) * largest_row)
+        diagonal = np.diag(self.inverse)
+        apart = float((diagonal[:, None] + diagonal - 2.0 * self.inverse).max())
+        reach = largest_row * (np.sqrt(2.0) + np.sqrt(self.trace * apart))
+        return float(np.sqrt(reach * reach + apart))
+
+    def noise(self, largest_row: float, scale: Any) -> float:
+        """Return what errors of 1 in each component of a gradient may add to `squared_norm`."""
+        size = float(np.linalg.norm(scale))
+        if self.part.fit_intercept:
+            size += largest_row + float(np.sqrt(np.trace(self.inverse)))
+        return float(np.sqrt(self.part.n_classes)) * size
+
+
+def _contrasts(n_classes: int) -> Any:
+    """Return an orthonormal basis, (n_classes, n_classes - 1), of what sets classes apart."""
+    steps = np.arange(1.0, n_classes)
+    basis = np.triu(np.ones((n_classes, n_classes - 1)))
+    basis[np.arange(1, n_classes), np.arange(n_classes - 1)] = -steps
+    return basis / np.sqrt(steps * (steps + 1.0))
+
+
+def _inverse_of_contrasts(intercepts: Any) -> Any:
+    """Return an upper bound of the inverse on what sets classes apart; infinite where none is."""
+    basis = _contrasts(len(intercepts))
+    values, vectors = np.linalg.eigh(basis.T @ intercepts @ basis)
+    values -= LEVEL * len(intercepts) * values[-1]
+    if not values[0] > LEVEL * len(intercepts) * values[-1]:
+        return np.full_like(intercepts, np.inf)
+    directions = basis @ vectors
+    return (directions / values) @ directions.T
+
+
+class _Reference:
+    """The whole Hessian of a model at a point, in what sets classes apart, and its factor."""
+
+    def __init__(
+        self, certificate: SoftmaxCertificate, model: int, theta: Any, curvature: Any
+    ) -> None:
+        self.part = part = certificate._part(model)
+        self.theta = theta
+        self.basis = _contrasts(part.n_classes)
+        self._exact: float | None = None
+        penalty = part.penalty_diagonal(0)
+        self._penalty = penalty[: theta.size // part.n_classes]
+        matrix = part.loss_hessian(curvature, 0)
+        matrix.flat[:: theta.size + 1] += penalty
+        size = theta.size // part.n_classes
+        blocks = matrix.reshape(part.n_classes, size, part.n_classes, size)
+        small = np.einsum("ka,kilj,lb->aibj", self.basis, blocks, self.basis, optimize=True)
+        small = small.reshape(size * self.basis.shape[1], -1)
+        penalty = np.tile(penalty[:size], self.basis.shape[1])
+
+        def product(directions: Any) -> Any:
+            whole = self._to_classes(directions)
+            each = [part.hessian_product(curvature[None], v[None])[0] for v in whole]
+            return self.to_contrasts(np.array(each))
+
+        def is_null(direction: Any) -> bool:
+            free = not (penalty[shares_of(direction)] > 0.0).any()
+            return free and certificate.null.contains(model, direction)
+
+        fixed = ~np.tile(part.fitted()[:size], self.basis.shape[1])
+        self.hessian = ResolvedHessian(small, product, is_null, fixed, part.design.shape[0])
+
+    def solve(self, gradient: Any) -> Any:
+        """Return M^-1 times a gradient of all classes."""
+        solved = self.hessian.solve(self.to_contrasts(gradient[None]))
+        return self._to_classes(solved)[0]
+
+    def squared_level(self, theta: Any) -> float:
+        """Return the part of g' M^-1 g along which all classes change alike.
+
+        It is the penalty's alone, whose gradient there is the sum of the classes' coefficients.
+        """
+        level = theta.reshape(self.part.n_classes, -1).sum(axis=0)
+        return float((self._penalty * np.square(level)).sum()) / self.part.n_classes
+
+    def to_contrasts(self, vectors: Any) -> Any:
+        """Return gradients in rows, of all classes, as those of what sets classes apart."""
+        classes = vectors.reshape(len(vectors), self.part.n_classes, -1)
+        return np.einsum("rki,ka->rai", classes, self.basis).reshape(len(vectors), -1)
+
+    def _to_classes(self, vectors: Any) -> Any:
+        contrasts = vectors.reshape(len(vectors), self.basis.shape[1], -1)
+        return np.einsum("rai,ka->rki", contrasts, self.basis).reshape(len(vectors), -1)
+
+    def radius(self, largest_row: float) -> float:
+        """Return R, from the largest standardised row and the size of M^-1."""
+        if self._exact is not None:
+            return self._exact
+        return float(np.sqrt(2.0 * (largest_row * largest_row + 1.0) * self.hessian.inverse_size()))
+
+    def exact_radius(self) -> float:
+        """Return R from each row's own raw predictions, as costly as the Hessian."""
+        if self._exact is None:
+            part = self.part
+            roots = self._to_classes(self.hessian.inverse_root().T)
+            squares = np.zeros(part.design.shape[0])
+            for root in roots:
+                coef, intercept = part.split(root[None])
+                last = intercept * part.fit_intercept
+                raw = part.design.raw_prediction(np.ascontiguousarray(coef), last)
+                squares += np.square(raw).sum(axis=0)
+            # The range of numbers that add up to 0 is at most the root of twice their squares.
+            self._exact = float(np.sqrt(2.0 * squares.max()))
+        return self._exact
+
+
+class SoftmaxCertificate:
+    """Bounds the suboptimality of points of a multinomial objective.
+
+    Parameters
+    ----------
+    objective : Multinomial
+    stride : int
+        The rows whose Hessian preconditions are every `stride`-th; proofs take all rows.
+    """
+
+    def __init__(self, objective: Objective, stride: int = 1) -> None:
+        self.objective = objective
+        self.rows = objective.subsample(stride) if stride > 1 else objective
+        self._references: dict[int, _Reference] = {}
+        self._parts: dict[int, Objective] = {}
+        self._largest: dict[bytes, float] = {}
+        self._known: tuple[Any, Any] | None = None
+        self.null, self.rounding = NullDirections(objective), Rounding(objective)
+        # Bounds of models that count all directions but the unresolved ones.
+        self.beside: dict[int, float] = {}
+
+    def know(self, theta: Any, curvature: Any) -> None:
+        """Take the row curvatures of all models at a point, which a proof there may need."""
+        self._known = theta, curvature
+
+    def _known_curvature(self, model: int, theta: Any) -> Any:
+        if self._known is None or not np.array_equal(self._known[0][model], theta):
+            return None
+        return self._known[1][model : model + 1]
+
+    def provide(self, model: int, theta: Any, curvature: Any) -> _Reference:
+        """Take row curvatures at a point; return the Hessian there."""
+        self._references[model] = _Reference(self, model, theta, curvature)
+        return self._references[model]
+
+    def class_hessians(self, model: int, theta: Any, curvature: Any) -> Any:
+        """Return the Hessians of the classes' own losses, from the subsample's curvatures."""
+        return self.rows.class_hessians(curvature, model)
+
+    def bounds(self, models: Any, theta: Any, gradient: Any, wanted: Any, cost: Any) -> Any:
+        """Return `bound` of several models, with a row of theta and gradient for each."""
+        each = zip(models, theta, gradient, wanted, cost, strict=True)
+        return np.array(
+            [self.bound(int(m), t, g, float(w), cost=float(c)) for m, t, g, w, c in each]
+        )
+
+    def bound(
+        self, model: int, theta: Any, gradient: Any, wanted: float = 0.0, at_once: bool = False,
+        cost: float = 1.0,
+    ) -> float:  # fmt: skip
+        """Return a bound on cost less optimum of one model; stop looking once it is `wanted`.
+
+        `at_once`: with what is there already. `cost` is that of theta, by which rounding errors are
+        judged.
+        """
+        there = Place(theta, gradient, cost)
+        # Of columns of a huge size the penalty is next to nothing: then it says nothing.
+        with np.errstate(over="ignore", invalid="ignore"):
+            return self._bound(model, there, wanted, at_once)
+
+    def _bound(self, model: int, there: Place, wanted: float, at_once: bool) -> float:
+        theta, gradient = there.theta, there.gradient
+        part, scale, gain = self._part(model), self._scale(self._part(model)), np.inf
+        is_small, is_penalized = theta.size <= SMALL, bool(np.isfinite(scale).all())
+        if is_small and model in self._references:
+            gain = self._dense_bound(model, there, True)
+        if gain <= wanted or at_once:
+            return gain
+        if is_penalized:
+            bend = _Bend(part, theta, self._known_curvature(model, theta))
+            largest_row = self._largest_row(part, scale)
+            radius = bend.radius(largest_row)
+            noise = self._noise(there) * bend.noise(largest_row, scale)
+            decrement = np.sqrt(bend.squared_norm(gradient[None], scale)) + noise
+            gain = min(gain, float(gain_bound(decrement, radius)))
+        if is_small and gain > wanted and (wanted == 0.0 or not is_penalized):
+            gain = min(gain, self._dense_bound(model, there, False))
+        elif is_penalized and wanted == 0.0:
+            # Only at the end of a fit: an iteration more brings the first bound down as well.
+            decrement = _decrement(bend, gradient, scale, wanted)
+            gain = min(gain, float(gain_bound(decrement + noise, radius)))
+        return gain
+
+    def _noise(self, there: Place) -> float:
+        """Return what rounding errors may add to each component of the gradient."""
+        of_rows = self.rounding.of_rows(there.theta, there.cost)
+        return self.rounding.of_sums(there.cost) + of_rows
+
+    def _dense_bound(self, model: int, there: Place, at_once: bool) -> float:
+        part, theta = self._part(model), there.theta
+        reference = self._references.get(model)
+        moved = np.inf
+        if reference is not None:
+            moved = self._moved(part, theta, reference.theta)
+        if reference is None or moved > FAR:
+            if at_once:
+                return np.inf
+            reference = self.provide(model, theta.copy(), part.curvature(theta[None])[0])
+            moved = 0.0
+        half = reference.hessian.half_solve(reference.to_contrasts(there.gradient[None]))[0]
+        level = reference.squared_level(there.theta)
+        swell = float(np.exp(0.5 * moved)) * float(np.sqrt(reference.hessian.excess()))
+        noise = self._dense_noise(reference, theta, there.cost)
+        decrement = swell * (float(np.sqrt(half @ half + level)) + noise)
+        ones = np.ones(part.design.shape[1])
+        radius = swell * reference.radius(self._largest_row(part, ones))
+        scale = self._scale(part)
+        if decrement * radius >= LOOSE and np.isfinite(scale).all() and not at_once:
+            bend = _Bend(part, theta, self._known_curvature(model, theta))
+            radius = min(radius, swell * bend.radius(self._largest_row(part, scale)))
+        if decrement * radius >= LOOSE and not at_once:
+            radius = min(radius, swell * reference.exact_radius())
+        gain = float(gain_bound(decrement, radius))
+        if reference.hessian.unresolved.size:
+            self.beside[model] = gain
+            return np.inf
+        self.beside.pop(model, None)
+        return gain
+
+    def step_lowers(self, model: int, gradient: Any) -> bool:
+        """Say whether Newton's step from the point looked at last lowers the cost for sure."""
+        reference = self._references.get(model)
+        if reference is None:
+            return False
+        part = self._part(model)
+        half = reference.hessian.half_solve(reference.to_contrasts(gradient[None]))[0]
+        ones = np.ones(part.design.shape[1])
+        return float(np.linalg.norm(half)) * reference.radius(self._largest_row(part, ones)) < 1.0
+
+    def level_of_rounding(self, model: int, theta: Any, cost: float) -> float:
+        """Return the gain that rounding errors of the gradient look like, as far as is known."""
+        reference = self._references.get(model)
+        noise = 0.0 if reference is None else self._dense_noise(reference, theta, cost)
+        return 0.5 * noise * noise  # a power of Python's would raise where it overflows
+
+    def _dense_noise(self, reference: _Reference, theta: Any, cost: float) -> float:
+        sums = self.rounding.of_sums(cost) * np.sqrt(reference.hessian.inverse_size())
+        return float(sums) + 2.0 * self.rounding.of_rows(theta, cost)
+
+    def unresolved(self, model: int) -> Any:
+        """Return the columns along which rounding errors may hide a gain, as last seen."""
+        reference = self._references.get(model)
+        if reference is None:
+            return np.empty(0, dtype=np.int64)
+        size = self.objective.design.shape[1] + 1
+        return np.unique(reference.hessian.unresolved % size)
+
+    def _moved(self, part: Objective, theta: Any, there: Any) -> float:
+        """Return the largest change of a range of raw predictions: of logarithms of curvatures."""
+        if np.array_equal(theta, there):
+            return 0.0
+        coef, intercept = part.split(theta[None] - there[None])
+        raw = part.design.raw_prediction(np.ascontiguousarray(coef), intercept.copy())
+        return float(np.ptp(raw, axis=0).max())
+
+    def _part(self, model: int) -> Objective:
+        if model not in self._parts:
+            self._parts[model] = self.objective.only(np.array([model]))
+        return self._parts[model]
+
+    def _scale(self, part: Objective) -> Any:
+        """Return 1 over the root of each column's penalty; infinite where there is none."""
+        moving = part.design.columns.inverse_scale > 0.0
+        with np.errstate(divide="ignore"):
+            return np.where(moving, 1.0 / np.sqrt(part.penalty.l2.min(axis=0)), 0.0)
+
+    def _largest_row(self, part: Objective, scale: Any) -> float:
+        key = scale.tobytes()
+        if key not in self._largest:
+            square = part.design.largest_row(scale, np.zeros_like(scale))
+            self._largest[key] = float(np.sqrt(square))
+        return self._largest[key]
+
+
+def _decrement(bend: _Bend, gradient: Any, scale: Any, wanted: float) -> float:
+    """Return a bound on the root of g' H^-1 g from conjugate gradients with the whole Hessian."""
+    part = bend.part
+    diagonal = part.diagonal(bend.curvature)
+    step, residual = np.zeros((1, gradient.size)), -gradient[None]
+    smooth = part.centred(residual / diagonal)
+    search, size = smooth, float(np.vdot(residual, smooth))
+    bound = np.inf
+    for _ in range(MAX_PRODUCTS):
+        slopes, _ = part.split(residual)
+        found = max(0.0, -float(np.vdot(step, gradient[None] + residual)))
+        allowed = RESIDUAL**2 * (2.0 * wanted if wanted > 0.0 else found)
+        if found > HOPELESS * 2.0 * wanted > 0.0:
+            break  # d' H d grows to delta^2: it is already too large
+        if np.square(slopes * scale).sum() <= allowed:
+            rest = bend.squared_norm(residual, scale)
+            bound = min(bound, float(np.sqrt(found) + np.sqrt(rest)))
+            if rest <= 4.0 * allowed:
+                break
+        product = part.hessian_product(bend.curvature, search)
+        curved = float(np.vdot(search, product))
+        if not (curved > 0.0 and size > 0.0):
+            break
+        step = step + size / curved * search
+        residual = residual - size / curved * product
+        smooth = part.centred(residual / diagonal)
+        previous, size = size, float(np.vdot(residual, smooth))
+        search = smooth + size / previous * search
+    return bound

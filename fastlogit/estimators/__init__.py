@@ -1,0 +1,1 @@
+"""Scikit-learn's classes, thin over `fitting`: parameters, folds, scores, callbacks."""

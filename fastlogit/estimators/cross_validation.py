@@ -1,0 +1,617 @@
+"""`LogisticRegressionCV`: the choice of C by cross-validation, as one computation."""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+import warnings
+from contextlib import AbstractContextManager, nullcontext
+from numbers import Integral
+from typing import Any, ClassVar
+
+import numpy as np
+from sklearn.base import _fit_context
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.metrics import get_scorer, get_scorer_names
+from sklearn.model_selection import check_cv
+from sklearn.utils import Bunch
+from sklearn.utils._param_validation import Hidden, Interval, StrOptions
+from sklearn.utils.metadata_routing import (
+    UNUSED,
+    MetadataRouter,
+    MethodMapping,
+    _raise_for_params,
+    _routing_enabled,
+    process_routing,
+)
+from sklearn.utils.validation import _deprecate_positional_args
+
+from .. import threads
+from ..clock import Clock, part_of
+from ..fitting.front import fit, stack_level
+from ..fitting.grid import GridResult
+from ..fitting.path import grid_of_cs
+from ..inputs import validation
+from ..inputs.conversion import as_labels, as_numbers
+from ..result import FitResult
+from .data import labels_like, rows_of_models
+from .folds import fit_folds, weights_of_folds
+from .logistic import SOLVERS, TOLERANCE, LogisticRegression
+from .progress import ProgressLines
+from .scoring import score_grid
+
+__all__ = ["LogisticRegressionCV"]
+
+
+# Share of a time limit that the folds may take, at the most and the least: the rest is for scores
+# and last fit.
+FOLDS_SHARE, LEAST_SHARE = 0.9, 0.3
+# Seconds that these take at the least: for each value of X and model, each raw prediction and each
+# model.
+VALUE_SECONDS, RAW_SECONDS, MODEL_SECONDS = 0.15e-9, 100e-9, 0.3e-3
+
+
+class LogisticRegressionCV(LogisticRegression):
+    """Logistic regression that chooses C by cross-validation.
+
+    The parameters, attributes and methods are those of scikit-learn's class of the same name
+    (version 1.9), with the same meaning and the same warnings; what differs is said below. All
+    folds and all C are fitted together: a fold is a weight for each row, so that no row of X is
+    copied for it, and the cost of every fit is proven to be within ``tol**2`` of its optimum.
+
+    Works with scikit-learn 1.6 and later.
+
+    Parameters
+    ----------
+    Cs : int or array-like of shape (n_cs,), default 10
+        Inverse strengths of the L2 penalty; a whole number is that many of them between 1e-4 and
+        1e4, evenly spaced on a logarithmic scale.
+    l1_ratios : array-like of shape (n_l1_ratios,) or None, default "warn"
+        Only zeros: there is no L1 penalty yet (with ``penalty="l2"`` they are ignored, with a
+        warning, as in scikit-learn). None, which is the default with a warning, is the
+        same as ``(0,)`` except for the shapes of the legacy attributes.
+    fit_intercept : bool, default True
+    cv : int, splitter of scikit-learn or iterable of (train, test), default None
+        None is stratified 5-fold, a whole number so many folds.
+    dual : bool, default False
+        Accepted for ``solver="liblinear"``, as in scikit-learn; it makes no difference.
+    penalty : {"l2"}, default "deprecated"
+        Deprecated, as in scikit-learn since 1.8.
+    scoring : str, callable or None, default "warn"
+        What is maximised. None, which is the default with a warning, is the accuracy.
+    solver : str, default "auto"
+        As for `LogisticRegression`.
+    tol : float >= 0, default 1e-6
+        As for `LogisticRegression`: (cost - optimum) / optimum of each fit is proven to be at most
+        ``tol**2``. To choose C 1e-4 does as well, in two thirds of the time.
+    max_iter : int >= 0, default 1000
+    class_weight : dict or "balanced", default None
+        Weights of the classes, which multiply `sample_weight`. "balanced" looks at all rows, those
+        of each fold together.
+    n_jobs : int or None, default None
+        Number of threads. The result has the same bits for every number.
+    verbose : int, default 0
+        Above 0, a line is printed for the folds, and one for the last fit; while they run, one
+        within a second of silence, which says how many fits are done.
+    refit : bool, default True
+        Fit all rows with the C of the best mean score. Otherwise average, over the folds, the
+        coefficients and the C of the best score of each (coefficients of those folds alone that
+        have all classes, if there are any).
+    intercept_scaling : float > 0, default 1
+        Has no effect: the intercept is never penalised.
+    random_state : int, RandomState instance or None, default None
+        Has no effect: nothing is random here.
+    use_legacy_attributes : bool, default "warn"
+        Whether attributes have the shapes that they had before scikit-learn 1.9. "warn" is True
+        with a warning.
+    multi_class : {"multinomial", "ovr"}, default "multinomial"
+        What more than two classes mean: as for `LogisticRegression`.
+    time_limit : float > 0 or None, default None
+        Seconds after which the fits end, each with the best point so far: nine tenths are for the
+        folds. Where none are left for the last fit, `coef_` is the mean of the folds, and a warning
+        says so. The seconds of compiling kernels do not count.
+
+    Attributes
+    ----------
+    classes_ : ndarray of shape (n_classes,)
+        The labels, sorted.
+    coef_ : ndarray of shape (1, n_features) or (n_classes, n_features)
+    intercept_ : ndarray of shape (1,) or (n_classes,)
+        Zeros if `fit_intercept` is False.
+    Cs_ : ndarray of shape (n_cs,)
+    l1_ratios_ : ndarray of shape (n_l1_ratios,)
+    C_ : float
+        The best one. Legacy: ndarray, repeated for each model.
+    l1_ratio_ : float
+        The first of `l1_ratios`, all of which mean the same. Legacy: ndarray, repeated for each
+        model.
+    coefs_paths_ : ndarray of shape (n_folds, n_l1_ratios, n_cs, n_models, n_dof)
+        Coefficients of the folds; n_models is 1 for two classes, else n_classes, and the last
+        of n_dof is the intercept if there is one. Legacy: a dict of (n_folds, n_cs, n_dof) or,
+        unless `l1_ratios` is None, (n_folds, n_cs, n_l1_ratios, n_dof), for each class.
+    scores_ : ndarray of shape (n_folds, n_l1_ratios, n_cs)
+        Legacy: a dict of (n_folds, n_cs) or (n_folds, n_cs, n_l1_ratios) for each class, all the
+        same.
+    n_iter_ : ndarray of shape (n_folds, n_l1_ratios, n_cs), int32
+        Iterations. Legacy: (1, n_folds, n_cs) or (1, n_folds, n_cs, n_l1_ratios).
+    n_features_in_ : int
+    feature_names_in_ : ndarray of shape (n_features_in_,), object
+        The names of the columns, where X had names that are all strings.
+    grid_ : GridResult
+        The fits of the folds, with their proven bounds.
+    result_ : FitResult
+        The last fit, where `refit` is True.
+
+    See Also
+    --------
+    LogisticRegression : One C.
+    logistic_path : Many C without folds.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_iris
+    >>> from fastlogit import LogisticRegressionCV
+    >>> X, y = load_iris(return_X_y=True)
+    >>> model = LogisticRegressionCV(
+    ...     l1_ratios=(0,), scoring="neg_log_loss", use_legacy_attributes=False
+    ... ).fit(X, y)
+    >>> model.scores_.shape
+    (5, 1, 10)
+    """
+
+    __metadata_request__score: ClassVar[dict[str, Any]] = {"sample_weight": UNUSED}
+
+    _parameter_constraints: ClassVar[dict[str, Any]] = {
+        **{
+            name: constraint
+            for name, constraint in LogisticRegression._parameter_constraints.items()
+            if name not in ("C", "warm_start", "l1_ratio")
+        },
+        "Cs": [Interval(Integral, 1, None, closed="left"), "array-like"],
+        "l1_ratios": ["array-like", None, Hidden(StrOptions({"warn"}))],
+        "cv": ["cv_object"],
+        "scoring": [
+            StrOptions(set(get_scorer_names())),
+            callable,
+            None,
+            Hidden(StrOptions({"warn"})),
+        ],
+        "refit": ["boolean"],
+        "penalty": [
+            StrOptions({"l1", "l2", "elasticnet"}),
+            Hidden(StrOptions({"deprecated"})),
+        ],
+        "use_legacy_attributes": ["boolean", Hidden(StrOptions({"warn"}))],
+    }
+
+    # Legacy attributes have other types than the new ones.
+    C_: Any
+    l1_ratio_: Any
+    coefs_paths_: Any
+    scores_: Any
+    n_iter_: Any
+
+    def __init__(
+        self,
+        *,
+        Cs: Any = 10,
+        l1_ratios: Any = "warn",
+        fit_intercept: bool = True,
+        cv: Any = None,
+        dual: bool = False,
+        penalty: str = "deprecated",
+        scoring: Any = "warn",
+        solver: str = "auto",
+        tol: float = TOLERANCE,
+        max_iter: int = 1000,
+        class_weight: Any = None,
+        n_jobs: int | None = None,
+        verbose: int = 0,
+        refit: bool = True,
+        intercept_scaling: float = 1.0,
+        random_state: Any = None,
+        use_legacy_attributes: Any = "warn",
+        multi_class: str = "multinomial",
+        time_limit: float | None = None,
+    ) -> None:
+        self.Cs = Cs
+        self.l1_ratios = l1_ratios
+        self.fit_intercept = fit_intercept
+        self.cv = cv
+        self.dual = dual
+        self.penalty = penalty
+        self.scoring = scoring
+        self.solver = solver
+        self.tol = tol
+        self.max_iter = max_iter
+        self.class_weight = class_weight
+        self.n_jobs = n_jobs
+        self.verbose = verbose
+        self.refit = refit
+        self.intercept_scaling = intercept_scaling
+        self.random_state = random_state
+        self.use_legacy_attributes = use_legacy_attributes
+        self.multi_class = multi_class
+        self.time_limit = time_limit
+
+    @_fit_context(prefer_skip_nested_validation=True)  # type: ignore[untyped-decorator]
+    def fit(
+        self,
+        X: Any,
+        y: Any,
+        sample_weight: Any = None,
+        *,
+        penalty_factor: Any = None,
+        **params: Any,
+    ) -> LogisticRegressionCV:
+        """Fit all folds and all C, choose, and fit all rows.
+
+        Parameters
+        ----------
+        X : array-like or data frame of shape (n_samples, n_features)
+            Real numbers, finite.
+        y : array-like of shape (n_samples,)
+            Labels: numbers, booleans or strings.
+        sample_weight : array-like of shape (n_samples,), optional
+            Weights >= 0 of the rows, for the fits and for the scores.
+        penalty_factor : array-like of shape (n_features,), optional
+            Multiplies the penalty of each column; 0 leaves a column unpenalised.
+        **params
+            For the splitter (as `groups`) and the scorer, by scikit-learn's metadata routing.
+
+        Returns
+        -------
+        self
+
+        Raises
+        ------
+        TypeError, ValueError
+            If an argument has the wrong type, shape or value.
+        KeyboardInterrupt
+            After Ctrl-C. Among the folds its ``result`` attribute is a `GridResult` with the best
+            points so far, and the estimator is not fitted: there are no scores to choose by. In the
+            last fit, ``result`` is a `FitResult`, and the estimator is fitted with it.
+
+        Warns
+        -----
+        sklearn.exceptions.ConvergenceWarning
+            If `max_iter`, `time_limit` or rounding ends a fit above ``tol**2``.
+        FutureWarning
+            Where scikit-learn 1.9 says that a default will change.
+        """
+        began = time.perf_counter()
+        _raise_for_params(params, self, "fit")
+        Cs, ratios, scoring, legacy = self._settings()
+        X, y = self._check_training_data(X, y)
+        classes, codes = validation.encode_labels(y, X.shape[0])
+        self.classes_ = labels_like(y, classes)
+        weights = self._row_weights(y, sample_weight)
+        if self.multi_class == "ovr" and len(classes) > 2 and weights is not None:
+            validation.refuse_classes_without_weight(weights, codes, classes)
+        if sample_weight is not None:
+            sample_weight = as_numbers("sample_weight", sample_weight)
+            if sample_weight.ndim == 0:
+                sample_weight = np.full(X.shape[0], sample_weight)
+            if len(sample_weight) != X.shape[0]:
+                raise ValueError(
+                    f"sample_weight has {len(sample_weight)} values, but X has {X.shape[0]} rows"
+                )
+        routed = self._routed(sample_weight, params)
+        splits = list(check_cv(self.cv, y, classifier=True).split(X, y, **routed.splitter.split))
+        options: dict[str, Any] = {
+            "solver": SOLVERS[self.solver], "tol": self.tol**2, "max_iter": self.max_iter,
+            "n_threads": threads.of_jobs(self.n_jobs),
+        }  # fmt: skip
+        if penalty_factor is not None:
+            options["penalty_factor"] = penalty_factor
+        try:
+            with (
+                part_of(began, self._share_of_folds(X, len(Cs), len(splits))),
+                self._lines() as lines,
+            ):
+                grid, complete = fit_folds(
+                    self._named(X), codes, self.classes_, Cs, weights_of_folds(splits, X.shape[0]),
+                    weights, multi_class=self.multi_class, fit_intercept=self.fit_intercept,
+                    time_limit=self.time_limit, callback=lines, **options,
+                )  # fmt: skip
+        except KeyboardInterrupt:
+            self._forget()
+            raise
+        self._say(f"folds: {grid.message}")
+        self.grid_ = grid
+        try:
+            scores = score_grid(
+                grid, X, y, codes, [_indices(test) for _, test in splits], scoring,
+                sample_weight=sample_weight, score_params=routed.scorer.score,
+                multi_class=self.multi_class, n_threads=options["n_threads"],
+            )  # fmt: skip
+        except KeyboardInterrupt as interrupt:
+            self._forget()
+            interrupt.result = grid  # type: ignore[attr-defined]
+            raise
+        best = best_of(scores, together=self.refit)
+        self._store_attributes(scores, float(np.mean(Cs[best])), ratios, legacy)
+        if self.refit:
+            start = _mean_of(grid, complete, best) if complete.any() else None
+            self._refit(X, codes, float(Cs[best]), start, weights, began, options)
+        else:
+            coef, intercept = _mean_of(grid, complete if complete.any() else ~complete, best)
+            if hasattr(self, "result_"):
+                del self.result_  # of a fit before
+            self.coef_, self.intercept_ = np.atleast_2d(coef.T), np.atleast_1d(intercept)
+        return self
+
+    @property
+    def partial_fit(self) -> Any:
+        """There is none: folds are parts of all rows."""
+        raise AttributeError("LogisticRegressionCV has no partial_fit: folds are parts of all rows")
+
+    @_deprecate_positional_args(version="1.11")  # type: ignore[untyped-decorator]
+    def score(self, X: Any, y: Any, *, sample_weight: Any = None, **score_params: Any) -> Any:
+        """Return the score that `scoring` says, the accuracy by default.
+
+        Parameters
+        ----------
+        X : array-like or data frame of shape (n_samples, n_features)
+        y : array-like of shape (n_samples,)
+        sample_weight : array-like of shape (n_samples,), optional
+        **score_params
+            For the scorer, by scikit-learn's metadata routing.
+
+        Returns
+        -------
+        float
+        """
+        _raise_for_params(score_params, self, "score")
+        y = as_labels(y)
+        if sample_weight is not None:
+            score_params["sample_weight"] = as_numbers("sample_weight", sample_weight)
+        if _routing_enabled():
+            score_params = process_routing(self, "score", **score_params).scorer.score
+        return self._scorer()(self, X, y, **score_params)
+
+    def get_metadata_routing(self) -> MetadataRouter:
+        """Return how metadata is routed to the splitter and the scorer.
+
+        Returns
+        -------
+        MetadataRouter
+        """
+        of_scorer = MethodMapping().add(caller="score", callee="score")
+        return (
+            MetadataRouter(owner=self)
+            .add_self_request(self)
+            .add(splitter=self.cv, method_mapping=MethodMapping().add(caller="fit", callee="split"))
+            .add(scorer=self._scorer(), method_mapping=of_scorer.add(caller="fit", callee="score"))
+        )
+
+    def _scorer(self) -> Any:
+        return get_scorer("accuracy" if self.scoring in (None, "warn") else self.scoring)
+
+    def _settings(self) -> tuple[Any, list[Any], Any, bool]:
+        """Return Cs, l1_ratios, scoring and whether attributes are legacy.
+
+        Warns of what scikit-learn 1.9 warns of.
+        """
+        self._refuse_penalties()
+        if self.penalty != "deprecated":
+            _warn_of_the_future(
+                "'penalty' was deprecated in version 1.8 of scikit-learn and will be removed in "
+                "1.10. Leave it at its default and use l1_ratios=(0,) instead of penalty='l2'."
+            )
+        given = self.l1_ratios
+        if _is_warn(given):
+            given = None
+            _warn_of_the_future(
+                "The default value for l1_ratios will change from None to (0.0,) in version 1.10 "
+                "of scikit-learn, where None is forbidden. To avoid this warning, set "
+                "l1_ratios=(0,)."
+            )
+        elif given is None and self.penalty == "deprecated":
+            _warn_of_the_future(
+                "'l1_ratios=None' was deprecated in version 1.8 of scikit-learn and is an error "
+                "in 1.10. Use l1_ratios=(0,)."
+            )
+        scoring, legacy = self.scoring, self.use_legacy_attributes
+        if _is_warn(scoring):
+            scoring = None
+            _warn_of_the_future(
+                "The default value of the parameter 'scoring' will change from None, i.e. "
+                "accuracy, to 'neg_log_loss' in version 1.11 of scikit-learn. To silence this "
+                "warning, set it: scoring='neg_log_loss' for the new, scoring='accuracy' or "
+                "scoring=None for the old default."
+            )
+        if _is_warn(legacy):
+            legacy = True
+            _warn_of_the_future(
+                "The fitted attributes of LogisticRegressionCV will be simplified in scikit-learn "
+                "1.10 to remove redundancy. Set use_legacy_attributes=False to have the new ones "
+                "now, or True to silence this warning."
+            )
+        ratios = [None] if given is None else list(given)
+        return grid_of_cs(self.Cs), ratios, scoring, bool(legacy)
+
+    def _refuse_penalties(self) -> None:
+        """Raise for any penalty but L2."""
+        given = None if _is_warn(self.l1_ratios) else self.l1_ratios
+        if given is None and self.penalty == "elasticnet":
+            raise ValueError("l1_ratios must be given with penalty='elasticnet'")
+        if given is not None:
+            _check_ratios(given)
+        used = self.penalty in ("elasticnet", "deprecated") and given is not None
+        if self.penalty == "l1" or (used and np.any(given)):
+            asked = "penalty='l1'" if self.penalty == "l1" else f"l1_ratios={given!r}"
+            raise ValueError(
+                f"{asked}: L1 and elastic-net penalties are not there yet; use l1_ratios=(0,), the "
+                "L2 penalty, or scikit-learn's class"
+            )
+        if self.penalty == "l2" and given is not None:
+            _warn(f"penalty='l2' ignores l1_ratios={given!r}; the penalty is L2", UserWarning)
+        if self.dual and self.solver != "liblinear":
+            raise ValueError(
+                f"dual=True has a meaning for solver='liblinear' only, got {self.solver!r}"
+            )
+
+    def _routed(self, sample_weight: Any, params: dict[str, Any]) -> Any:
+        """Return what goes to the splitter and to the scorer."""
+        if _routing_enabled():
+            return process_routing(self, "fit", sample_weight=sample_weight, **params)
+        if sample_weight is not None:
+            params = {**params, "sample_weight": sample_weight}
+        return Bunch(splitter=Bunch(split={}), scorer=Bunch(score=params))
+
+    def _share_of_folds(self, X: Any, n_cs: int, n_folds: int) -> float:
+        """Return the share of the time limit that the folds may take."""
+        if self.time_limit is None:
+            return 1.0
+        n_samples, n_features = np.shape(X)
+        n_models = n_cs * max(1, len(self.classes_) * (len(self.classes_) > 2))
+        scores = n_samples * n_models * (n_features * VALUE_SECONDS + RAW_SECONDS)
+        scores += n_folds * n_models * MODEL_SECONDS
+        return float(np.clip(1.0 - scores / self.time_limit, LEAST_SHARE, FOLDS_SHARE))
+
+    def _refit(
+        self, X: Any, codes: Any, C: float, start: Any, weights: Any, began: float,
+        options: dict[str, Any],
+    ) -> None:  # fmt: skip
+        """Fit all rows, from the mean of the folds, in the time that is left."""
+        nothing_left = Clock(began, self.time_limit).is_late()
+        try:
+            with part_of(began), self._lines() as lines:
+                result = fit(
+                    self._named(X), codes, C=C, sample_weight=weights,
+                    multi_class=self.multi_class, intercept="fit" if self.fit_intercept else None,
+                    start=start, time_limit=self.time_limit, callback=lines, **options,
+                )  # fmt: skip
+        except KeyboardInterrupt as interrupt:
+            best = getattr(interrupt, "result", None)
+            if isinstance(best, FitResult):
+                self._keep(best)
+                interrupt.result = self.result_  # type: ignore[attr-defined]
+            else:
+                self._forget()
+            raise
+        message = result.message
+        if nothing_left and not result.converged:
+            grid = self.grid_
+            message = (
+                f"time_limit={self.time_limit:g} s left nothing for the last fit: coef_ and "
+                f"intercept_ are the mean of the folds at C={C:g}, which was chosen where "
+                f"{int(grid.converged.sum())} of {grid.converged.size} fits had converged; raise "
+                "time_limit or tol, or give fewer Cs"
+            )
+            warnings.warn(message, ConvergenceWarning, stacklevel=stack_level())
+        self._keep(dataclasses.replace(result, message=message))
+        self._say(message)
+
+    def _keep(self, result: FitResult) -> None:
+        """Store the last fit, which was of codes for the classes."""
+        self.result_ = dataclasses.replace(result, classes=self.classes_)
+        self.coef_, self.intercept_ = rows_of_models(result.coef, result.intercept)
+
+    def _forget(self) -> None:
+        """Leave the estimator without a fit, that of a call before included."""
+        for name in [name for name in vars(self) if name.endswith("_") and name[0] != "_"]:
+            delattr(self, name)
+
+    def _store_attributes(self, scores: Any, C: float, ratios: list[Any], legacy: bool) -> None:
+        grid = self.grid_
+        self.Cs_ = grid.Cs
+        self.l1_ratios_ = np.array(ratios)
+        paths = grid.coef
+        if self.fit_intercept:
+            paths = np.concatenate([paths, grid.intercept[..., None]], axis=-1)
+        n_iter = grid.n_iter.max(axis=2).astype(np.int32)
+        # (n_folds, n_l1_ratios, n_cs, ...)
+        by_ratio: list[Any] = [
+            np.repeat(part[:, None], len(ratios), axis=1) for part in (paths, scores, n_iter)
+        ]
+        # Other ratios than 0 are those that penalty='l2' ignores: all of them score the same.
+        first = float(ratios[0] or 0.0) if self.refit else 0.0
+        if not legacy:
+            self.C_, self.l1_ratio_ = C, first
+            self.coefs_paths_, self.scores_, self.n_iter_ = by_ratio
+            return
+        # (n_folds, n_cs, n_l1_ratios, ...), without the ratios where none were given
+        paths, scores, n_iter = (
+            part[:, 0] if ratios == [None] else part.swapaxes(1, 2) for part in by_ratio
+        )
+        labels = self.classes_[1:] if len(self.classes_) == 2 else self.classes_
+        self.C_ = np.full(len(labels), C)
+        self.l1_ratio_ = np.array([ratios[0] if self.refit else first] * len(labels))
+        self.coefs_paths_ = {label: paths[..., k, :] for k, label in enumerate(labels)}
+        self.scores_ = {label: scores.copy() for label in labels}
+        self.n_iter_ = n_iter[None]
+
+    def _lines(self) -> AbstractContextManager[ProgressLines | None]:
+        """Return what tells of a long fit, where lines are wanted."""
+        return ProgressLines(each=False) if self.verbose else nullcontext()
+
+    def _say(self, message: str) -> None:
+        if self.verbose:
+            print(f"[fastlogit] {message}", flush=True)
+
+
+def best_of(scores: Any, *, together: bool) -> Any:
+    """Return the index of the best C: of the mean over the folds, or of each fold.
+
+    Parameters
+    ----------
+    scores : ndarray of shape (n_folds, n_cs)
+    together : bool
+
+    Returns
+    -------
+    int, or ndarray of shape (n_folds,)
+        The first of equals.
+
+    Raises
+    ------
+    ValueError
+        If a scorer gave NaN.
+    """
+    if np.isnan(scores).any():
+        fold, index = (int(k) for k in np.argwhere(np.isnan(scores))[0])
+        raise ValueError(
+            f"the score of fold {fold} is NaN (C number {index}), so that no C is the best; the "
+            "scorer may need both classes among the test rows: use a stratified cv"
+        )
+    return int(scores.sum(axis=0).argmax()) if together else scores.argmax(axis=1)
+
+
+def _mean_of(grid: GridResult, folds: Any, best: Any) -> tuple[Any, Any]:
+    """Return the mean over some folds of the coefficients of one C, or of each fold's own.
+
+    In the shapes that a fit begins with.
+    """
+    own = np.arange(len(folds)), best
+    coef, intercept = grid.coef[own][folds].mean(axis=0), grid.intercept[own][folds].mean(axis=0)
+    return (coef[0], intercept[0]) if len(coef) == 1 else (coef.T, intercept)
+
+
+def _indices(rows: Any) -> Any:
+    """Return row numbers; splitters may give a mask."""
+    rows = np.asarray(rows)
+    return np.flatnonzero(rows) if rows.dtype == bool else rows
+
+
+def _is_warn(value: Any) -> bool:
+    return isinstance(value, str) and value == "warn"
+
+
+def _check_ratios(ratios: Any) -> None:
+    """Raise unless these are numbers from 0 to 1, at least one."""
+    values = np.asarray(ratios)
+    if values.ndim != 1 or values.size == 0:
+        raise ValueError(f"l1_ratios must hold at least one number, got {ratios!r}")
+    if values.dtype.kind not in "fiub" or not ((values >= 0) & (values <= 1)).all():
+        raise ValueError(f"l1_ratios must hold numbers from 0 to 1, got {ratios!r}")
+
+
+def _warn_of_the_future(message: str) -> None:
+    _warn(message, FutureWarning)
+
+
+def _warn(message: str, kind: type[Warning]) -> None:
+    """Warn where `fit` was called, behind scikit-learn's wrapper of it."""
+    warnings.warn(message, kind, stacklevel=stack_level())

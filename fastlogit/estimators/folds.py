@@ -1,0 +1,211 @@
+"""Folds of a cross-validation as weights of the rows, and their fits."""
+
+from __future__ import annotations
+
+import dataclasses
+import warnings
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+
+from ..fitting.grid import GridResult, fit_grid
+from ..fitting.weightless import intercepts_of_absent
+
+__all__ = ["fit_folds", "weights_of_folds"]
+
+Array = np.ndarray[Any, Any]
+
+
+def weights_of_folds(splits: Sequence[tuple[Any, Any]], n_samples: int) -> Array:
+    """Return how often each row is in the training part of each fold.
+
+    Parameters
+    ----------
+    splits : sequence of (train, test)
+        Row numbers or masks, as scikit-learn's splitters give them.
+    n_samples : int
+
+    Returns
+    -------
+    ndarray of shape (n_folds, n_samples)
+        uint8, the smallest type, unless a row is in a fold more than 255 times.
+
+    Raises
+    ------
+    ValueError
+        If there is no fold.
+    """
+    if len(splits) == 0:
+        raise ValueError("cv gives no folds; it must give at least one pair (train, test)")
+    folds = np.zeros((len(splits), n_samples), dtype=np.uint8)
+    for fold, (train, _) in enumerate(splits):
+        rows = np.asarray(train)
+        counts = rows if rows.dtype == bool else np.bincount(rows, minlength=n_samples)
+        if counts.max(initial=0) > np.iinfo(folds.dtype).max:
+            folds = folds.astype(np.float64)
+        folds[fold] = counts
+    return folds
+
+
+def fit_folds(
+    X: Any,
+    codes: Array,
+    classes: Array,
+    Cs: Array,
+    folds: Array,
+    weights: Array | None,
+    *,
+    multi_class: str,
+    fit_intercept: bool,
+    **options: Any,
+) -> tuple[GridResult, Array]:
+    """Fit each fold with each C; a class that a fold lacks gets probability 0 there.
+
+    Parameters
+    ----------
+    X : array of shape (n_samples, n_features)
+    codes : ndarray of shape (n_samples,)
+        Index of each row's label in `classes`.
+    classes : ndarray of shape (n_classes,)
+    Cs : ndarray of shape (n_Cs,)
+    folds : ndarray of shape (n_folds, n_samples)
+    weights : ndarray of shape (n_samples,) or (n_samples, n_classes), or None
+    multi_class : {"multinomial", "ovr"}
+    fit_intercept : bool
+    **options
+        As for `fit_grid`.
+
+    Returns
+    -------
+    GridResult
+    ndarray of shape (n_folds,), bool
+        Whether the fold has all classes.
+
+    Raises
+    ------
+    ValueError
+        If a fold lacks a class and there is no intercept.
+    KeyboardInterrupt
+        After Ctrl-C; its ``result`` attribute is a `GridResult` with the best points so far.
+
+    Warns
+    -----
+    UserWarning
+        If a fold lacks a class.
+    """
+    present = _present(codes, len(classes), folds, weights)
+    complete = np.asarray(present.all(axis=1))
+    options |= {"multi_class": multi_class, "fit_intercept": fit_intercept}
+    if complete.all():
+        try:
+            grid = fit_grid(X, codes, Cs, fold_weights=folds, sample_weight=weights, **options)
+        except KeyboardInterrupt as interrupt:
+            best = getattr(interrupt, "result", None)
+            if isinstance(best, GridResult):
+                found = dataclasses.replace(best, classes=classes)
+                interrupt.result = found  # type: ignore[attr-defined]
+            raise
+        return dataclasses.replace(grid, classes=classes), complete
+    _tell_of_absent(present, classes, fit_intercept)
+    whole = _nothing_fitted(classes, Cs, len(folds), np.shape(X)[1])
+    patterns, pattern_of_fold = np.unique(present, axis=0, return_inverse=True)
+    for number, pattern in enumerate(patterns):
+        which = np.flatnonzero(pattern_of_fold.ravel() == number)
+        for piece in _pieces(codes, pattern, weights, multi_class):
+            try:
+                part = fit_grid(
+                    X, piece.codes, Cs * piece.times_c, fold_weights=folds[which],
+                    sample_weight=piece.weights, **options,
+                )  # fmt: skip
+            except KeyboardInterrupt as interrupt:
+                best = getattr(interrupt, "result", None)
+                if isinstance(best, GridResult):
+                    whole = _with_part(whole, best, which, piece)
+                left = pattern_of_fold.ravel() >= number
+                whole.converged[left], whole.suboptimality[left] = False, np.inf
+                message = f"interrupted: {_message(whole)}"
+                interrupt.result = dataclasses.replace(  # type: ignore[attr-defined]
+                    whole, message=message
+                )
+                raise
+            whole = _with_part(whole, part, which, piece)
+        if not pattern.all():
+            whole.intercept[which] += intercepts_of_absent(pattern, multi_class)
+    return dataclasses.replace(whole, message=_message(whole)), complete
+
+
+def _message(grid: GridResult) -> str:
+    return f"{int(grid.converged.sum())} of {grid.converged.size} fits converged"
+
+
+@dataclasses.dataclass(frozen=True)
+class Piece:
+    """Models of some folds that are fitted together, with what turns them into those asked for."""
+
+    codes: Array
+    weights: Array | None
+    times_c: float
+    models: Array
+    factors: Array
+
+
+def _pieces(codes: Array, pattern: Array, weights: Any, multi_class: str) -> Iterator[Piece]:
+    """Yield what there is to fit to rows with the classes of `pattern` alone."""
+    seen = np.flatnonzero(pattern)
+    if len(seen) < 2:
+        return
+    if len(pattern) == 2:
+        yield Piece(codes, weights, 1.0, np.array([0]), np.ones(1))
+        return
+    if multi_class == "ovr":
+        for k in seen:
+            own = weights[:, k] if np.ndim(weights) == 2 else weights
+            yield Piece((codes == k).astype(np.uint8), own, 1.0, np.array([k]), np.ones(1))
+        return
+    # The rows of the other classes have no weight in these folds: any label will do for them.
+    labels = np.where(pattern[codes], codes, seen[0])
+    if len(seen) > 2:
+        yield Piece(labels, weights, 1.0, seen, np.ones(len(seen)))
+    else:
+        # Softmax of two classes has coefficients -c / 2 and c / 2, whose penalty is half of c's.
+        yield Piece(labels, weights, 2.0, seen, np.array([-0.5, 0.5]))
+
+
+def _present(codes: Array, n_classes: int, folds: Array, weights: Any) -> Array:
+    """Return which classes have a row of positive weight, (n_folds, n_classes)."""
+    counted = True if weights is None else np.reshape(weights, (len(codes), -1)).any(axis=1)
+    return np.array(
+        [np.bincount(codes[(fold > 0) & counted], minlength=n_classes) > 0 for fold in folds]
+    )
+
+
+def _tell_of_absent(present: Array, classes: Array, fit_intercept: bool) -> None:
+    fold, k = (int(index) for index in np.argwhere(~present)[0])
+    what = f"the training rows of fold {fold} lack class {classes[k]!s}"
+    how = "use fewer folds, or a cv that stratifies; rows of weight 0 do not count"
+    if not fit_intercept:
+        raise ValueError(f"{what}, and without an intercept no model can say so; {how}")
+    warnings.warn(f"{what}, which gets probability 0 there; {how}", UserWarning, stacklevel=5)
+
+
+def _nothing_fitted(classes: Array, Cs: Array, n_folds: int, n_features: int) -> GridResult:
+    shape = (n_folds, len(Cs), 1 if len(classes) == 2 else len(classes))
+    return GridResult(
+        classes=classes, Cs=Cs, coef=np.zeros((*shape, n_features)), intercept=np.zeros(shape),
+        n_iter=np.zeros(shape, dtype=np.int64), converged=np.ones(shape[:2], dtype=bool),
+        suboptimality=np.zeros(shape[:2]), n_passes=0.0, seconds=0.0, message="",
+    )  # fmt: skip
+
+
+def _with_part(whole: GridResult, part: GridResult, which: Array, piece: Piece) -> GridResult:
+    """Put the models of a piece in their places, and add up what it took."""
+    place = np.ix_(which, np.arange(len(whole.Cs)), piece.models)
+    whole.coef[place] = piece.factors[:, None] * part.coef
+    whole.intercept[place] = piece.factors * part.intercept
+    whole.n_iter[place] = part.n_iter
+    whole.converged[which] &= part.converged
+    whole.suboptimality[which] = np.maximum(whole.suboptimality[which], part.suboptimality)
+    return dataclasses.replace(
+        whole, n_passes=whole.n_passes + part.n_passes, seconds=whole.seconds + part.seconds
+    )

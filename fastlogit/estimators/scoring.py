@@ -1,0 +1,260 @@
+"""Scores of many models on rows that their fits left out.
+
+The raw predictions of all models of a fold are computed together, in one pass over its test rows,
+and a scorer of scikit-learn is shown one fitted model after another whose predictions are known.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+from sklearn.metrics import accuracy_score, get_scorer, log_loss, make_scorer
+from sklearn.metrics._scorer import _BaseScorer
+from sklearn.utils.validation import _check_method_params
+
+from ..elementwise import log_sigmoid, sigmoid
+from ..fitting.grid import GridResult
+from ..prediction import raw_prediction
+from .logistic import LogisticRegression
+
+__all__ = ["FoldModel", "score_grid"]
+
+Array = np.ndarray[Any, Any]
+
+# Test rows are gathered so many at a time: they stay in the cache, and no copy of X comes about.
+GATHERED_BYTES = 2**22
+
+
+class FoldModel(LogisticRegression):
+    """A model fitted to the training rows of a fold; its answers for the test rows are known.
+
+    Attributes
+    ----------
+    test_rows_ : array of shape (n_test, n_features)
+        The rows to which `known_` belongs; recognised as this very object.
+    known_ : ndarray of shape (n_test,) or (n_test, n_models)
+        Raw predictions.
+    """
+
+    test_rows_: Any
+    known_: Any
+
+    def _raw(self, X: Any, offset: Any) -> Any:
+        return self.known_ if X is self.test_rows_ else super()._raw(X, offset)
+
+    def _probabilities(self, X: Any, offset: Any, *, log: bool) -> Any:
+        if X is not self.test_rows_:
+            return super()._probabilities(X, offset, log=log)
+        return probabilities(self.known_, self.multi_class, log=log)
+
+
+def probabilities(raw: Array, multi_class: str, *, log: bool) -> Any:
+    """Return probabilities of the classes, or their logarithms, from raw predictions.
+
+    Parameters
+    ----------
+    raw : ndarray of shape (n_samples,) or (n_samples, n_classes)
+    multi_class : {"multinomial", "ovr"}
+    log : bool
+
+    Returns
+    -------
+    ndarray of shape (n_samples, n_classes)
+        Rows sum to 1.
+    """
+    if raw.ndim == 1:
+        of_class = log_sigmoid if log else sigmoid
+        return np.column_stack([of_class(-raw), of_class(raw)])
+    weights = raw if multi_class == "multinomial" else log_sigmoid(np.ascontiguousarray(raw))
+    weights = weights - weights.max(axis=1, keepdims=True)
+    shares = np.exp(weights)
+    total = shares.sum(axis=1, keepdims=True)
+    return weights - np.log(total) if log else shares / total
+
+
+def score_grid(
+    grid: GridResult,
+    X: Any,
+    y: Array,
+    codes: Array,
+    test_folds: Sequence[Array],
+    scoring: Any,
+    *,
+    sample_weight: Any = None,
+    score_params: dict[str, Any] | None = None,
+    multi_class: str = "multinomial",
+    n_threads: int | None = None,
+) -> Array:
+    """Score each model of a grid on the test rows of its fold, as scikit-learn does.
+
+    Parameters
+    ----------
+    grid : GridResult
+    X : array of shape (n_samples, n_features)
+    y : ndarray of shape (n_samples,)
+        Labels.
+    codes : ndarray of shape (n_samples,)
+        Index of each label in ``grid.classes``.
+    test_folds : sequence of ndarray
+        Indices of the test rows of each fold.
+    scoring : str, callable or None
+        None is the accuracy, weighted by `sample_weight`.
+    sample_weight : ndarray of shape (n_samples,), optional
+        For `scoring` None alone; what a scorer gets is in `score_params`.
+    score_params : dict, optional
+        Parameters of the scorer; those of n_samples values are cut to the test rows.
+    multi_class : {"multinomial", "ovr"}, default "multinomial"
+    n_threads : int, optional
+
+    Returns
+    -------
+    ndarray of shape (n_folds, n_Cs), float64
+    """
+    if scoring is None:
+        scorer, params = get_scorer("accuracy"), {"sample_weight": sample_weight}
+    else:
+        scorer, params = get_scorer(scoring), dict(score_params or {})
+    quick = _quick_score(scorer, params, grid.classes)
+    scorer = _with_labels(scorer, grid.classes)
+    scores = np.empty(grid.coef.shape[:2])
+    for fold, test in enumerate(test_folds):
+        raw = _raw_of_rows(X, test, grid.coef[fold], grid.intercept[fold], n_threads)
+        own = _check_method_params(X, params, indices=test)
+        if quick is not None:
+            scores[fold] = [
+                quick(each, codes[test], own.get("sample_weight"), multi_class) for each in raw
+            ]
+            continue
+        rows = _rows_for(scorer, X, test)
+        for index, known in enumerate(raw):
+            model = _fold_model(grid, fold, index, rows, known, multi_class, n_threads)
+            scores[fold, index] = scorer(model, rows, y[test], **own)
+    return scores
+
+
+def _raw_of_rows(
+    X: Any, rows: Array, coef: Array, intercept: Array, n_threads: int | None
+) -> list[Array]:
+    """Return the raw predictions of all Cs, each (n_rows,) or (n_rows, n_models)."""
+    n_cs, n_models, n_features = coef.shape
+    flat, constants = coef.reshape(-1, n_features).T, intercept.reshape(-1)
+    raw = np.empty((n_cs * n_models, len(rows)))
+    for place, part in _parts(X, rows):
+        raw[:, place] = raw_prediction(part, flat, constants, n_threads=n_threads).T
+    if n_models == 1:
+        return list(raw)
+    return [each.T for each in raw.reshape(n_cs, n_models, len(rows))]
+
+
+def _parts(X: Any, rows: Array) -> Iterator[tuple[Any, Array]]:
+    """Yield some of the rows at a time, with their places among `rows`.
+
+    What is not in memory is read in slices, from its beginning to its end.
+    """
+    step = max(1, GATHERED_BYTES // (8 * X.shape[1]))
+    if isinstance(X, np.ndarray):
+        for start in range(0, len(rows), step):
+            place = slice(start, start + step)
+            yield place, np.asarray(X[rows[place]])
+        return
+    order = np.argsort(rows, kind="stable")
+    ordered = rows[order]
+    for start in range(0, X.shape[0], step):
+        end = min(start + step, X.shape[0])
+        first, last = np.searchsorted(ordered, (start, end))
+        if first < last:
+            block = np.asarray(X[start:end], dtype=X.dtype)
+            yield order[first:last], block[ordered[first:last] - start]
+
+
+def _gathered(X: Any, rows: Array) -> Array:
+    """Return a copy of some rows."""
+    copy = np.empty((len(rows), X.shape[1]), dtype=X.dtype)
+    for place, part in _parts(X, rows):
+        copy[place] = part
+    return copy
+
+
+def _rows_for(scorer: Any, X: Any, test: Array) -> Any:
+    """Return the test rows for the scorer to hand to the model.
+
+    scikit-learn's own scorers do nothing else with them, so they get NaN in the right shape, which
+    takes no memory; any other callable gets the rows.
+    """
+    if isinstance(scorer, _BaseScorer):
+        return np.broadcast_to(np.nan, (len(test), X.shape[1]))
+    return _gathered(X, test)
+
+
+def _fold_model(
+    grid: GridResult, fold: int, index: int, rows: Any, known: Array, multi_class: str,
+    n_threads: int | None,
+) -> FoldModel:  # fmt: skip
+    model = FoldModel(C=float(grid.Cs[index]), multi_class=multi_class, n_jobs=n_threads)
+    model.classes_ = grid.classes
+    model.coef_, model.intercept_ = grid.coef[fold, index], grid.intercept[fold, index]
+    model.n_features_in_ = grid.coef.shape[-1]
+    model.test_rows_, model.known_ = rows, known
+    return model
+
+
+def _with_labels(scorer: Any, classes: Array) -> Any:
+    """Return a scorer that knows all classes, as not each need be among a fold's test rows."""
+    if not hasattr(scorer, "_score_func"):
+        return scorer
+    accepted = inspect.signature(scorer._score_func).parameters
+    if "labels" not in accepted:
+        return scorer
+    known = {"labels": classes}
+    if len(classes) == 2 and "pos_label" in accepted:
+        known["pos_label"] = classes[-1]
+    return make_scorer(
+        scorer._score_func,
+        greater_is_better=scorer._sign == 1,
+        response_method=scorer._response_method,
+        **{**known, **scorer._kwargs},
+    )
+
+
+def _quick_score(scorer: Any, params: dict[str, Any], classes: Array) -> Any:
+    """Return what computes the same as the scorer without its checks; None if there is none.
+
+    For 20,000 rows scikit-learn's accuracy takes 1.4 ms and its log-loss 4.8 ms, where a fit takes
+    about 3: they are computed for each fold and C.
+    """
+    plain = (
+        isinstance(scorer, _BaseScorer) and not scorer._kwargs and set(params) <= {"sample_weight"}
+    )
+    if not plain:
+        return None
+    if scorer._score_func is accuracy_score and scorer._response_method == "predict":
+        return _accuracy
+    if scorer._score_func is log_loss and scorer._response_method == "predict_proba":
+        return _negative_log_loss if scorer._sign == -1 else None
+    return None
+
+
+def _accuracy(raw: Array, codes: Array, weights: Any, multi_class: str) -> Any:
+    """Return the share of rows whose class has the largest raw prediction."""
+    predicted = raw > 0.0 if raw.ndim == 1 else raw.argmax(axis=1)
+    return _mean(predicted == codes, weights)
+
+
+def _negative_log_loss(raw: Array, codes: Array, weights: Any, multi_class: str) -> Any:
+    """Return minus the mean log-loss; probabilities are kept off 0 and 1 as scikit-learn does."""
+    if raw.ndim == 1:
+        log_proba = log_sigmoid(np.where(codes == 1, raw, -raw))
+    else:
+        of_classes = probabilities(raw, multi_class, log=True)
+        log_proba = of_classes[np.arange(len(codes)), codes]
+    eps = np.finfo(np.float64).eps
+    return _mean(np.clip(log_proba, np.log(eps), np.log1p(-eps)), weights)
+
+
+def _mean(values: Array, weights: Any) -> Any:
+    if weights is not None and not np.any(weights):
+        raise ValueError("all test rows of a fold have zero weight, so that it has no score")
+    return np.average(values, weights=weights)

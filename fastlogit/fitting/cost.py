@@ -1,0 +1,125 @@
+"""Cost and gradient of given coefficients."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from ..inputs import validation
+from ..inputs.opening import open_design
+from ..objective.binomial import Objective
+
+__all__ = ["cost", "cost_gradient"]
+
+
+def cost(
+    X: Any,
+    y: Any,
+    coef: Any,
+    intercept: Any = 0.0,
+    *,
+    l2_reg: Any = 0.0,
+    sample_weight: Any = None,
+    offset: Any = None,
+    n_threads: int | None = None,
+) -> Any:
+    """Return the cost of given coefficients: mean binomial loss plus L2 penalty.
+
+    With z = X @ coef + intercept the loss of a row is log(1 + e^z) - y z, computed without
+    log(h) or e^z ever being formed.
+
+    Parameters
+    ----------
+    X : array-like of shape (n_samples, n_features)
+        Real numbers, finite; read in place.
+    y : array-like of shape (n_samples,) or (n_samples, n_models)
+        0 and 1 (numbers or booleans); for all models, or for each its own.
+    coef : array-like of shape (n_features,) or (n_features, n_models)
+        Several models are evaluated in one pass over X.
+    intercept : float or array-like of shape (n_models,), default 0.0
+    l2_reg : float >= 0 or array-like of shape (n_features,), default 0.0
+        Adds ``1/2 * sum(l2_reg * coef**2)``; the intercept is left out.
+    sample_weight : array-like of shape (n_samples,) or (n_samples, n_models), optional
+        Weights >= 0 of the rows; the loss is their weighted mean.
+    offset : array-like of shape (n_samples,), optional
+        Fixed part of z.
+    n_threads : int, optional
+        Number of threads; None takes what the process may use. The result has the same bits
+        for every number.
+
+    Returns
+    -------
+    float, or ndarray of shape (n_models,)
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument has the wrong type, shape or value; the text says which, where and what
+        to do.
+    """
+    return cost_gradient(
+        X, y, coef, intercept, l2_reg=l2_reg, sample_weight=sample_weight, offset=offset,
+        n_threads=n_threads,
+    )[0]  # fmt: skip
+
+
+def cost_gradient(
+    X: Any,
+    y: Any,
+    coef: Any,
+    intercept: Any = 0.0,
+    *,
+    l2_reg: Any = 0.0,
+    sample_weight: Any = None,
+    offset: Any = None,
+    n_threads: int | None = None,
+) -> tuple[Any, np.ndarray[Any, np.dtype[np.float64]], Any]:
+    """Return cost and gradient of given coefficients, in one pass over X.
+
+    Parameters
+    ----------
+    X : array-like of shape (n_samples, n_features)
+        Real numbers, finite; read in place.
+    y : array-like of shape (n_samples,) or (n_samples, n_models)
+        0 and 1 (numbers or booleans); for all models, or for each its own.
+    coef : array-like of shape (n_features,) or (n_features, n_models)
+        Several models are evaluated in one pass over X.
+    intercept : float or array-like of shape (n_models,), default 0.0
+    l2_reg : float >= 0 or array-like of shape (n_features,), default 0.0
+        Adds ``1/2 * sum(l2_reg * coef**2)``; the intercept is left out.
+    sample_weight : array-like of shape (n_samples,) or (n_samples, n_models), optional
+        Weights >= 0 of the rows; the loss is their weighted mean.
+    offset : array-like of shape (n_samples,), optional
+        Fixed part of z.
+    n_threads : int, optional
+        Number of threads; None takes what the process may use. The result has the same bits
+        for every number.
+
+    Returns
+    -------
+    cost : float, or ndarray of shape (n_models,)
+    coef_gradient : ndarray of the shape of `coef`, float64
+    intercept_gradient : float, or ndarray of shape (n_models,)
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument has the wrong type, shape or value; the text says which, where and what
+        to do.
+    """
+    design = open_design(X, n_threads)
+    n_samples, n_features = design.shape
+    coefs, intercepts, single = validation.check_coef(coef, intercept, n_features)
+    n_models = len(coefs)
+    codes = validation.check_targets01_of_models(y, n_samples, n_models)
+    weights = validation.check_weights_of_models(sample_weight, n_samples, n_models)
+    strengths = validation.check_l2_reg("l2_reg", l2_reg, n_features)
+    fixed = validation.check_offset(offset, n_samples)
+    objective = Objective(design, codes, [1] * n_models, weights, strengths, fixed)
+    value, gradient, slope = objective.value_gradient(coefs, intercepts)
+    if not (np.isfinite(value).all() and np.isfinite(gradient).all()):
+        validation.check_finite(design.X, validation.feature_names(X))
+    if single:
+        return float(value[0]), gradient[0], float(slope[0])
+    return value, np.ascontiguousarray(gradient.T), slope

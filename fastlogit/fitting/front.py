@@ -1,0 +1,871 @@
+"""The front end that fits: `fit` with its solvers, and `gradient_descent` with the textbook's."""
+
+from __future__ import annotations
+
+import contextlib
+import math
+import sys
+import time
+import warnings
+from dataclasses import dataclass, replace
+from types import FrameType
+from typing import Any, Literal, NamedTuple
+
+import numpy as np
+
+from ..clock import Clock, TimeUp, activity
+from ..errors import DivergenceError, SeparationWarning
+from ..inputs import validation
+from ..inputs.batches import first_look
+from ..inputs.conversion import text_names
+from ..inputs.opening import open_design
+from ..objective.binomial import Objective
+from ..objective.multinomial import Multinomial
+from ..result import Callback, FitResult
+from ..solvers.choice import (
+    FEWEST_PER_COLUMN,
+    METHODS,
+    evaluate_at_last,
+    outcome_of,
+    sample_stride,
+    solve,
+)
+from ..solvers.course import Limits, Outcome, Watch
+from ..solvers.goal import FINEST, Goal, certificate_of, separation_of, stated
+from ..solvers.gradient_descent import Options
+from ..solvers.gradient_descent import gradient_descent as descend
+from ..solvers.start import begin, default_start
+from .weightless import Others, without_weight
+
+__all__ = [
+    "SOLVERS",
+    "Problem",
+    "Strengths",
+    "check_callback",
+    "check_problem",
+    "check_time_limit",
+    "fit",
+    "gradient_descent",
+    "refuse_bad_columns",
+    "set_clock",
+    "stack_level",
+    "standardize_by",
+    "stop_clock",
+    "stride_of",
+]
+
+MULTI_CLASS = ("ovr", "multinomial")
+SOLVERS = ("auto", *METHODS, "gradient_descent")
+MOMENTA = ("none", "nesterov")
+# With it coefficients are right to about six digits of their standard deviation's worth.
+TOLERANCE = 1e-12
+# Unless the user says otherwise.
+MAX_ITER = {"gradient_descent": 10_000}
+OTHER_MAX_ITER = 1_000
+# A subsample that starts a fit has at least this many rows of either class.
+ROWS_OF_A_CLASS = 20
+
+
+@dataclass(frozen=True)
+class Problem:
+    """Checked input of a fit."""
+
+    objective: Objective
+    classes: Any
+    start: tuple[Any, Any] | None
+    fixed_intercept: float | None
+    names: list[str] | None
+    multi_class: str
+    feature_names: list[str] | None = None
+    # The weights that the user gave are those of the objective times two to this, for each set.
+    weight_power: Any = 0
+
+
+class Strengths(NamedTuple):
+    """How strong the penalty is, as the user says it."""
+
+    C: Any
+    l2_reg: Any
+    factor: Any
+
+
+def fit(
+    X: Any,
+    y: Any = None,
+    *,
+    C: float | None = None,
+    l2_reg: Any = None,
+    solver: str = "auto",
+    tol: float = TOLERANCE,
+    max_iter: int | None = None,
+    multi_class: str = "ovr",
+    sample_weight: Any = None,
+    offset: Any = None,
+    penalty_factor: Any = None,
+    intercept: Literal["fit"] | float | None = "fit",
+    start: Any = None,
+    n_threads: int | None = None,
+    callback: Callback | None = None,
+    time_limit: float | None = None,
+    step_size: float | Literal["auto"] | None = None,
+    momentum: Literal["none", "nesterov"] | None = None,
+    standardize: bool | None = None,
+    **unknown: Any,
+) -> FitResult:
+    """Fit logistic regression to a certified optimum.
+
+    Two classes give one model. More give a column of coefficients for each class: one-vs-all, all
+    fitted in the same passes over X, or softmax. Neither `C` nor `l2_reg`: no penalty.
+
+    Parameters
+    ----------
+    X : array-like of shape (n_samples, n_features)
+        Real numbers, finite; read in place, never copied or changed. A `numpy.memmap` that does not
+        fit in memory, or anything else that has a shape, a dtype and slices of rows (h5py, zarr),
+        is streamed block by block; so are the batches of a `BatchSource`.
+    y : array-like of shape (n_samples,)
+        Class labels: numbers, booleans or strings. Left out with a `BatchSource`.
+    C : float > 0, optional
+        Inverse strength of the L2 penalty as in scikit-learn: the fit minimises
+        ``C * sum(loss) + sum(coef**2) / 2``. Infinity is no penalty.
+    l2_reg : float >= 0 or array-like of shape (n_features,), optional
+        The strength on the scale of the mean loss: adds ``sum(l2_reg * coef**2) / 2`` to it, in
+        the units of X; ``l2_reg = 1 / (C * sum of weights)`` is the same penalty. One for all
+        columns or one for each. The intercept is never penalised.
+    solver : {"auto", "lbfgs", "newton", "newton-cg", "gradient_descent"}, default "auto"
+        "auto" takes what suits the shape of the data, and says why in `message`. "lbfgs" is
+        preconditioned by the Hessian of a subsample of the rows.
+    tol : float >= 0, default 1e-12
+        Bound on (cost - optimum) / optimum that the result must be proven to have; with 0 the fit
+        goes on until rounding ends it. Below 1e-15, which is finer than a cost in float64, it
+        bounds what the exact cost of the coefficients lacks.
+    max_iter : int >= 0, optional
+        1,000 by default, 10,000 for "gradient_descent". 0 gives the start back, with what can be
+        proven about it.
+    multi_class : {"ovr", "multinomial"}, default "ovr"
+        For more than two classes: each class against all others, or softmax, whose coefficients
+        sum to zero over the classes (the symmetric solution, of the lowest penalty).
+    sample_weight : array-like of shape (n_samples,), optional
+        Weights >= 0 of the rows: 2 is the row twice, 0 the row absent. One-vs-all also takes shape
+        (n_samples, n_classes): weights for each class's own problem.
+    offset : array-like of shape (n_samples,), optional
+        Fixed part of the raw predictions, as the logarithm of prior odds. With more than two
+        classes also of shape (n_samples, n_classes), and for softmax only so.
+    penalty_factor : array-like of shape (n_features,), optional
+        Factors >= 0 of the penalty of each column; 0 leaves a column without penalty.
+    intercept : "fit", float or None, default "fit"
+        A number holds the intercept there; None or 0 is none.
+    start : FitResult or (coef, intercept), optional
+        Where to begin, where it costs no more than the default: a warm start.
+    n_threads : int, optional
+        Number of threads; None takes what the process may use. The result has the same bits
+        for every number.
+    callback : callable, optional
+        Called after each iteration (gradient descent: about every 50 ms) with a `Progress`;
+        returning True ends the fit.
+    time_limit : float > 0, optional
+        Seconds after which the fit ends with the best point so far.
+    step_size, momentum, standardize : optional
+        Those of `gradient_descent`, for that solver alone; None is "auto", "nesterov", True.
+    **unknown
+        There are no other options: any raises an error that names the nearest one.
+
+    Returns
+    -------
+    FitResult
+        Its `suboptimality` is the proven bound.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument has the wrong type, shape or value.
+    DivergenceError
+        If gradient descent is given a step size that is too large.
+    KeyboardInterrupt
+        After Ctrl-C; its ``result`` attribute holds the best point so far.
+
+    Warns
+    -----
+    sklearn.exceptions.ConvergenceWarning
+        If `max_iter`, `time_limit` or rounding ends the fit above `tol`.
+    SeparationWarning
+        If there is no penalty and the classes are separable: then there is no optimum.
+    """
+    began = time.perf_counter()
+    solver = validation.check_option("solver", solver, SOLVERS)
+    if max_iter is None:
+        max_iter = MAX_ITER.get(solver, OTHER_MAX_ITER)
+    limits = Limits(
+        tol=validation.check_number("tol", tol, low=0.0),
+        max_iter=validation.check_whole("max_iter", max_iter, low=0),
+        callback=check_callback(callback),
+        time_limit=check_time_limit(time_limit),
+    )
+    _refuse_unknown(unknown)
+    options = {"step_size": step_size, "momentum": momentum, "standardize": standardize}
+    given = {name: value for name, value in options.items() if value is not None}
+    descent = _descent_options(solver, limits, given)
+    multi_class = validation.check_option("multi_class", multi_class, MULTI_CLASS)
+    strengths = Strengths(C, l2_reg, penalty_factor)
+    X, y, sample_weight = first_look(X, y, sample_weight)
+    problem = check_problem(
+        X, y, strengths, multi_class, sample_weight, offset, intercept, start, n_threads
+    )
+    others = _others(problem)
+    if others is not None:
+        return _fit_others(
+            others, problem, X, C=C, l2_reg=l2_reg, solver=solver, tol=tol, max_iter=max_iter,
+            multi_class=multi_class, sample_weight=sample_weight, penalty_factor=penalty_factor,
+            n_threads=n_threads, callback=limits.callback, time_limit=limits.time_limit, **given,
+        )  # fmt: skip
+    objective = problem.objective
+    set_clock(objective, began, limits.time_limit)
+    if descent is not None:
+        _standardize(problem, descent[1])
+        if limits.max_iter == 0:
+            return _stay(problem, "gradient_descent", limits, began)
+        stride = stride_of(objective)
+        level = len(objective.targets.offset)
+        try:
+            theta, _ = _first_theta(problem, stride, limits, began, level=level)
+        except KeyboardInterrupt:
+            return _stay(problem, "gradient_descent", limits, began, interrupted=True)
+        coef, intercept = objective.split(theta)
+        start = np.ascontiguousarray(coef), np.ascontiguousarray(intercept)
+        outcome = descend(objective, start, descent[0], began, stride, certified=True)
+        return _conclude(problem, outcome, descent[0], "gradient_descent", began)
+    stride = stride_of(objective)
+    standardize_by(objective, stride)
+    refuse_bad_columns(problem)
+    if limits.max_iter == 0:
+        return _stay(problem, solver, limits, began)
+    try:
+        theta, is_warm = _first_theta(problem, stride, limits, began)
+    except KeyboardInterrupt:
+        return _stay(problem, solver, limits, began, interrupted=True)
+    outcome = solve(objective, theta, solver, stride, is_warm, limits, began)
+    return _conclude(problem, outcome, limits, outcome.choice.partition(" ")[0], began)
+
+
+def _others(problem: Problem) -> Others | None:
+    """Return the classes of a softmax that have weight, where some have none."""
+    objective = problem.objective
+    if objective.n_classes == 1 or not objective.fit_intercept:
+        return None
+    targets = objective.targets
+    weights = targets.weights[0] if len(targets.weights) else targets.weights
+    absent = without_weight(targets.codes[0], weights, objective.n_classes)
+    return Others(problem.classes, absent) if absent.any() else None
+
+
+def _fit_others(others: Others, problem: Problem, X: Any, **options: Any) -> FitResult:
+    """Fit the classes that have weight, and give the others probability 0."""
+    targets = problem.objective.targets
+    offset = targets.offset
+    options |= others.strengths(options["C"], options["l2_reg"])
+    options["callback"] = others.callback(options["callback"], offset)
+    warnings.warn(
+        f"class {others.names()} has no row of positive weight, so that its intercept has no "
+        "optimum: it gets probability 0; leave its rows out, or give it weight",
+        stacklevel=stack_level(),
+    )
+    try:
+        result = fit(
+            X, others.labels(targets.codes[0]), offset=others.offset(offset),
+            start=others.start(problem.start), **options,
+        )  # fmt: skip
+    except (KeyboardInterrupt, DivergenceError) as end:
+        if isinstance(best := getattr(end, "result", None), FitResult):
+            end.result = others.of_all(best, offset)  # type: ignore[union-attr]
+        raise
+    return others.of_all(result, offset)
+
+
+def gradient_descent(
+    X: Any,
+    y: Any,
+    *,
+    step_size: float | Literal["auto"] = "auto",
+    momentum: Literal["none", "nesterov"] = "none",
+    tol: float = 1e-6,
+    max_iter: int = 10_000,
+    standardize: bool = True,
+    l2_reg: Any = 0.0,
+    sample_weight: Any = None,
+    offset: Any = None,
+    intercept: Literal["fit"] | float | None = "fit",
+    start: Any = None,
+    n_threads: int | None = None,
+    callback: Callback | None = None,
+    time_limit: float | None = None,
+) -> FitResult:
+    """Fit logistic regression by gradient descent, one compiled pass over X per step.
+
+    Two classes give one model, more give one-vs-all: a column of coefficients for each class,
+    all fitted in the same pass over X.
+
+    Parameters
+    ----------
+    X : array-like of shape (n_samples, n_features)
+        Real numbers, finite; read in place, never copied or changed.
+    y : array-like of shape (n_samples,)
+        Class labels: numbers, booleans or strings.
+    step_size : float > 0 or "auto", default "auto"
+        The textbook's alpha, used as it is, on the scale that `standardize` sets; "auto" takes
+        1 / L from a bound L on the curvature of the cost.
+    momentum : {"none", "nesterov"}, default "none"
+        Nesterov's acceleration with adaptive restart (O'Donoghue and Candes, 2015).
+    tol : float >= 0, default 1e-6
+        Stop when a step changes no parameter by more than this, on the scale that
+        `standardize` sets; 0 means until none changes at all.
+    max_iter : int >= 0, default 10_000
+    standardize : bool, default True
+        Centre and scale the columns inside the pass; the result is in the units of X.
+    l2_reg : float >= 0 or array-like of shape (n_features,), default 0.0
+        Adds ``sum(l2_reg * coef**2) / 2``, in the units of X; the intercept is left out.
+    sample_weight : array-like of shape (n_samples,), optional
+        Weights >= 0 of the rows.
+    offset : array-like of shape (n_samples,), optional
+        Fixed part of the raw predictions.
+    intercept : "fit", float or None, default "fit"
+        A number holds the intercept there; None or 0 is none.
+    start : FitResult or (coef, intercept), optional
+        Where to begin; zeros by default.
+    n_threads : int, optional
+        Number of threads; None takes what the process may use. The result has the same bits
+        for every number.
+    callback : callable, optional
+        Called about every 50 ms with a `Progress`; returning True ends the fit.
+    time_limit : float > 0, optional
+        Seconds after which the fit ends with the best point so far.
+
+    Returns
+    -------
+    FitResult
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument has the wrong type, shape or value.
+    DivergenceError
+        If the cost grows: the text names a step size that is stable, and ``.result`` holds the
+        best point.
+    KeyboardInterrupt
+        After Ctrl-C; its ``result`` attribute holds the best point so far.
+
+    Warns
+    -----
+    sklearn.exceptions.ConvergenceWarning
+        If `max_iter` or `time_limit` ends the fit.
+    SeparationWarning
+        If they end it and the classes are separable: without a penalty there is no optimum.
+    """
+    began = time.perf_counter()
+    options = Options(
+        step_size=_check_step_size(step_size),
+        accelerate=validation.check_option("momentum", momentum, MOMENTA) == "nesterov",
+        tol=validation.check_number("tol", tol, low=0.0),
+        max_iter=validation.check_whole("max_iter", max_iter, low=0),
+        callback=check_callback(callback),
+        time_limit=check_time_limit(time_limit),
+    )
+    standardize = _check_standardize(standardize)
+    strengths = Strengths(None, l2_reg, None)
+    problem = check_problem(
+        X, y, strengths, "ovr", sample_weight, offset, intercept, start, n_threads
+    )
+    set_clock(problem.objective, began, options.time_limit)
+    _standardize(problem, standardize)
+    if options.max_iter == 0:
+        return _stay(problem, "gradient_descent", options, began)
+    stride = stride_of(problem.objective)
+    outcome = descend(problem.objective, _start(problem), options, began, stride)
+    return _conclude(problem, outcome, options, "gradient_descent", began)
+
+
+def set_clock(objective: Objective, began: float, time_limit: float | None) -> None:
+    """Let the passes over the rows end at the time limit, and others see how the fit goes on."""
+    counter = objective.design.counter
+    counter.clock = Clock(began, time_limit)
+    counter.phase = "centre and scale of the columns"
+    activity().begin(counter)
+
+
+def stop_clock(objective: Objective) -> None:
+    """Let passes over the rows take what time they need: the rest is little."""
+    objective.design.counter.clock = None
+    activity().end()
+
+
+def _descent_options(
+    solver: str, limits: Limits, options: dict[str, Any]
+) -> tuple[Options, bool] | None:
+    """Return the options of gradient descent and whether to standardise; None for other solvers."""
+    for name in options:
+        if solver != "gradient_descent":
+            raise ValueError(
+                f"{name} is an option of gradient descent; solver={solver!r} does not need it: "
+                "leave it out, or set solver='gradient_descent'"
+            )
+    if solver != "gradient_descent":
+        return None
+    momentum = validation.check_option("momentum", options.get("momentum", "nesterov"), MOMENTA)
+    chosen = Options(
+        tol=limits.tol,
+        max_iter=limits.max_iter,
+        callback=limits.callback,
+        time_limit=limits.time_limit,
+        step_size=_check_step_size(options.get("step_size", "auto")),
+        accelerate=momentum == "nesterov",
+    )
+    return chosen, _check_standardize(options.get("standardize", True))
+
+
+def _refuse_unknown(options: dict[str, Any]) -> None:
+    """Raise for an option that there is not, and say what to use in place of scikit-learn's."""
+    for name in options:
+        if name in ("penalty", "l1_ratio"):
+            raise ValueError(
+                f"{name}={options[name]!r}: fit has the L2 penalty only (L1 and elastic net are "
+                f"not there yet); leave {name} out, and give its strength as C or l2_reg (neither "
+                "of them: no penalty)"
+            )
+        validation.check_option("the option name", name, fit.__kwdefaults__ or ())
+
+
+def _stay(
+    problem: Problem, solver: str, limits: Limits, began: float, interrupted: bool = False
+) -> FitResult:
+    """Return the start as it is, with what can be proven about it: what max_iter=0 asks for.
+
+    Raises KeyboardInterrupt with it after Ctrl-C.
+    """
+    objective = problem.objective
+    theta = objective.join(*_start(problem))
+    if problem.start is None and objective.fit_intercept:
+        theta = default_start(objective)
+    watch = Watch(limits, began, objective)
+    point = evaluate_at_last(objective, theta, watch)
+    goal = Goal(
+        limits.tol, objective.n_models, certificate_of(objective, 1), separation_of(objective)
+    )
+    finite = np.isfinite(point.cost).all() and np.isfinite(point.gradient).all()
+    reason = "interrupted" if finite else "not finite"
+    if finite and not interrupted:
+        reason = goal.conclude(point, "max_iter")
+    choice = "the start (max_iter=0)" if reason == "converged" else ""
+    outcome = outcome_of(objective, point, goal, watch, reason, choice)
+    return _conclude(problem, outcome, limits, solver, began)
+
+
+def check_problem(
+    X: Any, y: Any, strengths: Strengths, multi_class: str, sample_weight: Any, offset: Any,
+    intercept: Any, start: Any, n_threads: int | None,
+) -> Problem:  # fmt: skip
+    """Check everything that the user gave, before any work."""
+    X, y, sample_weight = first_look(X, y, sample_weight)
+    design = open_design(X, n_threads)
+    n_samples, n_features = design.shape
+    classes, codes = validation.encode_labels(y, n_samples)
+    is_softmax = multi_class == "multinomial" and classes.size > 2
+    n_outputs = 1 if classes.size == 2 else classes.size
+    weights = validation.check_class_weights(
+        sample_weight, n_samples, codes, 1 if is_softmax else n_outputs, classes
+    )
+    fixed = _check_intercept(intercept)
+    moderate, power = _moderate(weights)
+    common = (
+        design, codes, [1] if classes.size == 2 else range(classes.size), moderate,
+        _l2_reg(strengths, weights, n_samples, n_features),
+        validation.check_class_offset(offset, n_samples, n_outputs, is_softmax), fixed is None,
+    )  # fmt: skip
+    objective = Multinomial(*common, n_classes=classes.size) if is_softmax else Objective(*common)
+    begin = None if start is None else _check_start(start, classes, n_features)
+    names = validation.feature_names(X)
+    kept = None if names is None else text_names(X)
+    return Problem(objective, classes, begin, fixed, names, multi_class, kept, power)
+
+
+def _moderate(weights: Any) -> tuple[Any, Any]:
+    """Return weights of any size as moderate ones, and the powers of two taken out of each set.
+
+    Times columns of 1e-300 others would leave float64.
+    """
+    largest = weights.max(axis=-1, keepdims=True) if weights.size else np.ones(1)
+    if ((largest > 2.0**-8) & (largest < 2.0**8)).all():
+        return weights, 0
+    _, power = np.frexp(largest)
+    return np.ldexp(weights, -power), power.reshape(-1)
+
+
+def _l2_reg(strengths: Strengths, weights: Any, n_samples: int, n_features: int) -> Any:
+    """Return the penalty on the scale of the mean loss: a number, or one for each column."""
+    if strengths.C is not None and strengths.l2_reg is not None:
+        raise ValueError("give C or l2_reg, not both: l2_reg = 1 / (C * sum of weights)")
+    given = 0.0 if strengths.l2_reg is None else strengths.l2_reg
+    l2_reg = validation.check_l2_reg("l2_reg", given, n_features)
+    if strengths.C is not None:
+        totals = weights.sum(axis=-1) if weights.size else float(n_samples)
+        l2_reg = l2_of_c(strengths.C, totals)
+        l2_reg = np.reshape(l2_reg, (-1, 1)) if np.ndim(l2_reg) else l2_reg
+    if strengths.factor is not None:
+        factor = validation.check_l2_reg("penalty_factor", strengths.factor, n_features)
+        l2_reg = l2_reg * np.broadcast_to(factor, n_features)
+    return (
+        l2_reg
+        if np.ndim(l2_reg) == 0
+        else np.broadcast_to(l2_reg, (*np.shape(l2_reg)[:-1], n_features))
+    )
+
+
+def l2_of_c(C: Any, total_weight: Any) -> Any:
+    """Return the strength on the scale of the mean loss; C is infinite for none."""
+    C = validation.check_strength("C", C)
+    if C == math.inf:
+        return 0.0
+    with np.errstate(divide="ignore", over="ignore"):
+        l2_reg = 1.0 / (C * np.asarray(total_weight))
+    if not np.isfinite(l2_reg).all():
+        raise ValueError(f"C={C!r} is so small that the penalty overflows; a larger one is needed")
+    return l2_reg[()]
+
+
+def _start(problem: Problem) -> tuple[Any, Any]:
+    """Return the start on the standardised scale: the user's, or zeros."""
+    objective = problem.objective
+    if problem.start is not None:
+        with np.errstate(over="ignore", invalid="ignore"):
+            coef, intercept = objective.settle(*problem.start)
+    else:
+        coef = np.zeros((objective.n_outputs, objective.design.shape[1]))
+        intercept = np.zeros(objective.n_outputs)
+    if problem.fixed_intercept is not None:
+        intercept = np.full_like(intercept, problem.fixed_intercept)
+    return objective.from_user(coef, intercept)
+
+
+def _first_theta(
+    problem: Problem, stride: int, limits: Limits, began: float, level: bool | int = True
+) -> tuple[Any, bool]:
+    """Return the start, and whether it is a better one than the optimum of a subsample.
+
+    Where the intercept is fitted and `level` asked for, the default is at the classes' shares.
+    """
+    objective = problem.objective
+    default = objective.join(*_start(replace(problem, start=None)))
+    if objective.fit_intercept and level:
+        default = default_start(objective)
+    given = None if problem.start is None else objective.join(*_start(problem))
+    return begin(objective, given, default, stride, limits, began)
+
+
+def stride_of(objective: Objective) -> int:
+    """Return the stride of the subsample that starts the fit; 1 where it would be too small."""
+    n_samples, n_features = objective.design.shape
+    stride = max(sample_stride(n_samples, n_features), objective.design.least_stride)
+    targets = objective.targets
+    if n_samples < stride * FEWEST_PER_COLUMN * (n_features + 1):
+        return 1
+    if stride > 1:
+        codes = targets.codes[0, ::stride]
+        if len(targets.weights):
+            codes = codes[(targets.weights[:, ::stride] > 0.0).all(axis=0)]
+        counts = np.bincount(codes, minlength=int(targets.positive.max()) + 1)
+        if counts.min() < ROWS_OF_A_CLASS:
+            return 1
+    return stride
+
+
+def _standardize(problem: Problem, standardize: bool) -> None:
+    """Look at each value of X once, through its column means, and standardise if asked."""
+    objective = problem.objective
+    if standardize:
+        standardize_by(objective, 1)
+        refuse_bad_columns(problem)
+        return
+    # Where the time is up values that are not finite show in the cost of the start.
+    with contextlib.suppress(TimeUp):
+        if not np.isfinite(objective.column_means()).all():
+            validation.check_finite(objective.design.X, problem.names)
+
+
+def standardize_by(objective: Objective, stride: int) -> bool:
+    """Standardise by every `stride`-th row where these will do, else by all rows.
+
+    The columns stay as they are where the time limit ends it, and False is returned: then only the
+    start is evaluated.
+    """
+    try:
+        if not (stride > 1 and objective.standardize(stride)):
+            objective.standardize()
+    except TimeUp:
+        return False
+    return True
+
+
+def refuse_bad_columns(problem: Problem) -> None:
+    """Raise if a column's mean or variance is not finite: the first look at each value of X."""
+    columns = problem.objective.design.columns
+    fine = np.isfinite(columns.center) & np.isfinite(columns.inverse_scale)
+    if fine.all():
+        return
+    validation.check_finite(problem.objective.design.X, problem.names)
+    place = int(np.argmin(fine))
+    values = np.asarray(problem.objective.design.column(place), dtype=np.float64)
+    if np.abs(values - values[0]).max() < 1.0:
+        raise ValueError(
+            f"X has values in column {place} so small, alone or times the least weight, that they "
+            "vanish in float64; divide the column by its largest value first"
+        )
+    raise ValueError(
+        f"X has values in column {place} so large that their mean or variance overflows; divide "
+        "the column by its largest value first"
+    )
+
+
+def _conclude(
+    problem: Problem, outcome: Outcome, limits: Any, solver: str, began: float
+) -> FitResult:
+    """Put the outcome in the user's units; warn or raise as the reason asks for."""
+    stop_clock(problem.objective)
+    outcome.bound, outcome.bounds = stated(outcome.bound), stated(outcome.bounds)
+    if outcome.reason == "rounding" and limits.tol == 0.0 and np.isfinite(outcome.bound).all():
+        outcome.reason = "converged"  # the end that the user asked for
+    objective = problem.objective
+    if not np.isfinite(outcome.history[0]).all() or outcome.reason == "not finite":
+        validation.check_finite(objective.design.X, problem.names)
+        raise ValueError(
+            "the cost at the start is not finite; start from smaller coefficients, or from none, "
+            "or divide the columns of X by their largest values first"
+        )
+    stable = 1.0 / objective.curvature_bound() if outcome.reason == "diverged" else 0.0
+    message = _message(problem, outcome, limits, stable)
+    coef, intercept = objective.to_user(outcome.coef, outcome.intercept)
+    binary = problem.classes.size == 2
+    coupled = objective.n_models == 1
+    result = FitResult(
+        coef=coef[0] if binary else np.ascontiguousarray(coef.T),
+        intercept=float(intercept[0]) if binary else intercept,
+        classes=problem.classes,
+        n_iter=outcome.n_iter,
+        n_passes=round(objective.design.n_passes, 3),
+        converged=outcome.reason == "converged",
+        message=message,
+        history=outcome.history[:, 0] if coupled else outcome.history,
+        gradient_norm=float(np.abs(outcome.gradient).max()),
+        suboptimality=float(outcome.bound[0]) if coupled else outcome.bound,
+        seconds=time.perf_counter() - began,
+        solver=solver,
+        multi_class=problem.multi_class,
+        l2_reg=_of_columns(objective.l2_reg, binary or coupled),
+        fit_intercept=objective.fit_intercept,
+        passes=outcome.passes,
+        times=outcome.times,
+        bounds=outcome.bounds[:, 0] if coupled else outcome.bounds,
+        feature_names=problem.feature_names,
+    )
+    if outcome.reason == "diverged":
+        raise DivergenceError(message, result)
+    if outcome.reason == "interrupted":
+        interrupt = KeyboardInterrupt(message)
+        interrupt.result = result  # type: ignore[attr-defined]
+        raise interrupt
+    if outcome.reason == "separable":
+        warnings.warn(message, SeparationWarning, stacklevel=stack_level())
+    elif outcome.reason in ("max_iter", "time_limit", "rounding", "collinear"):
+        from sklearn.exceptions import ConvergenceWarning
+
+        warnings.warn(message, ConvergenceWarning, stacklevel=stack_level())
+    return result
+
+
+def _of_columns(l2_reg: Any, single: bool) -> Any:
+    """Return the penalty as (n_features,), or (n_features, n_classes) where it differs."""
+    return l2_reg[0].copy() if single or len(l2_reg) == 1 else np.ascontiguousarray(l2_reg.T)
+
+
+def _message(problem: Problem, outcome: Outcome, limits: Any, stable: float) -> str:
+    how = f" by {outcome.choice}" if outcome.choice else ""
+    bound = float(np.max(outcome.bound))
+    proven = (
+        f"the cost is proven to be within {bound:.1e} of the optimum, relative to it"
+        if np.isfinite(bound)
+        else "how far the cost is from the optimum could not be proven"
+    )
+    stopped = f"stopped after {outcome.n_iter} iterations{how}"
+    if outcome.reason == "converged" and not how:
+        return f"converged: no parameter moved by more than tol={limits.tol:g}; {proven}"
+    texts = {
+        "converged": f"converged{how}: {proven} ({_asked(limits.tol)})",
+        "diverged": (
+            f"the cost grew at iteration {outcome.n_iter}: step_size={outcome.step_size:g} is too "
+            f"large for these data; a step size of {stable:.3g} is stable (or step_size='auto')"
+        ),
+        "max_iter": (
+            f"{stopped} at max_iter={limits.max_iter} before it converged: {proven}; raise "
+            f"max_iter or tol{_faster(limits)}"
+        ),
+        "time_limit": (
+            f"{stopped} at time_limit={limits.time_limit} s before it converged: {proven}; raise "
+            "time_limit or tol"
+        ),
+        "rounding": (
+            f"{stopped}: rounding errors of float64 leave no further progress; {proven}, but "
+            f"{limits.tol:g} was asked for; "
+            f"raise tol{_far(problem, outcome)}"
+        ),
+        "collinear": _collinear_message(problem, outcome, stopped),
+        "callback": f"{stopped} by the callback; {proven}",
+        "interrupted": f"interrupted, {stopped}: the best point so far is in .result; {proven}",
+        "separable": _separation_message(problem, outcome),
+    }
+    return texts[outcome.reason]
+
+
+def _asked(tol: float) -> str:
+    """Say what bound was asked for, and met: in other words where a cost has not the digits."""
+    if 0.0 < tol < FINEST:
+        return f"{tol:g} asked for, and met but for the rounding of the cost"
+    return f"{tol:g} asked for"
+
+
+def _faster(limits: Any) -> str:
+    return ", or use momentum='nesterov'" if getattr(limits, "accelerate", True) is False else ""
+
+
+def _collinear_message(problem: Problem, outcome: Outcome, stopped: str) -> str:
+    if not outcome.hidden:
+        return ""
+    columns = outcome.hidden[min(outcome.hidden)]
+    n_features = problem.objective.design.shape[1]
+    places = [int(column) for column in columns if column < n_features]
+    names = ", ".join(str(problem.names[c] if problem.names else c) for c in places[:10])
+    names += f" and {len(places) - 10} more" if len(places) > 10 else ""
+    which, it = (
+        (f"column {names} is a combination", "it")
+        if len(places) == 1
+        else (f"columns {names} are combinations", "them")
+    )
+    return (
+        f"{stopped} at what float64 resolves: {which} of others but for rounding errors of the "
+        f"values, and how much the cost could fall by these cannot be proven; leave {it} out, or "
+        "set C or l2_reg"
+    )
+
+
+def _far(problem: Problem, outcome: Outcome) -> str:
+    """Name the column whose distance from 0 costs the digits, where it is that."""
+    column = outcome.lost
+    if column is None:
+        return ""
+    center, inverse_scale = problem.objective.design.columns
+    far = abs(float(center[column] * inverse_scale[column]))
+    if far < 1e3:
+        return ""
+    return (
+        f", or subtract its mean from {_name_of(problem, column)}, which lies {far:.0e} standard "
+        "deviations from 0: the intercept in its units has too few digits left"
+    )
+
+
+def _name_of(problem: Problem, column: int) -> str:
+    return f"column {problem.names[column] if problem.names else column}"
+
+
+def _separation_message(problem: Problem, outcome: Outcome) -> str:
+    if not outcome.separated:
+        return ""
+    model = min(outcome.separated)
+    columns, alone, complete, among = outcome.separated[model]
+    names = [problem.names[c] if problem.names else str(c) for c in columns]
+    listed = _some(names)
+    several = problem.classes.size > 2 and problem.objective.n_classes == 1
+    who = f" (class {problem.classes[model]!s} against the others)" * several
+    if among is not None and len(among) < problem.classes.size:
+        labels = _some([str(problem.classes[code]) for code in among])
+        who = f" (class{'es' * (len(among) > 1)} {labels} from the others)"
+    how = {True: "completely ", False: "quasi-completely ", None: ""}[complete]
+    what = (
+        f"column {listed} alone does" if alone and len(columns) == 1
+        else f"each of the columns {listed} alone does" if alone
+        else f"a combination of the columns {listed} does"
+    )  # fmt: skip
+    return (
+        f"the classes are {how}separable{who}: {what}. Without a penalty the cost has no "
+        "minimum, the coefficients grow for ever; set C or l2_reg, or leave those columns out"
+    )
+
+
+def _some(names: list[str]) -> str:
+    """Return names with commas, the first ten of them."""
+    return ", ".join(names[:10]) + (f" and {len(names) - 10} more" if len(names) > 10 else "")
+
+
+def stack_level() -> int:
+    """Return the stack level of the first frame outside the package, for the caller to warn.
+
+    scikit-learn's frames, which wrap the methods of estimators, do not count either.
+    """
+    level, frame = 1, sys._getframe(1)
+    inside = {_package(sys._getframe(0)), "sklearn"}
+    while frame.f_back is not None and _package(frame) in inside:
+        level, frame = level + 1, frame.f_back
+    return level
+
+
+def _package(frame: FrameType) -> str:
+    return str(frame.f_globals.get("__name__", "")).partition(".")[0]
+
+
+def _check_standardize(standardize: Any) -> bool:
+    if not isinstance(standardize, bool | np.bool_):
+        raise TypeError(f"standardize must be True or False, got {standardize!r}")
+    return bool(standardize)
+
+
+def _check_intercept(intercept: Any) -> float | None:
+    """Return the number that the intercept is held at; None if it is fitted."""
+    if intercept is None:
+        return 0.0
+    if isinstance(intercept, str):
+        validation.check_option("intercept", intercept, ["fit"])
+        return None
+    return validation.check_number("intercept", intercept)
+
+
+def _check_start(start: Any, classes: Any, n_features: int) -> tuple[Any, Any]:
+    n_models = 1 if classes.size == 2 else classes.size
+    if isinstance(start, FitResult):
+        if not np.array_equal(start.classes, classes):
+            raise ValueError(f"start was fitted to other classes: {list(start.classes)}")
+        coef, intercept = start.coef, start.intercept
+    else:
+        try:
+            coef, intercept = start
+        except (TypeError, ValueError):
+            raise TypeError("start must be a FitResult or a pair (coef, intercept)") from None
+    coefs, intercepts, _ = validation.check_coef(coef, intercept, n_features)
+    if coefs.shape[0] != n_models:
+        raise ValueError(f"start has {coefs.shape[0]} models, but y needs {n_models}")
+    return coefs, intercepts
+
+
+def _check_step_size(step_size: Any) -> float | None:
+    if isinstance(step_size, str):
+        validation.check_option("step_size", step_size, ["auto"])
+        return None
+    return validation.check_number("step_size", step_size, low=0.0, open_low=True)
+
+
+def check_time_limit(time_limit: Any) -> float | None:
+    """Return the time limit, a number > 0, or None."""
+    if time_limit is None:
+        return None
+    return validation.check_number("time_limit", time_limit, low=0.0, open_low=True)
+
+
+def check_callback(callback: Any) -> Callback | None:
+    """Return a callable, or None."""
+    if callback is not None and not callable(callback):
+        raise TypeError(f"callback must be callable or None, got {type(callback).__name__}")
+    return callback  # type: ignore[no-any-return]

@@ -1,0 +1,424 @@
+"""Many fits to the same rows: folds that weigh the rows, times strengths of the penalty.
+
+They are columns of the same passes over X. First the penalties on the rows of all folds together,
+whose optima and Hessians then serve every fold: leaving out a part of the rows changes them little.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import time
+import warnings
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from sklearn.exceptions import ConvergenceWarning
+
+from ..clock import TimeUp
+from ..inputs import validation
+from ..objective.binomial import Objective
+from ..result import Callback, Progress
+from ..solvers.choice import approach
+from ..solvers.course import Interrupted, Limits, Watch
+from ..solvers.goal import meets, stated
+from ..solvers.gradient_descent import Options
+from ..solvers.gradient_descent import gradient_descent as descend
+from ..solvers.near import goes_alone, solve_near
+from ..solvers.start import begin, default_start
+from .front import (
+    MULTI_CLASS,
+    SOLVERS,
+    Problem,
+    Strengths,
+    check_callback,
+    check_problem,
+    check_time_limit,
+    refuse_bad_columns,
+    set_clock,
+    stack_level,
+    standardize_by,
+    stop_clock,
+    stride_of,
+)
+
+__all__ = ["GridResult", "fit_grid"]
+
+# How near the optimum over all folds together is worth going, beside what leaving out a fold
+# changes: the number of parameters over that of the rows.
+ROUGH = 0.1
+# Row curvatures of a softmax may take that share of X at once, but some megabytes always.
+CURVATURE_SHARE = 0.05
+FEW_NUMBERS = 10_000_000
+
+
+@dataclass(frozen=True, eq=False)
+class GridResult:
+    """Fits of a grid of folds and penalties.
+
+    Attributes
+    ----------
+    classes : ndarray of shape (n_classes,)
+        The sorted labels.
+    Cs : ndarray of shape (n_Cs,)
+        Inverse strengths in the order in which they were given.
+    coef : ndarray of shape (n_folds, n_Cs, n_models, n_features)
+        Coefficients in the units of X; n_models is 1 for two classes, else n_classes.
+    intercept : ndarray of shape (n_folds, n_Cs, n_models)
+    n_iter : ndarray of shape (n_folds, n_Cs, n_models), int
+    converged : ndarray of shape (n_folds, n_Cs), bool
+    suboptimality : ndarray of shape (n_folds, n_Cs)
+        Proven bound on (cost - optimum) / optimum, of the worst model.
+    n_passes : float
+        Passes over X, all of them.
+    seconds : float
+    message : str
+        How many fits of the grid converged.
+    """
+
+    classes: np.ndarray[Any, Any]
+    Cs: np.ndarray[Any, np.dtype[np.float64]]
+    coef: np.ndarray[Any, np.dtype[np.float64]]
+    intercept: np.ndarray[Any, np.dtype[np.float64]]
+    n_iter: np.ndarray[Any, np.dtype[np.int64]]
+    converged: np.ndarray[Any, np.dtype[np.bool_]]
+    suboptimality: np.ndarray[Any, np.dtype[np.float64]]
+    n_passes: float
+    seconds: float
+    message: str
+
+
+def fit_grid(
+    X: Any,
+    y: Any,
+    Cs: Any,
+    *,
+    fold_weights: Any = None,
+    sample_weight: Any = None,
+    multi_class: str = "multinomial",
+    fit_intercept: bool = True,
+    solver: str = "auto",
+    tol: float = 1e-12,
+    max_iter: int = 1000,
+    offset: Any = None,
+    penalty_factor: Any = None,
+    start: Any = None,
+    n_threads: int | None = None,
+    callback: Callback | None = None,
+    time_limit: float | None = None,
+) -> GridResult:
+    """Fit logistic regression for each fold and each strength of the penalty.
+
+    Parameters
+    ----------
+    X : array-like of shape (n_samples, n_features)
+        Real numbers, finite; read in place, never copied.
+    y : array-like of shape (n_samples,)
+        Class labels: numbers, booleans or strings.
+    Cs : array-like of shape (n_Cs,)
+        Inverse strengths as in scikit-learn, > 0; infinity is no penalty.
+    fold_weights : array-like of shape (n_folds, n_samples), optional
+        Numbers >= 0 that multiply the sample weights, 0 for the rows that a fold leaves out. None
+        is one fold of all rows. Every class must be in every fold.
+    sample_weight : array-like of shape (n_samples,), optional
+        One-vs-all: (n_samples, n_classes) too, a column for each class.
+    multi_class : {"multinomial", "ovr"}, default "multinomial"
+    fit_intercept : bool, default True
+    solver : str, default "auto"
+    tol : float >= 0, default 1e-12
+        Bound on (cost - optimum) / optimum that each fit must be proven to have.
+    max_iter : int >= 0, default 1000
+        Most iterations of each fit.
+    offset : array-like of shape (n_samples,), optional
+        Fixed part of the raw predictions.
+    penalty_factor : array-like of shape (n_features,), optional
+        Multiplies the penalty of each column.
+    start : FitResult or (coef, intercept), optional
+        Where each fold begins.
+    n_threads : int, optional
+    callback : callable, optional
+        Called with a `Progress`; returning True ends the fit that is running.
+    time_limit : float > 0, optional
+        Seconds for the whole grid.
+
+    Returns
+    -------
+    GridResult
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument has the wrong type, shape or value.
+    KeyboardInterrupt
+        After Ctrl-C; its ``result`` attribute is a `GridResult` with the best points so far.
+
+    Warns
+    -----
+    sklearn.exceptions.ConvergenceWarning
+        Once, if any fit ended above `tol`.
+    """
+    began = time.perf_counter()
+    values = _check_cs(Cs)
+    solver = validation.check_option("solver", solver, SOLVERS)
+    multi_class = validation.check_option("multi_class", multi_class, MULTI_CLASS)
+    limits = Limits(
+        tol=validation.check_number("tol", tol, low=0.0),
+        max_iter=validation.check_whole("max_iter", max_iter, low=0),
+        callback=check_callback(callback),
+        time_limit=check_time_limit(time_limit),
+    )
+    problem = check_problem(
+        X, y, Strengths(None, None, None), multi_class, sample_weight, offset,
+        "fit" if fit_intercept else None, start, n_threads,
+    )  # fmt: skip
+    targets = problem.objective.targets
+    if problem.objective.n_classes > 1 and fit_intercept and len(targets.weights):
+        validation.refuse_classes_without_weight(
+            targets.weights[0], targets.codes[0], problem.classes
+        )
+    set_clock(problem.objective, began, limits.time_limit)
+    folds = _check_folds(fold_weights, problem)
+    n_features = problem.objective.design.shape[1]
+    factor = np.ones(n_features)
+    if penalty_factor is not None:
+        checked = validation.check_l2_reg("penalty_factor", penalty_factor, n_features)
+        factor = np.broadcast_to(checked, n_features)
+    grid = _Grid(problem, values, folds, factor)
+    try:
+        grid.solve(solver, limits, began)
+    except KeyboardInterrupt:
+        found = _conclude(grid, limits, began, interrupted=True)
+        interrupt = KeyboardInterrupt(found.message)
+        interrupt.result = found  # type: ignore[attr-defined]
+        raise interrupt from None
+    return _conclude(grid, limits, began)
+
+
+def _conclude(grid: _Grid, limits: Limits, began: float, interrupted: bool = False) -> GridResult:
+    """Put the models in the user's units and order; warn where one did not converge."""
+    pooled = grid.pooled
+    clock = pooled.design.counter.clock
+    late = clock is not None and clock.is_late()
+    stop_clock(pooled)
+    theta, bound, steps = grid.theta, grid.bound, grid.steps
+    coef, intercept = pooled.to_user(*pooled.settle(*pooled.split(theta)))
+    shape = (grid.Cs.size, grid.n_folds, -1)
+    coef = coef.reshape(*shape, coef.shape[1])
+    worst = bound.reshape(*shape).max(axis=2).T
+    converged = meets(worst, limits.tol)
+    message = f"{int(converged.sum())} of {converged.size} fits converged"
+    if interrupted:
+        message = f"interrupted: {message}; the best points so far are in .result"
+    elif not converged.all():
+        message += (
+            f" to a proven {limits.tol:g}, the worst to {stated(worst.max()):.1e}; raise max_iter, "
+            "time_limit or tol"
+        )
+        if late:
+            message = f"time_limit={limits.time_limit:g} s ended the fits: {message}"
+        warnings.warn(message, ConvergenceWarning, stacklevel=stack_level())
+    n_iter = np.broadcast_to(steps.reshape(*shape), coef.shape[:3])
+    return GridResult(
+        classes=grid.problem.classes,
+        Cs=grid.Cs,
+        coef=np.ascontiguousarray(coef.swapaxes(0, 1)),
+        intercept=np.ascontiguousarray(intercept.reshape(*shape).swapaxes(0, 1)),
+        n_iter=np.ascontiguousarray(n_iter.swapaxes(0, 1)),
+        converged=converged,
+        suboptimality=stated(worst),
+        n_passes=round(pooled.design.n_passes, 3),
+        seconds=time.perf_counter() - began,
+        message=message,
+    )
+
+
+class _Grid:
+    """The problems of a grid: models in the order of penalties, folds, outputs.
+
+    `pooled` has the penalties over the rows of all folds together, each row with its mean weight.
+    `theta`, `bound` (proven relative suboptimality) and `steps` say where the models are, at any
+    time: what is known of them after Ctrl-C.
+    """
+
+    def __init__(self, problem: Problem, Cs: Any, folds: Any, factor: Any) -> None:
+        base = problem.objective
+        targets, n_samples = base.targets, base.design.shape[0]
+        self.problem, self.Cs, self.n_folds = problem, Cs, len(folds)
+        self._factor = factor
+        sets = targets.weights if len(targets.weights) else np.ones((1, n_samples))
+        # Sets of weights: of each fold one, or one for each class.
+        self._folds = (folds[:, None, :] * sets).reshape(-1, n_samples)
+        together = self._folds.reshape(self.n_folds, -1, n_samples).mean(axis=0)
+        self.pooled = self._objective(base.design, together, 1, Cs)
+        stride = stride_of(self.pooled)
+        if standardize_by(self.pooled, stride):
+            refuse_bad_columns(replace(problem, objective=self.pooled))
+        else:  # no fit may come to look at the values
+            validation.check_finite(base.design.X, problem.names)
+        self._stride = stride
+        n_models = self.pooled.n_models * self.n_folds
+        size = self.pooled.n_classes * (self.pooled.design.shape[1] + 1)
+        self.theta = np.zeros((n_models, size))
+        self.bound, self.steps = np.full(n_models, np.inf), np.zeros(n_models, dtype=np.int64)
+
+    def _objective(self, design: Any, weights: Any, n_folds: int, Cs: Any) -> Objective:
+        """Return the objective of penalties over folds, whose weights are given."""
+        base = self.problem.objective
+        shape = (len(Cs), n_folds, base.n_outputs)
+        totals = weights.sum(axis=1).reshape(n_folds, -1)
+        totals = np.ldexp(totals, self.problem.weight_power)
+        strengths = np.broadcast_to(l2_of_each(Cs, totals), shape).ravel()
+        weight_set = np.arange(len(weights)).reshape(n_folds, -1)
+        return type(base)(
+            design, base.targets.codes, np.tile(base.targets.positive, len(Cs) * n_folds),
+            weights, strengths[:, None] * self._factor, base.targets.offset, base.fit_intercept,
+            np.broadcast_to(weight_set, shape).ravel(), base.n_classes,
+        )  # fmt: skip
+
+    def solve(self, solver: str, limits: Limits, began: float) -> None:
+        """Bring all models to their optima, as far as limits allow; raises KeyboardInterrupt.
+
+        1. the penalties on all folds' rows together, roughly; 2. from there all folds, with
+        Hessians that those of a penalty share, as many models at once as memory allows. Models
+        of many columns go one after the other, from the strongest penalty on.
+        """
+        theta, is_warm = self._first_theta(limits, began)
+        self._spread(theta)
+        if self.n_folds > 1 and not (is_warm or limits.max_iter == 0 or goes_alone(self.pooled)):
+            within = Limits(0.0, limits.max_iter, None, limits.time_limit)
+            watch = Watch(within, began, self.pooled)
+            size = theta.shape[1] / self.pooled.design.shape[0]
+            rough = min(max(ROUGH * size, limits.tol), ROUGH)
+            self.pooled.design.counter.phase = "all folds together"
+            try:
+                with contextlib.suppress(TimeUp):
+                    theta = approach(self.pooled, theta, rough, self._stride, watch)
+            except Interrupted as interrupt:
+                self._spread(interrupt.theta)
+                raise
+            self._spread(theta)
+        if limits.max_iter == 0:
+            return  # as asked, the start; nothing is proven about it
+        for part in np.array_split(np.arange(self.Cs.size), self._n_parts()):
+            per_penalty = len(self.theta) // self.Cs.size
+            models = slice(part[0] * per_penalty, (part[-1] + 1) * per_penalty)
+            try:
+                found = self._solve_part(part, theta, solver, limits, began)
+            except Interrupted as interrupt:
+                self.theta[models], self.bound[models] = interrupt.theta, interrupt.bound
+                raise
+            self.theta[models], self.bound[models], self.steps[models] = found
+
+    def _spread(self, theta: Any) -> None:
+        """Put the models of every fold where the pooled ones are."""
+        per_penalty = self.pooled.n_models // self.Cs.size
+        points = np.repeat(theta.reshape(self.Cs.size, 1, -1), self.n_folds, axis=1)
+        self.theta[...] = points.reshape(self.Cs.size * self.n_folds * per_penalty, -1)
+
+    def _told(self, limits: Limits, n_before: int) -> Limits:
+        """Return limits whose callback hears of all fits, `n_before` of which ended before."""
+        tell, n_fits = limits.callback, self.pooled.n_models * self.n_folds
+        if tell is None:
+            return limits
+
+        def callback(progress: Progress) -> object:
+            return tell(replace(progress, n_done=n_before + progress.n_done, n_fits=n_fits))
+
+        return replace(limits, callback=callback)
+
+    def _first_theta(self, limits: Limits, began: float) -> tuple[Any, bool]:
+        """Return theta of the pooled models, and whether it is near their optima."""
+        pooled, problem = self.pooled, self.problem
+        default = np.zeros((pooled.n_models, pooled.n_classes * (pooled.design.shape[1] + 1)))
+        if pooled.fit_intercept:
+            default = default_start(pooled)
+        given = None
+        if problem.start is not None:
+            with np.errstate(over="ignore", invalid="ignore"):
+                coef, intercept = problem.objective.settle(*problem.start)
+            level = np.tile(intercept * pooled.fit_intercept, self.Cs.size)
+            given = pooled.join(*pooled.from_user(np.tile(coef, (self.Cs.size, 1)), level))
+        return begin(pooled, given, default, self._stride, limits, began)
+
+    def _n_parts(self) -> int:
+        """Return in how many parts the penalties are solved: row curvatures take memory."""
+        n_samples, n_features = self.pooled.design.shape
+        if self.pooled.n_classes == 1 or goes_alone(self.pooled):
+            return 1
+        numbers = self.n_folds * self.pooled.n_outputs * n_samples
+        room = max(FEW_NUMBERS, CURVATURE_SHARE * n_samples * n_features)
+        return int(min(self.Cs.size, np.ceil(numbers / room)))
+
+    def _solve_part(
+        self, part: Any, theta: Any, solver: str, limits: Limits, began: float
+    ) -> tuple[Any, Any, Any]:
+        """Solve the folds of some penalties from the pooled models' points."""
+        pooled, n_folds = self.pooled, self.n_folds
+        objective = self._objective(pooled.design, self._folds, n_folds, self.Cs[part])
+        per_penalty = pooled.n_models // self.Cs.size
+        kin = np.arange(pooled.n_models).reshape(-1, 1, per_penalty)[part]
+        kin = np.broadcast_to(kin, (len(part), n_folds, per_penalty)).ravel()
+        start = np.ascontiguousarray(theta[kin])
+        if solver == "gradient_descent":
+            options = Options(**vars(limits), step_size=None, accelerate=True)
+            split = [np.ascontiguousarray(values) for values in objective.split(start)]
+            outcome = descend(
+                objective, (split[0], split[1]), options, began, self._stride, certified=True
+            )
+            ended = objective.join(outcome.coef, outcome.intercept)
+            if outcome.reason == "interrupted":
+                raise Interrupted(ended, outcome.bound)
+            return ended, outcome.bound, np.full(objective.n_models, outcome.n_iter)
+        before = int(part[0]) * n_folds * per_penalty
+        watch = Watch(self._told(limits, before), began, objective)
+        point, bound = solve_near(objective, start, pooled, kin, self._stride, limits, watch)
+        return point.theta, bound, np.broadcast_to(watch.steps, objective.n_models)
+
+
+def l2_of_each(Cs: Any, totals: Any) -> Any:
+    """Return the penalties (n_Cs, n_folds, n_sets) on the scale of the mean loss."""
+    with np.errstate(divide="ignore", over="ignore"):
+        strengths = 1.0 / (Cs[:, None, None] * totals)
+    if not np.isfinite(strengths).all():
+        raise ValueError(
+            f"Cs has {Cs.min():g}, so small that the penalty overflows; a larger one is needed"
+        )
+    return strengths
+
+
+def _check_folds(fold_weights: Any, problem: Problem) -> Any:
+    """Return the factors of the weights, (n_folds, n_samples)."""
+    objective = problem.objective
+    n_samples = objective.design.shape[0]
+    if fold_weights is None:
+        return np.ones((1, n_samples))
+    folds = np.asarray(fold_weights, dtype=np.float64)
+    if folds.ndim != 2 or folds.shape[1] != n_samples or not len(folds):
+        raise ValueError(
+            f"fold_weights has shape {folds.shape}, but X has {n_samples} rows: it must be "
+            f"(n_folds, {n_samples})"
+        )
+    if not (np.isfinite(folds).all() and (folds >= 0.0).all()):
+        raise ValueError("fold_weights must be finite and >= 0")
+    targets = objective.targets
+    used = targets.weights.max(axis=0) if len(targets.weights) else np.ones(n_samples)
+    for fold, weights in enumerate(folds):
+        left = np.unique(targets.codes[0][(weights * used) > 0.0])
+        if left.size < problem.classes.size:
+            missing = np.setdiff1d(np.arange(problem.classes.size), left)[0]
+            raise ValueError(
+                f"class {problem.classes[missing]!s} has no rows in the training part of fold "
+                f"{fold}; use stratified folds, or fewer"
+            )
+    return folds
+
+
+def _check_cs(Cs: Any) -> Any:
+    values = np.asarray(Cs, dtype=np.float64)
+    if values.ndim != 1 or values.size == 0:
+        raise ValueError(f"Cs must have shape (n_Cs,) with n_Cs >= 1, found {values.shape}")
+    if not (values > 0.0).all():
+        raise ValueError(
+            f"Cs must be > 0, found {values[~(values > 0.0)][0]}; infinity is no penalty"
+        )
+    return values

@@ -1,0 +1,670 @@
+"""Learning from batches that come one after the other, each of them seen once.
+
+What is minimised is scikit-learn's cost of all rows seen so far, ``C * sum(loss) + |coef|^2 / 2``,
+with the sum cut in two. The latest rows, the *window*, are kept and count exactly. The loss of the
+older ones, the *past*, stands as its second-order expansion at the optimum of the time when they
+left the window: an anchor, a slope and a Hessian, to which nothing but sums are added. Each batch
+is followed by a few Newton steps on past plus window plus penalty.
+
+This is the online Laplace approximation of the posterior mode (Spiegelhalter and Lauritzen, 1990,
+Networks 20; Opper, 1998, in On-line Learning in Neural Networks), which is the extended Kalman
+filter with several steps a batch (Fahrmeir, 1992, Journal of the American Statistical Association
+87; Ollivier, 2018, Electronic Journal of Statistics 12), with a lag: expansions are made where
+later rows have had their say. As long as all rows fit into the window the answer is the optimum.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, NamedTuple, Protocol
+
+import numpy as np
+
+from ..design.dense import Columns, DenseDesign
+from ..inputs import validation
+from ..inputs.conversion import as_labels, as_numbers
+from ..inputs.opening import open_design
+from ..linalg.factors import Factor
+from ..objective.binomial import Objective
+from ..objective.multinomial import Multinomial
+
+__all__ = ["OnlineLogistic"]
+
+MULTI_CLASS = ("ovr", "multinomial")
+# Rows of the window: so many for a column, at least and at most so many bytes.
+ROWS_PER_COLUMN = 100
+LEAST_ROWS = 1000
+WINDOW_BYTES = 2**25
+# Newton steps after a batch, and the share of the window's cost that may be left to gain.
+MAX_STEPS = 20
+TOLERANCE = 1e-5
+# Line search: least decrease as a share of what the slope promises, rounding, and trials.
+DECREASE = 1e-4
+ROUNDING = 1e-12
+MAX_TRIALS = 30
+# Conjugate gradients on the Newton equation: share of the gradient left, and products.
+ACCURACY = 0.1
+MAX_PRODUCTS = 100
+# Columns that others explain up to this share have rounding errors only for a curvature.
+DEPENDENT = 1e-12
+# A column whose standard deviation is below this share of its mean holds rounding errors only.
+CONSTANT = 1e-13
+# Hessians have at most this many columns, or this many if they couple classes, and this many
+# numbers in all (64 MB).
+MAX_SIZE = 500
+MAX_COUPLED = 1000
+MAX_NUMBERS = 2**23
+# Above this many columns several models share a preconditioner.
+OWN_FACTORS = 120
+# Of the Hessian of wider rows: rank of what is kept besides the diagonal, and rows added at a time.
+RANK = 64
+SKETCH_ROWS = 64
+# While a class has no rows its intercept would be infinite: about half a row's worth of a penalty.
+INTERCEPT_PRIOR = 0.1
+
+
+class OnlineLogistic:
+    """Logistic regression that learns from batches.
+
+    Parameters
+    ----------
+    n_features : int
+    classes : array-like of shape (n_classes,)
+        All labels that will ever come.
+    C : float > 0, default 1.0
+        Inverse strength of the penalty: the cost is ``C * sum(loss) + sum(coef**2) / 2``, with the
+        sum over all rows seen so far, so that the penalty fades as rows come in. Infinity is none.
+    fit_intercept : bool, default True
+    multi_class : {"multinomial", "ovr"}, default "multinomial"
+        Softmax, or each class against all others, for more than two classes.
+    window_rows : int >= 0, optional
+        Rows that count exactly; by default 100 for each column, at least 1,000 and at most 32 MB.
+    n_threads : int, optional
+        Number of threads; None takes what the process may use. It does not change the result.
+
+    Attributes
+    ----------
+    classes : ndarray of shape (n_classes,)
+        Sorted.
+    coef : ndarray of shape (n_features,) or (n_features, n_classes)
+        In the units of X; zeros before the first batch.
+    intercept : float or ndarray of shape (n_classes,)
+    n_rows : int
+        Rows seen so far.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument has the wrong type, shape or value.
+
+    Notes
+    -----
+    Rows should come in no order that has to do with their labels. Until each class has been seen
+    nothing is expanded: the window is thinned where it overflows, every second row of a class at
+    the weight of two.
+
+    Memory: the window, and a Hessian of ``(n_features + 1)**2`` numbers for each class; above 500
+    columns (or 64 MB) its diagonal and 64 vectors. For softmax the Hessian couples the classes
+    where it has at most 1,000 rows.
+    """
+
+    def __init__(
+        self,
+        n_features: int,
+        classes: Any,
+        *,
+        C: float = 1.0,
+        fit_intercept: bool = True,
+        multi_class: str = "multinomial",
+        window_rows: int | None = None,
+        n_threads: int | None = None,
+    ) -> None:
+        n_features = validation.check_whole("n_features", n_features, low=1)
+        labels = as_labels(classes)
+        self.classes = validation.encode_labels(labels, labels.size)[0]
+        self.C = validation.check_strength("C", C)
+        self.fit_intercept = bool(fit_intercept)
+        validation.check_option("multi_class", multi_class, MULTI_CLASS)
+        n_outputs = 1 if self.classes.size == 2 else self.classes.size
+        self._n_classes = n_outputs if multi_class == "multinomial" else 1
+        if window_rows is None:
+            window_rows = min(
+                max(ROWS_PER_COLUMN * (n_features + 1), LEAST_ROWS),
+                WINDOW_BYTES // (8 * n_features),
+            )
+        self.window_rows = validation.check_whole("window_rows", window_rows, low=0)
+        self.n_threads = n_threads
+        self.n_rows = 0
+        self._coef, self._intercept = np.zeros((n_outputs, n_features)), np.zeros(n_outputs)
+        self._window: _Rows | None = None
+        self._past: _Past | None = None
+
+    @property
+    def coef(self) -> np.ndarray[Any, Any]:
+        """Coefficients in the units of X, (n_features,) or (n_features, n_classes)."""
+        return self._coef[0].copy() if self.classes.size == 2 else self._coef.T.copy()
+
+    @property
+    def intercept(self) -> Any:
+        """Intercept, or one for each class."""
+        return float(self._intercept[0]) if self.classes.size == 2 else self._intercept.copy()
+
+    def with_settings(
+        self, *, C: float, fit_intercept: bool, multi_class: str, n_threads: int | None
+    ) -> OnlineLogistic:
+        """Return a learner that goes on from the same rows with other settings; it is a new one.
+
+        Parameters
+        ----------
+        C : float > 0
+            Holds for all rows, those seen before included: the penalty is a quadratic function, as
+            what is kept of the past is, so the change is exact. (The past was expanded at the
+            optima under the strength of the time.)
+        fit_intercept : bool
+        multi_class : {"multinomial", "ovr"}
+        n_threads : int or None
+
+        Returns
+        -------
+        OnlineLogistic
+
+        Raises
+        ------
+        ValueError
+            If `fit_intercept`, or `multi_class` of more than two classes, is not what the stream
+            began with: rows of the past are gone, and were summed up for the other model.
+        """
+        C = validation.check_strength("C", C)
+        validation.check_option("multi_class", multi_class, MULTI_CLASS)
+        mode = "multinomial" if self._n_classes > 1 else "ovr"
+        for name, now, then in (
+            ("fit_intercept", bool(fit_intercept), self.fit_intercept),
+            ("multi_class", multi_class if self.classes.size > 2 else mode, mode),
+        ):
+            if now != then:
+                raise ValueError(
+                    f"{name}={now!r}, but the stream began with {then!r}, and rows seen before are "
+                    f"not kept; set {name}={then!r}, or begin a new stream with a new estimator "
+                    "(sklearn.base.clone)"
+                )
+        other = copy.copy(self)
+        other.n_threads = n_threads
+        if C != self.C and self._past is not None:
+            other._past = self._past.with_penalty(1.0 / C - 1.0 / self.C)
+        other.C = C
+        return other
+
+    def update(self, X: Any, y: Any, sample_weight: Any = None) -> OnlineLogistic:
+        """Learn from a batch; on any error, Ctrl-C included, nothing is changed.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_rows, n_features)
+            Real numbers, finite; at least one row.
+        y : array-like of shape (n_rows,)
+            Labels among `classes`; a batch need not have all of them.
+        sample_weight : array-like of shape (n_rows,), optional
+            Weights >= 0 of the rows.
+
+        Returns
+        -------
+        OnlineLogistic
+            Itself.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If an argument has the wrong type, shape or value.
+        """
+        batch = self._check(X, y, sample_weight)
+        if not batch.weights.any():
+            return self
+        past, window = self._past, self._window
+        if window is not None and len(window.X) + len(batch.X) > self.window_rows:
+            past, window = self._shorten(past, window, self._coef, self._intercept)
+        window = batch if window is None else window.joined(batch)
+        coef, intercept = self._minimize(past, window)
+        if len(window.X) > self.window_rows:
+            past, rest = self._shorten(past, window, coef, intercept)
+        else:
+            rest = window.copied() if window is batch else window
+        self._past, self._window = past, rest
+        self._coef, self._intercept = coef, intercept
+        self.n_rows += len(batch.X)
+        return self
+
+    def _check(self, X: Any, y: Any, sample_weight: Any) -> _Rows:
+        array, names = validation.check_features(X), validation.feature_names(X)
+        n_rows, n_features = array.shape
+        if n_features != self._coef.shape[1]:
+            raise ValueError(f"X has {n_features} columns, but {self._coef.shape[1]} are expected")
+        validation.check_finite(array, names)
+        codes = validation.encode_known_labels(y, n_rows, self.classes)
+        if sample_weight is not None:
+            sample_weight = as_numbers("sample_weight", sample_weight)
+        if sample_weight is None or not sample_weight.any():
+            weights = np.full(n_rows, 1.0 if sample_weight is None else 0.0)
+        else:
+            weights = validation.check_weights(sample_weight, n_rows)
+        return _Rows(array, codes, weights)
+
+    def _shorten(
+        self, past: _Past | None, window: _Rows, coef: Any, intercept: Any
+    ) -> tuple[_Past | None, _Rows | None]:
+        """Return past and window once all rows of the window are past, or a part of them gone."""
+        if past is None and not self._is_complete(window):
+            return None, window.thinned(self.window_rows)
+        return self._expand(past, window, coef, intercept), None
+
+    def _is_complete(self, window: _Rows) -> bool:
+        """Say whether the window has rows of every class."""
+        seen = np.bincount(window.codes[window.weights > 0.0], minlength=self.classes.size)
+        return bool(seen.all())
+
+    def _minimize(self, past: _Past | None, window: _Rows) -> tuple[Any, Any]:
+        """Return coefficients and intercepts that minimise past, window and penalty."""
+        objective = self._objective(past, window)
+        past = past or self._no_past(objective, self._is_complete(window))
+        theta = objective.join(*objective.from_user(self._coef, self._intercept))
+        theta = _newton(_Cost(objective, past, float(window.weights.sum())), theta)
+        return objective.to_user(*objective.split(theta))
+
+    def _expand(self, past: _Past | None, window: _Rows, coef: Any, intercept: Any) -> _Past:
+        """Return the past with the window's expansion at a point."""
+        objective = self._objective(past, window)
+        past = past or self._no_past(objective, True)
+        theta = objective.join(*objective.from_user(coef, intercept))
+        curvature, weight = objective.empty_curvature(), float(window.weights.sum())
+        point = _Cost(objective, past, weight).at(theta, curvature)
+        hessian = past.hessian.plus(objective, curvature, weight)
+        return _Past(past.columns, theta, point.gradient, hessian)
+
+    def _objective(self, past: _Past | None, window: _Rows) -> Objective:
+        """Return the mean loss of the window's rows, on the scale of the past if there is one."""
+        positive = [1] if self.classes.size == 2 else list(range(self.classes.size))
+        design = open_design(window.X, self.n_threads)
+        common = design, window.codes, positive, window.weights, 0.0, None, self.fit_intercept
+        objective = (
+            Objective(*common)
+            if self._n_classes == 1
+            else Multinomial(*common, n_classes=self._n_classes)
+        )
+        columns = _columns(design, window, self.fit_intercept) if past is None else past.columns
+        objective.design = design.standardized(columns)
+        return objective
+
+    def _no_past(self, objective: Objective, complete: bool) -> _Past:
+        """Return the penalty alone."""
+        columns = objective.design.columns
+        prior = 0.0 if complete or not self.fit_intercept else INTERCEPT_PRIOR
+        diagonal = np.append(columns.inverse_scale**2 / self.C, prior)
+        diagonals = np.tile(diagonal, (objective.n_outputs, 1))
+        zero = np.zeros((objective.n_models, diagonals.size // objective.n_models))
+        return _Past(columns, zero, zero, _no_hessian(diagonals, objective.n_classes))
+
+
+class _Rows(NamedTuple):
+    """Rows with their classes and weights."""
+
+    X: Any
+    codes: Any
+    weights: Any
+
+    def joined(self, other: _Rows) -> _Rows:
+        """Return these rows and then the others, copied."""
+        return _Rows(*(np.concatenate(pair) for pair in zip(self, other, strict=True)))
+
+    def copied(self) -> _Rows:
+        """Return rows that do not change when the user's do."""
+        return _Rows(*(np.array(part) for part in self))
+
+    def thinned(self, limit: int) -> _Rows:
+        """Keep one row of each two of a class, with the weight of both, until few are left.
+
+        Which of the two is drawn with their weights for chances, so that sums over the rows have
+        the same expectation.
+        """
+        kept, weights = np.arange(len(self.X)), np.array(self.weights)
+        rng = np.random.default_rng(len(self.X))
+        while len(kept) > max(limit // 2, 2 * len(np.unique(self.codes))):
+            halves = []
+            for code in np.unique(self.codes[kept]):
+                rows = kept[self.codes[kept] == code]
+                first, second = rows[: len(rows) // 2 * 2].reshape(-1, 2).T
+                both = weights[first] + weights[second]
+                stays = rng.uniform(size=len(first)) * both <= weights[first]
+                chosen = np.where(stays, first, second)
+                weights[chosen] = both
+                halves.append(np.append(chosen, rows[len(rows) // 2 * 2 :]))
+            kept = np.sort(np.concatenate(halves))
+        return _Rows(np.asarray(self.X)[kept], self.codes[kept], weights[kept])
+
+
+@dataclass(frozen=True)
+class _Past:
+    """Penalty and expansions of the rows that have left the window.
+
+    A quadratic function of theta on the scale of `columns`: `slope` is its gradient at `anchor`,
+    both (n_models, n_parameters).
+    """
+
+    columns: Columns
+    anchor: Any
+    slope: Any
+    hessian: _Hessian
+
+    def with_penalty(self, more: float) -> _Past:
+        """Return the past with a penalty that is stronger by `more` (weaker if it is negative)."""
+        n_outputs = self.anchor.size // (self.columns.inverse_scale.size + 1)
+        diagonal = np.append(more * self.columns.inverse_scale**2, 0.0)
+        diagonals = np.tile(diagonal, (n_outputs, 1))
+        slope = self.slope + diagonals.reshape(self.anchor.shape) * self.anchor
+        return _Past(self.columns, self.anchor, slope, self.hessian.with_diagonal(diagonals))
+
+
+class _Point(NamedTuple):
+    """Cost (n_models,) and gradient (n_models, n_parameters)."""
+
+    cost: Any
+    gradient: Any
+
+
+class _Cost:
+    """Past plus loss of the window, as sums: what is minimised after a batch."""
+
+    def __init__(self, objective: Objective, past: _Past, weight: float) -> None:
+        self.objective, self.past, self.weight = objective, past, weight
+        self.loss = np.empty(objective.n_models)
+
+    def at(self, theta: Any, curvature_out: Any) -> _Point:
+        """Return cost and gradient: one pass over the window."""
+        found = self.objective.at(theta, curvature_out)
+        self.loss = self.weight * found.cost
+        away = theta - self.past.anchor
+        bend = self.past.hessian.product(away)
+        cost = self.loss + np.einsum("ij,ij->i", self.past.slope + 0.5 * bend, away)
+        gradient = self.weight * found.gradient + self.past.slope + bend
+        return _Point(cost, gradient)
+
+    def direction(self, curvature: Any, gradient: Any) -> Any:
+        """Return Newton's direction, by preconditioned conjugate gradients."""
+        hessian, weight = self.past.hessian, self.weight
+        precondition = hessian.inverse(self.objective, curvature, weight)
+
+        def product(vectors: Any) -> Any:
+            exact = self.objective.hessian_product(curvature, vectors)
+            return weight * exact + hessian.product(vectors)
+
+        return self.objective.centred(_conjugate_gradients(product, precondition, -gradient))
+
+
+def _newton(cost: _Cost, theta: Any) -> Any:
+    """Minimise from theta by Newton steps; raises ValueError where values overflow.
+
+    1. direction; 2. a model at rest is one that would gain less than TOLERANCE of the window's
+    cost; 3. line search from step 1, halved for the models whose cost does not fall.
+    """
+    curvature, trial_curvature = (cost.objective.empty_curvature() for _ in range(2))
+    point = cost.at(theta, curvature)
+    with np.errstate(over="ignore", invalid="ignore"):
+        squares = np.square(point.gradient).sum(axis=1)
+    if not (np.isfinite(point.cost).all() and np.isfinite(squares).all()):
+        raise ValueError(
+            "X has values so large that the cost overflows; divide its columns by their largest "
+            "values first"
+        )
+    for _ in range(MAX_STEPS):
+        direction = cost.direction(curvature, point.gradient)
+        slope = np.einsum("ij,ij->i", point.gradient, direction)
+        moving = -0.5 * slope > TOLERANCE * cost.loss
+        if not moving.any():
+            break
+        step = np.where(moving, 1.0, 0.0)
+        slack = ROUNDING * (np.abs(point.cost) + cost.loss)
+        for _ in range(MAX_TRIALS):
+            trial = theta + step[:, None] * direction
+            with np.errstate(over="ignore", invalid="ignore"):
+                found = cost.at(trial, trial_curvature)
+                worse = ~(found.cost <= point.cost + DECREASE * step * slope + slack)
+            if not worse.any():
+                break
+            step[worse] *= 0.5
+        else:
+            break
+        theta, point = trial, found
+        curvature, trial_curvature = trial_curvature, curvature
+    return theta
+
+
+def _conjugate_gradients(
+    product: Callable[[Any], Any], precondition: Callable[[Any], Any], right: Any
+) -> Any:
+    """Solve for each model (Hestenes and Stiefel, 1952)."""
+    solution, residual = np.zeros_like(right), right.copy()
+    smooth = precondition(residual)
+    search = smooth.copy()
+    size = np.einsum("ij,ij->i", residual, smooth)
+    wanted = ACCURACY**2 * size
+    for _ in range(MAX_PRODUCTS):
+        moving = size > wanted
+        if not moving.any():
+            break
+        bent = product(search)
+        bend = np.einsum("ij,ij->i", search, bent)
+        moving &= bend > 0.0
+        step = np.where(moving, size / np.where(moving, bend, 1.0), 0.0)[:, None]
+        if not moving.any():
+            break
+        solution += step * search
+        residual -= step * bent
+        smooth = precondition(residual)
+        new_size = np.einsum("ij,ij->i", residual, smooth)
+        ratio = np.where(moving, new_size / np.where(size > 0.0, size, 1.0), 0.0)
+        search = smooth + ratio[:, None] * search
+        size = np.where(moving, new_size, 0.0)
+    return solution
+
+
+def _columns(design: DenseDesign, window: _Rows, fit_intercept: bool) -> Columns:
+    """Return centre and scale of the window's columns; a column that does not vary keeps its own.
+
+    It may do so later, and no column is left out.
+    """
+    total = float(window.weights.sum())
+    means = design.column_means(window.weights, total)
+    center = means if fit_intercept else np.zeros_like(means)
+    with np.errstate(over="ignore", invalid="ignore"):
+        centred = design.standardized(Columns(center, np.ones_like(means)))
+        variances = centred.column_variances(window.weights, total)
+    if not (np.isfinite(means).all() and np.isfinite(variances).all()):
+        raise ValueError(
+            "X has values so large that a column's mean or variance overflows; divide its columns "
+            "by their largest values first"
+        )
+    scale = np.sqrt(variances)
+    varies = scale > CONSTANT * np.abs(center)
+    return Columns(center, 1.0 / np.where(varies, scale, np.maximum(np.abs(means), 1.0)))
+
+
+# ------------------------------------------------------------------------------------------------
+# Hessians of the past
+
+
+class _Hessian(Protocol):
+    """Sum of the Hessians of penalty and rows of the past."""
+
+    def product(self, vectors: Any) -> Any:
+        """Return its products with vectors (n_models, n_parameters)."""
+
+    def plus(self, objective: Objective, curvature: Any, weight: float) -> _Hessian:
+        """Return the sum with the Hessian of the rows of an objective, whose weight is given."""
+
+    def with_diagonal(self, diagonals: Any) -> _Hessian:
+        """Return the sum with a diagonal for each output, (n_outputs, size)."""
+
+    def inverse(self, objective: Objective, curvature: Any, weight: float) -> Callable[[Any], Any]:
+        """Return a preconditioner of the same sum."""
+
+
+def _no_hessian(diagonals: Any, n_classes: int) -> _Hessian:
+    """Return a diagonal, given for each output, in the form that suits its size."""
+    n_outputs, size = diagonals.shape
+    if size > MAX_SIZE or n_outputs * size**2 > MAX_NUMBERS:
+        return _LowRank(diagonals, np.zeros((n_outputs, 0, size)), n_classes)
+    blocks = np.array([np.diag(diagonal) for diagonal in diagonals])
+    if n_classes == 1 or n_outputs * size > MAX_COUPLED:
+        return _Blocks(blocks, n_classes)
+    matrix = np.zeros((n_outputs, size, n_outputs, size))
+    for output in range(n_outputs):
+        matrix[output, :, output] = blocks[output]
+    return _Coupled(matrix)
+
+
+@dataclass(frozen=True)
+class _Blocks:
+    """A matrix for each output, (n_outputs, size, size); for softmax without what couples them."""
+
+    blocks: Any
+    n_classes: int
+
+    def product(self, vectors: Any) -> Any:
+        outputs = vectors.reshape(len(self.blocks), -1)
+        return np.einsum("kij,kj->ki", self.blocks, outputs).reshape(vectors.shape)
+
+    def plus(self, objective: Objective, curvature: Any, weight: float) -> _Blocks:
+        return _Blocks(self.blocks + weight * _blocks(objective, curvature), self.n_classes)
+
+    def with_diagonal(self, diagonals: Any) -> _Blocks:
+        more = np.array([np.diag(diagonal) for diagonal in diagonals])
+        return _Blocks(self.blocks + more, self.n_classes)
+
+    def inverse(self, objective: Objective, curvature: Any, weight: float) -> Callable[[Any], Any]:
+        return _block_inverse(self.blocks, objective, curvature, weight)
+
+
+@dataclass(frozen=True)
+class _Coupled:
+    """The whole matrix of a softmax model, (n_classes, size, n_classes, size)."""
+
+    matrix: Any
+
+    def product(self, vectors: Any) -> Any:
+        flat = self.matrix.reshape(vectors.size, -1)
+        return np.einsum("ij,j->i", flat, vectors.ravel()).reshape(vectors.shape)
+
+    def plus(self, objective: Objective, curvature: Any, weight: float) -> _Coupled:
+        more = objective.loss_hessian(curvature[0], 0).reshape(self.matrix.shape)
+        return _Coupled(self.matrix + weight * more)
+
+    def with_diagonal(self, diagonals: Any) -> _Coupled:
+        flat = self.matrix.reshape(diagonals.size, -1) + np.diag(diagonals.ravel())
+        return _Coupled(flat.reshape(self.matrix.shape))
+
+    def inverse(self, objective: Objective, curvature: Any, weight: float) -> Callable[[Any], Any]:
+        outputs = range(len(self.matrix))
+        blocks = np.array([self.matrix[output, :, output] for output in outputs])
+        return _block_inverse(blocks, objective, curvature, weight)
+
+
+def _blocks(objective: Objective, curvature: Any) -> Any:
+    """Return the rows' mean Hessian of each output."""
+    models = range(objective.n_models)
+    return np.concatenate([objective.class_hessians(curvature[m], m) for m in models])
+
+
+def _block_inverse(
+    blocks: Any, objective: Objective, curvature: Any, weight: float
+) -> Callable[[Any], Any]:
+    """Factor the block of each output, or one mean where that would take too long."""
+    n_outputs, size = blocks.shape[:2]
+    if n_outputs > 1 and size > OWN_FACTORS:
+        mean = blocks.mean(axis=0) + weight * objective.mean_hessian(curvature)
+        factor = Factor(mean, DEPENDENT)
+        return lambda vectors: factor.solve(vectors.reshape(n_outputs, size)).reshape(vectors.shape)
+    factors = [Factor(m, DEPENDENT) for m in blocks + weight * _blocks(objective, curvature)]
+
+    def solve(vectors: Any) -> Any:
+        outputs = vectors.reshape(n_outputs, 1, size)
+        solved = [factor.solve(right) for factor, right in zip(factors, outputs, strict=True)]
+        return np.array(solved).reshape(vectors.shape)
+
+    return solve
+
+
+@dataclass(frozen=True)
+class _LowRank:
+    """Diagonal plus a few vectors for each output: ``diag(diagonal) + vectors' vectors``.
+
+    Rows are added a few at a time; of vectors and rows together the leading directions are kept,
+    and of the others the diagonal (Chang, Duran-Martin, Shestopaloff, Jones and Murphy, 2023, 2nd
+    Conference on Lifelong Learning Agents). The diagonal of the sum is exact.
+    """
+
+    diagonal: Any
+    vectors: Any
+    n_classes: int
+
+    def product(self, vectors: Any) -> Any:
+        outputs = vectors.reshape(self.diagonal.shape)
+        shares = np.einsum("krj,kj->kr", self.vectors, outputs)
+        product = self.diagonal * outputs + np.einsum("krj,kr->kj", self.vectors, shares)
+        return product.reshape(vectors.shape)
+
+    def plus(self, objective: Objective, curvature: Any, weight: float) -> _LowRank:
+        bends = _class_curvature(objective, curvature)
+        center, inverse_scale = objective.design.columns
+        diagonal, vectors = self.diagonal, self.vectors
+        for start in range(0, objective.design.shape[0], SKETCH_ROWS):
+            part = slice(start, start + SKETCH_ROWS)
+            rows = (np.asarray(objective.design.X[part]) - center) * inverse_scale
+            ones = np.full((len(rows), 1), float(objective.fit_intercept))
+            rows = np.hstack([rows, ones])
+            sums = [
+                _compress(diagonal[k], vectors[k], np.sqrt(bends[k, part, None]) * rows)
+                for k in range(len(bends))
+            ]
+            diagonal, vectors = (np.array(parts) for parts in zip(*sums, strict=True))
+        return _LowRank(diagonal, vectors, self.n_classes)
+
+    def with_diagonal(self, diagonals: Any) -> _LowRank:
+        # A penalty taken away leaves rounding errors of either sign.
+        diagonal = np.maximum(self.diagonal + diagonals, 0.0)
+        return _LowRank(diagonal, self.vectors, self.n_classes)
+
+    def inverse(self, objective: Objective, curvature: Any, weight: float) -> Callable[[Any], Any]:
+        bends = _class_curvature(objective, curvature).sum(axis=1, keepdims=True)
+        diagonal = np.maximum(self.diagonal + bends, 1e-300)
+        rank = self.vectors.shape[1]
+        scaled = self.vectors / diagonal[:, None, :]
+        inner = np.einsum("krj,ksj->krs", scaled, self.vectors) + np.eye(rank)
+        factors = [Factor(matrix, 0.0) for matrix in inner]
+
+        def solve(vectors: Any) -> Any:  # Woodbury's formula
+            right = vectors.reshape(diagonal.shape)
+            shares = np.einsum("krj,kj->kr", scaled, right)
+            solved = [f.solve(share[None, :])[0] for f, share in zip(factors, shares, strict=True)]
+            back = np.einsum("krj,kr->kj", scaled, np.array(solved).reshape(shares.shape))
+            return (right / diagonal - back).reshape(vectors.shape)
+
+        return solve
+
+
+def _compress(diagonal: Any, vectors: Any, rows: Any) -> tuple[Any, Any]:
+    """Return diagonal and vectors of the sum with rows' rows."""
+    stack = np.vstack([vectors, rows])
+    _, directions = np.linalg.eigh(stack @ stack.T)
+    kept = directions[:, -RANK:].T @ stack
+    left = np.square(stack).sum(axis=0) - np.square(kept).sum(axis=0)
+    return diagonal + np.maximum(left, 0.0), kept
+
+
+def _class_curvature(objective: Objective, curvature: Any) -> Any:
+    """Return the second derivative of each row's loss along its outputs, (n_outputs, n_rows)."""
+    if objective.n_classes == 1:
+        return curvature
+    shares = curvature.reshape(objective.n_outputs, -1)
+    weights = objective.targets.weights[0]
+    inverse = np.divide(1.0, weights, out=np.zeros_like(weights), where=weights > 0.0)
+    return shares * (1.0 - shares * inverse)

@@ -1,0 +1,121 @@
+"""Classes whose rows have no weight: softmax of the others, and probability 0 for them.
+
+With a free intercept the optimum of such a class is at minus infinity. The cost there is that of
+the others alone, and its coefficients, which only the penalty sees, are 0.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from ..result import Callback, FitResult, Progress
+
+__all__ = ["Others", "intercepts_of_absent", "without_weight"]
+
+# Raw prediction of a class without weight, below the others': the least normal probability. Its own
+# optimum, probability 0, is at minus infinity.
+NEVER = float(np.log(np.finfo(np.float64).tiny))
+
+
+def without_weight(codes: Any, weights: Any, n_classes: int) -> Any:
+    """Return for each class whether none of its rows has weight; `weights` (n_samples,) or none."""
+    if not weights.size:
+        return np.zeros(n_classes, dtype=bool)
+    return np.bincount(codes[weights > 0.0], minlength=n_classes) == 0
+
+
+def intercepts_of_absent(present: Any, multi_class: str) -> Any:
+    """Return what makes absent classes improbable, in the place of each model."""
+    if len(present) == 2:
+        return np.array([NEVER if present[0] else -NEVER])
+    raw = np.where(present, 0.0, NEVER)
+    if multi_class == "multinomial":
+        return raw - raw.mean()
+    return raw if present.sum() > 1 else np.where(present, -NEVER, NEVER)
+
+
+class Others:
+    """The softmax of the classes that have weight: its input, and from its result that of all.
+
+    Softmax of two classes has coefficients -c / 2 and c / 2, whose penalty is half of c's.
+    """
+
+    def __init__(self, classes: Any, absent: Any) -> None:
+        self.classes, self._absent = classes, absent
+        self.seen = np.flatnonzero(~absent)
+        self._is_binary = self.seen.size == 2
+
+    def names(self) -> str:
+        """Return the classes without weight, for a message."""
+        return ", ".join(str(label) for label in self.classes[self._absent])
+
+    def labels(self, codes: Any) -> Any:
+        """Return labels of all rows: any will do for those without weight."""
+        return self.classes[np.where(self._absent[codes], self.seen[0], codes)]
+
+    def strengths(self, C: Any, l2_reg: Any) -> dict[str, Any]:
+        """Return the penalty of what is fitted; two numbers that the caller has checked."""
+        if not self._is_binary:
+            return {"C": C, "l2_reg": l2_reg}
+        return {
+            "C": None if C is None else 2.0 * C,
+            "l2_reg": None if l2_reg is None else 0.5 * np.asarray(l2_reg, dtype=np.float64),
+        }
+
+    def offset(self, offset: Any) -> Any:
+        """Return the offset of what is fitted; (n_classes, n_samples) or none is given."""
+        if not offset.size:
+            return None
+        kept = offset[self.seen]
+        return kept[1] - kept[0] if self._is_binary else kept.T
+
+    def start(self, start: tuple[Any, Any] | None) -> Any:
+        """Return the start of what is fitted; coef (n_classes, n_features) is given."""
+        if start is None:
+            return None
+        coef, intercept = start[0][self.seen], start[1][self.seen]
+        if self._is_binary:
+            return coef[1] - coef[0], float(intercept[1] - intercept[0])
+        return coef.T, intercept
+
+    def callback(self, callback: Callback | None, offset: Any) -> Callback | None:
+        """Return a callback that tells the user's of all classes."""
+        if callback is None:
+            return None
+
+        def told(progress: Progress) -> object:
+            inner = progress._coefficients
+            return callback(dataclasses.replace(progress, _coefficients=self._wide(inner, offset)))
+
+        return told
+
+    def _wide(self, inner: Callable[[], tuple[Any, Any]], offset: Any) -> Any:
+        return lambda: self._of_all(*inner(), offset)
+
+    def of_all(self, result: FitResult, offset: Any) -> FitResult:
+        """Return the result of all classes."""
+        coef, intercept = self._of_all(result.coef, result.intercept, offset)
+        return dataclasses.replace(
+            result, coef=coef, intercept=intercept, classes=self.classes,
+            multi_class="multinomial", l2_reg=result.l2_reg * (2.0 if self._is_binary else 1.0),
+            message=f"{result.message}; class {self.names()} has no weight and gets probability 0",
+        )  # fmt: skip
+
+    def _of_all(self, coef: Any, intercept: Any, offset: Any) -> tuple[Any, Any]:
+        wide = np.zeros((len(coef), len(self.classes)))
+        level = intercepts_of_absent(~self._absent, "multinomial")
+        if offset.size:
+            # Below the others wherever the offset lifts it.
+            lift = max(0.0, float(offset[self._absent].max() - offset[self.seen].min()))
+            level = level - np.where(self._absent, lift, 0.0)
+            level = level - level.mean()
+        if self._is_binary:
+            halves = np.array([-0.5, 0.5])
+            coef, intercept = coef[:, None] * halves, intercept * halves
+        wide[:, self.seen] = coef
+        level[self.seen] += intercept
+        return wide, level

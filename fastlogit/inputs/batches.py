@@ -1,0 +1,170 @@
+"""Rows that come in batches from the user's own code: `BatchSource`, and the first look at it."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import numpy as np
+
+from ..design.batched import Batch, BatchRows, Conversion, epoch, is_empty
+from . import validation
+from .conversion import as_labels, as_numbers
+
+__all__ = ["BatchSource", "first_look"]
+
+# The same conversion in each epoch.
+READING = Conversion(
+    rows=functools.partial(as_numbers, "X"),
+    labels=as_labels,
+    weights=functools.partial(as_numbers, "sample_weight"),
+)
+
+
+class BatchSource:
+    """Rows that come in batches, for a fit that never holds them all.
+
+    ``fit(BatchSource(factory))`` finds the certified optimum that a fit in memory finds: each pass
+    asks the factory for a new iterator and adds up the batches' sums. In memory are the
+    labels and weights of all rows, two blocks of at most 1 % of the rows, and a subsample.
+
+    Parameters
+    ----------
+    factory : callable
+        Takes nothing and returns a new iterator (or other iterable) of batches ``(X, y)`` or
+        ``(X, y, sample_weight)``: X array-like of shape (n_rows, n_features), y labels and weights
+        of shape (n_rows,). Batches may have any numbers of rows, the same rows come in the same
+        order each time. A generator function will do. After the first epoch it is called, and its
+        batches drawn, in threads of the fit's own, one at a time.
+
+    Raises
+    ------
+    TypeError
+        If the factory cannot be called.
+
+    Notes
+    -----
+    A fit draws all batches a dozen times or two, so a factory that reads text is better read into
+    a file of numbers once (see `fit` on `numpy.memmap`). Where the factory's own random numbers
+    make the rows or their order, seed them inside. A fit that finds other labels, weights or
+    numbers of rows than in the first epoch raises ValueError.
+
+    Examples
+    --------
+    >>> import numpy as np, fastlogit
+    >>> def batches():
+    ...     for seed in range(20):
+    ...         rng = np.random.default_rng(seed)
+    ...         X = rng.normal(size=(100, 2))
+    ...         yield X, X[:, 0] + rng.logistic(size=100) > 0
+    >>> fastlogit.fit(fastlogit.BatchSource(batches), C=1.0).converged
+    True
+    """
+
+    def __init__(self, factory: Callable[[], Iterable[Any]]) -> None:
+        if not callable(factory):
+            raise TypeError(
+                "BatchSource takes a function that returns a new iterator of batches in each call, "
+                f"got {type(factory).__name__}; for a list of them: BatchSource(lambda: batches)"
+            )
+        self.factory = factory
+
+
+def first_look(X: Any, y: Any, sample_weight: Any) -> tuple[Any, Any, Any]:
+    """Return what `fit` was given; a `BatchSource` as source of rows, with its labels and weights.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If y is missing or given twice, or there are no batches, or one of them has another number
+        of columns, another kind of labels or values that are not finite.
+    """
+    if not isinstance(X, BatchSource):
+        if y is None:
+            raise TypeError("y is missing; only the batches of a BatchSource bring labels along")
+        return X, y, sample_weight
+    if y is not None:
+        raise TypeError("y must be left out with a BatchSource, whose batches bring labels along")
+    batches = X.factory()
+    look = _FirstLook()
+    for batch in epoch(batches, READING):
+        try:
+            look.add(batch)
+        except (TypeError, ValueError) as error:
+            kind = TypeError if isinstance(error, TypeError) else ValueError
+            raise kind(f"batch {batch.number}: {error}") from None
+    rows, labels, weights = look.conclude(X.factory, batches)
+    if weights is not None and sample_weight is not None:
+        raise TypeError("sample_weight is given twice: leave it out, or leave it to the batches")
+    return rows, labels, sample_weight if weights is None else weights
+
+
+class _FirstLook:
+    """Checks the batches of the first epoch; keeps labels, weights and what X is like."""
+
+    def __init__(self) -> None:
+        self.n_samples = 0
+        self.n_features: int | None = None
+        self.dtype: Any = None
+        self.names: list[str] | None = None
+        self.weighted = False
+        self.labels: list[Any] = []
+        self.weights: list[Any] = []
+
+    def add(self, batch: Batch) -> None:
+        """Look at a batch; one without rows says nothing."""
+        if is_empty(batch):
+            return
+        X = validation.check_features(batch.X)
+        names = validation.feature_names(batch.X)
+        if self.n_features is None:
+            self.n_features, self.dtype, self.names = X.shape[1], X.dtype, names
+            self.weighted = batch.weight is not None
+        if X.shape[1] != self.n_features:
+            raise ValueError(
+                f"X has {X.shape[1]} columns, but batches before had {self.n_features}"
+            )
+        if names != self.names:
+            raise ValueError(f"X has the columns {names}, but batches before had {self.names}")
+        validation.check_finite(X, names)
+        self.dtype = np.result_type(self.dtype, X.dtype)
+        self._add_labels(batch.y, len(X))
+        self._add_weights(batch.weight, len(X))
+        self.n_samples += len(X)
+
+    def _add_labels(self, y: Any, n_rows: int) -> None:
+        if y.shape != (n_rows,):
+            raise ValueError(f"y has shape {y.shape}, but X has {n_rows} rows")
+        if self.labels and {_is_text(y), _is_text(self.labels[0])} == {True, False}:
+            raise TypeError(
+                f"y has dtype {y.dtype}, but batches before had {self.labels[0].dtype}; use one "
+                "type of labels for all"
+            )
+        self.labels.append(y.copy())
+
+    def _add_weights(self, weight: Any, n_rows: int) -> None:
+        if (weight is not None) != self.weighted:
+            raise ValueError("either all batches have sample weights or none")
+        if weight is None:
+            return
+        if weight.shape != (n_rows,):
+            raise ValueError(f"sample_weight has shape {weight.shape}, but X has {n_rows} rows")
+        self.weights.append(weight.copy())
+
+    def conclude(
+        self, factory: Callable[[], Iterable[Any]], batches: Iterable[Any]
+    ) -> tuple[BatchRows, Any, Any]:
+        """Return the rows as a source, their labels, and their weights or None."""
+        if self.n_features is None:
+            raise ValueError("BatchSource has no batches, or none with rows")
+        labels = np.concatenate(self.labels)
+        weights = np.concatenate(self.weights) if self.weights else None
+        shape = (self.n_samples, self.n_features)
+        rows = BatchRows(factory, shape, self.dtype, self.names, labels, weights, batches, READING)
+        return rows, labels, weights
+
+
+def _is_text(labels: Any) -> bool | None:
+    """Say whether labels are strings; None for objects, which may hold anything."""
+    return None if labels.dtype.kind == "O" else labels.dtype.kind in "UST"

@@ -1,0 +1,465 @@
+"""User input to checked arrays, or one clear error before any work.
+
+Nothing here copies X: a float64 or float32 array of any layout, a memory map, integers and
+booleans pass as they are.
+"""
+
+from __future__ import annotations
+
+import difflib
+import math
+import numbers
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import numpy as np
+
+from .conversion import (
+    IMPUTE,
+    WithNames,
+    as_array,
+    as_labels,
+    as_numbers,
+    as_real,
+    column_text,
+    feature_names,
+    is_frame,
+    is_readable,
+    refuse_special,
+    show,
+)
+
+__all__ = [
+    "WithNames",
+    "check_class_offset",
+    "check_class_weights",
+    "check_coef",
+    "check_features",
+    "check_finite",
+    "check_l2_reg",
+    "check_number",
+    "check_offset",
+    "check_option",
+    "check_source",
+    "check_strength",
+    "check_targets01",
+    "check_targets01_of_models",
+    "check_weights",
+    "check_weights_of_models",
+    "check_whole",
+    "encode_known_labels",
+    "encode_labels",
+    "feature_names",
+    "refuse_classes_without_weight",
+]
+
+# Rows looked at together where a whole temporary array of the size of X would be too much.
+CHUNK_ROWS = 65_536
+CHUNK_BYTES = 2**23
+_NO_WEIGHTS = np.empty(0)
+_NO_WEIGHTS.flags.writeable = False
+
+
+def check_features(X: Any) -> np.ndarray[Any, Any]:
+    """Return X as a two-dimensional real array, without a copy if it is one."""
+    array = as_array("X", X)
+    if array.ndim != 2:
+        one = "to_frame()" if hasattr(X, "to_frame") else "reshape(-1, 1)"
+        hint = f"use X.{one} for a single feature" if array.ndim == 1 else "reshape it"
+        raise ValueError(f"X must have 2 dimensions (rows, columns), found {array.ndim}; {hint}")
+    array = as_real("X", array, X)
+    n_samples, n_features = array.shape
+    if n_samples == 0 or n_features == 0:
+        raise ValueError(f"X is empty: {n_samples} rows and {n_features} columns")
+    return array
+
+
+def check_source(source: Any) -> Any:
+    """Return a source of rows that are streamed, checked without reading them."""
+    n_samples, n_features = source.shape
+    if n_samples != n_samples or n_features != n_features:
+        raise ValueError(
+            f"X is a {type(source).__module__.partition('.')[0]} {type(source).__name__} of "
+            "unknown length; call X.compute_chunk_sizes() first, or pass X.compute() if it fits in "
+            "memory"
+        )
+    if not is_readable(source.dtype):
+        as_real("X", np.empty((0, 0), source.dtype), None)  # raises for what holds no numbers
+        raise TypeError(
+            f"X has dtype {source.dtype}, which no kernel reads where it is streamed; store it as "
+            "float64, float32, integers or booleans"
+        )
+    if n_samples == 0 or n_features == 0:
+        raise ValueError(f"X is empty: {n_samples} rows and {n_features} columns")
+    return source
+
+
+def check_finite(array: np.ndarray[Any, Any], names: Sequence[str] | None = None) -> None:
+    """Raise an error that names the first row and column with a NaN or infinity, if any."""
+    if np.dtype(array.dtype).kind != "f":
+        return
+    step = max(1, CHUNK_BYTES // (array.dtype.itemsize * array.shape[1]))
+    for start in range(0, array.shape[0], step):
+        part = np.asarray(array[start : start + step])
+        bad = ~np.isfinite(part)
+        if bad.any():
+            row, column = (int(index) for index in np.argwhere(bad)[0])
+            what = "NaN" if np.isnan(part[row, column]) else "infinity"
+            advice = IMPUTE if what == "NaN" else "replace it or drop the row"
+            raise ValueError(
+                f"X contains {what} in {column_text(column, names)} (row {start + row}); {advice}"
+            )
+
+
+def encode_labels(y: Any, n_samples: int) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
+    """Return the sorted classes and each row's class as uint8 (int32 above 256 classes)."""
+    labels = _check_target_vector(y, n_samples)
+    classes = _classes(labels)
+    if labels.dtype.kind == "f" and classes.size > 2 and (classes != np.floor(classes)).any():
+        raise ValueError(
+            f"y has {classes.size} different values that are not whole numbers, as in a "
+            "regression; a classifier needs class labels"
+        )
+    if classes.size < 2:
+        raise ValueError(
+            f"y has one class only ({show(classes[0])}); logistic regression needs at least two"
+        )
+    if classes.size == 2 and labels.dtype.kind in "fbiu":
+        codes = (labels == classes[1]).view(np.uint8)
+        codes.flags.writeable = False
+        return classes, codes
+    codes = np.empty(n_samples, dtype=np.uint8 if classes.size <= 256 else np.int32)
+    for start in range(0, n_samples, CHUNK_ROWS):
+        part = labels[start : start + CHUNK_ROWS]
+        codes[start : start + CHUNK_ROWS] = np.searchsorted(classes, part)
+    codes.flags.writeable = False
+    return classes, codes
+
+
+def encode_known_labels(y: Any, n_samples: int, classes: Any) -> np.ndarray[Any, Any]:
+    """Return each row's class as uint8 (int32 above 256), for labels among sorted `classes`."""
+    labels = _check_target_vector(y, n_samples)
+    is_text = [part.dtype.kind in "UST" for part in (labels, classes)]
+    if is_text[0] != is_text[1]:
+        raise TypeError(f"y has dtype {labels.dtype}, but the classes have {classes.dtype}")
+    given, fits = labels, np.ones(1, dtype=bool)
+    if {labels.dtype.kind, classes.dtype.kind} == {"i", "u"}:
+        # NumPy would compare the two as floats, which are not exact above 2^53.
+        limits = np.iinfo(classes.dtype)
+        fits = (labels >= limits.min) & (labels <= limits.max)
+        with np.errstate(invalid="ignore"):
+            labels = labels.astype(classes.dtype)
+    places = np.minimum(np.searchsorted(classes, labels), classes.size - 1)
+    known = (classes[places] == labels) & fits
+    if not known.all():
+        row = int(np.argmin(known))
+        raise ValueError(
+            f"y contains {show(given[row])} (row {row}), which is not among the classes "
+            f"{classes[:10].tolist()}"
+        )
+    codes: np.ndarray[Any, Any] = places.astype(np.uint8 if classes.size <= 256 else np.int32)
+    codes.flags.writeable = False
+    return codes
+
+
+def check_targets01(y: Any, n_samples: int) -> np.ndarray[Any, Any]:
+    """Return y in {0, 1} as uint8."""
+    labels = _check_target_vector(y, n_samples)
+    if labels.dtype.kind not in "fbiu":
+        raise ValueError(f"y must hold 0 and 1 only, found {show(labels[0])} (row 0)")
+    wrong = (labels != 0) & (labels != 1)
+    if wrong.any():
+        row = int(np.argmax(wrong))
+        raise ValueError(
+            f"y must hold 0 and 1 only, found {show(labels[row])} (row {row}); encode the labels "
+            "first, e.g. with (y == positive_label)"
+        )
+    codes = labels.astype(np.uint8)
+    codes.flags.writeable = False
+    return codes
+
+
+def check_weights(
+    sample_weight: Any, n_samples: int, codes: np.ndarray[Any, Any] | None = None
+) -> np.ndarray[Any, Any]:
+    """Return weights as read-only float64, empty where there are none.
+
+    With `codes`, at least two classes must have a row of positive weight.
+    """
+    if sample_weight is None:
+        return _NO_WEIGHTS
+    given = as_numbers("sample_weight", sample_weight)
+    if given.ndim != 1:
+        raise ValueError(f"sample_weight must have 1 dimension, found {given.ndim}")
+    if given.size != n_samples:
+        raise ValueError(f"sample_weight has {given.size} values, but X has {n_samples} rows")
+    weights = np.ascontiguousarray(given, dtype=np.float64).view()
+    if not np.isfinite(weights).all():
+        row = int(np.argmin(np.isfinite(weights)))
+        raise ValueError(f"sample_weight is not finite: {show(weights[row])} (row {row})")
+    if (weights < 0.0).any():
+        row = int(np.argmax(weights < 0.0))
+        raise ValueError(
+            f"sample_weight is negative: {show(weights[row])} (row {row}); weights must be >= 0"
+        )
+    if not weights.any():
+        raise ValueError("sample_weight is zero for every row; at least one must be positive")
+    with np.errstate(over="ignore"):
+        total = float(weights.sum())
+    if not math.isfinite(total):
+        raise ValueError("sample_weight adds up to infinity; divide the weights by their largest")
+    if codes is not None and np.ptp(codes[weights > 0.0]) == 0:
+        raise ValueError("y has one class only among the rows whose sample_weight is positive")
+    weights.flags.writeable = False
+    return weights
+
+
+def check_targets01_of_models(y: Any, n_samples: int, n_models: int) -> np.ndarray[Any, Any]:
+    """Return y in {0, 1} as uint8, one row for all models or one for each."""
+    refuse_special("y", y)
+    if _n_dimensions(y) != 2:
+        return check_targets01(y, n_samples)[None, :]
+    table = as_numbers("y", y)
+    if table.shape[1] != n_models:
+        raise ValueError(f"y has {table.shape[1]} columns for {n_models} models; give one for each")
+    codes = np.stack([check_targets01(table[:, model], n_samples) for model in range(n_models)])
+    codes.flags.writeable = False
+    return codes
+
+
+def check_weights_of_models(
+    sample_weight: Any, n_samples: int, n_models: int
+) -> np.ndarray[Any, Any]:
+    """Return weights as float64, one row for all models or one for each; empty for none."""
+    if sample_weight is None:
+        return _NO_WEIGHTS
+    table = as_numbers("sample_weight", sample_weight)
+    if table.ndim != 2:
+        return check_weights(table, n_samples)
+    if table.shape[1] != n_models:
+        raise ValueError(
+            f"sample_weight has {table.shape[1]} columns for {n_models} models; give one for each"
+        )
+    weights = np.stack([check_weights(table[:, model], n_samples) for model in range(n_models)])
+    weights.flags.writeable = False
+    return weights
+
+
+def check_class_weights(
+    sample_weight: Any,
+    n_samples: int,
+    codes: np.ndarray[Any, Any],
+    n_classes: int,
+    classes: Sequence[Any] | np.ndarray[Any, Any],
+) -> np.ndarray[Any, Any]:
+    """Return weights of the rows, or for each of several classes, (n_classes, n_samples).
+
+    In each of the problems, one if `n_classes` is 1, both sides must have a row of positive weight.
+    `classes` are the labels, for messages.
+    """
+    if sample_weight is None:
+        return _NO_WEIGHTS
+    sample_weight = as_numbers("sample_weight", sample_weight)
+    if n_classes == 1:
+        return check_weights(sample_weight, n_samples, codes)
+    if sample_weight.ndim != 2:
+        weights = check_weights(sample_weight, n_samples, codes)
+        refuse_classes_without_weight(weights, codes, classes)
+        return weights
+    weights = check_weights_of_models(sample_weight, n_samples, n_classes)
+    refuse_classes_without_weight(weights.T, codes, classes)
+    for label in range(n_classes):
+        positive = codes[weights[label] > 0.0] == label
+        if positive.all():
+            raise ValueError(
+                f"sample_weight has in column {label} positive weights for class "
+                f"{show(classes[label])} alone; the others need some"
+            )
+    return weights
+
+
+def refuse_classes_without_weight(
+    weights: np.ndarray[Any, Any],
+    codes: np.ndarray[Any, Any],
+    classes: Sequence[Any] | np.ndarray[Any, Any],
+) -> None:
+    """Raise if a class has no row of positive weight; its own intercept has no optimum then.
+
+    Weights are (n_samples,), or (n_samples, n_classes): each class is seen by its own column.
+    """
+    own = weights if weights.ndim == 1 else weights[np.arange(len(codes)), codes]
+    counts = np.bincount(codes[own > 0.0], minlength=len(classes))
+    if not counts.all():
+        label = classes[int(np.argmin(counts))]
+        raise ValueError(
+            f"class {show(label)} has no row of positive weight, so that there is no optimum for "
+            "it; leave its rows out, or give it weight"
+        )
+
+
+def check_class_offset(
+    offset: Any, n_samples: int, n_classes: int, for_each: bool
+) -> np.ndarray[Any, Any]:
+    """Return the fixed part of the raw predictions, (n_samples,) or (n_classes, n_samples).
+
+    Empty if there is none; `for_each` asks for one column for each class.
+    """
+    if offset is None:
+        return _NO_WEIGHTS
+    offset = as_numbers("offset", offset)
+    if n_classes == 1 and offset.shape == (n_samples, 1):
+        offset = offset.reshape(n_samples)
+    if n_classes == 1 or (offset.ndim != 2 and not for_each):
+        return check_offset(offset, n_samples)
+    fixed = _finite_floats("offset", offset)
+    if fixed.shape != (n_samples, n_classes):
+        why = "; the same for all classes would change no softmax" if for_each else ""
+        raise ValueError(
+            f"offset has shape {fixed.shape}, but X has {n_samples} rows and y {n_classes} "
+            f"classes: it must be ({n_samples}, {n_classes}){why}"
+        )
+    fixed = np.ascontiguousarray(fixed.T)
+    fixed.flags.writeable = False
+    return fixed
+
+
+def check_l2_reg(name: str, l2_reg: Any, n_features: int) -> float | np.ndarray[Any, Any]:
+    """Return the L2 strength, or one for each column, as float64."""
+    if np.ndim(l2_reg) == 0:
+        return check_number(name, l2_reg[()] if isinstance(l2_reg, np.ndarray) else l2_reg, low=0.0)
+    strengths = _finite_floats(name, l2_reg)
+    if strengths.shape != (n_features,):
+        raise ValueError(
+            f"{name} has shape {strengths.shape}, but X has {n_features} columns: it must be a "
+            f"number or have shape ({n_features},)"
+        )
+    if (strengths < 0.0).any():
+        column = int(np.argmax(strengths < 0.0))
+        raise ValueError(f"{name} is negative for column {column}: {show(strengths[column])}")
+    return strengths
+
+
+def check_offset(offset: Any, n_samples: int) -> np.ndarray[Any, Any]:
+    """Return the fixed part of the raw predictions as read-only float64, empty if there is none."""
+    if offset is None:
+        return _NO_WEIGHTS
+    fixed = _finite_floats("offset", offset)
+    if fixed.shape != (n_samples,):
+        raise ValueError(
+            f"offset has shape {fixed.shape}, but X has {n_samples} rows: it must be ({n_samples},)"
+        )
+    fixed.flags.writeable = False
+    return fixed
+
+
+def check_coef(coef: Any, intercept: Any, n_features: int) -> tuple[Any, Any, bool]:
+    """Return coef (n_models, n_features), intercept (n_models,), and if one model was meant."""
+    coefs = _finite_floats("coef", coef)
+    if coefs.ndim not in (1, 2) or coefs.shape[0] != n_features:
+        raise ValueError(
+            f"coef has shape {coefs.shape}, but X has {n_features} columns: it must be "
+            f"({n_features},) or ({n_features}, n_models)"
+        )
+    single = coefs.ndim == 1
+    coefs = np.ascontiguousarray(coefs.reshape(n_features, -1).T)
+    intercepts = _finite_floats("intercept", intercept).reshape(-1)
+    if intercepts.size == 1:
+        intercepts = np.repeat(intercepts, coefs.shape[0])
+    if intercepts.size != coefs.shape[0]:
+        raise ValueError(f"intercept has {intercepts.size} values for {coefs.shape[0]} models")
+    return coefs, np.ascontiguousarray(intercepts), single
+
+
+def check_number(
+    name: str, value: Any, *, low: float = -math.inf, high: float = math.inf, open_low: bool = False
+) -> float:
+    """Return a finite real number within bounds as float."""
+    if isinstance(value, bool | np.bool_) or not isinstance(value, numbers.Real):
+        raise TypeError(f"{name} must be a number, got {value!r} ({type(value).__name__})")
+    try:
+        number = float(value)
+    except OverflowError:  # a whole number beyond float64
+        number = math.inf
+    if not math.isfinite(number) or number < low or number > high or (open_low and number == low):
+        above = f" and > {low:g}" if open_low else f" and >= {low:g}"
+        bounds = above * (low > -math.inf) + f" and <= {high:g}" * (high < math.inf)
+        raise ValueError(f"{name} must be finite{bounds}, got {value!r}")
+    return number
+
+
+def check_whole(name: str, value: Any, *, low: int) -> int:
+    """Return a whole number, at least `low`, as int."""
+    if isinstance(value, bool | np.bool_) or not isinstance(value, numbers.Integral):
+        raise TypeError(f"{name} must be a whole number, got {value!r} ({type(value).__name__})")
+    if value < low:
+        raise ValueError(f"{name} must be at least {low}, got {value!r}")
+    return int(value)
+
+
+def check_strength(name: str, value: Any) -> float:
+    """Return an inverse strength of the penalty: a number > 0, or infinity for none."""
+    if isinstance(value, float | np.floating) and value == math.inf:
+        return math.inf
+    try:
+        return check_number(name, value, low=0.0, open_low=True)
+    except ValueError:
+        raise ValueError(
+            f"{name} must be > 0 or infinite, got {value!r}; it is the inverse strength of the "
+            "penalty: infinity (numpy.inf) is none, a small number a strong one"
+        ) from None
+
+
+def check_option(name: str, value: Any, allowed: Iterable[str]) -> str:
+    """Return a text option, or raise an error that lists the allowed ones."""
+    choices = list(allowed)
+    if isinstance(value, str) and value in choices:
+        return value
+    near = difflib.get_close_matches(value, choices, n=1) if isinstance(value, str) else []
+    hint = f"; did you mean {near[0]!r}?" if near else ""
+    raise ValueError(f"{name} must be one of {', '.join(map(repr, choices))}, got {value!r}{hint}")
+
+
+def _check_target_vector(y: Any, n_samples: int) -> np.ndarray[Any, Any]:
+    labels = as_labels(y)
+    if labels.ndim != 1:
+        single = "y.ravel()" if hasattr(y, "ravel") or not is_frame(y) else "that column of y"
+        raise ValueError(
+            f"y must have 1 dimension, found {labels.ndim} (shape {labels.shape}); "
+            f"for a single column use {single}"
+        )
+    if labels.size != n_samples:
+        raise ValueError(f"y has {labels.size} values, but X has {n_samples} rows")
+    if labels.dtype.kind == "c":
+        raise TypeError("y holds complex numbers; it must hold class labels")
+    if labels.dtype.kind == "O":
+        labels = labels.astype(str)  # all of them are texts
+    if labels.dtype.kind == "f" and not np.isfinite(labels).all():
+        row = int(np.argmin(np.isfinite(labels)))
+        raise ValueError(f"y contains {show(labels[row])} (row {row}); drop such rows first")
+    if labels.dtype.kind not in "fbiuUST":
+        raise TypeError(f"y has dtype {labels.dtype}; labels must be numbers, booleans or strings")
+    return labels
+
+
+def _n_dimensions(y: Any) -> int:
+    """Return how many dimensions labels have, without a look at them."""
+    return len(y.shape) if hasattr(y, "shape") else np.ndim(y)
+
+
+def _classes(labels: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    """Return the sorted distinct labels; two classes are seen without sorting all rows."""
+    if labels.dtype.kind in "fbiu":
+        low, high = labels.min(), labels.max()
+        if ((labels == low) | (labels == high)).all():
+            return np.unique(np.array([low, high], dtype=labels.dtype.newbyteorder("=")))
+    parts = [
+        np.unique(labels[start : start + CHUNK_ROWS]) for start in range(0, labels.size, CHUNK_ROWS)
+    ]
+    return np.unique(np.concatenate(parts))
+
+
+def _finite_floats(name: str, value: Any) -> np.ndarray[Any, Any]:
+    floats = as_numbers(name, value).astype(np.float64)
+    if not np.isfinite(floats).all():
+        raise ValueError(f"{name} contains NaN or infinity")
+    return floats

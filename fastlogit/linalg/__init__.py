@@ -1,0 +1,1 @@
+"""Factors of Hessians, and the part of them that the data identify."""

@@ -1,0 +1,73 @@
+"""Factors of Hessians: solves with them, and the part of them that the data identify."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from .. import threads
+from ..design.dense import readonly
+from ..kernels.cholesky import FORWARD, WHOLE, factor, factor_each, solve, solve_each
+
+__all__ = ["Factor", "Factors"]
+
+# Nanoseconds of a multiply-add of a factor, and of a solve.
+FACTOR_NS, SOLVE_NS = 0.3, 0.6
+
+
+class Factor:
+    """Cholesky factor of a positive semidefinite matrix of shape (size, size).
+
+    A column that the ones before it explain, up to the share `threshold` of its own size, is
+    *dependent*: solutions are 0 there. So a Hessian of duplicated or constant columns has a factor
+    too, and steps move the part of the coefficients that the data identify.
+
+    Attributes
+    ----------
+    dependent : ndarray of bool, shape (size,)
+    """
+
+    def __init__(self, matrix: Any, threshold: float) -> None:
+        self.lower = np.empty_like(matrix)
+        factor.serial(matrix, threshold, self.lower)
+        self.dependent = np.diag(self.lower) == 0.0
+
+    def solve(self, right: Any) -> Any:
+        """Return the solutions for right-hand sides in rows, shape (n_sides, size)."""
+        solution = np.empty(right.shape)
+        solve.serial(self.lower, readonly(np.ascontiguousarray(right)), WHOLE, solution)
+        return solution
+
+    def half_solve(self, right: Any) -> Any:
+        """Return L^-1 of each row: its sum of squares is the row's quadratic form."""
+        solution = np.empty(right.shape)
+        solve.serial(self.lower, readonly(np.ascontiguousarray(right)), FORWARD, solution)
+        return solution
+
+
+class Factors:
+    """Cholesky factors of several matrices of one size, each as a `Factor`.
+
+    Parameters
+    ----------
+    matrices : ndarray of shape (n_matrices, size, size)
+        Overwritten.
+    threshold : float
+    n_threads : int or None
+    """
+
+    def __init__(self, matrices: Any, threshold: float, n_threads: int | None) -> None:
+        self._lower, self._n_threads = matrices, n_threads
+        n_matrices, size, _ = matrices.shape
+        with threads.team(n_threads, FACTOR_NS * n_matrices * size**3 / 3.0) as parallel:
+            factor_each.choose(parallel)(matrices, threshold)
+
+    def solve(self, which: Any, sides: Any) -> Any:
+        """Return solutions for `sides` (n_sides, size), with factor ``which[i]`` for the i-th."""
+        right = readonly(np.ascontiguousarray(sides))
+        solution = np.empty(right.shape)
+        work = SOLVE_NS * right.size * right.shape[1]
+        with threads.team(self._n_threads, work) as parallel:
+            solve_each.choose(parallel)(self._lower, readonly(which), right, solution)
+        return solution

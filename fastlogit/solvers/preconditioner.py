@@ -1,0 +1,221 @@
+"""Approximate inverse Hessians, one for each output, from a few rows that bend it most.
+
+The Hessian of an output is a sum over the rows, weighted by their curvature, and where classes are
+told apart well a small part of the rows has most of it. So rows are drawn in proportion to their
+curvature, in equal steps along its running sum. For the softmax of 5,000 digits of 784 columns 400
+rows an output need 6 products with the Hessian for two decimals of a Newton step where all rows
+need 5, the mean Hessian of all outputs 18, and the diagonal 31.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from .. import threads
+from ..kernels.lowrank import UNROLL, apply_inverse
+from ..linalg.factors import FACTOR_NS, Factors
+from ..objective.binomial import Objective
+
+__all__ = [
+    "DENSE_COLUMNS",
+    "SampledHessians",
+    "SharedHessians",
+    "leaders_of",
+    "may_have_own",
+    "sample_size",
+]
+
+# With so few columns the drawn rows' whole Hessian is factored, with more a matrix of their number.
+DENSE_COLUMNS = 150
+ROWS_PER_COLUMN = 30
+LEAST_ROWS, MOST_ROWS = 200, 1000
+# Numbers that the rows may take at most: a share of X, but some megabytes are always there.
+SHARE, FEW_NUMBERS = 0.08, 2_000_000
+# The same for the Hessians of many models, beside the row curvatures that they are made from.
+MANY_NUMBERS = 5_000_000
+# Models share a Hessian whose row curvatures differ by this share in the mean.
+ALIKE = 0.02
+# Share of the diagonal that is kept beside the rows: directions that none of them has.
+DIAGONAL_SHARE = 0.1
+# Rows that bend an output by less than this share of what the mean row does are left out: together
+# they have less than that share of it.
+TINY = 1e-3
+RIDGE = 1e-10
+DEPENDENT = 1e-11
+# Nanoseconds of a multiply-add of an application.
+NS = 0.15
+
+
+def sample_size(objective: Objective) -> int:
+    """Return how many rows are drawn for each output."""
+    n_samples, n_features = objective.design.shape
+    if n_features + 1 <= DENSE_COLUMNS:
+        wanted = max(LEAST_ROWS, ROWS_PER_COLUMN * (n_features + 1))
+        return int(min(wanted, n_samples))
+    room = max(FEW_NUMBERS, SHARE * n_samples * n_features)
+    fit = int(room / (objective.n_outputs * n_features))
+    wanted = min(max(LEAST_ROWS, n_features // 4), MOST_ROWS, fit, n_samples)
+    return int(max(UNROLL, wanted // UNROLL * UNROLL))
+
+
+def may_have_own(objective: Objective, n_models: int) -> bool:
+    """Say whether memory allows whole Hessians of all outputs of so many models."""
+    n_samples, size = objective.design.shape[0], objective.design.shape[1] + 1
+    room = max(MANY_NUMBERS, SHARE * n_samples * size)
+    return bool(size <= DENSE_COLUMNS and n_models * objective.n_classes * size**2 <= room)
+
+
+class SampledHessians:
+    """Inverses of approximate Hessians of all outputs of some models, at a point.
+
+    Parameters
+    ----------
+    rows : Objective
+        Whose rows are drawn: all of them, or a subsample in memory.
+    curvature : ndarray
+        Row curvatures of the models, as `Objective.curvature` returns them.
+    models : ndarray of int, optional
+        The models of `rows`, in rising order; all of them by default.
+    """
+
+    def __init__(self, rows: Objective, curvature: Any, models: Any = None) -> None:
+        self._models = np.arange(rows.n_models) if models is None else models
+        if self._models.size < rows.n_models:
+            rows = rows.only(self._models)
+        self._rows = rows
+        weights = rows.class_weights(curvature).reshape(rows.n_outputs, -1)
+        bend = weights.sum(axis=1) / rows.targets.total_weight
+        self._is_dense = rows.design.shape[1] + 1 <= DENSE_COLUMNS
+        count = sample_size(rows)
+        rows.design.counter.phase = "preconditioner, from rows that bend the cost most"
+        if self._is_dense:
+            matrices = self._matrices(weights, bend, count)
+            self._factors = penalized_factors(rows, matrices, bend)
+        else:
+            self._draw(weights, bend, count)
+
+    def solve(self, models: Any, vectors: Any) -> Any:
+        """Return the inverses times vectors (n_models, n_parameters), one for each of `models`."""
+        outputs = self._rows.outputs_of(np.searchsorted(self._models, models))
+        sides = vectors.reshape(len(outputs), -1)
+        if self._is_dense:
+            solved = self._factors.solve(outputs, sides)
+        else:
+            solved = np.empty_like(sides)
+            work = NS * len(outputs) * 2.0 * self._sampled[0].size
+            with threads.team(self._rows.design.n_threads, work) as parallel:
+                apply_inverse.choose(parallel)(
+                    self._sampled, self._inverse, self._lower, outputs,
+                    np.ascontiguousarray(sides), solved,
+                )  # fmt: skip
+        return self._rows.centred(solved.reshape(vectors.shape))
+
+    def _matrices(self, weights: Any, bend: Any, count: int) -> Any:
+        """Return the Hessians of the losses, from `count` rows drawn for each, or from all."""
+        rows = self._rows
+        if count == weights.shape[1]:
+            weights = np.where(weights >= TINY * weights.mean(axis=1, keepdims=True), weights, 0.0)
+            matrices = rows.design.grams(weights / rows.targets.total_weight[:, None])
+        else:
+            matrices = np.array([
+                rows.design.take(draw(own, count)).gram(np.full(count, of_each / count))
+                for own, of_each in zip(weights, bend, strict=True)
+            ])  # fmt: skip
+        if not rows.fit_intercept:
+            matrices[:, -1], matrices[:, :, -1] = 0.0, 0.0
+        return matrices
+
+    def _draw(self, weights: Any, bend: Any, count: int) -> None:
+        rows, penalty = self._rows, self._rows.penalties()
+        base = penalty + DIAGONAL_SHARE * (independent_diagonals(rows, bend) - penalty)
+        self._inverse = np.divide(1.0, base, out=np.zeros_like(base), where=base > 0.0)
+        sizes = np.sqrt((1.0 - DIAGONAL_SHARE) * bend / count)
+        drawn = np.array([draw(own, count) for own in weights])
+        self._sampled, self._lower = rows.design.sample(
+            drawn, sizes, float(rows.fit_intercept), self._inverse
+        )
+
+
+class SharedHessians:
+    """Inverses of whole Hessians of binomial models, several of which may share one.
+
+    Parameters
+    ----------
+    rows : Objective
+    theta : ndarray of shape (n_models, n_features + 1)
+    leaders : ndarray of shape (n_models,), int
+        The loss of each model bends as that of its leader does, which is one of the models: as
+        `leaders_of` found.
+    """
+
+    def __init__(self, rows: Objective, theta: Any, leaders: Any) -> None:
+        leading, place = np.unique(leaders, return_inverse=True)
+        part = rows.only(leading)
+        # Before the matrices, which are gigabytes where columns are thousands.
+        _check_time_to_factor(rows, len(place), theta.shape[1])
+        curvature = part.curvature(theta[leading])
+        bend = curvature.sum(axis=1) / part.targets.total_weight
+        matrices = np.array([part.loss_hessian(own, model) for model, own in enumerate(curvature)])
+        self._factors = penalized_factors(rows, matrices[place], bend[place])
+
+    def solve(self, models: Any, vectors: Any) -> Any:
+        """Return the inverses times vectors (n_models, n_parameters), one for each of `models`."""
+        return self._factors.solve(models, vectors)
+
+
+def leaders_of(rows: Objective, theta: Any) -> Any:
+    """Return for each binomial model the first whose loss bends the rows nearly as its own does.
+
+    Models are compared that weigh the rows alike and stand for the same class: those of strengths
+    of the penalty that hardly matter. Of ten from 1e-4 to 1e4 on 100,000 rows seven share one.
+    """
+    targets, leaders = rows.targets, np.arange(rows.n_models)
+    weights = rows.curvature(theta)
+    last: dict[tuple[int, int], int] = {}
+    for model in range(rows.n_models):
+        family = int(targets.weight_set[model]), int(targets.positive[model])
+        leader = last.setdefault(family, model)
+        apart = np.abs(weights[model] - weights[leader]).sum()
+        if apart > ALIKE * weights[leader].sum():
+            last[family] = leader = model
+        leaders[model] = leader
+    return leaders
+
+
+def independent_diagonals(rows: Objective, bend: Any) -> Any:
+    """Return the Hessians' diagonals as if curvature and columns were independent.
+
+    `bend` is the curvature of a row, for each output (n_outputs,).
+    """
+    l2, bend = rows.penalties()[:, :-1], np.maximum(bend, 1e-300)[:, None]
+    moving = rows.design.columns.inverse_scale > 0.0
+    slopes = np.where(moving, bend * (1.0 - 4.0 * np.minimum(l2, 0.25)) + l2, 0.0)
+    return np.column_stack([slopes, bend * rows.fit_intercept])
+
+
+def penalized_factors(rows: Objective, matrices: Any, bend: Any) -> Factors:
+    """Add each output's penalty to the Hessian of its loss, in place, and factor them."""
+    base, n_outputs = independent_diagonals(rows, bend), len(matrices)
+    _check_time_to_factor(rows, n_outputs, matrices.shape[1])
+    diagonal = matrices.reshape(n_outputs, -1)[:, :: matrices.shape[1] + 1]
+    diagonal *= 1.0 + RIDGE
+    diagonal += rows.penalties()
+    # A column that none of the drawn rows has may bend the loss of others.
+    np.maximum(diagonal, DIAGONAL_SHARE * base, out=diagonal)
+    return Factors(matrices, DEPENDENT, rows.design.n_threads)
+
+
+def _check_time_to_factor(rows: Objective, n_matrices: int, size: int) -> None:
+    """Raise `TimeUp` where factors of so many matrices would end too late."""
+    rows.design.counter.check(1e-9 * FACTOR_NS * n_matrices * size**3 / 3.0)
+
+
+def draw(weights: Any, count: int) -> Any:
+    """Return `count` indices, in equal steps along the running sum of the weights."""
+    total = np.cumsum(weights)
+    if not total[-1] > 0.0:
+        return np.linspace(0, weights.size - 1, count).astype(np.int64)
+    steps = (np.arange(count) + 0.5) / count * total[-1]
+    return np.minimum(np.searchsorted(total, steps), weights.size - 1)
