@@ -147,7 +147,7 @@ def _hypotheses(
     kind, times = choose(single)
     out = np.empty((n_samples, len(coefs) * times))
     if not design.hypotheses(coefs, intercepts, fixed, kind, out):
-        validation.check_finite(design.X, validation.feature_names(X))
+        validation.refuse_not_finite(design, validation.feature_names(X))
         raw = design.raw_prediction(coefs, intercepts)
         _refuse_undefined(design, coefs, intercepts, raw)
     return out, single
@@ -202,7 +202,7 @@ def _refuse_undefined(design: Any, coef: Any, intercept: Any, raw: Any) -> None:
     """Raise where terms too large for float64 cancelled, to NaN or to a false infinity."""
     for row in np.flatnonzero(~np.isfinite(raw).all(axis=0))[:MOST_ROWS]:
         with np.errstate(over="ignore", invalid="ignore"):
-            values = np.asarray(design.X[row : row + 1])[0].astype(np.longdouble)
+            values = design.rows([row])[0].astype(np.longdouble)
             exact = coef.astype(np.longdouble) @ values + intercept
             signed = np.where(np.isnan(raw[:, row]), -np.inf, exact * np.sign(raw[:, row]))
             undefined = ~np.isfinite(raw[:, row]) & ~(signed > np.finfo(np.float64).max)

@@ -16,7 +16,8 @@ from sklearn.exceptions import ConvergenceWarning
 
 import fastlogit
 from fastlogit import reference
-from fastlogit.design.dense import Columns, DenseDesign
+from fastlogit.design.base import Columns
+from fastlogit.design.dense import DenseDesign
 from fastlogit.fitting.front import SOLVERS
 from fastlogit.kernels.passes import BINOMIAL, MULTINOMIAL, Targets
 from fastlogit.objective.binomial import Objective

@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 from problems import TWO_THREADS, binomial_targets, problem, sized
 
+from fastlogit.design.base import Columns
 from fastlogit.design.batched import BatchRows, epoch
-from fastlogit.design.dense import Columns, DenseDesign
+from fastlogit.design.dense import DenseDesign
 from fastlogit.design.streamed import StreamedDesign, is_streamable
 from fastlogit.kernels.descent import start_state
 
@@ -111,7 +112,7 @@ def test_a_design_over_batches_gives_the_answers_of_memory() -> None:
     np.testing.assert_allclose(found.gram(WEIGHT), expected.gram(WEIGHT), rtol=1e-11, atol=1e-9)
     part = found.subsample(61)
     assert type(part) is DenseDesign
-    np.testing.assert_array_equal(part.X, X[::61])
+    np.testing.assert_array_equal(part._X, X[::61])
     assert found.n_passes <= 3.0
     assert found.largest_row(np.ones(5), np.zeros(5)) == pytest.approx(
         expected.largest_row(np.ones(5), np.zeros(5)), rel=1e-12

@@ -21,7 +21,8 @@ from problems import (
 )
 
 from fastlogit import reference
-from fastlogit.design.dense import Columns, DenseDesign, plain_targets
+from fastlogit.design.base import Columns, plain_targets
+from fastlogit.design.dense import DenseDesign
 from fastlogit.kernels.descent import Penalty, start_state
 from fastlogit.kernels.passes import SQUARED
 
@@ -269,14 +270,14 @@ def test_a_subsample_has_a_layout_that_small_data_have(stride, n_features, monke
     X = np.asfortranarray(np.random.default_rng(0).normal(size=(400, n_features)))
     design = DenseDesign(X)
     part = design.subsample(stride)
-    assert np.array_equal(part.X, X[::stride])
-    assert part.X.flags.c_contiguous
+    assert np.array_equal(part._X, X[::stride])
+    assert part._X.flags.c_contiguous
     assert part.counter is design.counter
     # Large ones stay where they are, unless they are a small share.
-    monkeypatch.setattr("fastlogit.design.dense.COPY_BYTES", part.X.nbytes - 1)
-    assert np.shares_memory(design.subsample(stride).X, X) == (stride == 7)
+    monkeypatch.setattr("fastlogit.design.dense.COPY_BYTES", part._X.nbytes - 1)
+    assert np.shares_memory(design.subsample(stride)._X, X) == (stride == 7)
     rows = DenseDesign(np.random.default_rng(0).normal(size=(400, 12)))
-    assert np.shares_memory(rows.subsample(7).X, rows.X)
+    assert np.shares_memory(rows.subsample(7)._X, rows._X)
 
 
 def test_passes_are_counted() -> None:

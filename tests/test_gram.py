@@ -15,7 +15,8 @@ from problems import (
     sized,
 )
 
-from fastlogit.design.dense import Columns, _rows
+from fastlogit.design.base import Columns
+from fastlogit.design.dense import _rows
 from fastlogit.kernels import gram as module
 from fastlogit.kernels.gram import BLOCK, MAX_CHUNKS, gram, grams
 from fastlogit.kernels.policy import formula

@@ -83,7 +83,9 @@ def test_it_ends_at_the_goal_with_a_proof() -> None:
     objective, (coef, intercept, lowest) = small_problem()
     point, watch = start(objective)
     goal = Goal(1e-8, 1, Certificate(objective))
-    hessian = np.linalg.inv(reference.hessian(objective.design.X, coef, intercept, 0.05))
+    hessian = np.linalg.inv(
+        reference.hessian(objective.design.rows(slice(None)), coef, intercept, 0.05)
+    )
     end, reason = iterate(
         objective, point, lambda here, active: -here.gradient[active] @ hessian, goal, watch
     )

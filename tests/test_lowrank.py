@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from problems import JIT, LAYOUTS, sized
 
-from fastlogit.design.dense import Columns, DenseDesign, _rows
+from fastlogit.design.base import Columns
+from fastlogit.design.dense import DenseDesign, _rows
 from fastlogit.kernels.lowrank import UNROLL, apply_inverse, sample
 from fastlogit.kernels.simd import LANES
 from fastlogit.linalg.factors import Factor

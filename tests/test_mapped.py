@@ -14,9 +14,10 @@ from test_streamed import SOURCES
 
 import fastlogit
 from fastlogit.design import mapped
+from fastlogit.design.blockwise import SlicedDesign
 from fastlogit.design.dense import DenseDesign
 from fastlogit.design.mapped import available_memory, in_place
-from fastlogit.design.streamed import SlicedDesign, StreamedDesign
+from fastlogit.design.streamed import StreamedDesign
 from fastlogit.estimators.logistic import LogisticRegression
 from fastlogit.inputs.opening import open_design
 

@@ -5,7 +5,8 @@ import pytest
 from problems import problem, readonly, sized, softmax_of, three_classes
 
 from fastlogit import reference
-from fastlogit.design.dense import Columns, DenseDesign
+from fastlogit.design.base import Columns
+from fastlogit.design.dense import DenseDesign
 from fastlogit.objective.multinomial import Multinomial
 
 ROWS = sized(150, 60)

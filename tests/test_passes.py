@@ -5,7 +5,8 @@ import pytest
 from problems import JIT, LAYOUTS, force_twin, problem, readonly, sized, softmax_targets
 
 from fastlogit import reference
-from fastlogit.design.dense import Columns, DenseDesign, plain_targets
+from fastlogit.design.base import Columns, plain_targets
+from fastlogit.design.dense import DenseDesign
 from fastlogit.kernels.descent import Penalty, start_state
 from fastlogit.kernels.passes import MAX_CHUNKS, MULTINOMIAL_PRODUCT, chunk_rows, passes, read_sum
 from fastlogit.kernels.policy import formula

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from problems import LAYOUTS, NUMBER_TYPES, as_type, columns_of, sized
 
-from fastlogit.design.dense import Columns, DenseDesign, _rows
+from fastlogit.design.base import Columns
+from fastlogit.design.dense import DenseDesign, _rows
 from fastlogit.kernels.passes import MAX_CHUNKS
 from fastlogit.kernels.row_sizes import largest_row
 

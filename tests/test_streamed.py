@@ -25,8 +25,10 @@ from problems import (
 )
 
 import fastlogit
-from fastlogit.design.dense import Columns, DenseDesign
-from fastlogit.design.streamed import SlicedDesign, StreamedDesign, _Reader, is_streamable
+from fastlogit.design.base import Columns
+from fastlogit.design.blockwise import SlicedDesign
+from fastlogit.design.dense import DenseDesign
+from fastlogit.design.streamed import StreamedDesign, _Reader, is_streamable
 from fastlogit.fitting.front import SOLVERS
 from fastlogit.inputs.opening import open_design
 from fastlogit.kernels.descent import CONVERGED, DIVERGED, RUNNING, Penalty, start_state
@@ -389,13 +391,13 @@ def test_a_subsample_lies_in_memory_and_shares_the_counter(stride, kind, tmp_pat
     design = StreamedDesign(source, block_rows=100, columns=columns, n_threads=1)
     part = design.subsample(stride)
     assert type(part) is DenseDesign
-    assert type(part.X) is np.ndarray
-    np.testing.assert_array_equal(part.X, X[::stride])
+    assert type(part._X) is np.ndarray
+    np.testing.assert_array_equal(part._X, X[::stride])
     assert (part.columns, part.n_threads) == (columns, 1)
     before = design.n_passes
     assert before <= 1.0
     part.raw_prediction(np.zeros((1, 5)), np.zeros(1))
-    assert design.n_passes == pytest.approx(before + len(part.X) / N_SAMPLES)
+    assert design.n_passes == pytest.approx(before + len(part._X) / N_SAMPLES)
 
 
 def test_the_last_subsample_is_collected_once(tmp_path) -> None:
@@ -405,11 +407,11 @@ def test_the_last_subsample_is_collected_once(tmp_path) -> None:
     asked = len(source.asked)
     columns = Columns(np.ones(5), np.ones(5))
     again = design.standardized(columns).subsample(7)
-    assert again.X is first.X
+    assert again._X is first._X
     assert again.columns is columns
     assert len(source.asked) == asked
-    assert len(design.subsample(11).X) == 64
-    assert design.subsample(7).X is not first.X
+    assert len(design.subsample(11)._X) == 64
+    assert design.subsample(7)._X is not first._X
 
 
 @pytest.mark.parametrize("kind", SOURCES)
@@ -587,7 +589,7 @@ def test_ctrl_c_leaves_no_thread_and_a_usable_design(where, tmp_path, monkeypatc
 
 
 @pytest.mark.parametrize(
-    "answer", [lambda design: design.column(0), lambda design: design.subsample(7).X.copy(), means]
+    "answer", [lambda design: design.column(0), lambda design: design.subsample(7)._X.copy(), means]
 )
 def test_a_pass_waits_for_what_an_abandoned_one_reads(answer, tmp_path) -> None:
     source = FaultyRows(problem(N_SAMPLES, 5).X, tmp_path / "X.npy")
@@ -749,7 +751,7 @@ def test_a_large_array_in_slices_gives_the_same_fit(monkeypatch) -> None:
     X, y, _, _, weight = problem(sized(20_000, 700), 9)
     whole = fastlogit.fit(X, y, C=1.0, sample_weight=weight)
     monkeypatch.setattr("fastlogit.inputs.opening.SLICE_BYTES", X.nbytes / 3)
-    monkeypatch.setattr("fastlogit.design.streamed.SLICE_BYTES", X.nbytes / 5.5)
+    monkeypatch.setattr("fastlogit.design.blockwise.SLICE_BYTES", X.nbytes / 5.5)
     sliced = fastlogit.fit(X, y, C=1.0, sample_weight=weight)
     assert isinstance(open_design(X, None), SlicedDesign)
     assert len(open_design(X, None)._blocks()) == 6

@@ -3,26 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
-from .. import threads
-from ..clock import Clock
-from ..kernels.descent import RUNNING, DescentState, Penalty, descend, start_state
+from ..kernels.descent import RUNNING, DescentState, Penalty, descend
 from ..kernels.gram import gram, grams
 from ..kernels.hypotheses import hypotheses
 from ..kernels.lowrank import sample
-from ..kernels.passes import LINEAR, MAX_CHUNKS, SPREAD, Rows, Targets, passes
+from ..kernels.passes import MAX_CHUNKS, Rows, Targets, passes
 from ..kernels.row_sizes import largest_row as find_largest_row
 from ..kernels.simd import LANES
+from .base import NO_CURVATURE, ROW_NS, Columns, Design, RowCounter, readonly
 
-__all__ = ["Columns", "DenseDesign", "plain_targets", "readonly"]
+__all__ = ["DenseDesign", "every"]
 
-# Serial time of a pass, for the choice of the serial kernel: per element and per row. And of a
-# Gram matrix: per product of two columns.
-ELEMENT_NS = 0.4
-ROW_NS = 6.0
+# Serial time of a Gram matrix: per product of two columns.
 GRAM_NS = 0.05
 # Ctrl-C is answered when a compiled call returns: a Gram matrix is cut into calls of this work.
 GRAM_CALL_NS = 1e8
@@ -32,58 +28,11 @@ COPY_STRIDE = 37
 # layout of its own, for which all kernels are compiled anew (20 s, with threads 40).
 COPY_BYTES = 2**24
 
-NO_CURVATURE = np.empty((0, 0))
 _NO_HISTORY = np.empty((0, 1))
-_NO_CODES = np.empty((0, 0), dtype=np.uint8)
-_NO_OFFSET = np.empty((0, 0))
-_ONE_MODEL = np.ones(1, dtype=np.int64)
-# Read-only as the users' arrays are: each kernel is then compiled for one type only.
-_NO_CODES.flags.writeable = _ONE_MODEL.flags.writeable = _NO_OFFSET.flags.writeable = False
 
 
-class Columns(NamedTuple):
-    """Centre and inverse scale of each column; inverse scale 0 for one that does not vary."""
-
-    center: np.ndarray[Any, np.dtype[np.float64]]
-    inverse_scale: np.ndarray[Any, np.dtype[np.float64]]
-
-
-class RowCounter:
-    """What all designs over the same X share, subsamples included.
-
-    Attributes
-    ----------
-    rows : int
-        Rows read so far.
-    n_samples : int
-        Rows of X.
-    clock : Clock or None
-        Says when passes must no longer begin.
-    phase : str
-        What the passes are for, in words for those who watch a fit.
-    """
-
-    def __init__(self, n_samples: int = 1) -> None:
-        self.rows, self.n_samples = 0, n_samples
-        self.clock: Clock | None = None
-        self.phase = ""
-
-    @property
-    def n_passes(self) -> float:
-        """Passes over X so far."""
-        return float(self.rows / self.n_samples)
-
-    def check(self, seconds: float = 0.0) -> None:
-        """Raise `TimeUp` where the limit has passed, or work of so many seconds would pass it."""
-        if self.clock is not None:
-            self.clock.check(seconds)
-
-
-class DenseDesign:
+class DenseDesign(Design):
     """Passes over the rows of a NumPy array.
-
-    Vectors of coefficients are `(n_models, n_features)` arrays here, on the standardised scale
-    that `columns` defines: the kernels see ``(X - center) * inverse_scale``, block by block.
 
     Parameters
     ----------
@@ -99,9 +48,6 @@ class DenseDesign:
         Where the rows read are counted; a new one by default.
     """
 
-    # Subsamples of a larger share of the rows are too much for this kind of design.
-    least_stride = 1
-
     def __init__(
         self,
         X: np.ndarray[Any, Any],
@@ -110,7 +56,7 @@ class DenseDesign:
         columns: Columns | None = None,
         counter: RowCounter | None = None,
     ) -> None:
-        self.X = X
+        self._X = X
         self.shape = X.shape
         self.dtype = X.dtype
         self.n_threads = n_threads
@@ -119,64 +65,23 @@ class DenseDesign:
         self.columns = columns or Columns(np.zeros(n_features), np.ones(n_features))
         self._direct, self._rows = _rows(X, self.columns)
 
-    @property
-    def n_passes(self) -> float:
-        """Passes over X so far; those over a subsample of the rows count by its share."""
-        return float(self.counter.rows / self.shape[0])
-
     def standardized(self, columns: Columns) -> DenseDesign:
         """Return a design over the same memory with another standardisation."""
-        return DenseDesign(self.X, n_threads=self.n_threads, columns=columns, counter=self.counter)
+        return DenseDesign(self._X, n_threads=self.n_threads, columns=columns, counter=self.counter)
 
     def subsample(self, stride: int) -> DenseDesign:
-        """Return a design over every `stride`-th row: a copy where that is 3 % of X, or little.
-
-        Rows far apart are slow to read: 43,000 of 1,000,000 x 50 take 10 ms in place, and 1 ms as a
-        copy, which stays in the cache.
-        """
-        rows = self.X[::stride]
-        if stride >= COPY_STRIDE or not (self._direct or rows.nbytes > COPY_BYTES):
-            rows = np.ascontiguousarray(rows)
+        """Return a design over every `stride`-th row."""
         return DenseDesign(
-            rows, n_threads=self.n_threads, columns=self.columns, counter=self.counter
-        )
-
-    def value_gradient(self, targets: Targets, coef: Any, intercept: Any) -> tuple[Any, Any, Any]:
-        """Return cost, gradient and intercept gradient of each model: one pass."""
-        state = start_state(coef, intercept)
-        self.evaluate(targets, Penalty(np.zeros((1, self.shape[1])), True), state)
-        return state.cost, state.gradient, state.intercept_gradient
+            every(self._X, stride), n_threads=self.n_threads, columns=self.columns,
+            counter=self.counter,
+        )  # fmt: skip
 
     def evaluate(
         self, targets: Targets, penalty: Penalty, state: DescentState,
         curvature_out: Any = NO_CURVATURE,
     ) -> None:  # fmt: skip
-        """Put cost and gradient at the state's point into the state: one pass.
-
-        `curvature_out` (n_models, n_samples), if given, gets the weighted second derivative of the
-        loss at each row.
-        """
+        """Put cost and gradient at the state's point into the state: one pass."""
         self._descend(targets, penalty, 0.0, False, 0.0, state, False, _NO_HISTORY, curvature_out)
-
-    def column_means(self, weights: Any, total_weight: float) -> Any:
-        """Return the weighted mean of each column of X less `center`: one pass."""
-        return self._column_sums(LINEAR, weights, total_weight)
-
-    def column_variances(self, weights: Any, total_weight: float) -> Any:
-        """Return the weighted mean square of each column of X less `center`: one pass."""
-        return self._column_sums(SPREAD, weights, total_weight)
-
-    def _column_sums(self, loss: int, weights: Any, total_weight: float) -> Any:
-        targets = plain_targets(loss, weights, np.array([total_weight]))
-        return self.value_gradient(targets, np.zeros((1, self.shape[1])), np.zeros(1))[1][0]
-
-    def hessian_product(self, targets: Targets, vectors: Any, intercepts: Any) -> tuple[Any, Any]:
-        """Return X' diag(weights) X v / total_weight for each model: one pass.
-
-        X is the standardised one with a column of ones, `targets` those of SQUARED or another loss
-        whose gradient is a product; `vectors` (n_models, n_features), `intercepts` (n_models,).
-        """
-        return self.value_gradient(targets, vectors, intercepts)[1:]
 
     def gram(self, curvature: Any) -> Any:
         """Return X' diag(curvature) X, shape (n_features + 1,) * 2, intercept last: one pass."""
@@ -186,7 +91,7 @@ class DenseDesign:
         step = max(GRAM_ROWS, int(GRAM_CALL_NS / row_ns))
         for start in range(0, n_samples, step):
             stop = min(start + step, n_samples)
-            rows = self._rows if step >= n_samples else _rows(self.X[start:stop], self.columns)[1]
+            rows = self._rows if step >= n_samples else _rows(self._X[start:stop], self.columns)[1]
             weights = readonly(np.ascontiguousarray(curvature[start:stop]))
             with self._team_for(row_ns * (stop - start)) as parallel:
                 gram(self._direct).choose(parallel)(rows, weights, part)
@@ -221,7 +126,7 @@ class DenseDesign:
         width = (n_columns + LANES - 1) // LANES * LANES
         sampled = np.empty((n_outputs, n_rows, width), dtype=np.float32)
         lower = np.empty((n_outputs, n_rows, n_rows))
-        direct, source = _rows(self.X, self.columns)  # of all rows, also where passes take slices
+        direct, source = _rows(self._X, self.columns)  # of all rows, also where passes take slices
         output_ns = n_rows * n_columns * (GRAM_NS * n_rows + ROW_NS)
         step = max(1, int(GRAM_CALL_NS / output_ns))
         for start in range(0, n_outputs, step):
@@ -234,22 +139,26 @@ class DenseDesign:
         self.counter.rows += rows.size
         return sampled, lower
 
-    def take(self, rows: Any) -> DenseDesign:
+    def rows(self, indices: Any) -> Any:
+        """Return a copy of some rows as they are, in the order of `indices`."""
+        return np.ascontiguousarray(self._X[indices])
+
+    def take(self, indices: Any) -> DenseDesign:
         """Return a design over a copy of some rows."""
-        taken = np.ascontiguousarray(self.X[rows])
         return DenseDesign(
-            taken, n_threads=self.n_threads, columns=self.columns, counter=self.counter
-        )
+            self.rows(indices), n_threads=self.n_threads, columns=self.columns,
+            counter=self.counter,
+        )  # fmt: skip
 
     def column(self, index: int) -> Any:
         """Return a column of X as it is, without standardisation."""
-        return self.X[:, index]
+        return self._X[:, index]
 
     def row_blocks(self, size: int) -> Iterator[tuple[int, int, Any]]:
         """Go over the rows of X as they are: begin, end and rows of each block. One pass."""
         for start in range(0, self.shape[0], size):
             stop = min(start + size, self.shape[0])
-            yield start, stop, self.X[start:stop]
+            yield start, stop, self._X[start:stop]
             self.counter.rows += stop - start
 
     def largest_row(self, scale: Any, shift: Any) -> float:
@@ -259,7 +168,7 @@ class DenseDesign:
         middle = center + np.divide(
             shift, inverse_scale, out=np.zeros_like(center), where=inverse_scale > 0.0
         )
-        direct, rows = _rows(self.X, Columns(middle, factor))
+        direct, rows = _rows(self._X, Columns(middle, factor))
         largest = np.zeros(MAX_CHUNKS)
         with self._team(1) as parallel:
             find_largest_row(direct).choose(parallel)(rows, largest)
@@ -312,35 +221,24 @@ class DenseDesign:
         self.counter.rows += self.shape[0] * (steps + (not evaluated) - (status != RUNNING))
         return steps, status
 
-    def passes_within(self, seconds: float, n_models: int) -> int:
-        """Return roughly how many passes take `seconds` in one thread; at least 1."""
-        return max(1, int(1e9 * seconds / self._pass_ns(n_models)))
 
-    def _pass_ns(self, n_models: int) -> float:
-        n_samples, n_features = self.shape
-        return float(n_models * n_samples * (n_features * ELEMENT_NS + ROW_NS))
+def every(X: np.ndarray[Any, Any], stride: int) -> np.ndarray[Any, Any]:
+    """Return every `stride`-th row: a copy where that is 3 % of X, or little.
 
-    def _team(self, n_models: int) -> Any:
-        """Return the threads for a pass, where there is time for one."""
-        return self._team_for(self._pass_ns(n_models))
-
-    def _team_for(self, work_ns: float) -> Any:
-        """Return the threads for work of so many nanoseconds, where there is time for it."""
-        if self.counter.clock is not None and self.counter.clock.limit is not None:
-            self.counter.check(1e-9 * work_ns / threads.thread_count(self.n_threads))
-        return threads.team(self.n_threads, work_ns)
+    Rows far apart are slow to read: 43,000 of 1,000,000 x 50 take 10 ms in place, and 1 ms as a
+    copy, which stays in the cache.
+    """
+    rows = X[::stride]
+    is_little = rows.nbytes <= COPY_BYTES and not _is_direct(X)
+    return np.ascontiguousarray(rows) if stride >= COPY_STRIDE or is_little else rows
 
 
-def plain_targets(loss: int, weights: Any, total_weight: Any, n_classes: int = 1) -> Targets:
-    """Return targets of a loss that asks for no classes; `weights` of one dimension are one set."""
-    sets = (
-        weights if weights.ndim == 2 else weights.reshape(-1 if weights.size else 0, weights.size)
-    )
-    weight_set = np.arange(len(total_weight)) if len(sets) > 1 else np.zeros_like(total_weight)
-    return Targets(
-        loss, n_classes, _NO_CODES, _ONE_MODEL, readonly(sets),
-        readonly(weight_set.astype(np.int64)), total_weight, _NO_OFFSET,
-    )  # fmt: skip
+def _is_direct(X: np.ndarray[Any, Any]) -> bool:
+    """Say whether rows can be read where they are, without gathering them."""
+    item = X.itemsize
+    contiguous = X.strides[1] == item and X.strides[0] % item == 0 and X.strides[0] >= 0
+    plain = X.dtype.char in "fd" and X.dtype.isnative and X.flags.aligned
+    return bool(plain and contiguous and X.shape[1] >= LANES)
 
 
 def _rows(X: np.ndarray[Any, Any], columns: Columns) -> tuple[bool, Rows]:
@@ -349,8 +247,7 @@ def _rows(X: np.ndarray[Any, Any], columns: Columns) -> tuple[bool, Rows]:
     n_samples, n_features = X.shape
     item = X.itemsize
     native = X.dtype.isnative
-    contiguous = X.strides[1] == item and X.strides[0] % item == 0 and X.strides[0] >= 0
-    if X.dtype.char in "fd" and native and X.flags.aligned and contiguous and n_features >= LANES:
+    if _is_direct(X):
         stride = X.strides[0] // item
         flat = np.lib.stride_tricks.as_strided(
             X, ((n_samples - 1) * stride + n_features,), (item,), writeable=False
@@ -358,12 +255,3 @@ def _rows(X: np.ndarray[Any, Any], columns: Columns) -> tuple[bool, Rows]:
         return True, Rows(flat, stride, False, n_samples, center, inverse_scale)
     values = X if native else X.view(X.dtype.newbyteorder("="))
     return False, Rows(readonly(values), 0, not native, n_samples, center, inverse_scale)
-
-
-def readonly(array: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
-    """Return a read-only view: numba then compiles once for arrays that may be written or not."""
-    view = array.view(np.ndarray)
-    if view.flags.writeable:
-        view = view.view()
-        view.flags.writeable = False
-    return view

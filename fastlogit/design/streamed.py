@@ -12,12 +12,11 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from ..kernels.descent import RUNNING, DescentState, Penalty
-from ..kernels.passes import Targets
-from ..kernels.stepping import step_only
-from .dense import NO_CURVATURE, Columns, DenseDesign, RowCounter, readonly
+from .base import Columns, RowCounter
+from .blockwise import BlockwiseDesign
+from .dense import DenseDesign
 
-__all__ = ["SLICE_BYTES", "RowSource", "SlicedDesign", "StreamedDesign", "is_streamable"]
+__all__ = ["RowSource", "StreamedDesign", "is_streamable"]
 
 # A block takes at most this much memory and this share of X, but has at least so many rows, which
 # is one chunk of a pass. Two are alive, and a third one where the source makes an array of its own.
@@ -25,8 +24,8 @@ __all__ = ["SLICE_BYTES", "RowSource", "SlicedDesign", "StreamedDesign", "is_str
 BLOCK_BYTES = 2**24
 LEAST_BLOCKS = 100
 MIN_BLOCK_ROWS = 256
-# Blocks of an array in memory: 1 GB takes 40 ms on two cores, some 100 ms on one.
-SLICE_BYTES = 1e9
+# A subsample is a copy in memory: every so many-th row at the most.
+LEAST_STRIDE = 61
 # What a good disk takes for a byte: for guesses of how long a pass will be.
 READ_NS = 1.0
 # Maps of these modes show the file's own pages, which can be let go at any time. Those of mode "c"
@@ -69,14 +68,8 @@ def is_streamable(X: Any) -> bool:
     return dtype is not None and isinstance(shape, tuple) and len(shape) == 2
 
 
-class StreamedDesign(DenseDesign):
+class StreamedDesign(BlockwiseDesign):
     """Passes over rows that are read from their source in each pass.
-
-    It answers like a `DenseDesign` over the same numbers, to rounding: each block is one, and sums
-    over the blocks are added in the order of the rows. Its bits are others: a `DenseDesign` adds
-    what up to 64 chunks of X sum to, each chunk by one thread, which from disk would take a chunk
-    for each thread in memory or as many places of the file at once. What `DenseDesign` states
-    through `evaluate` is inherited.
 
     Rows of a `numpy.memmap` that lie one after the other are read where they are, and their pages
     let go after use; anything else is copied into one of two buffers. A thread of the pass's own
@@ -102,9 +95,6 @@ class StreamedDesign(DenseDesign):
         TypeError or ValueError where it gives other shapes or number types than it promised.
     """
 
-    # A subsample is a copy in memory: at most 1.7 % of X.
-    least_stride = 61
-
     def __init__(
         self,
         X: RowSource,
@@ -115,7 +105,7 @@ class StreamedDesign(DenseDesign):
         block_rows: int | None = None,
     ) -> None:
         n_samples, n_features = (int(size) for size in X.shape)
-        self.X: Any = X
+        self._X: Any = X
         self.shape = (n_samples, n_features)
         self.dtype = np.dtype(X.dtype)
         self.n_threads = n_threads
@@ -128,7 +118,7 @@ class StreamedDesign(DenseDesign):
     def standardized(self, columns: Columns) -> StreamedDesign:
         """Return a design over the same source with another standardisation."""
         design = StreamedDesign(
-            self.X, n_threads=self.n_threads, columns=columns, counter=self.counter,
+            self._X, n_threads=self.n_threads, columns=columns, counter=self.counter,
             block_rows=self.block_rows,
         )  # fmt: skip
         design._taken, design._turns = self._taken, self._turns
@@ -142,10 +132,37 @@ class StreamedDesign(DenseDesign):
         if stride not in self._taken:
             self._taken.clear()
             self._taken[stride] = self._every(stride)
-        return DenseDesign(
-            self._taken[stride], n_threads=self.n_threads, columns=self.columns,
-            counter=self.counter,
-        )  # fmt: skip
+        return self._dense(self._taken[stride])
+
+    def stride_for(self, wanted: int) -> int:
+        """Return the stride of a subsample that is a small copy in memory: at most 1.7 % of X."""
+        return max(wanted, LEAST_STRIDE)
+
+    @property
+    def gives_rows_freely(self) -> bool:
+        """Rows by index are read from the source each time."""
+        return False
+
+    def rows(self, indices: Any) -> Any:
+        """Return a copy of some rows as they are, in the order of `indices`: at most one pass."""
+        indices = np.asarray(indices)
+        order = np.argsort(indices, kind="stable")
+        wanted = indices[order]
+        taken = np.empty((wanted.size, self.shape[1]), _native(self.dtype))
+        self._turns.begin(None)
+        for start, stop in self._blocks():
+            low, high = np.searchsorted(wanted, (start, stop))
+            if low == high:
+                continue
+            self.counter.check()
+            begin, end = int(wanted[low]), int(wanted[high - 1]) + 1
+            part = self._read(begin, end)
+            _copy(part[wanted[low:high] - begin], taken[low:high], begin, end)
+            _let_go(part)
+            self.counter.rows += end - begin
+        rows = np.empty_like(taken)
+        rows[order] = taken
+        return rows
 
     def _every(self, stride: int) -> np.ndarray[Any, Any]:
         n_samples, n_features = self.shape
@@ -162,49 +179,6 @@ class StreamedDesign(DenseDesign):
             _let_go(part)
             self.counter.rows += len(rows)
         return taken
-
-    def evaluate(
-        self, targets: Targets, penalty: Penalty, state: DescentState,
-        curvature_out: Any = NO_CURVATURE,
-    ) -> None:  # fmt: skip
-        """Put cost and gradient at the state's point into the state: one pass."""
-        n_models, n_features = state.point.shape
-        part = state._replace(
-            cost=np.empty(n_models),
-            gradient=np.empty((n_models, n_features)),
-            intercept_gradient=np.empty(n_models),
-        )
-        sums = np.zeros((n_models, n_features + 2))
-        no_penalty = Penalty(np.zeros((1, n_features)), True)
-
-        def add(block: DenseDesign, start: int, stop: int) -> None:
-            curvature = np.empty((len(curvature_out), stop - start))
-            block.evaluate(_targets_of(targets, start, stop), no_penalty, part, curvature)
-            if curvature.size:
-                curvature_out[:, start:stop] = curvature
-            sums[:, :-2] += part.gradient
-            sums[:, -2] += part.intercept_gradient
-            sums[:, -1] += part.cost
-
-        with np.errstate(over="ignore", invalid="ignore"):  # the kernels do not warn either
-            self._for_each_block(add)
-            _finish_evaluation(state, sums / targets.total_weight[:, None], penalty)
-
-    def gram(self, curvature: Any) -> Any:
-        """Return X' diag(curvature) X, shape (n_features + 1,) * 2, intercept last: one pass."""
-        size = self.shape[1] + 1
-        total = np.zeros((size, size))
-
-        def add(block: DenseDesign, start: int, stop: int) -> None:
-            np.add(total, block.gram(curvature[start:stop]), out=total)
-
-        with np.errstate(over="ignore", invalid="ignore"):
-            self._for_each_block(add)
-        return total
-
-    def grams(self, weights: Any) -> Any:
-        """Return `gram` for each row of weights (n_outputs, n_samples): as many passes."""
-        return np.array([self.gram(own) for own in weights])
 
     def column(self, index: int) -> Any:
         """Return a column of X as it is, without standardisation: one pass."""
@@ -223,65 +197,15 @@ class StreamedDesign(DenseDesign):
             _let_go(part)
             self.counter.rows += stop - start
 
-    def largest_row(self, scale: Any, shift: Any) -> float:
-        """Return the largest sum of squares of ``(standardised row - shift) * scale``: one pass."""
-        largest = 0.0
-
-        def compare(block: DenseDesign, start: int, stop: int) -> None:
-            nonlocal largest
-            largest = max(largest, block.largest_row(scale, shift))
-
-        self._for_each_block(compare)
-        return largest
-
-    def raw_prediction(self, coef: Any, intercept: Any) -> Any:
-        """Return the raw prediction of each row, shape (n_models, n_samples): one pass."""
-        raw = np.empty((coef.shape[0], self.shape[0]))
-
-        def predict(block: DenseDesign, start: int, stop: int) -> None:
-            raw[:, start:stop] = block.raw_prediction(coef, intercept)
-
-        self._for_each_block(predict)
-        return raw
-
-    def hypotheses(self, coef: Any, intercept: Any, offset: Any, kind: int, out: Any) -> bool:
-        """Write what `coef` (n_models, n_features) says about each row of X as it is: one pass."""
-        finite = True
-
-        def predict(block: DenseDesign, start: int, stop: int) -> None:
-            nonlocal finite
-            fixed = _block_of(offset, start, stop)
-            finite &= block.hypotheses(coef, intercept, fixed, kind, out[start:stop])
-
-        self._for_each_block(predict)
-        return finite
-
-    def descend(
-        self, targets: Targets, penalty: Penalty, step_size: float, accelerate: bool, tol: float,
-        state: DescentState, history_out: Any,
-    ) -> tuple[int, int]:  # fmt: skip
-        """Take up to ``len(history_out)`` steps from an evaluated state, one pass each."""
-        for done in range(len(history_out)):
-            history_out[done] = state.cost
-            status = step_only.serial(state, targets.n_classes, step_size, accelerate, tol)
-            if status != RUNNING:
-                return done + 1, status
-            self.evaluate(targets, penalty, state)
-        return len(history_out), RUNNING
-
     def _pass_ns(self, n_models: int) -> float:
         n_samples, n_features = self.shape
         reading = READ_NS * n_samples * n_features * self.dtype.itemsize
         return float(max(reading, super()._pass_ns(n_models)))
 
-    def _blocks(self) -> list[tuple[int, int]]:
-        n_samples, step = self.shape[0], self.block_rows
-        return [(start, min(start + step, n_samples)) for start in range(0, n_samples, step)]
-
     def _read(self, start: int, stop: int) -> np.ndarray[Any, Any]:
         """Ask the source for rows ``start:stop``, and look at their shape."""
         try:
-            part = self.X[start:stop]
+            part = self._X[start:stop]
             if np.ma.is_masked(part):
                 raise ValueError(
                     "X has masked values, and a mask would be ignored; fill them first"
@@ -313,61 +237,8 @@ class StreamedDesign(DenseDesign):
                 rows = coming.result()
                 if index + 1 < len(blocks):
                     coming = thread.submit(reader.bring, index + 1, *blocks[index + 1])
-                block = DenseDesign(
-                    rows, n_threads=self.n_threads, columns=self.columns, counter=self.counter
-                )
-                work(block, start, stop)
+                work(self._dense(rows), start, stop)
                 _let_go(rows)
-
-
-class SlicedDesign(StreamedDesign):
-    """Passes over an array in memory that is so large that it has to be taken in blocks.
-
-    Ctrl-C is answered when a compiled call returns: a block takes a tenth of a second at the most.
-    """
-
-    least_stride = 1
-
-    def __init__(
-        self,
-        X: Any,
-        *,
-        n_threads: int | None = None,
-        columns: Columns | None = None,
-        counter: RowCounter | None = None,
-        block_rows: int | None = None,
-    ) -> None:
-        super().__init__(
-            X, n_threads=n_threads, columns=columns, counter=counter,
-            block_rows=block_rows or max(1, int(SLICE_BYTES / (X.shape[1] * X.itemsize))),
-        )  # fmt: skip
-
-    def standardized(self, columns: Columns) -> SlicedDesign:
-        """Return a design over the same memory with another standardisation."""
-        return SlicedDesign(
-            self.X, n_threads=self.n_threads, columns=columns, counter=self.counter,
-            block_rows=self.block_rows,
-        )  # fmt: skip
-
-    def subsample(self, stride: int) -> DenseDesign:
-        """Return a design over every `stride`-th row."""
-        return DenseDesign.subsample(self, stride)
-
-    def column(self, index: int) -> Any:
-        """Return a column of X as it is, without standardisation."""
-        return DenseDesign.column(self, index)
-
-    def row_blocks(self, size: int) -> Iterator[tuple[int, int, Any]]:
-        """Go over the rows of X as they are, in blocks of `size`: one pass."""
-        return DenseDesign.row_blocks(self, size)
-
-    def _for_each_block(self, work: Callable[[DenseDesign, int, int], None]) -> None:
-        for start, stop in self._blocks():
-            rows = self.X[start:stop]
-            block = DenseDesign(
-                rows, n_threads=self.n_threads, columns=self.columns, counter=self.counter
-            )
-            work(block, start, stop)
 
 
 class _Turns:
@@ -469,25 +340,3 @@ def _let_go(part: np.ndarray[Any, Any]) -> None:
     begin, end = (bound - bound % mmap.PAGESIZE for bound in (low, high))
     if end > begin:
         mapped.madvise(advice, begin, end - begin)
-
-
-def _targets_of(targets: Targets, start: int, stop: int) -> Targets:
-    """Return the targets of rows ``start:stop``, for sums that are not divided."""
-    return targets._replace(
-        codes=_block_of(targets.codes, start, stop),
-        weights=_block_of(targets.weights, start, stop),
-        offset=_block_of(targets.offset, start, stop),
-        total_weight=np.ones(len(targets.total_weight)),
-    )
-
-
-def _block_of(sets: Any, start: int, stop: int) -> Any:
-    return readonly(np.ascontiguousarray(sets[:, start:stop]))
-
-
-def _finish_evaluation(state: DescentState, means: Any, penalty: Penalty) -> None:
-    """Add the L2 penalty to means over all rows, as the kernel of the same name does."""
-    slope = penalty.l2 * state.point
-    state.gradient[...] = means[:, :-2] + slope
-    state.intercept_gradient[...] = means[:, -2] if penalty.fit_intercept else 0.0
-    state.cost[...] = means[:, -1] + 0.5 * np.einsum("ij,ij->i", slope, state.point)

@@ -119,7 +119,7 @@ def cost_gradient(
     objective = Objective(design, codes, [1] * n_models, weights, strengths, fixed)
     value, gradient, slope = objective.value_gradient(coefs, intercepts)
     if not (np.isfinite(value).all() and np.isfinite(gradient).all()):
-        validation.check_finite(design.X, validation.feature_names(X))
+        validation.refuse_not_finite(design, validation.feature_names(X))
     if single:
         return float(value[0]), gradient[0], float(slope[0])
     return value, np.ascontiguousarray(gradient.T), slope

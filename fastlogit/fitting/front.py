@@ -562,7 +562,7 @@ def _first_theta(
 def stride_of(objective: Objective) -> int:
     """Return the stride of the subsample that starts the fit; 1 where it would be too small."""
     n_samples, n_features = objective.design.shape
-    stride = max(sample_stride(n_samples, n_features), objective.design.least_stride)
+    stride = objective.design.stride_for(sample_stride(n_samples, n_features))
     targets = objective.targets
     if n_samples < stride * FEWEST_PER_COLUMN * (n_features + 1):
         return 1
@@ -586,7 +586,7 @@ def _standardize(problem: Problem, standardize: bool) -> None:
     # Where the time is up values that are not finite show in the cost of the start.
     with contextlib.suppress(TimeUp):
         if not np.isfinite(objective.column_means()).all():
-            validation.check_finite(objective.design.X, problem.names)
+            validation.refuse_not_finite(objective.design, problem.names)
 
 
 def standardize_by(objective: Objective, stride: int) -> bool:
@@ -609,7 +609,7 @@ def refuse_bad_columns(problem: Problem) -> None:
     fine = np.isfinite(columns.center) & np.isfinite(columns.inverse_scale)
     if fine.all():
         return
-    validation.check_finite(problem.objective.design.X, problem.names)
+    validation.refuse_not_finite(problem.objective.design, problem.names)
     place = int(np.argmin(fine))
     values = np.asarray(problem.objective.design.column(place), dtype=np.float64)
     if np.abs(values - values[0]).max() < 1.0:
@@ -633,7 +633,7 @@ def _conclude(
         outcome.reason = "converged"  # the end that the user asked for
     objective = problem.objective
     if not np.isfinite(outcome.history[0]).all() or outcome.reason == "not finite":
-        validation.check_finite(objective.design.X, problem.names)
+        validation.refuse_not_finite(objective.design, problem.names)
         raise ValueError(
             "the cost at the start is not finite; start from smaller coefficients, or from none, "
             "or divide the columns of X by their largest values first"

@@ -22,7 +22,7 @@ from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
-from ..design.dense import Columns, DenseDesign
+from ..design.base import Columns, Design
 from ..inputs import validation
 from ..inputs.conversion import as_labels, as_numbers
 from ..inputs.opening import open_design
@@ -467,7 +467,7 @@ def _conjugate_gradients(
     return solution
 
 
-def _columns(design: DenseDesign, window: _Rows, fit_intercept: bool) -> Columns:
+def _columns(design: Design, window: _Rows, fit_intercept: bool) -> Columns:
     """Return centre and scale of the window's columns; a column that does not vary keeps its own.
 
     It may do so later, and no column is left out.
@@ -616,9 +616,9 @@ class _LowRank:
         bends = _class_curvature(objective, curvature)
         center, inverse_scale = objective.design.columns
         diagonal, vectors = self.diagonal, self.vectors
-        for start in range(0, objective.design.shape[0], SKETCH_ROWS):
-            part = slice(start, start + SKETCH_ROWS)
-            rows = (np.asarray(objective.design.X[part]) - center) * inverse_scale
+        for start, stop, values in objective.design.row_blocks(SKETCH_ROWS):
+            part = slice(start, stop)
+            rows = (np.asarray(values) - center) * inverse_scale
             ones = np.full((len(rows), 1), float(objective.fit_intercept))
             rows = np.hstack([rows, ones])
             sums = [

@@ -17,6 +17,7 @@ from typing import Any
 
 import numpy as np
 
+from ..design.base import Design
 from ..design.dense import DenseDesign
 from ..elementwise import log1p_exp, log_sigmoid, sigmoid
 from ..inputs import validation
@@ -131,7 +132,7 @@ def leave_one_out(
         weights = _weight_sets(rows, codes, result)
     objective, theta = _objective(result, design, codes, weights, offset)
     if not np.isfinite(objective.design.columns.inverse_scale).all():
-        validation.check_finite(design.X, validation.feature_names(X))
+        validation.refuse_not_finite(design, validation.feature_names(X))
     raw, leverage = _leave_out(objective, theta, codes, weights)
     return _conclude(objective, codes, given.mean(axis=0), raw, leverage)
 
@@ -146,7 +147,7 @@ def _weight_sets(sample_weight: Any, codes: Any, result: FitResult) -> Any:
 
 
 def _objective(
-    result: FitResult, design: DenseDesign, codes: Any, weights: Any, offset: Any
+    result: FitResult, design: Design, codes: Any, weights: Any, offset: Any
 ) -> tuple[Objective, Any]:
     """Return the cost that was minimised, on standardised columns, and where it ended."""
     if result.l2_reg is None:
@@ -209,15 +210,12 @@ def _inverse_halves(objective: Objective, theta: Any) -> Any:
     return halves
 
 
-def _blocks(design: DenseDesign, numbers: int) -> Iterator[tuple[slice, DenseDesign]]:
+def _blocks(design: Design, numbers: int) -> Iterator[tuple[slice, DenseDesign]]:
     """Cut the rows into blocks, where each row needs `numbers` numbers."""
-    n_samples, step = design.shape[0], max(1, BLOCK_NUMBERS // numbers)
-    for start in range(0, n_samples, step):
-        stop = min(start + step, n_samples)
-        part = np.asarray(design.X[start:stop])
+    for start, stop, rows in design.row_blocks(max(1, BLOCK_NUMBERS // numbers)):
         yield (
             slice(start, stop),
-            DenseDesign(part, n_threads=design.n_threads, columns=design.columns),
+            DenseDesign(np.asarray(rows), n_threads=design.n_threads, columns=design.columns),
         )
 
 

@@ -5,17 +5,19 @@ from __future__ import annotations
 from typing import Any
 
 from .. import threads
+from ..design.base import Design
 from ..design.batched import BatchRows
+from ..design.blockwise import SLICE_BYTES, SlicedDesign
 from ..design.dense import DenseDesign
 from ..design.mapped import in_place
-from ..design.streamed import SLICE_BYTES, SlicedDesign, StreamedDesign, is_streamable
+from ..design.streamed import StreamedDesign, is_streamable
 from . import validation
 from .conversion import is_frame
 
 __all__ = ["open_design"]
 
 
-def open_design(X: Any, n_threads: int | None) -> DenseDesign:
+def open_design(X: Any, n_threads: int | None) -> Design:
     """Check X and return a design over it: in place, or streamed where it does not fit in memory.
 
     A memory map that fits (see `design.mapped.in_place`) is read as the array it is.

@@ -14,6 +14,8 @@ from typing import Any
 
 import numpy as np
 
+from ..design.base import Design
+from ..design.dense import DenseDesign
 from .conversion import (
     IMPUTE,
     WithNames,
@@ -55,7 +57,6 @@ __all__ = [
 
 # Rows looked at together where a whole temporary array of the size of X would be too much.
 CHUNK_ROWS = 65_536
-CHUNK_BYTES = 2**23
 _NO_WEIGHTS = np.empty(0)
 _NO_WEIGHTS.flags.writeable = False
 
@@ -96,19 +97,20 @@ def check_source(source: Any) -> Any:
 
 def check_finite(array: np.ndarray[Any, Any], names: Sequence[str] | None = None) -> None:
     """Raise an error that names the first row and column with a NaN or infinity, if any."""
-    if np.dtype(array.dtype).kind != "f":
+    if array.size:
+        refuse_not_finite(DenseDesign(array), names)
+
+
+def refuse_not_finite(design: Design, names: Sequence[str] | None = None) -> None:
+    """Raise an error that names the first row and column with a NaN or infinity, if any."""
+    found = design.first_not_finite()
+    if found is None:
         return
-    step = max(1, CHUNK_BYTES // (array.dtype.itemsize * array.shape[1]))
-    for start in range(0, array.shape[0], step):
-        part = np.asarray(array[start : start + step])
-        bad = ~np.isfinite(part)
-        if bad.any():
-            row, column = (int(index) for index in np.argwhere(bad)[0])
-            what = "NaN" if np.isnan(part[row, column]) else "infinity"
-            advice = IMPUTE if what == "NaN" else "replace it or drop the row"
-            raise ValueError(
-                f"X contains {what} in {column_text(column, names)} (row {start + row}); {advice}"
-            )
+    what = "NaN" if np.isnan(found.value) else "infinity"
+    advice = IMPUTE if what == "NaN" else "replace it or drop the row"
+    raise ValueError(
+        f"X contains {what} in {column_text(found.column, names)} (row {found.row}); {advice}"
+    )
 
 
 def encode_labels(y: Any, n_samples: int) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:

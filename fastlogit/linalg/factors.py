@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from .. import threads
-from ..design.dense import readonly
+from ..design.base import readonly
 from ..kernels.cholesky import FORWARD, WHOLE, factor, factor_each, solve, solve_each
 
 __all__ = ["Factor", "Factors"]

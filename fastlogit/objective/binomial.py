@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..design.dense import Columns, DenseDesign, plain_targets, readonly
+from ..design.base import Columns, Design, plain_targets, readonly
 from ..kernels.descent import DescentState, Penalty, start_state
 from ..kernels.passes import BINOMIAL, SQUARED, Targets
 
@@ -45,7 +45,7 @@ class Objective:
 
     Parameters
     ----------
-    design : DenseDesign
+    design : Design
     codes : ndarray of uint8 or int32, shape (n_samples,) or (n_models, n_samples)
         Class of each row, for all models or for each.
     positive : sequence of int
@@ -74,7 +74,7 @@ class Objective:
 
     def __init__(
         self,
-        design: DenseDesign,
+        design: Design,
         codes: Any,
         positive: Any,
         weights: Any,
@@ -112,12 +112,12 @@ class Objective:
         self._state: DescentState | None = None
 
     @property
-    def design(self) -> DenseDesign:
+    def design(self) -> Design:
         """The rows, and their standardisation."""
         return self._design
 
     @design.setter
-    def design(self, design: DenseDesign) -> None:
+    def design(self, design: Design) -> None:
         self._design = design
         # Squares of a column's scale alone may overflow.
         root = np.sqrt(self.l2_reg) * design.columns.inverse_scale

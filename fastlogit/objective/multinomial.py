@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from ..design.dense import plain_targets
+from ..design.base import plain_targets
 from ..kernels.passes import MULTINOMIAL, MULTINOMIAL_PRODUCT, Targets
 from .binomial import Objective
 

@@ -308,15 +308,12 @@ def climb_by_products(
         theta = begin.theta
         if reason in ("interrupted", "time_limit"):
             return evaluate_at_last(objective, theta, watch), reason
-    drawn = objective if objective.design.least_stride == 1 else rows
+    drawn = objective if objective.design.gives_rows_freely else rows
 
     def renew(theta: Any, curvature: Any, models: Any) -> Precondition:
         return own_hessians(objective, drawn, theta, curvature, models)
 
     is_near = is_warm or stride > 1
-    if drawn.design.least_stride > 1:
-        # Too few rows for a subsample, and a stream gives none by index.
-        return newton_cg(objective, theta, goal, watch)
     if objective.design.shape[1] > MAX_HESSIAN:
         # Few rows for so many columns say little: 4,000 x 5,000 normal numbers take 225 passes
         # with them, 93 with the diagonal.

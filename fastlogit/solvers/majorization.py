@@ -21,7 +21,7 @@ from typing import Any
 
 import numpy as np
 
-from ..design.dense import plain_targets
+from ..design.base import plain_targets
 from ..kernels.passes import SQUARED
 from ..objective.binomial import Objective
 from .course import Point, Watch

@@ -118,7 +118,7 @@ class _Family:
 
 def _every(objective: Objective, stride: int) -> Objective:
     """Return the objective over every `stride`-th row, or so few as fit in memory."""
-    least = max(stride, objective.design.least_stride)
+    least = objective.design.stride_for(stride)
     return objective.subsample(least) if least > 1 else objective
 
 

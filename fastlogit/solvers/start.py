@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from ..clock import Clock, TimeUp
-from ..design.dense import readonly
+from ..design.base import readonly
 from ..objective.binomial import Objective
 from .choice import approach, choose
 from .course import Limits, Watch

@@ -1,0 +1,284 @@
+"""What every design is: passes over rows, wherever these lie."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from .. import threads
+from ..clock import Clock
+from ..kernels.descent import DescentState, Penalty, start_state
+from ..kernels.passes import LINEAR, SPREAD, Targets
+
+__all__ = ["Columns", "Design", "NotFinite", "RowCounter", "plain_targets", "readonly"]
+
+# Serial time of a pass, for the choice of the serial kernel: per element and per row.
+ELEMENT_NS = 0.4
+ROW_NS = 6.0
+# Rows that are looked at together where single values are asked for.
+LOOK_BYTES = 2**24
+
+NO_CURVATURE = np.empty((0, 0))
+_NO_CODES = np.empty((0, 0), dtype=np.uint8)
+_NO_OFFSET = np.empty((0, 0))
+_ONE_MODEL = np.ones(1, dtype=np.int64)
+# Read-only as the users' arrays are: each kernel is then compiled for one type only.
+_NO_CODES.flags.writeable = _ONE_MODEL.flags.writeable = _NO_OFFSET.flags.writeable = False
+
+Floats = np.ndarray[Any, np.dtype[np.float64]]
+
+
+class Columns(NamedTuple):
+    """Centre and inverse scale of each column; inverse scale 0 for one that does not vary."""
+
+    center: Floats
+    inverse_scale: Floats
+
+
+class NotFinite(NamedTuple):
+    """The first value of X, by rows, that is NaN or infinite."""
+
+    row: int
+    column: int
+    value: float
+
+
+class RowCounter:
+    """What all designs over the same X share, subsamples included.
+
+    Attributes
+    ----------
+    rows : int
+        Rows read so far.
+    n_samples : int
+        Rows of X.
+    clock : Clock or None
+        Says when passes must no longer begin.
+    phase : str
+        What the passes are for, in words for those who watch a fit.
+    """
+
+    def __init__(self, n_samples: int = 1) -> None:
+        self.rows, self.n_samples = 0, n_samples
+        self.clock: Clock | None = None
+        self.phase = ""
+
+    @property
+    def n_passes(self) -> float:
+        """Passes over X so far."""
+        return float(self.rows / self.n_samples)
+
+    def check(self, seconds: float = 0.0) -> None:
+        """Raise `TimeUp` where the limit has passed, or work of so many seconds would pass it."""
+        if self.clock is not None:
+            self.clock.check(seconds)
+
+
+class Design(ABC):
+    """Passes over the rows of X, which nobody outside sees otherwise.
+
+    Vectors of coefficients are `(n_models, n_features)` arrays here, on the standardised scale
+    that `columns` defines: passes see ``(X - center) * inverse_scale``, block by block.
+
+    Attributes
+    ----------
+    shape : (n_samples, n_features)
+    dtype : dtype
+        Number type of X.
+    columns : Columns
+        Standardisation.
+    n_threads : int or None
+        Number of threads; None takes what the process may use.
+    counter : RowCounter
+        Where the rows read are counted.
+    """
+
+    shape: tuple[int, int]
+    dtype: np.dtype[Any]
+    columns: Columns
+    n_threads: int | None
+    counter: RowCounter
+
+    # ---- passes
+
+    @abstractmethod
+    def evaluate(
+        self, targets: Targets, penalty: Penalty, state: DescentState,
+        curvature_out: Any = NO_CURVATURE,
+    ) -> None:  # fmt: skip
+        """Put cost and gradient at the state's point into the state: one pass.
+
+        `curvature_out` (n_models, n_samples), if given, gets the weighted second derivative of the
+        loss at each row.
+        """
+
+    @abstractmethod
+    def descend(
+        self, targets: Targets, penalty: Penalty, step_size: float, accelerate: bool, tol: float,
+        state: DescentState, history_out: Any,
+    ) -> tuple[int, int]:  # fmt: skip
+        """Take up to ``len(history_out)`` steps from an evaluated state, one pass each.
+
+        Returns how many were taken and a status of `kernels.descent`.
+        """
+
+    @abstractmethod
+    def gram(self, curvature: Any) -> Any:
+        """Return X' diag(curvature) X, shape (n_features + 1,) * 2, intercept last: one pass."""
+
+    @abstractmethod
+    def grams(self, weights: Any) -> Any:
+        """Return `gram` for each row of weights (n_outputs, n_samples): as many passes."""
+
+    @abstractmethod
+    def raw_prediction(self, coef: Any, intercept: Any) -> Any:
+        """Return the raw prediction of each row, shape (n_models, n_samples): one pass."""
+
+    @abstractmethod
+    def hypotheses(self, coef: Any, intercept: Any, offset: Any, kind: int, out: Any) -> bool:
+        """Write what `coef` (n_models, n_features) says about each row of X as it is: one pass.
+
+        `kind` is one of `kernels.hypotheses`, `out` of the shape that it asks for. Returns whether
+        all raw predictions are finite.
+        """
+
+    @abstractmethod
+    def largest_row(self, scale: Any, shift: Any) -> float:
+        """Return the largest sum of squares of ``(standardised row - shift) * scale``: one pass."""
+
+    # ---- rows and columns as they are
+
+    @abstractmethod
+    def row_blocks(self, size: int) -> Iterator[tuple[int, int, Any]]:
+        """Go over the rows of X as they are: begin, end and rows of each block. One pass.
+
+        Of about `size` rows, or in what blocks the design has.
+        """
+
+    @abstractmethod
+    def rows(self, indices: Any) -> Any:
+        """Return a copy of some rows as they are, in the order of `indices`: at most one pass."""
+
+    @abstractmethod
+    def column(self, index: int) -> Any:
+        """Return a column of X as it is, without standardisation: at most one pass."""
+
+    # ---- other designs over the same rows
+
+    @abstractmethod
+    def standardized(self, columns: Columns) -> Design:
+        """Return a design over the same rows with another standardisation."""
+
+    @abstractmethod
+    def subsample(self, stride: int) -> Design:
+        """Return a design over every `stride`-th row; passes over it count by its share."""
+
+    @abstractmethod
+    def take(self, indices: Any) -> Design:
+        """Return a design over a copy of some rows."""
+
+    @abstractmethod
+    def sample(self, rows: Any, sizes: Any, intercept: float, inverse: Any) -> tuple[Any, Any]:
+        """Return what `kernels.lowrank` takes for the rows of each output: a part of a pass.
+
+        `rows` (n_outputs, m) are indices, m a multiple of 4. See `kernels.lowrank.sample`.
+        """
+
+    # ---- how rows may be asked for
+
+    def stride_for(self, wanted: int) -> int:
+        """Return the stride of the largest subsample that may be taken, from `wanted` on."""
+        return wanted
+
+    @property
+    def gives_rows_freely(self) -> bool:
+        """Say whether rows by index cost no more than they take; else they are read anew."""
+        return True
+
+    # ---- what follows
+
+    @property
+    def n_passes(self) -> float:
+        """Passes over X so far; those over a subsample of the rows count by its share."""
+        return float(self.counter.rows / self.shape[0])
+
+    def value_gradient(self, targets: Targets, coef: Any, intercept: Any) -> tuple[Any, Any, Any]:
+        """Return cost, gradient and intercept gradient of each model: one pass."""
+        state = start_state(coef, intercept)
+        self.evaluate(targets, Penalty(np.zeros((1, self.shape[1])), True), state)
+        return state.cost, state.gradient, state.intercept_gradient
+
+    def column_means(self, weights: Any, total_weight: float) -> Any:
+        """Return the weighted mean of each column of X less `center`: one pass."""
+        return self._column_sums(LINEAR, weights, total_weight)
+
+    def column_variances(self, weights: Any, total_weight: float) -> Any:
+        """Return the weighted mean of each column's squared distance from `center`: one pass."""
+        return self._column_sums(SPREAD, weights, total_weight)
+
+    def _column_sums(self, loss: int, weights: Any, total_weight: float) -> Any:
+        targets = plain_targets(loss, weights, np.array([total_weight]))
+        return self.value_gradient(targets, np.zeros((1, self.shape[1])), np.zeros(1))[1][0]
+
+    def hessian_product(self, targets: Targets, vectors: Any, intercepts: Any) -> tuple[Any, Any]:
+        """Return X' diag(weights) X v / total_weight for each model: one pass.
+
+        X is the standardised one with a column of ones, `targets` those of SQUARED or another loss
+        whose gradient is a product; `vectors` (n_models, n_features), `intercepts` (n_models,).
+        """
+        return self.value_gradient(targets, vectors, intercepts)[1:]
+
+    def first_not_finite(self) -> NotFinite | None:
+        """Return the first value that is NaN or infinite, None where there is none: one pass."""
+        if self.dtype.kind != "f":
+            return None
+        for start, _, rows in self.row_blocks(
+            max(1, LOOK_BYTES // (self.dtype.itemsize * self.shape[1]))
+        ):
+            bad = ~np.isfinite(rows)
+            if bad.any():
+                row, column = (int(index) for index in np.argwhere(bad)[0])
+                return NotFinite(start + row, column, float(rows[row, column]))
+        return None
+
+    def passes_within(self, seconds: float, n_models: int) -> int:
+        """Return roughly how many passes take `seconds` in one thread; at least 1."""
+        return max(1, int(1e9 * seconds / self._pass_ns(n_models)))
+
+    def _pass_ns(self, n_models: int) -> float:
+        n_samples, n_features = self.shape
+        return float(n_models * n_samples * (n_features * ELEMENT_NS + ROW_NS))
+
+    def _team(self, n_models: int) -> Any:
+        """Return the threads for a pass, where there is time for one."""
+        return self._team_for(self._pass_ns(n_models))
+
+    def _team_for(self, work_ns: float) -> Any:
+        """Return the threads for work of so many nanoseconds, where there is time for it."""
+        if self.counter.clock is not None and self.counter.clock.limit is not None:
+            self.counter.check(1e-9 * work_ns / threads.thread_count(self.n_threads))
+        return threads.team(self.n_threads, work_ns)
+
+
+def plain_targets(loss: int, weights: Any, total_weight: Any, n_classes: int = 1) -> Targets:
+    """Return targets of a loss that asks for no classes; `weights` of one dimension are one set."""
+    sets = (
+        weights if weights.ndim == 2 else weights.reshape(-1 if weights.size else 0, weights.size)
+    )
+    weight_set = np.arange(len(total_weight)) if len(sets) > 1 else np.zeros_like(total_weight)
+    return Targets(
+        loss, n_classes, _NO_CODES, _ONE_MODEL, readonly(sets),
+        readonly(weight_set.astype(np.int64)), total_weight, _NO_OFFSET,
+    )  # fmt: skip
+
+
+def readonly(array: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    """Return a read-only view: numba then compiles once for arrays that may be written or not."""
+    view = array.view(np.ndarray)
+    if view.flags.writeable:
+        view = view.view()
+        view.flags.writeable = False
+    return view

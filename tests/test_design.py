@@ -1,0 +1,197 @@
+"""One contract for every kind of design: the answers are those of the oracle over the same rows."""
+
+import numpy as np
+import pytest
+from problems import memory_mapped
+
+import fastlogit
+from fastlogit import reference
+from fastlogit.design.base import Columns, Design, NotFinite, plain_targets
+from fastlogit.design.batched import BatchRows
+from fastlogit.design.blockwise import BlockwiseDesign, SlicedDesign
+from fastlogit.design.dense import DenseDesign
+from fastlogit.design.streamed import StreamedDesign
+from fastlogit.inputs.opening import open_design
+from fastlogit.kernels.descent import Penalty, start_state
+from fastlogit.kernels.passes import BINOMIAL, Targets
+
+# Kernels of many types: minutes in plain Python.
+pytestmark = pytest.mark.jit
+
+N_SAMPLES, N_FEATURES = 700, 9
+RNG = np.random.default_rng(5)
+X0 = RNG.normal(size=(N_SAMPLES, N_FEATURES)) * np.geomspace(0.2, 5.0, N_FEATURES) + 1.0
+Y = RNG.integers(0, 2, N_SAMPLES).astype(np.uint8)
+WEIGHT = RNG.uniform(0.1, 2.0, N_SAMPLES)
+COLUMNS = Columns(X0.mean(axis=0), 1.0 / X0.std(axis=0))
+
+
+class Rows:
+    """All that a source of rows must have."""
+
+    def __init__(self, X):
+        self._X, self.shape, self.dtype = X, X.shape, X.dtype
+
+    def __getitem__(self, rows):
+        return self._X[rows]
+
+
+def batched(X):
+    def factory():
+        return iter([(X[i : i + 90], Y[i : i + 90]) for i in range(0, N_SAMPLES, 90)])
+
+    return BatchRows(factory, X.shape, X.dtype, None, Y, None, factory())
+
+
+KINDS = {
+    "dense": lambda X, _: DenseDesign(X),
+    "gathered": lambda X, _: DenseDesign(np.asfortranarray(X)),
+    "few columns apart": lambda X, _: DenseDesign(np.repeat(X, 2, axis=1)[:, ::2]),
+    "sliced": lambda X, _: SlicedDesign(X, block_rows=300),
+    "mapped": lambda X, folder: StreamedDesign(memory_mapped(X, folder), block_rows=256),
+    "streamed": lambda X, _: StreamedDesign(Rows(X), block_rows=256),
+    "batched": lambda X, _: StreamedDesign(batched(X), block_rows=256),
+}
+
+
+@pytest.fixture(params=KINDS)
+def design(request, tmp_path) -> Design:
+    return KINDS[request.param](X0, tmp_path).standardized(COLUMNS)
+
+
+@pytest.fixture
+def whole() -> Design:
+    return DenseDesign(X0).standardized(COLUMNS)
+
+
+Z0 = (X0 - COLUMNS.center) * COLUMNS.inverse_scale
+
+
+def targets_of(codes, weights):
+    plain = plain_targets(BINOMIAL, weights, np.array([weights.sum()]))
+    return plain._replace(codes=np.ascontiguousarray(codes[None]))
+
+
+def test_siblings_none_of_which_is_the_base_of_another(design) -> None:
+    assert isinstance(design, Design)
+    assert not issubclass(BlockwiseDesign, DenseDesign)
+    assert not issubclass(StreamedDesign, SlicedDesign)
+    with pytest.raises(TypeError, match="abstract"):
+        Design()
+    assert (design.shape, design.dtype) == ((N_SAMPLES, N_FEATURES), np.float64)
+    assert not hasattr(design, "X")
+
+
+def test_cost_gradient_and_curvature(design) -> None:
+    coef, intercept = RNG.normal(size=(1, N_FEATURES)), np.array([0.3])
+    state, curvature = start_state(coef, intercept), np.empty((1, N_SAMPLES))
+    penalty = Penalty(np.full((1, N_FEATURES), 0.2), True)
+    before = design.n_passes
+    targets: Targets = targets_of(Y, WEIGHT)
+    design.evaluate(targets, penalty, state, curvature)
+    wanted = reference.cost_gradient(Z0, Y, coef[0], 0.3, 0.2, WEIGHT)
+    np.testing.assert_allclose(state.cost, wanted[0], rtol=1e-12)
+    np.testing.assert_allclose(state.gradient[0], wanted[1], rtol=1e-10, atol=1e-13)
+    np.testing.assert_allclose(state.intercept_gradient, wanted[2], rtol=1e-10, atol=1e-13)
+    p = reference.sigmoid(Z0 @ coef[0] + 0.3)
+    np.testing.assert_allclose(curvature[0], WEIGHT * p * (1.0 - p), rtol=1e-10)
+    assert design.n_passes == pytest.approx(before + 1.0)
+
+
+def test_products_and_gram_matrices(design) -> None:
+    ones = np.column_stack([Z0, np.ones(N_SAMPLES)])
+    gram = ones.T @ (WEIGHT[:, None] * ones)
+    np.testing.assert_allclose(design.gram(WEIGHT), gram, rtol=1e-11, atol=1e-9)
+    both = np.ascontiguousarray([WEIGHT, WEIGHT[::-1]])
+    other = ones.T @ (WEIGHT[::-1, None] * ones)
+    np.testing.assert_allclose(design.grams(both), [gram, other], rtol=1e-11, atol=1e-9)
+    coef, intercept = RNG.normal(size=(3, N_FEATURES)), RNG.normal(size=3)
+    raw = design.raw_prediction(coef, intercept)
+    np.testing.assert_allclose(raw, (Z0 @ coef.T + intercept).T, rtol=1e-11, atol=1e-12)
+    total = float(WEIGHT.sum())
+    unscaled = design.standardized(Columns(COLUMNS.center, np.ones(N_FEATURES)))
+    variances = WEIGHT @ (X0 - COLUMNS.center) ** 2 / total
+    np.testing.assert_allclose(unscaled.column_variances(WEIGHT, total), variances, rtol=1e-11)
+    means = WEIGHT @ (X0 - COLUMNS.center) / total
+    np.testing.assert_allclose(unscaled.column_means(WEIGHT, total), means, rtol=1e-9, atol=1e-13)
+    scale, shift = np.linspace(0.5, 2.0, N_FEATURES), np.full(N_FEATURES, 0.1)
+    largest = np.square((Z0 - shift) * scale).sum(axis=1).max()
+    assert design.largest_row(scale, shift) == pytest.approx(largest, rel=1e-12)
+
+
+def test_rows_and_columns_as_they_are(design) -> None:
+    indices = RNG.integers(0, N_SAMPLES, 50)
+    np.testing.assert_array_equal(design.rows(indices), X0[indices])
+    np.testing.assert_array_equal(design.rows([3])[0], X0[3])
+    assert design.rows(np.empty(0, dtype=np.int64)).shape == (0, N_FEATURES)
+    np.testing.assert_array_equal(design.column(4), X0[:, 4])
+    blocks = [(start, stop, np.array(rows)) for start, stop, rows in design.row_blocks(111)]
+    assert (blocks[0][0], blocks[-1][1]) == (0, N_SAMPLES)
+    np.testing.assert_array_equal(np.vstack([rows for _, _, rows in blocks]), X0)
+
+
+def test_other_designs_over_the_same_rows(design, whole) -> None:
+    indices = RNG.integers(0, N_SAMPLES, 40)
+    weight, coef = np.ones(40), RNG.normal(size=(1, N_FEATURES))
+    taken = design.take(indices)
+    np.testing.assert_allclose(taken.gram(weight), whole.take(indices).gram(weight), rtol=1e-12)
+    assert taken.counter is design.counter
+    part = design.subsample(61)
+    raw = part.raw_prediction(coef, np.zeros(1))[0]
+    np.testing.assert_allclose(raw, Z0[::61] @ coef[0], rtol=1e-11, atol=1e-12)
+    assert design.stride_for(61) == 61
+    assert design.stride_for(1) in (1, 61)
+
+
+def test_samples_for_a_preconditioner(design, whole) -> None:
+    rows = RNG.integers(0, N_SAMPLES, (2, 12))
+    sizes, inverse = np.array([0.5, 2.0]), RNG.uniform(0.5, 2.0, (2, N_FEATURES + 1))
+    found, wanted = (each.sample(rows, sizes, 1.0, inverse) for each in (design, whole))
+    for one, other in zip(found, wanted, strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-6, atol=1e-9)
+
+
+def test_steps_of_descent(design, whole) -> None:
+    targets, penalty = targets_of(Y, WEIGHT), Penalty(np.full((1, N_FEATURES), 0.1), True)
+    ends = []
+    for each in (design, whole):
+        state = start_state(np.zeros((1, N_FEATURES)), np.zeros(1))
+        each.evaluate(targets, penalty, state)
+        history = np.empty((20, 1))
+        assert each.descend(targets, penalty, 0.5, True, 0.0, state, history)[0] == 20
+        ends.append((state.coef.copy(), history))
+    np.testing.assert_allclose(ends[0][0], ends[1][0], rtol=1e-10, atol=1e-13)
+    np.testing.assert_allclose(ends[0][1], ends[1][1], rtol=1e-12)
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_first_value_that_is_not_finite(kind, value, tmp_path) -> None:
+    assert KINDS[kind](X0, tmp_path).first_not_finite() is None
+    X = X0.copy()
+    X[433, 2] = X[600, 1] = value
+    found = KINDS[kind](X, tmp_path).first_not_finite()
+    assert isinstance(found, NotFinite)
+    assert (found.row, found.column) == (433, 2)
+    np.testing.assert_equal(found.value, value)
+    assert DenseDesign(np.ones((3, 2), dtype=np.int8)).first_not_finite() is None
+
+
+def test_softmax_from_batches_draws_rows_by_index() -> None:
+    # Too few rows for a subsample: the preconditioner's rows are read from the source.
+    X = np.random.default_rng(0).normal(size=(3_000, 50))
+    y = (X[:, :3] + np.random.default_rng(1).gumbel(size=(3_000, 3))).argmax(axis=1)
+    source = fastlogit.BatchSource(
+        lambda: ((X[i : i + 500], y[i : i + 500]) for i in range(0, 3_000, 500))
+    )
+    result = fastlogit.fit(source, C=1.0, multi_class="multinomial")
+    assert result.converged
+    wanted = fastlogit.fit(X, y, C=1.0, multi_class="multinomial")
+    np.testing.assert_allclose(result.coef, wanted.coef, atol=1e-7)
+
+
+def test_what_opens_a_design_gives_one_of_each_kind(tmp_path, monkeypatch) -> None:
+    assert type(open_design(X0, None)) is DenseDesign
+    assert type(open_design(Rows(X0), None)) is StreamedDesign
+    monkeypatch.setattr("fastlogit.inputs.opening.SLICE_BYTES", 1e3)
+    assert type(open_design(X0, None)) is SlicedDesign
