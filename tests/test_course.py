@@ -224,7 +224,9 @@ def test_the_watch() -> None:
     watch.begin(point(4.0))
     watch.begin(point(9.0))  # where one solver takes over from another
     objective.curvature(np.zeros((1, 3)))
-    assert [watch.note(point(cost)) for cost in (3.0, 2.0, 1.0)] == ["", "", "max_iter"]
+    assert [watch.note(point(cost)) for cost in (3.0, 2.0, 1.0)] == [
+        None, None, "max_iter",
+    ]  # fmt: skip
     assert (watch.n_iter, np.ravel(watch.history).tolist()) == (3, [4.0, 3.0, 2.0, 1.0])
     assert watch.passes == [0.0, 1.0, 1.0, 1.0]
     assert 0.0 <= watch.times[0] <= watch.times[-1] <= time.perf_counter() - began

@@ -30,7 +30,7 @@ from ..solvers.choice import (
     sample_stride,
     solve,
 )
-from ..solvers.course import Limits, Outcome, Watch
+from ..solvers.course import Limits, Outcome, Reason, Watch
 from ..solvers.goal import FINEST, Goal, certificate_of, separation_of, stated
 from ..solvers.gradient_descent import Options
 from ..solvers.gradient_descent import gradient_descent as descend
@@ -450,10 +450,10 @@ def _stay(
         limits.tol, objective.n_models, certificate_of(objective, 1), separation_of(objective)
     )
     finite = np.isfinite(point.cost).all() and np.isfinite(point.gradient).all()
-    reason = "interrupted" if finite else "not finite"
+    reason = Reason.INTERRUPTED if finite else Reason.NOT_FINITE
     if finite and not interrupted:
-        reason = goal.conclude(point, "max_iter")
-    choice = "the start (max_iter=0)" if reason == "converged" else ""
+        reason = goal.conclude(point, Reason.MAX_ITER)
+    choice = "the start (max_iter=0)" if reason == Reason.CONVERGED else ""
     outcome = outcome_of(objective, point, goal, watch, reason, choice)
     return _conclude(problem, outcome, limits, solver, began)
 
@@ -629,16 +629,16 @@ def _conclude(
     """Put the outcome in the user's units; warn or raise as the reason asks for."""
     stop_clock(problem.objective)
     outcome.bound, outcome.bounds = stated(outcome.bound), stated(outcome.bounds)
-    if outcome.reason == "rounding" and limits.tol == 0.0 and np.isfinite(outcome.bound).all():
-        outcome.reason = "converged"  # the end that the user asked for
+    if outcome.reason == Reason.ROUNDING and limits.tol == 0.0 and np.isfinite(outcome.bound).all():
+        outcome.reason = Reason.CONVERGED  # the end that the user asked for
     objective = problem.objective
-    if not np.isfinite(outcome.history[0]).all() or outcome.reason == "not finite":
+    if not np.isfinite(outcome.history[0]).all() or outcome.reason == Reason.NOT_FINITE:
         validation.refuse_not_finite(objective.design, problem.names)
         raise ValueError(
             "the cost at the start is not finite; start from smaller coefficients, or from none, "
             "or divide the columns of X by their largest values first"
         )
-    stable = 1.0 / objective.curvature_bound() if outcome.reason == "diverged" else 0.0
+    stable = 1.0 / objective.curvature_bound() if outcome.reason == Reason.DIVERGED else 0.0
     message = _message(problem, outcome, limits, stable)
     coef, intercept = objective.to_user(outcome.coef, outcome.intercept)
     binary = problem.classes.size == 2
@@ -649,7 +649,7 @@ def _conclude(
         classes=problem.classes,
         n_iter=outcome.n_iter,
         n_passes=round(objective.design.n_passes, 3),
-        converged=outcome.reason == "converged",
+        converged=outcome.reason == Reason.CONVERGED,
         message=message,
         history=outcome.history[:, 0] if coupled else outcome.history,
         gradient_norm=float(np.abs(outcome.gradient).max()),
@@ -664,15 +664,15 @@ def _conclude(
         bounds=outcome.bounds[:, 0] if coupled else outcome.bounds,
         feature_names=problem.feature_names,
     )
-    if outcome.reason == "diverged":
+    if outcome.reason == Reason.DIVERGED:
         raise DivergenceError(message, result)
-    if outcome.reason == "interrupted":
+    if outcome.reason == Reason.INTERRUPTED:
         interrupt = KeyboardInterrupt(message)
         interrupt.result = result  # type: ignore[attr-defined]
         raise interrupt
-    if outcome.reason == "separable":
+    if outcome.reason == Reason.SEPARABLE:
         warnings.warn(message, SeparationWarning, stacklevel=stack_level())
-    elif outcome.reason in ("max_iter", "time_limit", "rounding", "collinear"):
+    elif outcome.reason in (Reason.MAX_ITER, Reason.TIME_LIMIT, Reason.ROUNDING, Reason.COLLINEAR):
         from sklearn.exceptions import ConvergenceWarning
 
         warnings.warn(message, ConvergenceWarning, stacklevel=stack_level())
@@ -693,31 +693,33 @@ def _message(problem: Problem, outcome: Outcome, limits: Any, stable: float) -> 
         else "how far the cost is from the optimum could not be proven"
     )
     stopped = f"stopped after {outcome.n_iter} iterations{how}"
-    if outcome.reason == "converged" and not how:
+    if outcome.reason == Reason.CONVERGED and not how:
         return f"converged: no parameter moved by more than tol={limits.tol:g}; {proven}"
     texts = {
-        "converged": f"converged{how}: {proven} ({_asked(limits.tol)})",
-        "diverged": (
+        Reason.CONVERGED: f"converged{how}: {proven} ({_asked(limits.tol)})",
+        Reason.DIVERGED: (
             f"the cost grew at iteration {outcome.n_iter}: step_size={outcome.step_size:g} is too "
             f"large for these data; a step size of {stable:.3g} is stable (or step_size='auto')"
         ),
-        "max_iter": (
+        Reason.MAX_ITER: (
             f"{stopped} at max_iter={limits.max_iter} before it converged: {proven}; raise "
             f"max_iter or tol{_faster(limits)}"
         ),
-        "time_limit": (
+        Reason.TIME_LIMIT: (
             f"{stopped} at time_limit={limits.time_limit} s before it converged: {proven}; raise "
             "time_limit or tol"
         ),
-        "rounding": (
+        Reason.ROUNDING: (
             f"{stopped}: rounding errors of float64 leave no further progress; {proven}, but "
             f"{limits.tol:g} was asked for; "
             f"raise tol{_far(problem, outcome)}"
         ),
-        "collinear": _collinear_message(problem, outcome, stopped),
-        "callback": f"{stopped} by the callback; {proven}",
-        "interrupted": f"interrupted, {stopped}: the best point so far is in .result; {proven}",
-        "separable": _separation_message(problem, outcome),
+        Reason.COLLINEAR: _collinear_message(problem, outcome, stopped),
+        Reason.CALLBACK: f"{stopped} by the callback; {proven}",
+        Reason.INTERRUPTED: (
+            f"interrupted, {stopped}: the best point so far is in .result; {proven}"
+        ),
+        Reason.SEPARABLE: _separation_message(problem, outcome),
     }
     return texts[outcome.reason]
 

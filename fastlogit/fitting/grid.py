@@ -20,7 +20,7 @@ from ..inputs import validation
 from ..objective.binomial import Objective
 from ..result import Callback, Progress
 from ..solvers.choice import approach
-from ..solvers.course import Interrupted, Limits, Watch
+from ..solvers.course import Interrupted, Limits, Reason, Watch
 from ..solvers.goal import meets, stated
 from ..solvers.gradient_descent import Options
 from ..solvers.gradient_descent import gradient_descent as descend
@@ -366,7 +366,7 @@ class _Grid:
                 objective, (split[0], split[1]), options, began, self._stride, certified=True
             )
             ended = objective.join(outcome.coef, outcome.intercept)
-            if outcome.reason == "interrupted":
+            if outcome.reason == Reason.INTERRUPTED:
                 raise Interrupted(ended, outcome.bound)
             return ended, outcome.bound, np.full(objective.n_models, outcome.n_iter)
         before = int(part[0]) * n_folds * per_penalty

@@ -12,7 +12,7 @@ from ..certificates.collinear import DEPENDENT
 from ..clock import TimeUp
 from ..linalg.factors import FACTOR_NS, Factor
 from ..objective.binomial import Objective
-from .course import Interrupted, Limits, Outcome, Point, Watch
+from .course import Interrupted, Limits, Outcome, Point, Reason, Watch
 from .goal import Goal, certificate_of, separation_of
 from .iteration import evaluate
 from .lbfgs import Precondition, lbfgs
@@ -131,41 +131,34 @@ def solve(
             point, reason = newton(objective, theta, goal, certificate, watch)
         elif method == "newton-cg":
             point, reason = climb_by_products(objective, theta, goal, stride, is_warm, watch)
-            if reason == "rounding" and not goal.hidden.all() and objective.n_classes == 1:
+            if reason == Reason.ROUNDING and not goal.hidden.all() and objective.n_classes == 1:
                 point, reason = _finish_by_newton(objective, point, goal, watch)
         else:
-            if objective.n_classes > 1:
-                watch.limits = replace(limits, max_iter=min(limits.max_iter, PATIENT))
-            point, reason = _climb(objective, theta, goal, stride, is_warm, watch)
-            if (
-                reason in ("max_iter", "rounding")
-                and watch.n_iter < limits.max_iter
-                and (objective.n_classes > 1)
-            ):
+            is_softmax = objective.n_classes > 1
+            patience = PATIENT if is_softmax else None
+            point, reason = _climb(objective, theta, goal, stride, is_warm, watch, patience)
+            if is_softmax and reason.may_go_on and watch.n_iter < limits.max_iter:
                 # Where classes are told apart almost surely, products with the Hessian do better.
-                watch.limits = limits
                 point, reason = climb_by_products(objective, point.theta, goal, 1, True, watch)
-            elif reason == "rounding" and stride == 1:
+            elif reason == Reason.ROUNDING and stride == 1:
                 point, reason = finish_each(objective, point, goal, watch)
-            elif reason == "rounding":
+            elif reason == Reason.ROUNDING:
                 # The subsample misleads, as where columns are collinear in it alone.
                 point, reason = _finish_by_newton(objective, point, goal, watch)
     except (KeyboardInterrupt, TimeUp) as end:  # between the iterations of two methods
-        reason = "time_limit" if isinstance(end, TimeUp) else "interrupted"
+        reason = Reason.TIME_LIMIT if isinstance(end, TimeUp) else Reason.INTERRUPTED
         point = point or evaluate_at_last(objective, theta, watch)
-    if reason == "interrupted":
+    if reason == Reason.INTERRUPTED:
         goal.prove(point, at_once=True)
     return outcome_of(objective, point, goal, watch, reason, f"{method} ({why})")
 
 
 def outcome_of(
-    objective: Objective, point: Point, goal: Goal, watch: Watch, reason: str, choice: str
+    objective: Objective, point: Point, goal: Goal, watch: Watch, reason: Reason, choice: str
 ) -> Outcome:
     """Return where a fit ended, and why, with all that was seen on the way."""
     watch.prove(goal.bound)
     coef, intercept = objective.settle(*objective.split(point.theta))
-    separation = goal.separation
-    found = {} if separation is None else separation.found
     return Outcome(
         coef=coef,
         intercept=intercept,
@@ -178,7 +171,7 @@ def outcome_of(
         reason=reason,
         bound=goal.bound,
         choice=choice,
-        separated={model: separation.describe(model) for model in found} if separation else {},
+        separated=goal.separated(),
         hidden=goal.hides(),
         lost=_column_far_from_zero(objective, point.theta) if goal.hidden.any() else None,
     )
@@ -193,10 +186,10 @@ def _column_far_from_zero(objective: Objective, theta: Any) -> int:
 
 def _finish_by_newton(
     objective: Objective, point: Point, goal: Goal, watch: Watch
-) -> tuple[Point, str]:
+) -> tuple[Point, Reason]:
     """Go on with the Hessian of all rows, as where columns are nearly collinear: if it is small."""
     if point.theta.shape[1] > MAX_HESSIAN or watch.n_iter >= watch.limits.max_iter:
-        return point, "rounding"
+        return point, Reason.ROUNDING
     whole = certificate_of(objective, 1)
     goal.certificate = whole
     return newton(objective, point.theta, goal, whole, watch)
@@ -220,27 +213,29 @@ def approach(objective: Objective, theta: Any, tol: float, stride: int, watch: W
     if objective.n_classes > 1:
         goal = Goal(LEFT_OVER * tol, objective.n_models, steps_on=True)
         point, reason = climb_by_products(objective, theta, goal, stride, False, watch)
-        if reason == "interrupted":
+        if reason == Reason.INTERRUPTED:
             raise Interrupted(point.theta)
         return point.theta
     place, part, is_warm = np.arange(objective.n_models), objective, False
     if stride > 1:
         rows = objective.subsample(stride)
         begin, reason = _start_of_subsample(rows, theta, watch)
-        if reason == "interrupted":
+        if reason == Reason.INTERRUPTED:
             raise Interrupted(begin.theta)
-        if reason == "time_limit":
+        if reason == Reason.TIME_LIMIT:
             return begin.theta
         leading, place = np.unique(leaders_of(rows, begin.theta), return_inverse=True)
         part, theta, is_warm = objective.only(leading), begin.theta[leading], True
     goal = Goal(LEFT_OVER * tol, part.n_models, steps_on=True)
     point, reason = _climb(part, theta, goal, stride, is_warm, watch)
-    if reason == "interrupted":
+    if reason == Reason.INTERRUPTED:
         raise Interrupted(point.theta[place])
     return point.theta[place]
 
 
-def finish_each(objective: Objective, point: Point, goal: Goal, watch: Watch) -> tuple[Point, str]:
+def finish_each(
+    objective: Objective, point: Point, goal: Goal, watch: Watch
+) -> tuple[Point, Reason]:
     """Go on with the models that are not where they should be, with Hessians of their own."""
     left = np.flatnonzero(~goal.met)
     part = objective.only(left)
@@ -265,25 +260,27 @@ def finish_each(objective: Objective, point: Point, goal: Goal, watch: Watch) ->
 
 
 def _climb(
-    objective: Objective, theta: Any, goal: Goal, stride: int, is_warm: bool, watch: Watch
-) -> tuple[Point, str]:
+    objective: Objective, theta: Any, goal: Goal, stride: int, is_warm: bool, watch: Watch,
+    patience: int | None = None,
+) -> tuple[Point, Reason]:  # fmt: skip
     """L-BFGS from the optimum of a subsample, itself found in the same way, with its Hessian."""
     certificate: Any = goal.certificate or certificate_of(objective, stride)
     rows = certificate.rows
     if rows is not objective and not is_warm:
         begin, reason = _start_of_subsample(rows, theta, watch)
         theta = begin.theta
-        if reason in ("interrupted", "time_limit"):
+        if reason in (Reason.INTERRUPTED, Reason.TIME_LIMIT):
             return evaluate_at_last(objective, theta, watch), reason
 
     def renew(theta: Any) -> Precondition:
         return _hessians(rows, theta, rows.curvature(theta), certificate)
 
     price = GRAM_PRICE * (objective.design.shape[1] + 1) / stride
-    return lbfgs(objective, evaluate(objective, theta, watch), renew, price, goal, watch)
+    start = evaluate(objective, theta, watch)
+    return lbfgs(objective, start, renew, price, goal, watch, patience)
 
 
-def _start_of_subsample(rows: Objective, theta: Any, watch: Watch) -> tuple[Point, str]:
+def _start_of_subsample(rows: Objective, theta: Any, watch: Watch) -> tuple[Point, Reason]:
     """Return a point near the optimum of a subsample, and why it ended there."""
     # That optimum is itself off by about this much.
     inner = Goal(0.05 * theta.shape[1] / rows.design.shape[0], rows.n_models)
@@ -295,7 +292,7 @@ def _start_of_subsample(rows: Objective, theta: Any, watch: Watch) -> tuple[Poin
 
 def climb_by_products(
     objective: Objective, theta: Any, goal: Goal, stride: int, is_warm: bool, watch: Watch
-) -> tuple[Point, str]:
+) -> tuple[Point, Reason]:
     """Newton with conjugate gradients, from the optimum of a subsample if there is one."""
     certificate: Any = goal.certificate or certificate_of(objective, stride)
     rows = certificate.rows
@@ -306,7 +303,7 @@ def climb_by_products(
         rows.design.counter.phase = "the start, from some of the rows"
         begin, reason = climb_by_products(rows, theta, inner, 1, False, quiet)
         theta = begin.theta
-        if reason in ("interrupted", "time_limit"):
+        if reason in (Reason.INTERRUPTED, Reason.TIME_LIMIT):
             return evaluate_at_last(objective, theta, watch), reason
     drawn = objective if objective.design.gives_rows_freely else rows
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass, field, replace
+from enum import StrEnum
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,29 @@ from ..clock import Clock
 from ..objective.binomial import Objective
 from ..result import Callback, Progress
 
-__all__ = ["Interrupted", "Limits", "Outcome", "Point", "Watch", "progress_of"]
+__all__ = ["Interrupted", "Limits", "Outcome", "Point", "Reason", "Watch", "progress_of"]
+
+
+class Reason(StrEnum):
+    """Why a solver ended."""
+
+    CONVERGED = "converged"
+    MAX_ITER = "max_iter"
+    TIME_LIMIT = "time_limit"
+    CALLBACK = "callback"
+    INTERRUPTED = "interrupted"
+    DIVERGED = "diverged"
+    # Nothing is missing but what rounding errors of some columns hide.
+    COLLINEAR = "collinear"
+    # No further progress is possible in float64.
+    ROUNDING = "rounding"
+    SEPARABLE = "separable"
+    NOT_FINITE = "not finite"
+
+    @property
+    def may_go_on(self) -> bool:
+        """Say whether another method could still come nearer."""
+        return self in (Reason.MAX_ITER, Reason.ROUNDING)
 
 
 class Interrupted(KeyboardInterrupt):
@@ -58,12 +81,10 @@ class Point:
 class Outcome:
     """Where a solver ended and why; `coef` and `intercept` are those of all outputs.
 
-    `reason` is "converged", "max_iter", "time_limit", "callback", "interrupted", "diverged",
-    "collinear", "rounding" (no further progress is possible in float64), "separable" or "not
-    finite". `bound` is the proven relative suboptimality of each model; `gradient` is in the units
+    `bound` is the proven relative suboptimality of each model; `gradient` is in the units
     of X. `passes`, `times` (seconds) and `bounds` go with `history`. `separated` has for each model
     whose classes are separable the columns that do it, and whether one alone does; where the reason
-    is "collinear" `hidden` has for each model the columns that depend on others up to rounding
+    is COLLINEAR `hidden` has for each model the columns that depend on others up to rounding
     errors. `lost` is the column whose distance from 0 costs the most digits, where only the units
     of X stand in the way.
     """
@@ -76,7 +97,7 @@ class Outcome:
     times: Any
     bounds: Any
     n_iter: int
-    reason: str
+    reason: Reason
     bound: Any
     choice: str = ""
     step_size: float = np.nan
@@ -120,18 +141,22 @@ class Watch:
         self.times.append(self.seconds())
         self.bounds.append(np.full(len(point.cost), np.inf))
 
-    def note(self, point: Point) -> str:
-        """Count an iteration that ended at a point; return the reason to stop, or "" for none."""
+    def note(self, point: Point, patience: int | None = None) -> Reason | None:
+        """Count an iteration that ended at a point; return the reason to stop, or None.
+
+        `patience` is the number of iterations after which another method takes over.
+        """
         self.n_iter += 1
         self.record(point)
         if self.limits.callback is not None:
             progress = progress_of(self.objective, self.n_iter, point, self.seconds())
             progress = replace(progress, n_done=self.n_resting, n_fits=self.objective.n_models)
             if self.limits.callback(progress) is True:
-                return "callback"
+                return Reason.CALLBACK
         if self.is_late():
-            return "time_limit"
-        return "max_iter" if self.n_iter >= self.limits.max_iter else ""
+            return Reason.TIME_LIMIT
+        most = self.limits.max_iter if patience is None else min(patience, self.limits.max_iter)
+        return Reason.MAX_ITER if self.n_iter >= most else None
 
     def go_on(self, rest: Watch, models: Any, cost: Any, bound: Any) -> None:
         """Take over the course of some models, while the others rest at a cost and a bound."""

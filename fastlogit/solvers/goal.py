@@ -11,7 +11,7 @@ from ..certificates.separation import Separation, SoftmaxSeparation
 from ..certificates.softmax import SoftmaxCertificate
 from ..clock import Clock, TimeUp
 from ..objective.binomial import Objective
-from .course import Point
+from .course import Point, Reason
 
 __all__ = ["Goal", "certificate_of", "meets", "relative", "separation_of", "stated"]
 
@@ -141,7 +141,20 @@ class Goal:
             return False
         return self.separation.look(theta, n_iter)
 
-    def conclude(self, point: Point, reason: str) -> str:
+    def glance(self, theta: Any) -> bool:
+        """Say whether the classes are separable, as far as one look at a point shows."""
+        if self.separation is None:
+            return False
+        self.separation.glance(theta)
+        return bool(self.separation.found)
+
+    def separated(self) -> dict[int, Any]:
+        """Return what separates the classes, of each model whose classes are."""
+        if self.separation is None:
+            return {}
+        return {model: self.separation.describe(model) for model in self.separation.found}
+
+    def conclude(self, point: Point, reason: Reason) -> Reason:
         """Return why a fit ended, once `reason` made it end: the proof may say otherwise.
 
         After the time limit it ends soon, with what is proven and found by then.
@@ -151,15 +164,15 @@ class Goal:
             self.prove(point)
             if self.separation is not None:
                 self.separation.inspect(point.theta)
-                if reason in ("max_iter", "rounding"):
+                if reason.may_go_on:
                     self.separation.decide(np.flatnonzero(~self.met), point.theta)
         if self.separation is not None and self.separation.found:
-            return "separable"
-        if reason in ("rounding", "max_iter") and (self.met | self.hidden).all():
+            return Reason.SEPARABLE
+        if reason.may_go_on and (self.met | self.hidden).all():
             return self.conclude_by_rounding()
         if self.met.all():
-            return "converged"
-        return "time_limit" if reason in ("max_iter", "rounding") and clock.is_late() else reason
+            return Reason.CONVERGED
+        return Reason.TIME_LIMIT if reason.may_go_on and clock.is_late() else reason
 
     def _clock(self) -> Clock:
         """Return what says when the fit has to end."""
@@ -169,11 +182,11 @@ class Goal:
         counter.phase = "proof"
         return counter.clock or Clock(0.0, None)
 
-    def conclude_by_rounding(self) -> str:
+    def conclude_by_rounding(self) -> Reason:
         """Return why a fit ended where nothing is missing but what rounding errors hide."""
         if self.met.all():
-            return "converged"
-        return "collinear" if self.hides() else "rounding"
+            return Reason.CONVERGED
+        return Reason.COLLINEAR if self.hides() else Reason.ROUNDING
 
 
 def certificate_of(objective: Objective, stride: int) -> Certificate | SoftmaxCertificate:

@@ -13,7 +13,7 @@ from ..clock import Clock, TimeUp
 from ..kernels.descent import CONVERGED, DIVERGED, DescentState, start_state
 from ..objective.binomial import Objective
 from ..result import Progress
-from .course import Limits, Outcome, Point, progress_of
+from .course import Limits, Outcome, Point, Reason, progress_of
 from .goal import Goal, certificate_of, separation_of
 
 __all__ = ["Options", "gradient_descent"]
@@ -44,12 +44,12 @@ class Descent:
 
     objective: Objective
     state: DescentState
+    goal: Goal
     step_size: float = np.nan
     history: list[Any] = field(default_factory=list)
     passes: list[Any] = field(default_factory=list)
     times: list[Any] = field(default_factory=list)
     n_iter: int = 0
-    goal: Any = None
 
     def best(self) -> tuple[Any, Any]:
         """Return the best point evaluated so far; the start if there is none."""
@@ -72,13 +72,10 @@ def gradient_descent(
     `tol` bounds the change of the parameters in a step; with `certified` the proven relative
     suboptimality, which is looked at between bursts. `stride` gives the rows that prove it.
     """
-    descent = Descent(objective, start_state(*start))
-    descent.goal = Goal(
-        options.tol,
-        objective.n_models,
-        certificate_of(objective, stride),
-        separation_of(objective),
+    goal = Goal(
+        options.tol, objective.n_models, certificate_of(objective, stride), separation_of(objective)
     )
+    descent = Descent(objective, start_state(*start), goal)
     if certified:
         options = dataclasses.replace(options, tol=0.0)
     try:
@@ -86,9 +83,9 @@ def gradient_descent(
         objective.evaluate(descent.state)
         reason = _run(descent, options, began, certified)
     except KeyboardInterrupt:
-        reason = "interrupted"
+        reason = Reason.INTERRUPTED
     except TimeUp:
-        reason = "time_limit"
+        reason = Reason.TIME_LIMIT
     return _finish(descent, reason, began, certified)
 
 
@@ -98,7 +95,7 @@ def _stable_step(objective: Objective) -> float:
     return 1.0 / bound if bound > 0.0 else 1.0
 
 
-def _run(descent: Descent, options: Options, began: float, certified: bool) -> str:
+def _run(descent: Descent, options: Options, began: float, certified: bool) -> Reason:
     within = descent.objective.design.passes_within(BURST_SECONDS, descent.objective.n_outputs)
     burst, clock = min(within, FIRST_BURST), Clock(began, options.time_limit)
     look = FIRST_LOOK if certified else options.max_iter
@@ -106,25 +103,25 @@ def _run(descent: Descent, options: Options, began: float, certified: bool) -> s
         steps = min(burst, options.max_iter - descent.n_iter, look - descent.n_iter)
         status, seconds = _burst(descent, options, steps, began)
         if status == CONVERGED:
-            return "converged"
+            return Reason.CONVERGED
         if status == DIVERGED:
             if options.step_size is not None or not np.isfinite(descent.state.best_cost).all():
-                return "diverged"
+                return Reason.DIVERGED
             descent.step_size *= 0.5
             descent.state = start_state(*descent.best())
             descent.objective.evaluate(descent.state)
         elif certified and descent.n_iter == look and _is_proven(descent):
-            return str(descent.goal.conclude_by_rounding())
+            return descent.goal.conclude_by_rounding()
         if certified and descent.n_iter >= look:
             look += max(FIRST_LOOK, look // 8)
         elapsed = time.perf_counter() - began
         if clock.is_late():
-            return "time_limit"
+            return Reason.TIME_LIMIT
         callback = options.callback
         if callback is not None and callback(_progress(descent, elapsed)) is True:
-            return "callback"
+            return Reason.CALLBACK
         burst = _next_burst(steps, seconds)
-    return "max_iter"
+    return Reason.MAX_ITER
 
 
 def _burst(descent: Descent, options: Options, steps: int, began: float) -> tuple[int, float]:
@@ -177,49 +174,48 @@ def _is_proven(descent: Descent) -> bool:
     return done
 
 
-def _end_of(descent: Descent, reason: str) -> tuple[Any, Any, Any]:
+def _end_of(descent: Descent, reason: Reason) -> tuple[Any, Any, Any]:
     """Return theta, cost and gradient of the last iterate, or of a better point seen before."""
     objective = descent.objective
     theta = objective.join(descent.state.coef, descent.state.intercept)
     cost, gradient = objective.at(theta)
     # Written so that a cost of NaN is worse.
     worse = ~(cost <= descent.state.best_cost[:: objective.n_classes])
-    if reason != "converged" and worse.any():
+    if reason != Reason.CONVERGED and worse.any():
         theta = np.where(worse[:, None], objective.join(*descent.best()), theta)
         cost, gradient = objective.at(theta)
     return theta, cost, gradient
 
 
-def _finish(descent: Descent, reason: str, began: float, certified: bool) -> Outcome:
+def _finish(descent: Descent, reason: Reason, began: float, certified: bool) -> Outcome:
     """Evaluate the last iterate; unless it converged, take the best point seen if that is lower."""
     objective = descent.objective
     with (objective.design.counter.clock or Clock(began, None)).stopped():
         theta, cost, gradient = _end_of(descent, reason)
     goal = descent.goal
-    if np.isfinite(cost).all() and reason != "diverged":
+    if np.isfinite(cost).all() and reason != Reason.DIVERGED:
         point = Point(theta, cost, gradient)
-        if not (certified and reason == "converged"):
+        if not (certified and reason == Reason.CONVERGED):
             # Momentum may raise the cost: what was proven of another point says nothing here.
             goal.bound[:] = np.inf
         goal.met[:] = False
-        if certified and reason in ("converged", "rounding", "collinear", "max_iter", "time_limit"):
+        limited = reason in (Reason.MAX_ITER, Reason.TIME_LIMIT)
+        ended = reason in (Reason.CONVERGED, Reason.ROUNDING, Reason.COLLINEAR)
+        if certified and (ended or limited):
             # Steps that change nothing are the end, but no proof; and the end is another point.
-            limited = reason in ("max_iter", "time_limit")
-            reason = goal.conclude(point, reason if limited else "rounding")
+            reason = goal.conclude(point, reason if limited else Reason.ROUNDING)
         else:
             with (objective.design.counter.clock or Clock(began, None)).conclusion():
-                goal.prove(point, at_once=reason == "interrupted")
-                if reason in ("max_iter", "time_limit"):
-                    goal.separation.glance(theta)
-                    reason = "separable" if goal.separation.found else reason
+                goal.prove(point, at_once=reason == Reason.INTERRUPTED)
+                if limited:
+                    reason = Reason.SEPARABLE if goal.glance(theta) else reason
     coef, intercept = objective.settle(*objective.split(theta))
-    separation = goal.separation
     return Outcome(
         coef=coef,
         intercept=intercept,
         bound=goal.bound,
         choice="gradient descent" if certified else "",
-        separated={model: separation.describe(model) for model in separation.found},
+        separated=goal.separated(),
         hidden=goal.hides(),
         gradient=objective.user_gradient(*objective.split(gradient)),
         history=np.concatenate([*descent.history, cost[None, :]]),

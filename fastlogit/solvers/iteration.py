@@ -9,7 +9,7 @@ import numpy as np
 
 from ..clock import TimeUp
 from ..objective.binomial import Evaluation, Objective
-from .course import Point, Watch
+from .course import Point, Reason, Watch
 from .goal import Goal
 from .majorization import majorize
 
@@ -52,8 +52,8 @@ def evaluate(objective: Objective, theta: Any, watch: Watch, curvature_out: Any 
 
 def iterate(
     objective: Objective, point: Point, directions: Directions, goal: Goal, watch: Watch,
-    curvature: Any = None,
-) -> tuple[Point, str]:  # fmt: skip
+    curvature: Any = None, patience: int | None = None,
+) -> tuple[Point, Reason]:  # fmt: skip
     """Go on from an evaluated point until every model rests; return the last point and why.
 
     1. directions of the models that still move; 2. half the slope along it estimates what a model
@@ -62,7 +62,7 @@ def iterate(
     the cost, which lowers it from anywhere; 5. separable classes, limits and the user may end it.
     """
     if not np.isfinite(point.cost).all() or not np.isfinite(point.gradient).all():
-        return point, "not finite"
+        return point, Reason.NOT_FINITE
     lowest = np.full(objective.n_models, np.inf)
     waited = np.zeros(objective.n_models, dtype=int)
     resting = np.zeros(objective.n_models, dtype=bool)
@@ -104,16 +104,16 @@ def iterate(
                     waited[moving[stuck]], lowest[moving[stuck]] = 0, np.inf
                 watch.steps[moving] += 1
                 watch.n_resting = int(resting.sum())
-                reason = watch.note(point)
+                reason = watch.note(point, patience)
                 resting |= goal.hopeless(point.theta, watch.n_iter)
                 if reason:
                     return point, goal.conclude(point, reason)
             if resting.all():
-                return point, goal.conclude(point, "rounding")
+                return point, goal.conclude(point, Reason.ROUNDING)
     except KeyboardInterrupt:
-        return point, "interrupted"
+        return point, Reason.INTERRUPTED
     except TimeUp:
-        return point, goal.conclude(point, "time_limit")
+        return point, goal.conclude(point, Reason.TIME_LIMIT)
 
 
 def _waits_in_vain(goal: Goal, point: Point, waited: Any, lowest: Any, latest: Any) -> Any:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from ..objective.binomial import Objective
-from .course import Point, Watch
+from .course import Point, Reason, Watch
 from .goal import Goal
 from .iteration import iterate
 
@@ -62,14 +62,16 @@ class Pairs:
 
 
 def lbfgs(
-    objective: Objective, point: Point, renew: Renew, price: float, goal: Goal, watch: Watch
-) -> tuple[Point, str]:
+    objective: Objective, point: Point, renew: Renew, price: float, goal: Goal, watch: Watch,
+    patience: int | None = None,
+) -> tuple[Point, Reason]:  # fmt: skip
     """Minimise from an evaluated point; return the last point and why it ended there.
 
     The direction comes from the last steps and the preconditioner that `renew` makes at a point;
     see `iterate` for the rest. One pass over the rows for an iteration, as long as the line search
     takes its first step. Once the passes since the last preconditioner have cost as much as one
-    does, `price` passes, and progress has been slow, a new one is made.
+    does, `price` passes, and progress has been slow, a new one is made. After `patience` iterations
+    it ends, for another method to go on.
     """
     everyone = np.arange(objective.n_models)
     pairs, precondition = Pairs(), renew(point.theta)
@@ -97,4 +99,4 @@ def lbfgs(
             direction[uphill] = -precondition(active[uphill], gradient[uphill])
         return direction
 
-    return iterate(objective, point, directions, goal, watch)
+    return iterate(objective, point, directions, goal, watch, patience=patience)

@@ -22,7 +22,7 @@ from .choice import (
     own_hessians,
     sample_price,
 )
-from .course import Interrupted, Limits, Point, Watch
+from .course import Interrupted, Limits, Point, Reason, Watch
 from .goal import Goal, certificate_of, separation_of
 from .iteration import evaluate
 from .lbfgs import Precondition, lbfgs
@@ -61,15 +61,15 @@ def solve_near(
             point, reason = _near_by_products(family, theta, goal, watch)
         else:
             point, reason = _near(family, theta, stride, goal, watch)
-        if reason in ("max_iter", "rounding") and watch.n_iter < limits.max_iter:
+        if reason.may_go_on and watch.n_iter < limits.max_iter:
             point, reason = finish_each(objective, point, goal, watch)
     except Interrupted:  # one model after the other: others have ended before
         raise
     except KeyboardInterrupt:
-        reason = "interrupted"
+        reason = Reason.INTERRUPTED
     except TimeUp:
-        reason = "time_limit"
-    if reason == "interrupted":
+        reason = Reason.TIME_LIMIT
+    if reason == Reason.INTERRUPTED:
         if point is not None:
             goal.prove(point, at_once=True)
         raise Interrupted(theta if point is None else point.theta, goal.bound)
@@ -122,9 +122,11 @@ def _every(objective: Objective, stride: int) -> Objective:
     return objective.subsample(least) if least > 1 else objective
 
 
-def _near(family: _Family, theta: Any, stride: int, goal: Goal, watch: Watch) -> tuple[Point, str]:
+def _near(
+    family: _Family, theta: Any, stride: int, goal: Goal, watch: Watch
+) -> tuple[Point, Reason]:
     """L-BFGS of binomial models with Hessians that their kin share, and those who bend alike."""
-    objective, limits = family.objective, watch.limits
+    objective = family.objective
     leaders = leaders_of(family.rows(stride), family.middle(theta))
     rows = family.rows(_shared_stride(objective, np.unique(leaders).size))
 
@@ -133,13 +135,12 @@ def _near(family: _Family, theta: Any, stride: int, goal: Goal, watch: Watch) ->
         return lambda models, vectors: made.solve(family.place[models], vectors)
 
     start = evaluate(objective, theta, watch)
-    watch.limits = replace(limits, max_iter=min(limits.max_iter, PATIENT_NEAR))
-    point, reason = lbfgs(objective, start, shared, SHARED_PRICE, goal, watch)
-    watch.limits = limits
-    return point, reason
+    return lbfgs(objective, start, shared, SHARED_PRICE, goal, watch, PATIENT_NEAR)
 
 
-def _near_by_products(family: _Family, theta: Any, goal: Goal, watch: Watch) -> tuple[Point, str]:
+def _near_by_products(
+    family: _Family, theta: Any, goal: Goal, watch: Watch
+) -> tuple[Point, Reason]:
     """Newton with conjugate gradients of softmax models, preconditioned by Hessians of outputs.
 
     At the start kin are at the same point and share them. Later each model has its own, where
@@ -161,7 +162,7 @@ def _near_by_products(family: _Family, theta: Any, goal: Goal, watch: Watch) -> 
 
 def _each_alone(
     objective: Objective, theta: Any, stride: int, goal: Goal, watch: Watch
-) -> tuple[Point, str]:
+) -> tuple[Point, Reason]:
     """Minimise one model after another, each from that of the next stronger penalty.
 
     A pass over the rows for the classes of a softmax is all arithmetic, so that nothing is saved by
@@ -171,7 +172,7 @@ def _each_alone(
     """
     limits, theta = watch.limits, theta.copy()
     cost, gradient = np.full(objective.n_models, np.nan), np.full_like(theta, np.nan)
-    watch.steps, reason = np.zeros(objective.n_models, dtype=np.int64), "converged"
+    watch.steps, reason = np.zeros(objective.n_models, dtype=np.int64), Reason.CONVERGED
     last = theta[:, None].copy()  # of each set of weights, at the index of its first model
     warm = np.zeros(objective.n_models, dtype=bool)
     for model, family in _in_turn(objective):
@@ -183,10 +184,10 @@ def _each_alone(
             found, reason = climb_by_products(
                 part, last[family], own, stride, bool(warm[family]), rest
             )
-            if reason in ("max_iter", "rounding") and rest.n_iter < limits.max_iter:
+            if reason.may_go_on and rest.n_iter < limits.max_iter:
                 found, reason = finish_each(part, found, own, rest)
         except TimeUp:
-            reason = "time_limit"
+            reason = Reason.TIME_LIMIT
         except KeyboardInterrupt:
             raise Interrupted(theta, goal.bound) from None
         else:
@@ -196,9 +197,9 @@ def _each_alone(
             watch.steps[model] = rest.steps[0]
         # Where the limit ends it: the point of a stronger penalty is better than none.
         theta[model] = last[family][0]
-        if reason == "interrupted":
+        if reason == Reason.INTERRUPTED:
             raise Interrupted(theta, goal.bound)
-        if reason == "callback":
+        if reason == Reason.CALLBACK:
             break
     return Point(theta, cost, gradient), reason
 

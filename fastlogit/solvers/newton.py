@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from ..objective.binomial import Objective
-from .course import Point, Watch
+from .course import Point, Reason, Watch
 from .goal import Goal
 from .iteration import evaluate, iterate
 
@@ -16,7 +16,7 @@ __all__ = ["newton"]
 
 def newton(
     objective: Objective, theta: Any, goal: Goal, certificate: Any, watch: Watch
-) -> tuple[Point, str]:
+) -> tuple[Point, Reason]:
     """Minimise from `theta`; return the last point and why it ended there.
 
     Row curvatures come with cost and gradient in one pass, the Hessian from them in another. Its

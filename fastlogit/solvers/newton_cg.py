@@ -9,7 +9,7 @@ import numpy as np
 
 from ..certificates.softmax import SoftmaxCertificate
 from ..objective.binomial import Objective
-from .course import Point, Watch
+from .course import Point, Reason, Watch
 from .goal import Goal
 from .iteration import evaluate, iterate
 
@@ -47,7 +47,7 @@ Renew = Callable[[Any, Any, Any], Precondition]
 def newton_cg(
     objective: Objective, theta: Any, goal: Goal, watch: Watch, renew: Renew | None = None,
     price: float = np.inf, is_near: bool = False,
-) -> tuple[Point, str]:  # fmt: skip
+) -> tuple[Point, Reason]:  # fmt: skip
     """Minimise from `theta`; return the last point and why it ended there.
 
     Row curvatures come with cost and gradient in one pass; conjugate gradients on the Newton
