@@ -3,6 +3,7 @@
 `python -m benchmarks.engine --peers-python PATH` runs every row; PATH is the Python of an
 environment made from peers-requirements.txt. `--only ROW` with `--json FILE` measures some rows
 anew and leaves the others in FILE; `--table --json FILE` prints the table of an earlier run.
+`--write docs/benchmarks.md` puts the table into that page.
 
 Everyone solves the same problem, C * sum(loss) + |coef|^2 / 2, and every result is judged by
 `objective_value` before its time counts. Fits that are compared take turns in the same run.
@@ -31,11 +32,12 @@ from fastlogit.design.dense import DenseDesign
 from fastlogit.objective.binomial import Objective
 from fastlogit.threads import thread_count
 
-from . import answers, contest, fresh, memory, peers, readme_table, workloads
+from . import answers, contest, fresh, memory, peers, workloads
 from .contest import BLAS_PAUSE, Rules, Standing
+from .markers import Place
 from .optimum import objective_value, optimum
 from .problems import Problem, read_call
-from .speed import Figure, interleaved, machine, short_seconds, target_text
+from .speed import Figure, commit, interleaved, machine, short_seconds, target_text, when
 from .workloads import WORKLOADS, Source, Workload
 
 __all__ = ["ROWS", "main", "measure", "objective_value", "table"]
@@ -47,7 +49,7 @@ LONG_ENOUGH = 0.05
 THREADS_GAIN = 1.7
 PEER_LIMIT = 60.0
 QUICK = 500
-BEGIN, END = "<!-- engine:begin -->", "<!-- engine:end -->"
+PLACE = Place("engine")
 
 
 @dataclass(frozen=True)
@@ -408,14 +410,14 @@ def measure(
 ) -> dict[str, Any]:
     """Measure the rows one after the other; return what a file of figures holds."""
     content: dict[str, Any] = {"machine": machine(), "rows": {}}
-    today = datetime.date.today().isoformat()
+    source = {"date": datetime.date.today().isoformat(), "commit": commit()}
     for row in rows:
         start = time.perf_counter()
         print(f"# {row}", file=sys.stderr, flush=True)
         outcome = known[row](run)
         gc.collect()
         content["rows"][row] = {
-            "figures": [asdict(replace(figure, date=today)) for figure in outcome.figures],
+            "figures": [asdict(figure) | source for figure in outcome.figures],
             "standings": [asdict(standing) for standing in outcome.standings],
             "notes": outcome.notes,
         }
@@ -485,12 +487,14 @@ HOW = (
 
 
 def table(content: dict[str, Any], how: str = HOW) -> str:
-    """Return the README's section of a file of figures: machine, figures, peers, notes."""
+    """Return the section of the page of benchmarks for a file of figures.
+
+    It has the machine, the figures, the peers, and the notes.
+    """
     here, rows = content["machine"], content["rows"]
     figures = [Figure(**figure) for row in rows.values() for figure in row["figures"]]
-    dates = sorted({figure.date for figure in figures})
     about = (
-        f"Measured {' to '.join(dict.fromkeys([dates[0], dates[-1]]))} on {here['cpu']}, "
+        f"Measured {when(figures)} on {here['cpu']}, "
         f"{here['cores']} cores, {here['system']}; Python {here['python']}, NumPy {here['numpy']}, "
         f"numba {here['numba']}, {how}"
     )
@@ -511,9 +515,6 @@ def table(content: dict[str, Any], how: str = HOW) -> str:
     return "\n\n".join([*parts, "\n".join(dict.fromkeys(notes))]).rstrip()
 
 
-replaced = partial(readme_table.replaced, begin=BEGIN, end=END)
-
-
 def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     add = parser.add_argument
@@ -527,13 +528,12 @@ def main(arguments: list[str] | None = None) -> None:
     add("--repeat", type=int, default=7, help="rounds of each comparison")
     add("--threads", type=int, default=None, help="default: all that may be used")
     add("--table", action="store_true", help="measure nothing, print the table of --json")
-    add("--readme", type=Path, help=f"write the table there, between {BEGIN} and {END}")
+    add("--write", type=Path, help=f"page to write the table into, at {PLACE.begin}")
     options = parser.parse_args(arguments)
     section = table(_content(parser, options))
     print(section)
-    if options.readme:
-        text = replaced(options.readme.read_text("utf-8"), section)
-        options.readme.write_text(text, "utf-8")
+    if options.write:
+        PLACE.write(options.write, section)
 
 
 def earlier(parser: argparse.ArgumentParser, options: argparse.Namespace) -> dict[str, Any] | None:
@@ -543,8 +543,10 @@ def earlier(parser: argparse.ArgumentParser, options: argparse.Namespace) -> dic
             parser.error("--table needs --json")
         content: dict[str, Any] = json.loads(options.json.read_text("utf-8"))
         return content
-    if options.quick and (options.json or options.readme):
+    if options.quick and (options.json or options.write):
         parser.error("figures of small shapes are not worth keeping: --quick alone")
+    if options.write and options.only and not options.json:
+        parser.error("--write after --only would lose the other rows: add the --json of all")
     return None
 
 

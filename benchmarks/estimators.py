@@ -3,7 +3,8 @@
 `python -m benchmarks.estimators` runs every row against scikit-learn (1.9 or later), whose fits run
 in a process of their own and are stopped after `--limit` seconds. `--only ROW` with `--json FILE`
 measures some rows anew and leaves the others in FILE; `--table --json FILE` prints the table of an
-earlier run. `--quick` tries everything out on a few rows of data, with one peer each.
+earlier run; `--write docs/benchmarks.md` puts it into that page. `--quick` tries everything out on
+a few rows of data, with one peer each.
 
 Everyone minimises C * sum(loss) + |coef|^2 / 2. The optimum is checked by NumPy, and every answer
 by its objective, before its time counts.
@@ -28,9 +29,10 @@ from sklearn.model_selection import StratifiedKFold
 import fastlogit
 from fastlogit.threads import thread_count
 
-from . import answers, contest, engine, peers, readme_table, workloads
+from . import answers, contest, engine, peers, workloads
 from .contest import BLAS_PAUSE, Rules, Standing
 from .engine import Outcome, Run
+from .markers import Place
 from .optimum import objective_value, optimum, softmax_excess, softmax_optimum, softmax_value
 from .problems import make_problem, proba_estimator, read_call, tumours
 from .speed import Figure, interleaved, rounds, short_seconds
@@ -55,7 +57,7 @@ PROBA_SHAPE = (1_000_000, 100)
 PROBA_READS = 1.5
 OVERHEAD_MS = 0.3
 OVERHEAD_ROUNDS = 400
-BEGIN, END = "<!-- estimators:begin -->", "<!-- estimators:end -->"
+PLACE = Place("estimators")
 HOW = (
     "by `python -m benchmarks.estimators`. Medians of calls that take turns in one run, "
     f"{BLAS_PAUSE:g} s apart; the best peer is the fastest at the loosest tolerance whose "
@@ -421,8 +423,6 @@ ROWS: dict[str, Callable[[Run], Outcome]] = {
     "overhead": row_overhead,
 }
 
-replaced = partial(readme_table.replaced, begin=BEGIN, end=END)
-
 
 def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -435,16 +435,15 @@ def main(arguments: list[str] | None = None) -> None:
     add("--repeat", type=int, default=7, help="rounds of each comparison")
     add("--threads", type=int, default=None, help="default: all that may be used")
     add("--table", action="store_true", help="measure nothing, print the table of --json")
-    add("--readme", type=Path, help=f"write the table there, between {BEGIN} and {END}")
+    add("--write", type=Path, help=f"page to write the table into, at {PLACE.begin}")
     options = parser.parse_args(arguments)
     content = engine.earlier(parser, options)
     if content is None:
         content = _measured(options.only or list(ROWS), _run(options), options.json)
     section = engine.table(content, HOW)
     print(section)
-    if options.readme:
-        text = replaced(options.readme.read_text("utf-8"), section)
-        options.readme.write_text(text, "utf-8")
+    if options.write:
+        PLACE.write(options.write, section)
 
 
 def _measured(rows: list[str], run: Run, path: Path | None) -> dict[str, Any]:

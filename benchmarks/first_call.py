@@ -1,7 +1,7 @@
 """What a first call costs, with nothing compiled and after `fastlogit warmup`; and the warm-up.
 
-`python -m benchmarks.first_call [--readme README.md] [--all]` prints the tables, or writes them
-between the README's markers. Each call is made by a fresh process, with a cache of its own; the
+`python -m benchmarks.first_call [--write docs/benchmarks.md] [--all]` prints the tables, and writes
+them into that page. Each call is made by a fresh process, with a cache of its own; the
 seconds are those from `import fastlogit` to the result, and in brackets those of processors.
 """
 
@@ -11,14 +11,15 @@ import argparse
 import os
 import tempfile
 import time
-from functools import partial
 from pathlib import Path
 from statistics import median
 
-from . import fresh, readme_table
+from . import fresh
+from .markers import Place
+from .speed import commit
 from .speed import machine as machine_facts
 
-BEGIN, END = "<!-- first-call:begin -->", "<!-- first-call:end -->"
+PLACE = Place("first-call")
 TIMES = 5
 
 CALL = """
@@ -83,11 +84,12 @@ def _cell(wall: float, used: float) -> str:
 
 
 def section(with_all: bool) -> str:
-    """Measure everything; return what the README says."""
-    machine = machine_facts()
+    """Measure everything; return what the page of benchmarks says."""
+    machine, source = machine_facts(), commit()
+    when = time.strftime("%Y-%m-%d") + (f", commit {source}," if source else "")
     about = (
-        f"Measured {time.strftime('%Y-%m-%d')} on {machine['cpu']}, {machine['cores']} cores, "
-        f"{machine['system']}; Python {machine['python']}, numba {machine['numba']}, by "
+        f"Measured {when} on {machine['cpu']}, {machine['cores']} cores, {machine['system']}; "
+        f"Python {machine['python']}, numba {machine['numba']}, by "
         "`python -m benchmarks.first_call`. Seconds, and in brackets those of processors: other "
         "work on the machine lengthens the first."
     )
@@ -117,20 +119,15 @@ def section(with_all: bool) -> str:
     return "\n".join(lines)
 
 
-replaced = partial(readme_table.replaced, begin=BEGIN, end=END)
-
-
 def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--all", action="store_true", help="measure `warmup --all` too: minutes")
-    parser.add_argument("--readme", type=Path, help="file to write the table into")
+    parser.add_argument("--write", type=Path, help="page to write the tables into")
     options = parser.parse_args(arguments)
     text = section(options.all)
-    if options.readme is None:
-        print(text)
-    else:
-        old = options.readme.read_text("utf-8")
-        options.readme.write_text(replaced(old, text), "utf-8")
+    print(text)
+    if options.write:
+        PLACE.write(options.write, text)
 
 
 if __name__ == "__main__":

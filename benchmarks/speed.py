@@ -2,7 +2,8 @@
 
 Calls that are compared take turns, each after the other, so that a noisy moment hits all of them;
 a figure is made of medians. Every answer is checked against the oracle before it is timed.
-`--only ROW` with `--json FILE` measures some rows anew and leaves the other ones in FILE.
+`--only ROW` with `--json FILE` measures some rows anew and leaves the other ones in FILE;
+`--table --json FILE` measures nothing; `--write docs/benchmarks.md` puts the table into that page.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import gc
 import json
 import os
 import platform
+import subprocess
 import sys
 import tempfile
 import time
@@ -32,6 +34,7 @@ from fastlogit import reference
 from fastlogit.threads import thread_count
 
 from . import answers, fresh, memory
+from .markers import Place
 from .problems import (
     Problem,
     bare_pass_call,
@@ -43,6 +46,7 @@ from .problems import (
     tumours,
 )
 
+PLACE = Place("speed")
 # After a matrix product OpenBLAS keeps a core busy, waiting for more work, and whoever comes next
 # pays for it: two threads were as slow as one 0.1 s later, and at full speed 0.2 s later.
 BLAS_PAUSE = 0.25
@@ -62,6 +66,7 @@ class Figure:
     measured: float
     seconds: dict[str, float]
     date: str = ""
+    commit: str = ""
 
     @property
     def met(self) -> bool:
@@ -323,6 +328,34 @@ def machine() -> dict[str, str]:
     }
 
 
+def commit() -> str:
+    """Return the commit of the package measured; "" where it lies in no repository of its own."""
+    package = Path(fastlogit.__file__).resolve().parent
+
+    def git(*words: str) -> str:
+        found = subprocess.run(
+            ["git", "-C", str(package.parent), *words], capture_output=True, text=True, check=False
+        )
+        return found.stdout.strip()
+
+    try:
+        if not git("ls-files", str(package / "__init__.py")):
+            return ""
+        changed = git("status", "--porcelain", "--", str(package))
+        return git("rev-parse", "--short", "HEAD") + (" with changes" if changed else "")
+    except FileNotFoundError:  # no git
+        return ""
+
+
+def when(figures: list[Figure]) -> str:
+    """Return the days of the figures and the commits of the code: "2026-01-02, commit 0123abc"."""
+    dates = sorted({figure.date for figure in figures})
+    commits = list(dict.fromkeys(figure.commit for figure in figures if figure.commit))
+    days = " to ".join(dict.fromkeys([dates[0], dates[-1]]))
+    named = f", commit{'s' * (len(commits) > 1)} {' and '.join(commits)}," if commits else ""
+    return days + named
+
+
 def _cpu_model() -> str:
     info = Path("/proc/cpuinfo")
     if info.exists():
@@ -377,6 +410,17 @@ def markdown_table(figures: list[Figure]) -> str:
     return "\n".join("| " + " | ".join(line) + " |" for line in lines)
 
 
+def section(machine: dict[str, str], figures: list[Figure]) -> str:
+    """Return what the page of benchmarks says: where the figures were measured, and the table."""
+    about = (
+        f"Measured {when(figures)} on {machine['cpu']}, {machine['cores']} cores, "
+        f"{machine['system']}; Python {machine['python']}, NumPy {machine['numpy']}, "
+        f"SciPy {machine['scipy']}, numba {machine['numba']}. Medians of calls that take turns in "
+        "one run of `python -m benchmarks.speed`; NumPy with its BLAS on all cores."
+    )
+    return f"{about}\n\n{markdown_table(figures)}"
+
+
 def load(path: Path) -> tuple[dict[str, str], list[Figure]]:
     """Read the machine and the figures that an earlier run left in `path`."""
     content = json.loads(path.read_text("utf-8"))
@@ -401,11 +445,11 @@ def save(path: Path, figures: list[Figure]) -> list[Figure]:
 
 def measure(rows: list[str], run: Run) -> list[Figure]:
     """Measure the rows one after the other; say on stderr what came out."""
-    today = datetime.date.today().isoformat()
+    source = {"date": datetime.date.today().isoformat(), "commit": commit()}
     figures = []
     for row in rows:
         start = time.perf_counter()
-        found = [Figure(**{**asdict(figure), "date": today}) for figure in ROWS[row](run)]
+        found = [Figure(**{**asdict(figure), **source}) for figure in ROWS[row](run)]
         gc.collect()
         print(f"# {row}: {time.perf_counter() - start:.0f} s", file=sys.stderr)
         print(plain_table(found), file=sys.stderr, flush=True)
@@ -421,17 +465,28 @@ def main(arguments: list[str] | None = None) -> None:
     add("--repeat", type=int, default=15, help="rounds of each comparison")
     add("--threads", type=int, default=None, help="default: all that may be used")
     add("--json", type=Path, help="keep the figures here; rows not measured stay")
+    add("--table", action="store_true", help="measure nothing, print the table of --json")
+    add("--write", type=Path, help=f"page to write the table into, at {PLACE.begin}")
     add("--shrink", type=int, default=1, help="divide the numbers of rows, to try this script out")
     options = parser.parse_args(arguments)
-    if options.json and options.shrink != 1:
-        parser.error("figures of a shrunk run are not worth keeping: --json without --shrink")
-    run = Run(options.repeat, thread_count(options.threads), options.shrink)
-    figures = measure(options.only or list(ROWS), run)
-    if options.json:
-        figures = save(options.json, figures)
-    print(", ".join(f"{name} {value}" for name, value in machine().items()), end="\n\n")
+    if (options.json or options.write) and options.shrink != 1:
+        parser.error("figures of a shrunk run are not worth keeping: no --json, no --write")
+    if options.table and not options.json:
+        parser.error("--table needs --json")
+    if options.write and options.only and not options.json:
+        parser.error("--write after --only would lose the other rows: add the --json of all")
+    here, figures = machine(), []
+    if options.table:
+        here, figures = load(options.json)
+    else:
+        run = Run(options.repeat, thread_count(options.threads), options.shrink)
+        figures = measure(options.only or list(ROWS), run)
+        if options.json:
+            figures = save(options.json, figures)
     print(plain_table(figures), end="\n\n")
-    print(markdown_table(figures))
+    print(section(here, figures))
+    if options.write:
+        PLACE.write(options.write, section(here, figures))
 
 
 if __name__ == "__main__":

@@ -5,7 +5,10 @@ from __future__ import annotations
 import importlib
 import inspect
 import json
+import re
+import subprocess
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -139,18 +142,142 @@ def test_figures_of_another_machine_are_not_merged(tmp_path: Path, figures: list
         speed.save(path, figures)
 
 
-def test_the_readme_gets_the_table_between_its_markers(tmp_path: Path, figures: list[Any]) -> None:
-    table = load("readme_table")
-    saved, readme = tmp_path / "speed.json", tmp_path / "README.md"
-    load("speed").save(saved, figures)
-    readme.write_text(f"above\n{table.BEGIN}\nold\n{table.END}\nbelow\n", "utf-8")
+def test_the_page_gets_the_table_between_its_markers(tmp_path: Path, figures: list[Any]) -> None:
+    speed = load("speed")
+    saved, page = tmp_path / "speed.json", tmp_path / "benchmarks.md"
+    speed.save(saved, figures)
+    page.write_text(f"above\n{speed.PLACE.begin}\nold\n{speed.PLACE.end}\nbelow\n", "utf-8")
     for _ in range(2):
-        table.main([str(saved), str(readme)])
-    text = readme.read_text("utf-8")
-    assert text.startswith(f"above\n{table.BEGIN}\nMeasured ")
-    assert text.endswith(f"|\n{table.END}\nbelow\n")
+        speed.main(["--table", "--json", str(saved), "--write", str(page)])
+    text = page.read_text("utf-8")
+    assert text.startswith(f"above\n{speed.PLACE.begin}\nMeasured ")
+    assert text.endswith(f"|\n{speed.PLACE.end}\nbelow\n")
     assert text.count("scipy.special.expit") == 1
     assert "old" not in text
+
+
+def test_a_table_says_of_which_commits_it_is(figures: list[Any]) -> None:
+    speed = load("speed")
+    figure = replace(figures[0], date="2026-01-02", commit="0123abc")
+    assert speed.when([figure, figure]) == "2026-01-02, commit 0123abc,"
+    later = replace(figure, date="2026-01-05", commit="4567def")
+    assert speed.when([later, figure]) == "2026-01-02 to 2026-01-05, commits 4567def and 0123abc,"
+    assert speed.when([replace(figure, commit="")]) == "2026-01-02"
+
+
+def test_the_commit_is_that_of_the_package_measured(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    speed = load("speed")
+    package = tmp_path / "fastlogit" / "__init__.py"
+    package.parent.mkdir()
+    package.write_text("", "utf-8")
+    monkeypatch.setattr(speed.fastlogit, "__file__", str(package))
+
+    def git(*words: str) -> None:
+        identity = ["-c", "user.name=a", "-c", "user.email=a@localhost"]
+        subprocess.run(["git", "-C", str(tmp_path), *identity, *words], check=True)
+
+    git("init", "--quiet")
+    assert speed.commit() == ""  # inside a repository that is not its own, such as a .venv
+    git("add", "--all")
+    git("commit", "--quiet", "--message=one")
+    named = speed.commit()
+    assert re.fullmatch("[0-9a-f]{7,}", named)
+    (tmp_path / "engine.json").write_text("{}", "utf-8")
+    assert speed.commit() == named  # figures beside the package are no change of it
+    package.write_text("1\n", "utf-8")
+    assert speed.commit() == f"{named} with changes"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "text"),
+    [
+        (["--table"], "--table needs --json"),
+        (["--shrink", "9", "--write", "x.md"], "not worth keeping"),
+        (["--only", "sigmoid", "--write", "x.md"], "would lose the other rows"),
+    ],
+)
+def test_contradictory_options_are_refused(
+    arguments: list[str], text: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit):
+        load("speed").main(arguments)
+    assert text in capsys.readouterr().err
+
+
+LONG_TABLES = """
+<!-- engine:begin -->
+Measured 2026-01-02, commit 0123abc, on one; Python 3, numba 0.68.1, by x.
+
+| row | what | with | against | target | measured | met | median times |
+| --- | --- | --- | --- | --- | --- | --- | --- |
+| small | fit, relative suboptimality | here | NumPy | <= 1e-08 | 1e-9 | yes | |
+| small | fit | here | best peer to 1e-08: one | >= 4 times faster | 0.5 | NO | |
+| small | fit | here | a parallel read of X | <= 9 times its time | 8.5 | yes | |
+| pass | one pass | 9 x 10 float64 | a parallel read | <= 1.25 times its time | 1.5 | NO | |
+| pass | one pass | 9 x 10 float32 | a parallel read | <= 0.7 times its time | 0.6 | yes | |
+
+| row | reached the optimum, fastest first | did not |
+| --- | --- | --- |
+| small | one 2 ms | - |
+<!-- engine:end -->
+<!-- estimators:begin -->
+Measured 2026-01-03 on two; Python 3, numba 0.68.2, by y.
+
+| row | what | with | against | target | measured | met | median times |
+| --- | --- | --- | --- | --- | --- | --- | --- |
+| cv | fit | there | no peer came to 1e-08, not in 60 s: at least | >= 8 times faster | 90 | yes | |
+<!-- estimators:end -->
+"""
+
+
+def test_headline_ratios_are_those_of_the_long_tables(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    headline = load("headline")
+    chosen = [
+        headline.Headline("engine", "small", "fit"),
+        headline.Headline("engine", "pass", "one pass", headline.ITS_TIME, "9 x 10 float32"),
+        headline.Headline("estimators", "cv", "fit"),
+    ]
+    monkeypatch.setattr(headline, "HEADLINES", chosen)
+    tables, page = tmp_path / "benchmarks.md", tmp_path / "README.md"
+    tables.write_text(LONG_TABLES, "utf-8")
+    page.write_text("above\n<!-- headline:begin -->\n<!-- headline:end -->\nbelow\n", "utf-8")
+    headline.main(["--tables", str(tables), "--write", str(page)])
+    assert page.read_text("utf-8").splitlines()[1:-1] == [
+        "<!-- headline:begin -->",
+        "| row | what | with | against | measured |",
+        "| --- | --- | --- | --- | --- |",
+        "| small | fit | here | best peer to 1e-08: one | 0.5 times as fast |",
+        "| pass | one pass | 9 x 10 float32 | a parallel read | 0.6 times its time |",
+        "| cv | fit | there | no peer came to 1e-08, not in 60 s: at least | 90 times as fast |",
+        "",
+        "- engine: measured 2026-01-02, commit 0123abc, on one; Python 3, numba 0.68.1.",
+        "- estimators: measured 2026-01-03 on two; Python 3, numba 0.68.2.",
+        "<!-- headline:end -->",
+    ]
+
+
+@pytest.mark.parametrize(("what", "found"), [("score", 0), ("one pass", 2)])
+def test_a_headline_is_one_row_or_an_error(
+    what: str, found: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    headline = load("headline")
+    wanted = headline.Headline("engine", "pass", what, headline.ITS_TIME)
+    monkeypatch.setattr(headline, "HEADLINES", [wanted])
+    with pytest.raises(SystemExit, match=f"hold {found} rows for .*'pass'"):
+        headline.table(LONG_TABLES)
+
+
+def test_a_script_writes_each_long_table_of_the_page() -> None:
+    """Every place of the page belongs to a script, and every script that writes finds its place."""
+    page = (ROOT / "docs" / "benchmarks.md").read_text("utf-8")
+    scripts = [load(name) for name in ("engine", "estimators", "speed", "first_call")]
+    for script in scripts:
+        assert "| --- |" in script.PLACE.section(page), script
+    assert re.findall("<!-- (.+):begin -->", page) == [script.PLACE.name for script in scripts]
 
 
 @pytest.mark.jit
@@ -235,25 +362,26 @@ def test_stand_ins_for_mnist_are_for_trial_only() -> None:
         make(workloads.Source(1), Path())
 
 
-def test_the_readme_gets_the_table_of_the_estimators(tmp_path: Path) -> None:
+def test_the_page_gets_the_table_of_the_estimators(tmp_path: Path) -> None:
     estimators, engine = load("estimators"), load("engine")
     content = engine.measure(["overhead"], engine.Run(1, 1, 500), estimators.ROWS)
-    figures, readme = tmp_path / "estimators.json", tmp_path / "README.md"
+    figures, page = tmp_path / "estimators.json", tmp_path / "benchmarks.md"
+    place = estimators.PLACE
     engine.merged(figures, content, estimators.ROWS)
-    readme.write_text(f"above\n{estimators.BEGIN}\nold\n{estimators.END}\nbelow\n", "utf-8")
+    page.write_text(f"above\n{place.begin}\nold\n{place.end}\nbelow\n", "utf-8")
     for _ in range(2):
-        estimators.main(["--table", "--json", str(figures), "--readme", str(readme)])
-    text = readme.read_text("utf-8")
+        estimators.main(["--table", "--json", str(figures), "--write", str(page)])
+    text = page.read_text("utf-8")
     assert text.count("| overhead | LogisticRegression.fit | 569 x 30 float64") == 1
     assert "`python -m benchmarks.estimators`" in text
     assert "old" not in text
-    with pytest.raises(SystemExit, match="estimators:begin"):
-        estimators.replaced("text", "section")
 
 
-def test_a_readme_without_markers_is_an_error() -> None:
-    with pytest.raises(SystemExit, match="speed:begin"):
-        load("readme_table").replaced("text", "section")
+@pytest.mark.parametrize("text", ["text", "<!-- a:begin -->", "<!-- a:end --> <!-- a:begin -->"])
+def test_a_page_without_markers_is_an_error(text: str) -> None:
+    place = load("markers").Place("a")
+    with pytest.raises(SystemExit, match="lacks <!-- a:begin --> and, after it, <!-- a:end -->"):
+        place.replaced(text, "section")
 
 
 def test_interleaved_calls_take_turns() -> None:

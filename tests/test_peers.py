@@ -403,16 +403,16 @@ def content() -> dict[str, Any]:
     return {"machine": engine.machine(), "rows": {"small": row}}
 
 
-def test_the_readme_gets_the_engines_table(tmp_path: Path, content: dict[str, Any]) -> None:
+def test_the_page_gets_the_engines_table(tmp_path: Path, content: dict[str, Any]) -> None:
     engine = load("engine")
-    figures, readme = tmp_path / "engine.json", tmp_path / "README.md"
+    figures, page, place = tmp_path / "engine.json", tmp_path / "benchmarks.md", engine.PLACE
     engine.merged(figures, content)
-    readme.write_text(f"above\n{engine.BEGIN}\nold\n{engine.END}\nbelow\n", "utf-8")
+    page.write_text(f"above\n{place.begin}\nold\n{place.end}\nbelow\n", "utf-8")
     for _ in range(2):
-        engine.main(["--table", "--json", str(figures), "--readme", str(readme)])
-    text = readme.read_text("utf-8")
-    assert text.startswith(f"above\n{engine.BEGIN}\nMeasured 2026-01-02 on ")
-    assert text.endswith(f"- small: a note\n{engine.END}\nbelow\n")
+        engine.main(["--table", "--json", str(figures), "--write", str(page)])
+    text = page.read_text("utf-8")
+    assert text.startswith(f"above\n{place.begin}\nMeasured 2026-01-02 on ")
+    assert text.endswith(f"- small: a note\n{place.end}\nbelow\n")
     line = "| small | fit | here | a/b | >= 4 times faster | 5 | yes | read 100 ms |"
     assert text.count(line) == 1
     assert "old" not in text
@@ -434,6 +434,7 @@ def test_rows_not_measured_stay(tmp_path: Path, content: dict[str, Any]) -> None
         ([], "--peers-python PATH or --no-peers"),
         (["--table"], "--table needs --json"),
         (["--quick", "--no-peers", "--json", "x.json"], "not worth keeping"),
+        (["--only", "small", "--no-peers", "--write", "x.md"], "would lose the other rows"),
     ],
 )
 def test_contradictory_options_are_refused(
@@ -442,8 +443,3 @@ def test_contradictory_options_are_refused(
     with pytest.raises(SystemExit):
         load("engine").main(arguments)
     assert text in capsys.readouterr().err
-
-
-def test_a_readme_without_markers_is_an_error() -> None:
-    with pytest.raises(SystemExit, match="engine:begin"):
-        load("engine").replaced("text", "section")

@@ -1,5 +1,6 @@
 """README and docs are true: blocks run and print what they say, links lead somewhere."""
 
+import importlib
 import os
 import re
 import subprocess
@@ -12,7 +13,8 @@ import pytest
 import fastlogit
 
 ROOT = Path(__file__).parents[1]
-PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
+PAGES = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").glob("*.md"))]
+MOST_LINES = 150
 VENV = "python3 -m venv .venv"
 COMMANDS = [
     f"{VENV} && .venv/bin/pip install '.[all]' && .venv/bin/fastlogit demo",
@@ -20,7 +22,10 @@ COMMANDS = [
 ]
 BLOCK = re.compile(r"^```python\n(.*?)^```$", re.M | re.S)
 PROMISE = re.compile(r"^print\(.*\)  # -> (.+)$", re.M)
-LINK = re.compile(r"\[[^\]]+\]\(([^)#\s]+)(#[^)]*)?\)")
+FENCE = re.compile(r"^```.*?^```$", re.M | re.S)
+FORMULA = re.compile(r"\$\$.*?\$\$|\$[^$\n]+\$", re.S)
+HEADING = re.compile(r"^#+ +(.+?)\s*$", re.M)
+LINK = re.compile(r"\[[^\]]+\]\(([^)#\s]*)(?:#([^)\s]*))?\)")
 
 
 def page_id(path: Path) -> str:
@@ -85,13 +90,53 @@ def test_ci_runs_the_commands_as_the_readme_has_them() -> None:
     assert found == [[COMMANDS[1]], [COMMANDS[0]]]
 
 
+def test_the_readme_is_short() -> None:
+    lines = (ROOT / "README.md").read_text("utf-8").splitlines()
+    assert len(lines) <= MOST_LINES
+
+
+def test_the_readmes_ratios_are_those_of_the_long_tables(monkeypatch: pytest.MonkeyPatch) -> None:
+    """`python -m benchmarks.headline` has been run since the tables were written."""
+    monkeypatch.syspath_prepend(str(ROOT))
+    headline = importlib.import_module("benchmarks.headline")
+    tables = (ROOT / "docs" / "benchmarks.md").read_text("utf-8")
+    shown = headline.PLACE.section((ROOT / "README.md").read_text("utf-8"))
+    assert shown == headline.table(tables)
+    assert len(headline.rows_of(shown)) == 10
+
+
+def anchors(path: Path) -> set[str]:
+    """What GitHub makes of a page's headings: lower case, hyphens for spaces, no punctuation."""
+    titles = HEADING.findall(FENCE.sub("", path.read_text("utf-8")))
+    return {re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in titles}
+
+
+def dead_links(path: Path) -> list[str]:
+    """Links of a page to files or headings that are not there."""
+    dead = []
+    for file, heading in LINK.findall(FORMULA.sub("", FENCE.sub("", path.read_text("utf-8")))):
+        if "://" in file or file.startswith("mailto:"):
+            continue
+        target = path.parent / file if file else path
+        if not target.exists() or (heading and heading not in anchors(target)):
+            dead.append(f"{file}#{heading}")
+    return dead
+
+
 @pytest.mark.parametrize("path", PAGES, ids=page_id)
-def test_relative_links_lead_to_files(path: Path) -> None:
-    targets = [target for target, _ in LINK.findall(path.read_text("utf-8"))]
-    local = [
-        target for target in targets if "://" not in target and not target.startswith("mailto")
-    ]
-    assert [target for target in local if not (path.parent / target).exists()] == []
+def test_links_lead_to_files_and_headings(path: Path) -> None:
+    assert dead_links(path) == []
+
+
+def test_dead_links_are_found(tmp_path: Path) -> None:
+    page = tmp_path / "page.md"
+    (tmp_path / "other.md").write_text("# A `title`, of two-fold use\n```\n# code\n```\n", "utf-8")
+    links = [
+        "other.md", "other.md#a-title-of-two-fold-use", "#here", "https://x.example#y",
+        "none.md", "other.md#code", "#there",
+    ]  # fmt: skip
+    page.write_text("## Here\n" + " ".join(f"[a]({link})" for link in links), "utf-8")
+    assert dead_links(page) == ["none.md#", "other.md#code", "#there"]
 
 
 def test_api_page_names_every_public_name() -> None:
