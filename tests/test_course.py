@@ -236,7 +236,7 @@ def test_the_watch() -> None:
     assert not watch.is_late()
     assert watch_with(time_limit=1e-12).note(point(1.0)) == "time_limit"
     assert watch_with(callback=lambda _: True).note(point(1.0)) == "callback"
-    assert watch_with(callback=lambda _: 1).note(point(1.0)) == ""
+    assert watch_with(callback=lambda _: 1).note(point(1.0)) is None
 
 
 def test_progress_has_the_coefficients_of_its_point() -> None:
