@@ -676,3 +676,18 @@ def test_the_penalty_is_that_of_weights_of_any_size() -> None:
     wanted = LogisticRegressionCV(Cs=[0.1, 1.0], **options).fit(X, y, weight)
     found = LogisticRegressionCV(Cs=[0.1 / size, 1.0 / size], **options).fit(X, y, weight * size)
     np.testing.assert_allclose(found.coefs_paths_, wanted.coefs_paths_, rtol=1e-6)
+
+
+def test_tol_0_is_the_end_by_rounding_that_was_asked_for() -> None:
+    X, y = three()
+    model = ours(tol=0).fit(X, y)
+    assert model.grid_.converged.all()
+    assert model.result_.converged
+    with pytest.warns(ConvergenceWarning):
+        assert not ours(tol=0, max_iter=1).fit(X, y).grid_.converged.all()
+
+
+def test_a_tol_whose_square_overflows() -> None:
+    X, y = three()
+    assert ours(tol=1e200).fit(X, y).grid_.converged.all()
+    assert LogisticRegression(tol=1e200).fit(X, y).result_.converged

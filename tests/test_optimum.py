@@ -365,3 +365,26 @@ def test_the_subsample_leads_where_newton_does(seed) -> None:
     by_newton = fastlogit.fit(X, y, solver="newton")
     by_subsample = fastlogit.fit(X, y, solver="lbfgs")
     np.testing.assert_allclose(by_subsample.coef, by_newton.coef, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.jit
+def test_a_weak_penalty_is_proven_by_the_hessian() -> None:
+    # Rows enough for a subsample and columns enough that a Gram matrix is dear: the bound by the
+    # penalty alone never says anything here.
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(20_000, 600))
+    y = X[:, 0] + rng.logistic(size=20_000) > 0
+    result = fastlogit.fit(X, y, C=1e8)
+    assert result.converged
+    assert result.suboptimality <= 1e-12
+
+
+@pytest.mark.jit
+def test_wide_data_with_a_column_of_a_large_size_are_proven() -> None:
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(200, 1_500))
+    y = X[:, :50].sum(axis=1) + rng.logistic(size=200) > 0
+    X[:, 0] *= 1e6
+    result = fastlogit.fit(X, y, C=1.0)
+    assert result.converged
+    assert result.suboptimality <= 1e-12

@@ -18,7 +18,7 @@ def data(n_classes, seed=7):
 
 
 def found(X, y, **options):
-    with pytest.warns(UserWarning, match="class b has no row of positive weight"):
+    with pytest.warns(UserWarning, match="no row of class b has positive weight"):
         return fastlogit.fit(X, y, multi_class="multinomial", **options)
 
 
@@ -32,7 +32,7 @@ def test_the_others_are_those_of_their_rows_alone(n_classes, penalty, solver) ->
     offset = np.random.default_rng(0).normal(size=(len(y), n_classes)) + 30.0
     result = found(X, y, sample_weight=weight, offset=offset, solver=solver, **penalty)
     assert (result.converged, result.classes.tolist()) == (True, list("abcde")[:n_classes])
-    assert "class b has no weight and gets probability 0" in result.message
+    assert "without weight and of probability 0: class b" in result.message
     left = y != "b"
     kept = np.delete(offset, 1, axis=1)[left]
     if n_classes == 3:
@@ -90,7 +90,7 @@ def test_batches_with_a_class_without_weight() -> None:
         lambda: ((X[i : i + 40], y[i : i + 40], weight[i : i + 40]) for i in (0, 40, 80))
     )
     wanted = found(X, y, sample_weight=weight, C=1.0)
-    with pytest.warns(UserWarning, match="class b has no row"):
+    with pytest.warns(UserWarning, match="no row of class b has"):
         result = fastlogit.fit(source, C=1.0, multi_class="multinomial")
     np.testing.assert_allclose(result.coef, wanted.coef, rtol=1e-6)
 
@@ -116,5 +116,26 @@ def test_which_classes_have_none() -> None:
     absent = without_weight(codes, (codes != 1).astype(float), 3)
     assert absent.tolist() == [False, True, False]
     others = Others(np.array(["x", "y", "z"]), absent)
-    assert (others.names(), others.seen.tolist()) == ("y", [0, 2])
+    assert (others.names(), others.seen.tolist()) == ("class y", [0, 2])
     assert set(others.labels(codes)) == {"x", "z"}
+
+
+def test_a_class_of_hardly_any_weight_counts_as_one_without() -> None:
+    X, y = data(3)
+    result = found(X, y, C=1.0, sample_weight=np.where(y == "b", 1e-310, 1.0))
+    assert result.converged
+    assert (
+        result.predict_proba(
+            X,
+        )[:, 1].max()
+        < 1e-300
+    )
+
+
+def test_leave_one_out_with_other_weights_is_refused_in_words() -> None:
+    X, y = data(3)
+    weight = (y != "b") * 1.0
+    result = found(X, y, C=1.0, sample_weight=weight)
+    assert fastlogit.leave_one_out(result, X, y, sample_weight=weight).log_loss < 10.0
+    with pytest.raises(ValueError, match="give the sample_weight of the fit"):
+        fastlogit.leave_one_out(result, X, y)

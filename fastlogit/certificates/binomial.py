@@ -51,6 +51,8 @@ SERIES = 0.02
 FAR = 1.0
 # So often a subsample may say nothing near the end, before all rows are asked.
 FAILURES = 2
+# And so often the bound by the penalty may say less than is wanted, before a dear matrix is made.
+WAITS = 4
 # Rounding errors of a row's raw prediction, in units of EPS and of the sum of its parts' sizes.
 RAW_ERRORS = 4.0
 
@@ -270,6 +272,7 @@ class Certificate:
         self._largest: dict[int, float] = {}
         self._bends: dict[int, tuple[Any, float]] = {}
         self._failures = np.zeros(objective.n_models, dtype=int)
+        self._waits = np.zeros(objective.n_models, dtype=int)
         self._whole: Certificate | None = None
 
     def provide(self, model: int, theta: Any, curvature: Any) -> Reference:
@@ -307,7 +310,7 @@ class Certificate:
             return gain
         moved = np.inf if reference is None else reference.moved(theta)
         if reference is None or not moved <= FAR:
-            if at_once or (self._is_penalized(model) and self.price() > PATIENCE):
+            if at_once or self._waits_for_penalty(model, wanted):
                 return gain
             curvature = self.rows.only([model]).curvature(theta[None, :])[0]
             reference, moved = self.provide(model, theta.copy(), curvature), 0.0
@@ -328,6 +331,17 @@ class Certificate:
         if self.rows is self.objective:
             self.beside[model] = gain
         return np.inf
+
+    def _waits_for_penalty(self, model: int, wanted: float) -> bool:
+        """Say whether the bound by the penalty may still do, so that no dear matrix is made.
+
+        Another iteration is cheaper and may bring the point near enough; but a weak penalty, or one
+        that is weak on a column of a large size, never proves anything.
+        """
+        if not (self._is_penalized(model) and self.price() > PATIENCE):
+            return False
+        self._waits[model] += 1
+        return bool(self._waits[model] <= WAITS and wanted > 0.0)
 
     def step_lowers(self, model: int, gradient: Any) -> bool:
         """Say whether Newton's step from the point looked at last lowers the cost for sure."""

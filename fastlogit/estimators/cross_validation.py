@@ -36,7 +36,7 @@ from ..inputs.conversion import as_labels, as_numbers
 from ..result import FitResult
 from .data import labels_like, rows_of_models
 from .folds import fit_folds, weights_of_folds
-from .logistic import SOLVERS, TOLERANCE, LogisticRegression
+from .logistic import SOLVERS, TOLERANCE, LogisticRegression, cost_tolerance
 from .progress import ProgressLines
 from .scoring import score_grid
 
@@ -299,8 +299,8 @@ class LogisticRegressionCV(LogisticRegression):
         routed = self._routed(sample_weight, params)
         splits = list(check_cv(self.cv, y, classifier=True).split(X, y, **routed.splitter.split))
         options: dict[str, Any] = {
-            "solver": SOLVERS[self.solver], "tol": self.tol**2, "max_iter": self.max_iter,
-            "n_threads": threads.of_jobs(self.n_jobs),
+            "solver": SOLVERS[self.solver], "tol": cost_tolerance(self.tol),
+            "max_iter": self.max_iter, "n_threads": threads.of_jobs(self.n_jobs),
         }  # fmt: skip
         if penalty_factor is not None:
             options["penalty_factor"] = penalty_factor

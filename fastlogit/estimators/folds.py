@@ -182,7 +182,9 @@ def _present(codes: Array, n_classes: int, folds: Array, weights: Any) -> Array:
 
 def _tell_of_absent(present: Array, classes: Array, fit_intercept: bool) -> None:
     fold, k = (int(index) for index in np.argwhere(~present)[0])
-    what = f"the training rows of fold {fold} lack class {classes[k]!s}"
+    n_lacking = int((~present).any(axis=1).sum())
+    more = f" (and {n_lacking - 1} more folds lack one)" if n_lacking > 1 else ""
+    what = f"the training rows of fold {fold} lack class {classes[k]!s}{more}"
     how = "use fewer folds, or a cv that stratifies; rows of weight 0 do not count"
     if not fit_intercept:
         raise ValueError(f"{what}, and without an intercept no model can say so; {how}")

@@ -70,6 +70,11 @@ PENALTY_DEPRECATED = (
 )
 
 
+def cost_tolerance(tol: float) -> float:
+    """Return the `tol` of `fit` for that of an estimator: its square, as far as float64 goes."""
+    return min(float(tol), 1e150) ** 2
+
+
 class LogisticRegression(CallbackSupport, LinearClassifierMixin, SparseCoefMixin, BaseEstimator):  # type: ignore[misc]
     """Logistic regression, fitted to an optimum that is proven.
 
@@ -285,8 +290,9 @@ class LogisticRegression(CallbackSupport, LinearClassifierMixin, SparseCoefMixin
         try:
             with lines or contextlib.nullcontext():
                 result = fit(
-                    self._named(X), y, C=C, solver=SOLVERS[self.solver], tol=self.tol**2,
-                    max_iter=self.max_iter, sample_weight=weights, offset=offset,
+                    self._named(X), y, C=C, solver=SOLVERS[self.solver],
+                    tol=cost_tolerance(self.tol), max_iter=self.max_iter,
+                    sample_weight=weights, offset=offset,
                     intercept="fit" if self.fit_intercept else None, start=self._start(),
                     n_threads=threads.of_jobs(self.n_jobs), callback=callback,
                     time_limit=self.time_limit, multi_class=self.multi_class, **optional,

@@ -265,8 +265,8 @@ def _fit_others(others: Others, problem: Problem, X: Any, **options: Any) -> Fit
     options |= others.strengths(options["C"], options["l2_reg"])
     options["callback"] = others.callback(options["callback"], offset)
     warnings.warn(
-        f"class {others.names()} has no row of positive weight, so that its intercept has no "
-        "optimum: it gets probability 0; leave its rows out, or give it weight",
+        f"no row of {others.names()} has positive weight, so that the intercept has no optimum: "
+        "probability 0 is what it gets; leave such rows out, or give them weight",
         stacklevel=stack_level(),
     )
     try:
@@ -706,8 +706,8 @@ def _message(problem: Problem, outcome: Outcome, limits: Any, stable: float) -> 
             f"max_iter or tol{_faster(limits)}"
         ),
         Reason.TIME_LIMIT: (
-            f"{stopped} at time_limit={limits.time_limit} s before it converged: {proven}; raise "
-            "time_limit or tol"
+            f"{stopped} at time_limit={limits.time_limit} s{_ahead(outcome, limits)} before it "
+            f"converged: {proven}; raise time_limit or tol"
         ),
         Reason.ROUNDING: (
             f"{stopped}: rounding errors of float64 leave no further progress; {proven}, but "
@@ -729,6 +729,12 @@ def _asked(tol: float) -> str:
     if 0.0 < tol < FINEST:
         return f"{tol:g} asked for, and met but for the rounding of the cost"
     return f"{tol:g} asked for"
+
+
+def _ahead(outcome: Outcome, limits: Any) -> str:
+    """Say so where a fit ended well before its limit, since what comes next would pass it."""
+    early = len(outcome.times) and outcome.times[-1] < 0.8 * (limits.time_limit or 0.0)
+    return ", which the next step would have passed," if early else ""
 
 
 def _faster(limits: Any) -> str:

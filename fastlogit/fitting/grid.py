@@ -205,7 +205,10 @@ def _conclude(grid: _Grid, limits: Limits, began: float, interrupted: bool = Fal
     shape = (grid.Cs.size, grid.n_folds, -1)
     coef = coef.reshape(*shape, coef.shape[1])
     worst = bound.reshape(*shape).max(axis=2).T
-    converged = meets(worst, limits.tol)
+    # With 0 the fits went on until rounding ended them, as asked.
+    ended = np.broadcast_to(steps.reshape(*shape), coef.shape[:3]).max(axis=2).T < limits.max_iter
+    as_asked = ended & np.isfinite(worst) & (limits.tol == 0.0 and not (interrupted or late))
+    converged = meets(worst, limits.tol) | as_asked
     message = f"{int(converged.sum())} of {converged.size} fits converged"
     if interrupted:
         message = f"interrupted: {message}; the best points so far are in .result"

@@ -22,10 +22,14 @@ NEVER = float(np.log(np.finfo(np.float64).tiny))
 
 
 def without_weight(codes: Any, weights: Any, n_classes: int) -> Any:
-    """Return for each class whether none of its rows has weight; `weights` (n_samples,) or none."""
+    """Return for each class whether its rows have no weight; `weights` (n_samples,) or none.
+
+    Or so little, less than the least normal number of all, that its probability has no digits.
+    """
     if not weights.size:
         return np.zeros(n_classes, dtype=bool)
-    return np.bincount(codes[weights > 0.0], minlength=n_classes) == 0
+    sums = np.bincount(codes, weights, n_classes)
+    return sums < np.finfo(np.float64).tiny * sums.sum()
 
 
 def intercepts_of_absent(present: Any, multi_class: str) -> Any:
@@ -51,7 +55,8 @@ class Others:
 
     def names(self) -> str:
         """Return the classes without weight, for a message."""
-        return ", ".join(str(label) for label in self.classes[self._absent])
+        labels = [str(label) for label in self.classes[self._absent]]
+        return f"class{'es' * (len(labels) > 1)} {', '.join(labels)}"
 
     def labels(self, codes: Any) -> Any:
         """Return labels of all rows: any will do for those without weight."""
@@ -102,7 +107,7 @@ class Others:
         return dataclasses.replace(
             result, coef=coef, intercept=intercept, classes=self.classes,
             multi_class="multinomial", l2_reg=result.l2_reg * (2.0 if self._is_binary else 1.0),
-            message=f"{result.message}; class {self.names()} has no weight and gets probability 0",
+            message=f"{result.message}; without weight and of probability 0: {self.names()}",
         )  # fmt: skip
 
     def _of_all(self, coef: Any, intercept: Any, offset: Any) -> tuple[Any, Any]:

@@ -39,6 +39,8 @@ MAX_SIZE = 4000
 BLOCK_NUMBERS = 2**21
 # A row whose leverage comes nearer to 1 has a direction to itself.
 NEAREST = 1e-12
+# A raw prediction above this is no approximation of anything.
+ABSURD = 1e100
 
 
 @dataclass(frozen=True, eq=False)
@@ -189,11 +191,11 @@ def _leave_out(objective: Objective, theta: Any, codes: Any, weights: Any) -> tu
         with np.errstate(over="ignore", invalid="ignore"):
             change, leverage[:, rows] = step(raw[:, rows], labels, weight, halves)
             raw[:, rows] += change
-    if not (np.isfinite(raw).all() and np.isfinite(leverage).all()):
+    if not ((np.abs(raw) < ABSURD).all() and np.isfinite(leverage).all()):
         raise ValueError(
-            "the fit is so sure of its rows that its Hessian vanishes in float64, and what a row "
-            "does to it overflows; set a smaller C, or divide the columns of X by their largest "
-            "values first"
+            "the fit is so sure of some rows that its Hessian vanishes in float64, and what such a "
+            "row does to it overflows; give the sample_weight of the fit, set a smaller C, or "
+            "divide the columns of X by their largest values first"
         )
     return raw, leverage
 

@@ -49,6 +49,8 @@ SMALLEST_SHARE = 1 / 47
 LEFT_OVER = 20.0
 # Up to this work of the Gram matrices (rows times columns squared) these are by Newton's method.
 FINISH_WORK = 2e9
+# And up to this work of their factors (columns cubed): some five seconds.
+FINISH_FACTORS = 5e10
 # Up to this work of a Gram matrix (rows times columns squared) Newton needs no subsample.
 NEWTON_WORK = 4e6
 # Up to this many columns Newton is faster than L-BFGS without a subsample.
@@ -247,6 +249,8 @@ def finish_each(
     rest = Watch(within, watch.began, part)
     n_samples, n_features = objective.design.shape
     size = (n_features + 1) * objective.n_classes
+    if left.size * float(size) ** 3 > FINISH_FACTORS:
+        return point, Reason.ROUNDING  # what else is known would take minutes
     work = left.size * n_samples * size**2
     if work <= (FINISH_WORK if objective.n_classes == 1 else NEWTON_WORK * left.size):
         found, reason = newton(part, point.theta[left], own, certificate, rest)
