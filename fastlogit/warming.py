@@ -525,13 +525,21 @@ def _summed(
     usual = sum(result.step.usual_seconds for result in compiled)
     pace = spent / usual if usual else 1.0
     costs: dict[str, float] = {}
+    # Of a kind that was compiled in part, which parts were not.
+    begun, parts = {result.step.kind for result in results}, dict[str, list[str]]()
     for step in left:
         costs[step.what] = costs.get(step.what, 0.0) + pace * step.usual_seconds
+        if step.kind is not None and step.kind in begun and not step.what.endswith("threads"):
+            own = parts.setdefault(step.what, [])
+            own += [step.part] * (step.part not in own)
     return WarmUp(
         compiled=tuple(result.step.name for result in compiled),
         present=tuple(result.step.name for result in done if not result.n_functions),
         failed=tuple(f"{result.step.name}: {result.error}" for result in results if result.error),
-        left_out=tuple(LeftOut(*item) for item in costs.items()),
+        left_out=tuple(
+            LeftOut(f"{what} ({', '.join(parts[what])})" if what in parts else what, cost)
+            for what, cost in costs.items()
+        ),
         n_functions=sum(result.n_functions for result in results),
         seconds=seconds,
         compile_seconds=spent,

@@ -217,7 +217,7 @@ ENTRIES = {
 }
 WITHOUT_DATA = {
     "CVScoreDisplay", "CoefficientsDisplay", "ConvergenceDisplay", "DivergenceError", "Progress",
-    "RegularizationPathDisplay", "SeparationWarning",
+    "RegularizationPathDisplay", "SeparationWarning", "WarmUp", "warmup",
 }  # fmt: skip
 CALLS = [*dict.fromkeys([*ENTRIES.values(), of_partial_fit, of_online])]
 EXPECTED: dict = {}
