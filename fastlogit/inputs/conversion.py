@@ -109,8 +109,8 @@ def text_names(X: Any) -> list[str] | None:
 def _columns(X: Any) -> Any:
     # A pyarrow table's columns are the data themselves; a record batch's names are in its schema.
     columns = getattr(X, "column_names", getattr(X, "columns", None))
-    if columns is None or callable(columns):
-        return None
+    if columns is None or callable(columns) or hasattr(columns, "inverse_scale"):
+        return None  # those of a design are its units
     names = getattr(getattr(X, "schema", None), "names", None)
     return names if callable(getattr(X, "to_pylist", None)) and names is not None else columns
 

@@ -20,6 +20,8 @@ __all__ = ["open_design"]
 def open_design(X: Any, n_threads: int | None) -> Design:
     """Check X and return a design over it: in place, or streamed where it does not fit in memory.
 
+    What is a design already is taken as it is.
+
     A memory map that fits (see `design.mapped.in_place`) is read as the array it is.
 
     Raises
@@ -28,6 +30,8 @@ def open_design(X: Any, n_threads: int | None) -> Design:
         If X has the wrong type or shape, or `n_threads` is not possible.
     """
     threads.thread_count(n_threads)
+    if isinstance(X, Design):
+        return X
     X = in_place(X)
     if not is_frame(X) and is_streamable(X):
         design = StreamedDesign(validation.check_source(X), n_threads=n_threads)
