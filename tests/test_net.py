@@ -836,17 +836,17 @@ class Entry(NamedTuple):
 
 
 ENTRIES = {
-    "fit": Entry(check_fit, fits, 3500),
-    "gradient_descent": Entry(check_gradient_descent, descents, 1500),
-    "cost": Entry(check_cost, functions, 2500),
-    "prediction": Entry(check_prediction, functions, 2500),
-    "elementwise": Entry(check_elementwise, elements, 3500),
-    "estimator": Entry(check_estimator, estimators, 2000),
-    "search": Entry(check_search, searches, 300),
-    "stream": Entry(check_stream, streams, 1500),
-    "path": Entry(check_path, paths, 500),
+    "fit": Entry(check_fit, fits, 2000),
+    "gradient_descent": Entry(check_gradient_descent, descents, 900),
+    "cost": Entry(check_cost, functions, 3000),
+    "prediction": Entry(check_prediction, functions, 3500),
+    "elementwise": Entry(check_elementwise, elements, 5500),
+    "estimator": Entry(check_estimator, estimators, 1200),
+    "search": Entry(check_search, searches, 150),
+    "stream": Entry(check_stream, streams, 900),
+    "path": Entry(check_path, paths, 300),
     "leave_one_out": Entry(check_leave_one_out, leaves, 800),
-    "model_file": Entry(check_model_file, model_files, 500),
+    "model_file": Entry(check_model_file, model_files, 850),
 }
 
 
