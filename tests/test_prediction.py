@@ -334,6 +334,7 @@ def test_one_model_in_a_column_takes_its_offset_in_a_column() -> None:
     np.testing.assert_array_equal(found[:, 0], expected)
 
 
+@pytest.mark.jit  # plain NumPy warns where these overflow
 def test_sums_too_large_for_float64_have_the_right_sign_or_are_refused() -> None:
     for terms, wanted in ([1e308, 1e308], np.inf), ([-1e308, -1e308], -np.inf):
         assert fastlogit.raw_prediction([terms], [10.0, 10.0])[0] == wanted
