@@ -279,3 +279,11 @@ def test_every_solver_and_the_shortest_limit(n_samples, solver) -> None:
     np.testing.assert_allclose(result.coef, fastlogit.fit(X, y, C=1.0).coef, rtol=1e-5)
     with pytest.warns(ConvergenceWarning, match="time_limit"):
         fastlogit.fit(source, C=1.0, solver=solver, time_limit=1e-4)
+
+
+def test_bytes_and_text_are_not_mixed() -> None:
+    rng = np.random.default_rng(0)
+    X, text = rng.normal(size=(20, 2)), np.array(["a", "\u00e4"] * 10)
+    batches = [(X, text), (X, np.char.encode(text, "utf-8"))]
+    with pytest.raises(TypeError, match=r"batch 1: y has dtype .*S2, but batches before had <U1"):
+        fastlogit.fit(BatchSource(lambda: iter(batches)), C=1.0)

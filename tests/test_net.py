@@ -767,6 +767,8 @@ def check_leave_one_out(recipe: dict[str, Any]) -> None:
     )
     if result is None:
         return
+    if recipe["offset"] == "1e5" or not result.converged:
+        case.judge(OPEN)  # rows may be so certain that no Hessian is left, which is said in words
     found, _ = run(lambda: fastlogit.leave_one_out(result, case.X, case.y, **given), case.verdict)
     if found is None:
         return
@@ -858,6 +860,15 @@ PLAIN: dict[str, Any] = {
     "targets": "codes", "act": "predict", "damage": None,
 }  # fmt: skip
 KEPT: list[tuple[str, dict[str, Any]]] = [
+    ("stream", {"rows": 8, "labels": "bytes", "pieces": [0], "entry": "online"}),
+    ("stream", {"rows": 8, "labels": "bytes", "pieces": [0], "entry": "batches"}),
+    (
+        "leave_one_out",
+        {
+            "rows": 30, "seed": 166580, "offset": "1e5", "columns": ["times 1e6", "far 1e8"],
+            "classes": 3, "labels": "polars", "dtype": "i8", "carrier": "pandas",
+        },
+    ),
     (
         "leave_one_out",
         {

@@ -255,3 +255,11 @@ def test_whole_numbers_of_either_sign_are_compared_exactly(of_classes, of_labels
 def test_text_is_no_number() -> None:
     with pytest.raises(TypeError, match="y has dtype <U1, but the classes have int64"):
         validation.encode_known_labels(["0", "1"], 2, np.array([0, 1]))
+
+
+def test_bytes_are_no_text_among_known_labels() -> None:
+    classes = np.array(["a", "\u00e4"])
+    with pytest.raises(TypeError, match=r"y has dtype \|S2, but the classes have <U1"):
+        validation.encode_known_labels(np.char.encode(classes, "utf-8"), 2, classes)
+    both = np.char.encode(classes, "utf-8")
+    assert validation.encode_known_labels(both, 2, both).tolist() == [0, 1]

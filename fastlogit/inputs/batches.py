@@ -136,7 +136,7 @@ class _FirstLook:
     def _add_labels(self, y: Any, n_rows: int) -> None:
         if y.shape != (n_rows,):
             raise ValueError(f"y has shape {y.shape}, but X has {n_rows} rows")
-        if self.labels and {_is_text(y), _is_text(self.labels[0])} == {True, False}:
+        if self.labels and _is_another_kind(y, self.labels[0]):
             raise TypeError(
                 f"y has dtype {y.dtype}, but batches before had {self.labels[0].dtype}; use one "
                 "type of labels for all"
@@ -165,6 +165,8 @@ class _FirstLook:
         return rows, labels, weights
 
 
-def _is_text(labels: Any) -> bool | None:
-    """Say whether labels are strings; None for objects, which may hold anything."""
-    return None if labels.dtype.kind == "O" else labels.dtype.kind in "UST"
+def _is_another_kind(labels: Any, first: Any) -> bool:
+    """Say whether labels are text, bytes or neither, and the first another; objects hold any."""
+    if "O" in (labels.dtype.kind, first.dtype.kind):
+        return False
+    return validation.text_kind(labels.dtype) != validation.text_kind(first.dtype)

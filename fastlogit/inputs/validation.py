@@ -53,6 +53,8 @@ __all__ = [
     "encode_labels",
     "feature_names",
     "refuse_classes_without_weight",
+    "refuse_not_finite",
+    "text_kind",
 ]
 
 # Rows looked at together where a whole temporary array of the size of X would be too much.
@@ -138,11 +140,15 @@ def encode_labels(y: Any, n_samples: int) -> tuple[np.ndarray[Any, Any], np.ndar
     return classes, codes
 
 
+def text_kind(dtype: np.dtype[Any]) -> str:
+    """Return "text" or "bytes" for labels of these, which NumPy mixes up; "" for any other."""
+    return {"U": "text", "T": "text", "S": "bytes"}.get(dtype.kind, "")
+
+
 def encode_known_labels(y: Any, n_samples: int, classes: Any) -> np.ndarray[Any, Any]:
     """Return each row's class as uint8 (int32 above 256), for labels among sorted `classes`."""
     labels = _check_target_vector(y, n_samples)
-    is_text = [part.dtype.kind in "UST" for part in (labels, classes)]
-    if is_text[0] != is_text[1]:
+    if text_kind(labels.dtype) != text_kind(classes.dtype):
         raise TypeError(f"y has dtype {labels.dtype}, but the classes have {classes.dtype}")
     given, fits = labels, np.ones(1, dtype=bool)
     if {labels.dtype.kind, classes.dtype.kind} == {"i", "u"}:
