@@ -20,7 +20,7 @@ from contextlib import contextmanager
 from statistics import median
 
 import fastlogit
-from fastlogit.fitting.front import SOLVERS
+from fastlogit.fitting.fit import SOLVERS
 
 from .fresh import environment
 from .problems import FULL, make_problem

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from .estimators.cross_validation import LogisticRegressionCV
     from .estimators.logistic import LogisticRegression
     from .fitting.cost import cost, cost_gradient
-    from .fitting.front import fit, gradient_descent
+    from .fitting.fit import fit, gradient_descent
     from .fitting.path import PathResult, logistic_path
     from .inference.leave_one_out import LeaveOneOut, leave_one_out
     from .inputs.batches import BatchSource
@@ -79,8 +79,8 @@ _HOME = {
     "WarmUp": "warming",
     "cost": "fitting.cost",
     "cost_gradient": "fitting.cost",
-    "fit": "fitting.front",
-    "gradient_descent": "fitting.front",
+    "fit": "fitting.fit",
+    "gradient_descent": "fitting.fit",
     "leave_one_out": "inference.leave_one_out",
     "log1p_exp": "elementwise",
     "log_sigmoid": "elementwise",

@@ -27,7 +27,7 @@ from sklearn.preprocessing import PolynomialFeatures, StandardScaler
 from fastlogit import plots, reference
 from fastlogit.displays import CVScoreDisplay, RegularizationPathDisplay
 from fastlogit.estimators.cross_validation import LogisticRegressionCV
-from fastlogit.fitting.front import fit, gradient_descent
+from fastlogit.fitting.fit import fit, gradient_descent
 from fastlogit.result import FitResult
 
 if TYPE_CHECKING:

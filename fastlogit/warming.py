@@ -1,9 +1,9 @@
 """Compiling ahead of the first call: small real calls of every kind of data that users bring.
 
 An entry of the kernels is compiled anew for each number type and memory layout of X, and once more
-for threads. What a call compiles depends on these alone, not on its size, so that calls on 60 rows
-fill the cache. They are the calls that users make, or passes of the Design that stand behind them;
-a list of signatures would be a second truth, which could drift from the first.
+for threads. What a call compiles depends on these alone, not on its size, so that calls on a few
+hundred rows fill the cache. They are the calls that users make, or passes of the Design that stand
+behind them; a list of signatures would be a second truth, which could drift from the first.
 
 A step compiles one part of one kind. Steps are dealt out to a few processes that share the cache on
 the disk: numba's compiler holds a lock, so that threads would wait for each other.
@@ -31,7 +31,7 @@ from .clock import activity
 from .design.dense import DenseDesign
 from .elementwise import log1p_exp, log_sigmoid, logit, sigmoid
 from .fitting.cost import cost_gradient
-from .fitting.front import fit, gradient_descent
+from .fitting.fit import fit, gradient_descent
 from .fitting.path import logistic_path
 from .inference.leave_one_out import leave_one_out
 from .inputs import validation

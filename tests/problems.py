@@ -18,7 +18,7 @@ import fastlogit
 from fastlogit import reference
 from fastlogit.design.base import Columns
 from fastlogit.design.dense import DenseDesign
-from fastlogit.fitting.front import SOLVERS
+from fastlogit.fitting.fit import SOLVERS
 from fastlogit.kernels.passes import BINOMIAL, MULTINOMIAL, Targets
 from fastlogit.objective.binomial import Objective
 from fastlogit.objective.multinomial import Multinomial

@@ -21,7 +21,7 @@ from typer.testing import CliRunner
 import fastlogit
 from fastlogit import demo, io, warming
 from fastlogit.cli import commands, main, watching
-from fastlogit.fitting import front as fitting
+from fastlogit.fitting import fit as fitting
 from fastlogit.kernels import policy
 from fastlogit.model_file import load_model
 

@@ -13,7 +13,7 @@ from sklearn.exceptions import ConvergenceWarning
 
 import fastlogit
 from fastlogit import reference
-from fastlogit.fitting.front import SOLVERS
+from fastlogit.fitting.fit import SOLVERS
 from fastlogit.solvers.course import Limits, Point, Watch, progress_of
 
 ROWS = sized(400, 60)
@@ -173,7 +173,7 @@ SIGNALS = """
 import json, os, signal, sys
 import numpy as np
 import fastlogit
-from fastlogit.fitting.front import SOLVERS
+from fastlogit.fitting.fit import SOLVERS
 
 signal.signal(signal.SIGINT, signal.default_int_handler)
 rng = np.random.default_rng(0)

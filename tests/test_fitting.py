@@ -26,7 +26,7 @@ from problems import (
 
 import fastlogit
 from fastlogit import reference
-from fastlogit.fitting.front import SOLVERS
+from fastlogit.fitting.fit import SOLVERS
 
 DESCENT = "gradient_descent"
 NO_DESCENT = EACH_SOLVER[:-1]

@@ -31,7 +31,7 @@ from test_threads import TBB, layers
 
 import fastlogit
 from fastlogit import threads
-from fastlogit.fitting.front import SOLVERS
+from fastlogit.fitting.fit import SOLVERS
 from fastlogit.kernels import policy
 
 pytestmark = pytest.mark.jit

@@ -19,7 +19,7 @@ from sklearn.preprocessing import StandardScaler
 
 import fastlogit
 from fastlogit import reference
-from fastlogit.fitting.front import SOLVERS
+from fastlogit.fitting.fit import SOLVERS
 
 NEWTONLIKE = [name for name in SOLVERS if name != "gradient_descent"]
 

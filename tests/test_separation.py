@@ -21,7 +21,7 @@ from sklearn.datasets import load_iris
 import fastlogit
 from fastlogit import SeparationWarning, reference
 from fastlogit.certificates.separation import Separation, SoftmaxSeparation
-from fastlogit.fitting.front import SOLVERS
+from fastlogit.fitting.fit import SOLVERS
 
 NEWTONLIKE = [name for name in SOLVERS if name != "gradient_descent"]
 ROWS = sized(300, 80)

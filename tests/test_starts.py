@@ -16,7 +16,7 @@ from sklearn.exceptions import ConvergenceWarning
 import fastlogit
 from fastlogit import LogisticRegression, reference
 from fastlogit.certificates.binomial import raw_predictions
-from fastlogit.fitting.front import SOLVERS
+from fastlogit.fitting.fit import SOLVERS
 from fastlogit.fitting.grid import fit_grid
 from fastlogit.solvers.course import Limits, Point, Watch
 from fastlogit.solvers.majorization import against_the_others, majorize, majorizing_curvature

@@ -29,7 +29,7 @@ from fastlogit.design.base import Columns
 from fastlogit.design.blockwise import SlicedDesign
 from fastlogit.design.dense import DenseDesign
 from fastlogit.design.streamed import StreamedDesign, _Reader, is_streamable
-from fastlogit.fitting.front import SOLVERS
+from fastlogit.fitting.fit import SOLVERS
 from fastlogit.inputs.opening import open_design
 from fastlogit.kernels.descent import CONVERGED, DIVERGED, RUNNING, Penalty, start_state
 from fastlogit.objective.binomial import Objective

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -12,7 +12,7 @@ from ..kernels.descent import RUNNING, DescentState, Penalty
 from ..kernels.passes import Targets
 from ..kernels.stepping import step_only
 from .base import NO_CURVATURE, Columns, Design, RowCounter, readonly
-from .dense import DenseDesign, every
+from .dense import ArrayDesign, DenseDesign, every
 
 __all__ = ["SLICE_BYTES", "BlockwiseDesign", "SlicedDesign"]
 
@@ -150,7 +150,7 @@ class BlockwiseDesign(Design):
         return self.take(drawn).sample(places.reshape(rows.shape), sizes, intercept, inverse)
 
 
-class SlicedDesign(BlockwiseDesign):
+class SlicedDesign(ArrayDesign, BlockwiseDesign):
     """Passes over an array in memory that is so large that it has to be taken in blocks.
 
     Ctrl-C is answered when a compiled call returns: a block takes a tenth of a second at the most.
@@ -181,21 +181,6 @@ class SlicedDesign(BlockwiseDesign):
     def subsample(self, stride: int) -> DenseDesign:
         """Return a design over every `stride`-th row."""
         return self._dense(every(self._X, stride))
-
-    def rows(self, indices: Any) -> Any:
-        """Return a copy of some rows as they are, in the order of `indices`."""
-        return np.ascontiguousarray(self._X[indices])
-
-    def column(self, index: int) -> Any:
-        """Return a column of X as it is, without standardisation."""
-        return self._X[:, index]
-
-    def row_blocks(self, size: int) -> Iterator[tuple[int, int, Any]]:
-        """Go over the rows of X as they are, in blocks of `size`: one pass."""
-        for start in range(0, self.shape[0], size):
-            stop = min(start + size, self.shape[0])
-            yield start, stop, self._X[start:stop]
-            self.counter.rows += stop - start
 
     def _for_each_block(self, work: Callable[[DenseDesign, int, int], None]) -> None:
         for start, stop in self._blocks():

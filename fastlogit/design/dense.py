@@ -16,7 +16,7 @@ from ..kernels.row_sizes import largest_row as find_largest_row
 from ..kernels.simd import LANES
 from .base import NO_CURVATURE, ROW_NS, Columns, Design, RowCounter, readonly
 
-__all__ = ["DenseDesign", "every"]
+__all__ = ["ArrayDesign", "DenseDesign", "every"]
 
 # Serial time of a Gram matrix: per product of two columns.
 GRAM_NS = 0.05
@@ -31,7 +31,28 @@ COPY_BYTES = 2**24
 _NO_HISTORY = np.empty((0, 1))
 
 
-class DenseDesign(Design):
+class ArrayDesign(Design):
+    """Rows of a NumPy array in memory: how some of them, and single columns, are had."""
+
+    _X: np.ndarray[Any, Any]
+
+    def rows(self, indices: Any) -> Any:
+        """Return a copy of some rows as they are, in the order of `indices`."""
+        return np.ascontiguousarray(self._X[indices])
+
+    def column(self, index: int) -> Any:
+        """Return a column of X as it is, without standardisation."""
+        return self._X[:, index]
+
+    def row_blocks(self, size: int) -> Iterator[tuple[int, int, Any]]:
+        """Go over the rows of X as they are: begin, end and rows of each block. One pass."""
+        for start in range(0, self.shape[0], size):
+            stop = min(start + size, self.shape[0])
+            yield start, stop, self._X[start:stop]
+            self.counter.rows += stop - start
+
+
+class DenseDesign(ArrayDesign):
     """Passes over the rows of a NumPy array.
 
     Parameters
@@ -139,27 +160,12 @@ class DenseDesign(Design):
         self.counter.rows += rows.size
         return sampled, lower
 
-    def rows(self, indices: Any) -> Any:
-        """Return a copy of some rows as they are, in the order of `indices`."""
-        return np.ascontiguousarray(self._X[indices])
-
     def take(self, indices: Any) -> DenseDesign:
         """Return a design over a copy of some rows."""
         return DenseDesign(
             self.rows(indices), n_threads=self.n_threads, columns=self.columns,
             counter=self.counter,
         )  # fmt: skip
-
-    def column(self, index: int) -> Any:
-        """Return a column of X as it is, without standardisation."""
-        return self._X[:, index]
-
-    def row_blocks(self, size: int) -> Iterator[tuple[int, int, Any]]:
-        """Go over the rows of X as they are: begin, end and rows of each block. One pass."""
-        for start in range(0, self.shape[0], size):
-            stop = min(start + size, self.shape[0])
-            yield start, stop, self._X[start:stop]
-            self.counter.rows += stop - start
 
     def largest_row(self, scale: Any, shift: Any) -> float:
         """Return the largest sum of squares of ``(standardised row - shift) * scale``: one pass."""

@@ -28,8 +28,9 @@ from sklearn.utils.validation import _deprecate_positional_args
 
 from .. import threads
 from ..clock import Clock, part_of
-from ..fitting.front import fit, stack_level
+from ..fitting.fit import fit
 from ..fitting.grid import GridResult
+from ..fitting.messages import stack_level
 from ..fitting.path import grid_of_cs
 from ..inputs import validation
 from ..inputs.conversion import as_labels, as_numbers

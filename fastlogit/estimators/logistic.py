@@ -25,7 +25,7 @@ from sklearn.utils.validation import (
 from .. import prediction, threads
 from ..design.mapped import in_place
 from ..design.streamed import is_streamable
-from ..fitting.front import fit
+from ..fitting.fit import fit
 from ..fitting.online import OnlineLogistic
 from ..inputs import validation
 from ..inputs.batches import BatchSource, first_look

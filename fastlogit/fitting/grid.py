@@ -26,9 +26,10 @@ from ..solvers.gradient_descent import Options
 from ..solvers.gradient_descent import gradient_descent as descend
 from ..solvers.near import goes_alone, solve_near
 from ..solvers.start import begin, default_start
-from .front import (
+from .fit import SOLVERS
+from .messages import stack_level
+from .problem import (
     MULTI_CLASS,
-    SOLVERS,
     Problem,
     Strengths,
     check_callback,
@@ -36,7 +37,6 @@ from .front import (
     check_time_limit,
     refuse_bad_columns,
     set_clock,
-    stack_level,
     standardize_by,
     stop_clock,
     stride_of,

@@ -3,58 +3,47 @@
 from __future__ import annotations
 
 import contextlib
-import math
-import sys
 import time
 import warnings
-from dataclasses import dataclass, replace
-from types import FrameType
-from typing import Any, Literal, NamedTuple
+from dataclasses import replace
+from typing import Any, Literal
 
 import numpy as np
 
-from ..clock import Clock, TimeUp, activity
+from ..clock import TimeUp
 from ..errors import DivergenceError, SeparationWarning
 from ..inputs import validation
 from ..inputs.batches import first_look
-from ..inputs.conversion import text_names
-from ..inputs.opening import open_design
-from ..objective.binomial import Objective
-from ..objective.multinomial import Multinomial
 from ..result import Callback, FitResult
 from ..solvers.choice import (
-    FEWEST_PER_COLUMN,
     METHODS,
     evaluate_at_last,
     outcome_of,
-    sample_stride,
     solve,
 )
 from ..solvers.course import Limits, Outcome, Reason, Watch
-from ..solvers.goal import FINEST, Goal, certificate_of, separation_of, stated
+from ..solvers.goal import Goal, certificate_of, separation_of, stated
 from ..solvers.gradient_descent import Options
 from ..solvers.gradient_descent import gradient_descent as descend
 from ..solvers.start import begin, default_start
+from .messages import message_of, stack_level
+from .problem import (
+    MULTI_CLASS,
+    Problem,
+    Strengths,
+    check_callback,
+    check_problem,
+    check_time_limit,
+    refuse_bad_columns,
+    set_clock,
+    standardize_by,
+    stop_clock,
+    stride_of,
+)
 from .weightless import Others, without_weight
 
-__all__ = [
-    "SOLVERS",
-    "Problem",
-    "Strengths",
-    "check_callback",
-    "check_problem",
-    "check_time_limit",
-    "fit",
-    "gradient_descent",
-    "refuse_bad_columns",
-    "set_clock",
-    "stack_level",
-    "standardize_by",
-    "stop_clock",
-    "stride_of",
-]
+__all__ = ["SOLVERS", "fit", "gradient_descent"]
 
-MULTI_CLASS = ("ovr", "multinomial")
 SOLVERS = ("auto", *METHODS, "gradient_descent")
 MOMENTA = ("none", "nesterov")
 # With it coefficients are right to about six digits of their standard deviation's worth.
@@ -62,31 +51,6 @@ TOLERANCE = 1e-12
 # Unless the user says otherwise.
 MAX_ITER = {"gradient_descent": 10_000}
 OTHER_MAX_ITER = 1_000
-# A subsample that starts a fit has at least this many rows of either class.
-ROWS_OF_A_CLASS = 20
-
-
-@dataclass(frozen=True)
-class Problem:
-    """Checked input of a fit."""
-
-    objective: Objective
-    classes: Any
-    start: tuple[Any, Any] | None
-    fixed_intercept: float | None
-    names: list[str] | None
-    multi_class: str
-    feature_names: list[str] | None = None
-    # The weights that the user gave are those of the objective times two to this, for each set.
-    weight_power: Any = 0
-
-
-class Strengths(NamedTuple):
-    """How strong the penalty is, as the user says it."""
-
-    C: Any
-    l2_reg: Any
-    factor: Any
 
 
 def fit(
@@ -383,20 +347,6 @@ def gradient_descent(
     return _conclude(problem, outcome, options, "gradient_descent", began)
 
 
-def set_clock(objective: Objective, began: float, time_limit: float | None) -> None:
-    """Let the passes over the rows end at the time limit, and others see how the fit goes on."""
-    counter = objective.design.counter
-    counter.clock = Clock(began, time_limit)
-    counter.phase = "centre and scale of the columns"
-    activity().begin(counter)
-
-
-def stop_clock(objective: Objective) -> None:
-    """Let passes over the rows take what time they need: the rest is little."""
-    objective.design.counter.clock = None
-    activity().end()
-
-
 def _descent_options(
     solver: str, limits: Limits, options: dict[str, Any]
 ) -> tuple[Options, bool] | None:
@@ -458,78 +408,6 @@ def _stay(
     return _conclude(problem, outcome, limits, solver, began)
 
 
-def check_problem(
-    X: Any, y: Any, strengths: Strengths, multi_class: str, sample_weight: Any, offset: Any,
-    intercept: Any, start: Any, n_threads: int | None,
-) -> Problem:  # fmt: skip
-    """Check everything that the user gave, before any work."""
-    X, y, sample_weight = first_look(X, y, sample_weight)
-    design = open_design(X, n_threads)
-    n_samples, n_features = design.shape
-    classes, codes = validation.encode_labels(y, n_samples)
-    is_softmax = multi_class == "multinomial" and classes.size > 2
-    n_outputs = 1 if classes.size == 2 else classes.size
-    weights = validation.check_class_weights(
-        sample_weight, n_samples, codes, 1 if is_softmax else n_outputs, classes
-    )
-    fixed = _check_intercept(intercept)
-    moderate, power = _moderate(weights)
-    common = (
-        design, codes, [1] if classes.size == 2 else range(classes.size), moderate,
-        _l2_reg(strengths, weights, n_samples, n_features),
-        validation.check_class_offset(offset, n_samples, n_outputs, is_softmax), fixed is None,
-    )  # fmt: skip
-    objective = Multinomial(*common, n_classes=classes.size) if is_softmax else Objective(*common)
-    begin = None if start is None else _check_start(start, classes, n_features)
-    names = validation.feature_names(X)
-    kept = None if names is None else text_names(X)
-    return Problem(objective, classes, begin, fixed, names, multi_class, kept, power)
-
-
-def _moderate(weights: Any) -> tuple[Any, Any]:
-    """Return weights of any size as moderate ones, and the powers of two taken out of each set.
-
-    Times columns of 1e-300 others would leave float64.
-    """
-    largest = weights.max(axis=-1, keepdims=True) if weights.size else np.ones(1)
-    if ((largest > 2.0**-8) & (largest < 2.0**8)).all():
-        return weights, 0
-    _, power = np.frexp(largest)
-    return np.ldexp(weights, -power), power.reshape(-1)
-
-
-def _l2_reg(strengths: Strengths, weights: Any, n_samples: int, n_features: int) -> Any:
-    """Return the penalty on the scale of the mean loss: a number, or one for each column."""
-    if strengths.C is not None and strengths.l2_reg is not None:
-        raise ValueError("give C or l2_reg, not both: l2_reg = 1 / (C * sum of weights)")
-    given = 0.0 if strengths.l2_reg is None else strengths.l2_reg
-    l2_reg = validation.check_l2_reg("l2_reg", given, n_features)
-    if strengths.C is not None:
-        totals = weights.sum(axis=-1) if weights.size else float(n_samples)
-        l2_reg = l2_of_c(strengths.C, totals)
-        l2_reg = np.reshape(l2_reg, (-1, 1)) if np.ndim(l2_reg) else l2_reg
-    if strengths.factor is not None:
-        factor = validation.check_l2_reg("penalty_factor", strengths.factor, n_features)
-        l2_reg = l2_reg * np.broadcast_to(factor, n_features)
-    return (
-        l2_reg
-        if np.ndim(l2_reg) == 0
-        else np.broadcast_to(l2_reg, (*np.shape(l2_reg)[:-1], n_features))
-    )
-
-
-def l2_of_c(C: Any, total_weight: Any) -> Any:
-    """Return the strength on the scale of the mean loss; C is infinite for none."""
-    C = validation.check_strength("C", C)
-    if C == math.inf:
-        return 0.0
-    with np.errstate(divide="ignore", over="ignore"):
-        l2_reg = 1.0 / (C * np.asarray(total_weight))
-    if not np.isfinite(l2_reg).all():
-        raise ValueError(f"C={C!r} is so small that the penalty overflows; a larger one is needed")
-    return l2_reg[()]
-
-
 def _start(problem: Problem) -> tuple[Any, Any]:
     """Return the start on the standardised scale: the user's, or zeros."""
     objective = problem.objective
@@ -559,23 +437,6 @@ def _first_theta(
     return begin(objective, given, default, stride, limits, began)
 
 
-def stride_of(objective: Objective) -> int:
-    """Return the stride of the subsample that starts the fit; 1 where it would be too small."""
-    n_samples, n_features = objective.design.shape
-    stride = objective.design.stride_for(sample_stride(n_samples, n_features))
-    targets = objective.targets
-    if n_samples < stride * FEWEST_PER_COLUMN * (n_features + 1):
-        return 1
-    if stride > 1:
-        codes = targets.codes[0, ::stride]
-        if len(targets.weights):
-            codes = codes[(targets.weights[:, ::stride] > 0.0).all(axis=0)]
-        counts = np.bincount(codes, minlength=int(targets.positive.max()) + 1)
-        if counts.min() < ROWS_OF_A_CLASS:
-            return 1
-    return stride
-
-
 def _standardize(problem: Problem, standardize: bool) -> None:
     """Look at each value of X once, through its column means, and standardise if asked."""
     objective = problem.objective
@@ -587,40 +448,6 @@ def _standardize(problem: Problem, standardize: bool) -> None:
     with contextlib.suppress(TimeUp):
         if not np.isfinite(objective.column_means()).all():
             validation.refuse_not_finite(objective.design, problem.names)
-
-
-def standardize_by(objective: Objective, stride: int) -> bool:
-    """Standardise by every `stride`-th row where these will do, else by all rows.
-
-    The columns stay as they are where the time limit ends it, and False is returned: then only the
-    start is evaluated.
-    """
-    try:
-        if not (stride > 1 and objective.standardize(stride)):
-            objective.standardize()
-    except TimeUp:
-        return False
-    return True
-
-
-def refuse_bad_columns(problem: Problem) -> None:
-    """Raise if a column's mean or variance is not finite: the first look at each value of X."""
-    columns = problem.objective.design.columns
-    fine = np.isfinite(columns.center) & np.isfinite(columns.inverse_scale)
-    if fine.all():
-        return
-    validation.refuse_not_finite(problem.objective.design, problem.names)
-    place = int(np.argmin(fine))
-    values = np.asarray(problem.objective.design.column(place), dtype=np.float64)
-    if np.abs(values - values[0]).max() < 1.0:
-        raise ValueError(
-            f"X has values in column {place} so small, alone or times the least weight, that they "
-            "vanish in float64; divide the column by its largest value first"
-        )
-    raise ValueError(
-        f"X has values in column {place} so large that their mean or variance overflows; divide "
-        "the column by its largest value first"
-    )
 
 
 def _conclude(
@@ -639,7 +466,8 @@ def _conclude(
             "or divide the columns of X by their largest values first"
         )
     stable = 1.0 / objective.curvature_bound() if outcome.reason == Reason.DIVERGED else 0.0
-    message = _message(problem, outcome, limits, stable)
+    seconds = time.perf_counter() - began
+    message = message_of(problem, outcome, limits, stable, seconds)
     coef, intercept = objective.to_user(outcome.coef, outcome.intercept)
     binary = problem.classes.size == 2
     coupled = objective.n_models == 1
@@ -654,7 +482,7 @@ def _conclude(
         history=outcome.history[:, 0] if coupled else outcome.history,
         gradient_norm=float(np.abs(outcome.gradient).max()),
         suboptimality=float(outcome.bound[0]) if coupled else outcome.bound,
-        seconds=time.perf_counter() - began,
+        seconds=seconds,
         solver=solver,
         multi_class=problem.multi_class,
         l2_reg=_of_columns(objective.l2_reg, binary or coupled),
@@ -684,178 +512,10 @@ def _of_columns(l2_reg: Any, single: bool) -> Any:
     return l2_reg[0].copy() if single or len(l2_reg) == 1 else np.ascontiguousarray(l2_reg.T)
 
 
-def _message(problem: Problem, outcome: Outcome, limits: Any, stable: float) -> str:
-    how = f" by {outcome.choice}" if outcome.choice else ""
-    bound = float(np.max(outcome.bound))
-    proven = (
-        f"the cost is proven to be within {bound:.1e} of the optimum, relative to it"
-        if np.isfinite(bound)
-        else "how far the cost is from the optimum could not be proven"
-    )
-    stopped = f"stopped after {outcome.n_iter} iterations{how}"
-    if outcome.reason == Reason.CONVERGED and not how:
-        return f"converged: no parameter moved by more than tol={limits.tol:g}; {proven}"
-    texts = {
-        Reason.CONVERGED: f"converged{how}: {proven} ({_asked(limits.tol)})",
-        Reason.DIVERGED: (
-            f"the cost grew at iteration {outcome.n_iter}: step_size={outcome.step_size:g} is too "
-            f"large for these data; a step size of {stable:.3g} is stable (or step_size='auto')"
-        ),
-        Reason.MAX_ITER: (
-            f"{stopped} at max_iter={limits.max_iter} before it converged: {proven}; raise "
-            f"max_iter or tol{_faster(limits)}"
-        ),
-        Reason.TIME_LIMIT: (
-            f"{stopped} at time_limit={limits.time_limit} s{_ahead(outcome, limits)} before it "
-            f"converged: {proven}; raise time_limit or tol"
-        ),
-        Reason.ROUNDING: (
-            f"{stopped}: rounding errors of float64 leave no further progress; {proven}, but "
-            f"{limits.tol:g} was asked for; "
-            f"raise tol{_far(problem, outcome)}"
-        ),
-        Reason.COLLINEAR: _collinear_message(problem, outcome, stopped),
-        Reason.CALLBACK: f"{stopped} by the callback; {proven}",
-        Reason.INTERRUPTED: (
-            f"interrupted, {stopped}: the best point so far is in .result; {proven}"
-        ),
-        Reason.SEPARABLE: _separation_message(problem, outcome),
-    }
-    return texts[outcome.reason]
-
-
-def _asked(tol: float) -> str:
-    """Say what bound was asked for, and met: in other words where a cost has not the digits."""
-    if 0.0 < tol < FINEST:
-        return f"{tol:g} asked for, and met but for the rounding of the cost"
-    return f"{tol:g} asked for"
-
-
-def _ahead(outcome: Outcome, limits: Any) -> str:
-    """Say so where a fit ended well before its limit, since what comes next would pass it."""
-    early = len(outcome.times) and outcome.times[-1] < 0.8 * (limits.time_limit or 0.0)
-    return ", which the next step would have passed," if early else ""
-
-
-def _faster(limits: Any) -> str:
-    return ", or use momentum='nesterov'" if getattr(limits, "accelerate", True) is False else ""
-
-
-def _collinear_message(problem: Problem, outcome: Outcome, stopped: str) -> str:
-    if not outcome.hidden:
-        return ""
-    columns = outcome.hidden[min(outcome.hidden)]
-    n_features = problem.objective.design.shape[1]
-    places = [int(column) for column in columns if column < n_features]
-    names = ", ".join(str(problem.names[c] if problem.names else c) for c in places[:10])
-    names += f" and {len(places) - 10} more" if len(places) > 10 else ""
-    which, it = (
-        (f"column {names} is a combination", "it")
-        if len(places) == 1
-        else (f"columns {names} are combinations", "them")
-    )
-    return (
-        f"{stopped} at what float64 resolves: {which} of others but for rounding errors of the "
-        f"values, and how much the cost could fall by these cannot be proven; leave {it} out, or "
-        "set C or l2_reg"
-    )
-
-
-def _far(problem: Problem, outcome: Outcome) -> str:
-    """Name the column whose distance from 0 costs the digits, where it is that."""
-    column = outcome.lost
-    if column is None:
-        return ""
-    center, inverse_scale = problem.objective.design.columns
-    far = abs(float(center[column] * inverse_scale[column]))
-    if far < 1e3:
-        return ""
-    return (
-        f", or subtract its mean from {_name_of(problem, column)}, which lies {far:.0e} standard "
-        "deviations from 0: the intercept in its units has too few digits left"
-    )
-
-
-def _name_of(problem: Problem, column: int) -> str:
-    return f"column {problem.names[column] if problem.names else column}"
-
-
-def _separation_message(problem: Problem, outcome: Outcome) -> str:
-    if not outcome.separated:
-        return ""
-    model = min(outcome.separated)
-    columns, alone, complete, among = outcome.separated[model]
-    names = [problem.names[c] if problem.names else str(c) for c in columns]
-    listed = _some(names)
-    several = problem.classes.size > 2 and problem.objective.n_classes == 1
-    who = f" (class {problem.classes[model]!s} against the others)" * several
-    if among is not None and len(among) < problem.classes.size:
-        labels = _some([str(problem.classes[code]) for code in among])
-        who = f" (class{'es' * (len(among) > 1)} {labels} from the others)"
-    how = {True: "completely ", False: "quasi-completely ", None: ""}[complete]
-    what = (
-        f"column {listed} alone does" if alone and len(columns) == 1
-        else f"each of the columns {listed} alone does" if alone
-        else f"a combination of the columns {listed} does"
-    )  # fmt: skip
-    return (
-        f"the classes are {how}separable{who}: {what}. Without a penalty the cost has no "
-        "minimum, the coefficients grow for ever; set C or l2_reg, or leave those columns out"
-    )
-
-
-def _some(names: list[str]) -> str:
-    """Return names with commas, the first ten of them."""
-    return ", ".join(names[:10]) + (f" and {len(names) - 10} more" if len(names) > 10 else "")
-
-
-def stack_level() -> int:
-    """Return the stack level of the first frame outside the package, for the caller to warn.
-
-    scikit-learn's frames, which wrap the methods of estimators, do not count either.
-    """
-    level, frame = 1, sys._getframe(1)
-    inside = {_package(sys._getframe(0)), "sklearn"}
-    while frame.f_back is not None and _package(frame) in inside:
-        level, frame = level + 1, frame.f_back
-    return level
-
-
-def _package(frame: FrameType) -> str:
-    return str(frame.f_globals.get("__name__", "")).partition(".")[0]
-
-
 def _check_standardize(standardize: Any) -> bool:
     if not isinstance(standardize, bool | np.bool_):
         raise TypeError(f"standardize must be True or False, got {standardize!r}")
     return bool(standardize)
-
-
-def _check_intercept(intercept: Any) -> float | None:
-    """Return the number that the intercept is held at; None if it is fitted."""
-    if intercept is None:
-        return 0.0
-    if isinstance(intercept, str):
-        validation.check_option("intercept", intercept, ["fit"])
-        return None
-    return validation.check_number("intercept", intercept)
-
-
-def _check_start(start: Any, classes: Any, n_features: int) -> tuple[Any, Any]:
-    n_models = 1 if classes.size == 2 else classes.size
-    if isinstance(start, FitResult):
-        if not np.array_equal(start.classes, classes):
-            raise ValueError(f"start was fitted to other classes: {list(start.classes)}")
-        coef, intercept = start.coef, start.intercept
-    else:
-        try:
-            coef, intercept = start
-        except (TypeError, ValueError):
-            raise TypeError("start must be a FitResult or a pair (coef, intercept)") from None
-    coefs, intercepts, _ = validation.check_coef(coef, intercept, n_features)
-    if coefs.shape[0] != n_models:
-        raise ValueError(f"start has {coefs.shape[0]} models, but y needs {n_models}")
-    return coefs, intercepts
 
 
 def _check_step_size(step_size: Any) -> float | None:
@@ -863,17 +523,3 @@ def _check_step_size(step_size: Any) -> float | None:
         validation.check_option("step_size", step_size, ["auto"])
         return None
     return validation.check_number("step_size", step_size, low=0.0, open_low=True)
-
-
-def check_time_limit(time_limit: Any) -> float | None:
-    """Return the time limit, a number > 0, or None."""
-    if time_limit is None:
-        return None
-    return validation.check_number("time_limit", time_limit, low=0.0, open_low=True)
-
-
-def check_callback(callback: Any) -> Callback | None:
-    """Return a callable, or None."""
-    if callback is not None and not callable(callback):
-        raise TypeError(f"callback must be callable or None, got {type(callback).__name__}")
-    return callback  # type: ignore[no-any-return]

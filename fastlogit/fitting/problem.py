@@ -1,0 +1,242 @@
+"""What a fit is asked: checked input as an objective, its clock, its columns' units."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from ..clock import Clock, TimeUp, activity
+from ..inputs import validation
+from ..inputs.batches import first_look
+from ..inputs.conversion import text_names
+from ..inputs.opening import open_design
+from ..objective.binomial import Objective
+from ..objective.multinomial import Multinomial
+from ..result import Callback, FitResult
+from ..solvers.choice import (
+    FEWEST_PER_COLUMN,
+    sample_stride,
+)
+
+__all__ = [
+    "MULTI_CLASS",
+    "Problem",
+    "Strengths",
+    "check_callback",
+    "check_problem",
+    "check_time_limit",
+    "l2_of_c",
+    "refuse_bad_columns",
+    "set_clock",
+    "standardize_by",
+    "stop_clock",
+    "stride_of",
+]
+
+MULTI_CLASS = ("ovr", "multinomial")
+# A subsample that starts a fit has at least this many rows of either class.
+ROWS_OF_A_CLASS = 20
+
+
+@dataclass(frozen=True)
+class Problem:
+    """Checked input of a fit."""
+
+    objective: Objective
+    classes: Any
+    start: tuple[Any, Any] | None
+    fixed_intercept: float | None
+    names: list[str] | None
+    multi_class: str
+    feature_names: list[str] | None = None
+    # The weights that the user gave are those of the objective times two to this, for each set.
+    weight_power: Any = 0
+
+
+class Strengths(NamedTuple):
+    """How strong the penalty is, as the user says it."""
+
+    C: Any
+    l2_reg: Any
+    factor: Any
+
+
+def check_problem(
+    X: Any, y: Any, strengths: Strengths, multi_class: str, sample_weight: Any, offset: Any,
+    intercept: Any, start: Any, n_threads: int | None,
+) -> Problem:  # fmt: skip
+    """Check everything that the user gave, before any work."""
+    X, y, sample_weight = first_look(X, y, sample_weight)
+    design = open_design(X, n_threads)
+    n_samples, n_features = design.shape
+    classes, codes = validation.encode_labels(y, n_samples)
+    is_softmax = multi_class == "multinomial" and classes.size > 2
+    n_outputs = 1 if classes.size == 2 else classes.size
+    weights = validation.check_class_weights(
+        sample_weight, n_samples, codes, 1 if is_softmax else n_outputs, classes
+    )
+    fixed = _check_intercept(intercept)
+    moderate, power = _moderate(weights)
+    common = (
+        design, codes, [1] if classes.size == 2 else range(classes.size), moderate,
+        _l2_reg(strengths, weights, n_samples, n_features),
+        validation.check_class_offset(offset, n_samples, n_outputs, is_softmax), fixed is None,
+    )  # fmt: skip
+    objective = Multinomial(*common, n_classes=classes.size) if is_softmax else Objective(*common)
+    begin = None if start is None else _check_start(start, classes, n_features)
+    names = validation.feature_names(X)
+    kept = None if names is None else text_names(X)
+    return Problem(objective, classes, begin, fixed, names, multi_class, kept, power)
+
+
+def _moderate(weights: Any) -> tuple[Any, Any]:
+    """Return weights of any size as moderate ones, and the powers of two taken out of each set.
+
+    Times columns of 1e-300 others would leave float64.
+    """
+    largest = weights.max(axis=-1, keepdims=True) if weights.size else np.ones(1)
+    if ((largest > 2.0**-8) & (largest < 2.0**8)).all():
+        return weights, 0
+    _, power = np.frexp(largest)
+    return np.ldexp(weights, -power), power.reshape(-1)
+
+
+def _l2_reg(strengths: Strengths, weights: Any, n_samples: int, n_features: int) -> Any:
+    """Return the penalty on the scale of the mean loss: a number, or one for each column."""
+    if strengths.C is not None and strengths.l2_reg is not None:
+        raise ValueError("give C or l2_reg, not both: l2_reg = 1 / (C * sum of weights)")
+    given = 0.0 if strengths.l2_reg is None else strengths.l2_reg
+    l2_reg = validation.check_l2_reg("l2_reg", given, n_features)
+    if strengths.C is not None:
+        totals = weights.sum(axis=-1) if weights.size else float(n_samples)
+        l2_reg = l2_of_c(strengths.C, totals)
+        l2_reg = np.reshape(l2_reg, (-1, 1)) if np.ndim(l2_reg) else l2_reg
+    if strengths.factor is not None:
+        factor = validation.check_l2_reg("penalty_factor", strengths.factor, n_features)
+        l2_reg = l2_reg * np.broadcast_to(factor, n_features)
+    return (
+        l2_reg
+        if np.ndim(l2_reg) == 0
+        else np.broadcast_to(l2_reg, (*np.shape(l2_reg)[:-1], n_features))
+    )
+
+
+def l2_of_c(C: Any, total_weight: Any) -> Any:
+    """Return the strength on the scale of the mean loss; C is infinite for none."""
+    C = validation.check_strength("C", C)
+    if C == math.inf:
+        return 0.0
+    with np.errstate(divide="ignore", over="ignore"):
+        l2_reg = 1.0 / (C * np.asarray(total_weight))
+    if not np.isfinite(l2_reg).all():
+        raise ValueError(f"C={C!r} is so small that the penalty overflows; a larger one is needed")
+    return l2_reg[()]
+
+
+def stride_of(objective: Objective) -> int:
+    """Return the stride of the subsample that starts the fit; 1 where it would be too small."""
+    n_samples, n_features = objective.design.shape
+    stride = objective.design.stride_for(sample_stride(n_samples, n_features))
+    targets = objective.targets
+    if n_samples < stride * FEWEST_PER_COLUMN * (n_features + 1):
+        return 1
+    if stride > 1:
+        codes = targets.codes[0, ::stride]
+        if len(targets.weights):
+            codes = codes[(targets.weights[:, ::stride] > 0.0).all(axis=0)]
+        counts = np.bincount(codes, minlength=int(targets.positive.max()) + 1)
+        if counts.min() < ROWS_OF_A_CLASS:
+            return 1
+    return stride
+
+
+def standardize_by(objective: Objective, stride: int) -> bool:
+    """Standardise by every `stride`-th row where these will do, else by all rows.
+
+    The columns stay as they are where the time limit ends it, and False is returned: then only the
+    start is evaluated.
+    """
+    try:
+        if not (stride > 1 and objective.standardize(stride)):
+            objective.standardize()
+    except TimeUp:
+        return False
+    return True
+
+
+def refuse_bad_columns(problem: Problem) -> None:
+    """Raise if a column's mean or variance is not finite: the first look at each value of X."""
+    columns = problem.objective.design.columns
+    fine = np.isfinite(columns.center) & np.isfinite(columns.inverse_scale)
+    if fine.all():
+        return
+    validation.refuse_not_finite(problem.objective.design, problem.names)
+    place = int(np.argmin(fine))
+    values = np.asarray(problem.objective.design.column(place), dtype=np.float64)
+    if np.abs(values - values[0]).max() < 1.0:
+        raise ValueError(
+            f"X has values in column {place} so small, alone or times the least weight, that they "
+            "vanish in float64; divide the column by its largest value first"
+        )
+    raise ValueError(
+        f"X has values in column {place} so large that their mean or variance overflows; divide "
+        "the column by its largest value first"
+    )
+
+
+def set_clock(objective: Objective, began: float, time_limit: float | None) -> None:
+    """Let the passes over the rows end at the time limit, and others see how the fit goes on."""
+    counter = objective.design.counter
+    counter.clock = Clock(began, time_limit)
+    counter.phase = "centre and scale of the columns"
+    activity().begin(counter)
+
+
+def stop_clock(objective: Objective) -> None:
+    """Let passes over the rows take what time they need: the rest is little."""
+    objective.design.counter.clock = None
+    activity().end()
+
+
+def _check_intercept(intercept: Any) -> float | None:
+    """Return the number that the intercept is held at; None if it is fitted."""
+    if intercept is None:
+        return 0.0
+    if isinstance(intercept, str):
+        validation.check_option("intercept", intercept, ["fit"])
+        return None
+    return validation.check_number("intercept", intercept)
+
+
+def _check_start(start: Any, classes: Any, n_features: int) -> tuple[Any, Any]:
+    n_models = 1 if classes.size == 2 else classes.size
+    if isinstance(start, FitResult):
+        if not np.array_equal(start.classes, classes):
+            raise ValueError(f"start was fitted to other classes: {list(start.classes)}")
+        coef, intercept = start.coef, start.intercept
+    else:
+        try:
+            coef, intercept = start
+        except (TypeError, ValueError):
+            raise TypeError("start must be a FitResult or a pair (coef, intercept)") from None
+    coefs, intercepts, _ = validation.check_coef(coef, intercept, n_features)
+    if coefs.shape[0] != n_models:
+        raise ValueError(f"start has {coefs.shape[0]} models, but y needs {n_models}")
+    return coefs, intercepts
+
+
+def check_time_limit(time_limit: Any) -> float | None:
+    """Return the time limit, a number > 0, or None."""
+    if time_limit is None:
+        return None
+    return validation.check_number("time_limit", time_limit, low=0.0, open_low=True)
+
+
+def check_callback(callback: Any) -> Callback | None:
+    """Return a callable, or None."""
+    if callback is not None and not callable(callback):
+        raise TypeError(f"callback must be callable or None, got {type(callback).__name__}")
+    return callback  # type: ignore[no-any-return]
