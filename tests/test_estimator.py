@@ -1046,3 +1046,14 @@ def test_batches_of_frames_give_their_names() -> None:
         model.predict(frame[NAMES[::-1]])
     model.fit(BatchSource(lambda: iter([(X, y)])))
     assert not hasattr(model, "feature_names_in_")
+
+
+def test_partial_fit_refuses_the_labels_that_fit_refuses() -> None:
+    X, y = two()
+    labels = np.array([b"no", b"yes"])
+    for call in (
+        lambda model: model.fit(X, labels[y]),
+        lambda model: model.partial_fit(X, labels[y], classes=labels),
+    ):
+        with pytest.raises(TypeError, match="bytes"):
+            call(LogisticRegression())

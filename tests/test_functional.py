@@ -187,3 +187,13 @@ def test_the_first_nan_or_infinity_is_named() -> None:
                     pytest.raises(ValueError, match=rf"X contains {what} in column 1 \(row 4\); "),
                 ):
                     call(X, Y0, coef)
+
+
+@pytest.mark.parametrize("size", [1e-300, 1e300])
+def test_weights_of_any_size_have_the_cost_of_moderate_ones(size) -> None:
+    X = np.array([[1e8], [-1e8], [3.0]])
+    y, weight = [0, 1, 1], np.array([1.0, 2.0, 0.5])
+    wanted = fastlogit.cost_gradient(X, y, [1.0], 0.5, sample_weight=weight)
+    found = fastlogit.cost_gradient(X, y, [1.0], 0.5, sample_weight=weight * size)
+    for one, other in zip(found, wanted, strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-14)

@@ -860,6 +860,8 @@ PLAIN: dict[str, Any] = {
     "targets": "codes", "act": "predict", "damage": None,
 }  # fmt: skip
 KEPT: list[tuple[str, dict[str, Any]]] = [
+    ("cost", {"rows": 8, "columns": ["constant"], "weights": "huge"}),
+    ("stream", {"rows": 8, "labels": "bytes", "pieces": [0], "entry": "partial_fit"}),
     ("stream", {"rows": 8, "labels": "bytes", "pieces": [0], "entry": "online"}),
     ("stream", {"rows": 8, "labels": "bytes", "pieces": [0], "entry": "batches"}),
     (

@@ -350,6 +350,8 @@ class LogisticRegression(CallbackSupport, LinearClassifierMixin, SparseCoefMixin
         if is_first and classes is None:
             raise ValueError("classes must be given in the first call of partial_fit")
         X, y = self._read(X, y, reset=is_first)
+        if classes is not None:
+            check_classification_targets(as_labels(classes))  # as `fit` looks at y
         if is_first:
             online = OnlineLogistic(
                 X.shape[1], classes, C=self._strength(), fit_intercept=self.fit_intercept,

@@ -9,6 +9,7 @@ import numpy as np
 from ..inputs import validation
 from ..inputs.opening import open_design
 from ..objective.binomial import Objective
+from .problem import moderate_weights
 
 __all__ = ["cost", "cost_gradient"]
 
@@ -116,7 +117,8 @@ def cost_gradient(
     weights = validation.check_weights_of_models(sample_weight, n_samples, n_models)
     strengths = validation.check_l2_reg("l2_reg", l2_reg, n_features)
     fixed = validation.check_offset(offset, n_samples)
-    objective = Objective(design, codes, [1] * n_models, weights, strengths, fixed)
+    moderate, _ = moderate_weights(weights)  # sums of losses times 1e300 would overflow
+    objective = Objective(design, codes, [1] * n_models, moderate, strengths, fixed)
     value, gradient, slope = objective.value_gradient(coefs, intercepts)
     if not (np.isfinite(value).all() and np.isfinite(gradient).all()):
         validation.refuse_not_finite(design, validation.feature_names(X))

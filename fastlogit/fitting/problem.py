@@ -29,6 +29,7 @@ __all__ = [
     "check_problem",
     "check_time_limit",
     "l2_of_c",
+    "moderate_weights",
     "refuse_bad_columns",
     "set_clock",
     "standardize_by",
@@ -79,7 +80,7 @@ def check_problem(
         sample_weight, n_samples, codes, 1 if is_softmax else n_outputs, classes
     )
     fixed = _check_intercept(intercept)
-    moderate, power = _moderate(weights)
+    moderate, power = moderate_weights(weights)
     common = (
         design, codes, [1] if classes.size == 2 else range(classes.size), moderate,
         _l2_reg(strengths, weights, n_samples, n_features),
@@ -92,7 +93,7 @@ def check_problem(
     return Problem(objective, classes, begin, fixed, names, multi_class, kept, power)
 
 
-def _moderate(weights: Any) -> tuple[Any, Any]:
+def moderate_weights(weights: Any) -> tuple[Any, Any]:
     """Return weights of any size as moderate ones, and the powers of two taken out of each set.
 
     Times columns of 1e-300 others would leave float64.
