@@ -4,8 +4,11 @@ import numpy as np
 import pytest
 from problems import problem
 
+from fastlogit import BatchSource, LogisticRegression, LogisticRegressionCV
 from fastlogit.estimators import data as estimator_data
 from fastlogit.inputs import validation
+
+QUIET = {"l1_ratios": (0,), "scoring": "accuracy", "use_legacy_attributes": False}
 
 
 def test_validation_of_the_package_agrees_on_what_is_plain() -> None:
@@ -29,6 +32,35 @@ def test_validation_of_the_package_agrees_on_what_is_plain() -> None:
 )  # fmt: skip
 def test_plain_labels(labels, plain) -> None:
     assert estimator_data.are_plain_labels(labels) == plain
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf])
+@pytest.mark.parametrize("dtype", [np.float64, object])
+def test_labels_that_are_not_finite_are_refused_at_every_door(bad, dtype) -> None:
+    """scikit-learn makes integers of such labels first, with a warning of NumPy's."""
+    X = problem(20, 3).X
+    y = np.array([0, 1] * 9 + [1, bad], dtype=dtype)
+    source = BatchSource(lambda: iter([(X, y)]))
+    for fit in (
+        lambda: LogisticRegression().fit(X, y),
+        lambda: LogisticRegression().fit(X.astype(object), y),
+        lambda: LogisticRegression().fit(source),
+        lambda: LogisticRegression().partial_fit(X, y, classes=[0, 1]),
+        lambda: LogisticRegression().partial_fit(X, y, classes=y),
+        lambda: LogisticRegressionCV(cv=2, **QUIET).fit(X, y),
+    ):
+        with pytest.raises(ValueError, match=r"y contains (NaN|inf|nan)|batch 0: y contains"):
+            fit()
+
+
+def test_whole_numbers_beyond_every_integer_are_labels() -> None:
+    X = problem(20, 3).X
+    y = np.array([0, 1e300] * 10)
+    source = BatchSource(lambda: iter([(X, y)]))
+    for model in (LogisticRegression().fit(X, y), LogisticRegression().fit(source)):
+        assert list(model.classes_) == [0, 1e300]
+    model = LogisticRegression().partial_fit(X, y, classes=[0, 1e300])
+    assert set(model.predict(X)) <= {0, 1e300}
 
 
 @pytest.mark.parametrize(

@@ -5,11 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+from sklearn.utils import assert_all_finite
+from sklearn.utils.multiclass import check_classification_targets
 
 from ..inputs.conversion import as_array, as_labels, as_real
 
 __all__ = [
     "are_plain_labels",
+    "check_labels",
     "is_plain",
     "labels_like",
     "read_features",
@@ -38,6 +41,17 @@ def are_plain_labels(y: Any) -> bool:
         return False
     kind = y.dtype.kind
     return kind in "biuU" or (kind == "f" and bool((np.isfinite(y) & (y == np.floor(y))).all()))
+
+
+def check_labels(y: Any, name: str = "y") -> None:
+    """Refuse what scikit-learn does not take for labels, in its words and without its warnings.
+
+    It turns real numbers into integers before it looks for NaN, infinity and 1e300 among them.
+    """
+    if not are_plain_labels(y):
+        assert_all_finite(y, input_name=name)
+        with np.errstate(invalid="ignore"):
+            check_classification_targets(y)
 
 
 def read_features(X: Any) -> Any:

@@ -13,7 +13,6 @@ import numpy as np
 from sklearn.base import BaseEstimator, _fit_context
 from sklearn.linear_model._base import LinearClassifierMixin, SparseCoefMixin
 from sklearn.utils._param_validation import Hidden, Interval, StrOptions
-from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import (
     check_array,
     check_is_fitted,
@@ -34,6 +33,7 @@ from ..inputs.conversion import as_labels, as_numbers, is_frame, text_names
 from ..result import FitResult, Progress
 from .data import (
     are_plain_labels,
+    check_labels,
     is_plain,
     labels_like,
     read_features,
@@ -351,7 +351,7 @@ class LogisticRegression(CallbackSupport, LinearClassifierMixin, SparseCoefMixin
             raise ValueError("classes must be given in the first call of partial_fit")
         X, y = self._read(X, y, reset=is_first)
         if classes is not None:
-            check_classification_targets(as_labels(classes))  # as `fit` looks at y
+            check_labels(as_labels(classes), "classes")  # as `fit` looks at y
         if is_first:
             online = OnlineLogistic(
                 X.shape[1], classes, C=self._strength(), fit_intercept=self.fit_intercept,
@@ -543,7 +543,7 @@ class LogisticRegression(CallbackSupport, LinearClassifierMixin, SparseCoefMixin
                 self.feature_names_in_ = np.asarray(names, dtype=object)
         else:
             X, y = self._read(X, y, reset=True)
-        check_classification_targets(y)
+        check_labels(y)
         return X, y
 
     def _read(self, X: Any, y: Any, *, reset: bool) -> tuple[Any, Any]:
