@@ -75,7 +75,14 @@ def save_model(model: Model, path: str | Path) -> None:
     ------
     OSError
         If the file cannot be written.
+    ValueError
+        If the result has a penalty that is an object.
     """
+    if model.result.penalty is not None:
+        raise ValueError(
+            f"a model file holds arrays and plain text, not the penalty "
+            f"{type(model.result.penalty).__name__}: save dataclasses.replace(result, penalty=None)"
+        )
     path = Path(path)
     arrays = {name: np.asarray(getattr(model.result, name)) for name in _array_fields(model.result)}
     arrays["feature_names"] = np.array(model.feature_names, dtype=np.str_)
@@ -97,7 +104,7 @@ def _meta(model: Model) -> dict[str, Any]:
     result = {
         field.name: _plain(getattr(model.result, field.name))
         for field in dataclasses.fields(model.result)
-        if field.name not in _array_fields(model.result)
+        if field.name not in _array_fields(model.result) and field.name != "penalty"
     }
     return {
         "format": FORMAT,

@@ -94,6 +94,8 @@ class FitResult:
     l2_reg : ndarray of shape (n_features,) or (n_features, n_classes)
         Strength of the penalty of each column on the scale of the mean loss, in the units of X.
     fit_intercept : bool
+    penalty : fastlogit.objective.penalties.Penalty or None
+        The penalty of the fit where it is an object; `l2_reg` is then None.
     feature_names : list of str or None
         The names of the columns of X, where all were text. A frame with other names, or in another
         order, is then refused; arrays have no names and are taken as they are.
@@ -122,6 +124,7 @@ class FitResult:
     times: Any = None
     bounds: Any = None
     feature_names: list[str] | None = None
+    penalty: Any = None
 
     def __repr__(self) -> str:
         """Return one line: what was fitted, and what is proven."""

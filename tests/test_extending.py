@@ -13,22 +13,21 @@ from fastlogit.design.dense import DenseDesign
 pytestmark = pytest.mark.jit
 
 PAGE = (Path(__file__).parents[1] / "docs/extending.md").read_text("utf-8")
-BLOCKS = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
+BLOCKS = dict(re.findall(r"^## A (\w+)\n.*?```python\n(.*?)```", PAGE, re.DOTALL | re.MULTILINE))
 
 
-def test_what_the_page_prints(capsys) -> None:
-    names: dict = {}
-    for block in BLOCKS:
-        exec(block, names)
-    assert capsys.readouterr().out.split() == re.search(r"# -> (.*)", PAGE).group(1).split()
-    lines = [line for block in BLOCKS for line in block.splitlines() if line.strip()]
-    assert len(lines) < 60
+@pytest.mark.parametrize("title", BLOCKS)
+def test_what_the_page_prints(title, capsys) -> None:
+    block = BLOCKS[title]
+    exec(block, {})
+    assert capsys.readouterr().out.split() == re.search(r"# -> (.*)", block).group(1).split()
+    assert len([line for line in block.splitlines() if line.strip()]) < 60
 
 
 @pytest.mark.parametrize("solver", ["auto", "newton", "lbfgs", "newton-cg", "gradient_descent"])
 def test_a_design_of_ones_own_through_every_solver(solver) -> None:
     names: dict = {}
-    exec(BLOCKS[0], names)
+    exec(BLOCKS["design"], names)
     X, y, *_ = problem(300, 4)
     design = names["ListedDesign"]([X[:100], X[100:130], X[130:]])
     result = fastlogit.fit(design, y, l2_reg=0.01, solver=solver)
@@ -40,7 +39,7 @@ def test_a_design_of_ones_own_through_every_solver(solver) -> None:
 
 def test_softmax_paths_and_leave_one_out_of_a_design() -> None:
     names: dict = {}
-    exec(BLOCKS[0], names)
+    exec(BLOCKS["design"], names)
     X, y = three_classes(240, 3)
     design = names["ListedDesign"]([X[:50], X[50:]])
     result = fastlogit.fit(design, y, C=1.0, multi_class="multinomial")

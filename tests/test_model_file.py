@@ -13,6 +13,7 @@ from sklearn.datasets import load_breast_cancer, load_iris
 
 import fastlogit
 from fastlogit.model_file import FORMAT_VERSION, Model, load_model, save_model
+from fastlogit.objective.penalties import L2
 from fastlogit.result import FitResult
 
 SETTINGS = {"solver": "auto", "tol": 1e-6, "step_size": "auto", "max_iter": 100, "weights": None}
@@ -82,7 +83,16 @@ def test_every_field_of_a_result_survives(tmp_path):
         assert type(value_again) is type(value), field.name
         np.testing.assert_array_equal(value_again, value, err_msg=field.name)
         if field.default is not dataclasses.MISSING:
-            assert value is not field.default, f"{field.name}: give it a value in this test"
+            given = field.name == "penalty" or value is not field.default  # it never has a value
+            assert given, f"{field.name}: give it a value in this test"
+
+
+def test_a_penalty_that_is_an_object_is_refused(tmp_path):
+    model = fitted(["a", "b"])
+    result = dataclasses.replace(model.result, penalty=L2(1.0, 2))
+    with pytest.raises(ValueError, match=r"not the penalty L2.*penalty=None"):
+        saved(tmp_path, dataclasses.replace(model, result=result))
+    assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.parametrize("options", [{}, {"multi_class": "multinomial"}, {"solver": "newton-cg"}])

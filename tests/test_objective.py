@@ -74,7 +74,7 @@ def test_standardised_columns_bend_the_cost_equally(l2_reg) -> None:
     offset = np.abs(center - weight @ X / weight.sum())
     assert (offset <= 1e-13 * X.std(axis=0)).all()
     curvatures = np.diag(
-        hessian_bound((X - center) * inverse_scale, weight, objective.penalty.l2[0])
+        hessian_bound((X - center) * inverse_scale, weight, objective.penalty.strengths[0])
     )
     np.testing.assert_allclose(curvatures[:-1], 0.25, rtol=1e-12)
 

@@ -192,7 +192,7 @@ def test_each_row_drawn_once_is_the_hessian_and_a_share_of_its_diagonal(
     center, inverse_scale = objective.design.columns
     standard = (X - center) * inverse_scale
     loss = reference.hessian(standard, np.zeros(9))
-    penalty = np.append(objective.penalty.l2[0], 0.0)
+    penalty = np.append(objective.penalty.strengths[0], 0.0)
     # What the diagonal would be if curvature and columns were independent.
     base = np.append(0.25 * (1.0 - 4.0 * np.minimum(penalty[:-1], 0.25)), 0.25)
     matrix = 0.9 * loss + np.diag(penalty + 0.1 * base)
@@ -284,7 +284,7 @@ def test_outputs_that_bend_nowhere(form, monkeypatch) -> None:
     found = SampledHessians(separate, curvature).solve(np.arange(3), np.ones((3, 10)))
     assert np.isfinite(found).all()
     # Of the cost only the penalty is left.
-    l2 = separate.penalty.l2[0]
+    l2 = separate.penalty.strengths[0]
     np.testing.assert_allclose(found[1, :-1], 1.0 / l2, rtol=1e-5)
     none = np.zeros((1, 180))
     assert np.isfinite(SampledHessians(softmax, none).solve(np.array([0]), np.ones((1, 30)))).all()

@@ -137,14 +137,14 @@ class Reference:
         def product(directions: Any) -> Any:
             part = self.rows.only([model])
             loss = [part.loss_product(curvature[None], v[None])[0] for v in directions]
-            return self.share * np.array(loss) + directions * self.rows.penalty_diagonal(model)
+            return self.share * np.array(loss) + self.rows.penalty_product(directions, model)
 
         self._penalize(model, product)
 
     def _penalize(self, model: int, product: Any = None) -> None:
         penalty = self.rows.penalty_diagonal(model)
         matrix = self.share * self.loss
-        matrix.flat[:: len(penalty) + 1] += penalty
+        self.rows.penalize(matrix, model)
         self.rows.design.counter.check(1e-9 * FACTOR_NS * len(matrix) ** 3 / 3.0)
 
         def is_null(direction: Any) -> bool:
@@ -387,7 +387,7 @@ class Certificate:
             return self._by_penalty(model, there, wanted)
 
     def _by_penalty(self, model: int, there: Place, wanted: float) -> float:
-        diagonal = self.objective.penalty_diagonal(model)[:-1]
+        diagonal = self.objective.penalty_floor(model)[:-1]
         moving = self.objective.design.columns.inverse_scale > 0.0
         scale = np.divide(1.0, np.sqrt(diagonal), out=np.zeros_like(diagonal), where=moving)
         noise = self._noise_without_rows(there) * float(np.linalg.norm(scale))
@@ -412,7 +412,7 @@ class Certificate:
     def _is_penalized(self, model: int) -> bool:
         """Say whether every coefficient that is fitted has a penalty."""
         moving = self.objective.design.columns.inverse_scale > 0.0
-        return bool((self.objective.penalty_diagonal(model)[:-1][moving] > 0.0).all())
+        return bool((self.objective.penalty_floor(model)[:-1][moving] > 0.0).all())
 
     def _bend(self, model: int, theta: Any) -> tuple[Any, float]:
         """Return the rows' mean, weighted by their curvatures, and the sum of these per weight."""
@@ -437,7 +437,7 @@ class Certificate:
         delta += self._noise_without_rows(there) * float(
             np.linalg.norm(scale) + shift + 1.0 / np.sqrt(bend)
         )
-        key = model if len(self.objective.l2_reg) > 1 else 0
+        key = model if self.objective.penalty.n_sets > 1 else 0
         if key not in self._largest:
             self._largest[key] = self.rows.design.largest_row(scale, np.zeros_like(scale))
         reach = np.sqrt(self._largest[key]) + shift

@@ -75,7 +75,7 @@ class Separation:
         self.found: dict[int, Any] = {}
         self._last: Any = None
         varying = objective.design.columns.inverse_scale > 0.0
-        free = (objective.l2_reg == 0.0) & varying
+        free = (objective.user_penalty.diagonal() == 0.0) & varying
         free = np.column_stack([free, np.full(len(free), objective.fit_intercept)])
         outputs = np.broadcast_to(free, (objective.n_outputs, free.shape[1]))
         self._free = outputs.reshape(objective.n_models, -1)

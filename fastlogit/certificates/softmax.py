@@ -115,9 +115,8 @@ class _Reference:
         self.basis = _contrasts(part.n_classes)
         self._exact: float | None = None
         penalty = part.penalty_diagonal(0)
-        self._penalty = penalty[: theta.size // part.n_classes]
         matrix = part.loss_hessian(curvature, 0)
-        matrix.flat[:: theta.size + 1] += penalty
+        part.penalize(matrix, 0)
         size = theta.size // part.n_classes
         blocks = matrix.reshape(part.n_classes, size, part.n_classes, size)
         small = np.einsum("ka,kilj,lb->aibj", self.basis, blocks, self.basis, optimize=True)
@@ -147,7 +146,8 @@ class _Reference:
         It is the penalty's alone, whose gradient there is the sum of the classes' coefficients.
         """
         level = theta.reshape(self.part.n_classes, -1).sum(axis=0)
-        return float((self._penalty * np.square(level)).sum()) / self.part.n_classes
+        slope = self.part.penalty.product(level[None, :-1])[0]
+        return float(slope @ level[:-1]) / self.part.n_classes
 
     def to_contrasts(self, vectors: Any) -> Any:
         """Return gradients in rows, of all classes, as those of what sets classes apart."""
@@ -344,7 +344,7 @@ class SoftmaxCertificate:
         """Return 1 over the root of each column's penalty; infinite where there is none."""
         moving = part.design.columns.inverse_scale > 0.0
         with np.errstate(divide="ignore"):
-            return np.where(moving, 1.0 / np.sqrt(part.penalty.l2.min(axis=0)), 0.0)
+            return np.where(moving, 1.0 / np.sqrt(part.penalty.floor().min(axis=0)), 0.0)
 
     def _largest_row(self, part: Objective, scale: Any) -> float:
         key = scale.tobytes()

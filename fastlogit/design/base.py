@@ -3,17 +3,26 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from .. import threads
 from ..clock import Clock
-from ..kernels.descent import DescentState, Penalty, start_state
+from ..kernels.descent import RUNNING, DescentState, Penalty, start_state
 from ..kernels.passes import LINEAR, SPREAD, Targets
+from ..kernels.stepping import step_only
 
-__all__ = ["Columns", "Design", "NotFinite", "RowCounter", "plain_targets", "readonly"]
+__all__ = [
+    "Columns",
+    "Design",
+    "NotFinite",
+    "RowCounter",
+    "plain_targets",
+    "readonly",
+    "step_by_step",
+]
 
 # Serial time of a pass, for the choice of the serial kernel: per element and per row.
 ELEMENT_NS = 0.4
@@ -261,6 +270,23 @@ class Design(ABC):
         if self.counter.clock is not None and self.counter.clock.limit is not None:
             self.counter.check(1e-9 * work_ns / threads.thread_count(self.n_threads))
         return threads.team(self.n_threads, work_ns)
+
+
+def step_by_step(
+    evaluate: Callable[[DescentState], None], n_classes: int, step_size: float, accelerate: bool,
+    tol: float, state: DescentState, history_out: Any,
+) -> tuple[int, int]:  # fmt: skip
+    """Take up to ``len(history_out)`` steps from an evaluated state, an evaluation for each.
+
+    For passes, or penalties, that are not part of one compiled loop. Returns as `Design.descend`.
+    """
+    for done in range(len(history_out)):
+        history_out[done] = state.cost
+        status = step_only.serial(state, n_classes, step_size, accelerate, tol)
+        if status != RUNNING:
+            return done + 1, status
+        evaluate(state)
+    return len(history_out), RUNNING
 
 
 def plain_targets(loss: int, weights: Any, total_weight: Any, n_classes: int = 1) -> Targets:

@@ -8,10 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from ..kernels.descent import RUNNING, DescentState, Penalty
+from ..kernels.descent import DescentState, Penalty
 from ..kernels.passes import Targets
-from ..kernels.stepping import step_only
-from .base import NO_CURVATURE, Columns, Design, RowCounter, readonly
+from .base import NO_CURVATURE, Columns, Design, RowCounter, readonly, step_by_step
 from .dense import ArrayDesign, DenseDesign, every
 
 __all__ = ["SLICE_BYTES", "BlockwiseDesign", "SlicedDesign"]
@@ -132,13 +131,13 @@ class BlockwiseDesign(Design):
         state: DescentState, history_out: Any,
     ) -> tuple[int, int]:  # fmt: skip
         """Take up to ``len(history_out)`` steps from an evaluated state, one pass each."""
-        for done in range(len(history_out)):
-            history_out[done] = state.cost
-            status = step_only.serial(state, targets.n_classes, step_size, accelerate, tol)
-            if status != RUNNING:
-                return done + 1, status
+
+        def evaluate(state: DescentState) -> None:
             self.evaluate(targets, penalty, state)
-        return len(history_out), RUNNING
+
+        return step_by_step(
+            evaluate, targets.n_classes, step_size, accelerate, tol, state, history_out
+        )
 
     def take(self, indices: Any) -> DenseDesign:
         """Return a design over a copy of some rows."""

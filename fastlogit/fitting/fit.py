@@ -14,6 +14,7 @@ from ..clock import TimeUp
 from ..errors import DivergenceError, SeparationWarning
 from ..inputs import validation
 from ..inputs.batches import first_look
+from ..objective.penalties import L2, Penalty
 from ..result import Callback, FitResult
 from ..solvers.choice import (
     METHODS,
@@ -32,8 +33,10 @@ from .problem import (
     Problem,
     Strengths,
     check_callback,
+    check_penalty,
     check_problem,
     check_time_limit,
+    no_such_penalty,
     refuse_bad_columns,
     set_clock,
     standardize_by,
@@ -59,6 +62,7 @@ def fit(
     *,
     C: float | None = None,
     l2_reg: Any = None,
+    penalty: Penalty | None = None,
     solver: str = "auto",
     tol: float = TOLERANCE,
     max_iter: int | None = None,
@@ -96,6 +100,10 @@ def fit(
         The strength on the scale of the mean loss: adds ``sum(l2_reg * coef**2) / 2`` to it, in
         the units of X; ``l2_reg = 1 / (C * sum of weights)`` is the same penalty. One for all
         columns or one for each. The intercept is never penalised.
+    penalty : Penalty, optional
+        A penalty of your own in place of L2, on the scale of the mean loss and in the units of X:
+        a `fastlogit.objective.penalties.Quadratic`, see docs/extending.md. Then neither `C` nor
+        `l2_reg` nor `penalty_factor` is given.
     solver : {"auto", "lbfgs", "newton", "newton-cg", "gradient_descent"}, default "auto"
         "auto" takes what suits the shape of the data, and says why in `message`. "lbfgs" is
         preconditioned by the Hessian of a subsample of the rows.
@@ -170,7 +178,7 @@ def fit(
     given = {name: value for name, value in options.items() if value is not None}
     descent = _descent_options(solver, limits, given)
     multi_class = validation.check_option("multi_class", multi_class, MULTI_CLASS)
-    strengths = Strengths(C, l2_reg, penalty_factor)
+    strengths = Strengths(C, l2_reg, penalty_factor, check_penalty(penalty))
     X, y, sample_weight = first_look(X, y, sample_weight)
     problem = check_problem(
         X, y, strengths, multi_class, sample_weight, offset, intercept, start, n_threads
@@ -178,9 +186,10 @@ def fit(
     others = _others(problem)
     if others is not None:
         return _fit_others(
-            others, problem, X, C=C, l2_reg=l2_reg, solver=solver, tol=tol, max_iter=max_iter,
-            multi_class=multi_class, sample_weight=sample_weight, penalty_factor=penalty_factor,
-            n_threads=n_threads, callback=limits.callback, time_limit=limits.time_limit, **given,
+            others, problem, X, C=C, l2_reg=l2_reg, penalty=penalty, solver=solver, tol=tol,
+            max_iter=max_iter, multi_class=multi_class, sample_weight=sample_weight,
+            penalty_factor=penalty_factor, n_threads=n_threads, callback=limits.callback,
+            time_limit=limits.time_limit, **given,
         )  # fmt: skip
     objective = problem.objective
     set_clock(objective, began, limits.time_limit)
@@ -226,7 +235,7 @@ def _fit_others(others: Others, problem: Problem, X: Any, **options: Any) -> Fit
     """Fit the classes that have weight, and give the others probability 0."""
     targets = problem.objective.targets
     offset = targets.offset
-    options |= others.strengths(options["C"], options["l2_reg"])
+    options |= others.strengths(options["C"], options["l2_reg"], options["penalty"])
     options["callback"] = others.callback(options["callback"], offset)
     warnings.warn(
         f"no row of {others.names()} has positive weight, so that the intercept has no optimum: "
@@ -374,12 +383,8 @@ def _descent_options(
 def _refuse_unknown(options: dict[str, Any]) -> None:
     """Raise for an option that there is not, and say what to use in place of scikit-learn's."""
     for name in options:
-        if name in ("penalty", "l1_ratio"):
-            raise ValueError(
-                f"{name}={options[name]!r}: fit has the L2 penalty only (L1 and elastic net are "
-                f"not there yet); leave {name} out, and give its strength as C or l2_reg (neither "
-                "of them: no penalty)"
-            )
+        if name == "l1_ratio":
+            raise ValueError(no_such_penalty(name, options[name]))
         validation.check_option("the option name", name, fit.__kwdefaults__ or ())
 
 
@@ -485,7 +490,8 @@ def _conclude(
         seconds=seconds,
         solver=solver,
         multi_class=problem.multi_class,
-        l2_reg=_of_columns(objective.l2_reg, binary or coupled),
+        l2_reg=_of_columns(objective.user_penalty, binary or coupled),
+        penalty=None if isinstance(objective.user_penalty, L2) else objective.user_penalty,
         fit_intercept=objective.fit_intercept,
         passes=outcome.passes,
         times=outcome.times,
@@ -507,8 +513,14 @@ def _conclude(
     return result
 
 
-def _of_columns(l2_reg: Any, single: bool) -> Any:
-    """Return the penalty as (n_features,), or (n_features, n_classes) where it differs."""
+def _of_columns(penalty: Penalty, single: bool) -> Any:
+    """Return the strengths as (n_features,), or (n_features, n_classes) where they differ.
+
+    None where the penalty is not L2.
+    """
+    if not isinstance(penalty, L2):
+        return None
+    l2_reg = penalty.strengths
     return l2_reg[0].copy() if single or len(l2_reg) == 1 else np.ascontiguousarray(l2_reg.T)
 
 

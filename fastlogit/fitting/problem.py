@@ -15,21 +15,21 @@ from ..inputs.conversion import text_names
 from ..inputs.opening import open_design
 from ..objective.binomial import Objective
 from ..objective.multinomial import Multinomial
+from ..objective.penalties import Penalty, Quadratic
 from ..result import Callback, FitResult
-from ..solvers.choice import (
-    FEWEST_PER_COLUMN,
-    sample_stride,
-)
+from ..solvers.choice import FEWEST_PER_COLUMN, METHODS, sample_stride
 
 __all__ = [
     "MULTI_CLASS",
     "Problem",
     "Strengths",
     "check_callback",
+    "check_penalty",
     "check_problem",
     "check_time_limit",
     "l2_of_c",
     "moderate_weights",
+    "no_such_penalty",
     "refuse_bad_columns",
     "set_clock",
     "standardize_by",
@@ -63,6 +63,7 @@ class Strengths(NamedTuple):
     C: Any
     l2_reg: Any
     factor: Any
+    penalty: Penalty | None = None
 
 
 def check_problem(
@@ -106,7 +107,14 @@ def moderate_weights(weights: Any) -> tuple[Any, Any]:
 
 
 def _l2_reg(strengths: Strengths, weights: Any, n_samples: int, n_features: int) -> Any:
-    """Return the penalty on the scale of the mean loss: a number, or one for each column."""
+    """Return the penalty on the scale of the mean loss: an object, or strengths of L2."""
+    if strengths.penalty is not None:
+        if any(given is not None for given in strengths[:3]):
+            raise ValueError(
+                "give a penalty, or the strength of L2 by C, l2_reg or penalty_factor, not both"
+            )
+        _refuse_other_size(strengths.penalty, n_features)
+        return strengths.penalty
     if strengths.C is not None and strengths.l2_reg is not None:
         raise ValueError("give C or l2_reg, not both: l2_reg = 1 / (C * sum of weights)")
     given = 0.0 if strengths.l2_reg is None else strengths.l2_reg
@@ -122,6 +130,48 @@ def _l2_reg(strengths: Strengths, weights: Any, n_samples: int, n_features: int)
         l2_reg
         if np.ndim(l2_reg) == 0
         else np.broadcast_to(l2_reg, (*np.shape(l2_reg)[:-1], n_features))
+    )
+
+
+def _refuse_other_size(penalty: Penalty, n_features: int) -> None:
+    """Raise for a penalty that is made for another number of columns."""
+    try:
+        found = np.shape(penalty.value(np.zeros((1, n_features))))
+    except ValueError as error:
+        raise ValueError(
+            f"the penalty does not take {n_features} coefficients, as X has columns: {error}"
+        ) from error
+    if found != (1,):
+        raise ValueError(
+            f"the penalty must have one value for each output, found shape {found} for one"
+        )
+
+
+def check_penalty(penalty: Any) -> Quadratic | None:
+    """Return a penalty that the solvers take, or None.
+
+    Raises
+    ------
+    ValueError
+        If there is no such penalty, or no solver for it.
+    """
+    if penalty is None or isinstance(penalty, Quadratic):
+        return penalty
+    if isinstance(penalty, Penalty):
+        raise ValueError(
+            f"no solver takes the penalty {type(penalty).__name__}: all of them "
+            f"({', '.join(METHODS)}, gradient_descent) need a constant Hessian, as a "
+            "fastlogit.objective.penalties.Quadratic has it"
+        )
+    raise ValueError(no_such_penalty("penalty", penalty))
+
+
+def no_such_penalty(name: str, value: Any) -> str:
+    """Return what to say of an option of scikit-learn's that asks for another penalty."""
+    return (
+        f"{name}={value!r}: fit has the L2 penalty by name, and objects (L1 and elastic net are "
+        f"not there yet); leave {name} out, and give the strength of L2 as C or l2_reg (neither of "
+        "them: no penalty)"
     )
 
 

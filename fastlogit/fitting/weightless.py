@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from ..objective.penalties import Penalty
 from ..result import Callback, FitResult, Progress
 
 __all__ = ["Others", "intercepts_of_absent", "without_weight"]
@@ -62,13 +63,14 @@ class Others:
         """Return labels of all rows: any will do for those without weight."""
         return self.classes[np.where(self._absent[codes], self.seen[0], codes)]
 
-    def strengths(self, C: Any, l2_reg: Any) -> dict[str, Any]:
-        """Return the penalty of what is fitted; two numbers that the caller has checked."""
+    def strengths(self, C: Any, l2_reg: Any, penalty: Penalty | None) -> dict[str, Any]:
+        """Return the penalty of what is fitted, from what the caller has checked."""
         if not self._is_binary:
-            return {"C": C, "l2_reg": l2_reg}
+            return {"C": C, "l2_reg": l2_reg, "penalty": penalty}
         return {
             "C": None if C is None else 2.0 * C,
             "l2_reg": None if l2_reg is None else 0.5 * np.asarray(l2_reg, dtype=np.float64),
+            "penalty": None if penalty is None else penalty.times(0.5),
         }
 
     def offset(self, offset: Any) -> Any:
@@ -104,9 +106,12 @@ class Others:
     def of_all(self, result: FitResult, offset: Any) -> FitResult:
         """Return the result of all classes."""
         coef, intercept = self._of_all(result.coef, result.intercept, offset)
+        factor = 2.0 if self._is_binary else 1.0
         return dataclasses.replace(
             result, coef=coef, intercept=intercept, classes=self.classes,
-            multi_class="multinomial", l2_reg=result.l2_reg * (2.0 if self._is_binary else 1.0),
+            multi_class="multinomial",
+            l2_reg=None if result.l2_reg is None else result.l2_reg * factor,
+            penalty=None if result.penalty is None else result.penalty.times(factor),
             message=f"{result.message}; without weight and of probability 0: {self.names()}",
         )  # fmt: skip
 

@@ -152,7 +152,7 @@ def _objective(
     result: FitResult, design: Design, codes: Any, weights: Any, offset: Any
 ) -> tuple[Objective, Any]:
     """Return the cost that was minimised, on standardised columns, and where it ended."""
-    if result.l2_reg is None:
+    if result.l2_reg is None and result.penalty is None:
         raise ValueError("the result does not say how strong its penalty was; fit again")
     n_classes = len(result.classes)
     n_outputs = 1 if n_classes == 2 else n_classes
@@ -161,7 +161,8 @@ def _objective(
     if size > MAX_SIZE:
         raise ValueError(f"the Hessian would have {size} rows, more than {MAX_SIZE}")
     common = (
-        design, codes, [1] if n_outputs == 1 else range(n_outputs), weights, result.l2_reg.T,
+        design, codes, [1] if n_outputs == 1 else range(n_outputs), weights,
+        result.l2_reg.T if result.penalty is None else result.penalty,
         validation.check_class_offset(offset, len(codes), n_outputs, is_softmax),
         result.fit_intercept,
     )  # fmt: skip
@@ -206,7 +207,7 @@ def _inverse_halves(objective: Objective, theta: Any) -> Any:
     halves = np.empty((objective.n_models, theta.shape[1], theta.shape[1]))
     for model in range(objective.n_models):
         hessian = objective.loss_hessian(curvature[model], model)
-        hessian.flat[:: len(hessian) + 1] += objective.penalty_diagonal(model)
+        objective.penalize(hessian, model)
         hessian *= objective.targets.total_weight[model * objective.n_classes]
         halves[model] = Factor(hessian, DEPENDENT).half_solve(np.eye(len(hessian))).T
     return halves

@@ -1,4 +1,4 @@
-"""The cost that solvers minimise: weighted mean loss over a design, plus L2 penalty."""
+"""The cost that solvers minimise: weighted mean loss over a design, plus a penalty."""
 
 from __future__ import annotations
 
@@ -7,9 +7,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..design.base import Columns, Design, plain_targets, readonly
-from ..kernels.descent import DescentState, Penalty, start_state
+from ..design.base import Columns, Design, plain_targets, readonly, step_by_step
+from ..kernels.descent import DescentState, start_state
 from ..kernels.passes import BINOMIAL, SQUARED, Targets
+from .penalties import L2, CompiledL2, Quadratic
 
 __all__ = ["Evaluation", "Objective"]
 
@@ -34,14 +35,14 @@ class Evaluation(NamedTuple):
 
 
 class Objective:
-    """Mean loss of one or several models over the same rows, plus L2 penalty.
+    """Mean loss of one or several models over the same rows, plus a penalty.
 
     To solvers a point is *theta*, `(n_models, n_parameters)`: for each model the coefficients of an
     output and its intercept, one output after the other. Here the loss is the binomial one, and a
     model has one output; see `Multinomial` for softmax. Coefficients are `(n_outputs, n_features)`,
     over all models, on the scale of `design.columns`; `to_user` and `from_user` translate. The
-    penalty is half the squared coefficients *in the units of X*, times `l2_reg`, whatever the
-    standardisation, and leaves the intercepts out.
+    penalty is a function of the coefficients *in the units of X*, whatever the standardisation, and
+    leaves the intercepts out.
 
     Parameters
     ----------
@@ -52,7 +53,8 @@ class Objective:
         For each output the class that counts as 1.
     weights : ndarray of float64, shape (n_samples,), (n_sets, n_samples) or (0,)
         Row weights; empty means 1 each.
-    l2_reg : float or ndarray of shape (n_features,) or (n_outputs, n_features)
+    penalty : Quadratic, float or ndarray of shape (n_features,) or (n_outputs, n_features)
+        In the units of X; numbers are strengths of `L2`.
     offset : ndarray of float64, shape (n_samples,), (n_sets, n_samples) or (0,)
         Fixed part of the raw predictions: one for all outputs, or for each class in turn.
     fit_intercept : bool
@@ -62,15 +64,16 @@ class Objective:
 
     Attributes
     ----------
-    penalty : Penalty
-        L2 strengths on the standardised scale, (1 or n_outputs, n_features).
+    user_penalty, penalty : Quadratic
+        The penalty in the units of X, and on the standardised scale.
     """
 
     LOSS = BINOMIAL
     # The loss of a row bends at most this much along its raw predictions.
     MOST_CURVATURE = 0.25
 
-    penalty: Penalty
+    penalty: Quadratic
+    user_penalty: Quadratic
 
     def __init__(
         self,
@@ -78,7 +81,7 @@ class Objective:
         codes: Any,
         positive: Any,
         weights: Any,
-        l2_reg: Any,
+        penalty: Any,
         offset: Any = None,
         fit_intercept: bool = True,
         weight_set: Any = None,
@@ -102,11 +105,7 @@ class Objective:
             sets.sum(axis=1)[weight_set] if sets.size else np.full(n_outputs, float(n_samples)),
             readonly(_sets_of(offset, n_samples)),
         )
-        l2_reg = np.asarray(l2_reg, dtype=np.float64)
-        strengths = (
-            l2_reg.reshape(-1, n_features) if l2_reg.ndim else np.full((1, n_features), l2_reg)
-        )
-        self.l2_reg = np.array(strengths)
+        self.user_penalty = penalty if isinstance(penalty, Quadratic) else L2(penalty, n_features)
         self.fit_intercept = fit_intercept
         self.design = design
         self._state: DescentState | None = None
@@ -119,9 +118,12 @@ class Objective:
     @design.setter
     def design(self, design: Design) -> None:
         self._design = design
-        # Squares of a column's scale alone may overflow.
-        root = np.sqrt(self.l2_reg) * design.columns.inverse_scale
-        self.penalty = Penalty(root**2, self.fit_intercept)
+        self.penalty = self.user_penalty.scaled(design.columns.inverse_scale)
+        self._in_pass = (
+            self.penalty.compiled(self.fit_intercept)
+            if isinstance(self.penalty, L2)
+            else CompiledL2(np.zeros((1, design.shape[1])), self.fit_intercept)
+        )
 
     @property
     def n_outputs(self) -> int:
@@ -145,7 +147,7 @@ class Objective:
             np.ascontiguousarray(targets.codes[:, ::stride]),
             targets.positive,
             np.ascontiguousarray(targets.weights[:, ::stride]),
-            self.l2_reg,
+            self.user_penalty,
             np.ascontiguousarray(targets.offset[:, ::stride]),
             self.fit_intercept,
             targets.weight_set,
@@ -155,10 +157,10 @@ class Objective:
     def standardize(self, stride: int = 1) -> bool:
         """Centre the columns and scale them so that each bends the cost equally: two passes.
 
-        The scale is sqrt(variance + 4 l2_reg): the bound of each column's curvature, loss and
-        penalty together, is then 1/4. Columns that do not vary get inverse scale 0, and those
-        whose variance is not finite NaN. Where the intercept is not fitted the centre is 0, since
-        a shift of the columns would be one of the intercept.
+        The scale is sqrt(variance + 4 l2), l2 the diagonal of the penalty's Hessian: the bound of
+        each column's curvature, loss and penalty together, is then 1/4. Columns that do not vary
+        get inverse scale 0, and those whose variance is not finite NaN. Where the intercept is not
+        fitted the centre is 0, since a shift of the columns would be one of the intercept.
 
         With a `stride` the rows looked at are every `stride`-th; nothing is done, and False
         returned, where a column does not vary among them.
@@ -183,7 +185,7 @@ class Objective:
                 lost = (spread > 0.0) & (spread < LEAST_PRODUCT / np.sqrt(least))
                 spread[lost] = np.nan
         with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
-            scales = np.hypot(spread, 2.0 * np.sqrt(self.l2_reg.min(axis=0)))
+            scales = np.hypot(spread, 2.0 * np.sqrt(self.user_penalty.diagonal().min(axis=0)))
             inverse_scale = np.where(spread > 0.0, 1.0 / scales, 0.0)
         inverse_scale[~((spread < TOO_LARGE) & ((spread == 0.0) | (spread > TOO_SMALL)))] = np.nan
         self.design = self.design.standardized(Columns(center, inverse_scale))
@@ -273,9 +275,28 @@ class Objective:
     def evaluate(self, state: DescentState, curvature_out: Any = None) -> None:
         """Put cost and gradient at the state's point into the state: one pass."""
         if curvature_out is None:
-            self.design.evaluate(self.targets, self.penalty, state)
+            self.design.evaluate(self.targets, self._in_pass, state)
         else:
-            self.design.evaluate(self.targets, self.penalty, state, curvature_out)
+            self.design.evaluate(self.targets, self._in_pass, state, curvature_out)
+        if not isinstance(self.penalty, L2):
+            slopes = self.penalty.gradient(state.point)
+            state.gradient[...] += slopes
+            state.cost[...] += self.penalty.value(state.point)
+
+    def descend(
+        self, state: DescentState, step_size: float, accelerate: bool, tol: float, history_out: Any
+    ) -> tuple[int, int]:
+        """Take up to ``len(history_out)`` gradient steps from an evaluated state, one pass each.
+
+        Returns how many were taken and a status of `kernels.descent`.
+        """
+        if isinstance(self.penalty, L2):
+            return self.design.descend(
+                self.targets, self._in_pass, step_size, accelerate, tol, state, history_out
+            )
+        return step_by_step(
+            self.evaluate, self.n_classes, step_size, accelerate, tol, state, history_out
+        )
 
     def value_gradient(self, coef: Any, intercept: Any) -> tuple[Any, Any, Any]:
         """Return cost (n_models,), gradient (n_models, n_features) and intercept gradient."""
@@ -318,8 +339,11 @@ class Objective:
         slopes = np.empty_like(theta)
         for model in range(self.n_models):
             leader = int(leading[place[model]])
-            more = self.penalty_diagonal(model) - self.penalty_diagonal(leader)
-            slopes[model] = more * theta[model]
+            coef, intercept = self.split(theta[model])
+            more = self.penalty.gradient_change(
+                coef, self.outputs_of([model]), self.outputs_of([leader])
+            )
+            slopes[model] = self.join(more, 0.0 * intercept)[0]
         cost = found.cost[place] + 0.5 * np.einsum("ij,ij->i", slopes, theta)
         return Evaluation(cost, found.gradient[place] + slopes)
 
@@ -351,7 +375,7 @@ class Objective:
         part.__dict__.update(self.__dict__)
         part.n_models, part._state = len(models), None
         outputs = self.outputs_of(models)
-        part.l2_reg = self.l2_reg if len(self.l2_reg) == 1 else self.l2_reg[outputs]
+        part.user_penalty = self.user_penalty.of_outputs(outputs)
         part.design = self.design
         part.targets = targets._replace(
             codes=targets.codes if len(targets.codes) == 1 else _rows_of(targets.codes, models),
@@ -406,19 +430,41 @@ class Objective:
         return hessian
 
     def output_penalty(self, output: int) -> Any:
-        """Return the part of the penalty's diagonal that belongs to an output, intercept last."""
-        l2 = self.penalty.l2
+        """Return the diagonal of the penalty's Hessian for an output, intercept last."""
+        l2 = self.penalty.diagonal()
         return np.append(l2[min(output, len(l2) - 1)], 0.0)
 
     def penalties(self) -> Any:
         """Return `output_penalty` of all outputs, shape (n_outputs, n_features + 1)."""
-        l2 = np.broadcast_to(self.penalty.l2, (self.n_outputs, self.penalty.l2.shape[1]))
+        l2 = self.penalty.diagonal()
+        l2 = np.broadcast_to(l2, (self.n_outputs, l2.shape[1]))
         return np.column_stack([l2, np.zeros(self.n_outputs)])
 
     def penalty_diagonal(self, model: int) -> Any:
-        """Return the penalty's Hessian, a diagonal of length n_parameters."""
+        """Return the diagonal of the penalty's Hessian for a model, of length n_parameters."""
         outputs = self.outputs_of([model])
         return np.concatenate([self.output_penalty(int(output)) for output in outputs])
+
+    def penalty_floor(self, model: int) -> Any:
+        """Return a diagonal below the penalty's Hessian for a model, of length n_parameters."""
+        floor = self.penalty.floor()
+        outputs = self.outputs_of([model])
+        return np.concatenate([np.append(floor[min(k, len(floor) - 1)], 0.0) for k in outputs])
+
+    def penalize(self, matrix: Any, model: int) -> None:
+        """Add the penalty's Hessian to a matrix (n_parameters, n_parameters) of a model."""
+        matrix.flat[:: len(matrix) + 1] += self.penalty_diagonal(model)
+        size = self.design.shape[1] + 1
+        for place, output in enumerate(self.outputs_of([model])):
+            own = slice(place * size, (place + 1) * size)
+            self.penalty.couple(matrix[own, own], int(output))
+
+    def penalty_product(self, vectors: Any, model: int) -> Any:
+        """Return the penalty's Hessian for a model times vectors in rows."""
+        penalty = self.penalty.of_outputs(self.outputs_of([model]))
+        return np.array(
+            [self.join(penalty.product(c), 0.0 * b)[0] for c, b in map(self.split, vectors)]
+        )
 
     def fitted(self) -> Any:
         """Return which parameters of a model are fitted: columns that vary, intercepts if so."""
@@ -428,7 +474,7 @@ class Objective:
     def hessian_product(self, curvature: Any, vectors: Any) -> Any:
         """Return the Hessians times vectors, one for each model: one pass."""
         coef, _ = self.split(vectors)
-        penalty = self.join(self.penalty.l2 * coef, np.zeros(len(coef)))
+        penalty = self.join(self.penalty.product(coef), np.zeros(len(coef)))
         return self.loss_product(curvature, vectors) + penalty
 
     def loss_product(self, curvature: Any, vectors: Any) -> Any:
@@ -448,7 +494,7 @@ class Objective:
         """Return the Hessian's diagonal as if curvature and columns were independent."""
         bend = curvature.reshape(self.n_outputs, -1).sum(axis=1, keepdims=True)
         bend /= self.targets.total_weight[:, None]
-        l2 = self.penalty.l2
+        l2 = self.penalty.diagonal()
         # Columns were scaled to variance + 4 l2 = 1.
         slopes = np.maximum(bend * (1.0 - 4.0 * np.minimum(l2, 0.25)) + l2, 1e-300)
         return self.join(
@@ -501,7 +547,7 @@ class Objective:
             targets, vector[None, :-1].copy(), vector[-1:] * self.fit_intercept
         )
         most = self.MOST_CURVATURE
-        slopes = most * product[0] + self.penalty.l2.max(axis=0) * vector[:-1]
+        slopes = most * product[0] + self.penalty.above_all().product(vector[None, :-1])[0]
         return np.append(slopes, most * last[0] * self.fit_intercept)
 
     def to_user(self, coef: Any, intercept: Any) -> tuple[Any, Any]:

@@ -355,7 +355,7 @@ def _hessians(rows: Objective, theta: Any, curvature: Any, certificate: Any) -> 
             factors += [_factor(rows, block, first + k) for k, block in enumerate(blocks)]
     else:
         mean = rows.mean_hessian(curvature)
-        factors = [_factor(rows, mean, output) for output in range(len(rows.l2_reg))]
+        factors = [_factor(rows, mean, output) for output in range(rows.penalty.n_sets)]
 
     def precondition(models: Any, vectors: Any) -> Any:
         sides = vectors.reshape(-1, n_features + 1)
@@ -384,4 +384,5 @@ def _factor(rows: Objective, loss: Any, output: int) -> Factor:
     diagonal = matrix.diagonal() + rows.output_penalty(output)
     diagonal[unseen] += bend
     matrix.flat[:: len(matrix) + 1] = diagonal * (1.0 + RIDGE)
+    rows.penalty.couple(matrix, output)
     return Factor(matrix, DEPENDENT)

@@ -129,10 +129,9 @@ def _burst(descent: Descent, options: Options, steps: int, began: float) -> tupl
     history = np.full((steps, descent.objective.n_outputs), NOT_TAKEN)
     passes, started = design.n_passes, time.perf_counter()
     try:
-        _, status = design.descend(
-            descent.objective.targets, descent.objective.penalty, descent.step_size,
-            options.accelerate, options.tol, descent.state, history,
-        )  # fmt: skip
+        _, status = descent.objective.descend(
+            descent.state, descent.step_size, options.accelerate, options.tol, history
+        )
     finally:
         # Ctrl-C is raised as the compiled call returns, before its answer is there.
         done = int(np.count_nonzero(history[:, 0] != NOT_TAKEN))

@@ -140,7 +140,7 @@ def _slope(objective: Objective, cost: Any, gradient: Any, direction: Any) -> tu
     with np.errstate(over="ignore", invalid="ignore"):
         slope = np.einsum("ij,ij->i", gradient, direction)
         most = objective.MOST_CURVATURE * (objective.design.shape[1] + 1)
-        most += float(objective.penalty.l2.max(initial=0.0))
+        most += float(objective.penalty.ceiling().max(initial=0.0))
         least = USELESS * np.einsum("ij,ij->i", gradient, gradient) / most
         lost = ~((-slope >= least) & (-slope <= ABSURD * np.abs(cost)))
     return np.where(lost, 0.0, slope), lost

@@ -139,7 +139,7 @@ def _direction(part: Objective, theta: Any, gradient: Any, watch: Watch) -> Any:
     total = part.targets.total_weight
     targets = plain_targets(SQUARED, weights, total)
     level = weights.sum(axis=1, keepdims=True) / total[:, None]
-    l2 = np.broadcast_to(part.penalty.l2, (part.n_outputs, n_features))
+    l2 = np.broadcast_to(part.penalty.diagonal(), (part.n_outputs, n_features))
     moving = part.design.columns.inverse_scale > 0.0
     # Columns were scaled to variance + 4 l2 = 1.
     slopes = np.where(moving, level * (1.0 - 4.0 * np.minimum(l2, 0.25)) + l2, np.inf)
@@ -150,7 +150,8 @@ def _direction(part: Objective, theta: Any, gradient: Any, watch: Watch) -> Any:
         moved, shift = part.design.hessian_product(
             targets, np.ascontiguousarray(vectors[:, :-1]), vectors[:, -1] * part.fit_intercept
         )
-        return np.column_stack([moved + l2 * vectors[:, :-1], shift * part.fit_intercept])
+        bent = part.penalty.product(vectors[:, :-1])
+        return np.column_stack([moved + bent, shift * part.fit_intercept])
 
     residual = -gradient.reshape(part.n_outputs, n_features + 1)
     solution = np.zeros_like(residual)

@@ -211,7 +211,7 @@ def _in_turn(objective: Objective) -> list[tuple[int, int]]:
     """
     first = objective.outputs_of(np.arange(objective.n_models))[:: objective.n_classes]
     sets = objective.targets.weight_set[first]
-    strengths = objective.l2_reg.sum(axis=1)
+    strengths = objective.user_penalty.diagonal().sum(axis=1)
     strength = np.broadcast_to(strengths, objective.n_outputs)[first]
     ranks = np.empty(objective.n_models, dtype=np.int64)
     families = np.empty(objective.n_models, dtype=np.int64)
@@ -235,7 +235,7 @@ def _own_rows(part: Objective) -> Objective:
         return part
     return type(part)(
         part.design.take(rows), np.ascontiguousarray(targets.codes[:, rows]), targets.positive,
-        weights[rows], part.l2_reg, np.ascontiguousarray(targets.offset[:, rows]),
+        weights[rows], part.user_penalty, np.ascontiguousarray(targets.offset[:, rows]),
         part.fit_intercept, None, part.n_classes,
     )  # fmt: skip
 

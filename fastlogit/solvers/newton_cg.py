@@ -117,7 +117,7 @@ class _Equation:
         self.models = models
         self.precondition = precondition
         # A proof by the penalty alone needs a small residual in its norm as well.
-        l2 = part.penalty.l2
+        l2 = part.penalty.floor()
         moving = part.design.columns.inverse_scale > 0.0
         penalized = bool((l2[:, moving] > 0.0).all())
         self.scale = np.where(moving & penalized, 1.0 / np.maximum(l2, 1e-300), 0.0)

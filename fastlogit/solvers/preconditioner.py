@@ -204,6 +204,8 @@ def penalized_factors(rows: Objective, matrices: Any, bend: Any) -> Factors:
     diagonal += rows.penalties()
     # A column that none of the drawn rows has may bend the loss of others.
     np.maximum(diagonal, DIAGONAL_SHARE * base, out=diagonal)
+    for output, matrix in enumerate(matrices):
+        rows.penalty.couple(matrix, output)
     return Factors(matrices, DEPENDENT, rows.design.n_threads)
 
 

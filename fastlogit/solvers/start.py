@@ -230,7 +230,7 @@ def _cool(rows: Objective, theta: Any, hottest: float, limits: Limits, began: fl
     watch = Watch(Limits(0.0, MAX_ITER, None, limits.time_limit), began, rows)
     while scale > max(1.0, coldest) and not watch.is_late():
         stage = _at_temperature(rows, scale)
-        if np.isfinite(stage.penalty.l2).all():
+        if np.isfinite(stage.penalty.diagonal()).all():
             quiet = Watch(watch.limits, began, stage)
             theta = scale * _settle(stage, theta / scale, hottest / scale, quiet)
         scale /= COOLING
@@ -252,7 +252,7 @@ def _at_temperature(rows: Objective, scale: float) -> Objective:
     stage = rows.only(np.arange(rows.n_models))
     stage.targets = stage.targets._replace(offset=readonly(stage.targets.offset / scale))
     with np.errstate(over="ignore"):
-        stage.l2_reg = stage.l2_reg * scale
+        stage.user_penalty = stage.user_penalty.times(scale)
         stage.design = rows.design  # takes the penalty over
     return stage
 

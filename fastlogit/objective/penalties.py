@@ -1,0 +1,242 @@
+"""What is added to the mean loss: a convex function of the coefficients of each output.
+
+A penalty never sees the intercept. It is a function of coefficients in the units of X until
+`scaled` makes it one of standardised coefficients; solvers and certificates see the latter. All
+outputs have the same one, or each its own (`n_sets`). Those that are quadratic have a constant
+Hessian, which every solver and certificate here can take; one that is not is refused by name until
+a solver says that it can.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import Any, Self
+
+import numpy as np
+
+from ..kernels.descent import Penalty as CompiledL2
+
+__all__ = ["L2", "CompiledL2", "Penalty", "Quadratic"]
+
+EPS = float(np.finfo(np.float64).eps)
+
+
+class Penalty(ABC):
+    """A convex function of the coefficients of each output.
+
+    Coefficients are ``(n_outputs, n_features)``. An object is never changed.
+
+    Attributes
+    ----------
+    n_sets : int
+        1 where all outputs have the same penalty, else the number of outputs.
+    """
+
+    n_sets: int = 1
+
+    @abstractmethod
+    def value(self, coef: Any) -> Any:
+        """Return the penalty of each output, (n_outputs,)."""
+
+    @abstractmethod
+    def gradient(self, coef: Any) -> Any:
+        """Return the gradient of each output, or a subgradient, (n_outputs, n_features)."""
+
+    @abstractmethod
+    def prox(self, coef: Any, step_size: float) -> Any:
+        """Return the minimum of ``|b - coef|^2 / 2 + step_size * value(b)``, as `coef`."""
+
+    @abstractmethod
+    def conjugate(self, slopes: Any) -> Any:
+        """Return the supremum over b of ``slopes @ b - value(b)`` for each output, inf if none."""
+
+    @abstractmethod
+    def scaled(self, inverse_scale: Any) -> Self:
+        """Return the same as a function of b with ``coef = b * inverse_scale``."""
+
+    @abstractmethod
+    def times(self, factor: float) -> Self:
+        """Return this penalty times a number > 0."""
+
+    def of_outputs(self, outputs: Any) -> Self:
+        """Return the penalty of some outputs (an index array)."""
+        if self.n_sets > 1:
+            raise NotImplementedError("a penalty of several sets says how to take some of them")
+        return self
+
+
+class Quadratic(Penalty):
+    """A penalty ``b' H b / 2`` with H symmetric, without a negative eigenvalue.
+
+    A subclass has to say `hessian`, `scaled` and `times`; the rest follows, by matrices. What is
+    asked of the Hessian is its `diagonal`, its product with vectors, a diagonal below it (`floor`,
+    by which certificates bound what a point lacks) and one above it (`ceiling`, by which solvers
+    bound the curvature).
+    """
+
+    @abstractmethod
+    def hessian(self, output: int = 0) -> Any:
+        """Return H of an output, (n_features, n_features)."""
+
+    def product(self, vectors: Any) -> Any:
+        """Return H times a vector of each output, (n_outputs, n_features)."""
+        return np.array(
+            [self.hessian(self._set(k)) @ vector for k, vector in enumerate(vectors)]
+        ).reshape(vectors.shape)
+
+    def gradient(self, coef: Any) -> Any:
+        """Return the gradient of each output, (n_outputs, n_features)."""
+        return self.product(coef)
+
+    def value(self, coef: Any) -> Any:
+        """Return the penalty of each output, (n_outputs,)."""
+        return 0.5 * np.einsum("ij,ij->i", self.product(coef), coef)
+
+    def gradient_change(self, coef: Any, outputs: Any, others: Any) -> Any:
+        """Return the gradient at `coef` under the penalties of `outputs` less that of `others`."""
+        return self.of_outputs(outputs).product(coef) - self.of_outputs(others).product(coef)
+
+    def diagonal(self) -> Any:
+        """Return the diagonal of H for each set, (n_sets, n_features)."""
+        return np.array([np.diag(self.hessian(k)) for k in range(self.n_sets)])
+
+    def couple(self, matrix: Any, output: int) -> None:
+        """Add what H has off its diagonal to a matrix of the columns, and perhaps the intercept."""
+        hessian = np.array(self.hessian(self._set(output)), dtype=np.float64)
+        np.fill_diagonal(hessian, 0.0)
+        matrix[: len(hessian), : len(hessian)] += hessian
+
+    def ceiling(self) -> Any:
+        """Return for each set a diagonal D with H <= D, (n_sets, n_features)."""
+        return np.array([np.abs(self.hessian(k)).sum(axis=1) for k in range(self.n_sets)])
+
+    def floor(self) -> Any:
+        """Return for each set a diagonal D >= 0 with H >= D, (n_sets, n_features).
+
+        As large a share of H's own diagonal as the least eigenvalue of H in its units allows, less
+        the rounding errors of that eigenvalue.
+        """
+        return np.array([_share_of_diagonal(self.hessian(k)) for k in range(self.n_sets)])
+
+    def above_all(self) -> Quadratic:
+        """Return one penalty whose Hessian is above those of all sets."""
+        return self if self.n_sets == 1 else L2(self.ceiling().max(axis=0, keepdims=True))
+
+    def prox(self, coef: Any, step_size: float) -> Any:
+        """Return the minimum of ``|b - coef|^2 / 2 + step_size * value(b)``, as `coef`."""
+        unit = np.eye(coef.shape[1])
+        return np.array(
+            [
+                np.linalg.solve(unit + step_size * self.hessian(self._set(k)), own)
+                for k, own in enumerate(coef)
+            ]
+        )
+
+    def conjugate(self, slopes: Any) -> Any:
+        """Return the supremum over b of ``slopes @ b - value(b)`` for each output, inf if none."""
+        found = np.empty(len(slopes))
+        for k, own in enumerate(slopes):
+            values, vectors = np.linalg.eigh(self.hessian(self._set(k)))
+            parts = vectors.T @ own
+            none = values <= EPS * len(values) * max(values[-1], 0.0)
+            beyond = np.abs(parts[none]) > EPS * len(values) * np.linalg.norm(own)
+            safe = np.where(none, 1.0, values)
+            bent = np.where(none, 0.0, parts) ** 2 / safe
+            found[k] = np.inf if beyond.any() else 0.5 * float(bent.sum())
+        return found
+
+    def _set(self, output: int) -> int:
+        return min(output, self.n_sets - 1)
+
+
+class L2(Quadratic):
+    """Half the squared coefficients, each times its strength; the only one with a compiled twin.
+
+    Parameters
+    ----------
+    strengths : float or ndarray of shape (n_features,) or (n_sets, n_features)
+        Numbers >= 0.
+    n_features : int, optional
+        Needed where `strengths` is a number.
+    """
+
+    def __init__(self, strengths: Any, n_features: int | None = None) -> None:
+        strengths = np.asarray(strengths, dtype=np.float64)
+        if strengths.ndim == 0:
+            strengths = np.full((1, n_features or 0), strengths)
+        self.strengths = np.array(strengths.reshape(-1, strengths.shape[-1]))
+        self.n_sets = len(self.strengths)
+
+    def compiled(self, fit_intercept: bool) -> CompiledL2:
+        """Return the same for kernels, which add it inside the pass."""
+        return CompiledL2(self.strengths, fit_intercept)
+
+    def scaled(self, inverse_scale: Any) -> Self:
+        """Return the same as a function of b with ``coef = b * inverse_scale``."""
+        # Squares of a column's scale alone may overflow.
+        root = np.sqrt(self.strengths) * inverse_scale
+        return type(self)(root**2)
+
+    def times(self, factor: float) -> Self:
+        """Return this penalty times a number > 0."""
+        return type(self)(self.strengths * factor)
+
+    def of_outputs(self, outputs: Any) -> Self:
+        """Return the penalty of some outputs (an index array)."""
+        return self if self.n_sets == 1 else type(self)(self.strengths[outputs])
+
+    def hessian(self, output: int = 0) -> Any:
+        """Return the diagonal Hessian of an output, (n_features, n_features)."""
+        return np.diag(self.strengths[self._set(output)])
+
+    def product(self, vectors: Any) -> Any:
+        """Return H times a vector of each output, (n_outputs, n_features)."""
+        return self.strengths * vectors
+
+    def gradient_change(self, coef: Any, outputs: Any, others: Any) -> Any:
+        """Return the gradient at `coef` under the penalties of `outputs` less that of `others`."""
+        if self.n_sets == 1:
+            return np.zeros_like(coef)
+        return (self.strengths[outputs] - self.strengths[others]) * coef
+
+    def diagonal(self) -> Any:
+        """Return the strengths, (n_sets, n_features)."""
+        return self.strengths
+
+    def couple(self, matrix: Any, output: int) -> None:
+        """Add nothing: H has nothing off its diagonal."""
+
+    def ceiling(self) -> Any:
+        """Return the strengths."""
+        return self.strengths
+
+    def floor(self) -> Any:
+        """Return the strengths."""
+        return self.strengths
+
+    def above_all(self) -> L2:
+        """Return one penalty whose Hessian is above those of all sets."""
+        return self if self.n_sets == 1 else L2(self.strengths.max(axis=0, keepdims=True))
+
+    def prox(self, coef: Any, step_size: float) -> Any:
+        """Return the minimum of ``|b - coef|^2 / 2 + step_size * value(b)``, as `coef`."""
+        return coef / (1.0 + step_size * self.strengths)
+
+    def conjugate(self, slopes: Any) -> Any:
+        """Return the supremum over b of ``slopes @ b - value(b)`` for each output, inf if none."""
+        strengths = np.broadcast_to(self.strengths, slopes.shape)
+        free = strengths == 0.0
+        terms = np.divide(slopes**2, strengths, out=np.zeros(slopes.shape), where=~free)
+        return np.where((free & (slopes != 0.0)).any(axis=1), np.inf, 0.5 * terms.sum(axis=1))
+
+
+def _share_of_diagonal(hessian: Any) -> Any:
+    diagonal = np.diag(hessian).astype(np.float64)
+    used = np.flatnonzero(diagonal > 0.0)
+    floor = np.zeros_like(diagonal)
+    if used.size:
+        root = np.sqrt(diagonal[used])
+        scaled = hessian[np.ix_(used, used)] / root[:, None] / root
+        least = float(np.linalg.eigvalsh(scaled)[0]) - 4.0 * EPS * used.size**1.5
+        floor[used] = max(least, 0.0) * diagonal[used]
+    return floor

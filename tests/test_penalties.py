@@ -1,0 +1,301 @@
+"""Penalties by their definitions, and one of ours own through every solver and certificate."""
+
+import numpy as np
+import pytest
+from problems import problem, three_classes
+from scipy import optimize
+from sklearn.exceptions import ConvergenceWarning
+
+import fastlogit
+from fastlogit import reference
+from fastlogit.objective.penalties import L2, Penalty, Quadratic
+
+RNG = np.random.default_rng(0)
+
+
+class QuadraticForm(Quadratic):
+    """``b' P b / 2`` of each output: the prior of coefficients that are normal, P its precision."""
+
+    def __init__(self, precision) -> None:
+        self.precision = np.asarray(precision, dtype=np.float64)
+
+    def hessian(self, output=0):
+        return self.precision
+
+    def scaled(self, inverse_scale):
+        return QuadraticForm(inverse_scale[:, None] * self.precision * inverse_scale)
+
+    def times(self, factor):
+        return QuadraticForm(factor * self.precision)
+
+
+class Absolute(Penalty):
+    """A penalty that no solver here takes."""
+
+    def value(self, coef):
+        return np.abs(coef).sum(axis=1)
+
+    def gradient(self, coef):
+        return np.sign(coef)
+
+    def prox(self, coef, step_size):
+        return np.sign(coef) * np.maximum(np.abs(coef) - step_size, 0.0)
+
+    def conjugate(self, slopes):
+        return np.where(np.abs(slopes).max(axis=1) <= 1.0, 0.0, np.inf)
+
+    def scaled(self, inverse_scale):
+        raise NotImplementedError
+
+    def times(self, factor):
+        raise NotImplementedError
+
+
+def precision(n_features, strength=0.05):
+    """Neighbours are alike: a second difference, plus some of each."""
+    difference = np.diff(np.eye(n_features), axis=0)
+    return strength * (difference.T @ difference + 0.2 * np.eye(n_features))
+
+
+PENALTIES = {
+    "one strength": L2(0.3, 4),
+    "a strength for each column": L2([0.5, 0.0, 2.0, 1e-3]),
+    "sets": L2([[0.5, 0.1, 2.0, 1.0], [0.0, 1.0, 3.0, 0.2]]),
+    "quadratic form": QuadraticForm(precision(4)),
+}
+
+
+@pytest.fixture(params=PENALTIES)
+def penalty(request):
+    return PENALTIES[request.param]
+
+
+def test_gradient_is_that_of_the_value(penalty) -> None:
+    coef, way = RNG.normal(size=(2, penalty.n_sets, 4))
+    ahead, behind = penalty.value(coef + 1e-3 * way), penalty.value(coef - 1e-3 * way)
+    slope = (penalty.gradient(coef) * way).sum(axis=1)
+    np.testing.assert_allclose((ahead - behind) / 2e-3, slope, rtol=1e-9)
+
+
+def test_what_follows_from_the_hessian(penalty) -> None:
+    vectors = RNG.normal(size=(penalty.n_sets, 4))
+    for k in range(penalty.n_sets):
+        hessian = penalty.hessian(k)
+        np.testing.assert_allclose(penalty.product(vectors)[k], hessian @ vectors[k], rtol=1e-13)
+        np.testing.assert_array_equal(penalty.diagonal()[k], np.diag(hessian))
+        for larger, smaller in (
+            (np.diag(penalty.ceiling()[k]), hessian),
+            (hessian, np.diag(penalty.floor()[k])),
+            (penalty.above_all().hessian(), hessian),
+        ):
+            assert np.linalg.eigvalsh(larger - smaller)[0] >= -1e-14
+        assert (penalty.floor()[k] >= 0.0).all()
+        matrix = np.zeros((5, 5))
+        matrix.flat[: 4 * 6 : 6] = penalty.diagonal()[k]
+        penalty.couple(matrix, k)
+        np.testing.assert_allclose(matrix[:4, :4], hessian, rtol=1e-15)
+        assert not matrix[4].any()
+
+
+def test_a_floor_is_not_given_away() -> None:
+    """Where columns of any size are independent in the penalty it is the penalty itself."""
+    scales = np.array([1e-150, 1.0, 1e9, 1e150])
+    form = QuadraticForm(np.diag(scales**2))
+    np.testing.assert_allclose(form.floor()[0], scales**2, rtol=1e-13)
+    assert (QuadraticForm(precision(4)).floor() > 0.01).any()
+    assert not QuadraticForm(np.ones((3, 3))).floor().any()  # singular: nothing is below but 0
+
+
+def test_prox_is_the_minimum_that_it_is_said_to_be(penalty) -> None:
+    coef = RNG.normal(size=(penalty.n_sets, 4))
+    found = penalty.prox(coef, 0.7)
+    np.testing.assert_allclose(found + 0.7 * penalty.gradient(found), coef, rtol=1e-12)
+
+
+def test_conjugate_is_a_supremum(penalty) -> None:
+    """Fenchel's equality at the gradient, his inequality elsewhere, inf where nothing holds it."""
+    coef, other = RNG.normal(size=(2, penalty.n_sets, 4))
+    slopes = penalty.gradient(coef)
+    at = (slopes * coef).sum(axis=1) - penalty.value(coef)
+    np.testing.assert_allclose(penalty.conjugate(slopes), at, rtol=1e-11)
+    below = (slopes * other).sum(axis=1) - penalty.value(other)
+    assert (penalty.conjugate(slopes) >= below - 1e-12).all()
+    free = (penalty.diagonal() == 0.0).any(axis=1)
+    assert (np.isinf(penalty.conjugate(np.ones((penalty.n_sets, 4)))) == free).all()
+
+
+def test_scaled_and_times(penalty) -> None:
+    coef = RNG.normal(size=(penalty.n_sets, 4))
+    inverse_scale = np.array([0.5, 1e-3, 20.0, 0.0])
+    np.testing.assert_allclose(
+        penalty.scaled(inverse_scale).value(coef), penalty.value(coef * inverse_scale), rtol=1e-12
+    )
+    np.testing.assert_allclose(penalty.times(3.0).value(coef), 3.0 * penalty.value(coef))
+    others = np.arange(penalty.n_sets)[::-1]
+    np.testing.assert_allclose(
+        penalty.of_outputs(others).value(coef[others]), penalty.value(coef)[others]
+    )
+    change = penalty.gradient_change(coef, others, np.arange(penalty.n_sets))
+    np.testing.assert_allclose(
+        change, penalty.of_outputs(others).gradient(coef) - penalty.gradient(coef), atol=1e-15
+    )
+
+
+def test_the_compiled_twin_of_l2_gives_what_python_gives() -> None:
+    X, y, *_ = problem(300, 4)
+    penalty = PENALTIES["a strength for each column"]
+    coef = RNG.normal(size=4)
+    inside, slopes, _ = fastlogit.cost_gradient(X, y, coef, 0.3, l2_reg=penalty.strengths[0])
+    plain, rest, _ = fastlogit.cost_gradient(X, y, coef, 0.3)
+    assert inside == pytest.approx(plain + penalty.value(coef[None])[0], rel=1e-13)
+    np.testing.assert_allclose(slopes, rest + penalty.gradient(coef[None])[0], rtol=1e-12)
+
+
+# ---- a penalty of one's own through everything
+
+SOLVERS = ["auto", "newton", "lbfgs", "newton-cg", "gradient_descent"]
+# Which share of the rows and columns makes "auto" and proofs go other ways.
+SHAPES = {"few rows": (120, 6), "a subsample": (4_000, 6), "wide": (60, 200)}
+
+
+def binomial_optimum(X, y, form):
+    """The optimum by SciPy on the formulas of the oracle."""
+    target = (y == np.unique(y)[1]) * 1.0
+
+    def cost(theta):
+        raw = X @ theta[:-1] + theta[-1]
+        residual = reference.sigmoid(raw) - target
+        slopes = X.T @ residual / len(X) + form @ theta[:-1]
+        loss = np.mean(reference.log1p_exp(raw) - target * raw)
+        return loss + 0.5 * theta[:-1] @ form @ theta[:-1], np.append(slopes, residual.mean())
+
+    def hessian(theta):
+        proba = reference.sigmoid(X @ theta[:-1] + theta[-1])
+        wide = np.column_stack([X, np.ones(len(X))])
+        matrix = (wide * (proba * (1.0 - proba))[:, None]).T @ wide / len(X)
+        matrix[:-1, :-1] += form
+        return matrix
+
+    found = optimize.minimize(
+        cost, np.zeros(X.shape[1] + 1), jac=True, hess=hessian, method="trust-exact",
+        options={"gtol": 1e-11},
+    )  # fmt: skip
+    return found.x, found.fun
+
+
+@pytest.mark.parametrize("solver", SOLVERS)
+@pytest.mark.parametrize("shape", SHAPES)
+def test_a_quadratic_form_through_every_solver(solver, shape) -> None:
+    X, y, *_ = problem(*SHAPES[shape])
+    X = X * np.geomspace(0.1, 30.0, X.shape[1])  # standardisation has something to do
+    form = precision(X.shape[1])
+    tol = 1e-9
+    result = fastlogit.fit(
+        X, y, penalty=QuadraticForm(form), solver=solver, tol=tol, max_iter=20_000
+    )
+    assert result.converged, result.message
+    assert result.suboptimality <= tol
+    theta, least = binomial_optimum(X, y, form)
+    # No bound below the truth, for the coefficients in the units of X.
+    cost = fastlogit.cost(X, y, result.coef, result.intercept)
+    cost += 0.5 * result.coef @ form @ result.coef
+    assert (cost - least) / least <= max(float(result.suboptimality), 1e-13)
+    assert cost == pytest.approx(result.history[-1], rel=tol)
+    np.testing.assert_allclose(result.coef, theta[:-1], atol=2e-4 * np.abs(theta[:-1]).max())
+
+
+@pytest.mark.parametrize("solver", SOLVERS)
+@pytest.mark.parametrize("multi_class", ["ovr", "multinomial"])
+def test_a_diagonal_form_is_l2_for_several_classes(solver, multi_class) -> None:
+    X, y = three_classes(300, 4)
+    strengths = np.array([0.02, 0.1, 0.05, 0.3])
+    options = {"multi_class": multi_class, "solver": solver, "tol": 1e-10, "max_iter": 20_000}
+    result = fastlogit.fit(X, y, penalty=QuadraticForm(np.diag(strengths)), **options)
+    wanted = fastlogit.fit(X, y, l2_reg=strengths, **options)
+    assert result.converged
+    assert (
+        (result.suboptimality <= 1e-10).all()
+        if multi_class == "ovr"
+        else result.suboptimality <= 1e-10
+    )
+    np.testing.assert_allclose(result.coef, wanted.coef, atol=2e-5)
+    np.testing.assert_allclose(result.intercept, wanted.intercept, atol=2e-5)
+
+
+def test_softmax_under_a_full_form_is_at_its_optimum() -> None:
+    X, y = three_classes(300, 4)
+    form = precision(4)
+    result = fastlogit.fit(X, y, penalty=QuadraticForm(form), multi_class="multinomial")
+    assert result.converged
+    proba = result.predict_proba(X)
+    residual = (proba - (y[:, None] == result.classes)) / len(X)
+    np.testing.assert_allclose(X.T @ residual + form @ result.coef, 0.0, atol=1e-6)
+    np.testing.assert_allclose(result.coef.sum(axis=1), 0.0, atol=1e-12)
+
+
+def test_bounds_on_the_way_are_not_below_the_truth() -> None:
+    X, y, *_ = problem(400, 5)
+    form = precision(5, 0.01)
+    _, least = binomial_optimum(X, y, form)
+    for n_iter in range(4):
+        with pytest.warns(ConvergenceWarning):
+            result = fastlogit.fit(
+                X, y, penalty=QuadraticForm(form), solver="lbfgs", max_iter=n_iter, tol=0.0
+            )
+        assert result.suboptimality >= (result.history[-1] - least) / least - 1e-13
+
+
+def test_collinear_columns_are_told_apart_by_a_form() -> None:
+    X, y, *_ = problem(200, 3)
+    X = np.column_stack([X, X[:, 0]])
+    form = precision(4)
+    result = fastlogit.fit(X, y, penalty=QuadraticForm(form))
+    assert result.converged
+    np.testing.assert_allclose(result.coef, binomial_optimum(X, y, form)[0][:-1], atol=1e-5)
+
+
+def test_a_stream_and_leave_one_out_take_the_penalty() -> None:
+    X, y, *_ = problem(150, 4)
+    penalty = QuadraticForm(precision(4))
+    whole = fastlogit.fit(X, y, penalty=penalty)
+    assert whole.l2_reg is None
+    assert whole.penalty is penalty
+    batches = fastlogit.BatchSource(lambda: iter([(X[:70], y[:70]), (X[70:], y[70:])]))
+    np.testing.assert_allclose(fastlogit.fit(batches, penalty=penalty).coef, whole.coef, atol=1e-6)
+    found = fastlogit.leave_one_out(whole, X, y)
+    left_out = [
+        fastlogit.fit(
+            np.delete(X, i, 0), np.delete(y, i), penalty=penalty.times(150 / 149)
+        ).raw_prediction(X[i : i + 1])[0]
+        for i in range(10)
+    ]
+    np.testing.assert_allclose(found.raw_prediction[:10], left_out, atol=0.02)
+
+
+def test_a_class_without_weight_under_a_form() -> None:
+    X, y = three_classes(300, 4)
+    strengths = np.array([0.02, 0.1, 0.05, 0.3])
+    weights = (y != np.unique(y)[1]) * 1.0
+    options = {"multi_class": "multinomial", "sample_weight": weights}
+    with pytest.warns(UserWarning, match="probability 0"):
+        result = fastlogit.fit(X, y, penalty=QuadraticForm(np.diag(strengths)), **options)
+    with pytest.warns(UserWarning, match="probability 0"):
+        wanted = fastlogit.fit(X, y, l2_reg=strengths, **options)
+    np.testing.assert_allclose(result.coef, wanted.coef, atol=1e-5)
+    np.testing.assert_allclose(result.penalty.precision, np.diag(strengths))
+
+
+@pytest.mark.parametrize(
+    ("options", "text"),
+    [
+        ({"penalty": Absolute()}, "no solver takes the penalty Absolute.*newton-cg"),
+        ({"penalty": "l1"}, "penalty='l1'.*L1 and elastic net are not there yet"),
+        ({"penalty": QuadraticForm(np.eye(3))}, "does not take 4 coefficients"),
+        ({"penalty": QuadraticForm(np.eye(4)), "C": 1.0}, "give a penalty, or the strength of L2"),
+        ({"penalty": QuadraticForm(np.eye(4)), "penalty_factor": np.ones(4)}, "not both"),
+    ],
+)  # fmt: skip
+def test_penalties_that_are_refused(options, text) -> None:
+    X, y, *_ = problem(50, 4)
+    with pytest.raises(ValueError, match=text):
+        fastlogit.fit(X, y, **options)
