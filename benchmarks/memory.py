@@ -21,7 +21,8 @@ import numpy as np
 import fastlogit
 from fastlogit.design.streamed import StreamedDesign
 from fastlogit.kernels.descent import start_state
-from fastlogit.objective.binomial import Objective
+from fastlogit.objective.binomial import Binomial
+from fastlogit.objective.objective import Objective
 
 from .answers import check_cost_reached
 from .fresh import run
@@ -100,7 +101,7 @@ def passes_call(problem: Problem) -> Callable[[], Any]:
 
     def call() -> Any:
         codes = problem.y.astype(np.uint8)
-        objective = Objective(StreamedDesign(problem.X), codes, [1], np.empty(0), 0.0)
+        objective = Objective(StreamedDesign(problem.X), Binomial(), codes, [1], np.empty(0), 0.0)
         objective.standardize()
         step_size = 1.0 / objective.curvature_bound()
         state = start_state(np.zeros((1, problem.X.shape[1])), np.zeros(1))

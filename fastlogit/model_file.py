@@ -34,6 +34,8 @@ _ARRAYS = ("coef", "intercept", "classes", "history")
 _EITHER = "suboptimality"
 # Of a result, the name of an array of the model's.
 _RESULT_NAMES = "feature_names"
+# Of a result, what no file holds.
+_OBJECTS = ("penalty", "loss")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -76,13 +78,14 @@ def save_model(model: Model, path: str | Path) -> None:
     OSError
         If the file cannot be written.
     ValueError
-        If the result has a penalty that is an object.
+        If the result has a penalty or a loss that is an object.
     """
-    if model.result.penalty is not None:
-        raise ValueError(
-            f"a model file holds arrays and plain text, not the penalty "
-            f"{type(model.result.penalty).__name__}: save dataclasses.replace(result, penalty=None)"
-        )
+    for name in _OBJECTS:
+        if (found := getattr(model.result, name)) is not None:
+            raise ValueError(
+                f"a model file holds arrays and plain text, not the {name} "
+                f"{type(found).__name__}: save dataclasses.replace(result, {name}=None)"
+            )
     path = Path(path)
     arrays = {name: np.asarray(getattr(model.result, name)) for name in _array_fields(model.result)}
     arrays["feature_names"] = np.array(model.feature_names, dtype=np.str_)
@@ -104,7 +107,7 @@ def _meta(model: Model) -> dict[str, Any]:
     result = {
         field.name: _plain(getattr(model.result, field.name))
         for field in dataclasses.fields(model.result)
-        if field.name not in _array_fields(model.result) and field.name != "penalty"
+        if field.name not in _array_fields(model.result) and field.name not in _OBJECTS
     }
     return {
         "format": FORMAT,

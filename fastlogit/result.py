@@ -96,6 +96,8 @@ class FitResult:
     fit_intercept : bool
     penalty : fastlogit.objective.penalties.Penalty or None
         The penalty of the fit where it is an object; `l2_reg` is then None.
+    loss : fastlogit.objective.losses.RowLoss or None
+        The loss of the fit where it is not the logistic one.
     feature_names : list of str or None
         The names of the columns of X, where all were text. A frame with other names, or in another
         order, is then refused; arrays have no names and are taken as they are.
@@ -125,6 +127,7 @@ class FitResult:
     bounds: Any = None
     feature_names: list[str] | None = None
     penalty: Any = None
+    loss: Any = None
 
     def __repr__(self) -> str:
         """Return one line: what was fitted, and what is proven."""

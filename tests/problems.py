@@ -20,8 +20,9 @@ from fastlogit.design.base import Columns
 from fastlogit.design.dense import DenseDesign
 from fastlogit.fitting.fit import SOLVERS
 from fastlogit.kernels.passes import BINOMIAL, MULTINOMIAL, Targets
-from fastlogit.objective.binomial import Objective
+from fastlogit.objective.binomial import Binomial
 from fastlogit.objective.multinomial import Multinomial
+from fastlogit.objective.objective import Objective
 
 JIT = not numba.config.DISABLE_JIT
 # Threads that a test may ask for: .ci/run also sets NUMBA_NUM_THREADS=1.
@@ -267,7 +268,7 @@ def objective_of(
     """The cost of models over dense rows, as the front end makes it."""
     weights = readonly(np.empty(0) if weight is None else weight)
     codes = readonly(np.asarray(codes).astype(np.uint8))
-    return Objective(DenseDesign(X), codes, list(positive), weights, l2_reg, **options)
+    return Objective(DenseDesign(X), Binomial(), codes, list(positive), weights, l2_reg, **options)
 
 
 def columns_of(n_features: int) -> Columns:
@@ -280,13 +281,13 @@ def columns_of(n_features: int) -> Columns:
 
 def softmax_of(
     X: Any, codes: Any, weight: Any = None, l2_reg: Any = 0.0, n_classes: int = 3, **options: Any
-) -> Multinomial:
+) -> Objective:
     """The cost of one softmax model over dense rows, as the front end makes it."""
     weights = readonly(np.empty(0) if weight is None else weight)
     codes = readonly(np.asarray(codes).astype(np.uint8))
     positive = options.pop("positive", list(range(n_classes)))
-    return Multinomial(
-        DenseDesign(X), codes, positive, weights, l2_reg, n_classes=n_classes, **options
+    return Objective(
+        DenseDesign(X), Multinomial(n_classes), codes, positive, weights, l2_reg, **options
     )
 
 

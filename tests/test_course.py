@@ -152,7 +152,7 @@ def test_ctrl_c_keeps_the_best_point_and_a_certificate(solver, l2_reg) -> None:
 @pytest.mark.parametrize("at", range(0, 12, 2))
 def test_ctrl_c_in_any_pass_of_the_subsample_path(at, monkeypatch) -> None:
     """Also where the subsample is being solved, which the user does not see."""
-    from fastlogit.objective.binomial import Objective
+    from fastlogit.objective.objective import Objective
 
     X, y = problem(20_000, 6)[:2]
     passes, evaluate = itertools.count(), Objective.evaluate

@@ -8,6 +8,7 @@ from fastlogit import reference
 from fastlogit.design.base import Columns
 from fastlogit.design.dense import DenseDesign
 from fastlogit.objective.multinomial import Multinomial
+from fastlogit.objective.objective import Objective
 
 ROWS = sized(150, 60)
 
@@ -43,10 +44,11 @@ def several_models():
     rng = np.random.default_rng(8)
     weights = np.stack([weight, rng.uniform(0.1, 1.0, ROWS)])
     strengths = rng.uniform(0.1, 1.0, (2, 4))
-    objective = Multinomial(
-        DenseDesign(X), readonly(codes.astype(np.uint8)), [0, 1, 2] * 2, readonly(weights),
+    objective = Objective(
+        DenseDesign(X), Multinomial(3), readonly(codes.astype(np.uint8)), [0, 1, 2] * 2,
+        readonly(weights),
         np.repeat(strengths, 3, axis=0), readonly(np.ascontiguousarray(offset.T)),
-        weight_set=[0, 0, 0, 1, 1, 1], n_classes=3,
+        weight_set=[0, 0, 0, 1, 1, 1],
     )  # fmt: skip
     theta = rng.standard_normal((2, 15))
 
@@ -83,7 +85,7 @@ def test_cost_and_derivatives(n_features, n_classes, fit_intercept) -> None:
     shares = weight[:, None] * proba
     np.testing.assert_allclose(curvature.reshape(n_classes, -1).T, shares, rtol=1e-12, atol=1e-300)
     np.testing.assert_array_equal(objective.curvature(theta), curvature)
-    bend = objective.class_weights(curvature)
+    bend = objective.loss.class_weights(curvature)
     assert bend.shape == (1, n_classes, ROWS)
     np.testing.assert_allclose(bend[0].T, shares * (1.0 - proba), rtol=1e-9, atol=1e-16)
 
@@ -160,7 +162,7 @@ def test_the_shares_of_the_classes(weighted) -> None:
     counts[3] = 0.5 * given.mean()
     for scale in (1.0, 1e-9):
         objective = softmax_of(X, codes, given * scale if weighted else None, 0.1, 4)
-        theta = objective.share_logits()
+        theta = objective.loss.share_logits(objective)
         assert theta.shape == (1, 20)
         coef, level = split(theta, 4)
         np.testing.assert_array_equal(coef, 0.0)
@@ -171,7 +173,7 @@ def test_the_shares_of_the_classes(weighted) -> None:
 def test_the_shares_are_the_optimum_of_the_intercepts() -> None:
     X, codes, weight, _, _ = softmax_problem()
     objective = softmax_of(X, codes, weight, 0.1)
-    gradient = objective.at(objective.share_logits()).gradient
+    gradient = objective.at(objective.loss.share_logits(objective)).gradient
     np.testing.assert_allclose(gradient[0, 4::5], 0.0, atol=1e-15)
 
 
@@ -260,10 +262,11 @@ def test_several_models_each_have_their_own() -> None:
         step = 1e-6 * vector[model]
         slope = oracle(model, theta[model] + step)[1] - oracle(model, theta[model] - step)[1]
         np.testing.assert_allclose(product[model], slope / 2e-6, atol=1e-7)
-    shares = objective.share_logits()
+    shares = objective.loss.share_logits(objective)
     assert shares.shape == (2, 15)
     for model in range(2):
-        alone = objective.only(np.array([model])).share_logits()
+        one = objective.only(np.array([model]))
+        alone = one.loss.share_logits(one)
         np.testing.assert_array_equal(alone[0], shares[model])
     assert (shares[0, 4::5] != shares[1, 4::5]).any()
 
@@ -316,9 +319,12 @@ def test_a_class_that_is_told_apart_surely_bends_nowhere() -> None:
     X, codes = three_classes(60, 2)
     objective = softmax_of(X, codes, problem(60, 2).weight * 0.0 + np.arange(60) % 2)
     curvature = objective.curvature(np.array([[0.0, 0.0, 800.0, 0.0, 0.0, -800.0, 0.0, 0.0, 0.0]]))
-    for weights in (objective.class_weights(curvature), objective.loss_hessian(curvature[0], 0)):
+    for weights in (
+        objective.loss.class_weights(curvature),
+        objective.loss_hessian(curvature[0], 0),
+    ):
         assert np.isfinite(weights).all()
-    np.testing.assert_array_equal(objective.class_weights(curvature), 0.0)
+    np.testing.assert_array_equal(objective.loss.class_weights(curvature), 0.0)
 
 
 @pytest.mark.parametrize("n_features", [4, 12])
@@ -328,9 +334,9 @@ def test_columns_of_a_standardised_design(n_features) -> None:
     columns = Columns(np.arange(n_features) / 3.0, np.linspace(0.5, 2.0, n_features))
     design = DenseDesign(X, columns=columns)
     fixed = readonly(np.ascontiguousarray(offset.T))
-    objective = Multinomial(
-        design, readonly(codes.astype(np.uint8)), range(3), readonly(weight), 0.2, fixed,
-        n_classes=3,
+    objective = Objective(
+        design, Multinomial(3), readonly(codes.astype(np.uint8)), range(3), readonly(weight), 0.2,
+        fixed,
     )  # fmt: skip
     seen = (X - columns.center) * columns.inverse_scale
     cost, slope, last = reference.multinomial_cost_gradient(

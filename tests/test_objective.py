@@ -271,7 +271,8 @@ def test_the_shares_of_the_classes() -> None:
     X, codes = three_classes(90, 4)
     weight = np.random.default_rng(0).uniform(0.5, 2.0, 90)
     for given in (None, weight):
-        theta = objective_of(X, codes, given, positive=(0, 1, 2)).share_logits()
+        objective = objective_of(X, codes, given, positive=(0, 1, 2))
+        theta = objective.loss.start(objective)
         shares = [np.average(codes == k, weights=given) for k in range(3)]
         np.testing.assert_allclose(theta[:, -1], reference.logit(shares), rtol=1e-12)
         np.testing.assert_array_equal(theta[:, :-1], np.zeros((3, 4)))

@@ -115,7 +115,7 @@ def test_rows_that_hardly_bend_are_left_out_of_a_hessian(monkeypatch) -> None:
     X, codes = three_classes(90, 4)
     objective = softmax_of(X, codes, None, 0.2)
     curvature = objective.curvature(3.0 * np.random.default_rng(0).standard_normal((1, 15)))
-    weights = objective.class_weights(curvature)[0]
+    weights = objective.loss.class_weights(curvature)[0]
     tiny = weights < preconditioner.TINY * weights.mean(axis=1, keepdims=True)
     assert tiny.any(axis=1).all()
     assert (weights[tiny] > 0.0).any()

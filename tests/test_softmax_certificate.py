@@ -10,6 +10,7 @@ from fastlogit.certificates import softmax as softmax_certificate
 from fastlogit.certificates.softmax import SoftmaxCertificate
 from fastlogit.design.dense import DenseDesign
 from fastlogit.objective.multinomial import Multinomial
+from fastlogit.objective.objective import Objective
 
 ROWS = sized(150, 60)
 # What is lacking and its bound are both rounded.
@@ -169,7 +170,7 @@ def test_without_a_penalty_and_without_a_matrix_nothing_is_proven(monkeypatch) -
     X, codes = three_classes(ROWS, 3)
     for l2_reg in (0.0, np.array([0.0, 1.0, 1.0])):
         objective = standardised(X, codes, None, l2_reg)
-        theta = objective.share_logits()
+        theta = objective.loss.share_logits(objective)
         certificate = SoftmaxCertificate(objective)
         assert certificate.bound(0, theta[0], objective.at(theta).gradient[0]) == np.inf
 
@@ -227,7 +228,7 @@ def test_a_hessian_that_is_there_serves_points_nearby() -> None:
 def test_at_once_without_a_hessian_says_nothing() -> None:
     X, codes = three_classes(ROWS, 3)
     objective = standardised(X, codes, None, 0.1)
-    theta = objective.share_logits()
+    theta = objective.loss.share_logits(objective)
     before = objective.design.n_passes
     certificate = SoftmaxCertificate(objective)
     assert certificate.bound(0, theta[0], np.ones(12), at_once=True) == np.inf
@@ -240,9 +241,10 @@ def test_each_model_has_its_own_bound(small, monkeypatch) -> None:
     X, codes = three_classes(ROWS, 3)
     weights = np.stack([np.ones(ROWS), problem(ROWS, 3).weight])
     strengths = [0.05, 0.5]
-    objective = Multinomial(
-        DenseDesign(X), readonly(codes.astype(np.uint8)), [0, 1, 2] * 2, readonly(weights),
-        np.repeat([[0.05] * 3, [0.5] * 3], 3, axis=0), weight_set=[0, 0, 0, 1, 1, 1], n_classes=3,
+    objective = Objective(
+        DenseDesign(X), Multinomial(3), readonly(codes.astype(np.uint8)), [0, 1, 2] * 2,
+        readonly(weights),
+        np.repeat([[0.05] * 3, [0.5] * 3], 3, axis=0), weight_set=[0, 0, 0, 1, 1, 1],
     )  # fmt: skip
     rng = np.random.default_rng(0)
     optima, lowest = [], []
@@ -266,7 +268,7 @@ def test_hessians_of_the_subsample_precondition() -> None:
     X, codes = three_classes(ROWS, 3)
     objective = standardised(X, codes, None, 0.1)
     certificate = SoftmaxCertificate(objective, 3)
-    theta = objective.share_logits()[0]
+    theta = objective.loss.share_logits(objective)[0]
     assert certificate.rows.design.shape[0] == len(X[::3])
     curvature = certificate.rows.curvature(theta[None])[0]
     found = certificate.class_hessians(0, theta, curvature)

@@ -18,8 +18,9 @@ from fastlogit import LogisticRegression, reference
 from fastlogit.certificates.binomial import raw_predictions
 from fastlogit.fitting.fit import SOLVERS
 from fastlogit.fitting.grid import fit_grid
+from fastlogit.objective.multinomial import against_the_others
 from fastlogit.solvers.course import Limits, Point, Watch
-from fastlogit.solvers.majorization import against_the_others, majorize, majorizing_curvature
+from fastlogit.solvers.majorization import majorize, majorizing_curvature
 from fastlogit.solvers.start import default_start, level_costs
 
 # Hundreds of fits: too slow without compiled code.

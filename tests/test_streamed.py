@@ -32,8 +32,9 @@ from fastlogit.design.streamed import StreamedDesign, _Reader, is_streamable
 from fastlogit.fitting.fit import SOLVERS
 from fastlogit.inputs.opening import open_design
 from fastlogit.kernels.descent import CONVERGED, DIVERGED, RUNNING, Penalty, start_state
-from fastlogit.objective.binomial import Objective
+from fastlogit.objective.binomial import Binomial
 from fastlogit.objective.multinomial import Multinomial
+from fastlogit.objective.objective import Objective
 from fastlogit.solvers.gradient_descent import Options, gradient_descent
 
 # Rooms above the kernels, with fits that take minutes in plain Python.
@@ -117,14 +118,18 @@ def models(X: Any, seed: int = 0) -> dict[str, Any]:
         "codes": readonly(rng.integers(0, 2, (2, n_samples)).astype(np.uint8)),
         "positive": [1, 0],
         "weights": readonly(rng.uniform(0.0, 2.0, (2, n_samples))),
-        "l2_reg": rng.uniform(0.01, 0.1, (2, n_features)),
+        "loss": Binomial(),
+        "penalty": rng.uniform(0.01, 0.1, (2, n_features)),
         "offset": readonly(0.3 * rng.standard_normal(n_samples)),
     }
 
 
 def one_model(X: Any, y: Any, l2_reg: float = 0.05) -> dict[str, Any]:
     codes = readonly(np.asarray(y).astype(np.uint8))
-    return {"codes": codes, "positive": [1], "weights": np.empty(0), "l2_reg": l2_reg}
+    return {
+        "loss": Binomial(), "codes": codes, "positive": [1], "weights": np.empty(0),
+        "penalty": l2_reg,
+    }  # fmt: skip
 
 
 def answers(objective: Objective, theta: Any, direction: Any) -> dict[str, Any]:
@@ -244,11 +249,12 @@ def softmax_answers(design: Any, X: Any, fit_intercept: bool) -> dict[str, Any]:
     """Everything that a solver asks of two softmax models with an offset for each class."""
     rng = np.random.default_rng(6)
     n_samples, n_features = X.shape
-    objective = Multinomial(
-        design, readonly((np.arange(n_samples) % 3).astype(np.uint8)), [0, 1, 2] * 2,
+    objective = Objective(
+        design, Multinomial(3), readonly((np.arange(n_samples) % 3).astype(np.uint8)),
+        [0, 1, 2] * 2,
         readonly(rng.uniform(0.0, 2.0, (2, n_samples))),
         np.repeat(rng.uniform(0.01, 0.1, (2, n_features)), 3, axis=0),
-        readonly(rng.standard_normal((3, n_samples))), fit_intercept, [0, 0, 0, 1, 1, 1], 3,
+        readonly(rng.standard_normal((3, n_samples))), fit_intercept, [0, 0, 0, 1, 1, 1],
     )  # fmt: skip
     objective.standardize()
     theta = 0.3 * rng.standard_normal((2, 3 * (n_features + 1)))

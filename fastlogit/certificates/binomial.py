@@ -2,7 +2,8 @@
 
 The cost is f = loss + penalty, both convex, and the logistic loss of one row, as a function of its
 raw prediction, is self-concordant in the sense that the logarithm of its second derivative changes
-by at most 1 a unit (Bach, 2010, Electronic Journal of Statistics 4). Let S be any set of rows and
+by at most 1 a unit (Bach, 2010, Electronic Journal of Statistics 4); of another loss by M a unit,
+and R is M times as large in what follows. Let S be any set of rows and
 M the Hessian *at the point* of the losses of S plus the penalty; the other rows only help, since
 their losses lie above their tangents. With delta^2 = g' M^-1 g for the gradient g of f, and R^2
 the largest x_i' M^-1 x_i of the rows in S, every direction gains at most
@@ -25,7 +26,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..linalg.factors import FACTOR_NS, SOLVE_NS
-from ..objective.binomial import Objective
+from ..objective.objective import Objective
 from .collinear import EPS, NullDirections, ResolvedHessian, errors_of_sums, shares_of
 
 __all__ = [
@@ -84,11 +85,11 @@ class Place(NamedTuple):
 class Rounding:
     """How far rounding errors may move the gradient of an objective.
 
-    Sums over the rows err by about `errors_of_sums` times EPS of the size of what they add up. A
-    residual is at most 1 and at most its row's loss, and columns have mean square 1 at the most, so
-    that this size is at most the root of the cost, for each column. A raw prediction errs in
-    proportion to its parts' sizes, and what comes of that is a gradient X' C e of row errors e: in
-    the norm of the inverse Hessian it is at most the root of e' C e.
+    Sums over the rows err by about `errors_of_sums` times EPS of the size of what they add up.
+    Columns have mean square 1 at the most, so that this size is at most that of the residuals,
+    which the loss bounds. A raw prediction errs in proportion to its parts' sizes, and what comes
+    of that is a gradient X' C e of row errors e: in the norm of the inverse Hessian it is at most
+    the root of e' C e.
     """
 
     def __init__(self, objective: Objective) -> None:
@@ -97,15 +98,16 @@ class Rounding:
         self._raw = EPS * (RAW_ERRORS + float(np.sqrt(n_features / 8.0)))
         offset = objective.targets.offset
         self._offset = float(max(offset.max(), -offset.min())) if offset.size else 0.0
+        self._loss = objective.loss
 
     def of_sums(self, cost: float) -> float:
         """Return the error of each component of the gradient that adding up the rows leaves."""
-        return self._sums * min(1.0, float(np.sqrt(cost)))
+        return self._sums * self._loss.residual_size(cost)
 
     def of_rows(self, theta: Any, cost: float) -> float:
         """Return the size of the errors by raw predictions, in the inverse Hessian's norm."""
         size = float(np.abs(theta).sum()) + self._offset
-        return self._raw * size * min(0.5, float(np.sqrt(cost)))
+        return self._raw * size * self._loss.curvature_size(cost)
 
 
 class Reference:
@@ -128,6 +130,7 @@ class Reference:
         self.raw_there: Any = None
         self.loss = self.rows.loss_hessian(curvature, model)
         self._null, self._rounding = certificate.null, certificate.rounding
+        self._concordance = self.rows.loss.self_concordance
         # x_i' M^-1 x_i is at most 1 over the share that the row's own term has in M.
         lowest = float(curvature.min(initial=np.inf, where=curvature > 0.0))
         weight = float(self.rows.targets.total_weight[model]) / self.share
@@ -207,6 +210,7 @@ class Reference:
         swell *= float(np.sqrt(self.hessian.excess()))
         delta = float(np.sqrt(half @ half)) + self.noise(there.theta, there.cost)
         delta *= swell
+        swell *= self._concordance
         gain = float(gain_bound(delta, self.radius * swell))
         for tighten in (self._tighten_cheaply, self._tighten):
             enough = gain < np.inf if wanted == 0.0 else gain <= wanted
@@ -225,7 +229,7 @@ class Reference:
         """Say whether the step -M^-1 g lowers the cost for sure: delta R < 1, over all rows."""
         weights = self.rows.weights_of(model)
         n_used = self.rows.design.shape[0] if weights is None else np.count_nonzero(weights)
-        delta = float(np.sqrt(2.0 * self.least(gradient)))
+        delta = float(np.sqrt(2.0 * self.least(gradient))) * self._concordance
         # Of rows whose curvature is 0 in floating point the first bound of R says nothing.
         if self._n_bent == n_used and delta * self._first_radius < 1.0:
             return True
@@ -241,12 +245,13 @@ class Reference:
         return float(0.5 * (half @ half))
 
     def moved(self, theta: Any) -> float:
-        """Return the largest change of a raw prediction since the matrix was made."""
+        """Return the most that the logarithm of a curvature changed since the matrix was made."""
         if np.array_equal(theta, self.theta):
             return 0.0
         if self.raw_there is None:
             self.raw_there = raw_predictions(self.rows, self.theta[None])[0]
-        return float(np.abs(raw_predictions(self.rows, theta[None])[0] - self.raw_there).max())
+        change = np.abs(raw_predictions(self.rows, theta[None])[0] - self.raw_there).max()
+        return float(change) * self._concordance
 
 
 class Certificate:
@@ -274,6 +279,9 @@ class Certificate:
         self._failures = np.zeros(objective.n_models, dtype=int)
         self._waits = np.zeros(objective.n_models, dtype=int)
         self._whole: Certificate | None = None
+
+    def know(self, theta: Any, curvature: Any) -> None:
+        """Take the row curvatures of all models at a point: nothing here asks for them."""
 
     def provide(self, model: int, theta: Any, curvature: Any) -> Reference:
         """Take row curvatures (of the subsample) at a point; return the Hessian of their loss."""
@@ -441,7 +449,8 @@ class Certificate:
         if key not in self._largest:
             self._largest[key] = self.rows.design.largest_row(scale, np.zeros_like(scale))
         reach = np.sqrt(self._largest[key]) + shift
-        return float(gain_bound(delta, np.sqrt(reach * reach + 1.0 / bend)))
+        radius = self.objective.loss.self_concordance * np.sqrt(reach * reach + 1.0 / bend)
+        return float(gain_bound(delta, radius))
 
 
 def raw_predictions(rows: Objective, theta: Any) -> Any:

@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from ..linalg.factors import Factor
-from ..objective.binomial import Objective
+from ..objective.objective import Objective
 
 __all__ = ["DEPENDENT", "EPS", "NullDirections", "ResolvedHessian", "errors_of_sums", "shares_of"]
 

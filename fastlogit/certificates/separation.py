@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..clock import TimeUp
-from ..objective.binomial import Objective
+from ..objective.objective import Objective
 
 __all__ = ["Separated", "Separation", "SoftmaxSeparation"]
 
@@ -80,7 +80,7 @@ class Separation:
         outputs = np.broadcast_to(free, (objective.n_outputs, free.shape[1]))
         self._free = outputs.reshape(objective.n_models, -1)
         slopes = outputs[:, :-1].reshape(objective.n_models, -1)
-        self._possible: Any = slopes.any(axis=1)
+        self._possible: Any = slopes.any(axis=1) & objective.loss.is_separable
         self._next_programme = PROGRAMME_FROM
 
     def look(self, theta: Any, n_iter: int) -> Any:

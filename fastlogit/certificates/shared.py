@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from ..objective.binomial import Objective
+from ..objective.objective import Objective
 from .binomial import FAR, PATIENCE, Certificate, Place, Reference, raw_predictions
 
 __all__ = ["SharedCertificate"]
@@ -73,7 +73,8 @@ class SharedCertificate(Certificate):
         A new one is made for a model that is far from all.
         """
         raw = raw_predictions(self.rows, theta)
-        moved = [np.abs(raw - reference.raw_there).max(axis=1) for reference in known]
+        most = self.rows.loss.self_concordance
+        moved = [most * np.abs(raw - reference.raw_there).max(axis=1) for reference in known]
         found: list[tuple[Reference | None, float]] = []
         for place, model in enumerate(models):
             best = min(range(len(known)), key=lambda index: moved[index][place], default=None)
@@ -82,7 +83,7 @@ class SharedCertificate(Certificate):
                     found.append((None, np.inf))
                     continue
                 known.append(self._reference_at(int(model), theta[place], raw[place]))
-                moved.append(np.abs(raw - raw[place]).max(axis=1))
+                moved.append(most * np.abs(raw - raw[place]).max(axis=1))
                 best = len(known) - 1
             found.append((known[best], float(moved[best][place])))
         return found

@@ -21,7 +21,7 @@ from typing import Any
 
 import numpy as np
 
-from ..objective.binomial import Objective
+from ..objective.objective import Objective
 from .binomial import FAR, HOPELESS, Place, Rounding, gain_bound
 from .collinear import EPS, NullDirections, ResolvedHessian, shares_of
 

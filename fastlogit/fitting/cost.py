@@ -8,7 +8,8 @@ import numpy as np
 
 from ..inputs import validation
 from ..inputs.opening import open_design
-from ..objective.binomial import Objective
+from ..objective.binomial import Binomial
+from ..objective.objective import Objective
 from .problem import moderate_weights
 
 __all__ = ["cost", "cost_gradient"]
@@ -118,7 +119,7 @@ def cost_gradient(
     strengths = validation.check_l2_reg("l2_reg", l2_reg, n_features)
     fixed = validation.check_offset(offset, n_samples)
     moderate, _ = moderate_weights(weights)  # sums of losses times 1e300 would overflow
-    objective = Objective(design, codes, [1] * n_models, moderate, strengths, fixed)
+    objective = Objective(design, Binomial(), codes, [1] * n_models, moderate, strengths, fixed)
     value, gradient, slope = objective.value_gradient(coefs, intercepts)
     if not (np.isfinite(value).all() and np.isfinite(gradient).all()):
         validation.refuse_not_finite(design, validation.feature_names(X))

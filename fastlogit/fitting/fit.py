@@ -14,6 +14,7 @@ from ..clock import TimeUp
 from ..errors import DivergenceError, SeparationWarning
 from ..inputs import validation
 from ..inputs.batches import first_look
+from ..objective.losses import Loss, RowLoss
 from ..objective.penalties import L2, Penalty
 from ..result import Callback, FitResult
 from ..solvers.choice import (
@@ -33,6 +34,7 @@ from .problem import (
     Problem,
     Strengths,
     check_callback,
+    check_loss,
     check_penalty,
     check_problem,
     check_time_limit,
@@ -63,6 +65,7 @@ def fit(
     C: float | None = None,
     l2_reg: Any = None,
     penalty: Penalty | None = None,
+    loss: Loss | None = None,
     solver: str = "auto",
     tol: float = TOLERANCE,
     max_iter: int | None = None,
@@ -104,6 +107,10 @@ def fit(
         A penalty of your own in place of L2, on the scale of the mean loss and in the units of X:
         a `fastlogit.objective.penalties.Quadratic`, see docs/extending.md. Then neither `C` nor
         `l2_reg` nor `penalty_factor` is given.
+    loss : Loss, optional
+        A loss of your own for two classes, or for each class against all others, in place of the
+        logistic one: a `fastlogit.objective.losses.RowLoss`, see docs/extending.md. Predictions
+        remain those of the logistic function.
     solver : {"auto", "lbfgs", "newton", "newton-cg", "gradient_descent"}, default "auto"
         "auto" takes what suits the shape of the data, and says why in `message`. "lbfgs" is
         preconditioned by the Hessian of a subsample of the rows.
@@ -179,9 +186,10 @@ def fit(
     descent = _descent_options(solver, limits, given)
     multi_class = validation.check_option("multi_class", multi_class, MULTI_CLASS)
     strengths = Strengths(C, l2_reg, penalty_factor, check_penalty(penalty))
+    loss = check_loss(loss, multi_class)
     X, y, sample_weight = first_look(X, y, sample_weight)
     problem = check_problem(
-        X, y, strengths, multi_class, sample_weight, offset, intercept, start, n_threads
+        X, y, strengths, multi_class, sample_weight, offset, intercept, start, n_threads, loss
     )
     others = _others(problem)
     if others is not None:
@@ -223,7 +231,7 @@ def fit(
 def _others(problem: Problem) -> Others | None:
     """Return the classes of a softmax that have weight, where some have none."""
     objective = problem.objective
-    if objective.n_classes == 1 or not objective.fit_intercept:
+    if not objective.loss.is_coupled or not objective.fit_intercept:
         return None
     targets = objective.targets
     weights = targets.weights[0] if len(targets.weights) else targets.weights
@@ -492,6 +500,7 @@ def _conclude(
         multi_class=problem.multi_class,
         l2_reg=_of_columns(objective.user_penalty, binary or coupled),
         penalty=None if isinstance(objective.user_penalty, L2) else objective.user_penalty,
+        loss=objective.loss if isinstance(objective.loss, RowLoss) else None,
         fit_intercept=objective.fit_intercept,
         passes=outcome.passes,
         times=outcome.times,

@@ -17,7 +17,7 @@ from sklearn.exceptions import ConvergenceWarning
 
 from ..clock import TimeUp
 from ..inputs import validation
-from ..objective.binomial import Objective
+from ..objective.objective import Objective
 from ..result import Callback, Progress
 from ..solvers.choice import approach
 from ..solvers.course import Interrupted, Limits, Reason, Watch
@@ -172,7 +172,7 @@ def fit_grid(
         "fit" if fit_intercept else None, start, n_threads,
     )  # fmt: skip
     targets = problem.objective.targets
-    if problem.objective.n_classes > 1 and fit_intercept and len(targets.weights):
+    if problem.objective.loss.is_coupled and fit_intercept and len(targets.weights):
         validation.refuse_classes_without_weight(
             targets.weights[0], targets.codes[0], problem.classes
         )
@@ -272,10 +272,11 @@ class _Grid:
         totals = np.ldexp(totals, self.problem.weight_power)
         strengths = np.broadcast_to(l2_of_each(Cs, totals), shape).ravel()
         weight_set = np.arange(len(weights)).reshape(n_folds, -1)
-        return type(base)(
-            design, base.targets.codes, np.tile(base.targets.positive, len(Cs) * n_folds),
+        return Objective(
+            design, base.loss, base.targets.codes,
+            np.tile(base.targets.positive, len(Cs) * n_folds),
             weights, strengths[:, None] * self._factor, base.targets.offset, base.fit_intercept,
-            np.broadcast_to(weight_set, shape).ravel(), base.n_classes,
+            np.broadcast_to(weight_set, shape).ravel(),
         )  # fmt: skip
 
     def solve(self, solver: str, limits: Limits, began: float) -> None:
@@ -346,7 +347,7 @@ class _Grid:
     def _n_parts(self) -> int:
         """Return in how many parts the penalties are solved: row curvatures take memory."""
         n_samples, n_features = self.pooled.design.shape
-        if self.pooled.n_classes == 1 or goes_alone(self.pooled):
+        if not self.pooled.loss.is_coupled or goes_alone(self.pooled):
             return 1
         numbers = self.n_folds * self.pooled.n_outputs * n_samples
         room = max(FEW_NUMBERS, CURVATURE_SHARE * n_samples * n_features)

@@ -121,7 +121,7 @@ def _separation_message(problem: Problem, outcome: Outcome) -> str:
     columns, alone, complete, among = outcome.separated[model]
     names = [problem.names[c] if problem.names else str(c) for c in columns]
     listed = _some(names)
-    several = problem.classes.size > 2 and problem.objective.n_classes == 1
+    several = problem.classes.size > 2 and not problem.objective.loss.is_coupled
     who = f" (class {problem.classes[model]!s} against the others)" * several
     if among is not None and len(among) < problem.classes.size:
         labels = _some([str(problem.classes[code]) for code in among])

@@ -28,8 +28,9 @@ from ..inputs import validation
 from ..inputs.conversion import as_labels, as_numbers
 from ..inputs.opening import open_design
 from ..linalg.factors import Factor
-from ..objective.binomial import Objective
+from ..objective.binomial import Binomial
 from ..objective.multinomial import Multinomial
+from ..objective.objective import Objective
 
 __all__ = ["OnlineLogistic"]
 
@@ -286,11 +287,9 @@ class OnlineLogistic:
         """Return the mean loss of the window's rows, on the scale of the past if there is one."""
         positive = [1] if self.classes.size == 2 else list(range(self.classes.size))
         design = open_design(window.X, self.n_threads)
-        common = design, window.codes, positive, window.weights, 0.0, None, self.fit_intercept
-        objective = (
-            Objective(*common)
-            if self._n_classes == 1
-            else Multinomial(*common, n_classes=self._n_classes)
+        loss = Binomial() if self._n_classes == 1 else Multinomial(self._n_classes)
+        objective = Objective(
+            design, loss, window.codes, positive, window.weights, 0.0, None, self.fit_intercept
         )
         columns = _columns(design, window, self.fit_intercept) if past is None else past.columns
         objective.design = design.standardized(columns)
@@ -663,7 +662,7 @@ def _compress(diagonal: Any, vectors: Any, rows: Any) -> tuple[Any, Any]:
 
 def _class_curvature(objective: Objective, curvature: Any) -> Any:
     """Return the second derivative of each row's loss along its outputs, (n_outputs, n_rows)."""
-    if objective.n_classes == 1:
+    if not objective.loss.is_coupled:
         return curvature
     shares = curvature.reshape(objective.n_outputs, -1)
     weights = objective.targets.weights[0]

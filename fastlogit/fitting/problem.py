@@ -13,8 +13,10 @@ from ..inputs import validation
 from ..inputs.batches import first_look
 from ..inputs.conversion import text_names
 from ..inputs.opening import open_design
-from ..objective.binomial import Objective
+from ..objective.binomial import Binomial
+from ..objective.losses import Loss, RowLoss
 from ..objective.multinomial import Multinomial
+from ..objective.objective import Objective
 from ..objective.penalties import Penalty, Quadratic
 from ..result import Callback, FitResult
 from ..solvers.choice import FEWEST_PER_COLUMN, METHODS, sample_stride
@@ -24,6 +26,7 @@ __all__ = [
     "Problem",
     "Strengths",
     "check_callback",
+    "check_loss",
     "check_penalty",
     "check_problem",
     "check_time_limit",
@@ -68,7 +71,7 @@ class Strengths(NamedTuple):
 
 def check_problem(
     X: Any, y: Any, strengths: Strengths, multi_class: str, sample_weight: Any, offset: Any,
-    intercept: Any, start: Any, n_threads: int | None,
+    intercept: Any, start: Any, n_threads: int | None, loss: Loss | None = None,
 ) -> Problem:  # fmt: skip
     """Check everything that the user gave, before any work."""
     X, y, sample_weight = first_look(X, y, sample_weight)
@@ -82,12 +85,13 @@ def check_problem(
     )
     fixed = _check_intercept(intercept)
     moderate, power = moderate_weights(weights)
+    loss = loss or (Multinomial(classes.size) if is_softmax else Binomial())
     common = (
-        design, codes, [1] if classes.size == 2 else range(classes.size), moderate,
+        design, loss, codes, [1] if classes.size == 2 else range(classes.size), moderate,
         _l2_reg(strengths, weights, n_samples, n_features),
         validation.check_class_offset(offset, n_samples, n_outputs, is_softmax), fixed is None,
     )  # fmt: skip
-    objective = Multinomial(*common, n_classes=classes.size) if is_softmax else Objective(*common)
+    objective = Objective(*common)
     begin = None if start is None else _check_start(start, classes, n_features)
     names = validation.feature_names(X)
     kept = None if names is None else text_names(X)
@@ -164,6 +168,27 @@ def check_penalty(penalty: Any) -> Quadratic | None:
             "fastlogit.objective.penalties.Quadratic has it"
         )
     raise ValueError(no_such_penalty("penalty", penalty))
+
+
+def check_loss(loss: Any, multi_class: Any) -> RowLoss | None:
+    """Return a loss of the user's, or None.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If it is none, or softmax is asked for as well.
+    """
+    if loss is None:
+        return None
+    if not isinstance(loss, RowLoss):
+        raise TypeError(
+            f"loss must be a fastlogit.objective.losses.RowLoss or None (logistic), got {loss!r}"
+        )
+    if multi_class == "multinomial":
+        raise ValueError(
+            "a loss of one raw prediction has no softmax: leave out multi_class or loss"
+        )
+    return loss
 
 
 def no_such_penalty(name: str, value: Any) -> str:

@@ -25,8 +25,9 @@ from ..inputs.class_weights import row_weights
 from ..inputs.conversion import as_labels
 from ..inputs.opening import open_design
 from ..linalg.factors import Factor
-from ..objective.binomial import Objective
+from ..objective.binomial import Binomial
 from ..objective.multinomial import Multinomial
+from ..objective.objective import Objective
 from ..result import FitResult
 
 __all__ = ["LeaveOneOut", "leave_one_out"]
@@ -152,6 +153,10 @@ def _objective(
     result: FitResult, design: Design, codes: Any, weights: Any, offset: Any
 ) -> tuple[Objective, Any]:
     """Return the cost that was minimised, on standardised columns, and where it ended."""
+    if result.loss is not None:
+        raise ValueError(
+            f"leave_one_out knows the logistic losses, not {type(result.loss).__name__}"
+        )
     if result.l2_reg is None and result.penalty is None:
         raise ValueError("the result does not say how strong its penalty was; fit again")
     n_classes = len(result.classes)
@@ -160,13 +165,14 @@ def _objective(
     size = (design.shape[1] + 1) * (n_outputs if is_softmax else 1)
     if size > MAX_SIZE:
         raise ValueError(f"the Hessian would have {size} rows, more than {MAX_SIZE}")
+    loss = Multinomial(n_outputs) if is_softmax else Binomial()
     common = (
-        design, codes, [1] if n_outputs == 1 else range(n_outputs), weights,
+        design, loss, codes, [1] if n_outputs == 1 else range(n_outputs), weights,
         result.l2_reg.T if result.penalty is None else result.penalty,
         validation.check_class_offset(offset, len(codes), n_outputs, is_softmax),
         result.fit_intercept,
     )  # fmt: skip
-    objective = Multinomial(*common, n_classes=n_outputs) if is_softmax else Objective(*common)
+    objective = Objective(*common)
     objective.standardize()
     coef = np.ascontiguousarray(result.coef.reshape(-1, n_outputs).T)
     intercept = np.reshape(result.intercept, n_outputs)
@@ -187,7 +193,7 @@ def _leave_out(objective: Objective, theta: Any, codes: Any, weights: Any) -> tu
         if len(offset):
             raw[:, rows] += offset[:, rows]
         labels = codes[rows] == objective.targets.positive[:, None]
-        step = _softmax_step if isinstance(objective, Multinomial) else _separate_step
+        step = _softmax_step if objective.loss.is_coupled else _separate_step
         halves = _half_predictions(objective, block, inverses)
         with np.errstate(over="ignore", invalid="ignore"):
             change, leverage[:, rows] = step(raw[:, rows], labels, weight, halves)
@@ -208,7 +214,7 @@ def _inverse_halves(objective: Objective, theta: Any) -> Any:
     for model in range(objective.n_models):
         hessian = objective.loss_hessian(curvature[model], model)
         objective.penalize(hessian, model)
-        hessian *= objective.targets.total_weight[model * objective.n_classes]
+        hessian *= objective.total_weight_of(model)
         halves[model] = Factor(hessian, DEPENDENT).half_solve(np.eye(len(hessian))).T
     return halves
 
@@ -277,11 +283,11 @@ def _conclude(
         correct = (raw[0] >= 0.0) == (codes == 1)
         raw, leverage = raw[0], leverage[0]
     else:
-        scores = raw if objective.n_classes > 1 else log_sigmoid(raw)
+        scores = raw if objective.loss.is_coupled else log_sigmoid(raw)
         losses = -_log_softmax(scores)[codes, np.arange(len(codes))]
         correct = np.argmax(raw, axis=0) == codes
         raw = np.ascontiguousarray(raw.T)
-        leverage = leverage[0] if objective.n_classes > 1 else np.ascontiguousarray(leverage.T)
+        leverage = leverage[0] if objective.loss.is_coupled else np.ascontiguousarray(leverage.T)
     return LeaveOneOut(
         log_loss=float(np.average(losses, weights=weights)),
         accuracy=float(np.average(correct, weights=weights)),

@@ -1,90 +1,95 @@
-"""The softmax cost: the classes of a model compete, and are fitted together."""
+"""The multinomial loss: the classes of a model compete, and are fitted together."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ..design.base import plain_targets
 from ..kernels.passes import MULTINOMIAL, MULTINOMIAL_PRODUCT, Targets
-from .binomial import Objective
+from .levels import levels_of_shares, log_sum_exp, with_offsets
+from .losses import Gram, Loss
 
-__all__ = ["Multinomial"]
+if TYPE_CHECKING:
+    from .objective import Objective
+
+__all__ = ["Multinomial", "against_the_others"]
 
 
-class Multinomial(Objective):
-    """Mean multinomial loss of one or several models over the same rows, plus L2 penalty.
+class Multinomial(Loss):
+    """The softmax loss of the raw predictions of all classes.
 
     With z_k the raw prediction of class k the loss of a row of class y is log(sum e^z_k) - z_y.
     A model has an output for each class; adding the same to all classes changes no prediction, and
     of all points that predict the same the one whose classes sum to zero has the lowest penalty:
     points stay there, since gradients sum to zero as well. Row curvatures are row weight times
     probability, class after class.
+
+    Parameters
+    ----------
+    n_classes : int
     """
 
-    LOSS = MULTINOMIAL
+    kernel = MULTINOMIAL
     # The largest eigenvalue of diag(p) - p p'.
-    MOST_CURVATURE = 0.5
+    most_curvature = 0.5
+    is_separable = True
 
-    def share_logits(self) -> Any:
+    def __init__(self, n_classes: int) -> None:
+        self.n_classes = n_classes
+
+    def residual_size(self, cost: float) -> float:
+        """Return a bound on the residuals: each is at most 1, and at most its row's loss."""
+        return min(1.0, float(np.sqrt(cost)))
+
+    def curvature_size(self, cost: float) -> float:
+        """Return a bound on the curvatures of an output, at most 1/4 and at most the row's loss."""
+        return min(0.5, float(np.sqrt(cost)))
+
+    def majorizing(self, raw: Any) -> Any:
+        """Return K j(d_k) of each class, d_k its difference to what the other classes make.
+
+        The loss along the raw prediction of one class alone is that of a binomial model. A step of
+        all K classes is the mean of K steps that move one class each, K times as far; by convexity
+        the loss is at most the mean of theirs.
+        """
+        size = np.maximum(np.abs(against_the_others(raw)), 1e-8)
+        return self.n_classes * np.tanh(0.5 * size) / (2.0 * size)
+
+    def share_logits(self, objective: Objective) -> Any:
         """Return theta without slopes, that predicts each model's share of every class."""
-        targets = self.targets
-        intercepts = np.empty(self.n_outputs)
-        for output in range(self.n_outputs):
+        targets = objective.targets
+        intercepts = np.empty(objective.n_outputs)
+        for output in range(objective.n_outputs):
             group = min(output // self.n_classes, len(targets.codes) - 1)
             codes = targets.codes[group] == targets.positive[output]
-            weights = self.weights_of(output)
+            weights = objective.weights_of(output)
             count = np.count_nonzero(codes) if weights is None else float(weights[codes].sum())
             # A class without rows has no finite logarithm: half a row stands for it.
             row = targets.total_weight[output] / codes.size
             intercepts[output] = np.log(max(count, 0.5 * row))
-        theta = np.zeros((self.n_models, self.n_classes, self.design.shape[1] + 1))
-        levels = intercepts.reshape(self.n_models, self.n_classes)
+        theta = np.zeros((objective.n_models, self.n_classes, objective.design.shape[1] + 1))
+        levels = intercepts.reshape(objective.n_models, self.n_classes)
         theta[:, :, -1] = levels - levels.mean(axis=1, keepdims=True)
-        return theta.reshape(self.n_models, -1)
+        return theta.reshape(objective.n_models, -1)
 
-    def product_targets(self, curvature: Any) -> Targets:
-        """Return the targets whose gradient is the product of the loss's Hessian with the point."""
-        outputs = curvature.reshape(self.n_outputs, -1)
-        return plain_targets(
-            MULTINOMIAL_PRODUCT, outputs, self.targets.total_weight, self.n_classes
+    def start(self, objective: Objective) -> Any:
+        """Return theta without slopes that predicts the share of each class, offsets included."""
+        return with_offsets(
+            objective,
+            self.share_logits(objective),
+            lambda levels, offset, weights: levels_of_shares(levels, offset, weights[0]),
         )
 
-    def diagonal(self, curvature: Any) -> Any:
-        """Return the Hessian's diagonal as if curvature and columns were independent."""
-        return super().diagonal(self.class_weights(curvature).reshape(len(curvature), -1))
-
-    def class_hessians(self, curvature: Any, model: int) -> Any:
-        """Return the blocks on the diagonal of `loss_hessian`, one for each class."""
-        total = self.targets.total_weight[model * self.n_classes]
-        weights = self.class_weights(curvature[None])[0]
-        return np.array([self._gram(of_class, total) for of_class in weights])
-
-    def loss_hessian(self, curvature: Any, model: int) -> Any:
-        """Return the Hessian of one model's mean loss from its row curvatures.
-
-        A pass for each pair of classes, and (n_parameters, n_parameters) numbers. The rows of
-        blocks add up to 0: the diagonal is made of the others, without a difference that cancels.
-        """
-        total = self.targets.total_weight[model * self.n_classes]
-        shares = curvature.reshape(self.n_classes, -1)
-        weight = shares.sum(axis=0)
-        inverse = np.divide(1.0, weight, out=np.zeros_like(weight), where=weight > 0.0)
-        size = self.design.shape[1] + 1
-        hessian = np.zeros((self.n_classes, size, self.n_classes, size))
-        for row in range(self.n_classes):
-            for column in range(row):
-                block = self._gram(shares[row] * shares[column] * inverse, total)
-                hessian[row, :, column] = hessian[column, :, row] = -block
-                hessian[row, :, row] += block
-                hessian[column, :, column] += block
-        return hessian.reshape(self.n_classes * size, -1)
-
-    def mean_hessian(self, curvature: Any) -> Any:
-        """Return the Hessian of the loss of a class, the mean over all outputs: one pass."""
-        weights = self.class_weights(curvature).mean(axis=(0, 1))
-        return self._gram(weights, self.targets.total_weight.mean())
+    def mean_at_levels(
+        self, levels: Any, offset: Any, codes: Any, positive: Any, weights: Any, total_weight: float
+    ) -> float:
+        """Return the mean loss of a model that has intercepts and no slopes."""
+        raw = levels[:, None] + offset
+        order = np.argsort(positive)
+        losses = log_sum_exp(raw) - raw[order[codes], np.arange(codes.size)]
+        return float((losses.sum() if weights is None else losses @ weights) / total_weight)
 
     def class_weights(self, curvature: Any) -> Any:
         """Return what each row adds to the Hessian of each output: w p (1 - p)."""
@@ -93,11 +98,41 @@ class Multinomial(Objective):
         inverse = np.divide(1.0, weight, out=np.zeros_like(weight), where=weight > 0.0)
         return shares * ((weight - shares) * inverse)
 
-    def settle(self, coef: Any, intercept: Any) -> tuple[Any, Any]:
+    def product_targets(self, curvature: Any, total_weight: Any) -> Targets:
+        """Return the targets whose gradient is the product of the loss's Hessian with the point."""
+        outputs = curvature.reshape(len(total_weight), -1)
+        return plain_targets(MULTINOMIAL_PRODUCT, outputs, total_weight, self.n_classes)
+
+    def class_hessians(self, curvature: Any, gram: Gram, total_weight: float) -> Any:
+        """Return the blocks on the diagonal of `hessian`, one for each class."""
+        weights = self.class_weights(curvature[None])[0]
+        return np.array([gram(of_class, total_weight) for of_class in weights])
+
+    def hessian(self, curvature: Any, gram: Gram, total_weight: float) -> Any:
+        """Return the Hessian of one model's mean loss from its row curvatures.
+
+        A pass for each pair of classes, and (n_parameters, n_parameters) numbers. The rows of
+        blocks add up to 0: the diagonal is made of the others, without a difference that cancels.
+        """
+        shares = curvature.reshape(self.n_classes, -1)
+        weight = shares.sum(axis=0)
+        inverse = np.divide(1.0, weight, out=np.zeros_like(weight), where=weight > 0.0)
+        whole: Any = None
+        for row in range(self.n_classes):
+            for column in range(row):
+                block = gram(shares[row] * shares[column] * inverse, total_weight)
+                if whole is None:
+                    whole = np.zeros((self.n_classes, len(block), self.n_classes, len(block)))
+                whole[row, :, column] = whole[column, :, row] = -block
+                whole[row, :, row] += block
+                whole[column, :, column] += block
+        return whole.reshape(self.n_classes * whole.shape[1], -1)
+
+    def settle(self, coef: Any, intercept: Any, fit_intercept: bool) -> tuple[Any, Any]:
         """Return the point whose classes sum to zero: the same predictions, at no more cost."""
         groups = coef.reshape(-1, self.n_classes, coef.shape[1])
         level = intercept.reshape(-1, self.n_classes)
-        if self.fit_intercept:
+        if fit_intercept:
             level = level - level.mean(axis=1, keepdims=True)
         centred = groups - groups.mean(axis=1, keepdims=True)
         return centred.reshape(coef.shape), level.reshape(intercept.shape)
@@ -106,3 +141,23 @@ class Multinomial(Objective):
         """Return parameters of each model less their mean over the classes."""
         classes = vectors.reshape(len(vectors), self.n_classes, -1)
         return (classes - classes.mean(axis=1, keepdims=True)).reshape(vectors.shape)
+
+
+def against_the_others(raw: Any) -> Any:
+    """Return z_k less the logarithm of the sum of exp(z_j) of the other classes j.
+
+    `raw` has shape (n_models, n_classes, n_samples).
+    """
+    best = raw.argmax(axis=1)[:, None]
+    largest = np.take_along_axis(raw, best, axis=1)
+    others = raw.copy()
+    np.put_along_axis(others, best, -np.inf, axis=1)
+    second = others.max(axis=1, keepdims=True)
+    # All but the largest, and what is left of them without each.
+    rest = np.exp(others - second)
+    behind = second + np.log(rest.sum(axis=1, keepdims=True))
+    share = np.exp(others - largest)
+    left = np.maximum(share.sum(axis=1, keepdims=True) - share, 0.0)
+    against = raw - (largest + np.log1p(left))
+    np.put_along_axis(against, best, largest - behind, axis=1)
+    return against

@@ -11,7 +11,7 @@ from ..certificates.binomial import GRAM_PRICE
 from ..certificates.collinear import DEPENDENT
 from ..clock import TimeUp
 from ..linalg.factors import FACTOR_NS, Factor
-from ..objective.binomial import Objective
+from ..objective.objective import Objective
 from .course import Interrupted, Limits, Outcome, Point, Reason, Watch
 from .goal import Goal, certificate_of, separation_of
 from .iteration import evaluate
@@ -133,10 +133,14 @@ def solve(
             point, reason = newton(objective, theta, goal, certificate, watch)
         elif method == "newton-cg":
             point, reason = climb_by_products(objective, theta, goal, stride, is_warm, watch)
-            if reason == Reason.ROUNDING and not goal.hidden.all() and objective.n_classes == 1:
+            if (
+                reason == Reason.ROUNDING
+                and not goal.hidden.all()
+                and not objective.loss.is_coupled
+            ):
                 point, reason = _finish_by_newton(objective, point, goal, watch)
         else:
-            is_softmax = objective.n_classes > 1
+            is_softmax = objective.loss.is_coupled
             patience = PATIENT if is_softmax else None
             point, reason = _climb(objective, theta, goal, stride, is_warm, watch, patience)
             if is_softmax and reason.may_go_on and watch.n_iter < limits.max_iter:
@@ -212,7 +216,7 @@ def approach(objective: Objective, theta: Any, tol: float, stride: int, watch: W
     Binomial models whose losses bend alike, as far as a subsample shows, get the same point.
     Raises `Interrupted` after Ctrl-C.
     """
-    if objective.n_classes > 1:
+    if objective.loss.is_coupled:
         goal = Goal(LEFT_OVER * tol, objective.n_models, steps_on=True)
         point, reason = climb_by_products(objective, theta, goal, stride, False, watch)
         if reason == Reason.INTERRUPTED:
@@ -252,7 +256,7 @@ def finish_each(
     if left.size * float(size) ** 3 > FINISH_FACTORS:
         return point, Reason.ROUNDING  # what else is known would take minutes
     work = left.size * n_samples * size**2
-    if work <= (FINISH_WORK if objective.n_classes == 1 else NEWTON_WORK * left.size):
+    if work <= (NEWTON_WORK * left.size if objective.loss.is_coupled else FINISH_WORK):
         found, reason = newton(part, point.theta[left], own, certificate, rest)
     else:
         found, reason = newton_cg(part, point.theta[left], own, rest)

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from ..clock import Clock
-from ..objective.binomial import Objective
+from ..objective.objective import Objective
 from ..result import Callback, Progress
 
 __all__ = ["Interrupted", "Limits", "Outcome", "Point", "Reason", "Watch", "progress_of"]

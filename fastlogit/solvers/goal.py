@@ -10,7 +10,7 @@ from ..certificates.binomial import Certificate
 from ..certificates.separation import Separation, SoftmaxSeparation
 from ..certificates.softmax import SoftmaxCertificate
 from ..clock import Clock, TimeUp
-from ..objective.binomial import Objective
+from ..objective.objective import Objective
 from .course import Point, Reason
 
 __all__ = ["Goal", "certificate_of", "meets", "relative", "separation_of", "stated"]
@@ -191,7 +191,7 @@ class Goal:
 
 def certificate_of(objective: Objective, stride: int) -> Certificate | SoftmaxCertificate:
     """Return what proves the objective's points, with the subsample of every `stride`-th row."""
-    made = SoftmaxCertificate if objective.n_classes > 1 else Certificate
+    made = SoftmaxCertificate if objective.loss.is_coupled else Certificate
     try:
         return made(objective, stride)
     except TimeUp:  # while the subsample was read
@@ -200,14 +200,14 @@ def certificate_of(objective: Objective, stride: int) -> Certificate | SoftmaxCe
 
 def separation_of(objective: Objective) -> Separation:
     """Return what looks whether the objective has an optimum at all."""
-    return (SoftmaxSeparation if objective.n_classes > 1 else Separation)(objective)
+    return (SoftmaxSeparation if objective.loss.is_coupled else Separation)(objective)
 
 
 def _lost_in_units(objective: Objective, theta: Any, gradient: Any) -> float:
     """Return how much the cost may rise where a point is rounded in the units of X."""
     lost = float(objective.lost_in_units(theta[None])[0])
     with _quietly():
-        slope, bend = float(np.abs(gradient).max()), 0.5 * objective.MOST_CURVATURE
+        slope, bend = float(np.abs(gradient).max()), 0.5 * objective.loss.most_curvature
         return lost * slope + bend * float(np.square(lost))
 
 

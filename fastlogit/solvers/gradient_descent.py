@@ -11,7 +11,7 @@ import numpy as np
 
 from ..clock import Clock, TimeUp
 from ..kernels.descent import CONVERGED, DIVERGED, DescentState, start_state
-from ..objective.binomial import Objective
+from ..objective.objective import Objective
 from ..result import Progress
 from .course import Limits, Outcome, Point, Reason, progress_of
 from .goal import Goal, certificate_of, separation_of

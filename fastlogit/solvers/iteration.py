@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from ..clock import TimeUp
-from ..objective.binomial import Evaluation, Objective
+from ..objective.objective import Evaluation, Objective
 from .course import Point, Reason, Watch
 from .goal import Goal
 from .majorization import majorize
@@ -134,12 +134,12 @@ def _waits_in_vain(goal: Goal, point: Point, waited: Any, lowest: Any, latest: A
 def _slope(objective: Objective, cost: Any, gradient: Any, direction: Any) -> tuple[Any, Any]:
     """Return the slopes along the directions, and which of these are of no use.
 
-    The standardised columns bend the loss by at most `MOST_CURVATURE` each. So the cost can fall by
+    The standardised columns bend the loss by at most `most_curvature` each. So the cost can fall by
     the squared gradient over twice the sum of that at the least, and by itself at the most.
     """
     with np.errstate(over="ignore", invalid="ignore"):
         slope = np.einsum("ij,ij->i", gradient, direction)
-        most = objective.MOST_CURVATURE * (objective.design.shape[1] + 1)
+        most = objective.loss.most_curvature * (objective.design.shape[1] + 1)
         most += float(objective.penalty.ceiling().max(initial=0.0))
         least = USELESS * np.einsum("ij,ij->i", gradient, gradient) / most
         lost = ~((-slope >= least) & (-slope <= ABSURD * np.abs(cost)))

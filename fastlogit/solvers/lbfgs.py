@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ..objective.binomial import Objective
+from ..objective.objective import Objective
 from .course import Point, Reason, Watch
 from .goal import Goal
 from .iteration import iterate

@@ -23,7 +23,7 @@ import numpy as np
 
 from ..design.base import plain_targets
 from ..kernels.passes import SQUARED
-from ..objective.binomial import Objective
+from ..objective.objective import Objective
 from .course import Point, Watch
 
 __all__ = ["majorize", "majorizing_curvature"]
@@ -93,33 +93,11 @@ def majorizing_curvature(part: Objective, theta: Any) -> Any:
     targets = part.targets
     if len(targets.offset):
         raw += targets.offset[np.arange(len(raw)) % len(targets.offset)]
-    if part.n_classes > 1:
-        raw = against_the_others(raw.reshape(part.n_models, part.n_classes, -1)).reshape(raw.shape)
-    size = np.maximum(np.abs(raw), 1e-8)
-    curvature = part.n_classes * np.tanh(0.5 * size) / (2.0 * size)
+    each = raw.reshape(part.n_models, part.n_classes, -1)
+    curvature = part.loss.majorizing(each).reshape(raw.shape)
     if len(targets.weights):
         curvature *= targets.weights[targets.weight_set]
     return curvature
-
-
-def against_the_others(raw: Any) -> Any:
-    """Return z_k less the logarithm of the sum of exp(z_j) of the other classes j.
-
-    `raw` has shape (n_models, n_classes, n_samples).
-    """
-    best = raw.argmax(axis=1)[:, None]
-    largest = np.take_along_axis(raw, best, axis=1)
-    others = raw.copy()
-    np.put_along_axis(others, best, -np.inf, axis=1)
-    second = others.max(axis=1, keepdims=True)
-    # All but the largest, and what is left of them without each.
-    rest = np.exp(others - second)
-    behind = second + np.log(rest.sum(axis=1, keepdims=True))
-    share = np.exp(others - largest)
-    left = np.maximum(share.sum(axis=1, keepdims=True) - share, 0.0)
-    against = raw - (largest + np.log1p(left))
-    np.put_along_axis(against, best, largest - behind, axis=1)
-    return against
 
 
 def _size(part: Objective, theta: Any) -> Any:

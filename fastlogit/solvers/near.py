@@ -12,7 +12,7 @@ import numpy as np
 
 from ..certificates.shared import SharedCertificate
 from ..clock import TimeUp
-from ..objective.binomial import Objective
+from ..objective.objective import Objective
 from ..result import Callback
 from .choice import (
     ROWS_PER_COLUMN,
@@ -49,7 +49,7 @@ def solve_near(
 
     Model m is kin to model ``kin[m]`` of `pooled`, whose Hessian preconditions it.
     """
-    is_softmax = objective.n_classes > 1
+    is_softmax = objective.loss.is_coupled
     prove = certificate_of if is_softmax else SharedCertificate
     goal = Goal(limits.tol, objective.n_models, prove(objective, stride), separation_of(objective))
     family = _Family(objective, pooled, kin)
@@ -86,7 +86,7 @@ def goes_alone(objective: Objective) -> bool:
     Where Hessians of their own would take too much memory or time: of three folds of ten C on
     2,000 x 3,000 those that kin share took 8 times as long as 30 fits.
     """
-    if objective.n_classes > 1:
+    if objective.loss.is_coupled:
         return not may_have_own(objective, 1)
     return choose(*objective.design.shape)[0] == "newton-cg"
 
@@ -233,10 +233,10 @@ def _own_rows(part: Objective) -> Objective:
     rows = np.flatnonzero(weights)
     if rows.size == weights.size:
         return part
-    return type(part)(
-        part.design.take(rows), np.ascontiguousarray(targets.codes[:, rows]), targets.positive,
-        weights[rows], part.user_penalty, np.ascontiguousarray(targets.offset[:, rows]),
-        part.fit_intercept, None, part.n_classes,
+    return Objective(
+        part.design.take(rows), part.loss, np.ascontiguousarray(targets.codes[:, rows]),
+        targets.positive, weights[rows], part.user_penalty,
+        np.ascontiguousarray(targets.offset[:, rows]), part.fit_intercept,
     )  # fmt: skip
 
 

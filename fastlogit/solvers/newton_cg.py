@@ -7,8 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ..certificates.softmax import SoftmaxCertificate
-from ..objective.binomial import Objective
+from ..objective.objective import Objective
 from .course import Point, Reason, Watch
 from .goal import Goal
 from .iteration import evaluate, iterate
@@ -74,7 +73,7 @@ def newton_cg(
         precondition = renewed or _by_diagonal(part, bent, active)
         with np.errstate(over="ignore", invalid="ignore"):
             size = np.einsum("ij,ij->i", gradient, precondition(active, gradient))
-        if isinstance(goal.certificate, SoftmaxCertificate):
+        if goal.certificate is not None:
             goal.certificate.know(here.theta, curvature)
         goal.look(active, here.theta[active], here.cost[active], gradient, 0.5 * size)
         if renew is not None and is_stale() and not goal.met[active].all():

@@ -16,7 +16,7 @@ import numpy as np
 from .. import threads
 from ..kernels.lowrank import UNROLL, apply_inverse
 from ..linalg.factors import FACTOR_NS, Factors
-from ..objective.binomial import Objective
+from ..objective.objective import Objective
 
 __all__ = [
     "DENSE_COLUMNS",
@@ -85,7 +85,7 @@ class SampledHessians:
         if self._models.size < rows.n_models:
             rows = rows.only(self._models)
         self._rows = rows
-        weights = rows.class_weights(curvature).reshape(rows.n_outputs, -1)
+        weights = rows.loss.class_weights(curvature).reshape(rows.n_outputs, -1)
         bend = weights.sum(axis=1) / rows.targets.total_weight
         self._is_dense = rows.design.shape[1] + 1 <= DENSE_COLUMNS
         count = sample_size(rows)

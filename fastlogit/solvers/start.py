@@ -9,7 +9,8 @@ import numpy as np
 
 from ..clock import Clock, TimeUp
 from ..design.base import readonly
-from ..objective.binomial import Objective
+from ..objective.levels import offsets_of
+from ..objective.objective import Objective
 from .choice import approach, choose
 from .course import Limits, Watch
 from .goal import Goal, certificate_of
@@ -17,12 +18,6 @@ from .newton import newton
 
 __all__ = ["begin", "default_start", "level_costs"]
 
-# Rows that the intercepts of the default start are looked for with, at most.
-LEVEL_ROWS = 20_000
-# Steps of a root that is looked for: 60 halvings, or fewer with Newton's.
-MAX_HALVINGS = 200
-# Rounds over the classes of a softmax, each in turn at its own best intercept.
-SWEEPS = 8
 # A mean loss above this at the default start: raw predictions are wrong by that much in the mean,
 # and the cost is solved at a higher temperature first.
 WIDE = 8.0
@@ -84,30 +79,8 @@ def begin(
 
 
 def default_start(objective: Objective) -> Any:
-    """Return theta without slopes that predicts the share of each class, offsets included.
-
-    Each intercept b solves ``sum of weight * (sigmoid(b + offset) - y) = 0``; those of a softmax
-    together. From a part of the rows, where they are many and their offsets differ.
-    """
-    theta = objective.share_logits()
-    if not len(objective.targets.offset):
-        return theta
-    levels = theta.reshape(objective.n_outputs, -1)[:, -1]
-    known: dict[Any, Any] = {}
-    size = objective.n_classes
-    for model in range(objective.n_models):
-        own = slice(model * size, (model + 1) * size)
-        offset, weights = _offsets_of(objective, model)
-        key = (levels[own].tobytes(), int(own.start) % len(objective.targets.offset),
-               *objective.targets.weight_set[own])  # fmt: skip
-        if key not in known:
-            known[key] = (
-                np.array([_level(float(levels[own][0]), offset[0], weights[0])])
-                if size == 1
-                else _levels(levels[own], offset, weights[0])
-            )
-        levels[own] = known[key]
-    return theta
+    """Return theta without slopes that predicts the share of each class, offsets included."""
+    return objective.loss.start(objective)
 
 
 def level_costs(rows: Objective, theta: Any) -> Any:
@@ -132,10 +105,9 @@ def level_costs(rows: Objective, theta: Any) -> Any:
 
 
 def _level_cost(rows: Objective, model: int, codes: Any, levels: Any) -> float:
-    """Return the cost of a model whose outputs have these intercepts and no slopes."""
+    """Return the mean loss of a model whose outputs have these intercepts and no slopes."""
     targets, size = rows.targets, rows.n_classes
     own = slice(model * size, (model + 1) * size)
-    total = float(targets.total_weight[own.start])
     of_rows = rows.weights_of(own.start)
     if not len(targets.offset):
         # All rows of a class have the same loss.
@@ -143,79 +115,16 @@ def _level_cost(rows: Objective, model: int, codes: Any, levels: Any) -> float:
         of_rows = np.bincount(codes, of_rows)
         codes, offset = labels, np.zeros((size, labels.size))
     else:
-        offset, _ = _offsets_of(rows, model, 1)
+        offset, _ = offsets_of(rows, model, 1)
     with np.errstate(over="ignore", invalid="ignore"):
-        raw = levels[:, None] + offset
-        if size == 1:
-            sign = np.where(codes == targets.positive[model], -1.0, 1.0)
-            losses = np.logaddexp(0.0, sign * raw[0])
-        else:
-            order = np.argsort(targets.positive[own])
-            losses = _log_sum_exp(raw) - raw[order[codes], np.arange(codes.size)]
-        return float((losses.sum() if of_rows is None else losses @ of_rows) / total)
-
-
-def _offsets_of(objective: Objective, model: int, stride: int | None = None) -> tuple[Any, Any]:
-    """Return offsets (n_classes, n_rows) and weights of a model's outputs, of some rows."""
-    targets, size = objective.targets, objective.n_classes
-    n_samples = objective.design.shape[0]
-    stride = stride or max(1, n_samples * size // LEVEL_ROWS)
-    outputs = model * size + np.arange(size)
-    weights = [objective.weights_of(int(output)) for output in outputs]
-    if stride > 1 and any(w is not None and not w[::stride].sum() > 0.0 for w in weights):
-        stride = 1
-    if len(targets.offset):
-        offset = targets.offset[outputs % len(targets.offset), ::stride]
-    else:
-        offset = np.zeros((size, n_samples))[:, ::stride]
-    return offset, [None if w is None else w[::stride] for w in weights]
-
-
-def _level(share_logit: float, offset: Any, weights: Any) -> float:
-    """Return b with a mean of sigmoid(b + offset) whose logit is given; a safeguarded Newton."""
-    lowest, highest = float(offset.min()), float(offset.max())
-    low, high = share_logit - highest, share_logit - lowest
-    if not low < high:
-        return low
-    share = _sigmoid(np.array(share_logit))
-    level = min(max(share_logit - float(np.median(offset)), low), high)
-    for _ in range(MAX_HALVINGS):
-        proba = _sigmoid(level + offset)
-        mean = np.average(proba, weights=weights)
-        if abs(mean - share) <= 1e-6 * share * (1.0 - share):
-            break
-        low, high = (low, level) if mean > share else (level, high)
-        bend = np.average(proba * (1.0 - proba), weights=weights)
-        with np.errstate(over="ignore", divide="ignore", invalid="ignore"):
-            step = level - (mean - share) / bend
-        level = float(step) if low < step < high else 0.5 * low + 0.5 * high
-        if not low < level < high:
-            break
-    return level
-
-
-def _levels(logs: Any, offset: Any, weights: Any) -> Any:
-    """Return the intercepts of a softmax that predicts the shares whose logarithms are given.
-
-    Each class in turn, as a binomial model against the others: the cost falls with each of them.
-    """
-    constant = offset.min(axis=1) == offset.max(axis=1)
-    middle = np.where(constant, offset[:, 0], np.median(offset, axis=1))
-    levels = logs - middle
-    shares = np.exp(logs - _log_sum_exp(logs[:, None])[0])
-    logits = logs - np.array(
-        [_log_sum_exp(np.delete(logs, k)[:, None])[0] for k in range(len(logs))]
-    )
-    for _ in range(0 if constant.all() else SWEEPS):
-        before = levels.copy()
-        for k in range(len(levels)):
-            raw = levels[:, None] + offset
-            others = _log_sum_exp(np.delete(raw, k, axis=0))
-            levels[k] = _level(float(logits[k]), offset[k] - others, weights)
-        levels -= levels @ shares
-        if np.abs(levels - before).max() < 1e-3:
-            break
-    return levels - levels.mean()
+        return rows.loss.mean_at_levels(
+            levels,
+            offset,
+            codes,
+            targets.positive[own],
+            of_rows,
+            float(rows.total_weight_of(model)),
+        )
 
 
 def _cool(rows: Objective, theta: Any, hottest: float, limits: Limits, began: float) -> Any:
@@ -255,14 +164,3 @@ def _at_temperature(rows: Objective, scale: float) -> Objective:
         stage.user_penalty = stage.user_penalty.times(scale)
         stage.design = rows.design  # takes the penalty over
     return stage
-
-
-def _sigmoid(raw: Any) -> Any:
-    small = np.exp(-np.abs(raw))
-    return np.where(raw >= 0.0, 1.0, small) / (1.0 + small)
-
-
-def _log_sum_exp(raw: Any) -> Any:
-    """Return log(sum exp) over the first axis."""
-    largest = raw.max(axis=0)
-    return largest + np.log(np.exp(raw - largest).sum(axis=0))

@@ -1,0 +1,116 @@
+"""Intercepts of models without slopes: those that predict the share of each class."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from .objective import Objective
+
+__all__ = ["level_of_share", "levels_of_shares", "log_sum_exp", "offsets_of", "with_offsets"]
+
+# Rows that the intercepts are looked for with, at most.
+LEVEL_ROWS = 20_000
+# Steps of a root that is looked for: 60 halvings, or fewer with Newton's.
+MAX_HALVINGS = 200
+# Rounds over the classes of a softmax, each in turn at its own best intercept.
+SWEEPS = 8
+
+
+def offsets_of(objective: Objective, model: int, stride: int | None = None) -> tuple[Any, Any]:
+    """Return offsets (n_classes, n_rows) and weights of a model's outputs, of some rows."""
+    targets, size = objective.targets, objective.n_classes
+    n_samples = objective.design.shape[0]
+    stride = stride or max(1, n_samples * size // LEVEL_ROWS)
+    outputs = model * size + np.arange(size)
+    weights = [objective.weights_of(int(output)) for output in outputs]
+    if stride > 1 and any(w is not None and not w[::stride].sum() > 0.0 for w in weights):
+        stride = 1
+    if len(targets.offset):
+        offset = targets.offset[outputs % len(targets.offset), ::stride]
+    else:
+        offset = np.zeros((size, n_samples))[:, ::stride]
+    return offset, [None if w is None else w[::stride] for w in weights]
+
+
+def with_offsets(objective: Objective, theta: Any, find: Callable[[Any, Any, Any], Any]) -> Any:
+    """Return theta without slopes whose intercepts suit the offsets too.
+
+    `find` takes the intercepts of a model without offsets, these (n_classes, n_rows) and the
+    weights of its outputs, from a part of the rows where they are many.
+    """
+    if not len(objective.targets.offset):
+        return theta
+    levels = theta.reshape(objective.n_outputs, -1)[:, -1]
+    known: dict[Any, Any] = {}
+    size = objective.n_classes
+    for model in range(objective.n_models):
+        own = slice(model * size, (model + 1) * size)
+        offset, weights = offsets_of(objective, model)
+        key = (levels[own].tobytes(), int(own.start) % len(objective.targets.offset),
+               *objective.targets.weight_set[own])  # fmt: skip
+        if key not in known:
+            known[key] = find(levels[own], offset, weights)
+        levels[own] = known[key]
+    return theta
+
+
+def level_of_share(share_logit: float, offset: Any, weights: Any) -> float:
+    """Return b with a mean of sigmoid(b + offset) whose logit is given; a safeguarded Newton."""
+    lowest, highest = float(offset.min()), float(offset.max())
+    low, high = share_logit - highest, share_logit - lowest
+    if not low < high:
+        return low
+    share = _sigmoid(np.array(share_logit))
+    level = min(max(share_logit - float(np.median(offset)), low), high)
+    for _ in range(MAX_HALVINGS):
+        proba = _sigmoid(level + offset)
+        mean = np.average(proba, weights=weights)
+        if abs(mean - share) <= 1e-6 * share * (1.0 - share):
+            break
+        low, high = (low, level) if mean > share else (level, high)
+        bend = np.average(proba * (1.0 - proba), weights=weights)
+        with np.errstate(over="ignore", divide="ignore", invalid="ignore"):
+            step = level - (mean - share) / bend
+        level = float(step) if low < step < high else 0.5 * low + 0.5 * high
+        if not low < level < high:
+            break
+    return level
+
+
+def levels_of_shares(logs: Any, offset: Any, weights: Any) -> Any:
+    """Return the intercepts of a softmax that predicts the shares whose logarithms are given.
+
+    Each class in turn, as a binomial model against the others: the cost falls with each of them.
+    """
+    constant = offset.min(axis=1) == offset.max(axis=1)
+    middle = np.where(constant, offset[:, 0], np.median(offset, axis=1))
+    levels = logs - middle
+    shares = np.exp(logs - log_sum_exp(logs[:, None])[0])
+    logits = logs - np.array(
+        [log_sum_exp(np.delete(logs, k)[:, None])[0] for k in range(len(logs))]
+    )
+    for _ in range(0 if constant.all() else SWEEPS):
+        before = levels.copy()
+        for k in range(len(levels)):
+            raw = levels[:, None] + offset
+            others = log_sum_exp(np.delete(raw, k, axis=0))
+            levels[k] = level_of_share(float(logits[k]), offset[k] - others, weights)
+        levels -= levels @ shares
+        if np.abs(levels - before).max() < 1e-3:
+            break
+    return levels - levels.mean()
+
+
+def _sigmoid(raw: Any) -> Any:
+    small = np.exp(-np.abs(raw))
+    return np.where(raw >= 0.0, 1.0, small) / (1.0 + small)
+
+
+def log_sum_exp(raw: Any) -> Any:
+    """Return log(sum exp) over the first axis."""
+    largest = raw.max(axis=0)
+    return largest + np.log(np.exp(raw - largest).sum(axis=0))

@@ -1,0 +1,187 @@
+"""What a row costs: a convex function of its raw predictions, and what solvers ask of it.
+
+A loss has `n_classes` outputs for each model: 1, or the classes that compete in a softmax. Its sums
+over the rows are made by compiled passes where it names their `kernel`, else, as those of `RowLoss`
+are, by two passes with what it says of a row's raw prediction between them.
+
+Certificates take any loss that is self-concordant in the sense of Bach (2010, Electronic Journal of
+Statistics 4): along any line the third derivative is at most `self_concordance` times the second
+and the largest change of a raw prediction (of the range of them, for a softmax).
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ..design.base import plain_targets
+from ..kernels.passes import SQUARED, Targets
+
+if TYPE_CHECKING:
+    from .objective import Objective
+
+__all__ = ["Gram", "Loss", "RowLoss"]
+
+# Takes row weights (n_samples,) and what to divide by; returns the Gram matrix of the design.
+Gram = Callable[[Any, float], Any]
+
+
+class Loss(ABC):
+    """A convex function of a row's raw predictions.
+
+    Attributes
+    ----------
+    n_classes : int
+        Outputs of a model.
+    kernel : int or None
+        The loss of `kernels.passes`; None where there is none.
+    most_curvature : float
+        The largest second derivative of the loss of a row along its raw predictions.
+    self_concordance : float
+        See above.
+    is_separable : bool
+        Whether the loss falls to its infimum as margins grow, so that without a penalty there may
+        be no optimum.
+    """
+
+    n_classes: int = 1
+    kernel: int | None = None
+    most_curvature: float
+    self_concordance: float = 1.0
+    is_separable: bool = False
+
+    @property
+    def is_coupled(self) -> bool:
+        """Whether outputs of a model share rows' losses, as classes that compete do."""
+        return self.n_classes > 1
+
+    # ---- sizes that rounding errors are judged by
+
+    @abstractmethod
+    def residual_size(self, cost: float) -> float:
+        """Return a bound on the root mean square of the rows' residuals, from their mean loss."""
+
+    @abstractmethod
+    def curvature_size(self, cost: float) -> float:
+        """Return a bound on the root of the rows' mean curvature, from their mean loss."""
+
+    # ---- from row curvatures to Hessians: those of the binomial loss, row by row
+
+    def class_weights(self, curvature: Any) -> Any:
+        """Return what rows add to Hessians of outputs, (n_models, n_classes, n_samples)."""
+        return curvature[:, None]
+
+    def hessian(self, curvature: Any, gram: Gram, total_weight: float) -> Any:
+        """Return the Hessian of one model's mean loss from its row curvatures."""
+        return gram(curvature, total_weight)
+
+    def class_hessians(self, curvature: Any, gram: Gram, total_weight: float) -> Any:
+        """Return the blocks on the diagonal of `hessian`, one for each output of the model."""
+        return self.hessian(curvature, gram, total_weight)[None]
+
+    def product_targets(self, curvature: Any, total_weight: Any) -> Targets:
+        """Return the targets whose gradient is the product of the loss's Hessian with the point."""
+        return plain_targets(SQUARED, curvature, total_weight)
+
+    def majorizing(self, raw: Any) -> Any:
+        """Return curvatures of quadratic functions above the loss that touch it at `raw`.
+
+        Raw predictions are ``(n_models, n_classes, n_samples)``; each output has a function of its
+        own, such that the loss of a step is at most what they promise together.
+        """
+        return np.full(raw.shape, self.most_curvature * self.n_classes)
+
+    # ---- points that predict the same
+
+    def settle(self, coef: Any, intercept: Any, fit_intercept: bool) -> tuple[Any, Any]:
+        """Return the point that stands for all that predict as this one does, at no more cost."""
+        return coef, intercept
+
+    def centred(self, vectors: Any) -> Any:
+        """Return the part of directions (n_models, n_parameters) that changes predictions."""
+        return vectors
+
+    # ---- points without slopes
+
+    def start(self, objective: Objective) -> Any:
+        """Return theta without slopes, to begin with: intercepts that suit labels and offsets."""
+        return np.zeros((objective.n_models, self.n_classes * (objective.design.shape[1] + 1)))
+
+    @abstractmethod
+    def mean_at_levels(
+        self, levels: Any, offset: Any, codes: Any, positive: Any, weights: Any, total_weight: float
+    ) -> float:
+        """Return the mean loss of a model that has intercepts and no slopes.
+
+        Parameters
+        ----------
+        levels : ndarray of shape (n_classes,)
+            The intercepts.
+        offset : ndarray of shape (n_classes, n_samples)
+        codes : ndarray of shape (n_samples,)
+            Classes of the rows.
+        positive : ndarray of shape (n_classes,)
+            The code that counts as 1 of each output.
+        weights : ndarray of shape (n_samples,) or None
+        total_weight : float
+        """
+
+
+class RowLoss(Loss):
+    """A loss of one raw prediction that is said in NumPy, for rows that are of a class or not.
+
+    A subclass has to say `rows` and `most_curvature`; where its residuals may be larger than 1 also
+    `most_residual`.
+    """
+
+    most_residual: float = 1.0
+
+    @abstractmethod
+    def rows(self, raw: Any, is_positive: Any) -> tuple[Any, Any, Any]:
+        """Return the loss, its first and its second derivative at raw predictions (n_samples,)."""
+
+    def residual_size(self, cost: float) -> float:
+        """Return `most_residual`."""
+        return self.most_residual
+
+    def curvature_size(self, cost: float) -> float:
+        """Return the root of `most_curvature`."""
+        return float(np.sqrt(self.most_curvature))
+
+    def evaluate(self, objective: Objective, state: Any, curvature_out: Any = None) -> None:
+        """Put mean loss and its gradient into the state: a pass, and one for sums of residuals."""
+        design, targets, n_outputs = objective.design, objective.targets, objective.n_outputs
+        raw = design.raw_prediction(state.point, state.point_intercept)
+        residuals = np.empty((2 * n_outputs, design.shape[0]))
+        for output in range(n_outputs):
+            codes = targets.codes[min(output, len(targets.codes) - 1)]
+            if len(targets.offset):
+                raw[output] += targets.offset[output % len(targets.offset)]
+            parts: Any = self.rows(raw[output], codes == targets.positive[output])
+            weights = objective.weights_of(output)
+            if weights is not None:
+                parts = tuple(np.where(weights > 0.0, weights * part, 0.0) for part in parts)
+            loss, residual, curvature = parts
+            residuals[output] = np.maximum(residual, 0.0)
+            residuals[n_outputs + output] = np.maximum(-residual, 0.0)
+            state.cost[output] = loss.sum() / targets.total_weight[output]
+            if curvature_out is not None:
+                curvature_out[output] = curvature
+        # Products of X' diag(residual) with a column of ones: kernels take weights >= 0.
+        weighed = plain_targets(SQUARED, residuals, np.tile(targets.total_weight, 2))
+        slopes, last = design.hessian_product(
+            weighed, np.zeros((2 * n_outputs, design.shape[1])), np.ones(2 * n_outputs)
+        )
+        state.gradient[...] = slopes[:n_outputs] - slopes[n_outputs:]
+        last = last[:n_outputs] - last[n_outputs:]
+        state.intercept_gradient[...] = last * objective.fit_intercept
+
+    def mean_at_levels(
+        self, levels: Any, offset: Any, codes: Any, positive: Any, weights: Any, total_weight: float
+    ) -> float:
+        """Return the mean loss of a model that has an intercept and no slopes."""
+        loss = self.rows(levels[0] + offset[0], codes == positive[0])[0]
+        return float((loss.sum() if weights is None else loss @ weights) / total_weight)

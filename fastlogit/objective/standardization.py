@@ -1,0 +1,116 @@
+"""Centre and scale of the columns, as their curvature and their rounding errors ask for."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ..design.base import Columns
+
+if TYPE_CHECKING:
+    from .objective import Objective
+
+__all__ = ["common_weights", "standardize"]
+
+# Columns whose standard deviation is below this share of their mean, or so small or large that its
+# square is near the ends of float64, are looked at value by value.
+FINE = 1e-10
+SMALLEST, LARGEST = 1e-140, 1e140
+# Beyond these coefficients, or sums over the rows, would leave float64.
+TOO_SMALL, TOO_LARGE = 1e-304, 1e302
+LEAST_PRODUCT = 1e-300
+
+
+def standardize(objective: Objective, stride: int = 1) -> bool:
+    """Centre the columns and scale them so that each bends the cost equally: two passes.
+
+    The scale is sqrt(variance + 4 l2), l2 the diagonal of the penalty's Hessian: the bound of
+    each column's curvature, loss and penalty together, is then 1/4. Columns that do not vary
+    get inverse scale 0, and those whose variance is not finite NaN. Where the intercept is not
+    fitted the centre is 0, since a shift of the columns would be one of the intercept.
+
+    With a `stride` the rows looked at are every `stride`-th; nothing is done, and False
+    returned, where a column does not vary among them.
+    """
+    design = objective.design.subsample(stride) if stride > 1 else objective.design
+    weights = np.ascontiguousarray(common_weights(objective)[::stride])
+    total = float(weights.sum()) if weights.size else float(design.shape[0])
+    means = design.column_means(weights, total)
+    center = means if objective.fit_intercept else np.zeros_like(means)
+    ones = np.ones_like(means)
+    with np.errstate(over="ignore", invalid="ignore"):
+        centred = design.standardized(Columns(center, ones))
+        spread = np.sqrt(centred.column_variances(weights, total))
+        usual = (spread > FINE * np.abs(center)) & (spread > SMALLEST) & (spread < LARGEST)
+    if not usual.all():
+        if stride > 1:
+            return False
+        _look_again(objective, np.flatnonzero(~usual), center, spread)
+        if weights.size:
+            # Rows of tiny weight times columns of tiny size: their products vanish.
+            least = weights.min(initial=1.0, where=weights > 0.0) / weights.max()
+            lost = (spread > 0.0) & (spread < LEAST_PRODUCT / np.sqrt(least))
+            spread[lost] = np.nan
+    with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
+        scales = np.hypot(spread, 2.0 * np.sqrt(objective.user_penalty.diagonal().min(axis=0)))
+        inverse_scale = np.where(spread > 0.0, 1.0 / scales, 0.0)
+    inverse_scale[~((spread < TOO_LARGE) & ((spread == 0.0) | (spread > TOO_SMALL)))] = np.nan
+    objective.design = objective.design.standardized(Columns(center, inverse_scale))
+    return True
+
+
+def _look_again(objective: Objective, columns: Any, center: Any, spread: Any) -> None:
+    """Set centre and standard deviation of columns of odd size, or nearly constant ones.
+
+    The values themselves say whether a column varies, and a power of two is taken out before
+    they are squared. A column of weight 0 counts as one that does not vary.
+    """
+    weights = common_weights(objective)
+    zeros = columns[(center[columns] == 0.0) & (spread[columns] == 0.0)]
+    if zeros.size and _are_zero(objective, zeros):
+        columns = np.setdiff1d(columns, zeros)
+    used = weights > 0.0 if weights.size else slice(None)
+    for column in columns:
+        values = np.asarray(objective.design.column(int(column)), dtype=np.float64)
+        # Of rows without weight too: zero times NaN is NaN in every sum.
+        if not np.isfinite(values).all():
+            spread[column] = np.nan
+            continue
+        values = values[used]
+        low, high = float(values.min()), float(values.max())
+        if objective.fit_intercept and low == high:
+            center[column], spread[column] = low, 0.0
+            continue
+        # Half of each: their difference may overflow.
+        reach = 0.5 * high - 0.5 * low if objective.fit_intercept else max(abs(low), abs(high))
+        if reach == 0.0:
+            center[column], spread[column] = low, 0.0
+            continue
+        _, power = np.frexp(reach)
+        first = float(values[0]) if objective.fit_intercept else 0.0
+        # Subnormal numbers need two steps.
+        half = -int(power) // 2
+        parts = np.ldexp(np.ldexp(0.5 * values - 0.5 * first, half), -int(power) - half)
+        shares = weights[used] if weights.size else None
+        mean = float(np.average(parts, weights=shares)) if objective.fit_intercept else 0.0
+        center[column] = first + 2.0 * float(np.ldexp(mean, power))
+        square = float(np.average(np.square(parts - mean), weights=shares))
+        with np.errstate(over="ignore"):
+            spread[column] = 2.0 * float(np.ldexp(np.sqrt(square), power))
+
+
+def _are_zero(objective: Objective, columns: Any) -> bool:
+    """Say whether columns hold nothing but 0, also where their squares would underflow."""
+    n_features = objective.design.shape[1]
+    inverse_scale, coef = np.zeros(n_features), np.zeros((1, n_features))
+    inverse_scale[columns] = 2.0**600
+    coef[0, columns] = np.random.default_rng(0).uniform(1.0, 2.0, columns.size)
+    plain = objective.design.standardized(Columns(np.zeros(n_features), inverse_scale))
+    return not plain.raw_prediction(coef, np.zeros(1)).any()
+
+
+def common_weights(objective: Objective) -> Any:
+    """Return weights (n_samples,) that see every row which a model sees; empty for none."""
+    sets = objective.targets.weights
+    return sets.mean(axis=0) if len(sets) > 1 else sets.ravel()

@@ -1,0 +1,80 @@
+"""From the units of X to those of standardised columns, and back."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from ..design.base import Columns
+
+__all__ = ["from_user", "gradient_to_user", "lost_in_units", "to_user"]
+
+HALF_UNIT = 2.0**-53
+# Splits the 53 digits of a float64 in two halves (Veltkamp, 1968).
+SPLIT = 2.0**27 + 1.0
+
+
+def to_user(columns: Columns, coef: Any, intercept: Any) -> tuple[Any, Any]:
+    """Return coefficients and intercepts in the units of X.
+
+    The intercepts go with the coefficients as they are rounded, and are themselves rounded
+    once: far from 0 they are large numbers that cancel against coefficients times columns.
+    """
+    center, inverse_scale = columns
+    user = coef * inverse_scale
+    if not center.any():
+        return user, np.array(intercept, dtype=np.float64)
+    return user, np.array(
+        [_less_product(a, b, center) for a, b in zip(intercept, user, strict=True)]
+    )
+
+
+def from_user(columns: Columns, coef: Any, intercept: Any) -> tuple[Any, Any]:
+    """Return standardised coefficients and intercepts from those in the units of X."""
+    center, inverse_scale = columns
+    varies = inverse_scale > 0.0
+    with np.errstate(over="ignore", invalid="ignore"):
+        standard = np.divide(coef, inverse_scale, out=np.zeros_like(coef), where=varies)
+        if not center.any():
+            return standard, np.array(intercept, dtype=np.float64)
+        each = zip(intercept, coef, strict=True)
+        return standard, np.array([_less_product(a, -b, center) for a, b in each])
+
+
+def gradient_to_user(columns: Columns, gradient: Any, intercept_gradient: Any) -> Any:
+    """Return the gradient in the units of X, intercept last, from the standardised one."""
+    center, inverse_scale = columns
+    varies = inverse_scale > 0.0
+    slopes = np.divide(gradient, inverse_scale, out=np.zeros_like(gradient), where=varies)
+    slopes += intercept_gradient[:, None] * center
+    return np.column_stack([slopes, intercept_gradient])
+
+
+def lost_in_units(columns: Columns, coef: Any, intercept: Any) -> Any:
+    """Return how far raw predictions err by rounding in the units of X, at most: (n_outputs,).
+
+    In the mean over the rows, from standardised coefficients and intercepts.
+    """
+    with np.errstate(over="ignore", invalid="ignore"):
+        user = intercept - (coef * columns.inverse_scale) @ columns.center
+    return HALF_UNIT * np.abs(coef).sum(axis=1) + 0.5 * np.spacing(np.abs(user))
+
+
+def _less_product(level: Any, slopes: Any, center: Any) -> float:
+    """Return ``level - slopes @ center``, rounded once (Dekker, 1971, for exact products)."""
+    product = slopes * center
+    with np.errstate(over="ignore", invalid="ignore"):
+        high, top = _high(slopes), _high(center)
+        low, rest = slopes - high, center - top
+        error = ((high * top - product) + high * rest + low * top) + low * rest
+    if not np.isfinite(error).all():
+        return float(level - slopes @ center)
+    return math.fsum([float(level), *-product, *-error])
+
+
+def _high(values: Any) -> Any:
+    """Return the upper half of the digits of each number."""
+    shifted = values * SPLIT
+    return shifted - (shifted - values)
