@@ -17,6 +17,7 @@ from ..inputs.batches import first_look
 from ..objective.losses import Loss, RowLoss
 from ..objective.penalties import L2, Penalty
 from ..result import Callback, FitResult
+from ..solvers.abilities import refusal
 from ..solvers.choice import (
     METHODS,
     evaluate_at_last,
@@ -25,6 +26,7 @@ from ..solvers.choice import (
 )
 from ..solvers.course import Limits, Outcome, Reason, Watch
 from ..solvers.goal import Goal, certificate_of, separation_of, stated
+from ..solvers.gradient_descent import ABILITIES as gradient_descent_abilities
 from ..solvers.gradient_descent import Options
 from ..solvers.gradient_descent import gradient_descent as descend
 from ..solvers.start import begin, default_start
@@ -49,7 +51,9 @@ from .weightless import Others, without_weight
 
 __all__ = ["SOLVERS", "fit", "gradient_descent"]
 
-SOLVERS = ("auto", *METHODS, "gradient_descent")
+# What each solver takes.
+ABLE = {**METHODS, "gradient_descent": gradient_descent_abilities}
+SOLVERS = ("auto", *ABLE)
 MOMENTA = ("none", "nesterov")
 # With it coefficients are right to about six digits of their standard deviation's worth.
 TOLERANCE = 1e-12
@@ -187,6 +191,8 @@ def fit(
     multi_class = validation.check_option("multi_class", multi_class, MULTI_CLASS)
     strengths = Strengths(C, l2_reg, penalty_factor, check_penalty(penalty))
     loss = check_loss(loss, multi_class)
+    if said := refusal(ABLE, solver, strengths.penalty, loss):
+        raise ValueError(said)
     X, y, sample_weight = first_look(X, y, sample_weight)
     problem = check_problem(
         X, y, strengths, multi_class, sample_weight, offset, intercept, start, n_threads, loss
@@ -369,7 +375,7 @@ def _descent_options(
 ) -> tuple[Options, bool] | None:
     """Return the options of gradient descent and whether to standardise; None for other solvers."""
     for name in options:
-        if solver != "gradient_descent":
+        if solver == "auto" or name not in ABLE[solver].options:
             raise ValueError(
                 f"{name} is an option of gradient descent; solver={solver!r} does not need it: "
                 "leave it out, or set solver='gradient_descent'"

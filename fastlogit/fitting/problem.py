@@ -17,9 +17,9 @@ from ..objective.binomial import Binomial
 from ..objective.losses import Loss, RowLoss
 from ..objective.multinomial import Multinomial
 from ..objective.objective import Objective
-from ..objective.penalties import Penalty, Quadratic
+from ..objective.penalties import Penalty
 from ..result import Callback, FitResult
-from ..solvers.choice import FEWEST_PER_COLUMN, METHODS, sample_stride
+from ..solvers.choice import FEWEST_PER_COLUMN, sample_stride
 
 __all__ = [
     "MULTI_CLASS",
@@ -151,22 +151,10 @@ def _refuse_other_size(penalty: Penalty, n_features: int) -> None:
         )
 
 
-def check_penalty(penalty: Any) -> Quadratic | None:
-    """Return a penalty that the solvers take, or None.
-
-    Raises
-    ------
-    ValueError
-        If there is no such penalty, or no solver for it.
-    """
-    if penalty is None or isinstance(penalty, Quadratic):
+def check_penalty(penalty: Any) -> Penalty | None:
+    """Return a penalty that is an object, or None; raise for a name as scikit-learn has it."""
+    if penalty is None or isinstance(penalty, Penalty):
         return penalty
-    if isinstance(penalty, Penalty):
-        raise ValueError(
-            f"no solver takes the penalty {type(penalty).__name__}: all of them "
-            f"({', '.join(METHODS)}, gradient_descent) need a constant Hessian, as a "
-            "fastlogit.objective.penalties.Quadratic has it"
-        )
     raise ValueError(no_such_penalty("penalty", penalty))
 
 

@@ -15,8 +15,11 @@ from ..objective.objective import Objective
 from .course import Interrupted, Limits, Outcome, Point, Reason, Watch
 from .goal import Goal, certificate_of, separation_of
 from .iteration import evaluate
+from .lbfgs import ABILITIES as lbfgs_abilities
 from .lbfgs import Precondition, lbfgs
+from .newton import ABILITIES as newton_abilities
 from .newton import newton
+from .newton_cg import ABILITIES as newton_cg_abilities
 from .newton_cg import newton_cg
 from .preconditioner import DENSE_COLUMNS, SampledHessians, leaders_of, sample_size
 
@@ -35,7 +38,12 @@ __all__ = [
     "solve",
 ]
 
-METHODS = ("lbfgs", "newton", "newton-cg")
+# What each takes.
+METHODS = {
+    "lbfgs": lbfgs_abilities,
+    "newton": newton_abilities,
+    "newton-cg": newton_cg_abilities,
+}
 
 # Rows per column in the subsample whose Hessian preconditions: as many as wanted, at least so few;
 # between them as many as keep their share of all rows below what is dear. And bounds of the share.

@@ -12,11 +12,15 @@ import numpy as np
 from ..clock import Clock, TimeUp
 from ..kernels.descent import CONVERGED, DIVERGED, DescentState, start_state
 from ..objective.objective import Objective
+from ..objective.penalties import Quadratic
 from ..result import Progress
+from .abilities import Abilities
 from .course import Limits, Outcome, Point, Reason, progress_of
 from .goal import Goal, certificate_of, separation_of
 
-__all__ = ["Options", "gradient_descent"]
+__all__ = ["ABILITIES", "Options", "gradient_descent"]
+
+ABILITIES = Abilities(penalties=Quadratic, options=("step_size", "momentum", "standardize"))
 
 # Seconds between two returns to Python, where Ctrl-C, callback and time limit are looked at.
 BURST_SECONDS = 0.05

@@ -8,11 +8,15 @@ from typing import Any
 import numpy as np
 
 from ..objective.objective import Objective
+from ..objective.penalties import Quadratic
+from .abilities import Abilities
 from .course import Point, Reason, Watch
 from .goal import Goal
 from .iteration import iterate
 
-__all__ = ["Precondition", "Renew", "lbfgs"]
+__all__ = ["ABILITIES", "Precondition", "Renew", "lbfgs"]
+
+ABILITIES = Abilities(penalties=Quadratic)
 
 MEMORY = 12
 

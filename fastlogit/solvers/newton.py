@@ -7,11 +7,15 @@ from typing import Any
 import numpy as np
 
 from ..objective.objective import Objective
+from ..objective.penalties import Quadratic
+from .abilities import Abilities
 from .course import Point, Reason, Watch
 from .goal import Goal
 from .iteration import evaluate, iterate
 
-__all__ = ["newton"]
+__all__ = ["ABILITIES", "newton"]
+
+ABILITIES = Abilities(penalties=Quadratic)
 
 
 def newton(

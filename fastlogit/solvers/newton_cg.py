@@ -8,11 +8,15 @@ from typing import Any
 import numpy as np
 
 from ..objective.objective import Objective
+from ..objective.penalties import Quadratic
+from .abilities import Abilities
 from .course import Point, Reason, Watch
 from .goal import Goal
 from .iteration import evaluate, iterate
 
-__all__ = ["newton_cg"]
+__all__ = ["ABILITIES", "newton_cg"]
+
+ABILITIES = Abilities(penalties=Quadratic)
 
 # Products for an equation at the most. Without rounding as many as it has unknowns would do: what
 # four times as many leave is rounding (20,705 products for 24 unknowns were seen, in nine seconds).
