@@ -125,12 +125,12 @@ def test_a_matrix_made_nearby_serves_and_still_bounds(stride) -> None:
         there = optimum + 0.04 * rng.standard_normal(5)
         here = optimum + rng.uniform(-1.5, 2.0) * (there - optimum)
         certificate = Certificate(objective, stride)
-        made = certificate.provide(0, there, certificate.rows.curvature(there[None, :])[0])
+        made = certificate.hessians.at(0, there, certificate.rows.curvature(there[None, :])[0])
         found = objective.at(here[None, :])
         for wanted in (0.0, 1e-3, 1.0):
             bound = certificate.bound(0, here, found.gradient[0], wanted)
             assert bound >= found.cost[0] - lowest - 1e-14
-        assert certificate._references[0] is made
+        assert certificate.hessians.last(0) is made
 
 
 def test_a_matrix_made_far_away_is_made_anew() -> None:
@@ -139,11 +139,11 @@ def test_a_matrix_made_far_away_is_made_anew() -> None:
     coef, intercept, lowest = reference.newton(X, y)
     optimum, certificate = np.append(coef, intercept), Certificate(objective)
     far = optimum + 3.0
-    made = certificate.provide(0, far, objective.curvature(far[None, :])[0])
+    made = certificate.hessians.at(0, far, objective.curvature(far[None, :])[0])
     found = objective.at(optimum[None, :])
     assert certificate.bound(0, optimum, found.gradient[0], at_once=True) == np.inf
     assert certificate.bound(0, optimum, found.gradient[0]) >= found.cost[0] - lowest - 1e-15
-    assert certificate._references[0] is not made
+    assert certificate.hessians.last(0) is not made
 
 
 @pytest.mark.parametrize("l2_reg", [0.0, 0.01])

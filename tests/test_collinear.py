@@ -9,12 +9,8 @@ from problems import problem
 from test_certificate import objective_of
 
 import fastlogit
-from fastlogit.certificates.collinear import (
-    NullDirections,
-    ResolvedHessian,
-    _add_up_to_zero,
-    _product,
-)
+from fastlogit.linalg.resolved import ResolvedHessian
+from fastlogit.objective.null_directions import NullDirections, _add_up_to_zero, _product
 
 RNG = np.random.default_rng(0)
 OUTLIER = [

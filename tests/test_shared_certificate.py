@@ -5,8 +5,8 @@ import pytest
 from problems import objective_of, problem
 
 from fastlogit import reference
-from fastlogit.certificates.binomial import Certificate
 from fastlogit.certificates.shared import SharedCertificate
+from fastlogit.objective.hessians import Hessians
 
 ROWS = 240
 L2_REG = (0.3, 1e-3, 1e-4)
@@ -49,10 +49,8 @@ def test_it_bounds_what_each_model_lacks(stride) -> None:
 def test_models_near_each_other_share_a_gram_matrix(monkeypatch) -> None:
     objective, optimum, lowest = grid()
     made = []
-    provide = Certificate.provide
-    monkeypatch.setattr(
-        Certificate, "provide", lambda *given: made.append(given[1]) or provide(*given)
-    )
+    at = Hessians.at
+    monkeypatch.setattr(Hessians, "at", lambda *given: made.append(given[1]) or at(*given))
     certificate = SharedCertificate(objective)
     models = np.arange(len(optimum))
     theta = optimum + 1e-4
@@ -79,7 +77,7 @@ def test_models_near_each_other_share_a_gram_matrix(monkeypatch) -> None:
 
 def test_at_once_nothing_is_made(monkeypatch) -> None:
     objective, optimum, lowest = grid()
-    monkeypatch.setattr(Certificate, "provide", lambda *_: pytest.fail("a Gram matrix was made"))
+    monkeypatch.setattr(Hessians, "at", lambda *_: pytest.fail("a Gram matrix was made"))
     found = objective.at(optimum + 1e-4)
     bound = SharedCertificate(objective).bound(
         0, optimum[0] + 1e-4, found.gradient[0], at_once=True

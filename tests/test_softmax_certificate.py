@@ -206,7 +206,7 @@ def test_a_hessian_that_is_there_serves_points_nearby() -> None:
     optimum = theta_of(objective, coef, intercept)
     rng = np.random.default_rng(0)
     certificate = SoftmaxCertificate(objective)
-    made = certificate.provide(0, optimum, objective.curvature(optimum[None])[0])
+    made = certificate.hessians.at(0, optimum, objective.curvature(optimum[None])[0])
     hessian = objective.loss_hessian(objective.curvature(optimum[None])[0], 0)
     side = objective.centred(rng.standard_normal((1, optimum.size)))[0]
     np.testing.assert_allclose(hessian @ made.solve(side), side, atol=1e-12)
@@ -216,13 +216,13 @@ def test_a_hessian_that_is_there_serves_points_nearby() -> None:
         bound = certificate.bound(0, theta, found.gradient[0], at_once=True)
         assert bound >= found.cost[0] - lowest - SLACK
         assert bound <= 10.0 * max(found.cost[0] - lowest, SLACK)
-        assert certificate._references[0] is made
+        assert certificate.hessians.last(0) is made
     # From far off it says nothing, and another one is made only where there is time.
     theta = optimum + 3.0 * rng.standard_normal(optimum.shape)
     found = objective.at(theta[None])
     assert certificate.bound(0, theta, found.gradient[0], at_once=True) == np.inf
     assert certificate.bound(0, theta, found.gradient[0]) >= found.cost[0] - lowest
-    assert certificate._references[0] is not made
+    assert certificate.hessians.last(0) is not made
 
 
 def test_at_once_without_a_hessian_says_nothing() -> None:
@@ -271,5 +271,5 @@ def test_hessians_of_the_subsample_precondition() -> None:
     theta = objective.loss.share_logits(objective)[0]
     assert certificate.rows.design.shape[0] == len(X[::3])
     curvature = certificate.rows.curvature(theta[None])[0]
-    found = certificate.class_hessians(0, theta, curvature)
+    found = certificate.hessians.blocks(0, theta, curvature)
     np.testing.assert_array_equal(found, certificate.rows.class_hessians(curvature, 0))

@@ -25,9 +25,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..linalg.factors import FACTOR_NS, SOLVE_NS
+from ..linalg.factors import SOLVE_NS
+from ..linalg.resolved import EPS, errors_of_sums
+from ..objective.hessians import Hessians, LocalHessian
 from ..objective.objective import Objective
-from .collinear import EPS, NullDirections, ResolvedHessian, errors_of_sums, shares_of
 
 __all__ = [
     "FAR",
@@ -111,59 +112,29 @@ class Rounding:
 
 
 class Reference:
-    """M of one model at some point, its factor, and what bounds it at points nearby.
+    """M of one model at some point, and what bounds it at points nearby."""
 
-    Attributes
-    ----------
-    hessian : ResolvedHessian
-    """
-
-    def __init__(
-        self,
-        certificate: Certificate,
-        model: int,
-        theta: Any,
-        curvature: Any,
-    ) -> None:
-        self.rows, self.share = certificate.rows, float(certificate.share[model])
-        self.theta = theta
+    def __init__(self, certificate: Certificate, model: int, hessian: LocalHessian) -> None:
+        self.hessian, self.rows = hessian, hessian.rows
+        self.share, self.theta = hessian.share, hessian.theta
         self.raw_there: Any = None
-        self.loss = self.rows.loss_hessian(curvature, model)
-        self._null, self._rounding = certificate.null, certificate.rounding
+        self._rounding = certificate.rounding
         self._concordance = self.rows.loss.self_concordance
         # x_i' M^-1 x_i is at most 1 over the share that the row's own term has in M.
-        lowest = float(curvature.min(initial=np.inf, where=curvature > 0.0))
         weight = float(self.rows.targets.total_weight[model]) / self.share
-        self._first_radius = float(np.sqrt(weight / lowest)) if np.isfinite(lowest) else np.inf
-        self._n_bent = int(np.count_nonzero(curvature))
+        least = hessian.least_curvature
+        self._first_radius = float(np.sqrt(weight / least)) if np.isfinite(least) else np.inf
+        self._forget_radius()
 
-        def product(directions: Any) -> Any:
-            part = self.rows.only([model])
-            loss = [part.loss_product(curvature[None], v[None])[0] for v in directions]
-            return self.share * np.array(loss) + self.rows.penalty_product(directions, model)
-
-        self._penalize(model, product)
-
-    def _penalize(self, model: int, product: Any = None) -> None:
-        penalty = self.rows.penalty_diagonal(model)
-        matrix = self.share * self.loss
-        self.rows.penalize(matrix, model)
-        self.rows.design.counter.check(1e-9 * FACTOR_NS * len(matrix) ** 3 / 3.0)
-
-        def is_null(direction: Any) -> bool:
-            free = not (penalty[shares_of(direction)] > 0.0).any()
-            return free and self._null.contains(model, direction)
-
-        self.hessian = ResolvedHessian(
-            matrix, product, is_null, ~self.rows.fitted(), self.rows.design.shape[0]
-        )
+    def _forget_radius(self) -> None:
         self.radius, self.looks = self._first_radius, 0
         self._exact: float | None = None
 
     def relative(self, model: int) -> Reference:
         """Return the same for a model that differs in its penalty alone."""
         other = copy.copy(self)
-        other._penalize(model)
+        other.hessian = self.hessian.with_penalty_of(model)
+        other._forget_radius()
         return other
 
     def _tighten_cheaply(self) -> None:
@@ -173,7 +144,7 @@ class Reference:
         self.rows.design.counter.check(1e-9 * SOLVE_NS * self.theta.size**3)
         ones = np.ones(self.theta.size - 1)
         largest = self.rows.design.largest_row(ones, 0.0 * ones) + self.rows.fit_intercept
-        inverse = self.hessian.inverse_root()
+        inverse = self.hessian.resolved.inverse_root()
         self.radius = min(self.radius, float(np.sqrt(largest * np.square(inverse).sum())))
         self.looks = 1
 
@@ -188,7 +159,7 @@ class Reference:
         """Return the root of the largest x' M^-1 x of all rows, as costly as the Gram matrix."""
         if self._exact is None:
             self.rows.design.counter.check(1e-9 * SOLVE_NS * self.theta.size**3)
-            inverse = self.hessian.inverse_root().T
+            inverse = self.hessian.resolved.inverse_root().T
             squares = np.zeros(self.rows.design.shape[0])
             for first in range(0, len(inverse), 8):
                 part = np.ascontiguousarray(inverse[first : first + 8])
@@ -204,10 +175,10 @@ class Reference:
         It leaves out what the Hessian does not resolve. What makes the bound tighter is done for
         one that is `wanted`, or for any at all.
         """
-        half = self.hessian.half_solve(there.gradient[None, :])[0]
+        half = self.hessian.half_solve(there.gradient)
         # The logarithm of a row's curvature falls by the change of its raw prediction at the most.
         swell = float(np.exp(0.5 * moved))
-        swell *= float(np.sqrt(self.hessian.excess()))
+        swell *= float(np.sqrt(self.hessian.resolved.excess()))
         delta = float(np.sqrt(half @ half)) + self.noise(there.theta, there.cost)
         delta *= swell
         swell *= self._concordance
@@ -222,7 +193,7 @@ class Reference:
 
     def noise(self, theta: Any, cost: float) -> float:
         """Return what rounding errors may add to the decrement."""
-        sums = self._rounding.of_sums(cost) * np.sqrt(self.hessian.inverse_size())
+        sums = self._rounding.of_sums(cost) * np.sqrt(self.hessian.resolved.inverse_size())
         return float(sums + self._rounding.of_rows(theta, cost) / np.sqrt(self.share))
 
     def step_lowers(self, model: int, gradient: Any) -> bool:
@@ -231,17 +202,13 @@ class Reference:
         n_used = self.rows.design.shape[0] if weights is None else np.count_nonzero(weights)
         delta = float(np.sqrt(2.0 * self.least(gradient))) * self._concordance
         # Of rows whose curvature is 0 in floating point the first bound of R says nothing.
-        if self._n_bent == n_used and delta * self._first_radius < 1.0:
+        if self.hessian.n_curved == n_used and delta * self._first_radius < 1.0:
             return True
         return delta * self._exact_radius() < 1.0
 
-    def solve(self, gradient: Any) -> Any:
-        """Return M^-1 times a gradient."""
-        return self.hessian.solve(gradient[None, :])[0]
-
     def least(self, gradient: Any) -> float:
         """Return what the bound would be at the least: half the squared decrement."""
-        half = self.hessian.half_solve(gradient[None, :])[0]
+        half = self.hessian.half_solve(gradient)
         return float(0.5 * (half @ half))
 
     def moved(self, theta: Any) -> float:
@@ -269,8 +236,7 @@ class Certificate:
         self.rows = objective.subsample(stride) if stride > 1 else objective
         if not (self.rows.targets.total_weight > 0.0).all():
             self.rows = objective  # folds that are in step with the stride
-        self.share = self.rows.targets.total_weight / objective.targets.total_weight
-        self.null, self.rounding = NullDirections(objective), Rounding(objective)
+        self.hessians, self.rounding = Hessians(objective, self.rows), Rounding(objective)
         # Bounds of models that count all directions but the unresolved ones.
         self.beside: dict[int, float] = {}
         self._references: dict[int, Reference] = {}
@@ -283,15 +249,21 @@ class Certificate:
     def know(self, theta: Any, curvature: Any) -> None:
         """Take the row curvatures of all models at a point: nothing here asks for them."""
 
-    def provide(self, model: int, theta: Any, curvature: Any) -> Reference:
-        """Take row curvatures (of the subsample) at a point; return the Hessian of their loss."""
-        reference = Reference(self, model, theta, curvature)
-        self._references[model] = reference
-        return reference
+    def _reference(self, model: int) -> Reference | None:
+        """Return what is known of the Hessian that anybody asked for last; None if nobody did."""
+        hessian, known = self.hessians.last(model), self._references.get(model)
+        if hessian is None:
+            return None
+        if known is None or known.hessian is not hessian:
+            known = self._references[model] = Reference(self, model, hessian)
+        return known
 
-    def class_hessians(self, model: int, theta: Any, curvature: Any) -> Any:
-        """Return the Hessian that `provide` makes, as the only block of its diagonal."""
-        return self.provide(model, theta, curvature).loss[None]
+    def _reference_at(self, model: int, theta: Any) -> Reference:
+        """Return a reference at a point, by a pass for the curvatures and one for the Hessian."""
+        self.hessians.at(model, theta)
+        reference = self._reference(model)
+        assert reference is not None
+        return reference
 
     def bounds(self, models: Any, theta: Any, gradient: Any, wanted: Any, cost: Any) -> Any:
         """Return `bound` of several models, with a row of theta and gradient for each."""
@@ -313,15 +285,14 @@ class Certificate:
         gain = self._penalty_bound(model, there, wanted)
         if gain <= wanted or self.objective.design.shape[1] > MAX_GRAM:
             return gain
-        reference = self._references.get(model)
+        reference = self._reference(model)
         if reference is not None and reference.least(gradient) > HOPELESS * wanted > 0.0:
             return gain
         moved = np.inf if reference is None else reference.moved(theta)
         if reference is None or not moved <= FAR:
             if at_once or self._waits_for_penalty(model, wanted):
                 return gain
-            curvature = self.rows.only([model]).curvature(theta[None, :])[0]
-            reference, moved = self.provide(model, theta.copy(), curvature), 0.0
+            reference, moved = self._reference_at(model, theta), 0.0
         gain = min(gain, self._of_reference(model, reference, there, moved, wanted, at_once))
         if gain == np.inf and self.rows is not self.objective and not at_once:
             return self._bound_by_all_rows(model, there, wanted)
@@ -333,7 +304,7 @@ class Certificate:
     ) -> float:  # fmt: skip
         """Return the bound of a reference: infinite where it leaves a direction out."""
         gain = reference.gain(there, moved, wanted, at_once)
-        if not reference.hessian.unresolved.size:
+        if not reference.hessian.resolved.unresolved.size:
             self.beside.pop(model, None)
             return gain
         if self.rows is self.objective:
@@ -353,21 +324,22 @@ class Certificate:
 
     def step_lowers(self, model: int, gradient: Any) -> bool:
         """Say whether Newton's step from the point looked at last lowers the cost for sure."""
-        reference = self._references.get(model)
+        reference = self._reference(model)
         return reference is not None and reference.step_lowers(model, gradient)
 
     def level_of_rounding(self, model: int, theta: Any, cost: float) -> float:
         """Return the gain that rounding errors of the gradient look like, as far as is known."""
-        reference = self._references.get(model)
+        reference = self._reference(model)
         noise = 0.0 if reference is None else reference.noise(theta, cost)
         return 0.5 * noise * noise  # a power of Python's would raise where it overflows
 
     def unresolved(self, model: int) -> Any:
         """Return the columns along which rounding errors may hide a gain, as last seen."""
-        reference = self._references.get(model)
-        if self._whole is not None and model in self._whole._references:
-            reference = self._whole._references[model]
-        return np.empty(0, dtype=np.int64) if reference is None else reference.hessian.unresolved
+        reference = self._reference(model)
+        if self._whole is not None:
+            reference = self._whole._reference(model) or reference
+        nothing = np.empty(0, dtype=np.int64)
+        return nothing if reference is None else reference.hessian.resolved.unresolved
 
     def _bound_by_all_rows(self, model: int, there: Place, wanted: float) -> float:
         """Serve where the subsample says nothing, as of a column that is 0 in all its rows.

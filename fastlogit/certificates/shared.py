@@ -82,14 +82,10 @@ class SharedCertificate(Certificate):
                 if self.price() > PATIENCE:
                     found.append((None, np.inf))
                     continue
-                known.append(self._reference_at(int(model), theta[place], raw[place]))
+                made = self._reference_at(int(model), theta[place])
+                made.raw_there = raw[place].copy()
+                known.append(made)
                 moved.append(most * np.abs(raw - raw[place]).max(axis=1))
                 best = len(known) - 1
             found.append((known[best], float(moved[best][place])))
         return found
-
-    def _reference_at(self, model: int, theta: Any, raw: Any) -> Reference:
-        curvature = self.rows.only([model]).curvature(theta[None])[0]
-        reference = self.provide(model, theta.copy(), curvature)
-        reference.raw_there = raw.copy()
-        return reference

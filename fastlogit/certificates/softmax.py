@@ -21,9 +21,10 @@ from typing import Any
 
 import numpy as np
 
+from ..linalg.resolved import EPS
+from ..objective.hessians import ContrastHessian, Hessians, LocalHessian, contrasts
 from ..objective.objective import Objective
 from .binomial import FAR, HOPELESS, Place, Rounding, gain_bound
-from .collinear import EPS, NullDirections, ResolvedHessian, shares_of
 
 __all__ = ["SMALL", "SoftmaxCertificate"]
 
@@ -85,17 +86,9 @@ class _Bend:
         return float(np.sqrt(self.part.n_classes)) * size
 
 
-def _contrasts(n_classes: int) -> Any:
-    """Return an orthonormal basis, (n_classes, n_classes - 1), of what sets classes apart."""
-    steps = np.arange(1.0, n_classes)
-    basis = np.triu(np.ones((n_classes, n_classes - 1)))
-    basis[np.arange(1, n_classes), np.arange(n_classes - 1)] = -steps
-    return basis / np.sqrt(steps * (steps + 1.0))
-
-
 def _inverse_of_contrasts(intercepts: Any) -> Any:
     """Return an upper bound of the inverse on what sets classes apart; infinite where none is."""
-    basis = _contrasts(len(intercepts))
+    basis = contrasts(len(intercepts))
     values, vectors = np.linalg.eigh(basis.T @ intercepts @ basis)
     values -= LEVEL * len(intercepts) * values[-1]
     if not values[0] > LEVEL * len(intercepts) * values[-1]:
@@ -105,40 +98,12 @@ def _inverse_of_contrasts(intercepts: Any) -> Any:
 
 
 class _Reference:
-    """The whole Hessian of a model at a point, in what sets classes apart, and its factor."""
+    """The whole Hessian of a model at a point, and what bounds it at points nearby."""
 
-    def __init__(
-        self, certificate: SoftmaxCertificate, model: int, theta: Any, curvature: Any
-    ) -> None:
-        self.part = part = certificate._part(model)
-        self.theta = theta
-        self.basis = _contrasts(part.n_classes)
+    def __init__(self, hessian: LocalHessian) -> None:
+        assert isinstance(hessian, ContrastHessian)
+        self.hessian, self.part, self.theta = hessian, hessian.rows, hessian.theta
         self._exact: float | None = None
-        penalty = part.penalty_diagonal(0)
-        matrix = part.loss_hessian(curvature, 0)
-        part.penalize(matrix, 0)
-        size = theta.size // part.n_classes
-        blocks = matrix.reshape(part.n_classes, size, part.n_classes, size)
-        small = np.einsum("ka,kilj,lb->aibj", self.basis, blocks, self.basis, optimize=True)
-        small = small.reshape(size * self.basis.shape[1], -1)
-        penalty = np.tile(penalty[:size], self.basis.shape[1])
-
-        def product(directions: Any) -> Any:
-            whole = self._to_classes(directions)
-            each = [part.hessian_product(curvature[None], v[None])[0] for v in whole]
-            return self.to_contrasts(np.array(each))
-
-        def is_null(direction: Any) -> bool:
-            free = not (penalty[shares_of(direction)] > 0.0).any()
-            return free and certificate.null.contains(model, direction)
-
-        fixed = ~np.tile(part.fitted()[:size], self.basis.shape[1])
-        self.hessian = ResolvedHessian(small, product, is_null, fixed, part.design.shape[0])
-
-    def solve(self, gradient: Any) -> Any:
-        """Return M^-1 times a gradient of all classes."""
-        solved = self.hessian.solve(self.to_contrasts(gradient[None]))
-        return self._to_classes(solved)[0]
 
     def squared_level(self, theta: Any) -> float:
         """Return the part of g' M^-1 g along which all classes change alike.
@@ -149,26 +114,19 @@ class _Reference:
         slope = self.part.penalty.product(level[None, :-1])[0]
         return float(slope @ level[:-1]) / self.part.n_classes
 
-    def to_contrasts(self, vectors: Any) -> Any:
-        """Return gradients in rows, of all classes, as those of what sets classes apart."""
-        classes = vectors.reshape(len(vectors), self.part.n_classes, -1)
-        return np.einsum("rki,ka->rai", classes, self.basis).reshape(len(vectors), -1)
-
-    def _to_classes(self, vectors: Any) -> Any:
-        contrasts = vectors.reshape(len(vectors), self.basis.shape[1], -1)
-        return np.einsum("rai,ka->rki", contrasts, self.basis).reshape(len(vectors), -1)
-
     def radius(self, largest_row: float) -> float:
         """Return R, from the largest standardised row and the size of M^-1."""
         if self._exact is not None:
             return self._exact
-        return float(np.sqrt(2.0 * (largest_row * largest_row + 1.0) * self.hessian.inverse_size()))
+        return float(
+            np.sqrt(2.0 * (largest_row * largest_row + 1.0) * self.hessian.resolved.inverse_size())
+        )
 
     def exact_radius(self) -> float:
         """Return R from each row's own raw predictions, as costly as the Hessian."""
         if self._exact is None:
             part = self.part
-            roots = self._to_classes(self.hessian.inverse_root().T)
+            roots = self.hessian.to_classes(self.hessian.resolved.inverse_root().T)
             squares = np.zeros(part.design.shape[0])
             for root in roots:
                 coef, intercept = part.split(root[None])
@@ -193,11 +151,12 @@ class SoftmaxCertificate:
     def __init__(self, objective: Objective, stride: int = 1) -> None:
         self.objective = objective
         self.rows = objective.subsample(stride) if stride > 1 else objective
+        self.hessians = Hessians(objective, self.rows)
         self._references: dict[int, _Reference] = {}
         self._parts: dict[int, Objective] = {}
         self._largest: dict[bytes, float] = {}
         self._known: tuple[Any, Any] | None = None
-        self.null, self.rounding = NullDirections(objective), Rounding(objective)
+        self.rounding = Rounding(objective)
         # Bounds of models that count all directions but the unresolved ones.
         self.beside: dict[int, float] = {}
 
@@ -210,14 +169,14 @@ class SoftmaxCertificate:
             return None
         return self._known[1][model : model + 1]
 
-    def provide(self, model: int, theta: Any, curvature: Any) -> _Reference:
-        """Take row curvatures at a point; return the Hessian there."""
-        self._references[model] = _Reference(self, model, theta, curvature)
-        return self._references[model]
-
-    def class_hessians(self, model: int, theta: Any, curvature: Any) -> Any:
-        """Return the Hessians of the classes' own losses, from the subsample's curvatures."""
-        return self.rows.class_hessians(curvature, model)
+    def _reference(self, model: int) -> _Reference | None:
+        """Return what is known of the Hessian that anybody asked for last; None if nobody did."""
+        hessian, known = self.hessians.last(model), self._references.get(model)
+        if hessian is None:
+            return None
+        if known is None or known.hessian is not hessian:
+            known = self._references[model] = _Reference(hessian)
+        return known
 
     def bounds(self, models: Any, theta: Any, gradient: Any, wanted: Any, cost: Any) -> Any:
         """Return `bound` of several models, with a row of theta and gradient for each."""
@@ -244,7 +203,7 @@ class SoftmaxCertificate:
         theta, gradient = there.theta, there.gradient
         part, scale, gain = self._part(model), self._scale(self._part(model)), np.inf
         is_small, is_penalized = theta.size <= SMALL, bool(np.isfinite(scale).all())
-        if is_small and model in self._references:
+        if is_small and self.hessians.last(model) is not None:
             gain = self._dense_bound(model, there, True)
         if gain <= wanted or at_once:
             return gain
@@ -270,18 +229,19 @@ class SoftmaxCertificate:
 
     def _dense_bound(self, model: int, there: Place, at_once: bool) -> float:
         part, theta = self._part(model), there.theta
-        reference = self._references.get(model)
+        reference = self._reference(model)
         moved = np.inf
         if reference is not None:
             moved = self._moved(part, theta, reference.theta)
         if reference is None or moved > FAR:
             if at_once:
                 return np.inf
-            reference = self.provide(model, theta.copy(), part.curvature(theta[None])[0])
-            moved = 0.0
-        half = reference.hessian.half_solve(reference.to_contrasts(there.gradient[None]))[0]
+            self.hessians.at(model, theta)
+            reference, moved = self._reference(model), 0.0
+            assert reference is not None
+        half = reference.hessian.half_solve(there.gradient)
         level = reference.squared_level(there.theta)
-        swell = float(np.exp(0.5 * moved)) * float(np.sqrt(reference.hessian.excess()))
+        swell = float(np.exp(0.5 * moved)) * float(np.sqrt(reference.hessian.resolved.excess()))
         noise = self._dense_noise(reference, theta, there.cost)
         decrement = swell * (float(np.sqrt(half @ half + level)) + noise)
         ones = np.ones(part.design.shape[1])
@@ -293,7 +253,7 @@ class SoftmaxCertificate:
         if decrement * radius >= LOOSE and not at_once:
             radius = min(radius, swell * reference.exact_radius())
         gain = float(gain_bound(decrement, radius))
-        if reference.hessian.unresolved.size:
+        if reference.hessian.resolved.unresolved.size:
             self.beside[model] = gain
             return np.inf
         self.beside.pop(model, None)
@@ -301,31 +261,31 @@ class SoftmaxCertificate:
 
     def step_lowers(self, model: int, gradient: Any) -> bool:
         """Say whether Newton's step from the point looked at last lowers the cost for sure."""
-        reference = self._references.get(model)
+        reference = self._reference(model)
         if reference is None:
             return False
         part = self._part(model)
-        half = reference.hessian.half_solve(reference.to_contrasts(gradient[None]))[0]
+        half = reference.hessian.half_solve(gradient)
         ones = np.ones(part.design.shape[1])
         return float(np.linalg.norm(half)) * reference.radius(self._largest_row(part, ones)) < 1.0
 
     def level_of_rounding(self, model: int, theta: Any, cost: float) -> float:
         """Return the gain that rounding errors of the gradient look like, as far as is known."""
-        reference = self._references.get(model)
+        reference = self._reference(model)
         noise = 0.0 if reference is None else self._dense_noise(reference, theta, cost)
         return 0.5 * noise * noise  # a power of Python's would raise where it overflows
 
     def _dense_noise(self, reference: _Reference, theta: Any, cost: float) -> float:
-        sums = self.rounding.of_sums(cost) * np.sqrt(reference.hessian.inverse_size())
+        sums = self.rounding.of_sums(cost) * np.sqrt(reference.hessian.resolved.inverse_size())
         return float(sums) + 2.0 * self.rounding.of_rows(theta, cost)
 
     def unresolved(self, model: int) -> Any:
         """Return the columns along which rounding errors may hide a gain, as last seen."""
-        reference = self._references.get(model)
+        reference = self._reference(model)
         if reference is None:
             return np.empty(0, dtype=np.int64)
         size = self.objective.design.shape[1] + 1
-        return np.unique(reference.hessian.unresolved % size)
+        return np.unique(reference.hessian.resolved.unresolved % size)
 
     def _moved(self, part: Objective, theta: Any, there: Any) -> float:
         """Return the largest change of a range of raw predictions: of logarithms of curvatures."""

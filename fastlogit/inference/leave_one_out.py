@@ -26,6 +26,7 @@ from ..inputs.conversion import as_labels
 from ..inputs.opening import open_design
 from ..linalg.factors import Factor
 from ..objective.binomial import Binomial
+from ..objective.hessians import Hessians
 from ..objective.multinomial import Multinomial
 from ..objective.objective import Objective
 from ..result import FitResult
@@ -209,10 +210,10 @@ def _leave_out(objective: Objective, theta: Any, codes: Any, weights: Any) -> tu
 
 def _inverse_halves(objective: Objective, theta: Any) -> Any:
     """Return for each model L^-1, the sum's Hessian being L L', (n_models, size, size)."""
-    curvature = objective.curvature(theta)
+    curvature, hessians = objective.curvature(theta), Hessians(objective)
     halves = np.empty((objective.n_models, theta.shape[1], theta.shape[1]))
     for model in range(objective.n_models):
-        hessian = objective.loss_hessian(curvature[model], model)
+        hessian = hessians.at(model, theta[model], curvature[model]).loss.copy()
         objective.penalize(hessian, model)
         hessian *= objective.total_weight_of(model)
         halves[model] = Factor(hessian, DEPENDENT).half_solve(np.eye(len(hessian))).T

@@ -8,9 +8,10 @@ from typing import Any
 import numpy as np
 
 from ..certificates.binomial import GRAM_PRICE
-from ..certificates.collinear import DEPENDENT
 from ..clock import TimeUp
 from ..linalg.factors import FACTOR_NS, Factor
+from ..linalg.resolved import DEPENDENT
+from ..objective.hessians import Hessians
 from ..objective.objective import Objective
 from .course import Interrupted, Limits, Outcome, Point, Reason, Watch
 from .goal import Goal, certificate_of, separation_of
@@ -138,7 +139,7 @@ def solve(
     point: Point | None = None
     try:
         if is_newton:
-            point, reason = newton(objective, theta, goal, certificate, watch)
+            point, reason = newton(objective, theta, goal, certificate.hessians, watch)
         elif method == "newton-cg":
             point, reason = climb_by_products(objective, theta, goal, stride, is_warm, watch)
             if (
@@ -206,7 +207,7 @@ def _finish_by_newton(
         return point, Reason.ROUNDING
     whole = certificate_of(objective, 1)
     goal.certificate = whole
-    return newton(objective, point.theta, goal, whole, watch)
+    return newton(objective, point.theta, goal, whole.hessians, watch)
 
 
 def evaluate_at_last(objective: Objective, theta: Any, watch: Watch) -> Point:
@@ -265,7 +266,7 @@ def finish_each(
         return point, Reason.ROUNDING  # what else is known would take minutes
     work = left.size * n_samples * size**2
     if work <= (NEWTON_WORK * left.size if objective.loss.is_coupled else FINISH_WORK):
-        found, reason = newton(part, point.theta[left], own, certificate, rest)
+        found, reason = newton(part, point.theta[left], own, certificate.hessians, rest)
     else:
         found, reason = newton_cg(part, point.theta[left], own, rest)
     theta, cost, gradient = point.theta.copy(), point.cost.copy(), point.gradient.copy()
@@ -289,7 +290,7 @@ def _climb(
             return evaluate_at_last(objective, theta, watch), reason
 
     def renew(theta: Any) -> Precondition:
-        return _hessians(rows, theta, rows.curvature(theta), certificate)
+        return _hessians(certificate.hessians, theta, rows.curvature(theta))
 
     price = GRAM_PRICE * (objective.design.shape[1] + 1) / stride
     start = evaluate(objective, theta, watch)
@@ -355,14 +356,15 @@ def sample_price(objective: Objective) -> float:
     return LEAST_PRICE if work <= CHEAP else float(max(LEAST_PRICE, work / (n_samples * size)))
 
 
-def _hessians(rows: Objective, theta: Any, curvature: Any, certificate: Any) -> Precondition:
+def _hessians(hessians: Hessians, theta: Any, curvature: Any) -> Precondition:
     """Factor the Hessian of each output, or one of their mean where each would take too long."""
+    rows = hessians.rows
     n_samples, n_features = rows.design.shape
-    share = n_samples / certificate.objective.design.shape[0]
+    share = n_samples / hessians.objective.design.shape[0]
     if rows.n_outputs == 1 or share * n_features <= OWN_HESSIANS:
         factors = []
         for model in range(rows.n_models):
-            blocks = certificate.class_hessians(model, theta[model].copy(), curvature[model])
+            blocks = hessians.blocks(model, theta[model], curvature[model])
             first = model * rows.n_classes
             factors += [_factor(rows, block, first + k) for k, block in enumerate(blocks)]
     else:

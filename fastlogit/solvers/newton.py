@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from ..objective.hessians import Hessians
 from ..objective.objective import Objective
 from ..objective.penalties import Quadratic
 from .abilities import Abilities
@@ -19,12 +20,13 @@ ABILITIES = Abilities(penalties=Quadratic)
 
 
 def newton(
-    objective: Objective, theta: Any, goal: Goal, certificate: Any, watch: Watch
+    objective: Objective, theta: Any, goal: Goal, hessians: Hessians, watch: Watch
 ) -> tuple[Point, Reason]:
     """Minimise from `theta`; return the last point and why it ended there.
 
     Row curvatures come with cost and gradient in one pass, the Hessian from them in another. Its
-    factor gives the direction, and the certificate the decrement that bounds what is missing.
+    factor gives the direction; where the goal's certificate has the same `hessians`, it also gives
+    the decrement that bounds what is missing.
 
     Where the goal takes a last step nobody evaluates it, but the bound of the point before holds:
     for a loss that is self-concordant as in `certificate`, a step d with d' H d = delta^2 changes
@@ -38,8 +40,8 @@ def newton(
     def directions(here: Point, active: Any) -> Any:
         direction = np.empty((len(active), theta.shape[1]))
         for place, model in enumerate(active):
-            reference = certificate.provide(int(model), here.theta[model], curvature[model])
-            direction[place] = -reference.solve(here.gradient[model])
+            hessian = hessians.at(int(model), here.theta[model], curvature[model])
+            direction[place] = -hessian.solve(here.gradient[model])
         return direction
 
     return iterate(objective, point, directions, goal, watch, curvature)

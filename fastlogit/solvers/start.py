@@ -9,11 +9,12 @@ import numpy as np
 
 from ..clock import Clock, TimeUp
 from ..design.base import readonly
+from ..objective.hessians import Hessians
 from ..objective.levels import offsets_of
 from ..objective.objective import Objective
 from .choice import approach, choose
 from .course import Limits, Watch
-from .goal import Goal, certificate_of
+from .goal import Goal
 from .newton import newton
 
 __all__ = ["begin", "default_start", "level_costs"]
@@ -152,7 +153,7 @@ def _settle(stage: Objective, theta: Any, cost: float, watch: Watch) -> Any:
     tol = min(LOOSE, ROUGH * theta.shape[1] / (n_samples * max(cost, 1.0)))
     if choose(n_samples, n_features, stage.n_classes, stage.n_models)[0] == "newton":
         goal = Goal(tol, stage.n_models)
-        return newton(stage, theta, goal, certificate_of(stage, 1), watch)[0].theta
+        return newton(stage, theta, goal, Hessians(stage), watch)[0].theta
     return approach(stage, theta, tol, 1, watch)
 
 

@@ -17,10 +17,9 @@ from typing import Any
 
 import numpy as np
 
-from ..linalg.factors import Factor
-from ..objective.objective import Objective
+from .factors import Factor
 
-__all__ = ["DEPENDENT", "EPS", "NullDirections", "ResolvedHessian", "errors_of_sums", "shares_of"]
+__all__ = ["DEPENDENT", "EPS", "ResolvedHessian", "errors_of_sums"]
 
 EPS = float(np.finfo(np.float64).eps)
 # A pivot below this share of a column's curvature holds too many rounding errors of the matrix.
@@ -37,14 +36,6 @@ RESOLVED = 0.05
 ROUNDS = 6
 # Random signs whose mean estimates a trace, and by how much the estimate is raised.
 PROBES, RAISED = 16, 4.0
-# Shares of a null direction below this are rounding errors, others are whole multiples of a power
-# of two, up to such an error.
-NO_SHARE, NEARLY = 1e-6, 1e-5
-HALVES = 6
-# Columns of a null direction whose values are no whole numbers, and rows looked at in one go.
-MOST_COLUMNS = 16
-BLOCK_ROWS = 4096
-WHOLE = 2.0**53
 
 # Takes directions in rows (n_directions, n_parameters); returns the Hessian times each.
 Product = Callable[[Any], Any]
@@ -53,131 +44,6 @@ Product = Callable[[Any], Any]
 def errors_of_sums(n_samples: int) -> float:
     """Return about how far a sum over the rows errs, in units of EPS."""
     return ERRORS + WALK * float(np.sqrt(n_samples / CHUNKS))
-
-
-class NullDirections:
-    """Tells which directions change no prediction at all, by exact arithmetic on the values of X.
-
-    Parameters
-    ----------
-    objective : Objective
-        Whose rows count, all of them.
-    """
-
-    def __init__(self, objective: Objective) -> None:
-        self._objective = objective
-        self._known: dict[tuple[int, bytes], bool] = {}
-
-    def contains(self, model: int, direction: Any) -> bool:
-        """Say whether a model's direction, near this one, is null: (n_classes, n_features + 1)."""
-        parts = direction.reshape(-1, self._objective.design.shape[1] + 1)
-        largest = np.abs(parts).max()
-        parts = [part for part in parts if np.abs(part).max() > NO_SHARE * largest]
-        return all(self._is_null(model, part) for part in parts)
-
-    def _is_null(self, model: int, direction: Any) -> bool:
-        inverse_scale = self._objective.design.columns.inverse_scale
-        slopes = np.where(inverse_scale > 0.0, direction[:-1], 0.0)
-        if not self._objective.fit_intercept:
-            direction = np.append(slopes, 0.0)
-        largest = np.abs(direction).max()
-        columns = np.flatnonzero(np.abs(slopes) > NO_SHARE * largest)
-        if not columns.size:
-            # The intercept alone, or a column that does not vary.
-            return not self._objective.fit_intercept or abs(direction[-1]) <= NO_SHARE * largest
-        slopes = slopes[columns] * inverse_scale[columns]
-        for factors in _whole_multiples(slopes):
-            key = model, np.concatenate([columns, factors]).tobytes()
-            if key not in self._known:
-                self._known[key] = self._is_level(model, columns, factors)
-            if self._known[key]:
-                return True
-        return False
-
-    def _is_level(self, model: int, columns: Any, factors: Any) -> bool:
-        """Say whether the columns times whole factors add up to the same number in each row."""
-        weights = self._objective.weights_of(model * self._objective.n_classes)
-        first: Any = None if self._objective.fit_intercept else np.zeros(columns.size)
-        for start, stop, rows in self._objective.design.row_blocks(BLOCK_ROWS):
-            values = np.asarray(rows[:, columns], dtype=np.float64)
-            if weights is not None:
-                values = values[weights[start:stop] > 0.0]
-            if not len(values):
-                continue
-            first = values[0] if first is None else first
-            if not _is_exactly_level(values, factors, first):
-                return False
-        return True
-
-
-def shares_of(direction: Any) -> Any:
-    """Return which parameters have a share in a direction that is more than rounding errors."""
-    return np.abs(direction) > NO_SHARE * np.abs(direction).max()
-
-
-def _whole_multiples(slopes: Any) -> list[Any]:
-    """Return whole numbers in the ratios of these, as far as there are any of moderate size."""
-    found: list[Any] = []
-    for unit in np.unique(np.abs(slopes)):
-        for halves in range(HALVES + 1):
-            ratios = slopes / unit * 2.0**halves
-            whole = np.rint(ratios)
-            if not (np.abs(whole) < 2.0**24).all():
-                break
-            if (whole != 0.0).all() and (np.abs(ratios - whole) <= NEARLY * np.abs(whole)).all():
-                whole /= np.gcd.reduce(whole.astype(np.int64))
-                if not any(np.array_equal(whole, other) for other in found):
-                    found.append(whole)
-                break
-    return found[:4]
-
-
-def _is_exactly_level(values: Any, factors: Any, first: Any) -> bool:
-    """Say whether ``(values - first) @ factors`` is 0 in each row, without a rounding error."""
-    scaled = values * 2.0**20
-    with np.errstate(over="ignore", invalid="ignore"):
-        size = float((np.abs(scaled).max(axis=0) + np.abs(first) * 2.0**20) @ np.abs(factors))
-    if size < WHOLE and (scaled == np.rint(scaled)).all():
-        return bool((scaled @ factors == (first * 2.0**20) @ factors).all())
-    if factors.size > MOST_COLUMNS:
-        return False
-    terms: list[Any] = []
-    for column, factor in enumerate(factors):
-        for numbers, sign in (
-            (values[:, column], 1.0),
-            (np.full(len(values), first[column]), -1.0),
-        ):
-            terms += _product(numbers, sign * factor)
-    return _add_up_to_zero(terms)
-
-
-def _product(numbers: Any, factor: float) -> list[Any]:
-    """Return two arrays whose sum is ``numbers * factor`` exactly (Dekker, 1971)."""
-    product = numbers * factor
-    if abs(factor) == 1.0:
-        return [product]
-    with np.errstate(over="ignore", invalid="ignore"):
-        shifted = numbers * (2.0**27 + 1.0)
-        high = shifted - (shifted - numbers)
-        low = numbers - high
-        # The factor has at most 24 bits: its products with either half are exact.
-        return [product, (high * factor - product) + low * factor]
-
-
-def _add_up_to_zero(terms: list[Any]) -> bool:
-    """Say whether arrays add up to 0 everywhere, by sums that keep their errors (Knuth, 1969)."""
-    with np.errstate(over="ignore", invalid="ignore"):
-        for _ in range(2 * len(terms)):
-            total, errors = terms[0], []
-            for term in terms[1:]:
-                both = total + term
-                back = both - total
-                errors.append((total - (both - back)) + (term - back))
-                total = both
-            terms = [error for error in errors if error.any()] + [total]
-            if len(terms) == 1:
-                return not total.any()
-    return False
 
 
 class ResolvedHessian:

@@ -1,0 +1,146 @@
+"""Directions along which no prediction changes, told by exact arithmetic on the values of X."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from .objective import Objective
+
+__all__ = ["NullDirections", "shares_of"]
+
+# Shares of a null direction below this are rounding errors, others are whole multiples of a power
+# of two, up to such an error.
+NO_SHARE, NEARLY = 1e-6, 1e-5
+HALVES = 6
+# Columns of a null direction whose values are no whole numbers, and rows looked at in one go.
+MOST_COLUMNS = 16
+BLOCK_ROWS = 4096
+WHOLE = 2.0**53
+
+
+class NullDirections:
+    """Tells which directions change no prediction at all, by exact arithmetic on the values of X.
+
+    Parameters
+    ----------
+    objective : Objective
+        Whose rows count, all of them.
+    """
+
+    def __init__(self, objective: Objective) -> None:
+        self._objective = objective
+        self._known: dict[tuple[int, bytes], bool] = {}
+
+    def contains(self, model: int, direction: Any) -> bool:
+        """Say whether a model's direction, near this one, is null: (n_classes, n_features + 1)."""
+        parts = direction.reshape(-1, self._objective.design.shape[1] + 1)
+        largest = np.abs(parts).max()
+        parts = [part for part in parts if np.abs(part).max() > NO_SHARE * largest]
+        return all(self._is_null(model, part) for part in parts)
+
+    def _is_null(self, model: int, direction: Any) -> bool:
+        inverse_scale = self._objective.design.columns.inverse_scale
+        slopes = np.where(inverse_scale > 0.0, direction[:-1], 0.0)
+        if not self._objective.fit_intercept:
+            direction = np.append(slopes, 0.0)
+        largest = np.abs(direction).max()
+        columns = np.flatnonzero(np.abs(slopes) > NO_SHARE * largest)
+        if not columns.size:
+            # The intercept alone, or a column that does not vary.
+            return not self._objective.fit_intercept or abs(direction[-1]) <= NO_SHARE * largest
+        slopes = slopes[columns] * inverse_scale[columns]
+        for factors in _whole_multiples(slopes):
+            key = model, np.concatenate([columns, factors]).tobytes()
+            if key not in self._known:
+                self._known[key] = self._is_level(model, columns, factors)
+            if self._known[key]:
+                return True
+        return False
+
+    def _is_level(self, model: int, columns: Any, factors: Any) -> bool:
+        """Say whether the columns times whole factors add up to the same number in each row."""
+        weights = self._objective.weights_of(model * self._objective.n_classes)
+        first: Any = None if self._objective.fit_intercept else np.zeros(columns.size)
+        for start, stop, rows in self._objective.design.row_blocks(BLOCK_ROWS):
+            values = np.asarray(rows[:, columns], dtype=np.float64)
+            if weights is not None:
+                values = values[weights[start:stop] > 0.0]
+            if not len(values):
+                continue
+            first = values[0] if first is None else first
+            if not _is_exactly_level(values, factors, first):
+                return False
+        return True
+
+
+def shares_of(direction: Any) -> Any:
+    """Return which parameters have a share in a direction that is more than rounding errors."""
+    return np.abs(direction) > NO_SHARE * np.abs(direction).max()
+
+
+def _whole_multiples(slopes: Any) -> list[Any]:
+    """Return whole numbers in the ratios of these, as far as there are any of moderate size."""
+    found: list[Any] = []
+    for unit in np.unique(np.abs(slopes)):
+        for halves in range(HALVES + 1):
+            ratios = slopes / unit * 2.0**halves
+            whole = np.rint(ratios)
+            if not (np.abs(whole) < 2.0**24).all():
+                break
+            if (whole != 0.0).all() and (np.abs(ratios - whole) <= NEARLY * np.abs(whole)).all():
+                whole /= np.gcd.reduce(whole.astype(np.int64))
+                if not any(np.array_equal(whole, other) for other in found):
+                    found.append(whole)
+                break
+    return found[:4]
+
+
+def _is_exactly_level(values: Any, factors: Any, first: Any) -> bool:
+    """Say whether ``(values - first) @ factors`` is 0 in each row, without a rounding error."""
+    scaled = values * 2.0**20
+    with np.errstate(over="ignore", invalid="ignore"):
+        size = float((np.abs(scaled).max(axis=0) + np.abs(first) * 2.0**20) @ np.abs(factors))
+    if size < WHOLE and (scaled == np.rint(scaled)).all():
+        return bool((scaled @ factors == (first * 2.0**20) @ factors).all())
+    if factors.size > MOST_COLUMNS:
+        return False
+    terms: list[Any] = []
+    for column, factor in enumerate(factors):
+        for numbers, sign in (
+            (values[:, column], 1.0),
+            (np.full(len(values), first[column]), -1.0),
+        ):
+            terms += _product(numbers, sign * factor)
+    return _add_up_to_zero(terms)
+
+
+def _product(numbers: Any, factor: float) -> list[Any]:
+    """Return two arrays whose sum is ``numbers * factor`` exactly (Dekker, 1971)."""
+    product = numbers * factor
+    if abs(factor) == 1.0:
+        return [product]
+    with np.errstate(over="ignore", invalid="ignore"):
+        shifted = numbers * (2.0**27 + 1.0)
+        high = shifted - (shifted - numbers)
+        low = numbers - high
+        # The factor has at most 24 bits: its products with either half are exact.
+        return [product, (high * factor - product) + low * factor]
+
+
+def _add_up_to_zero(terms: list[Any]) -> bool:
+    """Say whether arrays add up to 0 everywhere, by sums that keep their errors (Knuth, 1969)."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        for _ in range(2 * len(terms)):
+            total, errors = terms[0], []
+            for term in terms[1:]:
+                both = total + term
+                back = both - total
+                errors.append((total - (both - back)) + (term - back))
+                total = both
+            terms = [error for error in errors if error.any()] + [total]
+            if len(terms) == 1:
+                return not total.any()
+    return False
