@@ -21,6 +21,7 @@ from typing import Any
 
 import numpy as np
 
+from ..linalg.conjugate_gradients import ConjugateGradients
 from ..linalg.resolved import EPS
 from ..objective.hessians import ContrastHessian, Hessians, LocalHessian, contrasts
 from ..objective.objective import Objective
@@ -38,6 +39,7 @@ RESIDUAL = 0.02
 LEVEL = 4.0 * EPS
 # Where delta R is above this, the bound gains much by a smaller R.
 LOOSE = 0.1
+_ONE = np.zeros(1, dtype=np.int64)
 
 
 class _Bend:
@@ -318,28 +320,20 @@ def _decrement(bend: _Bend, gradient: Any, scale: Any, wanted: float) -> float:
     """Return a bound on the root of g' H^-1 g from conjugate gradients with the whole Hessian."""
     part = bend.part
     diagonal = part.diagonal(bend.curvature)
-    step, residual = np.zeros((1, gradient.size)), -gradient[None]
-    smooth = part.centred(residual / diagonal)
-    search, size = smooth, float(np.vdot(residual, smooth))
+    found = ConjugateGradients(-gradient[None], lambda _, vectors: part.centred(vectors / diagonal))
     bound = np.inf
     for _ in range(MAX_PRODUCTS):
-        slopes, _ = part.split(residual)
-        found = max(0.0, -float(np.vdot(step, gradient[None] + residual)))
-        allowed = RESIDUAL**2 * (2.0 * wanted if wanted > 0.0 else found)
-        if found > HOPELESS * 2.0 * wanted > 0.0:
+        slopes, _ = part.split(found.residual)
+        gained = max(0.0, -float(np.vdot(found.solution, gradient[None] + found.residual)))
+        allowed = RESIDUAL**2 * (2.0 * wanted if wanted > 0.0 else gained)
+        if gained > HOPELESS * 2.0 * wanted > 0.0:
             break  # d' H d grows to delta^2: it is already too large
         if np.square(slopes * scale).sum() <= allowed:
-            rest = bend.squared_norm(residual, scale)
-            bound = min(bound, float(np.sqrt(found) + np.sqrt(rest)))
+            rest = bend.squared_norm(found.residual, scale)
+            bound = min(bound, float(np.sqrt(gained) + np.sqrt(rest)))
             if rest <= 4.0 * allowed:
                 break
-        product = part.hessian_product(bend.curvature, search)
-        curved = float(np.vdot(search, product))
-        if not (curved > 0.0 and size > 0.0):
+        if not found.size[0] > 0.0:
             break
-        step = step + size / curved * search
-        residual = residual - size / curved * product
-        smooth = part.centred(residual / diagonal)
-        previous, size = size, float(np.vdot(residual, smooth))
-        search = smooth + size / previous * search
+        found.step(_ONE, part.hessian_product(bend.curvature, found.direction))
     return bound

@@ -23,6 +23,7 @@ import numpy as np
 
 from ..design.base import plain_targets
 from ..kernels.passes import SQUARED
+from ..linalg.conjugate_gradients import ConjugateGradients
 from ..objective.objective import Objective
 from .course import Point, Watch
 
@@ -131,24 +132,14 @@ def _direction(part: Objective, theta: Any, gradient: Any, watch: Watch) -> Any:
         bent = part.penalty.product(vectors[:, :-1])
         return np.column_stack([moved + bent, shift * part.fit_intercept])
 
-    residual = -gradient.reshape(part.n_outputs, n_features + 1)
-    solution = np.zeros_like(residual)
-    smooth = residual * inverse
-    search = smooth
-    size = np.einsum("ij,ij->i", residual, smooth)
-    enough = ACCURACY**2 * size
+    found = ConjugateGradients(
+        -gradient.reshape(part.n_outputs, n_features + 1),
+        lambda which, vectors: vectors * inverse[which],
+    )
+    enough = ACCURACY**2 * found.size
     for _ in range(MAX_PRODUCTS):
-        live = size > enough
-        if not live.any() or watch.is_late():
+        live = np.flatnonzero(found.size > enough)
+        if not live.size or watch.is_late():
             break
-        curved = product(search)
-        bend = np.einsum("ij,ij->i", search, curved)
-        live &= bend > 0.0
-        step = np.where(live, size / np.where(live, bend, 1.0), 0.0)[:, None]
-        solution = solution + step * search
-        residual = residual - step * curved
-        smooth = residual * inverse
-        previous, size = size, np.where(live, np.einsum("ij,ij->i", residual, smooth), 0.0)
-        ratio = np.where(live, size / np.where(live, previous, 1.0), 0.0)
-        search = smooth + ratio[:, None] * search
-    return part.centred(solution.reshape(gradient.shape))
+        found.step(live, product(found.direction)[live])
+    return part.centred(found.solution.reshape(gradient.shape))

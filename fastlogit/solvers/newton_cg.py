@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from ..linalg.conjugate_gradients import ConjugateGradients
 from ..objective.objective import Objective
 from ..objective.penalties import Quadratic
 from .abilities import Abilities
@@ -129,15 +130,14 @@ class _Equation:
 
     def solve(self, gradient: Any, left: Any, watch: Watch) -> tuple[Any, int]:
         """Return directions by conjugate gradients, and the number of products."""
-        solution, residual = np.zeros_like(gradient), -gradient
-        smooth = self.precondition(self.models, residual)
-        search_for = smooth.copy()
-        size = np.einsum("ij,ij->i", residual, smooth)
+        found = ConjugateGradients(
+            -gradient, lambda which, vectors: self.precondition(self.models[which], vectors)
+        )
         live = np.flatnonzero(np.isfinite(left))
         part, curvature = self._of(live)
         most = min(MAX_PRODUCTS, TIMES_UNKNOWNS * gradient.shape[1] + SOME_MORE)
         for products in range(most):
-            moving = (size > left) | self._is_rough(residual) | (products == 0)
+            moving = (found.size > left) | self._is_rough(found.residual) | (products == 0)
             moving = live[moving[live]]
             if not moving.size or watch.is_late():
                 break
@@ -146,20 +146,10 @@ class _Equation:
                 live = moving
                 part, curvature = self._of(live)
             part.design.counter.phase = "Newton's equation, by conjugate gradients"
-            product = part.hessian_product(curvature, search_for[live])
-            bend = np.einsum("ij,ij->i", search_for[live], product)
-            bent = bend > 0.0
-            step = np.where(bent, size[live] / np.where(bent, bend, 1.0), 0.0)[:, None]
-            solution[live] += step * search_for[live]
-            residual[live] -= step * product
-            smooth[live] = self.precondition(self.models[live], residual[live])
-            new_size = np.einsum("ij,ij->i", residual[live], smooth[live])
-            ratio = np.where(bent, new_size / np.where(size[live] > 0.0, size[live], 1.0), 0.0)
-            search_for[live] = smooth[live] + ratio[:, None] * search_for[live]
-            size[live] = np.where(bent, new_size, 0.0)
-        untouched = ~solution.any(axis=1)
-        solution[untouched] = smooth[untouched]
-        return solution, products
+            found.step(live, part.hessian_product(curvature, found.direction[live]))
+        untouched = ~found.solution.any(axis=1)
+        found.solution[untouched] = found.smooth[untouched]
+        return found.solution, products
 
     def _of(self, live: Any) -> tuple[Objective, Any]:
         if len(live) == len(self.models):

@@ -1,0 +1,59 @@
+"""Conjugate gradients for several equations at once, a product at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+__all__ = ["ConjugateGradients"]
+
+
+class ConjugateGradients:
+    """Solves ``H x = right`` for several H, symmetric without a negative eigenvalue, from x = 0.
+
+    Whoever asks makes the products, and says how long to go on; equations take part in a step or
+    not. After any number of steps the solution is one of descent.
+
+    Parameters
+    ----------
+    right : ndarray of shape (n_equations, size)
+    precondition : callable
+        Takes indices of equations and vectors, one for each; returns approximate inverses of their
+        H times them.
+
+    Attributes
+    ----------
+    solution, residual, smooth : ndarray of shape (n_equations, size)
+        ``smooth`` is the preconditioned residual.
+    direction : ndarray of shape (n_equations, size)
+        What the next products are asked of.
+    size : ndarray of shape (n_equations,)
+        Squared norm of the residual in that of the preconditioner; 0 where an equation is done for.
+    """
+
+    def __init__(self, right: Any, precondition: Callable[[Any, Any], Any]) -> None:
+        self._precondition = precondition
+        self.solution, self.residual = np.zeros_like(right), right
+        self.smooth = precondition(np.arange(len(right)), right)
+        self.direction = self.smooth.copy()
+        self.size = np.einsum("ij,ij->i", self.residual, self.smooth)
+
+    def step(self, live: Any, products: Any) -> None:
+        """Go on with the equations `live` (indices), from their products with `direction`.
+
+        Where a direction has no curvature left, the equation is done for.
+        """
+        along = self.direction[live]
+        curved = np.einsum("ij,ij->i", along, products)
+        moves = curved > 0.0
+        step = np.where(moves, self.size[live] / np.where(moves, curved, 1.0), 0.0)[:, None]
+        self.solution[live] += step * along
+        self.residual[live] -= step * products
+        self.smooth[live] = self._precondition(live, self.residual[live])
+        size = np.einsum("ij,ij->i", self.residual[live], self.smooth[live])
+        previous = np.where(self.size[live] > 0.0, self.size[live], 1.0)
+        ratio = np.where(moves, size / previous, 0.0)
+        self.direction[live] = self.smooth[live] + ratio[:, None] * along
+        self.size[live] = np.where(moves, size, 0.0)
