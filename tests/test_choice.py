@@ -47,7 +47,7 @@ def test_the_choice_for_classes_that_compete(shape, method) -> None:
 @pytest.mark.jit
 @pytest.mark.parametrize("solver", ["lbfgs", "newton-cg"])
 def test_a_softmax_takes_few_passes(solver) -> None:
-    """Rows that bend the cost precondition: columns that correlate would take many more."""
+    """The rows of largest curvature precondition: columns that correlate would take many more."""
     X, codes = three_classes(20_000, 20)
     X = X @ np.random.default_rng(0).standard_normal((20, 20))
     result = fastlogit.fit(X, codes, C=1e-3, multi_class="multinomial", solver=solver)

@@ -183,7 +183,7 @@ def wide(monkeypatch):
 def test_each_row_drawn_once_is_the_hessian_and_a_share_of_its_diagonal(
     wide, fit_intercept, l2_reg
 ) -> None:
-    """At theta = 0 all rows bend the cost alike, so that each of them is drawn once."""
+    """At theta = 0 all rows have the same curvature, so that each of them is drawn once."""
     X, y = problem(wide, 9)[:2]
     objective = objective_of(X, y, l2_reg=l2_reg, fit_intercept=fit_intercept)
     objective.standardize()

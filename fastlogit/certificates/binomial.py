@@ -241,7 +241,7 @@ class Certificate:
         self.beside: dict[int, float] = {}
         self._references: dict[int, Reference] = {}
         self._largest: dict[int, float] = {}
-        self._bends: dict[int, tuple[Any, float]] = {}
+        self._intercept_curvatures: dict[int, tuple[Any, float]] = {}
         self._failures = np.zeros(objective.n_models, dtype=int)
         self._waits = np.zeros(objective.n_models, dtype=int)
         self._whole: Certificate | None = None
@@ -376,13 +376,13 @@ class Certificate:
             return float(0.5 * (np.linalg.norm(slopes) + noise) ** 2)
         if 0.5 * (slopes @ slopes) > HOPELESS * wanted > 0.0:
             return np.inf
-        if model in self._bends:
+        if model in self._intercept_curvatures:
             # Where the last mean and curvature say that it is far off, new ones will say so too.
-            guess = self._intercept_gain(model, there, scale, *self._bends[model])
+            guess = self._intercept_gain(model, there, scale, *self._intercept_curvatures[model])
             if guess > HOPELESS * wanted > 0.0:
                 return np.inf
-        self._bends[model] = self._bend(model, there.theta)
-        return self._intercept_gain(model, there, scale, *self._bends[model])
+        self._intercept_curvatures[model] = self._intercept_curvature(model, there.theta)
+        return self._intercept_gain(model, there, scale, *self._intercept_curvatures[model])
 
     def _noise_without_rows(self, there: Place) -> float:
         """Return what rounding errors may add to each component of the gradient."""
@@ -394,7 +394,7 @@ class Certificate:
         moving = self.objective.design.columns.inverse_scale > 0.0
         return bool((self.objective.penalty_floor(model)[:-1][moving] > 0.0).all())
 
-    def _bend(self, model: int, theta: Any) -> tuple[Any, float]:
+    def _intercept_curvature(self, model: int, theta: Any) -> tuple[Any, float]:
         """Return the rows' mean, weighted by their curvatures, and the sum of these per weight."""
         part = self.rows.only([model])
         curvature = part.curvature(theta[None, :])
@@ -405,23 +405,23 @@ class Certificate:
         return mean, total / float(self.objective.targets.total_weight[model])
 
     def _intercept_gain(
-        self, model: int, there: Place, scale: Any, mean: Any, bend: float
+        self, model: int, there: Place, scale: Any, mean: Any, curvature: float
     ) -> float:
         """Keep of the rows' Hessian the curvature of the intercept, at their weighted mean."""
-        if bend <= 0.0:
+        if curvature <= 0.0:
             return np.inf
         level = there.gradient[-1]
         slopes = (there.gradient[:-1] - level * mean) * scale
-        delta = float(np.sqrt(slopes @ slopes + level * level / bend))
+        delta = float(np.sqrt(slopes @ slopes + level * level / curvature))
         shift = float(np.linalg.norm(mean * scale))
         delta += self._noise_without_rows(there) * float(
-            np.linalg.norm(scale) + shift + 1.0 / np.sqrt(bend)
+            np.linalg.norm(scale) + shift + 1.0 / np.sqrt(curvature)
         )
         key = model if self.objective.penalty.n_sets > 1 else 0
         if key not in self._largest:
             self._largest[key] = self.rows.design.largest_row(scale, np.zeros_like(scale))
         reach = np.sqrt(self._largest[key]) + shift
-        radius = self.objective.loss.self_concordance * np.sqrt(reach * reach + 1.0 / bend)
+        radius = self.objective.loss.self_concordance * np.sqrt(reach * reach + 1.0 / curvature)
         return float(gain_bound(delta, radius))
 
 

@@ -368,9 +368,9 @@ class SoftmaxSeparation(Separation):
         unsure = shares >= np.exp(-SURE) * shares.sum(axis=0)
         unsure[codes, np.arange(codes.size)] = True
         # Classes that are out of the question leave the directions among the others.
-        bent = part.loss_hessian((shares * unsure).ravel(), 0)
+        curved = part.loss_hessian((shares * unsure).ravel(), 0)
         free = np.flatnonzero(self._free[model])
-        values, vectors = np.linalg.eigh(bent[np.ix_(free, free)])
+        values, vectors = np.linalg.eigh(curved[np.ix_(free, free)])
         level = vectors * (values <= LEVEL * values[-1])
         direction = np.zeros_like(theta)
         direction[free] = level @ (level.T @ theta[free])

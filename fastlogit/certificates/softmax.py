@@ -7,8 +7,9 @@ with the range of the classes' raw predictions in the place of their size: with 
 and R the largest range over all rows and directions of length 1 in the norm of M, a Hessian at the
 point or a part of it, every direction gains at most `gain_bound(delta, R)`. Three choices of M:
 
-- the penalty, and of the rows nothing but what bends the intercepts: with A_i = diag(p) - p p' of
-  row i, sum (U x_i + b)' A_i (U x_i + b) is at least the same form of the one mean A^-1 sum A_i
+- the penalty, and of the rows nothing but the curvature of the intercepts: with
+  A_i = diag(p) - p p'
+  of row i, sum (U x_i + b)' A_i (U x_i + b) is at least the same form of the one mean A^-1 sum A_i
   (U x_i + b), A = sum A_i. What it takes of the gradient is one product with the Hessian.
 - the whole Hessian, where it is small.
 - the whole Hessian without its matrix: conjugate gradients give a step d with a residual r, and
@@ -42,8 +43,8 @@ LOOSE = 0.1
 _ONE = np.zeros(1, dtype=np.int64)
 
 
-class _Bend:
-    """What bends at a point: row curvatures, and the intercepts' part of their sum."""
+class _Reduced:
+    """The first choice of M at a point: penalty, and the intercepts' part of row curvatures."""
 
     def __init__(self, part: Objective, theta: Any, curvature: Any) -> None:
         self.part = part
@@ -210,17 +211,17 @@ class SoftmaxCertificate:
         if gain <= wanted or at_once:
             return gain
         if is_penalized:
-            bend = _Bend(part, theta, self._known_curvature(model, theta))
+            reduced = _Reduced(part, theta, self._known_curvature(model, theta))
             largest_row = self._largest_row(part, scale)
-            radius = bend.radius(largest_row)
-            noise = self._noise(there) * bend.noise(largest_row, scale)
-            decrement = np.sqrt(bend.squared_norm(gradient[None], scale)) + noise
+            radius = reduced.radius(largest_row)
+            noise = self._noise(there) * reduced.noise(largest_row, scale)
+            decrement = np.sqrt(reduced.squared_norm(gradient[None], scale)) + noise
             gain = min(gain, float(gain_bound(decrement, radius)))
         if is_small and gain > wanted and (wanted == 0.0 or not is_penalized):
             gain = min(gain, self._dense_bound(model, there, False))
         elif is_penalized and wanted == 0.0:
             # Only at the end of a fit: an iteration more brings the first bound down as well.
-            decrement = _decrement(bend, gradient, scale, wanted)
+            decrement = _decrement(reduced, gradient, scale, wanted)
             gain = min(gain, float(gain_bound(decrement + noise, radius)))
         return gain
 
@@ -250,8 +251,8 @@ class SoftmaxCertificate:
         radius = swell * reference.radius(self._largest_row(part, ones))
         scale = self._scale(part)
         if decrement * radius >= LOOSE and np.isfinite(scale).all() and not at_once:
-            bend = _Bend(part, theta, self._known_curvature(model, theta))
-            radius = min(radius, swell * bend.radius(self._largest_row(part, scale)))
+            reduced = _Reduced(part, theta, self._known_curvature(model, theta))
+            radius = min(radius, swell * reduced.radius(self._largest_row(part, scale)))
         if decrement * radius >= LOOSE and not at_once:
             radius = min(radius, swell * reference.exact_radius())
         gain = float(gain_bound(decrement, radius))
@@ -316,10 +317,10 @@ class SoftmaxCertificate:
         return self._largest[key]
 
 
-def _decrement(bend: _Bend, gradient: Any, scale: Any, wanted: float) -> float:
+def _decrement(reduced: _Reduced, gradient: Any, scale: Any, wanted: float) -> float:
     """Return a bound on the root of g' H^-1 g from conjugate gradients with the whole Hessian."""
-    part = bend.part
-    diagonal = part.diagonal(bend.curvature)
+    part = reduced.part
+    diagonal = part.diagonal(reduced.curvature)
     found = ConjugateGradients(-gradient[None], lambda _, vectors: part.centred(vectors / diagonal))
     bound = np.inf
     for _ in range(MAX_PRODUCTS):
@@ -329,11 +330,11 @@ def _decrement(bend: _Bend, gradient: Any, scale: Any, wanted: float) -> float:
         if gained > HOPELESS * 2.0 * wanted > 0.0:
             break  # d' H d grows to delta^2: it is already too large
         if np.square(slopes * scale).sum() <= allowed:
-            rest = bend.squared_norm(found.residual, scale)
+            rest = reduced.squared_norm(found.residual, scale)
             bound = min(bound, float(np.sqrt(gained) + np.sqrt(rest)))
             if rest <= 4.0 * allowed:
                 break
         if not found.size[0] > 0.0:
             break
-        found.step(_ONE, part.hessian_product(bend.curvature, found.direction))
+        found.step(_ONE, part.hessian_product(reduced.curvature, found.direction))
     return bound

@@ -59,7 +59,7 @@ class LeaveOneOut:
     raw_prediction : ndarray of shape (n_samples,) or (n_samples, n_classes)
         Raw predictions, each without the row.
     leverage : ndarray of shape (n_samples,), or (n_samples, n_classes) for one-vs-all
-        How much a row bends the fit to itself, from 0 to 1 (for softmax to n_classes - 1). Their
+        How much a row draws the fit to itself, from 0 to 1 (for softmax to n_classes - 1). Their
         sum is the effective number of parameters.
     """
 
@@ -259,10 +259,10 @@ def _softmax_step(raw: Any, labels: Any, weight: Any, halves: Any) -> tuple[Any,
     weight = weight[0]
     residual = weight[:, None] * (proba - labels.T)
     spread = np.einsum("skr,slr->rkl", halves[0], halves[0])
-    bend = -weight[:, None, None] * proba[:, :, None] * proba[:, None, :]
+    curvature = -weight[:, None, None] * proba[:, :, None] * proba[:, None, :]
     diagonal = np.arange(len(raw))
-    bend[:, diagonal, diagonal] += weight[:, None] * proba
-    product = bend @ spread
+    curvature[:, diagonal, diagonal] += weight[:, None] * proba
+    product = curvature @ spread
     leverage = np.clip(np.trace(product, axis1=1, axis2=2), 0.0, len(raw) - 1.0)
     rest = np.eye(len(raw)) - product
     moved = np.linalg.solve(rest, residual[:, :, None])

@@ -72,9 +72,9 @@ def level_of_share(share_logit: float, offset: Any, weights: Any) -> float:
         if abs(mean - share) <= 1e-6 * share * (1.0 - share):
             break
         low, high = (low, level) if mean > share else (level, high)
-        bend = np.average(proba * (1.0 - proba), weights=weights)
+        curvature = np.average(proba * (1.0 - proba), weights=weights)
         with np.errstate(over="ignore", divide="ignore", invalid="ignore"):
-            step = level - (mean - share) / bend
+            step = level - (mean - share) / curvature
         level = float(step) if low < step < high else 0.5 * low + 0.5 * high
         if not low < level < high:
             break

@@ -223,9 +223,9 @@ class Objective:
         if curvature_out is None:
             found = part.at(theta[leading])
         else:
-            bent = part.empty_curvature()
-            found = part.at(theta[leading], bent)
-            curvature_out[...] = bent[place]
+            of_part = part.empty_curvature()
+            found = part.at(theta[leading], of_part)
+            curvature_out[...] = of_part[place]
         slopes = np.empty_like(theta)
         for model in range(self.n_models):
             leader = int(leading[place[model]])
@@ -289,7 +289,7 @@ class Objective:
         return np.empty((n_models, self.n_classes * self.design.shape[0]))
 
     def curvature(self, theta: Any) -> Any:
-        """Return what bends the weighted loss at each row, as `empty_curvature`: one pass.
+        """Return the curvature of the weighted loss at each row, as `empty_curvature`: one pass.
 
         For the binomial loss it is the second derivative.
         """
@@ -380,13 +380,14 @@ class Objective:
     def diagonal(self, curvature: Any) -> Any:
         """Return the Hessian's diagonal as if curvature and columns were independent."""
         weights = self.loss.class_weights(curvature)
-        bend = weights.reshape(self.n_outputs, -1).sum(axis=1, keepdims=True)
-        bend /= self.targets.total_weight[:, None]
+        curvature_of_row = weights.reshape(self.n_outputs, -1).sum(axis=1, keepdims=True)
+        curvature_of_row /= self.targets.total_weight[:, None]
         l2 = self.penalty.diagonal()
         # Columns were scaled to variance + 4 l2 = 1.
-        slopes = np.maximum(bend * (1.0 - 4.0 * np.minimum(l2, 0.25)) + l2, 1e-300)
+        slopes = np.maximum(curvature_of_row * (1.0 - 4.0 * np.minimum(l2, 0.25)) + l2, 1e-300)
         return self.join(
-            np.broadcast_to(slopes, (self.n_outputs, l2.shape[1])), np.maximum(bend[:, 0], 1e-300)
+            np.broadcast_to(slopes, (self.n_outputs, l2.shape[1])),
+            np.maximum(curvature_of_row[:, 0], 1e-300),
         )
 
     def curvature_bound(self) -> float:

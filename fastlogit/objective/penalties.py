@@ -141,8 +141,8 @@ class Quadratic(Penalty):
             none = values <= EPS * len(values) * max(values[-1], 0.0)
             beyond = np.abs(parts[none]) > EPS * len(values) * np.linalg.norm(own)
             safe = np.where(none, 1.0, values)
-            bent = np.where(none, 0.0, parts) ** 2 / safe
-            found[k] = np.inf if beyond.any() else 0.5 * float(bent.sum())
+            terms = np.where(none, 0.0, parts) ** 2 / safe
+            found[k] = np.inf if beyond.any() else 0.5 * float(terms.sum())
         return found
 
     def _set(self, output: int) -> int:

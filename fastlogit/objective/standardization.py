@@ -23,7 +23,7 @@ LEAST_PRODUCT = 1e-300
 
 
 def standardize(objective: Objective, stride: int = 1) -> bool:
-    """Centre the columns and scale them so that each bends the cost equally: two passes.
+    """Centre the columns and scale them so that all have the same curvature: two passes.
 
     The scale is sqrt(variance + 4 l2), l2 the diagonal of the penalty's Hessian: the bound of
     each column's curvature, loss and penalty together, is then 1/4. Columns that do not vary

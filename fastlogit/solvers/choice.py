@@ -92,7 +92,7 @@ def choose(
     if size <= NEWTON_SIZE and sample_stride(n_samples, n_features) == 1:
         return "newton", "too few rows for a subsample, too few columns for it to matter"
     if n_classes > 1:
-        return "newton-cg", "classes that compete, preconditioned by rows that bend the cost most"
+        return "newton-cg", "classes that compete, preconditioned by the rows of largest curvature"
     if sample_stride(n_samples, n_features) > 1:
         return "lbfgs", "rows enough for a subsample to precondition"
     if n_features > MAX_HESSIAN:
@@ -222,8 +222,8 @@ def evaluate_at_last(objective: Objective, theta: Any, watch: Watch) -> Point:
 def approach(objective: Objective, theta: Any, tol: float, stride: int, watch: Watch) -> Any:
     """Return theta near the optimum, about `tol` above it relative to the cost, without a proof.
 
-    Binomial models whose losses bend alike, as far as a subsample shows, get the same point.
-    Raises `Interrupted` after Ctrl-C.
+    Binomial models of nearly the same row curvatures, as far as a subsample shows, get the same
+    point. Raises `Interrupted` after Ctrl-C.
     """
     if objective.loss.is_coupled:
         goal = Goal(LEFT_OVER * tol, objective.n_models, steps_on=True)
@@ -340,10 +340,10 @@ def own_hessians(
 ) -> Precondition:
     """Return the Hessians of some models, from `rows`: those of the objective, or a subsample."""
     if rows is not objective:
-        bent = rows.only(models).curvature(theta[models])
+        drawn = rows.only(models).curvature(theta[models])
     else:
-        bent = curvature[models] if models.size < rows.n_models else curvature
-    return SampledHessians(rows, bent, models).solve
+        drawn = curvature[models] if models.size < rows.n_models else curvature
+    return SampledHessians(rows, drawn, models).solve
 
 
 def sample_price(objective: Objective) -> float:
@@ -389,14 +389,14 @@ def _factor(rows: Objective, loss: Any, output: int) -> Factor:
     matrix = loss.copy()
     # A column that does not vary in the subsample may do so in the other rows.
     varies = np.append(rows.design.columns.inverse_scale > 0.0, rows.fit_intercept)
-    bend = loss[-1, -1] if rows.fit_intercept else 0.25
+    curvature = loss[-1, -1] if rows.fit_intercept else 0.25
     spread = matrix.diagonal().copy()
-    if rows.fit_intercept and bend > 0.0:
-        spread[:-1] -= loss[-1, :-1] ** 2 / bend
-    unseen = np.flatnonzero(varies & (spread <= UNSEEN * bend))
+    if rows.fit_intercept and curvature > 0.0:
+        spread[:-1] -= loss[-1, :-1] ** 2 / curvature
+    unseen = np.flatnonzero(varies & (spread <= UNSEEN * curvature))
     matrix[unseen], matrix[:, unseen] = 0.0, 0.0
     diagonal = matrix.diagonal() + rows.output_penalty(output)
-    diagonal[unseen] += bend
+    diagonal[unseen] += curvature
     matrix.flat[:: len(matrix) + 1] = diagonal * (1.0 + RIDGE)
     rows.penalty.couple(matrix, output)
     return Factor(matrix, DEPENDENT)

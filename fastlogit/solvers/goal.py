@@ -207,8 +207,8 @@ def _lost_in_units(objective: Objective, theta: Any, gradient: Any) -> float:
     """Return how much the cost may rise where a point is rounded in the units of X."""
     lost = float(objective.lost_in_units(theta[None])[0])
     with _quietly():
-        slope, bend = float(np.abs(gradient).max()), 0.5 * objective.loss.most_curvature
-        return lost * slope + bend * float(np.square(lost))
+        slope, half_curvature = float(np.abs(gradient).max()), 0.5 * objective.loss.most_curvature
+        return lost * slope + half_curvature * float(np.square(lost))
 
 
 def _quietly() -> Any:

@@ -134,8 +134,8 @@ def _waits_in_vain(goal: Goal, point: Point, waited: Any, lowest: Any, latest: A
 def _slope(objective: Objective, cost: Any, gradient: Any, direction: Any) -> tuple[Any, Any]:
     """Return the slopes along the directions, and which of these are of no use.
 
-    The standardised columns bend the loss by at most `most_curvature` each. So the cost can fall by
-    the squared gradient over twice the sum of that at the least, and by itself at the most.
+    The standardised columns have a curvature of at most `most_curvature` each. So the cost can fall
+    by the squared gradient over twice the sum of that at the least, and by itself at the most.
     """
     with np.errstate(over="ignore", invalid="ignore"):
         slope = np.einsum("ij,ij->i", gradient, direction)
@@ -180,13 +180,13 @@ def search(
     """
     if len(models) == objective.n_models:
         # The usual case, without the bookkeeping: every model takes the step of 1.
-        bent = None if curvature is None else np.empty_like(curvature)
+        trial_curvature = None if curvature is None else np.empty_like(curvature)
         trial = point.theta + direction
-        found = objective.at(trial, bent)
+        found = objective.at(trial, trial_curvature)
         accepted = _accepted(point.cost, slope, 1.0, found, direction)
         if accepted.all():
-            if bent is not None:
-                curvature[...] = bent
+            if trial_curvature is not None:
+                curvature[...] = trial_curvature
             return Point(trial, found.cost, found.gradient), np.zeros(len(models), dtype=bool)
         step = np.where(accepted, 1.0, _shorter(point.cost, slope, 1.0, found))
     else:
@@ -203,15 +203,17 @@ def _search_each(
     for _ in range(MAX_TRIALS):
         moving = models[pending]
         trial = point.theta[moving] + step[pending, None] * direction[pending]
-        bent = None if curvature is None else np.empty((len(pending), curvature.shape[1]))
-        found = objective.only(moving).at(trial, bent)
+        trial_curvature = (
+            None if curvature is None else np.empty((len(pending), curvature.shape[1]))
+        )
+        found = objective.only(moving).at(trial, trial_curvature)
         before, promised = point.cost[moving], slope[pending]
         accepted = _accepted(before, promised, step[pending], found, direction[pending])
         done = moving[accepted]
         theta[done], cost[done] = trial[accepted], found.cost[accepted]
         gradient[done] = found.gradient[accepted]
-        if bent is not None:
-            curvature[done] = bent[accepted]
+        if trial_curvature is not None:
+            curvature[done] = trial_curvature[accepted]
         step[pending] *= _shorter(before, promised, step[pending], found)
         pending = pending[~accepted]
         if not pending.size:

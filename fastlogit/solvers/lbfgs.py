@@ -39,14 +39,18 @@ class Pairs:
         self.scale: Any = 1.0
 
     def add(self, step: Any, change: Any, precondition: Precondition, models: Any) -> None:
-        """Remember a pair; for models whose cost did not bend along it, nothing."""
-        bend = np.einsum("ij,ij->i", step, change)
+        """Remember a pair; for models whose cost had no curvature along it, nothing."""
+        curvature = np.einsum("ij,ij->i", step, change)
         smooth = precondition(models, change)
         spread = np.einsum("ij,ij->i", change, smooth)
-        valid = (bend > 0.0) & (spread > 0.0) & np.isfinite(bend / np.where(spread > 0, spread, 1))
-        weight = np.where(valid, 1.0 / np.where(valid, bend, 1.0), 0.0)
+        valid = (
+            (curvature > 0.0)
+            & (spread > 0.0)
+            & np.isfinite(curvature / np.where(spread > 0, spread, 1))
+        )
+        weight = np.where(valid, 1.0 / np.where(valid, curvature, 1.0), 0.0)
         self.pairs = [*self.pairs[1 - MEMORY :], (step, change, weight)]
-        self.scale = np.where(valid, bend / np.where(valid, spread, 1.0), self.scale)
+        self.scale = np.where(valid, curvature / np.where(valid, spread, 1.0), self.scale)
 
     def direction(self, gradient: Any, precondition: Precondition, models: Any) -> Any:
         """Return the descent direction of the given models (two loops; Nocedal, 1980)."""

@@ -67,8 +67,10 @@ def majorize(
         moving = models[pending]
         with np.errstate(over="ignore", invalid="ignore"):
             trial = point.theta[moving] + step * direction[pending]
-        bent = None if curvature is None else np.empty((len(pending), curvature.shape[1]))
-        found = objective.only(moving).at(trial, bent)
+        trial_curvature = (
+            None if curvature is None else np.empty((len(pending), curvature.shape[1]))
+        )
+        found = objective.only(moving).at(trial, trial_curvature)
         with np.errstate(invalid="ignore"):
             fall = cost[moving] - found.cost
         fine = np.isfinite(found.gradient).all(axis=1) & (fall > slack[pending])
@@ -76,8 +78,8 @@ def majorize(
         done = moving[better]
         theta[done], cost[done] = trial[better], found.cost[better]
         gradient[done] = found.gradient[better]
-        if bent is not None:
-            curvature[done] = bent[better]
+        if trial_curvature is not None:
+            curvature[done] = trial_curvature[better]
         if step == 1.0:
             first[pending] = np.where(better, fall, 0.0)
         pending, step = pending[better], 2.0 * step
@@ -129,8 +131,8 @@ def _direction(part: Objective, theta: Any, gradient: Any, watch: Watch) -> Any:
         moved, shift = part.design.hessian_product(
             targets, np.ascontiguousarray(vectors[:, :-1]), vectors[:, -1] * part.fit_intercept
         )
-        bent = part.penalty.product(vectors[:, :-1])
-        return np.column_stack([moved + bent, shift * part.fit_intercept])
+        penalized = part.penalty.product(vectors[:, :-1])
+        return np.column_stack([moved + penalized, shift * part.fit_intercept])
 
     found = ConjugateGradients(
         -gradient.reshape(part.n_outputs, n_features + 1),

@@ -36,23 +36,23 @@ __all__ = ["goes_alone", "solve_near"]
 SHARED_WORK = 3.0
 SHARED_PRICE = 12.0
 # Iterations with Hessians that many models share, before each goes on with its own.
-PATIENT_NEAR = 15
+SHARED_ITERATIONS = 15
 # Numbers that a copy of the rows of one fold may take: some megabytes are always there.
 FEW_NUMBERS = 10_000_000
 
 
 def solve_near(
-    objective: Objective, theta: Any, pooled: Objective, kin: Any, stride: int, limits: Limits,
-    watch: Watch,
+    objective: Objective, theta: Any, pooled: Objective, model_of_pooled: Any, stride: int,
+    limits: Limits, watch: Watch,
 ) -> tuple[Point, Any]:  # fmt: skip
     """Minimise many models from points near their optima; return where they end, and the bounds.
 
-    Model m is kin to model ``kin[m]`` of `pooled`, whose Hessian preconditions it.
+    Model m starts from model ``model_of_pooled[m]`` of `pooled`, whose Hessian preconditions it.
     """
     is_softmax = objective.loss.is_coupled
     prove = certificate_of if is_softmax else SharedCertificate
     goal = Goal(limits.tol, objective.n_models, prove(objective, stride), separation_of(objective))
-    family = _Family(objective, pooled, kin)
+    family = _Family(objective, pooled, model_of_pooled)
     point: Point | None = None
     try:
         if goes_alone(objective):
@@ -84,7 +84,7 @@ def goes_alone(objective: Objective) -> bool:
     """Say whether models of the objective are solved one after the other, from no common start.
 
     Where Hessians of their own would take too much memory or time: of three folds of ten C on
-    2,000 x 3,000 those that kin share took 8 times as long as 30 fits.
+    2,000 x 3,000 shared ones took 8 times as long as 30 fits.
     """
     if objective.loss.is_coupled:
         return not may_have_own(objective, 1)
@@ -92,22 +92,22 @@ def goes_alone(objective: Objective) -> bool:
 
 
 class _Family:
-    """Models and their kin: several models share one of `pooled`, which is near them.
+    """Models that start from pooled ones: several share one of `pooled`, which is near them.
 
     Attributes
     ----------
     members : ndarray of int
-        The models of `pooled` that have kin.
+        The models of `pooled` that others start from.
     place : ndarray of int, shape (n_models,)
-        The place of each model's kin among them.
+        For each model the place of its pooled one among them.
     """
 
-    def __init__(self, objective: Objective, pooled: Objective, kin: Any) -> None:
+    def __init__(self, objective: Objective, pooled: Objective, model_of_pooled: Any) -> None:
         self.objective, self.pooled = objective, pooled
-        self.members, self.place = np.unique(kin, return_inverse=True)
+        self.members, self.place = np.unique(model_of_pooled, return_inverse=True)
 
     def middle(self, theta: Any) -> Any:
-        """Return the mean point of each member's kin."""
+        """Return for each member the mean point of the models that start from it."""
         members = range(self.members.size)
         return np.array([theta[self.place == member].mean(axis=0) for member in members])
 
@@ -125,7 +125,7 @@ def _every(objective: Objective, stride: int) -> Objective:
 def _near(
     family: _Family, theta: Any, stride: int, goal: Goal, watch: Watch
 ) -> tuple[Point, Reason]:
-    """L-BFGS of binomial models with Hessians that their kin share, and those who bend alike."""
+    """L-BFGS of binomial models; those of one pooled model, or of alike ones, share a Hessian."""
     objective = family.objective
     leaders = leaders_of(family.rows(stride), family.middle(theta))
     rows = family.rows(_shared_stride(objective, np.unique(leaders).size))
@@ -135,7 +135,7 @@ def _near(
         return lambda models, vectors: made.solve(family.place[models], vectors)
 
     start = evaluate(objective, theta, watch)
-    return lbfgs(objective, start, shared, SHARED_PRICE, goal, watch, PATIENT_NEAR)
+    return lbfgs(objective, start, shared, SHARED_PRICE, goal, watch, SHARED_ITERATIONS)
 
 
 def _near_by_products(
@@ -143,9 +143,10 @@ def _near_by_products(
 ) -> tuple[Point, Reason]:
     """Newton with conjugate gradients of softmax models, preconditioned by Hessians of outputs.
 
-    At the start kin are at the same point and share them. Later each model has its own, where
-    memory allows: 50 models of scikit-learn's digits then take 300 products instead of 3,250, since
-    the rows which the weakest penalties leave in doubt are others without a fold.
+    At the start those of one pooled model are at the same point and share them. Later each model
+    has its own, where memory allows: 50 models of scikit-learn's digits then take 300 products
+    instead of 3,250, since the rows which the weakest penalties leave in doubt are others without a
+    fold.
     """
     objective = family.objective
     own, shared = _every(objective, 1), family.rows(1)

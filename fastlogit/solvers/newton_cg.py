@@ -73,9 +73,10 @@ def newton_cg(
         nonlocal spent, moved, renewed
         if here.restarted:
             renewed, spent, moved = None, price, np.inf
-        part, bent, gradient = objective.only(active), curvature[active], here.gradient[active]
+        part, gradient = objective.only(active), here.gradient[active]
+        own_curvature = curvature[active]
         wanted = goal.tol * np.abs(here.cost[active])
-        precondition = renewed or _by_diagonal(part, bent, active)
+        precondition = renewed or _by_diagonal(part, own_curvature, active)
         with np.errstate(over="ignore", invalid="ignore"):
             size = np.einsum("ij,ij->i", gradient, precondition(active, gradient))
         if goal.certificate is not None:
@@ -94,7 +95,7 @@ def newton_cg(
         left = np.where(refused, share, np.where(is_last, enough, share))
         # Where rows have no curvature the step has no length either: not a product for it.
         left[goal.met[active] | ~(size <= ABSURD * np.abs(here.cost[active]))] = np.inf
-        equation = _Equation(part, bent, active, precondition, is_last, LEFT * wanted)
+        equation = _Equation(part, own_curvature, active, precondition, is_last, LEFT * wanted)
         with np.errstate(over="ignore", invalid="ignore"):
             direction, products = equation.solve(gradient, left, watch)
         spent += products

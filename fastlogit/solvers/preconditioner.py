@@ -1,4 +1,4 @@
-"""Approximate inverse Hessians, one for each output, from a few rows that bend it most.
+"""Approximate inverse Hessians, one for each output, from a few rows of largest curvature.
 
 The Hessian of an output is a sum over the rows, weighted by their curvature, and where classes are
 told apart well a small part of the rows has most of it. So rows are drawn in proportion to their
@@ -39,7 +39,7 @@ MANY_NUMBERS = 5_000_000
 ALIKE = 0.02
 # Share of the diagonal that is kept beside the rows: directions that none of them has.
 DIAGONAL_SHARE = 0.1
-# Rows that bend an output by less than this share of what the mean row does are left out: together
+# Rows whose curvature is below this share of the mean one are left out: together
 # they have less than that share of it.
 TINY = 1e-3
 RIDGE = 1e-10
@@ -86,15 +86,15 @@ class SampledHessians:
             rows = rows.only(self._models)
         self._rows = rows
         weights = rows.loss.class_weights(curvature).reshape(rows.n_outputs, -1)
-        bend = weights.sum(axis=1) / rows.targets.total_weight
+        mean_curvature = weights.sum(axis=1) / rows.targets.total_weight
         self._is_dense = rows.design.shape[1] + 1 <= DENSE_COLUMNS
         count = sample_size(rows)
-        rows.design.counter.phase = "preconditioner, from rows that bend the cost most"
+        rows.design.counter.phase = "preconditioner, from the rows of largest curvature"
         if self._is_dense:
-            matrices = self._matrices(weights, bend, count)
-            self._factors = penalized_factors(rows, matrices, bend)
+            matrices = self._matrices(weights, mean_curvature, count)
+            self._factors = penalized_factors(rows, matrices, mean_curvature)
         else:
-            self._draw(weights, bend, count)
+            self._draw(weights, mean_curvature, count)
 
     def solve(self, models: Any, vectors: Any) -> Any:
         """Return the inverses times vectors (n_models, n_parameters), one for each of `models`."""
@@ -112,7 +112,7 @@ class SampledHessians:
                 )  # fmt: skip
         return self._rows.centred(solved.reshape(vectors.shape))
 
-    def _matrices(self, weights: Any, bend: Any, count: int) -> Any:
+    def _matrices(self, weights: Any, mean_curvature: Any, count: int) -> Any:
         """Return the Hessians of the losses, from `count` rows drawn for each, or from all."""
         rows = self._rows
         if count == weights.shape[1]:
@@ -121,17 +121,17 @@ class SampledHessians:
         else:
             matrices = np.array([
                 rows.design.take(draw(own, count)).gram(np.full(count, of_each / count))
-                for own, of_each in zip(weights, bend, strict=True)
+                for own, of_each in zip(weights, mean_curvature, strict=True)
             ])  # fmt: skip
         if not rows.fit_intercept:
             matrices[:, -1], matrices[:, :, -1] = 0.0, 0.0
         return matrices
 
-    def _draw(self, weights: Any, bend: Any, count: int) -> None:
+    def _draw(self, weights: Any, mean_curvature: Any, count: int) -> None:
         rows, penalty = self._rows, self._rows.penalties()
-        base = penalty + DIAGONAL_SHARE * (independent_diagonals(rows, bend) - penalty)
+        base = penalty + DIAGONAL_SHARE * (independent_diagonals(rows, mean_curvature) - penalty)
         self._inverse = np.divide(1.0, base, out=np.zeros_like(base), where=base > 0.0)
-        sizes = np.sqrt((1.0 - DIAGONAL_SHARE) * bend / count)
+        sizes = np.sqrt((1.0 - DIAGONAL_SHARE) * mean_curvature / count)
         drawn = np.array([draw(own, count) for own in weights])
         self._sampled, self._lower = rows.design.sample(
             drawn, sizes, float(rows.fit_intercept), self._inverse
@@ -146,8 +146,7 @@ class SharedHessians:
     rows : Objective
     theta : ndarray of shape (n_models, n_features + 1)
     leaders : ndarray of shape (n_models,), int
-        The loss of each model bends as that of its leader does, which is one of the models: as
-        `leaders_of` found.
+        One of the models for each, whose row curvatures are nearly its own: as `leaders_of` found.
     """
 
     def __init__(self, rows: Objective, theta: Any, leaders: Any) -> None:
@@ -156,9 +155,9 @@ class SharedHessians:
         # Before the matrices, which are gigabytes where columns are thousands.
         _check_time_to_factor(rows, len(place), theta.shape[1])
         curvature = part.curvature(theta[leading])
-        bend = curvature.sum(axis=1) / part.targets.total_weight
+        mean_curvature = curvature.sum(axis=1) / part.targets.total_weight
         matrices = np.array([part.loss_hessian(own, model) for model, own in enumerate(curvature)])
-        self._factors = penalized_factors(rows, matrices[place], bend[place])
+        self._factors = penalized_factors(rows, matrices[place], mean_curvature[place])
 
     def solve(self, models: Any, vectors: Any) -> Any:
         """Return the inverses times vectors (n_models, n_parameters), one for each of `models`."""
@@ -166,7 +165,7 @@ class SharedHessians:
 
 
 def leaders_of(rows: Objective, theta: Any) -> Any:
-    """Return for each binomial model the first whose loss bends the rows nearly as its own does.
+    """Return for each binomial model the first whose row curvatures are nearly its own.
 
     Models are compared that weigh the rows alike and stand for the same class: those of strengths
     of the penalty that hardly matter. Of ten from 1e-4 to 1e4 on 100,000 rows seven share one.
@@ -184,25 +183,25 @@ def leaders_of(rows: Objective, theta: Any) -> Any:
     return leaders
 
 
-def independent_diagonals(rows: Objective, bend: Any) -> Any:
+def independent_diagonals(rows: Objective, mean_curvature: Any) -> Any:
     """Return the Hessians' diagonals as if curvature and columns were independent.
 
-    `bend` is the curvature of a row, for each output (n_outputs,).
+    `mean_curvature` is that of the mean row, for each output (n_outputs,).
     """
-    l2, bend = rows.penalties()[:, :-1], np.maximum(bend, 1e-300)[:, None]
+    l2, mean_curvature = rows.penalties()[:, :-1], np.maximum(mean_curvature, 1e-300)[:, None]
     moving = rows.design.columns.inverse_scale > 0.0
-    slopes = np.where(moving, bend * (1.0 - 4.0 * np.minimum(l2, 0.25)) + l2, 0.0)
-    return np.column_stack([slopes, bend * rows.fit_intercept])
+    slopes = np.where(moving, mean_curvature * (1.0 - 4.0 * np.minimum(l2, 0.25)) + l2, 0.0)
+    return np.column_stack([slopes, mean_curvature * rows.fit_intercept])
 
 
-def penalized_factors(rows: Objective, matrices: Any, bend: Any) -> Factors:
+def penalized_factors(rows: Objective, matrices: Any, mean_curvature: Any) -> Factors:
     """Add each output's penalty to the Hessian of its loss, in place, and factor them."""
-    base, n_outputs = independent_diagonals(rows, bend), len(matrices)
+    base, n_outputs = independent_diagonals(rows, mean_curvature), len(matrices)
     _check_time_to_factor(rows, n_outputs, matrices.shape[1])
     diagonal = matrices.reshape(n_outputs, -1)[:, :: matrices.shape[1] + 1]
     diagonal *= 1.0 + RIDGE
     diagonal += rows.penalties()
-    # A column that none of the drawn rows has may bend the loss of others.
+    # A column that none of the drawn rows has may matter to others.
     np.maximum(diagonal, DIAGONAL_SHARE * base, out=diagonal)
     for output, matrix in enumerate(matrices):
         rows.penalty.couple(matrix, output)
