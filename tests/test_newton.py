@@ -18,7 +18,7 @@ def solved(objective, tol=1e-12, max_iter=100, steps_on=False):
     certificate = Certificate(objective)
     goal = Goal(tol, objective.n_models, certificate, steps_on=steps_on)
     theta = np.zeros((objective.n_models, objective.design.shape[1] + 1))
-    point, reason = newton(objective, theta, goal, certificate, watch)
+    point, reason = newton(objective, theta, goal, certificate.hessians, watch)
     return point, reason, goal, watch
 
 

@@ -85,23 +85,19 @@ def iterate(
             vain = _waits_in_vain(goal, point, waited, lowest, latest)
             resting |= goal.met | goal.hidden | vain
             keep = ~resting[active]
-            if goal.steps_on:
-                for place in np.flatnonzero(goal.met[active] & ~lost):
-                    model = int(active[place])
-                    if goal.step_lowers(model, gradient[place]):
-                        point.theta[model] += direction[place]
+            _step_on(goal, point, active[~lost], direction[~lost])
             if keep.any():
                 moving, before = active[keep], point
                 ahead = ~lost[keep]
                 point, stuck = _search_some(
                     objective, point, moving, direction[keep], slope[keep], ahead, curvature
                 )
-                if stuck.any():
+                if stuck.size:
                     # Not before the point is evaluated: what `majorize` finds is lower still.
-                    point, failed = majorize(objective, point, moving[stuck], watch, curvature)
+                    point, failed = majorize(objective, point, stuck, watch, curvature)
                     level = before.cost - point.cost <= ROUNDING * np.abs(before.cost)
-                    resting[moving[stuck]] = failed & level[moving[stuck]]
-                    waited[moving[stuck]], lowest[moving[stuck]] = 0, np.inf
+                    resting[stuck] = failed & level[stuck]
+                    waited[stuck], lowest[stuck] = 0, np.inf
                 watch.steps[moving] += 1
                 watch.n_resting = int(resting.sum())
                 reason = watch.note(point, patience)
@@ -114,6 +110,14 @@ def iterate(
         return point, Reason.INTERRUPTED
     except TimeUp:
         return point, goal.conclude(point, Reason.TIME_LIMIT)
+
+
+def _step_on(goal: Goal, point: Point, models: Any, direction: Any) -> None:
+    """Let models that meet the goal take a last step, which nobody looks at, where that is sure."""
+    if goal.steps_on:
+        for model, step in zip(models, direction, strict=True):
+            if goal.met[model] and goal.step_lowers(int(model), point.gradient[model]):
+                point.theta[model] += step
 
 
 def _waits_in_vain(goal: Goal, point: Point, waited: Any, lowest: Any, latest: Any) -> Any:
@@ -150,7 +154,7 @@ def _search_some(
     objective: Objective, point: Point, moving: Any, direction: Any, slope: Any, ahead: Any,
     curvature: Any,
 ) -> tuple[Point, Any]:  # fmt: skip
-    """Search along the directions that lead `ahead`; return the point and where that is not enough.
+    """Search along the directions that lead `ahead`; return the point, and models it is no good to.
 
     Where little of the direction served, or all of it and the cost still falls as steeply.
     """
@@ -164,7 +168,7 @@ def _search_some(
         straight = fall > STRAIGHT * -slope[ahead] * step
         stuck[ahead] = (step < SHORT) | (straight & (fall > LEVEL * np.abs(found.cost[models])))
         point = found
-    return point, stuck
+    return point, moving[stuck]
 
 
 def search(
