@@ -351,8 +351,8 @@ def newton(
         value, slope, last = cost_gradient(
             centred, y, point[:-1], point[-1], l2_reg, sample_weight, offset
         )
-        bend = hessian(centred, point[:-1], point[-1], l2_reg, sample_weight, offset)
-        return value, np.append(slope, last), bend
+        hessian_there = hessian(centred, point[:-1], point[-1], l2_reg, sample_weight, offset)
+        return value, np.append(slope, last), hessian_there
 
     start = np.append(np.zeros(X.shape[1]), 0.0 if intercept is None else intercept)
     point, value = _newton_descent(derivatives, start, X.shape[1] + fitted)
@@ -456,9 +456,9 @@ def multinomial_hessian_product(
     proba = softmax(_class_prediction(X, coef, intercept, offset))
     change = raw_prediction(X, direction, intercept_direction)
     mean = np.sum(proba * change, axis=1, keepdims=True)
-    bent = _shares(len(X), sample_weight)[:, None] * proba * (change - mean)
+    curved = _shares(len(X), sample_weight)[:, None] * proba * (change - mean)
     penalty = np.reshape(np.asarray(l2_reg, dtype=np.float64), (-1, 1)) * direction
-    return X.T @ bent + penalty, bent.sum(axis=0)
+    return X.T @ curved + penalty, curved.sum(axis=0)
 
 
 def multinomial_hessian(
@@ -540,8 +540,8 @@ def multinomial_newton(
         value, slope, last = multinomial_cost_gradient(
             centred, codes, coef, intercept, l2_reg, sample_weight, offset
         )
-        bend = multinomial_hessian(centred, coef, intercept, l2_reg, sample_weight, offset)
-        return value, np.append(slope.T, last), bend[np.ix_(order, order)]
+        hessian_there = multinomial_hessian(centred, coef, intercept, l2_reg, sample_weight, offset)
+        return value, np.append(slope.T, last), hessian_there[np.ix_(order, order)]
 
     start = np.zeros(n_slopes + n_classes)
     point, value = _newton_descent(derivatives, start, n_slopes + n_classes * fit_intercept)
@@ -700,11 +700,11 @@ def _shares(n_samples: int, sample_weight: ArrayLike | None) -> Floats:
 def _newton_descent(derivatives: Any, point: Floats, n_free: int) -> tuple[Floats, float]:
     """Step until the decrement, twice what is missing, has become the least that it can."""
     best, least, waited = point, np.inf, 0
-    value, slope, bend = derivatives(point)
+    value, slope, hessian_there = derivatives(point)
     lowest = value
     for _ in range(NEWTON_STEPS):
         step = np.zeros_like(point)
-        step[:n_free] = _solve(bend[:n_free, :n_free], -slope[:n_free])
+        step[:n_free] = _solve(hessian_there[:n_free, :n_free], -slope[:n_free])
         decrement = -float(slope @ step)
         waited = waited + 1 if 0.5 * least <= decrement < NEWTON_NEAR * value else 0
         if decrement < least:
@@ -720,7 +720,7 @@ def _newton_descent(derivatives: Any, point: Floats, n_free: int) -> tuple[Float
             if length < 1e-12:
                 return best, lowest
         point = point + length * step
-        value, slope, bend = new
+        value, slope, hessian_there = new
     return best, lowest
 
 

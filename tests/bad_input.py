@@ -101,7 +101,7 @@ BOTH = named("X", FEATURES) + named("y", TARGETS) + named("sample_weight", WEIGH
 def forbid_passes(monkeypatch) -> None:
     """Let any pass over X fail the test."""
 
-    def fail(direct):
+    def fail(layout):
         raise AssertionError("a pass was made")
 
     monkeypatch.setattr("fastlogit.design.dense.descend", fail)

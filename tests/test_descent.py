@@ -14,6 +14,7 @@ from problems import (
 from fastlogit import reference
 from fastlogit.design.dense import DenseDesign
 from fastlogit.kernels.descent import CONVERGED, DIVERGED, RUNNING, Penalty, descend, start_state
+from fastlogit.kernels.passes import Layout
 
 
 def begin(X, codes, l2_reg=0.0, positive=(1,), weight=None):
@@ -152,8 +153,8 @@ def test_momentum_that_overshoots_restarts() -> None:
 
 
 def test_the_two_forms_are_kept_apart() -> None:
-    assert descend(True) is descend(True)
-    assert descend(True) is not descend(False)
+    assert descend(Layout.DIRECT) is descend(Layout.DIRECT)
+    assert descend(Layout.DIRECT) is not descend(Layout.GATHERED)
 
 
 # ------------------------------------------------------------------------------------------------

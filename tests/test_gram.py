@@ -49,10 +49,10 @@ def weights_of(n_samples: int) -> Any:
 
 
 def gram_of(X: Any, weights: Any, columns: Columns, twin: str = "serial") -> Any:
-    direct, rows = _rows(X, columns)
+    form, rows = _rows(X, columns)
     size = X.shape[1] + 1
     matrix = np.full((size, size), np.nan)
-    getattr(gram(direct), twin)(rows, weights, matrix)
+    getattr(gram(form), twin)(rows, weights, matrix)
     return matrix
 
 
@@ -136,10 +136,10 @@ def test_a_matrix_for_each_of_many_weights(layout, n_features, rng) -> None:
     X = rng.standard_normal((N_SAMPLES, n_features))
     weights = readonly(np.array([weights_of(N_SAMPLES) ** power for power in (0.5, 1.0, 2.0)]))
     columns = columns_of(X.shape[1])
-    direct, rows = _rows(LAYOUTS[layout](X), columns)
+    form, rows = _rows(LAYOUTS[layout](X), columns)
     found = [np.full((3, n_features + 1, n_features + 1), np.nan) for _ in TWINS]
     for matrices, twin in zip(found, TWINS, strict=True):
-        getattr(grams(direct), twin)(rows, weights, matrices)
+        getattr(grams(form), twin)(rows, weights, matrices)
     assert found[0].tobytes() == found[1].tobytes()
     for matrix, own in zip(found[0], weights, strict=True):
         assert_gram(matrix, X, own, columns)

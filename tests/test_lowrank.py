@@ -106,11 +106,11 @@ def test_rows_of_each_output_and_their_factor(layout, n_rows, n_features, rng) -
 
 
 def test_twins_of_the_sample_give_the_same_bits(rng) -> None:
-    direct, rows = _rows(rng.standard_normal((60, 30)), Columns(np.zeros(30), np.ones(30)))
+    layout, rows = _rows(rng.standard_normal((60, 30)), Columns(np.zeros(30), np.ones(30)))
     indices, inverse = rng.integers(0, 60, (5, 8)), np.ones((5, 31))
     found = []
     for twin in ("serial", "parallel"):
         sampled, lower = np.empty((5, 8, 32), dtype=np.float32), np.empty((5, 8, 8))
-        getattr(sample(direct), twin)(rows, indices, np.ones(5), 1.0, inverse, sampled, lower)
+        getattr(sample(layout), twin)(rows, indices, np.ones(5), 1.0, inverse, sampled, lower)
         found.append(sampled.tobytes() + lower.tobytes())
     assert found[0] == found[1]

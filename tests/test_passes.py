@@ -8,7 +8,14 @@ from fastlogit import reference
 from fastlogit.design.base import Columns, plain_targets
 from fastlogit.design.dense import DenseDesign
 from fastlogit.kernels.descent import Penalty, start_state
-from fastlogit.kernels.passes import MAX_CHUNKS, MULTINOMIAL_PRODUCT, chunk_rows, passes, read_sum
+from fastlogit.kernels.passes import (
+    MAX_CHUNKS,
+    MULTINOMIAL_PRODUCT,
+    Layout,
+    chunk_rows,
+    passes,
+    read_sum,
+)
 from fastlogit.kernels.policy import formula
 from fastlogit.kernels.rows import rows_per_block
 
@@ -72,8 +79,8 @@ def test_twins_give_the_same_bits(n_features, monkeypatch) -> None:
 
 
 def test_the_two_forms_have_twins_of_their_own() -> None:
-    direct, gathered = passes(True), passes(False)
-    assert direct is passes(True)
+    direct, gathered = passes(Layout.DIRECT), passes(Layout.GATHERED)
+    assert direct is passes(Layout.DIRECT)
     for name in direct._fields:
         functions = {
             getattr(form, name).choose(parallel)

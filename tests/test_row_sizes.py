@@ -48,10 +48,10 @@ def test_every_number_type(dtype, n_features, rng) -> None:
 
 
 def test_twins_give_the_same_bits(rng) -> None:
-    direct, rows = _rows(rng.standard_normal((N_SAMPLES, 20)), columns_of(20))
+    layout, rows = _rows(rng.standard_normal((N_SAMPLES, 20)), columns_of(20))
     found = [np.zeros(MAX_CHUNKS) for _ in range(2)]
     for twin, largest in zip(("serial", "parallel"), found, strict=True):
-        getattr(largest_row(direct), twin)(rows, largest)
+        getattr(largest_row(layout), twin)(rows, largest)
     assert found[0].tobytes() == found[1].tobytes()
     assert (found[0] > 0.0).sum() == -(-N_SAMPLES // 256)
 

@@ -11,7 +11,7 @@ from ..kernels.descent import RUNNING, DescentState, Penalty, descend
 from ..kernels.gram import gram, grams
 from ..kernels.hypotheses import hypotheses
 from ..kernels.lowrank import sample
-from ..kernels.passes import MAX_CHUNKS, Rows, Targets, passes
+from ..kernels.passes import MAX_CHUNKS, Layout, Rows, Targets, passes
 from ..kernels.row_sizes import largest_row as find_largest_row
 from ..kernels.simd import LANES
 from .base import NO_CURVATURE, ROW_NS, Columns, Design, RowCounter, readonly
@@ -84,7 +84,7 @@ class DenseDesign(ArrayDesign):
         self.counter = counter or RowCounter(X.shape[0])
         n_features = X.shape[1]
         self.columns = columns or Columns(np.zeros(n_features), np.ones(n_features))
-        self._direct, self._rows = _rows(X, self.columns)
+        self._layout, self._rows = _rows(X, self.columns)
 
     def standardized(self, columns: Columns) -> DenseDesign:
         """Return a design over the same memory with another standardisation."""
@@ -115,7 +115,7 @@ class DenseDesign(ArrayDesign):
             rows = self._rows if step >= n_samples else _rows(self._X[start:stop], self.columns)[1]
             weights = readonly(np.ascontiguousarray(curvature[start:stop]))
             with self._team_for(row_ns * (stop - start)) as parallel:
-                gram(self._direct).choose(parallel)(rows, weights, part)
+                gram(self._layout).choose(parallel)(rows, weights, part)
             matrix += part
         self.counter.rows += n_samples
         return matrix
@@ -132,7 +132,7 @@ class DenseDesign(ArrayDesign):
         for start in range(0, len(weights), step):
             part = slice(start, start + step)
             with self._team_for(output_ns * len(weights[part])) as parallel:
-                grams(self._direct).choose(parallel)(
+                grams(self._layout).choose(parallel)(
                     self._rows, readonly(weights[part]), matrices[part]
                 )
         self.counter.rows += n_samples * len(weights)
@@ -147,13 +147,13 @@ class DenseDesign(ArrayDesign):
         width = (n_columns + LANES - 1) // LANES * LANES
         sampled = np.empty((n_outputs, n_rows, width), dtype=np.float32)
         lower = np.empty((n_outputs, n_rows, n_rows))
-        direct, source = _rows(self._X, self.columns)  # of all rows, also where passes take slices
+        layout, source = _rows(self._X, self.columns)  # of all rows, also where passes take slices
         output_ns = n_rows * n_columns * (GRAM_NS * n_rows + ROW_NS)
         step = max(1, int(GRAM_CALL_NS / output_ns))
         for start in range(0, n_outputs, step):
             part = slice(start, start + step)
             with self._team_for(output_ns * len(rows[part])) as parallel:
-                sample(direct).choose(parallel)(
+                sample(layout).choose(parallel)(
                     source, readonly(rows[part]), readonly(sizes[part]), float(intercept),
                     readonly(inverse[part]), sampled[part], lower[part],
                 )  # fmt: skip
@@ -174,10 +174,10 @@ class DenseDesign(ArrayDesign):
         middle = center + np.divide(
             shift, inverse_scale, out=np.zeros_like(center), where=inverse_scale > 0.0
         )
-        direct, rows = _rows(self._X, Columns(middle, factor))
+        layout, rows = _rows(self._X, Columns(middle, factor))
         largest = np.zeros(MAX_CHUNKS)
         with self._team(1) as parallel:
-            find_largest_row(direct).choose(parallel)(rows, largest)
+            find_largest_row(layout).choose(parallel)(rows, largest)
         self.counter.rows += self.shape[0]
         return float(largest.max())
 
@@ -185,7 +185,7 @@ class DenseDesign(ArrayDesign):
         """Return the raw prediction of each row, shape (n_models, n_samples): one pass."""
         raw = np.empty((coef.shape[0], self.shape[0]))
         with self._team(coef.shape[0]) as parallel:
-            passes(self._direct).raw_prediction.choose(parallel)(
+            passes(self._layout).raw_prediction.choose(parallel)(
                 self._rows, readonly(coef), readonly(intercept), raw
             )
         self.counter.rows += self.shape[0]
@@ -198,7 +198,7 @@ class DenseDesign(ArrayDesign):
         all raw predictions are finite.
         """
         with self._team(coef.shape[0]) as parallel:
-            spoiled = hypotheses(self._direct).choose(parallel)(
+            spoiled = hypotheses(self._layout).choose(parallel)(
                 self._rows, readonly(coef), readonly(intercept), readonly(offset), kind,
                 out.reshape(-1),
             )  # fmt: skip
@@ -219,7 +219,7 @@ class DenseDesign(ArrayDesign):
         state: DescentState, evaluated: bool, history_out: Any, curvature_out: Any,
     ) -> tuple[int, int]:  # fmt: skip
         with self._team(state.coef.shape[0]) as parallel:
-            steps, status = descend(self._direct).choose(parallel)(
+            steps, status = descend(self._layout).choose(parallel)(
                 self._rows, targets, penalty, step_size, accelerate, tol, state, evaluated,
                 history_out, curvature_out,
             )  # fmt: skip
@@ -247,8 +247,8 @@ def _is_direct(X: np.ndarray[Any, Any]) -> bool:
     return bool(plain and contiguous and X.shape[1] >= LANES)
 
 
-def _rows(X: np.ndarray[Any, Any], columns: Columns) -> tuple[bool, Rows]:
-    """Say whether the rows can be read in place, and describe them to the kernels."""
+def _rows(X: np.ndarray[Any, Any], columns: Columns) -> tuple[Layout, Rows]:
+    """Return how the kernels get at the rows, and describe these to them."""
     center, inverse_scale = readonly(columns.center), readonly(columns.inverse_scale)
     n_samples, n_features = X.shape
     item = X.itemsize
@@ -258,6 +258,6 @@ def _rows(X: np.ndarray[Any, Any], columns: Columns) -> tuple[bool, Rows]:
         flat = np.lib.stride_tricks.as_strided(
             X, ((n_samples - 1) * stride + n_features,), (item,), writeable=False
         )
-        return True, Rows(flat, stride, False, n_samples, center, inverse_scale)
+        return Layout.DIRECT, Rows(flat, stride, False, n_samples, center, inverse_scale)
     values = X if native else X.view(X.dtype.newbyteorder("="))
-    return False, Rows(readonly(values), 0, not native, n_samples, center, inverse_scale)
+    return Layout.GATHERED, Rows(readonly(values), 0, not native, n_samples, center, inverse_scale)

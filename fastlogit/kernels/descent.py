@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numba import prange
 
-from .passes import add_partials, chunk_rows, model_slots, pack_models, sum_chunk_kernel
+from .passes import Layout, add_partials, chunk_rows, model_slots, pack_models, sum_chunk_kernel
 from .policy import Twins, entry, kernel
 from .rows import packed_width, unpack_slot
 
@@ -212,8 +212,9 @@ def descent_step(state: Any, n_classes: int, step_size: float, accelerate: bool,
     return CONVERGED if at_rest else RUNNING
 
 
-def _descend(direct: bool) -> Twins:
-    sum_chunk = sum_chunk_kernel(direct)
+def _descend(layout: Layout) -> Twins:
+    direct = layout is Layout.DIRECT
+    sum_chunk = sum_chunk_kernel(layout)
 
     def descend(
         rows: Any, targets: Any, penalty: Any, step_size: float, accelerate: bool, tol: float,
@@ -253,13 +254,13 @@ def _descend(direct: bool) -> Twins:
             finish_evaluation(state, total, rows, targets.total_weight, width, penalty)
         return history_out.shape[0], RUNNING
 
-    return entry(descend, name="direct" if direct else "gathered")
+    return entry(descend, name=layout.value)
 
 
-_BY_FORM = {direct: _descend(direct) for direct in (True, False)}
+_BY_FORM = {layout: _descend(layout) for layout in Layout}
 
 
-def descend(direct: bool) -> Twins:
+def descend(layout: Layout) -> Twins:
     """Return the compiled descent over rows read in place (direct) or gathered block by block.
 
     ``descend(rows, targets, penalty, step_size, accelerate, tol, state, evaluated, history_out,
@@ -269,4 +270,4 @@ def descend(direct: bool) -> Twins:
     `curvature_out` (n_models, n_samples), unless it has no rows, the loss's weighted second
     derivative at each row.
     """
-    return _BY_FORM[direct]
+    return _BY_FORM[layout]

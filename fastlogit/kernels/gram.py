@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 from numba import prange
 
-from .passes import direct_block, direct_source, gathered_block, gathered_source
+from .passes import Layout, direct_block, direct_source, gathered_block, gathered_source
 from .policy import Twins, entry, kernel
 from .rows import packed_width, unpack_slot
 from .simd import LANES, add, broadcast, load, multiply_add, splat, store, subtract
@@ -214,7 +214,8 @@ def unpack_cells(
             gram_out[column, row] = value
 
 
-def _gram(direct: bool) -> tuple[Twins, Twins]:
+def _gram(layout: Layout) -> tuple[Twins, Twins]:
+    direct = layout is Layout.DIRECT
     source = direct_source if direct else gathered_source
     bring_block = direct_block if direct else gathered_block
 
@@ -294,27 +295,27 @@ def _gram(direct: bool) -> tuple[Twins, Twins]:
             )  # fmt: skip
             unpack_cells(sums, rows.center.size, width, packed, n_panels, grams_out[output])
 
-    kind = "direct" if direct else "gathered"
+    kind = layout.value
     return entry(gram, name=kind), entry(grams, name=kind)
 
 
-_GRAM = {direct: _gram(direct) for direct in (True, False)}
+_GRAM = {layout: _gram(layout) for layout in Layout}
 
 
-def gram(direct: bool) -> Twins:
+def gram(layout: Layout) -> Twins:
     """Return the compiled ``gram(rows, weights, gram_out)`` for rows read in place or gathered.
 
     It sets `gram_out`, of shape (n_features + 1, n_features + 1), to the sum over the rows of
     ``weights[i] * outer(x, x)`` with x the standardised row and a 1 behind it. The weights are
     not negative.
     """
-    return _GRAM[direct][0]
+    return _GRAM[layout][0]
 
 
-def grams(direct: bool) -> Twins:
+def grams(layout: Layout) -> Twins:
     """Return the compiled ``grams(rows, weights, grams_out)``, for many weights of few rows.
 
     `weights` are (n_outputs, n_samples), and each of `grams_out` is what `gram` gives, to rounding:
     threads take whole matrices here, not parts of the rows.
     """
-    return _GRAM[direct][1]
+    return _GRAM[layout][1]

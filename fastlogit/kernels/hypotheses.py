@@ -13,7 +13,7 @@ from numba import prange
 
 from .columns import block_height, gather_columns, sweep_prediction
 from .elementwise import exp_nonpositive, log1p_positive, log1p_unit
-from .passes import chunk_rows, model_slots, pack_models
+from .passes import Layout, chunk_rows, model_slots, pack_models
 from .policy import Twins, entry, kernel
 from .rows import (
     AHEAD_BYTES,
@@ -289,11 +289,12 @@ def predict_gathered(
     return spoiled
 
 
-_CHUNKS = {True: predict_direct, False: predict_gathered}
+_CHUNKS = {Layout.DIRECT: predict_direct, Layout.GATHERED: predict_gathered}
 
 
-def _hypotheses(direct: bool) -> Twins:
-    predict = _CHUNKS[direct]
+def _hypotheses(layout: Layout) -> Twins:
+    direct = layout is Layout.DIRECT
+    predict = _CHUNKS[layout]
 
     def hypotheses(rows: Any, coef: Any, intercept: Any, offset: Any, kind: int, out: Any) -> float:
         n_models, n_features = coef.shape
@@ -318,13 +319,13 @@ def _hypotheses(direct: bool) -> Twins:
             bad += spoiled[chunk]
         return bad
 
-    return entry(hypotheses, name="direct" if direct else "gathered")
+    return entry(hypotheses, name=layout.value)
 
 
-_BY_FORM = {direct: _hypotheses(direct) for direct in (True, False)}
+_BY_FORM = {layout: _hypotheses(layout) for layout in Layout}
 
 
-def hypotheses(direct: bool) -> Twins:
+def hypotheses(layout: Layout) -> Twins:
     """Return the compiled hypotheses over rows read in place (direct) or gathered block by block.
 
     ``hypotheses(rows, coef, intercept, offset, kind, out)`` writes row after row to a flat array:
@@ -332,4 +333,4 @@ def hypotheses(direct: bool) -> Twins:
     normalised ONE_VS_ALL ones (n_models), or with LOG added their logarithms. `rows` are not
     centred where they are read in place. It returns 0, or NaN if some raw prediction is not finite.
     """
-    return _BY_FORM[direct]
+    return _BY_FORM[layout]

@@ -14,7 +14,7 @@ from numba import prange
 
 from .cholesky import factor_one, solve_backward, solve_forward
 from .gram import BLOCK, CELL, CELL_PANELS, add_cells, cells_before
-from .passes import direct_block, direct_source, gathered_block, gathered_source
+from .passes import Layout, direct_block, direct_source, gathered_block, gathered_source
 from .policy import Twins, entry, kernel
 from .rows import packed_width
 from .simd import LANES, add, load, multiply_add, splat, store, total
@@ -117,7 +117,8 @@ def unpack_lower(sums: Any, n_panels: int, matrix_out: Any) -> None:
         matrix_out[row, row] += 1.0
 
 
-def _sample(direct: bool) -> Twins:
+def _sample(layout: Layout) -> Twins:
+    direct = layout is Layout.DIRECT
     source = direct_source if direct else gathered_source
     bring_block = direct_block if direct else gathered_block
 
@@ -156,13 +157,13 @@ def _sample(direct: bool) -> Twins:
             unpack_lower(sums, n_panels, lower_out[output])
             factor_one(lower_out[output], 0.0, lower_out[output])
 
-    return entry(sample, name="direct" if direct else "gathered")
+    return entry(sample, name=layout.value)
 
 
-_SAMPLE = {direct: _sample(direct) for direct in (True, False)}
+_SAMPLE = {layout: _sample(layout) for layout in Layout}
 
 
-def sample(direct: bool) -> Twins:
+def sample(layout: Layout) -> Twins:
     """Return the compiled `sample`, for rows read in place or gathered.
 
     ``sample(rows, indices, sizes, intercept, inverse, sampled_out, lower_out)`` puts what
@@ -170,4 +171,4 @@ def sample(direct: bool) -> Twins:
     rows of `indices` (n_outputs, m), with `intercept` behind, times ``sizes[output]``, and the
     factor of I + S B^-1 S', with zeros above the diagonal.
     """
-    return _SAMPLE[direct]
+    return _SAMPLE[layout]

@@ -9,6 +9,7 @@ serial and as parallel twin.
 
 from __future__ import annotations
 
+from enum import Enum
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -50,6 +51,7 @@ __all__ = [
     "MULTINOMIAL_PRODUCT",
     "SPREAD",
     "SQUARED",
+    "Layout",
     "Passes",
     "Rows",
     "Targets",
@@ -67,6 +69,13 @@ BINOMIAL, SQUARED, LINEAR, SPREAD, MULTINOMIAL, MULTINOMIAL_PRODUCT = 0, 1, 2, 3
 WORK_BLOCKS = 3
 MAX_CHUNKS = 64
 MIN_CHUNK_ROWS = 256
+
+
+class Layout(Enum):
+    """How kernels get at rows: where they lie, or gathered a block at a time."""
+
+    DIRECT = "direct"
+    GATHERED = "gathered"
 
 
 class Rows(NamedTuple):
@@ -338,12 +347,12 @@ def sum_gathered_chunk(
     finish_chunk(n_models, packed, gradient, totals, sums_out)
 
 
-_SUM_CHUNK = {True: sum_direct_chunk, False: sum_gathered_chunk}
+_SUM_CHUNK = {Layout.DIRECT: sum_direct_chunk, Layout.GATHERED: sum_gathered_chunk}
 
 
-def sum_chunk_kernel(direct: bool) -> Any:
+def sum_chunk_kernel(layout: Layout) -> Any:
     """Return the kernel that adds one chunk's cost and gradient, for loops of other modules."""
-    return _SUM_CHUNK[direct]
+    return _SUM_CHUNK[layout]
 
 
 @kernel
@@ -388,11 +397,12 @@ def predict_gathered_chunk(
                 raw_out[model, first + row] = raw[row]
 
 
-_PREDICT_CHUNK = {True: predict_direct_chunk, False: predict_gathered_chunk}
+_PREDICT_CHUNK = {Layout.DIRECT: predict_direct_chunk, Layout.GATHERED: predict_gathered_chunk}
 
 
-def _raw_prediction(direct: bool) -> Twins:
-    predict_chunk = _PREDICT_CHUNK[direct]
+def _raw_prediction(layout: Layout) -> Twins:
+    direct = layout is Layout.DIRECT
+    predict_chunk = _PREDICT_CHUNK[layout]
 
     def raw_prediction(rows: Any, coef: Any, intercept: Any, raw_out: Any) -> None:
         n_models, n_features = coef.shape
@@ -408,20 +418,20 @@ def _raw_prediction(direct: bool) -> Twins:
             stop = min(start + step, rows.n_samples)
             predict_chunk(rows, start, stop, packed_coef, packed_intercept, center, raw_out)
 
-    return entry(raw_prediction, name="direct" if direct else "gathered")
+    return entry(raw_prediction, name=layout.value)
 
 
 _BY_FORM = {
-    direct: Passes(
-        raw_prediction=_raw_prediction(direct),
+    layout: Passes(
+        raw_prediction=_raw_prediction(layout),
     )
-    for direct in (True, False)
+    for layout in Layout
 }
 
 
-def passes(direct: bool) -> Passes:
+def passes(layout: Layout) -> Passes:
     """Return the compiled passes for rows read in place (direct) or gathered block by block."""
-    return _BY_FORM[direct]
+    return _BY_FORM[layout]
 
 
 def _read_sum(values: Any, sums_out: Any) -> None:

@@ -8,7 +8,7 @@ import numpy as np
 from numba import prange
 
 from .gram import pack_columns
-from .passes import chunk_rows, direct_block, direct_source, gathered_block, gathered_source
+from .passes import Layout, chunk_rows, direct_block, direct_source, gathered_block, gathered_source
 from .policy import Twins, entry, kernel
 from .rows import packed_width
 from .simd import LANES, load, multiply_add, splat, subtract, total
@@ -40,7 +40,8 @@ def largest_of(
     return largest
 
 
-def _largest_row(direct: bool) -> Twins:
+def _largest_row(layout: Layout) -> Twins:
+    direct = layout is Layout.DIRECT
     source = direct_source if direct else gathered_source
     bring_block = direct_block if direct else gathered_block
 
@@ -63,16 +64,16 @@ def _largest_row(direct: bool) -> Twins:
                 largest = max(largest, found)
             largest_out[chunk] = largest
 
-    return entry(largest_row, name="direct" if direct else "gathered")
+    return entry(largest_row, name=layout.value)
 
 
-_BY_FORM = {direct: _largest_row(direct) for direct in (True, False)}
+_BY_FORM = {layout: _largest_row(layout) for layout in Layout}
 
 
-def largest_row(direct: bool) -> Twins:
+def largest_row(layout: Layout) -> Twins:
     """Return the compiled ``largest_row(rows, largest_out)`` for rows read in place or gathered.
 
     It puts the largest sum of squares of the standardised rows of each chunk into `largest_out`,
     which has room for `MAX_CHUNKS` of them.
     """
-    return _BY_FORM[direct]
+    return _BY_FORM[layout]

@@ -412,9 +412,9 @@ def softmax_product(
         place = np.uint64(at + label * block)
         for row in range(n_rows):
             z = raw[place + row]
-            bent = curvature[model + label, sample + row] * (z - cost_out[mean + row])
-            cost_out[place + row] = 0.5 * z * bent
-            raw[place + row] = bent
+            curved = curvature[model + label, sample + row] * (z - cost_out[mean + row])
+            cost_out[place + row] = 0.5 * z * curved
+            raw[place + row] = curved
 
 
 @kernel
@@ -469,8 +469,8 @@ def weigh_curvature(
     sample = np.uint64(first)
     for row in range(np.uint64(count)):
         weight = weights[group, sample + row]
-        bent = curvature_out[model, sample + row] * weight
-        curvature_out[model, sample + row] = bent if weight > 0.0 else 0.0
+        curved = curvature_out[model, sample + row] * weight
+        curvature_out[model, sample + row] = curved if weight > 0.0 else 0.0
 
 
 @kernel
