@@ -186,6 +186,16 @@ def test_costs_and_predictions_look_at_x_once(monkeypatch) -> None:
         assert entries(call, monkeypatch) == wanted
 
 
+@pytest.mark.jit
+def test_a_stream_looks_at_each_batch_once() -> None:
+    model = LogisticRegression(class_weight={0: 2.0, 1: 1.0})
+    found = entries(lambda: model.partial_fit(FRAME, pd.Series(y), [0, 1], WEIGHT))
+    # The labels that will ever come are looked at by the new learner too.
+    assert found == ["look_at_labelled_rows", "as_labels", "encode_labels"]
+    found = entries(lambda: model.partial_fit(FRAME, pd.Series(y), sample_weight=WEIGHT))
+    assert found == ["look_at_labelled_rows"]
+
+
 def test_a_way_that_comes_back_is_seen(monkeypatch) -> None:
     def twice() -> None:
         validation.check_features(X)
