@@ -6,10 +6,12 @@ from typing import Any
 
 import numpy as np
 
+from .design.opening import open_rows
 from .elementwise import sigmoid
 from .inputs import validation
-from .inputs.opening import open_design
+from .inputs.given import look_at_model
 from .kernels.hypotheses import BINARY, LOG, ONE_VS_ALL, RAW, SOFTMAX
+from .options import check_number, check_option
 
 __all__ = ["class_proba", "predict", "predict_proba", "raw_prediction"]
 
@@ -84,10 +86,7 @@ def predict_proba(
     TypeError, ValueError
         If an argument has the wrong type, shape or value.
     """
-    if (
-        np.ndim(coef) == 2
-        and validation.check_option("multi_class", multi_class, MULTI_CLASS) == "ovr"
-    ):
+    if np.ndim(coef) == 2 and check_option("multi_class", multi_class, MULTI_CLASS) == "ovr":
         raw = raw_prediction(X, coef, intercept, offset=offset, n_threads=n_threads)
         return sigmoid(raw, out=raw, n_threads=n_threads)
     return class_proba(X, coef, intercept, multi_class, offset=offset, n_threads=n_threads)
@@ -123,7 +122,7 @@ def class_proba(
     """
     several = (
         SOFTMAX
-        if validation.check_option("multi_class", multi_class, MULTI_CLASS) == "multinomial"
+        if check_option("multi_class", multi_class, MULTI_CLASS) == "multinomial"
         else ONE_VS_ALL
     )
     return _hypotheses(
@@ -139,15 +138,14 @@ def _hypotheses(
 
     `choose` returns kind and times, from whether it is one model.
     """
-    design = open_design(X, n_threads)
-    n_samples, n_features = design.shape
-    coefs, intercepts, single = validation.check_coef(coef, intercept, n_features)
-    fixed = validation.check_class_offset(offset, n_samples, len(coefs), False)
+    rows, coefs, intercepts, single, fixed = look_at_model(X, coef, intercept, offset)
+    design = open_rows(rows.X, n_threads)
+    n_samples = design.shape[0]
     fixed = fixed.reshape(-1 if fixed.size else 0, n_samples)
     kind, times = choose(single)
     out = np.empty((n_samples, len(coefs) * times))
     if not design.hypotheses(coefs, intercepts, fixed, kind, out):
-        validation.refuse_not_finite(design, validation.feature_names(X))
+        validation.refuse_not_finite(design, rows.names)
         raw = design.raw_prediction(coefs, intercepts)
         _refuse_undefined(design, coefs, intercepts, raw)
     return out, single
@@ -184,7 +182,7 @@ def predict(
     TypeError, ValueError
         If an argument has the wrong type, shape or value.
     """
-    threshold = validation.check_number("threshold", threshold, low=0.0, high=1.0)
+    threshold = check_number("threshold", threshold, low=0.0, high=1.0)
     raw = raw_prediction(X, coef, intercept, n_threads=n_threads)
     if raw.ndim == 2:
         if threshold != 0.5:

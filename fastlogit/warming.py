@@ -34,9 +34,9 @@ from .fitting.cost import cost_gradient
 from .fitting.fit import fit, gradient_descent
 from .fitting.path import logistic_path
 from .inference.leave_one_out import leave_one_out
-from .inputs import validation
 from .inputs.batches import BatchSource
 from .kernels.policy import cache_folder, numba_setting
+from .options import check_option, check_whole
 from .prediction import predict_proba
 
 __all__ = ["LeftOut", "WarmUp", "warmup"]
@@ -230,11 +230,11 @@ def warmup(
     >>> done = fastlogit.warmup("quick", verbose=False)  # doctest: +SKIP
     >>> print(done.summary())  # doctest: +SKIP
     """
-    kinds = validation.check_option("kinds", kinds, GROUPS)
+    kinds = check_option("kinds", kinds, GROUPS)
     if n_processes is None:
         wanted = min(threads.usable_cpus(), MOST_PROCESSES)
     else:
-        wanted = validation.check_whole("n_processes", n_processes, low=1)
+        wanted = check_whole("n_processes", n_processes, low=1)
     say = verbose if callable(verbose) else print if verbose else _silent
     began = time.perf_counter()
     # Without the JIT nothing is compiled, and the steps would run for minutes.

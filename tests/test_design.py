@@ -193,5 +193,5 @@ def test_softmax_from_batches_draws_rows_by_index() -> None:
 def test_what_opens_a_design_gives_one_of_each_kind(tmp_path, monkeypatch) -> None:
     assert type(open_design(X0, None)) is DenseDesign
     assert type(open_design(Rows(X0), None)) is StreamedDesign
-    monkeypatch.setattr("fastlogit.inputs.opening.SLICE_BYTES", 1e3)
+    monkeypatch.setattr("fastlogit.design.opening.SLICE_BYTES", 1e3)
     assert type(open_design(X0, None)) is SlicedDesign

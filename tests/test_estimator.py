@@ -797,7 +797,7 @@ def test_x_is_not_copied(convert, monkeypatch) -> None:
     inner = estimator.fit
 
     def spy(data, *args, **options):
-        seen.append(np.asarray(data))
+        seen.append(data.rows.X)
         return inner(data, *args, **options)
 
     monkeypatch.setattr(estimator, "fit", spy)
@@ -834,8 +834,8 @@ class Rows:
 
 
 def test_rows_on_disk_are_streamed(tmp_path, monkeypatch) -> None:
-    monkeypatch.setattr("fastlogit.estimators.logistic.in_place", lambda X: X)
-    monkeypatch.setattr("fastlogit.inputs.opening.in_place", lambda X: X)
+    monkeypatch.setattr("fastlogit.inputs.scikit_learn.in_place", lambda X: X)
+    monkeypatch.setattr("fastlogit.inputs.given.in_place", lambda X: X)
     X, y = two()
     wanted = LogisticRegression().fit(X, y)
     for source in (memory_mapped(X, tmp_path), Rows(X)):

@@ -7,6 +7,7 @@ from problems import problem, sized, three_classes
 import fastlogit
 from fastlogit.estimators.folds import fit_folds, weights_of_folds
 from fastlogit.fitting.weightless import NEVER
+from fastlogit.inputs.given import Given, look
 
 # Rooms above the kernels, with fits that take minutes in plain Python.
 pytestmark = pytest.mark.jit
@@ -37,9 +38,10 @@ def test_folds_are_fits_of_their_rows(rng, multi_class, fit_intercept) -> None:
     X, codes = three_classes(sized(120, 45), 3)
     rows = [np.arange(0, len(X), 2), np.arange(len(X) // 3)]
     weight = rng.uniform(0.5, 2.0, len(X))
+    data = look(Given(X, codes, weight), multi_class)
     grid, complete = fit_folds(
-        X, codes, np.array(list("abc")), CS, weights_of_folds([(r, []) for r in rows], len(X)),
-        weight, multi_class=multi_class, fit_intercept=fit_intercept,
+        data, np.array(list("abc")), CS, weights_of_folds([(r, []) for r in rows], len(X)),
+        multi_class=multi_class, fit_intercept=fit_intercept,
     )  # fmt: skip
     assert complete.all()
     assert grid.classes.tolist() == ["a", "b", "c"]
@@ -63,8 +65,8 @@ def test_rows_without_weight_are_not_there() -> None:
     weight = (codes != 2) * 1.0
     with pytest.warns(UserWarning, match="fold 0 lack class b"):
         grid, complete = fit_folds(
-            X, codes, np.array(list("abc")), CS, folds, weight, multi_class="multinomial",
-            fit_intercept=True,
+            look(Given(X, codes, weight), "multinomial"), np.array(list("abc")), CS, folds,
+            multi_class="multinomial", fit_intercept=True,
         )  # fmt: skip
     assert complete.tolist() == [False, False]
     # Fold 0 has the first class alone, fold 1 the first two.
@@ -88,8 +90,9 @@ def test_columns_of_weights_go_with_their_classes(rng) -> None:
     weights = rng.uniform(0.5, 2.0, (len(X), 3))
     with pytest.warns(UserWarning, match="fold 0 lack class 0"):
         grid, _ = fit_folds(
-            X, codes, np.arange(3), CS, folds, weights, multi_class="ovr", fit_intercept=True
-        )
+            look(Given(X, codes, weights), "ovr"), np.arange(3), CS, folds, multi_class="ovr",
+            fit_intercept=True,
+        )  # fmt: skip
     left = codes > 0
     for k in (1, 2):
         alone = fastlogit.fit(X[left], codes[left] == k, C=CS[1], sample_weight=weights[left, k])
@@ -103,5 +106,6 @@ def test_without_an_intercept_there_is_no_way_to_say_never() -> None:
     folds[0, codes == 0] = 0
     with pytest.raises(ValueError, match="fold 0 lack class 0, and without an intercept"):
         fit_folds(
-            X, codes, np.arange(2), CS, folds, None, multi_class="multinomial", fit_intercept=False
-        )
+            look(Given(X, codes), "multinomial"), np.arange(2), CS, folds,
+            multi_class="multinomial", fit_intercept=False,
+        )  # fmt: skip

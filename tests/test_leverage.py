@@ -12,6 +12,7 @@ from sklearn.multiclass import OneVsRestClassifier
 import fastlogit
 from fastlogit import leave_one_out
 from fastlogit.inference import leave_one_out as leverage_steps
+from fastlogit.inputs.class_weights import row_weights
 
 # Rooms above the kernels, with fits that take minutes in plain Python.
 pytestmark = pytest.mark.jit
@@ -156,7 +157,7 @@ def test_blocks_and_sources_change_nothing(multi_class, monkeypatch, tmp_path) -
     fitted = fastlogit.fit(X, y, C=0.1, multi_class=multi_class)
     whole = leave_one_out(fitted, X, y)
     with monkeypatch.context() as patch:
-        patch.setattr("fastlogit.inputs.opening.in_place", lambda X: X)
+        patch.setattr("fastlogit.inputs.given.in_place", lambda X: X)
         streamed = leave_one_out(fitted, memory_mapped(X, tmp_path), y)
     monkeypatch.setattr("fastlogit.inference.leave_one_out.BLOCK_NUMBERS", 1000)
     for other in (streamed, leave_one_out(fitted, X, y)):
@@ -186,7 +187,7 @@ def test_an_estimator_and_its_class_weights(multi_class, class_weight) -> None:
     found = leave_one_out(estimator, X, labels, sample_weight=weight)
     row = 4
     others = np.arange(len(labels)) != row
-    weights = estimator._row_weights(labels, weight)
+    weights = row_weights(class_weight, multi_class, labels, weight, len(labels))
     exact = fastlogit.fit(
         X[others], labels[others], C=0.5, multi_class=multi_class, sample_weight=weights[others]
     )

@@ -52,7 +52,7 @@ def test_a_map_that_fits_is_the_array_that_it_is(kind, tmp_path) -> None:
 
 @pytest.mark.jit
 def test_a_large_map_is_read_in_slices_as_a_large_array(tmp_path, monkeypatch) -> None:
-    monkeypatch.setattr("fastlogit.inputs.opening.SLICE_BYTES", 1000.0)
+    monkeypatch.setattr("fastlogit.design.opening.SLICE_BYTES", 1000.0)
     X, y = problem(300, 12)[:2]
     source = memory_mapped(X, tmp_path)
     assert type(open_design(source, None)) is SlicedDesign

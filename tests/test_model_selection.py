@@ -34,6 +34,7 @@ from fastlogit import FitResult, LogisticRegression, LogisticRegressionCV, PathR
 from fastlogit.design.dense import DenseDesign
 from fastlogit.estimators.cross_validation import best_of
 from fastlogit.fitting.grid import GridResult
+from fastlogit.inputs.class_weights import row_weights
 
 # Rooms above the kernels, with fits that take minutes in plain Python.
 pytestmark = pytest.mark.jit
@@ -187,7 +188,7 @@ def test_one_vs_rest_folds_are_fits_of_their_rows(rng) -> None:
     np.testing.assert_allclose(model.coef_, chosen.coef_, rtol=1e-5, atol=1e-6)
     train, test = splits[1]
     # Balance is that of all rows, as in scikit-learn.
-    weight = model._row_weights(y, None)[train]
+    weight = row_weights("balanced", "ovr", y, None, len(y))[train]
     alone = fastlogit.fit(X[train], y[train], C=0.1, sample_weight=weight, multi_class="ovr")
     np.testing.assert_allclose(model.coefs_paths_[1, 0, 0, :, :-1], alone.coef.T, rtol=1e-4)
     assert model.scores_[1, 0, 0] == pytest.approx(np.mean(alone.predict(X[test]) == y[test]))
@@ -261,8 +262,8 @@ def test_the_same_bits_for_any_number_of_jobs() -> None:
 @pytest.mark.parametrize("fits", [True, False])
 def test_rows_on_disk(fits, tmp_path, monkeypatch) -> None:
     if not fits:
-        monkeypatch.setattr("fastlogit.estimators.logistic.in_place", lambda X: X)
-        monkeypatch.setattr("fastlogit.inputs.opening.in_place", lambda X: X)
+        monkeypatch.setattr("fastlogit.inputs.scikit_learn.in_place", lambda X: X)
+        monkeypatch.setattr("fastlogit.inputs.given.in_place", lambda X: X)
     X, y = two()
     mapped = memory_mapped(X, tmp_path)
     splitter = KFold(3, shuffle=True, random_state=0)

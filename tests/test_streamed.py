@@ -756,7 +756,7 @@ def test_a_fit_of_400_mb_takes_at_most_a_twentieth_of_it(dtype, monkeypatch) -> 
 def test_a_large_array_in_slices_gives_the_same_fit(monkeypatch) -> None:
     X, y, _, _, weight = problem(sized(20_000, 700), 9)
     whole = fastlogit.fit(X, y, C=1.0, sample_weight=weight)
-    monkeypatch.setattr("fastlogit.inputs.opening.SLICE_BYTES", X.nbytes / 3)
+    monkeypatch.setattr("fastlogit.design.opening.SLICE_BYTES", X.nbytes / 3)
     monkeypatch.setattr("fastlogit.design.blockwise.SLICE_BYTES", X.nbytes / 5.5)
     sliced = fastlogit.fit(X, y, C=1.0, sample_weight=weight)
     assert isinstance(open_design(X, None), SlicedDesign)

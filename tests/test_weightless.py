@@ -6,6 +6,7 @@ import pytest
 import fastlogit
 from fastlogit import BatchSource
 from fastlogit.fitting.weightless import Others, without_weight
+from fastlogit.inputs.given import Given, look
 
 pytestmark = pytest.mark.jit
 
@@ -117,7 +118,10 @@ def test_which_classes_have_none() -> None:
     assert absent.tolist() == [False, True, False]
     others = Others(np.array(["x", "y", "z"]), absent)
     assert (others.names(), others.seen.tolist()) == ("class y", [0, 2])
-    assert set(others.labels(codes)) == {"x", "z"}
+    given = Given(np.ones((9, 2)), np.array(["x", "y", "z"])[codes])
+    found = others.data(look(given, "multinomial"))
+    assert found.classes.tolist() == ["x", "z"]
+    assert found.codes.tolist() == [0, 0, 1] * 3
 
 
 def test_a_class_of_hardly_any_weight_counts_as_one_without() -> None:

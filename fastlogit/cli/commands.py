@@ -197,7 +197,7 @@ def fit(
     The result is the optimum, with a proven bound on what it may lack.
     """
     from fastlogit import io
-    from fastlogit.inputs.validation import WithNames
+    from fastlogit.inputs.given import Given, look
     from fastlogit.model_file import Model, save_model
 
     if cv and (C is not None or l2_reg is not None):
@@ -214,7 +214,7 @@ def fit(
             table = _without_missing(table, (*names, target, *([weights] if weights else [])))
         y = io.labels(table, target)
         _check_is_class(table, target, y)
-        given = {
+        wanted = {
             "C": C,
             "l2_reg": l2_reg,
             "tol": tol,
@@ -225,7 +225,7 @@ def fit(
             "standardize": standardize,
         }
         options: dict[str, Any] = {"solver": solver, "multi_class": multi_class}
-        options |= {name: value for name, value in given.items() if value is not None}
+        options |= {name: value for name, value in wanted.items() if value is not None}
         sample_weight = io.weights(table, weights) if weights else None
         X = io.features(table, names)
         watcher.stage(f"fitting {len(y):,} rows x {len(names):,} columns")
@@ -233,10 +233,11 @@ def fit(
         if cv:
             result, chosen = _cross_validate(X, y, sample_weight, folds, scoring, threads, options)
         else:
+            given = Given(X, y, sample_weight, l2_reg=l2_reg, names=names)
+            others = {name: value for name, value in options.items() if name != "l2_reg"}
             result = fastlogit.fit(
-                WithNames(X, names), y, sample_weight=sample_weight, n_threads=threads,
-                callback=watcher, **options,
-            )  # fmt: skip
+                look(given, multi_class), n_threads=threads, callback=watcher, **others
+            )
     settings = options | {"weights": weights, "drop": list(drop or [])}
     if cv:
         settings |= {"folds": folds, "scoring": scoring}
@@ -262,16 +263,16 @@ def _cross_validate(
     import numpy as np
     from sklearn.metrics import get_scorer_names
 
-    from fastlogit.inputs import validation
+    from fastlogit.options import check_number, check_option, check_whole
 
-    validation.check_whole("--folds", folds, low=2)
-    validation.check_option("--scoring", scoring, get_scorer_names())
+    check_whole("--folds", folds, low=2)
+    check_option("--scoring", scoring, get_scorer_names())
     known = ("solver", "multi_class", "tol", "max_iter", "time_limit")
     for name in options.keys() - set(known):
         raise ValueError(f"--{name.replace('_', '-')} is an option of fits without --cv")
     given = dict(options)
     if "tol" in given:  # the estimators' is that of the coefficients
-        given["tol"] = math.sqrt(validation.check_number("--tol", given["tol"], low=0.0))
+        given["tol"] = math.sqrt(check_number("--tol", given["tol"], low=0.0))
     model = fastlogit.LogisticRegressionCV(
         l1_ratios=(0,), use_legacy_attributes=False, cv=folds, scoring=scoring,
         n_jobs=_threads(threads), **given,

@@ -32,8 +32,8 @@ from ..fitting.fit import fit
 from ..fitting.grid import GridResult
 from ..fitting.messages import stack_level
 from ..fitting.path import grid_of_cs
-from ..inputs import validation
 from ..inputs.conversion import as_labels, as_numbers
+from ..inputs.given import Data, Given
 from ..result import FitResult
 from .data import labels_like, rows_of_models
 from .folds import fit_folds, weights_of_folds
@@ -239,7 +239,7 @@ class LogisticRegressionCV(LogisticRegression):
     def fit(
         self,
         X: Any,
-        y: Any,
+        y: Any = None,
         sample_weight: Any = None,
         *,
         penalty_factor: Any = None,
@@ -249,10 +249,10 @@ class LogisticRegressionCV(LogisticRegression):
 
         Parameters
         ----------
-        X : array-like or data frame of shape (n_samples, n_features)
+        X : array-like or data frame of shape (n_samples, n_features), or BatchSource
             Real numbers, finite.
         y : array-like of shape (n_samples,)
-            Labels: numbers, booleans or strings.
+            Labels: numbers, booleans or strings. None with a `BatchSource`, which brings them.
         sample_weight : array-like of shape (n_samples,), optional
             Weights >= 0 of the rows, for the fits and for the scores.
         penalty_factor : array-like of shape (n_features,), optional
@@ -283,36 +283,28 @@ class LogisticRegressionCV(LogisticRegression):
         began = time.perf_counter()
         _raise_for_params(params, self, "fit")
         Cs, ratios, scoring, legacy = self._settings()
-        X, y = self._check_training_data(X, y)
-        classes, codes = validation.encode_labels(y, X.shape[0])
-        self.classes_ = labels_like(y, classes)
-        weights = self._row_weights(y, sample_weight)
-        if self.multi_class == "ovr" and len(classes) > 2 and weights is not None:
-            validation.refuse_classes_without_weight(weights, codes, classes)
-        if sample_weight is not None:
-            sample_weight = as_numbers("sample_weight", sample_weight)
-            if sample_weight.ndim == 0:
-                sample_weight = np.full(X.shape[0], sample_weight)
-            if len(sample_weight) != X.shape[0]:
-                raise ValueError(
-                    f"sample_weight has {len(sample_weight)} values, but X has {X.shape[0]} rows"
-                )
+        data = self._look(
+            Given(
+                X, y, sample_weight, penalty_factor=penalty_factor, class_weight=self.class_weight
+            )
+        )
+        rows, labels, sample_weight = data.rows.X, data.labels, data.sample_weight
+        self.classes_ = labels_like(labels, data.classes)
         routed = self._routed(sample_weight, params)
-        splits = list(check_cv(self.cv, y, classifier=True).split(X, y, **routed.splitter.split))
+        cv = check_cv(self.cv, labels, classifier=True)
+        splits = list(cv.split(rows, labels, **routed.splitter.split))
         options: dict[str, Any] = {
             "solver": SOLVERS[self.solver], "tol": cost_tolerance(self.tol),
             "max_iter": self.max_iter, "n_threads": threads.of_jobs(self.n_jobs),
         }  # fmt: skip
-        if penalty_factor is not None:
-            options["penalty_factor"] = penalty_factor
         try:
             with (
-                part_of(began, self._share_of_folds(X, len(Cs), len(splits))),
+                part_of(began, self._share_of_folds(rows, len(Cs), len(splits))),
                 self._lines() as lines,
             ):
                 grid, complete = fit_folds(
-                    self._named(X), codes, self.classes_, Cs, weights_of_folds(splits, X.shape[0]),
-                    weights, multi_class=self.multi_class, fit_intercept=self.fit_intercept,
+                    data, self.classes_, Cs, weights_of_folds(splits, rows.shape[0]),
+                    multi_class=self.multi_class, fit_intercept=self.fit_intercept,
                     time_limit=self.time_limit, callback=lines, **options,
                 )  # fmt: skip
         except KeyboardInterrupt:
@@ -322,7 +314,7 @@ class LogisticRegressionCV(LogisticRegression):
         self.grid_ = grid
         try:
             scores = score_grid(
-                grid, X, y, codes, [_indices(test) for _, test in splits], scoring,
+                grid, rows, labels, data.codes, [_indices(test) for _, test in splits], scoring,
                 sample_weight=sample_weight, score_params=routed.scorer.score,
                 multi_class=self.multi_class, n_threads=options["n_threads"],
             )  # fmt: skip
@@ -334,12 +326,12 @@ class LogisticRegressionCV(LogisticRegression):
         self._store_attributes(scores, float(np.mean(Cs[best])), ratios, legacy)
         if self.refit:
             start = _mean_of(grid, complete, best) if complete.any() else None
-            self._refit(X, codes, float(Cs[best]), start, weights, began, options)
+            self._refit(data._replace(start=start), float(Cs[best]), began, options)
         else:
             coef, intercept = _mean_of(grid, complete if complete.any() else ~complete, best)
             if hasattr(self, "result_"):
                 del self.result_  # of a fit before
-            self.coef_, self.intercept_ = np.atleast_2d(coef.T), np.atleast_1d(intercept)
+            self.coef_, self.intercept_ = coef, intercept
         return self
 
     @property
@@ -472,17 +464,16 @@ class LogisticRegressionCV(LogisticRegression):
         return float(np.clip(1.0 - scores / self.time_limit, LEAST_SHARE, FOLDS_SHARE))
 
     def _refit(
-        self, X: Any, codes: Any, C: float, start: Any, weights: Any, began: float,
-        options: dict[str, Any],
+        self, data: Data, C: float, began: float, options: dict[str, Any]
     ) -> None:  # fmt: skip
         """Fit all rows, from the mean of the folds, in the time that is left."""
         nothing_left = Clock(began, self.time_limit).is_late()
         try:
             with part_of(began), self._lines() as lines:
                 result = fit(
-                    self._named(X), codes, C=C, sample_weight=weights,
-                    multi_class=self.multi_class, intercept="fit" if self.fit_intercept else None,
-                    start=start, time_limit=self.time_limit, callback=lines, **options,
+                    data, C=C, multi_class=self.multi_class,
+                    intercept="fit" if self.fit_intercept else None, time_limit=self.time_limit,
+                    callback=lines, **options,
                 )  # fmt: skip
         except KeyboardInterrupt as interrupt:
             best = getattr(interrupt, "result", None)
@@ -506,7 +497,7 @@ class LogisticRegressionCV(LogisticRegression):
         self._say(message)
 
     def _keep(self, result: FitResult) -> None:
-        """Store the last fit, which was of codes for the classes."""
+        """Store the last fit."""
         self.result_ = dataclasses.replace(result, classes=self.classes_)
         self.coef_, self.intercept_ = rows_of_models(result.coef, result.intercept)
 
@@ -583,11 +574,10 @@ def best_of(scores: Any, *, together: bool) -> Any:
 def _mean_of(grid: GridResult, folds: Any, best: Any) -> tuple[Any, Any]:
     """Return the mean over some folds of the coefficients of one C, or of each fold's own.
 
-    In the shapes that a fit begins with.
+    A row for each model, as a fit begins.
     """
     own = np.arange(len(folds)), best
-    coef, intercept = grid.coef[own][folds].mean(axis=0), grid.intercept[own][folds].mean(axis=0)
-    return (coef[0], intercept[0]) if len(coef) == 1 else (coef.T, intercept)
+    return grid.coef[own][folds].mean(axis=0), grid.intercept[own][folds].mean(axis=0)
 
 
 def _indices(rows: Any) -> Any:

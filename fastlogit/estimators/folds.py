@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 
 from ..fitting.grid import GridResult, fit_grid
-from ..fitting.weightless import intercepts_of_absent
+from ..fitting.weightless import intercepts_of_absent, with_codes
+from ..inputs.given import Data
 
 __all__ = ["fit_folds", "weights_of_folds"]
 
@@ -49,12 +50,10 @@ def weights_of_folds(splits: Sequence[tuple[Any, Any]], n_samples: int) -> Array
 
 
 def fit_folds(
-    X: Any,
-    codes: Array,
+    data: Data,
     classes: Array,
     Cs: Array,
     folds: Array,
-    weights: Array | None,
     *,
     multi_class: str,
     fit_intercept: bool,
@@ -64,13 +63,12 @@ def fit_folds(
 
     Parameters
     ----------
-    X : array of shape (n_samples, n_features)
-    codes : ndarray of shape (n_samples,)
-        Index of each row's label in `classes`.
+    data : Data
+        What the user gave.
     classes : ndarray of shape (n_classes,)
+        As the result is to have them.
     Cs : ndarray of shape (n_Cs,)
     folds : ndarray of shape (n_folds, n_samples)
-    weights : ndarray of shape (n_samples,) or (n_samples, n_classes), or None
     multi_class : {"multinomial", "ovr"}
     fit_intercept : bool
     **options
@@ -94,12 +92,12 @@ def fit_folds(
     UserWarning
         If a fold lacks a class.
     """
-    present = _present(codes, len(classes), folds, weights)
+    present = _present(data, folds)
     complete = np.asarray(present.all(axis=1))
     options |= {"multi_class": multi_class, "fit_intercept": fit_intercept}
     if complete.all():
         try:
-            grid = fit_grid(X, codes, Cs, fold_weights=folds, sample_weight=weights, **options)
+            grid = fit_grid(data, None, Cs, fold_weights=folds, **options)
         except KeyboardInterrupt as interrupt:
             best = getattr(interrupt, "result", None)
             if isinstance(best, GridResult):
@@ -108,15 +106,14 @@ def fit_folds(
             raise
         return dataclasses.replace(grid, classes=classes), complete
     _tell_of_absent(present, classes, fit_intercept)
-    whole = _nothing_fitted(classes, Cs, len(folds), np.shape(X)[1])
+    whole = _nothing_fitted(classes, Cs, len(folds), data.rows.X.shape[1])
     patterns, pattern_of_fold = np.unique(present, axis=0, return_inverse=True)
     for number, pattern in enumerate(patterns):
         which = np.flatnonzero(pattern_of_fold.ravel() == number)
-        for piece in _pieces(codes, pattern, weights, multi_class):
+        for piece in _pieces(data, pattern, multi_class):
             try:
                 part = fit_grid(
-                    X, piece.codes, Cs * piece.times_c, fold_weights=folds[which],
-                    sample_weight=piece.weights, **options,
+                    piece.data, None, Cs * piece.times_c, fold_weights=folds[which], **options
                 )  # fmt: skip
             except KeyboardInterrupt as interrupt:
                 best = getattr(interrupt, "result", None)
@@ -143,38 +140,40 @@ def _message(grid: GridResult) -> str:
 class Piece:
     """Models of some folds that are fitted together, with what turns them into those asked for."""
 
-    codes: Array
-    weights: Array | None
+    data: Data
     times_c: float
     models: Array
     factors: Array
 
 
-def _pieces(codes: Array, pattern: Array, weights: Any, multi_class: str) -> Iterator[Piece]:
+def _pieces(data: Data, pattern: Array, multi_class: str) -> Iterator[Piece]:
     """Yield what there is to fit to rows with the classes of `pattern` alone."""
-    seen = np.flatnonzero(pattern)
+    seen, codes = np.flatnonzero(pattern), data.codes
     if len(seen) < 2:
         return
     if len(pattern) == 2:
-        yield Piece(codes, weights, 1.0, np.array([0]), np.ones(1))
+        yield Piece(data, 1.0, np.array([0]), np.ones(1))
         return
     if multi_class == "ovr":
         for k in seen:
-            own = weights[:, k] if np.ndim(weights) == 2 else weights
-            yield Piece((codes == k).astype(np.uint8), own, 1.0, np.array([k]), np.ones(1))
+            own = data.weights[k] if data.weights.ndim == 2 else data.weights
+            alone = with_codes(data, np.array([False, True]), codes == k)._replace(weights=own)
+            yield Piece(alone, 1.0, np.array([k]), np.ones(1))
         return
     # The rows of the other classes have no weight in these folds: any label will do for them.
-    labels = np.where(pattern[codes], codes, seen[0])
+    places = np.searchsorted(seen, np.where(pattern[codes], codes, seen[0]))
+    some = with_codes(data, data.classes[seen], places)
     if len(seen) > 2:
-        yield Piece(labels, weights, 1.0, seen, np.ones(len(seen)))
+        yield Piece(some, 1.0, seen, np.ones(len(seen)))
     else:
         # Softmax of two classes has coefficients -c / 2 and c / 2, whose penalty is half of c's.
-        yield Piece(labels, weights, 2.0, seen, np.array([-0.5, 0.5]))
+        yield Piece(some, 2.0, seen, np.array([-0.5, 0.5]))
 
 
-def _present(codes: Array, n_classes: int, folds: Array, weights: Any) -> Array:
+def _present(data: Data, folds: Array) -> Array:
     """Return which classes have a row of positive weight, (n_folds, n_classes)."""
-    counted = True if weights is None else np.reshape(weights, (len(codes), -1)).any(axis=1)
+    codes, n_classes = data.codes, len(data.classes)
+    counted = data.weights.reshape(-1, len(codes)).any(axis=0) if data.weights.size else True
     return np.array(
         [np.bincount(codes[(fold > 0) & counted], minlength=n_classes) > 0 for fold in folds]
     )

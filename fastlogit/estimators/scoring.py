@@ -17,6 +17,7 @@ from sklearn.utils.validation import _check_method_params
 
 from ..elementwise import log_sigmoid, sigmoid
 from ..fitting.grid import GridResult
+from ..inputs.given import Rows
 from ..prediction import raw_prediction
 from .logistic import LogisticRegression
 
@@ -42,12 +43,12 @@ class FoldModel(LogisticRegression):
     test_rows_: Any
     known_: Any
 
-    def _raw(self, X: Any, offset: Any) -> Any:
-        return self.known_ if X is self.test_rows_ else super()._raw(X, offset)
+    def _raw(self, rows: Rows, offset: Any) -> Any:
+        return self.known_ if rows.X is self.test_rows_ else super()._raw(rows, offset)
 
-    def _probabilities(self, X: Any, offset: Any, *, log: bool) -> Any:
-        if X is not self.test_rows_:
-            return super()._probabilities(X, offset, log=log)
+    def _probabilities(self, rows: Rows, offset: Any, *, log: bool) -> Any:
+        if rows.X is not self.test_rows_:
+            return super()._probabilities(rows, offset, log=log)
         return probabilities(self.known_, self.multi_class, log=log)
 
 

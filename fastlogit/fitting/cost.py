@@ -6,8 +6,9 @@ from typing import Any
 
 import numpy as np
 
+from ..design.opening import open_rows
 from ..inputs import validation
-from ..inputs.opening import open_design
+from ..inputs.given import look_at_cost
 from ..objective.binomial import Binomial
 from ..objective.objective import Objective
 from .problem import moderate_weights
@@ -110,19 +111,17 @@ def cost_gradient(
         If an argument has the wrong type, shape or value; the text says which, where and what
         to do.
     """
-    design = open_design(X, n_threads)
-    n_samples, n_features = design.shape
-    coefs, intercepts, single = validation.check_coef(coef, intercept, n_features)
-    n_models = len(coefs)
-    codes = validation.check_targets01_of_models(y, n_samples, n_models)
-    weights = validation.check_weights_of_models(sample_weight, n_samples, n_models)
-    strengths = validation.check_l2_reg("l2_reg", l2_reg, n_features)
-    fixed = validation.check_offset(offset, n_samples)
+    model, codes, weights, strengths = look_at_cost(
+        X, y, coef, intercept, l2_reg, sample_weight, offset
+    )
+    design = open_rows(model.rows.X, n_threads)
     moderate, _ = moderate_weights(weights)  # sums of losses times 1e300 would overflow
-    objective = Objective(design, Binomial(), codes, [1] * n_models, moderate, strengths, fixed)
-    value, gradient, slope = objective.value_gradient(coefs, intercepts)
+    objective = Objective(
+        design, Binomial(), codes, [1] * len(model.coef), moderate, strengths, model.offset
+    )
+    value, gradient, slope = objective.value_gradient(model.coef, model.intercept)
     if not (np.isfinite(value).all() and np.isfinite(gradient).all()):
-        validation.refuse_not_finite(design, validation.feature_names(X))
-    if single:
+        validation.refuse_not_finite(design, model.rows.names)
+    if model.single:
         return float(value[0]), gradient[0], float(slope[0])
     return value, np.ascontiguousarray(gradient.T), slope

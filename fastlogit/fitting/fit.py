@@ -13,9 +13,9 @@ import numpy as np
 from ..clock import TimeUp
 from ..errors import DivergenceError, SeparationWarning
 from ..inputs import validation
-from ..inputs.batches import first_look
 from ..objective.losses import Loss, RowLoss
 from ..objective.penalties import L2, Penalty
+from ..options import check_number, check_option, check_whole
 from ..result import Callback, FitResult
 from ..solvers.abilities import refusal
 from ..solvers.choice import (
@@ -35,6 +35,7 @@ from .problem import (
     MULTI_CLASS,
     Problem,
     Strengths,
+    began_of,
     check_callback,
     check_loss,
     check_penalty,
@@ -174,13 +175,13 @@ def fit(
     SeparationWarning
         If there is no penalty and the classes are separable: then there is no optimum.
     """
-    began = time.perf_counter()
-    solver = validation.check_option("solver", solver, SOLVERS)
+    began = began_of(X)
+    solver = check_option("solver", solver, SOLVERS)
     if max_iter is None:
         max_iter = MAX_ITER.get(solver, OTHER_MAX_ITER)
     limits = Limits(
-        tol=validation.check_number("tol", tol, low=0.0),
-        max_iter=validation.check_whole("max_iter", max_iter, low=0),
+        tol=check_number("tol", tol, low=0.0),
+        max_iter=check_whole("max_iter", max_iter, low=0),
         callback=check_callback(callback),
         time_limit=check_time_limit(time_limit),
     )
@@ -188,21 +189,19 @@ def fit(
     options = {"step_size": step_size, "momentum": momentum, "standardize": standardize}
     given = {name: value for name, value in options.items() if value is not None}
     descent = _descent_options(solver, limits, given)
-    multi_class = validation.check_option("multi_class", multi_class, MULTI_CLASS)
+    multi_class = check_option("multi_class", multi_class, MULTI_CLASS)
     strengths = Strengths(C, l2_reg, penalty_factor, check_penalty(penalty))
     loss = check_loss(loss, multi_class)
     if said := refusal(ABLE, solver, strengths.penalty, loss):
         raise ValueError(said)
-    X, y, sample_weight = first_look(X, y, sample_weight)
     problem = check_problem(
         X, y, strengths, multi_class, sample_weight, offset, intercept, start, n_threads, loss
     )
     others = _others(problem)
     if others is not None:
         return _fit_others(
-            others, problem, X, C=C, l2_reg=l2_reg, penalty=penalty, solver=solver, tol=tol,
-            max_iter=max_iter, multi_class=multi_class, sample_weight=sample_weight,
-            penalty_factor=penalty_factor, n_threads=n_threads, callback=limits.callback,
+            others, problem, C=C, penalty=penalty, solver=solver, tol=tol, max_iter=max_iter,
+            multi_class=multi_class, n_threads=n_threads, callback=limits.callback,
             time_limit=limits.time_limit, **given,
         )  # fmt: skip
     objective = problem.objective
@@ -245,11 +244,10 @@ def _others(problem: Problem) -> Others | None:
     return Others(problem.classes, absent) if absent.any() else None
 
 
-def _fit_others(others: Others, problem: Problem, X: Any, **options: Any) -> FitResult:
+def _fit_others(others: Others, problem: Problem, **options: Any) -> FitResult:
     """Fit the classes that have weight, and give the others probability 0."""
-    targets = problem.objective.targets
-    offset = targets.offset
-    options |= others.strengths(options["C"], options["l2_reg"], options["penalty"])
+    offset = problem.objective.targets.offset
+    options |= others.strength(options["C"], options["penalty"])
     options["callback"] = others.callback(options["callback"], offset)
     warnings.warn(
         f"no row of {others.names()} has positive weight, so that the intercept has no optimum: "
@@ -257,10 +255,7 @@ def _fit_others(others: Others, problem: Problem, X: Any, **options: Any) -> Fit
         stacklevel=stack_level(),
     )
     try:
-        result = fit(
-            X, others.labels(targets.codes[0]), offset=others.offset(offset),
-            start=others.start(problem.start), **options,
-        )  # fmt: skip
+        result = fit(others.data(problem.data), **options)
     except (KeyboardInterrupt, DivergenceError) as end:
         if isinstance(best := getattr(end, "result", None), FitResult):
             end.result = others.of_all(best, offset)  # type: ignore[union-attr]
@@ -350,9 +345,9 @@ def gradient_descent(
     began = time.perf_counter()
     options = Options(
         step_size=_check_step_size(step_size),
-        accelerate=validation.check_option("momentum", momentum, MOMENTA) == "nesterov",
-        tol=validation.check_number("tol", tol, low=0.0),
-        max_iter=validation.check_whole("max_iter", max_iter, low=0),
+        accelerate=check_option("momentum", momentum, MOMENTA) == "nesterov",
+        tol=check_number("tol", tol, low=0.0),
+        max_iter=check_whole("max_iter", max_iter, low=0),
         callback=check_callback(callback),
         time_limit=check_time_limit(time_limit),
     )
@@ -382,7 +377,7 @@ def _descent_options(
             )
     if solver != "gradient_descent":
         return None
-    momentum = validation.check_option("momentum", options.get("momentum", "nesterov"), MOMENTA)
+    momentum = check_option("momentum", options.get("momentum", "nesterov"), MOMENTA)
     chosen = Options(
         tol=limits.tol,
         max_iter=limits.max_iter,
@@ -399,7 +394,7 @@ def _refuse_unknown(options: dict[str, Any]) -> None:
     for name in options:
         if name == "l1_ratio":
             raise ValueError(no_such_penalty(name, options[name]))
-        validation.check_option("the option name", name, fit.__kwdefaults__ or ())
+        check_option("the option name", name, fit.__kwdefaults__ or ())
 
 
 def _stay(
@@ -547,6 +542,6 @@ def _check_standardize(standardize: Any) -> bool:
 
 def _check_step_size(step_size: Any) -> float | None:
     if isinstance(step_size, str):
-        validation.check_option("step_size", step_size, ["auto"])
+        check_option("step_size", step_size, ["auto"])
         return None
-    return validation.check_number("step_size", step_size, low=0.0, open_low=True)
+    return check_number("step_size", step_size, low=0.0, open_low=True)

@@ -18,6 +18,7 @@ from sklearn.exceptions import ConvergenceWarning
 from ..clock import TimeUp
 from ..inputs import validation
 from ..objective.objective import Objective
+from ..options import check_number, check_option, check_whole
 from ..result import Callback, Progress
 from ..solvers.choice import approach
 from ..solvers.course import Interrupted, Limits, Reason, Watch
@@ -32,6 +33,7 @@ from .problem import (
     MULTI_CLASS,
     Problem,
     Strengths,
+    began_of,
     check_callback,
     check_problem,
     check_time_limit,
@@ -157,32 +159,24 @@ def fit_grid(
     sklearn.exceptions.ConvergenceWarning
         Once, if any fit ended above `tol`.
     """
-    began = time.perf_counter()
+    began = began_of(X)
     values = _check_cs(Cs)
-    solver = validation.check_option("solver", solver, SOLVERS)
-    multi_class = validation.check_option("multi_class", multi_class, MULTI_CLASS)
+    solver = check_option("solver", solver, SOLVERS)
+    multi_class = check_option("multi_class", multi_class, MULTI_CLASS)
     limits = Limits(
-        tol=validation.check_number("tol", tol, low=0.0),
-        max_iter=validation.check_whole("max_iter", max_iter, low=0),
+        tol=check_number("tol", tol, low=0.0),
+        max_iter=check_whole("max_iter", max_iter, low=0),
         callback=check_callback(callback),
         time_limit=check_time_limit(time_limit),
     )
     problem = check_problem(
-        X, y, Strengths(None, None, None), multi_class, sample_weight, offset,
-        "fit" if fit_intercept else None, start, n_threads,
+        X, y, Strengths(None, None, penalty_factor), multi_class, sample_weight, offset,
+        "fit" if fit_intercept else None, start, n_threads, every_class=bool(fit_intercept),
     )  # fmt: skip
-    targets = problem.objective.targets
-    if problem.objective.loss.is_coupled and fit_intercept and len(targets.weights):
-        validation.refuse_classes_without_weight(
-            targets.weights[0], targets.codes[0], problem.classes
-        )
     set_clock(problem.objective, began, limits.time_limit)
     folds = _check_folds(fold_weights, problem)
-    n_features = problem.objective.design.shape[1]
-    factor = np.ones(n_features)
-    if penalty_factor is not None:
-        checked = validation.check_l2_reg("penalty_factor", penalty_factor, n_features)
-        factor = np.broadcast_to(checked, n_features)
+    factor = problem.data.penalty_factor
+    factor = np.broadcast_to(1.0 if factor is None else factor, problem.objective.design.shape[1])
     grid = _Grid(problem, values, folds, factor)
     try:
         grid.solve(solver, limits, began)

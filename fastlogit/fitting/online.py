@@ -24,13 +24,15 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 
 from ..design.base import Columns, Design
+from ..design.opening import open_rows
 from ..inputs import validation
-from ..inputs.conversion import as_labels, as_numbers
-from ..inputs.opening import open_design
+from ..inputs.conversion import as_labels
+from ..inputs.given import Batch, look_at_batch
 from ..linalg.factors import Factor
 from ..objective.binomial import Binomial
 from ..objective.multinomial import Multinomial
 from ..objective.objective import Objective
+from ..options import check_option, check_strength, check_whole
 
 __all__ = ["OnlineLogistic"]
 
@@ -123,12 +125,12 @@ class OnlineLogistic:
         window_rows: int | None = None,
         n_threads: int | None = None,
     ) -> None:
-        n_features = validation.check_whole("n_features", n_features, low=1)
+        n_features = check_whole("n_features", n_features, low=1)
         labels = as_labels(classes)
         self.classes = validation.encode_labels(labels, labels.size)[0]
-        self.C = validation.check_strength("C", C)
+        self.C = check_strength("C", C)
         self.fit_intercept = bool(fit_intercept)
-        validation.check_option("multi_class", multi_class, MULTI_CLASS)
+        check_option("multi_class", multi_class, MULTI_CLASS)
         n_outputs = 1 if self.classes.size == 2 else self.classes.size
         self._n_classes = n_outputs if multi_class == "multinomial" else 1
         if window_rows is None:
@@ -136,7 +138,7 @@ class OnlineLogistic:
                 max(ROWS_PER_COLUMN * (n_features + 1), LEAST_ROWS),
                 WINDOW_BYTES // (8 * n_features),
             )
-        self.window_rows = validation.check_whole("window_rows", window_rows, low=0)
+        self.window_rows = check_whole("window_rows", window_rows, low=0)
         self.n_threads = n_threads
         self.n_rows = 0
         self._coef, self._intercept = np.zeros((n_outputs, n_features)), np.zeros(n_outputs)
@@ -178,8 +180,8 @@ class OnlineLogistic:
             If `fit_intercept`, or `multi_class` of more than two classes, is not what the stream
             began with: rows of the past are gone, and were summed up for the other model.
         """
-        C = validation.check_strength("C", C)
-        validation.check_option("multi_class", multi_class, MULTI_CLASS)
+        C = check_strength("C", C)
+        check_option("multi_class", multi_class, MULTI_CLASS)
         mode = "multinomial" if self._n_classes > 1 else "ovr"
         for name, now, then in (
             ("fit_intercept", bool(fit_intercept), self.fit_intercept),
@@ -238,19 +240,13 @@ class OnlineLogistic:
         return self
 
     def _check(self, X: Any, y: Any, sample_weight: Any) -> _Rows:
-        array, names = validation.check_features(X), validation.feature_names(X)
-        n_rows, n_features = array.shape
-        if n_features != self._coef.shape[1]:
-            raise ValueError(f"X has {n_features} columns, but {self._coef.shape[1]} are expected")
-        validation.check_finite(array, names)
-        codes = validation.encode_known_labels(y, n_rows, self.classes)
-        if sample_weight is not None:
-            sample_weight = as_numbers("sample_weight", sample_weight)
-        if sample_weight is None or not sample_weight.any():
-            weights = np.full(n_rows, 1.0 if sample_weight is None else 0.0)
-        else:
-            weights = validation.check_weights(sample_weight, n_rows)
-        return _Rows(array, codes, weights)
+        batch = X
+        if not isinstance(X, Batch):
+            batch = look_at_batch(X, y, sample_weight, self.classes)
+        n_features, expected = batch.rows.X.shape[1], self._coef.shape[1]
+        if n_features != expected:
+            raise ValueError(f"X has {n_features} columns, but {expected} are expected")
+        return _Rows(batch.rows.X, batch.codes, batch.weights)
 
     def _shorten(
         self, past: _Past | None, window: _Rows, coef: Any, intercept: Any
@@ -286,7 +282,7 @@ class OnlineLogistic:
     def _objective(self, past: _Past | None, window: _Rows) -> Objective:
         """Return the mean loss of the window's rows, on the scale of the past if there is one."""
         positive = [1] if self.classes.size == 2 else list(range(self.classes.size))
-        design = open_design(window.X, self.n_threads)
+        design = open_rows(window.X, self.n_threads)
         loss = Binomial() if self._n_classes == 1 else Multinomial(self._n_classes)
         objective = Objective(
             design, loss, window.codes, positive, window.weights, 0.0, None, self.fit_intercept

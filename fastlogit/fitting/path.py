@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from ..inputs import validation
+from ..inputs.given import Data, Given, look
+from ..options import check_option, check_whole
 from ..result import Callback
 from .grid import GridResult, fit_grid
 
@@ -123,23 +124,25 @@ def logistic_path(
     sklearn.exceptions.ConvergenceWarning
         If any of the fits ended above `tol`.
     """
-    multi_class = validation.check_option("multi_class", multi_class, MULTI_CLASS)
+    multi_class = check_option("multi_class", multi_class, MULTI_CLASS)
+    values = grid_of_cs(Cs)
+    given = Given(X, y, sample_weight, offset, penalty_factor=penalty_factor)
+    data = look(given, multi_class, every_class=bool(fit_intercept))
     try:
         grid = fit_grid(
-            X, y, grid_of_cs(Cs), sample_weight=sample_weight, multi_class=multi_class,
-            fit_intercept=fit_intercept, solver=solver, tol=tol, max_iter=max_iter, offset=offset,
-            penalty_factor=penalty_factor, n_threads=n_threads, callback=callback,
+            data, None, values, multi_class=multi_class, fit_intercept=fit_intercept,
+            solver=solver, tol=tol, max_iter=max_iter, n_threads=n_threads, callback=callback,
             time_limit=time_limit,
         )  # fmt: skip
     except KeyboardInterrupt as interrupt:
         best = getattr(interrupt, "result", None)
         if isinstance(best, GridResult):
-            interrupt.result = _path_of(best, multi_class, X)  # type: ignore[attr-defined]
+            interrupt.result = _path_of(best, multi_class, data)  # type: ignore[attr-defined]
         raise
-    return _path_of(grid, multi_class, X)
+    return _path_of(grid, multi_class, data)
 
 
-def _path_of(grid: GridResult, multi_class: str, X: Any) -> PathResult:
+def _path_of(grid: GridResult, multi_class: str, data: Data) -> PathResult:
     """Return the one fold of a grid."""
     return PathResult(
         Cs=grid.Cs,
@@ -150,7 +153,7 @@ def _path_of(grid: GridResult, multi_class: str, X: Any) -> PathResult:
         suboptimality=grid.suboptimality[0],
         classes=grid.classes,
         multi_class=multi_class,
-        feature_names=validation.feature_names(X),
+        feature_names=data.rows.names,
         n_passes=grid.n_passes,
         seconds=grid.seconds,
         message=grid.message,
@@ -166,7 +169,7 @@ def grid_of_cs(Cs: Any) -> np.ndarray[Any, np.dtype[np.float64]]:
         If they are not numbers > 0 in one dimension.
     """
     if np.ndim(Cs) == 0:
-        return np.logspace(-4, 4, validation.check_whole("Cs", Cs, low=1))
+        return np.logspace(-4, 4, check_whole("Cs", Cs, low=1))
     values = np.asarray(Cs)
     if values.dtype.kind not in "fiu":
         raise TypeError(f"Cs must hold numbers, got dtype {values.dtype}")

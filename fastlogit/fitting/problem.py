@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 import math
+import time
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from ..clock import Clock, TimeUp, activity
+from ..design.opening import open_rows
 from ..inputs import validation
-from ..inputs.batches import first_look
-from ..inputs.conversion import text_names
-from ..inputs.opening import open_design
+from ..inputs.given import Data, Given, Start, look
 from ..objective.binomial import Binomial
 from ..objective.losses import Loss, RowLoss
 from ..objective.multinomial import Multinomial
 from ..objective.objective import Objective
 from ..objective.penalties import Penalty
+from ..options import check_number, check_option, check_strength
 from ..result import Callback, FitResult
 from ..solvers.choice import FEWEST_PER_COLUMN, sample_stride
 
@@ -25,6 +26,7 @@ __all__ = [
     "MULTI_CLASS",
     "Problem",
     "Strengths",
+    "began_of",
     "check_callback",
     "check_loss",
     "check_penalty",
@@ -49,6 +51,7 @@ ROWS_OF_A_CLASS = 20
 class Problem:
     """Checked input of a fit."""
 
+    data: Data
     objective: Objective
     classes: Any
     start: tuple[Any, Any] | None
@@ -72,30 +75,43 @@ class Strengths(NamedTuple):
 def check_problem(
     X: Any, y: Any, strengths: Strengths, multi_class: str, sample_weight: Any, offset: Any,
     intercept: Any, start: Any, n_threads: int | None, loss: Loss | None = None,
+    every_class: bool = False,
 ) -> Problem:  # fmt: skip
-    """Check everything that the user gave, before any work."""
-    X, y, sample_weight = first_look(X, y, sample_weight)
-    design = open_design(X, n_threads)
+    """Check everything that the user gave, before any work.
+
+    X may be `Data`, which has been looked at: y, weights, offset, start and the penalty but for its
+    C are in there then.
+    """
+    if isinstance(X, Data):
+        data = X
+    else:
+        given = Given(
+            X, y, sample_weight, offset, strengths.l2_reg, strengths.factor, _start_of(start)
+        )
+        data = look(given, multi_class, every_class=every_class)
+    strengths = strengths._replace(l2_reg=data.l2_reg, factor=data.penalty_factor)
+    design = open_rows(data.rows.X, n_threads)
     n_samples, n_features = design.shape
-    classes, codes = validation.encode_labels(y, n_samples)
+    classes, codes, weights = data.classes, data.codes, data.weights
     is_softmax = multi_class == "multinomial" and classes.size > 2
-    n_outputs = 1 if classes.size == 2 else classes.size
-    weights = validation.check_class_weights(
-        sample_weight, n_samples, codes, 1 if is_softmax else n_outputs, classes
-    )
     fixed = _check_intercept(intercept)
     moderate, power = moderate_weights(weights)
     loss = loss or (Multinomial(classes.size) if is_softmax else Binomial())
     common = (
         design, loss, codes, [1] if classes.size == 2 else range(classes.size), moderate,
         _l2_reg(strengths, weights, n_samples, n_features),
-        validation.check_class_offset(offset, n_samples, n_outputs, is_softmax), fixed is None,
+        data.offset, fixed is None,
     )  # fmt: skip
     objective = Objective(*common)
-    begin = None if start is None else _check_start(start, classes, n_features)
-    names = validation.feature_names(X)
-    kept = None if names is None else text_names(X)
-    return Problem(objective, classes, begin, fixed, names, multi_class, kept, power)
+    return Problem(
+        data, objective, classes, data.start, fixed, data.rows.names, multi_class,
+        data.rows.text_names, power,
+    )  # fmt: skip
+
+
+def began_of(X: Any) -> float:
+    """Return when a fit to X begins, now or with the look at what the user gave."""
+    return time.perf_counter() - (X.seconds if isinstance(X, Data) else 0.0)
 
 
 def moderate_weights(weights: Any) -> tuple[Any, Any]:
@@ -111,7 +127,10 @@ def moderate_weights(weights: Any) -> tuple[Any, Any]:
 
 
 def _l2_reg(strengths: Strengths, weights: Any, n_samples: int, n_features: int) -> Any:
-    """Return the penalty on the scale of the mean loss: an object, or strengths of L2."""
+    """Return the penalty on the scale of the mean loss: an object, or strengths of L2.
+
+    What the strengths have beside C is checked.
+    """
     if strengths.penalty is not None:
         if any(given is not None for given in strengths[:3]):
             raise ValueError(
@@ -121,15 +140,13 @@ def _l2_reg(strengths: Strengths, weights: Any, n_samples: int, n_features: int)
         return strengths.penalty
     if strengths.C is not None and strengths.l2_reg is not None:
         raise ValueError("give C or l2_reg, not both: l2_reg = 1 / (C * sum of weights)")
-    given = 0.0 if strengths.l2_reg is None else strengths.l2_reg
-    l2_reg = validation.check_l2_reg("l2_reg", given, n_features)
+    l2_reg = 0.0 if strengths.l2_reg is None else strengths.l2_reg
     if strengths.C is not None:
         totals = weights.sum(axis=-1) if weights.size else float(n_samples)
         l2_reg = l2_of_c(strengths.C, totals)
         l2_reg = np.reshape(l2_reg, (-1, 1)) if np.ndim(l2_reg) else l2_reg
     if strengths.factor is not None:
-        factor = validation.check_l2_reg("penalty_factor", strengths.factor, n_features)
-        l2_reg = l2_reg * np.broadcast_to(factor, n_features)
+        l2_reg = l2_reg * np.broadcast_to(strengths.factor, n_features)
     return (
         l2_reg
         if np.ndim(l2_reg) == 0
@@ -190,7 +207,7 @@ def no_such_penalty(name: str, value: Any) -> str:
 
 def l2_of_c(C: Any, total_weight: Any) -> Any:
     """Return the strength on the scale of the mean loss; C is infinite for none."""
-    C = validation.check_strength("C", C)
+    C = check_strength("C", C)
     if C == math.inf:
         return 0.0
     with np.errstate(divide="ignore", over="ignore"):
@@ -270,33 +287,29 @@ def _check_intercept(intercept: Any) -> float | None:
     if intercept is None:
         return 0.0
     if isinstance(intercept, str):
-        validation.check_option("intercept", intercept, ["fit"])
+        check_option("intercept", intercept, ["fit"])
         return None
-    return validation.check_number("intercept", intercept)
+    return check_number("intercept", intercept)
 
 
-def _check_start(start: Any, classes: Any, n_features: int) -> tuple[Any, Any]:
-    n_models = 1 if classes.size == 2 else classes.size
+def _start_of(start: Any) -> Start | None:
+    """Return what the user calls a start, as it is."""
+    if start is None:
+        return None
     if isinstance(start, FitResult):
-        if not np.array_equal(start.classes, classes):
-            raise ValueError(f"start was fitted to other classes: {list(start.classes)}")
-        coef, intercept = start.coef, start.intercept
-    else:
-        try:
-            coef, intercept = start
-        except (TypeError, ValueError):
-            raise TypeError("start must be a FitResult or a pair (coef, intercept)") from None
-    coefs, intercepts, _ = validation.check_coef(coef, intercept, n_features)
-    if coefs.shape[0] != n_models:
-        raise ValueError(f"start has {coefs.shape[0]} models, but y needs {n_models}")
-    return coefs, intercepts
+        return Start(start.coef, start.intercept, start.classes)
+    try:
+        coef, intercept = start
+    except (TypeError, ValueError):
+        raise TypeError("start must be a FitResult or a pair (coef, intercept)") from None
+    return Start(coef, intercept)
 
 
 def check_time_limit(time_limit: Any) -> float | None:
     """Return the time limit, a number > 0, or None."""
     if time_limit is None:
         return None
-    return validation.check_number("time_limit", time_limit, low=0.0, open_low=True)
+    return check_number("time_limit", time_limit, low=0.0, open_low=True)
 
 
 def check_callback(callback: Any) -> Callback | None:

@@ -12,10 +12,11 @@ from typing import Any
 
 import numpy as np
 
+from ..inputs.given import Data
 from ..objective.penalties import Penalty
 from ..result import Callback, FitResult, Progress
 
-__all__ = ["Others", "intercepts_of_absent", "without_weight"]
+__all__ = ["Others", "intercepts_of_absent", "with_codes", "without_weight"]
 
 # Raw prediction of a class without weight, below the others': the least normal probability. Its own
 # optimum, probability 0, is at minus infinity.
@@ -43,6 +44,13 @@ def intercepts_of_absent(present: Any, multi_class: str) -> Any:
     return raw if present.sum() > 1 else np.where(present, -NEVER, NEVER)
 
 
+def with_codes(data: Data, classes: Any, codes: Any) -> Data:
+    """Return the same rows with other labels: sorted classes, and the place of each row's."""
+    codes = codes.astype(np.uint8 if len(classes) <= 256 else np.int32)
+    codes.flags.writeable = False
+    return data._replace(classes=classes, codes=codes)
+
+
 class Others:
     """The softmax of the classes that have weight: its input, and from its result that of all.
 
@@ -59,35 +67,44 @@ class Others:
         labels = [str(label) for label in self.classes[self._absent]]
         return f"class{'es' * (len(labels) > 1)} {', '.join(labels)}"
 
-    def labels(self, codes: Any) -> Any:
-        """Return labels of all rows: any will do for those without weight."""
-        return self.classes[np.where(self._absent[codes], self.seen[0], codes)]
+    def data(self, data: Data) -> Data:
+        """Return what is fitted: any class will do for the rows without weight."""
+        codes = np.where(self._absent[data.codes], self.seen[0], data.codes)
+        others = with_codes(data, data.classes[self.seen], np.searchsorted(self.seen, codes))
+        l2_reg = data.l2_reg
+        if self._is_binary and l2_reg is not None:
+            l2_reg = 0.5 * l2_reg
+        return others._replace(
+            offset=self._offset(data.offset), l2_reg=l2_reg, start=self._start(data.start),
+            seconds=0.0,
+        )  # fmt: skip
 
-    def strengths(self, C: Any, l2_reg: Any, penalty: Penalty | None) -> dict[str, Any]:
-        """Return the penalty of what is fitted, from what the caller has checked."""
+    def strength(self, C: Any, penalty: Penalty | None) -> dict[str, Any]:
+        """Return the penalty of what is fitted, as the caller says it beside the data."""
         if not self._is_binary:
-            return {"C": C, "l2_reg": l2_reg, "penalty": penalty}
+            return {"C": C, "penalty": penalty}
         return {
             "C": None if C is None else 2.0 * C,
-            "l2_reg": None if l2_reg is None else 0.5 * np.asarray(l2_reg, dtype=np.float64),
             "penalty": None if penalty is None else penalty.times(0.5),
         }
 
-    def offset(self, offset: Any) -> Any:
+    def _offset(self, offset: Any) -> Any:
         """Return the offset of what is fitted; (n_classes, n_samples) or none is given."""
         if not offset.size:
-            return None
+            return offset
         kept = offset[self.seen]
-        return kept[1] - kept[0] if self._is_binary else kept.T
+        kept = kept[1] - kept[0] if self._is_binary else kept
+        kept.flags.writeable = False
+        return kept
 
-    def start(self, start: tuple[Any, Any] | None) -> Any:
+    def _start(self, start: tuple[Any, Any] | None) -> Any:
         """Return the start of what is fitted; coef (n_classes, n_features) is given."""
         if start is None:
             return None
         coef, intercept = start[0][self.seen], start[1][self.seen]
-        if self._is_binary:
-            return coef[1] - coef[0], float(intercept[1] - intercept[0])
-        return coef.T, intercept
+        return (coef[1:] - coef[:1], intercept[1:] - intercept[:1]) if self._is_binary else (
+            coef, intercept
+        )  # fmt: skip
 
     def callback(self, callback: Callback | None, offset: Any) -> Callback | None:
         """Return a callback that tells the user's of all classes."""

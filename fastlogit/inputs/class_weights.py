@@ -10,7 +10,7 @@ from sklearn.utils.class_weight import compute_class_weight
 from . import validation
 from .conversion import as_numbers
 
-__all__ = ["batch_weights", "row_weights"]
+__all__ = ["batch_weights", "one_dimensional", "row_weights", "weights_of_classes"]
 
 
 def row_weights(
@@ -37,18 +37,53 @@ def row_weights(
     TypeError, ValueError
         If weights or labels have the wrong type, shape or value.
     """
-    if sample_weight is not None:
-        sample_weight = as_numbers("sample_weight", sample_weight)
-        if sample_weight.ndim == 0:
-            sample_weight = np.full(n_samples, sample_weight)
+    rows = one_dimensional(sample_weight, n_samples)
     if class_weight is None:
-        if sample_weight is not None and sample_weight.ndim != 1:
-            # A column for each class is not for users: this raises the error.
-            validation.check_weights(sample_weight, n_samples)
-        return sample_weight
+        return rows
     classes, codes = validation.encode_labels(y, n_samples)
-    rows = validation.check_weights(sample_weight, n_samples)
-    rows = rows if rows.size else np.ones(n_samples)
+    return weights_of_classes(class_weight, multi_class, classes, codes, rows)
+
+
+def one_dimensional(sample_weight: Any, n_samples: int) -> Any:
+    """Return weights of the rows as an array, a number for every row; None for no weights."""
+    if sample_weight is None:
+        return None
+    rows = as_numbers("sample_weight", sample_weight)
+    if rows.ndim == 0:
+        return np.full(n_samples, rows)
+    if rows.ndim != 1:
+        # A column for each class is not for users: this raises the error.
+        validation.check_weights(rows, n_samples)
+    return rows
+
+
+def weights_of_classes(
+    class_weight: Any, multi_class: str, classes: Any, codes: Any, sample_weight: Any
+) -> Any:
+    """Return the same where the labels are codes already, and weights an array or None.
+
+    Parameters
+    ----------
+    class_weight : dict, "balanced" or None
+    multi_class : {"multinomial", "ovr"}
+    classes : ndarray of shape (n_classes,)
+    codes : ndarray of shape (n_samples,)
+        The place of each row's label among them.
+    sample_weight : ndarray of shape (n_samples,) or None
+
+    Returns
+    -------
+    ndarray of shape (n_samples,) or (n_samples, n_classes), or None
+
+    Raises
+    ------
+    TypeError, ValueError
+        If weights have the wrong shape or value.
+    """
+    if class_weight is None:
+        return sample_weight
+    rows = validation.check_weights(sample_weight, len(codes))
+    rows = rows if rows.size else np.ones(len(codes))
     if class_weight != "balanced":
         per_class = compute_class_weight(class_weight, classes=classes, y=classes)
         return per_class[codes] * rows

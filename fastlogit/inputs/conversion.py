@@ -23,7 +23,6 @@ import numpy as np
 
 __all__ = [
     "IMPUTE",
-    "WithNames",
     "as_array",
     "as_labels",
     "as_numbers",
@@ -34,6 +33,7 @@ __all__ = [
     "is_frame",
     "is_missing",
     "is_readable",
+    "names_and_text_names",
     "refuse_special",
     "show",
     "text_names",
@@ -76,18 +76,6 @@ LAZY = {
 }
 
 
-class WithNames:
-    """An array with names for its columns, as a data frame has them: messages then use these."""
-
-    def __init__(self, X: Array, names: Sequence[str]) -> None:
-        self._X = X
-        self.columns = names
-
-    def __array__(self, dtype: Any = None, copy: bool | None = None) -> Any:
-        """Return the array itself."""
-        return self._X if dtype is None else self._X.astype(dtype)
-
-
 # ------------------------------------------------------------------------------------------------
 # Names of columns
 
@@ -100,10 +88,17 @@ def feature_names(X: Any) -> list[str] | None:
 
 def text_names(X: Any) -> list[str] | None:
     """Return the column names where all are text, else None: the rule of scikit-learn."""
+    return names_and_text_names(X)[1]
+
+
+def names_and_text_names(X: Any) -> tuple[list[str] | None, list[str] | None]:
+    """Return `feature_names` and `text_names`; pandas takes 1 us to tell a name."""
     columns = _columns(X)
-    if columns is None or not len(columns) or not all(isinstance(name, str) for name in columns):
-        return None
-    return [str(name) for name in columns]
+    if columns is None:
+        return None, None
+    listed = list(columns)
+    names = [str(name) for name in listed]
+    return names, names if listed and all(isinstance(name, str) for name in listed) else None
 
 
 def _columns(X: Any) -> Any:

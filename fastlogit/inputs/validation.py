@@ -6,19 +6,17 @@ booleans pass as they are.
 
 from __future__ import annotations
 
-import difflib
 import math
-import numbers
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from ..design.base import Design
 from ..design.dense import DenseDesign
+from ..options import check_number
 from .conversion import (
     IMPUTE,
-    WithNames,
     as_array,
     as_labels,
     as_numbers,
@@ -32,23 +30,18 @@ from .conversion import (
 )
 
 __all__ = [
-    "WithNames",
     "check_class_offset",
     "check_class_weights",
     "check_coef",
     "check_features",
     "check_finite",
     "check_l2_reg",
-    "check_number",
     "check_offset",
-    "check_option",
     "check_source",
-    "check_strength",
     "check_targets01",
     "check_targets01_of_models",
     "check_weights",
     "check_weights_of_models",
-    "check_whole",
     "encode_known_labels",
     "encode_labels",
     "feature_names",
@@ -376,55 +369,6 @@ def check_coef(coef: Any, intercept: Any, n_features: int) -> tuple[Any, Any, bo
     if intercepts.size != coefs.shape[0]:
         raise ValueError(f"intercept has {intercepts.size} values for {coefs.shape[0]} models")
     return coefs, np.ascontiguousarray(intercepts), single
-
-
-def check_number(
-    name: str, value: Any, *, low: float = -math.inf, high: float = math.inf, open_low: bool = False
-) -> float:
-    """Return a finite real number within bounds as float."""
-    if isinstance(value, bool | np.bool_) or not isinstance(value, numbers.Real):
-        raise TypeError(f"{name} must be a number, got {value!r} ({type(value).__name__})")
-    try:
-        number = float(value)
-    except OverflowError:  # a whole number beyond float64
-        number = math.inf
-    if not math.isfinite(number) or number < low or number > high or (open_low and number == low):
-        above = f" and > {low:g}" if open_low else f" and >= {low:g}"
-        bounds = above * (low > -math.inf) + f" and <= {high:g}" * (high < math.inf)
-        raise ValueError(f"{name} must be finite{bounds}, got {value!r}")
-    return number
-
-
-def check_whole(name: str, value: Any, *, low: int) -> int:
-    """Return a whole number, at least `low`, as int."""
-    if isinstance(value, bool | np.bool_) or not isinstance(value, numbers.Integral):
-        raise TypeError(f"{name} must be a whole number, got {value!r} ({type(value).__name__})")
-    if value < low:
-        raise ValueError(f"{name} must be at least {low}, got {value!r}")
-    return int(value)
-
-
-def check_strength(name: str, value: Any) -> float:
-    """Return an inverse strength of the penalty: a number > 0, or infinity for none."""
-    if isinstance(value, float | np.floating) and value == math.inf:
-        return math.inf
-    try:
-        return check_number(name, value, low=0.0, open_low=True)
-    except ValueError:
-        raise ValueError(
-            f"{name} must be > 0 or infinite, got {value!r}; it is the inverse strength of the "
-            "penalty: infinity (numpy.inf) is none, a small number a strong one"
-        ) from None
-
-
-def check_option(name: str, value: Any, allowed: Iterable[str]) -> str:
-    """Return a text option, or raise an error that lists the allowed ones."""
-    choices = list(allowed)
-    if isinstance(value, str) and value in choices:
-        return value
-    near = difflib.get_close_matches(value, choices, n=1) if isinstance(value, str) else []
-    hint = f"; did you mean {near[0]!r}?" if near else ""
-    raise ValueError(f"{name} must be one of {', '.join(map(repr, choices))}, got {value!r}{hint}")
 
 
 def _check_target_vector(y: Any, n_samples: int) -> np.ndarray[Any, Any]:

@@ -1,0 +1,43 @@
+"""Rows that have been checked -> the design that reads them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from .. import threads
+from .base import Design
+from .batched import BatchRows
+from .blockwise import SLICE_BYTES, SlicedDesign
+from .dense import DenseDesign
+from .streamed import StreamedDesign
+
+__all__ = ["open_rows"]
+
+
+def open_rows(X: Any, n_threads: int | None) -> Design:
+    """Return a new design over the rows of X; what is a design already is taken as it is.
+
+    Parameters
+    ----------
+    X : ndarray of shape (n_samples, n_features), RowSource or Design
+        Checked: see `inputs.given.look_at_rows`.
+    n_threads : int or None
+
+    Raises
+    ------
+    TypeError, ValueError
+        If `n_threads` is not possible.
+    """
+    threads.thread_count(n_threads)
+    if type(X) is np.ndarray:
+        if X.nbytes > 2.0 * SLICE_BYTES:
+            return SlicedDesign(X, n_threads=n_threads)
+        return DenseDesign(X, n_threads=n_threads)
+    if isinstance(X, Design):
+        return X
+    design = StreamedDesign(X, n_threads=n_threads)
+    if isinstance(X, BatchRows):
+        design.counter.rows = X.shape[0]  # the epoch that found out how many there are
+    return design

@@ -1,0 +1,279 @@
+"""What a user hands in, looked at once: rows, labels, weights, penalty, offset and start, in order.
+
+`look` makes a `Data` of it, which every fit takes and no one looks at again. For estimators
+`scikit_learn.look_for` reads rows and labels, the rest is the same.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from ..design.base import Design
+from ..design.mapped import in_place
+from ..design.streamed import is_streamable
+from . import validation
+from .batches import first_look
+from .conversion import as_numbers, feature_names, is_frame, names_and_text_names
+
+__all__ = [
+    "Batch",
+    "Data",
+    "Given",
+    "Model",
+    "Rows",
+    "Start",
+    "look",
+    "look_at_batch",
+    "look_at_cost",
+    "look_at_model",
+    "look_at_rows",
+    "settle",
+]
+
+Array = np.ndarray[Any, Any]
+
+
+class Start(NamedTuple):
+    """Where a fit begins, as the user says it."""
+
+    coef: Any
+    intercept: Any
+    # Of the fit that it comes from, if any.
+    classes: Any = None
+
+
+class Given(NamedTuple):
+    """What a user hands in, as it is."""
+
+    X: Any
+    y: Any = None
+    sample_weight: Any = None
+    offset: Any = None
+    l2_reg: Any = None
+    penalty_factor: Any = None
+    start: Start | None = None
+    # An estimator's: it multiplies the weights of the rows.
+    class_weight: Any = None
+    # Of the columns, where X does not tell them.
+    names: Sequence[str] | None = None
+
+
+class Rows(NamedTuple):
+    """X, checked: an array that kernels read, a source of rows that are streamed, or a design."""
+
+    X: Any
+    # The frame that X is read from, or X.
+    carrier: Any
+    # Of the columns: for messages, and where all of them are text.
+    names: list[str] | None = None
+    text_names: list[str] | None = None
+
+
+class Data(NamedTuple):
+    """What a user handed in, checked."""
+
+    rows: Rows
+    # The labels: one of each, sorted, and the place of each row's among them.
+    classes: Array
+    codes: Array
+    # (n_samples,), or (n_classes, n_samples) for one-vs-all; empty for none.
+    weights: Array
+    # (n_samples,) or (n_classes, n_samples); empty for none.
+    offset: Array
+    # A number or (n_features,); None where it was not given.
+    l2_reg: Any = None
+    penalty_factor: Any = None
+    # coef (n_models, n_features), intercept (n_models,)
+    start: tuple[Array, Array] | None = None
+    # What estimators hand on: labels and weights of the rows as an array, without class weights.
+    labels: Any = None
+    sample_weight: Any = None
+    # What the look took: part of the time of a fit.
+    seconds: float = 0.0
+
+
+class Model(NamedTuple):
+    """Coefficients of one or more models, and the rows that they are asked about; checked."""
+
+    rows: Rows
+    # (n_models, n_features) and (n_models,)
+    coef: Array
+    intercept: Array
+    # Whether one model was meant, not a table of them.
+    single: bool
+    # (n_samples,) or (n_models, n_samples); empty for none.
+    offset: Array
+
+
+class Batch(NamedTuple):
+    """Rows of a stream, checked."""
+
+    rows: Rows
+    # The place of each row's label among those that will ever come.
+    codes: Array
+    # (n_rows,), all of them 0 where no row counts.
+    weights: Array
+    # As they are.
+    labels: Any = None
+
+
+def look(given: Given, multi_class: str, *, every_class: bool = False) -> Data:
+    """Check everything that the user gave for a fit, before any work.
+
+    Parameters
+    ----------
+    given : Given
+    multi_class : {"ovr", "multinomial"}
+    every_class : bool, default False
+        Refuse a softmax class without weight.
+
+    Returns
+    -------
+    Data
+
+    Raises
+    ------
+    TypeError, ValueError
+        If something has the wrong type, shape or value.
+    """
+    began = time.perf_counter()
+    X, y, sample_weight = first_look(given.X, given.y, given.sample_weight)
+    rows = look_at_rows(X, given.names)
+    labels = validation.encode_labels(y, rows.X.shape[0])
+    data = settle(given, rows, labels, sample_weight, multi_class, began)
+    if every_class and multi_class == "multinomial" and data.weights.size:
+        validation.refuse_classes_without_weight(data.weights, data.codes, data.classes)
+    return data
+
+
+def settle(
+    given: Given, rows: Rows, coded: tuple[Array, Array], weights: Any, multi_class: str,
+    began: float, labels: Any = None, sample_weight: Any = None,
+) -> Data:  # fmt: skip
+    """Check the rest of what was given, once rows and labels are checked.
+
+    `coded` are the classes and the place of each row's among them, `weights` those of the fit;
+    labels and sample_weight are what an estimator hands on.
+    """
+    n_samples, n_features = rows.X.shape
+    classes, codes = coded
+    is_softmax = multi_class == "multinomial" and classes.size > 2
+    n_outputs = 1 if classes.size == 2 else classes.size
+    weights = validation.check_class_weights(
+        weights, n_samples, codes, 1 if is_softmax else n_outputs, classes
+    )
+    l2_reg, factor, start = given.l2_reg, given.penalty_factor, None
+    if l2_reg is not None:
+        l2_reg = validation.check_l2_reg("l2_reg", l2_reg, n_features)
+    if factor is not None:
+        factor = validation.check_l2_reg("penalty_factor", factor, n_features)
+    offset = validation.check_class_offset(given.offset, n_samples, n_outputs, is_softmax)
+    if given.start is not None:
+        start = _check_start(given.start, classes, n_features)
+    return Data(
+        rows, classes, codes, weights, offset, l2_reg, factor, start, labels, sample_weight,
+        time.perf_counter() - began,
+    )  # fmt: skip
+
+
+def look_at_rows(X: Any, names: Sequence[str] | None = None) -> Rows:
+    """Check X: read an array of it, or find that its rows can be streamed, or that it is a design.
+
+    A memory map that fits (see `design.mapped.in_place`) is read as the array it is.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If it has the wrong type or shape.
+    """
+    if isinstance(X, Rows):
+        return X
+    carrier = X
+    if type(X) is np.ndarray or is_frame(X):
+        X = validation.check_features(X)
+    elif not isinstance(X, Design):
+        X = carrier = in_place(X)
+        X = validation.check_source(X) if is_streamable(X) else validation.check_features(X)
+    if names is not None:
+        return Rows(X, carrier, list(names), list(names))
+    return Rows(X, carrier, *names_and_text_names(carrier))
+
+
+def look_at_model(X: Any, coef: Any, intercept: Any, offset: Any) -> Model:
+    """Check rows, and coefficients that predict them.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If something has the wrong type, shape or value.
+    """
+    rows = look_at_rows(X)
+    n_samples, n_features = rows.X.shape
+    coefs, intercepts, single = validation.check_coef(coef, intercept, n_features)
+    fixed = validation.check_class_offset(offset, n_samples, len(coefs), False)
+    return Model(rows, coefs, intercepts, single, fixed)
+
+
+def look_at_cost(
+    X: Any, y: Any, coef: Any, intercept: Any, l2_reg: Any, sample_weight: Any, offset: Any
+) -> tuple[Model, Array, Array, Any]:
+    """Check what the cost of coefficients is asked of.
+
+    Returns
+    -------
+    Model
+    codes, weights : ndarray of shape (1 or n_models, n_samples)
+        Weights empty for none.
+    l2_reg : float or ndarray of shape (n_features,)
+
+    Raises
+    ------
+    TypeError, ValueError
+        If something has the wrong type, shape or value.
+    """
+    rows = look_at_rows(X)
+    n_samples, n_features = rows.X.shape
+    coefs, intercepts, single = validation.check_coef(coef, intercept, n_features)
+    codes = validation.check_targets01_of_models(y, n_samples, len(coefs))
+    weights = validation.check_weights_of_models(sample_weight, n_samples, len(coefs))
+    strengths = validation.check_l2_reg("l2_reg", l2_reg, n_features)
+    fixed = validation.check_offset(offset, n_samples)
+    return Model(rows, coefs, intercepts, single, fixed), codes, weights, strengths
+
+
+def look_at_batch(X: Any, y: Any, sample_weight: Any, classes: Array) -> Batch:
+    """Check rows of a stream, in memory, whose labels are among sorted `classes`.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If something has the wrong type, shape or value.
+    """
+    rows = X
+    if not isinstance(X, Rows):
+        rows = Rows(validation.check_features(X), X, feature_names(X))
+    n_rows = rows.X.shape[0]
+    validation.check_finite(rows.X, rows.names)
+    codes = validation.encode_known_labels(y, n_rows, classes)
+    if sample_weight is not None:
+        sample_weight = as_numbers("sample_weight", sample_weight)
+    if sample_weight is None or not sample_weight.any():
+        weights = np.full(n_rows, 1.0 if sample_weight is None else 0.0)
+    else:
+        weights = validation.check_weights(sample_weight, n_rows)
+    return Batch(rows, codes, weights)
+
+
+def _check_start(start: Start, classes: Array, n_features: int) -> tuple[Array, Array]:
+    """Return coefficients and intercept of each model as float64."""
+    n_models = 1 if classes.size == 2 else classes.size
+    if start.classes is not None and not np.array_equal(start.classes, classes):
+        raise ValueError(f"start was fitted to other classes: {list(start.classes)}")
+    coefs, intercepts, _ = validation.check_coef(start.coef, start.intercept, n_features)
+    if coefs.shape[0] != n_models:
+        raise ValueError(f"start has {coefs.shape[0]} models, but y needs {n_models}")
+    return coefs, intercepts
