@@ -7,7 +7,7 @@ from problems import objective_of, problem, three_classes
 import fastlogit
 from fastlogit import reference
 from fastlogit.solvers import choice
-from fastlogit.solvers.course import Limits, Watch
+from fastlogit.solvers.trace import Limits, Trace
 
 
 @pytest.mark.parametrize(
@@ -113,8 +113,8 @@ def test_the_optima_of_many_penalties_are_approached_by_those_that_differ() -> N
     objective.standardize()
     stride = choice.sample_stride(6_000, 6)
     assert stride > 1
-    watch = Watch(Limits(0.0, 100), 0.0, objective)
-    theta = choice.approach(objective, objective.loss.share_logits(objective), 1e-6, stride, watch)
+    trace = Trace(Limits(0.0, 100), 0.0, objective)
+    theta = choice.approach(objective, objective.loss.share_logits(objective), 1e-6, stride, trace)
     # The weak penalties get the same point.
     assert not np.array_equal(theta[0], theta[1])
     np.testing.assert_array_equal(theta[1:], theta[[1, 1, 1]])

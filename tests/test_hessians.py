@@ -9,9 +9,9 @@ from fastlogit.certificates.binomial import Certificate
 from fastlogit.certificates.softmax import SoftmaxCertificate
 from fastlogit.objective.hessians import Hessians, contrasts
 from fastlogit.objective.objective import Objective
-from fastlogit.solvers.course import Limits, Watch
-from fastlogit.solvers.goal import Goal
 from fastlogit.solvers.newton import newton
+from fastlogit.solvers.stopping import StoppingRule
+from fastlogit.solvers.trace import Limits, Trace
 
 RNG = np.random.default_rng(0)
 
@@ -71,9 +71,9 @@ def test_rows_of_a_subsample_count_by_their_share() -> None:
 
 def test_a_direction_needs_no_certificate() -> None:
     objective = binomial()
-    goal = Goal(1e-12, 1)
-    watch = Watch(Limits(1e-12, 50), 0.0, objective)
-    point, _ = newton(objective, np.zeros((1, 5)), goal, Hessians(objective), watch)
+    rule = StoppingRule(1e-12, 1)
+    trace = Trace(Limits(1e-12, 50), 0.0, objective)
+    point, _ = newton(objective, np.zeros((1, 5)), rule, Hessians(objective), trace)
     np.testing.assert_allclose(objective.at(point.theta).gradient, 0.0, atol=1e-10)
 
 

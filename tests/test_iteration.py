@@ -8,16 +8,16 @@ from problems import objective_of, problem, three_classes
 
 from fastlogit import reference
 from fastlogit.certificates.binomial import Certificate
-from fastlogit.solvers.course import Limits, Point, Watch
-from fastlogit.solvers.goal import Goal, relative
 from fastlogit.solvers.iteration import evaluate, iterate, search
+from fastlogit.solvers.stopping import StoppingRule, relative
+from fastlogit.solvers.trace import Limits, Point, Trace
 
 
 def start(objective, theta=None):
-    watch = Watch(Limits(1e-12, 100), time.perf_counter(), objective)
+    trace = Trace(Limits(1e-12, 100), time.perf_counter(), objective)
     size = objective.design.shape[1] + 1
     given = np.zeros((objective.n_models, size)) if theta is None else theta
-    return evaluate(objective, given, watch), watch
+    return evaluate(objective, given, trace), trace
 
 
 def small_problem():
@@ -70,43 +70,43 @@ def test_models_that_rest_stay_where_they_are() -> None:
 
 def test_steepest_descent_goes_down_and_is_stopped_by_max_iter() -> None:
     objective, (_, _, lowest) = small_problem()
-    point, watch = start(objective)
-    goal = Goal(1e-12, 1, Certificate(objective))
-    watch.limits = Limits(1e-12, 7)
-    end, reason = iterate(objective, point, downhill, goal, watch)
+    point, trace = start(objective)
+    rule = StoppingRule(1e-12, 1, Certificate(objective))
+    trace.limits = Limits(1e-12, 7)
+    end, reason = iterate(objective, point, downhill, rule, trace)
     assert reason == "max_iter"
     assert lowest < end.cost[0] < point.cost[0]
-    assert goal.bound[0] >= (end.cost[0] - lowest) / lowest
+    assert rule.bound[0] >= (end.cost[0] - lowest) / lowest
 
 
 def test_it_ends_at_the_goal_with_a_proof() -> None:
     objective, (coef, intercept, lowest) = small_problem()
-    point, watch = start(objective)
-    goal = Goal(1e-8, 1, Certificate(objective))
+    point, trace = start(objective)
+    rule = StoppingRule(1e-8, 1, Certificate(objective))
     hessian = np.linalg.inv(
         reference.hessian(objective.design.rows(slice(None)), coef, intercept, 0.05)
     )
     end, reason = iterate(
-        objective, point, lambda here, active: -here.gradient[active] @ hessian, goal, watch
+        objective, point, lambda here, active: -here.gradient[active] @ hessian, rule, trace
     )
     assert reason == "converged"
-    assert goal.met.all()
-    assert (end.cost[0] - lowest) / lowest <= goal.bound[0] <= 1e-8
-    costs = np.ravel(watch.history)
+    assert rule.met.all()
+    assert (end.cost[0] - lowest) / lowest <= rule.bound[0] <= 1e-8
+    costs = np.ravel(trace.history)
     assert (np.diff(costs) <= 1e-13).all()
-    assert costs.size == watch.n_iter + 1
+    assert costs.size == trace.n_iter + 1
 
 
 def test_a_start_that_is_not_finite() -> None:
     objective, _ = small_problem()
-    point, watch = start(objective)
+    point, trace = start(objective)
     broken = Point(point.theta, np.array([np.inf]), point.gradient)
-    assert iterate(objective, broken, downhill, Goal(1e-8, 1), watch)[1] == "not finite"
+    assert iterate(objective, broken, downhill, StoppingRule(1e-8, 1), trace)[1] == "not finite"
 
 
 def test_ctrl_c_gives_the_last_point() -> None:
     objective, _ = small_problem()
-    point, watch = start(objective)
+    point, trace = start(objective)
     calls = []
 
     def interrupted(here, active):
@@ -115,7 +115,7 @@ def test_ctrl_c_gives_the_last_point() -> None:
             raise KeyboardInterrupt
         return -here.gradient[active]
 
-    end, reason = iterate(objective, point, interrupted, Goal(1e-12, 1), watch)
+    end, reason = iterate(objective, point, interrupted, StoppingRule(1e-12, 1), trace)
     assert reason == "interrupted"
     assert end is calls[-1]
     assert end.cost[0] < point.cost[0]

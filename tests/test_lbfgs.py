@@ -9,18 +9,18 @@ from problems import objective_of, problem, three_classes
 from fastlogit import reference
 from fastlogit.certificates.binomial import Certificate
 from fastlogit.linalg.factors import Factor
-from fastlogit.solvers.course import Limits, Watch
-from fastlogit.solvers.goal import Goal
 from fastlogit.solvers.iteration import evaluate
 from fastlogit.solvers.lbfgs import lbfgs
+from fastlogit.solvers.stopping import StoppingRule
+from fastlogit.solvers.trace import Limits, Trace
 
 
 def solved(objective, renew, price=1e9, tol=1e-10, max_iter=300):
-    watch = Watch(Limits(tol, max_iter), time.perf_counter(), objective)
-    goal = Goal(tol, objective.n_models, Certificate(objective))
+    trace = Trace(Limits(tol, max_iter), time.perf_counter(), objective)
+    rule = StoppingRule(tol, objective.n_models, Certificate(objective))
     theta = np.zeros((objective.n_models, objective.design.shape[1] + 1))
-    point, reason = lbfgs(objective, evaluate(objective, theta, watch), renew, price, goal, watch)
-    return point, reason, watch
+    point, reason = lbfgs(objective, evaluate(objective, theta, trace), renew, price, rule, trace)
+    return point, reason, trace
 
 
 def plain(theta):
@@ -42,12 +42,12 @@ def test_it_ends_at_the_optimum_with_any_preconditioner(l2_reg) -> None:
     coef, intercept, lowest = reference.newton(X, y, l2_reg)
     n_iter = []
     for renew in (plain, by_hessian(X, l2_reg)):
-        point, reason, watch = solved(objective_of(X, y, l2_reg=l2_reg), renew)
+        point, reason, trace = solved(objective_of(X, y, l2_reg=l2_reg), renew)
         assert reason == "converged"
         assert point.cost[0] == pytest.approx(lowest, rel=2e-10)
         np.testing.assert_allclose(point.theta[0], [*coef, intercept], rtol=1e-3, atol=1e-4)
-        assert (np.diff(np.ravel(watch.history)) <= 1e-13).all()
-        n_iter.append(watch.n_iter)
+        assert (np.diff(np.ravel(trace.history)) <= 1e-13).all()
+        n_iter.append(trace.n_iter)
     assert n_iter[1] < n_iter[0]
 
 
@@ -80,11 +80,11 @@ def test_a_preconditioner_that_does_not_help_is_renewed() -> None:
 
 def test_several_models_each_with_its_own_pairs() -> None:
     X, codes = three_classes(90, 4)
-    point, reason, watch = solved(objective_of(X, codes, None, 0.05, (0, 1, 2)), plain)
+    point, reason, trace = solved(objective_of(X, codes, None, 0.05, (0, 1, 2)), plain)
     assert reason == "converged"
     for model in range(3):
         lowest = reference.newton(X, codes == model, 0.05)[2]
         assert point.cost[model] == pytest.approx(lowest, rel=2e-10)
         alone, _, alone_watch = solved(objective_of(X, codes == model, None, 0.05), plain)
         np.testing.assert_allclose(point.theta[model], alone.theta[0], rtol=1e-3, atol=1e-4)
-        assert alone_watch.n_iter <= watch.n_iter
+        assert alone_watch.n_iter <= trace.n_iter

@@ -8,31 +8,31 @@ from problems import objective_of, problem, three_classes
 
 from fastlogit import reference
 from fastlogit.certificates.binomial import Certificate
-from fastlogit.solvers.course import Limits, Watch
-from fastlogit.solvers.goal import Goal
 from fastlogit.solvers.newton import newton
+from fastlogit.solvers.stopping import StoppingRule
+from fastlogit.solvers.trace import Limits, Trace
 
 
 def solved(objective, tol=1e-12, max_iter=100, steps_on=False):
-    watch = Watch(Limits(tol, max_iter), time.perf_counter(), objective)
+    trace = Trace(Limits(tol, max_iter), time.perf_counter(), objective)
     certificate = Certificate(objective)
-    goal = Goal(tol, objective.n_models, certificate, steps_on=steps_on)
+    rule = StoppingRule(tol, objective.n_models, certificate, steps_on=steps_on)
     theta = np.zeros((objective.n_models, objective.design.shape[1] + 1))
-    point, reason = newton(objective, theta, goal, certificate.hessians, watch)
-    return point, reason, goal, watch
+    point, reason = newton(objective, theta, rule, certificate.hessians, trace)
+    return point, reason, rule, trace
 
 
 @pytest.mark.parametrize("l2_reg", [0.0, 0.1])
 @pytest.mark.parametrize("n_features", [1, 5])
 def test_it_is_the_newton_of_the_oracle(n_features, l2_reg) -> None:
     X, y, _, _, weight = problem(80, n_features)
-    point, reason, goal, watch = solved(objective_of(X, y, weight, l2_reg))
+    point, reason, rule, trace = solved(objective_of(X, y, weight, l2_reg))
     coef, intercept, lowest = reference.newton(X, y, l2_reg, weight)
     assert reason == "converged"
     np.testing.assert_allclose(point.theta[0], [*coef, intercept], atol=1e-6)
     assert point.cost[0] == pytest.approx(lowest, rel=1e-12)
-    assert goal.bound[0] <= 1e-12
-    assert watch.n_iter <= 9
+    assert rule.bound[0] <= 1e-12
+    assert trace.n_iter <= 9
 
 
 def test_the_first_step_is_the_step_of_the_formula() -> None:
@@ -49,11 +49,11 @@ def test_the_first_step_is_the_step_of_the_formula() -> None:
 def test_a_last_step_that_nobody_looks_at_lowers_the_cost(l2_reg, tol) -> None:
     X, codes = three_classes(90, 3)
     objective = objective_of(X, codes, None, l2_reg, (0, 1, 2))
-    seen, _, goal, watch = solved(objective, tol)
+    seen, _, rule, trace = solved(objective, tol)
     blind, reason, same, as_many = solved(objective, tol, steps_on=True)
     assert reason == "converged"
-    assert (as_many.n_iter, len(as_many.history)) == (watch.n_iter, len(watch.history))
-    np.testing.assert_array_equal(same.bound, goal.bound)
+    assert (as_many.n_iter, len(as_many.history)) == (trace.n_iter, len(trace.history))
+    np.testing.assert_array_equal(same.bound, rule.bound)
     cost = objective.at(blind.theta).cost
     for model in range(3):
         coef, intercept, lowest = reference.newton(X, codes == model, l2_reg)
@@ -67,17 +67,17 @@ def test_a_last_step_that_nobody_looks_at_lowers_the_cost(l2_reg, tol) -> None:
 def test_it_converges_quadratically() -> None:
     X, y = problem(80, 4)[:2]
     lowest = reference.newton(X, y)[2]
-    watch = solved(objective_of(X, y))[3]
-    lacks = np.maximum(np.ravel(watch.history) - lowest, 1e-17)
+    trace = solved(objective_of(X, y))[3]
+    lacks = np.maximum(np.ravel(trace.history) - lowest, 1e-17)
     late = lacks[lacks < 1e-2]
     assert (late[1:] <= np.maximum(50.0 * late[:-1] ** 2, 1e-15)).all()
 
 
 def test_several_models_at_once() -> None:
     X, codes = three_classes(90, 3)
-    point, reason, goal, _ = solved(objective_of(X, codes, None, 0.01, (0, 1, 2)))
+    point, reason, rule, _ = solved(objective_of(X, codes, None, 0.01, (0, 1, 2)))
     assert reason == "converged"
-    assert (goal.bound <= 1e-12).all()
+    assert (rule.bound <= 1e-12).all()
     for model in range(3):
         coef, intercept, _ = reference.newton(X, codes == model, 0.01)
         np.testing.assert_allclose(point.theta[model], [*coef, intercept], rtol=1e-5)

@@ -8,18 +8,18 @@ from problems import objective_of, problem, real, sized, softmax_of, three_class
 
 import fastlogit.solvers.newton_cg as newton_cg_module
 from fastlogit import reference
-from fastlogit.solvers.course import Limits, Watch
-from fastlogit.solvers.goal import Goal, certificate_of
 from fastlogit.solvers.newton_cg import newton_cg
 from fastlogit.solvers.preconditioner import SampledHessians
+from fastlogit.solvers.stopping import StoppingRule, certificate_of
+from fastlogit.solvers.trace import Limits, Trace
 
 
 def solved(objective, tol=1e-12, given=(), **limits):
-    watch = Watch(Limits(tol, **({"max_iter": 100} | limits)), time.perf_counter(), objective)
-    goal = Goal(tol, objective.n_models, certificate_of(objective, 1))
+    trace = Trace(Limits(tol, **({"max_iter": 100} | limits)), time.perf_counter(), objective)
+    rule = StoppingRule(tol, objective.n_models, certificate_of(objective, 1))
     size = objective.n_classes * (objective.design.shape[1] + 1)
-    point, reason = newton_cg(objective, np.zeros((objective.n_models, size)), goal, watch, *given)
-    return point, reason, goal, watch
+    point, reason = newton_cg(objective, np.zeros((objective.n_models, size)), rule, trace, *given)
+    return point, reason, rule, trace
 
 
 @pytest.mark.parametrize("l2_reg", [0.0, 0.1])
@@ -30,10 +30,10 @@ def test_it_ends_at_the_optimum(shape, l2_reg) -> None:
         l2_reg = l2_reg or 1e-3
     objective = objective_of(X, y, l2_reg=l2_reg)
     objective.standardize()
-    point, reason, goal, _ = solved(objective)
+    point, reason, rule, _ = solved(objective)
     coef, intercept, lowest = reference.newton(X, y, l2_reg)
     assert reason == "converged"
-    assert goal.bound[0] <= 1e-12
+    assert rule.bound[0] <= 1e-12
     assert point.cost[0] == pytest.approx(lowest, rel=2e-12)
     user, base = objective.to_user(point.theta[:, :-1], point.theta[:, -1])
     np.testing.assert_allclose(user[0], coef, rtol=1e-4, atol=1e-5)
@@ -44,11 +44,11 @@ def test_several_models_at_once() -> None:
     X, codes = three_classes(90, 3)
     objective = objective_of(X, codes, None, 0.01, (0, 1, 2))
     objective.standardize()
-    point, reason, goal, _ = solved(objective)
+    point, reason, rule, _ = solved(objective)
     assert reason == "converged"
     for model in range(3):
         lowest = reference.newton(X, codes == model, 0.01)[2]
-        assert (point.cost[model] - lowest) / lowest <= goal.bound[model] + 1e-14 <= 1.1e-12
+        assert (point.cost[model] - lowest) / lowest <= rule.bound[model] + 1e-14 <= 1.1e-12
 
 
 def test_it_forms_no_matrix_of_the_columns(monkeypatch) -> None:
@@ -67,10 +67,10 @@ def test_it_forms_no_matrix_of_the_columns(monkeypatch) -> None:
 
 def test_a_time_limit_ends_the_inner_iterations_too() -> None:
     X, y = problem(80, 5)[:2]
-    point, reason, _, watch = solved(objective_of(X, y), time_limit=1e-9)
+    point, reason, _, trace = solved(objective_of(X, y), time_limit=1e-9)
     assert reason == "time_limit"
-    assert watch.n_iter == 1
-    assert point.cost[0] <= watch.history[0][0]
+    assert trace.n_iter == 1
+    assert point.cost[0] <= trace.history[0][0]
 
 
 # ------------------------------------------------------------------------------------------------
@@ -83,10 +83,10 @@ def test_it_ends_at_the_optimum_of_a_softmax(l2_reg, fit_intercept) -> None:
     X, codes = three_classes(80, 4)
     objective = softmax_of(X, codes, None, l2_reg, fit_intercept=fit_intercept)
     objective.standardize()
-    point, reason, goal, _ = solved(objective)
+    point, reason, rule, _ = solved(objective)
     lowest = reference.multinomial_newton(X, codes, 3, l2_reg, fit_intercept=fit_intercept)[2]
     assert reason == "converged"
-    assert (point.cost[0] - lowest) / lowest <= goal.bound[0] + 1e-14 <= 1.1e-12
+    assert (point.cost[0] - lowest) / lowest <= rule.bound[0] + 1e-14 <= 1.1e-12
     # Points stay where the classes sum to zero.
     np.testing.assert_allclose(point.theta.reshape(3, 5).sum(axis=0), 0.0, atol=1e-9)
     assert fit_intercept or not point.theta.reshape(3, 5)[:, -1].any()
@@ -102,7 +102,7 @@ def correlated():
 
 def test_a_preconditioner_takes_less_passes() -> None:
     passes = []
-    for price, is_near in ((np.inf, False), (3.0, False), (3.0, True)):
+    for price, starts_warm in ((np.inf, False), (3.0, False), (3.0, True)):
         objective, lowest = correlated()
         made = []
 
@@ -111,14 +111,14 @@ def test_a_preconditioner_takes_less_passes() -> None:
             return SampledHessians(objective, curvature[models], models).solve
 
         before = objective.design.n_passes
-        point, reason, _, watch = solved(objective, given=(renew, price, is_near))
+        point, reason, _, trace = solved(objective, given=(renew, price, starts_warm))
         assert reason == "converged"
         assert point.cost[0] == pytest.approx(lowest, rel=2e-12)
         passes.append(objective.design.n_passes - before)
         # Near the optimum one is made at once, at a high price never.
         assert len(made) == 0 if price == np.inf else len(made) >= 1
-        assert len(made) <= watch.n_iter
-        if is_near:
+        assert len(made) <= trace.n_iter
+        if starts_warm:
             np.testing.assert_array_equal(made[0], 0.0)
     assert passes[1] < passes[0]
     assert passes[2] < passes[0]
@@ -133,17 +133,17 @@ def test_it_goes_for_the_end_only_where_something_is_to_be_proven(monkeypatch) -
             X, y = real("cancer")
             objective = objective_of(X, y, l2_reg=1.0 / len(y))
             objective.standardize()
-            goal = Goal(1e-12, 1, certificate_of(objective, 1) if certified else None)
-            watch = Watch(Limits(1e-12, 100), time.perf_counter(), objective)
+            rule = StoppingRule(1e-12, 1, certificate_of(objective, 1) if certified else None)
+            trace = Trace(Limits(1e-12, 100), time.perf_counter(), objective)
             before = objective.design.n_passes
-            newton_cg(objective, np.zeros((1, X.shape[1] + 1)), goal, watch)
+            newton_cg(objective, np.zeros((1, X.shape[1] + 1)), rule, trace)
             passes[stretch, certified] = objective.design.n_passes - before
     assert passes[usual, True] < passes[1.0, True]
     assert passes[usual, False] == passes[1.0, False]
 
 
 def test_flat_directions_are_followed_though_the_gradient_is_small() -> None:
-    """Where a proof is refused the Newton equation is solved further than the goal asks for."""
+    """Where a proof is refused the Newton equation is solved further than the rule asks for."""
     X, y = problem(300, 4)[:2]
     near = X[:, 0] + 1e-5 * np.random.default_rng(0).standard_normal(300)
     close = np.column_stack([X, near])

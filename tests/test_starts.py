@@ -19,9 +19,9 @@ from fastlogit.certificates.binomial import raw_predictions
 from fastlogit.fitting.fit import SOLVERS
 from fastlogit.fitting.grid import fit_grid
 from fastlogit.objective.multinomial import against_the_others
-from fastlogit.solvers.course import Limits, Point, Watch
 from fastlogit.solvers.majorization import majorize, majorizing_curvature
 from fastlogit.solvers.start import default_start, level_costs
+from fastlogit.solvers.trace import Limits, Point, Trace
 
 # Hundreds of fits: too slow without compiled code.
 pytestmark = pytest.mark.jit
@@ -219,8 +219,8 @@ def test_a_step_down_the_bound_from_where_no_row_bends() -> None:
     softmax = softmax_of(X, codes, l2_reg=1e-6)
     theta = np.array([[900.0, -700.0, 4e3, -300.0, 900.0, -4e3, -600.0, -200.0, 0.0]])
     found = softmax.at(theta)
-    watch = Watch(Limits(1e-12, 10), 0.0, softmax)
-    point, failed = majorize(softmax, Point(theta, *found), np.array([0]), watch)
+    trace = Trace(Limits(1e-12, 10), 0.0, softmax)
+    point, failed = majorize(softmax, Point(theta, *found), np.array([0]), trace)
     assert not failed.any()
     assert point.cost[0] < 0.5 * found.cost[0]
     assert point.restarted

@@ -33,7 +33,7 @@ from ..objective.objective import Objective
 __all__ = [
     "FAR",
     "GRAM_PRICE",
-    "PATIENCE",
+    "WORTH_PASSES",
     "Certificate",
     "Reference",
     "gain_bound",
@@ -45,7 +45,7 @@ MAX_GRAM = 3000
 # Passes that a Gram matrix of all rows costs, for each column; and passes that a better proof is
 # worth where there is one already.
 GRAM_PRICE = 0.25
-PATIENCE = 10.0
+WORTH_PASSES = 10.0
 # A bound that is this many times what is wanted by a first guess is not computed.
 HOPELESS = 2.0
 SERIES = 0.02
@@ -317,7 +317,7 @@ class Certificate:
         Another iteration is cheaper and may bring the point near enough; but a weak penalty, or one
         that is weak on a column of a large size, never proves anything.
         """
-        if not (self._is_penalized(model) and self.price() > PATIENCE):
+        if not (self._is_penalized(model) and self.price() > WORTH_PASSES):
             return False
         self._waits[model] += 1
         return bool(self._waits[model] <= WAITS and wanted > 0.0)

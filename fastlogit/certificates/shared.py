@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from ..objective.objective import Objective
-from .binomial import FAR, PATIENCE, Certificate, Place, Reference, raw_predictions
+from .binomial import FAR, WORTH_PASSES, Certificate, Place, Reference, raw_predictions
 
 __all__ = ["SharedCertificate"]
 
@@ -79,7 +79,7 @@ class SharedCertificate(Certificate):
         for place, model in enumerate(models):
             best = min(range(len(known)), key=lambda index: moved[index][place], default=None)
             if best is None or not moved[best][place] <= FAR:
-                if self.price() > PATIENCE:
+                if self.price() > WORTH_PASSES:
                     found.append((None, np.inf))
                     continue
                 made = self._reference_at(int(model), theta[place])

@@ -24,12 +24,12 @@ from ..solvers.choice import (
     outcome_of,
     solve,
 )
-from ..solvers.course import Limits, Outcome, Reason, Watch
-from ..solvers.goal import Goal, certificate_of, separation_of, stated
 from ..solvers.gradient_descent import ABILITIES as gradient_descent_abilities
 from ..solvers.gradient_descent import Options
 from ..solvers.gradient_descent import gradient_descent as descend
 from ..solvers.start import begin, default_start
+from ..solvers.stopping import StoppingRule, certificate_of, separation_of, stated
+from ..solvers.trace import Limits, Outcome, Reason, Trace
 from .messages import message_of, stack_level
 from .problem import (
     MULTI_CLASS,
@@ -408,17 +408,17 @@ def _stay(
     theta = objective.join(*_start(problem))
     if problem.start is None and objective.fit_intercept:
         theta = default_start(objective)
-    watch = Watch(limits, began, objective)
-    point = evaluate_at_last(objective, theta, watch)
-    goal = Goal(
+    trace = Trace(limits, began, objective)
+    point = evaluate_at_last(objective, theta, trace)
+    rule = StoppingRule(
         limits.tol, objective.n_models, certificate_of(objective, 1), separation_of(objective)
     )
     finite = np.isfinite(point.cost).all() and np.isfinite(point.gradient).all()
     reason = Reason.INTERRUPTED if finite else Reason.NOT_FINITE
     if finite and not interrupted:
-        reason = goal.conclude(point, Reason.MAX_ITER)
+        reason = rule.conclude(point, Reason.MAX_ITER)
     choice = "the start (max_iter=0)" if reason == Reason.CONVERGED else ""
-    outcome = outcome_of(objective, point, goal, watch, reason, choice)
+    outcome = outcome_of(objective, point, rule, trace, reason, choice)
     return _conclude(problem, outcome, limits, solver, began)
 
 

@@ -21,12 +21,12 @@ from ..objective.objective import Objective
 from ..options import check_number, check_option, check_whole
 from ..result import Callback, Progress
 from ..solvers.choice import approach
-from ..solvers.course import Interrupted, Limits, Reason, Watch
-from ..solvers.goal import meets, stated
 from ..solvers.gradient_descent import Options
 from ..solvers.gradient_descent import gradient_descent as descend
-from ..solvers.near import goes_alone, solve_near
 from ..solvers.start import begin, default_start
+from ..solvers.stopping import meets, stated
+from ..solvers.trace import Interrupted, Limits, Reason, Trace
+from ..solvers.warm_starts import goes_alone, solve_warm
 from .fit import SOLVERS
 from .messages import stack_level
 from .problem import (
@@ -284,13 +284,13 @@ class _Grid:
         self._spread(theta)
         if self.n_folds > 1 and not (is_warm or limits.max_iter == 0 or goes_alone(self.pooled)):
             within = Limits(0.0, limits.max_iter, None, limits.time_limit)
-            watch = Watch(within, began, self.pooled)
+            trace = Trace(within, began, self.pooled)
             size = theta.shape[1] / self.pooled.design.shape[0]
             rough = min(max(ROUGH * size, limits.tol), ROUGH)
             self.pooled.design.counter.phase = "all folds together"
             try:
                 with contextlib.suppress(TimeUp):
-                    theta = approach(self.pooled, theta, rough, self._stride, watch)
+                    theta = approach(self.pooled, theta, rough, self._stride, trace)
             except Interrupted as interrupt:
                 self._spread(interrupt.theta)
                 raise
@@ -354,9 +354,9 @@ class _Grid:
         pooled, n_folds = self.pooled, self.n_folds
         objective = self._objective(pooled.design, self._folds, n_folds, self.Cs[part])
         per_penalty = pooled.n_models // self.Cs.size
-        kin = np.arange(pooled.n_models).reshape(-1, 1, per_penalty)[part]
-        kin = np.broadcast_to(kin, (len(part), n_folds, per_penalty)).ravel()
-        start = np.ascontiguousarray(theta[kin])
+        pooled_model = np.arange(pooled.n_models).reshape(-1, 1, per_penalty)[part]
+        pooled_model = np.broadcast_to(pooled_model, (len(part), n_folds, per_penalty)).ravel()
+        start = np.ascontiguousarray(theta[pooled_model])
         if solver == "gradient_descent":
             options = Options(**vars(limits), step_size=None, accelerate=True)
             split = [np.ascontiguousarray(values) for values in objective.split(start)]
@@ -368,9 +368,11 @@ class _Grid:
                 raise Interrupted(ended, outcome.bound)
             return ended, outcome.bound, np.full(objective.n_models, outcome.n_iter)
         before = int(part[0]) * n_folds * per_penalty
-        watch = Watch(self._told(limits, before), began, objective)
-        point, bound = solve_near(objective, start, pooled, kin, self._stride, limits, watch)
-        return point.theta, bound, np.broadcast_to(watch.steps, objective.n_models)
+        trace = Trace(self._told(limits, before), began, objective)
+        point, bound = solve_warm(
+            objective, start, pooled, pooled_model, self._stride, limits, trace
+        )
+        return point.theta, bound, np.broadcast_to(trace.steps, objective.n_models)
 
 
 def l2_of_each(Cs: Any, totals: Any) -> Any:

@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from ..solvers.course import Outcome, Reason
-from ..solvers.goal import FINEST
+from ..solvers.stopping import FINEST
+from ..solvers.trace import Outcome, Reason
 from .problem import Problem
 
 __all__ = ["message_of", "stack_level"]

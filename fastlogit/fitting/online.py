@@ -28,6 +28,7 @@ from ..design.opening import open_rows
 from ..inputs import validation
 from ..inputs.conversion import as_labels
 from ..inputs.given import Batch, look_at_batch
+from ..linalg.conjugate_gradients import ConjugateGradients
 from ..linalg.factors import Factor
 from ..objective.binomial import Binomial
 from ..objective.multinomial import Multinomial
@@ -379,9 +380,9 @@ class _Cost:
         found = self.objective.at(theta, curvature_out)
         self.loss = self.weight * found.cost
         away = theta - self.past.anchor
-        bend = self.past.hessian.product(away)
-        cost = self.loss + np.einsum("ij,ij->i", self.past.slope + 0.5 * bend, away)
-        gradient = self.weight * found.gradient + self.past.slope + bend
+        push = self.past.hessian.product(away)
+        cost = self.loss + np.einsum("ij,ij->i", self.past.slope + 0.5 * push, away)
+        gradient = self.weight * found.gradient + self.past.slope + push
         return _Point(cost, gradient)
 
     def direction(self, curvature: Any, gradient: Any) -> Any:
@@ -437,30 +438,24 @@ def _newton(cost: _Cost, theta: Any) -> Any:
 def _conjugate_gradients(
     product: Callable[[Any], Any], precondition: Callable[[Any], Any], right: Any
 ) -> Any:
-    """Solve for each model (Hestenes and Stiefel, 1952)."""
-    solution, residual = np.zeros_like(right), right.copy()
-    smooth = precondition(residual)
-    search = smooth.copy()
-    size = np.einsum("ij,ij->i", residual, smooth)
-    wanted = ACCURACY**2 * size
+    """Solve for each model."""
+    everyone = np.arange(len(right))
+
+    def of_some(which: Any, vectors: Any) -> Any:
+        if len(which) == len(right):
+            return precondition(vectors)
+        whole = np.zeros_like(right)
+        whole[which] = vectors
+        return precondition(whole)[which]
+
+    found = ConjugateGradients(right.copy(), of_some)
+    wanted = ACCURACY**2 * found.size
     for _ in range(MAX_PRODUCTS):
-        moving = size > wanted
-        if not moving.any():
+        live = everyone[found.size > wanted]
+        if not live.size:
             break
-        bent = product(search)
-        bend = np.einsum("ij,ij->i", search, bent)
-        moving &= bend > 0.0
-        step = np.where(moving, size / np.where(moving, bend, 1.0), 0.0)[:, None]
-        if not moving.any():
-            break
-        solution += step * search
-        residual -= step * bent
-        smooth = precondition(residual)
-        new_size = np.einsum("ij,ij->i", residual, smooth)
-        ratio = np.where(moving, new_size / np.where(size > 0.0, size, 1.0), 0.0)
-        search = smooth + ratio[:, None] * search
-        size = np.where(moving, new_size, 0.0)
-    return solution
+        found.step(live, product(found.direction)[live])
+    return found.solution
 
 
 def _columns(design: Design, window: _Rows, fit_intercept: bool) -> Columns:
@@ -609,7 +604,7 @@ class _LowRank:
         return product.reshape(vectors.shape)
 
     def plus(self, objective: Objective, curvature: Any, weight: float) -> _LowRank:
-        bends = _class_curvature(objective, curvature)
+        curvatures = _class_curvature(objective, curvature)
         center, inverse_scale = objective.design.columns
         diagonal, vectors = self.diagonal, self.vectors
         for start, stop, values in objective.design.row_blocks(SKETCH_ROWS):
@@ -618,8 +613,8 @@ class _LowRank:
             ones = np.full((len(rows), 1), float(objective.fit_intercept))
             rows = np.hstack([rows, ones])
             sums = [
-                _compress(diagonal[k], vectors[k], np.sqrt(bends[k, part, None]) * rows)
-                for k in range(len(bends))
+                _compress(diagonal[k], vectors[k], np.sqrt(curvatures[k, part, None]) * rows)
+                for k in range(len(curvatures))
             ]
             diagonal, vectors = (np.array(parts) for parts in zip(*sums, strict=True))
         return _LowRank(diagonal, vectors, self.n_classes)
@@ -630,8 +625,8 @@ class _LowRank:
         return _LowRank(diagonal, self.vectors, self.n_classes)
 
     def inverse(self, objective: Objective, curvature: Any, weight: float) -> Callable[[Any], Any]:
-        bends = _class_curvature(objective, curvature).sum(axis=1, keepdims=True)
-        diagonal = np.maximum(self.diagonal + bends, 1e-300)
+        curvatures = _class_curvature(objective, curvature).sum(axis=1, keepdims=True)
+        diagonal = np.maximum(self.diagonal + curvatures, 1e-300)
         rank = self.vectors.shape[1]
         scaled = self.vectors / diagonal[:, None, :]
         inner = np.einsum("krj,ksj->krs", scaled, self.vectors) + np.eye(rank)

@@ -13,8 +13,6 @@ from ..linalg.factors import FACTOR_NS, Factor
 from ..linalg.resolved import DEPENDENT
 from ..objective.hessians import Hessians
 from ..objective.objective import Objective
-from .course import Interrupted, Limits, Outcome, Point, Reason, Watch
-from .goal import Goal, certificate_of, separation_of
 from .iteration import evaluate
 from .lbfgs import ABILITIES as lbfgs_abilities
 from .lbfgs import Precondition, lbfgs
@@ -23,6 +21,8 @@ from .newton import newton
 from .newton_cg import ABILITIES as newton_cg_abilities
 from .newton_cg import newton_cg
 from .preconditioner import DENSE_COLUMNS, SampledHessians, leaders_of, sample_size
+from .stopping import StoppingRule, certificate_of, separation_of
+from .trace import Interrupted, Limits, Outcome, Point, Reason, Trace
 
 __all__ = [
     "METHODS",
@@ -130,65 +130,70 @@ def solve(
     if method == "auto":
         n_samples, n_features = objective.design.shape
         method, why = choose(n_samples, n_features, objective.n_classes, objective.n_models)
-    watch = Watch(limits, began, objective)
+    trace = Trace(limits, began, objective)
     certificate = certificate_of(objective, 1 if method == "newton" else stride)
     separation = separation_of(objective)
     # A bound that is proven stays true after one more step with the whole Hessian: the cost falls.
     is_newton = method == "newton"
-    goal = Goal(limits.tol, objective.n_models, certificate, separation, steps_on=is_newton)
+    rule = StoppingRule(limits.tol, objective.n_models, certificate, separation, steps_on=is_newton)
     point: Point | None = None
     try:
         if is_newton:
-            point, reason = newton(objective, theta, goal, certificate.hessians, watch)
+            point, reason = newton(objective, theta, rule, certificate.hessians, trace)
         elif method == "newton-cg":
-            point, reason = climb_by_products(objective, theta, goal, stride, is_warm, watch)
+            point, reason = climb_by_products(objective, theta, rule, stride, is_warm, trace)
             if (
                 reason == Reason.ROUNDING
-                and not goal.hidden.all()
+                and not rule.hidden.all()
                 and not objective.loss.is_coupled
             ):
-                point, reason = _finish_by_newton(objective, point, goal, watch)
+                point, reason = _finish_by_newton(objective, point, rule, trace)
         else:
             is_softmax = objective.loss.is_coupled
             patience = PATIENT if is_softmax else None
-            point, reason = _climb(objective, theta, goal, stride, is_warm, watch, patience)
-            if is_softmax and reason.may_go_on and watch.n_iter < limits.max_iter:
+            point, reason = _climb(objective, theta, rule, stride, is_warm, trace, patience)
+            if is_softmax and reason.may_go_on and trace.n_iter < limits.max_iter:
                 # Where classes are told apart almost surely, products with the Hessian do better.
-                point, reason = climb_by_products(objective, point.theta, goal, 1, True, watch)
+                point, reason = climb_by_products(objective, point.theta, rule, 1, True, trace)
             elif reason == Reason.ROUNDING and stride == 1:
-                point, reason = finish_each(objective, point, goal, watch)
+                point, reason = finish_each(objective, point, rule, trace)
             elif reason == Reason.ROUNDING:
                 # The subsample misleads, as where columns are collinear in it alone.
-                point, reason = _finish_by_newton(objective, point, goal, watch)
+                point, reason = _finish_by_newton(objective, point, rule, trace)
     except (KeyboardInterrupt, TimeUp) as end:  # between the iterations of two methods
         reason = Reason.TIME_LIMIT if isinstance(end, TimeUp) else Reason.INTERRUPTED
-        point = point or evaluate_at_last(objective, theta, watch)
+        point = point or evaluate_at_last(objective, theta, trace)
     if reason == Reason.INTERRUPTED:
-        goal.prove(point, at_once=True)
-    return outcome_of(objective, point, goal, watch, reason, f"{method} ({why})")
+        rule.prove(point, at_once=True)
+    return outcome_of(objective, point, rule, trace, reason, f"{method} ({why})")
 
 
 def outcome_of(
-    objective: Objective, point: Point, goal: Goal, watch: Watch, reason: Reason, choice: str
+    objective: Objective,
+    point: Point,
+    rule: StoppingRule,
+    trace: Trace,
+    reason: Reason,
+    choice: str,
 ) -> Outcome:
     """Return where a fit ended, and why, with all that was seen on the way."""
-    watch.prove(goal.bound)
+    trace.prove(rule.bound)
     coef, intercept = objective.settle(*objective.split(point.theta))
     return Outcome(
         coef=coef,
         intercept=intercept,
         gradient=objective.user_gradient(*objective.split(point.gradient)),
-        history=np.array(watch.history),
-        passes=np.array(watch.passes),
-        times=np.array(watch.times),
-        bounds=np.array(watch.bounds),
-        n_iter=watch.n_iter,
+        history=np.array(trace.history),
+        passes=np.array(trace.passes),
+        times=np.array(trace.times),
+        bounds=np.array(trace.bounds),
+        n_iter=trace.n_iter,
         reason=reason,
-        bound=goal.bound,
+        bound=rule.bound,
         choice=choice,
-        separated=goal.separated(),
-        hidden=goal.hides(),
-        lost=_column_far_from_zero(objective, point.theta) if goal.hidden.any() else None,
+        separated=rule.separated(),
+        hidden=rule.hides(),
+        lost=_column_far_from_zero(objective, point.theta) if rule.hidden.any() else None,
     )
 
 
@@ -200,66 +205,66 @@ def _column_far_from_zero(objective: Objective, theta: Any) -> int:
 
 
 def _finish_by_newton(
-    objective: Objective, point: Point, goal: Goal, watch: Watch
+    objective: Objective, point: Point, rule: StoppingRule, trace: Trace
 ) -> tuple[Point, Reason]:
     """Go on with the Hessian of all rows, as where columns are nearly collinear: if it is small."""
-    if point.theta.shape[1] > MAX_HESSIAN or watch.n_iter >= watch.limits.max_iter:
+    if point.theta.shape[1] > MAX_HESSIAN or trace.n_iter >= trace.limits.max_iter:
         return point, Reason.ROUNDING
     whole = certificate_of(objective, 1)
-    goal.certificate = whole
-    return newton(objective, point.theta, goal, whole.hessians, watch)
+    rule.certificate = whole
+    return newton(objective, point.theta, rule, whole.hessians, trace)
 
 
-def evaluate_at_last(objective: Objective, theta: Any, watch: Watch) -> Point:
+def evaluate_at_last(objective: Objective, theta: Any, trace: Trace) -> Point:
     """Return an evaluated point, whatever time it takes: without one there is no result."""
     clock = objective.design.counter.clock
     if clock is None:
-        return evaluate(objective, theta, watch)
+        return evaluate(objective, theta, trace)
     with clock.stopped():
-        return evaluate(objective, theta, watch)
+        return evaluate(objective, theta, trace)
 
 
-def approach(objective: Objective, theta: Any, tol: float, stride: int, watch: Watch) -> Any:
+def approach(objective: Objective, theta: Any, tol: float, stride: int, trace: Trace) -> Any:
     """Return theta near the optimum, about `tol` above it relative to the cost, without a proof.
 
     Binomial models of nearly the same row curvatures, as far as a subsample shows, get the same
     point. Raises `Interrupted` after Ctrl-C.
     """
     if objective.loss.is_coupled:
-        goal = Goal(LEFT_OVER * tol, objective.n_models, steps_on=True)
-        point, reason = climb_by_products(objective, theta, goal, stride, False, watch)
+        rule = StoppingRule(LEFT_OVER * tol, objective.n_models, steps_on=True)
+        point, reason = climb_by_products(objective, theta, rule, stride, False, trace)
         if reason == Reason.INTERRUPTED:
             raise Interrupted(point.theta)
         return point.theta
     place, part, is_warm = np.arange(objective.n_models), objective, False
     if stride > 1:
         rows = objective.subsample(stride)
-        begin, reason = _start_of_subsample(rows, theta, watch)
+        begin, reason = _start_of_subsample(rows, theta, trace)
         if reason == Reason.INTERRUPTED:
             raise Interrupted(begin.theta)
         if reason == Reason.TIME_LIMIT:
             return begin.theta
         leading, place = np.unique(leaders_of(rows, begin.theta), return_inverse=True)
         part, theta, is_warm = objective.only(leading), begin.theta[leading], True
-    goal = Goal(LEFT_OVER * tol, part.n_models, steps_on=True)
-    point, reason = _climb(part, theta, goal, stride, is_warm, watch)
+    rule = StoppingRule(LEFT_OVER * tol, part.n_models, steps_on=True)
+    point, reason = _climb(part, theta, rule, stride, is_warm, trace)
     if reason == Reason.INTERRUPTED:
         raise Interrupted(point.theta[place])
     return point.theta[place]
 
 
 def finish_each(
-    objective: Objective, point: Point, goal: Goal, watch: Watch
+    objective: Objective, point: Point, rule: StoppingRule, trace: Trace
 ) -> tuple[Point, Reason]:
     """Go on with the models that are not where they should be, with Hessians of their own."""
-    left = np.flatnonzero(~goal.met)
+    left = np.flatnonzero(~rule.met)
     part = objective.only(left)
     certificate = certificate_of(part, 1)
-    own = Goal(goal.tol, left.size, certificate, separation_of(part))
+    own = StoppingRule(rule.tol, left.size, certificate, separation_of(part))
     within = replace(
-        watch.limits, max_iter=max(1, watch.limits.max_iter - watch.n_iter), callback=None
+        trace.limits, max_iter=max(1, trace.limits.max_iter - trace.n_iter), callback=None
     )
-    rest = Watch(within, watch.began, part)
+    rest = Trace(within, trace.began, part)
     n_samples, n_features = objective.design.shape
     size = (n_features + 1) * objective.n_classes
     if left.size * float(size) ** 3 > FINISH_FACTORS:
@@ -271,68 +276,70 @@ def finish_each(
         found, reason = newton_cg(part, point.theta[left], own, rest)
     theta, cost, gradient = point.theta.copy(), point.cost.copy(), point.gradient.copy()
     theta[left], cost[left], gradient[left] = found.theta, found.cost, found.gradient
-    goal.take_over(left, own)
-    watch.go_on(rest, left, point.cost, goal.bound)
+    rule.take_over(left, own)
+    trace.go_on(rest, left, point.cost, rule.bound)
     return Point(theta, cost, gradient), reason
 
 
 def _climb(
-    objective: Objective, theta: Any, goal: Goal, stride: int, is_warm: bool, watch: Watch,
+    objective: Objective, theta: Any, rule: StoppingRule, stride: int, is_warm: bool, trace: Trace,
     patience: int | None = None,
 ) -> tuple[Point, Reason]:  # fmt: skip
     """L-BFGS from the optimum of a subsample, itself found in the same way, with its Hessian."""
-    certificate: Any = goal.certificate or certificate_of(objective, stride)
+    certificate: Any = rule.certificate or certificate_of(objective, stride)
     rows = certificate.rows
     if rows is not objective and not is_warm:
-        begin, reason = _start_of_subsample(rows, theta, watch)
+        begin, reason = _start_of_subsample(rows, theta, trace)
         theta = begin.theta
         if reason in (Reason.INTERRUPTED, Reason.TIME_LIMIT):
-            return evaluate_at_last(objective, theta, watch), reason
+            return evaluate_at_last(objective, theta, trace), reason
 
     def renew(theta: Any) -> Precondition:
         return _hessians(certificate.hessians, theta, rows.curvature(theta))
 
     price = GRAM_PRICE * (objective.design.shape[1] + 1) / stride
-    start = evaluate(objective, theta, watch)
-    return lbfgs(objective, start, renew, price, goal, watch, patience)
+    start = evaluate(objective, theta, trace)
+    return lbfgs(objective, start, renew, price, rule, trace, patience)
 
 
-def _start_of_subsample(rows: Objective, theta: Any, watch: Watch) -> tuple[Point, Reason]:
+def _start_of_subsample(rows: Objective, theta: Any, trace: Trace) -> tuple[Point, Reason]:
     """Return a point near the optimum of a subsample, and why it ended there."""
     # That optimum is itself off by about this much.
-    inner = Goal(0.05 * theta.shape[1] / rows.design.shape[0], rows.n_models)
-    within = Limits(0.0, SAMPLE_ITERATIONS, None, watch.limits.time_limit)
-    quiet = Watch(within, watch.began, rows)
+    inner = StoppingRule(0.05 * theta.shape[1] / rows.design.shape[0], rows.n_models)
+    within = Limits(0.0, SAMPLE_ITERATIONS, None, trace.limits.time_limit)
+    quiet = Trace(within, trace.began, rows)
     rows.design.counter.phase = "the start, from some of the rows"
     return _climb(rows, theta, inner, sample_stride(*rows.design.shape), False, quiet)
 
 
 def climb_by_products(
-    objective: Objective, theta: Any, goal: Goal, stride: int, is_warm: bool, watch: Watch
+    objective: Objective, theta: Any, rule: StoppingRule, stride: int, is_warm: bool, trace: Trace
 ) -> tuple[Point, Reason]:
     """Newton with conjugate gradients, from the optimum of a subsample if there is one."""
-    certificate: Any = goal.certificate or certificate_of(objective, stride)
+    certificate: Any = rule.certificate or certificate_of(objective, stride)
     rows = certificate.rows
     if rows is not objective and not is_warm:
-        inner = Goal(min(0.05 * theta.shape[1] / rows.design.shape[0], ROUGH), rows.n_models)
-        within = Limits(0.0, SAMPLE_ITERATIONS, None, watch.limits.time_limit)
-        quiet = Watch(within, watch.began, rows)
+        inner = StoppingRule(
+            min(0.05 * theta.shape[1] / rows.design.shape[0], ROUGH), rows.n_models
+        )
+        within = Limits(0.0, SAMPLE_ITERATIONS, None, trace.limits.time_limit)
+        quiet = Trace(within, trace.began, rows)
         rows.design.counter.phase = "the start, from some of the rows"
         begin, reason = climb_by_products(rows, theta, inner, 1, False, quiet)
         theta = begin.theta
         if reason in (Reason.INTERRUPTED, Reason.TIME_LIMIT):
-            return evaluate_at_last(objective, theta, watch), reason
+            return evaluate_at_last(objective, theta, trace), reason
     drawn = objective if objective.design.gives_rows_freely else rows
 
     def renew(theta: Any, curvature: Any, models: Any) -> Precondition:
         return own_hessians(objective, drawn, theta, curvature, models)
 
-    is_near = is_warm or stride > 1
+    starts_warm = is_warm or stride > 1
     if objective.design.shape[1] > MAX_HESSIAN:
         # Few rows for so many columns say little: 4,000 x 5,000 normal numbers take 225 passes
         # with them, 93 with the diagonal.
-        return newton_cg(objective, theta, goal, watch)
-    return newton_cg(objective, theta, goal, watch, renew, sample_price(objective), is_near)
+        return newton_cg(objective, theta, rule, trace)
+    return newton_cg(objective, theta, rule, trace, renew, sample_price(objective), starts_warm)
 
 
 def own_hessians(

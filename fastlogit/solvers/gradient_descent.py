@@ -15,8 +15,8 @@ from ..objective.objective import Objective
 from ..objective.penalties import Quadratic
 from ..result import Progress
 from .abilities import Abilities
-from .course import Limits, Outcome, Point, Reason, progress_of
-from .goal import Goal, certificate_of, separation_of
+from .stopping import StoppingRule, certificate_of, separation_of
+from .trace import Limits, Outcome, Point, Reason, progress_of
 
 __all__ = ["ABILITIES", "Options", "gradient_descent"]
 
@@ -48,7 +48,7 @@ class Descent:
 
     objective: Objective
     state: DescentState
-    goal: Goal
+    rule: StoppingRule
     step_size: float = np.nan
     history: list[Any] = field(default_factory=list)
     passes: list[Any] = field(default_factory=list)
@@ -76,10 +76,10 @@ def gradient_descent(
     `tol` bounds the change of the parameters in a step; with `certified` the proven relative
     suboptimality, which is looked at between bursts. `stride` gives the rows that prove it.
     """
-    goal = Goal(
+    rule = StoppingRule(
         options.tol, objective.n_models, certificate_of(objective, stride), separation_of(objective)
     )
-    descent = Descent(objective, start_state(*start), goal)
+    descent = Descent(objective, start_state(*start), rule)
     if certified:
         options = dataclasses.replace(options, tol=0.0)
     try:
@@ -115,7 +115,7 @@ def _run(descent: Descent, options: Options, began: float, certified: bool) -> R
             descent.state = start_state(*descent.best())
             descent.objective.evaluate(descent.state)
         elif certified and descent.n_iter == look and _is_proven(descent):
-            return descent.goal.conclude_by_rounding()
+            return descent.rule.conclude_by_rounding()
         if certified and descent.n_iter >= look:
             look += max(FIRST_LOOK, look // 8)
         elapsed = time.perf_counter() - began
@@ -162,16 +162,16 @@ def _next_burst(steps: int, seconds: float) -> int:
 
 
 def _is_proven(descent: Descent) -> bool:
-    """Say whether the point that was evaluated last meets the goal; then it becomes the iterate.
+    """Say whether the point that was evaluated last meets the rule; then it becomes the iterate.
 
     Or all of it but what rounding errors hide.
     """
-    state, goal, objective = descent.state, descent.goal, descent.objective
+    state, rule, objective = descent.state, descent.rule, descent.objective
     theta = objective.join(state.point, state.point_intercept)
     gradient = objective.join(state.gradient, state.intercept_gradient)
-    goal.met[:] = False
-    goal.prove(Point(theta, objective.cost_of_models(state.cost), gradient))
-    done = bool((goal.met | goal.hidden).all())
+    rule.met[:] = False
+    rule.prove(Point(theta, objective.cost_of_models(state.cost), gradient))
+    done = bool((rule.met | rule.hidden).all())
     if done:
         state.coef[...], state.intercept[...] = state.point, state.point_intercept
     return done
@@ -195,36 +195,36 @@ def _finish(descent: Descent, reason: Reason, began: float, certified: bool) -> 
     objective = descent.objective
     with (objective.design.counter.clock or Clock(began, None)).stopped():
         theta, cost, gradient = _end_of(descent, reason)
-    goal = descent.goal
+    rule = descent.rule
     if np.isfinite(cost).all() and reason != Reason.DIVERGED:
         point = Point(theta, cost, gradient)
         if not (certified and reason == Reason.CONVERGED):
             # Momentum may raise the cost: what was proven of another point says nothing here.
-            goal.bound[:] = np.inf
-        goal.met[:] = False
+            rule.bound[:] = np.inf
+        rule.met[:] = False
         limited = reason in (Reason.MAX_ITER, Reason.TIME_LIMIT)
         ended = reason in (Reason.CONVERGED, Reason.ROUNDING, Reason.COLLINEAR)
         if certified and (ended or limited):
             # Steps that change nothing are the end, but no proof; and the end is another point.
-            reason = goal.conclude(point, reason if limited else Reason.ROUNDING)
+            reason = rule.conclude(point, reason if limited else Reason.ROUNDING)
         else:
             with (objective.design.counter.clock or Clock(began, None)).conclusion():
-                goal.prove(point, at_once=reason == Reason.INTERRUPTED)
+                rule.prove(point, at_once=reason == Reason.INTERRUPTED)
                 if limited:
-                    reason = Reason.SEPARABLE if goal.glance(theta) else reason
+                    reason = Reason.SEPARABLE if rule.glance(theta) else reason
     coef, intercept = objective.settle(*objective.split(theta))
     return Outcome(
         coef=coef,
         intercept=intercept,
-        bound=goal.bound,
+        bound=rule.bound,
         choice="gradient descent" if certified else "",
-        separated=goal.separated(),
-        hidden=goal.hides(),
+        separated=rule.separated(),
+        hidden=rule.hides(),
         gradient=objective.user_gradient(*objective.split(gradient)),
         history=np.concatenate([*descent.history, cost[None, :]]),
         passes=np.concatenate([*descent.passes, [objective.design.n_passes]]),
         times=np.concatenate([*descent.times, [time.perf_counter() - began]]),
-        bounds=np.concatenate([np.full((descent.n_iter, cost.size), np.inf), goal.bound[None]]),
+        bounds=np.concatenate([np.full((descent.n_iter, cost.size), np.inf), rule.bound[None]]),
         n_iter=descent.n_iter,
         reason=reason,
         step_size=descent.step_size,

@@ -9,9 +9,9 @@ import numpy as np
 
 from ..clock import TimeUp
 from ..objective.objective import Evaluation, Objective
-from .course import Point, Reason, Watch
-from .goal import Goal
 from .majorization import majorize
+from .stopping import StoppingRule
+from .trace import Point, Reason, Trace
 
 __all__ = ["Directions", "evaluate", "iterate"]
 
@@ -41,23 +41,23 @@ LEVEL = 1e-11
 Directions = Callable[[Point, Any], Any]
 
 
-def evaluate(objective: Objective, theta: Any, watch: Watch, curvature_out: Any = None) -> Point:
+def evaluate(objective: Objective, theta: Any, trace: Trace, curvature_out: Any = None) -> Point:
     """Return the evaluated start of an iteration, or of one that takes over from another."""
     objective.design.counter.phase = "iterations"
     found = objective.at_start(theta, curvature_out)
     point = Point(theta, found.cost, found.gradient)
-    watch.begin(point)
+    trace.begin(point)
     return point
 
 
 def iterate(
-    objective: Objective, point: Point, directions: Directions, goal: Goal, watch: Watch,
+    objective: Objective, point: Point, directions: Directions, rule: StoppingRule, trace: Trace,
     curvature: Any = None, patience: int | None = None,
 ) -> tuple[Point, Reason]:  # fmt: skip
     """Go on from an evaluated point until every model rests; return the last point and why.
 
     1. directions of the models that still move; 2. half the slope along it estimates what a model
-    lacks: those that meet the goal rest, and those that rounding keeps from it; 3. line search from
+    lacks: those that meet the rule rest, and those that rounding keeps from it; 3. line search from
     step 1; 4. where the direction is of no use or hardly any of it served, a step down a bound of
     the cost, which lowers it from anywhere; 5. separable classes, limits and the user may end it.
     """
@@ -75,17 +75,17 @@ def iterate(
             gradient, cost = point.gradient[active], point.cost[active]
             slope, lost = _slope(objective, cost, gradient, direction)
             estimate = np.where(lost, np.inf, -0.5 * slope)
-            goal.look(active, point.theta[active], cost, gradient, estimate)
-            watch.prove(goal.bound)
+            rule.look(active, point.theta[active], cost, gradient, estimate)
+            trace.prove(rule.bound)
             better = lost | (estimate < 0.5 * lowest[active])
             waited[active] = np.where(better, 0, waited[active] + 1)
             lowest[active] = np.minimum(lowest[active], estimate)
             latest = np.full(objective.n_models, np.inf)
             latest[active] = estimate
-            vain = _waits_in_vain(goal, point, waited, lowest, latest)
-            resting |= goal.met | goal.hidden | vain
+            vain = _waits_in_vain(rule, point, waited, lowest, latest)
+            resting |= rule.met | rule.hidden | vain
             keep = ~resting[active]
-            _step_on(goal, point, active[~lost], direction[~lost])
+            _step_on(rule, point, active[~lost], direction[~lost])
             if keep.any():
                 moving, before = active[keep], point
                 ahead = ~lost[keep]
@@ -94,33 +94,33 @@ def iterate(
                 )
                 if stuck.size:
                     # Not before the point is evaluated: what `majorize` finds is lower still.
-                    point, failed = majorize(objective, point, stuck, watch, curvature)
+                    point, failed = majorize(objective, point, stuck, trace, curvature)
                     level = before.cost - point.cost <= ROUNDING * np.abs(before.cost)
                     resting[stuck] = failed & level[stuck]
                     waited[stuck], lowest[stuck] = 0, np.inf
-                watch.steps[moving] += 1
-                watch.n_resting = int(resting.sum())
-                reason = watch.note(point, patience)
-                resting |= goal.hopeless(point.theta, watch.n_iter)
+                trace.steps[moving] += 1
+                trace.n_resting = int(resting.sum())
+                reason = trace.note(point, patience)
+                resting |= rule.hopeless(point.theta, trace.n_iter)
                 if reason:
-                    return point, goal.conclude(point, reason)
+                    return point, rule.conclude(point, reason)
             if resting.all():
-                return point, goal.conclude(point, Reason.ROUNDING)
+                return point, rule.conclude(point, Reason.ROUNDING)
     except KeyboardInterrupt:
         return point, Reason.INTERRUPTED
     except TimeUp:
-        return point, goal.conclude(point, Reason.TIME_LIMIT)
+        return point, rule.conclude(point, Reason.TIME_LIMIT)
 
 
-def _step_on(goal: Goal, point: Point, models: Any, direction: Any) -> None:
-    """Let models that meet the goal take a last step, which nobody looks at, where that is sure."""
-    if goal.steps_on:
+def _step_on(rule: StoppingRule, point: Point, models: Any, direction: Any) -> None:
+    """Let models that meet the rule take a last step, which nobody looks at, where that is sure."""
+    if rule.steps_on:
         for model, step in zip(models, direction, strict=True):
-            if goal.met[model] and goal.step_lowers(int(model), point.gradient[model]):
+            if rule.met[model] and rule.step_lowers(int(model), point.gradient[model]):
                 point.theta[model] += step
 
 
-def _waits_in_vain(goal: Goal, point: Point, waited: Any, lowest: Any, latest: Any) -> Any:
+def _waits_in_vain(rule: StoppingRule, point: Point, waited: Any, lowest: Any, latest: Any) -> Any:
     """Return which models get no nearer, for a while, where rounding errors are to blame.
 
     `lowest` and `latest` are estimates of what they lack: the least so far, and the last.
@@ -129,7 +129,7 @@ def _waits_in_vain(goal: Goal, point: Point, waited: Any, lowest: Any, latest: A
     if idle.any():
         models = np.flatnonzero(idle)
         level = np.maximum(
-            0.5 * NEAR * np.abs(point.cost[models]), goal.level_of_rounding(point, models)
+            0.5 * NEAR * np.abs(point.cost[models]), rule.level_of_rounding(point, models)
         )
         idle[models] = (lowest[models] < level) & (latest[models] < 2.0 * LOOSE * level)
     return idle

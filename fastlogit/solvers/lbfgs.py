@@ -10,9 +10,9 @@ import numpy as np
 from ..objective.objective import Objective
 from ..objective.penalties import Quadratic
 from .abilities import Abilities
-from .course import Point, Reason, Watch
-from .goal import Goal
 from .iteration import iterate
+from .stopping import StoppingRule
+from .trace import Point, Reason, Trace
 
 __all__ = ["ABILITIES", "Precondition", "Renew", "lbfgs"]
 
@@ -70,8 +70,8 @@ class Pairs:
 
 
 def lbfgs(
-    objective: Objective, point: Point, renew: Renew, price: float, goal: Goal, watch: Watch,
-    patience: int | None = None,
+    objective: Objective, point: Point, renew: Renew, price: float, rule: StoppingRule,
+    trace: Trace, patience: int | None = None,
 ) -> tuple[Point, Reason]:  # fmt: skip
     """Minimise from an evaluated point; return the last point and why it ended there.
 
@@ -107,4 +107,4 @@ def lbfgs(
             direction[uphill] = -precondition(active[uphill], gradient[uphill])
         return direction
 
-    return iterate(objective, point, directions, goal, watch, patience=patience)
+    return iterate(objective, point, directions, rule, trace, patience=patience)

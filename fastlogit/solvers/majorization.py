@@ -25,7 +25,7 @@ from ..design.base import plain_targets
 from ..kernels.passes import SQUARED
 from ..linalg.conjugate_gradients import ConjugateGradients
 from ..objective.objective import Objective
-from .course import Point, Watch
+from .trace import Point, Trace
 
 __all__ = ["majorize", "majorizing_curvature"]
 
@@ -45,7 +45,7 @@ EPSILON = 8.0 * 2.0**-52
 
 
 def majorize(
-    objective: Objective, point: Point, models: Any, watch: Watch, curvature: Any = None
+    objective: Objective, point: Point, models: Any, trace: Trace, curvature: Any = None
 ) -> tuple[Point, Any]:
     """Take a step of some models down the bound; return the point and which models cannot go on.
 
@@ -54,7 +54,7 @@ def majorize(
     """
     part = objective.only(models)
     with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
-        direction = _direction(part, point.theta[models], point.gradient[models], watch)
+        direction = _direction(part, point.theta[models], point.gradient[models], trace)
         slope = np.einsum("ij,ij->i", point.gradient[models], direction)
     theta, cost, gradient = point.theta.copy(), point.cost.copy(), point.gradient.copy()
     first = np.zeros(len(models))
@@ -62,7 +62,7 @@ def majorize(
     pending = np.flatnonzero(np.isfinite(direction).all(axis=1) & (slope < 0.0))
     step = 1.0
     for _ in range(DOUBLINGS):
-        if not pending.size or (step > 1.0 and watch.is_late()):
+        if not pending.size or (step > 1.0 and trace.is_late()):
             break
         moving = models[pending]
         with np.errstate(over="ignore", invalid="ignore"):
@@ -110,7 +110,7 @@ def _size(part: Objective, theta: Any) -> Any:
     return size + np.abs(intercept).reshape(part.n_models, -1).max(axis=1)
 
 
-def _direction(part: Objective, theta: Any, gradient: Any, watch: Watch) -> Any:
+def _direction(part: Objective, theta: Any, gradient: Any, trace: Trace) -> Any:
     """Return the step to the minimum of the bound, by conjugate gradients from 0.
 
     One product with all outputs is a pass; an output has its own bound, whatever its model.
@@ -141,7 +141,7 @@ def _direction(part: Objective, theta: Any, gradient: Any, watch: Watch) -> Any:
     enough = ACCURACY**2 * found.size
     for _ in range(MAX_PRODUCTS):
         live = np.flatnonzero(found.size > enough)
-        if not live.size or watch.is_late():
+        if not live.size or trace.is_late():
             break
         found.step(live, product(found.direction)[live])
     return part.centred(found.solution.reshape(gradient.shape))

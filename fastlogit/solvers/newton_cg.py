@@ -11,9 +11,9 @@ from ..linalg.conjugate_gradients import ConjugateGradients
 from ..objective.objective import Objective
 from ..objective.penalties import Quadratic
 from .abilities import Abilities
-from .course import Point, Reason, Watch
-from .goal import Goal
 from .iteration import evaluate, iterate
+from .stopping import StoppingRule
+from .trace import Point, Reason, Trace
 
 __all__ = ["ABILITIES", "newton_cg"]
 
@@ -49,8 +49,8 @@ Renew = Callable[[Any, Any, Any], Precondition]
 
 
 def newton_cg(
-    objective: Objective, theta: Any, goal: Goal, watch: Watch, renew: Renew | None = None,
-    price: float = np.inf, is_near: bool = False,
+    objective: Objective, theta: Any, rule: StoppingRule, trace: Trace, renew: Renew | None = None,
+    price: float = np.inf, starts_warm: bool = False,
 ) -> tuple[Point, Reason]:  # fmt: skip
     """Minimise from `theta`; return the last point and why it ended there.
 
@@ -62,9 +62,9 @@ def newton_cg(
     optimum.
     """
     curvature = objective.empty_curvature()
-    point = evaluate(objective, theta, watch, curvature)
+    point = evaluate(objective, theta, trace, curvature)
     renewed: Precondition | None = None
-    spent, moved = price if is_near else 0.0, np.inf
+    spent, moved = price if starts_warm else 0.0, np.inf
 
     def is_stale() -> bool:
         return spent >= price and (moved > FAR or spent >= LONG * price)
@@ -75,34 +75,34 @@ def newton_cg(
             renewed, spent, moved = None, price, np.inf
         part, gradient = objective.only(active), here.gradient[active]
         own_curvature = curvature[active]
-        wanted = goal.tol * np.abs(here.cost[active])
+        wanted = rule.tol * np.abs(here.cost[active])
         precondition = renewed or _by_diagonal(part, own_curvature, active)
         with np.errstate(over="ignore", invalid="ignore"):
             size = np.einsum("ij,ij->i", gradient, precondition(active, gradient))
-        if goal.certificate is not None:
-            goal.certificate.know(here.theta, curvature)
-        goal.look(active, here.theta[active], here.cost[active], gradient, 0.5 * size)
-        if renew is not None and is_stale() and not goal.met[active].all():
+        if rule.certificate is not None:
+            rule.certificate.know(here.theta, curvature)
+        rule.look(active, here.theta[active], here.cost[active], gradient, 0.5 * size)
+        if renew is not None and is_stale() and not rule.met[active].all():
             renewed = precondition = renew(here.theta, curvature, active)
             spent, moved = 0.0, 0.0
             with np.errstate(over="ignore", invalid="ignore"):
                 size = np.einsum("ij,ij->i", gradient, precondition(active, gradient))
         share = ACCURACY**2 * size
         # Not where a proof was refused: flat directions are small in the preconditioner's norm.
-        refused = (0.5 * size <= wanted) & ~goal.met[active]
+        refused = (0.5 * size <= wanted) & ~rule.met[active]
         enough = 2.0 * LEFT * wanted
-        is_last = share <= (1.0 if goal.certificate is None else STRETCH) * enough
+        is_last = share <= (1.0 if rule.certificate is None else STRETCH) * enough
         left = np.where(refused, share, np.where(is_last, enough, share))
         # Where rows have no curvature the step has no length either: not a product for it.
-        left[goal.met[active] | ~(size <= ABSURD * np.abs(here.cost[active]))] = np.inf
+        left[rule.met[active] | ~(size <= ABSURD * np.abs(here.cost[active]))] = np.inf
         equation = _Equation(part, own_curvature, active, precondition, is_last, LEFT * wanted)
         with np.errstate(over="ignore", invalid="ignore"):
-            direction, products = equation.solve(gradient, left, watch)
+            direction, products = equation.solve(gradient, left, trace)
         spent += products
         moved += float(np.sqrt(size.max()))
         return direction
 
-    return iterate(objective, point, directions, goal, watch, curvature)
+    return iterate(objective, point, directions, rule, trace, curvature)
 
 
 def _by_diagonal(part: Objective, curvature: Any, active: Any) -> Precondition:
@@ -129,7 +129,7 @@ class _Equation:
         self.is_last = is_last & penalized
         self.wanted = wanted
 
-    def solve(self, gradient: Any, left: Any, watch: Watch) -> tuple[Any, int]:
+    def solve(self, gradient: Any, left: Any, trace: Trace) -> tuple[Any, int]:
         """Return directions by conjugate gradients, and the number of products."""
         found = ConjugateGradients(
             -gradient, lambda which, vectors: self.precondition(self.models[which], vectors)
@@ -140,7 +140,7 @@ class _Equation:
         for products in range(most):
             moving = (found.size > left) | self._is_rough(found.residual) | (products == 0)
             moving = live[moving[live]]
-            if not moving.size or watch.is_late():
+            if not moving.size or trace.is_late():
                 break
             if moving.size < len(live):
                 # Models that are done cost no more products.

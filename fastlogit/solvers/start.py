@@ -13,9 +13,9 @@ from ..objective.hessians import Hessians
 from ..objective.levels import offsets_of
 from ..objective.objective import Objective
 from .choice import approach, choose
-from .course import Limits, Watch
-from .goal import Goal
 from .newton import newton
+from .stopping import StoppingRule
+from .trace import Limits, Trace
 
 __all__ = ["begin", "default_start", "level_costs"]
 
@@ -137,24 +137,24 @@ def _cool(rows: Objective, theta: Any, hottest: float, limits: Limits, began: fl
     """
     scale = coldest = 2.0 ** np.ceil(np.log2(min(hottest, 1e300)))
     coldest *= COLDEST
-    watch = Watch(Limits(0.0, MAX_ITER, None, limits.time_limit), began, rows)
-    while scale > max(1.0, coldest) and not watch.is_late():
+    trace = Trace(Limits(0.0, MAX_ITER, None, limits.time_limit), began, rows)
+    while scale > max(1.0, coldest) and not trace.is_late():
         stage = _at_temperature(rows, scale)
         if np.isfinite(stage.penalty.diagonal()).all():
-            quiet = Watch(watch.limits, began, stage)
+            quiet = Trace(trace.limits, began, stage)
             theta = scale * _settle(stage, theta / scale, hottest / scale, quiet)
         scale /= COOLING
     return theta
 
 
-def _settle(stage: Objective, theta: Any, cost: float, watch: Watch) -> Any:
+def _settle(stage: Objective, theta: Any, cost: float, trace: Trace) -> Any:
     """Return theta near the optimum of a temperature, whose cost is roughly given."""
     n_samples, n_features = stage.design.shape
     tol = min(LOOSE, ROUGH * theta.shape[1] / (n_samples * max(cost, 1.0)))
     if choose(n_samples, n_features, stage.n_classes, stage.n_models)[0] == "newton":
-        goal = Goal(tol, stage.n_models)
-        return newton(stage, theta, goal, Hessians(stage), watch)[0].theta
-    return approach(stage, theta, tol, 1, watch)
+        rule = StoppingRule(tol, stage.n_models)
+        return newton(stage, theta, rule, Hessians(stage), trace)[0].theta
+    return approach(stage, theta, tol, 1, trace)
 
 
 def _at_temperature(rows: Objective, scale: float) -> Objective:

@@ -22,14 +22,14 @@ from .choice import (
     own_hessians,
     sample_price,
 )
-from .course import Interrupted, Limits, Point, Reason, Watch
-from .goal import Goal, certificate_of, separation_of
 from .iteration import evaluate
 from .lbfgs import Precondition, lbfgs
 from .newton_cg import newton_cg
 from .preconditioner import SampledHessians, SharedHessians, leaders_of, may_have_own
+from .stopping import StoppingRule, certificate_of, separation_of
+from .trace import Interrupted, Limits, Point, Reason, Trace
 
-__all__ = ["goes_alone", "solve_near"]
+__all__ = ["goes_alone", "solve_warm"]
 
 # Work of the Hessians that many models share (with 3 a grid of 10 by 5 takes 0.213 s, with 2
 # 0.224 s), and after how many passes they are made anew.
@@ -41,9 +41,9 @@ SHARED_ITERATIONS = 15
 FEW_NUMBERS = 10_000_000
 
 
-def solve_near(
+def solve_warm(
     objective: Objective, theta: Any, pooled: Objective, model_of_pooled: Any, stride: int,
-    limits: Limits, watch: Watch,
+    limits: Limits, trace: Trace,
 ) -> tuple[Point, Any]:  # fmt: skip
     """Minimise many models from points near their optima; return where they end, and the bounds.
 
@@ -51,18 +51,20 @@ def solve_near(
     """
     is_softmax = objective.loss.is_coupled
     prove = certificate_of if is_softmax else SharedCertificate
-    goal = Goal(limits.tol, objective.n_models, prove(objective, stride), separation_of(objective))
+    rule = StoppingRule(
+        limits.tol, objective.n_models, prove(objective, stride), separation_of(objective)
+    )
     family = _Family(objective, pooled, model_of_pooled)
     point: Point | None = None
     try:
         if goes_alone(objective):
-            return _each_alone(objective, theta, stride, goal, watch)[0], goal.bound
+            return _each_alone(objective, theta, stride, rule, trace)[0], rule.bound
         if is_softmax:
-            point, reason = _near_by_products(family, theta, goal, watch)
+            point, reason = _by_products(family, theta, rule, trace)
         else:
-            point, reason = _near(family, theta, stride, goal, watch)
-        if reason.may_go_on and watch.n_iter < limits.max_iter:
-            point, reason = finish_each(objective, point, goal, watch)
+            point, reason = _by_lbfgs(family, theta, stride, rule, trace)
+        if reason.may_go_on and trace.n_iter < limits.max_iter:
+            point, reason = finish_each(objective, point, rule, trace)
     except Interrupted:  # one model after the other: others have ended before
         raise
     except KeyboardInterrupt:
@@ -71,13 +73,13 @@ def solve_near(
         reason = Reason.TIME_LIMIT
     if reason == Reason.INTERRUPTED:
         if point is not None:
-            goal.prove(point, at_once=True)
-        raise Interrupted(theta if point is None else point.theta, goal.bound)
+            rule.prove(point, at_once=True)
+        raise Interrupted(theta if point is None else point.theta, rule.bound)
     if point is None:
         # Nobody asks for more than the place: an evaluation of all models may take a second.
         unknown = np.full(objective.n_models, np.nan)
         point = Point(theta, unknown, np.full_like(theta, np.nan))
-    return point, goal.bound
+    return point, rule.bound
 
 
 def goes_alone(objective: Objective) -> bool:
@@ -122,8 +124,8 @@ def _every(objective: Objective, stride: int) -> Objective:
     return objective.subsample(least) if least > 1 else objective
 
 
-def _near(
-    family: _Family, theta: Any, stride: int, goal: Goal, watch: Watch
+def _by_lbfgs(
+    family: _Family, theta: Any, stride: int, rule: StoppingRule, trace: Trace
 ) -> tuple[Point, Reason]:
     """L-BFGS of binomial models; those of one pooled model, or of alike ones, share a Hessian."""
     objective = family.objective
@@ -134,12 +136,12 @@ def _near(
         made = SharedHessians(rows, family.middle(theta), leaders)
         return lambda models, vectors: made.solve(family.place[models], vectors)
 
-    start = evaluate(objective, theta, watch)
-    return lbfgs(objective, start, shared, SHARED_PRICE, goal, watch, SHARED_ITERATIONS)
+    start = evaluate(objective, theta, trace)
+    return lbfgs(objective, start, shared, SHARED_PRICE, rule, trace, SHARED_ITERATIONS)
 
 
-def _near_by_products(
-    family: _Family, theta: Any, goal: Goal, watch: Watch
+def _by_products(
+    family: _Family, theta: Any, rule: StoppingRule, trace: Trace
 ) -> tuple[Point, Reason]:
     """Newton with conjugate gradients of softmax models, preconditioned by Hessians of outputs.
 
@@ -158,11 +160,11 @@ def _near_by_products(
         made = SampledHessians(shared, shared.curvature(family.middle(theta)))
         return lambda models, vectors: made.solve(family.place[models], vectors)
 
-    return newton_cg(objective, theta, goal, watch, renew, sample_price(objective), True)
+    return newton_cg(objective, theta, rule, trace, renew, sample_price(objective), True)
 
 
 def _each_alone(
-    objective: Objective, theta: Any, stride: int, goal: Goal, watch: Watch
+    objective: Objective, theta: Any, stride: int, rule: StoppingRule, trace: Trace
 ) -> tuple[Point, Reason]:
     """Minimise one model after another, each from that of the next stronger penalty.
 
@@ -171,16 +173,16 @@ def _each_alone(
     together says little of one: the rows in doubt are others. With those three folds of 5,000
     digits at C=1e4 took 3.6 times as long as three fits.
     """
-    limits, theta = watch.limits, theta.copy()
+    limits, theta = trace.limits, theta.copy()
     cost, gradient = np.full(objective.n_models, np.nan), np.full_like(theta, np.nan)
-    watch.steps, reason = np.zeros(objective.n_models, dtype=np.int64), Reason.CONVERGED
+    trace.steps, reason = np.zeros(objective.n_models, dtype=np.int64), Reason.CONVERGED
     last = theta[:, None].copy()  # of each set of weights, at the index of its first model
     warm = np.zeros(objective.n_models, dtype=bool)
     for model, family in _in_turn(objective):
         part = _own_rows(objective.only(np.array([model])))
-        own = Goal(goal.tol, 1, certificate_of(part, stride), separation_of(part))
-        within = replace(limits, callback=_counting(limits.callback, goal))
-        rest = Watch(within, watch.began, part)
+        own = StoppingRule(rule.tol, 1, certificate_of(part, stride), separation_of(part))
+        within = replace(limits, callback=_counting(limits.callback, rule))
+        rest = Trace(within, trace.began, part)
         try:
             found, reason = climb_by_products(
                 part, last[family], own, stride, bool(warm[family]), rest
@@ -190,16 +192,16 @@ def _each_alone(
         except TimeUp:
             reason = Reason.TIME_LIMIT
         except KeyboardInterrupt:
-            raise Interrupted(theta, goal.bound) from None
+            raise Interrupted(theta, rule.bound) from None
         else:
             last[family], warm[family] = found.theta, True
             cost[model], gradient[model] = found.cost[0], found.gradient[0]
-            goal.bound[model], goal.met[model] = own.bound[0], own.met[0]
-            watch.steps[model] = rest.steps[0]
+            rule.bound[model], rule.met[model] = own.bound[0], own.met[0]
+            trace.steps[model] = rest.steps[0]
         # Where the limit ends it: the point of a stronger penalty is better than none.
         theta[model] = last[family][0]
         if reason == Reason.INTERRUPTED:
-            raise Interrupted(theta, goal.bound)
+            raise Interrupted(theta, rule.bound)
         if reason == Reason.CALLBACK:
             break
     return Point(theta, cost, gradient), reason
@@ -241,11 +243,11 @@ def _own_rows(part: Objective) -> Objective:
     )  # fmt: skip
 
 
-def _counting(callback: Callback | None, goal: Goal) -> Callback | None:
-    """Return a callback that hears how many models of the goal are done."""
+def _counting(callback: Callback | None, rule: StoppingRule) -> Callback | None:
+    """Return a callback that hears how many models are done."""
     if callback is None:
         return None
-    return lambda progress: callback(replace(progress, n_done=int(goal.met.sum())))
+    return lambda progress: callback(replace(progress, n_done=int(rule.met.sum())))
 
 
 def _shared_stride(objective: Objective, n_hessians: int) -> int:

@@ -14,7 +14,7 @@ from sklearn.exceptions import ConvergenceWarning
 import fastlogit
 from fastlogit import reference
 from fastlogit.fitting.fit import SOLVERS
-from fastlogit.solvers.course import Limits, Point, Watch, progress_of
+from fastlogit.solvers.trace import Limits, Point, Trace, progress_of
 
 ROWS = sized(400, 60)
 DESCENT = "gradient_descent"
@@ -43,11 +43,11 @@ def test_the_callback_sees_progress_and_can_stop(solver) -> None:
     X, y = problem(ROWS, 6)[:2]
     seen = []
 
-    def watch(progress):
+    def trace(progress):
         seen.append(progress)
         return len(seen) == 2
 
-    result = fastlogit.fit(X, y, callback=watch, **busy(solver))
+    result = fastlogit.fit(X, y, callback=trace, **busy(solver))
     assert len(seen) == 2
     assert all(isinstance(progress, fastlogit.Progress) for progress in seen)
     assert [progress.n_iter for progress in seen] == sorted({progress.n_iter for progress in seen})
@@ -214,26 +214,26 @@ def test_the_watch() -> None:
     objective = objective_of(np.arange(6.0).reshape(3, 2), [0, 1, 0])
 
     def watch_with(**limits):
-        return Watch(Limits(**({"tol": 0.1, "max_iter": 3} | limits)), began, objective)
+        return Trace(Limits(**({"tol": 0.1, "max_iter": 3} | limits)), began, objective)
 
     def point(cost):
         return Point(np.zeros((1, 3)), np.array([cost]), np.zeros((1, 3)))
 
     began = time.perf_counter()
-    watch = watch_with()
-    watch.begin(point(4.0))
-    watch.begin(point(9.0))  # where one solver takes over from another
+    trace = watch_with()
+    trace.begin(point(4.0))
+    trace.begin(point(9.0))  # where one solver takes over from another
     objective.curvature(np.zeros((1, 3)))
-    assert [watch.note(point(cost)) for cost in (3.0, 2.0, 1.0)] == [
+    assert [trace.note(point(cost)) for cost in (3.0, 2.0, 1.0)] == [
         None, None, "max_iter",
     ]  # fmt: skip
-    assert (watch.n_iter, np.ravel(watch.history).tolist()) == (3, [4.0, 3.0, 2.0, 1.0])
-    assert watch.passes == [0.0, 1.0, 1.0, 1.0]
-    assert 0.0 <= watch.times[0] <= watch.times[-1] <= time.perf_counter() - began
-    watch.prove(np.array([1e-3]))
-    assert np.ravel(watch.bounds).tolist() == [np.inf, np.inf, np.inf, 1e-3]
-    assert watch.steps.tolist() == [0]
-    assert not watch.is_late()
+    assert (trace.n_iter, np.ravel(trace.history).tolist()) == (3, [4.0, 3.0, 2.0, 1.0])
+    assert trace.passes == [0.0, 1.0, 1.0, 1.0]
+    assert 0.0 <= trace.times[0] <= trace.times[-1] <= time.perf_counter() - began
+    trace.prove(np.array([1e-3]))
+    assert np.ravel(trace.bounds).tolist() == [np.inf, np.inf, np.inf, 1e-3]
+    assert trace.steps.tolist() == [0]
+    assert not trace.is_late()
     assert watch_with(time_limit=1e-12).note(point(1.0)) == "time_limit"
     assert watch_with(callback=lambda _: True).note(point(1.0)) == "callback"
     assert watch_with(callback=lambda _: 1).note(point(1.0)) is None

@@ -11,9 +11,9 @@ from ..certificates.separation import Separation, SoftmaxSeparation
 from ..certificates.softmax import SoftmaxCertificate
 from ..clock import Clock, TimeUp
 from ..objective.objective import Objective
-from .course import Point, Reason
+from .trace import Point, Reason
 
-__all__ = ["Goal", "certificate_of", "meets", "relative", "separation_of", "stated"]
+__all__ = ["StoppingRule", "certificate_of", "meets", "relative", "separation_of", "stated"]
 
 # Half a unit in the last place of a cost.
 ROUNDED = 2.0**-53
@@ -21,7 +21,7 @@ ROUNDED = 2.0**-53
 FINEST = 2.0**-50
 
 
-class Goal:
+class StoppingRule:
     """Relative suboptimality of each model, wanted and proven.
 
     Parameters
@@ -34,7 +34,7 @@ class Goal:
     separation : Separation, optional
         Looks whether there is an optimum at all.
     steps_on : bool, default False
-        A model that meets the goal takes one step more, which nobody looks at.
+        A model that meets the rule takes one step more, which nobody looks at.
 
     Attributes
     ----------
@@ -98,8 +98,8 @@ class Goal:
         found = {int(m): self._behind.get(int(m), np.empty(0)) for m in np.flatnonzero(self.hidden)}
         return {model: columns for model, columns in found.items() if columns.size}
 
-    def take_over(self, models: Any, other: Goal) -> None:
-        """Take what another goal, of these models alone, has proven and seen."""
+    def take_over(self, models: Any, other: StoppingRule) -> None:
+        """Take what another rule, of these models alone, has proven and seen."""
         self.bound[models], self.met[models] = other.bound, other.met
         self.hidden[models] = other.hidden
         for place, columns in other._behind.items():

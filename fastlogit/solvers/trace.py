@@ -1,4 +1,4 @@
-"""What every solver shares: its limits, the watch over its course, and how it ended."""
+"""What every solver shares: its limits, the trace of a fit, and how it ended."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from ..clock import Clock
 from ..objective.objective import Objective
 from ..result import Callback, Progress
 
-__all__ = ["Interrupted", "Limits", "Outcome", "Point", "Reason", "Watch", "progress_of"]
+__all__ = ["Interrupted", "Limits", "Outcome", "Point", "Reason", "Trace", "progress_of"]
 
 
 class Reason(StrEnum):
@@ -107,7 +107,7 @@ class Outcome:
 
 
 @dataclass
-class Watch:
+class Trace:
     """Counts iterations, keeps the costs, and says when limits or the user end the fit.
 
     `steps` are the iterations of each model, `n_resting` says how many need no more.
@@ -158,7 +158,7 @@ class Watch:
         most = self.limits.max_iter if patience is None else min(patience, self.limits.max_iter)
         return Reason.MAX_ITER if self.n_iter >= most else None
 
-    def go_on(self, rest: Watch, models: Any, cost: Any, bound: Any) -> None:
+    def go_on(self, rest: Trace, models: Any, cost: Any, bound: Any) -> None:
         """Take over the course of some models, while the others rest at a cost and a bound."""
         for place in range(1, len(rest.history)):
             for values, whole, part in (
