@@ -5,11 +5,11 @@ import pytest
 from problems import objective_of, problem, softmax_of, three_classes
 
 from fastlogit import reference
+from fastlogit.objective.row_state import draw
 from fastlogit.solvers import preconditioner
 from fastlogit.solvers.preconditioner import (
     SampledHessians,
     SharedHessians,
-    draw,
     leaders_of,
     sample_size,
 )

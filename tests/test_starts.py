@@ -15,11 +15,10 @@ from sklearn.exceptions import ConvergenceWarning
 
 import fastlogit
 from fastlogit import LogisticRegression, reference
-from fastlogit.certificates.binomial import raw_predictions
 from fastlogit.fitting.fit import SOLVERS
 from fastlogit.fitting.grid import fit_grid
 from fastlogit.objective.multinomial import against_the_others
-from fastlogit.solvers.majorization import majorize, majorizing_curvature
+from fastlogit.solvers.majorization import majorize
 from fastlogit.solvers.start import default_start, level_costs
 from fastlogit.solvers.trace import Limits, Point, Trace
 
@@ -196,8 +195,8 @@ def test_the_bound_lies_above_the_loss() -> None:
     softmax = softmax_of(X, codes)
     for size in (0.1, 3.0, 50.0, 1e4):
         theta = rng.normal(size=(1, 9)) * size
-        raw = raw_predictions(softmax, theta.reshape(3, 3))
-        curvature = majorizing_curvature(softmax, theta)
+        raw = softmax.predictions(theta.reshape(3, 3)).values
+        curvature = softmax.majorizing(theta).values
         moves = rng.normal(size=raw.shape) * size * 10.0 ** rng.uniform(-3, 1)
         proba = reference.softmax(raw.T).T
 

@@ -29,6 +29,7 @@ from ..linalg.factors import SOLVE_NS
 from ..linalg.resolved import EPS, errors_of_sums
 from ..objective.hessians import Hessians, LocalHessian
 from ..objective.objective import Objective
+from ..objective.row_state import RowPredictions
 
 __all__ = [
     "FAR",
@@ -37,7 +38,6 @@ __all__ = [
     "Certificate",
     "Reference",
     "gain_bound",
-    "raw_predictions",
 ]
 
 # Above this number of columns no Gram matrix is formed for a proof.
@@ -117,7 +117,7 @@ class Reference:
     def __init__(self, certificate: Certificate, model: int, hessian: LocalHessian) -> None:
         self.hessian, self.rows = hessian, hessian.rows
         self.share, self.theta = hessian.share, hessian.theta
-        self.raw_there: Any = None
+        self.raw_there: RowPredictions | None = None
         self._rounding = certificate.rounding
         self._concordance = self.rows.loss.self_concordance
         # x_i' M^-1 x_i is at most 1 over the share that the row's own term has in M.
@@ -159,14 +159,8 @@ class Reference:
         """Return the root of the largest x' M^-1 x of all rows, as costly as the Gram matrix."""
         if self._exact is None:
             self.rows.design.counter.check(1e-9 * SOLVE_NS * self.theta.size**3)
-            inverse = self.hessian.resolved.inverse_root().T
-            squares = np.zeros(self.rows.design.shape[0])
-            for first in range(0, len(inverse), 8):
-                part = np.ascontiguousarray(inverse[first : first + 8])
-                last = part[:, -1] * self.rows.fit_intercept
-                raw = self.rows.design.raw_prediction(np.ascontiguousarray(part[:, :-1]), last)
-                squares += np.square(raw).sum(axis=0)
-            self._exact = float(np.sqrt(squares.max()))
+            directions = self.hessian.resolved.inverse_root().T
+            self._exact = float(np.sqrt(self.rows.largest_square(directions, 8)))
         return self._exact
 
     def gain(self, there: Place, moved: float, wanted: float, at_once: bool = False) -> float:
@@ -216,9 +210,9 @@ class Reference:
         if np.array_equal(theta, self.theta):
             return 0.0
         if self.raw_there is None:
-            self.raw_there = raw_predictions(self.rows, self.theta[None])[0]
-        change = np.abs(raw_predictions(self.rows, theta[None])[0] - self.raw_there).max()
-        return float(change) * self._concordance
+            self.raw_there = self.rows.predictions(self.theta[None])
+        change = self.rows.predictions(theta[None]).largest_change(self.raw_there)
+        return float(change[0]) * self._concordance
 
 
 class Certificate:
@@ -398,11 +392,12 @@ class Certificate:
         """Return the rows' mean, weighted by their curvatures, and the sum of these per weight."""
         part = self.rows.only([model])
         curvature = part.curvature(theta[None, :])
-        total = float(curvature.sum())
+        total = float(curvature.totals()[0])
         if not total > 0.0:
             return np.zeros(theta.size - 1), 0.0
-        mean = part.design.column_means(curvature[0], total)
-        return mean, total / float(self.objective.targets.total_weight[model])
+        return part.curvature_mean(curvature), total / float(
+            self.objective.targets.total_weight[model]
+        )
 
     def _intercept_gain(
         self, model: int, there: Place, scale: Any, mean: Any, curvature: float
@@ -423,9 +418,3 @@ class Certificate:
         reach = np.sqrt(self._largest[key]) + shift
         radius = self.objective.loss.self_concordance * np.sqrt(reach * reach + 1.0 / curvature)
         return float(gain_bound(delta, radius))
-
-
-def raw_predictions(rows: Objective, theta: Any) -> Any:
-    """Return what models (n_models, n_features + 1) predict for the rows, without offset."""
-    coef, intercept = np.ascontiguousarray(theta[:, :-1]), np.ascontiguousarray(theta[:, -1])
-    return rows.design.raw_prediction(coef, intercept)

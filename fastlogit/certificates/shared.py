@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 
 from ..objective.objective import Objective
-from .binomial import FAR, WORTH_PASSES, Certificate, Place, Reference, raw_predictions
+from ..objective.row_state import RowPredictions
+from .binomial import FAR, WORTH_PASSES, Certificate, Place, Reference
 
 __all__ = ["SharedCertificate"]
 
@@ -72,9 +73,9 @@ class SharedCertificate(Certificate):
 
         A new one is made for a model that is far from all.
         """
-        raw = raw_predictions(self.rows, theta)
+        raw = self.rows.predictions(theta)
         most = self.rows.loss.self_concordance
-        moved = [most * np.abs(raw - reference.raw_there).max(axis=1) for reference in known]
+        moved = [most * raw.largest_change(_raw_of(reference)) for reference in known]
         found: list[tuple[Reference | None, float]] = []
         for place, model in enumerate(models):
             best = min(range(len(known)), key=lambda index: moved[index][place], default=None)
@@ -83,9 +84,15 @@ class SharedCertificate(Certificate):
                     found.append((None, np.inf))
                     continue
                 made = self._reference_at(int(model), theta[place])
-                made.raw_there = raw[place].copy()
+                made.raw_there = raw[place]
                 known.append(made)
-                moved.append(most * np.abs(raw - raw[place]).max(axis=1))
+                moved.append(most * raw.largest_change(raw[place]))
                 best = len(known) - 1
             found.append((known[best], float(moved[best][place])))
         return found
+
+
+def _raw_of(reference: Reference) -> RowPredictions:
+    """Return what the rows are predicted where a reference was made."""
+    assert reference.raw_there is not None
+    return reference.raw_there

@@ -26,6 +26,7 @@ from ..linalg.conjugate_gradients import ConjugateGradients
 from ..linalg.resolved import EPS
 from ..objective.hessians import ContrastHessian, Hessians, LocalHessian, contrasts
 from ..objective.objective import Objective
+from ..objective.row_state import RowCurvature
 from .binomial import FAR, HOPELESS, Place, Rounding, gain_bound
 
 __all__ = ["SMALL", "SoftmaxCertificate"]
@@ -46,19 +47,11 @@ _ONE = np.zeros(1, dtype=np.int64)
 class _Reduced:
     """The first choice of M at a point: penalty, and the intercepts' part of row curvatures."""
 
-    def __init__(self, part: Objective, theta: Any, curvature: Any) -> None:
+    def __init__(self, part: Objective, theta: Any, curvature: RowCurvature | None) -> None:
         self.part = part
         self.theta = theta
         self.curvature = part.curvature(theta[None]) if curvature is None else curvature
-        shares = self.curvature.reshape(part.n_classes, -1)
-        weight = shares.sum(axis=0)
-        inverse = np.divide(1.0, weight, out=np.zeros_like(weight), where=weight > 0.0)
-        total = part.targets.total_weight[0]
-        # Not by BLAS, whose threads then keep the cores busy for a while.
-        products = np.einsum("kn,jn->kj", shares * inverse, shares) / total
-        np.fill_diagonal(products, 0.0)
-        # Rows add up to 0: the diagonal without a difference that cancels.
-        intercepts = np.diag(products.sum(axis=1)) - products
+        intercepts = part.intercept_hessian(self.curvature)
         self.trace = float(np.trace(intercepts))
         self.inverse = _inverse_of_contrasts(intercepts)
 
@@ -130,14 +123,8 @@ class _Reference:
         if self._exact is None:
             part = self.part
             roots = self.hessian.to_classes(self.hessian.resolved.inverse_root().T)
-            squares = np.zeros(part.design.shape[0])
-            for root in roots:
-                coef, intercept = part.split(root[None])
-                last = intercept * part.fit_intercept
-                raw = part.design.raw_prediction(np.ascontiguousarray(coef), last)
-                squares += np.square(raw).sum(axis=0)
             # The range of numbers that add up to 0 is at most the root of twice their squares.
-            self._exact = float(np.sqrt(2.0 * squares.max()))
+            self._exact = float(np.sqrt(2.0 * part.largest_square(roots, 1)))
         return self._exact
 
 
@@ -158,19 +145,19 @@ class SoftmaxCertificate:
         self._references: dict[int, _Reference] = {}
         self._parts: dict[int, Objective] = {}
         self._largest: dict[bytes, float] = {}
-        self._known: tuple[Any, Any] | None = None
+        self._known: tuple[Any, RowCurvature] | None = None
         self.rounding = Rounding(objective)
         # Bounds of models that count all directions but the unresolved ones.
         self.beside: dict[int, float] = {}
 
-    def know(self, theta: Any, curvature: Any) -> None:
+    def know(self, theta: Any, curvature: RowCurvature) -> None:
         """Take the row curvatures of all models at a point, which a proof there may need."""
         self._known = theta, curvature
 
-    def _known_curvature(self, model: int, theta: Any) -> Any:
+    def _known_curvature(self, model: int, theta: Any) -> RowCurvature | None:
         if self._known is None or not np.array_equal(self._known[0][model], theta):
             return None
-        return self._known[1][model : model + 1]
+        return self._known[1][model]
 
     def _reference(self, model: int) -> _Reference | None:
         """Return what is known of the Hessian that anybody asked for last; None if nobody did."""
@@ -294,9 +281,7 @@ class SoftmaxCertificate:
         """Return the largest change of a range of raw predictions: of logarithms of curvatures."""
         if np.array_equal(theta, there):
             return 0.0
-        coef, intercept = part.split(theta[None] - there[None])
-        raw = part.design.raw_prediction(np.ascontiguousarray(coef), intercept.copy())
-        return float(np.ptp(raw, axis=0).max())
+        return part.largest_range(theta - there)
 
     def _part(self, model: int) -> Objective:
         if model not in self._parts:

@@ -33,6 +33,7 @@ from ..linalg.factors import Factor
 from ..objective.binomial import Binomial
 from ..objective.multinomial import Multinomial
 from ..objective.objective import Objective
+from ..objective.row_state import RowCurvature
 from ..options import check_option, check_strength, check_whole
 
 __all__ = ["OnlineLogistic"]
@@ -489,13 +490,15 @@ class _Hessian(Protocol):
     def product(self, vectors: Any) -> Any:
         """Return its products with vectors (n_models, n_parameters)."""
 
-    def plus(self, objective: Objective, curvature: Any, weight: float) -> _Hessian:
+    def plus(self, objective: Objective, curvature: RowCurvature, weight: float) -> _Hessian:
         """Return the sum with the Hessian of the rows of an objective, whose weight is given."""
 
     def with_diagonal(self, diagonals: Any) -> _Hessian:
         """Return the sum with a diagonal for each output, (n_outputs, size)."""
 
-    def inverse(self, objective: Objective, curvature: Any, weight: float) -> Callable[[Any], Any]:
+    def inverse(
+        self, objective: Objective, curvature: RowCurvature, weight: float
+    ) -> Callable[[Any], Any]:
         """Return a preconditioner of the same sum."""
 
 
@@ -524,14 +527,16 @@ class _Blocks:
         outputs = vectors.reshape(len(self.blocks), -1)
         return np.einsum("kij,kj->ki", self.blocks, outputs).reshape(vectors.shape)
 
-    def plus(self, objective: Objective, curvature: Any, weight: float) -> _Blocks:
+    def plus(self, objective: Objective, curvature: RowCurvature, weight: float) -> _Blocks:
         return _Blocks(self.blocks + weight * _blocks(objective, curvature), self.n_classes)
 
     def with_diagonal(self, diagonals: Any) -> _Blocks:
         more = np.array([np.diag(diagonal) for diagonal in diagonals])
         return _Blocks(self.blocks + more, self.n_classes)
 
-    def inverse(self, objective: Objective, curvature: Any, weight: float) -> Callable[[Any], Any]:
+    def inverse(
+        self, objective: Objective, curvature: RowCurvature, weight: float
+    ) -> Callable[[Any], Any]:
         return _block_inverse(self.blocks, objective, curvature, weight)
 
 
@@ -545,7 +550,7 @@ class _Coupled:
         flat = self.matrix.reshape(vectors.size, -1)
         return np.einsum("ij,j->i", flat, vectors.ravel()).reshape(vectors.shape)
 
-    def plus(self, objective: Objective, curvature: Any, weight: float) -> _Coupled:
+    def plus(self, objective: Objective, curvature: RowCurvature, weight: float) -> _Coupled:
         more = objective.loss_hessian(curvature[0], 0).reshape(self.matrix.shape)
         return _Coupled(self.matrix + weight * more)
 
@@ -553,20 +558,22 @@ class _Coupled:
         flat = self.matrix.reshape(diagonals.size, -1) + np.diag(diagonals.ravel())
         return _Coupled(flat.reshape(self.matrix.shape))
 
-    def inverse(self, objective: Objective, curvature: Any, weight: float) -> Callable[[Any], Any]:
+    def inverse(
+        self, objective: Objective, curvature: RowCurvature, weight: float
+    ) -> Callable[[Any], Any]:
         outputs = range(len(self.matrix))
         blocks = np.array([self.matrix[output, :, output] for output in outputs])
         return _block_inverse(blocks, objective, curvature, weight)
 
 
-def _blocks(objective: Objective, curvature: Any) -> Any:
+def _blocks(objective: Objective, curvature: RowCurvature) -> Any:
     """Return the rows' mean Hessian of each output."""
     models = range(objective.n_models)
     return np.concatenate([objective.class_hessians(curvature[m], m) for m in models])
 
 
 def _block_inverse(
-    blocks: Any, objective: Objective, curvature: Any, weight: float
+    blocks: Any, objective: Objective, curvature: RowCurvature, weight: float
 ) -> Callable[[Any], Any]:
     """Factor the block of each output, or one mean where that would take too long."""
     n_outputs, size = blocks.shape[:2]
@@ -603,7 +610,7 @@ class _LowRank:
         product = self.diagonal * outputs + np.einsum("krj,kr->kj", self.vectors, shares)
         return product.reshape(vectors.shape)
 
-    def plus(self, objective: Objective, curvature: Any, weight: float) -> _LowRank:
+    def plus(self, objective: Objective, curvature: RowCurvature, weight: float) -> _LowRank:
         curvatures = _class_curvature(objective, curvature)
         center, inverse_scale = objective.design.columns
         diagonal, vectors = self.diagonal, self.vectors
@@ -624,7 +631,9 @@ class _LowRank:
         diagonal = np.maximum(self.diagonal + diagonals, 0.0)
         return _LowRank(diagonal, self.vectors, self.n_classes)
 
-    def inverse(self, objective: Objective, curvature: Any, weight: float) -> Callable[[Any], Any]:
+    def inverse(
+        self, objective: Objective, curvature: RowCurvature, weight: float
+    ) -> Callable[[Any], Any]:
         curvatures = _class_curvature(objective, curvature).sum(axis=1, keepdims=True)
         diagonal = np.maximum(self.diagonal + curvatures, 1e-300)
         rank = self.vectors.shape[1]
@@ -651,11 +660,11 @@ def _compress(diagonal: Any, vectors: Any, rows: Any) -> tuple[Any, Any]:
     return diagonal + np.maximum(left, 0.0), kept
 
 
-def _class_curvature(objective: Objective, curvature: Any) -> Any:
+def _class_curvature(objective: Objective, curvature: RowCurvature) -> Any:
     """Return the second derivative of each row's loss along its outputs, (n_outputs, n_rows)."""
     if not objective.loss.is_coupled:
-        return curvature
-    shares = curvature.reshape(objective.n_outputs, -1)
+        return curvature.values
+    shares = curvature.values.reshape(objective.n_outputs, -1)
     weights = objective.targets.weights[0]
     inverse = np.divide(1.0, weights, out=np.zeros_like(weights), where=weights > 0.0)
     return shares * (1.0 - shares * inverse)

@@ -11,6 +11,7 @@ from ..linalg.factors import FACTOR_NS
 from ..linalg.resolved import ResolvedHessian
 from .null_directions import NullDirections, shares_of
 from .objective import Objective
+from .row_state import RowCurvature
 
 __all__ = ["ContrastHessian", "Hessians", "LocalHessian", "contrasts"]
 
@@ -34,8 +35,8 @@ class Hessians:
         self.null = NullDirections(objective)
         self._last: dict[int, LocalHessian] = {}
 
-    def at(self, model: int, theta: Any, curvature: Any = None) -> LocalHessian:
-        """Return the Hessian of a model at theta, from row curvatures there or by a pass more."""
+    def at(self, model: int, theta: Any, curvature: RowCurvature | None = None) -> LocalHessian:
+        """Return the Hessian of a model at theta, from its row curvatures or by a pass more."""
         last = self._last.get(model)
         if last is None or not np.array_equal(last.theta, theta):
             kind = ContrastHessian if self.objective.loss.is_coupled else LocalHessian
@@ -46,7 +47,7 @@ class Hessians:
         """Return the Hessian that was asked for last, wherever that was; None if none was."""
         return self._last.get(model)
 
-    def blocks(self, model: int, theta: Any, curvature: Any) -> Any:
+    def blocks(self, model: int, theta: Any, curvature: RowCurvature) -> Any:
         """Return the loss's Hessian of each output of a model, from curvatures of `rows`."""
         if self.objective.loss.is_coupled:
             return self.rows.class_hessians(curvature, model)
@@ -69,26 +70,28 @@ class LocalHessian:
         Rows whose curvature is positive.
     """
 
-    def __init__(self, owner: Hessians, model: int, theta: Any, curvature: Any) -> None:
+    def __init__(
+        self, owner: Hessians, model: int, theta: Any, curvature: RowCurvature | None
+    ) -> None:
         self.rows = self._rows_of(owner, model)
         self.theta, self._null = theta, owner.null
         if curvature is None:
             one = self.rows if self.rows.n_models == 1 else self.rows.only(np.array([model]))
-            curvature = one.curvature(theta[None])[0]
-        self.least_curvature = float(curvature.min(initial=np.inf, where=curvature > 0.0))
-        self.n_curved = int(np.count_nonzero(curvature))
+            curvature = one.curvature(theta[None])
+        self.least_curvature = curvature.least_positive()
+        self.n_curved = curvature.n_positive()
         self._resolve(owner, model, curvature)
 
     def _rows_of(self, owner: Hessians, model: int) -> Objective:
         return owner.rows
 
-    def _resolve(self, owner: Hessians, model: int, curvature: Any) -> None:
+    def _resolve(self, owner: Hessians, model: int, curvature: RowCurvature) -> None:
         self.share = float(owner.share[model])
         self.loss = self.rows.loss_hessian(curvature, model)
 
         def product(directions: Any) -> Any:
             part = self.rows.only([model])
-            loss = [part.loss_product(curvature[None], v[None])[0] for v in directions]
+            loss = [part.loss_product(curvature, v[None])[0] for v in directions]
             return self.share * np.array(loss) + self.rows.penalty_product(directions, model)
 
         self._penalize(model, product)
@@ -128,7 +131,7 @@ class ContrastHessian(LocalHessian):
     def _rows_of(self, owner: Hessians, model: int) -> Objective:
         return owner.objective.only(np.array([model]))
 
-    def _resolve(self, owner: Hessians, model: int, curvature: Any) -> None:
+    def _resolve(self, owner: Hessians, model: int, curvature: RowCurvature) -> None:
         part, n_classes = self.rows, self.rows.n_classes
         size = self.theta.size // n_classes
         self.basis = contrasts(n_classes)
@@ -142,7 +145,7 @@ class ContrastHessian(LocalHessian):
 
         def product(directions: Any) -> Any:
             whole = self.to_classes(directions)
-            each = [part.hessian_product(curvature[None], v[None])[0] for v in whole]
+            each = [part.hessian_product(curvature, v[None])[0] for v in whole]
             return self.to_contrasts(np.array(each))
 
         def is_null(direction: Any) -> bool:

@@ -13,6 +13,7 @@ from ..linalg.lanczos import largest_eigenvalue
 from . import units
 from .losses import Loss, RowLoss
 from .penalties import L2, CompiledL2, Quadratic
+from .row_state import RowCurvature, RowPredictions
 from .standardization import common_weights, standardize
 
 __all__ = ["Evaluation", "Objective"]
@@ -194,7 +195,7 @@ class Objective:
         self.evaluate(state)
         return state.cost, state.gradient, state.intercept_gradient
 
-    def at(self, theta: Any, curvature_out: Any = None) -> Evaluation:
+    def at(self, theta: Any, curvature_out: RowCurvature | None = None) -> Evaluation:
         """Return cost (n_models,) and gradient (n_models, n_parameters) at theta: one pass.
 
         `curvature_out`, as `empty_curvature` makes it, gets the row curvatures.
@@ -206,12 +207,12 @@ class Objective:
         state.point[...], state.point_intercept[...] = coef, intercept
         outputs = None
         if curvature_out is not None:
-            outputs = curvature_out.reshape(len(coef), self.design.shape[0])
+            outputs = curvature_out.values.reshape(len(coef), self.design.shape[0])
         self.evaluate(state, outputs)
         gradient = self.join(state.gradient, state.intercept_gradient)
         return Evaluation(self.cost_of_models(state.cost), gradient)
 
-    def at_start(self, theta: Any, curvature_out: Any = None) -> Evaluation:
+    def at_start(self, theta: Any, curvature_out: RowCurvature | None = None) -> Evaluation:
         """Return what `at` does, computing once what differs in the penalty alone.
 
         As at the start of a path, where the models of all strengths are at the same point.
@@ -283,13 +284,13 @@ class Objective:
         first = np.asarray(models)[:, None] * self.n_classes
         return (first + np.arange(self.n_classes)).ravel()
 
-    def empty_curvature(self, n_models: int | None = None) -> Any:
-        """Return an array for row curvatures: (n_models, n_samples for each output of a model)."""
+    def empty_curvature(self, n_models: int | None = None) -> RowCurvature:
+        """Return what row curvatures of models are put into."""
         n_models = self.n_models if n_models is None else n_models
-        return np.empty((n_models, self.n_classes * self.design.shape[0]))
+        return RowCurvature(np.empty((n_models, self.n_classes * self.design.shape[0])))
 
-    def curvature(self, theta: Any) -> Any:
-        """Return the curvature of the weighted loss at each row, as `empty_curvature`: one pass.
+    def curvature(self, theta: Any) -> RowCurvature:
+        """Return the curvature of the weighted loss at each row: one pass.
 
         For the binomial loss it is the second derivative.
         """
@@ -297,21 +298,23 @@ class Objective:
         self.at(theta, out)
         return out
 
-    def loss_hessian(self, curvature: Any, model: int) -> Any:
-        """Return the Hessian of one model's mean loss from its row curvatures."""
-        return self.loss.hessian(curvature, self._gram, self.total_weight_of(model))
+    def loss_hessian(self, curvature: RowCurvature, model: int) -> Any:
+        """Return the Hessian of one model's mean loss from its row curvatures, and no others."""
+        total = self.total_weight_of(model)
+        return self.loss.hessian(curvature.values[0], self._gram, total)
 
-    def class_hessians(self, curvature: Any, model: int) -> Any:
+    def class_hessians(self, curvature: RowCurvature, model: int) -> Any:
         """Return the blocks on the diagonal of `loss_hessian`, one for each output of the model."""
-        return self.loss.class_hessians(curvature, self._gram, self.total_weight_of(model))
+        total = self.total_weight_of(model)
+        return self.loss.class_hessians(curvature.values[0], self._gram, total)
 
     def total_weight_of(self, model: int) -> Any:
         """Return the sum of a model's row weights."""
         return self.targets.total_weight[model * self.n_classes]
 
-    def mean_hessian(self, curvature: Any) -> Any:
+    def mean_hessian(self, curvature: RowCurvature) -> Any:
         """Return the Hessian of the loss of an output, the mean over all outputs: one pass."""
-        weights = self.loss.class_weights(curvature).mean(axis=(0, 1))
+        weights = self.loss.class_weights(curvature.values).mean(axis=(0, 1))
         return self._gram(weights, self.targets.total_weight.mean())
 
     def _gram(self, weights: Any, total_weight: float) -> Any:
@@ -362,24 +365,24 @@ class Objective:
         varies = np.append(self.design.columns.inverse_scale > 0.0, self.fit_intercept)
         return np.tile(varies, self.n_classes)
 
-    def hessian_product(self, curvature: Any, vectors: Any) -> Any:
+    def hessian_product(self, curvature: RowCurvature, vectors: Any) -> Any:
         """Return the Hessians times vectors, one for each model: one pass."""
         coef, _ = self.split(vectors)
         penalty = self.join(self.penalty.product(coef), np.zeros(len(coef)))
         return self.loss_product(curvature, vectors) + penalty
 
-    def loss_product(self, curvature: Any, vectors: Any) -> Any:
+    def loss_product(self, curvature: RowCurvature, vectors: Any) -> Any:
         """Return the Hessians of the mean losses times vectors, one for each model: one pass."""
         coef, intercept = self.split(vectors)
-        targets = self.loss.product_targets(curvature, self.targets.total_weight)
+        targets = self.loss.product_targets(curvature.values, self.targets.total_weight)
         product, last = self.design.hessian_product(
             targets, np.ascontiguousarray(coef), intercept * self.fit_intercept
         )
         return self.join(product, last * self.fit_intercept)
 
-    def diagonal(self, curvature: Any) -> Any:
+    def diagonal(self, curvature: RowCurvature) -> Any:
         """Return the Hessian's diagonal as if curvature and columns were independent."""
-        weights = self.loss.class_weights(curvature)
+        weights = self.loss.class_weights(curvature.values)
         curvature_of_row = weights.reshape(self.n_outputs, -1).sum(axis=1, keepdims=True)
         curvature_of_row /= self.targets.total_weight[:, None]
         l2 = self.penalty.diagonal()
@@ -389,6 +392,85 @@ class Objective:
             np.broadcast_to(slopes, (self.n_outputs, l2.shape[1])),
             np.maximum(curvature_of_row[:, 0], 1e-300),
         )
+
+    def output_curvature(self, curvature: RowCurvature) -> RowCurvature:
+        """Return what each row adds to the Hessian of each output, (n_outputs, n_samples)."""
+        weights = self.loss.class_weights(curvature.values)
+        return RowCurvature(weights.reshape(len(curvature) * self.n_classes, -1))
+
+    def output_grams(self, curvature: RowCurvature, tiny: float) -> Any:
+        """Return X' diag(curvature) X of each output over its weight: as many passes.
+
+        Without rows whose curvature is below the share `tiny` of the mean row's.
+        """
+        values = curvature.values
+        values = np.where(values >= tiny * values.mean(axis=1, keepdims=True), values, 0.0)
+        return self.design.grams(values / self.targets.total_weight[:, None])
+
+    def curvature_mean(self, curvature: RowCurvature) -> Any:
+        """Return the rows' mean, weighted by the curvatures of a model of one output: one pass."""
+        return self.design.column_means(curvature.values[0], float(curvature.totals()[0]))
+
+    def intercept_hessian(self, curvature: RowCurvature) -> Any:
+        """Return the mean loss's Hessian in the intercepts of one model, (n_classes, n_classes)."""
+        shares = curvature.values.reshape(self.n_classes, -1)
+        weight = shares.sum(axis=0)
+        inverse = np.divide(1.0, weight, out=np.zeros_like(weight), where=weight > 0.0)
+        # Not by BLAS, whose threads then keep the cores busy for a while.
+        products = np.einsum("kn,jn->kj", shares * inverse, shares) / self.targets.total_weight[0]
+        np.fill_diagonal(products, 0.0)
+        # Rows add up to 0: the diagonal without a difference that cancels.
+        return np.diag(products.sum(axis=1)) - products
+
+    def majorizing(self, theta: Any) -> RowCurvature:
+        """Return curvatures of functions above the loss, of each output, times weights: one pass.
+
+        They are at least those of the loss, for any change of the raw predictions.
+        """
+        coef, intercept = self.split(theta)
+        raw = self.design.raw_prediction(
+            np.ascontiguousarray(coef), np.ascontiguousarray(intercept)
+        )
+        targets = self.targets
+        if len(targets.offset):
+            raw += targets.offset[np.arange(len(raw)) % len(targets.offset)]
+        each = raw.reshape(self.n_models, self.n_classes, -1)
+        curvature = self.loss.majorizing(each).reshape(raw.shape)
+        if len(targets.weights):
+            curvature *= targets.weights[targets.weight_set]
+        return RowCurvature(curvature)
+
+    def output_product(self, curvature: RowCurvature, vectors: Any) -> Any:
+        """Return X' diag(curvature) X of each output, over its weight, times a vector: one pass."""
+        targets = plain_targets(SQUARED, curvature.values, self.targets.total_weight)
+        product, last = self.design.hessian_product(
+            targets, np.ascontiguousarray(vectors[:, :-1]), vectors[:, -1] * self.fit_intercept
+        )
+        return np.column_stack([product, last * self.fit_intercept])
+
+    def predictions(self, theta: Any) -> RowPredictions:
+        """Return what models of one output predict for the rows, without offset: one pass."""
+        coef, intercept = np.ascontiguousarray(theta[:, :-1]), np.ascontiguousarray(theta[:, -1])
+        return RowPredictions(self.design.raw_prediction(coef, intercept))
+
+    def largest_range(self, direction: Any) -> float:
+        """Return the largest range, over the classes of one model, of a row's raw predictions."""
+        coef, intercept = self.split(direction[None])
+        raw = self.design.raw_prediction(np.ascontiguousarray(coef), intercept.copy())
+        return float(np.ptp(raw, axis=0).max())
+
+    def largest_square(self, directions: Any, together: int) -> float:
+        """Return the largest sum over directions of a row's squared raw predictions.
+
+        `directions` (n, n_parameters) of one model; passes take `together` of them at once.
+        """
+        squares = np.zeros(self.design.shape[0])
+        for first in range(0, len(directions), together):
+            coef, intercept = self.split(np.ascontiguousarray(directions[first : first + together]))
+            last = intercept * self.fit_intercept
+            raw = self.design.raw_prediction(np.ascontiguousarray(coef), last)
+            squares += np.square(raw).sum(axis=0)
+        return float(squares.max())
 
     def curvature_bound(self) -> float:
         """Return a bound on the largest eigenvalue of the Hessian of any model, anywhere.

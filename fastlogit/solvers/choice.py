@@ -13,6 +13,7 @@ from ..linalg.factors import FACTOR_NS, Factor
 from ..linalg.resolved import DEPENDENT
 from ..objective.hessians import Hessians
 from ..objective.objective import Objective
+from ..objective.row_state import RowCurvature
 from .iteration import evaluate
 from .lbfgs import ABILITIES as lbfgs_abilities
 from .lbfgs import Precondition, lbfgs
@@ -331,7 +332,7 @@ def climb_by_products(
             return evaluate_at_last(objective, theta, trace), reason
     drawn = objective if objective.design.gives_rows_freely else rows
 
-    def renew(theta: Any, curvature: Any, models: Any) -> Precondition:
+    def renew(theta: Any, curvature: RowCurvature, models: Any) -> Precondition:
         return own_hessians(objective, drawn, theta, curvature, models)
 
     starts_warm = is_warm or stride > 1
@@ -343,7 +344,7 @@ def climb_by_products(
 
 
 def own_hessians(
-    objective: Objective, rows: Objective, theta: Any, curvature: Any, models: Any
+    objective: Objective, rows: Objective, theta: Any, curvature: RowCurvature, models: Any
 ) -> Precondition:
     """Return the Hessians of some models, from `rows`: those of the objective, or a subsample."""
     if rows is not objective:
@@ -363,7 +364,7 @@ def sample_price(objective: Objective) -> float:
     return LEAST_PRICE if work <= CHEAP else float(max(LEAST_PRICE, work / (n_samples * size)))
 
 
-def _hessians(hessians: Hessians, theta: Any, curvature: Any) -> Precondition:
+def _hessians(hessians: Hessians, theta: Any, curvature: RowCurvature) -> Precondition:
     """Factor the Hessian of each output, or one of their mean where each would take too long."""
     rows = hessians.rows
     n_samples, n_features = rows.design.shape

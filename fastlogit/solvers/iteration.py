@@ -9,6 +9,7 @@ import numpy as np
 
 from ..clock import TimeUp
 from ..objective.objective import Evaluation, Objective
+from ..objective.row_state import RowCurvature
 from .majorization import majorize
 from .stopping import StoppingRule
 from .trace import Point, Reason, Trace
@@ -41,7 +42,9 @@ LEVEL = 1e-11
 Directions = Callable[[Point, Any], Any]
 
 
-def evaluate(objective: Objective, theta: Any, trace: Trace, curvature_out: Any = None) -> Point:
+def evaluate(
+    objective: Objective, theta: Any, trace: Trace, curvature_out: RowCurvature | None = None
+) -> Point:
     """Return the evaluated start of an iteration, or of one that takes over from another."""
     objective.design.counter.phase = "iterations"
     found = objective.at_start(theta, curvature_out)
@@ -52,7 +55,7 @@ def evaluate(objective: Objective, theta: Any, trace: Trace, curvature_out: Any 
 
 def iterate(
     objective: Objective, point: Point, directions: Directions, rule: StoppingRule, trace: Trace,
-    curvature: Any = None, patience: int | None = None,
+    curvature: RowCurvature | None = None, patience: int | None = None,
 ) -> tuple[Point, Reason]:  # fmt: skip
     """Go on from an evaluated point until every model rests; return the last point and why.
 
@@ -152,7 +155,7 @@ def _slope(objective: Objective, cost: Any, gradient: Any, direction: Any) -> tu
 
 def _search_some(
     objective: Objective, point: Point, moving: Any, direction: Any, slope: Any, ahead: Any,
-    curvature: Any,
+    curvature: RowCurvature | None,
 ) -> tuple[Point, Any]:  # fmt: skip
     """Search along the directions that lead `ahead`; return the point, and models it is no good to.
 
@@ -173,23 +176,23 @@ def _search_some(
 
 def search(
     objective: Objective, point: Point, models: Any, direction: Any, slope: Any,
-    curvature: Any = None,
+    curvature: RowCurvature | None = None,
 ) -> tuple[Point, Any]:  # fmt: skip
     """Step along `direction` until the cost of each model has decreased enough.
 
     Where the decrease is too small to be told from rounding, the slope at the new point decides
     (Hager and Zhang, 2005, SIAM Journal on Optimization 16). Returns the new point of all models,
-    and for each of `models` whether no step served. `curvature` (n_models, n_samples), if given,
-    gets the row curvatures there.
+    and for each of `models` whether no step served. `curvature`, if given, gets the row curvatures
+    there.
     """
     if len(models) == objective.n_models:
         # The usual case, without the bookkeeping: every model takes the step of 1.
-        trial_curvature = None if curvature is None else np.empty_like(curvature)
+        trial_curvature = None if curvature is None else curvature.like()
         trial = point.theta + direction
         found = objective.at(trial, trial_curvature)
         accepted = _accepted(point.cost, slope, 1.0, found, direction)
         if accepted.all():
-            if trial_curvature is not None:
+            if curvature is not None and trial_curvature is not None:
                 curvature[...] = trial_curvature
             return Point(trial, found.cost, found.gradient), np.zeros(len(models), dtype=bool)
         step = np.where(accepted, 1.0, _shorter(point.cost, slope, 1.0, found))
@@ -200,23 +203,21 @@ def search(
 
 def _search_each(
     objective: Objective, point: Point, models: Any, direction: Any, slope: Any, step: Any,
-    curvature: Any,
+    curvature: RowCurvature | None,
 ) -> tuple[Point, Any]:  # fmt: skip
     theta, cost, gradient = point.theta.copy(), point.cost.copy(), point.gradient.copy()
     pending = np.arange(len(models))
     for _ in range(MAX_TRIALS):
         moving = models[pending]
         trial = point.theta[moving] + step[pending, None] * direction[pending]
-        trial_curvature = (
-            None if curvature is None else np.empty((len(pending), curvature.shape[1]))
-        )
+        trial_curvature = None if curvature is None else curvature.like(len(pending))
         found = objective.only(moving).at(trial, trial_curvature)
         before, promised = point.cost[moving], slope[pending]
         accepted = _accepted(before, promised, step[pending], found, direction[pending])
         done = moving[accepted]
         theta[done], cost[done] = trial[accepted], found.cost[accepted]
         gradient[done] = found.gradient[accepted]
-        if trial_curvature is not None:
+        if curvature is not None and trial_curvature is not None:
             curvature[done] = trial_curvature[accepted]
         step[pending] *= _shorter(before, promised, step[pending], found)
         pending = pending[~accepted]

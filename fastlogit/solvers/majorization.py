@@ -21,13 +21,12 @@ from typing import Any
 
 import numpy as np
 
-from ..design.base import plain_targets
-from ..kernels.passes import SQUARED
 from ..linalg.conjugate_gradients import ConjugateGradients
 from ..objective.objective import Objective
+from ..objective.row_state import RowCurvature
 from .trace import Point, Trace
 
-__all__ = ["majorize", "majorizing_curvature"]
+__all__ = ["majorize"]
 
 # Conjugate gradients go on until this share of the gradient is left, in the preconditioner's norm.
 # After any number of them the step lowers the cost; rows near 0 among rows far from it have nearly
@@ -45,12 +44,16 @@ EPSILON = 8.0 * 2.0**-52
 
 
 def majorize(
-    objective: Objective, point: Point, models: Any, trace: Trace, curvature: Any = None
+    objective: Objective,
+    point: Point,
+    models: Any,
+    trace: Trace,
+    curvature: RowCurvature | None = None,
 ) -> tuple[Point, Any]:
     """Take a step of some models down the bound; return the point and which models cannot go on.
 
-    Those are at a point where the bound, too, promises no more than rounding errors. `curvature`
-    (n_models, n_samples), if given, gets the row curvatures at the new point.
+    Those are at a point where the bound, too, promises no more than rounding errors. `curvature`,
+    if given, gets the row curvatures at the new point.
     """
     part = objective.only(models)
     with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
@@ -67,9 +70,7 @@ def majorize(
         moving = models[pending]
         with np.errstate(over="ignore", invalid="ignore"):
             trial = point.theta[moving] + step * direction[pending]
-        trial_curvature = (
-            None if curvature is None else np.empty((len(pending), curvature.shape[1]))
-        )
+        trial_curvature = None if curvature is None else curvature.like(len(pending))
         found = objective.only(moving).at(trial, trial_curvature)
         with np.errstate(invalid="ignore"):
             fall = cost[moving] - found.cost
@@ -78,29 +79,12 @@ def majorize(
         done = moving[better]
         theta[done], cost[done] = trial[better], found.cost[better]
         gradient[done] = found.gradient[better]
-        if trial_curvature is not None:
+        if curvature is not None and trial_curvature is not None:
             curvature[done] = trial_curvature[better]
         if step == 1.0:
             first[pending] = np.where(better, fall, 0.0)
         pending, step = pending[better], 2.0 * step
     return Point(theta, cost, gradient, restarted=True), first <= 0.0
-
-
-def majorizing_curvature(part: Objective, theta: Any) -> Any:
-    """Return the curvatures of the bound, (n_outputs, n_samples), times the row weights: one pass.
-
-    They are at least those of the loss, for any change of the raw predictions.
-    """
-    coef, intercept = part.split(theta)
-    raw = part.design.raw_prediction(np.ascontiguousarray(coef), np.ascontiguousarray(intercept))
-    targets = part.targets
-    if len(targets.offset):
-        raw += targets.offset[np.arange(len(raw)) % len(targets.offset)]
-    each = raw.reshape(part.n_models, part.n_classes, -1)
-    curvature = part.loss.majorizing(each).reshape(raw.shape)
-    if len(targets.weights):
-        curvature *= targets.weights[targets.weight_set]
-    return curvature
 
 
 def _size(part: Objective, theta: Any) -> Any:
@@ -116,10 +100,8 @@ def _direction(part: Objective, theta: Any, gradient: Any, trace: Trace) -> Any:
     One product with all outputs is a pass; an output has its own bound, whatever its model.
     """
     n_features = part.design.shape[1]
-    weights = majorizing_curvature(part, theta)
-    total = part.targets.total_weight
-    targets = plain_targets(SQUARED, weights, total)
-    level = weights.sum(axis=1, keepdims=True) / total[:, None]
+    weights = part.majorizing(theta)
+    level = weights.totals()[:, None] / part.targets.total_weight[:, None]
     l2 = np.broadcast_to(part.penalty.diagonal(), (part.n_outputs, n_features))
     moving = part.design.columns.inverse_scale > 0.0
     # Columns were scaled to variance + 4 l2 = 1.
@@ -128,11 +110,9 @@ def _direction(part: Objective, theta: Any, gradient: Any, trace: Trace) -> Any:
     inverse = 1.0 / np.column_stack([slopes, last])
 
     def product(vectors: Any) -> Any:
-        moved, shift = part.design.hessian_product(
-            targets, np.ascontiguousarray(vectors[:, :-1]), vectors[:, -1] * part.fit_intercept
-        )
-        penalized = part.penalty.product(vectors[:, :-1])
-        return np.column_stack([moved + penalized, shift * part.fit_intercept])
+        product = part.output_product(weights, vectors)
+        product[:, :-1] += part.penalty.product(vectors[:, :-1])
+        return product
 
     found = ConjugateGradients(
         -gradient.reshape(part.n_outputs, n_features + 1),

@@ -10,6 +10,7 @@ import numpy as np
 from ..linalg.conjugate_gradients import ConjugateGradients
 from ..objective.objective import Objective
 from ..objective.penalties import Quadratic
+from ..objective.row_state import RowCurvature
 from .abilities import Abilities
 from .iteration import evaluate, iterate
 from .stopping import StoppingRule
@@ -45,7 +46,7 @@ ABSURD = 1e8
 # Takes models and vectors, one for each; returns an approximate inverse Hessian times them.
 Precondition = Callable[[Any, Any], Any]
 # Makes one for some models, from theta and row curvatures of all models and the indices of those.
-Renew = Callable[[Any, Any, Any], Precondition]
+Renew = Callable[[Any, RowCurvature, Any], Precondition]
 
 
 def newton_cg(
@@ -105,7 +106,7 @@ def newton_cg(
     return iterate(objective, point, directions, rule, trace, curvature)
 
 
-def _by_diagonal(part: Objective, curvature: Any, active: Any) -> Precondition:
+def _by_diagonal(part: Objective, curvature: RowCurvature, active: Any) -> Precondition:
     diagonal = part.diagonal(curvature)
     return lambda models, vectors: part.centred(vectors / diagonal[np.searchsorted(active, models)])
 
@@ -114,7 +115,7 @@ class _Equation:
     """The Newton equation H d = -g of some models, and how exactly it is wanted."""
 
     def __init__(
-        self, part: Objective, curvature: Any, models: Any, precondition: Precondition,
+        self, part: Objective, curvature: RowCurvature, models: Any, precondition: Precondition,
         is_last: Any, wanted: Any,
     ) -> None:  # fmt: skip
         self.part = part
@@ -152,7 +153,7 @@ class _Equation:
         found.solution[untouched] = found.smooth[untouched]
         return found.solution, products
 
-    def _of(self, live: Any) -> tuple[Objective, Any]:
+    def _of(self, live: Any) -> tuple[Objective, RowCurvature]:
         if len(live) == len(self.models):
             return self.part, self.curvature
         return self.part.only(live), self.curvature[live]

@@ -17,6 +17,7 @@ from .. import threads
 from ..kernels.lowrank import UNROLL, apply_inverse
 from ..linalg.factors import FACTOR_NS, Factors
 from ..objective.objective import Objective
+from ..objective.row_state import RowCurvature
 
 __all__ = [
     "DENSE_COLUMNS",
@@ -74,19 +75,19 @@ class SampledHessians:
     ----------
     rows : Objective
         Whose rows are drawn: all of them, or a subsample in memory.
-    curvature : ndarray
+    curvature : RowCurvature
         Row curvatures of the models, as `Objective.curvature` returns them.
     models : ndarray of int, optional
         The models of `rows`, in rising order; all of them by default.
     """
 
-    def __init__(self, rows: Objective, curvature: Any, models: Any = None) -> None:
+    def __init__(self, rows: Objective, curvature: RowCurvature, models: Any = None) -> None:
         self._models = np.arange(rows.n_models) if models is None else models
         if self._models.size < rows.n_models:
             rows = rows.only(self._models)
         self._rows = rows
-        weights = rows.loss.class_weights(curvature).reshape(rows.n_outputs, -1)
-        mean_curvature = weights.sum(axis=1) / rows.targets.total_weight
+        weights = rows.output_curvature(curvature)
+        mean_curvature = weights.totals() / rows.targets.total_weight
         self._is_dense = rows.design.shape[1] + 1 <= DENSE_COLUMNS
         count = sample_size(rows)
         rows.design.counter.phase = "preconditioner, from the rows of largest curvature"
@@ -112,27 +113,26 @@ class SampledHessians:
                 )  # fmt: skip
         return self._rows.centred(solved.reshape(vectors.shape))
 
-    def _matrices(self, weights: Any, mean_curvature: Any, count: int) -> Any:
+    def _matrices(self, weights: RowCurvature, mean_curvature: Any, count: int) -> Any:
         """Return the Hessians of the losses, from `count` rows drawn for each, or from all."""
         rows = self._rows
-        if count == weights.shape[1]:
-            weights = np.where(weights >= TINY * weights.mean(axis=1, keepdims=True), weights, 0.0)
-            matrices = rows.design.grams(weights / rows.targets.total_weight[:, None])
+        if count == rows.design.shape[0]:
+            matrices = rows.output_grams(weights, TINY)
         else:
             matrices = np.array([
-                rows.design.take(draw(own, count)).gram(np.full(count, of_each / count))
-                for own, of_each in zip(weights, mean_curvature, strict=True)
+                rows.design.take(drawn).gram(np.full(count, of_each / count))
+                for drawn, of_each in zip(weights.draw(count), mean_curvature, strict=True)
             ])  # fmt: skip
         if not rows.fit_intercept:
             matrices[:, -1], matrices[:, :, -1] = 0.0, 0.0
         return matrices
 
-    def _draw(self, weights: Any, mean_curvature: Any, count: int) -> None:
+    def _draw(self, weights: RowCurvature, mean_curvature: Any, count: int) -> None:
         rows, penalty = self._rows, self._rows.penalties()
         base = penalty + DIAGONAL_SHARE * (independent_diagonals(rows, mean_curvature) - penalty)
         self._inverse = np.divide(1.0, base, out=np.zeros_like(base), where=base > 0.0)
         sizes = np.sqrt((1.0 - DIAGONAL_SHARE) * mean_curvature / count)
-        drawn = np.array([draw(own, count) for own in weights])
+        drawn = weights.draw(count)
         self._sampled, self._lower = rows.design.sample(
             drawn, sizes, float(rows.fit_intercept), self._inverse
         )
@@ -155,8 +155,9 @@ class SharedHessians:
         # Before the matrices, which are gigabytes where columns are thousands.
         _check_time_to_factor(rows, len(place), theta.shape[1])
         curvature = part.curvature(theta[leading])
-        mean_curvature = curvature.sum(axis=1) / part.targets.total_weight
-        matrices = np.array([part.loss_hessian(own, model) for model, own in enumerate(curvature)])
+        mean_curvature = curvature.totals() / part.targets.total_weight
+        each = range(part.n_models)
+        matrices = np.array([part.loss_hessian(curvature[model], model) for model in each])
         self._factors = penalized_factors(rows, matrices[place], mean_curvature[place])
 
     def solve(self, models: Any, vectors: Any) -> Any:
@@ -176,8 +177,7 @@ def leaders_of(rows: Objective, theta: Any) -> Any:
     for model in range(rows.n_models):
         family = int(targets.weight_set[model]), int(targets.positive[model])
         leader = last.setdefault(family, model)
-        apart = np.abs(weights[model] - weights[leader]).sum()
-        if apart > ALIKE * weights[leader].sum():
+        if not weights.is_like(model, leader, ALIKE):
             last[family] = leader = model
         leaders[model] = leader
     return leaders
@@ -211,12 +211,3 @@ def penalized_factors(rows: Objective, matrices: Any, mean_curvature: Any) -> Fa
 def _check_time_to_factor(rows: Objective, n_matrices: int, size: int) -> None:
     """Raise `TimeUp` where factors of so many matrices would end too late."""
     rows.design.counter.check(1e-9 * FACTOR_NS * n_matrices * size**3 / 3.0)
-
-
-def draw(weights: Any, count: int) -> Any:
-    """Return `count` indices, in equal steps along the running sum of the weights."""
-    total = np.cumsum(weights)
-    if not total[-1] > 0.0:
-        return np.linspace(0, weights.size - 1, count).astype(np.int64)
-    steps = (np.arange(count) + 0.5) / count * total[-1]
-    return np.minimum(np.searchsorted(total, steps), weights.size - 1)

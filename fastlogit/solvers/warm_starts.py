@@ -13,6 +13,7 @@ import numpy as np
 from ..certificates.shared import SharedCertificate
 from ..clock import TimeUp
 from ..objective.objective import Objective
+from ..objective.row_state import RowCurvature
 from ..result import Callback
 from .choice import (
     ROWS_PER_COLUMN,
@@ -154,7 +155,7 @@ def _by_products(
     own, shared = _every(objective, 1), family.rows(1)
     start = theta.copy()
 
-    def renew(theta: Any, curvature: Any, models: Any) -> Precondition:
+    def renew(theta: Any, curvature: RowCurvature, models: Any) -> Precondition:
         if may_have_own(objective, models.size) and not np.array_equal(theta, start):
             return own_hessians(objective, own, theta, curvature, models)
         made = SampledHessians(shared, shared.curvature(family.middle(theta)))
