@@ -332,7 +332,7 @@ def kept(folder):
     return sorted((folder / "cache").rglob("*.nbc"))
 
 
-@pytest.mark.slow
+@pytest.mark.slow(seconds=120)
 def test_after_the_command_first_calls_compile_nothing(tmp_path):
     fresh(tmp_path, "-m", "fastlogit", "warmup")
     before = kept(tmp_path)
