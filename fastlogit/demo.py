@@ -6,6 +6,11 @@ the other draws that record.  Accuracies and log-losses are of rows that the fit
 
 from __future__ import annotations
 
+import contextlib
+import json
+import os
+import subprocess
+import sys
 import time
 import warnings
 from collections.abc import Callable, Iterator, Mapping
@@ -14,6 +19,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
+import numba
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.datasets import load_breast_cancer, load_digits, load_iris, make_circles
@@ -24,10 +30,12 @@ from sklearn.model_selection import train_test_split
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import PolynomialFeatures, StandardScaler
 
-from fastlogit import plots, reference
+from fastlogit import plots, reference, threads
+from fastlogit.clock import activity
 from fastlogit.displays import CVScoreDisplay, RegularizationPathDisplay
 from fastlogit.estimators.cross_validation import LogisticRegressionCV
 from fastlogit.fitting.fit import fit, gradient_descent
+from fastlogit.kernels.policy import cache_folder, numba_setting
 from fastlogit.result import FitResult
 
 if TYPE_CHECKING:
@@ -629,16 +637,82 @@ def run(out: Path) -> Iterator[tuple[Study, tuple[Row, ...], Path]]:
     out.mkdir(parents=True, exist_ok=True)
     compile_kernels()
     for study in STUDIES:
-        record = study.compute()
-        yield study, record.rows, _save(study, record, out / f"{study.picture}.png")
+        with one_thread():
+            record = study.compute()
+            path = _save(study, record, out / f"{study.picture}.png")
+        yield study, record.rows, path
+
+
+@contextlib.contextmanager
+def one_thread() -> Iterator[None]:
+    """Let the many points of a picture be predicted in one thread too.
+
+    The kernels for several threads would be compiled for them alone: 13 of 72 processor seconds.
+    """
+    before = numba.get_num_threads()
+    numba.set_num_threads(N_THREADS)
+    try:
+        yield
+    finally:
+        numba.set_num_threads(before)
+
+
+#: Rows of fewer than eight columns and of more have kernels of their own.
+KINDS: dict[str, tuple[str, ...]] = {"narrow": ("mean radius",), "wide": ()}
 
 
 def compile_kernels() -> None:
-    """Fit and predict, so that no study's time includes that of the compiler."""
-    narrow, wide = split(*tumours("mean radius")), split(*tumours())  # kernels of their own
-    for data, strength in ((narrow, None), (wide, 1.0)):
-        gradient_descent(data.X, data.y, tol=1.0, n_threads=N_THREADS)
-        fit(data.X, data.y, C=strength, n_threads=N_THREADS).predict_proba(data.X)
+    """Fit and predict, so that no study's time includes that of the compiler.
+
+    From an empty cache another process compiles for wide rows at the same time: numba's compiler
+    holds a lock, so that threads would wait for each other.
+    """
+    before = activity().n_compiled
+    with _process_that_compiles("wide") as helper:
+        compile_kind("narrow")
+        if helper is not None and activity().n_compiled > before:
+            helper.wait()  # else all is on the disk, also what the other process looks for
+    compile_kind("wide")
+
+
+def compile_kind(kind: str) -> None:
+    """Call what the studies call, on rows of one kind, in one thread."""
+    data = split(*tumours(*KINDS[kind]))
+    gradient_descent(data.X, data.y, tol=1.0, n_threads=N_THREADS)
+    fit(data.X, data.y, C=1.0, n_threads=N_THREADS).predict_proba(data.X, n_threads=N_THREADS)
+
+
+# What the other process runs: it finds this very package, whatever its own path would be.
+_COMPILE = (
+    "import json, sys; sys.path[:] = json.loads(sys.argv[1]); "
+    "from fastlogit.demo import compile_kind; compile_kind(sys.argv[2])"
+)
+
+
+@contextlib.contextmanager
+def _process_that_compiles(kind: str) -> Iterator[subprocess.Popen[bytes] | None]:
+    """Start a process that fills the cache on the disk, for the block; None where it is of no use.
+
+    If it fails, this process compiles what it did not.
+    """
+    folder = cache_folder()
+    helper = None
+    if sys.executable and folder is not None and threads.usable_cpus() > 1:
+        settings = dict(os.environ)
+        if numba_setting("CACHE_DIR"):
+            settings["NUMBA_CACHE_DIR"] = str(numba_setting("CACHE_DIR"))
+        command = [sys.executable, "-c", _COMPILE, json.dumps(sys.path), kind]
+        silent = subprocess.DEVNULL
+        with contextlib.suppress(OSError):
+            helper = subprocess.Popen(
+                command, env=settings, stdin=silent, stdout=silent, stderr=silent
+            )
+    try:
+        yield helper
+    finally:  # Ctrl-C too
+        if helper is not None:
+            helper.kill()
+            helper.wait()
 
 
 def _save(study: Study, record: Any, path: Path) -> Path:

@@ -43,6 +43,16 @@ def pytest_xdist_auto_num_workers() -> int:
     return min(4, count_cpus())
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the slow tests that take longest: no core then waits for the last one."""
+
+    def seconds(item: pytest.Item) -> float:
+        mark = item.get_closest_marker("slow")
+        return mark.kwargs.get("seconds", 10.0) if mark else 0.0
+
+    items.sort(key=seconds, reverse=True)
+
+
 @pytest.fixture
 def rng() -> np.random.Generator:
     """A generator that starts at the same state in every test."""

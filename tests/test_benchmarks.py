@@ -291,7 +291,7 @@ def test_estimators_are_measured_quickly(capsys: pytest.CaptureFixture[str]) -> 
 
 
 @pytest.mark.jit
-@pytest.mark.slow
+@pytest.mark.slow(seconds=40)
 def test_every_row_of_the_estimators_is_measured(capsys: pytest.CaptureFixture[str]) -> None:
     estimators = load("estimators")
     estimators.main(["--quick", "--threads", "1"])

@@ -1,9 +1,14 @@
 """The demonstration's numbers: what it claims about the models is so."""
 
+import contextlib
+import dataclasses
 import re
+import subprocess
+import sys
 import warnings
 from pathlib import Path
 
+import numba
 import numpy as np
 import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -11,7 +16,8 @@ from matplotlib.figure import Figure
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
 
-from fastlogit import demo, plots
+from fastlogit import demo, plots, threads
+from fastlogit.kernels import policy
 
 # Rooms above the kernels, with fits that take minutes in plain Python.
 pytestmark = pytest.mark.jit
@@ -229,6 +235,141 @@ def test_run_makes_the_directory_and_its_pictures(tmp_path, monkeypatch):
     assert rows == ()
     assert picture == out / "1-hypothesis.png"
     assert picture.read_bytes()[:8] == b"\x89PNG\r\n\x1a\n"
+
+
+def test_a_study_runs_and_is_drawn_in_one_thread(tmp_path, monkeypatch):
+    pool = threads.thread_count(None)
+    seen = []
+
+    def compute():
+        seen.append(threads.thread_count(None))
+        return demo.hypothesis()
+
+    def draw(record, figure):
+        seen.append(threads.thread_count(None))
+
+    study = dataclasses.replace(demo.STUDIES[0], compute=compute, draw=draw)
+    monkeypatch.setattr(demo, "STUDIES", (study, study))
+    monkeypatch.setattr(demo, "compile_kernels", lambda: None)
+    for _ in demo.run(tmp_path):
+        seen.append(threads.thread_count(None))
+    assert seen == [1, 1, pool] * 2
+
+
+def test_one_thread_is_given_back_after_an_error():
+    before = numba.get_num_threads()
+    with contextlib.suppress(KeyError), demo.one_thread():
+        assert numba.get_num_threads() == 1
+        raise KeyError
+    assert numba.get_num_threads() == before
+
+
+# --- compiling
+
+
+@pytest.fixture
+def two_processors(monkeypatch):
+    monkeypatch.setattr(threads, "usable_cpus", lambda: 2)
+
+
+class Helper:
+    """Stands for the process that compiles, and notes what becomes of it."""
+
+    def __init__(self, command, **options):
+        self.command, self.options, self.fate = command, options, []
+        Helper.made.append(self)
+
+    def wait(self):
+        self.fate.append("waited for")
+        return 0
+
+    def kill(self):
+        self.fate.append("killed")
+
+
+@pytest.fixture
+def helpers(monkeypatch, two_processors):
+    Helper.made = []
+    monkeypatch.setattr(subprocess, "Popen", Helper)
+    return Helper.made
+
+
+def compile_with(monkeypatch, n_compiled):
+    """Let `compile_kernels` find so many functions to compile for narrow rows; return its calls."""
+    kinds = []
+
+    def compile_kind(kind):
+        kinds.append(kind)
+        if kind == "narrow":
+            activity.n_compiled += n_compiled
+
+    activity = demo.activity()
+    monkeypatch.setattr(activity, "n_compiled", activity.n_compiled)
+    monkeypatch.setattr(demo, "compile_kind", compile_kind)
+    demo.compile_kernels()
+    return kinds
+
+
+@pytest.mark.parametrize("n_compiled", [0, 3])
+def test_another_process_compiles_and_is_waited_for_only_if_there_is_something_to_compile(
+    monkeypatch, helpers, n_compiled
+):
+    assert compile_with(monkeypatch, n_compiled) == ["narrow", "wide"]
+    (helper,) = helpers
+    assert helper.command[0] == sys.executable
+    assert helper.command[-1] == "wide"
+    assert helper.fate == ["waited for"] * (n_compiled > 0) + ["killed", "waited for"]
+
+
+def test_another_process_ends_when_this_one_is_interrupted(monkeypatch, helpers):
+    def interrupted(kind):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(demo, "compile_kind", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        demo.compile_kernels()
+    assert helpers[0].fate == ["killed", "waited for"]
+
+
+def test_no_other_process_where_none_is_of_use(monkeypatch, helpers):
+    with monkeypatch.context() as patch:
+        patch.setattr(threads, "usable_cpus", lambda: 1)
+        assert compile_with(patch, 3) == ["narrow", "wide"]
+    with monkeypatch.context() as patch:
+        patch.setattr(demo, "cache_folder", lambda: None)
+        assert compile_with(patch, 3) == ["narrow", "wide"]
+    with monkeypatch.context() as patch:
+        patch.setattr(sys, "executable", "")
+        assert compile_with(patch, 3) == ["narrow", "wide"]
+    assert helpers == []
+
+
+def test_one_process_is_enough_if_no_other_can_be_started(monkeypatch, two_processors):
+    def refused(*command, **options):
+        raise OSError("no more processes")
+
+    monkeypatch.setattr(subprocess, "Popen", refused)
+    assert compile_with(monkeypatch, 3) == ["narrow", "wide"]
+
+
+@pytest.mark.skipif(policy.cache_folder() is None, reason="nothing is kept on the disk")
+def test_another_process_finds_this_package_and_its_cache(monkeypatch, two_processors, tmp_path):
+    demo.compile_kind("wide")  # so that there is nothing to compile, only to load
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(demo, "_COMPILE", demo._COMPILE + TELLS)
+    with demo._process_that_compiles("wide") as helper:
+        assert helper.wait() == 0
+    folder, n_compiled = (tmp_path / "told").read_text("utf-8").split("\n")
+    assert folder == str(policy.cache_folder())
+    assert int(n_compiled) == 0
+
+
+TELLS = """
+from fastlogit.clock import activity
+from fastlogit.kernels.policy import cache_folder
+with open("told", "w", encoding="utf-8") as told:
+    told.write(f"{cache_folder()}\\n{activity().n_compiled}")
+"""
 
 
 def shortened(solve):

@@ -12,7 +12,7 @@ import fastlogit
 from fastlogit import SeparationWarning, reference
 from fastlogit.design.dense import DenseDesign
 from fastlogit.fitting.grid import fit_grid
-from fastlogit.solvers import choice, near, preconditioner
+from fastlogit.solvers import choice, preconditioner, warm_starts
 from fastlogit.solvers.preconditioner import SampledHessians
 
 # Rooms above the kernels, with fits that take minutes in plain Python.
@@ -202,7 +202,7 @@ def test_models_have_hessians_of_their_own_where_memory_allows(room, monkeypatch
     numbers = {"for none": 0, "for some": 3 * 31**2 * 5, "for all": 10**6}[room]
     monkeypatch.setattr(preconditioner, "MANY_NUMBERS", numbers)
     monkeypatch.setattr(preconditioner, "SHARE", 0.0)
-    for module in (choice, near):
+    for module in (choice, warm_starts):
         monkeypatch.setattr(module, "SampledHessians", Counted)
     folds = splits(len(X), 5)
     grid = fit_grid(X, y, [0.1, 1e4], fold_weights=folds)

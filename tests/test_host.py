@@ -171,7 +171,7 @@ def bits() -> dict[str, list[str]]:
     return {name: sorted(hashes) for name, hashes in found.items()}
 
 
-@pytest.mark.slow
+@pytest.mark.slow(seconds=80)
 def test_passes_and_fits_have_the_same_bits_for_all_counts_and_layers() -> None:
     runs = [run(bits, layer, NUMBA_NUM_THREADS="8") for layer in layers()]
     assert len(runs[0]) == len(BITS) * (len(SOLVERS) + 1)
@@ -619,7 +619,7 @@ def fit_where_nothing_can_be_written() -> list[Any]:
     return [str(PACKAGE), refused, policy.cache_folder(), fit_small()]
 
 
-@pytest.mark.slow
+@pytest.mark.slow(seconds=23)
 def test_read_only_site_packages_and_home(tmp_path: Path) -> None:
     package, home = tmp_path / "site-packages" / "fastlogit", tmp_path / "home"
     shutil.copytree(PACKAGE, package, ignore=shutil.ignore_patterns("__pycache__"))
@@ -636,7 +636,7 @@ def test_read_only_site_packages_and_home(tmp_path: Path) -> None:
     assert json.loads(out) == [str(package), 3, None, fit_small()]
 
 
-@pytest.mark.slow
+@pytest.mark.slow(seconds=17)
 def test_a_killed_process_and_two_at_once_leave_a_good_cache(tmp_path: Path) -> None:
     settings = environment("workqueue", {"NUMBA_CACHE_DIR": str(tmp_path)})
     with process(call(functions), settings) as victim:

@@ -155,7 +155,7 @@ def back_from_nearby(theirs, coef, intercept, X, y, weight):
     return theirs.coef_, theirs.intercept_
 
 
-@pytest.mark.slow
+@pytest.mark.slow(seconds=25)
 @pytest.mark.parametrize("weighting", WEIGHTINGS)
 @pytest.mark.parametrize(("C", "fit_intercept"), STRENGTHS)
 @pytest.mark.parametrize("name", ["digits", "covertype-like", "mnist"])
@@ -171,7 +171,7 @@ def test_softmax_coefficients_of_larger_data(name, C, fit_intercept, weighting) 
     assert_same(model, coef, intercept - intercept.mean())
 
 
-@pytest.mark.slow
+@pytest.mark.slow(seconds=17)
 @pytest.mark.parametrize("weighting", WEIGHTINGS)
 @pytest.mark.parametrize(("C", "fit_intercept"), STRENGTHS)
 @pytest.mark.parametrize("name", ["digits", "covertype-like", "mnist"])

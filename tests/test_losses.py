@@ -205,10 +205,68 @@ def test_smoothed_labels_have_an_optimum_where_classes_are_separated() -> None:
     np.testing.assert_allclose([(p - target).sum(), X[:, 0] @ (p - target)], 0.0, atol=1e-5)
 
 
+class Wrong(Logistic):
+    """A logistic loss, of which one thing is not as it says."""
+
+    def __init__(self, **changes) -> None:
+        self.part, self.change = changes.pop("part", None), changes.pop("change", None)
+        for name, value in changes.items():
+            setattr(self, name, value)
+
+    def rows(self, raw, is_positive):
+        parts = list(super().rows(raw, is_positive))
+        if self.part is not None:
+            parts[self.part] = self.change(parts[self.part])
+        return tuple(parts)
+
+
+class Hinge(RowLoss):
+    """Squared: its second derivative jumps."""
+
+    most_curvature = 2.0
+
+    def rows(self, raw, is_positive):
+        sign = np.where(is_positive, 1.0, -1.0)
+        short = np.maximum(1.0 - sign * raw, 0.0)
+        return short**2, -2.0 * sign * short, 2.0 * (short > 0.0)
+
+
+@pytest.mark.parametrize(
+    ("loss", "text"),
+    [
+        (Wrong(self_concordance=0.5), "self_concordance=0.5 is not true"),
+        (Wrong(self_concordance=-1.0), "must be a number >= 0, got -1.0"),
+        (Wrong(most_curvature=0.2), "most_curvature=0.2 is not true"),
+        (Wrong(most_curvature=0.0), "must be a number > 0"),
+        (Wrong(most_curvature=None), "must be a number > 0, got None"),
+        (Wrong(most_residual=0.5), "most_residual=0.5 is not true"),
+        (Wrong(part=1, change=lambda r: 2.0 * r), "the first derivative is not true"),
+        (Wrong(part=2, change=lambda c: 2.0 * c), "the second derivative is not true"),
+        (Wrong(part=2, change=lambda c: -c), "second derivative"),
+        (Wrong(part=0, change=lambda v: v * np.nan), "the loss, which must be finite"),
+        (Hinge(), "is not true of rows at a raw prediction of"),
+    ],
+)  # fmt: skip
+def test_what_a_loss_says_of_itself_is_checked(loss, text) -> None:
+    X, y, *_ = problem(50, 3)
+    with pytest.raises(ValueError, match=text):
+        fastlogit.fit(X, y, loss=loss)
+
+
+@pytest.mark.parametrize(
+    ("change", "text"),
+    [(lambda c: c[:2], "shape of raw"), (lambda c: c.tolist(), "found list"), (np.sum, "found")],
+)  # fmt: skip
+def test_parts_that_are_no_arrays_of_the_rows(change, text) -> None:
+    X, y, *_ = problem(50, 3)
+    with pytest.raises(TypeError, match=text):
+        fastlogit.fit(X, y, loss=Wrong(part=2, change=change))
+
+
 @pytest.mark.parametrize(
     ("options", "error", "text"),
     [
-        ({"loss": "hinge"}, TypeError, "RowLoss or None"),
+        ({"loss": "hinge"}, TypeError, "RowLoss, or None"),
         ({"loss": Logistic(), "multi_class": "multinomial"}, ValueError, "no softmax"),
     ],
 )

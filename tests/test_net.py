@@ -984,7 +984,7 @@ def test_a_few_hundred(name, tmp_path) -> None:
     throw(name, max(12, ENTRIES[name].share // 60), tmp_path, DTYPES_FEW, INF, None)
 
 
-@pytest.mark.slow
+@pytest.mark.slow(seconds=100)
 @pytest.mark.parametrize("name", ENTRIES)
 def test_twenty_thousand(name, tmp_path) -> None:
     wanted, count = ENTRIES[name].share, 0

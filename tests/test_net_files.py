@@ -229,7 +229,7 @@ def test_a_few_files(model, tmp_path) -> None:
     throw_at(lambda recipe: check_file(recipe, tmp_path, model), tables(), 40, None)
 
 
-@pytest.mark.slow
+@pytest.mark.slow(seconds=100)
 def test_many_files(model, tmp_path) -> None:
     count, until = [0], time.perf_counter() + BUDGET_SECONDS
 

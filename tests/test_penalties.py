@@ -1,9 +1,12 @@
 """Penalties by their definitions, and one of ours own through every solver and certificate."""
 
+import warnings
+from fractions import Fraction
+
 import numpy as np
 import pytest
 from problems import problem, three_classes
-from scipy import optimize
+from scipy import linalg, optimize
 from sklearn.exceptions import ConvergenceWarning
 
 import fastlogit
@@ -27,6 +30,33 @@ class QuadraticForm(Quadratic):
 
     def times(self, factor):
         return QuadraticForm(factor * self.precision)
+
+
+class Unscaled(QuadraticForm):
+    """Forgets that columns are standardised."""
+
+    def scaled(self, inverse_scale):
+        return self
+
+
+class Sets(Quadratic):
+    """A form for each output."""
+
+    def __init__(self, forms) -> None:
+        self.forms = np.asarray(forms)
+        self.n_sets = len(self.forms)
+
+    def hessian(self, output=0):
+        return self.forms[output]
+
+    def scaled(self, inverse_scale):
+        return Sets(inverse_scale[:, None] * self.forms * inverse_scale)
+
+    def times(self, factor):
+        return Sets(factor * self.forms)
+
+    def of_outputs(self, outputs):
+        return Sets(self.forms[outputs])
 
 
 class Absolute(Penalty):
@@ -291,7 +321,15 @@ def test_a_class_without_weight_under_a_form() -> None:
         ({"penalty": Absolute(), "solver": "lbfgs"}, "no solver takes the penalty Absolute"),
         ({"penalty": Absolute()}, "no solver takes the penalty Absolute.*newton-cg.*Quadratic"),
         ({"penalty": "l1"}, "penalty='l1'.*L1 and elastic net are not there yet"),
-        ({"penalty": QuadraticForm(np.eye(3))}, "does not take 4 coefficients"),
+        ({"penalty": QuadraticForm(np.eye(3))}, r"must have shape \(4, 4\), as X has 4 columns"),
+        ({"penalty": QuadraticForm(np.eye(4) + np.eye(4, k=1))}, r"symmetric.*\(H \+ H.T\) / 2"),
+        ({"penalty": QuadraticForm(np.diag([1.0, 1.0, -0.01, 1.0]))}, "no negative eigenvalue"),
+        ({"penalty": QuadraticForm(np.diag([1.0, np.nan, 1.0, 1.0]))}, "NaN or infinite"),
+        ({"penalty": QuadraticForm(np.full((4, 4), np.inf))}, "NaN or infinite"),
+        ({"penalty": L2(-0.05, 4)}, "must be >= 0, found -0.05"),
+        ({"penalty": L2([1.0])}, r"must have shape \(4,\)"),
+        ({"penalty": L2(np.ones((3, 4)))}, "n_sets=3; it must be 1, or the 1 outputs"),
+        ({"penalty": Unscaled(precision(4))}, "scaled of the penalty Unscaled gives another"),
         ({"penalty": QuadraticForm(np.eye(4)), "C": 1.0}, "give a penalty, or the strength of L2"),
         ({"penalty": QuadraticForm(np.eye(4)), "penalty_factor": np.ones(4)}, "not both"),
     ],
@@ -300,3 +338,72 @@ def test_penalties_that_are_refused(options, text) -> None:
     X, y, *_ = problem(50, 4)
     with pytest.raises(ValueError, match=text):
         fastlogit.fit(X, y, **options)
+
+
+def test_a_class_itself_is_no_penalty() -> None:
+    X, y, *_ = problem(50, 4)
+    with pytest.raises(TypeError, match="the class QuadraticForm itself"):
+        fastlogit.fit(X, y, penalty=QuadraticForm)
+
+
+def test_a_form_for_each_class_is_for_one_vs_all() -> None:
+    X, y = three_classes(200, 4)
+    forms = [precision(4, strength) for strength in (0.02, 0.1, 0.5)]
+    result = fastlogit.fit(X, y, penalty=Sets(forms))
+    for k, form in enumerate(forms):
+        alone = fastlogit.fit(X, y == result.classes[k], penalty=QuadraticForm(form))
+        np.testing.assert_allclose(result.coef[:, k], alone.coef, atol=1e-5)
+    with pytest.raises(ValueError, match="softmax needs one for all"):
+        fastlogit.fit(X, y, penalty=Sets(forms), multi_class="multinomial")
+
+
+@pytest.mark.parametrize("intercept", ["fit", None])
+def test_a_column_that_does_not_vary_is_refused_where_it_is_coupled(intercept) -> None:
+    """Its coefficient has no place in standardised columns, but the penalty would move it."""
+    X, y, *_ = problem(60, 4)
+    still = np.column_stack([X, np.full(60, 7.0 if intercept else 0.0)])
+    with pytest.raises(ValueError, match=r"column 4 of X does not vary.*couples it with"):
+        fastlogit.fit(still, y, penalty=QuadraticForm(precision(5)), intercept=intercept)
+    result = fastlogit.fit(still, y, penalty=QuadraticForm(np.eye(5)), intercept=intercept)
+    wanted = fastlogit.fit(X, y, l2_reg=1.0, intercept=intercept)
+    np.testing.assert_allclose(result.coef[:4], wanted.coef, atol=1e-6)
+
+
+@pytest.mark.parametrize("seed", range(12))
+@pytest.mark.parametrize("solver", ["auto", "lbfgs", "newton-cg"])
+def test_the_rounding_of_a_large_singular_form_is_in_the_bound(seed, solver) -> None:
+    """Exactly singular: along its null space the optimum is that of the rows alone."""
+    rng = np.random.default_rng(seed)
+    p = int(rng.integers(3, 5))
+    X = rng.normal(size=(30, p)) * 10.0 ** rng.uniform(-3, 3, size=p)
+    y = (X / X.std(0)).sum(axis=1) + 2.0 * rng.logistic(size=30) > 0
+    vector = rng.integers(-9, 10, size=(1, p)).astype(float)
+    form = 2.0 ** int(rng.integers(5, 36)) * vector.T @ vector
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        result = fastlogit.fit(X, y, penalty=QuadraticForm(form), solver=solver)
+        basis = linalg.null_space(vector)
+        inside = fastlogit.fit(X @ basis, y)
+    own = mp_cost(X, y, result, form)
+    # The cost in the null space bounds the optimum from above.
+    least = fastlogit.cost(X @ basis, y, inside.coef, inside.intercept)
+    assert result.suboptimality >= (own - least) / least - 1e-12
+
+
+def mp_cost(X, y, result, form):
+    """The cost of coefficients, its penalty in rational numbers."""
+    b = [Fraction(float(v)) for v in result.coef]
+    rows = [[Fraction(float(v)) for v in row] for row in form]
+    penalty = sum(b[i] * rows[i][j] * b[j] for i in range(len(b)) for j in range(len(b))) / 2
+    return fastlogit.cost(X, y, result.coef, result.intercept) + float(penalty)
+
+
+def test_a_strong_form_is_for_newton() -> None:
+    """Under 1e6 times second differences L-BFGS ends far above the optimum, and says so."""
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(300, 20))
+    y = X @ np.sin(np.linspace(0.0, 3.0, 20)) + rng.logistic(size=300) > 0
+    second = np.diff(np.eye(20), 2, axis=0)
+    result = fastlogit.fit(X, y, penalty=QuadraticForm(1e6 * second.T @ second), tol=1e-6)
+    assert result.converged, result.message
+    assert result.solver == "newton"

@@ -121,7 +121,7 @@ def test_finer_tolerances_are_kept_in_hundreds_of_hard_problems(tol) -> None:
     assert found.count("proven") > 100
 
 
-@pytest.mark.slow
+@pytest.mark.slow(seconds=60)
 def test_no_bound_lies_below_the_truth_in_hundreds_of_hard_problems() -> None:
     found = [check(seed) for seed in range(100, 700)]
     # Not by proving nothing.

@@ -12,6 +12,7 @@ import pytest
 import fastlogit
 from fastlogit import threads, warming
 from fastlogit.design.dense import DenseDesign
+from fastlogit.kernels.passes import Layout
 
 pytestmark = pytest.mark.jit
 
@@ -53,9 +54,10 @@ def test_each_kind_is_what_it_says(kind):
     found = numba.typeof(design._rows.X)
     assert str(found.dtype) == kind.dtype
     assert not found.mutable  # as users' arrays are seen
-    assert design._direct == (kind.layout == "in place")
-    assert found.ndim == 2 - design._direct
-    assert found.layout == ("C" if design._direct else kind.layout)
+    is_direct = design._layout is Layout.DIRECT
+    assert is_direct == (kind.layout == "in place")
+    assert found.ndim == 2 - is_direct
+    assert found.layout == ("C" if is_direct else kind.layout)
 
 
 def test_says_what_it_does_and_what_it_leaves_out(steps_done, monkeypatch):
@@ -332,7 +334,7 @@ def kept(folder):
     return sorted((folder / "cache").rglob("*.nbc"))
 
 
-@pytest.mark.slow
+@pytest.mark.slow(seconds=120)
 def test_after_the_command_first_calls_compile_nothing(tmp_path):
     fresh(tmp_path, "-m", "fastlogit", "warmup")
     before = kept(tmp_path)

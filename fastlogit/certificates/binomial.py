@@ -29,6 +29,7 @@ from ..linalg.factors import SOLVE_NS
 from ..linalg.resolved import EPS, errors_of_sums
 from ..objective.hessians import Hessians, LocalHessian
 from ..objective.objective import Objective
+from ..objective.penalties import L2
 from ..objective.row_state import RowPredictions
 
 __all__ = [
@@ -55,6 +56,8 @@ FAR = 1.0
 FAILURES = 2
 # And so often the bound by the penalty may say less than is wanted, before a dear matrix is made.
 WAITS = 4
+# Roundings of each term of a penalty's gradient: by two scales, and by a product.
+PENALTY_ERRORS = 4.0
 # Rounding errors of a row's raw prediction, in units of EPS and of the sum of its parts' sizes.
 RAW_ERRORS = 4.0
 
@@ -105,6 +108,17 @@ class Rounding:
         """Return the error of each component of the gradient that adding up the rows leaves."""
         return self._sums * self._loss.residual_size(cost)
 
+    def of_penalty(self, objective: Objective, theta: Any) -> float:
+        """Return the error of the gradient of a penalty with a full Hessian, in its norm.
+
+        Terms of each component, as rounded in its scaling and its sum, cancel.
+        """
+        if isinstance(objective.penalty, L2):
+            return 0.0
+        coef, _ = objective.split(theta)
+        terms = objective.penalty.sizes(coef)
+        return float(EPS * (PENALTY_ERRORS + coef.shape[1]) * np.linalg.norm(terms))
+
     def of_rows(self, theta: Any, cost: float) -> float:
         """Return the size of the errors by raw predictions, in the inverse Hessian's norm."""
         size = float(np.abs(theta).sum()) + self._offset
@@ -120,6 +134,7 @@ class Reference:
         self.raw_there: RowPredictions | None = None
         self._rounding = certificate.rounding
         self._concordance = self.rows.loss.self_concordance
+        self._part = self.rows.only([model])
         # x_i' M^-1 x_i is at most 1 over the share that the row's own term has in M.
         weight = float(self.rows.targets.total_weight[model]) / self.share
         least = hessian.least_curvature
@@ -133,7 +148,7 @@ class Reference:
     def relative(self, model: int) -> Reference:
         """Return the same for a model that differs in its penalty alone."""
         other = copy.copy(self)
-        other.hessian = self.hessian.with_penalty_of(model)
+        other.hessian, other._part = self.hessian.with_penalty_of(model), self.rows.only([model])
         other._forget_radius()
         return other
 
@@ -187,7 +202,8 @@ class Reference:
 
     def noise(self, theta: Any, cost: float) -> float:
         """Return what rounding errors may add to the decrement."""
-        sums = self._rounding.of_sums(cost) * np.sqrt(self.hessian.resolved.inverse_size())
+        sums = self._rounding.of_sums(cost) + self._rounding.of_penalty(self._part, theta)
+        sums = sums * np.sqrt(self.hessian.resolved.inverse_size())
         return float(sums + self._rounding.of_rows(theta, cost) / np.sqrt(self.share))
 
     def step_lowers(self, model: int, gradient: Any) -> bool:
@@ -364,7 +380,7 @@ class Certificate:
         diagonal = self.objective.penalty_floor(model)[:-1]
         moving = self.objective.design.columns.inverse_scale > 0.0
         scale = np.divide(1.0, np.sqrt(diagonal), out=np.zeros_like(diagonal), where=moving)
-        noise = self._noise_without_rows(there) * float(np.linalg.norm(scale))
+        noise = self._noise_without_rows(model, there) * float(np.linalg.norm(scale))
         slopes = there.gradient[:-1] * scale
         if not self.objective.fit_intercept:
             return float(0.5 * (np.linalg.norm(slopes) + noise) ** 2)
@@ -378,10 +394,11 @@ class Certificate:
         self._intercept_curvatures[model] = self._intercept_curvature(model, there.theta)
         return self._intercept_gain(model, there, scale, *self._intercept_curvatures[model])
 
-    def _noise_without_rows(self, there: Place) -> float:
+    def _noise_without_rows(self, model: int, there: Place) -> float:
         """Return what rounding errors may add to each component of the gradient."""
         of_rows = self.rounding.of_rows(there.theta, there.cost)
-        return self.rounding.of_sums(there.cost) + 0.5 * of_rows
+        of_penalty = self.rounding.of_penalty(self.objective.only([model]), there.theta)
+        return self.rounding.of_sums(there.cost) + of_penalty + 0.5 * of_rows
 
     def _is_penalized(self, model: int) -> bool:
         """Say whether every coefficient that is fitted has a penalty."""
@@ -409,7 +426,7 @@ class Certificate:
         slopes = (there.gradient[:-1] - level * mean) * scale
         delta = float(np.sqrt(slopes @ slopes + level * level / curvature))
         shift = float(np.linalg.norm(mean * scale))
-        delta += self._noise_without_rows(there) * float(
+        delta += self._noise_without_rows(model, there) * float(
             np.linalg.norm(scale) + shift + 1.0 / np.sqrt(curvature)
         )
         key = model if self.objective.penalty.n_sets > 1 else 0

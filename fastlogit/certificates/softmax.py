@@ -215,7 +215,8 @@ class SoftmaxCertificate:
     def _noise(self, there: Place) -> float:
         """Return what rounding errors may add to each component of the gradient."""
         of_rows = self.rounding.of_rows(there.theta, there.cost)
-        return self.rounding.of_sums(there.cost) + of_rows
+        of_penalty = self.rounding.of_penalty(self.objective, there.theta)
+        return self.rounding.of_sums(there.cost) + of_penalty + of_rows
 
     def _dense_bound(self, model: int, there: Place, at_once: bool) -> float:
         part, theta = self._part(model), there.theta
@@ -266,7 +267,8 @@ class SoftmaxCertificate:
         return 0.5 * noise * noise  # a power of Python's would raise where it overflows
 
     def _dense_noise(self, reference: _Reference, theta: Any, cost: float) -> float:
-        sums = self.rounding.of_sums(cost) * np.sqrt(reference.hessian.resolved.inverse_size())
+        sums = self.rounding.of_sums(cost) + self.rounding.of_penalty(self.objective, theta)
+        sums = sums * np.sqrt(reference.hessian.resolved.inverse_size())
         return float(sums) + 2.0 * self.rounding.of_rows(theta, cost)
 
     def unresolved(self, model: int) -> Any:

@@ -31,17 +31,15 @@ from ..solvers.start import begin, default_start
 from ..solvers.stopping import StoppingRule, certificate_of, separation_of, stated
 from ..solvers.trace import Limits, Outcome, Reason, Trace
 from .messages import message_of, stack_level
+from .own import check_loss, check_penalty, no_such_penalty
 from .problem import (
     MULTI_CLASS,
     Problem,
     Strengths,
     began_of,
     check_callback,
-    check_loss,
-    check_penalty,
     check_problem,
     check_time_limit,
-    no_such_penalty,
     refuse_bad_columns,
     set_clock,
     standardize_by,

@@ -251,7 +251,9 @@ class _Grid:
         if standardize_by(self.pooled, stride):
             refuse_bad_columns(replace(problem, objective=self.pooled))
         else:  # no fit may come to look at the values
-            validation.refuse_not_finite(base.design, problem.names)
+            clock = base.design.counter.clock
+            with contextlib.nullcontext() if clock is None else clock.stopped():
+                validation.refuse_not_finite(base.design, problem.names)
         self._stride = stride
         n_models = self.pooled.n_models * self.n_folds
         size = self.pooled.n_classes * (self.pooled.design.shape[1] + 1)

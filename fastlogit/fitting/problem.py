@@ -14,13 +14,14 @@ from ..design.opening import open_rows
 from ..inputs import validation
 from ..inputs.given import Data, Given, Start, look
 from ..objective.binomial import Binomial
-from ..objective.losses import Loss, RowLoss
+from ..objective.losses import Loss
 from ..objective.multinomial import Multinomial
 from ..objective.objective import Objective
-from ..objective.penalties import Penalty
+from ..objective.penalties import L2, Penalty, Quadratic
 from ..options import check_number, check_option, check_strength
 from ..result import Callback, FitResult
 from ..solvers.choice import FEWEST_PER_COLUMN, sample_stride
+from .own import refuse_bad_penalty
 
 __all__ = [
     "MULTI_CLASS",
@@ -28,13 +29,10 @@ __all__ = [
     "Strengths",
     "began_of",
     "check_callback",
-    "check_loss",
-    "check_penalty",
     "check_problem",
     "check_time_limit",
     "l2_of_c",
     "moderate_weights",
-    "no_such_penalty",
     "refuse_bad_columns",
     "set_clock",
     "standardize_by",
@@ -96,6 +94,9 @@ def check_problem(
     is_softmax = multi_class == "multinomial" and classes.size > 2
     fixed = _check_intercept(intercept)
     moderate, power = moderate_weights(weights)
+    if isinstance(strengths.penalty, Quadratic):
+        n_outputs = 1 if classes.size == 2 else classes.size
+        refuse_bad_penalty(strengths.penalty, n_features, n_outputs, is_softmax)
     loss = loss or (Multinomial(classes.size) if is_softmax else Binomial())
     common = (
         design, loss, codes, [1] if classes.size == 2 else range(classes.size), moderate,
@@ -136,7 +137,6 @@ def _l2_reg(strengths: Strengths, weights: Any, n_samples: int, n_features: int)
             raise ValueError(
                 "give a penalty, or the strength of L2 by C, l2_reg or penalty_factor, not both"
             )
-        _refuse_other_size(strengths.penalty, n_features)
         return strengths.penalty
     if strengths.C is not None and strengths.l2_reg is not None:
         raise ValueError("give C or l2_reg, not both: l2_reg = 1 / (C * sum of weights)")
@@ -151,57 +151,6 @@ def _l2_reg(strengths: Strengths, weights: Any, n_samples: int, n_features: int)
         l2_reg
         if np.ndim(l2_reg) == 0
         else np.broadcast_to(l2_reg, (*np.shape(l2_reg)[:-1], n_features))
-    )
-
-
-def _refuse_other_size(penalty: Penalty, n_features: int) -> None:
-    """Raise for a penalty that is made for another number of columns."""
-    try:
-        found = np.shape(penalty.value(np.zeros((1, n_features))))
-    except ValueError as error:
-        raise ValueError(
-            f"the penalty does not take {n_features} coefficients, as X has columns: {error}"
-        ) from error
-    if found != (1,):
-        raise ValueError(
-            f"the penalty must have one value for each output, found shape {found} for one"
-        )
-
-
-def check_penalty(penalty: Any) -> Penalty | None:
-    """Return a penalty that is an object, or None; raise for a name as scikit-learn has it."""
-    if penalty is None or isinstance(penalty, Penalty):
-        return penalty
-    raise ValueError(no_such_penalty("penalty", penalty))
-
-
-def check_loss(loss: Any, multi_class: Any) -> RowLoss | None:
-    """Return a loss of the user's, or None.
-
-    Raises
-    ------
-    TypeError, ValueError
-        If it is none, or softmax is asked for as well.
-    """
-    if loss is None:
-        return None
-    if not isinstance(loss, RowLoss):
-        raise TypeError(
-            f"loss must be a fastlogit.objective.losses.RowLoss or None (logistic), got {loss!r}"
-        )
-    if multi_class == "multinomial":
-        raise ValueError(
-            "a loss of one raw prediction has no softmax: leave out multi_class or loss"
-        )
-    return loss
-
-
-def no_such_penalty(name: str, value: Any) -> str:
-    """Return what to say of an option of scikit-learn's that asks for another penalty."""
-    return (
-        f"{name}={value!r}: fit has the L2 penalty by name, and objects (L1 and elastic net are "
-        f"not there yet); leave {name} out, and give the strength of L2 as C or l2_reg (neither of "
-        "them: no penalty)"
     )
 
 
@@ -253,6 +202,7 @@ def refuse_bad_columns(problem: Problem) -> None:
     columns = problem.objective.design.columns
     fine = np.isfinite(columns.center) & np.isfinite(columns.inverse_scale)
     if fine.all():
+        _refuse_constant_columns(problem)
         return
     validation.refuse_not_finite(problem.objective.design, problem.names)
     place = int(np.argmin(fine))
@@ -266,6 +216,25 @@ def refuse_bad_columns(problem: Problem) -> None:
         f"X has values in column {place} so large that their mean or variance overflows; divide "
         "the column by its largest value first"
     )
+
+
+def _refuse_constant_columns(problem: Problem) -> None:
+    """Raise for columns that do not vary, where a penalty would draw their coefficients along."""
+    penalty = problem.objective.user_penalty
+    still = np.flatnonzero(problem.objective.design.columns.inverse_scale == 0.0)
+    if isinstance(penalty, L2) or not still.size:
+        return
+    for output in range(penalty.n_sets):
+        others = np.array(penalty.hessian(output), dtype=np.float64)[still]
+        others[np.arange(still.size), still] = 0.0
+        if others.any():
+            column = int(still[int(np.argmax(others.any(axis=1)))])
+            name = f" ({problem.names[column]!r})" if problem.names is not None else ""
+            raise ValueError(
+                f"column {column}{name} of X does not vary, so that the penalty "
+                f"{type(penalty).__name__} alone, which couples it with others, would set its "
+                "coefficient; leave it out of X and of the penalty"
+            )
 
 
 def set_clock(objective: Objective, began: float, time_limit: float | None) -> None:

@@ -96,6 +96,12 @@ class Quadratic(Penalty):
         """Return the gradient at `coef` under the penalties of `outputs` less that of `others`."""
         return self.of_outputs(outputs).product(coef) - self.of_outputs(others).product(coef)
 
+    def sizes(self, coef: Any) -> Any:
+        """Return the sums of the absolute terms of each component of the gradient."""
+        return np.array(
+            [np.abs(self.hessian(self._set(k))) @ np.abs(own) for k, own in enumerate(coef)]
+        )
+
     def diagonal(self) -> Any:
         """Return the diagonal of H for each set, (n_sets, n_features)."""
         return np.array([np.diag(self.hessian(k)) for k in range(self.n_sets)])

@@ -29,6 +29,9 @@ class _OfModels:
     def __len__(self) -> int:
         return len(self.values)
 
+    def __array__(self, *_: Any, **__: Any) -> Any:
+        raise TypeError(f"{type(self).__name__} is no array: ask it, or the objective")
+
 
 class RowCurvature(_OfModels):
     """Row curvatures of models, (n_models, n_classes * n_samples): see `Objective.curvature`."""
