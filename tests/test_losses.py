@@ -123,7 +123,7 @@ def test_a_loss_by_rows_is_the_compiled_one(weighted) -> None:
     found = objective.at(theta, again)
     np.testing.assert_allclose(found.cost, wanted.cost, rtol=1e-13)
     np.testing.assert_allclose(found.gradient, wanted.gradient, rtol=1e-11, atol=1e-15)
-    np.testing.assert_allclose(again, curvature, rtol=1e-12)
+    np.testing.assert_allclose(again.values, curvature.values, rtol=1e-12)
 
 
 SHAPES = {"few rows": (120, 6), "a subsample": (4_000, 6), "wide": (60, 200)}

@@ -83,9 +83,11 @@ def test_cost_and_derivatives(n_features, n_classes, fit_intercept) -> None:
     np.testing.assert_allclose(found.gradient[0], expected, rtol=1e-10, atol=1e-14)
     proba = reference.softmax(X @ coef + intercept + offset)
     shares = weight[:, None] * proba
-    np.testing.assert_allclose(curvature.reshape(n_classes, -1).T, shares, rtol=1e-12, atol=1e-300)
-    np.testing.assert_array_equal(objective.curvature(theta), curvature)
-    bend = objective.loss.class_weights(curvature)
+    np.testing.assert_allclose(
+        curvature.values.reshape(n_classes, -1).T, shares, rtol=1e-12, atol=1e-300
+    )
+    np.testing.assert_array_equal(objective.curvature(theta).values, curvature.values)
+    bend = objective.loss.class_weights(curvature.values)
     assert bend.shape == (1, n_classes, ROWS)
     np.testing.assert_allclose(bend[0].T, shares * (1.0 - proba), rtol=1e-9, atol=1e-16)
 
@@ -250,7 +252,7 @@ def test_several_models_each_have_their_own() -> None:
     objective, theta, oracle = several_models()
     assert (objective.n_models, objective.n_outputs) == (2, 6)
     found, curvature = objective.at(theta), objective.curvature(theta)
-    assert curvature.shape == (2, 3 * ROWS)
+    assert curvature.values.shape == (2, 3 * ROWS)
     vector = np.random.default_rng(1).standard_normal((2, 15))
     product = objective.hessian_product(curvature, vector)
     for model in range(2):
@@ -283,7 +285,9 @@ def test_only_some_of_the_models() -> None:
         found = part.at(theta[chosen])
         np.testing.assert_array_equal(found.cost, expected.cost[chosen])
         np.testing.assert_array_equal(found.gradient, expected.gradient[chosen])
-        np.testing.assert_array_equal(part.curvature(theta[chosen]), curvature[chosen])
+        np.testing.assert_array_equal(
+            part.curvature(theta[chosen]).values, curvature[chosen].values
+        )
         np.testing.assert_array_equal(
             part.hessian_product(curvature[chosen], vector[chosen]), product[chosen]
         )
@@ -321,11 +325,11 @@ def test_a_class_that_is_told_apart_surely_bends_nowhere() -> None:
     objective = softmax_of(X, codes, problem(60, 2).weight * 0.0 + np.arange(60) % 2)
     curvature = objective.curvature(np.array([[0.0, 0.0, 800.0, 0.0, 0.0, -800.0, 0.0, 0.0, 0.0]]))
     for weights in (
-        objective.loss.class_weights(curvature),
+        objective.loss.class_weights(curvature.values),
         objective.loss_hessian(curvature[0], 0),
     ):
         assert np.isfinite(weights).all()
-    np.testing.assert_array_equal(objective.loss.class_weights(curvature), 0.0)
+    np.testing.assert_array_equal(objective.loss.class_weights(curvature.values), 0.0)
 
 
 @pytest.mark.parametrize("n_features", [4, 12])

@@ -241,14 +241,14 @@ def test_models_that_differ_in_their_penalty_alone_are_computed_once(
     objective = objective_of(X, codes, weight, strengths, positive, weight_set=weight_set)
     theta = np.tile(rng.standard_normal(5), (6, 1))
     theta[5] += 0.25
-    bent, expected_bent = objective.empty_curvature(), objective.empty_curvature()
-    expected = objective.at(theta, expected_bent)
+    curvature, expected_curvature = objective.empty_curvature(), objective.empty_curvature()
+    expected = objective.at(theta, expected_curvature)
     passes = counted(objective, monkeypatch)
-    found, alone = objective.at_start(theta, bent), objective.at_start(theta)
+    found, alone = objective.at_start(theta, curvature), objective.at_start(theta)
     assert passes == [4, 4]  # 0 and 3 are one, and so are 2 and 4
     np.testing.assert_allclose(found.cost, expected.cost, rtol=1e-14)
     np.testing.assert_allclose(found.gradient, expected.gradient, rtol=1e-13, atol=1e-15)
-    np.testing.assert_array_equal(bent, expected_bent)
+    np.testing.assert_array_equal(curvature.values, expected_curvature.values)
     np.testing.assert_array_equal(alone.gradient, found.gradient)
 
 
@@ -257,14 +257,14 @@ def test_softmax_models_that_differ_in_their_penalty_alone_are_computed_once(mon
     strengths = np.repeat([0.1, 0.7], 3)[:, None] * np.ones(4)
     objective = softmax_of(X, codes, None, strengths, positive=[0, 1, 2, 0, 1, 2])
     theta = np.tile(np.random.default_rng(0).standard_normal(15), (2, 1))
-    bent, expected_bent = objective.empty_curvature(), objective.empty_curvature()
-    expected = objective.at(theta, expected_bent)
+    curvature, expected_curvature = objective.empty_curvature(), objective.empty_curvature()
+    expected = objective.at(theta, expected_curvature)
     passes = counted(objective, monkeypatch)
-    found = objective.at_start(theta, bent)
+    found = objective.at_start(theta, curvature)
     assert passes == [3]
     np.testing.assert_allclose(found.cost, expected.cost, rtol=1e-14)
     np.testing.assert_allclose(found.gradient, expected.gradient, rtol=1e-13, atol=1e-15)
-    np.testing.assert_array_equal(bent, expected_bent)
+    np.testing.assert_array_equal(curvature.values, expected_curvature.values)
 
 
 def test_the_shares_of_the_classes() -> None:

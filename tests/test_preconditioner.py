@@ -5,7 +5,7 @@ import pytest
 from problems import objective_of, problem, softmax_of, three_classes
 
 from fastlogit import reference
-from fastlogit.objective.row_state import draw
+from fastlogit.objective.row_state import RowCurvature, draw
 from fastlogit.solvers import preconditioner
 from fastlogit.solvers.preconditioner import (
     SampledHessians,
@@ -115,15 +115,15 @@ def test_rows_that_hardly_bend_are_left_out_of_a_hessian(monkeypatch) -> None:
     X, codes = three_classes(90, 4)
     objective = softmax_of(X, codes, None, 0.2)
     curvature = objective.curvature(3.0 * np.random.default_rng(0).standard_normal((1, 15)))
-    weights = objective.loss.class_weights(curvature)[0]
+    weights = objective.loss.class_weights(curvature.values)[0]
     tiny = weights < preconditioner.TINY * weights.mean(axis=1, keepdims=True)
     assert tiny.any(axis=1).all()
     assert (weights[tiny] > 0.0).any()
-    found, bend = [], weights.sum(axis=1) / 90.0
+    found, mean = [], weights.sum(axis=1) / 90.0
     for share in (preconditioner.TINY, 0.0):
         monkeypatch.setattr(preconditioner, "TINY", share)
         made = SampledHessians(objective, curvature)
-        found.append(made._matrices(weights, bend, 90))
+        found.append(made._matrices(RowCurvature(weights), mean, 90))
     left_out = found[1] - found[0]
     expected = [objective.design.gram(own) / 90.0 for own in np.where(tiny, weights, 0.0)]
     np.testing.assert_allclose(left_out, expected, atol=1e-15)
@@ -280,13 +280,13 @@ def test_outputs_that_bend_nowhere(form, monkeypatch) -> None:
     X, codes = three_classes(60, 9)
     separate, softmax = models_over(X, codes)
     curvature = separate.curvature(np.zeros((3, 10)))
-    curvature[1] = 0.0
+    curvature.values[1] = 0.0
     found = SampledHessians(separate, curvature).solve(np.arange(3), np.ones((3, 10)))
     assert np.isfinite(found).all()
     # Of the cost only the penalty is left.
     l2 = separate.penalty.strengths[0]
     np.testing.assert_allclose(found[1, :-1], 1.0 / l2, rtol=1e-5)
-    none = np.zeros((1, 180))
+    none = RowCurvature(np.zeros((1, 180)))
     assert np.isfinite(SampledHessians(softmax, none).solve(np.array([0]), np.ones((1, 30)))).all()
 
 

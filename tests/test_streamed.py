@@ -35,6 +35,7 @@ from fastlogit.kernels.descent import CONVERGED, DIVERGED, RUNNING, Penalty, sta
 from fastlogit.objective.binomial import Binomial
 from fastlogit.objective.multinomial import Multinomial
 from fastlogit.objective.objective import Objective
+from fastlogit.objective.row_state import RowCurvature
 from fastlogit.solvers.gradient_descent import Options, gradient_descent
 
 # Rooms above the kernels, with fits that take minutes in plain Python.
@@ -145,11 +146,11 @@ def answers(objective: Objective, theta: Any, direction: Any) -> dict[str, Any]:
         "column means": means,
         "cost": at.cost,
         "gradient": at.gradient,
-        "curvature": curvature,
+        "curvature": curvature.values,
         "hessian": objective.loss_hessian(curvature[0], 0),
-        "hessian product": objective.hessian_product(readonly(curvature), direction),
+        "hessian product": objective.hessian_product(curvature, direction),
         "hessian product, no weights": objective.hessian_product(
-            np.empty((0, design.shape[0])), direction
+            RowCurvature(np.empty((0, design.shape[0]))), direction
         ),
         "curvature bound": objective.curvature_bound(),
         "largest row": design.largest_row(columns.center**2 + 1.0, 0.5 * columns.inverse_scale),
@@ -261,7 +262,7 @@ def softmax_answers(design: Any, X: Any, fit_intercept: bool) -> dict[str, Any]:
     curvature = objective.curvature(theta)
     return {
         "evaluation": np.column_stack(objective.at(theta)),
-        "curvature": curvature,
+        "curvature": curvature.values,
         "hessian": objective.loss_hessian(curvature[1], 1),
         "product": objective.hessian_product(curvature, theta[:, ::-1].copy()),
         "curvature bound": objective.curvature_bound(),

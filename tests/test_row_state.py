@@ -1,0 +1,99 @@
+"""What an iteration knows of each row: solvers hold it, and never the numbers themselves."""
+
+import ast
+from pathlib import Path
+
+import numpy as np
+import pytest
+from problems import objective_of, problem
+
+import fastlogit
+from fastlogit.objective.row_state import RowCurvature, RowPredictions
+
+RNG = np.random.default_rng(0)
+ROOMS = Path(fastlogit.__file__).parent
+# Separation goes over the rows itself: its linear programmes are made of them.
+HOLDERS = [
+    *(ROOMS / "solvers").glob("*.py"),
+    *(path for path in (ROOMS / "certificates").glob("*.py") if path.stem != "separation"),
+]
+
+
+@pytest.mark.parametrize("path", HOLDERS, ids=lambda path: path.name)
+def test_solvers_and_certificates_never_look_inside(path) -> None:
+    """A design whose rows lie in other processes can give such an object of its own."""
+    nodes = list(ast.walk(ast.parse(path.read_text("utf-8"))))
+    called = {id(node.func) for node in nodes if isinstance(node, ast.Call)}
+    for node in nodes:
+        if isinstance(node, ast.Attribute):
+            # `values()` is a dictionary's.
+            assert node.attr != "values" or id(node) in called, node.lineno
+            passes = node.attr in ("raw_prediction", "hessian_product")
+            assert not (passes and "design" in ast.unparse(node.value)), node.lineno
+
+
+def test_it_is_no_array() -> None:
+    for state in (RowCurvature(np.ones((2, 3))), RowPredictions(np.ones((2, 3)))):
+        with pytest.raises(TypeError, match="is no array"):
+            np.asarray(state)
+
+
+def test_some_models_and_back() -> None:
+    values = RNG.uniform(size=(4, 6))
+    curvature = RowCurvature(values.copy())
+    assert len(curvature) == 4
+    np.testing.assert_array_equal(curvature[2].values, values[[2]])
+    some = np.array([3, 0])
+    np.testing.assert_array_equal(curvature[some].values, values[some])
+    np.testing.assert_array_equal(curvature[values[:, 0] > 0.5].values, values[values[:, 0] > 0.5])
+    other = curvature.like(2)
+    assert other.values.shape == (2, 6)
+    other.values[...] = 7.0
+    curvature[some] = other
+    assert (curvature.values[some] == 7.0).all()
+    np.testing.assert_array_equal(curvature.values[[1, 2]], values[[1, 2]])
+
+
+def test_sums_and_extremes() -> None:
+    values = RNG.uniform(size=(3, 50))
+    values[0, :5] = 0.0
+    curvature = RowCurvature(values)
+    np.testing.assert_allclose(curvature.totals(), values.sum(axis=1))
+    assert curvature[0].least_positive() == values[0, 5:].min()
+    assert curvature[0].n_positive() == 45
+    assert RowCurvature(np.zeros((1, 4))).least_positive() == np.inf
+    assert curvature.is_like(1, 1, 0.0)
+    assert not curvature.is_like(1, 2, 0.02)
+    assert curvature.draw(10).shape == (3, 10)
+    assert (values[0, curvature.draw(10)[0]] > 0.0).all()
+
+
+def test_changes_of_predictions() -> None:
+    values = RNG.normal(size=(3, 20))
+    raw = RowPredictions(values)
+    one = raw[1]
+    np.testing.assert_allclose(raw.largest_change(one), np.abs(values - values[1]).max(axis=1))
+    values[1] = 0.0  # a copy: the rest of the models may go
+    assert one.values.any()
+
+
+def test_what_an_objective_says_of_its_rows() -> None:
+    X, y, _, _, weight = problem(80, 3)
+    objective = objective_of(X, y == np.unique(y)[1], weight, 0.1)
+    theta = RNG.normal(size=(1, 4))
+    curvature = objective.curvature(theta)
+    np.testing.assert_allclose(
+        objective.curvature_mean(curvature), np.average(X, axis=0, weights=curvature.values[0]),
+        rtol=1e-12,
+    )  # fmt: skip
+    raw = X @ theta[0, :3] + theta[0, 3]
+    np.testing.assert_allclose(objective.predictions(theta).values[0], raw, rtol=1e-12)
+    directions = RNG.normal(size=(5, 4))
+    each = directions[:, :3] @ X.T + directions[:, 3:]
+    assert objective.largest_square(directions, 2) == pytest.approx((each**2).sum(axis=0).max())
+    bound = objective.majorizing(theta)
+    assert (bound.values >= curvature.values - 1e-15).all()
+    vectors = RNG.normal(size=(1, 4))
+    wide = np.column_stack([X, np.ones(80)])
+    product = wide.T @ (bound.values[0] * (wide @ vectors[0])) / weight.sum()
+    np.testing.assert_allclose(objective.output_product(bound, vectors)[0], product, rtol=1e-11)
