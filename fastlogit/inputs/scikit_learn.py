@@ -163,6 +163,9 @@ def check_labels(y: Any, name: str = "y") -> None:
 
     It turns real numbers into integers before it looks for NaN, infinity and 1e300 among them.
     """
+    first = y[0] if getattr(y, "ndim", 0) == 1 and len(y) else None
+    if isinstance(first, bytes):  # as scikit-learn does from 1.7 on
+        raise TypeError(f"{name} has labels that are bytes; convert them to text or integers")
     if not are_plain_labels(y):
         assert_all_finite(y, input_name=name)
         with np.errstate(invalid="ignore"):
