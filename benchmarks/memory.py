@@ -107,9 +107,7 @@ def passes_call(problem: Problem) -> Callable[[], Any]:
         state = start_state(np.zeros((1, problem.X.shape[1])), np.zeros(1))
         objective.evaluate(state)
         history = np.empty((N_ITER, 1))
-        objective.design.descend(
-            objective.targets, objective.penalty, step_size, False, 0.0, state, history
-        )
+        objective.descend(state, step_size, False, 0.0, history)
         coef, intercept = objective.to_user(state.point, state.point_intercept)
         costs = [*history[:, 0], state.cost[0]]
         return SimpleNamespace(coef=coef[0], intercept=float(intercept[0]), history=costs)
