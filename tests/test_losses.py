@@ -12,6 +12,8 @@ from fastlogit.objective.binomial import Binomial
 from fastlogit.objective.losses import RowLoss
 from fastlogit.objective.multinomial import Multinomial
 
+pytestmark = pytest.mark.jit
+
 SOLVERS = ["auto", "newton", "lbfgs", "newton-cg", "gradient_descent"]
 
 

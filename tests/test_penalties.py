@@ -13,6 +13,8 @@ import fastlogit
 from fastlogit import reference
 from fastlogit.objective.penalties import L2, Penalty, Quadratic
 
+pytestmark = pytest.mark.jit
+
 RNG = np.random.default_rng(0)
 
 
