@@ -862,6 +862,7 @@ PLAIN: dict[str, Any] = {
 KEPT: list[tuple[str, dict[str, Any]]] = [
     ("cost", {"rows": 8, "columns": ["constant"], "weights": "huge"}),
     ("stream", {"rows": 8, "labels": "bytes", "pieces": [0], "entry": "partial_fit"}),
+    ("stream", {"rows": 8, "labels": "nan", "pieces": [0], "entry": "batches estimator"}),
     ("stream", {"rows": 8, "labels": "bytes", "pieces": [0], "entry": "online"}),
     ("stream", {"rows": 8, "labels": "bytes", "pieces": [0], "entry": "batches"}),
     (

@@ -5,7 +5,7 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
-from problems import problem, three_classes
+from problems import objective_of, problem, three_classes
 from scipy import linalg, optimize
 from sklearn.exceptions import ConvergenceWarning
 
@@ -346,6 +346,43 @@ def test_a_class_itself_is_no_penalty() -> None:
     X, y, *_ = problem(50, 4)
     with pytest.raises(TypeError, match="the class QuadraticForm itself"):
         fastlogit.fit(X, y, penalty=QuadraticForm)
+
+
+def test_a_form_for_each_class_has_to_say_which_is_whose() -> None:
+    class Unsaid(Sets):
+        of_outputs = Quadratic.of_outputs
+
+    class Mixed(Sets):
+        def of_outputs(self, outputs):
+            return Sets(self.forms[np.zeros_like(outputs)])
+
+    X, y = three_classes(60, 4)
+    forms = [precision(4, strength) for strength in (0.02, 0.1, 0.5)]
+    with pytest.raises(TypeError, match="n_sets=3: it must say of_outputs"):
+        fastlogit.fit(X, y, penalty=Unsaid(forms))
+    with pytest.raises(ValueError, match="of_outputs of the penalty Mixed gives another penalty"):
+        fastlogit.fit(X, y, penalty=Mixed(forms))
+
+
+def test_the_floor_is_computed_once() -> None:
+    """It takes eigenvalues, and certificates ask for it in every iteration."""
+    X, y, *_ = problem(300, 6)
+    looks = []
+
+    class Counted(QuadraticForm):
+        def hessian(self, output=0):
+            looks.append(self)
+            return self.precision
+
+        def scaled(self, inverse_scale):
+            return Counted(super().scaled(inverse_scale).precision)
+
+    objective = objective_of(X, y == np.unique(y)[1], None, Counted(precision(6)))
+    floor = objective.penalty.floor()
+    looks.clear()
+    for part in (objective, objective.only(np.array([0])), objective.only([0]).only([0])):
+        assert part.penalty.floor() is floor
+    assert not looks
 
 
 def test_a_form_for_each_class_is_for_one_vs_all() -> None:

@@ -69,6 +69,8 @@ def refuse_bad_penalty(penalty: Quadratic, n_features: int, n_outputs: int, coup
     for output in range(penalty.n_sets):
         where = f"the Hessian of the penalty {name}" + (f" (set {output})" if output else "")
         _refuse_bad_hessian(penalty, output, n_features, where)
+    if not isinstance(penalty, L2):
+        _refuse_bad_methods(penalty, n_features, f"the penalty {name}")
 
 
 def _refuse_bad_hessian(penalty: Quadratic, output: int, n_features: int, where: str) -> None:
@@ -110,26 +112,33 @@ def _refuse_bad_hessian(penalty: Quadratic, output: int, n_features: int, where:
             f"{where} must have no negative eigenvalue; with its diagonal scaled to 1 the least "
             f"is {values[0]:.3g}"
         )
-    _refuse_bad_scaling(penalty, n_features, where)
 
 
-def _refuse_bad_scaling(penalty: Quadratic, n_features: int, where: str) -> None:
-    """Raise where `scaled` or `times` gives something else than the same penalty."""
+def _refuse_bad_methods(penalty: Quadratic, n_features: int, where: str) -> None:
+    """Raise where `scaled`, `times` or `of_outputs` gives something else than the same penalty."""
     inverse_scale = np.linspace(0.5, 2.0, n_features)
     coef = np.ones((penalty.n_sets, n_features))
+    last = np.array([penalty.n_sets - 1])
+    try:
+        of_last = penalty.of_outputs(last)
+    except NotImplementedError:
+        raise TypeError(
+            f"{where} has n_sets={penalty.n_sets}: it must say of_outputs, the penalty of some "
+            "outputs"
+        ) from None
+    sizes = [np.abs(penalty.hessian(k)).sum() for k in range(penalty.n_sets)]
     for name, found, wanted in (
         ("scaled", penalty.scaled(inverse_scale), penalty.value(coef * inverse_scale)),
         ("times", penalty.times(3.0), 3.0 * penalty.value(coef)),
+        ("of_outputs", of_last, penalty.value(coef)[last]),
     ):
         if not isinstance(found, Quadratic):
-            raise TypeError(
-                f"{name} of {where[15:]} must return a Quadratic, got {_kind_of(found)}"
-            )
-        size = np.abs(penalty.hessian()).sum() * 12.0
-        if not (np.abs(found.value(coef) - wanted) <= 1e-9 * size).all():
+            raise TypeError(f"{name} of {where} must return a Quadratic, got {_kind_of(found)}")
+        value = found.value(coef[: len(wanted)])
+        if not (np.abs(value - wanted) <= 1e-9 * 12.0 * max(sizes)).all():
             raise ValueError(
-                f"{name} of {where[15:]} gives another penalty: its value at ones is "
-                f"{found.value(coef)[0]:g}, but should be {np.ravel(wanted)[0]:g}"
+                f"{name} of {where} gives another penalty: its value at ones is {value[0]:g}, but "
+                f"should be {wanted[0]:g}"
             )
 
 

@@ -30,8 +30,8 @@ from ..solvers.gradient_descent import gradient_descent as descend
 from ..solvers.start import begin, default_start
 from ..solvers.stopping import StoppingRule, certificate_of, separation_of, stated
 from ..solvers.trace import Limits, Outcome, Reason, Trace
+from .custom import check_loss, check_penalty, no_such_penalty
 from .messages import message_of, stack_level
-from .own import check_loss, check_penalty, no_such_penalty
 from .problem import (
     MULTI_CLASS,
     Problem,

@@ -21,7 +21,7 @@ from ..objective.penalties import L2, Penalty, Quadratic
 from ..options import check_number, check_option, check_strength
 from ..result import Callback, FitResult
 from ..solvers.choice import FEWEST_PER_COLUMN, sample_stride
-from .own import refuse_bad_penalty
+from .custom import refuse_bad_penalty
 
 __all__ = [
     "MULTI_CLASS",
@@ -51,14 +51,27 @@ class Problem:
 
     data: Data
     objective: Objective
-    classes: Any
+    # Where to begin: the user's start, or None.
     start: tuple[Any, Any] | None
     fixed_intercept: float | None
-    names: list[str] | None
     multi_class: str
-    feature_names: list[str] | None = None
     # The weights that the user gave are those of the objective times two to this, for each set.
     weight_power: Any = 0
+
+    @property
+    def classes(self) -> Any:
+        """The sorted labels."""
+        return self.data.classes
+
+    @property
+    def names(self) -> list[str] | None:
+        """Names of the columns, for messages."""
+        return self.data.rows.names
+
+    @property
+    def feature_names(self) -> list[str] | None:
+        """Names of the columns, where all of them are text."""
+        return self.data.rows.text_names
 
 
 class Strengths(NamedTuple):
@@ -98,16 +111,11 @@ def check_problem(
         n_outputs = 1 if classes.size == 2 else classes.size
         refuse_bad_penalty(strengths.penalty, n_features, n_outputs, is_softmax)
     loss = loss or (Multinomial(classes.size) if is_softmax else Binomial())
-    common = (
+    objective = Objective(
         design, loss, codes, [1] if classes.size == 2 else range(classes.size), moderate,
-        _l2_reg(strengths, weights, n_samples, n_features),
-        data.offset, fixed is None,
+        _l2_reg(strengths, weights, n_samples, n_features), data.offset, fixed is None,
     )  # fmt: skip
-    objective = Objective(*common)
-    return Problem(
-        data, objective, classes, data.start, fixed, data.rows.names, multi_class,
-        data.rows.text_names, power,
-    )  # fmt: skip
+    return Problem(data, objective, data.start, fixed, multi_class, power)
 
 
 def began_of(X: Any) -> float:

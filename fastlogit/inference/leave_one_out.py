@@ -26,7 +26,6 @@ from ..inputs.conversion import as_labels
 from ..inputs.opening import open_design
 from ..linalg.factors import Factor
 from ..objective.binomial import Binomial
-from ..objective.hessians import Hessians
 from ..objective.multinomial import Multinomial
 from ..objective.objective import Objective
 from ..result import FitResult
@@ -167,13 +166,12 @@ def _objective(
     if size > MAX_SIZE:
         raise ValueError(f"the Hessian would have {size} rows, more than {MAX_SIZE}")
     loss = Multinomial(n_outputs) if is_softmax else Binomial()
-    common = (
+    objective = Objective(
         design, loss, codes, [1] if n_outputs == 1 else range(n_outputs), weights,
         result.l2_reg.T if result.penalty is None else result.penalty,
         validation.check_class_offset(offset, len(codes), n_outputs, is_softmax),
         result.fit_intercept,
     )  # fmt: skip
-    objective = Objective(*common)
     objective.standardize()
     coef = np.ascontiguousarray(result.coef.reshape(-1, n_outputs).T)
     intercept = np.reshape(result.intercept, n_outputs)
@@ -210,10 +208,10 @@ def _leave_out(objective: Objective, theta: Any, codes: Any, weights: Any) -> tu
 
 def _inverse_halves(objective: Objective, theta: Any) -> Any:
     """Return for each model L^-1, the sum's Hessian being L L', (n_models, size, size)."""
-    curvature, hessians = objective.curvature(theta), Hessians(objective)
+    curvature = objective.curvature(theta)
     halves = np.empty((objective.n_models, theta.shape[1], theta.shape[1]))
     for model in range(objective.n_models):
-        hessian = hessians.at(model, theta[model], curvature[model]).loss.copy()
+        hessian = objective.loss_hessian(curvature[model], model)
         objective.penalize(hessian, model)
         hessian *= objective.total_weight_of(model)
         halves[model] = Factor(hessian, DEPENDENT).half_solve(np.eye(len(hessian))).T

@@ -211,10 +211,8 @@ def look_at_model(X: Any, coef: Any, intercept: Any, offset: Any) -> Model:
     TypeError, ValueError
         If something has the wrong type, shape or value.
     """
-    rows = look_at_rows(X)
-    n_samples, n_features = rows.X.shape
-    coefs, intercepts, single = validation.check_coef(coef, intercept, n_features)
-    fixed = validation.check_class_offset(offset, n_samples, len(coefs), False)
+    rows, coefs, intercepts, single = _rows_and_coef(X, coef, intercept)
+    fixed = validation.check_class_offset(offset, rows.X.shape[0], len(coefs), False)
     return Model(rows, coefs, intercepts, single, fixed)
 
 
@@ -235,14 +233,19 @@ def look_at_cost(
     TypeError, ValueError
         If something has the wrong type, shape or value.
     """
-    rows = look_at_rows(X)
+    rows, coefs, intercepts, single = _rows_and_coef(X, coef, intercept)
     n_samples, n_features = rows.X.shape
-    coefs, intercepts, single = validation.check_coef(coef, intercept, n_features)
     codes = validation.check_targets01_of_models(y, n_samples, len(coefs))
     weights = validation.check_weights_of_models(sample_weight, n_samples, len(coefs))
     strengths = validation.check_l2_reg("l2_reg", l2_reg, n_features)
     fixed = validation.check_offset(offset, n_samples)
     return Model(rows, coefs, intercepts, single, fixed), codes, weights, strengths
+
+
+def _rows_and_coef(X: Any, coef: Any, intercept: Any) -> tuple[Rows, Array, Array, bool]:
+    """Check rows and coefficients of models over them; whether one model was meant."""
+    rows = look_at_rows(X)
+    return rows, *validation.check_coef(coef, intercept, rows.X.shape[1])
 
 
 def look_at_batch(X: Any, y: Any, sample_weight: Any, classes: Array) -> Batch:

@@ -1,4 +1,4 @@
-"""Hessians of an objective at points, made once for solvers, certificates and inference."""
+"""Hessians of an objective at points, made once for solvers and certificates."""
 
 from __future__ import annotations
 

@@ -106,11 +106,15 @@ class Objective:
     @design.setter
     def design(self, design: Design) -> None:
         self._design = design
-        self.penalty = self.user_penalty.scaled(design.columns.inverse_scale)
+        self._take_penalty(self.user_penalty.scaled(design.columns.inverse_scale))
+
+    def _take_penalty(self, penalty: Quadratic) -> None:
+        """Take a penalty on the standardised scale, and what of it passes can add themselves."""
+        self.penalty = penalty
         self._in_pass = (
-            self.penalty.compiled(self.fit_intercept)
-            if isinstance(self.penalty, L2)
-            else CompiledL2(np.zeros((1, design.shape[1])), self.fit_intercept)
+            penalty.compiled(self.fit_intercept)
+            if isinstance(penalty, L2)
+            else CompiledL2(np.zeros((1, self.design.shape[1])), self.fit_intercept)
         )
 
     @property
@@ -267,7 +271,7 @@ class Objective:
         part.n_models, part._state = len(models), None
         outputs = self.outputs_of(models)
         part.user_penalty = self.user_penalty.of_outputs(outputs)
-        part.design = self.design
+        part._take_penalty(self.penalty.of_outputs(outputs))
         part.targets = targets._replace(
             codes=targets.codes if len(targets.codes) == 1 else _rows_of(targets.codes, models),
             positive=readonly(targets.positive[outputs]),

@@ -10,6 +10,7 @@ a solver says that it can.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from functools import cached_property
 from typing import Any, Self
 
 import numpy as np
@@ -120,8 +121,12 @@ class Quadratic(Penalty):
         """Return for each set a diagonal D >= 0 with H >= D, (n_sets, n_features).
 
         As large a share of H's own diagonal as the least eigenvalue of H in its units allows, less
-        the rounding errors of that eigenvalue.
+        the rounding errors of that eigenvalue. Asked in each iteration, and computed once.
         """
+        return self._floor
+
+    @cached_property
+    def _floor(self) -> Any:
         return np.array([_share_of_diagonal(self.hessian(k)) for k in range(self.n_sets)])
 
     def above_all(self) -> Quadratic:
