@@ -30,6 +30,7 @@ import fastlogit
 from fastlogit import reference
 from fastlogit.design.dense import DenseDesign
 from fastlogit.objective.binomial import Binomial
+from fastlogit.objective.labelled_rows import LabelledRows
 from fastlogit.objective.objective import Objective
 from fastlogit.threads import thread_count
 
@@ -296,7 +297,7 @@ def pass_call(problem: Problem, n_models: int, n_threads: int) -> Callable[[], A
     codes, positive = problem.y, [1]
     if n_models > 1:
         codes, positive = _classes(problem, n_models), list(range(n_models))
-    objective = Objective(design, Binomial(), codes, positive, np.empty(0), 0.0)
+    objective = Objective(LabelledRows(design, Binomial(), codes, positive, np.empty(0)), 0.0)
     coef = np.tile(problem.coef, (n_models, 1))
     intercept = np.full(n_models, problem.intercept)
     return lambda: objective.value_gradient(coef, intercept)

@@ -22,6 +22,7 @@ import fastlogit
 from fastlogit.design.streamed import StreamedDesign
 from fastlogit.kernels.descent import start_state
 from fastlogit.objective.binomial import Binomial
+from fastlogit.objective.labelled_rows import LabelledRows
 from fastlogit.objective.objective import Objective
 
 from .answers import check_cost_reached
@@ -101,7 +102,8 @@ def passes_call(problem: Problem) -> Callable[[], Any]:
 
     def call() -> Any:
         codes = problem.y.astype(np.uint8)
-        objective = Objective(StreamedDesign(problem.X), Binomial(), codes, [1], np.empty(0), 0.0)
+        rows = LabelledRows(StreamedDesign(problem.X), Binomial(), codes, [1], np.empty(0))
+        objective = Objective(rows, 0.0)
         objective.standardize()
         step_size = 1.0 / objective.curvature_bound()
         state = start_state(np.zeros((1, problem.X.shape[1])), np.zeros(1))

@@ -15,6 +15,7 @@ import fastlogit
 from fastlogit.design.dense import DenseDesign
 from fastlogit.kernels.passes import read_sum
 from fastlogit.objective.binomial import Binomial
+from fastlogit.objective.labelled_rows import LabelledRows
 from fastlogit.objective.objective import Objective
 from fastlogit.threads import team
 
@@ -135,7 +136,7 @@ def cost_gradient_call(problem: Problem, n_threads: int) -> Callable[[], Any]:
 def bare_pass_call(problem: Problem, n_threads: int) -> Callable[[], Any]:
     """The same pass alone, as solvers call it: on data that has been validated before."""
     design = DenseDesign(problem.X, n_threads=n_threads)
-    objective = Objective(design, Binomial(), problem.y, [1], np.empty(0), 0.0)
+    objective = Objective(LabelledRows(design, Binomial(), problem.y, [1], np.empty(0)), 0.0)
     coef, intercept = problem.coef[None, :], np.array([problem.intercept])
 
     def call() -> Any:

@@ -21,6 +21,7 @@ from fastlogit.design.dense import DenseDesign
 from fastlogit.fitting.fit import SOLVERS
 from fastlogit.kernels.passes import BINOMIAL, MULTINOMIAL, Targets
 from fastlogit.objective.binomial import Binomial
+from fastlogit.objective.labelled_rows import LabelledRows
 from fastlogit.objective.multinomial import Multinomial
 from fastlogit.objective.objective import Objective
 
@@ -262,13 +263,23 @@ def assert_at_optimum(result: Any, X: Any, y: Any, rtol: float, **options: Any) 
     assert (lacks <= np.reshape(result.suboptimality, -1) + 1e-13).all(), lacks
 
 
+def objective_over(
+    design: Any, loss: Any, codes: Any, positive: Any, weights: Any, penalty: Any,
+    offset: Any = None, fit_intercept: bool = True, weight_set: Any = None,
+) -> Objective:  # fmt: skip
+    """The cost of models over the rows of a design."""
+    rows = LabelledRows(design, loss, codes, positive, weights, offset, fit_intercept, weight_set)
+    return Objective(rows, penalty)
+
+
 def objective_of(
     X: Any, codes: Any, weight: Any = None, l2_reg: Any = 0.0, positive: Any = (1,), **options: Any
 ) -> Objective:
     """The cost of models over dense rows, as the front end makes it."""
     weights = readonly(np.empty(0) if weight is None else weight)
     codes = readonly(np.asarray(codes).astype(np.uint8))
-    return Objective(DenseDesign(X), Binomial(), codes, list(positive), weights, l2_reg, **options)
+    rows = LabelledRows(DenseDesign(X), Binomial(), codes, list(positive), weights, **options)
+    return Objective(rows, l2_reg)
 
 
 def columns_of(n_features: int) -> Columns:
@@ -286,9 +297,8 @@ def softmax_of(
     weights = readonly(np.empty(0) if weight is None else weight)
     codes = readonly(np.asarray(codes).astype(np.uint8))
     positive = options.pop("positive", list(range(n_classes)))
-    return Objective(
-        DenseDesign(X), Multinomial(n_classes), codes, positive, weights, l2_reg, **options
-    )
+    rows = LabelledRows(DenseDesign(X), Multinomial(n_classes), codes, positive, weights, **options)
+    return Objective(rows, l2_reg)
 
 
 def parts(result: Any) -> tuple[Any, Any, Any]:

@@ -125,7 +125,7 @@ def test_a_matrix_made_nearby_serves_and_still_bounds(stride) -> None:
         there = optimum + 0.04 * rng.standard_normal(5)
         here = optimum + rng.uniform(-1.5, 2.0) * (there - optimum)
         certificate = Certificate(objective, stride)
-        made = certificate.hessians.at(0, there, certificate.rows.curvature(there[None, :])[0])
+        made = certificate.hessians.at(0, there, certificate.sampled.curvature(there[None, :])[0])
         found = objective.at(here[None, :])
         for wanted in (0.0, 1e-3, 1.0):
             bound = certificate.bound(0, here, found.gradient[0], wanted)

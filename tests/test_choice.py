@@ -114,7 +114,9 @@ def test_the_optima_of_many_penalties_are_approached_by_those_that_differ() -> N
     stride = choice.sample_stride(6_000, 6)
     assert stride > 1
     trace = Trace(Limits(0.0, 100), 0.0, objective)
-    theta = choice.approach(objective, objective.loss.share_logits(objective), 1e-6, stride, trace)
+    theta = choice.approach(
+        objective, objective.loss.share_logits(objective.rows), 1e-6, stride, trace
+    )
     # The weak penalties get the same point.
     assert not np.array_equal(theta[0], theta[1])
     np.testing.assert_array_equal(theta[1:], theta[[1, 1, 1]])

@@ -8,7 +8,7 @@ import fastlogit
 from fastlogit.certificates.binomial import Certificate
 from fastlogit.certificates.softmax import SoftmaxCertificate
 from fastlogit.objective.hessians import Hessians, contrasts
-from fastlogit.objective.objective import Objective
+from fastlogit.objective.labelled_rows import LabelledRows
 from fastlogit.solvers.newton import newton
 from fastlogit.solvers.stopping import StoppingRule
 from fastlogit.solvers.trace import Limits, Trace
@@ -33,13 +33,13 @@ def softmax(l2_reg=0.1):
 def test_a_hessian_is_that_of_the_gradient(make) -> None:
     objective = make()
     theta = 0.3 * RNG.normal(size=(1, objective.loss.n_classes * 5))
-    theta = objective.centred(theta)
+    theta = objective.loss.centred(theta)
     hessian = Hessians(objective).at(0, theta[0])
-    way = objective.centred(RNG.normal(size=theta.shape))
+    way = objective.loss.centred(RNG.normal(size=theta.shape))
     ahead, behind = (objective.at(theta + h * way).gradient[0] for h in (1e-5, -1e-5))
     change = (ahead - behind) / 2e-5
     whole = hessian.loss.copy()
-    objective.penalize(whole, 0)
+    objective.parameter_penalty.add_to(whole, 0)
     np.testing.assert_allclose(whole @ way[0], change, atol=1e-8)
     np.testing.assert_allclose(hessian.solve(change), way[0], atol=1e-6)
     half = hessian.half_solve(change)
@@ -65,7 +65,7 @@ def test_rows_of_a_subsample_count_by_their_share() -> None:
     hessian = Hessians(objective, rows).at(0, theta)
     np.testing.assert_allclose(hessian.share, 50 / 200)
     np.testing.assert_allclose(
-        hessian.loss, rows.loss_hessian(rows.curvature(theta[None])[0], 0), rtol=1e-12
+        hessian.loss, rows.rows.hessian(rows.curvature(theta[None])[0], 0), rtol=1e-12
     )
 
 
@@ -81,13 +81,13 @@ def test_a_direction_needs_no_certificate() -> None:
 def test_solver_and_certificate_make_each_once(multi_class, monkeypatch) -> None:
     X, y = three_classes(200, 4)
     seen = []
-    make = Objective.loss_hessian
+    make = LabelledRows.hessian
 
-    def counted(objective, curvature, model):
+    def counted(rows, curvature, model):
         seen.append(curvature.values.tobytes())
-        return make(objective, curvature, model)
+        return make(rows, curvature, model)
 
-    monkeypatch.setattr(Objective, "loss_hessian", counted)
+    monkeypatch.setattr(LabelledRows, "hessian", counted)
     result = fastlogit.fit(X, y, C=1.0, solver="newton", multi_class=multi_class)
     assert result.converged
     assert len(seen) == len(set(seen))

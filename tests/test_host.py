@@ -425,7 +425,7 @@ def dask_cluster() -> list[Any]:
     from distributed import Client, LocalCluster
 
     cluster = LocalCluster(
-        n_workers=2, threads_per_worker=2, host="127.0.0.1", dashboard_address=":0",  # not 8787, which another cluster may have
+        n_workers=2, threads_per_worker=2, host="127.0.0.1", dashboard_address=":0",
         silence_logs=logging.ERROR,  # a busy machine ends the workers late, with a warning
     )  # fmt: skip
     with cluster, Client(cluster) as client:

@@ -107,7 +107,7 @@ def test_what_a_loss_says_of_itself(kind) -> None:
 def test_both_losses_begin_at_the_shares_of_the_classes() -> None:
     X, y = three_classes(90, 4)
     for objective in (objective_of(X, y == 1), softmax_of(X, y)):
-        theta = objective.loss.start(objective)
+        theta = objective.loss.start(objective.rows)
         gradient = objective.at(theta).gradient.reshape(objective.n_outputs, -1)
         np.testing.assert_allclose(gradient[:, -1], 0.0, atol=1e-12)
 
@@ -118,10 +118,10 @@ def test_a_loss_by_rows_is_the_compiled_one(weighted) -> None:
     codes = (y == np.unique(y)[1]).astype(np.uint8)
     objective = objective_of(X, codes, weight if weighted else None, 0.1)
     theta = np.random.default_rng(0).normal(size=(1, 5))
-    curvature = objective.empty_curvature()
+    curvature = objective.rows.empty_curvature()
     wanted = objective.at(theta, curvature)
-    objective.loss = Logistic()
-    again = objective.empty_curvature()
+    objective.rows.loss = Logistic()
+    again = objective.rows.empty_curvature()
     found = objective.at(theta, again)
     np.testing.assert_allclose(found.cost, wanted.cost, rtol=1e-13)
     np.testing.assert_allclose(found.gradient, wanted.gradient, rtol=1e-11, atol=1e-15)

@@ -2,13 +2,12 @@
 
 import numpy as np
 import pytest
-from problems import problem, readonly, sized, softmax_of, three_classes
+from problems import objective_over, problem, readonly, sized, softmax_of, three_classes
 
 from fastlogit import reference
 from fastlogit.design.base import Columns
 from fastlogit.design.dense import DenseDesign
 from fastlogit.objective.multinomial import Multinomial
-from fastlogit.objective.objective import Objective
 
 ROWS = sized(150, 60)
 
@@ -44,7 +43,7 @@ def several_models():
     rng = np.random.default_rng(8)
     weights = np.stack([weight, rng.uniform(0.1, 1.0, ROWS)])
     strengths = rng.uniform(0.1, 1.0, (2, 4))
-    objective = Objective(
+    objective = objective_over(
         DenseDesign(X), Multinomial(3), readonly(codes.astype(np.uint8)), [0, 1, 2] * 2,
         readonly(weights),
         np.repeat(strengths, 3, axis=0), readonly(np.ascontiguousarray(offset.T)),
@@ -72,7 +71,7 @@ def test_cost_and_derivatives(n_features, n_classes, fit_intercept) -> None:
     )
     assert (objective.n_models, objective.n_outputs) == (1, n_classes)
     coef, intercept = split(theta, n_classes)
-    curvature = objective.empty_curvature()
+    curvature = objective.rows.empty_curvature()
     found = objective.at(theta, curvature)
     cost, slope, last = reference.multinomial_cost_gradient(
         X, codes, coef, intercept, strengths, weight, offset
@@ -106,10 +105,10 @@ def test_hessian_its_blocks_and_its_products(n_features, n_classes, fit_intercep
     width = n_features + 1
     if not fit_intercept:
         expected[n_features::width], expected[:, n_features::width] = 0.0, 0.0
-    loss = objective.loss_hessian(curvature[0], 0)
-    whole = loss + np.diag(objective.penalty_diagonal(0))
+    loss = objective.rows.hessian(curvature[0], 0)
+    whole = loss + np.diag(objective.parameter_penalty.diagonal(0))
     np.testing.assert_allclose(whole, expected, rtol=1e-9, atol=1e-14)
-    blocks = objective.class_hessians(curvature[0], 0)
+    blocks = objective.rows.class_hessians(curvature[0], 0)
     assert blocks.shape == (n_classes, width, width)
     for k, block in enumerate(blocks):
         inside = slice(k * width, (k + 1) * width)
@@ -118,7 +117,7 @@ def test_hessian_its_blocks_and_its_products(n_features, n_classes, fit_intercep
     rest = loss.reshape(n_classes, width, n_classes, width).sum(axis=0)
     np.testing.assert_allclose(rest, 0.0, atol=1e-16)
     np.testing.assert_allclose(
-        objective.mean_hessian(curvature), blocks.mean(axis=0), rtol=1e-9, atol=1e-14
+        objective.rows.mean_hessian(curvature), blocks.mean(axis=0), rtol=1e-9, atol=1e-14
     )
     vector = np.random.default_rng(1).standard_normal(theta.shape)
     passes = objective.design.n_passes
@@ -134,7 +133,9 @@ def test_the_diagonal_is_that_of_columns_without_correlation() -> None:
     curvature = objective.curvature(theta * 0.0)
     diagonal = objective.diagonal(curvature)
     assert diagonal.shape == theta.shape
-    hessian = objective.loss_hessian(curvature[0], 0) + np.diag(objective.penalty_diagonal(0))
+    hessian = objective.rows.hessian(curvature[0], 0) + np.diag(
+        objective.parameter_penalty.diagonal(0)
+    )
     assert (diagonal > 0.0).all()
     np.testing.assert_allclose(diagonal[0], np.diag(hessian), rtol=0.4)
     # The intercepts' part is exact.
@@ -164,7 +165,7 @@ def test_the_shares_of_the_classes(weighted) -> None:
     counts[3] = 0.5 * given.mean()
     for scale in (1.0, 1e-9):
         objective = softmax_of(X, codes, given * scale if weighted else None, 0.1, 4)
-        theta = objective.loss.share_logits(objective)
+        theta = objective.loss.share_logits(objective.rows)
         assert theta.shape == (1, 20)
         coef, level = split(theta, 4)
         np.testing.assert_array_equal(coef, 0.0)
@@ -175,7 +176,7 @@ def test_the_shares_of_the_classes(weighted) -> None:
 def test_the_shares_are_the_optimum_of_the_intercepts() -> None:
     X, codes, weight, _, _ = softmax_problem()
     objective = softmax_of(X, codes, weight, 0.1)
-    gradient = objective.at(objective.loss.share_logits(objective)).gradient
+    gradient = objective.at(objective.loss.share_logits(objective.rows)).gradient
     np.testing.assert_allclose(gradient[0, 4::5], 0.0, atol=1e-15)
 
 
@@ -187,7 +188,7 @@ def test_settling_changes_no_prediction_and_costs_no_more(fit_intercept) -> None
     if not fit_intercept:
         intercept = np.full(3, 0.7)
         theta = objective.join(coef, intercept)
-    settled, level = objective.settle(coef, intercept)
+    settled, level = objective.loss.settle(coef, intercept, fit_intercept)
     np.testing.assert_allclose(settled.sum(axis=0), 0.0, atol=1e-14)
     if fit_intercept:
         assert level.sum() == pytest.approx(0.0, abs=1e-14)
@@ -198,7 +199,7 @@ def test_settling_changes_no_prediction_and_costs_no_more(fit_intercept) -> None
     costs = objective.at(theta).cost, objective.at(objective.join(settled, level)).cost
     assert costs[1] < costs[0]
     # Directions likewise.
-    centred = objective.centred(theta)
+    centred = objective.loss.centred(theta)
     assert centred.shape == theta.shape
     np.testing.assert_allclose(centred.reshape(3, 5).sum(axis=0), 0.0, atol=1e-14)
 
@@ -259,17 +260,17 @@ def test_several_models_each_have_their_own() -> None:
         cost, gradient = oracle(model)
         assert found.cost[model] == pytest.approx(cost, rel=1e-13)
         np.testing.assert_allclose(found.gradient[model], gradient, rtol=1e-10, atol=1e-14)
-        hessian = objective.loss_hessian(curvature[model], model)
-        hessian += np.diag(objective.penalty_diagonal(model))
+        hessian = objective.rows.hessian(curvature[model], model)
+        hessian += np.diag(objective.parameter_penalty.diagonal(model))
         np.testing.assert_allclose(product[model], hessian @ vector[model], rtol=1e-9, atol=1e-13)
         step = 1e-6 * vector[model]
         slope = oracle(model, theta[model] + step)[1] - oracle(model, theta[model] - step)[1]
         np.testing.assert_allclose(product[model], slope / 2e-6, atol=1e-7)
-    shares = objective.loss.share_logits(objective)
+    shares = objective.loss.share_logits(objective.rows)
     assert shares.shape == (2, 15)
     for model in range(2):
         one = objective.only(np.array([model]))
-        alone = one.loss.share_logits(one)
+        alone = one.loss.share_logits(one.rows)
         np.testing.assert_array_equal(alone[0], shares[model])
     assert (shares[0, 4::5] != shares[1, 4::5]).any()
 
@@ -292,9 +293,9 @@ def test_only_some_of_the_models() -> None:
             part.hessian_product(curvature[chosen], vector[chosen]), product[chosen]
         )
         np.testing.assert_array_equal(
-            part.penalty_diagonal(0), objective.penalty_diagonal(chosen[0])
+            part.parameter_penalty.diagonal(0), objective.parameter_penalty.diagonal(chosen[0])
         )
-    np.testing.assert_array_equal(objective.outputs_of([1, 0]), [3, 4, 5, 0, 1, 2])
+    np.testing.assert_array_equal(objective.rows.outputs_of([1, 0]), [3, 4, 5, 0, 1, 2])
 
 
 def test_costs_of_classes_are_those_of_their_rows() -> None:
@@ -326,7 +327,7 @@ def test_a_class_that_is_told_apart_surely_bends_nowhere() -> None:
     curvature = objective.curvature(np.array([[0.0, 0.0, 800.0, 0.0, 0.0, -800.0, 0.0, 0.0, 0.0]]))
     for weights in (
         objective.loss.class_weights(curvature.values),
-        objective.loss_hessian(curvature[0], 0),
+        objective.rows.hessian(curvature[0], 0),
     ):
         assert np.isfinite(weights).all()
     np.testing.assert_array_equal(objective.loss.class_weights(curvature.values), 0.0)
@@ -339,7 +340,7 @@ def test_columns_of_a_standardised_design(n_features) -> None:
     columns = Columns(np.arange(n_features) / 3.0, np.linspace(0.5, 2.0, n_features))
     design = DenseDesign(X, columns=columns)
     fixed = readonly(np.ascontiguousarray(offset.T))
-    objective = Objective(
+    objective = objective_over(
         design, Multinomial(3), readonly(codes.astype(np.uint8)), range(3), readonly(weight), 0.2,
         fixed,
     )  # fmt: skip

@@ -153,7 +153,9 @@ def test_the_hessian_and_its_products(n_features, fit_intercept) -> None:
     expected = reference.hessian(X, coef, intercept, 0.3, weight, offset)
     if not fit_intercept:
         expected[-1], expected[:, -1] = 0.0, 0.0
-    hessian = objective.loss_hessian(curvature[0], 0) + np.diag(objective.penalty_diagonal(0))
+    hessian = objective.rows.hessian(curvature[0], 0) + np.diag(
+        objective.parameter_penalty.diagonal(0)
+    )
     np.testing.assert_allclose(hessian, expected, rtol=1e-11, atol=1e-14)
     vector = np.linspace(-1.0, 2.0, n_features + 1)[None, :]
     product = objective.hessian_product(curvature, vector)[0]
@@ -241,7 +243,10 @@ def test_models_that_differ_in_their_penalty_alone_are_computed_once(
     objective = objective_of(X, codes, weight, strengths, positive, weight_set=weight_set)
     theta = np.tile(rng.standard_normal(5), (6, 1))
     theta[5] += 0.25
-    curvature, expected_curvature = objective.empty_curvature(), objective.empty_curvature()
+    curvature, expected_curvature = (
+        objective.rows.empty_curvature(),
+        objective.rows.empty_curvature(),
+    )
     expected = objective.at(theta, expected_curvature)
     passes = counted(objective, monkeypatch)
     found, alone = objective.at_start(theta, curvature), objective.at_start(theta)
@@ -257,7 +262,10 @@ def test_softmax_models_that_differ_in_their_penalty_alone_are_computed_once(mon
     strengths = np.repeat([0.1, 0.7], 3)[:, None] * np.ones(4)
     objective = softmax_of(X, codes, None, strengths, positive=[0, 1, 2, 0, 1, 2])
     theta = np.tile(np.random.default_rng(0).standard_normal(15), (2, 1))
-    curvature, expected_curvature = objective.empty_curvature(), objective.empty_curvature()
+    curvature, expected_curvature = (
+        objective.rows.empty_curvature(),
+        objective.rows.empty_curvature(),
+    )
     expected = objective.at(theta, expected_curvature)
     passes = counted(objective, monkeypatch)
     found = objective.at_start(theta, curvature)
@@ -272,7 +280,7 @@ def test_the_shares_of_the_classes() -> None:
     weight = np.random.default_rng(0).uniform(0.5, 2.0, 90)
     for given in (None, weight):
         objective = objective_of(X, codes, given, positive=(0, 1, 2))
-        theta = objective.loss.start(objective)
+        theta = objective.loss.start(objective.rows)
         shares = [np.average(codes == k, weights=given) for k in range(3)]
         np.testing.assert_allclose(theta[:, -1], reference.logit(shares), rtol=1e-12)
         np.testing.assert_array_equal(theta[:, :-1], np.zeros((3, 4)))

@@ -5,7 +5,7 @@ import pytest
 from problems import objective_of, problem, softmax_of, three_classes
 
 from fastlogit import reference
-from fastlogit.objective.row_state import RowCurvature, draw
+from fastlogit.objective.row_state import RowCurvature
 from fastlogit.solvers import preconditioner
 from fastlogit.solvers.preconditioner import (
     SampledHessians,
@@ -31,27 +31,27 @@ def assert_positive_definite(matrix) -> None:
 
 def test_rows_are_drawn_in_proportion_to_their_weight(rng) -> None:
     weights = rng.exponential(size=500) ** 3
-    drawn = draw(weights, 4000)
+    drawn = RowCurvature(weights[None]).draw(4000)[0]
     times = np.bincount(drawn, minlength=500)
     assert (np.abs(times - 4000.0 * weights / weights.sum()) <= 1.0 + 1e-9).all()
     assert (np.diff(drawn) >= 0).all()
 
 
 def test_equal_weights_draw_every_row_once() -> None:
-    np.testing.assert_array_equal(draw(np.full(40, 0.25), 40), np.arange(40))
-    np.testing.assert_array_equal(draw(np.full(40, 0.25), 4), [4, 14, 24, 34])
+    np.testing.assert_array_equal(RowCurvature(np.full((1, 40), 0.25)).draw(40)[0], np.arange(40))
+    np.testing.assert_array_equal(RowCurvature(np.full((1, 40), 0.25)).draw(4)[0], [4, 14, 24, 34])
 
 
 def test_rows_without_weight_are_not_drawn() -> None:
     weights = np.zeros(50)
     weights[[0, 7, 49]] = [1.0, 2.0, 1.0]
-    np.testing.assert_array_equal(draw(weights, 4), [0, 7, 7, 49])
+    np.testing.assert_array_equal(RowCurvature(weights[None]).draw(4)[0], [0, 7, 7, 49])
     weights[[0, 49]] = 0.0
-    np.testing.assert_array_equal(draw(weights, 3), [7, 7, 7])
+    np.testing.assert_array_equal(RowCurvature(weights[None]).draw(3)[0], [7, 7, 7])
 
 
 def test_where_no_row_has_weight_they_are_spread() -> None:
-    np.testing.assert_array_equal(draw(np.zeros(11), 3), [0, 5, 10])
+    np.testing.assert_array_equal(RowCurvature(np.zeros(11)[None]).draw(3)[0], [0, 5, 10])
 
 
 def test_the_size_of_a_sample() -> None:
@@ -165,8 +165,8 @@ def test_models_that_share_a_hessian_keep_their_penalties(fit_intercept) -> None
     found = made.solve(np.array([2, 0]), vectors)
     size = 4 + fit_intercept
     for model, leader, vector, solved in zip([2, 0], [1, 0], vectors, found, strict=True):
-        hessian = objective.loss_hessian(curvature[leader], leader)
-        hessian += np.diag(objective.penalty_diagonal(model))
+        hessian = objective.rows.hessian(curvature[leader], leader)
+        hessian += np.diag(objective.parameter_penalty.diagonal(model))
         expected = np.linalg.solve(hessian[:size, :size], vector[:size])
         np.testing.assert_allclose(solved[:size], expected, rtol=1e-8)
 
@@ -315,8 +315,8 @@ def test_it_comes_near_the_inverse_hessian() -> None:
     theta = np.random.default_rng(0).standard_normal((1, 93))
     curvature = objective.curvature(theta)
     made = SampledHessians(objective, curvature)
-    hessian = objective.loss_hessian(curvature[0], 0)
-    hessian.flat[::94] += objective.penalty_diagonal(0)
+    hessian = objective.rows.hessian(curvature[0], 0)
+    hessian.flat[::94] += objective.parameter_penalty.diagonal(0)
     change = np.linalg.qr(np.eye(3)[:, :2] - 1.0 / 3.0)[0]
     basis = np.kron(change, np.eye(31))
 
@@ -336,9 +336,9 @@ def test_rows_of_many_columns_are_drawn() -> None:
     theta = np.random.default_rng(0).standard_normal((1, 543)) * 0.1
     curvature = softmax.curvature(theta)
     made = SampledHessians(softmax, curvature)
-    hessian = softmax.loss_hessian(curvature[0], 0)
-    hessian.flat[::544] += softmax.penalty_diagonal(0)
-    direction = softmax.centred(np.random.default_rng(1).standard_normal((1, 543)))
+    hessian = softmax.rows.hessian(curvature[0], 0)
+    hessian.flat[::544] += softmax.parameter_penalty.diagonal(0)
+    direction = softmax.loss.centred(np.random.default_rng(1).standard_normal((1, 543)))
     gradient = hessian @ direction[0]
     size = direction[0] @ gradient
 
@@ -347,5 +347,5 @@ def test_rows_of_many_columns_are_drawn() -> None:
         return left @ hessian @ left / size
 
     by_rows = lacks(made.solve(np.array([0]), gradient[None])[0])
-    by_diagonal = lacks(softmax.centred(gradient[None] / softmax.diagonal(curvature))[0])
+    by_diagonal = lacks(softmax.loss.centred(gradient[None] / softmax.diagonal(curvature))[0])
     assert by_rows < 0.3 * by_diagonal

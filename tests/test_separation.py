@@ -328,7 +328,7 @@ def test_what_the_softmax_iterates_show() -> None:
     separation = SoftmaxSeparation(objective)
     rng = np.random.default_rng(0)
     for n_iter in (4, 8, 12, 16, 32):
-        theta = 30.0 * objective.centred(rng.standard_normal((1, 12)))
+        theta = 30.0 * objective.loss.centred(rng.standard_normal((1, 12)))
         assert not separation.look(theta, n_iter).any()
         separation.inspect(theta)
         separation.decide(np.arange(1), theta)

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from problems import problem, readonly, real, sized, softmax_of, three_classes
+from problems import objective_over, problem, readonly, real, sized, softmax_of, three_classes
 
 import fastlogit
 from fastlogit import reference
@@ -10,7 +10,6 @@ from fastlogit.certificates import softmax as softmax_certificate
 from fastlogit.certificates.softmax import SoftmaxCertificate
 from fastlogit.design.dense import DenseDesign
 from fastlogit.objective.multinomial import Multinomial
-from fastlogit.objective.objective import Objective
 
 ROWS = sized(150, 60)
 # What is lacking and its bound are both rounded.
@@ -33,7 +32,7 @@ def points(optimum, objective, rng):
     """Points from very near the optimum to far off, whose classes sum to zero as in fits."""
     for size in (0.0, 1e-6, 1e-3, 0.03, 0.3, 1.0, 3.0):
         for _ in range(REPEATS):
-            change = size * objective.centred(rng.standard_normal((1, optimum.size)))[0]
+            change = size * objective.loss.centred(rng.standard_normal((1, optimum.size)))[0]
             if not objective.fit_intercept:
                 change.reshape(objective.n_classes, -1)[:, -1] = 0.0
             yield size, optimum + change
@@ -161,7 +160,7 @@ def test_more_parameters_than_a_matrix_is_made_for(l2_reg, fit_intercept) -> Non
     objective = standardised(X, codes, None, l2_reg, fit_intercept=fit_intercept)
     optimum = theta_of(objective, best.coef, best.intercept)
     assert optimum.size > softmax_certificate.SMALL
-    objective.loss_hessian = pytest.fail  # the form of it that is large
+    objective.rows.hessian = pytest.fail  # the form of it that is large
     assert check(objective, optimum, lowest, np.random.default_rng(2)) >= 2 * REPEATS
 
 
@@ -170,7 +169,7 @@ def test_without_a_penalty_and_without_a_matrix_nothing_is_proven(monkeypatch) -
     X, codes = three_classes(ROWS, 3)
     for l2_reg in (0.0, np.array([0.0, 1.0, 1.0])):
         objective = standardised(X, codes, None, l2_reg)
-        theta = objective.loss.share_logits(objective)
+        theta = objective.loss.share_logits(objective.rows)
         certificate = SoftmaxCertificate(objective)
         assert certificate.bound(0, theta[0], objective.at(theta).gradient[0]) == np.inf
 
@@ -207,8 +206,8 @@ def test_a_hessian_that_is_there_serves_points_nearby() -> None:
     rng = np.random.default_rng(0)
     certificate = SoftmaxCertificate(objective)
     made = certificate.hessians.at(0, optimum, objective.curvature(optimum[None])[0])
-    hessian = objective.loss_hessian(objective.curvature(optimum[None])[0], 0)
-    side = objective.centred(rng.standard_normal((1, optimum.size)))[0]
+    hessian = objective.rows.hessian(objective.curvature(optimum[None])[0], 0)
+    side = objective.loss.centred(rng.standard_normal((1, optimum.size)))[0]
     np.testing.assert_allclose(hessian @ made.solve(side), side, atol=1e-12)
     for size in (0.0, 1e-6, 1e-4):
         theta = optimum + size * rng.standard_normal(optimum.shape)
@@ -228,7 +227,7 @@ def test_a_hessian_that_is_there_serves_points_nearby() -> None:
 def test_at_once_without_a_hessian_says_nothing() -> None:
     X, codes = three_classes(ROWS, 3)
     objective = standardised(X, codes, None, 0.1)
-    theta = objective.loss.share_logits(objective)
+    theta = objective.loss.share_logits(objective.rows)
     before = objective.design.n_passes
     certificate = SoftmaxCertificate(objective)
     assert certificate.bound(0, theta[0], np.ones(12), at_once=True) == np.inf
@@ -241,7 +240,7 @@ def test_each_model_has_its_own_bound(small, monkeypatch) -> None:
     X, codes = three_classes(ROWS, 3)
     weights = np.stack([np.ones(ROWS), problem(ROWS, 3).weight])
     strengths = [0.05, 0.5]
-    objective = Objective(
+    objective = objective_over(
         DenseDesign(X), Multinomial(3), readonly(codes.astype(np.uint8)), [0, 1, 2] * 2,
         readonly(weights),
         np.repeat([[0.05] * 3, [0.5] * 3], 3, axis=0), weight_set=[0, 0, 0, 1, 1, 1],
@@ -256,7 +255,7 @@ def test_each_model_has_its_own_bound(small, monkeypatch) -> None:
         lowest.append(cost)
     certificate = SoftmaxCertificate(objective)
     for size in (1e-5, 1e-3):
-        theta = np.array(optima) + size * objective.centred(rng.standard_normal((2, 12)))
+        theta = np.array(optima) + size * objective.loss.centred(rng.standard_normal((2, 12)))
         found = objective.at(theta)
         for model in (1, 0):
             lacks = found.cost[model] - lowest[model]
@@ -268,8 +267,8 @@ def test_hessians_of_the_subsample_precondition() -> None:
     X, codes = three_classes(ROWS, 3)
     objective = standardised(X, codes, None, 0.1)
     certificate = SoftmaxCertificate(objective, 3)
-    theta = objective.loss.share_logits(objective)[0]
-    assert certificate.rows.design.shape[0] == len(X[::3])
-    curvature = certificate.rows.curvature(theta[None])[0]
+    theta = objective.loss.share_logits(objective.rows)[0]
+    assert certificate.sampled.design.shape[0] == len(X[::3])
+    curvature = certificate.sampled.curvature(theta[None])[0]
     found = certificate.hessians.blocks(0, theta, curvature)
-    np.testing.assert_array_equal(found, certificate.rows.class_hessians(curvature, 0))
+    np.testing.assert_array_equal(found, certificate.sampled.rows.class_hessians(curvature, 0))

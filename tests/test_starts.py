@@ -195,8 +195,8 @@ def test_the_bound_lies_above_the_loss() -> None:
     softmax = softmax_of(X, codes)
     for size in (0.1, 3.0, 50.0, 1e4):
         theta = rng.normal(size=(1, 9)) * size
-        raw = softmax.predictions(theta.reshape(3, 3)).values
-        curvature = softmax.majorizing(theta).values
+        raw = softmax.rows.predictions(theta.reshape(3, 3)).values
+        curvature = softmax.rows.majorizing(theta).values
         moves = rng.normal(size=raw.shape) * size * 10.0 ** rng.uniform(-3, 1)
         proba = reference.softmax(raw.T).T
 

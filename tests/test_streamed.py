@@ -17,6 +17,7 @@ from problems import (
     as_type,
     binomial_targets,
     force_twin,
+    objective_over,
     problem,
     readonly,
     sized,
@@ -135,7 +136,7 @@ def one_model(X: Any, y: Any, l2_reg: float = 0.05) -> dict[str, Any]:
 
 def answers(objective: Objective, theta: Any, direction: Any) -> dict[str, Any]:
     """Everything that a solver may ask of an objective, on standardised columns."""
-    means = objective.column_means()
+    means = objective.rows.column_means()
     assert objective.standardize()
     design, columns = objective.design, objective.design.columns
     curvature = objective.curvature(theta)
@@ -147,7 +148,7 @@ def answers(objective: Objective, theta: Any, direction: Any) -> dict[str, Any]:
         "cost": at.cost,
         "gradient": at.gradient,
         "curvature": curvature.values,
-        "hessian": objective.loss_hessian(curvature[0], 0),
+        "hessian": objective.rows.hessian(curvature[0], 0),
         "hessian product": objective.hessian_product(curvature, direction),
         "hessian product, no weights": objective.hessian_product(
             RowCurvature(np.empty((0, design.shape[0]))), direction
@@ -164,8 +165,8 @@ def assert_same_answers(X: Any, source: Any, given: dict[str, Any], **options: A
     size = (len(given["positive"]), X.shape[1] + 1)
     theta, direction = 0.3 * rng.standard_normal(size), rng.standard_normal(size)
     design = StreamedDesign(source, **options)
-    found = answers(Objective(design, **given), theta, direction)
-    expected = answers(Objective(DenseDesign(X), **given), theta, direction)
+    found = answers(objective_over(design, **given), theta, direction)
+    expected = answers(objective_over(DenseDesign(X), **given), theta, direction)
     assert found["passes"] == expected["passes"]
     for name, wanted in expected.items():
         limit = 1e-12 * np.abs(wanted).max()
@@ -250,7 +251,7 @@ def softmax_answers(design: Any, X: Any, fit_intercept: bool) -> dict[str, Any]:
     """Everything that a solver asks of two softmax models with an offset for each class."""
     rng = np.random.default_rng(6)
     n_samples, n_features = X.shape
-    objective = Objective(
+    objective = objective_over(
         design, Multinomial(3), readonly((np.arange(n_samples) % 3).astype(np.uint8)),
         [0, 1, 2] * 2,
         readonly(rng.uniform(0.0, 2.0, (2, n_samples))),
@@ -263,7 +264,7 @@ def softmax_answers(design: Any, X: Any, fit_intercept: bool) -> dict[str, Any]:
     return {
         "evaluation": np.column_stack(objective.at(theta)),
         "curvature": curvature.values,
-        "hessian": objective.loss_hessian(curvature[1], 1),
+        "hessian": objective.rows.hessian(curvature[1], 1),
         "product": objective.hessian_product(curvature, theta[:, ::-1].copy()),
         "curvature bound": objective.curvature_bound(),
         "passes": objective.design.n_passes,
@@ -333,7 +334,7 @@ def assert_same_fits(X, given, block_rows, momentum, folder) -> None:
     source = npy_map(X, folder / "X.npy")
     outcomes, passes = [], []
     for design in (StreamedDesign(source, block_rows=block_rows), DenseDesign(X)):
-        objective = Objective(design, **given)
+        objective = objective_over(design, **given)
         objective.standardize()
         start = np.zeros((objective.n_models, X.shape[1])), np.zeros(objective.n_models)
         outcomes.append(gradient_descent(objective, start, options, time.perf_counter()))
@@ -376,7 +377,7 @@ def test_any_number_of_threads_and_both_twins_give_the_same_bits(tmp_path, monke
 
     def bits(n_threads: Any) -> bytes:
         design = StreamedDesign(source, n_threads=n_threads, block_rows=sized(25_000, 300))
-        objective = Objective(design, **one_model(X, y))
+        objective = objective_over(design, **one_model(X, y))
         objective.standardize()
         theta = np.append(coef, intercept)[None, :]
         return b"".join(part.tobytes() for part in (*objective.at(theta), design.gram(weight)))
@@ -434,7 +435,7 @@ def test_a_column_as_it_is(kind, tmp_path) -> None:
 def test_standardised_on_a_subsample_as_in_memory(tmp_path) -> None:
     X, y = problem(N_SAMPLES, 5)[:2]
     found, expected = (
-        Objective(design, **one_model(X, y))
+        objective_over(design, **one_model(X, y))
         for design in (
             StreamedDesign(npy_map(X, tmp_path / "X.npy"), block_rows=97),
             DenseDesign(X),
@@ -640,7 +641,7 @@ def test_ctrl_c_during_a_fit_keeps_the_best_point(tmp_path) -> None:
         return block
 
     source.fault = fault
-    objective = Objective(StreamedDesign(source, block_rows=100), **given)
+    objective = objective_over(StreamedDesign(source, block_rows=100), **given)
     start = np.zeros((1, 5)), np.zeros(1)
     options = Options(
         step_size=0.1, accelerate=False, tol=0.0, max_iter=1000, callback=None, time_limit=None
@@ -649,7 +650,7 @@ def test_ctrl_c_during_a_fit_keeps_the_best_point(tmp_path) -> None:
     assert found.reason == "interrupted"
     assert 5 <= found.n_iter <= 12
     assert (np.diff(found.history[:, 0]) < 0.0).all()
-    again = Objective(DenseDesign(X), **given).value_gradient(found.coef, found.intercept)
+    again = objective_over(DenseDesign(X), **given).value_gradient(found.coef, found.intercept)
     np.testing.assert_allclose(found.history[-1], again[0], rtol=1e-12)
 
 

@@ -100,8 +100,7 @@ class Rounding:
         n_samples, n_features = objective.design.shape
         self._sums = EPS * errors_of_sums(n_samples)
         self._raw = EPS * (RAW_ERRORS + float(np.sqrt(n_features / 8.0)))
-        offset = objective.targets.offset
-        self._offset = float(max(offset.max(), -offset.min())) if offset.size else 0.0
+        self._offset = objective.rows.largest_offset()
         self._loss = objective.loss
 
     def of_sums(self, cost: float) -> float:
@@ -129,14 +128,14 @@ class Reference:
     """M of one model at some point, and what bounds it at points nearby."""
 
     def __init__(self, certificate: Certificate, model: int, hessian: LocalHessian) -> None:
-        self.hessian, self.rows = hessian, hessian.rows
+        self.hessian, self.sampled = hessian, hessian.sampled
         self.share, self.theta = hessian.share, hessian.theta
         self.raw_there: RowPredictions | None = None
         self._rounding = certificate.rounding
-        self._concordance = self.rows.loss.self_concordance
-        self._part = self.rows.only([model])
+        self._concordance = self.sampled.loss.self_concordance
+        self._part = self.sampled.only([model])
         # x_i' M^-1 x_i is at most 1 over the share that the row's own term has in M.
-        weight = float(self.rows.targets.total_weight[model]) / self.share
+        weight = float(self.sampled.rows.total_weight[model]) / self.share
         least = hessian.least_curvature
         self._first_radius = float(np.sqrt(weight / least)) if np.isfinite(least) else np.inf
         self._forget_radius()
@@ -148,7 +147,7 @@ class Reference:
     def relative(self, model: int) -> Reference:
         """Return the same for a model that differs in its penalty alone."""
         other = copy.copy(self)
-        other.hessian, other._part = self.hessian.with_penalty_of(model), self.rows.only([model])
+        other.hessian, other._part = self.hessian.with_penalty_of(model), self.sampled.only([model])
         other._forget_radius()
         return other
 
@@ -156,9 +155,9 @@ class Reference:
         """Bound the largest x' M^-1 x by the largest row times the trace of M^-1."""
         if self.looks >= 1:
             return
-        self.rows.design.counter.check(1e-9 * SOLVE_NS * self.theta.size**3)
+        self.sampled.design.counter.check(1e-9 * SOLVE_NS * self.theta.size**3)
         ones = np.ones(self.theta.size - 1)
-        largest = self.rows.design.largest_row(ones, 0.0 * ones) + self.rows.fit_intercept
+        largest = self.sampled.design.largest_row(ones, 0.0 * ones) + self.sampled.fit_intercept
         inverse = self.hessian.resolved.inverse_root()
         self.radius = min(self.radius, float(np.sqrt(largest * np.square(inverse).sum())))
         self.looks = 1
@@ -173,9 +172,9 @@ class Reference:
     def _exact_radius(self) -> float:
         """Return the root of the largest x' M^-1 x of all rows, as costly as the Gram matrix."""
         if self._exact is None:
-            self.rows.design.counter.check(1e-9 * SOLVE_NS * self.theta.size**3)
+            self.sampled.design.counter.check(1e-9 * SOLVE_NS * self.theta.size**3)
             directions = self.hessian.resolved.inverse_root().T
-            self._exact = float(np.sqrt(self.rows.largest_square(directions, 8)))
+            self._exact = float(np.sqrt(self.sampled.rows.largest_square(directions, 8)))
         return self._exact
 
     def gain(self, there: Place, moved: float, wanted: float, at_once: bool = False) -> float:
@@ -208,8 +207,7 @@ class Reference:
 
     def step_lowers(self, model: int, gradient: Any) -> bool:
         """Say whether the step -M^-1 g lowers the cost for sure: delta R < 1, over all rows."""
-        weights = self.rows.weights_of(model)
-        n_used = self.rows.design.shape[0] if weights is None else np.count_nonzero(weights)
+        n_used = self.sampled.rows.n_of_weight(model)
         delta = float(np.sqrt(2.0 * self.least(gradient))) * self._concordance
         # Of rows whose curvature is 0 in floating point the first bound of R says nothing.
         if self.hessian.n_curved == n_used and delta * self._first_radius < 1.0:
@@ -226,8 +224,8 @@ class Reference:
         if np.array_equal(theta, self.theta):
             return 0.0
         if self.raw_there is None:
-            self.raw_there = self.rows.predictions(self.theta[None])
-        change = self.rows.predictions(theta[None]).largest_change(self.raw_there)
+            self.raw_there = self.sampled.rows.predictions(self.theta[None])
+        change = self.sampled.rows.predictions(theta[None]).largest_change(self.raw_there)
         return float(change[0]) * self._concordance
 
 
@@ -243,10 +241,10 @@ class Certificate:
 
     def __init__(self, objective: Objective, stride: int = 1) -> None:
         self.objective = objective
-        self.rows = objective.subsample(stride) if stride > 1 else objective
-        if not (self.rows.targets.total_weight > 0.0).all():
-            self.rows = objective  # folds that are in step with the stride
-        self.hessians, self.rounding = Hessians(objective, self.rows), Rounding(objective)
+        self.sampled = objective.subsample(stride) if stride > 1 else objective
+        if not (self.sampled.rows.total_weight > 0.0).all():
+            self.sampled = objective  # folds that are in step with the stride
+        self.hessians, self.rounding = Hessians(objective, self.sampled), Rounding(objective)
         # Bounds of models that count all directions but the unresolved ones.
         self.beside: dict[int, float] = {}
         self._references: dict[int, Reference] = {}
@@ -304,7 +302,7 @@ class Certificate:
                 return gain
             reference, moved = self._reference_at(model, theta), 0.0
         gain = min(gain, self._of_reference(model, reference, there, moved, wanted, at_once))
-        if gain == np.inf and self.rows is not self.objective and not at_once:
+        if gain == np.inf and self.sampled is not self.objective and not at_once:
             return self._bound_by_all_rows(model, there, wanted)
         return gain
 
@@ -317,7 +315,7 @@ class Certificate:
         if not reference.hessian.resolved.unresolved.size:
             self.beside.pop(model, None)
             return gain
-        if self.rows is self.objective:
+        if self.sampled is self.objective:
             self.beside[model] = gain
         return np.inf
 
@@ -366,8 +364,8 @@ class Certificate:
 
     def price(self) -> float:
         """Return roughly how many passes over all rows a Gram matrix of the subsample costs."""
-        share = self.rows.design.shape[0] / self.objective.design.shape[0]
-        return float(GRAM_PRICE * share * self.rows.design.shape[1])
+        share = self.sampled.design.shape[0] / self.objective.design.shape[0]
+        return float(GRAM_PRICE * share * self.sampled.design.shape[1])
 
     def _penalty_bound(self, model: int, there: Place, wanted: float) -> float:
         if not self._is_penalized(model):
@@ -377,7 +375,7 @@ class Certificate:
             return self._by_penalty(model, there, wanted)
 
     def _by_penalty(self, model: int, there: Place, wanted: float) -> float:
-        diagonal = self.objective.penalty_floor(model)[:-1]
+        diagonal = self.objective.parameter_penalty.floor(model)[:-1]
         moving = self.objective.design.columns.inverse_scale > 0.0
         scale = np.divide(1.0, np.sqrt(diagonal), out=np.zeros_like(diagonal), where=moving)
         noise = self._noise_without_rows(model, there) * float(np.linalg.norm(scale))
@@ -403,17 +401,17 @@ class Certificate:
     def _is_penalized(self, model: int) -> bool:
         """Say whether every coefficient that is fitted has a penalty."""
         moving = self.objective.design.columns.inverse_scale > 0.0
-        return bool((self.objective.penalty_floor(model)[:-1][moving] > 0.0).all())
+        return bool((self.objective.parameter_penalty.floor(model)[:-1][moving] > 0.0).all())
 
     def _intercept_curvature(self, model: int, theta: Any) -> tuple[Any, float]:
         """Return the rows' mean, weighted by their curvatures, and the sum of these per weight."""
-        part = self.rows.only([model])
+        part = self.sampled.only([model])
         curvature = part.curvature(theta[None, :])
         total = float(curvature.totals()[0])
         if not total > 0.0:
             return np.zeros(theta.size - 1), 0.0
-        return part.curvature_mean(curvature), total / float(
-            self.objective.targets.total_weight[model]
+        return part.rows.curvature_mean(curvature), total / float(
+            self.objective.rows.total_weight[model]
         )
 
     def _intercept_gain(
@@ -431,7 +429,7 @@ class Certificate:
         )
         key = model if self.objective.penalty.n_sets > 1 else 0
         if key not in self._largest:
-            self._largest[key] = self.rows.design.largest_row(scale, np.zeros_like(scale))
+            self._largest[key] = self.sampled.design.largest_row(scale, np.zeros_like(scale))
         reach = np.sqrt(self._largest[key]) + shift
         radius = self.objective.loss.self_concordance * np.sqrt(reach * reach + 1.0 / curvature)
         return float(gain_bound(delta, radius))

@@ -187,10 +187,9 @@ class Separation:
         return basis
 
     def _signs(self, model: int) -> tuple[Any, Any]:
-        targets = self.objective.targets
-        codes = targets.codes[min(model, len(targets.codes) - 1)]
-        signs = np.where(codes == targets.positive[model], np.int8(1), np.int8(-1))
-        weights = self.objective.weights_of(model)
+        rows = self.objective.rows
+        codes, weights = rows.codes_of(model), rows.weights_of(model)
+        signs = np.where(codes == rows.positive[model], np.int8(1), np.int8(-1))
         used = np.ones(codes.size, bool) if weights is None else weights > 0.0
         return signs, used
 
@@ -369,7 +368,7 @@ class SoftmaxSeparation(Separation):
         unsure = shares >= np.exp(-SURE) * shares.sum(axis=0)
         unsure[codes, np.arange(codes.size)] = True
         # Classes that are out of the question leave the directions among the others.
-        curved = part.loss_hessian(RowCurvature((shares * unsure).reshape(1, -1)), 0)
+        curved = part.rows.hessian(RowCurvature((shares * unsure).reshape(1, -1)), 0)
         free = np.flatnonzero(self._free[model])
         values, vectors = np.linalg.eigh(curved[np.ix_(free, free)])
         level = vectors * (values <= LEVEL * values[-1])
@@ -413,16 +412,13 @@ class SoftmaxSeparation(Separation):
             found = found if found.any() else wide.any(axis=1)
         output = model * n_classes
         return [
-            int(code)
-            for code in np.sort(self.objective.targets.positive[output:][:n_classes][found])
+            int(code) for code in np.sort(self.objective.rows.positive[output:][:n_classes][found])
         ]
 
     def _codes(self, model: int) -> tuple[Any, Any]:
-        targets = self.objective.targets
-        output = model * self.objective.n_classes
-        order = np.argsort(targets.positive[output : output + self.objective.n_classes])
-        codes = order[targets.codes[min(model, len(targets.codes) - 1)]]
-        weights = self.objective.weights_of(output)
+        rows, output = self.objective.rows, model * self.objective.n_classes
+        order = np.argsort(rows.positive[output : output + self.objective.n_classes])
+        codes, weights = order[rows.codes_of(model)], rows.weights_of(output)
         return codes, np.ones(codes.size, bool) if weights is None else weights > 0.0
 
     def _raw(self, direction: Any) -> Any:

@@ -33,9 +33,9 @@ class SharedCertificate(Certificate):
 
     def bounds(self, models: Any, theta: Any, gradient: Any, wanted: Any, cost: Any) -> Any:
         """Return bounds of several models, with a row of theta and gradient for each."""
-        targets = self.rows.targets
+        rows = self.sampled.rows
         gains = np.full(len(models), np.inf)
-        families = np.array([targets.weight_set[models], targets.positive[models]])
+        families = np.array([rows.weight_set[models], rows.positive[models]])
         for family in np.unique(families, axis=1).T:
             own = np.flatnonzero((families == family[:, None]).all(axis=0))
             # One family at a time: raw predictions of all models would take memory.
@@ -73,8 +73,8 @@ class SharedCertificate(Certificate):
 
         A new one is made for a model that is far from all.
         """
-        raw = self.rows.predictions(theta)
-        most = self.rows.loss.self_concordance
+        raw = self.sampled.rows.predictions(theta)
+        most = self.sampled.loss.self_concordance
         moved = [most * raw.largest_change(_raw_of(reference)) for reference in known]
         found: list[tuple[Reference | None, float]] = []
         for place, model in enumerate(models):

@@ -51,7 +51,7 @@ class _Reduced:
         self.part = part
         self.theta = theta
         self.curvature = part.curvature(theta[None]) if curvature is None else curvature
-        intercepts = part.intercept_hessian(self.curvature)
+        intercepts = part.rows.intercept_hessian(self.curvature)
         self.trace = float(np.trace(intercepts))
         self.inverse = _inverse_of_contrasts(intercepts)
 
@@ -98,7 +98,7 @@ class _Reference:
 
     def __init__(self, hessian: LocalHessian) -> None:
         assert isinstance(hessian, ContrastHessian)
-        self.hessian, self.part, self.theta = hessian, hessian.rows, hessian.theta
+        self.hessian, self.part, self.theta = hessian, hessian.sampled, hessian.theta
         self._exact: float | None = None
 
     def squared_level(self, theta: Any) -> float:
@@ -124,7 +124,7 @@ class _Reference:
             part = self.part
             roots = self.hessian.to_classes(self.hessian.resolved.inverse_root().T)
             # The range of numbers that add up to 0 is at most the root of twice their squares.
-            self._exact = float(np.sqrt(2.0 * part.largest_square(roots, 1)))
+            self._exact = float(np.sqrt(2.0 * part.rows.largest_square(roots, 1)))
         return self._exact
 
 
@@ -140,8 +140,8 @@ class SoftmaxCertificate:
 
     def __init__(self, objective: Objective, stride: int = 1) -> None:
         self.objective = objective
-        self.rows = objective.subsample(stride) if stride > 1 else objective
-        self.hessians = Hessians(objective, self.rows)
+        self.sampled = objective.subsample(stride) if stride > 1 else objective
+        self.hessians = Hessians(objective, self.sampled)
         self._references: dict[int, _Reference] = {}
         self._parts: dict[int, Objective] = {}
         self._largest: dict[bytes, float] = {}
@@ -283,7 +283,7 @@ class SoftmaxCertificate:
         """Return the largest change of a range of raw predictions: of logarithms of curvatures."""
         if np.array_equal(theta, there):
             return 0.0
-        return part.largest_range(theta - there)
+        return part.rows.largest_range(theta - there)
 
     def _part(self, model: int) -> Objective:
         if model not in self._parts:
@@ -308,7 +308,9 @@ def _decrement(reduced: _Reduced, gradient: Any, scale: Any, wanted: float) -> f
     """Return a bound on the root of g' H^-1 g from conjugate gradients with the whole Hessian."""
     part = reduced.part
     diagonal = part.diagonal(reduced.curvature)
-    found = ConjugateGradients(-gradient[None], lambda _, vectors: part.centred(vectors / diagonal))
+    found = ConjugateGradients(
+        -gradient[None], lambda _, vectors: part.loss.centred(vectors / diagonal)
+    )
     bound = np.inf
     for _ in range(MAX_PRODUCTS):
         slopes, _ = part.split(found.residual)

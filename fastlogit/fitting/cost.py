@@ -10,6 +10,7 @@ from ..design.opening import open_rows
 from ..inputs import validation
 from ..inputs.given import look_at_cost
 from ..objective.binomial import Binomial
+from ..objective.labelled_rows import LabelledRows
 from ..objective.objective import Objective
 from .problem import moderate_weights
 
@@ -116,9 +117,8 @@ def cost_gradient(
     )
     design = open_rows(model.rows.X, n_threads)
     moderate, _ = moderate_weights(weights)  # sums of losses times 1e300 would overflow
-    objective = Objective(
-        design, Binomial(), codes, [1] * len(model.coef), moderate, strengths, model.offset
-    )
+    rows = LabelledRows(design, Binomial(), codes, [1] * len(model.coef), moderate, model.offset)
+    objective = Objective(rows, strengths)
     value, gradient, slope = objective.value_gradient(model.coef, model.intercept)
     if not (np.isfinite(value).all() and np.isfinite(gradient).all()):
         validation.refuse_not_finite(design, model.rows.names)

@@ -209,7 +209,7 @@ def fit(
         if limits.max_iter == 0:
             return _stay(problem, "gradient_descent", limits, began)
         stride = stride_of(objective)
-        level = len(objective.targets.offset)
+        level = objective.rows.n_offsets
         try:
             theta, _ = _first_theta(problem, stride, limits, began, level=level)
         except KeyboardInterrupt:
@@ -236,15 +236,16 @@ def _others(problem: Problem) -> Others | None:
     objective = problem.objective
     if not objective.loss.is_coupled or not objective.fit_intercept:
         return None
-    targets = objective.targets
-    weights = targets.weights[0] if len(targets.weights) else targets.weights
-    absent = without_weight(targets.codes[0], weights, objective.n_classes)
+    weights = objective.rows.weights_of(0)
+    if weights is None:
+        return None
+    absent = without_weight(problem.data.codes, weights, objective.n_classes)
     return Others(problem.classes, absent) if absent.any() else None
 
 
 def _fit_others(others: Others, problem: Problem, **options: Any) -> FitResult:
     """Fit the classes that have weight, and give the others probability 0."""
-    offset = problem.objective.targets.offset
+    offset = problem.data.offset
     options |= others.strength(options["C"], options["penalty"])
     options["callback"] = others.callback(options["callback"], offset)
     warnings.warn(
@@ -425,7 +426,7 @@ def _start(problem: Problem) -> tuple[Any, Any]:
     objective = problem.objective
     if problem.start is not None:
         with np.errstate(over="ignore", invalid="ignore"):
-            coef, intercept = objective.settle(*problem.start)
+            coef, intercept = objective.loss.settle(*problem.start, objective.fit_intercept)
     else:
         coef = np.zeros((objective.n_outputs, objective.design.shape[1]))
         intercept = np.zeros(objective.n_outputs)
@@ -458,7 +459,7 @@ def _standardize(problem: Problem, standardize: bool) -> None:
         return
     # Where the time is up values that are not finite show in the cost of the start.
     with contextlib.suppress(TimeUp):
-        if not np.isfinite(objective.column_means()).all():
+        if not np.isfinite(objective.rows.column_means()).all():
             validation.refuse_not_finite(objective.design, problem.names)
 
 

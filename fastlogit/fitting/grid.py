@@ -17,6 +17,7 @@ from sklearn.exceptions import ConvergenceWarning
 
 from ..clock import TimeUp
 from ..inputs import validation
+from ..objective.labelled_rows import LabelledRows
 from ..objective.objective import Objective
 from ..options import check_number, check_option, check_whole
 from ..result import Callback, Progress
@@ -37,6 +38,7 @@ from .problem import (
     check_callback,
     check_problem,
     check_time_limit,
+    moderate_weights,
     refuse_bad_columns,
     set_clock,
     standardize_by,
@@ -195,7 +197,7 @@ def _conclude(grid: _Grid, limits: Limits, began: float, interrupted: bool = Fal
     late = clock is not None and clock.is_late()
     stop_clock(pooled)
     theta, bound, steps = grid.theta, grid.bound, grid.steps
-    coef, intercept = pooled.to_user(*pooled.settle(*pooled.split(theta)))
+    coef, intercept = pooled.to_user(*pooled.settled(theta))
     shape = (grid.Cs.size, grid.n_folds, -1)
     coef = coef.reshape(*shape, coef.shape[1])
     worst = bound.reshape(*shape).max(axis=2).T
@@ -239,14 +241,15 @@ class _Grid:
 
     def __init__(self, problem: Problem, Cs: Any, folds: Any, factor: Any) -> None:
         base = problem.objective
-        targets, n_samples = base.targets, base.design.shape[0]
+        n_samples = base.design.shape[0]
         self.problem, self.Cs, self.n_folds = problem, Cs, len(folds)
         self._factor = factor
-        sets = targets.weights if len(targets.weights) else np.ones((1, n_samples))
+        given = problem.data.weights.reshape(-1, n_samples)
+        sets = moderate_weights(given)[0] if given.size else np.ones((1, n_samples))
         # Sets of weights: of each fold one, or one for each class.
         self._folds = (folds[:, None, :] * sets).reshape(-1, n_samples)
         together = self._folds.reshape(self.n_folds, -1, n_samples).mean(axis=0)
-        self.pooled = self._objective(base.design, together, 1, Cs)
+        self.pooled = self._objective(base.rows, together, 1, Cs)
         stride = stride_of(self.pooled)
         if standardize_by(self.pooled, stride):
             refuse_bad_columns(replace(problem, objective=self.pooled))
@@ -260,7 +263,7 @@ class _Grid:
         self.theta = np.zeros((n_models, size))
         self.bound, self.steps = np.full(n_models, np.inf), np.zeros(n_models, dtype=np.int64)
 
-    def _objective(self, design: Any, weights: Any, n_folds: int, Cs: Any) -> Objective:
+    def _objective(self, rows: LabelledRows, weights: Any, n_folds: int, Cs: Any) -> Objective:
         """Return the objective of penalties over folds, whose weights are given."""
         base = self.problem.objective
         shape = (len(Cs), n_folds, base.n_outputs)
@@ -268,12 +271,9 @@ class _Grid:
         totals = np.ldexp(totals, self.problem.weight_power)
         strengths = np.broadcast_to(l2_of_each(Cs, totals), shape).ravel()
         weight_set = np.arange(len(weights)).reshape(n_folds, -1)
-        return Objective(
-            design, base.loss, base.targets.codes,
-            np.tile(base.targets.positive, len(Cs) * n_folds),
-            weights, strengths[:, None] * self._factor, base.targets.offset, base.fit_intercept,
-            np.broadcast_to(weight_set, shape).ravel(),
-        )  # fmt: skip
+        positive = np.tile(base.rows.positive, len(Cs) * n_folds)
+        models = rows.weighted(positive, weights, np.broadcast_to(weight_set, shape).ravel())
+        return Objective(models, strengths[:, None] * self._factor)
 
     def solve(self, solver: str, limits: Limits, began: float) -> None:
         """Bring all models to their optima, as far as limits allow; raises KeyboardInterrupt.
@@ -335,7 +335,7 @@ class _Grid:
         given = None
         if problem.start is not None:
             with np.errstate(over="ignore", invalid="ignore"):
-                coef, intercept = problem.objective.settle(*problem.start)
+                coef, intercept = pooled.loss.settle(*problem.start, pooled.fit_intercept)
             level = np.tile(intercept * pooled.fit_intercept, self.Cs.size)
             given = pooled.join(*pooled.from_user(np.tile(coef, (self.Cs.size, 1)), level))
         return begin(pooled, given, default, self._stride, limits, began)
@@ -354,7 +354,7 @@ class _Grid:
     ) -> tuple[Any, Any, Any]:
         """Solve the folds of some penalties from the pooled models' points."""
         pooled, n_folds = self.pooled, self.n_folds
-        objective = self._objective(pooled.design, self._folds, n_folds, self.Cs[part])
+        objective = self._objective(pooled.rows, self._folds, n_folds, self.Cs[part])
         per_penalty = pooled.n_models // self.Cs.size
         pooled_model = np.arange(pooled.n_models).reshape(-1, 1, per_penalty)[part]
         pooled_model = np.broadcast_to(pooled_model, (len(part), n_folds, per_penalty)).ravel()
@@ -402,10 +402,10 @@ def _check_folds(fold_weights: Any, problem: Problem) -> Any:
         )
     if not (np.isfinite(folds).all() and (folds >= 0.0).all()):
         raise ValueError("fold_weights must be finite and >= 0")
-    targets = objective.targets
-    used = targets.weights.max(axis=0) if len(targets.weights) else np.ones(n_samples)
+    given = problem.data.weights.reshape(-1, n_samples)
+    used = given.max(axis=0) if given.size else np.ones(n_samples)
     for fold, weights in enumerate(folds):
-        left = np.unique(targets.codes[0][(weights * used) > 0.0])
+        left = np.unique(problem.data.codes[(weights * used) > 0.0])
         if left.size < problem.classes.size:
             missing = np.setdiff1d(np.arange(problem.classes.size), left)[0]
             raise ValueError(

@@ -31,6 +31,7 @@ from ..inputs.given import Batch, look_at_batch
 from ..linalg.conjugate_gradients import ConjugateGradients
 from ..linalg.factors import Factor
 from ..objective.binomial import Binomial
+from ..objective.labelled_rows import LabelledRows
 from ..objective.multinomial import Multinomial
 from ..objective.objective import Objective
 from ..objective.row_state import RowCurvature
@@ -276,7 +277,7 @@ class OnlineLogistic:
         objective = self._objective(past, window)
         past = past or self._no_past(objective, True)
         theta = objective.join(*objective.from_user(coef, intercept))
-        curvature, weight = objective.empty_curvature(), float(window.weights.sum())
+        curvature, weight = objective.rows.empty_curvature(), float(window.weights.sum())
         point = _Cost(objective, past, weight).at(theta, curvature)
         hessian = past.hessian.plus(objective, curvature, weight)
         return _Past(past.columns, theta, point.gradient, hessian)
@@ -286,12 +287,12 @@ class OnlineLogistic:
         positive = [1] if self.classes.size == 2 else list(range(self.classes.size))
         design = open_rows(window.X, self.n_threads)
         loss = Binomial() if self._n_classes == 1 else Multinomial(self._n_classes)
-        objective = Objective(
-            design, loss, window.codes, positive, window.weights, 0.0, None, self.fit_intercept
-        )
         columns = _columns(design, window, self.fit_intercept) if past is None else past.columns
-        objective.design = design.standardized(columns)
-        return objective
+        rows = LabelledRows(
+            design.standardized(columns), loss, window.codes, positive, window.weights, None,
+            self.fit_intercept,
+        )  # fmt: skip
+        return Objective(rows, 0.0)
 
     def _no_past(self, objective: Objective, complete: bool) -> _Past:
         """Return the penalty alone."""
@@ -395,7 +396,7 @@ class _Cost:
             exact = self.objective.hessian_product(curvature, vectors)
             return weight * exact + hessian.product(vectors)
 
-        return self.objective.centred(_conjugate_gradients(product, precondition, -gradient))
+        return self.objective.loss.centred(_conjugate_gradients(product, precondition, -gradient))
 
 
 def _newton(cost: _Cost, theta: Any) -> Any:
@@ -404,7 +405,7 @@ def _newton(cost: _Cost, theta: Any) -> Any:
     1. direction; 2. a model at rest is one that would gain less than TOLERANCE of the window's
     cost; 3. line search from step 1, halved for the models whose cost does not fall.
     """
-    curvature, trial_curvature = (cost.objective.empty_curvature() for _ in range(2))
+    curvature, trial_curvature = (cost.objective.rows.empty_curvature() for _ in range(2))
     point = cost.at(theta, curvature)
     with np.errstate(over="ignore", invalid="ignore"):
         squares = np.square(point.gradient).sum(axis=1)
@@ -551,7 +552,7 @@ class _Coupled:
         return np.einsum("ij,j->i", flat, vectors.ravel()).reshape(vectors.shape)
 
     def plus(self, objective: Objective, curvature: RowCurvature, weight: float) -> _Coupled:
-        more = objective.loss_hessian(curvature[0], 0).reshape(self.matrix.shape)
+        more = objective.rows.hessian(curvature[0], 0).reshape(self.matrix.shape)
         return _Coupled(self.matrix + weight * more)
 
     def with_diagonal(self, diagonals: Any) -> _Coupled:
@@ -569,7 +570,7 @@ class _Coupled:
 def _blocks(objective: Objective, curvature: RowCurvature) -> Any:
     """Return the rows' mean Hessian of each output."""
     models = range(objective.n_models)
-    return np.concatenate([objective.class_hessians(curvature[m], m) for m in models])
+    return np.concatenate([objective.rows.class_hessians(curvature[m], m) for m in models])
 
 
 def _block_inverse(
@@ -578,7 +579,7 @@ def _block_inverse(
     """Factor the block of each output, or one mean where that would take too long."""
     n_outputs, size = blocks.shape[:2]
     if n_outputs > 1 and size > OWN_FACTORS:
-        mean = blocks.mean(axis=0) + weight * objective.mean_hessian(curvature)
+        mean = blocks.mean(axis=0) + weight * objective.rows.mean_hessian(curvature)
         factor = Factor(mean, DEPENDENT)
         return lambda vectors: factor.solve(vectors.reshape(n_outputs, size)).reshape(vectors.shape)
     factors = [Factor(m, DEPENDENT) for m in blocks + weight * _blocks(objective, curvature)]
@@ -665,6 +666,6 @@ def _class_curvature(objective: Objective, curvature: RowCurvature) -> Any:
     if not objective.loss.is_coupled:
         return curvature.values
     shares = curvature.values.reshape(objective.n_outputs, -1)
-    weights = objective.targets.weights[0]
+    weights = objective.rows.weights_of(0)
     inverse = np.divide(1.0, weights, out=np.zeros_like(weights), where=weights > 0.0)
     return shares * (1.0 - shares * inverse)

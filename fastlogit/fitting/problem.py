@@ -14,6 +14,7 @@ from ..design.opening import open_rows
 from ..inputs import validation
 from ..inputs.given import Data, Given, Start, look
 from ..objective.binomial import Binomial
+from ..objective.labelled_rows import LabelledRows
 from ..objective.losses import Loss
 from ..objective.multinomial import Multinomial
 from ..objective.objective import Objective
@@ -111,10 +112,11 @@ def check_problem(
         n_outputs = 1 if classes.size == 2 else classes.size
         refuse_bad_penalty(strengths.penalty, n_features, n_outputs, is_softmax)
     loss = loss or (Multinomial(classes.size) if is_softmax else Binomial())
-    objective = Objective(
+    rows = LabelledRows(
         design, loss, codes, [1] if classes.size == 2 else range(classes.size), moderate,
-        _l2_reg(strengths, weights, n_samples, n_features), data.offset, fixed is None,
+        data.offset, fixed is None,
     )  # fmt: skip
+    objective = Objective(rows, _l2_reg(strengths, weights, n_samples, n_features))
     return Problem(data, objective, data.start, fixed, multi_class, power)
 
 
@@ -178,16 +180,10 @@ def stride_of(objective: Objective) -> int:
     """Return the stride of the subsample that starts the fit; 1 where it would be too small."""
     n_samples, n_features = objective.design.shape
     stride = objective.design.stride_for(sample_stride(n_samples, n_features))
-    targets = objective.targets
     if n_samples < stride * FEWEST_PER_COLUMN * (n_features + 1):
         return 1
-    if stride > 1:
-        codes = targets.codes[0, ::stride]
-        if len(targets.weights):
-            codes = codes[(targets.weights[:, ::stride] > 0.0).all(axis=0)]
-        counts = np.bincount(codes, minlength=int(targets.positive.max()) + 1)
-        if counts.min() < ROWS_OF_A_CLASS:
-            return 1
+    if stride > 1 and objective.rows.rows_of_classes(stride).min() < ROWS_OF_A_CLASS:
+        return 1
     return stride
 
 

@@ -26,6 +26,8 @@ from ..inputs.conversion import as_labels
 from ..inputs.opening import open_design
 from ..linalg.factors import Factor
 from ..objective.binomial import Binomial
+from ..objective.hessians import Hessians
+from ..objective.labelled_rows import LabelledRows
 from ..objective.multinomial import Multinomial
 from ..objective.objective import Objective
 from ..result import FitResult
@@ -166,12 +168,12 @@ def _objective(
     if size > MAX_SIZE:
         raise ValueError(f"the Hessian would have {size} rows, more than {MAX_SIZE}")
     loss = Multinomial(n_outputs) if is_softmax else Binomial()
-    objective = Objective(
+    rows = LabelledRows(
         design, loss, codes, [1] if n_outputs == 1 else range(n_outputs), weights,
-        result.l2_reg.T if result.penalty is None else result.penalty,
         validation.check_class_offset(offset, len(codes), n_outputs, is_softmax),
         result.fit_intercept,
     )  # fmt: skip
+    objective = Objective(rows, result.l2_reg.T if result.penalty is None else result.penalty)
     objective.standardize()
     coef = np.ascontiguousarray(result.coef.reshape(-1, n_outputs).T)
     intercept = np.reshape(result.intercept, n_outputs)
@@ -182,16 +184,17 @@ def _leave_out(objective: Objective, theta: Any, codes: Any, weights: Any) -> tu
     """Return raw predictions without each row (n_outputs, n_samples), and leverages."""
     inverses = _inverse_halves(objective, theta)
     coef, intercept = (np.ascontiguousarray(part) for part in objective.split(theta))
-    offset = objective.targets.offset
     raw = np.empty((objective.n_outputs, len(codes)))
     leverage = np.empty((objective.n_models, len(codes)))
     numbers = objective.n_outputs * (theta.shape[1] + objective.n_classes)
     for rows, block in _blocks(objective.design, numbers):
         weight = weights[:, rows]
         raw[:, rows] = block.raw_prediction(coef, intercept)
-        if len(offset):
-            raw[:, rows] += offset[:, rows]
-        labels = codes[rows] == objective.targets.positive[:, None]
+        for output, own in enumerate(raw):
+            offset = objective.rows.offset_of(output)
+            if offset is not None:
+                own[rows] += offset[rows]
+        labels = codes[rows] == objective.rows.positive[:, None]
         step = _softmax_step if objective.loss.is_coupled else _separate_step
         halves = _half_predictions(objective, block, inverses)
         with np.errstate(over="ignore", invalid="ignore"):
@@ -208,12 +211,11 @@ def _leave_out(objective: Objective, theta: Any, codes: Any, weights: Any) -> tu
 
 def _inverse_halves(objective: Objective, theta: Any) -> Any:
     """Return for each model L^-1, the sum's Hessian being L L', (n_models, size, size)."""
-    curvature = objective.curvature(theta)
+    curvature, hessians = objective.curvature(theta), Hessians(objective)
     halves = np.empty((objective.n_models, theta.shape[1], theta.shape[1]))
     for model in range(objective.n_models):
-        hessian = objective.loss_hessian(curvature[model], model)
-        objective.penalize(hessian, model)
-        hessian *= objective.total_weight_of(model)
+        hessian = hessians.at(model, theta[model], curvature[model]).matrix
+        hessian *= objective.rows.total_weight[model * objective.n_classes]
         halves[model] = Factor(hessian, DEPENDENT).half_solve(np.eye(len(hessian))).T
     return halves
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,7 +12,7 @@ from .levels import level_of_share, with_offsets
 from .losses import Loss
 
 if TYPE_CHECKING:
-    from .objective import Objective
+    from .labelled_rows import LabelledRows
 
 __all__ = ["Binomial"]
 
@@ -36,31 +37,26 @@ class Binomial(Loss):
         size = np.maximum(np.abs(raw), 1e-8)
         return self.n_classes * np.tanh(0.5 * size) / (2.0 * size)
 
-    def share_logits(self, objective: Objective) -> Any:
+    def share_logits(self, rows: LabelledRows) -> Any:
         """Return theta without slopes, that predicts each model's share of positive rows."""
-        targets = objective.targets
-        theta = np.zeros((objective.n_models, objective.design.shape[1] + 1))
-        known: dict[tuple[int, int, int], float] = {}
-        for model in range(objective.n_models):
-            group = min(model, len(targets.codes) - 1)
-            key = (group, int(targets.positive[model]), int(targets.weight_set[model]))
+        theta = np.zeros((rows.n_models, rows.design.shape[1] + 1))
+        known: dict[Hashable, float] = {}
+        for model in range(rows.n_models):
+            key = rows.family(model)
             if key not in known:
-                codes, weights = targets.codes[group] == key[1], objective.weights_of(model)
-                count = np.count_nonzero(codes) if weights is None else weights[codes].sum()
-                # Each side by itself: one may be next to nothing beside the other.
-                rest = codes.size - count if weights is None else weights[~codes].sum()
-                known[key] = np.log(float(count)) - np.log(float(rest))
+                count, rest = rows.weights_of_class(model)
+                known[key] = np.log(count) - np.log(rest)
             theta[model, -1] = known[key]
         return theta
 
-    def start(self, objective: Objective) -> Any:
+    def start(self, rows: LabelledRows) -> Any:
         """Return theta without slopes that predicts each share, offsets included.
 
         Each intercept b solves ``sum of weight * (sigmoid(b + offset) - y) = 0``.
         """
         return with_offsets(
-            objective,
-            self.share_logits(objective),
+            rows,
+            self.share_logits(rows),
             lambda levels, offset, weights: level_of_share(float(levels[0]), offset[0], weights[0]),
         )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -25,13 +26,13 @@ class Hessians:
     Parameters
     ----------
     objective : Objective
-    rows : Objective, optional
+    sampled : Objective, optional
         The same over some of the rows.
     """
 
-    def __init__(self, objective: Objective, rows: Objective | None = None) -> None:
-        self.objective, self.rows = objective, objective if rows is None else rows
-        self.share = self.rows.targets.total_weight / objective.targets.total_weight
+    def __init__(self, objective: Objective, sampled: Objective | None = None) -> None:
+        self.objective, self.sampled = objective, objective if sampled is None else sampled
+        self.share = self.sampled.rows.total_weight / objective.rows.total_weight
         self.null = NullDirections(objective)
         self._last: dict[int, LocalHessian] = {}
 
@@ -48,9 +49,9 @@ class Hessians:
         return self._last.get(model)
 
     def blocks(self, model: int, theta: Any, curvature: RowCurvature) -> Any:
-        """Return the loss's Hessian of each output of a model, from curvatures of `rows`."""
+        """Return the loss's Hessian of each output of a model, from curvatures of `sampled`."""
         if self.objective.loss.is_coupled:
-            return self.rows.class_hessians(curvature, model)
+            return self.sampled.rows.class_hessians(curvature, model)
         return self.at(model, theta, curvature).loss[None]
 
 
@@ -62,58 +63,72 @@ class LocalHessian:
     theta : ndarray of shape (n_parameters,)
     loss : ndarray of shape (n_parameters, n_parameters)
         That of the rows' mean loss alone.
-    resolved : ResolvedHessian
-        With the penalty, in the directions that floating point resolves.
+    share : float
+        What the loss of the rows is multiplied by: their part of the weight of all.
     least_curvature : float
         The least positive row curvature; infinite where all vanish.
     n_curved : int
         Rows whose curvature is positive.
     """
 
+    share = 1.0
+
     def __init__(
         self, owner: Hessians, model: int, theta: Any, curvature: RowCurvature | None
     ) -> None:
-        self.rows = self._rows_of(owner, model)
-        self.theta, self._null = theta, owner.null
+        self.theta, self._model, self._null = theta, model, owner.null
+        self._prepare(owner)
         if curvature is None:
-            one = self.rows if self.rows.n_models == 1 else self.rows.only(np.array([model]))
+            one = self.sampled
+            one = one if one.n_models == 1 else one.only(np.array([model]))
             curvature = one.curvature(theta[None])
         self.least_curvature = curvature.least_positive()
         self.n_curved = curvature.n_positive()
-        self._resolve(owner, model, curvature)
+        self._curvature: RowCurvature | None = curvature
+        self.loss = self.sampled.rows.hessian(curvature, self._place)
 
-    def _rows_of(self, owner: Hessians, model: int) -> Objective:
-        return owner.rows
+    def _prepare(self, owner: Hessians) -> None:
+        self.sampled, self._place = owner.sampled, self._model
+        self.share = float(owner.share[self._model])
 
-    def _resolve(self, owner: Hessians, model: int, curvature: RowCurvature) -> None:
-        self.share = float(owner.share[model])
-        self.loss = self.rows.loss_hessian(curvature, model)
-
-        def product(directions: Any) -> Any:
-            part = self.rows.only([model])
-            loss = [part.loss_product(curvature, v[None])[0] for v in directions]
-            return self.share * np.array(loss) + self.rows.penalty_product(directions, model)
-
-        self._penalize(model, product)
-
-    def _penalize(self, model: int, product: Any = None) -> None:
-        penalty = self.rows.penalty_diagonal(model)
+    @property
+    def matrix(self) -> Any:
+        """The Hessian with the penalty, (n_parameters, n_parameters)."""
         matrix = self.share * self.loss
-        self.rows.penalize(matrix, model)
-        self.rows.design.counter.check(1e-9 * FACTOR_NS * len(matrix) ** 3 / 3.0)
+        self.sampled.parameter_penalty.add_to(matrix, self._place)
+        return matrix
 
+    @cached_property
+    def resolved(self) -> ResolvedHessian:
+        """The Hessian with the penalty, in the directions that floating point resolves."""
+        matrix = self.matrix
+        self.sampled.design.counter.check(1e-9 * FACTOR_NS * len(matrix) ** 3 / 3.0)
+        penalty = self.sampled.parameter_penalty.diagonal(self._place)
+        product = None if self._curvature is None else self._product
+        return self._resolved(matrix, product, penalty, ~self.sampled.fitted())
+
+    def _resolved(self, matrix: Any, product: Any, penalty: Any, fixed: Any) -> ResolvedHessian:
         def is_null(direction: Any) -> bool:
             free = not (penalty[shares_of(direction)] > 0.0).any()
-            return free and self._null.contains(model, direction)
+            return free and self._null.contains(self._model, direction)
 
-        self.resolved = ResolvedHessian(
-            matrix, product, is_null, ~self.rows.fitted(), self.rows.design.shape[0]
-        )
+        n_samples = self.sampled.design.shape[0]
+        return ResolvedHessian(matrix, product, is_null, fixed, n_samples)
+
+    def _product(self, directions: Any) -> Any:
+        """Return the Hessian times directions in rows, from the rows of X."""
+        part, curvature = self.sampled.only([self._place]), self._curvature
+        assert curvature is not None
+        loss = [part.loss_product(curvature, v[None])[0] for v in directions]
+        penalty = self.sampled.parameter_penalty.product(directions, self._place)
+        return self.share * np.array(loss) + penalty
 
     def with_penalty_of(self, model: int) -> LocalHessian:
         """Return the same for a model that differs in its penalty alone."""
         other = copy.copy(self)
-        other._penalize(model)
+        other.__dict__.pop("resolved", None)
+        other._model = other._place = model
+        other._curvature = None
         return other
 
     def solve(self, gradient: Any) -> Any:
@@ -128,32 +143,31 @@ class LocalHessian:
 class ContrastHessian(LocalHessian):
     """The whole Hessian of a softmax model, in what sets classes apart."""
 
-    def _rows_of(self, owner: Hessians, model: int) -> Objective:
-        return owner.objective.only(np.array([model]))
+    def _prepare(self, owner: Hessians) -> None:
+        self.sampled, self._place = owner.objective.only(np.array([self._model])), 0
+        self.basis = contrasts(self.sampled.n_classes)
 
-    def _resolve(self, owner: Hessians, model: int, curvature: RowCurvature) -> None:
-        part, n_classes = self.rows, self.rows.n_classes
+    @cached_property
+    def resolved(self) -> ResolvedHessian:
+        """The Hessian with the penalty, in the directions that floating point resolves."""
+        n_classes, n_contrasts = self.basis.shape
         size = self.theta.size // n_classes
-        self.basis = contrasts(n_classes)
-        self.loss = part.loss_hessian(curvature, 0)
-        matrix = self.loss.copy()
-        part.penalize(matrix, 0)
-        blocks = matrix.reshape(n_classes, size, n_classes, size)
+        blocks = self.matrix.reshape(n_classes, size, n_classes, size)
         small = np.einsum("ka,kilj,lb->aibj", self.basis, blocks, self.basis, optimize=True)
-        small = small.reshape(size * self.basis.shape[1], -1)
-        penalty = np.tile(part.penalty_diagonal(0)[:size], self.basis.shape[1])
+        penalty = self.sampled.parameter_penalty.diagonal(0)[:size]
+        return self._resolved(
+            small.reshape(size * n_contrasts, -1), self._product,
+            np.tile(penalty, n_contrasts), ~np.tile(self.sampled.fitted()[:size], n_contrasts),
+        )  # fmt: skip
 
-        def product(directions: Any) -> Any:
-            whole = self.to_classes(directions)
-            each = [part.hessian_product(curvature, v[None])[0] for v in whole]
-            return self.to_contrasts(np.array(each))
-
-        def is_null(direction: Any) -> bool:
-            free = not (penalty[shares_of(direction)] > 0.0).any()
-            return free and self._null.contains(model, direction)
-
-        fixed = ~np.tile(part.fitted()[:size], self.basis.shape[1])
-        self.resolved = ResolvedHessian(small, product, is_null, fixed, part.design.shape[0])
+    def _product(self, directions: Any) -> Any:
+        """Return the Hessian of contrasts times directions in rows, from the rows of X."""
+        part, curvature = self.sampled, self._curvature
+        assert curvature is not None
+        whole = self.to_classes(directions)
+        return self.to_contrasts(
+            np.array([part.hessian_product(curvature, v[None])[0] for v in whole])
+        )
 
     def solve(self, gradient: Any) -> Any:
         """Return the inverse times a gradient of all classes."""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 if TYPE_CHECKING:
-    from .objective import Objective
+    from .labelled_rows import LabelledRows
 
 __all__ = ["level_of_share", "levels_of_shares", "log_sum_exp", "offsets_of", "with_offsets"]
 
@@ -20,38 +20,35 @@ MAX_HALVINGS = 200
 SWEEPS = 8
 
 
-def offsets_of(objective: Objective, model: int, stride: int | None = None) -> tuple[Any, Any]:
+def offsets_of(rows: LabelledRows, model: int, stride: int | None = None) -> tuple[Any, Any]:
     """Return offsets (n_classes, n_rows) and weights of a model's outputs, of some rows."""
-    targets, size = objective.targets, objective.n_classes
-    n_samples = objective.design.shape[0]
+    size, n_samples = rows.loss.n_classes, rows.design.shape[0]
     stride = stride or max(1, n_samples * size // LEVEL_ROWS)
     outputs = model * size + np.arange(size)
-    weights = [objective.weights_of(int(output)) for output in outputs]
+    weights = [rows.weights_of(int(output)) for output in outputs]
     if stride > 1 and any(w is not None and not w[::stride].sum() > 0.0 for w in weights):
         stride = 1
-    if len(targets.offset):
-        offset = targets.offset[outputs % len(targets.offset), ::stride]
-    else:
-        offset = np.zeros((size, n_samples))[:, ::stride]
+    offset = np.zeros((size, len(range(0, n_samples, stride))))
+    if rows.n_offsets:
+        offset[...] = [rows.offset_of(int(output))[::stride] for output in outputs]
     return offset, [None if w is None else w[::stride] for w in weights]
 
 
-def with_offsets(objective: Objective, theta: Any, find: Callable[[Any, Any, Any], Any]) -> Any:
+def with_offsets(rows: LabelledRows, theta: Any, find: Callable[[Any, Any, Any], Any]) -> Any:
     """Return theta without slopes whose intercepts suit the offsets too.
 
     `find` takes the intercepts of a model without offsets, these (n_classes, n_rows) and the
     weights of its outputs, from a part of the rows where they are many.
     """
-    if not len(objective.targets.offset):
+    if not rows.n_offsets:
         return theta
-    levels = theta.reshape(objective.n_outputs, -1)[:, -1]
+    levels = theta.reshape(rows.n_outputs, -1)[:, -1]
     known: dict[Any, Any] = {}
-    size = objective.n_classes
-    for model in range(objective.n_models):
+    size = rows.loss.n_classes
+    for model in range(rows.n_models):
         own = slice(model * size, (model + 1) * size)
-        offset, weights = offsets_of(objective, model)
-        key = (levels[own].tobytes(), int(own.start) % len(objective.targets.offset),
-               *objective.targets.weight_set[own])  # fmt: skip
+        offset, weights = offsets_of(rows, model)
+        key = rows.family(model), levels[own].tobytes()
         if key not in known:
             known[key] = find(levels[own], offset, weights)
         levels[own] = known[key]

@@ -21,7 +21,7 @@ from ..design.base import plain_targets
 from ..kernels.passes import SQUARED, Targets
 
 if TYPE_CHECKING:
-    from .objective import Objective
+    from .labelled_rows import LabelledRows
 
 __all__ = ["Gram", "Loss", "RowLoss"]
 
@@ -106,9 +106,9 @@ class Loss(ABC):
 
     # ---- points without slopes
 
-    def start(self, objective: Objective) -> Any:
+    def start(self, rows: LabelledRows) -> Any:
         """Return theta without slopes, to begin with: intercepts that suit labels and offsets."""
-        return np.zeros((objective.n_models, self.n_classes * (objective.design.shape[1] + 1)))
+        return np.zeros((rows.n_models, self.n_classes * (rows.design.shape[1] + 1)))
 
     @abstractmethod
     def mean_at_levels(
@@ -151,33 +151,37 @@ class RowLoss(Loss):
         """Return the root of `most_curvature`."""
         return float(np.sqrt(self.most_curvature))
 
-    def evaluate(self, objective: Objective, state: Any, curvature_out: Any = None) -> None:
-        """Put mean loss and its gradient into the state: a pass, and one for sums of residuals."""
-        design, targets, n_outputs = objective.design, objective.targets, objective.n_outputs
+    def evaluate(self, rows: LabelledRows, state: Any, row_state_out: Any = None) -> None:
+        """Put mean loss and its gradient into the state: a pass, and one for sums of residuals.
+
+        `row_state_out` gets what a pass over the rows puts there: see `Design.evaluate`.
+        """
+        design, n_outputs = rows.design, rows.n_outputs
         raw = design.raw_prediction(state.point, state.point_intercept)
         residuals = np.empty((2 * n_outputs, design.shape[0]))
         for output in range(n_outputs):
-            codes = targets.codes[min(output, len(targets.codes) - 1)]
-            if len(targets.offset):
-                raw[output] += targets.offset[output % len(targets.offset)]
-            parts: Any = self.rows(raw[output], codes == targets.positive[output])
-            weights = objective.weights_of(output)
+            offset, weights = rows.offset_of(output), rows.weights_of(output)
+            if offset is not None:
+                raw[output] += offset
+            parts: Any = self.rows(raw[output], rows.codes_of(output) == rows.positive[output])
             if weights is not None:
                 parts = tuple(np.where(weights > 0.0, weights * part, 0.0) for part in parts)
             loss, residual, curvature = parts
             residuals[output] = np.maximum(residual, 0.0)
             residuals[n_outputs + output] = np.maximum(-residual, 0.0)
-            state.cost[output] = loss.sum() / targets.total_weight[output]
-            if curvature_out is not None:
-                curvature_out[output] = curvature
+            state.cost[output] = loss.sum() / rows.total_weight[output]
+            if row_state_out is not None:
+                row_state_out[output] = curvature
+                if len(row_state_out) > n_outputs:
+                    row_state_out[n_outputs + output] = residual
         # Products of X' diag(residual) with a column of ones: kernels take weights >= 0.
-        weighed = plain_targets(SQUARED, residuals, np.tile(targets.total_weight, 2))
+        weighed = plain_targets(SQUARED, residuals, np.tile(rows.total_weight, 2))
         slopes, last = design.hessian_product(
             weighed, np.zeros((2 * n_outputs, design.shape[1])), np.ones(2 * n_outputs)
         )
         state.gradient[...] = slopes[:n_outputs] - slopes[n_outputs:]
         last = last[:n_outputs] - last[n_outputs:]
-        state.intercept_gradient[...] = last * objective.fit_intercept
+        state.intercept_gradient[...] = last * rows.fit_intercept
 
     def mean_at_levels(
         self, levels: Any, offset: Any, codes: Any, positive: Any, weights: Any, total_weight: float

@@ -12,7 +12,7 @@ from .levels import levels_of_shares, log_sum_exp, with_offsets
 from .losses import Gram, Loss
 
 if TYPE_CHECKING:
-    from .objective import Objective
+    from .labelled_rows import LabelledRows
 
 __all__ = ["Multinomial", "against_the_others"]
 
@@ -57,28 +57,24 @@ class Multinomial(Loss):
         size = np.maximum(np.abs(against_the_others(raw)), 1e-8)
         return self.n_classes * np.tanh(0.5 * size) / (2.0 * size)
 
-    def share_logits(self, objective: Objective) -> Any:
+    def share_logits(self, rows: LabelledRows) -> Any:
         """Return theta without slopes, that predicts each model's share of every class."""
-        targets = objective.targets
-        intercepts = np.empty(objective.n_outputs)
-        for output in range(objective.n_outputs):
-            group = min(output // self.n_classes, len(targets.codes) - 1)
-            codes = targets.codes[group] == targets.positive[output]
-            weights = objective.weights_of(output)
-            count = np.count_nonzero(codes) if weights is None else float(weights[codes].sum())
+        intercepts = np.empty(rows.n_outputs)
+        for output in range(rows.n_outputs):
+            count, _ = rows.weights_of_class(output)
             # A class without rows has no finite logarithm: half a row stands for it.
-            row = targets.total_weight[output] / codes.size
+            row = rows.total_weight[output] / rows.design.shape[0]
             intercepts[output] = np.log(max(count, 0.5 * row))
-        theta = np.zeros((objective.n_models, self.n_classes, objective.design.shape[1] + 1))
-        levels = intercepts.reshape(objective.n_models, self.n_classes)
+        theta = np.zeros((rows.n_models, self.n_classes, rows.design.shape[1] + 1))
+        levels = intercepts.reshape(rows.n_models, self.n_classes)
         theta[:, :, -1] = levels - levels.mean(axis=1, keepdims=True)
-        return theta.reshape(objective.n_models, -1)
+        return theta.reshape(rows.n_models, -1)
 
-    def start(self, objective: Objective) -> Any:
+    def start(self, rows: LabelledRows) -> Any:
         """Return theta without slopes that predicts the share of each class, offsets included."""
         return with_offsets(
-            objective,
-            self.share_logits(objective),
+            rows,
+            self.share_logits(rows),
             lambda levels, offset, weights: levels_of_shares(levels, offset, weights[0]),
         )
 

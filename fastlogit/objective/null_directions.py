@@ -62,12 +62,10 @@ class NullDirections:
 
     def _is_level(self, model: int, columns: Any, factors: Any) -> bool:
         """Say whether the columns times whole factors add up to the same number in each row."""
-        weights = self._objective.weights_of(model * self._objective.n_classes)
+        output = model * self._objective.n_classes
         first: Any = None if self._objective.fit_intercept else np.zeros(columns.size)
-        for start, stop, rows in self._objective.design.row_blocks(BLOCK_ROWS):
+        for rows in self._objective.rows.blocks_of_weight(output, BLOCK_ROWS):
             values = np.asarray(rows[:, columns], dtype=np.float64)
-            if weights is not None:
-                values = values[weights[start:stop] > 0.0]
             if not len(values):
                 continue
             first = values[0] if first is None else first

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["RowCurvature", "RowPredictions", "draw"]
+__all__ = ["RowCurvature", "RowPredictions", "RowResiduals"]
 
 
 class _OfModels:
@@ -64,12 +64,20 @@ class RowCurvature(_OfModels):
 
     def draw(self, count: int) -> Any:
         """Return `count` indices of rows for each model, in proportion to its curvatures."""
-        return np.array([draw(own, count) for own in self.values])
+        return np.array([_draw(own, count) for own in self.values])
 
     def is_like(self, model: int, other: int, share: float) -> bool:
         """Say whether two models differ by at most a share of the second, in the mean."""
         apart = np.abs(self.values[model] - self.values[other]).sum()
         return bool(not apart > share * self.values[other].sum())
+
+
+class RowResiduals(_OfModels):
+    """Weighted residuals of outputs, (n_outputs, n_samples): the slopes of the rows' losses."""
+
+    def totals(self) -> Any:
+        """Return the sum over the rows of each output: the slope of the intercept."""
+        return self.values.sum(axis=1)
 
 
 class RowPredictions(_OfModels):
@@ -84,7 +92,7 @@ class RowPredictions(_OfModels):
         return np.abs(self.values - other.values).max(axis=1)
 
 
-def draw(weights: Any, count: int) -> Any:
+def _draw(weights: Any, count: int) -> Any:
     """Return `count` indices, in equal steps along the running sum of the weights."""
     total = np.cumsum(weights)
     if not total[-1] > 0.0:

@@ -11,7 +11,7 @@ from ..design.base import Columns
 if TYPE_CHECKING:
     from .objective import Objective
 
-__all__ = ["common_weights", "standardize"]
+__all__ = ["standardize"]
 
 # Columns whose standard deviation is below this share of their mean, or so small or large that its
 # square is near the ends of float64, are looked at value by value.
@@ -33,30 +33,25 @@ def standardize(objective: Objective, stride: int = 1) -> bool:
     With a `stride` the rows looked at are every `stride`-th; nothing is done, and False
     returned, where a column does not vary among them.
     """
-    design = objective.design.subsample(stride) if stride > 1 else objective.design
-    weights = np.ascontiguousarray(common_weights(objective)[::stride])
-    total = float(weights.sum()) if weights.size else float(design.shape[0])
-    means = design.column_means(weights, total)
+    rows = objective.rows.subsample(stride) if stride > 1 else objective.rows
+    means = rows.column_means()
     center = means if objective.fit_intercept else np.zeros_like(means)
     ones = np.ones_like(means)
     with np.errstate(over="ignore", invalid="ignore"):
-        centred = design.standardized(Columns(center, ones))
-        spread = np.sqrt(centred.column_variances(weights, total))
+        spread = np.sqrt(rows.standardized(Columns(center, ones)).column_variances())
         usual = (spread > FINE * np.abs(center)) & (spread > SMALLEST) & (spread < LARGEST)
     if not usual.all():
         if stride > 1:
             return False
         _look_again(objective, np.flatnonzero(~usual), center, spread)
-        if weights.size:
-            # Rows of tiny weight times columns of tiny size: their products vanish.
-            least = weights.min(initial=1.0, where=weights > 0.0) / weights.max()
-            lost = (spread > 0.0) & (spread < LEAST_PRODUCT / np.sqrt(least))
-            spread[lost] = np.nan
+        # Rows of tiny weight times columns of tiny size: their products vanish.
+        least = LEAST_PRODUCT / np.sqrt(objective.rows.least_weight_share())
+        spread[(spread > 0.0) & (spread < least)] = np.nan
     with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
         scales = np.hypot(spread, 2.0 * np.sqrt(objective.user_penalty.diagonal().min(axis=0)))
         inverse_scale = np.where(spread > 0.0, 1.0 / scales, 0.0)
     inverse_scale[~((spread < TOO_LARGE) & ((spread == 0.0) | (spread > TOO_SMALL)))] = np.nan
-    objective.design = objective.design.standardized(Columns(center, inverse_scale))
+    objective.take_columns(Columns(center, inverse_scale))
     return True
 
 
@@ -66,7 +61,7 @@ def _look_again(objective: Objective, columns: Any, center: Any, spread: Any) ->
     The values themselves say whether a column varies, and a power of two is taken out before
     they are squared. A column of weight 0 counts as one that does not vary.
     """
-    weights = common_weights(objective)
+    weights = objective.rows.common_weights()
     zeros = columns[(center[columns] == 0.0) & (spread[columns] == 0.0)]
     if zeros.size and _are_zero(objective, zeros):
         columns = np.setdiff1d(columns, zeros)
@@ -108,9 +103,3 @@ def _are_zero(objective: Objective, columns: Any) -> bool:
     coef[0, columns] = np.random.default_rng(0).uniform(1.0, 2.0, columns.size)
     plain = objective.design.standardized(Columns(np.zeros(n_features), inverse_scale))
     return not plain.raw_prediction(coef, np.zeros(1)).any()
-
-
-def common_weights(objective: Objective) -> Any:
-    """Return weights (n_samples,) that see every row which a model sees; empty for none."""
-    sets = objective.targets.weights
-    return sets.mean(axis=0) if len(sets) > 1 else sets.ravel()

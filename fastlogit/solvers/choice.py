@@ -186,7 +186,7 @@ def outcome_of(
 ) -> Outcome:
     """Return where a fit ended, and why, with all that was seen on the way."""
     trace.prove(rule.bound)
-    coef, intercept = objective.settle(*objective.split(point.theta))
+    coef, intercept = objective.settled(point.theta)
     return Outcome(
         coef=coef,
         intercept=intercept,
@@ -246,13 +246,13 @@ def approach(objective: Objective, theta: Any, tol: float, stride: int, trace: T
         return point.theta
     place, part, is_warm = np.arange(objective.n_models), objective, False
     if stride > 1:
-        rows = objective.subsample(stride)
-        begin, reason = _start_of_subsample(rows, theta, trace)
+        sampled = objective.subsample(stride)
+        begin, reason = _start_of_subsample(sampled, theta, trace)
         if reason == Reason.INTERRUPTED:
             raise Interrupted(begin.theta)
         if reason == Reason.TIME_LIMIT:
             return begin.theta
-        leading, place = np.unique(leaders_of(rows, begin.theta), return_inverse=True)
+        leading, place = np.unique(leaders_of(sampled, begin.theta), return_inverse=True)
         part, theta, is_warm = objective.only(leading), begin.theta[leading], True
     rule = StoppingRule(LEFT_OVER * tol, part.n_models, steps_on=True)
     point, reason = _climb(part, theta, rule, stride, is_warm, trace)
@@ -295,29 +295,29 @@ def _climb(
 ) -> tuple[Point, Reason]:  # fmt: skip
     """L-BFGS from the optimum of a subsample, itself found in the same way, with its Hessian."""
     certificate: Any = rule.certificate or certificate_of(objective, stride)
-    rows = certificate.rows
-    if rows is not objective and not is_warm:
-        begin, reason = _start_of_subsample(rows, theta, trace)
+    sampled = certificate.sampled
+    if sampled is not objective and not is_warm:
+        begin, reason = _start_of_subsample(sampled, theta, trace)
         theta = begin.theta
         if reason in (Reason.INTERRUPTED, Reason.TIME_LIMIT):
             return evaluate_at_last(objective, theta, trace), reason
 
     def renew(theta: Any) -> Precondition:
-        return _hessians(certificate.hessians, theta, rows.curvature(theta))
+        return _hessians(certificate.hessians, theta, sampled.curvature(theta))
 
     price = GRAM_PRICE * (objective.design.shape[1] + 1) / stride
     start = evaluate(objective, theta, trace)
     return lbfgs(objective, start, renew, price, rule, trace, patience)
 
 
-def _start_of_subsample(rows: Objective, theta: Any, trace: Trace) -> tuple[Point, Reason]:
+def _start_of_subsample(sampled: Objective, theta: Any, trace: Trace) -> tuple[Point, Reason]:
     """Return a point near the optimum of a subsample, and why it ended there."""
     # That optimum is itself off by about this much.
-    inner = StoppingRule(0.05 * theta.shape[1] / rows.design.shape[0], rows.n_models)
+    inner = StoppingRule(0.05 * theta.shape[1] / sampled.design.shape[0], sampled.n_models)
     within = Limits(0.0, SAMPLE_ITERATIONS, None, trace.limits.time_limit)
-    quiet = Trace(within, trace.began, rows)
-    rows.design.counter.phase = "the start, from some of the rows"
-    return _climb(rows, theta, inner, sample_stride(*rows.design.shape), False, quiet)
+    quiet = Trace(within, trace.began, sampled)
+    sampled.design.counter.phase = "the start, from some of the rows"
+    return _climb(sampled, theta, inner, sample_stride(*sampled.design.shape), False, quiet)
 
 
 def climb_by_products(
@@ -325,19 +325,19 @@ def climb_by_products(
 ) -> tuple[Point, Reason]:
     """Newton with conjugate gradients, from the optimum of a subsample if there is one."""
     certificate: Any = rule.certificate or certificate_of(objective, stride)
-    rows = certificate.rows
-    if rows is not objective and not is_warm:
+    sampled = certificate.sampled
+    if sampled is not objective and not is_warm:
         inner = StoppingRule(
-            min(0.05 * theta.shape[1] / rows.design.shape[0], ROUGH), rows.n_models
+            min(0.05 * theta.shape[1] / sampled.design.shape[0], ROUGH), sampled.n_models
         )
         within = Limits(0.0, SAMPLE_ITERATIONS, None, trace.limits.time_limit)
-        quiet = Trace(within, trace.began, rows)
-        rows.design.counter.phase = "the start, from some of the rows"
-        begin, reason = climb_by_products(rows, theta, inner, 1, False, quiet)
+        quiet = Trace(within, trace.began, sampled)
+        sampled.design.counter.phase = "the start, from some of the rows"
+        begin, reason = climb_by_products(sampled, theta, inner, 1, False, quiet)
         theta = begin.theta
         if reason in (Reason.INTERRUPTED, Reason.TIME_LIMIT):
             return evaluate_at_last(objective, theta, trace), reason
-    drawn = objective if objective.design.gives_rows_freely else rows
+    drawn = objective if objective.design.gives_rows_freely else sampled
 
     def renew(theta: Any, curvature: RowCurvature, models: Any) -> Precondition:
         return own_hessians(objective, drawn, theta, curvature, models)
@@ -351,14 +351,14 @@ def climb_by_products(
 
 
 def own_hessians(
-    objective: Objective, rows: Objective, theta: Any, curvature: RowCurvature, models: Any
+    objective: Objective, sampled: Objective, theta: Any, curvature: RowCurvature, models: Any
 ) -> Precondition:
-    """Return the Hessians of some models, from `rows`: those of the objective, or a subsample."""
-    if rows is not objective:
-        drawn = rows.only(models).curvature(theta[models])
+    """Return the Hessians of some models, from `sampled`: all rows, or a subsample."""
+    if sampled is not objective:
+        drawn = sampled.only(models).curvature(theta[models])
     else:
-        drawn = curvature[models] if models.size < rows.n_models else curvature
-    return SampledHessians(rows, drawn, models).solve
+        drawn = curvature[models] if models.size < sampled.n_models else curvature
+    return SampledHessians(sampled, drawn, models).solve
 
 
 def sample_price(objective: Objective) -> float:
@@ -373,45 +373,45 @@ def sample_price(objective: Objective) -> float:
 
 def _hessians(hessians: Hessians, theta: Any, curvature: RowCurvature) -> Precondition:
     """Factor the Hessian of each output, or one of their mean where each would take too long."""
-    rows = hessians.rows
-    n_samples, n_features = rows.design.shape
+    sampled = hessians.sampled
+    n_samples, n_features = sampled.design.shape
     share = n_samples / hessians.objective.design.shape[0]
-    if rows.n_outputs == 1 or share * n_features <= OWN_HESSIANS:
+    if sampled.n_outputs == 1 or share * n_features <= OWN_HESSIANS:
         factors = []
-        for model in range(rows.n_models):
+        for model in range(sampled.n_models):
             blocks = hessians.blocks(model, theta[model], curvature[model])
-            first = model * rows.n_classes
-            factors += [_factor(rows, block, first + k) for k, block in enumerate(blocks)]
+            first = model * sampled.n_classes
+            factors += [_factor(sampled, block, first + k) for k, block in enumerate(blocks)]
     else:
-        mean = rows.mean_hessian(curvature)
-        factors = [_factor(rows, mean, output) for output in range(rows.penalty.n_sets)]
+        mean = sampled.rows.mean_hessian(curvature)
+        factors = [_factor(sampled, mean, output) for output in range(sampled.penalty.n_sets)]
 
     def precondition(models: Any, vectors: Any) -> Any:
         sides = vectors.reshape(-1, n_features + 1)
         if len(factors) == 1:
             solved = factors[0].solve(sides)
         else:
-            outputs = rows.outputs_of(models)
+            outputs = sampled.rows.outputs_of(models)
             each = [factors[o].solve(sides[i : i + 1])[0] for i, o in enumerate(outputs)]
             solved = np.array(each)
-        return rows.centred(solved.reshape(vectors.shape))
+        return sampled.loss.centred(solved.reshape(vectors.shape))
 
     return precondition
 
 
-def _factor(rows: Objective, loss: Any, output: int) -> Factor:
-    rows.design.counter.check(1e-9 * FACTOR_NS * len(loss) ** 3 / 3.0)
+def _factor(sampled: Objective, loss: Any, output: int) -> Factor:
+    sampled.design.counter.check(1e-9 * FACTOR_NS * len(loss) ** 3 / 3.0)
     matrix = loss.copy()
     # A column that does not vary in the subsample may do so in the other rows.
-    varies = np.append(rows.design.columns.inverse_scale > 0.0, rows.fit_intercept)
-    curvature = loss[-1, -1] if rows.fit_intercept else 0.25
+    varies = np.append(sampled.design.columns.inverse_scale > 0.0, sampled.fit_intercept)
+    curvature = loss[-1, -1] if sampled.fit_intercept else 0.25
     spread = matrix.diagonal().copy()
-    if rows.fit_intercept and curvature > 0.0:
+    if sampled.fit_intercept and curvature > 0.0:
         spread[:-1] -= loss[-1, :-1] ** 2 / curvature
     unseen = np.flatnonzero(varies & (spread <= UNSEEN * curvature))
     matrix[unseen], matrix[:, unseen] = 0.0, 0.0
-    diagonal = matrix.diagonal() + rows.output_penalty(output)
+    diagonal = matrix.diagonal() + sampled.parameter_penalty.diagonals()[output]
     diagonal[unseen] += curvature
     matrix.flat[:: len(matrix) + 1] = diagonal * (1.0 + RIDGE)
-    rows.penalty.couple(matrix, output)
+    sampled.penalty.couple(matrix, output)
     return Factor(matrix, DEPENDENT)

@@ -212,7 +212,7 @@ def _finish(descent: Descent, reason: Reason, began: float, certified: bool) -> 
                 rule.prove(point, at_once=reason == Reason.INTERRUPTED)
                 if limited:
                     reason = Reason.SEPARABLE if rule.glance(theta) else reason
-    coef, intercept = objective.settle(*objective.split(theta))
+    coef, intercept = objective.settled(theta)
     return Outcome(
         coef=coef,
         intercept=intercept,

@@ -90,8 +90,7 @@ def majorize(
 def _size(part: Objective, theta: Any) -> Any:
     """Return the size of what adds up to a raw prediction."""
     _, intercept = part.split(theta)
-    size = float(np.abs(part.targets.offset).max(initial=0.0))
-    return size + np.abs(intercept).reshape(part.n_models, -1).max(axis=1)
+    return part.rows.largest_offset() + np.abs(intercept).reshape(part.n_models, -1).max(axis=1)
 
 
 def _direction(part: Objective, theta: Any, gradient: Any, trace: Trace) -> Any:
@@ -100,8 +99,8 @@ def _direction(part: Objective, theta: Any, gradient: Any, trace: Trace) -> Any:
     One product with all outputs is a pass; an output has its own bound, whatever its model.
     """
     n_features = part.design.shape[1]
-    weights = part.majorizing(theta)
-    level = weights.totals()[:, None] / part.targets.total_weight[:, None]
+    weights = part.rows.majorizing(theta)
+    level = weights.totals()[:, None] / part.rows.total_weight[:, None]
     l2 = np.broadcast_to(part.penalty.diagonal(), (part.n_outputs, n_features))
     moving = part.design.columns.inverse_scale > 0.0
     # Columns were scaled to variance + 4 l2 = 1.
@@ -110,9 +109,9 @@ def _direction(part: Objective, theta: Any, gradient: Any, trace: Trace) -> Any:
     inverse = 1.0 / np.column_stack([slopes, last])
 
     def product(vectors: Any) -> Any:
-        product = part.output_product(weights, vectors)
-        product[:, :-1] += part.penalty.product(vectors[:, :-1])
-        return product
+        coef = vectors[:, :-1]
+        slopes, last = part.rows.output_product(weights, coef, vectors[:, -1])
+        return np.column_stack([slopes + part.penalty.product(coef), last])
 
     found = ConjugateGradients(
         -gradient.reshape(part.n_outputs, n_features + 1),
@@ -124,4 +123,4 @@ def _direction(part: Objective, theta: Any, gradient: Any, trace: Trace) -> Any:
         if not live.size or trace.is_late():
             break
         found.step(live, product(found.direction)[live])
-    return part.centred(found.solution.reshape(gradient.shape))
+    return part.loss.centred(found.solution.reshape(gradient.shape))

@@ -62,7 +62,7 @@ def newton_cg(
     products since the last time have taken `price` passes, and at once where `theta` is near the
     optimum.
     """
-    curvature = objective.empty_curvature()
+    curvature = objective.rows.empty_curvature()
     point = evaluate(objective, theta, trace, curvature)
     renewed: Precondition | None = None
     spent, moved = price if starts_warm else 0.0, np.inf
@@ -108,7 +108,9 @@ def newton_cg(
 
 def _by_diagonal(part: Objective, curvature: RowCurvature, active: Any) -> Precondition:
     diagonal = part.diagonal(curvature)
-    return lambda models, vectors: part.centred(vectors / diagonal[np.searchsorted(active, models)])
+    return lambda models, vectors: part.loss.centred(
+        vectors / diagonal[np.searchsorted(active, models)]
+    )
 
 
 class _Equation:

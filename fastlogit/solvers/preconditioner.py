@@ -9,6 +9,7 @@ need 5, the mean Hessian of all outputs 18, and the diagonal 31.
 
 from __future__ import annotations
 
+from collections.abc import Hashable
 from typing import Any
 
 import numpy as np
@@ -73,68 +74,71 @@ class SampledHessians:
 
     Parameters
     ----------
-    rows : Objective
+    objective : Objective
         Whose rows are drawn: all of them, or a subsample in memory.
     curvature : RowCurvature
         Row curvatures of the models, as `Objective.curvature` returns them.
     models : ndarray of int, optional
-        The models of `rows`, in rising order; all of them by default.
+        The models of `objective`, in rising order; all of them by default.
     """
 
-    def __init__(self, rows: Objective, curvature: RowCurvature, models: Any = None) -> None:
-        self._models = np.arange(rows.n_models) if models is None else models
-        if self._models.size < rows.n_models:
-            rows = rows.only(self._models)
-        self._rows = rows
-        weights = rows.output_curvature(curvature)
-        mean_curvature = weights.totals() / rows.targets.total_weight
-        self._is_dense = rows.design.shape[1] + 1 <= DENSE_COLUMNS
-        count = sample_size(rows)
-        rows.design.counter.phase = "preconditioner, from the rows of largest curvature"
+    def __init__(self, objective: Objective, curvature: RowCurvature, models: Any = None) -> None:
+        self._models = np.arange(objective.n_models) if models is None else models
+        if self._models.size < objective.n_models:
+            objective = objective.only(self._models)
+        self._objective = objective
+        weights = objective.rows.output_curvature(curvature)
+        mean_curvature = weights.totals() / objective.rows.total_weight
+        self._is_dense = objective.design.shape[1] + 1 <= DENSE_COLUMNS
+        count = sample_size(objective)
+        objective.design.counter.phase = "preconditioner, from the rows of largest curvature"
         if self._is_dense:
             matrices = self._matrices(weights, mean_curvature, count)
-            self._factors = penalized_factors(rows, matrices, mean_curvature)
+            self._factors = penalized_factors(objective, matrices, mean_curvature)
         else:
             self._draw(weights, mean_curvature, count)
 
     def solve(self, models: Any, vectors: Any) -> Any:
         """Return the inverses times vectors (n_models, n_parameters), one for each of `models`."""
-        outputs = self._rows.outputs_of(np.searchsorted(self._models, models))
+        outputs = self._objective.rows.outputs_of(np.searchsorted(self._models, models))
         sides = vectors.reshape(len(outputs), -1)
         if self._is_dense:
             solved = self._factors.solve(outputs, sides)
         else:
             solved = np.empty_like(sides)
             work = NS * len(outputs) * 2.0 * self._sampled[0].size
-            with threads.team(self._rows.design.n_threads, work) as parallel:
+            with threads.team(self._objective.design.n_threads, work) as parallel:
                 apply_inverse.choose(parallel)(
                     self._sampled, self._inverse, self._lower, outputs,
                     np.ascontiguousarray(sides), solved,
                 )  # fmt: skip
-        return self._rows.centred(solved.reshape(vectors.shape))
+        return self._objective.loss.centred(solved.reshape(vectors.shape))
 
     def _matrices(self, weights: RowCurvature, mean_curvature: Any, count: int) -> Any:
         """Return the Hessians of the losses, from `count` rows drawn for each, or from all."""
-        rows = self._rows
-        if count == rows.design.shape[0]:
-            matrices = rows.output_grams(weights, TINY)
+        objective = self._objective
+        if count == objective.design.shape[0]:
+            matrices = objective.rows.output_grams(weights, TINY)
         else:
+            design, drawn = objective.rows.draw(weights, count)
             matrices = np.array([
-                rows.design.take(drawn).gram(np.full(count, of_each / count))
-                for drawn, of_each in zip(weights.draw(count), mean_curvature, strict=True)
+                design.take(rows).gram(np.full(count, of_each / count))
+                for rows, of_each in zip(drawn, mean_curvature, strict=True)
             ])  # fmt: skip
-        if not rows.fit_intercept:
+        if not objective.fit_intercept:
             matrices[:, -1], matrices[:, :, -1] = 0.0, 0.0
         return matrices
 
     def _draw(self, weights: RowCurvature, mean_curvature: Any, count: int) -> None:
-        rows, penalty = self._rows, self._rows.penalties()
-        base = penalty + DIAGONAL_SHARE * (independent_diagonals(rows, mean_curvature) - penalty)
+        objective, penalty = self._objective, self._objective.parameter_penalty.diagonals()
+        base = penalty + DIAGONAL_SHARE * (
+            independent_diagonals(objective, mean_curvature) - penalty
+        )
         self._inverse = np.divide(1.0, base, out=np.zeros_like(base), where=base > 0.0)
         sizes = np.sqrt((1.0 - DIAGONAL_SHARE) * mean_curvature / count)
-        drawn = weights.draw(count)
-        self._sampled, self._lower = rows.design.sample(
-            drawn, sizes, float(rows.fit_intercept), self._inverse
+        design, drawn = objective.rows.draw(weights, count)
+        self._sampled, self._lower = design.sample(
+            drawn, sizes, float(objective.fit_intercept), self._inverse
         )
 
 
@@ -143,39 +147,38 @@ class SharedHessians:
 
     Parameters
     ----------
-    rows : Objective
+    objective : Objective
     theta : ndarray of shape (n_models, n_features + 1)
     leaders : ndarray of shape (n_models,), int
         One of the models for each, whose row curvatures are nearly its own: as `leaders_of` found.
     """
 
-    def __init__(self, rows: Objective, theta: Any, leaders: Any) -> None:
+    def __init__(self, objective: Objective, theta: Any, leaders: Any) -> None:
         leading, place = np.unique(leaders, return_inverse=True)
-        part = rows.only(leading)
+        part = objective.only(leading)
         # Before the matrices, which are gigabytes where columns are thousands.
-        _check_time_to_factor(rows, len(place), theta.shape[1])
+        _check_time_to_factor(objective, len(place), theta.shape[1])
         curvature = part.curvature(theta[leading])
-        mean_curvature = curvature.totals() / part.targets.total_weight
+        mean_curvature = curvature.totals() / part.rows.total_weight
         each = range(part.n_models)
-        matrices = np.array([part.loss_hessian(curvature[model], model) for model in each])
-        self._factors = penalized_factors(rows, matrices[place], mean_curvature[place])
+        matrices = np.array([part.rows.hessian(curvature[model], model) for model in each])
+        self._factors = penalized_factors(objective, matrices[place], mean_curvature[place])
 
     def solve(self, models: Any, vectors: Any) -> Any:
         """Return the inverses times vectors (n_models, n_parameters), one for each of `models`."""
         return self._factors.solve(models, vectors)
 
 
-def leaders_of(rows: Objective, theta: Any) -> Any:
+def leaders_of(objective: Objective, theta: Any) -> Any:
     """Return for each binomial model the first whose row curvatures are nearly its own.
 
     Models are compared that weigh the rows alike and stand for the same class: those of strengths
     of the penalty that hardly matter. Of ten from 1e-4 to 1e4 on 100,000 rows seven share one.
     """
-    targets, leaders = rows.targets, np.arange(rows.n_models)
-    weights = rows.curvature(theta)
-    last: dict[tuple[int, int], int] = {}
-    for model in range(rows.n_models):
-        family = int(targets.weight_set[model]), int(targets.positive[model])
+    leaders, weights = np.arange(objective.n_models), objective.curvature(theta)
+    last: dict[Hashable, int] = {}
+    for model in range(objective.n_models):
+        family = objective.rows.family(model)
         leader = last.setdefault(family, model)
         if not weights.is_like(model, leader, ALIKE):
             last[family] = leader = model
@@ -183,31 +186,34 @@ def leaders_of(rows: Objective, theta: Any) -> Any:
     return leaders
 
 
-def independent_diagonals(rows: Objective, mean_curvature: Any) -> Any:
+def independent_diagonals(objective: Objective, mean_curvature: Any) -> Any:
     """Return the Hessians' diagonals as if curvature and columns were independent.
 
     `mean_curvature` is that of the mean row, for each output (n_outputs,).
     """
-    l2, mean_curvature = rows.penalties()[:, :-1], np.maximum(mean_curvature, 1e-300)[:, None]
-    moving = rows.design.columns.inverse_scale > 0.0
+    l2, mean_curvature = (
+        objective.parameter_penalty.diagonals()[:, :-1],
+        np.maximum(mean_curvature, 1e-300)[:, None],
+    )
+    moving = objective.design.columns.inverse_scale > 0.0
     slopes = np.where(moving, mean_curvature * (1.0 - 4.0 * np.minimum(l2, 0.25)) + l2, 0.0)
-    return np.column_stack([slopes, mean_curvature * rows.fit_intercept])
+    return np.column_stack([slopes, mean_curvature * objective.fit_intercept])
 
 
-def penalized_factors(rows: Objective, matrices: Any, mean_curvature: Any) -> Factors:
+def penalized_factors(objective: Objective, matrices: Any, mean_curvature: Any) -> Factors:
     """Add each output's penalty to the Hessian of its loss, in place, and factor them."""
-    base, n_outputs = independent_diagonals(rows, mean_curvature), len(matrices)
-    _check_time_to_factor(rows, n_outputs, matrices.shape[1])
+    base, n_outputs = independent_diagonals(objective, mean_curvature), len(matrices)
+    _check_time_to_factor(objective, n_outputs, matrices.shape[1])
     diagonal = matrices.reshape(n_outputs, -1)[:, :: matrices.shape[1] + 1]
     diagonal *= 1.0 + RIDGE
-    diagonal += rows.penalties()
+    diagonal += objective.parameter_penalty.diagonals()
     # A column that none of the drawn rows has may matter to others.
     np.maximum(diagonal, DIAGONAL_SHARE * base, out=diagonal)
     for output, matrix in enumerate(matrices):
-        rows.penalty.couple(matrix, output)
-    return Factors(matrices, DEPENDENT, rows.design.n_threads)
+        objective.penalty.couple(matrix, output)
+    return Factors(matrices, DEPENDENT, objective.design.n_threads)
 
 
-def _check_time_to_factor(rows: Objective, n_matrices: int, size: int) -> None:
+def _check_time_to_factor(objective: Objective, n_matrices: int, size: int) -> None:
     """Raise `TimeUp` where factors of so many matrices would end too late."""
-    rows.design.counter.check(1e-9 * FACTOR_NS * n_matrices * size**3 / 3.0)
+    objective.design.counter.check(1e-9 * FACTOR_NS * n_matrices * size**3 / 3.0)

@@ -8,9 +8,7 @@ from typing import Any
 import numpy as np
 
 from ..clock import Clock, TimeUp
-from ..design.base import readonly
 from ..objective.hessians import Hessians
-from ..objective.levels import offsets_of
 from ..objective.objective import Objective
 from .choice import approach, choose
 from .newton import newton
@@ -48,29 +46,29 @@ def begin(
     limits, began
         Of the fit.
     """
-    rows = objective
-    if given is None and not (len(objective.targets.offset) or default[:, -1].any()):
+    sampled = objective
+    if given is None and not (objective.rows.n_offsets or default[:, -1].any()):
         return default, False
     clock = objective.design.counter.clock or Clock(began, None)
     if stride > 1:
         try:
             # Also after the time limit: a warm start is better than what it would end with.
             with contextlib.nullcontext() if given is None else clock.stopped():
-                rows = objective.subsample(stride)
+                sampled = objective.subsample(stride)
         except TimeUp:
             return default, False
     theta, taken = default.copy(), np.zeros(objective.n_models, dtype=bool)
-    known = level_costs(rows, default)
+    known = level_costs(sampled, default)
     if given is not None:
         with np.errstate(over="ignore", invalid="ignore"), clock.stopped():
-            found = rows.at_start(given)
+            found = sampled.at_start(given)
         fine = np.isfinite(found.gradient).all(axis=1)
         taken = fine & (found.cost <= known)
         theta[taken] = given[taken]
     wide = np.flatnonzero(~taken & (known > WIDE))
     if wide.size:
         with contextlib.suppress(TimeUp):
-            part, bound = rows.only(wide), known[wide]
+            part, bound = sampled.only(wide), known[wide]
             cooled = _cool(part, theta[wide], float(bound.max()), limits, began)
             found = part.at(cooled)
             better = np.isfinite(found.gradient).all(axis=1) & (found.cost < bound)
@@ -81,54 +79,27 @@ def begin(
 
 def default_start(objective: Objective) -> Any:
     """Return theta without slopes that predicts the share of each class, offsets included."""
-    return objective.loss.start(objective)
+    return objective.loss.start(objective.rows)
 
 
-def level_costs(rows: Objective, theta: Any) -> Any:
+def level_costs(objective: Objective, theta: Any) -> Any:
     """Return the cost of points without slopes (n_models,): no pass over X.
 
     Models that differ in their penalties alone have the same, which is computed once.
     """
-    targets, size = rows.targets, rows.n_classes
-    levels = theta.reshape(rows.n_outputs, -1)[:, -1]
-    costs = np.empty(rows.n_models)
+    rows = objective.rows
+    levels = theta.reshape(objective.n_models, objective.n_classes, -1)[:, :, -1]
+    costs = np.empty(objective.n_models)
     known: dict[Any, float] = {}
-    for model in range(rows.n_models):
-        own = slice(model * size, (model + 1) * size)
-        place = min(model, len(targets.codes) - 1)
-        offsets = own.start % len(targets.offset) if len(targets.offset) else -1
-        key = (place, offsets, levels[own].tobytes(), targets.positive[own].tobytes(),
-               *targets.weight_set[own])  # fmt: skip
+    for model, own in enumerate(levels):
+        key = rows.family(model), own.tobytes()
         if key not in known:
-            known[key] = _level_cost(rows, model, targets.codes[place], levels[own])
+            known[key] = rows.level_cost(model, own)
         costs[model] = known[key]
     return costs
 
 
-def _level_cost(rows: Objective, model: int, codes: Any, levels: Any) -> float:
-    """Return the mean loss of a model whose outputs have these intercepts and no slopes."""
-    targets, size = rows.targets, rows.n_classes
-    own = slice(model * size, (model + 1) * size)
-    of_rows = rows.weights_of(own.start)
-    if not len(targets.offset):
-        # All rows of a class have the same loss.
-        labels, codes = np.unique(codes, return_inverse=True)
-        of_rows = np.bincount(codes, of_rows)
-        codes, offset = labels, np.zeros((size, labels.size))
-    else:
-        offset, _ = offsets_of(rows, model, 1)
-    with np.errstate(over="ignore", invalid="ignore"):
-        return rows.loss.mean_at_levels(
-            levels,
-            offset,
-            codes,
-            targets.positive[own],
-            of_rows,
-            float(rows.total_weight_of(model)),
-        )
-
-
-def _cool(rows: Objective, theta: Any, hottest: float, limits: Limits, began: float) -> Any:
+def _cool(objective: Objective, theta: Any, hottest: float, limits: Limits, began: float) -> Any:
     """Return theta near the optimum, by way of higher temperatures.
 
     With the loss T l(z / T) in the place of l(z) rows that are T away from 0 are in doubt still.
@@ -137,9 +108,9 @@ def _cool(rows: Objective, theta: Any, hottest: float, limits: Limits, began: fl
     """
     scale = coldest = 2.0 ** np.ceil(np.log2(min(hottest, 1e300)))
     coldest *= COLDEST
-    trace = Trace(Limits(0.0, MAX_ITER, None, limits.time_limit), began, rows)
+    trace = Trace(Limits(0.0, MAX_ITER, None, limits.time_limit), began, objective)
     while scale > max(1.0, coldest) and not trace.is_late():
-        stage = _at_temperature(rows, scale)
+        stage = objective.cooled(scale)
         if np.isfinite(stage.penalty.diagonal()).all():
             quiet = Trace(trace.limits, began, stage)
             theta = scale * _settle(stage, theta / scale, hottest / scale, quiet)
@@ -155,13 +126,3 @@ def _settle(stage: Objective, theta: Any, cost: float, trace: Trace) -> Any:
         rule = StoppingRule(tol, stage.n_models)
         return newton(stage, theta, rule, Hessians(stage), trace)[0].theta
     return approach(stage, theta, tol, 1, trace)
-
-
-def _at_temperature(rows: Objective, scale: float) -> Objective:
-    """Return the cost of theta / scale with every raw prediction over `scale`, over `scale`."""
-    stage = rows.only(np.arange(rows.n_models))
-    stage.targets = stage.targets._replace(offset=readonly(stage.targets.offset / scale))
-    with np.errstate(over="ignore"):
-        stage.user_penalty = stage.user_penalty.times(scale)
-        stage.design = rows.design  # takes the penalty over
-    return stage

@@ -189,7 +189,7 @@ def progress_of(objective: Objective, n_iter: int, point: Point, seconds: float)
     """Return what a callback receives: the coefficients are made when they are asked for."""
 
     def coefficients() -> tuple[Any, Any]:
-        coef, intercept = objective.to_user(*objective.settle(*objective.split(point.theta)))
+        coef, intercept = objective.to_user(*objective.settled(point.theta))
         if objective.n_outputs == 1:
             return coef[0], float(intercept[0])
         return np.ascontiguousarray(coef.T), intercept

@@ -114,7 +114,7 @@ class _Family:
         members = range(self.members.size)
         return np.array([theta[self.place == member].mean(axis=0) for member in members])
 
-    def rows(self, stride: int) -> Objective:
+    def sampled(self, stride: int) -> Objective:
         """Return the members over every `stride`-th row."""
         return _every(self.pooled, stride).only(self.members)
 
@@ -130,11 +130,11 @@ def _by_lbfgs(
 ) -> tuple[Point, Reason]:
     """L-BFGS of binomial models; those of one pooled model, or of alike ones, share a Hessian."""
     objective = family.objective
-    leaders = leaders_of(family.rows(stride), family.middle(theta))
-    rows = family.rows(_shared_stride(objective, np.unique(leaders).size))
+    leaders = leaders_of(family.sampled(stride), family.middle(theta))
+    sampled = family.sampled(_shared_stride(objective, np.unique(leaders).size))
 
     def shared(theta: Any) -> Precondition:
-        made = SharedHessians(rows, family.middle(theta), leaders)
+        made = SharedHessians(sampled, family.middle(theta), leaders)
         return lambda models, vectors: made.solve(family.place[models], vectors)
 
     start = evaluate(objective, theta, trace)
@@ -152,7 +152,7 @@ def _by_products(
     fold.
     """
     objective = family.objective
-    own, shared = _every(objective, 1), family.rows(1)
+    own, shared = _every(objective, 1), family.sampled(1)
     start = theta.copy()
 
     def renew(theta: Any, curvature: RowCurvature, models: Any) -> Precondition:
@@ -180,7 +180,8 @@ def _each_alone(
     last = theta[:, None].copy()  # of each set of weights, at the index of its first model
     warm = np.zeros(objective.n_models, dtype=bool)
     for model, family in _in_turn(objective):
-        part = _own_rows(objective.only(np.array([model])))
+        # All rows of three folds are half as many again as those of one.
+        part = objective.only(np.array([model])).counted(FEW_NUMBERS)
         own = StoppingRule(rule.tol, 1, certificate_of(part, stride), separation_of(part))
         within = replace(limits, callback=_counting(limits.callback, rule))
         rest = Trace(within, trace.began, part)
@@ -213,8 +214,8 @@ def _in_turn(objective: Objective) -> list[tuple[int, int]]:
 
     All folds of a penalty before the next: a limit then leaves whole penalties.
     """
-    first = objective.outputs_of(np.arange(objective.n_models))[:: objective.n_classes]
-    sets = objective.targets.weight_set[first]
+    first = objective.rows.outputs_of(np.arange(objective.n_models))[:: objective.n_classes]
+    sets = objective.rows.weight_set[first]
     strengths = objective.user_penalty.diagonal().sum(axis=1)
     strength = np.broadcast_to(strengths, objective.n_outputs)[first]
     ranks = np.empty(objective.n_models, dtype=np.int64)
@@ -224,24 +225,6 @@ def _in_turn(objective: Objective) -> list[tuple[int, int]]:
         families[models] = models[0]
         ranks[models[np.argsort(-strength[models], kind="stable")]] = np.arange(models.size)
     return [(int(m), int(families[m])) for m in np.lexsort((families, ranks))]
-
-
-def _own_rows(part: Objective) -> Objective:
-    """Return the cost of one model over the rows that count in it, where a copy of them is small.
-
-    All rows of three folds are half as many again as those of one.
-    """
-    weights, targets = part.weights_of(0), part.targets
-    if weights is None or weights.size * part.design.shape[1] > FEW_NUMBERS:
-        return part
-    rows = np.flatnonzero(weights)
-    if rows.size == weights.size:
-        return part
-    return Objective(
-        part.design.take(rows), part.loss, np.ascontiguousarray(targets.codes[:, rows]),
-        targets.positive, weights[rows], part.user_penalty,
-        np.ascontiguousarray(targets.offset[:, rows]), part.fit_intercept,
-    )  # fmt: skip
 
 
 def _counting(callback: Callback | None, rule: StoppingRule) -> Callback | None:

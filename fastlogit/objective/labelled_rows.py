@@ -1,0 +1,468 @@
+"""Rows of a design with what belongs to each: its class, its weights, its offset.
+
+All sums over the rows are made here, and no number of a single row leaves: solvers and certificates
+give coefficients, and get sums, extremes, or a handle of `row_state` to hand back. So the same
+solver runs where the rows are in one array, on disk, or in several places that add up what theirs
+give (tests/test_partitions.py has such rows). Who has to look at the rows themselves, as linear
+programmes do, asks for `codes_of` and `weights_of`.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Hashable, Iterator
+from typing import Any
+
+import numpy as np
+
+from ..design.base import Design, Floats, plain_targets, readonly
+from ..kernels.descent import DescentState, start_state
+from ..kernels.passes import SQUARED, Targets
+from .levels import offsets_of
+from .losses import Loss, RowLoss
+from .penalties import CompiledL2
+from .row_state import RowCurvature, RowPredictions, RowResiduals
+
+__all__ = ["LabelledRows"]
+
+
+class LabelledRows:
+    """Rows with their classes, weights and offsets, as one or several models see them.
+
+    Outputs of all models lie one after the other, `loss.n_classes` for each. Coefficients are
+    (n_outputs, n_features) on the scale of `design.columns`, intercepts (n_outputs,).
+
+    Parameters
+    ----------
+    design : Design
+    loss : Loss
+    codes : ndarray of uint8 or int32, shape (n_samples,) or (n_models, n_samples)
+        Class of each row, for all models or for each.
+    positive : sequence of int
+        For each output the class that counts as 1.
+    weights : ndarray of float64, shape (n_samples,), (n_sets, n_samples) or (0,)
+        Row weights; empty means 1 each.
+    offset : ndarray of float64, shape (n_samples,), (n_sets, n_samples) or (0,), optional
+        Fixed part of the raw predictions: one for all outputs, or for each class in turn.
+    fit_intercept : bool
+        Whether the rows have a column of ones.
+    weight_set : sequence of int, optional
+        The set of weights that each output takes; by default its own, or the only one.
+
+    Attributes
+    ----------
+    positive, weight_set : ndarray of int64, shape (n_outputs,)
+    total_weight : ndarray of shape (n_outputs,)
+        The sum of the row weights.
+    """
+
+    def __init__(
+        self, design: Design, loss: Loss, codes: Any, positive: Any, weights: Any,
+        offset: Any = None, fit_intercept: bool = True, weight_set: Any = None,
+    ) -> None:  # fmt: skip
+        n_outputs, n_samples = len(positive), design.shape[0]
+        sets = weights.reshape(-1 if weights.size else 0, n_samples)
+        if weight_set is None:
+            weight_set = np.arange(n_outputs) if len(sets) > 1 else np.zeros(n_outputs)
+        weight_set = np.array(weight_set, dtype=np.int64)
+        self.design, self.loss, self.fit_intercept = design, loss, fit_intercept
+        self._targets = Targets(
+            -1 if loss.kernel is None else loss.kernel,
+            loss.n_classes,
+            readonly(codes.reshape(-1, n_samples)),
+            readonly(np.array(positive, dtype=np.int64)),
+            readonly(sets),
+            readonly(weight_set),
+            sets.sum(axis=1)[weight_set] if sets.size else np.full(n_outputs, float(n_samples)),
+            readonly(_sets_of(offset, n_samples)),
+        )
+
+    @property
+    def positive(self) -> np.ndarray[Any, np.dtype[np.int64]]:
+        """The class that counts as 1 of each output."""
+        return self._targets.positive  # type: ignore[no-any-return]
+
+    @property
+    def weight_set(self) -> np.ndarray[Any, np.dtype[np.int64]]:
+        """The set of weights of each output."""
+        return self._targets.weight_set  # type: ignore[no-any-return]
+
+    @property
+    def total_weight(self) -> Floats:
+        """The sum of the row weights of each output."""
+        return self._targets.total_weight  # type: ignore[no-any-return]
+
+    @property
+    def n_outputs(self) -> int:
+        """Raw predictions for a row: the classes of all models."""
+        return len(self.positive)
+
+    @property
+    def n_models(self) -> int:
+        """Models, of `loss.n_classes` outputs each."""
+        return self.n_outputs // self.loss.n_classes
+
+    def split(self, theta: Any) -> tuple[Any, Any]:
+        """Return coefficients and intercepts of all outputs as views of theta."""
+        outputs = theta.reshape(-1, self.design.shape[1] + 1)
+        return outputs[:, :-1], outputs[:, -1]
+
+    def outputs_of(self, models: Any) -> Any:
+        """Return the indices of the outputs of some models."""
+        first = np.asarray(models)[:, None] * self.loss.n_classes
+        return (first + np.arange(self.loss.n_classes)).ravel()
+
+    # ---- other rows, other models
+
+    def standardized(self, columns: Any) -> LabelledRows:
+        """Return the same with another standardisation of the design."""
+        return self._with_design(self.design.standardized(columns))
+
+    def _with_design(self, design: Design) -> LabelledRows:
+        other = copy.copy(self)
+        other.design = design
+        return other
+
+    def _with_targets(self, **changes: Any) -> LabelledRows:
+        other = copy.copy(self)
+        other._targets = self._targets._replace(**changes)
+        return other
+
+    def only(self, models: Any) -> LabelledRows:
+        """Return the same as some of the models alone see it (an index array)."""
+        targets, outputs = self._targets, self.outputs_of(models)
+        one_set = len(targets.offset) < 2
+        return self._with_targets(
+            codes=targets.codes if len(targets.codes) == 1 else _some(targets.codes, models),
+            positive=readonly(targets.positive[outputs]),
+            weight_set=readonly(targets.weight_set[outputs]),
+            total_weight=targets.total_weight[outputs],
+            offset=targets.offset
+            if one_set
+            else _some(targets.offset, outputs % len(targets.offset)),
+        )
+
+    def subsample(self, stride: int) -> LabelledRows:
+        """Return every `stride`-th row."""
+        targets = self._targets
+        return LabelledRows(
+            self.design.subsample(stride), self.loss, _every(targets.codes, stride),
+            targets.positive, _every(targets.weights, stride), _every(targets.offset, stride),
+            self.fit_intercept, targets.weight_set,
+        )  # fmt: skip
+
+    def counted(self, most_numbers: int) -> LabelledRows:
+        """Return a copy of the rows that count in a model, where some do not and it is small."""
+        weights, targets = self.weights_of(0), self._targets
+        if weights is None or weights.size * self.design.shape[1] > most_numbers:
+            return self
+        rows = np.flatnonzero(weights)
+        if rows.size == weights.size:
+            return self
+        return LabelledRows(
+            self.design.take(rows), self.loss, np.ascontiguousarray(targets.codes[:, rows]),
+            targets.positive, weights[rows], np.ascontiguousarray(targets.offset[:, rows]),
+            self.fit_intercept,
+        )  # fmt: skip
+
+    def cooled(self, scale: float) -> LabelledRows:
+        """Return the same with the offset over `scale`."""
+        return self._with_targets(offset=readonly(self._targets.offset / scale))
+
+    def weighted(self, positive: Any, weights: Any, weight_set: Any) -> LabelledRows:
+        """Return the same rows, as other models with other weights see them."""
+        targets = self._targets
+        return LabelledRows(
+            self.design, self.loss, targets.codes, positive, weights, targets.offset,
+            self.fit_intercept, weight_set,
+        )  # fmt: skip
+
+    # ---- what rows say of themselves
+
+    def weights_of(self, output: int) -> Any:
+        """Return the row weights of an output; None where all are 1."""
+        targets = self._targets
+        return targets.weights[targets.weight_set[output]] if len(targets.weights) else None
+
+    def n_of_weight(self, output: int) -> int:
+        """Return how many rows have weight for an output."""
+        weights = self.weights_of(output)
+        return self.design.shape[0] if weights is None else int(np.count_nonzero(weights))
+
+    def codes_of(self, model: int) -> Any:
+        """Return the class of each row, as a model sees it."""
+        return self._targets.codes[min(model, len(self._targets.codes) - 1)]
+
+    def offset_of(self, output: int) -> Any:
+        """Return the offset of each row for an output; None where there is none."""
+        sets = self._targets.offset
+        return sets[output % len(sets)] if len(sets) else None
+
+    @property
+    def n_offsets(self) -> int:
+        """Sets of offsets: 0, 1 for all outputs, or one for each class."""
+        return len(self._targets.offset)
+
+    def largest_offset(self) -> float:
+        """Return the largest size of an offset."""
+        sets = self._targets.offset
+        return float(max(sets.max(), -sets.min())) if sets.size else 0.0
+
+    def family(self, model: int) -> Hashable:
+        """Return what tells models apart that see the rows otherwise than in their penalty."""
+        targets, outputs = self._targets, self.outputs_of([model])
+        return (
+            min(model, len(targets.codes) - 1),
+            int(outputs[0]) % len(targets.offset) if len(targets.offset) else -1,
+            targets.positive[outputs].tobytes(),
+            targets.weight_set[outputs].tobytes(),
+        )
+
+    def weights_of_class(self, output: int) -> tuple[float, float]:
+        """Return the weight of the rows that count as 1 for an output, and that of the others.
+
+        Each side by itself: one may be next to nothing beside the other.
+        """
+        codes = self.codes_of(output // self.loss.n_classes) == self.positive[output]
+        weights = self.weights_of(output)
+        if weights is None:
+            count = np.count_nonzero(codes)
+            return float(count), float(codes.size - count)
+        return float(weights[codes].sum()), float(weights[~codes].sum())
+
+    def rows_of_classes(self, stride: int) -> Any:
+        """Return how many of every `stride`-th row of weight are of each class of the outputs."""
+        targets = self._targets
+        codes = targets.codes[0, ::stride]
+        if len(targets.weights):
+            codes = codes[(targets.weights[:, ::stride] > 0.0).all(axis=0)]
+        return np.bincount(codes, minlength=int(targets.positive.max()) + 1)
+
+    def common_weights(self) -> Any:
+        """Return weights (n_samples,) that see every row which a model sees; empty for none."""
+        sets = self._targets.weights
+        return sets.mean(axis=0) if len(sets) > 1 else sets.ravel()
+
+    def least_weight_share(self) -> float:
+        """Return the least positive weight over the largest, of `common_weights`."""
+        weights = self.common_weights()
+        if not weights.size:
+            return 1.0
+        return float(weights.min(initial=1.0, where=weights > 0.0) / weights.max())
+
+    def column_means(self) -> Any:
+        """Return the weighted mean of each column of X: one pass; not finite where X is not."""
+        return self.design.column_means(*self._common())
+
+    def column_variances(self) -> Any:
+        """Return the weighted mean of each column's squared distance from its centre: one pass."""
+        return self.design.column_variances(*self._common())
+
+    def _common(self) -> tuple[Any, float]:
+        weights = np.ascontiguousarray(self.common_weights())
+        return weights, float(weights.sum()) if weights.size else float(self.design.shape[0])
+
+    def blocks_of_weight(self, output: int, size: int) -> Iterator[Any]:
+        """Go over the rows of X that have weight for an output, as they are: one pass."""
+        weights = self.weights_of(output)
+        for start, stop, rows in self.design.row_blocks(size):
+            yield rows if weights is None else rows[weights[start:stop] > 0.0]
+
+    def level_cost(self, model: int, levels: Any) -> float:
+        """Return the mean loss of a model of these intercepts and no slopes: no pass over X."""
+        codes, weights = self.codes_of(model), self.weights_of(model * self.loss.n_classes)
+        own = self.outputs_of([model])
+        if self.n_offsets:
+            offset, _ = offsets_of(self, model, 1)
+        else:
+            # All rows of a class have the same loss.
+            labels, codes = np.unique(codes, return_inverse=True)
+            weights = np.bincount(codes, weights)
+            codes, offset = labels, np.zeros((own.size, labels.size))
+        total = float(self.total_weight[own[0]])
+        with np.errstate(over="ignore", invalid="ignore"):
+            return self.loss.mean_at_levels(
+                levels, offset, codes, self.positive[own], weights, total
+            )
+
+    # ---- passes at a point
+
+    def evaluate(
+        self, state: DescentState, penalty: CompiledL2, curvature_out: RowCurvature | None = None
+    ) -> None:
+        """Put the cost, with the penalty that passes can add, and its gradient into the state."""
+        shape = self.n_outputs, self.design.shape[0]
+        outputs = None if curvature_out is None else curvature_out.values.reshape(shape)
+        if isinstance(self.loss, RowLoss):
+            self.loss.evaluate(self, state, outputs)
+        elif outputs is None:
+            self.design.evaluate(self._targets, penalty, state)
+        else:
+            self.design.evaluate(self._targets, penalty, state, outputs)
+
+    def descend(
+        self, state: DescentState, penalty: CompiledL2, step_size: float, accelerate: bool,
+        tol: float, history_out: Any,
+    ) -> tuple[int, int]:  # fmt: skip
+        """Take up to ``len(history_out)`` gradient steps from an evaluated state, one pass each."""
+        return self.design.descend(
+            self._targets, penalty, step_size, accelerate, tol, state, history_out
+        )
+
+    def empty_curvature(self, n_models: int | None = None) -> RowCurvature:
+        """Return what row curvatures of models are put into."""
+        n_models = self.n_models if n_models is None else n_models
+        return RowCurvature(np.empty((n_models, self.loss.n_classes * self.design.shape[0])))
+
+    def raw_predictions(self, theta: Any, with_intercept: bool = True) -> Any:
+        """Return the raw predictions of all outputs, (n_outputs, n_samples), without offset."""
+        coef, intercept = (np.ascontiguousarray(part) for part in self.split(theta))
+        return self.design.raw_prediction(coef, intercept if with_intercept else 0.0 * intercept)
+
+    def predictions(self, theta: Any) -> RowPredictions:
+        """Return what models of one output predict for the rows, without offset: one pass."""
+        return RowPredictions(self.raw_predictions(theta))
+
+    def residuals(self, theta: Any) -> RowResiduals:
+        """Return the weighted residuals of each output, the slopes of the rows' losses: one pass.
+
+        Of class k of a softmax ``weight * (probability of k - (class is k))``.
+        """
+        n_samples = self.design.shape[0]
+        state = start_state(*(np.ascontiguousarray(part) for part in self.split(theta)))
+        outputs = np.empty((2 * self.n_outputs, n_samples))
+        none = CompiledL2(np.zeros((1, self.design.shape[1])), True)
+        if isinstance(self.loss, RowLoss):
+            self.loss.evaluate(self, state, outputs)
+        else:
+            self.design.evaluate(self._targets, none, state, outputs)
+        return RowResiduals(outputs[self.n_outputs :])
+
+    def majorizing(self, theta: Any) -> RowCurvature:
+        """Return curvatures of functions above the loss, of each output, times weights: one pass.
+
+        They are at least those of the loss, for any change of the raw predictions.
+        """
+        raw, targets = self.raw_predictions(theta), self._targets
+        if len(targets.offset):
+            raw += targets.offset[np.arange(len(raw)) % len(targets.offset)]
+        each = raw.reshape(self.n_models, self.loss.n_classes, -1)
+        curvature = self.loss.majorizing(each).reshape(raw.shape)
+        if len(targets.weights):
+            curvature *= targets.weights[targets.weight_set]
+        return RowCurvature(curvature)
+
+    def largest_range(self, direction: Any) -> float:
+        """Return the largest range, over the classes of one model, of a row's raw predictions."""
+        return float(np.ptp(self.raw_predictions(direction), axis=0).max())
+
+    def largest_square(self, directions: Any, together: int) -> float:
+        """Return the largest sum over directions of a row's squared raw predictions.
+
+        `directions` (n, n_parameters) of one model; passes take `together` of them at once.
+        """
+        squares = np.zeros(self.design.shape[0])
+        for first in range(0, len(directions), together):
+            part = np.ascontiguousarray(directions[first : first + together])
+            squares += np.square(self.raw_predictions(part, self.fit_intercept)).sum(axis=0)
+        return float(squares.max())
+
+    # ---- sums with row curvatures
+
+    def hessian(self, curvature: RowCurvature, model: int) -> Any:
+        """Return the Hessian of one model's mean loss from its row curvatures, and no others."""
+        total = self.total_weight[model * self.loss.n_classes]
+        return self.loss.hessian(curvature.values[0], self._gram, total)
+
+    def class_hessians(self, curvature: RowCurvature, model: int) -> Any:
+        """Return the blocks on the diagonal of `hessian`, one for each output of the model."""
+        total = self.total_weight[model * self.loss.n_classes]
+        return self.loss.class_hessians(curvature.values[0], self._gram, total)
+
+    def mean_hessian(self, curvature: RowCurvature) -> Any:
+        """Return the Hessian of the loss of an output, the mean over all outputs: one pass."""
+        weights = self.loss.class_weights(curvature.values).mean(axis=(0, 1))
+        return self._gram(weights, self.total_weight.mean())
+
+    def _gram(self, weights: Any, total_weight: float) -> Any:
+        hessian = self.design.gram(weights) / total_weight
+        if not self.fit_intercept:
+            hessian[-1], hessian[:, -1] = 0.0, 0.0
+        return hessian
+
+    def product(self, curvature: RowCurvature, coef: Any, intercept: Any) -> tuple[Any, Any]:
+        """Return the Hessians of the mean losses times vectors, one for each model: one pass."""
+        targets = self.loss.product_targets(curvature.values, self.total_weight)
+        return self._product(targets, coef, intercept)
+
+    def output_product(self, curvature: RowCurvature, coef: Any, intercept: Any) -> tuple[Any, Any]:
+        """Return X' diag(curvature) X of each output, over its weight, times a vector: one pass."""
+        targets = plain_targets(SQUARED, curvature.values, self.total_weight)
+        return self._product(targets, coef, intercept)
+
+    def weight_product(self, coef: Any, intercept: Any) -> tuple[Any, Any]:
+        """Return what is at least X' W X of every model, over its weight, times a vector."""
+        sets = self._targets.weights
+        weights = sets if len(sets) < 2 else sets.max(axis=0)[None, :]
+        targets = plain_targets(SQUARED, weights, self.total_weight.min(keepdims=True))
+        return self._product(targets, coef, intercept)
+
+    def _product(self, targets: Targets, coef: Any, intercept: Any) -> tuple[Any, Any]:
+        slopes, last = self.design.hessian_product(
+            targets, np.ascontiguousarray(coef), intercept * self.fit_intercept
+        )
+        return slopes, last * self.fit_intercept
+
+    def mean_curvatures(self, curvature: RowCurvature) -> Any:
+        """Return what the mean row adds to the Hessian of each output, (n_outputs, 1)."""
+        weights = self.loss.class_weights(curvature.values)
+        total = weights.reshape(self.n_outputs, -1).sum(axis=1, keepdims=True)
+        total /= self.total_weight[:, None]
+        return total
+
+    def output_curvature(self, curvature: RowCurvature) -> RowCurvature:
+        """Return what each row adds to the Hessian of each output."""
+        weights = self.loss.class_weights(curvature.values)
+        return RowCurvature(weights.reshape(self.n_outputs, -1))
+
+    def draw(self, curvature: RowCurvature, count: int) -> tuple[Design, Any]:
+        """Return a design, and (n_outputs, count) rows of it in proportion to the curvatures."""
+        return self.design, curvature.draw(count)
+
+    def output_grams(self, curvature: RowCurvature, tiny: float) -> Any:
+        """Return X' diag(curvature) X of each output over its weight: as many passes.
+
+        Without rows whose curvature is below the share `tiny` of the mean row's.
+        """
+        values = curvature.values
+        values = np.where(values >= tiny * values.mean(axis=1, keepdims=True), values, 0.0)
+        return self.design.grams(values / self.total_weight[:, None])
+
+    def curvature_mean(self, curvature: RowCurvature) -> Any:
+        """Return the rows' mean, weighted by the curvatures of a model of one output: one pass."""
+        return self.design.column_means(curvature.values[0], float(curvature.totals()[0]))
+
+    def intercept_hessian(self, curvature: RowCurvature) -> Any:
+        """Return the mean loss's Hessian in the intercepts of one model, (n_classes, n_classes)."""
+        shares = curvature.values.reshape(self.loss.n_classes, -1)
+        weight = shares.sum(axis=0)
+        inverse = np.divide(1.0, weight, out=np.zeros_like(weight), where=weight > 0.0)
+        # Not by BLAS, whose threads then keep the cores busy for a while.
+        products = np.einsum("kn,jn->kj", shares * inverse, shares) / self.total_weight[0]
+        np.fill_diagonal(products, 0.0)
+        # Rows add up to 0: the diagonal without a difference that cancels.
+        return np.diag(products.sum(axis=1)) - products
+
+
+def _sets_of(offset: Any, n_samples: int) -> Any:
+    if offset is None or not offset.size:
+        return np.empty((0, n_samples))
+    return offset.reshape(-1, n_samples)
+
+
+def _some(array: Any, rows: Any) -> Any:
+    return readonly(np.ascontiguousarray(array[rows]))
+
+
+def _every(sets: Any, stride: int) -> Any:
+    return np.ascontiguousarray(sets[:, ::stride])
