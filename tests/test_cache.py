@@ -12,6 +12,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections import namedtuple
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -22,7 +23,7 @@ import pytest
 from numba import prange
 from numba.core import compiler
 
-from fastlogit.kernels import policy
+from fastlogit.kernels import identity, policy
 
 PACKAGE = Path(policy.__file__).parents[1]
 
@@ -95,6 +96,45 @@ for argument in sys.argv[1:]:
     hits, misses = (sum(counts.values()) for counts in function.stats[1:])
     report.append({"out": out.tolist(), "hits": hits, "misses": misses, "pool": pool})
 print(json.dumps({"runs": report, "folder": str(policy.cache_folder())}))
+"""
+
+# `scaled` by way of all that code can depend on, beside other compiled code.
+DEPENDENT = """
+from collections import namedtuple
+from numba import types
+from numba.extending import intrinsic, overload
+from .policy import kernel
+
+FACTOR = 2.0
+TABLE = (0.0, 1.0)
+Pair = namedtuple("Pair", "first second")
+
+def public(value):
+    return value
+
+@overload(public)
+def _public(value):
+    return lambda value: value + 0.0
+
+@intrinsic
+def same(context, value):
+    def generate(context, builder, signature, arguments):
+        return arguments[0]
+
+    def other(context, builder, signature, arguments):
+        hundred = context.get_constant(types.float64, 100.0)
+        return builder.fadd(arguments[0], hundred)
+
+    return types.float64(value), generate
+
+@kernel
+def scaled(value):
+    pair = Pair(0.0, 200.0)
+    return same(public(FACTOR * value)) + TABLE[1] + pair.first
+
+@kernel
+def negated(value):
+    return -value
 """
 
 SCALED, PLUS_SCALED, PLUS_NEGATED = [2.0, 4.0, 6.0], [3.0, 5.0, 7.0], [0.0, -1.0, -2.0]
@@ -172,23 +212,65 @@ def test_an_edit_in_a_callee_of_another_file_is_never_served_stale(copy: Copy) -
         [3.0, 6.0, 9.0],
     ]
     assert [run["hits"] for run in second["runs"]] == [0, 0, 0]
-    assert second["folder"] != first["folder"]
+    assert second["folder"] == first["folder"]
     copy.edit("3.0 * value", "2.0 * value")
     back = copy.run("fill.serial")
-    assert back["folder"] == first["folder"]
     assert (back["runs"][0]["out"], back["runs"][0]["hits"]) == (SCALED, 1)
 
 
-def test_an_edit_while_the_process_runs_is_not_kept(copy: Copy) -> None:
+def test_an_edit_costs_what_it_touches(copy: Copy) -> None:
+    names = ("fill.serial", "plus_scaled.serial", "plus_negated.serial")
+    copy.run(*names)
+    # A comment and a docstring, and lines that move.
+    copy.edit("def scaled(value):\n", 'def scaled(value):\n    """Twice."""\n    # a comment\n')
+    copy.edit("from .policy", "import math\n\nfrom .policy")
+    assert [run["hits"] for run in copy.run(*names)["runs"]] == [1, 1, 1]
+    copy.edit("return -value", "return 1.0 - value")
+    runs = copy.run(*names)["runs"]
+    assert [run["hits"] for run in runs] == [1, 1, 0]
+    assert [run["out"] for run in runs] == [SCALED, PLUS_SCALED, [1.0, 0.0, -1.0]]
+
+
+def test_edits_of_constants_flags_and_what_is_put_in_the_place_of_a_function(copy: Copy) -> None:
+    """Whatever the machine code depends on, beside the code of the functions that are called."""
+    (copy.package / "kernels" / "probe_callee.py").write_text(DEPENDENT)
+    answers = [copy.run("fill.serial")["runs"][0]]
+    for old, new in (
+        ("FACTOR = 2.0", "FACTOR = 3.0"), ("TABLE = (0.0, 1.0)", "TABLE = (0.0, 2.0)"),
+        ("return lambda value: value + 0.0", "return lambda value: value + 1.0"),
+        ("types.float64(value), generate", "types.float64(value), other"),
+        ('"first second"', '"second first"'),
+    ):  # fmt: skip
+        copy.edit(old, new)
+        answers.append(copy.run("fill.serial")["runs"][0])
+    assert [answer["hits"] for answer in answers] == [0] * len(answers)
+    first = [answer["out"][0] for answer in answers]
+    assert first == [3.0, 4.0, 5.0, 6.0, 106.0, 306.0]
+
+
+def test_an_edit_before_the_code_is_read_is_the_codes_own(copy: Copy) -> None:
     source = copy.package / "kernels" / "probe_callee.py"
     edit = (
         "from pathlib import Path\nimport fastlogit.kernels.policy\n"
         f"path = Path({str(source)!r})\n"
         "path.write_text(path.read_text().replace('2.0 *', '5.0 *'))\n"
     )
-    run = copy.run("fill.serial", before=edit)["runs"][0]
-    assert run["out"] == [5.0, 10.0, 15.0]
+    assert copy.run("fill.serial", before=edit)["runs"][0]["out"] == [5.0, 10.0, 15.0]
+    run = copy.run("fill.serial")["runs"][0]
+    assert (run["out"], run["hits"]) == ([5.0, 10.0, 15.0], 1)
+
+
+def test_what_only_a_source_tells_is_not_kept_where_it_was_edited_since(copy: Copy) -> None:
+    source = copy.package / "kernels" / "probe_callee.py"
+    source.write_text(DEPENDENT)
+    edit = (
+        "from pathlib import Path\nimport fastlogit.kernels.probe\n"
+        f"path = Path({str(source)!r})\n"
+        "path.write_text(path.read_text().replace('value), generate', 'value), other'))\n"
+    )
+    assert copy.run("fill.serial", before=edit)["runs"][0]["out"][0] == 3.0
     assert list(copy.cache.rglob("*.nbc")) == []
+    assert copy.run("fill.serial")["runs"][0]["out"][0] == 103.0
 
 
 @pytest.mark.parametrize("order", [("serial", "parallel"), ("parallel", "serial")])
@@ -284,8 +366,6 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """A cache folder of the test's own, with the JIT on."""
     monkeypatch.setattr(numba.config, "CACHE_DIR", str(tmp_path))
     monkeypatch.setattr(numba.config, "DISABLE_JIT", 0)
-    # A developer may edit a kernel while the tests run: not what is tested here.
-    monkeypatch.setattr(policy, "_FIRST_TIMES", policy._source_times())
     yield tmp_path
     policy._prepared_folder.cache_clear()
 
@@ -331,6 +411,15 @@ def test_a_damaged_file_is_ignored_and_rewritten(
     (kept,) = kept_files(place)
     kept.write_bytes(damage(kept.read_bytes()))
     assert [hits_of_a_fresh_entry() for _ in range(2)] == [0, 1]
+
+
+def test_names_of_fields_count() -> None:
+    """numba's type of a named tuple has the name of the class, and no names of fields."""
+    keys = []
+    for fields in ("first second", "second first"):
+        pair = namedtuple("Pair", fields)
+        keys.append(policy._field_names((numba.typeof((1, pair(1.0, 2.0))), numba.float64)))
+    assert keys[0] != keys[1]
 
 
 def test_a_file_of_another_key_is_ignored(tmp_path: Path) -> None:
@@ -401,17 +490,13 @@ def test_no_folder_is_no_error(place: Path, monkeypatch: pytest.MonkeyPatch, fai
         assert hits_of_a_fresh_entry() == 0
 
 
-def test_without_sources_nothing_is_kept(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(policy, "__file__", str(place / "archive.zip" / "policy.py"))
-    assert policy._source_times() is None
-    monkeypatch.setattr(policy, "_FIRST_TIMES", None)
-    assert policy.cache_folder() is None
-    assert hits_of_a_fresh_entry() == 0
+def test_what_has_no_description_is_not_kept(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def unknown(*_: Any, **__: Any) -> str:
+        raise identity.Unknown("a thing")
 
-
-def test_unreadable_sources_are_no_sources(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(policy, "_sources", lambda: [Path("nowhere.py")])
-    assert policy._source_times() is None
+    monkeypatch.setattr(policy, "identity", unknown)
+    assert [hits_of_a_fresh_entry() for _ in range(2)] == [0, 0]
+    assert kept_files(place) == []
 
 
 def test_a_cache_can_be_switched_off_and_emptied(place: Path) -> None:
@@ -428,17 +513,9 @@ def test_a_cache_can_be_switched_off_and_emptied(place: Path) -> None:
     assert kept_files(place) == []
 
 
-def test_every_source_version_and_setting_counts(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    kernels = tmp_path / "kernels"
-    shutil.copytree(PACKAGE / "kernels", kernels, ignore=shutil.ignore_patterns("__pycache__"))
-    monkeypatch.setattr(policy, "__file__", str(kernels / "policy.py"))
+def test_every_version_and_setting_counts(monkeypatch: pytest.MonkeyPatch) -> None:
     fingerprint = policy._fingerprint.__wrapped__
     seen = [fingerprint()]
-    for path in sorted(kernels.glob("*.py")):
-        path.write_text(path.read_text() + "\n")
-        seen.append(fingerprint())
     monkeypatch.setattr(numba, "__version__", "0.0")
     seen.append(fingerprint())
     monkeypatch.setattr(numba.config, "BOUNDSCHECK", not numba.config.BOUNDSCHECK)
@@ -466,6 +543,21 @@ def test_opening_a_folder_keeps_it_young(place: Path) -> None:
     policy._prepared_folder.cache_clear()
     assert policy.cache_folder() == folder
     assert folder.stat().st_mtime > time.time() - 3600.0
+
+
+def test_code_that_nobody_loads_is_removed_one_day(place: Path) -> None:
+    hits_of_a_fresh_entry()
+    (kept,) = kept_files(place)
+    folder = policy.cache_folder()
+    assert folder is not None
+    other = kept.with_name("edited.kernel-0123456789abcdef.nbc")
+    other.write_bytes(b"of a kernel that is no more")
+    for path in (kept, other, folder):
+        os.utime(path, (time.time() - 40 * 24 * 3600.0,) * 2)
+    assert hits_of_a_fresh_entry() == 1  # which makes it young
+    policy._prepared_folder.cache_clear()
+    assert policy.cache_folder() == folder
+    assert kept_files(place) == [kept]
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,8 @@
 """The njit policy: what it compiles to, and that nothing of the package goes round it."""
 
 import ast
+import gc
+import importlib
 import math
 import os
 import subprocess
@@ -15,6 +17,7 @@ import pytest
 from numba import prange
 
 from fastlogit.kernels import policy
+from fastlogit.kernels.identity import Unknown, identity
 
 PACKAGE = Path(policy.__file__).parents[1]
 JIT = not numba.config.DISABLE_JIT
@@ -164,7 +167,7 @@ def describe_closure_over(content: Any) -> str:
     def inner() -> Any:
         return content
 
-    return policy._describe(inner)
+    return identity(inner)
 
 
 def test_the_description_of_a_closure_tells_values_apart() -> None:
@@ -186,7 +189,7 @@ def test_the_description_sees_names_constants_and_defaults() -> None:
         lambda x: (lambda y: y + 1)(x),
         lambda x: (lambda y: y + 2)(x),
     ]
-    assert len({policy._describe(variant) for variant in variants}) == len(variants)
+    assert len({identity(variant) for variant in variants}) == len(variants)
 
 
 def test_the_description_bears_recursion_and_names_bound_later() -> None:
@@ -196,10 +199,69 @@ def test_the_description_bears_recursion_and_names_bound_later() -> None:
     def reads_later() -> Any:
         return later
 
-    assert "recursion" in policy._describe(descend)
-    assert "empty" in policy._describe(reads_later)
+    assert identity(descend) == identity(descend)
+    before = identity(reads_later)
     later = 1
     assert reads_later() == later
+    assert identity(reads_later) != before
+
+
+def test_what_differs_in_every_process_has_no_identity() -> None:
+    thing = object()
+    with pytest.raises(Unknown, match="object object at 0x"):
+        identity(lambda: thing)
+
+
+def entries() -> list[Any]:
+    """All that Python calls, of all kernel modules."""
+    for path in Path(policy.__file__).parent.glob("*.py"):
+        importlib.import_module(f"fastlogit.kernels.{path.stem}")
+    return [cache._dispatcher for cache in gc.get_objects() if type(cache) is policy._DiskCache]
+
+
+def test_every_entry_has_an_identity_of_its_own() -> None:
+    found = [dispatcher for dispatcher in entries() if "kernels" in dispatcher.py_func.__module__]
+    assert len({identity(dispatcher) for dispatcher in found}) == len(found)
+    if JIT and policy.cache_folder():
+        assert len(found) > 50
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not JIT, reason="compiled code")
+def test_all_that_numba_compiles_into_an_entry_is_reached_by_names() -> None:
+    """Else an edit there would be served stale. Compiled without the cache, in a fresh process."""
+    script = """
+import numpy as np
+import numba.core.event as events
+from numba.core.dispatcher import Dispatcher
+from fastlogit.kernels import identity, policy
+
+class Seen(events.Listener):
+    def __init__(self):
+        self.compiled = []
+    def on_start(self, event):
+        self.compiled.append(event.data["dispatcher"].py_func)
+    def on_end(self, event):
+        pass
+
+roots = []
+policy._DiskCache.load_overload = lambda self, *_: roots.append(self._dispatcher)
+policy._DiskCache.save_overload = lambda *_: None
+seen = Seen()
+with events.install_listener("numba:compile", seen):
+    import fastlogit
+    X = np.random.default_rng(0).normal(size=(60, 12))
+    y = np.arange(60) % 3
+    fastlogit.fit(X, y, C=1.0, multi_class="multinomial").predict_proba(X)
+    fastlogit.fit(X[:, :2], y > 0, C=1.0, solver="gradient_descent", max_iter=20_000)
+    fastlogit.sigmoid(X)
+known = {f.__code__ for root in roots for f in identity.reached(root)}
+ours = [f for f in seen.compiled if f.__module__.startswith("fastlogit")]
+missed = {f.__qualname__ for f in ours if f.__code__ not in known}
+assert len(ours) > 40, len(ours)
+assert not missed, missed
+"""
+    subprocess.run([sys.executable, "-W", "error", "-c", script], check=True)
 
 
 def test_without_jit_twins_are_the_plain_function() -> None:

@@ -13,9 +13,9 @@ Design rules, with their reasons:
 - numba's own disk cache is not used. It misses an edit in a callee that lives in another file
   (numba#8851); its key ignores `parallel=` and `fastmath=` (numba#6845), so that a serial function
   may be served the parallel code of the same name; and two processes that fill one index at once
-  can pair a signature with the code of another. Here a folder belongs to one state of all the
-  kernel sources, each twin has a folder of its own, and there is no index: one file per signature,
-  named by the hash of its key, which the file repeats.
+  can pair a signature with the code of another. Here the key has a digest of a function's code and
+  of all that it calls (see `identity`), each twin has a folder of its own, and there is no index:
+  one file per signature, named by the hash of its key, which the file repeats.
 - No two pieces of machine code share a symbol. numba numbers its symbols anew in every process, so
   that cached code from two processes can carry one symbol twice, and the linker silently takes the
   first for both: measured with two kernels of one factory, one answered with the other's result.
@@ -34,22 +34,27 @@ import time
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, cached_property
 from pathlib import Path
-from types import CodeType, FunctionType
+from types import FunctionType
 from typing import Any
 
 import llvmlite
 import numba
 import numpy as np
-from numba.core import bytecode, compiler, serialize
+from numba.core import bytecode, compiler, serialize, types
 from numba.core.runtime import rtsys
+
+from .identity import identity
 
 _FASTMATH = frozenset({"contract"})
 _TWINS = ("serial", "parallel")
 _DIGEST_BYTES = hashlib.sha256().digest_size
 _FINGERPRINT_DIGITS = 24
-_STALE_SECONDS = 30 * 24 * 3600.0
+_DAY = 24 * 3600.0
+_STALE = 30 * _DAY
+# Counts up where files of an older version of this module cannot be used.
+_FORMAT = 2
 
 # Settings of numba that change the machine code but not the key of numba's own cache: with a warm
 # cache, NUMBA_BOUNDSCHECK=1 would check nothing.
@@ -145,8 +150,7 @@ def cache_folder() -> Path | None:
     """Return the folder of the compiled code of this version, or None if it cannot be kept.
 
     It is `$NUMBA_CACHE_DIR/fastlogit/<fingerprint>`, else the same in the user's cache folder. The
-    fingerprint covers the sources of all kernels and the versions of numba, llvmlite, numpy and
-    Python.
+    fingerprint covers the versions of numba, llvmlite, numpy and Python, and settings of numba.
     """
     return _prepared_folder(str(numba_setting("CACHE_DIR") or ""))
 
@@ -171,10 +175,8 @@ def _cached(func: Callable[..., Any], suffix: str, twin: str) -> Any:
     """Compile one twin and give it a place on the disk."""
     dispatcher = _njit(func, f"{suffix}_{twin}", nogil=True, parallel=twin == "parallel")
     folder = cache_folder()
-    # A source that was edited since this process began: what runs here may be neither the old state
-    # nor the new one, so that it belongs in no folder.
-    if folder is not None and _source_times() == _FIRST_TIMES and hasattr(dispatcher, "_cache"):
-        dispatcher._cache = _DiskCache(dispatcher.py_func, folder / twin)
+    if folder is not None and hasattr(dispatcher, "_cache"):
+        dispatcher._cache = _DiskCache(dispatcher, folder / twin)
     return dispatcher
 
 
@@ -193,71 +195,19 @@ def _local_suffix(func: Callable[..., Any]) -> str:
     """Tell apart the functions that a factory made: they share a qualified name."""
     if "<locals>" not in func.__qualname__:
         return ""
-    return "_" + hashlib.sha256(_describe(func).encode()).hexdigest()[:12]
-
-
-def _describe(value: Any, outer: tuple[Any, ...] = ()) -> str:
-    """Return a text that is the same in every process for the same code and closure.
-
-    numba's own key pickles the closure, and a pickled dispatcher holds a random number.
-    """
-    func = getattr(value, "py_func", None) or getattr(value, "_defn", None) or value
-    if isinstance(func, FunctionType):
-        if any(func is other for other in outer):
-            return "recursion"
-        cells = [_describe_cell(cell, (*outer, func)) for cell in func.__closure__ or ()]
-        defaults = _describe(func.__defaults__ or (), (*outer, func))
-        return repr((func.__module__, func.__qualname__, _code(func.__code__), defaults, cells))
-    if isinstance(value, tuple | list):
-        return repr((type(value).__name__, [_describe(item, outer) for item in value]))
-    if isinstance(value, np.ndarray):
-        return repr((value.dtype.str, value.shape, value.tobytes()))
-    return repr(value)
-
-
-def _describe_cell(cell: Any, outer: tuple[Any, ...]) -> str:
-    try:
-        return _describe(cell.cell_contents, outer)
-    except ValueError:  # an empty cell: the name is bound later
-        return "empty"
-
-
-def _code(code: CodeType) -> tuple[Any, ...]:
-    constants = [_code(c) if isinstance(c, CodeType) else repr(c) for c in code.co_consts]
-    return (code.co_code, code.co_names, constants)
+    return "_" + identity(func, names=False)[:12]
 
 
 # ------------------------------------------------------------------------------------------------
 # Where the compiled code lies
 
 
-def _sources() -> list[Path]:
-    return sorted(Path(__file__).parent.glob("*.py"))
-
-
-def _source_times() -> tuple[tuple[str, int, int], ...] | None:
-    """Return what changes when a source is edited; None if there are no sources to look at."""
-    try:
-        states = [(path.name, path.stat()) for path in _sources()]
-    except OSError:
-        return None
-    return tuple((name, state.st_mtime_ns, state.st_size) for name, state in states) or None
-
-
-_FIRST_TIMES = _source_times()
-
-
 @cache
 def _fingerprint() -> str:
-    """Hash everything that the machine code depends on, except the signature and the CPU."""
-    digest = hashlib.sha256()
-    for path in _sources():
-        content = path.read_bytes()
-        digest.update(f"{path.name}:{len(content)}:".encode())
-        digest.update(content)
-    versions = (numba.__version__, llvmlite.__version__, np.__version__, sys.version)
+    """Hash all that machine code depends on, except the function, its signature and the CPU."""
+    versions = (_FORMAT, numba.__version__, llvmlite.__version__, np.__version__, sys.version)
     settings = [(name, numba_setting(name)) for name in _CODE_SETTINGS]
-    digest.update(repr((versions, settings)).encode())
+    digest = hashlib.sha256(repr((versions, settings)).encode())
     return digest.hexdigest()[:_FINGERPRINT_DIGITS]
 
 
@@ -272,8 +222,6 @@ def _user_cache() -> Path:
 @cache
 def _prepared_folder(chosen: str) -> Path | None:
     """Make the folder of this fingerprint, in the `chosen` place if that is given."""
-    if _FIRST_TIMES is None:  # no sources (a zip file): an edit could not be seen
-        return None
     try:
         folder = (Path(chosen) if chosen else _user_cache()) / "fastlogit" / _fingerprint()
         is_new = not folder.is_dir()
@@ -284,21 +232,33 @@ def _prepared_folder(chosen: str) -> Path | None:
     with contextlib.suppress(OSError):  # a filled folder that cannot be written is of use too
         if is_new:
             _prune(folder)
-        else:
+        elif _is_older(folder, _DAY):
             os.utime(folder)
+            _prune_files(folder)
     return folder
 
 
 def _prune(newest: Path) -> None:
     """Remove the folders of other fingerprints that no process has opened for 30 days."""
-    limit = time.time() - _STALE_SECONDS
     ours = re.compile(rf"[0-9a-f]{{{_FINGERPRINT_DIGITS}}}")
     for folder in newest.parent.iterdir():
         if folder == newest or not ours.fullmatch(folder.name):
             continue
         with contextlib.suppress(OSError):
-            if folder.stat().st_mtime < limit:
+            if _is_older(folder, _STALE):
                 shutil.rmtree(folder, ignore_errors=True)
+
+
+def _prune_files(folder: Path) -> None:
+    """Remove the code that no process has loaded for 30 days: of kernels since edited."""
+    for path in folder.glob("*/*"):
+        with contextlib.suppress(OSError):
+            if _is_older(path, _STALE):
+                path.unlink()
+
+
+def _is_older(path: Path, seconds: float) -> bool:
+    return path.stat().st_mtime < time.time() - seconds
 
 
 # ------------------------------------------------------------------------------------------------
@@ -308,12 +268,17 @@ def _prune(newest: Path) -> None:
 class _DiskCache:
     """The part of numba's cache protocol that a dispatcher uses, with one file per signature."""
 
-    def __init__(self, func: Callable[..., Any], folder: Path) -> None:
+    def __init__(self, dispatcher: Any, folder: Path) -> None:
+        func = dispatcher.py_func
         name = re.sub(r"[^\w.]", "", func.__qualname__)
-        self._folder = folder
+        self._folder, self._dispatcher = folder, dispatcher
         self._base = f"{func.__module__.rpartition('.')[2]}.{name}"
-        self._identity = hashlib.sha256(_describe(func).encode()).hexdigest()
         self._enabled = True
+
+    @cached_property
+    def _identity(self) -> str:
+        """What the code depends on: made when it is first asked for, with all that it calls."""
+        return identity(self._dispatcher)
 
     @property
     def cache_path(self) -> str:
@@ -339,6 +304,9 @@ class _DiskCache:
             key = self._key(sig, target_context.codegen())
             payload = _read(self._path(key), key)
             if payload is not None:
+                with contextlib.suppress(OSError):
+                    if _is_older(self._path(key), _DAY):
+                        os.utime(self._path(key))
                 # What compiled code needs to run. numba's own cache also fills the tables that
                 # only a compilation reads, and imports scipy.linalg for it: 0.17 s.
                 rtsys.initialize(target_context)
@@ -360,11 +328,21 @@ class _DiskCache:
                 _write(self._path(key), key, result._reduce())
 
     def _key(self, sig: Any, codegen: Any) -> tuple[Any, ...]:
-        return (sig, codegen.magic_tuple(), self._identity)
+        return (sig, _field_names(sig), codegen.magic_tuple(), self._identity)
 
     def _path(self, key: tuple[Any, ...]) -> Path:
         digest = hashlib.sha256(repr(key).encode()).hexdigest()
         return self._folder / f"{self._base}-{digest[:16]}.nbc"
+
+
+def _field_names(kinds: Any) -> tuple[Any, ...]:
+    """Return the names of the fields of all named tuples among types: these do not tell them."""
+    tuples: Any = types
+    return tuple(
+        (getattr(getattr(kind, "instance_class", None), "_fields", ()), _field_names(list(kind)))
+        for kind in getattr(kinds, "args", kinds)
+        if isinstance(kind, tuples.BaseTuple)
+    )
 
 
 def _number_symbols(key: tuple[Any, ...]) -> None:
