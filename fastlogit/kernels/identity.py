@@ -24,7 +24,7 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["Unknown", "identity"]
+__all__ = ["Unknown", "identity", "reached"]
 
 PACKAGE = __name__.partition(".")[0]
 
@@ -68,11 +68,11 @@ def identity(function: Callable[..., Any], names: bool = True) -> str:
     return hashlib.sha256(_Walk(names).whole(function).encode()).hexdigest()
 
 
-def reached(function: Callable[..., Any]) -> list[FunctionType]:
-    """Return the functions that a function can reach by names, itself first."""
+def reached(function: Callable[..., Any]) -> tuple[list[FunctionType], set[str]]:
+    """Return the functions that a function can reach by names, and modules that count whole."""
     walk = _Walk(True)
     walk.whole(function)
-    return walk.functions
+    return walk.functions, walk.modules
 
 
 class _Walk:
@@ -81,6 +81,7 @@ class _Walk:
     def __init__(self, follows_names: bool) -> None:
         self._follows_names = follows_names
         self.functions: list[FunctionType] = []
+        self.modules: set[str] = set()
         self._numbers: dict[FunctionType, int] = {}
         self._texts: list[str] = []
 
@@ -95,19 +96,19 @@ class _Walk:
             options = [(n, self._plain(option)) for n, option in value.targetoptions.items()]
             return f"compiled {sorted(options)!r} {self._function(value.py_func)}"
         if hasattr(value, "_defn"):  # an intrinsic
-            return f"intrinsic {value._defn.__qualname__} {_source(value._defn)}"
+            return f"intrinsic {value._defn.__qualname__} {self._source(value._defn)}"
         if isinstance(value, FunctionType):
             if not _is_ours(value):
                 return f"function {value.__module__}.{value.__qualname__}"
             # Compiled code cannot call it as it is: it stands for what numba is told to take.
-            return f"plain {self._function(value)} {_source(value)}"
+            return f"plain {self._function(value)} {self._source(value)}"
         return self._plain(value)
 
     def _plain(self, value: Any) -> str:
         if isinstance(value, ModuleType):
             return f"module {value.__name__}"
         if isinstance(value, type):
-            return _describe_class(value)
+            return self._class(value)
         if isinstance(value, BuiltinFunctionType | np.ufunc):
             return f"builtin {getattr(value, '__module__', '')}.{value.__name__}"
         if isinstance(value, tuple | list):
@@ -124,6 +125,19 @@ class _Walk:
         if " at 0x" in text:
             raise Unknown(text)
         return text
+
+    def _class(self, value: type) -> str:
+        name = f"class {value.__module__}.{value.__qualname__}"
+        if hasattr(value, "_fields"):
+            return f"{name} {value._fields!r}"
+        if issubclass(value, enum.Enum):
+            return f"{name} {[(member.name, member.value) for member in value]!r}"
+        return f"{name} {self._source(value)}" if _is_ours(value) else name
+
+    def _source(self, value: Any) -> str:
+        """Return a digest of the source of the module that something is from."""
+        self.modules.add(value.__module__)
+        return _source_of_module(value.__module__)
 
     def _function(self, function: FunctionType) -> str:
         """Return the number of a function; describe it, and what it reaches, when it is new."""
@@ -181,22 +195,8 @@ def _cell(cell: Any, describe: Callable[[Any], str]) -> str:
         return "empty"
 
 
-def _describe_class(value: type) -> str:
-    name = f"class {value.__module__}.{value.__qualname__}"
-    if hasattr(value, "_fields"):
-        return f"{name} {value._fields!r}"
-    if issubclass(value, enum.Enum):
-        return f"{name} {[(member.name, member.value) for member in value]!r}"
-    return f"{name} {_source(value)}" if _is_ours(value) else name
-
-
 def _is_ours(value: Any) -> bool:
     return str(value.__module__).partition(".")[0] == PACKAGE
-
-
-def _source(value: Any) -> str:
-    """Return a digest of the source of the module that something is from."""
-    return _source_of_module(value.__module__)
 
 
 @cache

@@ -243,11 +243,11 @@ class LabelledRows:
         sets = self._targets.weights
         return sets.mean(axis=0) if len(sets) > 1 else sets.ravel()
 
-    def least_weight_share(self) -> float:
-        """Return the least positive weight over the largest, of `common_weights`."""
+    def least_weight_share(self) -> float | None:
+        """Return the least positive weight over the largest, of `common_weights`; None for none."""
         weights = self.common_weights()
         if not weights.size:
-            return 1.0
+            return None
         return float(weights.min(initial=1.0, where=weights > 0.0) / weights.max())
 
     def column_means(self) -> Any:

@@ -44,9 +44,10 @@ def standardize(objective: Objective, stride: int = 1) -> bool:
         if stride > 1:
             return False
         _look_again(objective, np.flatnonzero(~usual), center, spread)
-        # Rows of tiny weight times columns of tiny size: their products vanish.
-        least = LEAST_PRODUCT / np.sqrt(objective.rows.least_weight_share())
-        spread[(spread > 0.0) & (spread < least)] = np.nan
+        share = objective.rows.least_weight_share()
+        if share is not None:
+            # Rows of tiny weight times columns of tiny size: their products vanish.
+            spread[(spread > 0.0) & (spread < LEAST_PRODUCT / np.sqrt(share))] = np.nan
     with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
         scales = np.hypot(spread, 2.0 * np.sqrt(objective.user_penalty.diagonal().min(axis=0)))
         inverse_scale = np.where(spread > 0.0, 1.0 / scales, 0.0)
