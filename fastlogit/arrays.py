@@ -31,7 +31,6 @@ __all__ = [
     "Masks",
     "Matrix",
     "Scorer",
-    "Source",
     "Splitter",
     "Vector",
 ]
@@ -65,21 +64,6 @@ Labels: TypeAlias = np.ndarray[tuple[int], np.dtype[Any]]
 # for all models or one for each, (n_models, n_samples).
 Codes: TypeAlias = np.ndarray[tuple[int], np.dtype[np.uint8 | np.int32]]
 CodeMatrix: TypeAlias = np.ndarray[tuple[int, int], np.dtype[np.uint8 | np.int32]]
-
-
-class Source(Protocol):
-    """Rows that are read a slice at a time: an array of Zarr or HDF5, a memory map, batches."""
-
-    @property
-    def shape(self) -> tuple[int, int]:
-        """Numbers of rows and columns."""
-
-    @property
-    def dtype(self) -> DType:
-        """The type of the numbers."""
-
-    def __getitem__(self, rows: slice, /) -> Any:
-        """Return some rows as something that NumPy makes an array of."""
 
 
 class Estimator(Protocol):

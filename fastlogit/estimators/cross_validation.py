@@ -289,6 +289,7 @@ class LogisticRegressionCV(LogisticRegression):
             )
         )
         rows, labels, sample_weight = data.rows.X, data.labels, data.sample_weight
+        assert labels is not None
         self.classes_ = labels_like(labels, data.classes)
         routed = self._routed(sample_weight, params)
         cv = check_cv(self.cv, labels, classifier=True)
