@@ -20,6 +20,7 @@ __all__ = [
     "ArrayLike",
     "CodeMatrix",
     "Codes",
+    "Cube",
     "DType",
     "Estimator",
     "Features",
@@ -44,13 +45,14 @@ DType: TypeAlias = np.dtype[Any]
 
 # Any array: numbers of any type, text, objects.
 Array: TypeAlias = np.ndarray[tuple[Any, ...], np.dtype[Any]]
-# float64 of any number of dimensions, of one and of two.
+# float64 of any number of dimensions, of one, two and three.
 Floats: TypeAlias = np.ndarray[tuple[Any, ...], np.dtype[np.float64]]
 Vector: TypeAlias = np.ndarray[tuple[int], np.dtype[np.float64]]
 Matrix: TypeAlias = np.ndarray[tuple[int, int], np.dtype[np.float64]]
+Cube: TypeAlias = np.ndarray[tuple[int, int, int], np.dtype[np.float64]]
 # Whole numbers, of any number of dimensions: counts. Of one: places in another array.
-Integers: TypeAlias = np.ndarray[tuple[Any, ...], np.dtype[np.int64]]
-Indices: TypeAlias = np.ndarray[tuple[int], np.dtype[np.int64]]
+Integers: TypeAlias = np.ndarray[tuple[Any, ...], np.dtype[np.integer[Any]]]
+Indices: TypeAlias = np.ndarray[tuple[int], np.dtype[np.intp]]
 # True and False, of one dimension and of any number.
 Mask: TypeAlias = np.ndarray[tuple[int], np.dtype[np.bool_]]
 Masks: TypeAlias = np.ndarray[tuple[Any, ...], np.dtype[np.bool_]]

@@ -29,7 +29,7 @@ from sklearn.utils.validation import _deprecate_positional_args
 from .. import threads
 from ..clock import Clock, part_of
 from ..fitting.fit import fit
-from ..fitting.grid import GridResult
+from ..fitting.grid import GridOptions, GridResult
 from ..fitting.messages import stack_level
 from ..fitting.path import grid_of_cs
 from ..inputs.conversion import as_labels, as_numbers
@@ -294,10 +294,11 @@ class LogisticRegressionCV(LogisticRegression):
         routed = self._routed(sample_weight, params)
         cv = check_cv(self.cv, labels, classifier=True)
         splits = list(cv.split(rows, labels, **routed.splitter.split))
-        options: dict[str, Any] = {
-            "solver": SOLVERS[self.solver], "tol": cost_tolerance(self.tol),
-            "max_iter": self.max_iter, "n_threads": threads.of_jobs(self.n_jobs),
-        }  # fmt: skip
+        options = GridOptions(
+            multi_class=self.multi_class, fit_intercept=self.fit_intercept,
+            solver=SOLVERS[self.solver], tol=cost_tolerance(self.tol), max_iter=self.max_iter,
+            n_threads=threads.of_jobs(self.n_jobs), time_limit=self.time_limit,
+        )  # fmt: skip
         try:
             with (
                 part_of(began, self._share_of_folds(rows, len(Cs), len(splits))),
@@ -305,8 +306,7 @@ class LogisticRegressionCV(LogisticRegression):
             ):
                 grid, complete = fit_folds(
                     data, self.classes_, Cs, weights_of_folds(splits, rows.shape[0]),
-                    multi_class=self.multi_class, fit_intercept=self.fit_intercept,
-                    time_limit=self.time_limit, callback=lines, **options,
+                    dataclasses.replace(options, callback=lines),
                 )  # fmt: skip
         except KeyboardInterrupt:
             self._forget()
@@ -317,7 +317,7 @@ class LogisticRegressionCV(LogisticRegression):
             scores = score_grid(
                 grid, rows, labels, data.codes, [_indices(test) for _, test in splits], scoring,
                 sample_weight=sample_weight, score_params=routed.scorer.score,
-                multi_class=self.multi_class, n_threads=options["n_threads"],
+                multi_class=self.multi_class, n_threads=options.n_threads,
             )  # fmt: skip
         except KeyboardInterrupt as interrupt:
             self._forget()
@@ -465,16 +465,17 @@ class LogisticRegressionCV(LogisticRegression):
         return float(np.clip(1.0 - scores / self.time_limit, LEAST_SHARE, FOLDS_SHARE))
 
     def _refit(
-        self, data: Data, C: float, began: float, options: dict[str, Any]
+        self, data: Data, C: float, began: float, options: GridOptions
     ) -> None:  # fmt: skip
         """Fit all rows, from the mean of the folds, in the time that is left."""
         nothing_left = Clock(began, self.time_limit).is_late()
         try:
             with part_of(began), self._lines() as lines:
                 result = fit(
-                    data, C=C, multi_class=self.multi_class,
-                    intercept="fit" if self.fit_intercept else None, time_limit=self.time_limit,
-                    callback=lines, **options,
+                    data, C=C, multi_class=options.multi_class, solver=options.solver,
+                    intercept="fit" if options.fit_intercept else None, tol=options.tol,
+                    max_iter=options.max_iter, n_threads=options.n_threads,
+                    time_limit=options.time_limit, callback=lines,
                 )  # fmt: skip
         except KeyboardInterrupt as interrupt:
             best = getattr(interrupt, "result", None)

@@ -119,6 +119,12 @@ class Batch(NamedTuple):
     # As they are.
     labels: Labels | None = None
 
+    @property
+    def X(self) -> Features:
+        """The rows, which lie in memory."""
+        assert isinstance(self.rows.X, np.ndarray)
+        return self.rows.X
+
 
 def look(given: Given, multi_class: str, *, every_class: bool = False) -> Data:
     """Check everything that the user gave for a fit, before any work.
