@@ -10,7 +10,7 @@ find weights that are taken for an offset as well, and would need a cast after e
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Protocol, TypeAlias
 
 import numpy as np
@@ -18,6 +18,7 @@ import numpy as np
 __all__ = [
     "Array",
     "ArrayLike",
+    "ClassWeight",
     "CodeMatrix",
     "Codes",
     "Cube",
@@ -87,5 +88,7 @@ class Splitter(Protocol):
         """Yield row numbers or masks of training and test rows."""
 
 
+# Weights of labels, as scikit-learn's estimators take them.
+ClassWeight: TypeAlias = Mapping[Any, float] | str | None
 # Called with a fitted estimator, rows and labels; some take sample_weight besides.
 Scorer: TypeAlias = Callable[..., float]

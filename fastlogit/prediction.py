@@ -11,7 +11,6 @@ from .design.base import Design
 from .design.opening import open_rows
 from .elementwise import sigmoid
 from .inputs import validation
-from .inputs.conversion import n_dimensions
 from .inputs.given import look_at_model
 from .kernels.hypotheses import BINARY, LOG, ONE_VS_ALL, RAW, SOFTMAX
 from .options import check_number, check_option
@@ -94,7 +93,8 @@ def predict_proba(
     TypeError, ValueError
         If an argument has the wrong type, shape or value.
     """
-    if n_dimensions(coef) == 2 and check_option("multi_class", multi_class, MULTI_CLASS) == "ovr":
+    several = np.ndim(coef) == 2  # type: ignore[arg-type]  # of anything
+    if several and check_option("multi_class", multi_class, MULTI_CLASS) == "ovr":
         raw = raw_prediction(X, coef, intercept, offset=offset, n_threads=n_threads)
         return sigmoid(raw, out=raw, n_threads=n_threads)
     return class_proba(X, coef, intercept, multi_class, offset=offset, n_threads=n_threads)

@@ -248,10 +248,12 @@ class OnlineLogistic:
 
     def _check(self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike) -> _Rows:
         batch = X if isinstance(X, Batch) else look_at_batch(X, y, sample_weight, self.classes)
-        n_features, expected = batch.X.shape[1], self._coef.shape[1]
+        rows = batch.rows.X
+        assert isinstance(rows, np.ndarray)  # those of a batch lie in memory
+        n_features, expected = rows.shape[1], self._coef.shape[1]
         if n_features != expected:
             raise ValueError(f"X has {n_features} columns, but {expected} are expected")
-        return _Rows(batch.X, batch.codes, batch.weights)
+        return _Rows(rows, batch.codes, batch.weights)
 
     def _shorten(
         self, past: _Past | None, window: _Rows, coef: Matrix, intercept: Vector

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..arrays import ArrayLike, Floats, Integers, Labels, Mask, Matrix, Vector
-from ..inputs.conversion import n_dimensions
 from ..inputs.given import Data, Given, look
 from ..options import check_option, check_whole
 from ..result import Callback
@@ -169,7 +168,7 @@ def grid_of_cs(Cs: ArrayLike) -> Vector:
     TypeError, ValueError
         If they are not numbers > 0 in one dimension.
     """
-    if n_dimensions(Cs) == 0:
+    if np.ndim(Cs) == 0:  # type: ignore[arg-type]  # of anything
         return np.logspace(-4, 4, check_whole("Cs", Cs, low=1))
     values = np.asarray(Cs)
     if values.dtype.kind not in "fiu":

@@ -35,7 +35,6 @@ __all__ = [
     "is_frame",
     "is_missing",
     "is_readable",
-    "n_dimensions",
     "names_and_text_names",
     "refuse_special",
     "show",
@@ -186,11 +185,6 @@ def as_array(name: str, given: ArrayLike) -> Array:
         raise TypeError(
             f"{name} is a {_class_name(given)}, of which NumPy can make no array: {error}"
         ) from error
-
-
-def n_dimensions(given: ArrayLike) -> int:
-    """Return how many dimensions NumPy sees in what the user gave."""
-    return np.ndim(given)  # type: ignore[arg-type]  # whatever it is
 
 
 def is_readable(dtype: DType) -> bool:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 import numpy as np
 
@@ -25,6 +25,7 @@ __all__ = [
     "Data",
     "Given",
     "Model",
+    "Readable",
     "Rows",
     "Start",
     "look",
@@ -34,6 +35,10 @@ __all__ = [
     "look_at_rows",
     "settle",
 ]
+
+
+# X, checked: an array that kernels read, a source of rows that are streamed, or a design.
+Readable: TypeAlias = Features | RowSource | Design
 
 
 class Start(NamedTuple):
@@ -62,9 +67,9 @@ class Given(NamedTuple):
 
 
 class Rows(NamedTuple):
-    """X, checked: an array that kernels read, a source of rows that are streamed, or a design."""
+    """X, checked, with what it was read from."""
 
-    X: Features | RowSource | Design
+    X: Readable
     # The frame that X is read from, or X.
     carrier: ArrayLike
     # Of the columns: for messages, and where all of them are text.
@@ -118,12 +123,6 @@ class Batch(NamedTuple):
     weights: Vector
     # As they are.
     labels: Labels | None = None
-
-    @property
-    def X(self) -> Features:
-        """The rows, which lie in memory."""
-        assert isinstance(self.rows.X, np.ndarray)
-        return self.rows.X
 
 
 def look(given: Given, multi_class: str, *, every_class: bool = False) -> Data:

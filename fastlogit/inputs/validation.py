@@ -36,7 +36,6 @@ from .conversion import (
     feature_names,
     is_frame,
     is_readable,
-    n_dimensions,
     refuse_special,
     show,
 )
@@ -324,7 +323,7 @@ def check_class_offset(offset: ArrayLike, n_samples: int, n_classes: int, for_ea
 
 def check_l2_reg(name: str, l2_reg: ArrayLike, n_features: int) -> float | Vector:
     """Return the L2 strength, or one for each column, as float64."""
-    if n_dimensions(l2_reg) == 0:
+    if np.ndim(l2_reg) == 0:  # type: ignore[arg-type]  # of anything
         return check_number(name, l2_reg[()] if isinstance(l2_reg, np.ndarray) else l2_reg, low=0.0)
     strengths = _finite_floats(name, l2_reg)
     if strengths.shape != (n_features,):
@@ -395,7 +394,7 @@ def _check_target_vector(y: ArrayLike, n_samples: int) -> Labels:
 
 def _n_dimensions(y: ArrayLike) -> int:
     """Return how many dimensions labels have, without a look at them."""
-    return len(y.shape) if hasattr(y, "shape") else n_dimensions(y)
+    return len(y.shape) if hasattr(y, "shape") else np.ndim(y)  # type: ignore[arg-type]
 
 
 def _classes(labels: Labels) -> Labels:
