@@ -23,7 +23,6 @@ __all__ = [
     "Codes",
     "Cube",
     "DType",
-    "Estimator",
     "Features",
     "Floats",
     "Indices",
@@ -61,24 +60,13 @@ Masks: TypeAlias = np.ndarray[tuple[Any, ...], np.dtype[np.bool_]]
 Features: TypeAlias = np.ndarray[
     tuple[int, int], np.dtype[np.floating[Any] | np.integer[Any] | np.bool_]
 ]
-# Labels as the user has them, numbers or text: those of the rows, or one of each, sorted.
-Labels: TypeAlias = np.ndarray[tuple[int], np.dtype[Any]]
+# Labels as the user has them, numbers or text: those of the rows, or one of each, sorted. Codes are
+# labels, labels are no codes.
+Labels: TypeAlias = np.ndarray[tuple[int], np.dtype[np.generic]]
 # The place of each row's label among the sorted ones; int32 above 256 classes. One row of codes
 # for all models or one for each, (n_models, n_samples).
 Codes: TypeAlias = np.ndarray[tuple[int], np.dtype[np.uint8 | np.int32]]
 CodeMatrix: TypeAlias = np.ndarray[tuple[int, int], np.dtype[np.uint8 | np.int32]]
-
-
-class Estimator(Protocol):
-    """A classifier as scorers see it."""
-
-    classes_: Labels
-
-    def predict(self, X: ArrayLike) -> Labels:
-        """Return the label of each row."""
-
-    def predict_proba(self, X: ArrayLike) -> Matrix:
-        """Return the probability of each class."""
 
 
 class Splitter(Protocol):

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 
-from .arrays import ArrayLike, Floats, Labels, Matrix, Vector
+from .arrays import Array, ArrayLike, Floats, Labels, Matrix, Vector
 from .inputs.conversion import differing_names, text_names
 
 if TYPE_CHECKING:
@@ -199,7 +199,7 @@ class FitResult:
 
     def predict(
         self, X: ArrayLike, threshold: float = 0.5, *, n_threads: int | None = None
-    ) -> Labels:
+    ) -> Array:
         """Return the predicted label of each row.
 
         Two classes: the second where its probability is at least `threshold`. More: the class

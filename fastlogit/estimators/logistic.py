@@ -16,7 +16,7 @@ from sklearn.utils._param_validation import Hidden, Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from .. import prediction, threads
-from ..arrays import Array, ArrayLike, ClassWeight, Floats, Integers, Labels, Matrix, Vector
+from ..arrays import Array, ArrayLike, ClassWeight, Floats, Integers, Matrix, Vector
 from ..design.batched import BatchRows
 from ..fitting.fit import fit
 from ..fitting.online import OnlineLogistic
@@ -381,7 +381,7 @@ class LogisticRegression(CallbackSupport, LinearClassifierMixin, SparseCoefMixin
         rows = self._look_at_new(X)
         return self._as_data(self._raw(rows, offset), rows)
 
-    def predict(self, X: ArrayLike, *, offset: ArrayLike = None) -> Labels:
+    def predict(self, X: ArrayLike, *, offset: ArrayLike = None) -> Array:
         """Return the most likely label of each row.
 
         Parameters

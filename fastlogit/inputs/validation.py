@@ -12,6 +12,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from ..arrays import (
+    Array,
     ArrayLike,
     CodeMatrix,
     Codes,
@@ -151,16 +152,17 @@ def text_kind(dtype: DType) -> str:
 
 def encode_known_labels(y: ArrayLike, n_samples: int, classes: Labels) -> Codes:
     """Return each row's class as uint8 (int32 above 256), for labels among sorted `classes`."""
-    labels = _check_target_vector(y, n_samples)
-    if text_kind(labels.dtype) != text_kind(classes.dtype):
+    labels: Array = _check_target_vector(y, n_samples)
+    kind: DType = classes.dtype
+    if text_kind(labels.dtype) != text_kind(kind):
         raise TypeError(f"y has dtype {labels.dtype}, but the classes have {classes.dtype}")
     given, fits = labels, np.ones(1, dtype=bool)
     if {labels.dtype.kind, classes.dtype.kind} == {"i", "u"}:
         # NumPy would compare the two as floats, which are not exact above 2^53.
-        limits = np.iinfo(classes.dtype)
+        limits = np.iinfo(kind)
         fits = (labels >= limits.min) & (labels <= limits.max)
         with np.errstate(invalid="ignore"):
-            labels = labels.astype(classes.dtype)
+            labels = labels.astype(kind)
     places = np.minimum(np.searchsorted(classes, labels), classes.size - 1)
     known = (classes[places] == labels) & fits
     if not known.all():
