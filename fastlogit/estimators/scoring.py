@@ -137,8 +137,7 @@ def score_grid(
         scorer, params = get_scorer(scoring), dict(score_params or {})
     quick = _quick_score(scorer, params, grid.classes)
     scorer = _with_labels(scorer, grid.classes)
-    n_folds, n_cs = grid.coef.shape[:2]
-    scores = np.empty((n_folds, n_cs))
+    scores = np.empty((len(test_folds), len(grid.Cs)))
     for fold, test in enumerate(test_folds):
         raw = _raw_of_rows(X, test, grid.coef[fold], grid.intercept[fold], n_threads)
         own = _check_method_params(X, params, indices=test)
