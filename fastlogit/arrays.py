@@ -10,7 +10,7 @@ find weights that are taken for an offset as well, and would need a cast after e
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Protocol, TypeAlias
 
 import numpy as np
@@ -18,10 +18,11 @@ import numpy as np
 __all__ = [
     "Array",
     "ArrayLike",
+    "ClassWeight",
     "CodeMatrix",
     "Codes",
+    "Cube",
     "DType",
-    "Estimator",
     "Features",
     "Floats",
     "Indices",
@@ -31,7 +32,6 @@ __all__ = [
     "Masks",
     "Matrix",
     "Scorer",
-    "Source",
     "Splitter",
     "Vector",
 ]
@@ -45,13 +45,14 @@ DType: TypeAlias = np.dtype[Any]
 
 # Any array: numbers of any type, text, objects.
 Array: TypeAlias = np.ndarray[tuple[Any, ...], np.dtype[Any]]
-# float64 of any number of dimensions, of one and of two.
+# float64 of any number of dimensions, of one, two and three.
 Floats: TypeAlias = np.ndarray[tuple[Any, ...], np.dtype[np.float64]]
 Vector: TypeAlias = np.ndarray[tuple[int], np.dtype[np.float64]]
 Matrix: TypeAlias = np.ndarray[tuple[int, int], np.dtype[np.float64]]
+Cube: TypeAlias = np.ndarray[tuple[int, int, int], np.dtype[np.float64]]
 # Whole numbers, of any number of dimensions: counts. Of one: places in another array.
-Integers: TypeAlias = np.ndarray[tuple[Any, ...], np.dtype[np.int64]]
-Indices: TypeAlias = np.ndarray[tuple[int], np.dtype[np.int64]]
+Integers: TypeAlias = np.ndarray[tuple[Any, ...], np.dtype[np.integer[Any]]]
+Indices: TypeAlias = np.ndarray[tuple[int], np.dtype[np.intp]]
 # True and False, of one dimension and of any number.
 Mask: TypeAlias = np.ndarray[tuple[int], np.dtype[np.bool_]]
 Masks: TypeAlias = np.ndarray[tuple[Any, ...], np.dtype[np.bool_]]
@@ -59,39 +60,13 @@ Masks: TypeAlias = np.ndarray[tuple[Any, ...], np.dtype[np.bool_]]
 Features: TypeAlias = np.ndarray[
     tuple[int, int], np.dtype[np.floating[Any] | np.integer[Any] | np.bool_]
 ]
-# Labels as the user has them, numbers or text: those of the rows, or one of each, sorted.
-Labels: TypeAlias = np.ndarray[tuple[int], np.dtype[Any]]
+# Labels as the user has them, numbers or text: those of the rows, or one of each, sorted. Codes are
+# labels, labels are no codes.
+Labels: TypeAlias = np.ndarray[tuple[int], np.dtype[np.generic]]
 # The place of each row's label among the sorted ones; int32 above 256 classes. One row of codes
 # for all models or one for each, (n_models, n_samples).
 Codes: TypeAlias = np.ndarray[tuple[int], np.dtype[np.uint8 | np.int32]]
 CodeMatrix: TypeAlias = np.ndarray[tuple[int, int], np.dtype[np.uint8 | np.int32]]
-
-
-class Source(Protocol):
-    """Rows that are read a slice at a time: an array of Zarr or HDF5, a memory map, batches."""
-
-    @property
-    def shape(self) -> tuple[int, int]:
-        """Numbers of rows and columns."""
-
-    @property
-    def dtype(self) -> DType:
-        """The type of the numbers."""
-
-    def __getitem__(self, rows: slice, /) -> Any:
-        """Return some rows as something that NumPy makes an array of."""
-
-
-class Estimator(Protocol):
-    """A classifier as scorers see it."""
-
-    classes_: Labels
-
-    def predict(self, X: ArrayLike) -> Labels:
-        """Return the label of each row."""
-
-    def predict_proba(self, X: ArrayLike) -> Matrix:
-        """Return the probability of each class."""
 
 
 class Splitter(Protocol):
@@ -101,5 +76,7 @@ class Splitter(Protocol):
         """Yield row numbers or masks of training and test rows."""
 
 
+# Weights of labels, as scikit-learn's estimators take them.
+ClassWeight: TypeAlias = Mapping[Any, float] | str | None
 # Called with a fitted estimator, rows and labels; some take sample_weight besides.
 Scorer: TypeAlias = Callable[..., float]

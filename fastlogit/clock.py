@@ -13,9 +13,9 @@ from __future__ import annotations
 import threading
 import time
 import weakref
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any, Protocol
+from typing import Protocol
 
 from numba.core import event
 
@@ -190,23 +190,23 @@ def part_of(began: float, share: float = 1.0) -> Iterator[None]:
 class _Listener(event.Listener):  # type: ignore[misc]
     """Hears of numba's compiler: of the lock that it holds, and of each function."""
 
-    def on_start(self, event: Any) -> None:
+    def on_start(self, occurrence: event.Event) -> None:
         here = activity()
-        if event.kind == "numba:compile":
-            here.compiling.append(_name_of(event.data))
+        if occurrence.kind == "numba:compile":
+            here.compiling.append(_name_of(occurrence.data))
         else:
             here.enter_compiler()
 
-    def on_end(self, event: Any) -> None:
+    def on_end(self, occurrence: event.Event) -> None:
         here = activity()
-        if event.kind != "numba:compile":
+        if occurrence.kind != "numba:compile":
             here.leave_compiler()
         elif here.compiling:
             here.compiling.pop()
             here.n_compiled += not here.compiling
 
 
-def _name_of(data: Any) -> str:
+def _name_of(data: Mapping[str, object] | None) -> str:
     """Return module and name of the function that an event tells of."""
     func = getattr((data or {}).get("dispatcher"), "py_func", None)
     module = getattr(func, "__module__", "").rpartition(".")[2]

@@ -19,10 +19,11 @@ compiled code, are in `fastlogit.scalar`.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Literal, TypeAlias
 
 import numpy as np
 
+from .arrays import Array, ArrayLike, DType
 from .inputs.conversion import as_numbers
 from .kernels.elementwise import (
     ArrayLoops,
@@ -38,11 +39,12 @@ __all__ = ["log1p_exp", "log_sigmoid", "logit", "sigmoid"]
 # Serial time of an element, for the choice between one thread and several. Measured for float64:
 # sigmoid 1.8, logit 2.3, the other two 3.5; float32 takes a third of that.
 NS_PER_ELEMENT = 2.0
+Order: TypeAlias = Literal["C", "F"]
 # What each function calls its values.
 ARGUMENTS = {"sigmoid": "z", "log1p_exp": "z", "log_sigmoid": "z", "logit": "p"}
 
 
-def sigmoid(z: Any, out: Any = None, *, n_threads: int | None = None) -> Any:
+def sigmoid(z: ArrayLike, out: Array | None = None, *, n_threads: int | None = None) -> Array:
     """Return 1 / (1 + e^-z), the logistic function, element by element.
 
     Parameters
@@ -76,7 +78,7 @@ def sigmoid(z: Any, out: Any = None, *, n_threads: int | None = None) -> Any:
     return _apply("sigmoid", sigmoid_array, z, out, n_threads)
 
 
-def log1p_exp(z: Any, out: Any = None, *, n_threads: int | None = None) -> Any:
+def log1p_exp(z: ArrayLike, out: Array | None = None, *, n_threads: int | None = None) -> Array:
     """Return log(1 + e^z), also called softplus, element by element and without overflow.
 
     It is the cost of one row: log1p_exp(z) - y z for a label y in {0, 1}.
@@ -112,7 +114,7 @@ def log1p_exp(z: Any, out: Any = None, *, n_threads: int | None = None) -> Any:
     return _apply("log1p_exp", log1p_exp_array, z, out, n_threads)
 
 
-def log_sigmoid(z: Any, out: Any = None, *, n_threads: int | None = None) -> Any:
+def log_sigmoid(z: ArrayLike, out: Array | None = None, *, n_threads: int | None = None) -> Array:
     """Return log(1 / (1 + e^-z)) = -log1p_exp(-z), the log of a probability, element by element.
 
     Parameters
@@ -146,7 +148,7 @@ def log_sigmoid(z: Any, out: Any = None, *, n_threads: int | None = None) -> Any
     return _apply("log_sigmoid", log_sigmoid_array, z, out, n_threads)
 
 
-def logit(p: Any, out: Any = None, *, n_threads: int | None = None) -> Any:
+def logit(p: ArrayLike, out: Array | None = None, *, n_threads: int | None = None) -> Array:
     """Return log(p / (1 - p)), the log-odds and inverse of `sigmoid`, element by element.
 
     Parameters
@@ -181,7 +183,9 @@ def logit(p: Any, out: Any = None, *, n_threads: int | None = None) -> Any:
     return _apply("logit", logit_array, p, out, n_threads)
 
 
-def _apply(name: str, loops: ArrayLoops, values: Any, out: Any, n_threads: int | None) -> Any:
+def _apply(
+    name: str, loops: ArrayLoops, values: ArrayLike, out: Array | None, n_threads: int | None
+) -> Array:
     x = _checked_input(name, values)
     dtype = np.dtype(np.float32 if x.dtype.type is np.float32 else np.float64)
     if out is None:
@@ -195,7 +199,7 @@ def _apply(name: str, loops: ArrayLoops, values: Any, out: Any, n_threads: int |
     return result if result.ndim else result[()]
 
 
-def _run(loops: ArrayLoops, x: Any, out: Any, parallel: bool) -> None:
+def _run(loops: ArrayLoops, x: Array, out: Array, parallel: bool) -> None:
     """Fill `out`, whatever the memory layouts of the two."""
     order = _common_order(x, out)
     if order and x.dtype == out.dtype and not np.may_share_memory(x, out):
@@ -210,14 +214,14 @@ def _run(loops: ArrayLoops, x: Any, out: Any, parallel: bool) -> None:
         np.copyto(out, contiguous)
 
 
-def _common_order(x: Any, out: Any) -> Any:
+def _common_order(x: Array, out: Array) -> Order | None:
     """Return the order in which both lie in memory without gaps, or None."""
     if x.flags.c_contiguous and out.flags.c_contiguous:
         return "C"
     return "F" if x.flags.f_contiguous and out.flags.f_contiguous else None
 
 
-def _flat(array: Any, order: Any, *, writeable: bool = True) -> Any:
+def _flat(array: Array, order: Order, *, writeable: bool = True) -> Array:
     """View a contiguous array as one-dimensional; read-only inputs share one compiled loop."""
     flat = array.reshape(-1, order=order)
     if not writeable:
@@ -225,7 +229,7 @@ def _flat(array: Any, order: Any, *, writeable: bool = True) -> Any:
     return flat
 
 
-def _checked_input(name: str, values: Any) -> Any:
+def _checked_input(name: str, values: ArrayLike) -> Array:
     if isinstance(values, np.ma.MaskedArray):
         raise TypeError(
             f"{name} does not take masked arrays, since it would ignore the mask; "
@@ -238,7 +242,7 @@ def _checked_input(name: str, values: Any) -> Any:
         raise kind(f"{name} takes real numbers: {error}") from None
 
 
-def _checked_out(name: str, out: Any, shape: tuple[int, ...], dtype: Any) -> Any:
+def _checked_out(name: str, out: object, shape: tuple[int, ...], dtype: DType) -> Array:
     if not isinstance(out, np.ndarray) or isinstance(out, np.ma.MaskedArray):
         raise TypeError(f"out of {name} must be a numpy.ndarray, got {type(out).__name__}")
     if out.dtype != dtype:

@@ -59,7 +59,7 @@ class Model:
     result: FitResult
     feature_names: tuple[str, ...]
     target: str
-    settings: Mapping[str, Any]
+    settings: Mapping[str, object]
     fastlogit_version: str
 
 
@@ -102,7 +102,7 @@ def save_model(model: Model, path: str | Path) -> None:
         raise
 
 
-def _meta(model: Model) -> dict[str, Any]:
+def _meta(model: Model) -> dict[str, object]:
     """Return everything that is not an array."""
     result = {
         field.name: _plain(getattr(model.result, field.name))
@@ -132,7 +132,7 @@ def _array_fields(result: FitResult) -> list[str]:
     ]
 
 
-def _plain(value: Any) -> Any:
+def _plain(value: object) -> object:
     """Return NumPy scalars and arrays as Python numbers and lists, which JSON knows."""
     return value.tolist() if isinstance(value, np.ndarray | np.generic) else value
 

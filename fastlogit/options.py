@@ -9,7 +9,6 @@ import difflib
 import math
 import numbers
 from collections.abc import Iterable
-from typing import Any
 
 import numpy as np
 
@@ -17,7 +16,12 @@ __all__ = ["check_number", "check_option", "check_strength", "check_whole"]
 
 
 def check_number(
-    name: str, value: Any, *, low: float = -math.inf, high: float = math.inf, open_low: bool = False
+    name: str,
+    value: object,
+    *,
+    low: float = -math.inf,
+    high: float = math.inf,
+    open_low: bool = False,
 ) -> float:
     """Return a finite real number within bounds as float."""
     if isinstance(value, bool | np.bool_) or not isinstance(value, numbers.Real):
@@ -33,7 +37,7 @@ def check_number(
     return number
 
 
-def check_whole(name: str, value: Any, *, low: int) -> int:
+def check_whole(name: str, value: object, *, low: int) -> int:
     """Return a whole number, at least `low`, as int."""
     if isinstance(value, bool | np.bool_) or not isinstance(value, numbers.Integral):
         raise TypeError(f"{name} must be a whole number, got {value!r} ({type(value).__name__})")
@@ -42,7 +46,7 @@ def check_whole(name: str, value: Any, *, low: int) -> int:
     return int(value)
 
 
-def check_strength(name: str, value: Any) -> float:
+def check_strength(name: str, value: object) -> float:
     """Return an inverse strength of the penalty: a number > 0, or infinity for none."""
     if isinstance(value, float | np.floating) and value == math.inf:
         return math.inf
@@ -55,7 +59,7 @@ def check_strength(name: str, value: Any) -> float:
         ) from None
 
 
-def check_option(name: str, value: Any, allowed: Iterable[str]) -> str:
+def check_option(name: str, value: object, allowed: Iterable[str]) -> str:
     """Return a text option, or raise an error that lists the allowed ones."""
     choices = list(allowed)
     if isinstance(value, str) and value in choices:

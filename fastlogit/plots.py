@@ -9,16 +9,17 @@ classes differ by marker as well.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
 
+from fastlogit.arrays import ArrayLike, Floats, Indices
 from fastlogit.elementwise import sigmoid
 from fastlogit.result import FitResult
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.image import AxesImage
 
 __all__ = [
     "COLOURS",
@@ -29,6 +30,9 @@ __all__ = [
     "plot_one_feature",
     "plot_sigmoid",
 ]
+
+# How something looks: keyword arguments of matplotlib.
+Look: TypeAlias = dict[str, Any]
 
 #: Blue, orange, green, purple, sky, vermilion, yellow, black.
 COLOURS = (
@@ -97,7 +101,7 @@ def plot_cost_history(
     ax.legend(frameon=False, loc="upper right")  # costs fall: this corner stays free
 
 
-def _history(result: FitResult | ArrayLike) -> NDArray[np.float64]:
+def _history(result: FitResult | ArrayLike) -> Floats:
     """Return one cost per iteration."""
     history = np.asarray(result.history if isinstance(result, FitResult) else result, np.float64)
     return history if history.ndim == 1 else np.asarray(history.sum(axis=1))
@@ -109,7 +113,7 @@ def plot_decision_boundary(
     y: ArrayLike,
     ax: Axes,
     *,
-    transform: Callable[[NDArray[np.float64]], Any] | None = None,
+    transform: Callable[[Floats], ArrayLike] | None = None,
     feature_names: Sequence[str] = ("x1", "x2"),
     class_names: Sequence[str] | None = None,
     n_grid: int = 300,
@@ -155,7 +159,7 @@ def plot_decision_boundary(
     ax.set(xlabel=feature_names[0], ylabel=feature_names[1])
 
 
-def _grid_lines(values: NDArray[np.float64], n_grid: int) -> NDArray[np.float64]:
+def _grid_lines(values: Floats, n_grid: int) -> Floats:
     """Return evenly spaced coordinates a little beyond the values on both sides."""
     low, high = float(values.min()), float(values.max())
     margin = 0.05 * (high - low or 1.0)
@@ -164,10 +168,10 @@ def _grid_lines(values: NDArray[np.float64], n_grid: int) -> NDArray[np.float64]
 
 def _paint_regions(
     ax: Axes,
-    xs: NDArray[np.float64],
-    ys: NDArray[np.float64],
-    codes: NDArray[np.intp],
-    proba: NDArray[np.float64],
+    xs: Floats,
+    ys: Floats,
+    codes: Indices,
+    proba: Floats,
 ) -> None:
     """Colour the plane by the number of the predicted class and draw lines between the classes."""
     shape = (len(ys), len(xs))
@@ -188,7 +192,7 @@ def _pale(colour: str) -> tuple[float, ...]:
     return tuple(0.2 * part + 0.8 for part in parts)
 
 
-def _points(k: int) -> dict[str, Any]:
+def _points(k: int) -> Look:
     """Return the look of the points of class number k."""
     return {
         "ls": "",
@@ -204,7 +208,7 @@ def _points(k: int) -> dict[str, Any]:
 def plot_one_feature(
     x: ArrayLike,
     y: ArrayLike,
-    curves: Mapping[str, Callable[[NDArray[np.float64]], ArrayLike]],
+    curves: Mapping[str, Callable[[Floats], ArrayLike]],
     ax: Axes,
     *,
     limits: tuple[float, float],
@@ -240,7 +244,7 @@ def plot_one_feature(
         ax.plot(values, spread.uniform(low, high, len(values)), **_points(k) | {"ms": 4})
     grid = np.linspace(*limits, 2001)
     for k, (name, curve) in enumerate(curves.items()):
-        look: dict[str, Any] = {"color": ("black", COLOURS[2])[k % 2], "ls": ("--", "-")[k % 2]}
+        look: Look = {"color": ("black", COLOURS[2])[k % 2], "ls": ("--", "-")[k % 2]}
         heights = np.asarray(curve(grid))
         before = np.flatnonzero(np.diff(heights >= 0.5))
         rise = heights[before + 1] - heights[before]
@@ -255,7 +259,7 @@ def plot_one_feature(
 
 def plot_coef_image(
     coef: ArrayLike, shape: tuple[int, int], ax: Axes, *, limit: float | None = None
-) -> Any:
+) -> AxesImage:
     """Draw the coefficients of one class as an image of the size of the pictures it was fitted to.
 
     Parameters

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
 
 import numpy as np
 
+from .arrays import ArrayLike, Floats, Indices, Matrix, Vector
+from .design.base import Design
 from .design.opening import open_rows
 from .elementwise import sigmoid
 from .inputs import validation
@@ -22,8 +24,13 @@ MOST_ROWS = 1000
 
 
 def raw_prediction(
-    X: Any, coef: Any, intercept: Any = 0.0, *, offset: Any = None, n_threads: int | None = None
-) -> Any:
+    X: ArrayLike,
+    coef: ArrayLike,
+    intercept: ArrayLike = 0.0,
+    *,
+    offset: ArrayLike = None,
+    n_threads: int | None = None,
+) -> Floats:
     """Return X @ coef + intercept.
 
     Parameters
@@ -51,14 +58,14 @@ def raw_prediction(
 
 
 def predict_proba(
-    X: Any,
-    coef: Any,
-    intercept: Any = 0.0,
+    X: ArrayLike,
+    coef: ArrayLike,
+    intercept: ArrayLike = 0.0,
     *,
     multi_class: str = "ovr",
-    offset: Any = None,
+    offset: ArrayLike = None,
     n_threads: int | None = None,
-) -> Any:
+) -> Matrix:
     """Return the probability of each class.
 
     Parameters
@@ -86,22 +93,23 @@ def predict_proba(
     TypeError, ValueError
         If an argument has the wrong type, shape or value.
     """
-    if np.ndim(coef) == 2 and check_option("multi_class", multi_class, MULTI_CLASS) == "ovr":
+    several = np.ndim(coef) == 2  # type: ignore[arg-type]  # of anything
+    if several and check_option("multi_class", multi_class, MULTI_CLASS) == "ovr":
         raw = raw_prediction(X, coef, intercept, offset=offset, n_threads=n_threads)
         return sigmoid(raw, out=raw, n_threads=n_threads)
     return class_proba(X, coef, intercept, multi_class, offset=offset, n_threads=n_threads)
 
 
 def class_proba(
-    X: Any,
-    coef: Any,
-    intercept: Any,
+    X: ArrayLike,
+    coef: ArrayLike,
+    intercept: ArrayLike,
     multi_class: str,
     *,
     log: bool = False,
-    offset: Any = None,
+    offset: ArrayLike = None,
     n_threads: int | None = None,
-) -> Any:
+) -> Matrix:
     """Return probabilities of the classes that add up to 1 in each row, or their logarithms.
 
     Parameters
@@ -132,8 +140,9 @@ def class_proba(
 
 
 def _hypotheses(
-    X: Any, coef: Any, intercept: Any, offset: Any, n_threads: int | None, choose: Any
-) -> tuple[Any, bool]:
+    X: ArrayLike, coef: ArrayLike, intercept: ArrayLike, offset: ArrayLike,
+    n_threads: int | None, choose: Callable[[bool], tuple[int, int]],
+) -> tuple[Matrix, bool]:  # fmt: skip
     """Return what is asked for, (n_samples, n_models * times), and whether one model was meant.
 
     `choose` returns kind and times, from whether it is one model.
@@ -152,13 +161,13 @@ def _hypotheses(
 
 
 def predict(
-    X: Any,
-    coef: Any,
-    intercept: Any = 0.0,
+    X: ArrayLike,
+    coef: ArrayLike,
+    intercept: ArrayLike = 0.0,
     *,
     threshold: float = 0.5,
     n_threads: int | None = None,
-) -> Any:
+) -> Indices:
     """Return the index of the predicted class of each row.
 
     Parameters
@@ -196,7 +205,7 @@ def predict(
     return (sigmoid(raw, n_threads=n_threads) >= threshold).astype(np.intp)
 
 
-def _refuse_undefined(design: Any, coef: Any, intercept: Any, raw: Any) -> None:
+def _refuse_undefined(design: Design, coef: Matrix, intercept: Vector, raw: Matrix) -> None:
     """Raise where terms too large for float64 cancelled, to NaN or to a false infinity."""
     for row in np.flatnonzero(~np.isfinite(raw).all(axis=0))[:MOST_ROWS]:
         with np.errstate(over="ignore", invalid="ignore"):

@@ -5,11 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from html import escape
-from typing import Any
+from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 
+from .arrays import Array, ArrayLike, Floats, Labels, Matrix, Vector
 from .inputs.conversion import differing_names, text_names
+
+if TYPE_CHECKING:
+    from .objective.losses import RowLoss
+    from .objective.penalties import Penalty
 
 __all__ = ["FitResult", "Progress"]
 
@@ -35,22 +40,24 @@ class Progress:
     n_iter: int
     cost: float
     seconds: float
-    _coefficients: Callable[[], tuple[Any, Any]] = field(repr=False, compare=False)
+    _coefficients: LazyCoefficients = field(repr=False, compare=False)
     n_done: int = 0
     n_fits: int = 1
 
     @property
-    def coef(self) -> Any:
+    def coef(self) -> Floats:
         """Coefficients in the units of X, (n_features,) or (n_features, n_classes)."""
         return self._coefficients()[0]
 
     @property
-    def intercept(self) -> Any:
+    def intercept(self) -> float | Vector:
         """Intercept, or one for each class."""
         return self._coefficients()[1]
 
 
-Callback = Callable[[Progress], object]
+Callback: TypeAlias = Callable[[Progress], object]
+# Computes coefficients and intercept of a fit that runs, in the units of X.
+LazyCoefficients: TypeAlias = Callable[[], tuple[Floats, float | Vector]]
 
 # A notebook shows the coefficients of so many columns and classes.
 SHOWN = 20
@@ -107,27 +114,27 @@ class FitResult:
         Relative suboptimality that was proven there; infinity where nothing was.
     """
 
-    coef: np.ndarray[Any, np.dtype[np.float64]]
-    intercept: float | np.ndarray[Any, np.dtype[np.float64]]
-    classes: np.ndarray[Any, Any]
+    coef: Floats
+    intercept: float | Vector
+    classes: Labels
     n_iter: int
     n_passes: float
     converged: bool
     message: str
-    history: np.ndarray[Any, np.dtype[np.float64]]
+    history: Floats
     gradient_norm: float
-    suboptimality: float | np.ndarray[Any, np.dtype[np.float64]]
+    suboptimality: float | Vector
     seconds: float
     solver: str
     multi_class: str = "ovr"
-    l2_reg: Any = None
+    l2_reg: Floats | None = None
     fit_intercept: bool = True
-    passes: Any = None
-    times: Any = None
-    bounds: Any = None
+    passes: Vector | None = None
+    times: Vector | None = None
+    bounds: Floats | None = None
     feature_names: list[str] | None = None
-    penalty: Any = None
-    loss: Any = None
+    penalty: Penalty | None = None
+    loss: RowLoss | None = None
 
     def __repr__(self) -> str:
         """Return one line: what was fitted, and what is proven."""
@@ -170,14 +177,14 @@ class FitResult:
             f"{self.seconds:.3g} s",
         ]
 
-    def raw_prediction(self, X: Any, *, n_threads: int | None = None) -> Any:
+    def raw_prediction(self, X: ArrayLike, *, n_threads: int | None = None) -> Floats:
         """Return X @ coef + intercept; see `fastlogit.raw_prediction`."""
         from .prediction import raw_prediction
 
         self.check_names(X)
         return raw_prediction(X, self.coef, self.intercept, n_threads=n_threads)
 
-    def predict_proba(self, X: Any, *, n_threads: int | None = None) -> Any:
+    def predict_proba(self, X: ArrayLike, *, n_threads: int | None = None) -> Matrix:
         """Return the hypotheses, shape (n_samples, n_classes).
 
         Two classes: ``[1 - p, p]``. More: softmax, or each class's own one-vs-all hypothesis, not
@@ -190,7 +197,9 @@ class FitResult:
             X, self.coef, self.intercept, multi_class=self.multi_class, n_threads=n_threads
         )
 
-    def predict(self, X: Any, threshold: float = 0.5, *, n_threads: int | None = None) -> Any:
+    def predict(
+        self, X: ArrayLike, threshold: float = 0.5, *, n_threads: int | None = None
+    ) -> Array:
         """Return the predicted label of each row.
 
         Two classes: the second where its probability is at least `threshold`. More: the class
@@ -202,7 +211,7 @@ class FitResult:
         codes = predict(X, self.coef, self.intercept, threshold=threshold, n_threads=n_threads)
         return self.classes[codes]
 
-    def check_names(self, X: Any) -> None:
+    def check_names(self, X: ArrayLike) -> None:
         """Raise unless the columns of a frame have the names of the fit, in the same order.
 
         Raises

@@ -13,11 +13,10 @@ import operator
 import os
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from functools import cache
 from pathlib import Path
-from typing import Any
 
 # Serial work in nanoseconds from which two threads are worth their launch. Threads that are awake
 # take a launch of 60 us; those that sleep, as they do 40 us after the last one, some 100 us more.
@@ -233,7 +232,7 @@ def _layer() -> str:
     Only a pool that runs has a layer. Taking an unknown one for workqueue until the first launch
     kept work between the two break-evens serial for good, since it never came to a launch.
     """
-    numba: Any = importlib.import_module("numba")
+    numba = importlib.import_module("numba")
     with contextlib.nullcontext() if _pool_is_running() else _short_spins():
         numba.get_num_threads()
     return str(numba.threading_layer())
@@ -257,7 +256,7 @@ def _short_spins() -> Iterator[None]:
 
 
 def _pool_is_running() -> bool:
-    module: Any = sys.modules.get("numba.np.ufunc.parallel")
+    module = sys.modules.get("numba.np.ufunc.parallel")
     # A numba without that private name: assume that the pool runs, which is the safe side.
     return module is not None and bool(getattr(module, "_is_initialized", True))
 
@@ -287,7 +286,7 @@ def _as_integer(n_threads: int) -> int:
     )
 
 
-def _numba_setting(name: str) -> Any:
+def _numba_setting(name: str) -> int:
     import numba
 
     return getattr(numba.config, name)
@@ -310,7 +309,8 @@ def _in_dask_task() -> bool:
     A worker runs as many tasks at once as it has been given CPUs, and its neighbours do the same;
     dask also limits BLAS and OpenMP to one thread there.
     """
-    get_worker: Any = getattr(sys.modules.get("distributed.worker"), "get_worker", None)
+    worker = sys.modules.get("distributed.worker")
+    get_worker: Callable[[], object] | None = getattr(worker, "get_worker", None)
     if get_worker is None:
         return False
     try:

@@ -22,11 +22,13 @@ import time
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
 from . import threads
+from .arrays import Features
 from .clock import activity
 from .design.dense import DenseDesign
 from .elementwise import log1p_exp, log_sigmoid, logit, sigmoid
@@ -307,7 +309,7 @@ def _run_step(step: Step) -> None:
                 _KIND_PARTS[step.part](_data(step.kind))
 
 
-def _data(kind: Kind) -> Any:
+def _data(kind: Kind) -> Features:
     """Return zeros and ones, which are values of every number type, as a kind of X."""
     width = kind.n_columns + (kind.layout == "A")
     values = np.random.default_rng(0).integers(0, 2, (N_ROWS, width)).astype(kind.dtype)
@@ -316,7 +318,7 @@ def _data(kind: Kind) -> Any:
     return values[:, : kind.n_columns]
 
 
-def _fit(X: Any) -> None:
+def _fit(X: Features) -> None:
     """Fit two and three classes, and ask for what certificates and preconditioners need."""
     labels = np.arange(len(X)) % 3
     fit(X, labels > 0, C=1.0, solver="newton")
@@ -327,17 +329,17 @@ def _fit(X: Any) -> None:
     design.grams(np.ones((2, len(X))))
 
 
-def _predict(X: Any) -> None:
+def _predict(X: Features) -> None:
     predict_proba(X, np.zeros(X.shape[1]))
 
 
-def _many_columns(X: Any) -> None:
+def _many_columns(X: Features) -> None:
     """Do what the preconditioner of a softmax of many columns needs; these few will do."""
     rows, inverse = np.arange(8)[None, :], np.ones((1, X.shape[1] + 1))
     DenseDesign(X).sample(rows, np.ones(1), 1.0, inverse)
 
 
-def _many_labels(X: Any) -> None:
+def _many_labels(X: Features) -> None:
     """Take one step towards 260 classes, whose codes do not fit in a byte."""
     gradient_descent(X, np.arange(len(X)), max_iter=1, step_size=0.1)
 
@@ -367,7 +369,7 @@ def _other_calls() -> None:
     fit(many, labels, C=1.0, multi_class="multinomial", solver="newton-cg", tol=1e-3)
 
 
-_KIND_PARTS: dict[str, Callable[[Any], None]] = {
+_KIND_PARTS: dict[str, Callable[[Features], None]] = {
     "fit": _fit,
     "predict": _predict,
     "many columns": _many_columns,
@@ -516,7 +518,11 @@ def _keep_busy(
 
 
 def _summed(
-    results: Sequence[Result], left: Sequence[Step], seconds: float, n_processes: int, folder: Any
+    results: Sequence[Result],
+    left: Sequence[Step],
+    seconds: float,
+    n_processes: int,
+    folder: Path | None,
 ) -> WarmUp:
     """Return the report; what was measured here says how long the steps left out would take."""
     done = [result for result in results if not result.error]

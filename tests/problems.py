@@ -19,6 +19,8 @@ from fastlogit import reference
 from fastlogit.design.base import Columns
 from fastlogit.design.dense import DenseDesign
 from fastlogit.fitting.fit import SOLVERS
+from fastlogit.fitting.grid import GridOptions, GridResult, fit_grid
+from fastlogit.fitting.problem import given_of
 from fastlogit.kernels.passes import BINOMIAL, MULTINOMIAL, Targets
 from fastlogit.objective.binomial import Binomial
 from fastlogit.objective.labelled_rows import LabelledRows
@@ -36,6 +38,15 @@ class Problem(NamedTuple):
     coef: Any
     intercept: float
     weight: Any
+
+
+def grid_of(
+    X, y, Cs, *, fold_weights=None, sample_weight=None, offset=None, penalty_factor=None,
+    start=None, **options,
+) -> GridResult:  # fmt: skip
+    """`fit_grid` of what a user gives, with options by name."""
+    given = given_of(X, y, sample_weight, offset, None, penalty_factor, start)
+    return fit_grid(given, Cs, fold_weights=fold_weights, options=GridOptions(**options))
 
 
 def sized(with_jit: int, without: int) -> int:

@@ -6,12 +6,11 @@ import warnings
 import numpy as np
 import pytest
 from numba.core import event
-from problems import problem, sized, three_classes
+from problems import grid_of, problem, sized, three_classes
 from sklearn.exceptions import ConvergenceWarning
 
 import fastlogit
 from fastlogit.clock import GRACE, Clock, TimeUp, activity, part_of
-from fastlogit.fitting.grid import fit_grid
 
 pytestmark = pytest.mark.jit
 
@@ -133,12 +132,12 @@ def test_a_limit_may_come_at_any_moment_of_a_grid(monkeypatch) -> None:
     X, y = three_classes(sized(240, 60), 4)
     folds = np.ones((2, len(y)))
     folds[0, ::2] = folds[1, 1::2] = 0.0
-    full = fit_grid(X, y, [0.1, 10.0], fold_weights=folds)
+    full = grid_of(X, y, [0.1, 10.0], fold_weights=folds)
     for looks in range(0, 200, 7):
         with monkeypatch.context() as patched, warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
             Countdown(patched, looks)
-            grid = fit_grid(X, y, [0.1, 10.0], fold_weights=folds, time_limit=3.0)
+            grid = grid_of(X, y, [0.1, 10.0], fold_weights=folds, time_limit=3.0)
         assert np.isfinite(grid.coef).all()
         if not grid.converged.all():
             assert "time_limit=3 s ended the fits" in str(caught[0].message)

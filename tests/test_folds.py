@@ -6,6 +6,7 @@ from problems import problem, sized, three_classes
 
 import fastlogit
 from fastlogit.estimators.folds import fit_folds, weights_of_folds
+from fastlogit.fitting.grid import GridOptions
 from fastlogit.fitting.weightless import NEVER
 from fastlogit.inputs.given import Given, look
 
@@ -41,7 +42,7 @@ def test_folds_are_fits_of_their_rows(rng, multi_class, fit_intercept) -> None:
     data = look(Given(X, codes, weight), multi_class)
     grid, complete = fit_folds(
         data, np.array(list("abc")), CS, weights_of_folds([(r, []) for r in rows], len(X)),
-        multi_class=multi_class, fit_intercept=fit_intercept,
+        GridOptions(multi_class=multi_class, fit_intercept=fit_intercept),
     )  # fmt: skip
     assert complete.all()
     assert grid.classes.tolist() == ["a", "b", "c"]
@@ -66,7 +67,7 @@ def test_rows_without_weight_are_not_there() -> None:
     with pytest.warns(UserWarning, match="fold 0 lack class b"):
         grid, complete = fit_folds(
             look(Given(X, codes, weight), "multinomial"), np.array(list("abc")), CS, folds,
-            multi_class="multinomial", fit_intercept=True,
+            GridOptions(multi_class="multinomial"),
         )  # fmt: skip
     assert complete.tolist() == [False, False]
     # Fold 0 has the first class alone, fold 1 the first two.
@@ -90,8 +91,8 @@ def test_columns_of_weights_go_with_their_classes(rng) -> None:
     weights = rng.uniform(0.5, 2.0, (len(X), 3))
     with pytest.warns(UserWarning, match="fold 0 lack class 0"):
         grid, _ = fit_folds(
-            look(Given(X, codes, weights), "ovr"), np.arange(3), CS, folds, multi_class="ovr",
-            fit_intercept=True,
+            look(Given(X, codes, weights), "ovr"), np.arange(3), CS, folds,
+            GridOptions(multi_class="ovr"),
         )  # fmt: skip
     left = codes > 0
     for k in (1, 2):
@@ -107,5 +108,5 @@ def test_without_an_intercept_there_is_no_way_to_say_never() -> None:
     with pytest.raises(ValueError, match="fold 0 lack class 0, and without an intercept"):
         fit_folds(
             look(Given(X, codes), "multinomial"), np.arange(2), CS, folds,
-            multi_class="multinomial", fit_intercept=False,
+            GridOptions(multi_class="multinomial", fit_intercept=False),
         )  # fmt: skip

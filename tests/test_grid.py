@@ -4,14 +4,13 @@ import warnings
 
 import numpy as np
 import pytest
-from problems import EACH_SOLVER, TWO_THREADS, problem, real, sized, three_classes
+from problems import EACH_SOLVER, TWO_THREADS, grid_of, problem, real, sized, three_classes
 from sklearn.datasets import load_digits
 from sklearn.exceptions import ConvergenceWarning
 
 import fastlogit
 from fastlogit import SeparationWarning, reference
 from fastlogit.design.dense import DenseDesign
-from fastlogit.fitting.grid import fit_grid
 from fastlogit.solvers import choice, preconditioner, warm_starts
 from fastlogit.solvers.preconditioner import SampledHessians
 
@@ -38,7 +37,7 @@ def assert_single_fits(grid, X, y, folds, rtol=1e-5, sample_weight=1.0, **option
 def test_two_classes(rng, fit_intercept) -> None:
     X, y, *_, weight = problem(sized(200, 60), 3)
     folds = rng.integers(0, 3, (2, len(y)))
-    grid = fit_grid(X, y, CS, fold_weights=folds, sample_weight=weight, fit_intercept=fit_intercept)
+    grid = grid_of(X, y, CS, fold_weights=folds, sample_weight=weight, fit_intercept=fit_intercept)
     assert grid.coef.shape == (2, 3, 1, 3)
     assert grid.intercept.shape == grid.n_iter.shape == (2, 3, 1)
     assert grid.n_iter.dtype.kind == "i"
@@ -57,7 +56,7 @@ def test_three_classes(rng, multi_class) -> None:
     y = np.array(["a", "b", "c"])[codes]
     folds = rng.integers(0, 2, (2, len(y))).astype(np.uint8)
     options = {"multi_class": multi_class, "penalty_factor": np.array([1.0, 7.0])}
-    grid = fit_grid(X, y, CS[:2], fold_weights=folds, **options)
+    grid = grid_of(X, y, CS[:2], fold_weights=folds, **options)
     assert grid.coef.shape == (2, 2, 3, 2)
     assert grid.classes.tolist() == ["a", "b", "c"]
     assert_single_fits(grid, X, y, folds, **options)
@@ -66,7 +65,7 @@ def test_three_classes(rng, multi_class) -> None:
 def test_one_fold_of_all_rows() -> None:
     X, y = problem(sized(200, 60), 3)[:2]
     offset = X[:, 1] - 0.5
-    grid = fit_grid(X, y, CS[:2], offset=offset)
+    grid = grid_of(X, y, CS[:2], offset=offset)
     assert_single_fits(grid, X, y, np.ones((1, len(y))), offset=offset)
 
 
@@ -75,7 +74,7 @@ def test_limits_warn_once() -> None:
     for limit in ({"max_iter": 1, "tol": 1e-15}, {"time_limit": 1e-9}):
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
-            grid = fit_grid(X, y, CS[:2], **limit)
+            grid = grid_of(X, y, CS[:2], **limit)
         assert [warning.category for warning in caught] == [ConvergenceWarning]
         assert not grid.converged.any()
         assert np.isfinite(grid.coef).all()
@@ -93,7 +92,7 @@ def test_limits_warn_once() -> None:
 def test_bad_input(options, text) -> None:
     X, y = problem(60, 3)[:2]
     with pytest.raises(ValueError, match=text):
-        fit_grid(X, y, **{"Cs": [1.0], **options})
+        grid_of(X, y, **{"Cs": [1.0], **options})
 
 
 # ------------------------------------------------------------------------------------------------
@@ -148,7 +147,7 @@ def test_every_solver(kind, solver) -> None:
     if solver == "gradient_descent":
         options["max_iter"] = 20_000
     folds, weights = splits(len(X), 3), problem(len(X), 3).weight
-    grid = fit_grid(
+    grid = grid_of(
         X, codes, [0.3, 3.0], fold_weights=folds, sample_weight=weights, solver=solver, **options
     )
     each = weights if kind != "ovr" else np.column_stack([weights] * 3)
@@ -165,7 +164,7 @@ def test_penalties_from_nothing_to_all(kind, fit_intercept) -> None:
     multi_class = "multinomial" if kind == "two" else kind
     Cs = [1.0, 1e-6, 1e6, 1e-3, 1e3, 1.0]
     folds = splits(len(X), 2)
-    grid = fit_grid(
+    grid = grid_of(
         X, codes, Cs, fold_weights=folds, multi_class=multi_class, fit_intercept=fit_intercept
     )
     weights = np.ones(len(X)) if kind != "ovr" else np.ones((len(X), 3))
@@ -182,7 +181,7 @@ def test_folds_that_overlap_and_weigh_rows_differently(multi_class) -> None:
     folds = rng.uniform(0.5, 2.0, (4, len(X))) * (rng.random((4, len(X))) < 0.7)
     folds[2] = folds[1]
     folds[3] *= 1e-3
-    grid = fit_grid(X, codes, [0.5, 50.0], fold_weights=folds, multi_class=multi_class)
+    grid = grid_of(X, codes, [0.5, 50.0], fold_weights=folds, multi_class=multi_class)
     weights = np.ones(len(X)) if multi_class == "multinomial" else np.ones((len(X), 3))
     assert_optima(grid, X, codes, folds, weights)
     np.testing.assert_allclose(grid.coef[1], grid.coef[2], rtol=1e-5, atol=1e-7)
@@ -205,7 +204,7 @@ def test_models_have_hessians_of_their_own_where_memory_allows(room, monkeypatch
     for module in (choice, warm_starts):
         monkeypatch.setattr(module, "SampledHessians", Counted)
     folds = splits(len(X), 5)
-    grid = fit_grid(X, y, [0.1, 1e4], fold_weights=folds)
+    grid = grid_of(X, y, [0.1, 1e4], fold_weights=folds)
     assert_single_fits(grid, X, y, folds, multi_class="multinomial")
     # The models of both penalties together, and folds that still move when Hessians are made anew.
     expected = {
@@ -220,7 +219,7 @@ def test_each_class_s_own_weights() -> None:
     X, codes = three_classes(sized(150, 60), 3)
     weights = np.random.default_rng(1).uniform(0.1, 2.0, (len(X), 3))
     folds = splits(len(X), 3)
-    grid = fit_grid(
+    grid = grid_of(
         X, codes, [0.3, 3.0], fold_weights=folds, sample_weight=weights, multi_class="ovr"
     )
     assert_optima(grid, X, codes, folds, weights)
@@ -231,7 +230,7 @@ def test_one_fold_and_one_penalty(kind) -> None:
     X, codes = three_classes(sized(150, 60), 3)
     codes = (codes > 0).astype(int) if kind == "two" else codes
     multi_class = "multinomial" if kind == "two" else kind
-    grid = fit_grid(X, codes, [2.0], multi_class=multi_class)
+    grid = grid_of(X, codes, [2.0], multi_class=multi_class)
     single = fastlogit.fit(X, codes, C=2.0, multi_class=multi_class)
     assert grid.coef.shape == (1, 1, 1 if kind == "two" else 3, 3)
     np.testing.assert_allclose(grid.coef[0, 0], np.atleast_2d(single.coef.T), rtol=1e-5, atol=1e-6)
@@ -241,7 +240,7 @@ def test_one_fold_and_one_penalty(kind) -> None:
 def test_two_classes_are_one_model_in_both_modes() -> None:
     X, y = problem(sized(150, 60), 3)[:2]
     both = [
-        fit_grid(X, y, [0.1, 1.0], fold_weights=splits(len(X), 2), multi_class=multi_class)
+        grid_of(X, y, [0.1, 1.0], fold_weights=splits(len(X), 2), multi_class=multi_class)
         for multi_class in ("multinomial", "ovr")
     ]
     np.testing.assert_array_equal(both[0].coef, both[1].coef)
@@ -255,7 +254,7 @@ def test_offsets_and_factors_of_the_penalty(multi_class) -> None:
     factor = np.array([0.0, 1.0, 4.0])
     folds = splits(len(X), 2)
     options = {"offset": offset, "penalty_factor": factor, "multi_class": multi_class}
-    grid = fit_grid(X, codes, [0.1, 10.0], fold_weights=folds, **options)
+    grid = grid_of(X, codes, [0.1, 10.0], fold_weights=folds, **options)
     assert_single_fits(grid, X, codes, folds, **options)
 
 
@@ -266,7 +265,7 @@ def test_flowers_and_digits(multi_class) -> None:
         X, y = real(name)
         X, y = X[:n_rows], y[:n_rows]
         folds = splits(len(X), 3)
-        grid = fit_grid(X, y, [1e-3, 1.0], fold_weights=folds, multi_class=multi_class)
+        grid = grid_of(X, y, [1e-3, 1.0], fold_weights=folds, multi_class=multi_class)
         assert_single_fits(grid, X, y, folds, 1e-4, multi_class=multi_class)
 
 
@@ -274,7 +273,7 @@ def test_flowers_and_digits(multi_class) -> None:
 def test_rows_enough_for_a_subsample() -> None:
     X, y = problem(30_000, 8)[:2]
     folds = splits(len(X), 3)
-    grid = fit_grid(X, y, [1e-4, 1.0], fold_weights=folds)
+    grid = grid_of(X, y, [1e-4, 1.0], fold_weights=folds)
     assert_optima(grid, X, y, folds, np.ones(len(X)), rtol=1e-4)
 
 
@@ -284,7 +283,7 @@ def test_threads_do_not_change_bits(multi_class) -> None:
     folds = splits(len(X), 3)
     found = set()
     for n_threads in (1, TWO_THREADS, None):
-        grid = fit_grid(
+        grid = grid_of(
             X, codes, [0.1, 1.0], fold_weights=folds, multi_class=multi_class, n_threads=n_threads
         )
         found.add(grid.coef.tobytes() + grid.intercept.tobytes() + grid.suboptimality.tobytes())
@@ -295,10 +294,10 @@ def test_threads_do_not_change_bits(multi_class) -> None:
 def test_a_start_near_the_optima_takes_fewer_passes(multi_class) -> None:
     X, codes = three_classes(sized(3_000, 90), 4)
     Cs, folds = [0.9, 1.0, 1.1], splits(len(X), 3)
-    cold = fit_grid(X, codes, Cs, fold_weights=folds, multi_class=multi_class)
+    cold = grid_of(X, codes, Cs, fold_weights=folds, multi_class=multi_class)
     start = fastlogit.fit(X, codes, C=1.0, multi_class=multi_class)
     for given in (start, (start.coef, start.intercept)):
-        warm = fit_grid(X, codes, Cs, fold_weights=folds, multi_class=multi_class, start=given)
+        warm = grid_of(X, codes, Cs, fold_weights=folds, multi_class=multi_class, start=given)
         np.testing.assert_allclose(warm.coef, cold.coef, rtol=1e-4, atol=1e-6)
         assert warm.n_passes < cold.n_passes
 
@@ -306,9 +305,9 @@ def test_a_start_near_the_optima_takes_fewer_passes(multi_class) -> None:
 def test_folds_begin_at_a_given_start() -> None:
     X, codes = three_classes(sized(3_000, 90), 4)
     folds = splits(len(X), 3)
-    cold = fit_grid(X, codes, [1.0], fold_weights=folds)
+    cold = grid_of(X, codes, [1.0], fold_weights=folds)
     start = cold.coef[1, 0].T, cold.intercept[1, 0]
-    warm = fit_grid(X, codes, [1.0], fold_weights=folds, start=start)
+    warm = grid_of(X, codes, [1.0], fold_weights=folds, start=start)
     assert warm.converged.all()
     assert (warm.n_iter[1] <= 1).all()
     np.testing.assert_allclose(warm.coef, cold.coef, rtol=1e-4, atol=1e-6)
@@ -317,12 +316,12 @@ def test_folds_begin_at_a_given_start() -> None:
 def test_a_callback_sees_every_iteration_and_may_end_it() -> None:
     X, y = problem(sized(200, 60), 3)[:2]
     seen = []
-    fit_grid(X, y, [1.0], fold_weights=splits(len(X), 2), callback=seen.append)
+    grid_of(X, y, [1.0], fold_weights=splits(len(X), 2), callback=seen.append)
     assert seen
     assert all(isinstance(progress, fastlogit.Progress) for progress in seen)
     assert all(np.isfinite(progress.cost) for progress in seen)
     with pytest.warns(ConvergenceWarning):
-        ended = fit_grid(X, y, [1.0], tol=0.0, callback=lambda _: True)
+        ended = grid_of(X, y, [1.0], tol=0.0, callback=lambda _: True)
     assert not ended.converged.any()
     assert np.isfinite(ended.coef).all()
 
@@ -334,12 +333,12 @@ def test_limits_of_every_solver_warn_once(solver, multi_class) -> None:
     for limit in ({"max_iter": 1}, {"time_limit": 1e-9}):
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
-            grid = fit_grid(
+            grid = grid_of(
                 X, codes, [0.5, 5.0], fold_weights=splits(len(X), 2), solver=solver,
                 multi_class=multi_class, tol=1e-16, **limit,
             )  # fmt: skip
         assert [warning.category for warning in caught] == [ConvergenceWarning]
-        assert caught[0].filename == __file__
+        assert caught[0].filename == grid_of.__code__.co_filename  # which calls `fit_grid`
         # Gradient descent looks at the clock after its first steps, which may be enough.
         assert not grid.converged.all()
         assert np.isfinite(grid.coef).all()
@@ -367,7 +366,7 @@ def test_limits_of_every_solver_warn_once(solver, multi_class) -> None:
 def test_separable_classes_without_a_penalty_do_not_converge(multi_class) -> None:
     X, y = real("iris")
     with pytest.warns((ConvergenceWarning, SeparationWarning)):
-        grid = fit_grid(X, y, [1.0, np.inf], multi_class=multi_class)
+        grid = grid_of(X, y, [1.0, np.inf], multi_class=multi_class)
     np.testing.assert_array_equal(grid.converged, [[True, False]])
     assert np.isfinite(grid.coef).all()
 
@@ -397,7 +396,7 @@ def test_separable_classes_without_a_penalty_do_not_converge(multi_class) -> Non
 def test_more_bad_input(options, error, text) -> None:
     X, y = problem(60, 3)[:2]
     with pytest.raises(error, match=text):
-        fit_grid(**{"X": X, "y": y, "Cs": [1.0], **options})
+        grid_of(**{"X": X, "y": y, "Cs": [1.0], **options})
 
 
 def test_a_fold_that_lacks_a_class_is_named() -> None:
@@ -406,7 +405,7 @@ def test_a_fold_that_lacks_a_class_is_named() -> None:
     folds = np.ones((2, 60))
     folds[1, codes == 2] = 0.0
     with pytest.raises(ValueError, match="class z has no rows in the training part of fold 1"):
-        fit_grid(X, labels, [1.0], fold_weights=folds)
+        grid_of(X, labels, [1.0], fold_weights=folds)
 
 
 def test_folds_of_wide_softmax_at_large_c_take_no_more_work_than_alone(monkeypatch) -> None:
@@ -426,7 +425,7 @@ def test_folds_of_wide_softmax_at_large_c_take_no_more_work_than_alone(monkeypat
 
     monkeypatch.setattr(DenseDesign, "_descend", counted)
     folds, C = splits(n_samples, 3), 1e5
-    grid = fit_grid(X, y, [C], fold_weights=folds, tol=1e-4)
+    grid = grid_of(X, y, [C], fold_weights=folds, tol=1e-4)
     together, work[0] = work[0], 0.0
     assert grid.converged.all()
     for fold in folds:
@@ -445,7 +444,7 @@ def test_wide_folds_are_fitted_one_after_the_other() -> None:
     def told(progress):
         seen.append((progress.n_done, progress.n_fits))
 
-    grid = fit_grid(X, y, Cs, fold_weights=folds, callback=told)
+    grid = grid_of(X, y, Cs, fold_weights=folds, callback=told)
     assert grid.converged.all()
     assert {n_fits for _, n_fits in seen} == {6}
     assert {n_done for n_done, _ in seen} >= {0, 3}

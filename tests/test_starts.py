@@ -9,14 +9,13 @@ import warnings
 
 import numpy as np
 import pytest
-from problems import real, softmax_of, three_classes
+from problems import grid_of, real, softmax_of, three_classes
 from scipy.optimize import brentq
 from sklearn.exceptions import ConvergenceWarning
 
 import fastlogit
 from fastlogit import LogisticRegression, reference
 from fastlogit.fitting.fit import SOLVERS
-from fastlogit.fitting.grid import fit_grid
 from fastlogit.objective.multinomial import against_the_others
 from fastlogit.solvers.majorization import majorize
 from fastlogit.solvers.start import default_start, level_costs
@@ -121,9 +120,9 @@ def test_a_grid_from_a_start_far_off(multi_class) -> None:
     folds = np.ones((3, 150))
     folds[np.arange(150) % 3, np.arange(150)] = 0.0
     options = {"fold_weights": folds, "multi_class": multi_class}
-    cold = fit_grid(X, y, [0.1, 10.0], **options)
+    cold = grid_of(X, y, [0.1, 10.0], **options)
     far = (np.arange(12.0).reshape(4, 3) * 1e3, np.zeros(3))
-    found = fit_grid(X, y, [0.1, 10.0], **options, start=far)
+    found = grid_of(X, y, [0.1, 10.0], **options, start=far)
     assert found.converged.all()
     np.testing.assert_allclose(found.coef, cold.coef, rtol=1e-4, atol=1e-6)
 

@@ -18,6 +18,8 @@ from fastlogit.cli.errors import OneLineErrors, say, warnings_as_lines
 from fastlogit.cli.watching import Watcher, watching
 
 if TYPE_CHECKING:
+    from fastlogit.arrays import Features, Indices, Integers, Labels, Matrix, Vector
+    from fastlogit.demo import Row
     from fastlogit.io import Table as DataTable
     from fastlogit.io import TextFormat
     from fastlogit.model_file import Model
@@ -254,8 +256,8 @@ def fit(
 
 
 def _cross_validate(
-    X: Any, y: Any, sample_weight: Any, folds: int, scoring: str, threads: int | None,
-    options: dict[str, Any],
+    X: Features, y: Labels, sample_weight: Vector | None, folds: int, scoring: str,
+    threads: int | None, options: dict[str, Any],
 ) -> tuple[FitResult, str]:  # fmt: skip
     """Choose C and fit all rows with it; put it into the options, and return the fit and a line."""
     import dataclasses
@@ -356,7 +358,7 @@ def _number_or_text(text: str) -> float | str:
         return text
 
 
-def _check_is_class(table: DataTable, target: str, y: Any) -> None:
+def _check_is_class(table: DataTable, target: str, y: Labels) -> None:
     """Raise if the target is a quantity or an identifier, which would make thousands of classes."""
     import numpy as np
 
@@ -463,7 +465,7 @@ def _note_unused(model: Model, table: DataTable, target: str) -> None:
         say(f"note: columns that the model does not use: {', '.join(map(repr, unused))}")
 
 
-def _codes(table: DataTable, name: str, y: Any, classes: list[Any]) -> Any:
+def _codes(table: DataTable, name: str, y: Labels, classes: list[object]) -> Indices:
     """Return the number of each label's class."""
     import numpy as np
 
@@ -477,7 +479,7 @@ def _codes(table: DataTable, name: str, y: Any, classes: list[Any]) -> Any:
     return np.array([classes.index(label) for label in labels.tolist()])[places]
 
 
-def _print_scores(codes: Any, proba: Any, names: list[str]) -> None:
+def _print_scores(codes: Indices, proba: Matrix, names: list[str]) -> None:
     """Print accuracy, log-loss, area under the curve and the confusion matrix."""
     import numpy as np
     from sklearn.metrics import confusion_matrix, log_loss, roc_auc_score
@@ -496,7 +498,7 @@ def _print_scores(codes: Any, proba: Any, names: list[str]) -> None:
         Console().print(_confusion_table(matrix, names))
 
 
-def _confusion_table(matrix: Any, names: list[str]) -> Table:
+def _confusion_table(matrix: Integers, names: list[str]) -> Table:
     """Return the confusion matrix: a row per true class, a column per predicted one."""
     from rich.text import Text
 
@@ -524,7 +526,7 @@ def demo(
         raise NotADirectoryError(f"cannot write pictures to {out}: it is not a directory")
     began = time.perf_counter()
     console = Console()
-    rows: list[Any] = []
+    rows: list[Row] = []
     pictures: list[Path] = []
     with Console(stderr=True).status("compiling, or loading what is compiled") as status:
         for study, new_rows, picture in studies.run(out):
@@ -551,7 +553,7 @@ def _need_matplotlib() -> None:
         ) from error
 
 
-def _demo_table(rows: list[Any]) -> Table:
+def _demo_table(rows: list[Row]) -> Table:
     """Return the table of the demo; a line is drawn where another data set begins."""
     table = Table(box=box.SIMPLE_HEAD, padding=0)
     table.add_column("data", no_wrap=True)

@@ -75,7 +75,7 @@ def _report(error: Exception) -> int:
 def warnings_as_lines() -> Iterator[None]:
     """Print every warning to the user as one line, without the place in our code."""
 
-    def show(message: Warning | str, category: type[Warning], *_: Any, **__: Any) -> None:
+    def show(message: Warning | str, category: type[Warning], *_: object, **__: object) -> None:
         # The library names its own options.
         hint = " (--C or --l2-reg; --drop)" if issubclass(category, SeparationWarning) else ""
         say(f"warning: {message}{hint}")

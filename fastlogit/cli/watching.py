@@ -6,12 +6,15 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from fastlogit.cli.errors import say
+
+if TYPE_CHECKING:
+    from fastlogit.result import Progress as FitProgress
 
 __all__ = ["Watcher", "watching"]
 
@@ -62,7 +65,7 @@ class Watcher:
         self._stage = text
         self._show(text)
 
-    def __call__(self, progress: Any) -> None:
+    def __call__(self, progress: FitProgress) -> None:
         """Say where a fit stands."""
         text = f"{self._stage}: iteration {progress.n_iter:,}, cost {progress.cost:.6g}"
         if self._bar is not None or time.perf_counter() - self._last >= SECONDS:
@@ -122,13 +125,13 @@ def _compilations(watcher: Watcher) -> Iterator[None]:
     class Listener(event.Listener):  # type: ignore[misc]
         """Sees the outermost compilations: a kernel's callees are compiled inside its own."""
 
-        def on_start(self, occurrence: Any) -> None:
+        def on_start(self, occurrence: event.Event) -> None:
             outermost.depth = getattr(outermost, "depth", 0) + 1
             if outermost.depth == 1:
                 function = getattr(occurrence.data.get("dispatcher"), "py_func", None)
                 watcher.compiling(getattr(function, "__name__", "a kernel").strip("_"))
 
-        def on_end(self, occurrence: Any) -> None:
+        def on_end(self, occurrence: event.Event) -> None:
             outermost.depth = getattr(outermost, "depth", 1) - 1
             if outermost.depth == 0:
                 watcher.compiled()

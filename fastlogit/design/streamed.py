@@ -8,7 +8,7 @@ import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import CancelledError, ThreadPoolExecutor
 from contextlib import contextmanager
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeGuard
 
 import numpy as np
 
@@ -50,7 +50,7 @@ class RowSource(Protocol):
         """Return rows ``start:stop`` as an array or what NumPy makes one of."""
 
 
-def is_streamable(X: Any) -> bool:
+def is_streamable(X: object) -> TypeGuard[RowSource]:
     """Say whether X is a table of rows that lie elsewhere and can be read a slice at a time.
 
     True for a two-dimensional `numpy.memmap`, and for objects that are not arrays in memory but

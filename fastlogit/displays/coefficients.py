@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..plots import COLOURS, MARKERS
+from ..arrays import ArrayLike, Indices, Labels, Matrix, Vector
+from ..plots import COLOURS, MARKERS, Look
 from .parts import (
     GREY,
     GRID,
@@ -23,6 +24,7 @@ from .parts import (
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.lines import Line2D
 
     from ..result import FitResult
 
@@ -55,7 +57,12 @@ class CoefficientsDisplay:
     """
 
     def __init__(
-        self, *, coef: Any, classes: Any, feature_names: Any, xlabel: str = "coefficient"
+        self,
+        *,
+        coef: Matrix,
+        classes: Labels,
+        feature_names: Sequence[str],
+        xlabel: str = "coefficient",
     ) -> None:
         self.coef = coef
         self.classes = classes
@@ -65,11 +72,11 @@ class CoefficientsDisplay:
     @classmethod
     def from_estimator(
         cls,
-        estimator: Any,
+        estimator: object,
         *,
-        X: Any = None,
+        X: ArrayLike = None,
         feature_names: Sequence[str] | None = None,
-        class_of_interest: Any = None,
+        class_of_interest: object = None,
         top: int = 20,
         ax: Axes | None = None,
     ) -> CoefficientsDisplay:
@@ -110,7 +117,7 @@ class CoefficientsDisplay:
         result: FitResult,
         *,
         feature_names: Sequence[str] | None = None,
-        class_of_interest: Any = None,
+        class_of_interest: object = None,
         top: int = 20,
         ax: Axes | None = None,
     ) -> CoefficientsDisplay:
@@ -138,7 +145,7 @@ class CoefficientsDisplay:
         return display.plot(ax, class_of_interest=class_of_interest, top=top)
 
     def plot(
-        self, ax: Axes | None = None, *, class_of_interest: Any = None, top: int = 20
+        self, ax: Axes | None = None, *, class_of_interest: object = None, top: int = 20
     ) -> CoefficientsDisplay:
         """Draw.
 
@@ -163,7 +170,7 @@ class CoefficientsDisplay:
         ax = axes_of(ax, "CoefficientsDisplay", height=1.2 + 0.22 * len(self.features_))
         shown, heights = coef[:, self.features_], np.arange(len(self.features_))
         self.bars_ = None
-        self.lines_: list[Any] = []
+        self.lines_: list[Line2D] = []
         if len(coef) == 1:
             self.bars_ = ax.barh(heights, shown[0], color=_sign_colours(shown[0]))
         else:
@@ -176,13 +183,13 @@ class CoefficientsDisplay:
         ax.set_xlabel(self._xlabel(class_of_interest))
         return drawn_on(self, ax)
 
-    def _plot_classes(self, ax: Axes, shown: Any, heights: Any) -> None:
+    def _plot_classes(self, ax: Axes, shown: Matrix, heights: Indices) -> None:
         """Draw a marker for each class on a line for each feature."""
         ax.hlines(heights, shown.min(axis=0), shown.max(axis=0), color=GREY, lw=1.5, zorder=1)
         for k, values in enumerate(shown):
             # In a second turn through the colours the markers are other ones.
             turn, colour = divmod(k, len(COLOURS))
-            look: dict[str, Any] = {
+            look: Look = {
                 "marker": MARKERS[(colour + turn) % len(MARKERS)],
                 "color": COLOURS[colour],
             }
@@ -192,12 +199,12 @@ class CoefficientsDisplay:
             )  # fmt: skip
         ax.legend(framealpha=0.8, edgecolor="none", fontsize="small", loc="lower right")
 
-    def _xlabel(self, class_of_interest: Any) -> str:
+    def _xlabel(self, class_of_interest: object) -> str:
         if len(self.classes) > 2 and class_of_interest is None:
             return self.xlabel
         towards = self.classes[1] if class_of_interest is None else class_of_interest
         return f"{self.xlabel} (> 0: towards {towards})"
 
 
-def _sign_colours(values: Any) -> list[str]:
+def _sign_colours(values: Vector) -> list[str]:
     return [COLOURS[1] if value > 0.0 else COLOURS[0] for value in values]

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
+from ..arrays import Vector
 from ..plots import COLOURS
 from .parts import GRID, Style, axes_of, check_choice, drawn_on, fitted, last_step
 
@@ -49,7 +50,13 @@ class ConvergenceDisplay:
     """
 
     def __init__(
-        self, *, passes: Any, seconds: Any, gap: Any, bound: Any, name: str | None = None
+        self,
+        *,
+        passes: Vector,
+        seconds: Vector | None,
+        gap: Vector,
+        bound: Vector,
+        name: str | None = None,
     ) -> None:
         self.passes = passes
         self.seconds = seconds
@@ -60,7 +67,7 @@ class ConvergenceDisplay:
     @classmethod
     def from_estimator(
         cls,
-        estimator: Any,
+        estimator: object,
         *,
         against: Literal["passes", "seconds"] = "passes",
         best: float | None = None,

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, TypeGuard, TypeVar
 
 import numpy as np
+
+from ..arrays import ArrayLike, Floats, Indices, Labels, Vector
+from ..plots import Look
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -28,9 +31,9 @@ __all__ = [
 ]
 
 GREY = "#bbbbbb"
-GRID: dict[str, Any] = {"color": "#dddddd", "lw": 0.7}
+GRID: Look = {"color": "#dddddd", "lw": 0.7}
 
-Style = Mapping[str, Any] | None
+Style: TypeAlias = Mapping[str, Any] | None
 Display = TypeVar("Display")
 
 
@@ -53,12 +56,26 @@ def drawn_on(display: Display, ax: Axes) -> Display:
     return display
 
 
-def last_step(estimator: Any) -> Any:
+class Pipeline(Protocol):
+    """A pipeline of scikit-learn's."""
+
+    steps: Sequence[tuple[str, object]]
+
+    def __getitem__(self, place: int | slice, /) -> Any:
+        """Return a step, or a pipeline of some of them."""
+
+
+def is_pipeline(estimator: object) -> TypeGuard[Pipeline]:
+    """Say whether an estimator is made of steps."""
+    return hasattr(estimator, "steps")
+
+
+def last_step(estimator: object) -> Any:
     """Return the model itself, out of a pipeline too."""
-    return estimator[-1] if hasattr(estimator, "steps") else estimator
+    return estimator[-1] if is_pipeline(estimator) else estimator
 
 
-def fitted(estimator: Any, attribute: str) -> Any:
+def fitted(estimator: object, attribute: str) -> Any:
     """Return an attribute that only `fit` gives."""
     from sklearn.utils.validation import check_is_fitted
 
@@ -68,18 +85,18 @@ def fitted(estimator: Any, attribute: str) -> Any:
     return getattr(estimator, attribute)
 
 
-def names_of(estimator: Any, given: Sequence[str] | None) -> list[str]:
+def names_of(estimator: object, given: Sequence[str] | None) -> list[str]:
     """Return the names of the columns that the model sees."""
     last = last_step(estimator)
     known = getattr(last, "feature_names_in_", None)
-    if given is None and known is None and hasattr(estimator, "steps") and len(estimator.steps) > 1:
+    if given is None and known is None and is_pipeline(estimator) and len(estimator.steps) > 1:
         before = estimator[:-1]
         if hasattr(before, "get_feature_names_out"):
             known = before.get_feature_names_out()
     return checked_names(known if given is None else given, last.n_features_in_)
 
 
-def checked_names(names: Any, n_features: int) -> list[str]:
+def checked_names(names: Sequence[object] | Labels | None, n_features: int) -> list[str]:
     """Return a name for each feature, made up where none are given."""
     if names is None:
         return [f"x{feature}" for feature in range(n_features)]
@@ -88,7 +105,7 @@ def checked_names(names: Any, n_features: int) -> list[str]:
     return [str(name) for name in names]
 
 
-def coef_of(coef: Any, classes: Any, label: Any) -> Any:
+def coef_of(coef: Floats, classes: Labels, label: object) -> Floats:
     """Return a class's part of coefficients (n_models, ...); None is the only model there is."""
     if label is None:
         return coef[0]
@@ -100,23 +117,23 @@ def coef_of(coef: Any, classes: Any, label: Any) -> Any:
     return coef[found[0]]
 
 
-def ranks_of(sizes: Any) -> Any:
+def ranks_of(sizes: Vector) -> Indices:
     """Return the place of each size among them, 0 for the largest."""
     ranks = np.empty(len(sizes), dtype=np.intp)
     ranks[np.argsort(-sizes, kind="stable")] = np.arange(len(sizes))
     return ranks
 
 
-def check_choice(name: str, value: Any, allowed: tuple[Any, ...]) -> None:
+def check_choice(name: str, value: object, allowed: tuple[object, ...]) -> None:
     """Raise where a value is none of those allowed."""
     if value not in allowed:
         raise ValueError(f"{name} must be one of {', '.join(map(repr, allowed))}, got {value!r}")
 
 
-def spread_of(estimator: Any, X: Any) -> Any:
+def spread_of(estimator: object, X: ArrayLike) -> float | Vector:
     """Return the standard deviation of each column that the model sees, or 1."""
     if X is None:
         return 1.0
-    if hasattr(estimator, "steps") and len(estimator.steps) > 1:
+    if is_pipeline(estimator) and len(estimator.steps) > 1:
         X = estimator[:-1].transform(X)
     return np.asarray(X, dtype=np.float64).std(axis=0)

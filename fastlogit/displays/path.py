@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..plots import COLOURS
+from ..arrays import ArrayLike, Floats, Labels, Matrix, Vector
+from ..plots import COLOURS, Look
 from .parts import (
     GREY,
     GRID,
@@ -25,6 +26,7 @@ from .parts import (
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.lines import Line2D
 
     from ..fitting.path import PathResult
 
@@ -59,7 +61,13 @@ class RegularizationPathDisplay:
     """
 
     def __init__(
-        self, *, Cs: Any, coefs: Any, classes: Any, feature_names: Any, C: float | None = None
+        self,
+        *,
+        Cs: Vector,
+        coefs: Floats,
+        classes: Labels,
+        feature_names: Sequence[str],
+        C: float | None = None,
     ) -> None:
         self.Cs = Cs
         self.coefs = coefs
@@ -70,11 +78,11 @@ class RegularizationPathDisplay:
     @classmethod
     def from_estimator(
         cls,
-        estimator: Any,
+        estimator: object,
         *,
-        X: Any = None,
+        X: ArrayLike = None,
         feature_names: Sequence[str] | None = None,
-        class_of_interest: Any = None,
+        class_of_interest: object = None,
         top: int = 8,
         ax: Axes | None = None,
         line_kw: Style = None,
@@ -121,7 +129,7 @@ class RegularizationPathDisplay:
         result: PathResult,
         *,
         feature_names: Sequence[str] | None = None,
-        class_of_interest: Any = None,
+        class_of_interest: object = None,
         top: int = 8,
         ax: Axes | None = None,
         line_kw: Style = None,
@@ -156,7 +164,7 @@ class RegularizationPathDisplay:
         self,
         ax: Axes | None = None,
         *,
-        class_of_interest: Any = None,
+        class_of_interest: object = None,
         top: int = 8,
         line_kw: Style = None,
     ) -> RegularizationPathDisplay:
@@ -184,7 +192,7 @@ class RegularizationPathDisplay:
         order = np.argsort(self.Cs, kind="stable")
         Cs, values = np.asarray(self.Cs)[order], values[order]
         ranks = ranks_of(np.abs(values).max(axis=0))
-        self.lines_: list[Any] = []
+        self.lines_: list[Line2D] = []
         for feature, rank in enumerate(ranks):
             look = _path_look(int(rank), str(self.feature_names[feature]), top) | dict(
                 line_kw or {}
@@ -198,7 +206,9 @@ class RegularizationPathDisplay:
         ax.set(xscale="log", xlabel="C", ylabel=ylabel)
         ax.grid(True, which="major", **GRID)
         named = [line for line, rank in zip(self.lines_, ranks, strict=True) if rank < top]
-        named.sort(key=lambda line: -line.get_ydata()[-1])  # as they end, top to bottom
+        named.sort(
+            key=lambda line: -float(np.asarray(line.get_ydata())[-1])
+        )  # as they end, top to bottom
         # Coefficients fan out to the right: this corner stays free.
         ax.legend(
             handles=[*named, *filter(None, [self.chosen_line_])], loc="upper left",
@@ -206,7 +216,7 @@ class RegularizationPathDisplay:
         )  # fmt: skip
         return drawn_on(self, ax)
 
-    def _values(self, class_of_interest: Any) -> tuple[Any, str]:
+    def _values(self, class_of_interest: object) -> tuple[Matrix, str]:
         """Return what is drawn, (n_Cs, n_features), and its name."""
         coefs = np.asarray(self.coefs)
         if class_of_interest is None and coefs.shape[1] > 1:
@@ -214,7 +224,7 @@ class RegularizationPathDisplay:
         return coef_of(coefs.swapaxes(0, 1), self.classes, class_of_interest), "coefficient"
 
 
-def _path_look(rank: int, name: str, top: int) -> dict[str, Any]:
+def _path_look(rank: int, name: str, top: int) -> Look:
     """Return the look of a feature's line: those that matter stand out from the grey others."""
     if rank >= top:
         return {"color": GREY, "lw": 0.8, "zorder": 1.5, "label": f"_{name}"}

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
+from ..arrays import Matrix, Vector
 from ..plots import COLOURS
 from .parts import GREY, GRID, Style, axes_of, check_choice, drawn_on, fitted, last_step
 
@@ -45,7 +46,7 @@ class CVScoreDisplay:
     """
 
     def __init__(
-        self, *, Cs: Any, scores: Any, C: float | None = None, score_name: str = "Score"
+        self, *, Cs: Vector, scores: Matrix, C: float | None = None, score_name: str = "Score"
     ) -> None:
         self.Cs = Cs
         self.scores = scores
@@ -55,7 +56,7 @@ class CVScoreDisplay:
     @classmethod
     def from_estimator(
         cls,
-        estimator: Any,
+        estimator: object,
         *,
         folds: bool = False,
         negate_score: bool = False,
@@ -165,7 +166,7 @@ class CVScoreDisplay:
         return drawn_on(self, ax)
 
 
-def _score_name(scoring: Any, negate: bool) -> str:
+def _score_name(scoring: object, negate: bool) -> str:
     """Return a label for the score, as scikit-learn's displays make theirs."""
     if scoring is None or scoring == "warn":
         scoring = "accuracy"

@@ -5,9 +5,10 @@ from __future__ import annotations
 import dataclasses
 import time
 import warnings
+from collections.abc import Iterable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from numbers import Integral
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NoReturn
 
 import numpy as np
 from sklearn.base import _fit_context
@@ -27,13 +28,26 @@ from sklearn.utils.metadata_routing import (
 from sklearn.utils.validation import _deprecate_positional_args
 
 from .. import threads
+from ..arrays import (
+    Array,
+    ArrayLike,
+    ClassWeight,
+    Indices,
+    Integers,
+    Mask,
+    Matrix,
+    Scorer,
+    Splitter,
+    Vector,
+)
 from ..clock import Clock, part_of
+from ..design.base import Design
 from ..fitting.fit import fit
-from ..fitting.grid import GridResult
+from ..fitting.grid import GridOptions, GridResult
 from ..fitting.messages import stack_level
 from ..fitting.path import grid_of_cs
 from ..inputs.conversion import as_labels, as_numbers
-from ..inputs.given import Data, Given
+from ..inputs.given import Data, Given, Readable
 from ..result import FitResult
 from .data import labels_like, rows_of_models
 from .folds import fit_folds, weights_of_folds
@@ -160,9 +174,9 @@ class LogisticRegressionCV(LogisticRegression):
     (5, 1, 10)
     """
 
-    __metadata_request__score: ClassVar[dict[str, Any]] = {"sample_weight": UNUSED}
+    __metadata_request__score: ClassVar[dict[str, object]] = {"sample_weight": UNUSED}
 
-    _parameter_constraints: ClassVar[dict[str, Any]] = {
+    _parameter_constraints: ClassVar[dict[str, list[object]]] = {
         **{
             name: constraint
             for name, constraint in LogisticRegression._parameter_constraints.items()
@@ -190,28 +204,28 @@ class LogisticRegressionCV(LogisticRegression):
     l1_ratio_: Any
     coefs_paths_: Any
     scores_: Any
-    n_iter_: Any
+    n_iter_: Integers
 
     def __init__(
         self,
         *,
-        Cs: Any = 10,
-        l1_ratios: Any = "warn",
+        Cs: ArrayLike = 10,
+        l1_ratios: Sequence[float] | Vector | str | None = "warn",
         fit_intercept: bool = True,
-        cv: Any = None,
+        cv: int | Splitter | Iterable[tuple[ArrayLike, ArrayLike]] | None = None,
         dual: bool = False,
         penalty: str = "deprecated",
-        scoring: Any = "warn",
+        scoring: str | Scorer | None = "warn",
         solver: str = "auto",
         tol: float = TOLERANCE,
         max_iter: int = 1000,
-        class_weight: Any = None,
+        class_weight: ClassWeight = None,
         n_jobs: int | None = None,
         verbose: int = 0,
         refit: bool = True,
         intercept_scaling: float = 1.0,
-        random_state: Any = None,
-        use_legacy_attributes: Any = "warn",
+        random_state: int | np.random.RandomState | None = None,
+        use_legacy_attributes: bool | str = "warn",
         multi_class: str = "multinomial",
         time_limit: float | None = None,
     ) -> None:
@@ -238,12 +252,12 @@ class LogisticRegressionCV(LogisticRegression):
     @_fit_context(prefer_skip_nested_validation=True)  # type: ignore[untyped-decorator]
     def fit(
         self,
-        X: Any,
-        y: Any = None,
-        sample_weight: Any = None,
+        X: ArrayLike,
+        y: ArrayLike = None,
+        sample_weight: ArrayLike = None,
         *,
-        penalty_factor: Any = None,
-        **params: Any,
+        penalty_factor: ArrayLike = None,
+        **params: object,
     ) -> LogisticRegressionCV:
         """Fit all folds and all C, choose, and fit all rows.
 
@@ -289,14 +303,18 @@ class LogisticRegressionCV(LogisticRegression):
             )
         )
         rows, labels, sample_weight = data.rows.X, data.labels, data.sample_weight
+        # An estimator's look hands labels on, and takes no design.
+        assert labels is not None
+        assert not isinstance(rows, Design)
         self.classes_ = labels_like(labels, data.classes)
         routed = self._routed(sample_weight, params)
         cv = check_cv(self.cv, labels, classifier=True)
         splits = list(cv.split(rows, labels, **routed.splitter.split))
-        options: dict[str, Any] = {
-            "solver": SOLVERS[self.solver], "tol": cost_tolerance(self.tol),
-            "max_iter": self.max_iter, "n_threads": threads.of_jobs(self.n_jobs),
-        }  # fmt: skip
+        options = GridOptions(
+            multi_class=self.multi_class, fit_intercept=self.fit_intercept,
+            solver=SOLVERS[self.solver], tol=cost_tolerance(self.tol), max_iter=self.max_iter,
+            n_threads=threads.of_jobs(self.n_jobs), time_limit=self.time_limit,
+        )  # fmt: skip
         try:
             with (
                 part_of(began, self._share_of_folds(rows, len(Cs), len(splits))),
@@ -304,8 +322,7 @@ class LogisticRegressionCV(LogisticRegression):
             ):
                 grid, complete = fit_folds(
                     data, self.classes_, Cs, weights_of_folds(splits, rows.shape[0]),
-                    multi_class=self.multi_class, fit_intercept=self.fit_intercept,
-                    time_limit=self.time_limit, callback=lines, **options,
+                    dataclasses.replace(options, callback=lines),
                 )  # fmt: skip
         except KeyboardInterrupt:
             self._forget()
@@ -316,7 +333,7 @@ class LogisticRegressionCV(LogisticRegression):
             scores = score_grid(
                 grid, rows, labels, data.codes, [_indices(test) for _, test in splits], scoring,
                 sample_weight=sample_weight, score_params=routed.scorer.score,
-                multi_class=self.multi_class, n_threads=options["n_threads"],
+                multi_class=self.multi_class, n_threads=options.n_threads,
             )  # fmt: skip
         except KeyboardInterrupt as interrupt:
             self._forget()
@@ -335,12 +352,14 @@ class LogisticRegressionCV(LogisticRegression):
         return self
 
     @property
-    def partial_fit(self) -> Any:
+    def partial_fit(self) -> NoReturn:
         """There is none: folds are parts of all rows."""
         raise AttributeError("LogisticRegressionCV has no partial_fit: folds are parts of all rows")
 
     @_deprecate_positional_args(version="1.11")  # type: ignore[untyped-decorator]
-    def score(self, X: Any, y: Any, *, sample_weight: Any = None, **score_params: Any) -> Any:
+    def score(
+        self, X: ArrayLike, y: ArrayLike, *, sample_weight: ArrayLike = None, **score_params: object
+    ) -> float:
         """Return the score that `scoring` says, the accuracy by default.
 
         Parameters
@@ -378,10 +397,10 @@ class LogisticRegressionCV(LogisticRegression):
             .add(scorer=self._scorer(), method_mapping=of_scorer.add(caller="fit", callee="score"))
         )
 
-    def _scorer(self) -> Any:
+    def _scorer(self) -> Scorer:
         return get_scorer("accuracy" if self.scoring in (None, "warn") else self.scoring)
 
-    def _settings(self) -> tuple[Any, list[Any], Any, bool]:
+    def _settings(self) -> tuple[Vector, list[Any], str | Scorer | None, bool]:
         """Return Cs, l1_ratios, scoring and whether attributes are legacy.
 
         Warns of what scikit-learn 1.9 warns of.
@@ -445,7 +464,7 @@ class LogisticRegressionCV(LogisticRegression):
                 f"dual=True has a meaning for solver='liblinear' only, got {self.solver!r}"
             )
 
-    def _routed(self, sample_weight: Any, params: dict[str, Any]) -> Any:
+    def _routed(self, sample_weight: Vector | None, params: dict[str, object]) -> Bunch:
         """Return what goes to the splitter and to the scorer."""
         if _routing_enabled():
             return process_routing(self, "fit", sample_weight=sample_weight, **params)
@@ -453,27 +472,28 @@ class LogisticRegressionCV(LogisticRegression):
             params = {**params, "sample_weight": sample_weight}
         return Bunch(splitter=Bunch(split={}), scorer=Bunch(score=params))
 
-    def _share_of_folds(self, X: Any, n_cs: int, n_folds: int) -> float:
+    def _share_of_folds(self, X: Readable, n_cs: int, n_folds: int) -> float:
         """Return the share of the time limit that the folds may take."""
         if self.time_limit is None:
             return 1.0
-        n_samples, n_features = np.shape(X)
+        n_samples, n_features = X.shape
         n_models = n_cs * max(1, len(self.classes_) * (len(self.classes_) > 2))
         scores = n_samples * n_models * (n_features * VALUE_SECONDS + RAW_SECONDS)
         scores += n_folds * n_models * MODEL_SECONDS
         return float(np.clip(1.0 - scores / self.time_limit, LEAST_SHARE, FOLDS_SHARE))
 
     def _refit(
-        self, data: Data, C: float, began: float, options: dict[str, Any]
+        self, data: Data, C: float, began: float, options: GridOptions
     ) -> None:  # fmt: skip
         """Fit all rows, from the mean of the folds, in the time that is left."""
         nothing_left = Clock(began, self.time_limit).is_late()
         try:
             with part_of(began), self._lines() as lines:
                 result = fit(
-                    data, C=C, multi_class=self.multi_class,
-                    intercept="fit" if self.fit_intercept else None, time_limit=self.time_limit,
-                    callback=lines, **options,
+                    data, C=C, multi_class=options.multi_class, solver=options.solver,
+                    intercept="fit" if options.fit_intercept else None, tol=options.tol,
+                    max_iter=options.max_iter, n_threads=options.n_threads,
+                    time_limit=options.time_limit, callback=lines,
                 )  # fmt: skip
         except KeyboardInterrupt as interrupt:
             best = getattr(interrupt, "result", None)
@@ -506,7 +526,7 @@ class LogisticRegressionCV(LogisticRegression):
         for name in [name for name in vars(self) if name.endswith("_") and name[0] != "_"]:
             delattr(self, name)
 
-    def _store_attributes(self, scores: Any, C: float, ratios: list[Any], legacy: bool) -> None:
+    def _store_attributes(self, scores: Matrix, C: float, ratios: list[Any], legacy: bool) -> None:
         grid = self.grid_
         self.Cs_ = grid.Cs
         self.l1_ratios_ = np.array(ratios)
@@ -515,7 +535,7 @@ class LogisticRegressionCV(LogisticRegression):
             paths = np.concatenate([paths, grid.intercept[..., None]], axis=-1)
         n_iter = grid.n_iter.max(axis=2).astype(np.int32)
         # (n_folds, n_l1_ratios, n_cs, ...)
-        by_ratio: list[Any] = [
+        by_ratio: list[Array] = [
             np.repeat(part[:, None], len(ratios), axis=1) for part in (paths, scores, n_iter)
         ]
         # Other ratios than 0 are those that penalty='l2' ignores: all of them score the same.
@@ -544,7 +564,7 @@ class LogisticRegressionCV(LogisticRegression):
             print(f"[fastlogit] {message}", flush=True)
 
 
-def best_of(scores: Any, *, together: bool) -> Any:
+def best_of(scores: Matrix, *, together: bool) -> int | Indices:
     """Return the index of the best C: of the mean over the folds, or of each fold.
 
     Parameters
@@ -571,7 +591,7 @@ def best_of(scores: Any, *, together: bool) -> Any:
     return int(scores.sum(axis=0).argmax()) if together else scores.argmax(axis=1)
 
 
-def _mean_of(grid: GridResult, folds: Any, best: Any) -> tuple[Any, Any]:
+def _mean_of(grid: GridResult, folds: Mask, best: int | Indices) -> tuple[Matrix, Vector]:
     """Return the mean over some folds of the coefficients of one C, or of each fold's own.
 
     A row for each model, as a fit begins.
@@ -580,17 +600,17 @@ def _mean_of(grid: GridResult, folds: Any, best: Any) -> tuple[Any, Any]:
     return grid.coef[own][folds].mean(axis=0), grid.intercept[own][folds].mean(axis=0)
 
 
-def _indices(rows: Any) -> Any:
+def _indices(rows: ArrayLike) -> Indices:
     """Return row numbers; splitters may give a mask."""
-    rows = np.asarray(rows)
-    return np.flatnonzero(rows) if rows.dtype == bool else rows
+    given = np.asarray(rows)
+    return np.flatnonzero(given) if given.dtype == bool else given
 
 
-def _is_warn(value: Any) -> bool:
+def _is_warn(value: object) -> bool:
     return isinstance(value, str) and value == "warn"
 
 
-def _check_ratios(ratios: Any) -> None:
+def _check_ratios(ratios: ArrayLike) -> None:
     """Raise unless these are numbers from 0 to 1, at least one."""
     values = np.asarray(ratios)
     if values.ndim != 1 or values.size == 0:

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
+
+from ..arrays import Floats, Labels, Matrix, Vector
 
 __all__ = ["labels_like", "rows_of_models"]
 
 
-def labels_like(y: Any, classes: Any) -> Any:
+def labels_like(y: Labels | None, classes: Labels) -> Labels:
     """Return the classes as objects where the labels were."""
-    return classes.astype(object) if y.dtype.kind == "O" else classes
+    return classes.astype(object) if y is not None and y.dtype.kind == "O" else classes
 
 
-def rows_of_models(coef: Any, intercept: Any) -> tuple[Any, Any]:
+def rows_of_models(coef: Floats, intercept: float | Vector) -> tuple[Matrix, Vector]:
     """Return coef_ and intercept_ in scikit-learn's shapes, a row for each model; in float64.
 
     float32 would cost up to 3e-3 of a probability through the intercept, and 2e-2 through the

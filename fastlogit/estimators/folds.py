@@ -5,20 +5,18 @@ from __future__ import annotations
 import dataclasses
 import warnings
 from collections.abc import Iterator, Sequence
-from typing import Any
 
 import numpy as np
 
-from ..fitting.grid import GridResult, fit_grid
+from ..arrays import Array, ArrayLike, Indices, Labels, Mask, Masks, Vector
+from ..fitting.grid import GridOptions, GridResult, fit_grid
 from ..fitting.weightless import intercepts_of_absent, with_codes
 from ..inputs.given import Data
 
 __all__ = ["fit_folds", "weights_of_folds"]
 
-Array = np.ndarray[Any, Any]
 
-
-def weights_of_folds(splits: Sequence[tuple[Any, Any]], n_samples: int) -> Array:
+def weights_of_folds(splits: Sequence[tuple[ArrayLike, ArrayLike]], n_samples: int) -> Array:
     """Return how often each row is in the training part of each fold.
 
     Parameters
@@ -51,14 +49,11 @@ def weights_of_folds(splits: Sequence[tuple[Any, Any]], n_samples: int) -> Array
 
 def fit_folds(
     data: Data,
-    classes: Array,
-    Cs: Array,
+    classes: Labels,
+    Cs: Vector,
     folds: Array,
-    *,
-    multi_class: str,
-    fit_intercept: bool,
-    **options: Any,
-) -> tuple[GridResult, Array]:
+    options: GridOptions,
+) -> tuple[GridResult, Mask]:
     """Fit each fold with each C; a class that a fold lacks gets probability 0 there.
 
     Parameters
@@ -69,10 +64,7 @@ def fit_folds(
         As the result is to have them.
     Cs : ndarray of shape (n_Cs,)
     folds : ndarray of shape (n_folds, n_samples)
-    multi_class : {"multinomial", "ovr"}
-    fit_intercept : bool
-    **options
-        As for `fit_grid`.
+    options : GridOptions
 
     Returns
     -------
@@ -94,26 +86,40 @@ def fit_folds(
     """
     present = _present(data, folds)
     complete = np.asarray(present.all(axis=1))
-    options |= {"multi_class": multi_class, "fit_intercept": fit_intercept}
     if complete.all():
-        try:
-            grid = fit_grid(data, None, Cs, fold_weights=folds, **options)
-        except KeyboardInterrupt as interrupt:
-            best = getattr(interrupt, "result", None)
-            if isinstance(best, GridResult):
-                found = dataclasses.replace(best, classes=classes)
-                interrupt.result = found  # type: ignore[attr-defined]
-            raise
-        return dataclasses.replace(grid, classes=classes), complete
-    _tell_of_absent(present, classes, fit_intercept)
+        return _fit_alike(data, classes, Cs, folds, options), complete
+    _tell_of_absent(present, classes, options.fit_intercept)
     whole = _nothing_fitted(classes, Cs, len(folds), data.rows.X.shape[1])
+    return _fit_patterns(whole, data, folds, present, options), complete
+
+
+def _fit_alike(
+    data: Data, classes: Labels, Cs: Vector, folds: Array, options: GridOptions
+) -> GridResult:
+    """Fit folds that have all classes."""
+    try:
+        grid = fit_grid(data, Cs, fold_weights=folds, options=options)
+    except KeyboardInterrupt as interrupt:
+        best = getattr(interrupt, "result", None)
+        if isinstance(best, GridResult):
+            found = dataclasses.replace(best, classes=classes)
+            interrupt.result = found  # type: ignore[attr-defined]
+        raise
+    return dataclasses.replace(grid, classes=classes)
+
+
+def _fit_patterns(
+    whole: GridResult, data: Data, folds: Array, present: Masks, options: GridOptions
+) -> GridResult:
+    """Fit folds some of which lack classes, those that have the same ones together."""
+    Cs, multi_class = whole.Cs, options.multi_class
     patterns, pattern_of_fold = np.unique(present, axis=0, return_inverse=True)
     for number, pattern in enumerate(patterns):
         which = np.flatnonzero(pattern_of_fold.ravel() == number)
         for piece in _pieces(data, pattern, multi_class):
             try:
                 part = fit_grid(
-                    piece.data, None, Cs * piece.times_c, fold_weights=folds[which], **options
+                    piece.data, Cs * piece.times_c, fold_weights=folds[which], options=options
                 )  # fmt: skip
             except KeyboardInterrupt as interrupt:
                 best = getattr(interrupt, "result", None)
@@ -129,7 +135,7 @@ def fit_folds(
             whole = _with_part(whole, part, which, piece)
         if not pattern.all():
             whole.intercept[which] += intercepts_of_absent(pattern, multi_class)
-    return dataclasses.replace(whole, message=_message(whole)), complete
+    return dataclasses.replace(whole, message=_message(whole))
 
 
 def _message(grid: GridResult) -> str:
@@ -142,11 +148,11 @@ class Piece:
 
     data: Data
     times_c: float
-    models: Array
-    factors: Array
+    models: Indices
+    factors: Vector
 
 
-def _pieces(data: Data, pattern: Array, multi_class: str) -> Iterator[Piece]:
+def _pieces(data: Data, pattern: Mask, multi_class: str) -> Iterator[Piece]:
     """Yield what there is to fit to rows with the classes of `pattern` alone."""
     seen, codes = np.flatnonzero(pattern), data.codes
     if len(seen) < 2:
@@ -170,7 +176,7 @@ def _pieces(data: Data, pattern: Array, multi_class: str) -> Iterator[Piece]:
         yield Piece(some, 2.0, seen, np.array([-0.5, 0.5]))
 
 
-def _present(data: Data, folds: Array) -> Array:
+def _present(data: Data, folds: Array) -> Masks:
     """Return which classes have a row of positive weight, (n_folds, n_classes)."""
     codes, n_classes = data.codes, len(data.classes)
     counted = data.weights.reshape(-1, len(codes)).any(axis=0) if data.weights.size else True
@@ -179,7 +185,7 @@ def _present(data: Data, folds: Array) -> Array:
     )
 
 
-def _tell_of_absent(present: Array, classes: Array, fit_intercept: bool) -> None:
+def _tell_of_absent(present: Masks, classes: Labels, fit_intercept: bool) -> None:
     fold, k = (int(index) for index in np.argwhere(~present)[0])
     n_lacking = int((~present).any(axis=1).sum())
     more = f" (and {n_lacking - 1} more folds lack one)" if n_lacking > 1 else ""
@@ -190,7 +196,7 @@ def _tell_of_absent(present: Array, classes: Array, fit_intercept: bool) -> None
     warnings.warn(f"{what}, which gets probability 0 there; {how}", UserWarning, stacklevel=5)
 
 
-def _nothing_fitted(classes: Array, Cs: Array, n_folds: int, n_features: int) -> GridResult:
+def _nothing_fitted(classes: Labels, Cs: Vector, n_folds: int, n_features: int) -> GridResult:
     shape = (n_folds, len(Cs), 1 if len(classes) == 2 else len(classes))
     return GridResult(
         classes=classes, Cs=Cs, coef=np.zeros((*shape, n_features)), intercept=np.zeros(shape),
@@ -199,7 +205,7 @@ def _nothing_fitted(classes: Array, Cs: Array, n_folds: int, n_features: int) ->
     )  # fmt: skip
 
 
-def _with_part(whole: GridResult, part: GridResult, which: Array, piece: Piece) -> GridResult:
+def _with_part(whole: GridResult, part: GridResult, which: Indices, piece: Piece) -> GridResult:
     """Put the models of a piece in their places, and add up what it took."""
     place = np.ix_(which, np.arange(len(whole.Cs)), piece.models)
     whole.coef[place] = piece.factors[:, None] * part.coef

@@ -7,7 +7,7 @@ import math
 import warnings
 from collections.abc import Callable
 from numbers import Integral, Real
-from typing import Any, ClassVar
+from typing import ClassVar, TypedDict
 
 import numpy as np
 from sklearn.base import BaseEstimator, _fit_context
@@ -16,6 +16,7 @@ from sklearn.utils._param_validation import Hidden, Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from .. import prediction, threads
+from ..arrays import Array, ArrayLike, ClassWeight, Floats, Integers, Matrix, Vector
 from ..design.batched import BatchRows
 from ..fitting.fit import fit
 from ..fitting.online import OnlineLogistic
@@ -47,12 +48,21 @@ PLAIN = (bool, int, float, str)
 # Its square is the default of `fit`: of half the digits of the cost that the coefficients have.
 TOLERANCE = 1e-6
 MOST_CHECKED = 1000
-_CHECKED: set[tuple[Any, ...]] = set()
+_CHECKED: set[tuple[object, ...]] = set()
 _NAMES: dict[type, list[str]] = {}
 PENALTY_DEPRECATED = (
     "'penalty' is deprecated, as in scikit-learn since 1.8. Leave it at its default and use C "
     "instead: C=np.inf instead of penalty=None, nothing instead of penalty='l2'."
 )
+
+
+class StreamSettings(TypedDict):
+    """What `partial_fit` takes over from the estimator in each call."""
+
+    C: float
+    fit_intercept: bool
+    multi_class: str
+    n_threads: int | None
 
 
 def cost_tolerance(tol: float) -> float:
@@ -154,7 +164,7 @@ class LogisticRegression(CallbackSupport, LinearClassifierMixin, SparseCoefMixin
     True
     """
 
-    _parameter_constraints: ClassVar[dict[str, Any]] = {
+    _parameter_constraints: ClassVar[dict[str, list[object]]] = {
         "penalty": [
             StrOptions({"l1", "l2", "elasticnet"}),
             None,
@@ -177,6 +187,7 @@ class LogisticRegression(CallbackSupport, LinearClassifierMixin, SparseCoefMixin
         "time_limit": [Interval(Real, 0, None, closed="neither"), None],
     }
 
+    n_iter_: Integers
     # What `partial_fit` has learned.
     _online: OnlineLogistic
     # Whether the X of the fit was float32.
@@ -184,7 +195,7 @@ class LogisticRegression(CallbackSupport, LinearClassifierMixin, SparseCoefMixin
 
     def __init__(
         self,
-        penalty: Any = "deprecated",
+        penalty: str | None = "deprecated",
         *,
         C: float = 1.0,
         l1_ratio: float | None = 0.0,
@@ -192,8 +203,8 @@ class LogisticRegression(CallbackSupport, LinearClassifierMixin, SparseCoefMixin
         tol: float = TOLERANCE,
         fit_intercept: bool = True,
         intercept_scaling: float = 1,
-        class_weight: Any = None,
-        random_state: Any = None,
+        class_weight: ClassWeight = None,
+        random_state: int | np.random.RandomState | None = None,
         solver: str = "auto",
         max_iter: int = 1000,
         verbose: int = 0,
@@ -222,12 +233,12 @@ class LogisticRegression(CallbackSupport, LinearClassifierMixin, SparseCoefMixin
     @_fit_context(prefer_skip_nested_validation=True)  # type: ignore[untyped-decorator]
     def fit(
         self,
-        X: Any,
-        y: Any = None,
-        sample_weight: Any = None,
+        X: ArrayLike,
+        y: ArrayLike = None,
+        sample_weight: ArrayLike = None,
         *,
-        offset: Any = None,
-        penalty_factor: Any = None,
+        offset: ArrayLike = None,
+        penalty_factor: ArrayLike = None,
     ) -> LogisticRegression:
         """Fit the model to the rows of X with labels y.
 
@@ -295,7 +306,7 @@ class LogisticRegression(CallbackSupport, LinearClassifierMixin, SparseCoefMixin
 
     @_fit_context(prefer_skip_nested_validation=True)  # type: ignore[untyped-decorator]
     def partial_fit(
-        self, X: Any, y: Any, classes: Any = None, sample_weight: Any = None
+        self, X: ArrayLike, y: ArrayLike, classes: ArrayLike = None, sample_weight: ArrayLike = None
     ) -> LogisticRegression:
         """Go on learning from a batch of rows, which are not kept: see `OnlineLogistic`.
 
@@ -338,10 +349,10 @@ class LogisticRegression(CallbackSupport, LinearClassifierMixin, SparseCoefMixin
         batch, known = look_at_labelled_rows(type(self).__name__, given, classes, known)
         rows, labels = batch.rows, batch.labels
         validate_data(self, rows.carrier, labels, reset=is_first, skip_check_array=True)
-        settings: dict[str, Any] = {
-            "C": self._strength(), "fit_intercept": self.fit_intercept,
-            "multi_class": self.multi_class, "n_threads": threads.of_jobs(self.n_jobs),
-        }  # fmt: skip
+        settings = StreamSettings(
+            C=self._strength(), fit_intercept=self.fit_intercept,
+            multi_class=self.multi_class, n_threads=threads.of_jobs(self.n_jobs),
+        )  # fmt: skip
         if is_first:
             online = OnlineLogistic(rows.X.shape[1], known, **settings)
         else:
@@ -353,7 +364,7 @@ class LogisticRegression(CallbackSupport, LinearClassifierMixin, SparseCoefMixin
         self._single = _is_single(rows)
         return self
 
-    def decision_function(self, X: Any, *, offset: Any = None) -> Any:
+    def decision_function(self, X: ArrayLike, *, offset: ArrayLike = None) -> Array:
         """Return X @ coef_.T + intercept_, plus the offset.
 
         Parameters
@@ -370,7 +381,7 @@ class LogisticRegression(CallbackSupport, LinearClassifierMixin, SparseCoefMixin
         rows = self._look_at_new(X)
         return self._as_data(self._raw(rows, offset), rows)
 
-    def predict(self, X: Any, *, offset: Any = None) -> Any:
+    def predict(self, X: ArrayLike, *, offset: ArrayLike = None) -> Array:
         """Return the most likely label of each row.
 
         Parameters
@@ -387,7 +398,7 @@ class LogisticRegression(CallbackSupport, LinearClassifierMixin, SparseCoefMixin
         codes = (raw > 0.0).view(np.uint8) if raw.ndim == 1 else raw.argmax(axis=1)
         return self.classes_[codes]
 
-    def predict_proba(self, X: Any, *, offset: Any = None) -> Any:
+    def predict_proba(self, X: ArrayLike, *, offset: ArrayLike = None) -> Array:
         """Return the probability of each class.
 
         Parameters
@@ -404,7 +415,7 @@ class LogisticRegression(CallbackSupport, LinearClassifierMixin, SparseCoefMixin
         rows = self._look_at_new(X)
         return self._as_data(self._probabilities(rows, offset, log=False), rows)
 
-    def predict_log_proba(self, X: Any, *, offset: Any = None) -> Any:
+    def predict_log_proba(self, X: ArrayLike, *, offset: ArrayLike = None) -> Array:
         """Return the logarithm of the probability of each class, computed as such.
 
         Parameters
@@ -419,7 +430,14 @@ class LogisticRegression(CallbackSupport, LinearClassifierMixin, SparseCoefMixin
         rows = self._look_at_new(X)
         return self._as_data(self._probabilities(rows, offset, log=True), rows)
 
-    def score(self, X: Any, y: Any, sample_weight: Any = None, *, offset: Any = None) -> float:
+    def score(
+        self,
+        X: ArrayLike,
+        y: ArrayLike,
+        sample_weight: ArrayLike = None,
+        *,
+        offset: ArrayLike = None,
+    ) -> float:
         """Return the share of rows whose label is predicted.
 
         Parameters
@@ -517,7 +535,7 @@ class LogisticRegression(CallbackSupport, LinearClassifierMixin, SparseCoefMixin
             data = data._replace(rows=rows._replace(names=names, text_names=names))
         return data
 
-    def _look_at_new(self, X: Any) -> Rows:
+    def _look_at_new(self, X: ArrayLike) -> Rows:
         """Return rows to be predicted; names and number of columns are compared."""
         check_is_fitted(self)
         rows = look_at_new_rows(type(self).__name__, X)
@@ -538,7 +556,7 @@ class LogisticRegression(CallbackSupport, LinearClassifierMixin, SparseCoefMixin
         if is_listened_to(self):
             classes = labels_like(data.labels, data.classes)
 
-            def attributes(progress: Any) -> dict[str, Any]:
+            def attributes(progress: Progress) -> dict[str, object]:
                 coef, intercept = rows_of_models(progress.coef, progress.intercept)
                 n_iter = np.array([progress.n_iter], dtype=np.int32)
                 return {
@@ -567,14 +585,14 @@ class LogisticRegression(CallbackSupport, LinearClassifierMixin, SparseCoefMixin
         self.n_iter_ = np.array([result.n_iter], dtype=np.int32)
         self.result_ = result
 
-    def _parameters(self) -> tuple[Any, Any]:
+    def _parameters(self) -> tuple[Floats, float | Vector]:
         """Return coefficients and intercept in the shapes that functions of this package take."""
         coef = self.coef_.toarray() if hasattr(self.coef_, "toarray") else self.coef_
         if coef.shape[0] == 1:
             return coef[0], self.intercept_[0]
         return coef.T, self.intercept_
 
-    def _raw(self, rows: Rows, offset: Any) -> Any:
+    def _raw(self, rows: Rows, offset: ArrayLike) -> Floats:
         """Return the decision function, float64."""
         coef, intercept = self._parameters()
         fixed = self._offset(offset, rows.X.shape[0])
@@ -585,14 +603,14 @@ class LogisticRegression(CallbackSupport, LinearClassifierMixin, SparseCoefMixin
             return raw
         return raw + (fixed if fixed.ndim == raw.ndim else fixed[:, None])
 
-    def _probabilities(self, rows: Rows, offset: Any, *, log: bool) -> Any:
+    def _probabilities(self, rows: Rows, offset: ArrayLike, *, log: bool) -> Matrix:
         coef, intercept = self._parameters()
         return prediction.class_proba(
             rows, coef, intercept, self.multi_class, log=log,
             offset=self._offset(offset, rows.X.shape[0]), n_threads=threads.of_jobs(self.n_jobs),
         )  # fmt: skip
 
-    def _offset(self, offset: Any, n_samples: int) -> Any:
+    def _offset(self, offset: ArrayLike, n_samples: int) -> Floats | None:
         """Return a fixed part of the decision in a shape that `fit` takes too, or None."""
         if offset is None:
             return None
@@ -601,7 +619,7 @@ class LogisticRegression(CallbackSupport, LinearClassifierMixin, SparseCoefMixin
         fixed = validation.check_class_offset(offset, n_samples, n_models, is_softmax)
         return fixed.T
 
-    def _as_data(self, values: Any, rows: Rows) -> Any:
+    def _as_data(self, values: Floats, rows: Rows) -> Array:
         """Return values as float32 where the data are, and those of the fit were."""
         return values.astype(np.float32) if self._single and _is_single(rows) else values
 

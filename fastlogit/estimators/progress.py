@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from ..clock import Activity, activity
@@ -38,7 +38,7 @@ SILENCE = 0.9
 SHARE = 0.1
 
 
-def is_listened_to(estimator: Any) -> bool:
+def is_listened_to(estimator: object) -> bool:
     """Say whether callbacks are set, or a meta-estimator follows the fit of `estimator`."""
     return hasattr(estimator, "_skl_callbacks") or hasattr(estimator, "_parent_callback_ctx")
 
@@ -150,8 +150,8 @@ class IterationTasks:
         self,
         estimator: Any,
         max_iter: int,
-        attributes: Callable[[Progress], dict[str, Any]],
-        data: dict[str, Any],
+        attributes: Callable[[Progress], dict[str, object]],
+        data: Mapping[str, object],
     ) -> None:
         self._estimator = estimator
         self._attributes = attributes
@@ -181,18 +181,18 @@ class IterationTasks:
             self._iteration.call_on_fit_task_end(estimator=self._estimator)
         self._fit.call_on_fit_task_end(**fitted)
 
-    def _begin(self, attributes: Callable[[], dict[str, Any]] | None) -> Any:
+    def _begin(self, attributes: Callable[[], dict[str, object]] | None) -> Any:
         task = self._fit.subcontext(task_name="iteration")
         task.call_on_fit_task_begin(
             estimator=self._estimator, reconstruction_attributes=attributes, **self._data
         )
         return task
 
-    def _attributes_at(self, progress: Progress) -> Callable[[], dict[str, Any]]:
+    def _attributes_at(self, progress: Progress) -> Callable[[], dict[str, object]]:
         """Return what computes the attributes, once, when it is first called."""
-        known: list[dict[str, Any]] = []
+        known: list[dict[str, object]] = []
 
-        def attributes() -> dict[str, Any]:
+        def attributes() -> dict[str, object]:
             if not known:
                 known.append(self._attributes(progress))
             return known[0]

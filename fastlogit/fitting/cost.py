@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
+from ..arrays import ArrayLike, Floats, Vector
 from ..design.opening import open_rows
 from ..inputs import validation
 from ..inputs.given import look_at_cost
@@ -18,16 +17,16 @@ __all__ = ["cost", "cost_gradient"]
 
 
 def cost(
-    X: Any,
-    y: Any,
-    coef: Any,
-    intercept: Any = 0.0,
+    X: ArrayLike,
+    y: ArrayLike,
+    coef: ArrayLike,
+    intercept: ArrayLike = 0.0,
     *,
-    l2_reg: Any = 0.0,
-    sample_weight: Any = None,
-    offset: Any = None,
+    l2_reg: ArrayLike = 0.0,
+    sample_weight: ArrayLike = None,
+    offset: ArrayLike = None,
     n_threads: int | None = None,
-) -> Any:
+) -> float | Vector:
     """Return the cost of given coefficients: mean binomial loss plus L2 penalty.
 
     With z = X @ coef + intercept the loss of a row is log(1 + e^z) - y z, computed without
@@ -69,16 +68,16 @@ def cost(
 
 
 def cost_gradient(
-    X: Any,
-    y: Any,
-    coef: Any,
-    intercept: Any = 0.0,
+    X: ArrayLike,
+    y: ArrayLike,
+    coef: ArrayLike,
+    intercept: ArrayLike = 0.0,
     *,
-    l2_reg: Any = 0.0,
-    sample_weight: Any = None,
-    offset: Any = None,
+    l2_reg: ArrayLike = 0.0,
+    sample_weight: ArrayLike = None,
+    offset: ArrayLike = None,
     n_threads: int | None = None,
-) -> tuple[Any, np.ndarray[Any, np.dtype[np.float64]], Any]:
+) -> tuple[float | Vector, Floats, float | Vector]:
     """Return cost and gradient of given coefficients, in one pass over X.
 
     Parameters

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import TypeAlias
 
 import numpy as np
 
+from ..arrays import Mask, Vector
 from ..objective.losses import RowLoss
 from ..objective.penalties import L2, Penalty, Quadratic
 
@@ -24,7 +25,11 @@ ERROR = 1e-5
 VANISHING = 1e-9
 
 
-def check_penalty(penalty: Any) -> Penalty | None:
+# Of rows: loss, first and second derivative.
+RowParts: TypeAlias = tuple[Vector, Vector, Vector]
+
+
+def check_penalty(penalty: object) -> Penalty | None:
     """Return a penalty that is an object, or None; raise for anything else."""
     if penalty is None or isinstance(penalty, Penalty):
         return penalty
@@ -36,7 +41,7 @@ def check_penalty(penalty: Any) -> Penalty | None:
     )
 
 
-def no_such_penalty(name: str, value: Any) -> str:
+def no_such_penalty(name: str, value: object) -> str:
     """Return what to say of an option of scikit-learn's that asks for another penalty."""
     return (
         f"{name}={value!r}: fit has the L2 penalty by name, and objects (L1 and elastic net are "
@@ -142,7 +147,7 @@ def _refuse_bad_methods(penalty: Quadratic, n_features: int, where: str) -> None
             )
 
 
-def check_loss(loss: Any, multi_class: Any) -> RowLoss | None:
+def check_loss(loss: object, multi_class: object) -> RowLoss | None:
     """Return a loss of the user's, or None.
 
     Raises
@@ -200,7 +205,7 @@ def _refuse_bad_rows(loss: RowLoss, is_positive: bool, where: str) -> None:
     _refuse(where, f"self_concordance={loss.self_concordance:g}", steep)
 
 
-def _rows_at(loss: RowLoss, raw: Any, is_positive: bool, where: str) -> Any:
+def _rows_at(loss: RowLoss, raw: Vector, is_positive: bool, where: str) -> RowParts:
     parts = loss.rows(raw.copy(), np.full(raw.size, is_positive))
     if not isinstance(parts, tuple) or len(parts) != 3:
         raise TypeError(f"{where}: rows must return loss, first and second derivative")
@@ -215,12 +220,12 @@ def _rows_at(loss: RowLoss, raw: Any, is_positive: bool, where: str) -> Any:
     return parts
 
 
-def _refuse(where: str, what: str, wrong: Any) -> None:
+def _refuse(where: str, what: str, wrong: Mask) -> None:
     if wrong.any():
         at = float(RAW[int(np.argmax(wrong))])
         raise ValueError(f"{where}: {what} is not true of rows at a raw prediction of {at:g}")
 
 
-def _kind_of(value: Any) -> str:
+def _kind_of(value: object) -> str:
     kind = value if isinstance(value, type) else type(value)
     return f"the class {kind.__name__} itself" if isinstance(value, type) else kind.__name__

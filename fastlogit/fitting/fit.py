@@ -5,11 +5,13 @@ from __future__ import annotations
 import contextlib
 import time
 import warnings
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, Literal
 
 import numpy as np
 
+from ..arrays import ArrayLike, Floats, Matrix, Vector
 from ..clock import TimeUp
 from ..errors import DivergenceError, SeparationWarning
 from ..inputs import validation
@@ -35,11 +37,13 @@ from .messages import message_of, stack_level
 from .problem import (
     MULTI_CLASS,
     Problem,
+    StartLike,
     Strengths,
     began_of,
     check_callback,
     check_problem,
     check_time_limit,
+    given_of,
     refuse_bad_columns,
     set_clock,
     standardize_by,
@@ -62,29 +66,29 @@ OTHER_MAX_ITER = 1_000
 
 
 def fit(
-    X: Any,
-    y: Any = None,
+    X: ArrayLike,
+    y: ArrayLike = None,
     *,
     C: float | None = None,
-    l2_reg: Any = None,
+    l2_reg: ArrayLike = None,
     penalty: Penalty | None = None,
     loss: Loss | None = None,
     solver: str = "auto",
     tol: float = TOLERANCE,
     max_iter: int | None = None,
     multi_class: str = "ovr",
-    sample_weight: Any = None,
-    offset: Any = None,
-    penalty_factor: Any = None,
+    sample_weight: ArrayLike = None,
+    offset: ArrayLike = None,
+    penalty_factor: ArrayLike = None,
     intercept: Literal["fit"] | float | None = "fit",
-    start: Any = None,
+    start: StartLike = None,
     n_threads: int | None = None,
     callback: Callback | None = None,
     time_limit: float | None = None,
     step_size: float | Literal["auto"] | None = None,
     momentum: Literal["none", "nesterov"] | None = None,
     standardize: bool | None = None,
-    **unknown: Any,
+    **unknown: object,
 ) -> FitResult:
     """Fit logistic regression to a certified optimum.
 
@@ -188,13 +192,12 @@ def fit(
     given = {name: value for name, value in options.items() if value is not None}
     descent = _descent_options(solver, limits, given)
     multi_class = check_option("multi_class", multi_class, MULTI_CLASS)
-    strengths = Strengths(C, l2_reg, penalty_factor, check_penalty(penalty))
+    strengths = Strengths(C, check_penalty(penalty))
     loss = check_loss(loss, multi_class)
     if said := refusal(ABLE, solver, strengths.penalty, loss):
         raise ValueError(said)
-    problem = check_problem(
-        X, y, strengths, multi_class, sample_weight, offset, intercept, start, n_threads, loss
-    )
+    what = given_of(X, y, sample_weight, offset, l2_reg, penalty_factor, start)
+    problem = check_problem(what, strengths, multi_class, intercept, n_threads, loss=loss)
     others = _others(problem)
     if others is not None:
         return _fit_others(
@@ -263,19 +266,19 @@ def _fit_others(others: Others, problem: Problem, **options: Any) -> FitResult:
 
 
 def gradient_descent(
-    X: Any,
-    y: Any,
+    X: ArrayLike,
+    y: ArrayLike,
     *,
     step_size: float | Literal["auto"] = "auto",
     momentum: Literal["none", "nesterov"] = "none",
     tol: float = 1e-6,
     max_iter: int = 10_000,
     standardize: bool = True,
-    l2_reg: Any = 0.0,
-    sample_weight: Any = None,
-    offset: Any = None,
+    l2_reg: ArrayLike = 0.0,
+    sample_weight: ArrayLike = None,
+    offset: ArrayLike = None,
     intercept: Literal["fit"] | float | None = "fit",
-    start: Any = None,
+    start: StartLike = None,
     n_threads: int | None = None,
     callback: Callback | None = None,
     time_limit: float | None = None,
@@ -351,10 +354,8 @@ def gradient_descent(
         time_limit=check_time_limit(time_limit),
     )
     standardize = _check_standardize(standardize)
-    strengths = Strengths(None, l2_reg, None)
-    problem = check_problem(
-        X, y, strengths, "ovr", sample_weight, offset, intercept, start, n_threads
-    )
+    given = given_of(X, y, sample_weight, offset, l2_reg, None, start)
+    problem = check_problem(given, Strengths(), "ovr", intercept, n_threads)
     set_clock(problem.objective, began, options.time_limit)
     _standardize(problem, standardize)
     if options.max_iter == 0:
@@ -365,7 +366,7 @@ def gradient_descent(
 
 
 def _descent_options(
-    solver: str, limits: Limits, options: dict[str, Any]
+    solver: str, limits: Limits, options: Mapping[str, object]
 ) -> tuple[Options, bool] | None:
     """Return the options of gradient descent and whether to standardise; None for other solvers."""
     for name in options:
@@ -388,7 +389,7 @@ def _descent_options(
     return chosen, _check_standardize(options.get("standardize", True))
 
 
-def _refuse_unknown(options: dict[str, Any]) -> None:
+def _refuse_unknown(options: Mapping[str, object]) -> None:
     """Raise for an option that there is not, and say what to use in place of scikit-learn's."""
     for name in options:
         if name == "l1_ratio":
@@ -421,7 +422,7 @@ def _stay(
     return _conclude(problem, outcome, limits, solver, began)
 
 
-def _start(problem: Problem) -> tuple[Any, Any]:
+def _start(problem: Problem) -> tuple[Matrix, Vector]:
     """Return the start on the standardised scale: the user's, or zeros."""
     objective = problem.objective
     if problem.start is not None:
@@ -437,7 +438,7 @@ def _start(problem: Problem) -> tuple[Any, Any]:
 
 def _first_theta(
     problem: Problem, stride: int, limits: Limits, began: float, level: bool | int = True
-) -> tuple[Any, bool]:
+) -> tuple[Matrix, bool]:
     """Return the start, and whether it is a better one than the optimum of a subsample.
 
     Where the intercept is fitted and `level` asked for, the default is at the classes' shares.
@@ -464,7 +465,7 @@ def _standardize(problem: Problem, standardize: bool) -> None:
 
 
 def _conclude(
-    problem: Problem, outcome: Outcome, limits: Any, solver: str, began: float
+    problem: Problem, outcome: Outcome, limits: Limits, solver: str, began: float
 ) -> FitResult:
     """Put the outcome in the user's units; warn or raise as the reason asks for."""
     stop_clock(problem.objective)
@@ -522,7 +523,7 @@ def _conclude(
     return result
 
 
-def _of_columns(penalty: Penalty, single: bool) -> Any:
+def _of_columns(penalty: Penalty, single: bool) -> Floats | None:
     """Return the strengths as (n_features,), or (n_features, n_classes) where they differ.
 
     None where the penalty is not L2.
@@ -533,13 +534,13 @@ def _of_columns(penalty: Penalty, single: bool) -> Any:
     return l2_reg[0].copy() if single or len(l2_reg) == 1 else np.ascontiguousarray(l2_reg.T)
 
 
-def _check_standardize(standardize: Any) -> bool:
+def _check_standardize(standardize: object) -> bool:
     if not isinstance(standardize, bool | np.bool_):
         raise TypeError(f"standardize must be True or False, got {standardize!r}")
     return bool(standardize)
 
 
-def _check_step_size(step_size: Any) -> float | None:
+def _check_step_size(step_size: object) -> float | None:
     if isinstance(step_size, str):
         check_option("step_size", step_size, ["auto"])
         return None

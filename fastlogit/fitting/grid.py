@@ -10,13 +10,23 @@ import contextlib
 import time
 import warnings
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 
+from ..arrays import (
+    ArrayLike,
+    Floats,
+    Indices,
+    Integers,
+    Labels,
+    Masks,
+    Matrix,
+    Vector,
+)
 from ..clock import TimeUp
 from ..inputs import validation
+from ..inputs.given import Data, Given
 from ..objective.labelled_rows import LabelledRows
 from ..objective.objective import Objective
 from ..options import check_number, check_option, check_whole
@@ -46,7 +56,7 @@ from .problem import (
     stride_of,
 )
 
-__all__ = ["GridResult", "fit_grid"]
+__all__ = ["GridOptions", "GridResult", "fit_grid"]
 
 # How near the optimum over all folds together is worth going, beside what leaving out a fold
 # changes: the number of parameters over that of the rows.
@@ -80,52 +90,24 @@ class GridResult:
         How many fits of the grid converged.
     """
 
-    classes: np.ndarray[Any, Any]
-    Cs: np.ndarray[Any, np.dtype[np.float64]]
-    coef: np.ndarray[Any, np.dtype[np.float64]]
-    intercept: np.ndarray[Any, np.dtype[np.float64]]
-    n_iter: np.ndarray[Any, np.dtype[np.int64]]
-    converged: np.ndarray[Any, np.dtype[np.bool_]]
-    suboptimality: np.ndarray[Any, np.dtype[np.float64]]
+    classes: Labels
+    Cs: Vector
+    coef: Floats
+    intercept: Floats
+    n_iter: Integers
+    converged: Masks
+    suboptimality: Matrix
     n_passes: float
     seconds: float
     message: str
 
 
-def fit_grid(
-    X: Any,
-    y: Any,
-    Cs: Any,
-    *,
-    fold_weights: Any = None,
-    sample_weight: Any = None,
-    multi_class: str = "multinomial",
-    fit_intercept: bool = True,
-    solver: str = "auto",
-    tol: float = 1e-12,
-    max_iter: int = 1000,
-    offset: Any = None,
-    penalty_factor: Any = None,
-    start: Any = None,
-    n_threads: int | None = None,
-    callback: Callback | None = None,
-    time_limit: float | None = None,
-) -> GridResult:
-    """Fit logistic regression for each fold and each strength of the penalty.
+@dataclass(frozen=True)
+class GridOptions:
+    """How the fits of a grid are done.
 
-    Parameters
+    Attributes
     ----------
-    X : array-like of shape (n_samples, n_features)
-        Real numbers, finite; read in place, never copied.
-    y : array-like of shape (n_samples,)
-        Class labels: numbers, booleans or strings.
-    Cs : array-like of shape (n_Cs,)
-        Inverse strengths as in scikit-learn, > 0; infinity is no penalty.
-    fold_weights : array-like of shape (n_folds, n_samples), optional
-        Numbers >= 0 that multiply the sample weights, 0 for the rows that a fold leaves out. None
-        is one fold of all rows. Every class must be in every fold.
-    sample_weight : array-like of shape (n_samples,), optional
-        One-vs-all: (n_samples, n_classes) too, a column for each class.
     multi_class : {"multinomial", "ovr"}, default "multinomial"
     fit_intercept : bool, default True
     solver : str, default "auto"
@@ -133,17 +115,54 @@ def fit_grid(
         Bound on (cost - optimum) / optimum that each fit must be proven to have.
     max_iter : int >= 0, default 1000
         Most iterations of each fit.
-    offset : array-like of shape (n_samples,), optional
-        Fixed part of the raw predictions.
-    penalty_factor : array-like of shape (n_features,), optional
-        Multiplies the penalty of each column.
-    start : FitResult or (coef, intercept), optional
-        Where each fold begins.
     n_threads : int, optional
     callback : callable, optional
         Called with a `Progress`; returning True ends the fit that is running.
     time_limit : float > 0, optional
         Seconds for the whole grid.
+    """
+
+    multi_class: str = "multinomial"
+    fit_intercept: bool = True
+    solver: str = "auto"
+    tol: float = 1e-12
+    max_iter: int = 1000
+    n_threads: int | None = None
+    callback: Callback | None = None
+    time_limit: float | None = None
+
+    def limits(self) -> Limits:
+        """Return what ends a fit, checked."""
+        return Limits(
+            tol=check_number("tol", self.tol, low=0.0),
+            max_iter=check_whole("max_iter", self.max_iter, low=0),
+            callback=check_callback(self.callback),
+            time_limit=check_time_limit(self.time_limit),
+        )
+
+
+AS_USUAL = GridOptions()
+
+
+def fit_grid(
+    given: Given | Data,
+    Cs: ArrayLike,
+    *,
+    fold_weights: ArrayLike = None,
+    options: GridOptions = AS_USUAL,
+) -> GridResult:
+    """Fit logistic regression for each fold and each strength of the penalty.
+
+    Parameters
+    ----------
+    given : Given or Data
+        What the user gave, as it is or looked at; its start is where each fold begins.
+    Cs : array-like of shape (n_Cs,)
+        Inverse strengths as in scikit-learn, > 0; infinity is no penalty.
+    fold_weights : array-like of shape (n_folds, n_samples), optional
+        Numbers >= 0 that multiply the sample weights, 0 for the rows that a fold leaves out. None
+        is one fold of all rows. Every class must be in every fold.
+    options : GridOptions, optional
 
     Returns
     -------
@@ -161,19 +180,14 @@ def fit_grid(
     sklearn.exceptions.ConvergenceWarning
         Once, if any fit ended above `tol`.
     """
-    began = began_of(X)
+    began = began_of(given)
     values = _check_cs(Cs)
-    solver = check_option("solver", solver, SOLVERS)
-    multi_class = check_option("multi_class", multi_class, MULTI_CLASS)
-    limits = Limits(
-        tol=check_number("tol", tol, low=0.0),
-        max_iter=check_whole("max_iter", max_iter, low=0),
-        callback=check_callback(callback),
-        time_limit=check_time_limit(time_limit),
-    )
+    solver = check_option("solver", options.solver, SOLVERS)
+    multi_class = check_option("multi_class", options.multi_class, MULTI_CLASS)
+    limits = options.limits()
     problem = check_problem(
-        X, y, Strengths(None, None, penalty_factor), multi_class, sample_weight, offset,
-        "fit" if fit_intercept else None, start, n_threads, every_class=bool(fit_intercept),
+        given, Strengths(), multi_class, "fit" if options.fit_intercept else None,
+        options.n_threads, every_class=bool(options.fit_intercept),
     )  # fmt: skip
     set_clock(problem.objective, began, limits.time_limit)
     folds = _check_folds(fold_weights, problem)
@@ -239,7 +253,7 @@ class _Grid:
     time: what is known of them after Ctrl-C.
     """
 
-    def __init__(self, problem: Problem, Cs: Any, folds: Any, factor: Any) -> None:
+    def __init__(self, problem: Problem, Cs: Vector, folds: Matrix, factor: Vector) -> None:
         base = problem.objective
         n_samples = base.design.shape[0]
         self.problem, self.Cs, self.n_folds = problem, Cs, len(folds)
@@ -263,7 +277,9 @@ class _Grid:
         self.theta = np.zeros((n_models, size))
         self.bound, self.steps = np.full(n_models, np.inf), np.zeros(n_models, dtype=np.int64)
 
-    def _objective(self, rows: LabelledRows, weights: Any, n_folds: int, Cs: Any) -> Objective:
+    def _objective(
+        self, rows: LabelledRows, weights: Matrix, n_folds: int, Cs: Vector
+    ) -> Objective:
         """Return the objective of penalties over folds, whose weights are given."""
         base = self.problem.objective
         shape = (len(Cs), n_folds, base.n_outputs)
@@ -309,7 +325,7 @@ class _Grid:
                 raise
             self.theta[models], self.bound[models], self.steps[models] = found
 
-    def _spread(self, theta: Any) -> None:
+    def _spread(self, theta: Matrix) -> None:
         """Put the models of every fold where the pooled ones are."""
         per_penalty = self.pooled.n_models // self.Cs.size
         points = np.repeat(theta.reshape(self.Cs.size, 1, -1), self.n_folds, axis=1)
@@ -326,7 +342,7 @@ class _Grid:
 
         return replace(limits, callback=callback)
 
-    def _first_theta(self, limits: Limits, began: float) -> tuple[Any, bool]:
+    def _first_theta(self, limits: Limits, began: float) -> tuple[Matrix, bool]:
         """Return theta of the pooled models, and whether it is near their optima."""
         pooled, problem = self.pooled, self.problem
         default = np.zeros((pooled.n_models, pooled.n_classes * (pooled.design.shape[1] + 1)))
@@ -350,8 +366,8 @@ class _Grid:
         return int(min(self.Cs.size, np.ceil(numbers / room)))
 
     def _solve_part(
-        self, part: Any, theta: Any, solver: str, limits: Limits, began: float
-    ) -> tuple[Any, Any, Any]:
+        self, part: Indices, theta: Matrix, solver: str, limits: Limits, began: float
+    ) -> tuple[Matrix, Vector, Integers]:
         """Solve the folds of some penalties from the pooled models' points."""
         pooled, n_folds = self.pooled, self.n_folds
         objective = self._objective(pooled.rows, self._folds, n_folds, self.Cs[part])
@@ -377,7 +393,7 @@ class _Grid:
         return point.theta, bound, np.broadcast_to(trace.steps, objective.n_models)
 
 
-def l2_of_each(Cs: Any, totals: Any) -> Any:
+def l2_of_each(Cs: Vector, totals: Matrix) -> Floats:
     """Return the penalties (n_Cs, n_folds, n_sets) on the scale of the mean loss."""
     with np.errstate(divide="ignore", over="ignore"):
         strengths = 1.0 / (Cs[:, None, None] * totals)
@@ -388,7 +404,7 @@ def l2_of_each(Cs: Any, totals: Any) -> Any:
     return strengths
 
 
-def _check_folds(fold_weights: Any, problem: Problem) -> Any:
+def _check_folds(fold_weights: ArrayLike, problem: Problem) -> Matrix:
     """Return the factors of the weights, (n_folds, n_samples)."""
     objective = problem.objective
     n_samples = objective.design.shape[0]
@@ -415,7 +431,7 @@ def _check_folds(fold_weights: Any, problem: Problem) -> Any:
     return folds
 
 
-def _check_cs(Cs: Any) -> Any:
+def _check_cs(Cs: ArrayLike) -> Vector:
     values = np.asarray(Cs, dtype=np.float64)
     if values.ndim != 1 or values.size == 0:
         raise ValueError(f"Cs must have shape (n_Cs,) with n_Cs >= 1, found {values.shape}")

@@ -4,19 +4,18 @@ from __future__ import annotations
 
 import sys
 from types import FrameType
-from typing import Any
 
 import numpy as np
 
 from ..solvers.stopping import FINEST
-from ..solvers.trace import Outcome, Reason
+from ..solvers.trace import Limits, Outcome, Reason
 from .problem import Problem
 
 __all__ = ["message_of", "stack_level"]
 
 
 def message_of(
-    problem: Problem, outcome: Outcome, limits: Any, stable: float, seconds: float
+    problem: Problem, outcome: Outcome, limits: Limits, stable: float, seconds: float
 ) -> str:
     """Return how a fit ended after so many seconds; `stable` is a step size that is stable."""
     how = f" by {outcome.choice}" if outcome.choice else ""
@@ -65,13 +64,13 @@ def _asked(tol: float) -> str:
     return f"{tol:g} asked for"
 
 
-def _ahead(seconds: float, limits: Any) -> str:
+def _ahead(seconds: float, limits: Limits) -> str:
     """Say so where a fit ended well before its limit, since what comes next would pass it."""
     early = seconds < 0.8 * (limits.time_limit or 0.0)
     return ", which the next step would have passed," if early else ""
 
 
-def _faster(limits: Any) -> str:
+def _faster(limits: Limits) -> str:
     return ", or use momentum='nesterov'" if getattr(limits, "accelerate", True) is False else ""
 
 

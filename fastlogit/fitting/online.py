@@ -19,10 +19,11 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, NamedTuple, Protocol
+from typing import NamedTuple, Protocol, TypeAlias
 
 import numpy as np
 
+from ..arrays import ArrayLike, Codes, Cube, Features, Floats, Indices, Matrix, Vector
 from ..design.base import Columns, Design
 from ..design.opening import open_rows
 from ..inputs import validation
@@ -38,6 +39,9 @@ from ..objective.row_state import RowCurvature
 from ..options import check_option, check_strength, check_whole
 
 __all__ = ["OnlineLogistic"]
+
+# What a matrix does to vectors of each model, (n_models, n_parameters).
+Linear: TypeAlias = Callable[[Matrix], Matrix]
 
 MULTI_CLASS = ("ovr", "multinomial")
 # Rows of the window: so many for a column, at least and at most so many bytes.
@@ -120,7 +124,7 @@ class OnlineLogistic:
     def __init__(
         self,
         n_features: int,
-        classes: Any,
+        classes: ArrayLike,
         *,
         C: float = 1.0,
         fit_intercept: bool = True,
@@ -149,12 +153,12 @@ class OnlineLogistic:
         self._past: _Past | None = None
 
     @property
-    def coef(self) -> np.ndarray[Any, Any]:
+    def coef(self) -> Floats:
         """Coefficients in the units of X, (n_features,) or (n_features, n_classes)."""
         return self._coef[0].copy() if self.classes.size == 2 else self._coef.T.copy()
 
     @property
-    def intercept(self) -> Any:
+    def intercept(self) -> float | Vector:
         """Intercept, or one for each class."""
         return float(self._intercept[0]) if self.classes.size == 2 else self._intercept.copy()
 
@@ -203,7 +207,7 @@ class OnlineLogistic:
         other.C = C
         return other
 
-    def update(self, X: Any, y: Any, sample_weight: Any = None) -> OnlineLogistic:
+    def update(self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike = None) -> OnlineLogistic:
         """Learn from a batch; on any error, Ctrl-C included, nothing is changed.
 
         Parameters
@@ -242,17 +246,17 @@ class OnlineLogistic:
         self.n_rows += len(batch.X)
         return self
 
-    def _check(self, X: Any, y: Any, sample_weight: Any) -> _Rows:
-        batch = X
-        if not isinstance(X, Batch):
-            batch = look_at_batch(X, y, sample_weight, self.classes)
-        n_features, expected = batch.rows.X.shape[1], self._coef.shape[1]
+    def _check(self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike) -> _Rows:
+        batch = X if isinstance(X, Batch) else look_at_batch(X, y, sample_weight, self.classes)
+        rows = batch.rows.X
+        assert isinstance(rows, np.ndarray)  # those of a batch lie in memory
+        n_features, expected = rows.shape[1], self._coef.shape[1]
         if n_features != expected:
             raise ValueError(f"X has {n_features} columns, but {expected} are expected")
-        return _Rows(batch.rows.X, batch.codes, batch.weights)
+        return _Rows(rows, batch.codes, batch.weights)
 
     def _shorten(
-        self, past: _Past | None, window: _Rows, coef: Any, intercept: Any
+        self, past: _Past | None, window: _Rows, coef: Matrix, intercept: Vector
     ) -> tuple[_Past | None, _Rows | None]:
         """Return past and window once all rows of the window are past, or a part of them gone."""
         if past is None and not self._is_complete(window):
@@ -264,7 +268,7 @@ class OnlineLogistic:
         seen = np.bincount(window.codes[window.weights > 0.0], minlength=self.classes.size)
         return bool(seen.all())
 
-    def _minimize(self, past: _Past | None, window: _Rows) -> tuple[Any, Any]:
+    def _minimize(self, past: _Past | None, window: _Rows) -> tuple[Matrix, Vector]:
         """Return coefficients and intercepts that minimise past, window and penalty."""
         objective = self._objective(past, window)
         past = past or self._no_past(objective, self._is_complete(window))
@@ -272,7 +276,7 @@ class OnlineLogistic:
         theta = _newton(_Cost(objective, past, float(window.weights.sum())), theta)
         return objective.to_user(*objective.split(theta))
 
-    def _expand(self, past: _Past | None, window: _Rows, coef: Any, intercept: Any) -> _Past:
+    def _expand(self, past: _Past | None, window: _Rows, coef: Matrix, intercept: Vector) -> _Past:
         """Return the past with the window's expansion at a point."""
         objective = self._objective(past, window)
         past = past or self._no_past(objective, True)
@@ -307,17 +311,21 @@ class OnlineLogistic:
 class _Rows(NamedTuple):
     """Rows with their classes and weights."""
 
-    X: Any
-    codes: Any
-    weights: Any
+    X: Features
+    codes: Codes
+    weights: Vector
 
     def joined(self, other: _Rows) -> _Rows:
         """Return these rows and then the others, copied."""
-        return _Rows(*(np.concatenate(pair) for pair in zip(self, other, strict=True)))
+        return _Rows(
+            np.concatenate([self.X, other.X]),
+            np.concatenate([self.codes, other.codes]),
+            np.concatenate([self.weights, other.weights]),
+        )
 
     def copied(self) -> _Rows:
         """Return rows that do not change when the user's do."""
-        return _Rows(*(np.array(part) for part in self))
+        return _Rows(np.array(self.X), np.array(self.codes), np.array(self.weights))
 
     def thinned(self, limit: int) -> _Rows:
         """Keep one row of each two of a class, with the weight of both, until few are left.
@@ -350,8 +358,8 @@ class _Past:
     """
 
     columns: Columns
-    anchor: Any
-    slope: Any
+    anchor: Matrix
+    slope: Matrix
     hessian: _Hessian
 
     def with_penalty(self, more: float) -> _Past:
@@ -366,8 +374,8 @@ class _Past:
 class _Point(NamedTuple):
     """Cost (n_models,) and gradient (n_models, n_parameters)."""
 
-    cost: Any
-    gradient: Any
+    cost: Vector
+    gradient: Matrix
 
 
 class _Cost:
@@ -377,7 +385,7 @@ class _Cost:
         self.objective, self.past, self.weight = objective, past, weight
         self.loss = np.empty(objective.n_models)
 
-    def at(self, theta: Any, curvature_out: Any) -> _Point:
+    def at(self, theta: Matrix, curvature_out: RowCurvature) -> _Point:
         """Return cost and gradient: one pass over the window."""
         found = self.objective.at(theta, curvature_out)
         self.loss = self.weight * found.cost
@@ -387,19 +395,19 @@ class _Cost:
         gradient = self.weight * found.gradient + self.past.slope + push
         return _Point(cost, gradient)
 
-    def direction(self, curvature: Any, gradient: Any) -> Any:
+    def direction(self, curvature: RowCurvature, gradient: Matrix) -> Matrix:
         """Return Newton's direction, by preconditioned conjugate gradients."""
         hessian, weight = self.past.hessian, self.weight
         precondition = hessian.inverse(self.objective, curvature, weight)
 
-        def product(vectors: Any) -> Any:
+        def product(vectors: Matrix) -> Matrix:
             exact = self.objective.hessian_product(curvature, vectors)
             return weight * exact + hessian.product(vectors)
 
         return self.objective.loss.centred(_conjugate_gradients(product, precondition, -gradient))
 
 
-def _newton(cost: _Cost, theta: Any) -> Any:
+def _newton(cost: _Cost, theta: Matrix) -> Matrix:
     """Minimise from theta by Newton steps; raises ValueError where values overflow.
 
     1. direction; 2. a model at rest is one that would gain less than TOLERANCE of the window's
@@ -437,13 +445,11 @@ def _newton(cost: _Cost, theta: Any) -> Any:
     return theta
 
 
-def _conjugate_gradients(
-    product: Callable[[Any], Any], precondition: Callable[[Any], Any], right: Any
-) -> Any:
+def _conjugate_gradients(product: Linear, precondition: Linear, right: Matrix) -> Matrix:
     """Solve for each model."""
     everyone = np.arange(len(right))
 
-    def of_some(which: Any, vectors: Any) -> Any:
+    def of_some(which: Indices, vectors: Matrix) -> Matrix:
         if len(which) == len(right):
             return precondition(vectors)
         whole = np.zeros_like(right)
@@ -488,22 +494,20 @@ def _columns(design: Design, window: _Rows, fit_intercept: bool) -> Columns:
 class _Hessian(Protocol):
     """Sum of the Hessians of penalty and rows of the past."""
 
-    def product(self, vectors: Any) -> Any:
+    def product(self, vectors: Matrix) -> Matrix:
         """Return its products with vectors (n_models, n_parameters)."""
 
     def plus(self, objective: Objective, curvature: RowCurvature, weight: float) -> _Hessian:
         """Return the sum with the Hessian of the rows of an objective, whose weight is given."""
 
-    def with_diagonal(self, diagonals: Any) -> _Hessian:
+    def with_diagonal(self, diagonals: Matrix) -> _Hessian:
         """Return the sum with a diagonal for each output, (n_outputs, size)."""
 
-    def inverse(
-        self, objective: Objective, curvature: RowCurvature, weight: float
-    ) -> Callable[[Any], Any]:
+    def inverse(self, objective: Objective, curvature: RowCurvature, weight: float) -> Linear:
         """Return a preconditioner of the same sum."""
 
 
-def _no_hessian(diagonals: Any, n_classes: int) -> _Hessian:
+def _no_hessian(diagonals: Matrix, n_classes: int) -> _Hessian:
     """Return a diagonal, given for each output, in the form that suits its size."""
     n_outputs, size = diagonals.shape
     if size > MAX_SIZE or n_outputs * size**2 > MAX_NUMBERS:
@@ -521,23 +525,21 @@ def _no_hessian(diagonals: Any, n_classes: int) -> _Hessian:
 class _Blocks:
     """A matrix for each output, (n_outputs, size, size); for softmax without what couples them."""
 
-    blocks: Any
+    blocks: Cube
     n_classes: int
 
-    def product(self, vectors: Any) -> Any:
+    def product(self, vectors: Matrix) -> Matrix:
         outputs = vectors.reshape(len(self.blocks), -1)
         return np.einsum("kij,kj->ki", self.blocks, outputs).reshape(vectors.shape)
 
     def plus(self, objective: Objective, curvature: RowCurvature, weight: float) -> _Blocks:
         return _Blocks(self.blocks + weight * _blocks(objective, curvature), self.n_classes)
 
-    def with_diagonal(self, diagonals: Any) -> _Blocks:
+    def with_diagonal(self, diagonals: Matrix) -> _Blocks:
         more = np.array([np.diag(diagonal) for diagonal in diagonals])
         return _Blocks(self.blocks + more, self.n_classes)
 
-    def inverse(
-        self, objective: Objective, curvature: RowCurvature, weight: float
-    ) -> Callable[[Any], Any]:
+    def inverse(self, objective: Objective, curvature: RowCurvature, weight: float) -> Linear:
         return _block_inverse(self.blocks, objective, curvature, weight)
 
 
@@ -545,9 +547,9 @@ class _Blocks:
 class _Coupled:
     """The whole matrix of a softmax model, (n_classes, size, n_classes, size)."""
 
-    matrix: Any
+    matrix: Floats
 
-    def product(self, vectors: Any) -> Any:
+    def product(self, vectors: Matrix) -> Matrix:
         flat = self.matrix.reshape(vectors.size, -1)
         return np.einsum("ij,j->i", flat, vectors.ravel()).reshape(vectors.shape)
 
@@ -555,27 +557,25 @@ class _Coupled:
         more = objective.rows.hessian(curvature[0], 0).reshape(self.matrix.shape)
         return _Coupled(self.matrix + weight * more)
 
-    def with_diagonal(self, diagonals: Any) -> _Coupled:
+    def with_diagonal(self, diagonals: Matrix) -> _Coupled:
         flat = self.matrix.reshape(diagonals.size, -1) + np.diag(diagonals.ravel())
         return _Coupled(flat.reshape(self.matrix.shape))
 
-    def inverse(
-        self, objective: Objective, curvature: RowCurvature, weight: float
-    ) -> Callable[[Any], Any]:
+    def inverse(self, objective: Objective, curvature: RowCurvature, weight: float) -> Linear:
         outputs = range(len(self.matrix))
         blocks = np.array([self.matrix[output, :, output] for output in outputs])
         return _block_inverse(blocks, objective, curvature, weight)
 
 
-def _blocks(objective: Objective, curvature: RowCurvature) -> Any:
+def _blocks(objective: Objective, curvature: RowCurvature) -> Cube:
     """Return the rows' mean Hessian of each output."""
     models = range(objective.n_models)
     return np.concatenate([objective.rows.class_hessians(curvature[m], m) for m in models])
 
 
 def _block_inverse(
-    blocks: Any, objective: Objective, curvature: RowCurvature, weight: float
-) -> Callable[[Any], Any]:
+    blocks: Cube, objective: Objective, curvature: RowCurvature, weight: float
+) -> Linear:
     """Factor the block of each output, or one mean where that would take too long."""
     n_outputs, size = blocks.shape[:2]
     if n_outputs > 1 and size > OWN_FACTORS:
@@ -584,7 +584,7 @@ def _block_inverse(
         return lambda vectors: factor.solve(vectors.reshape(n_outputs, size)).reshape(vectors.shape)
     factors = [Factor(m, DEPENDENT) for m in blocks + weight * _blocks(objective, curvature)]
 
-    def solve(vectors: Any) -> Any:
+    def solve(vectors: Matrix) -> Matrix:
         outputs = vectors.reshape(n_outputs, 1, size)
         solved = [factor.solve(right) for factor, right in zip(factors, outputs, strict=True)]
         return np.array(solved).reshape(vectors.shape)
@@ -601,11 +601,11 @@ class _LowRank:
     Conference on Lifelong Learning Agents). The diagonal of the sum is exact.
     """
 
-    diagonal: Any
-    vectors: Any
+    diagonal: Matrix
+    vectors: Cube
     n_classes: int
 
-    def product(self, vectors: Any) -> Any:
+    def product(self, vectors: Matrix) -> Matrix:
         outputs = vectors.reshape(self.diagonal.shape)
         shares = np.einsum("krj,kj->kr", self.vectors, outputs)
         product = self.diagonal * outputs + np.einsum("krj,kr->kj", self.vectors, shares)
@@ -627,14 +627,12 @@ class _LowRank:
             diagonal, vectors = (np.array(parts) for parts in zip(*sums, strict=True))
         return _LowRank(diagonal, vectors, self.n_classes)
 
-    def with_diagonal(self, diagonals: Any) -> _LowRank:
+    def with_diagonal(self, diagonals: Matrix) -> _LowRank:
         # A penalty taken away leaves rounding errors of either sign.
         diagonal = np.maximum(self.diagonal + diagonals, 0.0)
         return _LowRank(diagonal, self.vectors, self.n_classes)
 
-    def inverse(
-        self, objective: Objective, curvature: RowCurvature, weight: float
-    ) -> Callable[[Any], Any]:
+    def inverse(self, objective: Objective, curvature: RowCurvature, weight: float) -> Linear:
         curvatures = _class_curvature(objective, curvature).sum(axis=1, keepdims=True)
         diagonal = np.maximum(self.diagonal + curvatures, 1e-300)
         rank = self.vectors.shape[1]
@@ -642,7 +640,7 @@ class _LowRank:
         inner = np.einsum("krj,ksj->krs", scaled, self.vectors) + np.eye(rank)
         factors = [Factor(matrix, 0.0) for matrix in inner]
 
-        def solve(vectors: Any) -> Any:  # Woodbury's formula
+        def solve(vectors: Matrix) -> Matrix:  # Woodbury's formula
             right = vectors.reshape(diagonal.shape)
             shares = np.einsum("krj,kj->kr", scaled, right)
             solved = [f.solve(share[None, :])[0] for f, share in zip(factors, shares, strict=True)]
@@ -652,7 +650,7 @@ class _LowRank:
         return solve
 
 
-def _compress(diagonal: Any, vectors: Any, rows: Any) -> tuple[Any, Any]:
+def _compress(diagonal: Vector, vectors: Matrix, rows: Matrix) -> tuple[Vector, Matrix]:
     """Return diagonal and vectors of the sum with rows' rows."""
     stack = np.vstack([vectors, rows])
     _, directions = np.linalg.eigh(stack @ stack.T)
@@ -661,7 +659,7 @@ def _compress(diagonal: Any, vectors: Any, rows: Any) -> tuple[Any, Any]:
     return diagonal + np.maximum(left, 0.0), kept
 
 
-def _class_curvature(objective: Objective, curvature: RowCurvature) -> Any:
+def _class_curvature(objective: Objective, curvature: RowCurvature) -> Matrix:
     """Return the second derivative of each row's loss along its outputs, (n_outputs, n_rows)."""
     if not objective.loss.is_coupled:
         return curvature.values

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
+from ..arrays import ArrayLike, Floats, Integers, Labels, Mask, Matrix, Vector
 from ..inputs.given import Data, Given, look
 from ..options import check_option, check_whole
 from ..result import Callback
-from .grid import GridResult, fit_grid
+from .grid import GridOptions, GridResult, fit_grid
 
 __all__ = ["PathResult", "grid_of_cs", "logistic_path"]
 
@@ -44,13 +44,13 @@ class PathResult:
     message : str
     """
 
-    Cs: np.ndarray[Any, np.dtype[np.float64]]
-    coefs: np.ndarray[Any, np.dtype[np.float64]]
-    intercepts: np.ndarray[Any, np.dtype[np.float64]]
-    n_iter: np.ndarray[Any, np.dtype[np.int64]]
-    converged: np.ndarray[Any, np.dtype[np.bool_]]
-    suboptimality: np.ndarray[Any, np.dtype[np.float64]]
-    classes: np.ndarray[Any, Any]
+    Cs: Vector
+    coefs: Floats
+    intercepts: Matrix
+    n_iter: Integers
+    converged: Mask
+    suboptimality: Vector
+    classes: Labels
     multi_class: str
     feature_names: list[str] | None
     n_passes: float
@@ -59,18 +59,18 @@ class PathResult:
 
 
 def logistic_path(
-    X: Any,
-    y: Any,
-    Cs: Any = 10,
+    X: ArrayLike,
+    y: ArrayLike,
+    Cs: ArrayLike = 10,
     *,
-    sample_weight: Any = None,
+    sample_weight: ArrayLike = None,
     multi_class: str = "multinomial",
     fit_intercept: bool = True,
     solver: str = "auto",
     tol: float = 1e-12,
     max_iter: int = 1000,
-    offset: Any = None,
-    penalty_factor: Any = None,
+    offset: ArrayLike = None,
+    penalty_factor: ArrayLike = None,
     n_threads: int | None = None,
     callback: Callback | None = None,
     time_limit: float | None = None,
@@ -129,11 +129,11 @@ def logistic_path(
     given = Given(X, y, sample_weight, offset, penalty_factor=penalty_factor)
     data = look(given, multi_class, every_class=bool(fit_intercept))
     try:
-        grid = fit_grid(
-            data, None, values, multi_class=multi_class, fit_intercept=fit_intercept,
-            solver=solver, tol=tol, max_iter=max_iter, n_threads=n_threads, callback=callback,
-            time_limit=time_limit,
+        options = GridOptions(
+            multi_class=multi_class, fit_intercept=fit_intercept, solver=solver, tol=tol,
+            max_iter=max_iter, n_threads=n_threads, callback=callback, time_limit=time_limit,
         )  # fmt: skip
+        grid = fit_grid(data, values, options=options)
     except KeyboardInterrupt as interrupt:
         best = getattr(interrupt, "result", None)
         if isinstance(best, GridResult):
@@ -160,7 +160,7 @@ def _path_of(grid: GridResult, multi_class: str, data: Data) -> PathResult:
     )
 
 
-def grid_of_cs(Cs: Any) -> np.ndarray[Any, np.dtype[np.float64]]:
+def grid_of_cs(Cs: ArrayLike) -> Vector:
     """Return the inverse strengths as float64: those given, or so many between 1e-4 and 1e4.
 
     Raises
@@ -168,7 +168,7 @@ def grid_of_cs(Cs: Any) -> np.ndarray[Any, np.dtype[np.float64]]:
     TypeError, ValueError
         If they are not numbers > 0 in one dimension.
     """
-    if np.ndim(Cs) == 0:
+    if np.ndim(Cs) == 0:  # type: ignore[arg-type]  # of anything
         return np.logspace(-4, 4, check_whole("Cs", Cs, low=1))
     values = np.asarray(Cs)
     if values.dtype.kind not in "fiu":

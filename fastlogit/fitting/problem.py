@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import math
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import NamedTuple, TypeAlias
 
 import numpy as np
 
+from ..arrays import ArrayLike, Floats, Integers, Labels, Matrix, Vector
 from ..clock import Clock, TimeUp, activity
 from ..design.opening import open_rows
 from ..inputs import validation
@@ -27,11 +29,13 @@ from .custom import refuse_bad_penalty
 __all__ = [
     "MULTI_CLASS",
     "Problem",
+    "StartLike",
     "Strengths",
     "began_of",
     "check_callback",
     "check_problem",
     "check_time_limit",
+    "given_of",
     "l2_of_c",
     "moderate_weights",
     "refuse_bad_columns",
@@ -40,6 +44,9 @@ __all__ = [
     "stop_clock",
     "stride_of",
 ]
+
+# Where a user lets a fit begin: a result, or a pair (coef, intercept).
+StartLike: TypeAlias = FitResult | Sequence[ArrayLike] | None
 
 MULTI_CLASS = ("ovr", "multinomial")
 # A subsample that starts a fit has at least this many rows of either class.
@@ -53,14 +60,14 @@ class Problem:
     data: Data
     objective: Objective
     # Where to begin: the user's start, or None.
-    start: tuple[Any, Any] | None
+    start: tuple[Matrix, Vector] | None
     fixed_intercept: float | None
     multi_class: str
     # The weights that the user gave are those of the objective times two to this, for each set.
-    weight_power: Any = 0
+    weight_power: int | Integers = 0
 
     @property
-    def classes(self) -> Any:
+    def classes(self) -> Labels:
         """The sorted labels."""
         return self.data.classes
 
@@ -76,32 +83,32 @@ class Problem:
 
 
 class Strengths(NamedTuple):
-    """How strong the penalty is, as the user says it."""
+    """How strong the penalty is, as the user says it: what is not in `Given`."""
 
-    C: Any
-    l2_reg: Any
-    factor: Any
+    C: float | None = None
     penalty: Penalty | None = None
 
 
-def check_problem(
-    X: Any, y: Any, strengths: Strengths, multi_class: str, sample_weight: Any, offset: Any,
-    intercept: Any, start: Any, n_threads: int | None, loss: Loss | None = None,
-    every_class: bool = False,
-) -> Problem:  # fmt: skip
-    """Check everything that the user gave, before any work.
+def given_of(
+    X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike, offset: ArrayLike, l2_reg: ArrayLike,
+    penalty_factor: ArrayLike, start: StartLike,
+) -> Given | Data:  # fmt: skip
+    """Return what the user gave, to be looked at.
 
     X may be `Data`, which has been looked at: y, weights, offset, start and the penalty but for its
     C are in there then.
     """
     if isinstance(X, Data):
-        data = X
-    else:
-        given = Given(
-            X, y, sample_weight, offset, strengths.l2_reg, strengths.factor, _start_of(start)
-        )
-        data = look(given, multi_class, every_class=every_class)
-    strengths = strengths._replace(l2_reg=data.l2_reg, factor=data.penalty_factor)
+        return X
+    return Given(X, y, sample_weight, offset, l2_reg, penalty_factor, _start_of(start))
+
+
+def check_problem(
+    given: Given | Data, strengths: Strengths, multi_class: str, intercept: object,
+    n_threads: int | None, *, loss: Loss | None = None, every_class: bool = False,
+) -> Problem:  # fmt: skip
+    """Check everything that the user gave, before any work; `Data` has been looked at."""
+    data = given if isinstance(given, Data) else look(given, multi_class, every_class=every_class)
     design = open_rows(data.rows.X, n_threads)
     n_samples, n_features = design.shape
     classes, codes, weights = data.classes, data.codes, data.weights
@@ -116,16 +123,16 @@ def check_problem(
         design, loss, codes, [1] if classes.size == 2 else range(classes.size), moderate,
         data.offset, fixed is None,
     )  # fmt: skip
-    objective = Objective(rows, _l2_reg(strengths, weights, n_samples, n_features))
+    objective = Objective(rows, _l2_reg(strengths, data, n_samples, n_features))
     return Problem(data, objective, data.start, fixed, multi_class, power)
 
 
-def began_of(X: Any) -> float:
-    """Return when a fit to X begins, now or with the look at what the user gave."""
-    return time.perf_counter() - (X.seconds if isinstance(X, Data) else 0.0)
+def began_of(given: ArrayLike) -> float:
+    """Return when a fit begins, now or with the look at what the user gave."""
+    return time.perf_counter() - (given.seconds if isinstance(given, Data) else 0.0)
 
 
-def moderate_weights(weights: Any) -> tuple[Any, Any]:
+def moderate_weights(weights: Floats) -> tuple[Floats, int | Integers]:
     """Return weights of any size as moderate ones, and the powers of two taken out of each set.
 
     Times columns of 1e-300 others would leave float64.
@@ -137,26 +144,29 @@ def moderate_weights(weights: Any) -> tuple[Any, Any]:
     return np.ldexp(weights, -power), power.reshape(-1)
 
 
-def _l2_reg(strengths: Strengths, weights: Any, n_samples: int, n_features: int) -> Any:
+def _l2_reg(
+    strengths: Strengths, data: Data, n_samples: int, n_features: int
+) -> float | Floats | Penalty:
     """Return the penalty on the scale of the mean loss: an object, or strengths of L2.
 
     What the strengths have beside C is checked.
     """
+    C, factor, weights = strengths.C, data.penalty_factor, data.weights
     if strengths.penalty is not None:
-        if any(given is not None for given in strengths[:3]):
+        if any(given is not None for given in (C, data.l2_reg, factor)):
             raise ValueError(
                 "give a penalty, or the strength of L2 by C, l2_reg or penalty_factor, not both"
             )
         return strengths.penalty
-    if strengths.C is not None and strengths.l2_reg is not None:
+    if C is not None and data.l2_reg is not None:
         raise ValueError("give C or l2_reg, not both: l2_reg = 1 / (C * sum of weights)")
-    l2_reg = 0.0 if strengths.l2_reg is None else strengths.l2_reg
-    if strengths.C is not None:
+    l2_reg: float | Floats = 0.0 if data.l2_reg is None else data.l2_reg
+    if C is not None:
         totals = weights.sum(axis=-1) if weights.size else float(n_samples)
-        l2_reg = l2_of_c(strengths.C, totals)
+        l2_reg = l2_of_c(C, totals)
         l2_reg = np.reshape(l2_reg, (-1, 1)) if np.ndim(l2_reg) else l2_reg
-    if strengths.factor is not None:
-        l2_reg = l2_reg * np.broadcast_to(strengths.factor, n_features)
+    if factor is not None:
+        l2_reg = l2_reg * np.broadcast_to(factor, n_features)
     return (
         l2_reg
         if np.ndim(l2_reg) == 0
@@ -164,7 +174,7 @@ def _l2_reg(strengths: Strengths, weights: Any, n_samples: int, n_features: int)
     )
 
 
-def l2_of_c(C: Any, total_weight: Any) -> Any:
+def l2_of_c(C: float, total_weight: float | Floats) -> float | Floats:
     """Return the strength on the scale of the mean loss; C is infinite for none."""
     C = check_strength("C", C)
     if C == math.inf:
@@ -255,7 +265,7 @@ def stop_clock(objective: Objective) -> None:
     activity().end()
 
 
-def _check_intercept(intercept: Any) -> float | None:
+def _check_intercept(intercept: ArrayLike) -> float | None:
     """Return the number that the intercept is held at; None if it is fitted."""
     if intercept is None:
         return 0.0
@@ -265,7 +275,7 @@ def _check_intercept(intercept: Any) -> float | None:
     return check_number("intercept", intercept)
 
 
-def _start_of(start: Any) -> Start | None:
+def _start_of(start: StartLike) -> Start | None:
     """Return what the user calls a start, as it is."""
     if start is None:
         return None
@@ -278,15 +288,15 @@ def _start_of(start: Any) -> Start | None:
     return Start(coef, intercept)
 
 
-def check_time_limit(time_limit: Any) -> float | None:
+def check_time_limit(time_limit: object) -> float | None:
     """Return the time limit, a number > 0, or None."""
     if time_limit is None:
         return None
     return check_number("time_limit", time_limit, low=0.0, open_low=True)
 
 
-def check_callback(callback: Any) -> Callback | None:
+def check_callback(callback: object) -> Callback | None:
     """Return a callable, or None."""
     if callback is not None and not callable(callback):
         raise TypeError(f"callback must be callable or None, got {type(callback).__name__}")
-    return callback  # type: ignore[no-any-return]
+    return callback

@@ -7,14 +7,13 @@ the others alone, and its coefficients, which only the penalty sees, are 0.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
-from typing import Any
 
 import numpy as np
 
+from ..arrays import Codes, Floats, Indices, Labels, Mask, Matrix, Vector
 from ..inputs.given import Data
 from ..objective.penalties import Penalty
-from ..result import Callback, FitResult, Progress
+from ..result import Callback, FitResult, LazyCoefficients, Progress
 
 __all__ = ["Others", "intercepts_of_absent", "with_codes", "without_weight"]
 
@@ -23,18 +22,18 @@ __all__ = ["Others", "intercepts_of_absent", "with_codes", "without_weight"]
 NEVER = float(np.log(np.finfo(np.float64).tiny))
 
 
-def without_weight(codes: Any, weights: Any, n_classes: int) -> Any:
+def without_weight(codes: Codes, weights: Vector, n_classes: int) -> Mask:
     """Return for each class whether its rows have no weight; `weights` (n_samples,) or none.
 
     Or so little, less than the least normal number of all, that its probability has no digits.
     """
     if not weights.size:
         return np.zeros(n_classes, dtype=bool)
-    sums = np.bincount(codes, weights, n_classes)
+    sums: Vector = np.bincount(codes, weights, n_classes)  # type: ignore[assignment]  # of floats
     return sums < np.finfo(np.float64).tiny * sums.sum()
 
 
-def intercepts_of_absent(present: Any, multi_class: str) -> Any:
+def intercepts_of_absent(present: Mask, multi_class: str) -> Vector:
     """Return what makes absent classes improbable, in the place of each model."""
     if len(present) == 2:
         return np.array([NEVER if present[0] else -NEVER])
@@ -44,11 +43,12 @@ def intercepts_of_absent(present: Any, multi_class: str) -> Any:
     return raw if present.sum() > 1 else np.where(present, -NEVER, NEVER)
 
 
-def with_codes(data: Data, classes: Any, codes: Any) -> Data:
+def with_codes(data: Data, classes: Labels, codes: Codes | Indices | Mask) -> Data:
     """Return the same rows with other labels: sorted classes, and the place of each row's."""
-    codes = codes.astype(np.uint8 if len(classes) <= 256 else np.int32)
-    codes.flags.writeable = False
-    return data._replace(classes=classes, codes=codes)
+    kind = np.uint8 if len(classes) <= 256 else np.int32
+    small: Codes = codes.astype(kind)
+    small.flags.writeable = False
+    return data._replace(classes=classes, codes=small)
 
 
 class Others:
@@ -57,7 +57,7 @@ class Others:
     Softmax of two classes has coefficients -c / 2 and c / 2, whose penalty is half of c's.
     """
 
-    def __init__(self, classes: Any, absent: Any) -> None:
+    def __init__(self, classes: Labels, absent: Mask) -> None:
         self.classes, self._absent = classes, absent
         self.seen = np.flatnonzero(~absent)
         self._is_binary = self.seen.size == 2
@@ -79,7 +79,9 @@ class Others:
             seconds=0.0,
         )  # fmt: skip
 
-    def strength(self, C: Any, penalty: Penalty | None) -> dict[str, Any]:
+    def strength(
+        self, C: float | None, penalty: Penalty | None
+    ) -> dict[str, float | Penalty | None]:
         """Return the penalty of what is fitted, as the caller says it beside the data."""
         if not self._is_binary:
             return {"C": C, "penalty": penalty}
@@ -88,7 +90,7 @@ class Others:
             "penalty": None if penalty is None else penalty.times(0.5),
         }
 
-    def _offset(self, offset: Any) -> Any:
+    def _offset(self, offset: Floats) -> Floats:
         """Return the offset of what is fitted; (n_classes, n_samples) or none is given."""
         if not offset.size:
             return offset
@@ -97,7 +99,7 @@ class Others:
         kept.flags.writeable = False
         return kept
 
-    def _start(self, start: tuple[Any, Any] | None) -> Any:
+    def _start(self, start: tuple[Matrix, Vector] | None) -> tuple[Matrix, Vector] | None:
         """Return the start of what is fitted; coef (n_classes, n_features) is given."""
         if start is None:
             return None
@@ -106,7 +108,7 @@ class Others:
             coef, intercept
         )  # fmt: skip
 
-    def callback(self, callback: Callback | None, offset: Any) -> Callback | None:
+    def callback(self, callback: Callback | None, offset: Floats) -> Callback | None:
         """Return a callback that tells the user's of all classes."""
         if callback is None:
             return None
@@ -117,10 +119,10 @@ class Others:
 
         return told
 
-    def _wide(self, inner: Callable[[], tuple[Any, Any]], offset: Any) -> Any:
+    def _wide(self, inner: LazyCoefficients, offset: Floats) -> LazyCoefficients:
         return lambda: self._of_all(*inner(), offset)
 
-    def of_all(self, result: FitResult, offset: Any) -> FitResult:
+    def of_all(self, result: FitResult, offset: Floats) -> FitResult:
         """Return the result of all classes."""
         coef, intercept = self._of_all(result.coef, result.intercept, offset)
         factor = 2.0 if self._is_binary else 1.0
@@ -132,7 +134,9 @@ class Others:
             message=f"{result.message}; without weight and of probability 0: {self.names()}",
         )  # fmt: skip
 
-    def _of_all(self, coef: Any, intercept: Any, offset: Any) -> tuple[Any, Any]:
+    def _of_all(
+        self, coef: Floats, intercept: float | Vector, offset: Floats
+    ) -> tuple[Matrix, Vector]:
         wide = np.zeros((len(coef), len(self.classes)))
         level = intercepts_of_absent(~self._absent, "multinomial")
         if offset.size:

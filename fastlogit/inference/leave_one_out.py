@@ -13,10 +13,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Protocol
 
 import numpy as np
 
+from ..arrays import ArrayLike, Codes, Cube, Floats, Masks, Matrix, Vector
 from ..design.base import Design
 from ..design.dense import DenseDesign
 from ..elementwise import log1p_exp, log_sigmoid, sigmoid
@@ -30,6 +31,7 @@ from ..objective.hessians import Hessians
 from ..objective.labelled_rows import LabelledRows
 from ..objective.multinomial import Multinomial
 from ..objective.objective import Objective
+from ..objective.penalties import Penalty
 from ..result import FitResult
 
 __all__ = ["LeaveOneOut", "leave_one_out"]
@@ -66,17 +68,23 @@ class LeaveOneOut:
 
     log_loss: float
     accuracy: float
-    raw_prediction: np.ndarray[Any, np.dtype[np.float64]]
-    leverage: np.ndarray[Any, np.dtype[np.float64]]
+    raw_prediction: Floats
+    leverage: Floats
+
+
+class HasResult(Protocol):
+    """A fitted estimator, which keeps the result of its fit."""
+
+    result_: FitResult
 
 
 def leave_one_out(
-    fitted: Any,
-    X: Any,
-    y: Any,
+    fitted: FitResult | HasResult,
+    X: ArrayLike,
+    y: ArrayLike,
     *,
-    sample_weight: Any = None,
-    offset: Any = None,
+    sample_weight: ArrayLike = None,
+    offset: ArrayLike = None,
     n_threads: int | None = None,
 ) -> LeaveOneOut:
     """Return how a fitted model predicts its rows, each by a fit without that row.
@@ -142,7 +150,7 @@ def leave_one_out(
     return _conclude(objective, codes, given.mean(axis=0), raw, leverage)
 
 
-def _weight_sets(sample_weight: Any, codes: Any, result: FitResult) -> Any:
+def _weight_sets(sample_weight: ArrayLike, codes: Codes, result: FitResult) -> Matrix:
     """Return weights (1, n_samples), or for each class (n_classes, n_samples)."""
     several = len(result.classes) > 2 and result.multi_class == "ovr"
     weights = validation.check_class_weights(
@@ -152,14 +160,17 @@ def _weight_sets(sample_weight: Any, codes: Any, result: FitResult) -> Any:
 
 
 def _objective(
-    result: FitResult, design: Design, codes: Any, weights: Any, offset: Any
-) -> tuple[Objective, Any]:
+    result: FitResult, design: Design, codes: Codes, weights: Matrix, offset: ArrayLike
+) -> tuple[Objective, Matrix]:
     """Return the cost that was minimised, on standardised columns, and where it ended."""
     if result.loss is not None:
         raise ValueError(
             f"leave_one_out knows the logistic losses, not {type(result.loss).__name__}"
         )
-    if result.l2_reg is None and result.penalty is None:
+    penalty: Penalty | Floats | None = result.penalty
+    if penalty is None and result.l2_reg is not None:
+        penalty = result.l2_reg.T
+    if penalty is None:
         raise ValueError("the result does not say how strong its penalty was; fit again")
     n_classes = len(result.classes)
     n_outputs = 1 if n_classes == 2 else n_classes
@@ -173,14 +184,16 @@ def _objective(
         validation.check_class_offset(offset, len(codes), n_outputs, is_softmax),
         result.fit_intercept,
     )  # fmt: skip
-    objective = Objective(rows, result.l2_reg.T if result.penalty is None else result.penalty)
+    objective = Objective(rows, penalty)
     objective.standardize()
     coef = np.ascontiguousarray(result.coef.reshape(-1, n_outputs).T)
     intercept = np.reshape(result.intercept, n_outputs)
     return objective, objective.join(*objective.from_user(coef, intercept))
 
 
-def _leave_out(objective: Objective, theta: Any, codes: Any, weights: Any) -> tuple[Any, Any]:
+def _leave_out(
+    objective: Objective, theta: Matrix, codes: Codes, weights: Matrix
+) -> tuple[Matrix, Matrix]:
     """Return raw predictions without each row (n_outputs, n_samples), and leverages."""
     inverses = _inverse_halves(objective, theta)
     coef, intercept = (np.ascontiguousarray(part) for part in objective.split(theta))
@@ -209,7 +222,7 @@ def _leave_out(objective: Objective, theta: Any, codes: Any, weights: Any) -> tu
     return raw, leverage
 
 
-def _inverse_halves(objective: Objective, theta: Any) -> Any:
+def _inverse_halves(objective: Objective, theta: Matrix) -> Cube:
     """Return for each model L^-1, the sum's Hessian being L L', (n_models, size, size)."""
     curvature, hessians = objective.curvature(theta), Hessians(objective)
     halves = np.empty((objective.n_models, theta.shape[1], theta.shape[1]))
@@ -229,7 +242,7 @@ def _blocks(design: Design, numbers: int) -> Iterator[tuple[slice, DenseDesign]]
         )
 
 
-def _half_predictions(objective: Objective, block: DenseDesign, inverses: Any) -> Any:
+def _half_predictions(objective: Objective, block: DenseDesign, inverses: Cube) -> Floats:
     """Return L^-1 x of each row as the outputs see it, (n_models, size, n_classes, n_rows)."""
     n_classes, n_rows = objective.n_classes, block.shape[0]
     halves = np.empty((objective.n_models, inverses.shape[1], n_classes, n_rows))
@@ -242,7 +255,9 @@ def _half_predictions(objective: Objective, block: DenseDesign, inverses: Any) -
     return halves
 
 
-def _separate_step(raw: Any, labels: Any, weight: Any, halves: Any) -> tuple[Any, Any]:
+def _separate_step(
+    raw: Matrix, labels: Masks, weight: Matrix, halves: Floats
+) -> tuple[Matrix, Matrix]:
     """Return changes of the raw predictions (n_models, n_rows) and leverages, for sigmoids."""
     spread = np.einsum("msor,msor->mr", halves, halves)
     # 1 - p from -z, so that a certain row keeps its digits.
@@ -253,7 +268,9 @@ def _separate_step(raw: Any, labels: Any, weight: Any, halves: Any) -> tuple[Any
     return spread * residual / np.maximum(1.0 - leverage, NEAREST), leverage
 
 
-def _softmax_step(raw: Any, labels: Any, weight: Any, halves: Any) -> tuple[Any, Any]:
+def _softmax_step(
+    raw: Matrix, labels: Masks, weight: Matrix, halves: Floats
+) -> tuple[Matrix, Matrix]:
     """Return the same for the classes of a softmax, (n_classes, n_rows) and (1, n_rows)."""
     proba = np.exp(_log_softmax(raw)).T
     weight = weight[0]
@@ -270,13 +287,13 @@ def _softmax_step(raw: Any, labels: Any, weight: Any, halves: Any) -> tuple[Any,
     return change - change.mean(axis=0), leverage[None, :]
 
 
-def _log_softmax(raw: Any) -> Any:
+def _log_softmax(raw: Matrix) -> Matrix:
     shifted = raw - raw.max(axis=0)
     return shifted - np.log(np.exp(shifted).sum(axis=0))
 
 
 def _conclude(
-    objective: Objective, codes: Any, weights: Any, raw: Any, leverage: Any
+    objective: Objective, codes: Codes, weights: Vector, raw: Floats, leverage: Floats
 ) -> LeaveOneOut:
     weights = weights / weights.max()  # so that no sum of them overflows
     if len(raw) == 1:

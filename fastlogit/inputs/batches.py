@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Iterable
-from typing import Any
+from collections.abc import Iterable
 
 import numpy as np
 
-from ..design.batched import Batch, BatchRows, Conversion, epoch, is_empty
+from ..arrays import ArrayLike, DType, Labels, Vector
+from ..design.batched import Batch, BatchRows, Conversion, Factory, epoch, is_empty
 from . import validation
 from .conversion import as_labels, as_numbers
 
@@ -62,7 +62,7 @@ class BatchSource:
     True
     """
 
-    def __init__(self, factory: Callable[[], Iterable[Any]]) -> None:
+    def __init__(self, factory: Factory) -> None:
         if not callable(factory):
             raise TypeError(
                 "BatchSource takes a function that returns a new iterator of batches in each call, "
@@ -71,7 +71,9 @@ class BatchSource:
         self.factory = factory
 
 
-def first_look(X: Any, y: Any, sample_weight: Any) -> tuple[Any, Any, Any]:
+def first_look(
+    X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike
+) -> tuple[ArrayLike, ArrayLike, ArrayLike]:
     """Return what `fit` was given; a `BatchSource` as source of rows, with its labels and weights.
 
     Raises
@@ -106,11 +108,11 @@ class _FirstLook:
     def __init__(self) -> None:
         self.n_samples = 0
         self.n_features: int | None = None
-        self.dtype: Any = None
+        self.dtype: DType = np.dtype(bool)
         self.names: list[str] | None = None
         self.weighted = False
-        self.labels: list[Any] = []
-        self.weights: list[Any] = []
+        self.labels: list[Labels] = []
+        self.weights: list[Vector] = []
 
     def add(self, batch: Batch) -> None:
         """Look at a batch; one without rows says nothing."""
@@ -133,7 +135,7 @@ class _FirstLook:
         self._add_weights(batch.weight, len(X))
         self.n_samples += len(X)
 
-    def _add_labels(self, y: Any, n_rows: int) -> None:
+    def _add_labels(self, y: Labels, n_rows: int) -> None:
         if y.shape != (n_rows,):
             raise ValueError(f"y has shape {y.shape}, but X has {n_rows} rows")
         if self.labels and _is_another_kind(y, self.labels[0]):
@@ -143,7 +145,7 @@ class _FirstLook:
             )
         self.labels.append(y.copy())
 
-    def _add_weights(self, weight: Any, n_rows: int) -> None:
+    def _add_weights(self, weight: Vector | None, n_rows: int) -> None:
         if (weight is not None) != self.weighted:
             raise ValueError("either all batches have sample weights or none")
         if weight is None:
@@ -153,8 +155,8 @@ class _FirstLook:
         self.weights.append(weight.copy())
 
     def conclude(
-        self, factory: Callable[[], Iterable[Any]], batches: Iterable[Any]
-    ) -> tuple[BatchRows, Any, Any]:
+        self, factory: Factory, batches: Iterable[tuple[ArrayLike, ...]]
+    ) -> tuple[BatchRows, Labels, Vector | None]:
         """Return the rows as a source, their labels, and their weights or None."""
         if self.n_features is None:
             raise ValueError("BatchSource has no batches, or none with rows")
@@ -165,7 +167,7 @@ class _FirstLook:
         return rows, labels, weights
 
 
-def _is_another_kind(labels: Any, first: Any) -> bool:
+def _is_another_kind(labels: Labels, first: Labels) -> bool:
     """Say whether labels are text, bytes or neither, and the first another; objects hold any."""
     if "O" in (labels.dtype.kind, first.dtype.kind):
         return False

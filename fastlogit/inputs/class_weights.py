@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 from sklearn.utils.class_weight import compute_class_weight
 
+from ..arrays import Array, ArrayLike, Codes, Floats, Labels, Vector
 from . import validation
 from .conversion import as_numbers
 
@@ -14,8 +13,8 @@ __all__ = ["batch_weights", "one_dimensional", "row_weights", "weights_of_classe
 
 
 def row_weights(
-    class_weight: Any, multi_class: str, y: Any, sample_weight: Any, n_samples: int
-) -> Any:
+    class_weight: object, multi_class: str, y: ArrayLike, sample_weight: ArrayLike, n_samples: int
+) -> Floats | None:
     """Return weights of the rows, times those of their classes; None for no weights.
 
     Parameters
@@ -44,7 +43,7 @@ def row_weights(
     return weights_of_classes(class_weight, multi_class, classes, codes, rows)
 
 
-def one_dimensional(sample_weight: Any, n_samples: int) -> Any:
+def one_dimensional(sample_weight: ArrayLike, n_samples: int) -> Vector | None:
     """Return weights of the rows as an array, a number for every row; None for no weights."""
     if sample_weight is None:
         return None
@@ -58,8 +57,9 @@ def one_dimensional(sample_weight: Any, n_samples: int) -> Any:
 
 
 def weights_of_classes(
-    class_weight: Any, multi_class: str, classes: Any, codes: Any, sample_weight: Any
-) -> Any:
+    class_weight: object, multi_class: str, classes: Labels, codes: Codes,
+    sample_weight: Vector | None,
+) -> Floats | None:  # fmt: skip
     """Return the same where the labels are codes already, and weights an array or None.
 
     Parameters
@@ -85,9 +85,9 @@ def weights_of_classes(
     rows = validation.check_weights(sample_weight, len(codes))
     rows = rows if rows.size else np.ones(len(codes))
     if class_weight != "balanced":
-        per_class = compute_class_weight(class_weight, classes=classes, y=classes)
+        per_class: Vector = compute_class_weight(class_weight, classes=classes, y=classes)
         return per_class[codes] * rows
-    counts = np.bincount(codes, weights=rows, minlength=classes.size)
+    counts: Array = np.bincount(codes, weights=rows, minlength=classes.size)  # of float64
     if multi_class == "multinomial" or classes.size == 2:
         return _balance(counts, counts.sum() / classes.size)[codes] * rows
     total = counts.sum()
@@ -96,7 +96,9 @@ def weights_of_classes(
     return np.where(members, alone, others) * rows[:, None]
 
 
-def batch_weights(class_weight: Any, y: Any, classes: Any, sample_weight: Any) -> Any:
+def batch_weights(
+    class_weight: object, y: Labels, classes: Labels, sample_weight: ArrayLike
+) -> Vector | None:
     """Return weights of a batch's rows, times those of their classes; None for no weights.
 
     Parameters
@@ -125,11 +127,11 @@ def batch_weights(class_weight: Any, y: Any, classes: Any, sample_weight: Any) -
         sample_weight = as_numbers("sample_weight", sample_weight)
     if class_weight is None:
         return sample_weight
-    per_class = compute_class_weight(class_weight, classes=classes, y=classes)
+    per_class: Vector = compute_class_weight(class_weight, classes=classes, y=classes)
     members = np.minimum(np.searchsorted(classes, y), len(classes) - 1)
     return per_class[members] * (1.0 if sample_weight is None else sample_weight)
 
 
-def _balance(counts: Any, share: float) -> Any:
+def _balance(counts: Vector, share: float) -> Vector:
     """Return the weights that give each class the same share; 0 for one without weight."""
     return np.divide(share, counts, out=np.zeros_like(counts), where=counts > 0.0)

@@ -16,10 +16,12 @@ import decimal
 import functools
 import numbers
 import sys
-from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple, NoReturn, TypeAlias
 
 import numpy as np
+
+from ..arrays import Array, ArrayLike, DType
 
 __all__ = [
     "IMPUTE",
@@ -39,7 +41,9 @@ __all__ = [
     "text_names",
 ]
 
-Array = np.ndarray[Any, Any]
+# A frame, column or type of pandas, polars or pyarrow, none of which is imported here: its reader
+# knows what to ask of it.
+Foreign: TypeAlias = Any
 
 # NumPy's one-letter names of the number types that kernels read.
 READABLE = frozenset("?bBhHiIlLqQfd")
@@ -47,6 +51,7 @@ READABLE = frozenset("?bBhHiIlLqQfd")
 PLAIN_LABELS = frozenset("biufU")
 # Whole numbers up to here are exact in float64.
 EXACT = 2**53
+FLOAT64 = np.dtype(np.float64)
 
 DATES = (
     "dates and times are not numbers; make numbers of them first, e.g. the days since a fixed date"
@@ -80,18 +85,18 @@ LAZY = {
 # Names of columns
 
 
-def feature_names(X: Any) -> list[str] | None:
+def feature_names(X: ArrayLike) -> list[str] | None:
     """Return the column names of a data frame as text, or None."""
     columns = _columns(X)
     return None if columns is None else [str(name) for name in columns]
 
 
-def text_names(X: Any) -> list[str] | None:
+def text_names(X: ArrayLike) -> list[str] | None:
     """Return the column names where all are text, else None: the rule of scikit-learn."""
     return names_and_text_names(X)[1]
 
 
-def names_and_text_names(X: Any) -> tuple[list[str] | None, list[str] | None]:
+def names_and_text_names(X: ArrayLike) -> tuple[list[str] | None, list[str] | None]:
     """Return `feature_names` and `text_names`; pandas takes 1 us to tell a name."""
     columns = _columns(X)
     if columns is None:
@@ -101,7 +106,7 @@ def names_and_text_names(X: Any) -> tuple[list[str] | None, list[str] | None]:
     return names, names if listed and all(isinstance(name, str) for name in listed) else None
 
 
-def _columns(X: Any) -> Any:
+def _columns(X: ArrayLike) -> Foreign:
     # A pyarrow table's columns are the data themselves; a record batch's names are in its schema.
     columns = getattr(X, "column_names", getattr(X, "columns", None))
     if columns is None or callable(columns) or hasattr(columns, "inverse_scale"):
@@ -138,7 +143,7 @@ def _listed(names: Sequence[str]) -> str:
 # Numbers
 
 
-def as_numbers(name: str, given: Any) -> Array:
+def as_numbers(name: str, given: ArrayLike) -> Array:
     """Return real numbers as an array that kernels read; an array that they read, as it is.
 
     Parameters
@@ -164,7 +169,7 @@ def as_numbers(name: str, given: Any) -> Array:
     return as_real(name, as_array(name, given), given)
 
 
-def as_array(name: str, given: Any) -> Array:
+def as_array(name: str, given: ArrayLike) -> Array:
     """Return an array of what NumPy or this module can make one of, of whatever type."""
     if type(given) is np.ndarray:
         return given
@@ -182,17 +187,17 @@ def as_array(name: str, given: Any) -> Array:
         ) from error
 
 
-def is_readable(dtype: Any) -> bool:
+def is_readable(dtype: DType) -> bool:
     """Say whether kernels read numbers of this type."""
     return np.dtype(dtype).char in READABLE
 
 
-def is_frame(given: Any) -> bool:
+def is_frame(given: ArrayLike) -> bool:
     """Say whether it is a frame, table or series of a library that this module knows."""
     return _reader(given) is not None
 
 
-def refuse_special(name: str, value: Any) -> None:
+def refuse_special(name: str, value: object) -> None:
     """Raise for a masked array or a sparse matrix."""
     if isinstance(value, np.ma.MaskedArray):
         raise TypeError(
@@ -208,7 +213,7 @@ def refuse_special(name: str, value: Any) -> None:
         )
 
 
-def as_real(name: str, array: Array, given: Any) -> Array:
+def as_real(name: str, array: Array, given: ArrayLike) -> Array:
     """Return the array in a type that kernels read."""
     if array.dtype.char in READABLE:
         return array
@@ -252,7 +257,7 @@ def _is_number(kind: type) -> bool:
 
 
 def _refuse_object(
-    name: str, array: Array, index: tuple[int, ...], value: Any, names: Sequence[str] | None
+    name: str, array: Array, index: tuple[int, ...], value: object, names: Sequence[str] | None
 ) -> None:
     """Raise if a value of an object array is no number."""
     row = f" (row {index[0]})" if index else ""
@@ -260,7 +265,7 @@ def _refuse_object(
     holds = f"{name} has dtype {array.dtype}: {column or 'it'} holds {show(value)}{row}"
     if _is_number(type(value)):
         try:
-            float(value)
+            float(value)  # type: ignore[arg-type]  # a number, as `_is_number` says
         except (OverflowError, ValueError):
             raise ValueError(f"{holds}, which is no number that float64 can hold") from None
     elif is_missing(value):
@@ -278,7 +283,7 @@ def _refuse_object(
         )
 
 
-def is_missing(value: Any) -> bool:
+def is_missing(value: object) -> bool:
     """Say whether a value is None, NaN, NaT or pandas.NA."""
     if value is None or type(value).__name__ in ("NAType", "NaTType"):
         return True
@@ -287,7 +292,7 @@ def is_missing(value: Any) -> bool:
     return isinstance(value, numbers.Real | decimal.Decimal) and value != value
 
 
-def _is_date(value: Any) -> bool:
+def _is_date(value: object) -> bool:
     """Say whether a value is a date, time or span of time, or a period of pandas."""
     dates = datetime.date | datetime.time | datetime.timedelta | np.datetime64 | np.timedelta64
     return isinstance(value, dates) or type(value).__name__ == "Period"
@@ -298,7 +303,7 @@ def column_text(column: int, names: Sequence[str] | None) -> str:
     return f"column {column}" if names is None else f"column {names[column]!r}"
 
 
-def show(value: Any) -> str:
+def show(value: object) -> str:
     """Return a value as messages show it."""
     value = value.item() if isinstance(value, np.generic) else value
     if isinstance(value, int) and value.bit_length() > 256:
@@ -306,7 +311,7 @@ def show(value: Any) -> str:
     return repr(value)
 
 
-def _class_name(given: Any) -> str:
+def _class_name(given: ArrayLike) -> str:
     return f"{type(given).__module__.partition('.')[0]}.{type(given).__qualname__}"
 
 
@@ -314,7 +319,7 @@ def _class_name(given: Any) -> str:
 # Labels
 
 
-def as_labels(given: Any) -> Array:
+def as_labels(given: ArrayLike) -> Array:
     """Return labels as an array of their own type; objects remain only where all are text.
 
     Whole numbers stay exact: nullable integers become integers, not floats.
@@ -402,7 +407,7 @@ def _labels_of_numbers(labels: Array, kinds: set[type]) -> Array:
     return floats
 
 
-def _missing_label(label: Any, row: int) -> ValueError:
+def _missing_label(label: object, row: int) -> ValueError:
     return ValueError(f"y contains {label!r} (row {row}); drop such rows first")
 
 
@@ -413,11 +418,11 @@ def _missing_label(label: Any, row: int) -> ValueError:
 class _Reader(NamedTuple):
     """How the objects of a class become arrays, from the argument's name and the object."""
 
-    numbers: Callable[[str, Any], Array]
-    labels: Callable[[str, Any], Array]
+    numbers: Callable[[str, Foreign], Array]
+    labels: Callable[[str, Foreign], Array]
 
 
-def _reader(given: Any) -> _Reader | None:
+def _reader(given: ArrayLike) -> _Reader | None:
     """Return how to read an object of a library that is known here."""
     return _reader_of(type(given))  # type: ignore[arg-type]
 
@@ -435,12 +440,12 @@ def _reader_of(kind: type) -> _Reader | None:
     return None
 
 
-def _refuse_lazy(kind: type, advice: str, name: str, given: Any) -> Array:
+def _refuse_lazy(kind: type, advice: str, name: str, given: ArrayLike) -> Array:
     library = kind.__module__.partition(".")[0].lstrip("_")
     raise TypeError(f"{name} is a {library} {kind.__name__}, {advice.format(name)}")
 
 
-def _joined(types: set[Any], *, nullable: bool) -> Any:
+def _joined(types: set[DType], *, nullable: bool) -> DType:
     """Return the type that holds columns of all the types given, as kernels read it."""
     if len(types) == 1:  # of any byte order
         joined = np.dtype(next(iter(types)))
@@ -450,10 +455,10 @@ def _joined(types: set[Any], *, nullable: bool) -> Any:
         joined = np.result_type(*types)
     if joined.char == "f" or (joined.kind in "biu" and not nullable):
         return joined
-    return np.dtype(np.float64)
+    return FLOAT64
 
 
-def _refuse_column(name: str, dtype: Any, column: Any, first: Any, kind: str) -> None:
+def _refuse_column(name: str, dtype: Foreign, column: object, first: object, kind: str) -> NoReturn:
     """Raise for a column of a frame that holds no numbers."""
     where = f"{name} has dtype {dtype} in column {column!r}"
     if kind == "dates":
@@ -472,22 +477,22 @@ def _refuse_column(name: str, dtype: Any, column: Any, first: Any, kind: str) ->
 # pandas
 
 
-def _pandas_numbers(name: str, frame: Any) -> Array:
+def _pandas_numbers(name: str, frame: Foreign) -> Array:
     """Return a frame of any mixture of number columns, without a copy where pandas needs none."""
     columns = list(frame.dtypes)
     kinds = {dtype: _pandas_kind(dtype) for dtype in set(columns)}
-    bad = {dtype for dtype, kind in kinds.items() if isinstance(kind, str) and kind != "objects"}
+    bad = {k: kind for k, kind in kinds.items() if isinstance(kind, str) and kind != "objects"}
     if bad:
         place = next(i for i, dtype in enumerate(columns) if dtype in bad)
         dtype, column = columns[place], frame.columns[place]
-        if kinds[dtype] == "sparse":
+        if bad[dtype] == "sparse":
             raise TypeError(_sparse_text(name, frame, columns, kinds, column))
         first = frame.iloc[0, place] if len(frame) else None
-        _refuse_column(name, dtype, column, first, kinds[dtype])
+        _refuse_column(name, dtype, column, first, bad[dtype])
     objects = [i for i, dtype in enumerate(columns) if kinds[dtype] == "objects"]
-    types = {np.float64 if kind == "objects" else kind for kind in kinds.values()}
+    types = {FLOAT64 if isinstance(kind, str) else kind for kind in kinds.values()}
     extensions = any(not isinstance(dtype, np.dtype) for dtype in kinds)
-    joined = _joined(types or {np.float64}, nullable=extensions)
+    joined = _joined(types or {FLOAT64}, nullable=extensions)
     if objects:
         return _with_objects(name, frame, objects, joined)
     if extensions:
@@ -498,7 +503,7 @@ def _pandas_numbers(name: str, frame: Any) -> Array:
     return np.asarray(frame.to_numpy(dtype=joined))
 
 
-def _with_objects(name: str, frame: Any, objects: list[int], joined: Any) -> Array:
+def _with_objects(name: str, frame: Foreign, objects: list[int], joined: DType) -> Array:
     """Return a frame some of whose columns are objects, which are looked at one by one."""
     out = np.empty(frame.shape, dtype=joined, order="F")
     others = np.setdiff1d(np.arange(frame.shape[1]), objects)
@@ -510,7 +515,7 @@ def _with_objects(name: str, frame: Any, objects: list[int], joined: Any) -> Arr
     return out
 
 
-def _pandas_kind(dtype: Any) -> Any:
+def _pandas_kind(dtype: Foreign) -> DType | str:
     """Return the NumPy type of a number column, or in a word what else it holds."""
     if isinstance(dtype, np.dtype):
         found = {"O": "objects", "M": "dates", "m": "dates", "c": "complex", "U": "text"}
@@ -525,7 +530,10 @@ def _pandas_kind(dtype: Any) -> Any:
     return found.get(type(dtype).__name__, getattr(dtype, "numpy_dtype", "other"))
 
 
-def _sparse_text(name: str, frame: Any, columns: list[Any], kinds: Any, column: Any) -> str:
+def _sparse_text(
+    name: str, frame: Foreign, columns: list[Foreign], kinds: Mapping[Foreign, DType | str],
+    column: object,
+) -> str:  # fmt: skip
     """Say how to make a frame dense, in a way that works for this one."""
     if all(kinds[dtype] == "sparse" for dtype in columns):
         return (
@@ -538,18 +546,18 @@ def _sparse_text(name: str, frame: Any, columns: list[Any], kinds: Any, column: 
     )
 
 
-def _pandas_column(name: str, series: Any) -> Array:
+def _pandas_column(name: str, series: Foreign) -> Array:
     return _pandas_numbers(name, _series(series).to_frame())[:, 0]
 
 
-def _series(given: Any) -> Any:
+def _series(given: Foreign) -> Foreign:
     """Return a pandas series of a series, an index or an extension array."""
     if hasattr(given, "iloc"):
         return given
     return sys.modules["pandas"].Series(given)
 
 
-def _pandas_labels(name: str, given: Any) -> Array:
+def _pandas_labels(name: str, given: Foreign) -> Array:
     series = _series(given)
     dtype = series.dtype
     if isinstance(dtype, np.dtype):
@@ -566,7 +574,7 @@ def _pandas_labels(name: str, given: Any) -> Array:
     return np.asarray(series, dtype=object)
 
 
-def _pandas_table_labels(name: str, frame: Any) -> Array:
+def _pandas_table_labels(name: str, frame: Foreign) -> Array:
     if frame.shape[1] != 1:
         return np.asarray(frame)
     return as_labels(frame.iloc[:, 0])[:, None]
@@ -575,8 +583,9 @@ def _pandas_table_labels(name: str, frame: Any) -> Array:
 # polars
 
 
-def _polars_numbers(name: str, frame: Any) -> Array:
-    types, columns, plain = set(), [], True
+def _polars_numbers(name: str, frame: Foreign) -> Array:
+    types: set[DType] = set()
+    columns, plain = [], True
     for column, dtype in frame.schema.items():
         kind = _polars_kind(dtype)
         if kind == "objects":
@@ -584,10 +593,10 @@ def _polars_numbers(name: str, frame: Any) -> Array:
         elif isinstance(kind, str):
             first = frame[column][0] if len(frame) else None
             _refuse_column(name, dtype, column, first, kind)
-        types.add(np.dtype(np.float64) if kind == "objects" else kind)
+        types.add(FLOAT64 if isinstance(kind, str) else kind)
         plain = plain and isinstance(kind, np.dtype) and not dtype.is_decimal()
     nullable = any(frame.null_count().row(0)) if frame.width else False
-    joined = _joined(types or {np.float64}, nullable=nullable)
+    joined = _joined(types or {FLOAT64}, nullable=nullable)
     if columns:
         return _polars_objects(name, frame, joined)
     if plain and types == {joined} and not nullable:
@@ -597,7 +606,7 @@ def _polars_numbers(name: str, frame: Any) -> Array:
     return np.asarray(frame.cast(target).to_numpy())
 
 
-def _polars_objects(name: str, frame: Any, joined: Any) -> Array:
+def _polars_objects(name: str, frame: Foreign, joined: DType) -> Array:
     """Return a frame some of whose columns are Python's objects."""
     out = np.empty(frame.shape, dtype=joined, order="F")
     for place, (column, dtype) in enumerate(frame.schema.items()):
@@ -609,17 +618,17 @@ def _polars_objects(name: str, frame: Any, joined: Any) -> Array:
     return out
 
 
-def _polars_kind(dtype: Any) -> Any:
+def _polars_kind(dtype: Foreign) -> DType | str:
     if dtype.is_decimal():
-        return np.dtype(np.float64)
+        return FLOAT64
     if dtype.is_temporal():
         return "dates"
     kind = dtype.base_type().__name__
     if dtype.is_numeric() or kind == "Boolean":
-        return _NUMBERS_OF_POLARS.get(kind, np.dtype(np.float64))
-    found = {
+        return _NUMBERS_OF_POLARS.get(kind, FLOAT64)
+    found: dict[str, DType | str] = {
         "String": "text", "Utf8": "text", "Categorical": "categories", "Enum": "categories",
-        "Object": "objects", "Null": np.dtype(np.float64),
+        "Object": "objects", "Null": FLOAT64,
     }  # fmt: skip
     return found.get(kind, "other")
 
@@ -632,13 +641,13 @@ _NUMBERS_OF_POLARS = {
 }
 
 
-def _polars_column(name: str, series: Any) -> Array:
+def _polars_column(name: str, series: Foreign) -> Array:
     if series.dtype.is_nested():
         return as_real(name, np.asarray(series.to_numpy()), None)
     return _polars_numbers(name, series.to_frame())[:, 0]
 
 
-def _polars_labels(name: str, series: Any) -> Array:
+def _polars_labels(name: str, series: Foreign) -> Array:
     if series.null_count():
         raise _missing_label(None, int(series.is_null().arg_max()))
     kind = _polars_kind(series.dtype)
@@ -653,7 +662,7 @@ def _polars_labels(name: str, series: Any) -> Array:
     return np.asarray(series)
 
 
-def _polars_table_labels(name: str, frame: Any) -> Array:
+def _polars_table_labels(name: str, frame: Foreign) -> Array:
     if frame.width != 1:
         return np.asarray(frame)
     return as_labels(frame.to_series())[:, None]
@@ -662,15 +671,18 @@ def _polars_table_labels(name: str, frame: Any) -> Array:
 # pyarrow
 
 
-def _arrow_numbers(name: str, table: Any) -> Array:
+def _arrow_numbers(name: str, table: Foreign) -> Array:
     names, columns = table.schema.names, table.columns
-    kinds = [_arrow_kind(column.type) for column in columns]
-    for column, values, kind in zip(names, columns, kinds, strict=True):
+    kinds: list[DType] = []
+    for column, values in zip(names, columns, strict=True):
+        kind = _arrow_kind(values.type)
         if isinstance(kind, str):
             first = values[0].as_py() if len(values) else None
             _refuse_column(name, values.type, column, first, kind)
+        else:
+            kinds.append(kind)
     nullable = any(column.null_count for column in columns)
-    joined = _joined(set(kinds) or {np.float64}, nullable=nullable)
+    joined = _joined(set(kinds) or {FLOAT64}, nullable=nullable)
     out = np.empty((table.num_rows, len(columns)), dtype=joined, order="F")
     for place, (values, kind) in enumerate(zip(columns, kinds, strict=True)):
         decimals = str(values.type).startswith("decimal")
@@ -679,7 +691,7 @@ def _arrow_numbers(name: str, table: Any) -> Array:
     return out
 
 
-def _arrow_kind(arrow: Any) -> Any:
+def _arrow_kind(arrow: Foreign) -> DType | str:
     """Return the NumPy type of an Arrow type of numbers, or in a word what else it is."""
     text = str(arrow)
     for start, kind in _KINDS_OF_ARROW.items():
@@ -688,8 +700,8 @@ def _arrow_kind(arrow: Any) -> Any:
     return np.dtype(arrow.to_pandas_dtype()) if text in _NUMBERS_OF_ARROW else "other"
 
 
-_KINDS_OF_ARROW = {
-    "decimal": np.dtype(np.float64), "null": np.dtype(np.float64), "dictionary": "categories",
+_KINDS_OF_ARROW: dict[str, DType | str] = {
+    "decimal": FLOAT64, "null": FLOAT64, "dictionary": "categories",
     "timestamp": "dates", "date": "dates", "time": "dates", "duration": "dates",
     "month_day_nano_interval": "dates", "string": "text", "large_string": "text",
 }  # fmt: skip
@@ -699,11 +711,11 @@ _NUMBERS_OF_ARROW = {
 }  # fmt: skip
 
 
-def _arrow_column(name: str, column: Any) -> Array:
+def _arrow_column(name: str, column: Foreign) -> Array:
     return _arrow_numbers(name, sys.modules["pyarrow"].table({name: column}))[:, 0]
 
 
-def _arrow_labels(name: str, column: Any) -> Array:
+def _arrow_labels(name: str, column: Foreign) -> Array:
     if column.null_count:
         valid = np.asarray(column.is_valid(), dtype=bool)
         raise _missing_label(None, int(np.argmin(valid)))
@@ -717,7 +729,7 @@ def _arrow_labels(name: str, column: Any) -> Array:
     return np.array(column.to_pylist(), dtype=object)
 
 
-def _arrow_table_labels(name: str, table: Any) -> Array:
+def _arrow_table_labels(name: str, table: Foreign) -> Array:
     if table.num_columns != 1:
         return np.asarray(table)
     return as_labels(table.columns[0])[:, None]

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple, TypeAlias
 
 import numpy as np
 
+from ..arrays import ArrayLike, CodeMatrix, Codes, Features, Floats, Labels, Matrix, Vector
 from ..design.base import Design
 from ..design.mapped import in_place
-from ..design.streamed import is_streamable
+from ..design.streamed import RowSource, is_streamable
 from . import validation
 from .batches import first_look
 from .conversion import as_numbers, feature_names, is_frame, names_and_text_names
@@ -24,6 +25,7 @@ __all__ = [
     "Data",
     "Given",
     "Model",
+    "Readable",
     "Rows",
     "Start",
     "look",
@@ -34,40 +36,42 @@ __all__ = [
     "settle",
 ]
 
-Array = np.ndarray[Any, Any]
+
+# X, checked: an array that kernels read, a source of rows that are streamed, or a design.
+Readable: TypeAlias = Features | RowSource | Design
 
 
 class Start(NamedTuple):
     """Where a fit begins, as the user says it."""
 
-    coef: Any
-    intercept: Any
+    coef: ArrayLike
+    intercept: ArrayLike
     # Of the fit that it comes from, if any.
-    classes: Any = None
+    classes: Labels | None = None
 
 
 class Given(NamedTuple):
     """What a user hands in, as it is."""
 
-    X: Any
-    y: Any = None
-    sample_weight: Any = None
-    offset: Any = None
-    l2_reg: Any = None
-    penalty_factor: Any = None
+    X: ArrayLike
+    y: ArrayLike = None
+    sample_weight: ArrayLike = None
+    offset: ArrayLike = None
+    l2_reg: ArrayLike = None
+    penalty_factor: ArrayLike = None
     start: Start | None = None
     # An estimator's: it multiplies the weights of the rows.
-    class_weight: Any = None
+    class_weight: object = None
     # Of the columns, where X does not tell them.
     names: Sequence[str] | None = None
 
 
 class Rows(NamedTuple):
-    """X, checked: an array that kernels read, a source of rows that are streamed, or a design."""
+    """X, checked, with what it was read from."""
 
-    X: Any
+    X: Readable
     # The frame that X is read from, or X.
-    carrier: Any
+    carrier: ArrayLike
     # Of the columns: for messages, and where all of them are text.
     names: list[str] | None = None
     text_names: list[str] | None = None
@@ -78,20 +82,20 @@ class Data(NamedTuple):
 
     rows: Rows
     # The labels: one of each, sorted, and the place of each row's among them.
-    classes: Array
-    codes: Array
+    classes: Labels
+    codes: Codes
     # (n_samples,), or (n_classes, n_samples) for one-vs-all; empty for none.
-    weights: Array
+    weights: Floats
     # (n_samples,) or (n_classes, n_samples); empty for none.
-    offset: Array
+    offset: Floats
     # A number or (n_features,); None where it was not given.
-    l2_reg: Any = None
-    penalty_factor: Any = None
+    l2_reg: float | Vector | None = None
+    penalty_factor: float | Vector | None = None
     # coef (n_models, n_features), intercept (n_models,)
-    start: tuple[Array, Array] | None = None
+    start: tuple[Matrix, Vector] | None = None
     # What estimators hand on: labels and weights of the rows as an array, without class weights.
-    labels: Any = None
-    sample_weight: Any = None
+    labels: Labels | None = None
+    sample_weight: Vector | None = None
     # What the look took: part of the time of a fit.
     seconds: float = 0.0
 
@@ -101,12 +105,12 @@ class Model(NamedTuple):
 
     rows: Rows
     # (n_models, n_features) and (n_models,)
-    coef: Array
-    intercept: Array
+    coef: Matrix
+    intercept: Vector
     # Whether one model was meant, not a table of them.
     single: bool
     # (n_samples,) or (n_models, n_samples); empty for none.
-    offset: Array
+    offset: Floats
 
 
 class Batch(NamedTuple):
@@ -114,11 +118,11 @@ class Batch(NamedTuple):
 
     rows: Rows
     # The place of each row's label among those that will ever come.
-    codes: Array
+    codes: Codes
     # (n_rows,), all of them 0 where no row counts.
-    weights: Array
+    weights: Vector
     # As they are.
-    labels: Any = None
+    labels: Labels | None = None
 
 
 def look(given: Given, multi_class: str, *, every_class: bool = False) -> Data:
@@ -151,8 +155,8 @@ def look(given: Given, multi_class: str, *, every_class: bool = False) -> Data:
 
 
 def settle(
-    given: Given, rows: Rows, coded: tuple[Array, Array], weights: Any, multi_class: str,
-    began: float, labels: Any = None, sample_weight: Any = None,
+    given: Given, rows: Rows, coded: tuple[Labels, Codes], weights: ArrayLike, multi_class: str,
+    began: float, labels: Labels | None = None, sample_weight: Vector | None = None,
 ) -> Data:  # fmt: skip
     """Check the rest of what was given, once rows and labels are checked.
 
@@ -180,7 +184,7 @@ def settle(
     )  # fmt: skip
 
 
-def look_at_rows(X: Any, names: Sequence[str] | None = None) -> Rows:
+def look_at_rows(X: ArrayLike, names: Sequence[str] | None = None) -> Rows:
     """Check X: read an array of it, or find that its rows can be streamed, or that it is a design.
 
     A memory map that fits (see `design.mapped.in_place`) is read as the array it is.
@@ -203,7 +207,7 @@ def look_at_rows(X: Any, names: Sequence[str] | None = None) -> Rows:
     return Rows(X, carrier, *names_and_text_names(carrier))
 
 
-def look_at_model(X: Any, coef: Any, intercept: Any, offset: Any) -> Model:
+def look_at_model(X: ArrayLike, coef: ArrayLike, intercept: ArrayLike, offset: ArrayLike) -> Model:
     """Check rows, and coefficients that predict them.
 
     Raises
@@ -217,8 +221,9 @@ def look_at_model(X: Any, coef: Any, intercept: Any, offset: Any) -> Model:
 
 
 def look_at_cost(
-    X: Any, y: Any, coef: Any, intercept: Any, l2_reg: Any, sample_weight: Any, offset: Any
-) -> tuple[Model, Array, Array, Any]:
+    X: ArrayLike, y: ArrayLike, coef: ArrayLike, intercept: ArrayLike, l2_reg: ArrayLike,
+    sample_weight: ArrayLike, offset: ArrayLike,
+) -> tuple[Model, CodeMatrix, Floats, float | Vector]:  # fmt: skip
     """Check what the cost of coefficients is asked of.
 
     Returns
@@ -242,13 +247,15 @@ def look_at_cost(
     return Model(rows, coefs, intercepts, single, fixed), codes, weights, strengths
 
 
-def _rows_and_coef(X: Any, coef: Any, intercept: Any) -> tuple[Rows, Array, Array, bool]:
+def _rows_and_coef(
+    X: ArrayLike, coef: ArrayLike, intercept: ArrayLike
+) -> tuple[Rows, Matrix, Vector, bool]:
     """Check rows and coefficients of models over them; whether one model was meant."""
     rows = look_at_rows(X)
     return rows, *validation.check_coef(coef, intercept, rows.X.shape[1])
 
 
-def look_at_batch(X: Any, y: Any, sample_weight: Any, classes: Array) -> Batch:
+def look_at_batch(X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike, classes: Labels) -> Batch:
     """Check rows of a stream, in memory, whose labels are among sorted `classes`.
 
     Raises
@@ -256,10 +263,9 @@ def look_at_batch(X: Any, y: Any, sample_weight: Any, classes: Array) -> Batch:
     TypeError, ValueError
         If something has the wrong type, shape or value.
     """
-    rows = X
-    if not isinstance(X, Rows):
-        rows = Rows(validation.check_features(X), X, feature_names(X))
+    rows = X if isinstance(X, Rows) else Rows(validation.check_features(X), X, feature_names(X))
     n_rows = rows.X.shape[0]
+    assert isinstance(rows.X, np.ndarray)  # those of a stream lie in memory
     validation.check_finite(rows.X, rows.names)
     codes = validation.encode_known_labels(y, n_rows, classes)
     if sample_weight is not None:
@@ -271,7 +277,7 @@ def look_at_batch(X: Any, y: Any, sample_weight: Any, classes: Array) -> Batch:
     return Batch(rows, codes, weights)
 
 
-def _check_start(start: Start, classes: Array, n_features: int) -> tuple[Array, Array]:
+def _check_start(start: Start, classes: Labels, n_features: int) -> tuple[Matrix, Vector]:
     """Return coefficients and intercept of each model as float64."""
     n_models = 1 if classes.size == 2 else classes.size
     if start.classes is not None and not np.array_equal(start.classes, classes):

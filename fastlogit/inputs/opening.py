@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
-
+from ..arrays import ArrayLike
 from ..design.base import Design
 from ..design.opening import open_rows
 from .given import look_at_rows
@@ -11,7 +10,7 @@ from .given import look_at_rows
 __all__ = ["open_design"]
 
 
-def open_design(X: Any, n_threads: int | None) -> Design:
+def open_design(X: ArrayLike, n_threads: int | None) -> Design:
     """Check X and return a design over it: in place, or streamed where it does not fit in memory.
 
     What is a design already is taken as it is.

@@ -7,13 +7,14 @@ its checks of estimators look for, is left to its functions to refuse.
 from __future__ import annotations
 
 import time
-from typing import Any
+from typing import TypeGuard
 
 import numpy as np
 from sklearn.utils import assert_all_finite
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_array, check_X_y, column_or_1d
 
+from ..arrays import Array, ArrayLike, Features, Labels
 from ..design.mapped import in_place
 from ..design.streamed import is_streamable
 from . import validation
@@ -31,8 +32,6 @@ __all__ = [
     "look_for",
     "read_features",
 ]
-
-Array = np.ndarray[Any, Any]
 
 # Kinds of arrays that scikit-learn refuses in words that its checks of estimators look for: complex
 # numbers and text.
@@ -73,8 +72,8 @@ def look_for(estimator: str, given: Given, multi_class: str) -> Data:
 
 
 def look_at_labelled_rows(
-    estimator: str, given: Given, classes: Any, known: Array | None
-) -> tuple[Batch, Array]:
+    estimator: str, given: Given, classes: ArrayLike, known: Labels | None
+) -> tuple[Batch, Labels]:
     """Check rows of a stream, and the labels that will ever come.
 
     Parameters
@@ -111,7 +110,7 @@ def look_at_labelled_rows(
     return look_at_batch(rows, labels, weights, known)._replace(labels=labels), known
 
 
-def look_at_new_rows(estimator: str, X: Any) -> Rows:
+def look_at_new_rows(estimator: str, X: ArrayLike) -> Rows:
     """Check rows that are to be predicted.
 
     Parameters
@@ -140,7 +139,7 @@ def look_at_new_rows(estimator: str, X: Any) -> Rows:
     return Rows(array, X if is_frame(X) else array)
 
 
-def is_plain(X: Any) -> bool:
+def is_plain(X: ArrayLike) -> TypeGuard[Features]:
     """Say whether kernels can read X as it is, and nothing about its shape is amiss."""
     return (
         type(X) is np.ndarray
@@ -150,7 +149,7 @@ def is_plain(X: Any) -> bool:
     )
 
 
-def are_plain_labels(y: Any) -> bool:
+def are_plain_labels(y: ArrayLike) -> TypeGuard[Labels]:
     """Say whether y is a vector of booleans, integers, texts or whole numbers."""
     if type(y) is not np.ndarray or y.ndim != 1:
         return False
@@ -158,7 +157,7 @@ def are_plain_labels(y: Any) -> bool:
     return kind in "biuU" or (kind == "f" and bool((np.isfinite(y) & (y == np.floor(y))).all()))
 
 
-def check_labels(y: Any, name: str = "y") -> None:
+def check_labels(y: Array, name: str = "y") -> None:
     """Refuse what scikit-learn does not take for labels, in its words and without its warnings.
 
     It turns real numbers into integers before it looks for NaN, infinity and 1e300 among them.
@@ -172,13 +171,13 @@ def check_labels(y: Any, name: str = "y") -> None:
             check_classification_targets(y)
 
 
-def read_features(X: Any) -> Any:
+def read_features(X: ArrayLike) -> Array:
     """Return X as an array: of numbers, or what scikit-learn has words of its own for."""
     array = as_array("X", X)
     return array if array.dtype.kind in SCIKIT_LEARNS else as_real("X", array, X)
 
 
-def _rows_and_labels(X: Any, y: Any, estimator: str) -> tuple[Rows, Array]:
+def _rows_and_labels(X: ArrayLike, y: ArrayLike, estimator: str) -> tuple[Rows, Labels]:
     """Return rows and labels of a fit, without a copy and without a look at the values of X.
 
     The fit finds NaN and infinity by itself. What is plainly an array goes the short way: for
@@ -197,7 +196,7 @@ def _rows_and_labels(X: Any, y: Any, estimator: str) -> tuple[Rows, Array]:
     return rows, labels
 
 
-def _in_memory(X: Any, y: Any, estimator: str) -> tuple[Rows, Array]:
+def _in_memory(X: ArrayLike, y: ArrayLike, estimator: str) -> tuple[Rows, Labels]:
     """Return rows and labels as arrays."""
     array = read_features(X)
     if y is None:

@@ -8,12 +8,24 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 
+from ..arrays import (
+    Array,
+    ArrayLike,
+    CodeMatrix,
+    Codes,
+    DType,
+    Features,
+    Floats,
+    Labels,
+    Matrix,
+    Vector,
+)
 from ..design.base import Design
 from ..design.dense import DenseDesign
+from ..design.streamed import RowSource
 from ..options import check_number
 from .conversion import (
     IMPUTE,
@@ -56,7 +68,7 @@ _NO_WEIGHTS = np.empty(0)
 _NO_WEIGHTS.flags.writeable = False
 
 
-def check_features(X: Any) -> np.ndarray[Any, Any]:
+def check_features(X: ArrayLike) -> Features:
     """Return X as a two-dimensional real array, without a copy if it is one."""
     array = as_array("X", X)
     if array.ndim != 2:
@@ -70,7 +82,7 @@ def check_features(X: Any) -> np.ndarray[Any, Any]:
     return array
 
 
-def check_source(source: Any) -> Any:
+def check_source(source: RowSource) -> RowSource:
     """Return a source of rows that are streamed, checked without reading them."""
     n_samples, n_features = source.shape
     if n_samples != n_samples or n_features != n_features:
@@ -90,7 +102,7 @@ def check_source(source: Any) -> Any:
     return source
 
 
-def check_finite(array: np.ndarray[Any, Any], names: Sequence[str] | None = None) -> None:
+def check_finite(array: Features, names: Sequence[str] | None = None) -> None:
     """Raise an error that names the first row and column with a NaN or infinity, if any."""
     if array.size:
         refuse_not_finite(DenseDesign(array), names)
@@ -108,7 +120,7 @@ def refuse_not_finite(design: Design, names: Sequence[str] | None = None) -> Non
     )
 
 
-def encode_labels(y: Any, n_samples: int) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
+def encode_labels(y: ArrayLike, n_samples: int) -> tuple[Labels, Codes]:
     """Return the sorted classes and each row's class as uint8 (int32 above 256 classes)."""
     labels = _check_target_vector(y, n_samples)
     classes = _classes(labels)
@@ -133,23 +145,24 @@ def encode_labels(y: Any, n_samples: int) -> tuple[np.ndarray[Any, Any], np.ndar
     return classes, codes
 
 
-def text_kind(dtype: np.dtype[Any]) -> str:
+def text_kind(dtype: DType) -> str:
     """Return "text" or "bytes" for labels of these, which NumPy mixes up; "" for any other."""
     return {"U": "text", "T": "text", "S": "bytes"}.get(dtype.kind, "")
 
 
-def encode_known_labels(y: Any, n_samples: int, classes: Any) -> np.ndarray[Any, Any]:
+def encode_known_labels(y: ArrayLike, n_samples: int, classes: Labels) -> Codes:
     """Return each row's class as uint8 (int32 above 256), for labels among sorted `classes`."""
-    labels = _check_target_vector(y, n_samples)
-    if text_kind(labels.dtype) != text_kind(classes.dtype):
+    labels: Array = _check_target_vector(y, n_samples)
+    kind: DType = classes.dtype
+    if text_kind(labels.dtype) != text_kind(kind):
         raise TypeError(f"y has dtype {labels.dtype}, but the classes have {classes.dtype}")
     given, fits = labels, np.ones(1, dtype=bool)
     if {labels.dtype.kind, classes.dtype.kind} == {"i", "u"}:
         # NumPy would compare the two as floats, which are not exact above 2^53.
-        limits = np.iinfo(classes.dtype)
+        limits = np.iinfo(kind)
         fits = (labels >= limits.min) & (labels <= limits.max)
         with np.errstate(invalid="ignore"):
-            labels = labels.astype(classes.dtype)
+            labels = labels.astype(kind)
     places = np.minimum(np.searchsorted(classes, labels), classes.size - 1)
     known = (classes[places] == labels) & fits
     if not known.all():
@@ -158,12 +171,12 @@ def encode_known_labels(y: Any, n_samples: int, classes: Any) -> np.ndarray[Any,
             f"y contains {show(given[row])} (row {row}), which is not among the classes "
             f"{classes[:10].tolist()}"
         )
-    codes: np.ndarray[Any, Any] = places.astype(np.uint8 if classes.size <= 256 else np.int32)
+    codes: Codes = places.astype(np.uint8 if classes.size <= 256 else np.int32)
     codes.flags.writeable = False
     return codes
 
 
-def check_targets01(y: Any, n_samples: int) -> np.ndarray[Any, Any]:
+def check_targets01(y: ArrayLike, n_samples: int) -> Codes:
     """Return y in {0, 1} as uint8."""
     labels = _check_target_vector(y, n_samples)
     if labels.dtype.kind not in "fbiu":
@@ -180,9 +193,7 @@ def check_targets01(y: Any, n_samples: int) -> np.ndarray[Any, Any]:
     return codes
 
 
-def check_weights(
-    sample_weight: Any, n_samples: int, codes: np.ndarray[Any, Any] | None = None
-) -> np.ndarray[Any, Any]:
+def check_weights(sample_weight: ArrayLike, n_samples: int, codes: Codes | None = None) -> Vector:
     """Return weights as read-only float64, empty where there are none.
 
     With `codes`, at least two classes must have a row of positive weight.
@@ -215,7 +226,7 @@ def check_weights(
     return weights
 
 
-def check_targets01_of_models(y: Any, n_samples: int, n_models: int) -> np.ndarray[Any, Any]:
+def check_targets01_of_models(y: ArrayLike, n_samples: int, n_models: int) -> CodeMatrix:
     """Return y in {0, 1} as uint8, one row for all models or one for each."""
     refuse_special("y", y)
     if _n_dimensions(y) != 2:
@@ -228,9 +239,7 @@ def check_targets01_of_models(y: Any, n_samples: int, n_models: int) -> np.ndarr
     return codes
 
 
-def check_weights_of_models(
-    sample_weight: Any, n_samples: int, n_models: int
-) -> np.ndarray[Any, Any]:
+def check_weights_of_models(sample_weight: ArrayLike, n_samples: int, n_models: int) -> Floats:
     """Return weights as float64, one row for all models or one for each; empty for none."""
     if sample_weight is None:
         return _NO_WEIGHTS
@@ -247,12 +256,8 @@ def check_weights_of_models(
 
 
 def check_class_weights(
-    sample_weight: Any,
-    n_samples: int,
-    codes: np.ndarray[Any, Any],
-    n_classes: int,
-    classes: Sequence[Any] | np.ndarray[Any, Any],
-) -> np.ndarray[Any, Any]:
+    sample_weight: ArrayLike, n_samples: int, codes: Codes, n_classes: int, classes: Labels
+) -> Floats:
     """Return weights of the rows, or for each of several classes, (n_classes, n_samples).
 
     In each of the problems, one if `n_classes` is 1, both sides must have a row of positive weight.
@@ -279,11 +284,7 @@ def check_class_weights(
     return weights
 
 
-def refuse_classes_without_weight(
-    weights: np.ndarray[Any, Any],
-    codes: np.ndarray[Any, Any],
-    classes: Sequence[Any] | np.ndarray[Any, Any],
-) -> None:
+def refuse_classes_without_weight(weights: Floats, codes: Codes, classes: Labels) -> None:
     """Raise if a class has no row of positive weight; its own intercept has no optimum then.
 
     Weights are (n_samples,), or (n_samples, n_classes): each class is seen by its own column.
@@ -298,9 +299,7 @@ def refuse_classes_without_weight(
         )
 
 
-def check_class_offset(
-    offset: Any, n_samples: int, n_classes: int, for_each: bool
-) -> np.ndarray[Any, Any]:
+def check_class_offset(offset: ArrayLike, n_samples: int, n_classes: int, for_each: bool) -> Floats:
     """Return the fixed part of the raw predictions, (n_samples,) or (n_classes, n_samples).
 
     Empty if there is none; `for_each` asks for one column for each class.
@@ -324,9 +323,9 @@ def check_class_offset(
     return fixed
 
 
-def check_l2_reg(name: str, l2_reg: Any, n_features: int) -> float | np.ndarray[Any, Any]:
+def check_l2_reg(name: str, l2_reg: ArrayLike, n_features: int) -> float | Vector:
     """Return the L2 strength, or one for each column, as float64."""
-    if np.ndim(l2_reg) == 0:
+    if np.ndim(l2_reg) == 0:  # type: ignore[arg-type]  # of anything
         return check_number(name, l2_reg[()] if isinstance(l2_reg, np.ndarray) else l2_reg, low=0.0)
     strengths = _finite_floats(name, l2_reg)
     if strengths.shape != (n_features,):
@@ -340,7 +339,7 @@ def check_l2_reg(name: str, l2_reg: Any, n_features: int) -> float | np.ndarray[
     return strengths
 
 
-def check_offset(offset: Any, n_samples: int) -> np.ndarray[Any, Any]:
+def check_offset(offset: ArrayLike, n_samples: int) -> Vector:
     """Return the fixed part of the raw predictions as read-only float64, empty if there is none."""
     if offset is None:
         return _NO_WEIGHTS
@@ -353,7 +352,9 @@ def check_offset(offset: Any, n_samples: int) -> np.ndarray[Any, Any]:
     return fixed
 
 
-def check_coef(coef: Any, intercept: Any, n_features: int) -> tuple[Any, Any, bool]:
+def check_coef(
+    coef: ArrayLike, intercept: ArrayLike, n_features: int
+) -> tuple[Matrix, Vector, bool]:
     """Return coef (n_models, n_features), intercept (n_models,), and if one model was meant."""
     coefs = _finite_floats("coef", coef)
     if coefs.ndim not in (1, 2) or coefs.shape[0] != n_features:
@@ -371,7 +372,7 @@ def check_coef(coef: Any, intercept: Any, n_features: int) -> tuple[Any, Any, bo
     return coefs, np.ascontiguousarray(intercepts), single
 
 
-def _check_target_vector(y: Any, n_samples: int) -> np.ndarray[Any, Any]:
+def _check_target_vector(y: ArrayLike, n_samples: int) -> Labels:
     labels = as_labels(y)
     if labels.ndim != 1:
         single = "y.ravel()" if hasattr(y, "ravel") or not is_frame(y) else "that column of y"
@@ -393,12 +394,12 @@ def _check_target_vector(y: Any, n_samples: int) -> np.ndarray[Any, Any]:
     return labels
 
 
-def _n_dimensions(y: Any) -> int:
+def _n_dimensions(y: ArrayLike) -> int:
     """Return how many dimensions labels have, without a look at them."""
-    return len(y.shape) if hasattr(y, "shape") else np.ndim(y)
+    return len(y.shape) if hasattr(y, "shape") else np.ndim(y)  # type: ignore[arg-type]
 
 
-def _classes(labels: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+def _classes(labels: Labels) -> Labels:
     """Return the sorted distinct labels; two classes are seen without sorting all rows."""
     if labels.dtype.kind in "fbiu":
         low, high = labels.min(), labels.max()
@@ -410,7 +411,7 @@ def _classes(labels: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
     return np.unique(np.concatenate(parts))
 
 
-def _finite_floats(name: str, value: Any) -> np.ndarray[Any, Any]:
+def _finite_floats(name: str, value: ArrayLike) -> Floats:
     floats = as_numbers(name, value).astype(np.float64)
     if not np.isfinite(floats).all():
         raise ValueError(f"{name} contains NaN or infinity")

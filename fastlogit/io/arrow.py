@@ -6,18 +6,23 @@ import re
 from collections.abc import Callable
 from importlib import import_module
 from pathlib import Path
-from typing import Any
+from types import ModuleType
+from typing import IO, Any, TypeAlias
 
 import numpy as np
 
 from fastlogit.io.faults import check_names, damaged_file, reading
 from fastlogit.io.tables import Array, ColumnTable, Table
 
+# Tables and columns of pyarrow, which ships no types.
+Foreign: TypeAlias = Any
+Reader: TypeAlias = Callable[[ModuleType, IO[bytes]], Foreign]
+
 
 def read_parquet(path: Path) -> Table:
     """Read a Parquet file with pyarrow."""
 
-    def read(parquet: Any, file: Any) -> Any:
+    def read(parquet: ModuleType, file: IO[bytes]) -> Foreign:
         # `parquet.read_table` fails where two columns have one name, and does not say so.
         return parquet.ParquetFile(file).read()
 
@@ -29,7 +34,7 @@ def read_feather(path: Path) -> Table:
     return _read_arrow(path, "Feather", "feather", lambda module, file: module.read_table(file))
 
 
-def _read_arrow(path: Path, kind: str, module: str, read: Callable[[Any, Any], Any]) -> Table:
+def _read_arrow(path: Path, kind: str, module: str, read: Reader) -> Table:
     """Read a file with one of pyarrow's modules."""
     try:
         import pyarrow as pa
@@ -52,7 +57,7 @@ def _read_arrow(path: Path, kind: str, module: str, read: Callable[[Any, Any], A
     return ColumnTable(path, columns, lambda row: f"row {row}, counting from 0")
 
 
-def from_arrow(column: Any) -> Array:
+def from_arrow(column: Foreign) -> Array:
     """Return an Arrow column as NumPy: missing numbers become NaN, missing texts None."""
     import pyarrow as pa
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import numpy as np
+from numpy.lib.npyio import NpzFile
 
+from fastlogit.arrays import DType
 from fastlogit.io.arrow import read_feather, read_parquet
 from fastlogit.io.faults import check_names, damaged_file, near_names, reading
 from fastlogit.io.tables import Array, MatrixTable, SparseTable, Table, check_dense_size
@@ -130,8 +131,9 @@ class _HoldsObjectsError(ValueError):
     """An array of Python objects: the file is whole, but not to be loaded."""
 
 
-def _npy_dtype(file: Any, name: str) -> np.dtype[Any]:
+def _npy_dtype(file: NpzFile, name: str) -> DType:
     """Return the dtype of an array of an .npz file, from its header."""
+    assert file.zip is not None  # the file is open
     member = name if name in file.zip.namelist() else f"{name}.npy"
     with file.zip.open(member) as raw:
         version = np.lib.format.read_magic(raw)

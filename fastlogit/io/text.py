@@ -15,7 +15,7 @@ from itertools import islice
 from pathlib import Path
 from typing import IO, Any
 
-from fastlogit.io.arrow import from_arrow
+from fastlogit.io.arrow import Foreign, from_arrow
 from fastlogit.io.faults import check_names, not_utf8, reading
 from fastlogit.io.tables import Array, ColumnTable, Table
 from fastlogit.io.values import FALSE_TEXTS, TRUE_TEXTS, TextFormat, column_from_texts
@@ -88,7 +88,9 @@ def _with_pyarrow(file: _File) -> dict[str, Array] | None:
         if len(set(table.column_names)) != len(file.names):  # a header that it takes otherwise
             return None
         unsure = _unsure(file, table.schema.types)
-        texts: Any = _arrow_table(file, [table.column_names[k] for k in unsure]) if unsure else None
+        texts: Foreign = (
+            _arrow_table(file, [table.column_names[k] for k in unsure]) if unsure else None
+        )
     except pa.ArrowInvalid:
         return None  # the other reader says which line is wrong, or finds nothing wrong
     columns = {
@@ -100,7 +102,7 @@ def _with_pyarrow(file: _File) -> dict[str, Array] | None:
     return columns
 
 
-def _unsure(file: _File, kinds: list[Any]) -> list[int]:
+def _unsure(file: _File, kinds: list[Foreign]) -> list[int]:
     """Return the columns that pyarrow may have read otherwise than `column_from_texts` does."""
     import pyarrow as pa
 
@@ -114,7 +116,7 @@ def _unsure(file: _File, kinds: list[Any]) -> list[int]:
     return [k for k, plain in enumerate(is_plain) if not plain]
 
 
-def _arrow_table(file: _File, as_texts: list[str] | None = None) -> Any:
+def _arrow_table(file: _File, as_texts: list[str] | None = None) -> Foreign:
     """Read a CSV file into an Arrow table; with `as_texts` these columns alone, as they stand."""
     import pyarrow as pa
     from pyarrow import csv as arrow_csv

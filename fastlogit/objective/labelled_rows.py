@@ -80,17 +80,17 @@ class LabelledRows:
     @property
     def positive(self) -> np.ndarray[Any, np.dtype[np.int64]]:
         """The class that counts as 1 of each output."""
-        return self._targets.positive  # type: ignore[no-any-return]
+        return self._targets.positive
 
     @property
     def weight_set(self) -> np.ndarray[Any, np.dtype[np.int64]]:
         """The set of weights of each output."""
-        return self._targets.weight_set  # type: ignore[no-any-return]
+        return self._targets.weight_set
 
     @property
     def total_weight(self) -> Floats:
         """The sum of the row weights of each output."""
-        return self._targets.total_weight  # type: ignore[no-any-return]
+        return self._targets.total_weight
 
     @property
     def n_outputs(self) -> int:
