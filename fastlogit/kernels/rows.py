@@ -65,10 +65,11 @@ DOUBLE = 8
 BLOCK_NUMBERS = 3200
 
 
-# The two tuples hold numbers alone, so that they cost nothing where they are made and handed on:
-# one that holds arrays costs 50 ns of reference counts for each block.
+# The two tuples hold numbers alone, so that they cost nothing where they are made and handed on: one
+# that holds arrays and is made for each block costs 50 ns of reference counts. One that the kernel
+# itself was given, as `targets`, may go on whole: the compiled pass counts no more often then.
 class Span(NamedTuple):
-    """Rows in flat memory: `count` of `width` elements, each `stride` after the one before.
+    """Rows in flat memory: `n_rows` of `width` elements, each `stride` after the one before.
 
     The first one begins at `place`.
     """
@@ -76,18 +77,18 @@ class Span(NamedTuple):
     place: int
     stride: int
     width: int
-    count: int
+    n_rows: int
 
 
 class Block(NamedTuple):
-    """Which rows a block holds: `count` of them from row `first` of X on.
+    """Which rows a block holds: `n_rows` of them from row `first` of X on.
 
     What is computed of them (raw predictions, costs) has room for `size` rows for each model, one
     model after the other.
     """
 
     first: int
-    count: int
+    n_rows: int
     size: int
 
 
