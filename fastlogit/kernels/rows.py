@@ -65,9 +65,9 @@ DOUBLE = 8
 BLOCK_NUMBERS = 3200
 
 
-# The two tuples hold numbers alone, so that they cost nothing where they are made and handed on: one
-# that holds arrays and is made for each block costs 50 ns of reference counts. One that the kernel
-# itself was given, as `targets`, may go on whole: the compiled pass counts no more often then.
+# The two tuples hold numbers alone: they cost nothing where they are made and handed on. One that
+# holds arrays and is made for each block costs 50 ns of reference counts. One that the kernel got
+# itself, as `targets`, may go on whole: the compiled pass counts no more often then.
 class Span(NamedTuple):
     """Rows in flat memory: `n_rows` of `width` elements, each `stride` after the one before.
 
