@@ -26,12 +26,14 @@ __all__ = [
     "multinomial_hessian",
     "multinomial_hessian_product",
     "multinomial_newton",
+    "multinomial_residual",
     "newton",
     "one_vs_all",
     "one_vs_all_log_proba",
     "one_vs_all_proba",
     "predict_proba",
     "raw_prediction",
+    "residual",
     "sigmoid",
     "softmax",
 ]
@@ -275,14 +277,39 @@ def cost_gradient(
     X, coef = np.asarray(X, dtype=np.float64), np.asarray(coef, dtype=np.float64)
     sign = 2.0 * np.asarray(y, dtype=np.float64) - 1.0
     share = _shares(len(X), sample_weight)
-    # The probability of the true label is h(margin): log h is never formed, and h - y of a row
-    # that is predicted well keeps all its digits.
+    # The probability of the true label is h(margin): log h is never formed.
     fixed = 0.0 if offset is None else np.asarray(offset, dtype=np.float64)
     margin = sign * (raw_prediction(X, coef, intercept) + fixed)
-    residual = share * (-sign * sigmoid(-margin))
+    slope = share * residual(X, y, coef, intercept, None, offset)
     slopes = np.asarray(l2_reg, dtype=np.float64) * coef
     value = float(share @ log1p_exp(-margin) + 0.5 * (slopes @ coef))
-    return value, X.T @ residual + slopes, float(residual.sum())
+    return value, X.T @ slope + slopes, float(slope.sum())
+
+
+def residual(
+    X: ArrayLike,
+    y: ArrayLike,
+    coef: ArrayLike,
+    intercept: float = 0.0,
+    sample_weight: ArrayLike | None = None,
+    offset: ArrayLike | None = None,
+) -> Floats:
+    """Return w (h - y) of each row: its part of the score, before it is divided by sum(w).
+
+    Parameters
+    ----------
+    X, y, coef, intercept, sample_weight, offset
+        As for `cost`.
+
+    Returns
+    -------
+    numpy.ndarray of shape (n_samples,), float64
+    """
+    sign = 2.0 * np.asarray(y, dtype=np.float64) - 1.0
+    fixed = 0.0 if offset is None else np.asarray(offset, dtype=np.float64)
+    # h - y of a row that is predicted well keeps all its digits.
+    plain = -sign * sigmoid(-(sign * (raw_prediction(X, coef, intercept) + fixed)))
+    return np.asarray(plain if sample_weight is None else np.asarray(sample_weight) * plain)
 
 
 def hessian(
@@ -417,15 +444,40 @@ def multinomial_cost_gradient(
     share = _shares(len(X), sample_weight)
     z = _class_prediction(X, coef, intercept, offset)
     own = np.arange(len(X)), np.asarray(codes, dtype=np.int64)
-    tail, rest, _ = _below_top(z)
-    residual = tail.copy()
-    # 1 - p of the own class from the others' sum: a row that is predicted well keeps its digits.
-    residual[own] = 0.0
-    residual[own] = -residual.sum(axis=1)
-    residual *= share[:, None] / (1.0 + rest)
+    slope = multinomial_residual(X, codes, coef, intercept, share, offset)
     slopes = np.reshape(np.asarray(l2_reg, dtype=np.float64), (-1, 1)) * coef
     value = float(share @ -log_softmax(z)[own] + 0.5 * np.sum(slopes * coef))
-    return value, X.T @ residual + slopes, residual.sum(axis=0)
+    return value, X.T @ slope + slopes, slope.sum(axis=0)
+
+
+def multinomial_residual(
+    X: ArrayLike,
+    codes: ArrayLike,
+    coef: ArrayLike,
+    intercept: ArrayLike = 0.0,
+    sample_weight: ArrayLike | None = None,
+    offset: ArrayLike | None = None,
+) -> Floats:
+    """Return w (p - y) of each row and class, y being 1 for the row's own class and 0 else.
+
+    Parameters
+    ----------
+    X, codes, coef, intercept, sample_weight, offset
+        As for `multinomial_cost`.
+
+    Returns
+    -------
+    numpy.ndarray of shape (n_samples, n_classes), float64
+    """
+    X = np.asarray(X, dtype=np.float64)
+    weight = np.ones(len(X)) if sample_weight is None else np.asarray(sample_weight)
+    own = np.arange(len(X)), np.asarray(codes, dtype=np.int64)
+    tail, rest, _ = _below_top(_class_prediction(X, coef, intercept, offset))
+    apart = tail.copy()
+    # 1 - p of the own class from the others' sum: a row that is predicted well keeps its digits.
+    apart[own] = 0.0
+    apart[own] = -apart.sum(axis=1)
+    return np.asarray(apart * (weight[:, None] / (1.0 + rest)))
 
 
 def multinomial_hessian_product(

@@ -2,11 +2,11 @@
 
 import numpy as np
 import pytest
-from problems import memory_mapped
+from problems import memory_mapped, softmax_targets
 
 import fastlogit
 from fastlogit import reference
-from fastlogit.design.base import Columns, Design, NotFinite, plain_targets
+from fastlogit.design.base import Columns, Design, NotFinite, plain_targets, readonly
 from fastlogit.design.batched import BatchRows
 from fastlogit.design.blockwise import BlockwiseDesign, SlicedDesign
 from fastlogit.design.dense import DenseDesign
@@ -72,6 +72,14 @@ def targets_of(codes, weights):
     return plain._replace(codes=np.ascontiguousarray(codes[None]))
 
 
+def evaluated(design, targets, coef, intercept, n_lines):
+    """Return the bytes of cost and gradients, and a row state of so many lines."""
+    state, row_state = start_state(coef, intercept), np.full((n_lines, N_SAMPLES), np.nan)
+    design.evaluate(targets, Penalty(np.zeros((1, N_FEATURES)), True), state, row_state)
+    parts = (state.cost, state.gradient, state.intercept_gradient)
+    return b"".join(part.tobytes() for part in parts), row_state
+
+
 def test_siblings_none_of_which_is_the_base_of_another(design) -> None:
     assert isinstance(design, Design)
     assert not issubclass(BlockwiseDesign, DenseDesign)
@@ -96,6 +104,37 @@ def test_cost_gradient_and_curvature(design) -> None:
     p = reference.sigmoid(Z0 @ coef[0] + 0.3)
     np.testing.assert_allclose(curvature[0], WEIGHT * p * (1.0 - p), rtol=1e-10)
     assert design.n_passes == pytest.approx(before + 1.0)
+
+
+def test_residuals_below_the_curvatures(design) -> None:
+    coef, intercept = RNG.normal(size=(2, N_FEATURES)), np.array([0.3, -1.0])
+    offset = RNG.normal(size=(1, N_SAMPLES))
+    targets = targets_of(Y, WEIGHT)._replace(
+        positive=readonly(np.array([1, 0])), weight_set=readonly(np.zeros(2, dtype=np.int64)),
+        total_weight=np.full(2, WEIGHT.sum()), offset=readonly(offset),
+    )  # fmt: skip
+    alone, row_state = evaluated(design, targets, coef, intercept, 4)
+    for model, y in enumerate((Y, 1 - Y)):
+        wanted = reference.residual(Z0, y, coef[model], intercept[model], WEIGHT, offset[0])
+        np.testing.assert_allclose(row_state[2 + model], wanted, rtol=1e-9)
+        p = reference.sigmoid(Z0 @ coef[model] + intercept[model] + offset[0])
+        np.testing.assert_allclose(row_state[model], WEIGHT * p * (1.0 - p), rtol=1e-9)
+    only_sums, _ = evaluated(design, targets, coef, intercept, 0)
+    only_curvature, curvature = evaluated(design, targets, coef, intercept, 2)
+    assert alone == only_sums == only_curvature
+    np.testing.assert_array_equal(curvature, row_state[:2])
+
+
+def test_residuals_of_classes(design) -> None:
+    codes = RNG.integers(0, 3, N_SAMPLES)
+    coef, intercept = RNG.normal(size=(3, N_FEATURES)), RNG.normal(size=3)
+    offset = RNG.normal(size=(N_SAMPLES, 3))
+    targets = softmax_targets(codes, 3, WEIGHT, offset)
+    row_state = evaluated(design, targets, coef, intercept, 6)[1]
+    wanted = reference.multinomial_residual(Z0, codes, coef.T, intercept, WEIGHT, offset)
+    np.testing.assert_allclose(row_state[3:].T, wanted, rtol=1e-9)
+    proba = reference.softmax(Z0 @ coef.T + intercept + offset)
+    np.testing.assert_allclose(row_state[:3].T, WEIGHT[:, None] * proba, rtol=1e-9)
 
 
 def test_products_and_gram_matrices(design) -> None:

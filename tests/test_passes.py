@@ -2,7 +2,16 @@
 
 import numpy as np
 import pytest
-from problems import JIT, LAYOUTS, force_twin, problem, readonly, sized, softmax_targets
+from problems import (
+    JIT,
+    LAYOUTS,
+    binomial_targets,
+    force_twin,
+    problem,
+    readonly,
+    sized,
+    softmax_targets,
+)
 
 from fastlogit import reference
 from fastlogit.design.base import Columns, plain_targets
@@ -321,3 +330,140 @@ def test_a_row_of_weight_zero_is_silent_whatever_it_predicts() -> None:
     expected = evaluated(DenseDesign(X), targets, coef, intercept)
     for one, wanted in zip(found, expected, strict=True):
         np.testing.assert_array_equal(one, wanted)
+
+
+# ------------------------------------------------------------------------------------------------
+# What a pass says of each row: curvatures, and below them residuals
+
+
+def row_state_of(design, targets, coef, intercept, n_lines):
+    """Return the bytes of cost and gradients, and the row state of so many lines."""
+    state, row_state = start_state(coef, intercept), np.full((n_lines, design.shape[0]), np.nan)
+    design.evaluate(targets, Penalty(np.zeros((1, design.shape[1])), True), state, row_state)
+    parts = (state.cost, state.gradient, state.intercept_gradient)
+    return b"".join(part.tobytes() for part in parts), row_state
+
+
+def assert_nothing_else_changes(design, targets, coef, intercept, row_state) -> None:
+    """The same bits of cost, gradient and curvature as without residuals."""
+    n_outputs = len(coef)
+    with_both = row_state_of(design, targets, coef, intercept, 2 * n_outputs)
+    curvature_only = row_state_of(design, targets, coef, intercept, n_outputs)
+    assert with_both[0] == curvature_only[0]
+    assert with_both[0] == row_state_of(design, targets, coef, intercept, 0)[0]
+    assert with_both[1].tobytes() == row_state.tobytes()
+    assert curvature_only[1].tobytes() == row_state[:n_outputs].tobytes()
+
+
+@pytest.mark.parametrize("n_features", [3, 12, 70])
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_residuals_of_binomial_models(layout, n_features) -> None:
+    n_samples = sized(300, 70)
+    X, _, _, _, weight = problem(n_samples, n_features)
+    rng = np.random.default_rng(n_features)
+    codes = rng.integers(0, 3, n_samples)
+    weights = np.array([weight, weight[::-1] * (rng.random(n_samples) < 0.8), weight**2])
+    offset = rng.standard_normal(n_samples)
+    coef = rng.standard_normal((3, n_features)) / np.sqrt(n_features)
+    intercept = np.array([0.5, -3.0, 30.0])  # the last ones are predicted well, where they are
+    design = DenseDesign(LAYOUTS[layout](X))
+    for given in (None, weights):
+        for fixed in (None, offset):
+            targets = binomial_targets(codes, (0, 1, 2), given)
+            if fixed is not None:
+                targets = targets._replace(offset=readonly(fixed[None]))
+            found = row_state_of(design, targets, coef, intercept, 6)[1]
+            for model in range(3):
+                own = None if given is None else given[model]
+                wanted = reference.residual(
+                    X, codes == model, coef[model], intercept[model], own, fixed
+                )
+                np.testing.assert_allclose(found[3 + model], wanted, rtol=1e-12)
+                z = X @ coef[model] + intercept[model] + (0.0 if fixed is None else fixed)
+                curvature = reference.sigmoid(z) * reference.sigmoid(-z)
+                curvature *= 1.0 if own is None else own
+                # 1 - |residual| of a row that is predicted wrong is rounded as 1 is.
+                np.testing.assert_allclose(found[model], curvature, rtol=1e-12, atol=2e-15)
+            assert_nothing_else_changes(design, targets, coef, intercept, found)
+
+
+@pytest.mark.parametrize("n_models", [1, 2])
+@pytest.mark.parametrize("n_features", [3, 12, 70])
+@pytest.mark.parametrize("layout", ["C", "F", "first columns", "big-endian"])
+def test_residuals_of_softmax_models(layout, n_features, n_models) -> None:
+    X, codes, weight, offset, coef, intercept = softmax_problem(
+        sized(300, 60), n_features, 4, n_models
+    )
+    design = DenseDesign(LAYOUTS[layout](X))
+    for given in (None, weight):
+        for fixed in (None, offset):
+            targets = softmax_targets(codes, 4, given, fixed)
+            found = row_state_of(design, targets, coef, intercept, 8 * n_models)[1]
+            for model in range(n_models):
+                outputs = slice(4 * model, 4 * model + 4)
+                wanted = reference.multinomial_residual(
+                    X, codes[model], coef[outputs].T, intercept[outputs],
+                    None if given is None else given[model], fixed,
+                )  # fmt: skip
+                residual = found[4 * n_models :][outputs]
+                np.testing.assert_allclose(residual.T, wanted, rtol=1e-12)
+            assert_nothing_else_changes(design, targets, coef, intercept, found)
+
+
+@pytest.mark.parametrize("n_features", [3, 12, 70])
+def test_residuals_of_float32_rows_and_of_standardised_ones(n_features) -> None:
+    X, y, coef, intercept, weight = problem(sized(300, 70), n_features)
+    coef, at = coef / np.sqrt(n_features), np.array([intercept])
+    targets = binomial_targets(y, weight=weight)
+    single = X.astype(np.float32)
+    found = row_state_of(DenseDesign(single), targets, coef[None], at, 2)[1]
+    wanted = reference.residual(single.astype(np.float64), y, coef, intercept, weight)
+    np.testing.assert_allclose(found[1], wanted, rtol=1e-12)
+    columns = Columns(np.arange(n_features) / 2.0, np.linspace(0.2, 2.0, n_features))
+    found = row_state_of(DenseDesign(X, columns=columns), targets, coef[None], at, 2)[1]
+    seen = (X - columns.center) * columns.inverse_scale
+    wanted = reference.residual(seen, y, coef, intercept, weight)
+    np.testing.assert_allclose(found[1], wanted, rtol=1e-11)
+
+
+@pytest.mark.parametrize("layout", ["C", "F"])
+@pytest.mark.parametrize("n_samples", ROW_COUNTS)
+def test_residuals_at_every_cut_into_blocks(n_samples, layout) -> None:
+    X, y, coef, intercept, weight = problem(n_samples, 9)
+    design, targets = DenseDesign(LAYOUTS[layout](X)), binomial_targets(y, weight=weight)
+    found = row_state_of(design, targets, coef[None], np.array([intercept]), 2)[1]
+    wanted = reference.residual(X, y, coef, intercept, weight)
+    np.testing.assert_allclose(found[1], wanted, rtol=1e-12)
+
+
+@pytest.mark.parametrize(("n_features", "layout"), [(3, "C"), (24, "C"), (24, "F")])
+def test_residuals_have_the_same_bits_in_both_twins(n_features, layout, monkeypatch) -> None:
+    n_samples = sized(5000, 600)
+    X, y, _, _, weight = problem(n_samples, n_features)
+    codes = np.arange(n_samples) % 3
+    design = DenseDesign(LAYOUTS[layout](X))
+    coef = np.random.default_rng(0).standard_normal((3, n_features))
+    for targets in (
+        binomial_targets(y, (1, 0, 1), weight),
+        softmax_targets(codes, 3, weight),
+    ):
+        found = set()
+        for parallel in (False, True, True):
+            force_twin(monkeypatch, parallel)
+            bits, row_state = row_state_of(design, targets, coef, np.zeros(3), 6)
+            assert not np.isnan(row_state).any()
+            found.add(bits + row_state.tobytes())
+        assert len(found) == 1
+
+
+@pytest.mark.parametrize("layout", ["C", "F"])
+def test_a_row_of_weight_zero_has_residual_zero_whatever_it_predicts(layout) -> None:
+    X, y, coef, intercept, weight = problem(60, 12)
+    X[7], weight[7] = 1e308, 0.0
+    with np.errstate(all="ignore"):
+        found = row_state_of(
+            DenseDesign(LAYOUTS[layout](X)), binomial_targets(y, weight=weight), 10 * coef[None],
+            np.array([intercept]), 2,
+        )[1]  # fmt: skip
+    assert found[:, 7].tolist() == [0.0, 0.0]
+    assert (np.delete(found[1], 7) != 0.0).all()

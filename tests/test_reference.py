@@ -355,6 +355,35 @@ def test_a_row_that_is_predicted_well_keeps_its_digits() -> None:
     assert value == pytest.approx(-last[0], rel=1e-12)
 
 
+def test_residuals_are_the_slope_of_the_cost_by_the_offset(problem: Any, classes: Any) -> None:
+    X, y, weight = problem
+    coef, offset = np.array([0.4, -1.0, 0.2]), np.linspace(-1.0, 1.0, len(X))
+    found = reference.residual(X, y, coef, 0.3, weight, offset)
+    assert reference.residual(X, y, coef, 0.3)[7] == reference.sigmoid(X[7] @ coef + 0.3) - y[7]
+    for row in range(0, len(X), 7):
+        step = 1e-5 * np.eye(len(X))[row]
+        above, below = (
+            reference.cost(X, y, coef, 0.3, 0.0, weight, offset + change)
+            for change in (step, -step)
+        )
+        assert found[row] == pytest.approx(weight.sum() * (above - below) / 2e-5, abs=1e-6)
+    X, codes = classes["X"], classes["codes"]
+    coef, own = np.linspace(-1.0, 1.0, 12).reshape(X.shape[1], -1), np.ones(len(X))
+    fixed = np.zeros((len(X), coef.shape[1]))
+    found = reference.multinomial_residual(X, codes, coef, 0.0, 2.0 * own, fixed)
+    np.testing.assert_allclose(found.sum(axis=1), 0.0, atol=1e-15)
+    for row in range(0, len(X), 9):
+        for label in range(coef.shape[1]):
+            step = np.zeros_like(fixed)
+            step[row, label] = 1e-5
+            above, below = (
+                reference.multinomial_cost(X, codes, coef, 0.0, 0.0, own, change)
+                for change in (step, -step)
+            )
+            slope = 2.0 * len(X) * (above - below) / 2e-5
+            assert found[row, label] == pytest.approx(slope, abs=1e-6)
+
+
 def test_two_classes_of_a_softmax_are_the_binomial_model(classes: Any) -> None:
     X, codes = classes["X"], classes["codes"] > 0
     coef = classes["coef"][:, :2]

@@ -34,20 +34,22 @@ def other_residuals(squared: Any, linear: Any, squared_costs: Any, linear_costs:
 
 @formula
 def softmax_residuals(
-    raw: Any, at: int, block: int, codes: Any, group: int, first: int, positive: Any, model: int,
-    count: int, costs: Any, work: int, curvature: Any,
+    raw: Any, block: Any, model: int, codes: Any, group: int, positive: Any, costs: Any, work: int,
+    curvature: Any,
 ) -> None:  # fmt: skip
-    rows.softmax_residual(
-        raw, at, block, 3, codes, group, first, positive, model, count, costs, work, curvature
-    )
+    rows.softmax_residual(raw, block, model, 3, codes, group, positive, costs, work, curvature)
 
 
 @formula
 def softmax_products(
-    raw: Any, at: int, block: int, curvature: Any, model: int, first: int, count: int, costs: Any,
-    work: int,
-) -> None:  # fmt: skip
-    rows.softmax_product(raw, at, block, 3, curvature, model, first, count, costs, work)
+    raw: Any, block: Any, model: int, curvature: Any, costs: Any, work: int
+) -> None:
+    rows.softmax_product(raw, block, model, 3, curvature, costs, work)
+
+
+@formula
+def kept(residual: Any, at: int, count: int, row_state: Any, to: int, first: int) -> None:
+    rows.keep_residual(residual, at, count, row_state, to, first)
 
 
 @formula
@@ -140,8 +142,8 @@ def softmax_block(z: Any, codes: Any, curvature: Any = NO_CURVATURE) -> tuple[An
     given = np.asarray(codes, dtype=np.uint8)[None]
     with np.errstate(all="ignore"):  # for plain Python under NUMBA_DISABLE_JIT
         softmax_residuals(
-            raw.reshape(-1), 0, len(z), given, 0, 0, np.arange(3), 0, len(z), costs.reshape(-1),
-            3 * len(z), curvature,
+            raw.reshape(-1), rows.Block(0, len(z), len(z)), 0, given, 0, np.arange(3),
+            costs.reshape(-1), 3 * len(z), curvature,
         )  # fmt: skip
     return raw.T, costs[:3].T
 
@@ -214,9 +216,8 @@ def test_a_softmax_lies_where_it_is_told_and_touches_nothing_else(rng) -> None:
     codes = rng.integers(0, 3, (2, first + count)) * 100
     positive, curvature = np.array([0, 1, 2, 200, 0, 100]), np.full((6, first + count), np.nan)
     before = raw.copy()
-    softmax_residuals(
-        raw, 3 * block, block, codes, 1, first, positive, 3, count, costs, 6 * block, curvature
-    )
+    of_rows = rows.Block(first, count, block)
+    softmax_residuals(raw, of_rows, 3, codes, 1, positive, costs, 6 * block, curvature)
     z = before.reshape(6, block)[3:, :count].T
     own = np.array([1, 2, 0])[codes[1, first:] // 100]
     residual, cost = softmax_by_the_oracle(z, own)
@@ -240,7 +241,7 @@ def test_softmax_products(rng) -> None:
     proba = reference.softmax(rng.standard_normal((first + count, 3)))
     curvature[3:] = (weight[:, None] * proba).T
     before = raw.copy()
-    softmax_products(raw, 3 * block, block, curvature, 3, first, count, costs, 6 * block)
+    softmax_products(raw, rows.Block(first, count, block), 3, curvature, costs, 6 * block)
     z, p = before.reshape(6, block)[3:, :count].T, proba[first:]
     bent = weight[first:, None] * p * (z - np.sum(p * z, axis=1, keepdims=True))
     np.testing.assert_allclose(raw.reshape(6, block)[3:, :count].T, bent, rtol=1e-13, atol=1e-16)
@@ -248,6 +249,13 @@ def test_softmax_products(rng) -> None:
     np.testing.assert_allclose(found, 0.5 * z * bent, rtol=1e-13, atol=1e-16)
     np.testing.assert_array_equal(raw.reshape(6, block)[3:, 1], 0.0)
     np.testing.assert_array_equal(raw[: 3 * block], before[: 3 * block])
+
+
+def test_residuals_are_kept_in_their_line_and_touch_nothing_else(rng) -> None:
+    residual, row_state = rng.standard_normal(30), np.full((4, 20), np.nan)
+    kept(residual, 10, 4, row_state, 3, 7)
+    np.testing.assert_array_equal(row_state[3, 7:11], residual[10:14])
+    assert np.isnan(row_state).sum() == row_state.size - 4
 
 
 def test_an_offset_comes_from_its_set(rng) -> None:

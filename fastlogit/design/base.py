@@ -30,7 +30,7 @@ ROW_NS = 6.0
 # Rows that are looked at together where single values are asked for.
 LOOK_BYTES = 2**24
 
-NO_CURVATURE = np.empty((0, 0))
+NO_ROW_STATE = np.empty((0, 0))
 _NO_CODES = np.empty((0, 0), dtype=np.uint8)
 _NO_OFFSET = np.empty((0, 0))
 _ONE_MODEL = np.ones(1, dtype=np.int64)
@@ -116,12 +116,13 @@ class Design(ABC):
     @abstractmethod
     def evaluate(
         self, targets: Targets, penalty: Penalty, state: DescentState,
-        curvature_out: Any = NO_CURVATURE,
+        row_state_out: Any = NO_ROW_STATE,
     ) -> None:  # fmt: skip
         """Put cost and gradient at the state's point into the state: one pass.
 
-        `curvature_out` (n_models, n_samples), if given, gets the weighted second derivative of the
-        loss at each row.
+        `row_state_out` (n_models, n_samples), if given, gets the weighted second derivative of the
+        loss at each row, and one of (2 * n_models, n_samples) below it the weighted residual, which
+        is the first derivative.
         """
 
     @abstractmethod

@@ -10,7 +10,7 @@ import numpy as np
 
 from ..kernels.descent import DescentState, Penalty
 from ..kernels.passes import Targets
-from .base import NO_CURVATURE, Columns, Design, RowCounter, readonly, step_by_step
+from .base import NO_ROW_STATE, Columns, Design, RowCounter, readonly, step_by_step
 from .dense import ArrayDesign, DenseDesign, every
 
 __all__ = ["SLICE_BYTES", "BlockwiseDesign", "SlicedDesign"]
@@ -44,7 +44,7 @@ class BlockwiseDesign(Design):
 
     def evaluate(
         self, targets: Targets, penalty: Penalty, state: DescentState,
-        curvature_out: Any = NO_CURVATURE,
+        row_state_out: Any = NO_ROW_STATE,
     ) -> None:  # fmt: skip
         """Put cost and gradient at the state's point into the state: one pass."""
         n_models, n_features = state.point.shape
@@ -57,10 +57,10 @@ class BlockwiseDesign(Design):
         no_penalty = Penalty(np.zeros((1, n_features)), True)
 
         def add(block: DenseDesign, start: int, stop: int) -> None:
-            curvature = np.empty((len(curvature_out), stop - start))
-            block.evaluate(_targets_of(targets, start, stop), no_penalty, part, curvature)
-            if curvature.size:
-                curvature_out[:, start:stop] = curvature
+            row_state = np.empty((len(row_state_out), stop - start))
+            block.evaluate(_targets_of(targets, start, stop), no_penalty, part, row_state)
+            if row_state.size:
+                row_state_out[:, start:stop] = row_state
             sums[:, :-2] += part.gradient
             sums[:, -2] += part.intercept_gradient
             sums[:, -1] += part.cost

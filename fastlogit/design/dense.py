@@ -14,7 +14,7 @@ from ..kernels.lowrank import sample
 from ..kernels.passes import MAX_CHUNKS, Layout, Rows, Targets, passes
 from ..kernels.row_sizes import largest_row as find_largest_row
 from ..kernels.simd import LANES
-from .base import NO_CURVATURE, ROW_NS, Columns, Design, RowCounter, readonly
+from .base import NO_ROW_STATE, ROW_NS, Columns, Design, RowCounter, readonly
 
 __all__ = ["ArrayDesign", "DenseDesign", "every"]
 
@@ -99,10 +99,10 @@ class DenseDesign(ArrayDesign):
 
     def evaluate(
         self, targets: Targets, penalty: Penalty, state: DescentState,
-        curvature_out: Any = NO_CURVATURE,
+        row_state_out: Any = NO_ROW_STATE,
     ) -> None:  # fmt: skip
         """Put cost and gradient at the state's point into the state: one pass."""
-        self._descend(targets, penalty, 0.0, False, 0.0, state, False, _NO_HISTORY, curvature_out)
+        self._descend(targets, penalty, 0.0, False, 0.0, state, False, _NO_HISTORY, row_state_out)
 
     def gram(self, curvature: Any) -> Any:
         """Return X' diag(curvature) X, shape (n_features + 1,) * 2, intercept last: one pass."""
@@ -211,17 +211,17 @@ class DenseDesign(ArrayDesign):
     ) -> tuple[int, int]:  # fmt: skip
         """Take up to ``len(history_out)`` steps from an evaluated state, one pass each."""
         return self._descend(
-            targets, penalty, step_size, accelerate, tol, state, True, history_out, NO_CURVATURE
+            targets, penalty, step_size, accelerate, tol, state, True, history_out, NO_ROW_STATE
         )
 
     def _descend(
         self, targets: Targets, penalty: Penalty, step_size: float, accelerate: bool, tol: float,
-        state: DescentState, evaluated: bool, history_out: Any, curvature_out: Any,
+        state: DescentState, evaluated: bool, history_out: Any, row_state_out: Any,
     ) -> tuple[int, int]:  # fmt: skip
         with self._team(state.coef.shape[0]) as parallel:
             steps, status = descend(self._layout).choose(parallel)(
                 self._rows, targets, penalty, step_size, accelerate, tol, state, evaluated,
-                history_out, curvature_out,
+                history_out, row_state_out,
             )  # fmt: skip
         # The step that ends a descent is not followed by an evaluation.
         self.counter.rows += self.shape[0] * (steps + (not evaluated) - (status != RUNNING))

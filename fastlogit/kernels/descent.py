@@ -218,7 +218,7 @@ def _descend(layout: Layout) -> Twins:
 
     def descend(
         rows: Any, targets: Any, penalty: Any, step_size: float, accelerate: bool, tol: float,
-        state: Any, evaluated: bool, history_out: Any, curvature_out: Any,
+        state: Any, evaluated: bool, history_out: Any, row_state_out: Any,
     ) -> tuple[int, int]:  # fmt: skip
         n_models, n_features = state.coef.shape
         packed = packed_width(n_features)
@@ -248,7 +248,7 @@ def _descend(layout: Layout) -> Twins:
                 stop = min(start + step, rows.n_samples)
                 sum_chunk(
                     rows, targets, start, stop,
-                    packed_coef, packed_intercept, center, partials[chunk], curvature_out,
+                    packed_coef, packed_intercept, center, partials[chunk], row_state_out,
                 )  # fmt: skip
             add_partials(partials, total)
             finish_evaluation(state, total, rows, targets.total_weight, width, penalty)
@@ -264,10 +264,11 @@ def descend(layout: Layout) -> Twins:
     """Return the compiled descent over rows read in place (direct) or gathered block by block.
 
     ``descend(rows, targets, penalty, step_size, accelerate, tol, state, evaluated, history_out,
-    curvature_out)`` evaluates cost and gradient at `state.point`, unless they are there already
+    row_state_out)`` evaluates cost and gradient at `state.point`, unless they are there already
     (`evaluated`); then takes up to ``len(history_out)`` steps, each followed by an evaluation. It
-    returns the number of steps and the status; `history_out` gets the cost before each step, and
-    `curvature_out` (n_models, n_samples), unless it has no rows, the loss's weighted second
-    derivative at each row.
+    returns the number of steps and the status; `history_out` gets the cost before each step.
+
+    `row_state_out`, unless it has no rows, gets the loss's weighted second derivative at each row,
+    (n_models, n_samples), and with twice as many rows also its weighted first one, below.
     """
     return _BY_FORM[layout]

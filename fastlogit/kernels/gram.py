@@ -15,14 +15,14 @@ order of the rows, and so the result has the same bits for any number of threads
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numba import prange
 
 from .passes import Layout, direct_block, direct_source, gathered_block, gathered_source
 from .policy import Twins, entry, kernel
-from .rows import packed_width, unpack_slot
+from .rows import Span, packed_width, unpack_slot
 from .simd import LANES, add, broadcast, load, multiply_add, splat, store, subtract
 
 __all__ = ["gram", "grams"]
@@ -49,6 +49,38 @@ SUMS_LEAST = 500_000
 # 40e9 n d^2 / s in one thread, 100,000 x 300 in two at 39e9.
 MIN_TASKS = 16
 BAND_COLUMNS = 128
+
+
+# Numbers alone, as in `Span`: such tuples cost nothing.
+class Panels(NamedTuple):
+    """Panels that rows are packed to: the first one, how far apart they lie, the slot of ones."""
+
+    first: int
+    height: int
+    ones_slot: int
+
+
+class Cells(NamedTuple):
+    """Cells whose sums lie next to each other: from (`panel`, `strip`) on, down to later strips."""
+
+    strip: int
+    panel: int
+    n_cells: int
+
+
+class Shape(NamedTuple):
+    """Packed width, width of the rows as they are read, slots and cells of a matrix."""
+
+    packed: int
+    width: int
+    n_slots: int
+    n_cells: int
+
+
+@kernel
+def panels_of(n_slots: int) -> int:
+    """Panels that hold so many columns."""
+    return (n_slots + LANES - 1) // LANES
 
 
 @kernel
@@ -86,13 +118,15 @@ def pack_columns(rows: Any, width: int, center_out: Any, scale_out: Any) -> None
 
 @kernel
 def pack_panels(
-    values: Any, place: int, stride: int, width: int, count: int, weights: Any, first_row: int,
-    center: Any, scale: Any, ones_slot: int, first_panel: int, height: int, work: Any, row_to: int,
+    values: Any, span: Span, weights: Any, first_row: int, center: Any, scale: Any, panels: Panels,
+    work: Any, row_to: int,
 ) -> int:  # fmt: skip
-    """Write rows on to the panels from `first_panel` on, as their rows from `row_to` on.
+    """Write rows on to the panels, as their rows from `row_to` on.
 
-    `count` rows are looked at, those without weight left out. Returns where the next one goes.
+    The rows of the span are looked at, those without weight left out. Returns where the next goes.
     """
+    place, stride, width, count = span
+    first_panel, height, ones_slot = panels
     last = center.size - LANES
     zero = splat(0.0)
     ones = ones_slot // LANES * height + ones_slot % LANES
@@ -147,11 +181,11 @@ def add_tile(
 
 @kernel
 def add_cells(
-    panels: Any, height: int, count: int, n_slots: int, strip: int, panel: int, n_cells: int,
-    sums_out: Any, to: int,
-) -> None:  # fmt: skip
-    """Add the products of a block to `n_cells` cells, from one on, down its strip and the next."""
-    n_panels = (n_slots + LANES - 1) // LANES
+    panels: Any, height: int, count: int, n_slots: int, cells: Cells, sums_out: Any, to: int
+) -> None:
+    """Add the products of a block to cells, whose sums begin at `to`."""
+    strip, panel, n_cells = cells
+    n_panels = panels_of(n_slots)
     for cell in range(n_cells):
         # Tiles wholly above the diagonal or beyond the last column stay as they are: unread.
         left = strip * CELL_PANELS * LANES
@@ -214,17 +248,29 @@ def unpack_cells(
             gram_out[column, row] = value
 
 
-def _gram(layout: Layout) -> tuple[Twins, Twins]:
+@kernel
+def lay_out(n_features: int, direct: bool) -> Shape:
+    """Return the shape of the matrix of rows read in place or gathered."""
+    packed = packed_width(n_features)
+    width = n_features if direct else packed
+    n_slots = max(packed if direct else n_features, intercept_slot(n_features, width, packed) + 1)
+    n_panels = panels_of(n_slots)
+    n_cells = cells_before((n_panels + CELL_PANELS - 1) // CELL_PANELS, n_panels)
+    return Shape(packed, width, n_slots, n_cells)
+
+
+def _add_rows(layout: Layout) -> Any:
     direct = layout is Layout.DIRECT
     source = direct_source if direct else gathered_source
     bring_block = direct_block if direct else gathered_block
 
     @kernel
     def add_rows(
-        rows: Any, weights: Any, start: int, stop: int, width: int, center: Any, scale: Any,
-        n_slots: int, strip: int, panel: int, n_cells: int, sums_out: Any, to: int,
+        rows: Any, weights: Any, start: int, stop: int, shape: Shape, center: Any, scale: Any,
+        cells: Cells, sums_out: Any, to: int,
     ) -> None:  # fmt: skip
-        """Add the rows from `start` to `stop` to `n_cells` cells from (`panel`, `strip`) on."""
+        """Set cells, whose sums begin at `to`, to those of the rows from `start` to `stop`."""
+        _, width, n_slots, _ = shape
         # One line more than whole pages: the panels' rows do not all fall on one set of L1.
         height = BLOCK * LANES + LANES
         # Panels of whole strips, and behind them what is gathered.
@@ -234,36 +280,32 @@ def _gram(layout: Layout) -> tuple[Twins, Twins]:
         values = source(rows.X, work)
         stride = rows.stride if direct else width
         ones_slot = intercept_slot(rows.center.size, width, center.size)
-        for place in range(to, to + n_cells * CELL, LANES):
+        panels = Panels(cells.strip * CELL_PANELS, height, ones_slot)
+        for place in range(to, to + cells.n_cells * CELL, LANES):
             store(sums_out, place, splat(0.0))
         packed = 0
         for begin in range(start, stop, GATHERED):
             count = min(GATHERED, stop - begin)
             place = bring_block(rows, begin, count, width, work, to_gather)
-            packed = pack_panels(
-                values, place, stride, width, count, weights, begin, center, scale, ones_slot,
-                strip * CELL_PANELS, height, work, packed,
-            )  # fmt: skip
+            span = Span(place, stride, width, count)
+            packed = pack_panels(values, span, weights, begin, center, scale, panels, work, packed)
             if packed > BLOCK - GATHERED or begin + count == stop:
-                add_cells(work, height, packed, n_slots, strip, panel, n_cells, sums_out, to)
+                add_cells(work, height, packed, n_slots, cells, sums_out, to)
                 packed = 0
 
-    @kernel
-    def lay_out(rows: Any) -> tuple[int, int, int, int]:
-        """Return packed width, width of the rows as they are read, slots and cells."""
-        n_features = rows.center.size
-        packed = packed_width(n_features)
-        width = n_features if direct else packed
-        n_slots = max(
-            packed if direct else n_features, intercept_slot(n_features, width, packed) + 1
-        )
-        n_panels = (n_slots + LANES - 1) // LANES
-        n_cells = cells_before((n_panels + CELL_PANELS - 1) // CELL_PANELS, n_panels)
-        return packed, width, n_slots, n_cells
+    return add_rows
+
+
+_ADD_ROWS = {layout: _add_rows(layout) for layout in Layout}
+
+
+def _gram(layout: Layout) -> Twins:
+    direct, add_rows = layout is Layout.DIRECT, _ADD_ROWS[layout]
 
     def gram(rows: Any, weights: Any, gram_out: Any) -> None:
-        packed, width, n_slots, n_cells = lay_out(rows)
-        n_panels, size = (n_slots + LANES - 1) // LANES, n_cells * CELL
+        shape = lay_out(rows.center.size, direct)
+        packed, width, n_slots, n_cells = shape
+        n_panels, size = panels_of(n_slots), n_cells * CELL
         center, scale = np.empty(packed), np.empty(packed)
         pack_columns(rows, width, center, scale)
         step, n_bands = plan(rows.n_samples, n_slots, size, rows.X.itemsize)
@@ -275,31 +317,38 @@ def _gram(layout: Layout) -> tuple[Twins, Twins]:
             strip = strip_of(begin, n_panels)
             panel = CELL_PANELS * strip + begin - cells_before(strip, n_panels)
             add_rows(
-                rows, weights, chunk * step, min((chunk + 1) * step, rows.n_samples), width,
-                center, scale, n_slots, strip, panel, end - begin, sums,
-                chunk * size + begin * CELL,
+                rows, weights, chunk * step, min((chunk + 1) * step, rows.n_samples), shape,
+                center, scale, Cells(strip, panel, end - begin), sums, chunk * size + begin * CELL,
             )  # fmt: skip
         add_chunks(sums, n_chunks, size)
         unpack_cells(sums, rows.center.size, width, packed, n_panels, gram_out)
 
+    return entry(gram, name=layout.value)
+
+
+def _grams(layout: Layout) -> Twins:
+    direct, add_rows = layout is Layout.DIRECT, _ADD_ROWS[layout]
+
     def grams(rows: Any, weights: Any, grams_out: Any) -> None:
-        packed, width, n_slots, n_cells = lay_out(rows)
-        n_panels = (n_slots + LANES - 1) // LANES
+        shape = lay_out(rows.center.size, direct)
+        packed, width, n_slots, n_cells = shape
         center, scale = np.empty(packed), np.empty(packed)
         pack_columns(rows, width, center, scale)
         for output in prange(len(weights)):
             sums = np.empty(n_cells * CELL)
             add_rows(
-                rows, weights[output], 0, rows.n_samples, width, center, scale, n_slots, 0, 0,
-                n_cells, sums, 0,
+                rows, weights[output], 0, rows.n_samples, shape, center, scale,
+                Cells(0, 0, n_cells), sums, 0,
             )  # fmt: skip
-            unpack_cells(sums, rows.center.size, width, packed, n_panels, grams_out[output])
+            unpack_cells(
+                sums, rows.center.size, width, packed, panels_of(n_slots), grams_out[output]
+            )
 
-    kind = layout.value
-    return entry(gram, name=kind), entry(grams, name=kind)
+    return entry(grams, name=layout.value)
 
 
 _GRAM = {layout: _gram(layout) for layout in Layout}
+_GRAMS = {layout: _grams(layout) for layout in Layout}
 
 
 def gram(layout: Layout) -> Twins:
@@ -309,7 +358,7 @@ def gram(layout: Layout) -> Twins:
     ``weights[i] * outer(x, x)`` with x the standardised row and a 1 behind it. The weights are
     not negative.
     """
-    return _GRAM[layout][0]
+    return _GRAM[layout]
 
 
 def grams(layout: Layout) -> Twins:
@@ -318,4 +367,4 @@ def grams(layout: Layout) -> Twins:
     `weights` are (n_outputs, n_samples), and each of `grams_out` is what `gram` gives, to rounding:
     threads take whole matrices here, not parts of the rows.
     """
-    return _GRAM[layout][1]
+    return _GRAMS[layout]

@@ -20,6 +20,7 @@ from .rows import (
     LINE_BYTES,
     MODEL_TILE,
     ROW_TILE,
+    Span,
     add_offset,
     exponentials,
     packed_width,
@@ -42,15 +43,13 @@ SMALL_SUM = 1e-280
 
 
 @kernel
-def predict_one(
-    rows: Any, place: int, stride: int, width: int, count: int, coef: Any, intercept: float,
-    raw_out: Any,
-) -> None:  # fmt: skip
+def predict_one(rows: Any, span: Span, coef: Any, intercept: float, raw_out: Any) -> None:
     """Raw prediction of rows that are not centred by one model.
 
     Row after row, as memory is read fastest where nothing else is done: with four rows at once, as
     where a gradient follows, probabilities of 1,000,000 x 100 take 1.37 reads of X, so 1.2.
     """
+    place, stride, width, count = span
     last, tail = coef.size - LANES, width - LANES
     ahead, line = NEAR_BYTES // rows.itemsize, LINE_BYTES // rows.itemsize
     for row in range(count):
@@ -69,13 +68,14 @@ def predict_one(
 
 @kernel
 def predict_pair(
-    rows: Any, place: int, stride: int, width: int, count: int, coef: Any, packed: int, model: int,
-    intercept: Any, raw_out: Any, block: int, ahead: int, until: int,
+    rows: Any, span: Span, coef: Any, packed: int, model: int, intercept: Any, raw_out: Any,
+    block: int, ahead: int, until: int,
 ) -> int:  # fmt: skip
     """Raw prediction of rows that are not centred by `model` and the one after it.
 
     While `ahead` lies before `until` lines of rows are prefetched; returns where to go on.
     """
+    place, stride, width, count = span
     c, d = model * packed, (model + 1) * packed
     to, other = model * block, (model + 1) * block
     last, tail, line = packed - LANES, width - LANES, LINE_BYTES // rows.itemsize
@@ -248,16 +248,13 @@ def predict_direct(
     distance, spoiled = AHEAD_BYTES // X.itemsize, 0.0
     for first in range(start, stop, block):
         count = min(block, stop - first)
-        place = first * stride
-        ahead = place + distance
+        span = Span(first * stride, stride, width, count)
+        ahead = first * stride + distance
         until = ahead + count * stride
         if n_slots == 1:
-            predict_one(X, place, stride, width, count, coef, intercept[0], raw)
+            predict_one(X, span, coef, intercept[0], raw)
         for model in range(0, n_slots - 1, MODEL_TILE):
-            ahead = predict_pair(
-                X, place, stride, width, count, coef, packed, model, intercept, raw, block,
-                ahead, until,
-            )  # fmt: skip
+            ahead = predict_pair(X, span, coef, packed, model, intercept, raw, block, ahead, until)
         if offset.shape[0] > 0:
             for model in range(n_models):
                 add_offset(offset, model % offset.shape[0], first, raw, model * block, count)

@@ -13,7 +13,7 @@ import numpy as np
 from numba import prange
 
 from .cholesky import factor_one, solve_backward, solve_forward
-from .gram import BLOCK, CELL, CELL_PANELS, add_cells, cells_before
+from .gram import BLOCK, CELL, CELL_PANELS, Cells, add_cells, cells_before
 from .passes import Layout, direct_block, direct_source, gathered_block, gathered_source
 from .policy import Twins, entry, kernel
 from .rows import packed_width
@@ -153,7 +153,7 @@ def _sample(layout: Layout) -> Twins:
             for first in range(0, n_columns, BLOCK):
                 count = min(BLOCK, n_columns - first)
                 pack_columns(sampled_out, output, inverse, first, count, height, panels)
-                add_cells(panels, height, count, n_rows, 0, 0, n_cells, sums, 0)
+                add_cells(panels, height, count, n_rows, Cells(0, 0, n_cells), sums, 0)
             unpack_lower(sums, n_panels, lower_out[output])
             factor_one(lower_out[output], 0.0, lower_out[output])
 

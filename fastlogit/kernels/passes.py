@@ -20,6 +20,8 @@ from .policy import Twins, entry, kernel
 from .rows import (
     AHEAD_BYTES,
     MODEL_TILE,
+    Block,
+    Span,
     add_gradient,
     add_gradient_two,
     add_offset,
@@ -27,6 +29,7 @@ from .rows import (
     binomial_residual,
     exponentials,
     gather,
+    keep_residual,
     linear_residual,
     logistic_curvature,
     pack_rows,
@@ -198,47 +201,51 @@ def gathered_block(rows: Any, start: int, count: int, width: int, buffer: Any, t
 
 @kernel
 def add_block(
-    loss: int, n_classes: int, codes: Any, positive: Any, weights: Any, weight_set: Any,
-    offset: Any, n_models: int, first: int, count: int, block: int, raw: Any, costs: Any,
-    totals_out: Any, curvature_out: Any,
+    targets: Any, n_models: int, block: Block, raw: Any, costs: Any, totals_out: Any,
+    row_state_out: Any,
 ) -> None:  # fmt: skip
     """Turn a block's raw predictions into residuals, and add the sums of cost and residual.
 
-    The models' raw predictions lie `block` apart in `raw`. Arrays come one by one and whole: each
-    tuple or slice made for a block costs 50 ns of reference counts, a quarter of a pass in all.
+    `row_state_out` has no rows, or gets the weighted curvatures (n_models, n_samples), and with
+    twice as many rows also the weighted residuals, below.
     """
+    first, count, size = block
+    loss, n_classes = targets.loss, targets.n_classes
+    codes, positive, offset = targets.codes, targets.positive, targets.offset
+    weights, weight_set = targets.weights, targets.weight_set
     if offset.shape[0] > 0:
         for model in range(n_models):
-            add_offset(offset, model % offset.shape[0], first, raw, model * block, count)
+            add_offset(offset, model % offset.shape[0], first, raw, model * size, count)
     if loss == BINOMIAL:
-        exponentials(raw, n_models * block, costs)
-    work = costs.size - WORK_BLOCKS * block
+        exponentials(raw, n_models * size, costs)
+    work = costs.size - WORK_BLOCKS * size
     for model in range(0, n_models, n_classes):
-        at = model * block
+        at = model * size
         group = min(model // n_classes, codes.shape[0] - 1)
         if loss == BINOMIAL:
             binomial_residual(raw, at, codes, group, first, positive[model], count, costs)
-            if curvature_out.shape[0] > 0:
-                logistic_curvature(raw, at, count, curvature_out, model, first)
+            if row_state_out.shape[0] > 0:
+                logistic_curvature(raw, at, count, row_state_out, model, first)
         elif loss == MULTINOMIAL:
             softmax_residual(
-                raw, at, block, n_classes, codes, group, first, positive, model, count, costs, work,
-                curvature_out,
-            )  # fmt: skip
+                raw, block, model, n_classes, codes, group, positive, costs, work, row_state_out
+            )
         elif loss == MULTINOMIAL_PRODUCT:
-            softmax_product(raw, at, block, n_classes, weights, model, first, count, costs, work)
+            softmax_product(raw, block, model, n_classes, weights, costs, work)
         elif loss == SQUARED:
             squared_residual(raw, at, count, costs)
         else:
             linear_residual(raw, at, count, costs)
     for model in range(n_models):
-        at = model * block
+        at = model * size
         if weights.shape[0] > 0 and loss != MULTINOMIAL_PRODUCT:
             group = weight_set[model]
             weigh(weights, group, first, costs, at, count)
             weigh(weights, group, first, raw, at, count)
-            if curvature_out.shape[0] > 0:
-                weigh_curvature(weights, group, first, curvature_out, model, count)
+            if row_state_out.shape[0] > 0:
+                weigh_curvature(weights, group, first, row_state_out, model, count)
+        if row_state_out.shape[0] == 2 * n_models:
+            keep_residual(raw, at, count, row_state_out, n_models + model, first)
         totals_out[2 * model] += sum_block(costs, at, count)
         totals_out[2 * model + 1] += sum_block(raw, at, count)
 
@@ -265,46 +272,40 @@ def finish_chunk(n_models: int, packed: int, gradient: Any, totals: Any, sums_ou
 @kernel
 def sum_direct_chunk(
     rows: Any, targets: Any, start: int, stop: int, coef: Any, intercept: Any, center: Any,
-    sums_out: Any, curvature_out: Any,
+    sums_out: Any, row_state_out: Any,
 ) -> None:  # fmt: skip
     """Add cost and gradient of one chunk of rows read in place, for all models."""
     X, stride, width = rows.X, rows.stride, rows.center.size
-    codes, positive, offset = targets.codes, targets.positive, targets.offset
-    loss, weights, weight_set = targets.loss, targets.weights, targets.weight_set
-    n_classes = targets.n_classes
+    loss, weights = targets.loss, targets.weights
     n_models, packed, n_slots = sums_out.shape[0], center.size, intercept.size
-    block = rows_per_block(width)
+    size = rows_per_block(width)
     gradient, totals = np.zeros(n_slots * packed), np.zeros(2 * n_models)
-    raw, costs = np.zeros(n_slots * block), np.empty((n_slots + WORK_BLOCKS) * block)
-    packed_rows = np.zeros(block * packed if n_slots > 1 else 0)
+    raw, costs = np.zeros(n_slots * size), np.empty((n_slots + WORK_BLOCKS) * size)
+    packed_rows = np.zeros(size * packed if n_slots > 1 else 0)
     distance = AHEAD_BYTES // X.itemsize
-    for first in range(start, stop, block):
-        count = min(block, stop - first)
-        place = first * stride
-        ahead = place + distance
+    for first in range(start, stop, size):
+        count = min(size, stop - first)
+        span = Span(first * stride, stride, width, count)
+        ahead = first * stride + distance
         until = ahead + count * stride
         if loss == SPREAD:
             weights_of_block(weights, first, count, costs)
-            add_squares(X, place, stride, width, count, center, costs, gradient)
+            add_squares(X, span, center, costs, gradient)
             continue
         if n_slots == 1:
-            ahead = predict_block(
-                X, place, stride, width, count, coef, 0, intercept[0], center, raw, ahead, until
-            )
+            ahead = predict_block(X, span, coef, 0, intercept[0], center, raw, ahead, until)
         else:
-            pack_rows(X, place, stride, width, count, center, packed_rows)
+            pack_rows(X, span, center, packed_rows)
             for model in range(0, n_slots, MODEL_TILE):
-                predict_two(packed_rows, count, packed, coef, model, intercept, raw, block)
-        add_block(
-            loss, n_classes, codes, positive, weights, weight_set, offset, n_models, first, count,
-            block, raw, costs, totals, curvature_out,
-        )  # fmt: skip
+                predict_two(packed_rows, count, packed, coef, model, intercept, raw, size)
+        block = Block(first, count, size)
+        add_block(targets, n_models, block, raw, costs, totals, row_state_out)
         if n_slots == 1:
-            add_gradient(X, place, stride, width, count, center, raw, gradient, ahead, until)
+            add_gradient(X, span, center, raw, gradient, ahead, until)
         else:
             for model in range(0, n_slots, MODEL_TILE):
                 ahead = add_gradient_two(
-                    packed_rows, count, packed, raw, block, model, gradient, X, ahead, until
+                    packed_rows, count, packed, raw, size, model, gradient, X, ahead, until
                 )
     finish_chunk(n_models, packed, gradient, totals, sums_out)
 
@@ -312,13 +313,11 @@ def sum_direct_chunk(
 @kernel
 def sum_gathered_chunk(
     rows: Any, targets: Any, start: int, stop: int, coef: Any, intercept: Any, center: Any,
-    sums_out: Any, curvature_out: Any,
+    sums_out: Any, row_state_out: Any,
 ) -> None:  # fmt: skip
     """Add cost and gradient of one chunk of rows of any kind, for all models."""
     X, swapped, n_features = rows.X, rows.swapped, rows.center.size
-    codes, positive, offset = targets.codes, targets.positive, targets.offset
-    loss, weights, weight_set = targets.loss, targets.weights, targets.weight_set
-    n_classes = targets.n_classes
+    loss, weights = targets.loss, targets.weights
     n_models, packed = sums_out.shape[0], center.size
     height = block_height(n_features)
     gradient, totals = np.zeros(n_models * packed), np.zeros(2 * n_models)
@@ -336,10 +335,8 @@ def sum_gathered_chunk(
                 columns, height, n_features, coef, model * packed, intercept[model],
                 raw, model * height,
             )  # fmt: skip
-        add_block(
-            loss, n_classes, codes, positive, weights, weight_set, offset, n_models, first, count,
-            height, raw, costs, totals, curvature_out,
-        )  # fmt: skip
+        block = Block(first, count, height)
+        add_block(targets, n_models, block, raw, costs, totals, row_state_out)
         for model in range(n_models):
             for row in range(model * height + count, (model + 1) * height):
                 raw[row] = 0.0
@@ -361,19 +358,18 @@ def predict_direct_chunk(
 ) -> None:
     """Raw prediction of one chunk of rows read in place, by all models."""
     X, stride, width = rows.X, rows.stride, rows.center.size
-    packed, block = center.size, rows_per_block(width)
-    raw = np.empty(block)
+    packed, size = center.size, rows_per_block(width)
+    raw = np.empty(size)
     distance = AHEAD_BYTES // X.itemsize
-    for first in range(start, stop, block):
-        count = min(block, stop - first)
-        place = first * stride
-        ahead = place + distance
+    for first in range(start, stop, size):
+        count = min(size, stop - first)
+        span = Span(first * stride, stride, width, count)
+        ahead = first * stride + distance
         until = ahead + count * stride
         for model in range(raw_out.shape[0]):
             ahead = predict_block(
-                X, place, stride, width, count,
-                coef, model * packed, intercept[model], center, raw, ahead, until,
-            )  # fmt: skip
+                X, span, coef, model * packed, intercept[model], center, raw, ahead, until
+            )
             for row in range(count):
                 raw_out[model, first + row] = raw[row]
 

@@ -10,7 +10,7 @@ from numba import prange
 from .gram import pack_columns
 from .passes import Layout, chunk_rows, direct_block, direct_source, gathered_block, gathered_source
 from .policy import Twins, entry, kernel
-from .rows import packed_width
+from .rows import Span, packed_width
 from .simd import LANES, load, multiply_add, splat, subtract, total
 
 __all__ = ["largest_row"]
@@ -20,10 +20,9 @@ GATHERED = 32
 
 
 @kernel
-def largest_of(
-    values: Any, place: int, stride: int, width: int, count: int, center: Any, scale: Any
-) -> float:
+def largest_of(values: Any, span: Span, center: Any, scale: Any) -> float:
     """Return the largest sum of squares of ``(row - center) * scale``; infinite if it overflows."""
+    place, stride, width, count = span
     last = center.size - LANES
     zero, largest = splat(0.0), 0.0
     for row in range(count):
@@ -59,8 +58,8 @@ def _largest_row(layout: Layout) -> Twins:
             for begin in range(chunk * step, stop, GATHERED):
                 count = min(GATHERED, stop - begin)
                 place = bring_block(rows, begin, count, width, work, 0)
-                stride = rows.stride if direct else width
-                found = largest_of(values, place, stride, width, count, center, scale)
+                span = Span(place, rows.stride if direct else width, width, count)
+                found = largest_of(values, span, center, scale)
                 largest = max(largest, found)
             largest_out[chunk] = largest
 

@@ -1,14 +1,14 @@
 """Serial kernels over one block of rows: what every pass does while the block is in cache.
 
-A block is `rows_per_block` rows that lie in a flat array, each `stride` elements after the one
-before, `width` of them used. Vectors that meet the rows (coefficients, centre, gradient) are
-*packed*: padded to whole 8-lane vectors, of which the last one overlaps the one before, so that the
-last columns of a row need neither a mask nor a scalar loop. Overlapped lanes carry coefficient 0.
+A block is `rows_per_block` rows, a `Span` of flat memory. Vectors that meet the rows (coefficients,
+centre, gradient) are *packed*: padded to whole 8-lane vectors, of which the last one overlaps the
+one before, so that the last columns of a row need neither a mask nor a scalar loop. Overlapped
+lanes carry coefficient 0.
 """
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -21,6 +21,8 @@ __all__ = [
     "LINE_BYTES",
     "MODEL_TILE",
     "ROW_TILE",
+    "Block",
+    "Span",
     "add_gradient",
     "add_gradient_two",
     "add_offset",
@@ -28,6 +30,7 @@ __all__ = [
     "binomial_residual",
     "exponentials",
     "gather",
+    "keep_residual",
     "linear_residual",
     "logistic_curvature",
     "pack_rows",
@@ -60,6 +63,33 @@ LINE_BYTES = 64
 DOUBLE = 8
 # Numbers of a block of short rows: 26 KB.
 BLOCK_NUMBERS = 3200
+
+
+# The two tuples hold numbers alone: they cost nothing where they are made and handed on. One that
+# holds arrays and is made for each block costs 50 ns of reference counts. One that the kernel got
+# itself, as `targets`, may go on whole: the compiled pass counts no more often then.
+class Span(NamedTuple):
+    """Rows in flat memory: `n_rows` of `width` elements, each `stride` after the one before.
+
+    The first one begins at `place`.
+    """
+
+    place: int
+    stride: int
+    width: int
+    n_rows: int
+
+
+class Block(NamedTuple):
+    """Which rows a block holds: `n_rows` of them from row `first` of X on.
+
+    What is computed of them (raw predictions, costs) has room for `size` rows for each model, one
+    model after the other.
+    """
+
+    first: int
+    n_rows: int
+    size: int
 
 
 @kernel
@@ -96,15 +126,16 @@ def gather(
 
 @kernel
 def predict_block(
-    rows: Any, place: int, stride: int, width: int, count: int,
-    coef: Any, base: int, intercept: float, center: Any, raw_out: Any, ahead: int, until: int,
+    rows: Any, span: Span, coef: Any, base: int, intercept: float, center: Any, raw_out: Any,
+    ahead: int, until: int,
 ) -> int:  # fmt: skip
-    """Raw prediction of `count` rows by the coefficients at `base`.
+    """Raw prediction of the rows of a span by the coefficients at `base`.
 
     While `ahead` lies before `until` lines of rows are prefetched; returns where to go on.
 
     `raw_out` has room for whole groups of four rows; what lies beyond `count` is of no meaning.
     """
+    place, stride, width, count = span
     last = center.size - LANES
     tail = width - LANES
     line = LINE_BYTES // rows.itemsize
@@ -144,10 +175,10 @@ def predict_block(
 
 @kernel
 def add_gradient(
-    rows: Any, place: int, stride: int, width: int, count: int,
-    center: Any, residual: Any, gradient_out: Any, ahead: int, until: int,
-) -> None:  # fmt: skip
-    """Add residual times centred row for `count` rows: strips of columns that stay in registers."""
+    rows: Any, span: Span, center: Any, residual: Any, gradient_out: Any, ahead: int, until: int
+) -> None:
+    """Add residual times centred row for a span: strips of columns that stay in registers."""
+    place, stride, width, count = span
     packed = center.size
     line = LINE_BYTES // rows.itemsize
     column = 0
@@ -189,10 +220,9 @@ def add_gradient(
 
 
 @kernel
-def pack_rows(
-    rows: Any, place: int, stride: int, width: int, count: int, center: Any, packed_out: Any
-) -> None:
-    """Copy `count` centred rows as float64 to `packed_out`, one packed vector after the other."""
+def pack_rows(rows: Any, span: Span, center: Any, packed_out: Any) -> None:
+    """Copy a span's centred rows as float64 to `packed_out`, one packed vector after the other."""
+    place, stride, width, count = span
     packed = center.size
     last = packed - LANES
     for row in range(count):
@@ -354,23 +384,25 @@ def softmax_terms(
 
 @kernel
 def softmax_residual(
-    raw: Any, at: int, block: int, n_classes: int, codes: Any, group: int, first: int,
-    positive: Any, model: int, count: int, cost_out: Any, work: int, curvature_out: Any,
+    raw: Any, block: Block, model: int, n_classes: int, codes: Any, group: int, positive: Any,
+    cost_out: Any, work: int, row_state_out: Any,
 ) -> None:  # fmt: skip
     """Turn the raw predictions of the classes from `model` on into residuals, costs and probas.
 
-    The classes' blocks lie `block` apart from `at` on. A row's cost goes to that of its class.
-    `cost_out` has room for three blocks more from `work` on; `curvature_out` may have no rows.
+    A row's cost goes to that of its class. `cost_out` has room for three blocks more from `work`
+    on; `row_state_out` may have no rows.
     """
-    softmax_terms(raw, at, block, n_classes, count, cost_out, work)
+    first, count, size = block
+    at = model * size
+    softmax_terms(raw, at, size, n_classes, count, cost_out, work)
     n_rows, sample = np.uint64(count), np.uint64(first)
-    top, rest, inverse = np.uint64(work), np.uint64(work + block), np.uint64(work + 2 * block)
+    top, rest, inverse = np.uint64(work), np.uint64(work + size), np.uint64(work + 2 * size)
     for label in range(n_classes):
-        place, code = np.uint64(at + label * block), positive[model + label]
-        if curvature_out.shape[0] > 0:
+        place, code = np.uint64(at + label * size), positive[model + label]
+        if row_state_out.shape[0] > 0:
             for row in range(n_rows):
                 proba = cost_out[place + row] * cost_out[inverse + row]
-                curvature_out[model + label, sample + row] = proba
+                row_state_out[model + label, sample + row] = proba
         for row in range(n_rows):
             other = codes[group, sample + row] != code
             below, share = raw[place + row] - cost_out[top + row], cost_out[place + row]
@@ -382,7 +414,7 @@ def softmax_residual(
     for row in range(n_rows):
         cost_out[rest + row] = log1p_positive(cost_out[rest + row])
     for label in range(n_classes):
-        place, code = np.uint64(at + label * block), positive[model + label]
+        place, code = np.uint64(at + label * size), positive[model + label]
         for row in range(n_rows):
             other = codes[group, sample + row] != code
             cost_out[place + row] += 0.0 if other else cost_out[rest + row]
@@ -390,17 +422,18 @@ def softmax_residual(
 
 @kernel
 def softmax_product(
-    raw: Any, at: int, block: int, n_classes: int, curvature: Any, model: int, first: int,
-    count: int, cost_out: Any, work: int,
-) -> None:  # fmt: skip
+    raw: Any, block: Block, model: int, n_classes: int, curvature: Any, cost_out: Any, work: int
+) -> None:
     """Turn raw predictions z of a direction into w p (z - p' z), from `curvature` w p."""
+    first, count, size = block
+    at = model * size
     n_rows, sample = np.uint64(count), np.uint64(first)
-    whole, mean = np.uint64(work), np.uint64(work + block)
+    whole, mean = np.uint64(work), np.uint64(work + size)
     for row in range(n_rows):
         cost_out[whole + row] = 0.0
         cost_out[mean + row] = 0.0
     for label in range(n_classes):
-        place = np.uint64(at + label * block)
+        place = np.uint64(at + label * size)
         for row in range(n_rows):
             share = curvature[model + label, sample + row]
             cost_out[whole + row] += share
@@ -409,7 +442,7 @@ def softmax_product(
         weight = cost_out[whole + row]
         cost_out[mean + row] = cost_out[mean + row] / weight if weight > 0.0 else 0.0
     for label in range(n_classes):
-        place = np.uint64(at + label * block)
+        place = np.uint64(at + label * size)
         for row in range(n_rows):
             z = raw[place + row]
             curved = curvature[model + label, sample + row] * (z - cost_out[mean + row])
@@ -442,13 +475,23 @@ def add_offset(offset: Any, group: int, first: int, raw_out: Any, at: int, count
 
 @kernel
 def logistic_curvature(
-    residual: Any, at: int, count: int, curvature_out: Any, model: int, first: int
+    residual: Any, at: int, count: int, row_state_out: Any, model: int, first: int
 ) -> None:
     """Second derivative proba (1 - proba) of the loss, from the residual proba - y."""
     place, sample = np.uint64(at), np.uint64(first)
     for row in range(np.uint64(count)):
         wrong = abs(residual[place + row])
-        curvature_out[model, sample + row] = wrong * (1.0 - wrong)
+        row_state_out[model, sample + row] = wrong * (1.0 - wrong)
+
+
+@kernel
+def keep_residual(
+    residual: Any, at: int, count: int, row_state_out: Any, to: int, first: int
+) -> None:
+    """Copy a block's residuals to line `to` of the row state."""
+    place, sample = np.uint64(at), np.uint64(first)
+    for row in range(np.uint64(count)):
+        row_state_out[to, sample + row] = residual[place + row]
 
 
 @kernel
@@ -463,14 +506,14 @@ def weigh(weights: Any, group: int, first: int, values_out: Any, at: int, count:
 
 @kernel
 def weigh_curvature(
-    weights: Any, group: int, first: int, curvature_out: Any, model: int, count: int
+    weights: Any, group: int, first: int, row_state_out: Any, model: int, count: int
 ) -> None:
     """Multiply a block's curvatures by their rows' weights."""
     sample = np.uint64(first)
     for row in range(np.uint64(count)):
         weight = weights[group, sample + row]
-        curved = curvature_out[model, sample + row] * weight
-        curvature_out[model, sample + row] = curved if weight > 0.0 else 0.0
+        curved = row_state_out[model, sample + row] * weight
+        row_state_out[model, sample + row] = curved if weight > 0.0 else 0.0
 
 
 @kernel
@@ -487,11 +530,9 @@ def sum_block(values: Any, at: int, count: int) -> float:
 
 
 @kernel
-def add_squares(
-    rows: Any, place: int, stride: int, width: int, count: int,
-    center: Any, residual: Any, sums_out: Any,
-) -> None:  # fmt: skip
-    """Add residual times the squares of the centred row for `count` rows."""
+def add_squares(rows: Any, span: Span, center: Any, residual: Any, sums_out: Any) -> None:
+    """Add residual times the squares of the centred row for the rows of a span."""
+    place, stride, width, count = span
     last = sums_out.size - LANES
     zero = splat(0.0)
     for row in range(count):
