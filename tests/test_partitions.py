@@ -201,6 +201,9 @@ class SeveralPlaces(LabelledRows):
     def predictions(self, theta: Any) -> Any:
         return Handle(self._all("predictions", theta))
 
+    def residuals(self, theta: Any) -> Any:
+        return Handle(self._all("residuals", theta))
+
     def majorizing(self, theta: Any) -> Any:
         return Handle(self._all("majorizing", theta))
 

@@ -5,9 +5,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from problems import objective_of, problem
+from problems import objective_of, problem, softmax_of, three_classes
+from test_losses import Logistic
+from test_partitions import places_of
 
 import fastlogit
+from fastlogit import reference
+from fastlogit.objective.objective import Objective
 from fastlogit.objective.row_state import RowCurvature, RowPredictions
 
 RNG = np.random.default_rng(0)
@@ -79,6 +83,42 @@ def test_changes_of_predictions() -> None:
     np.testing.assert_allclose(raw.largest_change(one), np.abs(values - values[1]).max(axis=1))
     values[1] = 0.0  # a copy: the rest of the models may go
     assert one.values.any()
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+def test_residuals_are_the_slopes_of_the_rows(weighted) -> None:
+    X, codes = three_classes(90, 4)
+    weight = RNG.uniform(0.5, 2.0, 90) if weighted else None
+    share = np.ones(90) if weight is None else weight
+    wide = np.column_stack([X, np.ones(90)])
+    for objective in (
+        objective_of(X, codes, weight, positive=(0, 1, 2)), softmax_of(X, codes, weight),
+        Objective(places_of(objective_of(X, codes, weight, positive=(0, 1, 2)).rows, [20]), 0.0),
+    ):  # fmt: skip
+        theta = RNG.normal(size=(objective.n_models, 5 * objective.n_classes))
+        residuals = objective.rows.residuals(theta)
+        whole = getattr(residuals, "parts", [residuals])
+        values = np.concatenate([part.values for part in whole], axis=1)
+        raw = wide @ theta.reshape(3, 5).T
+        if objective.n_classes == 1:
+            proba = reference.sigmoid(raw)
+        else:
+            proba = np.exp(raw) / np.exp(raw).sum(axis=1, keepdims=True)
+        expected = share[:, None] * (proba - (codes[:, None] == np.arange(3)))
+        np.testing.assert_allclose(values, expected.T, rtol=1e-12, atol=1e-15)
+        gradient = objective.at(theta).gradient.reshape(3, 5)
+        np.testing.assert_allclose(values @ wide / share.sum(), gradient, atol=1e-13)
+        np.testing.assert_allclose(residuals.totals() / share.sum(), gradient[:, -1], atol=1e-13)
+
+
+def test_residuals_of_a_loss_of_ones_own() -> None:
+    X, y, _, _, weight = problem(60, 3)
+    objective = objective_of(X, y == np.unique(y)[1], weight)
+    theta = RNG.normal(size=(1, 4))
+    wanted = objective.rows.residuals(theta)
+    objective.rows.loss = Logistic()
+    found = objective.rows.residuals(theta)
+    np.testing.assert_allclose(found.values, wanted.values, rtol=1e-12, atol=1e-15)
 
 
 def test_what_an_objective_says_of_its_rows() -> None:
