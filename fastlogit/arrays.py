@@ -11,7 +11,7 @@ find weights that are taken for an offset as well, and would need a cast after e
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any, Protocol, TypeAlias
+from typing import Any, Protocol, TypeAlias, TypeVar
 
 import numpy as np
 
@@ -21,17 +21,21 @@ __all__ = [
     "ClassWeight",
     "CodeMatrix",
     "Codes",
+    "Column",
     "Cube",
     "DType",
     "Features",
     "Floats",
+    "IndexMatrix",
     "Indices",
     "Integers",
     "Labels",
     "Mask",
     "Masks",
     "Matrix",
+    "Number",
     "Scorer",
+    "Shape",
     "Splitter",
     "Vector",
 ]
@@ -45,6 +49,9 @@ DType: TypeAlias = np.dtype[Any]
 
 # Any array: numbers of any type, text, objects.
 Array: TypeAlias = np.ndarray[tuple[Any, ...], np.dtype[Any]]
+# What a function returns that gives an array as it came: ``np.ndarray[Shape, np.dtype[Number]]``.
+Shape = TypeVar("Shape", bound=tuple[Any, ...])
+Number = TypeVar("Number", bound=np.generic)
 # float64 of any number of dimensions, of one, two and three.
 Floats: TypeAlias = np.ndarray[tuple[Any, ...], np.dtype[np.float64]]
 Vector: TypeAlias = np.ndarray[tuple[int], np.dtype[np.float64]]
@@ -53,6 +60,8 @@ Cube: TypeAlias = np.ndarray[tuple[int, int, int], np.dtype[np.float64]]
 # Whole numbers, of any number of dimensions: counts. Of one: places in another array.
 Integers: TypeAlias = np.ndarray[tuple[Any, ...], np.dtype[np.integer[Any]]]
 Indices: TypeAlias = np.ndarray[tuple[int], np.dtype[np.intp]]
+# Of two: some rows for each output.
+IndexMatrix: TypeAlias = np.ndarray[tuple[int, int], np.dtype[np.intp]]
 # True and False, of one dimension and of any number.
 Mask: TypeAlias = np.ndarray[tuple[int], np.dtype[np.bool_]]
 Masks: TypeAlias = np.ndarray[tuple[Any, ...], np.dtype[np.bool_]]
@@ -60,6 +69,8 @@ Masks: TypeAlias = np.ndarray[tuple[Any, ...], np.dtype[np.bool_]]
 Features: TypeAlias = np.ndarray[
     tuple[int, int], np.dtype[np.floating[Any] | np.integer[Any] | np.bool_]
 ]
+# A column of it.
+Column: TypeAlias = np.ndarray[tuple[int], np.dtype[np.floating[Any] | np.integer[Any] | np.bool_]]
 # Labels as the user has them, numbers or text: those of the rows, or one of each, sorted. Codes are
 # labels, labels are no codes.
 Labels: TypeAlias = np.ndarray[tuple[int], np.dtype[np.generic]]
