@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 import numpy as np
+
+from ..arrays import Indices, Matrix
 
 __all__ = ["ConjugateGradients"]
 
@@ -33,14 +34,14 @@ class ConjugateGradients:
         Squared norm of the residual in that of the preconditioner; 0 where an equation is done for.
     """
 
-    def __init__(self, right: Any, precondition: Callable[[Any, Any], Any]) -> None:
+    def __init__(self, right: Matrix, precondition: Callable[[Indices, Matrix], Matrix]) -> None:
         self._precondition = precondition
         self.solution, self.residual = np.zeros_like(right), right
         self.smooth = precondition(np.arange(len(right)), right)
         self.direction = self.smooth.copy()
         self.size = np.einsum("ij,ij->i", self.residual, self.smooth)
 
-    def step(self, live: Any, products: Any) -> None:
+    def step(self, live: Indices, products: Matrix) -> None:
         """Go on with the equations `live` (indices), from their products with `direction`.
 
         Where a direction has no curvature left, the equation is done for.

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
 from .. import threads
+from ..arrays import Cube, Indices, Matrix
 from ..design.base import readonly
 from ..kernels.cholesky import FORWARD, WHOLE, factor, factor_each, solve, solve_each
 
@@ -28,18 +27,18 @@ class Factor:
     dependent : ndarray of bool, shape (size,)
     """
 
-    def __init__(self, matrix: Any, threshold: float) -> None:
+    def __init__(self, matrix: Matrix, threshold: float) -> None:
         self.lower = np.empty_like(matrix)
         factor.serial(matrix, threshold, self.lower)
         self.dependent = np.diag(self.lower) == 0.0
 
-    def solve(self, right: Any) -> Any:
+    def solve(self, right: Matrix) -> Matrix:
         """Return the solutions for right-hand sides in rows, shape (n_sides, size)."""
         solution = np.empty(right.shape)
         solve.serial(self.lower, readonly(np.ascontiguousarray(right)), WHOLE, solution)
         return solution
 
-    def half_solve(self, right: Any) -> Any:
+    def half_solve(self, right: Matrix) -> Matrix:
         """Return L^-1 of each row: its sum of squares is the row's quadratic form."""
         solution = np.empty(right.shape)
         solve.serial(self.lower, readonly(np.ascontiguousarray(right)), FORWARD, solution)
@@ -57,16 +56,16 @@ class Factors:
     n_threads : int or None
     """
 
-    def __init__(self, matrices: Any, threshold: float, n_threads: int | None) -> None:
+    def __init__(self, matrices: Cube, threshold: float, n_threads: int | None) -> None:
         self._lower, self._n_threads = matrices, n_threads
         n_matrices, size, _ = matrices.shape
         with threads.team(n_threads, FACTOR_NS * n_matrices * size**3 / 3.0) as parallel:
             factor_each.choose(parallel)(matrices, threshold)
 
-    def solve(self, which: Any, sides: Any) -> Any:
+    def solve(self, which: Indices, sides: Matrix) -> Matrix:
         """Return solutions for `sides` (n_sides, size), with factor ``which[i]`` for the i-th."""
         right = readonly(np.ascontiguousarray(sides))
-        solution = np.empty(right.shape)
+        solution = np.empty_like(right)
         work = SOLVE_NS * right.size * right.shape[1]
         with threads.team(self._n_threads, work) as parallel:
             solve_each.choose(parallel)(self._lower, readonly(which), right, solution)

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 import numpy as np
+
+from ..arrays import Vector
 
 __all__ = ["largest_eigenvalue"]
 
 STEPS = 12
 
 
-def largest_eigenvalue(product: Callable[[Any], Any], size: int) -> float:
+def largest_eigenvalue(product: Callable[[Vector], Vector], size: int) -> float:
     """Return a bound on the largest eigenvalue of a positive semidefinite matrix.
 
     Lanczos steps from a seeded start; the largest Ritz value plus the last residual bounds the
@@ -39,5 +40,5 @@ def largest_eigenvalue(product: Callable[[Any], Any], size: int) -> float:
     return bound if len(basis) == size else bound + residual
 
 
-def _unit(vector: Any) -> Any:
+def _unit(vector: Vector) -> Vector:
     return vector / np.linalg.norm(vector)

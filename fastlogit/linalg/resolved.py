@@ -13,10 +13,10 @@ nobody can tell how much the cost would fall along it.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 import numpy as np
 
+from ..arrays import Indices, Mask, Matrix, Vector
 from .factors import Factor
 
 __all__ = ["DEPENDENT", "EPS", "ResolvedHessian", "errors_of_sums"]
@@ -38,7 +38,9 @@ ROUNDS = 6
 PROBES, RAISED = 16, 4.0
 
 # Takes directions in rows (n_directions, n_parameters); returns the Hessian times each.
-Product = Callable[[Any], Any]
+Product = Callable[[Matrix], Matrix]
+# Says of a direction whether nothing changes along it.
+IsNull = Callable[[Vector], bool]
 
 
 def errors_of_sums(n_samples: int) -> float:
@@ -70,17 +72,17 @@ class ResolvedHessian:
 
     def __init__(
         self,
-        matrix: Any,
+        matrix: Matrix,
         product: Product | None = None,
-        is_null: Callable[[Any], bool] | None = None,
-        fixed: Any = None,
+        is_null: IsNull | None = None,
+        fixed: Mask | None = None,
         n_samples: int = 1,
     ) -> None:
         self._errors = EPS * errors_of_sums(n_samples)
         self.size = len(matrix)
         self.unresolved = np.empty(0, dtype=np.int64)
         # Directions in rows; None for those of the parameters themselves.
-        self._vectors: Any = None
+        self._vectors: Matrix | None = None
         self._noise = 0.0
         self._inverse_size: float | None = None
         self._excess: float | None = None
@@ -92,13 +94,15 @@ class ResolvedHessian:
         if dependent.any():
             self._resolve(matrix, np.flatnonzero(dependent), product, is_null)
 
-    def _resolve(self, matrix: Any, dependent: Any, product: Any, is_null: Any) -> None:
+    def _resolve(
+        self, matrix: Matrix, dependent: Indices, product: Product | None, is_null: IsNull | None
+    ) -> None:
         unresolved: list[int] = []
         lengths = np.sqrt(np.maximum(self._diagonal, 0.0))
         origin, vectors = np.arange(self.size), np.eye(self.size)
         noise = np.zeros(self.size)
         for _ in range(ROUNDS):
-            fresh: list[Any] = []
+            fresh: list[tuple[Vector, Vector]] = []
             of: list[int] = []
             for place in dependent:
                 share = self.factor.solve(matrix[place][None])[0]
@@ -134,7 +138,9 @@ class ResolvedHessian:
         self._noise = float(np.linalg.norm(noise))
         self.unresolved = np.unique(np.array(unresolved, dtype=np.int64))
 
-    def _scaled(self, direction: Any, product: Any, lengths: Any) -> Any:
+    def _scaled(
+        self, direction: Vector, product: Product | None, lengths: Vector
+    ) -> tuple[Vector, Vector] | None:
         """Return a direction of length 1 and the Hessian times it; None if that is all noise."""
         if product is None:
             return None
@@ -146,19 +152,19 @@ class ResolvedHessian:
         length = np.sqrt(square)
         return direction / length, times / length
 
-    def _coordinates(self, vectors: Any) -> Any:
+    def _coordinates(self, vectors: Matrix) -> Matrix:
         return vectors if self._vectors is None else vectors @ self._vectors.T
 
-    def half_solve(self, vectors: Any) -> Any:
+    def half_solve(self, vectors: Matrix) -> Matrix:
         """Return rows whose sums of squares are g' M^-1 g, for each g in rows."""
         return self.factor.half_solve(self._coordinates(vectors))
 
-    def solve(self, vectors: Any) -> Any:
+    def solve(self, vectors: Matrix) -> Matrix:
         """Return M^-1 of each row; 0 along null and unresolved directions."""
         solved = self.factor.solve(self._coordinates(vectors))
         return solved if self._vectors is None else solved @ self._vectors
 
-    def inverse_root(self) -> Any:
+    def inverse_root(self) -> Matrix:
         """Return W, (size, rank or more), with W W' = M^-1: a row of it for each parameter."""
         return self.half_solve(np.eye(self.size))
 
@@ -182,6 +188,6 @@ class ResolvedHessian:
         return self._excess
 
 
-def _signs(size: int) -> Any:
+def _signs(size: int) -> Matrix:
     """Return rows of random signs, always the same."""
     return np.random.default_rng(0).choice([-1.0, 1.0], size=(min(PROBES, 4 * size), size))
