@@ -4,11 +4,25 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
-from typing import Any, NamedTuple
+from contextlib import AbstractContextManager
+from typing import NamedTuple
 
 import numpy as np
 
 from .. import threads
+from ..arrays import (
+    Array,
+    Column,
+    Cube,
+    DType,
+    Features,
+    IndexMatrix,
+    Indices,
+    Matrix,
+    Number,
+    Shape,
+    Vector,
+)
 from ..clock import Clock
 from ..kernels.descent import RUNNING, DescentState, Penalty, start_state
 from ..kernels.passes import LINEAR, SPREAD, Targets
@@ -37,14 +51,12 @@ _ONE_MODEL = np.ones(1, dtype=np.int64)
 # Read-only as the users' arrays are: each kernel is then compiled for one type only.
 _NO_CODES.flags.writeable = _ONE_MODEL.flags.writeable = _NO_OFFSET.flags.writeable = False
 
-Floats = np.ndarray[Any, np.dtype[np.float64]]
-
 
 class Columns(NamedTuple):
     """Centre and inverse scale of each column; inverse scale 0 for one that does not vary."""
 
-    center: Floats
-    inverse_scale: Floats
+    center: Vector
+    inverse_scale: Vector
 
 
 class NotFinite(NamedTuple):
@@ -106,7 +118,7 @@ class Design(ABC):
     """
 
     shape: tuple[int, int]
-    dtype: np.dtype[Any]
+    dtype: DType
     columns: Columns
     n_threads: int | None
     counter: RowCounter
@@ -116,7 +128,7 @@ class Design(ABC):
     @abstractmethod
     def evaluate(
         self, targets: Targets, penalty: Penalty, state: DescentState,
-        row_state_out: Any = NO_ROW_STATE,
+        row_state_out: Matrix = NO_ROW_STATE,
     ) -> None:  # fmt: skip
         """Put cost and gradient at the state's point into the state: one pass.
 
@@ -128,7 +140,7 @@ class Design(ABC):
     @abstractmethod
     def descend(
         self, targets: Targets, penalty: Penalty, step_size: float, accelerate: bool, tol: float,
-        state: DescentState, history_out: Any,
+        state: DescentState, history_out: Matrix,
     ) -> tuple[int, int]:  # fmt: skip
         """Take up to ``len(history_out)`` steps from an evaluated state, one pass each.
 
@@ -136,19 +148,21 @@ class Design(ABC):
         """
 
     @abstractmethod
-    def gram(self, curvature: Any) -> Any:
+    def gram(self, curvature: Vector) -> Matrix:
         """Return X' diag(curvature) X, shape (n_features + 1,) * 2, intercept last: one pass."""
 
     @abstractmethod
-    def grams(self, weights: Any) -> Any:
+    def grams(self, weights: Matrix) -> Cube:
         """Return `gram` for each row of weights (n_outputs, n_samples): as many passes."""
 
     @abstractmethod
-    def raw_prediction(self, coef: Any, intercept: Any) -> Any:
+    def raw_prediction(self, coef: Matrix, intercept: Vector) -> Matrix:
         """Return the raw prediction of each row, shape (n_models, n_samples): one pass."""
 
     @abstractmethod
-    def hypotheses(self, coef: Any, intercept: Any, offset: Any, kind: int, out: Any) -> bool:
+    def hypotheses(
+        self, coef: Matrix, intercept: Vector, offset: Matrix, kind: int, out: Array
+    ) -> bool:
         """Write what `coef` (n_models, n_features) says about each row of X as it is: one pass.
 
         `kind` is one of `kernels.hypotheses`, `out` of the shape that it asks for. Returns whether
@@ -156,24 +170,24 @@ class Design(ABC):
         """
 
     @abstractmethod
-    def largest_row(self, scale: Any, shift: Any) -> float:
+    def largest_row(self, scale: Vector, shift: Vector) -> float:
         """Return the largest sum of squares of ``(standardised row - shift) * scale``: one pass."""
 
     # ---- rows and columns as they are
 
     @abstractmethod
-    def row_blocks(self, size: int) -> Iterator[tuple[int, int, Any]]:
+    def row_blocks(self, size: int) -> Iterator[tuple[int, int, Features]]:
         """Go over the rows of X as they are: begin, end and rows of each block. One pass.
 
         Of about `size` rows, or in what blocks the design has.
         """
 
     @abstractmethod
-    def rows(self, indices: Any) -> Any:
+    def rows(self, indices: Indices) -> Features:
         """Return a copy of some rows as they are, in the order of `indices`: at most one pass."""
 
     @abstractmethod
-    def column(self, index: int) -> Any:
+    def column(self, index: int) -> Column:
         """Return a column of X as it is, without standardisation: at most one pass."""
 
     # ---- other designs over the same rows
@@ -187,11 +201,13 @@ class Design(ABC):
         """Return a design over every `stride`-th row; passes over it count by its share."""
 
     @abstractmethod
-    def take(self, indices: Any) -> Design:
+    def take(self, indices: Indices) -> Design:
         """Return a design over a copy of some rows."""
 
     @abstractmethod
-    def sample(self, rows: Any, sizes: Any, intercept: float, inverse: Any) -> tuple[Any, Any]:
+    def sample(
+        self, rows: IndexMatrix, sizes: Vector, intercept: float, inverse: Matrix
+    ) -> tuple[Array, Cube]:
         """Return what `kernels.lowrank` takes for the rows of each output: a part of a pass.
 
         `rows` (n_outputs, m) are indices, m a multiple of 4. See `kernels.lowrank.sample`.
@@ -215,25 +231,29 @@ class Design(ABC):
         """Passes over X so far; those over a subsample of the rows count by its share."""
         return float(self.counter.rows / self.shape[0])
 
-    def value_gradient(self, targets: Targets, coef: Any, intercept: Any) -> tuple[Any, Any, Any]:
+    def value_gradient(
+        self, targets: Targets, coef: Matrix, intercept: Vector
+    ) -> tuple[Vector, Matrix, Vector]:
         """Return cost, gradient and intercept gradient of each model: one pass."""
         state = start_state(coef, intercept)
         self.evaluate(targets, Penalty(np.zeros((1, self.shape[1])), True), state)
         return state.cost, state.gradient, state.intercept_gradient
 
-    def column_means(self, weights: Any, total_weight: float) -> Any:
+    def column_means(self, weights: Vector, total_weight: float) -> Vector:
         """Return the weighted mean of each column of X less `center`: one pass."""
         return self._column_sums(LINEAR, weights, total_weight)
 
-    def column_variances(self, weights: Any, total_weight: float) -> Any:
+    def column_variances(self, weights: Vector, total_weight: float) -> Vector:
         """Return the weighted mean of each column's squared distance from `center`: one pass."""
         return self._column_sums(SPREAD, weights, total_weight)
 
-    def _column_sums(self, loss: int, weights: Any, total_weight: float) -> Any:
+    def _column_sums(self, loss: int, weights: Vector, total_weight: float) -> Vector:
         targets = plain_targets(loss, weights, np.array([total_weight]))
         return self.value_gradient(targets, np.zeros((1, self.shape[1])), np.zeros(1))[1][0]
 
-    def hessian_product(self, targets: Targets, vectors: Any, intercepts: Any) -> tuple[Any, Any]:
+    def hessian_product(
+        self, targets: Targets, vectors: Matrix, intercepts: Vector
+    ) -> tuple[Matrix, Vector]:
         """Return X' diag(weights) X v / total_weight for each model: one pass.
 
         X is the standardised one with a column of ones, `targets` those of SQUARED or another loss
@@ -262,11 +282,11 @@ class Design(ABC):
         n_samples, n_features = self.shape
         return float(n_models * n_samples * (n_features * ELEMENT_NS + ROW_NS))
 
-    def _team(self, n_models: int) -> Any:
+    def _team(self, n_models: int) -> AbstractContextManager[bool]:
         """Return the threads for a pass, where there is time for one."""
         return self._team_for(self._pass_ns(n_models))
 
-    def _team_for(self, work_ns: float) -> Any:
+    def _team_for(self, work_ns: float) -> AbstractContextManager[bool]:
         """Return the threads for work of so many nanoseconds, where there is time for it."""
         if self.counter.clock is not None and self.counter.clock.limit is not None:
             self.counter.check(1e-9 * work_ns / threads.thread_count(self.n_threads))
@@ -275,7 +295,7 @@ class Design(ABC):
 
 def step_by_step(
     evaluate: Callable[[DescentState], None], n_classes: int, step_size: float, accelerate: bool,
-    tol: float, state: DescentState, history_out: Any,
+    tol: float, state: DescentState, history_out: Matrix,
 ) -> tuple[int, int]:  # fmt: skip
     """Take up to ``len(history_out)`` steps from an evaluated state, an evaluation for each.
 
@@ -290,7 +310,9 @@ def step_by_step(
     return len(history_out), RUNNING
 
 
-def plain_targets(loss: int, weights: Any, total_weight: Any, n_classes: int = 1) -> Targets:
+def plain_targets(
+    loss: int, weights: Vector | Matrix, total_weight: Vector, n_classes: int = 1
+) -> Targets:
     """Return targets of a loss that asks for no classes; `weights` of one dimension are one set."""
     sets = (
         weights if weights.ndim == 2 else weights.reshape(-1 if weights.size else 0, weights.size)
@@ -302,7 +324,7 @@ def plain_targets(loss: int, weights: Any, total_weight: Any, n_classes: int = 1
     )  # fmt: skip
 
 
-def readonly(array: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+def readonly(array: np.ndarray[Shape, np.dtype[Number]]) -> np.ndarray[Shape, np.dtype[Number]]:
     """Return a read-only view: numba then compiles once for arrays that may be written or not."""
     view = array.view(np.ndarray)
     if view.flags.writeable:

@@ -3,36 +3,38 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
+from ..arrays import Array, ArrayLike, DType, Features, Labels, Vector
+
 __all__ = ["Batch", "BatchRows", "Conversion", "epoch", "is_empty"]
 
-Factory = Callable[[], Iterable[Any]]
+Factory = Callable[[], Iterable[object]]
 
 
 class Batch(NamedTuple):
     """A batch as the user gave it: `weight` is None where there is none."""
 
     number: int
-    X: Any
-    y: np.ndarray[Any, Any]
-    weight: np.ndarray[Any, Any] | None
+    X: ArrayLike
+    y: Labels
+    weight: Vector | None
 
 
 class Conversion(NamedTuple):
     """How what a batch holds becomes arrays; by NumPy alone unless the caller knows better."""
 
-    rows: Callable[[Any], Any] = np.asarray
-    labels: Callable[[Any], Any] = np.asarray
-    weights: Callable[[Any], Any] = np.asarray
+    rows: Callable[[ArrayLike], Features] = np.asarray
+    labels: Callable[[ArrayLike], Labels] = np.asarray
+    weights: Callable[[ArrayLike], Vector] = np.asarray
 
 
 BY_NUMPY = Conversion()
 
 
-def epoch(batches: Iterable[Any], conversion: Conversion = BY_NUMPY) -> Iterator[Batch]:
+def epoch(batches: Iterable[object], conversion: Conversion = BY_NUMPY) -> Iterator[Batch]:
     """Take batches ``(X, y)`` or ``(X, y, sample_weight)`` apart; raises TypeError for others."""
     for index, given in enumerate(batches):
         if not isinstance(given, tuple) or len(given) not in (2, 3):
@@ -52,7 +54,7 @@ def epoch(batches: Iterable[Any], conversion: Conversion = BY_NUMPY) -> Iterator
 
 def is_empty(batch: Batch) -> bool:
     """Say whether a batch has no rows; its number of columns does not matter then."""
-    return batch.y.size == 0 and np.shape(batch.X)[:1] == (0,)
+    return batch.y.size == 0 and np.shape(batch.X)[:1] == (0,)  # type: ignore[call-overload]  # anything
 
 
 class BatchRows:
@@ -88,11 +90,11 @@ class BatchRows:
         self,
         factory: Factory,
         shape: tuple[int, int],
-        dtype: np.dtype[Any],
+        dtype: DType,
         names: list[str] | None,
-        labels: np.ndarray[Any, Any],
-        weights: np.ndarray[Any, Any] | None,
-        last: Iterable[Any],
+        labels: Labels,
+        weights: Vector | None,
+        last: Iterable[object],
         conversion: Conversion = BY_NUMPY,
     ) -> None:
         self.shape, self.dtype, self.columns = shape, dtype, names
@@ -102,7 +104,7 @@ class BatchRows:
         self._conversion = conversion
         self._stop()
 
-    def __getitem__(self, rows: slice) -> np.ndarray[Any, Any]:
+    def __getitem__(self, rows: slice) -> Features:
         """Return rows ``start:stop``; a view of a batch that holds them all."""
         start, stop, _ = rows.indices(self.shape[0])
         try:
@@ -118,7 +120,8 @@ class BatchRows:
 
     def _stop(self) -> None:
         self._stream: Iterator[Batch] | None = None
-        self._at, self._rest = 0, np.empty((0, self.shape[1]))
+        self._at = 0
+        self._rest: Features = np.empty((0, self.shape[1]))
 
     def _begin(self) -> None:
         self._stop()
@@ -160,7 +163,9 @@ class BatchRows:
             self._compare(batch, "sample_weight", batch.weight, self._weights, len(rows))
         self._rest = rows
 
-    def _compare(self, batch: Batch, what: str, found: Any, first: Any, n_rows: int) -> None:
+    def _compare(
+        self, batch: Batch, what: str, found: Array | None, first: Array | None, n_rows: int
+    ) -> None:
         where = f"{what} of batch {batch.number}"
         if found is None or first is None:
             some = "has" if first is None else "is missing, but had"
@@ -181,12 +186,12 @@ class BatchRows:
             "the same rows in the same order each time"
         )
 
-    def _take(self, count: int) -> np.ndarray[Any, Any]:
+    def _take(self, count: int) -> Features:
         taken, self._rest = self._rest[:count], self._rest[count:]
         self._at += count
         return taken
 
-    def _collect(self, count: int) -> np.ndarray[Any, Any]:
+    def _collect(self, count: int) -> Features:
         whole = self._at + count == self.shape[0]
         if count < len(self._rest) or (count == len(self._rest) and not whole):
             return self._take(count)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Callable
-from typing import Any
 
 import numpy as np
 
+from ..arrays import Array, Cube, Features, IndexMatrix, Indices, Matrix, Number, Vector
 from ..kernels.descent import DescentState, Penalty
 from ..kernels.passes import Targets
 from .base import NO_ROW_STATE, Columns, Design, RowCounter, readonly, step_by_step
@@ -33,7 +33,7 @@ class BlockwiseDesign(Design):
     def _for_each_block(self, work: Callable[[DenseDesign, int, int], None]) -> None:
         """Call ``work(block, start, stop)`` in the order of the rows."""
 
-    def _dense(self, rows: Any) -> DenseDesign:
+    def _dense(self, rows: Features) -> DenseDesign:
         return DenseDesign(
             rows, n_threads=self.n_threads, columns=self.columns, counter=self.counter
         )
@@ -44,7 +44,7 @@ class BlockwiseDesign(Design):
 
     def evaluate(
         self, targets: Targets, penalty: Penalty, state: DescentState,
-        row_state_out: Any = NO_ROW_STATE,
+        row_state_out: Matrix = NO_ROW_STATE,
     ) -> None:  # fmt: skip
         """Put cost and gradient at the state's point into the state: one pass."""
         n_models, n_features = state.point.shape
@@ -69,7 +69,7 @@ class BlockwiseDesign(Design):
             self._for_each_block(add)
             _finish_evaluation(state, sums / targets.total_weight[:, None], penalty)
 
-    def gram(self, curvature: Any) -> Any:
+    def gram(self, curvature: Vector) -> Matrix:
         """Return X' diag(curvature) X, shape (n_features + 1,) * 2, intercept last: one pass."""
         size = self.shape[1] + 1
         total = np.zeros((size, size))
@@ -81,7 +81,7 @@ class BlockwiseDesign(Design):
             self._for_each_block(add)
         return total
 
-    def grams(self, weights: Any) -> Any:
+    def grams(self, weights: Matrix) -> Cube:
         """Return `gram` for each row of weights (n_outputs, n_samples): rows are read once."""
         size = self.shape[1] + 1
         totals = np.zeros((len(weights), size, size))
@@ -93,7 +93,7 @@ class BlockwiseDesign(Design):
             self._for_each_block(add)
         return totals
 
-    def largest_row(self, scale: Any, shift: Any) -> float:
+    def largest_row(self, scale: Vector, shift: Vector) -> float:
         """Return the largest sum of squares of ``(standardised row - shift) * scale``: one pass."""
         largest = 0.0
 
@@ -104,7 +104,7 @@ class BlockwiseDesign(Design):
         self._for_each_block(compare)
         return largest
 
-    def raw_prediction(self, coef: Any, intercept: Any) -> Any:
+    def raw_prediction(self, coef: Matrix, intercept: Vector) -> Matrix:
         """Return the raw prediction of each row, shape (n_models, n_samples): one pass."""
         raw = np.empty((coef.shape[0], self.shape[0]))
 
@@ -114,7 +114,9 @@ class BlockwiseDesign(Design):
         self._for_each_block(predict)
         return raw
 
-    def hypotheses(self, coef: Any, intercept: Any, offset: Any, kind: int, out: Any) -> bool:
+    def hypotheses(
+        self, coef: Matrix, intercept: Vector, offset: Matrix, kind: int, out: Array
+    ) -> bool:
         """Write what `coef` (n_models, n_features) says about each row of X as it is: one pass."""
         finite = True
 
@@ -128,7 +130,7 @@ class BlockwiseDesign(Design):
 
     def descend(
         self, targets: Targets, penalty: Penalty, step_size: float, accelerate: bool, tol: float,
-        state: DescentState, history_out: Any,
+        state: DescentState, history_out: Matrix,
     ) -> tuple[int, int]:  # fmt: skip
         """Take up to ``len(history_out)`` steps from an evaluated state, one pass each."""
 
@@ -139,11 +141,13 @@ class BlockwiseDesign(Design):
             evaluate, targets.n_classes, step_size, accelerate, tol, state, history_out
         )
 
-    def take(self, indices: Any) -> DenseDesign:
+    def take(self, indices: Indices) -> DenseDesign:
         """Return a design over a copy of some rows."""
         return self._dense(self.rows(indices))
 
-    def sample(self, rows: Any, sizes: Any, intercept: float, inverse: Any) -> tuple[Any, Any]:
+    def sample(
+        self, rows: IndexMatrix, sizes: Vector, intercept: float, inverse: Matrix
+    ) -> tuple[Array, Cube]:
         """Return what `kernels.lowrank` takes for the rows of each output, each row read once."""
         drawn, places = np.unique(rows, return_inverse=True)
         return self.take(drawn).sample(places.reshape(rows.shape), sizes, intercept, inverse)
@@ -157,7 +161,7 @@ class SlicedDesign(ArrayDesign, BlockwiseDesign):
 
     def __init__(
         self,
-        X: np.ndarray[Any, Any],
+        X: Features,
         *,
         n_threads: int | None = None,
         columns: Columns | None = None,
@@ -196,11 +200,13 @@ def _targets_of(targets: Targets, start: int, stop: int) -> Targets:
     )
 
 
-def _block_of(sets: Any, start: int, stop: int) -> Any:
+def _block_of(
+    sets: np.ndarray[tuple[int, int], np.dtype[Number]], start: int, stop: int
+) -> np.ndarray[tuple[int, int], np.dtype[Number]]:
     return readonly(np.ascontiguousarray(sets[:, start:stop]))
 
 
-def _finish_evaluation(state: DescentState, means: Any, penalty: Penalty) -> None:
+def _finish_evaluation(state: DescentState, means: Matrix, penalty: Penalty) -> None:
     """Add the L2 penalty to means over all rows, as the kernel of the same name does."""
     slope = penalty.l2 * state.point
     state.gradient[...] = means[:, :-2] + slope

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
 
 import numpy as np
 
+from ..arrays import Array, Column, Cube, Features, IndexMatrix, Indices, Matrix, Vector
 from ..kernels.descent import RUNNING, DescentState, Penalty, descend
 from ..kernels.gram import gram, grams
 from ..kernels.hypotheses import hypotheses
@@ -34,17 +34,17 @@ _NO_HISTORY = np.empty((0, 1))
 class ArrayDesign(Design):
     """Rows of a NumPy array in memory: how some of them, and single columns, are had."""
 
-    _X: np.ndarray[Any, Any]
+    _X: Features
 
-    def rows(self, indices: Any) -> Any:
+    def rows(self, indices: Indices) -> Features:
         """Return a copy of some rows as they are, in the order of `indices`."""
         return np.ascontiguousarray(self._X[indices])
 
-    def column(self, index: int) -> Any:
+    def column(self, index: int) -> Column:
         """Return a column of X as it is, without standardisation."""
         return self._X[:, index]
 
-    def row_blocks(self, size: int) -> Iterator[tuple[int, int, Any]]:
+    def row_blocks(self, size: int) -> Iterator[tuple[int, int, Features]]:
         """Go over the rows of X as they are: begin, end and rows of each block. One pass."""
         for start in range(0, self.shape[0], size):
             stop = min(start + size, self.shape[0])
@@ -71,7 +71,7 @@ class DenseDesign(ArrayDesign):
 
     def __init__(
         self,
-        X: np.ndarray[Any, Any],
+        X: Features,
         *,
         n_threads: int | None = None,
         columns: Columns | None = None,
@@ -99,12 +99,12 @@ class DenseDesign(ArrayDesign):
 
     def evaluate(
         self, targets: Targets, penalty: Penalty, state: DescentState,
-        row_state_out: Any = NO_ROW_STATE,
+        row_state_out: Matrix = NO_ROW_STATE,
     ) -> None:  # fmt: skip
         """Put cost and gradient at the state's point into the state: one pass."""
         self._descend(targets, penalty, 0.0, False, 0.0, state, False, _NO_HISTORY, row_state_out)
 
-    def gram(self, curvature: Any) -> Any:
+    def gram(self, curvature: Vector) -> Matrix:
         """Return X' diag(curvature) X, shape (n_features + 1,) * 2, intercept last: one pass."""
         n_samples, size = self.shape[0], self.shape[1] + 1
         matrix, part = np.zeros((size, size)), np.empty((size, size))
@@ -120,7 +120,7 @@ class DenseDesign(ArrayDesign):
         self.counter.rows += n_samples
         return matrix
 
-    def grams(self, weights: Any) -> Any:
+    def grams(self, weights: Matrix) -> Cube:
         """Return `gram` for each row of weights (n_outputs, n_samples): as many passes.
 
         Meant for few rows: each matrix is made by one thread.
@@ -138,7 +138,9 @@ class DenseDesign(ArrayDesign):
         self.counter.rows += n_samples * len(weights)
         return matrices
 
-    def sample(self, rows: Any, sizes: Any, intercept: float, inverse: Any) -> tuple[Any, Any]:
+    def sample(
+        self, rows: IndexMatrix, sizes: Vector, intercept: float, inverse: Matrix
+    ) -> tuple[Array, Cube]:
         """Return what `kernels.lowrank` takes for the rows of each output: a part of a pass.
 
         `rows` (n_outputs, m) are indices, m a multiple of 4. See `kernels.lowrank.sample`.
@@ -160,14 +162,14 @@ class DenseDesign(ArrayDesign):
         self.counter.rows += rows.size
         return sampled, lower
 
-    def take(self, indices: Any) -> DenseDesign:
+    def take(self, indices: Indices) -> DenseDesign:
         """Return a design over a copy of some rows."""
         return DenseDesign(
             self.rows(indices), n_threads=self.n_threads, columns=self.columns,
             counter=self.counter,
         )  # fmt: skip
 
-    def largest_row(self, scale: Any, shift: Any) -> float:
+    def largest_row(self, scale: Vector, shift: Vector) -> float:
         """Return the largest sum of squares of ``(standardised row - shift) * scale``: one pass."""
         center, inverse_scale = self.columns
         factor = inverse_scale * scale
@@ -181,7 +183,7 @@ class DenseDesign(ArrayDesign):
         self.counter.rows += self.shape[0]
         return float(largest.max())
 
-    def raw_prediction(self, coef: Any, intercept: Any) -> Any:
+    def raw_prediction(self, coef: Matrix, intercept: Vector) -> Matrix:
         """Return the raw prediction of each row, shape (n_models, n_samples): one pass."""
         raw = np.empty((coef.shape[0], self.shape[0]))
         with self._team(coef.shape[0]) as parallel:
@@ -191,7 +193,9 @@ class DenseDesign(ArrayDesign):
         self.counter.rows += self.shape[0]
         return raw
 
-    def hypotheses(self, coef: Any, intercept: Any, offset: Any, kind: int, out: Any) -> bool:
+    def hypotheses(
+        self, coef: Matrix, intercept: Vector, offset: Matrix, kind: int, out: Array
+    ) -> bool:
         """Write what `coef` (n_models, n_features) says about each row of X as it is: one pass.
 
         `kind` is one of `kernels.hypotheses`, `out` of the shape that it asks for. Returns whether
@@ -207,7 +211,7 @@ class DenseDesign(ArrayDesign):
 
     def descend(
         self, targets: Targets, penalty: Penalty, step_size: float, accelerate: bool, tol: float,
-        state: DescentState, history_out: Any,
+        state: DescentState, history_out: Matrix,
     ) -> tuple[int, int]:  # fmt: skip
         """Take up to ``len(history_out)`` steps from an evaluated state, one pass each."""
         return self._descend(
@@ -216,7 +220,7 @@ class DenseDesign(ArrayDesign):
 
     def _descend(
         self, targets: Targets, penalty: Penalty, step_size: float, accelerate: bool, tol: float,
-        state: DescentState, evaluated: bool, history_out: Any, row_state_out: Any,
+        state: DescentState, evaluated: bool, history_out: Matrix, row_state_out: Matrix,
     ) -> tuple[int, int]:  # fmt: skip
         with self._team(state.coef.shape[0]) as parallel:
             steps, status = descend(self._layout).choose(parallel)(
@@ -228,7 +232,7 @@ class DenseDesign(ArrayDesign):
         return steps, status
 
 
-def every(X: np.ndarray[Any, Any], stride: int) -> np.ndarray[Any, Any]:
+def every(X: Features, stride: int) -> Features:
     """Return every `stride`-th row: a copy where that is 3 % of X, or little.
 
     Rows far apart are slow to read: 43,000 of 1,000,000 x 50 take 10 ms in place, and 1 ms as a
@@ -239,7 +243,7 @@ def every(X: np.ndarray[Any, Any], stride: int) -> np.ndarray[Any, Any]:
     return np.ascontiguousarray(rows) if stride >= COPY_STRIDE or is_little else rows
 
 
-def _is_direct(X: np.ndarray[Any, Any]) -> bool:
+def _is_direct(X: Features) -> bool:
     """Say whether rows can be read where they are, without gathering them."""
     item = X.itemsize
     contiguous = X.strides[1] == item and X.strides[0] % item == 0 and X.strides[0] >= 0
@@ -247,7 +251,7 @@ def _is_direct(X: np.ndarray[Any, Any]) -> bool:
     return bool(plain and contiguous and X.shape[1] >= LANES)
 
 
-def _rows(X: np.ndarray[Any, Any], columns: Columns) -> tuple[Layout, Rows]:
+def _rows(X: Features, columns: Columns) -> tuple[Layout, Rows]:
     """Return how the kernels get at the rows, and describe these to them."""
     center, inverse_scale = readonly(columns.center), readonly(columns.inverse_scale)
     n_samples, n_features = X.shape

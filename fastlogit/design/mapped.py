@@ -11,6 +11,8 @@ from typing import Any
 
 import numpy as np
 
+from ..arrays import ArrayLike
+
 __all__ = ["available_memory", "in_place"]
 
 # A map is read in place if it takes at most this share of the memory that is available, ...
@@ -36,7 +38,7 @@ GROUP_FILES = {
 }  # fmt: skip
 
 
-def in_place(X: Any) -> Any:
+def in_place(X: ArrayLike) -> ArrayLike:
     """Return a memory map that fits in memory as the array it is; anything else as it came.
 
     It fits if the bytes from its first to its last value are at most half of the memory that is

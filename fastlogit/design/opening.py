@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
 from .. import threads
+from ..arrays import Features
 from .base import Design
 from .batched import BatchRows
 from .blockwise import SLICE_BYTES, SlicedDesign
 from .dense import DenseDesign
-from .streamed import StreamedDesign
+from .streamed import RowSource, StreamedDesign
 
 __all__ = ["open_rows"]
 
 
-def open_rows(X: Any, n_threads: int | None) -> Design:
+def open_rows(X: Features | RowSource | Design, n_threads: int | None) -> Design:
     """Return a new design over the rows of X; what is a design already is taken as it is.
 
     Parameters

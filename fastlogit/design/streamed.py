@@ -8,13 +8,17 @@ import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import CancelledError, ThreadPoolExecutor
 from contextlib import contextmanager
-from typing import Any, Protocol, TypeGuard
+from typing import TYPE_CHECKING, Protocol, TypeGuard
 
 import numpy as np
 
+from ..arrays import Array, ArrayLike, Column, DType, Features, Indices
 from .base import Columns, RowCounter
 from .blockwise import BlockwiseDesign
 from .dense import DenseDesign
+
+if TYPE_CHECKING:
+    from numpy.typing import DTypeLike
 
 __all__ = ["RowSource", "StreamedDesign", "is_streamable"]
 
@@ -43,10 +47,10 @@ class RowSource(Protocol):
         """Rows and columns."""
 
     @property
-    def dtype(self) -> Any:
+    def dtype(self) -> DTypeLike:
         """Number type of all columns, float32, float64, integer or bool."""
 
-    def __getitem__(self, rows: slice, /) -> Any:
+    def __getitem__(self, rows: slice, /) -> ArrayLike:
         """Return rows ``start:stop`` as an array or what NumPy makes one of."""
 
 
@@ -105,14 +109,14 @@ class StreamedDesign(BlockwiseDesign):
         block_rows: int | None = None,
     ) -> None:
         n_samples, n_features = (int(size) for size in X.shape)
-        self._X: Any = X
+        self._X: RowSource = X
         self.shape = (n_samples, n_features)
         self.dtype = np.dtype(X.dtype)
         self.n_threads = n_threads
         self.counter = counter or RowCounter(n_samples)
         self.columns = columns or Columns(np.zeros(n_features), np.ones(n_features))
         self.block_rows = block_rows or _block_rows(self.shape, self.dtype.itemsize)
-        self._taken: dict[int, np.ndarray[Any, Any]] = {}
+        self._taken: dict[int, Features] = {}
         self._turns = _Turns()
 
     def standardized(self, columns: Columns) -> StreamedDesign:
@@ -143,7 +147,7 @@ class StreamedDesign(BlockwiseDesign):
         """Rows by index are read from the source each time."""
         return False
 
-    def rows(self, indices: Any) -> Any:
+    def rows(self, indices: Indices) -> Features:
         """Return a copy of some rows as they are, in the order of `indices`: at most one pass."""
         indices = np.asarray(indices)
         order = np.argsort(indices, kind="stable")
@@ -164,7 +168,7 @@ class StreamedDesign(BlockwiseDesign):
         rows[order] = taken
         return rows
 
-    def _every(self, stride: int) -> np.ndarray[Any, Any]:
+    def _every(self, stride: int) -> Features:
         n_samples, n_features = self.shape
         taken = np.empty((len(range(0, n_samples, stride)), n_features), _native(self.dtype))
         self._turns.begin(None)
@@ -180,14 +184,14 @@ class StreamedDesign(BlockwiseDesign):
             self.counter.rows += len(rows)
         return taken
 
-    def column(self, index: int) -> Any:
+    def column(self, index: int) -> Column:
         """Return a column of X as it is, without standardisation: one pass."""
         values = np.empty(self.shape[0], _native(self.dtype))
         for start, stop, part in self.row_blocks(self.block_rows):
             _copy(part[:, index], values[start:stop], start, stop)
         return values
 
-    def row_blocks(self, size: int) -> Iterator[tuple[int, int, Any]]:
+    def row_blocks(self, size: int) -> Iterator[tuple[int, int, Features]]:
         """Go over the rows of X as they are, in blocks of the design's own size: one pass."""
         self._turns.begin(None)
         for start, stop in self._blocks():
@@ -202,7 +206,7 @@ class StreamedDesign(BlockwiseDesign):
         reading = READ_NS * n_samples * n_features * self.dtype.itemsize
         return float(max(reading, super()._pass_ns(n_models)))
 
-    def _read(self, start: int, stop: int) -> np.ndarray[Any, Any]:
+    def _read(self, start: int, stop: int) -> Features:
         """Ask the source for rows ``start:stop``, and look at their shape."""
         try:
             part = self._X[start:stop]
@@ -210,7 +214,7 @@ class StreamedDesign(BlockwiseDesign):
                 raise ValueError(
                     "X has masked values, and a mask would be ignored; fill them first"
                 )
-            rows: np.ndarray[Any, Any] = np.asanyarray(part)
+            rows: Features = np.asanyarray(part)
             if rows.shape != (stop - start, self.shape[1]):
                 raise ValueError(
                     f"X has shape {self.shape}, but X[{start}:{stop}] has shape {rows.shape}; its "
@@ -275,14 +279,14 @@ class _Reader:
 
     def __init__(self, design: StreamedDesign) -> None:
         self._design = design
-        self._buffers: list[np.ndarray[Any, Any]] = []
+        self._buffers: list[Features] = []
 
-    def bring(self, index: int, start: int, stop: int) -> np.ndarray[Any, Any]:
+    def bring(self, index: int, start: int, stop: int) -> Features:
         """Return rows ``start:stop``, block number `index`, as an array whose memory is there."""
         with self._design._turns.ask(self):
             return self._bring(index, start, stop)
 
-    def _bring(self, index: int, start: int, stop: int) -> np.ndarray[Any, Any]:
+    def _bring(self, index: int, start: int, stop: int) -> Features:
         design = self._design
         part = design._read(start, stop)
         if isinstance(part, np.memmap) and part.flags.c_contiguous and part.dtype == design.dtype:
@@ -307,11 +311,11 @@ def _block_rows(shape: tuple[int, int], itemsize: int) -> int:
     return max(1, rows // MIN_BLOCK_ROWS) * MIN_BLOCK_ROWS
 
 
-def _native(dtype: np.dtype[Any]) -> np.dtype[Any]:
+def _native(dtype: DType) -> DType:
     return dtype.newbyteorder("=")
 
 
-def _copy(part: Any, rows_out: Any, start: int, stop: int) -> None:
+def _copy(part: Array, rows_out: Array, start: int, stop: int) -> None:
     """Copy, and change the byte order; never to a type that holds less."""
     try:
         np.copyto(rows_out, part, casting="safe")
@@ -324,7 +328,7 @@ def _where(start: int, stop: int) -> str:
     return f"while rows {start} to {stop - 1} of X were read"
 
 
-def _let_go(part: np.ndarray[Any, Any]) -> None:
+def _let_go(part: Features) -> None:
     """Take the pages of a part of a mapped file off this process's memory; the file keeps them.
 
     Without this a pass leaves all of X in the resident set: the system could take those pages back
