@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Hashable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ..arrays import Codes, Cube, Indices, Matrix, Vector
 from ..kernels.passes import BINOMIAL
 from .levels import level_of_share, with_offsets
 from .losses import Loss
@@ -32,12 +33,12 @@ class Binomial(Loss):
         """Return a bound on the curvatures: each is at most 1/4, and at most its row's loss."""
         return min(0.5, float(np.sqrt(cost)))
 
-    def majorizing(self, raw: Any) -> Any:
+    def majorizing(self, raw: Cube) -> Cube:
         """Return j(z) = tanh(|z| / 2) / (2 |z|), of Jaakkola and Jordan (2000)."""
         size = np.maximum(np.abs(raw), 1e-8)
         return self.n_classes * np.tanh(0.5 * size) / (2.0 * size)
 
-    def share_logits(self, rows: LabelledRows) -> Any:
+    def share_logits(self, rows: LabelledRows) -> Matrix:
         """Return theta without slopes, that predicts each model's share of positive rows."""
         theta = np.zeros((rows.n_models, rows.design.shape[1] + 1))
         known: dict[Hashable, float] = {}
@@ -49,7 +50,7 @@ class Binomial(Loss):
             theta[model, -1] = known[key]
         return theta
 
-    def start(self, rows: LabelledRows) -> Any:
+    def start(self, rows: LabelledRows) -> Matrix:
         """Return theta without slopes that predicts each share, offsets included.
 
         Each intercept b solves ``sum of weight * (sigmoid(b + offset) - y) = 0``.
@@ -61,7 +62,13 @@ class Binomial(Loss):
         )
 
     def mean_at_levels(
-        self, levels: Any, offset: Any, codes: Any, positive: Any, weights: Any, total_weight: float
+        self,
+        levels: Vector,
+        offset: Matrix,
+        codes: Codes,
+        positive: Indices,
+        weights: Vector | None,
+        total_weight: float,
     ) -> float:
         """Return the mean loss of a model that has an intercept and no slopes."""
         raw = levels[:, None] + offset

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import copy
 from functools import cached_property
-from typing import Any
 
 import numpy as np
 
+from ..arrays import Cube, Mask, Matrix, Vector
 from ..linalg.factors import FACTOR_NS
-from ..linalg.resolved import ResolvedHessian
+from ..linalg.resolved import Product, ResolvedHessian
 from .null_directions import NullDirections, shares_of
 from .objective import Objective
 from .row_state import RowCurvature
@@ -36,7 +36,7 @@ class Hessians:
         self.null = NullDirections(objective)
         self._last: dict[int, LocalHessian] = {}
 
-    def at(self, model: int, theta: Any, curvature: RowCurvature | None = None) -> LocalHessian:
+    def at(self, model: int, theta: Vector, curvature: RowCurvature | None = None) -> LocalHessian:
         """Return the Hessian of a model at theta, from its row curvatures or by a pass more."""
         last = self._last.get(model)
         if last is None or not np.array_equal(last.theta, theta):
@@ -48,7 +48,7 @@ class Hessians:
         """Return the Hessian that was asked for last, wherever that was; None if none was."""
         return self._last.get(model)
 
-    def blocks(self, model: int, theta: Any, curvature: RowCurvature) -> Any:
+    def blocks(self, model: int, theta: Vector, curvature: RowCurvature) -> Cube:
         """Return the loss's Hessian of each output of a model, from curvatures of `sampled`."""
         if self.objective.loss.is_coupled:
             return self.sampled.rows.class_hessians(curvature, model)
@@ -74,7 +74,7 @@ class LocalHessian:
     share = 1.0
 
     def __init__(
-        self, owner: Hessians, model: int, theta: Any, curvature: RowCurvature | None
+        self, owner: Hessians, model: int, theta: Vector, curvature: RowCurvature | None
     ) -> None:
         self.theta, self._model, self._null = theta, model, owner.null
         self._prepare(owner)
@@ -92,7 +92,7 @@ class LocalHessian:
         self.share = float(owner.share[self._model])
 
     @property
-    def matrix(self) -> Any:
+    def matrix(self) -> Matrix:
         """The Hessian with the penalty, (n_parameters, n_parameters)."""
         matrix = self.share * self.loss
         self.sampled.parameter_penalty.add_to(matrix, self._place)
@@ -107,15 +107,17 @@ class LocalHessian:
         product = None if self._curvature is None else self._product
         return self._resolved(matrix, product, penalty, ~self.sampled.fitted())
 
-    def _resolved(self, matrix: Any, product: Any, penalty: Any, fixed: Any) -> ResolvedHessian:
-        def is_null(direction: Any) -> bool:
+    def _resolved(
+        self, matrix: Matrix, product: Product | None, penalty: Vector, fixed: Mask
+    ) -> ResolvedHessian:
+        def is_null(direction: Vector) -> bool:
             free = not (penalty[shares_of(direction)] > 0.0).any()
             return free and self._null.contains(self._model, direction)
 
         n_samples = self.sampled.design.shape[0]
         return ResolvedHessian(matrix, product, is_null, fixed, n_samples)
 
-    def _product(self, directions: Any) -> Any:
+    def _product(self, directions: Matrix) -> Matrix:
         """Return the Hessian times directions in rows, from the rows of X."""
         part, curvature = self.sampled.only([self._place]), self._curvature
         assert curvature is not None
@@ -131,11 +133,11 @@ class LocalHessian:
         other._curvature = None
         return other
 
-    def solve(self, gradient: Any) -> Any:
+    def solve(self, gradient: Vector) -> Vector:
         """Return the inverse times a gradient; 0 along null and unresolved directions."""
         return self.resolved.solve(gradient[None, :])[0]
 
-    def half_solve(self, gradient: Any) -> Any:
+    def half_solve(self, gradient: Vector) -> Vector:
         """Return a vector whose sum of squares is g' H^-1 g."""
         return self.resolved.half_solve(gradient[None, :])[0]
 
@@ -160,7 +162,7 @@ class ContrastHessian(LocalHessian):
             np.tile(penalty, n_contrasts), ~np.tile(self.sampled.fitted()[:size], n_contrasts),
         )  # fmt: skip
 
-    def _product(self, directions: Any) -> Any:
+    def _product(self, directions: Matrix) -> Matrix:
         """Return the Hessian of contrasts times directions in rows, from the rows of X."""
         part, curvature = self.sampled, self._curvature
         assert curvature is not None
@@ -169,26 +171,26 @@ class ContrastHessian(LocalHessian):
             np.array([part.hessian_product(curvature, v[None])[0] for v in whole])
         )
 
-    def solve(self, gradient: Any) -> Any:
+    def solve(self, gradient: Vector) -> Vector:
         """Return the inverse times a gradient of all classes."""
         return self.to_classes(self.resolved.solve(self.to_contrasts(gradient[None])))[0]
 
-    def half_solve(self, gradient: Any) -> Any:
+    def half_solve(self, gradient: Vector) -> Vector:
         """Return a vector whose sum of squares is g' H^-1 g, g without what all classes share."""
         return self.resolved.half_solve(self.to_contrasts(gradient[None]))[0]
 
-    def to_contrasts(self, vectors: Any) -> Any:
+    def to_contrasts(self, vectors: Matrix) -> Matrix:
         """Return gradients in rows, of all classes, as those of what sets classes apart."""
         classes = vectors.reshape(len(vectors), len(self.basis), -1)
         return np.einsum("rki,ka->rai", classes, self.basis).reshape(len(vectors), -1)
 
-    def to_classes(self, vectors: Any) -> Any:
+    def to_classes(self, vectors: Matrix) -> Matrix:
         """Return directions in rows of what sets classes apart as those of all classes."""
         each = vectors.reshape(len(vectors), self.basis.shape[1], -1)
         return np.einsum("rai,ka->rki", each, self.basis).reshape(len(vectors), -1)
 
 
-def contrasts(n_classes: int) -> Any:
+def contrasts(n_classes: int) -> Matrix:
     """Return an orthonormal basis, (n_classes, n_classes - 1), of what sets classes apart."""
     steps = np.arange(1.0, n_classes)
     basis = np.triu(np.ones((n_classes, n_classes - 1)))

@@ -10,12 +10,23 @@ programmes do, asks for `codes_of` and `weights_of`.
 from __future__ import annotations
 
 import copy
-from collections.abc import Hashable, Iterator
-from typing import Any
+from collections.abc import Hashable, Iterator, Sequence
 
 import numpy as np
 
-from ..design.base import Design, Floats, plain_targets, readonly
+from ..arrays import (
+    CodeMatrix,
+    Codes,
+    Cube,
+    Features,
+    IndexMatrix,
+    Indices,
+    Integers,
+    Matrix,
+    Number,
+    Vector,
+)
+from ..design.base import Columns, Design, plain_targets, readonly
 from ..kernels.descent import DescentState, start_state
 from ..kernels.passes import SQUARED, Targets
 from .levels import offsets_of
@@ -57,13 +68,15 @@ class LabelledRows:
     """
 
     def __init__(
-        self, design: Design, loss: Loss, codes: Any, positive: Any, weights: Any,
-        offset: Any = None, fit_intercept: bool = True, weight_set: Any = None,
+        self, design: Design, loss: Loss, codes: Codes | CodeMatrix,
+        positive: Indices | Sequence[int], weights: Vector | Matrix,
+        offset: Vector | Matrix | None = None, fit_intercept: bool = True,
+        weight_set: Indices | Sequence[int] | None = None,
     ) -> None:  # fmt: skip
         n_outputs, n_samples = len(positive), design.shape[0]
         sets = weights.reshape(-1 if weights.size else 0, n_samples)
         if weight_set is None:
-            weight_set = np.arange(n_outputs) if len(sets) > 1 else np.zeros(n_outputs)
+            weight_set = np.arange(n_outputs) if len(sets) > 1 else np.zeros(n_outputs, int)
         weight_set = np.array(weight_set, dtype=np.int64)
         self.design, self.loss, self.fit_intercept = design, loss, fit_intercept
         self._targets = Targets(
@@ -78,17 +91,17 @@ class LabelledRows:
         )
 
     @property
-    def positive(self) -> np.ndarray[Any, np.dtype[np.int64]]:
+    def positive(self) -> Indices:
         """The class that counts as 1 of each output."""
         return self._targets.positive
 
     @property
-    def weight_set(self) -> np.ndarray[Any, np.dtype[np.int64]]:
+    def weight_set(self) -> Indices:
         """The set of weights of each output."""
         return self._targets.weight_set
 
     @property
-    def total_weight(self) -> Floats:
+    def total_weight(self) -> Vector:
         """The sum of the row weights of each output."""
         return self._targets.total_weight
 
@@ -102,19 +115,19 @@ class LabelledRows:
         """Models, of `loss.n_classes` outputs each."""
         return self.n_outputs // self.loss.n_classes
 
-    def split(self, theta: Any) -> tuple[Any, Any]:
+    def split(self, theta: Vector | Matrix) -> tuple[Matrix, Vector]:
         """Return coefficients and intercepts of all outputs as views of theta."""
         outputs = theta.reshape(-1, self.design.shape[1] + 1)
         return outputs[:, :-1], outputs[:, -1]
 
-    def outputs_of(self, models: Any) -> Any:
+    def outputs_of(self, models: Indices | Sequence[int]) -> Indices:
         """Return the indices of the outputs of some models."""
         first = np.asarray(models)[:, None] * self.loss.n_classes
         return (first + np.arange(self.loss.n_classes)).ravel()
 
     # ---- other rows, other models
 
-    def standardized(self, columns: Any) -> LabelledRows:
+    def standardized(self, columns: Columns) -> LabelledRows:
         """Return the same with another standardisation of the design."""
         return self._with_design(self.design.standardized(columns))
 
@@ -123,23 +136,25 @@ class LabelledRows:
         other.design = design
         return other
 
-    def _with_targets(self, **changes: Any) -> LabelledRows:
+    def _with_targets(self, targets: Targets) -> LabelledRows:
         other = copy.copy(self)
-        other._targets = self._targets._replace(**changes)
+        other._targets = targets
         return other
 
-    def only(self, models: Any) -> LabelledRows:
+    def only(self, models: Indices | Sequence[int]) -> LabelledRows:
         """Return the same as some of the models alone see it (an index array)."""
         targets, outputs = self._targets, self.outputs_of(models)
         one_set = len(targets.offset) < 2
         return self._with_targets(
-            codes=targets.codes if len(targets.codes) == 1 else _some(targets.codes, models),
-            positive=readonly(targets.positive[outputs]),
-            weight_set=readonly(targets.weight_set[outputs]),
-            total_weight=targets.total_weight[outputs],
-            offset=targets.offset
-            if one_set
-            else _some(targets.offset, outputs % len(targets.offset)),
+            targets._replace(
+                codes=targets.codes if len(targets.codes) == 1 else _some(targets.codes, models),
+                positive=readonly(targets.positive[outputs]),
+                weight_set=readonly(targets.weight_set[outputs]),
+                total_weight=targets.total_weight[outputs],
+                offset=targets.offset
+                if one_set
+                else _some(targets.offset, outputs % len(targets.offset)),
+            )
         )
 
     def subsample(self, stride: int) -> LabelledRows:
@@ -167,9 +182,13 @@ class LabelledRows:
 
     def cooled(self, scale: float) -> LabelledRows:
         """Return the same with the offset over `scale`."""
-        return self._with_targets(offset=readonly(self._targets.offset / scale))
+        return self._with_targets(
+            self._targets._replace(offset=readonly(self._targets.offset / scale))
+        )
 
-    def weighted(self, positive: Any, weights: Any, weight_set: Any) -> LabelledRows:
+    def weighted(
+        self, positive: Indices, weights: Vector | Matrix, weight_set: Indices
+    ) -> LabelledRows:
         """Return the same rows, as other models with other weights see them."""
         targets = self._targets
         return LabelledRows(
@@ -179,7 +198,7 @@ class LabelledRows:
 
     # ---- what rows say of themselves
 
-    def weights_of(self, output: int) -> Any:
+    def weights_of(self, output: int) -> Vector | None:
         """Return the row weights of an output; None where all are 1."""
         targets = self._targets
         return targets.weights[targets.weight_set[output]] if len(targets.weights) else None
@@ -189,11 +208,11 @@ class LabelledRows:
         weights = self.weights_of(output)
         return self.design.shape[0] if weights is None else int(np.count_nonzero(weights))
 
-    def codes_of(self, model: int) -> Any:
+    def codes_of(self, model: int) -> Codes:
         """Return the class of each row, as a model sees it."""
         return self._targets.codes[min(model, len(self._targets.codes) - 1)]
 
-    def offset_of(self, output: int) -> Any:
+    def offset_of(self, output: int) -> Vector | None:
         """Return the offset of each row for an output; None where there is none."""
         sets = self._targets.offset
         return sets[output % len(sets)] if len(sets) else None
@@ -230,7 +249,7 @@ class LabelledRows:
             return float(count), float(codes.size - count)
         return float(weights[codes].sum()), float(weights[~codes].sum())
 
-    def rows_of_classes(self, stride: int) -> Any:
+    def rows_of_classes(self, stride: int) -> Integers:
         """Return how many of every `stride`-th row of weight are of each class of the outputs."""
         targets = self._targets
         codes = targets.codes[0, ::stride]
@@ -238,7 +257,7 @@ class LabelledRows:
             codes = codes[(targets.weights[:, ::stride] > 0.0).all(axis=0)]
         return np.bincount(codes, minlength=int(targets.positive.max()) + 1)
 
-    def common_weights(self) -> Any:
+    def common_weights(self) -> Vector:
         """Return weights (n_samples,) that see every row which a model sees; empty for none."""
         sets = self._targets.weights
         return sets.mean(axis=0) if len(sets) > 1 else sets.ravel()
@@ -250,25 +269,25 @@ class LabelledRows:
             return None
         return float(weights.min(initial=1.0, where=weights > 0.0) / weights.max())
 
-    def column_means(self) -> Any:
+    def column_means(self) -> Vector:
         """Return the weighted mean of each column of X: one pass; not finite where X is not."""
         return self.design.column_means(*self._common())
 
-    def column_variances(self) -> Any:
+    def column_variances(self) -> Vector:
         """Return the weighted mean of each column's squared distance from its centre: one pass."""
         return self.design.column_variances(*self._common())
 
-    def _common(self) -> tuple[Any, float]:
+    def _common(self) -> tuple[Vector, float]:
         weights = np.ascontiguousarray(self.common_weights())
         return weights, float(weights.sum()) if weights.size else float(self.design.shape[0])
 
-    def blocks_of_weight(self, output: int, size: int) -> Iterator[Any]:
+    def blocks_of_weight(self, output: int, size: int) -> Iterator[Features]:
         """Go over the rows of X that have weight for an output, as they are: one pass."""
         weights = self.weights_of(output)
         for start, stop, rows in self.design.row_blocks(size):
             yield rows if weights is None else rows[weights[start:stop] > 0.0]
 
-    def level_cost(self, model: int, levels: Any) -> float:
+    def level_cost(self, model: int, levels: Vector) -> float:
         """Return the mean loss of a model of these intercepts and no slopes: no pass over X."""
         codes, weights = self.codes_of(model), self.weights_of(model * self.loss.n_classes)
         own = self.outputs_of([model])
@@ -276,8 +295,8 @@ class LabelledRows:
             offset, _ = offsets_of(self, model, 1)
         else:
             # All rows of a class have the same loss.
-            labels, codes = np.unique(codes, return_inverse=True)
-            weights = np.bincount(codes, weights)
+            labels, place = np.unique(codes, return_inverse=True)
+            weights = np.bincount(place, weights)  # type: ignore[assignment]  # or whole numbers
             codes, offset = labels, np.zeros((own.size, labels.size))
         total = float(self.total_weight[own[0]])
         with np.errstate(over="ignore", invalid="ignore"):
@@ -302,7 +321,7 @@ class LabelledRows:
 
     def descend(
         self, state: DescentState, penalty: CompiledL2, step_size: float, accelerate: bool,
-        tol: float, history_out: Any,
+        tol: float, history_out: Matrix,
     ) -> tuple[int, int]:  # fmt: skip
         """Take up to ``len(history_out)`` gradient steps from an evaluated state, one pass each."""
         return self.design.descend(
@@ -314,16 +333,16 @@ class LabelledRows:
         n_models = self.n_models if n_models is None else n_models
         return RowCurvature(np.empty((n_models, self.loss.n_classes * self.design.shape[0])))
 
-    def raw_predictions(self, theta: Any, with_intercept: bool = True) -> Any:
+    def raw_predictions(self, theta: Vector | Matrix, with_intercept: bool = True) -> Matrix:
         """Return the raw predictions of all outputs, (n_outputs, n_samples), without offset."""
         coef, intercept = (np.ascontiguousarray(part) for part in self.split(theta))
         return self.design.raw_prediction(coef, intercept if with_intercept else 0.0 * intercept)
 
-    def predictions(self, theta: Any) -> RowPredictions:
+    def predictions(self, theta: Matrix) -> RowPredictions:
         """Return what models of one output predict for the rows, without offset: one pass."""
         return RowPredictions(self.raw_predictions(theta))
 
-    def residuals(self, theta: Any) -> RowResiduals:
+    def residuals(self, theta: Matrix) -> RowResiduals:
         """Return the weighted residuals of each output, the slopes of the rows' losses: one pass.
 
         Of class k of a softmax ``weight * (probability of k - (class is k))``.
@@ -338,7 +357,7 @@ class LabelledRows:
             self.design.evaluate(self._targets, none, state, outputs)
         return RowResiduals(outputs[self.n_outputs :])
 
-    def majorizing(self, theta: Any) -> RowCurvature:
+    def majorizing(self, theta: Matrix) -> RowCurvature:
         """Return curvatures of functions above the loss, of each output, times weights: one pass.
 
         They are at least those of the loss, for any change of the raw predictions.
@@ -352,11 +371,11 @@ class LabelledRows:
             curvature *= targets.weights[targets.weight_set]
         return RowCurvature(curvature)
 
-    def largest_range(self, direction: Any) -> float:
+    def largest_range(self, direction: Vector) -> float:
         """Return the largest range, over the classes of one model, of a row's raw predictions."""
         return float(np.ptp(self.raw_predictions(direction), axis=0).max())
 
-    def largest_square(self, directions: Any, together: int) -> float:
+    def largest_square(self, directions: Matrix, together: int) -> float:
         """Return the largest sum over directions of a row's squared raw predictions.
 
         `directions` (n, n_parameters) of one model; passes take `together` of them at once.
@@ -369,51 +388,55 @@ class LabelledRows:
 
     # ---- sums with row curvatures
 
-    def hessian(self, curvature: RowCurvature, model: int) -> Any:
+    def hessian(self, curvature: RowCurvature, model: int) -> Matrix:
         """Return the Hessian of one model's mean loss from its row curvatures, and no others."""
         total = self.total_weight[model * self.loss.n_classes]
         return self.loss.hessian(curvature.values[0], self._gram, total)
 
-    def class_hessians(self, curvature: RowCurvature, model: int) -> Any:
+    def class_hessians(self, curvature: RowCurvature, model: int) -> Cube:
         """Return the blocks on the diagonal of `hessian`, one for each output of the model."""
         total = self.total_weight[model * self.loss.n_classes]
         return self.loss.class_hessians(curvature.values[0], self._gram, total)
 
-    def mean_hessian(self, curvature: RowCurvature) -> Any:
+    def mean_hessian(self, curvature: RowCurvature) -> Matrix:
         """Return the Hessian of the loss of an output, the mean over all outputs: one pass."""
         weights = self.loss.class_weights(curvature.values).mean(axis=(0, 1))
         return self._gram(weights, self.total_weight.mean())
 
-    def _gram(self, weights: Any, total_weight: float) -> Any:
+    def _gram(self, weights: Vector, total_weight: float) -> Matrix:
         hessian = self.design.gram(weights) / total_weight
         if not self.fit_intercept:
             hessian[-1], hessian[:, -1] = 0.0, 0.0
         return hessian
 
-    def product(self, curvature: RowCurvature, coef: Any, intercept: Any) -> tuple[Any, Any]:
+    def product(
+        self, curvature: RowCurvature, coef: Matrix, intercept: Vector
+    ) -> tuple[Matrix, Vector]:
         """Return the Hessians of the mean losses times vectors, one for each model: one pass."""
         targets = self.loss.product_targets(curvature.values, self.total_weight)
         return self._product(targets, coef, intercept)
 
-    def output_product(self, curvature: RowCurvature, coef: Any, intercept: Any) -> tuple[Any, Any]:
+    def output_product(
+        self, curvature: RowCurvature, coef: Matrix, intercept: Vector
+    ) -> tuple[Matrix, Vector]:
         """Return X' diag(curvature) X of each output, over its weight, times a vector: one pass."""
         targets = plain_targets(SQUARED, curvature.values, self.total_weight)
         return self._product(targets, coef, intercept)
 
-    def weight_product(self, coef: Any, intercept: Any) -> tuple[Any, Any]:
+    def weight_product(self, coef: Matrix, intercept: Vector) -> tuple[Matrix, Vector]:
         """Return what is at least X' W X of every model, over its weight, times a vector."""
         sets = self._targets.weights
         weights = sets if len(sets) < 2 else sets.max(axis=0)[None, :]
         targets = plain_targets(SQUARED, weights, self.total_weight.min(keepdims=True))
         return self._product(targets, coef, intercept)
 
-    def _product(self, targets: Targets, coef: Any, intercept: Any) -> tuple[Any, Any]:
+    def _product(self, targets: Targets, coef: Matrix, intercept: Vector) -> tuple[Matrix, Vector]:
         slopes, last = self.design.hessian_product(
             targets, np.ascontiguousarray(coef), intercept * self.fit_intercept
         )
         return slopes, last * self.fit_intercept
 
-    def mean_curvatures(self, curvature: RowCurvature) -> Any:
+    def mean_curvatures(self, curvature: RowCurvature) -> Matrix:
         """Return what the mean row adds to the Hessian of each output, (n_outputs, 1)."""
         weights = self.loss.class_weights(curvature.values)
         total = weights.reshape(self.n_outputs, -1).sum(axis=1, keepdims=True)
@@ -425,11 +448,11 @@ class LabelledRows:
         weights = self.loss.class_weights(curvature.values)
         return RowCurvature(weights.reshape(self.n_outputs, -1))
 
-    def draw(self, curvature: RowCurvature, count: int) -> tuple[Design, Any]:
+    def draw(self, curvature: RowCurvature, count: int) -> tuple[Design, IndexMatrix]:
         """Return a design, and (n_outputs, count) rows of it in proportion to the curvatures."""
         return self.design, curvature.draw(count)
 
-    def output_grams(self, curvature: RowCurvature, tiny: float) -> Any:
+    def output_grams(self, curvature: RowCurvature, tiny: float) -> Cube:
         """Return X' diag(curvature) X of each output over its weight: as many passes.
 
         Without rows whose curvature is below the share `tiny` of the mean row's.
@@ -438,11 +461,11 @@ class LabelledRows:
         values = np.where(values >= tiny * values.mean(axis=1, keepdims=True), values, 0.0)
         return self.design.grams(values / self.total_weight[:, None])
 
-    def curvature_mean(self, curvature: RowCurvature) -> Any:
+    def curvature_mean(self, curvature: RowCurvature) -> Vector:
         """Return the rows' mean, weighted by the curvatures of a model of one output: one pass."""
         return self.design.column_means(curvature.values[0], float(curvature.totals()[0]))
 
-    def intercept_hessian(self, curvature: RowCurvature) -> Any:
+    def intercept_hessian(self, curvature: RowCurvature) -> Matrix:
         """Return the mean loss's Hessian in the intercepts of one model, (n_classes, n_classes)."""
         shares = curvature.values.reshape(self.loss.n_classes, -1)
         weight = shares.sum(axis=0)
@@ -454,15 +477,19 @@ class LabelledRows:
         return np.diag(products.sum(axis=1)) - products
 
 
-def _sets_of(offset: Any, n_samples: int) -> Any:
+def _sets_of(offset: Vector | Matrix | None, n_samples: int) -> Matrix:
     if offset is None or not offset.size:
         return np.empty((0, n_samples))
     return offset.reshape(-1, n_samples)
 
 
-def _some(array: Any, rows: Any) -> Any:
+def _some(
+    array: np.ndarray[tuple[int, int], np.dtype[Number]], rows: Indices | Sequence[int]
+) -> np.ndarray[tuple[int, int], np.dtype[Number]]:
     return readonly(np.ascontiguousarray(array[rows]))
 
 
-def _every(sets: Any, stride: int) -> Any:
+def _every(
+    sets: np.ndarray[tuple[int, int], np.dtype[Number]], stride: int
+) -> np.ndarray[tuple[int, int], np.dtype[Number]]:
     return np.ascontiguousarray(sets[:, ::stride])

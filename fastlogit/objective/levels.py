@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Hashable
+from typing import TYPE_CHECKING
 
 import numpy as np
+
+from ..arrays import Floats, Matrix, Vector
 
 if TYPE_CHECKING:
     from .labelled_rows import LabelledRows
@@ -19,8 +21,11 @@ MAX_HALVINGS = 200
 # Rounds over the classes of a softmax, each in turn at its own best intercept.
 SWEEPS = 8
 
+# The row weights of each output of a model; None where all are 1.
+Weights = list[Vector | None]
 
-def offsets_of(rows: LabelledRows, model: int, stride: int | None = None) -> tuple[Any, Any]:
+
+def offsets_of(rows: LabelledRows, model: int, stride: int | None = None) -> tuple[Matrix, Weights]:
     """Return offsets (n_classes, n_rows) and weights of a model's outputs, of some rows."""
     size, n_samples = rows.loss.n_classes, rows.design.shape[0]
     stride = stride or max(1, n_samples * size // LEVEL_ROWS)
@@ -30,11 +35,14 @@ def offsets_of(rows: LabelledRows, model: int, stride: int | None = None) -> tup
         stride = 1
     offset = np.zeros((size, len(range(0, n_samples, stride))))
     if rows.n_offsets:
-        offset[...] = [rows.offset_of(int(output))[::stride] for output in outputs]
+        fixed = [rows.offset_of(int(output)) for output in outputs]
+        offset[...] = [of_output[::stride] for of_output in fixed if of_output is not None]
     return offset, [None if w is None else w[::stride] for w in weights]
 
 
-def with_offsets(rows: LabelledRows, theta: Any, find: Callable[[Any, Any, Any], Any]) -> Any:
+def with_offsets(
+    rows: LabelledRows, theta: Matrix, find: Callable[[Vector, Matrix, Weights], Vector | float]
+) -> Matrix:
     """Return theta without slopes whose intercepts suit the offsets too.
 
     `find` takes the intercepts of a model without offsets, these (n_classes, n_rows) and the
@@ -43,7 +51,7 @@ def with_offsets(rows: LabelledRows, theta: Any, find: Callable[[Any, Any, Any],
     if not rows.n_offsets:
         return theta
     levels = theta.reshape(rows.n_outputs, -1)[:, -1]
-    known: dict[Any, Any] = {}
+    known: dict[tuple[Hashable, bytes], Vector | float] = {}
     size = rows.loss.n_classes
     for model in range(rows.n_models):
         own = slice(model * size, (model + 1) * size)
@@ -55,7 +63,7 @@ def with_offsets(rows: LabelledRows, theta: Any, find: Callable[[Any, Any, Any],
     return theta
 
 
-def level_of_share(share_logit: float, offset: Any, weights: Any) -> float:
+def level_of_share(share_logit: float, offset: Vector, weights: Vector | None) -> float:
     """Return b with a mean of sigmoid(b + offset) whose logit is given; a safeguarded Newton."""
     lowest, highest = float(offset.min()), float(offset.max())
     low, high = share_logit - highest, share_logit - lowest
@@ -78,7 +86,7 @@ def level_of_share(share_logit: float, offset: Any, weights: Any) -> float:
     return level
 
 
-def levels_of_shares(logs: Any, offset: Any, weights: Any) -> Any:
+def levels_of_shares(logs: Vector, offset: Matrix, weights: Vector | None) -> Vector:
     """Return the intercepts of a softmax that predicts the shares whose logarithms are given.
 
     Each class in turn, as a binomial model against the others: the cost falls with each of them.
@@ -102,12 +110,12 @@ def levels_of_shares(logs: Any, offset: Any, weights: Any) -> Any:
     return levels - levels.mean()
 
 
-def _sigmoid(raw: Any) -> Any:
+def _sigmoid(raw: Floats) -> Floats:
     small = np.exp(-np.abs(raw))
     return np.where(raw >= 0.0, 1.0, small) / (1.0 + small)
 
 
-def log_sum_exp(raw: Any) -> Any:
+def log_sum_exp(raw: Matrix) -> Vector:
     """Return log(sum exp) over the first axis."""
     largest = raw.max(axis=0)
     return largest + np.log(np.exp(raw - largest).sum(axis=0))

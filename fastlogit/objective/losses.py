@@ -13,11 +13,13 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ..arrays import Codes, Cube, Indices, Mask, Matrix, Vector
 from ..design.base import plain_targets
+from ..kernels.descent import DescentState
 from ..kernels.passes import SQUARED, Targets
 
 if TYPE_CHECKING:
@@ -26,7 +28,7 @@ if TYPE_CHECKING:
 __all__ = ["Gram", "Loss", "RowLoss"]
 
 # Takes row weights (n_samples,) and what to divide by; returns the Gram matrix of the design.
-Gram = Callable[[Any, float], Any]
+Gram = Callable[[Vector, float], Matrix]
 
 
 class Loss(ABC):
@@ -70,23 +72,23 @@ class Loss(ABC):
 
     # ---- from row curvatures to Hessians: those of the binomial loss, row by row
 
-    def class_weights(self, curvature: Any) -> Any:
+    def class_weights(self, curvature: Matrix) -> Cube:
         """Return what rows add to Hessians of outputs, (n_models, n_classes, n_samples)."""
         return curvature[:, None]
 
-    def hessian(self, curvature: Any, gram: Gram, total_weight: float) -> Any:
+    def hessian(self, curvature: Vector, gram: Gram, total_weight: float) -> Matrix:
         """Return the Hessian of one model's mean loss from its row curvatures."""
         return gram(curvature, total_weight)
 
-    def class_hessians(self, curvature: Any, gram: Gram, total_weight: float) -> Any:
+    def class_hessians(self, curvature: Vector, gram: Gram, total_weight: float) -> Cube:
         """Return the blocks on the diagonal of `hessian`, one for each output of the model."""
         return self.hessian(curvature, gram, total_weight)[None]
 
-    def product_targets(self, curvature: Any, total_weight: Any) -> Targets:
+    def product_targets(self, curvature: Matrix, total_weight: Vector) -> Targets:
         """Return the targets whose gradient is the product of the loss's Hessian with the point."""
         return plain_targets(SQUARED, curvature, total_weight)
 
-    def majorizing(self, raw: Any) -> Any:
+    def majorizing(self, raw: Cube) -> Cube:
         """Return curvatures of quadratic functions above the loss that touch it at `raw`.
 
         Raw predictions are ``(n_models, n_classes, n_samples)``; each output has a function of its
@@ -96,23 +98,29 @@ class Loss(ABC):
 
     # ---- points that predict the same
 
-    def settle(self, coef: Any, intercept: Any, fit_intercept: bool) -> tuple[Any, Any]:
+    def settle(self, coef: Matrix, intercept: Vector, fit_intercept: bool) -> tuple[Matrix, Vector]:
         """Return the point that stands for all that predict as this one does, at no more cost."""
         return coef, intercept
 
-    def centred(self, vectors: Any) -> Any:
+    def centred(self, vectors: Matrix) -> Matrix:
         """Return the part of directions (n_models, n_parameters) that changes predictions."""
         return vectors
 
     # ---- points without slopes
 
-    def start(self, rows: LabelledRows) -> Any:
+    def start(self, rows: LabelledRows) -> Matrix:
         """Return theta without slopes, to begin with: intercepts that suit labels and offsets."""
         return np.zeros((rows.n_models, self.n_classes * (rows.design.shape[1] + 1)))
 
     @abstractmethod
     def mean_at_levels(
-        self, levels: Any, offset: Any, codes: Any, positive: Any, weights: Any, total_weight: float
+        self,
+        levels: Vector,
+        offset: Matrix,
+        codes: Codes,
+        positive: Indices,
+        weights: Vector | None,
+        total_weight: float,
     ) -> float:
         """Return the mean loss of a model that has intercepts and no slopes.
 
@@ -140,7 +148,7 @@ class RowLoss(Loss):
     most_residual: float = 1.0
 
     @abstractmethod
-    def rows(self, raw: Any, is_positive: Any) -> tuple[Any, Any, Any]:
+    def rows(self, raw: Vector, is_positive: Mask) -> tuple[Vector, Vector, Vector]:
         """Return the loss, its first and its second derivative at raw predictions (n_samples,)."""
 
     def residual_size(self, cost: float) -> float:
@@ -151,7 +159,9 @@ class RowLoss(Loss):
         """Return the root of `most_curvature`."""
         return float(np.sqrt(self.most_curvature))
 
-    def evaluate(self, rows: LabelledRows, state: Any, row_state_out: Any = None) -> None:
+    def evaluate(
+        self, rows: LabelledRows, state: DescentState, row_state_out: Matrix | None = None
+    ) -> None:
         """Put mean loss and its gradient into the state: a pass, and one for sums of residuals.
 
         `row_state_out` gets what a pass over the rows puts there: see `Design.evaluate`.
@@ -163,7 +173,9 @@ class RowLoss(Loss):
             offset, weights = rows.offset_of(output), rows.weights_of(output)
             if offset is not None:
                 raw[output] += offset
-            parts: Any = self.rows(raw[output], rows.codes_of(output) == rows.positive[output])
+            parts: tuple[Vector, ...] = self.rows(
+                raw[output], rows.codes_of(output) == rows.positive[output]
+            )
             if weights is not None:
                 parts = tuple(np.where(weights > 0.0, weights * part, 0.0) for part in parts)
             loss, residual, curvature = parts
@@ -184,7 +196,13 @@ class RowLoss(Loss):
         state.intercept_gradient[...] = last * rows.fit_intercept
 
     def mean_at_levels(
-        self, levels: Any, offset: Any, codes: Any, positive: Any, weights: Any, total_weight: float
+        self,
+        levels: Vector,
+        offset: Matrix,
+        codes: Codes,
+        positive: Indices,
+        weights: Vector | None,
+        total_weight: float,
     ) -> float:
         """Return the mean loss of a model that has an intercept and no slopes."""
         loss = self.rows(levels[0] + offset[0], codes == positive[0])[0]

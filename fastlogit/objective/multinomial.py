@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ..arrays import Codes, Cube, Floats, Indices, Matrix, Vector
 from ..design.base import plain_targets
 from ..kernels.passes import MULTINOMIAL, MULTINOMIAL_PRODUCT, Targets
 from .levels import levels_of_shares, log_sum_exp, with_offsets
@@ -47,7 +48,7 @@ class Multinomial(Loss):
         """Return a bound on the curvatures of an output, at most 1/4 and at most the row's loss."""
         return min(0.5, float(np.sqrt(cost)))
 
-    def majorizing(self, raw: Any) -> Any:
+    def majorizing(self, raw: Cube) -> Cube:
         """Return K j(d_k) of each class, d_k its difference to what the other classes make.
 
         The loss along the raw prediction of one class alone is that of a binomial model. A step of
@@ -57,7 +58,7 @@ class Multinomial(Loss):
         size = np.maximum(np.abs(against_the_others(raw)), 1e-8)
         return self.n_classes * np.tanh(0.5 * size) / (2.0 * size)
 
-    def share_logits(self, rows: LabelledRows) -> Any:
+    def share_logits(self, rows: LabelledRows) -> Matrix:
         """Return theta without slopes, that predicts each model's share of every class."""
         intercepts = np.empty(rows.n_outputs)
         for output in range(rows.n_outputs):
@@ -70,7 +71,7 @@ class Multinomial(Loss):
         theta[:, :, -1] = levels - levels.mean(axis=1, keepdims=True)
         return theta.reshape(rows.n_models, -1)
 
-    def start(self, rows: LabelledRows) -> Any:
+    def start(self, rows: LabelledRows) -> Matrix:
         """Return theta without slopes that predicts the share of each class, offsets included."""
         return with_offsets(
             rows,
@@ -79,7 +80,13 @@ class Multinomial(Loss):
         )
 
     def mean_at_levels(
-        self, levels: Any, offset: Any, codes: Any, positive: Any, weights: Any, total_weight: float
+        self,
+        levels: Vector,
+        offset: Matrix,
+        codes: Codes,
+        positive: Indices,
+        weights: Vector | None,
+        total_weight: float,
     ) -> float:
         """Return the mean loss of a model that has intercepts and no slopes."""
         raw = levels[:, None] + offset
@@ -87,24 +94,24 @@ class Multinomial(Loss):
         losses = log_sum_exp(raw) - raw[order[codes], np.arange(codes.size)]
         return float((losses.sum() if weights is None else losses @ weights) / total_weight)
 
-    def class_weights(self, curvature: Any) -> Any:
+    def class_weights(self, curvature: Matrix) -> Cube:
         """Return what each row adds to the Hessian of each output: w p (1 - p)."""
         shares = curvature.reshape(len(curvature), self.n_classes, -1)
         weight = shares.sum(axis=1, keepdims=True)
         inverse = np.divide(1.0, weight, out=np.zeros_like(weight), where=weight > 0.0)
         return shares * ((weight - shares) * inverse)
 
-    def product_targets(self, curvature: Any, total_weight: Any) -> Targets:
+    def product_targets(self, curvature: Matrix, total_weight: Vector) -> Targets:
         """Return the targets whose gradient is the product of the loss's Hessian with the point."""
         outputs = curvature.reshape(len(total_weight), -1)
         return plain_targets(MULTINOMIAL_PRODUCT, outputs, total_weight, self.n_classes)
 
-    def class_hessians(self, curvature: Any, gram: Gram, total_weight: float) -> Any:
+    def class_hessians(self, curvature: Vector, gram: Gram, total_weight: float) -> Cube:
         """Return the blocks on the diagonal of `hessian`, one for each class."""
         weights = self.class_weights(curvature[None])[0]
         return np.array([gram(of_class, total_weight) for of_class in weights])
 
-    def hessian(self, curvature: Any, gram: Gram, total_weight: float) -> Any:
+    def hessian(self, curvature: Vector, gram: Gram, total_weight: float) -> Matrix:
         """Return the Hessian of one model's mean loss from its row curvatures.
 
         A pass for each pair of classes, and (n_parameters, n_parameters) numbers. The rows of
@@ -113,7 +120,7 @@ class Multinomial(Loss):
         shares = curvature.reshape(self.n_classes, -1)
         weight = shares.sum(axis=0)
         inverse = np.divide(1.0, weight, out=np.zeros_like(weight), where=weight > 0.0)
-        whole: Any = None
+        whole: Floats | None = None
         for row in range(self.n_classes):
             for column in range(row):
                 block = gram(shares[row] * shares[column] * inverse, total_weight)
@@ -122,9 +129,10 @@ class Multinomial(Loss):
                 whole[row, :, column] = whole[column, :, row] = -block
                 whole[row, :, row] += block
                 whole[column, :, column] += block
+        assert whole is not None  # two classes at the least
         return whole.reshape(self.n_classes * whole.shape[1], -1)
 
-    def settle(self, coef: Any, intercept: Any, fit_intercept: bool) -> tuple[Any, Any]:
+    def settle(self, coef: Matrix, intercept: Vector, fit_intercept: bool) -> tuple[Matrix, Vector]:
         """Return the point whose classes sum to zero: the same predictions, at no more cost."""
         groups = coef.reshape(-1, self.n_classes, coef.shape[1])
         level = intercept.reshape(-1, self.n_classes)
@@ -133,13 +141,13 @@ class Multinomial(Loss):
         centred = groups - groups.mean(axis=1, keepdims=True)
         return centred.reshape(coef.shape), level.reshape(intercept.shape)
 
-    def centred(self, vectors: Any) -> Any:
+    def centred(self, vectors: Matrix) -> Matrix:
         """Return parameters of each model less their mean over the classes."""
         classes = vectors.reshape(len(vectors), self.n_classes, -1)
         return (classes - classes.mean(axis=1, keepdims=True)).reshape(vectors.shape)
 
 
-def against_the_others(raw: Any) -> Any:
+def against_the_others(raw: Cube) -> Cube:
     """Return z_k less the logarithm of the sum of exp(z_j) of the other classes j.
 
     `raw` has shape (n_models, n_classes, n_samples).

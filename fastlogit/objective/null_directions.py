@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
+
+from ..arrays import Indices, Mask, Matrix, Vector
 
 if TYPE_CHECKING:
     from .objective import Objective
@@ -34,14 +36,14 @@ class NullDirections:
         self._objective = objective
         self._known: dict[tuple[int, bytes], bool] = {}
 
-    def contains(self, model: int, direction: Any) -> bool:
+    def contains(self, model: int, direction: Vector) -> bool:
         """Say whether a model's direction, near this one, is null: (n_classes, n_features + 1)."""
-        parts = direction.reshape(-1, self._objective.design.shape[1] + 1)
-        largest = np.abs(parts).max()
-        parts = [part for part in parts if np.abs(part).max() > NO_SHARE * largest]
+        outputs = direction.reshape(-1, self._objective.design.shape[1] + 1)
+        largest = np.abs(outputs).max()
+        parts = [part for part in outputs if np.abs(part).max() > NO_SHARE * largest]
         return all(self._is_null(model, part) for part in parts)
 
-    def _is_null(self, model: int, direction: Any) -> bool:
+    def _is_null(self, model: int, direction: Vector) -> bool:
         inverse_scale = self._objective.design.columns.inverse_scale
         slopes = np.where(inverse_scale > 0.0, direction[:-1], 0.0)
         if not self._objective.fit_intercept:
@@ -60,10 +62,10 @@ class NullDirections:
                 return True
         return False
 
-    def _is_level(self, model: int, columns: Any, factors: Any) -> bool:
+    def _is_level(self, model: int, columns: Indices, factors: Vector) -> bool:
         """Say whether the columns times whole factors add up to the same number in each row."""
         output = model * self._objective.n_classes
-        first: Any = None if self._objective.fit_intercept else np.zeros(columns.size)
+        first: Vector | None = None if self._objective.fit_intercept else np.zeros(columns.size)
         for rows in self._objective.rows.blocks_of_weight(output, BLOCK_ROWS):
             values = np.asarray(rows[:, columns], dtype=np.float64)
             if not len(values):
@@ -74,14 +76,14 @@ class NullDirections:
         return True
 
 
-def shares_of(direction: Any) -> Any:
+def shares_of(direction: Vector) -> Mask:
     """Return which parameters have a share in a direction that is more than rounding errors."""
     return np.abs(direction) > NO_SHARE * np.abs(direction).max()
 
 
-def _whole_multiples(slopes: Any) -> list[Any]:
+def _whole_multiples(slopes: Vector) -> list[Vector]:
     """Return whole numbers in the ratios of these, as far as there are any of moderate size."""
-    found: list[Any] = []
+    found: list[Vector] = []
     for unit in np.unique(np.abs(slopes)):
         for halves in range(HALVES + 1):
             ratios = slopes / unit * 2.0**halves
@@ -96,7 +98,7 @@ def _whole_multiples(slopes: Any) -> list[Any]:
     return found[:4]
 
 
-def _is_exactly_level(values: Any, factors: Any, first: Any) -> bool:
+def _is_exactly_level(values: Matrix, factors: Vector, first: Vector) -> bool:
     """Say whether ``(values - first) @ factors`` is 0 in each row, without a rounding error."""
     scaled = values * 2.0**20
     with np.errstate(over="ignore", invalid="ignore"):
@@ -105,7 +107,7 @@ def _is_exactly_level(values: Any, factors: Any, first: Any) -> bool:
         return bool((scaled @ factors == (first * 2.0**20) @ factors).all())
     if factors.size > MOST_COLUMNS:
         return False
-    terms: list[Any] = []
+    terms: list[Vector] = []
     for column, factor in enumerate(factors):
         for numbers, sign in (
             (values[:, column], 1.0),
@@ -115,7 +117,7 @@ def _is_exactly_level(values: Any, factors: Any, first: Any) -> bool:
     return _add_up_to_zero(terms)
 
 
-def _product(numbers: Any, factor: float) -> list[Any]:
+def _product(numbers: Vector, factor: float) -> list[Vector]:
     """Return two arrays whose sum is ``numbers * factor`` exactly (Dekker, 1971)."""
     product = numbers * factor
     if abs(factor) == 1.0:
@@ -128,7 +130,7 @@ def _product(numbers: Any, factor: float) -> list[Any]:
         return [product, (high * factor - product) + low * factor]
 
 
-def _add_up_to_zero(terms: list[Any]) -> bool:
+def _add_up_to_zero(terms: list[Vector]) -> bool:
     """Say whether arrays add up to 0 everywhere, by sums that keep their errors (Knuth, 1969)."""
     with np.errstate(over="ignore", invalid="ignore"):
         for _ in range(2 * len(terms)):

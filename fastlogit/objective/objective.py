@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from collections.abc import Hashable, Sequence
+from typing import NamedTuple
 
 import numpy as np
 
-from ..design.base import Design, step_by_step
+from ..arrays import Floats, Indices, Mask, Matrix, Vector
+from ..design.base import Columns, Design, step_by_step
 from ..kernels.descent import DescentState, start_state
 from ..linalg.lanczos import largest_eigenvalue
 from . import units
@@ -23,8 +25,8 @@ __all__ = ["Evaluation", "Objective"]
 class Evaluation(NamedTuple):
     """Cost (n_models,) and gradient (n_models, n_parameters) at a point."""
 
-    cost: Any
-    gradient: Any
+    cost: Vector
+    gradient: Matrix
 
 
 class Objective:
@@ -56,7 +58,7 @@ class Objective:
     user_penalty: Quadratic
     parameter_penalty: ParameterPenalty
 
-    def __init__(self, rows: LabelledRows, penalty: Any) -> None:
+    def __init__(self, rows: LabelledRows, penalty: Quadratic | float | Vector | Matrix) -> None:
         self.rows = rows
         self._take(penalty if isinstance(penalty, Quadratic) else L2(penalty, rows.design.shape[1]))
 
@@ -110,15 +112,15 @@ class Objective:
         """Raw predictions for a row: the classes of all models."""
         return self.rows.n_outputs
 
-    def split(self, theta: Any) -> tuple[Any, Any]:
+    def split(self, theta: Vector | Matrix) -> tuple[Matrix, Vector]:
         """Return coefficients and intercepts of all outputs as views of theta."""
         return self.rows.split(theta)
 
-    def join(self, coef: Any, intercept: Any) -> Any:
+    def join(self, coef: Matrix, intercept: Vector) -> Matrix:
         """Return theta from coefficients and intercepts of all outputs."""
         return np.column_stack([coef, intercept]).reshape(len(coef) // self.n_classes, -1)
 
-    def settled(self, theta: Any) -> tuple[Any, Any]:
+    def settled(self, theta: Matrix) -> tuple[Matrix, Vector]:
         """Return coefficients and intercepts of outputs that stand for all that predict so."""
         return self.loss.settle(*self.split(theta), self.fit_intercept)
 
@@ -128,7 +130,7 @@ class Objective:
         """Return the same cost over every `stride`-th row: the same penalty, a mean of fewer."""
         return Objective(self.rows.subsample(stride), self.user_penalty)
 
-    def only(self, models: Any) -> Objective:
+    def only(self, models: Indices | Sequence[int]) -> Objective:
         """Return the cost of some of the models alone (an index array)."""
         part, outputs = Objective.__new__(Objective), self.rows.outputs_of(models)
         part.rows = self.rows.only(models)
@@ -146,7 +148,7 @@ class Objective:
         with np.errstate(over="ignore"):
             return Objective(self.rows.cooled(scale), self.user_penalty.times(scale))
 
-    def take_columns(self, columns: Any) -> None:
+    def take_columns(self, columns: Columns) -> None:
         """Take another standardisation of the columns, in place."""
         self.rows = self.rows.standardized(columns)
         self._take(self.user_penalty)
@@ -165,7 +167,12 @@ class Objective:
             state.cost[...] += self.penalty.value(state.point)
 
     def descend(
-        self, state: DescentState, step_size: float, accelerate: bool, tol: float, history_out: Any
+        self,
+        state: DescentState,
+        step_size: float,
+        accelerate: bool,
+        tol: float,
+        history_out: Matrix,
     ) -> tuple[int, int]:
         """Take up to ``len(history_out)`` gradient steps from an evaluated state, one pass each.
 
@@ -177,13 +184,13 @@ class Objective:
             self.evaluate, self.n_classes, step_size, accelerate, tol, state, history_out
         )
 
-    def value_gradient(self, coef: Any, intercept: Any) -> tuple[Any, Any, Any]:
+    def value_gradient(self, coef: Matrix, intercept: Vector) -> tuple[Vector, Matrix, Vector]:
         """Return cost (n_models,), gradient (n_models, n_features) and intercept gradient."""
         state = start_state(coef, intercept)
         self.evaluate(state)
         return state.cost, state.gradient, state.intercept_gradient
 
-    def at(self, theta: Any, curvature_out: RowCurvature | None = None) -> Evaluation:
+    def at(self, theta: Matrix, curvature_out: RowCurvature | None = None) -> Evaluation:
         """Return cost (n_models,) and gradient (n_models, n_parameters) at theta: one pass.
 
         `curvature_out`, as `rows.empty_curvature` makes it, gets the row curvatures.
@@ -197,7 +204,7 @@ class Objective:
         gradient = self.join(state.gradient, state.intercept_gradient)
         return Evaluation(self.cost_of_models(state.cost), gradient)
 
-    def at_start(self, theta: Any, curvature_out: RowCurvature | None = None) -> Evaluation:
+    def at_start(self, theta: Matrix, curvature_out: RowCurvature | None = None) -> Evaluation:
         """Return what `at` does, computing once what differs in the penalty alone.
 
         As at the start of a path, where the models of all strengths are at the same point.
@@ -223,16 +230,16 @@ class Objective:
         cost = found.cost[place] + 0.5 * np.einsum("ij,ij->i", slopes, theta)
         return Evaluation(cost, found.gradient[place] + slopes)
 
-    def _alike(self, theta: Any) -> tuple[Any, Any]:
+    def _alike(self, theta: Matrix) -> tuple[Indices, Indices]:
         """Return models that differ in more than their penalty, and the place there of each."""
-        known: dict[Any, tuple[int, int]] = {}
+        known: dict[tuple[Hashable, bytes], tuple[int, int]] = {}
         place = np.empty(self.n_models, dtype=np.int64)
         for model in range(self.n_models):
             key = self.rows.family(model), theta[model].tobytes()
             place[model] = known.setdefault(key, (len(known), model))[0]
         return np.array([model for _, model in known.values()]), place
 
-    def cost_of_models(self, cost: Any) -> Any:
+    def cost_of_models(self, cost: Floats) -> Floats:
         """Return the cost of each model from those of the outputs, along the last axis."""
         if self.n_classes == 1:
             return cost.copy()
@@ -241,7 +248,7 @@ class Objective:
 
     # ---- second derivatives
 
-    def curvature(self, theta: Any) -> RowCurvature:
+    def curvature(self, theta: Matrix) -> RowCurvature:
         """Return the curvature of the weighted loss at each row: one pass.
 
         For the binomial loss it is the second derivative.
@@ -250,22 +257,22 @@ class Objective:
         self.at(theta, out)
         return out
 
-    def fitted(self) -> Any:
+    def fitted(self) -> Mask:
         """Return which parameters of a model are fitted: columns that vary, intercepts if so."""
         varies = np.append(self.design.columns.inverse_scale > 0.0, self.fit_intercept)
         return np.tile(varies, self.n_classes)
 
-    def hessian_product(self, curvature: RowCurvature, vectors: Any) -> Any:
+    def hessian_product(self, curvature: RowCurvature, vectors: Matrix) -> Matrix:
         """Return the Hessians times vectors, one for each model: one pass."""
         coef, _ = self.split(vectors)
         penalty = self.join(self.penalty.product(coef), np.zeros(len(coef)))
         return self.loss_product(curvature, vectors) + penalty
 
-    def loss_product(self, curvature: RowCurvature, vectors: Any) -> Any:
+    def loss_product(self, curvature: RowCurvature, vectors: Matrix) -> Matrix:
         """Return the Hessians of the mean losses times vectors, one for each model: one pass."""
         return self.join(*self.rows.product(curvature, *self.split(vectors)))
 
-    def diagonal(self, curvature: RowCurvature) -> Any:
+    def diagonal(self, curvature: RowCurvature) -> Matrix:
         """Return the Hessian's diagonal as if curvature and columns were independent."""
         mean_curvature = self.rows.mean_curvatures(curvature)
         l2 = self.penalty.diagonal()
@@ -291,7 +298,7 @@ class Objective:
             )
         return bound
 
-    def _curvature_product(self, vector: Any) -> Any:
+    def _curvature_product(self, vector: Vector) -> Vector:
         """Return the bound of every model's Hessian times a vector."""
         coef, intercept = vector[None, :-1].copy(), vector[-1:]
         product, last = self.rows.weight_product(coef, intercept)
@@ -301,19 +308,19 @@ class Objective:
 
     # ---- in the units of X
 
-    def to_user(self, coef: Any, intercept: Any) -> tuple[Any, Any]:
+    def to_user(self, coef: Matrix, intercept: Vector) -> tuple[Matrix, Vector]:
         """Return coefficients and intercepts in the units of X."""
         return units.to_user(self.design.columns, coef, intercept)
 
-    def lost_in_units(self, theta: Any) -> Any:
+    def lost_in_units(self, theta: Matrix) -> Vector:
         """Return how far raw predictions err by rounding in the units of X, (n_models,)."""
         lost = units.lost_in_units(self.design.columns, *self.split(theta))
         return lost.reshape(len(theta), -1).max(axis=1)
 
-    def from_user(self, coef: Any, intercept: Any) -> tuple[Any, Any]:
+    def from_user(self, coef: Matrix, intercept: Vector) -> tuple[Matrix, Vector]:
         """Return standardised coefficients and intercepts from those in the units of X."""
         return units.from_user(self.design.columns, coef, intercept)
 
-    def user_gradient(self, gradient: Any, intercept_gradient: Any) -> Any:
+    def user_gradient(self, gradient: Matrix, intercept_gradient: Vector) -> Matrix:
         """Return the gradient in the units of X, intercept last, from the standardised one."""
         return units.gradient_to_user(self.design.columns, gradient, intercept_gradient)

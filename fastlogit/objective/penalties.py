@@ -11,10 +11,11 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from functools import cached_property
-from typing import Any, Self
+from typing import Self
 
 import numpy as np
 
+from ..arrays import Indices, Matrix, Vector
 from ..kernels.descent import Penalty as CompiledL2
 
 __all__ = ["L2", "CompiledL2", "Penalty", "Quadratic"]
@@ -36,30 +37,30 @@ class Penalty(ABC):
     n_sets: int = 1
 
     @abstractmethod
-    def value(self, coef: Any) -> Any:
+    def value(self, coef: Matrix) -> Vector:
         """Return the penalty of each output, (n_outputs,)."""
 
     @abstractmethod
-    def gradient(self, coef: Any) -> Any:
+    def gradient(self, coef: Matrix) -> Matrix:
         """Return the gradient of each output, or a subgradient, (n_outputs, n_features)."""
 
     @abstractmethod
-    def prox(self, coef: Any, step_size: float) -> Any:
+    def prox(self, coef: Matrix, step_size: float) -> Matrix:
         """Return the minimum of ``|b - coef|^2 / 2 + step_size * value(b)``, as `coef`."""
 
     @abstractmethod
-    def conjugate(self, slopes: Any) -> Any:
+    def conjugate(self, slopes: Matrix) -> Vector:
         """Return the supremum over b of ``slopes @ b - value(b)`` for each output, inf if none."""
 
     @abstractmethod
-    def scaled(self, inverse_scale: Any) -> Self:
+    def scaled(self, inverse_scale: Vector) -> Self:
         """Return the same as a function of b with ``coef = b * inverse_scale``."""
 
     @abstractmethod
     def times(self, factor: float) -> Self:
         """Return this penalty times a number > 0."""
 
-    def of_outputs(self, outputs: Any) -> Self:
+    def of_outputs(self, outputs: Indices) -> Self:
         """Return the penalty of some outputs (an index array)."""
         if self.n_sets > 1:
             raise NotImplementedError("a penalty of several sets says how to take some of them")
@@ -76,48 +77,48 @@ class Quadratic(Penalty):
     """
 
     @abstractmethod
-    def hessian(self, output: int = 0) -> Any:
+    def hessian(self, output: int = 0) -> Matrix:
         """Return H of an output, (n_features, n_features)."""
 
-    def product(self, vectors: Any) -> Any:
+    def product(self, vectors: Matrix) -> Matrix:
         """Return H times a vector of each output, (n_outputs, n_features)."""
         return np.array(
             [self.hessian(self._set(k)) @ vector for k, vector in enumerate(vectors)]
         ).reshape(vectors.shape)
 
-    def gradient(self, coef: Any) -> Any:
+    def gradient(self, coef: Matrix) -> Matrix:
         """Return the gradient of each output, (n_outputs, n_features)."""
         return self.product(coef)
 
-    def value(self, coef: Any) -> Any:
+    def value(self, coef: Matrix) -> Vector:
         """Return the penalty of each output, (n_outputs,)."""
         return 0.5 * np.einsum("ij,ij->i", self.product(coef), coef)
 
-    def gradient_change(self, coef: Any, outputs: Any, others: Any) -> Any:
+    def gradient_change(self, coef: Matrix, outputs: Indices, others: Indices) -> Matrix:
         """Return the gradient at `coef` under the penalties of `outputs` less that of `others`."""
         return self.of_outputs(outputs).product(coef) - self.of_outputs(others).product(coef)
 
-    def sizes(self, coef: Any) -> Any:
+    def sizes(self, coef: Matrix) -> Matrix:
         """Return the sums of the absolute terms of each component of the gradient."""
         return np.array(
             [np.abs(self.hessian(self._set(k))) @ np.abs(own) for k, own in enumerate(coef)]
         )
 
-    def diagonal(self) -> Any:
+    def diagonal(self) -> Matrix:
         """Return the diagonal of H for each set, (n_sets, n_features)."""
         return np.array([np.diag(self.hessian(k)) for k in range(self.n_sets)])
 
-    def couple(self, matrix: Any, output: int) -> None:
+    def couple(self, matrix: Matrix, output: int) -> None:
         """Add what H has off its diagonal to a matrix of the columns, and perhaps the intercept."""
         hessian = np.array(self.hessian(self._set(output)), dtype=np.float64)
         np.fill_diagonal(hessian, 0.0)
         matrix[: len(hessian), : len(hessian)] += hessian
 
-    def ceiling(self) -> Any:
+    def ceiling(self) -> Matrix:
         """Return for each set a diagonal D with H <= D, (n_sets, n_features)."""
         return np.array([np.abs(self.hessian(k)).sum(axis=1) for k in range(self.n_sets)])
 
-    def floor(self) -> Any:
+    def floor(self) -> Matrix:
         """Return for each set a diagonal D >= 0 with H >= D, (n_sets, n_features).
 
         As large a share of H's own diagonal as the least eigenvalue of H in its units allows, less
@@ -126,14 +127,14 @@ class Quadratic(Penalty):
         return self._floor
 
     @cached_property
-    def _floor(self) -> Any:
+    def _floor(self) -> Matrix:
         return np.array([_share_of_diagonal(self.hessian(k)) for k in range(self.n_sets)])
 
     def above_all(self) -> Quadratic:
         """Return one penalty whose Hessian is above those of all sets."""
         return self if self.n_sets == 1 else L2(self.ceiling().max(axis=0, keepdims=True))
 
-    def prox(self, coef: Any, step_size: float) -> Any:
+    def prox(self, coef: Matrix, step_size: float) -> Matrix:
         """Return the minimum of ``|b - coef|^2 / 2 + step_size * value(b)``, as `coef`."""
         unit = np.eye(coef.shape[1])
         return np.array(
@@ -143,7 +144,7 @@ class Quadratic(Penalty):
             ]
         )
 
-    def conjugate(self, slopes: Any) -> Any:
+    def conjugate(self, slopes: Matrix) -> Vector:
         """Return the supremum over b of ``slopes @ b - value(b)`` for each output, inf if none."""
         found = np.empty(len(slopes))
         for k, own in enumerate(slopes):
@@ -171,7 +172,7 @@ class L2(Quadratic):
         Needed where `strengths` is a number.
     """
 
-    def __init__(self, strengths: Any, n_features: int | None = None) -> None:
+    def __init__(self, strengths: float | Vector | Matrix, n_features: int | None = None) -> None:
         strengths = np.asarray(strengths, dtype=np.float64)
         if strengths.ndim == 0:
             strengths = np.full((1, n_features or 0), strengths)
@@ -182,7 +183,7 @@ class L2(Quadratic):
         """Return the same for kernels, which add it inside the pass."""
         return CompiledL2(self.strengths, fit_intercept)
 
-    def scaled(self, inverse_scale: Any) -> Self:
+    def scaled(self, inverse_scale: Vector) -> Self:
         """Return the same as a function of b with ``coef = b * inverse_scale``."""
         # Squares of a column's scale alone may overflow.
         root = np.sqrt(self.strengths) * inverse_scale
@@ -192,36 +193,36 @@ class L2(Quadratic):
         """Return this penalty times a number > 0."""
         return type(self)(self.strengths * factor)
 
-    def of_outputs(self, outputs: Any) -> Self:
+    def of_outputs(self, outputs: Indices) -> Self:
         """Return the penalty of some outputs (an index array)."""
         return self if self.n_sets == 1 else type(self)(self.strengths[outputs])
 
-    def hessian(self, output: int = 0) -> Any:
+    def hessian(self, output: int = 0) -> Matrix:
         """Return the diagonal Hessian of an output, (n_features, n_features)."""
         return np.diag(self.strengths[self._set(output)])
 
-    def product(self, vectors: Any) -> Any:
+    def product(self, vectors: Matrix) -> Matrix:
         """Return H times a vector of each output, (n_outputs, n_features)."""
         return self.strengths * vectors
 
-    def gradient_change(self, coef: Any, outputs: Any, others: Any) -> Any:
+    def gradient_change(self, coef: Matrix, outputs: Indices, others: Indices) -> Matrix:
         """Return the gradient at `coef` under the penalties of `outputs` less that of `others`."""
         if self.n_sets == 1:
             return np.zeros_like(coef)
         return (self.strengths[outputs] - self.strengths[others]) * coef
 
-    def diagonal(self) -> Any:
+    def diagonal(self) -> Matrix:
         """Return the strengths, (n_sets, n_features)."""
         return self.strengths
 
-    def couple(self, matrix: Any, output: int) -> None:
+    def couple(self, matrix: Matrix, output: int) -> None:
         """Add nothing: H has nothing off its diagonal."""
 
-    def ceiling(self) -> Any:
+    def ceiling(self) -> Matrix:
         """Return the strengths."""
         return self.strengths
 
-    def floor(self) -> Any:
+    def floor(self) -> Matrix:
         """Return the strengths."""
         return self.strengths
 
@@ -229,11 +230,11 @@ class L2(Quadratic):
         """Return one penalty whose Hessian is above those of all sets."""
         return self if self.n_sets == 1 else L2(self.strengths.max(axis=0, keepdims=True))
 
-    def prox(self, coef: Any, step_size: float) -> Any:
+    def prox(self, coef: Matrix, step_size: float) -> Matrix:
         """Return the minimum of ``|b - coef|^2 / 2 + step_size * value(b)``, as `coef`."""
         return coef / (1.0 + step_size * self.strengths)
 
-    def conjugate(self, slopes: Any) -> Any:
+    def conjugate(self, slopes: Matrix) -> Vector:
         """Return the supremum over b of ``slopes @ b - value(b)`` for each output, inf if none."""
         strengths = np.broadcast_to(self.strengths, slopes.shape)
         free = strengths == 0.0
@@ -241,7 +242,7 @@ class L2(Quadratic):
         return np.where((free & (slopes != 0.0)).any(axis=1), np.inf, 0.5 * terms.sum(axis=1))
 
 
-def _share_of_diagonal(hessian: Any) -> Any:
+def _share_of_diagonal(hessian: Matrix) -> Vector:
     diagonal = np.diag(hessian).astype(np.float64)
     used = np.flatnonzero(diagonal > 0.0)
     floor = np.zeros_like(diagonal)

@@ -7,9 +7,12 @@ objective and its loss, which go over the rows.
 
 from __future__ import annotations
 
-from typing import Any
+from types import EllipsisType
+from typing import NoReturn
 
 import numpy as np
+
+from ..arrays import IndexMatrix, Indices, Mask, Matrix, Vector
 
 __all__ = ["RowCurvature", "RowPredictions", "RowResiduals"]
 
@@ -23,25 +26,25 @@ class _OfModels:
         For those who go over the rows.
     """
 
-    def __init__(self, values: Any) -> None:
+    def __init__(self, values: Matrix) -> None:
         self.values = values
 
     def __len__(self) -> int:
         return len(self.values)
 
-    def __array__(self, *_: Any, **__: Any) -> Any:
+    def __array__(self, *_: object, **__: object) -> NoReturn:
         raise TypeError(f"{type(self).__name__} is no array: ask it, or the objective")
 
 
 class RowCurvature(_OfModels):
     """Row curvatures of models, (n_models, n_classes * n_samples): see `Objective.curvature`."""
 
-    def __getitem__(self, models: Any) -> RowCurvature:
+    def __getitem__(self, models: int | np.intp | Indices | Mask) -> RowCurvature:
         """Return those of some models: an index, or an array of them or of booleans."""
         which = slice(models, models + 1) if np.ndim(models) == 0 else models
         return RowCurvature(self.values[which])
 
-    def __setitem__(self, models: Any, other: RowCurvature) -> None:
+    def __setitem__(self, models: int | Indices | Mask | EllipsisType, other: RowCurvature) -> None:
         """Take those of some models over from another."""
         self.values[models] = other.values
 
@@ -50,7 +53,7 @@ class RowCurvature(_OfModels):
         n_models = len(self) if n_models is None else n_models
         return RowCurvature(np.empty((n_models, self.values.shape[1])))
 
-    def totals(self) -> Any:
+    def totals(self) -> Vector:
         """Return the sum over the rows (and classes) of each model, (n_models,)."""
         return self.values.sum(axis=1)
 
@@ -62,7 +65,7 @@ class RowCurvature(_OfModels):
         """Return how many are positive."""
         return int(np.count_nonzero(self.values))
 
-    def draw(self, count: int) -> Any:
+    def draw(self, count: int) -> IndexMatrix:
         """Return `count` indices of rows for each model, in proportion to its curvatures."""
         return np.array([_draw(own, count) for own in self.values])
 
@@ -75,7 +78,7 @@ class RowCurvature(_OfModels):
 class RowResiduals(_OfModels):
     """Weighted residuals of outputs, (n_outputs, n_samples): the slopes of the rows' losses."""
 
-    def totals(self) -> Any:
+    def totals(self) -> Vector:
         """Return the sum over the rows of each output: the slope of the intercept."""
         return self.values.sum(axis=1)
 
@@ -87,12 +90,12 @@ class RowPredictions(_OfModels):
         """Return a copy of those of a model."""
         return RowPredictions(self.values[[models]])
 
-    def largest_change(self, other: RowPredictions) -> Any:
+    def largest_change(self, other: RowPredictions) -> Vector:
         """Return for each model the largest difference to the other's only or same model."""
         return np.abs(self.values - other.values).max(axis=1)
 
 
-def _draw(weights: Any, count: int) -> Any:
+def _draw(weights: Vector, count: int) -> Indices:
     """Return `count` indices, in equal steps along the running sum of the weights."""
     total = np.cumsum(weights)
     if not total[-1] > 0.0:

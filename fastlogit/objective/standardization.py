@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ..arrays import Indices, Vector
 from ..design.base import Columns
 
 if TYPE_CHECKING:
@@ -56,7 +57,7 @@ def standardize(objective: Objective, stride: int = 1) -> bool:
     return True
 
 
-def _look_again(objective: Objective, columns: Any, center: Any, spread: Any) -> None:
+def _look_again(objective: Objective, columns: Indices, center: Vector, spread: Vector) -> None:
     """Set centre and standard deviation of columns of odd size, or nearly constant ones.
 
     The values themselves say whether a column varies, and a power of two is taken out before
@@ -96,7 +97,7 @@ def _look_again(objective: Objective, columns: Any, center: Any, spread: Any) ->
             spread[column] = 2.0 * float(np.ldexp(np.sqrt(square), power))
 
 
-def _are_zero(objective: Objective, columns: Any) -> bool:
+def _are_zero(objective: Objective, columns: Indices) -> bool:
     """Say whether columns hold nothing but 0, also where their squares would underflow."""
     n_features = objective.design.shape[1]
     inverse_scale, coef = np.zeros(n_features), np.zeros((1, n_features))

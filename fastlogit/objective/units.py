@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import math
-from typing import Any
 
 import numpy as np
 
+from ..arrays import Matrix, Vector
 from ..design.base import Columns
 
 __all__ = ["from_user", "gradient_to_user", "lost_in_units", "to_user"]
@@ -16,7 +16,7 @@ HALF_UNIT = 2.0**-53
 SPLIT = 2.0**27 + 1.0
 
 
-def to_user(columns: Columns, coef: Any, intercept: Any) -> tuple[Any, Any]:
+def to_user(columns: Columns, coef: Matrix, intercept: Vector) -> tuple[Matrix, Vector]:
     """Return coefficients and intercepts in the units of X.
 
     The intercepts go with the coefficients as they are rounded, and are themselves rounded
@@ -31,7 +31,7 @@ def to_user(columns: Columns, coef: Any, intercept: Any) -> tuple[Any, Any]:
     )
 
 
-def from_user(columns: Columns, coef: Any, intercept: Any) -> tuple[Any, Any]:
+def from_user(columns: Columns, coef: Matrix, intercept: Vector) -> tuple[Matrix, Vector]:
     """Return standardised coefficients and intercepts from those in the units of X."""
     center, inverse_scale = columns
     varies = inverse_scale > 0.0
@@ -43,7 +43,7 @@ def from_user(columns: Columns, coef: Any, intercept: Any) -> tuple[Any, Any]:
         return standard, np.array([_less_product(a, -b, center) for a, b in each])
 
 
-def gradient_to_user(columns: Columns, gradient: Any, intercept_gradient: Any) -> Any:
+def gradient_to_user(columns: Columns, gradient: Matrix, intercept_gradient: Vector) -> Matrix:
     """Return the gradient in the units of X, intercept last, from the standardised one."""
     center, inverse_scale = columns
     varies = inverse_scale > 0.0
@@ -52,7 +52,7 @@ def gradient_to_user(columns: Columns, gradient: Any, intercept_gradient: Any) -
     return np.column_stack([slopes, intercept_gradient])
 
 
-def lost_in_units(columns: Columns, coef: Any, intercept: Any) -> Any:
+def lost_in_units(columns: Columns, coef: Matrix, intercept: Vector) -> Vector:
     """Return how far raw predictions err by rounding in the units of X, at most: (n_outputs,).
 
     In the mean over the rows, from standardised coefficients and intercepts.
@@ -62,7 +62,7 @@ def lost_in_units(columns: Columns, coef: Any, intercept: Any) -> Any:
     return HALF_UNIT * np.abs(coef).sum(axis=1) + 0.5 * np.spacing(np.abs(user))
 
 
-def _less_product(level: Any, slopes: Any, center: Any) -> float:
+def _less_product(level: float, slopes: Vector, center: Vector) -> float:
     """Return ``level - slopes @ center``, rounded once (Dekker, 1971, for exact products)."""
     product = slopes * center
     with np.errstate(over="ignore", invalid="ignore"):
@@ -74,7 +74,7 @@ def _less_product(level: Any, slopes: Any, center: Any) -> float:
     return math.fsum([float(level), *-product, *-error])
 
 
-def _high(values: Any) -> Any:
+def _high(values: Vector) -> Vector:
     """Return the upper half of the digits of each number."""
     shifted = values * SPLIT
     return shifted - (shifted - values)
