@@ -21,16 +21,17 @@ which is delta^2 / 2 (1 + tau / 3 + ...): the Newton decrement, made a bound. Tw
 from __future__ import annotations
 
 import copy
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
+from ..arrays import Floats, Indices, Matrix, Vector
 from ..linalg.factors import SOLVE_NS
 from ..linalg.resolved import EPS, errors_of_sums
 from ..objective.hessians import Hessians, LocalHessian
 from ..objective.objective import Objective
 from ..objective.penalties import L2
-from ..objective.row_state import RowPredictions
+from ..objective.row_state import RowCurvature, RowPredictions
 
 __all__ = [
     "FAR",
@@ -62,7 +63,7 @@ PENALTY_ERRORS = 4.0
 RAW_ERRORS = 4.0
 
 
-def gain_bound(decrement: Any, radius: Any) -> Any:
+def gain_bound(decrement: float | Floats, radius: float | Floats) -> Floats:
     """Return the largest possible gain, from delta = `decrement` and R = `radius`.
 
     Infinite where ``decrement * radius >= 1``.
@@ -81,8 +82,8 @@ def gain_bound(decrement: Any, radius: Any) -> Any:
 class Place(NamedTuple):
     """A point of one model, its gradient and cost."""
 
-    theta: Any
-    gradient: Any
+    theta: Vector
+    gradient: Vector
     cost: float
 
 
@@ -107,7 +108,7 @@ class Rounding:
         """Return the error of each component of the gradient that adding up the rows leaves."""
         return self._sums * self._loss.residual_size(cost)
 
-    def of_penalty(self, objective: Objective, theta: Any) -> float:
+    def of_penalty(self, objective: Objective, theta: Vector) -> float:
         """Return the error of the gradient of a penalty with a full Hessian, in its norm.
 
         Terms of each component, as rounded in its scaling and its sum, cancel.
@@ -118,7 +119,7 @@ class Rounding:
         terms = objective.penalty.sizes(coef)
         return float(EPS * (PENALTY_ERRORS + coef.shape[1]) * np.linalg.norm(terms))
 
-    def of_rows(self, theta: Any, cost: float) -> float:
+    def of_rows(self, theta: Vector, cost: float) -> float:
         """Return the size of the errors by raw predictions, in the inverse Hessian's norm."""
         size = float(np.abs(theta).sum()) + self._offset
         return self._raw * size * self._loss.curvature_size(cost)
@@ -199,13 +200,13 @@ class Reference:
             gain = float(gain_bound(delta, self.radius * swell))
         return gain
 
-    def noise(self, theta: Any, cost: float) -> float:
+    def noise(self, theta: Vector, cost: float) -> float:
         """Return what rounding errors may add to the decrement."""
         sums = self._rounding.of_sums(cost) + self._rounding.of_penalty(self._part, theta)
         sums = sums * np.sqrt(self.hessian.resolved.inverse_size())
         return float(sums + self._rounding.of_rows(theta, cost) / np.sqrt(self.share))
 
-    def step_lowers(self, model: int, gradient: Any) -> bool:
+    def step_lowers(self, model: int, gradient: Vector) -> bool:
         """Say whether the step -M^-1 g lowers the cost for sure: delta R < 1, over all rows."""
         n_used = self.sampled.rows.n_of_weight(model)
         delta = float(np.sqrt(2.0 * self.least(gradient))) * self._concordance
@@ -214,12 +215,12 @@ class Reference:
             return True
         return delta * self._exact_radius() < 1.0
 
-    def least(self, gradient: Any) -> float:
+    def least(self, gradient: Vector) -> float:
         """Return what the bound would be at the least: half the squared decrement."""
         half = self.hessian.half_solve(gradient)
         return float(0.5 * (half @ half))
 
-    def moved(self, theta: Any) -> float:
+    def moved(self, theta: Vector) -> float:
         """Return the most that the logarithm of a curvature changed since the matrix was made."""
         if np.array_equal(theta, self.theta):
             return 0.0
@@ -249,12 +250,12 @@ class Certificate:
         self.beside: dict[int, float] = {}
         self._references: dict[int, Reference] = {}
         self._largest: dict[int, float] = {}
-        self._intercept_curvatures: dict[int, tuple[Any, float]] = {}
+        self._intercept_curvatures: dict[int, tuple[Vector, float]] = {}
         self._failures = np.zeros(objective.n_models, dtype=int)
         self._waits = np.zeros(objective.n_models, dtype=int)
         self._whole: Certificate | None = None
 
-    def know(self, theta: Any, curvature: Any) -> None:
+    def know(self, theta: Matrix, curvature: RowCurvature) -> None:
         """Take the row curvatures of all models at a point: nothing here asks for them."""
 
     def _reference(self, model: int) -> Reference | None:
@@ -266,14 +267,16 @@ class Certificate:
             known = self._references[model] = Reference(self, model, hessian)
         return known
 
-    def _reference_at(self, model: int, theta: Any) -> Reference:
+    def _reference_at(self, model: int, theta: Vector) -> Reference:
         """Return a reference at a point, by a pass for the curvatures and one for the Hessian."""
         self.hessians.at(model, theta)
         reference = self._reference(model)
         assert reference is not None
         return reference
 
-    def bounds(self, models: Any, theta: Any, gradient: Any, wanted: Any, cost: Any) -> Any:
+    def bounds(
+        self, models: Indices, theta: Matrix, gradient: Matrix, wanted: Vector, cost: Vector
+    ) -> Vector:
         """Return `bound` of several models, with a row of theta and gradient for each."""
         each = zip(models, theta, gradient, wanted, cost, strict=True)
         return np.array(
@@ -281,8 +284,8 @@ class Certificate:
         )
 
     def bound(
-        self, model: int, theta: Any, gradient: Any, wanted: float = 0.0, at_once: bool = False,
-        cost: float = 1.0,
+        self, model: int, theta: Vector, gradient: Vector, wanted: float = 0.0,
+        at_once: bool = False, cost: float = 1.0,
     ) -> float:  # fmt: skip
         """Return a bound on cost less optimum of one model; stop looking once it is `wanted`.
 
@@ -330,18 +333,18 @@ class Certificate:
         self._waits[model] += 1
         return bool(self._waits[model] <= WAITS and wanted > 0.0)
 
-    def step_lowers(self, model: int, gradient: Any) -> bool:
+    def step_lowers(self, model: int, gradient: Vector) -> bool:
         """Say whether Newton's step from the point looked at last lowers the cost for sure."""
         reference = self._reference(model)
         return reference is not None and reference.step_lowers(model, gradient)
 
-    def level_of_rounding(self, model: int, theta: Any, cost: float) -> float:
+    def level_of_rounding(self, model: int, theta: Vector, cost: float) -> float:
         """Return the gain that rounding errors of the gradient look like, as far as is known."""
         reference = self._reference(model)
         noise = 0.0 if reference is None else reference.noise(theta, cost)
         return 0.5 * noise * noise  # a power of Python's would raise where it overflows
 
-    def unresolved(self, model: int) -> Any:
+    def unresolved(self, model: int) -> Indices:
         """Return the columns along which rounding errors may hide a gain, as last seen."""
         reference = self._reference(model)
         if self._whole is not None:
@@ -403,7 +406,7 @@ class Certificate:
         moving = self.objective.design.columns.inverse_scale > 0.0
         return bool((self.objective.parameter_penalty.floor(model)[:-1][moving] > 0.0).all())
 
-    def _intercept_curvature(self, model: int, theta: Any) -> tuple[Any, float]:
+    def _intercept_curvature(self, model: int, theta: Vector) -> tuple[Vector, float]:
         """Return the rows' mean, weighted by their curvatures, and the sum of these per weight."""
         part = self.sampled.only([model])
         curvature = part.curvature(theta[None, :])
@@ -415,7 +418,7 @@ class Certificate:
         )
 
     def _intercept_gain(
-        self, model: int, there: Place, scale: Any, mean: Any, curvature: float
+        self, model: int, there: Place, scale: Vector, mean: Vector, curvature: float
     ) -> float:
         """Keep of the rows' Hessian the curvature of the intercept, at their weighted mean."""
         if curvature <= 0.0:

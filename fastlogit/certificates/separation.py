@@ -12,10 +12,11 @@ a million add little to it, however they are predicted. So the end of a fit is l
 from __future__ import annotations
 
 import contextlib
-from typing import Any, NamedTuple
+from typing import NamedTuple, Protocol, TypeAlias
 
 import numpy as np
 
+from ..arrays import Floats, Indices, Mask, Matrix, Vector
 from ..clock import TimeUp
 from ..objective.objective import Objective
 from ..objective.row_state import RowCurvature
@@ -53,6 +54,19 @@ TIME_OVER = 1
 NO_MARGIN = 1e-9
 
 
+# 1 for rows of the class that counts as 1, -1 for others.
+Signs: TypeAlias = np.ndarray[tuple[int], np.dtype[np.int8]]
+
+
+class Programme(Protocol):
+    """What SciPy returns of a linear programme."""
+
+    x: Vector
+    fun: float
+    success: bool
+    status: int
+
+
 class Separated(NamedTuple):
     """How a model's classes are separated.
 
@@ -73,18 +87,19 @@ class Separation:
 
     def __init__(self, objective: Objective) -> None:
         self.objective = objective
-        self.found: dict[int, Any] = {}
-        self._last: Any = None
+        self.found: dict[int, Vector] = {}
+        self._last: Matrix | None = None
         varying = objective.design.columns.inverse_scale > 0.0
         free = (objective.user_penalty.diagonal() == 0.0) & varying
         free = np.column_stack([free, np.full(len(free), objective.fit_intercept)])
         outputs = np.broadcast_to(free, (objective.n_outputs, free.shape[1]))
         self._free = outputs.reshape(objective.n_models, -1)
         slopes = outputs[:, :-1].reshape(objective.n_models, -1)
-        self._possible: Any = slopes.any(axis=1) & objective.loss.is_separable
+        possible = slopes.any(axis=1) & objective.loss.is_separable
+        self._possible: Mask = np.asarray(possible)
         self._next_programme = PROGRAMME_FROM
 
-    def look(self, theta: Any, n_iter: int) -> Any:
+    def look(self, theta: Matrix, n_iter: int) -> Mask:
         """Return which models are separated, from the iterates; looks at the rows now and then."""
         separated = np.zeros(self.objective.n_models, dtype=bool)
         if not self._possible.any():
@@ -101,13 +116,13 @@ class Separation:
         separated[list(self.found)] = True
         return separated
 
-    def decide(self, models: Any, theta: Any) -> None:
+    def decide(self, models: Indices, theta: Matrix) -> None:
         """Ask linear programmes about models that did not converge."""
         for model in models:
             if self._possible[model] and int(model) not in self.found:
                 self._programme(int(model), theta[model])
 
-    def inspect(self, theta: Any) -> None:
+    def inspect(self, theta: Matrix) -> None:
         """Look whether the rows predicted best, at the end of a fit, are on their way to infinity.
 
         Then there is a direction that leaves the other rows as they are: theta's part in the
@@ -137,16 +152,16 @@ class Separation:
             complete = None
         return Separated(columns, alone, complete)
 
-    def glance(self, theta: Any) -> None:
+    def glance(self, theta: Matrix) -> None:
         """Look whether a point itself separates the classes: one pass for each model."""
         for model in np.flatnonzero(self._possible):
             self._try(int(model), theta[model])
 
-    def _look_at(self, model: int, theta: Any) -> None:
+    def _look_at(self, model: int, theta: Matrix) -> None:
         if not self._try(model, theta[model]) and self._last is not None:
             self._try(model, theta[model] - self._last[model])
 
-    def _try(self, model: int, direction: Any) -> bool:
+    def _try(self, model: int, direction: Vector) -> bool:
         """Keep a direction if it separates the classes."""
         direction = np.where(self._free[model], direction, 0.0)
         size = np.abs(direction).max()
@@ -155,7 +170,7 @@ class Separation:
             self.found[model] = direction / size
         return found
 
-    def _inspect(self, model: int, theta: Any) -> None:
+    def _inspect(self, model: int, theta: Vector) -> None:
         near = self._near(model, theta)
         if near is None:
             return
@@ -167,7 +182,7 @@ class Separation:
                 return
         self._try(model, level @ (level.T @ np.where(self._free[model], theta, 0.0)))
 
-    def _near(self, model: int, theta: Any) -> Any:
+    def _near(self, model: int, theta: Vector) -> Mask | None:
         """Return which rows are not predicted surely; None if all of them are so."""
         raw = self.objective.design.raw_prediction(theta[None, :-1].copy(), theta[-1:].copy())[0]
         signs, used = self._signs(model)
@@ -175,7 +190,7 @@ class Separation:
         near = used & (raw <= SURE)
         return None if near.sum() == used.sum() else near
 
-    def _level(self, model: int, rows: Any, stride: int) -> Any:
+    def _level(self, model: int, rows: Vector, stride: int) -> Matrix:
         """Return a basis (n_features + 1, ...) of the free directions that are 0 at some rows."""
         design = self.objective.design
         gram = (design.subsample(stride) if stride > 1 else design).gram(rows)
@@ -186,30 +201,30 @@ class Separation:
         basis[free] = vectors * (values <= LEVEL * max(values[-1], LEVEL * rows.size))
         return basis
 
-    def _signs(self, model: int) -> tuple[Any, Any]:
+    def _signs(self, model: int) -> tuple[Signs, Mask]:
         rows = self.objective.rows
         codes, weights = rows.codes_of(model), rows.weights_of(model)
         signs = np.where(codes == rows.positive[model], np.int8(1), np.int8(-1))
         used = np.ones(codes.size, bool) if weights is None else weights > 0.0
         return signs, used
 
-    def _separates(self, model: int, direction: Any) -> bool:
+    def _separates(self, model: int, direction: Vector) -> bool:
         least, largest = self._range_of_margins(model, direction)
         # Nearly 0 everywhere is a direction that the data do not identify.
         return largest > 1e-3 and least >= -SLACK * largest
 
-    def _range_of_margins(self, model: int, direction: Any) -> tuple[float, float]:
+    def _range_of_margins(self, model: int, direction: Vector) -> tuple[float, float]:
         """Return the least margin along a direction, and the largest in size: one pass."""
         signs, used = self._signs(model)
         margins = self._raw(direction) * signs
         margins = margins if used.all() else margins[used]
         return float(margins.min()), max(float(margins.max()), -float(margins.min()))
 
-    def _raw(self, direction: Any) -> Any:
+    def _raw(self, direction: Vector) -> Floats:
         last = direction[-1:] * self.objective.fit_intercept
         return self.objective.design.raw_prediction(direction[None, :-1].copy(), last)[0]
 
-    def _has_no_ties(self, model: int, direction: Any) -> bool:
+    def _has_no_ties(self, model: int, direction: Vector) -> bool:
         """Say whether all margins along a direction are > 0, by more than rounding."""
         least, largest = self._range_of_margins(model, direction)
         return least > TIE * largest
@@ -233,21 +248,22 @@ class Separation:
                 return None
             worst = np.argpartition(margins, n_more - 1)[:n_more]
             chosen = np.concatenate([chosen, worst])
-            direction = self._widest_gap(model, self._margins(chosen, signs))
-            if direction is None:
+            wider = self._widest_gap(model, self._margins(chosen, signs))
+            if wider is None:
                 return False
-            if self._has_no_ties(model, direction):
+            if self._has_no_ties(model, wider):
                 return True
+            direction = wider
         return None
 
-    def _n_more(self, chosen: Any, margins: Any) -> int:
+    def _n_more(self, chosen: Indices, margins: Vector) -> int:
         """Return how many rows a linear programme takes more; 0 for none, or too many of them."""
         size = self.objective.design.shape[1] + 1
         wanted = max(LEAST_ROWS, WORST_PER_COLUMN * size)
         n_more = min(wanted, int(np.isfinite(margins).sum()))
         return n_more if (chosen.size + n_more) * size <= LINEAR_PROGRAMME else 0
 
-    def _widest_gap(self, model: int, margins: Any) -> Any:
+    def _widest_gap(self, model: int, margins: Matrix) -> Vector | None:
         """Return the direction within a box whose least margin is largest; None where it is 0."""
         reach = np.append(self._free[model].astype(np.float64), 1.0)
         low = np.append(-reach[:-1], 0.0)
@@ -287,7 +303,7 @@ class Separation:
                 found.append(int(column))
         return found
 
-    def _programme(self, model: int, theta: Any) -> None:
+    def _programme(self, model: int, theta: Vector) -> None:
         """Decide by linear programmes over the rows that theta predicts worst, and more as needed.
 
         Each maximises the sum of margins, none negative, over a box (Konis, 2007, Oxford thesis).
@@ -307,15 +323,16 @@ class Separation:
             worst = np.argpartition(margins, n_more - 1)[:n_more]
             chosen = np.concatenate([chosen, worst])
             margins = self._margins(chosen, signs)
-            direction = self._best_direction(model, margins)
-            if direction is None:
+            better = self._best_direction(model, margins)
+            if better is None:
                 free = margins[:, self._free[model]]
                 self._possible[model] = np.linalg.matrix_rank(free) < free.shape[1]
                 return
-            if self._try(model, direction):
+            if self._try(model, better):
                 return
+            direction = better
 
-    def _margins(self, rows: Any, signs: Any) -> Any:
+    def _margins(self, rows: Indices, signs: Signs | Vector) -> Matrix:
         """Return the margins of some rows (n_rows, n_features + 1), as far as each column goes."""
         center, inverse_scale = self.objective.design.columns
         columns = [
@@ -325,14 +342,14 @@ class Separation:
         columns = [*(np.array(columns) * inverse_scale[:, None]), np.ones(rows.size)]
         return np.column_stack(columns) * signs[rows, None]
 
-    def _best_direction(self, model: int, margins: Any) -> Any:
+    def _best_direction(self, model: int, margins: Matrix) -> Vector | None:
         """Return the direction with the largest sum of margins; None where that is 0."""
         reach = self._free[model].astype(np.float64)
         bounds = np.column_stack([-reach, reach])
         found = self._solve(-margins.mean(axis=0), -margins, bounds)
         return found.x if found.success and -found.fun > NO_MARGIN else None
 
-    def _solve(self, cost: Any, matrix: Any, bounds: Any) -> Any:
+    def _solve(self, cost: Vector, matrix: Matrix, bounds: Matrix) -> Programme:
         """Minimise ``cost @ x`` where ``matrix @ x <= 0``, within bounds and the time limit."""
         from scipy.optimize import linprog
 
@@ -354,12 +371,12 @@ class SoftmaxSeparation(Separation):
     row's wins.
     """
 
-    def inspect(self, theta: Any) -> None:
+    def inspect(self, theta: Matrix) -> None:
         """Look whether a point, or its part that is level where rows are not sure, separates."""
         self.glance(theta)
         super().inspect(theta)
 
-    def _inspect(self, model: int, theta: Any) -> None:
+    def _inspect(self, model: int, theta: Vector) -> None:
         if theta.size > INSPECTED:
             return
         part = self.objective.only(np.array([model]))
@@ -415,19 +432,19 @@ class SoftmaxSeparation(Separation):
             int(code) for code in np.sort(self.objective.rows.positive[output:][:n_classes][found])
         ]
 
-    def _codes(self, model: int) -> tuple[Any, Any]:
+    def _codes(self, model: int) -> tuple[Indices, Mask]:
         rows, output = self.objective.rows, model * self.objective.n_classes
         order = np.argsort(rows.positive[output : output + self.objective.n_classes])
         codes, weights = order[rows.codes_of(model)], rows.weights_of(output)
         return codes, np.ones(codes.size, bool) if weights is None else weights > 0.0
 
-    def _raw(self, direction: Any) -> Any:
+    def _raw(self, direction: Vector) -> Floats:
         coef, intercept = self.objective.split(direction[None])
         return self.objective.design.raw_prediction(
             np.ascontiguousarray(coef), intercept * self.objective.fit_intercept
         )
 
-    def _range_of_margins(self, model: int, direction: Any) -> tuple[float, float]:
+    def _range_of_margins(self, model: int, direction: Vector) -> tuple[float, float]:
         raw = self._raw(direction)
         codes, used = self._codes(model)
         rows = np.arange(codes.size)
@@ -445,14 +462,14 @@ class SoftmaxSeparation(Separation):
         direction = self._widest_gap(model, margins)
         return direction is not None and self._has_no_ties(model, direction)
 
-    def _programme(self, model: int, theta: Any) -> None:
+    def _programme(self, model: int, theta: Vector) -> None:
         """Decide by one linear programme, where it is small: the sum of all margins."""
         margins = self._all_margins(model)
         direction = None if margins is None else self._best_direction(model, margins)
         if direction is not None:
             self._try(model, direction)
 
-    def _all_margins(self, model: int) -> Any:
+    def _all_margins(self, model: int) -> Matrix | None:
         """Return each row's margins over the other classes, as far as each parameter goes.
 
         None where they would be too many for a linear programme.

@@ -6,10 +6,9 @@ at one of their points bounds the others from where raw predictions differ littl
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
+from ..arrays import Indices, Matrix, Vector
 from ..objective.objective import Objective
 from ..objective.row_state import RowPredictions
 from .binomial import FAR, WORTH_PASSES, Certificate, Place, Reference
@@ -31,7 +30,9 @@ class SharedCertificate(Certificate):
         super().__init__(objective, stride)
         self._families: dict[tuple[int, int], list[Reference]] = {}
 
-    def bounds(self, models: Any, theta: Any, gradient: Any, wanted: Any, cost: Any) -> Any:
+    def bounds(
+        self, models: Indices, theta: Matrix, gradient: Matrix, wanted: Vector, cost: Vector
+    ) -> Vector:
         """Return bounds of several models, with a row of theta and gradient for each."""
         rows = self.sampled.rows
         gains = np.full(len(models), np.inf)
@@ -51,8 +52,8 @@ class SharedCertificate(Certificate):
         return gains
 
     def bound(
-        self, model: int, theta: Any, gradient: Any, wanted: float = 0.0, at_once: bool = False,
-        cost: float = 1.0,
+        self, model: int, theta: Vector, gradient: Vector, wanted: float = 0.0,
+        at_once: bool = False, cost: float = 1.0,
     ) -> float:  # fmt: skip
         """Return a bound on cost less optimum of one model; stop looking once it is `wanted`.
 
@@ -67,7 +68,7 @@ class SharedCertificate(Certificate):
         return super().bound(model, theta, gradient, wanted, at_once, cost)
 
     def _nearest(
-        self, known: list[Reference], models: Any, theta: Any
+        self, known: list[Reference], models: Indices, theta: Matrix
     ) -> list[tuple[Reference | None, float]]:
         """Return for each model of a family the nearest reference, and how far it is.
 

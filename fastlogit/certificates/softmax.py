@@ -18,10 +18,9 @@ point or a part of it, every direction gains at most `gain_bound(delta, R)`. Thr
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
+from ..arrays import Indices, Matrix, Vector
 from ..linalg.conjugate_gradients import ConjugateGradients
 from ..linalg.resolved import EPS
 from ..objective.hessians import ContrastHessian, Hessians, LocalHessian, contrasts
@@ -47,7 +46,7 @@ _ONE = np.zeros(1, dtype=np.int64)
 class _Reduced:
     """The first choice of M at a point: penalty, and the intercepts' part of row curvatures."""
 
-    def __init__(self, part: Objective, theta: Any, curvature: RowCurvature | None) -> None:
+    def __init__(self, part: Objective, theta: Vector, curvature: RowCurvature | None) -> None:
         self.part = part
         self.theta = theta
         self.curvature = part.curvature(theta[None]) if curvature is None else curvature
@@ -55,7 +54,7 @@ class _Reduced:
         self.trace = float(np.trace(intercepts))
         self.inverse = _inverse_of_contrasts(intercepts)
 
-    def squared_norm(self, gradient: Any, scale: Any) -> float:
+    def squared_norm(self, gradient: Matrix, scale: Vector) -> float:
         """Return g' M^-1 g for M of the penalty and the intercepts' curvature."""
         slopes, levels = self.part.split(gradient)
         if not self.part.fit_intercept:
@@ -74,7 +73,7 @@ class _Reduced:
         reach = largest_row * (np.sqrt(2.0) + np.sqrt(self.trace * apart))
         return float(np.sqrt(reach * reach + apart))
 
-    def noise(self, largest_row: float, scale: Any) -> float:
+    def noise(self, largest_row: float, scale: Vector) -> float:
         """Return what errors of 1 in each component of a gradient may add to `squared_norm`."""
         size = float(np.linalg.norm(scale))
         if self.part.fit_intercept:
@@ -82,7 +81,7 @@ class _Reduced:
         return float(np.sqrt(self.part.n_classes)) * size
 
 
-def _inverse_of_contrasts(intercepts: Any) -> Any:
+def _inverse_of_contrasts(intercepts: Matrix) -> Matrix:
     """Return an upper bound of the inverse on what sets classes apart; infinite where none is."""
     basis = contrasts(len(intercepts))
     values, vectors = np.linalg.eigh(basis.T @ intercepts @ basis)
@@ -101,7 +100,7 @@ class _Reference:
         self.hessian, self.part, self.theta = hessian, hessian.sampled, hessian.theta
         self._exact: float | None = None
 
-    def squared_level(self, theta: Any) -> float:
+    def squared_level(self, theta: Vector) -> float:
         """Return the part of g' M^-1 g along which all classes change alike.
 
         It is the penalty's alone, whose gradient there is the sum of the classes' coefficients.
@@ -145,16 +144,16 @@ class SoftmaxCertificate:
         self._references: dict[int, _Reference] = {}
         self._parts: dict[int, Objective] = {}
         self._largest: dict[bytes, float] = {}
-        self._known: tuple[Any, RowCurvature] | None = None
+        self._known: tuple[Matrix, RowCurvature] | None = None
         self.rounding = Rounding(objective)
         # Bounds of models that count all directions but the unresolved ones.
         self.beside: dict[int, float] = {}
 
-    def know(self, theta: Any, curvature: RowCurvature) -> None:
+    def know(self, theta: Matrix, curvature: RowCurvature) -> None:
         """Take the row curvatures of all models at a point, which a proof there may need."""
         self._known = theta, curvature
 
-    def _known_curvature(self, model: int, theta: Any) -> RowCurvature | None:
+    def _known_curvature(self, model: int, theta: Vector) -> RowCurvature | None:
         if self._known is None or not np.array_equal(self._known[0][model], theta):
             return None
         return self._known[1][model]
@@ -168,7 +167,9 @@ class SoftmaxCertificate:
             known = self._references[model] = _Reference(hessian)
         return known
 
-    def bounds(self, models: Any, theta: Any, gradient: Any, wanted: Any, cost: Any) -> Any:
+    def bounds(
+        self, models: Indices, theta: Matrix, gradient: Matrix, wanted: Vector, cost: Vector
+    ) -> Vector:
         """Return `bound` of several models, with a row of theta and gradient for each."""
         each = zip(models, theta, gradient, wanted, cost, strict=True)
         return np.array(
@@ -176,8 +177,8 @@ class SoftmaxCertificate:
         )
 
     def bound(
-        self, model: int, theta: Any, gradient: Any, wanted: float = 0.0, at_once: bool = False,
-        cost: float = 1.0,
+        self, model: int, theta: Vector, gradient: Vector, wanted: float = 0.0,
+        at_once: bool = False, cost: float = 1.0,
     ) -> float:  # fmt: skip
         """Return a bound on cost less optimum of one model; stop looking once it is `wanted`.
 
@@ -250,7 +251,7 @@ class SoftmaxCertificate:
         self.beside.pop(model, None)
         return gain
 
-    def step_lowers(self, model: int, gradient: Any) -> bool:
+    def step_lowers(self, model: int, gradient: Vector) -> bool:
         """Say whether Newton's step from the point looked at last lowers the cost for sure."""
         reference = self._reference(model)
         if reference is None:
@@ -260,18 +261,18 @@ class SoftmaxCertificate:
         ones = np.ones(part.design.shape[1])
         return float(np.linalg.norm(half)) * reference.radius(self._largest_row(part, ones)) < 1.0
 
-    def level_of_rounding(self, model: int, theta: Any, cost: float) -> float:
+    def level_of_rounding(self, model: int, theta: Vector, cost: float) -> float:
         """Return the gain that rounding errors of the gradient look like, as far as is known."""
         reference = self._reference(model)
         noise = 0.0 if reference is None else self._dense_noise(reference, theta, cost)
         return 0.5 * noise * noise  # a power of Python's would raise where it overflows
 
-    def _dense_noise(self, reference: _Reference, theta: Any, cost: float) -> float:
+    def _dense_noise(self, reference: _Reference, theta: Vector, cost: float) -> float:
         sums = self.rounding.of_sums(cost) + self.rounding.of_penalty(self.objective, theta)
         sums = sums * np.sqrt(reference.hessian.resolved.inverse_size())
         return float(sums) + 2.0 * self.rounding.of_rows(theta, cost)
 
-    def unresolved(self, model: int) -> Any:
+    def unresolved(self, model: int) -> Indices:
         """Return the columns along which rounding errors may hide a gain, as last seen."""
         reference = self._reference(model)
         if reference is None:
@@ -279,7 +280,7 @@ class SoftmaxCertificate:
         size = self.objective.design.shape[1] + 1
         return np.unique(reference.hessian.resolved.unresolved % size)
 
-    def _moved(self, part: Objective, theta: Any, there: Any) -> float:
+    def _moved(self, part: Objective, theta: Vector, there: Vector) -> float:
         """Return the largest change of a range of raw predictions: of logarithms of curvatures."""
         if np.array_equal(theta, there):
             return 0.0
@@ -290,13 +291,13 @@ class SoftmaxCertificate:
             self._parts[model] = self.objective.only(np.array([model]))
         return self._parts[model]
 
-    def _scale(self, part: Objective) -> Any:
+    def _scale(self, part: Objective) -> Vector:
         """Return 1 over the root of each column's penalty; infinite where there is none."""
         moving = part.design.columns.inverse_scale > 0.0
         with np.errstate(divide="ignore"):
             return np.where(moving, 1.0 / np.sqrt(part.penalty.floor().min(axis=0)), 0.0)
 
-    def _largest_row(self, part: Objective, scale: Any) -> float:
+    def _largest_row(self, part: Objective, scale: Vector) -> float:
         key = scale.tobytes()
         if key not in self._largest:
             square = part.design.largest_row(scale, np.zeros_like(scale))
@@ -304,7 +305,7 @@ class SoftmaxCertificate:
         return self._largest[key]
 
 
-def _decrement(reduced: _Reduced, gradient: Any, scale: Any, wanted: float) -> float:
+def _decrement(reduced: _Reduced, gradient: Vector, scale: Vector, wanted: float) -> float:
     """Return a bound on the root of g' H^-1 g from conjugate gradients with the whole Hessian."""
     part = reduced.part
     diagonal = part.diagonal(reduced.curvature)
