@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 
+from ..arrays import Indices, Matrix
 from ..certificates.binomial import GRAM_PRICE
 from ..clock import TimeUp
 from ..linalg.factors import FACTOR_NS, Factor
@@ -120,7 +120,7 @@ def sample_stride(n_samples: int, n_features: int) -> int:
 
 
 def solve(
-    objective: Objective, theta: Any, method: str, stride: int, is_warm: bool, limits: Limits,
+    objective: Objective, theta: Matrix, method: str, stride: int, is_warm: bool, limits: Limits,
     began: float,
 ) -> Outcome:  # fmt: skip
     """Minimise the objective from theta (n_models, n_features + 1) by one of METHODS or "auto".
@@ -205,7 +205,7 @@ def outcome_of(
     )
 
 
-def _column_far_from_zero(objective: Objective, theta: Any) -> int:
+def _column_far_from_zero(objective: Objective, theta: Matrix) -> int:
     """Return the column that makes the intercept largest in the units of X."""
     coef, _ = objective.split(theta)
     center, inverse_scale = objective.design.columns
@@ -223,7 +223,7 @@ def _finish_by_newton(
     return newton(objective, point.theta, rule, whole.hessians, trace)
 
 
-def evaluate_at_last(objective: Objective, theta: Any, trace: Trace) -> Point:
+def evaluate_at_last(objective: Objective, theta: Matrix, trace: Trace) -> Point:
     """Return an evaluated point, whatever time it takes: without one there is no result."""
     clock = objective.design.counter.clock
     if clock is None:
@@ -232,7 +232,7 @@ def evaluate_at_last(objective: Objective, theta: Any, trace: Trace) -> Point:
         return evaluate(objective, theta, trace)
 
 
-def approach(objective: Objective, theta: Any, tol: float, stride: int, trace: Trace) -> Any:
+def approach(objective: Objective, theta: Matrix, tol: float, stride: int, trace: Trace) -> Matrix:
     """Return theta near the optimum, about `tol` above it relative to the cost, without a proof.
 
     Binomial models of nearly the same row curvatures, as far as a subsample shows, get the same
@@ -290,11 +290,11 @@ def finish_each(
 
 
 def _climb(
-    objective: Objective, theta: Any, rule: StoppingRule, stride: int, is_warm: bool, trace: Trace,
-    patience: int | None = None,
+    objective: Objective, theta: Matrix, rule: StoppingRule, stride: int, is_warm: bool,
+    trace: Trace, patience: int | None = None,
 ) -> tuple[Point, Reason]:  # fmt: skip
     """L-BFGS from the optimum of a subsample, itself found in the same way, with its Hessian."""
-    certificate: Any = rule.certificate or certificate_of(objective, stride)
+    certificate = rule.certificate or certificate_of(objective, stride)
     sampled = certificate.sampled
     if sampled is not objective and not is_warm:
         begin, reason = _start_of_subsample(sampled, theta, trace)
@@ -302,7 +302,7 @@ def _climb(
         if reason in (Reason.INTERRUPTED, Reason.TIME_LIMIT):
             return evaluate_at_last(objective, theta, trace), reason
 
-    def renew(theta: Any) -> Precondition:
+    def renew(theta: Matrix) -> Precondition:
         return _hessians(certificate.hessians, theta, sampled.curvature(theta))
 
     price = GRAM_PRICE * (objective.design.shape[1] + 1) / stride
@@ -310,7 +310,7 @@ def _climb(
     return lbfgs(objective, start, renew, price, rule, trace, patience)
 
 
-def _start_of_subsample(sampled: Objective, theta: Any, trace: Trace) -> tuple[Point, Reason]:
+def _start_of_subsample(sampled: Objective, theta: Matrix, trace: Trace) -> tuple[Point, Reason]:
     """Return a point near the optimum of a subsample, and why it ended there."""
     # That optimum is itself off by about this much.
     inner = StoppingRule(0.05 * theta.shape[1] / sampled.design.shape[0], sampled.n_models)
@@ -321,10 +321,15 @@ def _start_of_subsample(sampled: Objective, theta: Any, trace: Trace) -> tuple[P
 
 
 def climb_by_products(
-    objective: Objective, theta: Any, rule: StoppingRule, stride: int, is_warm: bool, trace: Trace
+    objective: Objective,
+    theta: Matrix,
+    rule: StoppingRule,
+    stride: int,
+    is_warm: bool,
+    trace: Trace,
 ) -> tuple[Point, Reason]:
     """Newton with conjugate gradients, from the optimum of a subsample if there is one."""
-    certificate: Any = rule.certificate or certificate_of(objective, stride)
+    certificate = rule.certificate or certificate_of(objective, stride)
     sampled = certificate.sampled
     if sampled is not objective and not is_warm:
         inner = StoppingRule(
@@ -339,7 +344,7 @@ def climb_by_products(
             return evaluate_at_last(objective, theta, trace), reason
     drawn = objective if objective.design.gives_rows_freely else sampled
 
-    def renew(theta: Any, curvature: RowCurvature, models: Any) -> Precondition:
+    def renew(theta: Matrix, curvature: RowCurvature, models: Indices) -> Precondition:
         return own_hessians(objective, drawn, theta, curvature, models)
 
     starts_warm = is_warm or stride > 1
@@ -351,7 +356,11 @@ def climb_by_products(
 
 
 def own_hessians(
-    objective: Objective, sampled: Objective, theta: Any, curvature: RowCurvature, models: Any
+    objective: Objective,
+    sampled: Objective,
+    theta: Matrix,
+    curvature: RowCurvature,
+    models: Indices,
 ) -> Precondition:
     """Return the Hessians of some models, from `sampled`: all rows, or a subsample."""
     if sampled is not objective:
@@ -371,7 +380,7 @@ def sample_price(objective: Objective) -> float:
     return LEAST_PRICE if work <= CHEAP else float(max(LEAST_PRICE, work / (n_samples * size)))
 
 
-def _hessians(hessians: Hessians, theta: Any, curvature: RowCurvature) -> Precondition:
+def _hessians(hessians: Hessians, theta: Matrix, curvature: RowCurvature) -> Precondition:
     """Factor the Hessian of each output, or one of their mean where each would take too long."""
     sampled = hessians.sampled
     n_samples, n_features = sampled.design.shape
@@ -386,7 +395,7 @@ def _hessians(hessians: Hessians, theta: Any, curvature: RowCurvature) -> Precon
         mean = sampled.rows.mean_hessian(curvature)
         factors = [_factor(sampled, mean, output) for output in range(sampled.penalty.n_sets)]
 
-    def precondition(models: Any, vectors: Any) -> Any:
+    def precondition(models: Indices, vectors: Matrix) -> Matrix:
         sides = vectors.reshape(-1, n_features + 1)
         if len(factors) == 1:
             solved = factors[0].solve(sides)
@@ -399,7 +408,7 @@ def _hessians(hessians: Hessians, theta: Any, curvature: RowCurvature) -> Precon
     return precondition
 
 
-def _factor(sampled: Objective, loss: Any, output: int) -> Factor:
+def _factor(sampled: Objective, loss: Matrix, output: int) -> Factor:
     sampled.design.counter.check(1e-9 * FACTOR_NS * len(loss) ** 3 / 3.0)
     matrix = loss.copy()
     # A column that does not vary in the subsample may do so in the other rows.

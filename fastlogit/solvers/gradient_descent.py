@@ -5,10 +5,10 @@ from __future__ import annotations
 import dataclasses
 import time
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 
+from ..arrays import Matrix, Vector
 from ..clock import Clock, TimeUp
 from ..kernels.descent import CONVERGED, DIVERGED, DescentState, start_state
 from ..objective.objective import Objective
@@ -50,12 +50,12 @@ class Descent:
     state: DescentState
     rule: StoppingRule
     step_size: float = np.nan
-    history: list[Any] = field(default_factory=list)
-    passes: list[Any] = field(default_factory=list)
-    times: list[Any] = field(default_factory=list)
+    history: list[Matrix] = field(default_factory=list)
+    passes: list[Vector] = field(default_factory=list)
+    times: list[Vector] = field(default_factory=list)
     n_iter: int = 0
 
-    def best(self) -> tuple[Any, Any]:
+    def best(self) -> tuple[Matrix, Vector]:
         """Return the best point evaluated so far; the start if there is none."""
         seen = np.isfinite(self.state.best_cost)
         coef = np.where(seen[:, None], self.state.best, self.state.point)
@@ -63,8 +63,8 @@ class Descent:
 
 
 def gradient_descent(
-    objective: Objective, start: tuple[Any, Any], options: Options, began: float, stride: int = 1,
-    certified: bool = False,
+    objective: Objective, start: tuple[Matrix, Vector], options: Options, began: float,
+    stride: int = 1, certified: bool = False,
 ) -> Outcome:  # fmt: skip
     """Descend from `start` until something ends it.
 
@@ -151,7 +151,8 @@ def _burst(descent: Descent, options: Options, steps: int, began: float) -> tupl
 def _progress(descent: Descent, seconds: float) -> Progress:
     objective, state = descent.objective, descent.state
     theta = objective.join(state.coef, state.intercept)
-    point = Point(theta, descent.history[-1][-1], None)
+    unknown = np.full_like(theta, np.nan)
+    point = Point(theta, descent.history[-1][-1], unknown)
     return progress_of(objective, descent.n_iter, point, seconds)
 
 
@@ -177,7 +178,7 @@ def _is_proven(descent: Descent) -> bool:
     return done
 
 
-def _end_of(descent: Descent, reason: Reason) -> tuple[Any, Any, Any]:
+def _end_of(descent: Descent, reason: Reason) -> tuple[Matrix, Vector, Matrix]:
     """Return theta, cost and gradient of the last iterate, or of a better point seen before."""
     objective = descent.objective
     theta = objective.join(descent.state.coef, descent.state.intercept)

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 import numpy as np
 
+from ..arrays import Indices, Integers, Mask, Matrix, Vector
 from ..clock import TimeUp
 from ..objective.objective import Evaluation, Objective
 from ..objective.row_state import RowCurvature
@@ -39,11 +39,11 @@ STRAIGHT = 0.99
 LEVEL = 1e-11
 
 # Takes a point and the models that still move; returns a direction of descent for each of them.
-Directions = Callable[[Point, Any], Any]
+Directions = Callable[[Point, Indices], Matrix]
 
 
 def evaluate(
-    objective: Objective, theta: Any, trace: Trace, curvature_out: RowCurvature | None = None
+    objective: Objective, theta: Matrix, trace: Trace, curvature_out: RowCurvature | None = None
 ) -> Point:
     """Return the evaluated start of an iteration, or of one that takes over from another."""
     objective.design.counter.phase = "iterations"
@@ -115,7 +115,7 @@ def iterate(
         return point, rule.conclude(point, Reason.TIME_LIMIT)
 
 
-def _step_on(rule: StoppingRule, point: Point, models: Any, direction: Any) -> None:
+def _step_on(rule: StoppingRule, point: Point, models: Indices, direction: Matrix) -> None:
     """Let models that meet the rule take a last step, which nobody looks at, where that is sure."""
     if rule.steps_on:
         for model, step in zip(models, direction, strict=True):
@@ -123,7 +123,9 @@ def _step_on(rule: StoppingRule, point: Point, models: Any, direction: Any) -> N
                 point.theta[model] += step
 
 
-def _waits_in_vain(rule: StoppingRule, point: Point, waited: Any, lowest: Any, latest: Any) -> Any:
+def _waits_in_vain(
+    rule: StoppingRule, point: Point, waited: Integers, lowest: Vector, latest: Vector
+) -> Mask:
     """Return which models get no nearer, for a while, where rounding errors are to blame.
 
     `lowest` and `latest` are estimates of what they lack: the least so far, and the last.
@@ -138,7 +140,9 @@ def _waits_in_vain(rule: StoppingRule, point: Point, waited: Any, lowest: Any, l
     return idle
 
 
-def _slope(objective: Objective, cost: Any, gradient: Any, direction: Any) -> tuple[Any, Any]:
+def _slope(
+    objective: Objective, cost: Vector, gradient: Matrix, direction: Matrix
+) -> tuple[Vector, Mask]:
     """Return the slopes along the directions, and which of these are of no use.
 
     The standardised columns have a curvature of at most `most_curvature` each. So the cost can fall
@@ -154,9 +158,9 @@ def _slope(objective: Objective, cost: Any, gradient: Any, direction: Any) -> tu
 
 
 def _search_some(
-    objective: Objective, point: Point, moving: Any, direction: Any, slope: Any, ahead: Any,
-    curvature: RowCurvature | None,
-) -> tuple[Point, Any]:  # fmt: skip
+    objective: Objective, point: Point, moving: Indices, direction: Matrix, slope: Vector,
+    ahead: Mask, curvature: RowCurvature | None,
+) -> tuple[Point, Indices]:  # fmt: skip
     """Search along the directions that lead `ahead`; return the point, and models it is no good to.
 
     Where little of the direction served, or all of it and the cost still falls as steeply.
@@ -175,9 +179,9 @@ def _search_some(
 
 
 def search(
-    objective: Objective, point: Point, models: Any, direction: Any, slope: Any,
+    objective: Objective, point: Point, models: Indices, direction: Matrix, slope: Vector,
     curvature: RowCurvature | None = None,
-) -> tuple[Point, Any]:  # fmt: skip
+) -> tuple[Point, Mask]:  # fmt: skip
     """Step along `direction` until the cost of each model has decreased enough.
 
     Where the decrease is too small to be told from rounding, the slope at the new point decides
@@ -202,9 +206,9 @@ def search(
 
 
 def _search_each(
-    objective: Objective, point: Point, models: Any, direction: Any, slope: Any, step: Any,
-    curvature: RowCurvature | None,
-) -> tuple[Point, Any]:  # fmt: skip
+    objective: Objective, point: Point, models: Indices, direction: Matrix, slope: Vector,
+    step: Vector, curvature: RowCurvature | None,
+) -> tuple[Point, Mask]:  # fmt: skip
     theta, cost, gradient = point.theta.copy(), point.cost.copy(), point.gradient.copy()
     pending = np.arange(len(models))
     for _ in range(MAX_TRIALS):
@@ -228,7 +232,9 @@ def _search_each(
     return Point(theta, cost, gradient), failed
 
 
-def _accepted(before: Any, slope: Any, step: Any, found: Evaluation, direction: Any) -> Any:
+def _accepted(
+    before: Vector, slope: Vector, step: float | Vector, found: Evaluation, direction: Matrix
+) -> Mask:
     """Say which models' costs have decreased enough, or by rounding errors with a good slope."""
     with np.errstate(invalid="ignore", over="ignore"):
         after = np.einsum("ij,ij->i", found.gradient, direction)
@@ -240,7 +246,7 @@ def _accepted(before: Any, slope: Any, step: Any, found: Evaluation, direction: 
         return level | (enough & (turned | (found.cost < before - slack)))
 
 
-def _shorter(before: Any, slope: Any, step: Any, found: Evaluation) -> Any:
+def _shorter(before: Vector, slope: Vector, step: float | Vector, found: Evaluation) -> Vector:
     """Return by how much to shorten each step: the minimum of a parabola, within limits."""
     with np.errstate(invalid="ignore", over="ignore", divide="ignore"):
         ratio = -slope * step / (2.0 * (found.cost - before - step * slope))

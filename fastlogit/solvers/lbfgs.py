@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 import numpy as np
 
+from ..arrays import Floats, Indices, Matrix, Vector
 from ..objective.objective import Objective
 from ..objective.penalties import Quadratic
 from .abilities import Abilities
@@ -26,19 +26,21 @@ SLOW = 0.1
 LEAST = 4
 
 # Makes a preconditioner at a point.
-Renew = Callable[[Any], "Precondition"]
+Renew = Callable[[Matrix], "Precondition"]
 # Takes models and vectors, one for each; returns the inverse of an approximate Hessian times them.
-Precondition = Callable[[Any, Any], Any]
+Precondition = Callable[[Indices, Matrix], Matrix]
 
 
 class Pairs:
     """The last steps and changes of the gradient, of all models."""
 
     def __init__(self) -> None:
-        self.pairs: list[tuple[Any, Any, Any]] = []
-        self.scale: Any = 1.0
+        self.pairs: list[tuple[Matrix, Matrix, Vector]] = []
+        self.scale: Floats = np.ones(())
 
-    def add(self, step: Any, change: Any, precondition: Precondition, models: Any) -> None:
+    def add(
+        self, step: Matrix, change: Matrix, precondition: Precondition, models: Indices
+    ) -> None:
         """Remember a pair; for models whose cost had no curvature along it, nothing."""
         curvature = np.einsum("ij,ij->i", step, change)
         smooth = precondition(models, change)
@@ -52,7 +54,7 @@ class Pairs:
         self.pairs = [*self.pairs[1 - MEMORY :], (step, change, weight)]
         self.scale = np.where(valid, curvature / np.where(valid, spread, 1.0), self.scale)
 
-    def direction(self, gradient: Any, precondition: Precondition, models: Any) -> Any:
+    def direction(self, gradient: Matrix, precondition: Precondition, models: Indices) -> Matrix:
         """Return the descent direction of the given models (two loops; Nocedal, 1980)."""
         part = [(s[models], y[models], w[models]) for s, y, w in self.pairs]
         result = -gradient
@@ -86,7 +88,7 @@ def lbfgs(
     last: list[Point] = []
     best: list[float] = []
 
-    def directions(here: Point, active: Any) -> Any:
+    def directions(here: Point, active: Indices) -> Matrix:
         nonlocal pairs, precondition
         if here.restarted:
             pairs, precondition = Pairs(), renew(here.theta)

@@ -17,10 +17,9 @@ as far; by convexity the loss is at most the mean of theirs. So K j(d_k) bounds 
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
+from ..arrays import Indices, Mask, Matrix, Vector
 from ..linalg.conjugate_gradients import ConjugateGradients
 from ..objective.objective import Objective
 from ..objective.row_state import RowCurvature
@@ -46,10 +45,10 @@ EPSILON = 8.0 * 2.0**-52
 def majorize(
     objective: Objective,
     point: Point,
-    models: Any,
+    models: Indices,
     trace: Trace,
     curvature: RowCurvature | None = None,
-) -> tuple[Point, Any]:
+) -> tuple[Point, Mask]:
     """Take a step of some models down the bound; return the point and which models cannot go on.
 
     Those are at a point where the bound, too, promises no more than rounding errors. `curvature`,
@@ -87,13 +86,13 @@ def majorize(
     return Point(theta, cost, gradient, restarted=True), first <= 0.0
 
 
-def _size(part: Objective, theta: Any) -> Any:
+def _size(part: Objective, theta: Matrix) -> Vector:
     """Return the size of what adds up to a raw prediction."""
     _, intercept = part.split(theta)
     return part.rows.largest_offset() + np.abs(intercept).reshape(part.n_models, -1).max(axis=1)
 
 
-def _direction(part: Objective, theta: Any, gradient: Any, trace: Trace) -> Any:
+def _direction(part: Objective, theta: Matrix, gradient: Matrix, trace: Trace) -> Matrix:
     """Return the step to the minimum of the bound, by conjugate gradients from 0.
 
     One product with all outputs is a pass; an output has its own bound, whatever its model.
@@ -108,7 +107,7 @@ def _direction(part: Objective, theta: Any, gradient: Any, trace: Trace) -> Any:
     last = np.where(level > 0.0, level, np.inf) if part.fit_intercept else np.inf + 0.0 * level
     inverse = 1.0 / np.column_stack([slopes, last])
 
-    def product(vectors: Any) -> Any:
+    def product(vectors: Matrix) -> Matrix:
         coef = vectors[:, :-1]
         slopes, last = part.rows.output_product(weights, coef, vectors[:, -1])
         return np.column_stack([slopes + part.penalty.product(coef), last])

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
+from ..arrays import Indices, Matrix
 from ..objective.hessians import Hessians
 from ..objective.objective import Objective
 from ..objective.penalties import Quadratic
@@ -20,7 +19,7 @@ ABILITIES = Abilities(penalties=Quadratic)
 
 
 def newton(
-    objective: Objective, theta: Any, rule: StoppingRule, hessians: Hessians, trace: Trace
+    objective: Objective, theta: Matrix, rule: StoppingRule, hessians: Hessians, trace: Trace
 ) -> tuple[Point, Reason]:
     """Minimise from `theta`; return the last point and why it ended there.
 
@@ -37,7 +36,7 @@ def newton(
     curvature = objective.rows.empty_curvature()
     point = evaluate(objective, theta, trace, curvature)
 
-    def directions(here: Point, active: Any) -> Any:
+    def directions(here: Point, active: Indices) -> Matrix:
         direction = np.empty((len(active), theta.shape[1]))
         for place, model in enumerate(active):
             hessian = hessians.at(int(model), here.theta[model], curvature[model])

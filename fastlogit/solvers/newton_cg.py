@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 import numpy as np
 
+from ..arrays import Indices, Mask, Matrix, Vector
 from ..linalg.conjugate_gradients import ConjugateGradients
 from ..objective.objective import Objective
 from ..objective.penalties import Quadratic
@@ -44,14 +44,14 @@ STRETCH = 64.0
 ABSURD = 1e8
 
 # Takes models and vectors, one for each; returns an approximate inverse Hessian times them.
-Precondition = Callable[[Any, Any], Any]
+Precondition = Callable[[Indices, Matrix], Matrix]
 # Makes one for some models, from theta and row curvatures of all models and the indices of those.
-Renew = Callable[[Any, RowCurvature, Any], Precondition]
+Renew = Callable[[Matrix, RowCurvature, Indices], Precondition]
 
 
 def newton_cg(
-    objective: Objective, theta: Any, rule: StoppingRule, trace: Trace, renew: Renew | None = None,
-    price: float = np.inf, starts_warm: bool = False,
+    objective: Objective, theta: Matrix, rule: StoppingRule, trace: Trace,
+    renew: Renew | None = None, price: float = np.inf, starts_warm: bool = False,
 ) -> tuple[Point, Reason]:  # fmt: skip
     """Minimise from `theta`; return the last point and why it ended there.
 
@@ -70,7 +70,7 @@ def newton_cg(
     def is_stale() -> bool:
         return spent >= price and (moved > FAR or spent >= LONG * price)
 
-    def directions(here: Point, active: Any) -> Any:
+    def directions(here: Point, active: Indices) -> Matrix:
         nonlocal spent, moved, renewed
         if here.restarted:
             renewed, spent, moved = None, price, np.inf
@@ -106,7 +106,7 @@ def newton_cg(
     return iterate(objective, point, directions, rule, trace, curvature)
 
 
-def _by_diagonal(part: Objective, curvature: RowCurvature, active: Any) -> Precondition:
+def _by_diagonal(part: Objective, curvature: RowCurvature, active: Indices) -> Precondition:
     diagonal = part.diagonal(curvature)
     return lambda models, vectors: part.loss.centred(
         vectors / diagonal[np.searchsorted(active, models)]
@@ -117,8 +117,8 @@ class _Equation:
     """The Newton equation H d = -g of some models, and how exactly it is wanted."""
 
     def __init__(
-        self, part: Objective, curvature: RowCurvature, models: Any, precondition: Precondition,
-        is_last: Any, wanted: Any,
+        self, part: Objective, curvature: RowCurvature, models: Indices, precondition: Precondition,
+        is_last: Mask, wanted: Vector,
     ) -> None:  # fmt: skip
         self.part = part
         self.curvature = curvature
@@ -132,7 +132,7 @@ class _Equation:
         self.is_last = is_last & penalized
         self.wanted = wanted
 
-    def solve(self, gradient: Any, left: Any, trace: Trace) -> tuple[Any, int]:
+    def solve(self, gradient: Matrix, left: Vector, trace: Trace) -> tuple[Matrix, int]:
         """Return directions by conjugate gradients, and the number of products."""
         found = ConjugateGradients(
             -gradient, lambda which, vectors: self.precondition(self.models[which], vectors)
@@ -155,12 +155,12 @@ class _Equation:
         found.solution[untouched] = found.smooth[untouched]
         return found.solution, products
 
-    def _of(self, live: Any) -> tuple[Objective, RowCurvature]:
+    def _of(self, live: Indices) -> tuple[Objective, RowCurvature]:
         if len(live) == len(self.models):
             return self.part, self.curvature
         return self.part.only(live), self.curvature[live]
 
-    def _is_rough(self, residual: Any) -> Any:
+    def _is_rough(self, residual: Matrix) -> Mask:
         """Say for which models, in their last iteration, the residual is too large for a proof."""
         slopes, _ = self.part.split(residual)
         norms = np.square(slopes) * self.scale

@@ -10,11 +10,11 @@ need 5, the mean Hessian of all outputs 18, and the diagonal 31.
 from __future__ import annotations
 
 from collections.abc import Hashable
-from typing import Any
 
 import numpy as np
 
 from .. import threads
+from ..arrays import Cube, Indices, Matrix, Vector
 from ..kernels.lowrank import UNROLL, apply_inverse
 from ..linalg.factors import FACTOR_NS, Factors
 from ..objective.objective import Objective
@@ -82,7 +82,9 @@ class SampledHessians:
         The models of `objective`, in rising order; all of them by default.
     """
 
-    def __init__(self, objective: Objective, curvature: RowCurvature, models: Any = None) -> None:
+    def __init__(
+        self, objective: Objective, curvature: RowCurvature, models: Indices | None = None
+    ) -> None:
         self._models = np.arange(objective.n_models) if models is None else models
         if self._models.size < objective.n_models:
             objective = objective.only(self._models)
@@ -98,7 +100,7 @@ class SampledHessians:
         else:
             self._draw(weights, mean_curvature, count)
 
-    def solve(self, models: Any, vectors: Any) -> Any:
+    def solve(self, models: Indices, vectors: Matrix) -> Matrix:
         """Return the inverses times vectors (n_models, n_parameters), one for each of `models`."""
         outputs = self._objective.rows.outputs_of(np.searchsorted(self._models, models))
         sides = vectors.reshape(len(outputs), -1)
@@ -114,7 +116,7 @@ class SampledHessians:
                 )  # fmt: skip
         return self._objective.loss.centred(solved.reshape(vectors.shape))
 
-    def _matrices(self, weights: RowCurvature, mean_curvature: Any, count: int) -> Any:
+    def _matrices(self, weights: RowCurvature, mean_curvature: Vector, count: int) -> Cube:
         """Return the Hessians of the losses, from `count` rows drawn for each, or from all."""
         objective = self._objective
         if count == objective.design.shape[0]:
@@ -129,7 +131,7 @@ class SampledHessians:
             matrices[:, -1], matrices[:, :, -1] = 0.0, 0.0
         return matrices
 
-    def _draw(self, weights: RowCurvature, mean_curvature: Any, count: int) -> None:
+    def _draw(self, weights: RowCurvature, mean_curvature: Vector, count: int) -> None:
         objective, penalty = self._objective, self._objective.parameter_penalty.diagonals()
         base = penalty + DIAGONAL_SHARE * (
             independent_diagonals(objective, mean_curvature) - penalty
@@ -153,7 +155,7 @@ class SharedHessians:
         One of the models for each, whose row curvatures are nearly its own: as `leaders_of` found.
     """
 
-    def __init__(self, objective: Objective, theta: Any, leaders: Any) -> None:
+    def __init__(self, objective: Objective, theta: Matrix, leaders: Indices) -> None:
         leading, place = np.unique(leaders, return_inverse=True)
         part = objective.only(leading)
         # Before the matrices, which are gigabytes where columns are thousands.
@@ -164,12 +166,12 @@ class SharedHessians:
         matrices = np.array([part.rows.hessian(curvature[model], model) for model in each])
         self._factors = penalized_factors(objective, matrices[place], mean_curvature[place])
 
-    def solve(self, models: Any, vectors: Any) -> Any:
+    def solve(self, models: Indices, vectors: Matrix) -> Matrix:
         """Return the inverses times vectors (n_models, n_parameters), one for each of `models`."""
         return self._factors.solve(models, vectors)
 
 
-def leaders_of(objective: Objective, theta: Any) -> Any:
+def leaders_of(objective: Objective, theta: Matrix) -> Indices:
     """Return for each binomial model the first whose row curvatures are nearly its own.
 
     Models are compared that weigh the rows alike and stand for the same class: those of strengths
@@ -186,7 +188,7 @@ def leaders_of(objective: Objective, theta: Any) -> Any:
     return leaders
 
 
-def independent_diagonals(objective: Objective, mean_curvature: Any) -> Any:
+def independent_diagonals(objective: Objective, mean_curvature: Vector) -> Matrix:
     """Return the Hessians' diagonals as if curvature and columns were independent.
 
     `mean_curvature` is that of the mean row, for each output (n_outputs,).
@@ -200,7 +202,7 @@ def independent_diagonals(objective: Objective, mean_curvature: Any) -> Any:
     return np.column_stack([slopes, mean_curvature * objective.fit_intercept])
 
 
-def penalized_factors(objective: Objective, matrices: Any, mean_curvature: Any) -> Factors:
+def penalized_factors(objective: Objective, matrices: Cube, mean_curvature: Vector) -> Factors:
     """Add each output's penalty to the Hessian of its loss, in place, and factor them."""
     base, n_outputs = independent_diagonals(objective, mean_curvature), len(matrices)
     _check_time_to_factor(objective, n_outputs, matrices.shape[1])

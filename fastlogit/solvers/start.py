@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import contextlib
-from typing import Any
+from collections.abc import Hashable
 
 import numpy as np
 
+from ..arrays import Matrix, Vector
 from ..clock import Clock, TimeUp
 from ..objective.hessians import Hessians
 from ..objective.objective import Objective
@@ -30,8 +31,13 @@ ROUGH, LOOSE, MAX_ITER = 0.1, 1e-3, 50
 
 
 def begin(
-    objective: Objective, given: Any, default: Any, stride: int, limits: Limits, began: float
-) -> tuple[Any, bool]:
+    objective: Objective,
+    given: Matrix | None,
+    default: Matrix,
+    stride: int,
+    limits: Limits,
+    began: float,
+) -> tuple[Matrix, bool]:
     """Return theta to begin with, and whether it is a better one than a subsample's optimum.
 
     Parameters
@@ -77,12 +83,12 @@ def begin(
     return theta, bool(taken.all())
 
 
-def default_start(objective: Objective) -> Any:
+def default_start(objective: Objective) -> Matrix:
     """Return theta without slopes that predicts the share of each class, offsets included."""
     return objective.loss.start(objective.rows)
 
 
-def level_costs(objective: Objective, theta: Any) -> Any:
+def level_costs(objective: Objective, theta: Matrix) -> Vector:
     """Return the cost of points without slopes (n_models,): no pass over X.
 
     Models that differ in their penalties alone have the same, which is computed once.
@@ -90,7 +96,7 @@ def level_costs(objective: Objective, theta: Any) -> Any:
     rows = objective.rows
     levels = theta.reshape(objective.n_models, objective.n_classes, -1)[:, :, -1]
     costs = np.empty(objective.n_models)
-    known: dict[Any, float] = {}
+    known: dict[tuple[Hashable, bytes], float] = {}
     for model, own in enumerate(levels):
         key = rows.family(model), own.tobytes()
         if key not in known:
@@ -99,7 +105,9 @@ def level_costs(objective: Objective, theta: Any) -> Any:
     return costs
 
 
-def _cool(objective: Objective, theta: Any, hottest: float, limits: Limits, began: float) -> Any:
+def _cool(
+    objective: Objective, theta: Matrix, hottest: float, limits: Limits, began: float
+) -> Matrix:
     """Return theta near the optimum, by way of higher temperatures.
 
     With the loss T l(z / T) in the place of l(z) rows that are T away from 0 are in doubt still.
@@ -118,7 +126,7 @@ def _cool(objective: Objective, theta: Any, hottest: float, limits: Limits, bega
     return theta
 
 
-def _settle(stage: Objective, theta: Any, cost: float, trace: Trace) -> Any:
+def _settle(stage: Objective, theta: Matrix, cost: float, trace: Trace) -> Matrix:
     """Return theta near the optimum of a temperature, whose cost is roughly given."""
     n_samples, n_features = stage.design.shape
     tol = min(LOOSE, ROUGH * theta.shape[1] / (n_samples * max(cost, 1.0)))

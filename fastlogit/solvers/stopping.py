@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
+from ..arrays import Floats, Indices, Mask, Masks, Matrix, Vector
 from ..certificates.binomial import Certificate
-from ..certificates.separation import Separation, SoftmaxSeparation
+from ..certificates.separation import Separated, Separation, SoftmaxSeparation
 from ..certificates.softmax import SoftmaxCertificate
 from ..clock import Clock, TimeUp
 from ..objective.objective import Objective
@@ -59,9 +58,11 @@ class StoppingRule:
         self.bound = np.full(n_models, np.inf)
         self.met = np.zeros(n_models, dtype=bool)
         self.hidden = np.zeros(n_models, dtype=bool)
-        self._behind: dict[int, Any] = {}
+        self._behind: dict[int, Indices] = {}
 
-    def look(self, models: Any, theta: Any, cost: Any, gradient: Any, estimate: Any) -> None:
+    def look(
+        self, models: Indices, theta: Matrix, cost: Vector, gradient: Matrix, estimate: Vector
+    ) -> None:
         """Take the evaluated points of some models and what they are thought to lack."""
         wanted = self.tol * np.abs(cost)
         near = np.flatnonzero(~self.met[models] & (estimate <= wanted))
@@ -76,7 +77,7 @@ class StoppingRule:
         for model, place, slope, value, gain in each:
             self._take(int(model), place, slope, float(value), float(gain))
 
-    def _take(self, model: int, theta: Any, gradient: Any, cost: float, gain: float) -> None:
+    def _take(self, model: int, theta: Vector, gradient: Vector, cost: float, gain: float) -> None:
         """Take a bound on the gain from a model's point; what is returned adds its rounding."""
         assert self.certificate is not None
         lost = _lost_in_units(self.certificate.objective, theta, gradient)
@@ -89,16 +90,18 @@ class StoppingRule:
             n_features = self.certificate.objective.design.shape[1]
             self._behind[model] = columns[columns < n_features]
 
-    def step_lowers(self, model: int, gradient: Any) -> bool:
+    def step_lowers(self, model: int, gradient: Vector) -> bool:
         """Say whether one step more from where the model is cannot raise the cost."""
         return self.certificate is None or self.certificate.step_lowers(model, gradient)
 
-    def hides(self) -> dict[int, Any]:
+    def hides(self) -> dict[int, Indices]:
         """Return the columns along which rounding errors hide a gain, of each such model."""
-        found = {int(m): self._behind.get(int(m), np.empty(0)) for m in np.flatnonzero(self.hidden)}
+        found = {
+            int(m): self._behind.get(int(m), np.empty(0, int)) for m in np.flatnonzero(self.hidden)
+        }
         return {model: columns for model, columns in found.items() if columns.size}
 
-    def take_over(self, models: Any, other: StoppingRule) -> None:
+    def take_over(self, models: Indices, other: StoppingRule) -> None:
         """Take what another rule, of these models alone, has proven and seen."""
         self.bound[models], self.met[models] = other.bound, other.met
         self.hidden[models] = other.hidden
@@ -108,7 +111,7 @@ class StoppingRule:
             for place, direction in other.separation.found.items():
                 self.separation.found[int(models[place])] = direction
 
-    def level_of_rounding(self, point: Point, models: Any) -> Any:
+    def level_of_rounding(self, point: Point, models: Indices) -> Vector:
         """Return the gains of some models that rounding errors of the gradient look like."""
         levels = np.zeros(len(models))
         if self.certificate is not None:
@@ -117,7 +120,7 @@ class StoppingRule:
                 levels[place] = self.certificate.level_of_rounding(int(model), *there)
         return levels
 
-    def prove(self, point: Point, at_once: bool = False) -> Any:
+    def prove(self, point: Point, at_once: bool = False) -> Vector:
         """Return the best bounds that can be proven at a point where a solver ended.
 
         `at_once`: by what is there already, for a user who waits after Ctrl-C.
@@ -135,20 +138,20 @@ class StoppingRule:
                     self._take(*where, cost, gain)
         return self.bound
 
-    def hopeless(self, theta: Any, n_iter: int) -> Any:
+    def hopeless(self, theta: Matrix, n_iter: int) -> Mask | bool:
         """Return which models have no optimum, as far as the iterates show."""
         if self.separation is None:
             return False
         return self.separation.look(theta, n_iter)
 
-    def glance(self, theta: Any) -> bool:
+    def glance(self, theta: Matrix) -> bool:
         """Say whether the classes are separable, as far as one look at a point shows."""
         if self.separation is None:
             return False
         self.separation.glance(theta)
         return bool(self.separation.found)
 
-    def separated(self) -> dict[int, Any]:
+    def separated(self) -> dict[int, Separated]:
         """Return what separates the classes, of each model whose classes are."""
         if self.separation is None:
             return {}
@@ -203,7 +206,7 @@ def separation_of(objective: Objective) -> Separation:
     return (SoftmaxSeparation if objective.loss.is_coupled else Separation)(objective)
 
 
-def _lost_in_units(objective: Objective, theta: Any, gradient: Any) -> float:
+def _lost_in_units(objective: Objective, theta: Vector, gradient: Vector) -> float:
     """Return how much the cost may rise where a point is rounded in the units of X."""
     lost = float(objective.lost_in_units(theta[None])[0])
     with _quietly():
@@ -211,7 +214,7 @@ def _lost_in_units(objective: Objective, theta: Any, gradient: Any) -> float:
         return lost * slope + half_curvature * float(np.square(lost))
 
 
-def _quietly() -> Any:
+def _quietly() -> np.errstate:
     """Let numbers overflow: what is said of a point is infinite then."""
     return np.errstate(over="ignore", invalid="ignore", divide="ignore")
 
@@ -222,14 +225,14 @@ def relative(gain: float, cost: float) -> float:
     return float(gain / lowest) if lowest > 0.0 else np.inf
 
 
-def stated(bound: Any) -> Any:
+def stated(bound: float | Floats) -> Floats:
     """Return bounds on what costs lack as float64 numbers, from those of the exact costs."""
     with _quietly():
         gain = np.asarray(bound / (1.0 + bound)) + ROUNDED
         return np.where((gain >= 0.0) & (gain < 1.0), gain / (1.0 - gain), np.inf)
 
 
-def meets(bound: Any, tol: float) -> Any:
+def meets(bound: float | Floats, tol: float) -> Masks:
     """Say which bounds keep a tolerance: as stated, or of the exact cost where `tol` is finer.
 
     Coefficients can be nearer to the optimum than the cost can show, by half its digits: at a cost

@@ -5,10 +5,11 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
-from typing import Any
 
 import numpy as np
 
+from ..arrays import Floats, Indices, Integers, Matrix, Vector
+from ..certificates.separation import Separated
 from ..clock import Clock
 from ..objective.objective import Objective
 from ..result import Callback, Progress
@@ -48,7 +49,7 @@ class Interrupted(KeyboardInterrupt):
         Proven relative suboptimality there; infinity where nothing was proven.
     """
 
-    def __init__(self, theta: Any, bound: Any = np.inf) -> None:
+    def __init__(self, theta: Matrix, bound: float | Vector = np.inf) -> None:
         super().__init__("interrupted")
         self.theta, self.bound = theta, np.broadcast_to(bound, len(theta))
 
@@ -71,9 +72,9 @@ class Point:
     knows of the curvature is of another place.
     """
 
-    theta: Any
-    cost: Any
-    gradient: Any
+    theta: Matrix
+    cost: Vector
+    gradient: Matrix
     restarted: bool = False
 
 
@@ -89,20 +90,20 @@ class Outcome:
     of X stand in the way.
     """
 
-    coef: Any
-    intercept: Any
-    gradient: Any
-    history: Any
-    passes: Any
-    times: Any
-    bounds: Any
+    coef: Matrix
+    intercept: Vector
+    gradient: Matrix
+    history: Matrix
+    passes: Vector
+    times: Vector
+    bounds: Matrix
     n_iter: int
     reason: Reason
-    bound: Any
+    bound: Vector
     choice: str = ""
     step_size: float = np.nan
-    separated: Any = None
-    hidden: Any = None
+    separated: dict[int, Separated] | None = None
+    hidden: dict[int, Indices] | None = None
     lost: int | None = None
 
 
@@ -116,12 +117,12 @@ class Trace:
     limits: Limits
     began: float
     objective: Objective
-    history: list[Any] = field(default_factory=list)
+    history: list[Vector] = field(default_factory=list)
     passes: list[float] = field(default_factory=list)
     times: list[float] = field(default_factory=list)
-    bounds: list[Any] = field(default_factory=list)
+    bounds: list[Vector] = field(default_factory=list)
     n_iter: int = 0
-    steps: Any = 0
+    steps: Integers = field(default_factory=lambda: np.zeros((), dtype=np.int64))
     n_resting: int = 0
     clock: Clock = field(init=False)
 
@@ -158,7 +159,7 @@ class Trace:
         most = self.limits.max_iter if patience is None else min(patience, self.limits.max_iter)
         return Reason.MAX_ITER if self.n_iter >= most else None
 
-    def go_on(self, rest: Trace, models: Any, cost: Any, bound: Any) -> None:
+    def go_on(self, rest: Trace, models: Indices, cost: Vector, bound: Vector) -> None:
         """Take over the course of some models, while the others rest at a cost and a bound."""
         for place in range(1, len(rest.history)):
             for values, whole, part in (
@@ -172,7 +173,7 @@ class Trace:
         self.n_iter += rest.n_iter
         self.steps[models] += rest.steps
 
-    def prove(self, bound: Any) -> None:
+    def prove(self, bound: Vector) -> None:
         """Keep what is proven about the point recorded last."""
         self.bounds[-1] = np.array(bound)
 
@@ -188,7 +189,7 @@ class Trace:
 def progress_of(objective: Objective, n_iter: int, point: Point, seconds: float) -> Progress:
     """Return what a callback receives: the coefficients are made when they are asked for."""
 
-    def coefficients() -> tuple[Any, Any]:
+    def coefficients() -> tuple[Floats, float | Vector]:
         coef, intercept = objective.to_user(*objective.settled(point.theta))
         if objective.n_outputs == 1:
             return coef[0], float(intercept[0])

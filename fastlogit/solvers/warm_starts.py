@@ -6,10 +6,10 @@ Softmax models of many columns are solved one after the other: see `_each_alone`
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 
+from ..arrays import Indices, Matrix, Vector
 from ..certificates.shared import SharedCertificate
 from ..clock import TimeUp
 from ..objective.objective import Objective
@@ -43,9 +43,9 @@ FEW_NUMBERS = 10_000_000
 
 
 def solve_warm(
-    objective: Objective, theta: Any, pooled: Objective, model_of_pooled: Any, stride: int,
+    objective: Objective, theta: Matrix, pooled: Objective, model_of_pooled: Indices, stride: int,
     limits: Limits, trace: Trace,
-) -> tuple[Point, Any]:  # fmt: skip
+) -> tuple[Point, Vector]:  # fmt: skip
     """Minimise many models from points near their optima; return where they end, and the bounds.
 
     Model m starts from model ``model_of_pooled[m]`` of `pooled`, whose Hessian preconditions it.
@@ -105,11 +105,11 @@ class _Family:
         For each model the place of its pooled one among them.
     """
 
-    def __init__(self, objective: Objective, pooled: Objective, model_of_pooled: Any) -> None:
+    def __init__(self, objective: Objective, pooled: Objective, model_of_pooled: Indices) -> None:
         self.objective, self.pooled = objective, pooled
         self.members, self.place = np.unique(model_of_pooled, return_inverse=True)
 
-    def middle(self, theta: Any) -> Any:
+    def middle(self, theta: Matrix) -> Matrix:
         """Return for each member the mean point of the models that start from it."""
         members = range(self.members.size)
         return np.array([theta[self.place == member].mean(axis=0) for member in members])
@@ -126,14 +126,14 @@ def _every(objective: Objective, stride: int) -> Objective:
 
 
 def _by_lbfgs(
-    family: _Family, theta: Any, stride: int, rule: StoppingRule, trace: Trace
+    family: _Family, theta: Matrix, stride: int, rule: StoppingRule, trace: Trace
 ) -> tuple[Point, Reason]:
     """L-BFGS of binomial models; those of one pooled model, or of alike ones, share a Hessian."""
     objective = family.objective
     leaders = leaders_of(family.sampled(stride), family.middle(theta))
     sampled = family.sampled(_shared_stride(objective, np.unique(leaders).size))
 
-    def shared(theta: Any) -> Precondition:
+    def shared(theta: Matrix) -> Precondition:
         made = SharedHessians(sampled, family.middle(theta), leaders)
         return lambda models, vectors: made.solve(family.place[models], vectors)
 
@@ -142,7 +142,7 @@ def _by_lbfgs(
 
 
 def _by_products(
-    family: _Family, theta: Any, rule: StoppingRule, trace: Trace
+    family: _Family, theta: Matrix, rule: StoppingRule, trace: Trace
 ) -> tuple[Point, Reason]:
     """Newton with conjugate gradients of softmax models, preconditioned by Hessians of outputs.
 
@@ -155,7 +155,7 @@ def _by_products(
     own, shared = _every(objective, 1), family.sampled(1)
     start = theta.copy()
 
-    def renew(theta: Any, curvature: RowCurvature, models: Any) -> Precondition:
+    def renew(theta: Matrix, curvature: RowCurvature, models: Indices) -> Precondition:
         if may_have_own(objective, models.size) and not np.array_equal(theta, start):
             return own_hessians(objective, own, theta, curvature, models)
         made = SampledHessians(shared, shared.curvature(family.middle(theta)))
@@ -165,7 +165,7 @@ def _by_products(
 
 
 def _each_alone(
-    objective: Objective, theta: Any, stride: int, rule: StoppingRule, trace: Trace
+    objective: Objective, theta: Matrix, stride: int, rule: StoppingRule, trace: Trace
 ) -> tuple[Point, Reason]:
     """Minimise one model after another, each from that of the next stronger penalty.
 
