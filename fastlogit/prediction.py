@@ -209,7 +209,7 @@ def _refuse_undefined(design: Design, coef: Matrix, intercept: Vector, raw: Matr
     """Raise where terms too large for float64 cancelled, to NaN or to a false infinity."""
     for row in np.flatnonzero(~np.isfinite(raw).all(axis=0))[:MOST_ROWS]:
         with np.errstate(over="ignore", invalid="ignore"):
-            values = design.rows([row])[0].astype(np.longdouble)
+            values = design.rows(np.array([row]))[0].astype(np.longdouble)
             exact = coef.astype(np.longdouble) @ values + intercept
             signed = np.where(np.isnan(raw[:, row]), -np.inf, exact * np.sign(raw[:, row]))
             undefined = ~np.isfinite(raw[:, row]) & ~(signed > np.finfo(np.float64).max)

@@ -217,8 +217,8 @@ def fit(
             theta, _ = _first_theta(problem, stride, limits, began, level=level)
         except KeyboardInterrupt:
             return _stay(problem, "gradient_descent", limits, began, interrupted=True)
-        coef, intercept = objective.split(theta)
-        start = np.ascontiguousarray(coef), np.ascontiguousarray(intercept)
+        coef, levels = objective.split(theta)
+        start = np.ascontiguousarray(coef), np.ascontiguousarray(levels)
         outcome = descend(objective, start, descent[0], began, stride, certified=True)
         return _conclude(problem, outcome, descent[0], "gradient_descent", began)
     stride = stride_of(objective)

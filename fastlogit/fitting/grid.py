@@ -213,10 +213,10 @@ def _conclude(grid: _Grid, limits: Limits, began: float, interrupted: bool = Fal
     theta, bound, steps = grid.theta, grid.bound, grid.steps
     coef, intercept = pooled.to_user(*pooled.settled(theta))
     shape = (grid.Cs.size, grid.n_folds, -1)
-    coef = coef.reshape(*shape, coef.shape[1])
+    coefs = coef.reshape(*shape, coef.shape[1])
     worst = bound.reshape(*shape).max(axis=2).T
     # With 0 the fits went on until rounding ended them, as asked.
-    ended = np.broadcast_to(steps.reshape(*shape), coef.shape[:3]).max(axis=2).T < limits.max_iter
+    ended = np.broadcast_to(steps.reshape(*shape), coefs.shape[:3]).max(axis=2).T < limits.max_iter
     as_asked = ended & np.isfinite(worst) & (limits.tol == 0.0 and not (interrupted or late))
     converged = meets(worst, limits.tol) | as_asked
     message = f"{int(converged.sum())} of {converged.size} fits converged"
@@ -230,11 +230,11 @@ def _conclude(grid: _Grid, limits: Limits, began: float, interrupted: bool = Fal
         if late:
             message = f"time_limit={limits.time_limit:g} s ended the fits: {message}"
         warnings.warn(message, ConvergenceWarning, stacklevel=stack_level())
-    n_iter = np.broadcast_to(steps.reshape(*shape), coef.shape[:3])
+    n_iter = np.broadcast_to(steps.reshape(*shape), coefs.shape[:3])
     return GridResult(
         classes=grid.problem.classes,
         Cs=grid.Cs,
-        coef=np.ascontiguousarray(coef.swapaxes(0, 1)),
+        coef=np.ascontiguousarray(coefs.swapaxes(0, 1)),
         intercept=np.ascontiguousarray(intercept.reshape(*shape).swapaxes(0, 1)),
         n_iter=np.ascontiguousarray(n_iter.swapaxes(0, 1)),
         converged=converged,

@@ -665,5 +665,6 @@ def _class_curvature(objective: Objective, curvature: RowCurvature) -> Matrix:
         return curvature.values
     shares = curvature.values.reshape(objective.n_outputs, -1)
     weights = objective.rows.weights_of(0)
+    assert weights is not None  # rows of a stream have them
     inverse = np.divide(1.0, weights, out=np.zeros_like(weights), where=weights > 0.0)
     return shares * (1.0 - shares * inverse)

@@ -155,7 +155,7 @@ class _FirstLook:
         self.weights.append(weight.copy())
 
     def conclude(
-        self, factory: Factory, batches: Iterable[tuple[ArrayLike, ...]]
+        self, factory: Factory, batches: Iterable[object]
     ) -> tuple[BatchRows, Labels, Vector | None]:
         """Return the rows as a source, their labels, and their weights or None."""
         if self.n_features is None:

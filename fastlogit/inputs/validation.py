@@ -91,7 +91,7 @@ def check_source(source: RowSource) -> RowSource:
             "unknown length; call X.compute_chunk_sizes() first, or pass X.compute() if it fits in "
             "memory"
         )
-    if not is_readable(source.dtype):
+    if not is_readable(np.dtype(source.dtype)):
         as_real("X", np.empty((0, 0), source.dtype), None)  # raises for what holds no numbers
         raise TypeError(
             f"X has dtype {source.dtype}, which no kernel reads where it is streamed; store it as "

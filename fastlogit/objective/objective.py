@@ -15,7 +15,7 @@ from . import units
 from .labelled_rows import LabelledRows
 from .losses import Loss, RowLoss
 from .parameter_penalty import ParameterPenalty
-from .penalties import L2, CompiledL2, Quadratic
+from .penalties import L2, CompiledL2, Penalty, Quadratic
 from .row_state import RowCurvature
 from .standardization import standardize
 
@@ -58,9 +58,12 @@ class Objective:
     user_penalty: Quadratic
     parameter_penalty: ParameterPenalty
 
-    def __init__(self, rows: LabelledRows, penalty: Quadratic | float | Vector | Matrix) -> None:
+    def __init__(self, rows: LabelledRows, penalty: Penalty | float | Floats) -> None:
         self.rows = rows
-        self._take(penalty if isinstance(penalty, Quadratic) else L2(penalty, rows.design.shape[1]))
+        if not isinstance(penalty, Quadratic):
+            assert not isinstance(penalty, Penalty)  # one that no solver takes was refused before
+            penalty = L2(penalty, rows.design.shape[1])
+        self._take(penalty)
 
     def _take(self, user_penalty: Quadratic) -> None:
         """Take a penalty in the units of X."""

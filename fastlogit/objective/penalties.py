@@ -15,7 +15,7 @@ from typing import Self
 
 import numpy as np
 
-from ..arrays import Indices, Matrix, Vector
+from ..arrays import Floats, Indices, Matrix, Vector
 from ..kernels.descent import Penalty as CompiledL2
 
 __all__ = ["L2", "CompiledL2", "Penalty", "Quadratic"]
@@ -172,7 +172,7 @@ class L2(Quadratic):
         Needed where `strengths` is a number.
     """
 
-    def __init__(self, strengths: float | Vector | Matrix, n_features: int | None = None) -> None:
+    def __init__(self, strengths: float | Floats, n_features: int | None = None) -> None:
         strengths = np.asarray(strengths, dtype=np.float64)
         if strengths.ndim == 0:
             strengths = np.full((1, n_features or 0), strengths)
