@@ -7,11 +7,10 @@ import mmap
 import os
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
-from ..arrays import ArrayLike
+from ..arrays import ArrayLike, DType
 
 __all__ = ["available_memory", "in_place"]
 
@@ -114,7 +113,7 @@ def _of_groups() -> Iterator[float]:
                 break
 
 
-def _lies_in_memory(X: np.memmap[Any, Any]) -> bool:
+def _lies_in_memory(X: np.memmap[tuple[int, ...], DType]) -> bool:
     """Say whether the file of a map is on a file system that keeps its files in memory."""
     if X.filename is None:
         return False

@@ -43,7 +43,7 @@ class RowSource(Protocol):
     """What a streamed design asks of X: h5py and zarr data sets, for instance, have it."""
 
     @property
-    def shape(self) -> tuple[int, ...]:
+    def shape(self) -> tuple[int, int]:
         """Rows and columns."""
 
     @property
