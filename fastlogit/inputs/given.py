@@ -13,6 +13,7 @@ from typing import NamedTuple, TypeAlias
 import numpy as np
 
 from ..arrays import ArrayLike, CodeMatrix, Codes, Features, Floats, Labels, Matrix, Vector
+from ..clock import Clock
 from ..design.base import Design
 from ..design.mapped import in_place
 from ..design.streamed import RowSource, is_streamable
@@ -64,6 +65,8 @@ class Given(NamedTuple):
     class_weight: object = None
     # Of the columns, where X does not tell them.
     names: Sequence[str] | None = None
+    # Says when the look at batches must end, as part of a fit.
+    clock: Clock | None = None
 
 
 class Rows(NamedTuple):
@@ -143,9 +146,11 @@ def look(given: Given, multi_class: str, *, every_class: bool = False) -> Data:
     ------
     TypeError, ValueError
         If something has the wrong type, shape or value.
+    TimeoutError, KeyboardInterrupt
+        If the clock or Ctrl-C ends it, see `first_look`.
     """
     began = time.perf_counter()
-    X, y, sample_weight = first_look(given.X, given.y, given.sample_weight)
+    X, y, sample_weight = first_look(given.X, given.y, given.sample_weight, given.clock)
     rows = look_at_rows(X, given.names)
     labels = validation.encode_labels(y, rows.X.shape[0])
     data = settle(given, rows, labels, sample_weight, multi_class, began)

@@ -58,11 +58,13 @@ def look_for(estimator: str, given: Given, multi_class: str) -> Data:
     ------
     TypeError, ValueError
         If something has the wrong type, shape or value.
+    TimeoutError, KeyboardInterrupt
+        If the clock or Ctrl-C ends it, see `first_look`.
     """
     began = time.perf_counter()
     X, y, sample_weight = given.X, given.y, given.sample_weight
     if isinstance(X, BatchSource):
-        X, y, sample_weight = first_look(X, y, sample_weight)
+        X, y, sample_weight = first_look(X, y, sample_weight, given.clock)
     rows, labels = _rows_and_labels(X, y, estimator)
     n_samples = rows.X.shape[0]
     coded = validation.encode_labels(labels, n_samples)
