@@ -388,6 +388,11 @@ def test_scorers_that_fit_the_classes(tumours, irises, target, fitting, others):
         succeed("fit", data, "--target", target, "--cv", "--folds", "2", "--scoring", name)
 
 
+def test_a_separator_that_the_shell_took(tumours):
+    line = fail(2, "fit", tumours, "--target", "diagnosis", "--sep")
+    assert "requires an argument; put the separator in quotes, for a shell ends" in line
+
+
 def test_a_file_of_another_country_from_fit_to_evaluation(tumours, model):
     frame = pd.read_csv(tumours)
     frame.to_csv("de.csv", sep=";", decimal=",", index=False)
@@ -565,7 +570,7 @@ DESCEND = ["fit", "tumours.csv", "--target", "diagnosis", "--solver", "gradient_
         (["predict", "no.npz", "tumours.csv", "--out", "p.xls"], "must end in"),
         (["demo", "--out", "tumours.csv"], "it is not a directory"),
         (["fit", "tumours.csv", "--target", "diagnosis", "--sep", ";;"], "--sep must be one"),
-        (["fit", "tumours.csv", "--target", "diagnosis", "--sep", ";"], "with --sep?"),
+        (["fit", "tumours.csv", "--target", "diagnosis", "--sep", ";"], "is --sep , meant?"),
         (["fit", "tumours.csv", "--target", "diagnosis", "--decimal", "1"], "--decimal must be"),
         (["fit"], "DATA"),
         (["ft"], "'ft'"),
