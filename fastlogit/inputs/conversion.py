@@ -16,6 +16,7 @@ import decimal
 import functools
 import numbers
 import sys
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple, NoReturn, TypeAlias
 
@@ -29,6 +30,7 @@ __all__ = [
     "as_labels",
     "as_numbers",
     "as_real",
+    "as_table",
     "column_text",
     "differing_names",
     "feature_names",
@@ -185,6 +187,28 @@ def as_array(name: str, given: ArrayLike) -> Array:
         raise TypeError(
             f"{name} is a {_class_name(given)}, of which NumPy can make no array: {error}"
         ) from error
+
+
+def as_table(X: ArrayLike) -> Array:
+    """Return X by `as_array`; raises ValueError for a frame two of whose columns have one name.
+
+    Messages, coefficients and the check of names at prediction would mean either of them, and
+    scikit-learn's own checks of frames raise what their library raises.
+    """
+    array = as_array("X", X)
+    if type(X) is not np.ndarray and is_frame(X):
+        columns = _columns(X)
+        names = [] if columns is None else list(columns)
+        if len(set(names)) < len(names):
+            twice = [name for name, count in Counter(names).items() if count > 1]
+            places = [place for place, name in enumerate(names) if name == twice[0]]
+            raise ValueError(
+                f"X has {len(places)} columns called {twice[0]!r} (columns "
+                f"{', '.join(map(str, places))}, counting from 0)"
+                + f", and {_listed(twice[1:])} more than once" * (len(twice) > 1)
+                + "; give each column a name of its own, or pass an array"
+            )
+    return array
 
 
 def is_readable(dtype: DType) -> bool:

@@ -20,7 +20,7 @@ from ..design.streamed import is_streamable
 from . import validation
 from .batches import BatchSource, first_look
 from .class_weights import batch_weights, one_dimensional, weights_of_classes
-from .conversion import as_array, as_labels, as_real, is_frame, text_names
+from .conversion import as_labels, as_real, as_table, is_frame, text_names
 from .given import Batch, Data, Given, Rows, look_at_batch, settle
 
 __all__ = [
@@ -175,7 +175,7 @@ def check_labels(y: Array, name: str = "y") -> None:
 
 def read_features(X: ArrayLike) -> Array:
     """Return X as an array: of numbers, or what scikit-learn has words of its own for."""
-    array = as_array("X", X)
+    array = as_table(X)
     return array if array.dtype.kind in SCIKIT_LEARNS else as_real("X", array, X)
 
 
