@@ -78,14 +78,10 @@ def save_model(model: Model, path: str | Path) -> None:
     OSError
         If the file cannot be written.
     ValueError
-        If the result has a penalty or a loss that is an object.
+        If the result has a penalty or a loss that is an object, or a setting is none that JSON
+        knows; all of them are named.
     """
-    for name in _OBJECTS:
-        if (found := getattr(model.result, name)) is not None:
-            raise ValueError(
-                f"a model file holds arrays and plain text, not the {name} "
-                f"{type(found).__name__}: save dataclasses.replace(result, {name}=None)"
-            )
+    _refuse_objects(model)
     path = Path(path)
     arrays = {name: np.asarray(getattr(model.result, name)) for name in _array_fields(model.result)}
     arrays["feature_names"] = np.array(model.feature_names, dtype=np.str_)
@@ -100,6 +96,40 @@ def save_model(model: Model, path: str | Path) -> None:
     except BaseException:
         os.unlink(temporary)
         raise
+
+
+def _refuse_objects(model: Model) -> None:
+    """Raise, naming all of them, if a model has objects that no file holds."""
+    result = model.result
+    own = {name: getattr(result, name) for name in _OBJECTS}
+    held = {name: found for name, found in own.items() if found is not None}
+    settings = {name: value for name, value in model.settings.items() if not _is_json(value)}
+    if not held and not settings:
+        return
+    what = [f"the {name} {type(found).__name__} of the result" for name, found in held.items()]
+    what += [f"the setting {name!r} ({type(value).__name__})" for name, value in settings.items()]
+    advice = []
+    if held:
+        without = ", ".join(f"{name}=None" for name in held)
+        advice.append(f"save dataclasses.replace(result, {without}), which predicts the same")
+    if settings:
+        advice.append("leave such settings out, or write them as text or numbers")
+    raise ValueError(
+        f"a model file holds arrays, numbers and text, not {_and(what)}: {', and '.join(advice)}"
+    )
+
+
+def _is_json(value: object) -> bool:
+    """Tell whether a setting can stand in the JSON text."""
+    try:
+        json.dumps(_plain(value))
+    except (TypeError, ValueError):  # of a type that JSON does not know, or in a circle
+        return False
+    return True
+
+
+def _and(texts: list[str]) -> str:
+    return texts[0] if len(texts) == 1 else f"{', '.join(texts[:-1])} and {texts[-1]}"
 
 
 def _meta(model: Model) -> dict[str, object]:

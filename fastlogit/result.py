@@ -59,6 +59,8 @@ Callback: TypeAlias = Callable[[Progress], object]
 # Computes coefficients and intercept of a fit that runs, in the units of X.
 LazyCoefficients: TypeAlias = Callable[[], tuple[Floats, float | Vector]]
 
+# A line shows so much of the name of a class.
+LONGEST_NAME = 30
 # A notebook shows the coefficients of so many columns and classes.
 SHOWN = 20
 
@@ -168,9 +170,11 @@ class FitResult:
     def _facts(self) -> list[str]:
         several = f" ({self.multi_class})" if len(self.classes) > 2 else ""
         bound = float(np.max(self.suboptimality))
+        custom = (("penalty", self.penalty), ("loss", self.loss))
         return [
             f"{len(self.classes)} classes{several}",
             f"{len(self.coef)} columns",
+            *[f"{what} {_class_of(found)}" for what, found in custom if found is not None],
             f"{'converged' if self.converged else 'not converged'} after {self.n_iter} iterations",
             f"suboptimality <= {bound:.1e}" if np.isfinite(bound) else "suboptimality unknown",
             f"solver={self.solver!r}",
@@ -226,3 +230,9 @@ class FitResult:
             difference = differing_names(found, self.feature_names)
             if difference:
                 raise ValueError(difference)
+
+
+def _class_of(found: object) -> str:
+    """Return the name of an object's class, or the beginning of a long one."""
+    name = type(found).__name__
+    return name if len(name) <= LONGEST_NAME else f"{name[: LONGEST_NAME - 3]}..."

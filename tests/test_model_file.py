@@ -13,6 +13,7 @@ from sklearn.datasets import load_breast_cancer, load_iris
 
 import fastlogit
 from fastlogit.model_file import FORMAT_VERSION, Model, load_model, save_model
+from fastlogit.objective.losses import RowLoss
 from fastlogit.objective.penalties import L2
 from fastlogit.result import FitResult
 
@@ -92,9 +93,35 @@ def test_every_field_of_a_result_survives(tmp_path):
 def test_a_penalty_that_is_an_object_is_refused(tmp_path):
     model = fitted(["a", "b"])
     result = dataclasses.replace(model.result, penalty=L2(1.0, 2))
-    with pytest.raises(ValueError, match=r"not the penalty L2.*penalty=None"):
+    with pytest.raises(ValueError, match=r"not the penalty L2 of the result: .*penalty=None\)"):
         saved(tmp_path, dataclasses.replace(model, result=result))
     assert not list(tmp_path.iterdir())
+
+
+class Wavy(RowLoss):
+    """A loss of a user's own."""
+
+    most_curvature = 0.25
+
+    def rows(self, raw, is_positive):
+        raise NotImplementedError
+
+
+def test_all_objects_are_named_at_once(tmp_path):
+    model = fitted(["a", "b"])
+    result = dataclasses.replace(model.result, penalty=L2(1.0, 2), loss=Wavy())
+    settings = {"C": np.float64(1.0), "Cs": np.ones(2), "loss": Wavy(), "names": {"a"}}
+    with pytest.raises(ValueError, match="not the penalty L2 of the result") as caught:
+        saved(tmp_path, dataclasses.replace(model, result=result, settings=settings))
+    assert str(caught.value) == (
+        "a model file holds arrays, numbers and text, not the penalty L2 of the result, the loss "
+        "Wavy of the result, the setting 'loss' (Wavy) and the setting 'names' (set): save "
+        "dataclasses.replace(result, penalty=None, loss=None), which predicts the same, and leave "
+        "such settings out, or write them as text or numbers"
+    )
+    assert not list(tmp_path.iterdir())
+    plain = dataclasses.replace(result, penalty=None, loss=None)
+    saved(tmp_path, dataclasses.replace(model, result=plain, settings={"C": 1.0}))
 
 
 @pytest.mark.parametrize("options", [{}, {"multi_class": "multinomial"}, {"solver": "newton-cg"}])
@@ -190,7 +217,7 @@ def test_a_failed_save_leaves_the_old_file_and_no_other(tmp_path):
     path = saved(tmp_path, fitted([0, 1]))
     before = path.read_bytes()
     bad = dataclasses.replace(fitted([0, 1]), settings={"callback": object()})
-    with pytest.raises(TypeError):
+    with pytest.raises(ValueError, match=r"the setting 'callback' \(object\)"):
         save_model(bad, path)
     bad_result = dataclasses.replace(bad.result, classes=np.array([object(), None]))
     with pytest.raises(ValueError, match="Object arrays cannot be saved"):
