@@ -77,15 +77,22 @@ def save_model(model: Model, path: str | Path) -> None:
     ------
     OSError
         If the file cannot be written.
+    TypeError
+        If it is no `Model`.
     ValueError
-        If the result has a penalty or a loss that is an object, or a setting is none that JSON
-        knows; all of them are named.
+        If the number of names is not that of the columns, the result has a penalty or a loss that
+        is an object, or a setting is none that JSON knows; all of them are named.
     """
+    _check(model)
     _refuse_objects(model)
     path = Path(path)
     arrays = {name: np.asarray(getattr(model.result, name)) for name in _array_fields(model.result)}
     arrays["feature_names"] = np.array(model.feature_names, dtype=np.str_)
     arrays["meta"] = np.array(json.dumps(_meta(model)))
+    if not path.parent.is_dir():
+        raise FileNotFoundError(f"no such folder for the model file: {path.parent}")
+    if path.is_dir():
+        raise IsADirectoryError(f"{path} is a directory, not a model file")
     # A reader, or a second writer, never sees half a file.
     handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
@@ -96,6 +103,24 @@ def save_model(model: Model, path: str | Path) -> None:
     except BaseException:
         os.unlink(temporary)
         raise
+
+
+def _check(model: Any) -> None:
+    """Raise unless it is a model, with a name for each column."""
+    if not isinstance(model, Model):
+        is_result = isinstance(model, FitResult) or hasattr(model, "result_")
+        result = "result" if isinstance(model, FitResult) else "model.result_"
+        how = f"Model({result}, feature_names, target, settings, fastlogit.__version__)"
+        raise TypeError(
+            f"save_model takes a fastlogit.model_file.Model, got {type(model).__name__}"
+            + f"; make one: {how}" * is_result
+        )
+    n_names, n_columns = len(model.feature_names), len(model.result.coef)
+    if n_names != n_columns:
+        raise ValueError(
+            f"the model has {n_names} feature_names, but the fit had {n_columns} columns; give a "
+            "name for each"
+        )
 
 
 def _refuse_objects(model: Model) -> None:

@@ -6,6 +6,7 @@ import os
 import pickle
 import zipfile
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -308,9 +309,12 @@ def test_meta_of_another_kind(tmp_path, changes, message):
 
 
 def test_parts_that_do_not_fit_each_other(tmp_path):
-    model = dataclasses.replace(fitted([0, 1]), feature_names=("only one",))
+    path = saved(tmp_path, fitted([0, 1]))
+    with np.load(path) as file:
+        arrays = dict(file)
+    np.savez(path, **arrays | {"feature_names": np.array(["only one"])})
     with pytest.raises(ValueError, match="1 columns and 2 classes, but coefficients of shape"):
-        load_model(saved(tmp_path, model))
+        load_model(path)
 
 
 def test_data_file_in_place_of_a_model(tmp_path):
@@ -325,3 +329,21 @@ def test_no_file_and_directory(tmp_path):
         load_model(tmp_path / "none.npz")
     with pytest.raises(IsADirectoryError, match="is a directory"):
         load_model(tmp_path)
+
+
+def test_what_cannot_be_saved_is_said_before_a_file_is_written(tmp_path):
+    model = fitted(["a", "b"])
+    for given in (model.result, SimpleNamespace(result_=model.result)):
+        with pytest.raises(
+            TypeError, match=r"takes a fastlogit.model_file.Model, got .*; make one"
+        ):
+            save_model(given, tmp_path / "m.npz")
+    with pytest.raises(TypeError, match=r"got str$"):
+        save_model("m.npz", tmp_path / "m.npz")
+    with pytest.raises(ValueError, match="has 2 feature_names, but the fit had 3 columns"):
+        save_model(dataclasses.replace(model, feature_names=("a", "b")), tmp_path / "m.npz")
+    with pytest.raises(FileNotFoundError, match=r"no such folder for the model file: .*absent$"):
+        save_model(model, tmp_path / "absent" / "m.npz")
+    with pytest.raises(IsADirectoryError, match="is a directory, not a model file"):
+        save_model(model, tmp_path)
+    assert not list(tmp_path.iterdir())
