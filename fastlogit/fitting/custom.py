@@ -180,6 +180,11 @@ def check_loss(loss: object, multi_class: object) -> RowLoss | None:
             )
     for is_positive in (False, True):
         _refuse_bad_rows(loss, is_positive, f"the loss {name}, rows of the class: {is_positive}")
+    if loss.is_separable and not loss.never_turns():
+        raise ValueError(
+            f"is_separable={loss.is_separable!r} is not true of the loss {name}: its slope turns "
+            "as margins grow; leave is_separable out"
+        )
     return loss
 
 
