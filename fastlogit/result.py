@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, TypeAlias
 import numpy as np
 
 from .arrays import Array, ArrayLike, Floats, Labels, Matrix, Vector
-from .inputs.conversion import differing_names, text_names
+from .inputs.given import OfFit, look_at_names
 
 if TYPE_CHECKING:
     from .objective.losses import RowLoss
@@ -185,8 +185,7 @@ class FitResult:
         """Return X @ coef + intercept; see `fastlogit.raw_prediction`."""
         from .prediction import raw_prediction
 
-        self.check_names(X)
-        return raw_prediction(X, self.coef, self.intercept, n_threads=n_threads)
+        return raw_prediction(self._own(X), self.coef, self.intercept, n_threads=n_threads)
 
     def predict_proba(self, X: ArrayLike, *, n_threads: int | None = None) -> Matrix:
         """Return the hypotheses, shape (n_samples, n_classes).
@@ -196,10 +195,10 @@ class FitResult:
         """
         from .prediction import predict_proba
 
-        self.check_names(X)
         return predict_proba(
-            X, self.coef, self.intercept, multi_class=self.multi_class, n_threads=n_threads
-        )
+            self._own(X), self.coef, self.intercept, multi_class=self.multi_class,
+            n_threads=n_threads,
+        )  # fmt: skip
 
     def predict(
         self, X: ArrayLike, threshold: float = 0.5, *, n_threads: int | None = None
@@ -211,8 +210,9 @@ class FitResult:
         """
         from .prediction import predict
 
-        self.check_names(X)
-        codes = predict(X, self.coef, self.intercept, threshold=threshold, n_threads=n_threads)
+        codes = predict(
+            self._own(X), self.coef, self.intercept, threshold=threshold, n_threads=n_threads
+        )
         return self.classes[codes]
 
     def check_names(self, X: ArrayLike) -> None:
@@ -223,13 +223,11 @@ class FitResult:
         ValueError
             If both the fit and X have names, and they differ.
         """
-        if self.feature_names is None or type(X) is np.ndarray:
-            return
-        found = text_names(X)
-        if found is not None:
-            difference = differing_names(found, self.feature_names)
-            if difference:
-                raise ValueError(difference)
+        look_at_names(X, self.feature_names)
+
+    def _own(self, X: ArrayLike) -> OfFit:
+        """Return X with the names that its columns must have, for the look at it."""
+        return OfFit(X, self.feature_names)
 
 
 def _class_of(found: object) -> str:

@@ -410,6 +410,17 @@ def test_missing_values_of_nullable_columns(backend) -> None:
         quiet_cv().fit(X, Y0)
 
 
+def test_names_of_the_fit_are_asked_for_before_the_values() -> None:
+    result = fastlogit.fit(FRAME, Y0, C=1.0)
+    for call in (result.predict, lambda X: fastlogit.leave_one_out(result, X, Y0)):
+        with pytest.raises(ValueError, match="it has 'town' beside them"):
+            call(FRAME.assign(town="Oslo"))
+        with pytest.raises(TypeError, match=r"polars LazyFrame, .* pass X\.collect\(\)"):
+            call(POLARS.lazy())
+        with pytest.raises(ValueError, match="in another order"):
+            call(FRAME[["flag", "count", "size"]])
+
+
 TWICE = {
     "pandas": pd.DataFrame(X0, columns=["a", "b", "a"]),
     "pandas mixed": FRAME.set_axis(["a", "b", "a"], axis=1),

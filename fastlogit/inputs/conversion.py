@@ -38,6 +38,7 @@ __all__ = [
     "is_missing",
     "is_readable",
     "names_and_text_names",
+    "refuse_lazy",
     "refuse_special",
     "show",
     "text_names",
@@ -219,6 +220,13 @@ def is_readable(dtype: DType) -> bool:
 def is_frame(given: ArrayLike) -> bool:
     """Say whether it is a frame, table or series of a library that this module knows."""
     return _reader(given) is not None
+
+
+def refuse_lazy(name: str, value: ArrayLike) -> None:
+    """Raise for what holds no rows yet: a look at its columns may already take long."""
+    reader = _reader(value)
+    if reader is not None and reader in _LAZY_READERS.values():
+        reader.numbers(name, value)
 
 
 def refuse_special(name: str, value: object) -> None:
@@ -451,6 +459,9 @@ def _reader(given: ArrayLike) -> _Reader | None:
     return _reader_of(type(given))  # type: ignore[arg-type]
 
 
+_LAZY_READERS: dict[tuple[str, str], _Reader] = {}
+
+
 @functools.lru_cache(maxsize=256)
 def _reader_of(kind: type) -> _Reader | None:
     """Return how to read objects of a class; found by the names of its library and bases."""
@@ -458,7 +469,7 @@ def _reader_of(kind: type) -> _Reader | None:
         origin = base.__module__.partition(".")[0].lstrip("_"), base.__name__
         if origin in LAZY:
             refuse = functools.partial(_refuse_lazy, base, LAZY[origin])
-            return _Reader(refuse, refuse)
+            return _LAZY_READERS.setdefault(origin, _Reader(refuse, refuse))
         if origin in READERS:
             return READERS[origin]
     return None
