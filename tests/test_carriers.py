@@ -421,6 +421,20 @@ def test_names_of_the_fit_are_asked_for_before_the_values() -> None:
             call(FRAME[["flag", "count", "size"]])
 
 
+def test_a_source_of_batches_is_for_fits() -> None:
+    source = BatchSource(lambda: iter([(X0, Y0)]))
+    result, model = fastlogit.fit(X0, Y0, C=1.0), LogisticRegression().fit(X0, Y0)
+    for call in (
+        result.predict, result.raw_prediction, model.predict, model.predict_proba,
+        lambda X: fastlogit.cost(X, Y0, COEF), lambda X: fastlogit.predict(X, COEF),
+        lambda X: fastlogit.leave_one_out(result, X, Y0), lambda X: model.score(X, Y0),
+        lambda X: LogisticRegression().partial_fit(X, Y0, classes=[0, 1]),
+        lambda X: OnlineLogistic(3, [0, 1]).update(X, Y0), fastlogit.sigmoid,
+    ):  # fmt: skip
+        with pytest.raises(TypeError, match=r" is a fastlogit BatchSource, which only fits read"):
+            call(source)
+
+
 TWICE = {
     "pandas": pd.DataFrame(X0, columns=["a", "b", "a"]),
     "pandas mixed": FRAME.set_axis(["a", "b", "a"], axis=1),

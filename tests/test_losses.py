@@ -279,6 +279,15 @@ class Wrong(Logistic):
         return tuple(parts)
 
 
+class Naive(Logistic):
+    """The logistic loss by formulas that cancel."""
+
+    def rows(self, raw, is_positive):
+        proba = 1.0 / (1.0 + np.exp(-raw))
+        loss = -np.log(np.where(is_positive, proba, 1.0 - proba))
+        return loss, proba - is_positive, proba * (1.0 - proba)
+
+
 class Hinge(RowLoss):
     """Squared: its second derivative jumps."""
 
@@ -298,6 +307,7 @@ class Hinge(RowLoss):
         (Wrong(most_curvature=0.2), "most_curvature=0.2 is not true"),
         (Wrong(most_curvature=0.0), "must be a number > 0"),
         (Wrong(most_curvature=None), "must be a number > 0, got None"),
+        (Naive(), r"first derivative is not true .* or the values lose their digits there"),
         (Wrong(most_residual=0.5), "most_residual=0.5 is not true"),
         (Wrong(part=1, change=lambda r: 2.0 * r), "the first derivative is not true"),
         (Wrong(part=2, change=lambda c: 2.0 * c), "the second derivative is not true"),
@@ -340,3 +350,9 @@ def test_leave_one_out_says_what_it_does_not_know() -> None:
     result = fastlogit.fit(X, y, loss=Smoothed(0.1), C=1.0)
     with pytest.raises(ValueError, match="not Smoothed"):
         fastlogit.leave_one_out(result, X, y)
+
+
+def test_a_loss_in_float32_says_so() -> None:
+    single = Wrong(part=0, change=lambda values: values.astype(np.float32))
+    with pytest.raises(TypeError, match=r"loss must be an array of float64 .* of float32"):
+        fastlogit.fit(*problem(20, 2)[:2], loss=single)

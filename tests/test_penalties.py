@@ -518,3 +518,12 @@ def test_null_directions_are_those_of_the_penalty_too(form, null) -> None:
     objective.standardize()
     direction = np.array([1.0, -1.0, 0.0])
     assert NullDirections(objective).contains(0, direction) == null
+
+
+@pytest.mark.parametrize("dtype", [complex, object])
+def test_a_hessian_of_other_numbers_names_its_type(dtype) -> None:
+    X, y = problem(40, 2)[:2]
+    penalty = QuadraticForm(np.eye(2))
+    penalty.precision = np.eye(2).astype(dtype)
+    with pytest.raises(TypeError, match=f"real numbers, got ndarray of {np.dtype(dtype)}"):
+        fastlogit.fit(X, y, penalty=penalty)

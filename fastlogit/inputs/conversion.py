@@ -80,6 +80,9 @@ LAZY = {
     ("duckdb", "DuckDBPyRelation"): (
         "whose rows are not computed yet; pass {0}.df(), {0}.pl() or {0}.to_arrow_table()"
     ),
+    ("fastlogit", "BatchSource"): (
+        "which only fits read, from the first batch to the last; hand in its batches one by one"
+    ),
     ("dask", "DataFrame"): "whose rows are not computed yet; pass {0}.compute()",
 }
 
