@@ -527,3 +527,9 @@ def test_a_hessian_of_other_numbers_names_its_type(dtype) -> None:
     penalty.precision = np.eye(2).astype(dtype)
     with pytest.raises(TypeError, match=f"real numbers, got ndarray of {np.dtype(dtype)}"):
         fastlogit.fit(X, y, penalty=penalty)
+
+
+def test_l2_of_a_number_needs_the_number_of_columns() -> None:
+    with pytest.raises(TypeError, match=r"L2\(0.1\) needs n_features"):
+        L2(0.1)
+    np.testing.assert_array_equal(L2(0.1, 3).strengths, [[0.1, 0.1, 0.1]])
