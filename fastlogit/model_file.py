@@ -77,19 +77,22 @@ def save_model(model: Model, path: str | Path) -> None:
     ------
     OSError
         If the file cannot be written.
+    TypeError
+        If it is no `Model`.
     ValueError
-        If the result has a penalty or a loss that is an object.
+        If the number of names is not that of the columns, the result has a penalty or a loss that
+        is an object, or a setting is none that JSON knows; all of them are named.
     """
-    for name in _OBJECTS:
-        if (found := getattr(model.result, name)) is not None:
-            raise ValueError(
-                f"a model file holds arrays and plain text, not the {name} "
-                f"{type(found).__name__}: save dataclasses.replace(result, {name}=None)"
-            )
+    _check(model)
+    _refuse_objects(model)
     path = Path(path)
     arrays = {name: np.asarray(getattr(model.result, name)) for name in _array_fields(model.result)}
     arrays["feature_names"] = np.array(model.feature_names, dtype=np.str_)
     arrays["meta"] = np.array(json.dumps(_meta(model)))
+    if not path.parent.is_dir():
+        raise FileNotFoundError(f"no such folder for the model file: {path.parent}")
+    if path.is_dir():
+        raise IsADirectoryError(f"{path} is a directory, not a model file")
     # A reader, or a second writer, never sees half a file.
     handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
@@ -100,6 +103,58 @@ def save_model(model: Model, path: str | Path) -> None:
     except BaseException:
         os.unlink(temporary)
         raise
+
+
+def _check(model: Any) -> None:
+    """Raise unless it is a model, with a name for each column."""
+    if not isinstance(model, Model):
+        is_result = isinstance(model, FitResult) or hasattr(model, "result_")
+        result = "result" if isinstance(model, FitResult) else "model.result_"
+        how = f"Model({result}, feature_names, target, settings, fastlogit.__version__)"
+        raise TypeError(
+            f"save_model takes a fastlogit.model_file.Model, got {type(model).__name__}"
+            + f"; make one: {how}" * is_result
+        )
+    n_names, n_columns = len(model.feature_names), len(model.result.coef)
+    if n_names != n_columns:
+        raise ValueError(
+            f"the model has {n_names} feature_names, but the fit had {n_columns} columns; give a "
+            "name for each"
+        )
+
+
+def _refuse_objects(model: Model) -> None:
+    """Raise, naming all of them, if a model has objects that no file holds."""
+    result = model.result
+    own = {name: getattr(result, name) for name in _OBJECTS}
+    held = {name: found for name, found in own.items() if found is not None}
+    settings = {name: value for name, value in model.settings.items() if not _is_json(value)}
+    if not held and not settings:
+        return
+    what = [f"the {name} {type(found).__name__} of the result" for name, found in held.items()]
+    what += [f"the setting {name!r} ({type(value).__name__})" for name, value in settings.items()]
+    advice = []
+    if held:
+        without = ", ".join(f"{name}=None" for name in held)
+        advice.append(f"save dataclasses.replace(result, {without}), which predicts the same")
+    if settings:
+        advice.append("leave such settings out, or write them as text or numbers")
+    raise ValueError(
+        f"a model file holds arrays, numbers and text, not {_and(what)}: {', and '.join(advice)}"
+    )
+
+
+def _is_json(value: object) -> bool:
+    """Tell whether a setting can stand in the JSON text."""
+    try:
+        json.dumps(_plain(value))
+    except (TypeError, ValueError):  # of a type that JSON does not know, or in a circle
+        return False
+    return True
+
+
+def _and(texts: list[str]) -> str:
+    return texts[0] if len(texts) == 1 else f"{', '.join(texts[:-1])} and {texts[-1]}"
 
 
 def _meta(model: Model) -> dict[str, object]:

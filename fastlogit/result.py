@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, TypeAlias
 import numpy as np
 
 from .arrays import Array, ArrayLike, Floats, Labels, Matrix, Vector
-from .inputs.conversion import differing_names, text_names
+from .inputs.given import OfFit, look_at_names
 
 if TYPE_CHECKING:
     from .objective.losses import RowLoss
@@ -59,6 +59,8 @@ Callback: TypeAlias = Callable[[Progress], object]
 # Computes coefficients and intercept of a fit that runs, in the units of X.
 LazyCoefficients: TypeAlias = Callable[[], tuple[Floats, float | Vector]]
 
+# A line shows so much of the name of a class.
+LONGEST_NAME = 30
 # A notebook shows the coefficients of so many columns and classes.
 SHOWN = 20
 
@@ -168,9 +170,11 @@ class FitResult:
     def _facts(self) -> list[str]:
         several = f" ({self.multi_class})" if len(self.classes) > 2 else ""
         bound = float(np.max(self.suboptimality))
+        custom = (("penalty", self.penalty), ("loss", self.loss))
         return [
             f"{len(self.classes)} classes{several}",
             f"{len(self.coef)} columns",
+            *[f"{what} {_class_of(found)}" for what, found in custom if found is not None],
             f"{'converged' if self.converged else 'not converged'} after {self.n_iter} iterations",
             f"suboptimality <= {bound:.1e}" if np.isfinite(bound) else "suboptimality unknown",
             f"solver={self.solver!r}",
@@ -181,8 +185,7 @@ class FitResult:
         """Return X @ coef + intercept; see `fastlogit.raw_prediction`."""
         from .prediction import raw_prediction
 
-        self.check_names(X)
-        return raw_prediction(X, self.coef, self.intercept, n_threads=n_threads)
+        return raw_prediction(self._own(X), self.coef, self.intercept, n_threads=n_threads)
 
     def predict_proba(self, X: ArrayLike, *, n_threads: int | None = None) -> Matrix:
         """Return the hypotheses, shape (n_samples, n_classes).
@@ -192,10 +195,10 @@ class FitResult:
         """
         from .prediction import predict_proba
 
-        self.check_names(X)
         return predict_proba(
-            X, self.coef, self.intercept, multi_class=self.multi_class, n_threads=n_threads
-        )
+            self._own(X), self.coef, self.intercept, multi_class=self.multi_class,
+            n_threads=n_threads,
+        )  # fmt: skip
 
     def predict(
         self, X: ArrayLike, threshold: float = 0.5, *, n_threads: int | None = None
@@ -207,8 +210,9 @@ class FitResult:
         """
         from .prediction import predict
 
-        self.check_names(X)
-        codes = predict(X, self.coef, self.intercept, threshold=threshold, n_threads=n_threads)
+        codes = predict(
+            self._own(X), self.coef, self.intercept, threshold=threshold, n_threads=n_threads
+        )
         return self.classes[codes]
 
     def check_names(self, X: ArrayLike) -> None:
@@ -219,10 +223,14 @@ class FitResult:
         ValueError
             If both the fit and X have names, and they differ.
         """
-        if self.feature_names is None or type(X) is np.ndarray:
-            return
-        found = text_names(X)
-        if found is not None:
-            difference = differing_names(found, self.feature_names)
-            if difference:
-                raise ValueError(difference)
+        look_at_names(X, self.feature_names)
+
+    def _own(self, X: ArrayLike) -> OfFit:
+        """Return X with the names that its columns must have, for the look at it."""
+        return OfFit(X, self.feature_names)
+
+
+def _class_of(found: object) -> str:
+    """Return the name of an object's class, or the beginning of a long one."""
+    name = type(found).__name__
+    return name if len(name) <= LONGEST_NAME else f"{name[: LONGEST_NAME - 3]}..."

@@ -1,5 +1,7 @@
 """Fits from batches: those of the same rows in memory, and one clear error for bad batches."""
 
+import itertools
+import re
 import signal
 import time
 from collections.abc import Iterator
@@ -13,7 +15,8 @@ from problems import EACH_SOLVER, TWO_THREADS, bits, fit_by, problem, real, size
 from sklearn.exceptions import ConvergenceWarning
 
 import fastlogit
-from fastlogit import BatchSource
+from fastlogit import BatchSource, LogisticRegression, LogisticRegressionCV
+from fastlogit.clock import activity
 from fastlogit.inputs.batches import first_look
 from fastlogit.inputs.opening import open_design
 
@@ -277,8 +280,75 @@ def test_every_solver_and_the_shortest_limit(n_samples, solver) -> None:
     source = fastlogit.BatchSource(lambda: iter([(X[i : i + 100], y[i : i + 100]) for i in rows]))
     result = fastlogit.fit(source, C=1.0, solver=solver)
     np.testing.assert_allclose(result.coef, fastlogit.fit(X, y, C=1.0).coef, rtol=1e-5)
-    with pytest.warns(ConvergenceWarning, match="time_limit"):
+    with pytest.raises(TimeoutError, match=r"time_limit=0\.0001 s passed during the first look"):
         fastlogit.fit(source, C=1.0, solver=solver, time_limit=1e-4)
+    epochs = itertools.count()
+
+    def slow_later() -> Any:
+        if next(epochs):
+            time.sleep(0.35)
+        return [(X, y)]
+
+    with pytest.warns(ConvergenceWarning, match="time_limit"):
+        fastlogit.fit(BatchSource(slow_later), C=1.0, solver=solver, time_limit=0.3)
+
+
+QUIET = {"l1_ratios": (0,), "scoring": "accuracy", "use_legacy_attributes": False}
+LONG_LOOKS: dict[str, Any] = {
+    "fit": lambda X, **options: fastlogit.fit(X, C=1.0, **options),
+    "gradient_descent": lambda X, **options: fastlogit.gradient_descent(X, None, **options),
+    "logistic_path": lambda X, **options: fastlogit.logistic_path(X, None, **options),
+    "LogisticRegression": lambda X, **options: LogisticRegression(**options).fit(X),
+    "LogisticRegressionCV": lambda X, **options: LogisticRegressionCV(cv=2, **QUIET, **options).fit(
+        X
+    ),
+}
+
+
+def ticking(seconds: float, drawn: list[int]) -> Iterator[Any]:
+    """Batches without an end, one after another."""
+    for number in itertools.count():
+        time.sleep(seconds)
+        drawn.append(number)
+        yield ROWS, LABELS
+
+
+@pytest.mark.parametrize("call", LONG_LOOKS)
+def test_a_time_limit_holds_for_the_first_look_at_batches(call) -> None:
+    drawn: list[int] = []
+    began = time.perf_counter()
+    with pytest.raises(TimeoutError) as caught:
+        LONG_LOOKS[call](BatchSource(lambda: ticking(0.02, drawn)), time_limit=0.2)
+    assert 0.2 <= time.perf_counter() - began < 5.0
+    n_seen = len(drawn)
+    assert str(caught.value).startswith(
+        "time_limit=0.2 s passed during the first look at the batches of a BatchSource, which "
+        f"finds labels and number of rows: {n_seen} with {60 * n_seen} rows were seen, and there "
+        "is no result yet; raise time_limit"
+    )
+    assert n_seen <= 11  # none is drawn after the limit
+    assert activity().work() is None
+
+
+@pytest.mark.parametrize("call", LONG_LOOKS)
+def test_ctrl_c_in_the_first_look_says_that_there_is_no_result(call) -> None:
+    def factory() -> Iterator[Any]:
+        yield ROWS, LABELS
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt, match=r"1 with 60 rows were seen, .* no res") as caught:
+        LONG_LOOKS[call](BatchSource(factory))
+    assert caught.value.result is None
+
+
+@pytest.mark.parametrize("call", ["LogisticRegression", "LogisticRegressionCV"])
+def test_a_long_first_look_says_how_far_it_is(call, capsys) -> None:
+    with pytest.raises(TimeoutError):
+        LONG_LOOKS[call](BatchSource(lambda: ticking(0.1, [])), time_limit=1.3, verbose=1)
+    assert re.search(
+        r"\d\.\d s: first look at the batches \(\d+ with \d+ rows so far\), 0\.0 passes",
+        capsys.readouterr().out,
+    )
 
 
 def test_bytes_and_text_are_not_mixed() -> None:

@@ -410,6 +410,57 @@ def test_missing_values_of_nullable_columns(backend) -> None:
         quiet_cv().fit(X, Y0)
 
 
+def test_names_of_the_fit_are_asked_for_before_the_values() -> None:
+    result = fastlogit.fit(FRAME, Y0, C=1.0)
+    for call in (result.predict, lambda X: fastlogit.leave_one_out(result, X, Y0)):
+        with pytest.raises(ValueError, match="it has 'town' beside them"):
+            call(FRAME.assign(town="Oslo"))
+        with pytest.raises(TypeError, match=r"polars LazyFrame, .* pass X\.collect\(\)"):
+            call(POLARS.lazy())
+        with pytest.raises(ValueError, match="in another order"):
+            call(FRAME[["flag", "count", "size"]])
+
+
+def test_a_source_of_batches_is_for_fits() -> None:
+    source = BatchSource(lambda: iter([(X0, Y0)]))
+    result, model = fastlogit.fit(X0, Y0, C=1.0), LogisticRegression().fit(X0, Y0)
+    for call in (
+        result.predict, result.raw_prediction, model.predict, model.predict_proba,
+        lambda X: fastlogit.cost(X, Y0, COEF), lambda X: fastlogit.predict(X, COEF),
+        lambda X: fastlogit.leave_one_out(result, X, Y0), lambda X: model.score(X, Y0),
+        lambda X: LogisticRegression().partial_fit(X, Y0, classes=[0, 1]),
+        lambda X: OnlineLogistic(3, [0, 1]).update(X, Y0), fastlogit.sigmoid,
+    ):  # fmt: skip
+        with pytest.raises(TypeError, match=r" is a fastlogit BatchSource, which only fits read"):
+            call(source)
+
+
+TWICE = {
+    "pandas": pd.DataFrame(X0, columns=["a", "b", "a"]),
+    "pandas mixed": FRAME.set_axis(["a", "b", "a"], axis=1),
+    "pandas nullable": FRAME.convert_dtypes().set_axis(["a", "b", "a"], axis=1),
+    "pandas arrow": FRAME.convert_dtypes(dtype_backend="pyarrow").set_axis(["a", "b", "a"], axis=1),
+    "pandas objects": FRAME.astype(object).set_axis(["a", "b", "a"], axis=1),
+    "pyarrow table": pa.table(list(X0.T), names=["a", "b", "a"]),
+    "pyarrow batch": pa.record_batch(list(X0.T), names=["a", "b", "a"]),
+}
+
+
+@pytest.mark.parametrize("carrier", TWICE)
+def test_columns_of_one_name_are_refused_at_every_door(carrier) -> None:
+    words = ["X has 2 columns called 'a' (columns 0, 2, counting from 0); give each column a name"]
+    assert_refused_at_every_door(TWICE[carrier], ValueError, words)
+
+
+def test_several_names_that_columns_share() -> None:
+    frame = pd.DataFrame(np.hstack([X0, X0]), columns=[1, 2, "x", 2, 1, "y"])
+    with pytest.raises(ValueError, match=r"called 1 \(columns 0, 4, .*\), and 2 more than once;"):
+        fastlogit.fit(frame, Y0, C=1.0)
+    # Columns of several levels have names of several parts.
+    levels = pd.DataFrame(X0, columns=pd.MultiIndex.from_tuples([(1, "a"), (1, "b"), (2, "a")]))
+    assert fastlogit.fit(levels, Y0, C=1.0).converged
+
+
 def test_missing_values_of_other_frames() -> None:
     for X in (
         POLARS.with_columns(

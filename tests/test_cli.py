@@ -353,7 +353,11 @@ def test_cross_validation_chooses_c(tumours):
     [
         (["--C", "1"], "leave --C and --l2-reg out"),
         (["--folds", "1"], "--folds must be at least 2"),
-        (["--scoring", "acuracy"], "accuracy"),
+        (["--scoring", "acuracy"], "did you mean 'accuracy'?"),
+        (["--scoring", "r2"], "--scoring r2 judges regressions, not classes; there are for them:"),
+        (["--scoring", "rand_score"], "--scoring rand_score judges clusterings, not classes"),
+        (["--scoring", "f1_samples"], "does not fit a target of the 2 classes 'benign', 'malig"),
+        (["--scoring", "top_k_accuracy"], "will result in a perfect score and is therefore"),
         (["--step-size", "1"], "--step-size is an option of fits without --cv"),
         (["--threads", "0"], "n_threads"),
         (["--folds", "1000"], "1000"),
@@ -363,6 +367,30 @@ def test_cross_validation_bad_input(tumours, words, message):
     line = fail(2, "fit", tumours, "--target", "diagnosis", "--cv", *words)
     assert message in line
     assert len(line) < 1500
+    assert "squared" not in line  # a scorer of regressions
+
+
+@pytest.mark.parametrize(
+    ("target", "fitting", "others"),
+    [
+        ("diagnosis", ["f1", "roc_auc"], ["top_k_accuracy", "f1_samples"]),
+        ("kind", ["f1_macro", "roc_auc_ovr", "top_k_accuracy"], ["f1", "roc_auc"]),
+    ],
+)
+def test_scorers_that_fit_the_classes(tumours, irises, target, fitting, others):
+    data = {"diagnosis": tumours, "kind": irises}[target]
+    for name in others:
+        line = fail(2, "fit", data, "--target", target, "--cv", "--scoring", name)
+        listed = line.partition("those that do: ")[2].split(", ")
+        assert {repr(each) for each in fitting} <= set(listed)
+        assert not {repr(each) for each in others} & set(listed)
+    for name in fitting:
+        succeed("fit", data, "--target", target, "--cv", "--folds", "2", "--scoring", name)
+
+
+def test_a_separator_that_the_shell_took(tumours):
+    line = fail(2, "fit", tumours, "--target", "diagnosis", "--sep")
+    assert "requires an argument; put the separator in quotes, for a shell ends" in line
 
 
 def test_a_file_of_another_country_from_fit_to_evaluation(tumours, model):
@@ -542,7 +570,7 @@ DESCEND = ["fit", "tumours.csv", "--target", "diagnosis", "--solver", "gradient_
         (["predict", "no.npz", "tumours.csv", "--out", "p.xls"], "must end in"),
         (["demo", "--out", "tumours.csv"], "it is not a directory"),
         (["fit", "tumours.csv", "--target", "diagnosis", "--sep", ";;"], "--sep must be one"),
-        (["fit", "tumours.csv", "--target", "diagnosis", "--sep", ";"], "with --sep?"),
+        (["fit", "tumours.csv", "--target", "diagnosis", "--sep", ";"], "is --sep , meant?"),
         (["fit", "tumours.csv", "--target", "diagnosis", "--decimal", "1"], "--decimal must be"),
         (["fit"], "DATA"),
         (["ft"], "'ft'"),

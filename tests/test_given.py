@@ -175,11 +175,21 @@ def test_the_command_line_enters_inputs_once(options, tmp_path, monkeypatch) -> 
 def test_costs_and_predictions_look_at_x_once(monkeypatch) -> None:
     model = LogisticRegression().fit(X, y)
     coef, result = model.coef_[0], model.result_
+    named = fastlogit.fit(FRAME, y, C=1.0)
+    balanced = LogisticRegression(class_weight="balanced").fit(FRAME, y, WEIGHT)
     for call, wanted in (
         (lambda: fastlogit.cost(FRAME, y, coef), ["look_at_cost"]),
         (lambda: fastlogit.raw_prediction(FRAME, coef), ["look_at_model"]),
         (lambda: fastlogit.predict_proba(FRAME, coef, offset=WEIGHT), ["look_at_model"]),
         (lambda: result.predict(X), ["look_at_model"]),
+        (lambda: named.predict(FRAME), ["look_at_model"]),
+        (lambda: named.predict_proba(FRAME), ["look_at_model"]),
+        (lambda: named.raw_prediction(FRAME), ["look_at_model"]),
+        (lambda: fastlogit.leave_one_out(named, FRAME, pd.Series(y)), ["look_at_fitted"]),
+        (
+            lambda: fastlogit.leave_one_out(balanced, FRAME, list(y), sample_weight=list(WEIGHT)),
+            ["look_at_fitted"],
+        ),
         # The second looks at the coefficients, which users may set.
         (lambda: model.predict_proba(X), ["look_at_new_rows", "look_at_model"]),
     ):

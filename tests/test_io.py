@@ -1,6 +1,7 @@
 """Data files: what is read is what was written, and each fault is one clear error."""
 
 import builtins
+import datetime
 import gzip
 import io as stdio
 import random
@@ -14,6 +15,7 @@ from pyarrow import parquet
 from sklearn.datasets import dump_svmlight_file, load_breast_cancer
 
 from fastlogit import io
+from fastlogit.io.values import is_date
 
 TEXT = (
     "size,town,ripe,count,weight\n"
@@ -207,7 +209,7 @@ def test_parquet_odd_types(tmp_path):
     assert table.names == ("half", "money", "kind", "when", "nothing")
     np.testing.assert_array_equal(io.features(table, ["half", "money"]), [[1, 1.25], [2, 2.5]])
     assert io.labels(table, "kind").tolist() == ["u", "v"]
-    with pytest.raises(ValueError, match="not numeric: 'when'"):
+    with pytest.raises(ValueError, match="column 'when' holds dates or times"):
         io.features(table, ["when"])
     with pytest.raises(ValueError, match="labels must be text or numbers"):
         io.labels(table, "when")
@@ -621,7 +623,16 @@ def test_csv_options(tmp_path, csv_reader):
     ("options", "message"),
     [
         ({"sep": ",,"}, "--sep must be one character"),
-        ({"sep": ""}, "--sep must be one character"),
+        ({"sep": ""}, r"--sep must be one character .*got ''$"),
+        ({"sep": ";;"}, r"got ';;'; did you mean --sep ';'\?$"),
+        ({"sep": "';'"}, r"did you mean --sep ';'\?$"),
+        ({"sep": "\\;"}, r"did you mean --sep ';'\?$"),
+        ({"sep": "Semicolon"}, r"did you mean --sep ';'\?$"),
+        ({"sep": "\\\\t"}, r"did you mean --sep tab\?$"),
+        ({"sep": "semikolon"}, r"got 'semikolon'$"),
+        ({"sep": ";,"}, r"got ';,'$"),
+        ({"decimal": "comma"}, r"did you mean --decimal ,\?$"),
+        ({"thousands": "space"}, r"did you mean --thousands ' '\?$"),
         ({"decimal": "1"}, "--decimal must be one character that is no letter"),
         ({"thousands": "-"}, "--thousands cannot be a sign"),
         ({"decimal": ",", "thousands": ","}, "--thousands and --decimal are both ','"),
@@ -732,6 +743,79 @@ def test_csv_without_a_header_or_with_another_separator(tmp_path, csv_reader):
     table = io.read_table(written(tmp_path, "a:b\n1:2\n"))
     with pytest.raises(ValueError, match="another separator needed, with --sep"):
         io.target_name(table, "b")
+
+
+@pytest.mark.parametrize(
+    ("text", "form", "message"),
+    [
+        ("a;b\n1;2\n", io.TextFormat(sep=","), r"one column only with --sep ,: is --sep ';' meant"),
+        ("a\tb\n1\t2\n", io.TextFormat(sep=";"), r"with --sep ';': is --sep tab meant"),
+        ("# by hand\na\n1\n", None, r"the first line begins with '# by hand': if that is a comm"),
+    ],
+)
+def test_csv_header_of_one_column(tmp_path, csv_reader, text, form, message):
+    table = io.read_table(written(tmp_path, text), form or io.TextFormat())
+    with pytest.raises(ValueError, match=message):
+        io.target_name(table, "b")
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        ("# by hand\na,b\n1,2\n", "line 1 begins with '# by hand'"),
+        ("# by hand\n# 2024, x\na,b\n1,2\n", "line 1 begins with '# by hand'"),
+        ("a,b\n1,2\n# the rest\n3,4\n", "line 3 begins with '# the rest'"),
+        ("a,b\n1,2\n # from here, on\n3,4\n", r"\(line 3: ' # from here'\); that line begins"),
+    ],
+)
+def test_csv_comments_are_named_with_their_line(tmp_path, csv_reader, text, line):
+    with pytest.raises(ValueError, match=rf"{line}.* if that is a comment, .*grep -v") as caught:
+        io.features(io.read_table(written(tmp_path, text)), ["a", "b"])
+    assert "truncated" not in str(caught.value)
+
+
+def test_csv_header_after_a_hash_is_no_comment(tmp_path, csv_reader):
+    table = io.read_table(written(tmp_path, "#a,b\n1,2\n3,4\n"))
+    assert io.features(table, ["#a", "b"]).tolist() == [[1.0, 2.0], [3.0, 4.0]]
+
+
+# --- dates
+
+DATES = ["2024-03-01", "2024/3/1", "1.3.2024", "03/01/24", "1 Mar 2024", "March 1, 2024", "10:30",
+         "2024-03-01T10:30:00Z", "2024-03-01 10:30:00.5+01:00", "3/1/2024 10:30 PM"]  # fmt: skip
+
+
+@pytest.mark.parametrize("day", DATES)
+def test_csv_columns_of_dates_are_named(tmp_path, csv_reader, day):
+    text = f'x,first day,last\n1,"{day}","{day}"\n2,"{day}","{day}"\n'
+    table = io.read_table(written(tmp_path, text))
+    with pytest.raises(
+        ValueError, match=r"column 'first day' holds dates or times \(line 2: "
+    ) as e:
+        io.features(table, ["x", "first day", "last"])
+    assert "make numbers of them first" in str(e.value)
+    assert str(e.value).endswith("--drop 'first day' --drop last")
+
+
+@pytest.mark.parametrize("text", ["1.2024", "1-2", "2024-3", "12.3.4.5", "1e3-2-4", "Oslo 12"])
+def test_what_is_no_date(tmp_path, csv_reader, text):
+    table = io.read_table(written(tmp_path, f"x,t\n1,a{text}\n2,{text}\n"))
+    with pytest.raises(ValueError, match="not numeric: 't'"):
+        io.features(table, ["t"])
+    assert not is_date(text)
+
+
+def test_arrow_files_with_dates(tmp_path):
+    day, span = datetime.date(2024, 3, 1), datetime.timedelta(hours=2)
+    at = datetime.datetime(2024, 3, 1, 10, 30, tzinfo=datetime.UTC)
+    columns = {"day": [day, None], "at": [at, at], "span": [span, span], "time": [at.time()] * 2}
+    parquet.write_table(pa.table(columns | {"x": [1.0, 2.0]}), tmp_path / "d.parquet")
+    table = io.read_table(tmp_path / "d.parquet")
+    for name in columns:
+        with pytest.raises(ValueError, match=f"column '{name}' holds dates or times .*row 0"):
+            io.features(table, ["x", name])
+    with pytest.raises(ValueError, match="make classes of the dates first"):
+        io.labels(table, "at")
 
 
 # --- what other programs write

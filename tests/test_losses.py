@@ -7,7 +7,7 @@ from scipy import optimize, special
 from sklearn.exceptions import ConvergenceWarning
 
 import fastlogit
-from fastlogit import reference
+from fastlogit import SeparationWarning, reference
 from fastlogit.objective.binomial import Binomial
 from fastlogit.objective.losses import RowLoss
 from fastlogit.objective.multinomial import Multinomial
@@ -207,6 +207,63 @@ def test_smoothed_labels_have_an_optimum_where_classes_are_separated() -> None:
     np.testing.assert_allclose([(p - target).sum(), X[:, 0] @ (p - target)], 0.0, atol=1e-5)
 
 
+class Algebraic(RowLoss):
+    """The root of 1 + margin^2 less the margin: it falls as slowly as 1 / (2 margin)."""
+
+    most_curvature, self_concordance, most_residual = 1.0, 3.0, 2.0
+
+    def rows(self, raw, is_positive):
+        sign = np.where(is_positive, 1.0, -1.0)
+        margin, root = sign * raw, np.sqrt(1.0 + raw * raw)
+        loss = np.where(margin > 0.0, 1.0 / (root + np.abs(margin)), root - margin)
+        return loss, sign * np.where(margin > 0.0, -loss / root, margin / root - 1.0), root**-3.0
+
+
+@pytest.mark.parametrize("solver", ["newton", "lbfgs", "newton-cg"])
+@pytest.mark.parametrize("loss", [Logistic(), Steep(), Algebraic()])
+def test_separation_is_seen_as_early_as_of_the_logistic_loss(loss, solver) -> None:
+    X = problem(200, 3)[0]
+    y = X @ [1.0, 2.0, 3.0] > 0.1
+    with pytest.warns(SeparationWarning, match="completely separable: a combination of the col"):
+        found = fastlogit.fit(X, y, loss=loss, solver=solver)
+    assert found.n_iter <= 20  # 40 to 877 before a loss said so
+    assert not found.converged
+    # Two rows far from the border change sides: there is an optimum then.
+    y[np.argsort(np.abs(X @ [1.0, 2.0, 3.0]))[-2:]] ^= True
+    assert fastlogit.fit(X, y, loss=loss, solver=solver).converged
+
+
+@pytest.mark.parametrize("wrong", [1e-1, 1e-3, 1e-5])
+def test_what_has_an_optimum_is_not_called_separable(wrong) -> None:
+    X = np.array([-2.0, -1.0, 1.0, 2.0])[:, None]
+    result = fastlogit.fit(X, X[:, 0] > 0.0, loss=Smoothed(wrong), tol=1e-6, intercept=None)
+    assert result.converged
+    # The mean of both kinds of rows: the sum of the slopes vanishes.
+    assert special.logit(wrong) < result.coef[0] * -1.0 < special.logit(wrong) / 2.0
+
+
+class Slower(Smoothed):
+    """Of a 10,000th of the raw prediction: the slope turns far away."""
+
+    def rows(self, raw, is_positive):
+        loss, residual, curvature = super().rows(1e-4 * raw, is_positive)
+        return loss, 1e-4 * residual, 1e-8 * curvature
+
+
+def test_which_losses_fall_for_ever() -> None:
+    for loss in (Logistic(), Steep(), Algebraic(), Smoothed(0.0)):
+        assert loss.is_separable
+    for wrong in (0.5, 0.1, 1e-5, 1e-10, 1e-15):
+        assert not Smoothed(wrong).is_separable
+        assert not Slower(wrong).is_separable
+
+    class Liar(Smoothed):
+        is_separable = True
+
+    with pytest.raises(ValueError, match="is_separable=True is not true of the loss Liar: its slo"):
+        fastlogit.fit(*problem(20, 2)[:2], loss=Liar(0.1))
+
+
 class Wrong(Logistic):
     """A logistic loss, of which one thing is not as it says."""
 
@@ -220,6 +277,15 @@ class Wrong(Logistic):
         if self.part is not None:
             parts[self.part] = self.change(parts[self.part])
         return tuple(parts)
+
+
+class Naive(Logistic):
+    """The logistic loss by formulas that cancel."""
+
+    def rows(self, raw, is_positive):
+        proba = 1.0 / (1.0 + np.exp(-raw))
+        loss = -np.log(np.where(is_positive, proba, 1.0 - proba))
+        return loss, proba - is_positive, proba * (1.0 - proba)
 
 
 class Hinge(RowLoss):
@@ -241,6 +307,7 @@ class Hinge(RowLoss):
         (Wrong(most_curvature=0.2), "most_curvature=0.2 is not true"),
         (Wrong(most_curvature=0.0), "must be a number > 0"),
         (Wrong(most_curvature=None), "must be a number > 0, got None"),
+        (Naive(), r"first derivative is not true .* or the values lose their digits there"),
         (Wrong(most_residual=0.5), "most_residual=0.5 is not true"),
         (Wrong(part=1, change=lambda r: 2.0 * r), "the first derivative is not true"),
         (Wrong(part=2, change=lambda c: 2.0 * c), "the second derivative is not true"),
@@ -283,3 +350,9 @@ def test_leave_one_out_says_what_it_does_not_know() -> None:
     result = fastlogit.fit(X, y, loss=Smoothed(0.1), C=1.0)
     with pytest.raises(ValueError, match="not Smoothed"):
         fastlogit.leave_one_out(result, X, y)
+
+
+def test_a_loss_in_float32_says_so() -> None:
+    single = Wrong(part=0, change=lambda values: values.astype(np.float32))
+    with pytest.raises(TypeError, match=r"loss must be an array of float64 .* of float32"):
+        fastlogit.fit(*problem(20, 2)[:2], loss=single)

@@ -6,6 +6,7 @@ import os
 import pickle
 import zipfile
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -13,6 +14,7 @@ from sklearn.datasets import load_breast_cancer, load_iris
 
 import fastlogit
 from fastlogit.model_file import FORMAT_VERSION, Model, load_model, save_model
+from fastlogit.objective.losses import RowLoss
 from fastlogit.objective.penalties import L2
 from fastlogit.result import FitResult
 
@@ -92,9 +94,35 @@ def test_every_field_of_a_result_survives(tmp_path):
 def test_a_penalty_that_is_an_object_is_refused(tmp_path):
     model = fitted(["a", "b"])
     result = dataclasses.replace(model.result, penalty=L2(1.0, 2))
-    with pytest.raises(ValueError, match=r"not the penalty L2.*penalty=None"):
+    with pytest.raises(ValueError, match=r"not the penalty L2 of the result: .*penalty=None\)"):
         saved(tmp_path, dataclasses.replace(model, result=result))
     assert not list(tmp_path.iterdir())
+
+
+class Wavy(RowLoss):
+    """A loss of a user's own."""
+
+    most_curvature = 0.25
+
+    def rows(self, raw, is_positive):
+        raise NotImplementedError
+
+
+def test_all_objects_are_named_at_once(tmp_path):
+    model = fitted(["a", "b"])
+    result = dataclasses.replace(model.result, penalty=L2(1.0, 2), loss=Wavy())
+    settings = {"C": np.float64(1.0), "Cs": np.ones(2), "loss": Wavy(), "names": {"a"}}
+    with pytest.raises(ValueError, match="not the penalty L2 of the result") as caught:
+        saved(tmp_path, dataclasses.replace(model, result=result, settings=settings))
+    assert str(caught.value) == (
+        "a model file holds arrays, numbers and text, not the penalty L2 of the result, the loss "
+        "Wavy of the result, the setting 'loss' (Wavy) and the setting 'names' (set): save "
+        "dataclasses.replace(result, penalty=None, loss=None), which predicts the same, and leave "
+        "such settings out, or write them as text or numbers"
+    )
+    assert not list(tmp_path.iterdir())
+    plain = dataclasses.replace(result, penalty=None, loss=None)
+    saved(tmp_path, dataclasses.replace(model, result=plain, settings={"C": 1.0}))
 
 
 @pytest.mark.parametrize("options", [{}, {"multi_class": "multinomial"}, {"solver": "newton-cg"}])
@@ -190,7 +218,7 @@ def test_a_failed_save_leaves_the_old_file_and_no_other(tmp_path):
     path = saved(tmp_path, fitted([0, 1]))
     before = path.read_bytes()
     bad = dataclasses.replace(fitted([0, 1]), settings={"callback": object()})
-    with pytest.raises(TypeError):
+    with pytest.raises(ValueError, match=r"the setting 'callback' \(object\)"):
         save_model(bad, path)
     bad_result = dataclasses.replace(bad.result, classes=np.array([object(), None]))
     with pytest.raises(ValueError, match="Object arrays cannot be saved"):
@@ -281,9 +309,12 @@ def test_meta_of_another_kind(tmp_path, changes, message):
 
 
 def test_parts_that_do_not_fit_each_other(tmp_path):
-    model = dataclasses.replace(fitted([0, 1]), feature_names=("only one",))
+    path = saved(tmp_path, fitted([0, 1]))
+    with np.load(path) as file:
+        arrays = dict(file)
+    np.savez(path, **arrays | {"feature_names": np.array(["only one"])})
     with pytest.raises(ValueError, match="1 columns and 2 classes, but coefficients of shape"):
-        load_model(saved(tmp_path, model))
+        load_model(path)
 
 
 def test_data_file_in_place_of_a_model(tmp_path):
@@ -298,3 +329,21 @@ def test_no_file_and_directory(tmp_path):
         load_model(tmp_path / "none.npz")
     with pytest.raises(IsADirectoryError, match="is a directory"):
         load_model(tmp_path)
+
+
+def test_what_cannot_be_saved_is_said_before_a_file_is_written(tmp_path):
+    model = fitted(["a", "b"])
+    for given in (model.result, SimpleNamespace(result_=model.result)):
+        with pytest.raises(
+            TypeError, match=r"takes a fastlogit.model_file.Model, got .*; make one"
+        ):
+            save_model(given, tmp_path / "m.npz")
+    with pytest.raises(TypeError, match=r"got str$"):
+        save_model("m.npz", tmp_path / "m.npz")
+    with pytest.raises(ValueError, match="has 2 feature_names, but the fit had 3 columns"):
+        save_model(dataclasses.replace(model, feature_names=("a", "b")), tmp_path / "m.npz")
+    with pytest.raises(FileNotFoundError, match=r"no such folder for the model file: .*absent$"):
+        save_model(model, tmp_path / "absent" / "m.npz")
+    with pytest.raises(IsADirectoryError, match="is a directory, not a model file"):
+        save_model(model, tmp_path)
+    assert not list(tmp_path.iterdir())

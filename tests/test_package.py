@@ -6,6 +6,7 @@ import os
 import re
 import subprocess
 import sys
+import tomllib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -121,3 +122,14 @@ def test_files_name_no_registry_host_and_no_absolute_machine_path() -> None:
 
 def test_ci_script_is_executable() -> None:
     assert os.access(ROOT / ".ci" / "run", os.X_OK)
+
+
+def test_the_pythons_that_ci_tests_are_those_that_are_claimed() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    claimed = {line.rpartition(" ")[2] for line in project["classifiers"] if "Python :: 3." in line}
+    beside = re.search(r"for version in ([\d. ]+); do", (ROOT / ".ci" / "run").read_text())
+    assert beside is not None
+    tested = set(beside[1].split())
+    assert tested | {project["requires-python"].removeprefix(">=")} <= claimed
+    told = (ROOT / "CONTRIBUTING.md").read_text()
+    assert f"| under Python {', '.join(sorted(tested))} |" in told

@@ -11,6 +11,7 @@ from sklearn.exceptions import ConvergenceWarning
 
 import fastlogit
 from fastlogit import reference
+from fastlogit.objective.null_directions import NullDirections
 from fastlogit.objective.penalties import L2, Penalty, Quadratic
 
 pytestmark = pytest.mark.jit
@@ -446,3 +447,89 @@ def test_a_strong_form_is_for_newton() -> None:
     result = fastlogit.fit(X, y, penalty=QuadraticForm(1e6 * second.T @ second), tol=1e-6)
     assert result.converged, result.message
     assert result.solver == "newton"
+
+
+@pytest.mark.parametrize("solver", ["newton", "lbfgs", "newton-cg"])
+@pytest.mark.parametrize("n_classes", [2, 3])
+def test_what_neither_rows_nor_penalty_see_is_harmless(n_classes, solver) -> None:
+    """Columns twice, whose difference the penalty ignores: the cost does not change along it."""
+    X, y = problem(150, 3)[:2] if n_classes == 2 else three_classes(150, 3)
+    twice = np.column_stack([X, 2.0 * X[:, 0]])
+    sums = np.array([[1.0, 0.0, 0.0, 2.0], [0.0, 1.0, 0.5, 0.0], [0.0, 0.0, 1.0, 0.0]])
+    inner = 0.05 * np.eye(3)
+    options = {"solver": solver, "multi_class": "multinomial"}
+    result = fastlogit.fit(twice, y, penalty=QuadraticForm(sums.T @ inner @ sums), **options)
+    assert result.converged
+    # The penalty of what the sums are, by columns that are not there twice.
+    plain = sums[:, :3]
+    wanted = fastlogit.fit(X, y, penalty=QuadraticForm(plain.T @ inner @ plain), **options)
+    together = (
+        result.coef[:3]
+        + np.array([2.0, 0.0, 0.0]).reshape(3, *[1] * (n_classes > 2)) * (result.coef[3:])
+    )
+    np.testing.assert_allclose(together, wanted.coef, atol=1e-5)
+
+
+@pytest.mark.parametrize("solver", ["newton", "lbfgs", "newton-cg"])
+@pytest.mark.parametrize("leak", [0.0, 2e-16, 1e-14, 1e-12, 1e-9, 1e-6, 1e-3, 1.0])
+def test_what_the_penalty_sees_a_little_is_never_proven_away(leak, solver) -> None:
+    """Along a difference that no prediction sees the penalty alone says what a point lacks."""
+    X, y, *_ = problem(100, 2)
+    rng = np.random.default_rng(5)
+    for far in (0.0, 1.0, 1e3, 1e6):
+        scale = 10.0 ** rng.uniform(-3.0, 3.0)
+        twice = np.column_stack([X[:, 0], X[:, 1], X[:, 0]]) * scale
+        seen = np.array([[1.0, 0.0, 1.0], [1.0, 0.0, -1.0]])
+        form = 0.1 * seen.T @ np.diag([1.0, leak]) @ seen + 0.1 * np.diag([0.0, 1.0, 0.0])
+        start = np.array([far, 0.0, -far]), 0.0
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ConvergenceWarning)
+            result = fastlogit.fit(
+                twice, y, penalty=QuadraticForm(form), solver=solver, start=start
+            )
+        rows = [[Fraction(float(value)) for value in row] for row in form]
+        slopes = [row[0] - row[2] for row in rows]
+        curved = slopes[0] - slopes[2]
+        slope = sum(s * Fraction(float(b)) for s, b in zip(slopes, result.coef, strict=True))
+        if curved == 0:  # no such direction: the cost is level along it
+            assert slope == 0
+            assert result.converged
+            continue
+        gain = float(slope * slope / (2 * curved))
+        own = mp_cost(twice, y, result, form)
+        assert result.suboptimality * (own - gain) >= gain * (1.0 - 1e-9) - 1e-15 * own
+
+
+@pytest.mark.parametrize(
+    ("form", "null"),
+    [
+        ([[1.0, 1.0], [1.0, 1.0]], True),
+        ([[0.1, 0.1], [0.1, 0.1]], True),
+        ([[0.0, 0.0], [0.0, 0.0]], True),
+        ([[0.1, 0.1], [0.1, np.nextafter(0.1, 1.0)]], False),
+        ([[1.0, -1.0], [-1.0, 1.0]], False),
+        ([[1e-300, 0.0], [0.0, 1e-300]], False),
+        ([[1.0, 0.0], [0.0, 0.0]], False),
+    ],
+)
+def test_null_directions_are_those_of_the_penalty_too(form, null) -> None:
+    u = np.random.default_rng(0).normal(size=30)
+    objective = objective_of(np.column_stack([u, u]), np.arange(30) % 2, l2_reg=QuadraticForm(form))
+    objective.standardize()
+    direction = np.array([1.0, -1.0, 0.0])
+    assert NullDirections(objective).contains(0, direction) == null
+
+
+@pytest.mark.parametrize("dtype", [complex, object])
+def test_a_hessian_of_other_numbers_names_its_type(dtype) -> None:
+    X, y = problem(40, 2)[:2]
+    penalty = QuadraticForm(np.eye(2))
+    penalty.precision = np.eye(2).astype(dtype)
+    with pytest.raises(TypeError, match=f"real numbers, got ndarray of {np.dtype(dtype)}"):
+        fastlogit.fit(X, y, penalty=penalty)
+
+
+def test_l2_of_a_number_needs_the_number_of_columns() -> None:
+    with pytest.raises(TypeError, match=r"L2\(0.1\) needs n_features"):
+        L2(0.1)
+    np.testing.assert_array_equal(L2(0.1, 3).strengths, [[0.1, 0.1, 0.1]])

@@ -10,6 +10,8 @@ import pytest
 from problems import problem, three_classes
 
 import fastlogit
+from fastlogit.objective.losses import RowLoss
+from fastlogit.objective.penalties import L2
 
 
 @pytest.fixture(scope="module")
@@ -137,6 +139,28 @@ def test_it_prints_as_one_line(binary, several) -> None:
     unproven = dataclasses.replace(several[2], converged=False, suboptimality=np.array([0, np.inf]))
     assert "not converged" in repr(unproven)
     assert "suboptimality unknown" in repr(unproven)
+
+
+class Smoothed(RowLoss):
+    """A loss of a user's own."""
+
+    most_curvature = 0.25
+
+    def rows(self, raw, is_positive):
+        raise NotImplementedError
+
+
+def test_it_shows_the_penalty_and_the_loss_of_the_users_own(binary) -> None:
+    long = type("AnUnusuallyLongNameOfAPenaltyOfSomebody", (L2,), {})
+    own = dataclasses.replace(binary[2], penalty=L2(1.0, 4), loss=Smoothed())
+    for text in (repr(own), own._repr_html_()):
+        assert "4 columns, penalty L2, loss Smoothed, converged" in text
+    both = dataclasses.replace(own, penalty=long(1.0, 4))
+    assert "penalty AnUnusuallyLongNameOfAPenal..., loss" in repr(both)
+    assert len(repr(both)) < 220
+    assert not re.search("penalty|loss", repr(binary[2]))
+    angled = type("<i>", (L2,), {})(1.0, 4)
+    assert "<i>" not in dataclasses.replace(own, penalty=angled)._repr_html_()
 
 
 def test_a_notebook_shows_its_coefficients(binary, several) -> None:

@@ -204,6 +204,8 @@ def fit(
 
     if cv and (C is not None or l2_reg is not None):
         raise ValueError("--cv chooses the strength of the penalty: leave --C and --l2-reg out")
+    if cv:
+        _check_folds(folds, scoring)
     form = io.TextFormat(sep, decimal, thousands, tuple(na or ()))
     out = Path(f"{data.name.split('.')[0]}.model.npz") if out is None else out
     io.check_writable(out)
@@ -255,6 +257,15 @@ def fit(
     typer.echo(f"model: {out}")
 
 
+def _check_folds(folds: int, scoring: str) -> None:
+    """Check what a cross-validation is asked, as far as that is known before the data are read."""
+    from fastlogit.cli.scorers import check_scorer_name
+    from fastlogit.options import check_whole
+
+    check_whole("--folds", folds, low=2)
+    check_scorer_name(scoring)
+
+
 def _cross_validate(
     X: Features, y: Labels, sample_weight: Vector | None, folds: int, scoring: str,
     threads: int | None, options: dict[str, Any],
@@ -263,12 +274,11 @@ def _cross_validate(
     import dataclasses
 
     import numpy as np
-    from sklearn.metrics import get_scorer_names
 
-    from fastlogit.options import check_number, check_option, check_whole
+    from fastlogit.cli.scorers import check_scorer
+    from fastlogit.options import check_number
 
-    check_whole("--folds", folds, low=2)
-    check_option("--scoring", scoring, get_scorer_names())
+    check_scorer(scoring, np.unique(y))
     known = ("solver", "multi_class", "tol", "max_iter", "time_limit")
     for name in options.keys() - set(known):
         raise ValueError(f"--{name.replace('_', '-')} is an option of fits without --cv")

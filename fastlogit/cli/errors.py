@@ -59,7 +59,9 @@ def _report(error: Exception) -> int:
     if hasattr(error, "format_message"):  # a fault in the use of the command line itself
         context = getattr(error, "ctx", None)
         hint = f" (see {context.command_path} --help)" if context is not None else ""
-        say(f"error: {error.format_message()}{hint}")
+        if getattr(error, "option_name", None) == "--sep":  # what a shell makes of: --sep ; ...
+            hint = "; put the separator in quotes, for a shell ends the command at a bare ; or |"
+        say(f"error: {error.format_message().rstrip('.')}{hint}")
         return 2
     if isinstance(error, BAD_INPUT):
         say(f"error: {error}")

@@ -297,11 +297,12 @@ class LogisticRegressionCV(LogisticRegression):
         began = time.perf_counter()
         _raise_for_params(params, self, "fit")
         Cs, ratios, scoring, legacy = self._settings()
-        data = self._look(
-            Given(
-                X, y, sample_weight, penalty_factor=penalty_factor, class_weight=self.class_weight
-            )
-        )
+        given = Given(
+            X, y, sample_weight, penalty_factor=penalty_factor, class_weight=self.class_weight,
+            clock=Clock(began, self.time_limit),
+        )  # fmt: skip
+        with self._lines():
+            data = self._look(given)
         rows, labels, sample_weight = data.rows.X, data.labels, data.sample_weight
         # An estimator's look hands labels on, and takes no design.
         assert labels is not None

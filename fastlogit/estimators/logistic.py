@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import math
+import time
 import warnings
 from collections.abc import Callable
 from numbers import Integral, Real
@@ -17,6 +18,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from .. import prediction, threads
 from ..arrays import Array, ArrayLike, ClassWeight, Floats, Integers, Matrix, Vector
+from ..clock import Clock
 from ..design.batched import BatchRows
 from ..fitting.fit import fit
 from ..fitting.online import OnlineLogistic
@@ -131,7 +133,8 @@ class LogisticRegression(CallbackSupport, LinearClassifierMixin, SparseCoefMixin
         sum to zero over the classes; or each class against all others, as in
         `sklearn.multiclass.OneVsRestClassifier`.
     time_limit : float > 0 or None, default None
-        Seconds after which the fit ends with the best point so far.
+        Seconds after which the fit ends with the best point so far; a `BatchSource` that is still
+        read for the first time then ends it with TimeoutError.
 
     Attributes
     ----------
@@ -275,17 +278,17 @@ class LogisticRegression(CallbackSupport, LinearClassifierMixin, SparseCoefMixin
         SeparationWarning
             If there is no penalty and the classes are separable: then there is no optimum.
         """
+        clock = Clock(time.perf_counter(), self.time_limit)
         C = self._strength()
-        data = self._look(
-            Given(
-                X, y, sample_weight, offset, penalty_factor=penalty_factor, start=self._start(),
-                class_weight=self.class_weight,
-            )
+        given = Given(
+            X, y, sample_weight, offset, penalty_factor=penalty_factor, start=self._start(),
+            class_weight=self.class_weight, clock=clock,
         )  # fmt: skip
         lines = ProgressLines() if self.verbose else None
-        tasks, callback = self._callbacks(data, lines)
         try:
             with lines or contextlib.nullcontext():
+                data = self._look(given)
+                tasks, callback = self._callbacks(data, lines)
                 result = fit(
                     data, C=C, solver=SOLVERS[self.solver], tol=cost_tolerance(self.tol),
                     max_iter=self.max_iter, intercept="fit" if self.fit_intercept else None,

@@ -35,7 +35,7 @@ from ..inputs.given import Rows
 from ..prediction import raw_prediction
 from .logistic import LogisticRegression
 
-__all__ = ["FoldModel", "score_grid"]
+__all__ = ["FoldModel", "score_grid", "with_labels"]
 
 # Takes raw predictions, codes, weights and multi_class.
 QuickScore: TypeAlias = Callable[[Floats, Codes, Vector | None, str], float]
@@ -136,7 +136,7 @@ def score_grid(
     else:
         scorer, params = get_scorer(scoring), dict(score_params or {})
     quick = _quick_score(scorer, params, grid.classes)
-    scorer = _with_labels(scorer, grid.classes)
+    scorer = with_labels(scorer, grid.classes)
     scores = np.empty((len(test_folds), len(grid.Cs)))
     for fold, test in enumerate(test_folds):
         raw = _raw_of_rows(X, test, grid.coef[fold], grid.intercept[fold], n_threads)
@@ -219,7 +219,7 @@ def _fold_model(
     return model
 
 
-def _with_labels(scorer: _BaseScorer, classes: Labels) -> _BaseScorer:
+def with_labels(scorer: _BaseScorer, classes: Labels) -> _BaseScorer:
     """Return a scorer that knows all classes, as not each need be among a fold's test rows."""
     if not hasattr(scorer, "_score_func"):
         return scorer

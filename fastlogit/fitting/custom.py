@@ -19,6 +19,8 @@ NEGATIVE = 8.0
 # Raw predictions that a loss is asked about, and the step of differences between them.
 RAW = np.unique(np.concatenate([np.linspace(-30.0, 30.0, 241), np.linspace(-1.0, 1.0, 101)]))
 STEP = 1e-4
+# From here on naive formulas lose their digits.
+FAR = 10.0
 # Differences err by this share of the sizes that they are taken of.
 ERROR = 1e-5
 # Curvatures below this share of the largest may vanish as they like: they hold rounding errors.
@@ -85,8 +87,10 @@ def _refuse_bad_hessian(penalty: Quadratic, output: int, n_features: int, where:
     else:
         hessian, wanted = penalty.hessian(output), (n_features, n_features)
         if type(hessian) is not np.ndarray or hessian.dtype.kind not in "biuf":
+            dtype = getattr(hessian, "dtype", None)
             raise TypeError(
                 f"{where} must be a NumPy array of real numbers, got {_kind_of(hessian)}"
+                + f" of {dtype}" * (dtype is not None)
             )
     if hessian.shape != wanted:
         raise ValueError(
@@ -180,6 +184,11 @@ def check_loss(loss: object, multi_class: object) -> RowLoss | None:
             )
     for is_positive in (False, True):
         _refuse_bad_rows(loss, is_positive, f"the loss {name}, rows of the class: {is_positive}")
+    if loss.is_separable and not loss.never_turns():
+        raise ValueError(
+            f"is_separable={loss.is_separable!r} is not true of the loss {name}: its slope turns "
+            "as margins grow; leave is_separable out"
+        )
     return loss
 
 
@@ -210,8 +219,9 @@ def _rows_at(loss: RowLoss, raw: Vector, is_positive: bool, where: str) -> RowPa
     if not isinstance(parts, tuple) or len(parts) != 3:
         raise TypeError(f"{where}: rows must return loss, first and second derivative")
     for part, name in zip(parts, ("loss", "first derivative", "second derivative"), strict=True):
-        if type(part) is not np.ndarray or part.dtype.kind != "f" or part.shape != raw.shape:
-            found = getattr(part, "shape", _kind_of(part))
+        if type(part) is not np.ndarray or part.dtype != np.float64 or part.shape != raw.shape:
+            dtype = f" of {part.dtype}" if isinstance(part, np.ndarray) else ""
+            found = f"{getattr(part, 'shape', _kind_of(part))}{dtype}"
             raise TypeError(
                 f"{where}: the {name} must be an array of float64 of the shape of raw, "
                 f"{raw.shape}, found {found}"
@@ -223,7 +233,14 @@ def _rows_at(loss: RowLoss, raw: Vector, is_positive: bool, where: str) -> RowPa
 def _refuse(where: str, what: str, wrong: Mask) -> None:
     if wrong.any():
         at = float(RAW[int(np.argmax(wrong))])
-        raise ValueError(f"{where}: {what} is not true of rows at a raw prediction of {at:g}")
+        lost = (
+            ", or the values lose their digits there (log(1 + exp(x)) and 1 - p do; "
+            "numpy.logaddexp and scipy.special.expit(-x) keep them)"
+        )
+        raise ValueError(
+            f"{where}: {what} is not true of rows at a raw prediction of {at:g}"
+            + lost * (abs(at) >= FAR and "derivative" in what)
+        )
 
 
 def _kind_of(value: object) -> str:

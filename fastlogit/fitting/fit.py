@@ -12,7 +12,7 @@ from typing import Any, Literal
 import numpy as np
 
 from ..arrays import ArrayLike, Floats, Matrix, Vector
-from ..clock import TimeUp
+from ..clock import Clock, TimeUp
 from ..errors import DivergenceError, SeparationWarning
 from ..inputs import validation
 from ..objective.losses import Loss, RowLoss
@@ -167,8 +167,12 @@ def fit(
         If an argument has the wrong type, shape or value.
     DivergenceError
         If gradient descent is given a step size that is too large.
+    TimeoutError
+        If the time limit passes while the batches of a `BatchSource` are read for the first time,
+        which finds labels and number of rows: there is no result then.
     KeyboardInterrupt
-        After Ctrl-C; its ``result`` attribute holds the best point so far.
+        After Ctrl-C; its ``result`` attribute holds the best point so far (None in that first
+        reading).
 
     Warns
     -----
@@ -196,7 +200,8 @@ def fit(
     loss = check_loss(loss, multi_class)
     if said := refusal(ABLE, solver, strengths.penalty, loss):
         raise ValueError(said)
-    what = given_of(X, y, sample_weight, offset, l2_reg, penalty_factor, start)
+    clock = Clock(began, limits.time_limit)
+    what = given_of(X, y, sample_weight, offset, l2_reg, penalty_factor, start, clock)
     problem = check_problem(what, strengths, multi_class, intercept, n_threads, loss=loss)
     others = _others(problem)
     if others is not None:
@@ -334,8 +339,12 @@ def gradient_descent(
     DivergenceError
         If the cost grows: the text names a step size that is stable, and ``.result`` holds the
         best point.
+    TimeoutError
+        If the time limit passes while the batches of a `BatchSource` are read for the first time,
+        which finds labels and number of rows: there is no result then.
     KeyboardInterrupt
-        After Ctrl-C; its ``result`` attribute holds the best point so far.
+        After Ctrl-C; its ``result`` attribute holds the best point so far (None in that first
+        reading).
 
     Warns
     -----
@@ -354,7 +363,8 @@ def gradient_descent(
         time_limit=check_time_limit(time_limit),
     )
     standardize = _check_standardize(standardize)
-    given = given_of(X, y, sample_weight, offset, l2_reg, None, start)
+    clock = Clock(began, options.time_limit)
+    given = given_of(X, y, sample_weight, offset, l2_reg, None, start, clock)
     problem = check_problem(given, Strengths(), "ovr", intercept, n_threads)
     set_clock(problem.objective, began, options.time_limit)
     _standardize(problem, standardize)

@@ -24,7 +24,7 @@ from ..arrays import (
     Matrix,
     Vector,
 )
-from ..clock import TimeUp
+from ..clock import Clock, TimeUp
 from ..inputs import validation
 from ..inputs.given import Data, Given
 from ..objective.labelled_rows import LabelledRows
@@ -185,6 +185,8 @@ def fit_grid(
     solver = check_option("solver", options.solver, SOLVERS)
     multi_class = check_option("multi_class", options.multi_class, MULTI_CLASS)
     limits = options.limits()
+    if isinstance(given, Given):
+        given = given._replace(clock=Clock(began, limits.time_limit))
     problem = check_problem(
         given, Strengths(), multi_class, "fit" if options.fit_intercept else None,
         options.n_threads, every_class=bool(options.fit_intercept),

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass
 
 import numpy as np
 
 from ..arrays import ArrayLike, Floats, Integers, Labels, Mask, Matrix, Vector
+from ..clock import Clock
 from ..inputs.given import Data, Given, look
 from ..options import check_option, check_whole
 from ..result import Callback
 from .grid import GridOptions, GridResult, fit_grid
+from .problem import check_time_limit
 
 __all__ = ["PathResult", "grid_of_cs", "logistic_path"]
 
@@ -124,9 +127,11 @@ def logistic_path(
     sklearn.exceptions.ConvergenceWarning
         If any of the fits ended above `tol`.
     """
+    began = time.perf_counter()
     multi_class = check_option("multi_class", multi_class, MULTI_CLASS)
     values = grid_of_cs(Cs)
-    given = Given(X, y, sample_weight, offset, penalty_factor=penalty_factor)
+    clock = Clock(began, check_time_limit(time_limit))
+    given = Given(X, y, sample_weight, offset, penalty_factor=penalty_factor, clock=clock)
     data = look(given, multi_class, every_class=bool(fit_intercept))
     try:
         options = GridOptions(

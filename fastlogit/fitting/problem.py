@@ -91,7 +91,7 @@ class Strengths(NamedTuple):
 
 def given_of(
     X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike, offset: ArrayLike, l2_reg: ArrayLike,
-    penalty_factor: ArrayLike, start: StartLike,
+    penalty_factor: ArrayLike, start: StartLike, clock: Clock,
 ) -> Given | Data:  # fmt: skip
     """Return what the user gave, to be looked at.
 
@@ -100,7 +100,7 @@ def given_of(
     """
     if isinstance(X, Data):
         return X
-    return Given(X, y, sample_weight, offset, l2_reg, penalty_factor, _start_of(start))
+    return Given(X, y, sample_weight, offset, l2_reg, penalty_factor, _start_of(start), clock=clock)
 
 
 def check_problem(

@@ -20,11 +20,10 @@ import numpy as np
 from ..arrays import ArrayLike, Codes, Cube, Floats, Masks, Matrix, Vector
 from ..design.base import Design
 from ..design.dense import DenseDesign
+from ..design.opening import open_rows
 from ..elementwise import log1p_exp, log_sigmoid, sigmoid
 from ..inputs import validation
-from ..inputs.class_weights import row_weights
-from ..inputs.conversion import as_labels
-from ..inputs.opening import open_design
+from ..inputs.given import Data, Fitted, Given, look_at_fitted
 from ..linalg.factors import Factor
 from ..objective.binomial import Binomial
 from ..objective.hessians import Hessians
@@ -130,37 +129,28 @@ def leave_one_out(
         raise TypeError(
             f"fitted must be a FitResult or a fitted estimator, got {type(fitted).__name__}"
         )
-    result.check_names(X)
-    design = open_design(X, n_threads)
-    if design.shape[1] != len(result.coef):
-        raise ValueError(f"X has {design.shape[1]} columns, but the fit had {len(result.coef)}")
-    codes = validation.encode_known_labels(y, design.shape[0], result.classes)
-    given = _weight_sets(sample_weight, codes, result)
-    weights = given
-    class_weight = getattr(fitted, "class_weight", None)
-    if class_weight is not None:
-        rows = row_weights(
-            class_weight, result.multi_class, as_labels(y), sample_weight, len(codes)
-        )
-        weights = _weight_sets(rows, codes, result)
-    objective, theta = _objective(result, design, codes, weights, offset)
-    if not np.isfinite(objective.design.columns.inverse_scale).all():
-        validation.refuse_not_finite(design, validation.feature_names(X))
-    raw, leverage = _leave_out(objective, theta, codes, weights)
-    return _conclude(objective, codes, given.mean(axis=0), raw, leverage)
-
-
-def _weight_sets(sample_weight: ArrayLike, codes: Codes, result: FitResult) -> Matrix:
-    """Return weights (1, n_samples), or for each class (n_classes, n_samples)."""
-    several = len(result.classes) > 2 and result.multi_class == "ovr"
-    weights = validation.check_class_weights(
-        sample_weight, len(codes), codes, len(result.classes) if several else 1, result.classes
+    data = look_at_fitted(
+        Given(X, y, sample_weight, offset, class_weight=getattr(fitted, "class_weight", None)),
+        Fitted(result.classes, result.multi_class, len(result.coef), result.feature_names),
     )
-    return weights.reshape(-1, len(codes)) if weights.size else np.ones((1, len(codes)))
+    codes, weights = data.codes, _weight_sets(data.weights, len(data.codes))
+    objective, theta = _objective(result, open_rows(data.rows.X, n_threads), data, weights)
+    if not np.isfinite(objective.design.columns.inverse_scale).all():
+        validation.refuse_not_finite(objective.design, data.rows.names)
+    raw, leverage = _leave_out(objective, theta, codes, weights)
+    of_rows = _weight_sets(data.sample_weight, len(codes)).mean(axis=0)
+    return _conclude(objective, codes, of_rows, raw, leverage)
+
+
+def _weight_sets(weights: Floats | None, n_samples: int) -> Matrix:
+    """Return weights (1, n_samples), or for each class (n_classes, n_samples)."""
+    if weights is None or not weights.size:
+        return np.ones((1, n_samples))
+    return weights.reshape(-1, n_samples)
 
 
 def _objective(
-    result: FitResult, design: Design, codes: Codes, weights: Matrix, offset: ArrayLike
+    result: FitResult, design: Design, data: Data, weights: Matrix
 ) -> tuple[Objective, Matrix]:
     """Return the cost that was minimised, on standardised columns, and where it ended."""
     if result.loss is not None:
@@ -180,8 +170,8 @@ def _objective(
         raise ValueError(f"the Hessian would have {size} rows, more than {MAX_SIZE}")
     loss = Multinomial(n_outputs) if is_softmax else Binomial()
     rows = LabelledRows(
-        design, loss, codes, [1] if n_outputs == 1 else range(n_outputs), weights,
-        validation.check_class_offset(offset, len(codes), n_outputs, is_softmax),
+        design, loss, data.codes, [1] if n_outputs == 1 else range(n_outputs), weights,
+        data.offset,
         result.fit_intercept,
     )  # fmt: skip
     objective = Objective(rows, penalty)

@@ -8,6 +8,7 @@ from collections.abc import Iterable
 import numpy as np
 
 from ..arrays import ArrayLike, DType, Labels, Vector
+from ..clock import Clock, activity
 from ..design.batched import Batch, BatchRows, Conversion, Factory, epoch, is_empty
 from . import validation
 from .conversion import as_labels, as_numbers
@@ -72,15 +73,21 @@ class BatchSource:
 
 
 def first_look(
-    X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike
+    X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike, clock: Clock | None = None
 ) -> tuple[ArrayLike, ArrayLike, ArrayLike]:
     """Return what `fit` was given; a `BatchSource` as source of rows, with its labels and weights.
+
+    Others see how far it is (`clock.activity`), and `clock` says when it must end.
 
     Raises
     ------
     TypeError, ValueError
         If y is missing or given twice, or there are no batches, or one of them has another number
         of columns, another kind of labels or values that are not finite.
+    TimeoutError
+        If the time limit passes before all batches were seen.
+    KeyboardInterrupt
+        After Ctrl-C; its ``result`` is None.
     """
     if not isinstance(X, BatchSource):
         if y is None:
@@ -90,23 +97,44 @@ def first_look(
         raise TypeError("y must be left out with a BatchSource, whose batches bring labels along")
     batches = X.factory()
     look = _FirstLook()
-    for batch in epoch(batches, READING):
-        try:
-            look.add(batch)
-        except (TypeError, ValueError) as error:
-            kind = TypeError if isinstance(error, TypeError) else ValueError
-            raise kind(f"batch {batch.number}: {error}") from None
+    activity().begin(look)
+    try:
+        for batch in epoch(batches, READING):
+            _add(look, batch, clock)
+    except KeyboardInterrupt:
+        interrupt = KeyboardInterrupt(f"interrupted {look.where()}")
+        interrupt.result = None  # type: ignore[attr-defined]
+        raise interrupt from None
+    finally:
+        activity().end()
     rows, labels, weights = look.conclude(X.factory, batches)
     if weights is not None and sample_weight is not None:
         raise TypeError("sample_weight is given twice: leave it out, or leave it to the batches")
     return rows, labels, sample_weight if weights is None else weights
 
 
+def _add(look: _FirstLook, batch: Batch, clock: Clock | None) -> None:
+    """Look at a batch; raise where it is wrong, or where there is no time for the next one."""
+    try:
+        look.add(batch)
+    except (TypeError, ValueError) as error:
+        kind = TypeError if isinstance(error, TypeError) else ValueError
+        raise kind(f"batch {batch.number}: {error}") from None
+    if clock is not None and clock.is_late():
+        raise TimeoutError(
+            f"time_limit={clock.limit:g} s passed {look.where()}; raise time_limit, or write the "
+            "rows once into a file of numbers that is read faster (see fit on numpy.memmap)"
+        )
+
+
 class _FirstLook:
     """Checks the batches of the first epoch; keeps labels, weights and what X is like."""
 
+    # Of the epochs that are over, for those who watch.
+    n_passes = 0.0
+
     def __init__(self) -> None:
-        self.n_samples = 0
+        self.n_batches = self.n_samples = 0
         self.n_features: int | None = None
         self.dtype: DType = np.dtype(bool)
         self.names: list[str] | None = None
@@ -114,8 +142,22 @@ class _FirstLook:
         self.labels: list[Labels] = []
         self.weights: list[Vector] = []
 
+    @property
+    def phase(self) -> str:
+        """What is being done, for those who watch."""
+        return f"first look at the batches ({self.n_batches:,} with {self.n_samples:,} rows so far)"
+
+    def where(self) -> str:
+        """Say how far the look was, and that there is no result."""
+        return (
+            "during the first look at the batches of a BatchSource, which finds labels and number "
+            f"of rows: {self.n_batches:,} with {self.n_samples:,} rows were seen, and there is no "
+            "result yet"
+        )
+
     def add(self, batch: Batch) -> None:
         """Look at a batch; one without rows says nothing."""
+        self.n_batches += 1
         if is_empty(batch):
             return
         X = validation.check_features(batch.X)

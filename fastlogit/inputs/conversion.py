@@ -16,6 +16,7 @@ import decimal
 import functools
 import numbers
 import sys
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple, NoReturn, TypeAlias
 
@@ -29,6 +30,7 @@ __all__ = [
     "as_labels",
     "as_numbers",
     "as_real",
+    "as_table",
     "column_text",
     "differing_names",
     "feature_names",
@@ -36,6 +38,7 @@ __all__ = [
     "is_missing",
     "is_readable",
     "names_and_text_names",
+    "refuse_lazy",
     "refuse_special",
     "show",
     "text_names",
@@ -76,6 +79,9 @@ LAZY = {
     ("pyarrow", "Scanner"): "whose rows are not read yet; pass {0}.to_table()",
     ("duckdb", "DuckDBPyRelation"): (
         "whose rows are not computed yet; pass {0}.df(), {0}.pl() or {0}.to_arrow_table()"
+    ),
+    ("fastlogit", "BatchSource"): (
+        "which only fits read, from the first batch to the last; hand in its batches one by one"
     ),
     ("dask", "DataFrame"): "whose rows are not computed yet; pass {0}.compute()",
 }
@@ -187,6 +193,28 @@ def as_array(name: str, given: ArrayLike) -> Array:
         ) from error
 
 
+def as_table(X: ArrayLike) -> Array:
+    """Return X by `as_array`; raises ValueError for a frame two of whose columns have one name.
+
+    Messages, coefficients and the check of names at prediction would mean either of them, and
+    scikit-learn's own checks of frames raise what their library raises.
+    """
+    array = as_array("X", X)
+    if type(X) is not np.ndarray and is_frame(X):
+        columns = _columns(X)
+        names = [] if columns is None else list(columns)
+        if len(set(names)) < len(names):
+            twice = [name for name, count in Counter(names).items() if count > 1]
+            places = [place for place, name in enumerate(names) if name == twice[0]]
+            raise ValueError(
+                f"X has {len(places)} columns called {twice[0]!r} (columns "
+                f"{', '.join(map(str, places))}, counting from 0)"
+                + f", and {_listed(twice[1:])} more than once" * (len(twice) > 1)
+                + "; give each column a name of its own, or pass an array"
+            )
+    return array
+
+
 def is_readable(dtype: DType) -> bool:
     """Say whether kernels read numbers of this type."""
     return np.dtype(dtype).char in READABLE
@@ -195,6 +223,13 @@ def is_readable(dtype: DType) -> bool:
 def is_frame(given: ArrayLike) -> bool:
     """Say whether it is a frame, table or series of a library that this module knows."""
     return _reader(given) is not None
+
+
+def refuse_lazy(name: str, value: ArrayLike) -> None:
+    """Raise for what holds no rows yet: a look at its columns may already take long."""
+    reader = _reader(value)
+    if reader is not None and reader in _LAZY_READERS.values():
+        reader.numbers(name, value)
 
 
 def refuse_special(name: str, value: object) -> None:
@@ -427,6 +462,9 @@ def _reader(given: ArrayLike) -> _Reader | None:
     return _reader_of(type(given))  # type: ignore[arg-type]
 
 
+_LAZY_READERS: dict[tuple[str, str], _Reader] = {}
+
+
 @functools.lru_cache(maxsize=256)
 def _reader_of(kind: type) -> _Reader | None:
     """Return how to read objects of a class; found by the names of its library and bases."""
@@ -434,7 +472,7 @@ def _reader_of(kind: type) -> _Reader | None:
         origin = base.__module__.partition(".")[0].lstrip("_"), base.__name__
         if origin in LAZY:
             refuse = functools.partial(_refuse_lazy, base, LAZY[origin])
-            return _Reader(refuse, refuse)
+            return _LAZY_READERS.setdefault(origin, _Reader(refuse, refuse))
         if origin in READERS:
             return READERS[origin]
     return None

@@ -13,25 +13,39 @@ from typing import NamedTuple, TypeAlias
 import numpy as np
 
 from ..arrays import ArrayLike, CodeMatrix, Codes, Features, Floats, Labels, Matrix, Vector
+from ..clock import Clock
 from ..design.base import Design
 from ..design.mapped import in_place
 from ..design.streamed import RowSource, is_streamable
 from . import validation
 from .batches import first_look
-from .conversion import as_numbers, feature_names, is_frame, names_and_text_names
+from .conversion import (
+    as_labels,
+    as_numbers,
+    differing_names,
+    feature_names,
+    is_frame,
+    names_and_text_names,
+    refuse_lazy,
+    text_names,
+)
 
 __all__ = [
     "Batch",
     "Data",
+    "Fitted",
     "Given",
     "Model",
+    "OfFit",
     "Readable",
     "Rows",
     "Start",
     "look",
     "look_at_batch",
     "look_at_cost",
+    "look_at_fitted",
     "look_at_model",
+    "look_at_names",
     "look_at_rows",
     "settle",
 ]
@@ -64,6 +78,8 @@ class Given(NamedTuple):
     class_weight: object = None
     # Of the columns, where X does not tell them.
     names: Sequence[str] | None = None
+    # Says when the look at batches must end, as part of a fit.
+    clock: Clock | None = None
 
 
 class Rows(NamedTuple):
@@ -75,6 +91,24 @@ class Rows(NamedTuple):
     # Of the columns: for messages, and where all of them are text.
     names: list[str] | None = None
     text_names: list[str] | None = None
+
+
+class OfFit(NamedTuple):
+    """X whose columns must have the names of a fit, where both have names."""
+
+    X: ArrayLike
+    # None where the fit had none.
+    names: Sequence[str] | None
+
+
+class Fitted(NamedTuple):
+    """What a fit says of the rows that it was made of."""
+
+    # (n_classes,), sorted
+    classes: Labels
+    multi_class: str
+    n_features: int
+    names: Sequence[str] | None
 
 
 class Data(NamedTuple):
@@ -143,9 +177,11 @@ def look(given: Given, multi_class: str, *, every_class: bool = False) -> Data:
     ------
     TypeError, ValueError
         If something has the wrong type, shape or value.
+    TimeoutError, KeyboardInterrupt
+        If the clock or Ctrl-C ends it, see `first_look`.
     """
     began = time.perf_counter()
-    X, y, sample_weight = first_look(given.X, given.y, given.sample_weight)
+    X, y, sample_weight = first_look(given.X, given.y, given.sample_weight, given.clock)
     rows = look_at_rows(X, given.names)
     labels = validation.encode_labels(y, rows.X.shape[0])
     data = settle(given, rows, labels, sample_weight, multi_class, began)
@@ -192,10 +228,13 @@ def look_at_rows(X: ArrayLike, names: Sequence[str] | None = None) -> Rows:
     Raises
     ------
     TypeError, ValueError
-        If it has the wrong type or shape.
+        If it has the wrong type or shape, or is `OfFit` and has other names.
     """
     if isinstance(X, Rows):
         return X
+    if isinstance(X, OfFit):
+        look_at_names(*X)
+        X = X.X
     carrier = X
     if type(X) is np.ndarray or is_frame(X):
         X = validation.check_features(X)
@@ -205,6 +244,64 @@ def look_at_rows(X: ArrayLike, names: Sequence[str] | None = None) -> Rows:
     if names is not None:
         return Rows(X, carrier, list(names), list(names))
     return Rows(X, carrier, *names_and_text_names(carrier))
+
+
+def look_at_names(X: ArrayLike, names: Sequence[str] | None) -> None:
+    """Check that the columns of a frame have the names of a fit, in the same order.
+
+    Raises
+    ------
+    TypeError
+        If X holds no rows yet.
+    ValueError
+        If both the fit and X have names, and they differ.
+    """
+    if names is None or type(X) is np.ndarray:
+        return
+    refuse_lazy("X", X)
+    found = X.text_names if isinstance(X, Rows) else text_names(X)
+    if found is not None and (difference := differing_names(found, names)):
+        raise ValueError(difference)
+
+
+def look_at_fitted(given: Given, fitted: Fitted) -> Data:
+    """Check the rows of a fit, which are handed in once more beside it.
+
+    Returns
+    -------
+    Data
+        Its `weights` are those of the fit, `sample_weight` those without the weights of classes.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If something has the wrong type, shape or value, or is not as in the fit.
+    """
+    began = time.perf_counter()
+    rows = look_at_rows(OfFit(given.X, fitted.names))
+    n_samples, n_features = rows.X.shape
+    if n_features != fitted.n_features:
+        raise ValueError(f"X has {n_features} columns, but the fit had {fitted.n_features}")
+    classes, n_classes = fitted.classes, fitted.classes.size
+    codes = validation.encode_known_labels(given.y, n_samples, classes)
+    is_softmax = fitted.multi_class == "multinomial" and n_classes > 2
+    n_outputs = 1 if n_classes == 2 else n_classes
+    n_sets = 1 if is_softmax else n_outputs
+    of_rows = validation.check_class_weights(given.sample_weight, n_samples, codes, n_sets, classes)
+    weights = of_rows
+    if given.class_weight is not None:
+        from .class_weights import row_weights  # which loads a part of scikit-learn
+
+        of_classes = row_weights(
+            given.class_weight, fitted.multi_class, as_labels(given.y), given.sample_weight,
+            n_samples,
+        )  # fmt: skip
+        weights = validation.check_class_weights(of_classes, n_samples, codes, n_sets, classes)
+    offset = validation.check_class_offset(given.offset, n_samples, n_outputs, is_softmax)
+    return Data(
+        rows, classes, codes, weights, offset, sample_weight=of_rows,
+        seconds=time.perf_counter() - began,
+    )  # fmt: skip
 
 
 def look_at_model(X: ArrayLike, coef: ArrayLike, intercept: ArrayLike, offset: ArrayLike) -> Model:

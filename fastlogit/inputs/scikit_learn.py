@@ -20,7 +20,7 @@ from ..design.streamed import is_streamable
 from . import validation
 from .batches import BatchSource, first_look
 from .class_weights import batch_weights, one_dimensional, weights_of_classes
-from .conversion import as_array, as_labels, as_real, is_frame, text_names
+from .conversion import as_labels, as_real, as_table, is_frame, text_names
 from .given import Batch, Data, Given, Rows, look_at_batch, settle
 
 __all__ = [
@@ -58,11 +58,13 @@ def look_for(estimator: str, given: Given, multi_class: str) -> Data:
     ------
     TypeError, ValueError
         If something has the wrong type, shape or value.
+    TimeoutError, KeyboardInterrupt
+        If the clock or Ctrl-C ends it, see `first_look`.
     """
     began = time.perf_counter()
     X, y, sample_weight = given.X, given.y, given.sample_weight
     if isinstance(X, BatchSource):
-        X, y, sample_weight = first_look(X, y, sample_weight)
+        X, y, sample_weight = first_look(X, y, sample_weight, given.clock)
     rows, labels = _rows_and_labels(X, y, estimator)
     n_samples = rows.X.shape[0]
     coded = validation.encode_labels(labels, n_samples)
@@ -173,7 +175,7 @@ def check_labels(y: Array, name: str = "y") -> None:
 
 def read_features(X: ArrayLike) -> Array:
     """Return X as an array: of numbers, or what scikit-learn has words of its own for."""
-    array = as_array("X", X)
+    array = as_table(X)
     return array if array.dtype.kind in SCIKIT_LEARNS else as_real("X", array, X)
 
 

@@ -29,10 +29,10 @@ from ..design.streamed import RowSource
 from ..options import check_number
 from .conversion import (
     IMPUTE,
-    as_array,
     as_labels,
     as_numbers,
     as_real,
+    as_table,
     column_text,
     feature_names,
     is_frame,
@@ -70,7 +70,7 @@ _NO_WEIGHTS.flags.writeable = False
 
 def check_features(X: ArrayLike) -> Features:
     """Return X as a two-dimensional real array, without a copy if it is one."""
-    array = as_array("X", X)
+    array = as_table(X)
     if array.ndim != 2:
         one = "to_frame()" if hasattr(X, "to_frame") else "reshape(-1, 1)"
         hint = f"use X.{one} for a single feature" if array.ndim == 1 else "reshape it"

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import date, time, timedelta
 
 import numpy as np
 
-from fastlogit.io.faults import near_names, quoted
+from fastlogit.io.faults import comment, near_names, quoted
 from fastlogit.io.tables import Array, ColumnTable, MatrixTable, Table
-from fastlogit.io.values import TextFormat, options_for
+from fastlogit.io.values import SEPARATORS, TextFormat, is_date, options_for
 
 #: As many different texts among numbers are taken for marks such as "?", more for text.
 MOST_MARKS = 2
@@ -58,7 +59,7 @@ def labels(table: Table, name: str) -> Array:
     if column.dtype.kind not in "fiubUS":
         raise ValueError(
             f"{table.path}: target column {name!r} holds {column.dtype} values; labels must be "
-            "text or numbers"
+            "text or numbers" + (": make classes of the dates first" * (column.dtype.kind in "mM"))
         )
     return column
 
@@ -175,11 +176,23 @@ def _header_hint(table: Table) -> str:
     form = getattr(table, "form", None)
     if form is None:
         return ""
+    if table.names[0].startswith("#"):
+        return f"; the first line {comment(table.path, table.names[0])}"
     if len(table.names) == 1 and not table.names[0].isidentifier():
-        return "; the header has one column only: is another separator needed, with --sep?"
+        return "; the header has one column only" + _other_separator(table.names[0], form.sep)
     if 2 * sum(map(form.is_number, table.names)) > len(table.names):
         return "; the first line holds numbers: is the header missing, which names the columns?"
     return ""
+
+
+def _other_separator(header: str, given: str | None) -> str:
+    """Say with what separator a header of one column would have more."""
+    likely = max(SEPARATORS, key=header.count)
+    if not header.count(likely):
+        return ": is another separator needed, with --sep?"
+    option = "--sep tab" if likely == "\t" else f"--sep {shlex.quote(likely)}"
+    was = f" with --sep {shlex.quote(given)}" if given is not None else ""
+    return f"{was}: is {option} meant?"
 
 
 def _check_none_absent(table: Table, names: Sequence[str]) -> None:
@@ -216,15 +229,36 @@ def _check_numeric(table: Table, columns: Mapping[str, Array]) -> None:
             f"({table.where(0)}: {columns[name].flat[0]!r}); convert it to numbers first"
         )
     value, rows = next(iter(places.items()))
+    if _holds_dates(columns[name], places):
+        dates = [
+            each for each in wrong if _holds_dates(columns[each], map(str, columns[each].flat))
+        ]
+        raise ValueError(
+            f"{table.path}: column {name!r} holds dates or times ({table.where(rows[0])}: "
+            f"{value!r}); make numbers of them first, e.g. days since a first day, month and "
+            "weekday, or leave such columns out with "
+            + " ".join(f"--drop {shlex.quote(each)}" for each in dates)
+        )
     raise ValueError(
         f"{table.path}: not numeric: {quoted(wrong)} ({table.where(rows[0])}: {value!r}); "
         + _advice(table, name, columns[name], places)
     )
 
 
+def _holds_dates(column: Array, texts: Iterable[str]) -> bool:
+    """Tell whether a column holds dates, times or spans of time, as such or as these texts."""
+    if column.dtype.kind in "mM":
+        return True
+    if any(isinstance(value, date | time | timedelta) for value in column.flat):
+        return True
+    return all(map(is_date, texts))
+
+
 def _advice(table: Table, name: str, column: Array, places: Mapping[str, list[int]]) -> str:
     """Say what to do about values that are no numbers: of another notation, marks, or text."""
     is_csv = getattr(table, "form", None) is not None
+    if is_csv and name == table.names[0] and all(text.lstrip().startswith("#") for text in places):
+        return f"that line {comment(table.path, next(iter(places)))}"
     if is_csv and all(map(TextFormat().is_number, places)):
         return "with --decimal and --thousands as they were given that is no number"
     options = options_for(places)

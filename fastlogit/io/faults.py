@@ -72,6 +72,14 @@ def check_names(path: Path, names: Sequence[str]) -> None:
         raise ValueError(f"{path}: more than one column is called {quoted(twice)}")
 
 
+def comment(path: Path, start: str) -> str:
+    """Say of a line of a CSV file that it looks like a comment, and what to do."""
+    return (
+        f"begins with {start[:20]!r}: if that is a comment, leave such lines out, e.g. with: "
+        f"grep -v '^ *#' {path} > new.csv"
+    )
+
+
 def near_names(name: str, known: Iterable[str], *, else_list: bool = True) -> str:
     """Return " (did you mean ...?)" with the nearest known names, or else the known names."""
     by_lower: dict[str, str] = {}

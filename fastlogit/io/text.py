@@ -16,12 +16,9 @@ from pathlib import Path
 from typing import IO, Any
 
 from fastlogit.io.arrow import Foreign, from_arrow
-from fastlogit.io.faults import check_names, not_utf8, reading
+from fastlogit.io.faults import check_names, comment, not_utf8, reading
 from fastlogit.io.tables import Array, ColumnTable, Table
-from fastlogit.io.values import FALSE_TEXTS, TRUE_TEXTS, TextFormat, column_from_texts
-
-#: What may separate columns unless the user says it; the first wins where two fit equally well.
-SEPARATORS = ",;\t|"
+from fastlogit.io.values import FALSE_TEXTS, SEPARATORS, TRUE_TEXTS, TextFormat, column_from_texts
 
 # The separator is found in so many rows, of at most so many characters.
 _LOOK_ROWS = 20
@@ -160,6 +157,9 @@ def _plainly(file: _File) -> dict[str, Array]:
 
 def _ragged(file: _File, line: int, row: list[str]) -> str:
     """Say that a row has another number of values than the header."""
+    for number, first in ((1, file.names[0]), (line, row[0])):
+        if first.lstrip().startswith("#"):
+            return f"{file.path}, line {number} {comment(file.path, first)}"
     if len(row) < len(file.names):
         advice = "is the file truncated?"
     elif file.separator == ",":

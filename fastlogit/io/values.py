@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+import shlex
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -15,12 +16,16 @@ from fastlogit.io.tables import Array
 __all__ = [
     "FALSE_TEXTS",
     "MISSING_TEXTS",
+    "SEPARATORS",
     "TRUE_TEXTS",
     "TextFormat",
     "column_from_texts",
+    "is_date",
     "options_for",
 ]
 
+#: What may separate columns unless the user says it; the first wins where two fit equally well.
+SEPARATORS = ",;\t|"
 #: Texts that mean "no value" in every CSV file: pyarrow's list.
 MISSING_TEXTS = frozenset(
     ("", "#N/A", "#N/A N/A", "#NA", "-1.#IND", "-1.#QNAN", "-NaN", "-nan", "1.#IND", "1.#QNAN",
@@ -71,7 +76,7 @@ class TextFormat:
             if value is not None and (len(value) != 1 or value in '"\r\n\0' or value.isalnum()):
                 raise ValueError(
                     f"--{name} must be one character that is no letter, digit or quote, got "
-                    f"{value!r}"
+                    f"{value!r}{_meant(name, value)}"
                 )
         for name in ("decimal", "thousands"):
             if getattr(self, name) in ("+", "-"):
@@ -118,6 +123,25 @@ class TextFormat:
         return float(plain.translate(self._to_python))
 
 
+# Characters that people call by a name.
+_NAMED = {"comma": ",", "semicolon": ";", "pipe": "|", "bar": "|", "colon": ":", "space": " ",
+          "blank": " ", "point": ".", "dot": ".", "period": ".", "apostrophe": "'",
+          "underscore": "_"}  # fmt: skip
+
+
+def _meant(option: str, value: str) -> str:
+    r"""Return what was meant: a name, one character more than once, in quotes or after a \."""
+    plain = value.strip().strip("'\"`\\")
+    if plain.lower() in ("t", "tab", "tabs", "tabulator") and option == "sep":
+        return "; did you mean --sep tab?"
+    if len(set(plain)) == 1 and not plain.isalnum():
+        plain = plain[0]
+    mark = _NAMED.get(plain.lower().replace("-", ""), plain)
+    if len(mark) != 1 or mark.isalnum():
+        return ""
+    return f"; did you mean --{option} {shlex.quote(mark)}?"
+
+
 # The first that fits all texts is taken: "1,234" alone can be thousands or decimals.
 _OTHERS = (
     ("--thousands ,", TextFormat(thousands=",")),
@@ -136,6 +160,21 @@ def options_for(texts: Collection[str]) -> str | None:
         if all(map(form.is_number, texts)):
             return options
     return None
+
+
+# Dates as people and programs write them, and times of day, alone or after a date.
+_CLOCK = r"\d{1,2}:\d{2}(?::\d{2}(?:[.,]\d+)?)?(?: ?[AaPp][Mm])?(?: ?(?:Z|UTC|[+-]\d{2}:?\d{2}))?"
+_DAY = (
+    r"\d{4}-\d{1,2}-\d{1,2}|\d{4}/\d{1,2}/\d{1,2}|\d{4}\.\d{1,2}\.\d{1,2}"
+    r"|\d{1,2}/\d{1,2}/\d{2,4}|\d{1,2}-\d{1,2}-\d{2,4}|\d{1,2}\.\d{1,2}\.\d{2,4}"
+    r"|\d{1,2}[ -][A-Za-z]{3,9}[ -]\d{2,4}|[A-Za-z]{3,9} \d{1,2},? \d{4}"
+)
+_DATE = re.compile(rf"(?:{_DAY})(?:[T ]+{_CLOCK})?|{_CLOCK}", re.ASCII)
+
+
+def is_date(text: str) -> bool:
+    """Tell whether a text is a date, a time of day or both."""
+    return _DATE.fullmatch(text.strip(_BLANKS)) is not None
 
 
 def column_from_texts(texts: Sequence[str], form: TextFormat) -> Array:

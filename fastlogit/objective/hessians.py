@@ -10,7 +10,7 @@ import numpy as np
 from ..arrays import Cube, Mask, Matrix, Vector
 from ..linalg.factors import FACTOR_NS
 from ..linalg.resolved import Product, ResolvedHessian
-from .null_directions import NullDirections, shares_of
+from .null_directions import NullDirections
 from .objective import Objective
 from .row_state import RowCurvature
 
@@ -103,16 +103,12 @@ class LocalHessian:
         """The Hessian with the penalty, in the directions that floating point resolves."""
         matrix = self.matrix
         self.sampled.design.counter.check(1e-9 * FACTOR_NS * len(matrix) ** 3 / 3.0)
-        penalty = self.sampled.parameter_penalty.diagonal(self._place)
         product = None if self._curvature is None else self._product
-        return self._resolved(matrix, product, penalty, ~self.sampled.fitted())
+        return self._resolved(matrix, product, ~self.sampled.fitted())
 
-    def _resolved(
-        self, matrix: Matrix, product: Product | None, penalty: Vector, fixed: Mask
-    ) -> ResolvedHessian:
+    def _resolved(self, matrix: Matrix, product: Product | None, fixed: Mask) -> ResolvedHessian:
         def is_null(direction: Vector) -> bool:
-            free = not (penalty[shares_of(direction)] > 0.0).any()
-            return free and self._null.contains(self._model, direction)
+            return self._null.contains(self._model, direction)
 
         n_samples = self.sampled.design.shape[0]
         return ResolvedHessian(matrix, product, is_null, fixed, n_samples)
@@ -156,10 +152,9 @@ class ContrastHessian(LocalHessian):
         size = self.theta.size // n_classes
         blocks = self.matrix.reshape(n_classes, size, n_classes, size)
         small = np.einsum("ka,kilj,lb->aibj", self.basis, blocks, self.basis, optimize=True)
-        penalty = self.sampled.parameter_penalty.diagonal(0)[:size]
         return self._resolved(
             small.reshape(size * n_contrasts, -1), self._product,
-            np.tile(penalty, n_contrasts), ~np.tile(self.sampled.fitted()[:size], n_contrasts),
+            ~np.tile(self.sampled.fitted()[:size], n_contrasts),
         )  # fmt: skip
 
     def _product(self, directions: Matrix) -> Matrix:

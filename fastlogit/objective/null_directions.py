@@ -1,4 +1,4 @@
-"""Directions along which no prediction changes, told by exact arithmetic on the values of X."""
+"""Directions along which neither a prediction nor the penalty changes, told by exact arithmetic."""
 
 from __future__ import annotations
 
@@ -6,12 +6,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..arrays import Indices, Mask, Matrix, Vector
+from ..arrays import Indices, Matrix, Vector
+from .penalties import L2
 
 if TYPE_CHECKING:
     from .objective import Objective
 
-__all__ = ["NullDirections", "shares_of"]
+__all__ = ["NullDirections"]
 
 # Shares of a null direction below this are rounding errors, others are whole multiples of a power
 # of two, up to such an error.
@@ -24,7 +25,7 @@ WHOLE = 2.0**53
 
 
 class NullDirections:
-    """Tells which directions change no prediction at all, by exact arithmetic on the values of X.
+    """Tells which directions change nothing at all, by exact arithmetic on X and the penalty.
 
     Parameters
     ----------
@@ -57,10 +58,24 @@ class NullDirections:
         for factors in _whole_multiples(slopes):
             key = model, np.concatenate([columns, factors]).tobytes()
             if key not in self._known:
-                self._known[key] = self._is_level(model, columns, factors)
+                self._known[key] = self._is_free(model, columns, factors) and self._is_level(
+                    model, columns, factors
+                )
             if self._known[key]:
                 return True
         return False
+
+    def _is_free(self, model: int, columns: Indices, factors: Vector) -> bool:
+        """Say whether the penalty, as the user gave it, has no slope along the columns' factors.
+
+        It has no negative eigenvalue, so that nothing else of it changes along them either.
+        """
+        penalty = self._objective.user_penalty
+        output = min(model * self._objective.n_classes, penalty.n_sets - 1)
+        if isinstance(penalty, L2):
+            return not (penalty.strengths[output, columns] > 0.0).any()
+        slopes = np.asarray(penalty.hessian(output), dtype=np.float64)[:, columns]
+        return _is_exactly_level(slopes, factors, np.zeros(columns.size))
 
     def _is_level(self, model: int, columns: Indices, factors: Vector) -> bool:
         """Say whether the columns times whole factors add up to the same number in each row."""
@@ -74,11 +89,6 @@ class NullDirections:
             if not _is_exactly_level(values, factors, first):
                 return False
         return True
-
-
-def shares_of(direction: Vector) -> Mask:
-    """Return which parameters have a share in a direction that is more than rounding errors."""
-    return np.abs(direction) > NO_SHARE * np.abs(direction).max()
 
 
 def _whole_multiples(slopes: Vector) -> list[Vector]:

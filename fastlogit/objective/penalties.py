@@ -175,7 +175,11 @@ class L2(Quadratic):
     def __init__(self, strengths: float | Floats, n_features: int | None = None) -> None:
         strengths = np.asarray(strengths, dtype=np.float64)
         if strengths.ndim == 0:
-            strengths = np.full((1, n_features or 0), strengths)
+            if n_features is None:
+                raise TypeError(
+                    f"L2({strengths[()]!s}) needs n_features, the number of columns, for a number"
+                )
+            strengths = np.full((1, n_features), strengths)
         self.strengths = np.array(strengths.reshape(-1, strengths.shape[-1]))
         self.n_sets = len(self.strengths)
 
