@@ -51,7 +51,8 @@ MIN_TASKS = 16
 BAND_COLUMNS = 128
 
 
-# Numbers alone, as in `Span`: such tuples cost nothing.
+# Numbers alone, as in `Span`: such tuples cost nothing. Each is made where it is used: numba takes
+# none from outside into a parallel loop (NameError: name of its class).
 class Panels(NamedTuple):
     """Panels that rows are packed to: the first one, how far apart they lie, the slot of ones."""
 
@@ -61,19 +62,14 @@ class Panels(NamedTuple):
 
 
 class Cells(NamedTuple):
-    """Cells whose sums lie next to each other: from (`panel`, `strip`) on, down to later strips."""
+    """Cells of a matrix of `n_slots` columns, from (`panel`, `strip`) on, down to later strips.
 
+    Their sums lie next to each other.
+    """
+
+    n_slots: int
     strip: int
     panel: int
-    n_cells: int
-
-
-class Shape(NamedTuple):
-    """Packed width, width of the rows as they are read, slots and cells of a matrix."""
-
-    packed: int
-    width: int
-    n_slots: int
     n_cells: int
 
 
@@ -180,11 +176,9 @@ def add_tile(
 
 
 @kernel
-def add_cells(
-    panels: Any, height: int, count: int, n_slots: int, cells: Cells, sums_out: Any, to: int
-) -> None:
+def add_cells(panels: Any, height: int, count: int, cells: Cells, sums_out: Any, to: int) -> None:
     """Add the products of a block to cells, whose sums begin at `to`."""
-    strip, panel, n_cells = cells
+    n_slots, strip, panel, n_cells = cells
     n_panels = panels_of(n_slots)
     for cell in range(n_cells):
         # Tiles wholly above the diagonal or beyond the last column stay as they are: unread.
@@ -249,14 +243,14 @@ def unpack_cells(
 
 
 @kernel
-def lay_out(n_features: int, direct: bool) -> Shape:
-    """Return the shape of the matrix of rows read in place or gathered."""
+def lay_out(n_features: int, direct: bool) -> tuple[int, int, int, int]:
+    """Return packed width, width of the rows as they are read, slots and cells."""
     packed = packed_width(n_features)
     width = n_features if direct else packed
     n_slots = max(packed if direct else n_features, intercept_slot(n_features, width, packed) + 1)
     n_panels = panels_of(n_slots)
     n_cells = cells_before((n_panels + CELL_PANELS - 1) // CELL_PANELS, n_panels)
-    return Shape(packed, width, n_slots, n_cells)
+    return packed, width, n_slots, n_cells
 
 
 def _add_rows(layout: Layout) -> Any:
@@ -266,15 +260,14 @@ def _add_rows(layout: Layout) -> Any:
 
     @kernel
     def add_rows(
-        rows: Any, weights: Any, start: int, stop: int, shape: Shape, center: Any, scale: Any,
+        rows: Any, weights: Any, start: int, stop: int, width: int, center: Any, scale: Any,
         cells: Cells, sums_out: Any, to: int,
     ) -> None:  # fmt: skip
         """Set cells, whose sums begin at `to`, to those of the rows from `start` to `stop`."""
-        _, width, n_slots, _ = shape
         # One line more than whole pages: the panels' rows do not all fall on one set of L1.
         height = BLOCK * LANES + LANES
         # Panels of whole strips, and behind them what is gathered.
-        to_gather = (n_slots // (CELL_PANELS * LANES) + 1) * CELL_PANELS * height
+        to_gather = (cells.n_slots // (CELL_PANELS * LANES) + 1) * CELL_PANELS * height
         work = np.empty(to_gather + (0 if direct else GATHERED * width))
         work[:] = 0.0
         values = source(rows.X, work)
@@ -290,7 +283,7 @@ def _add_rows(layout: Layout) -> Any:
             span = Span(place, stride, width, count)
             packed = pack_panels(values, span, weights, begin, center, scale, panels, work, packed)
             if packed > BLOCK - GATHERED or begin + count == stop:
-                add_cells(work, height, packed, n_slots, cells, sums_out, to)
+                add_cells(work, height, packed, cells, sums_out, to)
                 packed = 0
 
     return add_rows
@@ -303,8 +296,7 @@ def _gram(layout: Layout) -> Twins:
     direct, add_rows = layout is Layout.DIRECT, _ADD_ROWS[layout]
 
     def gram(rows: Any, weights: Any, gram_out: Any) -> None:
-        shape = lay_out(rows.center.size, direct)
-        packed, width, n_slots, n_cells = shape
+        packed, width, n_slots, n_cells = lay_out(rows.center.size, direct)
         n_panels, size = panels_of(n_slots), n_cells * CELL
         center, scale = np.empty(packed), np.empty(packed)
         pack_columns(rows, width, center, scale)
@@ -317,8 +309,9 @@ def _gram(layout: Layout) -> Twins:
             strip = strip_of(begin, n_panels)
             panel = CELL_PANELS * strip + begin - cells_before(strip, n_panels)
             add_rows(
-                rows, weights, chunk * step, min((chunk + 1) * step, rows.n_samples), shape,
-                center, scale, Cells(strip, panel, end - begin), sums, chunk * size + begin * CELL,
+                rows, weights, chunk * step, min((chunk + 1) * step, rows.n_samples), width,
+                center, scale, Cells(n_slots, strip, panel, end - begin), sums,
+                chunk * size + begin * CELL,
             )  # fmt: skip
         add_chunks(sums, n_chunks, size)
         unpack_cells(sums, rows.center.size, width, packed, n_panels, gram_out)
@@ -330,15 +323,14 @@ def _grams(layout: Layout) -> Twins:
     direct, add_rows = layout is Layout.DIRECT, _ADD_ROWS[layout]
 
     def grams(rows: Any, weights: Any, grams_out: Any) -> None:
-        shape = lay_out(rows.center.size, direct)
-        packed, width, n_slots, n_cells = shape
+        packed, width, n_slots, n_cells = lay_out(rows.center.size, direct)
         center, scale = np.empty(packed), np.empty(packed)
         pack_columns(rows, width, center, scale)
         for output in prange(len(weights)):
             sums = np.empty(n_cells * CELL)
             add_rows(
-                rows, weights[output], 0, rows.n_samples, shape, center, scale,
-                Cells(0, 0, n_cells), sums, 0,
+                rows, weights[output], 0, rows.n_samples, width, center, scale,
+                Cells(n_slots, 0, 0, n_cells), sums, 0,
             )  # fmt: skip
             unpack_cells(
                 sums, rows.center.size, width, packed, panels_of(n_slots), grams_out[output]

@@ -153,7 +153,7 @@ def _sample(layout: Layout) -> Twins:
             for first in range(0, n_columns, BLOCK):
                 count = min(BLOCK, n_columns - first)
                 pack_columns(sampled_out, output, inverse, first, count, height, panels)
-                add_cells(panels, height, count, n_rows, Cells(0, 0, n_cells), sums, 0)
+                add_cells(panels, height, count, Cells(n_rows, 0, 0, n_cells), sums, 0)
             unpack_lower(sums, n_panels, lower_out[output])
             factor_one(lower_out[output], 0.0, lower_out[output])
 
