@@ -105,7 +105,7 @@ def save_model(model: Model, path: str | Path) -> None:
         raise
 
 
-def _check(model: Any) -> None:
+def _check(model: object) -> None:
     """Raise unless it is a model, with a name for each column."""
     if not isinstance(model, Model):
         is_result = isinstance(model, FitResult) or hasattr(model, "result_")

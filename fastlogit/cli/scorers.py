@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import warnings
-from typing import Any
 
 import numpy as np
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.metrics import get_scorer, get_scorer_names
 
+from fastlogit.arrays import Floats, Labels, Matrix
 from fastlogit.estimators.scoring import with_labels
 from fastlogit.io.faults import quoted
 from fastlogit.options import check_option
@@ -25,17 +25,17 @@ _ROWS = 3
 class _Known(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     """A classifier whose rows are what it makes of them: a number for each class."""
 
-    classes_: Any
+    classes_: Labels
 
-    def decision_function(self, X: Any) -> Any:
+    def decision_function(self, X: Matrix) -> Floats:
         """Return how much the second class is likelier, or the numbers."""
         return X[:, 1] - X[:, 0] if len(self.classes_) == 2 else X
 
-    def predict(self, X: Any) -> Any:
+    def predict(self, X: Matrix) -> Labels:
         """Return the class of the largest number."""
         return self.classes_[X.argmax(axis=1)]
 
-    def predict_proba(self, X: Any) -> Any:
+    def predict_proba(self, X: Matrix) -> Matrix:
         """Return the numbers as shares."""
         return X / X.sum(axis=1, keepdims=True)
 
@@ -52,7 +52,7 @@ def check_scorer_name(name: str) -> None:
     check_option("--scoring", name, known)
 
 
-def check_scorer(name: str, classes: Any) -> None:
+def check_scorer(name: str, classes: Labels) -> None:
     """Raise unless a scorer gives numbers for predictions of these classes; name those that do."""
     fault = _fault(name, classes)
     if fault is None:
@@ -75,7 +75,7 @@ def _judges(name: str) -> str | None:
     return next((kind for place, kind in _OF_OTHERS.items() if place in places), None)
 
 
-def _fault(name: str, classes: Any) -> str | None:
+def _fault(name: str, classes: Labels) -> str | None:
     """Return why a scorer cannot score predictions of these classes, or None: it is tried."""
     n_classes = len(classes)
     codes = np.repeat(np.arange(n_classes), _ROWS)
