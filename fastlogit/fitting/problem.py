@@ -91,7 +91,7 @@ class Strengths(NamedTuple):
 
 def given_of(
     X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike, offset: ArrayLike, l2_reg: ArrayLike,
-    penalty_factor: ArrayLike, start: StartLike, clock: Clock,
+    penalty_factor: ArrayLike, start: StartLike, clock: Clock | None = None,
 ) -> Given | Data:  # fmt: skip
     """Return what the user gave, to be looked at.
 
