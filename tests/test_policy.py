@@ -116,6 +116,33 @@ def test_nan_and_infinity_stay_visible(value: float) -> None:
     assert policy.formula(is_finite)(value) == math.isfinite(value)
 
 
+def test_parts_are_compiled_into_what_calls_them_alone() -> None:
+    divide = policy.part(inverse)
+
+    def block(values: Any, out: Any) -> None:
+        for row in range(out.size):
+            out[row] = divide(values[row])
+
+    block = policy.part(block)
+    twins = policy.entry(lambda values, out: block(values, out), name="parts")
+    out = np.empty(2)
+    twins.serial(np.array([4.0, -0.5]), out)
+    np.testing.assert_array_equal(out, [0.25, -2.0])
+    if not JIT:
+        assert divide is inverse
+        return
+    assert flags(divide)["error_model"] == "numpy"
+    assert flags(divide)["fastmath"] == {"contract"}
+
+    @numba.njit
+    def users_own(value: float) -> float:
+        return divide(value)
+
+    assert users_own(0.0) == math.inf
+    for made in divide.overloads.values():  # by itself it has no machine code
+        assert made.library.get_pointer_to_function(made.fndesc.llvm_func_name) == 0
+
+
 def test_twins_are_one_function_compiled_twice() -> None:
     twins = policy.entry(double_all)
     assert twins.choose(True) is twins.parallel
