@@ -75,11 +75,10 @@ def liblinear_call(X: Any, y: Any, l2_reg: float) -> Callable[[], Any]:
     from liblinear.liblinearutil import parameter, problem, train
 
     signs = 2.0 * y - 1.0
-    given = problem(signs, X, bias=1.0)
-    options = parameter(f"-s 0 -R -q -e 1e-7 -c {1.0 / (l2_reg * len(y))}")
+    options = parameter(f"-s 0 -B 1 -R -q -e 1e-7 -c {1.0 / (l2_reg * len(y))}")
 
     def call() -> Any:
-        coef, bias = train(given, options).get_decfun()
+        coef, bias = train(problem(signs, X, bias=1.0), options).get_decfun()
         return np.append(coef, bias)
 
     return call
