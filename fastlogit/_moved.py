@@ -20,6 +20,7 @@ MOVED = {
     "fastlogit.multinomial": "fastlogit.objective.multinomial",
     "fastlogit.online": "fastlogit.fitting.online",
     "fastlogit.path": "fastlogit.fitting.path",
+    "fastlogit.scalar": "fastlogit.compiled",
 }
 
 

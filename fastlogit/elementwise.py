@@ -14,7 +14,7 @@ function      float64 float32
 ============= ======= =======
 
 No input raises a floating-point warning. The same functions for single numbers, callable from
-compiled code, are in `fastlogit.scalar`.
+compiled code, are in `fastlogit.compiled`.
 """
 
 from __future__ import annotations

@@ -165,6 +165,19 @@ def test_twins_are_one_function_compiled_twice() -> None:
         np.testing.assert_array_equal(out, 2.0 * values)
 
 
+def test_parts_are_kernels_where_numba_has_changed(monkeypatch: pytest.MonkeyPatch) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr("numba.core.codegen.JITCodeLibrary", object)
+        assert policy._make_part_compiler() is None
+    with monkeypatch.context() as patch:
+        patch.setitem(sys.modules, "numba.core.codegen", None)
+        assert policy._make_part_compiler() is None
+    assert policy._make_part_compiler() is not None
+    monkeypatch.setattr(policy, "_PART_COMPILER", None)
+    monkeypatch.setattr(policy, "kernel", lambda func: (func, "a kernel"))
+    assert policy.part(inverse) == (inverse, "a kernel")
+
+
 def test_a_compiled_copy_keeps_documentation_and_defaults() -> None:
     def shifted(value: float, by: float = 3.0) -> float:
         """Add."""

@@ -43,7 +43,6 @@ import llvmlite
 import numba
 import numpy as np
 from numba.core import bytecode, compiler, serialize, types
-from numba.core.codegen import JITCodeLibrary
 from numba.core.runtime import rtsys
 
 from .identity import identity
@@ -143,13 +142,15 @@ def part(func: Callable[..., Any]) -> Any:
     callable
         A numba dispatcher, or `func` itself under NUMBA_DISABLE_JIT=1.
     """
+    if _PART_COMPILER is None:
+        return kernel(func)
     return _njit(
         func,
         _local_suffix(func),
         no_cpython_wrapper=True,
         no_cfunc_wrapper=True,
         no_rewrites=True,  # of array expressions: there are none
-        pipeline_class=_PartCompiler,
+        pipeline_class=_PART_COMPILER,
     )
 
 
@@ -194,43 +195,58 @@ def numba_setting(name: str) -> Any:
 # Compiling
 
 
-class _NoEnvironment:
-    """numba's code generator for functions without an address to keep an environment at."""
+def _make_part_compiler() -> Any:
+    """Return the compiler of parts, made of private ones of numba; None where these changed."""
+    try:
+        from numba.core.codegen import JITCodeLibrary
+    except ImportError:
+        return None
+    replaced = ("_optimize_final_module", "_finalize_final_module", "get_pointer_to_function")
+    used = (*replaced, "_finalize_dynamic_globals")
+    if not (all(hasattr(JITCodeLibrary, name) for name in used)
+            and hasattr(compiler.Compiler, "compile_extra")):  # fmt: skip
+        return None
 
-    def __init__(self, codegen: Any) -> None:
-        self._codegen = codegen
+    class _NoEnvironment:
+        """numba's code generator for functions without an address to keep an environment at."""
 
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._codegen, name)
+        def __init__(self, codegen: Any) -> None:
+            self._codegen = codegen
 
-    def set_env(self, env_name: str, env: Any) -> None:
-        """Do nothing: only wrappers for calls from Python read it."""
+        def __getattr__(self, name: str) -> Any:
+            return getattr(self._codegen, name)
+
+        def set_env(self, env_name: str, env: Any) -> None:
+            """Do nothing: only wrappers for calls from Python read it."""
+
+    class _PartLibrary(JITCodeLibrary):  # type: ignore[misc]
+        """LLVM code that is linked into that of callers: not optimised, nor made machine code."""
+
+        @property
+        def codegen(self) -> Any:
+            return _NoEnvironment(self._codegen)
+
+        def _optimize_final_module(self) -> None:
+            pass
+
+        def _finalize_final_module(self) -> None:
+            self._finalize_dynamic_globals()
+            self._finalized = True
+
+        def get_pointer_to_function(self, name: str) -> int:
+            return 0
+
+    class _PartCompiler(compiler.Compiler):  # type: ignore[misc]
+        """numba's compiler, with a library of its own kind."""
+
+        def compile_extra(self, func: Any) -> Any:
+            self.state.library = _PartLibrary(self.state.targetctx.codegen(), func.__qualname__)
+            return super().compile_extra(func)
+
+    return _PartCompiler
 
 
-class _PartLibrary(JITCodeLibrary):  # type: ignore[misc]
-    """LLVM code that is linked into that of callers: neither optimised nor made machine code."""
-
-    @property
-    def codegen(self) -> Any:
-        return _NoEnvironment(self._codegen)
-
-    def _optimize_final_module(self) -> None:
-        pass
-
-    def _finalize_final_module(self) -> None:
-        self._finalize_dynamic_globals()
-        self._finalized = True
-
-    def get_pointer_to_function(self, name: str) -> int:
-        return 0
-
-
-class _PartCompiler(compiler.Compiler):  # type: ignore[misc]
-    """numba's compiler, with a library of its own kind."""
-
-    def compile_extra(self, func: Any) -> Any:
-        self.state.library = _PartLibrary(self.state.targetctx.codegen(), func.__qualname__)
-        return super().compile_extra(func)
+_PART_COMPILER = _make_part_compiler()
 
 
 def _njit(func: Callable[..., Any], suffix: str, **options: Any) -> Any:

@@ -211,10 +211,16 @@ def work_size(n_samples: int, n_features: int) -> int:
 
 
 def _small_work_size(n_samples: int, n_features: int) -> int:
+    """Return how many float64 the work array of a fit needs.
+
+    Parameters
+    ----------
+    n_samples, n_features : int
+        Shape of X; more rows or columns need more.
+    """
     return work_size(n_samples, n_features)
 
 
-# small_work_size(n_samples, n_features) -> numbers of a float64 work array that serves a fit.
 small_work_size = entry(_small_work_size)
 
 
@@ -1098,6 +1104,52 @@ def _fit_small(
     intercept: float, fit_intercept: bool, start: Any, tol: float, max_iter: int,
     work: Any, history_out: Any, coef_out: Any,
 ) -> SmallFit:  # fmt: skip
+    """Fit one small binomial model by Newton's method: one call, which allocates nothing.
+
+    Minimises ``sum(w log(1 + e^-s z)) / sum(w) + sum(l2_reg coef^2) / 2`` with ``z = X @ coef +
+    intercept + offset`` and s = 1 where ``y == positive``, else -1. Copies X into `work`, and hears
+    Ctrl-C only when it returns: for some 100,000 numbers of X and 60 columns at the most.
+
+    Parameters
+    ----------
+    X : ndarray of shape (n_samples, n_features)
+        Of any layout and number type.
+    y : ndarray of shape (n_samples,)
+        Labels: whole numbers, or numbers.
+    positive : int
+        The label that counts as 1.
+    sample_weight, offset : ndarray of float64, shape (n_samples,) or (0,)
+        Weights >= 0 of the rows, and what is added to their raw predictions; none if empty.
+    l2_reg : ndarray of float64, shape (n_features,)
+        Strength of the penalty on each column, on the scale of the mean loss.
+    intercept : float
+        What the intercept is held at where `fit_intercept` is False.
+    fit_intercept : bool
+    start : ndarray of float64, shape (n_features + 1,) or (0,)
+        Coefficients and intercept to begin with, where they cost less than no slopes at all.
+    tol : float
+        Bound wanted on (cost - optimum) / optimum.
+    max_iter : int
+    work : ndarray of float64, shape (small_work_size(n_samples, n_features),) or longer
+        All of it is overwritten.
+    history_out : ndarray of float64, shape (max_iter + 1,)
+        Gets the costs; fewer numbers end the fit sooner.
+    coef_out : ndarray of float64, shape (n_features,)
+        Gets the coefficients, in the units of X; NaN where the status is EXTREME or later.
+
+    Returns
+    -------
+    SmallFit
+        Status, iterations, cost, proven bound, size of the gradient, intercept.
+
+    Notes
+    -----
+    Statuses: CONVERGED (the bound is at most `tol`), MAX_ITER, ROUNDING (no further progress in
+    float64; the bound says what is proven), SEPARABLE (a direction that separates the classes, seen
+    at every row), SINGULAR (collinear columns), EXTREME (columns, weights or strengths of odd size:
+    `fastlogit.fit` takes them), NOT_FINITE, ONE_CLASS, NO_ROWS (none has weight), TOO_LARGE (`work`
+    or `history_out` is too short), BAD_SHAPE (arrays do not match).
+    """
     n_features = X.shape[1]
     fixed = 0.0 if fit_intercept else intercept
     if not (
@@ -1138,18 +1190,6 @@ def _fit_small(
     return SmallFit(end.status, end.n_iter, end.cost, end.bound, norm, level)
 
 
-# fit_small(X, y, positive, sample_weight, offset, l2_reg, intercept, fit_intercept, start, tol,
-#           max_iter, work, history_out, coef_out) -> SmallFit: minimise
-#
-#     sum(w log(1 + e^-s z)) / sum(w) + sum(l2_reg coef^2) / 2,   z = X coef + intercept + offset,
-#
-# s = 1 where ``y == positive``, else -1. X is (n_samples, n_features) of any layout and number
-# type, `sample_weight` and `offset` float64 of n_samples or of no numbers, `l2_reg` (n_features,);
-# `intercept` counts where `fit_intercept` is False. `start` has coefficients and intercept, or no
-# numbers. `tol` is the bound wanted on (cost - optimum) / optimum. `work` is float64 of
-# ``small_work_size(n_samples, n_features)`` numbers or more, `history_out` of `max_iter` + 1 (fewer
-# end the fit sooner). All of `work` is overwritten. Its serial twin is the one to call, from Python
-# or compiled code.
 fit_small = entry(_fit_small)
 
 
@@ -1176,13 +1216,30 @@ def exponentials(raw: Any, count: int, exp_out: Any, at: int) -> None:
 
 
 def _predict_small(X: Any, coef: Any, intercept: float, offset: Any, proba_out: Any) -> None:
+    """Put the probability of the positive class into `proba_out`; NaN where arrays do not match.
+
+    Parameters
+    ----------
+    X : ndarray of shape (n_samples, n_features)
+        Of any layout and number type.
+    coef : ndarray of float64, shape (n_features,)
+    intercept : float
+    offset : ndarray of float64, shape (n_samples,) or (0,)
+    proba_out : ndarray of float64, shape (n_samples,)
+    """
+    n_samples, n_features = X.shape
+    if not (
+        coef.shape[0] == n_features
+        and is_length(offset, n_samples)
+        and proba_out.shape[0] == n_samples
+    ):
+        proba_out[:] = math.nan
+        return
     raw_predictions(X, coef, intercept, offset, proba_out)
     for i in range(np.uint64(X.shape[0])):
         proba_out[i] = sigmoid64(proba_out[i])
 
 
-# predict_small(X, coef, intercept, offset, proba_out): probabilities of the positive class;
-# `offset` may have no numbers. Shapes are not checked.
 predict_small = entry(_predict_small)
 
 
@@ -1190,7 +1247,37 @@ def _cost_gradient_small(
     X: Any, y: Any, positive: int, sample_weight: Any, offset: Any, l2_reg: Any,
     coef: Any, intercept: float, work: Any, gradient_out: Any,
 ) -> float:  # fmt: skip
+    """Return the cost at a point, and put its gradient into `gradient_out`.
+
+    Both are NaN where arrays do not match.
+
+    Parameters
+    ----------
+    X, y, positive, sample_weight, offset, l2_reg
+        As for `fit_small`.
+    coef : ndarray of float64, shape (n_features,)
+    intercept : float
+    work : ndarray of float64, shape (2 * n_samples,) or longer
+        Overwritten; none of the other arrays may lie in it.
+    gradient_out : ndarray of float64, shape (n_features + 1,)
+        The slope of the intercept is last.
+
+    Returns
+    -------
+    float
+    """
     n_samples, n_features = X.shape
+    if not (
+        y.shape[0] == n_samples
+        and is_length(sample_weight, n_samples)
+        and is_length(offset, n_samples)
+        and l2_reg.shape[0] == n_features
+        and coef.shape[0] == n_features
+        and work.shape[0] >= 2 * n_samples
+        and gradient_out.shape[0] == n_features + 1
+    ):
+        gradient_out[:] = math.nan
+        return math.nan
     has_weights = sample_weight.shape[0] > 0
     raw_predictions(X, coef, intercept, offset, work)
     exponentials(work, n_samples, work, n_samples)
@@ -1223,10 +1310,6 @@ def _cost_gradient_small(
     return cost
 
 
-# cost_gradient_small(X, y, positive, sample_weight, offset, l2_reg, coef, intercept, work,
-#                     gradient_out) -> cost: arguments as for `fit_small`; the gradient by the
-# intercept is the last of n_features + 1. `work` has 2 n_samples numbers or more, behind which lie
-# none of the others. Shapes are not checked.
 cost_gradient_small = entry(_cost_gradient_small)
 
 
@@ -1234,7 +1317,27 @@ def _hessian_small(
     X: Any, sample_weight: Any, offset: Any, l2_reg: Any, coef: Any, intercept: float,
     work: Any, hessian_out: Any,
 ) -> None:  # fmt: skip
+    """Put the second derivatives of the cost into `hessian_out`; NaN where arrays do not match.
+
+    Parameters
+    ----------
+    X, sample_weight, offset, l2_reg, coef, intercept, work
+        As for `cost_gradient`.
+    hessian_out : ndarray of float64, shape (n_features + 1, n_features + 1)
+        The intercept is last.
+    """
     n_samples, n_features = X.shape
+    if not (
+        is_length(sample_weight, n_samples)
+        and is_length(offset, n_samples)
+        and l2_reg.shape[0] == n_features
+        and coef.shape[0] == n_features
+        and work.shape[0] >= 2 * n_samples
+        and hessian_out.shape[0] == n_features + 1
+        and hessian_out.shape[1] == n_features + 1
+    ):
+        hessian_out[:] = math.nan
+        return
     has_weights = sample_weight.shape[0] > 0
     raw_predictions(X, coef, intercept, offset, work)
     exponentials(work, n_samples, work, n_samples)
@@ -1262,7 +1365,4 @@ def _hessian_small(
             hessian_out[k, j] = value
 
 
-# hessian_small(X, sample_weight, offset, l2_reg, coef, intercept, work, hessian_out): second
-# derivatives, (n_features + 1, n_features + 1) with the intercept last; `work` as for
-# `cost_gradient_small`. Shapes are not checked.
 hessian_small = entry(_hessian_small)
