@@ -45,7 +45,7 @@ folder, C, tol = sys.argv[1], float(sys.argv[2]), float(sys.argv[3])
 X, y = np.load(folder + "/X.npy"), np.load(folder + "/y.npy")
 options = {"C": C, "tol": tol, "multi_class": "multinomial"}
 fastlogit.fit(X, y, **options)
-print("ready", flush=True)
+print("ready", fastlogit.__path__[0], flush=True)
 for _ in sys.stdin:
     began = time.perf_counter()
     result = fastlogit.fit(X, y, **options)
@@ -70,9 +70,13 @@ class Server:
         environment = os.environ | {"PYTHONPATH": str(checkout.resolve())}
         command = [sys.executable, "-W", "ignore", "-c", SERVE, str(folder), str(C), str(TOLERANCE)]
         self._process = subprocess.Popen(
-            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment
-        )
-        assert self._answer() == ["ready"]
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment,
+            cwd=folder,  # else `-c` looks for the package where this was started, before any path
+        )  # fmt: skip
+        ready, *place = self._answer()
+        assert ready == "ready"
+        if not Path(" ".join(place)).is_relative_to(checkout.resolve()):
+            raise RuntimeError(f"{checkout} was to be measured, but the package is of {place}")
 
     def _answer(self) -> list[str]:
         assert self._process.stdout is not None

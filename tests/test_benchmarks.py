@@ -400,6 +400,12 @@ def test_asv_finds_what_its_configuration_names() -> None:
     assert "://" not in json.dumps(config)
 
 
+def test_another_state_is_measured_from_its_own_checkout(tmp_path: Path) -> None:
+    """A process that was started in this one took this one for every state."""
+    with pytest.raises(RuntimeError, match="was to be measured, but the package is of"):
+        load("versions").compare("small", tmp_path, turns=1, quick=True)
+
+
 def test_two_states_of_the_package_take_turns() -> None:
     line = load("versions").compare("small", Path(__file__).parents[1], turns=1, quick=True)
     assert line.startswith("| small | 400 x 20 |")
