@@ -76,6 +76,7 @@ class Server:
         ready, *place = self._answer()
         assert ready == "ready"
         if not Path(" ".join(place)).is_relative_to(checkout.resolve()):
+            self.end()
             raise RuntimeError(f"{checkout} was to be measured, but the package is of {place}")
 
     def _answer(self) -> list[str]:
