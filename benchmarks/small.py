@@ -41,7 +41,7 @@ def kernel_call(X: Any, y: Any, l2_reg: float) -> Callable[[], Any]:
     """The compiled call alone, with work arrays that are there already."""
     n_samples, n_features = X.shape
     none, strengths = np.empty(0), np.full(n_features, l2_reg)
-    work = np.empty(small.small_work_size_plain(n_samples, n_features))
+    work = np.empty(small.small_work_size.serial(n_samples, n_features))
     history, coef = np.empty(101), np.empty(n_features)
 
     def call() -> Any:

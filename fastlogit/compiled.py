@@ -66,10 +66,12 @@ __all__ = [
     "predict_proba",
     "sigmoid",
     "small_work_size",
+    "stated_bound",
 ]
 
 fit_small = small.fit_small.serial
 small_work_size = small.small_work_size.serial
+stated_bound = small.stated_bound.serial
 cost_gradient = small.cost_gradient_small.serial
 hessian = small.hessian_small.serial
 predict_proba = small.predict_small.serial

@@ -326,13 +326,6 @@ def test_shapes_and_room() -> None:
         assert found.status == small.TOO_LARGE
 
 
-@pytest.mark.parametrize("n_samples", [0, 1, 7, 8, 31, 32, 33, 100, 511, 512])
-@pytest.mark.parametrize("n_features", [0, 1, 6, 7, 8, 30])
-def test_the_size_of_the_work_array(n_samples, n_features) -> None:
-    size = small.small_work_size.serial(n_samples, n_features)
-    assert small.small_work_size_plain(n_samples, n_features) == size
-
-
 def test_iterations_end_at_their_limit() -> None:
     X, y, _, _, _ = problem(60, 3)
     whole = fit_small(X, y)

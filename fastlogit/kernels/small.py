@@ -48,7 +48,6 @@ __all__ = [
     "hessian_small",
     "predict_small",
     "small_work_size",
-    "small_work_size_plain",
     "stated_bound",
 ]
 
@@ -222,13 +221,6 @@ def _small_work_size(n_samples: int, n_features: int) -> int:
 
 
 small_work_size = entry(_small_work_size)
-
-
-def small_work_size_plain(n_samples: int, n_features: int) -> int:
-    """Return `small_work_size` without a call of compiled code."""
-    height = ((n_samples + LANES - 1) // LANES | 1) * LANES
-    width = (n_features + LANES) // LANES * LANES
-    return height * (n_features + 1 + ROW_PARTS) + width * (2 * width + VECTOR_PARTS)
 
 
 @part
@@ -612,10 +604,20 @@ def stated(bound: float) -> float:
 
 
 def _stated_bound(bound: float) -> float:
+    """Return the bound of a cost as a float64 number, from that of the exact cost.
+
+    Parameters
+    ----------
+    bound : float
+        Of a `SmallFit`.
+
+    Returns
+    -------
+    float
+    """
     return stated(bound)
 
 
-# stated_bound(bound) -> the bound of a cost as a float64 number, from that of the exact cost.
 stated_bound = entry(_stated_bound)
 
 
