@@ -15,6 +15,7 @@ from ..arrays import ArrayLike, Floats, Matrix, Vector
 from ..clock import Clock, TimeUp
 from ..errors import DivergenceError, SeparationWarning
 from ..inputs import validation
+from ..inputs.given import Data, look
 from ..objective.losses import Loss, RowLoss
 from ..objective.penalties import L2, Penalty
 from ..options import check_number, check_option, check_whole
@@ -50,6 +51,7 @@ from .problem import (
     stop_clock,
     stride_of,
 )
+from .small import fit_small, suits
 from .weightless import Others, without_weight
 
 __all__ = ["SOLVERS", "fit", "gradient_descent"]
@@ -202,7 +204,12 @@ def fit(
         raise ValueError(said)
     clock = Clock(began, limits.time_limit)
     what = given_of(X, y, sample_weight, offset, l2_reg, penalty_factor, start, clock)
-    problem = check_problem(what, strengths, multi_class, intercept, n_threads, loss=loss)
+    data = what if isinstance(what, Data) else look(what, multi_class)
+    if loss is None and penalty is None and suits(data, multi_class, solver, limits):
+        result = fit_small(data, strengths, multi_class, intercept, n_threads, limits, began)
+        if result is not None:
+            return result
+    problem = check_problem(data, strengths, multi_class, intercept, n_threads, loss=loss)
     others = _others(problem)
     if others is not None:
         return _fit_others(

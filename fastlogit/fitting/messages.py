@@ -11,7 +11,7 @@ from ..solvers.stopping import FINEST
 from ..solvers.trace import Limits, Outcome, Reason
 from .problem import Problem
 
-__all__ = ["message_of", "stack_level"]
+__all__ = ["converged_message", "message_of", "stack_level"]
 
 
 def message_of(
@@ -20,16 +20,13 @@ def message_of(
     """Return how a fit ended after so many seconds; `stable` is a step size that is stable."""
     how = f" by {outcome.choice}" if outcome.choice else ""
     bound = float(np.max(outcome.bound))
-    proven = (
-        f"the cost is proven to be within {bound:.1e} of the optimum, relative to it"
-        if np.isfinite(bound)
-        else "how far the cost is from the optimum could not be proven"
-    )
+    if outcome.reason == Reason.CONVERGED and how:
+        return converged_message(outcome.choice, bound, limits.tol)
+    proven = _proven(bound)
     stopped = f"stopped after {outcome.n_iter} iterations{how}"
-    if outcome.reason == Reason.CONVERGED and not how:
+    if outcome.reason == Reason.CONVERGED:
         return f"converged: no parameter moved by more than tol={limits.tol:g}; {proven}"
     texts = {
-        Reason.CONVERGED: f"converged{how}: {proven} ({_asked(limits.tol)})",
         Reason.DIVERGED: (
             f"the cost grew at iteration {outcome.n_iter}: step_size={outcome.step_size:g} is too "
             f"large for these data; a step size of {stable:.3g} is stable (or step_size='auto')"
@@ -55,6 +52,17 @@ def message_of(
         Reason.SEPARABLE: _separation_message(problem, outcome),
     }
     return texts[outcome.reason]
+
+
+def converged_message(choice: str, bound: float, tol: float) -> str:
+    """Return that a fit met its tolerance, by which method, and what is proven."""
+    return f"converged by {choice}: {_proven(bound)} ({_asked(tol)})"
+
+
+def _proven(bound: float) -> str:
+    if not bound < np.inf:
+        return "how far the cost is from the optimum could not be proven"
+    return f"the cost is proven to be within {bound:.1e} of the optimum, relative to it"
 
 
 def _asked(tol: float) -> str:

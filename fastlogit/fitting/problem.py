@@ -33,10 +33,12 @@ __all__ = [
     "Strengths",
     "began_of",
     "check_callback",
+    "check_intercept",
     "check_problem",
     "check_time_limit",
     "given_of",
     "l2_of_c",
+    "l2_reg_of",
     "moderate_weights",
     "refuse_bad_columns",
     "set_clock",
@@ -113,7 +115,7 @@ def check_problem(
     n_samples, n_features = design.shape
     classes, codes, weights = data.classes, data.codes, data.weights
     is_softmax = multi_class == "multinomial" and classes.size > 2
-    fixed = _check_intercept(intercept)
+    fixed = check_intercept(intercept)
     moderate, power = moderate_weights(weights)
     if isinstance(strengths.penalty, Quadratic):
         n_outputs = 1 if classes.size == 2 else classes.size
@@ -123,7 +125,7 @@ def check_problem(
         design, loss, codes, [1] if classes.size == 2 else range(classes.size), moderate,
         data.offset, fixed is None,
     )  # fmt: skip
-    objective = Objective(rows, _l2_reg(strengths, data, n_samples, n_features))
+    objective = Objective(rows, l2_reg_of(strengths, data, n_samples, n_features))
     return Problem(data, objective, data.start, fixed, multi_class, power)
 
 
@@ -144,7 +146,7 @@ def moderate_weights(weights: Floats) -> tuple[Floats, int | Integers]:
     return np.ldexp(weights, -power), power.reshape(-1)
 
 
-def _l2_reg(
+def l2_reg_of(
     strengths: Strengths, data: Data, n_samples: int, n_features: int
 ) -> float | Floats | Penalty:
     """Return the penalty on the scale of the mean loss: an object, or strengths of L2.
@@ -265,7 +267,7 @@ def stop_clock(objective: Objective) -> None:
     activity().end()
 
 
-def _check_intercept(intercept: ArrayLike) -> float | None:
+def check_intercept(intercept: ArrayLike) -> float | None:
     """Return the number that the intercept is held at; None if it is fitted."""
     if intercept is None:
         return 0.0

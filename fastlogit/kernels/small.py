@@ -140,6 +140,8 @@ class SmallFit(NamedTuple):
         Largest component of the gradient there, in the units of X.
     intercept : float
         The fitted intercept, or the fixed one.
+    n_evaluations, n_hessians : int
+        How often cost and gradient, and how often a Hessian, were summed over the rows.
     """
 
     status: int
@@ -148,6 +150,8 @@ class SmallFit(NamedTuple):
     bound: float
     gradient_norm: float
     intercept: float
+    n_evaluations: int
+    n_hessians: int
 
 
 class Places(NamedTuple):
@@ -184,6 +188,7 @@ class Places(NamedTuple):
     center: int
     scale: int
     column: int
+    counts: int
 
 
 @part
@@ -200,7 +205,7 @@ def vector_width(n_features: int) -> int:
 
 
 # Columns of `height` numbers besides those of X, and vectors of parameters.
-ROW_PARTS, VECTOR_PARTS = 9, 11
+ROW_PARTS, VECTOR_PARTS = 9, 12
 
 
 @part
@@ -236,7 +241,7 @@ def lay_out(n_rows: int, n_features: int, size: int) -> Places:
         matrix, matrix + width * width,
         vectors, vectors + width, vectors + 2 * width, vectors + 3 * width, vectors + 4 * width,
         vectors + 5 * width, vectors + 6 * width, vectors + 7 * width, vectors + 8 * width,
-        vectors + 9 * width, vectors + 10 * width,
+        vectors + 9 * width, vectors + 10 * width, vectors + 11 * width,
     )  # fmt: skip
 
 
@@ -379,6 +384,7 @@ def sum_gradient(work: Any, at: Places, weight: float, theta: int, gradient: int
 def evaluate(work: Any, at: Places, weight: float, theta: int, gradient: int) -> float:
     """Cost at theta; sets gradient, raw predictions, residuals and curvatures."""
     keep_apart()
+    work[at.counts] += 1.0
     predict_rows(work, at, theta, 1.0)
     row_losses(work, at)
     sum_gradient(work, at, weight, theta, gradient)
@@ -393,6 +399,7 @@ def evaluate(work: Any, at: Places, weight: float, theta: int, gradient: int) ->
 def sum_hessian(work: Any, at: Places, weight: float, curvature: int) -> None:
     """Put the Hessian of these row curvatures into the upper triangle of `matrix`."""
     keep_apart()
+    work[at.counts + 1] += 1.0
     zero, last = splat(0.0), at.size - 1
     clear(work, at.matrix, at.matrix + at.size * at.width)
     block = smaller(BLOCK, at.height)
@@ -752,7 +759,7 @@ def standardize(
     Sets center and scale of all columns, and l2 and column of those that are left.
     """
     size, n_features = 0, l2_reg.shape[0]
-    clear(work, at.l2, at.column + at.width)
+    clear(work, at.l2, at.counts + at.width)
     for j in range(n_features):
         l2 = l2_reg[j]
         if not 0.0 <= l2 < math.inf:
@@ -1098,7 +1105,7 @@ def is_length(array: Any, length: int) -> bool:
 def unfinished(status: int, coef_out: Any) -> SmallFit:
     for j in range(coef_out.shape[0]):
         coef_out[j] = math.nan
-    return SmallFit(status, 0, math.nan, math.inf, math.nan, math.nan)
+    return SmallFit(status, 0, math.nan, math.inf, math.nan, math.nan, 0, 0)
 
 
 def _fit_small(
@@ -1189,7 +1196,10 @@ def _fit_small(
     if not finite:
         return unfinished(EXTREME, coef_out)
     norm = largest_slope(work, at, n_features, fit_intercept)
-    return SmallFit(end.status, end.n_iter, end.cost, end.bound, norm, level)
+    evaluations, hessians = int(work[at.counts]), int(work[at.counts + 1])
+    return SmallFit(
+        end.status, end.n_iter, end.cost, end.bound, norm, level, evaluations, hessians
+    )
 
 
 fit_small = entry(_fit_small)

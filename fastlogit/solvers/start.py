@@ -53,7 +53,10 @@ def begin(
         Of the fit.
     """
     sampled = objective
-    if given is None and not (objective.rows.n_offsets or default[:, -1].any()):
+    # Intercepts alone, fitted and without offset, predict the classes' shares: nobody's mean loss
+    # is large there.
+    at_shares = not objective.rows.n_offsets and (objective.fit_intercept or not default.any())
+    if given is None and at_shares:
         return default, False
     clock = objective.design.counter.clock or Clock(began, None)
     if stride > 1:
