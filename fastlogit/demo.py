@@ -36,6 +36,7 @@ from fastlogit.displays import CVScoreDisplay, RegularizationPathDisplay
 from fastlogit.estimators.cross_validation import LogisticRegressionCV
 from fastlogit.fitting.fit import fit, gradient_descent
 from fastlogit.kernels.policy import cache_folder, numba_setting
+from fastlogit.objective.penalties import L2
 from fastlogit.result import FitResult
 
 if TYPE_CHECKING:
@@ -676,10 +677,16 @@ def compile_kernels() -> None:
 
 
 def compile_kind(kind: str) -> None:
-    """Call what the studies call, on rows of one kind, in one thread."""
+    """Call what the studies call, on rows of one kind, in one thread.
+
+    Small data have a kernel of their own, the same for both kinds; digits take the other way, as
+    fits with a penalty that is an object do.
+    """
     data = split(*tumours(*KINDS[kind]))
     gradient_descent(data.X, data.y, tol=1.0, n_threads=N_THREADS)
-    fit(data.X, data.y, C=1.0, n_threads=N_THREADS).predict_proba(data.X, n_threads=N_THREADS)
+    penalty = L2(1.0, data.X.shape[1]) if kind == "wide" else None
+    fitted = fit(data.X, data.y, penalty=penalty, solver="newton", n_threads=N_THREADS)
+    fitted.predict_proba(data.X, n_threads=N_THREADS)
 
 
 # What the other process runs: it finds this very package, whatever its own path would be.

@@ -54,6 +54,14 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.fixture
+def the_general_way(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let small data be fitted as larger data are: by Python over passes, not by one call."""
+    from fastlogit.fitting import small
+
+    monkeypatch.setattr(small, "MOST_NUMBERS", 0)
+
+
+@pytest.fixture
 def rng() -> np.random.Generator:
     """A generator that starts at the same state in every test."""
     return np.random.default_rng(20260101)

@@ -466,12 +466,16 @@ def test_a_factor_multiplies_the_penalty_of_its_column(solver) -> None:
 
 def test_the_message_says_how_and_how_well() -> None:
     X, y = problem(150, 4)[:2]
-    result = fastlogit.fit(X, y)
-    assert result.message == (
-        f"converged by newton (the Hessian of all rows is cheap): the cost is proven to be within "
-        f"{result.suboptimality:.1e} of the optimum, relative to it (1e-12 asked for)"
-    )
-    assert result.solver == "newton"
+    small, larger = fastlogit.fit(X, y), fastlogit.fit(*problem(150, 64)[:2], C=1.0)
+    for result, how in (
+        (small, "one compiled call, for small data"),
+        (larger, "the Hessian of all rows is cheap"),
+    ):
+        assert result.message == (
+            f"converged by newton ({how}): the cost is proven to be within "
+            f"{result.suboptimality:.1e} of the optimum, relative to it (1e-12 asked for)"
+        )
+        assert result.solver == "newton"
     assert "by lbfgs (as asked)" in fastlogit.fit(X, y, solver="lbfgs").message
     assert "by newton-cg (as asked)" in fastlogit.fit(X, y, solver="newton-cg").message
     assert "by gradient descent" in fastlogit.fit(X, y, solver=DESCENT).message

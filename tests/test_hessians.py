@@ -78,6 +78,7 @@ def test_a_direction_needs_no_certificate() -> None:
 
 
 @pytest.mark.parametrize("multi_class", ["ovr", "multinomial"])
+@pytest.mark.usefixtures("the_general_way")
 def test_solver_and_certificate_make_each_once(multi_class, monkeypatch) -> None:
     X, y = three_classes(200, 4)
     seen = []

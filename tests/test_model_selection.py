@@ -467,6 +467,7 @@ def interrupted_at(monkeypatch, call, number):
     return None
 
 
+@pytest.mark.usefixtures("the_general_way")
 @pytest.mark.parametrize("solver", ["auto", "gradient_descent"])
 @pytest.mark.parametrize("data", [two, three])
 def test_ctrl_c_in_any_pass_carries_what_was_found(data, solver, monkeypatch) -> None:

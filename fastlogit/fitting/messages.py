@@ -11,21 +11,18 @@ from ..solvers.stopping import FINEST
 from ..solvers.trace import Limits, Outcome, Reason
 from .problem import Problem
 
-__all__ = ["converged_message", "message_of", "stack_level"]
+__all__ = ["ended_message", "message_of", "stack_level"]
 
 
 def message_of(
     problem: Problem, outcome: Outcome, limits: Limits, stable: float, seconds: float
 ) -> str:
     """Return how a fit ended after so many seconds; `stable` is a step size that is stable."""
-    how = f" by {outcome.choice}" if outcome.choice else ""
     bound = float(np.max(outcome.bound))
-    if outcome.reason == Reason.CONVERGED and how:
-        return converged_message(outcome.choice, bound, limits.tol)
+    if outcome.reason in (Reason.CONVERGED, Reason.CALLBACK, Reason.INTERRUPTED):
+        return ended_message(outcome.reason, outcome.n_iter, outcome.choice, bound, limits.tol)
     proven = _proven(bound)
-    stopped = f"stopped after {outcome.n_iter} iterations{how}"
-    if outcome.reason == Reason.CONVERGED:
-        return f"converged: no parameter moved by more than tol={limits.tol:g}; {proven}"
+    stopped = _stopped(outcome.n_iter, outcome.choice)
     texts = {
         Reason.DIVERGED: (
             f"the cost grew at iteration {outcome.n_iter}: step_size={outcome.step_size:g} is too "
@@ -45,18 +42,28 @@ def message_of(
             f"raise tol{_far(problem, outcome)}"
         ),
         Reason.COLLINEAR: _collinear_message(problem, outcome, stopped),
-        Reason.CALLBACK: f"{stopped} by the callback; {proven}",
-        Reason.INTERRUPTED: (
-            f"interrupted, {stopped}: the best point so far is in .result; {proven}"
-        ),
         Reason.SEPARABLE: _separation_message(problem, outcome),
     }
     return texts[outcome.reason]
 
 
-def converged_message(choice: str, bound: float, tol: float) -> str:
-    """Return that a fit met its tolerance, by which method, and what is proven."""
-    return f"converged by {choice}: {_proven(bound)} ({_asked(tol)})"
+def ended_message(reason: Reason, n_iter: int, choice: str, bound: float, tol: float) -> str:
+    """Return how a fit ended that met its tolerance, or that the user ended.
+
+    `choice` is the method, and empty for gradient descent by its own rule.
+    """
+    if reason == Reason.CONVERGED and choice:
+        return f"converged by {choice}: {_proven(bound)} ({_asked(tol)})"
+    if reason == Reason.CONVERGED:
+        return f"converged: no parameter moved by more than tol={tol:g}; {_proven(bound)}"
+    stopped = _stopped(n_iter, choice)
+    if reason == Reason.CALLBACK:
+        return f"{stopped} by the callback; {_proven(bound)}"
+    return f"interrupted, {stopped}: the best point so far is in .result; {_proven(bound)}"
+
+
+def _stopped(n_iter: int, choice: str) -> str:
+    return f"stopped after {n_iter} iterations" + (f" by {choice}" if choice else "")
 
 
 def _proven(bound: float) -> str:

@@ -1,12 +1,14 @@
 """Small binomial problems: the whole fit in one compiled call, see `kernels.small`.
 
-Between the general way and this one lies Python: some hundred microseconds, whatever the size of X.
+Between the general way and this one lies Python: some milliseconds, whatever the size of X.
 """
 
 from __future__ import annotations
 
 import time
-from typing import cast
+from collections.abc import Callable
+from functools import partial
+from typing import NamedTuple, cast
 
 import numpy as np
 
@@ -15,9 +17,9 @@ from ..arrays import Codes, Features, Floats, Matrix, Vector
 from ..inputs.given import Data
 from ..kernels import small
 from ..objective.penalties import Penalty
-from ..result import FitResult
-from ..solvers.trace import Limits
-from .messages import converged_message
+from ..result import Callback, FitResult, Progress
+from ..solvers.trace import Limits, Reason
+from .messages import ended_message
 from .problem import Strengths, check_intercept, l2_reg_of
 
 __all__ = ["fit_small", "suits"]
@@ -29,6 +31,10 @@ MOST_NUMBERS, MOST_COLUMNS = 200_000, 60
 BESIDE = 10
 # Classes against all others whose fits, one after the other, are still faster than all at once.
 MOST_MODELS = 10
+# What takes more iterations is odd enough for the general way.
+MOST_ITERATIONS = 100
+# The kernel hears no clock: with less time than this the general way ends sooner.
+SHORTEST_LIMIT = 0.1
 SOLVERS = ("auto", "newton")
 CHOICE = "newton (one compiled call, for small data)"
 
@@ -37,11 +43,30 @@ _NONE = np.empty(0)
 _NONE.flags.writeable = False
 
 
-def suits(data: Data, multi_class: str, solver: str, limits: Limits) -> bool:
-    """Say whether a fit of the logistic loss under L2 is one for the small kernel.
+class _Fits(NamedTuple):
+    """How the fits of all models ended, the costs of their iterations, (n_models, n_features)."""
 
-    It tells nobody how it goes on, and hears no clock.
-    """
+    ends: list[small.SmallFit]
+    costs: list[Vector]
+    coef: Matrix
+
+    @property
+    def n_iter(self) -> int:
+        return max(end.n_iter for end in self.ends)
+
+    @property
+    def bound(self) -> float:
+        return max(end.bound for end in self.ends)
+
+    def coef_intercept(self, is_binary: bool) -> tuple[Floats, float | Vector]:
+        """Return both in the shapes of a `FitResult`."""
+        if is_binary:
+            return self.coef[0], self.ends[0].intercept
+        return np.ascontiguousarray(self.coef.T), np.array([end.intercept for end in self.ends])
+
+
+def suits(data: Data, multi_class: str, solver: str, limits: Limits) -> bool:
+    """Say whether a fit of the logistic loss under L2 is one for the small kernel."""
     X = data.rows.X
     if type(X) is not np.ndarray or solver not in SOLVERS:
         return False
@@ -53,8 +78,7 @@ def suits(data: Data, multi_class: str, solver: str, limits: Limits) -> bool:
         and n_models <= MOST_MODELS
         and (n_models == 1 or multi_class == "ovr")
         and limits.max_iter > 0
-        and limits.callback is None
-        and limits.time_limit is None
+        and (limits.time_limit is None or limits.time_limit >= SHORTEST_LIMIT)
     )
 
 
@@ -64,7 +88,8 @@ def fit_small(
 ) -> FitResult | None:  # fmt: skip
     """Fit what `suits`; None where something is odd enough for the general way.
 
-    That is whatever does not end with a proof: it also finds the words for it.
+    That is whatever does not end with a proof: it also finds the words for it. Ctrl-C is answered
+    when the fit is done.
     """
     threads.thread_count(n_threads)
     fixed = check_intercept(intercept)
@@ -75,28 +100,77 @@ def fit_small(
     n_models = 1 if is_binary else data.classes.size
     l2_reg = np.empty((n_models, n_features))
     l2_reg[...] = strength
+    several = np.ndim(strength) == 2 and not is_binary
+    shown = np.ascontiguousarray(l2_reg.T) if several else l2_reg[0].copy()
+
+    def fits(max_iter: int, to_the_end: bool = True) -> _Fits | None:
+        return _fit_models(data, l2_reg, fixed, limits.tol, max_iter, to_the_end)
+
+    most = min(limits.max_iter, MOST_ITERATIONS)
+    reason = Reason.CONVERGED
+    try:
+        found = fits(most)
+        if found is not None and limits.callback is not None:
+            reason, found = _tell(limits.callback, fits, found, is_binary, began)
+    except KeyboardInterrupt:
+        reason, found = Reason.INTERRUPTED, fits(most)
+    if found is None:
+        if reason == Reason.INTERRUPTED:
+            raise KeyboardInterrupt
+        return None
+    result = _result(data, found, reason, multi_class, limits, began, fixed is None, shown)
+    if reason == Reason.INTERRUPTED:
+        interrupt = KeyboardInterrupt(result.message)
+        interrupt.result = result  # type: ignore[attr-defined]
+        raise interrupt
+    return result
+
+
+def _fit_models(
+    data: Data, l2_reg: Matrix, fixed: float | None, tol: float, max_iter: int, to_the_end: bool
+) -> _Fits | None:
+    """Fit each model; None unless all are proven, or `to_the_end` is false and some go on."""
     assert isinstance(data.rows.X, np.ndarray)
     X = _plain(data.rows.X)
-    work = np.empty(small.small_work_size.serial(n_samples, n_features))
-    history = np.empty(limits.max_iter + 1)
-    coef = np.empty((n_models, n_features))
-    ends: list[small.SmallFit] = []
-    costs: list[Vector] = []
+    n_models, n_features = l2_reg.shape
+    work = np.empty(small.small_work_size.serial(*X.shape))
+    history = np.empty(max_iter + 1)
+    found = _Fits([], [], np.empty((n_models, n_features)))
     for model in range(n_models):
-        targets = _targets(data.codes, None if is_binary else model)
+        targets = _targets(data.codes, None if n_models == 1 else model)
         weights, offset = _of_model(data.weights, model), _of_model(data.offset, model)
         end = small.fit_small.serial(
             X, targets, 1, weights, offset, l2_reg[model],
             0.0 if fixed is None else fixed, fixed is None, _start_of(data.start, model),
-            limits.tol, limits.max_iter, work, history, coef[model],
+            tol, max_iter, work, history, found.coef[model],
         )  # fmt: skip
-        if end.status != small.CONVERGED:
+        if end.status != small.CONVERGED and (to_the_end or end.status != small.MAX_ITER):
             return None
-        ends.append(end)
-        costs.append(history[: end.n_iter + 1].copy())
-    several = np.ndim(strength) == 2 and not is_binary
-    shown = np.ascontiguousarray(l2_reg.T) if several else l2_reg[0].copy()
-    return _result(data, multi_class, limits, began, fixed is None, shown, coef, ends, costs)
+        found.ends.append(end)
+        found.costs.append(history[: end.n_iter + 1].copy())
+    return found
+
+
+def _tell(
+    callback: Callback, fits: Callable[[int, bool], _Fits | None], whole: _Fits, is_binary: bool,
+    began: float,
+) -> tuple[Reason, _Fits]:  # fmt: skip
+    """Tell of each iteration by the same fit that ends there: it takes microseconds.
+
+    Watching a fit changes no bit of it. Returns why it ended, and where.
+    """
+    for n_iter in range(1, whole.n_iter + 1):
+        found = whole if n_iter == whole.n_iter else fits(n_iter, False)
+        assert found is not None
+        cost = float(np.mean([own[-1] for own in found.costs]))
+        resting = sum(end.n_iter < n_iter for end in whole.ends)
+        progress = Progress(
+            n_iter, cost, time.perf_counter() - began,
+            partial(found.coef_intercept, is_binary), resting, len(whole.ends),
+        )  # fmt: skip
+        if callback(progress) is True and found is not whole:
+            return Reason.CALLBACK, found
+    return Reason.CONVERGED, whole
 
 
 def _plain(X: Features) -> Matrix:
@@ -126,39 +200,33 @@ def _start_of(start: tuple[Matrix, Vector] | None, model: int) -> Vector:
 
 
 def _result(
-    data: Data, multi_class: str, limits: Limits, began: float, fit_intercept: bool,
-    l2_reg: Floats, coef: Matrix, ends: list[small.SmallFit], costs: list[Vector],
+    data: Data, found: _Fits, reason: Reason, multi_class: str, limits: Limits, began: float,
+    fit_intercept: bool, l2_reg: Floats,
 ) -> FitResult:  # fmt: skip
-    """Return what the fits of all models, each of which has converged, come to."""
-    is_binary, n_models = data.classes.size == 2, len(ends)
-    n_iter = max(end.n_iter for end in ends)
-    bound = max(end.bound for end in ends)
-    if n_models == 1:
-        history = costs[0]
-        bounds = np.full(n_iter + 1, np.inf)
-        bounds[-1] = bound
-    else:
-        # A model that has ended stays where it is while others go on.
-        history, bounds = np.empty((n_iter + 1, n_models)), np.full((n_iter + 1, n_models), np.inf)
-        for model, (end, own) in enumerate(zip(ends, costs, strict=True)):
-            history[: end.n_iter, model], history[end.n_iter :, model] = own[:-1], own[-1]
-            bounds[end.n_iter :, model] = end.bound
+    """Return what the fits of all models come to."""
+    is_binary, n_models, n_iter = data.classes.size == 2, len(found.ends), found.n_iter
+    # A model that has ended stays where it is while others go on.
+    history, bounds = np.empty((n_iter + 1, n_models)), np.full((n_iter + 1, n_models), np.inf)
+    for model, (end, costs) in enumerate(zip(found.ends, found.costs, strict=True)):
+        history[: end.n_iter, model], history[end.n_iter :, model] = costs[:-1], costs[-1]
+        bounds[end.n_iter :, model] = end.bound
     # Centre and scale, the start, and then each iteration takes about as much as any other.
-    sums = sum(end.n_evaluations + end.n_hessians for end in ends) / n_models
+    sums = sum(end.n_evaluations + end.n_hessians for end in found.ends)
     share = np.arange(n_iter + 1.0) / max(n_iter, 1)
-    passes = 3.0 + (sums - 1.0) * share
+    passes = 3.0 * n_models + (sums - n_models) * share
+    coef, intercept = found.coef_intercept(is_binary)
     seconds = time.perf_counter() - began
     return FitResult(
-        coef=coef[0] if is_binary else np.ascontiguousarray(coef.T),
-        intercept=(ends[0].intercept if is_binary else np.array([end.intercept for end in ends])),
+        coef=coef,
+        intercept=intercept,
         classes=data.classes,
         n_iter=n_iter,
-        n_passes=round(float(passes[-1]), 3),
-        converged=True,
-        message=converged_message(CHOICE, bound, limits.tol),
-        history=history,
-        gradient_norm=max(end.gradient_norm for end in ends),
-        suboptimality=bound if is_binary else np.array([end.bound for end in ends]),
+        n_passes=float(passes[-1]),
+        converged=reason == Reason.CONVERGED,
+        message=ended_message(reason, n_iter, CHOICE, found.bound, limits.tol),
+        history=history[:, 0] if is_binary else history,
+        gradient_norm=max(end.gradient_norm for end in found.ends),
+        suboptimality=found.bound if is_binary else np.array([end.bound for end in found.ends]),
         seconds=seconds,
         solver="newton",
         multi_class=multi_class,
@@ -166,6 +234,6 @@ def _result(
         fit_intercept=fit_intercept,
         passes=passes,
         times=seconds * share,
-        bounds=bounds,
+        bounds=bounds[:, 0] if is_binary else bounds,
         feature_names=data.rows.text_names,
     )

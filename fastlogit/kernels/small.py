@@ -1029,6 +1029,15 @@ def first_level(work: Any, at: Places, weight: float) -> float:
 
 
 @part
+def level_cost(work: Any, at: Places, weight: float, level: float) -> float:
+    """Cost without slopes: no pass over the columns."""
+    for row in range(at.height):
+        work[at.raw + row] = work[at.offset + row] + level
+    row_losses(work, at)
+    return dot(work, at.weight, at.scaled, at.height) / weight
+
+
+@part
 def begin(work: Any, at: Places, weight: float, start: Any, fit_intercept: bool) -> float:
     """Set theta, gradient and the rest at the better of two starts; return the cost there.
 
@@ -1036,12 +1045,14 @@ def begin(work: Any, at: Places, weight: float, start: Any, fit_intercept: bool)
     without slopes.
     """
     slopes = at.size - 1 if fit_intercept else at.size
+    level = 0.0
     if fit_intercept:
-        work[at.theta + slopes] = first_level(work, at, weight)
-    cost = evaluate(work, at, weight, at.theta, at.gradient)
+        level = first_level(work, at, weight)
+        work[at.theta + slopes] = level
     n_features = start.shape[0] - 1
     if n_features < 0:
-        return cost
+        return evaluate(work, at, weight, at.theta, at.gradient)
+    cost = level_cost(work, at, weight, level)
     clear(work, at.trial, at.trial + at.width)
     for k in range(slopes):
         j = column_of(work, at, k)
@@ -1197,9 +1208,7 @@ def _fit_small(
         return unfinished(EXTREME, coef_out)
     norm = largest_slope(work, at, n_features, fit_intercept)
     evaluations, hessians = int(work[at.counts]), int(work[at.counts + 1])
-    return SmallFit(
-        end.status, end.n_iter, end.cost, end.bound, norm, level, evaluations, hessians
-    )
+    return SmallFit(end.status, end.n_iter, end.cost, end.bound, norm, level, evaluations, hessians)
 
 
 fit_small = entry(_fit_small)

@@ -182,6 +182,11 @@ def descent(**options: Any) -> Arrays:
     return of(fastlogit.gradient_descent(X0, Y2, l2_reg=0.1, tol=0.0, max_iter=200, **options))
 
 
+def small(**options: Any) -> Arrays:
+    """A fit by one compiled call, which others leave where they ask for all digits."""
+    return fitted(**{"tol": 1e-12, **options})
+
+
 SOLVERS = ("newton", "lbfgs", "newton-cg")
 CASES: dict[str, Callable[[], Arrays]] = {
     **{f"binary {s}": lambda s=s: fitted(solver=s) for s in SOLVERS},
@@ -224,6 +229,19 @@ CASES: dict[str, Callable[[], Arrays]] = {
     "predictions": lambda: predictions("ovr"),
     "predictions, softmax": lambda: predictions("multinomial"),
     "costs": costs,
+    "small": small,
+    "small, no penalty": lambda: small(C=None),
+    "small, all at once": lambda: small(
+        X=WHOLE.astype(np.int16),
+        sample_weight=WEIGHT,
+        offset=OFFSET,
+        penalty_factor=FACTOR,
+        start=(np.ones(COLUMNS), -1.0),
+    ),
+    "small, fixed intercept": lambda: small(intercept=0.75),
+    "small, weights of each class": lambda: small(
+        y=Y3, sample_weight=np.outer(WEIGHT, [1.0, 2.0, 0.5]), offset=OFFSET3
+    ),
 }
 
 

@@ -1,0 +1,209 @@
+"""`fit` on small data: one compiled call, with all that the general way gives."""
+
+import warnings
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.datasets import load_breast_cancer, load_iris
+from sklearn.exceptions import ConvergenceWarning
+
+import fastlogit
+from fastlogit import LogisticRegression, SeparationWarning
+from fastlogit.fitting import small
+from fastlogit.kernels import small as kernels
+from fastlogit.kernels.policy import Twins
+
+pytestmark = pytest.mark.jit
+
+ROWS = 250
+rng = np.random.default_rng(31)
+X0 = rng.standard_normal((ROWS, 5)) * np.geomspace(0.1, 50.0, 5) + np.linspace(-2.0, 9.0, 5)
+Z0 = (X0 - X0.mean(axis=0)) / X0.std(axis=0) @ np.linspace(1.0, -0.7, 5)
+Y2 = (Z0 + rng.logistic(size=ROWS) > 0.0).astype(int)
+Y3 = np.digitize(Z0 + rng.logistic(size=ROWS), [-1.0, 1.0])
+WEIGHT = rng.exponential(size=ROWS) * (rng.random(ROWS) < 0.9)
+OFFSET, OFFSET3 = rng.standard_normal(ROWS), rng.standard_normal((ROWS, 3))
+WEIGHT3 = rng.exponential(size=(ROWS, 3))
+FACTOR = np.array([0.0, 1.0, 2.0, 0.5, 3.0])
+FRAME = pd.DataFrame(X0, columns=list("abcde"))
+CONSTANT = np.column_stack([X0, np.full(ROWS, 7.0)])
+START = (np.ones(5) / 50.0, -1.0)
+
+
+def fitted(X: Any = X0, y: Any = Y2, **options: Any) -> Any:
+    return fastlogit.fit(X, y, **{"C": 1.0, **options})
+
+
+CASES: dict[str, Callable[[], Any]] = {
+    "plain": fitted,
+    "no penalty": lambda: fitted(C=None),
+    "l2_reg": lambda: fitted(C=None, l2_reg=0.01 * FACTOR),
+    "factor": lambda: fitted(penalty_factor=FACTOR),
+    "weights": lambda: fitted(sample_weight=WEIGHT),
+    "large weights": lambda: fitted(sample_weight=1e200 * WEIGHT),
+    "offset": lambda: fitted(offset=OFFSET),
+    "no intercept": lambda: fitted(intercept=None),
+    "fixed intercept": lambda: fitted(intercept=-0.5),
+    "start": lambda: fitted(start=START),
+    "float32": lambda: fitted(X0.astype(np.float32)),
+    "columns": lambda: fitted(np.asfortranarray(X0)),
+    "integers": lambda: fitted(np.round(X0).astype(np.int32)),
+    "booleans": lambda: fitted(X0 > X0.mean(axis=0)),
+    "frame": lambda: fitted(FRAME),
+    "text labels": lambda: fitted(y=np.array(["no", "yes"])[Y2]),
+    "constant column": lambda: fitted(CONSTANT),
+    "loose": lambda: fitted(tol=1e-4),
+    "one-vs-all": lambda: fitted(y=Y3),
+    "one-vs-all, all at once": lambda: fitted(
+        y=Y3, sample_weight=WEIGHT3, offset=OFFSET3, penalty_factor=FACTOR, intercept=0.3
+    ),
+    "one-vs-all, one weight": lambda: fitted(y=Y3, sample_weight=WEIGHT, offset=OFFSET),
+    "one-vs-all, l2_reg": lambda: fitted(y=Y3, C=None, l2_reg=0.01 * FACTOR),
+    "one-vs-all, start": lambda: fitted(y=Y3, start=(np.ones((5, 3)) / 50.0, np.zeros(3))),
+    "estimator": lambda: LogisticRegression().fit(X0, Y2).result_,
+    "time limit": lambda: fitted(time_limit=10.0),
+}
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_as_the_general_way(name, monkeypatch) -> None:
+    found = CASES[name]()
+    assert "one compiled call" in found.message
+    monkeypatch.setattr(small, "MOST_NUMBERS", 0)
+    wanted = CASES[name]()
+    assert "one compiled call" not in wanted.message
+    loose = name in ("loose", "estimator")
+    for key, value in vars(wanted).items():
+        ours = getattr(found, key)
+        if key in ("coef", "intercept"):
+            np.testing.assert_allclose(ours, value, rtol=3e-5 if loose else 1e-9, atol=1e-12)
+            assert type(ours) is type(value)
+        elif key in ("history", "bounds", "suboptimality", "l2_reg", "passes", "times"):
+            assert np.shape(ours)[1:] == np.shape(value)[1:]
+            assert type(ours) is type(value)
+        elif key not in ("message", "n_iter", "n_passes", "gradient_norm", "seconds", "classes"):
+            assert ours == value, key
+    np.testing.assert_array_equal(found.l2_reg, wanted.l2_reg)
+    np.testing.assert_array_equal(found.classes, wanted.classes)
+    assert found.classes.dtype == wanted.classes.dtype
+    assert abs(found.n_iter - wanted.n_iter) <= 1
+    costs = np.asarray(wanted.history)[-1]
+    np.testing.assert_allclose(found.history[-1], costs, rtol=1e-6 if loose else 1e-12)
+    assert (np.asarray(found.suboptimality) <= (1e-4 if loose else 1e-12)).all()
+    assert found.history.shape == found.bounds.shape
+    assert found.passes.shape == found.times.shape == (found.n_iter + 1,)
+    assert (np.diff(found.passes) > 0.0).all()
+    assert found.passes[-1] == found.n_passes
+    assert 0.5 < found.n_passes / wanted.n_passes < 2.0
+
+
+@pytest.mark.parametrize("y", [Y2, Y3])
+def test_watching_changes_no_bit(y) -> None:
+    plain, seen = fitted(y=y), []
+    watched = fitted(y=y, callback=seen.append)
+    np.testing.assert_array_equal(watched.coef, plain.coef)
+    assert watched.message == plain.message
+    assert [each.n_iter for each in seen] == list(range(1, plain.n_iter + 1))
+    np.testing.assert_allclose([s.cost for s in seen], np.mean(plain.history[1:].T.reshape(
+        -1, plain.n_iter), axis=0), rtol=1e-14)  # fmt: skip
+    np.testing.assert_array_equal(seen[-1].coef, plain.coef)
+    assert seen[0].coef.shape == plain.coef.shape
+    assert not np.array_equal(seen[0].coef, plain.coef)
+    assert seen[0].n_fits == (1 if y is Y2 else 3)
+    assert (np.diff([s.seconds for s in seen]) > 0.0).all()
+
+
+@pytest.mark.parametrize("y", [Y2, Y3])
+def test_a_callback_ends_the_fit(y) -> None:
+    seen = []
+
+    def stop(progress: Any) -> bool:
+        seen.append(progress)
+        return len(seen) == 2
+
+    found = fitted(y=y, callback=stop)
+    assert (found.n_iter, len(seen), found.converged) == (2, 2, False)
+    assert "stopped after 2 iterations by newton" in found.message
+    assert "by the callback" in found.message
+    np.testing.assert_array_equal(found.coef, seen[-1].coef)
+
+
+def test_ctrl_c_carries_the_result(monkeypatch) -> None:
+    def interrupt(progress: Any) -> None:
+        raise KeyboardInterrupt
+
+    plain = fitted()
+    with pytest.raises(KeyboardInterrupt, match="interrupted") as caught:
+        fitted(callback=interrupt)
+    np.testing.assert_array_equal(caught.value.result.coef, plain.coef)
+    assert not caught.value.result.converged
+    # While the kernel runs nothing is heard; then the fit is there.
+    calls, serial = [], kernels.fit_small.serial
+
+    def late(*arguments: Any) -> Any:
+        calls.append(serial(*arguments))
+        if len(calls) == 1:
+            raise KeyboardInterrupt
+        return calls[-1]
+
+    monkeypatch.setattr(small.small, "fit_small", Twins(late, late))
+    with pytest.raises(KeyboardInterrupt) as caught:
+        fitted()
+    np.testing.assert_array_equal(caught.value.result.coef, plain.coef)
+
+
+def test_what_the_kernel_does_not_prove_goes_the_general_way() -> None:
+    with pytest.warns(SeparationWarning, match="column 0 alone"):
+        separable = fastlogit.fit(Z0[:, None], Z0 > 0.0)
+    assert not separable.converged
+    with pytest.warns(ConvergenceWarning, match="max_iter=1 before"):
+        fitted(max_iter=1)
+    assert "cheap" in fitted(tol=0.0).message  # which goes on until rounding ends it
+    twice = fitted(np.column_stack([X0, X0[:, 0]]), C=None)  # the least of all solutions
+    assert "cheap" in twice.message
+    np.testing.assert_allclose(twice.history[-1], fitted(C=None).history[-1], rtol=1e-12)
+    calls: list[int] = []
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        fitted(tol=0.0, callback=lambda progress: calls.append(progress.n_iter))
+    assert calls == list(range(1, len(calls) + 1))  # each iteration is told once
+
+
+def test_bad_values_are_named() -> None:
+    X = X0.copy()
+    X[17, 3] = np.nan
+    with pytest.raises(ValueError, match=r"NaN in column 3 \(row 17\)"):
+        fitted(X)
+    with pytest.raises(ValueError, match="n_threads"):
+        fitted(n_threads=0)
+    with pytest.raises(ValueError, match="overflows"):
+        fitted(C=1e-320)
+
+
+def test_what_is_small() -> None:
+    X, y = load_breast_cancer(return_X_y=True)
+    assert "one compiled call" in LogisticRegression(max_iter=10_000).fit(X, y).result_.message
+    assert "one compiled call" in fastlogit.fit(*load_iris(return_X_y=True), C=1.0).message
+    larger = [
+        fitted(np.tile(X0, 80), Y2),  # columns
+        fitted(np.repeat(X0, 60, axis=0), np.repeat(Y2, 60)),
+        fitted(time_limit=0.05),
+        fitted(solver="lbfgs"),
+        fitted(y=np.arange(ROWS) % 11),
+        fitted(y=Y3, multi_class="multinomial"),
+    ]
+    assert not any("one compiled call" in each.message for each in larger)
+
+
+def test_results_do_not_share_memory() -> None:
+    first = fitted()
+    kept = first.coef.copy(), first.history.copy(), first.l2_reg.copy()
+    second = fitted(C=0.01)
+    second.coef[:] = second.history[:] = second.l2_reg[:] = np.nan
+    np.testing.assert_array_equal(first.coef, kept[0])
+    np.testing.assert_array_equal(first.history, kept[1])
+    np.testing.assert_array_equal(first.l2_reg, kept[2])
+    assert not np.shares_memory(first.coef, X0)
