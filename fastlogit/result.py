@@ -80,7 +80,7 @@ class FitResult:
         Iterations of the solver.
     n_passes : float
         Passes over X, all of them: standardisation, step size, iterations, last evaluation. Passes
-        over a subsample of the rows count by its share.
+        over a subsample of the rows count by its share, those of small data are over their copy.
     converged : bool
     message : str
         Why the solver stopped.
@@ -111,7 +111,8 @@ class FitResult:
         The names of the columns of X, where all were text. A frame with other names, or in another
         order, is then refused; arrays have no names and are taken as they are.
     passes, times : ndarray of shape (n_iter + 1,)
-        Passes over X and seconds since the fit began at each entry of `history`.
+        Passes over X and seconds since the fit began at each entry of `history`; of small data,
+        which are fitted in one call, spread evenly over the iterations.
     bounds : ndarray of the shape of `history`
         Relative suboptimality that was proven there; infinity where nothing was.
     """

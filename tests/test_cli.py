@@ -124,7 +124,7 @@ def test_fit_says_what_it_did(tumours):
     rows, message, course, bound, model = output.splitlines()
     assert rows == "150 rows, 5 features, diagnosis: benign, malignant"
     assert message == result.message
-    assert message.startswith("converged by newton (the Hessian of all rows is cheap)")
+    assert message.startswith("converged by newton (one compiled call, for small data)")
     assert course.startswith(f"{result.n_iter} iterations, {result.n_passes:.4g} passes over ")
     assert bound == f"suboptimality: at most {result.suboptimality:.1e}, proven"
     assert model == "model: m.npz"

@@ -108,6 +108,7 @@ CASES = [
 ]  # fmt: skip
 
 
+@pytest.mark.usefixtures("the_general_way")
 @pytest.mark.parametrize(("solver", "multi_class", "C"), CASES)
 def test_a_limit_may_come_at_any_moment(solver, multi_class, C, monkeypatch) -> None:
     X, y = three_classes(sized(240, 60), 4)

@@ -277,11 +277,11 @@ def test_the_default_follows_quota_and_affinity(tmp_path: Path) -> None:
 def growing() -> list[bool]:
     """Whether fits of growing size run parallel, in a process that has had no larger work."""
     found = []
-    for shape in ((100, 5), (2_000, 64), (40_000, 20), LARGE):
+    for shape in ((100, 5), (300, 61), (40_000, 20), LARGE):
         threads.team = watched = Watched()
         fit(*problem(*shape)[:2], n_threads=2)
         found.append(2 in watched.masks)
-        assert watched.masks == {1} or threads._pool_is_running()
+        assert watched.masks <= {1} or threads._pool_is_running()
         assert shape[0] > 2_000 or not threads._pool_is_running()
     return found
 
@@ -512,7 +512,7 @@ def struck(X: Any, y: Any, solver: str, at: int) -> dict[str, Any]:
 def struck_fits() -> list[Any]:
     """Interrupt fits by each solver at some of their compiled calls; fit again after each."""
     threads.BREAK_EVEN_WORKQUEUE_NS = threads.BREAK_EVEN_NS
-    X, y = problem(20_000, 20)[:2]
+    X, y = problem(20_000, 40)[:2]  # which one compiled call does not take
     found = []
     for solver in SOLVERS:
         threads.team = whole = Strike(0)

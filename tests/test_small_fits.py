@@ -189,10 +189,10 @@ def test_what_is_small() -> None:
     assert "one compiled call" in fastlogit.fit(*load_iris(return_X_y=True), C=1.0).message
     larger = [
         fitted(np.tile(X0, 80), Y2),  # columns
-        fitted(np.repeat(X0, 60, axis=0), np.repeat(Y2, 60)),
+        fitted(np.repeat(X0, 300, axis=0), np.repeat(Y2, 300)),
+        fitted(rng.standard_normal((6_000, 60)), np.arange(6_000) % 2),
         fitted(time_limit=0.05),
         fitted(solver="lbfgs"),
-        fitted(y=np.arange(ROWS) % 11),
         fitted(y=Y3, multi_class="multinomial"),
     ]
     assert not any("one compiled call" in each.message for each in larger)

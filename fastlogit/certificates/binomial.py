@@ -21,11 +21,12 @@ which is delta^2 / 2 (1 + tau / 3 + ...): the Newton decrement, made a bound. Tw
 from __future__ import annotations
 
 import copy
+import math
 from typing import NamedTuple
 
 import numpy as np
 
-from ..arrays import Floats, Indices, Matrix, Vector
+from ..arrays import Indices, Matrix, Vector
 from ..linalg.factors import SOLVE_NS
 from ..linalg.resolved import EPS, errors_of_sums
 from ..objective.hessians import Hessians, LocalHessian
@@ -63,20 +64,20 @@ PENALTY_ERRORS = 4.0
 RAW_ERRORS = 4.0
 
 
-def gain_bound(decrement: float | Floats, radius: float | Floats) -> Floats:
+def gain_bound(decrement: float, radius: float) -> float:
     """Return the largest possible gain, from delta = `decrement` and R = `radius`.
 
     Infinite where ``decrement * radius >= 1``.
     """
-    tau = np.asarray(decrement * radius)
-    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
-        safe = np.where(tau < 1.0, tau, 0.5)
-        exact = (safe + (1.0 - safe) * np.log1p(-safe)) / safe**2
+    delta = float(decrement)
+    tau = delta * float(radius)
+    if not tau < 1.0:
+        return math.inf
+    if tau < SERIES:
         # The sum of tau^k / (k (k - 1)), without the cancellation.
-        series = 0.5 + safe / 6.0 + safe**2 / 12.0 + safe**3 / 20.0 + safe**4 / 30.0
-        # Python's floats raise where they overflow.
-        gain = np.square(decrement) * np.where(safe < SERIES, series * (1.0 + 1e-8), exact)
-        return np.where(tau < 1.0, gain, np.inf)
+        share = 0.5 + tau * (1.0 / 6.0 + tau * (1.0 / 12.0 + tau * (0.05 + tau / 30.0)))
+        return delta * delta * (share * (1.0 + 1e-8))
+    return delta * delta * ((tau + (1.0 - tau) * math.log1p(-tau)) / (tau * tau))
 
 
 class Place(NamedTuple):
@@ -134,7 +135,7 @@ class Reference:
         self.raw_there: RowPredictions | None = None
         self._rounding = certificate.rounding
         self._concordance = self.sampled.loss.self_concordance
-        self._part = self.sampled.only([model])
+        self._model = model
         # x_i' M^-1 x_i is at most 1 over the share that the row's own term has in M.
         weight = float(self.sampled.rows.total_weight[model]) / self.share
         least = hessian.least_curvature
@@ -148,7 +149,7 @@ class Reference:
     def relative(self, model: int) -> Reference:
         """Return the same for a model that differs in its penalty alone."""
         other = copy.copy(self)
-        other.hessian, other._part = self.hessian.with_penalty_of(model), self.sampled.only([model])
+        other.hessian, other._model = self.hessian.with_penalty_of(model), model
         other._forget_radius()
         return other
 
@@ -191,18 +192,20 @@ class Reference:
         delta = float(np.sqrt(half @ half)) + self.noise(there.theta, there.cost)
         delta *= swell
         swell *= self._concordance
-        gain = float(gain_bound(delta, self.radius * swell))
+        gain = gain_bound(delta, self.radius * swell)
         for tighten in (self._tighten_cheaply, self._tighten):
             enough = gain < np.inf if wanted == 0.0 else gain <= wanted
             if enough or at_once or 0.5 * delta * delta > 0.8 * wanted > 0.0:
                 break
             tighten()
-            gain = float(gain_bound(delta, self.radius * swell))
+            gain = gain_bound(delta, self.radius * swell)
         return gain
 
     def noise(self, theta: Vector, cost: float) -> float:
         """Return what rounding errors may add to the decrement."""
-        sums = self._rounding.of_sums(cost) + self._rounding.of_penalty(self._part, theta)
+        sums = self._rounding.of_sums(cost)
+        if not isinstance(self.sampled.penalty, L2):
+            sums += self._rounding.of_penalty(self.sampled.only([self._model]), theta)
         sums = sums * np.sqrt(self.hessian.resolved.inverse_size())
         return float(sums + self._rounding.of_rows(theta, cost) / np.sqrt(self.share))
 
@@ -435,4 +438,4 @@ class Certificate:
             self._largest[key] = self.sampled.design.largest_row(scale, np.zeros_like(scale))
         reach = np.sqrt(self._largest[key]) + shift
         radius = self.objective.loss.self_concordance * np.sqrt(reach * reach + 1.0 / curvature)
-        return float(gain_bound(delta, radius))
+        return gain_bound(delta, radius)

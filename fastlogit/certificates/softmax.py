@@ -204,13 +204,13 @@ class SoftmaxCertificate:
             radius = reduced.radius(largest_row)
             noise = self._noise(there) * reduced.noise(largest_row, scale)
             decrement = np.sqrt(reduced.squared_norm(gradient[None], scale)) + noise
-            gain = min(gain, float(gain_bound(decrement, radius)))
+            gain = min(gain, gain_bound(decrement, radius))
         if is_small and gain > wanted and (wanted == 0.0 or not is_penalized):
             gain = min(gain, self._dense_bound(model, there, False))
         elif is_penalized and wanted == 0.0:
             # Only at the end of a fit: an iteration more brings the first bound down as well.
             decrement = _decrement(reduced, gradient, scale, wanted)
-            gain = min(gain, float(gain_bound(decrement + noise, radius)))
+            gain = min(gain, gain_bound(decrement + noise, radius))
         return gain
 
     def _noise(self, there: Place) -> float:
@@ -244,7 +244,7 @@ class SoftmaxCertificate:
             radius = min(radius, swell * reduced.radius(self._largest_row(part, scale)))
         if decrement * radius >= LOOSE and not at_once:
             radius = min(radius, swell * reference.exact_radius())
-        gain = float(gain_bound(decrement, radius))
+        gain = gain_bound(decrement, radius)
         if reference.hessian.resolved.unresolved.size:
             self.beside[model] = gain
             return np.inf

@@ -100,9 +100,10 @@ def fit(
     Parameters
     ----------
     X : array-like of shape (n_samples, n_features)
-        Real numbers, finite; read in place, never copied or changed. A `numpy.memmap` that does not
-        fit in memory, or anything else that has a shape, a dtype and slices of rows (h5py, zarr),
-        is streamed block by block; so are the batches of a `BatchSource`.
+        Real numbers, finite; read in place and never changed, nor copied above 8 MB. A
+        `numpy.memmap` that does not fit in memory, or anything else that has a shape, a dtype and
+        slices of rows (h5py, zarr), is streamed block by block; so are the batches of a
+        `BatchSource`.
     y : array-like of shape (n_samples,)
         Class labels: numbers, booleans or strings. Left out with a `BatchSource`.
     C : float > 0, optional
@@ -461,9 +462,10 @@ def _first_theta(
     Where the intercept is fitted and `level` asked for, the default is at the classes' shares.
     """
     objective = problem.objective
-    default = objective.join(*_start(replace(problem, start=None)))
     if objective.fit_intercept and level:
         default = default_start(objective)
+    else:
+        default = objective.join(*_start(replace(problem, start=None)))
     given = None if problem.start is None else objective.join(*_start(problem))
     return begin(objective, given, default, stride, limits, began)
 

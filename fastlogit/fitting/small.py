@@ -18,19 +18,22 @@ from ..inputs.given import Data
 from ..kernels import small
 from ..objective.penalties import Penalty
 from ..result import Callback, FitResult, Progress
+from ..solvers.stopping import stated
 from ..solvers.trace import Limits, Reason
 from .messages import ended_message
 from .problem import Strengths, check_intercept, l2_reg_of
 
 __all__ = ["fit_small", "suits"]
 
-# Up to this many numbers of the copy of X, and this many columns, the small kernel is the faster:
-# `python -m benchmarks.small --even`.
-MOST_NUMBERS, MOST_COLUMNS = 200_000, 60
+# The copy of X and what is beside it has so many numbers at the most, 8 MB: it is no burden, and
+# what one thread does with it from the cache two do not sooner from memory. A Hessian is so many
+# products at the most, and the kernel compiled to be called with few columns. The general way takes
+# 4 times as long at 10,000 x 10, 3.7 at 20,000 x 15, 2.8 at 10,000 x 30 and 5,000 x 50, 2.3 at
+# 50,000 x 10, 1.03 at 15,000 x 60; for ten classes against all others 4.5 at 5,000 x 10
+# (`python -m benchmarks.small --even`).
+MOST_NUMBERS, MOST_COLUMNS, MOST_PRODUCTS = 1_000_000, 60, 2e7
 # Columns of numbers that the kernel works with beside those of X.
 BESIDE = 10
-# Classes against all others whose fits, one after the other, are still faster than all at once.
-MOST_MODELS = 10
 # What takes more iterations is odd enough for the general way.
 MOST_ITERATIONS = 100
 # The kernel hears no clock: with less time than this the general way ends sooner.
@@ -55,8 +58,9 @@ class _Fits(NamedTuple):
         return max(end.n_iter for end in self.ends)
 
     @property
-    def bound(self) -> float:
-        return max(end.bound for end in self.ends)
+    def bounds(self) -> Vector:
+        """What the costs of the models lack as float64 numbers, at most."""
+        return stated(np.array([end.bound for end in self.ends]))
 
     def coef_intercept(self, is_binary: bool) -> tuple[Floats, float | Vector]:
         """Return both in the shapes of a `FitResult`."""
@@ -75,7 +79,7 @@ def suits(data: Data, multi_class: str, solver: str, limits: Limits) -> bool:
     return (
         n_features <= MOST_COLUMNS
         and n_samples * (n_features + BESIDE) * n_models <= MOST_NUMBERS
-        and n_models <= MOST_MODELS
+        and n_samples * n_features**2 * n_models <= MOST_PRODUCTS
         and (n_models == 1 or multi_class == "ovr")
         and limits.max_iter > 0
         and (limits.time_limit is None or limits.time_limit >= SHORTEST_LIMIT)
@@ -207,9 +211,10 @@ def _result(
     is_binary, n_models, n_iter = data.classes.size == 2, len(found.ends), found.n_iter
     # A model that has ended stays where it is while others go on.
     history, bounds = np.empty((n_iter + 1, n_models)), np.full((n_iter + 1, n_models), np.inf)
+    bound = found.bounds
     for model, (end, costs) in enumerate(zip(found.ends, found.costs, strict=True)):
         history[: end.n_iter, model], history[end.n_iter :, model] = costs[:-1], costs[-1]
-        bounds[end.n_iter :, model] = end.bound
+        bounds[end.n_iter :, model] = bound[model]
     # Centre and scale, the start, and then each iteration takes about as much as any other.
     sums = sum(end.n_evaluations + end.n_hessians for end in found.ends)
     share = np.arange(n_iter + 1.0) / max(n_iter, 1)
@@ -223,10 +228,10 @@ def _result(
         n_iter=n_iter,
         n_passes=float(passes[-1]),
         converged=reason == Reason.CONVERGED,
-        message=ended_message(reason, n_iter, CHOICE, found.bound, limits.tol),
+        message=ended_message(reason, n_iter, CHOICE, float(bound.max()), limits.tol),
         history=history[:, 0] if is_binary else history,
         gradient_norm=max(end.gradient_norm for end in found.ends),
-        suboptimality=found.bound if is_binary else np.array([end.bound for end in found.ends]),
+        suboptimality=float(bound[0]) if is_binary else bound,
         seconds=seconds,
         solver="newton",
         multi_class=multi_class,

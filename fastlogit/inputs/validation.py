@@ -123,7 +123,10 @@ def refuse_not_finite(design: Design, names: Sequence[str] | None = None) -> Non
 def encode_labels(y: ArrayLike, n_samples: int) -> tuple[Labels, Codes]:
     """Return the sorted classes and each row's class as uint8 (int32 above 256 classes)."""
     labels = _check_target_vector(y, n_samples)
-    classes = _classes(labels)
+    if labels.dtype.kind in "fbiu" and (two := _two_classes(labels)) is not None:
+        return two
+    parts = [np.unique(labels[k : k + CHUNK_ROWS]) for k in range(0, labels.size, CHUNK_ROWS)]
+    classes: Labels = np.unique(np.concatenate(parts))
     if labels.dtype.kind == "f" and classes.size > 2 and (classes != np.floor(classes)).any():
         raise ValueError(
             f"y has {classes.size} different values that are not whole numbers, as in a "
@@ -133,11 +136,7 @@ def encode_labels(y: ArrayLike, n_samples: int) -> tuple[Labels, Codes]:
         raise ValueError(
             f"y has one class only ({show(classes[0])}); logistic regression needs at least two"
         )
-    if classes.size == 2 and labels.dtype.kind in "fbiu":
-        codes = (labels == classes[1]).view(np.uint8)
-        codes.flags.writeable = False
-        return classes, codes
-    codes = np.empty(n_samples, dtype=np.uint8 if classes.size <= 256 else np.int32)
+    codes: Codes = np.empty(n_samples, dtype=np.uint8 if classes.size <= 256 else np.int32)
     for start in range(0, n_samples, CHUNK_ROWS):
         part = labels[start : start + CHUNK_ROWS]
         codes[start : start + CHUNK_ROWS] = np.searchsorted(classes, part)
@@ -399,16 +398,23 @@ def _n_dimensions(y: ArrayLike) -> int:
     return len(y.shape) if hasattr(y, "shape") else np.ndim(y)  # type: ignore[arg-type]
 
 
-def _classes(labels: Labels) -> Labels:
-    """Return the sorted distinct labels; two classes are seen without sorting all rows."""
-    if labels.dtype.kind in "fbiu":
-        low, high = labels.min(), labels.max()
-        if ((labels == low) | (labels == high)).all():
-            return np.unique(np.array([low, high], dtype=labels.dtype.newbyteorder("=")))
-    parts = [
-        np.unique(labels[start : start + CHUNK_ROWS]) for start in range(0, labels.size, CHUNK_ROWS)
-    ]
-    return np.unique(np.concatenate(parts))
+def _two_classes(labels: Labels) -> tuple[Labels, Codes] | None:
+    """Return two sorted classes and the codes of the rows; None where there are more, or one."""
+    low, high = labels.min(), labels.max()
+    if low == high:
+        return None
+    codes = np.empty(labels.size, dtype=bool)
+    # While a part is in the cache, and no longer than until a third class is seen.
+    for start in range(0, labels.size, CHUNK_ROWS):
+        part, own = labels[start : start + CHUNK_ROWS], codes[start : start + CHUNK_ROWS]
+        np.equal(part, high, out=own)
+        n_low = np.count_nonzero(part == low)
+        if n_low + np.count_nonzero(own) < part.size:
+            return None
+    classes: Labels = np.array([low, high], dtype=labels.dtype.newbyteorder("="))
+    found: Codes = codes.view(np.uint8)
+    found.flags.writeable = False
+    return classes, found
 
 
 def _finite_floats(name: str, value: ArrayLike) -> Floats:

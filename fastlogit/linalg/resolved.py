@@ -13,6 +13,7 @@ nobody can tell how much the cost would fall along it.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import lru_cache
 
 import numpy as np
 
@@ -188,6 +189,9 @@ class ResolvedHessian:
         return self._excess
 
 
+@lru_cache(maxsize=8)
 def _signs(size: int) -> Matrix:
-    """Return rows of random signs, always the same."""
-    return np.random.default_rng(0).choice([-1.0, 1.0], size=(min(PROBES, 4 * size), size))
+    """Return rows of random signs, always the same: to draw them takes as long as a factor."""
+    signs = np.random.default_rng(0).choice([-1.0, 1.0], size=(min(PROBES, 4 * size), size))
+    signs.flags.writeable = False
+    return signs

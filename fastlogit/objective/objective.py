@@ -82,6 +82,7 @@ class Objective:
             penalty, self.n_models, self.n_classes, self.design.shape[1]
         )
         self._state: DescentState | None = None
+        self._most_curvature: float | None = None
 
     # ---- what it is made of
 
@@ -300,6 +301,17 @@ class Objective:
                 "standardize=True, or divide the columns by their largest values first"
             )
         return bound
+
+    @property
+    def most_curvature(self) -> float:
+        """A bound on the sum of the Hessian's eigenvalues of the loss, and its penalty's largest.
+
+        Of standardised columns; for nothing but the judgement of directions.
+        """
+        if self._most_curvature is None:
+            loss = self.loss.most_curvature * (self.design.shape[1] + 1)
+            self._most_curvature = loss + float(self.penalty.ceiling().max(initial=0.0))
+        return self._most_curvature
 
     def _curvature_product(self, vector: Vector) -> Vector:
         """Return the bound of every model's Hessian times a vector."""

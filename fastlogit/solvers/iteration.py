@@ -72,10 +72,15 @@ def iterate(
     try:
         while True:
             active = np.flatnonzero(~resting)
+            everyone = active.size == resting.size
             # Of directions from absurd curvatures the slope says that they lead nowhere.
             with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
                 direction = directions(point, active)
-            gradient, cost = point.gradient[active], point.cost[active]
+            gradient, cost = (
+                (point.gradient, point.cost)
+                if everyone
+                else (point.gradient[active], point.cost[active])
+            )
             slope, lost = _slope(objective, cost, gradient, direction)
             estimate = np.where(lost, np.inf, -0.5 * slope)
             rule.look(active, point.theta[active], cost, gradient, estimate)
@@ -88,7 +93,8 @@ def iterate(
             vain = _waits_in_vain(rule, point, waited, lowest, latest)
             resting |= rule.met | rule.hidden | vain
             keep = ~resting[active]
-            _step_on(rule, point, active[~lost], direction[~lost])
+            if rule.steps_on:
+                _step_on(rule, point, active[~lost], direction[~lost])
             if keep.any():
                 moving, before = active[keep], point
                 ahead = ~lost[keep]
@@ -117,10 +123,9 @@ def iterate(
 
 def _step_on(rule: StoppingRule, point: Point, models: Indices, direction: Matrix) -> None:
     """Let models that meet the rule take a last step, which nobody looks at, where that is sure."""
-    if rule.steps_on:
-        for model, step in zip(models, direction, strict=True):
-            if rule.met[model] and rule.step_lowers(int(model), point.gradient[model]):
-                point.theta[model] += step
+    for model, step in zip(models, direction, strict=True):
+        if rule.met[model] and rule.step_lowers(int(model), point.gradient[model]):
+            point.theta[model] += step
 
 
 def _waits_in_vain(
@@ -150,9 +155,7 @@ def _slope(
     """
     with np.errstate(over="ignore", invalid="ignore"):
         slope = np.einsum("ij,ij->i", gradient, direction)
-        most = objective.loss.most_curvature * (objective.design.shape[1] + 1)
-        most += float(objective.penalty.ceiling().max(initial=0.0))
-        least = USELESS * np.einsum("ij,ij->i", gradient, gradient) / most
+        least = USELESS * np.einsum("ij,ij->i", gradient, gradient) / objective.most_curvature
         lost = ~((-slope >= least) & (-slope <= ABSURD * np.abs(cost)))
     return np.where(lost, 0.0, slope), lost
 

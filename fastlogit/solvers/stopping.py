@@ -238,4 +238,6 @@ def meets(bound: float | Floats, tol: float) -> Masks:
     Coefficients can be nearer to the optimum than the cost can show, by half its digits: at a cost
     of 1e-16 above it the predictions are off by 1e-8.
     """
+    if isinstance(bound, float) and bound > 2.0 * tol:
+        return np.array(False)  # as most are that are looked at
     return (stated(bound) if tol >= FINEST else np.asarray(bound)) <= tol
