@@ -268,9 +268,9 @@ class Objective:
 
     def hessian_product(self, curvature: RowCurvature, vectors: Matrix) -> Matrix:
         """Return the Hessians times vectors, one for each model: one pass."""
-        coef, _ = self.split(vectors)
-        penalty = self.join(self.penalty.product(coef), np.zeros(len(coef)))
-        return self.loss_product(curvature, vectors) + penalty
+        coef, intercept = self.split(vectors)
+        slopes, last = self.rows.product(curvature, coef, intercept)
+        return self.join(slopes + self.penalty.product(coef), last)
 
     def loss_product(self, curvature: RowCurvature, vectors: Matrix) -> Matrix:
         """Return the Hessians of the mean losses times vectors, one for each model: one pass."""
