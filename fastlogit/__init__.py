@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from .estimators.logistic import LogisticRegression
     from .fitting.cost import cost, cost_gradient
     from .fitting.fit import fit, gradient_descent
+    from .fitting.group_fits import GroupFit, GroupFits, GroupStatus
+    from .fitting.groups import fit_groups
     from .fitting.path import PathResult, logistic_path
     from .inference.leave_one_out import LeaveOneOut, leave_one_out
     from .inputs.batches import BatchSource
@@ -38,6 +40,9 @@ __all__ = [
     "ConvergenceDisplay",
     "DivergenceError",
     "FitResult",
+    "GroupFit",
+    "GroupFits",
+    "GroupStatus",
     "LeaveOneOut",
     "LogisticRegression",
     "LogisticRegressionCV",
@@ -49,6 +54,7 @@ __all__ = [
     "cost",
     "cost_gradient",
     "fit",
+    "fit_groups",
     "gradient_descent",
     "leave_one_out",
     "log1p_exp",
@@ -69,6 +75,9 @@ _HOME = {
     "ConvergenceDisplay": "displays",
     "DivergenceError": "errors",
     "FitResult": "result",
+    "GroupFit": "fitting.group_fits",
+    "GroupFits": "fitting.group_fits",
+    "GroupStatus": "fitting.group_fits",
     "LeaveOneOut": "inference.leave_one_out",
     "LogisticRegression": "estimators.logistic",
     "LogisticRegressionCV": "estimators.cross_validation",
@@ -80,6 +89,7 @@ _HOME = {
     "cost": "fitting.cost",
     "cost_gradient": "fitting.cost",
     "fit": "fitting.fit",
+    "fit_groups": "fitting.groups",
     "gradient_descent": "fitting.fit",
     "leave_one_out": "inference.leave_one_out",
     "log1p_exp": "elementwise",

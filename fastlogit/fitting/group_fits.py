@@ -1,0 +1,299 @@
+"""What `fit_groups` gives back: a table of fits, one for each group."""
+
+from __future__ import annotations
+
+import difflib
+import importlib
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from enum import IntEnum
+from functools import cached_property
+from html import escape
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from ..arrays import Integers, Labels, Mask, Matrix, Vector
+from ..kernels import groups as kernels
+from ..result import FitResult
+
+__all__ = ["GroupFit", "GroupFits", "GroupStatus"]
+
+# A notebook shows so many groups and columns.
+SHOWN, SHOWN_COLUMNS = 20, 12
+FRAMES = ("pandas", "polars", "pyarrow")
+
+
+class GroupStatus(IntEnum):
+    """How the fit of a group ended, and so why numbers of it are NaN.
+
+    Attributes
+    ----------
+    CONVERGED
+        The bound is at most `tol`; everything is there.
+    CONSTANT_COLUMN
+        The same, but a column does not vary among the rows of the group: its coefficient is 0, or
+        the prior's mean, and has no standard error.
+    COLLINEAR
+        The Hessian of the loss is singular: columns depend on each other within the group, or its
+        rows have next to no curvature. There are no standard errors. Without a penalty the
+        coefficients are one choice of many that fit alike.
+    MAX_ITER
+        `max_iter` ended the fit; coefficients and bound are those of the last point.
+    ROUNDING
+        Rounding errors of float64 ended the fit above `tol`; the bound says what is proven.
+    TIME_LIMIT
+        The time limit ended the fit of this group.
+    SEPARABLE
+        Some columns without penalty separate the classes: there is no optimum. All NaN.
+    ONE_CLASS
+        All rows with weight are of one class: there is no optimum. All NaN, under a penalty and a
+        prior mean too, since these do not hold the intercept.
+    TOO_FEW_ROWS
+        Fewer rows with weight than parameters without penalty, and no optimum. All NaN.
+    NO_ROWS
+        No row has positive weight. All NaN.
+    FAILED
+        `fit` refused the rows; `GroupFits.failures` has its words. All NaN.
+    NOT_FITTED
+        The time limit, the callback or Ctrl-C came first. All NaN.
+    """
+
+    CONVERGED = kernels.CONVERGED
+    CONSTANT_COLUMN = kernels.CONSTANT_COLUMN
+    COLLINEAR = kernels.COLLINEAR
+    MAX_ITER = kernels.MAX_ITER
+    ROUNDING = kernels.ROUNDING
+    TIME_LIMIT = kernels.TIME_LIMIT
+    SEPARABLE = kernels.SEPARABLE
+    ONE_CLASS = kernels.ONE_CLASS
+    TOO_FEW_ROWS = kernels.TOO_FEW_ROWS
+    NO_ROWS = kernels.NO_ROWS
+    FAILED = kernels.FAILED
+    NOT_FITTED = kernels.NOT_FITTED
+
+    @property
+    def text(self) -> str:
+        """The name in words, as "one class"."""
+        return self.name.lower().replace("_", " ")
+
+
+class GroupFit(NamedTuple):
+    """The fit of one group: a row of `GroupFits`, whose attributes are described there."""
+
+    group: object
+    n_samples: int
+    coef: Vector
+    intercept: float
+    standard_errors: Vector
+    log_likelihood: float
+    suboptimality: float
+    n_iter: int
+    status: GroupStatus
+
+
+@dataclass(frozen=True, eq=False)
+class GroupFits:
+    """Logistic regressions of many groups of rows, as a table.
+
+    ``result[label]`` is the row of a group, a `GroupFit`; ``len(result)`` the number of groups.
+
+    Attributes
+    ----------
+    groups : ndarray of shape (n_groups,)
+        The labels, sorted where they can be.
+    n_samples : ndarray of shape (n_groups,), int
+        Rows of positive weight.
+    coef : ndarray of shape (n_groups, n_features)
+        Coefficients in the units of X.
+    intercept : ndarray of shape (n_groups,)
+    standard_errors : ndarray of shape (n_groups, n_features + 1)
+        Of coefficients and, last, intercept: roots of the diagonal of the inverse of the observed
+        information, which is the Hessian of the log-likelihood with its weights, at the
+        coefficients. The penalty has no part in it; with one these are the errors that a fit
+        without would have there. NaN for an intercept that is held.
+    log_likelihood : ndarray of shape (n_groups,)
+        ``-sum(weight * loss)`` at the coefficients, without the penalty.
+    suboptimality : ndarray of shape (n_groups,)
+        Proven bound on (cost - optimum) / optimum; infinity where nothing is proven.
+    n_iter : ndarray of shape (n_groups,), int
+    status : ndarray of shape (n_groups,), int8
+        A `GroupStatus` each: how the fit ended, and why numbers are NaN.
+    classes : ndarray of shape (2,)
+        The labels of y, sorted. The probability is that of the second.
+    tol : float
+        The bound that was asked for.
+    prior_mean : ndarray of shape (n_features,) or None
+        What the penalty drew to, if not 0.
+    pooled : FitResult or None
+        The fit of all rows, with ``prior_mean="pooled"``.
+    feature_names : list of str or None
+        The names of the columns of X, where all are text.
+    failures : dict
+        What `fit` said of the groups whose status is FAILED, by their place.
+    ended_by : str
+        "time_limit" or "callback" where that came before the last group; else empty.
+    seconds : float
+        Wall time, validation included.
+    """
+
+    groups: Labels
+    n_samples: Integers
+    coef: Matrix
+    intercept: Vector
+    standard_errors: Matrix
+    log_likelihood: Vector
+    suboptimality: Vector
+    n_iter: Integers
+    status: Integers
+    classes: Labels
+    tol: float
+    prior_mean: Vector | None = None
+    pooled: FitResult | None = None
+    feature_names: list[str] | None = None
+    failures: dict[int, str] = field(default_factory=dict)
+    ended_by: str = ""
+    seconds: float = 0.0
+
+    @property
+    def converged(self) -> Mask:
+        """Whether the bound of each group is at most `tol`, (n_groups,)."""
+        return self.suboptimality <= self.tol
+
+    @property
+    def status_text(self) -> Labels:
+        """The status of each group in words, (n_groups,)."""
+        words = np.array([each.text for each in GroupStatus])
+        return words[self.status]
+
+    def __len__(self) -> int:
+        """Return the number of groups."""
+        return len(self.groups)
+
+    def __iter__(self) -> Iterator[GroupFit]:
+        """Go over the groups, in the order of `groups`."""
+        return (self._at(place) for place in range(len(self)))
+
+    def __getitem__(self, group: object) -> GroupFit:
+        """Return the fit of the group with this label."""
+        try:
+            place = self._places[group]
+        except (KeyError, TypeError):
+            near = difflib.get_close_matches(str(group), map(str, self._places), n=1)
+            hint = f"; the nearest label is {near[0]!r}" if near else ""
+            raise KeyError(f"there is no group {group!r} among {len(self)}{hint}") from None
+        return self._at(place)
+
+    @cached_property
+    def _places(self) -> dict[Any, int]:
+        listed = self.groups.tolist() if self.groups.dtype.kind not in "mM" else list(self.groups)
+        return {label: place for place, label in enumerate(listed)}
+
+    def _at(self, place: int) -> GroupFit:
+        return GroupFit(
+            self.groups[place],
+            int(self.n_samples[place]),
+            self.coef[place],
+            float(self.intercept[place]),
+            self.standard_errors[place],
+            float(self.log_likelihood[place]),
+            float(self.suboptimality[place]),
+            int(self.n_iter[place]),
+            GroupStatus(int(self.status[place])),
+        )
+
+    def to_frame(self, library: str = "pandas") -> Any:
+        """Return the table as a data frame, a row for each group.
+
+        Parameters
+        ----------
+        library : {"pandas", "polars", "pyarrow"}, default "pandas"
+            Which has to be installed.
+
+        Returns
+        -------
+        pandas.DataFrame, polars.DataFrame or pyarrow.Table
+            Columns group, n_samples, status (in words), ``coef_NAME`` for each column of X,
+            intercept, ``se_NAME``, intercept_se, log_likelihood, suboptimality, n_iter.
+
+        Raises
+        ------
+        ValueError
+            For another library.
+        ImportError
+            If it is not installed.
+        """
+        if library not in FRAMES:
+            raise ValueError(f"library must be one of {', '.join(FRAMES)}, got {library!r}")
+        try:
+            module = importlib.import_module(library)
+        except ImportError:
+            raise ImportError(
+                f"to_frame({library!r}) needs {library}, which is not installed"
+            ) from None
+        make = module.table if library == "pyarrow" else module.DataFrame
+        return make(self._columns())
+
+    def _columns(self) -> dict[str, Any]:
+        """Return the columns of the table by name."""
+        names = self._names()
+        groups = self.groups.tolist() if self.groups.dtype.kind == "O" else self.groups
+        return {
+            "group": groups,
+            "n_samples": self.n_samples,
+            "status": self.status_text,
+            **{f"coef_{name}": self.coef[:, j].copy() for j, name in enumerate(names)},
+            "intercept": self.intercept,
+            **{f"se_{name}": self.standard_errors[:, j].copy() for j, name in enumerate(names)},
+            "intercept_se": self.standard_errors[:, -1].copy(),
+            "log_likelihood": self.log_likelihood,
+            "suboptimality": self.suboptimality,
+            "n_iter": self.n_iter,
+        }
+
+    def _names(self) -> list[str]:
+        names = self.feature_names
+        return names if names is not None else [str(j) for j in range(self.coef.shape[1])]
+
+    def __repr__(self) -> str:
+        """Return one line: how many groups, and how their fits ended."""
+        return f"GroupFits({', '.join(self._facts())})"
+
+    def _facts(self) -> list[str]:
+        counts = np.bincount(self.status, minlength=len(GroupStatus))
+        ends = [f"{counts[each]:,} {each.text}" for each in GroupStatus if counts[each]]
+        worst = float(np.max(self.suboptimality[self.converged], initial=0.0))
+        return [
+            f"{len(self):,} groups of {int(self.n_samples.sum()):,} rows",
+            f"{self.coef.shape[1]} columns",
+            *ends,
+            f"suboptimality <= {worst:.1e} where converged",
+            f"{self.seconds:.3g} s",
+        ]
+
+    def _repr_html_(self) -> str:
+        """Return the same and the first groups as a table, for notebooks."""
+        names = self._names()[:SHOWN_COLUMNS]
+        heads = ["group", "n", "status", "intercept", *names]
+        rows = []
+        for fit in (self._at(place) for place in range(min(SHOWN, len(self)))):
+            values = [fit.intercept, *fit.coef[: len(names)]]
+            cells = [fit.n_samples, fit.status.text, *(f"{value:.6g}" for value in values)]
+            rows.append(
+                f"<tr><th>{escape(str(fit.group))}</th>"
+                + "".join(f"<td>{cell}</td>" for cell in cells)
+                + "</tr>"
+            )
+        left = [
+            f"{total - shown} more {what}"
+            for total, shown, what in (
+                (len(self), SHOWN, "groups"), (self.coef.shape[1], SHOWN_COLUMNS, "columns"),
+            )
+            if total > shown
+        ]  # fmt: skip
+        more = f"<p>and {', '.join(left)}</p>" if left else ""
+        head = "".join(f"<th>{escape(name)}</th>" for name in heads)
+        return (
+            f"<p><b>GroupFits</b>: {escape(', '.join(self._facts()))}</p><table><thead><tr>{head}"
+            f"</tr></thead><tbody>{''.join(rows)}</tbody></table>{more}"
+        )

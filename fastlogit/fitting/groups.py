@@ -1,0 +1,554 @@
+"""`fit_groups`: a logistic regression of its own for each of many groups of rows."""
+
+from __future__ import annotations
+
+import math
+import time
+import warnings
+from collections.abc import Callable
+from typing import Literal, NamedTuple
+
+import numpy as np
+
+from .. import threads
+from ..arrays import Array, ArrayLike, Features, Integers, Vector
+from ..clock import Clock
+from ..design.base import Design
+from ..design.opening import open_rows
+from ..errors import SeparationWarning
+from ..inputs import validation
+from ..inputs.batches import BatchSource
+from ..inputs.given import Data, Given, look
+from ..inputs.groups import Groups, encode_groups
+from ..kernels import groups as kernels
+from ..kernels import small
+from ..linalg.factors import Factor
+from ..linalg.resolved import DEPENDENT
+from ..objective.binomial import Binomial
+from ..objective.hessians import Hessians
+from ..objective.labelled_rows import LabelledRows
+from ..objective.objective import Objective
+from ..options import check_number, check_strength, check_whole
+from ..result import Callback, FitResult, Progress
+from .chunks import Crew
+from .fit import TOLERANCE, fit
+from .group_fits import GroupFits
+from .problem import (
+    check_callback,
+    check_intercept,
+    check_time_limit,
+    moderate_weights,
+)
+from .small import BESIDE, MOST_COLUMNS, MOST_NUMBERS
+
+__all__ = ["fit_groups"]
+
+# A chunk takes about so long, by this guess of what a group takes: so much, and so much for each
+# row and column.
+CHUNK_NS, GROUP_NS, NUMBER_NS = 3e6, 15_000.0, 12.0
+POOLED = "pooled"
+
+
+def fit_groups(
+    X: ArrayLike,
+    y: ArrayLike,
+    groups: ArrayLike,
+    *,
+    C: float | None = None,
+    l2_reg: ArrayLike = None,
+    prior_mean: ArrayLike | Literal["pooled"] = None,
+    tol: float = TOLERANCE,
+    max_iter: int = 1_000,
+    sample_weight: ArrayLike = None,
+    offset: ArrayLike = None,
+    penalty_factor: ArrayLike = None,
+    intercept: Literal["fit"] | float | None = "fit",
+    n_threads: int | None = None,
+    callback: Callback | None = None,
+    time_limit: float | None = None,
+) -> GroupFits:
+    """Fit a logistic regression of its own to each group of rows, each to a certified optimum.
+
+    The same as a loop over `fastlogit.fit`, in one call: small groups take some microseconds each.
+    A group that has no optimum, or whose fit fails, gets a status that says so; the others go on.
+
+    Parameters
+    ----------
+    X : array-like of shape (n_samples, n_features)
+        Real numbers, finite, in memory. Float64 in rows (C order) is read in place, other arrays
+        a few megabytes at a time.
+    y : array-like of shape (n_samples,)
+        Labels of two classes, the same two for all groups.
+    groups : array-like of shape (n_samples,)
+        The group of each row, in any order: whole numbers, text, dates, categories, or objects of
+        several types. None may be missing.
+    C : float > 0, optional
+        Inverse strength of the penalty, of each group's fit by itself: it minimises
+        ``C * sum(loss) + sum((coef - prior_mean)**2) / 2``. So C is the variance of a normal prior
+        that all groups share, and groups of few rows stay near its mean. Infinity is no penalty.
+    l2_reg : float >= 0 or array-like of shape (n_features,), optional
+        The strength on the scale of a group's mean loss, in the units of X, in place of C: the same
+        pull whatever the number of rows.
+    prior_mean : array-like of shape (n_features,) or "pooled", optional
+        What the penalty draws the coefficients to, 0 by default. "pooled": the coefficients that
+        `fit` finds for all rows with the same options and mean 0. It needs `C` or `l2_reg`. The
+        intercept of each group is its own and never penalised.
+    tol : float >= 0, default 1e-12
+        Bound on (cost - optimum) / optimum that each fit must be proven to have.
+    max_iter : int >= 1, default 1000
+    sample_weight : array-like of shape (n_samples,), optional
+        Weights >= 0 of the rows: 2 is the row twice, 0 the row absent.
+    offset : array-like of shape (n_samples,), optional
+        Fixed part of the raw predictions.
+    penalty_factor : array-like of shape (n_features,), optional
+        Factors >= 0 of the penalty of each column; 0 leaves a column without penalty.
+    intercept : "fit", float or None, default "fit"
+        A number holds the intercepts there; None or 0 is none.
+    n_threads : int, optional
+        Number of threads; None takes what the process may use. The result has the same bits
+        for every number.
+    callback : callable, optional
+        Called about every 50 ms with a `Progress`, whose `n_done` and `n_fits` count groups;
+        returning True ends the fits.
+    time_limit : float > 0, optional
+        Seconds after which groups that are not fitted get the status NOT_FITTED.
+
+    Returns
+    -------
+    GroupFits
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument has the wrong type, shape or value: before any work.
+    KeyboardInterrupt
+        After Ctrl-C; its ``result`` attribute is a `GroupFits` with the groups that are fitted.
+
+    See Also
+    --------
+    fit : One fit; more classes, other penalties, rows on disk.
+    """
+    began = time.perf_counter()
+    tol = check_number("tol", tol, low=0.0)
+    max_iter = check_whole("max_iter", max_iter, low=1)
+    tell = check_callback(callback)
+    clock = Clock(began, check_time_limit(time_limit))
+    fixed = check_intercept(intercept)
+    threads.thread_count(n_threads)
+    data = _look(Given(X, y, sample_weight, offset, l2_reg, penalty_factor, clock=clock))
+    grouped = encode_groups(groups, len(data.codes))
+    strength, by_weight = _strength(C, data)
+    mean, ask_pooled = _prior_mean(prior_mean, data, strength)
+    assert isinstance(data.rows.X, np.ndarray)
+    validation.check_finite(data.rows.X, data.rows.names)
+    pooled = _pooled(data, C, tol, max_iter, intercept, n_threads, clock) if ask_pooled else None
+    if pooled is not None:
+        mean = np.ascontiguousarray(pooled.coef)
+    task = kernels.Task(
+        strength, by_weight, mean, 0.0 if fixed is None else fixed, fixed is None, tol, max_iter
+    )
+    fits = _Fits(data, grouped, task, n_threads, clock, tell)
+    try:
+        fits.run()
+    except KeyboardInterrupt as interrupt:
+        interrupt.result = fits.result(pooled, began)  # type: ignore[attr-defined]
+        raise
+    return fits.result(pooled, began)
+
+
+# ------------------------------------------------------------------------------------------------
+# What is asked
+
+
+def _look(given: Given) -> Data:
+    """Check rows, labels, weights and the rest."""
+    advice = "load them into memory, or fit one group after the other with fastlogit.fit"
+    if isinstance(given.X, BatchSource | Design):
+        raise TypeError(
+            f"fit_groups reads rows in memory, and X is a {type(given.X).__name__}; {advice}"
+        )
+    data = look(given, "ovr")
+    if not isinstance(data.rows.X, np.ndarray):
+        raise TypeError(
+            f"fit_groups reads rows in memory, and X is a {type(data.rows.X).__name__} that is "
+            f"streamed; {advice}"
+        )
+    if data.classes.size != 2:
+        raise ValueError(
+            f"fit_groups takes two classes, and y has {data.classes.size}: "
+            f"{data.classes[:10].tolist()}; compare each with the others, e.g. with (y == label), "
+            "or fit one group after the other with fastlogit.fit"
+        )
+    return data
+
+
+def _strength(C: float | None, data: Data) -> tuple[Vector, bool]:
+    """Return the strength of each column's penalty, and whether it is that of the sum of losses."""
+    strength: float | Vector = 0.0
+    if C is not None:
+        if data.l2_reg is not None:
+            raise ValueError("give C or l2_reg, not both: l2_reg = 1 / (C * sum of weights)")
+        strength = 1.0 / check_strength("C", C)
+        if not math.isfinite(strength):
+            raise ValueError(
+                f"C={C!r} is so small that the penalty overflows; a larger one is needed"
+            )
+    elif data.l2_reg is not None:
+        strength = data.l2_reg
+    factor = 1.0 if data.penalty_factor is None else data.penalty_factor
+    n_features = data.rows.X.shape[1]
+    with np.errstate(over="ignore"):
+        found = np.ascontiguousarray(np.broadcast_to(strength * factor, n_features), np.float64)
+    if not np.isfinite(found).all():
+        raise ValueError("the penalty times penalty_factor overflows; smaller ones are needed")
+    return found, C is not None
+
+
+def _prior_mean(given: ArrayLike, data: Data, strength: Vector) -> tuple[Vector, bool]:
+    """Return the mean, empty for zeros, and whether the pooled fit is asked for."""
+    none = np.empty(0)
+    if given is None:
+        return none, False
+    if not strength.any():
+        raise ValueError(
+            "prior_mean is what a penalty draws the coefficients to, and there is none; set C or "
+            "l2_reg"
+        )
+    if isinstance(given, str):
+        if given != POOLED:
+            raise ValueError(f"prior_mean must be numbers or {POOLED!r}, got {given!r}")
+        return none, True
+    n_features = data.rows.X.shape[1]
+    coefs, _, _ = validation.check_coef(_as_column(given, n_features), 0.0, n_features)
+    return coefs[0].copy(), False
+
+
+def _as_column(given: ArrayLike, n_features: int) -> ArrayLike:
+    """Raise for a mean that is not one number for each column."""
+    mean = validation.as_numbers("prior_mean", given)
+    if mean.shape != (n_features,):
+        raise ValueError(
+            f"prior_mean has shape {mean.shape}, but X has {n_features} columns: it must be "
+            f"({n_features},) or {POOLED!r}"
+        )
+    if not np.isfinite(mean).all():
+        raise ValueError("prior_mean contains NaN or infinity")
+    return mean
+
+
+def _pooled(
+    data: Data, C: float | None, tol: float, max_iter: int, intercept: object,
+    n_threads: int | None, clock: Clock,
+) -> FitResult:  # fmt: skip
+    """Fit all rows; raise where they have no optimum to draw to."""
+    left = clock.left()
+    with warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("always")
+        found = fit(
+            data, C=C, tol=tol, max_iter=max_iter, intercept=intercept,  # type: ignore[arg-type]
+            n_threads=n_threads, time_limit=left,
+        )  # fmt: skip
+    for warning in said:
+        if issubclass(warning.category, SeparationWarning):
+            raise ValueError(
+                f"prior_mean={POOLED!r} needs an optimum of all rows, and there is none: "
+                f"{found.message}"
+            )
+        warnings.warn_explicit(
+            warning.message, warning.category, warning.filename, warning.lineno
+        )
+    return found
+
+
+# ------------------------------------------------------------------------------------------------
+# All fits
+
+
+class _Chunk(NamedTuple):
+    """Groups that follow each other."""
+
+    first: int
+    last: int
+
+
+class _Fits:
+    """Fits of all groups: what is asked, and what is found so far."""
+
+    def __init__(
+        self, data: Data, groups: Groups, task: kernels.Task, n_threads: int | None, clock: Clock,
+        tell: Callback | None,
+    ) -> None:  # fmt: skip
+        self.data, self.groups, self.task = data, groups, task
+        self.n_threads, self.clock, self.tell = n_threads, clock, tell
+        X = data.rows.X
+        assert isinstance(X, np.ndarray)
+        self.X: Features = X
+        n_groups, n_features = len(groups.labels), X.shape[1]
+        counts = np.bincount(groups.codes, minlength=n_groups)
+        self.starts = np.concatenate([[0], np.cumsum(counts)])
+        self.order = _order_of(groups.codes, self.starts)
+        self.models = kernels.Models(
+            np.full(n_groups, kernels.NOT_FITTED, dtype=np.int8),
+            np.zeros(n_groups, dtype=np.int64),
+            np.zeros(n_groups, dtype=np.int32),
+            np.full((n_groups, n_features), np.nan),
+            np.full(n_groups, np.nan),
+            np.full((n_groups, n_features + 1), np.nan),
+            np.full(n_groups, np.nan),
+            np.full(n_groups, np.inf),
+        )
+        self.failures: dict[int, str] = {}
+        self.ended_by = ""
+        # Rows of the largest group that the kernel takes.
+        is_small = counts * (n_features + BESIDE) <= MOST_NUMBERS
+        self._most = int(counts[is_small].max(initial=0)) if n_features <= MOST_COLUMNS else 0
+        plain = _is_plain(X)
+        self._rows = kernels.GroupRows(
+            _readonly(X) if plain else None, data.codes, data.weights, data.offset,
+            _readonly(self.order), _readonly(self.starts), 0,
+        )  # fmt: skip
+
+    def run(self) -> None:
+        """Fit all groups: those that are small in chunks, what is left one after the other."""
+        if self._most:
+            crew = Crew(self._chunks(), self._fit_chunk, self._room, self.clock, self._tell())
+            crew.run(threads.thread_count(self.n_threads))
+            self.ended_by = crew.ended_by
+        else:
+            self.models.status[:] = kernels.GENERAL
+        if not self.ended_by:
+            self._fit_the_rest()
+
+    def _chunks(self) -> list[_Chunk]:
+        """Cut the groups into chunks that take about equally long."""
+        counts = np.diff(self.starts)
+        n_features = self.X.shape[1]
+        cost = GROUP_NS + NUMBER_NS * counts * (n_features + 1)
+        chunk = (np.cumsum(cost) / CHUNK_NS).astype(np.int64)
+        firsts = np.concatenate([[0], np.flatnonzero(np.diff(chunk)) + 1, [len(counts)]])
+        return [_Chunk(int(a), int(b)) for a, b in zip(firsts[:-1], firsts[1:], strict=True)]
+
+    def _room(self) -> kernels.Room:
+        n_rows, n_features = self._most, self.X.shape[1]
+        return kernels.Room(
+            np.empty((n_rows, n_features)), np.empty(n_rows, dtype=np.uint8), np.empty(n_rows),
+            np.empty(n_rows), np.empty(n_features), np.empty(self.task.max_iter + 1),
+            np.empty(small.small_work_size.serial(n_rows, n_features)),
+        )  # fmt: skip
+
+    def _fit_chunk(self, chunk: _Chunk, room: kernels.Room) -> None:
+        rows = self._rows if self._rows.X is not None else self._copied(chunk)
+        kernels.fit_groups.serial(rows, chunk.first, chunk.last, self.task, room, self.models)
+
+    def _copied(self, chunk: _Chunk) -> kernels.GroupRows:
+        """Return the rows of some groups as the one kind of array that the kernel is made for."""
+        begin, end = int(self.starts[chunk.first]), int(self.starts[chunk.last])
+        some = self.order[begin:end] if self.order.size else slice(begin, end)
+        of = self._rows
+        return of._replace(
+            X=_readonly(np.array(self.X[some], dtype=np.float64, order="C")),
+            codes=_readonly(of.codes[some]),
+            weights=_readonly(of.weights[some]) if of.weights.size else of.weights,
+            offset=_readonly(of.offset[some]) if of.offset.size else of.offset,
+            order=of.order[:0],
+            base=begin,
+        )
+
+    def _tell(self) -> Callable[[], object] | None:
+        """Return what tells the user's callback how far the fits are."""
+        tell = self.tell
+        if tell is None:
+            return None
+        return lambda: tell(self._progress())
+
+    def _progress(self) -> Progress:
+        models = self.models
+        done = models.status < kernels.NOT_FITTED
+        n_rows = models.n_samples[done & np.isfinite(models.log_likelihood)].sum()
+        cost = -float(np.nansum(models.log_likelihood)) / max(int(n_rows), 1)
+        seconds = time.perf_counter() - self.clock.began
+        n_done = int(done.sum())
+        return Progress(
+            n_done, cost, seconds, lambda: (models.coef, models.intercept), n_done, len(done)
+        )
+
+    # --------------------------------------------------------------------------------------------
+    # What the kernel leaves
+
+    def _fit_the_rest(self) -> None:
+        tell = self._tell()
+        for group in np.flatnonzero(self.models.status == kernels.GENERAL):
+            if self.clock.is_late():
+                self.ended_by = "time_limit"
+                return
+            self._fit_in_general(int(group))
+            if tell is not None and tell():
+                self.ended_by = "callback"
+                return
+
+    def _fit_in_general(self, group: int) -> None:
+        """Fit one group as `fit` does, and put what it comes to in its place."""
+        models, mean = self.models, self.task.mean
+        data = self._data_of(group)
+        weights = data.weights
+        used = data.codes if not weights.size else data.codes[weights > 0.0]
+        models.n_samples[group] = used.size
+        if used.size == 0 or np.ptp(used) == 0:
+            models.status[group] = kernels.ONE_CLASS if used.size else kernels.NO_ROWS
+            return
+        total = float(weights.sum()) if weights.size else float(used.size)
+        l2_reg = self.task.l2_reg / (total if self.task.by_weight else 1.0)
+        try:
+            result, is_separable = self._result_of(data._replace(l2_reg=l2_reg))
+        except (ValueError, ArithmeticError) as error:
+            models.status[group] = kernels.FAILED
+            self.failures[group] = str(error)
+            return
+        models.n_iter[group] = result.n_iter
+        free = int((l2_reg == 0.0).sum()) + self.task.fit_intercept
+        if is_separable or (used.size < free and not result.converged):
+            models.status[group] = (
+                kernels.TOO_FEW_ROWS if used.size < free else kernels.SEPARABLE
+            )
+            return
+        level = float(result.intercept)
+        measured = _measure(data, result.coef, level, self.task.fit_intercept, self.n_threads)
+        models.coef[group] = result.coef + mean if mean.size else result.coef
+        models.intercept[group] = level
+        models.bound[group] = result.suboptimality
+        models.errors[group] = measured.errors
+        models.log_likelihood[group] = measured.log_likelihood
+        models.status[group] = self._status_of(result, measured)
+
+    def _status_of(self, result: FitResult, measured: _Measured) -> int:
+        """Say how a fit ended that has coefficients."""
+        if measured.is_singular:
+            return kernels.COLLINEAR
+        if not result.converged:
+            if self.clock.is_late():
+                return kernels.TIME_LIMIT
+            return kernels.MAX_ITER if result.n_iter >= self.task.max_iter else kernels.ROUNDING
+        return kernels.CONSTANT_COLUMN if measured.n_constant else kernels.CONVERGED
+
+    def _data_of(self, group: int) -> Data:
+        """Return the rows of a group, the prior's mean folded into their offset."""
+        begin, end = int(self.starts[group]), int(self.starts[group + 1])
+        some = self.order[begin:end] if self.order.size else slice(begin, end)
+        data, mean, none = self.data, self.task.mean, np.empty(0)
+        X = self.X[some]
+        offset = data.offset[some] if data.offset.size else none
+        if mean.size:
+            fixed = np.einsum("ij,j->i", X, mean)
+            offset = offset + fixed if offset.size else fixed
+        return Data(
+            data.rows._replace(X=X, carrier=X), data.classes, _readonly(data.codes[some]),
+            _readonly(data.weights[some] if data.weights.size else none), _readonly(offset),
+        )  # fmt: skip
+
+    def _result_of(self, data: Data) -> tuple[FitResult, bool]:
+        """Fit rows as `fit` does, quietly; whether their classes are separable."""
+        task = self.task
+        with warnings.catch_warnings(record=True) as said:
+            warnings.simplefilter("always")
+            found = fit(
+                data, tol=task.tol, max_iter=task.max_iter, n_threads=self.n_threads,
+                intercept="fit" if task.fit_intercept else task.intercept,
+                time_limit=self.clock.left(),
+            )  # fmt: skip
+        return found, any(issubclass(each.category, SeparationWarning) for each in said)
+
+    def result(self, pooled: FitResult | None, began: float) -> GroupFits:
+        """Return what is found, at the end or before."""
+        models = self.models
+        status = np.where(models.status == kernels.GENERAL, kernels.NOT_FITTED, models.status)
+        return GroupFits(
+            groups=self.groups.labels,
+            n_samples=models.n_samples,
+            coef=models.coef,
+            intercept=models.intercept,
+            standard_errors=models.errors,
+            log_likelihood=models.log_likelihood,
+            suboptimality=models.bound,
+            n_iter=models.n_iter,
+            status=status.astype(np.int8),
+            classes=self.data.classes,
+            tol=self.task.tol,
+            prior_mean=self.task.mean if self.task.mean.size else None,
+            pooled=pooled,
+            feature_names=self.data.rows.text_names,
+            failures=self.failures,
+            ended_by=self.ended_by,
+            seconds=time.perf_counter() - began,
+        )
+
+
+# ------------------------------------------------------------------------------------------------
+# One fit, measured
+
+
+class _Measured(NamedTuple):
+    """Standard errors (intercept last) and log-likelihood at coefficients."""
+
+    errors: Vector
+    log_likelihood: float
+    # Columns that do not vary, and whether the others depend on each other.
+    n_constant: int
+    is_singular: bool
+
+
+def _measure(
+    data: Data, coef: Vector, intercept: float, fit_intercept: bool, n_threads: int | None
+) -> _Measured:
+    """Return what `kernels.groups.measure` gives, for rows of any number."""
+    moderate, power = moderate_weights(data.weights)
+    rows = LabelledRows(
+        open_rows(data.rows.X, n_threads), Binomial(), data.codes, [1], moderate, data.offset,
+        fit_intercept,
+    )  # fmt: skip
+    objective = Objective(rows, 0.0)
+    objective.standardize()
+    center, inverse_scale = objective.design.columns
+    start = objective.from_user(coef[None], np.array([intercept]))
+    theta = objective.join(*start)
+    curvature = rows.empty_curvature(1)
+    cost = float(objective.at(theta, curvature).cost[0])
+    matrix = Hessians(objective).at(0, theta[0], curvature).loss
+    fitted = objective.fitted()
+    factor = Factor(np.ascontiguousarray(matrix[np.ix_(fitted, fitted)]), DEPENDENT)
+    total = float(np.ldexp(rows.total_weight[0], power))
+    errors = np.full(len(fitted), np.nan)
+    singular = bool(factor.dependent.any())
+    if not singular:
+        # A row for each parameter in the units of X, made of standardised ones.
+        units = np.diag(np.append(inverse_scale, 1.0))
+        units[-1, :-1] = -inverse_scale * center
+        halves = factor.half_solve(units[np.ix_(fitted, fitted)])
+        errors[fitted] = np.sqrt((halves**2).sum(axis=1) / total)
+    return _Measured(errors, -total * cost, int((inverse_scale == 0.0).sum()), singular)
+
+
+# ------------------------------------------------------------------------------------------------
+# Arrays
+
+
+def _order_of(codes: Integers, starts: Integers) -> Integers:
+    """Return the rows in the order of their groups; empty where they lie so."""
+    dtype = np.int32 if len(codes) < 2**31 else np.int64
+    if (codes[1:] >= codes[:-1]).all():
+        return np.empty(0, dtype=dtype)
+    order = np.empty(len(codes), dtype=dtype)
+    kernels.order_rows.serial(codes, starts[:-1].copy(), order)
+    return order
+
+
+def _is_plain(X: Features) -> bool:
+    """Say whether rows are of the one kind of array that the kernel is compiled for."""
+    flags = X.flags
+    return bool(X.dtype == np.float64 and X.dtype.isnative and flags.c_contiguous and flags.aligned)
+
+
+def _readonly(array: Array) -> Array:
+    """Return a view that nobody may write to: the kernel is compiled for these alone."""
+    view = array.view(np.ndarray)
+    view.flags.writeable = False
+    return view

@@ -1,0 +1,291 @@
+"""A binomial model of its own for each of many groups of rows: a serial kernel over some of them.
+
+Rows of a group may lie anywhere: they are copied into a buffer first, which `small.fit_small` then
+copies into columns, both in cache. Groups do not touch each other, so that a result has the same
+bits whoever computes it. The kernel releases the GIL: threads take chunks of groups from a queue
+(`fitting.chunks`), which is fair where groups take unlike times, and needs one compilation; a twin
+with `prange` would take ten more seconds to compile.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any, NamedTuple
+
+from . import small
+from .policy import entry, part
+
+__all__ = [
+    "COLLINEAR",
+    "CONSTANT_COLUMN",
+    "CONVERGED",
+    "FAILED",
+    "GENERAL",
+    "MAX_ITER",
+    "NOT_FITTED",
+    "NO_ROWS",
+    "ONE_CLASS",
+    "ROUNDING",
+    "SEPARABLE",
+    "TIME_LIMIT",
+    "TOO_FEW_ROWS",
+    "GroupRows",
+    "Models",
+    "Room",
+    "Task",
+    "fit_groups",
+    "order_rows",
+]
+
+# How the fit of a group ended; `fitting.groups.GroupStatus` has the words.
+CONVERGED = 0
+CONSTANT_COLUMN = 1
+COLLINEAR = 2
+MAX_ITER = 3
+ROUNDING = 4
+TIME_LIMIT = 5
+SEPARABLE = 6
+ONE_CLASS = 7
+TOO_FEW_ROWS = 8
+NO_ROWS = 9
+FAILED = 10
+NOT_FITTED = 11
+# It has to take the general way; nobody outside sees this.
+GENERAL = 12
+
+
+class GroupRows(NamedTuple):
+    """The rows of all groups, or of some that follow each other.
+
+    The rows of group g are ``order[starts[g] - base : starts[g + 1] - base]``, or these places
+    themselves where `order` is empty. Weights and offset are empty for none.
+    """
+
+    X: Any
+    codes: Any
+    weights: Any
+    offset: Any
+    order: Any
+    starts: Any
+    base: int
+
+
+class Task(NamedTuple):
+    """What each group is asked.
+
+    `l2_reg` is on the scale of the mean loss, or with `by_weight` on that of the sum: then it is
+    divided by the weight of a group. `mean` is what the penalty draws to; empty for zeros.
+    """
+
+    l2_reg: Any
+    by_weight: bool
+    mean: Any
+    intercept: float
+    fit_intercept: bool
+    tol: float
+    max_iter: int
+
+
+class Room(NamedTuple):
+    """Room to work in, for groups of up to ``len(codes)`` rows; of one thread."""
+
+    X: Any
+    codes: Any
+    weights: Any
+    offset: Any
+    l2_reg: Any
+    history: Any
+    work: Any
+
+
+class Models(NamedTuple):
+    """What is found, a row or a number for each group; `errors` has the intercept last."""
+
+    status: Any
+    n_samples: Any
+    n_iter: Any
+    coef: Any
+    intercept: Any
+    errors: Any
+    log_likelihood: Any
+    bound: Any
+
+
+fit_small = part(small._fit_small)
+
+
+@part
+def gather(rows: GroupRows, begin: int, end: int, mean: Any, room: Room) -> tuple[int, float]:
+    """Copy the rows of a group to the front of the room; rows of positive weight, their weight."""
+    n_features, count, total = rows.X.shape[1], 0, 0.0
+    has_order, has_weights = rows.order.shape[0] > 0, rows.weights.shape[0] > 0
+    has_offset, has_mean = rows.offset.shape[0] > 0, mean.shape[0] > 0
+    for i in range(end - begin):
+        place = begin - rows.base + i
+        row = rows.order[place] if has_order else place
+        fixed = rows.offset[row] if has_offset else 0.0
+        for j in range(n_features):
+            room.X[i, j] = rows.X[row, j]
+        if has_mean:
+            for j in range(n_features):
+                fixed += room.X[i, j] * mean[j]
+        room.codes[i] = rows.codes[row]
+        room.offset[i] = fixed
+        weight = rows.weights[row] if has_weights else 1.0
+        room.weights[i] = weight
+        total += weight
+        count += 1 if weight > 0.0 else 0
+    return count, total
+
+
+@part
+def n_free(l2_reg: Any, fit_intercept: bool) -> int:
+    """Parameters that have no penalty."""
+    count = 1 if fit_intercept else 0
+    for j in range(l2_reg.shape[0]):
+        count += 1 if l2_reg[j] == 0.0 else 0
+    return count
+
+
+@part
+def n_varying(work: Any, at: Any, n_features: int) -> int:
+    """Columns that vary in the group."""
+    count = 0
+    for j in range(n_features):
+        count += 1 if work[at.scale + j] > 0.0 else 0
+    return count
+
+
+@part
+def measure(work: Any, at: Any, total: float, fit_intercept: bool, errors_out: Any) -> tuple[float, bool]:
+    """Put standard errors at the parameters in `work` into `errors_out`; log-likelihood, success.
+
+    They are of the Hessian of the loss alone, there, in the units in which columns have a spread
+    near one: NaN, and no success, where that is singular.
+    """
+    small.clear(work, at.l2, at.l2 + at.size)
+    weight = 0.0
+    for row in range(at.n_rows):
+        weight += work[at.weight + row]
+    likelihood = -total * small.evaluate(work, at, weight, at.theta, at.gradient)
+    small.sum_hessian(work, at, weight, at.curvature)
+    if not small.factor_matrix(work, at):
+        return likelihood, False
+    slopes = at.size - 1 if fit_intercept else at.size
+    for k in range(slopes):
+        small.clear(work, at.trial, at.trial + at.width)
+        work[at.trial + k] = 1.0
+        small.solve_half(work, at, at.trial)
+        variance = small.dot(work, at.trial, at.trial, at.width) / total
+        j = small.column_of(work, at, k)
+        errors_out[j] = math.sqrt(variance) * work[at.scale + j]
+    if fit_intercept:
+        small.clear(work, at.trial, at.trial + at.width)
+        for k in range(slopes):
+            j = small.column_of(work, at, k)
+            work[at.trial + k] = -work[at.scale + j] * work[at.center + j]
+        work[at.trial + slopes] = 1.0
+        small.solve_half(work, at, at.trial)
+        variance = small.dot(work, at.trial, at.trial, at.width) / total
+        errors_out[errors_out.shape[0] - 1] = math.sqrt(variance)
+    return likelihood, True
+
+
+@part
+def status_of(found: int, n_rows: int, free: int) -> int:
+    """Return what the status of a small fit means for a group."""
+    if found == small.CONVERGED:
+        return CONVERGED
+    if n_rows == 0:
+        return NO_ROWS
+    if found == small.ONE_CLASS:
+        return ONE_CLASS
+    if n_rows < free and found != small.EXTREME and found != small.NOT_FINITE:
+        return TOO_FEW_ROWS
+    return SEPARABLE if found == small.SEPARABLE else GENERAL
+
+
+@part
+def fit_group(rows: GroupRows, group: int, task: Task, room: Room, models: Models) -> None:
+    """Fit one group, which has room."""
+    begin, end = rows.starts[group], rows.starts[group + 1]
+    size, n_features = end - begin, rows.X.shape[1]
+    count, total = gather(rows, begin, end, task.mean, room)
+    models.n_samples[group] = count
+    share = 1.0 / total if task.by_weight and total > 0.0 else 1.0
+    for j in range(n_features):
+        room.l2_reg[j] = task.l2_reg[j] * share
+    n_weights = size if rows.weights.shape[0] > 0 else 0
+    n_offsets = size if rows.offset.shape[0] > 0 or task.mean.shape[0] > 0 else 0
+    coef = models.coef[group]
+    found = fit_small(
+        room.X[:size], room.codes[:size], 1, room.weights[:n_weights], room.offset[:n_offsets],
+        room.l2_reg, task.intercept, task.fit_intercept, room.offset[:0], task.tol, task.max_iter,
+        room.work, room.history, coef,
+    )  # fmt: skip
+    status = status_of(found.status, count, n_free(room.l2_reg, task.fit_intercept))
+    models.n_iter[group] = found.n_iter
+    if status != CONVERGED:
+        coef[:] = math.nan
+        models.status[group] = status
+        return
+    models.intercept[group], models.bound[group] = found.intercept, found.bound
+    at = small.lay_out(count, n_features, 0)
+    varying = n_varying(room.work, at, n_features)
+    at = small.lay_out(count, n_features, varying + (1 if task.fit_intercept else 0))
+    errors = models.errors[group]
+    likelihood, resolved = measure(room.work, at, total, task.fit_intercept, errors)
+    models.log_likelihood[group] = likelihood
+    for j in range(task.mean.shape[0]):
+        coef[j] += task.mean[j]
+    if not resolved:
+        errors[:] = math.nan
+        status = COLLINEAR
+    elif varying < n_features:
+        status = CONSTANT_COLUMN
+    models.status[group] = status
+
+
+def _fit_groups(
+    rows: GroupRows, first: int, last: int, task: Task, room: Room, models: Models
+) -> None:
+    """Fit the groups from `first` to before `last`; those that have no room are left GENERAL.
+
+    Parameters
+    ----------
+    rows : GroupRows
+    first, last : int
+    task : Task
+    room : Room
+    models : Models
+        Gets what is found. It comes with NaN, and bounds of infinity.
+    """
+    for group in range(first, last):
+        if rows.starts[group + 1] - rows.starts[group] > room.codes.shape[0]:
+            models.status[group] = GENERAL
+        else:
+            fit_group(rows, group, task, room, models)
+
+
+fit_groups = entry(_fit_groups)
+
+
+def _order_rows(codes: Any, next_place: Any, order_out: Any) -> None:
+    """Put the rows of each group together, those of a group in their order: a counting sort.
+
+    Parameters
+    ----------
+    codes : ndarray of int32, shape (n_samples,)
+        Group of each row.
+    next_place : ndarray of int64, shape (n_groups,)
+        Where the rows of each group begin; overwritten.
+    order_out : ndarray of int32 or int64, shape (n_samples,)
+        Gets the rows.
+    """
+    for row in range(codes.shape[0]):
+        group = codes[row]
+        order_out[next_place[group]] = row
+        next_place[group] += 1
+
+
+order_rows = entry(_order_rows)
