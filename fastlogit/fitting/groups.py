@@ -330,9 +330,13 @@ class _Fits:
 
     def _room(self) -> kernels.Room:
         n_rows, n_features = self._most, self.X.shape[1]
-        return kernels.Room(
+        buffers = (
             np.empty((n_rows, n_features)), np.empty(n_rows, dtype=np.uint8), np.empty(n_rows),
-            np.empty(n_rows), np.empty(n_features), np.empty(self.task.max_iter + 1),
+            np.empty(n_rows),
+        )  # fmt: skip
+        return kernels.Room(
+            *buffers, *map(_readonly, buffers), np.empty(n_features),
+            np.empty(self.task.max_iter + 1),
             np.empty(small.small_work_size.serial(n_rows, n_features)),
         )  # fmt: skip
 

@@ -189,6 +189,15 @@ def _objects(given: Sequence[Any]) -> Array:
 
 def _of_numbers(values: Array) -> Groups:
     """Return groups of numbers or dates, none of which is missing."""
+    begins = _begins(values)
+    if 2 * begins.size < values.size:  # each run is looked up once
+        runs = _of_single_numbers(values[begins])
+        return Groups(runs.labels, _over_runs(runs.codes, begins, values.size))
+    return _of_single_numbers(values)
+
+
+def _of_single_numbers(values: Array) -> Groups:
+    """Return the same, value by value."""
     if values.dtype.kind in "iu":
         low, high = int(values.min()), int(values.max())
         span = high - low + 1
@@ -201,9 +210,8 @@ def _of_numbers(values: Array) -> Groups:
                 places = np.cumsum(used, dtype=np.int32) - 1
                 labels = (np.flatnonzero(used) + low).astype(native)
                 return Groups(labels, places[shifted])
-    begins = _begins(values)
-    labels, codes = np.unique(values[begins], return_inverse=True)
-    return Groups(labels, _over_runs(codes.reshape(-1), begins, values.size))
+    labels, codes = np.unique(values, return_inverse=True)
+    return Groups(labels, codes.reshape(-1).astype(np.int32))
 
 
 def _of_objects(values: Array) -> Groups:

@@ -1,7 +1,7 @@
 """A binomial model of its own for each of many groups of rows: a serial kernel over some of them.
 
-Rows of a group may lie anywhere: they are copied into a buffer first, which `small.fit_small` then
-copies into columns, both in cache. Groups do not touch each other, so that a result has the same
+Rows of a group may lie anywhere: where they are not together they are copied into a buffer, one group
+at a time, which `small.fit_small` then copies into columns, both in cache. Groups do not touch each other, so that a result has the same
 bits whoever computes it. The kernel releases the GIL: threads take chunks of groups from a queue
 (`fitting.chunks`), which is fair where groups take unlike times, and needs one compilation; a twin
 with `prange` would take ten more seconds to compile.
@@ -87,12 +87,20 @@ class Task(NamedTuple):
 
 
 class Room(NamedTuple):
-    """Room to work in, for groups of up to ``len(codes)`` rows; of one thread."""
+    """Room to work in, for groups of up to ``len(codes)`` rows; of one thread.
+
+    The second four are read-only views of the first: rows where they lie are read-only too, and
+    `small.fit_small` is compiled once for both.
+    """
 
     X: Any
     codes: Any
     weights: Any
     offset: Any
+    X_seen: Any
+    codes_seen: Any
+    weights_seen: Any
+    offset_seen: Any
     l2_reg: Any
     history: Any
     work: Any
@@ -115,26 +123,40 @@ fit_small = part(small._fit_small)
 
 
 @part
-def gather(rows: GroupRows, begin: int, end: int, mean: Any, room: Room) -> tuple[int, float]:
-    """Copy the rows of a group to the front of the room; rows of positive weight, their weight."""
-    n_features, count, total = rows.X.shape[1], 0, 0.0
-    has_order, has_weights = rows.order.shape[0] > 0, rows.weights.shape[0] > 0
-    has_offset, has_mean = rows.offset.shape[0] > 0, mean.shape[0] > 0
+def gather(rows: GroupRows, begin: int, end: int, room: Room) -> None:
+    """Copy the rows of a group that lie apart to the front of the room."""
+    n_features = rows.X.shape[1]
+    has_weights, has_offset = rows.weights.shape[0] > 0, rows.offset.shape[0] > 0
     for i in range(end - begin):
-        place = begin - rows.base + i
-        row = rows.order[place] if has_order else place
-        fixed = rows.offset[row] if has_offset else 0.0
+        row = rows.order[begin + i]
         for j in range(n_features):
             room.X[i, j] = rows.X[row, j]
-        if has_mean:
-            for j in range(n_features):
-                fixed += room.X[i, j] * mean[j]
         room.codes[i] = rows.codes[row]
-        room.offset[i] = fixed
-        weight = rows.weights[row] if has_weights else 1.0
-        room.weights[i] = weight
-        total += weight
-        count += 1 if weight > 0.0 else 0
+        if has_weights:
+            room.weights[i] = rows.weights[row]
+        if has_offset:
+            room.offset[i] = rows.offset[row]
+
+
+@part
+def add_mean(X: Any, offset: Any, mean: Any, offset_out: Any) -> None:
+    """Put the raw predictions of the prior's mean, with the offset, into `offset_out`."""
+    for i in range(X.shape[0]):
+        fixed = offset[i] if offset.shape[0] > 0 else 0.0
+        for j in range(X.shape[1]):
+            fixed += X[i, j] * mean[j]
+        offset_out[i] = fixed
+
+
+@part
+def weigh(weights: Any, n_rows: int) -> tuple[int, float]:
+    """Rows of positive weight, and their weight."""
+    if weights.shape[0] == 0:
+        return n_rows, float(n_rows)
+    count, total = 0, 0.0
+    for i in range(n_rows):
+        total += weights[i]
+        count += 1 if weights[i] > 0.0 else 0
     return count, total
 
 
@@ -167,7 +189,9 @@ def measure(work: Any, at: Any, total: float, fit_intercept: bool, errors_out: A
     weight = 0.0
     for row in range(at.n_rows):
         weight += work[at.weight + row]
-    likelihood = -total * small.evaluate(work, at, weight, at.theta, at.gradient)
+    small.predict_rows(work, at, at.theta, 1.0)
+    small.row_losses(work, at)
+    likelihood = -total * (small.dot(work, at.weight, at.scaled, at.height) / weight)
     small.sum_hessian(work, at, weight, at.curvature)
     if not small.factor_matrix(work, at):
         return likelihood, False
@@ -208,20 +232,30 @@ def status_of(found: int, n_rows: int, free: int) -> int:
 @part
 def fit_group(rows: GroupRows, group: int, task: Task, room: Room, models: Models) -> None:
     """Fit one group, which has room."""
-    begin, end = rows.starts[group], rows.starts[group + 1]
-    size, n_features = end - begin, rows.X.shape[1]
-    count, total = gather(rows, begin, end, task.mean, room)
+    n_features = rows.X.shape[1]
+    begin, end = rows.starts[group] - rows.base, rows.starts[group + 1] - rows.base
+    size = end - begin
+    n_weights = size if rows.weights.shape[0] > 0 else 0
+    n_offsets = size if rows.offset.shape[0] > 0 else 0
+    if rows.order.shape[0] > 0:
+        gather(rows, begin, end, room)
+        X, codes = room.X_seen[:size], room.codes_seen[:size]
+        weights, offset = room.weights_seen[:n_weights], room.offset_seen[:n_offsets]
+    else:
+        X, codes = rows.X[begin:end], rows.codes[begin:end]
+        weights, offset = rows.weights[begin : begin + n_weights], rows.offset[begin : begin + n_offsets]
+    if task.mean.shape[0] > 0:
+        add_mean(X, offset, task.mean, room.offset)
+        offset = room.offset_seen[:size]
+    count, total = weigh(weights, size)
     models.n_samples[group] = count
     share = 1.0 / total if task.by_weight and total > 0.0 else 1.0
     for j in range(n_features):
         room.l2_reg[j] = task.l2_reg[j] * share
-    n_weights = size if rows.weights.shape[0] > 0 else 0
-    n_offsets = size if rows.offset.shape[0] > 0 or task.mean.shape[0] > 0 else 0
     coef = models.coef[group]
     found = fit_small(
-        room.X[:size], room.codes[:size], 1, room.weights[:n_weights], room.offset[:n_offsets],
-        room.l2_reg, task.intercept, task.fit_intercept, room.offset[:0], task.tol, task.max_iter,
-        room.work, room.history, coef,
+        X, codes, 1, weights, offset, room.l2_reg, task.intercept, task.fit_intercept,
+        room.history[:0], task.tol, task.max_iter, room.work, room.history, coef,
     )  # fmt: skip
     status = status_of(found.status, count, n_free(room.l2_reg, task.fit_intercept))
     models.n_iter[group] = found.n_iter
