@@ -166,6 +166,12 @@ def of_path(X, y, w, o):
     return [found.coefs, found.intercepts]
 
 
+def of_groups(X, y, w, o):
+    groups = np.arange(len(Y0)) % 2
+    found = fastlogit.fit_groups(X, y, groups, C=1.0, sample_weight=w, offset=o)
+    return [found.coef, found.intercept, found.standard_errors, found.log_likelihood]
+
+
 def of_batches(X, y, w, o):
     source = BatchSource(lambda: iter([(X, y, w), (X, y, w)]))
     result = fastlogit.fit(source, C=1.0)
@@ -197,6 +203,8 @@ def of_elementwise(X, y, w, o):
 ENTRIES = {
     "BatchSource": of_batches,
     "FitResult": of_fit,
+    "GroupFit": of_groups,
+    "GroupFits": of_groups,
     "LeaveOneOut": of_leave_one_out,
     "LogisticRegression": of_estimator,
     "LogisticRegressionCV": of_cv,
@@ -204,6 +212,7 @@ ENTRIES = {
     "cost": of_cost,
     "cost_gradient": of_cost_gradient,
     "fit": of_fit,
+    "fit_groups": of_groups,
     "gradient_descent": of_descent,
     "leave_one_out": of_leave_one_out,
     "log1p_exp": of_elementwise,
@@ -216,8 +225,8 @@ ENTRIES = {
     "sigmoid": of_elementwise,
 }
 WITHOUT_DATA = {
-    "CVScoreDisplay", "CoefficientsDisplay", "ConvergenceDisplay", "DivergenceError", "Progress",
-    "RegularizationPathDisplay", "SeparationWarning", "WarmUp", "warmup",
+    "CVScoreDisplay", "CoefficientsDisplay", "ConvergenceDisplay", "DivergenceError", "GroupStatus",
+    "Progress", "RegularizationPathDisplay", "SeparationWarning", "WarmUp", "warmup",
 }  # fmt: skip
 CALLS = [*dict.fromkeys([*ENTRIES.values(), of_partial_fit, of_online])]
 EXPECTED: dict = {}

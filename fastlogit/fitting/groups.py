@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 import time
 import warnings
@@ -18,6 +19,7 @@ from ..design.opening import open_rows
 from ..errors import SeparationWarning
 from ..inputs import validation
 from ..inputs.batches import BatchSource
+from ..inputs.conversion import as_numbers
 from ..inputs.given import Data, Given, look
 from ..inputs.groups import Groups, encode_groups
 from ..kernels import groups as kernels
@@ -225,7 +227,7 @@ def _prior_mean(given: ArrayLike, data: Data, strength: Vector) -> tuple[Vector,
 
 def _as_column(given: ArrayLike, n_features: int) -> ArrayLike:
     """Raise for a mean that is not one number for each column."""
-    mean = validation.as_numbers("prior_mean", given)
+    mean = as_numbers("prior_mean", given)
     if mean.shape != (n_features,):
         raise ValueError(
             f"prior_mean has shape {mean.shape}, but X has {n_features} columns: it must be "
@@ -254,9 +256,7 @@ def _pooled(
                 f"prior_mean={POOLED!r} needs an optimum of all rows, and there is none: "
                 f"{found.message}"
             )
-        warnings.warn_explicit(
-            warning.message, warning.category, warning.filename, warning.lineno
-        )
+        warnings.warn_explicit(warning.message, warning.category, warning.filename, warning.lineno)
     return found
 
 
@@ -326,17 +326,16 @@ class _Fits:
         cost = GROUP_NS + NUMBER_NS * counts * (n_features + 1)
         chunk = (np.cumsum(cost) / CHUNK_NS).astype(np.int64)
         firsts = np.concatenate([[0], np.flatnonzero(np.diff(chunk)) + 1, [len(counts)]])
-        return [_Chunk(int(a), int(b)) for a, b in zip(firsts[:-1], firsts[1:], strict=True)]
+        return [_Chunk(int(a), int(b)) for a, b in itertools.pairwise(firsts)]
 
     def _room(self) -> kernels.Room:
         n_rows, n_features = self._most, self.X.shape[1]
-        buffers = (
-            np.empty((n_rows, n_features)), np.empty(n_rows, dtype=np.uint8), np.empty(n_rows),
-            np.empty(n_rows),
-        )  # fmt: skip
+        X, codes = np.empty((n_rows, n_features)), np.empty(n_rows, dtype=np.uint8)
+        weights, offset = np.empty(n_rows), np.empty(n_rows)
         return kernels.Room(
-            *buffers, *map(_readonly, buffers), np.empty(n_features),
-            np.empty(self.task.max_iter + 1),
+            X, codes, weights, offset,
+            _readonly(X), _readonly(codes), _readonly(weights), _readonly(offset),
+            np.empty(n_features), np.empty(self.task.max_iter + 1),
             np.empty(small.small_work_size.serial(n_rows, n_features)),
         )  # fmt: skip
 
@@ -411,9 +410,7 @@ class _Fits:
         models.n_iter[group] = result.n_iter
         free = int((l2_reg == 0.0).sum()) + self.task.fit_intercept
         if is_separable or (used.size < free and not result.converged):
-            models.status[group] = (
-                kernels.TOO_FEW_ROWS if used.size < free else kernels.SEPARABLE
-            )
+            models.status[group] = kernels.TOO_FEW_ROWS if used.size < free else kernels.SEPARABLE
             return
         level = float(result.intercept)
         measured = _measure(data, result.coef, level, self.task.fit_intercept, self.n_threads)
@@ -523,11 +520,12 @@ def _measure(
     errors = np.full(len(fitted), np.nan)
     singular = bool(factor.dependent.any())
     if not singular:
-        # A row for each parameter in the units of X, made of standardised ones.
-        units = np.diag(np.append(inverse_scale, 1.0))
-        units[-1, :-1] = -inverse_scale * center
-        halves = factor.half_solve(units[np.ix_(fitted, fitted)])
+        # A row for each slope, in standard units, and one for the intercept in the units of X.
+        wanted = np.eye(len(fitted))
+        wanted[-1, :-1] = -inverse_scale * center
+        halves = factor.half_solve(wanted[np.ix_(fitted, fitted)])
         errors[fitted] = np.sqrt((halves**2).sum(axis=1) / total)
+        errors[:-1] *= inverse_scale
     return _Measured(errors, -total * cost, int((inverse_scale == 0.0).sum()), singular)
 
 
@@ -537,10 +535,11 @@ def _measure(
 
 def _order_of(codes: Integers, starts: Integers) -> Integers:
     """Return the rows in the order of their groups; empty where they lie so."""
-    dtype = np.int32 if len(codes) < 2**31 else np.int64
-    if (codes[1:] >= codes[:-1]).all():
-        return np.empty(0, dtype=dtype)
-    order = np.empty(len(codes), dtype=dtype)
+    is_short = len(codes) < 2**31
+    size = 0 if (codes[1:] >= codes[:-1]).all() else len(codes)
+    order: Integers = np.empty(size, dtype=np.int32 if is_short else np.int64)
+    if size == 0:
+        return order
     kernels.order_rows.serial(codes, starts[:-1].copy(), order)
     return order
 

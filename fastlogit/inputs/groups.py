@@ -12,7 +12,7 @@ from typing import Any, NamedTuple, TypeAlias
 import numpy as np
 
 from ..arrays import Array, ArrayLike, Integers, Labels
-from .conversion import is_frame, is_missing, refuse_lazy, refuse_special, show
+from .conversion import is_missing, refuse_lazy, refuse_special, show
 
 __all__ = ["Groups", "encode_groups"]
 
@@ -107,7 +107,7 @@ def _categories(given: Foreign, library: str) -> tuple[Labels, Integers] | None:
         dtype = getattr(given, "dtype", None)
         if type(dtype).__name__ != "CategoricalDtype":
             return None
-        coded = getattr(given, "cat", given)
+        coded: Foreign = getattr(given, "cat", given)
         return _objects(list(coded.categories)), np.asarray(coded.codes)
     if library == "pyarrow" and hasattr(given, "null_count") and hasattr(given, "type"):
         if given.null_count:
@@ -123,14 +123,16 @@ def _plain(given: Foreign, library: str) -> Array:
     if isinstance(given, np.ndarray):
         return given
     if library == "polars":
-        if given.null_count() if not hasattr(given, "columns") else False:
+        if hasattr(given, "columns"):
+            return np.asarray(given)
+        if given.null_count():
             raise _missing(None, int(given.is_null().arg_max()))
-        return np.asarray(given) if hasattr(given, "columns") else _polars_values(given)
+        return _polars_values(given)
     if library == "pandas" and getattr(given, "ndim", 1) == 1:
         missing = np.asarray(given.isna(), dtype=bool)
         if missing.any():
             row = int(np.argmax(missing))
-            raise _missing(list(given[row : row + 1])[0], row)
+            raise _missing(next(iter(given[row : row + 1])), row)
         dtype = given.dtype
         kind = dtype if isinstance(dtype, np.dtype) else getattr(dtype, "numpy_dtype", None)
         if isinstance(kind, np.dtype) and kind.kind in "iub":
@@ -232,9 +234,8 @@ def _of_objects(values: Array) -> Groups:
     for label in distinct:
         if is_missing(label):
             raise _missing(label, int(begins[int(np.argmax(codes == places[label]))]))
-    labels: Array = np.asarray(distinct, dtype=values.dtype) if values.dtype.kind != "O" else (
-        _objects(distinct)
-    )
+    is_text = values.dtype.kind != "O"
+    labels = np.asarray(distinct, dtype=values.dtype) if is_text else _objects(distinct)
     rank = np.arange(len(distinct), dtype=np.int32)
     try:
         order = sorted(range(len(distinct)), key=distinct.__getitem__)  # type: ignore[arg-type]

@@ -1,10 +1,10 @@
 """A binomial model of its own for each of many groups of rows: a serial kernel over some of them.
 
-Rows of a group may lie anywhere: where they are not together they are copied into a buffer, one group
-at a time, which `small.fit_small` then copies into columns, both in cache. Groups do not touch each other, so that a result has the same
-bits whoever computes it. The kernel releases the GIL: threads take chunks of groups from a queue
-(`fitting.chunks`), which is fair where groups take unlike times, and needs one compilation; a twin
-with `prange` would take ten more seconds to compile.
+Rows of a group may lie anywhere: where they are not together they are copied into a buffer, one
+group at a time, which `small.fit_small` then copies into columns, both in cache. Groups do not
+touch each other, so that a result has the same bits whoever computes it. The kernel releases the
+GIL: threads take chunks of groups from a queue (`fitting.chunks`), which is fair where groups take
+unlike times, and needs one compilation; a twin with `prange` would take 15 more seconds to compile.
 """
 
 from __future__ import annotations
@@ -179,7 +179,9 @@ def n_varying(work: Any, at: Any, n_features: int) -> int:
 
 
 @part
-def measure(work: Any, at: Any, total: float, fit_intercept: bool, errors_out: Any) -> tuple[float, bool]:
+def measure(
+    work: Any, at: Any, total: float, fit_intercept: bool, errors_out: Any
+) -> tuple[float, bool]:
     """Put standard errors at the parameters in `work` into `errors_out`; log-likelihood, success.
 
     They are of the Hessian of the loss alone, there, in the units in which columns have a spread
@@ -243,7 +245,8 @@ def fit_group(rows: GroupRows, group: int, task: Task, room: Room, models: Model
         weights, offset = room.weights_seen[:n_weights], room.offset_seen[:n_offsets]
     else:
         X, codes = rows.X[begin:end], rows.codes[begin:end]
-        weights, offset = rows.weights[begin : begin + n_weights], rows.offset[begin : begin + n_offsets]
+        weights = rows.weights[begin : begin + n_weights]
+        offset = rows.offset[begin : begin + n_offsets]
     if task.mean.shape[0] > 0:
         add_mean(X, offset, task.mean, room.offset)
         offset = room.offset_seen[:size]
