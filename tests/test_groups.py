@@ -777,7 +777,9 @@ def test_a_result_is_a_table() -> None:
     assert result.classes.tolist() == ["no", "yes"]
     assert result.feature_names == ["a", "b", "c"]
     fit = result["g03"]
+    assert type(fit.group) is str
     assert fit.group == "g03"
+    assert [each.group for each in result] == result.groups.tolist()
     np.testing.assert_array_equal(fit.coef, result.coef[3])
     assert fit.status is GroupStatus.CONVERGED
     assert fit.status.text == "converged"

@@ -185,13 +185,17 @@ class GroupFits:
         return self._at(place)
 
     @cached_property
+    def _labels(self) -> list[Any]:
+        """The labels as Python's own; dates as NumPy's, whose units Python's may not have."""
+        return list(self.groups) if self.groups.dtype.kind in "mM" else self.groups.tolist()
+
+    @cached_property
     def _places(self) -> dict[Any, int]:
-        listed = self.groups.tolist() if self.groups.dtype.kind not in "mM" else list(self.groups)
-        return {label: place for place, label in enumerate(listed)}
+        return {label: place for place, label in enumerate(self._labels)}
 
     def _at(self, place: int) -> GroupFit:
         return GroupFit(
-            self.groups[place],
+            self._labels[place],
             int(self.n_samples[place]),
             self.coef[place],
             float(self.intercept[place]),
