@@ -877,6 +877,14 @@ def separates(work: Any, at: Places, direction: int, fit_intercept: bool) -> boo
 
 
 @part
+def last_change_separates(work: Any, at: Places, fit_intercept: bool) -> bool:
+    """Try the change of the iterate since the last look, which it overwrites."""
+    keep_apart()
+    step_to(work, at.theta, -1.0, at.last, at.last, at.width)
+    return separates(work, at, at.last, fit_intercept)
+
+
+@part
 def look_for_separation(work: Any, at: Places, n_iter: int, fit_intercept: bool) -> bool:
     """Try the iterate and its change since the last look, now and then; keeps the iterate."""
     keep_apart()
@@ -889,8 +897,7 @@ def look_for_separation(work: Any, at: Places, n_iter: int, fit_intercept: bool)
     if largest(work, at.theta, at.size) > LARGE:
         found = separates(work, at, at.theta, fit_intercept)
         if not found and n_iter > LOOK_FROM:
-            step_to(work, at.theta, -1.0, at.last, at.last, at.width)
-            found = separates(work, at, at.last, fit_intercept)
+            found = last_change_separates(work, at, fit_intercept)
     step_to(work, at.theta, 0.0, at.theta, at.last, at.width)
     return found
 
@@ -1003,6 +1010,10 @@ def iterate(
             return End(MAX_ITER, n_iter, cost, bound)
         status, cost, restarted = move(work, at, weight, offset, cost, slope, lost)
         if status != CONVERGED:
+            # Raw predictions grow by about one a step: theta may still be small where rows of one
+            # level of a column, all of one class, have lost their curvature.
+            if last_change_separates(work, at, fit_intercept):
+                status = SEPARABLE
             return End(status, n_iter, cost, math.inf)
         if restarted:
             waited, lowest = 0, math.inf
