@@ -1,11 +1,14 @@
 """`fit_groups` against a plain loop over `fit`, and what each group's status says."""
 
+import importlib
 import os
 import signal
+import sys
 import threading
 import time
 import warnings
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -831,7 +834,7 @@ def test_frames_of_other_labels_and_libraries(monkeypatch: pytest.MonkeyPatch) -
     assert list(result.to_frame())[3:6] == ["coef_0", "coef_1", "coef_2"]
     with pytest.raises(ValueError, match="library must be one of"):
         result.to_frame("dask")
-    monkeypatch.setitem(__import__("sys").modules, "polars", None)
+    monkeypatch.setitem(sys.modules, "polars", None)
     with pytest.raises(ImportError, match="needs polars"):
         result.to_frame("polars")
 
@@ -850,3 +853,18 @@ def test_it_shows_itself_shortly() -> None:
     assert "more groups" in many._repr_html_()
     escaped = fit_groups(X, Y, np.array(["<b>", "c"])[(CODES > 5).astype(int)])
     assert "<th>&lt;b&gt;</th>" in escaped._repr_html_()
+
+
+def test_the_benchmark_checks_and_prints(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.syspath_prepend(str(Path(__file__).parents[1]))
+    benchmark = importlib.import_module("benchmarks.groups")
+    benchmark.compare(20, 5, 1)
+    printed = capsys.readouterr().out
+    assert "| fit_groups, threads: 1 |" in printed
+    assert "| scikit-learn |" in printed
+    rows, y, _ = benchmark.make_groups(3)
+    ends = [(begin, begin + 50) for begin in (0, 50)]
+    with pytest.raises(AssertionError, match="above the optimum"):
+        benchmark.check("far", [np.ones(9)], rows, y, ends)
