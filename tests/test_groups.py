@@ -534,6 +534,24 @@ def test_what_fit_refuses_is_a_status_with_its_words(monkeypatch: pytest.MonkeyP
     assert_every_nan_has_its_reason(result)
 
 
+def test_weights_of_any_size() -> None:
+    weights = np.where(CODES < 6, 1e-200, 1e200)
+    found, plain = fit_groups(X, Y, CODES, sample_weight=weights), fit_groups(X, Y, CODES)
+    np.testing.assert_array_equal(found.status, plain.status)
+    np.testing.assert_allclose(found.coef, plain.coef, rtol=NEAR)
+    errors = (
+        found.standard_errors * np.sqrt(weights[np.searchsorted(CODES, range(N_GROUPS))])[:, None]
+    )
+    np.testing.assert_allclose(errors, plain.standard_errors, rtol=1e-6)
+    # A penalty that overflows over the weight of a group is the trouble of that group alone.
+    weights = np.where(CODES < 6, 1e-300, 1.0)
+    found = fit_groups(X, Y, CODES, sample_weight=weights, C=1e-20)
+    assert set(found.status_text[:6]) == {"failed"}
+    assert set(found.status_text[6:]) == {"converged"}
+    assert "the penalty overflows over the weight of the group" in found.failures[0]
+    assert_every_nan_has_its_reason(found)
+
+
 # ------------------------------------------------------------------------------------------------
 # The prior
 
@@ -728,6 +746,17 @@ def test_ctrl_c_keeps_what_is_finished(tiny_chunks: None, monkeypatch: pytest.Mo
     assert isinstance(result, GroupFits)
     assert (result.status == GroupStatus.CONVERGED).sum() >= 3
     assert_every_nan_has_its_reason(result)
+
+
+def test_ctrl_c_in_the_pooled_fit_gives_no_group(monkeypatch: pytest.MonkeyPatch) -> None:
+    def press(*_: Any, **__: Any) -> Any:
+        signal.raise_signal(signal.SIGINT)
+
+    monkeypatch.setattr(fitting, "fit", press)
+    with pytest.raises(KeyboardInterrupt) as caught:
+        fit_groups(X, Y, CODES, C=1.0, prior_mean="pooled")
+    result = caught.value.result  # type: ignore[attr-defined]
+    assert set(result.status_text) == {"not fitted"}
 
 
 # ------------------------------------------------------------------------------------------------

@@ -143,19 +143,18 @@ def fit_groups(
     mean, ask_pooled = _prior_mean(prior_mean, data, strength)
     assert isinstance(data.rows.X, np.ndarray)
     validation.check_finite(data.rows.X, data.rows.names)
-    pooled = _pooled(data, C, tol, max_iter, intercept, n_threads, clock) if ask_pooled else None
-    if pooled is not None:
-        mean = np.ascontiguousarray(pooled.coef)
     task = kernels.Task(
-        strength, by_weight, mean, 0.0 if fixed is None else fixed, fixed is None, tol, max_iter
+        1, strength, by_weight, mean, 0.0 if fixed is None else fixed, fixed is None, tol, max_iter
     )
     fits = _Fits(data, grouped, task, n_threads, clock, tell)
     try:
+        if ask_pooled:
+            fits.draw_to(_pooled(data, C, tol, max_iter, intercept, n_threads, clock))
         fits.run()
     except KeyboardInterrupt as interrupt:
-        interrupt.result = fits.result(pooled, began)  # type: ignore[attr-defined]
+        interrupt.result = fits.result(began)  # type: ignore[attr-defined]
         raise
-    return fits.result(pooled, began)
+    return fits.result(began)
 
 
 # ------------------------------------------------------------------------------------------------
@@ -298,15 +297,21 @@ class _Fits:
             np.full(n_groups, np.inf),
         )
         self.failures: dict[int, str] = {}
+        self.pooled: FitResult | None = None
         self.ended_by = ""
         # Rows of the largest group that the kernel takes.
         is_small = counts * (n_features + BESIDE) <= MOST_NUMBERS
         self._most = int(counts[is_small].max(initial=0)) if n_features <= MOST_COLUMNS else 0
         plain = _is_plain(X)
         self._rows = kernels.GroupRows(
-            _readonly(X) if plain else None, data.codes, data.weights, data.offset,
+            X if plain else None, data.codes, data.weights, data.offset,
             _readonly(self.order), _readonly(self.starts), 0,
         )  # fmt: skip
+
+    def draw_to(self, pooled: FitResult) -> None:
+        """Let the penalty draw to the coefficients of a fit."""
+        self.pooled = pooled
+        self.task = self.task._replace(mean=np.ascontiguousarray(pooled.coef))
 
     def run(self) -> None:
         """Fit all groups: those that are small in chunks, what is left one after the other."""
@@ -333,8 +338,7 @@ class _Fits:
         X, codes = np.empty((n_rows, n_features)), np.empty(n_rows, dtype=np.uint8)
         weights, offset = np.empty(n_rows), np.empty(n_rows)
         return kernels.Room(
-            X, codes, weights, offset,
-            _readonly(X), _readonly(codes), _readonly(weights), _readonly(offset),
+            X, codes, weights, offset, _readonly(codes), _readonly(weights), _readonly(offset),
             np.empty(n_features), np.empty(self.task.max_iter + 1),
             np.empty(small.small_work_size.serial(n_rows, n_features)),
         )  # fmt: skip
@@ -349,7 +353,7 @@ class _Fits:
         some = self.order[begin:end] if self.order.size else slice(begin, end)
         of = self._rows
         return of._replace(
-            X=_readonly(np.array(self.X[some], dtype=np.float64, order="C")),
+            X=np.array(self.X[some], dtype=np.float64, order="C"),
             codes=_readonly(of.codes[some]),
             weights=_readonly(of.weights[some]) if of.weights.size else of.weights,
             offset=_readonly(of.offset[some]) if of.offset.size else of.offset,
@@ -400,8 +404,14 @@ class _Fits:
             models.status[group] = kernels.ONE_CLASS if used.size else kernels.NO_ROWS
             return
         total = float(weights.sum()) if weights.size else float(used.size)
-        l2_reg = self.task.l2_reg / (total if self.task.by_weight else 1.0)
+        with np.errstate(over="ignore"):
+            l2_reg = self.task.l2_reg / (total if self.task.by_weight else 1.0)
         try:
+            if not np.isfinite(l2_reg).all():
+                raise ValueError(
+                    f"the penalty overflows over the weight of the group, {total:.3g}; a larger C "
+                    "or weights are needed"
+                )
             result, is_separable = self._result_of(data._replace(l2_reg=l2_reg))
         except (ValueError, ArithmeticError) as error:
             models.status[group] = kernels.FAILED
@@ -458,7 +468,7 @@ class _Fits:
             )  # fmt: skip
         return found, any(issubclass(each.category, SeparationWarning) for each in said)
 
-    def result(self, pooled: FitResult | None, began: float) -> GroupFits:
+    def result(self, began: float) -> GroupFits:
         """Return what is found, at the end or before."""
         models = self.models
         status = np.where(models.status == kernels.GENERAL, kernels.NOT_FITTED, models.status)
@@ -475,7 +485,7 @@ class _Fits:
             classes=self.data.classes,
             tol=self.task.tol,
             prior_mean=self.task.mean if self.task.mean.size else None,
-            pooled=pooled,
+            pooled=self.pooled,
             feature_names=self.data.rows.text_names,
             failures=self.failures,
             ended_by=self.ended_by,
@@ -516,7 +526,7 @@ def _measure(
     matrix = Hessians(objective).at(0, theta[0], curvature).loss
     fitted = objective.fitted()
     factor = Factor(np.ascontiguousarray(matrix[np.ix_(fitted, fitted)]), DEPENDENT)
-    total = float(np.ldexp(rows.total_weight[0], power))
+    total = float(np.ldexp(rows.total_weight, power)[0])
     errors = np.full(len(fitted), np.nan)
     singular = bool(factor.dependent.any())
     if not singular:
@@ -547,7 +557,13 @@ def _order_of(codes: Integers, starts: Integers) -> Integers:
 def _is_plain(X: Features) -> bool:
     """Say whether rows are of the one kind of array that the kernel is compiled for."""
     flags = X.flags
-    return bool(X.dtype == np.float64 and X.dtype.isnative and flags.c_contiguous and flags.aligned)
+    return bool(
+        X.dtype == np.float64
+        and X.dtype.isnative
+        and flags.c_contiguous
+        and flags.aligned
+        and flags.writeable
+    )
 
 
 def _readonly(array: Array) -> Array:

@@ -4,7 +4,8 @@ Rows of a group may lie anywhere: where they are not together they are copied in
 group at a time, which `small.fit_small` then copies into columns, both in cache. Groups do not
 touch each other, so that a result has the same bits whoever computes it. The kernel releases the
 GIL: threads take chunks of groups from a queue (`fitting.chunks`), which is fair where groups take
-unlike times, and needs one compilation; a twin with `prange` would take 15 more seconds to compile.
+unlike times, and needs one compilation; a twin with `prange` would take ten more seconds to
+compile.
 """
 
 from __future__ import annotations
@@ -73,10 +74,12 @@ class GroupRows(NamedTuple):
 class Task(NamedTuple):
     """What each group is asked.
 
-    `l2_reg` is on the scale of the mean loss, or with `by_weight` on that of the sum: then it is
-    divided by the weight of a group. `mean` is what the penalty draws to; empty for zeros.
+    `positive` is the code of the class that counts as 1 (a 1 in the source is a type of its own to
+    numba). `l2_reg` is on the scale of the mean loss, or with `by_weight` on that of the sum: then
+    it is divided by the weight of a group. `mean` is what the penalty draws to; empty for zeros.
     """
 
+    positive: int
     l2_reg: Any
     by_weight: bool
     mean: Any
@@ -89,15 +92,14 @@ class Task(NamedTuple):
 class Room(NamedTuple):
     """Room to work in, for groups of up to ``len(codes)`` rows; of one thread.
 
-    The second four are read-only views of the first: rows where they lie are read-only too, and
-    `small.fit_small` is compiled once for both.
+    Those seen are read-only views: codes, weights and offsets where they lie are read-only too, and
+    `small.fit_small` is compiled once for both, and for `fit`.
     """
 
     X: Any
     codes: Any
     weights: Any
     offset: Any
-    X_seen: Any
     codes_seen: Any
     weights_seen: Any
     offset_seen: Any
@@ -119,7 +121,8 @@ class Models(NamedTuple):
     bound: Any
 
 
-fit_small = part(small._fit_small)
+# As `fit` calls it: its compiled code is taken from the cache, and need not be made again.
+fit_small = small.fit_small.serial
 
 
 @part
@@ -241,7 +244,7 @@ def fit_group(rows: GroupRows, group: int, task: Task, room: Room, models: Model
     n_offsets = size if rows.offset.shape[0] > 0 else 0
     if rows.order.shape[0] > 0:
         gather(rows, begin, end, room)
-        X, codes = room.X_seen[:size], room.codes_seen[:size]
+        X, codes = room.X[:size], room.codes_seen[:size]
         weights, offset = room.weights_seen[:n_weights], room.offset_seen[:n_offsets]
     else:
         X, codes = rows.X[begin:end], rows.codes[begin:end]
@@ -257,8 +260,8 @@ def fit_group(rows: GroupRows, group: int, task: Task, room: Room, models: Model
         room.l2_reg[j] = task.l2_reg[j] * share
     coef = models.coef[group]
     found = fit_small(
-        X, codes, 1, weights, offset, room.l2_reg, task.intercept, task.fit_intercept,
-        room.history[:0], task.tol, task.max_iter, room.work, room.history, coef,
+        X, codes, task.positive, weights, offset, room.l2_reg, task.intercept, task.fit_intercept,
+        room.offset_seen[:0], task.tol, task.max_iter, room.work, room.history, coef,
     )  # fmt: skip
     status = status_of(found.status, count, n_free(room.l2_reg, task.fit_intercept))
     models.n_iter[group] = found.n_iter
