@@ -39,8 +39,8 @@ class GroupStatus(IntEnum):
         rows have next to no curvature. There are no standard errors. Without a penalty the
         coefficients are one choice of many that fit alike.
     MAX_ITER
-        `max_iter` ended the fit; coefficients and bound are those of the last point. Here and in the
-        next two a column that does not vary has no standard error either.
+        `max_iter` ended the fit; coefficients and bound are those of the last point. Here and in
+        the next two a column that does not vary has no standard error either.
     ROUNDING
         Rounding errors of float64 ended the fit above `tol`; the bound says what is proven.
     TIME_LIMIT

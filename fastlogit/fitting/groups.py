@@ -283,9 +283,10 @@ class _Fits:
         assert isinstance(X, np.ndarray)
         self.X: Features = X
         n_groups, n_features = len(groups.labels), X.shape[1]
-        counts = np.bincount(groups.codes, minlength=n_groups)
+        counts = np.zeros(n_groups, dtype=np.int64)
+        in_order = kernels.count_rows.serial(_readonly(groups.codes), counts)
         self.starts = np.concatenate([[0], np.cumsum(counts)])
-        self.order = _order_of(groups.codes, self.starts)
+        self.order = _order_of(groups.codes, self.starts, in_order)
         self.models = kernels.Models(
             np.full(n_groups, kernels.NOT_FITTED, dtype=np.int8),
             np.zeros(n_groups, dtype=np.int64),
@@ -543,14 +544,13 @@ def _measure(
 # Arrays
 
 
-def _order_of(codes: Integers, starts: Integers) -> Integers:
+def _order_of(codes: Integers, starts: Integers, in_order: bool) -> Integers:
     """Return the rows in the order of their groups; empty where they lie so."""
     is_short = len(codes) < 2**31
-    size = 0 if (codes[1:] >= codes[:-1]).all() else len(codes)
+    size = 0 if in_order else len(codes)
     order: Integers = np.empty(size, dtype=np.int32 if is_short else np.int64)
-    if size == 0:
-        return order
-    kernels.order_rows.serial(codes, starts[:-1].copy(), order)
+    if size:
+        kernels.order_rows.serial(_readonly(codes), starts[:-1].copy(), order)
     return order
 
 

@@ -203,15 +203,15 @@ def _of_single_numbers(values: Array) -> Groups:
     if values.dtype.kind in "iu":
         low, high = int(values.min()), int(values.max())
         span = high - low + 1
-        if span <= max(TABLE * values.size, 1024):
-            native = values.dtype.newbyteorder("=")
-            shifted = values.astype(np.int64) - low if high < 2**63 else None
-            if shifted is not None:
-                used = np.zeros(span, dtype=bool)
-                used[shifted] = True
-                places = np.cumsum(used, dtype=np.int32) - 1
-                labels = (np.flatnonzero(used) + low).astype(native)
-                return Groups(labels, places[shifted])
+        if span <= max(TABLE * values.size, 1024) and high < 2**63:
+            shifted = values.astype(np.int64, copy=False)
+            if low != 0:
+                shifted = shifted - low
+            used = np.zeros(span, dtype=bool)
+            used[shifted] = True
+            places = np.cumsum(used, dtype=np.int32) - np.int32(1)
+            labels = (np.flatnonzero(used) + low).astype(values.dtype.newbyteorder("="))
+            return Groups(labels, places[shifted])
     labels, codes = np.unique(values, return_inverse=True)
     return Groups(labels, codes.reshape(-1).astype(np.int32))
 

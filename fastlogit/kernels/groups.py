@@ -34,6 +34,7 @@ __all__ = [
     "Models",
     "Room",
     "Task",
+    "count_rows",
     "fit_groups",
     "order_rows",
 ]
@@ -308,6 +309,31 @@ def _fit_groups(
 
 
 fit_groups = entry(_fit_groups)
+
+
+def _count_rows(codes: Any, counts_out: Any) -> bool:
+    """Add the rows of each group to `counts_out`; say whether groups follow each other.
+
+    Parameters
+    ----------
+    codes : ndarray of int32, shape (n_samples,)
+        Group of each row.
+    counts_out : ndarray of int64, shape (n_groups,)
+
+    Returns
+    -------
+    bool
+    """
+    in_order, before = True, 0
+    for row in range(codes.shape[0]):
+        group = codes[row]
+        counts_out[group] += 1
+        in_order = in_order and group >= before
+        before = group
+    return in_order
+
+
+count_rows = entry(_count_rows)
 
 
 def _order_rows(codes: Any, next_place: Any, order_out: Any) -> None:
