@@ -22,7 +22,8 @@ def readonly(array: Any) -> Any:
 
 def models() -> kernels.Models:
     return kernels.Models(
-        np.full(N_GROUPS, kernels.NOT_FITTED, dtype=np.int8), np.zeros(N_GROUPS, dtype=np.int64),
+        np.full(N_GROUPS, kernels.NOT_FITTED, dtype=np.int8), np.zeros(N_GROUPS, dtype=bool),
+        np.zeros(N_GROUPS, dtype=np.int64),
         np.zeros(N_GROUPS, dtype=np.int32), np.full((N_GROUPS, N_FEATURES), np.nan),
         np.full(N_GROUPS, np.nan), np.full((N_GROUPS, N_FEATURES + 1), np.nan),
         np.full(N_GROUPS, np.nan), np.full(N_GROUPS, np.inf),
@@ -67,6 +68,7 @@ def test_the_oracle(mean: Any, shuffled: bool) -> None:
     assert (found.status == kernels.CONVERGED).all()
     assert (found.n_samples == N_ROWS).all()
     assert (found.bound <= 1e-12).all()
+    assert found.converged.all()
     for group in range(N_GROUPS):
         mine = order[group * N_ROWS : (group + 1) * N_ROWS]
         w, total = weights[mine], weights[mine].sum()

@@ -471,14 +471,15 @@ def test_more_columns_and_rows_than_the_kernel_takes() -> None:
     wanted = fastlogit.fit(wide[200:], y[200:], C=1.0)
     assert_same_model(result[1], wanted)
     assert result.converged.all()
-    long, y = problem(40_000, 3)[:2]
-    groups = np.where(np.arange(40_000) < 39_900, "large", "small")
+    long, y = problem(90_000, 3)[:2]
+    assert 89_900 * (3 + fitting.BESIDE) > fitting.MOST_NUMBERS
+    groups = np.where(np.arange(90_000) < 89_900, "large", "small")
     result = fit_groups(long, y, groups)
     assert set(result.status_text) == {"converged"}
-    assert_same_model(result["large"], fastlogit.fit(long[:39_900], y[:39_900]))
-    assert_same_model(result["small"], fastlogit.fit(long[39_900:], y[39_900:]))
+    assert_same_model(result["large"], fastlogit.fit(long[:89_900], y[:89_900]))
+    assert_same_model(result["small"], fastlogit.fit(long[89_900:], y[89_900:]))
     large = result["large"]
-    hessian = information(long[:39_900], large.coef, large.intercept, np.ones(39_900))
+    hessian = information(long[:89_900], large.coef, large.intercept, np.ones(89_900))
     errors = np.sqrt(np.diag(np.linalg.inv(hessian)))
     np.testing.assert_allclose(large.standard_errors, errors, rtol=1e-7)
 
@@ -518,6 +519,15 @@ def test_an_iteration_limit_leaves_points_with_bounds() -> None:
     lost = (best.log_likelihood - result.log_likelihood) / -best.log_likelihood
     assert (lost > 0.0).all()
     assert (lost <= result.suboptimality).all()
+
+
+def test_no_tolerance_is_met_as_by_fit() -> None:
+    """By the exact cost of the coefficients: as a number it has not the digits."""
+    result = fit_groups(X, Y, CODES, tol=1e-18)
+    wanted = fastlogit.fit(X[CODES == 0], Y[CODES == 0], tol=1e-18)
+    assert result.converged[0] == wanted.converged
+    assert result[0].suboptimality == wanted.suboptimality
+    assert result.converged.any()
 
 
 def test_what_fit_refuses_is_a_status_with_its_words(monkeypatch: pytest.MonkeyPatch) -> None:

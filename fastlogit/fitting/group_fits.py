@@ -117,6 +117,8 @@ class GroupFits:
         ``-sum(weight * loss)`` at the coefficients, without the penalty.
     suboptimality : ndarray of shape (n_groups,)
         Proven bound on (cost - optimum) / optimum; infinity where nothing is proven.
+    converged : ndarray of shape (n_groups,), bool
+        Whether the bound is at most `tol`.
     n_iter : ndarray of shape (n_groups,), int
     status : ndarray of shape (n_groups,), int8
         A `GroupStatus` each: how the fit ended, and why numbers are NaN.
@@ -145,6 +147,7 @@ class GroupFits:
     standard_errors: Matrix
     log_likelihood: Vector
     suboptimality: Vector
+    converged: Mask
     n_iter: Integers
     status: Integers
     classes: Labels
@@ -155,11 +158,6 @@ class GroupFits:
     failures: dict[int, str] = field(default_factory=dict)
     ended_by: str = ""
     seconds: float = 0.0
-
-    @property
-    def converged(self) -> Mask:
-        """Whether the bound of each group is at most `tol`, (n_groups,)."""
-        return self.suboptimality <= self.tol
 
     @property
     def status_text(self) -> Labels:

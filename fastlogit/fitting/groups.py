@@ -41,7 +41,7 @@ from .problem import (
     check_time_limit,
     moderate_weights,
 )
-from .small import BESIDE, MOST_COLUMNS, MOST_NUMBERS
+from .small import BESIDE, MOST_COLUMNS, MOST_ITERATIONS, MOST_NUMBERS, MOST_PRODUCTS
 
 __all__ = ["fit_groups"]
 
@@ -289,6 +289,7 @@ class _Fits:
         self.order = _order_of(groups.codes, self.starts, in_order)
         self.models = kernels.Models(
             np.full(n_groups, kernels.NOT_FITTED, dtype=np.int8),
+            np.zeros(n_groups, dtype=bool),
             np.zeros(n_groups, dtype=np.int64),
             np.zeros(n_groups, dtype=np.int32),
             np.full((n_groups, n_features), np.nan),
@@ -301,7 +302,9 @@ class _Fits:
         self.pooled: FitResult | None = None
         self.ended_by = ""
         # Rows of the largest group that the kernel takes.
-        is_small = counts * (n_features + BESIDE) <= MOST_NUMBERS
+        is_small = (counts * (n_features + BESIDE) <= MOST_NUMBERS) & (
+            counts * n_features**2 <= MOST_PRODUCTS
+        )
         self._most = int(counts[is_small].max(initial=0)) if n_features <= MOST_COLUMNS else 0
         plain = _is_plain(X)
         self._rows = kernels.GroupRows(
@@ -340,7 +343,7 @@ class _Fits:
         weights, offset = np.empty(n_rows), np.empty(n_rows)
         return kernels.Room(
             X, codes, weights, offset, _readonly(codes), _readonly(weights), _readonly(offset),
-            np.empty(n_features), np.empty(self.task.max_iter + 1),
+            np.empty(n_features), np.empty(min(self.task.max_iter, MOST_ITERATIONS) + 1),
             np.empty(small.small_work_size.serial(n_rows, n_features)),
         )  # fmt: skip
 
@@ -428,6 +431,7 @@ class _Fits:
         models.coef[group] = result.coef + mean if mean.size else result.coef
         models.intercept[group] = level
         models.bound[group] = result.suboptimality
+        models.converged[group] = result.converged
         models.errors[group] = measured.errors
         models.log_likelihood[group] = measured.log_likelihood
         models.status[group] = self._status_of(result, measured)
@@ -481,6 +485,7 @@ class _Fits:
             standard_errors=models.errors,
             log_likelihood=models.log_likelihood,
             suboptimality=models.bound,
+            converged=models.converged,
             n_iter=models.n_iter,
             status=status.astype(np.int8),
             classes=self.data.classes,

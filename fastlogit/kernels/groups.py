@@ -113,6 +113,7 @@ class Models(NamedTuple):
     """What is found, a row or a number for each group; `errors` has the intercept last."""
 
     status: Any
+    converged: Any
     n_samples: Any
     n_iter: Any
     coef: Any
@@ -270,7 +271,8 @@ def fit_group(rows: GroupRows, group: int, task: Task, room: Room, models: Model
         coef[:] = math.nan
         models.status[group] = status
         return
-    models.intercept[group], models.bound[group] = found.intercept, found.bound
+    models.converged[group] = True
+    models.intercept[group], models.bound[group] = found.intercept, small.stated(found.bound)
     at = small.lay_out(count, n_features, 0)
     varying = n_varying(room.work, at, n_features)
     at = small.lay_out(count, n_features, varying + (1 if task.fit_intercept else 0))
