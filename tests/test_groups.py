@@ -544,6 +544,19 @@ def test_what_fit_refuses_is_a_status_with_its_words(monkeypatch: pytest.MonkeyP
     assert_every_nan_has_its_reason(result)
 
 
+@pytest.mark.parametrize("numbers", [fitting.MOST_NUMBERS, 0])
+def test_few_rows_have_no_optimum_or_many(numbers: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fitting, "MOST_NUMBERS", numbers)
+    rows = np.array([[0.5, 1.0, -2.0], [0.5, 1.0, -2.0], [1.5, 0.0, 3.0]])
+    ends = [fit_groups(rows, y, ["a"] * 3)["a"].status for y in ([0, 1, 1], [0, 0, 1], [1, 0, 0])]
+    assert set(ends) == {GroupStatus.TOO_FEW_ROWS}
+    # Rows enough, though at two places only.
+    fit = fit_groups(np.vstack([rows, rows[1:]]), [0, 1, 1, 1, 0], ["a"] * 5)["a"]
+    assert fit.status == GroupStatus.COLLINEAR
+    likelihood = np.log(1 / 3) + 2 * np.log(2 / 3) + 2 * np.log(1 / 2)
+    assert fit.log_likelihood == pytest.approx(likelihood)
+
+
 def test_weights_of_any_size() -> None:
     weights = np.where(CODES < 6, 1e-200, 1e200)
     found, plain = fit_groups(X, Y, CODES, sample_weight=weights), fit_groups(X, Y, CODES)

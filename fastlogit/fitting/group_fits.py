@@ -47,11 +47,12 @@ class GroupStatus(IntEnum):
         The time limit ended the fit of this group.
     SEPARABLE
         Some columns without penalty separate the classes: there is no optimum. All NaN.
+    TOO_FEW_ROWS
+        Fewer rows have weight than parameters have no penalty, so that there is no optimum, or none
+        that is the only one. All NaN.
     ONE_CLASS
         All rows with weight are of one class: there is no optimum. All NaN, under a penalty and a
         prior mean too, since these do not hold the intercept.
-    TOO_FEW_ROWS
-        Fewer rows with weight than parameters without penalty, and no optimum. All NaN.
     NO_ROWS
         No row has positive weight. All NaN.
     FAILED

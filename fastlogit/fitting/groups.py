@@ -422,12 +422,15 @@ class _Fits:
             self.failures[group] = str(error)
             return
         models.n_iter[group] = result.n_iter
-        free = int((l2_reg == 0.0).sum()) + self.task.fit_intercept
-        if is_separable or (used.size < free and not result.converged):
-            models.status[group] = kernels.TOO_FEW_ROWS if used.size < free else kernels.SEPARABLE
+        is_few = used.size < int((l2_reg == 0.0).sum()) + self.task.fit_intercept
+        if is_separable:
+            models.status[group] = kernels.TOO_FEW_ROWS if is_few else kernels.SEPARABLE
             return
         level = float(result.intercept)
         measured = _measure(data, result.coef, level, self.task.fit_intercept, self.n_threads)
+        if is_few and (measured.is_singular or not result.converged):
+            models.status[group] = kernels.TOO_FEW_ROWS
+            return
         models.coef[group] = result.coef + mean if mean.size else result.coef
         models.intercept[group] = level
         models.bound[group] = result.suboptimality
