@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from .estimators.cross_validation import LogisticRegressionCV
     from .estimators.logistic import LogisticRegression
     from .fitting.cost import cost, cost_gradient
+    from .fitting.evaluation import Problem
     from .fitting.fit import fit, gradient_descent
     from .fitting.group_fits import GroupFit, GroupFits, GroupStatus
     from .fitting.groups import fit_groups
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from .inference.leave_one_out import LeaveOneOut, leave_one_out
     from .inputs.batches import BatchSource
     from .prediction import predict, predict_proba, raw_prediction
+    from .predictor import Predictor
     from .result import FitResult, Progress
     from .warming import WarmUp, warmup
 
@@ -47,6 +49,8 @@ __all__ = [
     "LogisticRegression",
     "LogisticRegressionCV",
     "PathResult",
+    "Predictor",
+    "Problem",
     "Progress",
     "RegularizationPathDisplay",
     "SeparationWarning",
@@ -82,6 +86,8 @@ _HOME = {
     "LogisticRegression": "estimators.logistic",
     "LogisticRegressionCV": "estimators.cross_validation",
     "PathResult": "fitting.path",
+    "Predictor": "predictor",
+    "Problem": "fitting.evaluation",
     "Progress": "result",
     "RegularizationPathDisplay": "displays",
     "SeparationWarning": "errors",

@@ -61,7 +61,7 @@ def check_strength(name: str, value: object) -> float:
 
 def check_option(name: str, value: object, allowed: Iterable[str]) -> str:
     """Return a text option, or raise an error that lists the allowed ones."""
-    choices = list(allowed)
+    choices = allowed if isinstance(allowed, tuple) else list(allowed)
     if isinstance(value, str) and value in choices:
         return value
     near = difflib.get_close_matches(value, choices, n=1) if isinstance(value, str) else []

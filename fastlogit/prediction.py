@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import numpy as np
 
-from .arrays import ArrayLike, Floats, Indices, Matrix, Vector
+from .arrays import Array, ArrayLike, Floats, Indices, Matrix, Vector
 from .design.base import Design
+from .design.few import PackedModels, n_outputs
 from .design.opening import open_rows
 from .elementwise import sigmoid
 from .inputs import validation
-from .inputs.given import look_at_model
+from .inputs.given import OfFit, Rows, look_at_model
 from .kernels.hypotheses import BINARY, LOG, ONE_VS_ALL, RAW, SOFTMAX
 from .options import check_number, check_option
 
@@ -19,6 +18,10 @@ __all__ = ["class_proba", "predict", "predict_proba", "raw_prediction"]
 
 MULTI_CLASS = ("ovr", "multinomial")
 
+FLOAT64 = np.dtype(np.float64)
+# Up to this many numbers of X, times models, a pass is serial and takes no longer than what would
+# be saved by the general way: some 10 us.
+FEW_NUMBERS = 20_000
 # Rows with an infinite raw prediction that are looked at again.
 MOST_ROWS = 1000
 
@@ -53,7 +56,7 @@ def raw_prediction(
     TypeError, ValueError
         If an argument has the wrong type, shape or value.
     """
-    out, single = _hypotheses(X, coef, intercept, offset, n_threads, lambda single: (RAW, 1))
+    out, single = _hypotheses(X, coef, intercept, offset, n_threads, RAW, RAW)
     return out[:, 0] if single else out
 
 
@@ -134,30 +137,65 @@ def class_proba(
         else ONE_VS_ALL
     )
     return _hypotheses(
-        X, coef, intercept, offset, n_threads,
-        lambda single: ((BINARY if single else several) + LOG * log, 1 + single),
-    )[0]  # fmt: skip
+        X, coef, intercept, offset, n_threads, BINARY + LOG * log, several + LOG * log
+    )[0]
 
 
 def _hypotheses(
     X: ArrayLike, coef: ArrayLike, intercept: ArrayLike, offset: ArrayLike,
-    n_threads: int | None, choose: Callable[[bool], tuple[int, int]],
+    n_threads: int | None, of_one: int, of_several: int,
 ) -> tuple[Matrix, bool]:  # fmt: skip
-    """Return what is asked for, (n_samples, n_models * times), and whether one model was meant.
+    """Return what is asked for, a row for each of X, and whether one model was meant.
 
-    `choose` returns kind and times, from whether it is one model.
+    `of_one` and `of_several` are what is asked of one model, and of a table of them.
     """
+    if offset is None and n_threads is None:
+        array = X.X if type(X) is Rows or type(X) is OfFit else X
+        if type(array) is np.ndarray and type(coef) is np.ndarray:
+            found = _of_few(array, coef, intercept, of_one if coef.ndim == 1 else of_several)
+            if found is not None:
+                return found, coef.ndim == 1
     rows, coefs, intercepts, single, fixed = look_at_model(X, coef, intercept, offset)
     design = open_rows(rows.X, n_threads)
     n_samples = design.shape[0]
     fixed = fixed.reshape(-1 if fixed.size else 0, n_samples)
-    kind, times = choose(single)
-    out = np.empty((n_samples, len(coefs) * times))
+    kind = of_one if single else of_several
+    out = np.empty((n_samples, n_outputs(kind, len(coefs))))
     if not design.hypotheses(coefs, intercepts, fixed, kind, out):
         validation.refuse_not_finite(design, rows.names)
         raw = design.raw_prediction(coefs, intercepts)
         _refuse_undefined(design, coefs, intercepts, raw)
     return out, single
+
+
+def _of_few(X: Array, coef: Array, intercept: object, kind: int) -> Matrix | None:
+    """Return what is asked of few rows, without a design; None where anything is out of the plain.
+
+    The kernel and the bits are those of many rows. A row of 30 takes 7 us, where the general way
+    takes 40. What is not finite spoils a raw prediction: the general way has the words for it.
+    """
+    if not (
+        X.ndim == 2
+        and coef.dtype == FLOAT64
+        and 0 < X.size <= FEW_NUMBERS
+        and X.dtype == FLOAT64
+        and X.flags.carray
+        and 1 <= coef.ndim <= 2
+        and coef.shape[0] == X.shape[1]
+    ):
+        return None
+    if type(intercept) is float or type(intercept) is np.float64:
+        if coef.ndim == 2:
+            return None
+        model = PackedModels(coef[None], np.array([intercept]))
+    elif type(intercept) is np.ndarray and coef.ndim == 2 and intercept.dtype == FLOAT64:
+        if X.size * coef.shape[1] > FEW_NUMBERS or intercept.shape != coef.shape[1:]:
+            return None
+        model = PackedModels(coef.T, intercept)
+    else:
+        return None
+    out = np.empty((X.shape[0], n_outputs(kind, len(model.intercept))))
+    return out if model.hypotheses(X, kind, out) else None
 
 
 def predict(

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import cache
 from html import escape
+from types import ModuleType
 from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
@@ -15,6 +17,7 @@ from .inputs.given import OfFit, look_at_names
 if TYPE_CHECKING:
     from .objective.losses import RowLoss
     from .objective.penalties import Penalty
+    from .predictor import Predictor
 
 __all__ = ["FitResult", "Progress"]
 
@@ -184,9 +187,9 @@ class FitResult:
 
     def raw_prediction(self, X: ArrayLike, *, n_threads: int | None = None) -> Floats:
         """Return X @ coef + intercept; see `fastlogit.raw_prediction`."""
-        from .prediction import raw_prediction
-
-        return raw_prediction(self._own(X), self.coef, self.intercept, n_threads=n_threads)
+        return _prediction().raw_prediction(
+            self._own(X), self.coef, self.intercept, n_threads=n_threads
+        )
 
     def predict_proba(self, X: ArrayLike, *, n_threads: int | None = None) -> Matrix:
         """Return the hypotheses, shape (n_samples, n_classes).
@@ -194,9 +197,7 @@ class FitResult:
         Two classes: ``[1 - p, p]``. More: softmax, or each class's own one-vs-all hypothesis, not
         normalised.
         """
-        from .prediction import predict_proba
-
-        return predict_proba(
+        return _prediction().predict_proba(
             self._own(X), self.coef, self.intercept, multi_class=self.multi_class,
             n_threads=n_threads,
         )  # fmt: skip
@@ -209,9 +210,7 @@ class FitResult:
         Two classes: the second where its probability is at least `threshold`. More: the class
         with the largest hypothesis; `threshold` must then stay 0.5.
         """
-        from .prediction import predict
-
-        codes = predict(
+        codes = _prediction().predict(
             self._own(X), self.coef, self.intercept, threshold=threshold, n_threads=n_threads
         )
         return self.classes[codes]
@@ -226,9 +225,32 @@ class FitResult:
         """
         look_at_names(X, self.feature_names)
 
-    def _own(self, X: ArrayLike) -> OfFit:
+    def predictor(self) -> Predictor:
+        """Return what scores single rows, as a server gets them: checked once, a few us a row.
+
+        Returns
+        -------
+        Predictor
+            Of this fit as it is now: ``predictor(row)``, `predict_proba`, `predict`.
+        """
+        from .predictor import Predictor
+
+        return Predictor(
+            self.coef, self.intercept, self.classes, multi_class=self.multi_class,
+            feature_names=self.feature_names,
+        )  # fmt: skip
+
+    def _own(self, X: ArrayLike) -> ArrayLike:
         """Return X with the names that its columns must have, for the look at it."""
-        return OfFit(X, self.feature_names)
+        return X if type(X) is np.ndarray else OfFit(X, self.feature_names)
+
+
+@cache
+def _prediction() -> ModuleType:
+    """Return the module, which loads numba, when it is first needed; an import takes 1 us."""
+    from . import prediction
+
+    return prediction
 
 
 def _class_of(found: object) -> str:

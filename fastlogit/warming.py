@@ -33,6 +33,7 @@ from .clock import activity
 from .design.dense import DenseDesign
 from .elementwise import log1p_exp, log_sigmoid, logit, sigmoid
 from .fitting.cost import cost_gradient
+from .fitting.evaluation import Problem
 from .fitting.fit import fit, gradient_descent
 from .fitting.path import logistic_path
 from .inference.leave_one_out import leave_one_out
@@ -333,7 +334,8 @@ def _fit(X: Features) -> None:
 
 
 def _predict(X: Features) -> None:
-    predict_proba(X, np.zeros(X.shape[1]))
+    # Without an offset few rows go a short way, where there is one thread alone.
+    predict_proba(X, np.zeros(X.shape[1]), offset=np.zeros(len(X)))
 
 
 def _many_columns(X: Features) -> None:
@@ -363,7 +365,10 @@ def _other_calls() -> None:
         fitted = fit(X, labels, C=1.0, multi_class="multinomial", solver="newton-cg")
         leave_one_out(fitted, X, labels)
         logistic_path(X, labels > 0, Cs=[1.0, 2.0])
-        cost_gradient(X, (labels > 0) * 1, np.zeros(X.shape[1]))
+        targets, coef = (labels > 0) * 1, np.zeros(X.shape[1])
+        cost_gradient(X, targets, coef)  # by the kernel of small data
+        cost_gradient(X, targets, coef, np.zeros(1))
+        Problem(X, targets).hessian(np.zeros(X.shape[1] + 1))
         fit(X, labels, C=1.0, solver="lbfgs")
         source = BatchSource(lambda X=X: iter([(X, labels > 0)]))  # type: ignore[misc]
         fit(source, C=1.0, solver="gradient_descent", max_iter=1, step_size=0.1, tol=1.0)

@@ -409,3 +409,12 @@ def test_another_state_is_measured_from_its_own_checkout(tmp_path: Path) -> None
 def test_two_states_of_the_package_take_turns() -> None:
     line = load("versions").compare("small", Path(__file__).parents[1], turns=1, quick=True)
     assert line.startswith("| small | 400 x 20 |")
+
+
+def test_overheads_are_of_calls_whose_answers_agree() -> None:
+    overhead = load("overhead")
+    text = overhead.table(rounds=1)
+    assert len(re.findall(r"^\| .+ \| \d+\.\d \|$", text, re.M)) == 10
+    wrong = {"NumPy": (int, lambda: np.ones(2)), "other": (int, lambda: np.array([1.0, 2.0]))}
+    with pytest.raises(AssertionError, match="other"):
+        overhead.microseconds(wrong, rounds=1)

@@ -127,6 +127,17 @@ def of_cost(X, y, w, o):
     return [fastlogit.cost(X, y, COEF, INTERCEPT, sample_weight=w, offset=o)]
 
 
+def of_problem(X, y, w, o):
+    made = fastlogit.Problem(X, y, C=1.0, sample_weight=w, offset=o)
+    theta = made.pack(COEF, INTERCEPT)
+    return [*made.cost_gradient(theta), made.hessian(theta), made.hessian_product(theta, theta)]
+
+
+def of_predictor(X, y, w, o):
+    score = fastlogit.fit(X, y, sample_weight=w, offset=o, C=1.0).predictor()
+    return [score(X), score.predict_proba(X), score.predict(X)]
+
+
 def of_cost_gradient(X, y, w, o):
     return list(fastlogit.cost_gradient(X, y, COEF, INTERCEPT, sample_weight=w, offset=o))
 
@@ -209,6 +220,8 @@ ENTRIES = {
     "LogisticRegression": of_estimator,
     "LogisticRegressionCV": of_cv,
     "PathResult": of_path,
+    "Predictor": of_predictor,
+    "Problem": of_problem,
     "cost": of_cost,
     "cost_gradient": of_cost_gradient,
     "fit": of_fit,

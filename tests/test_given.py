@@ -17,6 +17,7 @@ from fastlogit import LogisticRegression, LogisticRegressionCV
 from fastlogit.cli.commands import app
 from fastlogit.design.blockwise import BlockwiseDesign
 from fastlogit.design.dense import DenseDesign
+from fastlogit.design.few import PackedModels
 from fastlogit.inputs import validation
 from fastlogit.inputs.given import Given, Start, look
 from fastlogit.kernels import small
@@ -56,6 +57,8 @@ def entries(call: Callable[[], Any], monkeypatch: pytest.MonkeyPatch | None = No
         for kind in (DenseDesign, BlockwiseDesign):
             for name in PASSES:
                 monkeypatch.setattr(kind, name, stop)
+        monkeypatch.setattr(small, "cost_gradient_small", Twins(stop, stop))
+        monkeypatch.setattr(PackedModels, "hypotheses", stop)
 
     def follow(frame: Any, event: str, _: Any) -> None:
         if event != "call" or room(frame.f_code.co_filename) != "inputs":
@@ -184,7 +187,9 @@ def test_costs_and_predictions_look_at_x_once(monkeypatch) -> None:
         (lambda: fastlogit.cost(FRAME, y, coef), ["look_at_cost"]),
         (lambda: fastlogit.raw_prediction(FRAME, coef), ["look_at_model"]),
         (lambda: fastlogit.predict_proba(FRAME, coef, offset=WEIGHT), ["look_at_model"]),
-        (lambda: result.predict(X), ["look_at_model"]),
+        (lambda: result.predict(X[:, ::-1]), ["look_at_model"]),
+        # Few rows that kernels read as they are.
+        (lambda: result.predict(X), []),
         (lambda: named.predict(FRAME), ["look_at_model"]),
         (lambda: named.predict_proba(FRAME), ["look_at_model"]),
         (lambda: named.raw_prediction(FRAME), ["look_at_model"]),
@@ -193,8 +198,14 @@ def test_costs_and_predictions_look_at_x_once(monkeypatch) -> None:
             lambda: fastlogit.leave_one_out(balanced, FRAME, list(y), sample_weight=list(WEIGHT)),
             ["look_at_fitted"],
         ),
-        # The second looks at the coefficients, which users may set.
-        (lambda: model.predict_proba(X), ["look_at_new_rows", "look_at_model"]),
+        (lambda: model.predict_proba(X), ["is_plain"]),
+        # `look_at_model` looks at the coefficients, which users may set.
+        (lambda: model.predict_proba(X[:, ::-1]), ["is_plain", "look_at_model"]),
+        (lambda: model.predict_proba(X.tolist()), ["is_plain", "look_at_new_rows"]),
+        (
+            lambda: model.predict_proba(X[:, ::-1].tolist() * 200),
+            ["is_plain", "look_at_new_rows", "look_at_model"],
+        ),
     ):
         assert entries(call, monkeypatch) == wanted
 

@@ -213,7 +213,7 @@ from fastlogit.estimators.folds import fit_folds
 from fastlogit.estimators.scoring import probabilities
 from fastlogit.fitting.grid import GridOptions
 from fastlogit.fitting.messages import message_of
-from fastlogit.fitting.problem import Problem, Strengths, check_problem, stride_of
+from fastlogit.fitting.problem import CheckedProblem, Strengths, check_problem, stride_of
 from fastlogit.fitting.weightless import Others, without_weight
 from fastlogit.inputs import validation
 from fastlogit.inputs.given import Data, Given, Model, Rows, settle
@@ -239,7 +239,7 @@ def calls(
     X: Features, classes: Labels, codes: Codes, weights: Vector, offset: Vector, coef: Matrix,
     intercept: Vector, raw: Matrix, mask: Mask, places: Indices, Cs: Vector, folds: Matrix,
     tol: float, given: Given, rows: Rows, data: Data, design: Design, objective: Objective,
-    problem: Problem, outcome: Outcome, limits: Limits, options: GridOptions, sets: Matrix,
+    problem: CheckedProblem, outcome: Outcome, limits: Limits, options: GridOptions, sets: Matrix,
     sizes: Vector, models: Indices, drawn: IndexMatrix, theta: Matrix, gradient: Matrix,
     cost: Vector, point: Vector, here: Point, columns: Columns, loss: Loss, penalty: Quadratic,
     labelled: LabelledRows, curvature: RowCurvature, hessians: Hessians,

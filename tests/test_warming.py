@@ -239,6 +239,10 @@ for name in tables:
     fitted.predict(X), fitted.predict_proba(X)
     fastlogit.fit(X, y, C=1.0, multi_class="multinomial" if y is kinds else "ovr")
     fastlogit.cost_gradient(X, (y > 0) * 1, np.zeros(X.shape[1]))
+    fitted.predictor()(X[0])
+    problem = fastlogit.Problem(X, y > 0, C=1.0)
+    problem.cost_gradient(problem.start()), problem.hessian(problem.start())
+    problem.hessian_product(problem.start(), problem.start())
 """,
     "estimator": """
 for name in tables:

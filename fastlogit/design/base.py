@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
+from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
@@ -33,6 +34,7 @@ __all__ = [
     "Design",
     "NotFinite",
     "RowCounter",
+    "as_they_are",
     "plain_targets",
     "readonly",
     "step_by_step",
@@ -57,6 +59,12 @@ class Columns(NamedTuple):
 
     center: Vector
     inverse_scale: Vector
+
+
+@lru_cache(maxsize=64)
+def as_they_are(n_features: int) -> Columns:
+    """Return what leaves columns as they are; read-only, so that a design need not copy it."""
+    return Columns(readonly(np.zeros(n_features)), readonly(np.ones(n_features)))
 
 
 class NotFinite(NamedTuple):
@@ -326,8 +334,9 @@ def plain_targets(
 
 def readonly(array: np.ndarray[Shape, np.dtype[Number]]) -> np.ndarray[Shape, np.dtype[Number]]:
     """Return a read-only view: numba then compiles once for arrays that may be written or not."""
+    if type(array) is np.ndarray and not array.flags.writeable:
+        return array
     view = array.view(np.ndarray)
     if view.flags.writeable:
-        view = view.view()
         view.flags.writeable = False
     return view

@@ -29,7 +29,8 @@ def open_rows(X: Features | RowSource | Design, n_threads: int | None) -> Design
     TypeError, ValueError
         If `n_threads` is not possible.
     """
-    threads.thread_count(n_threads)
+    if n_threads is not None:
+        threads.thread_count(n_threads)
     if type(X) is np.ndarray:
         if X.nbytes > 2.0 * SLICE_BYTES:
             return SlicedDesign(X, n_threads=n_threads)

@@ -37,7 +37,7 @@ from .custom import check_loss, check_penalty, no_such_penalty
 from .messages import message_of, stack_level
 from .problem import (
     MULTI_CLASS,
-    Problem,
+    CheckedProblem,
     StartLike,
     Strengths,
     began_of,
@@ -247,7 +247,7 @@ def fit(
     return _conclude(problem, outcome, limits, outcome.choice.partition(" ")[0], began)
 
 
-def _others(problem: Problem) -> Others | None:
+def _others(problem: CheckedProblem) -> Others | None:
     """Return the classes of a softmax that have weight, where some have none."""
     objective = problem.objective
     if not objective.loss.is_coupled or not objective.fit_intercept:
@@ -259,7 +259,7 @@ def _others(problem: Problem) -> Others | None:
     return Others(problem.classes, absent) if absent.any() else None
 
 
-def _fit_others(others: Others, problem: Problem, **options: Any) -> FitResult:
+def _fit_others(others: Others, problem: CheckedProblem, **options: Any) -> FitResult:
     """Fit the classes that have weight, and give the others probability 0."""
     offset = problem.data.offset
     options |= others.strength(options["C"], options["penalty"])
@@ -416,7 +416,7 @@ def _refuse_unknown(options: Mapping[str, object]) -> None:
 
 
 def _stay(
-    problem: Problem, solver: str, limits: Limits, began: float, interrupted: bool = False
+    problem: CheckedProblem, solver: str, limits: Limits, began: float, interrupted: bool = False
 ) -> FitResult:
     """Return the start as it is, with what can be proven about it: what max_iter=0 asks for.
 
@@ -440,7 +440,7 @@ def _stay(
     return _conclude(problem, outcome, limits, solver, began)
 
 
-def _start(problem: Problem) -> tuple[Matrix, Vector]:
+def _start(problem: CheckedProblem) -> tuple[Matrix, Vector]:
     """Return the start on the standardised scale: the user's, or zeros."""
     objective = problem.objective
     if problem.start is not None:
@@ -455,7 +455,7 @@ def _start(problem: Problem) -> tuple[Matrix, Vector]:
 
 
 def _first_theta(
-    problem: Problem, stride: int, limits: Limits, began: float, level: bool | int = True
+    problem: CheckedProblem, stride: int, limits: Limits, began: float, level: bool | int = True
 ) -> tuple[Matrix, bool]:
     """Return the start, and whether it is a better one than the optimum of a subsample.
 
@@ -470,7 +470,7 @@ def _first_theta(
     return begin(objective, given, default, stride, limits, began)
 
 
-def _standardize(problem: Problem, standardize: bool) -> None:
+def _standardize(problem: CheckedProblem, standardize: bool) -> None:
     """Look at each value of X once, through its column means, and standardise if asked."""
     objective = problem.objective
     if standardize:
@@ -484,7 +484,7 @@ def _standardize(problem: Problem, standardize: bool) -> None:
 
 
 def _conclude(
-    problem: Problem, outcome: Outcome, limits: Limits, solver: str, began: float
+    problem: CheckedProblem, outcome: Outcome, limits: Limits, solver: str, began: float
 ) -> FitResult:
     """Put the outcome in the user's units; warn or raise as the reason asks for."""
     stop_clock(problem.objective)

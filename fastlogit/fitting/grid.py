@@ -42,7 +42,7 @@ from .fit import SOLVERS
 from .messages import stack_level
 from .problem import (
     MULTI_CLASS,
-    Problem,
+    CheckedProblem,
     Strengths,
     began_of,
     check_callback,
@@ -255,7 +255,7 @@ class _Grid:
     time: what is known of them after Ctrl-C.
     """
 
-    def __init__(self, problem: Problem, Cs: Vector, folds: Matrix, factor: Vector) -> None:
+    def __init__(self, problem: CheckedProblem, Cs: Vector, folds: Matrix, factor: Vector) -> None:
         base = problem.objective
         n_samples = base.design.shape[0]
         self.problem, self.Cs, self.n_folds = problem, Cs, len(folds)
@@ -406,7 +406,7 @@ def l2_of_each(Cs: Vector, totals: Matrix) -> Floats:
     return strengths
 
 
-def _check_folds(fold_weights: ArrayLike, problem: Problem) -> Matrix:
+def _check_folds(fold_weights: ArrayLike, problem: CheckedProblem) -> Matrix:
     """Return the factors of the weights, (n_folds, n_samples)."""
     objective = problem.objective
     n_samples = objective.design.shape[0]

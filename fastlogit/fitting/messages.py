@@ -9,13 +9,13 @@ import numpy as np
 
 from ..solvers.stopping import FINEST
 from ..solvers.trace import Limits, Outcome, Reason
-from .problem import Problem
+from .problem import CheckedProblem
 
 __all__ = ["ended_message", "message_of", "stack_level"]
 
 
 def message_of(
-    problem: Problem, outcome: Outcome, limits: Limits, stable: float, seconds: float
+    problem: CheckedProblem, outcome: Outcome, limits: Limits, stable: float, seconds: float
 ) -> str:
     """Return how a fit ended after so many seconds; `stable` is a step size that is stable."""
     bound = float(np.max(outcome.bound))
@@ -89,7 +89,7 @@ def _faster(limits: Limits) -> str:
     return ", or use momentum='nesterov'" if getattr(limits, "accelerate", True) is False else ""
 
 
-def _collinear_message(problem: Problem, outcome: Outcome, stopped: str) -> str:
+def _collinear_message(problem: CheckedProblem, outcome: Outcome, stopped: str) -> str:
     if not outcome.hidden:
         return ""
     columns = outcome.hidden[min(outcome.hidden)]
@@ -109,7 +109,7 @@ def _collinear_message(problem: Problem, outcome: Outcome, stopped: str) -> str:
     )
 
 
-def _far(problem: Problem, outcome: Outcome) -> str:
+def _far(problem: CheckedProblem, outcome: Outcome) -> str:
     """Name the column whose distance from 0 costs the digits, where it is that."""
     column = outcome.lost
     if column is None:
@@ -124,11 +124,11 @@ def _far(problem: Problem, outcome: Outcome) -> str:
     )
 
 
-def _name_of(problem: Problem, column: int) -> str:
+def _name_of(problem: CheckedProblem, column: int) -> str:
     return f"column {problem.names[column] if problem.names else column}"
 
 
-def _separation_message(problem: Problem, outcome: Outcome) -> str:
+def _separation_message(problem: CheckedProblem, outcome: Outcome) -> str:
     if not outcome.separated:
         return ""
     model = min(outcome.separated)

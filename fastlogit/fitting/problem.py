@@ -28,7 +28,7 @@ from .custom import refuse_bad_penalty
 
 __all__ = [
     "MULTI_CLASS",
-    "Problem",
+    "CheckedProblem",
     "StartLike",
     "Strengths",
     "began_of",
@@ -56,7 +56,7 @@ ROWS_OF_A_CLASS = 20
 
 
 @dataclass(frozen=True)
-class Problem:
+class CheckedProblem:
     """Checked input of a fit."""
 
     data: Data
@@ -108,7 +108,7 @@ def given_of(
 def check_problem(
     given: Given | Data, strengths: Strengths, multi_class: str, intercept: object,
     n_threads: int | None, *, loss: Loss | None = None, every_class: bool = False,
-) -> Problem:  # fmt: skip
+) -> CheckedProblem:  # fmt: skip
     """Check everything that the user gave, before any work; `Data` has been looked at."""
     data = given if isinstance(given, Data) else look(given, multi_class, every_class=every_class)
     design = open_rows(data.rows.X, n_threads)
@@ -126,7 +126,7 @@ def check_problem(
         data.offset, fixed is None,
     )  # fmt: skip
     objective = Objective(rows, l2_reg_of(strengths, data, n_samples, n_features))
-    return Problem(data, objective, data.start, fixed, multi_class, power)
+    return CheckedProblem(data, objective, data.start, fixed, multi_class, power)
 
 
 def began_of(given: ArrayLike) -> float:
@@ -213,7 +213,7 @@ def standardize_by(objective: Objective, stride: int) -> bool:
     return True
 
 
-def refuse_bad_columns(problem: Problem) -> None:
+def refuse_bad_columns(problem: CheckedProblem) -> None:
     """Raise if a column's mean or variance is not finite: the first look at each value of X."""
     columns = problem.objective.design.columns
     fine = np.isfinite(columns.center) & np.isfinite(columns.inverse_scale)
@@ -234,7 +234,7 @@ def refuse_bad_columns(problem: Problem) -> None:
     )
 
 
-def _refuse_constant_columns(problem: Problem) -> None:
+def _refuse_constant_columns(problem: CheckedProblem) -> None:
     """Raise for columns that do not vary, where a penalty would draw their coefficients along."""
     penalty = problem.objective.user_penalty
     still = np.flatnonzero(problem.objective.design.columns.inverse_scale == 0.0)

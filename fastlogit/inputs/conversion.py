@@ -18,11 +18,11 @@ import numbers
 import sys
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, NamedTuple, NoReturn, TypeAlias
+from typing import Any, NamedTuple, NoReturn, TypeAlias, TypeGuard
 
 import numpy as np
 
-from ..arrays import Array, ArrayLike, DType
+from ..arrays import Array, ArrayLike, DType, Features
 
 __all__ = [
     "IMPUTE",
@@ -36,6 +36,7 @@ __all__ = [
     "feature_names",
     "is_frame",
     "is_missing",
+    "is_plain",
     "is_readable",
     "names_and_text_names",
     "refuse_lazy",
@@ -223,6 +224,11 @@ def is_readable(dtype: DType) -> bool:
 def is_frame(given: ArrayLike) -> bool:
     """Say whether it is a frame, table or series of a library that this module knows."""
     return _reader(given) is not None
+
+
+def is_plain(X: ArrayLike) -> TypeGuard[Features]:
+    """Say whether kernels can read X as it is, and nothing about its shape is amiss."""
+    return type(X) is np.ndarray and X.ndim == 2 and X.size > 0 and X.dtype.char in READABLE
 
 
 def refuse_lazy(name: str, value: ArrayLike) -> None:

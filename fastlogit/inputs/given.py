@@ -25,6 +25,7 @@ from .conversion import (
     differing_names,
     feature_names,
     is_frame,
+    is_plain,
     names_and_text_names,
     refuse_lazy,
     text_names,
@@ -230,12 +231,15 @@ def look_at_rows(X: ArrayLike, names: Sequence[str] | None = None) -> Rows:
     TypeError, ValueError
         If it has the wrong type or shape, or is `OfFit` and has other names.
     """
-    if isinstance(X, Rows):
-        return X
-    if isinstance(X, OfFit):
-        look_at_names(*X)
-        X = X.X
+    kind = type(X)
+    if kind is Rows:
+        return X  # type: ignore[return-value]  # as its class says
+    if kind is OfFit:
+        look_at_names(*X)  # type: ignore[misc]  # two, as its class says
+        X = X.X  # type: ignore[attr-defined]
     carrier = X
+    if names is None and is_plain(X):
+        return Rows(X, X)
     if type(X) is np.ndarray or is_frame(X):
         X = validation.check_features(X)
     elif not isinstance(X, Design):

@@ -14,19 +14,18 @@ from sklearn.utils import assert_all_finite
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_array, check_X_y, column_or_1d
 
-from ..arrays import Array, ArrayLike, Features, Labels
+from ..arrays import Array, ArrayLike, Labels
 from ..design.mapped import in_place
 from ..design.streamed import is_streamable
 from . import validation
 from .batches import BatchSource, first_look
 from .class_weights import batch_weights, one_dimensional, weights_of_classes
-from .conversion import as_labels, as_real, as_table, is_frame, text_names
+from .conversion import as_labels, as_real, as_table, is_frame, is_plain, text_names
 from .given import Batch, Data, Given, Rows, look_at_batch, settle
 
 __all__ = [
     "are_plain_labels",
     "check_labels",
-    "is_plain",
     "look_at_labelled_rows",
     "look_at_new_rows",
     "look_for",
@@ -139,16 +138,6 @@ def look_at_new_rows(estimator: str, X: ArrayLike) -> Rows:
     if not is_plain(array):
         array = check_array(array, ensure_all_finite=False, estimator=estimator, input_name="X")
     return Rows(array, X if is_frame(X) else array)
-
-
-def is_plain(X: ArrayLike) -> TypeGuard[Features]:
-    """Say whether kernels can read X as it is, and nothing about its shape is amiss."""
-    return (
-        type(X) is np.ndarray
-        and X.ndim == 2
-        and X.size > 0
-        and (X.dtype.kind in "biu" or (X.dtype.kind == "f" and X.dtype.itemsize in (4, 8)))
-    )
 
 
 def are_plain_labels(y: ArrayLike) -> TypeGuard[Labels]:

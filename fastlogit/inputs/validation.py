@@ -42,6 +42,7 @@ from .conversion import (
 )
 
 __all__ = [
+    "all_finite",
     "check_class_offset",
     "check_class_weights",
     "check_coef",
@@ -100,6 +101,11 @@ def check_source(source: RowSource) -> RowSource:
     if n_samples == 0 or n_features == 0:
         raise ValueError(f"X is empty: {n_samples} rows and {n_features} columns")
     return source
+
+
+def all_finite(values: Floats) -> bool:
+    """Say whether all of some numbers are finite, without what `ndarray.all` takes: 1 us."""
+    return bool(np.count_nonzero(np.isfinite(values)) == values.size)
 
 
 def check_finite(array: Features, names: Sequence[str] | None = None) -> None:
@@ -362,13 +368,13 @@ def check_coef(
             f"({n_features},) or ({n_features}, n_models)"
         )
     single = coefs.ndim == 1
-    coefs = np.ascontiguousarray(coefs.reshape(n_features, -1).T)
+    coefs = coefs[None] if single else np.ascontiguousarray(coefs.T)
     intercepts = _finite_floats("intercept", intercept).reshape(-1)
-    if intercepts.size == 1:
+    if intercepts.size == 1 and not single:
         intercepts = np.repeat(intercepts, coefs.shape[0])
     if intercepts.size != coefs.shape[0]:
         raise ValueError(f"intercept has {intercepts.size} values for {coefs.shape[0]} models")
-    return coefs, np.ascontiguousarray(intercepts), single
+    return coefs, intercepts, single
 
 
 def _check_target_vector(y: ArrayLike, n_samples: int) -> Labels:
@@ -418,7 +424,10 @@ def _two_classes(labels: Labels) -> tuple[Labels, Codes] | None:
 
 
 def _finite_floats(name: str, value: ArrayLike) -> Floats:
-    floats = as_numbers(name, value).astype(np.float64)
-    if not np.isfinite(floats).all():
+    if type(value) is float or type(value) is np.float64:
+        floats = np.array(value)
+    else:
+        floats = as_numbers(name, value).astype(np.float64)
+    if not all_finite(floats):
         raise ValueError(f"{name} contains NaN or infinity")
     return floats

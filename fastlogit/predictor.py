@@ -1,0 +1,259 @@
+"""Scores of single rows by a fitted model, for servers: checked once, a few microseconds a row."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TypeAlias
+
+import numpy as np
+
+from .arrays import Array, ArrayLike, Floats, Labels, Vector
+from .design.few import PackedModels, n_outputs
+from .elementwise import sigmoid
+from .inputs import validation
+from .inputs.conversion import IMPUTE, as_numbers, column_text, refuse_special
+from .inputs.given import OfFit
+from .kernels.hypotheses import BINARY, RAW, SOFTMAX
+from .options import check_option
+from .prediction import MULTI_CLASS, predict_proba, raw_prediction
+
+__all__ = ["Predictor"]
+
+FLOAT64 = np.dtype(np.float64)
+
+# A row: numbers in the order of the columns of the fit, or by their names.
+Row: TypeAlias = ArrayLike
+
+
+class Predictor:
+    """What a fitted model says of single rows; made by `FitResult.predictor`.
+
+    Call it with a row: ``predictor(row)`` is the probability of the second of two classes, a float,
+    or of more classes an array of their probabilities. Rows are one-dimensional: arrays, lists or
+    tuples of numbers in the order of the columns of the fit; where the fit had names of columns,
+    also dicts or pandas Series by these names. Rows of two dimensions are read as
+    `FitResult.predict_proba` does. The bits are those that a row gets among many in an array whose
+    rows lie contiguous.
+
+    Any number of threads may share one, and it can be pickled. It keeps a copy of the coefficients.
+
+    Parameters
+    ----------
+    coef : array-like of shape (n_features,) or (n_features, n_classes)
+    intercept : float or array-like of shape (n_classes,)
+    classes : ndarray of shape (n_classes,)
+        The labels; two for one model.
+    multi_class : {"ovr", "multinomial"}, default "ovr"
+        What several columns of coefficients are: one-vs-all, or softmax.
+    feature_names : list of str, optional
+        The names of the columns.
+
+    Attributes
+    ----------
+    classes : ndarray of shape (n_classes,)
+    n_features : int
+    feature_names : list of str or None
+    """
+
+    __slots__ = (
+        "_coef", "_has_one", "_kind", "_models", "_places", "classes", "feature_names",
+        "multi_class", "n_features",
+    )  # fmt: skip
+
+    def __init__(
+        self,
+        coef: ArrayLike,
+        intercept: ArrayLike,
+        classes: Labels,
+        *,
+        multi_class: str = "ovr",
+        feature_names: Sequence[str] | None = None,
+    ) -> None:
+        numbers = as_numbers("coef", coef)
+        self.n_features = numbers.shape[0] if numbers.ndim else 0
+        coefs, intercepts, self._has_one = validation.check_coef(
+            numbers, intercept, self.n_features
+        )
+        self._models = PackedModels(coefs.copy(), intercepts.copy())
+        # In the shapes that functions take.
+        self._coef: tuple[Floats, float | Vector] = (
+            (self._models.coef[0], float(intercepts[0]))
+            if self._has_one
+            else (self._models.coef.T, self._models.intercept)
+        )
+        self.classes = np.asarray(classes)
+        if len(self.classes) != (2 if self._has_one else len(coefs)):
+            raise ValueError(
+                f"classes has {len(self.classes)} labels, but coef is of "
+                f"{2 if self._has_one else len(coefs)} classes"
+            )
+        self.multi_class = check_option("multi_class", multi_class, MULTI_CLASS)
+        self._kind = BINARY if self._has_one else SOFTMAX if multi_class == "multinomial" else RAW
+        self.feature_names = None if feature_names is None else list(feature_names)
+        names = self.feature_names or []
+        self._places = {name: place for place, name in enumerate(names)}
+
+    def __call__(self, row: Row) -> float | Floats:
+        """Return the probability of the second of two classes, or those of all of more.
+
+        Parameters
+        ----------
+        row : array-like of shape (n_features,), dict or Series; or rows (n_samples, n_features)
+
+        Returns
+        -------
+        float or ndarray
+            One row: a float, or shape (n_classes,) for more than two classes. Rows: one more
+            dimension.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If the row has the wrong length, names or type, or a value that is not finite.
+        """
+        proba = self.predict_proba(row)
+        if not self._has_one:
+            return proba
+        return float(proba[1]) if proba.ndim == 1 else proba[:, 1]
+
+    def predict_proba(self, row: Row) -> Floats:
+        """Return the probability of each class.
+
+        One-vs-all: each class's own hypothesis, as `FitResult.predict_proba`.
+
+        Parameters
+        ----------
+        row : array-like of shape (n_features,), dict or Series; or rows (n_samples, n_features)
+
+        Returns
+        -------
+        ndarray of shape (n_classes,) or (n_samples, n_classes)
+
+        Raises
+        ------
+        TypeError, ValueError
+            If the row has the wrong length, names or type, or a value that is not finite.
+        """
+        values = self._values(row)
+        if values is None:
+            return predict_proba(
+                OfFit(row, self.feature_names), *self._coef, multi_class=self.multi_class
+            )
+        found = self._ask(values, self._kind)
+        return sigmoid(found, out=found) if self._kind == RAW else found
+
+    def predict(self, row: Row) -> object:
+        """Return the most likely label, of rows those of each.
+
+        Parameters
+        ----------
+        row : array-like of shape (n_features,), dict or Series; or rows (n_samples, n_features)
+
+        Returns
+        -------
+        label, or ndarray of shape (n_samples,)
+
+        Raises
+        ------
+        TypeError, ValueError
+            If the row has the wrong length, names or type, or a value that is not finite.
+        """
+        values = self._values(row)
+        if values is None:
+            raw = raw_prediction(OfFit(row, self.feature_names), *self._coef)
+            codes = (raw >= 0.0).astype(np.intp) if self._has_one else np.argmax(raw, axis=1)
+            return self.classes[codes]
+        raw = self._ask(values, RAW)
+        return self.classes[int(raw[0] >= 0.0) if self._has_one else int(raw.argmax())]
+
+    def _values(self, row: Row) -> Vector | None:
+        """Return a row as float64 that lie one after the other; None for rows of two dimensions."""
+        if type(row) is np.ndarray:
+            values: Array = row
+        elif type(row) is list or type(row) is tuple:
+            values = np.array(row)
+        elif isinstance(row, Mapping):
+            values = self._by_name(row)
+        elif self.feature_names is not None and _is_named_row(row):
+            values = self._by_name(dict(row.items()))  # type: ignore[attr-defined]  # a Series
+        elif len(getattr(row, "shape", (0,))) == 2:
+            return None
+        else:
+            refuse_special("row", row)
+            values = as_numbers("row", row)
+        if values.ndim == 2:
+            return None
+        if values.dtype != FLOAT64 or not values.flags.carray:
+            values = np.array(as_numbers("row", values), dtype=np.float64)
+        if values.shape != (self.n_features,):
+            raise ValueError(
+                f"row has shape {values.shape}, but the fit had {self.n_features} columns: it must "
+                f"be ({self.n_features},), or (n_samples, {self.n_features}) for several"
+            )
+        return values
+
+    def _by_name(self, row: Mapping[str, object]) -> Array:
+        """Return the numbers of a row in the order of the columns."""
+        names = self.feature_names
+        if names is None:
+            raise TypeError(
+                f"row is a {type(row).__name__}, but the fit had no names of columns: give the "
+                "numbers in the order of the columns"
+            )
+        try:
+            values = np.array([row[name] for name in names])
+        except KeyError:
+            missing = [name for name in names if name not in row]
+            raise ValueError(f"row lacks {', '.join(map(repr, missing[:5]))}") from None
+        if len(row) != len(names):
+            more = [name for name in row if name not in self._places]
+            raise ValueError(
+                f"row has {', '.join(map(repr, more[:5]))}, which the fit had not; leave it out"
+            )
+        return values
+
+    def _ask(self, values: Vector, kind: int) -> Vector:
+        """Return what the models say of a row, (n_outputs,)."""
+        out = np.empty(n_outputs(kind, len(self._models.coef)))
+        if not self._models.hypotheses(values[None], kind, out):
+            self._refuse(values)
+        return out
+
+    def _refuse(self, values: Vector) -> None:
+        """Raise for a row whose raw predictions are not finite, unless they only overflow."""
+        fine = np.isfinite(values)
+        if not fine.all():
+            place = int(np.argmin(fine))
+            what, advice = (
+                ("NaN", IMPUTE)
+                if np.isnan(values[place])
+                else ("infinity", "replace it or drop the row")
+            )
+            raise ValueError(
+                f"row contains {what} in {column_text(place, self.feature_names)}; {advice}"
+            )
+        raw_prediction(values[None], *self._coef)  # which raises where terms cancel
+
+    def __repr__(self) -> str:
+        """Return one line: of what it is."""
+        return f"Predictor({len(self.classes)} classes, {self.n_features} columns)"
+
+    def __reduce__(self) -> tuple[object, ...]:
+        """Return how to make it anew: compiled functions are not pickled."""
+        coef, intercept = self._coef
+        return _again, (coef, intercept, self.classes, self.multi_class, self.feature_names)
+
+
+def _is_named_row(row: object) -> bool:
+    """Say whether it is a Series of pandas whose index are names, as a row of a frame."""
+    index = getattr(row, "index", None)
+    if getattr(row, "ndim", 0) != 1 or index is None or callable(index):
+        return False
+    return all(isinstance(name, str) for name in index)
+
+
+def _again(
+    coef: Floats, intercept: float | Vector, classes: Labels, multi_class: str,
+    feature_names: list[str] | None,
+) -> Predictor:  # fmt: skip
+    return Predictor(coef, intercept, classes, multi_class=multi_class, feature_names=feature_names)
