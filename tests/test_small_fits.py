@@ -198,6 +198,14 @@ def test_what_is_small() -> None:
     assert not any("one compiled call" in each.message for each in larger)
 
 
+def test_the_kernel_is_compiled_for_one_kind_of_arrays() -> None:
+    fitted()
+    before = list(kernels.fit_small.serial.signatures)
+    for case in CASES.values():
+        case()
+    assert kernels.fit_small.serial.signatures == before
+
+
 def test_results_do_not_share_memory() -> None:
     first = fitted()
     kept = first.coef.copy(), first.history.copy(), first.l2_reg.copy()

@@ -310,7 +310,7 @@ main()
 """,
 }
 LARGE = """
-X = np.random.default_rng(0).normal(size=(40_000, 12))
+X = np.random.default_rng(0).normal(size=(80_000, 12))
 y = np.random.default_rng(0).normal(size=len(X)) > X[:, 0]
 fastlogit.LogisticRegression().fit(X, y).predict_proba(X)
 import numba

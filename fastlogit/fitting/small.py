@@ -200,7 +200,12 @@ def _of_model(given: Floats, model: int) -> Vector:
 
 
 def _start_of(start: tuple[Matrix, Vector] | None, model: int) -> Vector:
-    return _NONE if start is None else np.append(start[0][model], start[1][model])
+    """Return coefficients and intercept to begin with, (n_features + 1,); empty for none."""
+    if start is None:
+        return _NONE
+    own = np.append(start[0][model], start[1][model])
+    own.flags.writeable = False
+    return own
 
 
 def _result(
