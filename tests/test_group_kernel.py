@@ -126,7 +126,7 @@ def test_rows_are_counted_and_put_in_order() -> None:
     codes = readonly(np.array([2, 0, 1, 0, 2, 2], dtype=np.int32))
     for given, in_order in ((codes, False), (readonly(np.sort(codes)), True)):
         counts = np.zeros(3, dtype=np.int64)
-        assert kernels.count_rows.serial(given, counts) is in_order
+        assert bool(kernels.count_rows.serial(given, counts)) is in_order
         assert counts.tolist() == [2, 1, 3]
     order = np.empty(6, dtype=np.int32)
     kernels.order_rows.serial(codes, np.array([0, 2, 3]), order)

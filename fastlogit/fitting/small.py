@@ -65,7 +65,7 @@ class _Fits(NamedTuple):
     def coef_intercept(self, is_binary: bool) -> tuple[Floats, float | Vector]:
         """Return both in the shapes of a `FitResult`."""
         if is_binary:
-            return self.coef[0], self.ends[0].intercept
+            return self.coef[0], float(self.ends[0].intercept)
         return np.ascontiguousarray(self.coef.T), np.array([end.intercept for end in self.ends])
 
 
@@ -235,7 +235,7 @@ def _result(
         converged=reason == Reason.CONVERGED,
         message=ended_message(reason, n_iter, CHOICE, float(bound.max()), limits.tol),
         history=history[:, 0] if is_binary else history,
-        gradient_norm=max(end.gradient_norm for end in found.ends),
+        gradient_norm=float(max(end.gradient_norm for end in found.ends)),
         suboptimality=float(bound[0]) if is_binary else bound,
         seconds=seconds,
         solver="newton",
