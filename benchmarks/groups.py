@@ -3,17 +3,18 @@
 100,000 groups of 50 to 500 rows x 8, by `fit_groups` with one and two threads, rows together and
 shuffled; the peers fit the first 300 of them, one after the other. Calls take turns; a figure is
 the median, in microseconds a group (times threads: a group and core). Each answer is checked
-against the oracle before it is timed. Libraries that are not installed are left out.
+against the oracle before it is timed. Libraries that are not installed are left out. `--write PAGE`
+puts the table into a page, as the other scripts do.
 """
 
 from __future__ import annotations
 
 import argparse
 import importlib.util
-import platform
 import time
 import warnings
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numba
@@ -23,6 +24,12 @@ from sklearn.linear_model import LogisticRegression
 import fastlogit
 from fastlogit import reference
 
+from .markers import Place
+from .speed import commit, machine
+
+PLACE = Place("groups")
+# What was asked for: times the fastest loop, microseconds a group and core, times one thread.
+FASTER, OF_CORE, SPEEDUP = 50.0, 15.0, 1.8
 N_GROUPS, N_FEATURES, N_PEERS, N_CHECKED = 100_000, 8, 300, 100
 SIZES = (50, 501)
 TURNS = 5
@@ -109,7 +116,8 @@ def our_calls(X: Any, y: Any, codes: Any, n_threads: int) -> dict[str, Callable[
     }
 
 
-def compare(n_groups: int, n_peers: int, turns: int) -> None:
+def compare(n_groups: int, n_peers: int, turns: int) -> str:
+    """Measure, and return what a page says of it."""
     X, y, codes = make_groups(n_groups)
     n_threads = min(2, numba.config.NUMBA_NUM_THREADS)
     starts = np.searchsorted(codes, np.arange(n_peers + 1))
@@ -130,19 +138,57 @@ def compare(n_groups: int, n_peers: int, turns: int) -> None:
                 began = time.perf_counter()
                 call()
                 times[name].append(1e6 * (time.perf_counter() - began) / count)
-    best = float(np.median(times[f"fit_groups, threads: {n_threads}"]))
+    found = {name: float(np.median(each)) for name, each in times.items()}
+    best = found[f"fit_groups, threads: {n_threads}"]
     print("| | us a group | us a group and core | times as long |\n| --- | --- | --- | --- |")
-    for name, each in times.items():
-        found, n = float(np.median(each)), int(name[-1]) if name in ours else 1
-        print(f"| {name} | {found:.1f} | {n * found:.1f} | {found / best:.1f} |")
+    for name, value in found.items():
+        n = int(name[-1]) if name in ours else 1
+        print(f"| {name} | {value:.1f} | {n * value:.1f} | {value / best:.1f} |")
+    return section(found, list(loops), n_groups, n_threads)
+
+
+def section(found: dict[str, float], loops: list[str], n_groups: int, n_threads: int) -> str:
+    """Return what a page says of the medians, in microseconds a group."""
+    here = machine()
+    commit_of = f", commit {commit()}" if commit() else ""
+    about = (
+        f"Measured {time.strftime('%Y-%m-%d')}{commit_of}, on {here['cpu']}, {here['cores']} "
+        f"cores, {here['system']}; Python {here['python']}, NumPy {here['numpy']}, "
+        f"numba {here['numba']}, by `python -m benchmarks.groups`. Medians of calls that take "
+        "turns in one run; the loops fit some of the groups, one after the other. statsmodels fits "
+        "without a penalty."
+    )
+    sizes = f"{SIZES[0]} to {SIZES[1] - 1} rows x {N_FEATURES} float64, C={C:g}"
+    setting = f"{n_groups:,} groups of {sizes}, {n_threads} threads"
+    times = ", ".join(f"{name} {value:.0f} us" for name, value in found.items())
+    best, one = found[f"fit_groups, threads: {n_threads}"], found["fit_groups, threads: 1"]
+    fastest = min(loops, key=found.__getitem__)
+    rows = [
+        (f"a loop over {fastest}", f">= {FASTER:g} times faster", found[fastest] / best, FASTER),
+        ("none, a group and core", f"<= {OF_CORE:g} us", n_threads * best, -OF_CORE),
+        ("on 1 thread", f">= {SPEEDUP:g} times faster", one / best, SPEEDUP),
+    ]
+    lines = [
+        "| row | what | with | against | target | measured | met | median times |",
+        "| --- | --- | --- | --- | --- | --- | --- | --- |",
+    ]
+    for against, target, value, limit in rows:
+        met = "yes" if (value >= limit if limit > 0.0 else value <= -limit) else "NO"
+        lines.append(
+            f"| groups | fit_groups | {setting} | {against} | {target} | {value:.3g} | {met} | "
+            f"{times} |"
+        )
+    return "\n".join([about, "", *lines])
 
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--groups", type=int, default=N_GROUPS)
     parser.add_argument("--turns", type=int, default=TURNS)
+    parser.add_argument("--write", type=Path, help="page to write the table into")
     arguments = parser.parse_args()
-    print(f"{platform.processor() or platform.machine()}, numba {numba.__version__}, medians")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        compare(arguments.groups, min(N_PEERS, arguments.groups), arguments.turns)
+        said = compare(arguments.groups, min(N_PEERS, arguments.groups), arguments.turns)
+    if arguments.write is not None:
+        PLACE.write(arguments.write, said)

@@ -912,7 +912,11 @@ def test_the_benchmark_checks_and_prints(
 ) -> None:
     monkeypatch.syspath_prepend(str(Path(__file__).parents[1]))
     benchmark = importlib.import_module("benchmarks.groups")
-    benchmark.compare(20, 5, 1)
+    # The others may be installed or not, and warn of so few rows.
+    monkeypatch.setattr(benchmark, "peers", lambda: {"scikit-learn": benchmark.sklearn_loop})
+    said = benchmark.compare(20, 5, 1)
+    assert "| groups | fit_groups | 20 groups of 50 to 500 rows" in said
+    assert said.startswith("Measured 20")
     printed = capsys.readouterr().out
     assert "| fit_groups, threads: 1 |" in printed
     assert "| scikit-learn |" in printed
