@@ -25,6 +25,7 @@ import fastlogit
 from fastlogit import BatchSource, GroupFits, GroupStatus, fit_groups, reference
 from fastlogit.clock import Clock
 from fastlogit.fitting import groups as fitting
+from fastlogit.fitting import small
 from fastlogit.fitting.chunks import Crew
 from fastlogit.inputs.groups import encode_groups
 
@@ -450,7 +451,7 @@ def test_the_general_way_gives_the_same(C: float | None, monkeypatch: pytest.Mon
     """What is too large for the kernel: likelihood and errors come from another place too."""
     rows, y, labels = odd_rows()
     in_kernel = fit_groups(rows, y, labels, C=C)
-    monkeypatch.setattr(fitting, "MOST_NUMBERS", 0)
+    monkeypatch.setattr(small, "MOST_NUMBERS", 0)
     in_general = fit_groups(rows, y, labels, C=C)
     np.testing.assert_array_equal(in_general.status, in_kernel.status)
     np.testing.assert_array_equal(in_general.n_samples, in_kernel.n_samples)
@@ -472,7 +473,7 @@ def test_more_columns_and_rows_than_the_kernel_takes() -> None:
     assert_same_model(result[1], wanted)
     assert result.converged.all()
     long, y = problem(90_000, 3)[:2]
-    assert 89_900 * (3 + fitting.BESIDE) > fitting.MOST_NUMBERS
+    assert 89_900 * (3 + small.BESIDE) > small.MOST_NUMBERS
     groups = np.where(np.arange(90_000) < 89_900, "large", "small")
     result = fit_groups(long, y, groups)
     assert set(result.status_text) == {"converged"}
@@ -534,7 +535,7 @@ def test_what_fit_refuses_is_a_status_with_its_words(monkeypatch: pytest.MonkeyP
     def refuse(*_: Any, **__: Any) -> Any:
         raise ValueError("too odd")
 
-    monkeypatch.setattr(fitting, "MOST_NUMBERS", 40 * 13)
+    monkeypatch.setattr(small, "MOST_NUMBERS", 40 * 13)
     monkeypatch.setattr(fitting, "fit", refuse)
     result = fit_groups(X, Y, CODES)
     failed = result.status == GroupStatus.FAILED
@@ -544,9 +545,9 @@ def test_what_fit_refuses_is_a_status_with_its_words(monkeypatch: pytest.MonkeyP
     assert_every_nan_has_its_reason(result)
 
 
-@pytest.mark.parametrize("numbers", [fitting.MOST_NUMBERS, 0])
+@pytest.mark.parametrize("numbers", [small.MOST_NUMBERS, 0])
 def test_few_rows_have_no_optimum_or_many(numbers: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(fitting, "MOST_NUMBERS", numbers)
+    monkeypatch.setattr(small, "MOST_NUMBERS", numbers)
     rows = np.array([[0.5, 1.0, -2.0], [0.5, 1.0, -2.0], [1.5, 0.0, 3.0]])
     ends = [fit_groups(rows, y, ["a"] * 3)["a"].status for y in ([0, 1, 1], [0, 0, 1], [1, 0, 0])]
     assert set(ends) == {GroupStatus.TOO_FEW_ROWS}
@@ -622,7 +623,7 @@ def test_a_prior_holds_columns_that_say_nothing(
     numbers: int | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     if numbers is not None:
-        monkeypatch.setattr(fitting, "MOST_NUMBERS", numbers)  # the general way
+        monkeypatch.setattr(small, "MOST_NUMBERS", numbers)  # the general way
     rows, y, labels = odd_rows()
     mean = [0.3, 0.7, -0.2]
     result = fit_groups(rows, y, labels, C=1.0, prior_mean=mean)
@@ -742,11 +743,11 @@ def test_a_callback_sees_how_far_it_is_and_ends_it(
     assert_every_nan_has_its_reason(result)
 
 
-@pytest.mark.parametrize("numbers", [fitting.MOST_NUMBERS, 0])
+@pytest.mark.parametrize("numbers", [small.MOST_NUMBERS, 0])
 def test_a_time_limit_keeps_what_is_finished(
     numbers: int, tiny_chunks: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(fitting, "MOST_NUMBERS", numbers)
+    monkeypatch.setattr(small, "MOST_NUMBERS", numbers)
     late = iter([False] * 4 + [True] * 1000)
     monkeypatch.setattr(Clock, "is_late", lambda self, ahead=0.0: next(late))
     result = fit_groups(X, Y, CODES, n_threads=1)

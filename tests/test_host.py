@@ -281,7 +281,8 @@ def growing() -> list[bool]:
         threads.team = watched = Watched()
         fit(*problem(*shape)[:2], n_threads=2)
         found.append(2 in watched.masks)
-        assert watched.masks <= {1} or threads._pool_is_running()
+        # The first is one compiled call, which asks for no threads.
+        assert watched.masks == (set() if shape[1] == 5 else {1}) or threads._pool_is_running()
         assert shape[0] > 2_000 or not threads._pool_is_running()
     return found
 

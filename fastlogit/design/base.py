@@ -48,10 +48,10 @@ LOOK_BYTES = 2**24
 
 NO_ROW_STATE = np.empty((0, 0))
 _NO_CODES = np.empty((0, 0), dtype=np.uint8)
-_NO_OFFSET = np.empty((0, 0))
+NO_OFFSET = np.empty((0, 0))
 _ONE_MODEL = np.ones(1, dtype=np.int64)
 # Read-only as the users' arrays are: each kernel is then compiled for one type only.
-_NO_CODES.flags.writeable = _ONE_MODEL.flags.writeable = _NO_OFFSET.flags.writeable = False
+_NO_CODES.flags.writeable = _ONE_MODEL.flags.writeable = NO_OFFSET.flags.writeable = False
 
 
 class Columns(NamedTuple):
@@ -328,7 +328,7 @@ def plain_targets(
     weight_set = np.arange(len(total_weight)) if len(sets) > 1 else np.zeros_like(total_weight)
     return Targets(
         loss, n_classes, _NO_CODES, _ONE_MODEL, readonly(sets),
-        readonly(weight_set.astype(np.int64)), total_weight, _NO_OFFSET,
+        readonly(weight_set.astype(np.int64)), total_weight, NO_OFFSET,
     )  # fmt: skip
 
 

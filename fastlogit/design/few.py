@@ -8,13 +8,11 @@ from ..arrays import Floats, Matrix, Vector
 from ..kernels.hypotheses import BINARY, LOG, hypotheses
 from ..kernels.passes import Layout, Rows
 from ..kernels.simd import LANES
-from .base import as_they_are
+from .base import NO_OFFSET, as_they_are
 
 __all__ = ["PackedModels", "n_outputs"]
 
 _DIRECT, _GATHERED = hypotheses(Layout.DIRECT).serial, hypotheses(Layout.GATHERED).serial
-_NO_OFFSET = np.empty((0, 0))
-_NO_OFFSET.flags.writeable = False
 
 
 def n_outputs(kind: int, n_models: int) -> int:
@@ -63,5 +61,5 @@ class PackedModels:
         rows = Rows(
             values, n_features if self._is_direct else 0, False, n_samples, center, inverse_scale
         )
-        spoiled = self._call(rows, self.coef, self.intercept, _NO_OFFSET, kind, out.reshape(-1))
+        spoiled = self._call(rows, self.coef, self.intercept, NO_OFFSET, kind, out.reshape(-1))
         return bool(spoiled == 0.0)

@@ -11,6 +11,7 @@ from ..design.base import readonly
 from ..design.opening import open_rows
 from ..inputs import validation
 from ..inputs.given import look_at_cost
+from ..inputs.validation import NO_NUMBERS
 from ..kernels import small
 from ..objective.binomial import Binomial
 from ..objective.labelled_rows import LabelledRows
@@ -25,9 +26,6 @@ FLOAT64 = np.dtype(np.float64)
 PLAIN = "?bhilqBHILQfd"
 # Weights that need no scaling: see `moderate_weights`.
 MODERATE = 2.0**-8, 2.0**8
-
-_NONE = np.empty(0)
-_NONE.flags.writeable = False
 
 
 def cost(
@@ -178,8 +176,8 @@ def _of_small(
     n_samples, n_features = X.shape
     codes = _codes01(y, n_samples)
     strengths = _strengths(l2_reg, n_features)
-    weights = _NONE if sample_weight is None else _plain_vector(sample_weight, n_samples)
-    fixed = _NONE if offset is None else _plain_vector(offset, n_samples)
+    weights = NO_NUMBERS if sample_weight is None else _plain_vector(sample_weight, n_samples)
+    fixed = NO_NUMBERS if offset is None else _plain_vector(offset, n_samples)
     if codes is None or strengths is None or weights is None or fixed is None:
         return None
     if weights.size and not (weights.min() >= MODERATE[0] and weights.max() <= MODERATE[1]):

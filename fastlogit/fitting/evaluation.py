@@ -10,6 +10,7 @@ import numpy as np
 from ..arrays import Array, ArrayLike, Codes, Floats, Matrix, Vector
 from ..inputs import validation
 from ..inputs.conversion import as_numbers
+from ..inputs.validation import NO_NUMBERS
 from ..kernels import small
 from ..kernels.descent import start_state
 from ..objective.penalties import L2
@@ -30,8 +31,6 @@ MOST_NUMBERS, BESIDE = 60_000, 10
 MOST_PRODUCTS = 250_000
 
 _cost_gradient = small.cost_gradient_small.serial
-_NONE = np.empty(0)
-_NONE.flags.writeable = False
 
 
 def is_small(n_samples: int, n_features: int) -> bool:
@@ -153,10 +152,15 @@ class Problem:
             and is_small(self.n_samples, self.n_features)
         ):
             kept = np.require(rows, np.float64, ["C", "A", "W"])
-            offset_of = data.offset if data.offset.size else _NONE
+            offset_of = data.offset if data.offset.size else NO_NUMBERS
             # Weights that are moderate: sums of losses times 1e300 would overflow.
             moderate = objective.rows.weights_of(0)
-            self._small = (kept, data.codes, _NONE if moderate is None else moderate, offset_of)
+            self._small = (
+                kept,
+                data.codes,
+                NO_NUMBERS if moderate is None else moderate,
+                offset_of,
+            )
         self._works: list[Vector] = []
         # The last point whose second derivatives were asked for, and these.
         self._last_hessian: tuple[bytes, Matrix] | None = None

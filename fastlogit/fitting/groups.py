@@ -12,9 +12,9 @@ from typing import Literal, NamedTuple
 import numpy as np
 
 from .. import threads
-from ..arrays import Array, ArrayLike, Features, Integers, Vector
+from ..arrays import ArrayLike, Features, Integers, Vector
 from ..clock import Clock
-from ..design.base import Design
+from ..design.base import Design, readonly
 from ..design.opening import open_rows
 from ..errors import SeparationWarning
 from ..inputs import validation
@@ -41,7 +41,7 @@ from .problem import (
     check_time_limit,
     moderate_weights,
 )
-from .small import BESIDE, MOST_COLUMNS, MOST_ITERATIONS, MOST_NUMBERS, MOST_PRODUCTS
+from .small import MOST_ITERATIONS, is_plain, within_limits
 
 __all__ = ["fit_groups"]
 
@@ -284,7 +284,7 @@ class _Fits:
         self.X: Features = X
         n_groups, n_features = len(groups.labels), X.shape[1]
         counts = np.zeros(n_groups, dtype=np.int64)
-        in_order = kernels.count_rows.serial(_readonly(groups.codes), counts)
+        in_order = kernels.count_rows.serial(readonly(groups.codes), counts)
         self.starts = np.concatenate([[0], np.cumsum(counts)])
         self.order = _order_of(groups.codes, self.starts, in_order)
         self.models = kernels.Models(
@@ -302,14 +302,10 @@ class _Fits:
         self.pooled: FitResult | None = None
         self.ended_by = ""
         # Rows of the largest group that the kernel takes.
-        is_small = (counts * (n_features + BESIDE) <= MOST_NUMBERS) & (
-            counts * n_features**2 <= MOST_PRODUCTS
-        )
-        self._most = int(counts[is_small].max(initial=0)) if n_features <= MOST_COLUMNS else 0
-        plain = _is_plain(X)
+        self._most = int(counts[within_limits(counts, n_features)].max(initial=0))
         self._rows = kernels.GroupRows(
-            X if plain else None, data.codes, data.weights, data.offset,
-            _readonly(self.order), _readonly(self.starts), 0,
+            X if is_plain(X) else None, data.codes, data.weights, data.offset,
+            readonly(self.order), readonly(self.starts), 0,
         )  # fmt: skip
 
     def draw_to(self, pooled: FitResult) -> None:
@@ -342,7 +338,7 @@ class _Fits:
         X, codes = np.empty((n_rows, n_features)), np.empty(n_rows, dtype=np.uint8)
         weights, offset = np.empty(n_rows), np.empty(n_rows)
         return kernels.Room(
-            X, codes, weights, offset, _readonly(codes), _readonly(weights), _readonly(offset),
+            X, codes, weights, offset, readonly(codes), readonly(weights), readonly(offset),
             np.empty(n_features), np.empty(min(self.task.max_iter, MOST_ITERATIONS) + 1),
             np.empty(small.small_work_size.serial(n_rows, n_features)),
         )  # fmt: skip
@@ -358,9 +354,9 @@ class _Fits:
         of = self._rows
         return of._replace(
             X=np.array(self.X[some], dtype=np.float64, order="C"),
-            codes=_readonly(of.codes[some]),
-            weights=_readonly(of.weights[some]) if of.weights.size else of.weights,
-            offset=_readonly(of.offset[some]) if of.offset.size else of.offset,
+            codes=readonly(of.codes[some]),
+            weights=readonly(of.weights[some]) if of.weights.size else of.weights,
+            offset=readonly(of.offset[some]) if of.offset.size else of.offset,
             order=of.order[:0],
             base=begin,
         )
@@ -453,15 +449,15 @@ class _Fits:
         """Return the rows of a group, the prior's mean folded into their offset."""
         begin, end = int(self.starts[group]), int(self.starts[group + 1])
         some = self.order[begin:end] if self.order.size else slice(begin, end)
-        data, mean, none = self.data, self.task.mean, np.empty(0)
+        data, mean, none = self.data, self.task.mean, validation.NO_NUMBERS
         X = self.X[some]
         offset = data.offset[some] if data.offset.size else none
         if mean.size:
             fixed = np.einsum("ij,j->i", X, mean)
             offset = offset + fixed if offset.size else fixed
         return Data(
-            data.rows._replace(X=X, carrier=X), data.classes, _readonly(data.codes[some]),
-            _readonly(data.weights[some] if data.weights.size else none), _readonly(offset),
+            data.rows._replace(X=X, carrier=X), data.classes, readonly(data.codes[some]),
+            readonly(data.weights[some] if data.weights.size else none), readonly(offset),
         )  # fmt: skip
 
     def _result_of(self, data: Data) -> tuple[FitResult, bool]:
@@ -558,24 +554,5 @@ def _order_of(codes: Integers, starts: Integers, in_order: bool) -> Integers:
     size = 0 if in_order else len(codes)
     order: Integers = np.empty(size, dtype=np.int32 if is_short else np.int64)
     if size:
-        kernels.order_rows.serial(_readonly(codes), starts[:-1].copy(), order)
+        kernels.order_rows.serial(readonly(codes), starts[:-1].copy(), order)
     return order
-
-
-def _is_plain(X: Features) -> bool:
-    """Say whether rows are of the one kind of array that the kernel is compiled for."""
-    flags = X.flags
-    return bool(
-        X.dtype == np.float64
-        and X.dtype.isnative
-        and flags.c_contiguous
-        and flags.aligned
-        and flags.writeable
-    )
-
-
-def _readonly(array: Array) -> Array:
-    """Return a view that nobody may write to: the kernel is compiled for these alone."""
-    view = array.view(np.ndarray)
-    view.flags.writeable = False
-    return view

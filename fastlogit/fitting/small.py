@@ -8,13 +8,15 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from functools import partial
-from typing import NamedTuple, cast
+from typing import NamedTuple, TypeGuard
 
 import numpy as np
 
 from .. import threads
-from ..arrays import Codes, Features, Floats, Matrix, Vector
+from ..arrays import Codes, Features, Floats, Integers, Mask, Matrix, Vector
+from ..design.base import readonly
 from ..inputs.given import Data
+from ..inputs.validation import NO_NUMBERS
 from ..kernels import small
 from ..objective.penalties import Penalty
 from ..result import Callback, FitResult, Progress
@@ -23,7 +25,7 @@ from ..solvers.trace import Limits, Reason
 from .messages import ended_message
 from .problem import Strengths, check_intercept, l2_reg_of
 
-__all__ = ["fit_small", "suits"]
+__all__ = ["BESIDE", "MOST_ITERATIONS", "fit_small", "is_plain", "suits", "within_limits"]
 
 # The copy of X and what is beside it has so many numbers at the most, 8 MB: it is no burden, and
 # what one thread does with it from the cache two do not sooner from memory. A Hessian is so many
@@ -40,10 +42,6 @@ MOST_ITERATIONS = 100
 SHORTEST_LIMIT = 0.1
 SOLVERS = ("auto", "newton")
 CHOICE = "newton (one compiled call, for small data)"
-
-# Read-only, as checked weights, offsets and codes are: the kernel is compiled for one kind only.
-_NONE = np.empty(0)
-_NONE.flags.writeable = False
 
 
 class _Fits(NamedTuple):
@@ -69,6 +67,13 @@ class _Fits(NamedTuple):
         return np.ascontiguousarray(self.coef.T), np.array([end.intercept for end in self.ends])
 
 
+def within_limits(n_samples: Integers | int, n_features: int) -> Mask | bool:
+    """Say of rows (one number or several), all models counted, whether they are small enough."""
+    numbers, products = n_samples * (n_features + BESIDE), n_samples * n_features**2
+    is_narrow = n_features <= MOST_COLUMNS
+    return (numbers <= MOST_NUMBERS) & (products <= MOST_PRODUCTS) & is_narrow
+
+
 def suits(data: Data, multi_class: str, solver: str, limits: Limits) -> bool:
     """Say whether a fit of the logistic loss under L2 is one for the small kernel."""
     X = data.rows.X
@@ -77,9 +82,7 @@ def suits(data: Data, multi_class: str, solver: str, limits: Limits) -> bool:
     n_samples, n_features = X.shape
     n_models = 1 if data.classes.size == 2 else data.classes.size
     return (
-        n_features <= MOST_COLUMNS
-        and n_samples * (n_features + BESIDE) * n_models <= MOST_NUMBERS
-        and n_samples * n_features**2 * n_models <= MOST_PRODUCTS
+        bool(within_limits(n_samples * n_models, n_features))
         and (n_models == 1 or multi_class == "ovr")
         and limits.max_iter > 0
         and (limits.time_limit is None or limits.time_limit >= SHORTEST_LIMIT)
@@ -135,7 +138,8 @@ def _fit_models(
 ) -> _Fits | None:
     """Fit each model; None unless all are proven, or `to_the_end` is false and some go on."""
     assert isinstance(data.rows.X, np.ndarray)
-    X = _plain(data.rows.X)
+    given = data.rows.X
+    X = given if is_plain(given) else np.array(given, dtype=np.float64, order="C")
     n_models, n_features = l2_reg.shape
     work = np.empty(small.small_work_size.serial(*X.shape))
     history = np.empty(max_iter + 1)
@@ -177,35 +181,28 @@ def _tell(
     return Reason.CONVERGED, whole
 
 
-def _plain(X: Features) -> Matrix:
-    """Return the rows as the one kind of array for which the kernel is compiled."""
-    flags = X.flags
-    if X.dtype == np.float64 and flags.c_contiguous and flags.aligned and flags.writeable:
-        return cast("Matrix", X)
-    return np.array(X, dtype=np.float64, order="C")
+def is_plain(X: Features) -> TypeGuard[Matrix]:
+    """Say whether rows are the one kind of array for which the kernels are compiled."""
+    return X.dtype == np.float64 and X.flags.carray
 
 
 def _targets(codes: Codes, model: int | None) -> Codes:
     """Return 1 where a row is of the model's class, else 0; codes of two classes are that."""
     if model is None:
         return codes
-    targets = (codes == model).view(np.uint8)
-    targets.flags.writeable = False
-    return targets
+    return readonly((codes == model).view(np.uint8))
 
 
 def _of_model(given: Floats, model: int) -> Vector:
     """Return the weights or offsets of one model; empty for none."""
-    return given if given.ndim == 1 and given.size else given[model] if given.size else _NONE
+    return given if given.ndim == 1 and given.size else given[model] if given.size else NO_NUMBERS
 
 
 def _start_of(start: tuple[Matrix, Vector] | None, model: int) -> Vector:
     """Return coefficients and intercept to begin with, (n_features + 1,); empty for none."""
     if start is None:
-        return _NONE
-    own = np.append(start[0][model], start[1][model])
-    own.flags.writeable = False
-    return own
+        return NO_NUMBERS
+    return readonly(np.append(start[0][model], start[1][model]))
 
 
 def _result(

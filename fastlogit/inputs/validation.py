@@ -42,6 +42,7 @@ from .conversion import (
 )
 
 __all__ = [
+    "NO_NUMBERS",
     "all_finite",
     "check_class_offset",
     "check_class_weights",
@@ -65,8 +66,9 @@ __all__ = [
 
 # Rows looked at together where a whole temporary array of the size of X would be too much.
 CHUNK_ROWS = 65_536
-_NO_WEIGHTS = np.empty(0)
-_NO_WEIGHTS.flags.writeable = False
+# What stands for weights or offsets that were not given; read-only, as those that were.
+NO_NUMBERS: Vector = np.empty(0)
+NO_NUMBERS.flags.writeable = False
 
 
 def check_features(X: ArrayLike) -> Features:
@@ -204,7 +206,7 @@ def check_weights(sample_weight: ArrayLike, n_samples: int, codes: Codes | None 
     With `codes`, at least two classes must have a row of positive weight.
     """
     if sample_weight is None:
-        return _NO_WEIGHTS
+        return NO_NUMBERS
     given = as_numbers("sample_weight", sample_weight)
     if given.ndim != 1:
         raise ValueError(f"sample_weight must have 1 dimension, found {given.ndim}")
@@ -247,7 +249,7 @@ def check_targets01_of_models(y: ArrayLike, n_samples: int, n_models: int) -> Co
 def check_weights_of_models(sample_weight: ArrayLike, n_samples: int, n_models: int) -> Floats:
     """Return weights as float64, one row for all models or one for each; empty for none."""
     if sample_weight is None:
-        return _NO_WEIGHTS
+        return NO_NUMBERS
     table = as_numbers("sample_weight", sample_weight)
     if table.ndim != 2:
         return check_weights(table, n_samples)
@@ -269,7 +271,7 @@ def check_class_weights(
     `classes` are the labels, for messages.
     """
     if sample_weight is None:
-        return _NO_WEIGHTS
+        return NO_NUMBERS
     sample_weight = as_numbers("sample_weight", sample_weight)
     if n_classes == 1:
         return check_weights(sample_weight, n_samples, codes)
@@ -310,7 +312,7 @@ def check_class_offset(offset: ArrayLike, n_samples: int, n_classes: int, for_ea
     Empty if there is none; `for_each` asks for one column for each class.
     """
     if offset is None:
-        return _NO_WEIGHTS
+        return NO_NUMBERS
     offset = as_numbers("offset", offset)
     if n_classes == 1 and offset.shape == (n_samples, 1):
         offset = offset.reshape(n_samples)
@@ -347,7 +349,7 @@ def check_l2_reg(name: str, l2_reg: ArrayLike, n_features: int) -> float | Vecto
 def check_offset(offset: ArrayLike, n_samples: int) -> Vector:
     """Return the fixed part of the raw predictions as read-only float64, empty if there is none."""
     if offset is None:
-        return _NO_WEIGHTS
+        return NO_NUMBERS
     fixed = _finite_floats("offset", offset)
     if fixed.shape != (n_samples,):
         raise ValueError(
