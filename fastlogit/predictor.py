@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import TypeAlias
 
@@ -175,14 +176,16 @@ class Predictor:
         elif isinstance(row, Mapping):
             values = self._by_name(row)
         elif self.feature_names is not None and _is_named_row(row):
-            values = self._by_name(dict(row.items()))  # type: ignore[attr-defined]  # a Series
+            values = self._by_name(_as_dict(row))
         elif len(getattr(row, "shape", (0,))) == 2:
             return None
         else:
             refuse_special("row", row)
             values = as_numbers("row", row)
         if values.ndim == 2:
-            return None
+            if values.shape[1] == self.n_features:
+                return None
+            raise ValueError(f"X has {values.shape[1]} columns, but the fit had {self.n_features}")
         if values.dtype != FLOAT64 or not values.flags.carray:
             values = np.array(as_numbers("row", values), dtype=np.float64)
         if values.shape != (self.n_features,):
@@ -201,10 +204,20 @@ class Predictor:
                 "numbers in the order of the columns"
             )
         try:
-            values = np.array([row[name] for name in names])
+            given = [row[name] for name in names]
         except KeyError:
             missing = [name for name in names if name not in row]
             raise ValueError(f"row lacks {', '.join(map(repr, missing[:5]))}") from None
+        try:
+            values = np.array(given)
+        except ValueError:  # of lists of several lengths
+            values = np.empty((0, 0))
+        if values.ndim != 1:
+            name = next(name for name, value in zip(names, given, strict=True) if np.ndim(value))  # type: ignore[arg-type]
+            raise ValueError(
+                f"row has several values for {name!r}; it must have one number for each name: give "
+                "several rows as a frame, or as an array of two dimensions"
+            )
         if len(row) != len(names):
             more = [name for name in row if name not in self._places]
             raise ValueError(
@@ -250,6 +263,18 @@ def _is_named_row(row: object) -> bool:
     if getattr(row, "ndim", 0) != 1 or index is None or callable(index):
         return False
     return all(isinstance(name, str) for name in index)
+
+
+def _as_dict(row: object) -> dict[str, object]:
+    """Return the values of a Series by their names; raise where a name stands there twice."""
+    pairs = list(row.items())  # type: ignore[attr-defined]  # a Series
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        twice = next(
+            name for name, count in Counter(name for name, _ in pairs).items() if count > 1
+        )
+        raise ValueError(f"row has {twice!r} twice; each name must stand there once")
+    return found
 
 
 def _again(

@@ -720,6 +720,25 @@ def test_rows_that_are_not_in_memory_are_refused() -> None:
 # Limits
 
 
+def test_a_callback_sees_the_end_of_short_work() -> None:
+    seen: list[tuple[int, int]] = []
+
+    def tell(progress: Any) -> bool:
+        seen.append((progress.n_done, progress.n_fits))
+        return True
+
+    result = fit_groups(X, Y, CODES, callback=tell)
+    assert seen == [(N_GROUPS, N_GROUPS)]
+    assert result.converged.all()
+    assert result.ended_by == ""
+
+    def fail(progress: Any) -> None:
+        raise ValueError("of the user")
+
+    with pytest.raises(ValueError, match="of the user"):
+        fit_groups(X, Y, CODES, callback=fail)
+
+
 def test_a_callback_sees_how_far_it_is_and_ends_it(
     tiny_chunks: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -857,6 +876,8 @@ def test_a_result_is_a_table() -> None:
             result[missing]
     with pytest.raises(KeyError, match="nearest label is 'g03'"):
         result["g003"]
+    with pytest.raises(KeyError, match=r"no group '3' among .*; the nearest label is 3"):
+        fit_groups(X, Y, CODES)["3"]  # a number, not text
 
 
 def test_days_are_found() -> None:

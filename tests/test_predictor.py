@@ -218,3 +218,18 @@ def test_estimators_keep_their_errors_for_plain_arrays() -> None:
     model.fit(pd.DataFrame(X, columns=NAMES), y)
     with pytest.warns(UserWarning, match="does not have valid feature names"):
         model.predict_proba(X)
+
+
+def test_what_is_no_row_is_said_so() -> None:
+    pd = pytest.importorskip("pandas")
+    X, y = problem(60, 3)[:2]
+    score = fastlogit.fit(pd.DataFrame(X, columns=NAMES), y, C=1.0).predictor()
+    with pytest.raises(ValueError, match="row has 'size' twice"):
+        score(pd.Series([1.0, 2.0, 3.0, 4.0], index=["age", "size", "size", "dose"]))
+    for size in ([2.0, 3.0], [2.0], np.array([2.0])):
+        with pytest.raises(ValueError, match="row has several values for 'size'; it must have one"):
+            score({"age": 1.0, "size": size, "dose": 3.0})
+    with pytest.raises(ValueError, match="row has several values for 'age'"):
+        score({"age": [1.0], "size": [2.0], "dose": [3.0]})
+    with pytest.raises(ValueError, match="X has 1 columns, but the fit had 3"):
+        score([[1.0], [2.0], [3.0]])

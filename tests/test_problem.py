@@ -365,3 +365,12 @@ def test_cost_gradient_of_small_data_keeps_its_errors(name, monkeypatch) -> None
         monkeypatch.undo()
         assert said[0] == said[1] or said[0] == pytest.approx(said[1], rel=1e-14), name
         assert name == "intercept" or isinstance(said[0], tuple)
+
+
+@pytest.mark.parametrize("most", [evaluation.MOST_NUMBERS, 0])
+def test_the_strength_of_a_problem_is_its_own(most, monkeypatch) -> None:
+    monkeypatch.setattr(evaluation, "MOST_NUMBERS", most)
+    made = fastlogit.Problem(X, y, C=1.0)
+    with pytest.raises(ValueError, match="read-only"):
+        made.l2_reg *= 2.0
+    np.testing.assert_allclose(made.l2_reg, 1.0 / len(y))

@@ -155,6 +155,14 @@ def test_ctrl_c_carries_the_result(monkeypatch) -> None:
     np.testing.assert_array_equal(caught.value.result.coef, plain.coef)
 
 
+@pytest.mark.parametrize("y", [Y2, Y3])
+def test_what_a_callback_writes_reaches_no_result(y) -> None:
+    def spoil(progress: Any) -> None:
+        progress.coef[:] = 0.0
+
+    np.testing.assert_array_equal(fitted(y=y, callback=spoil).coef, fitted(y=y).coef)
+
+
 def test_what_the_kernel_does_not_prove_goes_the_general_way() -> None:
     with pytest.warns(SeparationWarning, match="column 0 alone"):
         separable = fastlogit.fit(Z0[:, None], Z0 > 0.0)

@@ -49,7 +49,7 @@ class Crew(Generic[Piece, Tools]):
         self._queue, self._work, self._tools = deque(pieces), work, tools
         self._clock, self._tell = clock, tell
         self._failure: BaseException | None = None
-        # Why the work ended before it was done: "time_limit" or "callback".
+        # What ended the work: "time_limit" or "callback"; empty if nothing did.
         self.ended_by = ""
 
     def run(self, n_threads: int) -> None:
@@ -81,6 +81,8 @@ class Crew(Generic[Piece, Tools]):
                     helper.join()
         if self._failure is not None:
             raise self._failure
+        if self._tell is not None and not self.ended_by and self._tell():
+            self.ended_by = "callback"
 
     def _lead(self, tools: Tools) -> None:
         told = time.perf_counter()

@@ -8,6 +8,7 @@ from typing import TypeGuard
 import numpy as np
 
 from ..arrays import Array, ArrayLike, Codes, Floats, Matrix, Vector
+from ..design.base import readonly
 from ..inputs import validation
 from ..inputs.conversion import as_numbers
 from ..inputs.validation import NO_NUMBERS
@@ -53,7 +54,8 @@ class Problem:
     logarithm of the likelihood, and of a Gaussian prior's density but for a constant:
     ``l2_reg * total_weight`` is one over the prior's variance, 1 / C.
 
-    X is read where it lies; do not change it meanwhile. Any number of threads may call one object.
+    X and `sample_weight` are read where they lie; do not change them meanwhile. Any number of
+    threads may call one object.
 
     Parameters
     ----------
@@ -87,7 +89,7 @@ class Problem:
     total_weight : float
         The sum of the weights; the number of rows without any.
     l2_reg : ndarray of shape (n_features,)
-        Strength of the penalty of each column.
+        Strength of the penalty of each column; read-only.
 
     Raises
     ------
@@ -136,7 +138,8 @@ class Problem:
         weights = data.weights
         self.total_weight = float(weights.sum()) if weights.size else float(self.n_samples)
         assert isinstance(objective.user_penalty, L2)
-        self.l2_reg: Vector = objective.user_penalty.strengths[0].copy()
+        self._l2_reg: Vector = objective.user_penalty.strengths[0].copy()
+        self.l2_reg: Vector = readonly(self._l2_reg.copy())
         fixed = checked.fixed_intercept
         self._objective, self._fixed = objective, fixed
         self._level = 0.0 if fixed is None else fixed
@@ -309,7 +312,7 @@ class Problem:
         matrix = self._objective.rows.hessian(self._curvature(point), 0)
         is_slope = np.arange(len(matrix)) % (self.n_features + 1) < self.n_features
         places = np.flatnonzero(is_slope)
-        matrix[places, places] += np.tile(self.l2_reg, self._n_outputs)
+        matrix[places, places] += np.tile(self._l2_reg, self._n_outputs)
         return matrix if self._fixed is None else matrix[np.ix_(places, places)]
 
     def hessian_product(self, theta: ArrayLike, vector: ArrayLike) -> Vector:
@@ -339,7 +342,7 @@ class Problem:
             known = self._last_curvature = key, self._curvature(point)
         coef, levels = self._split(direction, 0.0)
         slopes, last = self._objective.rows.product(known[1], coef, levels)
-        return self._flat(slopes + self.l2_reg * coef, last)
+        return self._flat(slopes + self._l2_reg * coef, last)
 
     # ---- how it is made
 
@@ -360,7 +363,7 @@ class Problem:
             work = np.empty(2 * self.n_samples)
         gradient = np.empty(n_features + 1)
         value = _cost_gradient(
-            X, codes, 1, weights, offset, self.l2_reg, point[:n_features],
+            X, codes, 1, weights, offset, self._l2_reg, point[:n_features],
             float(point[n_features]) if fitted else self._level, work, gradient,
         )  # fmt: skip
         self._works.append(work)
@@ -431,7 +434,7 @@ class Problem:
         size, fitted = self.n_features, self._fixed is None
         hessian = np.empty((size + 1, size + 1))
         small.hessian_small.serial(
-            X, weights, offset, self.l2_reg, point[:size],
+            X, weights, offset, self._l2_reg, point[:size],
             float(point[size]) if fitted else self._level, np.empty(2 * self.n_samples), hessian,
         )  # fmt: skip
         if not fitted:

@@ -179,8 +179,9 @@ class GroupFits:
         try:
             place = self._places[group]
         except (KeyError, TypeError):
-            near = difflib.get_close_matches(str(group), map(str, self._places), n=1)
-            hint = f"; the nearest label is {near[0]!r}" if near else ""
+            labels = {str(label): label for label in self._places}
+            near = difflib.get_close_matches(str(group), labels, n=1)
+            hint = f"; the nearest label is {labels[near[0]]!r}" if near else ""
             raise KeyError(f"there is no group {group!r} among {len(self)}{hint}") from None
         return self._at(place)
 

@@ -110,8 +110,8 @@ def fit_groups(
         Number of threads; None takes what the process may use. The result has the same bits
         for every number.
     callback : callable, optional
-        Called about every 50 ms with a `Progress`, whose `n_done` and `n_fits` count groups;
-        returning True ends the fits.
+        Called about every 50 ms, and once when the small groups are done, with a `Progress` whose
+        `n_done` and `n_fits` count groups; returning True ends the fits.
     time_limit : float > 0, optional
         Seconds after which groups that are not fitted get the status NOT_FITTED.
 
@@ -321,7 +321,9 @@ class _Fits:
             self.ended_by = crew.ended_by
         else:
             self.models.status[:] = kernels.GENERAL
-        if not self.ended_by:
+        if not (self.models.status >= kernels.NOT_FITTED).any():
+            self.ended_by = ""  # all is done: it is too late to end anything
+        elif not self.ended_by:
             self._fit_the_rest()
 
     def _chunks(self) -> list[_Chunk]:

@@ -61,9 +61,9 @@ class _Fits(NamedTuple):
         return stated(np.array([end.bound for end in self.ends]))
 
     def coef_intercept(self, is_binary: bool) -> tuple[Floats, float | Vector]:
-        """Return both in the shapes of a `FitResult`."""
+        """Return both in the shapes of a `FitResult`: arrays of their own."""
         if is_binary:
-            return self.coef[0], float(self.ends[0].intercept)
+            return self.coef[0].copy(), float(self.ends[0].intercept)
         return np.ascontiguousarray(self.coef.T), np.array([end.intercept for end in self.ends])
 
 
