@@ -30,8 +30,8 @@ __all__ = ["BESIDE", "MOST_ITERATIONS", "fit_small", "is_plain", "suits", "withi
 # The copy of X and what is beside it has so many numbers at the most, 8 MB: it is no burden, and
 # what one thread does with it from the cache two do not sooner from memory. A Hessian is so many
 # products at the most, and the kernel compiled to be called with few columns. The general way takes
-# 5.2 times as long at 2,000 x 20, 3.7 at 10,000 x 10, 2.9 at 20,000 x 15, 2.5 at 10,000 x 30, 2.2 at
-# 5,000 x 50, 2.1 at 50,000 x 10, 1.2 at 15,000 x 60; for ten classes against all others 3.8 at
+# 5.2 times as long at 2,000 x 20, 3.7 at 10,000 x 10, 2.9 at 20,000 x 15, 2.5 at 10,000 x 30, 2.2
+# at 5,000 x 50, 2.1 at 50,000 x 10, 1.2 at 15,000 x 60; for ten classes against all others 3.8 at
 # 5,000 x 10 (medians, 2 cores; `python -m benchmarks.small --even` has more shapes).
 MOST_NUMBERS, MOST_COLUMNS, MOST_PRODUCTS = 1_000_000, 60, 2e7
 # Columns of numbers that the kernel works with beside those of X.
