@@ -1,0 +1,853 @@
+"""One logistic regression for each of many columns beside the same covariates: a serial kernel.
+
+All regressions share the covariates' own fit, the null model. The covariates come as a basis Q in
+which the null's Hessian is the identity, and its raw predictions come as the offset, so that the
+null is the zero vector. Then the Hessian of Q and one column x more is known at the null but for
+``Q' W x`` and ``x' W x``: one product, from which come the score test and a first Newton step. With
+that Hessian held, a pass over the rows costs two products with the columns and one exponential a
+row, and shrinks the distance to the optimum by as much as the column changes the Hessian. Where it
+is small the Hessian is summed once, at that point: for the last step, for the standard error and
+for the proof.
+
+Rows where the column is missing have weight 0, and the null is fitted anew without them. Columns
+for which the held Hessian is no guide go through `small.fit_small`.
+
+The kernel releases the GIL; a column has the same bits whoever computes it, as for groups.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from . import small
+from .elementwise import exp_nonpositive, log1p_unit
+from .inlining import keep_apart
+from .policy import entry, part
+from .simd import LANES, broadcast, load, multiply_add, splat, store, total
+
+__all__ = [
+    "ALWAYS",
+    "COLLINEAR",
+    "CONSTANT_COLUMN",
+    "CONVERGED",
+    "FAILED",
+    "FALLBACK",
+    "FIRTH",
+    "NEVER",
+    "NOT_FINITE",
+    "NOT_FITTED",
+    "NO_ROWS",
+    "ONE_CLASS",
+    "SEPARABLE",
+    "TOO_FEW_ROWS",
+    "Columns",
+    "Null",
+    "Room",
+    "scan_columns",
+    "scan_work_size",
+]
+
+# How the regression of a column ended; `fitting.column_fits.ScanStatus` has the words.
+CONVERGED = 0
+FIRTH = 1
+CONSTANT_COLUMN = 2
+COLLINEAR = 3
+SEPARABLE = 4
+ONE_CLASS = 5
+TOO_FEW_ROWS = 6
+NO_ROWS = 7
+NOT_FINITE = 8
+FAILED = 9
+NOT_FITTED = 10
+
+# When a fit is Firth's.
+NEVER, FALLBACK, ALWAYS = 0, 1, 2
+
+# Rows that a pass treats at a time: ten columns of them are 20 KB, which stays in L1.
+BLOCK = 256
+# A column of whose weighted square the covariates leave no more than this share depends on them.
+EXPLAINED = 1e-11
+# How far a coefficient may be from the optimum, in standard errors, and by which share curvatures
+# may still change: the error of a standard error is about its square.
+NEAR, CHANGE = 1e-7, 1e-4
+# The same of a null without some rows, whose curvatures are taken as they are.
+NULL_CHANGE = 1e-7
+# Passes with a held Hessian, each of which must bring the decrement down to this share.
+PASSES, SHRINK = 8, 0.3
+STEPS = 20
+# For fits whose Hessian is no guide.
+HARD_TOL, HARD_STEPS = 1e-12, 100
+# Firth's fit: steps, halvings of one, the decrement at which it ends (in standard errors), and the
+# one below which it may end where rounding errors allow no smaller one.
+FIRTH_STEPS, HALVINGS, FIRTH_NEAR, FIRTH_LEAST = 200, 25, 1e-9, 1e-5
+
+
+class Null(NamedTuple):
+    """The fit of the covariates alone, and what all columns share; arrays are read-only.
+
+    `basis` (n_basis, n_samples) has ``basis @ diag(curvature) @ basis.T / weight`` = identity.
+    `raw` is the raw prediction, offset included; `residual` and `curvature` have the weights in
+    them, which are scaled by `unit`. `weight` is their sum, `total` that of the weights as they
+    were given, `cost` the mean loss. `reach` is the largest squared length of a row of the basis.
+    """
+
+    basis: Any
+    codes: Any
+    weights: Any
+    raw: Any
+    residual: Any
+    curvature: Any
+    weight: float
+    unit: float
+    cost: float
+    reach: float
+
+
+class Room(NamedTuple):
+    """Room to work in, of one thread; `state` is zero until the rows are loaded."""
+
+    work: Any
+    state: Any
+    scratch: Any
+    # For `small.fit_small`; what is seen are read-only views.
+    X: Any
+    codes: Any
+    weights: Any
+    offset: Any
+    codes_seen: Any
+    weights_seen: Any
+    offset_seen: Any
+    l2_reg: Any
+    history: Any
+    coef: Any
+    fit_work: Any
+
+
+class Columns(NamedTuple):
+    """What is found, a number for each column."""
+
+    status: Any
+    n_samples: Any
+    coef: Any
+    error: Any
+    wald: Any
+    score: Any
+    likelihood_ratio: Any
+    bound: Any
+
+
+# As `fit` calls it: its compiled code is taken from the cache.
+fit_small = small.fit_small.serial
+
+
+def _scan_work_size(n_samples: int, n_basis: int) -> int:
+    """Return how many float64 the work array of a room needs.
+
+    Parameters
+    ----------
+    n_samples, n_basis : int
+        Shape of the basis, turned.
+    """
+    return small.work_size(n_samples, n_basis)
+
+
+scan_work_size = entry(_scan_work_size)
+
+
+# ------------------------------------------------------------------------------------------------
+# Rows in
+
+
+@part
+def load_rows(null: Null, work: Any, at: small.Places) -> None:
+    """Copy what all columns share."""
+    keep_apart()
+    clear(work, 0, work.shape[0])
+    n_rows = at.n_rows
+    for k in range(at.size):
+        place = at.columns + k * at.height
+        for row in range(n_rows):
+            work[place + row] = null.basis[k, row]
+    for row in range(n_rows):
+        work[at.offset + row] = null.raw[row]
+        work[at.target + row] = 1.0 if null.codes[row] == 1 else 0.0
+    load_weights(null, work, at)
+
+
+@part
+def load_weights(null: Null, work: Any, at: small.Places) -> None:
+    weight = np.uint64(at.weight)
+    if null.weights.shape[0] > 0:
+        for row in range(np.uint64(at.n_rows)):
+            work[weight + row] = null.weights[row]
+    else:
+        for row in range(np.uint64(at.n_rows)):
+            work[weight + row] = 1.0
+
+
+@part
+def count_missing(values: Any) -> int:
+    count = 0
+    for row in range(np.uint64(values.shape[0])):
+        count += 1 if values[row] != values[row] else 0
+    return count
+
+
+@part
+def load_column(
+    values: Any, shift: float, scale: float, work: Any, at: small.Places, column: int
+) -> None:
+    """Put a column, less `shift` and times `scale`, into its place; 0 where it is missing."""
+    place = np.uint64(column)
+    for row in range(np.uint64(at.n_rows)):
+        value = (values[row] - shift) * scale
+        work[place + row] = value if value == value else 0.0
+
+
+@part
+def leave_out(values: Any, work: Any, at: small.Places) -> None:
+    """Take the weight of the rows that lack a value."""
+    weight = np.uint64(at.weight)
+    for row in range(np.uint64(at.n_rows)):
+        w = work[weight + row]
+        work[weight + row] = w if values[row] == values[row] else 0.0
+
+
+@part
+def has_both_classes(work: Any, at: small.Places) -> bool:
+    positive, negative = 0, 0
+    for row in range(np.uint64(at.n_rows)):
+        has_weight = work[np.uint64(at.weight) + row] > 0.0
+        is_positive = work[np.uint64(at.target) + row] > 0.5
+        positive += 1 if has_weight and is_positive else 0
+        negative += 1 if has_weight and not is_positive else 0
+    return positive > 0 and negative > 0
+
+
+# ------------------------------------------------------------------------------------------------
+# Passes over the rows
+
+clear, dot, step_to = small.clear, small.dot, small.step_to
+
+
+@part
+def look_at_rows(work: Any, at: small.Places, begin: int, end: int) -> None:
+    """From `raw`: weighted residuals and curvatures, e^-|z| in `tail`."""
+    raw, tails, weight, target = (
+        np.uint64(at.raw), np.uint64(at.tail), np.uint64(at.weight), np.uint64(at.target),
+    )  # fmt: skip
+    residual, curvature = np.uint64(at.residual), np.uint64(at.curvature)
+    for row in range(np.uint64(begin), np.uint64(end)):
+        work[tails + row] = exp_nonpositive(-abs(work[raw + row]))
+    for row in range(np.uint64(begin), np.uint64(end)):
+        z, tail, w = work[raw + row], work[tails + row], work[weight + row]
+        positive = work[target + row] > 0.5
+        inverse = 1.0 / (1.0 + tail)
+        share = inverse if positive != (z >= 0.0) else tail * inverse
+        work[residual + row] = w * (-share if positive else share)
+        work[curvature + row] = w * (tail * inverse * inverse)
+
+
+@part
+def add_products(work: Any, at: small.Places, left: int, to: int, begin: int, end: int) -> None:
+    """Add the products of a vector of rows with each column, of some rows, to the numbers there."""
+    last, zero = at.size - 1, splat(0.0)
+    for k in range(0, at.size, 2):
+        first = at.columns + k * at.height
+        second = at.columns + small.smaller(k + 1, last) * at.height
+        a, b = zero, zero
+        for row in range(begin, end, LANES):
+            value = load(work, left + row)
+            a = multiply_add(load(work, first + row), value, a)
+            b = multiply_add(load(work, second + row), value, b)
+        work[to + k] += total(a)
+        if k < last:
+            work[to + k + 1] += total(b)
+
+
+@part
+def predict_block(
+    work: Any, at: small.Places, theta: int, base: int, to: int, begin: int, end: int
+) -> None:
+    """Put products of some rows with theta, added to those at `base`, into the numbers at `to`."""
+    for row in range(begin, end, LANES):
+        z = load(work, base + row)
+        for k in range(at.size):
+            z = multiply_add(load(work, at.columns + k * at.height + row), broadcast(work, theta + k), z)
+        store(work, to + row, z)
+
+
+@part
+def pass_rows(work: Any, at: small.Places, weight: float) -> None:
+    """Set raw predictions, residuals, curvatures and gradient at theta."""
+    keep_apart()
+    clear(work, at.gradient, at.gradient + at.width)
+    for begin in range(0, at.height, BLOCK):
+        end = small.smaller(begin + BLOCK, at.height)
+        predict_block(work, at, at.theta, at.offset, at.raw, begin, end)
+        look_at_rows(work, at, begin, end)
+        add_products(work, at, at.residual, at.gradient, begin, end)
+    step_to(work, at.gradient, 1.0 / weight - 1.0, at.gradient, at.gradient, at.width)
+
+
+@part
+def mean_loss(work: Any, at: small.Places, weight: float) -> float:
+    """Mean loss of the raw predictions."""
+    raw, tails, target, loss = (
+        np.uint64(at.raw), np.uint64(at.tail), np.uint64(at.target), np.uint64(at.scaled),
+    )  # fmt: skip
+    for row in range(np.uint64(at.height)):
+        z = work[raw + row]
+        wrong = (work[target + row] > 0.5) != (z >= 0.0)
+        work[loss + row] = log1p_unit(work[tails + row]) + (abs(z) if wrong else 0.0)
+    return dot(work, at.weight, at.scaled, at.height) / weight
+
+
+# ------------------------------------------------------------------------------------------------
+# The column beside the null
+
+
+@part
+def border(work: Any, at: small.Places, weight: float) -> tuple[float, float, float]:
+    """Put the last column of a factor of the Hessian at `curvature` beside the others of `factor`.
+
+    Returns the square of the column, what the others leave of it, and its efficient score: less
+    what the gradient of the others explains of it.
+    """
+    curvature, scaled, last = np.uint64(at.curvature), np.uint64(at.scaled), at.size - 1
+    own = np.uint64(at.columns + last * at.height)
+    for row in range(np.uint64(at.height)):
+        work[scaled + row] = work[curvature + row] * work[own + row]
+    clear(work, at.half, at.half + at.width)
+    for begin in range(0, at.height, BLOCK):
+        end = small.smaller(begin + BLOCK, at.height)
+        add_products(work, at, at.scaled, at.half, begin, end)
+    step_to(work, at.half, 1.0 / weight - 1.0, at.half, at.half, at.width)
+    square, work[at.half + last] = work[at.half + last], 0.0
+    others = with_size(at, last)
+    small.solve_half(work, others, at.half)
+    rest = square - dot(work, at.half, at.half, at.width)
+    work[at.half + last] = 0.0
+    for k in range(last):
+        work[at.factor + k * at.width + last] = work[at.half + k]
+    step_to(work, at.gradient, 0.0, at.gradient, at.trial, at.width)
+    score, work[at.trial + last] = work[at.gradient + last], 0.0
+    small.solve_half(work, others, at.trial)
+    for k in range(last):
+        score -= work[at.trial + k] * work[at.half + k]
+    row_of_last = at.factor + last * at.width
+    clear(work, row_of_last, row_of_last + at.width)
+    work[row_of_last + last] = math.sqrt(rest) if rest > 0.0 else 0.0
+    return square, rest, score
+
+
+@part
+def with_size(at: small.Places, size: int) -> small.Places:
+    """The same places, with so many columns."""
+    # The offset lies behind room for `width - 1` columns at the most: see `small.lay_out`.
+    n_features = at.offset // at.height - 1
+    return small.lay_out(at.n_rows, n_features, size)
+
+
+@part
+def direction_of(work: Any, at: small.Places) -> float:
+    """Put -M^-1 g into `direction`, by the factor; the decrement."""
+    step_to(work, at.gradient, 0.0, at.gradient, at.half, at.width)
+    small.solve_half(work, at, at.half)
+    step_to(work, at.half, -2.0, at.half, at.direction, at.width)
+    small.solve_rest(work, at, at.direction)
+    return math.sqrt(dot(work, at.half, at.half, at.width))
+
+
+@part
+def inverse_traces(work: Any, at: small.Places) -> tuple[float, float]:
+    """Trace of the inverse of the factored matrix, and the same times the diagonal of `matrix`."""
+    inverse, scaled = 0.0, 0.0
+    for k in range(at.size):
+        clear(work, at.trial, at.trial + at.width)
+        work[at.trial + k] = 1.0
+        small.solve_half(work, at, at.trial)
+        square = dot(work, at.trial, at.trial, at.width)
+        inverse += square
+        scaled += square * work[at.matrix + k * (at.width + 1)]
+    return inverse, scaled
+
+
+@part
+def settle(work: Any, at: small.Places, weight: float, wanted: float) -> bool:
+    """Walk with the held factor until the decrement is as wanted: whether it came there.
+
+    Raw predictions, residuals, curvatures, gradient and direction are those at `theta`.
+    """
+    keep_apart()
+    before = math.inf
+    for _ in range(PASSES):
+        pass_rows(work, at, weight)
+        decrement = direction_of(work, at)
+        if decrement <= wanted:
+            return True
+        # Written so that a NaN ends it.
+        if not decrement < SHRINK * before:
+            return False
+        before = decrement
+        step_to(work, at.theta, 1.0, at.direction, at.theta, at.width)
+    return False
+
+
+@part
+def settle_null(work: Any, at: small.Places, weight: float, reach: float) -> bool:
+    """Walk to the null of some rows from that of all, and factor its Hessian; whether it worked."""
+    keep_apart()
+    pass_rows(work, at, weight)
+    small.sum_hessian(work, at, weight, at.curvature)
+    if not small.factor_matrix(work, at):
+        return False
+    inverse, _ = inverse_traces(work, at)
+    # A score test has the curvatures of the null in it, and so their relative error.
+    wanted = NULL_CHANGE / math.sqrt(reach * inverse)
+    if not settle(work, at, weight, wanted):
+        return False
+    small.sum_hessian(work, at, weight, at.curvature)
+    return bool(small.factor_matrix(work, at)) and direction_of(work, at) <= 2.0 * wanted
+
+
+@part
+def null_without(null: Null, room: Room, at: small.Places, weight: float) -> tuple[int, float]:
+    """Fit the null anew without some rows: status of a small fit, and the mean loss.
+
+    Sets the state of the rows, gradient and factor. Overwrites the last column of `at`.
+    """
+    keep_apart()
+    work, others = room.work, with_size(at, at.size - 1)
+    clear(work, at.theta, at.theta + at.width)
+    if not settle_null(work, others, weight, null.reach):
+        own = at.columns + others.size * at.height
+        clear(work, own, own + at.height)
+        status = hard_fit(null, room, at)
+        if status != small.CONVERGED:
+            return status, math.nan
+        if not settle_null(work, others, weight, null.reach):
+            return small.ROUNDING, math.nan
+    square = dot(work, at.half, at.half, at.width)
+    return small.CONVERGED, mean_loss(work, others, weight) - 0.5 * square
+
+
+@part
+def null_of_all(null: Null, work: Any, at: small.Places) -> None:
+    """Set the state of the null at all rows, whose Hessian is the identity."""
+    keep_apart()
+    residual, curvature = np.uint64(at.residual), np.uint64(at.curvature)
+    for row in range(np.uint64(at.n_rows)):
+        work[residual + row] = null.residual[row]
+        work[curvature + row] = null.curvature[row]
+    clear(work, at.theta, at.theta + at.width)
+    clear(work, at.gradient, at.gradient + at.width)
+    clear(work, at.factor, at.factor + at.width * at.width)
+    for k in range(at.size):
+        work[at.factor + k * (at.width + 1)] = 1.0
+
+
+# ------------------------------------------------------------------------------------------------
+# The optimum
+
+
+@part
+def polish(work: Any, at: small.Places, weight: float, reach: float, n: float) -> float:
+    """Sum the Hessian where rows are, and step on while the last step would not be a short one.
+
+    Returns the decrement; NaN where a Hessian is singular or the steps do not shrink.
+    """
+    keep_apart()
+    before = math.inf
+    for _ in range(STEPS):
+        small.sum_hessian(work, at, weight, at.curvature)
+        if not small.factor_matrix(work, at):
+            return math.nan
+        decrement = direction_of(work, at)
+        inverse, _ = inverse_traces(work, at)
+        change = decrement * math.sqrt(reach * inverse)
+        if change <= CHANGE and math.sqrt(n) * decrement * change <= NEAR:
+            return decrement
+        if not decrement < before:
+            return math.nan
+        before = decrement
+        step_to(work, at.theta, 1.0, at.direction, at.theta, at.width)
+        pass_rows(work, at, weight)
+    return math.nan
+
+
+@part
+def bound_of(
+    work: Any, at: small.Places, cost: float, decrement: float, reach: float, far: float
+) -> float:
+    """Bound on (cost - optimum) / optimum where the factor is that of the Hessian.
+
+    As in `small.prove`, by the trace of the inverse; `far` is the largest raw prediction.
+    """
+    inverse, scaled = inverse_traces(work, at)
+    errors = small.EPS * (small.SUM_ERRORS + small.WALK * math.sqrt(at.n_rows / small.CHUNKS))
+    noise = errors * small.smaller(1.0, math.sqrt(cost)) * math.sqrt(small.RAISED * inverse)
+    size = small.absolute_sum(work, at.theta, at.size) + far
+    raw = small.EPS * (small.RAW_ERRORS + math.sqrt(float(at.size)))
+    noise += raw * size * small.smaller(0.5, math.sqrt(cost))
+    error = errors * small.RAISED * scaled
+    if not error < 0.5:
+        return math.inf
+    swell = math.sqrt(1.0 / (1.0 - error))
+    radius = math.sqrt(reach * inverse)
+    gain = small.gain_bound((decrement + noise) * swell, radius * swell)
+    return small.stated(small.relative(gain, cost))
+
+
+@part
+def corrected_variance(work: Any, at: small.Places, weight: float) -> float:
+    """Last diagonal element of the inverse Hessian, after the step `direction`, to first order."""
+    keep_apart()
+    last = at.size - 1
+    clear(work, at.trial, at.trial + at.width)
+    work[at.trial + last] = 1.0
+    small.solve_half(work, at, at.trial)
+    variance = dot(work, at.trial, at.trial, at.width)
+    small.solve_rest(work, at, at.trial)
+    raw, tails, curvature, slope = (
+        np.uint64(at.raw), np.uint64(at.tail), np.uint64(at.curvature), np.uint64(at.scaled),
+    )  # fmt: skip
+    for row in range(np.uint64(at.height)):
+        tail = work[tails + row]
+        change = work[curvature + row] * ((1.0 - tail) / (1.0 + tail))
+        work[slope + row] = -change if work[raw + row] >= 0.0 else change
+    found, zero = splat(0.0), splat(0.0)
+    for row in range(0, at.height, LANES):
+        moved, share = zero, zero
+        for k in range(at.size):
+            value = load(work, at.columns + k * at.height + row)
+            moved = multiply_add(value, broadcast(work, at.direction + k), moved)
+            share = multiply_add(value, broadcast(work, at.trial + k), share)
+        term = multiply_add(multiply_add(moved, share, zero), share, zero)
+        found = multiply_add(term, load(work, at.scaled + row), found)
+    return variance - total(found) / weight
+
+
+@part
+def hard_fit(null: Null, room: Room, at: small.Places) -> int:
+    """Fit the rows of weight by `small.fit_small`, into `theta`; its status."""
+    keep_apart()
+    work, count = room.work, 0
+    for row in range(at.n_rows):
+        w = work[at.weight + row]
+        if w > 0.0:
+            for k in range(at.size):
+                room.X[count, k] = work[at.columns + k * at.height + row]
+            room.codes[count] = null.codes[row]
+            room.weights[count] = w
+            room.offset[count] = null.raw[row]
+            count += 1
+    n_weights = count if null.weights.shape[0] > 0 else 0
+    found = fit_small(
+        room.X[:count], room.codes_seen[:count], 1, room.weights_seen[:n_weights],
+        room.offset_seen[:count], room.l2_reg, 0.0, False, room.offset_seen[:0], HARD_TOL,
+        HARD_STEPS, room.fit_work, room.history, room.coef,
+    )  # fmt: skip
+    clear(work, at.theta, at.theta + at.width)
+    for k in range(at.size):
+        work[at.theta + k] = room.coef[k]
+    return found.status
+
+
+# ------------------------------------------------------------------------------------------------
+# One column
+
+
+class Case(NamedTuple):
+    """Numbers of a column: its scale, its rows and their weight, the cost of its null."""
+
+    scale: float
+    weight: float
+    total: float
+    reach: float
+    cost: float
+
+
+@part
+def maximum_likelihood(
+    null: Null, room: Room, at: small.Places, case: Case, place: int, found: Columns
+) -> int:
+    """Fit by maximum likelihood from a first step that `direction` holds; the status."""
+    work, last, n = room.work, at.size - 1, case.total
+    inverse, _ = inverse_traces(work, at)
+    radius = math.sqrt(case.reach * inverse)
+    wanted = small.smaller(0.5 * CHANGE / radius, math.sqrt(0.5 * NEAR / (math.sqrt(n) * radius)))
+    step_to(work, at.theta, 1.0, at.direction, at.theta, at.width)
+    decrement = math.nan
+    if settle(work, at, case.weight, wanted):
+        decrement = polish(work, at, case.weight, case.reach, n)
+    if not decrement >= 0.0:
+        status = hard_fit(null, room, at)
+        if status == small.SEPARABLE:
+            return SEPARABLE
+        if status != small.CONVERGED and status != small.ROUNDING:
+            return FAILED
+        pass_rows(work, at, case.weight)
+        decrement = polish(work, at, case.weight, case.reach, n)
+        if not decrement >= 0.0:
+            return FAILED
+    cost = mean_loss(work, at, case.weight)
+    far = small.largest(work, at.raw, at.n_rows)
+    found.bound[place] = bound_of(work, at, cost, decrement, case.reach, far)
+    variance = corrected_variance(work, at, case.weight)
+    coef = work[at.theta + last] + work[at.direction + last]
+    found.coef[place] = coef * case.scale
+    found.error[place] = math.sqrt(variance / n) * case.scale
+    found.wald[place] = n * coef * coef / variance
+    fall = case.cost - (cost - 0.5 * decrement * decrement)
+    found.likelihood_ratio[place] = small.larger(2.0 * n * fall, 0.0)
+    return CONVERGED
+
+
+@part
+def penalised_cost(work: Any, at: small.Places, weight: float, unit: float) -> float:
+    """Firth's cost at theta, over the weight, by the factor of the Hessian there."""
+    log_root = 0.0
+    for k in range(at.size):
+        log_root += math.log(work[at.factor + k * (at.width + 1)])
+    return mean_loss(work, at, weight) - unit * log_root / weight
+
+
+@part
+def add_leverages(
+    work: Any, at: small.Places, weight: float, unit: float, scratch: Any
+) -> None:  # fmt: skip
+    """Add leverage times (proba - 1/2) to the residuals: the slope of Firth's penalty.
+
+    The leverage of a row x is its curvature times x' M^-1 x; all rows of a vector are solved for
+    at once. `scratch` has room for a matrix and eight vectors.
+    """
+    keep_apart()
+    width, solved = at.width, at.width * at.width
+    for k in range(at.size):
+        pivot = 1.0 / work[at.factor + k * (width + 1)]
+        for i in range(k):
+            scratch[k * width + i] = -pivot * work[at.factor + i * width + k]
+        scratch[k * width + k] = pivot
+    zero = splat(0.0)
+    for row in range(0, at.height, LANES):
+        square = zero
+        for k in range(at.size):
+            place = k * width
+            value = load(work, at.columns + k * at.height + row)
+            value = multiply_add(value, broadcast(scratch, place + k), zero)
+            for i in range(k):
+                before = load(scratch, solved + i * LANES)
+                value = multiply_add(before, broadcast(scratch, place + i), value)
+            store(scratch, solved + k * LANES, value)
+            square = multiply_add(value, value, square)
+        store(work, at.scaled + row, square)
+    share = 0.5 * unit / weight
+    raw, tails, curvature, form, residual = (
+        np.uint64(at.raw), np.uint64(at.tail), np.uint64(at.curvature), np.uint64(at.scaled),
+        np.uint64(at.residual),
+    )  # fmt: skip
+    for row in range(np.uint64(at.height)):
+        tail = work[tails + row]
+        pull = share * work[curvature + row] * work[form + row] * ((1.0 - tail) / (1.0 + tail))
+        work[residual + row] += pull if work[raw + row] >= 0.0 else -pull
+
+
+class Penalised(NamedTuple):
+    """How Firth's fit ended: the cost, which is NaN where it did not come to its end."""
+
+    cost: float
+    # Of the last coefficient, per unit of weight.
+    variance: float
+
+
+@part
+def firth_fit(
+    work: Any, at: small.Places, case: Case, unit: float, scratch: Any, is_held: bool
+) -> Penalised:
+    """Fit by Firth's penalised likelihood from `theta` on; `is_held` leaves the last as it is.
+
+    Newton's steps with the Hessian of the likelihood (Firth 1993), halved until the penalised cost
+    falls (Heinze and Schemper 2002). `last` keeps the step.
+    """
+    keep_apart()
+    last = at.size - 1
+    free = with_size(at, last) if is_held else at
+    lowest, before, n_halved = math.inf, math.inf, 0
+    for _ in range(FIRTH_STEPS):
+        pass_rows(work, at, case.weight)
+        small.sum_hessian(work, at, case.weight, at.curvature)
+        cost = math.nan
+        if small.factor_matrix(work, at):
+            cost = penalised_cost(work, at, case.weight, unit)
+        if not cost <= lowest + small.LEVEL * abs(lowest):
+            if n_halved >= HALVINGS or lowest == math.inf:
+                return Penalised(math.nan, math.nan)
+            n_halved += 1
+            step_to(work, at.last, -0.5, at.last, at.last, at.width)
+            step_to(work, at.theta, -1.0, at.last, at.theta, at.width)
+            continue
+        lowest, n_halved = cost, 0
+        variance = 1.0 / work[at.factor + last * (at.width + 1)] ** 2
+        add_leverages(work, at, case.weight, unit, scratch)
+        clear(work, at.gradient, at.gradient + at.width)
+        for begin in range(0, at.height, BLOCK):
+            end = small.smaller(begin + BLOCK, at.height)
+            add_products(work, free, at.residual, at.gradient, begin, end)
+        step_to(work, at.gradient, 1.0 / case.weight - 1.0, at.gradient, at.gradient, at.width)
+        if is_held:
+            for k in range(last):
+                work[at.factor + k * at.width + last] = 0.0
+        decrement = math.sqrt(case.total) * direction_of(work, free)
+        is_last = decrement <= FIRTH_LEAST and not decrement < 0.5 * before
+        if decrement <= FIRTH_NEAR or is_last:
+            return Penalised(cost - 0.5 * decrement * decrement / case.total, variance)
+        before = decrement
+        step_to(work, at.direction, 0.0, at.direction, at.last, at.width)
+        step_to(work, at.theta, 1.0, at.direction, at.theta, at.width)
+    return Penalised(math.nan, math.nan)
+
+
+@part
+def penalised_likelihood(
+    null: Null, room: Room, at: small.Places, case: Case, place: int, found: Columns
+) -> int:
+    """Fit by Firth's penalised likelihood, from `theta` on; the status."""
+    work, last = room.work, at.size - 1
+    full = firth_fit(work, at, case, null.unit, room.scratch, False)
+    coef = work[at.theta + last]
+    clear(work, at.theta, at.theta + at.width)
+    held = firth_fit(work, at, case, null.unit, room.scratch, True)
+    if not (abs(full.cost) < math.inf and abs(held.cost) < math.inf):
+        return FAILED
+    found.coef[place] = coef * case.scale
+    found.error[place] = math.sqrt(full.variance / case.total) * case.scale
+    found.wald[place] = case.total * coef * coef / full.variance
+    fall = held.cost - full.cost
+    found.likelihood_ratio[place] = small.larger(2.0 * case.total * fall, 0.0)
+    return FIRTH
+
+
+@part
+def fit_both(
+    null: Null, room: Room, at: small.Places, case: Case, firth: int, place: int, found: Columns
+) -> int:
+    """Fit by maximum likelihood, or as Firth where that is asked for, from the null; the status."""
+    work, status = room.work, FAILED
+    if firth != ALWAYS:
+        status = maximum_likelihood(null, room, at, case, place, found)
+        if status == CONVERGED or firth == NEVER:
+            return status
+        clear(work, at.theta, at.theta + at.width)
+    else:
+        step_to(work, at.theta, 1.0, at.direction, at.theta, at.width)
+    as_firth = penalised_likelihood(null, room, at, case, place, found)
+    return as_firth if as_firth == FIRTH else status
+
+
+@part
+def refuse_column(
+    null: Null, values: Any, low: float, high: float, n_missing: int, work: Any, at: small.Places
+) -> int:
+    """Status of a column that needs no fit, else CONVERGED; rows that lack a value lose weight."""
+    count = values.shape[0] - n_missing
+    if count == 0:
+        return NO_ROWS
+    if not (abs(low) < math.inf and abs(high) < math.inf and high - low < small.LARGEST):
+        return NOT_FINITE
+    if n_missing > 0:
+        leave_out(values, work, at)
+        if not has_both_classes(work, at):
+            return ONE_CLASS
+    if low == high:
+        return CONSTANT_COLUMN
+    if count < at.size:
+        return TOO_FEW_ROWS
+    return CONVERGED if high - low > small.SMALLEST else FAILED
+
+
+@part
+def fit_column(
+    null: Null, values: Any, low: float, high: float, firth: int, room: Room, place: int,
+    found: Columns,
+) -> int:  # fmt: skip
+    """Fit one column; the status."""
+    n_basis, n_samples = null.basis.shape
+    work, at = room.work, small.lay_out(n_samples, n_basis, n_basis + 1)
+    n_missing = count_missing(values)
+    found.n_samples[place] = n_samples - n_missing
+    status = refuse_column(null, values, low, high, n_missing, work, at)
+    if status != CONVERGED:
+        return status
+    _, power = math.frexp(high - low)
+    scale, own = math.ldexp(1.0, -power), at.columns + n_basis * at.height
+    weight, cost = null.weight, null.cost
+    if n_missing > 0:
+        weight = sum_weights(work, at)
+        status, cost = null_without(null, room, at, weight)
+        if status != small.CONVERGED:
+            return SEPARABLE if status == small.SEPARABLE else FAILED
+    else:
+        null_of_all(null, work, with_size(at, n_basis))
+    load_column(values, low, scale, work, at, own)
+    work[at.theta + n_basis] = 0.0
+    work[at.gradient + n_basis] = dot(work, at.residual, own, at.height) / weight
+    square, rest, score = border(work, at, weight)
+    if not rest > EXPLAINED * square:
+        return COLLINEAR
+    total_weight = weight / null.unit
+    found.score[place] = total_weight * score * score / rest
+    direction_of(work, at)
+    # All numbers of the column are from 0 to 1 here.
+    case = Case(scale, weight, total_weight, null.reach + 1.0, cost)
+    return fit_both(null, room, at, case, firth, place, found)
+
+
+@part
+def sum_weights(work: Any, at: small.Places) -> float:
+    """Sum of the weights."""
+    partial, ones = splat(0.0), splat(1.0)
+    for row in range(0, at.height, LANES):
+        partial = multiply_add(load(work, at.weight + row), ones, partial)
+    return total(partial)
+
+
+def _scan_columns(
+    null: Null, block: Any, lows: Any, highs: Any, first: int, firth: int, room: Room,
+    found: Columns,
+) -> None:  # fmt: skip
+    """Fit some columns.
+
+    Parameters
+    ----------
+    null : Null
+    block : ndarray of float64, shape (n_columns, n_samples)
+        The columns; NaN where a value is missing.
+    lows, highs : ndarray of float64, shape (n_columns,)
+        The least and largest value of each; NaN where all are missing.
+    first : int
+        The place of the first in `found`.
+    firth : int
+        NEVER, FALLBACK (where maximum likelihood has no optimum) or ALWAYS.
+    room : Room
+    found : Columns
+        Gets what is found. It comes with NaN, and bounds of infinity.
+    """
+    n_basis, n_samples = null.basis.shape
+    if room.state[0] == 0:
+        load_rows(null, room.work, small.lay_out(n_samples, n_basis, n_basis))
+        room.state[0] = 1
+    for column in range(block.shape[0]):
+        place = first + column
+        values = block[column]
+        found.status[place] = fit_column(
+            null, values, lows[column], highs[column], firth, room, place, found
+        )
+        if found.n_samples[place] < n_samples:
+            load_weights(null, room.work, small.lay_out(n_samples, n_basis, n_basis))
+
+
+scan_columns = entry(_scan_columns)
