@@ -34,8 +34,8 @@ FIRTH = {False: kernels.NEVER, "fallback": kernels.FALLBACK, True: kernels.ALWAY
 MOST_COLUMNS, PIECE = 64, 160_000
 # What the covariates before it leave of a column in the root of its square, for it to be one more.
 INDEPENDENT = 1e-6
-# Times that the null is refined and its basis made.
-ROUNDS = 2
+# Times that the null is refined and its basis made; from nothing, as Firth's, to begin with.
+ROUNDS, FIRTH_ROUNDS = 2, 20
 
 
 def scan(
@@ -95,7 +95,7 @@ def scan(
     ------
     TypeError, ValueError
         If an argument has the wrong type, shape or value, or the covariates alone separate the
-        classes: before any column is fitted.
+        classes (and `firth` is not True): before any column is fitted.
     KeyboardInterrupt
         After Ctrl-C; its ``result`` attribute is a `ScanResult` with the columns that are fitted.
 
@@ -125,8 +125,13 @@ def scan(
         looked = look_at_columns(columns, data.rows.X.shape[0], missing)
     assert isinstance(data.rows.X, np.ndarray)
     validation.check_finite(data.rows.X, data.rows.names)
-    fitted = _fit_null(data, n_threads)
-    fits = _Scan(data, looked, fitted, FIRTH[firth], n_threads, clock, tell)
+    fitted, has_optimum = _fit_null(data, n_threads)
+    if not has_optimum and firth is not True:
+        raise ValueError(
+            "the covariates alone separate the classes, so that no column can add to them: "
+            f"{fitted.message}; or set firth=True"
+        )
+    fits = _Scan(data, looked, fitted, has_optimum, FIRTH[firth], n_threads, clock, tell)
     try:
         fits.run()
     except KeyboardInterrupt as interrupt:
@@ -159,8 +164,8 @@ def _look(given: Given) -> Data:
     return data
 
 
-def _fit_null(data: Data, n_threads: int | None) -> FitResult:
-    """Fit the covariates alone; raise where they have no optimum."""
+def _fit_null(data: Data, n_threads: int | None) -> tuple[FitResult, bool]:
+    """Fit the covariates alone; say whether they have an optimum."""
     used = data.codes[data.weights > 0.0] if data.weights.size else data.codes
     if not used.size or np.ptp(used) == 0:
         raise ValueError(
@@ -169,36 +174,40 @@ def _fit_null(data: Data, n_threads: int | None) -> FitResult:
     with warnings.catch_warnings(record=True) as said:
         warnings.simplefilter("always")
         found = fit(data, n_threads=n_threads)
-    if any(issubclass(each.category, SeparationWarning) for each in said):
-        raise ValueError(
-            "the covariates alone separate the classes, so that no column can add to them: "
-            f"{found.message}; leave out covariates"
-        )
-    return found
+    return found, not any(issubclass(each.category, SeparationWarning) for each in said)
 
 
-def _shared(data: Data, fitted: FitResult, rows: Indices | None) -> kernels.Null:
-    """Refine the null, and make the basis in which its Hessian is the identity."""
+def _shared(data: Data, fitted: FitResult | None, rows: Indices | None) -> kernels.Null:
+    """Refine the null, and make the basis in which its Hessian is the identity.
+
+    Where the covariates have no optimum, and so no fit, the null is Firth's.
+    """
     X = np.asarray(data.rows.X, dtype=np.float64)
     codes, weights, offset = data.codes, data.weights, data.offset
     if rows is not None:
         X, codes, weights = X[rows], codes[rows], weights[rows]
         offset = offset[rows] if offset.size else offset
     moderate, power = moderate_weights(weights)
-    raw = np.einsum("ij,j->i", X, fitted.coef) + float(fitted.intercept)
-    raw = raw + offset if offset.size else raw
+    unit = float(np.ldexp(1.0, -int(np.ravel(power)[0])))
+    raw = offset.copy() if offset.size else np.zeros(len(X))
+    if fitted is not None:
+        raw += np.einsum("ij,j->i", X, fitted.coef) + float(fitted.intercept)
     w = moderate if moderate.size else np.ones(len(raw))
     weight = float(w.sum())
-    for _ in range(ROUNDS):
+    for _ in range(FIRTH_ROUNDS if fitted is None else ROUNDS):
         residual, curvature, _ = _at(raw, codes, w)
         basis = _basis_of(X, curvature, weight)
+        if fitted is None:  # rows count half more for each class, by their leverages
+            leverage = np.einsum("ki,ki,i->i", basis, basis, curvature) / weight
+            residual = residual + unit * leverage * 0.5 * np.tanh(0.5 * raw)
         step = np.einsum("ki,i->k", basis, residual) / weight
-        raw = raw - np.einsum("k,ki->i", step, basis)
+        change = np.einsum("k,ki->i", step, basis)
+        raw = raw - change / max(1.0, 0.5 * float(np.abs(change).max()))
     residual, curvature, cost = _at(raw, codes, w)
     return kernels.Null(
         readonly(basis), readonly(codes.astype(np.uint8)), readonly(moderate), readonly(raw),
-        readonly(residual), readonly(curvature), weight, float(np.ldexp(1.0, -int(power))),
-        cost / weight, float(np.einsum("ki,ki->i", basis, basis).max()),
+        readonly(residual), readonly(curvature), weight, unit, cost / weight,
+        float(np.einsum("ki,ki->i", basis, basis).max()),
     )  # fmt: skip
 
 
@@ -255,15 +264,17 @@ class _Scan:
     """Regressions of all columns: what is asked, and what is found so far."""
 
     def __init__(
-        self, data: Data, columns: Columns, fitted: FitResult, firth: int, n_threads: int | None,
-        clock: Clock, tell: Callback | None,
+        self, data: Data, columns: Columns, fitted: FitResult, has_optimum: bool, firth: int,
+        n_threads: int | None, clock: Clock, tell: Callback | None,
     ) -> None:  # fmt: skip
         self.data, self.columns, self.fitted, self.firth = data, columns, fitted, firth
         self.n_threads, self.clock, self.tell = n_threads, clock, tell
         weights = data.weights
         has_zeros = weights.size > 0 and not bool((weights > 0.0).all())
         self.rows: Indices | None = np.flatnonzero(weights > 0.0) if has_zeros else None
-        self.null = _shared(data, fitted, self.rows)
+        # Without an optimum of the covariates there is no score test.
+        self.has_optimum = has_optimum
+        self.null = _shared(data, fitted if has_optimum else None, self.rows)
         n_columns = columns.shape[1]
         self.found = kernels.Columns(
             np.full(n_columns, kernels.NOT_FITTED, dtype=np.int8),
@@ -289,9 +300,7 @@ class _Scan:
     def _pieces(self) -> list[_Piece]:
         n_columns = self.columns.shape[1]
         size = min(max(PIECE // self.null.basis.shape[1], 1), MOST_COLUMNS)
-        return [
-            _Piece(first, min(first + size, n_columns)) for first in range(0, n_columns, size)
-        ]
+        return [_Piece(first, min(first + size, n_columns)) for first in range(0, n_columns, size)]
 
     def _room(self) -> kernels.Room:
         n_basis, n_rows = self.null.basis.shape
@@ -352,6 +361,8 @@ class _Scan:
     def result(self, began: float) -> ScanResult:
         """Return what is found, at the end or before."""
         found = self.found
+        if not self.has_optimum:
+            found.score[:] = np.nan
         return ScanResult(
             coef=found.coef, standard_errors=found.error, wald=found.wald, score=found.score,
             likelihood_ratio=found.likelihood_ratio, n_samples=found.n_samples,

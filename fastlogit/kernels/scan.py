@@ -75,14 +75,19 @@ EXPLAINED = 1e-11
 NEAR, CHANGE = 1e-7, 1e-4
 # The same of a null without some rows, whose curvatures are taken as they are.
 NULL_CHANGE = 1e-7
-# Passes with a held Hessian, each of which must bring the decrement down to this share.
-PASSES, SHRINK = 8, 0.3
-STEPS = 20
+# Passes with a held Hessian, each of which must bring the decrement down to the first share, and
+# steps with its own, each of which must bring it down to the second.
+PASSES, SHRINK = 8, 0.1
+STEPS, HALVED = 20, 0.5
 # For fits whose Hessian is no guide.
 HARD_TOL, HARD_STEPS = 1e-12, 100
-# Firth's fit: steps, halvings of one, the decrement at which it ends (in standard errors), and the
-# one below which it may end where rounding errors allow no smaller one.
-FIRTH_STEPS, HALVINGS, FIRTH_NEAR, FIRTH_LEAST = 200, 25, 1e-9, 1e-5
+# Firth's fit: steps, halvings of one; in standard errors how far its end may be from the optimum,
+# the same where only the cost is asked for, the last step where the change of the standard error is
+# known, and a step below which rounding errors may allow no smaller one.
+FIRTH_STEPS, HALVINGS = 500, 25
+FIRTH_NEAR, FIRTH_HELD, FIRTH_STEP, FIRTH_LEAST = 3e-7, 1e-5, 1e-3, 1e-8
+# A leverage below which the Hessian of the likelihood alone will do.
+LEVERAGE = 0.02
 
 
 class Null(NamedTuple):
@@ -124,6 +129,22 @@ class Room(NamedTuple):
     history: Any
     coef: Any
     fit_work: Any
+
+
+class Case(NamedTuple):
+    """Numbers of a column.
+
+    Its scale, the weight of its rows as they are kept and as they were given, the cost of its null,
+    the largest length of a row in the metric of the Hessian there, and the largest squared length
+    as it is.
+    """
+
+    scale: float
+    weight: float
+    total: float
+    cost: float
+    radius: float
+    reach: float
 
 
 class Columns(NamedTuple):
@@ -276,7 +297,9 @@ def predict_block(
     for row in range(begin, end, LANES):
         z = load(work, base + row)
         for k in range(at.size):
-            z = multiply_add(load(work, at.columns + k * at.height + row), broadcast(work, theta + k), z)
+            z = multiply_add(
+                load(work, at.columns + k * at.height + row), broadcast(work, theta + k), z
+            )
         store(work, to + row, z)
 
 
@@ -405,13 +428,30 @@ def settle_null(work: Any, at: small.Places, weight: float, reach: float) -> boo
     small.sum_hessian(work, at, weight, at.curvature)
     if not small.factor_matrix(work, at):
         return False
-    inverse, _ = inverse_traces(work, at)
     # A score test has the curvatures of the null in it, and so their relative error.
-    wanted = NULL_CHANGE / math.sqrt(reach * inverse)
+    wanted = NULL_CHANGE / null_radius(work, at, reach)
     if not settle(work, at, weight, wanted):
         return False
     small.sum_hessian(work, at, weight, at.curvature)
     return bool(small.factor_matrix(work, at)) and direction_of(work, at) <= 2.0 * wanted
+
+
+@part
+def null_radius(work: Any, at: small.Places, reach: float) -> float:
+    """Largest length of a row in the metric of `matrix`, which is near the identity, or its bound.
+
+    `reach` is the largest squared length of one. The least eigenvalue is at least 1 less the norm
+    of the difference.
+    """
+    square = 0.0
+    for k in range(at.size):
+        for m in range(k, at.size):
+            away = work[at.matrix + k * at.width + m] - (1.0 if k == m else 0.0)
+            square += away * away * (1.0 if k == m else 2.0)
+    if square < 0.25:
+        return math.sqrt(reach / (1.0 - math.sqrt(square)))
+    inverse, _ = inverse_traces(work, at)
+    return math.sqrt(reach * inverse)
 
 
 @part
@@ -455,37 +495,72 @@ def null_of_all(null: Null, work: Any, at: small.Places) -> None:
 
 
 @part
-def polish(work: Any, at: small.Places, weight: float, reach: float, n: float) -> float:
+def largest_of(work: Any, begin: int, count: int) -> float:
+    """Largest absolute value of some numbers, whole vectors of them."""
+    a, b, c, d = 0.0, 0.0, 0.0, 0.0
+    for place in range(begin, begin + count, 4):
+        # Four chains: one of 10,000 comparisons takes as long as a pass.
+        a = small.larger(abs(work[place]), a)
+        b = small.larger(abs(work[place + 1]), b)
+        c = small.larger(abs(work[place + 2]), c)
+        d = small.larger(abs(work[place + 3]), d)
+    return small.larger(small.larger(a, b), small.larger(c, d))
+
+
+@part
+def largest_change(work: Any, at: small.Places) -> float:
+    """Largest change of a raw prediction from the offset."""
+    step_to(work, at.raw, -1.0, at.offset, at.scaled, at.height)
+    return largest_of(work, at.scaled, at.height)
+
+
+@part
+def radius_here(work: Any, at: small.Places, case: Case) -> float:
+    """Bound on the largest length of a row in the metric of the Hessian, of which the factor is.
+
+    A curvature is at least e^-d times that at a raw prediction d away (Bach 2010): those of the
+    null are the offset, or near it. Or by the trace of the inverse.
+    """
+    change = largest_change(work, at)
+    inverse, _ = inverse_traces(work, at)
+    radius = math.sqrt(case.reach * inverse)
+    return small.smaller(case.radius * math.exp(0.5 * change), radius) if change < 100.0 else radius
+
+
+@part
+def polish(work: Any, at: small.Places, case: Case) -> tuple[float, float]:
     """Sum the Hessian where rows are, and step on while the last step would not be a short one.
 
-    Returns the decrement; NaN where a Hessian is singular or the steps do not shrink.
+    Returns the decrement, NaN where a Hessian is singular or the steps do not shrink, and the
+    radius.
     """
     keep_apart()
     before = math.inf
     for _ in range(STEPS):
-        small.sum_hessian(work, at, weight, at.curvature)
+        small.sum_hessian(work, at, case.weight, at.curvature)
         if not small.factor_matrix(work, at):
-            return math.nan
+            break
         decrement = direction_of(work, at)
-        inverse, _ = inverse_traces(work, at)
-        change = decrement * math.sqrt(reach * inverse)
-        if change <= CHANGE and math.sqrt(n) * decrement * change <= NEAR:
-            return decrement
-        if not decrement < before:
-            return math.nan
+        radius = radius_here(work, at, case)
+        change = decrement * radius
+        if change <= CHANGE and math.sqrt(case.total) * decrement * change <= NEAR:
+            return decrement, radius
+        # Where there is no optimum it becomes smaller by a third, for ever.
+        if not decrement < HALVED * before:
+            break
         before = decrement
         step_to(work, at.theta, 1.0, at.direction, at.theta, at.width)
-        pass_rows(work, at, weight)
-    return math.nan
+        pass_rows(work, at, case.weight)
+    return math.nan, math.inf
 
 
 @part
 def bound_of(
-    work: Any, at: small.Places, cost: float, decrement: float, reach: float, far: float
+    work: Any, at: small.Places, cost: float, decrement: float, radius: float, far: float
 ) -> float:
     """Bound on (cost - optimum) / optimum where the factor is that of the Hessian.
 
-    As in `small.prove`, by the trace of the inverse; `far` is the largest raw prediction.
+    As in `small.prove`, by a radius that is known; `far` is the largest raw prediction.
     """
     inverse, scaled = inverse_traces(work, at)
     errors = small.EPS * (small.SUM_ERRORS + small.WALK * math.sqrt(at.n_rows / small.CHUNKS))
@@ -497,7 +572,6 @@ def bound_of(
     if not error < 0.5:
         return math.inf
     swell = math.sqrt(1.0 / (1.0 - error))
-    radius = math.sqrt(reach * inverse)
     gain = small.gain_bound((decrement + noise) * swell, radius * swell)
     return small.stated(small.relative(gain, cost))
 
@@ -532,6 +606,22 @@ def corrected_variance(work: Any, at: small.Places, weight: float) -> float:
 
 
 @part
+def column_separates(work: Any, at: small.Places) -> bool:
+    """Say whether the last column alone separates the classes, or but for ties."""
+    keep_apart()
+    own = at.columns + (at.size - 1) * at.height
+    low0, high0, low1, high1 = math.inf, -math.inf, math.inf, -math.inf
+    for row in range(at.n_rows):
+        if work[at.weight + row] > 0.0:
+            value = work[own + row]
+            if work[at.target + row] > 0.5:
+                low1, high1 = small.smaller(value, low1), small.larger(value, high1)
+            else:
+                low0, high0 = small.smaller(value, low0), small.larger(value, high0)
+    return low1 >= high0 or low0 >= high1
+
+
+@part
 def hard_fit(null: Null, room: Room, at: small.Places) -> int:
     """Fit the rows of weight by `small.fit_small`, into `theta`; its status."""
     keep_apart()
@@ -561,42 +651,31 @@ def hard_fit(null: Null, room: Room, at: small.Places) -> int:
 # One column
 
 
-class Case(NamedTuple):
-    """Numbers of a column: its scale, its rows and their weight, the cost of its null."""
-
-    scale: float
-    weight: float
-    total: float
-    reach: float
-    cost: float
-
-
 @part
 def maximum_likelihood(
     null: Null, room: Room, at: small.Places, case: Case, place: int, found: Columns
 ) -> int:
     """Fit by maximum likelihood from a first step that `direction` holds; the status."""
-    work, last, n = room.work, at.size - 1, case.total
-    inverse, _ = inverse_traces(work, at)
-    radius = math.sqrt(case.reach * inverse)
+    work, last, n, radius = room.work, at.size - 1, case.total, case.radius
     wanted = small.smaller(0.5 * CHANGE / radius, math.sqrt(0.5 * NEAR / (math.sqrt(n) * radius)))
     step_to(work, at.theta, 1.0, at.direction, at.theta, at.width)
-    decrement = math.nan
-    if settle(work, at, case.weight, wanted):
-        decrement = polish(work, at, case.weight, case.reach, n)
+    settle(work, at, case.weight, wanted)
+    decrement, radius = polish(work, at, case)
     if not decrement >= 0.0:
+        if column_separates(work, at):
+            return SEPARABLE
         status = hard_fit(null, room, at)
         if status == small.SEPARABLE:
             return SEPARABLE
         if status != small.CONVERGED and status != small.ROUNDING:
             return FAILED
         pass_rows(work, at, case.weight)
-        decrement = polish(work, at, case.weight, case.reach, n)
+        decrement, radius = polish(work, at, case)
         if not decrement >= 0.0:
             return FAILED
     cost = mean_loss(work, at, case.weight)
-    far = small.largest(work, at.raw, at.n_rows)
-    found.bound[place] = bound_of(work, at, cost, decrement, case.reach, far)
+    far = largest_of(work, at.raw, at.height)
+    found.bound[place] = bound_of(work, at, cost, decrement, radius, far)
     variance = corrected_variance(work, at, case.weight)
     coef = work[at.theta + last] + work[at.direction + last]
     found.coef[place] = coef * case.scale
@@ -617,13 +696,12 @@ def penalised_cost(work: Any, at: small.Places, weight: float, unit: float) -> f
 
 
 @part
-def add_leverages(
-    work: Any, at: small.Places, weight: float, unit: float, scratch: Any
-) -> None:  # fmt: skip
+def add_leverages(work: Any, at: small.Places, weight: float, unit: float, scratch: Any) -> float:
     """Add leverage times (proba - 1/2) to the residuals: the slope of Firth's penalty.
 
     The leverage of a row x is its curvature times x' M^-1 x; all rows of a vector are solved for
-    at once. `scratch` has room for a matrix and eight vectors.
+    at once. `scratch` has room for a matrix and eight vectors. Curvatures become those of the
+    penalised likelihood with its leverages held. Returns the largest leverage.
     """
     keep_apart()
     width, solved = at.width, at.width * at.width
@@ -645,15 +723,19 @@ def add_leverages(
             store(scratch, solved + k * LANES, value)
             square = multiply_add(value, value, square)
         store(work, at.scaled + row, square)
-    share = 0.5 * unit / weight
     raw, tails, curvature, form, residual = (
         np.uint64(at.raw), np.uint64(at.tail), np.uint64(at.curvature), np.uint64(at.scaled),
         np.uint64(at.residual),
     )  # fmt: skip
     for row in range(np.uint64(at.height)):
         tail = work[tails + row]
-        pull = share * work[curvature + row] * work[form + row] * ((1.0 - tail) / (1.0 + tail))
+        inverse = 1.0 / (1.0 + tail)
+        leverage = work[curvature + row] * work[form + row] / weight
+        pull = 0.5 * unit * leverage * (1.0 - tail) * inverse
         work[residual + row] += pull if work[raw + row] >= 0.0 else -pull
+        work[curvature + row] += unit * leverage * (tail * inverse * inverse)
+        work[form + row] = leverage
+    return largest_of(work, at.scaled, at.height)
 
 
 class Penalised(NamedTuple):
@@ -665,13 +747,30 @@ class Penalised(NamedTuple):
 
 
 @part
+def is_end(decrement: float, before: float, is_held: bool, is_plain: bool) -> bool:
+    """Say whether Firth's fit may end with the step that has this decrement, in standard errors.
+
+    Steps shrink by about the same share each. The first step has none to be compared with.
+    """
+    if decrement <= FIRTH_LEAST:
+        return True
+    share = decrement / before if before < math.inf else 0.5
+    left = decrement * share / (1.0 - share) if share < 1.0 else math.inf
+    if is_held:
+        return left <= FIRTH_HELD
+    # A standard error changes with the step: to first order that is known where rows are plain.
+    return left <= FIRTH_NEAR and decrement <= (FIRTH_STEP if is_plain else FIRTH_NEAR)
+
+
+@part
 def firth_fit(
     work: Any, at: small.Places, case: Case, unit: float, scratch: Any, is_held: bool
 ) -> Penalised:
     """Fit by Firth's penalised likelihood from `theta` on; `is_held` leaves the last as it is.
 
-    Newton's steps with the Hessian of the likelihood (Firth 1993), halved until the penalised cost
-    falls (Heinze and Schemper 2002). `last` keeps the step.
+    Newton's steps with the Hessian of the likelihood (Firth 1993), or where a leverage is large of
+    the likelihood with leverages as further rows, halved until the penalised cost falls (Heinze and
+    Schemper 2002). `last` keeps the step.
     """
     keep_apart()
     last = at.size - 1
@@ -692,18 +791,25 @@ def firth_fit(
             continue
         lowest, n_halved = cost, 0
         variance = 1.0 / work[at.factor + last * (at.width + 1)] ** 2
-        add_leverages(work, at, case.weight, unit, scratch)
+        most = add_leverages(work, at, case.weight, unit, scratch)
         clear(work, at.gradient, at.gradient + at.width)
         for begin in range(0, at.height, BLOCK):
             end = small.smaller(begin + BLOCK, at.height)
             add_products(work, free, at.residual, at.gradient, begin, end)
         step_to(work, at.gradient, 1.0 / case.weight - 1.0, at.gradient, at.gradient, at.width)
+        if most > LEVERAGE:
+            small.sum_hessian(work, at, case.weight, at.curvature)
+            if not small.factor_matrix(work, at):
+                break
         if is_held:
             for k in range(last):
                 work[at.factor + k * at.width + last] = 0.0
         decrement = math.sqrt(case.total) * direction_of(work, free)
-        is_last = decrement <= FIRTH_LEAST and not decrement < 0.5 * before
-        if decrement <= FIRTH_NEAR or is_last:
+        is_plain = most <= LEVERAGE
+        if is_end(decrement, before, is_held, is_plain):
+            if is_plain and not is_held:
+                variance = corrected_variance(work, at, case.weight)
+            step_to(work, at.theta, 1.0, at.direction, at.theta, at.width)
             return Penalised(cost - 0.5 * decrement * decrement / case.total, variance)
         before = decrement
         step_to(work, at.direction, 0.0, at.direction, at.last, at.width)
@@ -732,6 +838,21 @@ def penalised_likelihood(
 
 
 @part
+def penalised_alone(
+    null: Null, room: Room, at: small.Places, case: Case, place: int, found: Columns
+) -> int:
+    """Fit as Firth where the covariates have no optimum on these rows; the status."""
+    work = room.work
+    middle = center_column(work, at, at.columns + (at.size - 1) * at.height)
+    clear(work, at.theta, at.theta + at.width)
+    pass_rows(work, at, case.weight)
+    small.sum_hessian(work, at, case.weight, at.curvature)
+    if not (middle >= 0.0 and small.factor_matrix(work, at)):
+        return COLLINEAR
+    return penalised_likelihood(null, room, at, case, place, found)
+
+
+@part
 def fit_both(
     null: Null, room: Room, at: small.Places, case: Case, firth: int, place: int, found: Columns
 ) -> int:
@@ -743,7 +864,9 @@ def fit_both(
             return status
         clear(work, at.theta, at.theta + at.width)
     else:
+        # First to where the likelihood is nearly at its optimum, with a Hessian that is held.
         step_to(work, at.theta, 1.0, at.direction, at.theta, at.width)
+        settle(work, at, case.weight, 0.01 / math.sqrt(case.total))
     as_firth = penalised_likelihood(null, room, at, case, place, found)
     return as_firth if as_firth == FIRTH else status
 
@@ -784,15 +907,23 @@ def fit_column(
         return status
     _, power = math.frexp(high - low)
     scale, own = math.ldexp(1.0, -power), at.columns + n_basis * at.height
-    weight, cost = null.weight, null.cost
+    others = with_size(at, n_basis)
+    weight, cost, radius = null.weight, null.cost, math.sqrt(null.reach)
     if n_missing > 0:
         weight = sum_weights(work, at)
         status, cost = null_without(null, room, at, weight)
         if status != small.CONVERGED:
+            if firth != NEVER:
+                load_column(values, low, scale, work, at, own)
+                case = Case(scale, weight, weight / null.unit, math.nan, math.inf, math.inf)
+                return penalised_alone(null, room, at, case, place, found)
             return SEPARABLE if status == small.SEPARABLE else FAILED
+        radius = null_radius(work, others, null.reach)
+        radius *= math.exp(0.5 * largest_change(work, at))
     else:
-        null_of_all(null, work, with_size(at, n_basis))
+        null_of_all(null, work, others)
     load_column(values, low, scale, work, at, own)
+    middle = center_column(work, at, own)
     work[at.theta + n_basis] = 0.0
     work[at.gradient + n_basis] = dot(work, at.residual, own, at.height) / weight
     square, rest, score = border(work, at, weight)
@@ -800,10 +931,40 @@ def fit_column(
         return COLLINEAR
     total_weight = weight / null.unit
     found.score[place] = total_weight * score * score / rest
+    largest = small.larger(middle, (high - low) * scale - middle)
+    radius = bordered_radius(work, at, radius, largest, rest)
     direction_of(work, at)
-    # All numbers of the column are from 0 to 1 here.
-    case = Case(scale, weight, total_weight, null.reach + 1.0, cost)
+    case = Case(scale, weight, total_weight, cost, radius, null.reach + largest * largest)
     return fit_both(null, room, at, case, firth, place, found)
+
+
+@part
+def center_column(work: Any, at: small.Places, own: int) -> float:
+    """Take the mean in the metric of the curvatures off a column; returns it."""
+    partial, ones = splat(0.0), splat(1.0)
+    for row in range(0, at.height, LANES):
+        partial = multiply_add(load(work, at.curvature + row), ones, partial)
+    middle = dot(work, at.curvature, own, at.height) / total(partial)
+    minus = splat(-middle)
+    for row in range(0, at.height, LANES):
+        store(work, own + row, multiply_add(minus, ones, load(work, own + row)))
+    clear(work, own + at.n_rows, own + at.height)
+    return middle
+
+
+@part
+def bordered_radius(
+    work: Any, at: small.Places, radius: float, largest: float, rest: float
+) -> float:
+    """Bound on the length of a row once a column is beside those of this radius.
+
+    `largest` is the largest number of the column, `rest` what the others leave of it.
+    """
+    last, square = at.size - 1, 0.0
+    for k in range(last):
+        square += work[at.factor + k * at.width + last] ** 2
+    own = largest + math.sqrt(square) * radius
+    return math.sqrt(radius * radius + own * own / rest)
 
 
 @part
