@@ -310,7 +310,7 @@ class _Scan:
         offset = np.empty(n_rows)
         return kernels.Room(
             np.empty(kernels.scan_work_size.serial(n_rows, n_basis)), np.zeros(1, dtype=np.int64),
-            np.zeros(width * (width + 8)), np.empty((n_rows, size)), codes, weights, offset,
+            np.zeros(width * width), np.empty((n_rows, size)), codes, weights, offset,
             readonly(codes), readonly(weights), readonly(offset), np.zeros(size),
             np.empty(kernels.HARD_STEPS + 1), np.empty(size),
             np.empty(small.small_work_size.serial(n_rows, size)),

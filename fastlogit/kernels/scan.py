@@ -68,6 +68,8 @@ NEVER, FALLBACK, ALWAYS = 0, 1, 2
 
 # Rows that a pass treats at a time: ten columns of them are 20 KB, which stays in L1.
 BLOCK = 256
+# Factors of which the logarithm is taken at a time.
+FACTORS = 512
 # A column of whose weighted square the covariates leave no more than this share depends on them.
 EXPLAINED = 1e-11
 # How far a coefficient may be from the optimum, in standard errors, and by which share curvatures
@@ -238,6 +240,15 @@ def leave_out(values: Any, work: Any, at: small.Places) -> None:
 
 
 @part
+def sum_of(work: Any, begin: int, count: int) -> float:
+    """Sum of some numbers, whole vectors of them."""
+    partial, ones = splat(0.0), splat(1.0)
+    for place in range(begin, begin + count, LANES):
+        partial = multiply_add(load(work, place), ones, partial)
+    return total(partial)
+
+
+@part
 def has_both_classes(work: Any, at: small.Places) -> bool:
     positive, negative = 0, 0
     for row in range(np.uint64(at.n_rows)):
@@ -317,16 +328,42 @@ def pass_rows(work: Any, at: small.Places, weight: float) -> None:
 
 
 @part
-def mean_loss(work: Any, at: small.Places, weight: float) -> float:
+def mean_loss(null: Null, work: Any, at: small.Places, weight: float) -> float:
     """Mean loss of the raw predictions."""
-    raw, tails, target, loss = (
+    keep_apart()
+    raw, tails, target, loss, weights = (
         np.uint64(at.raw), np.uint64(at.tail), np.uint64(at.target), np.uint64(at.scaled),
+        np.uint64(at.weight),
     )  # fmt: skip
+    if null.weights.shape[0] > 0:
+        for row in range(np.uint64(at.height)):
+            z = work[raw + row]
+            wrong = (work[target + row] > 0.5) != (z >= 0.0)
+            work[loss + row] = log1p_unit(work[tails + row]) + (abs(z) if wrong else 0.0)
+        return dot(work, at.weight, at.scaled, at.height) / weight
     for row in range(np.uint64(at.height)):
         z = work[raw + row]
         wrong = (work[target + row] > 0.5) != (z >= 0.0)
-        work[loss + row] = log1p_unit(work[tails + row]) + (abs(z) if wrong else 0.0)
-    return dot(work, at.weight, at.scaled, at.height) / weight
+        work[loss + row] = work[weights + row] * (abs(z) if wrong else 0.0)
+    return (sum_of(work, at.scaled, at.height) + log_of_product(work, at)) / weight
+
+
+@part
+def log_of_product(work: Any, at: small.Places) -> float:
+    """Sum of log(1 + w e^-|z|), where weights are 0 or 1: as the logarithm of a product.
+
+    Of 512 factors between 1 and 2, which is no overflow, in place of as many logarithms.
+    """
+    one, found = splat(1.0), 0.0
+    for begin in range(0, at.height, FACTORS * LANES):
+        product = splat(1.0)
+        for row in range(begin, small.smaller(begin + FACTORS * LANES, at.height), LANES):
+            factor = multiply_add(load(work, at.tail + row), load(work, at.weight + row), one)
+            product = multiply_add(product, factor, splat(0.0))
+        store(work, at.trial, product)
+        for lane in range(LANES):
+            found += math.log(work[at.trial + lane])
+    return found
 
 
 # ------------------------------------------------------------------------------------------------
@@ -421,15 +458,35 @@ def settle(work: Any, at: small.Places, weight: float, wanted: float) -> bool:
 
 
 @part
-def settle_null(work: Any, at: small.Places, weight: float, reach: float) -> bool:
-    """Walk to the null of some rows from that of all, and factor its Hessian; whether it worked."""
+def null_of_all(null: Null, work: Any, at: small.Places) -> None:
+    """Set the state of the null of all rows, whose Hessian is the identity, at those of weight."""
     keep_apart()
-    pass_rows(work, at, weight)
+    residual, curvature = np.uint64(at.residual), np.uint64(at.curvature)
+    for row in range(np.uint64(at.n_rows)):
+        has_weight = work[np.uint64(at.weight) + row] > 0.0
+        work[residual + row] = null.residual[row] if has_weight else 0.0
+        work[curvature + row] = null.curvature[row] if has_weight else 0.0
+    clear(work, at.theta, at.theta + at.width)
+    clear(work, at.gradient, at.gradient + at.width)
+    clear(work, at.factor, at.factor + at.width * at.width)
+    for k in range(at.size):
+        work[at.factor + k * (at.width + 1)] = 1.0
+
+
+@part
+def settle_null(work: Any, at: small.Places, weight: float, reach: float) -> bool:
+    """Walk to the null of some rows, and factor its Hessian; whether it worked.
+
+    Gradient and row curvatures are those at theta.
+    """
+    keep_apart()
     small.sum_hessian(work, at, weight, at.curvature)
     if not small.factor_matrix(work, at):
         return False
     # A score test has the curvatures of the null in it, and so their relative error.
     wanted = NULL_CHANGE / null_radius(work, at, reach)
+    direction_of(work, at)
+    step_to(work, at.theta, 1.0, at.direction, at.theta, at.width)
     if not settle(work, at, weight, wanted):
         return False
     small.sum_hessian(work, at, weight, at.curvature)
@@ -455,6 +512,16 @@ def null_radius(work: Any, at: small.Places, reach: float) -> float:
 
 
 @part
+def sum_gradient(work: Any, at: small.Places, weight: float) -> None:
+    """Set the gradient from the residuals."""
+    clear(work, at.gradient, at.gradient + at.width)
+    for begin in range(0, at.height, BLOCK):
+        end = small.smaller(begin + BLOCK, at.height)
+        add_products(work, at, at.residual, at.gradient, begin, end)
+    step_to(work, at.gradient, 1.0 / weight - 1.0, at.gradient, at.gradient, at.width)
+
+
+@part
 def null_without(null: Null, room: Room, at: small.Places, weight: float) -> tuple[int, float]:
     """Fit the null anew without some rows: status of a small fit, and the mean loss.
 
@@ -462,32 +529,19 @@ def null_without(null: Null, room: Room, at: small.Places, weight: float) -> tup
     """
     keep_apart()
     work, others = room.work, with_size(at, at.size - 1)
-    clear(work, at.theta, at.theta + at.width)
+    null_of_all(null, work, others)
+    sum_gradient(work, others, weight)
     if not settle_null(work, others, weight, null.reach):
         own = at.columns + others.size * at.height
         clear(work, own, own + at.height)
         status = hard_fit(null, room, at)
         if status != small.CONVERGED:
             return status, math.nan
+        pass_rows(work, others, weight)
         if not settle_null(work, others, weight, null.reach):
             return small.ROUNDING, math.nan
     square = dot(work, at.half, at.half, at.width)
-    return small.CONVERGED, mean_loss(work, others, weight) - 0.5 * square
-
-
-@part
-def null_of_all(null: Null, work: Any, at: small.Places) -> None:
-    """Set the state of the null at all rows, whose Hessian is the identity."""
-    keep_apart()
-    residual, curvature = np.uint64(at.residual), np.uint64(at.curvature)
-    for row in range(np.uint64(at.n_rows)):
-        work[residual + row] = null.residual[row]
-        work[curvature + row] = null.curvature[row]
-    clear(work, at.theta, at.theta + at.width)
-    clear(work, at.gradient, at.gradient + at.width)
-    clear(work, at.factor, at.factor + at.width * at.width)
-    for k in range(at.size):
-        work[at.factor + k * (at.width + 1)] = 1.0
+    return small.CONVERGED, mean_loss(null, work, others, weight) - 0.5 * square
 
 
 # ------------------------------------------------------------------------------------------------
@@ -673,7 +727,7 @@ def maximum_likelihood(
         decrement, radius = polish(work, at, case)
         if not decrement >= 0.0:
             return FAILED
-    cost = mean_loss(work, at, case.weight)
+    cost = mean_loss(null, work, at, case.weight)
     far = largest_of(work, at.raw, at.height)
     found.bound[place] = bound_of(work, at, cost, decrement, radius, far)
     variance = corrected_variance(work, at, case.weight)
@@ -687,41 +741,43 @@ def maximum_likelihood(
 
 
 @part
-def penalised_cost(work: Any, at: small.Places, weight: float, unit: float) -> float:
+def penalised_cost(null: Null, work: Any, at: small.Places, weight: float) -> float:
     """Firth's cost at theta, over the weight, by the factor of the Hessian there."""
     log_root = 0.0
     for k in range(at.size):
         log_root += math.log(work[at.factor + k * (at.width + 1)])
-    return mean_loss(work, at, weight) - unit * log_root / weight
+    return mean_loss(null, work, at, weight) - null.unit * log_root / weight
 
 
 @part
 def add_leverages(work: Any, at: small.Places, weight: float, unit: float, scratch: Any) -> float:
     """Add leverage times (proba - 1/2) to the residuals: the slope of Firth's penalty.
 
-    The leverage of a row x is its curvature times x' M^-1 x; all rows of a vector are solved for
-    at once. `scratch` has room for a matrix and eight vectors. Curvatures become those of the
+    The leverage of a row x is its curvature times x' M^-1 x. `scratch` has room for the inverse of
+    the factor. Curvatures become those of the
     penalised likelihood with its leverages held. Returns the largest leverage.
     """
     keep_apart()
-    width, solved = at.width, at.width * at.width
+    width, zero = at.width, splat(0.0)
     for k in range(at.size):
-        pivot = 1.0 / work[at.factor + k * (width + 1)]
-        for i in range(k):
-            scratch[k * width + i] = -pivot * work[at.factor + i * width + k]
-        scratch[k * width + k] = pivot
-    zero = splat(0.0)
+        clear(work, at.trial, at.trial + width)
+        work[at.trial + k] = 1.0
+        small.solve_half(work, at, at.trial)
+        for i in range(width):
+            scratch[i * width + k] = work[at.trial + i]
     for row in range(0, at.height, LANES):
         square = zero
-        for k in range(at.size):
-            place = k * width
-            value = load(work, at.columns + k * at.height + row)
-            value = multiply_add(value, broadcast(scratch, place + k), zero)
-            for i in range(k):
-                before = load(scratch, solved + i * LANES)
-                value = multiply_add(before, broadcast(scratch, place + i), value)
-            store(scratch, solved + k * LANES, value)
-            square = multiply_add(value, value, square)
+        # Four components of U'^-1 x at a time; `scratch` is 0 beyond the last one.
+        for i in range(0, at.size, 4):
+            a, b, c, d, place = zero, zero, zero, zero, i * width
+            for k in range(small.smaller(i + 4, at.size)):
+                value = load(work, at.columns + k * at.height + row)
+                a = multiply_add(value, broadcast(scratch, place + k), a)
+                b = multiply_add(value, broadcast(scratch, place + width + k), b)
+                c = multiply_add(value, broadcast(scratch, place + 2 * width + k), c)
+                d = multiply_add(value, broadcast(scratch, place + 3 * width + k), d)
+            square = multiply_add(b, b, multiply_add(a, a, square))
+            square = multiply_add(d, d, multiply_add(c, c, square))
         store(work, at.scaled + row, square)
     raw, tails, curvature, form, residual = (
         np.uint64(at.raw), np.uint64(at.tail), np.uint64(at.curvature), np.uint64(at.scaled),
@@ -763,9 +819,7 @@ def is_end(decrement: float, before: float, is_held: bool, is_plain: bool) -> bo
 
 
 @part
-def firth_fit(
-    work: Any, at: small.Places, case: Case, unit: float, scratch: Any, is_held: bool
-) -> Penalised:
+def firth_fit(null: Null, room: Room, at: small.Places, case: Case, is_held: bool) -> Penalised:
     """Fit by Firth's penalised likelihood from `theta` on; `is_held` leaves the last as it is.
 
     Newton's steps with the Hessian of the likelihood (Firth 1993), or where a leverage is large of
@@ -773,7 +827,7 @@ def firth_fit(
     Schemper 2002). `last` keeps the step.
     """
     keep_apart()
-    last = at.size - 1
+    work, last = room.work, at.size - 1
     free = with_size(at, last) if is_held else at
     lowest, before, n_halved = math.inf, math.inf, 0
     for _ in range(FIRTH_STEPS):
@@ -781,7 +835,7 @@ def firth_fit(
         small.sum_hessian(work, at, case.weight, at.curvature)
         cost = math.nan
         if small.factor_matrix(work, at):
-            cost = penalised_cost(work, at, case.weight, unit)
+            cost = penalised_cost(null, work, at, case.weight)
         if not cost <= lowest + small.LEVEL * abs(lowest):
             if n_halved >= HALVINGS or lowest == math.inf:
                 return Penalised(math.nan, math.nan)
@@ -791,12 +845,8 @@ def firth_fit(
             continue
         lowest, n_halved = cost, 0
         variance = 1.0 / work[at.factor + last * (at.width + 1)] ** 2
-        most = add_leverages(work, at, case.weight, unit, scratch)
-        clear(work, at.gradient, at.gradient + at.width)
-        for begin in range(0, at.height, BLOCK):
-            end = small.smaller(begin + BLOCK, at.height)
-            add_products(work, free, at.residual, at.gradient, begin, end)
-        step_to(work, at.gradient, 1.0 / case.weight - 1.0, at.gradient, at.gradient, at.width)
+        most = add_leverages(work, at, case.weight, null.unit, room.scratch)
+        sum_gradient(work, free, case.weight)
         if most > LEVERAGE:
             small.sum_hessian(work, at, case.weight, at.curvature)
             if not small.factor_matrix(work, at):
@@ -823,10 +873,10 @@ def penalised_likelihood(
 ) -> int:
     """Fit by Firth's penalised likelihood, from `theta` on; the status."""
     work, last = room.work, at.size - 1
-    full = firth_fit(work, at, case, null.unit, room.scratch, False)
+    full = firth_fit(null, room, at, case, False)
     coef = work[at.theta + last]
     clear(work, at.theta, at.theta + at.width)
-    held = firth_fit(work, at, case, null.unit, room.scratch, True)
+    held = firth_fit(null, room, at, case, True)
     if not (abs(full.cost) < math.inf and abs(held.cost) < math.inf):
         return FAILED
     found.coef[place] = coef * case.scale
@@ -910,7 +960,7 @@ def fit_column(
     others = with_size(at, n_basis)
     weight, cost, radius = null.weight, null.cost, math.sqrt(null.reach)
     if n_missing > 0:
-        weight = sum_weights(work, at)
+        weight = sum_of(work, at.weight, at.height)
         status, cost = null_without(null, room, at, weight)
         if status != small.CONVERGED:
             if firth != NEVER:
@@ -941,11 +991,8 @@ def fit_column(
 @part
 def center_column(work: Any, at: small.Places, own: int) -> float:
     """Take the mean in the metric of the curvatures off a column; returns it."""
-    partial, ones = splat(0.0), splat(1.0)
-    for row in range(0, at.height, LANES):
-        partial = multiply_add(load(work, at.curvature + row), ones, partial)
-    middle = dot(work, at.curvature, own, at.height) / total(partial)
-    minus = splat(-middle)
+    middle = dot(work, at.curvature, own, at.height) / sum_of(work, at.curvature, at.height)
+    minus, ones = splat(-middle), splat(1.0)
     for row in range(0, at.height, LANES):
         store(work, own + row, multiply_add(minus, ones, load(work, own + row)))
     clear(work, own + at.n_rows, own + at.height)
@@ -965,15 +1012,6 @@ def bordered_radius(
         square += work[at.factor + k * at.width + last] ** 2
     own = largest + math.sqrt(square) * radius
     return math.sqrt(radius * radius + own * own / rest)
-
-
-@part
-def sum_weights(work: Any, at: small.Places) -> float:
-    """Sum of the weights."""
-    partial, ones = splat(0.0), splat(1.0)
-    for row in range(0, at.height, LANES):
-        partial = multiply_add(load(work, at.weight + row), ones, partial)
-    return total(partial)
 
 
 def _scan_columns(
