@@ -276,12 +276,13 @@ class _Scan:
         self.has_optimum = has_optimum
         self.null = _shared(data, fitted if has_optimum else None, self.rows)
         n_columns = columns.shape[1]
+        coef, error, wald, score, ratio = (np.full(n_columns, np.nan) for _ in range(5))
         self.found = kernels.Columns(
             np.full(n_columns, kernels.NOT_FITTED, dtype=np.int8),
             np.zeros(n_columns, dtype=np.int64),
-            *(np.full(n_columns, np.nan) for _ in range(5)),
+            coef, error, wald, score, ratio,
             np.full(n_columns, np.inf),
-        )
+        )  # fmt: skip
         self.ended_by = ""
 
     def run(self) -> None:
