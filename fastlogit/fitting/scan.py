@@ -206,6 +206,7 @@ def _shared(data: Data, fitted: FitResult | None, rows: Indices | None) -> kerne
     residual, curvature, cost = _at(raw, codes, w)
     return kernels.Null(
         readonly(basis), readonly(codes.astype(np.uint8)), readonly(moderate), readonly(raw),
+        readonly(np.exp(-np.abs(raw))),
         readonly(residual), readonly(curvature), weight, unit, cost / weight,
         float(np.einsum("ki,ki->i", basis, basis).max()),
     )  # fmt: skip

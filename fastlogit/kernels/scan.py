@@ -96,15 +96,16 @@ class Null(NamedTuple):
     """The fit of the covariates alone, and what all columns share; arrays are read-only.
 
     `basis` (n_basis, n_samples) has ``basis @ diag(curvature) @ basis.T / weight`` = identity.
-    `raw` is the raw prediction, offset included; `residual` and `curvature` have the weights in
-    them, which are scaled by `unit`. `weight` is their sum, `total` that of the weights as they
-    were given, `cost` the mean loss. `reach` is the largest squared length of a row of the basis.
+    `raw` is the raw prediction z, offset included, `tail` e^-|z|; `residual` and `curvature` have
+    the weights in them, which are those given times `unit`. `weight` is their sum, `cost` the mean
+    loss, `reach` the largest squared length of a row of the basis.
     """
 
     basis: Any
     codes: Any
     weights: Any
     raw: Any
+    tail: Any
     residual: Any
     curvature: Any
     weight: float
@@ -417,6 +418,8 @@ def direction_of(work: Any, at: small.Places) -> float:
     """Put -M^-1 g into `direction`, by the factor; the decrement."""
     step_to(work, at.gradient, 0.0, at.gradient, at.half, at.width)
     small.solve_half(work, at, at.half)
+    # There may be a column more in the factor.
+    clear(work, at.half + at.size, at.half + at.width)
     step_to(work, at.half, -2.0, at.half, at.direction, at.width)
     small.solve_rest(work, at, at.direction)
     return math.sqrt(dot(work, at.half, at.half, at.width))
@@ -471,6 +474,14 @@ def null_of_all(null: Null, work: Any, at: small.Places) -> None:
     clear(work, at.factor, at.factor + at.width * at.width)
     for k in range(at.size):
         work[at.factor + k * (at.width + 1)] = 1.0
+
+
+@part
+def load_predictions(null: Null, work: Any, at: small.Places) -> None:
+    """Copy the raw predictions of the null, for Firth's fit to begin there."""
+    for row in range(np.uint64(at.n_rows)):
+        work[np.uint64(at.raw) + row] = null.raw[row]
+        work[np.uint64(at.tail) + row] = null.tail[row]
 
 
 @part
@@ -819,23 +830,29 @@ def is_end(decrement: float, before: float, is_held: bool, is_plain: bool) -> bo
 
 
 @part
-def firth_fit(null: Null, room: Room, at: small.Places, case: Case, is_held: bool) -> Penalised:
+def firth_fit(
+    null: Null, room: Room, at: small.Places, case: Case, is_held: bool, is_ready: bool
+) -> Penalised:
     """Fit by Firth's penalised likelihood from `theta` on; `is_held` leaves the last as it is.
 
     Newton's steps with the Hessian of the likelihood (Firth 1993), or where a leverage is large of
     the likelihood with leverages as further rows, halved until the penalised cost falls (Heinze and
-    Schemper 2002). `last` keeps the step.
+    Schemper 2002). `last` keeps the step. `is_ready`: rows and factor are those at theta already.
+    The state that is left is that before the last step, which theta lacks where it `is_held`.
     """
     keep_apart()
     work, last = room.work, at.size - 1
     free = with_size(at, last) if is_held else at
     lowest, before, n_halved = math.inf, math.inf, 0
     for _ in range(FIRTH_STEPS):
-        pass_rows(work, at, case.weight)
-        small.sum_hessian(work, at, case.weight, at.curvature)
-        cost = math.nan
-        if small.factor_matrix(work, at):
+        cost, is_factored = math.nan, is_ready
+        if not is_ready:
+            pass_rows(work, at, case.weight)
+            small.sum_hessian(work, at, case.weight, at.curvature)
+            is_factored = small.factor_matrix(work, at)
+        if is_factored:
             cost = penalised_cost(null, work, at, case.weight)
+        is_ready = False
         if not cost <= lowest + small.LEVEL * abs(lowest):
             if n_halved >= HALVINGS or lowest == math.inf:
                 return Penalised(math.nan, math.nan)
@@ -851,15 +868,13 @@ def firth_fit(null: Null, room: Room, at: small.Places, case: Case, is_held: boo
             small.sum_hessian(work, at, case.weight, at.curvature)
             if not small.factor_matrix(work, at):
                 break
-        if is_held:
-            for k in range(last):
-                work[at.factor + k * at.width + last] = 0.0
         decrement = math.sqrt(case.total) * direction_of(work, free)
         is_plain = most <= LEVERAGE
         if is_end(decrement, before, is_held, is_plain):
             if is_plain and not is_held:
                 variance = corrected_variance(work, at, case.weight)
-            step_to(work, at.theta, 1.0, at.direction, at.theta, at.width)
+            if not is_held:
+                step_to(work, at.theta, 1.0, at.direction, at.theta, at.width)
             return Penalised(cost - 0.5 * decrement * decrement / case.total, variance)
         before = decrement
         step_to(work, at.direction, 0.0, at.direction, at.last, at.width)
@@ -869,14 +884,18 @@ def firth_fit(null: Null, room: Room, at: small.Places, case: Case, is_held: boo
 
 @part
 def penalised_likelihood(
-    null: Null, room: Room, at: small.Places, case: Case, place: int, found: Columns
-) -> int:
+    null: Null, room: Room, at: small.Places, case: Case, is_ready: bool, place: int,
+    found: Columns,
+) -> int:  # fmt: skip
     """Fit by Firth's penalised likelihood, from `theta` on; the status."""
     work, last = room.work, at.size - 1
-    full = firth_fit(null, room, at, case, False)
+    held = firth_fit(null, room, at, case, True, is_ready)
+    # From there all coefficients go on, by the Hessian that is at hand.
+    sum_gradient(work, at, case.weight)
+    direction_of(work, at)
+    step_to(work, at.theta, 1.0, at.direction, at.theta, at.width)
+    full = firth_fit(null, room, at, case, False, False)
     coef = work[at.theta + last]
-    clear(work, at.theta, at.theta + at.width)
-    held = firth_fit(null, room, at, case, True)
     if not (abs(full.cost) < math.inf and abs(held.cost) < math.inf):
         return FAILED
     found.coef[place] = coef * case.scale
@@ -899,7 +918,7 @@ def penalised_alone(
     small.sum_hessian(work, at, case.weight, at.curvature)
     if not (middle >= 0.0 and small.factor_matrix(work, at)):
         return COLLINEAR
-    return penalised_likelihood(null, room, at, case, place, found)
+    return penalised_likelihood(null, room, at, case, False, place, found)
 
 
 @part
@@ -913,11 +932,7 @@ def fit_both(
         if status == CONVERGED or firth == NEVER:
             return status
         clear(work, at.theta, at.theta + at.width)
-    else:
-        # First to where the likelihood is nearly at its optimum, with a Hessian that is held.
-        step_to(work, at.theta, 1.0, at.direction, at.theta, at.width)
-        settle(work, at, case.weight, 0.01 / math.sqrt(case.total))
-    as_firth = penalised_likelihood(null, room, at, case, place, found)
+    as_firth = penalised_likelihood(null, room, at, case, firth == ALWAYS, place, found)
     return as_firth if as_firth == FIRTH else status
 
 
@@ -972,6 +987,8 @@ def fit_column(
         radius *= math.exp(0.5 * largest_change(work, at))
     else:
         null_of_all(null, work, others)
+        if firth == ALWAYS:
+            load_predictions(null, work, others)
     load_column(values, low, scale, work, at, own)
     middle = center_column(work, at, own)
     work[at.theta + n_basis] = 0.0
