@@ -332,6 +332,20 @@ def test_threads_and_blocks_change_no_bit(monkeypatch: pytest.MonkeyPatch, firth
         )
 
 
+@pytest.mark.parametrize("size", [1e-250, 1e250])
+def test_columns_of_extreme_size(size: float) -> None:
+    wanted, result = scan(X, COLUMNS, Y), scan(X, size * COLUMNS, Y)
+    np.testing.assert_allclose(result.coef * size, wanted.coef, rtol=1e-9)
+    np.testing.assert_allclose(result.wald, wanted.wald, rtol=1e-9)
+
+
+def test_weights_of_any_size() -> None:
+    """1e300 for each row: statistics grow with them, coefficients are what they are."""
+    wanted, result = scan(X, COLUMNS, Y), scan(X, COLUMNS, Y, sample_weight=np.full(N_ROWS, 1e300))
+    np.testing.assert_allclose(result.coef, wanted.coef, rtol=1e-9, atol=1e-12)
+    np.testing.assert_allclose(result.wald, 1e300 * wanted.wald, rtol=1e-8)
+
+
 def test_columns_of_any_size_and_level() -> None:
     """A column times 1e6 and far from 0 has the same statistics."""
     small = scan(X, COLUMNS, Y)

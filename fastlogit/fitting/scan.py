@@ -110,6 +110,7 @@ def scan(
     1e-8 of themselves. Mathematics: "Many columns beside the same covariates" in the documentation.
     """
     began = time.perf_counter()
+    firth = bool(firth) if isinstance(firth, np.bool_) else firth
     is_known = isinstance(firth, bool | str) and firth in FIRTH
     if not is_known:
         raise ValueError(f'firth must be False, True or "fallback", got {firth!r}')

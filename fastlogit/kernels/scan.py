@@ -75,6 +75,10 @@ EXPLAINED = 1e-11
 # How far a coefficient may be from the optimum, in standard errors, and by which share curvatures
 # may still change: the error of a standard error is about its square.
 NEAR, CHANGE = 1e-7, 1e-4
+# A decrement that is rounding errors: weights of 1e300 allow none of 1e-7 standard errors.
+ROUNDED = 1e-13
+# What the values of a column may span.
+NARROWEST, WIDEST = 1e-290, 1e290
 # The same of a null without some rows, whose curvatures are taken as they are.
 NULL_CHANGE = 1e-7
 # Passes with a held Hessian, each of which must bring the decrement down to the first share, and
@@ -608,7 +612,8 @@ def polish(work: Any, at: small.Places, case: Case) -> tuple[float, float]:
         decrement = direction_of(work, at)
         radius = radius_here(work, at, case)
         change = decrement * radius
-        if change <= CHANGE and math.sqrt(case.total) * decrement * change <= NEAR:
+        left = math.sqrt(case.total) * decrement * change
+        if change <= CHANGE and (left <= NEAR or decrement <= ROUNDED):
             return decrement, radius
         # Where there is no optimum it becomes smaller by a third, for ever.
         if not decrement < HALVED * before:
@@ -944,7 +949,7 @@ def refuse_column(
     count = values.shape[0] - n_missing
     if count == 0:
         return NO_ROWS
-    if not (abs(low) < math.inf and abs(high) < math.inf and high - low < small.LARGEST):
+    if not (abs(low) < math.inf and abs(high) < math.inf and high - low < WIDEST):
         return NOT_FINITE
     if n_missing > 0:
         leave_out(values, work, at)
@@ -954,7 +959,7 @@ def refuse_column(
         return CONSTANT_COLUMN
     if count < at.size:
         return TOO_FEW_ROWS
-    return CONVERGED if high - low > small.SMALLEST else FAILED
+    return CONVERGED if high - low > NARROWEST else FAILED
 
 
 @part
