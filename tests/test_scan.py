@@ -410,6 +410,73 @@ def test_covariates_separate_the_rows_that_are_left() -> None:
     assert_firth(again, columns[half, None], x[half, None], Y[half])
 
 
+@pytest.mark.parametrize("share", [1e-1, 1e-3, 1e-5])
+def test_a_column_that_is_nearly_explained(share: float) -> None:
+    """A covariate and a little noise: the statistics are those of the noise alone."""
+    noise = np.random.default_rng(8).standard_normal((N_ROWS, 2))
+    noise[:, 1] = np.where(np.isnan(COLUMNS[:, 1]), np.nan, noise[:, 1])
+    result = scan(X, X[:, :1] + share * noise, Y)
+    assert_columns(scan(X, noise, Y), X, noise, Y)
+    for column in range(2):
+        expected = wanted(X, noise[:, column], Y)
+        rounding = 1e-14 / share
+        for name, value in zip(("coef", "standard_errors"), expected, strict=False):
+            found = getattr(result, name)[column] * share
+            assert found == pytest.approx(value, rel=1e-6 + rounding)
+        assert result.likelihood_ratio[column] == pytest.approx(expected[-1], rel=1e-5 + rounding)
+
+
+def odd_problem(seed: int) -> tuple[Any, Any, Any, Any, Any]:
+    """Few rows, covariates of any size, columns of which many separate, missing values."""
+    rng = np.random.default_rng(seed)
+    n, d = int(rng.integers(8, 80)), int(rng.integers(1, 4))
+    X = rng.standard_normal((n, d)) * 10.0 ** rng.integers(-3, 4, d) + rng.uniform(-10, 1000, d)
+    columns = np.column_stack(
+        [
+            rng.binomial(2, rng.uniform(0.02, 0.5), n),
+            rng.standard_normal(n) * 10.0 ** rng.integers(-5, 5) + rng.uniform(-9, 9e3),
+            rng.standard_cauchy(n),
+            rng.binomial(1, 0.08, n) * rng.lognormal(size=n),
+        ]
+    )
+    columns[rng.random(columns.shape) < rng.choice([0.0, 0.05, 0.3])] = np.nan
+    z = (X - X.mean(axis=0)) @ (rng.standard_normal(d) / X.std(axis=0))
+    y = (z + rng.logistic(size=n) > rng.standard_normal()).astype(int)
+    weight = None if seed % 2 else rng.choice([0.0, 0.5, 1.0, 3.0], n)
+    offset = None if seed % 3 else rng.standard_normal(n)
+    return X, columns, y, weight, offset
+
+
+@pytest.mark.parametrize("seed", range(25))
+def test_odd_problems(seed: int) -> None:
+    """Each column converges to the oracle's optimum, or `fit` finds none either."""
+    X, columns, y, weight, offset = odd_problem(seed)
+    try:
+        result = scan(X, columns, y, sample_weight=weight, offset=offset)
+    except ValueError as error:
+        if "separate the classes" not in str(error) and "one class" not in str(error):
+            raise
+        return
+    for column, status in enumerate(result.status.tolist()):
+        keep = ~np.isnan(columns[:, column]) & (True if weight is None else weight > 0.0)
+        rows = np.column_stack([X, columns[:, column]])[keep]
+        rows = (rows - rows.mean(axis=0)) / np.maximum(rows.std(axis=0), 1e-300)
+        given = {
+            name: values if values is None else values[keep]
+            for name, values in (("sample_weight", weight), ("offset", offset))
+        }
+        if status == ScanStatus.CONVERGED:
+            coef, _, _ = reference.newton(rows, y[keep], 0.0, *given.values())
+            size = np.std(columns[keep, column])
+            error = result.standard_errors[column] * size
+            assert result.coef[column] * size == pytest.approx(coef[-1], abs=1e-5 * error)
+        elif status == ScanStatus.SEPARABLE:
+            with pytest.warns(fastlogit.SeparationWarning):
+                fastlogit.fit(rows, y[keep], **given)
+        else:
+            assert status != ScanStatus.FAILED
+
+
 # ------------------------------------------------------------------------------------------------
 # The table
 

@@ -72,6 +72,8 @@ BLOCK = 256
 FACTORS = 512
 # A column of whose weighted square the covariates leave no more than this share depends on them.
 EXPLAINED = 1e-11
+# Where they leave less than this share, it is replaced by what they leave.
+DEPENDENT = 1e-2
 # How far a coefficient may be from the optimum, in standard errors, and by which share curvatures
 # may still change: the error of a standard error is about its square.
 NEAR, CHANGE = 1e-7, 1e-4
@@ -254,6 +256,19 @@ def sum_of(work: Any, begin: int, count: int) -> float:
 
 
 @part
+def largest_of(work: Any, begin: int, count: int) -> float:
+    """Largest absolute value of some numbers, whole vectors of them."""
+    a, b, c, d = 0.0, 0.0, 0.0, 0.0
+    for place in range(begin, begin + count, 4):
+        # Four chains: one of 10,000 comparisons takes as long as a pass.
+        a = small.larger(abs(work[place]), a)
+        b = small.larger(abs(work[place + 1]), b)
+        c = small.larger(abs(work[place + 2]), c)
+        d = small.larger(abs(work[place + 3]), d)
+    return small.larger(small.larger(a, b), small.larger(c, d))
+
+
+@part
 def has_both_classes(work: Any, at: small.Places) -> bool:
     positive, negative = 0, 0
     for row in range(np.uint64(at.n_rows)):
@@ -379,11 +394,13 @@ def log_of_product(work: Any, at: small.Places) -> float:
 def border(work: Any, at: small.Places, weight: float) -> tuple[float, float, float]:
     """Put the last column of a factor of the Hessian at `curvature` beside the others of `factor`.
 
-    Returns the square of the column, what the others leave of it, and its efficient score: less
-    what the gradient of the others explains of it.
+    Sets its gradient, from the residuals. Returns the square of the column, what the others leave
+    of it, and its efficient score: less what the gradient of the others explains of it.
     """
     curvature, scaled, last = np.uint64(at.curvature), np.uint64(at.scaled), at.size - 1
     own = np.uint64(at.columns + last * at.height)
+    slope = dot(work, at.residual, at.columns + last * at.height, at.height) / weight
+    work[at.gradient + last] = slope
     for row in range(np.uint64(at.height)):
         work[scaled + row] = work[curvature + row] * work[own + row]
     clear(work, at.half, at.half + at.width)
@@ -407,6 +424,31 @@ def border(work: Any, at: small.Places, weight: float) -> tuple[float, float, fl
     clear(work, row_of_last, row_of_last + at.width)
     work[row_of_last + last] = math.sqrt(rest) if rest > 0.0 else 0.0
     return square, rest, score
+
+
+@part
+def orthogonalize(work: Any, at: small.Places) -> tuple[float, float]:
+    """Take off the last column what the others explain of it, by the factor; its coefficient stays.
+
+    Without that the Hessian of a column that is nearly explained loses digits. Returns the power of
+    two that the rest is scaled by, and its largest number.
+    """
+    keep_apart()
+    last = at.size - 1
+    own = at.columns + last * at.height
+    clear(work, at.trial, at.trial + at.width)
+    for k in range(last):
+        work[at.trial + k] = work[at.factor + k * at.width + last]
+    small.solve_rest(work, with_size(at, last), at.trial)
+    for k in range(last):
+        step_to(work, own, -work[at.trial + k], at.columns + k * at.height, own, at.height)
+    largest = largest_of(work, own, at.height)
+    if not largest > 0.0:
+        return 1.0, 1.0
+    _, power = math.frexp(largest)
+    unit = math.ldexp(1.0, -power)
+    step_to(work, own, unit - 1.0, own, own, at.height)
+    return unit, largest * unit
 
 
 @part
@@ -561,19 +603,6 @@ def null_without(null: Null, room: Room, at: small.Places, weight: float) -> tup
 
 # ------------------------------------------------------------------------------------------------
 # The optimum
-
-
-@part
-def largest_of(work: Any, begin: int, count: int) -> float:
-    """Largest absolute value of some numbers, whole vectors of them."""
-    a, b, c, d = 0.0, 0.0, 0.0, 0.0
-    for place in range(begin, begin + count, 4):
-        # Four chains: one of 10,000 comparisons takes as long as a pass.
-        a = small.larger(abs(work[place]), a)
-        b = small.larger(abs(work[place + 1]), b)
-        c = small.larger(abs(work[place + 2]), c)
-        d = small.larger(abs(work[place + 3]), d)
-    return small.larger(small.larger(a, b), small.larger(c, d))
 
 
 @part
@@ -816,6 +845,8 @@ class Penalised(NamedTuple):
     cost: float
     # Of the last coefficient, per unit of weight.
     variance: float
+    # Before the last step.
+    before: float
 
 
 @part
@@ -836,19 +867,21 @@ def is_end(decrement: float, before: float, is_held: bool, is_plain: bool) -> bo
 
 @part
 def firth_fit(
-    null: Null, room: Room, at: small.Places, case: Case, is_held: bool, is_ready: bool
-) -> Penalised:
+    null: Null, room: Room, at: small.Places, case: Case, is_held: bool, is_ready: bool,
+    lowest: float,
+) -> Penalised:  # fmt: skip
     """Fit by Firth's penalised likelihood from `theta` on; `is_held` leaves the last as it is.
 
     Newton's steps with the Hessian of the likelihood (Firth 1993), or where a leverage is large of
     the likelihood with leverages as further rows, halved until the penalised cost falls (Heinze and
     Schemper 2002). `last` keeps the step. `is_ready`: rows and factor are those at theta already.
-    The state that is left is that before the last step, which theta lacks where it `is_held`.
+    `lowest` is the cost before the step `last` that led there; infinite if none did. The state that
+    is left is that before the last step, which theta lacks where it `is_held`.
     """
     keep_apart()
     work, last = room.work, at.size - 1
     free = with_size(at, last) if is_held else at
-    lowest, before, n_halved = math.inf, math.inf, 0
+    before, n_halved = math.inf, 0
     for _ in range(FIRTH_STEPS):
         cost, is_factored = math.nan, is_ready
         if not is_ready:
@@ -860,7 +893,7 @@ def firth_fit(
         is_ready = False
         if not cost <= lowest + small.LEVEL * abs(lowest):
             if n_halved >= HALVINGS or lowest == math.inf:
-                return Penalised(math.nan, math.nan)
+                return Penalised(math.nan, math.nan, math.nan)
             n_halved += 1
             step_to(work, at.last, -0.5, at.last, at.last, at.width)
             step_to(work, at.theta, -1.0, at.last, at.theta, at.width)
@@ -880,11 +913,12 @@ def firth_fit(
                 variance = corrected_variance(work, at, case.weight)
             if not is_held:
                 step_to(work, at.theta, 1.0, at.direction, at.theta, at.width)
-            return Penalised(cost - 0.5 * decrement * decrement / case.total, variance)
+            lower = cost - 0.5 * decrement * decrement / case.total
+            return Penalised(lower, variance, cost)
         before = decrement
         step_to(work, at.direction, 0.0, at.direction, at.last, at.width)
         step_to(work, at.theta, 1.0, at.direction, at.theta, at.width)
-    return Penalised(math.nan, math.nan)
+    return Penalised(math.nan, math.nan, math.nan)
 
 
 @part
@@ -894,12 +928,13 @@ def penalised_likelihood(
 ) -> int:  # fmt: skip
     """Fit by Firth's penalised likelihood, from `theta` on; the status."""
     work, last = room.work, at.size - 1
-    held = firth_fit(null, room, at, case, True, is_ready)
+    held = firth_fit(null, room, at, case, True, is_ready, math.inf)
     # From there all coefficients go on, by the Hessian that is at hand.
     sum_gradient(work, at, case.weight)
     direction_of(work, at)
+    step_to(work, at.direction, 0.0, at.direction, at.last, at.width)
     step_to(work, at.theta, 1.0, at.direction, at.theta, at.width)
-    full = firth_fit(null, room, at, case, False, False)
+    full = firth_fit(null, room, at, case, False, False, held.before)
     coef = work[at.theta + last]
     if not (abs(full.cost) < math.inf and abs(held.cost) < math.inf):
         return FAILED
@@ -997,13 +1032,18 @@ def fit_column(
     load_column(values, low, scale, work, at, own)
     middle = center_column(work, at, own)
     work[at.theta + n_basis] = 0.0
-    work[at.gradient + n_basis] = dot(work, at.residual, own, at.height) / weight
     square, rest, score = border(work, at, weight)
     if not rest > EXPLAINED * square:
         return COLLINEAR
+    largest = small.larger(middle, (high - low) * scale - middle)
+    if rest < DEPENDENT * square:
+        unit, largest = orthogonalize(work, at)
+        scale *= unit
+        square, rest, score = border(work, at, weight)
+        if not rest > 0.0:
+            return COLLINEAR
     total_weight = weight / null.unit
     found.score[place] = total_weight * score * score / rest
-    largest = small.larger(middle, (high - low) * scale - middle)
     radius = bordered_radius(work, at, radius, largest, rest)
     direction_of(work, at)
     case = Case(scale, weight, total_weight, cost, radius, null.reach + largest * largest)
