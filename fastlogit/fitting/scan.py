@@ -110,8 +110,8 @@ def scan(
     1e-8 of themselves. Mathematics: "Many columns beside the same covariates" in the documentation.
     """
     began = time.perf_counter()
-    firth = bool(firth) if isinstance(firth, np.bool_) else firth
-    is_known = isinstance(firth, bool | str) and firth in FIRTH
+    is_flag = isinstance(firth, bool | np.bool_)
+    is_known = is_flag or (isinstance(firth, str) and firth in FIRTH)
     if not is_known:
         raise ValueError(f'firth must be False, True or "fallback", got {firth!r}')
     tell = check_callback(callback)
@@ -127,12 +127,21 @@ def scan(
     assert isinstance(data.rows.X, np.ndarray)
     validation.check_finite(data.rows.X, data.rows.names)
     fitted, has_optimum = _fit_null(data, n_threads)
-    if not has_optimum and firth is not True:
+    if not has_optimum and not (is_flag and firth):
         raise ValueError(
             "the covariates alone separate the classes, so that no column can add to them: "
             f"{fitted.message}; or set firth=True"
         )
-    fits = _Scan(data, looked, fitted, has_optimum, FIRTH[firth], n_threads, clock, tell)
+    fits = _Scan(
+        data,
+        looked,
+        fitted,
+        has_optimum,
+        FIRTH[bool(firth) if is_flag else firth],
+        n_threads,
+        clock,
+        tell,
+    )
     try:
         fits.run()
     except KeyboardInterrupt as interrupt:
