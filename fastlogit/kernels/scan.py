@@ -75,8 +75,9 @@ EXPLAINED = 1e-11
 # Where they leave less than this share, it is replaced by what they leave.
 DEPENDENT = 1e-2
 # How far a coefficient may be from the optimum, in standard errors, and by which share curvatures
-# may still change: the error of a standard error is about its square.
-NEAR, CHANGE = 1e-7, 1e-4
+# may change by the last step. Third derivatives are counted: what is left of a standard error is
+# about the square of that share, of a coefficient the square times the step.
+NEAR, CHANGE = 1e-7, 5e-4
 # A decrement that is rounding errors: weights of 1e300 allow none of 1e-7 standard errors.
 ROUNDED = 1e-13
 # What the values of a column may span.
@@ -641,7 +642,7 @@ def polish(work: Any, at: small.Places, case: Case) -> tuple[float, float]:
         decrement = direction_of(work, at)
         radius = radius_here(work, at, case)
         change = decrement * radius
-        left = math.sqrt(case.total) * decrement * change
+        left = math.sqrt(case.total) * decrement * change * change
         if change <= CHANGE and (left <= NEAR or decrement <= ROUNDED):
             return decrement, radius
         # Where there is no optimum it becomes smaller by a third, for ever.
@@ -675,9 +676,21 @@ def bound_of(
     return small.stated(small.relative(gain, cost))
 
 
+class Corrections(NamedTuple):
+    """What third derivatives add to the step `direction`.
+
+    The last diagonal element of the inverse Hessian after it, the next step of the last
+    coefficient, and what the cost after it has besides.
+    """
+
+    variance: float
+    coef: float
+    cost: float
+
+
 @part
-def corrected_variance(work: Any, at: small.Places, weight: float) -> float:
-    """Last diagonal element of the inverse Hessian, after the step `direction`, to first order."""
+def correct(work: Any, at: small.Places, weight: float) -> Corrections:
+    """Correct the step `direction` to the next order; `trial` gets the inverse's last column."""
     keep_apart()
     last = at.size - 1
     clear(work, at.trial, at.trial + at.width)
@@ -692,16 +705,22 @@ def corrected_variance(work: Any, at: small.Places, weight: float) -> float:
         tail = work[tails + row]
         change = work[curvature + row] * ((1.0 - tail) / (1.0 + tail))
         work[slope + row] = -change if work[raw + row] >= 0.0 else change
-    found, zero = splat(0.0), splat(0.0)
+    zero = splat(0.0)
+    spread, shift, cube = zero, zero, zero
     for row in range(0, at.height, LANES):
         moved, share = zero, zero
         for k in range(at.size):
             value = load(work, at.columns + k * at.height + row)
             moved = multiply_add(value, broadcast(work, at.direction + k), moved)
             share = multiply_add(value, broadcast(work, at.trial + k), share)
-        term = multiply_add(multiply_add(moved, share, zero), share, zero)
-        found = multiply_add(term, load(work, at.scaled + row), found)
-    return variance - total(found) / weight
+        first = multiply_add(load(work, at.scaled + row), moved, zero)
+        second, third = multiply_add(first, moved, zero), multiply_add(first, share, zero)
+        spread = multiply_add(third, share, spread)
+        shift = multiply_add(second, share, shift)
+        cube = multiply_add(second, moved, cube)
+    return Corrections(
+        variance - total(spread) / weight, -0.5 * total(shift) / weight, total(cube) / 6.0 / weight
+    )
 
 
 @part
@@ -756,7 +775,8 @@ def maximum_likelihood(
 ) -> int:
     """Fit by maximum likelihood from a first step that `direction` holds; the status."""
     work, last, n, radius = room.work, at.size - 1, case.total, case.radius
-    wanted = small.smaller(0.5 * CHANGE / radius, math.sqrt(0.5 * NEAR / (math.sqrt(n) * radius)))
+    least = (0.5 * NEAR / (math.sqrt(n) * radius * radius)) ** (1.0 / 3.0)
+    wanted = small.smaller(0.5 * CHANGE / radius, least)
     step_to(work, at.theta, 1.0, at.direction, at.theta, at.width)
     settle(work, at, case.weight, wanted)
     decrement, radius = polish(work, at, case)
@@ -775,12 +795,13 @@ def maximum_likelihood(
     cost = mean_loss(null, work, at, case.weight)
     far = largest_of(work, at.raw, at.height)
     found.bound[place] = bound_of(work, at, cost, decrement, radius, far)
-    variance = corrected_variance(work, at, case.weight)
-    coef = work[at.theta + last] + work[at.direction + last]
+    more = correct(work, at, case.weight)
+    variance = more.variance
+    coef = work[at.theta + last] + work[at.direction + last] + more.coef
     found.coef[place] = coef * case.scale
     found.error[place] = math.sqrt(variance / n) * case.scale
     found.wald[place] = n * coef * coef / variance
-    fall = case.cost - (cost - 0.5 * decrement * decrement)
+    fall = case.cost - (cost - 0.5 * decrement * decrement + more.cost)
     found.likelihood_ratio[place] = small.larger(2.0 * n * fall, 0.0)
     return CONVERGED
 
@@ -910,7 +931,7 @@ def firth_fit(
         is_plain = most <= LEVERAGE
         if is_end(decrement, before, is_held, is_plain):
             if is_plain and not is_held:
-                variance = corrected_variance(work, at, case.weight)
+                variance = correct(work, at, case.weight).variance
             if not is_held:
                 step_to(work, at.theta, 1.0, at.direction, at.theta, at.width)
             lower = cost - 0.5 * decrement * decrement / case.total
