@@ -3,14 +3,12 @@
 All regressions share the covariates' own fit, the null model. The covariates come as a basis Q in
 which the null's Hessian is the identity, and its raw predictions come as the offset, so that the
 null is the zero vector. Then the Hessian of Q and one column x more is known at the null but for
-``Q' W x`` and ``x' W x``: one product, from which come the score test and a first Newton step. With
-that Hessian held, a pass over the rows costs two products with the columns and one exponential a
-row, and shrinks the distance to the optimum by as much as the column changes the Hessian. Where it
-is small the Hessian is summed once, at that point: for the last step, for the standard error and
-for the proof.
+``Q' W x`` and ``x' W x``: one product, from which come the score test and a first Newton step. Then
+one pass, with the Hessian summed at that point, is enough for most columns, whose effect is small:
+it gives the last step, the standard error and the proof, each corrected by third derivatives.
 
 Rows where the column is missing have weight 0, and the null is fitted anew without them. Columns
-for which the held Hessian is no guide go through `small.fit_small`.
+for which Newton's steps do not shrink go through `small.fit_small`.
 
 The kernel releases the GIL; a column has the same bits whoever computes it, as for groups.
 """
@@ -336,16 +334,63 @@ def predict_block(
 
 
 @part
-def pass_rows(work: Any, at: small.Places, weight: float) -> None:
-    """Set raw predictions, residuals, curvatures and gradient at theta."""
+def add_hessian(work: Any, at: small.Places, begin: int, end: int, sums: Any) -> None:
+    """Add the Hessian of some rows to `sums`, a vector for each element, as `small.sum_hessian`."""
+    zero, last = splat(0.0), at.size - 1
+    block = small.smaller(BLOCK, at.height)
+    for i in range(0, at.size, 2):
+        z0, z1 = at.columns + i * at.height, at.columns + small.smaller(i + 1, last) * at.height
+        for row in range(begin, end, LANES):
+            c, to = load(work, at.curvature + row), at.scaled + row - begin
+            store(work, to, multiply_add(load(work, z0 + row), c, zero))
+            store(work, to + block, multiply_add(load(work, z1 + row), c, zero))
+        for j in range(0, i + 2, 2):
+            y0, y1 = at.columns + j * at.height, at.columns + small.smaller(j + 1, last) * at.height
+            to = (j * at.width + i) * LANES
+            below = to + at.width * LANES
+            a0, a1 = load(sums, to), load(sums, to + LANES)
+            a2, a3 = load(sums, below), load(sums, below + LANES)
+            for row in range(begin, end, LANES):
+                left, right = load(work, y0 + row), load(work, y1 + row)
+                place = at.scaled + row - begin
+                first, second = load(work, place), load(work, place + block)
+                a0 = multiply_add(left, first, a0)
+                a1 = multiply_add(left, second, a1)
+                a2 = multiply_add(right, first, a2)
+                a3 = multiply_add(right, second, a3)
+            store(sums, to, a0)
+            store(sums, to + LANES, a1)
+            store(sums, below, a2)
+            store(sums, below + LANES, a3)
+
+
+@part
+def pass_rows(work: Any, at: small.Places, weight: float, whole: bool, sums: Any) -> None:
+    """Set raw predictions, residuals, curvatures and gradient at theta, and if `whole` `matrix`.
+
+    `sums` has room for a vector for each element of `matrix`: to add up the lanes of each for every
+    block of rows would take as long as the products.
+    """
     keep_apart()
     clear(work, at.gradient, at.gradient + at.width)
+    if whole:
+        clear(sums, 0, at.width * at.width * LANES)
     for begin in range(0, at.height, BLOCK):
         end = small.smaller(begin + BLOCK, at.height)
         predict_block(work, at, at.theta, at.offset, at.raw, begin, end)
         look_at_rows(work, at, begin, end)
         add_products(work, at, at.residual, at.gradient, begin, end)
-    step_to(work, at.gradient, 1.0 / weight - 1.0, at.gradient, at.gradient, at.width)
+        if whole:
+            add_hessian(work, at, begin, end, sums)
+    share = 1.0 / weight - 1.0
+    step_to(work, at.gradient, share, at.gradient, at.gradient, at.width)
+    if not whole:
+        return
+    for k in range(at.size):
+        row = at.matrix + k * at.width
+        clear(work, row, row + at.width)
+        for m in range(k, at.size):
+            work[row + m] = total(load(sums, (k * at.width + m) * LANES)) / weight
 
 
 @part
@@ -487,7 +532,9 @@ def inverse_traces(work: Any, at: small.Places) -> tuple[float, float]:
 
 
 @part
-def settle(work: Any, at: small.Places, weight: float, wanted: float) -> bool:
+def settle(
+    work: Any, at: small.Places, weight: float, wanted: float, sums: Any
+) -> bool:  # fmt: skip
     """Walk with the held factor until the decrement is as wanted: whether it came there.
 
     Raw predictions, residuals, curvatures, gradient and direction are those at `theta`.
@@ -495,7 +542,7 @@ def settle(work: Any, at: small.Places, weight: float, wanted: float) -> bool:
     keep_apart()
     before = math.inf
     for _ in range(PASSES):
-        pass_rows(work, at, weight)
+        pass_rows(work, at, weight, False, sums)
         decrement = direction_of(work, at)
         if decrement <= wanted:
             return True
@@ -532,12 +579,13 @@ def load_predictions(null: Null, work: Any, at: small.Places) -> None:
 
 
 @part
-def settle_null(work: Any, at: small.Places, weight: float, reach: float) -> bool:
+def settle_null(room: Room, at: small.Places, weight: float, reach: float) -> bool:
     """Walk to the null of some rows, and factor its Hessian; whether it worked.
 
     Gradient and row curvatures are those at theta.
     """
     keep_apart()
+    work = room.work
     small.sum_hessian(work, at, weight, at.curvature)
     if not small.factor_matrix(work, at):
         return False
@@ -545,7 +593,7 @@ def settle_null(work: Any, at: small.Places, weight: float, reach: float) -> boo
     wanted = NULL_CHANGE / null_radius(work, at, reach)
     direction_of(work, at)
     step_to(work, at.theta, 1.0, at.direction, at.theta, at.width)
-    if not settle(work, at, weight, wanted):
+    if not settle(work, at, weight, wanted, room.scratch):
         return False
     small.sum_hessian(work, at, weight, at.curvature)
     return bool(small.factor_matrix(work, at)) and direction_of(work, at) <= 2.0 * wanted
@@ -589,14 +637,14 @@ def null_without(null: Null, room: Room, at: small.Places, weight: float) -> tup
     work, others = room.work, with_size(at, at.size - 1)
     null_of_all(null, work, others)
     sum_gradient(work, others, weight)
-    if not settle_null(work, others, weight, null.reach):
+    if not settle_null(room, others, weight, null.reach):
         own = at.columns + others.size * at.height
         clear(work, own, own + at.height)
         status = hard_fit(null, room, at)
         if status != small.CONVERGED:
             return status, math.nan
-        pass_rows(work, others, weight)
-        if not settle_null(work, others, weight, null.reach):
+        pass_rows(work, others, weight, True, room.scratch)
+        if not settle_null(room, others, weight, null.reach):
             return small.ROUNDING, math.nan
     square = dot(work, at.half, at.half, at.width)
     return small.CONVERGED, mean_loss(null, work, others, weight) - 0.5 * square
@@ -627,16 +675,16 @@ def radius_here(work: Any, at: small.Places, case: Case) -> float:
 
 
 @part
-def polish(work: Any, at: small.Places, case: Case) -> tuple[float, float]:
-    """Sum the Hessian where rows are, and step on while the last step would not be a short one.
+def polish(room: Room, at: small.Places, case: Case) -> tuple[float, float]:
+    """Go on by Newton's method from theta while the last step would not be a short one.
 
     Returns the decrement, NaN where a Hessian is singular or the steps do not shrink, and the
     radius.
     """
     keep_apart()
-    before = math.inf
+    work, before = room.work, math.inf
     for _ in range(STEPS):
-        small.sum_hessian(work, at, case.weight, at.curvature)
+        pass_rows(work, at, case.weight, True, room.scratch)
         if not small.factor_matrix(work, at):
             break
         decrement = direction_of(work, at)
@@ -650,7 +698,6 @@ def polish(work: Any, at: small.Places, case: Case) -> tuple[float, float]:
             break
         before = decrement
         step_to(work, at.theta, 1.0, at.direction, at.theta, at.width)
-        pass_rows(work, at, case.weight)
     return math.nan, math.inf
 
 
@@ -658,7 +705,7 @@ def polish(work: Any, at: small.Places, case: Case) -> tuple[float, float]:
 def bound_of(
     work: Any, at: small.Places, cost: float, decrement: float, radius: float, far: float
 ) -> float:
-    """Bound on (cost - optimum) / optimum where the factor is that of the Hessian.
+    """Bound on (cost - optimum) / optimum after a step by the factor of the Hessian.
 
     As in `small.prove`, by a radius that is known; `far` is the largest raw prediction.
     """
@@ -672,7 +719,10 @@ def bound_of(
     if not error < 0.5:
         return math.inf
     swell = math.sqrt(1.0 / (1.0 - error))
-    gain = small.gain_bound((decrement + noise) * swell, radius * swell)
+    # What Newton's step leaves: curvatures change along it by e^d at most.
+    d = decrement * radius
+    after = decrement * 0.5 * d * math.exp(1.5 * d)
+    gain = small.gain_bound((after + noise) * swell, radius * math.exp(0.5 * d) * swell)
     return small.stated(small.relative(gain, cost))
 
 
@@ -774,12 +824,9 @@ def maximum_likelihood(
     null: Null, room: Room, at: small.Places, case: Case, place: int, found: Columns
 ) -> int:
     """Fit by maximum likelihood from a first step that `direction` holds; the status."""
-    work, last, n, radius = room.work, at.size - 1, case.total, case.radius
-    least = (0.5 * NEAR / (math.sqrt(n) * radius * radius)) ** (1.0 / 3.0)
-    wanted = small.smaller(0.5 * CHANGE / radius, least)
+    work, last, n = room.work, at.size - 1, case.total
     step_to(work, at.theta, 1.0, at.direction, at.theta, at.width)
-    settle(work, at, case.weight, wanted)
-    decrement, radius = polish(work, at, case)
+    decrement, radius = polish(room, at, case)
     if not decrement >= 0.0:
         if column_separates(work, at):
             return SEPARABLE
@@ -788,8 +835,7 @@ def maximum_likelihood(
             return SEPARABLE
         if status != small.CONVERGED and status != small.ROUNDING:
             return FAILED
-        pass_rows(work, at, case.weight)
-        decrement, radius = polish(work, at, case)
+        decrement, radius = polish(room, at, case)
         if not decrement >= 0.0:
             return FAILED
     cost = mean_loss(null, work, at, case.weight)
@@ -906,8 +952,7 @@ def firth_fit(
     for _ in range(FIRTH_STEPS):
         cost, is_factored = math.nan, is_ready
         if not is_ready:
-            pass_rows(work, at, case.weight)
-            small.sum_hessian(work, at, case.weight, at.curvature)
+            pass_rows(work, at, case.weight, True, room.scratch)
             is_factored = small.factor_matrix(work, at)
         if is_factored:
             cost = penalised_cost(null, work, at, case.weight)
@@ -975,8 +1020,7 @@ def penalised_alone(
     work = room.work
     middle = center_column(work, at, at.columns + (at.size - 1) * at.height)
     clear(work, at.theta, at.theta + at.width)
-    pass_rows(work, at, case.weight)
-    small.sum_hessian(work, at, case.weight, at.curvature)
+    pass_rows(work, at, case.weight, True, room.scratch)
     if not (middle >= 0.0 and small.factor_matrix(work, at)):
         return COLLINEAR
     return penalised_likelihood(null, room, at, case, False, place, found)
