@@ -344,24 +344,35 @@ def add_hessian(work: Any, at: small.Places, begin: int, end: int, sums: Any) ->
             c, to = load(work, at.curvature + row), at.scaled + row - begin
             store(work, to, multiply_add(load(work, z0 + row), c, zero))
             store(work, to + block, multiply_add(load(work, z1 + row), c, zero))
-        for j in range(0, i + 2, 2):
+        for j in range(0, i + 2, 4):
             y0, y1 = at.columns + j * at.height, at.columns + small.smaller(j + 1, last) * at.height
-            to = (j * at.width + i) * LANES
-            below = to + at.width * LANES
-            a0, a1 = load(sums, to), load(sums, to + LANES)
-            a2, a3 = load(sums, below), load(sums, below + LANES)
+            y2 = at.columns + small.smaller(j + 2, last) * at.height
+            y3 = at.columns + small.smaller(j + 3, last) * at.height
+            step = at.width * LANES
+            to = j * step + i * LANES
+            a0, b0 = load(sums, to), load(sums, to + LANES)
+            a1, b1 = load(sums, to + step), load(sums, to + step + LANES)
+            a2, b2 = load(sums, to + 2 * step), load(sums, to + 2 * step + LANES)
+            a3, b3 = load(sums, to + 3 * step), load(sums, to + 3 * step + LANES)
             for row in range(begin, end, LANES):
-                left, right = load(work, y0 + row), load(work, y1 + row)
                 place = at.scaled + row - begin
                 first, second = load(work, place), load(work, place + block)
-                a0 = multiply_add(left, first, a0)
-                a1 = multiply_add(left, second, a1)
-                a2 = multiply_add(right, first, a2)
-                a3 = multiply_add(right, second, a3)
+                value = load(work, y0 + row)
+                a0, b0 = multiply_add(value, first, a0), multiply_add(value, second, b0)
+                value = load(work, y1 + row)
+                a1, b1 = multiply_add(value, first, a1), multiply_add(value, second, b1)
+                value = load(work, y2 + row)
+                a2, b2 = multiply_add(value, first, a2), multiply_add(value, second, b2)
+                value = load(work, y3 + row)
+                a3, b3 = multiply_add(value, first, a3), multiply_add(value, second, b3)
             store(sums, to, a0)
-            store(sums, to + LANES, a1)
-            store(sums, below, a2)
-            store(sums, below + LANES, a3)
+            store(sums, to + LANES, b0)
+            store(sums, to + step, a1)
+            store(sums, to + step + LANES, b1)
+            store(sums, to + 2 * step, a2)
+            store(sums, to + 2 * step + LANES, b2)
+            store(sums, to + 3 * step, a3)
+            store(sums, to + 3 * step + LANES, b3)
 
 
 @part
