@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from .fitting.group_fits import GroupFit, GroupFits, GroupStatus
     from .fitting.groups import fit_groups
     from .fitting.path import PathResult, logistic_path
+    from .fitting.scan import scan
+    from .fitting.scan_result import ScanResult, ScanStatus
     from .inference.leave_one_out import LeaveOneOut, leave_one_out
     from .inputs.batches import BatchSource
     from .prediction import predict, predict_proba, raw_prediction
@@ -63,6 +65,8 @@ __all__ = [
     "Problem",
     "Progress",
     "RegularizationPathDisplay",
+    "ScanResult",
+    "ScanStatus",
     "SeparationWarning",
     "WarmUp",
     "bootstrap",
@@ -80,6 +84,7 @@ __all__ = [
     "predict",
     "predict_proba",
     "raw_prediction",
+    "scan",
     "sigmoid",
     "warmup",
 ]
@@ -105,6 +110,8 @@ _HOME = {
     "Problem": "fitting.evaluation",
     "Progress": "result",
     "RegularizationPathDisplay": "displays",
+    "ScanResult": "fitting.scan_result",
+    "ScanStatus": "fitting.scan_result",
     "SeparationWarning": "errors",
     "WarmUp": "warming",
     "bootstrap": "resampling.bootstrap",
@@ -122,6 +129,7 @@ _HOME = {
     "predict": "prediction",
     "predict_proba": "prediction",
     "raw_prediction": "prediction",
+    "scan": "fitting.scan",
     "sigmoid": "elementwise",
     "warmup": "warming",
 }

@@ -14,6 +14,8 @@ from numpy.typing import ArrayLike, NDArray
 __all__ = [
     "cost",
     "cost_gradient",
+    "firth",
+    "firth_cost",
     "gradient_descent",
     "hessian",
     "log1p_exp",
@@ -384,6 +386,85 @@ def newton(
     start = np.append(np.zeros(X.shape[1]), 0.0 if intercept is None else intercept)
     point, value = _newton_descent(derivatives, start, X.shape[1] + fitted)
     return point[:-1], float(point[-1] - center @ point[:-1]), value
+
+
+def firth_cost(
+    X: ArrayLike,
+    y: ArrayLike,
+    coef: ArrayLike,
+    intercept: float = 0.0,
+    sample_weight: ArrayLike | None = None,
+    offset: ArrayLike | None = None,
+) -> float:
+    """Return the sum of losses less half the log-determinant of the information.
+
+    Parameters
+    ----------
+    X, y, coef, intercept, sample_weight, offset
+        As for `cost`.
+
+    Returns
+    -------
+    float
+
+    References
+    ----------
+    Firth (1993), Bias reduction of maximum likelihood estimates, Biometrika 80.
+    """
+    total = float(len(np.asarray(X)) if sample_weight is None else np.sum(sample_weight))
+    information = total * hessian(X, coef, intercept, 0.0, sample_weight, offset)
+    loss = total * cost(X, y, coef, intercept, 0.0, sample_weight, offset)
+    return float(loss - 0.5 * np.linalg.slogdet(information)[1])
+
+
+def firth(
+    X: ArrayLike,
+    y: ArrayLike,
+    sample_weight: ArrayLike | None = None,
+    offset: ArrayLike | None = None,
+    held: int | None = None,
+) -> tuple[Floats, float, float]:
+    """Return the optimum of `firth_cost`: Newton's steps with leverages held, halved as needed.
+
+    Parameters
+    ----------
+    X, y, sample_weight, offset
+        As for `cost`.
+    held : int, optional
+        A column whose coefficient is held at 0.
+
+    Returns
+    -------
+    coef : numpy.ndarray of shape (n_features,), float64
+    intercept : float
+    cost : float
+    """
+    X, y = np.asarray(X, dtype=np.float64), np.asarray(y, dtype=np.float64)
+    extended = np.column_stack([X, np.ones(len(X))])
+    free = np.array([j for j in range(extended.shape[1]) if j != held])
+    weight = np.ones(len(X)) if sample_weight is None else np.asarray(sample_weight, np.float64)
+    fixed = 0.0 if offset is None else np.asarray(offset, dtype=np.float64)
+    point = np.zeros(extended.shape[1])
+    value = firth_cost(X, y, point[:-1], point[-1], weight, offset)
+    for _ in range(NEWTON_STEPS):
+        z = extended @ point + fixed
+        proba = sigmoid(z)
+        curvature = proba * sigmoid(-z)
+        information = (extended.T * (weight * curvature)) @ extended
+        inverse = np.linalg.inv(information)
+        leverage = weight * curvature * np.einsum("ij,jk,ik->i", extended, inverse, extended)
+        slope = extended.T @ (weight * (proba - y) + leverage * (proba - 0.5))
+        matrix = (extended.T * ((weight + leverage) * curvature)) @ extended
+        step = np.zeros_like(point)
+        step[free] = -np.linalg.solve(matrix[np.ix_(free, free)], slope[free])
+        if float(-slope @ step) < 1e-24:
+            break
+        found = firth_cost(X, y, (point + step)[:-1], (point + step)[-1], weight, offset)
+        while found > value + ROUNDING * abs(value):
+            step *= 0.5
+            found = firth_cost(X, y, (point + step)[:-1], (point + step)[-1], weight, offset)
+        point, value = point + step, found
+    return point[:-1], float(point[-1]), value
 
 
 def multinomial_cost(

@@ -70,6 +70,7 @@ RARE = (
     "int16, uint16, uint32 and uint64 X",
     "slices of columns of int32, int8 and uint8 X",
     "more than 256 classes in other than float64 rows",
+    "scan",
 )
 
 

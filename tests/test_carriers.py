@@ -35,6 +35,8 @@ Y0 = (X0[:, 0] - 4.0 + 2.0 * X0[:, 2] + RNG.logistic(size=ROWS) > 0).astype(int)
 W0 = RNG.integers(1, 4, ROWS).astype(float)
 O0 = RNG.integers(-2, 3, ROWS) / 4.0
 COEF, INTERCEPT = np.array([0.25, -0.5, 1.0]), -0.75
+# Columns of a scan beside them, or covariates of one over them.
+SCANNED = np.column_stack([np.arange(ROWS) % 3, np.arange(ROWS) % 5 == 0]).astype(float)
 
 FRAME = pd.DataFrame(
     {
@@ -193,6 +195,13 @@ def of_permutation(X, y, w, o):
     return [found.statistic, found.replicates]
 
 
+def of_scan(X, y, w, o):
+    # The covariates separate: Firth's likelihood has an optimum all the same.
+    found = fastlogit.scan(X, SCANNED, y, firth=True, sample_weight=w, offset=o)
+    turned = fastlogit.scan(SCANNED, X, y, firth="fallback", sample_weight=w, offset=o)
+    return [each for part in (found, turned) for each in (part.coef, part.wald, part.status)]
+
+
 def of_batches(X, y, w, o):
     source = BatchSource(lambda: iter([(X, y, w), (X, y, w)]))
     result = fastlogit.fit(source, C=1.0)
@@ -235,6 +244,7 @@ ENTRIES = {
     "PermutationResult": of_permutation,
     "Predictor": of_predictor,
     "Problem": of_problem,
+    "ScanResult": of_scan,
     "bootstrap": of_bootstrap,
     "cost": of_cost,
     "cost_gradient": of_cost_gradient,
@@ -250,11 +260,12 @@ ENTRIES = {
     "predict": of_functions,
     "predict_proba": of_functions,
     "raw_prediction": of_functions,
+    "scan": of_scan,
     "sigmoid": of_elementwise,
 }
 WITHOUT_DATA = {
     "CVScoreDisplay", "CoefficientsDisplay", "ConvergenceDisplay", "DivergenceError", "GroupStatus",
-    "Progress", "RegularizationPathDisplay", "SeparationWarning", "WarmUp", "warmup",
+    "Progress", "RegularizationPathDisplay", "ScanStatus", "SeparationWarning", "WarmUp", "warmup",
 }  # fmt: skip
 CALLS = [*dict.fromkeys([*ENTRIES.values(), of_partial_fit, of_online])]
 EXPECTED: dict = {}
