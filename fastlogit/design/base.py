@@ -223,6 +223,13 @@ class Design(ABC):
 
     # ---- how rows may be asked for
 
+    def gram_of_rows(self) -> Matrix | None:
+        """Return Z Z' for the standardised rows Z, (n_samples, n_samples): one pass.
+
+        None where columns are not to be had as they lie in memory: on disk, in several places.
+        """
+        return None
+
     def stride_for(self, wanted: int) -> int:
         """Return the stride of the largest subsample that may be taken, from `wanted` on."""
         return wanted

@@ -180,6 +180,10 @@ class LabelledRows:
             self.fit_intercept,
         )  # fmt: skip
 
+    def over(self, design: Design) -> LabelledRows:
+        """Return the same rows with other columns: a design of as many rows."""
+        return self._with_design(design)
+
     def cooled(self, scale: float) -> LabelledRows:
         """Return the same with the offset over `scale`."""
         return self._with_targets(

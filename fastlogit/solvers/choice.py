@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import replace
 
 import numpy as np
@@ -14,6 +15,7 @@ from ..linalg.resolved import DEPENDENT
 from ..objective.hessians import Hessians
 from ..objective.objective import Objective
 from ..objective.penalties import L2
+from ..objective.row_space import RowSpaceObjective
 from ..objective.row_state import RowCurvature
 from .iteration import evaluate
 from .lbfgs import ABILITIES as lbfgs_abilities
@@ -23,6 +25,8 @@ from .newton import newton
 from .newton_cg import ABILITIES as newton_cg_abilities
 from .newton_cg import newton_cg
 from .preconditioner import DENSE_COLUMNS, SampledHessians, leaders_of, sample_size
+from .row_space import ABILITIES as row_space_abilities
+from .row_space import reduce_to_rows, row_space
 from .stopping import StoppingRule, certificate_of, separation_of
 from .trace import Interrupted, Limits, Outcome, Point, Reason, Trace
 
@@ -138,6 +142,10 @@ def solve(
             method, why = "newton", "a penalty that couples the columns"
             if n_features > MAX_HESSIAN:
                 method, why = "newton-cg", "too many columns for a Hessian"
+        if row_space_abilities.take(objective.penalty, objective.loss):
+            found = _by_row_space(objective, theta, limits, began)
+            if found is not None:
+                return found
     trace = Trace(limits, began, objective)
     certificate = certificate_of(objective, 1 if method == "newton" else stride)
     separation = separation_of(objective)
@@ -174,6 +182,62 @@ def solve(
     if reason == Reason.INTERRUPTED:
         rule.prove(point, at_once=True)
     return outcome_of(objective, point, rule, trace, reason, f"{method} ({why})")
+
+
+def _by_row_space(
+    objective: Objective, theta: Matrix, limits: Limits, began: float
+) -> Outcome | None:
+    """Minimise in the space of the rows, and prove the point in X; None where that is no good.
+
+    Should the proof fail there, as by rounding errors of the Gram matrix of the rows, Newton's
+    method with conjugate gradients goes on from that point.
+    """
+    trace = Trace(limits, began, objective)
+    rule = StoppingRule(
+        limits.tol, objective.n_models, certificate_of(objective, 1), separation_of(objective)
+    )
+    point: Point | None = None
+    try:
+        space = reduce_to_rows(objective)
+        if space is None:
+            return None
+        trace.objective = space
+        inner, reason = row_space(space, theta, limits.tol, trace)
+        trace.objective = objective
+        point = _lifted(objective, space, inner, trace)
+        everyone = np.arange(objective.n_models)
+        rule.look(everyone, point.theta, point.cost, point.gradient, 0.0 * point.cost)
+        trace.prove(rule.bound)
+        if reason == Reason.INTERRUPTED or not reason.may_go_on and reason != Reason.CONVERGED:
+            pass
+        elif rule.met.all():
+            reason = Reason.CONVERGED
+        elif trace.n_iter < limits.max_iter:
+            point, reason = climb_by_products(objective, point.theta, rule, 1, True, trace)
+    except (KeyboardInterrupt, TimeUp) as end:
+        reason = Reason.TIME_LIMIT if isinstance(end, TimeUp) else Reason.INTERRUPTED
+        trace.objective = objective
+        point = point or evaluate_at_last(objective, theta, trace)
+    if reason == Reason.INTERRUPTED:
+        rule.prove(point, at_once=True)
+    elif reason != Reason.CONVERGED:
+        reason = rule.conclude(point, reason)
+    return outcome_of(
+        objective, point, rule, trace, reason, "newton (in the space of the rows, which are few)"
+    )
+
+
+def _lifted(
+    objective: Objective, space: RowSpaceObjective, inner: Point, trace: Trace
+) -> Point:
+    """Return the point in the columns of X, evaluated there: it takes the place of the last one."""
+    clock = objective.design.counter.clock
+    with contextlib.nullcontext() if clock is None else clock.stopped():
+        theta = space.lift(inner.theta)
+        found = objective.at(theta)
+    trace.history[-1] = np.array(found.cost)
+    trace.passes[-1], trace.times[-1] = objective.design.n_passes, trace.seconds()
+    return Point(theta, found.cost, found.gradient)
 
 
 def outcome_of(
