@@ -26,7 +26,7 @@ from ..arrays import (
 )
 from ..clock import Clock
 from ..kernels.descent import RUNNING, DescentState, Penalty, start_state
-from ..kernels.passes import LINEAR, SPREAD, Targets
+from ..kernels.passes import LINEAR, SPREAD, SQUARED, Targets
 from ..kernels.stepping import step_only
 
 __all__ = [
@@ -275,6 +275,18 @@ class Design(ABC):
         whose gradient is a product; `vectors` (n_models, n_features), `intercepts` (n_models,).
         """
         return self.value_gradient(targets, vectors, intercepts)[1:]
+
+    def transposed_product(self, vectors: Matrix) -> tuple[Matrix, Vector]:
+        """Return X' v of each vector (n_models, n_samples), and its sum: one pass.
+
+        Of the standardised X: the gradient of half the squares of z + v at z = 0.
+        """
+        n_models = len(vectors)
+        targets = plain_targets(SQUARED, np.empty(0), np.ones(n_models))
+        targets = targets._replace(offset=readonly(np.ascontiguousarray(vectors)))
+        return self.value_gradient(
+            targets, np.zeros((n_models, self.shape[1])), np.zeros(n_models)
+        )[1:]
 
     def first_not_finite(self) -> NotFinite | None:
         """Return the first value that is NaN or infinite, None where there is none: one pass."""

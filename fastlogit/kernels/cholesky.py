@@ -192,9 +192,9 @@ def _solve_each(factors: Any, which: Any, right: Any, solution_out: Any) -> None
 
 
 # solve(factor, right, mode, solution_out): for right-hand sides in rows, shape (n_sides, size).
-# WHOLE solves L L' x = b, FORWARD L y = b and BACKWARD L' x = b; all give 0 for dependent columns and
-# ignore their part of `right`. The squares of FORWARD's y add up to b' (L L')^+ b. `solution_out`, C-contiguous, may be
-# `right` itself.
+# WHOLE solves L L' x = b, FORWARD L y = b and BACKWARD L' x = b; all give 0 for dependent columns
+# and ignore their part of `right`. The squares of FORWARD's y add up to b' (L L')^+ b.
+# `solution_out`, C-contiguous, may be `right` itself.
 solve = entry(_solve, name="solve")
 # solve_each(factors, which, right, solution_out): WHOLE, each side with the factor it asks for.
 solve_each = entry(_solve_each)

@@ -456,6 +456,14 @@ class LabelledRows:
         """Return a design, and (n_outputs, count) rows of it in proportion to the curvatures."""
         return self.design, curvature.draw(count)
 
+    def leading(self, curvature: RowCurvature, model: int, count: int) -> tuple[Design, Vector]:
+        """Return a copy of the rows of largest curvature in a model of one output, and their share.
+
+        That is the curvature of each over the weight of all rows.
+        """
+        rows, values = curvature.leading(0, count)
+        return self.design.take(rows), values / self.total_weight[model]
+
     def output_grams(self, curvature: RowCurvature, tiny: float) -> Cube:
         """Return X' diag(curvature) X of each output over its weight: as many passes.
 

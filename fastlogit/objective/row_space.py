@@ -1,24 +1,27 @@
 """The same cost in the space of the rows, where these are fewer than the columns.
 
 With an L2 penalty on each column the optimum is a combination of the rows: what is orthogonal to
-all of them, in the norm of the penalty, changes no prediction and costs. With the standardised rows
-over the roots of the strengths, Z (n_samples, n_features), and Z Z' = L L', L lower triangular, the
-rows of Q = L^-1 Z are orthonormal, coefficients over the roots of the strengths are Q' u, the raw
-predictions are Z Q' u = L u, and their penalty is that of u. So the cost is that of the rows of L, of
+all of them, in the norm of the penalty, changes no prediction and costs. With the centred rows over
+the roots of the strengths, Z (n_samples, n_features), and Z Z' = L L', L lower triangular, the rows
+of Q = L^-1 Z are orthonormal, coefficients times the roots of the strengths are Q' u, the raw
+predictions are Z Q' u = L u, and the penalty is that of u. So the cost is that of the rows of L, of
 n_samples columns in the place of n_features, with the same classes, weights, offsets, intercept: a
-problem as any other (Hastie and Tibshirani, 2004, Biostatistics 5). X is read twice: for Z Z', and for
-the coefficients Z' a with L' a = u, which is stable, since L' is solved by substitution. Q is never
+problem as any other (Hastie and Tibshirani, 2004, Biostatistics 5). X is read for Z Z', and for the
+coefficients Z' a with L' a = u, which is stable, since L' is solved by substitution. Q is never
 formed.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Self
+
 import numpy as np
 
-from ..arrays import Matrix, Vector
-from ..design.base import Columns, Design, RowCounter, plain_targets, readonly
+from ..arrays import Indices, Matrix, Vector
+from ..clock import Clock
+from ..design.base import Columns, RowCounter
 from ..design.dense import DenseDesign
-from ..kernels.passes import SQUARED
 from ..linalg.factors import FACTOR_NS, Factor
 from .objective import Objective
 from .penalties import L2
@@ -59,13 +62,15 @@ class RowSpaceObjective(Objective):
         columns = Columns(whole.design.columns.center, roots)
         self._scaled = whole.design.standardized(columns)
         counter = _Elsewhere(whole.design.counter, n_samples)
-        lower = DenseDesign(
-            self._factor.lower, n_threads=whole.design.n_threads, counter=counter
-        )
-        super().__init__(
-            whole.rows.over(lower), np.repeat(factors[:, None], n_samples, axis=1)
-        )
+        lower = DenseDesign(self._factor.lower, n_threads=whole.design.n_threads, counter=counter)
+        super().__init__(whole.rows.over(lower), np.repeat(factors[:, None], n_samples, axis=1))
         self.standardize()
+
+    def only(self, models: Indices | Sequence[int]) -> Self:
+        """Return the cost of some of the models alone (an index array)."""
+        part = super().only(models)
+        part._whole = self._whole.only(models)
+        return part
 
     def to_user(self, coef: Matrix, intercept: Vector) -> tuple[Matrix, Vector]:
         """Return coefficients and intercepts in the units of X: one pass over X."""
@@ -78,13 +83,7 @@ class RowSpaceObjective(Objective):
     def _lifted(self, coef: Matrix, intercept: Vector) -> tuple[Matrix, Vector]:
         coordinates, levels = super().to_user(coef, intercept)
         shares = self._factor.solve_transposed(coordinates)
-        n_features = self._scaled.shape[1]
-        # Z' a: the gradient of half the squares of z + a at z = 0.
-        targets = plain_targets(SQUARED, np.empty(0), np.ones(len(shares)))
-        targets = targets._replace(offset=readonly(shares))
-        sums = self._scaled.value_gradient(
-            targets, np.zeros((len(shares), n_features)), np.zeros(len(shares))
-        )[1]
+        sums, _ = self._scaled.transposed_product(shares)
         own, roots = self._whole.design.columns.inverse_scale, self._scaled.columns.inverse_scale
         to_own = np.divide(roots, own, out=np.zeros_like(own), where=own > 0.0)
         return sums * to_own, levels
@@ -105,8 +104,8 @@ class RowSpaceObjective(Objective):
 def row_space_of(objective: Objective) -> RowSpaceObjective | None:
     """Return the same cost in the space of the rows, by a pass; None where that is no good.
 
-    As where columns have no penalty, or so weak a one that the squares in Z Z' lose it, where models
-    differ in more than a factor of their penalty, or where X is not in memory.
+    As where columns have no penalty, or so weak a one that the squares in Z Z' lose it, where
+    models differ in more than a factor of their penalty, or where X is not in memory.
     """
     penalty, varies = objective.user_penalty, objective.design.columns.inverse_scale > 0.0
     if not isinstance(penalty, L2) or not varies.any():
@@ -154,12 +153,12 @@ class _Elsewhere(RowCounter):
         """Rows of other columns do not count."""
 
     @property
-    def clock(self):  # type: ignore[no-untyped-def, override]
+    def clock(self) -> Clock | None:
         """What says when passes must no longer begin."""
         return self._of.clock
 
     @property
-    def phase(self) -> str:  # type: ignore[override]
+    def phase(self) -> str:
         """What the passes are for."""
         return self._of.phase
 

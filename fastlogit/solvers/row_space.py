@@ -6,7 +6,7 @@ import numpy as np
 
 from ..arrays import Indices, Matrix
 from ..certificates.binomial import PenaltyCertificate
-from ..certificates.softmax import SoftmaxCertificate
+from ..certificates.softmax import SMALL, SoftmaxCertificate
 from ..objective.objective import Objective
 from ..objective.penalties import L2
 from ..objective.row_space import RowSpaceObjective, row_space_of
@@ -33,14 +33,18 @@ PRICE = 0.03
 SHARE = 0.5
 
 
-def suits_rows(n_samples: int, n_features: int) -> bool:
-    """Say whether a shape is worth a Gram matrix of the rows."""
-    return n_samples <= MOST_ROWS and n_features > n_samples
+def suits_rows(n_samples: int, n_features: int, n_classes: int = 1) -> bool:
+    """Say whether a shape is worth a Gram matrix of the rows; `n_classes` are those that compete.
+
+    Models of these have one Hessian of all classes, which has to be small.
+    """
+    most = MOST_ROWS if n_classes == 1 else SMALL // n_classes
+    return n_samples <= most and n_features > n_samples
 
 
 def reduce_to_rows(objective: Objective) -> RowSpaceObjective | None:
     """Return the objective in the space of the rows; None where that is no good."""
-    if not suits_rows(*objective.design.shape):
+    if not suits_rows(*objective.design.shape, objective.n_classes):
         return None
     objective.design.counter.phase = "Gram matrix of the rows"
     return row_space_of(objective)
@@ -49,9 +53,7 @@ def reduce_to_rows(objective: Objective) -> RowSpaceObjective | None:
 def row_space(
     space: RowSpaceObjective, theta: Matrix, tol: float, trace: Trace
 ) -> tuple[Point, Reason]:
-    """Minimise the cost in the space of the rows; return the last point there and why it ended.
-
-    `theta` is of the objective that `space` stands for.
+    """Minimise the cost in the space of the rows from `theta`; return the last point and why.
 
     1. Newton's method over the rows of L, of as many columns as rows; from `FEW_ROWS` on with
     conjugate gradients that a Hessian of theirs preconditions. 2. It ends where the penalty alone
@@ -59,12 +61,11 @@ def row_space(
     again by whoever lifts them.
     """
     n_samples = space.design.shape[0]
-    start = space.project(theta)
     prove = SoftmaxCertificate if space.loss.is_coupled else PenaltyCertificate
     certificate = prove(space)
     rule = StoppingRule(SHARE * tol, space.n_models, certificate)
-    if n_samples * space.n_classes <= FEW_ROWS:
-        return newton(space, start, rule, certificate.hessians, trace)
+    if n_samples <= FEW_ROWS or space.loss.is_coupled:
+        return newton(space, theta, rule, certificate.hessians, trace)
 
     def renew(theta: Matrix, curvature: RowCurvature, models: Indices) -> Precondition:
         factors = {
@@ -77,4 +78,4 @@ def row_space(
 
         return precondition
 
-    return newton_cg(space, start, rule, trace, renew, PRICE * n_samples, True)
+    return newton_cg(space, theta, rule, trace, renew, PRICE * n_samples, True)
