@@ -31,6 +31,7 @@ from ..kernels.stepping import step_only
 
 __all__ = [
     "Columns",
+    "CounterElsewhere",
     "Design",
     "NotFinite",
     "RowCounter",
@@ -104,6 +105,46 @@ class RowCounter:
         """Raise `TimeUp` where the limit has passed, or work of so many seconds would pass it."""
         if self.clock is not None:
             self.clock.check(seconds)
+
+
+class CounterElsewhere(RowCounter):
+    """Of rows that are read in the place of those of X: counts none; clock and phase are X's.
+
+    Parameters
+    ----------
+    of : RowCounter
+        That of X.
+    """
+
+    def __init__(self, of: RowCounter) -> None:
+        self._of, self.n_samples = of, of.n_samples
+
+    @property
+    def rows(self) -> int:
+        """Rows of X read so far."""
+        return self._of.rows
+
+    @rows.setter
+    def rows(self, value: int) -> None:
+        """Count nothing."""
+
+    @property
+    def clock(self) -> Clock | None:
+        """Says when passes must no longer begin."""
+        return self._of.clock
+
+    @clock.setter
+    def clock(self, value: Clock | None) -> None:
+        self._of.clock = value
+
+    @property
+    def phase(self) -> str:
+        """What the passes are for."""
+        return self._of.phase
+
+    @phase.setter
+    def phase(self, value: str) -> None:
+        self._of.phase = value
 
 
 class Design(ABC):

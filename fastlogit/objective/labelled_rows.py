@@ -29,6 +29,7 @@ from ..arrays import (
 from ..design.base import Columns, Design, plain_targets, readonly
 from ..kernels.descent import DescentState, start_state
 from ..kernels.passes import SQUARED, Targets
+from .leading_rows import LeadingRows
 from .levels import offsets_of
 from .losses import Loss, RowLoss
 from .penalties import CompiledL2
@@ -456,13 +457,11 @@ class LabelledRows:
         """Return a design, and (n_outputs, count) rows of it in proportion to the curvatures."""
         return self.design, curvature.draw(count)
 
-    def leading(self, curvature: RowCurvature, model: int, count: int) -> tuple[Design, Vector]:
-        """Return a copy of the rows of largest curvature in a model of one output, and their share.
-
-        That is the curvature of each over the weight of all rows.
-        """
-        rows, values = curvature.leading(0, count)
-        return self.design.take(rows), values / self.total_weight[model]
+    def leading(self, curvature: RowCurvature, count: int) -> LeadingRows:
+        """Return a copy of the rows of largest curvature of one model of one output."""
+        rows, values = curvature.leading(count)
+        shares = values / self.total_weight[0]
+        return LeadingRows(self.design.take(rows), shares, self.fit_intercept)
 
     def output_grams(self, curvature: RowCurvature, tiny: float) -> Cube:
         """Return X' diag(curvature) X of each output over its weight: as many passes.

@@ -19,8 +19,7 @@ from typing import Self
 import numpy as np
 
 from ..arrays import Indices, Matrix, Vector
-from ..clock import Clock
-from ..design.base import Columns, RowCounter
+from ..design.base import Columns, CounterElsewhere
 from ..design.dense import DenseDesign
 from ..linalg.factors import FACTOR_NS, Factor
 from .objective import Objective
@@ -61,7 +60,7 @@ class RowSpaceObjective(Objective):
         self._whole, self._factor = whole, Factor(gram, 0.0)
         columns = Columns(whole.design.columns.center, roots)
         self._scaled = whole.design.standardized(columns)
-        counter = _Elsewhere(whole.design.counter, n_samples)
+        counter = CounterElsewhere(whole.design.counter)
         lower = DenseDesign(self._factor.lower, n_threads=whole.design.n_threads, counter=counter)
         super().__init__(whole.rows.over(lower), np.repeat(factors[:, None], n_samples, axis=1))
         self.standardize()
@@ -135,33 +134,3 @@ def _largest_weight_share(objective: Objective) -> float:
     weights = objective.rows.common_weights()
     largest = float(weights.max()) if weights.size else 1.0
     return largest / float(objective.rows.total_weight.min())
-
-
-class _Elsewhere(RowCounter):
-    """Counts no pass over X where other rows are read; clock and phase are those of X."""
-
-    def __init__(self, of: RowCounter, n_samples: int) -> None:
-        self._of, self.n_samples = of, n_samples
-
-    @property
-    def rows(self) -> int:  # type: ignore[override]
-        """Rows of X read so far."""
-        return self._of.rows
-
-    @rows.setter
-    def rows(self, value: int) -> None:
-        """Rows of other columns do not count."""
-
-    @property
-    def clock(self) -> Clock | None:
-        """What says when passes must no longer begin."""
-        return self._of.clock
-
-    @property
-    def phase(self) -> str:
-        """What the passes are for."""
-        return self._of.phase
-
-    @phase.setter
-    def phase(self, value: str) -> None:
-        self._of.phase = value

@@ -69,9 +69,9 @@ class RowCurvature(_OfModels):
         """Return `count` indices of rows for each model, in proportion to its curvatures."""
         return np.array([_draw(own, count) for own in self.values])
 
-    def leading(self, model: int, count: int) -> tuple[Indices, Vector]:
-        """Return the indices of the `count` rows of largest curvature in a model, and these."""
-        own = self.values[model]
+    def leading(self, count: int) -> tuple[Indices, Vector]:
+        """Return the `count` rows of largest curvature of the first model, and these curvatures."""
+        own = self.values[0]
         rows = np.sort(np.argsort(-own, kind="stable")[:count])
         return rows, own[rows]
 

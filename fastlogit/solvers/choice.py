@@ -26,7 +26,7 @@ from .newton_cg import ABILITIES as newton_cg_abilities
 from .newton_cg import newton_cg
 from .preconditioner import (
     DENSE_COLUMNS,
-    LeadingRows,
+    LeadingHessians,
     SampledHessians,
     leaders_of,
     leading_price,
@@ -230,6 +230,17 @@ def _by_row_space(
     )
 
 
+def _by_products(
+    objective: Objective, theta: Matrix, rule: StoppingRule, stride: int, is_warm: bool,
+    trace: Trace,
+) -> tuple[Point, Reason]:  # fmt: skip
+    """Newton with conjugate gradients, and whole Hessians where rounding errors end that."""
+    point, reason = climb_by_products(objective, theta, rule, stride, is_warm, trace)
+    if reason == Reason.ROUNDING and not rule.hidden.all() and not objective.loss.is_coupled:
+        return _finish_by_newton(objective, point, rule, trace)
+    return point, reason
+
+
 def _lifted(objective: Objective, space: RowSpaceObjective, inner: Point, trace: Trace) -> Point:
     """Return the point in the columns of X, evaluated there: it takes the place of the last one."""
     clock = objective.design.counter.clock
@@ -419,7 +430,7 @@ def climb_by_products(
 
         def lead(theta: Matrix, curvature: RowCurvature, models: Indices) -> Precondition:
             own = curvature[models] if models.size < objective.n_models else curvature
-            return LeadingRows(objective, own, models).solve
+            return LeadingHessians(objective, own, models).solve
 
         price = leading_price(objective)
         return newton_cg(objective, theta, rule, trace, lead, price, starts_warm, SLOW)

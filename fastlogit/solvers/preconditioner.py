@@ -10,21 +10,20 @@ need 5, the mean Hessian of all outputs 18, and the diagonal 31.
 from __future__ import annotations
 
 from collections.abc import Hashable
-from typing import NamedTuple
 
 import numpy as np
 
 from .. import threads
 from ..arrays import Cube, Indices, Matrix, Vector
-from ..design.base import Columns, Design
 from ..kernels.lowrank import UNROLL, apply_inverse
-from ..linalg.factors import FACTOR_NS, Factor, Factors
+from ..linalg.factors import FACTOR_NS, Factors
+from ..objective.leading_rows import LeadingInverse
 from ..objective.objective import Objective
 from ..objective.row_state import RowCurvature
 
 __all__ = [
     "DENSE_COLUMNS",
-    "LeadingRows",
+    "LeadingHessians",
     "SampledHessians",
     "SharedHessians",
     "leaders_of",
@@ -151,16 +150,7 @@ class SampledHessians:
         )
 
 
-class _Leading(NamedTuple):
-    """Leading rows of a model, the roots of their weights, B^-1, and a factor of I + S B^-1 S'."""
-
-    design: Design
-    roots: Vector
-    inverse: Vector
-    factor: Factor
-
-
-class LeadingRows:
+class LeadingHessians:
     """Inverses of approximate Hessians of binomial models: their leading rows whole, a diagonal.
 
     Where classes are told apart a part of the rows has most of the curvature, and any part of them
@@ -183,9 +173,9 @@ class LeadingRows:
 
     def __init__(self, objective: Objective, curvature: RowCurvature, models: Indices) -> None:
         objective.design.counter.phase = "preconditioner, from the rows of largest curvature"
-        self._models, self._fit_intercept = models, objective.fit_intercept
-        self._parts = [
-            self._part(objective.only([int(model)]), curvature[place])
+        self._models = models
+        self._inverses = [
+            _inverse_of_leading(objective.only([int(model)]), curvature[place])
             for place, model in enumerate(models)
         ]
 
@@ -193,38 +183,20 @@ class LeadingRows:
         """Return the inverses times vectors (n_models, n_parameters), one for each of `models`."""
         places = np.searchsorted(self._models, models)
         each = zip(places, vectors, strict=True)
-        return np.array([self._solve(self._parts[place], vector) for place, vector in each])
+        return np.array([self._inverses[place].solve(vector) for place, vector in each])
 
-    def _part(self, part: Objective, curvature: RowCurvature) -> _Leading:
-        """Return the leading rows of a model and a factor of I + S B^-1 S'."""
-        design, weights = part.rows.leading(curvature, 0, n_leading(part))
-        mean_curvature = curvature.totals() / part.rows.total_weight
-        rest = np.maximum(mean_curvature - weights.sum(), 0.0)
-        base = part.parameter_penalty.diagonals()[0]
-        share = REST_SHARE * float(rest[0] / mean_curvature[0]) if mean_curvature[0] > 0.0 else 0.0
-        base = base + max(share, LEAST_SHARE) * (
-            independent_diagonals(part, mean_curvature)[0] - base
-        )
-        inverse = np.divide(1.0, base, out=np.zeros_like(base), where=base > 0.0)
-        center, inverse_scale = design.columns
-        scaled = design.standardized(Columns(center, inverse_scale * np.sqrt(inverse[:-1])))
-        gram = scaled.gram_of_rows()
-        assert gram is not None  # of rows in memory
-        roots = np.sqrt(weights)
-        gram += inverse[-1]
-        gram *= roots * roots[:, None]
-        gram.flat[:: len(gram) + 1] += 1.0
-        _check_time_to_factor(part, 1, len(gram))
-        return _Leading(design, roots, inverse, Factor(gram, 0.0))
 
-    def _solve(self, part: _Leading, vector: Vector) -> Vector:
-        """Return (B + S' S)^-1 times a vector, by way of I + S B^-1 S' (Woodbury, 1950)."""
-        design, roots, inverse, factor = part
-        scaled = inverse * vector
-        raw = design.raw_prediction(scaled[None, :-1].copy(), scaled[-1:])
-        shares = roots * factor.solve(roots * raw)
-        slopes, levels = design.transposed_product(shares)
-        return scaled - inverse * np.append(slopes[0], levels[0] * self._fit_intercept)
+def _inverse_of_leading(part: Objective, curvature: RowCurvature) -> LeadingInverse:
+    """Return the inverse of the leading rows' products, plus penalty and a share of the rest."""
+    leading = part.rows.leading(curvature, n_leading(part))
+    mean_curvature = curvature.totals() / part.rows.total_weight
+    penalty = part.parameter_penalty.diagonals()[0]
+    share = LEAST_SHARE
+    if mean_curvature[0] > 0.0:
+        share = max(share, REST_SHARE * (1.0 - leading.weight / float(mean_curvature[0])))
+    base = penalty + share * (independent_diagonals(part, mean_curvature)[0] - penalty)
+    _check_time_to_factor(part, 1, leading.n_rows)
+    return leading.inverse_beside(base)
 
 
 def may_lead(objective: Objective) -> bool:
