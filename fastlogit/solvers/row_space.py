@@ -26,9 +26,9 @@ ABILITIES = Abilities(penalties=L2)
 MOST_ROWS = 2000
 # Up to so many rows each iteration has a Hessian of its own; with more it is factored where the
 # products since the last one have cost as much.
-FEW_ROWS = 300
+FEW_ROWS = 200
 # Products with the rows of L that a Hessian of theirs and its factor cost, for each row.
-PRICE = 0.03
+PRICE = 0.05
 # Share of the tolerance that the fewer columns are solved to: what rounding adds in X has the rest.
 SHARE = 0.5
 
