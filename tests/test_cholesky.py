@@ -6,7 +6,15 @@ import numpy as np
 import pytest
 from problems import JIT
 
-from fastlogit.kernels.cholesky import FORWARD, WHOLE, factor, factor_each, solve, solve_each
+from fastlogit.kernels.cholesky import (
+    BACKWARD,
+    FORWARD,
+    WHOLE,
+    factor,
+    factor_each,
+    solve,
+    solve_each,
+)
 
 # Around one vector of eight lanes and four rows at a time.
 SIZES = [1, 2, 3, 4, 5, 7, 8, 9, 12, 16, 17, 33, 70, *([130] if JIT else [])]
@@ -63,6 +71,8 @@ def test_solves(size, rng) -> None:
     half = solution_of(lower, right, FORWARD)
     forms = np.einsum("ij,ij->i", right, expected)
     np.testing.assert_allclose((half**2).sum(axis=1), forms, rtol=tolerance)
+    back = solution_of(lower, right, BACKWARD)
+    np.testing.assert_allclose(back @ lower, right, atol=tolerance * np.abs(right).max())
 
 
 @pytest.mark.parametrize("size", [6, 8, 9, 13, 30])

@@ -6,7 +6,15 @@ from problems import memory_mapped, softmax_targets
 
 import fastlogit
 from fastlogit import reference
-from fastlogit.design.base import Columns, Design, NotFinite, plain_targets, readonly
+from fastlogit.clock import Clock, TimeUp
+from fastlogit.design.base import (
+    Columns,
+    CounterElsewhere,
+    Design,
+    NotFinite,
+    plain_targets,
+    readonly,
+)
 from fastlogit.design.batched import BatchRows
 from fastlogit.design.blockwise import BlockwiseDesign, SlicedDesign
 from fastlogit.design.dense import DenseDesign
@@ -188,6 +196,48 @@ def test_samples_for_a_preconditioner(design, whole) -> None:
     found, wanted = (each.sample(rows, sizes, 1.0, inverse) for each in (design, whole))
     for one, other in zip(found, wanted, strict=True):
         np.testing.assert_allclose(one, other, rtol=1e-6, atol=1e-9)
+
+
+def test_the_gram_matrix_of_the_rows(design) -> None:
+    found = design.gram_of_rows()
+    if isinstance(design, StreamedDesign):
+        assert found is None
+    else:
+        np.testing.assert_allclose(found, Z0 @ Z0.T, rtol=1e-11, atol=1e-11)
+        np.testing.assert_array_equal(found, found.T)
+
+
+def test_the_gram_matrix_of_few_and_of_many_columns(rng, monkeypatch) -> None:
+    monkeypatch.setattr("fastlogit.design.dense.TURNED", 300)
+    for n_samples, n_features in ((1, 5), (3, 40), (30, 90)):
+        X = rng.normal(size=(n_samples, n_features)).astype(np.float32)
+        columns = Columns(rng.normal(size=n_features), rng.uniform(0.0, 2.0, n_features))
+        design = DenseDesign(X).standardized(columns)
+        Z = (X.astype(np.float64) - columns.center) * columns.inverse_scale
+        np.testing.assert_allclose(design.gram_of_rows(), Z @ Z.T, rtol=1e-12, atol=1e-12)
+        assert design.n_passes == 1.0
+
+
+def test_products_with_the_transposed_rows(design) -> None:
+    vectors = RNG.normal(size=(2, N_SAMPLES))
+    slopes, levels = design.transposed_product(vectors)
+    np.testing.assert_allclose(slopes, vectors @ Z0, rtol=1e-10, atol=1e-9)
+    np.testing.assert_allclose(levels, vectors.sum(axis=1), rtol=1e-10, atol=1e-11)
+
+
+def test_rows_elsewhere_count_no_pass() -> None:
+    counter = DenseDesign(X0).counter
+    other = CounterElsewhere(counter)
+    other.rows += 5
+    other.phase = "elsewhere"
+    assert counter.rows == other.rows == 0
+    assert counter.phase == other.phase == "elsewhere"
+    counter.clock = Clock(0.0, 1e-9)
+    assert other.clock is counter.clock
+    with pytest.raises(TimeUp):
+        other.check()
+    other.clock = None
+    assert counter.clock is None
 
 
 def test_steps_of_descent(design, whole) -> None:

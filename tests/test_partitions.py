@@ -13,7 +13,9 @@ from problems import objective_of, problem, softmax_of, three_classes
 from fastlogit.design.base import Design, RowCounter
 from fastlogit.design.dense import DenseDesign
 from fastlogit.objective.labelled_rows import LabelledRows
+from fastlogit.objective.leading_rows import LeadingRows
 from fastlogit.objective.objective import Objective
+from fastlogit.solvers import choice
 from fastlogit.solvers.choice import solve
 from fastlogit.solvers.gradient_descent import Options, gradient_descent
 from fastlogit.solvers.start import default_start
@@ -256,6 +258,18 @@ class SeveralPlaces(LabelledRows):
             n_rows += count
         return DenseDesign(np.concatenate(rows), columns=self.design.columns), drawn
 
+    def leading(self, curvature: Any, count: int) -> LeadingRows:
+        """The rows of largest curvature of all places, brought together."""
+        rows, values = [], []
+        for place, part in zip(self.places, curvature.parts, strict=True):
+            own, curvatures = part.leading(count)
+            rows.append(place.design.rows(own))
+            values.append(curvatures)
+        curvatures = np.concatenate(values)
+        best = np.sort(np.argsort(-curvatures, kind="stable")[:count])
+        design = DenseDesign(np.concatenate(rows)[best], columns=self.design.columns)
+        return LeadingRows(design, curvatures[best] / self.total_weight[0], self.fit_intercept)
+
     def curvature_mean(self, curvature: Any) -> Any:
         weights = [float(part.totals()[0]) for part in curvature.parts]
         return np.average(self._all("curvature_mean", curvature), axis=0, weights=weights)
@@ -311,6 +325,19 @@ def test_binomial_models(method, fit_intercept) -> None:
     codes = y == np.unique(y)[1]
     whole = objective_of(X, codes, weight, 0.02, fit_intercept=fit_intercept)
     both(whole, 0.02, [150, 170], method)
+
+
+def test_leading_rows_are_brought_together(monkeypatch) -> None:
+    monkeypatch.setattr(choice, "MAX_HESSIAN", 3)
+    monkeypatch.setattr(choice, "SLOW", 0)
+    monkeypatch.setattr(choice, "leading_price", lambda _: 1.0)
+    X, y, _, _, weight = problem(400, 5)
+    both(objective_of(X, y, weight, 0.02), 0.02, [150, 170], "newton-cg")
+
+
+def test_few_rows_of_several_places_are_fitted_in_their_columns() -> None:
+    X, y, _, _, weight = problem(40, 60)
+    both(objective_of(X, y, weight, 0.02), 0.02, [10, 25], "auto")
 
 
 @pytest.mark.parametrize("method", ["newton", "lbfgs", "newton-cg"])

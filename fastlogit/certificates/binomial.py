@@ -39,6 +39,7 @@ __all__ = [
     "GRAM_PRICE",
     "WORTH_PASSES",
     "Certificate",
+    "PenaltyCertificate",
     "Reference",
     "gain_bound",
 ]
@@ -439,3 +440,17 @@ class Certificate:
         reach = np.sqrt(self._largest[key]) + shift
         radius = self.objective.loss.self_concordance * np.sqrt(reach * reach + 1.0 / curvature)
         return gain_bound(delta, radius)
+
+
+class PenaltyCertificate(Certificate):
+    """Bounds by the penalty and the curvature of the intercept alone, without a matrix.
+
+    For points of fewer columns that have to be proven again in X, where nothing else may be known.
+    """
+
+    def bound(
+        self, model: int, theta: Vector, gradient: Vector, wanted: float = 0.0,
+        at_once: bool = False, cost: float = 1.0,
+    ) -> float:  # fmt: skip
+        """Return a bound on cost less optimum of one model."""
+        return self._penalty_bound(model, Place(theta, gradient, cost), wanted)

@@ -26,11 +26,12 @@ from ..arrays import (
 )
 from ..clock import Clock
 from ..kernels.descent import RUNNING, DescentState, Penalty, start_state
-from ..kernels.passes import LINEAR, SPREAD, Targets
+from ..kernels.passes import LINEAR, SPREAD, SQUARED, Targets
 from ..kernels.stepping import step_only
 
 __all__ = [
     "Columns",
+    "CounterElsewhere",
     "Design",
     "NotFinite",
     "RowCounter",
@@ -104,6 +105,46 @@ class RowCounter:
         """Raise `TimeUp` where the limit has passed, or work of so many seconds would pass it."""
         if self.clock is not None:
             self.clock.check(seconds)
+
+
+class CounterElsewhere(RowCounter):
+    """Of rows that are read in the place of those of X: counts none; clock and phase are X's.
+
+    Parameters
+    ----------
+    of : RowCounter
+        That of X.
+    """
+
+    def __init__(self, of: RowCounter) -> None:
+        self._of, self.n_samples = of, of.n_samples
+
+    @property
+    def rows(self) -> int:
+        """Rows of X read so far."""
+        return self._of.rows
+
+    @rows.setter
+    def rows(self, value: int) -> None:
+        """Count nothing."""
+
+    @property
+    def clock(self) -> Clock | None:
+        """Says when passes must no longer begin."""
+        return self._of.clock
+
+    @clock.setter
+    def clock(self, value: Clock | None) -> None:
+        self._of.clock = value
+
+    @property
+    def phase(self) -> str:
+        """What the passes are for."""
+        return self._of.phase
+
+    @phase.setter
+    def phase(self, value: str) -> None:
+        self._of.phase = value
 
 
 class Design(ABC):
@@ -223,6 +264,13 @@ class Design(ABC):
 
     # ---- how rows may be asked for
 
+    def gram_of_rows(self) -> Matrix | None:
+        """Return Z Z' for the standardised rows Z, (n_samples, n_samples): one pass.
+
+        None where columns are not to be had as they lie in memory: on disk, in several places.
+        """
+        return None
+
     def stride_for(self, wanted: int) -> int:
         """Return the stride of the largest subsample that may be taken, from `wanted` on."""
         return wanted
@@ -268,6 +316,18 @@ class Design(ABC):
         whose gradient is a product; `vectors` (n_models, n_features), `intercepts` (n_models,).
         """
         return self.value_gradient(targets, vectors, intercepts)[1:]
+
+    def transposed_product(self, vectors: Matrix) -> tuple[Matrix, Vector]:
+        """Return X' v of each vector (n_models, n_samples), and its sum: one pass.
+
+        Of the standardised X: the gradient of half the squares of z + v at z = 0.
+        """
+        n_models = len(vectors)
+        targets = plain_targets(SQUARED, np.empty(0), np.ones(n_models))
+        targets = targets._replace(offset=readonly(np.ascontiguousarray(vectors)))
+        return self.value_gradient(
+            targets, np.zeros((n_models, self.shape[1])), np.zeros(n_models)
+        )[1:]
 
     def first_not_finite(self) -> NotFinite | None:
         """Return the first value that is NaN or infinite, None where there is none: one pass."""

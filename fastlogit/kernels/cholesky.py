@@ -16,10 +16,10 @@ from numba import prange
 from .policy import entry, kernel
 from .simd import LANES, load, multiply_add, splat, store, total
 
-__all__ = ["FORWARD", "WHOLE", "factor", "factor_each", "solve", "solve_each"]
+__all__ = ["BACKWARD", "FORWARD", "WHOLE", "factor", "factor_each", "solve", "solve_each"]
 
-# What `solve` solves: L y = b, or L L' x = b.
-FORWARD, WHOLE = 0, 1
+# What `solve` solves: L y = b, L L' x = b, or L' x = b.
+FORWARD, WHOLE, BACKWARD = 0, 1, 2
 UNROLL = 4
 
 
@@ -172,8 +172,12 @@ def _solve(factor: Any, right: Any, mode: int, solution_out: Any) -> None:
     lower = factor.reshape(size * size)
     solution = solution_out.reshape(right.shape[0] * size)
     for side in range(right.shape[0]):
-        solve_forward(factor, lower, right, side, solution)
-        if mode == WHOLE:
+        if mode == BACKWARD:
+            for row in range(size):
+                solution[side * size + row] = right[side, row] if factor[row, row] > 0.0 else 0.0
+        else:
+            solve_forward(factor, lower, right, side, solution)
+        if mode != FORWARD:
             solve_backward(factor, lower, side, solution)
 
 
@@ -188,9 +192,9 @@ def _solve_each(factors: Any, which: Any, right: Any, solution_out: Any) -> None
 
 
 # solve(factor, right, mode, solution_out): for right-hand sides in rows, shape (n_sides, size).
-# WHOLE solves L L' x = b and FORWARD L y = b; both give 0 for dependent columns and ignore their
-# part of `right`. The squares of y add up to b' (L L')^+ b. `solution_out`, C-contiguous, may be
-# `right` itself.
+# WHOLE solves L L' x = b, FORWARD L y = b and BACKWARD L' x = b; all give 0 for dependent columns
+# and ignore their part of `right`. The squares of FORWARD's y add up to b' (L L')^+ b.
+# `solution_out`, C-contiguous, may be `right` itself.
 solve = entry(_solve, name="solve")
 # solve_each(factors, which, right, solution_out): WHOLE, each side with the factor it asks for.
 solve_each = entry(_solve_each)

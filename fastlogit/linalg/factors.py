@@ -7,7 +7,7 @@ import numpy as np
 from .. import threads
 from ..arrays import Cube, Indices, Matrix
 from ..design.base import readonly
-from ..kernels.cholesky import FORWARD, WHOLE, factor, factor_each, solve, solve_each
+from ..kernels.cholesky import BACKWARD, FORWARD, WHOLE, factor, factor_each, solve, solve_each
 
 __all__ = ["Factor", "Factors"]
 
@@ -36,6 +36,12 @@ class Factor:
         """Return the solutions for right-hand sides in rows, shape (n_sides, size)."""
         solution = np.empty(right.shape)
         solve.serial(self.lower, readonly(np.ascontiguousarray(right)), WHOLE, solution)
+        return solution
+
+    def solve_transposed(self, right: Matrix) -> Matrix:
+        """Return L'^-1 of each row."""
+        solution = np.empty(right.shape)
+        solve.serial(self.lower, readonly(np.ascontiguousarray(right)), BACKWARD, solution)
         return solution
 
     def half_solve(self, right: Matrix) -> Matrix:

@@ -29,6 +29,7 @@ from ..arrays import (
 from ..design.base import Columns, Design, plain_targets, readonly
 from ..kernels.descent import DescentState, start_state
 from ..kernels.passes import SQUARED, Targets
+from .leading_rows import LeadingRows
 from .levels import offsets_of
 from .losses import Loss, RowLoss
 from .penalties import CompiledL2
@@ -179,6 +180,10 @@ class LabelledRows:
             targets.positive, weights[rows], np.ascontiguousarray(targets.offset[:, rows]),
             self.fit_intercept,
         )  # fmt: skip
+
+    def over(self, design: Design) -> LabelledRows:
+        """Return the same rows with other columns: a design of as many rows."""
+        return self._with_design(design)
 
     def cooled(self, scale: float) -> LabelledRows:
         """Return the same with the offset over `scale`."""
@@ -451,6 +456,12 @@ class LabelledRows:
     def draw(self, curvature: RowCurvature, count: int) -> tuple[Design, IndexMatrix]:
         """Return a design, and (n_outputs, count) rows of it in proportion to the curvatures."""
         return self.design, curvature.draw(count)
+
+    def leading(self, curvature: RowCurvature, count: int) -> LeadingRows:
+        """Return a copy of the rows of largest curvature of one model of one output."""
+        rows, values = curvature.leading(count)
+        shares = values / self.total_weight[0]
+        return LeadingRows(self.design.take(rows), shares, self.fit_intercept)
 
     def output_grams(self, curvature: RowCurvature, tiny: float) -> Cube:
         """Return X' diag(curvature) X of each output over its weight: as many passes.

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Hashable, Sequence
-from typing import NamedTuple
+from typing import NamedTuple, Self
 
 import numpy as np
 
@@ -134,9 +135,9 @@ class Objective:
         """Return the same cost over every `stride`-th row: the same penalty, a mean of fewer."""
         return Objective(self.rows.subsample(stride), self.user_penalty)
 
-    def only(self, models: Indices | Sequence[int]) -> Objective:
+    def only(self, models: Indices | Sequence[int]) -> Self:
         """Return the cost of some of the models alone (an index array)."""
-        part, outputs = Objective.__new__(Objective), self.rows.outputs_of(models)
+        part, outputs = copy.copy(self), self.rows.outputs_of(models)
         part.rows = self.rows.only(models)
         part.user_penalty = self.user_penalty.of_outputs(outputs)
         part._take_scaled(self.penalty.of_outputs(outputs))

@@ -69,6 +69,12 @@ class RowCurvature(_OfModels):
         """Return `count` indices of rows for each model, in proportion to its curvatures."""
         return np.array([_draw(own, count) for own in self.values])
 
+    def leading(self, count: int) -> tuple[Indices, Vector]:
+        """Return the `count` rows of largest curvature of the first model, and these curvatures."""
+        own = self.values[0]
+        rows = np.sort(np.argsort(-own, kind="stable")[:count])
+        return rows, own[rows]
+
     def is_like(self, model: int, other: int, share: float) -> bool:
         """Say whether two models differ by at most a share of the second, in the mean."""
         apart = np.abs(self.values[model] - self.values[other]).sum()

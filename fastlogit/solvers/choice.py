@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import replace
 
 import numpy as np
@@ -14,6 +15,7 @@ from ..linalg.resolved import DEPENDENT
 from ..objective.hessians import Hessians
 from ..objective.objective import Objective
 from ..objective.penalties import L2
+from ..objective.row_space import RowSpaceObjective
 from ..objective.row_state import RowCurvature
 from .iteration import evaluate
 from .lbfgs import ABILITIES as lbfgs_abilities
@@ -22,7 +24,17 @@ from .newton import ABILITIES as newton_abilities
 from .newton import newton
 from .newton_cg import ABILITIES as newton_cg_abilities
 from .newton_cg import newton_cg
-from .preconditioner import DENSE_COLUMNS, SampledHessians, leaders_of, sample_size
+from .preconditioner import (
+    DENSE_COLUMNS,
+    LeadingHessians,
+    SampledHessians,
+    leaders_of,
+    leading_price,
+    may_lead,
+    sample_size,
+)
+from .row_space import ABILITIES as row_space_abilities
+from .row_space import reduce_to_rows, row_space
 from .stopping import StoppingRule, certificate_of, separation_of
 from .trace import Interrupted, Limits, Outcome, Point, Reason, Trace
 
@@ -76,6 +88,9 @@ SAMPLE_ITERATIONS = 30
 # The least number of passes between two preconditioners, and work that is as good as none.
 LEAST_PRICE = 3.0
 CHEAP = 1e6
+# Products for an equation above which leading rows are taken whole: 4,000 x 5,000 normal numbers
+# need 4 to 8 with the diagonal, as many columns of falling singular values 11 to 45.
+SLOW = 10
 # Suboptimality, relative, that is good enough for a start.
 ROUGH = 0.02
 # Iterations of L-BFGS on a softmax before Newton with conjugate gradients takes over.
@@ -138,6 +153,10 @@ def solve(
             method, why = "newton", "a penalty that couples the columns"
             if n_features > MAX_HESSIAN:
                 method, why = "newton-cg", "too many columns for a Hessian"
+        if row_space_abilities.take(objective.penalty, objective.loss):
+            found = _by_row_space(objective, theta, limits, began)
+            if found is not None:
+                return found
     trace = Trace(limits, began, objective)
     certificate = certificate_of(objective, 1 if method == "newton" else stride)
     separation = separation_of(objective)
@@ -149,13 +168,7 @@ def solve(
         if is_newton:
             point, reason = newton(objective, theta, rule, certificate.hessians, trace)
         elif method == "newton-cg":
-            point, reason = climb_by_products(objective, theta, rule, stride, is_warm, trace)
-            if (
-                reason == Reason.ROUNDING
-                and not rule.hidden.all()
-                and not objective.loss.is_coupled
-            ):
-                point, reason = _finish_by_newton(objective, point, rule, trace)
+            point, reason = _by_products(objective, theta, rule, stride, is_warm, trace)
         else:
             is_softmax = objective.loss.is_coupled
             patience = PATIENT if is_softmax else None
@@ -174,6 +187,69 @@ def solve(
     if reason == Reason.INTERRUPTED:
         rule.prove(point, at_once=True)
     return outcome_of(objective, point, rule, trace, reason, f"{method} ({why})")
+
+
+def _by_row_space(
+    objective: Objective, theta: Matrix, limits: Limits, began: float
+) -> Outcome | None:
+    """Minimise in the space of the rows, and prove the point in X; None where that is no good.
+
+    Should the proof fail there, as by rounding errors of the Gram matrix of the rows, Newton's
+    method with conjugate gradients goes on from that point.
+    """
+    trace = Trace(limits, began, objective)
+    rule = StoppingRule(
+        limits.tol, objective.n_models, certificate_of(objective, 1), separation_of(objective)
+    )
+    point: Point | None = None
+    try:
+        space = reduce_to_rows(objective)
+        if space is None:
+            return None
+        trace.objective = space
+        inner, reason = row_space(space, space.project(theta), limits.tol, trace)
+        trace.objective = objective
+        point = _lifted(objective, space, inner, trace)
+        everyone = np.arange(objective.n_models)
+        rule.look(everyone, point.theta, point.cost, point.gradient, 0.0 * point.cost)
+        trace.prove(rule.bound)
+        if reason != Reason.INTERRUPTED and rule.met.all():
+            reason = Reason.CONVERGED
+        elif reason in (Reason.CONVERGED, Reason.ROUNDING) and trace.n_iter < limits.max_iter:
+            point, reason = _by_products(objective, point.theta, rule, 1, True, trace)
+    except (KeyboardInterrupt, TimeUp) as end:
+        reason = Reason.TIME_LIMIT if isinstance(end, TimeUp) else Reason.INTERRUPTED
+        trace.objective = objective
+        point = point or evaluate_at_last(objective, theta, trace)
+    if reason == Reason.INTERRUPTED:
+        rule.prove(point, at_once=True)
+    elif reason != Reason.CONVERGED:
+        reason = rule.conclude(point, reason)
+    return outcome_of(
+        objective, point, rule, trace, reason, "newton (in the space of the rows, which are few)"
+    )
+
+
+def _by_products(
+    objective: Objective, theta: Matrix, rule: StoppingRule, stride: int, is_warm: bool,
+    trace: Trace,
+) -> tuple[Point, Reason]:  # fmt: skip
+    """Newton with conjugate gradients, and whole Hessians where rounding errors end that."""
+    point, reason = climb_by_products(objective, theta, rule, stride, is_warm, trace)
+    if reason == Reason.ROUNDING and not rule.hidden.all() and not objective.loss.is_coupled:
+        return _finish_by_newton(objective, point, rule, trace)
+    return point, reason
+
+
+def _lifted(objective: Objective, space: RowSpaceObjective, inner: Point, trace: Trace) -> Point:
+    """Return the point in the columns of X, evaluated there: it takes the place of the last one."""
+    clock = objective.design.counter.clock
+    with contextlib.nullcontext() if clock is None else clock.stopped():
+        theta = space.lift(inner.theta)
+        found = objective.at(theta)
+    trace.history[-1] = np.array(found.cost)
+    trace.passes[-1], trace.times[-1] = objective.design.n_passes, trace.seconds()
+    return Point(theta, found.cost, found.gradient)
 
 
 def outcome_of(
@@ -349,9 +425,15 @@ def climb_by_products(
 
     starts_warm = is_warm or stride > 1
     if objective.design.shape[1] > MAX_HESSIAN:
-        # Few rows for so many columns say little: 4,000 x 5,000 normal numbers take 225 passes
-        # with them, 93 with the diagonal.
-        return newton_cg(objective, theta, rule, trace)
+        if objective.loss.is_coupled or not may_lead(objective):
+            return newton_cg(objective, theta, rule, trace)
+
+        def lead(theta: Matrix, curvature: RowCurvature, models: Indices) -> Precondition:
+            own = curvature[models] if models.size < objective.n_models else curvature
+            return LeadingHessians(objective, own, models).solve
+
+        price = leading_price(objective)
+        return newton_cg(objective, theta, rule, trace, lead, price, starts_warm, SLOW)
     return newton_cg(objective, theta, rule, trace, renew, sample_price(objective), starts_warm)
 
 

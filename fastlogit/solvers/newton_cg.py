@@ -51,7 +51,7 @@ Renew = Callable[[Matrix, RowCurvature, Indices], Precondition]
 
 def newton_cg(
     objective: Objective, theta: Matrix, rule: StoppingRule, trace: Trace,
-    renew: Renew | None = None, price: float = np.inf, starts_warm: bool = False,
+    renew: Renew | None = None, price: float = np.inf, starts_warm: bool = False, slow: int = 0,
 ) -> tuple[Point, Reason]:  # fmt: skip
     """Minimise from `theta`; return the last point and why it ended there.
 
@@ -60,18 +60,18 @@ def newton_cg(
     (Dembo, Eisenstat and Steihaug, 1982, SIAM Journal on Numerical Analysis 19). They are
     preconditioned by the Hessian's diagonal, and later by what `renew` makes: anew once the
     products since the last time have taken `price` passes, and at once where `theta` is near the
-    optimum.
+    optimum; but not while an equation takes fewer than `slow` products.
     """
     curvature = objective.rows.empty_curvature()
     point = evaluate(objective, theta, trace, curvature)
     renewed: Precondition | None = None
-    spent, moved = price if starts_warm else 0.0, np.inf
+    spent, moved, latest = price if starts_warm else 0.0, np.inf, slow if starts_warm else 0
 
     def is_stale() -> bool:
-        return spent >= price and (moved > FAR or spent >= LONG * price)
+        return latest >= slow and spent >= price and (moved > FAR or spent >= LONG * price)
 
     def directions(here: Point, active: Indices) -> Matrix:
-        nonlocal spent, moved, renewed
+        nonlocal spent, moved, renewed, latest
         if here.restarted:
             renewed, spent, moved = None, price, np.inf
         part, gradient = objective.only(active), here.gradient[active]
@@ -98,8 +98,8 @@ def newton_cg(
         left[rule.met[active] | ~(size <= ABSURD * np.abs(here.cost[active]))] = np.inf
         equation = _Equation(part, own_curvature, active, precondition, is_last, LEFT * wanted)
         with np.errstate(over="ignore", invalid="ignore"):
-            direction, products = equation.solve(gradient, left, trace)
-        spent += products
+            direction, latest = equation.solve(gradient, left, trace)
+        spent += latest
         moved += float(np.sqrt(size.max()))
         return direction
 

@@ -17,15 +17,19 @@ from .. import threads
 from ..arrays import Cube, Indices, Matrix, Vector
 from ..kernels.lowrank import UNROLL, apply_inverse
 from ..linalg.factors import FACTOR_NS, Factors
+from ..objective.leading_rows import LeadingInverse
 from ..objective.objective import Objective
 from ..objective.row_state import RowCurvature
 
 __all__ = [
     "DENSE_COLUMNS",
+    "LeadingHessians",
     "SampledHessians",
     "SharedHessians",
     "leaders_of",
+    "leading_price",
     "may_have_own",
+    "may_lead",
     "sample_size",
 ]
 
@@ -44,6 +48,8 @@ DIAGONAL_SHARE = 0.1
 # Rows whose curvature is below this share of the mean one are left out: together
 # they have less than that share of it.
 TINY = 1e-3
+# Of the rows beside the leading ones that share of the diagonal, and at least this of all rows'.
+REST_SHARE, LEAST_SHARE = 0.3, 1e-4
 RIDGE = 1e-10
 DEPENDENT = 1e-11
 # Nanoseconds of a multiply-add of an application.
@@ -142,6 +148,71 @@ class SampledHessians:
         self._sampled, self._lower = design.sample(
             drawn, sizes, float(objective.fit_intercept), self._inverse
         )
+
+
+class LeadingHessians:
+    """Inverses of approximate Hessians of binomial models: their leading rows whole, a diagonal.
+
+    Where classes are told apart a part of the rows has most of the curvature, and any part of them
+    most of the leading directions of columns that are correlated: both weigh on conjugate
+    gradients. The rows of largest curvature are taken as they are, and of all others a share of the
+    diagonal. Of 4,000 rows of 3,000 columns whose singular values fall as k^-0.7, 1,000 rows need
+    13 products for a Newton step where the diagonal needs 60; rows drawn in proportion to their
+    curvature need 18, and the 400 leading directions of a Nystroem sketch (Frangella, Tropp and
+    Udell, 2023), which takes as long as 100 products, 20.
+
+    Parameters
+    ----------
+    objective : Objective
+        Of models of one output.
+    curvature : RowCurvature
+        Row curvatures of `models`.
+    models : ndarray of int
+        The models of `objective`, in rising order.
+    """
+
+    def __init__(self, objective: Objective, curvature: RowCurvature, models: Indices) -> None:
+        objective.design.counter.phase = "preconditioner, from the rows of largest curvature"
+        self._models = models
+        self._inverses = [
+            _inverse_of_leading(objective.only([int(model)]), curvature[place])
+            for place, model in enumerate(models)
+        ]
+
+    def solve(self, models: Indices, vectors: Matrix) -> Matrix:
+        """Return the inverses times vectors (n_models, n_parameters), one for each of `models`."""
+        places = np.searchsorted(self._models, models)
+        each = zip(places, vectors, strict=True)
+        return np.array([self._inverses[place].solve(vector) for place, vector in each])
+
+
+def _inverse_of_leading(part: Objective, curvature: RowCurvature) -> LeadingInverse:
+    """Return the inverse of the leading rows' products, plus penalty and a share of the rest."""
+    leading = part.rows.leading(curvature, n_leading(part))
+    mean_curvature = curvature.totals() / part.rows.total_weight
+    penalty = part.parameter_penalty.diagonals()[0]
+    share = LEAST_SHARE
+    if mean_curvature[0] > 0.0:
+        share = max(share, REST_SHARE * (1.0 - leading.weight / float(mean_curvature[0])))
+    base = penalty + share * (independent_diagonals(part, mean_curvature)[0] - penalty)
+    _check_time_to_factor(part, 1, leading.n_rows)
+    return leading.inverse_beside(base)
+
+
+def may_lead(objective: Objective) -> bool:
+    """Say whether the leading rows may be copied: of one model, a quarter of X in memory."""
+    return objective.n_models == 1 and objective.design.gives_rows_freely
+
+
+def n_leading(objective: Objective) -> int:
+    """Return how many rows of largest curvature are taken whole."""
+    return int(min(MOST_ROWS, max(1, objective.design.shape[0] // 4)))
+
+
+def leading_price(objective: Objective) -> float:
+    """Return how many passes the Hessians of the leading rows cost, roughly."""
+    count = n_leading(objective)
+    return max(5.0, count**2 / (25.0 * objective.design.shape[0]))
 
 
 class SharedHessians:

@@ -5,6 +5,7 @@ Softmax models of many columns are solved one after the other: see `_each_alone`
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import replace
 
 import numpy as np
@@ -19,6 +20,7 @@ from .choice import (
     ROWS_PER_COLUMN,
     choose,
     climb_by_products,
+    evaluate_at_last,
     finish_each,
     own_hessians,
     sample_price,
@@ -27,6 +29,7 @@ from .iteration import evaluate
 from .lbfgs import Precondition, lbfgs
 from .newton_cg import newton_cg
 from .preconditioner import SampledHessians, SharedHessians, leaders_of, may_have_own
+from .row_space import reduce_to_rows, row_space
 from .stopping import StoppingRule, certificate_of, separation_of
 from .trace import Interrupted, Limits, Point, Reason, Trace
 
@@ -177,27 +180,37 @@ def _each_alone(
     limits, theta = trace.limits, theta.copy()
     cost, gradient = np.full(objective.n_models, np.nan), np.full_like(theta, np.nan)
     trace.steps, reason = np.zeros(objective.n_models, dtype=np.int64), Reason.CONVERGED
+    found = _each_in_row_space(objective, theta, rule, trace)
+    if found is not None:
+        point, reason = found
+        if rule.met.all() or reason == Reason.CALLBACK:
+            return point, reason
+        theta, cost, gradient = point.theta, point.cost.copy(), point.gradient.copy()
     last = theta[:, None].copy()  # of each set of weights, at the index of its first model
     warm = np.zeros(objective.n_models, dtype=bool)
     for model, family in _in_turn(objective):
+        if rule.met[model] or trace.steps[model] >= limits.max_iter:
+            continue
+        if found is not None:
+            last[family], warm[family] = theta[model], True
         # All rows of three folds are half as many again as those of one.
         part = objective.only(np.array([model])).counted(FEW_NUMBERS)
         own = StoppingRule(rule.tol, 1, certificate_of(part, stride), separation_of(part))
         within = replace(limits, callback=_counting(limits.callback, rule))
         rest = Trace(within, trace.began, part)
         try:
-            found, reason = climb_by_products(
+            point, reason = climb_by_products(
                 part, last[family], own, stride, bool(warm[family]), rest
             )
             if reason.may_go_on and rest.n_iter < limits.max_iter:
-                found, reason = finish_each(part, found, own, rest)
+                point, reason = finish_each(part, point, own, rest)
         except TimeUp:
             reason = Reason.TIME_LIMIT
         except KeyboardInterrupt:
             raise Interrupted(theta, rule.bound) from None
         else:
-            last[family], warm[family] = found.theta, True
-            cost[model], gradient[model] = found.cost[0], found.gradient[0]
+            last[family], warm[family] = point.theta, True
+            cost[model], gradient[model] = point.cost[0], point.gradient[0]
             rule.bound[model], rule.met[model] = own.bound[0], own.met[0]
             trace.steps[model] = rest.steps[0]
         # Where the limit ends it: the point of a stronger penalty is better than none.
@@ -207,6 +220,56 @@ def _each_alone(
         if reason == Reason.CALLBACK:
             break
     return Point(theta, cost, gradient), reason
+
+
+def _each_in_row_space(
+    objective: Objective, theta: Matrix, rule: StoppingRule, trace: Trace
+) -> tuple[Point, Reason] | None:
+    """Minimise one model after another in the space of the rows, and prove all of them in X.
+
+    Each starts from the model of the next stronger penalty. None where that space is no good.
+    """
+    space = reduce_to_rows(objective)
+    if space is None:
+        return None
+    points, reason, done = space.project(theta), Reason.CONVERGED, 0
+    last, order = points.copy(), _in_turn(space)
+    try:
+        for model, family in order:
+            part = space.only(np.array([model]))
+            within = replace(trace.limits, callback=_telling(trace.limits.callback, done))
+            rest = Trace(within, trace.began, part)
+            found, reason = row_space(part, last[[family]], rule.tol, rest)
+            last[family] = points[model] = found.theta[0]
+            trace.steps[model] = rest.steps[0]
+            if reason in (Reason.CALLBACK, Reason.INTERRUPTED):
+                break
+            done += 1
+    except TimeUp:
+        reason = Reason.TIME_LIMIT
+    except KeyboardInterrupt:
+        reason = Reason.INTERRUPTED
+    for model, family in order[done + 1 :]:
+        points[model] = last[family]  # of a stronger penalty: better than none
+    clock = objective.design.counter.clock
+    with contextlib.nullcontext() if clock is None else clock.stopped():
+        theta = space.lift(points)
+    if reason == Reason.INTERRUPTED:
+        raise Interrupted(theta, rule.bound)
+    point = evaluate_at_last(objective, theta, trace)
+    own = StoppingRule(rule.tol, objective.n_models, certificate_of(objective, 1))
+    everyone = np.arange(objective.n_models)
+    with contextlib.suppress(TimeUp):
+        own.look(everyone, theta, point.cost, point.gradient, 0.0 * point.cost)
+    rule.take_over(everyone, own)
+    return point, reason
+
+
+def _telling(callback: Callback | None, n_done: int) -> Callback | None:
+    """Return a callback that hears that so many models are done."""
+    if callback is None:
+        return None
+    return lambda progress: callback(replace(progress, n_done=n_done))
 
 
 def _in_turn(objective: Objective) -> list[tuple[int, int]]:

@@ -59,6 +59,8 @@ TALL = columns(9_000, 12)
 TALL_Y = labels(TALL)
 WIDE = columns(60, 130)
 WIDE_Y = labels(WIDE)
+FEW, FEW_WIDE = columns(40, 400), columns(40, 1_100)
+FEW_Y, FEW_Y3 = labels(FEW), labels(FEW, 3)
 WHOLE = np.round(X0 * 4.0)
 NEW = columns(7, COLUMNS, 16)
 
@@ -122,9 +124,9 @@ def cross_validated(**options: Any) -> Arrays:
             "scores": model.scores_}  # fmt: skip
 
 
-def path(multi_class: str) -> Arrays:
+def path(multi_class: str, X: Any = X0, y: Any = Y3) -> Arrays:
     """A path over five C."""
-    found = fastlogit.logistic_path(X0, Y3, 5, multi_class=multi_class, tol=FINE)
+    found = fastlogit.logistic_path(X, y, 5, multi_class=multi_class, tol=FINE)
     return {"coef": found.coefs, "intercept": found.intercepts}
 
 
@@ -199,6 +201,16 @@ CASES: dict[str, Callable[[], Arrays]] = {
     "no penalty": lambda: fitted(C=None),
     "tall": lambda: fitted(TALL, TALL_Y),
     "wide": lambda: fitted(WIDE, WIDE_Y),
+    "space of the rows": lambda: fitted(FEW, FEW_Y),
+    "space of the rows, softmax": lambda: fitted(FEW, FEW_Y3, multi_class="multinomial"),
+    "space of the rows, weights": lambda: fitted(
+        FEW,
+        FEW_Y,
+        sample_weight=WEIGHT[:40],
+        offset=OFFSET[:40],
+        penalty_factor=np.linspace(0.5, 2.0, 400),
+    ),
+    "space of the rows, path": lambda: path("ovr", FEW_WIDE, FEW_Y),
     "weights": lambda: fitted(sample_weight=WEIGHT),
     "weights, softmax": lambda: softmax(sample_weight=WEIGHT),
     "weights of each class": lambda: fitted(y=Y3, sample_weight=np.outer(WEIGHT, [1.0, 2.0, 0.5])),

@@ -1,0 +1,136 @@
+"""The same cost in the space of the rows, where these are fewer than the columns.
+
+With an L2 penalty on each column the optimum is a combination of the rows: what is orthogonal to
+all of them, in the norm of the penalty, changes no prediction and costs. With the centred rows over
+the roots of the strengths, Z (n_samples, n_features), and Z Z' = L L', L lower triangular, the rows
+of Q = L^-1 Z are orthonormal, coefficients times the roots of the strengths are Q' u, the raw
+predictions are Z Q' u = L u, and the penalty is that of u. So the cost is that of the rows of L, of
+n_samples columns in the place of n_features, with the same classes, weights, offsets, intercept: a
+problem as any other (Hastie and Tibshirani, 2004, Biostatistics 5). X is read for Z Z', and for the
+coefficients Z' a with L' a = u, which is stable, since L' is solved by substitution. Q is never
+formed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Self
+
+import numpy as np
+
+from ..arrays import Indices, Matrix, Vector
+from ..design.base import Columns, CounterElsewhere
+from ..design.dense import DenseDesign
+from ..linalg.factors import FACTOR_NS, Factor
+from .objective import Objective
+from .penalties import L2
+
+__all__ = ["RowSpaceObjective", "row_space_of"]
+
+# Share of the largest diagonal element of Z Z' that is added to all of them: a multiple of its
+# rounding errors, above which each pivot of its factor stays.
+RIDGE = 2.0**-48
+# What this adds to the Hessian may be so small a share of the penalty; else the penalty is too weak
+# for Z Z' to hold what matters.
+WEAK = 1e-3
+# Strengths of several models are the same but for a factor: up to this share.
+ALIKE = 1e-12
+
+
+class RowSpaceObjective(Objective):
+    """The cost of another objective as that of as many columns as there are rows.
+
+    Its rows hold numbers of each row of X, as any design does, and nobody outside sees them.
+
+    Parameters
+    ----------
+    whole : Objective
+    roots : ndarray of shape (n_features,)
+        1 over the root of each column's strength, in the units of X; 0 for one that does not vary.
+    factors : ndarray of shape (n_sets,)
+        What the strengths of each set are multiplied by.
+    gram : ndarray of shape (n_samples, n_samples)
+        Z Z'.
+    """
+
+    def __init__(self, whole: Objective, roots: Vector, factors: Vector, gram: Matrix) -> None:
+        n_samples = len(gram)
+        gram.flat[:: n_samples + 1] += RIDGE * gram.diagonal().max()
+        whole.design.counter.check(1e-9 * FACTOR_NS * n_samples**3 / 3.0)
+        self._whole, self._factor = whole, Factor(gram, 0.0)
+        columns = Columns(whole.design.columns.center, roots)
+        self._scaled = whole.design.standardized(columns)
+        counter = CounterElsewhere(whole.design.counter)
+        lower = DenseDesign(self._factor.lower, n_threads=whole.design.n_threads, counter=counter)
+        super().__init__(whole.rows.over(lower), np.repeat(factors[:, None], n_samples, axis=1))
+        self.standardize()
+
+    def only(self, models: Indices | Sequence[int]) -> Self:
+        """Return the cost of some of the models alone (an index array)."""
+        part = super().only(models)
+        part._whole = self._whole.only(models)
+        return part
+
+    def to_user(self, coef: Matrix, intercept: Vector) -> tuple[Matrix, Vector]:
+        """Return coefficients and intercepts in the units of X: one pass over X."""
+        return self._whole.to_user(*self._lifted(coef, intercept))
+
+    def lift(self, theta: Matrix) -> Matrix:
+        """Return theta of the objective that this stands for: one pass over X."""
+        return self._whole.join(*self._lifted(*self.split(theta)))
+
+    def _lifted(self, coef: Matrix, intercept: Vector) -> tuple[Matrix, Vector]:
+        coordinates, levels = super().to_user(coef, intercept)
+        shares = self._factor.solve_transposed(coordinates)
+        sums, _ = self._scaled.transposed_product(shares)
+        own, roots = self._whole.design.columns.inverse_scale, self._scaled.columns.inverse_scale
+        to_own = np.divide(roots, own, out=np.zeros_like(own), where=own > 0.0)
+        return sums * to_own, levels
+
+    def project(self, theta: Matrix) -> Matrix:
+        """Return the nearest theta, from one of the objective that this stands for: one pass.
+
+        It predicts the same for each row, and has no larger a penalty.
+        """
+        coef, levels = self._whole.split(theta)
+        coordinates = np.zeros((len(coef), self.design.shape[0]))
+        if coef.any():
+            raw = self._whole.design.raw_prediction(np.ascontiguousarray(coef), np.zeros(len(coef)))
+            coordinates = self._factor.half_solve(raw)
+        return self.join(*self.from_user(coordinates, levels))
+
+
+def row_space_of(objective: Objective) -> RowSpaceObjective | None:
+    """Return the same cost in the space of the rows, by a pass; None where that is no good.
+
+    As where columns have no penalty, or so weak a one that the squares in Z Z' lose it, where
+    models differ in more than a factor of their penalty, or where X is not in memory.
+    """
+    penalty, varies = objective.user_penalty, objective.design.columns.inverse_scale > 0.0
+    if not isinstance(penalty, L2) or not varies.any():
+        return None
+    strengths = penalty.strengths[:, varies]
+    if not (strengths > 0.0).all():
+        return None
+    factors = strengths.max(axis=1) / strengths[0].max()
+    if (np.abs(strengths - factors[:, None] * strengths[0]) > ALIKE * strengths).any():
+        return None
+    roots = np.zeros(varies.size)
+    with np.errstate(over="ignore", invalid="ignore"):
+        roots[varies] = 1.0 / np.sqrt(strengths[0])
+        scaled = objective.design.standardized(Columns(objective.design.columns.center, roots))
+        gram = scaled.gram_of_rows()
+        if gram is None:
+            return None
+        largest = float(gram.diagonal().max())
+        curvature = objective.loss.most_curvature * largest * _largest_weight_share(objective)
+        if not RIDGE * curvature <= WEAK * factors.min():
+            return None
+    return RowSpaceObjective(objective, roots, factors, gram) if largest > 0.0 else None
+
+
+def _largest_weight_share(objective: Objective) -> float:
+    """Return the largest share of a row in the weight of all, of any model."""
+    weights = objective.rows.common_weights()
+    largest = float(weights.max()) if weights.size else 1.0
+    return largest / float(objective.rows.total_weight.min())
