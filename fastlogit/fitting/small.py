@@ -1,4 +1,4 @@
-"""Small binomial problems: the whole fit in one compiled call, see `kernels.small`.
+"""Small problems: the whole fit in one compiled call, see `kernels.small` and `small_softmax`.
 
 Between the general way and this one lies Python: some milliseconds, whatever the size of X.
 """
@@ -8,7 +8,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from functools import partial
-from typing import NamedTuple, TypeGuard
+from typing import NamedTuple, TypeGuard, cast
 
 import numpy as np
 
@@ -17,7 +17,7 @@ from ..arrays import Codes, Features, Floats, Integers, Mask, Matrix, Vector
 from ..design.base import readonly
 from ..inputs.given import Data
 from ..inputs.validation import NO_NUMBERS
-from ..kernels import small
+from ..kernels import small, small_softmax
 from ..objective.penalties import Penalty
 from ..result import Callback, FitResult, Progress
 from ..solvers.stopping import stated
@@ -34,6 +34,8 @@ __all__ = ["BESIDE", "MOST_ITERATIONS", "fit_small", "is_plain", "suits", "withi
 # at 5,000 x 50, 2.1 at 50,000 x 10, 1.2 at 15,000 x 60; for ten classes against all others 3.8 at
 # 5,000 x 10 (medians, 2 cores; `python -m benchmarks.small --even` has more shapes).
 MOST_NUMBERS, MOST_COLUMNS, MOST_PRODUCTS = 1_000_000, 60, 2e7
+# Parameters of a softmax, and products of the Gram matrices of its pairs of classes, at the most.
+MOST_PARAMETERS, MOST_SOFTMAX_PRODUCTS = 150, 2e7
 # Columns of numbers that the kernel works with beside those of X.
 BESIDE = 10
 # What takes more iterations is odd enough for the general way.
@@ -42,14 +44,20 @@ MOST_ITERATIONS = 100
 SHORTEST_LIMIT = 0.1
 SOLVERS = ("auto", "newton")
 CHOICE = "newton (one compiled call, for small data)"
+NO_TABLE = readonly(np.empty((0, 0)))
 
 
 class _Fits(NamedTuple):
-    """How the fits of all models ended, the costs of their iterations, (n_models, n_features)."""
+    """How the fits of all models ended, the costs of their iterations, and what they found.
 
-    ends: list[small.SmallFit]
+    `coef` has shape (n_outputs, n_features). `n_sums` counts sums over the rows.
+    """
+
+    ends: list[small.SmallFit | small_softmax.SoftmaxFit]
     costs: list[Vector]
     coef: Matrix
+    intercept: Vector
+    n_sums: int
 
     @property
     def n_iter(self) -> int:
@@ -63,8 +71,8 @@ class _Fits(NamedTuple):
     def coef_intercept(self, is_binary: bool) -> tuple[Floats, float | Vector]:
         """Return both in the shapes of a `FitResult`: arrays of their own."""
         if is_binary:
-            return self.coef[0].copy(), float(self.ends[0].intercept)
-        return np.ascontiguousarray(self.coef.T), np.array([end.intercept for end in self.ends])
+            return self.coef[0].copy(), float(self.intercept[0])
+        return np.array(self.coef.T, order="C"), self.intercept.copy()
 
 
 def within_limits(n_samples: Integers | int, n_features: int) -> Mask | bool:
@@ -74,16 +82,28 @@ def within_limits(n_samples: Integers | int, n_features: int) -> Mask | bool:
     return (numbers <= MOST_NUMBERS) & (products <= MOST_PRODUCTS) & is_narrow
 
 
+def softmax_within_limits(n_samples: int, n_features: int, n_classes: int) -> bool:
+    """Say of a softmax model whether it is small enough."""
+    numbers = n_samples * (n_features + BESIDE + small_softmax.CLASS_PARTS * n_classes)
+    size, n_pairs = (n_classes - 1) * (n_features + 1), n_classes * (n_classes - 1) / 2
+    products = n_pairs * n_samples * n_features**2
+    return numbers <= MOST_NUMBERS and size <= MOST_PARAMETERS and products <= MOST_SOFTMAX_PRODUCTS
+
+
 def suits(data: Data, multi_class: str, solver: str, limits: Limits) -> bool:
-    """Say whether a fit of the logistic loss under L2 is one for the small kernel."""
+    """Say whether a fit of the logistic or softmax loss under L2 is one for a small kernel."""
     X = data.rows.X
     if type(X) is not np.ndarray or solver not in SOLVERS:
         return False
     n_samples, n_features = X.shape
-    n_models = 1 if data.classes.size == 2 else data.classes.size
+    n_classes = data.classes.size
+    if n_classes > 2 and multi_class == "multinomial":
+        is_small = softmax_within_limits(n_samples, n_features, n_classes)
+    else:
+        n_models = 1 if n_classes == 2 else n_classes
+        is_small = bool(within_limits(n_samples * n_models, n_features))
     return (
-        bool(within_limits(n_samples * n_models, n_features))
-        and (n_models == 1 or multi_class == "ovr")
+        is_small
         and limits.max_iter > 0
         and (limits.time_limit is None or limits.time_limit >= SHORTEST_LIMIT)
     )
@@ -104,13 +124,16 @@ def fit_small(
     strength = l2_reg_of(strengths, data, n_samples, n_features)
     assert not isinstance(strength, Penalty)
     is_binary = data.classes.size == 2
-    n_models = 1 if is_binary else data.classes.size
+    is_softmax = not is_binary and multi_class == "multinomial"
+    n_models = 1 if is_binary or is_softmax else data.classes.size
     l2_reg = np.empty((n_models, n_features))
     l2_reg[...] = strength
-    several = np.ndim(strength) == 2 and not is_binary
+    several = np.ndim(strength) == 2 and n_models > 1
     shown = np.ascontiguousarray(l2_reg.T) if several else l2_reg[0].copy()
 
     def fits(max_iter: int, to_the_end: bool = True) -> _Fits | None:
+        if is_softmax:
+            return _fit_softmax(data, l2_reg[0], fixed, limits.tol, max_iter, to_the_end)
         return _fit_models(data, l2_reg, fixed, limits.tol, max_iter, to_the_end)
 
     most = min(limits.max_iter, MOST_ITERATIONS)
@@ -137,26 +160,60 @@ def _fit_models(
     data: Data, l2_reg: Matrix, fixed: float | None, tol: float, max_iter: int, to_the_end: bool
 ) -> _Fits | None:
     """Fit each model; None unless all are proven, or `to_the_end` is false and some go on."""
-    assert isinstance(data.rows.X, np.ndarray)
-    given = data.rows.X
-    X = given if is_plain(given) else np.array(given, dtype=np.float64, order="C")
+    X = _plain(data)
     n_models, n_features = l2_reg.shape
     work = np.empty(small.small_work_size.serial(*X.shape))
     history = np.empty(max_iter + 1)
-    found = _Fits([], [], np.empty((n_models, n_features)))
+    ends: list[small.SmallFit | small_softmax.SoftmaxFit] = []
+    costs, n_sums = [], 0
+    coef, intercept = np.empty((n_models, n_features)), np.empty(n_models)
     for model in range(n_models):
         targets = _targets(data.codes, None if n_models == 1 else model)
         weights, offset = _of_model(data.weights, model), _of_model(data.offset, model)
         end = small.fit_small.serial(
             X, targets, 1, weights, offset, l2_reg[model],
             0.0 if fixed is None else fixed, fixed is None, _start_of(data.start, model),
-            tol, max_iter, work, history, found.coef[model],
+            tol, max_iter, work, history, coef[model],
         )  # fmt: skip
         if end.status != small.CONVERGED and (to_the_end or end.status != small.MAX_ITER):
             return None
-        found.ends.append(end)
-        found.costs.append(history[: end.n_iter + 1].copy())
-    return found
+        ends.append(end)
+        costs.append(history[: end.n_iter + 1].copy())
+        intercept[model] = end.intercept
+        n_sums += end.n_evaluations + end.n_hessians
+    return _Fits(ends, costs, coef, intercept, n_sums)
+
+
+def _fit_softmax(
+    data: Data, l2_reg: Vector, fixed: float | None, tol: float, max_iter: int, to_the_end: bool
+) -> _Fits | None:
+    """Fit all classes together; None unless that is proven, or may go on as for `_fit_models`."""
+    X, n_classes = _plain(data), data.classes.size
+    n_samples, n_features = X.shape
+    work = np.empty(small_softmax.small_softmax_work_size.serial(n_samples, n_features, n_classes))
+    history = np.empty(max_iter + 1)
+    coef, intercept = np.empty((n_features, n_classes)), np.empty(n_classes)
+    offset, start = NO_TABLE, NO_TABLE
+    if data.offset.size:
+        offset = readonly(np.ascontiguousarray(data.offset.T))
+    if data.start is not None:
+        start = readonly(np.array([*data.start[0].T, data.start[1]], order="C"))
+    end = small_softmax.fit_small_softmax.serial(
+        X, data.codes, _of_model(data.weights, 0), offset, l2_reg, fixed is None, start,
+        tol, max_iter, work, history, coef, intercept,
+    )  # fmt: skip
+    if end.status != small.CONVERGED and (to_the_end or end.status != small.MAX_ITER):
+        return None
+    if fixed is not None:
+        intercept[:] = fixed
+    costs = [history[: end.n_iter + 1].copy()]
+    return _Fits([end], costs, coef.T, intercept, end.n_evaluations + end.n_grams)
+
+
+def _plain(data: Data) -> Matrix:
+    """Return rows as the kernels are compiled for: those that are there, or a copy."""
+    given = cast(Floats, data.rows.X)
+    return given if is_plain(given) else np.array(given, dtype=np.float64, order="C")
 
 
 def _tell(
@@ -218,9 +275,8 @@ def _result(
         history[: end.n_iter, model], history[end.n_iter :, model] = costs[:-1], costs[-1]
         bounds[end.n_iter :, model] = bound[model]
     # Centre and scale, the start, and then each iteration takes about as much as any other.
-    sums = sum(end.n_evaluations + end.n_hessians for end in found.ends)
     share = np.arange(n_iter + 1.0) / max(n_iter, 1)
-    passes = 3.0 * n_models + (sums - n_models) * share
+    passes = 3.0 * n_models + (found.n_sums - n_models) * share
     coef, intercept = found.coef_intercept(is_binary)
     seconds = time.perf_counter() - began
     return FitResult(
@@ -231,9 +287,9 @@ def _result(
         n_passes=float(passes[-1]),
         converged=reason == Reason.CONVERGED,
         message=ended_message(reason, n_iter, CHOICE, float(bound.max()), limits.tol),
-        history=history[:, 0] if is_binary else history,
+        history=history[:, 0] if n_models == 1 else history,
         gradient_norm=float(max(end.gradient_norm for end in found.ends)),
-        suboptimality=float(bound[0]) if is_binary else bound,
+        suboptimality=float(bound[0]) if n_models == 1 else bound,
         seconds=seconds,
         solver="newton",
         multi_class=multi_class,
@@ -241,6 +297,6 @@ def _result(
         fit_intercept=fit_intercept,
         passes=passes,
         times=seconds * share,
-        bounds=bounds[:, 0] if is_binary else bounds,
+        bounds=bounds[:, 0] if n_models == 1 else bounds,
         feature_names=data.rows.text_names,
     )
