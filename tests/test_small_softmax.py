@@ -14,6 +14,7 @@ from test_truth import hard_columns
 import fastlogit
 from fastlogit import reference
 from fastlogit.kernels import small, small_softmax
+from fastlogit.kernels import small_softmax_cg as cg
 
 NONE, NO_TABLE = np.empty(0), np.empty((0, 0))
 
@@ -32,17 +33,21 @@ class Fitted(NamedTuple):
 def fit_small(
     X: Any, y: Any, n_classes: int = 3, weight: Any = None, offset: Any = None, l2_reg: Any = 0.0,
     fit_intercept: bool = True, start: Any = None, tol: float = 1e-12, max_iter: int = 100,
-    as_it_lies: bool = False,
+    as_it_lies: bool = False, by_products: bool = False,
 ) -> Fitted:  # fmt: skip
+    """By the kernel that forms the Hessian, or by the one of conjugate gradients."""
     n_samples, n_features = X.shape
     if not as_it_lies:  # one compilation for all
         X, y = np.array(X, dtype=np.float64, order="C"), np.asarray(y).astype(np.uint8)
-    size = small_softmax.small_softmax_work_size.serial(n_samples, n_features, n_classes)
+    method, room = small_softmax.fit_small_softmax, small_softmax.small_softmax_work_size
+    if by_products:
+        method, room = cg.fit_small_softmax_cg, cg.small_softmax_cg_work_size
+    size = room.serial(n_samples, n_features, n_classes)
     work, history = np.full(size, np.nan), np.full(max_iter + 1, np.nan)
     coef, intercept = np.full((n_features, n_classes), np.nan), np.full(n_classes, np.nan)
     l2 = np.broadcast_to(np.asarray(l2_reg, dtype=np.float64), n_features).copy()
     with np.errstate(all="ignore"):  # plain Python's numbers warn
-        found = small_softmax.fit_small_softmax.serial(
+        found = method.serial(
             X, y, NONE if weight is None else weight, NO_TABLE if offset is None else offset, l2,
             fit_intercept, NO_TABLE if start is None else start, tol, max_iter, work, history,
             coef, intercept,
@@ -406,7 +411,7 @@ def test_offsets_that_predict_surely(level) -> None:
 # Truth
 
 
-def check_truth(seed: int) -> int:
+def check_truth(seed: int, by_products: bool = False) -> int:
     rng = np.random.default_rng([seed, 6])
     n_samples, n_features = int(rng.integers(20, 50)), int(rng.integers(1, 4))
     n_classes = int(rng.choice([3, 3, 4]))
@@ -424,13 +429,18 @@ def check_truth(seed: int) -> int:
         weight[n_classes:][rng.random(n_samples - n_classes) < 0.2] = 0.0
     several = n_features if rng.random() < 0.3 else None
     l2_reg: Any = 10.0 ** rng.uniform(-8, 1, several) if rng.random() < 0.6 else 0.0
+    if by_products and np.ndim(l2_reg) == 0 and l2_reg == 0.0:
+        l2_reg = 10.0 ** rng.uniform(-6, 0)
     fit_intercept = bool(rng.random() < 0.7)
     offset = None
     if rng.random() < 0.3:
         offset = rng.standard_normal((n_samples, n_classes)) * rng.choice([1.0, 20.0])
         offset += rng.choice([0.0, 50.0])
     tol = float(rng.choice([1e-3, 1e-6, 1e-8, 1e-12, 1e-16, 0.0]))
-    found = fit_small(X, y, n_classes, weight, offset, l2_reg, fit_intercept, tol=tol, max_iter=200)
+    found = fit_small(
+        X, y, n_classes, weight, offset, l2_reg, fit_intercept, tol=tol, max_iter=200,
+        by_products=by_products,
+    )  # fmt: skip
     if not np.isfinite(found.bound):
         assert found.status != small.CONVERGED
         return 0
@@ -460,6 +470,118 @@ def test_no_bound_lies_below_the_truth(seed) -> None:
 def test_no_bound_lies_below_the_truth_in_hundreds_of_hard_problems() -> None:
     # Not by proving nothing.
     assert sum(check_truth(seed) for seed in range(100, 400)) > 150
+
+
+# ------------------------------------------------------------------------------------------------
+# Conjugate gradients
+
+
+def run_seeds_by_products(seeds: range) -> int:
+    proven = 0
+    for seed in seeds:
+        case = random_case(seed)
+        strengths = 10.0 ** np.random.default_rng(seed).uniform(-5, 1, case.X.shape[1])
+        case = case._replace(l2_reg=strengths)
+        found, wanted = fit_small(*case, by_products=True), by_fit(case)
+        if found.status == small.CONVERGED:
+            assert found.bound <= 1e-12
+            assert_agrees(found, wanted, case.X)
+            proven += 1
+        else:
+            # Beside a column of 1e9 and no intercept the penalty proves nothing.
+            assert found.status in (small.NO_ROWS, small.ROUNDING), (seed, found)
+            assert found.bound == np.inf
+    return proven
+
+
+@pytest.mark.jit
+@pytest.mark.usefixtures("the_general_way")
+def test_conjugate_gradients_find_what_fit_finds() -> None:
+    assert run_seeds_by_products(range(60)) > 55
+
+
+@pytest.mark.jit
+@pytest.mark.usefixtures("the_general_way")
+@pytest.mark.slow(seconds=30)
+def test_conjugate_gradients_find_what_fit_finds_in_hundreds_of_problems() -> None:
+    assert run_seeds_by_products(range(150, 750)) > 560
+
+
+@pytest.mark.parametrize("shape", [(9, 3), (40, 7), (41, 8)])
+@pytest.mark.parametrize("fit_intercept", [True, False])
+def test_the_oracle_by_products(shape, fit_intercept, rng) -> None:
+    X, codes = three_classes(*shape)
+    weight, offset = rng.uniform(0.5, 2.0, shape[0]), rng.standard_normal((shape[0], 3))
+    weight[3] = 0.0
+    coef, intercept, cost = reference.multinomial_newton(
+        X, codes, 3, l2_reg=0.05, sample_weight=weight, offset=offset, fit_intercept=fit_intercept
+    )
+    found = fit_small(X, codes, 3, weight, offset, 0.05, fit_intercept, by_products=True)
+    assert found.status == small.CONVERGED
+    np.testing.assert_allclose(found.coef, coef, rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(found.intercept, intercept, rtol=1e-4, atol=1e-5)
+    assert found.cost == pytest.approx(cost, rel=2e-12)
+    assert (np.diff(found.history) <= 1e-13).all()
+
+
+@pytest.mark.jit
+@pytest.mark.parametrize("C", [1e-3, 1.0, 1e3])
+@pytest.mark.usefixtures("the_general_way")
+def test_digits_by_products(C) -> None:
+    X, codes = real("digits")
+    l2_reg = 1.0 / (C * len(codes))
+    found = fit_small(X, codes, 10, l2_reg=l2_reg, tol=1e-10, by_products=True)
+    wanted = fastlogit.fit(X, codes, l2_reg=l2_reg, multi_class="multinomial")
+    assert found.status == small.CONVERGED
+    assert found.cost == pytest.approx(float(wanted.history[-1]), rel=2e-10)
+
+
+def test_what_conjugate_gradients_do_not_take() -> None:
+    X, codes = three_classes(40, 3)
+    free = np.array([1.0, 0.0, 1.0])
+    assert fit_small(X, codes, by_products=True).status == small.EXTREME
+    assert fit_small(X, codes, l2_reg=free, by_products=True).status == small.EXTREME
+    # A column that does not vary needs no penalty.
+    X[:, 1] = 7.0
+    assert fit_small(X, codes, l2_reg=free, by_products=True).status == small.CONVERGED
+    assert fit_small(X, codes, 4, l2_reg=1.0, by_products=True).status == small.ONE_CLASS
+    assert fit_small(X, codes[:3], l2_reg=1.0, by_products=True).status == small.BAD_SHAPE
+    X[3, 0] = np.nan
+    assert fit_small(X, codes, l2_reg=1.0, by_products=True).status == small.NOT_FINITE
+
+
+@pytest.mark.parametrize("size", [1.0, 1e8, 1e300])
+def test_conjugate_gradients_converge_from_any_start(size) -> None:
+    X, codes = three_classes(80, 3)
+    wanted = fit_small(X, codes, l2_reg=0.01)
+    for seed in range(sized(10, 1)):
+        start = np.random.default_rng(seed).standard_normal((4, 3)) * size
+        found = fit_small(X, codes, l2_reg=0.01, start=start, max_iter=300, by_products=True)
+        assert found.status == small.CONVERGED
+        assert found.cost == pytest.approx(wanted.cost, rel=1e-11)
+
+
+@pytest.mark.parametrize("level", [30.0, -45.0, 300.0])
+def test_offsets_that_predict_surely_by_products(level) -> None:
+    X, codes = three_classes(60, 3)
+    offset = np.zeros((60, 3))
+    offset[np.arange(60), np.arange(60) // 2 % 3] = level
+    given = X, codes, 3, None, offset, 1e-3
+    found = fit_small(*given, max_iter=300, by_products=True)
+    assert found.status == small.CONVERGED
+    assert found.cost == pytest.approx(fit_small(*given, max_iter=300).cost, rel=1e-11)
+
+
+@pytest.mark.jit
+@pytest.mark.parametrize("seed", range(10))
+def test_no_bound_by_products_lies_below_the_truth(seed) -> None:
+    check_truth(seed, by_products=True)
+
+
+@pytest.mark.jit
+@pytest.mark.slow(seconds=120)
+def test_no_bound_by_products_lies_below_the_truth_in_hundreds_of_hard_problems() -> None:
+    assert sum(check_truth(seed, by_products=True) for seed in range(100, 400)) > 150
 
 
 # ------------------------------------------------------------------------------------------------

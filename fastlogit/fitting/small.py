@@ -17,7 +17,7 @@ from ..arrays import Codes, Features, Floats, Integers, Mask, Matrix, Vector
 from ..design.base import readonly
 from ..inputs.given import Data
 from ..inputs.validation import NO_NUMBERS
-from ..kernels import small, small_softmax
+from ..kernels import small, small_softmax, small_softmax_cg
 from ..objective.penalties import Penalty
 from ..result import Callback, FitResult, Progress
 from ..solvers.stopping import stated
@@ -34,16 +34,20 @@ __all__ = ["BESIDE", "MOST_ITERATIONS", "fit_small", "is_plain", "suits", "withi
 # at 5,000 x 50, 2.1 at 50,000 x 10, 1.2 at 15,000 x 60; for ten classes against all others 3.8 at
 # 5,000 x 10 (medians, 2 cores; `python -m benchmarks.small --even` has more shapes).
 MOST_NUMBERS, MOST_COLUMNS, MOST_PRODUCTS = 1_000_000, 60, 2e7
-# Parameters of a softmax, and products of the Gram matrices of its pairs of classes, at the most.
-MOST_PARAMETERS, MOST_SOFTMAX_PRODUCTS = 150, 2e7
+# Of a softmax with a Hessian of all classes: parameters, and products of the Gram matrices of its
+# pairs of classes, at the most.
+MOST_PARAMETERS, MOST_PAIR_PRODUCTS = 100, 2e7
+# Of one without: columns, and products of a product with the Hessian.
+MOST_CG_COLUMNS, MOST_CG_PRODUCTS = 100, 2e6
 # Columns of numbers that the kernel works with beside those of X.
 BESIDE = 10
 # What takes more iterations is odd enough for the general way.
 MOST_ITERATIONS = 100
-# The kernel hears no clock: with less time than this the general way ends sooner.
+# The kernel hears no clock: with less time than this the general way ends sooner; ten times as much
+# where there are many parameters.
 SHORTEST_LIMIT = 0.1
 SOLVERS = ("auto", "newton")
-CHOICE = "newton (one compiled call, for small data)"
+CHOICE = "one compiled call, for small data"
 NO_TABLE = readonly(np.empty((0, 0)))
 
 
@@ -52,6 +56,8 @@ class _Fits(NamedTuple):
 
     `coef` has shape (n_outputs, n_features). `n_sums` counts sums over the rows.
     """
+
+    solver: str
 
     ends: list[small.SmallFit | small_softmax.SoftmaxFit]
     costs: list[Vector]
@@ -82,12 +88,17 @@ def within_limits(n_samples: Integers | int, n_features: int) -> Mask | bool:
     return (numbers <= MOST_NUMBERS) & (products <= MOST_PRODUCTS) & is_narrow
 
 
-def softmax_within_limits(n_samples: int, n_features: int, n_classes: int) -> bool:
-    """Say of a softmax model whether it is small enough."""
+def softmax_kind(n_samples: int, n_features: int, n_classes: int, solver: str) -> str:
+    """Return the method of a softmax that is small enough for one call: a solver's name, or ""."""
     numbers = n_samples * (n_features + BESIDE + small_softmax.CLASS_PARTS * n_classes)
     size, n_pairs = (n_classes - 1) * (n_features + 1), n_classes * (n_classes - 1) / 2
-    products = n_pairs * n_samples * n_features**2
-    return numbers <= MOST_NUMBERS and size <= MOST_PARAMETERS and products <= MOST_SOFTMAX_PRODUCTS
+    if numbers > MOST_NUMBERS:
+        return ""
+    if size <= MOST_PARAMETERS and n_pairs * n_samples * n_features**2 <= MOST_PAIR_PRODUCTS:
+        return "newton"
+    products = n_samples * n_features * n_classes
+    is_medium = n_features <= MOST_CG_COLUMNS and products <= MOST_CG_PRODUCTS
+    return "newton-cg" if is_medium and solver == "auto" else ""
 
 
 def suits(data: Data, multi_class: str, solver: str, limits: Limits) -> bool:
@@ -96,16 +107,18 @@ def suits(data: Data, multi_class: str, solver: str, limits: Limits) -> bool:
     if type(X) is not np.ndarray or solver not in SOLVERS:
         return False
     n_samples, n_features = X.shape
-    n_classes = data.classes.size
+    n_classes, shortest = data.classes.size, SHORTEST_LIMIT
     if n_classes > 2 and multi_class == "multinomial":
-        is_small = softmax_within_limits(n_samples, n_features, n_classes)
+        kind = softmax_kind(n_samples, n_features, n_classes, solver)
+        is_small = bool(kind)
+        shortest *= 10.0 if kind == "newton-cg" else 1.0
     else:
         n_models = 1 if n_classes == 2 else n_classes
         is_small = bool(within_limits(n_samples * n_models, n_features))
     return (
         is_small
         and limits.max_iter > 0
-        and (limits.time_limit is None or limits.time_limit >= SHORTEST_LIMIT)
+        and (limits.time_limit is None or limits.time_limit >= shortest)
     )
 
 
@@ -131,9 +144,11 @@ def fit_small(
     several = np.ndim(strength) == 2 and n_models > 1
     shown = np.ascontiguousarray(l2_reg.T) if several else l2_reg[0].copy()
 
+    kind = softmax_kind(n_samples, n_features, data.classes.size, "auto")
+
     def fits(max_iter: int, to_the_end: bool = True) -> _Fits | None:
         if is_softmax:
-            return _fit_softmax(data, l2_reg[0], fixed, limits.tol, max_iter, to_the_end)
+            return _fit_softmax(data, l2_reg[0], fixed, limits.tol, max_iter, to_the_end, kind)
         return _fit_models(data, l2_reg, fixed, limits.tol, max_iter, to_the_end)
 
     most = min(limits.max_iter, MOST_ITERATIONS)
@@ -181,16 +196,23 @@ def _fit_models(
         costs.append(history[: end.n_iter + 1].copy())
         intercept[model] = end.intercept
         n_sums += end.n_evaluations + end.n_hessians
-    return _Fits(ends, costs, coef, intercept, n_sums)
+    return _Fits("newton", ends, costs, coef, intercept, n_sums)
 
 
 def _fit_softmax(
-    data: Data, l2_reg: Vector, fixed: float | None, tol: float, max_iter: int, to_the_end: bool
-) -> _Fits | None:
+    data: Data, l2_reg: Vector, fixed: float | None, tol: float, max_iter: int, to_the_end: bool,
+    solver: str,
+) -> _Fits | None:  # fmt: skip
     """Fit all classes together; None unless that is proven, or may go on as for `_fit_models`."""
     X, n_classes = _plain(data), data.classes.size
     n_samples, n_features = X.shape
-    work = np.empty(small_softmax.small_softmax_work_size.serial(n_samples, n_features, n_classes))
+    method, size = small_softmax.fit_small_softmax, small_softmax.small_softmax_work_size
+    if solver == "newton-cg":
+        if not (l2_reg > 0.0).all():
+            return None  # its proof rests on the penalty
+        method = small_softmax_cg.fit_small_softmax_cg
+        size = small_softmax_cg.small_softmax_cg_work_size
+    work = np.empty(size.serial(n_samples, n_features, n_classes))
     history = np.empty(max_iter + 1)
     coef, intercept = np.empty((n_features, n_classes)), np.empty(n_classes)
     offset, start = NO_TABLE, NO_TABLE
@@ -198,7 +220,7 @@ def _fit_softmax(
         offset = readonly(np.ascontiguousarray(data.offset.T))
     if data.start is not None:
         start = readonly(np.array([*data.start[0].T, data.start[1]], order="C"))
-    end = small_softmax.fit_small_softmax.serial(
+    end = method.serial(
         X, data.codes, _of_model(data.weights, 0), offset, l2_reg, fixed is None, start,
         tol, max_iter, work, history, coef, intercept,
     )  # fmt: skip
@@ -207,7 +229,7 @@ def _fit_softmax(
     if fixed is not None:
         intercept[:] = fixed
     costs = [history[: end.n_iter + 1].copy()]
-    return _Fits([end], costs, coef.T, intercept, end.n_evaluations + end.n_grams)
+    return _Fits(solver, [end], costs, coef.T, intercept, end.n_evaluations + end.n_grams)
 
 
 def _plain(data: Data) -> Matrix:
@@ -278,7 +300,7 @@ def _result(
     share = np.arange(n_iter + 1.0) / max(n_iter, 1)
     passes = 3.0 * n_models + (found.n_sums - n_models) * share
     coef, intercept = found.coef_intercept(is_binary)
-    seconds = time.perf_counter() - began
+    seconds, choice = time.perf_counter() - began, f"{found.solver} ({CHOICE})"
     return FitResult(
         coef=coef,
         intercept=intercept,
@@ -286,12 +308,12 @@ def _result(
         n_iter=n_iter,
         n_passes=float(passes[-1]),
         converged=reason == Reason.CONVERGED,
-        message=ended_message(reason, n_iter, CHOICE, float(bound.max()), limits.tol),
+        message=ended_message(reason, n_iter, choice, float(bound.max()), limits.tol),
         history=history[:, 0] if n_models == 1 else history,
         gradient_norm=float(max(end.gradient_norm for end in found.ends)),
         suboptimality=float(bound[0]) if n_models == 1 else bound,
         seconds=seconds,
-        solver="newton",
+        solver=found.solver,
         multi_class=multi_class,
         l2_reg=l2_reg,
         fit_intercept=fit_intercept,

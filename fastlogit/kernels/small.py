@@ -1064,7 +1064,8 @@ def make_iterate(model: Model) -> Any:
         history_out[0] = cost
         most = most_curvature(work, at)
         while True:
-            resolved = newton_step(work, at, weight)
+            wanted = tol * abs(cost)
+            resolved = newton_step(work, at, weight, wanted)
             slope = dot(work, at.gradient, at.direction, at.width) if resolved else 0.0
             square = dot(work, at.gradient, at.gradient, at.width)
             # The cost can fall by the squared gradient over twice the largest curvature at the
@@ -1073,7 +1074,7 @@ def make_iterate(model: Model) -> Any:
             estimate = math.inf if lost else -0.5 * slope
             waited = 0 if lost or estimate < 0.5 * lowest else waited + 1
             lowest = smaller(lowest, estimate)
-            wanted, idle, bound = tol * abs(cost), waited >= PATIENCE, math.inf
+            idle, bound = waited >= PATIENCE, math.inf
             if resolved and (estimate <= wanted or idle or n_iter >= max_iter):
                 proof = prove(work, at, weight, cost, offset, wanted)
                 bound = relative(proof.gain + lost_in_units(work, at, fit_intercept), cost)
@@ -1104,8 +1105,11 @@ def make_iterate(model: Model) -> Any:
 
 
 @part
-def newton_step(work: Any, at: Places, weight: float) -> bool:
-    """Put Newton's step into `direction`; False where the Hessian is singular."""
+def newton_step(work: Any, at: Places, weight: float, wanted: float) -> bool:
+    """Put Newton's step into `direction`; False where the Hessian is singular.
+
+    It is exact, whatever gain is `wanted`.
+    """
     sum_hessian(work, at, weight, at.curvature)
     return newton_direction(work, at)
 

@@ -124,15 +124,21 @@ def padded(size: int) -> int:
 
 
 @part
-def work_size(n_samples: int, n_features: int, n_classes: int) -> int:
+def common_size(n_samples: int, n_features: int, n_classes: int) -> int:
+    """Numbers of a work array besides those of Hessians."""
     height, one = small.column_height(n_samples), small.vector_width(n_features)
-    width = padded((n_classes - 1) * (n_features + 1))
     return (
         small.work_size(n_samples, n_features)
         + n_classes * (CLASS_PARTS * height + 2 * one)
         + padded(n_classes * n_classes)
-        + width * (2 * width + VECTOR_PARTS)
+        + VECTOR_PARTS * padded((n_classes - 1) * (n_features + 1))
     )
+
+
+@part
+def work_size(n_samples: int, n_features: int, n_classes: int) -> int:
+    width = padded((n_classes - 1) * (n_features + 1))
+    return common_size(n_samples, n_features, n_classes) + 2 * width * width
 
 
 def _small_softmax_work_size(n_samples: int, n_features: int, n_classes: int) -> int:
@@ -157,8 +163,8 @@ def lay_out(one: small.Places, n_features: int, n_classes: int) -> Places:
     offset = small.work_size(one.n_rows, n_features)
     basis = offset + CLASS_PARTS * block
     classes = basis + padded(n_classes * n_classes)
-    matrix = classes + 2 * n_classes * one.width
-    vectors = matrix + 2 * width * width
+    vectors = classes + 2 * n_classes * one.width
+    matrix = vectors + VECTOR_PARTS * width
     return Places(
         one, n_classes, size, width,
         offset, offset + block, offset + 2 * block,
@@ -366,6 +372,17 @@ def penalty_of(work: Any, at: Places, theta: int) -> float:
 
 
 @part
+def add_penalty(work: Any, at: Places, weight: float, vector: int, to: int) -> None:
+    """Divide sums over the rows by the total `weight`, and add the penalty times a vector."""
+    for a in range(at.n_classes - 1):
+        for j in range(at.one.size):
+            place = a * at.one.size + j
+            work[to + place] = (
+                work[to + place] / weight + work[at.one.l2 + j] * work[vector + place]
+            )
+
+
+@part
 def evaluate(work: Any, at: Places, weight: float, theta: int, gradient: int) -> float:
     """Cost at theta; sets gradient and probabilities."""
     keep_apart()
@@ -376,11 +393,7 @@ def evaluate(work: Any, at: Places, weight: float, theta: int, gradient: int) ->
     row_losses(work, at)
     sum_slopes(work, at)
     to_contrasts(work, at, at.slopes, gradient)
-    for a in range(at.n_classes - 1):
-        for j in range(one.size):
-            place = a * one.size + j
-            slope = work[gradient + place] / weight
-            work[gradient + place] = slope + work[one.l2 + j] * work[theta + place]
+    add_penalty(work, at, weight, theta, gradient)
     cost = small.dot(work, one.weight, one.scaled, one.height) / weight
     return cost + penalty_of(work, at, theta)
 
@@ -428,8 +441,11 @@ def sum_hessian(work: Any, at: Places, weight: float) -> None:
 
 
 @part
-def newton_step(work: Any, at: Places, weight: float) -> bool:
-    """Put Newton's step into `direction`; False where the Hessian is singular."""
+def newton_step(work: Any, at: Places, weight: float, wanted: float) -> bool:
+    """Put Newton's step into `direction`; False where the Hessian is singular.
+
+    It is exact, whatever gain is `wanted`.
+    """
     sum_hessian(work, at, weight)
     return small.newton_direction(work, at)
 
@@ -832,6 +848,86 @@ def unfinished(status: int, coef_out: Any, intercept_out: Any) -> SoftmaxFit:
     return SoftmaxFit(status, 0, math.nan, math.inf, math.nan, 0, 0)
 
 
+class Begun(NamedTuple):
+    """A fit at its start: status, places, weight of all rows, largest offset, and cost there."""
+
+    status: int
+    at: Places
+    weight: float
+    reach: float
+    cost: float
+
+
+@part
+def match(
+    X: Any, y: Any, sample_weight: Any, offset: Any, l2_reg: Any, start: Any, coef_out: Any,
+    intercept_out: Any,
+) -> bool:  # fmt: skip
+    """Say whether the arrays are of shapes that go together."""
+    n_features, n_classes = coef_out.shape
+    return (
+        X.shape[1] == n_features
+        and n_classes >= 2
+        and y.shape[0] == X.shape[0]
+        and small.is_length(sample_weight, X.shape[0])
+        and small.is_length(offset, X.shape[0])
+        and (offset.shape[0] == 0 or offset.shape[1] == n_classes)
+        and l2_reg.shape[0] == n_features
+        and small.is_length(start, n_features + 1)
+        and (start.shape[0] == 0 or start.shape[1] == n_classes)
+        and intercept_out.shape[0] == n_classes
+    )
+
+
+@part
+def prepare(
+    X: Any, y: Any, sample_weight: Any, offset: Any, l2_reg: Any, fit_intercept: bool, start: Any,
+    work: Any, coef_out: Any, intercept_out: Any,
+) -> Begun:  # fmt: skip
+    """Look at what is given, copy and standardise the rows, and evaluate the start."""
+    keep_apart()
+    n_features, n_classes = coef_out.shape
+    nowhere = lay_out(small.lay_out(0, 0, 0), 0, 0)
+    if not match(X, y, sample_weight, offset, l2_reg, start, coef_out, intercept_out):
+        return Begun(BAD_SHAPE, nowhere, 0.0, 0.0, 0.0)
+    status, n_rows, unit = small.look_at_weights(sample_weight, X.shape[0])
+    if status == CONVERGED:
+        status = look_at_classes(y, n_classes, sample_weight, intercept_out)
+    if status != CONVERGED:
+        return Begun(status, nowhere, 0.0, 0.0, 0.0)
+    one = small.lay_out(n_rows, n_features, 0)
+    bad = small.copy_rows(X, y, -1, sample_weight, unit, l2_reg[:0], 0.0, work, one)
+    weight = 0.0
+    for row in range(n_rows):
+        weight += work[one.weight + row]
+    status, size = small.standardize(work, one, weight, l2_reg, fit_intercept)
+    if bad != 0.0:
+        status = NOT_FINITE
+    if status != CONVERGED:
+        return Begun(status, nowhere, 0.0, 0.0, 0.0)
+    one = small.lay_out(n_rows, n_features, size)
+    at = lay_out(one, n_features, n_classes)
+    make_basis(work, at)
+    bad = copy_classes(X, y, n_classes, sample_weight, offset, work, at)
+    reach = small.largest(work, at.offset, n_classes * one.height)
+    cost = begin(work, at, weight, start, fit_intercept)
+    finite = abs(cost) < math.inf and small.largest(work, at.gradient, at.size) < math.inf
+    status = CONVERGED if bad == 0.0 and finite else NOT_FINITE
+    return Begun(status, at, weight, reach, cost)
+
+
+@part
+def conclude(
+    end: small.End, work: Any, at: Places, fit_intercept: bool, coef_out: Any, intercept_out: Any
+) -> SoftmaxFit:
+    """Put what was found in the units of X, and say how it ended."""
+    if not coefficients(work, at, fit_intercept, coef_out, intercept_out):
+        return unfinished(EXTREME, coef_out, intercept_out)
+    norm = largest_slope(work, at, coef_out.shape[0], fit_intercept)
+    evaluations, grams = int(work[at.one.counts]), int(work[at.one.counts + 1])
+    return SoftmaxFit(end.status, end.n_iter, end.cost, end.bound, norm, evaluations, grams)
+
+
 def _fit_small_softmax(
     X: Any, y: Any, sample_weight: Any, offset: Any, l2_reg: Any, fit_intercept: bool, start: Any,
     tol: float, max_iter: int, work: Any, history_out: Any, coef_out: Any, intercept_out: Any,
@@ -882,54 +978,19 @@ def _fit_small_softmax(
     Statuses are those of `fit_small`. ONE_CLASS: a class has no row with weight. BAD_SHAPE: arrays
     do not match, there are fewer than two classes, or a label is no code of a class.
     """
-    n_features, n_classes = coef_out.shape
-    if not (
-        X.shape[1] == n_features
-        and n_classes >= 2
-        and y.shape[0] == X.shape[0]
-        and small.is_length(sample_weight, X.shape[0])
-        and small.is_length(offset, X.shape[0])
-        and (offset.shape[0] == 0 or offset.shape[1] == n_classes)
-        and l2_reg.shape[0] == n_features
-        and small.is_length(start, n_features + 1)
-        and (start.shape[0] == 0 or start.shape[1] == n_classes)
-        and intercept_out.shape[0] == n_classes
-    ):
-        return unfinished(BAD_SHAPE, coef_out, intercept_out)
-    too_short = work.shape[0] < work_size(X.shape[0], n_features, n_classes)
-    if too_short or history_out.shape[0] == 0:
+    room = work_size(X.shape[0], coef_out.shape[0], coef_out.shape[1])
+    if work.shape[0] < room or history_out.shape[0] == 0:
         return unfinished(TOO_LARGE, coef_out, intercept_out)
-    status, n_rows, unit = small.look_at_weights(sample_weight, X.shape[0])
-    if status == CONVERGED:
-        status = look_at_classes(y, n_classes, sample_weight, intercept_out)
-    if status != CONVERGED:
-        return unfinished(status, coef_out, intercept_out)
-    one = small.lay_out(n_rows, n_features, 0)
-    bad = small.copy_rows(X, y, -1, sample_weight, unit, l2_reg[:0], 0.0, work, one)
-    weight = 0.0
-    for row in range(n_rows):
-        weight += work[one.weight + row]
-    status, size = small.standardize(work, one, weight, l2_reg, fit_intercept)
-    if bad != 0.0:
-        status = NOT_FINITE
-    if status != CONVERGED:
-        return unfinished(status, coef_out, intercept_out)
-    one = small.lay_out(n_rows, n_features, size)
-    at = lay_out(one, n_features, n_classes)
-    make_basis(work, at)
-    bad = copy_classes(X, y, n_classes, sample_weight, offset, work, at)
-    reach = small.largest(work, at.offset, n_classes * one.height)
-    cost = begin(work, at, weight, start, fit_intercept)
-    finite = abs(cost) < math.inf and small.largest(work, at.gradient, at.size) < math.inf
-    if not (bad == 0.0 and finite):
-        return unfinished(NOT_FINITE, coef_out, intercept_out)
-    most = small.smaller(max_iter, history_out.shape[0] - 1)
-    end = iterate(work, at, weight, reach, fit_intercept, cost, tol, most, history_out)
-    if not coefficients(work, at, fit_intercept, coef_out, intercept_out):
-        return unfinished(EXTREME, coef_out, intercept_out)
-    norm = largest_slope(work, at, n_features, fit_intercept)
-    evaluations, grams = int(work[one.counts]), int(work[one.counts + 1])
-    return SoftmaxFit(end.status, end.n_iter, end.cost, end.bound, norm, evaluations, grams)
+    begun = prepare(
+        X, y, sample_weight, offset, l2_reg, fit_intercept, start, work, coef_out, intercept_out
+    )
+    if begun.status != CONVERGED:
+        return unfinished(begun.status, coef_out, intercept_out)
+    at, most = begun.at, small.smaller(max_iter, history_out.shape[0] - 1)
+    end = iterate(
+        work, at, begun.weight, begun.reach, fit_intercept, begun.cost, tol, most, history_out
+    )
+    return conclude(end, work, at, fit_intercept, coef_out, intercept_out)
 
 
 fit_small_softmax = entry(_fit_small_softmax)
