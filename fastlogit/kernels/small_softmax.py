@@ -160,7 +160,8 @@ small_softmax_work_size = entry(_small_softmax_work_size)
 def lay_out(one: small.Places, n_features: int, n_classes: int) -> Places:
     size = (n_classes - 1) * one.size
     width, block = padded(size), n_classes * one.height
-    offset = small.work_size(one.n_rows, n_features)
+    # Behind all that `one` has; vectors begin at cache lines as those do.
+    offset = one.columns + small.own_size(one.n_rows, n_features)
     basis = offset + CLASS_PARTS * block
     classes = basis + padded(n_classes * n_classes)
     vectors = classes + 2 * n_classes * one.width
@@ -472,7 +473,7 @@ def invert(work: Any, at: Places) -> tuple[float, float]:
         own = work[row + k]
         small.clear(work, row, row + at.width)
         work[row + k] = 1.0
-        small.solve_half(work, at, row)
+        small.solve_half(work, at, row, k)
         square = small.dot(work, row, row, at.width)
         trace += square
         scaled += square * own
@@ -887,7 +888,7 @@ def prepare(
     """Look at what is given, copy and standardise the rows, and evaluate the start."""
     keep_apart()
     n_features, n_classes = coef_out.shape
-    nowhere = lay_out(small.lay_out(0, 0, 0), 0, 0)
+    nowhere = lay_out(small.lay_out(work, 0, 0, 0), 0, 0)
     if not match(X, y, sample_weight, offset, l2_reg, start, coef_out, intercept_out):
         return Begun(BAD_SHAPE, nowhere, 0.0, 0.0, 0.0)
     status, n_rows, unit = small.look_at_weights(sample_weight, X.shape[0])
@@ -895,17 +896,15 @@ def prepare(
         status = look_at_classes(y, n_classes, sample_weight, intercept_out)
     if status != CONVERGED:
         return Begun(status, nowhere, 0.0, 0.0, 0.0)
-    one = small.lay_out(n_rows, n_features, 0)
+    one = small.lay_out(work, n_rows, n_features, 0)
     bad = small.copy_rows(X, y, -1, sample_weight, unit, l2_reg[:0], 0.0, work, one)
-    weight = 0.0
-    for row in range(n_rows):
-        weight += work[one.weight + row]
+    weight = small.total_weight(work, one, sample_weight.shape[0] > 0)
     status, size = small.standardize(work, one, weight, l2_reg, fit_intercept)
     if bad != 0.0:
         status = NOT_FINITE
     if status != CONVERGED:
         return Begun(status, nowhere, 0.0, 0.0, 0.0)
-    one = small.lay_out(n_rows, n_features, size)
+    one = small.lay_out(work, n_rows, n_features, size)
     at = lay_out(one, n_features, n_classes)
     make_basis(work, at)
     bad = copy_classes(X, y, n_classes, sample_weight, offset, work, at)

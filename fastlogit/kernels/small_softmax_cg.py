@@ -272,7 +272,7 @@ def precondition(work: Any, at: Places, room: Room, vector: int, to: int) -> Non
     to_classes(work, at, vector, at.slopes)
     for k in range(at.n_classes):
         own = with_factor(one, room.factors + k * one.width * one.width)
-        small.solve_half(work, own, at.slopes + k * one.width)
+        small.solve_half(work, own, at.slopes + k * one.width, 0)
         small.solve_rest(work, own, at.slopes + k * one.width)
     to_contrasts(work, at, at.slopes, to)
 
@@ -407,7 +407,7 @@ def know_levels(work: Any, at: Places, weight: float, level: small.Places, error
     for a in range(n_contrasts):
         small.clear(work, at.trial, at.trial + level.width)
         work[at.trial + a] = 1.0
-        small.solve_half(work, level, at.trial)
+        small.solve_half(work, level, at.trial, 0)
         square = small.dot(work, at.trial, at.trial, level.width)
         inverse_trace += square
         scaled += square * work[level.matrix + a * (level.width + 1)]
@@ -417,7 +417,7 @@ def know_levels(work: Any, at: Places, weight: float, level: small.Places, error
             for a in range(n_contrasts):
                 work[at.trial + a] = work[at.basis + k * n_contrasts + a]
                 work[at.trial + a] -= work[at.basis + other * n_contrasts + a]
-            small.solve_half(work, level, at.trial)
+            small.solve_half(work, level, at.trial, 0)
             apart = small.larger(apart, small.dot(work, at.trial, at.trial, level.width))
     error = errors * RAISED * scaled
     excess = 1.0 / (1.0 - error) if error < 0.5 else math.inf
@@ -435,7 +435,7 @@ def reduced_norm(work: Any, at: Places, weight: float, level: small.Places, room
     small.clear(work, at.trial, at.trial + level.width)
     for a in range(n_contrasts):
         work[at.trial + a] = work[room.residual + a * one.size + last]
-    small.solve_half(work, level, at.trial)
+    small.solve_half(work, level, at.trial, 0)
     found = small.dot(work, at.trial, at.trial, level.width)
     small.solve_rest(work, level, at.trial)
     small.clear(work, room.search, room.search + at.width)
