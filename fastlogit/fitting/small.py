@@ -35,9 +35,13 @@ __all__ = ["BESIDE", "MOST_ITERATIONS", "fit_small", "is_plain", "suits", "withi
 # 5,000 x 10 (medians, 2 cores; `python -m benchmarks.small --even` has more shapes).
 MOST_NUMBERS, MOST_COLUMNS, MOST_PRODUCTS = 1_000_000, 60, 2e7
 # Of a softmax with a Hessian of all classes: parameters, and products of the Gram matrices of its
-# pairs of classes, at the most.
+# pairs of classes, at the most; with more conjugate gradients are faster (1.1 ms where it took 8.5
+# at 500 x 20, K = 10).
 MOST_PARAMETERS, MOST_PAIR_PRODUCTS = 100, 2e7
-# Of one without: columns, and products of a product with the Hessian.
+# Of one without: columns, and products of a product with the Hessian. The general way takes 16
+# times as long at 500 x 20 and K = 10, 2.8 at 1,800 x 60 and at 5,000 x 30, 2.7 at 10,000 x 20 and
+# K = 5, 1.8 at 2,000 x 100, and 1.7 at 20,000 x 20, which is beyond (`python -m
+# benchmarks.small_softmax --even`; 2 busy cores, where threads help it less).
 MOST_CG_COLUMNS, MOST_CG_PRODUCTS = 100, 2e6
 # Columns of numbers that the kernel works with beside those of X.
 BESIDE = 10
