@@ -114,7 +114,8 @@ def suits(data: Data, multi_class: str, solver: str, limits: Limits) -> bool:
     n_classes, shortest = data.classes.size, SHORTEST_LIMIT
     if n_classes > 2 and multi_class == "multinomial":
         kind = softmax_kind(n_samples, n_features, n_classes, solver)
-        is_small = bool(kind)
+        # Without a last step of Newton's what is finer than a cost in float64 is out of reach.
+        is_small = kind == "newton" or (kind == "newton-cg" and limits.tol >= small.FINEST)
         shortest *= 10.0 if kind == "newton-cg" else 1.0
     else:
         n_models = 1 if n_classes == 2 else n_classes
