@@ -264,6 +264,7 @@ def test_what_is_small() -> None:
         fitted(solver="lbfgs"),
         softmax(solver="newton-cg"),
         of_many(C=None),
+        softmax(np.repeat(X0, 3, axis=0), np.arange(750) % 257, tol=1e-4),
         of_many(solver="newton-cg"),
         of_many(time_limit=0.5),
         softmax(np.tile(X0, 21)),  # columns

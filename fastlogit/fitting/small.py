@@ -43,6 +43,8 @@ MOST_PARAMETERS, MOST_PAIR_PRODUCTS = 100, 2e7
 # K = 5, 1.8 at 2,000 x 100, and 1.7 at 20,000 x 20, which is beyond (`python -m
 # benchmarks.small_softmax --even`; 2 busy cores, where threads help it less).
 MOST_CG_COLUMNS, MOST_CG_PRODUCTS = 100, 2e6
+# Codes of more are of a type that the kernels would have to be compiled for once more.
+MOST_CLASSES = 256
 # Columns of numbers that the kernel works with beside those of X.
 BESIDE = 10
 # What takes more iterations is odd enough for the general way.
@@ -96,7 +98,7 @@ def softmax_kind(n_samples: int, n_features: int, n_classes: int, solver: str) -
     """Return the method of a softmax that is small enough for one call: a solver's name, or ""."""
     numbers = n_samples * (n_features + BESIDE + small_softmax.CLASS_PARTS * n_classes)
     size, n_pairs = (n_classes - 1) * (n_features + 1), n_classes * (n_classes - 1) / 2
-    if numbers > MOST_NUMBERS:
+    if numbers > MOST_NUMBERS or n_classes > MOST_CLASSES:
         return ""
     if size <= MOST_PARAMETERS and n_pairs * n_samples * n_features**2 <= MOST_PAIR_PRODUCTS:
         return "newton"
