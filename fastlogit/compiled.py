@@ -27,7 +27,7 @@ Examples
 0.346574
 """
 
-from .kernels import small
+from .kernels import small, small_softmax
 from .kernels.elementwise import log1p_exp, log_sigmoid, logit, sigmoid
 from .kernels.small import (
     BAD_SHAPE,
@@ -43,6 +43,7 @@ from .kernels.small import (
     TOO_LARGE,
     SmallFit,
 )
+from .kernels.small_softmax import SoftmaxFit
 
 __all__ = [
     "BAD_SHAPE",
@@ -57,14 +58,17 @@ __all__ = [
     "SINGULAR",
     "TOO_LARGE",
     "SmallFit",
+    "SoftmaxFit",
     "cost_gradient",
     "fit_small",
+    "fit_small_softmax",
     "hessian",
     "log1p_exp",
     "log_sigmoid",
     "logit",
     "predict_proba",
     "sigmoid",
+    "small_softmax_work_size",
     "small_work_size",
     "stated_bound",
 ]
@@ -72,6 +76,8 @@ __all__ = [
 fit_small = small.fit_small.serial
 small_work_size = small.small_work_size.serial
 stated_bound = small.stated_bound.serial
+fit_small_softmax = small_softmax.fit_small_softmax.serial
+small_softmax_work_size = small_softmax.small_softmax_work_size.serial
 cost_gradient = small.cost_gradient_small.serial
 hessian = small.hessian_small.serial
 predict_proba = small.predict_small.serial

@@ -329,7 +329,9 @@ def _fit(X: Features) -> None:
     fit(X, labels > 0, C=1.0)  # by the kernel of small data, which is the same for every kind
     # A penalty that is an object takes the way of larger data.
     fit(X, labels > 0, penalty=L2(1.0, X.shape[1]), solver="newton")
-    fit(X, labels, C=1.0, multi_class="multinomial", solver="newton")
+    fit(X, labels, penalty=L2(1.0, X.shape[1]), multi_class="multinomial", solver="newton")
+    fit(X, labels, C=1.0, multi_class="multinomial")  # by the kernels of small softmaxes
+    fit(np.eye(50, 20), np.arange(50) % 10, C=1.0, multi_class="multinomial")
     design, n_columns = DenseDesign(X), X.shape[1]
     design.raw_prediction(np.zeros((1, n_columns)), np.zeros(1))
     design.largest_row(np.ones(n_columns), np.zeros(n_columns))

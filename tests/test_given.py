@@ -20,7 +20,7 @@ from fastlogit.design.dense import DenseDesign
 from fastlogit.design.few import PackedModels
 from fastlogit.inputs import validation
 from fastlogit.inputs.given import Given, Start, look
-from fastlogit.kernels import small
+from fastlogit.kernels import small, small_softmax, small_softmax_cg
 from fastlogit.kernels.policy import Twins
 
 PACKAGE = Path(fastlogit.__file__).parent
@@ -54,6 +54,8 @@ def entries(call: Callable[[], Any], monkeypatch: pytest.MonkeyPatch | None = No
 
     if monkeypatch is not None:
         monkeypatch.setattr(small, "fit_small", Twins(stop, stop))
+        monkeypatch.setattr(small_softmax, "fit_small_softmax", Twins(stop, stop))
+        monkeypatch.setattr(small_softmax_cg, "fit_small_softmax_cg", Twins(stop, stop))
         for kind in (DenseDesign, BlockwiseDesign):
             for name in PASSES:
                 monkeypatch.setattr(kind, name, stop)

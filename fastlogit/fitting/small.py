@@ -1,4 +1,4 @@
-"""Small binomial problems: the whole fit in one compiled call, see `kernels.small`.
+"""Small problems: the whole fit in one compiled call, see `kernels.small` and `small_softmax`.
 
 Between the general way and this one lies Python: some milliseconds, whatever the size of X.
 """
@@ -8,7 +8,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from functools import partial
-from typing import NamedTuple, TypeGuard
+from typing import NamedTuple, TypeGuard, cast
 
 import numpy as np
 
@@ -17,7 +17,7 @@ from ..arrays import Codes, Features, Floats, Integers, Mask, Matrix, Vector
 from ..design.base import readonly
 from ..inputs.given import Data
 from ..inputs.validation import NO_NUMBERS
-from ..kernels import small
+from ..kernels import small, small_softmax, small_softmax_cg
 from ..objective.penalties import Penalty
 from ..result import Callback, FitResult, Progress
 from ..solvers.stopping import stated_of_one
@@ -34,22 +34,42 @@ __all__ = ["BESIDE", "MOST_ITERATIONS", "fit_small", "is_plain", "suits", "withi
 # at 5,000 x 50, 2.1 at 50,000 x 10, 1.2 at 15,000 x 60; for ten classes against all others 3.8 at
 # 5,000 x 10 (medians, 2 cores; `python -m benchmarks.small --even` has more shapes).
 MOST_NUMBERS, MOST_COLUMNS, MOST_PRODUCTS = 1_000_000, 60, 2e7
+# Of a softmax with a Hessian of all classes: parameters, and products of the Gram matrices of its
+# pairs of classes, at the most; with more conjugate gradients are faster (1.1 ms where it took 8.5
+# at 500 x 20, K = 10).
+MOST_PARAMETERS, MOST_PAIR_PRODUCTS = 100, 2e7
+# Of one without: columns, and products of a product with the Hessian. The general way takes 16
+# times as long at 500 x 20 and K = 10, 2.8 at 1,800 x 60 and at 5,000 x 30, 2.7 at 10,000 x 20 and
+# K = 5, 1.8 at 2,000 x 100, and 1.7 at 20,000 x 20, which is beyond (`python -m
+# benchmarks.small_softmax --even`; 2 busy cores, where threads help it less).
+MOST_CG_COLUMNS, MOST_CG_PRODUCTS = 100, 2e6
+# Codes of more are of a type that the kernels would have to be compiled for once more.
+MOST_CLASSES = 256
 # Columns of numbers that the kernel works with beside those of X.
 BESIDE = 10
 # What takes more iterations is odd enough for the general way.
 MOST_ITERATIONS = 100
-# The kernel hears no clock: with less time than this the general way ends sooner.
+# The kernel hears no clock: with less time than this the general way ends sooner; ten times as much
+# where there are many parameters.
 SHORTEST_LIMIT = 0.1
 SOLVERS = ("auto", "newton")
-CHOICE = "newton (one compiled call, for small data)"
+CHOICE = "one compiled call, for small data"
+NO_TABLE = readonly(np.empty((0, 0)))
 
 
 class _Fits(NamedTuple):
-    """How the fits of all models ended, the costs of their iterations, (n_models, n_features)."""
+    """How the fits of all models ended, the costs of their iterations, and what they found.
 
-    ends: list[small.SmallFit]
+    `coef` has shape (n_outputs, n_features). `n_sums` counts sums over the rows.
+    """
+
+    solver: str
+
+    ends: list[small.SmallFit | small_softmax.SoftmaxFit]
     costs: list[Vector]
     coef: Matrix
+    intercept: Vector
+    n_sums: int
 
     @property
     def n_iter(self) -> int:
@@ -63,8 +83,8 @@ class _Fits(NamedTuple):
     def coef_intercept(self, is_binary: bool) -> tuple[Floats, float | Vector]:
         """Return both in the shapes of a `FitResult`: arrays of their own."""
         if is_binary:
-            return self.coef[0].copy(), float(self.ends[0].intercept)
-        return np.ascontiguousarray(self.coef.T), np.array([end.intercept for end in self.ends])
+            return self.coef[0].copy(), float(self.intercept[0])
+        return np.array(self.coef.T, order="C"), self.intercept.copy()
 
 
 def within_limits(n_samples: Integers | int, n_features: int) -> Mask | bool:
@@ -74,18 +94,38 @@ def within_limits(n_samples: Integers | int, n_features: int) -> Mask | bool:
     return (numbers <= MOST_NUMBERS) & (products <= MOST_PRODUCTS) & is_narrow
 
 
+def softmax_kind(n_samples: int, n_features: int, n_classes: int, solver: str) -> str:
+    """Return the method of a softmax that is small enough for one call: a solver's name, or ""."""
+    numbers = n_samples * (n_features + BESIDE + small_softmax.CLASS_PARTS * n_classes)
+    size, n_pairs = (n_classes - 1) * (n_features + 1), n_classes * (n_classes - 1) / 2
+    if numbers > MOST_NUMBERS or n_classes > MOST_CLASSES:
+        return ""
+    if size <= MOST_PARAMETERS and n_pairs * n_samples * n_features**2 <= MOST_PAIR_PRODUCTS:
+        return "newton"
+    products = n_samples * n_features * n_classes
+    is_medium = n_features <= MOST_CG_COLUMNS and products <= MOST_CG_PRODUCTS
+    return "newton-cg" if is_medium and solver == "auto" else ""
+
+
 def suits(data: Data, multi_class: str, solver: str, limits: Limits) -> bool:
-    """Say whether a fit of the logistic loss under L2 is one for the small kernel."""
+    """Say whether a fit of the logistic or softmax loss under L2 is one for a small kernel."""
     X = data.rows.X
     if type(X) is not np.ndarray or solver not in SOLVERS:
         return False
     n_samples, n_features = X.shape
-    n_models = 1 if data.classes.size == 2 else data.classes.size
+    n_classes, shortest = data.classes.size, SHORTEST_LIMIT
+    if n_classes > 2 and multi_class == "multinomial":
+        kind = softmax_kind(n_samples, n_features, n_classes, solver)
+        # Without a last step of Newton's what is finer than a cost in float64 is out of reach.
+        is_small = kind == "newton" or (kind == "newton-cg" and limits.tol >= small.FINEST)
+        shortest *= 10.0 if kind == "newton-cg" else 1.0
+    else:
+        n_models = 1 if n_classes == 2 else n_classes
+        is_small = bool(within_limits(n_samples * n_models, n_features))
     return (
-        bool(within_limits(n_samples * n_models, n_features))
-        and (n_models == 1 or multi_class == "ovr")
+        is_small
         and limits.max_iter > 0
-        and (limits.time_limit is None or limits.time_limit >= SHORTEST_LIMIT)
+        and (limits.time_limit is None or limits.time_limit >= shortest)
     )
 
 
@@ -104,13 +144,18 @@ def fit_small(
     strength = l2_reg_of(strengths, data, n_samples, n_features)
     assert not isinstance(strength, Penalty)
     is_binary = data.classes.size == 2
-    n_models = 1 if is_binary else data.classes.size
+    is_softmax = not is_binary and multi_class == "multinomial"
+    n_models = 1 if is_binary or is_softmax else data.classes.size
     l2_reg = np.empty((n_models, n_features))
     l2_reg[...] = strength
-    several = np.ndim(strength) == 2 and not is_binary
+    several = np.ndim(strength) == 2 and n_models > 1
     shown = np.ascontiguousarray(l2_reg.T) if several else l2_reg[0].copy()
 
+    kind = softmax_kind(n_samples, n_features, data.classes.size, "auto")
+
     def fits(max_iter: int, to_the_end: bool = True) -> _Fits | None:
+        if is_softmax:
+            return _fit_softmax(data, l2_reg[0], fixed, limits.tol, max_iter, to_the_end, kind)
         return _fit_models(data, l2_reg, fixed, limits.tol, max_iter, to_the_end)
 
     most = min(limits.max_iter, MOST_ITERATIONS)
@@ -137,26 +182,67 @@ def _fit_models(
     data: Data, l2_reg: Matrix, fixed: float | None, tol: float, max_iter: int, to_the_end: bool
 ) -> _Fits | None:
     """Fit each model; None unless all are proven, or `to_the_end` is false and some go on."""
-    assert isinstance(data.rows.X, np.ndarray)
-    given = data.rows.X
-    X = given if is_plain(given) else np.array(given, dtype=np.float64, order="C")
+    X = _plain(data)
     n_models, n_features = l2_reg.shape
     work = np.empty(small.small_work_size.serial(*X.shape))
     history = np.empty(max_iter + 1)
-    found = _Fits([], [], np.empty((n_models, n_features)))
+    ends: list[small.SmallFit | small_softmax.SoftmaxFit] = []
+    costs, n_sums = [], 0
+    coef, intercept = np.empty((n_models, n_features)), np.empty(n_models)
     for model in range(n_models):
         targets = _targets(data.codes, None if n_models == 1 else model)
         weights, offset = _of_model(data.weights, model), _of_model(data.offset, model)
         end = small.fit_small.serial(
             X, targets, 1, weights, offset, l2_reg[model],
             0.0 if fixed is None else fixed, fixed is None, _start_of(data.start, model),
-            tol, max_iter, work, history, found.coef[model],
+            tol, max_iter, work, history, coef[model],
         )  # fmt: skip
         if end.status != small.CONVERGED and (to_the_end or end.status != small.MAX_ITER):
             return None
-        found.ends.append(end)
-        found.costs.append(history[: end.n_iter + 1].copy())
-    return found
+        ends.append(end)
+        costs.append(history[: end.n_iter + 1].copy())
+        intercept[model] = end.intercept
+        n_sums += end.n_evaluations + end.n_hessians
+    return _Fits("newton", ends, costs, coef, intercept, n_sums)
+
+
+def _fit_softmax(
+    data: Data, l2_reg: Vector, fixed: float | None, tol: float, max_iter: int, to_the_end: bool,
+    solver: str,
+) -> _Fits | None:  # fmt: skip
+    """Fit all classes together; None unless that is proven, or may go on as for `_fit_models`."""
+    X, n_classes = _plain(data), data.classes.size
+    n_samples, n_features = X.shape
+    method, size = small_softmax.fit_small_softmax, small_softmax.small_softmax_work_size
+    if solver == "newton-cg":
+        if not (l2_reg > 0.0).all():
+            return None  # its proof rests on the penalty
+        method = small_softmax_cg.fit_small_softmax_cg
+        size = small_softmax_cg.small_softmax_cg_work_size
+    work = np.empty(size.serial(n_samples, n_features, n_classes))
+    history = np.empty(max_iter + 1)
+    coef, intercept = np.empty((n_features, n_classes)), np.empty(n_classes)
+    offset, start = NO_TABLE, NO_TABLE
+    if data.offset.size:
+        offset = readonly(np.ascontiguousarray(data.offset.T))
+    if data.start is not None:
+        start = readonly(np.array([*data.start[0].T, data.start[1]], order="C"))
+    end = method.serial(
+        X, data.codes, _of_model(data.weights, 0), offset, l2_reg, fixed is None, start,
+        tol, max_iter, work, history, coef, intercept,
+    )  # fmt: skip
+    if end.status != small.CONVERGED and (to_the_end or end.status != small.MAX_ITER):
+        return None
+    if fixed is not None:
+        intercept[:] = fixed
+    costs = [history[: end.n_iter + 1].copy()]
+    return _Fits(solver, [end], costs, coef.T, intercept, end.n_evaluations + end.n_grams)
+
+
+def _plain(data: Data) -> Matrix:
+    """Return rows as the kernels are compiled for: those that are there, or a copy."""
+    given = cast(Floats, data.rows.X)
+    return given if is_plain(given) else np.array(given, dtype=np.float64, order="C")
 
 
 def _tell(
@@ -219,11 +305,10 @@ def _result(
         history[: end.n_iter, model], history[end.n_iter :, model] = costs[:-1], costs[-1]
         bounds[end.n_iter :, model] = bound[model]
     # Centre and scale, the start, and then each iteration takes about as much as any other.
-    sums = sum(end.n_evaluations + end.n_hessians for end in found.ends)
     share = np.arange(n_iter + 1.0) / max(n_iter, 1)
-    passes = 3.0 * n_models + (sums - n_models) * share
+    passes = 3.0 * n_models + (found.n_sums - n_models) * share
     coef, intercept = found.coef_intercept(is_binary)
-    seconds = time.perf_counter() - began
+    seconds, choice = time.perf_counter() - began, f"{found.solver} ({CHOICE})"
     return FitResult(
         coef=coef,
         intercept=intercept,
@@ -231,17 +316,17 @@ def _result(
         n_iter=n_iter,
         n_passes=float(passes[-1]),
         converged=reason == Reason.CONVERGED,
-        message=ended_message(reason, n_iter, CHOICE, float(bound.max()), limits.tol),
-        history=history[:, 0] if is_binary else history,
+        message=ended_message(reason, n_iter, choice, float(bound.max()), limits.tol),
+        history=history[:, 0] if n_models == 1 else history,
         gradient_norm=float(max(end.gradient_norm for end in found.ends)),
-        suboptimality=float(bound[0]) if is_binary else bound,
+        suboptimality=float(bound[0]) if n_models == 1 else bound,
         seconds=seconds,
-        solver="newton",
+        solver=found.solver,
         multi_class=multi_class,
         l2_reg=l2_reg,
         fit_intercept=fit_intercept,
         passes=passes,
         times=seconds * share,
-        bounds=bounds[:, 0] if is_binary else bounds,
+        bounds=bounds[:, 0] if n_models == 1 else bounds,
         feature_names=data.rows.text_names,
     )

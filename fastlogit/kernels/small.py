@@ -209,11 +209,15 @@ ROW_PARTS, VECTOR_PARTS = 9, 12
 
 
 @part
-def work_size(n_samples: int, n_features: int) -> int:
+def own_size(n_samples: int, n_features: int) -> int:
     height, width = column_height(n_samples), vector_width(n_features)
-    numbers = height * (n_features + 1 + ROW_PARTS) + width * (2 * width + VECTOR_PARTS)
+    return height * (n_features + 1 + ROW_PARTS) + width * (2 * width + VECTOR_PARTS)
+
+
+@part
+def work_size(n_samples: int, n_features: int) -> int:
     # The first of them may have to stand aside.
-    return numbers + LANES - 1
+    return own_size(n_samples, n_features) + LANES - 1
 
 
 def _small_work_size(n_samples: int, n_features: int) -> int:
@@ -411,10 +415,9 @@ def evaluate(work: Any, at: Places, weight: float, theta: int, gradient: int) ->
 
 
 @part
-def sum_hessian(work: Any, at: Places, weight: float, curvature: int) -> None:
-    """Put the Hessian of these row curvatures into the upper triangle of `matrix`."""
+def sum_products(work: Any, at: Places, curvature: int) -> None:
+    """Put X' diag(c) X of these row curvatures c into the upper triangle of `matrix`."""
     keep_apart()
-    work[at.counts + 1] += 1.0
     zero, last = splat(0.0), at.size - 1
     clear(work, at.matrix, at.matrix + at.size * at.width)
     block = smaller(BLOCK, at.height)
@@ -445,6 +448,14 @@ def sum_hessian(work: Any, at: Places, weight: float, curvature: int) -> None:
                 work[to + 1] += total(a1)
                 work[to + at.width] += total(a2)
                 work[to + at.width + 1] += total(a3)
+
+
+@part
+def sum_hessian(work: Any, at: Places, weight: float, curvature: int) -> None:
+    """Put the Hessian of these row curvatures into the upper triangle of `matrix`."""
+    keep_apart()
+    work[at.counts + 1] += 1.0
+    sum_products(work, at, curvature)
     for k in range(at.size):
         for m in range(k, at.size):
             work[at.matrix + k * at.width + m] /= weight
@@ -678,17 +689,11 @@ stated_bound = entry(_stated_bound)
 
 
 @part
-def weigh_rows(y: Any, positive: int, sample_weight: Any) -> tuple[int, int, float]:
+def look_at_weights(sample_weight: Any, n_samples: int) -> tuple[int, int, float]:
     """Status, rows of positive weight, and the power of two that the largest weight is below."""
-    n_samples = y.shape[0]
     if sample_weight.shape[0] == 0:
-        n_positive = 0
-        for i in range(n_samples):
-            n_positive += 1 if y[i] == positive else 0
-        status = ONE_CLASS if n_positive == 0 or n_positive == n_samples else CONVERGED
-        return (status if n_samples > 0 else NO_ROWS), n_samples, 1.0
-    most, least = 0.0, math.inf
-    n_used, n_positive = 0, 0
+        return (CONVERGED if n_samples > 0 else NO_ROWS), n_samples, 1.0
+    most, least, n_used = 0.0, math.inf, 0
     for i in range(n_samples):
         w = sample_weight[i]
         if not 0.0 <= w < math.inf:
@@ -696,15 +701,27 @@ def weigh_rows(y: Any, positive: int, sample_weight: Any) -> tuple[int, int, flo
         if w > 0.0:
             most, least = larger(most, w), smaller(least, w)
             n_used += 1
-            n_positive += 1 if y[i] == positive else 0
     if n_used == 0:
         return NO_ROWS, 0, 1.0
-    if n_positive == 0 or n_positive == n_used:
-        return ONE_CLASS, n_used, 1.0
     if least < LEAST_WEIGHT * most or not 1e-280 < most < 1e280:
         return EXTREME, n_used, 1.0
     _, power = math.frexp(most)
     return CONVERGED, n_used, math.ldexp(1.0, -power)
+
+
+@part
+def weigh_rows(y: Any, positive: int, sample_weight: Any) -> tuple[int, int, float]:
+    """`look_at_weights`, and whether rows of both classes have weight."""
+    status, n_used, unit = look_at_weights(sample_weight, y.shape[0])
+    if status != CONVERGED and status != EXTREME:
+        return status, n_used, unit
+    n_positive, has_weights = 0, sample_weight.shape[0] > 0
+    for i in range(y.shape[0]):
+        if not has_weights or sample_weight[i] > 0.0:
+            n_positive += 1 if y[i] == positive else 0
+    if n_positive == 0 or n_positive == n_used:
+        status = ONE_CLASS
+    return status, n_used, unit
 
 
 @part
@@ -854,6 +871,39 @@ def majorizing_curvature(work: Any, at: Places) -> None:
         work[at.residual + row] = work[at.weight + row] * j
 
 
+def make_double_steps(evaluate: Any) -> Any:
+    """Return what steps along a direction of a kind of model, ever farther."""
+
+    @part
+    def double_steps(work: Any, at: Any, weight: float, cost: float, slack: float) -> float:
+        """Step along `direction`, to `trial`, as long as twice the step is worth it.
+
+        Returns by how much the cost falls; 0 where that is no more than `slack`.
+        """
+        slope = dot(work, at.gradient, at.direction, at.width)
+        if not -math.inf < slope < 0.0:
+            return 0.0
+        best, first, step, best_step = cost, 0.0, 1.0, 0.0
+        for _ in range(DOUBLINGS):
+            step_to(work, at.theta, step, at.direction, at.trial, at.width)
+            found = evaluate(work, at, weight, at.trial, at.trial_gradient)
+            fall = best - found
+            if not (fall > slack and fall > WORTH * first):
+                break
+            if not largest(work, at.trial_gradient, at.size) < math.inf:
+                break
+            if step == 1.0:
+                first = fall
+            best, best_step, step = found, step, 2.0 * step
+        step_to(work, at.theta, best_step, at.direction, at.trial, at.width)
+        return cost - best
+
+    return double_steps
+
+
+double_steps = make_double_steps(evaluate)
+
+
 @part
 def majorize(work: Any, at: Places, weight: float, cost: float, offset: float) -> float:
     """Step down a bound of the cost from theta, to `trial`; returns by how much the cost falls.
@@ -865,46 +915,38 @@ def majorize(work: Any, at: Places, weight: float, cost: float, offset: float) -
     sum_hessian(work, at, weight, at.residual)
     if not newton_direction(work, at):
         return -1.0
-    slope = dot(work, at.gradient, at.direction, at.width)
-    if not -math.inf < slope < 0.0:
-        return 0.0
     slack = LEVEL * abs(cost) + COST_EPSILON * (offset + abs(work[at.theta + at.size - 1]))
-    best, first, step, best_step = cost, 0.0, 1.0, 0.0
-    for _ in range(DOUBLINGS):
-        step_to(work, at.theta, step, at.direction, at.trial, at.width)
-        found = evaluate(work, at, weight, at.trial, at.trial_gradient)
-        fall = best - found
-        if not (fall > slack and fall > WORTH * first):
-            break
-        if not largest(work, at.trial_gradient, at.size) < math.inf:
-            break
-        if step == 1.0:
-            first = fall
-        best, best_step, step = found, step, 2.0 * step
-    step_to(work, at.theta, best_step, at.direction, at.trial, at.width)
-    return cost - best
+    return double_steps(work, at, weight, cost, slack)
 
 
-@part
-def search(work: Any, at: Places, weight: float, cost: float, slope: float) -> tuple[float, float]:
-    """Step along `direction` until the cost has decreased enough: step (0 if none) and cost there.
+def make_search(evaluate: Any) -> Any:
+    """Return the line search of a kind of model, which `evaluate` gives cost and gradient of."""
 
-    The new point is `trial`.
-    """
-    step = 1.0
-    for _ in range(MAX_TRIALS):
-        step_to(work, at.theta, step, at.direction, at.trial, at.width)
-        found = evaluate(work, at, weight, at.trial, at.trial_gradient)
-        after = dot(work, at.trial_gradient, at.direction, at.width)
-        slack = LEVEL * abs(cost)
-        enough = found <= cost + DECREASE * step * slope
-        # A slope that points up steeply means that the step went much too far.
-        turned = after <= (2.0 * DECREASE - 1.0) * slope
-        if (found <= cost + slack and turned) or (enough and (turned or found < cost - slack)):
-            return step, found
-        ratio = -slope * step / (2.0 * (found - cost - step * slope))
-        step *= smaller(larger(ratio, 0.1), 0.5) if abs(ratio) < math.inf else 0.1
-    return 0.0, cost
+    @part
+    def search(work: Any, at: Any, weight: float, cost: float, slope: float) -> tuple[float, float]:
+        """Step along `direction` until the cost has decreased enough.
+
+        Returns the step (0 if none) and the cost there. The new point is `trial`.
+        """
+        step = 1.0
+        for _ in range(MAX_TRIALS):
+            step_to(work, at.theta, step, at.direction, at.trial, at.width)
+            found = evaluate(work, at, weight, at.trial, at.trial_gradient)
+            after = dot(work, at.trial_gradient, at.direction, at.width)
+            slack = LEVEL * abs(cost)
+            enough = found <= cost + DECREASE * step * slope
+            # A slope that points up steeply means that the step went much too far.
+            turned = after <= (2.0 * DECREASE - 1.0) * slope
+            if (found <= cost + slack and turned) or (enough and (turned or found < cost - slack)):
+                return step, found
+            ratio = -slope * step / (2.0 * (found - cost - step * slope))
+            step *= smaller(larger(ratio, 0.1), 0.5) if abs(ratio) < math.inf else 0.1
+        return 0.0, cost
+
+    return search
+
+
+search = make_search(evaluate)
 
 
 @part
@@ -932,30 +974,46 @@ def separates(work: Any, at: Places, direction: int, fit_intercept: bool) -> boo
     return reach > LEAST_MARGIN and least >= -SLACK * reach
 
 
-@part
-def last_change_separates(work: Any, at: Places, fit_intercept: bool) -> bool:
-    """Try the change of the iterate since the last look, which it overwrites."""
-    keep_apart()
-    step_to(work, at.theta, -1.0, at.last, at.last, at.width)
-    return separates(work, at, at.last, fit_intercept)
+def make_looks(separates: Any, has_free_slopes: Any) -> Any:
+    """Return two looks for separation, now and at the end, of a kind of model."""
+
+    @part
+    def last_change_separates(work: Any, at: Any, fit_intercept: bool) -> bool:
+        """Try the change of the iterate since the last look, which it overwrites."""
+        keep_apart()
+        step_to(work, at.theta, -1.0, at.last, at.last, at.width)
+        return separates(work, at, at.last, fit_intercept)
+
+    @part
+    def look_for_separation(work: Any, at: Any, n_iter: int, fit_intercept: bool) -> bool:
+        """Try the iterate and its change since the last look, now and then; keeps the iterate."""
+        keep_apart()
+        if n_iter < LOOK_FROM or n_iter % LOOK_EACH != 0:
+            return False
+        if not has_free_slopes(work, at, fit_intercept):
+            return False
+        found = False
+        if largest(work, at.theta, at.size) > LARGE:
+            found = separates(work, at, at.theta, fit_intercept)
+            if not found and n_iter > LOOK_FROM:
+                found = last_change_separates(work, at, fit_intercept)
+        step_to(work, at.theta, 0.0, at.theta, at.last, at.width)
+        return found
+
+    return look_for_separation, last_change_separates
 
 
 @part
-def look_for_separation(work: Any, at: Places, n_iter: int, fit_intercept: bool) -> bool:
-    """Try the iterate and its change since the last look, now and then; keeps the iterate."""
-    keep_apart()
-    slopes, free = at.size - 1 if fit_intercept else at.size, False
+def has_free_slopes(work: Any, at: Places, fit_intercept: bool) -> bool:
+    """Say whether a column has no penalty."""
+    slopes = at.size - 1 if fit_intercept else at.size
+    free = False
     for k in range(slopes):
         free = free or work[at.l2 + k] == 0.0
-    if not free or n_iter < LOOK_FROM or n_iter % LOOK_EACH != 0:
-        return False
-    found = False
-    if largest(work, at.theta, at.size) > LARGE:
-        found = separates(work, at, at.theta, fit_intercept)
-        if not found and n_iter > LOOK_FROM:
-            found = last_change_separates(work, at, fit_intercept)
-    step_to(work, at.theta, 0.0, at.theta, at.last, at.width)
-    return found
+    return free
+
+
+look_for_separation, last_change_separates = make_looks(separates, has_free_slopes)
 
 
 @part
@@ -1000,83 +1058,134 @@ def accept(work: Any, at: Places) -> None:
     step_to(work, at.trial_gradient, 0.0, at.trial_gradient, at.gradient, at.width)
 
 
-@part
-def move(
-    work: Any, at: Places, weight: float, offset: float, cost: float, slope: float, lost: bool
-) -> tuple[int, float, bool]:
-    """Take a step along `direction`, and one down the bound where that is of hardly any use.
+def make_move(evaluate: Any, search: Any, majorize: Any) -> Any:
+    """Return what takes one step of a kind of model."""
 
-    Returns status (ROUNDING or SINGULAR where no step serves), cost, and whether the second kind
-    was taken.
-    """
-    keep_apart()
-    before, stuck = cost, True
-    if not lost:
-        step, found = search(work, at, weight, cost, slope)
-        if step > 0.0:
-            fall = cost - found
-            straight = fall > STRAIGHT * -slope * step and fall > STRAIGHT_LEVEL * abs(found)
-            stuck = step < SHORT or straight
-            cost = found
+    @part
+    def move(
+        work: Any, at: Any, weight: float, offset: float, cost: float, slope: float, lost: bool
+    ) -> tuple[int, float, bool]:
+        """Take a step along `direction`, and one down the bound where that is of hardly any use.
+
+        Returns status (ROUNDING or SINGULAR where no step serves), cost, and whether the second
+        kind was taken.
+        """
+        keep_apart()
+        before, stuck = cost, True
+        if not lost:
+            step, found = search(work, at, weight, cost, slope)
+            if step > 0.0:
+                fall = cost - found
+                straight = fall > STRAIGHT * -slope * step and fall > STRAIGHT_LEVEL * abs(found)
+                stuck = step < SHORT or straight
+                cost = found
+                accept(work, at)
+            else:
+                cost = evaluate(work, at, weight, at.theta, at.gradient)
+        if not stuck:
+            return CONVERGED, cost, False
+        fall = majorize(work, at, weight, cost, offset)
+        if fall > 0.0:
             accept(work, at)
-        else:
-            cost = evaluate(work, at, weight, at.theta, at.gradient)
-    if not stuck:
-        return CONVERGED, cost, False
-    fall = majorize(work, at, weight, cost, offset)
-    if fall > 0.0:
-        accept(work, at)
-    elif before - cost <= LEVEL * abs(before):
-        return (SINGULAR if fall < 0.0 else ROUNDING), cost, True
-    return CONVERGED, evaluate(work, at, weight, at.theta, at.gradient), True
+        elif before - cost <= LEVEL * abs(before):
+            return (SINGULAR if fall < 0.0 else ROUNDING), cost, True
+        return CONVERGED, evaluate(work, at, weight, at.theta, at.gradient), True
+
+    return move
+
+
+move = make_move(evaluate, search, majorize)
+
+
+class Model(NamedTuple):
+    """What the iteration asks of a kind of model: compiled functions, see those of this file."""
+
+    newton_step: Any
+    most_curvature: Any
+    prove: Any
+    lost_in_units: Any
+    move: Any
+    last_change_separates: Any
+    look_for_separation: Any
+
+
+def make_iterate(model: Model) -> Any:
+    """Return the iteration of a kind of model."""
+    newton_step, most_curvature, prove, lost_in_units = model[:4]
+    move, last_change_separates, look_for_separation = model[4:]
+
+    @part
+    def iterate(
+        work: Any, at: Any, weight: float, offset: float, fit_intercept: bool, cost: float,
+        tol: float, max_iter: int, history_out: Any,
+    ) -> End:  # fmt: skip
+        """Go on from the evaluated point `theta` until it is proven to be near, or cannot be."""
+        n_iter, waited, lowest = 0, 0, math.inf
+        history_out[0] = cost
+        most = most_curvature(work, at)
+        while True:
+            wanted = tol * abs(cost)
+            resolved = newton_step(work, at, weight, wanted)
+            slope = dot(work, at.gradient, at.direction, at.width) if resolved else 0.0
+            square = dot(work, at.gradient, at.gradient, at.width)
+            # The cost can fall by the squared gradient over twice the largest curvature at the
+            # least, and by itself at the most.
+            lost = not (resolved and USELESS * square / most <= -slope <= ABSURD * abs(cost))
+            estimate = math.inf if lost else -0.5 * slope
+            waited = 0 if lost or estimate < 0.5 * lowest else waited + 1
+            lowest = smaller(lowest, estimate)
+            idle, bound = waited >= PATIENCE, math.inf
+            if resolved and (estimate <= wanted or idle or n_iter >= max_iter):
+                proof = prove(work, at, weight, cost, offset, wanted)
+                bound = relative(proof.gain + lost_in_units(work, at, fit_intercept), cost)
+                if meets(bound, tol):
+                    if proof.is_sure and max_iter > 0:
+                        step_to(work, at.theta, 1.0, at.direction, at.theta, at.width)
+                    return End(CONVERGED, n_iter, cost, bound)
+                level = larger(0.5 * NEAR * abs(cost), 0.5 * proof.noise * proof.noise)
+                if idle and lowest < level and estimate < 2.0 * LOOSE * level:
+                    return End(ROUNDING, n_iter, cost, bound)
+            if n_iter >= max_iter:
+                return End(MAX_ITER, n_iter, cost, bound)
+            status, cost, restarted = move(work, at, weight, offset, cost, slope, lost)
+            if status != CONVERGED:
+                # Raw predictions grow by about one a step: theta may still be small where rows of
+                # one level of a column, all of one class, have lost their curvature.
+                if last_change_separates(work, at, fit_intercept):
+                    status = SEPARABLE
+                return End(status, n_iter, cost, math.inf)
+            if restarted:
+                waited, lowest = 0, math.inf
+            n_iter += 1
+            history_out[n_iter] = cost
+            if look_for_separation(work, at, n_iter, fit_intercept):
+                return End(SEPARABLE, n_iter, cost, math.inf)
+
+    return iterate
 
 
 @part
-def iterate(
-    work: Any, at: Places, weight: float, offset: float, fit_intercept: bool, cost: float,
-    tol: float, max_iter: int, history_out: Any,
-) -> End:  # fmt: skip
-    """Go on from the evaluated point `theta` until it is proven to be near enough, or cannot be."""
-    n_iter, waited, lowest = 0, 0, math.inf
-    history_out[0] = cost
-    most = 0.25 * at.size + largest(work, at.l2, at.size)
-    while True:
-        sum_hessian(work, at, weight, at.curvature)
-        resolved = newton_direction(work, at)
-        slope = dot(work, at.gradient, at.direction, at.width) if resolved else 0.0
-        square = dot(work, at.gradient, at.gradient, at.width)
-        # The cost can fall by the squared gradient over twice the largest curvature at the least,
-        # and by itself at the most.
-        lost = not (resolved and USELESS * square / most <= -slope <= ABSURD * abs(cost))
-        estimate = math.inf if lost else -0.5 * slope
-        waited = 0 if lost or estimate < 0.5 * lowest else waited + 1
-        lowest = smaller(lowest, estimate)
-        wanted, idle, bound = tol * abs(cost), waited >= PATIENCE, math.inf
-        if resolved and (estimate <= wanted or idle or n_iter >= max_iter):
-            proof = prove(work, at, weight, cost, offset, wanted)
-            bound = relative(proof.gain + lost_in_units(work, at, fit_intercept), cost)
-            if meets(bound, tol):
-                if proof.is_sure and max_iter > 0:
-                    step_to(work, at.theta, 1.0, at.direction, at.theta, at.width)
-                return End(CONVERGED, n_iter, cost, bound)
-            level = larger(0.5 * NEAR * abs(cost), 0.5 * proof.noise * proof.noise)
-            if idle and lowest < level and estimate < 2.0 * LOOSE * level:
-                return End(ROUNDING, n_iter, cost, bound)
-        if n_iter >= max_iter:
-            return End(MAX_ITER, n_iter, cost, bound)
-        status, cost, restarted = move(work, at, weight, offset, cost, slope, lost)
-        if status != CONVERGED:
-            # Raw predictions grow by about one a step: theta may still be small where rows of one
-            # level of a column, all of one class, have lost their curvature.
-            if last_change_separates(work, at, fit_intercept):
-                status = SEPARABLE
-            return End(status, n_iter, cost, math.inf)
-        if restarted:
-            waited, lowest = 0, math.inf
-        n_iter += 1
-        history_out[n_iter] = cost
-        if look_for_separation(work, at, n_iter, fit_intercept):
-            return End(SEPARABLE, n_iter, cost, math.inf)
+def newton_step(work: Any, at: Places, weight: float, wanted: float) -> bool:
+    """Put Newton's step into `direction`; False where the Hessian is singular.
+
+    It is exact, whatever gain is `wanted`.
+    """
+    sum_hessian(work, at, weight, at.curvature)
+    return newton_direction(work, at)
+
+
+@part
+def most_curvature(work: Any, at: Places) -> float:
+    """A bound on the largest eigenvalue of the Hessian."""
+    return 0.25 * at.size + largest(work, at.l2, at.size)
+
+
+iterate = make_iterate(
+    Model(
+        newton_step, most_curvature, prove, lost_in_units, move, last_change_separates,
+        look_for_separation,
+    )
+)  # fmt: skip
 
 
 # ------------------------------------------------------------------------------------------------

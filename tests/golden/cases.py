@@ -189,6 +189,19 @@ def small(**options: Any) -> Arrays:
     return fitted(**{"tol": 1e-12, **options})
 
 
+def small_softmax(**options: Any) -> Arrays:
+    """A softmax by one compiled call."""
+    return softmax(**{"tol": 1e-12, **options})
+
+
+def small_softmax_cg() -> Arrays:
+    """The same by conjugate gradients, whose coefficients are as near as the tolerance asks for."""
+    y = np.arange(ROWS) % 9
+    X = columns(ROWS, 14) + np.random.default_rng(17).standard_normal((9, 14))[y]
+    found = fitted(X, y, multi_class="multinomial", tol=1e-12)
+    return {"cost": found["cost"], "~coef": found["coef"], "~intercept": found["intercept"]}
+
+
 SOLVERS = ("newton", "lbfgs", "newton-cg")
 CASES: dict[str, Callable[[], Arrays]] = {
     **{f"binary {s}": lambda s=s: fitted(solver=s) for s in SOLVERS},
@@ -242,6 +255,11 @@ CASES: dict[str, Callable[[], Arrays]] = {
     "predictions, softmax": lambda: predictions("multinomial"),
     "costs": costs,
     "small": small,
+    "small softmax": small_softmax,
+    "small softmax, all at once": lambda: small_softmax(
+        sample_weight=WEIGHT, offset=OFFSET3, penalty_factor=FACTOR, intercept=None
+    ),
+    "small softmax by conjugate gradients": small_softmax_cg,
     "small, no penalty": lambda: small(C=None),
     "small, all at once": lambda: small(
         X=WHOLE.astype(np.int16),
