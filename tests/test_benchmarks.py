@@ -274,11 +274,22 @@ def test_a_headline_is_one_row_or_an_error(
 def test_a_script_writes_each_long_table_of_the_page() -> None:
     """Every place of the page belongs to a script, and every script that writes finds its place."""
     page = (ROOT / "docs" / "benchmarks.md").read_text("utf-8")
-    names = ("engine", "estimators", "speed", "first_call", "groups")
+    names = ("engine", "estimators", "speed", "first_call", "small", "groups")
     scripts = [load(name) for name in names]
     for script in scripts:
         assert "| --- |" in script.PLACE.section(page), script
     assert re.findall("<!-- (.+):begin -->", page) == [script.PLACE.name for script in scripts]
+
+
+@pytest.mark.jit
+def test_small_fits_are_measured(monkeypatch: pytest.MonkeyPatch) -> None:
+    small = load("small")
+    monkeypatch.setattr(small, "BLAS_PAUSE", 0.0)
+    monkeypatch.setattr(small, "TURN", 0.0)
+    said = small.compare([(400, 8)], 0.0)
+    assert "| small fits | fit | 400 x 8 | best peer to 1e-08: " in said
+    assert "| small fits | LogisticRegression | 400 x 8 | best peer to 1e-08: scikit-l" in said
+    assert "| small fits | fit | 400 x 8 | none, milliseconds | <= 0.2 ms | " in said
 
 
 @pytest.mark.jit
@@ -415,7 +426,7 @@ def test_two_states_of_the_package_take_turns() -> None:
 def test_overheads_are_of_calls_whose_answers_agree() -> None:
     overhead = load("overhead")
     text = overhead.table(rounds=1)
-    assert len(re.findall(r"^\| .+ \| \d+\.\d \|$", text, re.M)) == 10
+    assert len(re.findall(r"^\| .+ \| \d+\.\d \|$", text, re.M)) == 11
     wrong = {"NumPy": (int, lambda: np.ones(2)), "other": (int, lambda: np.array([1.0, 2.0]))}
     with pytest.raises(AssertionError, match="other"):
         overhead.microseconds(wrong, rounds=1)

@@ -7,6 +7,7 @@ import sys
 import threading
 import time
 import warnings
+from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -946,3 +947,83 @@ def test_the_benchmark_checks_and_prints(
     ends = [(begin, begin + 50) for begin in (0, 50)]
     with pytest.raises(AssertionError, match="above the optimum"):
         benchmark.check("far", [np.ones(9)], rows, y, ends)
+
+
+# ------------------------------------------------------------------------------------------------
+# Predictions
+
+
+def test_each_row_is_predicted_by_the_model_of_its_group(monkeypatch: pytest.MonkeyPatch) -> None:
+    from fastlogit.fitting import group_predictions
+
+    monkeypatch.setattr(group_predictions, "CHUNK_NUMBERS", 100)  # several parts
+    names = np.array([f"store {code}" for code in CODES])
+    result = fit_groups(X, np.where(Y == 1, "yes", "no"), names, C=1.0)
+    raw = result.raw_prediction(X[SHUFFLED], names[SHUFFLED], offset=OFFSET[SHUFFLED])
+    wanted = np.array(
+        [
+            X[row] @ result[names[row]].coef + result[names[row]].intercept + OFFSET[row]
+            for row in SHUFFLED
+        ]
+    )
+    np.testing.assert_allclose(raw, wanted, rtol=1e-13, atol=1e-13)
+    proba = result.predict_proba(X[SHUFFLED], names[SHUFFLED], offset=OFFSET[SHUFFLED])
+    np.testing.assert_allclose(proba[:, 1], 1.0 / (1.0 + np.exp(-wanted)), rtol=1e-12)
+    np.testing.assert_allclose(proba.sum(axis=1), 1.0, rtol=1e-15)
+    found = result.predict(X[SHUFFLED], names[SHUFFLED], offset=OFFSET[SHUFFLED])
+    np.testing.assert_array_equal(found, np.where(wanted >= 0.0, "yes", "no"))
+
+
+def test_labels_of_any_kind_find_their_group_again() -> None:
+    days = np.datetime64("2024-01-01", "D") + CODES
+    result = fit_groups(X, Y, days, C=1.0)
+    wanted = result.raw_prediction(X, days)
+    np.testing.assert_array_equal(result.raw_prediction(X, days.astype("M8[ns]")), wanted)
+    np.testing.assert_array_equal(result.raw_prediction(X, pd.Series(days)), wanted)
+    result = fit_groups(X, Y, CODES, C=1.0)
+    np.testing.assert_array_equal(result.raw_prediction(X, CODES.astype(float)), wanted)
+    frame = pd.DataFrame(X, columns=["a", "b", "c"])
+    text = pd.Categorical(CODES.astype(str))
+    result = fit_groups(frame, Y, text, C=1.0)
+    found = result.raw_prediction(frame.astype("float32"), pl.Series(CODES.astype(str)))
+    np.testing.assert_allclose(found, wanted, rtol=1e-5, atol=1e-4)
+
+
+def test_groups_without_a_model_get_what_was_asked_for() -> None:
+    y = np.where(CODES == 3, 1, Y)  # one class there
+    result = fit_groups(X, y, CODES, C=1.0, prior_mean="pooled")
+    rows, groups = X[:4], np.array([0, 3, 99, 1])
+    with pytest.raises(ValueError, match=r"groups holds 99 \(not among .*; 3 \(without a fit\)"):
+        result.predict_proba(rows, groups)
+    found = result.predict_proba(rows, groups, handle_unknown="nan")
+    assert np.isnan(found[1:3]).all()
+    assert np.isfinite(found[[0, 3]]).all()
+    found = result.predict_proba(rows, groups, handle_unknown="pooled")
+    assert result.pooled is not None
+    np.testing.assert_allclose(found[1:3], result.pooled.predict_proba(rows[1:3]), rtol=1e-12)
+    with pytest.raises(ValueError, match="no label"):
+        result.predict(rows, groups, handle_unknown="nan")
+    with pytest.raises(ValueError, match=r'comes with fit_groups.*prior_mean="pooled"'):
+        fit_groups(X, y, CODES, C=1.0).predict(rows, groups, handle_unknown="pooled")
+    with pytest.raises(ValueError, match="handle_unknown"):
+        result.predict(rows, groups, handle_unknown="zero")
+
+
+def test_bad_rows_for_predictions_are_refused() -> None:
+    frame = pd.DataFrame(X, columns=["a", "b", "c"])
+    result = fit_groups(frame, Y, CODES, C=1.0)
+    with pytest.raises(ValueError, match="columns"):
+        result.predict_proba(X[:, :2], CODES)
+    with pytest.raises(ValueError, match=r"3 values|rows"):
+        result.predict_proba(X, CODES[:3])
+    with pytest.raises(ValueError, match="c"):
+        result.predict_proba(frame[["b", "a", "c"]], CODES)
+    with pytest.raises(ValueError, match="NaN"):
+        result.predict_proba(np.where(X == X[4, 1], np.nan, X), CODES)
+    with pytest.raises(ValueError, match="offset"):
+        result.predict_proba(X, CODES, offset=np.ones(3))
+    steep = replace(result, coef=1e3 * result.coef)
+    with pytest.raises(ValueError, match="overflows in row 2"):
+        steep.predict_proba(np.where(np.arange(len(X))[:, None] == 2, 1.7e308, X), CODES)
+    with pytest.raises(TypeError, match="hand in its batches one by one"):
+        result.predict_proba(BatchSource(lambda: iter([(X, Y)])), CODES)

@@ -47,6 +47,11 @@ def ask_for(values: Any, place: int) -> float:
 
 
 @formula
+def first_aligned(values: Any) -> int:
+    return simd.aligned(values)
+
+
+@formula
 def swap_all(values: Any, out: Any) -> None:
     for index in range(values.size):
         out[index] = simd.byteswap(values[index])
@@ -130,3 +135,12 @@ def test_byteswap_reads_foreign_byte_order(rng, dtype) -> None:
     swap_all(native.byteswap(), out)
     np.testing.assert_array_equal(out, foreign.astype(dtype))
     assert simd._plain_byteswap(native.byteswap()[2]) == native[2]
+
+
+def test_aligned_is_the_first_number_at_a_cache_line() -> None:
+    values = np.zeros(40)
+    for start in range(20):
+        some = values[start:]
+        place = first_aligned(some)
+        assert 0 <= place < LANES
+        assert some[place:].ctypes.data % 64 == 0

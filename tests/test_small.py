@@ -326,6 +326,24 @@ def test_shapes_and_room() -> None:
         assert found.status == small.TOO_LARGE
 
 
+@pytest.mark.parametrize("start", range(8))
+def test_bits_do_not_depend_on_where_the_work_array_begins(start) -> None:
+    X, y, _, _, weight = problem(53, 4)
+    size, coef, history = small.small_work_size.serial(53, 4), np.empty(4), np.empty(51)
+    work = np.full(size + 2 * start + 8, np.nan)
+    found = small.fit_small.serial(
+        X, y.astype(np.uint8), 1, weight, NONE, np.full(4, 0.01), 0.0, True, NONE, 1e-14, 50,
+        work[start : start + size], history, coef,
+    )  # fmt: skip
+    assert found.status == small.CONVERGED
+    # Nothing is written outside.
+    assert np.isnan(work[:start]).all()
+    assert np.isnan(work[start + size :]).all()
+    expected = fit_small(X, y, weight, l2_reg=0.01, tol=1e-14, max_iter=50)
+    np.testing.assert_array_equal(coef, expected.coef)
+    assert (found.cost, found.bound) == (expected.cost, expected.bound)
+
+
 def test_iterations_end_at_their_limit() -> None:
     X, y, _, _, _ = problem(60, 3)
     whole = fit_small(X, y)

@@ -13,9 +13,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..arrays import Integers, Labels, Mask, Matrix, Vector
+from ..arrays import ArrayLike, Integers, Labels, Mask, Matrix, Vector
+from ..elementwise import sigmoid
 from ..kernels import groups as kernels
 from ..result import FitResult
+from .group_predictions import GroupModels, raw_prediction
 
 __all__ = ["GroupFit", "GroupFits", "GroupStatus"]
 
@@ -206,6 +208,66 @@ class GroupFits:
             int(self.n_iter[place]),
             GroupStatus(int(self.status[place])),
         )
+
+    def raw_prediction(
+        self, X: ArrayLike, groups: ArrayLike, *, offset: ArrayLike = None,
+        handle_unknown: str = "error",
+    ) -> Vector:  # fmt: skip
+        """Return ``X @ coef + intercept``, each row by the model of its group.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Real numbers, finite, in memory.
+        groups : array-like of shape (n_samples,)
+            The group of each row, labels as in the fit.
+        offset : array-like of shape (n_samples,), optional
+            Added to the raw predictions.
+        handle_unknown : {"error", "pooled", "nan"}, default "error"
+            What rows get whose group is new, or has no coefficients (its status says why): an error
+            that names the groups, the prediction of `pooled`, or NaN.
+
+        Returns
+        -------
+        ndarray of shape (n_samples,), float64
+
+        Raises
+        ------
+        TypeError, ValueError
+            If an argument has the wrong type, shape or value, or groups have no model.
+        """
+        is_date = self.groups.dtype.kind in "mM"
+        models = GroupModels(
+            self._places, self.coef, self.intercept, self.pooled, self.feature_names,
+            self.groups.dtype if is_date else None,
+        )  # fmt: skip
+        return raw_prediction(models, X, groups, offset, handle_unknown)
+
+    def predict_proba(
+        self, X: ArrayLike, groups: ArrayLike, *, offset: ArrayLike = None,
+        handle_unknown: str = "error",
+    ) -> Matrix:  # fmt: skip
+        """Return ``[1 - p, p]`` of each row by the model of its group, (n_samples, 2).
+
+        The parameters and errors are those of `raw_prediction`.
+        """
+        raw = self.raw_prediction(X, groups, offset=offset, handle_unknown=handle_unknown)
+        return np.column_stack([sigmoid(-raw), sigmoid(raw)])
+
+    def predict(
+        self, X: ArrayLike, groups: ArrayLike, *, offset: ArrayLike = None,
+        handle_unknown: str = "error",
+    ) -> Labels:  # fmt: skip
+        """Return the label of the more probable class of each row, (n_samples,).
+
+        The parameters and errors are those of `raw_prediction`, but that there is no label for NaN.
+        """
+        if handle_unknown == "nan":
+            raise ValueError(
+                'handle_unknown="nan" has no label to give; predict_proba has NaN, or set "pooled"'
+            )
+        raw = self.raw_prediction(X, groups, offset=offset, handle_unknown=handle_unknown)
+        return self.classes[(raw >= 0.0).astype(np.intp)]
 
     def to_frame(self, library: str = "pandas") -> Any:
         """Return the table as a data frame, a row for each group.

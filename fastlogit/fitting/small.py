@@ -20,7 +20,7 @@ from ..inputs.validation import NO_NUMBERS
 from ..kernels import small
 from ..objective.penalties import Penalty
 from ..result import Callback, FitResult, Progress
-from ..solvers.stopping import stated
+from ..solvers.stopping import stated_of_one
 from ..solvers.trace import Limits, Reason
 from .messages import ended_message
 from .problem import Strengths, check_intercept, l2_reg_of
@@ -58,7 +58,7 @@ class _Fits(NamedTuple):
     @property
     def bounds(self) -> Vector:
         """What the costs of the models lack as float64 numbers, at most."""
-        return stated(np.array([end.bound for end in self.ends]))
+        return np.array([stated_of_one(end.bound) for end in self.ends])
 
     def coef_intercept(self, is_binary: bool) -> tuple[Floats, float | Vector]:
         """Return both in the shapes of a `FitResult`: arrays of their own."""
@@ -211,9 +211,10 @@ def _result(
 ) -> FitResult:  # fmt: skip
     """Return what the fits of all models come to."""
     is_binary, n_models, n_iter = data.classes.size == 2, len(found.ends), found.n_iter
-    # A model that has ended stays where it is while others go on.
-    history, bounds = np.empty((n_iter + 1, n_models)), np.full((n_iter + 1, n_models), np.inf)
     bound = found.bounds
+    bounds = np.full((n_iter + 1, n_models), np.inf)
+    history = found.costs[0][:, None] if n_models == 1 else np.empty((n_iter + 1, n_models))
+    # A model that has ended stays where it is while others go on.
     for model, (end, costs) in enumerate(zip(found.ends, found.costs, strict=True)):
         history[: end.n_iter, model], history[end.n_iter :, model] = costs[:-1], costs[-1]
         bounds[end.n_iter :, model] = bound[model]

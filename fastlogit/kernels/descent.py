@@ -13,7 +13,7 @@ from numba import prange
 
 from .passes import Layout, add_partials, chunk_rows, model_slots, pack_models, sum_chunk_kernel
 from .policy import Twins, entry, kernel
-from .rows import packed_width, unpack_slot
+from .rows import empty_at_line, packed_width, unpack_slot
 
 __all__ = ["CONVERGED", "DIVERGED", "RUNNING", "DescentState", "Penalty", "descend", "start_state"]
 
@@ -224,8 +224,8 @@ def _descend(layout: Layout) -> Twins:
         packed = packed_width(n_features)
         width = n_features if direct else packed
         n_slots = model_slots(n_models)
-        packed_coef, packed_intercept = np.empty(n_slots * packed), np.empty(n_slots)
-        center = np.empty(packed)
+        packed_coef, packed_intercept = empty_at_line(n_slots * packed), np.empty(n_slots)
+        center = empty_at_line(packed)
         step = chunk_rows(rows.n_samples, n_features)
         n_chunks = (rows.n_samples + step - 1) // step
         partials = np.empty((n_chunks, n_models, packed + 2))

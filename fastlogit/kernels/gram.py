@@ -17,12 +17,11 @@ from __future__ import annotations
 import math
 from typing import Any, NamedTuple
 
-import numpy as np
 from numba import prange
 
 from .passes import Layout, direct_block, direct_source, gathered_block, gathered_source
 from .policy import Twins, entry, kernel
-from .rows import Span, packed_width, unpack_slot
+from .rows import Span, empty_at_line, packed_width, unpack_slot
 from .simd import LANES, add, broadcast, load, multiply_add, splat, store, subtract
 
 __all__ = ["gram", "grams"]
@@ -268,7 +267,7 @@ def _add_rows(layout: Layout) -> Any:
         height = BLOCK * LANES + LANES
         # Panels of whole strips, and behind them what is gathered.
         to_gather = (cells.n_slots // (CELL_PANELS * LANES) + 1) * CELL_PANELS * height
-        work = np.empty(to_gather + (0 if direct else GATHERED * width))
+        work = empty_at_line(to_gather + (0 if direct else GATHERED * width))
         work[:] = 0.0
         values = source(rows.X, work)
         stride = rows.stride if direct else width
@@ -298,11 +297,11 @@ def _gram(layout: Layout) -> Twins:
     def gram(rows: Any, weights: Any, gram_out: Any) -> None:
         packed, width, n_slots, n_cells = lay_out(rows.center.size, direct)
         n_panels, size = panels_of(n_slots), n_cells * CELL
-        center, scale = np.empty(packed), np.empty(packed)
+        center, scale = empty_at_line(packed), empty_at_line(packed)
         pack_columns(rows, width, center, scale)
         step, n_bands = plan(rows.n_samples, n_slots, size, rows.X.itemsize)
         n_chunks = (rows.n_samples + step - 1) // step
-        sums = np.empty(n_chunks * size)
+        sums = empty_at_line(n_chunks * size)
         for task in prange(n_chunks * n_bands):
             chunk, band = task // n_bands, task % n_bands
             begin, end = n_cells * band // n_bands, n_cells * (band + 1) // n_bands
@@ -324,10 +323,10 @@ def _grams(layout: Layout) -> Twins:
 
     def grams(rows: Any, weights: Any, grams_out: Any) -> None:
         packed, width, n_slots, n_cells = lay_out(rows.center.size, direct)
-        center, scale = np.empty(packed), np.empty(packed)
+        center, scale = empty_at_line(packed), empty_at_line(packed)
         pack_columns(rows, width, center, scale)
         for output in prange(len(weights)):
-            sums = np.empty(n_cells * CELL)
+            sums = empty_at_line(n_cells * CELL)
             add_rows(
                 rows, weights[output], 0, rows.n_samples, width, center, scale,
                 Cells(n_slots, 0, 0, n_cells), sums, 0,

@@ -185,7 +185,7 @@ def n_varying(work: Any, at: Any, n_features: int) -> int:
 
 @part
 def measure(
-    work: Any, at: Any, total: float, fit_intercept: bool, errors_out: Any
+    work: Any, at: Any, total: float, has_weights: bool, fit_intercept: bool, errors_out: Any
 ) -> tuple[float, bool]:
     """Put standard errors at the parameters in `work` into `errors_out`; log-likelihood, success.
 
@@ -193,9 +193,7 @@ def measure(
     near one: NaN, and no success, where that is singular.
     """
     small.clear(work, at.l2, at.l2 + at.size)
-    weight = 0.0
-    for row in range(at.n_rows):
-        weight += work[at.weight + row]
+    weight = small.total_weight(work, at, has_weights)
     small.predict_rows(work, at, at.theta, 1.0)
     small.row_losses(work, at)
     likelihood = -total * (small.dot(work, at.weight, at.scaled, at.height) / weight)
@@ -206,7 +204,7 @@ def measure(
     for k in range(slopes):
         small.clear(work, at.trial, at.trial + at.width)
         work[at.trial + k] = 1.0
-        small.solve_half(work, at, at.trial)
+        small.solve_half(work, at, at.trial, k)
         variance = small.dot(work, at.trial, at.trial, at.width) / total
         j = small.column_of(work, at, k)
         errors_out[j] = math.sqrt(variance) * work[at.scale + j]
@@ -216,7 +214,7 @@ def measure(
             j = small.column_of(work, at, k)
             work[at.trial + k] = -work[at.scale + j] * work[at.center + j]
         work[at.trial + slopes] = 1.0
-        small.solve_half(work, at, at.trial)
+        small.solve_half(work, at, at.trial, 0)
         variance = small.dot(work, at.trial, at.trial, at.width) / total
         errors_out[errors_out.shape[0] - 1] = math.sqrt(variance)
     return likelihood, True
@@ -274,11 +272,12 @@ def fit_group(rows: GroupRows, group: int, task: Task, room: Room, models: Model
         return
     models.converged[group] = True
     models.intercept[group], models.bound[group] = found.intercept, small.stated(found.bound)
-    at = small.lay_out(count, n_features, 0)
+    at = small.lay_out(room.work, count, n_features, 0)
     varying = n_varying(room.work, at, n_features)
-    at = small.lay_out(count, n_features, varying + (1 if task.fit_intercept else 0))
+    size = varying + (1 if task.fit_intercept else 0)
+    at = small.lay_out(room.work, count, n_features, size)
     errors = models.errors[group]
-    likelihood, resolved = measure(room.work, at, total, task.fit_intercept, errors)
+    likelihood, resolved = measure(room.work, at, total, n_weights > 0, task.fit_intercept, errors)
     models.log_likelihood[group] = likelihood
     for j in range(task.mean.shape[0]):
         coef[j] += task.mean[j]

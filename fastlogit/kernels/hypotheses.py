@@ -22,10 +22,12 @@ from .rows import (
     ROW_TILE,
     Span,
     add_offset,
+    empty_at_line,
     exponentials,
     packed_width,
     rows_per_block,
     softmax_terms,
+    zeros_at_line,
 )
 from .simd import LANES, load, multiply_add, prefetch, splat, total
 
@@ -244,7 +246,7 @@ def predict_direct(
     """Write the hypotheses of one chunk of rows read in place."""
     X, stride, width = rows.X, rows.stride, rows.center.size
     packed, block, n_slots = center.size, rows_per_block(width), intercept.size
-    raw, work = np.zeros(n_slots * block), np.zeros((n_slots + WORK_BLOCKS) * block)
+    raw, work = zeros_at_line(n_slots * block), zeros_at_line((n_slots + WORK_BLOCKS) * block)
     distance, spoiled = AHEAD_BYTES // X.itemsize, 0.0
     for first in range(start, stop, block):
         count = min(block, stop - first)
@@ -270,8 +272,8 @@ def predict_gathered(
     """Write the hypotheses of one chunk of rows of any kind."""
     X, swapped, n_features = rows.X, rows.swapped, rows.center.size
     packed, height = center.size, block_height(n_features)
-    raw, work = np.zeros(n_models * height), np.zeros((n_models + WORK_BLOCKS) * height)
-    columns, spoiled = np.empty(n_features * height), 0.0
+    raw, work = zeros_at_line(n_models * height), zeros_at_line((n_models + WORK_BLOCKS) * height)
+    columns, spoiled = empty_at_line(n_features * height), 0.0
     for first in range(start, stop, height):
         count = min(height, stop - first)
         gather_columns(X, swapped, first, count, center, height, columns)
@@ -298,8 +300,8 @@ def _hypotheses(layout: Layout) -> Twins:
         packed = packed_width(n_features)
         width = n_features if direct else packed
         n_slots = model_slots(n_models)
-        packed_coef, packed_intercept = np.empty(n_slots * packed), np.empty(n_slots)
-        center = np.empty(packed)
+        packed_coef, packed_intercept = empty_at_line(n_slots * packed), np.empty(n_slots)
+        center = empty_at_line(packed)
         pack_models(rows, coef, intercept, width, packed_coef, packed_intercept, center)
         step = chunk_rows(rows.n_samples, n_features)
         n_chunks = (rows.n_samples + step - 1) // step

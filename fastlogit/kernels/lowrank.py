@@ -16,7 +16,7 @@ from .cholesky import factor_one, solve_backward, solve_forward
 from .gram import BLOCK, CELL, CELL_PANELS, Cells, add_cells, cells_before
 from .passes import Layout, direct_block, direct_source, gathered_block, gathered_source
 from .policy import Twins, entry, kernel
-from .rows import packed_width
+from .rows import packed_width, zeros_at_line
 from .simd import LANES, add, load, multiply_add, splat, store, total
 
 __all__ = ["apply_inverse", "sample"]
@@ -69,7 +69,7 @@ def _apply_inverse(
     flat = rows.reshape(rows.size)
     for side in prange(which.size):
         output = which[side]
-        scaled, back = np.zeros(width), np.zeros(width)
+        scaled, back = zeros_at_line(width), zeros_at_line(width)
         values, solution = np.zeros((1, n_rows)), np.empty(n_rows)
         factor = lower[output]
         for column in range(vectors.shape[1]):
@@ -149,7 +149,8 @@ def _sample(layout: Layout) -> Twins:
         n_cells, height = cells_before(n_strips, n_panels), BLOCK * LANES + LANES
         for output in prange(len(indices)):
             copy_rows(rows, indices, output, sizes[output], intercept, sampled_out)
-            sums, panels = np.zeros(n_cells * CELL), np.zeros(n_strips * CELL_PANELS * height)
+            sums = zeros_at_line(n_cells * CELL)
+            panels = zeros_at_line(n_strips * CELL_PANELS * height)
             for first in range(0, n_columns, BLOCK):
                 count = min(BLOCK, n_columns - first)
                 pack_columns(sampled_out, output, inverse, first, count, height, panels)

@@ -27,6 +27,7 @@ from .rows import (
     add_offset,
     add_squares,
     binomial_residual,
+    empty_at_line,
     exponentials,
     gather,
     keep_residual,
@@ -44,6 +45,7 @@ from .rows import (
     unpack_slot,
     weigh,
     weigh_curvature,
+    zeros_at_line,
 )
 
 __all__ = [
@@ -279,9 +281,9 @@ def sum_direct_chunk(
     loss, weights = targets.loss, targets.weights
     n_models, packed, n_slots = sums_out.shape[0], center.size, intercept.size
     size = rows_per_block(width)
-    gradient, totals = np.zeros(n_slots * packed), np.zeros(2 * n_models)
-    raw, costs = np.zeros(n_slots * size), np.empty((n_slots + WORK_BLOCKS) * size)
-    packed_rows = np.zeros(size * packed if n_slots > 1 else 0)
+    gradient, totals = zeros_at_line(n_slots * packed), np.zeros(2 * n_models)
+    raw, costs = zeros_at_line(n_slots * size), empty_at_line((n_slots + WORK_BLOCKS) * size)
+    packed_rows = zeros_at_line(size * packed if n_slots > 1 else 0)
     distance = AHEAD_BYTES // X.itemsize
     for first in range(start, stop, size):
         count = min(size, stop - first)
@@ -320,9 +322,12 @@ def sum_gathered_chunk(
     loss, weights = targets.loss, targets.weights
     n_models, packed = sums_out.shape[0], center.size
     height = block_height(n_features)
-    gradient, totals = np.zeros(n_models * packed), np.zeros(2 * n_models)
-    raw, costs = np.empty(n_models * height), np.empty((n_models + WORK_BLOCKS) * height)
-    columns = np.empty(n_features * height)
+    gradient, totals = zeros_at_line(n_models * packed), np.zeros(2 * n_models)
+    raw = empty_at_line(n_models * height)
+    costs, columns = (
+        empty_at_line((n_models + WORK_BLOCKS) * height),
+        empty_at_line(n_features * height),
+    )
     for first in range(start, stop, height):
         count = min(height, stop - first)
         gather_columns(X, swapped, first, count, center, height, columns)
@@ -381,7 +386,7 @@ def predict_gathered_chunk(
     """Raw prediction of one chunk of rows of any kind, by all models."""
     X, swapped, n_features = rows.X, rows.swapped, rows.center.size
     packed, height = center.size, block_height(n_features)
-    raw, columns = np.empty(height), np.empty(n_features * height)
+    raw, columns = empty_at_line(height), empty_at_line(n_features * height)
     for first in range(start, stop, height):
         count = min(height, stop - first)
         gather_columns(X, swapped, first, count, center, height, columns)
@@ -404,8 +409,8 @@ def _raw_prediction(layout: Layout) -> Twins:
         n_models, n_features = coef.shape
         packed = packed_width(n_features)
         width = n_features if direct else packed
-        packed_coef, packed_intercept = np.empty(n_models * packed), np.empty(n_models)
-        center = np.empty(packed)
+        packed_coef, packed_intercept = empty_at_line(n_models * packed), np.empty(n_models)
+        center = empty_at_line(packed)
         pack_models(rows, coef, intercept, width, packed_coef, packed_intercept, center)
         step = chunk_rows(rows.n_samples, n_features)
         n_chunks = (rows.n_samples + step - 1) // step

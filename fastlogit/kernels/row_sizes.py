@@ -10,7 +10,7 @@ from numba import prange
 from .gram import pack_columns
 from .passes import Layout, chunk_rows, direct_block, direct_source, gathered_block, gathered_source
 from .policy import Twins, entry, kernel
-from .rows import Span, packed_width
+from .rows import Span, empty_at_line, packed_width, zeros_at_line
 from .simd import LANES, load, multiply_add, splat, subtract, total
 
 __all__ = ["largest_row"]
@@ -48,12 +48,12 @@ def _largest_row(layout: Layout) -> Twins:
         n_features = rows.center.size
         packed = packed_width(n_features)
         width = n_features if direct else packed
-        center, scale = np.empty(packed), np.empty(packed)
+        center, scale = empty_at_line(packed), empty_at_line(packed)
         pack_columns(rows, width, center, scale)
         step = chunk_rows(rows.n_samples, n_features)
         for chunk in prange((rows.n_samples + step - 1) // step):
             stop = min((chunk + 1) * step, rows.n_samples)
-            work = np.zeros(0 if direct else GATHERED * width)
+            work = zeros_at_line(0 if direct else GATHERED * width)
             values, largest = source(rows.X, work), 0.0
             for begin in range(chunk * step, stop, GATHERED):
                 count = min(GATHERED, stop - begin)

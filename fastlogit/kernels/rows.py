@@ -14,7 +14,19 @@ import numpy as np
 
 from .elementwise import exp_nonpositive, log1p_positive, log1p_unit
 from .policy import formula, kernel
-from .simd import LANES, add, byteswap, load, multiply_add, prefetch, splat, store, subtract, total
+from .simd import (
+    LANES,
+    add,
+    aligned,
+    byteswap,
+    load,
+    multiply_add,
+    prefetch,
+    splat,
+    store,
+    subtract,
+    total,
+)
 
 __all__ = [
     "AHEAD_BYTES",
@@ -28,6 +40,7 @@ __all__ = [
     "add_offset",
     "add_squares",
     "binomial_residual",
+    "empty_at_line",
     "exponentials",
     "gather",
     "keep_residual",
@@ -46,6 +59,7 @@ __all__ = [
     "unpack_slot",
     "weigh",
     "weigh_curvature",
+    "zeros_at_line",
 ]
 
 # Four rows share each load of coefficient and centre.
@@ -102,6 +116,26 @@ def packed_width(n_features: int) -> int:
 def rows_per_block(n_features: int) -> int:
     """Rows of one block: whole tiles of 3, 4 and 8, in L1 or L2 with the lines asked for."""
     return max(24, min(72, BLOCK_NUMBERS // n_features // 24 * 24))
+
+
+@kernel
+def empty_at_line(count: int) -> Any:
+    """Room for so many float64, from the beginning of a cache line on.
+
+    A vector of eight that crosses two lines is two loads, and NumPy's and numba's arrays begin
+    anywhere.
+    """
+    room = np.empty(count + LANES - 1)
+    first = aligned(room)
+    return room[first : first + count]
+
+
+@kernel
+def zeros_at_line(count: int) -> Any:
+    """Zeros, as `empty_at_line`."""
+    room = empty_at_line(count)
+    room[:] = 0.0
+    return room
 
 
 @formula

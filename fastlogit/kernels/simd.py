@@ -22,6 +22,7 @@ from numba.extending import intrinsic, models, register_model
 __all__ = [
     "LANES",
     "add",
+    "aligned",
     "broadcast",
     "byteswap",
     "load",
@@ -34,6 +35,8 @@ __all__ = [
 ]
 
 LANES = 8
+# Bytes of a vector, and of a cache line.
+BYTES = 64
 
 
 def _plain_load(array: Any, offset: int) -> Any:
@@ -70,6 +73,11 @@ def _plain_total(vector: Any) -> Any:
         middle = len(halves) // 2
         halves = halves[:middle] + halves[middle:]
     return halves[0]
+
+
+def _plain_aligned(array: Any) -> int:
+    """First index of a float64 array where a vector does not cross cache lines."""
+    return int(-array.ctypes.data % BYTES) // 8
 
 
 def _plain_prefetch(array: Any, offset: int) -> None:
@@ -194,6 +202,16 @@ def _llvm_total(typing_context: Any, vector: Any) -> Any:
     return types.float64(float64x8), generate
 
 
+def _llvm_aligned(typing_context: Any, array: Any) -> Any:
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        data = context.make_array(signature.args[0])(context, builder, arguments[0]).data
+        index = ir.IntType(64)
+        below = builder.neg(builder.ptrtoint(data, index))
+        return builder.lshr(builder.and_(below, index(BYTES - 1)), index(3))
+
+    return types.intp(array), generate
+
+
 def _llvm_prefetch(typing_context: Any, array: Any, offset: Any) -> Any:
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         pointer = _element_pointer(context, builder, signature.args[0], *arguments)
@@ -237,6 +255,7 @@ splat = _operation("splat")
 broadcast = _operation("broadcast")
 multiply_add = _operation("multiply_add")
 add = _operation("add")
+aligned = _operation("aligned")
 subtract = _operation("subtract")
 total = _operation("total")
 prefetch = _operation("prefetch")
