@@ -17,10 +17,10 @@ from typing import Any
 import numba
 import numpy as np
 import pytest
+from test_cache import PLUS_SCALED, SCALED, Copy, finish, kept_files
 
 from fastlogit.clock import activity
 from fastlogit.kernels import policy, turns
-from test_cache import PLUS_SCALED, SCALED, Copy, finish, kept_files
 
 fcntl = pytest.importorskip("fcntl")
 
