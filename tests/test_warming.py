@@ -289,6 +289,12 @@ for values in (np.linspace(0.1, 0.9, 9), np.linspace(0.1, 0.9, 9, dtype=np.float
     for name in ("sigmoid", "log1p_exp", "log_sigmoid", "logit"):
         getattr(fastlogit, name)(values)
 """,
+    "groups": """
+tens = np.arange(len(tumours)) // 10
+fitted = fastlogit.fit_groups(tumours[:, :3], malign, tens, C=1.0, prior_mean="pooled")
+fitted.predict_proba(tumours[:, :3], tens)
+fastlogit.fit_groups(tables["F"], malign, tens.astype(str), C=1.0, sample_weight=tens + 1.0)
+""",
     "frames": """
 import pandas
 frame = pandas.DataFrame(tumours).add_prefix("c")
@@ -369,12 +375,12 @@ compiled.clear()
 
 @pytest.mark.slow
 def test_compiling_takes_nothing_from_a_time_limit(tmp_path):
-    """From an empty cache a fit compiles for 30 times its limit, and converges all the same."""
+    """From an empty cache a fit compiles for many times its limit, and converges all the same."""
     code = """
 import time
 began = time.perf_counter()
-fitted = fastlogit.fit(irises, kinds, C=1.0, multi_class="multinomial", time_limit=1.0)
-assert time.perf_counter() - began > 3.0  # else this says nothing
+fitted = fastlogit.fit(irises, kinds, C=1.0, multi_class="multinomial", time_limit=0.3)
+assert time.perf_counter() - began > 1.5  # else this says nothing
 assert fitted.converged, fitted.message
 search = fastlogit.LogisticRegressionCV(Cs=2, cv=3, time_limit=1.0).fit(irises, kinds)
 assert search.result_.converged, search.result_.message
