@@ -5,7 +5,6 @@
 """
 
 import pickle
-import time
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -24,6 +23,7 @@ from net import (
     OPEN,
     PART,
     SEED,
+    Budget,
     Case,
     assert_probabilities,
     assert_true_bound,
@@ -955,18 +955,19 @@ KEPT: list[tuple[str, dict[str, Any]]] = [
 ]  # fmt: skip
 
 
-def throw(name: str, n_examples: int, folder: Path, dtypes: Any, until: float, first: Any) -> int:
-    """Throw examples at an entry until a time of `time.perf_counter`; return how many ran.
+def throw(name: str, n_examples: int, folder: Path, dtypes: Any, budget: Budget, first: Any) -> int:
+    """Throw examples at an entry while the budget lasts; return how many ran.
 
     `first` is the seed, or None for the same examples each time.
     """
     entry, place, count = ENTRIES[name], list(ENTRIES).index(name), [0]
 
     def one(recipe: Any) -> None:
-        if time.perf_counter() > until:
+        if budget.left <= 0.0:
             return
         count[0] += 1
-        check(name, with_one_rare_type(recipe, place), folder)
+        with budget.spent():
+            check(name, with_one_rare_type(recipe, place), folder)
 
     throw_at(one, entry.draw(dtypes), n_examples, first)
     return count[0]
@@ -984,16 +985,16 @@ def test_what_once_went_wrong(name, recipe, tmp_path) -> None:
 
 @pytest.mark.parametrize("name", ENTRIES)
 def test_a_few_hundred(name, tmp_path) -> None:
-    throw(name, max(12, ENTRIES[name].share // 60), tmp_path, DTYPES_FEW, INF, None)
+    throw(name, max(12, ENTRIES[name].share // 60), tmp_path, DTYPES_FEW, Budget(), None)
 
 
 @pytest.mark.slow(seconds=100)
 @pytest.mark.parametrize("name", ENTRIES)
 def test_twenty_thousand(name, tmp_path) -> None:
     wanted, count = ENTRIES[name].share, 0
-    until = time.perf_counter() + BUDGET_SECONDS
+    budget = Budget(BUDGET_SECONDS)
     for part in range(0, wanted, PART):
         first = SEED + part // PART
-        count += throw(name, min(PART, wanted - part), tmp_path, DTYPES_ALL, until, first)
+        count += throw(name, min(PART, wanted - part), tmp_path, DTYPES_ALL, budget, first)
     # Where numbers are few enough hypothesis ends before.
-    say_how_many(count, wanted, until)
+    say_how_many(count, wanted, budget)
