@@ -30,6 +30,13 @@ if TYPE_CHECKING:
     from .inputs.batches import BatchSource
     from .prediction import predict, predict_proba, raw_prediction
     from .predictor import Predictor
+    from .resampling.bootstrap import bootstrap
+    from .resampling.permutation import permutation
+    from .resampling.replicates import (
+        BootstrapDistribution,
+        BootstrapResult,
+        PermutationResult,
+    )
     from .result import FitResult, Progress
     from .warming import WarmUp, warmup
 
@@ -37,6 +44,8 @@ __version__ = "0.1.0"
 
 __all__ = [
     "BatchSource",
+    "BootstrapDistribution",
+    "BootstrapResult",
     "CVScoreDisplay",
     "CoefficientsDisplay",
     "ConvergenceDisplay",
@@ -49,12 +58,14 @@ __all__ = [
     "LogisticRegression",
     "LogisticRegressionCV",
     "PathResult",
+    "PermutationResult",
     "Predictor",
     "Problem",
     "Progress",
     "RegularizationPathDisplay",
     "SeparationWarning",
     "WarmUp",
+    "bootstrap",
     "cost",
     "cost_gradient",
     "fit",
@@ -65,6 +76,7 @@ __all__ = [
     "log_sigmoid",
     "logistic_path",
     "logit",
+    "permutation",
     "predict",
     "predict_proba",
     "raw_prediction",
@@ -74,6 +86,8 @@ __all__ = [
 
 _HOME = {
     "BatchSource": "inputs.batches",
+    "BootstrapDistribution": "resampling.replicates",
+    "BootstrapResult": "resampling.replicates",
     "CVScoreDisplay": "displays",
     "CoefficientsDisplay": "displays",
     "ConvergenceDisplay": "displays",
@@ -86,12 +100,14 @@ _HOME = {
     "LogisticRegression": "estimators.logistic",
     "LogisticRegressionCV": "estimators.cross_validation",
     "PathResult": "fitting.path",
+    "PermutationResult": "resampling.replicates",
     "Predictor": "predictor",
     "Problem": "fitting.evaluation",
     "Progress": "result",
     "RegularizationPathDisplay": "displays",
     "SeparationWarning": "errors",
     "WarmUp": "warming",
+    "bootstrap": "resampling.bootstrap",
     "cost": "fitting.cost",
     "cost_gradient": "fitting.cost",
     "fit": "fitting.fit",
@@ -102,6 +118,7 @@ _HOME = {
     "log_sigmoid": "elementwise",
     "logistic_path": "fitting.path",
     "logit": "elementwise",
+    "permutation": "resampling.permutation",
     "predict": "prediction",
     "predict_proba": "prediction",
     "raw_prediction": "prediction",

@@ -43,6 +43,8 @@ from .kernels.policy import cache_folder, numba_setting
 from .objective.penalties import L2
 from .options import check_option, check_whole
 from .prediction import predict_proba
+from .resampling.bootstrap import bootstrap
+from .resampling.permutation import permutation
 
 __all__ = ["LeftOut", "WarmUp", "warmup"]
 
@@ -374,6 +376,9 @@ def _other_calls() -> None:
         fit(X, labels, C=1.0, solver="lbfgs")
         source = BatchSource(lambda X=X: iter([(X, labels > 0)]))  # type: ignore[misc]
         fit(source, C=1.0, solver="gradient_descent", max_iter=1, step_size=0.1, tol=1.0)
+    few = np.random.default_rng(0).standard_normal((N_ROWS, 2))
+    bootstrap(few, labels > 0, 3, C=1.0, random_state=0)
+    permutation(few, labels > 0, n=3, C=1.0, random_state=0)
     # So many columns that the preconditioner draws rows.
     many = np.random.default_rng(0).standard_normal((N_ROWS, 160))
     fit(many, labels, C=1.0, multi_class="multinomial", solver="newton-cg", tol=1e-3)

@@ -274,7 +274,7 @@ def test_a_headline_is_one_row_or_an_error(
 def test_a_script_writes_each_long_table_of_the_page() -> None:
     """Every place of the page belongs to a script, and every script that writes finds its place."""
     page = (ROOT / "docs" / "benchmarks.md").read_text("utf-8")
-    names = ("engine", "estimators", "speed", "first_call", "small", "groups")
+    names = ("engine", "estimators", "speed", "first_call", "small", "groups", "resampling")
     scripts = [load(name) for name in names]
     for script in scripts:
         assert "| --- |" in script.PLACE.section(page), script

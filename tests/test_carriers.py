@@ -183,6 +183,16 @@ def of_groups(X, y, w, o):
     return [found.coef, found.intercept, found.standard_errors, found.log_likelihood]
 
 
+def of_bootstrap(X, y, w, o):
+    found = fastlogit.bootstrap(X, y, 3, C=1.0, sample_weight=w, offset=o, random_state=0)
+    return [found.coef, found.intercept, found.confidence_intervals(method="bca")]
+
+
+def of_permutation(X, y, w, o):
+    found = fastlogit.permutation(X, y, [1], n=3, C=1.0, random_state=0)
+    return [found.statistic, found.replicates]
+
+
 def of_batches(X, y, w, o):
     source = BatchSource(lambda: iter([(X, y, w), (X, y, w)]))
     result = fastlogit.fit(source, C=1.0)
@@ -213,6 +223,8 @@ def of_elementwise(X, y, w, o):
 # Which call runs each public name; a new name must be given one, or stand among those without data.
 ENTRIES = {
     "BatchSource": of_batches,
+    "BootstrapDistribution": of_bootstrap,
+    "BootstrapResult": of_bootstrap,
     "FitResult": of_fit,
     "GroupFit": of_groups,
     "GroupFits": of_groups,
@@ -220,8 +232,10 @@ ENTRIES = {
     "LogisticRegression": of_estimator,
     "LogisticRegressionCV": of_cv,
     "PathResult": of_path,
+    "PermutationResult": of_permutation,
     "Predictor": of_predictor,
     "Problem": of_problem,
+    "bootstrap": of_bootstrap,
     "cost": of_cost,
     "cost_gradient": of_cost_gradient,
     "fit": of_fit,
@@ -232,6 +246,7 @@ ENTRIES = {
     "log_sigmoid": of_elementwise,
     "logistic_path": of_path,
     "logit": of_elementwise,
+    "permutation": of_permutation,
     "predict": of_functions,
     "predict_proba": of_functions,
     "raw_prediction": of_functions,

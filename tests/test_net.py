@@ -4,6 +4,7 @@
 ``-m slow`` 20,000 within a time budget. CONTRIBUTING.md says how to throw more of them.
 """
 
+import copy
 import pickle
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -754,6 +755,64 @@ def check_path(recipe: dict[str, Any]) -> None:
             )
 
 
+def boots(dtypes: Any) -> Any:
+    shared = ("C", "multi_class", "n_threads", "time_limit")
+    return recipes(
+        dtypes,
+        options={
+            **{name: FIT_OPTIONS[name] for name in shared},
+            "tol": ((1e-12, 1e-8, 1e-3, 0.0), (-1.0, NAN, "a", None)),
+            "intercept": INTERCEPTS,
+            "n": ((1, 3), (0, 2.5, "a")),
+            "weights": (("multinomial", "bayesian"), ("exponential", None)),
+            "stratify": ((False, True), (1, "y")),
+            "groups": ((None, "four"), ("short",)),
+        },
+        **FEW,
+    )
+
+
+def check_bootstrap(recipe: dict[str, Any]) -> None:
+    verdict, chosen = plain(recipe["options"])
+    softmax = chosen.get("multi_class") == "multinomial"
+    case = Case(recipe, softmax=softmax)
+    case.judge(verdict)
+    chosen = {"C": 1.0, "n": 2, **chosen}
+    kind = chosen.pop("groups", None)
+    if kind is not None:
+        case.judge(OPEN)  # all rows may be of one cluster, or clusters of several classes
+        chosen["groups"] = np.arange(case.n if kind == "four" else case.n + 1) // 4
+    if chosen["C"] == INF or np.ndim(case.w) > 1 or case.n < 3:
+        case.judge(OPEN)  # there may be no optimum
+    before = case.frozen()
+    found, _ = run(
+        lambda: fastlogit.bootstrap(
+            case.X, case.y, sample_weight=case.weights, offset=case.offset, random_state=0, **chosen
+        ),
+        case.verdict,
+    )
+    assert case.frozen() == before
+    if found is None:
+        return
+    missing = np.isnan(found.coef.reshape(len(found), -1)).any(axis=1)
+    np.testing.assert_array_equal(missing, found.status >= fastlogit.GroupStatus.SEPARABLE)
+    for replicate in np.flatnonzero(~missing):
+        own = copy.copy(case)
+        own.w = found.replicate_weights(replicate)
+        with np.errstate(all="ignore"):
+            l2_reg = 0.0 if chosen["C"] == INF else np.float64(1.0) / (chosen["C"] * own.w.sum())
+        one = fastlogit.FitResult(
+            coef=found.coef[replicate], intercept=found.intercept[replicate],
+            classes=found.classes, n_iter=0, n_passes=0, converged=bool(found.converged[replicate]),
+            message=repr(found), history=np.array([INF]), gradient_norm=0.0,
+            suboptimality=float(found.suboptimality[replicate]), seconds=0.0, solver="auto",
+            l2_reg=l2_reg,
+        )  # fmt: skip
+        if np.isfinite(l2_reg):
+            held = chosen.get("intercept", "fit") != "fit"
+            assert_true_bound(own, one, softmax=softmax, held=held)
+
+
 def leaves(dtypes: Any) -> Any:
     return recipes(dtypes, options={"multi_class": (("ovr", "multinomial"), ())})
 
@@ -848,6 +907,7 @@ ENTRIES = {
     "search": Entry(check_search, searches, 150),
     "stream": Entry(check_stream, streams, 900),
     "path": Entry(check_path, paths, 300),
+    "bootstrap": Entry(check_bootstrap, boots, 800),
     "leave_one_out": Entry(check_leave_one_out, leaves, 800),
     "model_file": Entry(check_model_file, model_files, 850),
     "elementwise": Entry(check_elementwise, elements, 5500),

@@ -1,0 +1,1 @@
+"""What repeated fits say of one: bootstrap and permutation tests."""

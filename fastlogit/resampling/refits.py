@@ -1,0 +1,336 @@
+"""Many fits near one another: what `bootstrap` and `permutation` share.
+
+Each begins at a fit that is known, by the kernel of `kernels.resampling`. What that leaves goes
+through the kernel of small fits, and at last through `fit`.
+"""
+
+from __future__ import annotations
+
+import warnings
+from typing import NamedTuple
+
+import numpy as np
+
+from ..arrays import Codes, Features, Indices, Integers, Matrix, Vector
+from ..clock import Clock
+from ..design.base import Design, readonly
+from ..errors import SeparationWarning
+from ..fitting.fit import fit
+from ..fitting.small import MOST_ITERATIONS, is_plain, within_limits
+from ..inputs import validation
+from ..inputs.batches import BatchSource
+from ..inputs.given import Data, Given, look
+from ..kernels import groups as statuses
+from ..kernels import resampling as kernels
+from ..kernels import small
+from ..options import check_strength
+from ..result import FitResult
+
+__all__ = [
+    "Asked",
+    "Found",
+    "Refits",
+    "as_plain",
+    "ended_as",
+    "fit_quietly",
+    "fit_whole",
+    "found_models",
+    "look_in_memory",
+    "put",
+    "strength_of",
+]
+
+# Of a fit that takes the general way.
+MAX_ITER = 1_000
+# What the status of a small fit says of a replicate; others take the general way.
+KNOWN = {
+    small.CONVERGED: statuses.CONVERGED,
+    small.ONE_CLASS: statuses.ONE_CLASS,
+    small.NO_ROWS: statuses.NO_ROWS,
+    small.SEPARABLE: statuses.SEPARABLE,
+}
+
+
+class Asked(NamedTuple):
+    """What each fit is asked.
+
+    With `by_weight` the penalty is on the scale of the sum of the losses, else of their mean.
+    `fixed` is the number that the intercept is held at.
+    """
+
+    l2_reg: Vector
+    by_weight: bool
+    fixed: float | None
+    tol: float
+
+    def strength(self, weights: Vector, n_rows: int) -> Vector:
+        """Return the penalty of each column on the scale of the mean loss of these rows."""
+        if not self.by_weight:
+            return self.l2_reg
+        return self.l2_reg / (float(weights.sum()) if weights.size else float(n_rows))
+
+
+class Found(NamedTuple):
+    """What one fit came to; coefficients are NaN where the status says so."""
+
+    status: int
+    coef: Vector
+    intercept: float
+    cost: float
+    bound: float
+    n_iter: int
+    failure: str = ""
+
+
+def look_in_memory(given: Given, name: str, multi_class: str = "ovr") -> Data:
+    """Check what is given to a function that reads rows in memory.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If something has the wrong type, shape or value.
+    """
+    if isinstance(given.X, BatchSource | Design):
+        raise TypeError(
+            f"{name} reads rows in memory, and X is a {type(given.X).__name__}; load them into "
+            "memory first"
+        )
+    data = look(given, multi_class)
+    if not isinstance(data.rows.X, np.ndarray):
+        raise TypeError(
+            f"{name} reads rows in memory, and X is a {type(data.rows.X).__name__} that is "
+            "streamed; load them into memory first"
+        )
+    validation.check_finite(data.rows.X, data.rows.names)
+    return data
+
+
+def strength_of(C: float | None, data: Data) -> tuple[Vector, bool]:
+    """Return the strength of each column's penalty, and whether it is that of the sum of losses."""
+    strength: float | Vector = 0.0 if data.l2_reg is None else data.l2_reg
+    if C is not None:
+        if data.l2_reg is not None:
+            raise ValueError("give C or l2_reg, not both: l2_reg = 1 / (C * sum of weights)")
+        strength = 1.0 / check_strength("C", C)
+    factor = 1.0 if data.penalty_factor is None else data.penalty_factor
+    with np.errstate(over="ignore", invalid="ignore"):
+        found = np.array(np.broadcast_to(strength * factor, data.rows.X.shape[1]), np.float64)
+    if not np.isfinite(found).all():
+        raise ValueError("the penalty overflows; a larger C, or smaller strengths, are needed")
+    return found, C is not None
+
+
+def as_plain(data: Data, rows: Indices | None = None) -> Data:
+    """Return some rows, or all, as arrays that the kernels read in place."""
+    given, none = data.rows.X, validation.NO_NUMBERS
+    assert isinstance(given, np.ndarray)
+    if rows is None:
+        X = given if is_plain(given) else _plain(given)
+        return data._replace(rows=data.rows._replace(X=X, carrier=X))
+    X = _plain(given[rows])
+    return data._replace(
+        rows=data.rows._replace(X=X, carrier=X),
+        codes=readonly(data.codes[rows]),
+        weights=readonly(data.weights[..., rows]) if data.weights.size else none,
+        offset=readonly(data.offset[..., rows]) if data.offset.size else none,
+    )
+
+
+def _plain(X: Features) -> Matrix:
+    return np.array(X, dtype=np.float64, order="C")
+
+
+def found_models(n: int, n_features: int) -> kernels.Replicates:
+    """Return room for what is found, nothing of which is fitted yet."""
+    return kernels.Replicates(
+        np.full(n, statuses.NOT_FITTED, dtype=np.int8), np.zeros(n, dtype=np.int32),
+        np.full((n, n_features), np.nan), np.full(n, np.nan), np.full(n, np.nan),
+        np.full(n, np.inf),
+    )  # fmt: skip
+
+
+def put(found: Found, models: kernels.Replicates, place: int) -> None:
+    """Put what is found in its place."""
+    models.n_iter[place], models.coef[place] = found.n_iter, found.coef
+    models.intercept[place], models.cost[place] = found.intercept, found.cost
+    models.bound[place], models.status[place] = found.bound, found.status
+
+
+class Refits:
+    """Fits to rows of two classes that are weighed, or labelled, anew.
+
+    Parameters
+    ----------
+    data : Data
+        Of `as_plain`; rows of no weight are left out.
+    asked : Asked
+    start : ndarray of shape (n_features + 1,)
+        Coefficients and intercept near which the optima are.
+    unit_of_row : ndarray of int32, shape (n_samples,)
+    n_threads : int or None
+        Of a fit that takes the general way.
+    clock : Clock
+    """
+
+    def __init__(
+        self, data: Data, asked: Asked, start: Vector, unit_of_row: Integers,
+        n_threads: int | None, clock: Clock,
+    ) -> None:  # fmt: skip
+        self.data, self.asked, self.start = data, asked, start
+        self.n_threads, self.clock = n_threads, clock
+        assert isinstance(data.rows.X, np.ndarray)
+        self.X = data.rows.X if is_plain(data.rows.X) else _plain(data.rows.X)
+        n_samples, n_features = self.X.shape
+        work = np.empty(kernels.room_size.serial(n_samples, n_features))
+        strength = asked.strength(data.weights, n_samples)
+        level = 0.0 if asked.fixed is None else asked.fixed
+        fits = asked.fixed is None
+        status, size = kernels.prepare.serial(
+            self.X, data.codes, 1, data.weights, data.offset, strength, level, fits, start, work
+        )
+        # Whether the kernel takes these rows.
+        self.is_ready = status == small.CONVERGED
+        self.base = kernels.Base(
+            work, n_samples, n_features, size, readonly(unit_of_row), asked.by_weight, level, fits,
+            asked.tol,
+        )  # fmt: skip
+
+    def room(self) -> kernels.Room:
+        """Return the room of one thread."""
+        n_rows = self.base.n_rows
+        n_units = int(self.base.unit_of_row.max()) + 1
+        return kernels.Room(
+            np.empty(len(self.base.work)), np.empty(n_rows, np.int32), np.empty(n_units)
+        )
+
+    def again(
+        self, weights: Vector, X: Matrix | None = None, codes: Codes | None = None,
+        in_general: bool = True,
+    ) -> Found:  # fmt: skip
+        """Fit rows with these weights (none: all alike), columns and labels, from nothing.
+
+        Without `in_general` the status GENERAL says what is left; `fit` counts warnings, and is for
+        one thread at a time.
+        """
+        X = self.X if X is None else X
+        codes = self.data.codes if codes is None else codes
+        if weights.size and not weights.all():
+            used = weights > 0.0
+            X, codes, weights, offset = X[used], codes[used], weights[used], self.data.offset
+            offset = readonly(offset[used]) if offset.size else offset
+        else:
+            offset = self.data.offset
+        codes, weights = readonly(codes), readonly(weights)
+        strength = self.asked.strength(weights, len(X))
+        found, was_singular = self._by_small_kernel(X, codes, weights, offset, strength)
+        if found is None and not in_general:
+            return _without_numbers(statuses.GENERAL, X.shape[1])
+        if found is None:
+            rows = self.data.rows._replace(X=X, carrier=X)
+            data = Data(rows, self.data.classes, codes, weights, offset, strength)
+            found = self._in_general(data)
+        return self._judged(found, X, strength, was_singular)
+
+    def _by_small_kernel(
+        self, X: Matrix, codes: Codes, weights: Vector, offset: Vector, strength: Vector
+    ) -> tuple[Found | None, bool]:
+        """Return what the kernel of small fits finds; whether columns depend on each other."""
+        asked, n_features = self.asked, X.shape[1]
+        if not within_limits(len(X), n_features):
+            return None, False
+        coef, most = np.empty(n_features), MOST_ITERATIONS
+        end = small.fit_small.serial(
+            X, codes, 1, weights, offset, strength,
+            0.0 if asked.fixed is None else asked.fixed, asked.fixed is None,
+            validation.NO_NUMBERS, asked.tol, most,
+            np.empty(small.small_work_size.serial(*X.shape)), np.empty(most + 1), coef,
+        )  # fmt: skip
+        if end.status not in KNOWN:
+            return None, end.status == small.SINGULAR
+        status = KNOWN[end.status]
+        if status != statuses.CONVERGED:
+            return _without_numbers(status, n_features, end.n_iter), False
+        bound = small.stated_bound.serial(end.bound)
+        return Found(status, coef, end.intercept, end.cost, bound, end.n_iter), False
+
+    def _in_general(self, data: Data) -> Found:
+        """Fit rows as `fit` does, quietly."""
+        asked, n_features = self.asked, self.X.shape[1]
+        if not len(data.codes) or np.ptp(data.codes) == 0:
+            status = statuses.ONE_CLASS if len(data.codes) else statuses.NO_ROWS
+            return _without_numbers(status, n_features)
+        try:
+            result, is_separable = fit_quietly(data, asked, self.n_threads, self.clock)
+        except (ValueError, ArithmeticError) as error:
+            return _without_numbers(statuses.FAILED, n_features)._replace(failure=str(error))
+        if is_separable:
+            return _without_numbers(statuses.SEPARABLE, n_features, result.n_iter)
+        return Found(
+            ended_as(result, self.clock), result.coef, float(result.intercept),
+            float(result.history[-1]), float(result.suboptimality), result.n_iter,
+        )  # fmt: skip
+
+    def _judged(self, found: Found, X: Matrix, strength: Vector, was_singular: bool) -> Found:
+        """Say of a fit that converged where its coefficients are not the only ones."""
+        few = len(X) < int((strength == 0.0).sum()) + (self.asked.fixed is None)
+        if found.status == statuses.SEPARABLE and few:
+            return found._replace(status=statuses.TOO_FEW_ROWS)
+        if found.status != statuses.CONVERGED or (strength > 0.0).all():
+            return found
+        still = (X == X[0]).all(axis=0) & (strength == 0.0)
+        if self.asked.fixed is not None:
+            still &= X[0] == 0.0
+        if still.any():
+            return found._replace(status=statuses.CONSTANT_COLUMN)
+        return found._replace(status=statuses.COLLINEAR) if was_singular else found
+
+
+def ended_as(result: FitResult, clock: Clock) -> int:
+    """Return the status of a fit that has coefficients."""
+    if result.converged:
+        return statuses.CONVERGED
+    if clock.is_late():
+        return statuses.TIME_LIMIT
+    return statuses.MAX_ITER if result.n_iter >= MAX_ITER else statuses.ROUNDING
+
+
+def _without_numbers(status: int, n_features: int, n_iter: int = 0) -> Found:
+    nothing = np.full(n_features, np.nan)
+    return Found(status, nothing, np.nan, np.nan, np.inf, n_iter)
+
+
+def fit_quietly(
+    data: Data, asked: Asked, n_threads: int | None, clock: Clock, multi_class: str = "ovr"
+) -> tuple[FitResult, bool]:
+    """Fit rows as `fit` does, without warnings; whether their classes are separable."""
+    with warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("always")
+        found = fit(
+            data, tol=asked.tol, max_iter=MAX_ITER, n_threads=n_threads,
+            intercept="fit" if asked.fixed is None else asked.fixed, time_limit=clock.left(),
+            multi_class=multi_class,
+        )  # fmt: skip
+    return found, any(issubclass(each.category, SeparationWarning) for each in said)
+
+
+def fit_whole(
+    data: Data, asked: Asked, n_threads: int | None, clock: Clock, caller: str,
+    multi_class: str = "ovr",
+) -> FitResult:  # fmt: skip
+    """Fit all rows; raise where they have no optimum, and pass other warnings on."""
+    total = data.weights if data.weights.size else validation.NO_NUMBERS
+    strength = asked.strength(total, len(data.codes))
+    own = data._replace(l2_reg=strength, penalty_factor=None, seconds=0.0)
+    with warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("always")
+        found = fit(
+            own, tol=asked.tol, multi_class=multi_class, n_threads=n_threads,
+            intercept="fit" if asked.fixed is None else asked.fixed, time_limit=clock.left(),
+        )  # fmt: skip
+    for warning in said:
+        if issubclass(warning.category, SeparationWarning):
+            raise ValueError(
+                f"{caller} needs an optimum of all rows, and there is none: {found.message}"
+            )
+        warnings.warn_explicit(warning.message, warning.category, warning.filename, warning.lineno)
+    return found
