@@ -89,7 +89,7 @@ class Activity:
 
     def compile_seconds(self, since: float) -> float:
         """Return how long this thread was in the compiler after a time of `time.perf_counter`."""
-        total = 0.0
+        total = time.perf_counter() - max(self._entered, since) if self._depth else 0.0
         for ended, seconds in reversed(self._stays):
             if ended <= since:
                 break

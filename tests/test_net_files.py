@@ -2,7 +2,6 @@
 
 import contextlib
 import json
-import time
 import warnings
 from pathlib import Path
 from typing import Any
@@ -13,7 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet
 import pytest
 from hypothesis import strategies as st
-from net import BUDGET_SECONDS, SEED, guard, mostly, say_how_many, throw_at
+from net import BUDGET_SECONDS, SEED, Budget, guard, mostly, say_how_many, throw_at
 from typer.testing import CliRunner
 
 from fastlogit.cli import commands
@@ -231,13 +230,14 @@ def test_a_few_files(model, tmp_path) -> None:
 
 @pytest.mark.slow(seconds=100)
 def test_many_files(model, tmp_path) -> None:
-    count, until = [0], time.perf_counter() + BUDGET_SECONDS
+    count, budget = [0], Budget(BUDGET_SECONDS)
 
     def one(recipe: Any) -> None:
-        if time.perf_counter() < until:
+        if budget.left > 0.0:
             count[0] += 1
-            check_file(recipe, tmp_path, model)
+            with budget.spent():
+                check_file(recipe, tmp_path, model)
 
     for part in range(0, FILES, 300):
         throw_at(one, tables(), 300, SEED + part)
-    say_how_many(count[0], FILES, until)
+    say_how_many(count[0], FILES, budget)

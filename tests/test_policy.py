@@ -165,7 +165,9 @@ def test_twins_are_one_function_compiled_twice() -> None:
         np.testing.assert_array_equal(out, 2.0 * values)
 
 
-def test_parts_are_kernels_where_numba_has_changed(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_kernels_are_common_functions_where_numba_has_changed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     with monkeypatch.context() as patch:
         patch.setattr("numba.core.codegen.JITCodeLibrary", object)
         assert policy._make_part_compiler() is None
@@ -174,8 +176,9 @@ def test_parts_are_kernels_where_numba_has_changed(monkeypatch: pytest.MonkeyPat
         assert policy._make_part_compiler() is None
     assert policy._make_part_compiler() is not None
     monkeypatch.setattr(policy, "_PART_COMPILER", None)
-    monkeypatch.setattr(policy, "kernel", lambda func: (func, "a kernel"))
-    assert policy.part(inverse) == (inverse, "a kernel")
+    monkeypatch.setattr(policy, "_njit", lambda func, suffix, **options: sorted(options))
+    assert policy.kernel(inverse) == ["no_cfunc_wrapper", "no_cpython_wrapper"]
+    assert policy.part(inverse) == ["no_cfunc_wrapper", "no_cpython_wrapper", "no_rewrites"]
 
 
 def test_a_compiled_copy_keeps_documentation_and_defaults() -> None:

@@ -4,7 +4,7 @@ Design rules, with their reasons:
 
 - Three decorators, one per storey: `formula` (scalar maths), `kernel` (one block of rows) and
   `entry` (what Python calls). Only entries are kept on disk: the storeys below are compiled into
-  them. `part` is a kernel of which numba makes no machine code of its own.
+  them, and numba makes no machine code of their own.
 - `error_model="numpy"` everywhere: Python's division check is a branch that keeps LLVM from
   vectorising a loop.
 - `contract` (fused multiply-add) is the only fast-math flag. `fastmath=True` folds `isnan` away,
@@ -19,10 +19,12 @@ Design rules, with their reasons:
 - No two pieces of machine code share a symbol. numba numbers its symbols anew in every process, so
   that cached code from two processes can carry one symbol twice, and the linker silently takes the
   first for both: measured with two kernels of one factory, one answered with the other's result.
+- Of the processes that miss one file at once a single one compiles (see `turns`).
 - The cache is a help, never a condition: whatever goes wrong with it, the function is compiled.
 """
 
 import contextlib
+import gc
 import hashlib
 import itertools
 import os
@@ -46,6 +48,7 @@ from numba.core import bytecode, compiler, serialize, types
 from numba.core.runtime import rtsys
 
 from .identity import identity
+from .turns import TURN
 
 _FASTMATH = frozenset({"contract"})
 _TWINS = ("serial", "parallel")
@@ -107,6 +110,10 @@ def formula(func: Callable[..., Any]) -> Any:
 def kernel(func: Callable[..., Any]) -> Any:
     """Compile a serial loop over one block of rows, for entries and other kernels to call.
 
+    numba optimises each function with all that it calls and makes machine code of that, which
+    nobody runs: what lies five calls deep is compiled six times. Of a kernel only LLVM code is
+    made; the entry is optimised as a whole. `small.fit_small` takes less than half the processor
+    time to compile (8.7 and 11.1 s, without this 23.4 and 22.4, in turn on two busy cores).
     It has no way in from Python: a call from there ends the process (wrap it in an entry).
 
     Parameters
@@ -119,39 +126,25 @@ def kernel(func: Callable[..., Any]) -> Any:
     callable
         A numba dispatcher, or `func` itself under NUMBA_DISABLE_JIT=1.
     """
-    # Without wrappers for calls from Python: a fifth less to compile.
-    return _njit(func, _local_suffix(func), no_cpython_wrapper=True, no_cfunc_wrapper=True)
+    return _kernel(func)
 
 
 def part(func: Callable[..., Any]) -> Any:
-    """Compile a serial function as `kernel` does, into the entries that call it and nowhere else.
+    """Compile as `kernel` does, without numba's search for array expressions.
 
-    numba optimises each function with all that it calls and makes machine code of that, which
-    nobody runs: what lies five calls deep is compiled six times. Of a part only LLVM code is made;
-    the entry is optimised as a whole. `small.fit_small` takes less than half the processor time to
-    compile (8.7 and 11.1 s, with `kernel` 23.4 and 22.4, in turn on two busy cores).
-    Call it from entries, kernels and parts only.
+    For functions of numbers and single elements, a few hundredths of a second each.
 
     Parameters
     ----------
     func : callable
-        Function of arrays and scalars.
+        Function of arrays and scalars, without array expressions and constant indices of tuples.
 
     Returns
     -------
     callable
         A numba dispatcher, or `func` itself under NUMBA_DISABLE_JIT=1.
     """
-    if _PART_COMPILER is None:
-        return kernel(func)
-    return _njit(
-        func,
-        _local_suffix(func),
-        no_cpython_wrapper=True,
-        no_cfunc_wrapper=True,
-        no_rewrites=True,  # of array expressions: there are none
-        pipeline_class=_PART_COMPILER,
-    )
+    return _kernel(func, no_rewrites=True)
 
 
 def entry(func: Callable[..., Any], name: str | None = None) -> Twins:
@@ -249,6 +242,15 @@ def _make_part_compiler() -> Any:
 _PART_COMPILER = _make_part_compiler()
 
 
+def _kernel(func: Callable[..., Any], **options: Any) -> Any:
+    if _PART_COMPILER is not None:
+        options["pipeline_class"] = _PART_COMPILER
+    # Without wrappers for calls from Python: a fifth less to compile.
+    return _njit(
+        func, _local_suffix(func), no_cpython_wrapper=True, no_cfunc_wrapper=True, **options
+    )
+
+
 def _njit(func: Callable[..., Any], suffix: str, **options: Any) -> Any:
     if numba_setting("DISABLE_JIT"):
         return func
@@ -262,7 +264,29 @@ def _cached(func: Callable[..., Any], suffix: str, twin: str) -> Any:
     folder = cache_folder()
     if folder is not None and hasattr(dispatcher, "_cache"):
         dispatcher._cache = _DiskCache(dispatcher, folder / twin)
+        dispatcher.compile = _in_turn(dispatcher.compile)
     return dispatcher
+
+
+def _in_turn(compile_one: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    """Let a dispatcher end the turn that its cache may have taken, whatever came of it.
+
+    Python's search for cycles of objects waits so long: a compiler makes millions of objects and
+    few cycles, and would spend a tenth of its time on it.
+    """
+
+    def compile_in_turn(signature: Any) -> Any:
+        nested, collects = TURN.is_mine, gc.isenabled()
+        gc.disable()
+        try:
+            return compile_one(signature)
+        finally:
+            if collects:
+                gc.enable()
+            if not nested:
+                TURN.end()
+
+    return compile_in_turn
 
 
 def _renamed(func: Callable[..., Any], suffix: str) -> Callable[..., Any]:
@@ -388,6 +412,9 @@ class _DiskCache:
         try:
             key = self._key(sig, target_context.codegen())
             payload = _read(self._path(key), key)
+            if payload is None:
+                TURN.take(self._path(key).with_suffix(".turn"))
+                payload = _read(self._path(key), key)
             if payload is not None:
                 with contextlib.suppress(OSError):
                     if _is_older(self._path(key), _DAY):
