@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import difflib
-import importlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from enum import IntEnum
@@ -18,12 +17,12 @@ from ..elementwise import sigmoid
 from ..kernels import groups as kernels
 from ..result import FitResult
 from .group_predictions import GroupModels, raw_prediction
+from .tables import counts_of, frame_of
 
 __all__ = ["GroupFit", "GroupFits", "GroupStatus"]
 
 # A notebook shows so many groups and columns.
 SHOWN, SHOWN_COLUMNS = 20, 12
-FRAMES = ("pandas", "polars", "pyarrow")
 
 
 class GroupStatus(IntEnum):
@@ -290,16 +289,7 @@ class GroupFits:
         ImportError
             If it is not installed.
         """
-        if library not in FRAMES:
-            raise ValueError(f"library must be one of {', '.join(FRAMES)}, got {library!r}")
-        try:
-            module = importlib.import_module(library)
-        except ImportError:
-            raise ImportError(
-                f"to_frame({library!r}) needs {library}, which is not installed"
-            ) from None
-        make = module.table if library == "pyarrow" else module.DataFrame
-        return make(self._columns())
+        return frame_of(library, self._columns())
 
     def _columns(self) -> dict[str, Any]:
         """Return the columns of the table by name."""
@@ -327,13 +317,11 @@ class GroupFits:
         return f"GroupFits({', '.join(self._facts())})"
 
     def _facts(self) -> list[str]:
-        counts = np.bincount(self.status, minlength=len(GroupStatus))
-        ends = [f"{counts[each]:,} {each.text}" for each in GroupStatus if counts[each]]
         worst = float(np.max(self.suboptimality[self.converged], initial=0.0))
         return [
             f"{len(self):,} groups of {int(self.n_samples.sum()):,} rows",
             f"{self.coef.shape[1]} columns",
-            *ends,
+            *counts_of(self.status, GroupStatus),
             f"suboptimality <= {worst:.1e} where converged",
             f"{self.seconds:.3g} s",
         ]

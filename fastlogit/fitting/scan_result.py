@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import importlib
 import math
-from collections.abc import Callable
 from dataclasses import dataclass
 from enum import IntEnum
 from typing import Any
@@ -15,11 +13,11 @@ from ..arrays import Floats, Integers, Labels, Mask, Vector
 from ..kernels import scan as kernels
 from ..options import check_option
 from ..result import FitResult
+from .tables import counts_of, frame_of
 
 __all__ = ["ScanResult", "ScanStatus"]
 
 TESTS = ("likelihood_ratio", "wald", "score")
-FRAMES = ("pandas", "polars", "pyarrow")
 
 
 class ScanStatus(IntEnum):
@@ -213,15 +211,6 @@ class ScanResult:
         ImportError
             If it is not installed.
         """
-        if library not in FRAMES:
-            raise ValueError(f"library must be one of {', '.join(FRAMES)}, got {library!r}")
-        try:
-            module = importlib.import_module(library)
-        except ImportError:
-            raise ImportError(
-                f"to_frame({library!r}) needs {library}, which is not installed"
-            ) from None
-        make: Callable[..., Any] = module.table if library == "pyarrow" else module.DataFrame
         tests = {
             name: values
             for test in TESTS
@@ -229,7 +218,8 @@ class ScanResult:
                 (test, getattr(self, test)), (f"log10_p_{test}", self.log10_p_values(test)),
             )
         }  # fmt: skip
-        return make(
+        return frame_of(
+            library,
             {
                 "column": np.arange(len(self)) if self.names is None else self.names,
                 "n_samples": self.n_samples,
@@ -238,18 +228,16 @@ class ScanResult:
                 "standard_error": self.standard_errors,
                 **tests,
                 "suboptimality": self.suboptimality,
-            }
+            },
         )
 
     def __repr__(self) -> str:
         """Return one line: how many columns, and how their fits ended."""
-        counts = np.bincount(self.status, minlength=len(ScanStatus))
-        ends = [f"{counts[each]:,} {each.text}" for each in ScanStatus if counts[each]]
         proven = self.suboptimality[self.status == kernels.CONVERGED]
         worst = float(np.max(proven, initial=0.0))
         facts = [
             f"{len(self):,} columns",
-            *ends,
+            *counts_of(self.status, ScanStatus),
             f"suboptimality <= {worst:.1e} where converged",
             f"{self.seconds:.3g} s",
         ]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -13,7 +12,8 @@ from typing import Any
 import numpy as np
 
 from ..arrays import Array, Floats, Integers, Labels, Mask, Matrix, Vector
-from ..fitting.group_fits import FRAMES, GroupStatus
+from ..fitting.group_fits import GroupStatus
+from ..fitting.tables import counts_of, frame_of
 from ..options import check_number, check_option
 from ..result import FitResult
 from .draws import Draws
@@ -25,24 +25,6 @@ METHODS = ("percentile", "basic", "normal", "bca")
 NORMAL = NormalDist()
 # A notebook shows so many coefficients.
 SHOWN = 20
-
-
-def frame_of(library: str, columns: dict[str, Any]) -> Any:
-    """Return a data frame of these columns."""
-    check_option("library", library, FRAMES)
-    try:
-        module = importlib.import_module(library)
-    except ImportError:
-        raise ImportError(
-            f"to_frame({library!r}) needs {library}, which is not installed"
-        ) from None
-    return (module.table if library == "pyarrow" else module.DataFrame)(columns)
-
-
-def counts_of(status: Integers) -> list[str]:
-    """Say how many fits ended in which way."""
-    counts = np.bincount(status.ravel(), minlength=len(GroupStatus))
-    return [f"{counts[each]:,} {each.text}" for each in GroupStatus if counts[each]]
 
 
 @dataclass(frozen=True, eq=False)
@@ -379,7 +361,7 @@ class BootstrapResult:
         return [
             f"{kind} of {self.n_units:,} units, {len(self):,} replicates",
             f"{self.coef.shape[1]} columns",
-            *counts_of(self.status),
+            *counts_of(self.status, GroupStatus),
             f"suboptimality <= {worst:.1e} where converged",
             f"{self.seconds:.3g} s",
         ]
@@ -487,6 +469,6 @@ class PermutationResult:
         return [
             f"{what}, {self.n_samples:,} rows, {self.status.shape[1]:,} permutations",
             f"p = {p}{', ...' if len(self) > 3 else ''}",
-            *counts_of(self.status),
+            *counts_of(self.status, GroupStatus),
             f"{self.seconds:.3g} s",
         ]
