@@ -601,3 +601,29 @@ def test_columns_are_read_in_blocks() -> None:
     block = columns.read(2, 5, np.arange(0, N_ROWS, 2))
     np.testing.assert_array_equal(block.values, COLUMNS[::2, 2:5].T)
     np.testing.assert_array_equal(block.highs, np.nanmax(COLUMNS[::2, 2:5], axis=0))
+
+
+def test_a_callback_that_comes_too_late_ends_nothing() -> None:
+    X, columns, y = make_rows()
+    result = scan(X, columns, y, callback=lambda progress: progress.n_done == N_COLUMNS)
+    assert result.ended_by == ""
+    assert result.converged.all()
+
+
+def test_notebooks_show_a_table_of_the_first_columns() -> None:
+    X, columns, y = make_rows()
+    names = ["<rs1>", *(f"rs{k}" for k in range(1, N_COLUMNS))]
+    found = scan(X, pd.DataFrame(columns, columns=names), y)._repr_html_()
+    assert found.count("<tr>") == 1 + N_COLUMNS
+    assert "<td>&lt;rs1&gt;</td>" in found
+
+
+def test_messages_name_what_is_wrong_with_the_columns() -> None:
+    X, _, y = make_rows()
+    with pytest.raises(TypeError, match=r"column 'a' holds 'x' \(row 0\)"):
+        scan(X, pd.DataFrame({"a": ["x"] * N_ROWS}), y)
+    with pytest.raises(TypeError, match="columns is None"):
+        scan(X, None, y)
+    with pytest.raises(ValueError, match="leave those columns out, or set firth=True") as caught:
+        scan(y[:, None] * 1.0, X, y)
+    assert "l2_reg" not in str(caught.value)

@@ -310,9 +310,8 @@ def interrupt(frame, event, _):
         raise KeyboardInterrupt
 
 X = np.random.default_rng(0).standard_normal((90, 3))
-for y, options in ((X[:, 0] > X[:, 1] ** 2, {}), (np.arange(90) % 3, {}),
-                   (np.arange(90) % 3, {"solver": "newton-cg"})):
-    options = {"C": 1.0, "multi_class": "multinomial", **options}
+options = {"C": 1.0, "multi_class": "multinomial"}
+for y in (X[:, 0] > X[:, 1] ** 2, np.arange(90) % 3):
     wanted = fastlogit.fit(X, y, **options).coef
     sys.setprofile(interrupt)  # as Ctrl-C while the kernel runs: heard where Python goes on
     try:
@@ -330,4 +329,4 @@ def test_ctrl_c_while_a_kernel_gives_back_its_tuple_is_no_crash() -> None:
         [sys.executable, "-c", INTERRUPTED], capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stderr
-    assert done.stdout.split() == ["interrupted"] * 3
+    assert done.stdout.split() == ["interrupted"] * 2

@@ -213,7 +213,8 @@ def _box_safely() -> None:
             c.pyapi.decref(class_)
         return c.builder.load(found)
 
-    for kind in (types.NamedTuple, types.NamedUniTuple):
+    kinds: Any = types
+    for kind in (kinds.NamedTuple, kinds.NamedUniTuple):
         _boxers.functions[kind] = box_named_tuple
 
 
