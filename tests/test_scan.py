@@ -627,3 +627,17 @@ def test_messages_name_what_is_wrong_with_the_columns() -> None:
     with pytest.raises(ValueError, match="leave those columns out, or set firth=True") as caught:
         scan(y[:, None] * 1.0, X, y)
     assert "l2_reg" not in str(caught.value)
+
+
+def test_firth_takes_hundreds_of_steps_where_columns_separate_widely() -> None:
+    """Labels shifted by ten standard deviations: up to 800 steps, each a little shorter."""
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((N_ROWS, 3))
+    y = (rng.random(N_ROWS) < 1.0 / (1.0 + np.exp(-X[:, 0]))).astype(int)
+    columns = (y[:, None] * 10.0 + rng.standard_normal((N_ROWS, 1000)))[:, [0, 81, 137, 151]]
+    for firth in (True, "fallback"):
+        found = scan(X, columns, y, firth=firth)
+        assert (found.status == ScanStatus.FIRTH).all()
+        # By plain steps of NumPy, in standard deviations of the column.
+        wanted = [5.57214406, 5.62834603, 5.58553683, 5.27969976]
+        np.testing.assert_allclose(found.coef * columns.std(axis=0), wanted, rtol=1e-6)

@@ -303,6 +303,8 @@ class _Scan:
         if (self.found.status == kernels.NOT_FITTED).any():
             self.ended_by = crew.ended_by
             return
+        if self.firth == kernels.ALWAYS:
+            return  # an optimum there is
         for column in np.flatnonzero(self.found.status == kernels.FAILED):
             if self.clock.is_late():
                 return
