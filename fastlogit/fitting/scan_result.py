@@ -27,7 +27,8 @@ class ScanStatus(IntEnum):
     Attributes
     ----------
     CONVERGED
-        The optimum of the likelihood; everything is there.
+        The optimum of the likelihood; everything is there. Only where one value lies very far from
+        the others may the bound be infinite, as float64 proves nothing then.
     FIRTH
         The optimum of Firth's penalised likelihood, on request or because the likelihood has none.
         Everything is there but the bound, which is infinite: nothing is proven.
