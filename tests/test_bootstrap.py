@@ -18,7 +18,7 @@ from problems import TWO_THREADS
 from sklearn.datasets import load_breast_cancer, load_iris
 
 import fastlogit
-from fastlogit import BatchSource, BootstrapResult, GroupStatus, bootstrap
+from fastlogit import BatchSource, BootstrapDistribution, BootstrapResult, GroupStatus, bootstrap
 from fastlogit.clock import Clock
 from fastlogit.resampling import bootstrap as module
 from fastlogit.resampling import refits
@@ -606,3 +606,66 @@ def test_the_benchmark_checks_and_prints(
     wrong = fastlogit.permutation(tasks[1].X, tasks[1].y, n=8, C=2.0, random_state=0)
     with pytest.raises(AssertionError, match="permutation: "):
         benchmark.check_ours(tasks[1], wrong)
+
+
+def test_what_is_asked_later_is_of_the_arrays_as_they_were() -> None:
+    X, y = make_rows()
+    weight, offset = np.ones(len(y)), np.zeros(len(y))
+    y = y.astype(np.uint8)
+    kept, changed = (
+        bootstrap(X, y, 50, sample_weight=weight, offset=offset, random_state=0) for _ in range(2)
+    )
+    ends, weights = kept.confidence_intervals(method="bca"), kept.replicate_weights(3)
+    X[:], y[:], weight[:], offset[:] = 1.0, 0, 5.0, 2.0
+    np.testing.assert_array_equal(changed.confidence_intervals(method="bca"), ends)
+    np.testing.assert_array_equal(changed.replicate_weights(3), weights)
+
+
+@pytest.mark.parametrize("scale", [1e-150, 1e150, 1e200])
+def test_bca_of_columns_of_any_size(scale: float) -> None:
+    X, y = make_rows()
+    wanted, found = (
+        bootstrap(rows, y, 50, random_state=0).confidence_intervals(0.8, "bca")
+        for rows in (X, X * scale)
+    )
+    np.testing.assert_allclose(found[:3] * scale, wanted[:3], rtol=1e-4)
+    np.testing.assert_allclose(found[3], wanted[3], rtol=1e-4)
+
+
+def test_bca_beyond_the_pole_of_its_correction_is_the_end_of_the_replicates() -> None:
+    """One unit is all the skewness, a = 1/6: the quantile of 1 - 1e-10 lies beyond the pole."""
+    values = np.arange(100.0)
+    left_out = np.append(np.zeros(10_000), -1.0)[:, None]
+    found = BootstrapDistribution(
+        np.array([49.5]), values[:, None], lambda: left_out, [np.arange(10_001)]
+    )
+    assert found.confidence_intervals(1.0 - 2e-10, "bca")[0, 1] == 99.0
+
+
+@pytest.mark.parametrize("method", ["percentile", "normal", "bca"])
+def test_levels_that_are_one_in_float64_are_refused(method: str) -> None:
+    result = bootstrap(*make_rows(), 5, random_state=0)
+    with pytest.raises(ValueError, match="level must be below 1"):
+        result.confidence_intervals(1.0 - 1e-16, method)
+
+
+@pytest.mark.parametrize("replicate", [1.5, "a", None, True])
+def test_replicates_are_whole_numbers(replicate: Any) -> None:
+    with pytest.raises(TypeError, match="replicate must be a whole number"):
+        bootstrap(*make_rows(), 5, random_state=0).replicate_weights(replicate)
+
+
+def test_statistics_get_coefficients_that_they_may_change() -> None:
+    result = bootstrap(*make_rows(), 5, random_state=0)
+    before = result.estimate.coef.copy(), result.coef.copy()
+    result.distribution(lambda coef, intercept: np.multiply(coef, 0.0, out=coef))
+    np.testing.assert_array_equal(result.estimate.coef, before[0])
+    np.testing.assert_array_equal(result.coef, before[1])
+
+
+@pytest.mark.parametrize("make", [lambda: bootstrap(*make_rows(), 5),
+                                  lambda: fastlogit.permutation(*make_rows(), n=5)])  # fmt: skip
+def test_notebooks_show_tables_without_pandas(make: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    result = make()
+    monkeypatch.setitem(sys.modules, "pandas", None)
+    assert "<table" in result._repr_html_()

@@ -855,6 +855,24 @@ def test_ctrl_c_ends_the_other_threads_too() -> None:
     assert n_done == before
 
 
+def test_ctrl_c_while_the_others_are_waited_for_waits_on() -> None:
+    begun, ended = threading.Event(), []
+
+    def work(piece: int, tools: object) -> None:
+        if threading.current_thread() is threading.main_thread():
+            assert piece == 0 or begun.wait(10.0)
+            return
+        begun.set()
+        time.sleep(0.1)
+        os.kill(os.getpid(), signal.SIGINT)
+        time.sleep(0.1)
+        ended.append(piece)
+
+    with pytest.raises(KeyboardInterrupt):
+        crew(range(3), work).run(2)
+    assert len(ended) == 1
+
+
 # ------------------------------------------------------------------------------------------------
 # The table
 
@@ -1027,3 +1045,47 @@ def test_bad_rows_for_predictions_are_refused() -> None:
         steep.predict_proba(np.where(np.arange(len(X))[:, None] == 2, 1.7e308, X), CODES)
     with pytest.raises(TypeError, match="hand in its batches one by one"):
         result.predict_proba(BatchSource(lambda: iter([(X, Y)])), CODES)
+
+
+def test_dates_are_of_a_group_only_where_they_are_the_same() -> None:
+    days = np.datetime64("1970-01-01", "D") + CODES
+    result = fit_groups(X, Y, days, C=1.0)
+    wanted = result.raw_prediction(X, days)
+    as_objects = [day.item() for day in days]
+    for same in (as_objects, pd.Series(days).astype("M8[ns]").astype(object)):
+        np.testing.assert_array_equal(result.raw_prediction(X, same), wanted)
+    others = {
+        "1970-01-01T12": days.astype("M8[h]") + 12,  # an hour between two days
+        "0": CODES,  # no dates: numbers, text, durations, times of a zone
+        "'1970-01-01'": days.astype(str),
+        "days": days - days.min(),
+        "tz='UTC'": pd.Series(days).dt.tz_localize("UTC"),
+        "9970": np.full(len(CODES), np.datetime64("9970-01-01", "D")),
+    }
+    for shown, labels in others.items():
+        with pytest.raises(ValueError, match=rf"groups holds .*{shown}.*\(not among the groups"):
+            result.predict_proba(X, labels)
+        found = result.predict_proba(X, labels, handle_unknown="nan")
+        assert np.isnan(found).all()
+    numbers = fit_groups(X, Y, CODES, C=1.0)
+    with pytest.raises(ValueError, match=r"groups holds .*1970-01-01"):
+        numbers.predict_proba(X, days.astype("M8[ns]"))
+
+
+@pytest.mark.parametrize(
+    "labels",
+    [
+        np.datetime64("1970-01-01", "M") + CODES,
+        (np.arange(4) * np.timedelta64(1, "D"))[CODES % 4],
+        pd.Series(pd.PeriodIndex((1970 + CODES).astype(str), freq="Y")),
+        [(int(code), "a") for code in CODES],
+        [int(code) if code % 2 else str(code) for code in CODES],
+    ],
+    ids=["months", "days", "periods", "tuples", "numbers and text"],
+)
+@pytest.mark.parametrize("library", ["pandas", "polars", "pyarrow"])
+def test_frames_of_labels_that_their_library_has_no_type_for(labels: Any, library: str) -> None:
+    result = fit_groups(X, Y, labels, C=1.0)
+    column = result.to_frame(library)["group"]
+    texts = column.to_pylist() if library == "pyarrow" else list(column)
+    assert len({str(each) for each in texts}) == len(result)

@@ -370,3 +370,11 @@ def test_ctrl_c_keeps_what_is_finished(short_pieces: None) -> None:
     assert (result.status == GroupStatus.CONVERGED).sum() >= N + 3
     assert_every_nan_has_its_reason(result)
     assert np.isfinite(result.p_value).all()
+
+
+def test_a_column_as_an_array_of_no_dimension_and_what_is_no_column() -> None:
+    X, y = make_rows()
+    found = permutation(X, y, np.array(1), n=3, random_state=0)
+    assert found.tested == ["1"]
+    with pytest.raises(TypeError, match=r"columns must be None, .* got b'a'"):
+        permutation(X, y, b"a", n=3)

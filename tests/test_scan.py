@@ -601,3 +601,43 @@ def test_columns_are_read_in_blocks() -> None:
     block = columns.read(2, 5, np.arange(0, N_ROWS, 2))
     np.testing.assert_array_equal(block.values, COLUMNS[::2, 2:5].T)
     np.testing.assert_array_equal(block.highs, np.nanmax(COLUMNS[::2, 2:5], axis=0))
+
+
+def test_a_callback_that_comes_too_late_ends_nothing() -> None:
+    X, columns, y = make_rows()
+    result = scan(X, columns, y, callback=lambda progress: progress.n_done == N_COLUMNS)
+    assert result.ended_by == ""
+    assert result.converged.all()
+
+
+def test_notebooks_show_a_table_of_the_first_columns() -> None:
+    X, columns, y = make_rows()
+    names = ["<rs1>", *(f"rs{k}" for k in range(1, N_COLUMNS))]
+    found = scan(X, pd.DataFrame(columns, columns=names), y)._repr_html_()
+    assert found.count("<tr>") == 1 + N_COLUMNS
+    assert "<td>&lt;rs1&gt;</td>" in found
+
+
+def test_messages_name_what_is_wrong_with_the_columns() -> None:
+    X, _, y = make_rows()
+    with pytest.raises(TypeError, match=r"column 'a' holds 'x' \(row 0\)"):
+        scan(X, pd.DataFrame({"a": ["x"] * N_ROWS}), y)
+    with pytest.raises(TypeError, match="columns is None"):
+        scan(X, None, y)
+    with pytest.raises(ValueError, match="leave those columns out, or set firth=True") as caught:
+        scan(y[:, None] * 1.0, X, y)
+    assert "l2_reg" not in str(caught.value)
+
+
+def test_firth_takes_hundreds_of_steps_where_columns_separate_widely() -> None:
+    """Labels shifted by ten standard deviations: up to 800 steps, each a little shorter."""
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((N_ROWS, 3))
+    y = (rng.random(N_ROWS) < 1.0 / (1.0 + np.exp(-X[:, 0]))).astype(int)
+    columns = (y[:, None] * 10.0 + rng.standard_normal((N_ROWS, 1000)))[:, [0, 81, 137, 151]]
+    for firth in (True, "fallback"):
+        found = scan(X, columns, y, firth=firth)
+        assert (found.status == ScanStatus.FIRTH).all()
+        # By plain steps of NumPy, in standard deviations of the column.
+        wanted = [5.57214406, 5.62834603, 5.58553683, 5.27969976]
+        np.testing.assert_allclose(found.coef * columns.std(axis=0), wanted, rtol=1e-6)

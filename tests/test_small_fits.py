@@ -1,5 +1,7 @@
 """`fit` on small data: one compiled call, with all that the general way gives."""
 
+import subprocess
+import sys
 import warnings
 from collections.abc import Callable
 from typing import Any
@@ -296,3 +298,35 @@ def test_results_do_not_share_memory() -> None:
     np.testing.assert_array_equal(first.history, kept[1])
     np.testing.assert_array_equal(first.l2_reg, kept[2])
     assert not np.shares_memory(first.coef, X0)
+
+
+INTERRUPTED = """
+import sys
+import numpy as np
+import fastlogit
+
+def interrupt(frame, event, _):
+    if event == "call" and frame.f_code.co_name == "_numba_unpickle":
+        raise KeyboardInterrupt
+
+X = np.random.default_rng(0).standard_normal((90, 3))
+options = {"C": 1.0, "multi_class": "multinomial"}
+for y in (X[:, 0] > X[:, 1] ** 2, np.arange(90) % 3):
+    wanted = fastlogit.fit(X, y, **options).coef
+    sys.setprofile(interrupt)  # as Ctrl-C while the kernel runs: heard where Python goes on
+    try:
+        fastlogit.fit(X, y, **options)
+    except KeyboardInterrupt:
+        print("interrupted")
+    sys.setprofile(None)
+    assert np.array_equal(fastlogit.fit(X, y, **options).coef, wanted)
+"""
+
+
+def test_ctrl_c_while_a_kernel_gives_back_its_tuple_is_no_crash() -> None:
+    """numba's own wrapper calls a null pointer then."""
+    done = subprocess.run(
+        [sys.executable, "-c", INTERRUPTED], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.split() == ["interrupted"] * 2

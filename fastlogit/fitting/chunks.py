@@ -49,6 +49,8 @@ class Crew(Generic[Piece, Tools]):
         self._queue, self._work, self._tools = deque(pieces), work, tools
         self._clock, self._tell = clock, tell
         self._failure: BaseException | None = None
+        # Helpers that work; none begins once the call is over.
+        self._state, self._working, self._is_over = threading.Condition(), 0, False
         # What ended the work: "time_limit" or "callback"; empty if nothing did.
         self.ended_by = ""
 
@@ -75,14 +77,30 @@ class Crew(Generic[Piece, Tools]):
                 helper.start()
             self._lead(tools)
         finally:
-            self._queue.clear()
-            for helper in helpers:
-                if helper.ident is not None:
-                    helper.join()
+            self._wait(helpers)
         if self._failure is not None:
             raise self._failure
         if self._tell is not None and not self.ended_by and self._tell():
             self.ended_by = "callback"
+
+    def _wait(self, helpers: list[threading.Thread]) -> None:
+        """Return, or raise the Ctrl-C that comes meanwhile, once no helper works any more.
+
+        What helpers write would change under the hands of those who read it; a NumPy mask that
+        changes while it selects makes NumPy write beyond its arrays. Ctrl-C may come while a helper
+        starts too, of which then nothing tells that it runs.
+        """
+        try:
+            self._queue.clear()
+            with self._state:
+                self._is_over = True
+                self._state.wait_for(lambda: not self._working)
+            for helper in helpers:
+                if helper.ident is not None:
+                    helper.join()
+        except KeyboardInterrupt:
+            self._wait(helpers)
+            raise
 
     def _lead(self, tools: Tools) -> None:
         told = time.perf_counter()
@@ -103,6 +121,18 @@ class Crew(Generic[Piece, Tools]):
             self._work(piece, tools)
 
     def _help(self) -> None:
+        with self._state:
+            if self._is_over:
+                return
+            self._working += 1
+        try:
+            self._take_pieces()
+        finally:
+            with self._state:
+                self._working -= 1
+                self._state.notify_all()
+
+    def _take_pieces(self) -> None:
         try:
             tools = self._tools()
             while True:

@@ -280,7 +280,8 @@ class GroupFits:
         -------
         pandas.DataFrame, polars.DataFrame or pyarrow.Table
             Columns group, n_samples, status (in words), ``coef_NAME`` for each column of X,
-            intercept, ``se_NAME``, intercept_se, log_likelihood, suboptimality, n_iter.
+            intercept, ``se_NAME``, intercept_se, log_likelihood, suboptimality, n_iter. Labels that
+            polars and pyarrow have no type for, as tuples, are text there.
 
         Raises
         ------

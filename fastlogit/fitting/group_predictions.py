@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import date, timedelta
 from typing import NamedTuple
 
 import numpy as np
@@ -68,8 +69,7 @@ def _coefficients(
     models: GroupModels, labels: Labels, handle_unknown: str
 ) -> tuple[Matrix, Vector]:
     """Return the coefficients for each of the labels, NaN or the pooled ones where it has none."""
-    values = labels.astype(models.dates) if models.dates is not None else labels
-    listed = list(values) if values.dtype.kind in "mM" else values.tolist()
+    listed = _comparable(labels, models.dates)
     places = np.array([models.places.get(label, -1) for label in listed])
     coef, intercept = models.coef[places], models.intercept[places]
     without = (places < 0) | ~np.isfinite(intercept)
@@ -89,13 +89,42 @@ def _coefficients(
     return coef, intercept
 
 
+def _comparable(labels: Labels, dates: np.dtype[np.generic] | None) -> list[object]:
+    """Return labels as those of the fit are kept; None for those that no label can be.
+
+    `dates` is the type of dates or durations that the fit has, None if it has others. What is no
+    date, or lies between two of theirs, as an hour between days, is not one of them.
+    """
+    is_date = labels.dtype.kind in "mM"
+    if dates is None:
+        return list(labels) if is_date else labels.tolist()
+    if not is_date:
+        return [found for label in labels.tolist() for found in _comparable(_dated(label), dates)]
+    if labels.dtype.kind != dates.kind:
+        return [None] * len(labels)
+    values = labels.astype(dates)
+    is_same = values.astype(labels.dtype) == labels
+    return [value if same else None for value, same in zip(values, is_same, strict=True)]
+
+
+def _dated(label: object) -> Labels:
+    """Return a date or duration as an array of one of NumPy's own; others as a duration of none."""
+    if isinstance(label, date | timedelta) and getattr(label, "tzinfo", None) is None:
+        own = getattr(label, "to_numpy", None)  # pandas has nanoseconds
+        kind = "m8" if isinstance(label, timedelta) else "M8"
+        return np.array([label], dtype=kind) if own is None else np.array([own()])
+    return np.array(["NaT"], dtype="m8")
+
+
 def _without_model(labels: Labels, places: Array) -> ValueError:
     """Name the groups that have no coefficients, and what can be done."""
     unknown = places < 0
     parts = []
     for which, what in ((unknown, "not among the groups of the fit"), (~unknown, "without a fit")):
         if which.any():
-            named = ", ".join(show(label) for label in labels[which][:SHOWN].tolist())
+            some = labels[which][:SHOWN]
+            shown = some.astype(str) if some.dtype.kind in "mM" else some
+            named = ", ".join(show(label) for label in shown.tolist())
             more = np.count_nonzero(which) - SHOWN
             parts.append(f"{named}{f' and {more} more' if more > 0 else ''} ({what})")
     return ValueError(

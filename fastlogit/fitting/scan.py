@@ -130,7 +130,7 @@ def scan(
     if not has_optimum and not (is_flag and firth):
         raise ValueError(
             "the covariates alone separate the classes, so that no column can add to them: "
-            f"{fitted.message}; or set firth=True"
+            f"{fitted.message.partition('. ')[0]}; leave those columns out, or set firth=True"
         )
     fits = _Scan(
         data,
@@ -300,9 +300,11 @@ class _Scan:
         """Fit all columns, piece by piece; those that fail get another look."""
         crew = Crew(self._pieces(), self._fit_piece, self._room, self.clock, self._tell())
         crew.run(threads.thread_count(self.n_threads))
-        self.ended_by = crew.ended_by
-        if self.ended_by:
+        if (self.found.status == kernels.NOT_FITTED).any():
+            self.ended_by = crew.ended_by
             return
+        if self.firth == kernels.ALWAYS:
+            return  # an optimum there is
         for column in np.flatnonzero(self.found.status == kernels.FAILED):
             if self.clock.is_late():
                 return

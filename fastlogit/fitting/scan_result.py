@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from enum import IntEnum
+from html import escape
 from typing import Any
 
 import numpy as np
@@ -13,7 +14,7 @@ from ..arrays import Floats, Integers, Labels, Mask, Vector
 from ..kernels import scan as kernels
 from ..options import check_option
 from ..result import FitResult
-from .tables import counts_of, frame_of
+from .tables import counts_of, frame_of, html_of
 
 __all__ = ["ScanResult", "ScanStatus"]
 
@@ -26,7 +27,8 @@ class ScanStatus(IntEnum):
     Attributes
     ----------
     CONVERGED
-        The optimum of the likelihood; everything is there.
+        The optimum of the likelihood; everything is there. Only where one value lies very far from
+        the others may the bound be infinite, as float64 proves nothing then.
     FIRTH
         The optimum of Firth's penalised likelihood, on request or because the likelihood has none.
         Everything is there but the bound, which is infinite: nothing is proven.
@@ -211,6 +213,16 @@ class ScanResult:
         ImportError
             If it is not installed.
         """
+        return frame_of(library, self._columns())
+
+    def _repr_html_(self) -> str:
+        """Return the same as the repr and the first columns as a table, for notebooks."""
+        return f"<p><b>ScanResult</b>{escape(repr(self)[len('ScanResult') :])}</p>" + html_of(
+            self._columns()
+        )
+
+    def _columns(self) -> dict[str, Any]:
+        """Return the columns of the table by name."""
         tests = {
             name: values
             for test in TESTS
@@ -218,18 +230,15 @@ class ScanResult:
                 (test, getattr(self, test)), (f"log10_p_{test}", self.log10_p_values(test)),
             )
         }  # fmt: skip
-        return frame_of(
-            library,
-            {
-                "column": np.arange(len(self)) if self.names is None else self.names,
-                "n_samples": self.n_samples,
-                "status": self.status_text,
-                "coef": self.coef,
-                "standard_error": self.standard_errors,
-                **tests,
-                "suboptimality": self.suboptimality,
-            },
-        )
+        return {
+            "column": np.arange(len(self)) if self.names is None else self.names,
+            "n_samples": self.n_samples,
+            "status": self.status_text,
+            "coef": self.coef,
+            "standard_error": self.standard_errors,
+            **tests,
+            "suboptimality": self.suboptimality,
+        }
 
     def __repr__(self) -> str:
         """Return one line: how many columns, and how their fits ended."""

@@ -93,6 +93,8 @@ def look_at_columns(given: ArrayLike, n_samples: int | None, missing: object) ->
             f"scan reads columns in place, and columns is a {type(given).__name__}; pass an array, "
             "e.g. a numpy.memmap"
         )
+    if given is None:
+        raise TypeError("columns is None; give an array of the columns, one for each regression")
     refuse_lazy("columns", given)
     columns = _readable(given)
     shape = tuple(columns.shape)
@@ -135,8 +137,8 @@ def _check_frame(frame: Foreign) -> None:
     kinds = [str(kind) for kind in getattr(frame, "dtypes", [])]
     if any(kind in ("object", "Object") for kind in kinds):
         as_numbers("columns", frame)  # what these hold, only a look at all of it can tell
-    else:
-        as_numbers("columns", frame.slice(0, 0) if hasattr(frame, "slice") else frame.iloc[:0])
+    else:  # a row, for an error to show what it holds
+        as_numbers("columns", frame.slice(0, 1) if hasattr(frame, "slice") else frame.iloc[:1])
 
 
 def _some_of(frame: Foreign, first: int, last: int) -> Foreign:

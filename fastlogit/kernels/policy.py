@@ -21,6 +21,7 @@ Design rules, with their reasons:
   first for both: measured with two kernels of one factory, one answered with the other's result.
 - Of the processes that miss one file at once a single one compiles (see `turns`).
 - The cache is a help, never a condition: whatever goes wrong with it, the function is compiled.
+- Ctrl-C while a named tuple is given back is an exception, not a crash (see `_box_safely`).
 """
 
 import contextlib
@@ -186,6 +187,38 @@ def numba_setting(name: str) -> Any:
 
 # ------------------------------------------------------------------------------------------------
 # Compiling
+
+
+def _box_safely() -> None:
+    """Let compiled code that gives back a named tuple survive Ctrl-C.
+
+    numba asks a Python function for the class of the tuple, which hears the Ctrl-C of the time that
+    the kernel ran; and it then calls the null pointer that it gets (numba 0.68): a crash, or memory
+    that is overwritten. Here nothing is made of a null pointer, and the exception is raised.
+    """
+    try:
+        from numba.core import cgutils
+        from numba.core.boxing import box_tuple
+        from numba.core.pythonapi import _boxers
+    except ImportError:  # numba's private parts have changed
+        return
+
+    def box_named_tuple(kind: Any, value: Any, c: Any) -> Any:
+        class_ = c.pyapi.unserialize(c.pyapi.serialize_object(kind.instance_class))
+        found = cgutils.alloca_once_value(c.builder, c.pyapi.get_null_object())
+        with c.builder.if_then(cgutils.is_not_null(c.builder, class_), likely=True):
+            fields = box_tuple(kind, value, c)
+            c.builder.store(c.pyapi.call(class_, fields), found)
+            c.pyapi.decref(fields)
+            c.pyapi.decref(class_)
+        return c.builder.load(found)
+
+    kinds: Any = types
+    for kind in (kinds.NamedTuple, kinds.NamedUniTuple):
+        _boxers.functions[kind] = box_named_tuple
+
+
+_box_safely()
 
 
 def _make_part_compiler() -> Any:

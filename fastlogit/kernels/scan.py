@@ -91,7 +91,7 @@ HARD_TOL, HARD_STEPS = 1e-12, 100
 # Firth's fit: steps, halvings of one; in standard errors how far its end may be from the optimum,
 # the same where only the cost is asked for, the last step where the change of the standard error is
 # known, and a step below which rounding errors may allow no smaller one.
-FIRTH_STEPS, HALVINGS = 500, 25
+FIRTH_STEPS, HALVINGS = 2_000, 25
 FIRTH_NEAR, FIRTH_HELD, FIRTH_STEP, FIRTH_LEAST = 3e-7, 1e-5, 1e-3, 1e-8
 # A leverage below which the Hessian of the likelihood alone will do.
 LEVERAGE = 0.02

@@ -1385,7 +1385,7 @@ def _fit_small(
     return SmallFit(end.status, end.n_iter, end.cost, end.bound, norm, level, evaluations, hessians)
 
 
-fit_small = entry(_fit_small)
+fit_small = entry(_fit_small, name="whole")
 
 
 # ------------------------------------------------------------------------------------------------

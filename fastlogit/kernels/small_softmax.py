@@ -992,4 +992,4 @@ def _fit_small_softmax(
     return conclude(end, work, at, fit_intercept, coef_out, intercept_out)
 
 
-fit_small_softmax = entry(_fit_small_softmax)
+fit_small_softmax = entry(_fit_small_softmax, name="whole")

@@ -551,4 +551,4 @@ def _fit_small_softmax_cg(
     return conclude(end, work, at, fit_intercept, coef_out, intercept_out)
 
 
-fit_small_softmax_cg = entry(_fit_small_softmax_cg)
+fit_small_softmax_cg = entry(_fit_small_softmax_cg, name="whole")

@@ -448,7 +448,7 @@ class _Replicates:
             seconds=time.perf_counter() - began,
             _draws=self.draws,
             _rows=sample.rows,
-            _sample_weight=sample.sample_weight,
+            _sample_weight=sample.sample_weight.copy(),
             _n_samples=sample.n_samples,
             _jackknife=self._jackknife(),
         )
@@ -461,11 +461,13 @@ class _Replicates:
             return "two classes and one-vs-all, with X of less than 256 MB"
         units, estimate = self.sample.units, self.estimate
         strength = self.asked.strength(self.sample.data.weights, len(self.sample.rows))
+        X = self.refits[0].X.copy()  # of all models; arrays of the caller may change
         models = []
         for model, refits in enumerate(self.refits):
             own = refits.data
             models.append(Sampled(
-                refits.X, own.codes, own.weights, own.offset, units.of_row, units.n_units,
+                X, own.codes.copy(), own.weights.copy(), own.offset.copy(), units.of_row,
+                units.n_units,
                 estimate.coef.reshape(-1, self.n_models)[:, model],
                 float(np.atleast_1d(estimate.intercept)[model]),
             ))  # fmt: skip

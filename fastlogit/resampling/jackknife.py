@@ -75,8 +75,12 @@ class Jackknife:
         fitted_at, has_level = np.append(rows.coef, rows.intercept), self._fit_intercept
         weights = rows.weights if rows.weights.size else np.ones(len(rows.codes))
         total = weights.sum()
-        center = weights @ rows.X / total if has_level else np.zeros(rows.X.shape[1])
-        spread = np.sqrt(weights @ (rows.X - center) ** 2 / total)
+        share = weights / total
+        center = share @ rows.X if has_level else np.zeros(rows.X.shape[1])
+        # Columns of any size are squared.
+        largest = np.abs(rows.X - center).max(axis=0)
+        unit = np.where(largest > 0.0, largest, 1.0)
+        spread = unit * np.sqrt(share @ ((rows.X - center) / unit) ** 2)
         used = spread > 1e-10 * np.abs(center)
         scale = np.divide(1.0, spread, out=np.zeros_like(spread), where=used)
         Z = (rows.X[:, used] - center[used]) * scale[used]

@@ -160,7 +160,9 @@ def _columns(columns: ArrayLike, data: Data) -> list[int]:
         return []
     if isinstance(columns, str) and columns == EACH and EACH not in (names or []):
         return list(range(n_features))
-    several = isinstance(columns, Iterable) and not isinstance(columns, str)
+    if isinstance(columns, np.ndarray) and columns.ndim == 0:
+        columns = columns.item()
+    several = isinstance(columns, Iterable) and not isinstance(columns, str | bytes)
     wanted = list(columns) if several else [columns]  # type: ignore[call-overload]
     found = [_place(each, n_features, names) for each in wanted]
     if not found:

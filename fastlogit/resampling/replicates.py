@@ -13,8 +13,8 @@ import numpy as np
 
 from ..arrays import Array, Floats, Integers, Labels, Mask, Matrix, Vector
 from ..fitting.group_fits import GroupStatus
-from ..fitting.tables import counts_of, frame_of
-from ..options import check_number, check_option
+from ..fitting.tables import counts_of, frame_of, html_of
+from ..options import check_number, check_option, check_whole
 from ..result import FitResult
 from .draws import Draws
 from .jackknife import Jackknife
@@ -23,8 +23,6 @@ __all__ = ["BootstrapDistribution", "BootstrapResult", "PermutationResult"]
 
 METHODS = ("percentile", "basic", "normal", "bca")
 NORMAL = NormalDist()
-# A notebook shows so many coefficients.
-SHOWN = 20
 
 
 @dataclass(frozen=True, eq=False)
@@ -84,8 +82,8 @@ class BootstrapDistribution:
         Bootstrap Methods and their Application, section 5.3, with strata.
         """
         level = check_number("level", level, low=0.0, high=1.0, open_low=True)
-        if level == 1.0:
-            raise ValueError("level must be below 1, e.g. 0.95")
+        if 0.5 + 0.5 * level == 1.0:
+            raise ValueError(f"level must be below 1, e.g. 0.95, got {level!r}")
         method = check_option("method", method, METHODS)
         self._check()
         tails = np.array([0.5 - 0.5 * level, 0.5 + 0.5 * level])
@@ -110,7 +108,9 @@ class BootstrapDistribution:
             middle = NORMAL.inv_cdf(share)
             for end, tail in enumerate(tails):
                 shift = middle + NORMAL.inv_cdf(tail)
-                place = NORMAL.cdf(middle + shift / (1.0 - acceleration * shift))
+                left = 1.0 - acceleration * shift
+                # Beyond the pole of the correction lies the end of the replicates.
+                place = NORMAL.cdf(middle + shift / left) if left > 0.0 else float(shift > 0.0)
                 found[j, end] = np.quantile(values, place)
         return found.reshape(*self.estimate.shape, 2)
 
@@ -119,9 +119,12 @@ class BootstrapDistribution:
         left_out = self._of_jackknife()
         left_out = left_out.reshape(len(left_out), -1)
         squares, cubes = np.zeros(left_out.shape[1]), np.zeros(left_out.shape[1])
+        # Numbers of any size are squared.
+        largest = np.ptp(left_out, axis=0)
+        unit = np.where(largest > 0.0, largest, 1.0)
         for stratum in self._strata:
             own = left_out[stratum]
-            influence = (own.mean(axis=0) - own) * (len(own) - 1.0) / len(own)
+            influence = (own.mean(axis=0) - own) / unit * ((len(own) - 1.0) / len(own))
             squares += (influence**2).sum(axis=0)
             cubes += (influence**3).sum(axis=0)
         spread = squares**1.5
@@ -270,9 +273,11 @@ class BootstrapResult:
             return found
 
         used = self.converged
-        shape = np.shape(statistic(self.estimate.coef, self.estimate.intercept))
-        estimate = of(self.estimate.coef, self.estimate.intercept)
-        found = [of(*each) for each in zip(self.coef[used], self.intercept[used], strict=True)]
+        estimate_at = self.estimate.coef.copy(), np.copy(self.estimate.intercept)[()]
+        shape = np.shape(statistic(*estimate_at))
+        estimate = of(*estimate_at)
+        coef, levels = self.coef[used], self.intercept[used].copy()
+        found = [of(*each) for each in zip(coef, levels, strict=True)]
         values = np.array(found).reshape(len(found), *shape)
 
         def of_jackknife() -> Floats:
@@ -296,6 +301,7 @@ class BootstrapResult:
         -------
         ndarray of shape (n_samples,)
         """
+        replicate = check_whole("replicate", replicate, low=-len(self))
         if not 0 <= replicate < len(self.status):
             raise IndexError(f"replicate {replicate} is none of 0 to {len(self.status) - 1}")
         found = np.zeros(self._n_samples)
@@ -325,18 +331,22 @@ class BootstrapResult:
         ImportError
             If the library is not installed.
         """
+        return frame_of(library, self._columns(level, method))
+
+    def _columns(self, level: float, method: str) -> dict[str, Any]:
+        """Return the columns of the table by name."""
         found, ends = self._parameters, self.confidence_intervals(level, method)
         names, n_outputs = np.array(self._names()), 1 if self.coef.ndim == 2 else len(self.classes)
         columns: dict[str, Any] = {"name": np.repeat(names, n_outputs)}
         if n_outputs > 1:
             columns["class"] = np.tile(self.classes, len(names))
-        return frame_of(library, columns | {
+        return columns | {
             "estimate": found.estimate.ravel(),
             "bias": found.bias.ravel(),
             "standard_error": found.standard_errors.ravel(),
             "lower": ends[..., 0].ravel(),
             "upper": ends[..., 1].ravel(),
-        })  # fmt: skip
+        }
 
     def __len__(self) -> int:
         """Return the number of replicates."""
@@ -351,9 +361,7 @@ class BootstrapResult:
         text = f"<p><b>BootstrapResult</b>: {escape(', '.join(self._facts()))}</p>"
         if self.converged.sum() < 2:
             return text
-        frame = self.to_frame()
-        more = f"<p>and {len(frame) - SHOWN} more</p>" if len(frame) > SHOWN else ""
-        return f"{text}{frame.head(SHOWN).to_html(index=False)}{more}"
+        return text + html_of(self._columns(0.95, "percentile"))
 
     def _facts(self) -> list[str]:
         kind = "Bayesian bootstrap" if self._draws.is_bayesian else "bootstrap"
@@ -447,12 +455,16 @@ class PermutationResult:
         ImportError
             If it is not installed.
         """
-        return frame_of(library, {
+        return frame_of(library, self._columns())
+
+    def _columns(self) -> dict[str, Any]:
+        """Return the columns of the table by name."""
+        return {
             "tested": np.array(self.tested),
             "statistic": self.statistic,
             "p_value": self.p_value,
             "n_permutations": (self.status != GroupStatus.NOT_FITTED).sum(axis=1),
-        })  # fmt: skip
+        }
 
     def __repr__(self) -> str:
         """Return one line: what was tested, and how the fits ended."""
@@ -461,7 +473,7 @@ class PermutationResult:
     def _repr_html_(self) -> str:
         """Return the same and a table of the tests, for notebooks."""
         text = f"<p><b>PermutationResult</b>: {escape(', '.join(self._facts()))}</p>"
-        return text + self.to_frame().head(SHOWN).to_html(index=False)
+        return text + html_of(self._columns())
 
     def _facts(self) -> list[str]:
         p = ", ".join(f"{value:.3g}" for value in self.p_value[:3])
