@@ -5,6 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NamedTuple
 
 import mpmath
+import numba
 import numpy as np
 import pytest
 from exact import DIGITS, ExactProblem, numbers
@@ -354,6 +355,20 @@ def test_labels_that_are_no_codes() -> None:
         y = codes.astype(float)
         y[7] = label
         assert fit_small(X, y, l2_reg=0.1, as_it_lies=True).status == small.BAD_SHAPE
+
+
+@pytest.mark.jit
+def test_codes_without_sign_of_eight_bytes() -> None:
+    """Beside -1 numba makes float64 of them, which is no index: it did not compile."""
+    look = small_softmax.look_at_classes
+
+    @numba.njit
+    def status(labels, seen):
+        return look(labels, 3, NONE, seen)
+
+    for last, wanted in ((2, small.CONVERGED), (3, small.BAD_SHAPE), (2**64 - 1, small.BAD_SHAPE)):
+        labels = np.array([0, 1, last], dtype=np.uint64)
+        assert status(labels, np.empty(3)) == wanted
 
 
 def test_iterations_end_at_their_limit() -> None:

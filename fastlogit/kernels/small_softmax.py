@@ -694,8 +694,11 @@ iterate = small.make_iterate(
 @part
 def code_of(y: Any, i: int, n_classes: int) -> int:
     """Code of a row's class; -1 where it is none."""
-    label = y[i]
-    return int(label) if 0 <= label < n_classes and label == int(label) else -1
+    # Codes without sign are compared as such: with -1 they would make a float64, which is no index.
+    label, code = y[i], np.int64(-1)
+    if 0 <= label < n_classes and label == np.int64(label):
+        code = np.int64(label)
+    return int(code)
 
 
 @part
