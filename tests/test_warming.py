@@ -292,7 +292,7 @@ for values in (np.linspace(0.1, 0.9, 9), np.linspace(0.1, 0.9, 9, dtype=np.float
     "groups": """
 tens = np.arange(len(tumours)) // 10
 fitted = fastlogit.fit_groups(tumours[:, :3], malign, tens, C=1.0, prior_mean="pooled")
-fitted.predict_proba(tumours[:, :3], tens)
+fitted.predict_proba(tumours[:, :3], tens, handle_unknown="nan")
 fastlogit.fit_groups(tables["F"], malign, tens.astype(str), C=1.0, sample_weight=tens + 1.0)
 """,
     "frames": """
