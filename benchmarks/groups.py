@@ -25,7 +25,7 @@ import fastlogit
 from fastlogit import reference
 
 from .markers import Place
-from .speed import commit, machine
+from .tables import Line, about, in_order, table
 
 PLACE = Place("groups")
 # What was asked for: times the fastest loop, microseconds a group and core, times one thread.
@@ -149,36 +149,28 @@ def compare(n_groups: int, n_peers: int, turns: int) -> str:
 
 def section(found: dict[str, float], loops: list[str], n_groups: int, n_threads: int) -> str:
     """Return what a page says of the medians, in microseconds a group."""
-    here = machine()
-    commit_of = f", commit {commit()}" if commit() else ""
-    about = (
-        f"Measured {time.strftime('%Y-%m-%d')}{commit_of}, on {here['cpu']}, {here['cores']} "
-        f"cores, {here['system']}; Python {here['python']}, NumPy {here['numpy']}, "
-        f"numba {here['numba']}, by `python -m benchmarks.groups`. Medians of calls that take "
-        "turns in one run; the loops fit some of the groups, one after the other. statsmodels fits "
-        "without a penalty."
+    said = about(
+        "groups",
+        "Medians of calls that take turns in one run; the loops fit some of the groups, one after "
+        "the other. statsmodels fits without a penalty.",
     )
     sizes = f"{SIZES[0]} to {SIZES[1] - 1} rows x {N_FEATURES} float64, C={C:g}"
     setting = f"{n_groups:,} groups of {sizes}, {n_threads} threads"
-    times = ", ".join(f"{name} {value:.0f} us" for name, value in found.items())
     best, one = found[f"fit_groups, threads: {n_threads}"], found["fit_groups, threads: 1"]
     fastest = min(loops, key=found.__getitem__)
     rows = [
-        (f"a loop over {fastest}", f">= {FASTER:g} times faster", found[fastest] / best, FASTER),
-        ("none, a group and core", f"<= {OF_CORE:g} us", n_threads * best, -OF_CORE),
-        ("on 1 thread", f">= {SPEEDUP:g} times faster", one / best, SPEEDUP),
+        (f"a loop over {fastest}", found[fastest] / best, FASTER, "times faster"),
+        ("none, a group and core", n_threads * best, -OF_CORE, "us"),
+        ("on 1 thread", one / best, SPEEDUP, "times faster"),
     ]
-    lines = [
-        "| row | what | with | against | target | measured | met | median times |",
-        "| --- | --- | --- | --- | --- | --- | --- | --- |",
-    ]
-    for against, target, value, limit in rows:
-        met = "yes" if (value >= limit if limit > 0.0 else value <= -limit) else "NO"
-        lines.append(
-            f"| groups | fit_groups | {setting} | {against} | {target} | {value:.3g} | {met} | "
-            f"{times} |"
-        )
-    return "\n".join([about, "", *lines])
+    times = in_order(found, 1.0)
+    return table(
+        said,
+        [
+            Line("groups", "fit_groups", setting, against, value, limit, times, unit)
+            for against, value, limit, unit in rows
+        ],
+    )
 
 
 if __name__ == "__main__":

@@ -25,7 +25,7 @@ import fastlogit
 from fastlogit import reference
 
 from .markers import Place
-from .speed import commit, machine
+from .tables import Line, about, in_order, table
 
 PLACE = Place("resampling")
 # What was asked for: times the fastest loop, times one thread.
@@ -190,42 +190,31 @@ def measure(task: Task, n: int, n_peers: int, turns: int) -> dict[str, float]:
     return {name: float(np.median(each)) for name, each in times.items()}
 
 
-def rows_of_table(task: Task, found: dict[str, float], n: int) -> list[str]:
+def lines_of(task: Task, found: dict[str, float], n: int) -> list[Line]:
     n_threads = max(int(name[-1]) for name in found if name.startswith(task.name))
     best, one = found[f"{task.name}, threads: {n_threads}"], found[f"{task.name}, threads: 1"]
     loops = [name for name in found if not name.startswith(task.name)]
     fastest = min(loops, key=found.__getitem__)
     shape = f"{task.X.shape[0]:,} x {task.X.shape[1]} float64"
     setting = f"{n:,} replicates of {shape}, C={C:g}, {n_threads} threads"
-    times = ", ".join(f"{name} {value:.0f} us" for name, value in found.items())
-    lines, rows = [], [(f"a loop over {fastest}", found[fastest] / best, FASTER)]
+    times = in_order(found, 1.0)
+    rows = [(f"a loop over {fastest}", found[fastest] / best, FASTER)]
     if n_threads > 1:
         rows.append(("on 1 thread", one / best, SPEEDUP))
-    for against, value, limit in rows:
-        met = "yes" if value >= limit else "NO"
-        target = f">= {limit:g} times faster"
-        lines.append(
-            f"| resampling | {task.name} | {setting} | {against} | {target} | {value:.3g} | {met} "
-            f"| {times} |"
-        )
-    return lines
+    return [
+        Line("resampling", task.name, setting, against, value, limit, times)
+        for against, value, limit in rows
+    ]
 
 
 def compare(tasks: list[Task], n: int, n_peers: int, turns: int) -> str:
     """Measure, and return what a page says of it."""
-    here = machine()
-    commit_of = f", commit {commit()}" if commit() else ""
-    about = (
-        f"Measured {time.strftime('%Y-%m-%d')}{commit_of}, on {here['cpu']}, {here['cores']} "
-        f"cores, {here['system']}; Python {here['python']}, NumPy {here['numpy']}, "
-        f"numba {here['numba']}, by `python -m benchmarks.resampling`. Median times a replicate of "
-        "calls that take turns in one run; the loops fit some of the replicates, one after the "
-        "other. statsmodels fits without a penalty."
+    said = about(
+        "resampling",
+        "Median times a replicate of calls that take turns in one run; the loops fit some of the "
+        "replicates, one after the other. statsmodels fits without a penalty.",
     )
-    lines = [
-        "| row | what | with | against | target | measured | met | median times |",
-        "| --- | --- | --- | --- | --- | --- | --- | --- |",
-    ]
+    lines = []
     for task in tasks:
         found = measure(task, n, n_peers, turns)
         best = min(found.values())
@@ -233,8 +222,8 @@ def compare(tasks: list[Task], n: int, n_peers: int, turns: int) -> str:
         print("| | us a replicate | times as long |\n| --- | --- | --- |")
         for name, value in found.items():
             print(f"| {name} | {value:.1f} | {value / best:.1f} |")
-        lines += rows_of_table(task, found, n)
-    return "\n".join([about, "", *lines])
+        lines += lines_of(task, found, n)
+    return table(said, lines)
 
 
 if __name__ == "__main__":

@@ -31,7 +31,7 @@ import fastlogit
 from fastlogit import reference
 
 from .markers import Place
-from .speed import commit, machine
+from .tables import Line, about, in_order, table
 
 PLACE = Place("scan")
 # What was asked for: times plink2 without and with Firth's penalty, times one thread.
@@ -207,20 +207,17 @@ def compare(n_rows: int, n_columns: int, turns: int) -> str:
 
 def section(found: dict[str, float], n_rows: int, n_columns: int, n_threads: int) -> str:
     """Return what a page says of the medians, in microseconds a column."""
-    here = machine()
-    commit_of = f", commit {commit()}" if commit() else ""
-    about = (
-        f"Measured {time.strftime('%Y-%m-%d')}{commit_of}, on {here['cpu']}, {here['cores']} "
-        f"cores, {here['system']}; Python {here['python']}, NumPy {here['numpy']}, "
-        f"numba {here['numba']}, by `python -m benchmarks.scan`. Medians of calls that take turns "
-        "in one run. plink2 computes in float32, is timed as a process of the same number of "
-        "threads, and gives Wald's test alone; the loops fit some of the columns."
+    said = about(
+        "scan",
+        "Median times a column of calls that take turns in one run. plink2 computes in float32, is "
+        "timed as a process of the same number of threads, and gives Wald's test alone; the loops "
+        "fit some of the columns.",
     )
     setting = (
         f"{n_rows:,} rows x {N_COVARIATES} covariates, {n_columns:,} int8 columns, "
         f"{n_threads} threads"
     )
-    times = ", ".join(f"{name} {value:.0f} us" for name, value in found.items())
+    times = in_order(found, 1.0)
     ours = {kind: found[f"scan, {kind}, threads: {n_threads}"] for kind in ("no-firth", "firth")}
     rows = []
     for kind, limit in (("no-firth", FASTER), ("firth", FASTER_FIRTH)):
@@ -230,17 +227,13 @@ def section(found: dict[str, float], n_rows: int, n_columns: int, n_threads: int
         if name.startswith("a loop"):
             rows.append((name.partition(",")[0], FASTER, value / ours["no-firth"]))
     rows.append(("on 1 thread", SPEEDUP, found["scan, no-firth, threads: 1"] / ours["no-firth"]))
-    lines = [
-        "| row | what | with | against | target | measured | met | median times a column |",
-        "| --- | --- | --- | --- | --- | --- | --- | --- |",
-    ]
-    for against, limit, value in rows:
-        met = "yes" if value >= limit else "NO"
-        lines.append(
-            f"| scan | scan | {setting} | {against} | >= {limit:g} times faster | {value:.3g} | "
-            f"{met} | {times} |"
-        )
-    return "\n".join([about, "", *lines])
+    return table(
+        said,
+        [
+            Line("scan", "scan", setting, against, value, limit, times)
+            for against, limit, value in rows
+        ],
+    )
 
 
 if __name__ == "__main__":

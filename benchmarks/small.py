@@ -27,7 +27,7 @@ from fastlogit.fitting import small as fitting
 from fastlogit.kernels import small
 
 from .markers import Place
-from .speed import commit, machine
+from .tables import Line, about, in_order, table
 
 PLACE = Place("small-fits")
 SHAPES = [(100, 3), (400, 8), (569, 30), (2000, 20)]
@@ -178,9 +178,9 @@ def compare(shapes: list[tuple[int, int]], seconds: float) -> str:
     return section(found)
 
 
-def rows_of(shape: str, times: dict[str, float]) -> list[tuple[str, str, str, float, bool]]:
-    """What a shape is asked: function, against, target, measured, whether it is met."""
-    rows = []
+def lines_of(shape: str, times: dict[str, float]) -> list[Line]:
+    """What a shape is asked, beside its target."""
+    each, lines = in_order(times), []
     for name in OURS[1:]:
         others = {
             peer: value
@@ -188,38 +188,23 @@ def rows_of(shape: str, times: dict[str, float]) -> list[tuple[str, str, str, fl
             if peer not in OURS and (name == "fit" or peer.startswith("scikit-learn"))
         }
         best = min(others, key=others.__getitem__)
-        ratio = others[best] / times[name]
-        target = f">= {FASTER:g} times faster"
-        rows.append((name, f"best peer to 1e-08: {best}", target, ratio, ratio >= FASTER))
+        ratio, against = others[best] / times[name], f"best peer to 1e-08: {best}"
+        lines.append(Line("small fits", name, shape, against, ratio, FASTER, each))
     if shape.startswith("400 "):
-        value = 1e3 * times["fit"]
-        rows.append(("fit", "none, milliseconds", f"<= {OF_400:g} ms", value, value <= OF_400))
-    return rows
+        against, value = "none, milliseconds", 1e3 * times["fit"]
+        lines.append(Line("small fits", "fit", shape, against, value, -OF_400, each, "ms"))
+    return lines
 
 
 def section(found: dict[str, dict[str, float]]) -> str:
-    here = machine()
-    commit_of = f", commit {commit()}" if commit() else ""
-    about = (
-        f"Measured {time.strftime('%Y-%m-%d')}{commit_of}, on {here['cpu']}, {here['cores']} "
-        f"cores, {here['system']}; Python {here['python']}, NumPy {here['numpy']}, "
-        f"numba {here['numba']}, by `python -m benchmarks.small`. Normal columns, float64, C=1, "
-        "default tolerances of ours; peers at the loosest setting that reaches the optimum to "
-        "1e-8. Calls in loops of 20 ms that take turns; `kernel` is the compiled call alone. "
-        "statsmodels fits without a penalty. `LogisticRegression` stands against scikit-learn's."
+    said = about(
+        "small",
+        "Normal columns, float64, C=1, default tolerances of ours; peers at settings that reach "
+        "the optimum to 1e-8. Calls in loops of 20 ms that take turns; `kernel` is the compiled "
+        "call alone. statsmodels fits without a penalty. `LogisticRegression` stands against "
+        "scikit-learn's.",
     )
-    lines = [
-        "| row | what | with | against | target | measured | met | median times |",
-        "| --- | --- | --- | --- | --- | --- | --- | --- |",
-    ]
-    for shape, times in found.items():
-        each = ", ".join(f"{name} {1e6 * value:.0f} us" for name, value in times.items())
-        for name, against, target, value, met in rows_of(shape, times):
-            lines.append(
-                f"| small fits | {name} | {shape} | {against} | {target} | {value:.3g} | "
-                f"{'yes' if met else 'NO'} | {each} |"
-            )
-    return "\n".join([about, "", *lines])
+    return table(said, [line for shape in found for line in lines_of(shape, found[shape])])
 
 
 def general_call(X: Any, y: Any, l2_reg: float) -> Callable[[], Any]:

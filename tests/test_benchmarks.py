@@ -275,7 +275,8 @@ def test_a_script_writes_each_long_table_of_the_page() -> None:
     """Every place of the page belongs to a script, and every script that writes finds its place."""
     page = (ROOT / "docs" / "benchmarks.md").read_text("utf-8")
     names = (
-        "engine", "estimators", "speed", "first_call", "small", "groups", "resampling", "scan",
+        "engine", "estimators", "speed", "first_call", "small", "small_softmax", "wide", "groups",
+        "resampling", "scan",
     )  # fmt: skip
     scripts = [load(name) for name in names]
     for script in scripts:
