@@ -388,8 +388,9 @@ def _other_calls() -> None:
 
 
 def _groups() -> None:
-    """Fit groups: float64 rows are read in place, others are turned into such."""
+    """Fit groups whose rows lie together, and groups whose rows do not."""
     X, codes = _data(NARROW), np.arange(N_ROWS)
+    fit_groups(X, codes % 2, codes % 5, C=1.0)
     fitted = fit_groups(X, codes % 2, codes // 13, C=1.0)
     fitted.predict_proba(X, codes // 13)
 
