@@ -389,12 +389,13 @@ print(extra_memory(Path(sys.argv[1]), sys.argv[2], int(sys.argv[3])))
 def extra_memory(folder: Path, kind: str, n_threads: int) -> int:
     """Bytes by which the resident set rises during a fit of X.npy and y.npy in `folder`.
 
-    Pages of the file that a streamed fit has mapped count like any other.
+    A memory map would be read in place where it fits in memory, and its pages be counted.
     """
-    X = np.load(folder / "X.npy", mmap_mode="r" if kind == "streamed" else None)
+    path = folder / "X.npy"
+    X: Any = memory.ReadWhenAsked(path) if kind == "streamed" else np.load(path)
     workload = Workload(X, np.load(folder / "y.npy"), 1.0, "")
     # Compiled code and thread stacks are not part of the fit's memory: load them beforehand.
-    first = slice(0, min(len(X), 20_000))
+    first = slice(0, min(X.shape[0], 20_000))
     fit(replace(workload, X=X[first], y=workload.y[first]), n_threads)
     return memory.peak_above(partial(fit, workload, n_threads))
 

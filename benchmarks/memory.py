@@ -86,6 +86,22 @@ class OnDisk:
         return self._X[rows]
 
 
+class ReadWhenAsked:
+    """The array of a file of NumPy's, whose rows are read when they are asked for, and not kept."""
+
+    def __init__(self, path: Path) -> None:
+        X: Any = np.load(path, mmap_mode="r")
+        assert X.flags.c_contiguous
+        self.shape, self.dtype, self._path, self._begin = X.shape, X.dtype, path, X.offset
+
+    def __getitem__(self, rows: slice) -> Any:
+        begin, end, _ = rows.indices(self.shape[0])
+        width, count = self.shape[1] * self.dtype.itemsize, (end - begin) * self.shape[1]
+        offset = self._begin + begin * width
+        read = np.fromfile(self._path, dtype=self.dtype, count=count, offset=offset)
+        return read.reshape(end - begin, self.shape[1])
+
+
 def short_descent_call(problem: Problem) -> Callable[[], Any]:
     """Return a short fit by gradient descent, the solver that keeps least."""
     X: Any = OnDisk(problem.X) if isinstance(problem.X, np.memmap) else problem.X

@@ -263,6 +263,15 @@ def test_the_data_need_an_optimum() -> None:
     assert permutation(X, X[:, 0] > 0.0, n=99, C=1.0, random_state=0).p_value[0] == 0.01
 
 
+@pytest.mark.parametrize("columns", [None, "each"])
+def test_columns_alike_but_for_rounding_are_refused_before_work(columns: Any) -> None:
+    rows = np.column_stack([X, X[:, 0] * 2.54 + 0.3 * X[:, 1]])
+    with pytest.raises(ValueError, match=r"nothing is proven of the data's own fit.*column"):
+        permutation(rows, Y, columns, n=9, random_state=0)
+    found = permutation(rows, Y, n=9, C=10.0, random_state=0)  # any penalty settles it
+    assert found.p_value[0] == 0.1
+
+
 # ------------------------------------------------------------------------------------------------
 # The result, bad input, limits
 
@@ -347,7 +356,7 @@ def test_a_time_limit_keeps_what_is_finished(
     ready: bool, short_pieces: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     estimate = fastlogit.fit(X, Y)
-    monkeypatch.setattr(module, "fit_whole", lambda *_: estimate)
+    monkeypatch.setattr(module, "fit_whole", lambda *_, **__: estimate)
     if not ready:
         monkeypatch.setattr(module, "MOST_NUMBERS", 0)
     late = iter([False] * 4 + [True] * 1000)

@@ -259,8 +259,8 @@ class _Tests:
         return self._labels() if column < 0 else self._column(column)
 
     def _fit(self, data: Data, asked: Asked) -> FitResult:
-        """Fit rows of the data; raise where they have no optimum."""
-        return fit_whole(data, asked, self.n_threads, self.clock, "permutation")
+        """Fit rows of the data; raise where they have no optimum, or none that can be told."""
+        return fit_whole(data, asked, self.n_threads, self.clock, "permutation", needs_proof=True)
 
     def _run_test(self, place: int, test: _Test | int) -> None:
         if isinstance(test, int):

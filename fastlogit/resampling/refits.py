@@ -315,9 +315,12 @@ def fit_quietly(
 
 def fit_whole(
     data: Data, asked: Asked, n_threads: int | None, clock: Clock, caller: str,
-    multi_class: str = "ovr",
+    multi_class: str = "ovr", needs_proof: bool = False,
 ) -> FitResult:  # fmt: skip
-    """Fit all rows; raise where they have no optimum, and pass other warnings on."""
+    """Fit all rows; raise where they have no optimum, and pass other warnings on.
+
+    With `needs_proof` raise, too, where a fit that time has not ended comes without a bound.
+    """
     total = data.weights if data.weights.size else validation.NO_NUMBERS
     strength = asked.strength(total, len(data.codes))
     own = data._replace(l2_reg=strength, penalty_factor=None, seconds=0.0)
@@ -327,6 +330,12 @@ def fit_whole(
             own, tol=asked.tol, multi_class=multi_class, n_threads=n_threads,
             intercept="fit" if asked.fixed is None else asked.fixed, time_limit=clock.left(),
         )  # fmt: skip
+    is_separable = any(issubclass(warning.category, SeparationWarning) for warning in said)
+    if needs_proof and not (is_separable or np.isfinite(found.suboptimality) or clock.is_late()):
+        raise ValueError(
+            f"{caller} compares costs that are proven, and nothing is proven of the data's own "
+            f"fit: {found.message}"
+        )
     for warning in said:
         if issubclass(warning.category, SeparationWarning):
             raise ValueError(
