@@ -6,18 +6,22 @@ import numpy as np
 import pytest
 from problems import JIT
 
+from fastlogit import threads
 from fastlogit.kernels.cholesky import (
     BACKWARD,
     FORWARD,
     WHOLE,
     factor,
     factor_each,
+    factor_in_bands,
     solve,
     solve_each,
 )
 
 # Around one vector of eight lanes and four rows at a time.
 SIZES = [1, 2, 3, 4, 5, 7, 8, 9, 12, 16, 17, 33, 70, *([130] if JIT else [])]
+# Around one and two bands of 48 rows, and panels of eight.
+BAND_SIZES = [1, 7, 8, 47, 48, 49, *([56, 95, 96, 97, 250] if JIT else [])]
 THRESHOLD = 1e-10
 
 
@@ -133,6 +137,56 @@ def test_a_nan_spoils_its_own_column_only() -> None:
         assert np.isfinite(solution_of(lower, right, mode)).all()
     found = solution_of(lower, right, WHOLE)[0, keep]
     np.testing.assert_allclose(found, np.linalg.solve(left, right[0, keep]), rtol=1e-10)
+
+
+@pytest.mark.parametrize("size", BAND_SIZES)
+def test_in_bands_it_is_the_same_factor(size) -> None:
+    matrix = gram(size)
+    lower = np.full_like(matrix, np.nan)
+    assert factor_in_bands.serial(matrix, THRESHOLD, lower) == size
+    expected = np.linalg.cholesky(matrix)
+    np.testing.assert_allclose(lower, expected, atol=1e-12 * np.abs(expected).max())
+    np.testing.assert_array_equal(np.triu(lower, 1), 0.0)
+    factor_in_bands.serial(matrix, THRESHOLD, matrix)
+    np.testing.assert_array_equal(matrix, lower)
+
+
+@pytest.mark.parametrize("size", [9, 53, *([130] if JIT else [])])
+def test_in_bands_dependent_columns_get_nothing(size) -> None:
+    matrix, independent = dependent_gram(size)
+    rank, wanted = factor_of(matrix)
+    lower = np.full_like(matrix, np.nan)
+    assert factor_in_bands.serial(matrix, THRESHOLD, lower) == rank == independent.sum()
+    np.testing.assert_allclose(lower, wanted, atol=1e-12 * np.abs(wanted).max())
+    np.testing.assert_array_equal(lower[:, ~independent], 0.0)
+    # Those after a column of NaN are as if it were not there.
+    for place in (3, size - 2):
+        spoilt = gram(size)
+        spoilt[place, :] = spoilt[:, place] = np.nan
+        assert factor_in_bands.serial(spoilt, THRESHOLD, lower) == size - 1
+        keep = np.arange(size) != place
+        left = np.ix_(keep, keep)
+        expected = np.linalg.cholesky(spoilt[left])
+        np.testing.assert_allclose(lower[left], expected, atol=1e-12 * np.abs(expected).max())
+        np.testing.assert_array_equal(lower[keep, place], 0.0)
+
+
+def test_in_bands_the_threshold_is_a_share_of_the_columns_own_size() -> None:
+    matrix, lower = np.array([[1.0, 3.0], [3.0, 10.0]]) * 1e-150, np.empty((2, 2))
+    assert factor_in_bands.serial(matrix, 0.09, lower) == 2
+    assert factor_in_bands.serial(matrix, 0.11, lower) == 1
+    assert factor_in_bands.serial(-matrix, 0.0, lower) == 0
+    np.testing.assert_array_equal(lower, 0.0)
+
+
+@pytest.mark.jit
+def test_in_bands_threads_change_no_bit() -> None:
+    matrix = gram(200)
+    one, many = np.empty_like(matrix), np.empty_like(matrix)
+    assert factor_in_bands.serial(matrix, 0.0, one) == 200
+    with threads.all_in_parallel(), threads.team(2, 1.0) as parallel:
+        assert factor_in_bands.choose(parallel)(matrix, 0.0, many) == 200
+    np.testing.assert_array_equal(many, one)
 
 
 def test_all_may_be_done_in_place(rng) -> None:

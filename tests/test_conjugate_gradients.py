@@ -37,6 +37,24 @@ def test_the_inverse_as_preconditioner_takes_one_step() -> None:
     np.testing.assert_allclose(products(matrices, found.solution), right, atol=1e-9)
 
 
+def test_a_preconditioned_right_hand_side_that_is_known_is_not_asked_for() -> None:
+    matrices, right = equations()
+    inverses = np.linalg.inv(matrices) + 0.1 * np.eye(6)
+    calls = []
+
+    def precondition(which, vectors):
+        calls.append(which)
+        return products(inverses[which], vectors)
+
+    asked = ConjugateGradients(right.copy(), precondition)
+    told = ConjugateGradients(right.copy(), precondition, products(inverses, right))
+    assert len(calls) == 1
+    for found in (asked, told):
+        found.step(np.arange(3), products(matrices, found.direction))
+    np.testing.assert_array_equal(told.solution, asked.solution)
+    np.testing.assert_array_equal(told.direction, asked.direction)
+
+
 def test_equations_that_take_no_part_stay() -> None:
     matrices, right = equations()
     both = ConjugateGradients(right.copy(), lambda which, vectors: vectors)

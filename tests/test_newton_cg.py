@@ -73,6 +73,28 @@ def test_a_time_limit_ends_the_inner_iterations_too() -> None:
     assert point.cost[0] <= trace.history[0][0]
 
 
+def test_who_asks_hears_of_products_and_equations_before_each_but_the_first() -> None:
+    X, y = problem(80, 5)[:2]
+    objective = objective_of(X, y, l2_reg=0.1)
+    heard, made = [], []
+
+    def too_many(n_products, n_equations):
+        heard.append((n_products, n_equations))
+        return n_equations == 2
+
+    def renew(theta, curvature, models):
+        made.append(len(heard))
+        return SampledHessians(objective, curvature, models).solve
+
+    _, reason, _, trace = solved(objective, given=(renew, 0.0, False, 0, too_many))
+    assert reason == "converged"
+    assert made == [2]
+    assert [equations for _, equations in heard] == list(range(1, len(heard) + 1))
+    assert 2 <= len(heard) <= trace.n_iter
+    assert heard[0][0] >= 1
+    assert (np.diff([products for products, _ in heard]) >= 1).all()
+
+
 # ------------------------------------------------------------------------------------------------
 # Softmax and preconditioners
 

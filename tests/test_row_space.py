@@ -14,7 +14,7 @@ from fastlogit import reference
 from fastlogit.certificates.binomial import Certificate, PenaltyCertificate, Place
 from fastlogit.objective.row_space import RowSpaceObjective, row_space_of
 from fastlogit.solvers import choice, row_space, warm_starts
-from fastlogit.solvers.row_space import MOST_ROWS, reduce_to_rows, suits_rows
+from fastlogit.solvers.row_space import MOST_ROWS, price_of_rows, reduce_to_rows, suits_rows
 
 N_SAMPLES, N_FEATURES = sized(40, 10), sized(150, 14)
 
@@ -106,6 +106,41 @@ def test_to_user_and_some_of_the_models(rng) -> None:
     np.testing.assert_allclose(part.at(theta[1:]).cost, whole.at(lifted).cost[1:], rtol=1e-9)
 
 
+@pytest.mark.parametrize("form", ["plain", "weights and offset", "no intercept"])
+def test_its_hessians_are_inverted(form, rng) -> None:
+    X, codes = wide()
+    options = {"positive": (1, 0)}
+    if form == "weights and offset":
+        options |= {"weight": rng.uniform(0.0, 2.0, len(X)), "offset": rng.normal(size=len(X))}
+    if form == "no intercept":
+        options |= {"fit_intercept": False}
+    strengths = np.array([0.01, 0.03])[:, None] * factors()
+    space = row_space_of(standardized(objective_of(X, codes, l2_reg=strengths, **options)))
+    assert space is not None
+    theta = space.project(rng.normal(size=(2, N_FEATURES + 1)))
+    curvature = space.curvature(theta)
+    for model in (0, 1):
+        matrix = space.only([model]).rows.hessian(curvature[model], 0)
+        space.parameter_penalty.add_to(matrix, model)
+        vector = rng.normal(size=len(X) + 1)
+        vector[-1] *= form != "no intercept"
+        found = space.inverse_at(curvature[model], model).solve(matrix @ vector)
+        np.testing.assert_allclose(found, vector, rtol=1e-6, atol=1e-7)
+
+
+def test_rows_without_curvature_leave_the_penalty(rng) -> None:
+    X, codes = wide()
+    space = row_space_of(standardized(objective_of(X, codes, l2_reg=0.1)))
+    assert space is not None
+    none = space.curvature(np.zeros((1, len(X) + 1)))
+    none.values[...] = 0.0
+    vector = np.append(rng.normal(size=len(X)), 0.0)
+    found = space.inverse_at(none, 0).solve(vector)
+    diagonal = space.parameter_penalty.diagonals()[0, :-1]
+    np.testing.assert_allclose(found[:-1], vector[:-1] / diagonal, rtol=1e-12)
+    assert np.isfinite(found[-1])
+
+
 def test_a_point_is_projected_to_what_predicts_the_same(rng) -> None:
     X, codes = wide()
     whole = standardized(objective_of(X, codes, l2_reg=0.1))
@@ -130,6 +165,14 @@ def test_where_it_is_no_good() -> None:
     assert row_space_of(standardized(objective_of(X, codes, l2_reg=other, positive=(1, 0)))) is None
     assert row_space_of(standardized(objective_of(0.0 * X, codes, l2_reg=1.0))) is None
     assert reduce_to_rows(standardized(objective_of(X.T, codes[:1].repeat(N_FEATURES)))) is None
+
+
+def test_the_price_in_products() -> None:
+    # What was measured, within a third.
+    measured = {(1000, 5000): 90, (1500, 2000): 280, (1900, 2100): 390, (2000, 4000): 270}
+    for shape, products in measured.items():
+        assert 0.67 < price_of_rows(*shape) / products < 1.5
+    assert price_of_rows(100, 10_000) < price_of_rows(1000, 10_000)
 
 
 def test_shapes_that_suit() -> None:
@@ -237,11 +280,11 @@ def test_many_rows_do_without_a_gram_matrix_while_products_are_few(
     whole = fastlogit.fit(X, codes, C=1.0)
     assert seen.pop()
     monkeypatch.setattr(choice, "DEAR_ROWS", 5)
-    monkeypatch.setattr(choice, "DEAR", 1000)
+    monkeypatch.setattr(choice, "price_of_rows", lambda *_: 1e6)
     without = fastlogit.fit(X, codes, C=1.0)
     assert not seen
     assert without.solver == "newton-cg"
-    monkeypatch.setattr(choice, "DEAR", 1)
+    monkeypatch.setattr(choice, "price_of_rows", lambda *_: 1.0)
     calls: list[int] = []
     dearly = fastlogit.fit(X, codes, C=1.0, callback=lambda now: calls.append(now.n_iter))
     assert seen

@@ -23,6 +23,8 @@ class ConjugateGradients:
     precondition : callable
         Takes indices of equations and vectors, one for each; returns approximate inverses of their
         H times them.
+    smooth : ndarray of shape (n_equations, size), optional
+        That of `right`, where it is known.
 
     Attributes
     ----------
@@ -34,10 +36,13 @@ class ConjugateGradients:
         Squared norm of the residual in that of the preconditioner; 0 where an equation is done for.
     """
 
-    def __init__(self, right: Matrix, precondition: Callable[[Indices, Matrix], Matrix]) -> None:
+    def __init__(
+        self, right: Matrix, precondition: Callable[[Indices, Matrix], Matrix],
+        smooth: Matrix | None = None,
+    ) -> None:  # fmt: skip
         self._precondition = precondition
         self.solution, self.residual = np.zeros_like(right), right
-        self.smooth = precondition(np.arange(len(right)), right)
+        self.smooth = precondition(np.arange(len(right)), right) if smooth is None else smooth
         self.direction = self.smooth.copy()
         self.size = np.einsum("ij,ij->i", self.residual, self.smooth)
 

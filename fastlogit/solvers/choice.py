@@ -34,7 +34,7 @@ from .preconditioner import (
     sample_size,
 )
 from .row_space import ABILITIES as row_space_abilities
-from .row_space import reduce_to_rows, row_space, suits_rows
+from .row_space import price_of_rows, reduce_to_rows, row_space, suits_rows
 from .stopping import StoppingRule, certificate_of, separation_of
 from .trace import Interrupted, Limits, Outcome, Point, Reason, Trace
 
@@ -91,9 +91,13 @@ CHEAP = 1e6
 # Products for an equation above which leading rows are taken whole: 4,000 x 5,000 normal numbers
 # need 4 to 8 with the diagonal, as many columns of falling singular values 11 to 45.
 SLOW = 10
-# The same above which the Gram matrix of more rows than this is bought: at C=1 normal numbers,
-# 1,900 x 2,100 take 0.2 s without it and 1.8 s with it, others, 1,500 x 2,000, 1 s and 0.5 s.
-DEAR, DEAR_ROWS = 20, 500
+# With more rows than this their Gram matrix is looked at as something dear: see `_while_cheap`.
+DEAR_ROWS = 500
+# All equations of a fit take so many times the products of the mean of the first ones: 15 to 25
+# times on normal numbers, 23 to 40 where singular values fall.
+ALL_EQUATIONS = 33
+# Share of the price after which products have been too many, whatever the first ones promised.
+LOST_SHARE = 0.5
 SPARED = "equations that take few products, so that a Gram matrix of the rows is dearer"
 # Suboptimality, relative, that is good enough for a start.
 ROUGH = 0.02
@@ -259,7 +263,7 @@ def _may_do_without(objective: Objective) -> bool:
 
 
 class _Slow(Exception):
-    """Conjugate gradients take many products for an equation: `theta` is where they came to."""
+    """Conjugate gradients take too many products: `theta` is where they came to."""
 
     def __init__(self, theta: Matrix) -> None:
         self.theta = theta
@@ -268,16 +272,27 @@ class _Slow(Exception):
 def _while_cheap(
     objective: Objective, theta: Matrix, rule: StoppingRule, trace: Trace
 ) -> tuple[Point, Reason | None]:
-    """Newton with conjugate gradients, as long as their equations take few products.
+    """Newton with conjugate gradients, as long as they promise to be the cheaper way.
 
+    That is while the products for an equation, in the mean, are few beside the price of the space
+    of the rows, and have not taken half of it. Of 1,000 x 5,000 with falling singular values the
+    first equation, with 10 products, is the last; normal numbers, which take 3 to 5 for one, stay.
     Returns the last point, and why it ended there; None where something else should go on.
     """
 
     def give_up(theta: Matrix, curvature: RowCurvature, models: Indices) -> Precondition:
         raise _Slow(theta)
 
+    price = price_of_rows(*objective.design.shape)
+
+    def too_many(n_products: int, n_equations: int) -> bool:
+        is_slow = ALL_EQUATIONS * n_products > price * n_equations
+        return is_slow or n_products > LOST_SHARE * price
+
     try:
-        point, reason = newton_cg(objective, theta, rule, trace, give_up, 0.0, False, DEAR)
+        point, reason = newton_cg(
+            objective, theta, rule, trace, give_up, too_many=too_many
+        )  # fmt: skip
     except _Slow as end:
         return Point(end.theta, np.empty(0), np.empty((0, 0))), None
     return point, None if reason == Reason.ROUNDING else reason

@@ -47,11 +47,14 @@ ABSURD = 1e8
 Precondition = Callable[[Indices, Matrix], Matrix]
 # Makes one for some models, from theta and row curvatures of all models and the indices of those.
 Renew = Callable[[Matrix, RowCurvature, Indices], Precondition]
+# Takes the number of products so far, and that of equations; says whether they are too many.
+TooMany = Callable[[int, int], bool]
 
 
 def newton_cg(
     objective: Objective, theta: Matrix, rule: StoppingRule, trace: Trace,
     renew: Renew | None = None, price: float = np.inf, starts_warm: bool = False, slow: int = 0,
+    too_many: TooMany | None = None,
 ) -> tuple[Point, Reason]:  # fmt: skip
     """Minimise from `theta`; return the last point and why it ended there.
 
@@ -60,18 +63,22 @@ def newton_cg(
     (Dembo, Eisenstat and Steihaug, 1982, SIAM Journal on Numerical Analysis 19). They are
     preconditioned by the Hessian's diagonal, and later by what `renew` makes: anew once the
     products since the last time have taken `price` passes, and at once where `theta` is near the
-    optimum; but not while an equation takes fewer than `slow` products.
+    optimum; but not while an equation takes fewer than `slow` products. With `too_many` that alone
+    says when.
     """
     curvature = objective.rows.empty_curvature()
     point = evaluate(objective, theta, trace, curvature)
     renewed: Precondition | None = None
     spent, moved, latest = price if starts_warm else 0.0, np.inf, slow if starts_warm else 0
+    n_products = n_equations = 0
 
     def is_stale() -> bool:
+        if too_many is not None:
+            return n_equations > 0 and too_many(n_products, n_equations)
         return latest >= slow and spent >= price and (moved > FAR or spent >= LONG * price)
 
     def directions(here: Point, active: Indices) -> Matrix:
-        nonlocal spent, moved, renewed, latest
+        nonlocal spent, moved, renewed, latest, n_products, n_equations
         if here.restarted:
             renewed, spent, moved = None, price, np.inf
         part, gradient = objective.only(active), here.gradient[active]
@@ -79,7 +86,8 @@ def newton_cg(
         wanted = rule.tol * np.abs(here.cost[active])
         precondition = renewed or _by_diagonal(part, own_curvature, active)
         with np.errstate(over="ignore", invalid="ignore"):
-            size = np.einsum("ij,ij->i", gradient, precondition(active, gradient))
+            smooth = precondition(active, gradient)
+            size = np.einsum("ij,ij->i", gradient, smooth)
         if rule.certificate is not None:
             rule.certificate.know(here.theta, curvature)
         rule.look(active, here.theta[active], here.cost[active], gradient, 0.5 * size)
@@ -87,7 +95,8 @@ def newton_cg(
             renewed = precondition = renew(here.theta, curvature, active)
             spent, moved = 0.0, 0.0
             with np.errstate(over="ignore", invalid="ignore"):
-                size = np.einsum("ij,ij->i", gradient, precondition(active, gradient))
+                smooth = precondition(active, gradient)
+                size = np.einsum("ij,ij->i", gradient, smooth)
         share = ACCURACY**2 * size
         # Not where a proof was refused: flat directions are small in the preconditioner's norm.
         refused = (0.5 * size <= wanted) & ~rule.met[active]
@@ -98,8 +107,9 @@ def newton_cg(
         left[rule.met[active] | ~(size <= ABSURD * np.abs(here.cost[active]))] = np.inf
         equation = _Equation(part, own_curvature, active, precondition, is_last, LEFT * wanted)
         with np.errstate(over="ignore", invalid="ignore"):
-            direction, latest = equation.solve(gradient, left, trace)
+            direction, latest = equation.solve(gradient, smooth, left, trace)
         spent += latest
+        n_products, n_equations = n_products + latest, n_equations + 1
         moved += float(np.sqrt(size.max()))
         return direction
 
@@ -132,11 +142,17 @@ class _Equation:
         self.is_last = is_last & penalized
         self.wanted = wanted
 
-    def solve(self, gradient: Matrix, left: Vector, trace: Trace) -> tuple[Matrix, int]:
-        """Return directions by conjugate gradients, and the number of products."""
+    def solve(
+        self, gradient: Matrix, smooth: Matrix, left: Vector, trace: Trace
+    ) -> tuple[Matrix, int]:
+        """Return directions by conjugate gradients, and the number of products.
+
+        `smooth` is the preconditioned gradient.
+        """
         found = ConjugateGradients(
-            -gradient, lambda which, vectors: self.precondition(self.models[which], vectors)
-        )
+            -gradient, lambda which, vectors: self.precondition(self.models[which], vectors),
+            -smooth,
+        )  # fmt: skip
         live = np.flatnonzero(np.isfinite(left))
         part, curvature = self._of(live)
         most = min(MAX_PRODUCTS, TIMES_UNKNOWNS * gradient.shape[1] + SOME_MORE)
