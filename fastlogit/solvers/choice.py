@@ -95,6 +95,9 @@ SLOW = 10
 # 1,900 x 2,100 take 0.2 s without it and 1.8 s with it, others, 1,500 x 2,000, 1 s and 0.5 s.
 DEAR, DEAR_ROWS = 20, 500
 SPARED = "equations that take few products, so that a Gram matrix of the rows is dearer"
+# Of sparse data so small a share of the values is stored; up to so many parameters that compete
+# their Hessians, of a few products of stored values a row, are formed whole.
+SPARSE, SPARSE_HESSIAN = 0.2, 500
 # Suboptimality, relative, that is good enough for a start.
 ROUGH = 0.02
 # Iterations of L-BFGS on a softmax before Newton with conjugate gradients takes over.
@@ -104,10 +107,17 @@ UNSEEN = 1e-6
 
 
 def choose(
-    n_samples: int, n_features: int, n_classes: int = 1, n_models: int = 1
+    n_samples: int, n_features: int, n_classes: int = 1, n_models: int = 1, density: float = 1.0
 ) -> tuple[str, str]:
-    """Return the method for data of a shape, and why; `n_classes` are those that compete."""
+    """Return the method for data of a shape, and why; `n_classes` are those that compete.
+
+    `density` is the share of the values that are stored.
+    """
     size = (n_features + 1) * n_classes
+    if density <= SPARSE:
+        if size <= SPARSE_HESSIAN:
+            return "newton", "the Hessian of sparse rows is cheap"
+        return "newton-cg", "sparse rows of many columns"
     if n_samples * size**2 <= NEWTON_WORK:
         return "newton", "the Hessian of all rows is cheap"
     if size <= NEWTON_SIZE and sample_stride(n_samples, n_features) == 1:
@@ -150,7 +160,10 @@ def solve(
     why = "as asked"
     if method == "auto":
         n_samples, n_features = objective.design.shape
-        method, why = choose(n_samples, n_features, objective.n_classes, objective.n_models)
+        method, why = choose(
+            n_samples, n_features, objective.n_classes, objective.n_models,
+            objective.design.density,
+        )  # fmt: skip
         if method == "lbfgs" and not isinstance(objective.penalty, L2):
             # Its preconditioner is of some of the rows: under a strong penalty of full Hessian
             # L-BFGS stays 10 % above the optimum for 1,000 iterations.
