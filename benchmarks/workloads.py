@@ -191,7 +191,7 @@ def zipf_text(
     tilt = np.exp(0.7 * rng.standard_normal((n_classes, n_features)))
     frequency = tilt / (np.arange(n_features) + 4.0)
     steps = np.cumsum(frequency, axis=1)
-    lengths = np.maximum(1, rng.gamma(3.0, 1.25 * words / 3.0, n_samples)).astype(np.int64)
+    lengths = np.maximum(1, rng.gamma(3.0, 1.1 * words / 3.0, n_samples)).astype(np.int64)
     of_row = np.repeat(np.arange(n_samples), lengths)
     drawn = np.empty(len(of_row), dtype=np.int64)
     for label in range(n_classes):

@@ -313,3 +313,16 @@ def test_a_column_whose_mean_is_many_times_its_deviation() -> None:
     wanted = fastlogit.fit(X, Y2, C=1.0)
     assert found.history[-1] == pytest.approx(wanted.history[-1], rel=1e-9)
     np.testing.assert_allclose(found.coef, wanted.coef, atol=1e-5)
+
+
+@pytest.mark.parametrize("solver", ["auto", "lbfgs", "newton-cg"])
+@pytest.mark.parametrize("mode", ["multinomial", "ovr"])
+def test_many_columns_by_every_solver_that_needs_no_hessian(solver, mode) -> None:
+    rng = np.random.default_rng(6)
+    X = scipy.sparse.random_array((1_500, 2_000), density=4e-3, rng=6, format="csr")
+    y = (X @ rng.normal(size=(2_000, 3)) + 0.3 * rng.gumbel(size=(1_500, 3))).argmax(axis=1)
+    found = fastlogit.fit(X, y, C=1.0, multi_class=mode, solver=solver, tol=1e-8)
+    wanted = fastlogit.fit(X.toarray(), y, C=1.0, multi_class=mode, tol=1e-8)
+    assert found.converged
+    np.testing.assert_allclose(found.history[-1], wanted.history[-1], rtol=2e-8)
+    np.testing.assert_allclose(found.coef, wanted.coef, atol=1e-3)

@@ -37,6 +37,8 @@ PRODUCT_NS = 1.0
 # least so many values for each number of a strip. At least `FEW_CHUNKS` where there are values for
 # them, for threads.
 MAX_CHUNKS, CHUNK_VALUES, STRIP_VALUES, FEW_CHUNKS = 64, 8192, 6, 4
+# Numbers of all strips: 64 MB, or as many as there are values; and at least `FEW_CHUNKS` strips.
+STRIP_NUMBERS = 2**23
 # Numbers of all strips of a Gram matrix: 128 MB, or two of them.
 GRAM_NUMBERS = 2**24
 # Values of a block of rows, which are in cache when gradients follow predictions.
@@ -48,6 +50,7 @@ ROUNDINGS = 2.0**-46
 class _Room(NamedTuple):
     """Where a pass works: made once, since fresh memory costs as much as the pass."""
 
+    bounds: Indices
     strips: Matrix
     totals: Matrix
     gradient: Vector
@@ -67,6 +70,7 @@ class _Rows:
         most = min(MAX_CHUNKS, max(1, given.n_values // CHUNK_VALUES), n_samples)
         few = FEW_CHUNKS if given.n_values >= n_features else 1
         self.bounds = self.chunks(min(most, max(few, wanted)))
+        self._most_numbers = max(STRIP_NUMBERS, given.n_values)
         self._rooms: dict[tuple[int, int], list[_Room]] = {}
 
     def chunks(self, n_chunks: int) -> Indices:
@@ -82,7 +86,12 @@ class _Rows:
         with contextlib.suppress(IndexError):  # of another thread that took the last
             return kept.pop()
         n_chunks, size = len(self.bounds) - 1, n_slots * self.given.shape[1]
-        return _Room(np.empty((n_chunks, size)), np.empty((n_chunks, 2 * n_models)), np.empty(size))
+        most = max(FEW_CHUNKS, self._most_numbers // size)
+        bounds = self.bounds if n_chunks <= most else self.chunks(most)
+        n_chunks = len(bounds) - 1
+        return _Room(
+            bounds, np.empty((n_chunks, size)), np.empty((n_chunks, 2 * n_models)), np.empty(size)
+        )
 
     def keep_room(self, room: _Room) -> None:
         """Keep room for the next pass: of one number of models, where it is large."""
@@ -171,7 +180,7 @@ class SparseDesign(Design):
             packed, levels = self._packed(coef, intercept)
             with self._team(n_models) as parallel:
                 kernels.sums.choose(parallel)(
-                    rows.kernel_rows, rows.bounds, targets, rows.block, packed, levels,
+                    rows.kernel_rows, room.bounds, targets, rows.block, packed, levels,
                     room.strips, room.totals, room.gradient, row_state_out,
                 )  # fmt: skip
             sums = np.add.reduce(room.totals).reshape(n_models, 2)
@@ -287,7 +296,7 @@ class SparseDesign(Design):
         room = rows.take_room(1, 2)
         with self._team(1) as parallel:
             kernels.column_sums.choose(parallel)(
-                rows.kernel_rows, rows.bounds, sets, readonly(center), room.strips, room.gradient
+                rows.kernel_rows, room.bounds, sets, readonly(center), room.strips, room.gradient
             )
         squares, seen = room.gradient[:n_features], room.gradient[n_features:]
         with np.errstate(over="ignore", invalid="ignore"):

@@ -23,7 +23,7 @@ from .lbfgs import Precondition, lbfgs
 from .newton import ABILITIES as newton_abilities
 from .newton import newton
 from .newton_cg import ABILITIES as newton_cg_abilities
-from .newton_cg import newton_cg
+from .newton_cg import by_diagonal, newton_cg
 from .preconditioner import (
     DENSE_COLUMNS,
     LeadingHessians,
@@ -437,7 +437,8 @@ def _climb(
 ) -> tuple[Point, Reason]:  # fmt: skip
     """L-BFGS from the optimum of a subsample, itself found in the same way, with its Hessian."""
     certificate = rule.certificate or certificate_of(objective, stride)
-    sampled = certificate.sampled
+    sampled, n_features = certificate.sampled, objective.design.shape[1]
+    density = objective.design.density
     if sampled is not objective and not is_warm:
         begin, reason = _start_of_subsample(sampled, theta, trace)
         theta = begin.theta
@@ -445,9 +446,12 @@ def _climb(
             return evaluate_at_last(objective, theta, trace), reason
 
     def renew(theta: Matrix) -> Precondition:
+        if n_features > MAX_HESSIAN and density <= SPARSE:
+            everyone = np.arange(objective.n_models)
+            return by_diagonal(objective, objective.curvature(theta), everyone)
         return _hessians(certificate.hessians, theta, sampled.curvature(theta))
 
-    price = GRAM_PRICE * (objective.design.shape[1] + 1) / stride
+    price = GRAM_PRICE * (n_features + 1) / stride
     start = evaluate(objective, theta, trace)
     return lbfgs(objective, start, renew, price, rule, trace, patience)
 
