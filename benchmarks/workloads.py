@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import scipy.sparse
 
 from .problems import BLOCK_BYTES, make_problem, tumours
 from .problems import digits as digits_8x8
@@ -173,3 +174,39 @@ WORKLOADS: dict[str, Callable[[Source, Path], Workload]] = {
     "tumours": lambda source, folder: tumour_data(source),
     "digits": digits,
 }
+
+
+def zipf_text(
+    source: Source, n_samples: int = 200_000, n_features: int = 100_000, n_classes: int = 2,
+    words: float = 45.0,
+) -> Workload:  # fmt: skip
+    """Made text: words by Zipf's law, about `words` different ones a row, in the form of tf-idf.
+
+    A text has a length of its own, words of a class are some twice as likely there, and rows have
+    length 1. Columns are in no order.
+    """
+    n_samples, n_features = source.rows(n_samples, 200), source.rows(n_features, 300)
+    rng = np.random.default_rng(11)
+    y = rng.integers(0, n_classes, n_samples)
+    tilt = np.exp(0.7 * rng.standard_normal((n_classes, n_features)))
+    frequency = tilt / (np.arange(n_features) + 4.0)
+    steps = np.cumsum(frequency, axis=1)
+    lengths = np.maximum(1, rng.gamma(3.0, 1.1 * words / 3.0, n_samples)).astype(np.int64)
+    of_row = np.repeat(np.arange(n_samples), lengths)
+    drawn = np.empty(len(of_row), dtype=np.int64)
+    for label in range(n_classes):
+        own = y[of_row] == label
+        at = rng.random(np.count_nonzero(own)) * steps[label, -1]
+        drawn[own] = np.searchsorted(steps[label], at, side="right")
+    names = rng.permutation(n_features)
+    places, counts = np.unique(of_row * n_features + names[drawn], return_counts=True)
+    rows, columns = np.divmod(places, n_features)
+    seen = np.bincount(columns, minlength=n_features)
+    values = (1.0 + np.log(counts)) * (1.0 + np.log((1.0 + n_samples) / (1.0 + seen[columns])))
+    values /= np.sqrt(np.bincount(rows, values**2, minlength=n_samples))[rows]
+    indptr = np.concatenate([[0], np.cumsum(np.bincount(rows, minlength=n_samples))])
+    parts = values, columns.astype(np.int32), indptr.astype(np.int32)
+    X = scipy.sparse.csr_array(parts, shape=(n_samples, n_features))
+    flipped = rng.random(n_samples) < 0.05
+    y = np.where(flipped, rng.integers(0, n_classes, n_samples), y)
+    return Workload(X, y, 1.0, f"made text, {len(values) / n_samples:.0f} words a row")

@@ -534,9 +534,10 @@ def test_missing_weights_and_offsets() -> None:
 
 def test_sparse_frames_are_told_what_frames_have() -> None:
     sparse = pd.DataFrame(X0, columns=NAMES).astype(pd.SparseDtype(float, 0.0))
+    filled = sparse.astype(pd.SparseDtype(float, 1.0))
     words = ["frame of sparse columns", "X.sparse.to_dense()"]
-    assert_refused_at_every_door(sparse, TypeError, words)
-    assert_same(of_fit(sparse.sparse.to_dense(), Y0, W0, O0), expected(of_fit))
+    assert_refused_at_every_door(filled, TypeError, words)
+    assert_same(of_fit(filled.sparse.to_dense(), Y0, W0, O0), expected(of_fit))
     mixed = FRAME.assign(size=sparse["size"])
     words = ["column 'size'", "sparse", "X.astype(float)"]
     assert_refused_at_every_door(mixed, TypeError, words)

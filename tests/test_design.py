@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import scipy.sparse
 from problems import memory_mapped, softmax_targets
 
 import fastlogit
@@ -18,8 +19,10 @@ from fastlogit.design.base import (
 from fastlogit.design.batched import BatchRows
 from fastlogit.design.blockwise import BlockwiseDesign, SlicedDesign
 from fastlogit.design.dense import DenseDesign
+from fastlogit.design.sparse import SparseDesign
 from fastlogit.design.streamed import StreamedDesign
 from fastlogit.inputs.opening import open_design
+from fastlogit.inputs.sparse import compressed_rows
 from fastlogit.kernels.descent import Penalty, start_state
 from fastlogit.kernels.passes import BINOMIAL, Targets
 
@@ -29,6 +32,9 @@ pytestmark = pytest.mark.jit
 N_SAMPLES, N_FEATURES = 700, 9
 RNG = np.random.default_rng(5)
 X0 = RNG.normal(size=(N_SAMPLES, N_FEATURES)) * np.geomspace(0.2, 5.0, N_FEATURES) + 1.0
+# Zeros, for designs that do not store them; an empty row.
+X0[RNG.random(X0.shape) < 0.3] = 0.0
+X0[13] = 0.0
 Y = RNG.integers(0, 2, N_SAMPLES).astype(np.uint8)
 WEIGHT = RNG.uniform(0.1, 2.0, N_SAMPLES)
 COLUMNS = Columns(X0.mean(axis=0), 1.0 / X0.std(axis=0))
@@ -51,7 +57,20 @@ def batched(X):
     return BatchRows(factory, X.shape, X.dtype, None, Y, None, factory())
 
 
+def in_disorder(X):
+    """The same as compressed rows whose indices fall, with twins and zeros that are stored."""
+    rows, columns = np.divmod(np.arange(X.size), N_FEATURES)
+    rows, columns = np.concatenate([rows, rows]), np.concatenate([columns, columns])
+    order = np.lexsort((-columns, rows))
+    values = np.concatenate([0.5 * X.ravel(), 0.5 * X.ravel()])
+    indptr = np.arange(N_SAMPLES + 1) * 2 * N_FEATURES
+    return scipy.sparse.csr_array((values[order], columns[order], indptr), shape=X.shape)
+
+
 KINDS = {
+    "sparse rows": lambda X, _: SparseDesign(compressed_rows(scipy.sparse.csr_array(X))),
+    "sparse columns": lambda X, _: SparseDesign(compressed_rows(scipy.sparse.csc_matrix(X))),
+    "sparse, in disorder": lambda X, _: SparseDesign(compressed_rows(in_disorder(X))),
     "dense": lambda X, _: DenseDesign(X),
     "gathered": lambda X, _: DenseDesign(np.asfortranarray(X)),
     "few columns apart": lambda X, _: DenseDesign(np.repeat(X, 2, axis=1)[:, ::2]),
@@ -92,6 +111,7 @@ def test_siblings_none_of_which_is_the_base_of_another(design) -> None:
     assert isinstance(design, Design)
     assert not issubclass(BlockwiseDesign, DenseDesign)
     assert not issubclass(StreamedDesign, SlicedDesign)
+    assert SparseDesign.__mro__[1] is Design
     with pytest.raises(TypeError, match="abstract"):
         Design()
     assert (design.shape, design.dtype) == ((N_SAMPLES, N_FEATURES), np.float64)
@@ -282,5 +302,6 @@ def test_softmax_from_batches_draws_rows_by_index() -> None:
 def test_what_opens_a_design_gives_one_of_each_kind(tmp_path, monkeypatch) -> None:
     assert type(open_design(X0, None)) is DenseDesign
     assert type(open_design(Rows(X0), None)) is StreamedDesign
+    assert type(open_design(scipy.sparse.csr_array(X0), None)) is SparseDesign
     monkeypatch.setattr("fastlogit.design.opening.SLICE_BYTES", 1e3)
     assert type(open_design(X0, None)) is SlicedDesign

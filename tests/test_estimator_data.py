@@ -1,8 +1,10 @@
 """What a fit gives, in the shapes of scikit-learn."""
 
 import numpy as np
+import scipy.sparse
 
 from fastlogit.estimators import data as estimator_data
+from fastlogit.inputs.given import look_at_rows
 
 
 def test_classes_are_objects_where_labels_are() -> None:
@@ -22,3 +24,9 @@ def test_a_row_for_each_model() -> None:
     np.testing.assert_array_equal(rows, [[0, 2, 4], [1, 3, 5]])
     assert rows.flags.c_contiguous
     assert intercepts.shape == (2,)
+
+
+def test_others_see_sparse_rows_as_the_user_has_them() -> None:
+    dense, sparse = np.eye(3), scipy.sparse.csc_array(np.eye(3))
+    assert estimator_data.for_others(look_at_rows(dense)) is dense
+    assert estimator_data.for_others(look_at_rows(sparse)) is sparse

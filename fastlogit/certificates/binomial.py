@@ -96,13 +96,15 @@ class Rounding:
     Columns have mean square 1 at the most, so that this size is at most that of the residuals,
     which the loss bounds. A raw prediction errs in proportion to its parts' sizes, and what comes
     of that is a gradient X' C e of row errors e: in the norm of the inverse Hessian it is at most
-    the root of e' C e.
+    the root of e' C e. Columns that are centred by algebra add up larger numbers, see
+    `Design.rounding`.
     """
 
     def __init__(self, objective: Objective) -> None:
         n_samples, n_features = objective.design.shape
-        self._sums = EPS * errors_of_sums(n_samples)
-        self._raw = EPS * (RAW_ERRORS + float(np.sqrt(n_features / 8.0)))
+        size = EPS * objective.design.rounding
+        self._sums = size * errors_of_sums(n_samples)
+        self._raw = size * (RAW_ERRORS + float(np.sqrt(n_features / 8.0)))
         self._offset = objective.rows.largest_offset()
         self._loss = objective.loss
 

@@ -280,6 +280,16 @@ class Design(ABC):
         """Say whether rows by index cost no more than they take; else they are read anew."""
         return True
 
+    @property
+    def density(self) -> float:
+        """Share of the values that a pass reads; the others are 0 and are not stored."""
+        return 1.0
+
+    @property
+    def rounding(self) -> float:
+        """How much larger than standardised values the numbers are that passes add up."""
+        return 1.0
+
     # ---- what follows
 
     @property

@@ -9,18 +9,20 @@ from ..arrays import Features
 from .base import Design
 from .batched import BatchRows
 from .blockwise import SLICE_BYTES, SlicedDesign
+from .compressed import CompressedRows
 from .dense import DenseDesign
+from .sparse import SparseDesign
 from .streamed import RowSource, StreamedDesign
 
 __all__ = ["open_rows"]
 
 
-def open_rows(X: Features | RowSource | Design, n_threads: int | None) -> Design:
+def open_rows(X: Features | CompressedRows | RowSource | Design, n_threads: int | None) -> Design:
     """Return a new design over the rows of X; what is a design already is taken as it is.
 
     Parameters
     ----------
-    X : ndarray of shape (n_samples, n_features), RowSource or Design
+    X : ndarray of shape (n_samples, n_features), CompressedRows, RowSource or Design
         Checked: see `inputs.given.look_at_rows`.
     n_threads : int or None
 
@@ -35,6 +37,8 @@ def open_rows(X: Features | RowSource | Design, n_threads: int | None) -> Design
         if X.nbytes > 2.0 * SLICE_BYTES:
             return SlicedDesign(X, n_threads=n_threads)
         return DenseDesign(X, n_threads=n_threads)
+    if isinstance(X, CompressedRows):
+        return SparseDesign(X, n_threads=n_threads)
     if isinstance(X, Design):
         return X
     design = StreamedDesign(X, n_threads=n_threads)

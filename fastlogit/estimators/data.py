@@ -1,12 +1,14 @@
-"""From what a fit gives to the shapes that scikit-learn's users know."""
+"""From what a fit is given and gives to what scikit-learn and its users know."""
 
 from __future__ import annotations
 
 import numpy as np
 
-from ..arrays import Floats, Labels, Matrix, Vector
+from ..arrays import ArrayLike, Floats, Labels, Matrix, Vector
+from ..design.compressed import CompressedRows
+from ..inputs.given import Rows
 
-__all__ = ["labels_like", "rows_of_models"]
+__all__ = ["for_others", "labels_like", "rows_of_models"]
 
 
 def labels_like(y: Labels | None, classes: Labels) -> Labels:
@@ -22,3 +24,8 @@ def rows_of_models(coef: Floats, intercept: float | Vector) -> tuple[Matrix, Vec
     """
     rows = np.array(coef.T, dtype=np.float64, order="C", ndmin=2)
     return rows, np.array(intercept, dtype=np.float64, ndmin=1)
+
+
+def for_others(rows: Rows) -> ArrayLike:
+    """Return X for splitters, scorers and callbacks: what is sparse as the user has it."""
+    return rows.carrier if isinstance(rows.X, CompressedRows) else rows.X

@@ -13,6 +13,7 @@ from typing import ClassVar, TypedDict
 import numpy as np
 from sklearn.base import BaseEstimator, _fit_context
 from sklearn.linear_model._base import LinearClassifierMixin, SparseCoefMixin
+from sklearn.utils import Tags
 from sklearn.utils._param_validation import Hidden, Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted, validate_data
 
@@ -27,7 +28,7 @@ from ..inputs.conversion import as_labels, as_numbers, is_plain
 from ..inputs.given import Data, Given, Rows, Start
 from ..inputs.scikit_learn import look_at_labelled_rows, look_at_new_rows, look_for
 from ..result import FitResult, Progress
-from .data import labels_like, rows_of_models
+from .data import for_others, labels_like, rows_of_models
 from .progress import CallbackSupport, IterationTasks, ProgressLines, is_listened_to
 
 __all__ = ["LogisticRegression"]
@@ -461,6 +462,12 @@ class LogisticRegression(CallbackSupport, LinearClassifierMixin, SparseCoefMixin
             sample_weight = as_numbers("sample_weight", sample_weight)
         return float(accuracy_score(as_labels(y), predicted, sample_weight=sample_weight))
 
+    def __sklearn_tags__(self) -> Tags:
+        """Return what scikit-learn is told of it: that it takes sparse X, too."""
+        tags = super().__sklearn_tags__()
+        tags.input_tags.sparse = True
+        return tags
+
     @classmethod
     def _get_param_names(cls) -> list[str]:
         """Return the names of the parameters; reading the signature anew would take 40 us."""
@@ -576,7 +583,7 @@ class LogisticRegression(CallbackSupport, LinearClassifierMixin, SparseCoefMixin
 
             weights = data.sample_weight
             metadata = None if weights is None else {"sample_weight": weights}
-            told = {"X": data.rows.X, "y": data.labels, "metadata": metadata}
+            told = {"X": for_others(data.rows), "y": data.labels, "metadata": metadata}
             tasks = IterationTasks(self, self.max_iter, attributes, told)
         if lines is None:
             return tasks, tasks

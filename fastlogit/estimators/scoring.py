@@ -28,10 +28,13 @@ from ..arrays import (
     Scorer,
     Vector,
 )
+from ..design.base import Design
+from ..design.compressed import CompressedRows
 from ..design.streamed import RowSource
 from ..elementwise import log_sigmoid, sigmoid
 from ..fitting.grid import GridResult
 from ..inputs.given import Rows
+from ..inputs.sparse import sparse_of
 from ..prediction import raw_prediction
 from .logistic import LogisticRegression
 
@@ -55,7 +58,7 @@ class FoldModel(LogisticRegression):
         Raw predictions.
     """
 
-    test_rows_: Array
+    test_rows_: ArrayLike
     known_: Floats
 
     def _raw(self, rows: Rows, offset: ArrayLike) -> Floats:
@@ -93,7 +96,7 @@ def probabilities(raw: Floats, multi_class: str, *, log: bool) -> Matrix:
 
 def score_grid(
     grid: GridResult,
-    X: Features | RowSource,
+    X: Features | RowSource | Rows,
     y: Labels,
     codes: Codes,
     test_folds: Sequence[Indices],
@@ -109,7 +112,8 @@ def score_grid(
     Parameters
     ----------
     grid : GridResult
-    X : array of shape (n_samples, n_features)
+    X : array of shape (n_samples, n_features), or Rows
+        Rows say what sparse X was read from, for scorers that look at it.
     y : ndarray of shape (n_samples,)
         Labels.
     codes : ndarray of shape (n_samples,)
@@ -131,6 +135,8 @@ def score_grid(
     """
     scorer: Scorer
     params: dict[str, object]
+    readable, carrier = (X.X, X.carrier) if isinstance(X, Rows) else (X, X)
+    assert not isinstance(readable, Design)  # an estimator takes none
     if scoring is None:
         scorer, params = get_scorer("accuracy"), {"sample_weight": sample_weight}
     else:
@@ -139,14 +145,14 @@ def score_grid(
     scorer = with_labels(scorer, grid.classes)
     scores = np.empty((len(test_folds), len(grid.Cs)))
     for fold, test in enumerate(test_folds):
-        raw = _raw_of_rows(X, test, grid.coef[fold], grid.intercept[fold], n_threads)
-        own = _check_method_params(X, params, indices=test)
+        raw = _raw_of_rows(readable, test, grid.coef[fold], grid.intercept[fold], n_threads)
+        own = _check_method_params(readable, params, indices=test)
         if quick is not None:
             scores[fold] = [
                 quick(each, codes[test], own.get("sample_weight"), multi_class) for each in raw
             ]
             continue
-        rows = _rows_for(scorer, X, test)
+        rows = _rows_for(scorer, readable, test, carrier)
         for index, known in enumerate(raw):
             model = _fold_model(grid, fold, index, rows, known, multi_class, n_threads)
             scores[fold, index] = scorer(model, rows, y[test], **own)
@@ -154,7 +160,11 @@ def score_grid(
 
 
 def _raw_of_rows(
-    X: Features | RowSource, rows: Indices, coef: Floats, intercept: Matrix, n_threads: int | None
+    X: Features | CompressedRows | RowSource,
+    rows: Indices,
+    coef: Floats,
+    intercept: Matrix,
+    n_threads: int | None,
 ) -> list[Floats]:
     """Return the raw predictions of all Cs, each (n_rows,) or (n_rows, n_models)."""
     n_cs, n_models, n_features = coef.shape
@@ -167,12 +177,18 @@ def _raw_of_rows(
     return [each.T for each in raw.reshape(n_cs, n_models, len(rows))]
 
 
-def _parts(X: Features | RowSource, rows: Indices) -> Iterator[tuple[slice | Indices, Array]]:
+def _parts(
+    X: Features | CompressedRows | RowSource, rows: Indices
+) -> Iterator[tuple[slice | Indices, Array | CompressedRows]]:
     """Yield some of the rows at a time, with their places among `rows`.
 
-    What is not in memory is read in slices, from its beginning to its end.
+    What is not in memory is read in slices, from its beginning to its end; of sparse rows all are
+    taken in place.
     """
     step = max(1, GATHERED_BYTES // (8 * X.shape[1]))
+    if isinstance(X, CompressedRows):
+        yield slice(None), X.take(rows)
+        return
     if isinstance(X, np.ndarray):
         for start in range(0, len(rows), step):
             place = slice(start, start + step)
@@ -196,7 +212,9 @@ def _gathered(X: Features | RowSource, rows: Indices) -> Array:
     return copy
 
 
-def _rows_for(scorer: Scorer, X: Features | RowSource, test: Indices) -> Array:
+def _rows_for(
+    scorer: Scorer, X: Features | CompressedRows | RowSource, test: Indices, carrier: ArrayLike
+) -> ArrayLike:
     """Return the test rows for the scorer to hand to the model.
 
     scikit-learn's own scorers do nothing else with them, so they get NaN in the right shape, which
@@ -204,11 +222,15 @@ def _rows_for(scorer: Scorer, X: Features | RowSource, test: Indices) -> Array:
     """
     if isinstance(scorer, _BaseScorer):
         return np.broadcast_to(np.nan, (len(test), X.shape[1]))
+    if isinstance(X, CompressedRows):
+        given = sparse_of(carrier)
+        assert given is not None  # it was when X was read
+        return given.tocsr()[test]
     return _gathered(X, test)
 
 
 def _fold_model(
-    grid: GridResult, fold: int, index: int, rows: Array, known: Floats, multi_class: str,
+    grid: GridResult, fold: int, index: int, rows: ArrayLike, known: Floats, multi_class: str,
     n_threads: int | None,
 ) -> FoldModel:  # fmt: skip
     model = FoldModel(C=float(grid.Cs[index]), multi_class=multi_class, n_jobs=n_threads)

@@ -13,6 +13,7 @@ from ..inputs import validation
 from ..inputs.conversion import show
 from ..inputs.given import OfFit, look_at_rows
 from ..inputs.groups import encode_groups
+from ..inputs.sparse import refuse_sparse
 from ..options import check_option
 from ..result import FitResult
 
@@ -41,6 +42,7 @@ def raw_prediction(
     """Return each row's raw prediction by the model of its group; see `GroupFits`."""
     check_option("handle_unknown", handle_unknown, HANDLE_UNKNOWN)
     rows = look_at_rows(OfFit(X, models.feature_names))
+    refuse_sparse("predictions of groups", rows.X, rows.carrier)
     if not isinstance(rows.X, np.ndarray):
         raise TypeError(
             f"predictions of groups take rows in memory, and X is a {type(rows.X).__name__}; "

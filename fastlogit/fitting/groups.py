@@ -22,6 +22,7 @@ from ..inputs.batches import BatchSource
 from ..inputs.conversion import as_numbers
 from ..inputs.given import Data, Given, look
 from ..inputs.groups import Groups, encode_groups
+from ..inputs.sparse import refuse_sparse
 from ..kernels import groups as kernels
 from ..kernels import small
 from ..linalg.factors import Factor
@@ -169,6 +170,7 @@ def _look(given: Given) -> Data:
             f"fit_groups reads rows in memory, and X is a {type(given.X).__name__}; {advice}"
         )
     data = look(given, "ovr")
+    refuse_sparse("fit_groups", data.rows.X, data.rows.carrier)
     if not isinstance(data.rows.X, np.ndarray):
         raise TypeError(
             f"fit_groups reads rows in memory, and X is a {type(data.rows.X).__name__} that is "

@@ -19,6 +19,7 @@ from ..inputs import validation
 from ..inputs.batches import BatchSource
 from ..inputs.given import Data, Given, look
 from ..inputs.scan import Columns, look_at_columns
+from ..inputs.sparse import refuse_sparse
 from ..kernels import scan as kernels
 from ..kernels import small
 from ..result import Callback, FitResult, Progress
@@ -161,6 +162,7 @@ def _look(given: Given) -> Data:
             f"scan reads covariates in memory, and X is a {type(given.X).__name__}; pass an array"
         )
     data = look(given, "ovr")
+    refuse_sparse("scan", data.rows.X, data.rows.carrier)
     if not isinstance(data.rows.X, np.ndarray):
         raise TypeError(
             f"scan reads covariates in memory, and X is a {type(data.rows.X).__name__} that is "

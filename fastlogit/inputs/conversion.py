@@ -40,6 +40,7 @@ __all__ = [
     "is_readable",
     "names_and_text_names",
     "refuse_lazy",
+    "refuse_names_twice",
     "refuse_special",
     "show",
     "text_names",
@@ -201,6 +202,12 @@ def as_table(X: ArrayLike) -> Array:
     scikit-learn's own checks of frames raise what their library raises.
     """
     array = as_array("X", X)
+    refuse_names_twice(X)
+    return array
+
+
+def refuse_names_twice(X: ArrayLike) -> None:
+    """Raise ValueError for a frame two of whose columns have one name."""
     if type(X) is not np.ndarray and is_frame(X):
         columns = _columns(X)
         names = [] if columns is None else list(columns)
@@ -213,7 +220,6 @@ def as_table(X: ArrayLike) -> Array:
                 + f", and {_listed(twice[1:])} more than once" * (len(twice) > 1)
                 + "; give each column a name of its own, or pass an array"
             )
-    return array
 
 
 def is_readable(dtype: DType) -> bool:
@@ -249,8 +255,8 @@ def refuse_special(name: str, value: object) -> None:
         has_only = hasattr(value, "todense") and not hasattr(value, "toarray")
         how = "todense" if has_only else "toarray"
         raise TypeError(
-            f"{name} is sparse ({type(value).__name__}), which is not supported; if it fits in "
-            f"memory, pass {name}.{how}()"
+            f"{name} is sparse ({type(value).__name__}), which is not supported here; if it "
+            f"fits in memory, pass {name}.{how}()"
         )
 
 

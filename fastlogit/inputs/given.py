@@ -15,6 +15,7 @@ import numpy as np
 from ..arrays import ArrayLike, CodeMatrix, Codes, Features, Floats, Labels, Matrix, Vector
 from ..clock import Clock
 from ..design.base import Design
+from ..design.compressed import CompressedRows
 from ..design.mapped import in_place
 from ..design.streamed import RowSource, is_streamable
 from . import validation
@@ -30,6 +31,7 @@ from .conversion import (
     refuse_lazy,
     text_names,
 )
+from .sparse import compressed_rows, refuse_sparse, sparse_of
 
 __all__ = [
     "Batch",
@@ -52,8 +54,9 @@ __all__ = [
 ]
 
 
-# X, checked: an array that kernels read, a source of rows that are streamed, or a design.
-Readable: TypeAlias = Features | RowSource | Design
+# X, checked: an array that kernels read, sparse rows, a source of rows that are streamed, or a
+# design.
+Readable: TypeAlias = Features | CompressedRows | RowSource | Design
 
 
 class Start(NamedTuple):
@@ -240,9 +243,13 @@ def look_at_rows(X: ArrayLike, names: Sequence[str] | None = None) -> Rows:
     carrier = X
     if names is None and is_plain(X):
         return Rows(X, X)
-    if type(X) is np.ndarray or is_frame(X):
+    if type(X) is np.ndarray:
         X = validation.check_features(X)
-    elif not isinstance(X, Design):
+    elif (sparse := sparse_of(X)) is not None:
+        X = compressed_rows(sparse)
+    elif is_frame(X):
+        X = validation.check_features(X)
+    elif not isinstance(X, Design | CompressedRows):
         X = carrier = in_place(X)
         X = validation.check_source(X) if is_streamable(X) else validation.check_features(X)
     if names is not None:
@@ -364,6 +371,7 @@ def look_at_batch(X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike, classes:
     TypeError, ValueError
         If something has the wrong type, shape or value.
     """
+    refuse_sparse("partial_fit", X, X)
     rows = X if isinstance(X, Rows) else Rows(validation.check_features(X), X, feature_names(X))
     n_rows = rows.X.shape[0]
     assert isinstance(rows.X, np.ndarray)  # those of a stream lie in memory

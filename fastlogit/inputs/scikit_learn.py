@@ -12,7 +12,12 @@ from typing import TypeGuard
 import numpy as np
 from sklearn.utils import assert_all_finite
 from sklearn.utils.multiclass import check_classification_targets
-from sklearn.utils.validation import check_array, check_X_y, column_or_1d
+from sklearn.utils.validation import (
+    check_array,
+    check_consistent_length,
+    check_X_y,
+    column_or_1d,
+)
 
 from ..arrays import Array, ArrayLike, Labels
 from ..design.mapped import in_place
@@ -22,6 +27,7 @@ from .batches import BatchSource, first_look
 from .class_weights import batch_weights, one_dimensional, weights_of_classes
 from .conversion import as_labels, as_real, as_table, is_frame, is_plain, text_names
 from .given import Batch, Data, Given, Rows, look_at_batch, settle
+from .sparse import compressed_rows, refuse_sparse, sparse_of
 
 __all__ = [
     "are_plain_labels",
@@ -98,6 +104,7 @@ def look_at_labelled_rows(
     TypeError, ValueError
         If something has the wrong type, shape or value.
     """
+    refuse_sparse("partial_fit", given.X, given.X)
     rows, labels = _in_memory(given.X, given.y, estimator)
     if classes is not None:
         of_stream = as_labels(classes)
@@ -132,6 +139,8 @@ def look_at_new_rows(estimator: str, X: ArrayLike) -> Rows:
     X = in_place(X)
     if is_plain(X):
         return Rows(X, X)
+    if (sparse := sparse_of(X)) is not None:
+        return Rows(compressed_rows(sparse), X)
     if not is_frame(X) and is_streamable(X):
         return Rows(validation.check_source(X), X)
     array = read_features(X)
@@ -177,7 +186,10 @@ def _rows_and_labels(X: ArrayLike, y: ArrayLike, estimator: str) -> tuple[Rows, 
     X = in_place(X)
     if is_plain(X) and are_plain_labels(y):
         return Rows(X, X), y
-    if not is_frame(X) and is_streamable(X):
+    if (sparse := sparse_of(X)) is not None:
+        labels = _labels_beside(X, y, estimator)
+        rows = Rows(compressed_rows(sparse), X)
+    elif not is_frame(X) and is_streamable(X):
         labels = column_or_1d(None if y is None else as_labels(y), warn=True)
         names = text_names(X)  # of batches
         rows = Rows(validation.check_source(X), X, names, names)
@@ -185,6 +197,17 @@ def _rows_and_labels(X: ArrayLike, y: ArrayLike, estimator: str) -> tuple[Rows, 
         rows, labels = _in_memory(X, y, estimator)
     check_labels(labels)
     return rows, labels
+
+
+def _labels_beside(X: ArrayLike, y: ArrayLike, estimator: str) -> Labels:
+    """Return the labels of sparse rows, as many as these."""
+    if y is None:
+        raise ValueError(
+            f"This {estimator} estimator requires y to be passed, but the target y is None."
+        )
+    labels: Labels = column_or_1d(as_labels(y), warn=True)
+    check_consistent_length(X, labels)
+    return labels
 
 
 def _in_memory(X: ArrayLike, y: ArrayLike, estimator: str) -> tuple[Rows, Labels]:

@@ -20,6 +20,7 @@ from ..fitting.small import MOST_ITERATIONS, is_plain, within_limits
 from ..inputs import validation
 from ..inputs.batches import BatchSource
 from ..inputs.given import Data, Given, look
+from ..inputs.sparse import refuse_sparse
 from ..kernels import groups as statuses
 from ..kernels import resampling as kernels
 from ..kernels import small
@@ -96,6 +97,7 @@ def look_in_memory(given: Given, name: str, multi_class: str = "ovr") -> Data:
             "memory first"
         )
     data = look(given, multi_class)
+    refuse_sparse(name, data.rows.X, data.rows.carrier)
     if not isinstance(data.rows.X, np.ndarray):
         raise TypeError(
             f"{name} reads rows in memory, and X is a {type(data.rows.X).__name__} that is "

@@ -23,7 +23,7 @@ from .lbfgs import Precondition, lbfgs
 from .newton import ABILITIES as newton_abilities
 from .newton import newton
 from .newton_cg import ABILITIES as newton_cg_abilities
-from .newton_cg import newton_cg
+from .newton_cg import by_diagonal, newton_cg
 from .preconditioner import (
     DENSE_COLUMNS,
     LeadingHessians,
@@ -99,6 +99,9 @@ ALL_EQUATIONS = 33
 # Share of the price after which products have been too many, whatever the first ones promised.
 LOST_SHARE = 0.5
 SPARED = "equations that take few products, so that a Gram matrix of the rows is dearer"
+# Of sparse data so small a share of the values is stored; up to so many parameters that compete
+# their Hessians, of a few products of stored values a row, are formed whole.
+SPARSE, SPARSE_HESSIAN = 0.2, 500
 # Suboptimality, relative, that is good enough for a start.
 ROUGH = 0.02
 # Iterations of L-BFGS on a softmax before Newton with conjugate gradients takes over.
@@ -108,10 +111,17 @@ UNSEEN = 1e-6
 
 
 def choose(
-    n_samples: int, n_features: int, n_classes: int = 1, n_models: int = 1
+    n_samples: int, n_features: int, n_classes: int = 1, n_models: int = 1, density: float = 1.0
 ) -> tuple[str, str]:
-    """Return the method for data of a shape, and why; `n_classes` are those that compete."""
+    """Return the method for data of a shape, and why; `n_classes` are those that compete.
+
+    `density` is the share of the values that are stored.
+    """
     size = (n_features + 1) * n_classes
+    if density <= SPARSE:
+        if size <= SPARSE_HESSIAN:
+            return "newton", "the Hessian of sparse rows is cheap"
+        return "newton-cg", "sparse rows of many columns"
     if n_samples * size**2 <= NEWTON_WORK:
         return "newton", "the Hessian of all rows is cheap"
     if size <= NEWTON_SIZE and sample_stride(n_samples, n_features) == 1:
@@ -154,7 +164,10 @@ def solve(
     why = "as asked"
     if method == "auto":
         n_samples, n_features = objective.design.shape
-        method, why = choose(n_samples, n_features, objective.n_classes, objective.n_models)
+        method, why = choose(
+            n_samples, n_features, objective.n_classes, objective.n_models,
+            objective.design.density,
+        )  # fmt: skip
         if method == "lbfgs" and not isinstance(objective.penalty, L2):
             # Its preconditioner is of some of the rows: under a strong penalty of full Hessian
             # L-BFGS stays 10 % above the optimum for 1,000 iterations.
@@ -439,7 +452,8 @@ def _climb(
 ) -> tuple[Point, Reason]:  # fmt: skip
     """L-BFGS from the optimum of a subsample, itself found in the same way, with its Hessian."""
     certificate = rule.certificate or certificate_of(objective, stride)
-    sampled = certificate.sampled
+    sampled, n_features = certificate.sampled, objective.design.shape[1]
+    density = objective.design.density
     if sampled is not objective and not is_warm:
         begin, reason = _start_of_subsample(sampled, theta, trace)
         theta = begin.theta
@@ -447,9 +461,12 @@ def _climb(
             return evaluate_at_last(objective, theta, trace), reason
 
     def renew(theta: Matrix) -> Precondition:
+        if n_features > MAX_HESSIAN and density <= SPARSE:
+            everyone = np.arange(objective.n_models)
+            return by_diagonal(objective, objective.curvature(theta), everyone)
         return _hessians(certificate.hessians, theta, sampled.curvature(theta))
 
-    price = GRAM_PRICE * (objective.design.shape[1] + 1) / stride
+    price = GRAM_PRICE * (n_features + 1) / stride
     start = evaluate(objective, theta, trace)
     return lbfgs(objective, start, renew, price, rule, trace, patience)
 

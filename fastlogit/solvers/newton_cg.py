@@ -16,7 +16,7 @@ from .iteration import evaluate, iterate
 from .stopping import StoppingRule
 from .trace import Point, Reason, Trace
 
-__all__ = ["ABILITIES", "newton_cg"]
+__all__ = ["ABILITIES", "by_diagonal", "newton_cg"]
 
 ABILITIES = Abilities(penalties=Quadratic)
 
@@ -84,7 +84,7 @@ def newton_cg(
         part, gradient = objective.only(active), here.gradient[active]
         own_curvature = curvature[active]
         wanted = rule.tol * np.abs(here.cost[active])
-        precondition = renewed or _by_diagonal(part, own_curvature, active)
+        precondition = renewed or by_diagonal(part, own_curvature, active)
         with np.errstate(over="ignore", invalid="ignore"):
             smooth = precondition(active, gradient)
             size = np.einsum("ij,ij->i", gradient, smooth)
@@ -116,7 +116,11 @@ def newton_cg(
     return iterate(objective, point, directions, rule, trace, curvature)
 
 
-def _by_diagonal(part: Objective, curvature: RowCurvature, active: Indices) -> Precondition:
+def by_diagonal(part: Objective, curvature: RowCurvature, active: Indices) -> Precondition:
+    """Return the inverse of the Hessians' diagonals, as if columns were independent of curvature.
+
+    `active` are the models of `part`, as vectors come with them.
+    """
     diagonal = part.diagonal(curvature)
     return lambda models, vectors: part.loss.centred(
         vectors / diagonal[np.searchsorted(active, models)]

@@ -94,7 +94,8 @@ def goes_alone(objective: Objective) -> bool:
     """
     if objective.loss.is_coupled:
         return not may_have_own(objective, 1)
-    return choose(*objective.design.shape)[0] == "newton-cg"
+    design = objective.design
+    return choose(*design.shape, density=design.density)[0] == "newton-cg"
 
 
 class _Family:

@@ -1,0 +1,210 @@
+"""Compressed rows that kernels may read: each index is checked once, at the price of one read.
+
+Kernels have no bounds: pointers must rise and end within the values, indices lie within the
+columns. What a check finds is an error of one sentence, before anything reads the rows.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import NoReturn
+
+import numpy as np
+
+from .. import threads
+from ..arrays import Array, DType, Features, Indices
+from ..kernels import sparse as kernels
+from .base import readonly
+
+__all__ = ["CompressedRows", "compress", "refuse_range"]
+
+# Serial nanoseconds to look at an index, and parts of the rows that are looked at by a thread.
+LOOK_NS, PARTS = 0.7, 64
+
+
+@dataclass(frozen=True, eq=False)
+class CompressedRows:
+    """A sparse X, checked: indices in range, rising in each row, none of them twice.
+
+    Attributes
+    ----------
+    data : ndarray of float32 or float64
+    indices : ndarray of int32
+        Column of each value.
+    begins, ends : ndarray of int64, shape (n_samples,)
+        Where the values of each row begin and end.
+    shape : (n_samples, n_features)
+    """
+
+    data: Array
+    indices: Array
+    begins: Array
+    ends: Array
+    shape: tuple[int, int]
+
+    @property
+    def dtype(self) -> DType:
+        """Number type of the values."""
+        return self.data.dtype
+
+    @cached_property
+    def n_values(self) -> int:
+        """Values that are stored."""
+        return int((self.ends - self.begins).sum())
+
+    def take(self, rows: Indices | slice) -> CompressedRows:
+        """Return some rows, over the same memory."""
+        begins = np.ascontiguousarray(self.begins[rows])
+        ends = np.ascontiguousarray(self.ends[rows])
+        return CompressedRows(
+            self.data, self.indices, readonly(begins), readonly(ends),
+            (len(begins), self.shape[1]),
+        )  # fmt: skip
+
+    def dense(self) -> Features:
+        """Return all rows as an array: for few of them."""
+        out = np.zeros(self.shape, dtype=self.dtype)
+        places = self._places()
+        rows = np.repeat(np.arange(len(out)), self.ends - self.begins)
+        out[rows, self.indices[places]] = self.data[places]
+        return out
+
+    def transposed(self) -> CompressedRows:
+        """Return the columns as rows: a copy."""
+        counts = np.bincount(self.indices[self._places()], minlength=self.shape[1])
+        ends = np.cumsum(counts)
+        next_place = ends - counts
+        begins = next_place.copy()
+        data = np.empty(self.n_values, dtype=self.dtype)
+        indices = np.empty(self.n_values, dtype=np.int32)
+        kernels.transpose.serial(self.as_kernels_take(), next_place, data, indices)
+        return CompressedRows(
+            readonly(data), readonly(indices), readonly(begins), readonly(ends), self.shape[::-1]
+        )
+
+    def _places(self) -> Indices | slice:
+        """Return where the values of all rows are, one row after the other."""
+        begins, ends = self.begins, self.ends
+        if begins.size and np.array_equal(begins[1:], ends[:-1]):
+            return slice(int(begins[0]), int(ends[-1]))
+        counts = ends - begins
+        before = np.cumsum(counts) - counts
+        return np.repeat(begins - before, counts) + np.arange(counts.sum())
+
+    def as_kernels_take(self) -> kernels.SparseRows:
+        """Return the same for the kernels."""
+        return kernels.SparseRows(self.data, self.indices, self.begins, self.ends)
+
+
+def compress(
+    data: Array, indices: Array, indptr: Array, shape: tuple[int, int], by_columns: bool = False
+) -> CompressedRows:
+    """Return compressed rows, or columns, as rows for the kernels.
+
+    Over the memory given where that is rows of float32 or float64 values and 32-bit indices that
+    rise in each row. Values of the same place are added up.
+
+    Parameters
+    ----------
+    data : ndarray of shape (n,)
+        Real numbers.
+    indices : ndarray of shape (n,)
+        Column of each value, or row.
+    indptr : ndarray of shape (n_samples + 1,) or (n_features + 1,)
+        Where the values of each row, or column, begin; and where the last ends.
+    shape : (n_samples, n_features)
+    by_columns : bool, default False
+
+    Raises
+    ------
+    ValueError
+        If pointers or indices are not possible.
+    """
+    as_given = shape[::-1] if by_columns else shape
+    if data.ndim != 1:
+        _broken(f"data has {data.ndim} dimensions")
+    pointers, places, rises = _checked(indptr, indices, data.size, as_given)
+    values = _plain(data, np.float32 if data.dtype.char == "f" else np.float64)
+    rows = CompressedRows(
+        readonly(values), readonly(places), readonly(pointers[:-1]), readonly(pointers[1:]),
+        as_given,
+    )  # fmt: skip
+    if by_columns:
+        rows = rows.transposed()
+    elif not rises:
+        rows = rows.transposed().transposed()
+    return rows if rises else _without_twins(rows, data.dtype.kind == "b")
+
+
+def _checked(
+    indptr: Array, indices: Array, n_values: int, shape: tuple[int, int]
+) -> tuple[Array, Array, bool]:
+    """Return pointers and indices as kernels take them, and whether each row's rise."""
+    pointers = _plain(_whole("indptr", indptr), np.int64)
+    places = _whole("indices", indices)
+    if len(pointers) != shape[0] + 1:
+        _broken(f"indptr has {len(pointers)} numbers, and {shape[0] + 1} are needed")
+    if pointers[0] != 0 or (np.diff(pointers) < 0).any():
+        _broken("indptr must begin with 0 and never fall")
+    if pointers[-1] > min(n_values, len(places)):
+        _broken(
+            f"indptr ends with {pointers[-1]}, but there are {n_values} values and "
+            f"{len(places)} indices"
+        )
+    if places.dtype != np.int32:
+        refuse_range("indices", places[: pointers[-1]], shape[1])
+    places = _plain(places, np.int32)
+    found = np.zeros(min(PARTS, shape[0]), dtype=np.int64)
+    with threads.team(None, LOOK_NS * float(pointers[-1])) as parallel:
+        kernels.look_at_rows.choose(parallel)(readonly(places), readonly(pointers), shape[1], found)
+    flags = int(np.bitwise_or.reduce(found))
+    if flags & kernels.OUT_OF_RANGE:
+        refuse_range("indices", places[: pointers[-1]], shape[1])
+    return pointers, places, not flags & kernels.UNSORTED
+
+
+def _whole(name: str, array: Array) -> Array:
+    if array.ndim != 1 or array.dtype.kind not in "iu":
+        _broken(f"{name} must be whole numbers in one dimension, found {array.dtype}")
+    return array
+
+
+def refuse_range(name: str, places: Array, size: int) -> None:
+    """Raise ValueError where a place is below 0, or not below `size`."""
+    if not places.size:
+        return
+    low, high = int(places.min()), int(places.max())
+    if low < 0 or high >= size:
+        _broken(f"{name} has {low if low < 0 else high}, outside 0 to {size - 1}")
+
+
+def _broken(what: str) -> NoReturn:
+    raise ValueError(
+        f"X is a sparse matrix that is broken: {what}; make it anew, and see its check_format()"
+    )
+
+
+def _plain(array: Array, dtype: type[np.generic]) -> Array:
+    """Return an array of a type in order, without a copy if it is one."""
+    with np.errstate(over="ignore"):  # long doubles beyond float64 are named as infinite later
+        return np.require(array, dtype, ["C", "A"]).view(np.ndarray)
+
+
+def _without_twins(rows: CompressedRows, is_bool: bool) -> CompressedRows:
+    """Return rows whose indices do not fall with values of the same place added up."""
+    n_samples = rows.shape[0]
+    of_row = np.repeat(np.arange(n_samples), rows.ends - rows.begins)
+    is_new = np.ones(rows.n_values, dtype=bool)
+    is_new[1:] = (np.diff(rows.indices) != 0) | (np.diff(of_row) != 0)
+    if is_new.all():
+        return rows
+    firsts = np.flatnonzero(is_new)
+    data = np.add.reduceat(rows.data, firsts)
+    if is_bool:  # as SciPy adds them
+        data = np.minimum(data, 1).astype(data.dtype)
+    ends = np.cumsum(np.bincount(of_row[firsts], minlength=n_samples))
+    begins = np.concatenate([[0], ends[:-1]])
+    return CompressedRows(
+        readonly(data), readonly(rows.indices[firsts]), readonly(begins), readonly(ends), rows.shape
+    )

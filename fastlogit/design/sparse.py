@@ -1,0 +1,451 @@
+"""Rows of which only some values are stored, read in place: SciPy's sparse matrices and arrays."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from functools import cached_property
+from typing import NamedTuple
+
+import numpy as np
+
+from ..arrays import Array, Column, Cube, Features, IndexMatrix, Indices, Matrix, Vector
+from ..kernels import sparse as kernels
+from ..kernels.descent import DescentState, Penalty
+from ..kernels.passes import Targets
+from ..kernels.simd import LANES
+from .base import (
+    LOOK_BYTES,
+    NO_ROW_STATE,
+    Columns,
+    Design,
+    NotFinite,
+    RowCounter,
+    as_they_are,
+    readonly,
+    step_by_step,
+)
+from .compressed import CompressedRows
+from .dense import DenseDesign
+
+__all__ = ["SparseDesign"]
+
+# Serial time of a pass: for each stored value and model, for each row, for each column.
+VALUE_NS, MODEL_NS, ROW_NS, COLUMN_NS = 1.5, 0.6, 12.0, 1.0
+# Serial time of a Gram matrix: for each product of two stored values.
+PRODUCT_NS = 1.0
+# Chunks of rows, each with a strip of its own: at most so many, of at least so many values, and at
+# least so many values for each number of a strip. At least `FEW_CHUNKS` where there are values for
+# them, for threads.
+MAX_CHUNKS, CHUNK_VALUES, STRIP_VALUES, FEW_CHUNKS = 64, 8192, 6, 4
+# Numbers of all strips: 64 MB, or as many as there are values; and at least `FEW_CHUNKS` strips.
+STRIP_NUMBERS = 2**23
+# Numbers of all strips of a Gram matrix: 128 MB, or two of them.
+GRAM_NUMBERS = 2**24
+# Values of a block of rows, which are in cache when gradients follow predictions.
+BLOCK_VALUES, LEAST_ROWS, MOST_ROWS = 2048, 8, 128
+# Roundings of the sum for a row without values, as shares of it.
+ROUNDINGS = 2.0**-46
+
+
+class _Room(NamedTuple):
+    """Where a pass works: made once, since fresh memory costs as much as the pass."""
+
+    bounds: Indices
+    strips: Matrix
+    totals: Matrix
+    gradient: Vector
+
+
+class _Rows:
+    """Rows with what is derived from them once, for all designs over them."""
+
+    def __init__(self, given: CompressedRows) -> None:
+        self.given = given
+        self.kernel_rows = given.as_kernels_take()
+        n_samples, n_features = given.shape
+        mean = given.n_values / n_samples
+        size = int(BLOCK_VALUES / (mean + 1.0)) // 8 * 8
+        self.block = max(LEAST_ROWS, min(MOST_ROWS, size))
+        wanted = given.n_values // (STRIP_VALUES * n_features)
+        most = min(MAX_CHUNKS, max(1, given.n_values // CHUNK_VALUES), n_samples)
+        few = FEW_CHUNKS if given.n_values >= n_features else 1
+        self.bounds = self.chunks(min(most, max(few, wanted)))
+        self._most_numbers = max(STRIP_NUMBERS, given.n_values)
+        self._rooms: dict[tuple[int, int], list[_Room]] = {}
+
+    def chunks(self, n_chunks: int) -> Indices:
+        """Return the rows at which chunks of about as many values each begin, and the last end."""
+        work = np.cumsum(self.given.ends - self.given.begins + 2)
+        marks = np.linspace(0, work[-1], n_chunks + 1)[1:-1]
+        inner = np.searchsorted(work, marks)
+        return readonly(np.concatenate([[0], inner, [len(work)]]).astype(np.int64))
+
+    def take_room(self, n_models: int, n_slots: int) -> _Room:
+        """Return room for a pass of so many models; `keep_room` takes it back."""
+        kept = self._rooms.get((n_models, n_slots), [])
+        with contextlib.suppress(IndexError):  # of another thread that took the last
+            return kept.pop()
+        n_chunks, size = len(self.bounds) - 1, n_slots * self.given.shape[1]
+        most = max(FEW_CHUNKS, self._most_numbers // size)
+        bounds = self.bounds if n_chunks <= most else self.chunks(most)
+        n_chunks = len(bounds) - 1
+        return _Room(
+            bounds, _at_line(n_chunks * size).reshape(n_chunks, size),
+            np.empty((n_chunks, 2 * n_models)), _at_line(size),
+        )  # fmt: skip
+
+    def keep_room(self, room: _Room) -> None:
+        """Keep room for the next pass: of one number of models, where it is large."""
+        key = room.totals.shape[1] // 2, room.gradient.size // self.given.shape[1]
+        if self._rooms.keys() - {key} and room.strips.nbytes > LOOK_BYTES:
+            self._rooms = {}
+        self._rooms.setdefault(key, []).append(room)
+
+    @cached_property
+    def columns(self) -> CompressedRows:
+        """The values column by column: a copy, made where single columns are asked for."""
+        return self.given.transposed()
+
+    @cached_property
+    def n_products(self) -> float:
+        """Products of two values of a row, over all rows."""
+        return float(0.5 * np.square((self.given.ends - self.given.begins).astype(float)).sum())
+
+
+def _at_line(count: int) -> Vector:
+    """Return room for so many numbers from the beginning of a cache line on.
+
+    A column's coefficients of eight models are then one line. Products of 3 and of 20 models with
+    100,000 x 100,000, 45 values a row, take 55 and 176 ms where they took 73 and 203 (2 threads of
+    a busy machine, the least of 20 in turns).
+    """
+    room = np.empty(count + LANES - 1)
+    first = -room.ctypes.data % (8 * LANES) // 8
+    return room[first : first + count]
+
+
+class SparseDesign(Design):
+    """Passes over rows of which only some values are stored; the others are 0.
+
+    Columns are centred and scaled by algebra: ``(x - center) * inverse_scale`` times coefficients
+    is x times scaled coefficients, less a constant, and sums over the rows are corrected likewise.
+    No value that is not stored is ever looked at. What that costs is precision in a column whose
+    mean is many times its standard deviation: see `rounding`.
+
+    Parameters
+    ----------
+    X : CompressedRows
+    n_threads : int, optional
+        Number of threads; None takes what the process may use.
+    columns : Columns, optional
+        Standardisation; none by default.
+    counter : RowCounter, optional
+        Where the rows read are counted; a new one by default.
+    """
+
+    def __init__(
+        self,
+        X: CompressedRows,
+        *,
+        n_threads: int | None = None,
+        columns: Columns | None = None,
+        counter: RowCounter | None = None,
+    ) -> None:
+        self._all = _Rows(X)
+        self.shape, self.dtype = X.shape, X.dtype
+        self.n_threads = n_threads
+        self.counter = counter or RowCounter(X.shape[0])
+        self.columns = columns or as_they_are(X.shape[1])
+
+    def _over(self, X: CompressedRows) -> SparseDesign:
+        return SparseDesign(X, n_threads=self.n_threads, columns=self.columns, counter=self.counter)
+
+    # ---- passes
+
+    def evaluate(
+        self, targets: Targets, penalty: Penalty, state: DescentState,
+        row_state_out: Matrix = NO_ROW_STATE,
+    ) -> None:  # fmt: skip
+        """Put cost and gradient at the state's point into the state: one pass."""
+        found = self._sum(targets, state.point, state.point_intercept, row_state_out)
+        state.cost[...], state.gradient[...], state.intercept_gradient[...] = found
+        with np.errstate(over="ignore", invalid="ignore"):
+            pull = penalty.l2 * state.point
+            state.gradient[...] += pull
+            state.cost[...] += 0.5 * np.einsum("ij,ij->i", pull, state.point)
+        if not penalty.fit_intercept:
+            state.intercept_gradient[...] = 0.0
+
+    def value_gradient(
+        self, targets: Targets, coef: Matrix, intercept: Vector
+    ) -> tuple[Vector, Matrix, Vector]:
+        """Return cost, gradient and intercept gradient of each model: one pass."""
+        return self._sum(targets, coef, intercept, NO_ROW_STATE)
+
+    def _sum(
+        self, targets: Targets, coef: Matrix, intercept: Vector, row_state_out: Matrix
+    ) -> tuple[Vector, Matrix, Vector]:
+        """Return means over the rows: cost, gradient and that of the intercept of each model."""
+        rows, (n_models, n_features) = self._all, coef.shape
+        center, inverse_scale = self.columns
+        room = rows.take_room(n_models, kernels.model_slots(n_models))
+        with np.errstate(over="ignore", invalid="ignore"):  # the kernels do not warn either
+            packed, levels = self._packed(coef, intercept)
+            with self._team(n_models) as parallel:
+                kernels.sums.choose(parallel)(
+                    rows.kernel_rows, room.bounds, targets, rows.block, packed, levels,
+                    room.strips, room.totals, room.gradient, row_state_out,
+                )  # fmt: skip
+            sums = np.add.reduce(room.totals).reshape(n_models, 2)
+            gradient = room.gradient.reshape(n_features, -1)[:, :n_models].T - sums[:, 1:] * center
+            gradient *= inverse_scale
+            gradient /= targets.total_weight[:, None]
+            means = sums / targets.total_weight[:, None]
+        rows.keep_room(room)
+        self.counter.rows += self.shape[0]
+        return means[:, 0], np.ascontiguousarray(gradient), means[:, 1]
+
+    def descend(
+        self, targets: Targets, penalty: Penalty, step_size: float, accelerate: bool, tol: float,
+        state: DescentState, history_out: Matrix,
+    ) -> tuple[int, int]:  # fmt: skip
+        """Take up to ``len(history_out)`` steps from an evaluated state, one pass each."""
+
+        def evaluate(state: DescentState) -> None:
+            self.evaluate(targets, penalty, state)
+
+        return step_by_step(
+            evaluate, targets.n_classes, step_size, accelerate, tol, state, history_out
+        )
+
+    def raw_prediction(self, coef: Matrix, intercept: Vector) -> Matrix:
+        """Return the raw prediction of each row, shape (n_models, n_samples): one pass."""
+        raw, rows = np.empty((coef.shape[0], self.shape[0])), self._all
+        with np.errstate(over="ignore", invalid="ignore"):
+            packed, levels = self._packed(coef, intercept)
+        with self._team(coef.shape[0]) as parallel:
+            kernels.raw_prediction.choose(parallel)(
+                rows.kernel_rows, rows.bounds, rows.block, packed, levels, raw
+            )
+        self.counter.rows += self.shape[0]
+        return raw
+
+    def hypotheses(
+        self, coef: Matrix, intercept: Vector, offset: Matrix, kind: int, out: Array
+    ) -> bool:
+        """Write what `coef` (n_models, n_features) says about each row of X as it is: one pass."""
+        rows = self._all
+        with np.errstate(over="ignore", invalid="ignore"):
+            packed, levels = self._packed(coef, intercept)
+        spoiled = np.zeros(len(rows.bounds) - 1)
+        with self._team(coef.shape[0]) as parallel:
+            kernels.hypotheses.choose(parallel)(
+                rows.kernel_rows, rows.bounds, rows.block, packed, levels, readonly(offset), kind,
+                coef.shape[0], spoiled, out.reshape(-1),
+            )  # fmt: skip
+        self.counter.rows += self.shape[0]
+        return bool((spoiled == 0.0).all())
+
+    def _packed(self, coef: Matrix, intercept: Vector) -> tuple[Vector, Vector]:
+        """Return coefficients of X as it is, as the kernels take them, and what goes with them."""
+        center, inverse_scale = self.columns
+        n_models, n_features = coef.shape
+        scaled = coef * inverse_scale
+        # Not by BLAS, whose bits and threads are its own.
+        levels = intercept - (scaled * center).sum(axis=1)
+        if n_models == 1:
+            return readonly(scaled[0]), readonly(levels)
+        n_slots = kernels.model_slots(n_models)
+        packed, shifts = _at_line(n_features * n_slots).reshape(n_features, -1), np.zeros(n_slots)
+        packed[:, n_models:] = 0.0
+        packed[:, :n_models], shifts[:n_models] = scaled.T, levels
+        return readonly(packed.reshape(-1)), readonly(shifts)
+
+    def gram(self, curvature: Vector) -> Matrix:
+        """Return X' diag(curvature) X, shape (n_features + 1,) * 2, intercept last: one pass."""
+        n_samples, n_features = self.shape
+        size, rows = n_features * (n_features + 1), self._all
+        most = max(2, GRAM_NUMBERS // size)
+        bounds = rows.bounds if len(rows.bounds) - 1 <= most else rows.chunks(most)
+        strips, found = np.empty((len(bounds) - 1, size)), np.empty(size)
+        weights = readonly(np.ascontiguousarray(curvature))
+        with self._team_for(PRODUCT_NS * rows.n_products + size) as parallel:
+            kernels.gram.choose(parallel)(rows.kernel_rows, bounds, weights, strips, found)
+        self.counter.rows += n_samples
+        products = found.reshape(n_features + 1, n_features)
+        return self._standard_gram(products[:-1], products[-1], float(weights.sum()))
+
+    def _standard_gram(self, lower: Matrix, sums: Vector, weight: float) -> Matrix:
+        """Return the Gram matrix of the standardised columns, from that of X as it is."""
+        center, inverse_scale = self.columns
+        size = len(center) + 1
+        matrix = np.empty((size, size))
+        with np.errstate(over="ignore", invalid="ignore"):
+            inner = matrix[:-1, :-1]
+            inner[...] = np.tril(lower)
+            inner += np.tril(lower, -1).T
+            moved = sums - weight * center
+            if center.any():
+                # x y' - c y' - (x - c w) c'
+                inner -= np.multiply.outer(center, sums) + np.multiply.outer(moved, center)
+                inner[...] = 0.5 * (inner + inner.T)
+            inner *= inverse_scale
+            inner *= inverse_scale[:, None]
+            matrix[-1, :-1] = matrix[:-1, -1] = moved * inverse_scale
+        matrix[-1, -1] = weight
+        return matrix
+
+    def grams(self, weights: Matrix) -> Cube:
+        """Return `gram` for each row of weights (n_outputs, n_samples): as many passes."""
+        return np.array([self.gram(each) for each in weights])
+
+    def column_variances(self, weights: Vector, total_weight: float) -> Vector:
+        """Return the weighted mean of each column's squared distance from `center`: one pass.
+
+        The rows that do not have the column are as far from it as 0 is, and all of their weight.
+        """
+        rows, (center, _) = self._all, self.columns
+        n_features = self.shape[1]
+        sets = readonly(weights.reshape(-1 if weights.size else 0, weights.size))
+        room = rows.take_room(1, 2)
+        with self._team(1) as parallel:
+            kernels.column_sums.choose(parallel)(
+                rows.kernel_rows, room.bounds, sets, readonly(center), room.strips, room.gradient
+            )
+        squares, seen = room.gradient[:n_features], room.gradient[n_features:]
+        with np.errstate(over="ignore", invalid="ignore"):
+            rest = np.maximum(total_weight - seen, 0.0)
+            # What is left beside all rows but a part in 2^40 is rounding.
+            rest[rest < 2.0**-40 * total_weight / self.shape[0]] = 0.0
+            found = (squares + rest * np.square(center)) / total_weight
+        rows.keep_room(room)
+        self.counter.rows += self.shape[0]
+        return found
+
+    def largest_row(self, scale: Vector, shift: Vector) -> float:
+        """Return the largest sum of squares of ``(standardised row - shift) * scale``: one pass."""
+        center, inverse_scale = self.columns
+        rows = self._all
+        with np.errstate(over="ignore", invalid="ignore"):
+            squares = np.square(inverse_scale * scale)
+            middle = center + np.divide(
+                shift, inverse_scale, out=np.zeros_like(center), where=inverse_scale > 0.0
+            )
+            base = float(np.square(middle * (inverse_scale * scale)).sum())
+        largest = np.empty(len(rows.bounds) - 1)
+        with self._team(1) as parallel:
+            kernels.largest_row.choose(parallel)(
+                rows.kernel_rows, rows.bounds, readonly(middle), readonly(squares), base, largest
+            )
+        self.counter.rows += self.shape[0]
+        # Never below the truth, by what a difference may have lost.
+        return max(0.0, float(largest.max())) + ROUNDINGS * base
+
+    # ---- rows and columns as they are
+
+    def row_blocks(self, size: int) -> Iterator[tuple[int, int, Features]]:
+        """Go over the rows of X as they are: begin, end and rows of each block. One pass.
+
+        Of at most `size` rows, and of no more than take 16 MB.
+        """
+        n_samples, n_features = self.shape
+        size = max(1, min(size, LOOK_BYTES // (8 * n_features)))
+        for start in range(0, n_samples, size):
+            stop = min(start + size, n_samples)
+            yield start, stop, self._all.given.take(slice(start, stop)).dense()
+            self.counter.rows += stop - start
+
+    def rows(self, indices: Indices) -> Features:
+        """Return a copy of some rows as they are, in the order of `indices`; for few of them."""
+        return self._all.given.take(indices).dense()
+
+    def column(self, index: int) -> Column:
+        """Return a column of X as it is, without standardisation."""
+        return self._all.columns.take(slice(index, index + 1)).dense()[0]
+
+    def first_not_finite(self) -> NotFinite | None:
+        """Return the first value that is NaN or infinite, None where there is none: one pass."""
+        rows = self._all
+        found = np.empty((len(rows.bounds) - 1, 2), dtype=np.int64)
+        with self._team(1) as parallel:
+            kernels.first_not_finite.choose(parallel)(rows.kernel_rows, rows.bounds, found)
+        self.counter.rows += self.shape[0]
+        for row, place in found:
+            if row >= 0:
+                given = rows.given
+                return NotFinite(int(row), int(given.indices[place]), float(given.data[place]))
+        return None
+
+    def gram_of_rows(self) -> Matrix | None:
+        """Return Z Z' for the standardised rows Z, (n_samples, n_samples): one pass.
+
+        The sum over the columns of products of their values, as `gram` makes it of the rows.
+        """
+        center, inverse_scale = self.columns
+        n_samples, n_features = self.shape
+        squares = np.square(inverse_scale)
+        turned = SparseDesign(
+            self._all.columns, n_threads=self.n_threads, counter=RowCounter(n_features)
+        )
+        turned.counter.clock = self.counter.clock
+        matrix = turned.gram(squares)[:-1, :-1]
+        if center.any():
+            levels, _ = turned.transposed_product((squares * center)[None])
+            matrix -= levels[0] + levels[0][:, None] - float((squares * np.square(center)).sum())
+        self.counter.rows += n_samples
+        return matrix
+
+    # ---- other designs over the same rows
+
+    def standardized(self, columns: Columns) -> SparseDesign:
+        """Return a design over the same memory with another standardisation."""
+        design = object.__new__(SparseDesign)
+        design.__dict__.update(self.__dict__)
+        design.columns = columns
+        return design
+
+    def subsample(self, stride: int) -> SparseDesign:
+        """Return a design over every `stride`-th row, in place."""
+        return self._over(self._all.given.take(slice(None, None, stride)))
+
+    def take(self, indices: Indices) -> SparseDesign:
+        """Return a design over some rows, in place."""
+        return self._over(self._all.given.take(indices))
+
+    def sample(
+        self, rows: IndexMatrix, sizes: Vector, intercept: float, inverse: Matrix
+    ) -> tuple[Array, Cube]:
+        """Return what `kernels.lowrank` takes for the rows of each output: a part of a pass.
+
+        The rows of one output at a time are made dense.
+        """
+        parts = []
+        for own, size, diagonal in zip(rows, sizes, inverse, strict=True):
+            drawn, places = np.unique(own, return_inverse=True)
+            dense = DenseDesign(
+                self.rows(drawn), n_threads=self.n_threads, columns=self.columns,
+                counter=self.counter,
+            )  # fmt: skip
+            one = np.array([size])
+            parts.append(dense.sample(places.reshape(1, -1), one, intercept, diagonal[None]))
+        return np.concatenate([each for each, _ in parts]), np.concatenate([s for _, s in parts])
+
+    # ---- what passes cost, and lose
+
+    @property
+    def density(self) -> float:
+        """Share of the values that are stored."""
+        return self._all.given.n_values / (self.shape[0] * self.shape[1])
+
+    @property
+    def rounding(self) -> float:
+        """How much larger than standardised values the numbers are that passes add up."""
+        center, inverse_scale = self.columns
+        with np.errstate(over="ignore", invalid="ignore"):
+            return 1.0 + float(np.abs(center * inverse_scale).max(initial=0.0))
+
+    def _pass_ns(self, n_models: int) -> float:
+        n_samples, n_features = self.shape
+        values = self._all.given.n_values * (VALUE_NS + MODEL_NS * (n_models - 1))
+        return float(values + n_models * (n_samples * ROW_NS + n_features * COLUMN_NS))

@@ -1,0 +1,456 @@
+"""Passes over rows of which only some values are stored: compressed rows, for many models at once.
+
+A block of rows is read once: raw predictions gather coefficients, and gradients are scattered while
+the block is in cache. Each chunk of rows has a gradient of its own to scatter into, a *strip*, and
+the strips are added in the order of the rows, each part of the columns by one thread: the result
+has the same bits for any number of threads. Columns are neither centred nor scaled here: sums over
+the stored values are, by whoever asks (`design.sparse`).
+
+Coefficients of one model are a vector. Those of several lie next to each other for each column,
+in `model_slots` of them, whole vectors of eight: one stored value meets all models.
+
+No index is checked here but in `look_at_rows`: rows must have passed it.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+from numba import prange
+
+from .hypotheses import WORK_BLOCKS as WRITE_BLOCKS
+from .hypotheses import write_block
+from .passes import LINEAR, WORK_BLOCKS, add_block
+from .policy import entry, kernel
+from .rows import Block, add_offset, empty_at_line, zeros_at_line
+from .simd import LANES, add, load, multiply_add, prefetch, splat, store
+
+__all__ = [
+    "OUT_OF_RANGE",
+    "UNSORTED",
+    "SparseRows",
+    "column_sums",
+    "first_not_finite",
+    "gram",
+    "hypotheses",
+    "largest_row",
+    "look_at_rows",
+    "model_slots",
+    "raw_prediction",
+    "sums",
+    "transpose",
+]
+
+# What `look_at_rows` finds, added up.
+OUT_OF_RANGE, UNSORTED = 1, 2
+# Parts of the columns of which a thread adds up the strips: more than threads.
+PARTS = 64
+# Numbers without sign need no check for an index from the end, which takes a third of a pass.
+_ONE, _FOUR = np.uint64(1), np.uint64(4)
+# Coefficients of more than eight models lie far apart: those of the next row, and the gradients so
+# many values ahead, are asked for early. Of 100,000 x 100,000 with 45 values a row by 20 models raw
+# predictions take 79 ms where they took 96, a product 166 where it took 175 (2 threads of a busy
+# machine, the least of 25 in turns); by 3 models it would gain nothing.
+_AHEAD = np.uint64(6)
+_TWO, _THREE = np.uint64(2), np.uint64(3)
+
+
+class SparseRows(NamedTuple):
+    """Rows as kernels see them.
+
+    The values of row i are ``data[begins[i]:ends[i]]``, those of the columns
+    ``indices[begins[i]:ends[i]]``, which rise.
+    """
+
+    data: Any
+    indices: Any
+    begins: Any
+    ends: Any
+
+
+def model_slots(n_models: int) -> int:
+    """Return how many coefficients lie together for a column: one, or whole vectors of eight."""
+    return 1 if n_models == 1 else (n_models + LANES - 1) // LANES * LANES
+
+
+# ------------------------------------------------------------------------------------------------
+# The check
+
+
+@kernel
+def look_at_row(indices: Any, begin: int, end: int, n_columns: int) -> int:
+    """Say whether indices of a row are out of range, and whether they do not rise."""
+    found, last = 0, -1
+    for place in range(np.uint64(begin), np.uint64(end)):
+        index = indices[place]
+        if index < 0 or index >= n_columns:
+            found |= OUT_OF_RANGE
+        if index <= last:
+            found |= UNSORTED
+        last = index
+    return found
+
+
+def _look_at_rows(indices: Any, indptr: Any, n_columns: int, found_out: Any) -> None:
+    n_rows, n_chunks = indptr.size - 1, found_out.size
+    step = (n_rows + n_chunks - 1) // n_chunks
+    for chunk in prange(n_chunks):
+        found = 0
+        for row in range(chunk * step, min((chunk + 1) * step, n_rows)):
+            found |= look_at_row(indices, indptr[row], indptr[row + 1], n_columns)
+        found_out[chunk] = found
+
+
+# ------------------------------------------------------------------------------------------------
+# Cost and gradient
+
+
+@kernel
+def predict_row(rows: Any, row: int, coef: Any) -> float:
+    """Return the sum of a row's values times the coefficients of one model: four sums in turn."""
+    data, indices = rows.data, rows.indices
+    begin, end = np.uint64(rows.begins[row]), np.uint64(rows.ends[row])
+    a, b, c, d = 0.0, 0.0, 0.0, 0.0
+    place = begin
+    while place + _THREE < end:
+        a += data[place] * coef[np.uint64(indices[place])]
+        b += data[place + _ONE] * coef[np.uint64(indices[place + _ONE])]
+        c += data[place + _TWO] * coef[np.uint64(indices[place + _TWO])]
+        d += data[place + _THREE] * coef[np.uint64(indices[place + _THREE])]
+        place += _FOUR
+    while place < end:
+        a += data[place] * coef[np.uint64(indices[place])]
+        place += _ONE
+    return (a + b) + (c + d)
+
+
+@kernel
+def ask_ahead(rows: Any, row: int, coef: Any, n_slots: int) -> None:
+    """Ask memory for the coefficients of a row, if there is one."""
+    if row < rows.begins.size:
+        for place in range(np.uint64(rows.begins[row]), np.uint64(rows.ends[row])):
+            at = rows.indices[place] * n_slots
+            for slot in range(0, n_slots, LANES):
+                prefetch(coef, at + slot)
+
+
+@kernel
+def predict_block(
+    rows: Any, first: int, count: int, coef: Any, intercept: Any, size: int, raw_out: Any,
+    turned: Any,
+) -> None:  # fmt: skip
+    """Give raw predictions of a block, model after model, `size` for each.
+
+    `turned` is room for `size` rows of all slots, used where there are several models.
+    """
+    n_slots = intercept.size
+    if n_slots == 1:
+        for row in range(count):
+            raw_out[row] = predict_row(rows, first + row, coef) + intercept[0]
+        return
+    data, indices = rows.data, rows.indices
+    for row in range(count):
+        begin, end = rows.begins[first + row], rows.ends[first + row]
+        pairs = end - (end - begin) % 2
+        if n_slots > LANES:
+            ask_ahead(rows, first + row + 1, coef, n_slots)
+        for slot in range(0, n_slots, LANES):
+            a, b = load(intercept, slot), splat(0.0)
+            for place in range(begin, pairs, 2):
+                here, there = np.uint64(place), np.uint64(place + 1)
+                one = load(coef, indices[here] * n_slots + slot)
+                a = multiply_add(one, splat(data[here]), a)
+                other = load(coef, indices[there] * n_slots + slot)
+                b = multiply_add(other, splat(data[there]), b)
+            if pairs < end:
+                here = np.uint64(pairs)
+                one = load(coef, indices[here] * n_slots + slot)
+                a = multiply_add(one, splat(data[here]), a)
+            store(turned, row * n_slots + slot, add(a, b))
+    n_rows, width = np.uint64(count), np.uint64(n_slots)
+    for model in range(n_slots):
+        at, to = np.uint64(model), np.uint64(model * size)
+        for row in range(n_rows):
+            raw_out[to + row] = turned[row * width + at]
+
+
+@kernel
+def scatter_block(
+    rows: Any, first: int, count: int, residual: Any, size: int, n_slots: int, turned: Any,
+    gradient_out: Any,
+) -> None:  # fmt: skip
+    """Add residual times row to the gradients of all models."""
+    data, indices = rows.data, rows.indices
+    if n_slots == 1:
+        for row in range(count):
+            factor = residual[row]
+            begin, end = np.uint64(rows.begins[first + row]), np.uint64(rows.ends[first + row])
+            for place in range(begin, end):
+                gradient_out[np.uint64(indices[place])] += data[place] * factor
+        return
+    n_rows, width = np.uint64(count), np.uint64(n_slots)
+    for model in range(n_slots):
+        at, to = np.uint64(model), np.uint64(model * size)
+        for row in range(n_rows):
+            turned[row * width + at] = residual[to + row]
+    for row in range(count):
+        begin, end = np.uint64(rows.begins[first + row]), np.uint64(rows.ends[first + row])
+        for place in range(begin, end):
+            value, at = splat(data[place]), indices[place] * n_slots
+            if n_slots > LANES and place + _AHEAD < end:
+                ahead = indices[place + _AHEAD] * n_slots
+                for slot in range(0, n_slots, LANES):
+                    prefetch(gradient_out, ahead + slot)
+            for slot in range(0, n_slots, LANES):
+                factor = load(turned, row * n_slots + slot)
+                sums = multiply_add(value, factor, load(gradient_out, at + slot))
+                store(gradient_out, at + slot, sums)
+
+
+@kernel
+def sum_chunk(
+    rows: Any, targets: Any, start: int, stop: int, size: int, coef: Any, intercept: Any,
+    gradient_out: Any, totals_out: Any, row_state_out: Any,
+) -> None:  # fmt: skip
+    """Add cost and gradient of one chunk of rows for all models, `size` rows at a time."""
+    n_slots, n_models = intercept.size, totals_out.size // 2
+    gradient_out[:] = 0.0
+    totals_out[:] = 0.0
+    raw, costs = zeros_at_line(n_slots * size), empty_at_line((n_slots + WORK_BLOCKS) * size)
+    turned = zeros_at_line(size * n_slots if n_slots > 1 else 0)
+    for first in range(start, stop, size):
+        count = min(size, stop - first)
+        if targets.loss != LINEAR:  # whose derivative is 1 anywhere
+            predict_block(rows, first, count, coef, intercept, size, raw, turned)
+        block = Block(first, count, size)
+        add_block(targets, n_models, block, raw, costs, totals_out, row_state_out)
+        scatter_block(rows, first, count, raw, size, n_slots, turned, gradient_out)
+
+
+@kernel
+def add_strips(strips: Any, part: int, total_out: Any) -> None:
+    """Add one of `PARTS` parts of the strips, in the order of the rows."""
+    step = (total_out.size + PARTS - 1) // PARTS
+    start, stop = part * step, min((part + 1) * step, total_out.size)
+    if stop <= start:
+        return
+    begin, end = np.uint64(start), np.uint64(stop)
+    for place in range(begin, end):
+        total_out[place] = strips[0, place]
+    for chunk in range(1, strips.shape[0]):
+        line = np.uint64(chunk)
+        for place in range(begin, end):
+            total_out[place] += strips[line, place]
+
+
+def _sums(
+    rows: Any, bounds: Any, targets: Any, size: int, coef: Any, intercept: Any, strips: Any,
+    totals: Any, gradient_out: Any, row_state_out: Any,
+) -> None:  # fmt: skip
+    for chunk in prange(bounds.size - 1):
+        sum_chunk(
+            rows, targets, bounds[chunk], bounds[chunk + 1], size, coef, intercept,
+            strips[chunk], totals[chunk], row_state_out,
+        )  # fmt: skip
+    for part in prange(PARTS):
+        add_strips(strips, part, gradient_out)
+
+
+# ------------------------------------------------------------------------------------------------
+# Predictions
+
+
+def _raw_prediction(
+    rows: Any, bounds: Any, size: int, coef: Any, intercept: Any, raw_out: Any
+) -> None:
+    n_slots = intercept.size
+    for chunk in prange(bounds.size - 1):
+        raw = empty_at_line(n_slots * size)
+        turned = empty_at_line(size * n_slots if n_slots > 1 else 0)
+        for first in range(bounds[chunk], bounds[chunk + 1], size):
+            count = min(size, bounds[chunk + 1] - first)
+            predict_block(rows, first, count, coef, intercept, size, raw, turned)
+            for model in range(raw_out.shape[0]):
+                for row in range(count):
+                    raw_out[model, first + row] = raw[model * size + row]
+
+
+@kernel
+def write_chunk(
+    rows: Any, start: int, stop: int, size: int, coef: Any, intercept: Any, offset: Any,
+    kind: int, n_models: int, out: Any,
+) -> float:  # fmt: skip
+    """Write the hypotheses of one chunk of rows; NaN if a raw prediction is not finite."""
+    n_slots, spoiled = intercept.size, 0.0
+    raw, work = zeros_at_line(n_slots * size), zeros_at_line((n_slots + WRITE_BLOCKS) * size)
+    turned = zeros_at_line(size * n_slots if n_slots > 1 else 0)
+    for first in range(start, stop, size):
+        count = min(size, stop - first)
+        predict_block(rows, first, count, coef, intercept, size, raw, turned)
+        if offset.shape[0] > 0:
+            for model in range(n_models):
+                add_offset(offset, model % offset.shape[0], first, raw, model * size, count)
+        spoiled += write_block(kind, raw, size, n_models, first, count, work, out)
+    return spoiled
+
+
+def _hypotheses(
+    rows: Any, bounds: Any, size: int, coef: Any, intercept: Any, offset: Any, kind: int,
+    n_models: int, spoiled_out: Any, out: Any,
+) -> None:  # fmt: skip
+    for chunk in prange(bounds.size - 1):
+        spoiled_out[chunk] = write_chunk(
+            rows, bounds[chunk], bounds[chunk + 1], size, coef, intercept, offset, kind, n_models,
+            out,
+        )  # fmt: skip
+
+
+# ------------------------------------------------------------------------------------------------
+# Sums of squares and products
+
+
+@kernel
+def sum_columns(rows: Any, start: int, stop: int, weights: Any, center: Any, sums_out: Any) -> None:
+    """Add weight, and weight times squared distance from `center`, of each stored value.
+
+    `sums_out` has the squares of all columns, and then the weights.
+    """
+    data, indices, below = rows.data, rows.indices, np.uint64(center.size)
+    sums_out[:] = 0.0
+    for row in range(start, stop):
+        weight = weights[0, row] if weights.shape[0] > 0 else 1.0
+        if not weight > 0.0:
+            continue
+        for place in range(np.uint64(rows.begins[row]), np.uint64(rows.ends[row])):
+            column = np.uint64(indices[place])
+            far = data[place] - center[column]
+            sums_out[column] += weight * (far * far)
+            sums_out[below + column] += weight
+
+
+def _column_sums(
+    rows: Any, bounds: Any, weights: Any, center: Any, strips: Any, sums_out: Any
+) -> None:
+    for chunk in prange(bounds.size - 1):
+        sum_columns(rows, bounds[chunk], bounds[chunk + 1], weights, center, strips[chunk])
+    for part in prange(PARTS):
+        add_strips(strips, part, sums_out)
+
+
+@kernel
+def sum_products(rows: Any, start: int, stop: int, weights: Any, products_out: Any) -> None:
+    """Add weight times the products of a row's values: the lower triangle, and below it the values.
+
+    `products_out` is flat, (n_columns + 1) lines of n_columns.
+    """
+    data, indices = rows.data, rows.indices
+    # n (n + 1) numbers.
+    width = np.uint64(int(np.sqrt(products_out.size)))
+    last = width * width
+    products_out[:] = 0.0
+    for row in range(start, stop):
+        weight = weights[row]
+        if weight == 0.0:
+            continue
+        begin, end = np.uint64(rows.begins[row]), np.uint64(rows.ends[row])
+        for place in range(begin, end):
+            value, column = weight * data[place], np.uint64(indices[place])
+            products_out[last + column] += value
+            line = column * width
+            for other in range(begin, place + _ONE):
+                products_out[line + np.uint64(indices[other])] += value * data[other]
+
+
+def _gram(rows: Any, bounds: Any, weights: Any, strips: Any, products_out: Any) -> None:
+    for chunk in prange(bounds.size - 1):
+        sum_products(rows, bounds[chunk], bounds[chunk + 1], weights, strips[chunk])
+    for part in prange(PARTS):
+        add_strips(strips, part, products_out)
+
+
+@kernel
+def largest_of(rows: Any, start: int, stop: int, center: Any, squares: Any, base: float) -> float:
+    """Return the largest sum of ``(value - center)^2 squares`` of a row; infinite if it overflows.
+
+    `base` is that of a row without stored values.
+    """
+    data, indices, largest = rows.data, rows.indices, -np.inf
+    for row in range(start, stop):
+        size = base
+        for place in range(np.uint64(rows.begins[row]), np.uint64(rows.ends[row])):
+            column, value = np.uint64(indices[place]), float(data[place])
+            size += value * (value - 2.0 * center[column]) * squares[column]
+        if not size <= largest:
+            largest = size if size == size else np.inf
+    return largest
+
+
+def _largest_row(
+    rows: Any, bounds: Any, center: Any, squares: Any, base: float, largest_out: Any
+) -> None:
+    for chunk in prange(bounds.size - 1):
+        largest_out[chunk] = largest_of(
+            rows, bounds[chunk], bounds[chunk + 1], center, squares, base
+        )
+
+
+# ------------------------------------------------------------------------------------------------
+# Values
+
+
+@kernel
+def first_bad_of(rows: Any, start: int, stop: int) -> tuple[int, int]:
+    """Return row and place of the first value that is not finite; -1 where there is none."""
+    data = rows.data
+    for row in range(start, stop):
+        for place in range(rows.begins[row], rows.ends[row]):
+            if not np.isfinite(data[place]):
+                return row, place
+    return -1, -1
+
+
+def _first_not_finite(rows: Any, bounds: Any, found_out: Any) -> None:
+    for chunk in prange(bounds.size - 1):
+        row, place = first_bad_of(rows, bounds[chunk], bounds[chunk + 1])
+        found_out[chunk, 0] = row
+        found_out[chunk, 1] = place
+
+
+def _transpose(rows: Any, next_place: Any, data_out: Any, indices_out: Any) -> None:
+    """Put the values of rows into columns; `next_place` is where each column begins, and is used.
+
+    Serial in either twin: the rows of a column stay in their order.
+    """
+    data, indices = rows.data, rows.indices
+    for row in range(rows.begins.size):
+        for place in range(np.uint64(rows.begins[row]), np.uint64(rows.ends[row])):
+            column = np.uint64(indices[place])
+            to = np.uint64(next_place[column])
+            data_out[to] = data[place]
+            indices_out[to] = row
+            next_place[column] += 1
+
+
+# Each takes `SparseRows`, and most of them `bounds`, the rows at which chunks begin and end.
+#
+# look_at_rows(indices, indptr, n_columns, found_out): OUT_OF_RANGE, UNSORTED of each chunk.
+look_at_rows = entry(_look_at_rows)
+# sums(rows, bounds, targets, size, coef, intercept, strips, totals, gradient_out, row_state_out):
+# cost and gradient as `passes` sums them: totals (n_chunks, 2 n_models) are cost and residual of
+# each model; `strips` (n_chunks, n_columns * n_slots) is room.
+sums = entry(_sums)
+# raw_prediction(rows, bounds, size, coef, intercept, raw_out)
+raw_prediction = entry(_raw_prediction)
+# hypotheses(rows, bounds, size, coef, intercept, offset, kind, n_models, spoiled_out, out)
+hypotheses = entry(_hypotheses)
+# column_sums(rows, bounds, weights, center, strips, sums_out): see `sum_columns`.
+column_sums = entry(_column_sums)
+# gram(rows, bounds, weights, strips, products_out): see `sum_products`.
+gram = entry(_gram)
+# largest_row(rows, bounds, center, squares, base, largest_out)
+largest_row = entry(_largest_row)
+# first_not_finite(rows, bounds, found_out): row and place for each chunk, or -1.
+first_not_finite = entry(_first_not_finite)
+# transpose(rows, next_place, data_out, indices_out)
+transpose = entry(_transpose)

@@ -1,0 +1,328 @@
+"""Every entry that takes sparse X: the answers are those of the same rows as an array."""
+
+import warnings
+
+import numpy as np
+import pandas as pd
+import pytest
+import scipy.sparse
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.linear_model import LogisticRegression as Peer
+
+import fastlogit
+from fastlogit import LogisticRegression, LogisticRegressionCV
+
+pytestmark = pytest.mark.jit
+
+RNG = np.random.default_rng(8)
+N_SAMPLES, N_FEATURES = 400, 12
+X0 = np.round(RNG.normal(size=(N_SAMPLES, N_FEATURES)) * 2.0, 3)
+X0[RNG.random(X0.shape) < 0.7] = 0.0
+X0[17], X0[:, 3] = 0.0, 0.0
+COEF = RNG.normal(size=(3, N_FEATURES))
+Y2 = (X0 @ COEF[0] + RNG.logistic(size=N_SAMPLES) > 0.2).astype(int)
+Y3 = (X0 @ COEF.T + RNG.gumbel(size=(N_SAMPLES, 3))).argmax(axis=1)
+WEIGHT = RNG.uniform(0.2, 3.0, N_SAMPLES)
+OFFSET = RNG.normal(size=N_SAMPLES)
+FACTOR = np.where(np.arange(N_FEATURES) == 2, 0.0, 1.0 + np.arange(N_FEATURES) % 3)
+KINDS = {
+    "csr array": scipy.sparse.csr_array,
+    "csc matrix": scipy.sparse.csc_matrix,
+    "coo array": scipy.sparse.coo_array,
+    "int64 indices": lambda X: _wide(scipy.sparse.csr_array(X)),
+}
+S0 = scipy.sparse.csr_array(X0)
+
+
+def _wide(X):
+    X.indices, X.indptr = X.indices.astype(np.int64), X.indptr.astype(np.int64)
+    return X
+
+
+def assert_same_fit(found, wanted) -> None:
+    assert found.converged
+    assert wanted.converged
+    np.testing.assert_allclose(found.history[-1], wanted.history[-1], rtol=1e-9)
+    np.testing.assert_allclose(found.coef, wanted.coef, rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(found.intercept, wanted.intercept, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_fit_of_every_kind(kind) -> None:
+    X = KINDS[kind](X0)
+    found, wanted = (fastlogit.fit(each, Y2, C=1.0) for each in (X, X0))
+    assert_same_fit(found, wanted)
+    np.testing.assert_allclose(found.raw_prediction(X), wanted.raw_prediction(X0), atol=1e-5)
+    np.testing.assert_allclose(found.predict_proba(X), wanted.predict_proba(X0), atol=1e-6)
+    np.testing.assert_array_equal(found.predict(X), wanted.predict(X0))
+
+
+OPTIONS = {
+    "weights": {"sample_weight": WEIGHT},
+    "offset": {"offset": OFFSET},
+    "factor": {"penalty_factor": FACTOR},
+    "no intercept": {"intercept": None},
+    "fixed intercept": {"intercept": -0.7},
+    "huge weights": {"sample_weight": 1e200 * WEIGHT},
+    "strengths": {"C": None, "l2_reg": 0.01 * FACTOR + 0.001},
+    "no penalty": {"C": None},
+}
+
+
+@pytest.mark.parametrize("solver", ["auto", "newton", "newton-cg", "lbfgs"])
+@pytest.mark.parametrize("name", OPTIONS)
+def test_fit_with_every_option(name, solver) -> None:
+    options = {"C": 0.5, "solver": solver, "tol": 1e-11, **OPTIONS[name]}
+    assert_same_fit(fastlogit.fit(S0, Y2, **options), fastlogit.fit(X0, Y2, **options))
+
+
+@pytest.mark.parametrize("mode", ["multinomial", "ovr"])
+@pytest.mark.parametrize("solver", ["auto", "newton", "newton-cg", "lbfgs"])
+def test_several_classes(mode, solver) -> None:
+    options = {"C": 0.5, "solver": solver, "multi_class": mode, "sample_weight": WEIGHT}
+    found, wanted = (fastlogit.fit(X, Y3, **options) for X in (S0, X0))
+    assert_same_fit(found, wanted)
+    np.testing.assert_allclose(
+        fastlogit.predict_proba(S0, found.coef, found.intercept, multi_class=mode),
+        fastlogit.predict_proba(X0, wanted.coef, wanted.intercept, multi_class=mode),
+        atol=1e-6,
+    )
+
+
+@pytest.mark.parametrize("momentum", ["none", "nesterov"])
+def test_gradient_descent(momentum) -> None:
+    options = {"l2_reg": 0.05, "momentum": momentum, "tol": 1e-10, "max_iter": 5_000}
+    found, wanted = (fastlogit.gradient_descent(X, Y2, **options) for X in (S0, X0))
+    np.testing.assert_allclose(found.coef, wanted.coef, atol=1e-8)
+    assert found.n_iter == pytest.approx(wanted.n_iter, abs=2)
+
+
+def test_costs_and_predictions_of_given_coefficients() -> None:
+    coef, intercept = np.ascontiguousarray(COEF.T), np.array([0.1, -0.2, 0.3])
+    for X in (S0, scipy.sparse.csc_array(X0)):
+        for each, level in ((coef[:, 0], 0.1), (coef, intercept)):
+            options = {"l2_reg": 0.1, "sample_weight": WEIGHT, "offset": OFFSET}
+            found = fastlogit.cost_gradient(X, Y2, each, level, **options)
+            wanted = fastlogit.cost_gradient(X0, Y2, each, level, **options)
+            for one, other in zip(found, wanted, strict=True):
+                np.testing.assert_allclose(one, other, rtol=1e-10, atol=1e-13)
+            found, wanted = (fastlogit.cost(A, Y2, each, level, l2_reg=0.1) for A in (X, X0))
+            np.testing.assert_allclose(found, wanted, rtol=1e-12)
+            raw = fastlogit.raw_prediction(X, each, level, offset=OFFSET)
+            wanted = fastlogit.raw_prediction(X0, each, level, offset=OFFSET)
+            np.testing.assert_allclose(raw, wanted, rtol=1e-11, atol=1e-12)
+            np.testing.assert_array_equal(
+                fastlogit.predict(X, each, level), fastlogit.predict(X0, each, level)
+            )
+
+
+def test_problem() -> None:
+    problems = [fastlogit.Problem(X, Y3, C=1.0, multi_class="multinomial") for X in (S0, X0)]
+    theta = RNG.normal(size=problems[0].n_parameters)
+    for one, other in zip(*(p.cost_gradient(theta) for p in problems), strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-10, atol=1e-13)
+    hessians = [p.hessian(theta) for p in problems]
+    np.testing.assert_allclose(*hessians, rtol=1e-9, atol=1e-12)
+
+
+def test_leave_one_out() -> None:
+    found, wanted = (fastlogit.leave_one_out(fastlogit.fit(X, Y2, C=1.0), X, Y2) for X in (S0, X0))
+    np.testing.assert_allclose(found.raw_prediction, wanted.raw_prediction, atol=1e-5)
+    np.testing.assert_allclose(found.leverage, wanted.leverage, atol=1e-6)
+
+
+@pytest.mark.parametrize("mode", ["multinomial", "ovr"])
+@pytest.mark.parametrize("y", [Y2, Y3], ids=["two", "three"])
+def test_estimator(y, mode) -> None:
+    found, wanted = (
+        LogisticRegression(C=0.7, multi_class=mode).fit(X, y, sample_weight=WEIGHT)
+        for X in (S0, X0)
+    )
+    np.testing.assert_allclose(found.coef_, wanted.coef_, rtol=1e-5, atol=1e-6)
+    for name in ("decision_function", "predict_proba", "predict_log_proba", "predict"):
+        one, other = getattr(found, name)(S0), getattr(wanted, name)(X0)
+        assert one.dtype == other.dtype
+        np.testing.assert_allclose(one, other, atol=1e-5)
+    assert found.score(S0, y) == wanted.score(X0, y)
+    with pytest.raises(ValueError, match="expecting 12 features"):
+        found.predict(S0[:, :5])
+    assert found.__sklearn_tags__().input_tags.sparse
+
+
+def test_estimator_keeps_float32_and_no_other_type() -> None:
+    for dtype, wanted in (("f4", "f4"), ("f8", "f8"), ("i8", "f8"), ("?", "f8")):
+        X = scipy.sparse.csr_array((X0 != 0.0).astype(dtype))
+        assert LogisticRegression().fit(X, Y2).decision_function(X).dtype == wanted
+
+
+@pytest.mark.parametrize("scoring", [None, "neg_log_loss", "roc_auc", "callable"])
+def test_cross_validation(scoring) -> None:
+    if scoring == "callable":
+
+        def scoring(model, X, y):
+            assert X.shape[1] == N_FEATURES
+            assert X.shape[0] == len(y)
+            return (model.predict(X) == y).mean()
+
+    options = {"Cs": 4, "cv": 3, "scoring": scoring, "use_legacy_attributes": False}
+    found, wanted = (
+        LogisticRegressionCV(l1_ratios=(0,), **options).fit(X, Y2) for X in (S0.tocsc(), X0)
+    )
+    assert found.C_ == wanted.C_
+    np.testing.assert_allclose(found.scores_, wanted.scores_, atol=1e-9)
+    np.testing.assert_allclose(found.coefs_paths_, wanted.coefs_paths_, atol=1e-5)
+    np.testing.assert_allclose(found.coef_, wanted.coef_, atol=1e-6)
+    assert found.score(S0, Y2) == pytest.approx(wanted.score(X0, Y2))
+
+
+@pytest.mark.parametrize("mode", ["multinomial", "ovr"])
+def test_path(mode) -> None:
+    found, wanted = (
+        fastlogit.logistic_path(X, Y3, Cs=[0.01, 1.0, 100.0], multi_class=mode) for X in (S0, X0)
+    )
+    np.testing.assert_allclose(found.coefs, wanted.coefs, atol=1e-5)
+    assert found.converged.all()
+
+
+def test_limits_and_callbacks() -> None:
+    seen = []
+    result = fastlogit.fit(
+        S0, Y2, C=1.0, solver="lbfgs", callback=lambda progress: seen.append(progress.cost)
+    )
+    assert len(seen) >= result.n_iter
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        few = fastlogit.fit(S0, Y2, C=1.0, solver="newton-cg", max_iter=1)
+        none = fastlogit.fit(S0, Y2, C=1.0, time_limit=1e-9)
+    assert few.n_iter == 1
+    assert not none.converged
+    best = result.history[-1]
+    assert few.history[-1] - best <= few.suboptimality * best * 1.001
+
+
+def test_values_that_are_not_finite_are_named() -> None:
+    for value, text in ((np.nan, "NaN"), (np.inf, "infinity")):
+        X = S0.copy()
+        row = 30
+        place = X.indptr[row]
+        X.data[place] = value
+        words = rf"X contains {text} in column {X.indices[place]} \(row {row}\)"
+        for call in (
+            lambda X=X: fastlogit.fit(X, Y2, C=1.0),
+            lambda X=X: fastlogit.cost(X, Y2, COEF[0]),
+            lambda X=X: fastlogit.raw_prediction(X, COEF[0]),
+            lambda X=X: LogisticRegression().fit(X, Y2),
+            lambda X=X: fastlogit.Problem(X, Y2, C=1.0),
+            lambda X=X: fastlogit.logistic_path(X, Y2),
+        ):
+            with pytest.raises(ValueError, match=words):
+                call()
+
+
+def test_who_takes_none_yet_says_so() -> None:
+    result = fastlogit.fit(S0, Y2, C=1.0)
+    groups = np.arange(N_SAMPLES) % 2
+    fits = fastlogit.fit_groups(X0, Y2, groups, C=1.0)
+    online = LogisticRegression()
+    batches = fastlogit.BatchSource(lambda: iter([(S0, Y2)]))
+    for name, call in {
+        "fit_groups": lambda: fastlogit.fit_groups(S0, Y2, groups, C=1.0),
+        "predictions of groups": lambda: fits.predict_proba(S0, groups),
+        "bootstrap": lambda: fastlogit.bootstrap(S0, Y2, C=1.0),
+        "permutation": lambda: fastlogit.permutation(S0, Y2, C=1.0),
+        "scan": lambda: fastlogit.scan(S0, X0, Y2),
+        "partial_fit": lambda: online.partial_fit(S0, Y2, classes=[0, 1]),
+        "": lambda: fastlogit.fit(batches, C=1.0),
+    }.items():
+        words = rf"{name} takes no sparse X yet.*csr_array" if name else r"X is sparse.*csr_array"
+        with pytest.raises(TypeError, match=rf"{words}.*X\.toarray\(\)"):
+            call()
+    assert result.converged
+
+
+def test_frames_of_sparse_columns() -> None:
+    names = [f"word {k}" for k in range(N_FEATURES)]
+    frame = pd.DataFrame.sparse.from_spmatrix(scipy.sparse.csc_matrix(X0), columns=names)
+    result = fastlogit.fit(frame, Y2, C=1.0)
+    assert_same_fit(result, fastlogit.fit(X0, Y2, C=1.0))
+    assert result.feature_names == names
+    with pytest.raises(ValueError, match="columns of the fit in another order"):
+        result.predict(frame[names[::-1]])
+    model = LogisticRegression().fit(frame, Y2)
+    assert model.feature_names_in_.tolist() == names
+    np.testing.assert_allclose(model.predict_proba(frame), model.predict_proba(frame), rtol=0)
+    seen = []
+
+    def scorer(model, X, y):
+        seen.append(scipy.sparse.issparse(X))
+        return (model.predict(X) == y).mean()
+
+    LogisticRegressionCV(
+        Cs=2, cv=2, l1_ratios=(0,), scoring=scorer, use_legacy_attributes=False
+    ).fit(frame, Y2)
+    assert set(seen) == {True}
+    frame.columns = ["same"] * N_FEATURES
+    with pytest.raises(ValueError, match="X has 12 columns called 'same'"):
+        fastlogit.fit(frame, Y2)
+    with pytest.raises(TypeError, match=r"bootstrap takes no sparse X yet.*X.sparse.to_dense\(\)"):
+        fastlogit.bootstrap(frame.set_axis(names, axis=1), Y2, C=1.0)
+
+
+def test_more_columns_than_rows() -> None:
+    X = scipy.sparse.random_array((150, 900), density=0.03, rng=3, format="csr")
+    y = (np.arange(150) * 7 % 3 == 0).astype(int)
+    for C in (1.0, 100.0):
+        assert_same_fit(fastlogit.fit(X, y, C=C), fastlogit.fit(X.toarray(), y, C=C))
+
+
+def test_many_columns_agree_with_scikit_learn() -> None:
+    rng = np.random.default_rng(4)
+    X = scipy.sparse.random_array((6_000, 5_000), density=2e-3, rng=4, format="csr")
+    y = (X @ rng.normal(size=5_000) + 0.3 * rng.logistic(size=6_000) > 0.1).astype(int)
+    result = fastlogit.fit(X, y, C=1.0, tol=1e-10)
+    assert result.converged
+    peer = Peer(C=1.0, tol=1e-12, max_iter=10_000, solver="newton-cg").fit(X, y)
+    own = fastlogit.cost(X, y, result.coef, result.intercept, l2_reg=1.0 / len(y))
+    cost = fastlogit.cost(X, y, peer.coef_[0], peer.intercept_[0], l2_reg=1.0 / len(y))
+    assert own <= cost * (1.0 + 1e-10)
+    assert cost - own <= 1e-6 * cost
+    np.testing.assert_allclose(result.coef, peer.coef_[0], atol=1e-4)
+
+
+def test_the_bound_is_no_lower_than_the_truth() -> None:
+    rng = np.random.default_rng(5)
+    X = scipy.sparse.random_array((800, 4_000), density=5e-3, rng=5, format="csr")
+    y = rng.integers(0, 2, 800)
+
+    def cost_of(result):
+        return fastlogit.cost(X, y, result.coef, result.intercept, l2_reg=1.0 / 800)
+
+    best = cost_of(fastlogit.fit(X, y, C=1.0, tol=1e-13))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        for n in range(1, 6):
+            for solver in ("newton-cg", "lbfgs"):
+                part = fastlogit.fit(X, y, C=1.0, tol=1e-13, solver=solver, max_iter=n)
+                assert part.suboptimality >= cost_of(part) / best - 1.0 - 1e-14
+
+
+def test_a_column_whose_mean_is_many_times_its_deviation() -> None:
+    X = X0.copy()
+    X[:, 1] = 2000.0 + np.arange(N_SAMPLES) % 7
+    found = fastlogit.fit(scipy.sparse.csr_array(X), Y2, C=1.0)
+    wanted = fastlogit.fit(X, Y2, C=1.0)
+    assert found.history[-1] == pytest.approx(wanted.history[-1], rel=1e-9)
+    np.testing.assert_allclose(found.coef, wanted.coef, atol=1e-5)
+
+
+@pytest.mark.parametrize("solver", ["auto", "lbfgs", "newton-cg"])
+@pytest.mark.parametrize("mode", ["multinomial", "ovr"])
+def test_many_columns_by_every_solver_that_needs_no_hessian(solver, mode) -> None:
+    rng = np.random.default_rng(6)
+    X = scipy.sparse.random_array((1_500, 2_000), density=4e-3, rng=6, format="csr")
+    y = (X @ rng.normal(size=(2_000, 3)) + 0.3 * rng.gumbel(size=(1_500, 3))).argmax(axis=1)
+    found = fastlogit.fit(X, y, C=1.0, multi_class=mode, solver=solver, tol=1e-8)
+    wanted = fastlogit.fit(X.toarray(), y, C=1.0, multi_class=mode, tol=1e-8)
+    assert found.converged
+    np.testing.assert_allclose(found.history[-1], wanted.history[-1], rtol=2e-8)
+    np.testing.assert_allclose(found.coef, wanted.coef, atol=1e-3)

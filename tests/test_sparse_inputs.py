@@ -1,0 +1,230 @@
+"""Sparse matrices of any format and order: read as they mean, refused where they are broken."""
+
+import copy
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+import scipy.sparse
+from bad_input import assert_refused
+
+import fastlogit
+from fastlogit.design.compressed import CompressedRows
+from fastlogit.inputs.sparse import compressed_rows, is_sparse, refuse_sparse
+
+RNG = np.random.default_rng(2)
+X0 = np.round(RNG.normal(size=(12, 8)) * 3.0) * (RNG.random((12, 8)) < 0.4)
+X0[4], X0[:, 3] = 0.0, 0.0
+Y0 = (RNG.random(12) < 0.5).astype(int)
+FORMATS = ("csr", "csc", "coo", "lil", "dok", "dia", "bsr")
+CLASSES = ("array", "matrix")
+
+
+def values_of(rows: CompressedRows) -> Any:
+    """What the rows hold, and that their indices rise."""
+    for begin, end in zip(rows.begins, rows.ends, strict=True):
+        assert (np.diff(rows.indices[begin:end]) > 0).all()
+    assert rows.indices.dtype == np.int32
+    return rows.dense()
+
+
+def made(format: str, kind: str, X: Any = X0) -> Any:
+    return getattr(scipy.sparse, f"{format}_{kind}")(X)
+
+
+def state_of(X: Any) -> dict[str, bytes]:
+    return {
+        name: np.asarray(value).tobytes()
+        for name, value in vars(X).items()
+        if isinstance(value, np.ndarray)
+    }
+
+
+@pytest.mark.parametrize("kind", CLASSES)
+@pytest.mark.parametrize("format", FORMATS)
+def test_every_format_means_the_same(format, kind) -> None:
+    X = made(format, kind)
+    before = state_of(X)
+    assert is_sparse(X)
+    np.testing.assert_array_equal(values_of(compressed_rows(X)), X0)
+    assert state_of(X) == before
+
+
+def test_rows_are_read_where_they_are() -> None:
+    for dtype in (np.float64, np.float32):
+        X = scipy.sparse.csr_array(X0.astype(dtype))
+        rows = compressed_rows(X)
+        assert np.shares_memory(rows.data, X.data)
+        assert np.shares_memory(rows.indices, X.indices)
+        assert rows.dtype == dtype
+        assert not rows.data.flags.writeable
+        assert X.data.flags.writeable
+
+
+@pytest.mark.parametrize("format", ["csr", "csc"])
+@pytest.mark.parametrize(
+    "dtype",
+    ["?", "b", "B", "h", "H", "i", "I", "q", "Q", "f", "d", ">f8", ">i4", "g"],
+)
+def test_every_number_type(format, dtype) -> None:
+    X = np.abs(X0).astype(dtype)
+    rows = compressed_rows(_typed(X, format))
+    wanted = np.float32 if dtype == "f" else np.float64
+    assert rows.dtype == wanted
+    assert rows.data.dtype.isnative
+    np.testing.assert_array_equal(values_of(rows), X.astype(np.float64))
+
+
+def _typed(X: Any, format: str) -> Any:
+    """A sparse array of a type that SciPy may refuse to make, but not to hold."""
+    plain = made(format, "array", X.astype(np.float64))
+    plain.data = plain.data.astype(X.dtype)
+    return plain
+
+
+@pytest.mark.parametrize("format", ["csr", "csc"])
+def test_wide_indices(format) -> None:
+    X = made(format, "array")
+    X.indices, X.indptr = X.indices.astype(np.int64), X.indptr.astype(np.int64)
+    np.testing.assert_array_equal(values_of(compressed_rows(X)), X0)
+
+
+@pytest.mark.parametrize("format", ["csr", "csc"])
+def test_unsorted_and_repeated_indices_and_zeros_that_are_stored(format) -> None:
+    rows = np.array([3, 1, 1, 1, 0, 3, 1, 2, 2])
+    columns = np.array([2, 4, 0, 4, 1, 0, 4, 3, 1])
+    values = np.array([1.0, 2.0, 3.0, 4.0, 5.0, 6.0, -1.0, 0.0, 7.0])
+    wanted = np.zeros((5, 6))
+    np.add.at(wanted, (rows, columns), values)
+    major, minor = (rows, columns) if format == "csr" else (columns, rows)
+    order = np.argsort(major, kind="stable")
+    size = 5 if format == "csr" else 6
+    indptr = np.concatenate([[0], np.cumsum(np.bincount(major, minlength=size))])
+    make = getattr(scipy.sparse, f"{format}_array")
+    X = make((values[order], minor[order], indptr), shape=(5, 6))
+    assert not X.has_canonical_format
+    before = state_of(X)
+    found = compressed_rows(X)
+    np.testing.assert_array_equal(values_of(found), wanted)
+    assert found.n_values == 7  # the zero among them
+    assert state_of(X) == before
+    flags = make((np.ones(9, dtype=bool), minor[order], indptr), shape=(5, 6))
+    np.testing.assert_array_equal(values_of(compressed_rows(flags)), flags.toarray())
+
+
+def test_values_beyond_the_last_pointer_are_no_values() -> None:
+    data, indices = np.arange(1.0, 5.0), np.array([0, 2, 1, 99])
+    X = scipy.sparse.csr_array((3, 3))
+    X.data, X.indices, X.indptr = data, indices.astype(np.int32), np.array([0, 2, 2, 3])
+    np.testing.assert_array_equal(values_of(compressed_rows(X)), [[1, 0, 2], [0, 0, 0], [0, 3, 0]])
+
+
+def broken(change: Callable[[Any], None], format: str = "csr") -> Any:
+    X = copy.deepcopy(made(format, "array"))
+    change(X)
+    return X
+
+
+def with_index(place: int, value: int) -> Callable[[Any], None]:
+    def change(X: Any) -> None:
+        X.indices[place] = value
+
+    return change
+
+
+def with_pointer(place: int, value: int) -> Callable[[Any], None]:
+    def change(X: Any) -> None:
+        X.indptr[place] = value
+
+    return change
+
+
+def with_part(**parts: Any) -> Callable[[Any], None]:
+    def change(X: Any) -> None:
+        for name, value in parts.items():
+            setattr(X, name, value)
+
+    return change
+
+
+N = int((X0 != 0.0).sum())
+BROKEN = [
+    (with_index(3, 8), "indices has 8, outside 0 to 7"),
+    (with_index(N - 1, -1), "indices has -1, outside 0 to 7"),
+    (with_index(0, 2**31 - 1), "indices has 2147483647"),
+    (with_part(indices=np.full(N, 2**33)), "indices has 8589934592"),
+    (with_pointer(0, 1), "indptr must begin with 0"),
+    (with_pointer(3, -5), "never fall"),
+    (with_pointer(2, 10**6), "never fall"),
+    (with_pointer(12, 10**6), f"indptr ends with 1000000, but there are {N} values"),
+    (with_part(indptr=np.array([0, 3])), "indptr has 2 numbers, and 13 are needed"),
+    (with_part(indptr=np.zeros((13, 1), dtype=int)), "one dimension"),
+    (with_part(indices=np.zeros(N)), "indices must be whole numbers"),
+    (with_part(indices=np.zeros(3, dtype=np.int32)), "3 indices"),
+    (with_part(data=np.zeros(3)), "there are 3 values"),
+    (with_part(data=np.zeros((N, 1))), "data has 2 dimensions"),
+]
+
+
+@pytest.mark.parametrize(
+    ("change", "text"), BROKEN, ids=lambda value: value if isinstance(value, str) else ""
+)
+def test_what_is_broken_is_refused(change, text) -> None:
+    X = broken(change)
+    assert_refused(fastlogit.fit, {"X": X, "y": Y0}, ValueError, ["X is a sparse matrix", text])
+
+
+def test_broken_matrices_of_other_formats() -> None:
+    X = made("csc", "array")
+    X.indices[2] = 12
+    with pytest.raises(ValueError, match="indices has 12, outside 0 to 11"):
+        compressed_rows(X)
+    X = made("coo", "matrix")
+    X.row[0] = 77
+    with pytest.raises(ValueError, match="row has 77, outside 0 to 11"):
+        compressed_rows(X)
+    X = scipy.sparse.bsr_array(X0, blocksize=(3, 2))
+    np.testing.assert_array_equal(values_of(compressed_rows(X)), X0)
+    X.indices[0] = 50
+    with pytest.raises(ValueError, match="indices has 50, outside 0 to 3"):
+        compressed_rows(X)
+
+
+def test_what_holds_no_real_numbers_and_odd_shapes() -> None:
+    with pytest.raises(TypeError, match="real numbers, got dtype complex128; take a real part"):
+        compressed_rows(made("csr", "array", X0 * 1j))
+    X = made("csr", "array")
+    X.data = X.data.astype(object)
+    with pytest.raises(TypeError, match="sparse and has dtype object, which holds no numbers"):
+        compressed_rows(X)
+    with pytest.raises(ValueError, match="X is empty: 3 rows and 0 columns"):
+        compressed_rows(scipy.sparse.csr_array((3, 0)))
+    with pytest.raises(ValueError, match="X must have 2 dimensions"):
+        compressed_rows(scipy.sparse.coo_array(np.arange(3.0)))
+    with pytest.raises(ValueError, match="at most 2,147,483,647 rows and columns"):
+        compressed_rows(scipy.sparse.csr_array((2, 2**31)))
+
+
+def test_what_is_sparse() -> None:
+    assert not is_sparse(X0)
+    assert not is_sparse([1.0])
+
+    class Other:
+        def tocsr(self) -> None:
+            """Of another library."""
+
+    assert not is_sparse(Other())
+    with pytest.raises(TypeError, match=r"scan takes no sparse X yet.*csr_array.*X.toarray\(\)"):
+        refuse_sparse("scan", made("csr", "array"), made("csr", "array"))
+    refuse_sparse("scan", X0, X0)
+
+
+def test_a_few_rows_and_columns_as_rows() -> None:
+    rows = compressed_rows(made("csr", "array"))
+    some = np.array([3, 3, 0, 11])
+    np.testing.assert_array_equal(rows.take(some).dense(), X0[some])
+    np.testing.assert_array_equal(rows.take(some).transposed().dense(), X0[some].T)
+    np.testing.assert_array_equal(values_of(rows.transposed()), X0.T)
+    np.testing.assert_array_equal(rows.take(slice(2, 9, 3)).dense(), X0[2:9:3])
+    assert rows.take(some[:0]).dense().shape == (0, 8)
