@@ -33,6 +33,8 @@ from .preconditioner import (
     may_lead,
     sample_size,
 )
+from .proximal_newton import ABILITIES as proximal_newton_abilities
+from .proximal_newton import proximal_newton
 from .row_space import ABILITIES as row_space_abilities
 from .row_space import reduce_to_rows, row_space, suits_rows
 from .stopping import StoppingRule, certificate_of, separation_of
@@ -40,6 +42,7 @@ from .trace import Interrupted, Limits, Outcome, Point, Reason, Trace
 
 __all__ = [
     "METHODS",
+    "METHODS_OF_L1",
     "ROWS_PER_COLUMN",
     "approach",
     "choose",
@@ -59,6 +62,7 @@ METHODS = {
     "newton": newton_abilities,
     "newton-cg": newton_cg_abilities,
 }
+METHODS_OF_L1 = {"proximal-newton": proximal_newton_abilities}
 
 # Rows per column in the subsample whose Hessian preconditions: as many as wanted, at least so few;
 # between them as many as keep their share of all rows below what is dear. And bounds of the share.
@@ -147,6 +151,8 @@ def solve(
     `stride` gives the subsample that starts and preconditions "lbfgs"; with `is_warm` theta is a
     better start than the subsample's optimum.
     """
+    if objective.l1 is not None:
+        return _by_proximal_newton(objective, theta, limits, began)
     why = "as asked"
     if method == "auto":
         n_samples, n_features = objective.design.shape
@@ -191,6 +197,23 @@ def solve(
     if reason == Reason.INTERRUPTED:
         rule.prove(point, at_once=True)
     return outcome_of(objective, point, rule, trace, reason, f"{method} ({why})")
+
+
+def _by_proximal_newton(
+    objective: Objective, theta: Matrix, limits: Limits, began: float
+) -> Outcome:
+    """Minimise a cost with L1: the one method that there is for it."""
+    trace, rule = Trace(limits, began, objective), _rule_of(objective, limits)
+    point: Point | None = None
+    try:
+        point, reason = proximal_newton(objective, theta, rule, trace)
+    except (KeyboardInterrupt, TimeUp) as end:  # before the first point
+        reason = Reason.TIME_LIMIT if isinstance(end, TimeUp) else Reason.INTERRUPTED
+        point = evaluate_at_last(objective, theta, trace)
+    if reason == Reason.INTERRUPTED:
+        rule.prove(point, at_once=True)
+    choice = "proximal-newton (L1: over the columns that may move)"
+    return outcome_of(objective, point, rule, trace, reason, choice)
 
 
 def _by_row_space(
@@ -319,7 +342,9 @@ def outcome_of(
     return Outcome(
         coef=coef,
         intercept=intercept,
-        gradient=objective.user_gradient(*objective.split(point.gradient)),
+        gradient=objective.user_gradient(
+            *objective.split(objective.least_slopes(point.theta, point.gradient))
+        ),
         history=np.array(trace.history),
         passes=np.array(trace.passes),
         times=np.array(trace.times),
