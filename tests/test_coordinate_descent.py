@@ -45,7 +45,8 @@ def test_it_ends_where_nothing_changes(rng) -> None:
     coef, kept, l1 = np.zeros(10), slopes.copy(), np.full(10, 0.2)
     done, largest, changed = descend.serial(matrix, l1, 10_000, 0.0, coef, kept)
     assert done < 10_000
-    assert (largest, changed) == (0.0, 0)
+    assert largest == 0.0
+    assert changed >= np.count_nonzero(coef)
     used = coef != 0.0
     assert 0 < used.sum() < 10
     np.testing.assert_allclose((kept + l1 * np.sign(coef))[used], 0.0, atol=1e-13)

@@ -22,7 +22,7 @@ def _descend(
     size = coef.size
     done, largest, changed = 0, 0.0, 0
     while done < n_sweeps:
-        largest, changed = 0.0, 0
+        largest = 0.0
         for j in range(size):
             curvature = matrix[j, j]
             if not curvature > 0.0:
@@ -52,7 +52,8 @@ def _descend(
 # minimise q(coef) + sum(l1 * |coef|) from `coef`, in place, for a convex quadratic function q whose
 # Hessian is `matrix`, C-contiguous, and whose gradient at `coef` is `slopes`, kept up in place. A
 # sweep goes over all coordinates; the last is the one in which no squared step, times the curvature
-# there, is above `tol`, or the `n_sweeps`-th. Coordinates without curvature stay. Of the last sweep
-# it returns that largest change, and how many coefficients came to 0, left it or changed sign.
+# there, is above `tol`, or the `n_sweeps`-th. Coordinates without curvature stay. It returns that
+# largest change of the last sweep, and how often in all of them a coefficient came to 0, left it or
+# changed its sign.
 # Its serial twin is the one to call: the steps follow one another.
 descend = entry(_descend)

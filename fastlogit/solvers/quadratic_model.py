@@ -17,10 +17,9 @@ __all__ = ["QuadraticModel"]
 
 # Sweeps of coordinate descent between two linear systems, and rounds of both.
 SWEEPS, ROUNDS = 20, 200
-# Changed signs in a sweep up to which a linear system is worth a try.
-FEW = 0
-# Coefficients that a linear system may bring to 0, one system each.
-CORNERS = 20
+# Coefficients that come to 0 one after the other, a linear system each, and up to how many that are
+# not 0: of more coordinate descent, which takes as long as a sweep, finds them sooner.
+CORNERS, SMALL_FACE = 20, 100
 # Numbers that a compiled call works on at the most: some 50 ms.
 CALL_NUMBERS = 1e8
 # A slope may exceed L1 by this share of it, at a coefficient that is 0.
@@ -51,50 +50,54 @@ class QuadraticModel:
         some are left out.
         """
         coef, slopes = start.copy(), slopes.copy()
-        # Where the signs are right already one linear system does it.
-        if self._settle(coef, slopes):
+        # Where the factor of these signs is known, one linear system may do it.
+        if self._is_known(coef) and self._settle(coef, slopes):
             return coef
         n_sweeps = max(1, min(SWEEPS, int(CALL_NUMBERS / coef.size**2)))
         most = 0.0
         for _ in range(ROUNDS):
             _, largest, changed = descend.serial(self.matrix, self._l1, n_sweeps, 0.0, coef, slopes)
             most = max(most, largest)
-            if largest <= ENOUGH * most or (changed <= FEW and self._settle(coef, slopes)):
+            if largest <= ENOUGH * most or (changed == 0 and self._settle(coef, slopes)):
                 break
         return coef
+
+    def _used(self, coef: Vector) -> Indices:
+        return np.flatnonzero(self._curved & ((coef != 0.0) | (self._l1 == 0.0)))
+
+    def _is_known(self, coef: Vector) -> bool:
+        return self._face is not None and np.array_equal(self._face.used, self._used(coef))
 
     def _settle(self, coef: Vector, slopes: Vector) -> bool:
         """Go to the minimum among coefficients that are not 0, and say whether it is that of all.
 
-        Whoever comes to 0 on the way is left out, and the others go on.
+        Whoever comes to 0 on the way stays there; the others go on where they are few.
         Sets: coef, slopes.
         """
         for _ in range(CORNERS):
-            used = np.flatnonzero(self._curved & ((coef != 0.0) | (self._l1 == 0.0)))
+            used = self._used(coef)
             if not used.size:
                 break
-            face = self._face_of(used)
+            if not self._is_known(coef):
+                self._face = Face(self.matrix, used)
+            assert self._face is not None
             least = slopes[used] + self._l1[used] * np.sign(coef[used])
-            change, corners = _while_signs_last(
-                self._l1[used], coef[used], face.step(least, coef[used])
-            )
-            if not face.lowers(least, change):
+            step = self._face.step(least, coef[used])
+            change, corners = _while_signs_last(self._l1[used], coef[used], step)
+            if not self._face.lowers(least, change):
                 return False
             coef[used] += change
             coef[used[corners]] = 0.0
             # Not by BLAS, whose sums depend on the number of threads.
             slopes += np.einsum("ij,i->j", self.matrix[used], change)
-            if not corners.any():
+            if np.array_equal(change, step):
                 break
+            if used.size > SMALL_FACE:
+                return False
         else:
             return False
         at_zero = self._curved & (coef == 0.0) & (self._l1 > 0.0)
         return bool((np.abs(slopes) <= self._l1 * (1.0 + WITHIN))[at_zero].all())
-
-    def _face_of(self, used: Indices) -> Face:
-        if self._face is None or not np.array_equal(self._face.used, used):
-            self._face = Face(self.matrix, used)
-        return self._face
 
 
 class Face:
