@@ -269,7 +269,9 @@ class CompositeCertificate:
         if working is None or not moved <= FAR:
             moved = 0.0
             whole = columns.size >= MOST * one.design.shape[1]
-            working = WorkingSet(one, None if whole else columns)
+            # A design has a column at the least.
+            some = columns if columns.size else np.zeros(1, dtype=np.int64)
+            working = WorkingSet(one, None if whole else some)
             theta = working.take(there.theta)
             working.look(theta, working.part.curvature(theta[None]))
             self._known[model] = working

@@ -32,10 +32,10 @@ ABILITIES = Abilities(penalties=ElasticNet, losses=Binomial)
 # Up to so many columns, and where the working set has this share of them, all are in it: none is
 # copied.
 FEW_COLUMNS, MOST = 64, 0.5
-# Of the columns whose slopes exceed L1 so many come in at the most: a number, so many times the root
-# of all columns (a Gram matrix of some times as many costs a pass), or MORE of those that have to be
-# there. And SPARE of these of the next ones. On 1,000 x 20,000, C=0.5, twice as many took 1.4 s where
-# these take 0.5, with two busy cores.
+# Of the columns whose slopes exceed L1 so many come in at the most: a number, so many times the
+# root of all columns (a Gram matrix of some times as many costs a pass), or MORE of those that have
+# to be there. And SPARE of these of the next ones. On 1,000 x 20,000, C=0.5, twice as many took
+# 1.4 s where these take 0.5, with two busy cores.
 LEAST, ROOTS, SPARE, MORE = 64, 2.5, 0.1, 0.5
 # Newton steps over a working set before all columns are looked at, as long as they lack more than
 # this share of what was missing before them.
@@ -192,8 +192,8 @@ class Model:
         """Return the minimum of the model of second order, and by how much it falls."""
         if self._known is not None and np.array_equal(self._known[0], here.theta):
             return self._known[1:]
-        near = NEAR_ENOUGH if self.working.columns.size > CHEAP_COLUMNS else 0.0
-        if not self.working.moved(here.theta) <= near:
+        is_cheap = self.working.columns.size <= CHEAP_COLUMNS
+        if is_cheap or not self.working.moved(here.theta) <= NEAR_ENOUGH:
             self.working.look(here.theta, here.curvature)
         if self._model is None or self._model.matrix is not self.working.matrix:
             self._model = QuadraticModel(self.working.matrix, self._strengths())
