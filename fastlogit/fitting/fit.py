@@ -252,8 +252,9 @@ def fit(
         start = np.ascontiguousarray(coef), np.ascontiguousarray(levels)
         outcome = descend(objective, start, descent[0], began, stride, certified=True)
         return _conclude(problem, outcome, descent[0], "gradient_descent", began)
-    stride = 1 if has_l1 else stride_of(objective)
-    standardize_by(objective, stride)
+    stride = stride_of(objective)
+    # Under L1 the proof asks for the columns' sizes over all rows.
+    standardize_by(objective, 1 if has_l1 else stride)
     refuse_bad_columns(problem)
     if limits.max_iter == 0:
         return _stay(problem, solver, limits, began)

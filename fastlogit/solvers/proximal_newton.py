@@ -43,6 +43,8 @@ INNER, INNER_SHARE = 10, 0.05
 # Up to so many columns each step has a Hessian of its own; of more one that was made where no raw
 # prediction is farther than this serves, too.
 CHEAP_COLUMNS, NEAR_ENOUGH = 32, 0.15
+# And what may be missing before, in units of its square: a row may move ten times as far as others.
+FAR_ROWS = 0.02
 # Of what is wanted, the share that a working set may lack.
 WITHIN = 0.1
 # Changes of the cost below this share of it are rounding errors.
@@ -192,8 +194,7 @@ class Model:
         """Return the minimum of the model of second order, and by how much it falls."""
         if self._known is not None and np.array_equal(self._known[0], here.theta):
             return self._known[1:]
-        is_cheap = self.working.columns.size <= CHEAP_COLUMNS
-        if is_cheap or not self.working.moved(here.theta) <= NEAR_ENOUGH:
+        if not (self._may_be_near() and self.working.moved(here.theta) <= NEAR_ENOUGH):
             self.working.look(here.theta, here.curvature)
         if self._model is None or self._model.matrix is not self.working.matrix:
             self._model = QuadraticModel(self.working.matrix, self._strengths())
@@ -203,6 +204,15 @@ class Model:
         lack = max(0.0, -self._promised(here, target) - 0.5 * curved)
         self._known = here.theta, target, lack
         return target, lack
+
+    def _may_be_near(self) -> bool:
+        """Say whether it is worth a look how far raw predictions are from those of the Hessian.
+
+        In the rows' curvatures their mean square change is about twice what was missing.
+        """
+        is_dear = self.working.columns.size > CHEAP_COLUMNS
+        was_missing = self._known[2] if self._known is not None else np.inf
+        return is_dear and was_missing < FAR_ROWS * NEAR_ENOUGH**2
 
     def _strengths(self) -> Vector:
         return np.append(self._l1[self.working.columns], 0.0)
