@@ -237,6 +237,17 @@ def test_duplicates_and_constant_columns(d) -> None:
     np.testing.assert_allclose(merged, plain.coef, atol=1e-6)
 
 
+@pytest.mark.parametrize("l2", [0.05, 0.0])
+def test_more_coefficients_than_a_working_set_may_have(monkeypatch, l2) -> None:
+    X, y, *_ = problem(100, 150)
+    expected = fastlogit.fit(X, y, l1_reg=0.02, l2_reg=l2)
+    monkeypatch.setattr("fastlogit.solvers.proximal_newton.MOST_WORKING", 5)
+    found = fastlogit.fit(X, y, l1_reg=0.02, l2_reg=l2, tol=1e-9)
+    assert found.converged
+    np.testing.assert_allclose(found.coef, expected.coef, atol=1e-3)
+    assert found.suboptimality <= 1e-9
+
+
 def test_columns_of_many_sizes_far_from_0() -> None:
     X, y, *_ = problem(200, 6)
     scale = 10.0 ** np.array([-100.0, -5.0, 0.0, 3.0, 8.0, 100.0])

@@ -20,6 +20,8 @@ SWEEPS, ROUNDS = 20, 200
 # Coefficients that come to 0 one after the other, a linear system each, and up to how many that are
 # not 0: of more coordinate descent, which takes as long as a sweep, finds them sooner.
 CORNERS, SMALL_FACE = 20, 100
+# Above so many no system is solved: a factor takes seconds, as long as hundreds of sweeps.
+LARGE_FACE = 4000
 # Numbers that a compiled call works on at the most: some 50 ms.
 CALL_NUMBERS = 1e8
 # A slope may exceed L1 by this share of it, at a coefficient that is 0.
@@ -78,6 +80,8 @@ class QuadraticModel:
             used = self._used(coef)
             if not used.size:
                 break
+            if used.size > LARGE_FACE:
+                return False
             if not self._is_known(coef):
                 self._face = Face(self.matrix, used)
             assert self._face is not None
