@@ -36,6 +36,8 @@ _EITHER = "suboptimality"
 _RESULT_NAMES = "feature_names"
 # Of a result, what no file holds.
 _OBJECTS = ("penalty", "loss")
+# What a file says only where it is there, so that earlier versions read the others.
+_LATER = ("l1_reg",)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -162,7 +164,7 @@ def _meta(model: Model) -> dict[str, object]:
     result = {
         field.name: _plain(getattr(model.result, field.name))
         for field in dataclasses.fields(model.result)
-        if field.name not in _array_fields(model.result) and field.name not in _OBJECTS
+        if field.name not in (*_array_fields(model.result), *_OBJECTS, *_LATER)
     }
     return {
         "format": FORMAT,

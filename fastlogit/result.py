@@ -108,6 +108,8 @@ class FitResult:
     fit_intercept : bool
     penalty : fastlogit.objective.penalties.Penalty or None
         The penalty of the fit where it is an object; `l2_reg` is then None.
+    l1_reg : ndarray of the shape of `l2_reg`, or None
+        Strength of L1 of each column, likewise; None where there is no L1.
     loss : fastlogit.objective.losses.RowLoss or None
         The loss of the fit where it is not the logistic one.
     feature_names : list of str or None
@@ -141,6 +143,7 @@ class FitResult:
     feature_names: list[str] | None = None
     penalty: Penalty | None = None
     loss: RowLoss | None = None
+    l1_reg: Floats | None = None
 
     def __repr__(self) -> str:
         """Return one line: what was fitted, and what is proven."""
@@ -179,11 +182,17 @@ class FitResult:
             f"{len(self.classes)} classes{several}",
             f"{len(self.coef)} columns",
             *[f"{what} {_class_of(found)}" for what, found in custom if found is not None],
+            *self._sparsity(),
             f"{'converged' if self.converged else 'not converged'} after {self.n_iter} iterations",
             f"suboptimality <= {bound:.1e}" if np.isfinite(bound) else "suboptimality unknown",
             f"solver={self.solver!r}",
             f"{self.seconds:.3g} s",
         ]
+
+    def _sparsity(self) -> list[str]:
+        if self.l1_reg is None:
+            return []
+        return [f"{np.count_nonzero(self.coef)} of {self.coef.size} coefficients not 0"]
 
     def raw_prediction(self, X: ArrayLike, *, n_threads: int | None = None) -> Floats:
         """Return X @ coef + intercept; see `fastlogit.raw_prediction`."""

@@ -26,6 +26,7 @@ from fastlogit.objective.binomial import Binomial
 from fastlogit.objective.labelled_rows import LabelledRows
 from fastlogit.objective.multinomial import Multinomial
 from fastlogit.objective.objective import Objective
+from fastlogit.objective.penalties import ElasticNet
 
 JIT = not numba.config.DISABLE_JIT
 # Threads that a test may ask for: .ci/run also sets NUMBA_NUM_THREADS=1.
@@ -291,6 +292,15 @@ def objective_of(
     codes = readonly(np.asarray(codes).astype(np.uint8))
     rows = LabelledRows(DenseDesign(X), Binomial(), codes, list(positive), weights, **options)
     return Objective(rows, l2_reg)
+
+
+def elastic_net_of(
+    X: Any, codes: Any, l1_reg: Any = 0.02, l2_reg: Any = 0.1, weight: Any = None
+) -> Objective:
+    """The same with L1, on standardised columns."""
+    objective = objective_of(X, codes, weight, ElasticNet(l1_reg, l2_reg, X.shape[1]))
+    objective.standardize()
+    return objective
 
 
 def columns_of(n_features: int) -> Columns:

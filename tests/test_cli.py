@@ -164,6 +164,17 @@ def test_fit_with_c_and_each_solver(tumours, solver):
     assert (result.solver == solver) or solver == "auto"
 
 
+def test_l1_ratio_leaves_few_coefficients(tumours):
+    said = succeed(
+        "fit", tumours, "--target", "diagnosis", "--C", 0.01, "--l1-ratio", 1, "--out", "m.npz"
+    )
+    expected = fastlogit.fit(ROWS, LABELS, C=0.01, l1_ratio=1.0)
+    np.testing.assert_array_equal(load_model("m.npz").result.coef, expected.coef)
+    assert f"{np.count_nonzero(expected.coef)} of 5 coefficients are not 0" in said
+    words = "--target", "diagnosis", "--cv", "--l1-ratio", 1
+    assert "--cv chooses" in fail(2, "fit", tumours, *words)
+
+
 def test_c_and_l2_reg_are_the_same_penalty(tumours):
     for k, words in enumerate((["--C", "2"], ["--l2-reg", str(1 / (2 * len(LABELS)))])):
         succeed("fit", tumours, "--target", "diagnosis", *words, "--out", f"{k}.npz")

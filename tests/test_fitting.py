@@ -621,9 +621,11 @@ ONLY_FIT = [
         ValueError,
         ["the option name must be one of", "did you mean 'step_size'?"],
     ),
-    ({"penalty": "l1"}, ValueError, ["penalty='l1'", "L1 and elastic net are not there yet"]),
+    ({"penalty": "l1"}, ValueError, ["penalty='l1'", "leave penalty out", "l1_ratio", "l1_reg"]),
     ({"penalty": "l2"}, ValueError, ["penalty='l2'", "leave penalty out", "C or l2_reg"]),
-    ({"l1_ratio": 0.5}, ValueError, ["l1_ratio=0.5", "L1 and elastic net are not there yet"]),
+    ({"l1_ratio": 0.5}, ValueError, ["l1_ratio=0.5", "give C, or l1_reg and l2_reg"]),
+    ({"l1_ratio": "1"}, TypeError, ["l1_ratio must be a number", "'1'"]),
+    ({"l1_reg": [0.1, np.nan]}, ValueError, ["l1_reg contains NaN"]),
     *(
         ({"solver": solver, name: value}, ValueError, [name, repr(solver), "gradient_descent"])
         for solver in SOLVERS[:-1]

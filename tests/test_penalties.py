@@ -12,7 +12,7 @@ from sklearn.exceptions import ConvergenceWarning
 import fastlogit
 from fastlogit import reference
 from fastlogit.objective.null_directions import NullDirections
-from fastlogit.objective.penalties import L2, Penalty, Quadratic
+from fastlogit.objective.penalties import L1, L2, ElasticNet, Penalty, Quadratic
 
 pytestmark = pytest.mark.jit
 
@@ -323,7 +323,11 @@ def test_a_class_without_weight_under_a_form() -> None:
     [
         ({"penalty": Absolute(), "solver": "lbfgs"}, "no solver takes the penalty Absolute"),
         ({"penalty": Absolute()}, "no solver takes the penalty Absolute.*newton-cg.*Quadratic"),
-        ({"penalty": "l1"}, "penalty='l1'.*L1 and elastic net are not there yet"),
+        ({"penalty": "l1"}, "penalty='l1'.*leave penalty out.*l1_ratio"),
+        ({"penalty": ElasticNet(0.1, 0.2, 3)}, r"shape \(1, 3\); X has 4 columns"),
+        ({"penalty": ElasticNet(np.full(4, -0.1))}, "finite and >= 0"),
+        ({"penalty": ElasticNet(0.1, 0.2, 4), "solver": "lbfgs"}, "'proximal-newton' would"),
+        ({"penalty": ElasticNet(0.1, 0.2, 4), "l1_reg": 1.0}, "l1_reg with l2_reg, or a penalty"),
         ({"penalty": QuadraticForm(np.eye(3))}, r"must have shape \(4, 4\), as X has 4 columns"),
         ({"penalty": QuadraticForm(np.eye(4) + np.eye(4, k=1))}, r"symmetric.*\(H \+ H.T\) / 2"),
         ({"penalty": QuadraticForm(np.diag([1.0, 1.0, -0.01, 1.0]))}, "no negative eigenvalue"),
@@ -533,3 +537,74 @@ def test_l2_of_a_number_needs_the_number_of_columns() -> None:
     with pytest.raises(TypeError, match=r"L2\(0.1\) needs n_features"):
         L2(0.1)
     np.testing.assert_array_equal(L2(0.1, 3).strengths, [[0.1, 0.1, 0.1]])
+
+
+NETS = {
+    "L1": L1(0.3, 4),
+    "L1 of each column": L1([0.5, 0.0, 2.0, 1e-3]),
+    "elastic net": ElasticNet(0.3, 0.2, 4),
+    "elastic net of sets": ElasticNet([[0.5, 0.1, 0.0, 1.0], [0.0, 1.0, 3.0, 0.2]], 0.5),
+    "a share of free columns": ElasticNet([0.5, 0.0, 2.0, 0.0], [0.0, 0.0, 1.0, 1.0]),
+}
+
+
+@pytest.fixture(params=NETS)
+def net(request):
+    return NETS[request.param]
+
+
+def strengths_of(net):
+    """L1 and L2 of each set and column."""
+    shape = (net.n_sets, 4)
+    if isinstance(net, L1):
+        return np.broadcast_to(net.strengths, shape), np.zeros(shape)
+    return np.broadcast_to(net.l1.strengths, shape), np.broadcast_to(net.l2.strengths, shape)
+
+
+def test_an_elastic_net_is_its_formula(net) -> None:
+    l1, l2 = strengths_of(net)
+    coef = RNG.normal(size=(net.n_sets, 4)) * [1.0, 0.0, 1.0, 1.0]
+    np.testing.assert_allclose(
+        net.value(coef), (l1 * abs(coef) + 0.5 * l2 * coef**2).sum(axis=1), rtol=1e-14
+    )
+    np.testing.assert_allclose(net.gradient(coef), l1 * np.sign(coef) + l2 * coef, rtol=1e-14)
+    found = net.prox(coef, 0.7)
+    for k, j in np.ndindex(coef.shape):
+        wanted = reference.elastic_net_prox(coef[k, j], 0.7 * l1[k, j], 0.7 * l2[k, j])
+        assert found[k, j] == pytest.approx(wanted, rel=1e-14)
+
+
+def test_the_conjugate_of_an_elastic_net_is_the_supremum(net) -> None:
+    l1, l2 = strengths_of(net)
+    within = l1 * RNG.uniform(-1.0, 1.0, l1.shape)
+    np.testing.assert_array_equal(net.conjugate(within), 0.0)
+    beyond = within + np.where(l2 > 0.0, np.sign(within) * l1, 0.0)
+    coef = np.divide(beyond - np.sign(beyond) * np.minimum(l1, abs(beyond)), l2,
+                     out=np.zeros_like(l2), where=l2 > 0.0)  # fmt: skip
+    reached = (beyond * coef).sum(axis=1) - net.value(coef)
+    np.testing.assert_allclose(net.conjugate(beyond), reached, atol=1e-14)
+    if not l2.all():
+        assert np.isinf(net.conjugate(np.full_like(l1, 1e3))).all()
+
+
+def test_an_elastic_net_of_other_columns_outputs_and_strengths(net) -> None:
+    coef, scale = RNG.normal(size=(net.n_sets, 4)), np.array([0.5, 2.0, 0.0, 3.0])
+    np.testing.assert_allclose(net.scaled(scale).value(coef), net.value(coef * scale), rtol=1e-13)
+    np.testing.assert_allclose(net.times(3.0).value(coef), 3.0 * net.value(coef), rtol=1e-13)
+    last = np.array([net.n_sets - 1])
+    np.testing.assert_allclose(net.of_outputs(last).value(coef[last]), net.value(coef)[last])
+    some = np.zeros_like(coef)
+    some[:, [1, 3]] = coef[:, [1, 3]]
+    np.testing.assert_allclose(
+        net.of_columns(np.array([1, 3])).value(coef[:, [1, 3]]), net.value(some), rtol=1e-13
+    )
+
+
+def test_least_slopes_are_those_of_the_formula() -> None:
+    X, y, *_ = problem(50, 4)
+    coef, l1 = np.array([0.3, 0.0, -0.2, 0.0]), np.array([0.1, 0.01, 0.2, 10.0])
+    slopes = reference.cost_gradient(X, y, coef, 0.2)[1]
+    found = L1(l1).least_slopes(coef[None], slopes[None])[0]
+    expected = reference.elastic_net_slopes(X, y, coef, 0.2, l1)[0]
+    np.testing.assert_allclose(found, expected, rtol=1e-14)
+    assert found[3] == 0.0 != found[1]

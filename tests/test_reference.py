@@ -487,3 +487,66 @@ def test_the_optimum_of_firth_is_one() -> None:
                 moved = point + change * np.eye(3)[j]
                 cost = reference.firth_cost(X, y, moved[:-1], moved[-1], weight, offset)
                 assert 0.0 < cost - value < 1e-6
+
+
+def test_the_elastic_net_is_least_where_scikit_learn_finds_it(problem: Any) -> None:
+    X, y, weight = problem
+    C, ratio = 0.1, 0.6
+    total = weight.sum()
+    coef, intercept, least = reference.elastic_net(
+        X, y, ratio / (C * total), (1.0 - ratio) / (C * total), weight
+    )
+    model = LogisticRegression(C=C, l1_ratio=ratio, solver="saga", tol=1e-12, max_iter=100_000)
+    model.fit(X, y, sample_weight=weight)
+    np.testing.assert_allclose(coef, model.coef_[0], atol=1e-7)
+    np.testing.assert_allclose(intercept, model.intercept_[0], atol=1e-7)
+    strengths = {"l1_reg": ratio / (C * total), "l2_reg": (1.0 - ratio) / (C * total)}
+    value = reference.elastic_net_cost(X, y, coef, intercept, sample_weight=weight, **strengths)
+    assert least == pytest.approx(value, rel=1e-14)
+    slopes, last = reference.elastic_net_slopes(
+        X, y, coef, intercept, sample_weight=weight, **strengths
+    )
+    assert max(np.abs(slopes).max(), abs(last)) < 1e-12
+
+
+def test_the_slopes_of_the_elastic_net_are_those_of_its_cost(problem: Any) -> None:
+    X, y, weight = problem
+    l1, l2 = np.array([0.05, 0.2, 0.01]), 0.1
+    coef = np.array([0.4, 0.0, -0.3])
+    options = {"l1_reg": l1, "l2_reg": l2, "sample_weight": weight}
+    slopes, last = reference.elastic_net_slopes(X, y, coef, 0.1, **options)
+    for j in range(3):
+        way = 1e-6 * np.eye(3)[j]
+        ahead = reference.elastic_net_cost(X, y, coef + way, 0.1, **options)
+        behind = reference.elastic_net_cost(X, y, coef - way, 0.1, **options)
+        here = reference.elastic_net_cost(X, y, coef, 0.1, **options)
+        if coef[j]:
+            assert (ahead - behind) / 2e-6 == pytest.approx(slopes[j], abs=1e-7)
+        else:
+            steepest = min((ahead - here) / 1e-6, (behind - here) / 1e-6, 0.0)
+            assert -abs(slopes[j]) == pytest.approx(steepest, abs=1e-5)
+    ahead = reference.elastic_net_cost(X, y, coef, 0.1 + 1e-6, **options)
+    behind = reference.elastic_net_cost(X, y, coef, 0.1 - 1e-6, **options)
+    assert (ahead - behind) / 2e-6 == pytest.approx(last, abs=1e-8)
+
+
+@pytest.mark.parametrize("value", [-2.0, -0.3, 0.0, 0.1, 0.3, 5.0])
+def test_the_prox_of_the_elastic_net_is_a_minimum(value: float) -> None:
+    found = reference.elastic_net_prox(value, 0.3, 0.5)
+
+    def at(b: float) -> float:
+        return 0.5 * (b - value) ** 2 + 0.3 * abs(b) + 0.25 * b**2
+
+    assert all(at(found) <= at(found + step) for step in (-0.1, -1e-4, 1e-4, 0.1))
+
+
+def test_the_elastic_net_of_a_strong_l1_and_a_held_intercept(problem: Any) -> None:
+    X, y, _ = problem
+    coef, intercept, _ = reference.elastic_net(X, y, 10.0)
+    np.testing.assert_array_equal(coef, 0.0)
+    assert intercept == pytest.approx(float(reference.logit(y.mean())), rel=1e-10)
+    coef, intercept, least = reference.elastic_net(X, y, 0.02, intercept=0.5)
+    assert intercept == 0.5
+    slopes, _ = reference.elastic_net_slopes(X, y, coef, 0.5, 0.02)
+    assert np.abs(slopes).max() < 1e-12
+    assert least <= reference.elastic_net_cost(X, y, coef * 1.01, 0.5, 0.02)

@@ -90,7 +90,7 @@ class Separation:
         self.found: dict[int, Vector] = {}
         self._last: Matrix | None = None
         varying = objective.design.columns.inverse_scale > 0.0
-        free = (objective.user_penalty.diagonal() == 0.0) & varying
+        free = ~objective.penalized() & varying
         free = np.column_stack([free, np.full(len(free), objective.fit_intercept)])
         outputs = np.broadcast_to(free, (objective.n_outputs, free.shape[1]))
         self._free = outputs.reshape(objective.n_models, -1)

@@ -130,6 +130,13 @@ def fit(
             show_default="no penalty",
         ),
     ] = None,
+    l1_ratio: Annotated[
+        float | None,
+        typer.Option(
+            help="Share of L1 in the penalty of --C, 0 to 1: makes coefficients exactly 0.",
+            show_default="0",
+        ),
+    ] = None,
     l2_reg: Annotated[
         float | None,
         typer.Option(
@@ -204,6 +211,8 @@ def fit(
 
     if cv and (C is not None or l2_reg is not None):
         raise ValueError("--cv chooses the strength of the penalty: leave --C and --l2-reg out")
+    if cv and l1_ratio is not None:
+        raise ValueError("--cv chooses the strength of L2 only: leave --l1-ratio or --cv out")
     if cv:
         _check_folds(folds, scoring)
     form = io.TextFormat(sep, decimal, thousands, tuple(na or ()))
@@ -220,6 +229,7 @@ def fit(
         _check_is_class(table, target, y)
         wanted = {
             "C": C,
+            "l1_ratio": l1_ratio,
             "l2_reg": l2_reg,
             "tol": tol,
             "max_iter": max_iter,

@@ -46,6 +46,8 @@ ELEMENT_NS = 0.4
 ROW_NS = 6.0
 # Rows that are looked at together where single values are asked for.
 LOOK_BYTES = 2**24
+# Rows at a time of which some columns are copied.
+LOOK_ROWS = 4096
 
 NO_ROW_STATE = np.empty((0, 0))
 _NO_CODES = np.empty((0, 0), dtype=np.uint8)
@@ -261,6 +263,22 @@ class Design(ABC):
 
         `rows` (n_outputs, m) are indices, m a multiple of 4. See `kernels.lowrank.sample`.
         """
+
+    def columns_of(self, indices: Indices) -> Design:
+        """Return a design over a copy of some columns in memory, in their order: one pass.
+
+        Passes over it do not count as passes over X.
+        """
+        from .dense import DenseDesign  # which is built on this module
+
+        copied = np.empty((self.shape[0], len(indices)))
+        for start, stop, rows in self.row_blocks(LOOK_ROWS):
+            copied[start:stop] = rows[:, indices]
+        return DenseDesign(
+            copied, n_threads=self.n_threads,
+            columns=Columns(*(part[indices] for part in self.columns)),
+            counter=CounterElsewhere(self.counter),
+        )  # fmt: skip
 
     # ---- how rows may be asked for
 

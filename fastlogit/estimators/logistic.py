@@ -81,21 +81,24 @@ class LogisticRegression(CallbackSupport, LinearClassifierMixin, SparseCoefMixin
 
         ``C * sum(sample_weight * loss) + sum(penalty_factor * coef**2) / 2``
 
-    with the intercept free, and stops when the cost is *proven* to be within ``tol**2`` of the
-    optimum, and so the coefficients, in units of what they are worth, within about `tol`.
-    X is read in place, whatever its layout and real number type, and never copied.
+    with the intercept free; with `l1_ratio` the penalty is an elastic net. It stops when the cost
+    is *proven* to be within ``tol**2`` of the optimum, and so the coefficients, in units of what
+    they are worth, within about `tol`. X is read in place, whatever its layout and real number
+    type, and never copied.
 
     Works with scikit-learn 1.6 and later.
 
     Parameters
     ----------
-    penalty : {None, "l2"}, default "deprecated"
-        Deprecated, as in scikit-learn since 1.8: use `C`. None is ``C=np.inf``.
+    penalty : {None, "l1", "l2", "elasticnet"}, default "deprecated"
+        Deprecated, as in scikit-learn since 1.8: use `C` and `l1_ratio`. None is ``C=np.inf``.
     C : float > 0, default 1.0
-        Inverse strength of the L2 penalty; ``np.inf`` is none.
-    l1_ratio : float, default 0.0
-        Only 0: there is no L1 penalty yet. Where scikit-learn ignores it, as beside
-        ``penalty="l2"`` and without a penalty, it is ignored here too, with its warnings.
+        Inverse strength of the penalty; ``np.inf`` is none.
+    l1_ratio : float from 0 to 1, default 0.0
+        The share of L1 in the penalty, ``l1_ratio * sum(|coef|) + (1 - l1_ratio) * sum(coef**2) /
+        2``: 1 is L1 alone, and what is between an elastic net. For two classes, or with
+        ``multi_class="ovr"``; softmax does not take it yet. Where scikit-learn ignores it, as
+        beside ``penalty="l2"`` and without a penalty, it is ignored here too, with its warnings.
     dual : bool, default False
         Accepted for ``solver="liblinear"``, as in scikit-learn; it makes no difference.
     tol : float >= 0, default 1e-6
@@ -280,7 +283,7 @@ class LogisticRegression(CallbackSupport, LinearClassifierMixin, SparseCoefMixin
             If there is no penalty and the classes are separable: then there is no optimum.
         """
         clock = Clock(time.perf_counter(), self.time_limit)
-        C = self._strength()
+        C, ratio = self._strengths()
         given = Given(
             X, y, sample_weight, offset, penalty_factor=penalty_factor, start=self._start(),
             class_weight=self.class_weight, clock=clock,
@@ -291,8 +294,9 @@ class LogisticRegression(CallbackSupport, LinearClassifierMixin, SparseCoefMixin
                 data = self._look(given)
                 tasks, callback = self._callbacks(data, lines)
                 result = fit(
-                    data, C=C, solver=SOLVERS[self.solver], tol=cost_tolerance(self.tol),
-                    max_iter=self.max_iter, intercept="fit" if self.fit_intercept else None,
+                    data, C=C, l1_ratio=ratio, solver=SOLVERS[self.solver],
+                    tol=cost_tolerance(self.tol), max_iter=self.max_iter,
+                    intercept="fit" if self.fit_intercept else None,
                     n_threads=threads.of_jobs(self.n_jobs), callback=callback,
                     time_limit=self.time_limit, multi_class=self.multi_class,
                 )  # fmt: skip
@@ -353,8 +357,13 @@ class LogisticRegression(CallbackSupport, LinearClassifierMixin, SparseCoefMixin
         batch, known = look_at_labelled_rows(type(self).__name__, given, classes, known)
         rows, labels = batch.rows, batch.labels
         validate_data(self, rows.carrier, labels, reset=is_first, skip_check_array=True)
+        C, ratio = self._strengths()
+        if ratio > 0.0:
+            raise ValueError(
+                f"partial_fit does not take L1 (l1_ratio={ratio:g}): fit does; or use l1_ratio=0"
+            )
         settings = StreamSettings(
-            C=self._strength(), fit_intercept=self.fit_intercept,
+            C=C, fit_intercept=self.fit_intercept,
             multi_class=self.multi_class, n_threads=threads.of_jobs(self.n_jobs),
         )  # fmt: skip
         if is_first:
@@ -489,8 +498,8 @@ class LogisticRegression(CallbackSupport, LinearClassifierMixin, SparseCoefMixin
             if len(_CHECKED) > MOST_CHECKED:
                 _CHECKED.clear()
 
-    def _strength(self) -> float:
-        """Return C, infinite for no penalty, after a look at what else the user asks of it.
+    def _strengths(self) -> tuple[float, float]:
+        """Return C, infinite for no penalty, and the share of L1, after a look at what is asked.
 
         Warns of what scikit-learn 1.9 warns of.
         """
@@ -507,16 +516,11 @@ class LogisticRegression(CallbackSupport, LinearClassifierMixin, SparseCoefMixin
         if penalty == "elasticnet" and ratio is None:
             raise ValueError("l1_ratio must be given with penalty='elasticnet'")
         used = penalty == "elasticnet" or (penalty == "deprecated" and not none)
-        if penalty == "l1" or (used and ratio):
-            asked = "penalty='l1'" if penalty == "l1" else f"l1_ratio={ratio!r}"
-            raise ValueError(
-                f"{asked}: L1 and elastic-net penalties are not there yet; use l1_ratio=0, the L2 "
-                "penalty, or scikit-learn's class"
-            )
-        if penalty == "l2" and ratio != 0:
+        if penalty in ("l1", "l2") and ratio != (penalty == "l1"):
             warnings.warn(
-                f"penalty='l2' and l1_ratio={ratio!r} contradict each other; the penalty is L2. "
-                "penalty is deprecated: leave it out, and use l1_ratio=0",
+                f"penalty={penalty!r} and l1_ratio={ratio!r} contradict each other; the penalty is "
+                f"{penalty.upper()}. penalty is deprecated: leave it out, and use "
+                f"l1_ratio={int(penalty == 'l1')}",
                 UserWarning,
                 stacklevel=4,
             )
@@ -530,7 +534,8 @@ class LogisticRegression(CallbackSupport, LinearClassifierMixin, SparseCoefMixin
             )
         if penalty is None and self.C != 1.0:
             warnings.warn("penalty=None ignores C", UserWarning, stacklevel=4)
-        return math.inf if none else float(self.C)
+        share = 1.0 if penalty == "l1" else float(ratio or 0.0) if used else 0.0
+        return (math.inf, 0.0) if none else (float(self.C), share)
 
     def _look(self, given: Given) -> Data:
         """Return what a fit takes, once looked at; names and number of columns are stored."""

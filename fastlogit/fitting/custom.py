@@ -9,9 +9,15 @@ import numpy as np
 
 from ..arrays import Mask, Vector
 from ..objective.losses import RowLoss
-from ..objective.penalties import L2, Penalty, Quadratic
+from ..objective.penalties import L2, ElasticNet, Penalty, Quadratic
 
-__all__ = ["check_loss", "check_penalty", "no_such_penalty", "refuse_bad_penalty"]
+__all__ = [
+    "check_loss",
+    "check_penalty",
+    "no_such_penalty",
+    "refuse_bad_elastic_net",
+    "refuse_bad_penalty",
+]
 
 EPS = float(np.finfo(np.float64).eps)
 # An eigenvalue below this share of the largest one, in units of EPS and columns, is no error.
@@ -46,10 +52,23 @@ def check_penalty(penalty: object) -> Penalty | None:
 def no_such_penalty(name: str, value: object) -> str:
     """Return what to say of an option of scikit-learn's that asks for another penalty."""
     return (
-        f"{name}={value!r}: fit has the L2 penalty by name, and objects (L1 and elastic net are "
-        f"not there yet); leave {name} out, and give the strength of L2 as C or l2_reg (neither of "
-        "them: no penalty)"
+        f"{name}={value!r}: fit takes penalties by their strengths, and objects; leave {name} out, "
+        "and give the strength of L2 as C or l2_reg, that of L1 as l1_ratio, its share in what C "
+        "gives, or l1_reg (none of them: no penalty)"
     )
+
+
+def refuse_bad_elastic_net(penalty: ElasticNet, n_features: int, n_outputs: int) -> None:
+    """Raise for an elastic net of another size, or with strengths that are none."""
+    for own in (penalty.l1, penalty.l2):
+        where = f"the {type(own).__name__} of the penalty {type(penalty).__name__}"
+        if own.n_sets not in (1, n_outputs) or own.strengths.shape[1] != n_features:
+            raise ValueError(
+                f"{where} has strengths of shape {own.strengths.shape}; X has {n_features} "
+                f"columns, and the fit {n_outputs} outputs, for one set or as many"
+            )
+        if not (np.isfinite(own.strengths) & (own.strengths >= 0.0)).all():
+            raise ValueError(f"{where} must have strengths that are finite and >= 0")
 
 
 def refuse_bad_penalty(penalty: Quadratic, n_features: int, n_outputs: int, coupled: bool) -> None:

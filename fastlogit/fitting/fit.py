@@ -17,12 +17,13 @@ from ..errors import DivergenceError, SeparationWarning
 from ..inputs import validation
 from ..inputs.given import Data, look
 from ..objective.losses import Loss, RowLoss
-from ..objective.penalties import L2, Penalty
+from ..objective.penalties import L1, L2, Penalty
 from ..options import check_number, check_option, check_whole
 from ..result import Callback, FitResult
 from ..solvers.abilities import refusal
 from ..solvers.choice import (
     METHODS,
+    METHODS_OF_L1,
     evaluate_at_last,
     outcome_of,
     solve,
@@ -33,7 +34,7 @@ from ..solvers.gradient_descent import gradient_descent as descend
 from ..solvers.start import begin, default_start
 from ..solvers.stopping import StoppingRule, certificate_of, separation_of, stated
 from ..solvers.trace import Limits, Outcome, Reason, Trace
-from .custom import check_loss, check_penalty, no_such_penalty
+from .custom import check_loss, check_penalty
 from .messages import message_of, stack_level
 from .problem import (
     MULTI_CLASS,
@@ -59,6 +60,8 @@ __all__ = ["SOLVERS", "fit", "gradient_descent"]
 # What each solver takes.
 ABLE = {**METHODS, "gradient_descent": gradient_descent_abilities}
 SOLVERS = ("auto", *ABLE)
+# Those that take L1, and nothing else.
+SOLVERS_OF_L1 = tuple(METHODS_OF_L1)
 MOMENTA = ("none", "nesterov")
 # With it coefficients are right to about six digits of their standard deviation's worth.
 TOLERANCE = 1e-12
@@ -73,6 +76,8 @@ def fit(
     *,
     C: float | None = None,
     l2_reg: ArrayLike = None,
+    l1_reg: ArrayLike = None,
+    l1_ratio: float | None = None,
     penalty: Penalty | None = None,
     loss: Loss | None = None,
     solver: str = "auto",
@@ -113,17 +118,26 @@ def fit(
         The strength on the scale of the mean loss: adds ``sum(l2_reg * coef**2) / 2`` to it, in
         the units of X; ``l2_reg = 1 / (C * sum of weights)`` is the same penalty. One for all
         columns or one for each. The intercept is never penalised.
+    l1_reg : float >= 0 or array-like of shape (n_features,), optional
+        The strength of L1 on the same scale: adds ``sum(l1_reg * |coef|)``, in the units of X, and
+        makes coefficients exactly 0; with `l2_reg` an elastic net. Two classes, or each class
+        against all others; a column of strength 0 is free. What the fit works on besides X is a
+        copy of the columns that may have coefficients.
+    l1_ratio : float from 0 to 1, optional
+        The share of L1 in the penalty that `C` gives, as in scikit-learn: ``C * sum(loss) +
+        l1_ratio * sum(|coef|) + (1 - l1_ratio) * sum(coef**2) / 2``.
     penalty : Penalty, optional
         A penalty of your own in place of L2, on the scale of the mean loss and in the units of X:
-        a `fastlogit.objective.penalties.Quadratic`, see docs/extending.md. Then neither `C` nor
-        `l2_reg` nor `penalty_factor` is given.
+        a `fastlogit.objective.penalties.Quadratic`, see docs/extending.md, or an
+        `fastlogit.objective.penalties.ElasticNet`. Then no other strength is given.
     loss : Loss, optional
         A loss of your own for two classes, or for each class against all others, in place of the
         logistic one: a `fastlogit.objective.losses.RowLoss`, see docs/extending.md. Predictions
         remain those of the logistic function.
     solver : {"auto", "lbfgs", "newton", "newton-cg", "gradient_descent"}, default "auto"
         "auto" takes what suits the shape of the data, and says why in `message`. "lbfgs" is
-        preconditioned by the Hessian of a subsample of the rows.
+        preconditioned by the Hessian of a subsample of the rows. With L1 it is
+        "proximal-newton", whose name is taken too.
     tol : float >= 0, default 1e-12
         Bound on (cost - optimum) / optimum that the result must be proven to have; with 0 the fit
         goes on until rounding ends it. Below 1e-15, which is finer than a cost in float64, it
@@ -141,7 +155,8 @@ def fit(
         Fixed part of the raw predictions, as the logarithm of prior odds. With more than two
         classes also of shape (n_samples, n_classes), and for softmax only so.
     penalty_factor : array-like of shape (n_features,), optional
-        Factors >= 0 of the penalty of each column; 0 leaves a column without penalty.
+        Factors >= 0 of the penalty of each column, of L1 and L2 alike; 0 leaves a column without
+        penalty. They are taken as they are, whatever their sum.
     intercept : "fit", float or None, default "fit"
         A number holds the intercept there; None or 0 is none.
     start : FitResult or (coef, intercept), optional
@@ -185,7 +200,7 @@ def fit(
         If there is no penalty and the classes are separable: then there is no optimum.
     """
     began = began_of(X)
-    solver = check_option("solver", solver, SOLVERS)
+    solver = check_option("solver", solver, (*SOLVERS, *SOLVERS_OF_L1))
     if max_iter is None:
         max_iter = MAX_ITER.get(solver, OTHER_MAX_ITER)
     limits = Limits(
@@ -199,14 +214,17 @@ def fit(
     given = {name: value for name, value in options.items() if value is not None}
     descent = _descent_options(solver, limits, given)
     multi_class = check_option("multi_class", multi_class, MULTI_CLASS)
-    strengths = Strengths(C, check_penalty(penalty))
+    strengths = Strengths(C, check_penalty(penalty), _check_ratio(l1_ratio))
     loss = check_loss(loss, multi_class)
-    if said := refusal(ABLE, solver, strengths.penalty, loss):
+    if said := refusal({**ABLE, **METHODS_OF_L1}, solver, strengths.penalty, loss):
         raise ValueError(said)
     clock = Clock(began, limits.time_limit)
-    what = given_of(X, y, sample_weight, offset, l2_reg, penalty_factor, start, clock)
+    what = given_of(X, y, sample_weight, offset, l2_reg, penalty_factor, start, clock, l1_reg)
     data = what if isinstance(what, Data) else look(what, multi_class)
-    if loss is None and penalty is None and suits(data, multi_class, solver, limits):
+    has_l1 = strengths.have_l1(data)
+    _refuse_beside_l1(has_l1, solver, data, multi_class, loss)
+    is_plain = loss is None and penalty is None and not has_l1
+    if is_plain and suits(data, multi_class, solver, limits):
         result = fit_small(data, strengths, multi_class, intercept, n_threads, limits, began)
         if result is not None:
             return result
@@ -235,7 +253,8 @@ def fit(
         outcome = descend(objective, start, descent[0], began, stride, certified=True)
         return _conclude(problem, outcome, descent[0], "gradient_descent", began)
     stride = stride_of(objective)
-    standardize_by(objective, stride)
+    # Under L1 the proof asks for the columns' sizes over all rows.
+    standardize_by(objective, 1 if has_l1 else stride)
     refuse_bad_columns(problem)
     if limits.max_iter == 0:
         return _stay(problem, solver, limits, began)
@@ -243,6 +262,8 @@ def fit(
         theta, is_warm = _first_theta(problem, stride, limits, began)
     except KeyboardInterrupt:
         return _stay(problem, solver, limits, began, interrupted=True)
+    # Where all factors are 0 there is no L1.
+    solver = "auto" if solver in SOLVERS_OF_L1 else solver
     outcome = solve(objective, theta, solver, stride, is_warm, limits, began)
     return _conclude(problem, outcome, limits, outcome.choice.partition(" ")[0], began)
 
@@ -410,9 +431,32 @@ def _descent_options(
 def _refuse_unknown(options: Mapping[str, object]) -> None:
     """Raise for an option that there is not, and say what to use in place of scikit-learn's."""
     for name in options:
-        if name == "l1_ratio":
-            raise ValueError(no_such_penalty(name, options[name]))
         check_option("the option name", name, fit.__kwdefaults__ or ())
+
+
+def _check_ratio(l1_ratio: object) -> float:
+    """Return the share of L1 in the penalty."""
+    return 0.0 if l1_ratio is None else check_number("l1_ratio", l1_ratio, low=0.0, high=1.0)
+
+
+def _refuse_beside_l1(
+    has_l1: bool, solver: str, data: Data, multi_class: str, loss: Loss | None
+) -> None:
+    """Raise for what L1 does not go with, and for its solver where there is no L1."""
+    takes = " or ".join(map(repr, ("auto", *SOLVERS_OF_L1)))
+    if not has_l1 and solver in SOLVERS_OF_L1:
+        raise ValueError(
+            f"solver={solver!r} is for L1: give l1_reg, or C with l1_ratio, or another solver"
+        )
+    if has_l1 and solver not in ("auto", *SOLVERS_OF_L1):
+        raise ValueError(f"solver={solver!r} does not take L1 (l1_reg, l1_ratio); {takes} would")
+    if has_l1 and loss is not None:
+        raise ValueError("L1 goes with the logistic loss only: leave out l1_reg, l1_ratio or loss")
+    if has_l1 and multi_class == "multinomial" and data.classes.size > 2:
+        raise ValueError(
+            "softmax does not take L1 yet; multi_class='ovr', each class against all others, does, "
+            "or leave out l1_reg and l1_ratio"
+        )
 
 
 def _stay(
@@ -502,6 +546,8 @@ def _conclude(
     seconds = time.perf_counter() - began
     message = message_of(problem, outcome, limits, stable, seconds)
     coef, intercept = objective.to_user(outcome.coef, outcome.intercept)
+    if objective.l1 is not None:
+        message += f"; {np.count_nonzero(coef)} of {coef.size} coefficients are not 0"
     binary = problem.classes.size == 2
     coupled = objective.n_models == 1
     result = FitResult(
@@ -520,6 +566,7 @@ def _conclude(
         multi_class=problem.multi_class,
         l2_reg=_of_columns(objective.user_penalty, binary or coupled),
         penalty=None if isinstance(objective.user_penalty, L2) else objective.user_penalty,
+        l1_reg=_of_columns(objective.user_l1, binary or coupled),
         loss=objective.loss if isinstance(objective.loss, RowLoss) else None,
         fit_intercept=objective.fit_intercept,
         passes=outcome.passes,
@@ -542,15 +589,15 @@ def _conclude(
     return result
 
 
-def _of_columns(penalty: Penalty, single: bool) -> Floats | None:
+def _of_columns(penalty: Penalty | None, single: bool) -> Floats | None:
     """Return the strengths as (n_features,), or (n_features, n_classes) where they differ.
 
-    None where the penalty is not L2.
+    None where the penalty has none.
     """
-    if not isinstance(penalty, L2):
+    if not isinstance(penalty, L1 | L2):
         return None
-    l2_reg = penalty.strengths
-    return l2_reg[0].copy() if single or len(l2_reg) == 1 else np.ascontiguousarray(l2_reg.T)
+    each = penalty.strengths
+    return each[0].copy() if single or len(each) == 1 else np.ascontiguousarray(each.T)
 
 
 def _check_standardize(standardize: object) -> bool:

@@ -20,11 +20,11 @@ from ..objective.labelled_rows import LabelledRows
 from ..objective.losses import Loss
 from ..objective.multinomial import Multinomial
 from ..objective.objective import Objective
-from ..objective.penalties import L2, Penalty, Quadratic
+from ..objective.penalties import L1, L2, ElasticNet, Penalty, Quadratic
 from ..options import check_number, check_option, check_strength
 from ..result import Callback, FitResult
 from ..solvers.choice import FEWEST_PER_COLUMN, sample_stride
-from .custom import refuse_bad_penalty
+from .custom import refuse_bad_elastic_net, refuse_bad_penalty
 
 __all__ = [
     "MULTI_CLASS",
@@ -40,6 +40,7 @@ __all__ = [
     "l2_of_c",
     "l2_reg_of",
     "moderate_weights",
+    "penalty_of",
     "refuse_bad_columns",
     "set_clock",
     "standardize_by",
@@ -89,11 +90,20 @@ class Strengths(NamedTuple):
 
     C: float | None = None
     penalty: Penalty | None = None
+    # The share of L1 in what C gives.
+    l1_ratio: float = 0.0
+
+    def have_l1(self, data: Data) -> bool:
+        """Say whether a fit is asked for L1, and not by a strength of 0."""
+        given = data.l1_reg is not None and bool(np.any(data.l1_reg))
+        shared = self.l1_ratio > 0.0 and self.C != math.inf
+        return given or shared or isinstance(self.penalty, ElasticNet)
 
 
 def given_of(
     X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike, offset: ArrayLike, l2_reg: ArrayLike,
     penalty_factor: ArrayLike, start: StartLike, clock: Clock | None = None,
+    l1_reg: ArrayLike = None,
 ) -> Given | Data:  # fmt: skip
     """Return what the user gave, to be looked at.
 
@@ -102,7 +112,10 @@ def given_of(
     """
     if isinstance(X, Data):
         return X
-    return Given(X, y, sample_weight, offset, l2_reg, penalty_factor, _start_of(start), clock=clock)
+    return Given(
+        X, y, sample_weight, offset, l2_reg, penalty_factor, _start_of(start), clock=clock,
+        l1_reg=l1_reg,
+    )  # fmt: skip
 
 
 def check_problem(
@@ -120,12 +133,16 @@ def check_problem(
     if isinstance(strengths.penalty, Quadratic):
         n_outputs = 1 if classes.size == 2 else classes.size
         refuse_bad_penalty(strengths.penalty, n_features, n_outputs, is_softmax)
+    if isinstance(strengths.penalty, ElasticNet):
+        refuse_bad_elastic_net(
+            strengths.penalty, n_features, 1 if classes.size == 2 else classes.size
+        )
     loss = loss or (Multinomial(classes.size) if is_softmax else Binomial())
     rows = LabelledRows(
         design, loss, codes, [1] if classes.size == 2 else range(classes.size), moderate,
         data.offset, fixed is None,
     )  # fmt: skip
-    objective = Objective(rows, l2_reg_of(strengths, data, n_samples, n_features))
+    objective = Objective(rows, penalty_of(strengths, data, n_samples, n_features))
     return CheckedProblem(data, objective, data.start, fixed, multi_class, power)
 
 
@@ -144,6 +161,34 @@ def moderate_weights(weights: Floats) -> tuple[Floats, int | Integers]:
         return weights, 0
     _, power = np.frexp(largest)
     return np.ldexp(weights, -power), power.reshape(-1)
+
+
+def penalty_of(
+    strengths: Strengths, data: Data, n_samples: int, n_features: int
+) -> float | Floats | Penalty:
+    """Return the penalty on the scale of the mean loss: an object, or strengths of L2."""
+    C, ratio, l1_reg = strengths.C, strengths.l1_ratio, data.l1_reg
+    if ratio > 0.0 and C is None:
+        raise ValueError(
+            f"l1_ratio={ratio:g} is the share of L1 in the penalty that C gives: give C, or l1_reg "
+            "and l2_reg in place of l1_ratio"
+        )
+    if l1_reg is not None and (C is not None or strengths.penalty is not None):
+        raise ValueError(
+            "give C with l1_ratio, or l1_reg with l2_reg, or a penalty; l1_reg = l1_ratio / (C * "
+            "sum of weights)"
+        )
+    l2_reg = l2_reg_of(strengths, data, n_samples, n_features)
+    if isinstance(l2_reg, Penalty) or not strengths.have_l1(data):
+        return l2_reg
+    if ratio > 0.0:
+        l1: float | Floats = ratio * l2_reg
+        l2_reg = (1.0 - ratio) * l2_reg
+    else:
+        factor = 1.0 if data.penalty_factor is None else data.penalty_factor
+        l1 = np.asarray(l1_reg) * factor
+    found = ElasticNet(L1(l1, n_features), L2(l2_reg, n_features))
+    return found if found.l1.strengths.any() else found.l2
 
 
 def l2_reg_of(

@@ -157,6 +157,11 @@ def _objective(
         raise ValueError(
             f"leave_one_out knows the logistic losses, not {type(result.loss).__name__}"
         )
+    if result.l1_reg is not None:
+        raise ValueError(
+            "leave_one_out takes fits without L1, whose cost is smooth; for it, refit the columns "
+            "that have coefficients with L2"
+        )
     penalty: Penalty | Floats | None = result.penalty
     if penalty is None and result.l2_reg is not None:
         penalty = result.l2_reg.T

@@ -84,6 +84,7 @@ class Given(NamedTuple):
     names: Sequence[str] | None = None
     # Says when the look at batches must end, as part of a fit.
     clock: Clock | None = None
+    l1_reg: ArrayLike = None
 
 
 class Rows(NamedTuple):
@@ -136,6 +137,8 @@ class Data(NamedTuple):
     sample_weight: Vector | None = None
     # What the look took: part of the time of a fit.
     seconds: float = 0.0
+    # As `l2_reg`.
+    l1_reg: float | Vector | None = None
 
 
 class Model(NamedTuple):
@@ -213,6 +216,9 @@ def settle(
     l2_reg, factor, start = given.l2_reg, given.penalty_factor, None
     if l2_reg is not None:
         l2_reg = validation.check_l2_reg("l2_reg", l2_reg, n_features)
+    l1_reg = given.l1_reg
+    if l1_reg is not None:
+        l1_reg = validation.check_l2_reg("l1_reg", l1_reg, n_features)
     if factor is not None:
         factor = validation.check_l2_reg("penalty_factor", factor, n_features)
     offset = validation.check_class_offset(given.offset, n_samples, n_outputs, is_softmax)
@@ -220,7 +226,7 @@ def settle(
         start = _check_start(given.start, classes, n_features)
     return Data(
         rows, classes, codes, weights, offset, l2_reg, factor, start, labels, sample_weight,
-        time.perf_counter() - began,
+        time.perf_counter() - began, l1_reg,
     )  # fmt: skip
 
 

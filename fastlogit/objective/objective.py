@@ -16,7 +16,7 @@ from . import units
 from .labelled_rows import LabelledRows
 from .losses import Loss, RowLoss
 from .parameter_penalty import ParameterPenalty
-from .penalties import L2, CompiledL2, Penalty, Quadratic
+from .penalties import L1, L2, CompiledL2, ElasticNet, Penalty, Quadratic
 from .row_state import RowCurvature
 from .standardization import standardize
 
@@ -44,13 +44,15 @@ class Objective:
     rows : LabelledRows
         With their loss. An intercept that these do not have stays where it starts, and X without
         centring.
-    penalty : Quadratic, float or ndarray of shape (n_features,) or (n_outputs, n_features)
+    penalty : Quadratic, ElasticNet, float or ndarray, (n_features,) or (n_outputs, n_features)
         In the units of X; numbers are strengths of `L2`.
 
     Attributes
     ----------
     user_penalty, penalty : Quadratic
-        The penalty in the units of X, and on the standardised scale.
+        The penalty in the units of X, and on the standardised scale: of an elastic net its L2.
+    user_l1, l1 : L1 or None
+        The L1 of an elastic net, likewise: a part of the cost, but not of gradients and Hessians.
     parameter_penalty : ParameterPenalty
         That in the parameters of theta.
     """
@@ -58,9 +60,13 @@ class Objective:
     penalty: Quadratic
     user_penalty: Quadratic
     parameter_penalty: ParameterPenalty
+    l1: L1 | None = None
 
     def __init__(self, rows: LabelledRows, penalty: Penalty | float | Floats) -> None:
         self.rows = rows
+        self.user_l1: L1 | None = None
+        if isinstance(penalty, ElasticNet):
+            self.user_l1, penalty = penalty.l1, penalty.l2
         if not isinstance(penalty, Quadratic):
             assert not isinstance(penalty, Penalty)  # one that no solver takes was refused before
             penalty = L2(penalty, rows.design.shape[1])
@@ -69,6 +75,8 @@ class Objective:
     def _take(self, user_penalty: Quadratic) -> None:
         """Take a penalty in the units of X."""
         self.user_penalty = user_penalty
+        if self.user_l1 is not None:
+            self.l1 = self.user_l1.scaled(self.design.columns.inverse_scale)
         self._take_scaled(user_penalty.scaled(self.design.columns.inverse_scale))
 
     def _take_scaled(self, penalty: Quadratic) -> None:
@@ -133,25 +141,45 @@ class Objective:
 
     def subsample(self, stride: int) -> Objective:
         """Return the same cost over every `stride`-th row: the same penalty, a mean of fewer."""
-        return Objective(self.rows.subsample(stride), self.user_penalty)
+        return Objective(self.rows.subsample(stride), self._whole_penalty)
+
+    @property
+    def _whole_penalty(self) -> Penalty:
+        """The penalty in the units of X, L1 included."""
+        if self.user_l1 is None:
+            return self.user_penalty
+        assert isinstance(self.user_penalty, L2)
+        return ElasticNet(self.user_l1, self.user_penalty)
+
+    def of_columns(self, columns: Indices) -> Objective:
+        """Return the cost of some columns alone (an index array), all others held at 0.
+
+        Of an elastic net; the columns are copied.
+        """
+        penalty = self._whole_penalty
+        assert isinstance(penalty, ElasticNet)
+        rows = self.rows.over(self.design.columns_of(columns))
+        return Objective(rows, penalty.of_columns(columns))
 
     def only(self, models: Indices | Sequence[int]) -> Self:
         """Return the cost of some of the models alone (an index array)."""
         part, outputs = copy.copy(self), self.rows.outputs_of(models)
         part.rows = self.rows.only(models)
         part.user_penalty = self.user_penalty.of_outputs(outputs)
+        if self.l1 is not None and self.user_l1 is not None:
+            part.l1, part.user_l1 = self.l1.of_outputs(outputs), self.user_l1.of_outputs(outputs)
         part._take_scaled(self.penalty.of_outputs(outputs))
         return part
 
     def counted(self, most_numbers: int) -> Objective:
         """Return the cost of one model over a copy of the rows that count, where that is small."""
         rows = self.rows.counted(most_numbers)
-        return self if rows is self.rows else Objective(rows, self.user_penalty)
+        return self if rows is self.rows else Objective(rows, self._whole_penalty)
 
     def cooled(self, scale: float) -> Objective:
         """Return the cost of theta / scale with every raw prediction over `scale`, over `scale`."""
         with np.errstate(over="ignore"):
-            return Objective(self.rows.cooled(scale), self.user_penalty.times(scale))
+            return Objective(self.rows.cooled(scale), self._whole_penalty.times(scale))
 
     def take_columns(self, columns: Columns) -> None:
         """Take another standardisation of the columns, in place."""
@@ -198,6 +226,7 @@ class Objective:
     def at(self, theta: Matrix, curvature_out: RowCurvature | None = None) -> Evaluation:
         """Return cost (n_models,) and gradient (n_models, n_parameters) at theta: one pass.
 
+        The gradient is that of what is smooth: the cost without L1, see `least_slopes`.
         `curvature_out`, as `rows.empty_curvature` makes it, gets the row curvatures.
         """
         coef, intercept = self.split(theta)
@@ -207,7 +236,20 @@ class Objective:
         state.point[...], state.point_intercept[...] = coef, intercept
         self.evaluate(state, curvature_out)
         gradient = self.join(state.gradient, state.intercept_gradient)
-        return Evaluation(self.cost_of_models(state.cost), gradient)
+        cost = state.cost if self.l1 is None else state.cost + self.l1.value(coef)
+        return Evaluation(self.cost_of_models(cost), gradient)
+
+    def least_slopes(self, theta: Matrix, gradient: Matrix) -> Matrix:
+        """Return the subgradients of least norm from the gradients of `at`; these without L1."""
+        if self.l1 is None:
+            return gradient
+        (coef, _), (slopes, last) = self.split(theta), self.split(gradient)
+        return self.join(self.l1.least_slopes(coef, slopes), last)
+
+    def penalized(self) -> Mask:
+        """Return which coefficients have a penalty, (n_sets, n_features)."""
+        found = self.user_penalty.diagonal() != 0.0
+        return found if self.user_l1 is None else found | (self.user_l1.strengths > 0.0)
 
     def at_start(self, theta: Matrix, curvature_out: RowCurvature | None = None) -> Evaluation:
         """Return what `at` does, computing once what differs in the penalty alone.
@@ -215,7 +257,7 @@ class Objective:
         As at the start of a path, where the models of all strengths are at the same point.
         """
         leading, place = self._alike(theta)
-        if len(leading) == self.n_models:
+        if len(leading) == self.n_models or self.l1 is not None:
             return self.at(theta, curvature_out)
         part = self.only(leading)
         if curvature_out is None:

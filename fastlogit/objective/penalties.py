@@ -4,7 +4,8 @@ A penalty never sees the intercept. It is a function of coefficients in the unit
 `scaled` makes it one of standardised coefficients; solvers and certificates see the latter. All
 outputs have the same one, or each its own (`n_sets`). Those that are quadratic have a constant
 Hessian, which every solver and certificate here can take; one that is not is refused by name until
-a solver says that it can.
+a solver says that it can. `ElasticNet` has corners: what is smooth of it belongs to the smooth part
+of the objective, and its `L1` is what a proximal solver and its certificate add.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ import numpy as np
 from ..arrays import Floats, Indices, Matrix, Vector
 from ..kernels.descent import Penalty as CompiledL2
 
-__all__ = ["L2", "CompiledL2", "Penalty", "Quadratic"]
+__all__ = ["L1", "L2", "CompiledL2", "ElasticNet", "Penalty", "Quadratic"]
 
 EPS = float(np.finfo(np.float64).eps)
 
@@ -244,6 +245,121 @@ class L2(Quadratic):
         free = strengths == 0.0
         terms = np.divide(slopes**2, strengths, out=np.zeros(slopes.shape), where=~free)
         return np.where((free & (slopes != 0.0)).any(axis=1), np.inf, 0.5 * terms.sum(axis=1))
+
+
+class L1(Penalty):
+    """The absolute values of the coefficients, each times its strength.
+
+    Parameters
+    ----------
+    strengths : float or ndarray of shape (n_features,) or (n_sets, n_features)
+        Numbers >= 0; 0 leaves a column free.
+    n_features : int, optional
+        Needed where `strengths` is a number.
+    """
+
+    def __init__(self, strengths: float | Floats, n_features: int | None = None) -> None:
+        self.strengths = L2(strengths, n_features).strengths
+        self.n_sets = len(self.strengths)
+
+    def value(self, coef: Matrix) -> Vector:
+        """Return the penalty of each output, (n_outputs,)."""
+        return np.asarray((self.strengths * np.abs(coef)).sum(axis=1))
+
+    def gradient(self, coef: Matrix) -> Matrix:
+        """Return the subgradient of least norm, (n_outputs, n_features): 0 at 0."""
+        return self.strengths * np.sign(coef)
+
+    def prox(self, coef: Matrix, step_size: float) -> Matrix:
+        """Return the coefficients drawn to 0 by ``step_size * strengths``, and 0 within."""
+        beyond = np.abs(coef) - step_size * self.strengths
+        return np.sign(coef) * np.maximum(beyond, 0.0)
+
+    def conjugate(self, slopes: Matrix) -> Vector:
+        """Return 0 for outputs whose slopes are within the strengths, infinity for others."""
+        return np.where((np.abs(slopes) > self.strengths).any(axis=1), np.inf, 0.0)
+
+    def least_slopes(self, coef: Matrix, slopes: Matrix) -> Matrix:
+        """Return the subgradient of least norm of this plus a function with these `slopes`."""
+        beyond = np.sign(slopes) * np.maximum(np.abs(slopes) - self.strengths, 0.0)
+        return np.where(coef != 0.0, slopes + self.gradient(coef), beyond)
+
+    def scaled(self, inverse_scale: Vector) -> Self:
+        """Return the same as a function of b with ``coef = b * inverse_scale``."""
+        return type(self)(self.strengths * inverse_scale)
+
+    def times(self, factor: float) -> Self:
+        """Return this penalty times a number > 0."""
+        return type(self)(self.strengths * factor)
+
+    def of_outputs(self, outputs: Indices) -> Self:
+        """Return the penalty of some outputs (an index array)."""
+        return self if self.n_sets == 1 else type(self)(self.strengths[outputs])
+
+    def of_columns(self, columns: Indices) -> Self:
+        """Return the penalty of some columns (an index array)."""
+        return type(self)(self.strengths[:, columns])
+
+
+class ElasticNet(Penalty):
+    """``sum(l1 * |coef| + l2 * coef**2 / 2)`` of each output.
+
+    Parameters
+    ----------
+    l1, l2 : float or ndarray of shape (n_features,) or (n_sets, n_features)
+        Numbers >= 0, on the scale of the mean loss and in the units of X.
+    n_features : int, optional
+        Needed where both are numbers.
+
+    Attributes
+    ----------
+    l1 : L1
+    l2 : L2
+    """
+
+    def __init__(
+        self, l1: float | Floats | L1, l2: float | Floats | L2 = 0.0, n_features: int | None = None
+    ) -> None:
+        for strengths in (l1, l2):
+            if not isinstance(strengths, Penalty) and np.ndim(strengths):
+                n_features = np.shape(strengths)[-1]
+            elif isinstance(strengths, L1 | L2):
+                n_features = strengths.strengths.shape[1]
+        self.l1 = l1 if isinstance(l1, L1) else L1(l1, n_features)
+        self.l2 = l2 if isinstance(l2, L2) else L2(l2, n_features)
+        self.n_sets = max(self.l1.n_sets, self.l2.n_sets)
+
+    def value(self, coef: Matrix) -> Vector:
+        """Return the penalty of each output, (n_outputs,)."""
+        return self.l1.value(coef) + self.l2.value(coef)
+
+    def gradient(self, coef: Matrix) -> Matrix:
+        """Return the subgradient of least norm, (n_outputs, n_features)."""
+        return self.l1.gradient(coef) + self.l2.gradient(coef)
+
+    def prox(self, coef: Matrix, step_size: float) -> Matrix:
+        """Return the minimum of ``|b - coef|^2 / 2 + step_size * value(b)``, as `coef`."""
+        return self.l2.prox(self.l1.prox(coef, step_size), step_size)
+
+    def conjugate(self, slopes: Matrix) -> Vector:
+        """Return half the squares of what the slopes exceed l1 by, over l2; inf where l2 is 0."""
+        return self.l2.conjugate(self.l1.prox(slopes, 1.0))
+
+    def scaled(self, inverse_scale: Vector) -> Self:
+        """Return the same as a function of b with ``coef = b * inverse_scale``."""
+        return type(self)(self.l1.scaled(inverse_scale), self.l2.scaled(inverse_scale))
+
+    def times(self, factor: float) -> Self:
+        """Return this penalty times a number > 0."""
+        return type(self)(self.l1.times(factor), self.l2.times(factor))
+
+    def of_outputs(self, outputs: Indices) -> Self:
+        """Return the penalty of some outputs (an index array)."""
+        return type(self)(self.l1.of_outputs(outputs), self.l2.of_outputs(outputs))
+
+    def of_columns(self, columns: Indices) -> Self:
+        """Return the penalty of some columns (an index array)."""
+        return type(self)(self.l1.of_columns(columns), L2(self.l2.strengths[:, columns]))
 
 
 def _share_of_diagonal(hessian: Matrix) -> Vector:

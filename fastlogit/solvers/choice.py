@@ -33,6 +33,8 @@ from .preconditioner import (
     may_lead,
     sample_size,
 )
+from .proximal_newton import ABILITIES as proximal_newton_abilities
+from .proximal_newton import proximal_newton
 from .row_space import ABILITIES as row_space_abilities
 from .row_space import price_of_rows, reduce_to_rows, row_space, suits_rows
 from .stopping import StoppingRule, certificate_of, separation_of
@@ -40,6 +42,7 @@ from .trace import Interrupted, Limits, Outcome, Point, Reason, Trace
 
 __all__ = [
     "METHODS",
+    "METHODS_OF_L1",
     "ROWS_PER_COLUMN",
     "approach",
     "choose",
@@ -59,6 +62,7 @@ METHODS = {
     "newton": newton_abilities,
     "newton-cg": newton_cg_abilities,
 }
+METHODS_OF_L1 = {"proximal-newton": proximal_newton_abilities}
 
 # Rows per column in the subsample whose Hessian preconditions: as many as wanted, at least so few;
 # between them as many as keep their share of all rows below what is dear. And bounds of the share.
@@ -98,6 +102,9 @@ DEAR_ROWS = 500
 ALL_EQUATIONS = 33
 # Share of the price after which products have been too many, whatever the first ones promised.
 LOST_SHARE = 0.5
+# Numbers of X from which on a subsample gives the start under L1.
+MANY_NUMBERS = 2e6
+PROXIMAL = "proximal-newton (L1: over the columns that may move)"
 SPARED = "equations that take few products, so that a Gram matrix of the rows is dearer"
 # Of sparse data so small a share of the values is stored; up to so many parameters that compete
 # their Hessians, of a few products of stored values a row, are formed whole.
@@ -161,6 +168,8 @@ def solve(
     `stride` gives the subsample that starts and preconditions "lbfgs"; with `is_warm` theta is a
     better start than the subsample's optimum.
     """
+    if objective.l1 is not None:
+        return _by_proximal_newton(objective, theta, 1 if is_warm else stride, limits, began)
     why = "as asked"
     if method == "auto":
         n_samples, n_features = objective.design.shape
@@ -208,6 +217,36 @@ def solve(
     if reason == Reason.INTERRUPTED:
         rule.prove(point, at_once=True)
     return outcome_of(objective, point, rule, trace, reason, f"{method} ({why})")
+
+
+def _by_proximal_newton(
+    objective: Objective, theta: Matrix, stride: int, limits: Limits, began: float
+) -> Outcome:
+    """Minimise a cost with L1: the one method that there is for it.
+
+    From the optimum of every `stride`-th row, where passes over all of them take some time.
+    """
+    trace, rule = Trace(limits, began, objective), _rule_of(objective, limits)
+    point: Point | None = None
+    n_samples, n_features = objective.design.shape
+    try:
+        if stride > 1 and n_samples * n_features >= MANY_NUMBERS:
+            sampled = objective.subsample(stride)
+            sampled.design.counter.phase = "the start, from some of the rows"
+            inner = StoppingRule(0.05 * theta.shape[1] * stride / n_samples, objective.n_models)
+            within = Limits(0.0, SAMPLE_ITERATIONS, None, limits.time_limit)
+            begin, reason = proximal_newton(sampled, theta, inner, Trace(within, began, sampled))
+            theta = begin.theta
+            if reason in (Reason.INTERRUPTED, Reason.TIME_LIMIT):
+                point = evaluate_at_last(objective, theta, trace)
+                return outcome_of(objective, point, rule, trace, reason, PROXIMAL)
+        point, reason = proximal_newton(objective, theta, rule, trace)
+    except (KeyboardInterrupt, TimeUp) as end:  # before the first point
+        reason = Reason.TIME_LIMIT if isinstance(end, TimeUp) else Reason.INTERRUPTED
+        point = evaluate_at_last(objective, theta, trace)
+    if reason == Reason.INTERRUPTED:
+        rule.prove(point, at_once=True)
+    return outcome_of(objective, point, rule, trace, reason, PROXIMAL)
 
 
 def _by_row_space(
@@ -347,7 +386,9 @@ def outcome_of(
     return Outcome(
         coef=coef,
         intercept=intercept,
-        gradient=objective.user_gradient(*objective.split(point.gradient)),
+        gradient=objective.user_gradient(
+            *objective.split(objective.least_slopes(point.theta, point.gradient))
+        ),
         history=np.array(trace.history),
         passes=np.array(trace.passes),
         times=np.array(trace.times),

@@ -74,7 +74,8 @@ def begin(
         fine = np.isfinite(found.gradient).all(axis=1)
         taken = fine & (found.cost <= known)
         theta[taken] = given[taken]
-    wide = np.flatnonzero(~taken & (known > WIDE))
+    # With L1 line searches have to do.
+    wide = np.flatnonzero(~taken & (known > WIDE) & (objective.l1 is None))
     if wide.size:
         with contextlib.suppress(TimeUp):
             part, bound = sampled.only(wide), known[wide]

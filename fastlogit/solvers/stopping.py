@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from typing import TypeAlias
+
 import numpy as np
 
 from ..arrays import Floats, Indices, Mask, Masks, Matrix, Vector
 from ..certificates.binomial import Certificate
+from ..certificates.composite import CompositeCertificate
 from ..certificates.separation import Separated, Separation, SoftmaxSeparation
 from ..certificates.softmax import SoftmaxCertificate
 from ..clock import Clock, TimeUp
@@ -13,6 +16,9 @@ from ..objective.objective import Objective
 from .trace import Point, Reason
 
 __all__ = ["StoppingRule", "certificate_of", "meets", "relative", "separation_of", "stated"]
+
+# What proves the points of an objective.
+AnyCertificate: TypeAlias = Certificate | CompositeCertificate | SoftmaxCertificate
 
 # Half a unit in the last place of a cost.
 ROUNDED = 2.0**-53
@@ -48,7 +54,7 @@ class StoppingRule:
         self,
         tol: float,
         n_models: int,
-        certificate: Certificate | SoftmaxCertificate | None = None,
+        certificate: AnyCertificate | None = None,
         separation: Separation | None = None,
         steps_on: bool = False,
     ) -> None:
@@ -192,8 +198,13 @@ class StoppingRule:
         return Reason.COLLINEAR if self.hides() else Reason.ROUNDING
 
 
-def certificate_of(objective: Objective, stride: int) -> Certificate | SoftmaxCertificate:
-    """Return what proves the objective's points, with the subsample of every `stride`-th row."""
+def certificate_of(objective: Objective, stride: int) -> AnyCertificate:
+    """Return what proves the objective's points, with the subsample of every `stride`-th row.
+
+    All rows where there is L1.
+    """
+    if objective.l1 is not None:
+        return CompositeCertificate(objective)
     made = SoftmaxCertificate if objective.loss.is_coupled else Certificate
     try:
         return made(objective, stride)

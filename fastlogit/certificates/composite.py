@@ -1,0 +1,308 @@
+"""How far a point's cost can lie above the optimum where the penalty has corners: proven bounds.
+
+The cost is F = f + sum(l1 |coef|), f the mean logistic loss and L2. Let A hold the columns that
+may move: all with a coefficient, all without L1, and some more; s their signs, of those at 0
+against the slope; v = g + l1 s the slope of F there. With the Hessian M of f over A and the
+intercept, and M p = -v, every row has its tangent at the raw prediction that the step p promises,
+p_i + c_i (x_i' p) in the place of the probability p_i. These tangents add up to a function whose
+slope is -l1 s on A and 0 for the intercept, exactly. Where it is within l1 for all other columns,
+
+    |g_j + h_j' p| <= l1_j,
+
+the tangents and L1 together are least at the point itself, and so F is nowhere less than they are
+there. What F is above them there is a Kullback-Leibler divergence for each row, in all at most
+
+    delta^2 / (2 (1 - largest |x_i' p|)),    delta^2 = v' M^-1 v,
+
+and |x_i' p| <= R delta. An M that was made elsewhere serves as well: where raw predictions have
+changed by m at most, tau and the bound grow by e^m.
+
+This is a duality gap, at the dual point that a Newton step leads to: of second order, as the bound
+in `binomial`. With L2 on all columns the bounds there hold as well, with v in the place of the
+gradient.
+"""
+
+from __future__ import annotations
+
+import math
+from fractions import Fraction
+
+import numpy as np
+
+from ..arrays import Indices, Matrix, Vector
+from ..linalg.factors import FACTOR_NS
+from ..linalg.resolved import EPS, ResolvedHessian
+from ..objective.null_directions import NullDirections
+from ..objective.objective import Objective
+from ..objective.row_state import RowCurvature
+from ..objective.working_set import WorkingSet
+from .binomial import MAX_GRAM, PenaltyCertificate, Place, Rounding
+
+__all__ = ["CompositeCertificate", "dual_gain"]
+
+# The columns that may move are looked for so often, those at the edge being added.
+ROUNDS = 6
+# From this share of the columns on none of them is copied.
+MOST = 0.5
+# Change of a raw prediction above which a Hessian is made anew.
+FAR = 0.5
+# What is next to nothing of the bound of |h_j' p|, for rounding errors in the columns' scale.
+NEARLY = 1.0 + 1e-6
+# Roundings of a strength on the standardised scale, and of its sum with a slope.
+STRENGTH_ERRORS = 4.0
+
+
+def dual_gain(delta: float, radius: float, growth: float = 1.0) -> float:
+    """Return the bound, from delta and R; infinite where their product is 1 or more.
+
+    `growth` is the most that a row's curvature has fallen by since delta's M was made, as a factor.
+    """
+    tau = float(growth) * float(delta) * float(radius)
+    if not tau < 1.0:
+        return math.inf
+    return 0.5 * float(growth) * float(delta) * float(delta) / (1.0 - tau)
+
+
+class LevelDirections(NullDirections):
+    """Tells directions along which neither a prediction nor L2 nor L1 changes.
+
+    Parameters
+    ----------
+    objective : Objective
+        Of one model.
+    slopes : ndarray of shape (n_features,)
+        Those of L1 in the units of X.
+    """
+
+    def __init__(self, objective: Objective, slopes: Vector) -> None:
+        super().__init__(objective)
+        self._slopes = slopes
+
+    def _is_free(self, model: int, columns: Indices, factors: Vector) -> bool:
+        each = zip(self._slopes[columns], factors, strict=True)
+        change = sum((Fraction(float(s)) * Fraction(float(f)) for s, f in each), Fraction(0))
+        return change == 0 and super()._is_free(model, columns, factors)
+
+
+class Face:
+    """A point with the columns that may move: M, v and what bounds the rows' predictions.
+
+    Parameters
+    ----------
+    working : WorkingSet
+        That covers the columns, and has looked at the point.
+    columns : ndarray of int
+    signs : ndarray of shape (n_columns,)
+        Those that L1 is taken to have, 0 for free columns.
+    slopes : ndarray of shape (n_columns + 1,)
+        v, the intercept's last.
+    moved : float
+        The most that a raw prediction has changed since M was made.
+    """
+
+    def __init__(
+        self, working: WorkingSet, columns: Indices, signs: Vector, slopes: Vector, moved: float
+    ) -> None:
+        self._working, self._places = working, working.places(columns)
+        part = working.part
+        part.design.counter.check(1e-9 * FACTOR_NS * len(self._places) ** 3 / 3.0)
+        assert part.user_l1 is not None
+        of_l1 = np.zeros(working.columns.size)
+        of_l1[self._places[:-1]] = part.user_l1.strengths[0, self._places[:-1]] * signs
+        self._null = LevelDirections(part, of_l1)
+        self.resolved = ResolvedHessian(
+            working.matrix[np.ix_(self._places, self._places)], self._product, self._is_null,
+            ~part.fitted()[self._places], part.design.shape[0],
+        )  # fmt: skip
+        self.half = self.resolved.half_solve(slopes[None])[0]
+        self._swell = float(np.sqrt(self.resolved.excess()))
+        self.growth = float(np.exp(moved))
+        self._root: Matrix | None = None
+
+    def _embedded(self, directions: Matrix) -> Matrix:
+        everywhere = np.zeros((len(directions), self._working.columns.size + 1))
+        everywhere[:, self._places] = directions
+        return everywhere
+
+    def _product(self, directions: Matrix) -> Matrix:
+        return self._working.product(self._embedded(directions))[:, self._places]
+
+    def _is_null(self, direction: Vector) -> bool:
+        return self._null.contains(0, self._embedded(direction[None])[0])
+
+    def unresolved(self) -> Indices:
+        """Return the columns of X along which rounding errors may hide a gain."""
+        found = self._places[self.resolved.unresolved]
+        return self._working.columns[found[found < self._working.columns.size]]
+
+    def gain(self, noise: float, wanted: float) -> tuple[float, float]:
+        """Return the bound and the delta in it; `noise` is what rounding errors add to delta.
+
+        R is bounded in three ways, each dearer than the one before, while that may help.
+        """
+        delta = (float(np.sqrt(self.half @ self.half)) + noise) * self._swell
+        gain = math.inf
+        for bound in (self._radius_by_curvature, self._radius_by_trace, self._radius_by_rows):
+            gain = min(gain, dual_gain(delta, bound() * self._swell, self.growth))
+            enough = gain < math.inf if wanted == 0.0 else gain <= wanted
+            if enough or 0.5 * delta * delta * self.growth > wanted > 0.0:
+                break
+        return gain, delta
+
+    def _radius_by_curvature(self) -> float:
+        """Bound x' M^-1 x by one over the share that the row's own term has in M."""
+        part, least = self._working.part, self._working.curvature.least_positive()
+        n_used = part.rows.n_of_weight(0)
+        if self._working.curvature.n_positive() < n_used or not np.isfinite(least):
+            return math.inf
+        return float(np.sqrt(part.rows.total_weight[0] / least))
+
+    def _inverse_root(self) -> Matrix:
+        if self._root is None:
+            self._root = self.resolved.inverse_root()
+        return self._root
+
+    def _radius_by_trace(self) -> float:
+        """Bound x' M^-1 x by the largest row times the trace of M^-1."""
+        part = self._working.part
+        ones = np.ones(self._working.columns.size)
+        largest = part.design.largest_row(ones, 0.0 * ones) + part.fit_intercept
+        return float(np.sqrt(largest * np.square(self._inverse_root()).sum()))
+
+    def _radius_by_rows(self) -> float:
+        """Return the root of the largest x' M^-1 x, as costly as the Gram matrix."""
+        directions = self._embedded(self._inverse_root().T)
+        return float(np.sqrt(self._working.part.rows.largest_square(directions, 8)))
+
+
+class CompositeCertificate:
+    """Bounds the suboptimality of points of an objective with L1.
+
+    Parameters
+    ----------
+    objective : Objective
+    """
+
+    def __init__(self, objective: Objective) -> None:
+        self.objective = self.sampled = objective
+        self.rounding = Rounding(objective)
+        # Bounds of models that count all directions but the unresolved ones.
+        self.beside: dict[int, float] = {}
+        self._smooth = PenaltyCertificate(objective)
+        self.hessians = self._smooth.hessians
+        self._unresolved: dict[int, Indices] = {}
+        self._noise: dict[int, float] = {}
+        self._known: dict[int, WorkingSet] = {}
+        self._sizes: dict[int, Vector | float] = {}
+
+    def know(self, theta: Matrix, curvature: RowCurvature) -> None:
+        """Take the row curvatures of all models at a point: nothing here asks for them."""
+
+    def take_working_set(self, model: int, working: WorkingSet) -> None:
+        """Take a working set of a model, whose Hessian may serve the next proof."""
+        self._known[model] = working
+
+    def bounds(
+        self, models: Indices, theta: Matrix, gradient: Matrix, wanted: Vector, cost: Vector
+    ) -> Vector:
+        """Return `bound` of several models, with a row of theta and gradient for each."""
+        each = zip(models, theta, gradient, wanted, cost, strict=True)
+        return np.array(
+            [self.bound(int(m), t, g, float(w), cost=float(c)) for m, t, g, w, c in each]
+        )
+
+    def bound(
+        self, model: int, theta: Vector, gradient: Vector, wanted: float = 0.0,
+        at_once: bool = False, cost: float = 1.0,
+    ) -> float:  # fmt: skip
+        """Return a bound on cost less optimum of one model; stop looking once it is `wanted`.
+
+        `gradient` is that of what is smooth. `at_once`: without a matrix. `cost` is that of theta,
+        by which rounding errors are judged.
+        """
+        one = self.objective.only(np.array([model]))
+        least = one.least_slopes(theta[None], gradient[None])[0]
+        gain = self._smooth.bound(model, theta, least, wanted, cost=cost)
+        if gain <= wanted or at_once:
+            return gain
+        return min(gain, self._by_face(model, one, Place(theta, gradient, cost), wanted))
+
+    def _by_face(self, model: int, one: Objective, there: Place, wanted: float) -> float:
+        """Return the bound by the columns that may move, which are found on the way."""
+        assert one.l1 is not None
+        l1, coef, slopes = one.l1.strengths[0], there.theta[:-1], there.gradient[:-1]
+        varies = one.design.columns.inverse_scale > 0.0
+        sums = self.rounding.of_sums(there.cost)
+        sums += STRENGTH_ERRORS * EPS * float(l1.max(initial=0.0))
+        of_rows = self.rounding.of_rows(there.theta, there.cost)
+        slack = l1 - np.abs(slopes) - sums - 0.5 * of_rows
+        inside = varies & ((coef != 0.0) | (l1 == 0.0) | (slack <= 0.0))
+        for _ in range(ROUNDS):
+            if inside.sum() > MAX_GRAM:
+                return math.inf
+            face = self._face(model, one, there, np.flatnonzero(inside))
+            noise = sums * float(np.sqrt(face.resolved.inverse_size()))
+            noise += of_rows * float(np.sqrt(face.growth))
+            self._noise[model] = noise
+            gain, delta = face.gain(noise, wanted)
+            if not gain < math.inf:
+                return math.inf
+            # The size of h_j' p: at most those of the column and of p in the rows' curvatures.
+            more = varies & ~inside & (slack < 0.5 * NEARLY * delta * self._size(model))
+            if more.any():
+                inside |= more
+                continue
+            self._unresolved[model] = face.unresolved()
+            if face.resolved.unresolved.size:
+                self.beside[model] = gain
+                return math.inf
+            self.beside.pop(model, None)
+            return gain
+        return math.inf
+
+    def _face(self, model: int, one: Objective, there: Place, columns: Indices) -> Face:
+        """Return the face of a point; a Gram matrix is made where no known one serves."""
+        assert one.l1 is not None
+        working, moved = self._known.get(model), math.inf
+        if working is not None and working.covers(columns):
+            moved = working.moved(working.take(there.theta))
+        if working is None or not moved <= FAR:
+            moved = 0.0
+            whole = columns.size >= MOST * one.design.shape[1]
+            # A design has a column at the least.
+            some = columns if columns.size else np.zeros(1, dtype=np.int64)
+            working = WorkingSet(one, None if whole else some)
+            theta = working.take(there.theta)
+            working.look(theta, working.part.curvature(theta[None]))
+            self._known[model] = working
+        l1, coef = one.l1.strengths[0, columns], there.theta[columns]
+        slopes = there.gradient[columns]
+        signs = np.where(coef != 0.0, np.sign(coef), -np.sign(slopes)) * (l1 > 0.0)
+        least = np.append(slopes + l1 * signs, there.gradient[-1])
+        return Face(working, columns, signs, least, moved)
+
+    def _size(self, model: int) -> Vector | float:
+        """Return the root mean square of each standardised column, or a bound of all."""
+        rows = self.objective.rows
+        if len({int(k) for k in rows.weight_set}) == 1:
+            return 1.0
+        if model not in self._sizes:
+            weights = rows.weights_of(model)
+            assert weights is not None
+            total = float(rows.total_weight[model])
+            squares = rows.design.column_variances(np.ascontiguousarray(weights), total)
+            self._sizes[model] = np.sqrt(squares)
+        return self._sizes[model]
+
+    def step_lowers(self, model: int, gradient: Vector) -> bool:
+        """Return False: no step is taken unseen."""
+        return False
+
+    def level_of_rounding(self, model: int, theta: Vector, cost: float) -> float:
+        """Return the gain that rounding errors of the gradient look like, as far as is known."""
+        noise = self._noise.get(model, 0.0)
+        return 0.5 * noise * noise
+
+    def unresolved(self, model: int) -> Indices:
+        """Return the columns along which rounding errors may hide a gain, as last seen."""
+        return self._unresolved.get(model, np.empty(0, dtype=np.int64))

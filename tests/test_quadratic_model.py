@@ -1,0 +1,62 @@
+"""The minimum of a quadratic function plus L1, by its optimality conditions."""
+
+import numpy as np
+import pytest
+
+from fastlogit.solvers.quadratic_model import QuadraticModel
+
+
+def minimize_model(matrix, slopes, start, l1):
+    return QuadraticModel(matrix, l1).minimum(slopes, start)
+
+
+def assert_least(matrix, slopes, start, l1, found, atol=1e-10) -> None:
+    there = slopes + matrix @ (found - start)
+    curved = np.diag(matrix) > 0.0
+    used = (found != 0.0) & curved
+    size = np.abs(slopes).max() + 1.0
+    assert (np.abs(there + l1 * np.sign(found))[used] <= atol * size).all()
+    assert (np.abs(there[~used & curved]) <= l1[~used & curved] + atol * size).all()
+    np.testing.assert_array_equal(found[~curved], start[~curved])
+
+
+@pytest.mark.parametrize("size", [1, 5, 40])
+@pytest.mark.parametrize("noise", [1.0, 1e-2, 1e-4])
+def test_optimality_of_columns_alike(rng, size, noise) -> None:
+    common = rng.normal(size=(100, 1))
+    rows = common + noise * rng.normal(size=(100, size))
+    matrix, slopes = rows.T @ rows / 100, rng.normal(size=size)
+    start = np.where(rng.random(size) < 0.5, 0.0, rng.normal(size=size))
+    for strength in (1e-3, 0.1, 1.0):
+        l1 = np.full(size, strength)
+        l1[0] = 0.0
+        found = minimize_model(matrix, slopes, start, l1)
+        if noise >= 1e-2 or size == 1:
+            assert_least(matrix, slopes, start, l1, found, 1e-7)
+        value = slopes @ (found - start) + l1 @ np.abs(found)
+        value += 0.5 * (found - start) @ matrix @ (found - start)
+        assert value <= l1 @ np.abs(start) + 1e-12
+
+
+def test_duplicates_get_one_coefficient(rng) -> None:
+    rows = rng.normal(size=(50, 3))[:, [0, 1, 1, 2, 0]]
+    matrix, slopes = rows.T @ rows / 50, rows.T @ rng.normal(size=50) / 5
+    l1 = np.full(5, 0.01)
+    for start in (np.zeros(5), np.ones(5)):
+        found = minimize_model(matrix, slopes, start, l1)
+        assert_least(matrix, slopes, start, l1, found)
+
+
+def test_without_l1_it_is_a_linear_system(rng) -> None:
+    rows = rng.normal(size=(50, 6))
+    matrix, slopes = rows.T @ rows, rng.normal(size=6)
+    found = minimize_model(matrix, slopes, np.zeros(6), np.zeros(6))
+    np.testing.assert_allclose(found, np.linalg.solve(matrix, -slopes), rtol=1e-10)
+
+
+def test_strong_l1_leaves_nothing_and_what_has_no_curvature_stays() -> None:
+    matrix = np.diag([1.0, 2.0, 0.0])
+    found = minimize_model(
+        matrix, np.array([0.5, -0.3, 7.0]), np.array([0.0, 0.1, 4.0]), np.array([1.0, 1.0, 0.0])
+    )
+    np.testing.assert_array_equal(found, [0.0, 0.0, 4.0])
