@@ -326,3 +326,18 @@ def test_many_columns_by_every_solver_that_needs_no_hessian(solver, mode) -> Non
     assert found.converged
     np.testing.assert_allclose(found.history[-1], wanted.history[-1], rtol=2e-8)
     np.testing.assert_allclose(found.coef, wanted.coef, atol=1e-3)
+
+
+@pytest.mark.parametrize("multi_class", ["two", "ovr"])
+def test_l1_finds_the_same_columns(multi_class) -> None:
+    rng = np.random.default_rng(3)
+    rows = scipy.sparse.random_array((300, 700), density=0.03, rng=rng, format="csr")
+    y = rows @ rng.normal(size=700) + 0.1 * rng.normal(size=300)
+    y = y > 0 if multi_class == "two" else np.digitize(y, [-0.3, 0.3])
+    options = {"C": 5.0, "l1_ratio": 0.8, "sample_weight": rng.uniform(0.5, 2.0, 300)}
+    found, wanted = (fastlogit.fit(each, y, **options) for each in (rows, rows.toarray()))
+    assert_same_fit(found, wanted)
+    np.testing.assert_array_equal(found.coef == 0.0, wanted.coef == 0.0)
+    assert 0 < np.count_nonzero(found.coef) < found.coef.size
+    model = LogisticRegression(C=5.0, l1_ratio=0.8, multi_class="ovr").fit(rows, y)
+    assert model.score(rows, y) > 0.5

@@ -18,6 +18,7 @@ from .base import (
     LOOK_BYTES,
     NO_ROW_STATE,
     Columns,
+    CounterElsewhere,
     Design,
     NotFinite,
     RowCounter,
@@ -412,6 +413,14 @@ class SparseDesign(Design):
     def take(self, indices: Indices) -> SparseDesign:
         """Return a design over some rows, in place."""
         return self._over(self._all.given.take(indices))
+
+    def columns_of(self, indices: Indices) -> SparseDesign:
+        """Return a design over a copy of some columns, in their order: of what they store only."""
+        columns = Columns(*(part[indices] for part in self.columns))
+        return SparseDesign(
+            self._all.columns.take(indices).transposed(), n_threads=self.n_threads,
+            columns=columns, counter=CounterElsewhere(self.counter),
+        )  # fmt: skip
 
     def sample(
         self, rows: IndexMatrix, sizes: Vector, intercept: float, inverse: Matrix
