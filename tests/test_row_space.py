@@ -258,6 +258,50 @@ def test_x_is_read_a_few_times_only(seen) -> None:
     assert found.converged
 
 
+@pytest.mark.parametrize("form", ["plain", "weights and offset", "no intercept"])
+def test_one_compiled_call_is_the_same_method(form, seen, monkeypatch, rng) -> None:
+    X, codes = wide()
+    options = {"C": 10.0}
+    if form == "weights and offset":
+        options |= {"sample_weight": rng.uniform(0.0, 2.0, len(X))}
+        options |= {"offset": rng.normal(size=len(X))}
+    if form == "no intercept":
+        options |= {"intercept": None}
+    found = fastlogit.fit(X, codes, **options)
+    step_by_step = fastlogit.fit(X, codes, callback=lambda _: None, **options)
+    assert len(seen) == 2
+    assert abs(found.n_iter - step_by_step.n_iter) <= 1
+    assert found.history.size == found.passes.size == found.times.size == found.n_iter + 1
+    shared = min(found.n_iter, step_by_step.n_iter)
+    np.testing.assert_allclose(found.history[:shared], step_by_step.history[:shared], rtol=1e-5)
+    np.testing.assert_allclose(found.coef, step_by_step.coef, rtol=1e-4, atol=1e-8)
+    # What it does not finish is done step by step.
+    whole = RowSpaceObjective.compiled
+    monkeypatch.setattr(RowSpaceObjective, "compiled", lambda *given: (*whole(*given)[:2], False))
+    again = fastlogit.fit(X, codes, **options)
+    np.testing.assert_array_equal(again.coef, step_by_step.coef)
+
+
+def test_one_compiled_call_is_for_one_binomial_model() -> None:
+    X, codes = wide(n_classes=3)
+    for made, options in ((softmax_of, {}), (objective_of, {"positive": (0, 1, 2)})):
+        whole = standardized(made(X, codes, l2_reg=0.1, **options))
+        space = row_space_of(whole)
+        assert space is not None
+        theta = np.zeros((space.n_models, space.n_classes * (len(X) + 1)))
+        assert space.compiled(theta, 1e-8, 10) is None
+    one = row_space_of(standardized(objective_of(X, codes, l2_reg=0.1)))
+    assert one is not None
+    found = one.compiled(np.zeros((1, len(X) + 1)), 1e-12, 50)
+    assert found is not None
+    theta, costs, met = found
+    assert met
+    np.testing.assert_allclose(one.at(theta).cost, costs[-1:], rtol=1e-9)
+    again = one.compiled(theta, 1e-8, 50)
+    assert again is not None
+    assert len(again[1]) == 1
+
+
 @pytest.mark.jit
 def test_many_rows_share_hessians_between_iterations(seen, monkeypatch) -> None:
     X, codes = wide(60, 400)

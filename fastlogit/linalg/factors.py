@@ -22,8 +22,8 @@ __all__ = ["Factor", "Factors"]
 
 # Nanoseconds of a multiply-add of a factor, and of a solve.
 FACTOR_NS, SOLVE_NS = 0.3, 0.6
-# From so many rows on a matrix is factored in bands: 0.9 times as long at 400, half at 1,000 and
-# 2,000 in one thread. What a multiply-add takes then.
+# From so many rows on a matrix is factored in bands: 0.7 times as long at 400, half at 1,000, a
+# third at 2,000 (one thread, in turns). What a multiply-add takes then.
 IN_BANDS, BANDS_NS = 400, 0.05
 
 

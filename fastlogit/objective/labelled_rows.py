@@ -232,6 +232,16 @@ class LabelledRows:
         sets = self._targets.offset
         return float(max(sets.max(), -sets.min())) if sets.size else 0.0
 
+    def table(self) -> Matrix:
+        """Return for the rows of one binomial model 1 or 0, share of the weight, and offset."""
+        weights, offset = self.weights_of(0), self.offset_of(0)
+        table = np.zeros((3, self.design.shape[0]))
+        table[0] = self.codes_of(0) == self.positive[0]
+        table[1] = (1.0 if weights is None else weights) / self.total_weight[0]
+        if offset is not None:
+            table[2] = offset
+        return table
+
     def family(self, model: int) -> Hashable:
         """Return what tells models apart that see the rows otherwise than in their penalty."""
         targets, outputs = self._targets, self.outputs_of([model])

@@ -21,6 +21,8 @@ import numpy as np
 from ..arrays import Indices, Matrix, Vector
 from ..design.base import Columns, CounterElsewhere, Design, as_they_are
 from ..design.dense import DenseDesign
+from ..kernels.few_rows import fit_few_rows
+from ..kernels.passes import BINOMIAL
 from ..linalg.factors import FACTOR_NS, Factor
 from .objective import Objective
 from .penalties import L2
@@ -84,6 +86,28 @@ class RowSpaceObjective(Objective):
     def to_user(self, coef: Matrix, intercept: Vector) -> tuple[Matrix, Vector]:
         """Return coefficients and intercepts in the units of X: one pass over X."""
         return self._whole.to_user(*self._lifted(coef, intercept))
+
+    def compiled(
+        self, theta: Matrix, tol: float, max_iter: int
+    ) -> tuple[Matrix, Vector, bool] | None:
+        """Minimise the cost of one binomial model from theta in one call, without a proof.
+
+        Returns where that came to, the costs of the start and of each iteration, and whether the
+        gradient is as small as `tol` asks; None for other losses.
+        """
+        if self.n_models > 1 or self.loss.kernel != BINOMIAL:
+            return None
+        coordinates, levels = super().to_user(*self.split(theta))
+        strength = float(self.user_penalty.diagonal()[0, 0])
+        shares, costs = self._factor.solve_transposed(coordinates)[0], np.empty(max_iter + 1)
+        n_iter, level, met = fit_few_rows.serial(
+            self._gram, self.rows.table(), strength, float(levels[0]), self.fit_intercept, tol,
+            shares, costs,
+        )  # fmt: skip
+        plain = self.design.standardized(as_they_are(len(shares)))
+        reached, _ = plain.transposed_product(shares[None])
+        found = self.join(*self.from_user(reached, np.array([level])))
+        return found, costs[: n_iter + 1], met
 
     def lift(self, theta: Matrix) -> Matrix:
         """Return theta of the objective that this stands for: one pass over X."""

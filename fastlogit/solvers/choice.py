@@ -96,7 +96,7 @@ CHEAP = 1e6
 # need 4 to 8 with the diagonal, as many columns of falling singular values 11 to 45.
 SLOW = 10
 # With more rows than this their Gram matrix is looked at as something dear: see `_while_cheap`.
-DEAR_ROWS = 500
+DEAR_ROWS = 400
 # All equations of a fit take so many times the products of the mean of the first ones: 15 to 25
 # times on normal numbers, 23 to 40 where singular values fall.
 ALL_EQUATIONS = 33

@@ -36,6 +36,9 @@ MOST_ROWS = 2000
 # Up to so many rows each iteration has a Hessian of its own: 300 x 500 took 16 to 21 ms where it
 # took 29. With more it is factored where the products since the last one have cost as much.
 FEW_ROWS = 400
+# One call of compiled code takes so many iterations at most; it hears neither clock nor callback.
+# What is finer than a cost in float64 is for others.
+MANY, FINEST = 100, 1e-15
 # Products with the rows of L that a Hessian of theirs costs, for each row.
 PRICE = 0.015
 # Nanoseconds in one thread: of a number of X in a product with the Hessian, of a multiply-add of
@@ -94,6 +97,12 @@ def row_space(
         return newton(space, theta, rule, certificate.hessians, trace)
     n_samples = space.design.shape[0]
     if n_samples <= FEW_ROWS:
+        limits = trace.limits
+        is_plain = limits.callback is None and limits.time_limit is None
+        if is_plain and limits.max_iter >= MANY and tol >= FINEST:
+            found = _at_once(space, theta, SHARE * SHARE * tol, trace)
+            if found is not None:
+                return found, Reason.CONVERGED
         return _newton(space, theta, rule, trace)
 
     def renew(theta: Matrix, curvature: RowCurvature, models: Indices) -> Precondition:
@@ -106,6 +115,21 @@ def row_space(
         return precondition
 
     return newton_cg(space, theta, rule, trace, renew, PRICE * n_samples, True)
+
+
+def _at_once(space: RowSpaceObjective, theta: Matrix, tol: float, trace: Trace) -> Point | None:
+    """Return where one compiled call comes to; None where that is not near enough."""
+    found = space.compiled(theta, tol, MANY)
+    if found is None or not found[2]:
+        return None
+    reached, costs, _ = found
+    points = [Point(reached, costs[i : i + 1], np.empty((0, 0))) for i in range(len(costs))]
+    trace.begin(points[0])
+    for point in points[1:]:
+        trace.n_iter += 1
+        trace.record(point)
+    trace.steps += len(costs) - 1
+    return points[-1]
 
 
 def _newton(
