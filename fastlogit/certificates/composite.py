@@ -287,11 +287,7 @@ class CompositeCertificate:
         if len({int(k) for k in rows.weight_set}) == 1:
             return 1.0
         if model not in self._sizes:
-            weights = rows.weights_of(model)
-            assert weights is not None
-            total = float(rows.total_weight[model])
-            squares = rows.design.column_variances(np.ascontiguousarray(weights), total)
-            self._sizes[model] = np.sqrt(squares)
+            self._sizes[model] = np.sqrt(rows.mean_squares(model))
         return self._sizes[model]
 
     def step_lowers(self, model: int, gradient: Vector) -> bool:

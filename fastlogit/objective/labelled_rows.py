@@ -208,6 +208,13 @@ class LabelledRows:
         targets = self._targets
         return targets.weights[targets.weight_set[output]] if len(targets.weights) else None
 
+    def mean_squares(self, output: int) -> Vector:
+        """Return the mean square of each column in the weights of an output: one pass."""
+        weights = self.weights_of(output)
+        assert weights is not None
+        total = float(self.total_weight[output])
+        return self.design.column_variances(np.ascontiguousarray(weights), total)
+
     def n_of_weight(self, output: int) -> int:
         """Return how many rows have weight for an output."""
         weights = self.weights_of(output)
