@@ -1,0 +1,92 @@
+"""What functions that do many fits of rows in memory ask, in one place and in the same words.
+
+`fit_groups`, `scan`, `bootstrap` and `permutation` read X in place, many times over.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+import numpy as np
+
+from ..arrays import Vector
+from ..design.base import Design
+from ..inputs import validation
+from ..inputs.batches import BatchSource
+from ..inputs.given import Data, Given, look
+from ..options import check_strength
+from ..result import Callback, Progress
+
+__all__ = ["check_finite", "check_two_classes", "look_in_memory", "strength_of", "teller"]
+
+
+def look_in_memory(given: Given, name: str, multi_class: str = "ovr") -> Data:
+    """Check rows, labels, weights and the rest of what a function reads in memory.
+
+    Whether X is finite is left to `validation.check_finite`, once all else is known to be right.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If something has the wrong type, shape or value, or X is read from a stream.
+    """
+    if isinstance(given.X, BatchSource | Design):
+        raise TypeError(
+            f"{name} reads rows in memory, and X is a {type(given.X).__name__}; load them into "
+            "memory first"
+        )
+    data = look(given, multi_class)
+    if not isinstance(data.rows.X, np.ndarray):
+        raise TypeError(
+            f"{name} reads rows in memory, and X is a {type(data.rows.X).__name__} that is "
+            "streamed; load them into memory first"
+        )
+    return data
+
+
+def check_two_classes(data: Data, name: str) -> None:
+    """Raise for labels of one class, or of more than two."""
+    if data.classes.size != 2:
+        raise ValueError(
+            f"{name} takes two classes, and y has {data.classes.size}: "
+            f"{data.classes[:10].tolist()}; compare one with the others, e.g. with (y == label)"
+        )
+
+
+def check_finite(data: Data) -> None:
+    """Raise where X, in memory, has NaN or infinity."""
+    assert isinstance(data.rows.X, np.ndarray)
+    validation.check_finite(data.rows.X, data.rows.names)
+
+
+def strength_of(C: float | None, data: Data) -> tuple[Vector, bool]:
+    """Return the strength of each column's penalty, and whether it is that of the sum of losses.
+
+    Raises
+    ------
+    ValueError
+        If both `C` and `l2_reg` are given, or the penalty overflows.
+    """
+    strength: float | Vector = 0.0 if data.l2_reg is None else data.l2_reg
+    if C is not None:
+        if data.l2_reg is not None:
+            raise ValueError("give C or l2_reg, not both: l2_reg = 1 / (C * sum of weights)")
+        strength = 1.0 / check_strength("C", C)
+        if not math.isfinite(strength):
+            raise ValueError(
+                f"C={C!r} is so small that the penalty overflows; a larger one is needed"
+            )
+    factor = 1.0 if data.penalty_factor is None else data.penalty_factor
+    with np.errstate(over="ignore", invalid="ignore"):
+        found = np.array(np.broadcast_to(strength * factor, data.rows.X.shape[1]), np.float64)
+    if not np.isfinite(found).all():
+        raise ValueError("the penalty times penalty_factor overflows; smaller ones are needed")
+    return found, C is not None
+
+
+def teller(tell: Callback | None, progress: Callable[[], Progress]) -> Callable[[], object] | None:
+    """Return what tells a user's callback how far the fits are; None where there is none."""
+    if tell is None:
+        return None
+    return lambda: tell(progress())
