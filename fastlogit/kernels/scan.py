@@ -364,13 +364,8 @@ def predict_block(
 def add_hessian(work: Any, at: small.Places, begin: int, end: int, sums: Any) -> None:
     """Add the Hessian of some rows to `sums`, a vector for each element, as `small.sum_hessian`."""
     zero, last = splat(0.0), at.size - 1
-    block = small.smaller(BLOCK, at.height)
     for i in range(0, at.size, 2):
         z0, z1 = at.columns + i * at.height, at.columns + small.smaller(i + 1, last) * at.height
-        for row in range(begin, end, LANES):
-            c, to = load(work, at.curvature + row), at.scaled + row - begin
-            store(work, to, multiply_add(load(work, z0 + row), c, zero))
-            store(work, to + block, multiply_add(load(work, z1 + row), c, zero))
         for j in range(0, i + 2, 4):
             y0, y1 = at.columns + j * at.height, at.columns + small.smaller(j + 1, last) * at.height
             y2 = at.columns + small.smaller(j + 2, last) * at.height
@@ -382,8 +377,10 @@ def add_hessian(work: Any, at: small.Places, begin: int, end: int, sums: Any) ->
             a2, b2 = load(sums, to + 2 * step), load(sums, to + 2 * step + LANES)
             a3, b3 = load(sums, to + 3 * step), load(sums, to + 3 * step + LANES)
             for row in range(begin, end, LANES):
-                place = at.scaled + row - begin
-                first, second = load(work, place), load(work, place + block)
+                # Weighed anew for each four: to keep it takes two stores and as many loads.
+                value = load(work, at.curvature + row)
+                first = multiply_add(load(work, z0 + row), value, zero)
+                second = multiply_add(load(work, z1 + row), value, zero)
                 value = load(work, y0 + row)
                 a0, b0 = multiply_add(value, first, a0), multiply_add(value, second, b0)
                 value = load(work, y1 + row)
@@ -798,6 +795,46 @@ class Corrections(NamedTuple):
 
 
 @part
+def load_slopes(work: Any, at: small.Places) -> None:
+    """Put the derivatives of the curvatures into `scaled`."""
+    raw, tails, curvature, slope = (
+        np.uint64(at.raw), np.uint64(at.tail), np.uint64(at.curvature), np.uint64(at.scaled),
+    )  # fmt: skip
+    for row in range(np.uint64(at.height)):
+        tail = work[tails + row]
+        change = work[curvature + row] * ((1.0 - tail) / (1.0 + tail))
+        work[slope + row] = -change if work[raw + row] >= 0.0 else change
+
+
+@part
+def bend_direction(work: Any, at: small.Places, weight: float, decrement: float) -> None:
+    """Add to `direction` what third derivatives ask for, where that is less than half of it.
+
+    The gradient after a step d by the Hessian M is about half of the third derivatives along it.
+    """
+    keep_apart()
+    load_slopes(work, at)
+    zero = splat(0.0)
+    clear(work, at.trial, at.trial + at.width)
+    for begin in range(0, at.height, BLOCK):
+        end = small.smaller(begin + BLOCK, at.height)
+        for row in range(begin, end, LANES):
+            moved = zero
+            for k in range(at.size):
+                value = load(work, at.columns + k * at.height + row)
+                moved = multiply_add(value, broadcast(work, at.direction + k), moved)
+            square = multiply_add(moved, moved, zero)
+            slope = load(work, at.scaled + row)
+            store(work, at.scaled + row, multiply_add(square, slope, zero))
+        add_products(work, at, at.scaled, at.trial, begin, end)
+    step_to(work, at.trial, -0.5 / weight - 1.0, at.trial, at.trial, at.width)
+    small.solve_half(work, at, at.trial, 0)
+    if 2.0 * math.sqrt(dot(work, at.trial, at.trial, at.width)) <= decrement:
+        small.solve_rest(work, at, at.trial)
+        step_to(work, at.direction, 1.0, at.trial, at.direction, at.width)
+
+
+@part
 def correct(work: Any, at: small.Places, weight: float) -> Corrections:
     """Correct the step `direction` to the next order; `trial` gets the inverse's last column."""
     keep_apart()
@@ -807,13 +844,7 @@ def correct(work: Any, at: small.Places, weight: float) -> Corrections:
     small.solve_half(work, at, at.trial, last)
     variance = dot(work, at.trial, at.trial, at.width)
     small.solve_rest(work, at, at.trial)
-    raw, tails, curvature, slope = (
-        np.uint64(at.raw), np.uint64(at.tail), np.uint64(at.curvature), np.uint64(at.scaled),
-    )  # fmt: skip
-    for row in range(np.uint64(at.height)):
-        tail = work[tails + row]
-        change = work[curvature + row] * ((1.0 - tail) / (1.0 + tail))
-        work[slope + row] = -change if work[raw + row] >= 0.0 else change
+    load_slopes(work, at)
     zero = splat(0.0)
     spread, shift, cube = zero, zero, zero
     for row in range(0, at.height, LANES):
@@ -936,20 +967,33 @@ def add_leverages(work: Any, at: small.Places, weight: float, unit: float, scrat
         small.solve_half(work, at, at.trial, k)
         for i in range(width):
             scratch[i * width + k] = work[at.trial + i]
-    for row in range(0, at.height, LANES):
-        square = zero
-        # Four components of U'^-1 x at a time; `scratch` is 0 beyond the last one.
-        for i in range(0, at.size, 4):
-            a, b, c, d, place = zero, zero, zero, zero, i * width
-            for k in range(small.smaller(i + 4, at.size)):
-                value = load(work, at.columns + k * at.height + row)
-                a = multiply_add(value, broadcast(scratch, place + k), a)
-                b = multiply_add(value, broadcast(scratch, place + width + k), b)
-                c = multiply_add(value, broadcast(scratch, place + 2 * width + k), c)
-                d = multiply_add(value, broadcast(scratch, place + 3 * width + k), d)
-            square = multiply_add(b, b, multiply_add(a, a, square))
-            square = multiply_add(d, d, multiply_add(c, c, square))
-        store(work, at.scaled + row, square)
+    last = at.height - LANES
+    for row in range(0, at.height, 4 * LANES):
+        # Four vectors of rows share what is loaded of the factor; the last one may come again.
+        r1, r2 = small.smaller(row + LANES, last), small.smaller(row + 2 * LANES, last)
+        r3 = small.smaller(row + 3 * LANES, last)
+        s0, s1, s2, s3 = zero, zero, zero, zero
+        # Two components of U'^-1 x at a time; `scratch` is 0 beyond the last one.
+        for i in range(0, at.size, 2):
+            a0, a1, a2, a3, b0, b1, b2, b3 = zero, zero, zero, zero, zero, zero, zero, zero
+            for k in range(small.smaller(i + 2, at.size)):
+                column, place = at.columns + k * at.height, i * width + k
+                v0, v1 = load(work, column + row), load(work, column + r1)
+                v2, v3 = load(work, column + r2), load(work, column + r3)
+                factor = broadcast(scratch, place)
+                a0, a1 = multiply_add(v0, factor, a0), multiply_add(v1, factor, a1)
+                a2, a3 = multiply_add(v2, factor, a2), multiply_add(v3, factor, a3)
+                factor = broadcast(scratch, place + width)
+                b0, b1 = multiply_add(v0, factor, b0), multiply_add(v1, factor, b1)
+                b2, b3 = multiply_add(v2, factor, b2), multiply_add(v3, factor, b3)
+            s0 = multiply_add(b0, b0, multiply_add(a0, a0, s0))
+            s1 = multiply_add(b1, b1, multiply_add(a1, a1, s1))
+            s2 = multiply_add(b2, b2, multiply_add(a2, a2, s2))
+            s3 = multiply_add(b3, b3, multiply_add(a3, a3, s3))
+        store(work, at.scaled + row, s0)
+        store(work, at.scaled + r1, s1)
+        store(work, at.scaled + r2, s2)
+        store(work, at.scaled + r3, s3)
     raw, tails, curvature, form, residual = (
         np.uint64(at.raw), np.uint64(at.tail), np.uint64(at.curvature), np.uint64(at.scaled),
         np.uint64(at.residual),
@@ -1056,7 +1100,8 @@ def penalised_likelihood(
     held = firth_fit(null, room, at, case, True, is_ready, math.inf)
     # From there all coefficients go on, by the Hessian that is at hand.
     sum_gradient(work, at, case.weight)
-    direction_of(work, at)
+    decrement = direction_of(work, at)
+    bend_direction(work, at, case.weight, decrement)
     step_to(work, at.direction, 0.0, at.direction, at.last, at.width)
     step_to(work, at.theta, 1.0, at.direction, at.theta, at.width)
     full = firth_fit(null, room, at, case, False, False, held.before)
