@@ -47,6 +47,26 @@ def test_what_is_not_finite_is_refused(name: str) -> None:
         CALLS[name](rows, Y)
 
 
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
+@pytest.mark.parametrize("place", [0, 37, 8 * 37, 999])
+def test_pieces_that_are_not_finite(
+    place: int, bad: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By any number of threads, in any piece and anywhere in it, huge numbers left alone."""
+    monkeypatch.setattr(in_memory, "LOOK_EACH", 37)
+    rows = np.full((500, 2), 1e308) * np.array([1.0, -1.0])
+    labels = np.arange(500) % 2
+    data = in_memory.look_in_memory(Given(rows, labels), "fit_many")
+    for n_threads in (1, None):
+        in_memory.check_finite(data, n_threads)
+    rows.flat[place] = bad
+    what = "NaN" if np.isnan(bad) else "infinity"
+    words = rf"X contains {what} in column {place % 2} \(row {place // 2}\)"
+    for n_threads in (1, None):
+        with pytest.raises(ValueError, match=words):
+            in_memory.check_finite(data, n_threads)
+
+
 def test_strengths() -> None:
     data = look(penalty_factor=[1.0, 0.0])
     strength, by_weight = in_memory.strength_of(4.0, data)

@@ -147,7 +147,7 @@ def fit_groups(
     grouped = encode_groups(groups, len(data.codes))
     strength, by_weight = strength_of(C, data)
     mean, ask_pooled = _prior_mean(prior_mean, data, strength)
-    check_finite(data)
+    check_finite(data, n_threads)
     task = kernels.Task(
         1, strength, by_weight, mean, 0.0 if fixed is None else fixed, fixed is None, tol, max_iter
     )

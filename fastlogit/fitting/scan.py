@@ -127,7 +127,7 @@ def scan(
     else:
         data = _look(Given(X, y, sample_weight, offset, clock=clock))
         looked = look_at_columns(columns, data.rows.X.shape[0], missing)
-    check_finite(data)
+    check_finite(data, n_threads)
     fitted, has_optimum = _fit_null(data, n_threads)
     if not has_optimum and not (is_flag and firth):
         raise ValueError(

@@ -148,7 +148,7 @@ def bootstrap(
     seed = check_random_state(random_state)
     given = Given(X, y, sample_weight, offset, l2_reg, penalty_factor, clock=clock)
     data = look_in_memory(given, "bootstrap", multi_class)
-    check_finite(data)
+    check_finite(data, n_threads)
     strength, by_weight = strength_of(C, data)
     asked = Asked(strength, by_weight, fixed, tol)
     sample = _sample(data, groups, stratify)

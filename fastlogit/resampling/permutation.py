@@ -136,7 +136,7 @@ def permutation(
     data = look_in_memory(
         Given(X, y, None, None, l2_reg, penalty_factor, clock=clock), "permutation"
     )
-    check_finite(data)
+    check_finite(data, n_threads)
     check_two_classes(data, "permutation")
     strength, by_weight = strength_of(C, data)
     tested = _columns(columns, data)
