@@ -31,6 +31,13 @@ def arithmetic(a: Any, b: Any, number: float, out: Any) -> None:
 
 
 @formula
+def quotient_and_larger(a: Any, b: Any, out: Any) -> None:
+    left, right = simd.load(a, 0), simd.load(b, 0)
+    simd.store(out, 0, simd.divide(left, right))
+    simd.store(out, LANES, simd.maximum(left, right))
+
+
+@formula
 def broadcast_from(values: Any, place: int, out: Any) -> None:
     simd.store(out, 0, simd.broadcast(values, place))
 
@@ -91,6 +98,20 @@ def test_arithmetic_is_that_of_each_lane(rng) -> None:
     np.testing.assert_array_equal(
         out, np.concatenate([a + b, a - b, a * b + 5.0, np.full(LANES, 5.0)])
     )
+
+
+def test_quotients_and_the_larger_of_two(rng) -> None:
+    a, b = rng.standard_normal((2, LANES))
+    out = np.empty(2 * LANES)
+    quotient_and_larger(a, b, out)
+    np.testing.assert_array_equal(out, np.concatenate([a / b, np.maximum(a, b)]))
+    np.testing.assert_array_equal(out[:LANES], simd._plain_divide(a, b))
+    np.testing.assert_array_equal(out[LANES:], simd._plain_maximum(a, b))
+    a[3], b[5] = np.nan, np.nan
+    quotient_and_larger(a, b, out)
+    np.testing.assert_array_equal(out[LANES:], simd._plain_maximum(a, b))
+    assert out[LANES + 3] == b[3]
+    assert np.isnan(out[LANES + 5])
 
 
 def test_plain_twins_do_the_same(rng) -> None:

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import itertools
-import math
 import time
 import warnings
-from collections.abc import Callable
 from typing import Literal, NamedTuple
 
 import numpy as np
@@ -14,15 +12,13 @@ import numpy as np
 from .. import threads
 from ..arrays import ArrayLike, Features, Integers, Vector
 from ..clock import Clock
-from ..design.base import Design, readonly
+from ..design.base import readonly
 from ..design.opening import open_rows
 from ..errors import SeparationWarning
 from ..inputs import validation
-from ..inputs.batches import BatchSource
 from ..inputs.conversion import as_numbers
-from ..inputs.given import Data, Given, look
+from ..inputs.given import Data, Given
 from ..inputs.groups import Groups, encode_groups
-from ..inputs.sparse import refuse_sparse
 from ..kernels import groups as kernels
 from ..kernels import small
 from ..linalg.factors import Factor
@@ -31,11 +27,18 @@ from ..objective.binomial import Binomial
 from ..objective.hessians import Hessians
 from ..objective.labelled_rows import LabelledRows
 from ..objective.objective import Objective
-from ..options import check_number, check_strength, check_whole
+from ..options import check_number, check_whole
 from ..result import Callback, FitResult, Progress
 from .chunks import Crew
 from .fit import TOLERANCE, fit
 from .group_fits import GroupFits
+from .in_memory import (
+    check_finite,
+    check_two_classes,
+    look_in_memory,
+    strength_of,
+    teller,
+)
 from .problem import (
     check_callback,
     check_intercept,
@@ -138,12 +141,13 @@ def fit_groups(
     clock = Clock(began, check_time_limit(time_limit))
     fixed = check_intercept(intercept)
     threads.thread_count(n_threads)
-    data = _look(Given(X, y, sample_weight, offset, l2_reg, penalty_factor, clock=clock))
+    given = Given(X, y, sample_weight, offset, l2_reg, penalty_factor, clock=clock)
+    data = look_in_memory(given, "fit_groups")
+    check_two_classes(data, "fit_groups")
     grouped = encode_groups(groups, len(data.codes))
-    strength, by_weight = _strength(C, data)
+    strength, by_weight = strength_of(C, data)
     mean, ask_pooled = _prior_mean(prior_mean, data, strength)
-    assert isinstance(data.rows.X, np.ndarray)
-    validation.check_finite(data.rows.X, data.rows.names)
+    check_finite(data, n_threads)
     task = kernels.Task(
         1, strength, by_weight, mean, 0.0 if fixed is None else fixed, fixed is None, tol, max_iter
     )
@@ -160,51 +164,6 @@ def fit_groups(
 
 # ------------------------------------------------------------------------------------------------
 # What is asked
-
-
-def _look(given: Given) -> Data:
-    """Check rows, labels, weights and the rest."""
-    advice = "load them into memory, or fit one group after the other with fastlogit.fit"
-    if isinstance(given.X, BatchSource | Design):
-        raise TypeError(
-            f"fit_groups reads rows in memory, and X is a {type(given.X).__name__}; {advice}"
-        )
-    data = look(given, "ovr")
-    refuse_sparse("fit_groups", data.rows.X, data.rows.carrier)
-    if not isinstance(data.rows.X, np.ndarray):
-        raise TypeError(
-            f"fit_groups reads rows in memory, and X is a {type(data.rows.X).__name__} that is "
-            f"streamed; {advice}"
-        )
-    if data.classes.size != 2:
-        raise ValueError(
-            f"fit_groups takes two classes, and y has {data.classes.size}: "
-            f"{data.classes[:10].tolist()}; compare each with the others, e.g. with (y == label), "
-            "or fit one group after the other with fastlogit.fit"
-        )
-    return data
-
-
-def _strength(C: float | None, data: Data) -> tuple[Vector, bool]:
-    """Return the strength of each column's penalty, and whether it is that of the sum of losses."""
-    strength: float | Vector = 0.0
-    if C is not None:
-        if data.l2_reg is not None:
-            raise ValueError("give C or l2_reg, not both: l2_reg = 1 / (C * sum of weights)")
-        strength = 1.0 / check_strength("C", C)
-        if not math.isfinite(strength):
-            raise ValueError(
-                f"C={C!r} is so small that the penalty overflows; a larger one is needed"
-            )
-    elif data.l2_reg is not None:
-        strength = data.l2_reg
-    factor = 1.0 if data.penalty_factor is None else data.penalty_factor
-    n_features = data.rows.X.shape[1]
-    with np.errstate(over="ignore"):
-        found = np.ascontiguousarray(np.broadcast_to(strength * factor, n_features), np.float64)
-    if not np.isfinite(found).all():
-        raise ValueError("the penalty times penalty_factor overflows; smaller ones are needed")
-    return found, C is not None
 
 
 def _prior_mean(given: ArrayLike, data: Data, strength: Vector) -> tuple[Vector, bool]:
@@ -318,7 +277,8 @@ class _Fits:
     def run(self) -> None:
         """Fit all groups: those that are small in chunks, what is left one after the other."""
         if self._most:
-            crew = Crew(self._chunks(), self._fit_chunk, self._room, self.clock, self._tell())
+            tell = teller(self.tell, self._progress)
+            crew = Crew(self._chunks(), self._fit_chunk, self._room, self.clock, tell)
             crew.run(threads.thread_count(self.n_threads))
             self.ended_by = crew.ended_by
         else:
@@ -365,13 +325,6 @@ class _Fits:
             base=begin,
         )
 
-    def _tell(self) -> Callable[[], object] | None:
-        """Return what tells the user's callback how far the fits are."""
-        tell = self.tell
-        if tell is None:
-            return None
-        return lambda: tell(self._progress())
-
     def _progress(self) -> Progress:
         models = self.models
         done = models.status < kernels.NOT_FITTED
@@ -387,7 +340,7 @@ class _Fits:
     # What the kernel leaves
 
     def _fit_the_rest(self) -> None:
-        tell = self._tell()
+        tell = teller(self.tell, self._progress)
         for group in np.flatnonzero(self.models.status == kernels.GENERAL):
             if self.clock.is_late():
                 self.ended_by = "time_limit"

@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 
 from . import small
 from .policy import entry, part
+from .simd import LANES, load, multiply_add, splat, total
 
 __all__ = [
     "COLLINEAR",
@@ -34,6 +35,7 @@ __all__ = [
     "Models",
     "Room",
     "Task",
+    "all_finite",
     "count_rows",
     "fit_groups",
     "order_rows",
@@ -311,6 +313,35 @@ def _fit_groups(
 
 
 fit_groups = entry(_fit_groups)
+
+
+def _all_finite(numbers: Any) -> bool:
+    """Say whether no number is NaN or infinite.
+
+    Parameters
+    ----------
+    numbers : ndarray of float64, shape (n,)
+
+    Returns
+    -------
+    bool
+    """
+    # Of what is not finite the product with 0 is NaN. Four chains, as fast as memory is read.
+    zero, four = splat(0.0), 4 * LANES
+    a, b, c, d = zero, zero, zero, zero
+    whole = numbers.shape[0] // four * four
+    for place in range(0, whole, four):
+        a = multiply_add(load(numbers, place), zero, a)
+        b = multiply_add(load(numbers, place + LANES), zero, b)
+        c = multiply_add(load(numbers, place + 2 * LANES), zero, c)
+        d = multiply_add(load(numbers, place + 3 * LANES), zero, d)
+    found = (total(a) + total(b)) + (total(c) + total(d))
+    for place in range(whole, numbers.shape[0]):
+        found += numbers[place] * 0.0
+    return bool(found == 0.0)
+
+
+all_finite = entry(_all_finite)
 
 
 def _count_rows(codes: Any, counts_out: Any) -> bool:

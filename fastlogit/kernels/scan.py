@@ -7,6 +7,8 @@ null is the zero vector. Then the Hessian of Q and one column x more is known at
 one pass, with the Hessian summed at that point, is enough for most columns, whose effect is small:
 it gives the last step, the standard error and the proof, each corrected by third derivatives.
 
+That is done for four columns at a time where they are ordinary (`scan_panel`), and else for one.
+
 Rows where the column is missing have weight 0, and the null is fitted anew without them. Columns
 for which Newton's steps do not shrink go through `small.fit_small`.
 
@@ -20,6 +22,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from . import scan_panel as panels
 from . import small
 from .elementwise import exp_nonpositive, log1p_unit
 from .inlining import keep_apart
@@ -45,6 +48,7 @@ __all__ = [
     "Null",
     "Room",
     "scan_columns",
+    "scan_panel_size",
     "scan_work_size",
 ]
 
@@ -76,6 +80,10 @@ DEPENDENT = 1e-2
 # may change by the last step. Third derivatives are counted: what is left of a standard error is
 # about the square of that share, of a coefficient the square times the step.
 NEAR, CHANGE = 1e-7, 5e-4
+# The same where what a step does to each row is known: of third order it leaves a fiftieth more.
+LARGEST_CHANGE = 0.02
+# Newton's steps to the least of four terms.
+REFINEMENTS = 3
 # A decrement that is rounding errors: weights of 1e300 allow none of 1e-7 standard errors.
 ROUNDED = 1e-13
 # What the values of a column may span.
@@ -103,7 +111,8 @@ class Null(NamedTuple):
     `basis` (n_basis, n_samples) has ``basis @ diag(curvature) @ basis.T / weight`` = identity.
     `raw` is the raw prediction z, offset included, `tail` e^-|z|; `residual` and `curvature` have
     the weights in them, which are those given times `unit`. `weight` is their sum, `cost` the mean
-    loss, `reach` the largest squared length of a row of the basis.
+    loss, `reach` the largest squared length of a row of the basis, `far` the largest |z|.
+    `by_panels`: ordinary columns are fitted four at a time, which takes rows without weights.
     """
 
     basis: Any
@@ -117,6 +126,8 @@ class Null(NamedTuple):
     unit: float
     cost: float
     reach: float
+    far: float
+    by_panels: bool
 
 
 class Room(NamedTuple):
@@ -137,6 +148,8 @@ class Room(NamedTuple):
     history: Any
     coef: Any
     fit_work: Any
+    # For four columns at a time.
+    panel: Any
 
 
 class Case(NamedTuple):
@@ -184,6 +197,20 @@ def _scan_work_size(n_samples: int, n_basis: int) -> int:
 
 
 scan_work_size = entry(_scan_work_size)
+
+
+def _scan_panel_size(n_samples: int, n_basis: int) -> int:
+    """Return how many float64 the array of a room for four columns at a time needs.
+
+    Parameters
+    ----------
+    n_samples, n_basis : int
+        Shape of the basis, turned.
+    """
+    return panels.panel_size(n_samples, n_basis)
+
+
+scan_panel_size = entry(_scan_panel_size)
 
 
 # ------------------------------------------------------------------------------------------------
@@ -337,13 +364,8 @@ def predict_block(
 def add_hessian(work: Any, at: small.Places, begin: int, end: int, sums: Any) -> None:
     """Add the Hessian of some rows to `sums`, a vector for each element, as `small.sum_hessian`."""
     zero, last = splat(0.0), at.size - 1
-    block = small.smaller(BLOCK, at.height)
     for i in range(0, at.size, 2):
         z0, z1 = at.columns + i * at.height, at.columns + small.smaller(i + 1, last) * at.height
-        for row in range(begin, end, LANES):
-            c, to = load(work, at.curvature + row), at.scaled + row - begin
-            store(work, to, multiply_add(load(work, z0 + row), c, zero))
-            store(work, to + block, multiply_add(load(work, z1 + row), c, zero))
         for j in range(0, i + 2, 4):
             y0, y1 = at.columns + j * at.height, at.columns + small.smaller(j + 1, last) * at.height
             y2 = at.columns + small.smaller(j + 2, last) * at.height
@@ -355,8 +377,10 @@ def add_hessian(work: Any, at: small.Places, begin: int, end: int, sums: Any) ->
             a2, b2 = load(sums, to + 2 * step), load(sums, to + 2 * step + LANES)
             a3, b3 = load(sums, to + 3 * step), load(sums, to + 3 * step + LANES)
             for row in range(begin, end, LANES):
-                place = at.scaled + row - begin
-                first, second = load(work, place), load(work, place + block)
+                # Weighed anew for each four: to keep it takes two stores and as many loads.
+                value = load(work, at.curvature + row)
+                first = multiply_add(load(work, z0 + row), value, zero)
+                second = multiply_add(load(work, z1 + row), value, zero)
                 value = load(work, y0 + row)
                 a0, b0 = multiply_add(value, first, a0), multiply_add(value, second, b0)
                 value = load(work, y1 + row)
@@ -722,19 +746,39 @@ def bound_of(
     As in `small.prove`, by a radius that is known; `far` is the largest raw prediction.
     """
     inverse, scaled = inverse_traces(work, at)
-    errors = small.EPS * (small.SUM_ERRORS + small.WALK * math.sqrt(at.n_rows / small.CHUNKS))
-    noise = errors * small.smaller(1.0, math.sqrt(cost)) * math.sqrt(small.RAISED * inverse)
     size = small.absolute_sum(work, at.theta, at.size) + far
-    raw = small.EPS * (small.RAW_ERRORS + math.sqrt(float(at.size)))
+    traces = Traces(at.n_rows, at.size, inverse, scaled)
+    return bound_by(traces, size, cost, decrement, radius, decrement * radius)
+
+
+class Traces(NamedTuple):
+    """Rows and columns of a factored Hessian, and what `inverse_traces` says of it."""
+
+    n_rows: int
+    size: int
+    inverse: float
+    scaled: float
+
+
+@part
+def bound_by(
+    traces: Traces, size: float, cost: float, decrement: float, radius: float, change: float
+) -> float:
+    """The same, where the step changes raw predictions by no more than `change`.
+
+    `size` is what a raw prediction adds up to, in absolute values.
+    """
+    errors = small.EPS * (small.SUM_ERRORS + small.WALK * math.sqrt(traces.n_rows / small.CHUNKS))
+    noise = errors * small.smaller(1.0, math.sqrt(cost)) * math.sqrt(small.RAISED * traces.inverse)
+    raw = small.EPS * (small.RAW_ERRORS + math.sqrt(float(traces.size)))
     noise += raw * size * small.smaller(0.5, math.sqrt(cost))
-    error = errors * small.RAISED * scaled
+    error = errors * small.RAISED * traces.scaled
     if not error < 0.5:
         return math.inf
     swell = math.sqrt(1.0 / (1.0 - error))
     # What Newton's step leaves: curvatures change along it by e^d at most.
-    d = decrement * radius
-    after = decrement * 0.5 * d * math.exp(1.5 * d)
-    gain = small.gain_bound((after + noise) * swell, radius * math.exp(0.5 * d) * swell)
+    after = decrement * 0.5 * change * math.exp(1.5 * change)
+    gain = small.gain_bound((after + noise) * swell, radius * math.exp(0.5 * change) * swell)
     return small.stated(small.relative(gain, cost))
 
 
@@ -751,6 +795,46 @@ class Corrections(NamedTuple):
 
 
 @part
+def load_slopes(work: Any, at: small.Places) -> None:
+    """Put the derivatives of the curvatures into `scaled`."""
+    raw, tails, curvature, slope = (
+        np.uint64(at.raw), np.uint64(at.tail), np.uint64(at.curvature), np.uint64(at.scaled),
+    )  # fmt: skip
+    for row in range(np.uint64(at.height)):
+        tail = work[tails + row]
+        change = work[curvature + row] * ((1.0 - tail) / (1.0 + tail))
+        work[slope + row] = -change if work[raw + row] >= 0.0 else change
+
+
+@part
+def bend_direction(work: Any, at: small.Places, weight: float, decrement: float) -> None:
+    """Add to `direction` what third derivatives ask for, where that is less than half of it.
+
+    The gradient after a step d by the Hessian M is about half of the third derivatives along it.
+    """
+    keep_apart()
+    load_slopes(work, at)
+    zero = splat(0.0)
+    clear(work, at.trial, at.trial + at.width)
+    for begin in range(0, at.height, BLOCK):
+        end = small.smaller(begin + BLOCK, at.height)
+        for row in range(begin, end, LANES):
+            moved = zero
+            for k in range(at.size):
+                value = load(work, at.columns + k * at.height + row)
+                moved = multiply_add(value, broadcast(work, at.direction + k), moved)
+            square = multiply_add(moved, moved, zero)
+            slope = load(work, at.scaled + row)
+            store(work, at.scaled + row, multiply_add(square, slope, zero))
+        add_products(work, at, at.scaled, at.trial, begin, end)
+    step_to(work, at.trial, -0.5 / weight - 1.0, at.trial, at.trial, at.width)
+    small.solve_half(work, at, at.trial, 0)
+    if 2.0 * math.sqrt(dot(work, at.trial, at.trial, at.width)) <= decrement:
+        small.solve_rest(work, at, at.trial)
+        step_to(work, at.direction, 1.0, at.trial, at.direction, at.width)
+
+
+@part
 def correct(work: Any, at: small.Places, weight: float) -> Corrections:
     """Correct the step `direction` to the next order; `trial` gets the inverse's last column."""
     keep_apart()
@@ -760,13 +844,7 @@ def correct(work: Any, at: small.Places, weight: float) -> Corrections:
     small.solve_half(work, at, at.trial, last)
     variance = dot(work, at.trial, at.trial, at.width)
     small.solve_rest(work, at, at.trial)
-    raw, tails, curvature, slope = (
-        np.uint64(at.raw), np.uint64(at.tail), np.uint64(at.curvature), np.uint64(at.scaled),
-    )  # fmt: skip
-    for row in range(np.uint64(at.height)):
-        tail = work[tails + row]
-        change = work[curvature + row] * ((1.0 - tail) / (1.0 + tail))
-        work[slope + row] = -change if work[raw + row] >= 0.0 else change
+    load_slopes(work, at)
     zero = splat(0.0)
     spread, shift, cube = zero, zero, zero
     for row in range(0, at.height, LANES):
@@ -889,20 +967,33 @@ def add_leverages(work: Any, at: small.Places, weight: float, unit: float, scrat
         small.solve_half(work, at, at.trial, k)
         for i in range(width):
             scratch[i * width + k] = work[at.trial + i]
-    for row in range(0, at.height, LANES):
-        square = zero
-        # Four components of U'^-1 x at a time; `scratch` is 0 beyond the last one.
-        for i in range(0, at.size, 4):
-            a, b, c, d, place = zero, zero, zero, zero, i * width
-            for k in range(small.smaller(i + 4, at.size)):
-                value = load(work, at.columns + k * at.height + row)
-                a = multiply_add(value, broadcast(scratch, place + k), a)
-                b = multiply_add(value, broadcast(scratch, place + width + k), b)
-                c = multiply_add(value, broadcast(scratch, place + 2 * width + k), c)
-                d = multiply_add(value, broadcast(scratch, place + 3 * width + k), d)
-            square = multiply_add(b, b, multiply_add(a, a, square))
-            square = multiply_add(d, d, multiply_add(c, c, square))
-        store(work, at.scaled + row, square)
+    last = at.height - LANES
+    for row in range(0, at.height, 4 * LANES):
+        # Four vectors of rows share what is loaded of the factor; the last one may come again.
+        r1, r2 = small.smaller(row + LANES, last), small.smaller(row + 2 * LANES, last)
+        r3 = small.smaller(row + 3 * LANES, last)
+        s0, s1, s2, s3 = zero, zero, zero, zero
+        # Two components of U'^-1 x at a time; `scratch` is 0 beyond the last one.
+        for i in range(0, at.size, 2):
+            a0, a1, a2, a3, b0, b1, b2, b3 = zero, zero, zero, zero, zero, zero, zero, zero
+            for k in range(small.smaller(i + 2, at.size)):
+                column, place = at.columns + k * at.height, i * width + k
+                v0, v1 = load(work, column + row), load(work, column + r1)
+                v2, v3 = load(work, column + r2), load(work, column + r3)
+                factor = broadcast(scratch, place)
+                a0, a1 = multiply_add(v0, factor, a0), multiply_add(v1, factor, a1)
+                a2, a3 = multiply_add(v2, factor, a2), multiply_add(v3, factor, a3)
+                factor = broadcast(scratch, place + width)
+                b0, b1 = multiply_add(v0, factor, b0), multiply_add(v1, factor, b1)
+                b2, b3 = multiply_add(v2, factor, b2), multiply_add(v3, factor, b3)
+            s0 = multiply_add(b0, b0, multiply_add(a0, a0, s0))
+            s1 = multiply_add(b1, b1, multiply_add(a1, a1, s1))
+            s2 = multiply_add(b2, b2, multiply_add(a2, a2, s2))
+            s3 = multiply_add(b3, b3, multiply_add(a3, a3, s3))
+        store(work, at.scaled + row, s0)
+        store(work, at.scaled + r1, s1)
+        store(work, at.scaled + r2, s2)
+        store(work, at.scaled + r3, s3)
     raw, tails, curvature, form, residual = (
         np.uint64(at.raw), np.uint64(at.tail), np.uint64(at.curvature), np.uint64(at.scaled),
         np.uint64(at.residual),
@@ -1009,7 +1100,8 @@ def penalised_likelihood(
     held = firth_fit(null, room, at, case, True, is_ready, math.inf)
     # From there all coefficients go on, by the Hessian that is at hand.
     sum_gradient(work, at, case.weight)
-    direction_of(work, at)
+    decrement = direction_of(work, at)
+    bend_direction(work, at, case.weight, decrement)
     step_to(work, at.direction, 0.0, at.direction, at.last, at.width)
     step_to(work, at.theta, 1.0, at.direction, at.theta, at.width)
     full = firth_fit(null, room, at, case, False, False, held.before)
@@ -1153,6 +1245,200 @@ def bordered_radius(
     return math.sqrt(radius * radius + own * own / rest)
 
 
+# ------------------------------------------------------------------------------------------------
+# Four columns
+
+
+@part
+def put_columns(
+    null: Null, block: Any, lows: Any, highs: Any, begin: int, room: Room, panel: panels.Panel
+) -> None:
+    """Put four columns into the panel, zeros for those that are not ordinary, or are none."""
+    n_samples = panel.n_rows
+    at = small.lay_out(room.work, n_samples, panel.n_basis, panel.n_basis + 1)
+    for slot in range(panels.COLUMNS):
+        kept, column = panels.kept_of(panel, slot), begin + slot
+        room.panel[kept] = 0.0
+        if column < block.shape[0]:
+            values, low, high = block[column], lows[column], highs[column]
+            n_missing = count_missing(values)
+            status = FAILED
+            if n_missing == 0:
+                status = refuse_column(null, values, low, high, n_missing, room.work, at)
+            if status == CONVERGED:
+                _, power = math.frexp(high - low)
+                scale = math.ldexp(1.0, -power)
+                room.panel[kept], room.panel[kept + panels.SCALE] = 1.0, scale
+                panels.put_column(values, low, scale, room.panel, panel, slot)
+        if room.panel[kept] == 0.0:
+            panels.put_nothing(room.panel, panel, slot)
+
+
+@part
+def set_steps(area: Any, panel: panels.Panel, weight: float) -> None:
+    """Set the first step of each column, and what the covariates explain of it."""
+    keep_apart()
+    for slot in range(panels.COLUMNS):
+        place, kept = panels.scalars_of(panel, slot), panels.kept_of(panel, slot)
+        explained = panel.explained + slot * panel.width
+        square = panels.sum_of(area, panel, panels.BENT, slot) / weight
+        slope = panels.sum_of(area, panel, panels.MOVED, slot)
+        positive, rest = panels.sum_of(area, panel, panels.POSITIVE, slot), square
+        for k in range(panel.n_basis):
+            a = panels.sum_of(area, panel, panels.N_OWN + k, slot) / weight
+            area[explained + k] = -a
+            rest -= a * a
+            slope -= a * area[panel.base_gradient + k]
+            positive -= a * area[panel.base_positive + k]
+        if not rest > DEPENDENT * square:
+            area[kept], rest = 0.0, 1.0
+        area[place + panels.STEP] = -slope / weight / rest if area[kept] > 0.0 else 0.0
+        area[place + panels.SLOPE] = slope / weight
+        area[kept + panels.REST], area[kept + panels.POSITIVES] = rest, positive
+
+
+@part
+def refine_steps(area: Any, panel: panels.Panel, weight: float) -> None:
+    """Make each first step that to the least of four terms along the column.
+
+    Of columns of few rare values the plain one is too long. Leaves out columns that still move a
+    raw prediction by much.
+    """
+    keep_apart()
+    for slot in range(panels.COLUMNS):
+        place, kept = panels.scalars_of(panel, slot), panels.kept_of(panel, slot)
+        slope, square = area[place + panels.SLOPE], area[kept + panels.REST]
+        third = 0.5 * panels.sum_of(area, panel, panels.THIRD, slot) / weight
+        fourth = panels.sum_of(area, panel, panels.FOURTH, slot) / weight / 6.0
+        plain = area[place + panels.STEP]
+        step = plain
+        for _ in range(REFINEMENTS):
+            rise = square + step * (2.0 * third + 3.0 * fourth * step)
+            step -= (slope + step * (square + step * (third + fourth * step))) / rise
+        # Written so that a NaN fails.
+        if not abs(step - plain) <= 0.5 * abs(plain):
+            step = plain
+        area[place + panels.STEP] = step
+        if not abs(step) * panels.peak_of(area, panel, slot) <= panels.FARTHEST:
+            area[kept], area[place + panels.STEP] = 0.0, 0.0
+
+
+@part
+def solve_slot(null: Null, room: Room, panel: panels.Panel, slot: int) -> bool:
+    """Set the last step of a column and the last column of the inverse Hessian in the panel.
+
+    Says whether there are such; zeros if not.
+    """
+    keep_apart()
+    work, area, last = room.work, room.panel, panel.n_basis
+    at = small.lay_out(work, panel.n_rows, last, last + 1)
+    kept = panels.kept_of(panel, slot)
+    direction, share = panel.direction + slot * at.width, panel.share + slot * at.width
+    small.clear(area, direction, direction + at.width)
+    small.clear(area, share, share + at.width)
+    if area[kept] == 0.0:
+        return False
+    panels.put_system(work, at, area, panel, slot, null.weight)
+    if not small.factor_matrix(work, at):
+        return False
+    area[kept + panels.DECREMENT] = direction_of(work, at)
+    inverse, scaled = inverse_traces(work, at)
+    area[kept + panels.INVERSE], area[kept + panels.SCALED] = inverse, scaled
+    small.clear(work, at.trial, at.trial + at.width)
+    work[at.trial + last] = 1.0
+    small.solve_half(work, at, at.trial, last)
+    area[kept + panels.VARIANCE] = small.dot(work, at.trial, at.trial, at.width)
+    small.solve_rest(work, at, at.trial)
+    for k in range(at.size):
+        area[direction + k], area[share + k] = work[at.direction + k], work[at.trial + k]
+    return True
+
+
+@part
+def prove_slot(null: Null, area: Any, panel: panels.Panel, slot: int) -> float:
+    """Bound on (cost - optimum) / optimum after the last step; NaN where that is not a short one.
+
+    By how much it moves raw predictions is known here, row by row, so that no worst row has to be
+    thought of. With M the Hessian, moved a raw prediction's change and u the last column of M^-1,
+    second derivatives of a curvature c, which are less than c, change u' M u by half of
+    S = sum c moved^2 (x' u)^2 at the most, and the squares of the first ones M^-1 by S.
+    """
+    place, kept = panels.scalars_of(panel, slot), panels.kept_of(panel, slot)
+    change, decrement = area[place + panels.MOST], area[kept + panels.DECREMENT]
+    left = math.sqrt(null.weight / null.unit) * decrement * change * change
+    is_near = left <= NEAR or decrement <= ROUNDED
+    spread = 1.5 * area[place + panels.SECOND] / null.weight
+    is_plain = change <= LARGEST_CHANGE and spread <= 2.0 * NEAR * area[kept + panels.VARIANCE]
+    if not (area[kept] > 0.0 and is_near and is_plain):
+        return math.nan
+    peak, step = panels.peak_of(area, panel, slot), area[place + panels.STEP]
+    moved, reach = abs(step) * peak, null.reach + peak * peak
+    near = math.sqrt(null.reach + peak * peak / area[kept + panels.REST]) * math.exp(0.5 * moved)
+    radius = small.smaller(near, math.sqrt(reach * area[kept + panels.INVERSE]))
+    # What is left of the column has the rounding errors of all that was taken off it.
+    size = peak
+    for k in range(panel.n_basis):
+        size += abs(area[panel.explained + slot * panel.width + k]) * math.sqrt(null.reach)
+    size = null.far + moved + abs(step) * (1.0 + size)
+    cost = null.cost + panels.change_of_loss(area, panel, slot, null.weight)
+    traces = Traces(
+        panel.n_rows, panel.n_basis + 1, area[kept + panels.INVERSE], area[kept + panels.SCALED]
+    )
+    return bound_by(traces, size, cost, decrement, radius, change)
+
+
+@part
+def put_results(
+    null: Null, area: Any, panel: panels.Panel, slot: int, place: int, found: Columns
+) -> None:
+    """Put what a column of the panel comes to into its place."""
+    weight, n = null.weight, null.weight / null.unit
+    at, kept = panels.scalars_of(panel, slot), panels.kept_of(panel, slot)
+    step, scale = area[at + panels.STEP], area[kept + panels.SCALE]
+    variance = area[kept + panels.VARIANCE] - area[at + panels.SPREAD] / weight
+    coef = step + area[panel.direction + slot * panel.width + panel.n_basis]
+    coef -= 0.5 * area[at + panels.SHIFT] / weight
+    fall = 0.5 * area[kept + panels.DECREMENT] ** 2 - area[at + panels.CUBE] / 6.0 / weight
+    fall -= panels.change_of_loss(area, panel, slot, weight)
+    slope = area[at + panels.SLOPE]
+    found.n_samples[place] = panel.n_rows
+    found.coef[place] = coef * scale
+    found.error[place] = math.sqrt(variance / n) * scale
+    found.wald[place] = n * coef * coef / variance
+    found.score[place] = n * slope * slope / area[kept + panels.REST]
+    found.likelihood_ratio[place] = small.larger(2.0 * n * fall, 0.0)
+    found.status[place] = CONVERGED
+
+
+@part
+def fit_panel(
+    null: Null, block: Any, lows: Any, highs: Any, begin: int, first: int, room: Room,
+    found: Columns,
+) -> None:  # fmt: skip
+    """Fit those of four columns by maximum likelihood that are ordinary; others get NOT_FITTED."""
+    keep_apart()
+    n_basis, n_samples = null.basis.shape
+    area, panel = room.panel, panels.lay_out_panel(room.panel, n_samples, n_basis)
+    at = small.lay_out(room.work, n_samples, n_basis, n_basis + 1)
+    put_columns(null, block, lows, highs, begin, room, panel)
+    panels.look_at_columns(room.work, at, area, panel)
+    set_steps(area, panel, null.weight)
+    panels.leave_the_rest(room.work, at, area, panel)
+    refine_steps(area, panel, null.weight)
+    panels.pass_panel(room.work, at, area, panel)
+    end = small.smaller(begin + panels.COLUMNS, block.shape[0])
+    for slot in range(panels.COLUMNS):
+        is_solved = solve_slot(null, room, panel, slot)
+        area[panels.kept_of(panel, slot)] = 1.0 if is_solved else 0.0
+    panels.correct_panel(room.work, at, area, panel)
+    for column in range(begin, end):
+        bound = prove_slot(null, area, panel, column - begin)
+        found.status[first + column] = NOT_FITTED
+        if bound >= 0.0:
+            found.bound[first + column] = bound
+            put_results(null, area, panel, column - begin, first + column, found)
+
+
 def _scan_columns(
     null: Null, block: Any, lows: Any, highs: Any, first: int, firth: int, room: Room,
     found: Columns,
@@ -1175,17 +1461,26 @@ def _scan_columns(
         Gets what is found. It comes with NaN, and bounds of infinity.
     """
     n_basis, n_samples = null.basis.shape
+    at = small.lay_out(room.work, n_samples, n_basis, n_basis)
+    by_panels = firth != ALWAYS and null.by_panels
     if room.state[0] == 0:
-        load_rows(null, room.work, small.lay_out(room.work, n_samples, n_basis, n_basis))
+        load_rows(null, room.work, at)
+        if by_panels:
+            panel = panels.lay_out_panel(room.panel, n_samples, n_basis)
+            panels.load_panel(null, room.work, at, room.panel, panel)
         room.state[0] = 1
     for column in range(block.shape[0]):
         place = first + column
+        if by_panels and column % panels.COLUMNS == 0:
+            fit_panel(null, block, lows, highs, column, first, room, found)
+        if by_panels and found.status[place] == CONVERGED:
+            continue
         values = block[column]
         found.status[place] = fit_column(
             null, values, lows[column], highs[column], firth, room, place, found
         )
         if found.n_samples[place] < n_samples:
-            load_weights(null, room.work, small.lay_out(room.work, n_samples, n_basis, n_basis))
+            load_weights(null, room.work, at)
 
 
 scan_columns = entry(_scan_columns)

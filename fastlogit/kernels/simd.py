@@ -25,7 +25,9 @@ __all__ = [
     "aligned",
     "broadcast",
     "byteswap",
+    "divide",
     "load",
+    "maximum",
     "multiply_add",
     "prefetch",
     "splat",
@@ -65,6 +67,14 @@ def _plain_add(a: Any, b: Any) -> Any:
 
 def _plain_subtract(a: Any, b: Any) -> Any:
     return a - b
+
+
+def _plain_divide(a: Any, b: Any) -> Any:
+    return a / b
+
+
+def _plain_maximum(a: Any, b: Any) -> Any:
+    return np.where(a > b, a, b)
 
 
 def _plain_total(vector: Any) -> Any:
@@ -183,6 +193,21 @@ def _llvm_subtract(typing_context: Any, a: Any, b: Any) -> Any:
     return float64x8(float64x8, float64x8), generate
 
 
+def _llvm_divide(typing_context: Any, a: Any, b: Any) -> Any:
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        return builder.fdiv(*arguments)
+
+    return float64x8(float64x8, float64x8), generate
+
+
+def _llvm_maximum(typing_context: Any, a: Any, b: Any) -> Any:
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        # b where one is NaN.
+        return builder.select(builder.fcmp_ordered(">", *arguments), *arguments)
+
+    return float64x8(float64x8, float64x8), generate
+
+
 def _llvm_total(typing_context: Any, vector: Any) -> Any:
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         halves, width = arguments[0], LANES
@@ -257,6 +282,8 @@ multiply_add = _operation("multiply_add")
 add = _operation("add")
 aligned = _operation("aligned")
 subtract = _operation("subtract")
+divide = _operation("divide")
+maximum = _operation("maximum")
 total = _operation("total")
 prefetch = _operation("prefetch")
 byteswap = _operation("byteswap")

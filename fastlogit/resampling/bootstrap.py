@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
@@ -14,6 +13,7 @@ from ..clock import Clock
 from ..design.base import readonly
 from ..fitting.chunks import Crew
 from ..fitting.fit import TOLERANCE
+from ..fitting.in_memory import check_finite, look_in_memory, strength_of, teller
 from ..fitting.problem import check_callback, check_intercept, check_time_limit
 from ..fitting.small import BESIDE
 from ..fitting.weightless import with_codes
@@ -35,9 +35,7 @@ from .refits import (
     fit_quietly,
     fit_whole,
     found_models,
-    look_in_memory,
     put,
-    strength_of,
 )
 from .replicates import BootstrapResult
 
@@ -150,6 +148,7 @@ def bootstrap(
     seed = check_random_state(random_state)
     given = Given(X, y, sample_weight, offset, l2_reg, penalty_factor, clock=clock)
     data = look_in_memory(given, "bootstrap", multi_class)
+    check_finite(data, n_threads)
     strength, by_weight = strength_of(C, data)
     asked = Asked(strength, by_weight, fixed, tol)
     sample = _sample(data, groups, stratify)
@@ -277,7 +276,8 @@ class _Replicates:
             cost = NUMBER_NS * n_samples * (n_features + BESIDE) * self.n_models
             size = int(np.clip(CHUNK_NS / cost, 1, 256))
             chunks = [range(k, min(k + size, self.n)) for k in range(0, self.n, size)]
-            crew = Crew(chunks, self._fit_chunk, self.refits[0].room, self.clock, self._tell())
+            tell = teller(self.tell, self._progress)
+            crew = Crew(chunks, self._fit_chunk, self.refits[0].room, self.clock, tell)
             crew.run(threads.thread_count(self.n_threads))
             self.ended_by = crew.ended_by
         elif not self.refits and self.asked.fixed in (None, 0.0):
@@ -309,7 +309,7 @@ class _Replicates:
 
     def _fit_batches(self) -> None:
         """Fit batches of replicates in the same passes; those of no proof are left."""
-        tell = self._tell()
+        tell = teller(self.tell, self._progress)
         for first in range(0, self.n, BATCH):
             if self.clock.is_late():
                 self.ended_by = "time_limit"
@@ -353,7 +353,7 @@ class _Replicates:
                 put(found, models, replicate)
 
     def _fit_the_rest(self) -> None:
-        tell = self._tell()
+        tell = teller(self.tell, self._progress)
         for replicate in np.flatnonzero(self.status == statuses.GENERAL).tolist():
             if self.clock.is_late():
                 self.ended_by = "time_limit"
@@ -404,13 +404,6 @@ class _Replicates:
 
     # --------------------------------------------------------------------------------------------
     # What is told
-
-    def _tell(self) -> Callable[[], object] | None:
-        """Return what tells the user's callback how far the fits are."""
-        tell = self.tell
-        if tell is None:
-            return None
-        return lambda: tell(self._progress())
 
     def _progress(self) -> Progress:
         n_done = int((self.status < statuses.NOT_FITTED).sum())

@@ -21,6 +21,13 @@ from ..arrays import ArrayLike, Codes, Indices, Integers, Matrix, Vector
 from ..clock import Clock
 from ..fitting.chunks import Crew
 from ..fitting.fit import TOLERANCE
+from ..fitting.in_memory import (
+    check_finite,
+    check_two_classes,
+    look_in_memory,
+    strength_of,
+    teller,
+)
 from ..fitting.problem import check_callback, check_time_limit
 from ..fitting.small import BESIDE, is_plain
 from ..inputs.given import Data, Given
@@ -39,9 +46,7 @@ from .refits import (
     as_plain,
     fit_whole,
     found_models,
-    look_in_memory,
     put,
-    strength_of,
 )
 from .replicates import PermutationResult
 
@@ -131,11 +136,8 @@ def permutation(
     data = look_in_memory(
         Given(X, y, None, None, l2_reg, penalty_factor, clock=clock), "permutation"
     )
-    if data.classes.size != 2:
-        raise ValueError(
-            f"permutation takes two classes, and y has {data.classes.size}: "
-            f"{data.classes[:10].tolist()}; compare one with the others, e.g. with (y == label)"
-        )
+    check_finite(data, n_threads)
+    check_two_classes(data, "permutation")
     strength, by_weight = strength_of(C, data)
     tested = _columns(columns, data)
     starts, data = _blocks(groups, data)
@@ -281,7 +283,7 @@ class _Tests:
     def _fit_all(self, test: _Test, models: kernels.Replicates, place: int) -> None:
         """Fit all permutations of a test: in chunks, and what is left one after the other."""
         refits = test.refits
-        tell = self._tell(models)
+        tell = teller(self.tell, lambda: self._progress(models))
         if refits.is_ready and test.is_small:
             cost = NUMBER_NS * self.n_samples * (refits.X.shape[1] + BESIDE)
             size = int(np.clip(CHUNK_NS / cost, 1, 256))
@@ -390,13 +392,6 @@ class _Tests:
 
     # --------------------------------------------------------------------------------------------
     # What is told
-
-    def _tell(self, models: kernels.Replicates) -> Callable[[], object] | None:
-        """Return what tells the user's callback how far the permutations are."""
-        tell = self.tell
-        if tell is None:
-            return None
-        return lambda: tell(self._progress(models))
 
     def _progress(self, models: kernels.Replicates) -> Progress:
         done = self.n_done + int((models.status < statuses.NOT_FITTED).sum())

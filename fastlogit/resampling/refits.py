@@ -13,18 +13,15 @@ import numpy as np
 
 from ..arrays import Codes, Features, Indices, Integers, Matrix, Vector
 from ..clock import Clock
-from ..design.base import Design, readonly
+from ..design.base import readonly
 from ..errors import SeparationWarning
 from ..fitting.fit import fit
 from ..fitting.small import MOST_ITERATIONS, is_plain, within_limits
 from ..inputs import validation
-from ..inputs.batches import BatchSource
-from ..inputs.given import Data, Given, look
-from ..inputs.sparse import refuse_sparse
+from ..inputs.given import Data
 from ..kernels import groups as statuses
 from ..kernels import resampling as kernels
 from ..kernels import small
-from ..options import check_strength
 from ..result import FitResult
 
 __all__ = [
@@ -36,9 +33,7 @@ __all__ = [
     "fit_quietly",
     "fit_whole",
     "found_models",
-    "look_in_memory",
     "put",
-    "strength_of",
 ]
 
 # Of a fit that takes the general way.
@@ -81,45 +76,6 @@ class Found(NamedTuple):
     bound: float
     n_iter: int
     failure: str = ""
-
-
-def look_in_memory(given: Given, name: str, multi_class: str = "ovr") -> Data:
-    """Check what is given to a function that reads rows in memory.
-
-    Raises
-    ------
-    TypeError, ValueError
-        If something has the wrong type, shape or value.
-    """
-    if isinstance(given.X, BatchSource | Design):
-        raise TypeError(
-            f"{name} reads rows in memory, and X is a {type(given.X).__name__}; load them into "
-            "memory first"
-        )
-    data = look(given, multi_class)
-    refuse_sparse(name, data.rows.X, data.rows.carrier)
-    if not isinstance(data.rows.X, np.ndarray):
-        raise TypeError(
-            f"{name} reads rows in memory, and X is a {type(data.rows.X).__name__} that is "
-            "streamed; load them into memory first"
-        )
-    validation.check_finite(data.rows.X, data.rows.names)
-    return data
-
-
-def strength_of(C: float | None, data: Data) -> tuple[Vector, bool]:
-    """Return the strength of each column's penalty, and whether it is that of the sum of losses."""
-    strength: float | Vector = 0.0 if data.l2_reg is None else data.l2_reg
-    if C is not None:
-        if data.l2_reg is not None:
-            raise ValueError("give C or l2_reg, not both: l2_reg = 1 / (C * sum of weights)")
-        strength = 1.0 / check_strength("C", C)
-    factor = 1.0 if data.penalty_factor is None else data.penalty_factor
-    with np.errstate(over="ignore", invalid="ignore"):
-        found = np.array(np.broadcast_to(strength * factor, data.rows.X.shape[1]), np.float64)
-    if not np.isfinite(found).all():
-        raise ValueError("the penalty overflows; a larger C, or smaller strengths, are needed")
-    return found, C is not None
 
 
 def as_plain(data: Data, rows: Indices | None = None) -> Data:
