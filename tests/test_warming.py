@@ -47,6 +47,14 @@ def test_without_threads_nothing_is_compiled_for_them(monkeypatch):
     assert len(steps) == len({(step.kind, step.part) for step in steps})
 
 
+def test_functions_are_compiled_for_threads_unless_named_serial():
+    parallel = {step.part: step.parallel for step in warming._all_steps() if step.kind is None}
+    assert parallel == {part: part not in warming.SERIAL_PARTS for part in warming.FUNCTIONS}
+    assert set(warming.SERIAL_PARTS) < set(warming.FUNCTIONS)
+    for part, (one_thread, with_threads) in warming.SECONDS.items():
+        assert (one_thread == with_threads) == (part in warming.SERIAL_PARTS)
+
+
 @pytest.mark.parametrize("kind", sorted({s.kind for s in warming._all_steps() if s.kind}))
 def test_each_kind_is_what_it_says(kind):
     X = warming._data(kind)

@@ -390,7 +390,7 @@ class SparseDesign(Design):
             self._all.columns, n_threads=self.n_threads, counter=RowCounter(n_features)
         )
         turned.counter.clock = self.counter.clock
-        matrix = turned.gram(squares)[:-1, :-1]
+        matrix = np.ascontiguousarray(turned.gram(squares)[:-1, :-1])
         if center.any():
             levels, _ = turned.transposed_product((squares * center)[None])
             matrix -= levels[0] + levels[0][:, None] - float((squares * np.square(center)).sum())
