@@ -222,7 +222,8 @@ class Model:
         if not (self._may_be_near() and self.working.moved(here.theta) <= NEAR_ENOUGH):
             self.working.look(here.theta, here.curvature)
         if self._model is None or self._model.matrix is not self.working.matrix:
-            self._model = QuadraticModel(self.working.matrix, self._strengths())
+            check = self._whole.design.counter.check
+            self._model = QuadraticModel(self.working.matrix, self._strengths(), check)
         target = self._model.minimum(here.gradient, here.theta)
         step = target - here.theta
         curved = float(step @ np.einsum("ij,j->i", self.working.matrix, step))

@@ -6,11 +6,13 @@ gives their values, exactly.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 
 from ..arrays import Indices, Mask, Matrix, Vector
 from ..kernels.coordinate_descent import descend
-from ..linalg.factors import Factor
+from ..linalg.factors import FACTOR_NS, Factor
 from ..linalg.resolved import DEPENDENT
 
 __all__ = ["QuadraticModel"]
@@ -38,10 +40,14 @@ class QuadraticModel:
     matrix : ndarray of shape (size, size)
         The Hessian M, without a negative eigenvalue. Coefficients without curvature stay.
     l1 : ndarray of shape (size,)
+    check : callable, optional
+        Called with the seconds of what is about to begin; raises where that is too much.
     """
 
-    def __init__(self, matrix: Matrix, l1: Vector) -> None:
-        self.matrix, self._l1 = matrix, l1
+    def __init__(
+        self, matrix: Matrix, l1: Vector, check: Callable[[float], None] = lambda seconds: None
+    ) -> None:
+        self.matrix, self._l1, self._check = matrix, l1, check
         self._curved = np.diag(matrix) > 0.0
         self._face: Face | None = None
 
@@ -58,6 +64,7 @@ class QuadraticModel:
         n_sweeps = max(1, min(SWEEPS, int(CALL_NUMBERS / coef.size**2)))
         most = 0.0
         for _ in range(ROUNDS):
+            self._check(0.0)
             _, largest, changed = descend.serial(self.matrix, self._l1, n_sweeps, 0.0, coef, slopes)
             most = max(most, largest)
             if largest <= ENOUGH * most or (changed == 0 and self._settle(coef, slopes)):
@@ -83,6 +90,7 @@ class QuadraticModel:
             if used.size > LARGE_FACE:
                 return False
             if not self._is_known(coef):
+                self._check(1e-9 * FACTOR_NS * used.size**3 / 3.0)
                 self._face = Face(self.matrix, used)
             assert self._face is not None
             least = slopes[used] + self._l1[used] * np.sign(coef[used])
