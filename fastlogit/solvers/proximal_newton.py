@@ -57,6 +57,8 @@ SHORT = 0.01
 # Iterations that bring a model no nearer, after which rounding is to blame where it lacks no more
 # than this share of its cost.
 PATIENCE, NEAR = 4, 1e-12
+# Or of more, where columns are alike but for rounding and steps between them are short.
+LONG_PATIENCE, LESS_NEAR = 30, 1e-9
 
 
 class Place(NamedTuple):
@@ -186,7 +188,9 @@ class Model:
 
     def waits_in_vain(self, cost: float) -> bool:
         """Say whether the model gets no nearer where rounding errors are to blame."""
-        return self._waited >= PATIENCE and self._lack <= NEAR * abs(cost)
+        share = self._lack / max(abs(cost), 1e-300)
+        is_idle = self._waited >= PATIENCE and share <= NEAR
+        return is_idle or (self._waited >= LONG_PATIENCE and share <= LESS_NEAR)
 
     def _choose(self, theta: Vector, gradient: Vector) -> bool:
         """Choose the working set, and say whether it has all columns that should move."""

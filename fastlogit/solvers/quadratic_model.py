@@ -97,7 +97,9 @@ class QuadraticModel:
             step = self._face.step(least, coef[used])
             change, corners = _while_signs_last(self._l1[used], coef[used], step)
             if not self._face.lowers(least, change):
-                return False
+                change, corners = self._face.level_step(least, self._l1[used], coef[used])
+                if not (corners.any() and self._face.lowers(least, change)):
+                    return False
             coef[used] += change
             coef[used[corners]] = 0.0
             # Not by BLAS, whose sums depend on the number of threads.
@@ -125,6 +127,27 @@ class Face:
             return self._factor.solve(-least[None])[0]
         right = np.einsum("ij,j->i", self._matrix, coef) - least
         return self._factor.solve(right[None])[0] - coef
+
+    def level_step(self, least: Vector, l1: Vector, coef: Vector) -> tuple[Vector, Mask]:
+        """Return a step along columns that depend on others, to the first 0, and who comes there.
+
+        Along these the function is as good as linear.
+        """
+        none = np.zeros_like(coef), np.zeros(coef.size, dtype=bool)
+        if not self._factor.dependent.any():
+            return none
+        column = int(np.argmax(self._factor.dependent))
+        way = -self._factor.solve(self._matrix[column][None])[0]
+        way[column] += 1.0
+        way *= -np.sign(way @ least)
+        falls = (l1 > 0.0) & (coef * way < 0.0)
+        if not falls.any():
+            return none
+        lengths = np.divide(-coef, way, out=np.full(coef.size, np.inf), where=falls)
+        corners = falls & (lengths <= lengths.min())
+        change = lengths.min() * way
+        change[corners] = -coef[corners]
+        return change, corners
 
     def lowers(self, least: Vector, change: Vector) -> bool:
         """Say whether the function falls by a change, up to rounding errors."""
