@@ -210,6 +210,18 @@ def test_other_designs_over_the_same_rows(design, whole) -> None:
     assert design.stride_for(1) in (1, 61)
 
 
+def test_some_columns_as_a_design_of_their_own(rng, design) -> None:
+    which, coef = np.array([3, 0, 4]), rng.normal(size=(2, 3))
+    before = design.n_passes
+    some = design.columns_of(which)
+    assert before < design.n_passes <= before + 1.5
+    before = design.n_passes
+    raw = some.raw_prediction(coef, np.zeros(2))
+    np.testing.assert_allclose(raw, coef @ Z0[:, which].T, atol=1e-12)
+    assert design.n_passes == before
+    np.testing.assert_array_equal(some.column(1), X0[:, 0])
+
+
 def test_samples_for_a_preconditioner(design, whole) -> None:
     rows = RNG.integers(0, N_SAMPLES, (2, 12))
     sizes, inverse = np.array([0.5, 2.0]), RNG.uniform(0.5, 2.0, (2, N_FEATURES + 1))

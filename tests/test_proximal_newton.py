@@ -248,6 +248,18 @@ def test_more_coefficients_than_a_working_set_may_have(monkeypatch, l2) -> None:
     assert found.suboptimality <= 1e-9
 
 
+@pytest.mark.parametrize("apart", [1e-4, 1e-6, 1e-8])
+def test_columns_alike_but_for_little(apart) -> None:
+    """Both get a coefficient on the way, which a Cholesky factor then cannot tell apart."""
+    X, y, *_ = problem(106, 4)
+    X[:, 1] = X[:, 0] + apart * X[:, 3]
+    result = fastlogit.fit(X, y, l1_reg=0.02, start=(np.array([0.3, 0.2, 0.1, 0.0]), 0.0))
+    assert result.converged, result.message
+    assert result.n_iter < 20
+    assert np.count_nonzero(result.coef[:2]) <= 1
+    assert kkt(X, y, result) < 1e-6
+
+
 def test_columns_of_many_sizes_far_from_0() -> None:
     X, y, *_ = problem(200, 6)
     scale = 10.0 ** np.array([-100.0, -5.0, 0.0, 3.0, 8.0, 100.0])

@@ -60,3 +60,17 @@ def test_strong_l1_leaves_nothing_and_what_has_no_curvature_stays() -> None:
         matrix, np.array([0.5, -0.3, 7.0]), np.array([0.0, 0.1, 4.0]), np.array([1.0, 1.0, 0.0])
     )
     np.testing.assert_array_equal(found, [0.0, 0.0, 4.0])
+
+
+def test_it_asks_for_time_and_ends_where_there_is_none(rng) -> None:
+    rows = rng.normal(size=(50, 1)) + 0.1 * rng.normal(size=(50, 6))
+    asked = []
+    model = QuadraticModel(rows.T @ rows, np.full(6, 0.1), asked.append)
+    model.minimum(rows.T @ rng.normal(size=50), np.zeros(6))
+    assert asked[0] == 0.0 < max(asked)
+
+    def refuse(seconds):
+        raise TimeoutError
+
+    with pytest.raises(TimeoutError):
+        QuadraticModel(rows.T @ rows, np.full(6, 0.1), refuse).minimum(np.ones(6), np.zeros(6))

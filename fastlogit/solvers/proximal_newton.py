@@ -34,14 +34,14 @@ ABILITIES = Abilities(penalties=ElasticNet, losses=Binomial)
 FEW_COLUMNS, MOST = 64, 0.5
 # Of the columns whose slopes exceed L1 so many come in at the most: a number, so many times the
 # root of all columns (a Gram matrix of some times as many costs a pass), or MORE of those that have
-# to be there. And SPARE of these of the next ones. On 1,000 x 20,000, C=0.5, twice as many took
-# 1.4 s where these take 0.5, with two busy cores.
-LEAST, ROOTS, SPARE, MORE = 64, 2.5, 0.1, 0.5
+# to be there. And SPARE of these of the next ones. On 1,000 x 20,000 at C=0.5 twice as many took
+# 1.4 s where these took 0.5, on two busy cores.
+LEAST, ROOTS, SPARE, MORE = 64, 1.5, 0.1, 0.5
 # A working set of more, whose Hessian would take 200 MB, gives way to so many accelerated gradient
 # steps at a time over all columns.
 MOST_WORKING, STEPS = 5_000, 50
-# Newton steps over a working set before all columns are looked at, as long as they lack more than
-# this share of what was missing before them.
+# Newton steps over a working set that has all columns it should, before all are looked at again, as
+# long as they lack more than this share of what was missing before. While it grows there is one.
 INNER, INNER_SHARE = 10, 0.05
 # Up to so many columns each step has a Hessian of its own; of more one that was made where no raw
 # prediction is farther than this serves, too.
@@ -57,6 +57,8 @@ SHORT = 0.01
 # Iterations that bring a model no nearer, after which rounding is to blame where it lacks no more
 # than this share of its cost.
 PATIENCE, NEAR = 4, 1e-12
+# Or of more, where columns are alike but for rounding and steps between them are short.
+LONG_PATIENCE, LESS_NEAR = 30, 1e-9
 
 
 class Place(NamedTuple):
@@ -154,7 +156,7 @@ class Model:
         self._model: QuadraticModel | None = None
         self._known: tuple[Vector, Vector, float] | None = None
         self._lowest, self._lack, self._waited = np.inf, np.inf, 0
-        self._was_missing = np.inf
+        self._was_missing, self._is_complete = np.inf, True
         self.is_large = False
         self._step_size: float | None = None
 
@@ -164,7 +166,7 @@ class Model:
         Infinite where the working set leaves columns out whose slopes exceed L1.
         """
         theta, gradient = point.theta[model], point.gradient[model]
-        is_complete = self._choose(theta, gradient)
+        is_complete = self._is_complete = self._choose(theta, gradient)
         if self.is_large:
             self._theta, self._lack = theta, self._lack_by_diagonal(theta, gradient)
             return self._take(self._lack, True)
@@ -186,7 +188,9 @@ class Model:
 
     def waits_in_vain(self, cost: float) -> bool:
         """Say whether the model gets no nearer where rounding errors are to blame."""
-        return self._waited >= PATIENCE and self._lack <= NEAR * abs(cost)
+        share = self._lack / max(abs(cost), 1e-300)
+        is_idle = self._waited >= PATIENCE and share <= NEAR
+        return is_idle or (self._waited >= LONG_PATIENCE and share <= LESS_NEAR)
 
     def _choose(self, theta: Vector, gradient: Vector) -> bool:
         """Choose the working set, and say whether it has all columns that should move."""
@@ -222,7 +226,8 @@ class Model:
         if not (self._may_be_near() and self.working.moved(here.theta) <= NEAR_ENOUGH):
             self.working.look(here.theta, here.curvature)
         if self._model is None or self._model.matrix is not self.working.matrix:
-            self._model = QuadraticModel(self.working.matrix, self._strengths())
+            check = self._whole.design.counter.check
+            self._model = QuadraticModel(self.working.matrix, self._strengths(), check)
         target = self._model.minimum(here.gradient, here.theta)
         step = target - here.theta
         curved = float(step @ np.einsum("ij,j->i", self.working.matrix, step))
@@ -255,7 +260,7 @@ class Model:
             return self._accelerate()
         enough = max(INNER_SHARE * self._lack, WITHIN * wanted)
         here, target = self._search(self._here, self._target), self._target
-        for _ in range(0 if self.working.is_whole else INNER):
+        for _ in range(INNER if self._is_complete and not self.working.is_whole else 0):
             target, lack = self._model_at(here)
             if lack <= enough:
                 break

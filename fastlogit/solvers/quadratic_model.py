@@ -6,11 +6,13 @@ gives their values, exactly.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 
 from ..arrays import Indices, Mask, Matrix, Vector
 from ..kernels.coordinate_descent import descend
-from ..linalg.factors import Factor
+from ..linalg.factors import FACTOR_NS, Factor
 from ..linalg.resolved import DEPENDENT
 
 __all__ = ["QuadraticModel"]
@@ -38,10 +40,14 @@ class QuadraticModel:
     matrix : ndarray of shape (size, size)
         The Hessian M, without a negative eigenvalue. Coefficients without curvature stay.
     l1 : ndarray of shape (size,)
+    check : callable, optional
+        Called with the seconds of what is about to begin; raises where that is too much.
     """
 
-    def __init__(self, matrix: Matrix, l1: Vector) -> None:
-        self.matrix, self._l1 = matrix, l1
+    def __init__(
+        self, matrix: Matrix, l1: Vector, check: Callable[[float], None] = lambda seconds: None
+    ) -> None:
+        self.matrix, self._l1, self._check = matrix, l1, check
         self._curved = np.diag(matrix) > 0.0
         self._face: Face | None = None
 
@@ -58,6 +64,7 @@ class QuadraticModel:
         n_sweeps = max(1, min(SWEEPS, int(CALL_NUMBERS / coef.size**2)))
         most = 0.0
         for _ in range(ROUNDS):
+            self._check(0.0)
             _, largest, changed = descend.serial(self.matrix, self._l1, n_sweeps, 0.0, coef, slopes)
             most = max(most, largest)
             if largest <= ENOUGH * most or (changed == 0 and self._settle(coef, slopes)):
@@ -83,13 +90,16 @@ class QuadraticModel:
             if used.size > LARGE_FACE:
                 return False
             if not self._is_known(coef):
+                self._check(1e-9 * FACTOR_NS * used.size**3 / 3.0)
                 self._face = Face(self.matrix, used)
             assert self._face is not None
             least = slopes[used] + self._l1[used] * np.sign(coef[used])
             step = self._face.step(least, coef[used])
             change, corners = _while_signs_last(self._l1[used], coef[used], step)
             if not self._face.lowers(least, change):
-                return False
+                change, corners = self._face.level_step(least, self._l1[used], coef[used])
+                if not (corners.any() and self._face.lowers(least, change)):
+                    return False
             coef[used] += change
             coef[used[corners]] = 0.0
             # Not by BLAS, whose sums depend on the number of threads.
@@ -117,6 +127,27 @@ class Face:
             return self._factor.solve(-least[None])[0]
         right = np.einsum("ij,j->i", self._matrix, coef) - least
         return self._factor.solve(right[None])[0] - coef
+
+    def level_step(self, least: Vector, l1: Vector, coef: Vector) -> tuple[Vector, Mask]:
+        """Return a step along columns that depend on others, to the first 0, and who comes there.
+
+        Along these the function is as good as linear.
+        """
+        none = np.zeros_like(coef), np.zeros(coef.size, dtype=bool)
+        if not self._factor.dependent.any():
+            return none
+        column = int(np.argmax(self._factor.dependent))
+        way = -self._factor.solve(self._matrix[column][None])[0]
+        way[column] += 1.0
+        way *= -np.sign(way @ least)
+        falls = (l1 > 0.0) & (coef * way < 0.0)
+        if not falls.any():
+            return none
+        lengths = np.divide(-coef, way, out=np.full(coef.size, np.inf), where=falls)
+        corners = falls & (lengths <= lengths.min())
+        change = lengths.min() * way
+        change[corners] = -coef[corners]
+        return change, corners
 
     def lowers(self, least: Vector, change: Vector) -> bool:
         """Say whether the function falls by a change, up to rounding errors."""
