@@ -339,32 +339,41 @@ def _column_sums(
 
 
 @kernel
-def sum_products(rows: Any, start: int, stop: int, weights: Any, products_out: Any) -> None:
+def sum_products(
+    rows: Any, start: int, stop: int, weights: Any, roots: Any, scale: Any, products_out: Any
+) -> None:
     """Add weight times the products of a row's values: the lower triangle, and below it the values.
 
-    `products_out` is flat, (n_columns + 1) lines of n_columns.
+    Values times the root of their row and the scale of their column, before they are multiplied
+    with each other: those of columns of any size are moderate then. `products_out` is flat,
+    (n_columns + 1) lines of n_columns.
     """
     data, indices = rows.data, rows.indices
-    # n (n + 1) numbers.
-    width = np.uint64(int(np.sqrt(products_out.size)))
-    last = width * width
+    width, scaled = np.uint64(scale.size), np.empty(scale.size)
+    last, zero = width * width, np.uint64(0)
     products_out[:] = 0.0
     for row in range(start, stop):
-        weight = weights[row]
+        weight, root = weights[row], roots[row]
         if weight == 0.0:
             continue
         begin, end = np.uint64(rows.begins[row]), np.uint64(rows.ends[row])
         for place in range(begin, end):
-            value, column = weight * data[place], np.uint64(indices[place])
+            column = np.uint64(indices[place])
+            scaled[place - begin] = data[place] * scale[column] * root
+        for place in range(begin, end):
+            own, column = place - begin, np.uint64(indices[place])
+            value, line = weight * scaled[own], column * width
             products_out[last + column] += value
-            line = column * width
-            for other in range(begin, place + _ONE):
-                products_out[line + np.uint64(indices[other])] += value * data[other]
+            for other in range(zero, own + _ONE):
+                products_out[line + np.uint64(indices[begin + other])] += value * scaled[other]
 
 
-def _gram(rows: Any, bounds: Any, weights: Any, strips: Any, products_out: Any) -> None:
+def _gram(
+    rows: Any, bounds: Any, weights: Any, roots: Any, scale: Any, strips: Any, products_out: Any
+) -> None:
     for chunk in prange(bounds.size - 1):
-        sum_products(rows, bounds[chunk], bounds[chunk + 1], weights, strips[chunk])
+        start, stop = bounds[chunk], bounds[chunk + 1]
+        sum_products(rows, start, stop, weights, roots, scale, strips[chunk])
     for part in prange(PARTS):
         add_strips(strips, part, products_out)
 
@@ -446,7 +455,7 @@ raw_prediction = entry(_raw_prediction)
 hypotheses = entry(_hypotheses)
 # column_sums(rows, bounds, weights, center, strips, sums_out): see `sum_columns`.
 column_sums = entry(_column_sums)
-# gram(rows, bounds, weights, strips, products_out): see `sum_products`.
+# gram(rows, bounds, weights, roots, scale, strips, products_out): see `sum_products`.
 gram = entry(_gram)
 # largest_row(rows, bounds, center, squares, base, largest_out)
 largest_row = entry(_largest_row)
