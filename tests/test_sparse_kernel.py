@@ -85,7 +85,7 @@ def test_cost_gradient_and_row_state_of_one_model(dtype, rng) -> None:
     np.testing.assert_allclose(state[1], residual, rtol=1e-9)
 
 
-@pytest.mark.parametrize("n_models", [2, 3, 8, 9, 17])
+@pytest.mark.parametrize("n_models", [2, 3, 4, 5, 8, 9, 17])
 def test_several_models_are_what_each_is_alone(n_models, rng) -> None:
     X, y = dense_rows(rng), rng.integers(0, 2, N_SAMPLES).astype(np.uint8)
     coef, intercept = rng.normal(size=(n_models, N_FEATURES)), rng.normal(size=n_models)
