@@ -62,13 +62,8 @@ SECONDS = {
     "many columns": (2.0, 8.0),
     "more than 256 classes": (16.0, 40.0),
     "sigmoid and its relatives": (6.0, 12.0),
-<<<<<<< HEAD
     "batches, leave-one-out, paths": (12.0, 20.0),
-    "groups of rows": (8.0, 8.0),  # no entry of these is compiled for threads
-=======
-    "batches, leave-one-out, paths": (4.0, 12.0),
     "groups of rows": (8.0, 8.0),
->>>>>>> cold
 }
 FUNCTIONS = tuple(SECONDS)[-3:]
 # No entry of these is compiled for threads.

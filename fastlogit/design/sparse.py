@@ -45,6 +45,9 @@ STRIP_NUMBERS = 2**23
 GRAM_NUMBERS = 2**24
 # Values of a block of rows, which are in cache when gradients follow predictions.
 BLOCK_VALUES, LEAST_ROWS, MOST_ROWS = 2048, 8, 128
+# Farther from 0, in standard deviations, columns are not centred: the Hessian in their direction
+# would lose four digits and more.
+MOST_CENTRED = 100.0
 # Roundings of the sum for a row without values, as shares of it.
 ROUNDINGS = 2.0**-46
 
@@ -102,6 +105,11 @@ class _Rows:
         if self._rooms.keys() - {key} and room.strips.nbytes > LOOK_BYTES:
             self._rooms = {}
         self._rooms.setdefault(key, []).append(room)
+
+    @cached_property
+    def ones(self) -> Vector:
+        """A 1 for each row."""
+        return readonly(np.ones(self.given.shape[0]))
 
     @cached_property
     def columns(self) -> CompressedRows:
@@ -265,37 +273,38 @@ class SparseDesign(Design):
 
     def gram(self, curvature: Vector) -> Matrix:
         """Return X' diag(curvature) X, shape (n_features + 1,) * 2, intercept last: one pass."""
+        center, inverse_scale = self.columns
+        inner, sums = self._products(curvature, self._all.ones, inverse_scale)
+        weight, size = float(curvature.sum()), self.shape[1] + 1
+        matrix = np.empty((size, size))
+        with np.errstate(over="ignore", invalid="ignore"):
+            moved = sums
+            if center.any():
+                middle = center * inverse_scale
+                moved = sums - weight * middle
+                # x y' - c y' - (x - c w) c'
+                inner -= np.multiply.outer(middle, sums) + np.multiply.outer(moved, middle)
+                inner[...] = 0.5 * (inner + inner.T)
+        matrix[:-1, :-1], matrix[-1, :-1], matrix[:-1, -1] = inner, moved, moved
+        matrix[-1, -1] = weight
+        return matrix
+
+    def _products(self, weights: Vector, roots: Vector, scale: Vector) -> tuple[Matrix, Vector]:
+        """Return the Gram matrix of the scaled values, and their sums: one pass."""
         n_samples, n_features = self.shape
         size, rows = n_features * (n_features + 1), self._all
         most = max(2, GRAM_NUMBERS // size)
         bounds = rows.bounds if len(rows.bounds) - 1 <= most else rows.chunks(most)
         strips, found = np.empty((len(bounds) - 1, size)), np.empty(size)
-        weights = readonly(np.ascontiguousarray(curvature))
+        weights = np.ascontiguousarray(weights)
         with self._team_for(PRODUCT_NS * rows.n_products + size) as parallel:
-            kernels.gram.choose(parallel)(rows.kernel_rows, bounds, weights, strips, found)
+            kernels.gram.choose(parallel)(
+                rows.kernel_rows, bounds, readonly(weights), readonly(roots), readonly(scale),
+                strips, found,
+            )  # fmt: skip
         self.counter.rows += n_samples
-        products = found.reshape(n_features + 1, n_features)
-        return self._standard_gram(products[:-1], products[-1], float(weights.sum()))
-
-    def _standard_gram(self, lower: Matrix, sums: Vector, weight: float) -> Matrix:
-        """Return the Gram matrix of the standardised columns, from that of X as it is."""
-        center, inverse_scale = self.columns
-        size = len(center) + 1
-        matrix = np.empty((size, size))
-        with np.errstate(over="ignore", invalid="ignore"):
-            inner = matrix[:-1, :-1]
-            inner[...] = np.tril(lower)
-            inner += np.tril(lower, -1).T
-            moved = sums - weight * center
-            if center.any():
-                # x y' - c y' - (x - c w) c'
-                inner -= np.multiply.outer(center, sums) + np.multiply.outer(moved, center)
-                inner[...] = 0.5 * (inner + inner.T)
-            inner *= inverse_scale
-            inner *= inverse_scale[:, None]
-            matrix[-1, :-1] = matrix[:-1, -1] = moved * inverse_scale
-        matrix[-1, -1] = weight
-        return matrix
+        lines = found.reshape(n_features + 1, n_features)
+        return np.tril(lines[:-1]) + np.tril(lines[:-1], -1).T, lines[-1]
 
     def grams(self, weights: Matrix) -> Cube:
         """Return `gram` for each row of weights (n_outputs, n_samples): as many passes."""
@@ -385,15 +394,17 @@ class SparseDesign(Design):
         """
         center, inverse_scale = self.columns
         n_samples, n_features = self.shape
-        squares = np.square(inverse_scale)
         turned = SparseDesign(
             self._all.columns, n_threads=self.n_threads, counter=RowCounter(n_features)
         )
         turned.counter.clock = self.counter.clock
-        matrix = np.ascontiguousarray(turned.gram(squares)[:-1, :-1])
+        matrix, _ = turned._products(turned._all.ones, inverse_scale, self._all.ones)
         if center.any():
-            levels, _ = turned.transposed_product((squares * center)[None])
-            matrix -= levels[0] + levels[0][:, None] - float((squares * np.square(center)).sum())
+            middle = center * inverse_scale
+            plain = self.standardized(Columns(np.zeros(n_features), inverse_scale))
+            levels = plain.raw_prediction(middle[None], np.zeros(1))[0]
+            matrix -= levels + levels[:, None] - float(np.square(middle).sum())
+            return matrix  # that pass has been counted
         self.counter.rows += n_samples
         return matrix
 
@@ -446,6 +457,11 @@ class SparseDesign(Design):
     def density(self) -> float:
         """Share of the values that are stored."""
         return self._all.given.n_values / (self.shape[0] * self.shape[1])
+
+    @property
+    def most_centred(self) -> float:
+        """How many standard deviations from 0 the mean of a column may be that is centred."""
+        return MOST_CENTRED
 
     @property
     def rounding(self) -> float:
