@@ -426,7 +426,8 @@ class SparseDesign(Design):
         return self._over(self._all.given.take(indices))
 
     def columns_of(self, indices: Indices) -> SparseDesign:
-        """Return a design over a copy of some columns, in their order: of what they store only."""
+        """Return a design over a copy of what some columns store, in their order: one pass."""
+        self.counter.rows += self.shape[0]
         columns = Columns(*(part[indices] for part in self.columns))
         return SparseDesign(
             self._all.columns.take(indices).transposed(), n_threads=self.n_threads,
