@@ -467,3 +467,8 @@ def test_ctrl_c_changes_nothing(monkeypatch) -> None:
 def test_bad_arguments(arguments, text) -> None:
     with pytest.raises(ValueError, match=text):
         OnlineLogistic(**({"n_features": 3, "classes": [0, 1]} | arguments))
+
+
+def test_no_classes_are_refused_in_words() -> None:
+    with pytest.raises(ValueError, match="classes is empty; give the labels"):
+        OnlineLogistic(3, np.array([], dtype=int))

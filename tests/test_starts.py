@@ -279,3 +279,15 @@ def _random_problem(rng):
         level = float(rng.normal()) if n_classes == 2 else rng.normal(size=n_classes)
         options["start"] = (size * rng.normal(size=shape), size * level)
     return X, y, options
+
+
+def test_offsets_near_the_largest_number_end_in_words_or_numbers() -> None:
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(8, 2)) + np.array([1e8, 0.0])
+    y = np.arange(8) % 3
+    offset = 1e300 * rng.normal(size=8)
+    with pytest.raises(ValueError, match="too large for float64; give smaller offsets"):
+        fastlogit.fit(X, y, offset=offset)
+    with pytest.warns(ConvergenceWarning, match="rounding errors"):
+        near = fastlogit.fit(X, y, offset=offset, C=1e-3)
+    assert np.isfinite(near.intercept).all()

@@ -17,6 +17,7 @@ from ..errors import DivergenceError, SeparationWarning
 from ..inputs import validation
 from ..inputs.given import Data, look
 from ..objective.losses import Loss, RowLoss
+from ..objective.objective import Objective
 from ..objective.penalties import L1, L2, Penalty
 from ..options import check_number, check_option, check_whole
 from ..result import Callback, FitResult
@@ -527,6 +528,18 @@ def _standardize(problem: CheckedProblem, standardize: bool) -> None:
             validation.refuse_not_finite(objective.design, problem.names)
 
 
+def _in_units_of_x(objective: Objective, outcome: Outcome) -> tuple[Matrix, Vector]:
+    """Return coefficients and intercepts; raise ValueError where these are beyond float64."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        coef, intercept = objective.to_user(outcome.coef, outcome.intercept)
+    if np.isfinite(coef).all() and np.isfinite(intercept).all():
+        return coef, intercept
+    raise ValueError(
+        "coefficients or intercepts in the units of X are too large for float64; give smaller "
+        "offsets or a penalty, or divide the columns of X by their largest values first"
+    )
+
+
 def _conclude(
     problem: CheckedProblem, outcome: Outcome, limits: Limits, solver: str, began: float
 ) -> FitResult:
@@ -545,7 +558,7 @@ def _conclude(
     stable = 1.0 / objective.curvature_bound() if outcome.reason == Reason.DIVERGED else 0.0
     seconds = time.perf_counter() - began
     message = message_of(problem, outcome, limits, stable, seconds)
-    coef, intercept = objective.to_user(outcome.coef, outcome.intercept)
+    coef, intercept = _in_units_of_x(objective, outcome)
     if objective.l1 is not None:
         message += f"; {np.count_nonzero(coef)} of {coef.size} coefficients are not 0"
     binary = problem.classes.size == 2

@@ -134,6 +134,8 @@ class OnlineLogistic:
     ) -> None:
         n_features = check_whole("n_features", n_features, low=1)
         labels = as_labels(classes)
+        if not labels.size:
+            raise ValueError("classes is empty; give the labels, two at the least")
         self.classes = validation.encode_labels(labels, labels.size)[0]
         self.C = check_strength("C", C)
         self.fit_intercept = bool(fit_intercept)

@@ -64,13 +64,13 @@ def lost_in_units(columns: Columns, coef: Matrix, intercept: Vector) -> Vector:
 
 def _less_product(level: float, slopes: Vector, center: Vector) -> float:
     """Return ``level - slopes @ center``, rounded once (Dekker, 1971, for exact products)."""
-    product = slopes * center
     with np.errstate(over="ignore", invalid="ignore"):
+        product = slopes * center
         high, top = _high(slopes), _high(center)
         low, rest = slopes - high, center - top
         error = ((high * top - product) + high * rest + low * top) + low * rest
-    if not np.isfinite(error).all():
-        return float(level - slopes @ center)
+        if not np.isfinite(error).all():
+            return float(level - product.sum())
     return math.fsum([float(level), *-product, *-error])
 
 

@@ -125,7 +125,12 @@ def _cool(
         stage = objective.cooled(scale)
         if np.isfinite(stage.penalty.diagonal()).all():
             quiet = Trace(trace.limits, began, stage)
-            theta = scale * _settle(stage, theta / scale, hottest / scale, quiet)
+            cooler = _settle(stage, theta / scale, hottest / scale, quiet)
+            with np.errstate(over="ignore"):
+                cooler = scale * cooler
+            if not np.isfinite(cooler).all():  # beside offsets near the largest number
+                return theta
+            theta = cooler
         scale /= COOLING
     return theta
 
