@@ -18,8 +18,10 @@ from fastlogit.design.base import (
 )
 from fastlogit.design.batched import BatchRows
 from fastlogit.design.blockwise import BlockwiseDesign, SlicedDesign
+from fastlogit.design.codes import CodesDesign, code_columns
 from fastlogit.design.dense import DenseDesign
 from fastlogit.design.sparse import SparseDesign
+from fastlogit.design.split import SplitDesign
 from fastlogit.design.streamed import StreamedDesign
 from fastlogit.inputs.opening import open_design
 from fastlogit.inputs.sparse import compressed_rows
@@ -29,12 +31,20 @@ from fastlogit.kernels.passes import BINOMIAL, Targets
 # Kernels of many types: minutes in plain Python.
 pytestmark = pytest.mark.jit
 
-N_SAMPLES, N_FEATURES = 700, 9
+N_SAMPLES, N_NUMBERS, N_FEATURES = 700, 9, 14
 RNG = np.random.default_rng(5)
-X0 = RNG.normal(size=(N_SAMPLES, N_FEATURES)) * np.geomspace(0.2, 5.0, N_FEATURES) + 1.0
+X0 = np.zeros((N_SAMPLES, N_FEATURES))
+X0[:, :N_NUMBERS] = RNG.normal(size=(N_SAMPLES, N_NUMBERS)) * np.geomspace(0.2, 5.0, 9) + 1.0
 # Zeros, for designs that do not store them; an empty row.
 X0[RNG.random(X0.shape) < 0.3] = 0.0
 X0[13] = 0.0
+# Indicators of two categorical columns, of 4 and 3 levels, without those of the first levels.
+CODES = np.array([RNG.integers(0, 4, N_SAMPLES), RNG.integers(0, 3, N_SAMPLES)])
+CODES[:, 13] = 0
+for level in range(1, 4):
+    X0[:, 8 + level] = CODES[0] == level
+for level in range(1, 3):
+    X0[:, 11 + level] = CODES[1] == level
 Y = RNG.integers(0, 2, N_SAMPLES).astype(np.uint8)
 WEIGHT = RNG.uniform(0.1, 2.0, N_SAMPLES)
 COLUMNS = Columns(X0.mean(axis=0), 1.0 / X0.std(axis=0))
@@ -67,7 +77,28 @@ def in_disorder(X):
     return scipy.sparse.csr_array((values[order], columns[order], indptr), shape=X.shape)
 
 
+def split(X):
+    """Every kind of block, its columns among the others'."""
+    dense, sparse, coded = np.r_[0, 4:7], np.r_[1:4, 7:9], np.arange(9, 14)
+    blocks = [
+        CodesDesign(code_columns(CODES, [4, 3], drop_first=True)),
+        DenseDesign(X[:, dense]),
+        SparseDesign(compressed_rows(scipy.sparse.csr_array(X[:, sparse]))),
+    ]
+    return SplitDesign(blocks, [coded, dense, sparse])
+
+
+def wide_split(X):
+    """The dense block read in place, the lead."""
+    blocks = [
+        DenseDesign(X[:, :9]), CodesDesign(code_columns(CODES, [4, 3], drop_first=True))
+    ]  # fmt: skip
+    return SplitDesign(blocks, [np.arange(9), np.arange(9, 14)])
+
+
 KINDS = {
+    "split": lambda X, _: split(X),
+    "dense beside codes": lambda X, _: wide_split(X),
     "sparse rows": lambda X, _: SparseDesign(compressed_rows(scipy.sparse.csr_array(X))),
     "sparse columns": lambda X, _: SparseDesign(compressed_rows(scipy.sparse.csc_matrix(X))),
     "sparse, in disorder": lambda X, _: SparseDesign(compressed_rows(in_disorder(X))),

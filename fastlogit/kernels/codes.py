@@ -19,6 +19,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numba import prange
 
+from ..arrays import Indices
 from .hypotheses import WORK_BLOCKS as WRITE_BLOCKS
 from .hypotheses import write_block
 from .passes import (
@@ -45,6 +46,7 @@ __all__ = [
     "raw_prediction",
     "slots_of",
     "sums",
+    "width_of",
 ]
 
 # Dense rows that are brought and multiplied by their weights at a time: in L1.
@@ -52,13 +54,15 @@ BLOCK = 32
 
 
 class CodedRows(NamedTuple):
-    """Rows as kernels see them: ``codes[k, i]`` is the level of row i in column k.
+    """Rows as kernels see them: ``codes[k * stride + i]`` is the level of row i in column k.
 
     The numbers of column k's levels are ``firsts[k]`` and those that follow in a table.
     """
 
     codes: Any
+    stride: int
     firsts: Any
+    n_levels: int
 
 
 # ------------------------------------------------------------------------------------------------
@@ -74,22 +78,23 @@ def look_up_block(
 
     `turned` is room for `size` rows of all slots, used where there are several models.
     """
-    codes, firsts, n_slots = rows.codes, rows.firsts, intercept.size
+    codes, stride, firsts, n_slots = rows.codes, rows.stride, rows.firsts, intercept.size
     # Numbers without sign need no check for an index from the end.
     n_rows, width, begin = np.uint64(count), np.uint64(n_slots), np.uint64(first)
     if n_slots == 1:
         for row in range(n_rows):
             raw_out[row] = intercept[0]
         for column in range(np.uint64(firsts.size)):
-            base = np.uint64(firsts[column])
+            base, line = np.uint64(firsts[column]), column * np.uint64(stride) + begin
             for row in range(n_rows):
-                raw_out[row] += table[base + np.uint64(codes[column, begin + row])]
+                raw_out[row] += table[base + np.uint64(codes[line + row])]
         return
     for row in range(count):
         for slot in range(0, n_slots, LANES):
             sums = load(intercept, slot)
             for column in range(firsts.size):
-                level = firsts[column] + np.int64(codes[column, first + row])
+                code = codes[np.uint64(column * stride + first + row)]
+                level = firsts[column] + np.int64(code)
                 sums = add(sums, load(table, level * n_slots + slot))
             store(turned, row * n_slots + slot, sums)
     for model in range(n_slots):
@@ -104,13 +109,13 @@ def scatter_block(
     gradient_out: Any,
 ) -> None:  # fmt: skip
     """Add the residuals of each level's rows to the level's gradients."""
-    codes, firsts = rows.codes, rows.firsts
+    codes, stride, firsts = rows.codes, rows.stride, rows.firsts
     n_rows, width, begin = np.uint64(count), np.uint64(n_slots), np.uint64(first)
     if n_slots == 1:
         for column in range(np.uint64(firsts.size)):
-            base = np.uint64(firsts[column])
+            base, line = np.uint64(firsts[column]), column * np.uint64(stride) + begin
             for row in range(n_rows):
-                gradient_out[base + np.uint64(codes[column, begin + row])] += residual[row]
+                gradient_out[base + np.uint64(codes[line + row])] += residual[row]
         return
     for model in range(n_slots):
         at, to = np.uint64(model), np.uint64(model * size)
@@ -118,7 +123,8 @@ def scatter_block(
             turned[row * width + at] = residual[to + row]
     for row in range(count):
         for column in range(firsts.size):
-            at_level = (firsts[column] + np.int64(codes[column, first + row])) * n_slots
+            code = codes[np.uint64(column * stride + first + row)]
+            at_level = (firsts[column] + np.int64(code)) * n_slots
             for slot in range(0, n_slots, LANES):
                 place = at_level + slot
                 more = load(turned, row * n_slots + slot)
@@ -212,34 +218,30 @@ def _hypotheses(
 
 
 @kernel
-def count_pairs(
-    rows: Any, start: int, stop: int, weights: Any, width: int, products_out: Any
-) -> None:
+def count_pairs(rows: Any, start: int, stop: int, weights: Any, products_out: Any) -> None:
     """Add each row's weight at the levels of each two columns, and of each column with itself.
 
-    `products_out` is flat, `width` lines of `width` levels; its lower triangle is set.
+    `products_out` is flat, a line of all levels for each; its lower triangle is set.
     """
-    codes, firsts = rows.codes, rows.firsts
+    codes, stride, firsts = rows.codes, rows.stride, rows.firsts
     products_out[:] = 0.0
-    begin, end, line = np.uint64(start), np.uint64(stop), np.uint64(width)
+    begin, end, size = np.uint64(start), np.uint64(stop), np.uint64(rows.n_levels)
     for column in range(np.uint64(firsts.size)):
-        base = np.uint64(firsts[column])
+        base, line = np.uint64(firsts[column]), column * np.uint64(stride)
         for row in range(begin, end):
-            level = base + np.uint64(codes[column, row])
-            products_out[level * line + level] += weights[row]
+            level = base + np.uint64(codes[line + row])
+            products_out[level * size + level] += weights[row]
         for other in range(column):
-            left = np.uint64(firsts[other])
+            left, across = np.uint64(firsts[other]), other * np.uint64(stride)
             for row in range(begin, end):
-                level = base + np.uint64(codes[column, row])
-                at = left + np.uint64(codes[other, row])
-                products_out[level * line + at] += weights[row]
+                level = base + np.uint64(codes[line + row])
+                at = left + np.uint64(codes[across + row])
+                products_out[level * size + at] += weights[row]
 
 
-def _gram(
-    rows: Any, bounds: Any, weights: Any, width: int, strips: Any, products_out: Any
-) -> None:
+def _gram(rows: Any, bounds: Any, weights: Any, strips: Any, products_out: Any) -> None:
     for chunk in prange(bounds.size - 1):
-        count_pairs(rows, bounds[chunk], bounds[chunk + 1], weights, width, strips[chunk])
+        count_pairs(rows, bounds[chunk], bounds[chunk + 1], weights, strips[chunk])
     for part in prange(PARTS):
         add_strips(strips, part, products_out)
 
@@ -249,24 +251,25 @@ def add_sparse(
     rows: Any, sparse: Any, start: int, stop: int, weights: Any, n_features: int, products_out: Any
 ) -> None:
     """Add weight times each stored value at the levels of its row, `n_features` for each level."""
-    codes, firsts, data, indices = rows.codes, rows.firsts, sparse.data, sparse.indices
+    codes, stride, firsts = rows.codes, np.uint64(rows.stride), rows.firsts
+    data, indices, width = sparse.data, sparse.indices, np.uint64(n_features)
     products_out[:] = 0.0
-    width = np.uint64(n_features)
     for row in range(np.uint64(start), np.uint64(stop)):
         weight = weights[row]
         if weight == 0.0:
             continue
         begin, end = np.uint64(sparse.begins[row]), np.uint64(sparse.ends[row])
         for column in range(np.uint64(firsts.size)):
-            line = (np.uint64(firsts[column]) + np.uint64(codes[column, row])) * width
+            code = np.uint64(codes[column * stride + row])
+            line = (np.uint64(firsts[column]) + code) * width
             for place in range(begin, end):
                 products_out[line + np.uint64(indices[place])] += weight * data[place]
 
 
 def _products_with_sparse(
-    rows: Any, sparse: Any, bounds: Any, weights: Any, n_features: int, strips: Any,
-    products_out: Any,
-) -> None:  # fmt: skip
+    rows: Any, sparse: Any, bounds: Any, weights: Any, strips: Any, products_out: Any
+) -> None:
+    n_features = products_out.size // rows.n_levels
     for chunk in prange(bounds.size - 1):
         add_sparse(
             rows, sparse, bounds[chunk], bounds[chunk + 1], weights, n_features, strips[chunk]
@@ -297,10 +300,11 @@ def add_weighed(
     rows: Any, first: int, count: int, weighed: Any, packed: int, products_out: Any
 ) -> None:
     """Add packed rows at their levels."""
-    codes, firsts = rows.codes, rows.firsts
+    codes, stride, firsts = rows.codes, rows.stride, rows.firsts
     for column in range(firsts.size):
         for row in range(count):
-            line = (firsts[column] + np.int64(codes[column, first + row])) * packed
+            code = codes[np.uint64(column * stride + first + row)]
+            line = (firsts[column] + np.int64(code)) * packed
             for slot in range(0, packed, LANES):
                 more = load(weighed, row * packed + slot)
                 store(products_out, line + slot, add(load(products_out, line + slot), more))
@@ -337,24 +341,28 @@ def _products_with_dense(layout: Layout) -> Twins:
         for column in range(n_features):
             center[unpack_slot(column, width, packed)] = dense.center[column]
         for chunk in prange(bounds.size - 1):
-            add_chunk(
-                rows, dense, bounds[chunk], bounds[chunk + 1], weights, center, strips[chunk]
-            )
+            add_chunk(rows, dense, bounds[chunk], bounds[chunk + 1], weights, center, strips[chunk])
         for part in prange(PARTS):
             add_strips(strips, part, products_out)
 
     return entry(products_with_dense, name=layout.value)
 
 
-def slots_of(n_features: int, layout: Layout) -> list[int]:
+def width_of(n_features: int) -> int:
+    """Return how many numbers packed rows have: whole vectors."""
+    return max(1, (n_features + LANES - 1) // LANES) * LANES
+
+
+def slots_of(n_features: int, layout: Layout) -> Indices:
     """Return where the columns of dense rows are among the packed ones of their products.
 
-    There are `rows.packed_width` of them for each level.
+    There are `width_of` of them for each level.
     """
-    packed = max(1, (n_features + LANES - 1) // LANES) * LANES
-    last = packed - LANES
+    last = width_of(n_features) - LANES
     shift = n_features - LANES if layout is Layout.DIRECT else last
-    return [at if at < last else last + at - shift for at in range(n_features)]
+    at = np.arange(n_features)
+    found: Indices = np.where(at < last, at, last + at - shift)
+    return found
 
 
 # Each takes `CodedRows`, and `bounds`, the rows at which chunks begin and end.
@@ -367,9 +375,9 @@ sums = entry(_sums)
 raw_prediction = entry(_raw_prediction)
 # hypotheses(rows, bounds, size, table, intercept, offset, kind, n_models, spoiled_out, out)
 hypotheses = entry(_hypotheses)
-# gram(rows, bounds, weights, width, strips, products_out): see `count_pairs`.
+# gram(rows, bounds, weights, strips, products_out): see `count_pairs`.
 gram = entry(_gram)
-# products_with_sparse(rows, sparse, bounds, weights, n_features, strips, products_out): see
+# products_with_sparse(rows, sparse, bounds, weights, strips, products_out): see
 # `add_sparse`.
 products_with_sparse = entry(_products_with_sparse)
 
