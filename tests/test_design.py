@@ -166,7 +166,8 @@ def test_cost_gradient_and_curvature(design) -> None:
 
 
 def test_residuals_below_the_curvatures(design) -> None:
-    coef, intercept = RNG.normal(size=(2, N_FEATURES)), np.array([0.3, -1.0])
+    # Of small z: curvatures are made of residuals, of which 1 - |residual| loses digits.
+    coef, intercept = 0.3 * RNG.normal(size=(2, N_FEATURES)), np.array([0.3, -1.0])
     offset = RNG.normal(size=(1, N_SAMPLES))
     targets = targets_of(Y, WEIGHT)._replace(
         positive=readonly(np.array([1, 0])), weight_set=readonly(np.zeros(2, dtype=np.int64)),
@@ -176,8 +177,9 @@ def test_residuals_below_the_curvatures(design) -> None:
     for model, y in enumerate((Y, 1 - Y)):
         wanted = reference.residual(Z0, y, coef[model], intercept[model], WEIGHT, offset[0])
         np.testing.assert_allclose(row_state[2 + model], wanted, rtol=1e-9)
-        p = reference.sigmoid(Z0 @ coef[model] + intercept[model] + offset[0])
-        np.testing.assert_allclose(row_state[model], WEIGHT * p * (1.0 - p), rtol=1e-9)
+        z = Z0 @ coef[model] + intercept[model] + offset[0]
+        curvature = reference.sigmoid(z) * reference.sigmoid(-z)
+        np.testing.assert_allclose(row_state[model], WEIGHT * curvature, rtol=1e-9)
     only_sums, _ = evaluated(design, targets, coef, intercept, 0)
     only_curvature, curvature = evaluated(design, targets, coef, intercept, 2)
     assert alone == only_sums == only_curvature

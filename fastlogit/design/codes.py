@@ -344,6 +344,27 @@ class CodesDesign(Design):
         """Return `gram` for each row of weights (n_outputs, n_samples): as many passes."""
         return np.array([self.gram(each) for each in weights])
 
+    def transposed_product(self, vectors: Matrix) -> tuple[Matrix, Vector]:
+        """Return X' v of each vector (n_models, n_samples), and its sum: one pass.
+
+        Without the predictions and losses of `evaluate`, which would take as long again.
+        """
+        given, numbers = self.given, self.given.n_levels * len(vectors)
+        bounds = self.bounds(given.n_levels)
+        strips, found = np.empty((len(bounds) - 1, numbers)), np.empty(numbers)
+        with self._team(len(vectors)) as parallel:
+            kernels.scatter.choose(parallel)(
+                self.kernel_rows, bounds, readonly(np.ascontiguousarray(vectors)), strips, found
+            )
+        sums = found.reshape(len(vectors), given.n_levels)
+        with np.errstate(over="ignore", invalid="ignore"):
+            # Each row has one level of the first column.
+            levels = sums[:, : _end_of_first(given)].sum(axis=1)
+            slopes = sums[:, given.levels] - levels[:, None] * self.columns.center
+            slopes *= self.columns.inverse_scale
+        self.counter.rows += self.shape[0]
+        return slopes, levels
+
     def column_variances(self, weights: Vector, total_weight: float) -> Vector:
         """Return the weighted mean of each column's squared distance from `center`: one pass.
 
@@ -464,3 +485,8 @@ class CodesDesign(Design):
 def _block_rows(n_slots: int) -> int:
     """Return the rows of a block, by the numbers for each."""
     return max(LEAST_ROWS, min(MOST_ROWS, BLOCK_NUMBERS // n_slots // 8 * 8))
+
+
+def _end_of_first(given: CodedColumns) -> int:
+    """Return how many levels the first column has."""
+    return int(given.firsts[1]) if len(given.firsts) > 1 else given.n_levels

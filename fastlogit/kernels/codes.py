@@ -44,6 +44,7 @@ __all__ = [
     "products_with_dense",
     "products_with_sparse",
     "raw_prediction",
+    "scatter",
     "slots_of",
     "sums",
     "width_of",
@@ -51,6 +52,8 @@ __all__ = [
 
 # Dense rows that are brought and multiplied by their weights at a time: in L1.
 BLOCK = 32
+# Rows whose numbers are scattered at a time, column after column: in L1.
+SCATTERED = 1024
 
 
 class CodedRows(NamedTuple):
@@ -162,6 +165,28 @@ def _sums(
         )  # fmt: skip
     for part in prange(PARTS):
         add_strips(strips, part, gradient_out)
+
+
+@kernel
+def scatter_chunk(rows: Any, start: int, stop: int, vectors: Any, sums_out: Any) -> None:
+    """Add the numbers of each level's rows, of one vector after the other."""
+    codes, stride, firsts = rows.codes, np.uint64(rows.stride), rows.firsts
+    sums_out[:] = 0.0
+    size = np.uint64(rows.n_levels)
+    for first in range(start, stop, SCATTERED):
+        begin, end = np.uint64(first), np.uint64(min(first + SCATTERED, stop))
+        for vector in range(np.uint64(vectors.shape[0])):
+            for column in range(np.uint64(firsts.size)):
+                base, line = vector * size + np.uint64(firsts[column]), column * stride
+                for row in range(begin, end):
+                    sums_out[base + np.uint64(codes[line + row])] += vectors[vector, row]
+
+
+def _scatter(rows: Any, bounds: Any, vectors: Any, strips: Any, sums_out: Any) -> None:
+    for chunk in prange(bounds.size - 1):
+        scatter_chunk(rows, bounds[chunk], bounds[chunk + 1], vectors, strips[chunk])
+    for part in prange(PARTS):
+        add_strips(strips, part, sums_out)
 
 
 # ------------------------------------------------------------------------------------------------
@@ -371,6 +396,9 @@ def slots_of(n_features: int, layout: Layout) -> Indices:
 # cost and gradient as `passes` sums them: totals (n_chunks, 2 n_models) are cost and residual of
 # each model; `strips` (n_chunks, n_levels * n_slots) is room.
 sums = entry(_sums)
+# scatter(rows, bounds, vectors, strips, sums_out): the sums of vectors (n, n_samples) over each
+# level's rows, n_levels for each.
+scatter = entry(_scatter)
 # raw_prediction(rows, bounds, size, table, intercept, raw_out)
 raw_prediction = entry(_raw_prediction)
 # hypotheses(rows, bounds, size, table, intercept, offset, kind, n_models, spoiled_out, out)
