@@ -27,6 +27,7 @@ import pandas as pd
 import polars as pl
 import pyarrow as pa
 import pytest
+import scipy.sparse
 from hypothesis import HealthCheck, given, seed, settings
 from hypothesis import strategies as st
 from sklearn.exceptions import ConvergenceWarning
@@ -323,6 +324,9 @@ class Case:
             return np.ones(stored.shape, dtype=np.int64).astype(kind)
         if carrier == "numpy" or carrier in CARRIERS_RARE or not simple or not stored.size:
             return stored
+        if carrier == "scipy":
+            make = scipy.sparse.csr_array if self.n % 2 else scipy.sparse.csc_matrix
+            return make(stored)
         if carrier == "pandas mixed":
             frame = pd.DataFrame({name: stored[:, i] for i, name in enumerate(names)})
             frame["c0"] = frame["c0"].astype(object)

@@ -296,6 +296,15 @@ def test_small_fits_are_measured(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.jit
+def test_sparse_text_is_measured(capsys: pytest.CaptureFixture[str]) -> None:
+    load("sparse").main(["--shrink", "400", "--turns", "1"])
+    said = capsys.readouterr().out
+    assert "500 x 300 float64, made text" in said
+    for name in ("a read of values", "a pass", "fastlogit", "newton-cg (to ", "lbfgs (to "):
+        assert name in said
+
+
+@pytest.mark.jit
 def test_estimators_are_measured_quickly(capsys: pytest.CaptureFixture[str]) -> None:
     only = ["--only", "cv_100000", "--only", "proba_10", "--only", "overhead"]
     load("estimators").main(["--quick", "--threads", "1", *only])

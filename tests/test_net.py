@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from net import (
     BAD,
     BUDGET_SECONDS,
+    CARRIERS_RARE,
     COLUMNS_FINE,
     COLUMNS_RARE,
     DTYPES_ALL,
@@ -914,6 +915,11 @@ ENTRIES = {
 }
 
 
+# Those that take sparse rows.
+SPARSE = (
+    "fit", "gradient_descent", "cost", "prediction", "estimator", "search", "path", "leave_one_out",
+)  # fmt: skip
+
 # Recipes that once went wrong; what they lack stands in `PLAIN`.
 PLAIN: dict[str, Any] = {
     "rows": 20, "columns": ["normal", "whole"], "dtype": "f8", "layout": "C", "carrier": "numpy",
@@ -1015,7 +1021,10 @@ KEPT: list[tuple[str, dict[str, Any]]] = [
 ]  # fmt: skip
 
 
-def throw(name: str, n_examples: int, folder: Path, dtypes: Any, budget: Budget, first: Any) -> int:
+def throw(
+    name: str, n_examples: int, folder: Path, dtypes: Any, budget: Budget, first: Any,
+    sparse: bool = False,
+) -> int:  # fmt: skip
     """Throw examples at an entry while the budget lasts; return how many ran.
 
     `first` is the seed, or None for the same examples each time.
@@ -1027,10 +1036,21 @@ def throw(name: str, n_examples: int, folder: Path, dtypes: Any, budget: Budget,
             return
         count[0] += 1
         with budget.spent():
-            check(name, with_one_rare_type(recipe, place), folder)
+            recipe = with_one_rare_type(recipe, place)
+            check(name, as_sparse(recipe) if sparse else recipe, folder)
 
     throw_at(one, entry.draw(dtypes), n_examples, first)
     return count[0]
+
+
+def as_sparse(recipe: dict[str, Any]) -> dict[str, Any]:
+    """Return a recipe of sparse rows, unless their carrier is what is wrong with them.
+
+    Of two rows at the least: the oracle of `cost` takes one class for the other.
+    """
+    if recipe["carrier"] in CARRIERS_RARE:
+        return recipe
+    return recipe | {"carrier": "scipy", "rows": recipe["rows"] and max(2, recipe["rows"])}
 
 
 def check(name: str, recipe: dict[str, Any], folder: Path) -> None:
@@ -1046,6 +1066,20 @@ def test_what_once_went_wrong(name, recipe, tmp_path) -> None:
 @pytest.mark.parametrize("name", ENTRIES)
 def test_a_few_hundred(name, tmp_path) -> None:
     throw(name, max(12, ENTRIES[name].share // 60), tmp_path, DTYPES_FEW, Budget(), None)
+
+
+@pytest.mark.parametrize("name", SPARSE)
+def test_some_of_sparse_rows(name, tmp_path) -> None:
+    n_examples = max(12, ENTRIES[name].share // 100)
+    throw(name, n_examples, tmp_path, DTYPES_FEW, Budget(), 0, sparse=True)
+
+
+@pytest.mark.slow(seconds=60)
+@pytest.mark.parametrize("name", SPARSE)
+def test_thousands_of_sparse_rows(name, tmp_path) -> None:
+    wanted, budget = ENTRIES[name].share // 2, Budget(BUDGET_SECONDS / 2.0)
+    count = throw(name, wanted, tmp_path, DTYPES_FEW, budget, SEED, sparse=True)
+    say_how_many(count, wanted, budget)
 
 
 @pytest.mark.slow(seconds=100)

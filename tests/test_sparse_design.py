@@ -116,6 +116,18 @@ def test_the_largest_row_is_no_smaller_than_it_is() -> None:
     assert largest * (1.0 - 1e-12) <= found <= largest * (1.0 + 1e-4)
 
 
+def test_gram_matrices_of_columns_of_any_size() -> None:
+    X = few_values(200, 6)
+    sizes = np.array([1.0, 1e200, 1e-200, 1.0, 1e-170, 1e150])
+    columns = Columns(np.zeros(6), 1.0 / sizes)
+    found = design_of(X * sizes).standardized(columns)
+    weights = np.random.default_rng(0).uniform(size=200)
+    ones = np.column_stack([X, np.ones(200)])
+    wanted = ones.T @ (weights[:, None] * ones)
+    np.testing.assert_allclose(found.gram(weights), wanted, rtol=1e-12, atol=1e-12)
+    np.testing.assert_allclose(found.gram_of_rows(), X @ X.T, rtol=1e-12, atol=1e-12)
+
+
 def test_blocks_of_many_columns_are_small() -> None:
     X = scipy.sparse.random_array((60, 100_000), density=1e-4, rng=1, format="csr")
     design = SparseDesign(compressed_rows(X))

@@ -1,6 +1,7 @@
 """Sparse matrices of any format and order: read as they mean, refused where they are broken."""
 
 import copy
+import itertools
 from collections.abc import Callable
 from typing import Any
 
@@ -228,3 +229,70 @@ def test_a_few_rows_and_columns_as_rows() -> None:
     np.testing.assert_array_equal(values_of(rows.transposed()), X0.T)
     np.testing.assert_array_equal(rows.take(slice(2, 9, 3)).dense(), X0[2:9:3])
     assert rows.take(some[:0]).dense().shape == (0, 8)
+
+
+# ------------------------------------------------------------------------------------------------
+# Whatever the parts hold, a matrix is read as SciPy means it or refused in one sentence
+
+
+def spoiled(rng: Any) -> Any:
+    """A matrix of few values, with some of its numbers changed; as valid as chance has it."""
+    shape = tuple(int(size) for size in rng.integers(1, 7, 2))
+    make = getattr(scipy.sparse, str(rng.choice(["csr_array", "csc_array", "csr_matrix"])))
+    X = make(np.round(rng.normal(size=shape) * 2.0) * (rng.random(shape) < 0.5))
+    for name in ("indices", "indptr"):
+        array = getattr(X, name).astype(rng.choice(["i4", "i8"]))
+        for _ in range(int(rng.integers(0, 3))):
+            if array.size:
+                near = [-1, 0, 1, *shape, max(shape) + 1]
+                value = rng.choice(near) if rng.random() < 0.8 else rng.integers(-(2**31), 2**31)
+                array[rng.integers(array.size)] = value
+        if rng.random() < 0.1:
+            array = array[: rng.integers(array.size + 1)]
+        setattr(X, name, array)
+    if rng.random() < 0.1:
+        X.data = X.data[: rng.integers(X.data.size + 1)]
+    return X
+
+
+def meant(X: Any) -> Any:
+    """The values of a matrix, by plain Python; None where its parts make none."""
+    by_rows = X.format == "csr"
+    major, minor = X.shape if by_rows else X.shape[::-1]
+    indptr, indices, data = (part.tolist() for part in (X.indptr, X.indices, X.data))
+    if len(indptr) != major + 1 or indptr[0] != 0 or indptr != sorted(indptr):
+        return None
+    if indptr[-1] > min(len(indices), len(data)):
+        return None
+    out = np.zeros((major, minor))
+    for line, (begin, end) in enumerate(itertools.pairwise(indptr)):
+        for place in range(begin, end):
+            if not 0 <= indices[place] < minor:
+                return None
+            out[line, indices[place]] += data[place]
+    return out if by_rows else out.T
+
+
+def look_at_spoiled(seed: int, count: int) -> None:
+    rng, n_refused = np.random.default_rng(seed), 0
+    for _ in range(count):
+        X = spoiled(rng)
+        wanted = meant(X)
+        if wanted is not None:
+            np.testing.assert_array_equal(values_of(compressed_rows(X)), wanted)
+            continue
+        n_refused += 1
+        with pytest.raises(ValueError, match="X is a sparse matrix that is broken: ") as caught:
+            compressed_rows(X)
+        assert "\n" not in str(caught.value)
+    assert 0.2 * count < n_refused < 0.9 * count
+
+
+def test_spoiled_matrices() -> None:
+    look_at_spoiled(0, 400)
+
+
+@pytest.mark.slow(seconds=60)
+@pytest.mark.jit
+def test_a_hundred_thousand_spoiled_matrices() -> None:
+    look_at_spoiled(1, 100_000)

@@ -85,7 +85,7 @@ def test_cost_gradient_and_row_state_of_one_model(dtype, rng) -> None:
     np.testing.assert_allclose(state[1], residual, rtol=1e-9)
 
 
-@pytest.mark.parametrize("n_models", [2, 3, 8, 9, 17])
+@pytest.mark.parametrize("n_models", [2, 3, 4, 5, 8, 9, 17])
 def test_several_models_are_what_each_is_alone(n_models, rng) -> None:
     X, y = dense_rows(rng), rng.integers(0, 2, N_SAMPLES).astype(np.uint8)
     coef, intercept = rng.normal(size=(n_models, N_FEATURES)), rng.normal(size=n_models)
@@ -140,14 +140,16 @@ def test_squared_distances_and_weights_of_the_values_there_are(rng) -> None:
 def test_gram_matrix(rng) -> None:
     X, weights = dense_rows(rng), rng.normal(size=N_SAMPLES)
     weights[3] = 0.0
+    roots, scale = rng.normal(size=N_SAMPLES), rng.normal(size=N_FEATURES)
     size = N_FEATURES * (N_FEATURES + 1)
     out, strips = np.empty(size), np.empty((4, size))
     rows = rows_of(X).as_kernels_take()
-    kernels.gram.serial(rows, bounds_of(4), readonly(weights), strips, out)
-    lines = out.reshape(-1, N_FEATURES)
-    wanted = np.tril(X.T @ (weights[:, None] * X))
-    np.testing.assert_allclose(lines[:-1], wanted, rtol=1e-10, atol=1e-11)
-    np.testing.assert_allclose(lines[-1], weights @ X, rtol=1e-10, atol=1e-12)
+    given = (readonly(part) for part in (weights, roots, scale))
+    kernels.gram.serial(rows, bounds_of(4), *given, strips, out)
+    lines, Z = out.reshape(-1, N_FEATURES), roots[:, None] * X * scale
+    wanted = np.tril(Z.T @ (weights[:, None] * Z))
+    np.testing.assert_allclose(lines[:-1], wanted, rtol=1e-10, atol=1e-10)
+    np.testing.assert_allclose(lines[-1], weights @ Z, rtol=1e-10, atol=1e-11)
 
 
 def test_raw_predictions_and_hypotheses(rng) -> None:

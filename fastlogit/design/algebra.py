@@ -7,8 +7,11 @@ import numpy as np
 from ..arrays import Matrix, Vector
 from .base import Columns
 
-__all__ = ["ROUNDINGS", "row_measures", "standard_gram", "standard_products"]
+__all__ = ["MOST_CENTRED", "ROUNDINGS", "row_measures", "standard_gram", "standard_products"]
 
+# Farther from 0, in standard deviations, columns are not centred: the Hessian in their direction
+# would lose four digits and more.
+MOST_CENTRED = 100.0
 # Roundings of the sum of squares of a row of zeros, as shares of it.
 ROUNDINGS = 2.0**-46
 
@@ -33,16 +36,16 @@ def row_measures(columns: Columns, scale: Vector, shift: Vector) -> tuple[Vector
     return squares, middle, base
 
 
-def standard_gram(columns: Columns, lower: Matrix, sums: Vector, weight: float) -> Matrix:
+def standard_gram(columns: Columns, inner: Matrix, sums: Vector, weight: float) -> Matrix:
     """Return the Gram matrix of standardised columns, and of ones behind them.
 
     Parameters
     ----------
     columns : Columns
-    lower : ndarray of shape (n_features, n_features)
-        Weighted products of the columns as they are, of which the lower triangle is read.
+    inner : ndarray of shape (n_features, n_features)
+        Weighted products of the scaled columns, not centred; used up.
     sums : ndarray of shape (n_features,)
-        Weighted sums of the columns as they are.
+        Weighted sums of the same.
     weight : float
         That of all rows.
 
@@ -54,17 +57,14 @@ def standard_gram(columns: Columns, lower: Matrix, sums: Vector, weight: float) 
     size = len(center) + 1
     matrix = np.empty((size, size))
     with np.errstate(over="ignore", invalid="ignore"):
-        inner = matrix[:-1, :-1]
-        inner[...] = np.tril(lower)
-        inner += np.tril(lower, -1).T
-        moved = sums - weight * center
+        moved = sums
         if center.any():
+            middle = center * inverse_scale
+            moved = sums - weight * middle
             # x y' - c y' - (x - c w) c'
-            inner -= np.multiply.outer(center, sums) + np.multiply.outer(moved, center)
+            inner -= np.multiply.outer(middle, sums) + np.multiply.outer(moved, middle)
             inner[...] = 0.5 * (inner + inner.T)
-        inner *= inverse_scale
-        inner *= inverse_scale[:, None]
-        matrix[-1, :-1] = matrix[:-1, -1] = moved * inverse_scale
+    matrix[:-1, :-1], matrix[-1, :-1], matrix[:-1, -1] = inner, moved, moved
     matrix[-1, -1] = weight
     return matrix
 

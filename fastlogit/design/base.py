@@ -286,6 +286,14 @@ class Design(ABC):
         return 1.0
 
     @property
+    def most_centred(self) -> float | Vector:
+        """How many standard deviations from 0 the mean of a column may be that is centred.
+
+        By algebra, one farther away would lose too many digits. One number, or one for each column.
+        """
+        return np.inf
+
+    @property
     def rounding(self) -> float:
         """How much larger than standardised values the numbers are that passes add up."""
         return 1.0

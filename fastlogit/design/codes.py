@@ -18,8 +18,7 @@ from ..kernels import codes as kernels
 from ..kernels.descent import DescentState, Penalty
 from ..kernels.passes import Targets
 from ..kernels.policy import Twins
-from ..kernels.sparse import model_slots
-from .algebra import ROUNDINGS, row_measures, standard_gram
+from .algebra import MOST_CENTRED, ROUNDINGS, row_measures, standard_gram
 from .base import (
     LOOK_BYTES,
     NO_ROW_STATE,
@@ -225,7 +224,7 @@ class CodesDesign(Design):
         """Return means over the rows: cost, gradient and that of the intercept of each model."""
         given, n_models = self.given, len(coef)
         center, inverse_scale = self.columns
-        n_slots = model_slots(n_models)
+        n_slots = kernels.model_slots(n_models)
         numbers = given.n_levels * n_slots
         bounds = self.bounds(given.n_levels)
         strips, found = np.empty((len(bounds) - 1, numbers)), np.empty(numbers)
@@ -289,7 +288,7 @@ class CodesDesign(Design):
     def _table(self, coef: Matrix, intercept: Vector) -> tuple[Vector, Vector]:
         """Return a coefficient for each level as the kernels take them, and what goes with them."""
         center, inverse_scale = self.columns
-        n_models, n_slots = len(coef), model_slots(len(coef))
+        n_models, n_slots = len(coef), kernels.model_slots(len(coef))
         scaled = coef * inverse_scale
         # Not by BLAS, whose bits and threads are its own.
         shifts = np.zeros(n_slots)
@@ -311,8 +310,11 @@ class CodesDesign(Design):
             kernels.gram.choose(parallel)(self.kernel_rows, bounds, weights, strips, found)
         self.counter.rows += n_samples
         products = found.reshape(width, width)[np.ix_(levels, levels)]
-        sums = products.diagonal().copy()
-        return standard_gram(self.columns, products, sums, float(weights.sum()))
+        scale = self.columns.inverse_scale
+        with np.errstate(over="ignore", invalid="ignore"):
+            sums = products.diagonal() * scale
+            inner = (np.tril(products) + np.tril(products, -1).T) * scale * scale[:, None]
+        return standard_gram(self.columns, inner, sums, float(weights.sum()))
 
     def products_with_dense(self, dense: DenseDesign, weights: Vector) -> Matrix:
         """Return the sums of weight times centred dense row over each feature's rows.
@@ -469,6 +471,11 @@ class CodesDesign(Design):
     def density(self) -> float:
         """Share of the values that a pass reads: a code for each column."""
         return len(self.given.codes) / max(1, self.shape[1])
+
+    @property
+    def most_centred(self) -> float:
+        """How many standard deviations from 0 the mean of a column may be that is centred."""
+        return MOST_CENTRED
 
     @property
     def rounding(self) -> float:

@@ -14,7 +14,7 @@ from ..kernels import sparse as kernels
 from ..kernels.descent import DescentState, Penalty
 from ..kernels.passes import Targets
 from ..kernels.simd import LANES
-from .algebra import ROUNDINGS, row_measures, standard_gram
+from .algebra import MOST_CENTRED, ROUNDINGS, row_measures, standard_gram
 from .base import (
     LOOK_BYTES,
     NO_ROW_STATE,
@@ -100,6 +100,11 @@ class _Rows:
         if self._rooms.keys() - {key} and room.strips.nbytes > LOOK_BYTES:
             self._rooms = {}
         self._rooms.setdefault(key, []).append(room)
+
+    @cached_property
+    def ones(self) -> Vector:
+        """A 1 for each row."""
+        return readonly(np.ones(self.given.shape[0]))
 
     @cached_property
     def columns(self) -> CompressedRows:
@@ -263,17 +268,25 @@ class SparseDesign(Design):
 
     def gram(self, curvature: Vector) -> Matrix:
         """Return X' diag(curvature) X, shape (n_features + 1,) * 2, intercept last: one pass."""
+        inner, sums = self._products(curvature, self._all.ones, self.columns.inverse_scale)
+        return standard_gram(self.columns, inner, sums, float(curvature.sum()))
+
+    def _products(self, weights: Vector, roots: Vector, scale: Vector) -> tuple[Matrix, Vector]:
+        """Return the Gram matrix of the scaled values, and their sums: one pass."""
         n_samples, n_features = self.shape
         size, rows = n_features * (n_features + 1), self._all
         most = max(2, GRAM_NUMBERS // size)
         bounds = rows.bounds if len(rows.bounds) - 1 <= most else rows.chunks(most)
         strips, found = np.empty((len(bounds) - 1, size)), np.empty(size)
-        weights = readonly(np.ascontiguousarray(curvature))
+        weights = np.ascontiguousarray(weights)
         with self._team_for(PRODUCT_NS * rows.n_products + size) as parallel:
-            kernels.gram.choose(parallel)(rows.kernel_rows, bounds, weights, strips, found)
+            kernels.gram.choose(parallel)(
+                rows.kernel_rows, bounds, readonly(weights), readonly(roots), readonly(scale),
+                strips, found,
+            )  # fmt: skip
         self.counter.rows += n_samples
-        products = found.reshape(n_features + 1, n_features)
-        return standard_gram(self.columns, products[:-1], products[-1], float(weights.sum()))
+        lines = found.reshape(n_features + 1, n_features)
+        return np.tril(lines[:-1]) + np.tril(lines[:-1], -1).T, lines[-1]
 
     def grams(self, weights: Matrix) -> Cube:
         """Return `gram` for each row of weights (n_outputs, n_samples): as many passes."""
@@ -370,15 +383,17 @@ class SparseDesign(Design):
         """
         center, inverse_scale = self.columns
         n_samples, n_features = self.shape
-        squares = np.square(inverse_scale)
         turned = SparseDesign(
             self._all.columns, n_threads=self.n_threads, counter=RowCounter(n_features)
         )
         turned.counter.clock = self.counter.clock
-        matrix = turned.gram(squares)[:-1, :-1]
+        matrix, _ = turned._products(turned._all.ones, inverse_scale, self._all.ones)
         if center.any():
-            levels, _ = turned.transposed_product((squares * center)[None])
-            matrix -= levels[0] + levels[0][:, None] - float((squares * np.square(center)).sum())
+            middle = center * inverse_scale
+            plain = self.standardized(Columns(np.zeros(n_features), inverse_scale))
+            levels = plain.raw_prediction(middle[None], np.zeros(1))[0]
+            matrix -= levels + levels[:, None] - float(np.square(middle).sum())
+            return matrix  # that pass has been counted
         self.counter.rows += n_samples
         return matrix
 
@@ -423,6 +438,11 @@ class SparseDesign(Design):
     def density(self) -> float:
         """Share of the values that are stored."""
         return self._all.given.n_values / (self.shape[0] * self.shape[1])
+
+    @property
+    def most_centred(self) -> float:
+        """How many standard deviations from 0 the mean of a column may be that is centred."""
+        return MOST_CENTRED
 
     @property
     def rounding(self) -> float:

@@ -411,6 +411,14 @@ class SplitDesign(Design):
         return float(read / self.shape[1])
 
     @property
+    def most_centred(self) -> Vector:
+        """How many standard deviations from 0 the mean of each column may be that is centred."""
+        most = np.empty(self.shape[1])
+        for block, place in zip(self.blocks, self.places, strict=True):
+            most[place] = block.most_centred
+        return most
+
+    @property
     def rounding(self) -> float:
         """How much larger than standardised values the numbers are that passes add up."""
         return max(block.rounding for block in self.blocks)

@@ -7,7 +7,7 @@ threads is as in `kernels.sparse`: chunks of rows have strips of their own, adde
 the rows. Levels are neither centred nor scaled here.
 
 Numbers of one model are a vector. Those of several lie next to each other for each level, in
-`sparse.model_slots` of them, whole vectors of eight.
+`model_slots` of them, whole vectors of eight.
 
 No code is checked here: each must be below the levels of its column.
 """
@@ -41,6 +41,7 @@ __all__ = [
     "CodedRows",
     "gram",
     "hypotheses",
+    "model_slots",
     "products_with_dense",
     "products_with_sparse",
     "raw_prediction",
@@ -66,6 +67,11 @@ class CodedRows(NamedTuple):
     stride: int
     firsts: Any
     n_levels: int
+
+
+def model_slots(n_models: int) -> int:
+    """Return how many numbers lie together for a level: one, or whole vectors of eight."""
+    return 1 if n_models == 1 else (n_models + LANES - 1) // LANES * LANES
 
 
 # ------------------------------------------------------------------------------------------------

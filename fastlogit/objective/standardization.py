@@ -31,6 +31,9 @@ def standardize(objective: Objective, stride: int = 1) -> bool:
     get inverse scale 0, and those whose variance is not finite NaN. Where the intercept is not
     fitted the centre is 0, since a shift of the columns would be one of the intercept.
 
+    What is centred by algebra is not where the mean is far from 0: `Design.most_centred`. Its scale
+    is that of the mean square then.
+
     With a `stride` the rows looked at are every `stride`-th; nothing is done, and False
     returned, where a column does not vary among them.
     """
@@ -50,6 +53,8 @@ def standardize(objective: Objective, stride: int = 1) -> bool:
             # Rows of tiny weight times columns of tiny size: their products vanish.
             spread[(spread > 0.0) & (spread < LEAST_PRODUCT / np.sqrt(share))] = np.nan
     with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
+        far = (np.abs(center) > objective.design.most_centred * spread) & (spread > 0.0)
+        spread[far], center[far] = np.hypot(spread[far], center[far]), 0.0
         scales = np.hypot(spread, 2.0 * np.sqrt(objective.user_penalty.diagonal().min(axis=0)))
         inverse_scale = np.where(spread > 0.0, 1.0 / scales, 0.0)
     inverse_scale[~((spread < TOO_LARGE) & ((spread == 0.0) | (spread > TOO_SMALL)))] = np.nan

@@ -494,7 +494,7 @@ def climb_by_products(
         return own_hessians(objective, drawn, theta, curvature, models)
 
     starts_warm = is_warm or stride > 1
-    if objective.design.shape[1] > MAX_HESSIAN:
+    if objective.design.shape[1] > MAX_HESSIAN or objective.design.density <= SPARSE:
         if objective.loss.is_coupled or not may_lead(objective):
             return newton_cg(objective, theta, rule, trace)
 
