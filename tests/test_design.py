@@ -18,8 +18,10 @@ from fastlogit.design.base import (
 )
 from fastlogit.design.batched import BatchRows
 from fastlogit.design.blockwise import BlockwiseDesign, SlicedDesign
+from fastlogit.design.codes import CodesDesign, code_columns
 from fastlogit.design.dense import DenseDesign
 from fastlogit.design.sparse import SparseDesign
+from fastlogit.design.split import SplitDesign
 from fastlogit.design.streamed import StreamedDesign
 from fastlogit.inputs.opening import open_design
 from fastlogit.inputs.sparse import compressed_rows
@@ -29,12 +31,20 @@ from fastlogit.kernels.passes import BINOMIAL, Targets
 # Kernels of many types: minutes in plain Python.
 pytestmark = pytest.mark.jit
 
-N_SAMPLES, N_FEATURES = 700, 9
+N_SAMPLES, N_NUMBERS, N_FEATURES = 700, 9, 14
 RNG = np.random.default_rng(5)
-X0 = RNG.normal(size=(N_SAMPLES, N_FEATURES)) * np.geomspace(0.2, 5.0, N_FEATURES) + 1.0
+X0 = np.zeros((N_SAMPLES, N_FEATURES))
+X0[:, :N_NUMBERS] = RNG.normal(size=(N_SAMPLES, N_NUMBERS)) * np.geomspace(0.2, 5.0, 9) + 1.0
 # Zeros, for designs that do not store them; an empty row.
 X0[RNG.random(X0.shape) < 0.3] = 0.0
 X0[13] = 0.0
+# Indicators of two categorical columns, of 4 and 3 levels, without those of the first levels.
+CODES = np.array([RNG.integers(0, 4, N_SAMPLES), RNG.integers(0, 3, N_SAMPLES)])
+CODES[:, 13] = 0
+for level in range(1, 4):
+    X0[:, 8 + level] = CODES[0] == level
+for level in range(1, 3):
+    X0[:, 11 + level] = CODES[1] == level
 Y = RNG.integers(0, 2, N_SAMPLES).astype(np.uint8)
 WEIGHT = RNG.uniform(0.1, 2.0, N_SAMPLES)
 COLUMNS = Columns(X0.mean(axis=0), 1.0 / X0.std(axis=0))
@@ -67,7 +77,28 @@ def in_disorder(X):
     return scipy.sparse.csr_array((values[order], columns[order], indptr), shape=X.shape)
 
 
+def split(X):
+    """Every kind of block, its columns among the others'."""
+    dense, sparse, coded = np.r_[0, 4:7], np.r_[1:4, 7:9], np.arange(9, 14)
+    blocks = [
+        CodesDesign(code_columns(CODES, [4, 3], drop_first=True)),
+        DenseDesign(X[:, dense]),
+        SparseDesign(compressed_rows(scipy.sparse.csr_array(X[:, sparse]))),
+    ]
+    return SplitDesign(blocks, [coded, dense, sparse])
+
+
+def wide_split(X):
+    """The dense block read in place, the lead."""
+    blocks = [
+        DenseDesign(X[:, :9]), CodesDesign(code_columns(CODES, [4, 3], drop_first=True))
+    ]  # fmt: skip
+    return SplitDesign(blocks, [np.arange(9), np.arange(9, 14)])
+
+
 KINDS = {
+    "split": lambda X, _: split(X),
+    "dense beside codes": lambda X, _: wide_split(X),
     "sparse rows": lambda X, _: SparseDesign(compressed_rows(scipy.sparse.csr_array(X))),
     "sparse columns": lambda X, _: SparseDesign(compressed_rows(scipy.sparse.csc_matrix(X))),
     "sparse, in disorder": lambda X, _: SparseDesign(compressed_rows(in_disorder(X))),
@@ -135,7 +166,8 @@ def test_cost_gradient_and_curvature(design) -> None:
 
 
 def test_residuals_below_the_curvatures(design) -> None:
-    coef, intercept = RNG.normal(size=(2, N_FEATURES)), np.array([0.3, -1.0])
+    # Of small z: curvatures are made of residuals, of which 1 - |residual| loses digits.
+    coef, intercept = 0.3 * RNG.normal(size=(2, N_FEATURES)), np.array([0.3, -1.0])
     offset = RNG.normal(size=(1, N_SAMPLES))
     targets = targets_of(Y, WEIGHT)._replace(
         positive=readonly(np.array([1, 0])), weight_set=readonly(np.zeros(2, dtype=np.int64)),
@@ -145,8 +177,9 @@ def test_residuals_below_the_curvatures(design) -> None:
     for model, y in enumerate((Y, 1 - Y)):
         wanted = reference.residual(Z0, y, coef[model], intercept[model], WEIGHT, offset[0])
         np.testing.assert_allclose(row_state[2 + model], wanted, rtol=1e-9)
-        p = reference.sigmoid(Z0 @ coef[model] + intercept[model] + offset[0])
-        np.testing.assert_allclose(row_state[model], WEIGHT * p * (1.0 - p), rtol=1e-9)
+        z = Z0 @ coef[model] + intercept[model] + offset[0]
+        curvature = reference.sigmoid(z) * reference.sigmoid(-z)
+        np.testing.assert_allclose(row_state[model], WEIGHT * curvature, rtol=1e-9)
     only_sums, _ = evaluated(design, targets, coef, intercept, 0)
     only_curvature, curvature = evaluated(design, targets, coef, intercept, 2)
     assert alone == only_sums == only_curvature
@@ -201,7 +234,9 @@ def test_other_designs_over_the_same_rows(design, whole) -> None:
     indices = RNG.integers(0, N_SAMPLES, 40)
     weight, coef = np.ones(40), RNG.normal(size=(1, N_FEATURES))
     taken = design.take(indices)
-    np.testing.assert_allclose(taken.gram(weight), whole.take(indices).gram(weight), rtol=1e-12)
+    # Products whose sums cancel keep the rounding of the others, of up to 40.
+    wanted = whole.take(indices).gram(weight)
+    np.testing.assert_allclose(taken.gram(weight), wanted, rtol=1e-12, atol=1e-13)
     assert taken.counter is design.counter
     part = design.subsample(61)
     raw = part.raw_prediction(coef, np.zeros(1))[0]

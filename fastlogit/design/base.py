@@ -304,10 +304,10 @@ class Design(ABC):
         return 1.0
 
     @property
-    def most_centred(self) -> float:
+    def most_centred(self) -> float | Vector:
         """How many standard deviations from 0 the mean of a column may be that is centred.
 
-        By algebra, one farther away would lose too many digits.
+        By algebra, one farther away would lose too many digits. One number, or one for each column.
         """
         return np.inf
 
@@ -380,7 +380,11 @@ class Design(ABC):
 
     def passes_within(self, seconds: float, n_models: int) -> int:
         """Return roughly how many passes take `seconds` in one thread; at least 1."""
-        return max(1, int(1e9 * seconds / self._pass_ns(n_models)))
+        return max(1, int(1e9 * seconds / self.pass_ns(n_models)))
+
+    def pass_ns(self, n_models: int) -> float:
+        """Return roughly how many nanoseconds a pass takes in one thread."""
+        return self._pass_ns(n_models)
 
     def _pass_ns(self, n_models: int) -> float:
         n_samples, n_features = self.shape

@@ -13,7 +13,13 @@ from ..kernels.passes import Targets
 from .base import NO_ROW_STATE, Columns, Design, RowCounter, readonly, step_by_step
 from .dense import ArrayDesign, DenseDesign, every
 
-__all__ = ["SLICE_BYTES", "BlockwiseDesign", "SlicedDesign"]
+__all__ = [
+    "SLICE_BYTES",
+    "BlockwiseDesign",
+    "SlicedDesign",
+    "finish_evaluation",
+    "targets_of",
+]
 
 # Blocks of an array in memory: 1 GB takes 40 ms on two cores, some 100 ms on one.
 SLICE_BYTES = 1e9
@@ -58,7 +64,7 @@ class BlockwiseDesign(Design):
 
         def add(block: DenseDesign, start: int, stop: int) -> None:
             row_state = np.empty((len(row_state_out), stop - start))
-            block.evaluate(_targets_of(targets, start, stop), no_penalty, part, row_state)
+            block.evaluate(targets_of(targets, start, stop), no_penalty, part, row_state)
             if row_state.size:
                 row_state_out[:, start:stop] = row_state
             sums[:, :-2] += part.gradient
@@ -67,7 +73,7 @@ class BlockwiseDesign(Design):
 
         with np.errstate(over="ignore", invalid="ignore"):  # the kernels do not warn either
             self._for_each_block(add)
-            _finish_evaluation(state, sums / targets.total_weight[:, None], penalty)
+            finish_evaluation(state, sums / targets.total_weight[:, None], penalty)
 
     def gram(self, curvature: Vector) -> Matrix:
         """Return X' diag(curvature) X, shape (n_features + 1,) * 2, intercept last: one pass."""
@@ -190,7 +196,7 @@ class SlicedDesign(ArrayDesign, BlockwiseDesign):
             work(self._dense(self._X[start:stop]), start, stop)
 
 
-def _targets_of(targets: Targets, start: int, stop: int) -> Targets:
+def targets_of(targets: Targets, start: int, stop: int) -> Targets:
     """Return the targets of rows ``start:stop``, for sums that are not divided."""
     return targets._replace(
         codes=_block_of(targets.codes, start, stop),
@@ -206,7 +212,7 @@ def _block_of(
     return readonly(np.ascontiguousarray(sets[:, start:stop]))
 
 
-def _finish_evaluation(state: DescentState, means: Matrix, penalty: Penalty) -> None:
+def finish_evaluation(state: DescentState, means: Matrix, penalty: Penalty) -> None:
     """Add the L2 penalty to means over all rows, as the kernel of the same name does."""
     slope = penalty.l2 * state.point
     state.gradient[...] = means[:, :-2] + slope

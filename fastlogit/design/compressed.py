@@ -65,14 +65,14 @@ class CompressedRows:
     def dense(self) -> Features:
         """Return all rows as an array: for few of them."""
         out = np.zeros(self.shape, dtype=self.dtype)
-        places = self._places()
+        places = self.places()
         rows = np.repeat(np.arange(len(out)), self.ends - self.begins)
         out[rows, self.indices[places]] = self.data[places]
         return out
 
     def transposed(self) -> CompressedRows:
         """Return the columns as rows: a copy."""
-        counts = np.bincount(self.indices[self._places()], minlength=self.shape[1])
+        counts = np.bincount(self.indices[self.places()], minlength=self.shape[1])
         ends = np.cumsum(counts)
         next_place = ends - counts
         begins = next_place.copy()
@@ -83,7 +83,7 @@ class CompressedRows:
             readonly(data), readonly(indices), readonly(begins), readonly(ends), self.shape[::-1]
         )
 
-    def _places(self) -> Indices | slice:
+    def places(self) -> Indices | slice:
         """Return where the values of all rows are, one row after the other."""
         begins, ends = self.begins, self.ends
         if begins.size and np.array_equal(begins[1:], ends[:-1]):

@@ -16,7 +16,7 @@ from ..kernels.row_sizes import largest_row as find_largest_row
 from ..kernels.simd import LANES
 from .base import NO_ROW_STATE, ROW_NS, Columns, Design, RowCounter, as_they_are, readonly
 
-__all__ = ["ArrayDesign", "DenseDesign", "every"]
+__all__ = ["ArrayDesign", "DenseDesign", "every", "sample_of_copies"]
 
 # Serial time of a Gram matrix: per product of two columns.
 GRAM_NS = 0.05
@@ -30,6 +30,9 @@ COPY_STRIDE = 37
 # Rows that are gathered are copied up to this size too: a strided view of columns would be a memory
 # layout of its own, for which all kernels are compiled anew (20 s, with threads 40).
 COPY_BYTES = 2**24
+
+# Rows whose sizes are found at a time, in cache.
+SIZED = 4096
 
 _NO_HISTORY = np.empty((0, 1))
 
@@ -120,6 +123,13 @@ class DenseDesign(ArrayDesign):
             counter=self.counter,
         )  # fmt: skip
 
+    def part(self, start: int, stop: int) -> DenseDesign:
+        """Return a design over rows that follow each other, in place."""
+        return DenseDesign(
+            self._X[start:stop], n_threads=self.n_threads, columns=self.columns,
+            counter=self.counter,
+        )  # fmt: skip
+
     def evaluate(
         self, targets: Targets, penalty: Penalty, state: DescentState,
         row_state_out: Matrix = NO_ROW_STATE,
@@ -206,6 +216,23 @@ class DenseDesign(ArrayDesign):
         self.counter.rows += self.shape[0]
         return float(largest.max())
 
+    def row_sizes(self, scale: Vector, shift: Vector) -> Vector:
+        """Return the sum of squares of ``(standardised row - shift) * scale`` of each row."""
+        center, inverse_scale = self.columns
+        sizes = np.empty(self.shape[0])
+        with np.errstate(over="ignore", invalid="ignore"):
+            for start, stop, rows in self.row_blocks(SIZED):
+                standard = (rows - center) * inverse_scale
+                standard -= shift
+                standard *= scale
+                sizes[start:stop] = np.square(standard).sum(axis=1)
+        return sizes
+
+    @property
+    def kernel_rows(self) -> tuple[Layout, Rows]:
+        """How kernels get at the rows, and these as they take them."""
+        return self._layout, self._rows
+
     def raw_prediction(self, coef: Matrix, intercept: Vector) -> Matrix:
         """Return the raw prediction of each row, shape (n_models, n_samples): one pass."""
         raw = np.empty((coef.shape[0], self.shape[0]))
@@ -253,6 +280,22 @@ class DenseDesign(ArrayDesign):
         # The step that ends a descent is not followed by an evaluation.
         self.counter.rows += self.shape[0] * (steps + (not evaluated) - (status != RUNNING))
         return steps, status
+
+
+def sample_of_copies(
+    design: Design, rows: IndexMatrix, sizes: Vector, intercept: float, inverse: Matrix
+) -> tuple[Array, Cube]:
+    """Return `Design.sample` of rows that are made dense, those of one output at a time."""
+    parts = []
+    for own, size, diagonal in zip(rows, sizes, inverse, strict=True):
+        drawn, places = np.unique(own, return_inverse=True)
+        dense = DenseDesign(
+            design.rows(drawn), n_threads=design.n_threads, columns=design.columns,
+            counter=design.counter,
+        )  # fmt: skip
+        one = np.array([size])
+        parts.append(dense.sample(places.reshape(1, -1), one, intercept, diagonal[None]))
+    return np.concatenate([each for each, _ in parts]), np.concatenate([s for _, s in parts])
 
 
 def every(X: Features, stride: int) -> Features:

@@ -14,6 +14,7 @@ from ..kernels import sparse as kernels
 from ..kernels.descent import DescentState, Penalty
 from ..kernels.passes import Targets
 from ..kernels.simd import LANES
+from .algebra import MOST_CENTRED, ROUNDINGS, row_measures, standard_gram
 from .base import (
     LOOK_BYTES,
     NO_ROW_STATE,
@@ -27,7 +28,7 @@ from .base import (
     step_by_step,
 )
 from .compressed import CompressedRows
-from .dense import DenseDesign
+from .dense import sample_of_copies
 
 __all__ = ["SparseDesign"]
 
@@ -45,11 +46,6 @@ STRIP_NUMBERS = 2**23
 GRAM_NUMBERS = 2**24
 # Values of a block of rows, which are in cache when gradients follow predictions.
 BLOCK_VALUES, LEAST_ROWS, MOST_ROWS = 2048, 8, 128
-# Farther from 0, in standard deviations, columns are not centred: the Hessian in their direction
-# would lose four digits and more.
-MOST_CENTRED = 100.0
-# Roundings of the sum for a row without values, as shares of it.
-ROUNDINGS = 2.0**-46
 
 
 class _Room(NamedTuple):
@@ -273,21 +269,8 @@ class SparseDesign(Design):
 
     def gram(self, curvature: Vector) -> Matrix:
         """Return X' diag(curvature) X, shape (n_features + 1,) * 2, intercept last: one pass."""
-        center, inverse_scale = self.columns
-        inner, sums = self._products(curvature, self._all.ones, inverse_scale)
-        weight, size = float(curvature.sum()), self.shape[1] + 1
-        matrix = np.empty((size, size))
-        with np.errstate(over="ignore", invalid="ignore"):
-            moved = sums
-            if center.any():
-                middle = center * inverse_scale
-                moved = sums - weight * middle
-                # x y' - c y' - (x - c w) c'
-                inner -= np.multiply.outer(middle, sums) + np.multiply.outer(moved, middle)
-                inner[...] = 0.5 * (inner + inner.T)
-        matrix[:-1, :-1], matrix[-1, :-1], matrix[:-1, -1] = inner, moved, moved
-        matrix[-1, -1] = weight
-        return matrix
+        inner, sums = self._products(curvature, self._all.ones, self.columns.inverse_scale)
+        return standard_gram(self.columns, inner, sums, float(curvature.sum()))
 
     def _products(self, weights: Vector, roots: Vector, scale: Vector) -> tuple[Matrix, Vector]:
         """Return the Gram matrix of the scaled values, and their sums: one pass."""
@@ -335,14 +318,8 @@ class SparseDesign(Design):
 
     def largest_row(self, scale: Vector, shift: Vector) -> float:
         """Return the largest sum of squares of ``(standardised row - shift) * scale``: one pass."""
-        center, inverse_scale = self.columns
+        squares, middle, base = row_measures(self.columns, scale, shift)
         rows = self._all
-        with np.errstate(over="ignore", invalid="ignore"):
-            squares = np.square(inverse_scale * scale)
-            middle = center + np.divide(
-                shift, inverse_scale, out=np.zeros_like(center), where=inverse_scale > 0.0
-            )
-            base = float(np.square(middle * (inverse_scale * scale)).sum())
         largest = np.empty(len(rows.bounds) - 1)
         with self._team(1) as parallel:
             kernels.largest_row.choose(parallel)(
@@ -351,6 +328,19 @@ class SparseDesign(Design):
         self.counter.rows += self.shape[0]
         # Never below the truth, by what a difference may have lost.
         return max(0.0, float(largest.max())) + ROUNDINGS * base
+
+    def row_sizes(self, scale: Vector, shift: Vector) -> Vector:
+        """Return the sum of squares of ``(standardised row - shift) * scale`` of each row."""
+        squares, middle, base = row_measures(self.columns, scale, shift)
+        given, n_samples = self._all.given, self.shape[0]
+        with np.errstate(over="ignore", invalid="ignore"):
+            of_row = np.repeat(np.arange(n_samples), given.ends - given.begins)
+            columns, values = given.indices[given.places()], given.data[given.places()]
+            values = values.astype(np.float64)
+            parts = values * (values - 2.0 * middle[columns]) * squares[columns]
+            sizes = np.bincount(of_row, weights=parts, minlength=n_samples)
+            found: Vector = np.maximum(base + sizes, 0.0) + ROUNDINGS * base
+        return found
 
     # ---- rows and columns as they are
 
@@ -417,6 +407,10 @@ class SparseDesign(Design):
         design.columns = columns
         return design
 
+    def part(self, start: int, stop: int) -> SparseDesign:
+        """Return a design over rows that follow each other, in place."""
+        return self._over(self._all.given.take(slice(start, stop)))
+
     def subsample(self, stride: int) -> SparseDesign:
         """Return a design over every `stride`-th row, in place."""
         return self._over(self._all.given.take(slice(None, None, stride)))
@@ -441,18 +435,14 @@ class SparseDesign(Design):
 
         The rows of one output at a time are made dense.
         """
-        parts = []
-        for own, size, diagonal in zip(rows, sizes, inverse, strict=True):
-            drawn, places = np.unique(own, return_inverse=True)
-            dense = DenseDesign(
-                self.rows(drawn), n_threads=self.n_threads, columns=self.columns,
-                counter=self.counter,
-            )  # fmt: skip
-            one = np.array([size])
-            parts.append(dense.sample(places.reshape(1, -1), one, intercept, diagonal[None]))
-        return np.concatenate([each for each, _ in parts]), np.concatenate([s for _, s in parts])
+        return sample_of_copies(self, rows, sizes, intercept, inverse)
 
     # ---- what passes cost, and lose
+
+    @property
+    def kernel_rows(self) -> kernels.SparseRows:
+        """The rows as kernels take them."""
+        return self._all.kernel_rows
 
     @property
     def density(self) -> float:

@@ -1,0 +1,99 @@
+"""Blocks side by side: sums over parts of the rows, products across blocks, whole fits."""
+
+import numpy as np
+import pytest
+import scipy.sparse
+
+import fastlogit
+from fastlogit.design.base import Columns
+from fastlogit.design.codes import CodesDesign, code_columns
+from fastlogit.design.dense import DenseDesign
+from fastlogit.design.sparse import SparseDesign
+from fastlogit.design.split import SplitDesign
+from fastlogit.inputs.sparse import compressed_rows
+
+pytestmark = pytest.mark.jit
+
+SIZES = [4, 7]
+
+
+def table(rng, n_samples, n_dense=5, n_sparse=3):
+    """Return a split design and the dense X of the same columns, the blocks' interleaved."""
+    numbers = rng.normal(size=(n_samples, n_dense)) + 0.5
+    counts = rng.poisson(0.3, size=(n_samples, n_sparse)).astype(float)
+    codes = [rng.integers(0, size, n_samples) for size in SIZES]
+    levels = [
+        (c[:, None] == np.arange(1, s)).astype(float) for c, s in zip(codes, SIZES, strict=True)
+    ]
+    widths = [n_dense, n_sparse, sum(SIZES) - len(SIZES)]
+    order = rng.permutation(sum(widths))
+    places = np.split(order, np.cumsum(widths)[:-1])
+    X = np.empty((n_samples, sum(widths)))
+    for place, part in zip(places, [numbers, counts, np.hstack(levels)], strict=True):
+        X[:, place] = part
+    blocks = [
+        DenseDesign(numbers),
+        SparseDesign(compressed_rows(scipy.sparse.csr_array(counts))),
+        CodesDesign(code_columns(codes, SIZES, drop_first=True)),
+    ]
+    return SplitDesign(blocks, places), X
+
+
+@pytest.mark.parametrize("n_dense", [5, 12])
+def test_products_of_rows_in_parts(rng, monkeypatch, n_dense) -> None:
+    monkeypatch.setattr("fastlogit.design.split.PART_ROWS", 256)
+    monkeypatch.setattr("fastlogit.design.split.LEAST_PART", 64)
+    design, X = table(rng, 1_000, n_dense)
+    columns = Columns(X.mean(axis=0), 1.0 / X.std(axis=0))
+    design = design.standardized(columns)
+    np.testing.assert_array_equal(design.columns.center, columns.center)
+    Z = (X - columns.center) * columns.inverse_scale
+    ones, weight = np.column_stack([Z, np.ones(len(Z))]), rng.uniform(size=len(Z))
+    gram = ones.T @ (weight[:, None] * ones)
+    np.testing.assert_allclose(design.gram(weight), gram, rtol=1e-10, atol=1e-9)
+    coef, intercept = rng.normal(size=(3, X.shape[1])), rng.normal(size=3)
+    raw = design.raw_prediction(coef, intercept)
+    np.testing.assert_allclose(raw, coef @ Z.T + intercept[:, None], rtol=1e-10, atol=1e-11)
+    scale, shift = rng.uniform(size=X.shape[1]), rng.normal(size=X.shape[1])
+    largest = np.square((Z - shift) * scale).sum(axis=1).max()
+    assert design.largest_row(scale, shift) == pytest.approx(largest, rel=1e-12)
+    assert design.n_passes == 3.0
+
+
+@pytest.mark.parametrize("solver", ["newton", "newton-cg", "lbfgs", "auto"])
+def test_fits_are_those_of_the_dense_matrix(rng, solver) -> None:
+    design, X = table(rng, 3_000)
+    y = (X @ rng.normal(size=X.shape[1]) + rng.logistic(size=len(X)) > 0.5).astype(int)
+    found = fastlogit.fit(design, y, l2_reg=1e-2, solver=solver)
+    wanted = fastlogit.fit(X, y, l2_reg=1e-2)
+    assert found.converged
+    np.testing.assert_allclose(found.coef, wanted.coef, atol=1e-6)
+    np.testing.assert_allclose(found.intercept, wanted.intercept, atol=1e-6)
+    np.testing.assert_allclose(found.history[-1], wanted.history[-1], rtol=1e-9)
+
+
+@pytest.mark.parametrize("multi_class", ["multinomial", "ovr"])
+def test_classes_in_parts(rng, monkeypatch, multi_class) -> None:
+    monkeypatch.setattr("fastlogit.design.split.LEAST_PART", 512)
+    monkeypatch.setattr("fastlogit.design.split.PART_ROWS", 1024)
+    design, X = table(rng, 3_000)
+    y = (X @ rng.normal(size=(X.shape[1], 3)) + rng.gumbel(size=(len(X), 3))).argmax(axis=1)
+    weight, offset = rng.uniform(size=len(X)), rng.normal(size=(len(X), 3))
+    options = {"l2_reg": 1e-2, "multi_class": multi_class, "offset": offset}
+    found = fastlogit.fit(design, y, sample_weight=weight, **options)
+    wanted = fastlogit.fit(X, y, sample_weight=weight, **options)
+    assert found.converged
+    np.testing.assert_allclose(found.coef, wanted.coef, atol=1e-6)
+    proba = found.predict_proba(design)
+    np.testing.assert_allclose(proba, wanted.predict_proba(X), atol=1e-6)
+
+
+def test_the_same_bits_for_any_number_of_threads(rng) -> None:
+    design, X = table(rng, 150_000)
+    y = (X @ rng.normal(size=X.shape[1]) + rng.logistic(size=len(X)) > 0.5).astype(int)
+    one, two = (
+        fastlogit.fit(SplitDesign(design.blocks, design.places, n_threads=n), y, l2_reg=1e-3)
+        for n in (1, 2)
+    )
+    np.testing.assert_array_equal(one.coef, two.coef)
+    assert one.history[-1] == two.history[-1]
