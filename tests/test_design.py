@@ -1,5 +1,7 @@
 """One contract for every kind of design: the answers are those of the oracle over the same rows."""
 
+import inspect
+
 import numpy as np
 import pytest
 import scipy.sparse
@@ -20,6 +22,7 @@ from fastlogit.design.batched import BatchRows
 from fastlogit.design.blockwise import BlockwiseDesign, SlicedDesign
 from fastlogit.design.codes import CodesDesign, code_columns
 from fastlogit.design.dense import DenseDesign
+from fastlogit.design.scattered import ScatteredDesign
 from fastlogit.design.sparse import SparseDesign
 from fastlogit.design.split import SplitDesign
 from fastlogit.design.streamed import StreamedDesign
@@ -142,7 +145,9 @@ def test_siblings_none_of_which_is_the_base_of_another(design) -> None:
     assert isinstance(design, Design)
     assert not issubclass(BlockwiseDesign, DenseDesign)
     assert not issubclass(StreamedDesign, SlicedDesign)
-    assert SparseDesign.__mro__[1] is Design
+    # What the two share is no design of its own.
+    assert SparseDesign.__mro__[1:3] == CodesDesign.__mro__[1:3] == (ScatteredDesign, Design)
+    assert inspect.isabstract(ScatteredDesign)
     with pytest.raises(TypeError, match="abstract"):
         Design()
     assert (design.shape, design.dtype) == ((N_SAMPLES, N_FEATURES), np.float64)

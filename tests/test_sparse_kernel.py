@@ -55,7 +55,7 @@ def summed(
     flat, levels = packed(coef, intercept)
     strips, totals = np.empty((n_chunks, flat.size)), np.empty((n_chunks, 2 * n_models))
     gradient = np.empty(flat.size)
-    getattr(kernels.sums, twin)(
+    getattr(kernels.PASSES.sums, twin)(
         rows_of(X).as_kernels_take(), bounds_of(n_chunks), targets, block, flat, levels, strips,
         totals, gradient, state,
     )  # fmt: skip
@@ -160,11 +160,11 @@ def test_raw_predictions_and_hypotheses(rng) -> None:
         wanted = X @ coef.T + intercept
         flat, levels = packed(coef, intercept)
         raw = np.empty((n_models, N_SAMPLES))
-        kernels.raw_prediction.serial(rows, bounds_of(3), 8, flat, levels, raw)
+        kernels.PASSES.raw_prediction.serial(rows, bounds_of(3), 8, flat, levels, raw)
         np.testing.assert_allclose(raw.T, wanted, rtol=1e-11, atol=1e-12)
         out, spoiled = np.empty(N_SAMPLES * n_models), np.full(3, np.nan)
         offset = readonly(np.linspace(0.0, 1.0, N_SAMPLES)[None])
-        kernels.hypotheses.serial(
+        kernels.PASSES.hypotheses.serial(
             rows, bounds_of(3), 8, flat, levels, offset, RAW, n_models, spoiled, out
         )
         with_offset = wanted + offset[0][:, None]
@@ -172,7 +172,7 @@ def test_raw_predictions_and_hypotheses(rng) -> None:
         np.testing.assert_array_equal(spoiled, 0.0)
     flat, levels = packed(coef[:1], intercept[:1])
     out = np.empty(2 * N_SAMPLES)
-    kernels.hypotheses.serial(
+    kernels.PASSES.hypotheses.serial(
         rows, bounds_of(3), 8, flat, levels, NO_OFFSET, BINARY, 1, spoiled, out
     )
     proba = reference.sigmoid(X @ coef[0] + intercept[0])
@@ -180,7 +180,7 @@ def test_raw_predictions_and_hypotheses(rng) -> None:
     bad = X.copy()
     bad[2, 5] = np.inf
     with np.errstate(invalid="ignore"):
-        kernels.hypotheses.serial(
+        kernels.PASSES.hypotheses.serial(
             rows_of(bad).as_kernels_take(), bounds_of(3), 8, flat, levels, NO_OFFSET, BINARY, 1,
             spoiled, out,
         )  # fmt: skip
@@ -251,4 +251,4 @@ def test_twins_give_the_same_bits(rng) -> None:
         ]
         for one, other in zip(*found, strict=True):
             assert one.tobytes() == other.tobytes()
-    assert isinstance(kernels.sums, Twins)
+    assert isinstance(kernels.PASSES.sums, Twins)

@@ -188,7 +188,6 @@ class Design(ABC):
         is the first derivative.
         """
 
-    @abstractmethod
     def descend(
         self, targets: Targets, penalty: Penalty, step_size: float, accelerate: bool, tol: float,
         state: DescentState, history_out: Matrix,
@@ -198,13 +197,20 @@ class Design(ABC):
         Returns how many were taken and a status of `kernels.descent`.
         """
 
+        def evaluate(state: DescentState) -> None:
+            self.evaluate(targets, penalty, state)
+
+        return step_by_step(
+            evaluate, targets.n_classes, step_size, accelerate, tol, state, history_out
+        )
+
     @abstractmethod
     def gram(self, curvature: Vector) -> Matrix:
         """Return X' diag(curvature) X, shape (n_features + 1,) * 2, intercept last: one pass."""
 
-    @abstractmethod
     def grams(self, weights: Matrix) -> Cube:
         """Return `gram` for each row of weights (n_outputs, n_samples): as many passes."""
+        return np.array([self.gram(each) for each in weights])
 
     @abstractmethod
     def raw_prediction(self, coef: Matrix, intercept: Vector) -> Matrix:
@@ -226,12 +232,17 @@ class Design(ABC):
 
     # ---- rows and columns as they are
 
-    @abstractmethod
     def row_blocks(self, size: int) -> Iterator[tuple[int, int, Features]]:
         """Go over the rows of X as they are: begin, end and rows of each block. One pass.
 
-        Of about `size` rows, or in what blocks the design has.
+        Of about `size` rows, or in what blocks the design has; copies are of 16 MB at the most.
         """
+        n_samples, n_features = self.shape
+        size = max(1, min(size, LOOK_BYTES // (8 * n_features)))
+        for start in range(0, n_samples, size):
+            stop = min(start + size, n_samples)
+            yield start, stop, self.rows(np.arange(start, stop))
+            self.counter.rows += stop - start
 
     @abstractmethod
     def rows(self, indices: Indices) -> Features:
@@ -384,15 +395,12 @@ class Design(ABC):
 
     def pass_ns(self, n_models: int) -> float:
         """Return roughly how many nanoseconds a pass takes in one thread."""
-        return self._pass_ns(n_models)
-
-    def _pass_ns(self, n_models: int) -> float:
         n_samples, n_features = self.shape
         return float(n_models * n_samples * (n_features * ELEMENT_NS + ROW_NS))
 
     def _team(self, n_models: int) -> AbstractContextManager[bool]:
         """Return the threads for a pass, where there is time for one."""
-        return self._team_for(self._pass_ns(n_models))
+        return self._team_for(self.pass_ns(n_models))
 
     def _team_for(self, work_ns: float) -> AbstractContextManager[bool]:
         """Return the threads for work of so many nanoseconds, where there is time for it."""

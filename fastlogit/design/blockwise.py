@@ -10,7 +10,7 @@ import numpy as np
 from ..arrays import Array, Cube, Features, IndexMatrix, Indices, Matrix, Number, Vector
 from ..kernels.descent import DescentState, Penalty
 from ..kernels.passes import Targets
-from .base import NO_ROW_STATE, Columns, Design, RowCounter, readonly, step_by_step
+from .base import NO_ROW_STATE, Columns, Design, RowCounter, readonly
 from .dense import ArrayDesign, DenseDesign, every
 
 __all__ = [
@@ -133,19 +133,6 @@ class BlockwiseDesign(Design):
 
         self._for_each_block(predict)
         return finite
-
-    def descend(
-        self, targets: Targets, penalty: Penalty, step_size: float, accelerate: bool, tol: float,
-        state: DescentState, history_out: Matrix,
-    ) -> tuple[int, int]:  # fmt: skip
-        """Take up to ``len(history_out)`` steps from an evaluated state, one pass each."""
-
-        def evaluate(state: DescentState) -> None:
-            self.evaluate(targets, penalty, state)
-
-        return step_by_step(
-            evaluate, targets.n_classes, step_size, accelerate, tol, state, history_out
-        )
 
     def take(self, indices: Indices) -> DenseDesign:
         """Return a design over a copy of some rows."""

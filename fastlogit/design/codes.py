@@ -6,31 +6,26 @@ all levels of a column (full coding), or of all but the first (reference coding)
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
 
-from ..arrays import Array, Column, Cube, Features, IndexMatrix, Indices, Matrix, Vector
+from ..arrays import Array, Column, Features, Indices, Matrix, Vector
 from ..kernels import codes as kernels
-from ..kernels.descent import DescentState, Penalty
-from ..kernels.passes import Targets
 from ..kernels.policy import Twins
-from .algebra import MOST_CENTRED, ROUNDINGS, row_measures, standard_gram
+from .algebra import ROUNDINGS, row_measures, standard_gram
 from .base import (
-    LOOK_BYTES,
-    NO_ROW_STATE,
     Columns,
-    Design,
     NotFinite,
     RowCounter,
     as_they_are,
     readonly,
-    step_by_step,
 )
-from .dense import DenseDesign, sample_of_copies
+from .dense import DenseDesign
+from .scattered import Room, ScatteredDesign
 from .sparse import SparseDesign
 
 __all__ = ["CodedColumns", "CodesDesign", "code_columns"]
@@ -152,10 +147,8 @@ def code_columns(
     )
 
 
-class CodesDesign(Design):
+class CodesDesign(ScatteredDesign):
     """Passes over categorical columns: coefficients are looked up, gradients scattered by code.
-
-    Columns are centred and scaled by algebra, as those of `sparse.SparseDesign` are.
 
     Parameters
     ----------
@@ -168,6 +161,8 @@ class CodesDesign(Design):
         Where the rows read are counted; a new one by default.
     """
 
+    passes = kernels.PASSES
+
     def __init__(
         self,
         X: CodedColumns,
@@ -177,14 +172,11 @@ class CodesDesign(Design):
         counter: RowCounter | None = None,
     ) -> None:
         self.given = X
-        self.kernel_rows = X.as_kernels_take()
+        self._rows = X.as_kernels_take()
         self.shape, self.dtype = X.shape, np.dtype(np.float64)
         self.n_threads = n_threads
         self.counter = counter or RowCounter(X.shape[0])
         self.columns = columns or as_they_are(X.shape[1])
-
-    def _over(self, X: CodedColumns) -> CodesDesign:
-        return CodesDesign(X, n_threads=self.n_threads, columns=self.columns, counter=self.counter)
 
     def bounds(self, strip_numbers: int, most: int = MAX_CHUNKS) -> Indices:
         """Return the rows at which chunks begin, and the last ends, by the shape alone."""
@@ -196,106 +188,40 @@ class CodesDesign(Design):
         found: Indices = np.linspace(0, n_samples, n_chunks + 1).astype(np.int64)
         return readonly(found)
 
-    # ---- passes
+    @property
+    def kernel_rows(self) -> kernels.CodedRows:
+        """The rows as kernels take them."""
+        return self._rows
 
-    def evaluate(
-        self, targets: Targets, penalty: Penalty, state: DescentState,
-        row_state_out: Matrix = NO_ROW_STATE,
-    ) -> None:  # fmt: skip
-        """Put cost and gradient at the state's point into the state: one pass."""
-        found = self._sum(targets, state.point, state.point_intercept, row_state_out)
-        state.cost[...], state.gradient[...], state.intercept_gradient[...] = found
-        with np.errstate(over="ignore", invalid="ignore"):
-            pull = penalty.l2 * state.point
-            state.gradient[...] += pull
-            state.cost[...] += 0.5 * np.einsum("ij,ij->i", pull, state.point)
-        if not penalty.fit_intercept:
-            state.intercept_gradient[...] = 0.0
+    def _over_rows(self, rows: Indices | slice) -> CodesDesign:
+        return CodesDesign(
+            self.given.take(rows), n_threads=self.n_threads, columns=self.columns,
+            counter=self.counter,
+        )  # fmt: skip
 
-    def value_gradient(
-        self, targets: Targets, coef: Matrix, intercept: Vector
-    ) -> tuple[Vector, Matrix, Vector]:
-        """Return cost, gradient and intercept gradient of each model: one pass."""
-        return self._sum(targets, coef, intercept, NO_ROW_STATE)
+    def _bounds(self) -> Indices:
+        return self.bounds(1)
 
-    def _sum(
-        self, targets: Targets, coef: Matrix, intercept: Vector, row_state_out: Matrix
-    ) -> tuple[Vector, Matrix, Vector]:
-        """Return means over the rows: cost, gradient and that of the intercept of each model."""
-        given, n_models = self.given, len(coef)
-        center, inverse_scale = self.columns
-        n_slots = kernels.model_slots(n_models)
-        numbers = given.n_levels * n_slots
-        bounds = self.bounds(given.n_levels)
-        strips, found = np.empty((len(bounds) - 1, numbers)), np.empty(numbers)
-        totals = np.empty((len(bounds) - 1, 2 * n_models))
-        with np.errstate(over="ignore", invalid="ignore"):  # the kernels do not warn either
-            table, shifts = self._table(coef, intercept)
-            with self._team(n_models) as parallel:
-                kernels.sums.choose(parallel)(
-                    self.kernel_rows, bounds, targets, _block_rows(n_slots), table, shifts,
-                    strips, totals, found, row_state_out,
-                )  # fmt: skip
-            sums = np.add.reduce(totals).reshape(n_models, 2)
-            of_levels = found.reshape(given.n_levels, n_slots)[given.levels, :n_models].T
-            gradient = (of_levels - sums[:, 1:] * center) * inverse_scale
-            gradient /= targets.total_weight[:, None]
-            means = sums / targets.total_weight[:, None]
-        self.counter.rows += self.shape[0]
-        return means[:, 0], np.ascontiguousarray(gradient), means[:, 1]
+    def _block(self, n_slots: int) -> int:
+        return max(LEAST_ROWS, min(MOST_ROWS, BLOCK_NUMBERS // n_slots // 8 * 8))
 
-    def descend(
-        self, targets: Targets, penalty: Penalty, step_size: float, accelerate: bool, tol: float,
-        state: DescentState, history_out: Matrix,
-    ) -> tuple[int, int]:  # fmt: skip
-        """Take up to ``len(history_out)`` steps from an evaluated state, one pass each."""
-
-        def evaluate(state: DescentState) -> None:
-            self.evaluate(targets, penalty, state)
-
-        return step_by_step(
-            evaluate, targets.n_classes, step_size, accelerate, tol, state, history_out
-        )
-
-    def raw_prediction(self, coef: Matrix, intercept: Vector) -> Matrix:
-        """Return the raw prediction of each row, shape (n_models, n_samples): one pass."""
-        raw = np.empty((coef.shape[0], self.shape[0]))
-        with np.errstate(over="ignore", invalid="ignore"):
-            table, shifts = self._table(coef, intercept)
-        with self._team(coef.shape[0]) as parallel:
-            kernels.raw_prediction.choose(parallel)(
-                self.kernel_rows, self.bounds(1), _block_rows(len(shifts)), table, shifts, raw
-            )
-        self.counter.rows += self.shape[0]
-        return raw
-
-    def hypotheses(
-        self, coef: Matrix, intercept: Vector, offset: Matrix, kind: int, out: Array
-    ) -> bool:
-        """Write what `coef` (n_models, n_features) says about each row of X as it is: one pass."""
-        with np.errstate(over="ignore", invalid="ignore"):
-            table, shifts = self._table(coef, intercept)
-        bounds = self.bounds(1)
-        spoiled = np.zeros(len(bounds) - 1)
-        with self._team(coef.shape[0]) as parallel:
-            kernels.hypotheses.choose(parallel)(
-                self.kernel_rows, bounds, _block_rows(len(shifts)), table, shifts,
-                readonly(offset), kind, coef.shape[0], spoiled, out.reshape(-1),
-            )  # fmt: skip
-        self.counter.rows += self.shape[0]
-        return bool((spoiled == 0.0).all())
-
-    def _table(self, coef: Matrix, intercept: Vector) -> tuple[Vector, Vector]:
-        """Return a coefficient for each level as the kernels take them, and what goes with them."""
-        center, inverse_scale = self.columns
-        n_models, n_slots = len(coef), kernels.model_slots(len(coef))
-        scaled = coef * inverse_scale
-        # Not by BLAS, whose bits and threads are its own.
-        shifts = np.zeros(n_slots)
-        shifts[:n_models] = intercept - (scaled * center).sum(axis=1)
+    def _table(self, scaled: Matrix) -> tuple[Vector, int]:
+        """Return a coefficient for each level, 0 where it has none."""
+        n_models, n_slots = len(scaled), kernels.model_slots(len(scaled))
         table = np.zeros((self.given.n_levels, n_slots))
         table[self.given.levels, :n_models] = scaled.T
-        return readonly(table.reshape(-1)), readonly(shifts)
+        return table.reshape(-1), n_slots
+
+    def _of_features(self, sums: Matrix) -> Matrix:
+        return sums[self.given.levels]
+
+    def _take_room(self, n_models: int, n_slots: int) -> Room:
+        numbers, bounds = self.given.n_levels * n_slots, self.bounds(self.given.n_levels)
+        n_chunks = len(bounds) - 1
+        strips, totals = np.empty((n_chunks, numbers)), np.empty((n_chunks, 2 * n_models))
+        return Room(bounds, strips, totals, np.empty(numbers))
+
+    # ---- products and sums
 
     def gram(self, curvature: Vector) -> Matrix:
         """Return X' diag(curvature) X, shape (n_features + 1,) * 2, intercept last: one pass."""
@@ -341,10 +267,6 @@ class CodesDesign(Design):
         with self._team_for(PAIR_NS * n_samples * n_columns * width + size) as parallel:
             run.choose(parallel)(self.kernel_rows, others, bounds, weights, strips, found)
         return found
-
-    def grams(self, weights: Matrix) -> Cube:
-        """Return `gram` for each row of weights (n_outputs, n_samples): as many passes."""
-        return np.array([self.gram(each) for each in weights])
 
     def transposed_product(self, vectors: Matrix) -> tuple[Matrix, Vector]:
         """Return X' v of each vector (n_models, n_samples), and its sum: one pass.
@@ -396,18 +318,6 @@ class CodesDesign(Design):
 
     # ---- rows and columns as they are
 
-    def row_blocks(self, size: int) -> Iterator[tuple[int, int, Features]]:
-        """Go over the rows of X as they are: begin, end and rows of each block. One pass.
-
-        Of at most `size` rows, and of no more than take 16 MB.
-        """
-        n_samples, n_features = self.shape
-        size = max(1, min(size, LOOK_BYTES // (8 * n_features)))
-        for start in range(0, n_samples, size):
-            stop = min(start + size, n_samples)
-            yield start, stop, self.given.take(slice(start, stop)).dense()
-            self.counter.rows += stop - start
-
     def rows(self, indices: Indices) -> Features:
         """Return a copy of some rows as they are, in the order of `indices`; for few of them."""
         return self.given.take(np.asarray(indices, dtype=np.intp)).dense()
@@ -438,33 +348,6 @@ class CodesDesign(Design):
         matrix -= levels + levels[:, None] - float((moved * center).sum())
         return matrix
 
-    # ---- other designs over the same rows
-
-    def standardized(self, columns: Columns) -> CodesDesign:
-        """Return a design over the same memory with another standardisation."""
-        design = object.__new__(CodesDesign)
-        design.__dict__.update(self.__dict__)
-        design.columns = columns
-        return design
-
-    def part(self, start: int, stop: int) -> CodesDesign:
-        """Return a design over rows that follow each other, in place."""
-        return self._over(self.given.take(slice(start, stop)))
-
-    def subsample(self, stride: int) -> CodesDesign:
-        """Return a design over every `stride`-th row: a copy of their codes."""
-        return self._over(self.given.take(slice(None, None, stride)))
-
-    def take(self, indices: Indices) -> CodesDesign:
-        """Return a design over a copy of some rows."""
-        return self._over(self.given.take(indices))
-
-    def sample(
-        self, rows: IndexMatrix, sizes: Vector, intercept: float, inverse: Matrix
-    ) -> tuple[Array, Cube]:
-        """Return what `kernels.lowrank` takes for the rows of each output: a part of a pass."""
-        return sample_of_copies(self, rows, sizes, intercept, inverse)
-
     # ---- what passes cost, and lose
 
     @property
@@ -472,26 +355,10 @@ class CodesDesign(Design):
         """Share of the values that a pass reads: a code for each column."""
         return len(self.given.codes) / max(1, self.shape[1])
 
-    @property
-    def most_centred(self) -> float:
-        """How many standard deviations from 0 the mean of a column may be that is centred."""
-        return MOST_CENTRED
-
-    @property
-    def rounding(self) -> float:
-        """How much larger than standardised values the numbers are that passes add up."""
-        center, inverse_scale = self.columns
-        with np.errstate(over="ignore", invalid="ignore"):
-            return 1.0 + float(np.abs(center * inverse_scale).max(initial=0.0))
-
-    def _pass_ns(self, n_models: int) -> float:
+    def pass_ns(self, n_models: int) -> float:
+        """Return roughly how many nanoseconds a pass takes in one thread."""
         n_columns, n_samples = self.given.codes.shape
         return float(n_models * n_samples * (n_columns * CODE_NS + ROW_NS))
-
-
-def _block_rows(n_slots: int) -> int:
-    """Return the rows of a block, by the numbers for each."""
-    return max(LEAST_ROWS, min(MOST_ROWS, BLOCK_NUMBERS // n_slots // 8 * 8))
 
 
 def _end_of_first(given: CodedColumns) -> int:

@@ -3,32 +3,25 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
 from functools import cached_property
-from typing import NamedTuple
 
 import numpy as np
 
-from ..arrays import Array, Column, Cube, Features, IndexMatrix, Indices, Matrix, Vector
+from ..arrays import Column, Features, Indices, Matrix, Vector
 from ..kernels import sparse as kernels
-from ..kernels.descent import DescentState, Penalty
-from ..kernels.passes import Targets
 from ..kernels.simd import LANES
-from .algebra import MOST_CENTRED, ROUNDINGS, row_measures, standard_gram
+from .algebra import ROUNDINGS, row_measures, standard_gram
 from .base import (
     LOOK_BYTES,
-    NO_ROW_STATE,
     Columns,
     CounterElsewhere,
-    Design,
     NotFinite,
     RowCounter,
     as_they_are,
     readonly,
-    step_by_step,
 )
 from .compressed import CompressedRows
-from .dense import sample_of_copies
+from .scattered import Room, ScatteredDesign
 
 __all__ = ["SparseDesign"]
 
@@ -48,15 +41,6 @@ GRAM_NUMBERS = 2**24
 BLOCK_VALUES, LEAST_ROWS, MOST_ROWS = 2048, 8, 128
 
 
-class _Room(NamedTuple):
-    """Where a pass works: made once, since fresh memory costs as much as the pass."""
-
-    bounds: Indices
-    strips: Matrix
-    totals: Matrix
-    gradient: Vector
-
-
 class _Rows:
     """Rows with what is derived from them once, for all designs over them."""
 
@@ -72,7 +56,7 @@ class _Rows:
         few = FEW_CHUNKS if given.n_values >= n_features else 1
         self.bounds = self.chunks(min(most, max(few, wanted)))
         self._most_numbers = max(STRIP_NUMBERS, given.n_values)
-        self._rooms: dict[tuple[int, int], list[_Room]] = {}
+        self._rooms: dict[tuple[int, int], list[Room]] = {}
 
     def chunks(self, n_chunks: int) -> Indices:
         """Return the rows at which chunks of about as many values each begin, and the last end."""
@@ -81,7 +65,7 @@ class _Rows:
         inner = np.searchsorted(work, marks)
         return readonly(np.concatenate([[0], inner, [len(work)]]).astype(np.int64))
 
-    def take_room(self, n_models: int, n_slots: int) -> _Room:
+    def take_room(self, n_models: int, n_slots: int) -> Room:
         """Return room for a pass of so many models; `keep_room` takes it back."""
         kept = self._rooms.get((n_models, n_slots), [])
         with contextlib.suppress(IndexError):  # of another thread that took the last
@@ -90,12 +74,12 @@ class _Rows:
         most = max(FEW_CHUNKS, self._most_numbers // size)
         bounds = self.bounds if n_chunks <= most else self.chunks(most)
         n_chunks = len(bounds) - 1
-        return _Room(
+        return Room(
             bounds, _at_line(n_chunks * size).reshape(n_chunks, size),
             np.empty((n_chunks, 2 * n_models)), _at_line(size),
         )  # fmt: skip
 
-    def keep_room(self, room: _Room) -> None:
+    def keep_room(self, room: Room) -> None:
         """Keep room for the next pass: of one number of models, where it is large."""
         key = room.totals.shape[1] // 2, room.gradient.size // self.given.shape[1]
         if self._rooms.keys() - {key} and room.strips.nbytes > LOOK_BYTES:
@@ -130,13 +114,8 @@ def _at_line(count: int) -> Vector:
     return room[first : first + count]
 
 
-class SparseDesign(Design):
+class SparseDesign(ScatteredDesign):
     """Passes over rows of which only some values are stored; the others are 0.
-
-    Columns are centred and scaled by algebra: ``(x - center) * inverse_scale`` times coefficients
-    is x times scaled coefficients, less a constant, and sums over the rows are corrected likewise.
-    No value that is not stored is ever looked at. What that costs is precision in a column whose
-    mean is many times its standard deviation: see `rounding`.
 
     Parameters
     ----------
@@ -148,6 +127,8 @@ class SparseDesign(Design):
     counter : RowCounter, optional
         Where the rows read are counted; a new one by default.
     """
+
+    passes = kernels.PASSES
 
     def __init__(
         self,
@@ -163,109 +144,43 @@ class SparseDesign(Design):
         self.counter = counter or RowCounter(X.shape[0])
         self.columns = columns or as_they_are(X.shape[1])
 
-    def _over(self, X: CompressedRows) -> SparseDesign:
-        return SparseDesign(X, n_threads=self.n_threads, columns=self.columns, counter=self.counter)
+    @property
+    def kernel_rows(self) -> kernels.SparseRows:
+        """The rows as kernels take them."""
+        return self._all.kernel_rows
 
-    # ---- passes
+    def _over_rows(self, rows: Indices | slice) -> SparseDesign:
+        return SparseDesign(
+            self._all.given.take(rows), n_threads=self.n_threads, columns=self.columns,
+            counter=self.counter,
+        )  # fmt: skip
 
-    def evaluate(
-        self, targets: Targets, penalty: Penalty, state: DescentState,
-        row_state_out: Matrix = NO_ROW_STATE,
-    ) -> None:  # fmt: skip
-        """Put cost and gradient at the state's point into the state: one pass."""
-        found = self._sum(targets, state.point, state.point_intercept, row_state_out)
-        state.cost[...], state.gradient[...], state.intercept_gradient[...] = found
-        with np.errstate(over="ignore", invalid="ignore"):
-            pull = penalty.l2 * state.point
-            state.gradient[...] += pull
-            state.cost[...] += 0.5 * np.einsum("ij,ij->i", pull, state.point)
-        if not penalty.fit_intercept:
-            state.intercept_gradient[...] = 0.0
+    def _bounds(self) -> Indices:
+        return self._all.bounds
 
-    def value_gradient(
-        self, targets: Targets, coef: Matrix, intercept: Vector
-    ) -> tuple[Vector, Matrix, Vector]:
-        """Return cost, gradient and intercept gradient of each model: one pass."""
-        return self._sum(targets, coef, intercept, NO_ROW_STATE)
+    def _block(self, n_slots: int) -> int:
+        return self._all.block
 
-    def _sum(
-        self, targets: Targets, coef: Matrix, intercept: Vector, row_state_out: Matrix
-    ) -> tuple[Vector, Matrix, Vector]:
-        """Return means over the rows: cost, gradient and that of the intercept of each model."""
-        rows, (n_models, n_features) = self._all, coef.shape
-        center, inverse_scale = self.columns
-        room = rows.take_room(n_models, kernels.model_slots(n_models))
-        with np.errstate(over="ignore", invalid="ignore"):  # the kernels do not warn either
-            packed, levels = self._packed(coef, intercept)
-            with self._team(n_models) as parallel:
-                kernels.sums.choose(parallel)(
-                    rows.kernel_rows, room.bounds, targets, rows.block, packed, levels,
-                    room.strips, room.totals, room.gradient, row_state_out,
-                )  # fmt: skip
-            sums = np.add.reduce(room.totals).reshape(n_models, 2)
-            gradient = room.gradient.reshape(n_features, -1)[:, :n_models].T - sums[:, 1:] * center
-            gradient *= inverse_scale
-            gradient /= targets.total_weight[:, None]
-            means = sums / targets.total_weight[:, None]
-        rows.keep_room(room)
-        self.counter.rows += self.shape[0]
-        return means[:, 0], np.ascontiguousarray(gradient), means[:, 1]
-
-    def descend(
-        self, targets: Targets, penalty: Penalty, step_size: float, accelerate: bool, tol: float,
-        state: DescentState, history_out: Matrix,
-    ) -> tuple[int, int]:  # fmt: skip
-        """Take up to ``len(history_out)`` steps from an evaluated state, one pass each."""
-
-        def evaluate(state: DescentState) -> None:
-            self.evaluate(targets, penalty, state)
-
-        return step_by_step(
-            evaluate, targets.n_classes, step_size, accelerate, tol, state, history_out
-        )
-
-    def raw_prediction(self, coef: Matrix, intercept: Vector) -> Matrix:
-        """Return the raw prediction of each row, shape (n_models, n_samples): one pass."""
-        raw, rows = np.empty((coef.shape[0], self.shape[0])), self._all
-        with np.errstate(over="ignore", invalid="ignore"):
-            packed, levels = self._packed(coef, intercept)
-        with self._team(coef.shape[0]) as parallel:
-            kernels.raw_prediction.choose(parallel)(
-                rows.kernel_rows, rows.bounds, rows.block, packed, levels, raw
-            )
-        self.counter.rows += self.shape[0]
-        return raw
-
-    def hypotheses(
-        self, coef: Matrix, intercept: Vector, offset: Matrix, kind: int, out: Array
-    ) -> bool:
-        """Write what `coef` (n_models, n_features) says about each row of X as it is: one pass."""
-        rows = self._all
-        with np.errstate(over="ignore", invalid="ignore"):
-            packed, levels = self._packed(coef, intercept)
-        spoiled = np.zeros(len(rows.bounds) - 1)
-        with self._team(coef.shape[0]) as parallel:
-            kernels.hypotheses.choose(parallel)(
-                rows.kernel_rows, rows.bounds, rows.block, packed, levels, readonly(offset), kind,
-                coef.shape[0], spoiled, out.reshape(-1),
-            )  # fmt: skip
-        self.counter.rows += self.shape[0]
-        return bool((spoiled == 0.0).all())
-
-    def _packed(self, coef: Matrix, intercept: Vector) -> tuple[Vector, Vector]:
-        """Return coefficients of X as it is, as the kernels take them, and what goes with them."""
-        center, inverse_scale = self.columns
-        n_models, n_features = coef.shape
-        scaled = coef * inverse_scale
-        # Not by BLAS, whose bits and threads are its own.
-        levels = intercept - (scaled * center).sum(axis=1)
+    def _table(self, scaled: Matrix) -> tuple[Vector, int]:
+        n_models, n_features = scaled.shape
         if n_models == 1:
-            return readonly(scaled[0]), readonly(levels)
+            return scaled[0], 1
         n_slots = kernels.model_slots(n_models)
-        packed, shifts = _at_line(n_features * n_slots).reshape(n_features, -1), np.zeros(n_slots)
-        packed[:, n_models:] = 0.0
-        packed[:, :n_models], shifts[:n_models] = scaled.T, levels
-        return readonly(packed.reshape(-1)), readonly(shifts)
+        table = _at_line(n_features * n_slots).reshape(n_features, -1)
+        table[:, n_models:] = 0.0
+        table[:, :n_models] = scaled.T
+        return table.reshape(-1), n_slots
+
+    def _of_features(self, sums: Matrix) -> Matrix:
+        return sums
+
+    def _take_room(self, n_models: int, n_slots: int) -> Room:
+        return self._all.take_room(n_models, n_slots)
+
+    def _keep_room(self, room: Room) -> None:
+        self._all.keep_room(room)
+
+    # ---- products and sums
 
     def gram(self, curvature: Vector) -> Matrix:
         """Return X' diag(curvature) X, shape (n_features + 1,) * 2, intercept last: one pass."""
@@ -288,10 +203,6 @@ class SparseDesign(Design):
         self.counter.rows += n_samples
         lines = found.reshape(n_features + 1, n_features)
         return np.tril(lines[:-1]) + np.tril(lines[:-1], -1).T, lines[-1]
-
-    def grams(self, weights: Matrix) -> Cube:
-        """Return `gram` for each row of weights (n_outputs, n_samples): as many passes."""
-        return np.array([self.gram(each) for each in weights])
 
     def column_variances(self, weights: Vector, total_weight: float) -> Vector:
         """Return the weighted mean of each column's squared distance from `center`: one pass.
@@ -344,18 +255,6 @@ class SparseDesign(Design):
 
     # ---- rows and columns as they are
 
-    def row_blocks(self, size: int) -> Iterator[tuple[int, int, Features]]:
-        """Go over the rows of X as they are: begin, end and rows of each block. One pass.
-
-        Of at most `size` rows, and of no more than take 16 MB.
-        """
-        n_samples, n_features = self.shape
-        size = max(1, min(size, LOOK_BYTES // (8 * n_features)))
-        for start in range(0, n_samples, size):
-            stop = min(start + size, n_samples)
-            yield start, stop, self._all.given.take(slice(start, stop)).dense()
-            self.counter.rows += stop - start
-
     def rows(self, indices: Indices) -> Features:
         """Return a copy of some rows as they are, in the order of `indices`; for few of them."""
         return self._all.given.take(indices).dense()
@@ -400,25 +299,6 @@ class SparseDesign(Design):
 
     # ---- other designs over the same rows
 
-    def standardized(self, columns: Columns) -> SparseDesign:
-        """Return a design over the same memory with another standardisation."""
-        design = object.__new__(SparseDesign)
-        design.__dict__.update(self.__dict__)
-        design.columns = columns
-        return design
-
-    def part(self, start: int, stop: int) -> SparseDesign:
-        """Return a design over rows that follow each other, in place."""
-        return self._over(self._all.given.take(slice(start, stop)))
-
-    def subsample(self, stride: int) -> SparseDesign:
-        """Return a design over every `stride`-th row, in place."""
-        return self._over(self._all.given.take(slice(None, None, stride)))
-
-    def take(self, indices: Indices) -> SparseDesign:
-        """Return a design over some rows, in place."""
-        return self._over(self._all.given.take(indices))
-
     def columns_of(self, indices: Indices) -> SparseDesign:
         """Return a design over a copy of what some columns store, in their order: one pass."""
         self.counter.rows += self.shape[0]
@@ -428,40 +308,15 @@ class SparseDesign(Design):
             columns=columns, counter=CounterElsewhere(self.counter),
         )  # fmt: skip
 
-    def sample(
-        self, rows: IndexMatrix, sizes: Vector, intercept: float, inverse: Matrix
-    ) -> tuple[Array, Cube]:
-        """Return what `kernels.lowrank` takes for the rows of each output: a part of a pass.
-
-        The rows of one output at a time are made dense.
-        """
-        return sample_of_copies(self, rows, sizes, intercept, inverse)
-
     # ---- what passes cost, and lose
-
-    @property
-    def kernel_rows(self) -> kernels.SparseRows:
-        """The rows as kernels take them."""
-        return self._all.kernel_rows
 
     @property
     def density(self) -> float:
         """Share of the values that are stored."""
         return self._all.given.n_values / (self.shape[0] * self.shape[1])
 
-    @property
-    def most_centred(self) -> float:
-        """How many standard deviations from 0 the mean of a column may be that is centred."""
-        return MOST_CENTRED
-
-    @property
-    def rounding(self) -> float:
-        """How much larger than standardised values the numbers are that passes add up."""
-        center, inverse_scale = self.columns
-        with np.errstate(over="ignore", invalid="ignore"):
-            return 1.0 + float(np.abs(center * inverse_scale).max(initial=0.0))
-
-    def _pass_ns(self, n_models: int) -> float:
+    def pass_ns(self, n_models: int) -> float:
+        """Return roughly how many nanoseconds a pass takes in one thread."""
         n_samples, n_features = self.shape
         values = self._all.given.n_values * (VALUE_NS + MODEL_NS * (n_models - 1))
         return float(values + n_models * (n_samples * ROW_NS + n_features * COLUMN_NS))

@@ -29,7 +29,6 @@ from ..kernels.descent import DescentState, Penalty, start_state
 from ..kernels.passes import Targets
 from .algebra import standard_products
 from .base import (
-    LOOK_BYTES,
     NO_OFFSET,
     NO_ROW_STATE,
     Columns,
@@ -39,7 +38,6 @@ from .base import (
     RowCounter,
     as_they_are,
     readonly,
-    step_by_step,
 )
 from .blockwise import finish_evaluation, targets_of
 from .codes import CodesDesign
@@ -180,10 +178,8 @@ class SplitDesign(Design):
             for start, stop, blocks in self._in_parts(n_models):
                 own = targets_of(targets, start, stop)
                 own = own._replace(offset=self._fixed(blocks, coef, targets.offset, start, stop))
-                state, rows = (
-                    start_state(of_lead, intercept),
-                    np.zeros((2 * n_models, stop - start)),
-                )
+                state = start_state(of_lead, intercept)
+                rows = np.zeros((2 * n_models, stop - start))
                 no_penalty = Penalty(np.zeros((1, of_lead.shape[1])), True)
                 blocks[lead].evaluate(own, no_penalty, state, rows)
                 residuals = rows[n_models:]
@@ -199,19 +195,6 @@ class SplitDesign(Design):
                     row_state_out[:, start:stop] = rows[: len(row_state_out)]
         self.counter.rows += self.shape[0]
         return sums
-
-    def descend(
-        self, targets: Targets, penalty: Penalty, step_size: float, accelerate: bool, tol: float,
-        state: DescentState, history_out: Matrix,
-    ) -> tuple[int, int]:  # fmt: skip
-        """Take up to ``len(history_out)`` steps from an evaluated state, one pass each."""
-
-        def evaluate(state: DescentState) -> None:
-            self.evaluate(targets, penalty, state)
-
-        return step_by_step(
-            evaluate, targets.n_classes, step_size, accelerate, tol, state, history_out
-        )
 
     def raw_prediction(self, coef: Matrix, intercept: Vector) -> Matrix:
         """Return the raw prediction of each row, shape (n_models, n_samples): one pass."""
@@ -289,10 +272,6 @@ class SplitDesign(Design):
         self.counter.rows += self.shape[0]
         return matrix
 
-    def grams(self, weights: Matrix) -> Cube:
-        """Return `gram` for each row of weights (n_outputs, n_samples): as many passes."""
-        return np.array([self.gram(each) for each in weights])
-
     def _products(self, one: int, other: int, grams: list[Matrix], weights: Vector) -> Matrix:
         """Return weighted products of the standardised columns of two blocks."""
         a, b = self.blocks[one], self.blocks[other]
@@ -340,18 +319,6 @@ class SplitDesign(Design):
         return total
 
     # ---- rows and columns as they are
-
-    def row_blocks(self, size: int) -> Iterator[tuple[int, int, Features]]:
-        """Go over the rows of X as they are: begin, end and rows of each block. One pass.
-
-        Of at most `size` rows, and of no more than take 16 MB.
-        """
-        n_samples, n_features = self.shape
-        size = max(1, min(size, LOOK_BYTES // (8 * n_features)))
-        for start in range(0, n_samples, size):
-            stop = min(start + size, n_samples)
-            yield start, stop, self.rows(np.arange(start, stop))
-            self.counter.rows += stop - start
 
     def rows(self, indices: Indices) -> Features:
         """Return a copy of some rows as they are, in the order of `indices`; for few of them."""
@@ -423,7 +390,8 @@ class SplitDesign(Design):
         """How much larger than standardised values the numbers are that passes add up."""
         return max(block.rounding for block in self.blocks)
 
-    def _pass_ns(self, n_models: int) -> float:
+    def pass_ns(self, n_models: int) -> float:
+        """Return roughly how many nanoseconds a pass takes in one thread."""
         return float(sum(block.pass_ns(n_models) for block in self.blocks))
 
 

@@ -201,10 +201,11 @@ class StreamedDesign(BlockwiseDesign):
             _let_go(part)
             self.counter.rows += stop - start
 
-    def _pass_ns(self, n_models: int) -> float:
+    def pass_ns(self, n_models: int) -> float:
+        """Return roughly how many nanoseconds a pass takes in one thread."""
         n_samples, n_features = self.shape
         reading = READ_NS * n_samples * n_features * self.dtype.itemsize
-        return float(max(reading, super()._pass_ns(n_models)))
+        return float(max(reading, super().pass_ns(n_models)))
 
     def _read(self, start: int, stop: int) -> Features:
         """Ask the source for rows ``start:stop``, and look at their shape."""

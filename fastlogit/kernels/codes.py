@@ -1,13 +1,9 @@
 """Passes over categorical columns that lie as codes, for many models at once: nothing is expanded.
 
 A column of codes has a *level* for each code, and each level has a number in a table: coefficients
-are looked up there by code, and gradients scattered. The tables of all columns lie one after the
-other, that of column k from ``firsts[k]`` on. What makes the result the same for any number of
-threads is as in `kernels.sparse`: chunks of rows have strips of their own, added in the order of
-the rows. Levels are neither centred nor scaled here.
-
-Numbers of one model are a vector. Those of several lie next to each other for each level, in
-`model_slots` of them, whole vectors of eight.
+are looked up there by code, and gradients scattered, into strips (`scattered`). The tables of all
+columns lie one after the other, that of column k from ``firsts[k]`` on. Numbers of several models
+lie next to each other for each level, in `model_slots` of them, whole vectors of eight.
 
 No code is checked here: each must be below the levels of its column.
 """
@@ -20,34 +16,21 @@ import numpy as np
 from numba import prange
 
 from ..arrays import Indices
-from .hypotheses import WORK_BLOCKS as WRITE_BLOCKS
-from .hypotheses import write_block
-from .passes import (
-    LINEAR,
-    WORK_BLOCKS,
-    Layout,
-    add_block,
-    direct_block,
-    direct_source,
-    gathered_block,
-    gathered_source,
-)
+from .passes import Layout, direct_block, direct_source, gathered_block, gathered_source
 from .policy import Twins, entry, kernel
-from .rows import Block, add_offset, empty_at_line, packed_width, unpack_slot, zeros_at_line
+from .rows import empty_at_line, packed_width, unpack_slot, zeros_at_line
+from .scattered import PARTS, add_strips, by_model, by_row, passes_by
 from .simd import LANES, add, load, multiply_add, splat, store, subtract
-from .sparse import PARTS, add_strips
 
 __all__ = [
+    "PASSES",
     "CodedRows",
     "gram",
-    "hypotheses",
     "model_slots",
     "products_with_dense",
     "products_with_sparse",
-    "raw_prediction",
     "scatter",
     "slots_of",
-    "sums",
     "width_of",
 ]
 
@@ -89,7 +72,7 @@ def look_up_block(
     """
     codes, stride, firsts, n_slots = rows.codes, rows.stride, rows.firsts, intercept.size
     # Numbers without sign need no check for an index from the end.
-    n_rows, width, begin = np.uint64(count), np.uint64(n_slots), np.uint64(first)
+    n_rows, begin = np.uint64(count), np.uint64(first)
     if n_slots == 1:
         for row in range(n_rows):
             raw_out[row] = intercept[0]
@@ -106,10 +89,7 @@ def look_up_block(
                 level = firsts[column] + np.int64(code)
                 sums = add(sums, load(table, level * n_slots + slot))
             store(turned, row * n_slots + slot, sums)
-    for model in range(n_slots):
-        at, to = np.uint64(model), np.uint64(model * size)
-        for row in range(n_rows):
-            raw_out[to + row] = turned[row * width + at]
+    by_model(turned, count, n_slots, size, raw_out)
 
 
 @kernel
@@ -119,17 +99,14 @@ def scatter_block(
 ) -> None:  # fmt: skip
     """Add the residuals of each level's rows to the level's gradients."""
     codes, stride, firsts = rows.codes, rows.stride, rows.firsts
-    n_rows, width, begin = np.uint64(count), np.uint64(n_slots), np.uint64(first)
+    n_rows, begin = np.uint64(count), np.uint64(first)
     if n_slots == 1:
         for column in range(np.uint64(firsts.size)):
             base, line = np.uint64(firsts[column]), column * np.uint64(stride) + begin
             for row in range(n_rows):
                 gradient_out[base + np.uint64(codes[line + row])] += residual[row]
         return
-    for model in range(n_slots):
-        at, to = np.uint64(model), np.uint64(model * size)
-        for row in range(n_rows):
-            turned[row * width + at] = residual[to + row]
+    by_row(residual, count, n_slots, size, turned)
     for row in range(count):
         for column in range(firsts.size):
             code = codes[np.uint64(column * stride + first + row)]
@@ -140,37 +117,7 @@ def scatter_block(
                 store(gradient_out, place, add(load(gradient_out, place), more))
 
 
-@kernel
-def sum_chunk(
-    rows: Any, targets: Any, start: int, stop: int, size: int, table: Any, intercept: Any,
-    gradient_out: Any, totals_out: Any, row_state_out: Any,
-) -> None:  # fmt: skip
-    """Add cost and gradient of one chunk of rows for all models, `size` rows at a time."""
-    n_slots, n_models = intercept.size, totals_out.size // 2
-    gradient_out[:] = 0.0
-    totals_out[:] = 0.0
-    raw, costs = zeros_at_line(n_slots * size), empty_at_line((n_slots + WORK_BLOCKS) * size)
-    turned = zeros_at_line(size * n_slots if n_slots > 1 else 0)
-    for first in range(start, stop, size):
-        count = min(size, stop - first)
-        if targets.loss != LINEAR:  # whose derivative is 1 anywhere
-            look_up_block(rows, first, count, table, intercept, size, raw, turned)
-        block = Block(first, count, size)
-        add_block(targets, n_models, block, raw, costs, totals_out, row_state_out)
-        scatter_block(rows, first, count, raw, size, n_slots, turned, gradient_out)
-
-
-def _sums(
-    rows: Any, bounds: Any, targets: Any, size: int, table: Any, intercept: Any, strips: Any,
-    totals: Any, gradient_out: Any, row_state_out: Any,
-) -> None:  # fmt: skip
-    for chunk in prange(bounds.size - 1):
-        sum_chunk(
-            rows, targets, bounds[chunk], bounds[chunk + 1], size, table, intercept,
-            strips[chunk], totals[chunk], row_state_out,
-        )  # fmt: skip
-    for part in prange(PARTS):
-        add_strips(strips, part, gradient_out)
+PASSES = passes_by("codes", look_up_block, scatter_block)
 
 
 @kernel
@@ -193,55 +140,6 @@ def _scatter(rows: Any, bounds: Any, vectors: Any, strips: Any, sums_out: Any) -
         scatter_chunk(rows, bounds[chunk], bounds[chunk + 1], vectors, strips[chunk])
     for part in prange(PARTS):
         add_strips(strips, part, sums_out)
-
-
-# ------------------------------------------------------------------------------------------------
-# Predictions
-
-
-def _raw_prediction(
-    rows: Any, bounds: Any, size: int, table: Any, intercept: Any, raw_out: Any
-) -> None:
-    n_slots = intercept.size
-    for chunk in prange(bounds.size - 1):
-        raw = empty_at_line(n_slots * size)
-        turned = empty_at_line(size * n_slots if n_slots > 1 else 0)
-        for first in range(bounds[chunk], bounds[chunk + 1], size):
-            count = min(size, bounds[chunk + 1] - first)
-            look_up_block(rows, first, count, table, intercept, size, raw, turned)
-            for model in range(raw_out.shape[0]):
-                for row in range(count):
-                    raw_out[model, first + row] = raw[model * size + row]
-
-
-@kernel
-def write_chunk(
-    rows: Any, start: int, stop: int, size: int, table: Any, intercept: Any, offset: Any,
-    kind: int, n_models: int, out: Any,
-) -> float:  # fmt: skip
-    """Write the hypotheses of one chunk of rows; NaN if a raw prediction is not finite."""
-    n_slots, spoiled = intercept.size, 0.0
-    raw, work = zeros_at_line(n_slots * size), zeros_at_line((n_slots + WRITE_BLOCKS) * size)
-    turned = zeros_at_line(size * n_slots if n_slots > 1 else 0)
-    for first in range(start, stop, size):
-        count = min(size, stop - first)
-        look_up_block(rows, first, count, table, intercept, size, raw, turned)
-        if offset.shape[0] > 0:
-            for model in range(n_models):
-                add_offset(offset, model % offset.shape[0], first, raw, model * size, count)
-        spoiled += write_block(kind, raw, size, n_models, first, count, work, out)
-    return spoiled
-
-
-def _hypotheses(
-    rows: Any, bounds: Any, size: int, table: Any, intercept: Any, offset: Any, kind: int,
-    n_models: int, spoiled_out: Any, out: Any,
-) -> None:  # fmt: skip
-    for chunk in prange(bounds.size - 1):
-        spoiled_out[chunk] = write_chunk(
-            rows, bounds[chunk], bounds[chunk + 1], size, table, intercept, offset, kind, n_models,
-            out,
-        )  # fmt: skip
 
 
 # ------------------------------------------------------------------------------------------------
@@ -398,17 +296,9 @@ def slots_of(n_features: int, layout: Layout) -> Indices:
 
 # Each takes `CodedRows`, and `bounds`, the rows at which chunks begin and end.
 #
-# sums(rows, bounds, targets, size, table, intercept, strips, totals, gradient_out, row_state_out):
-# cost and gradient as `passes` sums them: totals (n_chunks, 2 n_models) are cost and residual of
-# each model; `strips` (n_chunks, n_levels * n_slots) is room.
-sums = entry(_sums)
 # scatter(rows, bounds, vectors, strips, sums_out): the sums of vectors (n, n_samples) over each
 # level's rows, n_levels for each.
 scatter = entry(_scatter)
-# raw_prediction(rows, bounds, size, table, intercept, raw_out)
-raw_prediction = entry(_raw_prediction)
-# hypotheses(rows, bounds, size, table, intercept, offset, kind, n_models, spoiled_out, out)
-hypotheses = entry(_hypotheses)
 # gram(rows, bounds, weights, strips, products_out): see `count_pairs`.
 gram = entry(_gram)
 # products_with_sparse(rows, sparse, bounds, weights, strips, products_out): see

@@ -1,13 +1,8 @@
 """Passes over rows of which only some values are stored: compressed rows, for many models at once.
 
 A block of rows is read once: raw predictions gather coefficients, and gradients are scattered while
-the block is in cache. Each chunk of rows has a gradient of its own to scatter into, a *strip*, and
-the strips are added in the order of the rows, each part of the columns by one thread: the result
-has the same bits for any number of threads. Columns are neither centred nor scaled here: sums over
-the stored values are, by whoever asks (`design.sparse`).
-
-Coefficients of one model are a vector. Those of several lie next to each other for each column,
-in `model_slots` of them, four or whole vectors of eight: one stored value meets all models.
+the block is in cache, into strips (`scattered`). Coefficients of several models lie next to each
+other for each column, in `model_slots` of them, four or whole vectors of eight.
 
 No index is checked here but in `look_at_rows`: rows must have passed it.
 """
@@ -19,26 +14,21 @@ from typing import Any, NamedTuple
 import numpy as np
 from numba import prange
 
-from .hypotheses import WORK_BLOCKS as WRITE_BLOCKS
-from .hypotheses import write_block
-from .passes import LINEAR, WORK_BLOCKS, add_block
 from .policy import entry, kernel
-from .rows import Block, add_offset, empty_at_line, zeros_at_line
+from .scattered import PARTS, add_strips, by_model, by_row, passes_by
 from .simd import LANES, add, load, multiply_add, prefetch, splat, store
 
 __all__ = [
     "OUT_OF_RANGE",
+    "PASSES",
     "UNSORTED",
     "SparseRows",
     "column_sums",
     "first_not_finite",
     "gram",
-    "hypotheses",
     "largest_row",
     "look_at_rows",
     "model_slots",
-    "raw_prediction",
-    "sums",
     "transpose",
 ]
 
@@ -48,8 +38,6 @@ OUT_OF_RANGE, UNSORTED = 1, 2
 # 100,000 x 100,000, 45 values a row, takes 39 ms where it took 60 with eight (1 thread of a busy
 # machine, the least of 25 in turns).
 FEW = 4
-# Parts of the columns of which a thread adds up the strips: more than threads.
-PARTS = 64
 # Numbers without sign need no check for an index from the end, which takes a third of a pass.
 _ONE, _FOUR = np.uint64(1), np.uint64(4)
 # Coefficients of more than eight models lie far apart: those of the next row, and the gradients so
@@ -215,11 +203,7 @@ def predict_block(
                 one = load(coef, indices[here] * n_slots + slot)
                 a = multiply_add(one, splat(data[here]), a)
             store(turned, row * n_slots + slot, add(a, b))
-    n_rows, width = np.uint64(count), np.uint64(n_slots)
-    for model in range(n_slots):
-        at, to = np.uint64(model), np.uint64(model * size)
-        for row in range(n_rows):
-            raw_out[to + row] = turned[row * width + at]
+    by_model(turned, count, n_slots, size, raw_out)
 
 
 @kernel
@@ -239,11 +223,7 @@ def scatter_block(
     if n_slots == FEW:
         scatter_few(rows, first, count, residual, size, gradient_out)
         return
-    n_rows, width = np.uint64(count), np.uint64(n_slots)
-    for model in range(n_slots):
-        at, to = np.uint64(model), np.uint64(model * size)
-        for row in range(n_rows):
-            turned[row * width + at] = residual[to + row]
+    by_row(residual, count, n_slots, size, turned)
     for row in range(count):
         begin, end = np.uint64(rows.begins[first + row]), np.uint64(rows.ends[first + row])
         for place in range(begin, end):
@@ -258,102 +238,7 @@ def scatter_block(
                 store(gradient_out, at + slot, sums)
 
 
-@kernel
-def sum_chunk(
-    rows: Any, targets: Any, start: int, stop: int, size: int, coef: Any, intercept: Any,
-    gradient_out: Any, totals_out: Any, row_state_out: Any,
-) -> None:  # fmt: skip
-    """Add cost and gradient of one chunk of rows for all models, `size` rows at a time."""
-    n_slots, n_models = intercept.size, totals_out.size // 2
-    gradient_out[:] = 0.0
-    totals_out[:] = 0.0
-    raw, costs = zeros_at_line(n_slots * size), empty_at_line((n_slots + WORK_BLOCKS) * size)
-    turned = zeros_at_line(size * n_slots if n_slots > 1 else 0)
-    for first in range(start, stop, size):
-        count = min(size, stop - first)
-        if targets.loss != LINEAR:  # whose derivative is 1 anywhere
-            predict_block(rows, first, count, coef, intercept, size, raw, turned)
-        block = Block(first, count, size)
-        add_block(targets, n_models, block, raw, costs, totals_out, row_state_out)
-        scatter_block(rows, first, count, raw, size, n_slots, turned, gradient_out)
-
-
-@kernel
-def add_strips(strips: Any, part: int, total_out: Any) -> None:
-    """Add one of `PARTS` parts of the strips, in the order of the rows."""
-    step = (total_out.size + PARTS - 1) // PARTS
-    start, stop = part * step, min((part + 1) * step, total_out.size)
-    if stop <= start:
-        return
-    begin, end = np.uint64(start), np.uint64(stop)
-    for place in range(begin, end):
-        total_out[place] = strips[0, place]
-    for chunk in range(1, strips.shape[0]):
-        line = np.uint64(chunk)
-        for place in range(begin, end):
-            total_out[place] += strips[line, place]
-
-
-def _sums(
-    rows: Any, bounds: Any, targets: Any, size: int, coef: Any, intercept: Any, strips: Any,
-    totals: Any, gradient_out: Any, row_state_out: Any,
-) -> None:  # fmt: skip
-    for chunk in prange(bounds.size - 1):
-        sum_chunk(
-            rows, targets, bounds[chunk], bounds[chunk + 1], size, coef, intercept,
-            strips[chunk], totals[chunk], row_state_out,
-        )  # fmt: skip
-    for part in prange(PARTS):
-        add_strips(strips, part, gradient_out)
-
-
-# ------------------------------------------------------------------------------------------------
-# Predictions
-
-
-def _raw_prediction(
-    rows: Any, bounds: Any, size: int, coef: Any, intercept: Any, raw_out: Any
-) -> None:
-    n_slots = intercept.size
-    for chunk in prange(bounds.size - 1):
-        raw = empty_at_line(n_slots * size)
-        turned = empty_at_line(size * n_slots if n_slots > 1 else 0)
-        for first in range(bounds[chunk], bounds[chunk + 1], size):
-            count = min(size, bounds[chunk + 1] - first)
-            predict_block(rows, first, count, coef, intercept, size, raw, turned)
-            for model in range(raw_out.shape[0]):
-                for row in range(count):
-                    raw_out[model, first + row] = raw[model * size + row]
-
-
-@kernel
-def write_chunk(
-    rows: Any, start: int, stop: int, size: int, coef: Any, intercept: Any, offset: Any,
-    kind: int, n_models: int, out: Any,
-) -> float:  # fmt: skip
-    """Write the hypotheses of one chunk of rows; NaN if a raw prediction is not finite."""
-    n_slots, spoiled = intercept.size, 0.0
-    raw, work = zeros_at_line(n_slots * size), zeros_at_line((n_slots + WRITE_BLOCKS) * size)
-    turned = zeros_at_line(size * n_slots if n_slots > 1 else 0)
-    for first in range(start, stop, size):
-        count = min(size, stop - first)
-        predict_block(rows, first, count, coef, intercept, size, raw, turned)
-        if offset.shape[0] > 0:
-            for model in range(n_models):
-                add_offset(offset, model % offset.shape[0], first, raw, model * size, count)
-        spoiled += write_block(kind, raw, size, n_models, first, count, work, out)
-    return spoiled
-
-
-def _hypotheses(
-    rows: Any, bounds: Any, size: int, coef: Any, intercept: Any, offset: Any, kind: int,
-    n_models: int, spoiled_out: Any, out: Any,
-) -> None:  # fmt: skip
-    for chunk in prange(bounds.size - 1):
-        spoiled_out[chunk] = write_chunk(
-            rows, bounds[chunk], bounds[chunk + 1], size, coef, intercept, offset, kind, n_models,
-            out,
-        )  # fmt: skip
+PASSES = passes_by("sparse", predict_block, scatter_block)
 
 
 # ------------------------------------------------------------------------------------------------
@@ -495,14 +380,6 @@ def _transpose(rows: Any, next_place: Any, data_out: Any, indices_out: Any) -> N
 #
 # look_at_rows(indices, indptr, n_columns, found_out): OUT_OF_RANGE, UNSORTED of each chunk.
 look_at_rows = entry(_look_at_rows)
-# sums(rows, bounds, targets, size, coef, intercept, strips, totals, gradient_out, row_state_out):
-# cost and gradient as `passes` sums them: totals (n_chunks, 2 n_models) are cost and residual of
-# each model; `strips` (n_chunks, n_columns * n_slots) is room.
-sums = entry(_sums)
-# raw_prediction(rows, bounds, size, coef, intercept, raw_out)
-raw_prediction = entry(_raw_prediction)
-# hypotheses(rows, bounds, size, coef, intercept, offset, kind, n_models, spoiled_out, out)
-hypotheses = entry(_hypotheses)
 # column_sums(rows, bounds, weights, center, strips, sums_out): see `sum_columns`.
 column_sums = entry(_column_sums)
 # gram(rows, bounds, weights, roots, scale, strips, products_out): see `sum_products`.
