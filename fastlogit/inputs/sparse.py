@@ -1,22 +1,32 @@
 """SciPy's sparse matrices and arrays -> rows that kernels may read: each index is checked once.
 
-SciPy is not imported for it: classes are known by their names. `design.compressed` checks pointers
-and indices before anything reads the rows; other formats are looked at before SciPy converts them,
-whose compiled code has no bounds either. The user's object is never changed. A copy is made where
-it has to be: of whole numbers, booleans and other floats (the values), of 64-bit indices (the
-indices), of CSC and other formats (all), and where indices do not rise in a row, or come twice
-(all).
+SciPy is not imported to know them: classes go by their names. `design.compressed` checks pointers
+and indices before anything reads the rows. SciPy's compiled code has no bounds either, and does
+not look at what was changed after a matrix was made: it is handed nothing but arrays that were
+checked here, never the user's object, which is never changed. A copy is made where it has to be: of
+whole numbers, booleans and other floats (the values), of 64-bit indices (the indices), of CSC and
+other formats (all), and where indices do not rise in a row, or come twice (all).
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from itertools import chain
 from typing import Any, TypeAlias
 
 import numpy as np
 
-from ..arrays import ArrayLike
-from ..design.compressed import CompressedRows, compress, refuse_range
-from .conversion import is_frame, refuse_names_twice
+from ..arrays import Array, ArrayLike, DType
+from ..design.compressed import (
+    CompressedRows,
+    checked,
+    compress,
+    plain_values,
+    refuse_broken,
+    refuse_range,
+    whole,
+)
+from .conversion import is_frame, refuse_names_twice, refuse_special
 
 __all__ = ["compressed_rows", "is_sparse", "refuse_sparse", "sparse_of"]
 
@@ -82,29 +92,17 @@ def compressed_rows(X: Foreign) -> CompressedRows:
     Raises
     ------
     TypeError
-        If its values are no real numbers.
+        If its values are no real numbers, or a part is a masked array.
     ValueError
-        If its shape, its pointers or its indices are not possible.
+        If its format is not known, or its shape or its parts are not possible.
     """
     shape = _shape_of(X)
-    _refuse_kinds(X)
-    kind = X.format
-    if kind in ("dok", "dia"):
-        X = X.tocoo()
-        kind = "coo"
-    if kind == "coo":
-        refuse_range("row", np.asarray(X.row), shape[0])
-        refuse_range("col", np.asarray(X.col), shape[1])
-        X = X.tocsr()
-    elif kind == "bsr":
-        high, wide = X.blocksize
-        blocks = np.arange(len(X.data), dtype=np.float64)
-        compress(blocks, X.indices, X.indptr, (shape[0] // high, shape[1] // wide))
-        X = X.tocsr()
-    elif kind not in ("csr", "csc"):
-        X = X.tocsr()
-    data, indices, indptr = (np.asarray(part) for part in (X.data, X.indices, X.indptr))
-    return compress(data, indices, indptr, shape, X.format == "csc")
+    read = READERS.get(X.format)
+    if read is None:
+        raise ValueError(
+            f"X is sparse and of format {X.format!r}, which is not known; X.tocsr() is"
+        )
+    return read(X, shape)
 
 
 def _shape_of(X: Foreign) -> tuple[int, int]:
@@ -113,7 +111,7 @@ def _shape_of(X: Foreign) -> tuple[int, int]:
             f"X must have 2 dimensions (rows, columns), found {len(X.shape)}; reshape it"
         )
     n_samples, n_features = (int(size) for size in X.shape)
-    if n_samples == 0 or n_features == 0:
+    if n_samples < 1 or n_features < 1:
         raise ValueError(f"X is empty: {n_samples} rows and {n_features} columns")
     if max(n_samples, n_features) > LARGEST_INT32:
         raise ValueError(
@@ -123,9 +121,156 @@ def _shape_of(X: Foreign) -> tuple[int, int]:
     return n_samples, n_features
 
 
-def _refuse_kinds(X: Foreign) -> None:
-    dtype = np.dtype(X.dtype)
+# ------------------------------------------------------------------------------------------------
+# Formats, each with its parts
+
+
+def _of_rows(X: Foreign, shape: tuple[int, int]) -> CompressedRows:
+    """Read CSR or CSC."""
+    by_columns = X.format == "csc"
+    return compress(_values(X, 1), _part(X, "indices"), _part(X, "indptr"), shape, by_columns)
+
+
+def _of_blocks(X: Foreign, shape: tuple[int, int]) -> CompressedRows:
+    """Read BSR: data (n_blocks, high, wide), and the rows of blocks as those of CSR."""
+    data = _values(X, 3)
+    high, wide = data.shape[1:]
+    if not (high and wide) or shape[0] % high or shape[1] % wide:
+        refuse_broken(f"blocks of shape {(high, wide)} do not tile its shape {shape}")
+    pointers, places, _ = checked(
+        _part(X, "indptr"), _part(X, "indices"), len(data), (shape[0] // high, shape[1] // wide)
+    )
+    from scipy.sparse import bsr_matrix
+
+    n_blocks = pointers[-1]
+    rows = bsr_matrix((data[:n_blocks], places[:n_blocks], pointers), shape=shape).tocsr()
+    return compress(rows.data, rows.indices, rows.indptr, shape)
+
+
+def _of_triples(X: Foreign, shape: tuple[int, int]) -> CompressedRows:
+    """Read COO: a row and a column for each value."""
+    return _placed(_values(X, 1), _part(X, "row"), _part(X, "col"), shape)
+
+
+def _of_diagonals(X: Foreign, shape: tuple[int, int]) -> CompressedRows:
+    """Read DIA: data (n_diagonals, width) has the value of column j of a diagonal at place j."""
+    data, offsets = _values(X, 2), whole("offsets", _part(X, "offsets"))
+    if len(data) != len(offsets):
+        refuse_broken(f"it has {len(data)} diagonals, but {len(offsets)} offsets")
+    values, rows, columns = [data[:0, 0]], [np.arange(0)], [np.arange(0)]
+    for line, offset in zip(data, offsets.tolist(), strict=True):
+        first, last = max(0, offset), min(shape[1], shape[0] + offset, len(line))
+        inside = first + np.flatnonzero(line[first : max(first, last)])
+        values.append(line[inside])
+        rows.append(inside - offset)
+        columns.append(inside)
+    return _placed(np.concatenate(values), np.concatenate(rows), np.concatenate(columns), shape)
+
+
+def _of_lists(X: Foreign, shape: tuple[int, int]) -> CompressedRows:
+    """Read LIL: a list of columns and one of values for each row."""
+    rows, data = _part(X, "rows"), _part(X, "data")
+    if rows.shape != (shape[0],) or data.shape != rows.shape:
+        refuse_broken(f"rows and data have shapes {rows.shape} and {data.shape}")
+    if not all(isinstance(line, list) for line in chain(rows, data)):
+        refuse_broken("rows and data must hold a list for each row")
+    counts = np.array([len(line) for line in rows])
+    different = np.flatnonzero(counts != [len(line) for line in data])
+    if different.size:
+        row = different[0]
+        refuse_broken(f"row {row} has {counts[row]} columns, but {len(data[row])} values")
+    values = _numbers(chain.from_iterable(data), X.dtype)
+    columns = list(chain.from_iterable(rows))
+    pointers = np.concatenate([[0], np.cumsum(counts)])
+    return compress(values, _places(columns, (len(columns),)), pointers, shape)
+
+
+def _of_keys(X: Foreign, shape: tuple[int, int]) -> CompressedRows:
+    """Read DOK: a dictionary from (row, column) to a value."""
+    try:
+        keys, values = list(X.keys()), list(X.values())
+    except (AttributeError, TypeError):
+        refuse_broken("it has no keys and values")
+    places = _places(keys, (len(keys), 2))
+    return _placed(_numbers(values, X.dtype), places[:, 0], places[:, 1], shape)
+
+
+READERS: dict[str, Callable[[Foreign, tuple[int, int]], CompressedRows]] = {
+    "csr": _of_rows,
+    "csc": _of_rows,
+    "bsr": _of_blocks,
+    "coo": _of_triples,
+    "dia": _of_diagonals,
+    "lil": _of_lists,
+    "dok": _of_keys,
+}
+
+
+def _placed(data: Array, row: Array, col: Array, shape: tuple[int, int]) -> CompressedRows:
+    """Return values of any places as rows; those of the same place are added up."""
+    row, col = whole("row", row), whole("col", col)
+    if not len(row) == len(col) == len(data):
+        refuse_broken(
+            f"row, col and data have {len(row)}, {len(col)} and {len(data)} numbers, which differ"
+        )
+    refuse_range("row", row, shape[0])
+    refuse_range("col", col, shape[1])
+    from scipy.sparse import coo_matrix
+
+    places = (np.ascontiguousarray(row, np.int32), np.ascontiguousarray(col, np.int32))
+    rows = coo_matrix((data, places), shape=shape).tocsr()
+    return compress(rows.data, rows.indices, rows.indptr, shape)
+
+
+# ------------------------------------------------------------------------------------------------
+# Parts
+
+
+def _part(X: Foreign, name: str) -> Array:
+    try:
+        part = getattr(X, name)
+        refuse_special(f"X.{name}", part)
+        return np.asarray(part)
+    except (AttributeError, IndexError, ValueError):
+        refuse_broken(f"it has no array {name}")
+
+
+def _values(X: Foreign, n_dimensions: int) -> Array:
+    """Return the values: as they are where kernels and SciPy take them, or a copy."""
+    data = _part(X, "data")
+    _refuse_kinds(data.dtype)
+    if data.ndim != n_dimensions:
+        refuse_broken(f"data has {data.ndim} dimensions, and {n_dimensions} are needed")
+    return plain_values(data)
+
+
+def _numbers(values: Any, dtype: DType) -> Array:
+    """Return numbers of Python as an array."""
+    _refuse_kinds(np.dtype(dtype))
+    try:
+        return plain_values(np.fromiter(values, dtype=dtype))
+    except (OverflowError, TypeError, ValueError):
+        refuse_broken(f"not all of its values are numbers of its dtype {dtype}")
+
+
+def _places(places: list[Any], shape: tuple[int, ...]) -> Array:
+    """Return rows or columns of Python as an array."""
+    if not places:
+        return np.zeros(shape, dtype=np.int64)
+    try:
+        found = np.array(places)
+    except ValueError:  # not all of one length
+        found = np.zeros(0)
+    if found.shape != shape or found.dtype.kind not in "iu":
+        refuse_broken("not all of its rows and columns are whole numbers")
+    return found
+
+
+def _refuse_kinds(dtype: DType) -> None:
     if dtype.kind == "c":
         raise TypeError(f"X must hold real numbers, got dtype {dtype}; take a real part first")
     if dtype.kind not in "biuf":
-        raise TypeError(f"X is sparse and has dtype {dtype}, which holds no numbers")
+        raise TypeError(
+            f"X is sparse and has dtype {dtype}, where numbers are needed; pass X.astype(float), "
+            "or encode what is no number"
+        )
