@@ -197,7 +197,7 @@ def test_what_holds_no_real_numbers_and_odd_shapes() -> None:
         compressed_rows(made("csr", "array", X0 * 1j))
     X = made("csr", "array")
     X.data = X.data.astype(object)
-    with pytest.raises(TypeError, match="sparse and has dtype object, which holds no numbers"):
+    with pytest.raises(TypeError, match="sparse and has dtype object, where numbers are needed"):
         compressed_rows(X)
     with pytest.raises(ValueError, match="X is empty: 3 rows and 0 columns"):
         compressed_rows(scipy.sparse.csr_array((3, 0)))

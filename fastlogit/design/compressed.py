@@ -161,7 +161,7 @@ def checked(
     places = whole("indices", indices)
     if len(pointers) != shape[0] + 1:
         refuse_broken(f"indptr has {len(pointers)} numbers, and {shape[0] + 1} are needed")
-    if pointers[0] != 0 or (np.diff(pointers) < 0).any():
+    if pointers[0] != 0 or (pointers[1:] < pointers[:-1]).any():
         refuse_broken("indptr must begin with 0 and never fall")
     if pointers[-1] > min(n_values, len(places)):
         refuse_broken(
