@@ -183,7 +183,9 @@ def checked(
 def whole(name: str, array: Array) -> Array:
     """Return an array that is one of whole numbers, or raise ValueError."""
     if array.ndim != 1 or array.dtype.kind not in "iu":
-        refuse_broken(f"{name} must be whole numbers in one dimension, found {array.dtype}")
+        refuse_broken(
+            f"{name} must be whole numbers in one dimension, found {array.dtype} in {array.ndim}"
+        )
     return array
 
 

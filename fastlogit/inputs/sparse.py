@@ -10,7 +10,8 @@ other formats (all), and where indices do not rise in a row, or come twice (all)
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import operator
+from collections.abc import Callable, Iterable
 from itertools import chain
 from typing import Any, TypeAlias
 
@@ -106,11 +107,15 @@ def compressed_rows(X: Foreign) -> CompressedRows:
 
 
 def _shape_of(X: Foreign) -> tuple[int, int]:
-    if len(X.shape) != 2:
+    try:
+        shape = tuple(operator.index(size) for size in X.shape)
+    except TypeError:
+        refuse_broken(f"its shape is {X.shape!r}, and two whole numbers are needed")
+    if len(shape) != 2:
         raise ValueError(
-            f"X must have 2 dimensions (rows, columns), found {len(X.shape)}; reshape it"
+            f"X must have 2 dimensions (rows, columns), found {len(shape)}; reshape it"
         )
-    n_samples, n_features = (int(size) for size in X.shape)
+    n_samples, n_features = shape
     if n_samples < 1 or n_features < 1:
         raise ValueError(f"X is empty: {n_samples} rows and {n_features} columns")
     if max(n_samples, n_features) > LARGEST_INT32:
@@ -149,6 +154,9 @@ def _of_blocks(X: Foreign, shape: tuple[int, int]) -> CompressedRows:
 
 def _of_triples(X: Foreign, shape: tuple[int, int]) -> CompressedRows:
     """Read COO: a row and a column for each value."""
+    n_coordinates = len(getattr(X, "coords", shape))  # SciPy before 1.13 has none
+    if n_coordinates != 2:
+        refuse_broken(f"it has coordinates of {n_coordinates} dimensions, and 2 are needed")
     return _placed(_values(X, 1), _part(X, "row"), _part(X, "col"), shape)
 
 
@@ -157,13 +165,14 @@ def _of_diagonals(X: Foreign, shape: tuple[int, int]) -> CompressedRows:
     data, offsets = _values(X, 2), whole("offsets", _part(X, "offsets"))
     if len(data) != len(offsets):
         refuse_broken(f"it has {len(data)} diagonals, but {len(offsets)} offsets")
-    values, rows, columns = [data[:0, 0]], [np.arange(0)], [np.arange(0)]
+    values, rows, columns = [data[:0].ravel()], [np.arange(0)], [np.arange(0)]
     for line, offset in zip(data, offsets.tolist(), strict=True):
         first, last = max(0, offset), min(shape[1], shape[0] + offset, len(line))
-        inside = first + np.flatnonzero(line[first : max(first, last)])
-        values.append(line[inside])
-        rows.append(inside - offset)
-        columns.append(inside)
+        if first < last:
+            inside = first + np.flatnonzero(line[first:last])
+            values.append(line[inside])
+            rows.append(inside - offset)
+            columns.append(inside)
     return _placed(np.concatenate(values), np.concatenate(rows), np.concatenate(columns), shape)
 
 
@@ -180,9 +189,8 @@ def _of_lists(X: Foreign, shape: tuple[int, int]) -> CompressedRows:
         row = different[0]
         refuse_broken(f"row {row} has {counts[row]} columns, but {len(data[row])} values")
     values = _numbers(chain.from_iterable(data), X.dtype)
-    columns = list(chain.from_iterable(rows))
     pointers = np.concatenate([[0], np.cumsum(counts)])
-    return compress(values, _places(columns, (len(columns),)), pointers, shape)
+    return compress(values, _places(chain.from_iterable(rows)), pointers, shape)
 
 
 def _of_keys(X: Foreign, shape: tuple[int, int]) -> CompressedRows:
@@ -191,8 +199,10 @@ def _of_keys(X: Foreign, shape: tuple[int, int]) -> CompressedRows:
         keys, values = list(X.keys()), list(X.values())
     except (AttributeError, TypeError):
         refuse_broken("it has no keys and values")
-    places = _places(keys, (len(keys), 2))
-    return _placed(_numbers(values, X.dtype), places[:, 0], places[:, 1], shape)
+    if not all(isinstance(key, tuple) and len(key) == 2 for key in keys):
+        refuse_broken("its keys must be pairs of a row and a column")
+    places = _places(chain.from_iterable(keys))
+    return _placed(_numbers(values, X.dtype), places[::2], places[1::2], shape)
 
 
 READERS: dict[str, Callable[[Foreign, tuple[int, int]], CompressedRows]] = {
@@ -244,7 +254,7 @@ def _values(X: Foreign, n_dimensions: int) -> Array:
     return plain_values(data)
 
 
-def _numbers(values: Any, dtype: DType) -> Array:
+def _numbers(values: Iterable[Any], dtype: DType) -> Array:
     """Return numbers of Python as an array."""
     _refuse_kinds(np.dtype(dtype))
     try:
@@ -253,17 +263,12 @@ def _numbers(values: Any, dtype: DType) -> Array:
         refuse_broken(f"not all of its values are numbers of its dtype {dtype}")
 
 
-def _places(places: list[Any], shape: tuple[int, ...]) -> Array:
+def _places(places: Iterable[Any]) -> Array:
     """Return rows or columns of Python as an array."""
-    if not places:
-        return np.zeros(shape, dtype=np.int64)
     try:
-        found = np.array(places)
-    except ValueError:  # not all of one length
-        found = np.zeros(0)
-    if found.shape != shape or found.dtype.kind not in "iu":
+        return np.fromiter(map(operator.index, places), dtype=np.int64)
+    except (OverflowError, TypeError):
         refuse_broken("not all of its rows and columns are whole numbers")
-    return found
 
 
 def _refuse_kinds(dtype: DType) -> None:
