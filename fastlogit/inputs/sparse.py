@@ -27,9 +27,17 @@ from ..design.compressed import (
     refuse_range,
     whole,
 )
-from .conversion import is_frame, refuse_names_twice, refuse_special
+from .conversion import is_frame, is_readable, refuse_names_twice, refuse_special
 
-__all__ = ["compressed_rows", "is_sparse", "refuse_sparse", "sparse_of"]
+__all__ = [
+    "columns_of",
+    "compressed_rows",
+    "is_sparse",
+    "refuse_sparse",
+    "scipy_rows",
+    "shape_of",
+    "sparse_of",
+]
 
 # A sparse matrix or array of SciPy, which is not imported here.
 Foreign: TypeAlias = Any
@@ -97,7 +105,7 @@ def compressed_rows(X: Foreign) -> CompressedRows:
     ValueError
         If its format is not known, or its shape or its parts are not possible.
     """
-    shape = _shape_of(X)
+    shape = shape_of(X)
     read = READERS.get(X.format)
     if read is None:
         raise ValueError(
@@ -106,7 +114,52 @@ def compressed_rows(X: Foreign) -> CompressedRows:
     return read(X, shape)
 
 
-def _shape_of(X: Foreign) -> tuple[int, int]:
+def columns_of(X: Foreign) -> Foreign:
+    """Return a sparse matrix of SciPy by columns, checked, for `X[:, first:last].toarray()`.
+
+    CSC over its own memory, CSR as a copy by SciPy, both in the number type that they have; any
+    other as float64 or float32.
+
+    Raises
+    ------
+    TypeError, ValueError
+        As `compressed_rows`.
+    """
+    from scipy.sparse import csc_matrix, csr_matrix
+
+    shape = shape_of(X)
+    if X.format in ("csr", "csc"):
+        by_columns, data = X.format == "csc", _values(X, 1, is_readable)
+        pointers, places, rises = checked(
+            _part(X, "indptr"), _part(X, "indices"), data.size, shape[::-1] if by_columns else shape
+        )
+        if rises:
+            make, n_values = csc_matrix if by_columns else csr_matrix, pointers[-1]
+            return make((data[:n_values], places[:n_values], pointers), shape=shape).tocsc()
+    columns = compressed_rows(X).transposed()
+    return csc_matrix(_parts_for_scipy(columns), shape=shape)
+
+
+def scipy_rows(rows: CompressedRows, carrier: ArrayLike) -> Foreign:
+    """Return rows as CSR of SciPy, over the same memory, for splitters and scorers.
+
+    An array of SciPy where the carrier is one, else a matrix. What its user holds is not handed to
+    SciPy: it may have parts that kernels take and SciPy does not.
+    """
+    from scipy.sparse import csr_array, csr_matrix, sparray
+
+    make = csr_array if isinstance(carrier, sparray) else csr_matrix
+    return make(_parts_for_scipy(rows), shape=rows.shape)
+
+
+def _parts_for_scipy(rows: CompressedRows) -> tuple[Array, Array, Array]:
+    places = rows.places()
+    pointers = np.concatenate([[0], np.cumsum(rows.ends - rows.begins)])
+    return rows.data[places], rows.indices[places], pointers
+
+
+def shape_of(X: Foreign) -> tuple[int, int]:
+    """Return the rows and columns of a sparse matrix of SciPy, or raise ValueError."""
     try:
         shape = tuple(operator.index(size) for size in X.shape)
     except TypeError:
@@ -245,12 +298,16 @@ def _part(X: Foreign, name: str) -> Array:
         refuse_broken(f"it has no array {name}")
 
 
-def _values(X: Foreign, n_dimensions: int) -> Array:
-    """Return the values: as they are where kernels and SciPy take them, or a copy."""
+def _values(
+    X: Foreign, n_dimensions: int, keeps: Callable[[DType], bool] = lambda dtype: False
+) -> Array:
+    """Return the values: in a type that kernels and SciPy take, or that is to be kept."""
     data = _part(X, "data")
     _refuse_kinds(data.dtype)
     if data.ndim != n_dimensions:
         refuse_broken(f"data has {data.ndim} dimensions, and {n_dimensions} are needed")
+    if keeps(data.dtype) and data.dtype.isnative:
+        return np.require(data, requirements=["C", "A"])
     return plain_values(data)
 
 
