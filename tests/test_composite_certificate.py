@@ -98,6 +98,17 @@ def test_duplicates_of_columns_that_are_left_out_and_used() -> None:
     assert bound_at(objective, np.append(coef, [0.0, 0.0]), intercept) > 1e-6
 
 
+@pytest.mark.parametrize("strength", [1e3, 1e16, 1e300])
+def test_a_huge_strength_of_one_column_leaves_the_others_their_bound(strength) -> None:
+    X, y, *_ = problem(200, 6)
+    X[:, 5] *= 1e-12
+    coef, intercept, _ = reference.elastic_net(X[:, :5], y, 0.02)
+    objective = elastic_net_of(X, y, np.r_[np.full(5, 0.02), strength], 0.0)
+    assert bound_at(objective, np.append(coef, 0.0), intercept) < 1e-18
+    # Along a column that is held something is lacking still.
+    assert bound_at(objective, np.append(coef + 1e-4, 0.0), intercept) > 1e-10
+
+
 def test_level_directions_ask_l1_too() -> None:
     X, y, *_ = problem(50, 2)
     objective = elastic_net_of(np.hstack([X, X[:, :1]]), y, 0.1, 0.0)

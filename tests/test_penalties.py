@@ -608,3 +608,11 @@ def test_least_slopes_are_those_of_the_formula() -> None:
     expected = reference.elastic_net_slopes(X, y, coef, 0.2, l1)[0]
     np.testing.assert_allclose(found, expected, rtol=1e-14)
     assert found[3] == 0.0 != found[1]
+
+
+def test_strengths_of_l1_do_not_overflow() -> None:
+    scaled = L1([1e300, 0.0, 1e300]).scaled(np.array([1e12, 1e12, 1e-12]))
+    np.testing.assert_array_less(scaled.strengths, 1e302)
+    np.testing.assert_allclose(scaled.strengths[0, 1:], [0.0, 1e288])
+    assert scaled.value(np.array([[0.0, 3.0, 0.0]])) == 0.0
+    assert np.isfinite(scaled.value(np.full((1, 3), 1e3)))

@@ -233,15 +233,17 @@ class CompositeCertificate:
         l1, coef, slopes = one.l1.strengths[0], there.theta[:-1], there.gradient[:-1]
         varies = one.design.columns.inverse_scale > 0.0
         sums = self.rounding.of_sums(there.cost)
-        sums += STRENGTH_ERRORS * EPS * float(l1.max(initial=0.0))
+        # Of its own strength alone: that of another column may be as large as you like.
+        of_l1 = STRENGTH_ERRORS * EPS * l1
         of_rows = self.rounding.of_rows(there.theta, there.cost)
-        slack = l1 - np.abs(slopes) - sums - 0.5 * of_rows
+        slack = l1 - np.abs(slopes) - of_l1 - sums - 0.5 * of_rows
         inside = varies & ((coef != 0.0) | (l1 == 0.0) | (slack <= 0.0))
         for _ in range(ROUNDS):
             if inside.sum() > MAX_GRAM:
                 return math.inf
             face = self._face(model, one, there, np.flatnonzero(inside))
-            noise = sums * float(np.sqrt(face.resolved.inverse_size()))
+            each = sums + float(of_l1.max(initial=0.0, where=inside))
+            noise = each * float(np.sqrt(face.resolved.inverse_size()))
             noise += of_rows * float(np.sqrt(face.growth))
             self._noise[model] = noise
             gain, delta = face.gain(noise, wanted)
