@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from problems import TWO_THREADS
 
 from fastlogit import reference
 from fastlogit.design.base import Columns, plain_targets, readonly
@@ -105,7 +106,7 @@ def test_the_same_bits_for_any_number_of_threads() -> None:
     columns, sizes = columns_of(100_000, (3, 40))
     coded = code_columns(columns, sizes, drop_first=True)
     vectors = RNG.normal(size=(1, 100_000))
-    one, two = (CodesDesign(coded, n_threads=n) for n in (1, 2))
+    one, two = (CodesDesign(coded, n_threads=n) for n in (1, TWO_THREADS))
     for name, given in (("transposed_product", vectors), ("gram", np.abs(vectors[0]))):
         found, other = (getattr(each, name)(given) for each in (one, two))
         for a, b in zip(np.atleast_1d(found[0]), np.atleast_1d(other[0]), strict=True):
