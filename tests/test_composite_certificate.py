@@ -7,6 +7,7 @@ from exact import DIGITS, ExactProblem, numbers
 from problems import elastic_net_of, problem, sized
 
 from fastlogit import reference
+from fastlogit.certificates.binomial import Place
 from fastlogit.certificates.composite import CompositeCertificate, LevelDirections, dual_gain
 from fastlogit.objective.working_set import WorkingSet
 
@@ -26,10 +27,61 @@ def bound_at(objective, coef, intercept, wanted=0.0):
 
 
 def test_the_formula_of_the_bound() -> None:
-    assert dual_gain(0.1, 1.0) == pytest.approx(0.005 / 0.9)
-    assert dual_gain(1.0, 1.0) == np.inf
+    assert dual_gain(0.1, 0.1) == pytest.approx(0.005 / 0.9)
+    assert dual_gain(0.1, 0.1, 2.0) == pytest.approx(0.01 / 0.8)
+    assert dual_gain(0.1, 1.0) == np.inf
     assert dual_gain(0.0, np.inf) == np.inf
-    assert dual_gain(np.nan, 1.0) == np.inf
+    assert dual_gain(np.nan, 0.1) == np.inf
+    assert dual_gain(0.1, np.nan) == np.inf
+
+
+def face_at(seed, size):
+    """A face of a random problem, its Hessian and slopes in digits, and rows in the same units."""
+    _, X, y, weight, l1, l2 = one_problem(seed)
+    coef, intercept, _ = reference.elastic_net(X, y, l1, l2, weight)
+    objective = elastic_net_of(X, y, l1, l2, weight)
+    theta, gradient, cost = point_of(objective, coef * (1.0 + size), intercept + size)
+    certificate = CompositeCertificate(objective)
+    columns = np.flatnonzero(coef)
+    face = certificate._face(0, objective, Place(theta, gradient, cost), columns)
+    center, scale = (numbers(part[columns]) for part in objective.design.columns)
+    rows = np.column_stack([(numbers(X[:, columns]) - center) * scale, numbers(np.ones(len(X)))])
+    return face, rows, objective
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_the_reach_of_the_step_is_not_below_that_of_the_exact_one(seed) -> None:
+    for size in (1e-4, 1e-7):
+        with mpmath.workdps(DIGITS):
+            face, rows, objective = face_at(seed, size)
+            curvature = face._working.curvature.values[0]
+            shares = numbers(curvature) / numbers(objective.rows.total_weight)[0]
+            matrix = (rows.T * shares) @ rows
+            l2 = objective.penalty.diagonal()[0][face._working.columns[face._places[:-1]]]
+            matrix[range(len(l2)), range(len(l2))] += numbers(l2)
+            step = mpmath.lu_solve(
+                mpmath.matrix(matrix.tolist()), mpmath.matrix(numbers(face._slopes))
+            )
+            raw = np.abs(rows @ np.array(list(step), dtype=object))[curvature > 0.0]
+            reach = face._reach(0.0)
+            assert raw.max() <= reach or np.isnan(reach)
+            if reach < 0.9:
+                assert reach <= 1.01 * raw.max() + 1e-4
+
+
+def test_a_look_at_the_rows_proves_what_their_curvatures_do_not(rng) -> None:
+    X, y, *_ = problem(sized(400, 80), 8)
+    X[np.argmax(np.abs(X @ reference.elastic_net(X, y, 0.005)[0]))] *= 4.0  # of tiny curvature
+    coef, intercept, _ = reference.elastic_net(X, y, 0.005)
+    objective = elastic_net_of(X, y, 0.005, 0.0)
+    there = coef * (1.0 + 1e-3 * rng.normal(size=8)), intercept
+    theta, gradient, cost = point_of(objective, *there)
+    certificate = CompositeCertificate(objective)
+    face = certificate._face(0, objective, Place(theta, gradient, cost), np.flatnonzero(coef))
+    noise = 1e-15
+    gain, delta = face.gain(noise, 0.0)
+    assert delta * face._radius_by_curvature() > 1.0
+    assert 0.5 * delta**2 < gain < 0.51 * delta**2
 
 
 @pytest.mark.parametrize("l2", [0.0, 0.1])
@@ -96,6 +148,17 @@ def test_duplicates_of_columns_that_are_left_out_and_used() -> None:
     # Another strength of the same column: shifting the coefficient there lowers the cost.
     objective = elastic_net_of(twice, y, np.r_[np.full(4, 0.01), 0.005, 0.01], 0.0)
     assert bound_at(objective, np.append(coef, [0.0, 0.0]), intercept) > 1e-6
+
+
+@pytest.mark.parametrize("strength", [1e3, 1e16, 1e300])
+def test_a_huge_strength_of_one_column_leaves_the_others_their_bound(strength) -> None:
+    X, y, *_ = problem(200, 6)
+    X[:, 5] *= 1e-12
+    coef, intercept, _ = reference.elastic_net(X[:, :5], y, 0.02)
+    objective = elastic_net_of(X, y, np.r_[np.full(5, 0.02), strength], 0.0)
+    assert bound_at(objective, np.append(coef, 0.0), intercept) < 1e-18
+    # Along a column that is held something is lacking still.
+    assert bound_at(objective, np.append(coef + 1e-4, 0.0), intercept) > 1e-10
 
 
 def test_level_directions_ask_l1_too() -> None:

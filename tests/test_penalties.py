@@ -663,3 +663,11 @@ def test_slopes_that_hold_a_coefficient_where_it_is(ends) -> None:
             np.testing.assert_array_equal(least == 0.0, holds)
         at_corner = (np.array(ends) == place).any() | ((place == 0.0) & (l1.strengths[0] > 0.0))
         np.testing.assert_array_equal(l1.corners(coef)[0], at_corner)
+
+
+def test_strengths_of_l1_do_not_overflow() -> None:
+    scaled = L1([1e300, 0.0, 1e300]).scaled(np.array([1e12, 1e12, 1e-12]))
+    np.testing.assert_array_less(scaled.strengths, 1e302)
+    np.testing.assert_allclose(scaled.strengths[0, 1:], [0.0, 1e288])
+    assert scaled.value(np.array([[0.0, 3.0, 0.0]])) == 0.0
+    assert np.isfinite(scaled.value(np.full((1, 3), 1e3)))

@@ -22,6 +22,8 @@ from ..kernels.descent import Penalty as CompiledL2
 __all__ = ["L1", "L2", "Bounds", "CompiledL2", "ElasticNet", "Penalty", "Quadratic"]
 
 EPS = float(np.finfo(np.float64).eps)
+# A strength of L1 that holds every coefficient at 0; sums and products with it are finite.
+LARGEST = 2.0**1000
 
 
 class Penalty(ABC):
@@ -362,7 +364,10 @@ class L1(Penalty):
     def scaled(self, inverse_scale: Vector) -> Self:
         """Return the same as a function of b with ``coef = b * inverse_scale``."""
         bounds = None if self.bounds is None else self.bounds.scaled(inverse_scale)
-        return type(self)(self.strengths * inverse_scale, None, bounds)
+        # It may overflow for columns of a tiny scale; infinity times a coefficient of 0 is NaN.
+        with np.errstate(over="ignore"):
+            strengths = np.minimum(self.strengths * inverse_scale, LARGEST)
+        return type(self)(strengths, None, bounds)
 
     def times(self, factor: float) -> Self:
         """Return this penalty times a number > 0."""
