@@ -99,10 +99,16 @@ def fits(dtypes: Any) -> Any:
     )
 
 
+def leave_out_C(case: Case, chosen: dict[str, Any]) -> None:
+    """Leave out C beside another strength, but for one that has to be refused."""
+    if case.recipe["options"].get("C", (FINE,))[0] == FINE:
+        chosen.pop("C", None)
+
+
 def add_penalty(case: Case, kind: Any, chosen: dict[str, Any]) -> None:
     p = case.values.shape[1]
     if kind in ("number", "columns", "strong", "bad", "long"):
-        chosen.pop("C", None)
+        leave_out_C(case, chosen)
         chosen["l2_reg"] = {
             "number": 0.1,
             "columns": np.linspace(0.0, 1.0, p),
@@ -134,12 +140,12 @@ def add_l1(case: Case, kind: str, chosen: dict[str, Any]) -> None:
     if kind == "L1 and C":
         chosen.setdefault("C", 1.0)
     elif "ratio" not in kind:
-        chosen.pop("C", None)
+        leave_out_C(case, chosen)
     if kind == "ratio":
         chosen.setdefault("C", 0.5)
         chosen["l1_ratio"] = (1.0, 0.5, 1e-3)[seed % 3]
     elif "ratio" in kind:
-        chosen.pop("C", None)
+        leave_out_C(case, chosen)
         chosen["l1_ratio"] = 0.5 if kind == "ratio alone" else case.rng.choice([-0.1, 1.1, NAN])
     else:
         chosen["l1_reg"] = {

@@ -230,8 +230,11 @@ class Model:
             self._model = QuadraticModel(self.working.matrix, self._strengths(), check)
         target = self._model.minimum(here.gradient, here.theta)
         step = target - here.theta
-        curved = float(step @ np.einsum("ij,j->i", self.working.matrix, step))
-        lack = max(0.0, -self._promised(here, target) - 0.5 * curved)
+        # Where next to no row has curvature, the step may be of any size.
+        with np.errstate(over="ignore", invalid="ignore"):
+            curved = float(step @ np.einsum("ij,j->i", self.working.matrix, step))
+            fall = -self._promised(here, target) - 0.5 * curved
+        lack = max(0.0, fall) if np.isfinite(fall) else np.inf
         self._known, self._was_missing = (here.theta, target, lack), lack
         return target, lack
 
