@@ -1091,6 +1091,23 @@ KEPT: list[tuple[str, dict[str, Any]]] = [
     ("fit", {"rows": 8, "columns": ["far 1e8", "normal"], "offset": "1e300"}),
     ("stream", {"rows": 0, "columns": ["normal"], "pieces": [0], "entry": "online"}),
     (
+        "fit",
+        {
+            "rows": 37, "relation": "separable", "offset": "mixed", "penalty": "L1 factor",
+            "labels": "signed", "seed": 32937, "layout": "reversed", "columns": [
+                "near 1e-3", "times 1e150", "near 1e-3", "binary", "copy", "near 1e-3", "normal",
+                "sum", "whole", "binary",
+            ],
+        },
+    ),
+    (
+        "fit",
+        {
+            "rows": 38, "columns": ["skewed", "near 1e-3", "near 1e-3"], "classes": 5,
+            "seed": 2666, "relation": "none", "penalty": "L1 weak",
+        },
+    ),
+    (
         "bootstrap",
         {
             "rows": 8, "columns": ["normal"], "classes": 3, "weights": "some zeros",
