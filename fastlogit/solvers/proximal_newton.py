@@ -156,6 +156,8 @@ class Model:
         self._curvature = curvature
         self._model: QuadraticModel | None = None
         self._known: tuple[Vector, Vector, float] | None = None
+        # Where no function above the cost leads down.
+        self._lowest_flat = np.empty(0)
         self._lowest, self._lack, self._waited = np.inf, np.inf, 0
         self._was_missing, self._is_complete = np.inf, True
         self.is_large = False
@@ -233,10 +235,24 @@ class Model:
             self._model = QuadraticModel(self.working.matrix, self._of_working(), check)
         target = self._model.minimum(here.gradient, here.theta)
         step = target - here.theta
-        curved = float(step @ np.einsum("ij,j->i", self.working.matrix, step))
-        lack = max(0.0, -self._promised(here, target) - 0.5 * curved)
+        # Where next to no row has curvature, the step may be of any size.
+        with np.errstate(over="ignore", invalid="ignore"):
+            curved = float(step @ np.einsum("ij,j->i", self.working.matrix, step))
+            fall = -self._promised(here, target) - 0.5 * curved
+        lack = max(0.0, fall) if np.isfinite(fall) and not self._is_flat(here) else np.inf
         self._known, self._was_missing = (here.theta, target, lack), lack
         return target, lack
+
+    def _is_flat(self, here: Place) -> bool:
+        """Say whether a way down may be hidden, as where an offset of 1e5 takes all curvature.
+
+        The model of second order says nothing of a parameter in which no row has any.
+        """
+        part = self.working.part
+        flat = part.fitted() & ~(np.diag(self.working.matrix) > 0.0)
+        if not flat.any() or np.array_equal(self._lowest_flat, here.theta):
+            return False
+        return bool(part.least_slopes(here.theta[None], here.gradient[None])[0, flat].any())
 
     def _may_be_near(self) -> bool:
         """Say whether it is worth a look how far raw predictions are from those of the Hessian.
@@ -308,6 +324,8 @@ class Model:
         Where that is near, as among rows without curvature, the minimum of a function above the
         cost is looked at as well.
         """
+        if self._is_flat(here):
+            return self._majorize(here, here)
         promised, size = self._promised(here, target), 1.0
         slack = ROUNDING * abs(here.cost)
         for _ in range(MAX_TRIALS):
@@ -340,4 +358,6 @@ class Model:
         found = self._at(target)
         lowest = min(here.cost, other.cost)
         fine = np.isfinite(found.gradient).all() and found.cost < lowest
+        if not fine and other.cost >= here.cost:
+            self._lowest_flat = here.theta
         return found if fine else other if other.cost < here.cost else here
