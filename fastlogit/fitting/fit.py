@@ -223,7 +223,7 @@ def fit(
     what = given_of(X, y, sample_weight, offset, l2_reg, penalty_factor, start, clock, l1_reg)
     data = what if isinstance(what, Data) else look(what, multi_class)
     has_l1 = strengths.have_l1(data)
-    _refuse_beside_l1(has_l1, solver, data, multi_class, loss)
+    _refuse_beside_l1(has_l1, solver, loss)
     is_plain = loss is None and penalty is None and not has_l1
     if is_plain and suits(data, multi_class, solver, limits):
         result = fit_small(data, strengths, multi_class, intercept, n_threads, limits, began)
@@ -440,9 +440,7 @@ def _check_ratio(l1_ratio: object) -> float:
     return 0.0 if l1_ratio is None else check_number("l1_ratio", l1_ratio, low=0.0, high=1.0)
 
 
-def _refuse_beside_l1(
-    has_l1: bool, solver: str, data: Data, multi_class: str, loss: Loss | None
-) -> None:
+def _refuse_beside_l1(has_l1: bool, solver: str, loss: Loss | None) -> None:
     """Raise for what L1 does not go with, and for its solver where there is no L1."""
     takes = " or ".join(map(repr, ("auto", *SOLVERS_OF_L1)))
     if not has_l1 and solver in SOLVERS_OF_L1:
@@ -453,11 +451,6 @@ def _refuse_beside_l1(
         raise ValueError(f"solver={solver!r} does not take L1 (l1_reg, l1_ratio); {takes} would")
     if has_l1 and loss is not None:
         raise ValueError("L1 goes with the logistic loss only: leave out l1_reg, l1_ratio or loss")
-    if has_l1 and multi_class == "multinomial" and data.classes.size > 2:
-        raise ValueError(
-            "softmax does not take L1 yet; multi_class='ovr', each class against all others, does, "
-            "or leave out l1_reg and l1_ratio"
-        )
 
 
 def _stay(
@@ -490,7 +483,9 @@ def _start(problem: CheckedProblem) -> tuple[Matrix, Vector]:
     objective = problem.objective
     if problem.start is not None:
         with np.errstate(over="ignore", invalid="ignore"):
-            coef, intercept = objective.loss.settle(*problem.start, objective.fit_intercept)
+            coef, intercept = problem.start
+            if objective.l1 is None:
+                coef, intercept = objective.loss.settle(coef, intercept, objective.fit_intercept)
     else:
         coef = np.zeros((objective.n_outputs, objective.design.shape[1]))
         intercept = np.zeros(objective.n_outputs)
