@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ..arrays import Masks, Matrix, Vector
-from ..objective.class_levels import least_shifts
+from ..kernels.coordinate_descent import descend
 from ..objective.class_working_set import ClassWorkingSet
 from ..objective.objective import Objective
 from ..objective.row_state import RowCurvature
@@ -30,6 +30,9 @@ MOST_WORKING, STEPS = 3_000, 50
 # Newton steps over a working set that has all coefficients it should, before all are looked at
 # again, as long as they lack more than this share of what was missing before.
 INNER, INNER_SHARE = 10, 0.05
+# Sweeps of coordinate descent before their fall is compared with that of all before, so often at the
+# most, and the share below which they are enough where more than FAR of the cost is missing.
+SWEEPS, ROUNDS, ROUGH, FAR = 4, 25, 0.02, 1e-3
 # A Hessian serves where no range of raw predictions has changed by more.
 NEAR_ENOUGH = 0.15
 # And what may be missing before that is asked, in units of its square.
@@ -160,12 +163,29 @@ class SoftmaxModel:
         if self._model is None or self._model.matrix is not self.working.matrix:
             check = self._whole.design.counter.check
             self._model = QuadraticModel(self.working.matrix, self.working.l1, check)
-        target = self._model.minimum(here.slopes, here.point)
-        step = target - here.point
-        curved = float(step @ np.einsum("ij,j->i", self.working.matrix, step))
-        lack = max(0.0, -self._promised(here, target) - 0.5 * curved)
+        target, slopes = self._descended(here)
+        lack = self._fall(here, target)
+        if not lack > FAR * abs(here.cost):
+            target = self._model.minimum(slopes, target)
+            lack = self._fall(here, target)
         self._known, self._was_missing = (here.point, target, lack), lack
         return target, lack
+
+    def _descended(self, here: Place) -> tuple[Vector, Vector]:
+        """Return a point near the minimum of the model, and the slopes of what is smooth there."""
+        target, slopes, fall = here.point.copy(), here.slopes.copy(), 0.0
+        for _ in range(ROUNDS):
+            descend.serial(self.working.matrix, self.working.l1, SWEEPS, 0.0, target, slopes)
+            before, fall = fall, self._fall(here, target)
+            if fall - before <= ROUGH * fall:
+                break
+        return target, slopes
+
+    def _fall(self, here: Place, target: Vector) -> float:
+        """Return by how much the model falls from here to a target."""
+        step = target - here.point
+        curved = float(step @ np.einsum("ij,j->i", self.working.matrix, step))
+        return max(0.0, -self._promised(here, target) - 0.5 * curved)
 
     def _promised(self, here: Place, target: Vector) -> float:
         """Return the slope of the cost from here to a target."""
