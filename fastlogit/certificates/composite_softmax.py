@@ -14,9 +14,10 @@ under p over 2 (1 - tau), in all
 R the largest range of a row's raw predictions over directions of length 1 in the norm of M.
 
 What all classes of a column share changes no row. Where A has all classes of a column without L2
-M has a direction without curvature, so that the last class is left out: the slopes of the tangents
-add up to 0 over the classes, and it has its own where the signs add up to 0 too. Where they do not
-a shift lowers the cost, and the bound is infinite.
+M has a direction without curvature, so that one class is left out, at 0 where there is such a one.
+The slopes of the tangents add up to 0 over the classes, so that its own is what those of the others
+leave: minus L1 times the sum of their signs. That has to be its own sign, or at 0 no more than 1.
+Else the bound is infinite: a shift of all classes may lower the cost.
 
 With L2 on all columns the bound of `softmax` holds as well, with v in the place of the gradient.
 """
@@ -27,7 +28,7 @@ import math
 
 import numpy as np
 
-from ..arrays import Indices, Masks, Matrix, Vector
+from ..arrays import Indices, Mask, Masks, Matrix, Vector
 from ..linalg.factors import FACTOR_NS
 from ..linalg.resolved import EPS, ResolvedHessian
 from ..objective.class_working_set import ClassWorkingSet
@@ -56,6 +57,8 @@ class ClassFace:
         The pairs.
     signs : ndarray of shape (working.size,)
         Those that L1 is taken to have in the working set, 0 for what is free of it.
+    at_zero : ndarray of bool, shape (working.size,)
+        Components that are 0.
     slopes : ndarray of shape (working.size,)
         v in the working set.
     moved : float
@@ -63,15 +66,16 @@ class ClassFace:
     """
 
     def __init__(
-        self, working: ClassWorkingSet, inside: Masks, signs: Vector, slopes: Vector, moved: float
-    ) -> None:
-        self._working = working
+        self, working: ClassWorkingSet, inside: Masks, signs: Vector, at_zero: Mask,
+        slopes: Vector, moved: float,
+    ) -> None:  # fmt: skip
+        self.working = working
         used = working.places(inside)
-        self.is_level = self._drop_last_classes(inside, signs, used)
+        self.is_level = self._leave_one_out(inside, signs, at_zero, used)
         self._places = np.flatnonzero(used)
         part = working.part
         part.design.counter.check(1e-9 * FACTOR_NS * self._places.size**3 / 3.0)
-        self._signs = signs
+        self._signs, self._slopes = signs, slopes
         self.resolved = ResolvedHessian(
             working.matrix[np.ix_(self._places, self._places)], self._product, self._is_null,
             None, part.design.shape[0],
@@ -80,42 +84,44 @@ class ClassFace:
         self._swell = float(np.sqrt(self.resolved.excess()))
         self.growth = float(np.exp(moved))
 
-    def _drop_last_classes(self, inside: Masks, signs: Vector, used: Masks) -> bool:
-        """Leave the last class of columns out that all classes may shift along freely.
+    def _leave_one_out(self, inside: Masks, signs: Vector, at_zero: Mask, used: Mask) -> bool:
+        """Leave a class of each column out that all classes of it may shift along freely.
 
-        Returns whether no shift lowers L1. Sets: used.
+        One at 0 where there is one. Returns whether the slopes of the others let it. Sets: used.
         """
-        working = self._working
-        strengths = working.part.penalty.diagonal()[0]
-        whole = inside.all(axis=0)
-        is_last = (working.classes == len(inside) - 1) & whole[working.columns]
-        last = np.flatnonzero(is_last)
-        free = strengths[working.part_columns[last]] == 0.0
+        working = self.working
+        free = working.part.penalty.diagonal()[0, working.part_columns] == 0.0
+        pairs = np.flatnonzero(inside.all(axis=0)[working.columns] & free)
         sums = np.bincount(working.columns, signs[: working.n_pairs], inside.shape[1])
-        used[last[free]] = False
-        return not (sums[working.columns[last[free]]] != 0.0).any()
+        # Of each column the first pair in this order: at 0 before others, later classes before.
+        order = pairs[np.lexsort((-working.classes[pairs], ~at_zero[pairs]))]
+        columns, first = np.unique(working.columns[order], return_index=True)
+        left = order[first]
+        used[left] = False
+        rest = np.abs(sums[columns] - signs[left])
+        return bool((np.where(at_zero[left], rest <= 1.0, sums[columns] == 0.0)).all())
 
     def _embedded(self, directions: Matrix) -> Matrix:
-        everywhere = np.zeros((len(directions), self._working.size))
+        everywhere = np.zeros((len(directions), self.working.size))
         everywhere[:, self._places] = directions
         return everywhere
 
     def _product(self, directions: Matrix) -> Matrix:
-        return self._working.product(self._embedded(directions))[:, self._places]
+        return self.working.product(self._embedded(directions))[:, self._places]
 
     def _is_null(self, direction: Vector) -> bool:
         """Say whether no class changes its prediction along a direction, nor L1."""
-        part = self._working.part
+        part = self.working.part
         n_columns = part.design.shape[1]
         assert part.user_l1 is not None
-        each = self._working.of_part(self._embedded(direction[None]))[0]
+        each = self.working.of_part(self._embedded(direction[None]))[0]
         if part.fit_intercept:
             # That of the last class is held: centred intercepts are as good as these.
             levels = each.reshape(-1, n_columns + 1)[:, -1]
             levels -= levels[-1]
         of_l1 = np.zeros((part.n_classes, n_columns))
-        n_pairs, places = self._working.n_pairs, self._working.part_columns
-        of_l1[self._working.classes, places] = self._signs[:n_pairs]
+        n_pairs, places = self.working.n_pairs, self.working.part_columns
+        of_l1[self.working.classes, places] = self._signs[:n_pairs]
         of_l1 *= part.user_l1.strengths[0]
         largest = np.abs(each).max()
         return all(
@@ -127,7 +133,21 @@ class ClassFace:
     def unresolved(self) -> Indices:
         """Return the columns of X along which rounding errors may hide a gain."""
         found = self._places[self.resolved.unresolved]
-        return np.unique(self._working.columns[found[found < self._working.n_pairs]])
+        return np.unique(self.working.columns[found[found < self.working.n_pairs]])
+
+    def step(self) -> Vector:
+        """Return p, up to rounding errors, in the working set."""
+        half = self.resolved.solve(self._slopes[None, self._places])
+        return -self._embedded(half)[0]
+
+    def error(self, slopes: Vector, noise: float) -> float:
+        """Return how far `step` is from p in the norm of M.
+
+        `slopes` are the Hessian times it, in the working set.
+        """
+        left = (self._slopes + slopes)[self._places]
+        half = self.resolved.half_solve(left[None])[0]
+        return (float(np.sqrt(half @ half)) + noise) * self._swell
 
     def gain(self, noise: float, wanted: float) -> tuple[float, float]:
         """Return the bound and the delta in it; `noise` is what rounding errors add to delta."""
@@ -142,7 +162,7 @@ class ClassFace:
 
     def _radius_by_trace(self) -> float:
         """Bound R by the largest row and the size of M^-1."""
-        part = self._working.part
+        part = self.working.part
         ones = np.ones(part.design.shape[1])
         largest = part.design.largest_row(ones, 0.0 * ones) + part.fit_intercept
         return float(np.sqrt(2.0 * largest * self.resolved.inverse_size()))
@@ -152,7 +172,7 @@ class ClassFace:
         if self._places.size > MAX_DIRECTIONS:
             return math.inf
         roots = self._embedded(self.resolved.inverse_root().T)
-        square = self._working.part.rows.largest_square(self._working.of_part(roots), 1)
+        square = self.working.part.rows.largest_square(self.working.of_part(roots), 1)
         # The range of numbers is at most the root of twice their squares.
         return float(np.sqrt(2.0 * square))
 
@@ -256,6 +276,8 @@ class CompositeSoftmaxCertificate:
             # What the step may do to a slope: half of delta times the size of the column.
             more = varies & ~inside & (slack < 0.5 * NEARLY * delta * self._sizes(one))
             if more.any():
+                more &= slack - self._changes(one, slopes, face, noise, delta) <= 0.0
+            if more.any():
                 inside = inside | more
                 continue
             self._unresolved[model] = face.unresolved()
@@ -281,7 +303,19 @@ class CompositeSoftmaxCertificate:
         point, slopes = working.take(there.theta), working.take_slopes(there.gradient)
         signs = np.where(point != 0.0, np.sign(point), -np.sign(slopes)) * (working.l1 > 0.0)
         signs *= working.places(inside)
-        return ClassFace(working, inside, signs, slopes + working.l1 * signs, moved)
+        return ClassFace(working, inside, signs, point == 0.0, slopes + working.l1 * signs, moved)
+
+    def _changes(
+        self, one: Objective, slopes: Matrix, face: ClassFace, noise: float, delta: float
+    ) -> Matrix:
+        """Return by how much the size of a slope grows along p, at the most: a pass."""
+        step = face.step()
+        product = one.hessian_product(face.working.curvature, face.working.put(step)[None])
+        error = 0.5 * NEARLY * face.error(face.working.take_slopes(product[0]), noise)
+        error += self.rounding.of_sums(1.0) * delta
+        changes, _ = one.split(product)
+        grown: Matrix = np.abs(slopes + changes) - np.abs(slopes) + error * self._sizes(one)
+        return grown
 
     def _sizes(self, one: Objective) -> Vector | float:
         """Return the root mean square of each standardised column, or a bound of all."""

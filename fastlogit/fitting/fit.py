@@ -232,6 +232,11 @@ def fit(
     problem = check_problem(data, strengths, multi_class, intercept, n_threads, loss=loss)
     others = _others(problem)
     if others is not None:
+        if has_l1:
+            raise ValueError(
+                f"no row of {others.names()} has positive weight; softmax with L1 needs rows of "
+                "each class: leave those rows out"
+            )
         return _fit_others(
             others, problem, C=C, penalty=penalty, solver=solver, tol=tol, max_iter=max_iter,
             multi_class=multi_class, n_threads=n_threads, callback=limits.callback,
