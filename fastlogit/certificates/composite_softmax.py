@@ -90,8 +90,9 @@ class ClassFace:
         One at 0 where there is one. Returns whether the slopes of the others let it. Sets: used.
         """
         working = self.working
-        free = working.part.penalty.diagonal()[0, working.part_columns] == 0.0
-        pairs = np.flatnonzero(inside.all(axis=0)[working.columns] & free)
+        free: Mask = working.part.penalty.diagonal()[0][working.part_columns] == 0.0
+        complete: Mask = np.count_nonzero(inside, axis=0) == len(inside)
+        pairs = np.flatnonzero(complete[working.columns] & free)
         sums = np.bincount(working.columns, signs[: working.n_pairs], inside.shape[1])
         # Of each column the first pair in this order: at 0 before others, later classes before.
         order = pairs[np.lexsort((-working.classes[pairs], ~at_zero[pairs]))]
@@ -225,9 +226,9 @@ class CompositeSoftmaxCertificate:
         one, there = self.objective.only(np.array([model])), Place(theta, gradient, cost)
         with np.errstate(over="ignore", invalid="ignore"):
             gain = self._by_penalty(one, there)
-        if gain <= wanted or at_once:
-            return gain
-        return min(gain, self._by_face(model, one, there, wanted))
+            if gain <= wanted or at_once:
+                return gain
+            return min(gain, self._by_face(model, one, there, wanted))
 
     def _by_penalty(self, one: Objective, there: Place) -> float:
         """Return the bound by L2 on all columns and the intercepts' curvature."""

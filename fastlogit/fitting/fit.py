@@ -121,9 +121,9 @@ def fit(
         columns or one for each. The intercept is never penalised.
     l1_reg : float >= 0 or array-like of shape (n_features,), optional
         The strength of L1 on the same scale: adds ``sum(l1_reg * |coef|)``, in the units of X, and
-        makes coefficients exactly 0; with `l2_reg` an elastic net. Two classes, or each class
-        against all others; a column of strength 0 is free. What the fit works on besides X is a
-        copy of the columns that may have coefficients.
+        makes coefficients exactly 0; with `l2_reg` an elastic net. Two classes, softmax, or
+        each class against all others; a column of strength 0 is free. What the fit works on besides
+        X is a copy of the columns that may have coefficients.
     l1_ratio : float from 0 to 1, optional
         The share of L1 in the penalty that `C` gives, as in scikit-learn: ``C * sum(loss) +
         l1_ratio * sum(|coef|) + (1 - l1_ratio) * sum(coef**2) / 2``.
@@ -148,7 +148,8 @@ def fit(
         proven about it.
     multi_class : {"ovr", "multinomial"}, default "ovr"
         For more than two classes: each class against all others, or softmax, whose coefficients
-        sum to zero over the classes (the symmetric solution, of the lowest penalty).
+        sum to zero over the classes (the symmetric solution, of the lowest penalty); with L1 that
+        of the lowest penalty has a median of 0.
     sample_weight : array-like of shape (n_samples,), optional
         Weights >= 0 of the rows: 2 is the row twice, 0 the row absent. One-vs-all also takes shape
         (n_samples, n_classes): weights for each class's own problem.

@@ -1,4 +1,4 @@
-"""Some coefficients of a softmax, those that may move, with the Hessian of the smooth cost there."""
+"""Some coefficients of a softmax, those that may move, with the smooth cost's Hessian there."""
 
 from __future__ import annotations
 

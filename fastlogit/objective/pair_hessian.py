@@ -8,6 +8,7 @@ that no difference of probabilities is formed.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
 
 import numpy as np
@@ -86,7 +87,7 @@ class _Blocks:
 
     def __init__(self, classes: Indices, n_classes: int, fit_intercept: bool) -> None:
         bounds = np.searchsorted(classes, np.arange(n_classes + 1))
-        self._own = [slice(a, b) for a, b in zip(bounds[:-1], bounds[1:], strict=True)]
+        self._own = [slice(a, b) for a, b in itertools.pairwise(bounds)]
         self._places = [np.arange(own.start, own.stop) for own in self._own]
         if fit_intercept:
             for k in range(n_classes - 1):

@@ -87,7 +87,9 @@ def proximal_newton(
     if not np.isfinite(point.cost).all() or not np.isfinite(point.gradient).all():
         return point, Reason.NOT_FINITE
     made = SoftmaxModel if objective.loss.is_coupled else Model
-    models = [made(objective.only(np.array([k])), curvature[k]) for k in range(objective.n_models)]
+    models: list[Model | SoftmaxModel] = [
+        made(objective.only(np.array([k])), curvature[k]) for k in range(objective.n_models)
+    ]
     resting = np.zeros(objective.n_models, dtype=bool)
     try:
         while True:
@@ -116,7 +118,7 @@ def proximal_newton(
         return point, rule.conclude(point, Reason.TIME_LIMIT)
 
 
-def _tell(rule: StoppingRule, models: list[Model] | list[SoftmaxModel], active: Indices) -> None:
+def _tell(rule: StoppingRule, models: list[Model | SoftmaxModel], active: Indices) -> None:
     """Hand the certificate the Hessians of the models' working sets."""
     if isinstance(rule.certificate, CompositeCertificate | CompositeSoftmaxCertificate):
         for k in active[[not models[k].is_large for k in active]]:
@@ -124,7 +126,7 @@ def _tell(rule: StoppingRule, models: list[Model] | list[SoftmaxModel], active: 
 
 
 def _advance(
-    models: list[Model] | list[SoftmaxModel], moving: Indices, point: Point, tol: float
+    models: list[Model | SoftmaxModel], moving: Indices, point: Point, tol: float
 ) -> Point:
     theta, cost, gradient = point.theta.copy(), point.cost.copy(), point.gradient.copy()
     for k in moving:

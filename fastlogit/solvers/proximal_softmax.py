@@ -30,7 +30,7 @@ MOST_WORKING, STEPS = 3_000, 50
 # Newton steps over a working set that has all coefficients it should, before all are looked at
 # again, as long as they lack more than this share of what was missing before.
 INNER, INNER_SHARE = 10, 0.05
-# Sweeps of coordinate descent before their fall is compared with that of all before, so often at the
+# Sweeps of coordinate descent before their fall is compared with that of all before, so often at
 # most, and the share below which they are enough where more than FAR of the cost is missing.
 SWEEPS, ROUNDS, ROUGH, FAR = 4, 25, 0.02, 1e-3
 # A Hessian serves where no range of raw predictions has changed by more.
@@ -90,6 +90,7 @@ class SoftmaxModel:
         self._was_missing, self._is_complete = np.inf, True
         self.is_large = False
         self._step_size: float | None = None
+        self._ahead: tuple[Vector, Vector, float] | None = None
 
     def look(self, point: Point, model: int) -> float:
         """Return what the model is thought to lack at a point of all coefficients.
@@ -109,7 +110,8 @@ class SoftmaxModel:
     def _take(self, lack: float, is_complete: bool) -> float:
         better = not is_complete or lack < 0.5 * self._lowest
         self._waited = 0 if better else self._waited + 1
-        self._lowest = min(self._lowest, lack) if is_complete else np.inf
+        if better:
+            self._lowest = lack if is_complete else np.inf
         self._lack = lack
         return lack if is_complete else np.inf
 
@@ -224,8 +226,9 @@ class SoftmaxModel:
         assert whole.l1 is not None
         if self._step_size is None:
             self._step_size = 1.0 / whole.curvature_bound()
-        here = ahead = self._theta
-        turn = 1.0
+        here, ahead, turn = self._theta, self._theta, 1.0
+        if self._ahead is not None and np.array_equal(self._ahead[0], here):
+            here, ahead, turn = self._ahead
         for _ in range(STEPS):
             new = ahead - self._step_size * whole.at(ahead[None]).gradient[0]
             coef, _ = whole.split(new)
@@ -235,6 +238,7 @@ class SoftmaxModel:
             later = 0.5 * (1.0 + np.sqrt(1.0 + 4.0 * turn * turn))
             here, ahead = new, new + (turn - 1.0) / later * (new - here)
             turn = later
+        self._ahead = here, ahead, turn
         return self._evaluated(here)
 
     def _search(self, here: Place, target: Vector) -> Place:
