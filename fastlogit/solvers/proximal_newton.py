@@ -13,6 +13,7 @@ import numpy as np
 
 from ..arrays import Indices, Matrix, Vector
 from ..certificates.composite import CompositeCertificate
+from ..certificates.composite_softmax import CompositeSoftmaxCertificate
 from ..clock import TimeUp
 from ..objective.binomial import Binomial
 from ..objective.objective import Objective
@@ -21,6 +22,7 @@ from ..objective.row_state import RowCurvature
 from ..objective.working_set import WorkingSet
 from .abilities import Abilities
 from .iteration import DECREASE, MAX_TRIALS, evaluate
+from .proximal_softmax import SoftmaxModel
 from .quadratic_model import Corners, QuadraticModel
 from .stopping import StoppingRule
 from .trace import Point, Reason, Trace
@@ -84,7 +86,10 @@ def proximal_newton(
     point = evaluate(objective, objective.within_bounds(theta), trace, curvature)
     if not np.isfinite(point.cost).all() or not np.isfinite(point.gradient).all():
         return point, Reason.NOT_FINITE
-    models = [Model(objective.only(np.array([k])), curvature[k]) for k in range(objective.n_models)]
+    made = SoftmaxModel if objective.loss.is_coupled else Model
+    models: list[Model | SoftmaxModel] = [
+        made(objective.only(np.array([k])), curvature[k]) for k in range(objective.n_models)
+    ]
     resting = np.zeros(objective.n_models, dtype=bool)
     try:
         while True:
@@ -113,14 +118,16 @@ def proximal_newton(
         return point, rule.conclude(point, Reason.TIME_LIMIT)
 
 
-def _tell(rule: StoppingRule, models: list[Model], active: Indices) -> None:
+def _tell(rule: StoppingRule, models: list[Model | SoftmaxModel], active: Indices) -> None:
     """Hand the certificate the Hessians of the models' working sets."""
-    if isinstance(rule.certificate, CompositeCertificate):
+    if isinstance(rule.certificate, CompositeCertificate | CompositeSoftmaxCertificate):
         for k in active[[not models[k].is_large for k in active]]:
             rule.certificate.take_working_set(int(k), models[k].working)
 
 
-def _advance(models: list[Model], moving: Indices, point: Point, tol: float) -> Point:
+def _advance(
+    models: list[Model | SoftmaxModel], moving: Indices, point: Point, tol: float
+) -> Point:
     theta, cost, gradient = point.theta.copy(), point.cost.copy(), point.gradient.copy()
     for k in moving:
         theta[k], cost[k], gradient[k] = models[k].advance(tol * abs(float(cost[k])))
