@@ -605,9 +605,8 @@ class LogisticRegressionCV(LogisticRegression):
         try:
             with part_of(began), self._lines() as lines:
                 found = relax(
-                    data, (self.coef_, self.intercept_), solver=options.solver, tol=options.tol,
-                    intercept="fit" if options.fit_intercept else None, max_iter=options.max_iter,
-                    n_threads=options.n_threads, time_limit=options.time_limit, callback=lines,
+                    data, (self.coef_, self.intercept_),
+                    dataclasses.replace(options, callback=lines),
                 )  # fmt: skip
         except KeyboardInterrupt as interrupt:
             interrupt.result = self.result_  # type: ignore[attr-defined]
@@ -633,7 +632,7 @@ class LogisticRegressionCV(LogisticRegression):
         self.grid_ = self.grids_[best.ratios[0]]
         self.Cs_ = self.grid_.Cs
         self.l1_ratios_ = np.array(ratios)
-        C = float(np.mean(self.Cs_[chosen.Cs]))
+        C = float(self.Cs_[chosen.Cs[0]] if self.refit else np.mean(self.Cs_[chosen.Cs]))
         paths = np.stack([grid.coef for grid in self.grids_], axis=1)
         if self.fit_intercept:
             levels = np.stack([grid.intercept for grid in self.grids_], axis=1)

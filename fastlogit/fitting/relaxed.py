@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
@@ -11,6 +11,7 @@ from ..design.opening import open_rows
 from ..inputs.given import Data
 from ..result import FitResult
 from .fit import fit
+from .grid import GridOptions
 from .weightless import with_codes
 
 __all__ = ["Relaxed", "relax"]
@@ -33,7 +34,7 @@ class Relaxed(NamedTuple):
     fits: list[FitResult | None]
 
 
-def relax(data: Data, start: tuple[Matrix, Vector], **options: Any) -> Relaxed:
+def relax(data: Data, start: tuple[Matrix, Vector], options: GridOptions) -> Relaxed:
     """Fit the columns whose coefficients are not 0 without a penalty.
 
     Parameters
@@ -43,8 +44,8 @@ def relax(data: Data, start: tuple[Matrix, Vector], **options: Any) -> Relaxed:
     start : tuple of ndarray, (n_models, n_features) and (n_models,)
         Coefficients and intercepts, where it begins. A model without coefficients stays as it is:
         its intercept has no penalty.
-    **options
-        Of `fit`.
+    options : GridOptions
+        How each is fitted.
     """
     coef, intercept = start
     new, levels, fits = np.zeros_like(coef), intercept.copy(), []
@@ -54,7 +55,11 @@ def relax(data: Data, start: tuple[Matrix, Vector], **options: Any) -> Relaxed:
         if columns.size:
             own = coef[model : model + 1, columns], intercept[model : model + 1]
             part = _part(data, model, columns)._replace(start=own)
-            found = fit(part, **options)
+            found = fit(
+                part, solver=options.solver, tol=options.tol, max_iter=options.max_iter,
+                intercept="fit" if options.fit_intercept else None, n_threads=options.n_threads,
+                time_limit=options.time_limit, callback=options.callback,
+            )  # fmt: skip
             new[model, columns], levels[model] = found.coef, found.intercept
         fits.append(found)
     return Relaxed(new, levels, fits)
@@ -63,10 +68,10 @@ def relax(data: Data, start: tuple[Matrix, Vector], **options: Any) -> Relaxed:
 def _part(data: Data, model: int, columns: Indices) -> Data:
     """Return some columns, copied, for one model without a penalty."""
     design = open_rows(data.rows.X, None).columns_of(columns)
-    names = data.rows.names
-    rows = data.rows._replace(
-        X=design, names=None if names is None else [names[k] for k in columns], text_names=None
-    )
+    # For messages: the columns as the user counts them, where they have no names.
+    known = data.rows.names
+    names = [str(k) if known is None else known[k] for k in columns]
+    rows = data.rows._replace(X=design, names=names, text_names=None)
     data = data._replace(rows=rows, l2_reg=None, l1_reg=None, penalty_factor=None, seconds=0.0)
     if data.classes.size == 2:
         return data

@@ -20,6 +20,8 @@ __all__ = ["null_model", "null_strengths", "solve_next"]
 HELD = 2.0
 # What the cost of the model without penalised coefficients may lack: nothing but roundings.
 EXACT = 1e-15
+# Newton steps after that: a cost that is right to the last digit has slopes right to half of them.
+POLISH = 2
 # Roundings of a strength on its way from C to the standardised scale, in units of the last place.
 ROUNDINGS = 16.0
 
@@ -53,9 +55,15 @@ def null_model(objective: Objective, theta: Matrix, limits: Limits, began: float
     )  # fmt: skip
     penalty = ElasticNet(L1(np.where(free, 0.0, held)), L2(np.zeros_like(held)))
     alone = Objective(objective.rows, penalty)
-    within = Limits(EXACT, limits.max_iter, None, limits.time_limit)
-    trace = Trace(within, began, alone)
-    return solve_next(alone, theta, within, trace, Carried())[0]
+    carried = Carried()
+    for tol, most in ((EXACT, limits.max_iter), (0.0, POLISH)):
+        within = Limits(tol, most, None, limits.time_limit)
+        trace = Trace(within, began, alone)
+        point, *_ = solve_next(alone, theta, within, trace, carried)
+        if trace.n_iter == 0:  # as where there is but an intercept
+            break
+        theta = point.theta
+    return point
 
 
 def null_strengths(objective: Objective, null: Point) -> Vector:
