@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
@@ -65,7 +65,7 @@ class CVScoreDisplay:
         ax: Axes | None = None,
         line_kw: Style = None,
     ) -> CVScoreDisplay:
-        """Draw the scores of a fitted LogisticRegressionCV.
+        """Draw the scores of a fitted LogisticRegressionCV, of the share of L1 with the best one.
 
         Parameters
         ----------
@@ -89,13 +89,11 @@ class CVScoreDisplay:
         CVScoreDisplay
         """
         last = last_step(estimator)
-        scores = fitted(last, "scores_")
-        if isinstance(scores, dict):  # the same for all classes
-            scores = next(iter(scores.values())).reshape(-1, len(last.Cs_))
+        scores = _scores_of(fitted(last, "scores_"), last)
         name = _score_name(last.scoring, negate_score) if score_name is None else score_name
         display = cls(
             Cs=last.Cs_,
-            scores=scores.reshape(-1, len(last.Cs_)),
+            scores=scores,
             C=float(np.ravel(last.C_)[0]),
             score_name=name,
         )
@@ -164,6 +162,17 @@ class CVScoreDisplay:
         ax.grid(True, which="major", **GRID)
         ax.legend(framealpha=0.8, edgecolor="none")
         return drawn_on(self, ax)
+
+
+def _scores_of(scores: Any, estimator: Any) -> Matrix:
+    """Return the scores of each fold and C, (n_folds, n_Cs), of the share of L1 in `grid_`."""
+    if isinstance(scores, dict):  # the same for all classes; shares of L1 come last, or not at all
+        scores = next(iter(scores.values()))
+        scores = scores[:, None] if scores.ndim == 2 else scores.swapaxes(1, 2)
+    # A model of before 0.2 that was pickled has one share.
+    grids = getattr(estimator, "grids_", [estimator.grid_])
+    share = next(k for k, grid in enumerate(grids) if grid is estimator.grid_)
+    return np.asarray(scores)[:, share]
 
 
 def _score_name(scoring: object, negate: bool) -> str:
