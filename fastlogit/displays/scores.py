@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
@@ -12,6 +12,8 @@ from .parts import GREY, GRID, Style, axes_of, check_choice, drawn_on, fitted, l
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+
+    from ..estimators.cross_validation import LogisticRegressionCV
 
 __all__ = ["CVScoreDisplay"]
 
@@ -89,11 +91,11 @@ class CVScoreDisplay:
         CVScoreDisplay
         """
         last = last_step(estimator)
-        scores = _scores_of(fitted(last, "scores_"), last)
+        fitted(last, "scores_")
         name = _score_name(last.scoring, negate_score) if score_name is None else score_name
         display = cls(
             Cs=last.Cs_,
-            scores=scores,
+            scores=_scores_of(last),
             C=float(np.ravel(last.C_)[0]),
             score_name=name,
         )
@@ -164,8 +166,9 @@ class CVScoreDisplay:
         return drawn_on(self, ax)
 
 
-def _scores_of(scores: Any, estimator: Any) -> Matrix:
+def _scores_of(estimator: LogisticRegressionCV) -> Matrix:
     """Return the scores of each fold and C, (n_folds, n_Cs), of the share of L1 in `grid_`."""
+    scores = estimator.scores_
     if isinstance(scores, dict):  # the same for all classes; shares of L1 come last, or not at all
         scores = next(iter(scores.values()))
         scores = scores[:, None] if scores.ndim == 2 else scores.swapaxes(1, 2)
