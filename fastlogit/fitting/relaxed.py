@@ -72,7 +72,9 @@ def _part(data: Data, model: int, columns: Indices) -> Data:
     known = data.rows.names
     names = [str(k) if known is None else known[k] for k in columns]
     rows = data.rows._replace(X=design, names=names, text_names=None)
-    data = data._replace(rows=rows, l2_reg=None, l1_reg=None, penalty_factor=None, seconds=0.0)
+    data = data._replace(rows=rows, l2_reg=None, l1_reg=None, penalty_factor=None, coef_bounds=None,
+        seconds=0.0,
+    )  # fmt: skip
     if data.classes.size == 2:
         return data
     weights = data.weights[model] if data.weights.ndim == 2 else data.weights
