@@ -21,7 +21,8 @@ from ..objective.penalties import ElasticNet
 from ..objective.row_state import RowCurvature
 from ..objective.working_set import WorkingSet
 from .abilities import Abilities
-from .iteration import DECREASE, MAX_TRIALS, evaluate
+from .carried import Carried
+from .iteration import DECREASE, MAX_TRIALS
 from .proximal_softmax import SoftmaxModel
 from .quadratic_model import Corners, QuadraticModel
 from .stopping import StoppingRule
@@ -73,9 +74,12 @@ class Place(NamedTuple):
 
 
 def proximal_newton(
-    objective: Objective, theta: Matrix, rule: StoppingRule, trace: Trace
-) -> tuple[Point, Reason]:
+    objective: Objective, theta: Matrix, rule: StoppingRule, trace: Trace,
+    carried: Carried | None = None,
+) -> tuple[Point, Reason]:  # fmt: skip
     """Minimise from `theta`; return the last point and why it ended there.
+
+    `carried` has what the fit before left, on a path of penalties, and takes what this one leaves.
 
     For each model: 1. the working set: columns with a coefficient or without L1, and those whose
     slopes exceed L1 by the most; 2. the minimum of the model of second order over it, whose fall
@@ -83,13 +87,16 @@ def proximal_newton(
     set, with line search; 4. cost and gradient of all columns; 5. limits and the user may end it.
     """
     curvature = objective.rows.empty_curvature()
-    point = evaluate(objective, objective.within_bounds(theta), trace, curvature)
+    carried = carried or Carried()
+    point = carried.begin(objective, objective.within_bounds(theta), trace, curvature)
     if not np.isfinite(point.cost).all() or not np.isfinite(point.gradient).all():
         return point, Reason.NOT_FINITE
     made = SoftmaxModel if objective.loss.is_coupled else Model
     models: list[Model | SoftmaxModel] = [
         made(objective.only(np.array([k])), curvature[k]) for k in range(objective.n_models)
     ]
+    for k, model in enumerate(models):
+        model.begin_with(carried, k)
     resting = np.zeros(objective.n_models, dtype=bool)
     try:
         while True:
@@ -116,6 +123,8 @@ def proximal_newton(
         return point, Reason.INTERRUPTED
     except TimeUp:
         return point, rule.conclude(point, Reason.TIME_LIMIT)
+    finally:
+        carried.take(objective, point, [model.left() for model in models])
 
 
 def _tell(rule: StoppingRule, models: list[Model | SoftmaxModel], active: Indices) -> None:
@@ -169,6 +178,16 @@ class Model:
         self._was_missing, self._is_complete = np.inf, True
         self.is_large = False
         self._step_size: float | None = None
+
+    def begin_with(self, carried: Carried, model: int) -> None:
+        """Take the working set of the fit before, if there is one."""
+        working = carried.working_set(model, self._whole)
+        if working is not None:
+            self.working = working
+
+    def left(self) -> tuple[RowCurvature, WorkingSet | None]:
+        """Return what the next fit may begin with."""
+        return self._curvature, getattr(self, "working", None)
 
     def look(self, point: Point, model: int) -> float:
         """Return what the model is thought to lack at a point of all columns.
