@@ -355,8 +355,16 @@ def doors(X, y=Y0):
     ]
 
 
+# Which of the doors read categorical columns: `fit` and `LogisticRegression.fit`.
+READ_CATEGORIES = {0, 9}
+
+
 def assert_refused_at_every_door(X, error, words) -> None:
-    for door in doors(X):
+    are_read = any("categories" in word for word in words)
+    for number, door in enumerate(doors(X)):
+        if are_read and number in READ_CATEGORIES:
+            door()
+            continue
         with warnings.catch_warnings():
             # The estimator of arrays is shown names, as scikit-learn warns.
             warnings.filterwarnings("ignore", "X has feature names")

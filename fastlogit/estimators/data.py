@@ -6,6 +6,7 @@ import numpy as np
 
 from ..arrays import ArrayLike, Floats, Labels, Matrix, Vector
 from ..design.compressed import CompressedRows
+from ..design.mixed import MixedRows
 from ..inputs.given import Rows
 
 __all__ = ["for_others", "labels_like", "rows_of_models"]
@@ -27,5 +28,5 @@ def rows_of_models(coef: Floats, intercept: float | Vector) -> tuple[Matrix, Vec
 
 
 def for_others(rows: Rows) -> ArrayLike:
-    """Return X for splitters, scorers and callbacks: what is sparse as the user has it."""
-    return rows.carrier if isinstance(rows.X, CompressedRows) else rows.X
+    """Return X for splitters, scorers and callbacks: what is no array as the user has it."""
+    return rows.carrier if isinstance(rows.X, CompressedRows | MixedRows) else rows.X

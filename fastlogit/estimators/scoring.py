@@ -30,6 +30,7 @@ from ..arrays import (
 )
 from ..design.base import Design
 from ..design.compressed import CompressedRows
+from ..design.mixed import MixedRows
 from ..design.streamed import RowSource
 from ..elementwise import log_sigmoid, sigmoid
 from ..fitting.grid import GridResult
@@ -136,7 +137,7 @@ def score_grid(
     scorer: Scorer
     params: dict[str, object]
     readable, carrier = (X.X, X.carrier) if isinstance(X, Rows) else (X, X)
-    assert not isinstance(readable, Design)  # an estimator takes none
+    assert not isinstance(readable, Design | MixedRows)  # none of them comes here
     if scoring is None:
         scorer, params = get_scorer("accuracy"), {"sample_weight": sample_weight}
     else:

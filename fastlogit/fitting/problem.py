@@ -6,6 +6,7 @@ import math
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from numbers import Real
 from typing import NamedTuple, TypeAlias
 
 import numpy as np
@@ -21,7 +22,7 @@ from ..objective.losses import Loss
 from ..objective.multinomial import Multinomial
 from ..objective.objective import Objective
 from ..objective.penalties import L1, L2, ElasticNet, Penalty, Quadratic
-from ..options import check_number, check_option, check_strength
+from ..options import CategoryOptions, check_number, check_option, check_strength
 from ..result import Callback, FitResult
 from ..solvers.choice import FEWEST_PER_COLUMN, sample_stride
 from .custom import refuse_bad_elastic_net, refuse_bad_penalty
@@ -93,6 +94,17 @@ class Strengths(NamedTuple):
     # The share of L1 in what C gives.
     l1_ratio: float = 0.0
 
+    def exist(self, l2_reg: ArrayLike, l1_reg: ArrayLike) -> bool:
+        """Say whether a fit is asked for a penalty, before its strengths are checked.
+
+        Strengths for each column are a penalty, whatever they are.
+        """
+        others = any(
+            given is not None and not (isinstance(given, Real) and given == 0.0)
+            for given in (l2_reg, l1_reg)
+        )
+        return others or self.penalty is not None or self.C not in (None, math.inf)
+
     def have_l1(self, data: Data) -> bool:
         """Say whether a fit is asked for L1, and not by a strength of 0."""
         given = data.l1_reg is not None and bool(np.any(data.l1_reg))
@@ -103,7 +115,7 @@ class Strengths(NamedTuple):
 def given_of(
     X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike, offset: ArrayLike, l2_reg: ArrayLike,
     penalty_factor: ArrayLike, start: StartLike, clock: Clock | None = None,
-    l1_reg: ArrayLike = None,
+    l1_reg: ArrayLike = None, categories: CategoryOptions | None = None,
 ) -> Given | Data:  # fmt: skip
     """Return what the user gave, to be looked at.
 
@@ -114,7 +126,7 @@ def given_of(
         return X
     return Given(
         X, y, sample_weight, offset, l2_reg, penalty_factor, _start_of(start), clock=clock,
-        l1_reg=l1_reg,
+        l1_reg=l1_reg, categories=categories,
     )  # fmt: skip
 
 
