@@ -38,7 +38,7 @@ from .given import (
     look_at_new_categories,
     settle,
 )
-from .sparse import compressed_rows, refuse_sparse, sparse_of
+from .sparse import compressed_rows, refuse_sparse, shape_of, sparse_of
 
 __all__ = [
     "are_plain_labels",
@@ -204,10 +204,10 @@ def _rows_and_labels(
     if is_plain(X) and are_plain_labels(y):
         return Rows(X, X), y
     if categories is not None and has_categories(X):
-        labels = _labels_beside(X, y, estimator)
+        labels = _labels_beside(X.shape[0], y, estimator)  # type: ignore[attr-defined]  # a frame
         rows = look_at_coded(X, categories)
     elif (sparse := sparse_of(X)) is not None:
-        labels = _labels_beside(X, y, estimator)
+        labels = _labels_beside(shape_of(sparse)[0], y, estimator)
         rows = Rows(compressed_rows(sparse), X)
     elif not is_frame(X) and is_streamable(X):
         labels = column_or_1d(None if y is None else as_labels(y), warn=True)
@@ -219,14 +219,14 @@ def _rows_and_labels(
     return rows, labels
 
 
-def _labels_beside(X: ArrayLike, y: ArrayLike, estimator: str) -> Labels:
+def _labels_beside(n_samples: int, y: ArrayLike, estimator: str) -> Labels:
     """Return the labels of rows that are no array, as many as these."""
     if y is None:
         raise ValueError(
             f"This {estimator} estimator requires y to be passed, but the target y is None."
         )
     labels: Labels = column_or_1d(as_labels(y), warn=True)
-    check_consistent_length(X, labels)
+    check_consistent_length(np.broadcast_to(0, n_samples), labels)
     return labels
 
 
