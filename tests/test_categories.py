@@ -16,7 +16,7 @@ from sklearn.base import clone
 from sklearn.model_selection import GridSearchCV
 
 import fastlogit
-from fastlogit import LogisticRegression
+from fastlogit import LogisticRegression, LogisticRegressionCV
 from fastlogit.inputs.categories import Categories, Interaction, categories_from
 from fastlogit.model_file import Model, load_model, save_model
 from fastlogit.predictor import Predictor
@@ -415,6 +415,58 @@ def test_a_warm_start() -> None:
     assert again.n_iter_[0] == 0
     with pytest.raises(ValueError, match="coef has shape"):
         model.set_params(categories="reference").fit(FRAME, Y)
+
+
+# ---- sparse columns
+
+
+def test_a_frame_of_sparse_columns_beside_others() -> None:
+    dummies = pd.get_dummies(FRAME[["carrier"]], sparse=True)
+    X = pd.concat([FRAME[["distance"]], dummies, FRAME[["delay"]]], axis=1)
+    dense = X.astype(float)
+    found = fastlogit.fit(X, Y, C=1.0, tol=1e-15)
+    wanted = fastlogit.fit(dense, Y, C=1.0, tol=1e-15)
+    assert found.feature_names == wanted.feature_names == list(X.columns)
+    assert found.categories is None
+    np.testing.assert_allclose(found.coef, wanted.coef, atol=1e-10)
+    for rows in (X, dense, dense.to_numpy()):
+        np.testing.assert_allclose(found.predict_proba(rows), wanted.predict_proba(dense))
+    model = LogisticRegression(tol=1e-9).fit(X, Y)
+    np.testing.assert_allclose(model.coef_[0], wanted.coef, atol=1e-7)
+    np.testing.assert_allclose(model.predict_proba(X), wanted.predict_proba(dense), atol=1e-7)
+    assert model.n_features_in_ == 6
+    np.testing.assert_allclose(
+        fastlogit.cost(X, Y, wanted.coef, wanted.intercept),
+        fastlogit.cost(dense, Y, wanted.coef, wanted.intercept),
+    )
+    with pytest.raises(ValueError, match="2 columns called 'delay'"):
+        fastlogit.fit(X.rename(columns={"distance": "delay"}), Y)
+    with pytest.raises(ValueError, match=r"NaN in column 'delay' \(row 0\)"):
+        fastlogit.fit(X.assign(delay=np.nan), Y)
+
+
+@pytest.mark.parametrize("scoring", ["neg_log_loss", "accuracy", lambda m, X, y: m.score(X, y)])
+def test_a_cross_validation_of_sparse_columns_beside_others(scoring) -> None:
+    dummies = pd.get_dummies(FRAME[["carrier"]], sparse=True)
+    X = pd.concat([FRAME[["distance"]], dummies], axis=1)
+    options = {"Cs": 3, "l1_ratios": (0,), "scoring": scoring, "use_legacy_attributes": False}
+    found = LogisticRegressionCV(**options).fit(X, Y)
+    wanted = LogisticRegressionCV(**options).fit(X.astype(float), Y)
+    assert found.C_ == wanted.C_
+    np.testing.assert_allclose(found.scores_, wanted.scores_, rtol=1e-5)
+
+
+def test_sparse_columns_beside_categories() -> None:
+    dummies = pd.get_dummies(FRAME[["month"]], sparse=True)
+    X = pd.concat([dummies, FRAME[["carrier", "delay"]]], axis=1)
+    found = fastlogit.fit(X, Y, C=1.0, tol=1e-15)
+    wanted = fastlogit.fit(indicators(X, "full").astype(float), Y, C=1.0, tol=1e-15)
+    np.testing.assert_allclose(found.coef, wanted.coef, atol=1e-10)
+    dense = X.astype(dict.fromkeys(dummies, float))
+    np.testing.assert_allclose(found.predict_proba(dense), found.predict_proba(X), rtol=1e-12)
+    filled = X.assign(month_1=X["month_1"].astype(pd.SparseDtype(bool, True)))
+    with pytest.raises(TypeError, match="sparse"):
+        fastlogit.fit(filled, Y)
 
 
 # ---- what is kept

@@ -8,7 +8,14 @@ import polars as pl
 import pyarrow as pa
 import pytest
 
-from fastlogit.inputs.frames import categorical_places, level_of, number_columns, read_column
+from fastlogit.inputs.frames import (
+    categorical_places,
+    level_of,
+    number_columns,
+    read_column,
+    sparse_columns,
+    sparse_places,
+)
 
 VALUES = ["b", "a", None, "b", "c"]
 
@@ -130,6 +137,21 @@ def test_levels(value, level) -> None:
     found = level_of(value)
     assert found == level
     assert type(found) is type(level)
+
+
+def test_sparse_columns_beside_others() -> None:
+    frame = pd.DataFrame({
+        "x": [1.0, 2.0],
+        "a": pd.arrays.SparseArray([False, True]),
+        "b": pd.arrays.SparseArray([0.5, 0.0], fill_value=0.0),
+        "c": pd.arrays.SparseArray([1.0, 2.0], fill_value=1.0),
+    })  # fmt: skip
+    assert sparse_places(frame) == [1, 2, 3]
+    assert sparse_places(np.ones((2, 2))) == []
+    np.testing.assert_array_equal(sparse_columns(frame, [1, 2]).dense(), [[0, 0.5], [1, 0]])
+    assert sparse_columns(frame, [1]).dense().tolist() == [[0.0], [1.0]]
+    assert sparse_columns(frame, [3]) is None
+    assert sparse_columns(frame, [2, 3]) is None
 
 
 def test_columns_of_numbers_beside_them() -> None:

@@ -31,6 +31,16 @@ def test_blocks_lie_where_their_features_are() -> None:
     np.testing.assert_array_equal(design.rows(np.arange(3)), wanted)
 
 
+def test_some_rows() -> None:
+    sparse = compressed_rows(scipy.sparse.csr_array(SPARSE))
+    rows = rows_of(sparse=sparse, places=[(1, 3), (4,), (0, 2)])
+    some = open_mixed(rows.take(np.array([2, 0])), None)
+    every = open_mixed(rows, None).rows(np.arange(3))
+    np.testing.assert_array_equal(some.rows(np.arange(2)), every[[2, 0]])
+    alone = rows_of(codes=None, places=[(0, 1)]).take(np.array([1]))
+    np.testing.assert_array_equal(alone.numbers, [[3.0, 4.0]])
+
+
 @pytest.mark.parametrize(
     ("kind", "rows"),
     [

@@ -51,6 +51,16 @@ class MixedRows:
         single = bool(found) and all(dtype == np.float32 for dtype in found)
         return np.dtype(np.float32 if single else np.float64)
 
+    def take(self, rows: Indices) -> MixedRows:
+        """Return a copy of some rows."""
+        numbers, sparse, codes = self._kinds
+        return MixedRows(
+            None if numbers is None else np.asarray(numbers[rows]),
+            None if sparse is None else sparse.take(rows),
+            None if codes is None else codes.take(rows),
+            self.places,
+        )
+
     @property
     def _kinds(self) -> tuple[Features | None, CompressedRows | None, CodedColumns | None]:
         return self.numbers, self.sparse, self.codes

@@ -16,8 +16,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..arrays import Array, ArrayLike, Indices, Integers, Vector
+from ..arrays import Array, ArrayLike, Features, Indices, Integers, Vector
 from ..design.codes import CodedColumns, code_columns
+from ..design.compressed import CompressedRows
 from ..design.mixed import MixedRows
 from ..options import CODINGS, UNKNOWN, CategoryOptions, Pair, check_option
 from .conversion import column_text, is_frame, is_missing, refuse_names_twice, show
@@ -28,6 +29,8 @@ from .frames import (
     level_of,
     number_columns,
     read_column,
+    sparse_columns,
+    sparse_places,
 )
 
 __all__ = [
@@ -36,6 +39,7 @@ __all__ = [
     "categories_from",
     "has_categories",
     "look_at_categories",
+    "mixed_numbers",
     "rows_of_fit",
     "unknown_level",
 ]
@@ -286,10 +290,12 @@ def look_at_categories(
     return _mixed(X, found, codes), found
 
 
-def _refuse_empty(X: ArrayLike) -> None:
+def _refuse_empty(X: ArrayLike) -> int:
+    """Return how many columns a frame has; raise where it has no rows."""
     n_samples, n_columns = X.shape  # type: ignore[attr-defined]  # of a frame
     if n_samples == 0:
         raise ValueError(f"X is empty: {n_samples} rows and {n_columns} columns")
+    return int(n_columns)
 
 
 def _occurring(
@@ -382,15 +388,44 @@ def unknown_level(name: str, value: object, known: Mapping[Level, int], where: s
 def _mixed(X: ArrayLike, categories: Categories, codes: dict[int, Integers]) -> MixedRows:
     """Return the columns of numbers and the codes of the others, side by side."""
     numbers = [place for place, levels in enumerate(categories.levels) if levels is None]
-    places = []
-    values = None
-    if numbers:
-        values = number_columns(X, numbers)
-        places.append(np.concatenate([categories.places[place] for place in numbers]))
+    dense, sparse, chosen = _number_blocks(X, numbers)
+    places = [np.concatenate([categories.places[place] for place in each]) for each in chosen]
     coded, of_codes = _coded_columns(categories, codes)
     if coded is not None:
         places.append(of_codes)
-    return MixedRows(values, None, coded, tuple(places))
+    return MixedRows(dense, sparse, coded, tuple(places))
+
+
+def _number_blocks(
+    X: ArrayLike, numbers: Sequence[int]
+) -> tuple[Features | None, CompressedRows | None, list[list[int]]]:
+    """Return columns of numbers, those that are stored sparse apart; and which each are."""
+    chosen = [place for place in sparse_places(X) if place in set(numbers)]
+    sparse = sparse_columns(X, chosen) if chosen else None
+    if sparse is None:
+        chosen = []  # others than zeros are left out: such columns are refused
+    others = [place for place in numbers if place not in set(chosen)]
+    dense = number_columns(X, others) if others else None
+    return dense, sparse, [places for places in (others, chosen) if places]
+
+
+def mixed_numbers(X: ArrayLike) -> MixedRows | None:
+    """Return a frame some of whose columns are sparse, as such; None for any other.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If the columns hold no numbers, or two have one name.
+    """
+    places = sparse_places(X)
+    if not places:
+        return None
+    refuse_names_twice(X)
+    n_columns = _refuse_empty(X)
+    if len(places) == n_columns:
+        return None
+    dense, sparse, chosen = _number_blocks(X, range(n_columns))
+    return MixedRows(dense, sparse, None, tuple(np.array(places) for places in chosen))
 
 
 def _coded_columns(

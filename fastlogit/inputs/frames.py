@@ -17,16 +17,27 @@ from typing import Any, NamedTuple, TypeAlias
 import numpy as np
 
 from ..arrays import Array, ArrayLike, Integers
+from ..design.compressed import CompressedRows
 from .conversion import arrow_kind, as_real, as_table, is_missing, pandas_kind, polars_kind
+from .sparse import compressed_rows, sparse_of
 
-__all__ = ["Level", "ReadColumn", "categorical_places", "level_of", "number_columns", "read_column"]
+__all__ = [
+    "Level",
+    "ReadColumn",
+    "categorical_places",
+    "level_of",
+    "number_columns",
+    "read_column",
+    "sparse_columns",
+    "sparse_places",
+]
 
 # A frame or column of pandas, polars or pyarrow, none of which is imported here.
 Foreign: TypeAlias = Any
 # The value of a category.
 Level: TypeAlias = str | int | float | bool
 
-CATEGORIES = "categories"
+CATEGORIES, SPARSE = "categories", "sparse"
 
 
 class ReadColumn(NamedTuple):
@@ -41,7 +52,7 @@ class ReadColumn(NamedTuple):
 class _Library(NamedTuple):
     """How the columns of a library's frames are looked at."""
 
-    # What each column holds: "categories", or anything else.
+    # What each column holds: "categories", "sparse", or anything else.
     kinds: Callable[[Foreign], list[object]]
     # Some columns as a frame of their own.
     select: Callable[[Foreign, list[int]], Foreign]
@@ -55,6 +66,34 @@ def categorical_places(X: ArrayLike) -> list[int]:
     if library is None:
         return []
     return [place for place, kind in enumerate(library.kinds(X)) if kind == CATEGORIES]
+
+
+def sparse_places(X: ArrayLike) -> list[int]:
+    """Return which columns of a frame are stored sparse."""
+    library = _library_of(X)
+    if library is None:
+        return []
+    return [place for place, kind in enumerate(library.kinds(X)) if kind == SPARSE]
+
+
+def sparse_columns(X: ArrayLike, places: Sequence[int]) -> CompressedRows | None:
+    """Return some sparse columns as compressed rows; None where others than zeros are left out.
+
+    Raises
+    ------
+    TypeError
+        If they hold no numbers.
+    """
+    library = _library_of(X)
+    assert library is not None
+    chosen = library.select(X, list(places))
+    dtypes = set(chosen.dtypes)
+    if any(dtype.fill_value != 0 for dtype in dtypes):
+        return None
+    if len(dtypes) > 1:
+        chosen = chosen.astype(type(next(iter(dtypes)))(np.float64, 0.0))  # as one matrix
+    found = sparse_of(chosen)
+    return None if found is None else compressed_rows(found)
 
 
 def number_columns(X: ArrayLike, places: Sequence[int]) -> Array:

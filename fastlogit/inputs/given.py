@@ -22,7 +22,7 @@ from ..design.streamed import RowSource, is_streamable
 from ..options import CategoryOptions
 from . import validation
 from .batches import first_look
-from .categories import Categories, has_categories, look_at_categories, rows_of_fit
+from .categories import Categories, has_categories, look_at_categories, mixed_numbers, rows_of_fit
 from .conversion import (
     as_labels,
     as_numbers,
@@ -289,8 +289,9 @@ def look_at_rows(
     elif (sparse := sparse_of(X)) is not None:
         X = compressed_rows(sparse)
     elif is_frame(X):
-        X = validation.check_features(X)
-    elif not isinstance(X, Design | CompressedRows):
+        mixed = mixed_numbers(X)
+        X = validation.check_features(X) if mixed is None else mixed
+    elif not isinstance(X, Design | CompressedRows | MixedRows):
         X = carrier = in_place(X)
         X = validation.check_source(X) if is_streamable(X) else validation.check_features(X)
     if names is not None:

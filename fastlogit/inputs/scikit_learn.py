@@ -25,7 +25,7 @@ from ..design.streamed import is_streamable
 from ..options import CategoryOptions
 from . import validation
 from .batches import BatchSource, first_look
-from .categories import Categories, has_categories
+from .categories import Categories, has_categories, mixed_numbers
 from .class_weights import batch_weights, one_dimensional, weights_of_classes
 from .conversion import as_labels, as_real, as_table, is_frame, is_plain, text_names
 from .given import (
@@ -156,6 +156,8 @@ def look_at_new_rows(estimator: str, X: ArrayLike, categories: Categories | None
         return Rows(X, X)
     if (sparse := sparse_of(X)) is not None:
         return Rows(compressed_rows(sparse), X)
+    if (mixed := mixed_numbers(X)) is not None:
+        return Rows(mixed, X)
     if not is_frame(X) and is_streamable(X):
         return Rows(validation.check_source(X), X)
     array = read_features(X)
@@ -209,6 +211,9 @@ def _rows_and_labels(
     elif (sparse := sparse_of(X)) is not None:
         labels = _labels_beside(shape_of(sparse)[0], y, estimator)
         rows = Rows(compressed_rows(sparse), X)
+    elif (mixed := mixed_numbers(X)) is not None:
+        labels = _labels_beside(mixed.shape[0], y, estimator)
+        rows = Rows(mixed, X)
     elif not is_frame(X) and is_streamable(X):
         labels = column_or_1d(None if y is None else as_labels(y), warn=True)
         names = text_names(X)  # of batches
