@@ -65,6 +65,12 @@ FIT_OPTIONS = {
     "solver": (SOLVERS, ("liblinear", None, 3, "Newton")),
     "callback": ((None, bool, lambda progress: progress.n_iter > 2), (3, "a")),
 }
+# How categorical columns are read, of which these X have none.
+CATEGORY_OPTIONS = {
+    "categories": (("auto", "full", "reference"), ("onehot", None, 3)),
+    "handle_unknown": (("error", "zero"), ("ignore", None, True)),
+    "interactions": ((None, []), ("a", 3, [("c0",)], [("c0", "c1")], [("c0", "c0")])),
+}
 INTERCEPTS = (("fit", "fit", None, 0.0, 3.0, -40.0), ("no", NAN, INF, True, [1.0]))
 
 
@@ -83,6 +89,7 @@ def fits(dtypes: Any) -> Any:
         dtypes,
         options={
             **FIT_OPTIONS,
+            **CATEGORY_OPTIONS,
             "intercept": INTERCEPTS,
             "unknown": ((None,), ("penalty", "Solver", "alpha")),
         },
@@ -556,6 +563,7 @@ ESTIMATOR_OPTIONS = {
     "time_limit": ((None, 10.0, 1e-9), (0, -1.0, "a")),
     "warm_start": ((True, False), ("yes",)),
     "random_state": ((None, 0), ("a",)),
+    **CATEGORY_OPTIONS,
 }
 
 

@@ -27,6 +27,7 @@ from ..design.compressed import (
     refuse_range,
     whole,
 )
+from ..design.mixed import MixedRows
 from .conversion import is_frame, is_readable, refuse_names_twice, refuse_special
 
 __all__ = [
@@ -78,8 +79,9 @@ def sparse_of(X: ArrayLike) -> Foreign | None:
 
 def refuse_sparse(name: str, X: ArrayLike, carrier: ArrayLike) -> None:
     """Raise TypeError where X, as read from its carrier, is sparse: of a function without it."""
-    if isinstance(X, CompressedRows) or is_sparse(X):
+    if isinstance(X, CompressedRows | MixedRows) or is_sparse(X):
         how = "X.sparse.to_dense()" if is_frame(carrier) else "X.toarray()"
+        how = "X.astype(float)" if isinstance(X, MixedRows) else how
         raise TypeError(
             f"{name} takes no sparse X yet, and X is sparse ({type(carrier).__name__}); if it fits "
             f"in memory, pass {how}"
