@@ -40,6 +40,7 @@ from net import (
     throw_at,
     with_one_rare_type,
 )
+from problems import TWO_THREADS
 from sklearn.base import clone
 from sklearn.exceptions import ConvergenceWarning
 
@@ -59,7 +60,7 @@ FIT_OPTIONS = {
     "tol": ((1e-12, 1e-8, 1e-3, 0.0, 0, 0.5), (-1.0, NAN, INF, "a", None)),
     "max_iter": ((None, 0, 1, 5, 100, np.int64(50)), (-1, 1.5, "a", True)),
     "multi_class": (("ovr", "multinomial"), ("softmax", None, 3)),
-    "n_threads": ((None, 1, 2), (0, -1, 1.5, "a", 10**9)),
+    "n_threads": ((None, 1, TWO_THREADS), (0, -1, 1.5, "a", 10**9)),
     "time_limit": ((None, 10, 1e-9, 0.003), (0, -1.0, NAN, "a")),
     "solver": (SOLVERS, ("liblinear", None, 3, "Newton")),
     "callback": ((None, bool, lambda progress: progress.n_iter > 2), (3, "a")),
@@ -403,7 +404,7 @@ def elements(dtypes: Any) -> Any:
             ),
             "shape": st.sampled_from(("flat", "scalar", "column", "strided", "F", "list", "3-D")),
             "out": mostly((None, None, "new", "same"), ("shape", "dtype", "frozen", "list")),
-            "n_threads": mostly((None, 1, 2), (0, -1, 1.5, "a")),
+            "n_threads": mostly((None, 1, TWO_THREADS), (0, -1, 1.5, "a")),
         }
     )  # fmt: skip
 

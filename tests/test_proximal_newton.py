@@ -171,6 +171,17 @@ def test_free_columns_are_not_penalised_and_factors_are_taken_as_they_are(d) -> 
     np.testing.assert_array_equal(by_column.coef, result.coef)
 
 
+@pytest.mark.parametrize("strength", [1e3, 1e16, 1e300])
+def test_a_huge_strength_holds_its_column_and_no_other(strength) -> None:
+    X, y, *_ = problem(200, 6)
+    X[:, 5] *= 1e-12
+    expected = fastlogit.fit(X[:, :5], y, l1_reg=0.02)
+    for start in (None, (np.full(6, 0.1), 0.0)):
+        found = fastlogit.fit(X, y, l1_reg=np.r_[np.full(5, 0.02), strength], start=start)
+        assert found.converged
+        np.testing.assert_allclose(found.coef, np.append(expected.coef, 0.0), atol=1e-7)
+
+
 def test_all_factors_0_are_no_penalty() -> None:
     X, y, *_ = problem(100, 3)
     plain = fastlogit.fit(X, y)

@@ -49,7 +49,7 @@ from ..fitting.path import grid_of_cs
 from ..inputs.conversion import as_labels, as_numbers
 from ..inputs.given import Data, Given, Readable
 from ..result import FitResult
-from .data import for_others, labels_like, rows_of_models
+from .data import for_splitters, labels_like, rows_of_models
 from .folds import fit_folds, weights_of_folds
 from .logistic import SOLVERS, TOLERANCE, LogisticRegression, cost_tolerance
 from .progress import ProgressLines
@@ -310,7 +310,7 @@ class LogisticRegressionCV(LogisticRegression):
         self.classes_ = labels_like(labels, data.classes)
         routed = self._routed(sample_weight, params)
         cv = check_cv(self.cv, labels, classifier=True)
-        splits = list(cv.split(for_others(data.rows), labels, **routed.splitter.split))
+        splits = list(cv.split(for_splitters(data.rows), labels, **routed.splitter.split))
         options = GridOptions(
             multi_class=self.multi_class, fit_intercept=self.fit_intercept,
             solver=SOLVERS[self.solver], tol=cost_tolerance(self.tol), max_iter=self.max_iter,

@@ -7,8 +7,9 @@ import numpy as np
 from ..arrays import ArrayLike, Floats, Labels, Matrix, Vector
 from ..design.compressed import CompressedRows
 from ..inputs.given import Rows
+from ..inputs.sparse import scipy_rows
 
-__all__ = ["for_others", "labels_like", "rows_of_models"]
+__all__ = ["for_others", "for_splitters", "labels_like", "rows_of_models"]
 
 
 def labels_like(y: Labels | None, classes: Labels) -> Labels:
@@ -27,5 +28,10 @@ def rows_of_models(coef: Floats, intercept: float | Vector) -> tuple[Matrix, Vec
 
 
 def for_others(rows: Rows) -> ArrayLike:
-    """Return X for splitters, scorers and callbacks: what is sparse as the user has it."""
+    """Return X for callbacks: what is sparse as the user has it."""
     return rows.carrier if isinstance(rows.X, CompressedRows) else rows.X
+
+
+def for_splitters(rows: Rows) -> ArrayLike:
+    """Return X for splitters: what is sparse as CSR of SciPy, as scikit-learn's own gets it."""
+    return scipy_rows(rows.X, rows.carrier) if isinstance(rows.X, CompressedRows) else rows.X

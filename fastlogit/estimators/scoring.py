@@ -34,7 +34,7 @@ from ..design.streamed import RowSource
 from ..elementwise import log_sigmoid, sigmoid
 from ..fitting.grid import GridResult
 from ..inputs.given import Rows
-from ..inputs.sparse import sparse_of
+from ..inputs.sparse import scipy_rows
 from ..prediction import raw_prediction
 from .logistic import LogisticRegression
 
@@ -223,9 +223,7 @@ def _rows_for(
     if isinstance(scorer, _BaseScorer):
         return np.broadcast_to(np.nan, (len(test), X.shape[1]))
     if isinstance(X, CompressedRows):
-        given = sparse_of(carrier)
-        assert given is not None  # it was when X was read
-        return given.tocsr()[test]
+        return scipy_rows(X.take(test), carrier)
     return _gathered(X, test)
 
 

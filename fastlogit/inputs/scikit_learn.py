@@ -27,7 +27,7 @@ from .batches import BatchSource, first_look
 from .class_weights import batch_weights, one_dimensional, weights_of_classes
 from .conversion import as_labels, as_real, as_table, is_frame, is_plain, text_names
 from .given import Batch, Data, Given, Rows, look_at_batch, settle
-from .sparse import compressed_rows, refuse_sparse, sparse_of
+from .sparse import compressed_rows, refuse_sparse, shape_of, sparse_of
 
 __all__ = [
     "are_plain_labels",
@@ -187,7 +187,7 @@ def _rows_and_labels(X: ArrayLike, y: ArrayLike, estimator: str) -> tuple[Rows, 
     if is_plain(X) and are_plain_labels(y):
         return Rows(X, X), y
     if (sparse := sparse_of(X)) is not None:
-        labels = _labels_beside(X, y, estimator)
+        labels = _labels_beside(shape_of(sparse)[0], y, estimator)
         rows = Rows(compressed_rows(sparse), X)
     elif not is_frame(X) and is_streamable(X):
         labels = column_or_1d(None if y is None else as_labels(y), warn=True)
@@ -199,14 +199,14 @@ def _rows_and_labels(X: ArrayLike, y: ArrayLike, estimator: str) -> tuple[Rows, 
     return rows, labels
 
 
-def _labels_beside(X: ArrayLike, y: ArrayLike, estimator: str) -> Labels:
+def _labels_beside(n_samples: int, y: ArrayLike, estimator: str) -> Labels:
     """Return the labels of sparse rows, as many as these."""
     if y is None:
         raise ValueError(
             f"This {estimator} estimator requires y to be passed, but the target y is None."
         )
     labels: Labels = column_or_1d(as_labels(y), warn=True)
-    check_consistent_length(X, labels)
+    check_consistent_length(np.broadcast_to(0, n_samples), labels)
     return labels
 
 

@@ -1,4 +1,4 @@
-"""Newton's method under L1, over the columns that may move: few coefficients, and exact zeros.
+"""Newton's method under L1 and bounds, over the columns that may move: exact zeros.
 
 Each step minimises the second-order model of the smooth cost plus L1, over a working set of columns
 (Lee, Sun and Saunders, 2014, SIAM Journal on Optimization 24; Massias and others, 2020, Journal of
@@ -23,7 +23,7 @@ from ..objective.working_set import WorkingSet
 from .abilities import Abilities
 from .iteration import DECREASE, MAX_TRIALS, evaluate
 from .proximal_softmax import SoftmaxModel
-from .quadratic_model import QuadraticModel
+from .quadratic_model import Corners, QuadraticModel
 from .stopping import StoppingRule
 from .trace import Point, Reason, Trace
 
@@ -83,7 +83,7 @@ def proximal_newton(
     set, with line search; 4. cost and gradient of all columns; 5. limits and the user may end it.
     """
     curvature = objective.rows.empty_curvature()
-    point = evaluate(objective, theta, trace, curvature)
+    point = evaluate(objective, objective.within_bounds(theta), trace, curvature)
     if not np.isfinite(point.cost).all() or not np.isfinite(point.gradient).all():
         return point, Reason.NOT_FINITE
     made = SoftmaxModel if objective.loss.is_coupled else Model
@@ -157,6 +157,7 @@ class Model:
     def __init__(self, objective: Objective, curvature: RowCurvature) -> None:
         assert objective.l1 is not None
         self._whole = objective
+        self._corners = objective.l1
         self._l1 = objective.l1.strengths[0]
         self._varies = objective.design.columns.inverse_scale > 0.0
         self._curvature = curvature
@@ -201,8 +202,10 @@ class Model:
 
     def _choose(self, theta: Vector, gradient: Vector) -> bool:
         """Choose the working set, and say whether it has all columns that should move."""
-        excess = np.abs(gradient[:-1]) - self._l1
-        needed = self._varies & ((theta[:-1] != 0.0) | (self._l1 == 0.0))
+        low, high = self._corners.allowed(theta[None, :-1])
+        excess = np.maximum(low[0] - gradient[:-1], gradient[:-1] - high[0])
+        at_corner = self._corners.corners(theta[None, :-1])[0]
+        needed = self._varies & ((theta[:-1] != 0.0) | ~at_corner)
         beyond = self._varies & ~needed & (excess > 0.0)
         n_columns, n_needed = len(excess), int(needed.sum())
         if hasattr(self, "working") and self.working.covers(np.flatnonzero(needed | beyond)):
@@ -234,7 +237,7 @@ class Model:
             self.working.look(here.theta, here.curvature)
         if self._model is None or self._model.matrix is not self.working.matrix:
             check = self._whole.design.counter.check
-            self._model = QuadraticModel(self.working.matrix, self._strengths(), check)
+            self._model = QuadraticModel(self.working.matrix, self._of_working(), check)
         target = self._model.minimum(here.gradient, here.theta)
         step = target - here.theta
         curved = float(step @ np.einsum("ij,j->i", self.working.matrix, step))
@@ -250,13 +253,18 @@ class Model:
         is_dear = self.working.columns.size > CHEAP_COLUMNS
         return is_dear and self._was_missing < FAR_ROWS * NEAR_ENOUGH**2
 
-    def _strengths(self) -> Vector:
-        return np.append(self._l1[self.working.columns], 0.0)
+    def _of_working(self) -> Corners:
+        """Return L1 and bounds of the working set, and of the intercept, which has none."""
+        l1 = np.append(self._l1[self.working.columns], 0.0)
+        if self._corners.bounds is None:
+            return Corners.of_l1(l1)
+        lower, upper = self._corners.bounds.of(self.working.columns)
+        return Corners(l1, np.append(lower, -np.inf), np.append(upper, np.inf))
 
     def _promised(self, here: Place, target: Vector) -> float:
         """Return the slope of the cost from here to a target."""
         more = np.abs(target) - np.abs(here.theta)
-        return float(here.gradient @ (target - here.theta) + self._strengths() @ more)
+        return float(here.gradient @ (target - here.theta) + self._of_working().l1 @ more)
 
     def advance(self, wanted: float) -> tuple[Vector, float, Vector]:
         """Go on by a step, or by some over a part of the columns.
@@ -311,7 +319,7 @@ class Model:
         slack = ROUNDING * abs(here.cost)
         for _ in range(MAX_TRIALS):
             theta = target if size == 1.0 else here.theta + size * (target - here.theta)
-            found = self._at(theta)
+            found = self._at(self.working.part.within_bounds(theta[None])[0])
             fall = here.cost - found.cost
             if np.isfinite(found.gradient).all() and fall >= -DECREASE * size * promised - slack:
                 break
@@ -335,7 +343,7 @@ class Model:
         part = self.working.part
         matrix = part.rows.hessian(part.rows.majorizing(here.theta[None]), 0)
         part.parameter_penalty.add_to(matrix, 0)
-        target = QuadraticModel(matrix, self._strengths()).minimum(here.gradient, here.theta)
+        target = QuadraticModel(matrix, self._of_working()).minimum(here.gradient, here.theta)
         found = self._at(target)
         lowest = min(here.cost, other.cost)
         fine = np.isfinite(found.gradient).all() and found.cost < lowest
