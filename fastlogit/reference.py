@@ -913,6 +913,7 @@ def multinomial_elastic_net(
     center = _shares(len(X), sample_weight) @ X
     own = np.append(np.broadcast_to(np.asarray(l1_reg, dtype=np.float64), n_features), 0.0)
     l1, point = np.tile(own, n_classes), np.zeros(n_classes * (n_features + 1))
+    nowhere = np.full(point.size, np.inf)
 
     def parts(point: Floats) -> tuple[Floats, Floats]:
         every = point.reshape(n_classes, -1)
@@ -931,8 +932,7 @@ def multinomial_elastic_net(
         matrix = multinomial_hessian(X - center, *parts(point), l2_reg, sample_weight, offset)
         slopes = np.column_stack([slopes.T, last]).reshape(-1)
         # The intercept of the last class stays.
-        none = np.full(point.size, np.inf)
-        step = _model_step(matrix, slopes, point, l1, (-none, none), point.size - 1, 200)
+        step = _model_step(matrix, slopes, point, l1, (-nowhere, nowhere), point.size - 1, 200)
         length = 1.0
         while length > 1e-12 and not value_at(point + length * step) <= value + 1e-16:
             length *= 0.5

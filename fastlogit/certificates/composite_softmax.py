@@ -9,9 +9,10 @@ than they and L1 are at the point, and what it is above them is KL(q || p) for e
 raw predictions of the step differ by more than tau < 1 in a row, that is at most the variance of u
 under p over 2 (1 - tau), in all
 
-    delta^2 / (2 (1 - tau)),    delta^2 = v' M^-1 v,    tau <= R delta,
+    delta^2 / (2 (1 - tau)),    delta^2 = v' M^-1 v.
 
-R the largest range of a row's raw predictions over directions of length 1 in the norm of M.
+One look at the rows says what tau is. Before that it is bounded by R delta, R the largest range of
+a row's raw predictions over directions of length 1 in the norm of M.
 
 What all classes of a column share changes no row. Where A has all classes of a column without L2
 M has a direction without curvature, so that one class is left out, at 0 where there is such a one.
@@ -41,10 +42,6 @@ from .softmax import Reduced
 
 __all__ = ["CompositeSoftmaxCertificate"]
 
-# Numbers that the exact R may take, as coefficients of the rows' directions: it is a pass for each
-# parameter.
-MAX_DIRECTIONS = 300
-
 
 class ClassFace:
     """A point with the pairs that may move: M, v and what bounds the rows' ranges.
@@ -63,11 +60,12 @@ class ClassFace:
         v in the working set.
     moved : float
         The most that the logarithm of a curvature has changed by since M was made.
+    rounding : Rounding
     """
 
     def __init__(
         self, working: ClassWorkingSet, inside: Masks, signs: Vector, at_zero: Mask,
-        slopes: Vector, moved: float,
+        slopes: Vector, moved: float, rounding: Rounding,
     ) -> None:  # fmt: skip
         self.working = working
         used = working.places(inside)
@@ -75,7 +73,7 @@ class ClassFace:
         self._places = np.flatnonzero(used)
         part = working.part
         part.design.counter.check(1e-9 * FACTOR_NS * self._places.size**3 / 3.0)
-        self._signs, self._slopes = signs, slopes
+        self._signs, self._slopes, self._rounding = signs, slopes, rounding
         self.resolved = ResolvedHessian(
             working.matrix[np.ix_(self._places, self._places)], self._product, self._is_null,
             None, part.design.shape[0],
@@ -146,36 +144,44 @@ class ClassFace:
 
         `slopes` are the Hessian times it, in the working set.
         """
-        left = (self._slopes + slopes)[self._places]
-        half = self.resolved.half_solve(left[None])[0]
-        return (float(np.sqrt(half @ half)) + noise) * self._swell
+        left = self.resolved.half_solve((self._slopes + slopes)[None, self._places])[0]
+        of_product = self._rounding.of_product(float(np.sqrt(self.half @ self.half)))
+        of_product *= float(np.sqrt(self.resolved.inverse_size()))
+        return (float(np.sqrt(left @ left)) + noise + of_product) * self._swell
 
     def gain(self, noise: float, wanted: float) -> tuple[float, float]:
-        """Return the bound and the delta in it; `noise` is what rounding errors add to delta."""
+        """Return the bound and the delta in it; `noise` is what rounding errors add to delta.
+
+        tau is bounded by the largest row, and by a look at the rows where that is too much.
+        """
         delta = (float(np.sqrt(self.half @ self.half)) + noise) * self._swell
-        gain = math.inf
-        for bound in (self._radius_by_trace, self._radius_by_rows):
-            gain = min(gain, dual_gain(delta, delta * bound() * self._swell, self.growth))
-            enough = gain < math.inf if wanted == 0.0 else gain <= wanted
-            if enough or 0.5 * delta * delta * self.growth > wanted > 0.0:
-                break
+        gain = dual_gain(delta, delta * self._radius(), self.growth)
+        enough = gain < math.inf if wanted == 0.0 else gain <= wanted
+        if not (enough or 0.5 * delta * delta * self.growth > wanted > 0.0):
+            gain = min(gain, dual_gain(delta, self._reach(noise), self.growth))
         return gain, delta
 
-    def _radius_by_trace(self) -> float:
-        """Bound R by the largest row and the size of M^-1."""
+    def _largest_row(self) -> float:
         part = self.working.part
         ones = np.ones(part.design.shape[1])
-        largest = part.design.largest_row(ones, 0.0 * ones) + part.fit_intercept
-        return float(np.sqrt(2.0 * largest * self.resolved.inverse_size()))
+        return float(np.sqrt(part.design.largest_row(ones, 0.0 * ones) + part.fit_intercept))
 
-    def _radius_by_rows(self) -> float:
-        """Return R from each row's raw predictions, a pass for each parameter."""
-        if self._places.size > MAX_DIRECTIONS:
-            return math.inf
-        roots = self._embedded(self.resolved.inverse_root().T)
-        square = self.working.part.rows.largest_square(self.working.of_part(roots), 1)
-        # The range of numbers is at most the root of twice their squares.
-        return float(np.sqrt(2.0 * square))
+    def _radius(self) -> float:
+        """Bound R by the largest row and the size of M^-1."""
+        size = self.resolved.inverse_size() * self.resolved.excess()
+        return self._largest_row() * float(np.sqrt(2.0 * size))
+
+    def _reach(self, noise: float) -> float:
+        """Bound the ranges of p: those of the step as it is solved, and what p has beside.
+
+        Of the latter only the size in the norm of M is known, so that R is asked for, but it is
+        small.
+        """
+        step = self.step()
+        beside = self.error(self.working.product(step[None])[0], noise)
+        reach = self.working.part.rows.largest_range(self.working.of_part(step[None])[0])
+        size = float(np.linalg.norm(step)) * self._largest_row()
+        return reach + 2.0 * self._rounding.of_prediction(size) + self._radius() * beside
 
 
 class CompositeSoftmaxCertificate:
@@ -304,7 +310,8 @@ class CompositeSoftmaxCertificate:
         point, slopes = working.take(there.theta), working.take_slopes(there.gradient)
         signs = np.where(point != 0.0, np.sign(point), -np.sign(slopes)) * (working.l1 > 0.0)
         signs *= working.places(inside)
-        return ClassFace(working, inside, signs, point == 0.0, slopes + working.l1 * signs, moved)
+        least = slopes + working.l1 * signs
+        return ClassFace(working, inside, signs, point == 0.0, least, moved, self.rounding)
 
     def _changes(
         self, one: Objective, slopes: Matrix, face: ClassFace, noise: float, delta: float
@@ -313,7 +320,7 @@ class CompositeSoftmaxCertificate:
         step = face.step()
         product = one.hessian_product(face.working.curvature, face.working.put(step)[None])
         error = 0.5 * NEARLY * face.error(face.working.take_slopes(product[0]), noise)
-        error += self.rounding.of_sums(1.0) * delta
+        error += self.rounding.of_product(delta)
         changes, _ = one.split(product)
         grown: Matrix = np.abs(slopes + changes) - np.abs(slopes) + error * self._sizes(one)
         return grown

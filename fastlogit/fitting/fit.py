@@ -485,7 +485,8 @@ def _refuse_beside_corners(
     if not has_corners:
         return
     what, goes, names = "L1", "L1 goes", ["l1_reg", "l1_ratio"]
-    if data.coef_bounds is not None:
+    has_bounds = data.coef_bounds is not None
+    if has_bounds:
         what, goes, names = "bounds", "bounds go", ["coef_bounds"]
     if solver not in ("auto", *SOLVERS_OF_L1):
         raise ValueError(
@@ -495,7 +496,7 @@ def _refuse_beside_corners(
         raise ValueError(
             f"{goes} with the logistic loss only: leave out {', '.join(names)} or loss"
         )
-    if data.coef_bounds is not None and multi_class == "multinomial" and data.classes.size > 2:
+    if has_bounds and multi_class == "multinomial" and data.classes.size > 2:
         raise ValueError(
             "softmax does not take bounds yet; multi_class='ovr', each class against all others, "
             "does, or leave out coef_bounds"

@@ -152,6 +152,7 @@ class SoftmaxModel:
         size = n_needed + spare + min(n_beyond, max(int(MORE * n_needed), least))
         inside = self._inside(needed, excess, min(size, MOST_WORKING))
         self.working = ClassWorkingSet(self._whole, inside, levels)
+        self._corners = Corners.of_l1(self.working.l1)
         self._model = None
         return not (beyond & ~inside).any()
 
@@ -172,7 +173,7 @@ class SoftmaxModel:
             self.working.look(here.point, here.curvature)
         if self._model is None or self._model.matrix is not self.working.matrix:
             check = self._whole.design.counter.check
-            self._model = QuadraticModel(self.working.matrix, Corners.of_l1(self.working.l1), check)
+            self._model = QuadraticModel(self.working.matrix, self._corners, check)
         target, slopes = self._descended(here)
         lack = self._fall(here, target)
         if not lack > FAR * abs(here.cost):
@@ -184,9 +185,8 @@ class SoftmaxModel:
     def _descended(self, here: Place) -> tuple[Vector, Vector]:
         """Return a point near the minimum of the model, and the slopes of what is smooth there."""
         target, slopes, fall = here.point.copy(), here.slopes.copy(), 0.0
-        corners = Corners.of_l1(self.working.l1)
         for _ in range(ROUNDS):
-            descend.serial(self.working.matrix, *corners, SWEEPS, 0.0, target, slopes)
+            descend.serial(self.working.matrix, *self._corners, SWEEPS, 0.0, target, slopes)
             before, fall = fall, self._fall(here, target)
             if fall - before <= ROUGH * fall:
                 break
@@ -276,9 +276,7 @@ class SoftmaxModel:
     def _majorize(self, here: Place, other: Place) -> Place:
         """Return the lower of another point and the minimum of a function above the cost."""
         matrix = self.working.majorizing(here.point)
-        target = QuadraticModel(matrix, Corners.of_l1(self.working.l1)).minimum(
-            here.slopes, here.point
-        )
+        target = QuadraticModel(matrix, self._corners).minimum(here.slopes, here.point)
         found = self._at(target)
         lowest = min(here.cost, other.cost)
         fine = np.isfinite(found.slopes).all() and found.cost < lowest
