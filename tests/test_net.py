@@ -170,8 +170,6 @@ def add_l1(case: Case, kind: str, chosen: dict[str, Any]) -> None:
     has_l1 = chosen.get("C") != INF and bool(np.any(chosen.get("l1_reg", 1.0)))
     if has_l1 != (chosen.get("solver", "auto") == "proximal-newton") and "solver" in chosen:
         case.judge(FINE if chosen["solver"] == "auto" else BAD)
-    if has_l1 and chosen.get("multi_class") == "multinomial" and case.n_classes > 2:
-        case.judge(BAD)
 
 
 def add_start(case: Case, kind: Any, chosen: dict[str, Any]) -> None:
