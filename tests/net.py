@@ -709,7 +709,8 @@ def rivals(case: Case, result: Any, softmax: bool, held: bool) -> Any:
         yield coef * factor, (intercept if held else intercept * factor)
         yield coef * factor, intercept
     if result.l1_reg is not None:
-        yield from rivals_under_l1(case, result, held)
+        if not softmax:
+            yield from rivals_under_l1(case, result, held)
         return
     too_many = np.size(coef) + case.n_classes > NEWTON_MOST
     sizes = np.abs(case.values[case.values != 0.0])

@@ -139,6 +139,8 @@ def leave_room_for_l1(recipe: dict[str, Any], chosen: dict[str, Any]) -> None:
             chosen.pop("multi_class", None)
         if seed % 7 and "solver" in chosen:
             chosen["solver"] = "proximal-newton" if seed % 2 else "auto"
+        if recipe["offset"] == "1e5":  # thousands of iterations, where one row has all curvature
+            chosen["max_iter"] = min(chosen.get("max_iter") or 30, 30)
 
 
 def add_l1(case: Case, kind: str, chosen: dict[str, Any]) -> None:
@@ -175,8 +177,6 @@ def add_l1(case: Case, kind: str, chosen: dict[str, Any]) -> None:
     has_l1 = chosen.get("C") != INF and bool(np.any(chosen.get("l1_reg", 1.0)))
     if has_l1 != (chosen.get("solver", "auto") == "proximal-newton") and "solver" in chosen:
         case.judge(FINE if chosen["solver"] == "auto" else BAD)
-    if has_l1 and chosen.get("multi_class") == "multinomial" and case.n_classes > 2:
-        case.judge(BAD)
 
 
 def add_start(case: Case, kind: Any, chosen: dict[str, Any]) -> None:

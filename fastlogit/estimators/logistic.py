@@ -50,6 +50,8 @@ SOLVERS = {
 }
 # Parameters that say how categorical columns are read.
 OF_CATEGORIES = ("categories", "handle_unknown", "interactions")
+# Those that take L1: of scikit-learn's the same as there.
+SOLVERS_OF_L1 = ("auto", "saga", "liblinear")
 # What parameter validation may remember: see `_validate_params`.
 PLAIN = (bool, int, float, str)
 # Its square is the default of `fit`: of half the digits of the cost that the coefficients have.
@@ -572,6 +574,12 @@ class LogisticRegression(CallbackSupport, LinearClassifierMixin, SparseCoefMixin
         if penalty is None and self.C != 1.0:
             warnings.warn("penalty=None ignores C", UserWarning, stacklevel=4)
         share = 1.0 if penalty == "l1" else float(ratio or 0.0) if used else 0.0
+        if share > 0.0 and self.solver not in SOLVERS_OF_L1:
+            first, *others, last = map(repr, SOLVERS_OF_L1)
+            raise ValueError(
+                f"solver={self.solver!r} does not take L1 (l1_ratio={share:g}); "
+                f"{', '.join([first, *others])} or {last} would"
+            )
         return (math.inf, 0.0) if none else (float(self.C), share)
 
     def _look(self, given: Given) -> Data:

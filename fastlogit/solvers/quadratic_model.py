@@ -22,6 +22,8 @@ SWEEPS, ROUNDS = 20, 200
 # Coefficients that come to 0 one after the other, a linear system each, and up to how many that are
 # not 0: of more coordinate descent, which takes as long as a sweep, finds them sooner.
 CORNERS, SMALL_FACE = 20, 100
+# Of few coefficients so many linear systems that settle nothing: a matrix of one row's curvature.
+FAILURES = 20
 # Above so many no system is solved: a factor takes seconds, as long as hundreds of sweeps.
 LARGE_FACE = 4000
 # Numbers that a compiled call works on at the most: some 50 ms.
@@ -97,7 +99,7 @@ class QuadraticModel:
         if self._is_known(coef) and self._settle(coef, slopes):
             return coef
         n_sweeps = max(1, min(SWEEPS, int(CALL_NUMBERS / coef.size**2)))
-        most = 0.0
+        most, failures = 0.0, 0
         for _ in range(ROUNDS):
             self._check(0.0)
             _, largest, changed = descend.serial(
@@ -105,6 +107,9 @@ class QuadraticModel:
             )
             most = max(most, largest)
             if largest <= ENOUGH * most or (changed == 0 and self._settle(coef, slopes)):
+                break
+            failures += changed == 0 and coef.size <= SMALL_FACE
+            if failures >= FAILURES:
                 break
         return coef
 
