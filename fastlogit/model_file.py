@@ -37,7 +37,7 @@ _RESULT_NAMES = "feature_names"
 # Of a result, what no file holds.
 _OBJECTS = ("penalty", "loss")
 # What a file says only where it is there, so that earlier versions read the others.
-_LATER = ("l1_reg",)
+_LATER = ("l1_reg", "coef_bounds")
 
 
 @dataclasses.dataclass(frozen=True)

@@ -481,6 +481,7 @@ def elastic_net(
     sample_weight: ArrayLike | None = None,
     offset: ArrayLike | None = None,
     intercept: float | None = None,
+    coef_bounds: tuple[ArrayLike, ArrayLike] = (-np.inf, np.inf),
 ) -> tuple[Floats, float, float]:
     """Return the optimum of `elastic_net_cost`, as exact as float64 allows.
 
@@ -493,6 +494,8 @@ def elastic_net(
         As for `elastic_net_cost`.
     intercept : float, optional
         The number that the intercept is held at; by default it is fitted.
+    coef_bounds : pair of float or array_like of shape (n_features,)
+        The least and the largest value of each coefficient.
 
     Returns
     -------
@@ -505,7 +508,10 @@ def elastic_net(
     center = _shares(len(X), sample_weight) @ X if fitted else np.zeros(n_features)
     centred = X - center
     l1 = np.append(np.broadcast_to(np.asarray(l1_reg, dtype=np.float64), n_features), 0.0)
+    lower = np.append(np.broadcast_to(coef_bounds[0], n_features), -np.inf)
+    upper = np.append(np.broadcast_to(coef_bounds[1], n_features), np.inf)
     point = np.append(np.zeros(n_features), 0.0 if intercept is None else intercept)
+    point = np.clip(point, lower, upper)
 
     def value_at(point: Floats) -> float:
         return elastic_net_cost(
@@ -518,11 +524,15 @@ def elastic_net(
             centred, y, point[:-1], point[-1], l2_reg, sample_weight, offset
         )
         matrix = hessian(centred, point[:-1], point[-1], l2_reg, sample_weight, offset)
-        step = _model_step(matrix, np.append(slope, last), point, l1, n_features + fitted)
+        ends = (lower - point, upper - point)
+        step = _model_step(matrix, np.append(slope, last), point, l1, ends, n_features + fitted)
         length = 1.0
         while length > 1e-12 and not value_at(point + length * step) <= value + 1e-16:
             length *= 0.5
         new = point + length * step if length < 1.0 else _exactly(point, step)
+        if length == 1.0:
+            new = np.where(step == ends[0], lower, np.where(step == ends[1], upper, new))
+        new = np.clip(new, lower, upper)
         waited = waited + 1 if value_at(new) >= value else 0
         point, value = new, min(value, value_at(new))
         if waited > NEWTON_PATIENCE:
@@ -535,8 +545,18 @@ def _exactly(point: Floats, step: Floats) -> Floats:
     return np.where(step == -point, 0.0, point + step)
 
 
-def _model_step(matrix: Floats, slopes: Floats, point: Floats, l1: Floats, n_free: int) -> Floats:
-    """Return the step to the least value of the quadratic model plus L1, by its coordinates."""
+def _model_step(
+    matrix: Floats,
+    slopes: Floats,
+    point: Floats,
+    l1: Floats,
+    ends: tuple[Floats, Floats],
+    n_free: int,
+) -> Floats:
+    """Return the step to the least value of the quadratic model plus L1, by its coordinates.
+
+    It is between the `ends`.
+    """
     step = np.zeros_like(point)
     for _ in range(20_000):
         largest = 0.0
@@ -547,6 +567,7 @@ def _model_step(matrix: Floats, slopes: Floats, point: Floats, l1: Floats, n_fre
             slope = slopes[j] + matrix[j] @ step
             wanted = point[j] + step[j] - slope / curvature
             new = elastic_net_prox(wanted, l1[j] / curvature, 0.0) - point[j]
+            new = min(max(new, ends[0][j]), ends[1][j])
             largest = max(largest, abs(new - step[j]) * curvature**0.5)
             step[j] = new
         if largest <= 1e-17:

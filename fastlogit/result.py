@@ -110,6 +110,8 @@ class FitResult:
         The penalty of the fit where it is an object; `l2_reg` is then None.
     l1_reg : ndarray of the shape of `l2_reg`, or None
         Strength of L1 of each column, likewise; None where there is no L1.
+    coef_bounds : ndarray of shape (2, n_features), or None
+        Between which numbers each coefficient had to be, the lower ones first; None for any.
     loss : fastlogit.objective.losses.RowLoss or None
         The loss of the fit where it is not the logistic one.
     feature_names : list of str or None
@@ -144,6 +146,7 @@ class FitResult:
     penalty: Penalty | None = None
     loss: RowLoss | None = None
     l1_reg: Floats | None = None
+    coef_bounds: Matrix | None = None
 
     def __repr__(self) -> str:
         """Return one line: what was fitted, and what is proven."""

@@ -75,6 +75,7 @@ def test_every_field_of_a_result_survives(tmp_path):
         "multi_class": "multinomial", "l2_reg": rng.random((3, 3)), "fit_intercept": False,
         "passes": rng.random(8), "times": rng.random(8), "bounds": np.full((8, 3), np.inf),
         "feature_names": list(model.feature_names), "l1_reg": rng.random((3, 3)),
+        "coef_bounds": rng.random((2, 3)),
     }  # fmt: skip
     names = {field.name for field in dataclasses.fields(FitResult)}
     more = {name: value for name, value in more.items() if name in names}

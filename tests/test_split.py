@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import scipy.sparse
+from problems import TWO_THREADS
 
 import fastlogit
 from fastlogit.design.base import Columns
@@ -93,7 +94,7 @@ def test_the_same_bits_for_any_number_of_threads(rng) -> None:
     y = (X @ rng.normal(size=X.shape[1]) + rng.logistic(size=len(X)) > 0.5).astype(int)
     one, two = (
         fastlogit.fit(SplitDesign(design.blocks, design.places, n_threads=n), y, l2_reg=1e-3)
-        for n in (1, 2)
+        for n in (1, TWO_THREADS)
     )
     np.testing.assert_array_equal(one.coef, two.coef)
     assert one.history[-1] == two.history[-1]

@@ -246,6 +246,7 @@ class LogisticRegression(CallbackSupport, LinearClassifierMixin, SparseCoefMixin
         *,
         offset: ArrayLike = None,
         penalty_factor: ArrayLike = None,
+        coef_bounds: tuple[ArrayLike, ArrayLike] | None = None,
     ) -> LogisticRegression:
         """Fit the model to the rows of X with labels y.
 
@@ -263,6 +264,9 @@ class LogisticRegression(CallbackSupport, LinearClassifierMixin, SparseCoefMixin
             here belongs into the predictions too.
         penalty_factor : array-like of shape (n_features,), optional
             Multiplies the penalty of each column; 0 leaves a column unpenalised.
+        coef_bounds : pair (lower, upper), optional
+            The least and the largest value of each coefficient: a number, an array of shape
+            (n_features,) or None each. For two classes, or with ``multi_class="ovr"``.
 
         Returns
         -------
@@ -286,7 +290,7 @@ class LogisticRegression(CallbackSupport, LinearClassifierMixin, SparseCoefMixin
         C, ratio = self._strengths()
         given = Given(
             X, y, sample_weight, offset, penalty_factor=penalty_factor, start=self._start(),
-            class_weight=self.class_weight, clock=clock,
+            class_weight=self.class_weight, clock=clock, coef_bounds=coef_bounds,
         )  # fmt: skip
         lines = ProgressLines() if self.verbose else None
         try:

@@ -162,6 +162,11 @@ def _objective(
             "leave_one_out takes fits without L1, whose cost is smooth; for it, refit the columns "
             "that have coefficients with L2"
         )
+    if result.coef_bounds is not None:
+        raise ValueError(
+            "leave_one_out takes fits without coef_bounds, whose coefficients move with every row; "
+            "fit again without those at a bound"
+        )
     penalty: Penalty | Floats | None = result.penalty
     if penalty is None and result.l2_reg is not None:
         penalty = result.l2_reg.T

@@ -85,6 +85,7 @@ class Given(NamedTuple):
     # Says when the look at batches must end, as part of a fit.
     clock: Clock | None = None
     l1_reg: ArrayLike = None
+    coef_bounds: ArrayLike = None
 
 
 class Rows(NamedTuple):
@@ -139,6 +140,8 @@ class Data(NamedTuple):
     seconds: float = 0.0
     # As `l2_reg`.
     l1_reg: float | Vector | None = None
+    # The least and the largest value of each coefficient; None for any.
+    coef_bounds: tuple[Vector, Vector] | None = None
 
 
 class Model(NamedTuple):
@@ -230,6 +233,7 @@ def settle(
     return Data(
         rows, classes, codes, weights, offset, l2_reg, factor, start, labels, sample_weight,
         time.perf_counter() - began, l1_reg,
+        validation.check_coef_bounds(given.coef_bounds, n_features),
     )  # fmt: skip
 
 

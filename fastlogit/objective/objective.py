@@ -251,6 +251,18 @@ class Objective:
         found = self.user_penalty.diagonal() != 0.0
         return found if self.user_l1 is None else found | (self.user_l1.strengths > 0.0)
 
+    def reach(self) -> tuple[Vector, Vector]:
+        """Return how far down and up coefficients may go from 0: -1 or 0, and 0 or 1, of a box.
+
+        0 where a bound ends the way to infinity.
+        """
+        bounds = None if self.user_l1 is None else self.user_l1.bounds
+        if bounds is None:
+            ones = np.ones(self.design.shape[1])
+            return -ones, ones
+        down, up = np.isinf(bounds.lower), np.isinf(bounds.upper)
+        return -down.astype(np.float64), up.astype(np.float64)
+
     def at_start(self, theta: Matrix, curvature_out: RowCurvature | None = None) -> Evaluation:
         """Return what `at` does, computing once what differs in the penalty alone.
 
@@ -367,17 +379,32 @@ class Objective:
     # ---- in the units of X
 
     def to_user(self, coef: Matrix, intercept: Vector) -> tuple[Matrix, Vector]:
-        """Return coefficients and intercepts in the units of X."""
-        return units.to_user(self.design.columns, coef, intercept)
+        """Return coefficients and intercepts in the units of X, at a bound where they are there."""
+        user, level = units.to_user(self.design.columns, coef, intercept)
+        if self.l1 is None or self.user_l1 is None or self.l1.bounds is None:
+            return user, level
+        assert self.user_l1.bounds is not None
+        for scaled, end in zip(self.l1.bounds, self.user_l1.bounds, strict=True):
+            user = np.where(coef == scaled, end, user)
+        return self.user_l1.inside(user), level
 
     def lost_in_units(self, theta: Matrix) -> Vector:
         """Return how far raw predictions err by rounding in the units of X, (n_models,)."""
         lost = units.lost_in_units(self.design.columns, *self.split(theta))
+        if self.l1 is not None and self.l1.bounds is not None:
+            lost *= 4.0  # a bound is rounded on its way to standardised columns and back
         return lost.reshape(len(theta), -1).max(axis=1)
 
     def from_user(self, coef: Matrix, intercept: Vector) -> tuple[Matrix, Vector]:
         """Return standardised coefficients and intercepts from those in the units of X."""
         return units.from_user(self.design.columns, coef, intercept)
+
+    def within_bounds(self, theta: Matrix) -> Matrix:
+        """Return the nearest point whose coefficients are within their bounds."""
+        if self.l1 is None or self.l1.bounds is None:
+            return theta
+        coef, intercept = self.split(theta)
+        return self.join(self.l1.inside(coef), intercept)
 
     def user_gradient(self, gradient: Matrix, intercept_gradient: Vector) -> Matrix:
         """Return the gradient in the units of X, intercept last, from the standardised one."""
