@@ -265,6 +265,8 @@ def look_at_rows(X: ArrayLike, names: Sequence[str] | None = None) -> Rows:
     elif not isinstance(X, Design | CompressedRows):
         X = carrier = in_place(X)
         X = validation.check_source(X) if is_streamable(X) else validation.check_features(X)
+    elif 0 in X.shape:
+        raise ValueError(f"X is empty: {X.shape[0]} rows and {X.shape[1]} columns")
     if names is not None:
         return Rows(X, carrier, list(names), list(names))
     return Rows(X, carrier, *names_and_text_names(carrier))
