@@ -14,7 +14,8 @@ pytestmark = pytest.mark.jit
 
 DATA = Path(__file__).with_name("data")
 SPEC = importlib.util.spec_from_file_location("glmnet_of_r", DATA / "glmnet.py")
-assert SPEC is not None and SPEC.loader is not None
+assert SPEC is not None
+assert SPEC.loader is not None
 GLMNET = importlib.util.module_from_spec(SPEC)
 SPEC.loader.exec_module(GLMNET)
 STORED = json.loads((DATA / "glmnet.json").read_text())

@@ -462,12 +462,8 @@ def test_what_does_not_go_together_is_refused(options, text) -> None:
         fastlogit.fit(X, y, **options)
 
 
-def test_softmax_losses_and_functions_that_take_no_l1() -> None:
+def test_losses_and_functions_that_take_no_l1() -> None:
     X, y = three_classes(60, 3)
-    with pytest.raises(ValueError, match="softmax does not take L1 yet; multi_class='ovr'"):
-        fastlogit.fit(X, y, l1_reg=0.1, multi_class="multinomial")
-    with pytest.raises(ValueError, match="softmax does not take L1 yet; multi_class='ovr'"):
-        LogisticRegression(l1_ratio=1.0).fit(X, y)
     with pytest.raises(ValueError, match="partial_fit does not take L1"):
         LogisticRegression(l1_ratio=0.5).partial_fit(X, y, np.unique(y))
     result = fastlogit.fit(X, y == 0, l1_reg=0.05)

@@ -96,9 +96,9 @@ class LogisticRegression(CallbackSupport, LinearClassifierMixin, SparseCoefMixin
         Inverse strength of the penalty; ``np.inf`` is none.
     l1_ratio : float from 0 to 1, default 0.0
         The share of L1 in the penalty, ``l1_ratio * sum(|coef|) + (1 - l1_ratio) * sum(coef**2) /
-        2``: 1 is L1 alone, and what is between an elastic net. For two classes, or with
-        ``multi_class="ovr"``; softmax does not take it yet. Where scikit-learn ignores it, as
-        beside ``penalty="l2"`` and without a penalty, it is ignored here too, with its warnings.
+        2``: 1 is L1 alone, and what is between an elastic net. Where scikit-learn ignores
+        it, as beside ``penalty="l2"`` and without a penalty, it is ignored here too, with its
+        warnings.
     dual : bool, default False
         Accepted for ``solver="liblinear"``, as in scikit-learn; it makes no difference.
     tol : float >= 0, default 1e-6

@@ -13,6 +13,7 @@ import numpy as np
 
 from ..arrays import Indices, Matrix, Vector
 from ..certificates.composite import CompositeCertificate
+from ..certificates.composite_softmax import CompositeSoftmaxCertificate
 from ..clock import TimeUp
 from ..objective.binomial import Binomial
 from ..objective.objective import Objective
@@ -20,7 +21,9 @@ from ..objective.penalties import ElasticNet
 from ..objective.row_state import RowCurvature
 from ..objective.working_set import WorkingSet
 from .abilities import Abilities
-from .iteration import DECREASE, MAX_TRIALS, evaluate
+from .carried import Carried
+from .iteration import DECREASE, MAX_TRIALS
+from .proximal_softmax import SoftmaxModel
 from .quadratic_model import Corners, QuadraticModel
 from .stopping import StoppingRule
 from .trace import Point, Reason, Trace
@@ -71,9 +74,12 @@ class Place(NamedTuple):
 
 
 def proximal_newton(
-    objective: Objective, theta: Matrix, rule: StoppingRule, trace: Trace
-) -> tuple[Point, Reason]:
+    objective: Objective, theta: Matrix, rule: StoppingRule, trace: Trace,
+    carried: Carried | None = None,
+) -> tuple[Point, Reason]:  # fmt: skip
     """Minimise from `theta`; return the last point and why it ended there.
+
+    `carried` has what the fit before left, on a path of penalties, and takes what this one leaves.
 
     For each model: 1. the working set: columns with a coefficient or without L1, and those whose
     slopes exceed L1 by the most; 2. the minimum of the model of second order over it, whose fall
@@ -81,10 +87,16 @@ def proximal_newton(
     set, with line search; 4. cost and gradient of all columns; 5. limits and the user may end it.
     """
     curvature = objective.rows.empty_curvature()
-    point = evaluate(objective, objective.within_bounds(theta), trace, curvature)
+    carried = carried or Carried()
+    point = carried.begin(objective, objective.within_bounds(theta), trace, curvature)
     if not np.isfinite(point.cost).all() or not np.isfinite(point.gradient).all():
         return point, Reason.NOT_FINITE
-    models = [Model(objective.only(np.array([k])), curvature[k]) for k in range(objective.n_models)]
+    made = SoftmaxModel if objective.loss.is_coupled else Model
+    models: list[Model | SoftmaxModel] = [
+        made(objective.only(np.array([k])), curvature[k]) for k in range(objective.n_models)
+    ]
+    for k, model in enumerate(models):
+        model.begin_with(carried, k)
     resting = np.zeros(objective.n_models, dtype=bool)
     try:
         while True:
@@ -111,16 +123,20 @@ def proximal_newton(
         return point, Reason.INTERRUPTED
     except TimeUp:
         return point, rule.conclude(point, Reason.TIME_LIMIT)
+    finally:
+        carried.take(objective, point, [model.left() for model in models])
 
 
-def _tell(rule: StoppingRule, models: list[Model], active: Indices) -> None:
+def _tell(rule: StoppingRule, models: list[Model | SoftmaxModel], active: Indices) -> None:
     """Hand the certificate the Hessians of the models' working sets."""
-    if isinstance(rule.certificate, CompositeCertificate):
+    if isinstance(rule.certificate, CompositeCertificate | CompositeSoftmaxCertificate):
         for k in active[[not models[k].is_large for k in active]]:
             rule.certificate.take_working_set(int(k), models[k].working)
 
 
-def _advance(models: list[Model], moving: Indices, point: Point, tol: float) -> Point:
+def _advance(
+    models: list[Model | SoftmaxModel], moving: Indices, point: Point, tol: float
+) -> Point:
     theta, cost, gradient = point.theta.copy(), point.cost.copy(), point.gradient.copy()
     for k in moving:
         theta[k], cost[k], gradient[k] = models[k].advance(tol * abs(float(cost[k])))
@@ -162,6 +178,16 @@ class Model:
         self._was_missing, self._is_complete = np.inf, True
         self.is_large = False
         self._step_size: float | None = None
+
+    def begin_with(self, carried: Carried, model: int) -> None:
+        """Take the working set of the fit before, if there is one."""
+        working = carried.working_set(model, self._whole)
+        if working is not None:
+            self.working = working
+
+    def left(self) -> tuple[RowCurvature, WorkingSet | None]:
+        """Return what the next fit may begin with."""
+        return self._curvature, getattr(self, "working", None)
 
     def look(self, point: Point, model: int) -> float:
         """Return what the model is thought to lack at a point of all columns.
