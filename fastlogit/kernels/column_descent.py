@@ -154,8 +154,8 @@ def _descend_columns(
 
 
 # weigh(source, which, scale, roots, begins, data_out, rows_out, levels_out, squares_out): what
-# `WeightedColumns` holds, from the columns `which` of compressed columns, times `scale`. Arrays each of
-# their own: of a named tuple's, what a prange writes would be taken for dead code.
+# `WeightedColumns` holds, from the columns `which` of compressed columns, times `scale`. Arrays
+# each of their own: of a named tuple's, what a prange writes would be taken for dead code.
 weigh = entry(_weigh)
 # descend_columns(columns, l1, l2, slopes, (last, total), (n_sweeps, share), start, coef, state) ->
 # (sweeps, along, moved): minimise slopes @ d + |Z d + z b|^2 / 2 + last * b + l2 @ d^2 / 2 +
