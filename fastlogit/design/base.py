@@ -25,6 +25,7 @@ from ..arrays import (
     Vector,
 )
 from ..clock import Clock
+from ..kernels.column_descent import WeightedColumns
 from ..kernels.descent import RUNNING, DescentState, Penalty, start_state
 from ..kernels.passes import LINEAR, SPREAD, SQUARED, Targets
 from ..kernels.stepping import step_only
@@ -291,6 +292,13 @@ class Design(ABC):
             counter=CounterElsewhere(self.counter),
         )  # fmt: skip
 
+    def weighted_columns(self, indices: Indices, roots: Vector) -> tuple[WeightedColumns, Vector]:
+        """Return some standardised columns times a number of each row, copied: a part of a pass.
+
+        Not yet centred, and what their centres are on that scale. Of designs that give columns.
+        """
+        raise NotImplementedError(f"{type(self).__name__} does not give its columns")
+
     # ---- how rows may be asked for
 
     def gram_of_rows(self) -> Matrix | None:
@@ -308,6 +316,11 @@ class Design(ABC):
     def gives_rows_freely(self) -> bool:
         """Say whether rows by index cost no more than they take; else they are read anew."""
         return True
+
+    @property
+    def gives_columns(self) -> bool:
+        """Say whether `weighted_columns` costs no more than the values of the columns do."""
+        return False
 
     @property
     def density(self) -> float:
