@@ -685,3 +685,16 @@ def test_firth_takes_hundreds_of_steps_where_columns_separate_widely() -> None:
         # By plain steps of NumPy, in standard deviations of the column.
         wanted = [5.57214406, 5.62834603, 5.58553683, 5.27969976]
         np.testing.assert_allclose(found.coef * columns.std(axis=0), wanted, rtol=1e-6)
+
+
+def test_covariates_far_from_0_lose_no_digit() -> None:
+    """The constant that is far larger than what varies is put right with the intercept."""
+    rng = np.random.default_rng(0)
+    near = rng.standard_normal((400, 2))
+    columns = rng.integers(0, 3, (400, 20)).astype(np.int8)
+    y = (near[:, 0] + rng.logistic(size=400) > 0).astype(int)
+    far = near + 1e9
+    found, wanted = scan(far, columns, y), scan(far - 1e9, columns, y)
+    np.testing.assert_allclose(found.standard_errors, wanted.standard_errors, rtol=1e-12)
+    error = np.abs(found.coef - wanted.coef) / wanted.standard_errors
+    assert error.max() <= 1e-12
