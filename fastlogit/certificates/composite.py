@@ -316,7 +316,7 @@ class CompositeCertificate:
         if len({int(k) for k in rows.weight_set}) == 1 and not self._is_pooled:
             return 1.0
         if model not in self._sizes:
-            self._sizes[model] = np.sqrt(rows.mean_squares(model))
+            self._sizes[model] = rows.root_mean_squares(model)
         return self._sizes[model]
 
     def step_lowers(self, model: int, gradient: Vector) -> bool:
