@@ -222,7 +222,7 @@ def test_where_l2_is_chosen_there_is_nothing_to_relax() -> None:
 
 def test_softmax_is_refused_before_work(monkeypatch) -> None:
     monkeypatch.setattr(LogisticRegressionCV, "_fit_folds", None)
-    with pytest.raises(ValueError, match="softmax does not take L1 yet"):
+    with pytest.raises(ValueError, match="softmax does not take L1 in paths yet"):
         ours().fit(*three_classes(100, 3))
 
 

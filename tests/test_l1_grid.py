@@ -289,5 +289,5 @@ def test_what_is_refused(options, text) -> None:
 
 
 def test_softmax_is_refused() -> None:
-    with pytest.raises(ValueError, match="softmax does not take L1 yet"):
+    with pytest.raises(ValueError, match="softmax does not take L1 in paths yet"):
         grid_of(*three_classes(50, 3), [1.0], multi_class="multinomial")

@@ -254,5 +254,5 @@ def test_bad_options_of_a_path_with_l1(options, error, text) -> None:
 
 
 def test_softmax_takes_no_l1() -> None:
-    with pytest.raises(ValueError, match="softmax does not take L1 yet"):
+    with pytest.raises(ValueError, match="softmax does not take L1 in paths yet"):
         logistic_path(*three_classes(60, 2), l1_ratio=1.0)

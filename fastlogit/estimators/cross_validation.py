@@ -53,7 +53,7 @@ from ..inputs.given import Data, Given, Readable
 from ..result import FitResult
 from .data import for_splitters, labels_like, rows_of_models
 from .folds import fit_folds, weights_of_folds
-from .logistic import SOLVERS, TOLERANCE, LogisticRegression, cost_tolerance
+from .logistic import OF_CATEGORIES, SOLVERS, TOLERANCE, LogisticRegression, cost_tolerance
 from .progress import ProgressLines
 from .scoring import score_grid
 from .selection import SELECTIONS, Chosen, Grids, best_of, choose
@@ -197,7 +197,7 @@ class LogisticRegressionCV(LogisticRegression):
         **{
             name: constraint
             for name, constraint in LogisticRegression._parameter_constraints.items()
-            if name not in ("C", "warm_start", "l1_ratio")
+            if name not in ("C", "warm_start", "l1_ratio", *OF_CATEGORIES)
         },
         "Cs": [Interval(Integral, 1, None, closed="left"), "array-like"],
         "l1_ratios": ["array-like", None, Hidden(StrOptions({"warn"}))],

@@ -118,8 +118,8 @@ def refuse_softmax(n_classes: int, multi_class: str) -> None:
     """Raise where classes compete: there is no L1 for them yet."""
     if n_classes > 2 and multi_class == "multinomial":
         raise ValueError(
-            "softmax does not take L1 yet; multi_class='ovr', each class against all others, does, "
-            "or leave out L1"
+            "softmax does not take L1 in paths yet; multi_class='ovr', each class against all "
+            "others, does, or leave out L1"
         )
 
 

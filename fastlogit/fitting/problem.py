@@ -6,6 +6,7 @@ import math
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from numbers import Real
 from typing import NamedTuple, TypeAlias
 
 import numpy as np
@@ -93,6 +94,17 @@ class Strengths(NamedTuple):
     # The share of L1 in what C gives.
     l1_ratio: float = 0.0
 
+    def exist(self, l2_reg: ArrayLike, l1_reg: ArrayLike) -> bool:
+        """Say whether a fit is asked for a penalty, before its strengths are checked.
+
+        Strengths for each column are a penalty, whatever they are.
+        """
+        others = any(
+            given is not None and not (isinstance(given, Real) and given == 0.0)
+            for given in (l2_reg, l1_reg)
+        )
+        return others or self.penalty is not None or self.C not in (None, math.inf)
+
     def have_corners(self, data: Data) -> bool:
         """Say whether a fit is asked for L1 or for bounds of the coefficients."""
         return data.coef_bounds is not None or self.have_l1(data)
@@ -139,7 +151,7 @@ def check_problem(
         refuse_bad_penalty(strengths.penalty, n_features, n_outputs, is_softmax)
     if isinstance(strengths.penalty, ElasticNet):
         refuse_bad_elastic_net(
-            strengths.penalty, n_features, 1 if classes.size == 2 else classes.size
+            strengths.penalty, n_features, 1 if classes.size == 2 else classes.size, is_softmax
         )
     loss = loss or (Multinomial(classes.size) if is_softmax else Binomial())
     rows = LabelledRows(

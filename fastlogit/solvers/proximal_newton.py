@@ -13,6 +13,7 @@ import numpy as np
 
 from ..arrays import Indices, Matrix, Vector
 from ..certificates.composite import CompositeCertificate
+from ..certificates.composite_softmax import CompositeSoftmaxCertificate
 from ..clock import TimeUp
 from ..objective.binomial import Binomial
 from ..objective.objective import Objective
@@ -22,6 +23,7 @@ from ..objective.working_set import WorkingSet
 from .abilities import Abilities
 from .carried import Carried
 from .iteration import DECREASE, MAX_TRIALS
+from .proximal_softmax import SoftmaxModel
 from .quadratic_model import Corners, QuadraticModel
 from .stopping import StoppingRule
 from .trace import Point, Reason, Trace
@@ -92,7 +94,10 @@ def proximal_newton(
     point = carried.begin(objective, objective.within_bounds(theta), trace, curvature)
     if not np.isfinite(point.cost).all() or not np.isfinite(point.gradient).all():
         return point, Reason.NOT_FINITE
-    models = [Model(objective.only(np.array([k])), curvature[k]) for k in range(objective.n_models)]
+    made = SoftmaxModel if objective.loss.is_coupled else Model
+    models: list[Model | SoftmaxModel] = [
+        made(objective.only(np.array([k])), curvature[k]) for k in range(objective.n_models)
+    ]
     for k, model in enumerate(models):
         model.begin_with(carried, k)
     resting = np.zeros(objective.n_models, dtype=bool)
@@ -125,14 +130,16 @@ def proximal_newton(
         carried.take(objective, point, [model.left() for model in models])
 
 
-def _tell(rule: StoppingRule, models: list[Model], active: Indices) -> None:
+def _tell(rule: StoppingRule, models: list[Model | SoftmaxModel], active: Indices) -> None:
     """Hand the certificate the Hessians of the models' working sets."""
-    if isinstance(rule.certificate, CompositeCertificate):
+    if isinstance(rule.certificate, CompositeCertificate | CompositeSoftmaxCertificate):
         for k in active[[not models[k].is_large for k in active]]:
             rule.certificate.take_working_set(int(k), models[k].working)
 
 
-def _advance(models: list[Model], moving: Indices, point: Point, tol: float) -> Point:
+def _advance(
+    models: list[Model | SoftmaxModel], moving: Indices, point: Point, tol: float
+) -> Point:
     theta, cost, gradient = point.theta.copy(), point.cost.copy(), point.gradient.copy()
     for k in moving:
         theta[k], cost[k], gradient[k] = models[k].advance(tol * abs(float(cost[k])))
@@ -168,6 +175,8 @@ class Model:
         self._curvature = curvature
         self._model: QuadraticModel | None = None
         self._known: tuple[Vector, Vector, float] | None = None
+        # Where no function above the cost leads down.
+        self._lowest_flat = np.empty(0)
         self._lowest, self._lack, self._waited = np.inf, np.inf, 0
         self._was_missing, self._is_complete = np.inf, True
         self.is_large = False
@@ -256,10 +265,24 @@ class Model:
             self._model = QuadraticModel(self.working.matrix, self._of_working(), check)
         target = self._model.minimum(here.gradient, here.theta)
         step = target - here.theta
-        curved = float(step @ np.einsum("ij,j->i", self.working.matrix, step))
-        lack = max(0.0, -self._promised(here, target) - 0.5 * curved)
+        # Where next to no row has curvature, the step may be of any size.
+        with np.errstate(over="ignore", invalid="ignore"):
+            curved = float(step @ np.einsum("ij,j->i", self.working.matrix, step))
+            fall = -self._promised(here, target) - 0.5 * curved
+        lack = max(0.0, fall) if np.isfinite(fall) and not self._is_flat(here) else np.inf
         self._known, self._was_missing = (here.theta, target, lack), lack
         return target, lack
+
+    def _is_flat(self, here: Place) -> bool:
+        """Say whether a way down may be hidden, as where an offset of 1e5 takes all curvature.
+
+        The model of second order says nothing of a parameter in which no row has any.
+        """
+        part = self.working.part
+        flat = part.fitted() & ~(np.diag(self.working.matrix) > 0.0)
+        if not flat.any() or np.array_equal(self._lowest_flat, here.theta):
+            return False
+        return bool(part.least_slopes(here.theta[None], here.gradient[None])[0, flat].any())
 
     def _may_be_near(self) -> bool:
         """Say whether it is worth a look how far raw predictions are from those of the Hessian.
@@ -331,6 +354,8 @@ class Model:
         Where that is near, as among rows without curvature, the minimum of a function above the
         cost is looked at as well.
         """
+        if self._is_flat(here):
+            return self._majorize(here, here)
         promised, size = self._promised(here, target), 1.0
         slack = ROUNDING * abs(here.cost)
         for _ in range(MAX_TRIALS):
@@ -363,4 +388,6 @@ class Model:
         found = self._at(target)
         lowest = min(here.cost, other.cost)
         fine = np.isfinite(found.gradient).all() and found.cost < lowest
+        if not fine and other.cost >= here.cost:
+            self._lowest_flat = here.theta
         return found if fine else other if other.cost < here.cost else here
