@@ -330,7 +330,7 @@ class CompositeSoftmaxCertificate:
         if self._size is None:
             rows = self.objective.rows
             alike = len({int(k) for k in rows.weight_set}) == 1
-            self._size = 1.0 if alike else np.sqrt(one.rows.mean_squares(0))
+            self._size = 1.0 if alike else one.rows.root_mean_squares(0)
         return self._size
 
     def step_lowers(self, model: int, gradient: Vector) -> bool:

@@ -220,9 +220,11 @@ class LabelledRows:
         weights = self.weights_of(output)
         assert weights is not None
         total = float(self.total_weight[output])
-        squares = self.design.column_variances(np.ascontiguousarray(weights), total)
+        center, inverse_scale = self.design.columns
+        unscaled = self.design.standardized(Columns(center, np.ones_like(center)))
         with np.errstate(over="ignore"):  # infinite: nothing is known of the column then
-            return (np.sqrt(squares) + TINY) * self.design.columns.inverse_scale
+            squares = unscaled.column_variances(np.ascontiguousarray(weights), total)
+            return (np.sqrt(squares) + TINY) * inverse_scale
 
     def n_of_weight(self, output: int) -> int:
         """Return how many rows have weight for an output."""
