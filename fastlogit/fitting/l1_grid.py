@@ -180,7 +180,8 @@ class L1Grid(Grid):
     def _default(self, objective: Objective) -> Matrix:
         if objective.fit_intercept:
             return default_start(objective)
-        return np.zeros((objective.n_models, objective.design.shape[1] + 1))
+        size = objective.n_classes * (objective.design.shape[1] + 1)
+        return np.zeros((objective.n_models, size))
 
     def _first(self, objective: Objective, limits: Limits, began: float) -> Matrix:
         """Return where the first fits begin."""

@@ -6,6 +6,7 @@ import numpy as np
 
 from ..arrays import Matrix, Vector
 from ..certificates.composite import CompositeCertificate
+from ..certificates.composite_softmax import CompositeSoftmaxCertificate
 from ..objective.objective import Objective
 from ..objective.row_state import RowCurvature
 from ..objective.working_set import WorkingSet
@@ -34,8 +35,12 @@ class Carried:
         self._certificate: CompositeCertificate | None = None
         self._working: dict[int, WorkingSet] = {}
 
-    def certificate(self, objective: Objective) -> CompositeCertificate:
+    def certificate(
+        self, objective: Objective
+    ) -> CompositeCertificate | CompositeSoftmaxCertificate:
         """Return what proves the points of the next objective."""
+        if objective.loss.is_coupled:
+            return CompositeSoftmaxCertificate(objective)
         if self._certificate is None:
             self._certificate = CompositeCertificate(objective, self._is_pooled)
         else:
