@@ -288,6 +288,32 @@ def test_what_is_refused(options, text) -> None:
         grid_of(X, y, options.pop("Cs", [1.0]), **options)
 
 
-def test_softmax_is_refused() -> None:
-    with pytest.raises(ValueError, match="softmax does not take L1 in paths yet"):
-        grid_of(*three_classes(50, 3), [1.0], multi_class="multinomial")
+@pytest.mark.parametrize("ratio", [1.0, 0.4])
+@pytest.mark.parametrize("fit_intercept", [True, False])
+def test_softmax(rng, ratio, fit_intercept) -> None:
+    X = rng.standard_normal((150, 12))
+    y = (X[:, :3] + rng.gumbel(size=(150, 3))).argmax(axis=1)
+    folds = rng.integers(0, 3, (2, 150))
+    options = {"sample_weight": rng.uniform(0.5, 2.0, 150), "multi_class": "multinomial"}
+    Cs = [0.02, 0.2, 3.0]
+    grid = grid_of(
+        X, y, Cs, fold_weights=folds, fit_intercept=fit_intercept, l1_ratio=ratio, **options
+    )
+    assert grid.coef.shape == (2, 3, 3, 12)
+    assert not grid.coef.all()
+    with pytest.raises(ValueError, match="Cs has infinity, no penalty"):
+        grid_of(X, y, [1.0, np.inf], l1_ratio=ratio, **options)
+    intercept = "fit" if fit_intercept else None
+    assert_single_fits(grid, X, y, folds, intercept=intercept, **options)
+
+
+def test_a_softmax_begins_where_all_coefficients_are_0(rng) -> None:
+    X = rng.standard_normal((150, 12))
+    y = (X[:, :3] + rng.gumbel(size=(150, 3))).argmax(axis=1)
+    grid = grid_of(X, y, FromNull(4, 20.0), multi_class="multinomial")
+    slopes = X.T @ (np.equal.outer(y, np.arange(3)) - np.bincount(y) / 150.0)
+    assert grid.C_null == pytest.approx(1.0 / np.abs(slopes).max(), rel=1e-10)
+    assert not grid.coef[0, 0].any()
+    assert grid.coef[0, 1].any()
+    options = {"l1_ratio": 1.0, "multi_class": "multinomial", "tol": 1e-14}
+    assert fastlogit.fit(X, y, C=grid.C_null * (1.0 + 1e-6), **options).coef.any()

@@ -21,7 +21,7 @@ from ..solvers.trace import Limits, Point, Reason, Trace
 from .grid import Grid, GridOptions, GridResult, check_cs, check_grid, conclude
 from .problem import began_of
 
-__all__ = ["NEVER", "FromNull", "L1Grid", "Stop", "fit_l1_grid", "refuse_softmax"]
+__all__ = ["NEVER", "FromNull", "L1Grid", "Stop", "fit_l1_grid", "refuse_free_softmax"]
 
 SOLVERS_OF_L1 = ("auto", *METHODS_OF_L1)
 
@@ -96,7 +96,7 @@ def fit_l1_grid(
     values = np.ones(1) if isinstance(Cs, FromNull) else check_cs(Cs)
     _check_solver(options)
     problem, folds, limits = check_grid(given, fold_weights, options, began)
-    refuse_softmax(problem.classes.size, options.multi_class)
+    refuse_free_softmax(problem.classes.size, options.multi_class, values)
     grid = L1Grid(problem, values, folds, options.l1_ratio)
     try:
         if isinstance(Cs, FromNull):
@@ -114,12 +114,12 @@ def _check_solver(options: GridOptions) -> None:
     check_option("solver", options.solver, SOLVERS_OF_L1)
 
 
-def refuse_softmax(n_classes: int, multi_class: str) -> None:
-    """Raise where classes compete: there is no L1 for them yet."""
-    if n_classes > 2 and multi_class == "multinomial":
+def refuse_free_softmax(n_classes: int, multi_class: str, Cs: Vector) -> None:
+    """Raise for a softmax without any penalty among those with L1: it has other proofs."""
+    if n_classes > 2 and multi_class == "multinomial" and np.isinf(Cs).any():
         raise ValueError(
-            "softmax does not take L1 in paths yet; multi_class='ovr', each class against all "
-            "others, does, or leave out L1"
+            "Cs has infinity, no penalty, which a softmax does not take beside L1: leave it out, "
+            "or give l1_ratio=0, or multi_class='ovr'"
         )
 
 
@@ -149,6 +149,17 @@ class L1Grid(Grid):
         """Take the inverse strengths; nothing is known of their models then."""
         super().take_cs(Cs)
         self.explained = np.full((Cs.size, self.n_folds), np.nan)
+
+    def settled(self, theta: Matrix) -> tuple[Matrix, Vector]:
+        """Return coefficients and intercepts that stand for all that predict as the models do.
+
+        Of a softmax those that L1 has zeros in: which they are depends on the share of L1 alone.
+        """
+        coef, intercept = self._at(1.0).settled(theta)
+        free = np.repeat(np.isinf(self.Cs), len(coef) // self.Cs.size)
+        if free.any():
+            coef[free] = self.pooled.settled(theta)[0][free]
+        return coef, intercept
 
     def _at(self, C: float) -> Objective:
         """Return the problems of all folds at a strength."""

@@ -40,7 +40,7 @@ class Carried:
     ) -> CompositeCertificate | CompositeSoftmaxCertificate:
         """Return what proves the points of the next objective."""
         if objective.loss.is_coupled:
-            return CompositeSoftmaxCertificate(objective)
+            return CompositeSoftmaxCertificate(objective, self._is_pooled)
         if self._certificate is None:
             self._certificate = CompositeCertificate(objective, self._is_pooled)
         else:
