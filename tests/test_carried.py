@@ -61,3 +61,21 @@ def test_the_start_is_known_where_nothing_but_l1_changes() -> None:
     elsewhere = point.theta + 0.1
     begin = carried.begin(one, elsewhere, Trace(LIMITS, 0.0, one), one.rows.empty_curvature())
     np.testing.assert_array_equal(begin.cost, one.at(elsewhere).cost)
+
+
+def test_of_pooled_rows_the_sizes_of_columns_are_those_of_the_model_and_measured_once() -> None:
+    X, y = problem(60, 4)[:2]
+    weight = np.linspace(0.1, 3.0, 60)
+    X[50:] *= 3.0
+    pooled, one = elastic_net_of(X, y), elastic_net_of(X, y, weight=weight)
+    one.take_columns(pooled.design.columns)
+    scaled = (X - pooled.design.columns.center) * pooled.design.columns.inverse_scale
+    means = np.average(np.square(scaled), axis=0, weights=weight)
+    carried = Carried(is_pooled=True)
+    first = carried.certificate(one)
+    np.testing.assert_allclose(first._size(0), np.sqrt(means), rtol=1e-12)
+    assert (first._size(0) > 1.0).any()
+    before = one.design.n_passes
+    np.testing.assert_array_equal(carried.certificate(one)._size(0), first._size(0))
+    assert one.design.n_passes == before
+    assert Carried().certificate(one)._size(0) == 1.0

@@ -220,10 +220,47 @@ def test_where_l2_is_chosen_there_is_nothing_to_relax() -> None:
     assert not hasattr(model, "relaxed_")
 
 
-def test_softmax_is_refused_before_work(monkeypatch) -> None:
-    monkeypatch.setattr(LogisticRegressionCV, "_fit_folds", None)
-    with pytest.raises(ValueError, match="softmax does not take L1 in paths yet"):
-        ours().fit(*three_classes(100, 3))
+def test_softmax_is_its_single_fits() -> None:
+    X, y = overlapping(150, 20)
+    cv = list(StratifiedKFold(3).split(X, y))
+    model = ours(cv=cv, l1_ratios=(0.5, 1)).fit(X, y)
+    assert model.coefs_paths_.shape == (3, 2, 3, 3, 21)
+    for fold, (train, _) in enumerate(cv):
+        for place, ratio in enumerate((0.5, 1.0)):
+            single = fastlogit.fit(
+                X[train], y[train], C=CS[1], l1_ratio=ratio, multi_class="multinomial"
+            )
+            path = model.coefs_paths_[fold, place, 1]
+            np.testing.assert_allclose(path[:, :-1], single.coef.T, atol=1e-4)
+            np.testing.assert_array_equal(path[:, :-1] != 0.0, single.coef.T != 0.0)
+    assert all(grid.converged.all() for grid in model.grids_)
+    with pytest.raises(ValueError, match="relax=True is for two classes"):
+        ours(relax=True).fit(X, y)
+
+
+@pytest.mark.parametrize("ratio", [0.3, 1.0])
+def test_a_fold_of_two_classes_of_a_softmax(ratio) -> None:
+    """Its cost is that of the softmax of both, whose coefficients are opposite."""
+    X, y = overlapping(150, 6)
+    train = np.flatnonzero(y < 2)
+    cv = [(train, np.arange(150)), (np.arange(150), np.arange(150))]
+    with pytest.warns(UserWarning, match="lack class"):
+        model = ours([0.3], (ratio,), cv=cv).fit(X, y)
+    coef, intercept = model.grid_.coef[0, 0], model.grid_.intercept[0, 0]
+    assert not coef[2].any()
+    np.testing.assert_array_equal(coef[0], -coef[1])
+
+    def of_pair(direction):
+        own = coef[:2] + direction * np.array([[-0.5], [0.5]])
+        raw = X[train] @ own.T + intercept[:2]
+        losses = np.logaddexp(raw[:, 0], raw[:, 1]) - raw[np.arange(len(train)), y[train]]
+        penalty = ratio * np.abs(own).sum() + 0.5 * (1.0 - ratio) * np.square(own).sum()
+        return 0.3 * losses.sum() + penalty
+
+    least = of_pair(np.zeros(6))
+    for column in range(6):
+        for step in (1e-3, -1e-3):
+            assert of_pair(step * np.eye(6)[column]) >= least
 
 
 def test_folds_that_lack_a_class_warn_once() -> None:

@@ -9,9 +9,11 @@ from problems import TWO_THREADS, problem, sized, three_classes
 from sklearn.exceptions import ConvergenceWarning
 
 import fastlogit
+from fastlogit.fitting import l1_grid
 from fastlogit.fitting.grid import GridOptions
 from fastlogit.fitting.l1_grid import NEVER, FromNull, Stop, fit_l1_grid
 from fastlogit.fitting.problem import given_of
+from fastlogit.solvers import l1_path
 
 # Rooms above the kernels, with fits that take minutes in plain Python.
 pytestmark = pytest.mark.jit
@@ -114,16 +116,15 @@ def test_a_grid_from_where_all_coefficients_are_0_on() -> None:
     assert_single_fits(grid, X, y, np.ones((1, len(y))))
 
 
-@pytest.mark.parametrize("multi_class", ["ovr"])
 @pytest.mark.parametrize("fit_intercept", [True, False])
-def test_where_a_grid_begins_beside_free_columns(rng, multi_class, fit_intercept) -> None:
+def test_where_a_grid_begins_beside_free_columns(rng, fit_intercept) -> None:
     """Just above it a coefficient moves, just below none does: of any class."""
     X, y, *_, weight = problem(200, 30)
     y = y + (X[:, 3] > 1.0)
     factor = np.r_[0.0, 0.0, rng.uniform(0.5, 2.0, 28)]
     options = {
         "offset": rng.normal(size=200), "sample_weight": weight, "penalty_factor": factor,
-        "multi_class": multi_class,
+        "multi_class": "ovr",
     }  # fmt: skip
     grid = grid_of(X, y, FromNull(2, 2.0), l1_ratio=0.7, fit_intercept=fit_intercept, **options)
     assert not grid.coef[0, 0, :, 2:].any()
@@ -205,6 +206,50 @@ def test_callbacks_hear_of_all_fits_and_end_them() -> None:
     assert grid.converged.tolist() == [[False, True, False]]
 
 
+def test_one_fold_after_the_other_where_copies_would_take_much(monkeypatch) -> None:
+    X, y = three_classes(120, 60)
+    # Folds of which each has its own size of a column: a proof must not take that of all rows.
+    X[:40, 5] *= 50.0
+    folds = (np.arange(120) // 3 % 3 != np.arange(3)[:, None]).astype(float)
+    folds[0] *= np.where(np.arange(120) < 40, 1.0, 0.01)
+    together = grid_of(X, y, CS, fold_weights=folds, multi_class="ovr")
+    monkeypatch.setattr(l1_grid, "ROOM", 0.0)
+    told = []
+    alone = grid_of(X, y, CS, fold_weights=folds, multi_class="ovr", callback=told.append)
+    np.testing.assert_array_equal(alone.coef, together.coef)
+    np.testing.assert_array_equal(alone.suboptimality, together.suboptimality)
+    np.testing.assert_array_equal(alone.deviance_explained, together.deviance_explained)
+    done = [progress.n_done for progress in told]
+    assert done == sorted(done)
+    assert {progress.n_fits for progress in told} == {27}
+
+    def stop(progress):
+        if progress.n_done >= 12:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt) as caught:
+        grid_of(X, y, CS, fold_weights=folds, multi_class="ovr", callback=stop)
+    assert caught.value.result.converged[0].all()
+    assert not caught.value.result.converged[1].all()
+    assert not caught.value.result.converged[2].any()
+
+
+def test_limits_where_the_beginning_is_looked_for(monkeypatch) -> None:
+    X, y = problem(100, 30)[:2]
+    offset = np.linspace(-1.0, 1.0, 100)
+    with pytest.warns(ConvergenceWarning):
+        grid = grid_of(X, y, FromNull(5, 10.0), offset=offset, time_limit=1e-9)
+    assert np.isfinite(grid.coef).all()
+
+    def interrupted(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(l1_path, "proximal_newton", interrupted)
+    with pytest.raises(KeyboardInterrupt) as caught:
+        grid_of(X, y, FromNull(5, 10.0), offset=offset)
+    assert not caught.value.result.converged.any()
+
+
 def test_ctrl_c_gives_what_is_there() -> None:
     X, y = problem(100, 30)[:2]
 
@@ -243,6 +288,32 @@ def test_what_is_refused(options, text) -> None:
         grid_of(X, y, options.pop("Cs", [1.0]), **options)
 
 
-def test_softmax_is_refused() -> None:
-    with pytest.raises(ValueError, match="softmax does not take L1 in paths yet"):
-        grid_of(*three_classes(50, 3), [1.0], multi_class="multinomial")
+@pytest.mark.parametrize("ratio", [1.0, 0.4])
+@pytest.mark.parametrize("fit_intercept", [True, False])
+def test_softmax(rng, ratio, fit_intercept) -> None:
+    X = rng.standard_normal((150, 12))
+    y = (X[:, :3] + rng.gumbel(size=(150, 3))).argmax(axis=1)
+    folds = rng.integers(0, 3, (2, 150))
+    options = {"sample_weight": rng.uniform(0.5, 2.0, 150), "multi_class": "multinomial"}
+    Cs = [0.02, 0.2, 3.0]
+    grid = grid_of(
+        X, y, Cs, fold_weights=folds, fit_intercept=fit_intercept, l1_ratio=ratio, **options
+    )
+    assert grid.coef.shape == (2, 3, 3, 12)
+    assert not grid.coef.all()
+    with pytest.raises(ValueError, match="Cs has infinity, no penalty"):
+        grid_of(X, y, [1.0, np.inf], l1_ratio=ratio, **options)
+    intercept = "fit" if fit_intercept else None
+    assert_single_fits(grid, X, y, folds, intercept=intercept, **options)
+
+
+def test_a_softmax_begins_where_all_coefficients_are_0(rng) -> None:
+    X = rng.standard_normal((150, 12))
+    y = (X[:, :3] + rng.gumbel(size=(150, 3))).argmax(axis=1)
+    grid = grid_of(X, y, FromNull(4, 20.0), multi_class="multinomial")
+    slopes = X.T @ (np.equal.outer(y, np.arange(3)) - np.bincount(y) / 150.0)
+    assert grid.C_null == pytest.approx(1.0 / np.abs(slopes).max(), rel=1e-10)
+    assert not grid.coef[0, 0].any()
+    assert grid.coef[0, 1].any()
+    options = {"l1_ratio": 1.0, "multi_class": "multinomial", "tol": 1e-14}
+    assert fastlogit.fit(X, y, C=grid.C_null * (1.0 + 1e-6), **options).coef.any()

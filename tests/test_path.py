@@ -253,6 +253,11 @@ def test_bad_options_of_a_path_with_l1(options, error, text) -> None:
         logistic_path(*problem(50, 3)[:2], **options)
 
 
-def test_softmax_takes_no_l1() -> None:
-    with pytest.raises(ValueError, match="softmax does not take L1 in paths yet"):
-        logistic_path(*three_classes(60, 2), l1_ratio=1.0)
+def test_a_softmax_path_with_l1(rng) -> None:
+    X = rng.standard_normal((120, 8))
+    y = (X[:, :3] + rng.gumbel(size=(120, 3))).argmax(axis=1)
+    path = logistic_path(X, y, 6, l1_ratio=1.0, C_range=50.0)
+    assert path.n_nonzero[0].tolist() == [0, 0, 0]
+    assert path.multi_class == "multinomial"
+    assert_single_fits(path, X, y, l1_ratio=1.0, multi_class="multinomial", tol=1e-13)
+    assert (np.diff(path.deviance_explained) > 0.0).all()

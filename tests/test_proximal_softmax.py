@@ -305,3 +305,12 @@ def test_many_classes_and_rows_that_are_sure() -> None:
         result = fit(X, y, l1_reg=1e-5)
     assert result.converged
     assert kkt(X, y, result) < 1e-7
+
+
+def test_without_intercept_no_coefficient_at_all_is_proven(rng) -> None:
+    X = rng.standard_normal((80, 5))
+    y = rng.integers(0, 3, 80)
+    result = fastlogit.fit(X, y, C=1e-3, l1_ratio=1.0, multi_class="multinomial", intercept=None)
+    assert result.converged
+    assert not result.coef.any()
+    assert result.suboptimality <= 1e-15

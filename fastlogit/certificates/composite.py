@@ -196,10 +196,13 @@ class CompositeCertificate:
     Parameters
     ----------
     objective : Objective
+    is_pooled : bool, default False
+        Its columns were standardised by other weights than those of the models.
     """
 
-    def __init__(self, objective: Objective) -> None:
+    def __init__(self, objective: Objective, is_pooled: bool = False) -> None:
         self.objective = self.sampled = objective
+        self._is_pooled = is_pooled
         self.rounding = Rounding(objective)
         # Bounds of models that count all directions but the unresolved ones.
         self.beside: dict[int, float] = {}
@@ -214,7 +217,7 @@ class CompositeCertificate:
 
     def under(self, objective: Objective) -> CompositeCertificate:
         """Return what proves points of an objective that differs in its penalty alone."""
-        other = CompositeCertificate(objective)
+        other = CompositeCertificate(objective, self._is_pooled)
         other._sizes = self._sizes
         return other
 
@@ -334,10 +337,10 @@ class CompositeCertificate:
     def _size(self, model: int) -> Vector | float:
         """Return the root mean square of each standardised column, or a bound of all."""
         rows = self.objective.rows
-        if len({int(k) for k in rows.weight_set}) == 1:
+        if len({int(k) for k in rows.weight_set}) == 1 and not self._is_pooled:
             return 1.0
         if model not in self._sizes:
-            self._sizes[model] = np.sqrt(rows.mean_squares(model))
+            self._sizes[model] = rows.root_mean_squares(model)
         return self._sizes[model]
 
     def step_lowers(self, model: int, gradient: Vector) -> bool:

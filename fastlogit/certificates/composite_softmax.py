@@ -192,8 +192,9 @@ class CompositeSoftmaxCertificate:
     objective : Objective
     """
 
-    def __init__(self, objective: Objective) -> None:
+    def __init__(self, objective: Objective, is_pooled: bool = False) -> None:
         self.objective = self.sampled = objective
+        self._is_pooled = is_pooled
         self.rounding = Rounding(objective)
         # Bounds of models that count all directions but the unresolved ones.
         self.beside: dict[int, float] = {}
@@ -202,7 +203,7 @@ class CompositeSoftmaxCertificate:
         self._noise: dict[int, float] = {}
         self._known: dict[int, ClassWorkingSet] = {}
         self._largest: float | None = None
-        self._size: float | Vector | None = None
+        self._known_sizes: dict[int, float | Vector] = {}
 
     def know(self, theta: Matrix, curvature: RowCurvature) -> None:
         """Take the row curvatures of all models at a point: nothing here asks for them."""
@@ -268,6 +269,8 @@ class CompositeSoftmaxCertificate:
         of_rows = 2.0 * self.rounding.of_rows(there.theta, there.cost)
         slack = l1 - np.abs(slopes) - sums - 0.5 * of_rows
         inside = varies & ((coef != 0.0) | (l1 == 0.0) | (slack <= 0.0))
+        if not (inside.any() or one.fit_intercept):
+            return 0.0  # all coefficients are 0, and no slope reaches L1
         for _ in range(ROUNDS):
             if inside.sum() > MAX_GRAM:
                 return math.inf
@@ -327,11 +330,13 @@ class CompositeSoftmaxCertificate:
 
     def _sizes(self, one: Objective) -> Vector | float:
         """Return the root mean square of each standardised column, or a bound of all."""
-        if self._size is None:
-            rows = self.objective.rows
-            alike = len({int(k) for k in rows.weight_set}) == 1
-            self._size = 1.0 if alike else np.sqrt(one.rows.mean_squares(0))
-        return self._size
+        rows = self.objective.rows
+        if len({int(k) for k in rows.weight_set}) == 1 and not self._is_pooled:
+            return 1.0
+        own = int(one.rows.weight_set[0])
+        if own not in self._known_sizes:
+            self._known_sizes[own] = one.rows.root_mean_squares(0)
+        return self._known_sizes[own]
 
     def step_lowers(self, model: int, gradient: Vector) -> bool:
         """Return False: no step is taken unseen."""

@@ -44,7 +44,7 @@ from ..clock import Clock, part_of
 from ..design.base import Design
 from ..fitting.fit import fit
 from ..fitting.grid import GridOptions, GridResult
-from ..fitting.l1_grid import refuse_softmax
+from ..fitting.l1_grid import refuse_free_softmax
 from ..fitting.messages import stack_level
 from ..fitting.path import grid_of_cs
 from ..fitting.relaxed import relax
@@ -88,10 +88,10 @@ class LogisticRegressionCV(LogisticRegression):
         1e4, evenly spaced on a logarithmic scale. For L1 those of a path suit better:
         ``logistic_path(X, y, l1_ratio=1).Cs``.
     l1_ratios : array-like of shape (n_l1_ratios,) or None, default "warn"
-        Shares of L1 in the penalty, from 0 (L2) to 1 (L1), each with each C; above 0 for two
-        classes, or each against all others. With ``penalty="l1"`` or ``"l2"`` they are ignored,
-        with a warning, as in scikit-learn. None, which is the default with a warning, is the
-        same as ``(0,)`` except for the shapes of the legacy attributes.
+        Shares of L1 in the penalty, from 0 (L2) to 1 (L1), each with each C. With
+        ``penalty="l1"`` or ``"l2"`` they are ignored, with a warning, as in scikit-learn. None,
+        which is the default with a warning, is the same as ``(0,)`` except for the shapes of the
+        legacy attributes.
     fit_intercept : bool, default True
     cv : int, splitter of scikit-learn or iterable of (train, test), default None
         None is stratified 5-fold, a whole number so many folds.
@@ -137,7 +137,8 @@ class LogisticRegressionCV(LogisticRegression):
         within a standard error of the best, over the folds: fewer coefficients, or smaller ones.
     relax : bool, default False
         Fit the columns that L1 has chosen once more, without a penalty: `coef_` and `intercept_`
-        are then those of that fit. Scores are those of the fits with L1.
+        are then those of that fit. Scores are those of the fits with L1. Two classes, or each
+        against all others.
 
     Attributes
     ----------
@@ -333,7 +334,11 @@ class LogisticRegressionCV(LogisticRegression):
         assert not isinstance(rows, Design)
         self.classes_ = labels_like(labels, data.classes)
         if any(shares):
-            refuse_softmax(len(self.classes_), self.multi_class)
+            refuse_free_softmax(len(self.classes_), self.multi_class, Cs)
+        if self.relax and len(self.classes_) > 2 and self.multi_class == "multinomial":
+            raise ValueError(
+                "relax=True is for two classes, or each against all others: multi_class='ovr'"
+            )
         routed = self._routed(sample_weight, params)
         cv = check_cv(self.cv, labels, classifier=True)
         splits = list(cv.split(for_splitters(data.rows), labels, **routed.splitter.split))

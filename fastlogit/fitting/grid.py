@@ -241,7 +241,7 @@ def conclude(grid: Grid, limits: Limits, began: float, interrupted: bool = False
     late = clock is not None and clock.is_late()
     stop_clock(pooled)
     theta, bound, steps = grid.theta, grid.bound, grid.steps
-    coef, intercept = pooled.to_user(*pooled.settled(theta))
+    coef, intercept = pooled.to_user(*grid.settled(theta))
     shape = (grid.Cs.size, grid.n_folds, -1)
     coefs = coef.reshape(*shape, coef.shape[1])
     worst = bound.reshape(*shape).max(axis=2).T
@@ -318,6 +318,10 @@ class Grid:
         size = self.pooled.n_classes * (self.pooled.design.shape[1] + 1)
         self.theta = np.zeros((n_models, size))
         self.bound, self.steps = np.full(n_models, np.inf), np.zeros(n_models, dtype=np.int64)
+
+    def settled(self, theta: Matrix) -> tuple[Matrix, Vector]:
+        """Return coefficients and intercepts that stand for all that predict as the models do."""
+        return self.pooled.settled(theta)
 
     def _objective(
         self, rows: LabelledRows, weights: Matrix, n_folds: int, Cs: Vector

@@ -21,7 +21,7 @@ from ..solvers.trace import Limits, Point, Reason, Trace
 from .grid import Grid, GridOptions, GridResult, check_cs, check_grid, conclude
 from .problem import began_of
 
-__all__ = ["NEVER", "FromNull", "L1Grid", "Stop", "fit_l1_grid", "refuse_softmax"]
+__all__ = ["NEVER", "FromNull", "L1Grid", "Stop", "fit_l1_grid", "refuse_free_softmax"]
 
 SOLVERS_OF_L1 = ("auto", *METHODS_OF_L1)
 
@@ -47,6 +47,8 @@ class Stop(NamedTuple):
 
 
 NEVER = Stop()
+# Bytes that copies of columns of folds that go together may take, at most half of X for each model.
+ROOM = 1e9
 # Strengths that are fitted whatever they gain, as in glmnet.
 LEAST = 5
 
@@ -94,7 +96,7 @@ def fit_l1_grid(
     values = np.ones(1) if isinstance(Cs, FromNull) else check_cs(Cs)
     _check_solver(options)
     problem, folds, limits = check_grid(given, fold_weights, options, began)
-    refuse_softmax(problem.classes.size, options.multi_class)
+    refuse_free_softmax(problem.classes.size, options.multi_class, values)
     grid = L1Grid(problem, values, folds, options.l1_ratio)
     try:
         if isinstance(Cs, FromNull):
@@ -112,12 +114,12 @@ def _check_solver(options: GridOptions) -> None:
     check_option("solver", options.solver, SOLVERS_OF_L1)
 
 
-def refuse_softmax(n_classes: int, multi_class: str) -> None:
-    """Raise where classes compete: there is no L1 for them yet."""
-    if n_classes > 2 and multi_class == "multinomial":
+def refuse_free_softmax(n_classes: int, multi_class: str, Cs: Vector) -> None:
+    """Raise for a softmax without any penalty among those with L1: it has other proofs."""
+    if n_classes > 2 and multi_class == "multinomial" and np.isinf(Cs).any():
         raise ValueError(
-            "softmax does not take L1 in paths yet; multi_class='ovr', each class against all "
-            "others, does, or leave out L1"
+            "Cs has infinity, no penalty, which a softmax does not take beside L1: leave it out, "
+            "or give l1_ratio=0, or multi_class='ovr'"
         )
 
 
@@ -147,6 +149,17 @@ class L1Grid(Grid):
         """Take the inverse strengths; nothing is known of their models then."""
         super().take_cs(Cs)
         self.explained = np.full((Cs.size, self.n_folds), np.nan)
+
+    def settled(self, theta: Matrix) -> tuple[Matrix, Vector]:
+        """Return coefficients and intercepts that stand for all that predict as the models do.
+
+        Of a softmax those that L1 has zeros in: which they are depends on the share of L1 alone.
+        """
+        coef, intercept = self._at(1.0).settled(theta)
+        free = np.repeat(np.isinf(self.Cs), len(coef) // self.Cs.size)
+        if free.any():
+            coef[free] = self.pooled.settled(theta)[0][free]
+        return coef, intercept
 
     def _at(self, C: float) -> Objective:
         """Return the problems of all folds at a strength."""
@@ -178,7 +191,8 @@ class L1Grid(Grid):
     def _default(self, objective: Objective) -> Matrix:
         if objective.fit_intercept:
             return default_start(objective)
-        return np.zeros((objective.n_models, objective.design.shape[1] + 1))
+        size = objective.n_classes * (objective.design.shape[1] + 1)
+        return np.zeros((objective.n_models, size))
 
     def _first(self, objective: Objective, limits: Limits, began: float) -> Matrix:
         """Return where the first fits begin."""
@@ -194,37 +208,58 @@ class L1Grid(Grid):
     def solve_path(self, limits: Limits, began: float, stop: Stop) -> None:
         """Bring all models to their optima, the strongest penalty first.
 
-        Each begins where the one before ended, with its working set. Raises KeyboardInterrupt.
+        Each begins where the one before ended, with its working set. Where the copies of their
+        columns would take much memory, one fold goes after the other. Raises KeyboardInterrupt.
         """
         order = np.argsort(self.Cs, kind="stable")
-        per_penalty = len(self.theta) // self.Cs.size
         first = self._at(self.Cs[order[0]])
         theta = self._null if hasattr(self, "_null") else self._first(first, limits, began)
-        null_cost = self._weights_of(first) * level_costs(first, self._default(first))
-        null = null_cost.reshape(self.n_folds, -1).sum(axis=1)
+        null = self._weights_of(first) * level_costs(first, self._default(first))
+        self._null_deviance = null.reshape(self.n_folds, -1).sum(axis=1)
         self.theta[...] = np.tile(theta, (self.Cs.size, 1))
         if limits.max_iter == 0:
             return  # as asked, the start; nothing is proven about it
-        carried = Carried()
+        for folds in self._groups():
+            goes_on = self._solve_folds(folds, order, theta, limits, began, stop)
+            if not goes_on:
+                return
+
+    def _groups(self) -> list[Indices]:
+        """Return which folds go along their paths together: copies of columns take memory."""
+        n_samples, n_features = self.pooled.design.shape
+        copies = 4.0 * n_samples * n_features * self.problem.objective.n_models
+        size = int(max(1.0, min(self.n_folds, ROOM / max(copies, 1.0))))
+        return np.array_split(np.arange(self.n_folds), -(-self.n_folds // size))
+
+    def _solve_folds(
+        self, folds: Indices, order: Indices, start: Matrix, limits: Limits, began: float,
+        stop: Stop,
+    ) -> bool:  # fmt: skip
+        """Bring the models of some folds along the path; say whether others may follow."""
+        n_models = len(start) // self.n_folds
+        own = (folds[:, None] * n_models + np.arange(n_models)).ravel()
+        theta, carried = start[own], Carried(is_pooled=self.n_folds > 1)
         for number, place in enumerate(order):
-            objective = self._at(self.Cs[place])
-            trace = Trace(self._told(limits, number * per_penalty), began, objective)
+            objective = self._at(self.Cs[place]).only(own)
+            before = int(np.isfinite(self.explained).sum()) * n_models
+            trace = Trace(self._told(limits, before), began, objective)
             point, bound, reason = solve_next(objective, theta, limits, trace, carried)
-            models = slice(place * per_penalty, (place + 1) * per_penalty)
+            models = place * len(start) + own
             theta = self.theta[models] = point.theta
             self.bound[models], self.steps[models] = bound, trace.steps
             loss = self._weights_of(objective) * _losses_at(objective, point)
-            self.explained[place] = 1.0 - loss.reshape(self.n_folds, -1).sum(axis=1) / null
+            share = loss.reshape(folds.size, -1).sum(axis=1) / self._null_deviance[folds]
+            self.explained[place, folds] = 1.0 - share
             if reason == Reason.INTERRUPTED:
                 raise KeyboardInterrupt
             if reason in (Reason.CALLBACK, Reason.TIME_LIMIT):
-                self.theta[self._models_of(order[number + 1 :])] = np.tile(
-                    theta, (self.Cs.size - number - 1, 1)
-                )
-                return
+                left = order[number + 1 :, None] * len(start) + own
+                self.theta[left.ravel()] = np.tile(theta, (len(left), 1))
+                return False
             if self._is_enough(order[: number + 1], stop):
                 self._keep(np.sort(order[: number + 1]))
-                return
+                return False
+        return True
 
     def _weights_of(self, objective: Objective) -> Vector:
         return objective.rows.total_weight.reshape(objective.n_models, -1)[:, 0]
@@ -235,7 +270,7 @@ class L1Grid(Grid):
 
     def _is_enough(self, done: Indices, stop: Stop) -> bool:
         """Say whether the path may end early; sets what is said of it."""
-        if len(done) == self.Cs.size:
+        if len(done) == self.Cs.size or stop == NEVER:
             return False
         now = float(self.explained[done[-1]].min())
         ended = f"ended after {len(done)} of {self.Cs.size} C:"

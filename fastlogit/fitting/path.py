@@ -119,8 +119,7 @@ def logistic_path(
         logarithmic scale. With L1 it is that many (100 by default) from the largest C on at which
         all penalised coefficients are 0, up to `C_range` times that.
     l1_ratio : float from 0 to 1, default 0
-        The share of L1 in the penalty, as for `fastlogit.fit`: 1 is the lasso. Two classes, or each
-        against all others.
+        The share of L1 in the penalty, as for `fastlogit.fit`: 1 is the lasso.
     C_range : float > 1, optional
         How many times the first C the last one is, where `Cs` is not given one by one: by default,
         as in glmnet, 10,000 with more rows than columns, else 100.

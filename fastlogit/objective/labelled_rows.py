@@ -38,6 +38,9 @@ from .row_state import RowCurvature, RowPredictions, RowResiduals
 
 __all__ = ["LabelledRows"]
 
+# Above the root of squares that vanish in float64.
+TINY = 1e-150
+
 
 class LabelledRows:
     """Rows with their classes, weights and offsets, as one or several models see them.
@@ -209,12 +212,19 @@ class LabelledRows:
         targets = self._targets
         return targets.weights[targets.weight_set[output]] if len(targets.weights) else None
 
-    def mean_squares(self, output: int) -> Vector:
-        """Return the mean square of each column in the weights of an output: one pass."""
+    def root_mean_squares(self, output: int) -> Vector:
+        """Return that of each standardised column in the weights of an output: one pass.
+
+        Rather above than below it, where squares in the units of X underflow.
+        """
         weights = self.weights_of(output)
         assert weights is not None
         total = float(self.total_weight[output])
-        return self.design.column_variances(np.ascontiguousarray(weights), total)
+        center, inverse_scale = self.design.columns
+        unscaled = self.design.standardized(Columns(center, np.ones_like(center)))
+        with np.errstate(over="ignore"):  # infinite: nothing is known of the column then
+            squares = unscaled.column_variances(np.ascontiguousarray(weights), total)
+            return (np.sqrt(squares) + TINY) * inverse_scale
 
     def n_of_weight(self, output: int) -> int:
         """Return how many rows have weight for an output."""

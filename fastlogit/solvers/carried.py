@@ -6,6 +6,7 @@ import numpy as np
 
 from ..arrays import Matrix, Vector
 from ..certificates.composite import CompositeCertificate
+from ..certificates.composite_softmax import CompositeSoftmaxCertificate
 from ..objective.objective import Objective
 from ..objective.row_state import RowCurvature
 from ..objective.working_set import WorkingSet
@@ -21,17 +22,27 @@ class Carried:
     The next fit of the path begins with slopes of all columns that are known: which of them may
     move is told without a pass (the sequential rules of Tibshirani and others, 2012, Journal of the
     Royal Statistical Society B 74, guess no better), and its own proof looks at all of them.
+
+    Parameters
+    ----------
+    is_pooled : bool, default False
+        The columns were standardised by other weights than those of the models, as for folds.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, is_pooled: bool = False) -> None:
+        self._is_pooled = is_pooled
         self._objective: Objective | None = None
         self._certificate: CompositeCertificate | None = None
         self._working: dict[int, WorkingSet] = {}
 
-    def certificate(self, objective: Objective) -> CompositeCertificate:
+    def certificate(
+        self, objective: Objective
+    ) -> CompositeCertificate | CompositeSoftmaxCertificate:
         """Return what proves the points of the next objective."""
+        if objective.loss.is_coupled:
+            return CompositeSoftmaxCertificate(objective, self._is_pooled)
         if self._certificate is None:
-            self._certificate = CompositeCertificate(objective)
+            self._certificate = CompositeCertificate(objective, self._is_pooled)
         else:
             self._certificate = self._certificate.under(objective)
         return self._certificate

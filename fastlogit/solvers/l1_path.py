@@ -47,7 +47,10 @@ def solve_next(
 
 
 def null_model(objective: Objective, theta: Matrix, limits: Limits, began: float) -> Point:
-    """Return where the intercepts and the columns without penalty are at their optimum alone."""
+    """Return where the intercepts and the columns without penalty are at their optimum alone.
+
+    Raises KeyboardInterrupt after Ctrl-C.
+    """
     columns, free = objective.design.columns, ~objective.penalized()
     held = np.divide(
         HELD, columns.inverse_scale, out=np.ones_like(columns.inverse_scale),
@@ -59,7 +62,9 @@ def null_model(objective: Objective, theta: Matrix, limits: Limits, began: float
     for tol, most in ((EXACT, limits.max_iter), (0.0, POLISH)):
         within = Limits(tol, most, None, limits.time_limit)
         trace = Trace(within, began, alone)
-        point, *_ = solve_next(alone, theta, within, trace, carried)
+        point, _, reason = solve_next(alone, theta, within, trace, carried)
+        if reason == Reason.INTERRUPTED:
+            raise KeyboardInterrupt
         if trace.n_iter == 0:  # as where there is but an intercept
             break
         theta = point.theta

@@ -48,6 +48,9 @@ MOST_WORKING, STEPS = 5_000, 50
 # Newton steps over a working set that has all columns it should, before all are looked at again, as
 # long as they lack more than this share of what was missing before. While it grows there is one.
 INNER, INNER_SHARE = 10, 0.05
+# On a path the working set of the fit before is most likely complete: less is left then. 50 C of
+# 500 x 4,000 take 77 passes in place of 117, and a tenth less time, 4,000 made texts a fifth less.
+INNER_SHARE_ON_PATH = 5e-4
 # Up to so many columns each step has a Hessian of its own; of more one that was made where no raw
 # prediction is farther than this serves, too.
 CHEAP_COLUMNS, NEAR_ENOUGH = 32, 0.15
@@ -203,12 +206,13 @@ class Model:
         self.by_columns &= objective.design.shape[1] > FEW_COLUMNS
         self._descent: Descent | None = None
         self._step_size: float | None = None
+        self._inner_share = INNER_SHARE
 
     def begin_with(self, carried: Carried, model: int) -> None:
         """Take the working set of the fit before, if there is one."""
         working = carried.working_set(model, self._whole)
         if working is not None:
-            self.working = working
+            self.working, self._inner_share = working, INNER_SHARE_ON_PATH
 
     def left(self) -> tuple[RowCurvature, WorkingSet | None]:
         """Return what the next fit may begin with."""
@@ -374,7 +378,7 @@ class Model:
             return self._step_over_columns(self._descent)
         if self.is_large:
             return self._accelerate()
-        enough = max(INNER_SHARE * self._lack, WITHIN * wanted)
+        enough = max(self._inner_share * self._lack, WITHIN * wanted)
         here, target = self._search(self._here, self._target), self._target
         for _ in range(INNER if self._is_complete and not self.working.is_whole else 0):
             target, lack = self._model_at(here)
