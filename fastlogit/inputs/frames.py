@@ -69,9 +69,9 @@ def categorical_places(X: ArrayLike) -> list[int]:
 
 
 def sparse_places(X: ArrayLike) -> list[int]:
-    """Return which columns of a frame are stored sparse."""
+    """Return which columns of a frame are stored sparse: of pandas, others have none such."""
     library = _library_of(X)
-    if library is None:
+    if library is None or library.read is not _read_pandas:
         return []
     return [place for place, kind in enumerate(library.kinds(X)) if kind == SPARSE]
 
@@ -200,7 +200,7 @@ def _read_pandas(frame: Foreign, place: int) -> ReadColumn:
 
 
 def _polars_kinds(frame: Foreign) -> list[object]:
-    return [polars_kind(dtype) for dtype in frame.schema.values()]
+    return [polars_kind(dtype) for dtype in frame.dtypes]
 
 
 def _polars_select(frame: Foreign, places: list[int]) -> Foreign:
