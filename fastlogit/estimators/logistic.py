@@ -50,6 +50,8 @@ SOLVERS = {
 }
 # Parameters that say how categorical columns are read.
 OF_CATEGORIES = ("categories", "handle_unknown", "interactions")
+# Those that take L1: of scikit-learn's the same as there.
+SOLVERS_OF_L1 = ("auto", "saga", "liblinear")
 # What parameter validation may remember: see `_validate_params`.
 PLAIN = (bool, int, float, str)
 # Its square is the default of `fit`: of half the digits of the cost that the coefficients have.
@@ -100,9 +102,9 @@ class LogisticRegression(CallbackSupport, LinearClassifierMixin, SparseCoefMixin
         Inverse strength of the penalty; ``np.inf`` is none.
     l1_ratio : float from 0 to 1, default 0.0
         The share of L1 in the penalty, ``l1_ratio * sum(|coef|) + (1 - l1_ratio) * sum(coef**2) /
-        2``: 1 is L1 alone, and what is between an elastic net. For two classes, or with
-        ``multi_class="ovr"``; softmax does not take it yet. Where scikit-learn ignores it, as
-        beside ``penalty="l2"`` and without a penalty, it is ignored here too, with its warnings.
+        2``: 1 is L1 alone, and what is between an elastic net. Where scikit-learn ignores
+        it, as beside ``penalty="l2"`` and without a penalty, it is ignored here too, with its
+        warnings.
     dual : bool, default False
         Accepted for ``solver="liblinear"``, as in scikit-learn; it makes no difference.
     tol : float >= 0, default 1e-6
@@ -572,6 +574,12 @@ class LogisticRegression(CallbackSupport, LinearClassifierMixin, SparseCoefMixin
         if penalty is None and self.C != 1.0:
             warnings.warn("penalty=None ignores C", UserWarning, stacklevel=4)
         share = 1.0 if penalty == "l1" else float(ratio or 0.0) if used else 0.0
+        if share > 0.0 and self.solver not in SOLVERS_OF_L1:
+            first, *others, last = map(repr, SOLVERS_OF_L1)
+            raise ValueError(
+                f"solver={self.solver!r} does not take L1 (l1_ratio={share:g}); "
+                f"{', '.join([first, *others])} or {last} would"
+            )
         return (math.inf, 0.0) if none else (float(self.C), share)
 
     def _look(self, given: Given) -> Data:

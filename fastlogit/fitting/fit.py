@@ -126,9 +126,9 @@ def fit(
         columns or one for each. The intercept is never penalised.
     l1_reg : float >= 0 or array-like of shape (n_features,), optional
         The strength of L1 on the same scale: adds ``sum(l1_reg * |coef|)``, in the units of X, and
-        makes coefficients exactly 0; with `l2_reg` an elastic net. Two classes, or each class
-        against all others; a column of strength 0 is free. What the fit works on besides X is a
-        copy of the columns that may have coefficients.
+        makes coefficients exactly 0; with `l2_reg` an elastic net. Two classes, softmax, or
+        each class against all others; a column of strength 0 is free. What the fit works on besides
+        X is a copy of the columns that may have coefficients.
     l1_ratio : float from 0 to 1, optional
         The share of L1 in the penalty that `C` gives, as in scikit-learn: ``C * sum(loss) +
         l1_ratio * sum(|coef|) + (1 - l1_ratio) * sum(coef**2) / 2``.
@@ -158,7 +158,8 @@ def fit(
         proven about it.
     multi_class : {"ovr", "multinomial"}, default "ovr"
         For more than two classes: each class against all others, or softmax, whose coefficients
-        sum to zero over the classes (the symmetric solution, of the lowest penalty).
+        sum to zero over the classes (the symmetric solution, of the lowest penalty); with L1 that
+        of the lowest penalty has a median of 0.
     sample_weight : array-like of shape (n_samples,), optional
         Weights >= 0 of the rows: 2 is the row twice, 0 the row absent. One-vs-all also takes shape
         (n_samples, n_classes): weights for each class's own problem.
@@ -259,6 +260,11 @@ def fit(
     problem = check_problem(data, strengths, multi_class, intercept, n_threads, loss=loss)
     others = _others(problem)
     if others is not None:
+        if has_corners:
+            raise ValueError(
+                f"no row of {others.names()} has positive weight; softmax with L1 needs rows of "
+                "each class: leave those rows out"
+            )
         return _fit_others(
             others, problem, C=C, penalty=penalty, solver=solver, tol=tol, max_iter=max_iter,
             multi_class=multi_class, n_threads=n_threads, callback=limits.callback,
@@ -479,7 +485,8 @@ def _refuse_beside_corners(
     if not has_corners:
         return
     what, goes, names = "L1", "L1 goes", ["l1_reg", "l1_ratio"]
-    if data.coef_bounds is not None:
+    has_bounds = data.coef_bounds is not None
+    if has_bounds:
         what, goes, names = "bounds", "bounds go", ["coef_bounds"]
     if solver not in ("auto", *SOLVERS_OF_L1):
         raise ValueError(
@@ -489,10 +496,10 @@ def _refuse_beside_corners(
         raise ValueError(
             f"{goes} with the logistic loss only: leave out {', '.join(names)} or loss"
         )
-    if multi_class == "multinomial" and data.classes.size > 2:
+    if has_bounds and multi_class == "multinomial" and data.classes.size > 2:
         raise ValueError(
-            f"softmax does not take {what} yet; multi_class='ovr', each class against all others, "
-            f"does, or leave out {' and '.join(names)}"
+            "softmax does not take bounds yet; multi_class='ovr', each class against all others, "
+            "does, or leave out coef_bounds"
         )
 
 
@@ -527,7 +534,9 @@ def _start(problem: CheckedProblem) -> tuple[Matrix, Vector]:
     objective = problem.objective
     if problem.start is not None:
         with np.errstate(over="ignore", invalid="ignore"):
-            coef, intercept = objective.loss.settle(*problem.start, objective.fit_intercept)
+            coef, intercept = problem.start
+            if objective.l1 is None:
+                coef, intercept = objective.loss.settle(coef, intercept, objective.fit_intercept)
     else:
         coef = np.zeros((objective.n_outputs, objective.design.shape[1]))
         intercept = np.zeros(objective.n_outputs)

@@ -151,7 +151,7 @@ def check_problem(
         refuse_bad_penalty(strengths.penalty, n_features, n_outputs, is_softmax)
     if isinstance(strengths.penalty, ElasticNet):
         refuse_bad_elastic_net(
-            strengths.penalty, n_features, 1 if classes.size == 2 else classes.size
+            strengths.penalty, n_features, 1 if classes.size == 2 else classes.size, is_softmax
         )
     loss = loss or (Multinomial(classes.size) if is_softmax else Binomial())
     rows = LabelledRows(
