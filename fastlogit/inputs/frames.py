@@ -10,7 +10,6 @@ known by its text. So frames of different libraries mean the same categories.
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple, TypeAlias
 
@@ -219,18 +218,15 @@ def _read_polars(frame: Foreign, place: int) -> ReadColumn:
         codes, values = codes.astype(np.int64), series.dtype.categories.to_list()
     else:
         # What numbers texts have depends on all that the process has seen: they are sorted.
-        values = sorted(series.unique().drop_nulls().to_list())
-        own = _polars_series(values, series.dtype).to_physical().to_numpy()
-        places = [-1] * (int(own.max(initial=0)) + 1)
-        for rank, number in enumerate(own.tolist()):
-            places[number] = rank
+        known = series.unique().drop_nulls()
+        number_of = dict(zip(known.to_list(), known.to_physical().to_list(), strict=True))
+        values = sorted(number_of)
+        places = [-1] * (max(number_of.values(), default=0) + 1)
+        for place, value in enumerate(values):
+            places[number_of[value]] = place
         codes = _table_of(places)[codes]
     codes[missing] = -1
     return _coded(codes, values)
-
-
-def _polars_series(values: list[str], dtype: Foreign) -> Foreign:
-    return sys.modules["polars"].Series(values, dtype=dtype)
 
 
 # pyarrow
