@@ -34,7 +34,7 @@ from .conversion import (
     refuse_lazy,
     text_names,
 )
-from .sparse import compressed_rows, refuse_sparse, sparse_of
+from .sparse import compressed_rows, is_sparse, refuse_sparse, shape_of, sparse_of
 
 __all__ = [
     "Batch",
@@ -208,8 +208,11 @@ def look(given: Given, multi_class: str, *, every_class: bool = False) -> Data:
     """
     began = time.perf_counter()
     X, y, sample_weight = first_look(given.X, given.y, given.sample_weight, given.clock)
+    # A sparse X may say that it has more rows than memory holds.
+    labels = validation.encode_labels(y, shape_of(X)[0]) if is_sparse(X) else None
     rows = look_at_rows(X, given.names, given.categories)
-    labels = validation.encode_labels(y, rows.X.shape[0])
+    if labels is None:
+        labels = validation.encode_labels(y, rows.X.shape[0])
     data = settle(given, rows, labels, sample_weight, multi_class, began)
     if every_class and multi_class == "multinomial" and data.weights.size:
         validation.refuse_classes_without_weight(data.weights, data.codes, data.classes)
@@ -298,6 +301,8 @@ def look_at_rows(
     elif not isinstance(X, Design | CompressedRows | MixedRows):
         X = carrier = in_place(X)
         X = validation.check_source(X) if is_streamable(X) else validation.check_features(X)
+    elif 0 in X.shape:
+        raise ValueError(f"X is empty: {X.shape[0]} rows and {X.shape[1]} columns")
     if names is not None:
         return Rows(X, carrier, list(names), list(names))
     return Rows(X, carrier, *names_and_text_names(carrier))
