@@ -37,6 +37,17 @@ pytestmark = pytest.mark.jit
 CS = [10.0, 1e-2, 0.3]
 
 
+@pytest.fixture
+def categorical():
+    """A frame with a categorical column, and labels."""
+    rng = np.random.default_rng(7)
+    X = pd.DataFrame({
+        "age": rng.normal(size=90) * 3.0,
+        "kind": pd.Categorical(rng.choice(list("abc"), 90)),
+    })  # fmt: skip
+    return X, (X["age"] + 2.0 * (X["kind"] == "b") + rng.logistic(size=90) > 0).astype(int)
+
+
 @pytest.fixture(autouse=True)
 def close_figures():
     """Render what was drawn, for faults in labels and layout show only then, and close it."""
@@ -434,3 +445,17 @@ def test_real_data_in_a_pipeline() -> None:
     last = ConvergenceDisplay.from_estimator(pipe)
     assert last.bound_line_.get_ydata()[-1] <= 1e-12
     assert last.name == "LogisticRegressionCV"
+
+
+def test_coefficients_of_levels_have_their_names(categorical) -> None:
+    X, y = categorical
+    names = ["age", "kind[a]", "kind[b]", "kind[c]"]
+    model = LogisticRegression().fit(X, y)
+    display = CoefficientsDisplay.from_estimator(model)
+    assert display.feature_names == names
+    np.testing.assert_array_equal(display.coef, model.coef_)
+    assert CoefficientsDisplay.from_result(model.result_).feature_names == names
+    spread = CoefficientsDisplay.from_estimator(model, X=X, feature_names=list("wxyz"))
+    assert spread.feature_names == list("wxyz")
+    dense = pd.get_dummies(X, dtype=float).to_numpy()
+    np.testing.assert_allclose(spread.coef, model.coef_ * dense.std(axis=0), rtol=1e-12)

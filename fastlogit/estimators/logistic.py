@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import inspect
 import math
 import time
 import warnings
@@ -509,6 +510,14 @@ class LogisticRegression(CallbackSupport, LinearClassifierMixin, SparseCoefMixin
         if sample_weight is not None:
             sample_weight = as_numbers("sample_weight", sample_weight)
         return float(accuracy_score(as_labels(y), predicted, sample_weight=sample_weight))
+
+    def __setstate__(self, state: dict[str, object]) -> None:
+        """Take what a pickle holds; one of an earlier version has later parameters by default."""
+        super().__setstate__(state)
+        missing = [name for name in self._get_param_names() if name not in vars(self)]
+        known = inspect.signature(type(self)).parameters if missing else {}
+        for name in missing:
+            setattr(self, name, known[name].default)
 
     def __sklearn_tags__(self) -> Tags:
         """Return what scikit-learn is told of it: that it takes sparse X, too."""

@@ -10,7 +10,6 @@ known by its text. So frames of different libraries mean the same categories.
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple, TypeAlias
 
@@ -69,9 +68,9 @@ def categorical_places(X: ArrayLike) -> list[int]:
 
 
 def sparse_places(X: ArrayLike) -> list[int]:
-    """Return which columns of a frame are stored sparse."""
+    """Return which columns of a frame are stored sparse: of pandas, others have none such."""
     library = _library_of(X)
-    if library is None:
+    if library is None or library.read is not _read_pandas:
         return []
     return [place for place, kind in enumerate(library.kinds(X)) if kind == SPARSE]
 
@@ -200,7 +199,7 @@ def _read_pandas(frame: Foreign, place: int) -> ReadColumn:
 
 
 def _polars_kinds(frame: Foreign) -> list[object]:
-    return [polars_kind(dtype) for dtype in frame.schema.values()]
+    return [polars_kind(dtype) for dtype in frame.dtypes]
 
 
 def _polars_select(frame: Foreign, places: list[int]) -> Foreign:
@@ -219,18 +218,15 @@ def _read_polars(frame: Foreign, place: int) -> ReadColumn:
         codes, values = codes.astype(np.int64), series.dtype.categories.to_list()
     else:
         # What numbers texts have depends on all that the process has seen: they are sorted.
-        values = sorted(series.unique().drop_nulls().to_list())
-        own = _polars_series(values, series.dtype).to_physical().to_numpy()
-        places = [-1] * (int(own.max(initial=0)) + 1)
-        for rank, number in enumerate(own.tolist()):
-            places[number] = rank
+        known = series.unique().drop_nulls()
+        number_of = dict(zip(known.to_list(), known.to_physical().to_list(), strict=True))
+        values = sorted(number_of)
+        places = [-1] * (max(number_of.values(), default=0) + 1)
+        for place, value in enumerate(values):
+            places[number_of[value]] = place
         codes = _table_of(places)[codes]
     codes[missing] = -1
     return _coded(codes, values)
-
-
-def _polars_series(values: list[str], dtype: Foreign) -> Foreign:
-    return sys.modules["polars"].Series(values, dtype=dtype)
 
 
 # pyarrow

@@ -25,7 +25,7 @@ from ..design.streamed import is_streamable
 from ..options import CategoryOptions
 from . import validation
 from .batches import BatchSource, first_look
-from .categories import Categories, has_categories, mixed_numbers
+from .categories import Categories
 from .class_weights import batch_weights, one_dimensional, weights_of_classes
 from .conversion import as_labels, as_real, as_table, is_frame, is_plain, text_names
 from .given import (
@@ -33,8 +33,8 @@ from .given import (
     Data,
     Given,
     Rows,
+    array_or_kinds,
     look_at_batch,
-    look_at_coded,
     look_at_new_categories,
     settle,
 )
@@ -116,7 +116,7 @@ def look_at_labelled_rows(
         If something has the wrong type, shape or value.
     """
     refuse_sparse("partial_fit", given.X, given.X)
-    rows, labels = _in_memory(given.X, given.y, estimator)
+    rows, labels = _in_memory(read_features(given.X), given.X, given.y, estimator)
     if classes is not None:
         of_stream = as_labels(classes)
         check_labels(of_stream, "classes")  # as `fit` looks at y
@@ -156,11 +156,11 @@ def look_at_new_rows(estimator: str, X: ArrayLike, categories: Categories | None
         return Rows(X, X)
     if (sparse := sparse_of(X)) is not None:
         return Rows(compressed_rows(sparse), X)
-    if (mixed := mixed_numbers(X)) is not None:
-        return Rows(mixed, X)
     if not is_frame(X) and is_streamable(X):
         return Rows(validation.check_source(X), X)
-    array = read_features(X)
+    array = array_or_kinds(read_features, X, None)
+    if isinstance(array, Rows):
+        return array
     if not is_plain(array):
         array = check_array(array, ensure_all_finite=False, estimator=estimator, input_name="X")
     return Rows(array, X if is_frame(X) else array)
@@ -205,21 +205,19 @@ def _rows_and_labels(
     X = in_place(X)
     if is_plain(X) and are_plain_labels(y):
         return Rows(X, X), y
-    if categories is not None and has_categories(X):
-        labels = _labels_beside(X.shape[0], y, estimator)  # type: ignore[attr-defined]  # a frame
-        rows = look_at_coded(X, categories)
-    elif (sparse := sparse_of(X)) is not None:
+    if (sparse := sparse_of(X)) is not None:
         labels = _labels_beside(shape_of(sparse)[0], y, estimator)
         rows = Rows(compressed_rows(sparse), X)
-    elif (mixed := mixed_numbers(X)) is not None:
-        labels = _labels_beside(mixed.shape[0], y, estimator)
-        rows = Rows(mixed, X)
     elif not is_frame(X) and is_streamable(X):
         labels = column_or_1d(None if y is None else as_labels(y), warn=True)
         names = text_names(X)  # of batches
         rows = Rows(validation.check_source(X), X, names, names)
     else:
-        rows, labels = _in_memory(X, y, estimator)
+        found = array_or_kinds(read_features, X, categories)
+        if isinstance(found, Rows):
+            rows, labels = found, _labels_beside(found.X.shape[0], y, estimator)
+        else:
+            rows, labels = _in_memory(found, X, y, estimator)
     check_labels(labels)
     return rows, labels
 
@@ -235,9 +233,8 @@ def _labels_beside(n_samples: int, y: ArrayLike, estimator: str) -> Labels:
     return labels
 
 
-def _in_memory(X: ArrayLike, y: ArrayLike, estimator: str) -> tuple[Rows, Labels]:
-    """Return rows and labels as arrays."""
-    array = read_features(X)
+def _in_memory(array: Array, X: ArrayLike, y: ArrayLike, estimator: str) -> tuple[Rows, Labels]:
+    """Return rows and labels as arrays; `array` is read from X."""
     if y is None:
         raise ValueError(
             f"This {estimator} estimator requires y to be passed, but the target y is None."
