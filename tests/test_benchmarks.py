@@ -305,6 +305,16 @@ def test_sparse_text_is_measured(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 @pytest.mark.jit
+def test_l1_is_measured(capsys: pytest.CaptureFixture[str]) -> None:
+    load("l1").main(
+        ["--shrink", "200", "--turns", "1", "--shapes", "text", "small", "--limit", "5"]
+    )
+    said = capsys.readouterr().out
+    for name in ("text: 250 x 300", "small: ", "fastlogit", "LIBLINEAR -s 6 (to ", "saga (to "):
+        assert name in said
+
+
+@pytest.mark.jit
 def test_estimators_are_measured_quickly(capsys: pytest.CaptureFixture[str]) -> None:
     only = ["--only", "cv_100000", "--only", "proba_10", "--only", "overhead"]
     load("estimators").main(["--quick", "--threads", "1", *only])
