@@ -186,13 +186,18 @@ def test_the_hessian_of_a_working_set_serves(monkeypatch) -> None:
     assert certificate.bound(0, theta + 1e-3, gradient, 0.0, True, cost) == np.inf
 
 
-def optimum_in_digits(X, y, coef, intercept, l1, l2, weight):
+def optimum_in_digits(X, y, coef, intercept, l1, l2, weight, at_bound=None):
     """The least cost at 60 digits over the columns and signs that float64 found, and its proof.
 
-    Of the smooth cost plus ``l1 * sign(coef) * coef`` over those columns.
+    Of the smooth cost plus ``l1 * sign(coef) * coef`` over those columns; `at_bound` says which
+    coefficients stay where they are.
     """
-    used = np.flatnonzero(coef)
-    exact = ExactProblem(X[:, used], y, 1, l2[used], weight, None, True)
+    at_bound = np.zeros(coef.size, bool) if at_bound is None else at_bound
+    used = np.flatnonzero((coef != 0.0) & ~at_bound)
+    kept = np.flatnonzero(at_bound)
+    held = numbers(X[:, kept]) @ numbers(coef[kept]) if kept.size else numbers(np.zeros(len(X)))
+    offset = held[:, None]
+    exact = ExactProblem(X[:, used], y, 1, l2[used], weight, offset, True)
     signed = numbers(np.append(l1[used] * np.sign(coef[used]), 0.0))
     theta = numbers(np.append(coef[used], intercept))[None]
     for _ in range(8):
@@ -200,7 +205,10 @@ def optimum_in_digits(X, y, coef, intercept, l1, l2, weight):
         step = mpmath.lu_solve(mpmath.matrix(hessian.tolist()), mpmath.matrix(gradient + signed))
         theta = theta - np.array(list(step), dtype=object)[None]
     assert all((a > 0) == (b > 0) for a, b in zip(theta[0, :-1], coef[used], strict=True))
-    return exact.cost(theta) + sum(signed * theta[0])
+    of_held = numbers(l1[kept]) * abs(numbers(coef[kept])) + (
+        numbers(l2[kept]) * numbers(coef[kept]) ** 2 / 2
+    )
+    return exact.cost(theta) + sum(signed * theta[0]) + sum(of_held)
 
 
 def one_problem(seed):
@@ -238,12 +246,58 @@ def check(seed):
             assert cost - least <= bound + 1e-16 * float(cost), (seed, size)
 
 
+def check_within_bounds(seed):
+    """The same where coefficients have bounds, a third of them without L1."""
+    rng, X, y, weight, l1, l2 = one_problem(seed)
+    l1 *= rng.random(l1.size) < 0.7
+    free, _, _ = reference.elastic_net(X, y, l1 + 1e-4 * X.std(axis=0), l2, weight)
+    size = np.abs(free) + 0.1 / X.std(axis=0)
+    lower = free + size * rng.choice([-1.0, 0.0, 0.5], free.size)
+    lower[rng.random(free.size) < 0.3] = 0.0
+    upper = lower + size * rng.choice([0.0, 0.1, 1.0], free.size)
+    lower[rng.random(free.size) < 0.3] = -np.inf
+    upper[rng.random(free.size) < 0.3] = np.inf
+    bounds = lower, upper
+    coef, intercept, _ = reference.elastic_net(X, y, l1, l2, weight, coef_bounds=bounds)
+    at_bound = (coef == lower) | (coef == upper)
+    objective = elastic_net_of(X, y, l1, l2, weight, bounds)
+    with mpmath.workdps(DIGITS):
+        least = optimum_in_digits(X, y, coef, intercept, l1, l2, weight, at_bound)
+        exact = ExactProblem(X, y, 1, l2, weight, None, True)
+        for size in (0.0, 1e-12, 1e-8, 1e-4, 1e-1):
+            there = coef * (1.0 + size * rng.normal(size=coef.size) * ~at_bound)
+            if size >= 1e-4 and rng.random() < 0.5:
+                there = there + size * rng.normal(size=coef.size) / X.std(axis=0)
+            theta = objective.join(*objective.from_user(there[None], np.array([intercept + size])))
+            # As a solver hands points on: at bounds exactly, on the standardised scale.
+            theta = objective.within_bounds(theta)
+            for end, scaled in zip(bounds, objective.l1.bounds, strict=True):
+                theta[:, :-1] = np.where(there == end, scaled, theta[:, :-1])
+            found = objective.at(theta)
+            bound = CompositeCertificate(objective).bound(
+                0, theta[0], found.gradient[0], cost=float(found.cost[0])
+            )
+            user, level = objective.to_user(*objective.split(theta))
+            cost = exact.cost(numbers(np.append(user[0], level))[None])
+            cost += sum(numbers(l1 * np.abs(user[0])))
+            lost = float(objective.lost_in_units(theta)[0])
+            slope = float(np.abs(found.gradient).max())
+            slack = 1e-16 * float(cost) + lost * slope + lost * lost
+            assert cost - least <= bound + slack, (seed, size)
+
+
 @pytest.mark.parametrize("seed", range(12))
 def test_no_bound_lies_below_the_truth(seed) -> None:
     check(seed)
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_nor_where_coefficients_have_bounds(seed) -> None:
+    check_within_bounds(seed)
 
 
 @pytest.mark.slow(seconds=100)
 def test_no_bound_of_hundreds_lies_below_the_truth() -> None:
     for seed in range(100, 300):
         check(seed)
+        check_within_bounds(seed)

@@ -212,6 +212,12 @@ class CompositeCertificate:
         self._gaps: dict[int, float] = {}
         self._sizes: dict[int, Vector | float] = {}
 
+    def under(self, objective: Objective) -> CompositeCertificate:
+        """Return what proves points of an objective that differs in its penalty alone."""
+        other = CompositeCertificate(objective)
+        other._sizes = self._sizes
+        return other
+
     def know(self, theta: Matrix, curvature: RowCurvature) -> None:
         """Take the row curvatures of all models at a point: nothing here asks for them."""
 
@@ -265,14 +271,15 @@ class CompositeCertificate:
     def _by_face(self, model: int, one: Objective, there: Place, wanted: float) -> float:
         """Return the bound by the columns that may move, which are found on the way."""
         assert one.l1 is not None
-        l1, coef, slopes = one.l1.strengths[0], there.theta[:-1], there.gradient[:-1]
+        l1, coef, slopes = one.l1.strengths[0], there.theta[None, :-1], there.gradient[:-1]
         varies = one.design.columns.inverse_scale > 0.0
         sums = self.rounding.of_sums(there.cost)
         # Of its own strength alone: that of another column may be as large as you like.
         of_l1 = STRENGTH_ERRORS * EPS * l1
         of_rows = self.rounding.of_rows(there.theta, there.cost)
-        slack = l1 - np.abs(slopes) - of_l1 - sums - 0.5 * of_rows
-        inside = varies & ((coef != 0.0) | (l1 == 0.0) | (slack <= 0.0))
+        low, high = one.l1.allowed(coef)
+        slack = np.minimum(slopes - low[0], high[0] - slopes) - of_l1 - sums - 0.5 * of_rows
+        inside = varies & (~one.l1.corners(coef)[0] | (slack <= 0.0))
         for _ in range(ROUNDS):
             if inside.sum() > MAX_GRAM:
                 return math.inf
@@ -301,21 +308,27 @@ class CompositeCertificate:
         """Return the face of a point; a Gram matrix is made where no known one serves."""
         assert one.l1 is not None
         working, moved = self._known.get(model), math.inf
-        if working is not None and working.covers(columns):
+        # A working set holds all others at 0: those at a bound belong to it, though they rest.
+        needed = np.union1d(columns, np.flatnonzero(there.theta[:-1]))
+        if working is not None and working.covers(needed):
             moved = working.moved(working.take(there.theta))
         if working is None or not moved <= FAR:
             moved = 0.0
-            whole = columns.size >= MOST * one.design.shape[1]
+            whole = needed.size >= MOST * one.design.shape[1]
             # A design has a column at the least.
-            some = columns if columns.size else np.zeros(1, dtype=np.int64)
+            some = needed if needed.size else np.zeros(1, dtype=np.int64)
             working = WorkingSet(one, None if whole else some)
             theta = working.take(there.theta)
             working.look(theta, working.part.curvature(theta[None]))
             self._known[model] = working
-        l1, coef = one.l1.strengths[0, columns], there.theta[columns]
-        slopes = there.gradient[columns]
-        signs = np.where(coef != 0.0, np.sign(coef), -np.sign(slopes)) * (l1 > 0.0)
-        least = np.append(slopes + l1 * signs, there.gradient[-1])
+        slopes = there.gradient[:-1]
+        low, high = (end[0] for end in one.l1.allowed(there.theta[None, :-1]))
+        # The nearer end; at a coefficient that is at no corner both are the same.
+        near_low = np.abs(slopes - low) < np.abs(high - slopes)
+        held = np.where(near_low, low, high)[columns]
+        l1 = one.l1.strengths[0, columns]
+        signs = np.divide(-held, l1, out=np.zeros(held.shape), where=l1 > 0.0)
+        least = np.append(slopes[columns] - held, there.gradient[-1])
         return Face(working, columns, signs, least, moved, self.rounding)
 
     def _size(self, model: int) -> Vector | float:

@@ -32,6 +32,7 @@ from ..kernels.passes import SQUARED, Targets
 from .leading_rows import LeadingRows
 from .levels import offsets_of
 from .losses import Loss, RowLoss
+from .pair_hessian import class_blocks, pair_hessian
 from .penalties import CompiledL2
 from .row_state import RowCurvature, RowPredictions, RowResiduals
 
@@ -414,6 +415,26 @@ class LabelledRows:
         """Return the Hessian of one model's mean loss from its row curvatures, and no others."""
         total = self.total_weight[model * self.loss.n_classes]
         return self.loss.hessian(curvature.values[0], self._gram, total)
+
+    def pair_hessian(self, curvature: RowCurvature, classes: Indices, places: Indices) -> Matrix:
+        """Return a softmax's Hessian in pairs of class and column, and intercepts but the last.
+
+        See `objective.pair_hessian`; of one model.
+        """
+        shares = curvature.values.reshape(self.loss.n_classes, -1)
+        total = float(self.total_weight[0])
+        return pair_hessian(self.design, shares, total, classes, places, self.fit_intercept)
+
+    def class_pair_blocks(
+        self, curvature: RowCurvature, classes: Indices, places: Indices
+    ) -> Matrix:
+        """Return X' diag(curvature) X of each class in its pairs and its intercept but the last.
+
+        `curvature` holds a number for each output of one model.
+        """
+        each = curvature.values.reshape(self.loss.n_classes, -1)
+        total = float(self.total_weight[0])
+        return class_blocks(self.design, each, total, classes, places, self.fit_intercept)
 
     def class_hessians(self, curvature: RowCurvature, model: int) -> Cube:
         """Return the blocks on the diagonal of `hessian`, one for each output of the model."""

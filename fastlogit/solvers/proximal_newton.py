@@ -1,4 +1,4 @@
-"""Newton's method under L1, over the columns that may move: few coefficients, and exact zeros.
+"""Newton's method under L1 and bounds, over the columns that may move: exact zeros.
 
 Each step minimises the second-order model of the smooth cost plus L1, over a working set of columns
 (Lee, Sun and Saunders, 2014, SIAM Journal on Optimization 24; Massias and others, 2020, Journal of
@@ -13,6 +13,7 @@ import numpy as np
 
 from ..arrays import Indices, Matrix, Vector
 from ..certificates.composite import CompositeCertificate
+from ..certificates.composite_softmax import CompositeSoftmaxCertificate
 from ..certificates.dual_gap import KnownStep
 from ..clock import TimeUp
 from ..objective.binomial import Binomial
@@ -22,8 +23,10 @@ from ..objective.penalties import ElasticNet
 from ..objective.row_state import RowCurvature
 from ..objective.working_set import WorkingSet
 from .abilities import Abilities
-from .iteration import DECREASE, MAX_TRIALS, evaluate
-from .quadratic_model import QuadraticModel
+from .carried import Carried
+from .iteration import DECREASE, MAX_TRIALS
+from .proximal_softmax import SoftmaxModel
+from .quadratic_model import Corners, QuadraticModel
 from .stopping import StoppingRule
 from .trace import Point, Reason, Trace
 
@@ -64,8 +67,8 @@ GROWTH, SWEEPS, ROUGH = 1.0, 40, 0.05
 # them asks for.
 CLOSE, EXACT_SWEEPS, EXACT = 1e-6, 400, 1e-16
 # Of dense columns, all there, a model that lacks no more than this share goes on with a Gram
-# matrix: few exact steps take less than many sweeps. 1,000 x 20,000, 700 coefficients, take 0.36 s of
-# processor time so, 0.55 with sweeps to the end and 0.50 with Gram matrices from the start.
+# matrix: few exact steps take less than many sweeps. 1,000 x 20,000, 700 coefficients, take 0.36 s
+# of processor time so, 0.55 with sweeps to the end and 0.50 with Gram matrices from the start.
 LATE = 1e-4
 # Columns whose slopes come that near to L1, as a share of it, are there as well.
 NEXT = 0.05
@@ -86,9 +89,12 @@ class Place(NamedTuple):
 
 
 def proximal_newton(
-    objective: Objective, theta: Matrix, rule: StoppingRule, trace: Trace
-) -> tuple[Point, Reason]:
+    objective: Objective, theta: Matrix, rule: StoppingRule, trace: Trace,
+    carried: Carried | None = None,
+) -> tuple[Point, Reason]:  # fmt: skip
     """Minimise from `theta`; return the last point and why it ended there.
+
+    `carried` has what the fit before left, on a path of penalties, and takes what this one leaves.
 
     For each model: 1. the working set: columns with a coefficient or without L1, and those whose
     slopes exceed L1 by the most; 2. the minimum of the model of second order over it, whose fall
@@ -96,10 +102,16 @@ def proximal_newton(
     set, with line search; 4. cost and gradient of all columns; 5. limits and the user may end it.
     """
     curvature = objective.rows.empty_curvature()
-    point = evaluate(objective, theta, trace, curvature)
+    carried = carried or Carried()
+    point = carried.begin(objective, objective.within_bounds(theta), trace, curvature)
     if not np.isfinite(point.cost).all() or not np.isfinite(point.gradient).all():
         return point, Reason.NOT_FINITE
-    models = [Model(objective.only(np.array([k])), curvature[k]) for k in range(objective.n_models)]
+    made = SoftmaxModel if objective.loss.is_coupled else Model
+    models: list[Model | SoftmaxModel] = [
+        made(objective.only(np.array([k])), curvature[k]) for k in range(objective.n_models)
+    ]
+    for k, model in enumerate(models):
+        model.begin_with(carried, k)
     resting = np.zeros(objective.n_models, dtype=bool)
     try:
         while True:
@@ -126,20 +138,29 @@ def proximal_newton(
         return point, Reason.INTERRUPTED
     except TimeUp:
         return point, rule.conclude(point, Reason.TIME_LIMIT)
+    finally:
+        carried.take(objective, point, [model.left() for model in models])
 
 
-def _tell(rule: StoppingRule, models: list[Model], active: Indices) -> None:
+def _tell(rule: StoppingRule, models: list[Model | SoftmaxModel], active: Indices) -> None:
     """Hand the certificate the Hessians of the models' working sets, or the steps without one."""
-    if isinstance(rule.certificate, CompositeCertificate):
-        for k in active:
-            step = models[k].exact_step()
+    certificate = rule.certificate
+    for k in active:
+        model = models[k]
+        if isinstance(model, SoftmaxModel):
+            if isinstance(certificate, CompositeSoftmaxCertificate) and not model.is_large:
+                certificate.take_working_set(int(k), model.working)
+        elif isinstance(certificate, CompositeCertificate):
+            step = model.exact_step()
             if step is not None:
-                rule.certificate.take_step(int(k), step)
-            elif not (models[k].is_large or models[k].by_columns):
-                rule.certificate.take_working_set(int(k), models[k].working)
+                certificate.take_step(int(k), step)
+            elif not (model.is_large or model.by_columns):
+                certificate.take_working_set(int(k), model.working)
 
 
-def _advance(models: list[Model], moving: Indices, point: Point, tol: float) -> Point:
+def _advance(
+    models: list[Model | SoftmaxModel], moving: Indices, point: Point, tol: float
+) -> Point:
     theta, cost, gradient = point.theta.copy(), point.cost.copy(), point.gradient.copy()
     for k in moving:
         theta[k], cost[k], gradient[k] = models[k].advance(tol * abs(float(cost[k])))
@@ -171,17 +192,30 @@ class Model:
     def __init__(self, objective: Objective, curvature: RowCurvature) -> None:
         assert objective.l1 is not None
         self._whole = objective
+        self._corners = objective.l1
         self._l1 = objective.l1.strengths[0]
         self._varies = objective.design.columns.inverse_scale > 0.0
         self._curvature = curvature
         self._model: QuadraticModel | None = None
         self._known: tuple[Vector, Vector, float] | None = None
+        # Where no function above the cost leads down.
+        self._lowest_flat = np.empty(0)
         self._lowest, self._lack, self._waited = np.inf, np.inf, 0
         self._was_missing, self._is_complete = np.inf, True
         self.is_large = False
         self.by_columns = objective.design.shape[1] > FEW_COLUMNS
         self._descent: Descent | None = None
         self._step_size: float | None = None
+
+    def begin_with(self, carried: Carried, model: int) -> None:
+        """Take the working set of the fit before, if there is one."""
+        working = carried.working_set(model, self._whole)
+        if working is not None:
+            self.working, self.by_columns = working, False
+
+    def left(self) -> tuple[RowCurvature, WorkingSet | None]:
+        """Return what the next fit may begin with."""
+        return self._curvature, getattr(self, "working", None)
 
     def look(self, point: Point, model: int) -> float:
         """Return what the model is thought to lack at a point of all columns.
@@ -263,8 +297,10 @@ class Model:
 
     def _choose(self, theta: Vector, gradient: Vector) -> bool:
         """Choose the working set, and say whether it has all columns that should move."""
-        excess = np.abs(gradient[:-1]) - self._l1
-        needed = self._varies & ((theta[:-1] != 0.0) | (self._l1 == 0.0))
+        low, high = self._corners.allowed(theta[None, :-1])
+        excess = np.maximum(low[0] - gradient[:-1], gradient[:-1] - high[0])
+        at_corner = self._corners.corners(theta[None, :-1])[0]
+        needed = self._varies & ((theta[:-1] != 0.0) | ~at_corner)
         beyond = self._varies & ~needed & (excess > 0.0)
         n_columns, n_needed = len(excess), int(needed.sum())
         if hasattr(self, "working") and self.working.covers(np.flatnonzero(needed | beyond)):
@@ -296,13 +332,27 @@ class Model:
             self.working.look(here.theta, here.curvature)
         if self._model is None or self._model.matrix is not self.working.matrix:
             check = self._whole.design.counter.check
-            self._model = QuadraticModel(self.working.matrix, self._strengths(), check)
+            self._model = QuadraticModel(self.working.matrix, self._of_working(), check)
         target = self._model.minimum(here.gradient, here.theta)
         step = target - here.theta
-        curved = float(step @ np.einsum("ij,j->i", self.working.matrix, step))
-        lack = max(0.0, -self._promised(here, target) - 0.5 * curved)
+        # Where next to no row has curvature, the step may be of any size.
+        with np.errstate(over="ignore", invalid="ignore"):
+            curved = float(step @ np.einsum("ij,j->i", self.working.matrix, step))
+            fall = -self._promised(here, target) - 0.5 * curved
+        lack = max(0.0, fall) if np.isfinite(fall) and not self._is_flat(here) else np.inf
         self._known, self._was_missing = (here.theta, target, lack), lack
         return target, lack
+
+    def _is_flat(self, here: Place) -> bool:
+        """Say whether a way down may be hidden, as where an offset of 1e5 takes all curvature.
+
+        The model of second order says nothing of a parameter in which no row has any.
+        """
+        part = self.working.part
+        flat = part.fitted() & ~(np.diag(self.working.matrix) > 0.0)
+        if not flat.any() or np.array_equal(self._lowest_flat, here.theta):
+            return False
+        return bool(part.least_slopes(here.theta[None], here.gradient[None])[0, flat].any())
 
     def _may_be_near(self) -> bool:
         """Say whether it is worth a look how far raw predictions are from those of the Hessian.
@@ -312,13 +362,18 @@ class Model:
         is_dear = self.working.columns.size > CHEAP_COLUMNS
         return is_dear and self._was_missing < FAR_ROWS * NEAR_ENOUGH**2
 
-    def _strengths(self) -> Vector:
-        return np.append(self._l1[self.working.columns], 0.0)
+    def _of_working(self) -> Corners:
+        """Return L1 and bounds of the working set, and of the intercept, which has none."""
+        l1 = np.append(self._l1[self.working.columns], 0.0)
+        if self._corners.bounds is None:
+            return Corners.of_l1(l1)
+        lower, upper = self._corners.bounds.of(self.working.columns)
+        return Corners(l1, np.append(lower, -np.inf), np.append(upper, np.inf))
 
     def _promised(self, here: Place, target: Vector) -> float:
         """Return the slope of the cost from here to a target."""
         more = np.abs(target) - np.abs(here.theta)
-        return float(here.gradient @ (target - here.theta) + self._strengths() @ more)
+        return float(here.gradient @ (target - here.theta) + self._of_working().l1 @ more)
 
     def advance(self, wanted: float) -> tuple[Vector, float, Vector]:
         """Go on by a step, or by some over a part of the columns.
@@ -390,11 +445,13 @@ class Model:
         Where that is near, as among rows without curvature, the minimum of a function above the
         cost is looked at as well.
         """
+        if self._is_flat(here):
+            return self._majorize(here, here)
         promised, size = self._promised(here, target), 1.0
         slack = ROUNDING * abs(here.cost)
         for _ in range(MAX_TRIALS):
             theta = target if size == 1.0 else here.theta + size * (target - here.theta)
-            found = self._at(theta)
+            found = self._at(self.working.part.within_bounds(theta[None])[0])
             fall = here.cost - found.cost
             if np.isfinite(found.gradient).all() and fall >= -DECREASE * size * promised - slack:
                 break
@@ -418,8 +475,10 @@ class Model:
         part = self.working.part
         matrix = part.rows.hessian(part.rows.majorizing(here.theta[None]), 0)
         part.parameter_penalty.add_to(matrix, 0)
-        target = QuadraticModel(matrix, self._strengths()).minimum(here.gradient, here.theta)
+        target = QuadraticModel(matrix, self._of_working()).minimum(here.gradient, here.theta)
         found = self._at(target)
         lowest = min(here.cost, other.cost)
         fine = np.isfinite(found.gradient).all() and found.cost < lowest
+        if not fine and other.cost >= here.cost:
+            self._lowest_flat = here.theta
         return found if fine else other if other.cost < here.cost else here
