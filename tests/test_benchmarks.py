@@ -306,6 +306,15 @@ def test_sparse_text_is_measured(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 @pytest.mark.jit
+def test_l1_is_measured(capsys: pytest.CaptureFixture[str]) -> None:
+    shapes = ["--shapes", "text", "small"]
+    load("l1").main(["--shrink", "200", "--turns", "1", "--limit", "5", *shapes])
+    said = capsys.readouterr().out
+    for name in ("text: 250 x 300", "small: ", "fastlogit", "LIBLINEAR -s 6 (to ", "saga (to "):
+        assert name in said
+
+
+@pytest.mark.jit
 def test_flights_are_measured(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     flights, rng = load("flights"), np.random.default_rng(0)
     table = pd.DataFrame({name: rng.normal(size=500) for name in flights.NUMBERS})

@@ -6,9 +6,10 @@ import scipy.sparse
 
 from fastlogit import reference
 from fastlogit.design.base import Columns
+from fastlogit.design.dense import DenseDesign
 from fastlogit.design.sparse import SparseDesign
 from fastlogit.inputs.sparse import compressed_rows
-from fastlogit.kernels.column_descent import WeightedColumns, descend_columns, weigh
+from fastlogit.kernels.column_descent import SomeColumns, descend_columns, measure_columns
 
 
 def rows_of(rng, n_samples, n_features):
@@ -36,38 +37,30 @@ def one_sweep(Z, roots, l1, l2, slopes, last, start, coef, is_wide=True):
     return coef
 
 
-def dense_columns(Z, roots):
-    begins = np.arange(Z.shape[1] + 1) * len(Z)
-    data = np.ascontiguousarray(Z.T).reshape(-1)
-    none = np.empty(0, dtype=np.int32)
-    return WeightedColumns(data, none, begins, Z.T @ roots, np.square(Z).sum(axis=0))
+def columns_of(X, scale, is_sparse):
+    """All columns of sparse rows, as kernels see them."""
+    if is_sparse:
+        source = compressed_rows(X).transposed()
+        return SomeColumns(source.data, source.indices, source.begins, source.ends, scale)
+    n, d = X.shape
+    begins = np.arange(d) * n
+    flat = np.ascontiguousarray(X.toarray().T).reshape(-1)
+    return SomeColumns(flat, np.empty(0, dtype=np.int32), begins, begins + n, scale)
 
 
-def weighted(X, roots, which, scale):
-    """What `weigh` makes of columns of sparse rows."""
-    source = compressed_rows(X).transposed()
-    begins = np.append(0, np.cumsum((source.ends - source.begins)[which]))
-    n = int(begins[-1])
-    found = WeightedColumns(
-        np.empty(n), np.empty(n, np.int32), begins, np.empty(len(which)), np.empty(len(which))
-    )
-    weigh.serial(source.as_kernels_take(), which, scale, roots, found.begins, found.data,
-                 found.rows, found.levels, found.squares)  # fmt: skip
-    return found
+def measures_of(columns, weights):
+    levels, squares = np.empty(columns.begins.size), np.empty(columns.begins.size)
+    measure_columns.serial(columns, weights, levels, squares)
+    return levels, squares
 
 
-def test_columns_are_weighted(rng) -> None:
-    X, roots, scale = rows_of(rng, 30, 7), rng.uniform(0.1, 1.0, 30), rng.uniform(0.5, 2.0, 7)
-    which = np.array([0, 1, 4, 6])
-    found = weighted(X, roots, which, scale)
-    Z = X.toarray()[:, which] * scale[which] * roots[:, None]
-    dense = np.zeros_like(Z)
-    for j in range(4):
-        own = slice(found.begins[j], found.begins[j + 1])
-        dense[found.rows[own], j] = found.data[own]
-    np.testing.assert_allclose(dense, Z, rtol=1e-14)
-    np.testing.assert_allclose(found.levels, Z.T @ roots, rtol=1e-12, atol=1e-15)
-    np.testing.assert_allclose(found.squares, np.square(Z).sum(axis=0), rtol=1e-12)
+@pytest.mark.parametrize("is_sparse", [True, False])
+def test_sums_and_squares_of_columns(rng, is_sparse) -> None:
+    X, weights, scale = rows_of(rng, 30, 7), rng.uniform(0.1, 1.0, 30), rng.uniform(0.5, 2.0, 7)
+    levels, squares = measures_of(columns_of(X, scale, is_sparse), weights)
+    scaled = X.toarray() * scale
+    np.testing.assert_allclose(levels, weights @ scaled, rtol=1e-12, atol=1e-14)
+    np.testing.assert_allclose(squares, weights @ np.square(scaled), rtol=1e-12)
 
 
 @pytest.mark.parametrize("is_sparse", [True, False])
@@ -75,11 +68,9 @@ def test_columns_are_weighted(rng) -> None:
 @pytest.mark.parametrize("l2", [0.0, 0.5])
 def test_sweeps_are_those_of_the_formula(rng, is_sparse, with_intercept, l2) -> None:
     n, d = 30, 7
-    X, roots = rows_of(rng, n, d), rng.uniform(0.1, 1.0, n)
-    Z = X.toarray() * roots[:, None]
-    columns = dense_columns(Z, roots)
-    if is_sparse:
-        columns = weighted(X, roots, np.arange(d), np.ones(d))
+    X, weights, scale = rows_of(rng, n, d), rng.uniform(0.1, 1.0, n), rng.uniform(0.5, 2.0, d)
+    Z, roots = X.toarray() * scale * np.sqrt(weights)[:, None], np.sqrt(weights)
+    columns = columns_of(X, scale, is_sparse)
     l1, strengths, slopes = np.full(d, 0.3), np.full(d, l2), rng.normal(size=d)
     start = rng.normal(size=d) * (rng.random(d) < 0.6)
     z, last = (roots, 0.7) if with_intercept else (np.zeros(n), 0.0)
@@ -87,29 +78,31 @@ def test_sweeps_are_those_of_the_formula(rng, is_sparse, with_intercept, l2) -> 
     for sweep in range(6):
         coef, state = start.copy(), np.zeros(n)
         done, along, moved = descend_columns.serial(
-            columns, l1, strengths, slopes, (last, float(z @ z)), (sweep + 1, 0.0), start, coef,
-            state,
+            columns, measures_of(columns, weights), weights, (l1, strengths), slopes,
+            (last, float(z @ z)), (sweep + 1, 0.0), start, coef, state,
         )  # fmt: skip
         before = expected
         expected = one_sweep(Z, z, l1, strengths, slopes, last, start, before, sweep % 4 == 0)
         assert done == sweep + 1
         np.testing.assert_allclose(coef, expected, rtol=1e-9, atol=1e-11)
         np.testing.assert_array_equal(coef == 0.0, expected == 0.0)
-        np.testing.assert_allclose(state, Z @ (coef - start), atol=1e-12)
+        np.testing.assert_allclose(state, roots * (Z @ (coef - start)), atol=1e-12)
         np.testing.assert_allclose(along, Z.T @ roots @ (coef - start), atol=1e-12)
         assert (moved > 0.0) == (expected != before).any()
 
 
 def test_it_ends_by_its_share_and_at_the_minimum(rng) -> None:
-    Z, roots = rng.normal(size=(40, 6)), np.zeros(40)
+    X, weights = rng.normal(size=(40, 6)), rng.uniform(0.5, 1.0, 40)
     l1, l2, start = np.full(6, 2.0), np.zeros(6), np.zeros(6)
     slopes = 10.0 * rng.normal(size=6)
     coef, state = np.zeros(6), np.zeros(40)
-    arguments = dense_columns(Z, roots), l1, l2, slopes, (0.0, 0.0)
+    columns = columns_of(scipy.sparse.csr_array(X), np.ones(6), True)
+    measures = measures_of(columns, weights)
+    arguments = columns, measures, weights, (l1, l2), slopes, (0.0, 0.0)
     done, _, _ = descend_columns.serial(*arguments, (10_000, 1e-24), start, coef, state)
     assert 1 < done < 10_000
     assert done % 4 == 1
-    left = slopes + Z.T @ state
+    left = slopes + X.T @ state
     used = coef != 0.0
     np.testing.assert_allclose((left + l1 * np.sign(coef))[used], 0.0, atol=1e-9)
     assert (np.abs(left) <= l1 + 1e-9).all()
@@ -117,13 +110,35 @@ def test_it_ends_by_its_share_and_at_the_minimum(rng) -> None:
     assert descend_columns.serial(*arguments, (10_000, 1.0), start, coef, state)[0] == 1
 
 
+@pytest.mark.parametrize("dtype", ["f8", "f4", "i8"])
+def test_dense_columns_are_copied_once(rng, dtype) -> None:
+    X, weights = (10.0 * rng.normal(size=(9, 40))).astype(dtype), rng.uniform(0.1, 1.0, 9)
+    columns = Columns(rng.normal(size=40), rng.uniform(0.5, 2.0, 40))
+    design = DenseDesign(X, columns=columns)
+    assert design.gives_columns(10)
+    assert not design.gives_columns(11)
+    assert not DenseDesign(X.T).gives_columns(1)
+    for which in ([5, 2], [2], [1, 2, 7, 5], np.arange(0, 40, 3)):
+        which = np.array(which)
+        some, middles = design.some_columns(which)
+        np.testing.assert_allclose(middles, (columns.center * columns.inverse_scale)[which])
+        scaled = X[:, which].astype(float) * columns.inverse_scale[which]
+        for j in range(len(which)):
+            own = some.data[some.begins[j] : some.ends[j]] * some.scale[j]
+            np.testing.assert_array_equal(own, scaled[:, j])
+        levels, _ = design.measures_of(some, weights)
+        np.testing.assert_allclose(levels, weights @ scaled, rtol=1e-11, atol=1e-12)
+
+
 def test_the_design_gives_its_columns(rng) -> None:
-    X, roots = rows_of(rng, 30, 7), rng.uniform(0.1, 1.0, 30)
+    X, weights = rows_of(rng, 30, 7), rng.uniform(0.1, 1.0, 30)
     columns = Columns(rng.normal(size=7), rng.uniform(0.5, 2.0, 7))
     design = SparseDesign(compressed_rows(X), columns=columns)
     which = np.array([2, 5])
-    found, middles = design.weighted_columns(which, roots)
-    assert design.gives_columns
+    some, middles = design.some_columns(which)
+    assert design.gives_columns(7)
     np.testing.assert_allclose(middles, (columns.center * columns.inverse_scale)[which])
-    Z = X.toarray()[:, which] * columns.inverse_scale[which] * roots[:, None]
-    np.testing.assert_allclose(found.squares, np.square(Z).sum(axis=0), rtol=1e-12)
+    scaled = X.toarray()[:, which] * columns.inverse_scale[which]
+    levels, squares = design.measures_of(some, weights)
+    np.testing.assert_allclose(levels, weights @ scaled, atol=1e-14)
+    np.testing.assert_allclose(squares, weights @ np.square(scaled), rtol=1e-12)

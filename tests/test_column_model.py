@@ -6,6 +6,7 @@ import scipy.sparse
 from problems import problem
 
 from fastlogit.design.base import readonly
+from fastlogit.design.dense import DenseDesign
 from fastlogit.design.sparse import SparseDesign
 from fastlogit.inputs.sparse import compressed_rows
 from fastlogit.objective.binomial import Binomial
@@ -16,8 +17,10 @@ from fastlogit.objective.penalties import ElasticNet
 from fastlogit.solvers.quadratic_model import Corners, QuadraticModel
 
 
-def sparse_objective(X, y, l1, l2, fit_intercept=True, weight=None):
-    design = SparseDesign(compressed_rows(scipy.sparse.csr_array(X)))
+def objective_over(X, y, l1, l2, fit_intercept, weight, is_sparse):
+    design = DenseDesign(X)
+    if is_sparse:
+        design = SparseDesign(compressed_rows(scipy.sparse.csr_array(X)))
     weights = readonly(np.empty(0) if weight is None else weight)
     codes = readonly(y.astype(np.uint8))
     rows = LabelledRows(design, Binomial(), codes, [1], weights, fit_intercept=fit_intercept)
@@ -29,10 +32,14 @@ def sparse_objective(X, y, l1, l2, fit_intercept=True, weight=None):
 @pytest.mark.parametrize("fit_intercept", [True, False])
 @pytest.mark.parametrize("l2", [0.0, 0.05])
 @pytest.mark.parametrize("weighted", [True, False])
-def test_its_minimum_is_that_of_the_gram_matrix(rng, fit_intercept, l2, weighted) -> None:
+@pytest.mark.parametrize("is_sparse", [True, False])
+def test_its_minimum_is_that_of_the_gram_matrix(
+    rng, fit_intercept, l2, weighted, is_sparse
+) -> None:
     X, y, _, _, weight = problem(80, 9)
     X = X * (rng.random(X.shape) < 0.4)
-    objective = sparse_objective(X, y, 0.02, l2, fit_intercept, weight if weighted else None)
+    weight = weight if weighted else None
+    objective = objective_over(X, y, 0.02, l2, fit_intercept, weight, is_sparse)
     theta = rng.normal(size=10) * (rng.random(10) < 0.5) * 0.3
     theta[-1] *= fit_intercept
     curvature = objective.rows.empty_curvature()

@@ -9,7 +9,7 @@ import numpy as np
 
 from ..arrays import Column, Features, Indices, Matrix, Vector
 from ..kernels import sparse as kernels
-from ..kernels.column_descent import WeightedColumns, weigh
+from ..kernels.column_descent import SomeColumns
 from ..kernels.simd import LANES
 from .algebra import ROUNDINGS, row_measures, standard_gram
 from .base import (
@@ -309,27 +309,18 @@ class SparseDesign(ScatteredDesign):
             columns=columns, counter=CounterElsewhere(self.counter),
         )  # fmt: skip
 
-    @property
-    def gives_columns(self) -> bool:
-        """Say whether `weighted_columns` costs no more than the values of the columns do."""
+    def gives_columns(self, count: int) -> bool:
+        """Say whether so many of `some_columns` can be had, for the price of their values."""
         return True
 
-    def weighted_columns(self, indices: Indices, roots: Vector) -> tuple[WeightedColumns, Vector]:
-        """Return some standardised columns times a number of each row, not centred."""
+    def some_columns(self, indices: Indices) -> tuple[SomeColumns, Vector]:
+        """Return some scaled columns for kernels, and what their centres are on that scale."""
         source, (center, inverse_scale) = self._all.columns, self.columns
-        begins = np.concatenate([[0], np.cumsum((source.ends - source.begins)[indices])])
-        size = int(begins[-1])
-        found = WeightedColumns(
-            np.empty(size), np.empty(size, dtype=np.int32), begins.astype(np.int64),
-            np.empty(len(indices)), np.empty(len(indices)),
-        )  # fmt: skip
-        with self._team_for(VALUE_NS * size) as parallel:
-            weigh.choose(parallel)(
-                source.as_kernels_take(), readonly(indices), readonly(inverse_scale),
-                readonly(roots), found.begins, found.data, found.rows, found.levels, found.squares,
-            )  # fmt: skip
-        self.counter.rows += int(self.shape[0] * size / max(1, source.n_values))
-        return found, center[indices] * inverse_scale[indices]
+        begins, ends = source.begins[indices], source.ends[indices]
+        self.counter.rows += int(self.shape[0] * (ends - begins).sum() / max(1, source.n_values))
+        scale = inverse_scale[indices]
+        middles = center[indices] * scale
+        return SomeColumns(source.data, source.indices, begins, ends, scale), middles
 
     # ---- what passes cost, and lose
 

@@ -11,6 +11,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ..arrays import Indices, Vector
+from ..design.base import readonly
 from ..kernels.column_descent import descend_columns
 from .objective import Objective
 from .row_state import RowCurvature
@@ -63,25 +64,28 @@ def descend_model(
 
     """
     assert objective.l1 is not None
-    roots = np.sqrt(curvature.values[0] / objective.rows.total_weight[0])
-    weighted, middles = objective.design.weighted_columns(columns, roots)
-    objective.design.counter.check(1e-9 * SWEEP_NS * USUAL * weighted.data.size)
-    last, total = float(gradient[-1]), float(roots @ roots) if objective.fit_intercept else 0.0
+    design, total_weight = objective.design, float(objective.rows.total_weight[0])
+    weights = readonly(curvature.values[0] / total_weight)
+    some, middles = design.some_columns(columns)
+    design.counter.check(1e-9 * SWEEP_NS * USUAL * float((some.ends - some.begins).sum()))
+    levels, squares = design.measures_of(some, weights)
+    last, total = float(gradient[-1]), float(weights.sum()) if objective.fit_intercept else 0.0
     l1, l2 = objective.l1.strengths[0, columns], objective.penalty.diagonal()[0, columns]
     # The intercept's slope is 0 all the time: what centring adds is known.
     slopes = gradient[columns] + (middles * last if total > 0.0 else 0.0)
     start = theta[columns]
-    coef, state = start.copy(), np.zeros(roots.size)
+    coef, state = start.copy(), np.zeros(weights.size)
     n_sweeps, along, _ = descend_columns.serial(
-        weighted, l1, l2, slopes, (last, total), ends, start, coef, state
+        some, (levels, squares), weights, (l1, l2), slopes, (last, total), ends, start, coef, state
     )
     change = coef - start
     level = (-last - along) / total if total > 0.0 else 0.0
     target = theta.copy()
     target[columns] = coef
     target[-1] += level + float((middles * change).sum())
-    step = target - theta
-    promised = float(gradient @ step + l1 @ (np.abs(coef) - np.abs(start)))
-    state += level * roots
-    curved = float(np.square(state).sum() + (l2 * np.square(change)).sum())
+    promised = float(gradient[columns] @ change + gradient[-1] * (target[-1] - theta[-1]))
+    promised += float(l1 @ (np.abs(coef) - np.abs(start)))
+    state += level * weights
+    squared = np.divide(np.square(state), weights, out=state, where=weights > 0.0)
+    curved = float(squared.sum() + (l2 * np.square(change)).sum())
     return Descent(target, promised, max(0.0, -promised - 0.5 * curved), n_sweeps)

@@ -69,6 +69,10 @@ GROWTH, SWEEPS, ROUGH = 1.0, 40, 0.05
 # Where a model lacks no more than this share of its cost, the steps become as exact as a proof by
 # them asks for.
 CLOSE, EXACT_SWEEPS, EXACT = 1e-6, 400, 1e-16
+# Of dense columns, all there, a model that lacks no more than this share goes on with a Gram
+# matrix: few exact steps take less than many sweeps. 1,000 x 20,000, 700 coefficients, take 0.36 s
+# of processor time so, 0.55 with sweeps to the end and 0.50 with Gram matrices from the start.
+LATE = 1e-4
 # Columns whose slopes come that near to L1, as a share of it, are there as well.
 NEXT = 0.05
 # Iterations that bring a model no nearer, after which rounding is to blame where it lacks no more
@@ -202,8 +206,7 @@ class Model:
         self._lowest, self._lack, self._waited = np.inf, np.inf, 0
         self._was_missing, self._is_complete = np.inf, True
         self.is_large = False
-        self.by_columns = objective.design.gives_columns and objective.l1.bounds is None
-        self.by_columns &= objective.design.shape[1] > FEW_COLUMNS
+        self.by_columns = objective.design.shape[1] > FEW_COLUMNS and self._corners.bounds is None
         self._descent: Descent | None = None
         self._step_size: float | None = None
         self._inner_share = INNER_SHARE
@@ -213,6 +216,7 @@ class Model:
         working = carried.working_set(model, self._whole)
         if working is not None:
             self.working, self._inner_share = working, INNER_SHARE_ON_PATH
+            self.by_columns = False
 
     def left(self) -> tuple[RowCurvature, WorkingSet | None]:
         """Return what the next fit may begin with."""
@@ -240,11 +244,18 @@ class Model:
     def _look_at_columns(self, theta: Vector, gradient: Vector, cost: float) -> float | None:
         """Return the same by coordinate descent over the columns; None where that says nothing."""
         columns, is_complete = self._some_columns(theta, gradient)
+        if not self._whole.design.gives_columns(columns.size):
+            self.by_columns = False
+            return None
         for ends in ((SWEEPS, ROUGH), (EXACT_SWEEPS, EXACT)):
             found = descend_model(self._whole, theta, gradient, self._curvature, columns, ends)
             self._is_exact = ends[1] == EXACT
             if not (is_complete and found.lack <= CLOSE * abs(cost)):
                 break
+        is_dense = self._whole.design.density == 1.0
+        if is_dense and is_complete and found.lack <= LATE * abs(cost):
+            self.by_columns, self._descent = False, None
+            return None
         if not np.isfinite(found.target).all() or not found.promised <= 0.0:
             self.by_columns, self._descent = False, None
             return None
