@@ -43,6 +43,7 @@ __all__ = [
     "add_offset",
     "add_squares",
     "add_strips_of_models",
+    "ask_for",
     "binomial_residual",
     "empty_at_line",
     "exponentials",

@@ -251,8 +251,8 @@ def _llvm_store_totals(
         # The additions of `total`, in its order, but of several vectors at once: half as many.
         low, high = [0, 1, 2, 3, 8, 9, 10, 11], [4, 5, 6, 7, 12, 13, 14, 15]
         first, second = (
-            builder.fadd(_shuffle(builder, *pair, low), _shuffle(builder, *pair, high))
-            for pair in (arguments[2:4], arguments[4:6])
+            builder.fadd(_shuffle(builder, one, other, low), _shuffle(builder, one, other, high))
+            for one, other in (arguments[2:4], arguments[4:6])
         )
         low, high = [0, 1, 4, 5, 8, 9, 12, 13], [2, 3, 6, 7, 10, 11, 14, 15]
         pairs = builder.fadd(
@@ -262,7 +262,8 @@ def _llvm_store_totals(
             _shuffle(builder, pairs, pairs, [0, 2, 4, 6]),
             _shuffle(builder, pairs, pairs, [1, 3, 5, 7]),
         )
-        shifts = _shuffle(builder, *[_fill(builder, arguments[6])] * 2, [0, 1, 2, 3])
+        shift_of_each = _fill(builder, arguments[6])
+        shifts = _shuffle(builder, shift_of_each, shift_of_each, [0, 1, 2, 3])
         pointer = _element_pointer(context, builder, signature.args[0], *arguments[:2])
         place = builder.bitcast(pointer, ir.VectorType(_DOUBLE, 4).as_pointer())
         builder.store(builder.fadd(sums, shifts), place, align=8)
