@@ -2,11 +2,14 @@
 
 They are columns of the same passes over X. First the penalties on the rows of all folds together,
 whose optima and Hessians then serve every fold: leaving out a part of the rows changes them little.
+That is not so of a softmax that tells its classes apart almost surely, where the rows in doubt are
+others without a fold: there each fold begins with the strongest penalty, and goes on to the next.
 """
 
 from __future__ import annotations
 
 import contextlib
+import math
 import time
 import warnings
 from dataclasses import dataclass, replace
@@ -67,6 +70,11 @@ __all__ = [
     "conclude",
     "fit_grid",
 ]
+
+# Multiply-adds of a prediction by all folds of a penalty from which on penalties of a softmax are
+# solved one after the other: below, iterations cost more than passes (178 x 13, three classes, five
+# folds, ten C: 62 ms all at once, 75 in turn).
+IN_TURN = 1e6
 
 # How near the optimum over all folds together is worth going, beside what leaving out a fold
 # changes: the number of parameters over that of the rows.
@@ -318,6 +326,8 @@ class Grid:
         size = self.pooled.n_classes * (self.pooled.design.shape[1] + 1)
         self.theta = np.zeros((n_models, size))
         self.bound, self.steps = np.full(n_models, np.inf), np.zeros(n_models, dtype=np.int64)
+        self._per_penalty = n_models // Cs.size
+        self._is_ended = False  # by a callback
 
     def settled(self, theta: Matrix) -> tuple[Matrix, Vector]:
         """Return coefficients and intercepts that stand for all that predict as the models do."""
@@ -345,12 +355,19 @@ class Grid:
         """Bring all models to their optima, as far as limits allow; raises KeyboardInterrupt.
 
         1. the penalties on all folds' rows together, roughly; 2. from there all folds, with
-        Hessians that those of a penalty share, as many models at once as memory allows. Models
-        of many columns go one after the other, from the strongest penalty on.
+        Hessians that those of a penalty share, as many models at once as memory allows. Softmax
+        models go penalty by penalty in place of that, and models of many columns one after the
+        other, from the strongest penalty on.
         """
         theta, is_warm = self._first_theta(limits, began)
         self._spread(theta)
-        if self.n_folds > 1 and not (is_warm or limits.max_iter == 0 or goes_alone(self.pooled)):
+        if limits.max_iter == 0:
+            return  # as asked, the start; nothing is proven about it
+        is_alone = is_warm or goes_alone(self.pooled)
+        if not is_alone and self._goes_in_turn(solver):
+            self._solve_in_turn(solver, limits, began)
+            return
+        if self.n_folds > 1 and not is_alone:
             within = Limits(0.0, limits.max_iter, None, limits.time_limit)
             trace = Trace(within, began, self.pooled)
             size = theta.shape[1] / self.pooled.design.shape[0]
@@ -363,17 +380,38 @@ class Grid:
                 self._spread(interrupt.theta)
                 raise
             self._spread(theta)
-        if limits.max_iter == 0:
-            return  # as asked, the start; nothing is proven about it
         for part in np.array_split(np.arange(self.Cs.size), self._n_parts()):
-            per_penalty = len(self.theta) // self.Cs.size
-            models = slice(part[0] * per_penalty, (part[-1] + 1) * per_penalty)
-            try:
-                found = self._solve_part(part, theta, solver, limits, began)
-            except Interrupted as interrupt:
-                self.theta[models], self.bound[models] = interrupt.theta, interrupt.bound
-                raise
-            self.theta[models], self.bound[models], self.steps[models] = found
+            self._solve_part(part, int(part[0]), solver, limits, began)
+
+    def _goes_in_turn(self, solver: str) -> bool:
+        """Say whether penalties are solved one after the other, all folds of each together."""
+        if not self.pooled.loss.is_coupled or solver == "gradient_descent" or self.Cs.size == 1:
+            return False
+        n_samples, n_features = self.pooled.design.shape
+        return n_samples * n_features * self._per_penalty * self.pooled.n_classes >= IN_TURN
+
+    def _solve_in_turn(self, solver: str, limits: Limits, began: float) -> None:
+        """Solve penalty after penalty, the strongest first: each fold from its last optimum.
+
+        Where classes are told apart the optimum moves in proportion to the logarithm of C: the step
+        between the last two, as long as that was, goes before (Allgower and Georg, 1990, predictor
+        and corrector). Scikit-learn's digits, ten C by five folds, take 4 iterations for each C so,
+        7 without the step, and 18 from the optima of all folds together.
+        """
+        before = 0.0
+        order = np.argsort(self.Cs, kind="stable")
+        points = self.theta.reshape(self.Cs.size, self._per_penalty, -1)
+        step = np.zeros_like(points[0])
+        for done, number in enumerate(order):
+            C, last = float(self.Cs[number]), points[order[max(done - 1, 0)]].copy()
+            length = math.log(C / float(self.Cs[order[done - 1]])) if done > 0 else 0.0
+            points[order[done:]] = last  # better than none where a limit ends it
+            if 0.0 < length < np.inf and before > 0.0:
+                points[number] += min(1.0, length / before) * step
+            if self._is_ended:
+                continue
+            self._solve_part(np.array([number]), done, solver, limits, began)
+            step, before = points[number] - last, length
 
     def _spread(self, theta: Matrix) -> None:
         """Put the models of every fold where the pooled ones are."""
@@ -388,7 +426,9 @@ class Grid:
             return limits
 
         def callback(progress: Progress) -> object:
-            return tell(replace(progress, n_done=n_before + progress.n_done, n_fits=n_fits))
+            asked = tell(replace(progress, n_done=n_before + progress.n_done, n_fits=n_fits))
+            self._is_ended = asked is True
+            return asked
 
         return replace(limits, callback=callback)
 
@@ -416,15 +456,26 @@ class Grid:
         return int(min(self.Cs.size, np.ceil(numbers / room)))
 
     def _solve_part(
-        self, part: Indices, theta: Matrix, solver: str, limits: Limits, began: float
+        self, part: Indices, n_before: int, solver: str, limits: Limits, began: float
+    ) -> None:
+        """Solve the folds of some penalties from where their models are.
+
+        `n_before` penalties have been solved before. Raises `Interrupted`.
+        """
+        models = slice(part[0] * self._per_penalty, (part[-1] + 1) * self._per_penalty)
+        try:
+            found = self._solved(part, self.theta[models].copy(), n_before, solver, limits, began)
+        except Interrupted as interrupt:
+            self.theta[models], self.bound[models] = interrupt.theta, interrupt.bound
+            raise
+        self.theta[models], self.bound[models], self.steps[models] = found
+
+    def _solved(
+        self, part: Indices, start: Matrix, n_before: int, solver: str, limits: Limits, began: float
     ) -> tuple[Matrix, Vector, Integers]:
-        """Solve the folds of some penalties from the pooled models' points."""
+        """Return where the models of some penalties end, their bounds and iterations."""
         pooled, n_folds = self.pooled, self.n_folds
         objective = self._objective(pooled.rows, self._folds, n_folds, self.Cs[part])
-        per_penalty = pooled.n_models // self.Cs.size
-        pooled_model = np.arange(pooled.n_models).reshape(-1, 1, per_penalty)[part]
-        pooled_model = np.broadcast_to(pooled_model, (len(part), n_folds, per_penalty)).ravel()
-        start = np.ascontiguousarray(theta[pooled_model])
         if solver == "gradient_descent":
             options = Options(**vars(limits), step_size=None, accelerate=True)
             split = [np.ascontiguousarray(values) for values in objective.split(start)]
@@ -435,8 +486,10 @@ class Grid:
             if outcome.reason == Reason.INTERRUPTED:
                 raise Interrupted(ended, outcome.bound)
             return ended, outcome.bound, np.full(objective.n_models, outcome.n_iter)
-        before = int(part[0]) * n_folds * per_penalty
-        trace = Trace(self._told(limits, before), began, objective)
+        per_penalty = pooled.n_models // self.Cs.size
+        pooled_model = np.arange(pooled.n_models).reshape(-1, 1, per_penalty)[part]
+        pooled_model = np.broadcast_to(pooled_model, (len(part), n_folds, per_penalty)).ravel()
+        trace = Trace(self._told(limits, n_before * self._per_penalty), began, objective)
         point, bound = solve_warm(
             objective, start, pooled, pooled_model, self._stride, limits, trace
         )
