@@ -60,6 +60,42 @@ def cv_model(X, y, **options):
     return LogisticRegressionCV(Cs=CS, cv=3, l1_ratios=(0,), **options).fit(X, y)
 
 
+def counts_of(display):
+    axis = display.count_axis_
+    return [int(text.get_text()) for text in axis.get_xticklabels()], axis.get_xticks()
+
+
+def test_a_path_with_l1_has_the_numbers_of_coefficients_along_the_top() -> None:
+    X, y = two(80, 30)
+    path = logistic_path(X, y, 40, l1_ratio=1.0)
+    display = RegularizationPathDisplay.from_result(path)
+    counts, places = counts_of(display)
+    shown = np.searchsorted(path.Cs, places)
+    np.testing.assert_array_equal(counts, path.n_nonzero[shown, 0])
+    assert len(counts) == 9
+    assert counts[0] == 0
+    few = RegularizationPathDisplay.from_result(logistic_path(X, y, [1.0, 0.1], l1_ratio=1.0))
+    assert counts_of(few)[1].tolist() == [0.1, 1.0]
+    assert RegularizationPathDisplay.from_result(logistic_path(X, y, CS)).count_axis_ is None
+
+
+@pytest.mark.parametrize("legacy", [True, False])
+def test_displays_of_a_cross_validation_show_the_chosen_share_of_l1(legacy) -> None:
+    X = np.random.default_rng(0).standard_normal((80, 30))
+    y = (X[:, 0] + np.random.default_rng(1).logistic(size=80) > 0).astype(int)
+    model = LogisticRegressionCV(
+        Cs=CS, cv=3, l1_ratios=(0, 1), scoring="neg_log_loss", use_legacy_attributes=legacy
+    ).fit(X, y)
+    assert np.ravel(model.l1_ratio_)[0] == 1.0
+    scores = CVScoreDisplay.from_estimator(model).scores
+    wanted = model.scores_[1][:, :, 1] if legacy else model.scores_[:, 1]
+    np.testing.assert_array_equal(scores, wanted)
+    display = RegularizationPathDisplay.from_estimator(model)
+    used = (model.grids_[1].coef != 0.0).sum(axis=3).mean(axis=(0, 2)).round()
+    np.testing.assert_array_equal(counts_of(display)[0], used[np.argsort(CS)])
+    assert display.chosen_line_ is not None
+
+
 def legend_of(ax):
     return [text.get_text() for text in ax.get_legend().get_texts()]
 

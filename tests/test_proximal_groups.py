@@ -7,6 +7,8 @@ from sklearn import datasets
 
 import fastlogit
 from fastlogit import reference
+from fastlogit.objective.group_penalty import GroupL1
+from fastlogit.objective.penalties import ElasticNet
 from fastlogit.solvers import proximal_groups
 
 pytestmark = pytest.mark.jit
@@ -225,5 +227,7 @@ def test_what_does_not_go_together_is_refused(options, text) -> None:
 
 def test_labels_that_are_none_are_refused() -> None:
     X, y, *_ = problem(30, 3)
+    with pytest.raises(ValueError, match="give them as penalty_groups"):
+        fastlogit.fit(X, y, penalty=ElasticNet(GroupL1(0.1, np.array([0, 1, 1])), 0.0))
     with pytest.raises(TypeError, match="whole numbers or text"):
         fastlogit.fit(X, y, l1_reg=0.1, penalty_groups=[0.5, 1.5, 1.0])

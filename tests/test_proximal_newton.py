@@ -171,6 +171,32 @@ def test_free_columns_are_not_penalised_and_factors_are_taken_as_they_are(d) -> 
     np.testing.assert_array_equal(by_column.coef, result.coef)
 
 
+@pytest.mark.parametrize("alike", [1e-2, 1e-4, 1e-6])
+def test_a_weak_l1_on_columns_alike_but_for_little(alike) -> None:
+    X, y, *_ = problem(40, 3)
+    X[:, 1:] = X[:, :1] + alike * X[:, 1:]
+    least = fastlogit.fit(X, y)
+    # So weak that the coefficients, however large, cost next to nothing.
+    l1 = 1e-9 * least.history[-1] / np.abs(least.coef).sum()
+    found = fastlogit.fit(X, y, l1_reg=l1, max_iter=30)
+    cost = cost_of(X, y, found.coef, found.intercept, 0.0)
+    assert cost <= least.history[-1] * (1.0 + 2e-9)
+    assert kkt(X, y, found) < 1e-5
+
+
+def test_offsets_that_leave_no_row_a_curvature() -> None:
+    X, y, *_ = problem(40, 2)
+    offset = 1e5 * np.sin(np.arange(40.0))
+    found = fastlogit.fit(X, y, l1_reg=0.1, offset=offset)
+    other = fastlogit.fit(X, y, l2_reg=1e-12, offset=offset)
+    costs = [
+        cost_of(X, y, own.coef, own.intercept, 0.1, offset=offset) for own in (found, other)
+    ]  # fmt: skip
+    assert found.converged
+    assert costs[0] <= costs[1] * (1.0 + 1e-10)
+    assert kkt(X, y, found, offset=offset) < 1e-6
+
+
 @pytest.mark.parametrize("strength", [1e3, 1e16, 1e300])
 def test_a_huge_strength_holds_its_column_and_no_other(strength) -> None:
     X, y, *_ = problem(200, 6)

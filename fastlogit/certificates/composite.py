@@ -206,6 +206,12 @@ class CompositeCertificate:
         self._known: dict[int, WorkingSet] = {}
         self._sizes: dict[int, Vector | float] = {}
 
+    def under(self, objective: Objective) -> CompositeCertificate:
+        """Return what proves points of an objective that differs in its penalty alone."""
+        other = CompositeCertificate(objective)
+        other._sizes = self._sizes
+        return other
+
     def know(self, theta: Matrix, curvature: RowCurvature) -> None:
         """Take the row curvatures of all models at a point: nothing here asks for them."""
 

@@ -10,6 +10,7 @@ import numpy as np
 
 from ..arrays import Array, ArrayLike, Indices, Labels, Mask, Masks, Vector
 from ..fitting.grid import GridOptions, GridResult, fit_grid
+from ..fitting.l1_grid import fit_l1_grid
 from ..fitting.weightless import intercepts_of_absent, with_codes
 from ..inputs.given import Data
 
@@ -53,6 +54,8 @@ def fit_folds(
     Cs: Vector,
     folds: Array,
     options: GridOptions,
+    *,
+    tell: bool = True,
 ) -> tuple[GridResult, Mask]:
     """Fit each fold with each C; a class that a fold lacks gets probability 0 there.
 
@@ -65,6 +68,8 @@ def fit_folds(
     Cs : ndarray of shape (n_Cs,)
     folds : ndarray of shape (n_folds, n_samples)
     options : GridOptions
+    tell : bool, default True
+        Warn of folds that lack a class.
 
     Returns
     -------
@@ -88,9 +93,16 @@ def fit_folds(
     complete = np.asarray(present.all(axis=1))
     if complete.all():
         return _fit_alike(data, classes, Cs, folds, options), complete
-    _tell_of_absent(present, classes, options.fit_intercept)
+    if tell:
+        _tell_of_absent(present, classes, options.fit_intercept)
     whole = _nothing_fitted(classes, Cs, len(folds), data.rows.X.shape[1])
     return _fit_patterns(whole, data, folds, present, options), complete
+
+
+def _fit_grid(data: Data, Cs: Vector, folds: Array, options: GridOptions) -> GridResult:
+    """Fit folds by what suits the penalty."""
+    fit_folds_of = fit_l1_grid if options.l1_ratio > 0.0 else fit_grid
+    return fit_folds_of(data, Cs, fold_weights=folds, options=options)
 
 
 def _fit_alike(
@@ -98,7 +110,7 @@ def _fit_alike(
 ) -> GridResult:
     """Fit folds that have all classes."""
     try:
-        grid = fit_grid(data, Cs, fold_weights=folds, options=options)
+        grid = _fit_grid(data, Cs, folds, options)
     except KeyboardInterrupt as interrupt:
         best = getattr(interrupt, "result", None)
         if isinstance(best, GridResult):
@@ -118,9 +130,7 @@ def _fit_patterns(
         which = np.flatnonzero(pattern_of_fold.ravel() == number)
         for piece in _pieces(data, pattern, multi_class):
             try:
-                part = fit_grid(
-                    piece.data, Cs * piece.times_c, fold_weights=folds[which], options=options
-                )  # fmt: skip
+                part = _fit_grid(piece.data, Cs * piece.times_c, folds[which], options)
             except KeyboardInterrupt as interrupt:
                 best = getattr(interrupt, "result", None)
                 if isinstance(best, GridResult):

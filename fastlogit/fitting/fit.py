@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import time
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Literal
 
@@ -21,7 +21,7 @@ from ..objective.group_penalty import GroupL1
 from ..objective.losses import Loss, RowLoss
 from ..objective.objective import Objective
 from ..objective.penalties import L1, L2, Penalty
-from ..options import check_number, check_option, check_whole
+from ..options import check_category_options, check_number, check_option, check_whole
 from ..result import Callback, FitResult
 from ..solvers.abilities import refusal
 from ..solvers.choice import (
@@ -95,6 +95,9 @@ def fit(
     penalty_factor: ArrayLike = None,
     intercept: Literal["fit"] | float | None = "fit",
     start: StartLike = None,
+    categories: str = "auto",
+    handle_unknown: str = "error",
+    interactions: Sequence[Sequence[str]] | None = None,
     n_threads: int | None = None,
     callback: Callback | None = None,
     time_limit: float | None = None,
@@ -114,7 +117,8 @@ def fit(
         Real numbers, finite; read in place and never changed, nor copied above 8 MB. A
         `numpy.memmap` that does not fit in memory, or anything else that has a shape, a dtype and
         slices of rows (h5py, zarr), is streamed block by block; so are the batches of a
-        `BatchSource`.
+        `BatchSource`. Categorical columns of a data frame (pandas, polars, pyarrow) are read as
+        codes, see `categories`.
     y : array-like of shape (n_samples,)
         Class labels: numbers, booleans or strings. Left out with a `BatchSource`.
     C : float > 0, optional
@@ -181,6 +185,18 @@ def fit(
         A number holds the intercept there; None or 0 is none.
     start : FitResult or (coef, intercept), optional
         Where to begin, where it costs no more than the default: a warm start.
+    categories : {"auto", "full", "reference"}, default "auto"
+        Which levels of a categorical column have a coefficient: all that occur ("full"), or all but
+        the first ("reference"), whose coefficient is 0, so that those of the others are differences
+        from it. "auto" is "full" with a penalty, as of scikit-learn's OneHotEncoder, and
+        "reference" without, where coefficients of all levels would not be determined. The levels
+        are those of pandas, polars' Enum or Arrow in their order, or sorted (polars' Categorical).
+    handle_unknown : {"error", "zero"}, default "error"
+        What a level is at prediction that did not occur in the fit, or is missing: an error, or of
+        no level, so that none of the column's coefficients is added.
+    interactions : sequence of pairs of str, optional
+        Names of two categorical columns: each pair of levels that occurs has a coefficient too,
+        with "reference" those without a first level. Other pairs count as 0 at prediction.
     n_threads : int, optional
         Number of threads; None takes what the process may use. The result has the same bits
         for every number.
@@ -241,10 +257,13 @@ def fit(
     if said := refusal({**ABLE, **METHODS_OF_L1}, solver, strengths.penalty, loss):
         raise ValueError(said)
     clock = Clock(began, limits.time_limit)
+    coding = check_category_options(
+        categories, handle_unknown, interactions, has_penalty=strengths.exist(l2_reg, l1_reg)
+    )
     what = given_of(
         X, y, sample_weight, offset, l2_reg, penalty_factor, start, clock, l1_reg, coef_bounds
     )
-    data = what if isinstance(what, Data) else look(what, multi_class)
+    data = what if isinstance(what, Data) else look(what._replace(categories=coding), multi_class)
     has_corners = strengths.have_corners(data)
     _refuse_beside_corners(has_corners, data, solver, multi_class, loss)
     _refuse_without_l1(strengths, strengths.have_l1(data))
@@ -495,8 +514,8 @@ def _refuse_beside_corners(
         )
     if has_bounds and multi_class == "multinomial" and data.classes.size > 2:
         raise ValueError(
-            f"softmax does not take {what} yet; multi_class='ovr', each class against all others, "
-            f"does, or leave out {' and '.join(names)}"
+            "softmax does not take bounds yet; multi_class='ovr', each class against all others, "
+            "does, or leave out coef_bounds"
         )
 
 
@@ -646,6 +665,7 @@ def _conclude(
         times=outcome.times,
         bounds=outcome.bounds[:, 0] if coupled else outcome.bounds,
         feature_names=problem.feature_names,
+        categories=problem.data.rows.categories,
     )
     if outcome.reason == Reason.DIVERGED:
         raise DivergenceError(message, result)

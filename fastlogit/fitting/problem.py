@@ -6,6 +6,7 @@ import math
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from numbers import Real
 from typing import NamedTuple, TypeAlias
 
 import numpy as np
@@ -96,6 +97,17 @@ class Strengths(NamedTuple):
     # The group of each column, or "features", and a weight for each group.
     groups: ArrayLike = None
     group_weights: ArrayLike = None
+
+    def exist(self, l2_reg: ArrayLike, l1_reg: ArrayLike) -> bool:
+        """Say whether a fit is asked for a penalty, before its strengths are checked.
+
+        Strengths for each column are a penalty, whatever they are.
+        """
+        others = any(
+            given is not None and not (isinstance(given, Real) and given == 0.0)
+            for given in (l2_reg, l1_reg)
+        )
+        return others or self.penalty is not None or self.C not in (None, math.inf)
 
     def have_corners(self, data: Data) -> bool:
         """Say whether a fit is asked for L1 or for bounds of the coefficients."""

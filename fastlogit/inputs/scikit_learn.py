@@ -22,11 +22,22 @@ from sklearn.utils.validation import (
 from ..arrays import Array, ArrayLike, Labels
 from ..design.mapped import in_place
 from ..design.streamed import is_streamable
+from ..options import CategoryOptions
 from . import validation
 from .batches import BatchSource, first_look
+from .categories import Categories, has_categories, mixed_numbers
 from .class_weights import batch_weights, one_dimensional, weights_of_classes
 from .conversion import as_labels, as_real, as_table, is_frame, is_plain, text_names
-from .given import Batch, Data, Given, Rows, look_at_batch, settle
+from .given import (
+    Batch,
+    Data,
+    Given,
+    Rows,
+    look_at_batch,
+    look_at_coded,
+    look_at_new_categories,
+    settle,
+)
 from .sparse import compressed_rows, refuse_sparse, shape_of, sparse_of
 
 __all__ = [
@@ -70,7 +81,7 @@ def look_for(estimator: str, given: Given, multi_class: str) -> Data:
     X, y, sample_weight = given.X, given.y, given.sample_weight
     if isinstance(X, BatchSource):
         X, y, sample_weight = first_look(X, y, sample_weight, given.clock)
-    rows, labels = _rows_and_labels(X, y, estimator)
+    rows, labels = _rows_and_labels(X, y, estimator, given.categories)
     n_samples = rows.X.shape[0]
     coded = validation.encode_labels(labels, n_samples)
     sample_weight = one_dimensional(sample_weight, n_samples)
@@ -118,7 +129,7 @@ def look_at_labelled_rows(
     return look_at_batch(rows, labels, weights, known)._replace(labels=labels), known
 
 
-def look_at_new_rows(estimator: str, X: ArrayLike) -> Rows:
+def look_at_new_rows(estimator: str, X: ArrayLike, categories: Categories | None = None) -> Rows:
     """Check rows that are to be predicted.
 
     Parameters
@@ -126,6 +137,8 @@ def look_at_new_rows(estimator: str, X: ArrayLike) -> Rows:
     estimator : str
         Its class, for messages.
     X : array-like, data frame or source of rows
+    categories : Categories, optional
+        Those of a fit to a frame that had some.
 
     Returns
     -------
@@ -136,11 +149,15 @@ def look_at_new_rows(estimator: str, X: ArrayLike) -> Rows:
     TypeError, ValueError
         If X has the wrong type or shape.
     """
+    if categories is not None:
+        return look_at_new_categories(X, categories)
     X = in_place(X)
     if is_plain(X):
         return Rows(X, X)
     if (sparse := sparse_of(X)) is not None:
         return Rows(compressed_rows(sparse), X)
+    if (mixed := mixed_numbers(X)) is not None:
+        return Rows(mixed, X)
     if not is_frame(X) and is_streamable(X):
         return Rows(validation.check_source(X), X)
     array = read_features(X)
@@ -177,7 +194,9 @@ def read_features(X: ArrayLike) -> Array:
     return array if array.dtype.kind in SCIKIT_LEARNS else as_real("X", array, X)
 
 
-def _rows_and_labels(X: ArrayLike, y: ArrayLike, estimator: str) -> tuple[Rows, Labels]:
+def _rows_and_labels(
+    X: ArrayLike, y: ArrayLike, estimator: str, categories: CategoryOptions | None
+) -> tuple[Rows, Labels]:
     """Return rows and labels of a fit, without a copy and without a look at the values of X.
 
     The fit finds NaN and infinity by itself. What is plainly an array goes the short way: for
@@ -186,9 +205,15 @@ def _rows_and_labels(X: ArrayLike, y: ArrayLike, estimator: str) -> tuple[Rows, 
     X = in_place(X)
     if is_plain(X) and are_plain_labels(y):
         return Rows(X, X), y
-    if (sparse := sparse_of(X)) is not None:
+    if categories is not None and has_categories(X):
+        labels = _labels_beside(X.shape[0], y, estimator)  # type: ignore[attr-defined]  # a frame
+        rows = look_at_coded(X, categories)
+    elif (sparse := sparse_of(X)) is not None:
         labels = _labels_beside(shape_of(sparse)[0], y, estimator)
         rows = Rows(compressed_rows(sparse), X)
+    elif (mixed := mixed_numbers(X)) is not None:
+        labels = _labels_beside(mixed.shape[0], y, estimator)
+        rows = Rows(mixed, X)
     elif not is_frame(X) and is_streamable(X):
         labels = column_or_1d(None if y is None else as_labels(y), warn=True)
         names = text_names(X)  # of batches
@@ -200,7 +225,7 @@ def _rows_and_labels(X: ArrayLike, y: ArrayLike, estimator: str) -> tuple[Rows, 
 
 
 def _labels_beside(n_samples: int, y: ArrayLike, estimator: str) -> Labels:
-    """Return the labels of sparse rows, as many as these."""
+    """Return the labels of rows that are no array, as many as these."""
     if y is None:
         raise ValueError(
             f"This {estimator} estimator requires y to be passed, but the target y is None."

@@ -161,14 +161,14 @@ class Objective:
         assert isinstance(self.user_penalty, L2)
         return ElasticNet(self.user_l1, self.user_penalty)
 
-    def of_columns(self, columns: Indices) -> Objective:
+    def of_columns(self, columns: Indices, known: Objective | None = None) -> Objective:
         """Return the cost of some columns alone (an index array), all others held at 0.
 
-        Of an elastic net; the columns are copied.
+        Of an elastic net; the columns are copied, unless they are `known` from another penalty.
         """
         penalty = self._whole_penalty
         assert isinstance(penalty, ElasticNet)
-        rows = self.rows.over(self.design.columns_of(columns))
+        rows = self.rows.over(self.design.columns_of(columns)) if known is None else known.rows
         return Objective(rows, penalty.of_columns(columns))
 
     def only(self, models: Indices | Sequence[int]) -> Self:

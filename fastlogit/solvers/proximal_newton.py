@@ -22,7 +22,8 @@ from ..objective.penalties import ElasticNet
 from ..objective.row_state import RowCurvature
 from ..objective.working_set import WorkingSet
 from .abilities import Abilities
-from .iteration import DECREASE, MAX_TRIALS, evaluate
+from .carried import Carried
+from .iteration import DECREASE, MAX_TRIALS
 from .proximal_groups import GroupsModel
 from .proximal_softmax import SoftmaxModel
 from .quadratic_model import Corners, QuadraticModel
@@ -75,9 +76,12 @@ class Place(NamedTuple):
 
 
 def proximal_newton(
-    objective: Objective, theta: Matrix, rule: StoppingRule, trace: Trace
-) -> tuple[Point, Reason]:
+    objective: Objective, theta: Matrix, rule: StoppingRule, trace: Trace,
+    carried: Carried | None = None,
+) -> tuple[Point, Reason]:  # fmt: skip
     """Minimise from `theta`; return the last point and why it ended there.
+
+    `carried` has what the fit before left, on a path of penalties, and takes what this one leaves.
 
     For each model: 1. the working set: columns with a coefficient or without L1, and those whose
     slopes exceed L1 by the most; 2. the minimum of the model of second order over it, whose fall
@@ -85,7 +89,8 @@ def proximal_newton(
     set, with line search; 4. cost and gradient of all columns; 5. limits and the user may end it.
     """
     curvature = objective.rows.empty_curvature()
-    point = evaluate(objective, objective.within_bounds(theta), trace, curvature)
+    carried = carried or Carried()
+    point = carried.begin(objective, objective.within_bounds(theta), trace, curvature)
     if not np.isfinite(point.cost).all() or not np.isfinite(point.gradient).all():
         return point, Reason.NOT_FINITE
     made: type[Model | SoftmaxModel] = SoftmaxModel if objective.loss.is_coupled else Model
@@ -93,6 +98,8 @@ def proximal_newton(
     models: list[Model | SoftmaxModel] = [
         made(objective.only(np.array([k])), curvature[k]) for k in range(objective.n_models)
     ]
+    for k, model in enumerate(models):
+        model.begin_with(carried, k)
     resting = np.zeros(objective.n_models, dtype=bool)
     try:
         while True:
@@ -119,6 +126,8 @@ def proximal_newton(
         return point, Reason.INTERRUPTED
     except TimeUp:
         return point, rule.conclude(point, Reason.TIME_LIMIT)
+    finally:
+        carried.take(objective, point, [model.left() for model in models])
 
 
 def _tell(rule: StoppingRule, models: list[Model | SoftmaxModel], active: Indices) -> None:
@@ -166,10 +175,22 @@ class Model:
         self._curvature = curvature
         self._model: QuadraticModel | None = None
         self._known: tuple[Vector, Vector, float] | None = None
+        # Where no function above the cost leads down.
+        self._lowest_flat = np.empty(0)
         self._lowest, self._lack, self._waited = np.inf, np.inf, 0
         self._was_missing, self._is_complete = np.inf, True
         self.is_large = False
         self._step_size: float | None = None
+
+    def begin_with(self, carried: Carried, model: int) -> None:
+        """Take the working set of the fit before, if there is one."""
+        working = carried.working_set(model, self._whole)
+        if working is not None:
+            self.working = working
+
+    def left(self) -> tuple[RowCurvature, WorkingSet | None]:
+        """Return what the next fit may begin with."""
+        return self._curvature, getattr(self, "working", None)
 
     def look(self, point: Point, model: int) -> float:
         """Return what the model is thought to lack at a point of all columns.
@@ -243,10 +264,24 @@ class Model:
             self._model = QuadraticModel(self.working.matrix, self._of_working(), check)
         target = self._model.minimum(here.gradient, here.theta)
         step = target - here.theta
-        curved = float(step @ np.einsum("ij,j->i", self.working.matrix, step))
-        lack = max(0.0, -self._promised(here, target) - 0.5 * curved)
+        # Where next to no row has curvature, the step may be of any size.
+        with np.errstate(over="ignore", invalid="ignore"):
+            curved = float(step @ np.einsum("ij,j->i", self.working.matrix, step))
+            fall = -self._promised(here, target) - 0.5 * curved
+        lack = max(0.0, fall) if np.isfinite(fall) and not self._is_flat(here) else np.inf
         self._known, self._was_missing = (here.theta, target, lack), lack
         return target, lack
+
+    def _is_flat(self, here: Place) -> bool:
+        """Say whether a way down may be hidden, as where an offset of 1e5 takes all curvature.
+
+        The model of second order says nothing of a parameter in which no row has any.
+        """
+        part = self.working.part
+        flat = part.fitted() & ~(np.diag(self.working.matrix) > 0.0)
+        if not flat.any() or np.array_equal(self._lowest_flat, here.theta):
+            return False
+        return bool(part.least_slopes(here.theta[None], here.gradient[None])[0, flat].any())
 
     def _may_be_near(self) -> bool:
         """Say whether it is worth a look how far raw predictions are from those of the Hessian.
@@ -318,6 +353,8 @@ class Model:
         Where that is near, as among rows without curvature, the minimum of a function above the
         cost is looked at as well.
         """
+        if self._is_flat(here):
+            return self._majorize(here, here)
         promised, size = self._promised(here, target), 1.0
         slack = ROUNDING * abs(here.cost)
         for _ in range(MAX_TRIALS):
@@ -350,4 +387,6 @@ class Model:
         found = self._at(target)
         lowest = min(here.cost, other.cost)
         fine = np.isfinite(found.gradient).all() and found.cost < lowest
+        if not fine and other.cost >= here.cost:
+            self._lowest_flat = here.theta
         return found if fine else other if other.cost < here.cost else here

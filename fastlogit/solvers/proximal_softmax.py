@@ -15,6 +15,7 @@ from ..kernels.coordinate_descent import descend
 from ..objective.class_working_set import ClassWorkingSet
 from ..objective.objective import Objective
 from ..objective.row_state import RowCurvature
+from .carried import Carried
 from .iteration import DECREASE, MAX_TRIALS
 from .quadratic_model import Corners, QuadraticModel
 from .trace import Point
@@ -91,6 +92,13 @@ class SoftmaxModel:
         self.is_large = False
         self._step_size: float | None = None
         self._ahead: tuple[Vector, Vector, float] | None = None
+
+    def begin_with(self, carried: Carried, model: int) -> None:
+        """Take nothing of the fit before: its pairs are chosen anew."""
+
+    def left(self) -> tuple[RowCurvature, None]:
+        """Return what the next fit may begin with: the row curvatures."""
+        return self._curvature, None
 
     def look(self, point: Point, model: int) -> float:
         """Return what the model is thought to lack at a point of all coefficients.
