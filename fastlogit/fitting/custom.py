@@ -8,8 +8,8 @@ from typing import TypeAlias
 import numpy as np
 
 from ..arrays import Mask, Vector
-from ..objective.losses import RowLoss
 from ..objective.group_penalty import GroupL1
+from ..objective.losses import RowLoss
 from ..objective.penalties import L2, ElasticNet, Penalty, Quadratic
 
 __all__ = [
