@@ -139,54 +139,34 @@ class GroupWorkingSet:
         return self.matrix
 
     def _hessian(self, curvature: RowCurvature) -> Matrix:
-        rows, places = self.part.rows, self._places
-        if self._shape[0] == 1:
-            matrix = rows.hessian(curvature, 0)
-            used = np.append(places, len(matrix) - 1)[: self.size]
-            found = np.ascontiguousarray(matrix[np.ix_(used, used)])
-        else:
-            classes = np.repeat(np.arange(self._shape[0]), places.size)
-            every = np.tile(places, self._shape[0])
-            found = self._in_contrasts(rows.pair_hessian(curvature, classes, every))
-        return self._with_l2(found)
+        return self._with_l2(self._of_matrix(self.part.rows.hessian(curvature, 0)))
 
     def majorizing(self, point: Vector) -> Matrix:
         """Return the Hessian of a function above the smooth cost that touches it at a point."""
-        rows, places = self.part.rows, self._places
+        rows, n_classes = self.part.rows, self._shape[0]
         curvature = rows.majorizing(self.of_part(point)[None])
-        if self._shape[0] == 1:
-            return self._hessian(curvature)
-        classes = np.repeat(np.arange(self._shape[0]), places.size)
-        every = np.tile(places, self._shape[0])
-        return self._with_l2(self._in_contrasts(rows.class_pair_blocks(curvature, classes, every)))
+        blocks = rows.output_grams(curvature, 0.0)
+        every = np.zeros((n_classes, blocks.shape[1], n_classes, blocks.shape[1]))
+        for k, block in enumerate(blocks):
+            every[k, :, k] = block
+        return self._with_l2(self._of_matrix(every.reshape(n_classes * blocks.shape[1], -1)))
+
+    def _of_matrix(self, matrix: Matrix) -> Matrix:
+        """Return a matrix of all parameters of the part in the working set's coordinates."""
+        n_classes = self._shape[0]
+        width = len(matrix) // n_classes
+        used = self._places
+        if self._n_levels:
+            used = np.append(used, width - 1)
+        every = matrix.reshape(n_classes, width, n_classes, width)[:, used][:, :, :, used]
+        # Not by BLAS, whose sums depend on the number of threads.
+        half = np.einsum("kimj,ka->iamj", every, self._basis)
+        return np.einsum("iamj,mb->iajb", half, self._basis).reshape(self.size, self.size)
 
     def _with_l2(self, matrix: Matrix) -> Matrix:
         l2 = np.repeat(self._whole.penalty.diagonal()[0, self.columns], self._basis.shape[1])
         matrix.flat[: self.n_coef * (self.size + 1) : self.size + 1] += l2
         return matrix
-
-    def _in_contrasts(self, matrix: Matrix) -> Matrix:
-        """Return a matrix of all classes, and intercepts less the last one's, in contrasts."""
-        n_classes, n_columns = self._shape[0], self.columns.size
-        basis, n_pairs = self._basis, n_classes * n_columns
-        found = np.empty((self.size, self.size))
-        pairs = matrix[:n_pairs, :n_pairs].reshape(n_classes, n_columns, n_classes, n_columns)
-        half = np.einsum("kimj,ka->iamj", pairs, basis)
-        found[: self.n_coef, : self.n_coef] = np.einsum("iamj,mb->iajb", half, basis).reshape(
-            self.n_coef, self.n_coef
-        )
-        if self._n_levels:
-            of_levels = basis[:-1] - basis[-1]
-            cross = matrix[:n_pairs, n_pairs:].reshape(n_classes, n_columns, self._n_levels)
-            cross = np.einsum("kil,ka,lb->iab", cross, basis, of_levels).reshape(
-                self.n_coef, self._n_levels
-            )
-            found[: self.n_coef, self.n_coef :] = cross
-            found[self.n_coef :, : self.n_coef] = cross.T
-            found[self.n_coef :, self.n_coef :] = np.einsum(
-                "lm,la,mb->ab", matrix[n_pairs:, n_pairs:], of_levels, of_levels
-            )
-        return found
 
     def reach(self, step: Vector) -> float:
         """Return the largest change of a raw prediction along a step, of a range of a softmax."""
