@@ -21,6 +21,8 @@ __all__ = [
     "firth",
     "firth_cost",
     "gradient_descent",
+    "group_lasso_penalty",
+    "group_lasso_slopes",
     "hessian",
     "log1p_exp",
     "log_sigmoid",
@@ -944,6 +946,59 @@ def multinomial_elastic_net(
     coef, intercept = parts(point)
     intercept = intercept - center @ coef
     return coef, intercept - intercept.mean(), value
+
+
+def group_lasso_penalty(coef: ArrayLike, groups: ArrayLike, strengths: ArrayLike) -> float:
+    """Return the sum over groups of columns of strength times the length of the coefficients.
+
+    Parameters
+    ----------
+    coef : array_like of shape (n_features,) or (n_features, n_classes)
+        Those of all classes of a column belong to its group.
+    groups : array_like of shape (n_features,)
+        A label for each column.
+    strengths : array_like of shape (n_groups,)
+        In the order of the sorted labels.
+
+    Returns
+    -------
+    float
+    """
+    coef, groups = np.asarray(coef, dtype=np.float64), np.asarray(groups)
+    labels = np.unique(groups)
+    lengths = [np.sqrt(np.sum(coef[groups == label] ** 2)) for label in labels]
+    return float(np.dot(strengths, lengths))
+
+
+def group_lasso_slopes(
+    slopes: ArrayLike, coef: ArrayLike, groups: ArrayLike, strengths: ArrayLike
+) -> Floats:
+    """Return the subgradient of least norm of a function plus `group_lasso_penalty`.
+
+    Parameters
+    ----------
+    slopes : array_like of the shape of `coef`
+        The gradient of the function.
+    coef, groups, strengths
+        As for `group_lasso_penalty`.
+
+    Returns
+    -------
+    numpy.ndarray of the shape of `coef`, float64
+    """
+    coef, groups = np.asarray(coef, dtype=np.float64), np.asarray(groups)
+    found = np.array(slopes, dtype=np.float64)
+    for label, strength in zip(np.unique(groups), np.asarray(strengths), strict=True):
+        own = groups == label
+        length = np.sqrt(np.sum(coef[own] ** 2))
+        pull = np.sqrt(np.sum(found[own] ** 2))
+        if length > 0.0:
+            found[own] += strength * coef[own] / length
+        elif pull > strength:
+            found[own] *= 1.0 - strength / pull
+        else:
+            found[own] = 0.0
+    return found
 
 
 def multinomial_newton(

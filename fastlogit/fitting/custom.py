@@ -8,6 +8,7 @@ from typing import TypeAlias
 import numpy as np
 
 from ..arrays import Mask, Vector
+from ..objective.group_penalty import GroupL1
 from ..objective.losses import RowLoss
 from ..objective.penalties import L2, ElasticNet, Penalty, Quadratic
 
@@ -65,6 +66,11 @@ def refuse_bad_elastic_net(
 
     `coupled`: the outputs are the classes of a softmax, which need one penalty for all.
     """
+    if isinstance(penalty.l1, GroupL1):
+        raise ValueError(
+            f"the penalty {type(penalty).__name__} has groups of columns; give them as "
+            "penalty_groups, and the strengths as l1_reg and l2_reg"
+        )
     if coupled and penalty.n_sets > 1:
         raise ValueError(
             f"the penalty {type(penalty).__name__} is another for each class; softmax needs one "

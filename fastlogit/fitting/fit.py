@@ -13,9 +13,11 @@ import numpy as np
 
 from ..arrays import ArrayLike, Floats, Matrix, Vector
 from ..clock import Clock, TimeUp
+from ..design.base import Columns
 from ..errors import DivergenceError, SeparationWarning
 from ..inputs import validation
 from ..inputs.given import Data, look
+from ..objective.group_penalty import GroupL1
 from ..objective.losses import Loss, RowLoss
 from ..objective.objective import Objective
 from ..objective.penalties import L1, L2, Penalty
@@ -80,6 +82,8 @@ def fit(
     l1_reg: ArrayLike = None,
     l1_ratio: float | None = None,
     coef_bounds: tuple[ArrayLike, ArrayLike] | None = None,
+    penalty_groups: ArrayLike = None,
+    group_weights: ArrayLike = None,
     penalty: Penalty | None = None,
     loss: Loss | None = None,
     solver: str = "auto",
@@ -137,6 +141,14 @@ def fit(
         of shape (n_features,) or None each; ``(0, None)`` is no negative coefficient. With any
         strength of L1 and L2, also none; two classes, or each class against all others. The
         intercept has no bounds.
+    penalty_groups : "features" or array-like of shape (n_features,), optional
+        Groups of columns that L1 holds together (group lasso): a label for each column, or each
+        column a group of its own, over all classes of a softmax. The penalty is then ``l1_reg *
+        weight * length`` of each group's coefficients, in the units of X, in the place of
+        ``sum(l1_reg * |coef|)``: groups are 0 as a whole. It needs L1, by `l1_reg` or `l1_ratio`.
+    group_weights : float or array-like of shape (n_groups,), optional
+        The weight of each group, in the order of the sorted labels, as ``numpy.unique`` gives them;
+        0 leaves a group without L1. By default the root of the number of its columns.
     penalty : Penalty, optional
         A penalty of your own in place of L2, on the scale of the mean loss and in the units of X:
         a `fastlogit.objective.penalties.Quadratic`, see docs/extending.md, or an
@@ -238,7 +250,9 @@ def fit(
     given = {name: value for name, value in options.items() if value is not None}
     descent = _descent_options(solver, limits, given)
     multi_class = check_option("multi_class", multi_class, MULTI_CLASS)
-    strengths = Strengths(C, check_penalty(penalty), _check_ratio(l1_ratio))
+    strengths = Strengths(
+        C, check_penalty(penalty), _check_ratio(l1_ratio), penalty_groups, group_weights
+    )
     loss = check_loss(loss, multi_class)
     if said := refusal({**ABLE, **METHODS_OF_L1}, solver, strengths.penalty, loss):
         raise ValueError(said)
@@ -252,6 +266,7 @@ def fit(
     data = what if isinstance(what, Data) else look(what._replace(categories=coding), multi_class)
     has_corners = strengths.have_corners(data)
     _refuse_beside_corners(has_corners, data, solver, multi_class, loss)
+    _refuse_without_l1(strengths, strengths.have_l1(data))
     is_plain = loss is None and penalty is None and not has_corners
     if is_plain and suits(data, multi_class, solver, limits):
         result = fit_small(data, strengths, multi_class, intercept, n_threads, limits, began)
@@ -290,6 +305,7 @@ def fit(
     # Under L1 the proof asks for the columns' sizes over all rows.
     standardize_by(objective, 1 if has_corners else stride)
     refuse_bad_columns(problem)
+    _scale_groups(objective)
     if limits.max_iter == 0:
         return _stay(problem, solver, limits, began)
     try:
@@ -503,6 +519,23 @@ def _refuse_beside_corners(
         )
 
 
+def _refuse_without_l1(strengths: Strengths, has_l1: bool) -> None:
+    """Raise for groups of a penalty that there is not."""
+    if strengths.groups is None and strengths.group_weights is not None:
+        raise ValueError("group_weights are those of penalty_groups, which are not given")
+    if strengths.groups is not None and (not has_l1 or strengths.penalty is not None):
+        raise ValueError(
+            "penalty_groups says what L1 holds together: give l1_reg, or C with l1_ratio"
+        )
+
+
+def _scale_groups(objective: Objective) -> None:
+    """Give all columns of a group one scale, in which the length of the group is that in X's."""
+    if isinstance(objective.user_l1, GroupL1):
+        center, inverse_scale = objective.design.columns
+        objective.take_columns(Columns(center, objective.user_l1.uniform(inverse_scale)))
+
+
 def _stay(
     problem: CheckedProblem, solver: str, limits: Limits, began: float, interrupted: bool = False
 ) -> FitResult:
@@ -535,7 +568,7 @@ def _start(problem: CheckedProblem) -> tuple[Matrix, Vector]:
     if problem.start is not None:
         with np.errstate(over="ignore", invalid="ignore"):
             coef, intercept = problem.start
-            if objective.l1 is None:
+            if objective.l1 is None or isinstance(objective.l1, GroupL1):
                 coef, intercept = objective.loss.settle(coef, intercept, objective.fit_intercept)
     else:
         coef = np.zeros((objective.n_outputs, objective.design.shape[1]))
@@ -671,6 +704,9 @@ def _bounds_of(l1: L1 | None) -> Matrix | None:
 def _what_is_at_corners(objective: Objective, coef: Matrix) -> str:
     """Return what a message says of the coefficients: how many are not 0, or at a bound."""
     l1, said = objective.user_l1, ""
+    if isinstance(l1, GroupL1):
+        used = l1.lengths(coef) > 0.0
+        return f"; {np.count_nonzero(used)} of {used.size} groups are not 0"
     if l1 is not None and l1.strengths.any():
         said += f"; {np.count_nonzero(coef)} of {coef.size} coefficients are not 0"
     if l1 is not None and l1.bounds is not None:

@@ -14,6 +14,7 @@ from ..kernels.descent import DescentState, start_state
 from ..linalg.lanczos import largest_eigenvalue
 from . import units
 from .class_levels import least_shifts
+from .group_penalty import GroupL1
 from .labelled_rows import LabelledRows
 from .losses import Loss, RowLoss
 from .parameter_penalty import ParameterPenalty
@@ -138,7 +139,7 @@ class Objective:
         """Return coefficients and intercepts of outputs that stand for all that predict so."""
         coef, intercept = self.split(theta)
         settled, levels = self.loss.settle(coef, intercept, self.fit_intercept)
-        if self.l1 is None or not self.loss.is_coupled:
+        if self.l1 is None or not self.loss.is_coupled or isinstance(self.l1, GroupL1):
             return settled, levels
         # What all classes share is where the penalty is least, and L1 has its zeros there.
         each = coef.reshape(-1, self.n_classes, coef.shape[1])

@@ -18,6 +18,7 @@ from ..certificates.dual_gap import KnownStep
 from ..clock import TimeUp
 from ..objective.binomial import Binomial
 from ..objective.column_model import Descent, descend_model
+from ..objective.group_penalty import GroupL1
 from ..objective.objective import Objective
 from ..objective.penalties import ElasticNet
 from ..objective.row_state import RowCurvature
@@ -25,6 +26,7 @@ from ..objective.working_set import WorkingSet
 from .abilities import Abilities
 from .carried import Carried
 from .iteration import DECREASE, MAX_TRIALS
+from .proximal_groups import GroupsModel
 from .proximal_softmax import SoftmaxModel
 from .quadratic_model import Corners, QuadraticModel
 from .stopping import StoppingRule
@@ -109,7 +111,8 @@ def proximal_newton(
     point = carried.begin(objective, objective.within_bounds(theta), trace, curvature)
     if not np.isfinite(point.cost).all() or not np.isfinite(point.gradient).all():
         return point, Reason.NOT_FINITE
-    made = SoftmaxModel if objective.loss.is_coupled else Model
+    made: type[Model | SoftmaxModel] = SoftmaxModel if objective.loss.is_coupled else Model
+    made = GroupsModel if isinstance(objective.l1, GroupL1) else made
     models: list[Model | SoftmaxModel] = [
         made(objective.only(np.array([k])), curvature[k]) for k in range(objective.n_models)
     ]

@@ -168,8 +168,7 @@ class SoftmaxModel:
         """Return the minimum of the model of second order, and by how much it falls."""
         if self._known is not None and np.array_equal(self._known[0], here.point):
             return self._known[1:]
-        is_near = self._was_missing < FAR_ROWS * NEAR_ENOUGH**2
-        if not (is_near and self.working.moved(here.point) <= NEAR_ENOUGH):
+        if not (self._may_be_near() and self.working.moved(here.point) <= NEAR_ENOUGH):
             self.working.look(here.point, here.curvature)
         if self._model is None or self._model.matrix is not self.working.matrix:
             check = self._whole.design.counter.check
@@ -181,6 +180,10 @@ class SoftmaxModel:
             lack = self._fall(here, target)
         self._known, self._was_missing = (here.point, target, lack), lack
         return target, lack
+
+    def _may_be_near(self) -> bool:
+        """Say whether it is worth a look how far raw predictions are from those of the Hessian."""
+        return self._was_missing < FAR_ROWS * NEAR_ENOUGH**2
 
     def _descended(self, here: Place) -> tuple[Vector, Vector]:
         """Return a point near the minimum of the model, and the slopes of what is smooth there."""
@@ -277,6 +280,9 @@ class SoftmaxModel:
         """Return the lower of another point and the minimum of a function above the cost."""
         matrix = self.working.majorizing(here.point)
         target = QuadraticModel(matrix, self._corners).minimum(here.slopes, here.point)
+        return self._lower(here, other, target)
+
+    def _lower(self, here: Place, other: Place, target: Vector) -> Place:
         found = self._at(target)
         lowest = min(here.cost, other.cost)
         fine = np.isfinite(found.slopes).all() and found.cost < lowest

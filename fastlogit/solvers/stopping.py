@@ -9,10 +9,12 @@ import numpy as np
 from ..arrays import Floats, Indices, Mask, Masks, Matrix, Vector
 from ..certificates.binomial import Certificate
 from ..certificates.composite import CompositeCertificate
+from ..certificates.composite_groups import GroupCertificate
 from ..certificates.composite_softmax import CompositeSoftmaxCertificate
 from ..certificates.separation import Separated, Separation, SoftmaxSeparation
 from ..certificates.softmax import SoftmaxCertificate
 from ..clock import Clock, TimeUp
+from ..objective.group_penalty import GroupL1
 from ..objective.objective import Objective
 from .trace import Point, Reason
 
@@ -206,6 +208,8 @@ def certificate_of(objective: Objective, stride: int) -> AnyCertificate:
 
     All rows where there is L1.
     """
+    if isinstance(objective.l1, GroupL1):
+        return GroupCertificate(objective)
     if objective.l1 is not None and objective.loss.is_coupled:
         return CompositeSoftmaxCertificate(objective)
     if objective.l1 is not None:
