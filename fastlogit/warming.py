@@ -30,7 +30,9 @@ import numpy as np
 from . import threads
 from .arrays import Features
 from .clock import activity
+from .design.codes import code_columns
 from .design.dense import DenseDesign
+from .design.mixed import MixedRows, open_mixed
 from .elementwise import log1p_exp, log_sigmoid, logit, sigmoid
 from .fitting.cost import cost_gradient
 from .fitting.evaluation import Problem
@@ -64,8 +66,11 @@ SECONDS = {
     "sigmoid and its relatives": (6.0, 12.0),
     "batches, leave-one-out, paths": (12.0, 20.0),
     "groups of rows": (8.0, 8.0),
+    "sparse rows": (10.0, 18.0),
+    "L1, bounds, groups of columns": (6.0, 10.0),
+    "categorical columns": (8.0, 14.0),
 }
-FUNCTIONS = tuple(SECONDS)[-3:]
+FUNCTIONS = tuple(SECONDS)[-6:]
 # No entry of these is compiled for threads.
 SERIAL_PARTS = ("groups of rows",)
 
@@ -399,6 +404,45 @@ def _groups() -> None:
     fitted.predict_proba(X, codes // 13)
 
 
+def _sparse() -> None:
+    """Fit sparse rows of few columns and of so many that there is no Hessian, with L1 too."""
+    from scipy.sparse import csr_array
+
+    labels, narrow = np.arange(N_ROWS) % 3, csr_array(_data(NARROW))
+    for ratio in (0.0, 1.0):
+        fit(narrow, labels > 0, C=1.0, l1_ratio=ratio)
+        fit(narrow, labels, multi_class="multinomial", C=1.0, l1_ratio=ratio)
+        # Of more columns than L1 takes whole.
+        fit(csr_array(np.eye(N_ROWS, 90)), labels > 0, C=1.0, l1_ratio=ratio)
+    fitted = fit(narrow, labels > 0, C=1.0, solver="newton-cg")
+    fitted.predict_proba(narrow)
+    fit(narrow, labels, C=1.0, multi_class="multinomial", solver="newton-cg")
+
+
+def _corners() -> None:
+    """Fit with L1, bounds and groups of columns, which pass over rows as others do."""
+    labels, X = np.arange(N_ROWS) % 3, _data(WIDE)
+    wide = np.random.default_rng(0).standard_normal((80, 90))
+    fit(X, labels > 0, C=1.0, l1_ratio=1.0)
+    fit(X, labels > 0, C=1.0, coef_bounds=(0.0, None))
+    fit(X, labels, C=1.0, l1_ratio=1.0, multi_class="multinomial")
+    fit(X, labels > 0, C=1.0, l1_ratio=1.0, penalty_groups=np.arange(12) // 3)
+    fit(wide, np.arange(80) % 2, C=1.0, l1_ratio=1.0)
+
+
+def _categories() -> None:
+    """Fit categorical columns, alone and beside numbers."""
+    labels, numbers = np.arange(N_ROWS) % 3, _data(NARROW)
+    codes = code_columns([np.arange(N_ROWS) % 4, np.arange(N_ROWS) // 90], [4, 3], drop_first=False)
+    alone = np.arange(7)
+    beside = MixedRows(numbers, None, codes, (np.arange(3), alone + 3))
+    for rows in (MixedRows(None, None, codes, (alone,)), beside):
+        for ratio in (0.0, 1.0):
+            fit(open_mixed(rows, None), labels > 0, C=1.0, l1_ratio=ratio)
+        fitted = fit(open_mixed(rows, None), labels, C=1.0, multi_class="multinomial")
+        open_mixed(rows, None).raw_prediction(fitted.coef.T.copy(), np.array(fitted.intercept))
+
+
 _KIND_PARTS: dict[str, Callable[[Features], None]] = {
     "fit": _fit,
     "predict": _predict,
@@ -406,7 +450,11 @@ _KIND_PARTS: dict[str, Callable[[Features], None]] = {
     "more than 256 classes": _many_labels,
 }
 _FUNCTION_PARTS: dict[str, Callable[[], None]] = dict(
-    zip(FUNCTIONS, (_elementwise, _other_calls, _groups), strict=True)
+    zip(
+        FUNCTIONS,
+        (_elementwise, _other_calls, _groups, _sparse, _corners, _categories),
+        strict=True,
+    )
 )
 
 

@@ -303,6 +303,24 @@ fitted = fastlogit.fit_groups(tumours[:, :3], malign, tens, C=1.0, prior_mean="p
 fitted.predict_proba(tumours[:, :3], tens, handle_unknown="nan")
 fastlogit.fit_groups(tables["F"], malign, tens.astype(str), C=1.0, sample_weight=tens + 1.0)
 """,
+    "sparse": """
+from scipy.sparse import csr_array
+rows = csr_array(tumours * (tumours > np.median(tumours, axis=0)))
+fastlogit.LogisticRegression().fit(rows, malign).predict_proba(rows)
+fastlogit.LogisticRegression().fit(csr_array(irises), kinds).predict(csr_array(irises))
+fastlogit.LogisticRegression(l1_ratio=1.0).fit(rows, malign)
+""",
+    "L1 and bounds": """
+fastlogit.LogisticRegression(l1_ratio=0.5).fit(tumours, malign)
+fastlogit.LogisticRegression(l1_ratio=1.0).fit(irises, kinds)
+fastlogit.fit(tumours, malign, C=1.0, coef_bounds=(None, 0.0))
+fastlogit.fit(tumours, malign, C=1.0, l1_ratio=1.0, penalty_groups=np.arange(30) % 10)
+""",
+    "categories": """
+import pandas
+frame = pandas.DataFrame({"size": tumours[:, 0], "kind": pandas.Categorical(np.arange(569) % 5)})
+fastlogit.LogisticRegression().fit(frame, malign).predict_proba(frame)
+""",
     "frames": """
 import pandas
 frame = pandas.DataFrame(tumours).add_prefix("c")
