@@ -26,7 +26,7 @@ from fastlogit.objective.binomial import Binomial
 from fastlogit.objective.labelled_rows import LabelledRows
 from fastlogit.objective.multinomial import Multinomial
 from fastlogit.objective.objective import Objective
-from fastlogit.objective.penalties import ElasticNet
+from fastlogit.objective.penalties import L1, Bounds, ElasticNet
 
 JIT = not numba.config.DISABLE_JIT
 # Threads that a test may ask for: .ci/run also sets NUMBA_NUM_THREADS=1.
@@ -295,10 +295,12 @@ def objective_of(
 
 
 def elastic_net_of(
-    X: Any, codes: Any, l1_reg: Any = 0.02, l2_reg: Any = 0.1, weight: Any = None
-) -> Objective:
-    """The same with L1, on standardised columns."""
-    objective = objective_of(X, codes, weight, ElasticNet(l1_reg, l2_reg, X.shape[1]))
+    X: Any, codes: Any, l1_reg: Any = 0.02, l2_reg: Any = 0.1, weight: Any = None,
+    bounds: Any = None,
+) -> Objective:  # fmt: skip
+    """The same with L1, maybe within bounds, on standardised columns."""
+    l1 = L1(l1_reg, X.shape[1], None if bounds is None else Bounds(*bounds))
+    objective = objective_of(X, codes, weight, ElasticNet(l1, l2_reg, X.shape[1]))
     objective.standardize()
     return objective
 

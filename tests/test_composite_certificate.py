@@ -7,6 +7,7 @@ from exact import DIGITS, ExactProblem, numbers
 from problems import elastic_net_of, problem, sized
 
 from fastlogit import reference
+from fastlogit.certificates.binomial import Place
 from fastlogit.certificates.composite import CompositeCertificate, LevelDirections, dual_gain
 from fastlogit.objective.working_set import WorkingSet
 
@@ -26,10 +27,61 @@ def bound_at(objective, coef, intercept, wanted=0.0):
 
 
 def test_the_formula_of_the_bound() -> None:
-    assert dual_gain(0.1, 1.0) == pytest.approx(0.005 / 0.9)
-    assert dual_gain(1.0, 1.0) == np.inf
+    assert dual_gain(0.1, 0.1) == pytest.approx(0.005 / 0.9)
+    assert dual_gain(0.1, 0.1, 2.0) == pytest.approx(0.01 / 0.8)
+    assert dual_gain(0.1, 1.0) == np.inf
     assert dual_gain(0.0, np.inf) == np.inf
-    assert dual_gain(np.nan, 1.0) == np.inf
+    assert dual_gain(np.nan, 0.1) == np.inf
+    assert dual_gain(0.1, np.nan) == np.inf
+
+
+def face_at(seed, size):
+    """A face of a random problem, its Hessian and slopes in digits, and rows in the same units."""
+    _, X, y, weight, l1, l2 = one_problem(seed)
+    coef, intercept, _ = reference.elastic_net(X, y, l1, l2, weight)
+    objective = elastic_net_of(X, y, l1, l2, weight)
+    theta, gradient, cost = point_of(objective, coef * (1.0 + size), intercept + size)
+    certificate = CompositeCertificate(objective)
+    columns = np.flatnonzero(coef)
+    face = certificate._face(0, objective, Place(theta, gradient, cost), columns)
+    center, scale = (numbers(part[columns]) for part in objective.design.columns)
+    rows = np.column_stack([(numbers(X[:, columns]) - center) * scale, numbers(np.ones(len(X)))])
+    return face, rows, objective
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_the_reach_of_the_step_is_not_below_that_of_the_exact_one(seed) -> None:
+    for size in (1e-4, 1e-7):
+        with mpmath.workdps(DIGITS):
+            face, rows, objective = face_at(seed, size)
+            curvature = face._working.curvature.values[0]
+            shares = numbers(curvature) / numbers(objective.rows.total_weight)[0]
+            matrix = (rows.T * shares) @ rows
+            l2 = objective.penalty.diagonal()[0][face._working.columns[face._places[:-1]]]
+            matrix[range(len(l2)), range(len(l2))] += numbers(l2)
+            step = mpmath.lu_solve(
+                mpmath.matrix(matrix.tolist()), mpmath.matrix(numbers(face._slopes))
+            )
+            raw = np.abs(rows @ np.array(list(step), dtype=object))[curvature > 0.0]
+            reach = face._reach(0.0)
+            assert raw.max() <= reach or np.isnan(reach)
+            if reach < 0.9:
+                assert reach <= 1.01 * raw.max() + 1e-4
+
+
+def test_a_look_at_the_rows_proves_what_their_curvatures_do_not(rng) -> None:
+    X, y, *_ = problem(sized(400, 80), 8)
+    X[np.argmax(np.abs(X @ reference.elastic_net(X, y, 0.005)[0]))] *= 4.0  # of tiny curvature
+    coef, intercept, _ = reference.elastic_net(X, y, 0.005)
+    objective = elastic_net_of(X, y, 0.005, 0.0)
+    there = coef * (1.0 + 1e-3 * rng.normal(size=8)), intercept
+    theta, gradient, cost = point_of(objective, *there)
+    certificate = CompositeCertificate(objective)
+    face = certificate._face(0, objective, Place(theta, gradient, cost), np.flatnonzero(coef))
+    noise = 1e-15
+    gain, delta = face.gain(noise, 0.0)
+    assert delta * face._radius_by_curvature() > 1.0
+    assert 0.5 * delta**2 < gain < 0.51 * delta**2
 
 
 @pytest.mark.parametrize("l2", [0.0, 0.1])
@@ -98,6 +150,17 @@ def test_duplicates_of_columns_that_are_left_out_and_used() -> None:
     assert bound_at(objective, np.append(coef, [0.0, 0.0]), intercept) > 1e-6
 
 
+@pytest.mark.parametrize("strength", [1e3, 1e16, 1e300])
+def test_a_huge_strength_of_one_column_leaves_the_others_their_bound(strength) -> None:
+    X, y, *_ = problem(200, 6)
+    X[:, 5] *= 1e-12
+    coef, intercept, _ = reference.elastic_net(X[:, :5], y, 0.02)
+    objective = elastic_net_of(X, y, np.r_[np.full(5, 0.02), strength], 0.0)
+    assert bound_at(objective, np.append(coef, 0.0), intercept) < 1e-18
+    # Along a column that is held something is lacking still.
+    assert bound_at(objective, np.append(coef + 1e-4, 0.0), intercept) > 1e-10
+
+
 def test_level_directions_ask_l1_too() -> None:
     X, y, *_ = problem(50, 2)
     objective = elastic_net_of(np.hstack([X, X[:, :1]]), y, 0.1, 0.0)
@@ -123,13 +186,18 @@ def test_the_hessian_of_a_working_set_serves(monkeypatch) -> None:
     assert certificate.bound(0, theta + 1e-3, gradient, 0.0, True, cost) == np.inf
 
 
-def optimum_in_digits(X, y, coef, intercept, l1, l2, weight):
+def optimum_in_digits(X, y, coef, intercept, l1, l2, weight, at_bound=None):
     """The least cost at 60 digits over the columns and signs that float64 found, and its proof.
 
-    Of the smooth cost plus ``l1 * sign(coef) * coef`` over those columns.
+    Of the smooth cost plus ``l1 * sign(coef) * coef`` over those columns; `at_bound` says which
+    coefficients stay where they are.
     """
-    used = np.flatnonzero(coef)
-    exact = ExactProblem(X[:, used], y, 1, l2[used], weight, None, True)
+    at_bound = np.zeros(coef.size, bool) if at_bound is None else at_bound
+    used = np.flatnonzero((coef != 0.0) & ~at_bound)
+    kept = np.flatnonzero(at_bound)
+    held = numbers(X[:, kept]) @ numbers(coef[kept]) if kept.size else numbers(np.zeros(len(X)))
+    offset = held[:, None]
+    exact = ExactProblem(X[:, used], y, 1, l2[used], weight, offset, True)
     signed = numbers(np.append(l1[used] * np.sign(coef[used]), 0.0))
     theta = numbers(np.append(coef[used], intercept))[None]
     for _ in range(8):
@@ -137,7 +205,10 @@ def optimum_in_digits(X, y, coef, intercept, l1, l2, weight):
         step = mpmath.lu_solve(mpmath.matrix(hessian.tolist()), mpmath.matrix(gradient + signed))
         theta = theta - np.array(list(step), dtype=object)[None]
     assert all((a > 0) == (b > 0) for a, b in zip(theta[0, :-1], coef[used], strict=True))
-    return exact.cost(theta) + sum(signed * theta[0])
+    of_held = numbers(l1[kept]) * abs(numbers(coef[kept])) + (
+        numbers(l2[kept]) * numbers(coef[kept]) ** 2 / 2
+    )
+    return exact.cost(theta) + sum(signed * theta[0]) + sum(of_held)
 
 
 def one_problem(seed):
@@ -175,12 +246,58 @@ def check(seed):
             assert cost - least <= bound + 1e-16 * float(cost), (seed, size)
 
 
+def check_within_bounds(seed):
+    """The same where coefficients have bounds, a third of them without L1."""
+    rng, X, y, weight, l1, l2 = one_problem(seed)
+    l1 *= rng.random(l1.size) < 0.7
+    free, _, _ = reference.elastic_net(X, y, l1 + 1e-4 * X.std(axis=0), l2, weight)
+    size = np.abs(free) + 0.1 / X.std(axis=0)
+    lower = free + size * rng.choice([-1.0, 0.0, 0.5], free.size)
+    lower[rng.random(free.size) < 0.3] = 0.0
+    upper = lower + size * rng.choice([0.0, 0.1, 1.0], free.size)
+    lower[rng.random(free.size) < 0.3] = -np.inf
+    upper[rng.random(free.size) < 0.3] = np.inf
+    bounds = lower, upper
+    coef, intercept, _ = reference.elastic_net(X, y, l1, l2, weight, coef_bounds=bounds)
+    at_bound = (coef == lower) | (coef == upper)
+    objective = elastic_net_of(X, y, l1, l2, weight, bounds)
+    with mpmath.workdps(DIGITS):
+        least = optimum_in_digits(X, y, coef, intercept, l1, l2, weight, at_bound)
+        exact = ExactProblem(X, y, 1, l2, weight, None, True)
+        for size in (0.0, 1e-12, 1e-8, 1e-4, 1e-1):
+            there = coef * (1.0 + size * rng.normal(size=coef.size) * ~at_bound)
+            if size >= 1e-4 and rng.random() < 0.5:
+                there = there + size * rng.normal(size=coef.size) / X.std(axis=0)
+            theta = objective.join(*objective.from_user(there[None], np.array([intercept + size])))
+            # As a solver hands points on: at bounds exactly, on the standardised scale.
+            theta = objective.within_bounds(theta)
+            for end, scaled in zip(bounds, objective.l1.bounds, strict=True):
+                theta[:, :-1] = np.where(there == end, scaled, theta[:, :-1])
+            found = objective.at(theta)
+            bound = CompositeCertificate(objective).bound(
+                0, theta[0], found.gradient[0], cost=float(found.cost[0])
+            )
+            user, level = objective.to_user(*objective.split(theta))
+            cost = exact.cost(numbers(np.append(user[0], level))[None])
+            cost += sum(numbers(l1 * np.abs(user[0])))
+            lost = float(objective.lost_in_units(theta)[0])
+            slope = float(np.abs(found.gradient).max())
+            slack = 1e-16 * float(cost) + lost * slope + lost * lost
+            assert cost - least <= bound + slack, (seed, size)
+
+
 @pytest.mark.parametrize("seed", range(12))
 def test_no_bound_lies_below_the_truth(seed) -> None:
     check(seed)
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_nor_where_coefficients_have_bounds(seed) -> None:
+    check_within_bounds(seed)
 
 
 @pytest.mark.slow(seconds=100)
 def test_no_bound_of_hundreds_lies_below_the_truth() -> None:
     for seed in range(100, 300):
         check(seed)
+        check_within_bounds(seed)

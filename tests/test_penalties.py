@@ -12,7 +12,7 @@ from sklearn.exceptions import ConvergenceWarning
 import fastlogit
 from fastlogit import reference
 from fastlogit.objective.null_directions import NullDirections
-from fastlogit.objective.penalties import L1, L2, ElasticNet, Penalty, Quadratic
+from fastlogit.objective.penalties import L1, L2, Bounds, ElasticNet, Penalty, Quadratic
 
 pytestmark = pytest.mark.jit
 
@@ -608,3 +608,66 @@ def test_least_slopes_are_those_of_the_formula() -> None:
     expected = reference.elastic_net_slopes(X, y, coef, 0.2, l1)[0]
     np.testing.assert_allclose(found, expected, rtol=1e-14)
     assert found[3] == 0.0 != found[1]
+
+
+BOXES = [(-0.3, 0.2), (0.0, np.inf), (0.1, 0.4), (-0.5, -0.5)]
+
+
+@pytest.mark.parametrize("ends", BOXES)
+@pytest.mark.parametrize("l2", [0.0, 0.7])
+def test_an_elastic_net_within_bounds_by_brute_force(ends, l2) -> None:
+    box = Bounds(*(np.full(4, end) for end in ends))
+    net = ElasticNet(L1(np.array([0.0, 0.1, 0.5, 2.0]), None, box), l2)
+    points = np.unique(np.clip(np.append(np.linspace(-3.0, 3.0, 6001), ends), *ends))
+    points = points[np.isfinite(points)]
+    plain = ElasticNet(net.l1.strengths, net.l2)
+    values = np.array([plain.value(np.diag(np.full(4, b))) for b in points])
+    coef = RNG.normal(size=(1, 4))
+    found = net.prox(coef, 0.6)[0]
+    for j in range(4):
+        wanted = points[np.argmin(0.5 * (points - coef[0, j]) ** 2 + 0.6 * values[:, j])]
+        assert found[j] == pytest.approx(wanted, abs=1e-3)
+    slopes = RNG.uniform(-1.0, 0.0, (1, 4))
+    supremum = sum((slopes[0, j] * points - values[:, j]).max() for j in range(4))
+    if np.isfinite(ends[0]):
+        assert net.conjugate(slopes)[0] == pytest.approx(supremum, abs=1e-3)
+    if ends[1] == np.inf and l2 == 0.0:
+        assert net.conjugate(np.full((1, 4), 3.0))[0] == np.inf
+    inside = np.clip(coef, *ends)
+    assert net.value(inside)[0] == plain.value(inside)[0]
+    assert net.value(inside - 4.0)[0] == np.inf
+    some = np.array([2, 0])
+    assert net.of_columns(some).value(inside[:, some] - 4.0)[0] == np.inf
+    scale = np.array([0.5, 2.0, 0.0, 3.0])
+    scaled = net.scaled(scale).l1.bounds
+    assert scaled is not None
+    np.testing.assert_allclose(scaled.lower[[0, 1, 3]] * scale[[0, 1, 3]], ends[0])
+    assert scaled.upper[2] == np.inf
+
+
+@pytest.mark.parametrize("ends", BOXES)
+def test_slopes_that_hold_a_coefficient_where_it_is(ends) -> None:
+    box = Bounds(*(np.full(3, end) for end in ends))
+    l1 = L1(np.array([0.0, 0.1, 0.5]), None, box)
+    for place in {*ends, 0.0, 0.15, -0.2}:
+        if not (ends[0] <= place <= ends[1] and np.isfinite(place)):
+            continue
+        coef = np.full((1, 3), place)
+        low, high = l1.allowed(coef)
+        nearby = np.clip(place + np.array([-1e-4, 1e-4]), *ends)
+        for slope in (-3.0, -0.4, -0.1, -0.05, 0.0, 0.05, 0.1, 0.4, 3.0):
+            falls = [slope * (b - place) + l1.strengths[0] * (abs(b) - abs(place)) for b in nearby]
+            holds = (np.array(falls) >= 0.0).all(axis=0)
+            np.testing.assert_array_equal((low[0] <= slope) & (slope <= high[0]), holds)
+            least = l1.least_slopes(coef, np.full((1, 3), slope))[0]
+            np.testing.assert_array_equal(least == 0.0, holds)
+        at_corner = (np.array(ends) == place).any() | ((place == 0.0) & (l1.strengths[0] > 0.0))
+        np.testing.assert_array_equal(l1.corners(coef)[0], at_corner)
+
+
+def test_strengths_of_l1_do_not_overflow() -> None:
+    scaled = L1([1e300, 0.0, 1e300]).scaled(np.array([1e12, 1e12, 1e-12]))
+    np.testing.assert_array_less(scaled.strengths, 1e302)
+    np.testing.assert_allclose(scaled.strengths[0, 1:], [0.0, 1e288])
+    assert scaled.value(np.array([[0.0, 3.0, 0.0]])) == 0.0
+    assert np.isfinite(scaled.value(np.full((1, 3), 1e3)))

@@ -3,11 +3,11 @@
 import numpy as np
 import pytest
 
-from fastlogit.solvers.quadratic_model import QuadraticModel
+from fastlogit.solvers.quadratic_model import Corners, QuadraticModel
 
 
 def minimize_model(matrix, slopes, start, l1):
-    return QuadraticModel(matrix, l1).minimum(slopes, start)
+    return QuadraticModel(matrix, Corners.of_l1(l1)).minimum(slopes, start)
 
 
 def assert_least(matrix, slopes, start, l1, found, atol=1e-10) -> None:
@@ -65,7 +65,7 @@ def test_strong_l1_leaves_nothing_and_what_has_no_curvature_stays() -> None:
 def test_it_asks_for_time_and_ends_where_there_is_none(rng) -> None:
     rows = rng.normal(size=(50, 1)) + 0.1 * rng.normal(size=(50, 6))
     asked = []
-    model = QuadraticModel(rows.T @ rows, np.full(6, 0.1), asked.append)
+    model = QuadraticModel(rows.T @ rows, Corners.of_l1(np.full(6, 0.1)), asked.append)
     model.minimum(rows.T @ rng.normal(size=50), np.zeros(6))
     assert asked[0] == 0.0 < max(asked)
 
@@ -73,4 +73,26 @@ def test_it_asks_for_time_and_ends_where_there_is_none(rng) -> None:
         raise TimeoutError
 
     with pytest.raises(TimeoutError):
-        QuadraticModel(rows.T @ rows, np.full(6, 0.1), refuse).minimum(np.ones(6), np.zeros(6))
+        QuadraticModel(rows.T @ rows, Corners.of_l1(np.full(6, 0.1)), refuse).minimum(
+            np.ones(6), np.zeros(6)
+        )
+
+
+@pytest.mark.parametrize("size", [1, 6, 40])
+@pytest.mark.parametrize("l1", [0.0, 0.1])
+@pytest.mark.parametrize(("lower", "upper"), [(0.0, np.inf), (-0.1, 0.1), (0.2, 0.5), (-1.0, -1.0)])
+def test_the_minimum_within_bounds(rng, size, l1, lower, upper) -> None:
+    rows = rng.normal(size=(60, 1)) + rng.normal(size=(60, size))
+    matrix, slopes = rows.T @ rows / 60, rng.normal(size=size)
+    low, high = np.full(size, lower), np.full(size, upper)
+    low[-1], high[-1] = -np.inf, np.inf
+    corners = Corners(np.full(size, l1), low, high)
+    start = np.clip(rng.normal(size=size), low, high)
+    found = QuadraticModel(matrix, corners).minimum(slopes, start)
+    assert ((low <= found) & (found <= high)).all()
+    there = slopes + matrix @ (found - start)
+    # A little up, and a little down, the function does not fall.
+    up = there + l1 * np.where(found < 0.0, -1.0, 1.0)
+    down = there + l1 * np.where(found > 0.0, 1.0, -1.0)
+    assert (up[found < high] >= -1e-9).all()
+    assert (down[found > low] <= 1e-9).all()

@@ -7,7 +7,7 @@ import mpmath
 import numpy as np
 import pytest
 from exact import DIGITS, ExactProblem, numbers
-from problems import grid_of, objective_of, sized, softmax_of
+from problems import TWO_THREADS, grid_of, objective_of, sized, softmax_of
 
 import fastlogit
 from fastlogit import reference
@@ -347,7 +347,7 @@ def test_many_rows_do_without_a_gram_matrix_while_products_are_few(
 @pytest.mark.jit
 def test_any_number_of_threads_gives_the_same_bits() -> None:
     X, codes = wide(50, 700)
-    one, two = (fastlogit.fit(X, codes, C=1.0, n_threads=k) for k in (1, 2))
+    one, two = (fastlogit.fit(X, codes, C=1.0, n_threads=k) for k in (1, TWO_THREADS))
     np.testing.assert_array_equal(one.coef, two.coef)
 
 

@@ -85,6 +85,22 @@ def test_changes_of_predictions() -> None:
     assert one.values.any()
 
 
+def test_the_largest_prediction_of_rows_that_count() -> None:
+    values = RNG.normal(size=(2, 20))
+    curvature = RowCurvature(RNG.uniform(size=(2, 20)))
+    largest = np.abs(values).argmax(axis=1)
+    found = RowPredictions(values).largest(curvature)
+    np.testing.assert_array_equal(found, np.abs(values).max(axis=1))
+    expected = (curvature.values * values**2).sum(axis=1)
+    np.testing.assert_allclose(RowPredictions(values).squares(curvature), expected)
+    curvature.values[[0, 1], largest] = 0.0
+    found = RowPredictions(values).largest(curvature)
+    np.testing.assert_array_equal(found, np.sort(np.abs(values))[:, -2])
+    values[0, 0] = np.nan
+    curvature.values[0, 0] = 1.0
+    assert RowPredictions(values).largest(curvature)[0] == np.inf
+
+
 @pytest.mark.parametrize("weighted", [False, True])
 def test_residuals_are_the_slopes_of_the_rows(weighted) -> None:
     X, codes = three_classes(90, 4)

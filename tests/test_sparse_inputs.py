@@ -1,24 +1,27 @@
 """Sparse matrices of any format and order: read as they mean, refused where they are broken."""
 
 import copy
-import itertools
+import subprocess
+import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 import scipy.sparse
 from bad_input import assert_refused
+from spoiled import FORMATS, meant, spoiled
 
 import fastlogit
 from fastlogit.design.compressed import CompressedRows
-from fastlogit.inputs.sparse import compressed_rows, is_sparse, refuse_sparse
+from fastlogit.inputs.sparse import compressed_rows, is_sparse, refuse_sparse, sparse_of
 
 RNG = np.random.default_rng(2)
 X0 = np.round(RNG.normal(size=(12, 8)) * 3.0) * (RNG.random((12, 8)) < 0.4)
 X0[4], X0[:, 3] = 0.0, 0.0
 Y0 = (RNG.random(12) < 0.5).astype(int)
-FORMATS = ("csr", "csc", "coo", "lil", "dok", "dia", "bsr")
 CLASSES = ("array", "matrix")
 
 
@@ -161,6 +164,12 @@ BROKEN = [
     (with_pointer(12, 10**6), f"indptr ends with 1000000, but there are {N} values"),
     (with_part(indptr=np.array([0, 3])), "indptr has 2 numbers, and 13 are needed"),
     (with_part(indptr=np.zeros((13, 1), dtype=int)), "one dimension"),
+    # whose differences overflow, so that none of them is negative
+    (
+        with_part(indptr=np.array([0, 2**63 - 1, -(2**63), -1, *[N] * 9])),
+        "indptr must begin with 0 and never fall",
+    ),
+    (with_part(indptr=np.array([0] * 12 + [2**64 - 1], dtype=np.uint64)), "never fall"),
     (with_part(indices=np.zeros(N)), "indices must be whole numbers"),
     (with_part(indices=np.zeros(3, dtype=np.int32)), "3 indices"),
     (with_part(data=np.zeros(3)), "there are 3 values"),
@@ -197,7 +206,7 @@ def test_what_holds_no_real_numbers_and_odd_shapes() -> None:
         compressed_rows(made("csr", "array", X0 * 1j))
     X = made("csr", "array")
     X.data = X.data.astype(object)
-    with pytest.raises(TypeError, match="sparse and has dtype object, which holds no numbers"):
+    with pytest.raises(TypeError, match="sparse and has dtype object, where numbers are needed"):
         compressed_rows(X)
     with pytest.raises(ValueError, match="X is empty: 3 rows and 0 columns"):
         compressed_rows(scipy.sparse.csr_array((3, 0)))
@@ -232,67 +241,123 @@ def test_a_few_rows_and_columns_as_rows() -> None:
 
 
 # ------------------------------------------------------------------------------------------------
-# Whatever the parts hold, a matrix is read as SciPy means it or refused in one sentence
+# Frames of pandas all of whose columns are sparse
 
 
-def spoiled(rng: Any) -> Any:
-    """A matrix of few values, with some of its numbers changed; as valid as chance has it."""
-    shape = tuple(int(size) for size in rng.integers(1, 7, 2))
-    make = getattr(scipy.sparse, str(rng.choice(["csr_array", "csc_array", "csr_matrix"])))
-    X = make(np.round(rng.normal(size=shape) * 2.0) * (rng.random(shape) < 0.5))
-    for name in ("indices", "indptr"):
-        array = getattr(X, name).astype(rng.choice(["i4", "i8"]))
-        for _ in range(int(rng.integers(0, 3))):
-            if array.size:
-                near = [-1, 0, 1, *shape, max(shape) + 1]
-                value = rng.choice(near) if rng.random() < 0.8 else rng.integers(-(2**31), 2**31)
-                array[rng.integers(array.size)] = value
-        if rng.random() < 0.1:
-            array = array[: rng.integers(array.size + 1)]
-        setattr(X, name, array)
-    if rng.random() < 0.1:
-        X.data = X.data[: rng.integers(X.data.size + 1)]
-    return X
+def sparse_frame(**columns: Any) -> Any:
+    """A frame of columns, each given as its values, what it leaves out, and its kind of index."""
+    return pd.DataFrame(
+        {
+            name: pd.arrays.SparseArray(values, fill_value=fill, kind=(*kind, "integer")[0])
+            for name, (values, fill, *kind) in columns.items()
+        }
+    )
 
 
-def meant(X: Any) -> Any:
-    """The values of a matrix, by plain Python; None where its parts make none."""
-    by_rows = X.format == "csr"
-    major, minor = X.shape if by_rows else X.shape[::-1]
-    indptr, indices, data = (part.tolist() for part in (X.indptr, X.indices, X.data))
-    if len(indptr) != major + 1 or indptr[0] != 0 or indptr != sorted(indptr):
-        return None
-    if indptr[-1] > min(len(indices), len(data)):
-        return None
-    out = np.zeros((major, minor))
-    for line, (begin, end) in enumerate(itertools.pairwise(indptr)):
-        for place in range(begin, end):
-            if not 0 <= indices[place] < minor:
-                return None
-            out[line, indices[place]] += data[place]
-    return out if by_rows else out.T
+def read_frame(frame: Any) -> CompressedRows:
+    return compressed_rows(sparse_of(frame))
+
+
+def test_frames_of_columns_of_several_number_types() -> None:
+    types = {"a": "f8", "b": "f4", "c": "?", "d": "i1", "e": "u8"}
+    dense = pd.DataFrame({name: X0[:, k].clip(0) for k, name in enumerate(types)}).astype(types)
+    parts = {
+        name: (dense[name], np.dtype(kind).type(0), "block" if name < "c" else "integer")
+        for name, kind in types.items()
+    }
+    frame = sparse_frame(**parts)
+    assert hasattr(frame["a"].array.sp_index, "blocs")
+    assert not hasattr(frame["c"].array.sp_index, "blocs")
+    rows = read_frame(frame)
+    np.testing.assert_array_equal(values_of(rows), dense.astype(float))
+    assert rows.dtype == np.float64
+    assert read_frame(frame[["b", "c"]]).dtype == np.float32
+    assert read_frame(frame[["c"]]).dtype == np.float64
+    dummies = pd.get_dummies(pd.Series(list("abca")), sparse=True)
+    np.testing.assert_array_equal(read_frame(dummies).dense(), dummies.sparse.to_dense())
+
+
+def test_what_else_a_frame_may_leave_out() -> None:
+    full = sparse_frame(a=(X0[:, 0] + 9.0, np.nan), b=(X0[:, 1], 0.0))
+    np.testing.assert_array_equal(
+        values_of(read_frame(full)), np.column_stack([X0[:, 0] + 9.0, X0[:, 1]])
+    )
+    for fill in (np.nan, 1.0):
+        values = np.where(X0[:, 1] == 0.0, fill, X0[:, 1])
+        frame = sparse_frame(a=(X0[:, 0], 0.0), b=(values, fill))
+        with pytest.raises(TypeError, match=rf"column 'b' leaves out {fill}, not 0; .*to_dense"):
+            sparse_of(frame)
+    for values in (X0[:, 0] * 1j, X0[:, 0].astype(object)):
+        with pytest.raises(TypeError, match=r"X has dtype Sparse\[.*in column 'a', where real num"):
+            sparse_of(sparse_frame(a=(values, 0)))
+    assert sparse_of(full["a"]) is None
+    assert sparse_of(full.assign(c=1.0)) is None
+
+
+def test_broken_frames() -> None:
+    def fresh(kind: str) -> tuple[Any, Any]:
+        frame = sparse_frame(a=(X0[:, 0], 0.0, kind))
+        return frame, frame["a"].array
+
+    frame, column = fresh("integer")
+    column.sp_index.indices[0] = 99
+    with pytest.raises(ValueError, match="column 'a' has 99, outside 0 to 11"):
+        sparse_of(frame)
+    frame, column = fresh("block")
+    column._sparse_values = column.sp_values[:1]
+    with pytest.raises(ValueError, match="column 'a' has 1 values, but "):
+        sparse_of(frame)
+    for lengths in (2**30, -1):
+        frame, column = fresh("block")
+        column.sp_index.blengths[0] = lengths
+        with pytest.raises(ValueError, match="a column has blocks that are no blocks of its rows"):
+            sparse_of(frame)
+
+
+# ------------------------------------------------------------------------------------------------
+# Whatever the parts hold, a matrix is read as they mean it or refused in one sentence
+
+
+def parts_of(X: Any) -> dict[str, Any]:
+    """Every byte of a matrix, and what is in its lists and dictionaries."""
+    return {name: _bytes_of(value) for name, value in vars(X).items()}
+
+
+def _bytes_of(value: Any) -> Any:
+    if isinstance(value, tuple):
+        return [_bytes_of(each) for each in value]
+    if isinstance(value, np.ndarray) and value.dtype != object:
+        return value.dtype, value.shape, value.strides, value.flags.writeable, value.tobytes()
+    return repr(value)
 
 
 def look_at_spoiled(seed: int, count: int) -> None:
-    rng, n_refused = np.random.default_rng(seed), 0
-    for _ in range(count):
-        X = spoiled(rng)
-        wanted = meant(X)
-        if wanted is not None:
+    n_refused = 0
+    for place in range(count):
+        X = spoiled(np.random.default_rng([seed, place]))
+        wanted, before = meant(X), parts_of(X)
+        if wanted is None:
+            n_refused += 1
+            with pytest.raises((TypeError, ValueError), match=r"X[ .]") as caught:
+                compressed_rows(X)
+            assert "\n" not in str(caught.value)
+        else:
             np.testing.assert_array_equal(values_of(compressed_rows(X)), wanted)
-            continue
-        n_refused += 1
-        with pytest.raises(ValueError, match="X is a sparse matrix that is broken: ") as caught:
-            compressed_rows(X)
-        assert "\n" not in str(caught.value)
+        assert parts_of(X) == before
     assert 0.2 * count < n_refused < 0.9 * count
 
 
 def test_spoiled_matrices() -> None:
-    look_at_spoiled(0, 400)
+    look_at_spoiled(0, 600)
 
 
-@pytest.mark.slow(seconds=60)
+@pytest.mark.slow(seconds=20)
 @pytest.mark.jit
-def test_a_hundred_thousand_spoiled_matrices() -> None:
-    look_at_spoiled(1, 100_000)
+@pytest.mark.parametrize("seed", range(1, 11))
+def test_a_hundred_thousand_spoiled_matrices(seed) -> None:
+    code = f"import test_sparse_inputs as t; t.look_at_spoiled({seed}, 10_000)"
+    child = subprocess.run(
+        [sys.executable, "-W", "error", "-c", code], cwd=Path(__file__).parent, timeout=300,
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert child.returncode == 0, child.stderr[-2_000:]

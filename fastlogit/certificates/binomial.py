@@ -126,7 +126,18 @@ class Rounding:
     def of_rows(self, theta: Vector, cost: float) -> float:
         """Return the size of the errors by raw predictions, in the inverse Hessian's norm."""
         size = float(np.abs(theta).sum()) + self._offset
-        return self._raw * size * self._loss.curvature_size(cost)
+        return self.of_prediction(size) * self._loss.curvature_size(cost)
+
+    def of_prediction(self, size: float) -> float:
+        """Return the error of a raw prediction whose parts add up to `size`."""
+        return self._raw * size
+
+    def of_product(self, size: float) -> float:
+        """Return the error of each component of the Hessian times a direction of that size.
+
+        Its size in the norm of the Hessian: the root of what row curvatures and squares add up to.
+        """
+        return (self._sums + self._raw) * size
 
 
 class Reference:

@@ -14,8 +14,10 @@ there. What F is above them there is a Kullback-Leibler divergence for each row,
 
     delta^2 / (2 (1 - largest |x_i' p|)),    delta^2 = v' M^-1 v,
 
-and |x_i' p| <= R delta. An M that was made elsewhere serves as well: where raw predictions have
-changed by m at most, tau and the bound grow by e^m.
+and one look at the rows, for the one direction p, says what the largest |x_i' p| is. Before that it
+is bounded by R delta, with R^2 the largest x_i' M^-1 x_i. An M that was made elsewhere serves as
+well: where raw predictions have changed by m at most, tau = largest |x_i' p| and the bound grow by
+e^m.
 
 This is a duality gap, at the dual point that a Newton step leads to: of second order, as the bound
 in `binomial`. With L2 on all columns the bounds there hold as well, with v in the place of the
@@ -37,6 +39,7 @@ from ..objective.objective import Objective
 from ..objective.row_state import RowCurvature
 from ..objective.working_set import WorkingSet
 from .binomial import MAX_GRAM, PenaltyCertificate, Place, Rounding
+from .dual_gap import KnownStep, dual_gap
 
 __all__ = ["CompositeCertificate", "dual_gain"]
 
@@ -48,17 +51,20 @@ MOST = 0.5
 FAR = 0.5
 # What is next to nothing of the bound of |h_j' p|, for rounding errors in the columns' scale.
 NEARLY = 1.0 + 1e-6
+# Where a duality gap is no more than so many times what is wanted, and as much of the last one, the
+# next step is waited for.
+PROMISING, FALLS = 1e3, 0.1
 # Roundings of a strength on the standardised scale, and of its sum with a slope.
 STRENGTH_ERRORS = 4.0
 
 
-def dual_gain(delta: float, radius: float, growth: float = 1.0) -> float:
-    """Return the bound, from delta and R; infinite where their product is 1 or more.
+def dual_gain(delta: float, tau: float, growth: float = 1.0) -> float:
+    """Return the bound, from delta and tau; infinite where tau is 1 or more.
 
-    `growth` is the most that a row's curvature has fallen by since delta's M was made, as a factor.
+    `growth` is the most that a row's curvature has fallen by since their M was made, as a factor.
     """
-    tau = float(growth) * float(delta) * float(radius)
-    if not tau < 1.0:
+    tau = float(growth) * float(tau)
+    if not (tau < 1.0 and delta < math.inf):
         return math.inf
     return 0.5 * float(growth) * float(delta) * float(delta) / (1.0 - tau)
 
@@ -98,11 +104,13 @@ class Face:
         v, the intercept's last.
     moved : float
         The most that a raw prediction has changed since M was made.
+    rounding : Rounding
     """
 
     def __init__(
-        self, working: WorkingSet, columns: Indices, signs: Vector, slopes: Vector, moved: float
-    ) -> None:
+        self, working: WorkingSet, columns: Indices, signs: Vector, slopes: Vector, moved: float,
+        rounding: Rounding,
+    ) -> None:  # fmt: skip
         self._working, self._places = working, working.places(columns)
         part = working.part
         part.design.counter.check(1e-9 * FACTOR_NS * len(self._places) ** 3 / 3.0)
@@ -114,10 +122,10 @@ class Face:
             working.matrix[np.ix_(self._places, self._places)], self._product, self._is_null,
             ~part.fitted()[self._places], part.design.shape[0],
         )  # fmt: skip
+        self._slopes, self._rounding = slopes, rounding
         self.half = self.resolved.half_solve(slopes[None])[0]
         self._swell = float(np.sqrt(self.resolved.excess()))
         self.growth = float(np.exp(moved))
-        self._root: Matrix | None = None
 
     def _embedded(self, directions: Matrix) -> Matrix:
         everywhere = np.zeros((len(directions), self._working.columns.size + 1))
@@ -138,41 +146,48 @@ class Face:
     def gain(self, noise: float, wanted: float) -> tuple[float, float]:
         """Return the bound and the delta in it; `noise` is what rounding errors add to delta.
 
-        R is bounded in three ways, each dearer than the one before, while that may help.
+        tau is bounded by the rows' curvatures, and by a look at the rows where that is too much.
         """
         delta = (float(np.sqrt(self.half @ self.half)) + noise) * self._swell
-        gain = math.inf
-        for bound in (self._radius_by_curvature, self._radius_by_trace, self._radius_by_rows):
-            gain = min(gain, dual_gain(delta, bound() * self._swell, self.growth))
-            enough = gain < math.inf if wanted == 0.0 else gain <= wanted
-            if enough or 0.5 * delta * delta * self.growth > wanted > 0.0:
-                break
+        gain = dual_gain(delta, delta * self._radius_by_curvature() * self._swell, self.growth)
+        enough = gain < math.inf if wanted == 0.0 else gain <= wanted
+        if not (enough or 0.5 * delta * delta * self.growth > wanted > 0.0):
+            gain = min(gain, dual_gain(delta, self._reach(noise), self.growth))
         return gain, delta
 
     def _radius_by_curvature(self) -> float:
-        """Bound x' M^-1 x by one over the share that the row's own term has in M."""
-        part, least = self._working.part, self._working.curvature.least_positive()
-        n_used = part.rows.n_of_weight(0)
-        if self._working.curvature.n_positive() < n_used or not np.isfinite(least):
-            return math.inf
-        return float(np.sqrt(part.rows.total_weight[0] / least))
+        """Bound x' M^-1 x by one over the share that the row's own term has in M.
 
-    def _inverse_root(self) -> Matrix:
-        if self._root is None:
-            self._root = self.resolved.inverse_root()
-        return self._root
+        A row whose curvature is 0 in M has its own tangent among those that make the bound: how
+        far its prediction moves is all the same.
+        """
+        least = self._working.curvature.least_positive()
+        return float(np.sqrt(self._working.part.rows.total_weight[0] / least))
 
-    def _radius_by_trace(self) -> float:
-        """Bound x' M^-1 x by the largest row times the trace of M^-1."""
+    def _reach(self, noise: float) -> float:
+        """Bound the raw predictions of p: those of the step as it is solved, and what p has beside.
+
+        That is M^-1 of what the step leaves of the slopes, which its product with the rows tells,
+        and of rounding errors. Of both only the size in the norm of M^-1 is known, so that R is
+        asked for here, but they are small.
+        """
+        with np.errstate(over="ignore", invalid="ignore"):  # it is infinite then
+            return self._look_at_rows(noise)
+
+    def _look_at_rows(self, noise: float) -> float:
         part = self._working.part
+        step = self.resolved.solve(self._slopes[None])
+        left = self.resolved.half_solve(self._slopes[None] - self._product(step))[0]
+        size = float(np.sqrt(self.resolved.inverse_size()))
+        beside = float(np.sqrt(left @ left)) + noise
+        beside += self._rounding.of_product(float(np.sqrt(self.half @ self.half))) * size
         ones = np.ones(self._working.columns.size)
-        largest = part.design.largest_row(ones, 0.0 * ones) + part.fit_intercept
-        return float(np.sqrt(largest * np.square(self._inverse_root()).sum()))
-
-    def _radius_by_rows(self) -> float:
-        """Return the root of the largest x' M^-1 x, as costly as the Gram matrix."""
-        directions = self._embedded(self._inverse_root().T)
-        return float(np.sqrt(self._working.part.rows.largest_square(directions, 8)))
+        largest = np.sqrt(part.design.largest_row(ones, 0.0 * ones) + part.fit_intercept)
+        radius = min(self._radius_by_curvature(), largest * size) * self._swell
+        found = part.rows.predictions(self._embedded(step))
+        reach = float(found.largest(self._working.curvature)[0])
+        reach += self._rounding.of_prediction(float(np.linalg.norm(step)) * largest)
+        return reach + radius * beside * self._swell
 
 
 class CompositeCertificate:
@@ -181,10 +196,13 @@ class CompositeCertificate:
     Parameters
     ----------
     objective : Objective
+    is_pooled : bool, default False
+        Its columns were standardised by other weights than those of the models.
     """
 
-    def __init__(self, objective: Objective) -> None:
+    def __init__(self, objective: Objective, is_pooled: bool = False) -> None:
         self.objective = self.sampled = objective
+        self._is_pooled = is_pooled
         self.rounding = Rounding(objective)
         # Bounds of models that count all directions but the unresolved ones.
         self.beside: dict[int, float] = {}
@@ -193,7 +211,15 @@ class CompositeCertificate:
         self._unresolved: dict[int, Indices] = {}
         self._noise: dict[int, float] = {}
         self._known: dict[int, WorkingSet] = {}
+        self._steps: dict[int, KnownStep] = {}
+        self._gaps: dict[int, float] = {}
         self._sizes: dict[int, Vector | float] = {}
+
+    def under(self, objective: Objective) -> CompositeCertificate:
+        """Return what proves points of an objective that differs in its penalty alone."""
+        other = CompositeCertificate(objective, self._is_pooled)
+        other._sizes = self._sizes
+        return other
 
     def know(self, theta: Matrix, curvature: RowCurvature) -> None:
         """Take the row curvatures of all models at a point: nothing here asks for them."""
@@ -201,6 +227,10 @@ class CompositeCertificate:
     def take_working_set(self, model: int, working: WorkingSet) -> None:
         """Take a working set of a model, whose Hessian may serve the next proof."""
         self._known[model] = working
+
+    def take_step(self, model: int, known: KnownStep) -> None:
+        """Take the step from a point to the minimum of a model's quadratic model there."""
+        self._steps[model] = known
 
     def bounds(
         self, models: Indices, theta: Matrix, gradient: Matrix, wanted: Vector, cost: Vector
@@ -223,25 +253,42 @@ class CompositeCertificate:
         one = self.objective.only(np.array([model]))
         least = one.least_slopes(theta[None], gradient[None])[0]
         gain = self._smooth.bound(model, theta, least, wanted, cost=cost)
-        if gain <= wanted or at_once:
+        there = Place(theta, gradient, cost)
+        gain = min(gain, self._by_step(model, one, there))
+        if gain <= wanted or at_once or self._waits_for_step(model, gain, wanted):
             return gain
-        return min(gain, self._by_face(model, one, Place(theta, gradient, cost), wanted))
+        return min(gain, self._by_face(model, one, there, wanted))
+
+    def _by_step(self, model: int, one: Objective, there: Place) -> float:
+        """Return the duality gap to which a known step leads; infinite without one from there."""
+        known = self._steps.get(model)
+        if known is None or not np.array_equal(known.theta, there.theta):
+            return math.inf
+        return dual_gap(one, there, known, self.rounding, self._size(model))
+
+    def _waits_for_step(self, model: int, gain: float, wanted: float) -> bool:
+        """Say whether another step may prove what this one did not, before a matrix is made."""
+        before, self._gaps[model] = self._gaps.get(model, math.inf), gain
+        return wanted > 0.0 and gain <= min(PROMISING * wanted, FALLS * before)
 
     def _by_face(self, model: int, one: Objective, there: Place, wanted: float) -> float:
         """Return the bound by the columns that may move, which are found on the way."""
         assert one.l1 is not None
-        l1, coef, slopes = one.l1.strengths[0], there.theta[:-1], there.gradient[:-1]
+        l1, coef, slopes = one.l1.strengths[0], there.theta[None, :-1], there.gradient[:-1]
         varies = one.design.columns.inverse_scale > 0.0
         sums = self.rounding.of_sums(there.cost)
-        sums += STRENGTH_ERRORS * EPS * float(l1.max(initial=0.0))
+        # Of its own strength alone: that of another column may be as large as you like.
+        of_l1 = STRENGTH_ERRORS * EPS * l1
         of_rows = self.rounding.of_rows(there.theta, there.cost)
-        slack = l1 - np.abs(slopes) - sums - 0.5 * of_rows
-        inside = varies & ((coef != 0.0) | (l1 == 0.0) | (slack <= 0.0))
+        low, high = one.l1.allowed(coef)
+        slack = np.minimum(slopes - low[0], high[0] - slopes) - of_l1 - sums - 0.5 * of_rows
+        inside = varies & (~one.l1.corners(coef)[0] | (slack <= 0.0))
         for _ in range(ROUNDS):
             if inside.sum() > MAX_GRAM:
                 return math.inf
             face = self._face(model, one, there, np.flatnonzero(inside))
-            noise = sums * float(np.sqrt(face.resolved.inverse_size()))
+            each = sums + float(of_l1.max(initial=0.0, where=inside))
+            noise = each * float(np.sqrt(face.resolved.inverse_size()))
             noise += of_rows * float(np.sqrt(face.growth))
             self._noise[model] = noise
             gain, delta = face.gain(noise, wanted)
@@ -264,30 +311,36 @@ class CompositeCertificate:
         """Return the face of a point; a Gram matrix is made where no known one serves."""
         assert one.l1 is not None
         working, moved = self._known.get(model), math.inf
-        if working is not None and working.covers(columns):
+        # A working set holds all others at 0: those at a bound belong to it, though they rest.
+        needed = np.union1d(columns, np.flatnonzero(there.theta[:-1]))
+        if working is not None and working.covers(needed):
             moved = working.moved(working.take(there.theta))
         if working is None or not moved <= FAR:
             moved = 0.0
-            whole = columns.size >= MOST * one.design.shape[1]
+            whole = needed.size >= MOST * one.design.shape[1]
             # A design has a column at the least.
-            some = columns if columns.size else np.zeros(1, dtype=np.int64)
+            some = needed if needed.size else np.zeros(1, dtype=np.int64)
             working = WorkingSet(one, None if whole else some)
             theta = working.take(there.theta)
             working.look(theta, working.part.curvature(theta[None]))
             self._known[model] = working
-        l1, coef = one.l1.strengths[0, columns], there.theta[columns]
-        slopes = there.gradient[columns]
-        signs = np.where(coef != 0.0, np.sign(coef), -np.sign(slopes)) * (l1 > 0.0)
-        least = np.append(slopes + l1 * signs, there.gradient[-1])
-        return Face(working, columns, signs, least, moved)
+        slopes = there.gradient[:-1]
+        low, high = (end[0] for end in one.l1.allowed(there.theta[None, :-1]))
+        # The nearer end; at a coefficient that is at no corner both are the same.
+        near_low = np.abs(slopes - low) < np.abs(high - slopes)
+        held = np.where(near_low, low, high)[columns]
+        l1 = one.l1.strengths[0, columns]
+        signs = np.divide(-held, l1, out=np.zeros(held.shape), where=l1 > 0.0)
+        least = np.append(slopes[columns] - held, there.gradient[-1])
+        return Face(working, columns, signs, least, moved, self.rounding)
 
     def _size(self, model: int) -> Vector | float:
         """Return the root mean square of each standardised column, or a bound of all."""
         rows = self.objective.rows
-        if len({int(k) for k in rows.weight_set}) == 1:
+        if len({int(k) for k in rows.weight_set}) == 1 and not self._is_pooled:
             return 1.0
         if model not in self._sizes:
-            self._sizes[model] = np.sqrt(rows.mean_squares(model))
+            self._sizes[model] = rows.root_mean_squares(model)
         return self._sizes[model]
 
     def step_lowers(self, model: int, gradient: Vector) -> bool:

@@ -90,10 +90,15 @@ class Separation:
         self.found: dict[int, Vector] = {}
         self._last: Matrix | None = None
         varying = objective.design.columns.inverse_scale > 0.0
-        free = ~objective.penalized() & varying
+        # A bound of a coefficient ends the way to infinity on its side.
+        down, up = objective.reach()
+        free = ~objective.penalized() & varying & ((down != 0.0) | (up != 0.0))
         free = np.column_stack([free, np.full(len(free), objective.fit_intercept)])
         outputs = np.broadcast_to(free, (objective.n_outputs, free.shape[1]))
         self._free = outputs.reshape(objective.n_models, -1)
+        n_classes = objective.n_classes
+        self._down = self._free * np.tile(np.append(down, -1.0), n_classes)
+        self._up = self._free * np.tile(np.append(up, 1.0), n_classes)
         slopes = outputs[:, :-1].reshape(objective.n_models, -1)
         possible = slopes.any(axis=1) & objective.loss.is_separable
         self._possible: Mask = np.asarray(possible)
@@ -164,6 +169,8 @@ class Separation:
     def _try(self, model: int, direction: Vector) -> bool:
         """Keep a direction if it separates the classes."""
         direction = np.where(self._free[model], direction, 0.0)
+        direction[(direction < 0.0) & (self._down[model] == 0.0)] = 0.0
+        direction[(direction > 0.0) & (self._up[model] == 0.0)] = 0.0
         size = np.abs(direction).max()
         found = bool(size > 0.0) and self._separates(model, direction / size)
         if found:
@@ -265,12 +272,11 @@ class Separation:
 
     def _widest_gap(self, model: int, margins: Matrix) -> Vector | None:
         """Return the direction within a box whose least margin is largest; None where it is 0."""
-        reach = np.append(self._free[model].astype(np.float64), 1.0)
-        low = np.append(-reach[:-1], 0.0)
-        cost = np.zeros(reach.size)
+        low, high = np.append(self._down[model], 0.0), np.append(self._up[model], 1.0)
+        cost = np.zeros(high.size)
         cost[-1] = -1.0
         above = np.column_stack([-margins, np.ones(len(margins))])
-        found = self._solve(cost, above, np.column_stack([low, reach]))
+        found = self._solve(cost, above, np.column_stack([low, high]))
         return found.x[:-1] if found.success and -found.fun > TIE else None
 
     def _gap_alone(self, model: int, columns: list[int]) -> bool:
@@ -280,7 +286,8 @@ class Separation:
             self.objective.design.counter.check()
             values = self.objective.design.column(column)
             high, low = values[used & (signs > 0)], values[used & (signs < 0)]
-            ends = (high.min(), low.max()), (low.min(), high.max())
+            ends = [(high.min(), low.max())] * bool(self._up[model, column])
+            ends += [(low.min(), high.max())] * bool(self._down[model, column])
             between = self.objective.fit_intercept
             if any(up > down and (between or up > 0.0 > down) for up, down in ends):
                 return True
@@ -296,9 +303,11 @@ class Separation:
             values = self.objective.design.column(int(column))
             high, low = values[positive], values[negative]
             if self.objective.fit_intercept:
-                separates = high.min() >= low.max() or high.max() <= low.min()
+                rises, falls = high.min() >= low.max(), high.max() <= low.min()
             else:
-                separates = high.min() >= 0.0 >= low.max() or high.max() <= 0.0 <= low.min()
+                rises = high.min() >= 0.0 >= low.max()
+                falls = high.max() <= 0.0 <= low.min()
+            separates = (rises and self._up[model, column]) or (falls and self._down[model, column])
             if separates and values[used].any():
                 found.append(int(column))
         return found
@@ -344,8 +353,7 @@ class Separation:
 
     def _best_direction(self, model: int, margins: Matrix) -> Vector | None:
         """Return the direction with the largest sum of margins; None where that is 0."""
-        reach = self._free[model].astype(np.float64)
-        bounds = np.column_stack([-reach, reach])
+        bounds = np.column_stack([self._down[model], self._up[model]])
         found = self._solve(-margins.mean(axis=0), -margins, bounds)
         return found.x if found.success and -found.fun > NO_MARGIN else None
 

@@ -17,7 +17,15 @@ from ..arrays import Array, DType, Features, Indices
 from ..kernels import sparse as kernels
 from .base import readonly
 
-__all__ = ["CompressedRows", "compress", "refuse_range"]
+__all__ = [
+    "CompressedRows",
+    "checked",
+    "compress",
+    "plain_values",
+    "refuse_broken",
+    "refuse_range",
+    "whole",
+]
 
 # Serial nanoseconds to look at an index, and parts of the rows that are looked at by a thread.
 LOOK_NS, PARTS = 0.7, 64
@@ -123,9 +131,11 @@ def compress(
     """
     as_given = shape[::-1] if by_columns else shape
     if data.ndim != 1:
-        _broken(f"data has {data.ndim} dimensions")
-    pointers, places, rises = _checked(indptr, indices, data.size, as_given)
-    values = _plain(data, np.float32 if data.dtype.char == "f" else np.float64)
+        refuse_broken(f"data has {data.ndim} dimensions")
+    pointers, places, rises = checked(indptr, indices, data.size, as_given)
+    values = plain_values(data)
+    if values.dtype == bool:
+        values = _plain(values, np.float64)
     rows = CompressedRows(
         readonly(values), readonly(places), readonly(pointers[:-1]), readonly(pointers[1:]),
         as_given,
@@ -137,18 +147,24 @@ def compress(
     return rows if rises else _without_twins(rows, data.dtype.kind == "b")
 
 
-def _checked(
+def checked(
     indptr: Array, indices: Array, n_values: int, shape: tuple[int, int]
 ) -> tuple[Array, Array, bool]:
-    """Return pointers and indices as kernels take them, and whether each row's rise."""
-    pointers = _plain(_whole("indptr", indptr), np.int64)
-    places = _whole("indices", indices)
+    """Return pointers and indices as kernels take them, and whether each row's rise.
+
+    Raises
+    ------
+    ValueError
+        If they are not possible.
+    """
+    pointers = _plain(whole("indptr", indptr), np.int64)
+    places = whole("indices", indices)
     if len(pointers) != shape[0] + 1:
-        _broken(f"indptr has {len(pointers)} numbers, and {shape[0] + 1} are needed")
-    if pointers[0] != 0 or (np.diff(pointers) < 0).any():
-        _broken("indptr must begin with 0 and never fall")
+        refuse_broken(f"indptr has {len(pointers)} numbers, and {shape[0] + 1} are needed")
+    if pointers[0] != 0 or (pointers[1:] < pointers[:-1]).any():
+        refuse_broken("indptr must begin with 0 and never fall")
     if pointers[-1] > min(n_values, len(places)):
-        _broken(
+        refuse_broken(
             f"indptr ends with {pointers[-1]}, but there are {n_values} values and "
             f"{len(places)} indices"
         )
@@ -164,9 +180,12 @@ def _checked(
     return pointers, places, not flags & kernels.UNSORTED
 
 
-def _whole(name: str, array: Array) -> Array:
+def whole(name: str, array: Array) -> Array:
+    """Return an array that is one of whole numbers, or raise ValueError."""
     if array.ndim != 1 or array.dtype.kind not in "iu":
-        _broken(f"{name} must be whole numbers in one dimension, found {array.dtype}")
+        refuse_broken(
+            f"{name} must be whole numbers in one dimension, found {array.dtype} in {array.ndim}"
+        )
     return array
 
 
@@ -176,13 +195,18 @@ def refuse_range(name: str, places: Array, size: int) -> None:
         return
     low, high = int(places.min()), int(places.max())
     if low < 0 or high >= size:
-        _broken(f"{name} has {low if low < 0 else high}, outside 0 to {size - 1}")
+        refuse_broken(f"{name} has {low if low < 0 else high}, outside 0 to {size - 1}")
 
 
-def _broken(what: str) -> NoReturn:
-    raise ValueError(
-        f"X is a sparse matrix that is broken: {what}; make it anew, and see its check_format()"
-    )
+def refuse_broken(what: str) -> NoReturn:
+    """Raise ValueError: a sparse matrix is not possible."""
+    raise ValueError(f"X is a sparse matrix that is broken: {what}; make it anew from its values")
+
+
+def plain_values(data: Array) -> Array:
+    """Return values as float32 where they are it, booleans as they are, all others as float64."""
+    kept = {"f": np.float32, "?": np.bool_}
+    return _plain(data, kept.get(data.dtype.char, np.float64))
 
 
 def _plain(array: Array, dtype: type[np.generic]) -> Array:

@@ -11,18 +11,21 @@ from .batched import BatchRows
 from .blockwise import SLICE_BYTES, SlicedDesign
 from .compressed import CompressedRows
 from .dense import DenseDesign
+from .mixed import MixedRows, open_mixed
 from .sparse import SparseDesign
 from .streamed import RowSource, StreamedDesign
 
 __all__ = ["open_rows"]
 
 
-def open_rows(X: Features | CompressedRows | RowSource | Design, n_threads: int | None) -> Design:
+def open_rows(
+    X: Features | CompressedRows | MixedRows | RowSource | Design, n_threads: int | None
+) -> Design:
     """Return a new design over the rows of X; what is a design already is taken as it is.
 
     Parameters
     ----------
-    X : ndarray of shape (n_samples, n_features), CompressedRows, RowSource or Design
+    X : ndarray of shape (n_samples, n_features), CompressedRows, MixedRows, RowSource or Design
         Checked: see `inputs.given.look_at_rows`.
     n_threads : int or None
 
@@ -39,6 +42,8 @@ def open_rows(X: Features | CompressedRows | RowSource | Design, n_threads: int 
         return DenseDesign(X, n_threads=n_threads)
     if isinstance(X, CompressedRows):
         return SparseDesign(X, n_threads=n_threads)
+    if isinstance(X, MixedRows):
+        return open_mixed(X, n_threads)
     if isinstance(X, Design):
         return X
     design = StreamedDesign(X, n_threads=n_threads)

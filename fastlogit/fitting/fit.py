@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import time
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Literal
 
@@ -13,13 +13,15 @@ import numpy as np
 
 from ..arrays import ArrayLike, Floats, Matrix, Vector
 from ..clock import Clock, TimeUp
+from ..design.base import Columns
 from ..errors import DivergenceError, SeparationWarning
 from ..inputs import validation
 from ..inputs.given import Data, look
+from ..objective.group_penalty import GroupL1
 from ..objective.losses import Loss, RowLoss
 from ..objective.objective import Objective
 from ..objective.penalties import L1, L2, Penalty
-from ..options import check_number, check_option, check_whole
+from ..options import check_category_options, check_number, check_option, check_whole
 from ..result import Callback, FitResult
 from ..solvers.abilities import refusal
 from ..solvers.choice import (
@@ -79,6 +81,9 @@ def fit(
     l2_reg: ArrayLike = None,
     l1_reg: ArrayLike = None,
     l1_ratio: float | None = None,
+    coef_bounds: tuple[ArrayLike, ArrayLike] | None = None,
+    penalty_groups: ArrayLike = None,
+    group_weights: ArrayLike = None,
     penalty: Penalty | None = None,
     loss: Loss | None = None,
     solver: str = "auto",
@@ -90,6 +95,9 @@ def fit(
     penalty_factor: ArrayLike = None,
     intercept: Literal["fit"] | float | None = "fit",
     start: StartLike = None,
+    categories: str = "auto",
+    handle_unknown: str = "error",
+    interactions: Sequence[Sequence[str]] | None = None,
     n_threads: int | None = None,
     callback: Callback | None = None,
     time_limit: float | None = None,
@@ -109,7 +117,8 @@ def fit(
         Real numbers, finite; read in place and never changed, nor copied above 8 MB. A
         `numpy.memmap` that does not fit in memory, or anything else that has a shape, a dtype and
         slices of rows (h5py, zarr), is streamed block by block; so are the batches of a
-        `BatchSource`.
+        `BatchSource`. Categorical columns of a data frame (pandas, polars, pyarrow) are read as
+        codes, see `categories`.
     y : array-like of shape (n_samples,)
         Class labels: numbers, booleans or strings. Left out with a `BatchSource`.
     C : float > 0, optional
@@ -121,12 +130,25 @@ def fit(
         columns or one for each. The intercept is never penalised.
     l1_reg : float >= 0 or array-like of shape (n_features,), optional
         The strength of L1 on the same scale: adds ``sum(l1_reg * |coef|)``, in the units of X, and
-        makes coefficients exactly 0; with `l2_reg` an elastic net. Two classes, or each class
-        against all others; a column of strength 0 is free. What the fit works on besides X is a
-        copy of the columns that may have coefficients.
+        makes coefficients exactly 0; with `l2_reg` an elastic net. Two classes, softmax, or
+        each class against all others; a column of strength 0 is free. What the fit works on besides
+        X is a copy of the columns that may have coefficients.
     l1_ratio : float from 0 to 1, optional
         The share of L1 in the penalty that `C` gives, as in scikit-learn: ``C * sum(loss) +
         l1_ratio * sum(|coef|) + (1 - l1_ratio) * sum(coef**2) / 2``.
+    coef_bounds : pair (lower, upper), optional
+        The least and the largest value of each coefficient, in the units of X: a number, an array
+        of shape (n_features,) or None each; ``(0, None)`` is no negative coefficient. With any
+        strength of L1 and L2, also none; two classes, or each class against all others. The
+        intercept has no bounds.
+    penalty_groups : "features" or array-like of shape (n_features,), optional
+        Groups of columns that L1 holds together (group lasso): a label for each column, or each
+        column a group of its own, over all classes of a softmax. The penalty is then ``l1_reg *
+        weight * length`` of each group's coefficients, in the units of X, in the place of
+        ``sum(l1_reg * |coef|)``: groups are 0 as a whole. It needs L1, by `l1_reg` or `l1_ratio`.
+    group_weights : float or array-like of shape (n_groups,), optional
+        The weight of each group, in the order of the sorted labels, as ``numpy.unique`` gives them;
+        0 leaves a group without L1. By default the root of the number of its columns.
     penalty : Penalty, optional
         A penalty of your own in place of L2, on the scale of the mean loss and in the units of X:
         a `fastlogit.objective.penalties.Quadratic`, see docs/extending.md, or an
@@ -148,7 +170,8 @@ def fit(
         proven about it.
     multi_class : {"ovr", "multinomial"}, default "ovr"
         For more than two classes: each class against all others, or softmax, whose coefficients
-        sum to zero over the classes (the symmetric solution, of the lowest penalty).
+        sum to zero over the classes (the symmetric solution, of the lowest penalty); with L1 that
+        of the lowest penalty has a median of 0.
     sample_weight : array-like of shape (n_samples,), optional
         Weights >= 0 of the rows: 2 is the row twice, 0 the row absent. One-vs-all also takes shape
         (n_samples, n_classes): weights for each class's own problem.
@@ -162,6 +185,18 @@ def fit(
         A number holds the intercept there; None or 0 is none.
     start : FitResult or (coef, intercept), optional
         Where to begin, where it costs no more than the default: a warm start.
+    categories : {"auto", "full", "reference"}, default "auto"
+        Which levels of a categorical column have a coefficient: all that occur ("full"), or all but
+        the first ("reference"), whose coefficient is 0, so that those of the others are differences
+        from it. "auto" is "full" with a penalty, as of scikit-learn's OneHotEncoder, and
+        "reference" without, where coefficients of all levels would not be determined. The levels
+        are those of pandas, polars' Enum or Arrow in their order, or sorted (polars' Categorical).
+    handle_unknown : {"error", "zero"}, default "error"
+        What a level is at prediction that did not occur in the fit, or is missing: an error, or of
+        no level, so that none of the column's coefficients is added.
+    interactions : sequence of pairs of str, optional
+        Names of two categorical columns: each pair of levels that occurs has a coefficient too,
+        with "reference" those without a first level. Other pairs count as 0 at prediction.
     n_threads : int, optional
         Number of threads; None takes what the process may use. The result has the same bits
         for every number.
@@ -215,16 +250,24 @@ def fit(
     given = {name: value for name, value in options.items() if value is not None}
     descent = _descent_options(solver, limits, given)
     multi_class = check_option("multi_class", multi_class, MULTI_CLASS)
-    strengths = Strengths(C, check_penalty(penalty), _check_ratio(l1_ratio))
+    strengths = Strengths(
+        C, check_penalty(penalty), _check_ratio(l1_ratio), penalty_groups, group_weights
+    )
     loss = check_loss(loss, multi_class)
     if said := refusal({**ABLE, **METHODS_OF_L1}, solver, strengths.penalty, loss):
         raise ValueError(said)
     clock = Clock(began, limits.time_limit)
-    what = given_of(X, y, sample_weight, offset, l2_reg, penalty_factor, start, clock, l1_reg)
-    data = what if isinstance(what, Data) else look(what, multi_class)
-    has_l1 = strengths.have_l1(data)
-    _refuse_beside_l1(has_l1, solver, data, multi_class, loss)
-    is_plain = loss is None and penalty is None and not has_l1
+    coding = check_category_options(
+        categories, handle_unknown, interactions, has_penalty=strengths.exist(l2_reg, l1_reg)
+    )
+    what = given_of(
+        X, y, sample_weight, offset, l2_reg, penalty_factor, start, clock, l1_reg, coef_bounds
+    )
+    data = what if isinstance(what, Data) else look(what._replace(categories=coding), multi_class)
+    has_corners = strengths.have_corners(data)
+    _refuse_beside_corners(has_corners, data, solver, multi_class, loss)
+    _refuse_without_l1(strengths, strengths.have_l1(data))
+    is_plain = loss is None and penalty is None and not has_corners
     if is_plain and suits(data, multi_class, solver, limits):
         result = fit_small(data, strengths, multi_class, intercept, n_threads, limits, began)
         if result is not None:
@@ -232,6 +275,11 @@ def fit(
     problem = check_problem(data, strengths, multi_class, intercept, n_threads, loss=loss)
     others = _others(problem)
     if others is not None:
+        if has_corners:
+            raise ValueError(
+                f"no row of {others.names()} has positive weight; softmax with L1 needs rows of "
+                "each class: leave those rows out"
+            )
         return _fit_others(
             others, problem, C=C, penalty=penalty, solver=solver, tol=tol, max_iter=max_iter,
             multi_class=multi_class, n_threads=n_threads, callback=limits.callback,
@@ -255,8 +303,9 @@ def fit(
         return _conclude(problem, outcome, descent[0], "gradient_descent", began)
     stride = stride_of(objective)
     # Under L1 the proof asks for the columns' sizes over all rows.
-    standardize_by(objective, 1 if has_l1 else stride)
+    standardize_by(objective, 1 if has_corners else stride)
     refuse_bad_columns(problem)
+    _scale_groups(objective)
     if limits.max_iter == 0:
         return _stay(problem, solver, limits, began)
     try:
@@ -440,24 +489,51 @@ def _check_ratio(l1_ratio: object) -> float:
     return 0.0 if l1_ratio is None else check_number("l1_ratio", l1_ratio, low=0.0, high=1.0)
 
 
-def _refuse_beside_l1(
-    has_l1: bool, solver: str, data: Data, multi_class: str, loss: Loss | None
+def _refuse_beside_corners(
+    has_corners: bool, data: Data, solver: str, multi_class: str, loss: Loss | None
 ) -> None:
-    """Raise for what L1 does not go with, and for its solver where there is no L1."""
+    """Raise for what L1 and bounds do not go with, and for their solver where there are none."""
     takes = " or ".join(map(repr, ("auto", *SOLVERS_OF_L1)))
-    if not has_l1 and solver in SOLVERS_OF_L1:
+    if not has_corners and solver in SOLVERS_OF_L1:
         raise ValueError(
             f"solver={solver!r} is for L1: give l1_reg, or C with l1_ratio, or another solver"
         )
-    if has_l1 and solver not in ("auto", *SOLVERS_OF_L1):
-        raise ValueError(f"solver={solver!r} does not take L1 (l1_reg, l1_ratio); {takes} would")
-    if has_l1 and loss is not None:
-        raise ValueError("L1 goes with the logistic loss only: leave out l1_reg, l1_ratio or loss")
-    if has_l1 and multi_class == "multinomial" and data.classes.size > 2:
+    if not has_corners:
+        return
+    what, goes, names = "L1", "L1 goes", ["l1_reg", "l1_ratio"]
+    has_bounds = data.coef_bounds is not None
+    if has_bounds:
+        what, goes, names = "bounds", "bounds go", ["coef_bounds"]
+    if solver not in ("auto", *SOLVERS_OF_L1):
         raise ValueError(
-            "softmax does not take L1 yet; multi_class='ovr', each class against all others, does, "
-            "or leave out l1_reg and l1_ratio"
+            f"solver={solver!r} does not take {what} ({', '.join(names)}); {takes} would"
         )
+    if loss is not None:
+        raise ValueError(
+            f"{goes} with the logistic loss only: leave out {', '.join(names)} or loss"
+        )
+    if has_bounds and multi_class == "multinomial" and data.classes.size > 2:
+        raise ValueError(
+            "softmax does not take bounds yet; multi_class='ovr', each class against all others, "
+            "does, or leave out coef_bounds"
+        )
+
+
+def _refuse_without_l1(strengths: Strengths, has_l1: bool) -> None:
+    """Raise for groups of a penalty that there is not."""
+    if strengths.groups is None and strengths.group_weights is not None:
+        raise ValueError("group_weights are those of penalty_groups, which are not given")
+    if strengths.groups is not None and (not has_l1 or strengths.penalty is not None):
+        raise ValueError(
+            "penalty_groups says what L1 holds together: give l1_reg, or C with l1_ratio"
+        )
+
+
+def _scale_groups(objective: Objective) -> None:
+    """Give all columns of a group one scale, in which the length of the group is that in X's."""
+    if isinstance(objective.user_l1, GroupL1):
+        center, inverse_scale = objective.design.columns
+        objective.take_columns(Columns(center, objective.user_l1.uniform(inverse_scale)))
 
 
 def _stay(
@@ -471,6 +547,7 @@ def _stay(
     theta = objective.join(*_start(problem))
     if problem.start is None and objective.fit_intercept:
         theta = default_start(objective)
+    theta = objective.within_bounds(theta)
     trace = Trace(limits, began, objective)
     point = evaluate_at_last(objective, theta, trace)
     rule = StoppingRule(
@@ -490,7 +567,9 @@ def _start(problem: CheckedProblem) -> tuple[Matrix, Vector]:
     objective = problem.objective
     if problem.start is not None:
         with np.errstate(over="ignore", invalid="ignore"):
-            coef, intercept = objective.loss.settle(*problem.start, objective.fit_intercept)
+            coef, intercept = problem.start
+            if objective.l1 is None or isinstance(objective.l1, GroupL1):
+                coef, intercept = objective.loss.settle(coef, intercept, objective.fit_intercept)
     else:
         coef = np.zeros((objective.n_outputs, objective.design.shape[1]))
         intercept = np.zeros(objective.n_outputs)
@@ -559,8 +638,7 @@ def _conclude(
     seconds = time.perf_counter() - began
     message = message_of(problem, outcome, limits, stable, seconds)
     coef, intercept = _in_units_of_x(objective, outcome)
-    if objective.l1 is not None:
-        message += f"; {np.count_nonzero(coef)} of {coef.size} coefficients are not 0"
+    message += _what_is_at_corners(objective, coef)
     binary = problem.classes.size == 2
     coupled = objective.n_models == 1
     result = FitResult(
@@ -579,13 +657,15 @@ def _conclude(
         multi_class=problem.multi_class,
         l2_reg=_of_columns(objective.user_penalty, binary or coupled),
         penalty=None if isinstance(objective.user_penalty, L2) else objective.user_penalty,
-        l1_reg=_of_columns(objective.user_l1, binary or coupled),
+        l1_reg=_strengths_of_l1(objective.user_l1, binary or coupled),
+        coef_bounds=_bounds_of(objective.user_l1),
         loss=objective.loss if isinstance(objective.loss, RowLoss) else None,
         fit_intercept=objective.fit_intercept,
         passes=outcome.passes,
         times=outcome.times,
         bounds=outcome.bounds[:, 0] if coupled else outcome.bounds,
         feature_names=problem.feature_names,
+        categories=problem.data.rows.categories,
     )
     if outcome.reason == Reason.DIVERGED:
         raise DivergenceError(message, result)
@@ -611,6 +691,28 @@ def _of_columns(penalty: Penalty | None, single: bool) -> Floats | None:
         return None
     each = penalty.strengths
     return each[0].copy() if single or len(each) == 1 else np.ascontiguousarray(each.T)
+
+
+def _strengths_of_l1(l1: L1 | None, single: bool) -> Floats | None:
+    return None if l1 is None or not l1.strengths.any() else _of_columns(l1, single)
+
+
+def _bounds_of(l1: L1 | None) -> Matrix | None:
+    return None if l1 is None or l1.bounds is None else np.array(l1.bounds)
+
+
+def _what_is_at_corners(objective: Objective, coef: Matrix) -> str:
+    """Return what a message says of the coefficients: how many are not 0, or at a bound."""
+    l1, said = objective.user_l1, ""
+    if isinstance(l1, GroupL1):
+        used = l1.lengths(coef) > 0.0
+        return f"; {np.count_nonzero(used)} of {used.size} groups are not 0"
+    if l1 is not None and l1.strengths.any():
+        said += f"; {np.count_nonzero(coef)} of {coef.size} coefficients are not 0"
+    if l1 is not None and l1.bounds is not None:
+        at_bound = (coef == l1.bounds.lower) | (coef == l1.bounds.upper)
+        said += f"; {np.count_nonzero(at_bound)} of {coef.size} are at a bound"
+    return said
 
 
 def _check_standardize(standardize: object) -> bool:

@@ -6,6 +6,7 @@ import math
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from numbers import Real
 from typing import NamedTuple, TypeAlias
 
 import numpy as np
@@ -20,10 +21,11 @@ from ..objective.labelled_rows import LabelledRows
 from ..objective.losses import Loss
 from ..objective.multinomial import Multinomial
 from ..objective.objective import Objective
-from ..objective.penalties import L1, L2, ElasticNet, Penalty, Quadratic
+from ..objective.penalties import L1, L2, Bounds, ElasticNet, Penalty, Quadratic
 from ..options import check_number, check_option, check_strength
 from ..result import Callback, FitResult
 from ..solvers.choice import FEWEST_PER_COLUMN, sample_stride
+from .column_groups import group_lasso, refuse_beside_groups
 from .custom import refuse_bad_elastic_net, refuse_bad_penalty
 
 __all__ = [
@@ -92,6 +94,24 @@ class Strengths(NamedTuple):
     penalty: Penalty | None = None
     # The share of L1 in what C gives.
     l1_ratio: float = 0.0
+    # The group of each column, or "features", and a weight for each group.
+    groups: ArrayLike = None
+    group_weights: ArrayLike = None
+
+    def exist(self, l2_reg: ArrayLike, l1_reg: ArrayLike) -> bool:
+        """Say whether a fit is asked for a penalty, before its strengths are checked.
+
+        Strengths for each column are a penalty, whatever they are.
+        """
+        others = any(
+            given is not None and not (isinstance(given, Real) and given == 0.0)
+            for given in (l2_reg, l1_reg)
+        )
+        return others or self.penalty is not None or self.C not in (None, math.inf)
+
+    def have_corners(self, data: Data) -> bool:
+        """Say whether a fit is asked for L1 or for bounds of the coefficients."""
+        return data.coef_bounds is not None or self.have_l1(data)
 
     def have_l1(self, data: Data) -> bool:
         """Say whether a fit is asked for L1, and not by a strength of 0."""
@@ -103,7 +123,7 @@ class Strengths(NamedTuple):
 def given_of(
     X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike, offset: ArrayLike, l2_reg: ArrayLike,
     penalty_factor: ArrayLike, start: StartLike, clock: Clock | None = None,
-    l1_reg: ArrayLike = None,
+    l1_reg: ArrayLike = None, coef_bounds: ArrayLike = None,
 ) -> Given | Data:  # fmt: skip
     """Return what the user gave, to be looked at.
 
@@ -114,7 +134,7 @@ def given_of(
         return X
     return Given(
         X, y, sample_weight, offset, l2_reg, penalty_factor, _start_of(start), clock=clock,
-        l1_reg=l1_reg,
+        l1_reg=l1_reg, coef_bounds=coef_bounds,
     )  # fmt: skip
 
 
@@ -135,14 +155,14 @@ def check_problem(
         refuse_bad_penalty(strengths.penalty, n_features, n_outputs, is_softmax)
     if isinstance(strengths.penalty, ElasticNet):
         refuse_bad_elastic_net(
-            strengths.penalty, n_features, 1 if classes.size == 2 else classes.size
+            strengths.penalty, n_features, 1 if classes.size == 2 else classes.size, is_softmax
         )
     loss = loss or (Multinomial(classes.size) if is_softmax else Binomial())
     rows = LabelledRows(
         design, loss, codes, [1] if classes.size == 2 else range(classes.size), moderate,
         data.offset, fixed is None,
     )  # fmt: skip
-    objective = Objective(rows, penalty_of(strengths, data, n_samples, n_features))
+    objective = Objective(rows, penalty_of(strengths, data, n_samples, n_features, loss.n_classes))
     return CheckedProblem(data, objective, data.start, fixed, multi_class, power)
 
 
@@ -164,9 +184,12 @@ def moderate_weights(weights: Floats) -> tuple[Floats, int | Integers]:
 
 
 def penalty_of(
-    strengths: Strengths, data: Data, n_samples: int, n_features: int
+    strengths: Strengths, data: Data, n_samples: int, n_features: int, n_classes: int = 1
 ) -> float | Floats | Penalty:
-    """Return the penalty on the scale of the mean loss: an object, or strengths of L2."""
+    """Return the penalty on the scale of the mean loss: an object, or strengths of L2.
+
+    `n_classes` are those of a softmax.
+    """
     C, ratio, l1_reg = strengths.C, strengths.l1_ratio, data.l1_reg
     if ratio > 0.0 and C is None:
         raise ValueError(
@@ -179,16 +202,28 @@ def penalty_of(
             "sum of weights)"
         )
     l2_reg = l2_reg_of(strengths, data, n_samples, n_features)
-    if isinstance(l2_reg, Penalty) or not strengths.have_l1(data):
+    bounds = data.coef_bounds
+    if bounds is not None and isinstance(l2_reg, Penalty):
+        raise ValueError(
+            "coef_bounds go with L2 and L1, not with a penalty that is an object; give its bounds "
+            "to the L1 of an ElasticNet"
+        )
+    if isinstance(l2_reg, Penalty) or not strengths.have_corners(data):
         return l2_reg
     if ratio > 0.0:
         l1: float | Floats = ratio * l2_reg
         l2_reg = (1.0 - ratio) * l2_reg
     else:
         factor = 1.0 if data.penalty_factor is None else data.penalty_factor
-        l1 = np.asarray(l1_reg) * factor
-    found = ElasticNet(L1(l1, n_features), L2(l2_reg, n_features))
-    return found if found.l1.strengths.any() else found.l2
+        l1 = np.asarray(0.0 if l1_reg is None else l1_reg) * factor
+    if strengths.groups is not None:
+        refuse_beside_groups(data, l1_reg)
+        groups, weights = strengths.groups, strengths.group_weights
+        of_groups = group_lasso(groups, weights, l1, n_features, n_classes)
+        return ElasticNet(of_groups, L2(l2_reg, n_features))
+    box = None if bounds is None else Bounds(*bounds)
+    found = ElasticNet(L1(l1, n_features, box), L2(l2_reg, n_features))
+    return found if found.l1.strengths.any() or box is not None else found.l2
 
 
 def l2_reg_of(
@@ -281,8 +316,16 @@ def refuse_bad_columns(problem: CheckedProblem) -> None:
 
 def _refuse_constant_columns(problem: CheckedProblem) -> None:
     """Raise for columns that do not vary, where a penalty would draw their coefficients along."""
-    penalty = problem.objective.user_penalty
+    penalty, l1 = problem.objective.user_penalty, problem.objective.user_l1
     still = np.flatnonzero(problem.objective.design.columns.inverse_scale == 0.0)
+    if l1 is not None and l1.bounds is not None:
+        lower, upper = l1.bounds.of(still)
+        away = still[(lower > 0.0) | (upper < 0.0)]
+        if away.size:
+            raise ValueError(
+                f"column {away[0]} of X does not vary, so that its coefficient is 0, which its "
+                "coef_bounds leave out; drop the column, or widen its bounds"
+            )
     if isinstance(penalty, L2) or not still.size:
         return
     for output in range(penalty.n_sets):

@@ -131,8 +131,11 @@ def leave_one_out(
         )
     data = look_at_fitted(
         Given(X, y, sample_weight, offset, class_weight=getattr(fitted, "class_weight", None)),
-        Fitted(result.classes, result.multi_class, len(result.coef), result.feature_names),
-    )
+        Fitted(
+            result.classes, result.multi_class, len(result.coef), result.column_names,
+            result.categories,
+        ),
+    )  # fmt: skip
     codes, weights = data.codes, _weight_sets(data.weights, len(data.codes))
     objective, theta = _objective(result, open_rows(data.rows.X, n_threads), data, weights)
     if not np.isfinite(objective.design.columns.inverse_scale).all():
@@ -161,6 +164,11 @@ def _objective(
         raise ValueError(
             "leave_one_out takes fits without L1, whose cost is smooth; for it, refit the columns "
             "that have coefficients with L2"
+        )
+    if result.coef_bounds is not None:
+        raise ValueError(
+            "leave_one_out takes fits without coef_bounds, whose coefficients move with every row; "
+            "fit again without those at a bound"
         )
     penalty: Penalty | Floats | None = result.penalty
     if penalty is None and result.l2_reg is not None:

@@ -8,6 +8,7 @@ own libraries.
 from __future__ import annotations
 
 import math
+import re
 from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
@@ -16,6 +17,7 @@ from ..arrays import Array, ArrayLike, Indices, Matrix, Vector
 from ..design.base import Design
 from .batches import BatchSource
 from .conversion import as_numbers, is_frame, is_readable, names_and_text_names, refuse_lazy
+from .sparse import columns_of, shape_of, sparse_of
 
 __all__ = ["Block", "Columns", "look_at_columns"]
 
@@ -96,8 +98,18 @@ def look_at_columns(given: ArrayLike, n_samples: int | None, missing: object) ->
     if given is None:
         raise TypeError("columns is None; give an array of the columns, one for each regression")
     refuse_lazy("columns", given)
-    columns = _readable(given)
-    shape = tuple(columns.shape)
+    if (sparse := sparse_of(given)) is not None:
+        columns = _sparse_columns(sparse, n_samples)
+    else:
+        columns = _readable(given)
+        _check_shape(tuple(columns.shape), n_samples)
+    code = _code_of(missing)
+    if code == 0.0 and hasattr(columns, "toarray"):
+        raise ValueError("missing=0 would make all that a sparse matrix leaves out missing")
+    return Columns(columns, code, names_and_text_names(given)[0] if is_frame(given) else None)
+
+
+def _check_shape(shape: tuple[int, ...], n_samples: int | None) -> None:
     if len(shape) != 2:
         one = "reshape(-1, 1)" if len(shape) == 1 else "reshape"
         raise ValueError(
@@ -108,24 +120,25 @@ def look_at_columns(given: ArrayLike, n_samples: int | None, missing: object) ->
         raise ValueError(f"columns has {shape[0]} rows, but X has {n_samples}{turned}")
     if 0 in shape:
         raise ValueError(f"columns is empty: {shape[0]} rows and {shape[1]} columns")
-    code = _code_of(missing)
-    if code == 0.0 and hasattr(columns, "toarray"):
-        raise ValueError("missing=0 would make all that a sparse matrix leaves out missing")
-    return Columns(columns, code, names_and_text_names(given)[0] if is_frame(given) else None)
+
+
+def _sparse_columns(given: Foreign, n_samples: int | None) -> Foreign:
+    """Return a sparse matrix by columns, none of whose parts SciPy has to trust."""
+    try:
+        _check_shape(shape_of(given), n_samples)
+        return columns_of(given)
+    except (TypeError, ValueError) as error:  # which call it X, as most of the library does
+        raise type(error)(re.sub(r"\bX\b(?! has)", "columns", str(error))) from None
 
 
 def _readable(given: ArrayLike) -> Foreign:
-    """Return what `Columns` reads: an array, a sparse matrix by columns, or a frame."""
+    """Return what `Columns` reads: an array or a frame."""
     if isinstance(given, np.ndarray):
         array = np.ma.asarray(given) if isinstance(given, np.ma.MaskedArray) else given
         if isinstance(array, np.ma.MaskedArray) or not is_readable(array.dtype):
             return as_numbers("columns", given)  # raises, or makes numbers of objects
         return array.view(np.ndarray)
     foreign: Foreign = given
-    if hasattr(given, "tocsc") and hasattr(given, "nnz"):
-        if not is_readable(foreign.dtype):
-            raise TypeError(f"columns has dtype {foreign.dtype}; give real numbers")
-        return foreign.tocsc()
     if is_frame(given) and len(getattr(given, "shape", ())) == 2:
         _check_frame(foreign)
         return foreign

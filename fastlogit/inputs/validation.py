@@ -346,6 +346,44 @@ def check_l2_reg(name: str, l2_reg: ArrayLike, n_features: int) -> float | Vecto
     return strengths
 
 
+def check_coef_bounds(bounds: ArrayLike, n_features: int) -> tuple[Vector, Vector] | None:
+    """Return the least and the largest value of each coefficient as float64; None for no bounds."""
+    if bounds is None:
+        return None
+    if not isinstance(bounds, tuple | list | np.ndarray) or len(bounds) != 2:
+        raise ValueError(
+            "coef_bounds must be a pair (lower, upper), each a number, an array of shape "
+            f"({n_features},) or None; got {show(bounds)}"
+        )
+    lower = _check_ends("the lower coef_bounds", bounds[0], -np.inf, n_features)
+    upper = _check_ends("the upper coef_bounds", bounds[1], np.inf, n_features)
+    if (lower > upper).any():
+        column = int(np.argmax(lower > upper))
+        raise ValueError(
+            f"coef_bounds leave column {column} no value: the lower one is {show(lower[column])}, "
+            f"above the upper one, {show(upper[column])}"
+        )
+    return None if np.isinf(lower).all() and np.isinf(upper).all() else (lower, upper)
+
+
+def _check_ends(name: str, given: ArrayLike, far: float, n_features: int) -> Vector:
+    """Return one of the bounds of each coefficient, infinite where there is none."""
+    if given is None:
+        return np.full(n_features, far)
+    ends = as_numbers(name, given).astype(np.float64)
+    if ends.shape not in ((), (n_features,)):
+        raise ValueError(
+            f"{name} have shape {ends.shape}, but X has {n_features} columns: they must be a "
+            f"number or have shape ({n_features},)"
+        )
+    ends = np.array(np.broadcast_to(ends, n_features))
+    wrong = np.isnan(ends) | (ends == -far)
+    if wrong.any():
+        column = int(np.argmax(wrong))
+        raise ValueError(f"{name} hold {ends[column]} for column {column}; {far} is for none")
+    return ends
+
+
 def check_offset(offset: ArrayLike, n_samples: int) -> Vector:
     """Return the fixed part of the raw predictions as read-only float64, empty if there is none."""
     if offset is None:

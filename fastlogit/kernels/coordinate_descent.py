@@ -17,7 +17,7 @@ __all__ = ["descend"]
 
 
 def _descend(
-    matrix: Any, l1: Any, n_sweeps: int, tol: float, coef: Any, slopes: Any
+    matrix: Any, l1: Any, lower: Any, upper: Any, n_sweeps: int, tol: float, coef: Any, slopes: Any
 ) -> tuple[int, float, int]:
     size = coef.size
     done, largest, changed = 0, 0.0, 0
@@ -33,9 +33,11 @@ def _descend(
             new = 0.0
             if beyond > 0.0:
                 new = math.copysign(beyond / curvature, pull)
+            low, high = lower[j], upper[j]
+            new = min(max(new, low), high)
             if new == old:
                 continue
-            if new * old <= 0.0:
+            if new * old <= 0.0 or not low < new < high or not low < old < high:
                 changed += 1
             step = new - old
             coef[j] = new
@@ -48,12 +50,12 @@ def _descend(
     return done, largest, changed
 
 
-# descend(matrix, l1, n_sweeps, tol, coef, slopes) -> (sweeps, largest change, changed signs):
-# minimise q(coef) + sum(l1 * |coef|) from `coef`, in place, for a convex quadratic function q whose
-# Hessian is `matrix`, C-contiguous, and whose gradient at `coef` is `slopes`, kept up in place. A
-# sweep goes over all coordinates; the last is the one in which no squared step, times the curvature
-# there, is above `tol`, or the `n_sweeps`-th. Coordinates without curvature stay. It returns that
-# largest change of the last sweep, and how often in all of them a coefficient came to 0, left it or
-# changed its sign.
+# descend(matrix, l1, lower, upper, n_sweeps, tol, coef, slopes) -> (sweeps, largest, changes):
+# minimise q(coef) + sum(l1 * |coef|) within lower <= coef <= upper from `coef`, which is within, in
+# place, for a convex quadratic function q whose Hessian is `matrix`, C-contiguous, and whose
+# gradient at `coef` is `slopes`, kept up in place. A sweep goes over all coordinates; the last is
+# the one in which no squared step, times the curvature there, is above `tol`, or the `n_sweeps`-th.
+# Coordinates without curvature stay. It returns that largest change of the last sweep, and how
+# often in all of them a coefficient came to 0 or to a bound, left it or changed its sign.
 # Its serial twin is the one to call: the steps follow one another.
 descend = entry(_descend)

@@ -13,6 +13,8 @@ from ..design.base import Columns, Design, step_by_step
 from ..kernels.descent import DescentState, start_state
 from ..linalg.lanczos import largest_eigenvalue
 from . import units
+from .class_levels import least_shifts
+from .group_penalty import GroupL1
 from .labelled_rows import LabelledRows
 from .losses import Loss, RowLoss
 from .parameter_penalty import ParameterPenalty
@@ -135,7 +137,15 @@ class Objective:
 
     def settled(self, theta: Matrix) -> tuple[Matrix, Vector]:
         """Return coefficients and intercepts of outputs that stand for all that predict so."""
-        return self.loss.settle(*self.split(theta), self.fit_intercept)
+        coef, intercept = self.split(theta)
+        settled, levels = self.loss.settle(coef, intercept, self.fit_intercept)
+        if self.l1 is None or not self.loss.is_coupled or isinstance(self.l1, GroupL1):
+            return settled, levels
+        # What all classes share is where the penalty is least, and L1 has its zeros there.
+        each = coef.reshape(-1, self.n_classes, coef.shape[1])
+        l1, l2 = self.l1.strengths[0], self.penalty.diagonal()[0]
+        shifts = np.array([least_shifts(own, l1, l2) for own in each])
+        return (each - shifts[:, None]).reshape(coef.shape), levels
 
     # ---- the same of other rows, models, scales
 
@@ -151,14 +161,14 @@ class Objective:
         assert isinstance(self.user_penalty, L2)
         return ElasticNet(self.user_l1, self.user_penalty)
 
-    def of_columns(self, columns: Indices) -> Objective:
+    def of_columns(self, columns: Indices, known: Objective | None = None) -> Objective:
         """Return the cost of some columns alone (an index array), all others held at 0.
 
-        Of an elastic net; the columns are copied.
+        Of an elastic net; the columns are copied, unless they are `known` from another penalty.
         """
         penalty = self._whole_penalty
         assert isinstance(penalty, ElasticNet)
-        rows = self.rows.over(self.design.columns_of(columns))
+        rows = self.rows.over(self.design.columns_of(columns)) if known is None else known.rows
         return Objective(rows, penalty.of_columns(columns))
 
     def only(self, models: Indices | Sequence[int]) -> Self:
@@ -250,6 +260,18 @@ class Objective:
         """Return which coefficients have a penalty, (n_sets, n_features)."""
         found = self.user_penalty.diagonal() != 0.0
         return found if self.user_l1 is None else found | (self.user_l1.strengths > 0.0)
+
+    def reach(self) -> tuple[Vector, Vector]:
+        """Return how far down and up coefficients may go from 0: -1 or 0, and 0 or 1, of a box.
+
+        0 where a bound ends the way to infinity.
+        """
+        bounds = None if self.user_l1 is None else self.user_l1.bounds
+        if bounds is None:
+            ones = np.ones(self.design.shape[1])
+            return -ones, ones
+        down, up = np.isinf(bounds.lower), np.isinf(bounds.upper)
+        return -down.astype(np.float64), up.astype(np.float64)
 
     def at_start(self, theta: Matrix, curvature_out: RowCurvature | None = None) -> Evaluation:
         """Return what `at` does, computing once what differs in the penalty alone.
@@ -367,17 +389,35 @@ class Objective:
     # ---- in the units of X
 
     def to_user(self, coef: Matrix, intercept: Vector) -> tuple[Matrix, Vector]:
-        """Return coefficients and intercepts in the units of X."""
-        return units.to_user(self.design.columns, coef, intercept)
+        """Return coefficients and intercepts in the units of X, at a bound where they are there."""
+        user, level = units.to_user(self.design.columns, coef, intercept)
+        if self.l1 is not None and self.loss.is_coupled and self.fit_intercept:
+            # Coefficients of classes that do not add up to 0 shift the intercepts with the centre.
+            level = self.loss.settle(user, level, True)[1]
+        if self.l1 is None or self.user_l1 is None or self.l1.bounds is None:
+            return user, level
+        assert self.user_l1.bounds is not None
+        for scaled, end in zip(self.l1.bounds, self.user_l1.bounds, strict=True):
+            user = np.where(coef == scaled, end, user)
+        return self.user_l1.inside(user), level
 
     def lost_in_units(self, theta: Matrix) -> Vector:
         """Return how far raw predictions err by rounding in the units of X, (n_models,)."""
         lost = units.lost_in_units(self.design.columns, *self.split(theta))
+        if self.l1 is not None and self.l1.bounds is not None:
+            lost *= 4.0  # a bound is rounded on its way to standardised columns and back
         return lost.reshape(len(theta), -1).max(axis=1)
 
     def from_user(self, coef: Matrix, intercept: Vector) -> tuple[Matrix, Vector]:
         """Return standardised coefficients and intercepts from those in the units of X."""
         return units.from_user(self.design.columns, coef, intercept)
+
+    def within_bounds(self, theta: Matrix) -> Matrix:
+        """Return the nearest point whose coefficients are within their bounds."""
+        if self.l1 is None or self.l1.bounds is None:
+            return theta
+        coef, intercept = self.split(theta)
+        return self.join(self.l1.inside(coef), intercept)
 
     def user_gradient(self, gradient: Matrix, intercept_gradient: Vector) -> Matrix:
         """Return the gradient in the units of X, intercept last, from the standardised one."""

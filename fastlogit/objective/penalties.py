@@ -12,16 +12,18 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from functools import cached_property
-from typing import Self
+from typing import NamedTuple, Self
 
 import numpy as np
 
-from ..arrays import Floats, Indices, Matrix, Vector
+from ..arrays import Floats, Indices, Mask, Matrix, Vector
 from ..kernels.descent import Penalty as CompiledL2
 
-__all__ = ["L1", "L2", "CompiledL2", "ElasticNet", "Penalty", "Quadratic"]
+__all__ = ["L1", "L2", "Bounds", "CompiledL2", "ElasticNet", "Penalty", "Quadratic"]
 
 EPS = float(np.finfo(np.float64).eps)
+# A strength of L1 that holds every coefficient at 0; sums and products with it are finite.
+LARGEST = 2.0**1000
 
 
 class Penalty(ABC):
@@ -247,8 +249,33 @@ class L2(Quadratic):
         return np.where((free & (slopes != 0.0)).any(axis=1), np.inf, 0.5 * terms.sum(axis=1))
 
 
+class Bounds(NamedTuple):
+    """Between which numbers each coefficient has to be, of all outputs: (n_features,) each."""
+
+    lower: Vector
+    upper: Vector
+
+    def of(self, columns: Indices) -> Bounds:
+        """Return those of some columns (an index array)."""
+        return Bounds(self.lower[columns], self.upper[columns])
+
+    def scaled(self, inverse_scale: Vector) -> Bounds:
+        """Return those of b with ``coef = b * inverse_scale``; none where that is 0."""
+        varies = inverse_scale > 0.0
+        none = np.full(inverse_scale.shape, np.inf)
+        with np.errstate(over="ignore"):
+            return Bounds(
+                np.divide(self.lower, inverse_scale, out=-none, where=varies),
+                np.divide(self.upper, inverse_scale, out=none, where=varies),
+            )
+
+    def clip(self, coef: Matrix) -> Matrix:
+        """Return the nearest coefficients that are within."""
+        return np.clip(coef, self.lower, self.upper)
+
+
 class L1(Penalty):
-    """The absolute values of the coefficients, each times its strength.
+    """The absolute values of the coefficients, each times its strength; maybe between bounds.
 
     Parameters
     ----------
@@ -256,15 +283,24 @@ class L1(Penalty):
         Numbers >= 0; 0 leaves a column free.
     n_features : int, optional
         Needed where `strengths` is a number.
+    bounds : Bounds, optional
+        Outside the penalty is infinite.
     """
 
-    def __init__(self, strengths: float | Floats, n_features: int | None = None) -> None:
+    def __init__(
+        self, strengths: float | Floats, n_features: int | None = None, bounds: Bounds | None = None
+    ) -> None:
         self.strengths = L2(strengths, n_features).strengths
         self.n_sets = len(self.strengths)
+        self.bounds = bounds
 
     def value(self, coef: Matrix) -> Vector:
         """Return the penalty of each output, (n_outputs,)."""
-        return np.asarray((self.strengths * np.abs(coef)).sum(axis=1))
+        found = np.asarray((self.strengths * np.abs(coef)).sum(axis=1))
+        if self.bounds is None:
+            return found
+        outside = (coef < self.bounds.lower) | (coef > self.bounds.upper)
+        return np.where(outside.any(axis=1), np.inf, found)
 
     def gradient(self, coef: Matrix) -> Matrix:
         """Return the subgradient of least norm, (n_outputs, n_features): 0 at 0."""
@@ -272,33 +308,81 @@ class L1(Penalty):
 
     def prox(self, coef: Matrix, step_size: float) -> Matrix:
         """Return the coefficients drawn to 0 by ``step_size * strengths``, and 0 within."""
+        return self.inside(self.drawn(coef, step_size))
+
+    def drawn(self, coef: Matrix, step_size: float) -> Matrix:
+        """Return what `prox` does as if there were no bounds."""
         beyond = np.abs(coef) - step_size * self.strengths
         return np.sign(coef) * np.maximum(beyond, 0.0)
 
+    def inside(self, coef: Matrix) -> Matrix:
+        """Return the nearest coefficients within the bounds."""
+        return coef if self.bounds is None else self.bounds.clip(coef)
+
     def conjugate(self, slopes: Matrix) -> Vector:
-        """Return 0 for outputs whose slopes are within the strengths, infinity for others."""
-        return np.where((np.abs(slopes) > self.strengths).any(axis=1), np.inf, 0.0)
+        """Return the supremum over b of ``slopes @ b - value(b)`` for each output.
+
+        Without bounds 0 where the slopes are within the strengths, else infinite.
+        """
+        if self.bounds is None:
+            return np.where((np.abs(slopes) > self.strengths).any(axis=1), np.inf, 0.0)
+        return self.suprema(slopes).sum(axis=1)
+
+    def suprema(self, slopes: Matrix) -> Matrix:
+        """Return the supremum over b of ``slope * b - value(b)`` for each coefficient."""
+        assert self.bounds is not None
+        nearest = self.bounds.clip(np.zeros((1, self.bounds.lower.size)))[0]
+        ends = np.array([nearest, *self.bounds])
+        with np.errstate(invalid="ignore"):
+            each = np.array([(np.sign(b) * slopes - self.strengths) * np.abs(b) for b in ends])
+        # Level all the way to infinity: what it is at the nearest to 0.
+        return np.asarray(np.nanmax(each, axis=0))
+
+    def corners(self, coef: Matrix) -> Mask:
+        """Return which coefficients are at 0 with L1, or at a bound: where the slopes leap."""
+        found = (coef == 0.0) & (self.strengths > 0.0)
+        if self.bounds is None:
+            return found
+        return np.asarray(found | (coef == self.bounds.lower) | (coef == self.bounds.upper))
+
+    def allowed(self, coef: Matrix) -> tuple[Matrix, Matrix]:
+        """Return the least and the largest slope of a function whose sum with this is least here.
+
+        Each coefficient for itself; both as `coef`.
+        """
+        low = np.where(coef < 0.0, self.strengths, -self.strengths)
+        high = np.where(coef > 0.0, -self.strengths, self.strengths)
+        if self.bounds is None:
+            return low, high
+        low = np.where(coef == self.bounds.upper, -np.inf, low)
+        return low, np.where(coef == self.bounds.lower, np.inf, high)
 
     def least_slopes(self, coef: Matrix, slopes: Matrix) -> Matrix:
         """Return the subgradient of least norm of this plus a function with these `slopes`."""
-        beyond = np.sign(slopes) * np.maximum(np.abs(slopes) - self.strengths, 0.0)
-        return np.where(coef != 0.0, slopes + self.gradient(coef), beyond)
+        return np.asarray(slopes - np.clip(slopes, *self.allowed(coef)))
 
     def scaled(self, inverse_scale: Vector) -> Self:
         """Return the same as a function of b with ``coef = b * inverse_scale``."""
-        return type(self)(self.strengths * inverse_scale)
+        bounds = None if self.bounds is None else self.bounds.scaled(inverse_scale)
+        # It may overflow for columns of a tiny scale; infinity times a coefficient of 0 is NaN.
+        with np.errstate(over="ignore"):
+            strengths = np.minimum(self.strengths * inverse_scale, LARGEST)
+        return type(self)(strengths, None, bounds)
 
     def times(self, factor: float) -> Self:
         """Return this penalty times a number > 0."""
-        return type(self)(self.strengths * factor)
+        return type(self)(self.strengths * factor, None, self.bounds)
 
     def of_outputs(self, outputs: Indices) -> Self:
         """Return the penalty of some outputs (an index array)."""
-        return self if self.n_sets == 1 else type(self)(self.strengths[outputs])
+        if self.n_sets == 1:
+            return self
+        return type(self)(self.strengths[outputs], None, self.bounds)
 
     def of_columns(self, columns: Indices) -> Self:
         """Return the penalty of some columns (an index array)."""
-        return type(self)(self.strengths[:, columns])
+        bounds = None if self.bounds is None else self.bounds.of(columns)
+        return type(self)(self.strengths[:, columns], None, bounds)
 
 
 class ElasticNet(Penalty):
@@ -339,11 +423,21 @@ class ElasticNet(Penalty):
 
     def prox(self, coef: Matrix, step_size: float) -> Matrix:
         """Return the minimum of ``|b - coef|^2 / 2 + step_size * value(b)``, as `coef`."""
-        return self.l2.prox(self.l1.prox(coef, step_size), step_size)
+        return self.l1.inside(self.l2.prox(self.l1.drawn(coef, step_size), step_size))
 
     def conjugate(self, slopes: Matrix) -> Vector:
-        """Return half the squares of what the slopes exceed l1 by, over l2; inf where l2 is 0."""
-        return self.l2.conjugate(self.l1.prox(slopes, 1.0))
+        """Return the supremum over b of ``slopes @ b - value(b)`` for each output.
+
+        Without bounds half the squares of what the slopes exceed l1 by, over l2; inf where l2 is 0.
+        """
+        drawn, l2 = self.l1.drawn(slopes, 1.0), self.l2.strengths
+        if self.l1.bounds is None:
+            return self.l2.conjugate(drawn)
+        l2 = np.broadcast_to(l2, drawn.shape)
+        curved = l2 > 0.0
+        best = self.l1.inside(np.divide(drawn, l2, out=np.zeros(drawn.shape), where=curved))
+        each = slopes * best - self.l1.strengths * np.abs(best) - 0.5 * l2 * best**2
+        return np.where(curved, each, self.l1.suprema(slopes)).sum(axis=1)
 
     def scaled(self, inverse_scale: Vector) -> Self:
         """Return the same as a function of b with ``coef = b * inverse_scale``."""

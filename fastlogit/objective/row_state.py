@@ -96,6 +96,18 @@ class RowPredictions(_OfModels):
         """Return a copy of those of a model."""
         return RowPredictions(self.values[[models]])
 
+    def largest(self, curvature: RowCurvature) -> Vector:
+        """Return the largest size of each model's, among rows whose curvature is positive."""
+        sizes = np.abs(self.values)
+        found: Vector = sizes.max(axis=1, initial=0.0, where=curvature.values > 0.0)
+        # Whatever is not a number counts as large.
+        return np.where(np.isnan(found), np.inf, found)
+
+    def squares(self, curvature: RowCurvature) -> Vector:
+        """Return the sum of each model's squares, times the rows' curvatures."""
+        found: Vector = (curvature.values * np.square(self.values)).sum(axis=1)
+        return found
+
     def largest_change(self, other: RowPredictions) -> Vector:
         """Return for each model the largest difference to the other's only or same model."""
         return np.abs(self.values - other.values).max(axis=1)

@@ -1,86 +1,128 @@
-"""The minimum of a quadratic function plus L1: what a proximal Newton step goes to.
+"""The minimum of a quadratic function plus L1, within bounds: what a proximal Newton step goes to.
 
-Coordinate descent finds which coefficients are 0 and the signs of the others; a linear system then
-gives their values, exactly.
+Coordinate descent finds which coefficients are 0 or at a bound, and the signs of the others; a
+linear system then gives their values, exactly.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import NamedTuple
 
 import numpy as np
 
 from ..arrays import Indices, Mask, Matrix, Vector
 from ..kernels.coordinate_descent import descend
 from ..linalg.factors import FACTOR_NS, Factor
-from ..linalg.resolved import DEPENDENT
 
-__all__ = ["QuadraticModel"]
+__all__ = ["Corners", "QuadraticModel"]
 
 # Sweeps of coordinate descent between two linear systems, and rounds of both.
 SWEEPS, ROUNDS = 20, 200
 # Coefficients that come to 0 one after the other, a linear system each, and up to how many that are
 # not 0: of more coordinate descent, which takes as long as a sweep, finds them sooner.
 CORNERS, SMALL_FACE = 20, 100
+# Of few coefficients so many linear systems that settle nothing: a matrix of one row's curvature.
+FAILURES = 20
 # Above so many no system is solved: a factor takes seconds, as long as hundreds of sweeps.
 LARGE_FACE = 4000
 # Numbers that a compiled call works on at the most: some 50 ms.
 CALL_NUMBERS = 1e8
 # A slope may exceed L1 by this share of it, at a coefficient that is 0.
 WITHIN = 1e-10
+# A pivot below this share of a column's curvature is nothing but rounding errors of the matrix.
+# Proofs ask for more (`resolved.DEPENDENT`); a step may be rough where only coordinate descent, in
+# ever so many sweeps, would do it else: columns alike up to 1e-6 stopped 10 % above the optimum.
+DEPENDENT = 1e-13
 # Changes of a sweep that are next to nothing, in units of what the function has fallen by.
 ENOUGH = 1e-20
 
 
+class Corners(NamedTuple):
+    """L1 and bounds of the coefficients, an array of shape (size,) each: where slopes leap."""
+
+    l1: Vector
+    lower: Vector
+    upper: Vector
+
+    @classmethod
+    def of_l1(cls, l1: Vector) -> Corners:
+        """Return those of L1 alone."""
+        none = np.full(l1.shape, np.inf)
+        return cls(l1, -none, none)
+
+    def of(self, used: Indices) -> Corners:
+        """Return those of some coefficients."""
+        return Corners(*(part[used] for part in self))
+
+    def at(self, coef: Vector) -> Mask:
+        """Return which coefficients are there."""
+        at_bound = (coef == self.lower) | (coef == self.upper)
+        return np.asarray(at_bound | ((coef == 0.0) & (self.l1 > 0.0)))
+
+    def ends(self, coef: Vector) -> tuple[Vector, Vector]:
+        """Return how far each coefficient, at no corner, may go down and up to the next one."""
+        low = np.where((coef > 0.0) & (self.l1 > 0.0), np.maximum(self.lower, 0.0), self.lower)
+        high = np.where((coef < 0.0) & (self.l1 > 0.0), np.minimum(self.upper, 0.0), self.upper)
+        return low, high
+
+
 class QuadraticModel:
-    """A quadratic function of given Hessian, plus L1.
+    """A quadratic function of given Hessian, plus L1, within bounds.
 
     Parameters
     ----------
     matrix : ndarray of shape (size, size)
         The Hessian M, without a negative eigenvalue. Coefficients without curvature stay.
-    l1 : ndarray of shape (size,)
+    corners : Corners
     check : callable, optional
         Called with the seconds of what is about to begin; raises where that is too much.
     """
 
     def __init__(
-        self, matrix: Matrix, l1: Vector, check: Callable[[float], None] = lambda seconds: None
-    ) -> None:
-        self.matrix, self._l1, self._check = matrix, l1, check
+        self, matrix: Matrix, corners: Corners,
+        check: Callable[[float], None] = lambda seconds: None,
+    ) -> None:  # fmt: skip
+        self.matrix, self._corners, self._check = matrix, corners, check
         self._curved = np.diag(matrix) > 0.0
         self._face: Face | None = None
 
     def minimum(self, slopes: Vector, start: Vector) -> Vector:
         """Return the b at which ``slopes @ (b - start) + (b - start)' M (b - start) / 2`` is least.
 
-        With ``l1 @ |b|`` added: up to rounding, with exact zeros; of columns that depend on others
-        some are left out.
+        With ``l1 @ |b|`` added, within the bounds, as `start` is: up to rounding, with exact zeros;
+        of columns that depend on others some are left out.
         """
         coef, slopes = start.copy(), slopes.copy()
+        self._sure = WITHIN * float(np.abs(slopes).max(initial=0.0))
         # Where the factor of these signs is known, one linear system may do it.
         if self._is_known(coef) and self._settle(coef, slopes):
             return coef
         n_sweeps = max(1, min(SWEEPS, int(CALL_NUMBERS / coef.size**2)))
-        most = 0.0
+        most, failures = 0.0, 0
         for _ in range(ROUNDS):
             self._check(0.0)
-            _, largest, changed = descend.serial(self.matrix, self._l1, n_sweeps, 0.0, coef, slopes)
+            _, largest, changed = descend.serial(
+                self.matrix, *self._corners, n_sweeps, 0.0, coef, slopes
+            )
             most = max(most, largest)
             if largest <= ENOUGH * most or (changed == 0 and self._settle(coef, slopes)):
+                break
+            failures += changed == 0 and coef.size <= SMALL_FACE
+            if failures >= FAILURES:
                 break
         return coef
 
     def _used(self, coef: Vector) -> Indices:
-        return np.flatnonzero(self._curved & ((coef != 0.0) | (self._l1 == 0.0)))
+        return np.flatnonzero(self._curved & ~self._corners.at(coef))
 
     def _is_known(self, coef: Vector) -> bool:
         return self._face is not None and np.array_equal(self._face.used, self._used(coef))
 
     def _settle(self, coef: Vector, slopes: Vector) -> bool:
-        """Go to the minimum among coefficients that are not 0, and say whether it is that of all.
+        """Go to the minimum among coefficients at no corner, and say whether it is that of all.
 
-        Whoever comes to 0 on the way stays there; the others go on where they are few.
+        Whoever comes to a corner on the way stays there; the others go on where they are few.
         Sets: coef, slopes.
         """
         for _ in range(CORNERS):
@@ -93,15 +135,18 @@ class QuadraticModel:
                 self._check(1e-9 * FACTOR_NS * used.size**3 / 3.0)
                 self._face = Face(self.matrix, used)
             assert self._face is not None
-            least = slopes[used] + self._l1[used] * np.sign(coef[used])
+            own = self._corners.of(used)
+            least = slopes[used] + own.l1 * np.sign(coef[used])
             step = self._face.step(least, coef[used])
-            change, corners = _while_signs_last(self._l1[used], coef[used], step)
+            low, high = own.ends(coef[used])
+            change, there = _up_to_corners(low, high, coef[used], step)
             if not self._face.lowers(least, change):
-                change, corners = self._face.level_step(least, self._l1[used], coef[used])
-                if not (corners.any() and self._face.lowers(least, change)):
+                change, there = self._face.level_step(least, low, high, coef[used])
+                if not (there.any() and self._face.lowers(least, change)):
                     return False
-            coef[used] += change
-            coef[used[corners]] = 0.0
+            ends = np.where(change < 0.0, low, high)
+            coef[used] = np.clip(coef[used] + change, own.lower, own.upper)
+            coef[used[there]] = ends[there]
             # Not by BLAS, whose sums depend on the number of threads.
             slopes += np.einsum("ij,i->j", self.matrix[used], change)
             if np.array_equal(change, step):
@@ -110,8 +155,20 @@ class QuadraticModel:
                 return False
         else:
             return False
-        at_zero = self._curved & (coef == 0.0) & (self._l1 > 0.0)
-        return bool((np.abs(slopes) <= self._l1 * (1.0 + WITHIN))[at_zero].all())
+        return bool((self._beyond(coef, slopes) <= 0.0)[self._curved].all())
+
+    def _beyond(self, coef: Vector, slopes: Vector) -> Vector:
+        """Return how much slopes exceed what holds a coefficient at its corner; else 0."""
+        l1, lower, upper = self._corners
+        found = np.where((coef == 0.0) & (l1 > 0.0), np.abs(slopes) - l1 * (1.0 + WITHIN), 0.0)
+        for end, way in ((lower, 1.0), (upper, -1.0)):
+            there = coef == end
+            if there.any():
+                pull = l1 * np.where(coef * way < 0.0, -1.0, 1.0)
+                of_bound = -way * slopes - pull - self._sure
+                found = np.where(there, of_bound, found)
+        held = lower == upper
+        return np.where(held, 0.0, found) if held.any() else found
 
 
 class Face:
@@ -128,8 +185,10 @@ class Face:
         right = np.einsum("ij,j->i", self._matrix, coef) - least
         return self._factor.solve(right[None])[0] - coef
 
-    def level_step(self, least: Vector, l1: Vector, coef: Vector) -> tuple[Vector, Mask]:
-        """Return a step along columns that depend on others, to the first 0, and who comes there.
+    def level_step(
+        self, least: Vector, low: Vector, high: Vector, coef: Vector
+    ) -> tuple[Vector, Mask]:
+        """Return a step along columns that depend on others, to the first corner, and who is there.
 
         Along these the function is as good as linear.
         """
@@ -140,14 +199,15 @@ class Face:
         way = -self._factor.solve(self._matrix[column][None])[0]
         way[column] += 1.0
         way *= -np.sign(way @ least)
-        falls = (l1 > 0.0) & (coef * way < 0.0)
-        if not falls.any():
+        ends = np.where(way < 0.0, low, high)
+        nears = (way != 0.0) & np.isfinite(ends)
+        if not nears.any():
             return none
-        lengths = np.divide(-coef, way, out=np.full(coef.size, np.inf), where=falls)
-        corners = falls & (lengths <= lengths.min())
+        lengths = np.divide(ends - coef, way, out=np.full(coef.size, np.inf), where=nears)
+        there = nears & (lengths <= lengths.min())
         change = lengths.min() * way
-        change[corners] = -coef[corners]
-        return change, corners
+        change[there] = (ends - coef)[there]
+        return change, there
 
     def lowers(self, least: Vector, change: Vector) -> bool:
         """Say whether the function falls by a change, up to rounding errors."""
@@ -156,14 +216,15 @@ class Face:
             return bool(least @ change + 0.5 * curved <= WITHIN * (np.abs(least) @ np.abs(change)))
 
 
-def _while_signs_last(l1: Vector, coef: Vector, step: Vector) -> tuple[Vector, Mask]:
-    """Return as much of a step as no coefficient changes sign in, and which of them come to 0."""
-    crosses = (l1 > 0.0) & (coef * (coef + step) <= 0.0)
+def _up_to_corners(low: Vector, high: Vector, coef: Vector, step: Vector) -> tuple[Vector, Mask]:
+    """Return as much of a step as passes no corner, and which coefficients are at one then."""
+    crosses = (coef + step <= low) | (coef + step >= high)
     if not crosses.any():
         return step, crosses
-    shares = np.divide(-coef, step, out=np.full(coef.size, np.inf), where=crosses)
+    ends = np.where(step < 0.0, low, high)
+    shares = np.divide(ends - coef, step, out=np.full(coef.size, np.inf), where=crosses)
     share = min(float(shares.min()), 1.0)
-    corners = crosses & (shares <= share)
+    there = crosses & (shares <= share)
     change = share * step
-    change[corners] = -coef[corners]
-    return change, corners
+    change[there] = (ends - coef)[there]
+    return change, there
