@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from .. import threads
@@ -12,17 +14,20 @@ from .blockwise import SLICE_BYTES, SlicedDesign
 from .compressed import CompressedRows
 from .dense import DenseDesign
 from .sparse import SparseDesign
-from .streamed import RowSource, StreamedDesign
+from .sparse_streamed import SparseSource, StreamedSparseDesign, is_sparse_source
+from .streamed import RowSource, SourceDesign, StreamedDesign
 
 __all__ = ["open_rows"]
 
 
-def open_rows(X: Features | CompressedRows | RowSource | Design, n_threads: int | None) -> Design:
+def open_rows(
+    X: Features | CompressedRows | RowSource | SparseSource | Design, n_threads: int | None
+) -> Design:
     """Return a new design over the rows of X; what is a design already is taken as it is.
 
     Parameters
     ----------
-    X : ndarray of shape (n_samples, n_features), CompressedRows, RowSource or Design
+    X : ndarray of shape (n_samples, n_features), CompressedRows, RowSource, SparseSource or Design
         Checked: see `inputs.given.look_at_rows`.
     n_threads : int or None
 
@@ -41,7 +46,11 @@ def open_rows(X: Features | CompressedRows | RowSource | Design, n_threads: int 
         return SparseDesign(X, n_threads=n_threads)
     if isinstance(X, Design):
         return X
-    design = StreamedDesign(X, n_threads=n_threads)
+    design: SourceDesign[Any] = (
+        StreamedSparseDesign(X, n_threads=n_threads)
+        if is_sparse_source(X)
+        else StreamedDesign(X, n_threads=n_threads)
+    )
     if isinstance(X, BatchRows):
         design.counter.rows = X.shape[0]  # the epoch that found out how many there are
     return design
