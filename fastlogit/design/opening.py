@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
 from .. import threads
@@ -15,7 +13,7 @@ from .compressed import CompressedRows
 from .dense import DenseDesign
 from .sparse import SparseDesign
 from .sparse_streamed import SparseSource, StreamedSparseDesign, is_sparse_source
-from .streamed import RowSource, SourceDesign, StreamedDesign
+from .streamed import RowSource, StreamedDesign
 
 __all__ = ["open_rows"]
 
@@ -46,7 +44,7 @@ def open_rows(
         return SparseDesign(X, n_threads=n_threads)
     if isinstance(X, Design):
         return X
-    design: SourceDesign[Any] = (
+    design: StreamedDesign | StreamedSparseDesign = (
         StreamedSparseDesign(X, n_threads=n_threads)
         if is_sparse_source(X)
         else StreamedDesign(X, n_threads=n_threads)

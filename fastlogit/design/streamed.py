@@ -9,7 +9,7 @@ from abc import abstractmethod
 from collections.abc import Callable, Iterator
 from concurrent.futures import CancelledError, ThreadPoolExecutor
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, Generic, Protocol, Self, TypeGuard, TypeVar
+from typing import TYPE_CHECKING, Generic, Protocol, Self, TypeGuard, TypeVar
 
 import numpy as np
 
@@ -289,12 +289,12 @@ class _Turns:
 
     def __init__(self) -> None:
         self._asking, self._process = threading.Lock(), os.getpid()
-        self._reader: _Reader[Any] | None = None
+        self._reader: object = None
 
     def __reduce__(self) -> tuple[type[_Turns], tuple[()]]:
         return _Turns, ()
 
-    def begin(self, reader: _Reader[Any] | None) -> None:
+    def begin(self, reader: object) -> None:
         """Let a pass begin: what an abandoned one is reading is waited for, the rest refused.
 
         `reader` is the one that brings the pass's blocks, None where the caller reads them itself.
@@ -305,7 +305,7 @@ class _Turns:
             self._reader = reader
 
     @contextmanager
-    def ask(self, reader: _Reader[Any]) -> Iterator[None]:
+    def ask(self, reader: object) -> Iterator[None]:
         """Hold the source while a reader asks it; raises CancelledError for abandoned passes."""
         with self._asking:
             if self._reader is not reader:
