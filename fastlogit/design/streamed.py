@@ -166,7 +166,7 @@ class SourceDesign(BlockwiseDesign, Generic[Part]):
         thread that Ctrl-C met while it started: the next pass does.
         """
         blocks = self._blocks()
-        reader = _Reader(self._turns, self._bringing())
+        reader = _Reader(self)
         self._turns.begin(reader)
         with ThreadPoolExecutor(1, thread_name_prefix="fastlogit-read") as thread:
             coming = thread.submit(reader.bring, 0, *blocks[0])
@@ -316,8 +316,8 @@ class _Turns:
 class _Reader(Generic[Part]):
     """Brings the blocks of one pass into memory, while it is its turn."""
 
-    def __init__(self, turns: _Turns, bring: Bring[Part]) -> None:
-        self._turns, self._bring = turns, bring
+    def __init__(self, design: SourceDesign[Part]) -> None:
+        self._turns, self._bring = design._turns, design._bringing()
 
     def bring(self, index: int, start: int, stop: int) -> Part:
         """Return rows ``start:stop``, block number `index`."""
