@@ -256,14 +256,14 @@ def test_the_size_of_a_block(shape, n_values, expected) -> None:
 
 def test_a_fit_holds_blocks_only() -> None:
     rng = np.random.default_rng(0)
-    n_samples, n_values = 30_000, 120
-    columns = rng.integers(0, 400, n_samples * n_values).astype(np.int32)
+    n_samples, n_values = 60_000, 60
+    columns = rng.integers(0, 100, n_samples * n_values).astype(np.int32)
     X = sparse.csr_array(
         (rng.normal(size=columns.size), columns, np.arange(0, columns.size + 1, n_values)),
-        (n_samples, 400),
+        (n_samples, 100),
     )
     X.sum_duplicates()
-    y = X @ np.linspace(-1.0, 1.0, 400) + rng.logistic(size=n_samples) > 0
+    y = X @ np.linspace(-1.0, 1.0, 100) + rng.logistic(size=n_samples) > 0
     options = {"C": 1.0, "tol": 1e-2, "solver": "lbfgs"}
     fastlogit.fit(source(X[:4_000], y, 500), **options)
     tracemalloc.start()
