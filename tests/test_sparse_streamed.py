@@ -9,9 +9,10 @@ import pandas as pd
 import pytest
 from problems import EACH_SOLVER, TWO_THREADS, bits, fit_by
 from scipy import sparse
+from sklearn.base import clone
 
 import fastlogit
-from fastlogit import BatchSource, LogisticRegression
+from fastlogit import BatchSource, LogisticRegression, LogisticRegressionCV
 from fastlogit.design import sparse_streamed
 from fastlogit.design.batched import BatchRows
 from fastlogit.design.sparse_streamed import StreamedSparseDesign, is_sparse_source
@@ -273,6 +274,64 @@ def test_a_fit_holds_blocks_only() -> None:
     assert result.converged
     # Batches, two blocks of 1 MB and a subsample of 1/61; labels and row states of all rows.
     assert peak < 0.25 * X.nnz * 12
+
+
+class OnDisk:
+    """Rows of a file, as anndata has them: sparse slices, and little else."""
+
+    def __init__(self, X: Any, form: Any = "csr") -> None:
+        self._X, self.shape, self.dtype, self.format = X, X.shape, X.dtype, form
+
+    def __getitem__(self, rows: slice) -> Any:
+        return self._X[rows]
+
+
+@pytest.mark.usefixtures("small_blocks")
+def test_a_source_of_sparse_slices_is_streamed_too() -> None:
+    X, y = rows_of_words(900, 20)
+    for rows in (OnDisk(X), OnDisk(sparse.csc_matrix(X), "csc"), OnDisk(X.astype(np.float32))):
+        assert type(open_design(rows, 1)) is StreamedSparseDesign
+        found = fastlogit.fit(rows, y, C=1.0, tol=1e-20)
+        assert_same_fit(found, fastlogit.fit(rows[:900], y, C=1.0, tol=1e-20))
+        np.testing.assert_allclose(found.predict_proba(rows), found.predict_proba(rows[:900]))
+        model = LogisticRegression().fit(rows, y)
+        np.testing.assert_allclose(model.predict_proba(rows), model.predict_proba(rows[:900]))
+    rows = OnDisk(X)
+    rows.nnz = X.nnz
+    assert open_design(rows, 1).density == pytest.approx(X.nnz / 18_000)
+    assert open_design(OnDisk(X), 1).density == pytest.approx(X[:256].nnz / (256 * 20), rel=1e-3)
+
+
+def test_a_source_that_does_not_say_what_its_slices_are() -> None:
+    X, y = rows_of_words(300, 20)
+    with pytest.raises(
+        TypeError, match=r"is sparse \(csr_array\); a source of sparse"
+    ):
+        fastlogit.fit(OnDisk(X, None), y, C=1.0)
+    with pytest.raises(TypeError, match=r"format 'csr' of a sparse matrix, but .*ndarray"):
+        fastlogit.fit(OnDisk(X.toarray(), "csr"), y, C=1.0)
+    with pytest.raises(ValueError, match=r"X is empty: 0 rows"):
+        fastlogit.fit(OnDisk(X[:0]), y[:0], C=1.0)
+
+
+@pytest.mark.usefixtures("small_blocks")
+@pytest.mark.parametrize("scoring", [None, "neg_log_loss", "own"])
+def test_cross_validation_scores_as_in_memory(scoring) -> None:
+    X, y = rows_of_words(900, 12, 3)
+    seen = []
+
+    def own(model: Any, X: Any, y: Any) -> float:
+        seen.append(sparse.issparse(X))
+        return float((model.predict(X) == y).mean())
+
+    options = {"Cs": 2, "cv": 3, "l1_ratios": (0,), "use_legacy_attributes": False}
+    model = LogisticRegressionCV(scoring=own if scoring == "own" else scoring, **options)
+    found = clone(model).fit(source(X, y, 130), None)
+    wanted = model.fit(X, y)
+    np.testing.assert_allclose(found.scores_, wanted.scores_, rtol=1e-5)
+    np.testing.assert_allclose(found.coef_, wanted.coef_, rtol=0, atol=1e-5)
+    assert all(seen)
+    assert bool(seen) == (scoring == "own")
 
 
 def test_what_is_not_streamed_is_not_a_sparse_source() -> None:

@@ -272,6 +272,11 @@ class StreamedDesign(SourceDesign[Features]):
                 raise ValueError(
                     "X has masked values, and a mask would be ignored; fill them first"
                 )
+            if hasattr(part, "tocsr"):
+                raise TypeError(
+                    f"X[{start}:{stop}] is sparse ({type(part).__name__}); a source of sparse rows "
+                    "says so by an attribute format, as 'csr'"
+                )
             rows: Features = np.asanyarray(part)
             if rows.shape != (stop - start, self.shape[1]):
                 raise ValueError(

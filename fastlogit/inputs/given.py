@@ -31,7 +31,7 @@ from .conversion import (
     refuse_lazy,
     text_names,
 )
-from .sparse import compressed_rows, refuse_sparse, sparse_of
+from .sparse import SparseSlices, compressed_rows, refuse_sparse, source_of, sparse_of
 
 __all__ = [
     "Batch",
@@ -56,7 +56,7 @@ __all__ = [
 
 # X, checked: an array that kernels read, sparse rows, a source of rows that are streamed, or a
 # design.
-Readable: TypeAlias = Features | CompressedRows | RowSource | Design
+Readable: TypeAlias = Features | CompressedRows | RowSource | SparseSlices | Design
 
 
 class Start(NamedTuple):
@@ -261,7 +261,11 @@ def look_at_rows(X: ArrayLike, names: Sequence[str] | None = None) -> Rows:
         X = validation.check_features(X)
     elif not isinstance(X, Design | CompressedRows):
         X = carrier = in_place(X)
-        X = validation.check_source(X) if is_streamable(X) else validation.check_features(X)
+        X = (
+            source_of(validation.check_source(X))
+            if is_streamable(X)
+            else validation.check_features(X)
+        )
     if names is not None:
         return Rows(X, carrier, list(names), list(names))
     return Rows(X, carrier, *names_and_text_names(carrier))

@@ -27,7 +27,7 @@ from .batches import BatchSource, first_look
 from .class_weights import batch_weights, one_dimensional, weights_of_classes
 from .conversion import as_labels, as_real, as_table, is_frame, is_plain, text_names
 from .given import Batch, Data, Given, Rows, look_at_batch, settle
-from .sparse import compressed_rows, refuse_sparse, shape_of, sparse_of
+from .sparse import compressed_rows, refuse_sparse, shape_of, source_of, sparse_of
 
 __all__ = [
     "are_plain_labels",
@@ -142,7 +142,7 @@ def look_at_new_rows(estimator: str, X: ArrayLike) -> Rows:
     if (sparse := sparse_of(X)) is not None:
         return Rows(compressed_rows(sparse), X)
     if not is_frame(X) and is_streamable(X):
-        return Rows(validation.check_source(X), X)
+        return Rows(source_of(validation.check_source(X)), X)
     array = read_features(X)
     if not is_plain(array):
         array = check_array(array, ensure_all_finite=False, estimator=estimator, input_name="X")
@@ -192,7 +192,7 @@ def _rows_and_labels(X: ArrayLike, y: ArrayLike, estimator: str) -> tuple[Rows, 
     elif not is_frame(X) and is_streamable(X):
         labels = column_or_1d(None if y is None else as_labels(y), warn=True)
         names = text_names(X)  # of batches
-        rows = Rows(validation.check_source(X), X, names, names)
+        rows = Rows(source_of(validation.check_source(X)), X, names, names)
     else:
         rows, labels = _in_memory(X, y, estimator)
     check_labels(labels)
