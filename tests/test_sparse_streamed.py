@@ -304,9 +304,7 @@ def test_a_source_of_sparse_slices_is_streamed_too() -> None:
 
 def test_a_source_that_does_not_say_what_its_slices_are() -> None:
     X, y = rows_of_words(300, 20)
-    with pytest.raises(
-        TypeError, match=r"is sparse \(csr_array\); a source of sparse"
-    ):
+    with pytest.raises(TypeError, match=r"is sparse \(csr_array\); a source of sparse"):
         fastlogit.fit(OnDisk(X, None), y, C=1.0)
     with pytest.raises(TypeError, match=r"format 'csr' of a sparse matrix, but .*ndarray"):
         fastlogit.fit(OnDisk(X.toarray(), "csr"), y, C=1.0)
