@@ -209,7 +209,8 @@ class _Listener(event.Listener):  # type: ignore[misc]
 def _name_of(data: Mapping[str, object] | None) -> str:
     """Return module and name of the function that an event tells of."""
     func = getattr((data or {}).get("dispatcher"), "py_func", None)
-    module = getattr(func, "__module__", "").rpartition(".")[2]
+    # Code that was made by `exec` may have no module.
+    module = (getattr(func, "__module__", None) or "").rpartition(".")[2]
     return f"{module}.{getattr(func, '__name__', 'a function')}"
 
 

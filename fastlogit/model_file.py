@@ -6,7 +6,8 @@ checksums tell a damaged file from a whole one.
 
 Arrays in it: ``coef``, ``intercept``, ``classes``, ``history``, ``feature_names``, since format 2
 ``l2_reg``, ``passes``, ``times`` and ``bounds``, whatever else of a result is an array, and
-``meta``, a JSON text with everything else.
+``meta``, a JSON text with everything else. Format 3 is that of fits with categorical columns alone,
+whose levels are in the JSON text.
 """
 
 from __future__ import annotations
@@ -24,10 +25,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from fastlogit.inputs.categories import Categories, categories_from
 from fastlogit.result import FitResult
 
 FORMAT = "fastlogit model"
-FORMAT_VERSION = 2
+FORMAT_VERSION = 3
+# Of a model without categorical columns.
+PLAIN_VERSION = 2
 
 _ARRAYS = ("coef", "intercept", "classes", "history")
 # A number or an array, which has always stood in the JSON text.
@@ -37,7 +41,7 @@ _RESULT_NAMES = "feature_names"
 # Of a result, what no file holds.
 _OBJECTS = ("penalty", "loss")
 # What a file says only where it is there, so that earlier versions read the others.
-_LATER = ("l1_reg", "coef_bounds")
+_LATER = ("l1_reg", "coef_bounds", "categories")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -49,7 +53,7 @@ class Model:
     result : FitResult
         The fit.
     feature_names : tuple of str
-        Names of the columns of X, in order.
+        Names of the columns of X, in order; of a data frame, where some are categorical.
     target : str
         Name of the column that is predicted.
     settings : mapping of str to JSON values
@@ -117,12 +121,17 @@ def _check(model: object) -> None:
             f"save_model takes a fastlogit.model_file.Model, got {type(model).__name__}"
             + f"; make one: {how}" * is_result
         )
-    n_names, n_columns = len(model.feature_names), len(model.result.coef)
+    n_names, n_columns = len(model.feature_names), _n_columns(model.result)
     if n_names != n_columns:
         raise ValueError(
             f"the model has {n_names} feature_names, but the fit had {n_columns} columns; give a "
             "name for each"
         )
+
+
+def _n_columns(result: FitResult) -> int:
+    """Return how many columns X had."""
+    return len(result.coef) if result.categories is None else result.categories.n_columns
 
 
 def _refuse_objects(model: Model) -> None:
@@ -166,9 +175,13 @@ def _meta(model: Model) -> dict[str, object]:
         for field in dataclasses.fields(model.result)
         if field.name not in (*_array_fields(model.result), *_OBJECTS, *_LATER)
     }
+    categories = model.result.categories
+    if categories is not None:
+        result["categories"] = dataclasses.asdict(categories)
     return {
         "format": FORMAT,
-        "format_version": FORMAT_VERSION,
+        # Earlier versions read the others.
+        "format_version": PLAIN_VERSION if categories is None else FORMAT_VERSION,
         "fastlogit_version": model.fastlogit_version,
         "target": model.target,
         "settings": {name: _plain(value) for name, value in model.settings.items()},
@@ -278,13 +291,14 @@ def _build(path: Path, arrays: Mapping[str, NDArray[Any]], meta: Mapping[str, An
         fields: dict[str, Any] = {name: arrays[name] for name in _ARRAYS}
         known = {field.name for field in dataclasses.fields(FitResult)} - {_RESULT_NAMES}
         fields |= {name: arrays[name] for name in known & arrays.keys()}
-        _check_shapes(names, fields)
+        categories = categories_from(meta["result"].pop("categories", None))
+        _check_shapes(names, fields, categories)
         if fields["intercept"].ndim == 0:
             fields["intercept"] = fields["intercept"].item()
         rest = {_EITHER: np.inf, **meta["result"]}  # files of format 1 had none
         if isinstance(rest[_EITHER], list):
             rest[_EITHER] = np.array(rest[_EITHER])
-        result = FitResult(**fields, **rest)
+        result = FitResult(**fields, **rest, categories=categories)
         return Model(
             result, names, meta["target"], dict(meta["settings"]), meta["fastlogit_version"]
         )
@@ -292,13 +306,22 @@ def _build(path: Path, arrays: Mapping[str, NDArray[Any]], meta: Mapping[str, An
         raise ValueError(f"{path} is a damaged fastlogit model file: {error}") from error
 
 
-def _check_shapes(names: tuple[str, ...], fields: Mapping[str, NDArray[Any]]) -> None:
+def _check_shapes(
+    names: tuple[str, ...], fields: Mapping[str, NDArray[Any]], categories: Categories | None
+) -> None:
     """Raise unless names, coefficients, intercept and classes belong together."""
+    n_features = len(names)
+    if categories is not None:
+        if categories.n_columns != len(names):
+            raise ValueError(
+                f"{len(names)} names, but categories of {categories.n_columns} columns"
+            )
+        n_features = categories.n_features
     coef, intercept, classes = fields["coef"], fields["intercept"], fields["classes"]
     n_classes = len(classes)
     columns = () if n_classes == 2 else (n_classes,)
-    if coef.shape != (len(names), *columns) or intercept.shape != columns:
+    if coef.shape != (n_features, *columns) or intercept.shape != columns:
         raise ValueError(
-            f"{len(names)} columns and {n_classes} classes, but coefficients of shape "
+            f"{n_features} columns and {n_classes} classes, but coefficients of shape "
             f"{coef.shape} and an intercept of shape {intercept.shape}"
         )

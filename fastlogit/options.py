@@ -1,4 +1,4 @@
-"""Single options: numbers, whole numbers, choices, the strength of a penalty; checked, or an error.
+"""Options: numbers, whole numbers, choices, the strength of a penalty, categories; checked.
 
 They say how something is computed. What it is computed from is the business of `inputs/`.
 """
@@ -8,11 +8,28 @@ from __future__ import annotations
 import difflib
 import math
 import numbers
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple, TypeAlias
 
 import numpy as np
 
-__all__ = ["check_number", "check_option", "check_strength", "check_whole"]
+__all__ = [
+    "CODINGS",
+    "UNKNOWN",
+    "CategoryOptions",
+    "Pair",
+    "check_category_options",
+    "check_number",
+    "check_option",
+    "check_strength",
+    "check_whole",
+]
+
+# Which levels of a categorical column have a coefficient, and what others are at prediction.
+CODINGS = ("auto", "full", "reference")
+UNKNOWN = ("error", "zero")
+# Names of two columns.
+Pair: TypeAlias = tuple[str, str]
 
 
 def check_number(
@@ -67,3 +84,54 @@ def check_option(name: str, value: object, allowed: Iterable[str]) -> str:
     near = difflib.get_close_matches(value, choices, n=1) if isinstance(value, str) else []
     hint = f"; did you mean {near[0]!r}?" if near else ""
     raise ValueError(f"{name} must be one of {', '.join(map(repr, choices))}, got {value!r}{hint}")
+
+
+class CategoryOptions(NamedTuple):
+    """What a fit is asked about categorical columns, checked."""
+
+    # "full" or "reference"
+    coding: str = "full"
+    # "error" or "zero"
+    unknown: str = "error"
+    # Names of the two columns of each.
+    interactions: tuple[Pair, ...] = ()
+
+
+def check_category_options(
+    categories: object, handle_unknown: object, interactions: object, *, has_penalty: bool
+) -> CategoryOptions:
+    """Check what a fit is asked about categorical columns.
+
+    Parameters
+    ----------
+    categories : {"auto", "full", "reference"}
+    handle_unknown : {"error", "zero"}
+    interactions : sequence of pairs of names, or None
+    has_penalty : bool
+        Whether the fit has a penalty: "auto" is "full" then, else "reference".
+    """
+    coding = check_option("categories", categories, CODINGS)
+    if coding == "auto":
+        coding = "full" if has_penalty else "reference"
+    unknown = check_option("handle_unknown", handle_unknown, UNKNOWN)
+    return CategoryOptions(coding, unknown, _check_pairs(interactions))
+
+
+def _check_pairs(interactions: object) -> tuple[Pair, ...]:
+    """Return pairs of names of columns; each a pair of two."""
+    if interactions is None:
+        return ()
+    says = "interactions must be pairs of names of columns, as [('carrier', 'origin')]"
+    if isinstance(interactions, str | bytes) or not isinstance(interactions, Sequence):
+        raise TypeError(f"{says}, got {interactions!r}")
+    found: list[Pair] = []
+    for pair in interactions:
+        if isinstance(pair, str | bytes) or not isinstance(pair, Sequence) or len(pair) != 2:
+            raise ValueError(f"{says}, got {pair!r}")
+        first, second = (str(name) for name in pair)
+        if first == second:
+            raise ValueError(f"interactions has {first!r} with itself; give two columns")
+        if {first, second} in [set(each) for each in found]:
+            raise ValueError(f"interactions has {first!r} and {second!r} twice; give them once")
+        found.append((first, second))
+    return tuple(found)

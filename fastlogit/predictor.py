@@ -12,6 +12,7 @@ from .arrays import Array, ArrayLike, Floats, Labels, Vector
 from .design.few import PackedModels, n_outputs
 from .elementwise import sigmoid
 from .inputs import validation
+from .inputs.categories import Categories
 from .inputs.conversion import IMPUTE, as_numbers, column_text, refuse_special
 from .inputs.given import OfFit
 from .kernels.hypotheses import BINARY, RAW, SOFTMAX
@@ -32,9 +33,10 @@ class Predictor:
     Call it with a row: ``predictor(row)`` is the probability of the second of two classes, a float,
     or of more classes an array of their probabilities. Rows are one-dimensional: arrays, lists or
     tuples of numbers in the order of the columns of the fit; where the fit had names of columns,
-    also dicts or pandas Series by these names. Rows of two dimensions are read as
-    `FitResult.predict_proba` does. The bits are those that a row gets among many in an array whose
-    rows lie contiguous.
+    also dicts or pandas Series by these names. Where the fit had categorical columns, a row has the
+    value of each column of the frame, and several rows are a frame. Rows of two dimensions are read
+    as `FitResult.predict_proba` does. The bits are those that a row gets among many in an array
+    whose rows lie contiguous; with categories they agree to rounding.
 
     Any number of threads may share one, and it can be pickled. It keeps a copy of the coefficients.
 
@@ -47,7 +49,9 @@ class Predictor:
     multi_class : {"ovr", "multinomial"}, default "ovr"
         What several columns of coefficients are: one-vs-all, or softmax.
     feature_names : list of str, optional
-        The names of the columns.
+        The names of the columns, or of the coefficients where columns are categorical.
+    categories : Categories, optional
+        How the columns of a frame with categories become features.
 
     Attributes
     ----------
@@ -57,8 +61,8 @@ class Predictor:
     """
 
     __slots__ = (
-        "_coef", "_has_one", "_kind", "_models", "_places", "classes", "feature_names",
-        "multi_class", "n_features",
+        "_coef", "_has_one", "_kind", "_models", "_names", "_places", "categories", "classes",
+        "feature_names", "multi_class", "n_features",
     )  # fmt: skip
 
     def __init__(
@@ -69,6 +73,7 @@ class Predictor:
         *,
         multi_class: str = "ovr",
         feature_names: Sequence[str] | None = None,
+        categories: Categories | None = None,
     ) -> None:
         numbers = as_numbers("coef", coef)
         self.n_features = numbers.shape[0] if numbers.ndim else 0
@@ -91,8 +96,17 @@ class Predictor:
         self.multi_class = check_option("multi_class", multi_class, MULTI_CLASS)
         self._kind = BINARY if self._has_one else SOFTMAX if multi_class == "multinomial" else RAW
         self.feature_names = None if feature_names is None else list(feature_names)
-        names = self.feature_names or []
-        self._places = {name: place for place, name in enumerate(names)}
+        self.categories = categories
+        if categories is not None and categories.n_features != self.n_features:
+            raise ValueError(
+                f"categories are of {categories.n_features} features, but coef has "
+                f"{self.n_features}"
+            )
+        # Of the columns of X.
+        self._names = self.feature_names
+        if categories is not None and feature_names is not None:
+            self._names = list(categories.columns)
+        self._places = {name: place for place, name in enumerate(self._names or [])}
 
     def __call__(self, row: Row) -> float | Floats:
         """Return the probability of the second of two classes, or those of all of more.
@@ -138,7 +152,7 @@ class Predictor:
         values = self._values(row)
         if values is None:
             return predict_proba(
-                OfFit(row, self.feature_names), *self._coef, multi_class=self.multi_class
+                OfFit(row, self._names, self.categories), *self._coef, multi_class=self.multi_class
             )
         found = self._ask(values, self._kind)
         return sigmoid(found, out=found) if self._kind == RAW else found
@@ -161,7 +175,7 @@ class Predictor:
         """
         values = self._values(row)
         if values is None:
-            raw = raw_prediction(OfFit(row, self.feature_names), *self._coef)
+            raw = raw_prediction(OfFit(row, self._names, self.categories), *self._coef)
             codes = (raw >= 0.0).astype(np.intp) if self._has_one else np.argmax(raw, axis=1)
             return self.classes[codes]
         raw = self._ask(values, RAW)
@@ -169,14 +183,16 @@ class Predictor:
 
     def _values(self, row: Row) -> Vector | None:
         """Return a row as float64 that lie one after the other; None for rows of two dimensions."""
+        if self.categories is not None:
+            return self._coded(row, self.categories)
         if type(row) is np.ndarray:
             values: Array = row
         elif type(row) is list or type(row) is tuple:
             values = np.array(row)
         elif isinstance(row, Mapping):
-            values = self._by_name(row)
-        elif self.feature_names is not None and _is_named_row(row):
-            values = self._by_name(_as_dict(row))
+            values = _as_array(self._by_name(row), self._names)
+        elif self._names is not None and _is_named_row(row):
+            values = _as_array(self._by_name(_as_dict(row)), self._names)
         elif len(getattr(row, "shape", (0,))) == 2:
             return None
         else:
@@ -195,9 +211,22 @@ class Predictor:
             )
         return values
 
-    def _by_name(self, row: Mapping[str, object]) -> Array:
-        """Return the numbers of a row in the order of the columns."""
-        names = self.feature_names
+    def _coded(self, row: Row, categories: Categories) -> Vector | None:
+        """Return the features of a row with categories; None for rows of two dimensions."""
+        if isinstance(row, Mapping):
+            given = self._by_name(row)
+        elif self._names is not None and _is_named_row(row):
+            given = self._by_name(_as_dict(row))
+        elif len(getattr(row, "shape", (0,))) == 2:
+            return None
+        else:
+            refuse_special("row", row)
+            given = list(row)  # type: ignore[call-overload]  # of values
+        return categories.row(given)
+
+    def _by_name(self, row: Mapping[str, object]) -> list[object]:
+        """Return the values of a row in the order of the columns."""
+        names = self._names
         if names is None:
             raise TypeError(
                 f"row is a {type(row).__name__}, but the fit had no names of columns: give the "
@@ -208,22 +237,12 @@ class Predictor:
         except KeyError:
             missing = [name for name in names if name not in row]
             raise ValueError(f"row lacks {', '.join(map(repr, missing[:5]))}") from None
-        try:
-            values = np.array(given)
-        except ValueError:  # of lists of several lengths
-            values = np.empty((0, 0))
-        if values.ndim != 1:
-            name = next(name for name, value in zip(names, given, strict=True) if np.ndim(value))  # type: ignore[arg-type]
-            raise ValueError(
-                f"row has several values for {name!r}; it must have one number for each name: give "
-                "several rows as a frame, or as an array of two dimensions"
-            )
         if len(row) != len(names):
             more = [name for name in row if name not in self._places]
             raise ValueError(
                 f"row has {', '.join(map(repr, more[:5]))}, which the fit had not; leave it out"
             )
-        return values
+        return given
 
     def _ask(self, values: Vector, kind: int) -> Vector:
         """Return what the models say of a row, (n_outputs,)."""
@@ -254,7 +273,25 @@ class Predictor:
     def __reduce__(self) -> tuple[object, ...]:
         """Return how to make it anew: compiled functions are not pickled."""
         coef, intercept = self._coef
-        return _again, (coef, intercept, self.classes, self.multi_class, self.feature_names)
+        return _again, (
+            coef, intercept, self.classes, self.multi_class, self.feature_names, self.categories,
+        )  # fmt: skip
+
+
+def _as_array(given: list[object], names: Sequence[str] | None) -> Array:
+    """Return the values of a row as an array; raise where one of them is several."""
+    try:
+        values = np.array(given)
+    except ValueError:  # of lists of several lengths
+        values = np.empty((0, 0))
+    if values.ndim != 1:
+        assert names is not None  # of a row by names
+        name = next(name for name, value in zip(names, given, strict=True) if np.ndim(value))  # type: ignore[arg-type]
+        raise ValueError(
+            f"row has several values for {name!r}; it must have one number for each name: give "
+            "several rows as a frame, or as an array of two dimensions"
+        )
+    return values
 
 
 def _is_named_row(row: object) -> bool:
@@ -279,6 +316,9 @@ def _as_dict(row: object) -> dict[str, object]:
 
 def _again(
     coef: Floats, intercept: float | Vector, classes: Labels, multi_class: str,
-    feature_names: list[str] | None,
+    feature_names: list[str] | None, categories: Categories | None = None,
 ) -> Predictor:  # fmt: skip
-    return Predictor(coef, intercept, classes, multi_class=multi_class, feature_names=feature_names)
+    return Predictor(
+        coef, intercept, classes, multi_class=multi_class, feature_names=feature_names,
+        categories=categories,
+    )  # fmt: skip

@@ -21,6 +21,8 @@ __all__ = [
     "firth",
     "firth_cost",
     "gradient_descent",
+    "group_lasso_penalty",
+    "group_lasso_slopes",
     "hessian",
     "log1p_exp",
     "log_sigmoid",
@@ -28,6 +30,9 @@ __all__ = [
     "logit",
     "multinomial_cost",
     "multinomial_cost_gradient",
+    "multinomial_elastic_net",
+    "multinomial_elastic_net_cost",
+    "multinomial_elastic_net_slopes",
     "multinomial_gradient_descent",
     "multinomial_hessian",
     "multinomial_hessian_product",
@@ -552,13 +557,14 @@ def _model_step(
     l1: Floats,
     ends: tuple[Floats, Floats],
     n_free: int,
+    sweeps: int = 20_000,
 ) -> Floats:
     """Return the step to the least value of the quadratic model plus L1, by its coordinates.
 
     It is between the `ends`.
     """
     step = np.zeros_like(point)
-    for _ in range(20_000):
+    for _ in range(sweeps):
         largest = 0.0
         for j in range(n_free):
             curvature = matrix[j, j]
@@ -817,6 +823,182 @@ def multinomial_hessian(
             block = extended.T @ ((share * curvature)[:, None] * extended)
             matrix[row, :, column] = block + penalty * (row == column)
     return matrix.reshape(n_classes * size, n_classes * size)
+
+
+def multinomial_elastic_net_cost(
+    X: ArrayLike,
+    codes: ArrayLike,
+    coef: ArrayLike,
+    intercept: ArrayLike = 0.0,
+    l1_reg: ArrayLike = 0.0,
+    l2_reg: ArrayLike = 0.0,
+    sample_weight: ArrayLike | None = None,
+    offset: ArrayLike | None = None,
+) -> float:
+    """Return `multinomial_cost` plus the sum of l1_reg |coef| over columns and classes.
+
+    Parameters
+    ----------
+    X, codes, coef, intercept, l2_reg, sample_weight, offset
+        As for `multinomial_cost`.
+    l1_reg : float or array_like of shape (n_features,)
+
+    Returns
+    -------
+    float
+    """
+    smooth = multinomial_cost(X, codes, coef, intercept, l2_reg, sample_weight, offset)
+    l1 = np.reshape(np.asarray(l1_reg, dtype=np.float64), (-1, 1))
+    return smooth + float(np.sum(l1 * np.abs(coef)))
+
+
+def multinomial_elastic_net_slopes(
+    X: ArrayLike,
+    codes: ArrayLike,
+    coef: ArrayLike,
+    intercept: ArrayLike = 0.0,
+    l1_reg: ArrayLike = 0.0,
+    l2_reg: ArrayLike = 0.0,
+    sample_weight: ArrayLike | None = None,
+    offset: ArrayLike | None = None,
+) -> tuple[Floats, Floats]:
+    """Return the subgradient of least norm of `multinomial_elastic_net_cost`: 0 at the optimum.
+
+    Parameters
+    ----------
+    X, codes, coef, intercept, l1_reg, l2_reg, sample_weight, offset
+        As for `multinomial_elastic_net_cost`.
+
+    Returns
+    -------
+    slopes : numpy.ndarray of shape (n_features, n_classes), float64
+    intercept_slopes : numpy.ndarray of shape (n_classes,), float64
+    """
+    coef = np.asarray(coef, dtype=np.float64)
+    _, slopes, last = multinomial_cost_gradient(
+        X, codes, coef, intercept, l2_reg, sample_weight, offset
+    )
+    for j, l1 in enumerate(np.broadcast_to(l1_reg, len(coef))):
+        for k in range(coef.shape[1]):
+            if coef[j, k] != 0.0:
+                slopes[j, k] += l1 if coef[j, k] > 0.0 else -l1
+            else:
+                slopes[j, k] = elastic_net_prox(slopes[j, k], float(l1), 0.0)
+    return slopes, last
+
+
+def multinomial_elastic_net(
+    X: ArrayLike,
+    codes: ArrayLike,
+    n_classes: int,
+    l1_reg: ArrayLike,
+    l2_reg: ArrayLike = 0.0,
+    sample_weight: ArrayLike | None = None,
+    offset: ArrayLike | None = None,
+) -> tuple[Floats, Floats, float]:
+    """Return an optimum of `multinomial_elastic_net_cost`, by the steps of `elastic_net`.
+
+    Parameters
+    ----------
+    X, codes, l1_reg, l2_reg, sample_weight, offset
+        As for `multinomial_elastic_net_cost`.
+    n_classes : int
+
+    Returns
+    -------
+    coef : numpy.ndarray of shape (n_features, n_classes), float64
+    intercept : numpy.ndarray of shape (n_classes,), float64
+    cost : float
+    """
+    X = np.asarray(X, dtype=np.float64)
+    n_features = X.shape[1]
+    center = _shares(len(X), sample_weight) @ X
+    own = np.append(np.broadcast_to(np.asarray(l1_reg, dtype=np.float64), n_features), 0.0)
+    l1, point = np.tile(own, n_classes), np.zeros(n_classes * (n_features + 1))
+    nowhere = np.full(point.size, np.inf)
+
+    def parts(point: Floats) -> tuple[Floats, Floats]:
+        every = point.reshape(n_classes, -1)
+        return every[:, :-1].T, every[:, -1]
+
+    def value_at(point: Floats) -> float:
+        return multinomial_elastic_net_cost(
+            X - center, codes, *parts(point), own[:-1], l2_reg, sample_weight, offset
+        )
+
+    value, waited = value_at(point), 0
+    for _ in range(NEWTON_STEPS):
+        _, slopes, last = multinomial_cost_gradient(
+            X - center, codes, *parts(point), l2_reg, sample_weight, offset
+        )
+        matrix = multinomial_hessian(X - center, *parts(point), l2_reg, sample_weight, offset)
+        slopes = np.column_stack([slopes.T, last]).reshape(-1)
+        # The intercept of the last class stays.
+        step = _model_step(matrix, slopes, point, l1, (-nowhere, nowhere), point.size - 1, 200)
+        length = 1.0
+        while length > 1e-12 and not value_at(point + length * step) <= value + 1e-16:
+            length *= 0.5
+        new = point + length * step if length < 1.0 else _exactly(point, step)
+        waited = waited + 1 if value_at(new) >= value else 0
+        point, value = new, min(value, value_at(new))
+        if waited > NEWTON_PATIENCE:
+            break
+    coef, intercept = parts(point)
+    intercept = intercept - center @ coef
+    return coef, intercept - intercept.mean(), value
+
+
+def group_lasso_penalty(coef: ArrayLike, groups: ArrayLike, strengths: ArrayLike) -> float:
+    """Return the sum over groups of columns of strength times the length of the coefficients.
+
+    Parameters
+    ----------
+    coef : array_like of shape (n_features,) or (n_features, n_classes)
+        Those of all classes of a column belong to its group.
+    groups : array_like of shape (n_features,)
+        A label for each column.
+    strengths : array_like of shape (n_groups,)
+        In the order of the sorted labels.
+
+    Returns
+    -------
+    float
+    """
+    coef, groups = np.asarray(coef, dtype=np.float64), np.asarray(groups)
+    labels = np.unique(groups)
+    lengths = [np.sqrt(np.sum(coef[groups == label] ** 2)) for label in labels]
+    return float(np.dot(strengths, lengths))
+
+
+def group_lasso_slopes(
+    slopes: ArrayLike, coef: ArrayLike, groups: ArrayLike, strengths: ArrayLike
+) -> Floats:
+    """Return the subgradient of least norm of a function plus `group_lasso_penalty`.
+
+    Parameters
+    ----------
+    slopes : array_like of the shape of `coef`
+        The gradient of the function.
+    coef, groups, strengths
+        As for `group_lasso_penalty`.
+
+    Returns
+    -------
+    numpy.ndarray of the shape of `coef`, float64
+    """
+    coef, groups = np.asarray(coef, dtype=np.float64), np.asarray(groups)
+    found = np.array(slopes, dtype=np.float64)
+    for label, strength in zip(np.unique(groups), np.asarray(strengths), strict=True):
+        own = groups == label
+        length = np.sqrt(np.sum(coef[own] ** 2))
+        pull = np.sqrt(np.sum(found[own] ** 2))
+        if length > 0.0:
+            found[own] += strength * coef[own] / length
+        elif pull > strength:
+            found[own] *= 1.0 - strength / pull
+        else:
+            found[own] = 0.0
+    return found
 
 
 def multinomial_newton(

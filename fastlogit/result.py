@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from html import escape
@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, TypeAlias
 import numpy as np
 
 from .arrays import Array, ArrayLike, Floats, Labels, Matrix, Vector
+from .inputs.categories import Categories
 from .inputs.given import OfFit, look_at_names
 
 if TYPE_CHECKING:
@@ -114,9 +115,13 @@ class FitResult:
         Between which numbers each coefficient had to be, the lower ones first; None for any.
     loss : fastlogit.objective.losses.RowLoss or None
         The loss of the fit where it is not the logistic one.
+    categories : fastlogit.inputs.categories.Categories or None
+        Of a fit to a frame with categorical columns: `columns`, `levels` and how they are coded;
+        its `features` says of each coefficient which column and level it is of.
     feature_names : list of str or None
-        The names of the columns of X, where all were text. A frame with other names, or in another
-        order, is then refused; arrays have no names and are taken as they are.
+        A name for each coefficient: those of the columns of X, where all were text, and of levels
+        of categorical columns, ``carrier[AA]``. A frame with other columns, or in another order, is
+        then refused; arrays have no names and are taken as they are.
     passes, times : ndarray of shape (n_iter + 1,)
         Passes over X and seconds since the fit began at each entry of `history`; of small data,
         which are fitted in one call, spread evenly over the iterations.
@@ -147,6 +152,7 @@ class FitResult:
     loss: RowLoss | None = None
     l1_reg: Floats | None = None
     coef_bounds: Matrix | None = None
+    categories: Categories | None = None
 
     def __repr__(self) -> str:
         """Return one line: what was fitted, and what is proven."""
@@ -235,7 +241,7 @@ class FitResult:
         ValueError
             If both the fit and X have names, and they differ.
         """
-        look_at_names(X, self.feature_names)
+        look_at_names(X, self.column_names)
 
     def predictor(self) -> Predictor:
         """Return what scores single rows, as a server gets them: checked once, a few us a row.
@@ -249,12 +255,21 @@ class FitResult:
 
         return Predictor(
             self.coef, self.intercept, self.classes, multi_class=self.multi_class,
-            feature_names=self.feature_names,
+            feature_names=self.feature_names, categories=self.categories,
         )  # fmt: skip
+
+    @property
+    def column_names(self) -> Sequence[str] | None:
+        """Names of the columns of X, where all were text."""
+        if self.categories is None or self.feature_names is None:
+            return self.feature_names
+        return self.categories.columns
 
     def _own(self, X: ArrayLike) -> ArrayLike:
         """Return X with the names that its columns must have, for the look at it."""
-        return X if type(X) is np.ndarray else OfFit(X, self.feature_names)
+        if type(X) is np.ndarray and self.categories is None:
+            return X
+        return OfFit(X, self.column_names, self.categories)
 
 
 @cache

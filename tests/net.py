@@ -50,6 +50,8 @@ EPSILON = float(np.finfo(LONG).eps)
 CLASSES_MOST = 5
 # Coefficients for which the oracle's own Newton method takes milliseconds.
 NEWTON_MOST = 30
+# Steps of the oracle for L1, and sweeps over the coordinates for each.
+ORACLE_STEPS, ORACLE_SWEEPS = 12, 40
 
 # --- recipes --------------------------------------------------------------------------------
 
@@ -668,18 +670,25 @@ def losses(raw: Any, codes: Any, softmax: bool) -> Any:
         return np.log1p(np.exp(-np.abs(z))) + np.maximum(z, 0.0)
 
 
-def costs(case: Case, coef: Any, intercept: Any, l2_reg: Any, softmax: bool) -> Any:
+def costs(
+    case: Case, coef: Any, intercept: Any, l2_reg: Any, softmax: bool, l1_reg: Any = None
+) -> Any:
     """Return the cost of each model in long double, shape (n_models,)."""
     coef = np.asarray(coef, dtype=LONG).reshape(case.values.shape[1], -1)
     each = losses(raw_prediction(case.values, coef, intercept, case.o), case.codes, softmax)
     w = np.ones(case.n) if case.w is None else case.w
     w = (w if w.ndim == 2 else w[:, None]).astype(LONG)
     w = w / w.max(axis=0)
-    l2_reg = np.asarray(l2_reg, dtype=LONG).reshape(-1, 1) if np.ndim(l2_reg) < 2 else l2_reg
+    l2_reg, l1_reg = (_by_model(own) for own in (l2_reg, 0.0 if l1_reg is None else l1_reg))
     with np.errstate(all="ignore"):
-        part = l2_reg * coef**2
-        penalty = np.where(coef == 0.0, 0.0, part).sum(axis=0) / 2
+        part = l2_reg * coef**2 / 2 + l1_reg * np.abs(coef)
+        penalty = np.where(coef == 0.0, 0.0, part).sum(axis=0)
         return (w * each).sum(axis=0) / w.sum(axis=0) + (penalty.sum() if softmax else penalty)
+
+
+def _by_model(strengths: Any) -> Any:
+    strengths = np.asarray(strengths, dtype=LONG)
+    return strengths.reshape(-1, 1) if strengths.ndim < 2 else strengths
 
 
 def rounding(case: Case, coef: Any, intercept: Any) -> float:
@@ -699,6 +708,10 @@ def rivals(case: Case, result: Any, softmax: bool, held: bool) -> Any:
     for factor in (0.0, 0.5, 0.999, 1.001, 2.0, 30.0):
         yield coef * factor, (intercept if held else intercept * factor)
         yield coef * factor, intercept
+    if result.l1_reg is not None:
+        if not softmax:
+            yield from rivals_under_l1(case, result, held)
+        return
     too_many = np.size(coef) + case.n_classes > NEWTON_MOST
     sizes = np.abs(case.values[case.values != 0.0])
     extreme = sizes.size > 0 and (sizes.max() > 1e100 or sizes.min() < 1e-100)
@@ -723,6 +736,72 @@ def rivals(case: Case, result: Any, softmax: bool, held: bool) -> Any:
             return
 
 
+def rivals_under_l1(case: Case, result: Any, held: bool) -> Any:
+    """Yield what steps of the oracle come to, from the coefficients of a fit and from 0."""
+    coef, intercept = np.asarray(result.coef, LONG), np.asarray(result.intercept, LONG)
+    if np.ndim(case.w) > 1:
+        return
+    for start in (coef, 0.0 * coef):
+        found, level = start.copy(), intercept.copy()
+        for k in range(level.size):
+            place = (slice(None), k) if level.ndim else slice(None)
+            l1, l2 = (a[place] if a.ndim > 1 else a for a in (result.l1_reg, result.l2_reg))
+            hits = case.codes == (k if level.ndim else 1)
+            own = _descend(case, hits, (start[place], level.ravel()[k]), (l1, l2), k, held)
+            found[place], level.reshape(-1)[k] = own
+        yield found, level
+
+
+def _descend(case: Case, hits: Any, start: Any, strengths: Any, model: int, held: bool) -> Any:
+    """Return where some proximal Newton steps in long double lead; each lowers the cost."""
+    w = np.ones(case.n, LONG) if case.w is None else case.w.astype(LONG) / case.w.max()
+    w /= w.sum()
+    Z = case.values.astype(LONG)
+    center = 0.0 * w @ Z if held else w @ Z
+    Z = Z - center
+    scale = np.abs(Z).max(axis=0)
+    scale[scale == 0.0] = 1.0
+    Z = np.column_stack([Z / scale, np.ones(case.n)])
+    l1, l2 = np.append(strengths[0] / scale, 0.0), np.append(strengths[1] / scale**2, 0.0)
+    o = 0.0 if case.o is None else case.o[:, model] if case.o.ndim > 1 else case.o
+    theta = np.append(start[0] * scale, start[1] + center @ start[0])
+
+    def cost_at(theta: Any) -> Any:
+        z = np.where(hits, -1.0, 1.0) * (Z @ theta + o)
+        loss = np.log1p(np.exp(-np.abs(z))) + np.maximum(z, 0.0)
+        return w @ loss + l1 @ np.abs(theta) + l2 @ theta**2 / 2
+
+    with np.errstate(all="ignore"):
+        cost = cost_at(theta)
+        for _ in range(ORACLE_STEPS):
+            raw = Z @ theta + o
+            proba = 1.0 / (1.0 + np.exp(-raw))
+            slopes = Z.T @ (w * (proba - hits)) + l2 * theta
+            matrix = (Z * (w * proba / (1.0 + np.exp(raw)))[:, None]).T @ Z + np.diag(l2)
+            target = _model_minimum(matrix, slopes, theta, l1, len(theta) - held)
+            for size in 0.25 ** np.arange(9):
+                new = np.where(size == 1.0, target, theta + size * (target - theta))
+                if cost_at(new) < cost:
+                    break
+            else:
+                break
+            theta, cost = new, cost_at(new)
+    coef = theta[:-1] / scale
+    return coef, start[1] if held else theta[-1] - center @ coef
+
+
+def _model_minimum(matrix: Any, slopes: Any, start: Any, l1: Any, n_free: int) -> Any:
+    """Return about the minimum of the quadratic model plus L1, by its coordinates."""
+    theta, slopes = start.copy(), slopes.copy()
+    for _ in range(ORACLE_SWEEPS):
+        for j in np.flatnonzero(np.diag(matrix)[:n_free] > 0.0):
+            pull = theta[j] * matrix[j, j] - slopes[j]
+            new = np.sign(pull) * max(abs(pull) - l1[j], 0.0) / matrix[j, j]
+            slopes += (new - theta[j]) * matrix[j]
+            theta[j] = new
+    return theta
+
+
 def assert_true_bound(case: Case, result: Any, *, softmax: bool, held: bool = False) -> None:
     """Check that no other coefficients are better than the proven bound allows."""
     assert np.isfinite(result.coef).all(), result
@@ -731,7 +810,7 @@ def assert_true_bound(case: Case, result: Any, *, softmax: bool, held: bool = Fa
     assert not np.isnan(bound).any(), result
     assert (bound >= 0.0).all(), result
     several = softmax and case.n_classes > 2
-    own = costs(case, result.coef, result.intercept, result.l2_reg, several)
+    own = costs(case, result.coef, result.intercept, result.l2_reg, several, result.l1_reg)
     slack = 100 * EPSILON * rounding(case, result.coef, result.intercept)
     last = np.atleast_1d(result.history[-1])
     noise = 1e-13 * rounding(case, result.coef, result.intercept)
@@ -739,7 +818,7 @@ def assert_true_bound(case: Case, result: Any, *, softmax: bool, held: bool = Fa
     for coef, intercept in rivals(case, result, several, held):
         if not (np.isfinite(coef).all() and np.isfinite(intercept).all()):
             continue
-        other = costs(case, coef, intercept, result.l2_reg, several)
+        other = costs(case, coef, intercept, result.l2_reg, several, result.l1_reg)
         with np.errstate(all="ignore"):
             noise = slack + 100 * EPSILON * rounding(case, coef, intercept)
             limit = other * (1.0 + bound) + noise * (1.0 + other)

@@ -14,6 +14,7 @@ from typing import Any
 
 import numba
 import numpy as np
+import pandas as pd
 import pytest
 from numba.core import event
 
@@ -301,6 +302,29 @@ def test_sparse_text_is_measured(capsys: pytest.CaptureFixture[str]) -> None:
     said = capsys.readouterr().out
     assert "500 x 300 float64, made text" in said
     for name in ("a read of values", "a pass", "fastlogit", "newton-cg (to ", "lbfgs (to "):
+        assert name in said
+
+
+@pytest.mark.jit
+def test_l1_is_measured(capsys: pytest.CaptureFixture[str]) -> None:
+    shapes = ["--shapes", "text", "small"]
+    load("l1").main(["--shrink", "200", "--turns", "1", "--limit", "5", *shapes])
+    said = capsys.readouterr().out
+    for name in ("text: 250 x 300", "small: ", "fastlogit", "LIBLINEAR -s 6 (to ", "saga (to "):
+        assert name in said
+
+
+@pytest.mark.jit
+def test_flights_are_measured(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    flights, rng = load("flights"), np.random.default_rng(0)
+    table = pd.DataFrame({name: rng.normal(size=500) for name in flights.NUMBERS})
+    for name, levels in (("carrier", ["AA", "UA"]), ("origin", ["EWR", "JFK"]), ("dest", "abcd")):
+        table[name] = rng.choice(list(levels), 500)
+    table["arr_delay"] = np.where(rng.uniform(size=500) < 0.1, np.nan, rng.normal(size=500) * 60)
+    table.to_csv(tmp_path / "flights.csv.zip")
+    flights.main(["--data", str(tmp_path / "flights.csv.zip"), "--turns", "1"])
+    said = capsys.readouterr().out
+    for name in ("5 numbers, 13 coefficients", "fastlogit, the frame", "fastlogit, CSR", "lbfgs"):
         assert name in said
 
 

@@ -23,7 +23,7 @@ from fastlogit import demo, io, warming
 from fastlogit.cli import commands, main, watching
 from fastlogit.fitting import fit as fitting
 from fastlogit.kernels import policy
-from fastlogit.model_file import load_model
+from fastlogit.model_file import Model, load_model, save_model
 
 # Rooms above the kernels, with fits that take minutes in plain Python.
 pytestmark = pytest.mark.jit
@@ -496,6 +496,16 @@ def test_predict_takes_columns_by_name_and_notes_extra_ones(model):
     assert result.exit_code == 0
     assert result.stderr == "note: columns that the model does not use: 'clinic'\n"
     assert result.stdout == run("predict", model, "tumours.csv").stdout
+
+
+@pytest.mark.parametrize("command", ["predict", "evaluate"])
+def test_a_model_with_categorical_columns_is_refused(command):
+    X = pd.DataFrame({"age": np.arange(6.0), "kind": pd.Categorical(list("ababab"))})
+    result = fastlogit.fit(X, [0, 1, 1, 0, 1, 0], C=1.0)
+    save_model(Model(result, ("age", "kind"), "y", {}, fastlogit.__version__), "coded.model.npz")
+    X.assign(y=1).to_csv("coded.csv", index=False)
+    said = fail(2, command, "coded.model.npz", "coded.csv")
+    assert "the model has categorical columns ('kind')" in said
 
 
 def test_predict_names_missing_columns_and_near_names(model):

@@ -83,6 +83,16 @@ def test_a_real_compilation_is_counted() -> None:
     assert activity().compiling == []
 
 
+def test_a_function_without_a_module_is_compiled_like_any_other() -> None:
+    import numba
+
+    before, names = activity().n_compiled, {"__builtins__": {}}
+    exec("def plus(x):\n    return x + 2.0", names)  # as other libraries make code
+    names["plus"].__module__ = None
+    assert numba.njit(names["plus"])(1.0) == 3.0
+    assert activity().n_compiled == before + 1
+
+
 def test_parts_count_from_where_the_whole_began() -> None:
     with part_of(ago(5.0), 0.5):
         assert Clock(time.perf_counter(), 9.0).is_late()

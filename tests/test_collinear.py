@@ -10,7 +10,12 @@ from test_certificate import objective_of
 
 import fastlogit
 from fastlogit.linalg.resolved import ResolvedHessian
-from fastlogit.objective.null_directions import NullDirections, _add_up_to_zero, _product
+from fastlogit.objective.null_directions import (
+    NullDirections,
+    _add_up_to_zero,
+    _product,
+    _whole_multiples,
+)
 
 RNG = np.random.default_rng(0)
 OUTLIER = [
@@ -163,3 +168,14 @@ def test_columns_of_a_real_fit() -> None:
     wanted = fastlogit.fit(apart, y)
     assert result.history[-1] == pytest.approx(wanted.history[-1], rel=1e-9)
     assert result.suboptimality < 1e-10
+
+
+def test_whole_multiples_of_many_columns_are_found_among_others() -> None:
+    """Units that the first few slopes rule out are not tried, and those of all slopes are."""
+    whole = RNG.integers(1, 50, 30).astype(float) * RNG.choice([-1.0, 1.0], 30)
+    whole[17] = 1.0
+    found = _whole_multiples(whole * 0.37 * (1.0 + 1e-8 * RNG.standard_normal(30)))
+    assert any(np.array_equal(other, whole) for other in found)
+    assert _whole_multiples(RNG.standard_normal(30)) == []
+    halves = np.array([0.25, 1.5, -2.0, 3.25])
+    assert any(np.array_equal(other, 4.0 * halves) for other in _whole_multiples(halves))

@@ -37,6 +37,17 @@ pytestmark = pytest.mark.jit
 CS = [10.0, 1e-2, 0.3]
 
 
+@pytest.fixture
+def categorical():
+    """A frame with a categorical column, and labels."""
+    rng = np.random.default_rng(7)
+    X = pd.DataFrame({
+        "age": rng.normal(size=90) * 3.0,
+        "kind": pd.Categorical(rng.choice(list("abc"), 90)),
+    })  # fmt: skip
+    return X, (X["age"] + 2.0 * (X["kind"] == "b") + rng.logistic(size=90) > 0).astype(int)
+
+
 @pytest.fixture(autouse=True)
 def close_figures():
     """Render what was drawn, for faults in labels and layout show only then, and close it."""
@@ -58,6 +69,42 @@ def three(n_samples=90, n_features=3):
 def cv_model(X, y, **options):
     options = {"scoring": "neg_log_loss", "use_legacy_attributes": False, **options}
     return LogisticRegressionCV(Cs=CS, cv=3, l1_ratios=(0,), **options).fit(X, y)
+
+
+def counts_of(display):
+    axis = display.count_axis_
+    return [int(text.get_text()) for text in axis.get_xticklabels()], axis.get_xticks()
+
+
+def test_a_path_with_l1_has_the_numbers_of_coefficients_along_the_top() -> None:
+    X, y = two(80, 30)
+    path = logistic_path(X, y, 40, l1_ratio=1.0)
+    display = RegularizationPathDisplay.from_result(path)
+    counts, places = counts_of(display)
+    shown = np.searchsorted(path.Cs, places)
+    np.testing.assert_array_equal(counts, path.n_nonzero[shown, 0])
+    assert len(counts) == 9
+    assert counts[0] == 0
+    few = RegularizationPathDisplay.from_result(logistic_path(X, y, [1.0, 0.1], l1_ratio=1.0))
+    assert counts_of(few)[1].tolist() == [0.1, 1.0]
+    assert RegularizationPathDisplay.from_result(logistic_path(X, y, CS)).count_axis_ is None
+
+
+@pytest.mark.parametrize("legacy", [True, False])
+def test_displays_of_a_cross_validation_show_the_chosen_share_of_l1(legacy) -> None:
+    X = np.random.default_rng(0).standard_normal((80, 30))
+    y = (X[:, 0] + np.random.default_rng(1).logistic(size=80) > 0).astype(int)
+    model = LogisticRegressionCV(
+        Cs=CS, cv=3, l1_ratios=(0, 1), scoring="neg_log_loss", use_legacy_attributes=legacy
+    ).fit(X, y)
+    assert np.ravel(model.l1_ratio_)[0] == 1.0
+    scores = CVScoreDisplay.from_estimator(model).scores
+    wanted = model.scores_[1][:, :, 1] if legacy else model.scores_[:, 1]
+    np.testing.assert_array_equal(scores, wanted)
+    display = RegularizationPathDisplay.from_estimator(model)
+    used = (model.grids_[1].coef != 0.0).sum(axis=3).mean(axis=(0, 2)).round()
+    np.testing.assert_array_equal(counts_of(display)[0], used[np.argsort(CS)])
+    assert display.chosen_line_ is not None
 
 
 def legend_of(ax):
@@ -398,3 +445,17 @@ def test_real_data_in_a_pipeline() -> None:
     last = ConvergenceDisplay.from_estimator(pipe)
     assert last.bound_line_.get_ydata()[-1] <= 1e-12
     assert last.name == "LogisticRegressionCV"
+
+
+def test_coefficients_of_levels_have_their_names(categorical) -> None:
+    X, y = categorical
+    names = ["age", "kind[a]", "kind[b]", "kind[c]"]
+    model = LogisticRegression().fit(X, y)
+    display = CoefficientsDisplay.from_estimator(model)
+    assert display.feature_names == names
+    np.testing.assert_array_equal(display.coef, model.coef_)
+    assert CoefficientsDisplay.from_result(model.result_).feature_names == names
+    spread = CoefficientsDisplay.from_estimator(model, X=X, feature_names=list("wxyz"))
+    assert spread.feature_names == list("wxyz")
+    dense = pd.get_dummies(X, dtype=float).to_numpy()
+    np.testing.assert_allclose(spread.coef, model.coef_ * dense.std(axis=0), rtol=1e-12)

@@ -304,6 +304,11 @@ def test_penalty_l2_is_the_default_and_deprecated() -> None:
     ("options", "text"),
     [
         ({"penalty": "l1", "l1_ratio": 1.0, "solver": "lbfgs"}, "'lbfgs' does not take L1"),
+        (
+            {"penalty": "l1", "l1_ratio": 1.0, "solver": "newton-cholesky"},
+            "'newton-cholesky' does not take L1.*'auto', 'saga' or 'liblinear' would",
+        ),
+        ({"penalty": "l1", "l1_ratio": 1.0, "solver": "sag"}, "'sag' does not take L1"),
         ({"penalty": "elasticnet", "l1_ratio": None}, "l1_ratio must be given"),
     ],
 )

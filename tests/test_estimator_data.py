@@ -26,6 +26,20 @@ def test_a_row_for_each_model() -> None:
     assert intercepts.shape == (2,)
 
 
+def test_splitters_see_sparse_rows_as_csr() -> None:
+    dense = np.eye(3)
+    assert estimator_data.for_splitters(look_at_rows(dense)) is dense
+    for make in (scipy.sparse.csc_array, scipy.sparse.dok_matrix):
+        found = estimator_data.for_splitters(look_at_rows(make(dense)))
+        assert found.format == "csr"
+        assert isinstance(found, scipy.sparse.sparray) == ("array" in make.__name__)
+        np.testing.assert_array_equal(found.toarray(), dense)
+    X = scipy.sparse.csr_array(dense)
+    found = estimator_data.for_splitters(look_at_rows(X))
+    assert np.shares_memory(found.data, X.data)
+    assert not found.data.flags.writeable
+
+
 def test_others_see_sparse_rows_as_the_user_has_them() -> None:
     dense, sparse = np.eye(3), scipy.sparse.csc_array(np.eye(3))
     assert estimator_data.for_others(look_at_rows(dense)) is dense

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from sklearn.base import clone
 from sklearn.exceptions import InconsistentVersionWarning
 
 import fastlogit
@@ -54,6 +55,10 @@ def test_pickles_of_0_1_0_load_and_go_on() -> None:
     assert kept["result"].feature_names is None
     assert kept["path"].converged.all()
     assert "FitResult(" in repr(kept["binary"])
+    for name in ("estimator", "cv", "online"):  # with the parameters that are of later versions
+        assert repr(kept[name]).startswith("LogisticRegression")
+    assert kept["estimator"].get_params()["categories"] == "auto"
+    assert clone(kept["estimator"]).fit(X, kept["estimator"].predict(X)).coef_.shape == (3, 4)
     kept["online"].partial_fit(X, kept["estimator"].predict(X))
     codes = kept["estimator"].predict(X)
     assert fastlogit.fit(X, codes, C=1.0, multi_class="multinomial", start=kept["result"]).converged

@@ -11,6 +11,7 @@ from sklearn.exceptions import ConvergenceWarning
 import fastlogit
 from fastlogit import SeparationWarning, reference
 from fastlogit.design.dense import DenseDesign
+from fastlogit.fitting import grid as grid_module
 from fastlogit.solvers import choice, preconditioner, warm_starts
 from fastlogit.solvers.preconditioner import SampledHessians
 
@@ -155,13 +156,15 @@ def test_every_solver(kind, solver) -> None:
 
 
 @pytest.mark.parametrize("fit_intercept", [True, False])
-@pytest.mark.parametrize("kind", ["two", "multinomial", "ovr"])
-def test_penalties_from_nothing_to_all(kind, fit_intercept) -> None:
+@pytest.mark.parametrize("kind", ["two", "multinomial", "in turn", "ovr"])
+def test_penalties_from_nothing_to_all(kind, fit_intercept, monkeypatch) -> None:
     """The order of Cs is the user's, and one of them may stand there twice."""
+    if kind == "in turn":
+        monkeypatch.setattr(grid_module, "IN_TURN", 0.0)
     X, codes = three_classes(sized(150, 60), 3)
     X = X * [1.0, 30.0, 0.1] + [0.0, 5.0, -1.0]
     codes = (codes > 0).astype(int) if kind == "two" else codes
-    multi_class = "multinomial" if kind == "two" else kind
+    multi_class = "ovr" if kind == "ovr" else "multinomial"
     Cs = [1.0, 1e-6, 1e6, 1e-3, 1e3, 1.0]
     folds = splits(len(X), 2)
     grid = grid_of(
@@ -324,6 +327,45 @@ def test_a_callback_sees_every_iteration_and_may_end_it() -> None:
         ended = grid_of(X, y, [1.0], tol=0.0, callback=lambda _: True)
     assert not ended.converged.any()
     assert np.isfinite(ended.coef).all()
+
+
+def test_penalties_in_turn_take_fewer_iterations_than_all_at_once(monkeypatch) -> None:
+    """Where classes are told apart: each penalty begins where the last two point to."""
+    X, y = load_digits(return_X_y=True)
+    X, y = X[y < 3][:, 10:40] / 16.0, y[y < 3]
+    Cs, folds, found = np.logspace(1, 6, 6), splits(len(X), 3), []
+    for work in (np.inf, 0.0):
+        monkeypatch.setattr(grid_module, "IN_TURN", work)
+        grid = grid_of(X, y, Cs[::-1], fold_weights=folds, tol=1e-8)
+        assert grid.converged.all()
+        found.append(grid)
+    together, in_turn = found
+    # The first one begins from nothing, as all do else.
+    assert 2 * in_turn.n_iter[:, :-1].max() < together.n_iter[:, :-1].max()
+    costs = [
+        reference.multinomial_cost(
+            X, y, each.coef[1, 2].T, each.intercept[1, 2], 1.0 / (Cs[3] * folds[1].sum()), folds[1]
+        )
+        for each in found
+    ]
+    assert costs[0] == pytest.approx(costs[1], rel=2e-8)
+
+
+def test_a_callback_ends_penalties_that_are_solved_in_turn(monkeypatch) -> None:
+    monkeypatch.setattr(grid_module, "IN_TURN", 0.0)
+    X, codes = three_classes(sized(150, 60), 3)
+    folds, seen = splits(len(X), 2), []
+
+    def end_at_third(progress) -> bool:
+        seen.append(progress)
+        return len(seen) == 3
+
+    with pytest.warns(ConvergenceWarning):
+        ended = grid_of(X, codes, [1.0, 0.1, 10.0], fold_weights=folds, callback=end_at_third)
+    assert len(seen) == 3
+    assert {progress.n_fits for progress in seen} == {6}
+    assert np.isfinite(ended.coef).all()
+    assert not ended.converged[:, 2].any()
 
 
 @pytest.mark.parametrize("solver", EACH_SOLVER)

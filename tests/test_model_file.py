@@ -13,6 +13,7 @@ import pytest
 from sklearn.datasets import load_breast_cancer, load_iris
 
 import fastlogit
+from fastlogit.inputs.categories import Categories
 from fastlogit.model_file import FORMAT_VERSION, Model, load_model, save_model
 from fastlogit.objective.losses import RowLoss
 from fastlogit.objective.penalties import L2
@@ -76,6 +77,7 @@ def test_every_field_of_a_result_survives(tmp_path):
         "passes": rng.random(8), "times": rng.random(8), "bounds": np.full((8, 3), np.inf),
         "feature_names": list(model.feature_names), "l1_reg": rng.random((3, 3)),
         "coef_bounds": rng.random((2, 3)),
+        "categories": Categories(model.feature_names, (None, ("a",), None), "full"),
     }  # fmt: skip
     names = {field.name for field in dataclasses.fields(FitResult)}
     more = {name: value for name, value in more.items() if name in names}

@@ -530,9 +530,14 @@ def test_ctrl_c_where_a_fold_lacks_a_class(monkeypatch) -> None:
 @pytest.mark.parametrize(
     ("options", "text"),
     [
-        ({"l1_ratios": (0, 0.5)}, r"l1_ratios=\(0, 0.5\): L1 and elastic-net"),
-        ({"l1_ratios": [1]}, "use l1_ratios="),
-        ({"penalty": "l1"}, "penalty='l1': L1 and elastic-net"),
+        ({"l1_ratios": (0, 1.5)}, "l1_ratios must hold numbers from 0 to 1"),
+        ({"l1_ratios": (0, np.nan)}, "l1_ratios must hold numbers from 0 to 1"),
+        ({"l1_ratios": "no"}, "l1_ratios"),
+        ({"l1_ratios": [[0.5]]}, "l1_ratios must hold at least one number"),
+        ({"l1_ratios": (0, 0.5), "solver": "lbfgs"}, "solver='lbfgs' does not take L1"),
+        ({"relax": True}, "relax=True is for L1"),
+        ({"l1_ratios": [1], "relax": True, "refit": False}, "relax=True is of the last fit"),
+        ({"selection": "one_standard_error", "refit": False}, "it needs refit=True"),
         ({"l1_ratios": []}, "at least one number"),
         ({"dual": True}, "dual=True has a meaning for solver='liblinear' only"),
         ({"Cs": [1.0, 0.0]}, "Cs must be > 0, found 0.0"),

@@ -65,6 +65,12 @@ FIT_OPTIONS = {
     "solver": (SOLVERS, ("liblinear", None, 3, "Newton")),
     "callback": ((None, bool, lambda progress: progress.n_iter > 2), (3, "a")),
 }
+# How categorical columns are read, of which these X have none.
+CATEGORY_OPTIONS = {
+    "categories": (("auto", "full", "reference"), ("onehot", None, 3)),
+    "handle_unknown": (("error", "zero"), ("ignore", None, True)),
+    "interactions": ((None, []), ("a", 3, [("c0",)], [("c0", "c1")], [("c0", "c0")])),
+}
 INTERCEPTS = (("fit", "fit", None, 0.0, 3.0, -40.0), ("no", NAN, INF, True, [1.0]))
 
 
@@ -83,12 +89,15 @@ def fits(dtypes: Any) -> Any:
         dtypes,
         options={
             **FIT_OPTIONS,
+            **CATEGORY_OPTIONS,
             "intercept": INTERCEPTS,
             "unknown": ((None,), ("penalty", "Solver", "alpha")),
         },
         penalty=mostly(
-            (None,) * 6 + ("number", "columns", "factor", "zero factor", "strong"),
-            ("bad", "long"),
+            (None,) * 6
+            + ("number", "columns", "factor", "zero factor", "strong")
+            + ("ratio", "L1", "L1 columns", "L1 factor", "L1 weak", "L1 strong"),
+            ("bad", "long", "bad L1", "long L1", "bad ratio", "ratio alone", "L1 and C"),
             20,
         ),
         start=mostly(
@@ -97,10 +106,16 @@ def fits(dtypes: Any) -> Any:
     )
 
 
+def leave_out_C(case: Case, chosen: dict[str, Any]) -> None:
+    """Leave out C beside another strength, but for one that has to be refused."""
+    if case.recipe["options"].get("C", (FINE,))[0] == FINE:
+        chosen.pop("C", None)
+
+
 def add_penalty(case: Case, kind: Any, chosen: dict[str, Any]) -> None:
     p = case.values.shape[1]
     if kind in ("number", "columns", "strong", "bad", "long"):
-        chosen.pop("C", None)
+        leave_out_C(case, chosen)
         chosen["l2_reg"] = {
             "number": 0.1,
             "columns": np.linspace(0.0, 1.0, p),
@@ -112,6 +127,56 @@ def add_penalty(case: Case, kind: Any, chosen: dict[str, Any]) -> None:
         chosen["penalty_factor"] = case.rng.integers(0, 3, p) * (kind == "factor")
     if kind in ("bad", "long"):
         case.judge(BAD)
+    elif kind and ("L1" in kind or "ratio" in kind):
+        add_l1(case, kind, chosen)
+
+
+def leave_room_for_l1(recipe: dict[str, Any], chosen: dict[str, Any]) -> None:
+    """Choose of most examples with L1 what goes with it."""
+    seed = recipe["seed"]
+    if any(word in (recipe["penalty"] or "") for word in ("L1", "ratio")):
+        if seed % 8:
+            chosen.pop("multi_class", None)
+        if seed % 7 and "solver" in chosen:
+            chosen["solver"] = "proximal-newton" if seed % 2 else "auto"
+        if recipe["offset"] == "1e5":  # thousands of iterations, where one row has all curvature
+            chosen["max_iter"] = min(chosen.get("max_iter") or 30, 30)
+
+
+def add_l1(case: Case, kind: str, chosen: dict[str, Any]) -> None:
+    """Add L1 or an elastic net."""
+    p, seed = case.values.shape[1], case.recipe["seed"]
+    if kind == "L1 and C":
+        chosen.setdefault("C", 1.0)
+    elif "ratio" not in kind:
+        leave_out_C(case, chosen)
+    if kind == "ratio":
+        chosen.setdefault("C", 0.5)
+        chosen["l1_ratio"] = (1.0, 0.5, 1e-3)[seed % 3]
+    elif "ratio" in kind:
+        leave_out_C(case, chosen)
+        chosen["l1_ratio"] = 0.5 if kind == "ratio alone" else case.rng.choice([-0.1, 1.1, NAN])
+    else:
+        chosen["l1_reg"] = {
+            "L1": 0.03,
+            "L1 and C": 0.03,
+            "L1 factor": 0.1,
+            "L1 columns": 0.1 * case.rng.integers(0, 3, p) * 10.0 ** case.rng.integers(-3, 3, p),
+            "L1 weak": 1e-6,
+            "L1 strong": np.where(np.arange(p) % 2, 1e300, 0.05),
+            "bad L1": case.rng.choice([-1.0, NAN, INF]),
+            "long L1": np.ones(p + 1),
+        }[kind]
+        if kind == "L1 factor":
+            chosen["penalty_factor"] = case.rng.integers(0, 3, p)
+        if seed % 3 == 0:
+            chosen["l2_reg"] = 0.01 if kind != "L1 and C" else None
+    if kind in ("bad L1", "long L1", "bad ratio", "ratio alone", "L1 and C"):
+        case.judge(BAD)
+        return
+    has_l1 = chosen.get("C") != INF and bool(np.any(chosen.get("l1_reg", 1.0)))
+    if has_l1 != (chosen.get("solver", "auto") == "proximal-newton") and "solver" in chosen:
+        case.judge(FINE if chosen["solver"] == "auto" else BAD)
 
 
 def add_start(case: Case, kind: Any, chosen: dict[str, Any]) -> None:
@@ -144,6 +209,8 @@ def add_start(case: Case, kind: Any, chosen: dict[str, Any]) -> None:
 
 def check_fit(recipe: dict[str, Any]) -> None:
     verdict, chosen = plain(recipe["options"])
+    if verdict == FINE:
+        leave_room_for_l1(recipe, chosen)
     softmax = chosen.get("multi_class") == "multinomial"
     case = Case(recipe, softmax=softmax)
     case.judge(verdict)
@@ -496,6 +563,7 @@ ESTIMATOR_OPTIONS = {
     "time_limit": ((None, 10.0, 1e-9), (0, -1.0, "a")),
     "warm_start": ((True, False), ("yes",)),
     "random_state": ((None, 0), ("a",)),
+    **CATEGORY_OPTIONS,
 }
 
 
@@ -1030,6 +1098,23 @@ KEPT: list[tuple[str, dict[str, Any]]] = [
     ("fit", {"rows": 8, "columns": ["far 1e8", "normal"], "classes": 3, "offset": "1e300"}),
     ("fit", {"rows": 8, "columns": ["far 1e8", "normal"], "offset": "1e300"}),
     ("stream", {"rows": 0, "columns": ["normal"], "pieces": [0], "entry": "online"}),
+    (
+        "fit",
+        {
+            "rows": 37, "relation": "separable", "offset": "mixed", "penalty": "L1 factor",
+            "labels": "signed", "seed": 32937, "layout": "reversed", "columns": [
+                "near 1e-3", "times 1e150", "near 1e-3", "binary", "copy", "near 1e-3", "normal",
+                "sum", "whole", "binary",
+            ],
+        },
+    ),
+    (
+        "fit",
+        {
+            "rows": 38, "columns": ["skewed", "near 1e-3", "near 1e-3"], "classes": 5,
+            "seed": 2666, "relation": "none", "penalty": "L1 weak",
+        },
+    ),
     (
         "bootstrap",
         {

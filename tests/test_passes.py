@@ -248,7 +248,9 @@ def test_softmax_models_may_share_a_set_of_weights(layout) -> None:
 
 @pytest.mark.parametrize("n_models", [1, 2])
 @pytest.mark.parametrize("n_classes", [3, 4])
-@pytest.mark.parametrize(("n_features", "layout"), [(3, "C"), (12, "F"), (24, "C"), (70, "C")])
+@pytest.mark.parametrize(
+    ("n_features", "layout"), [(3, "C"), (12, "F"), (24, "C"), (70, "C"), (1_030, "C")]
+)
 def test_products_with_the_softmax_hessian(n_features, layout, n_classes, n_models) -> None:
     X, codes, weight, offset, coef, intercept = softmax_problem(
         sized(300, 60), n_features, n_classes, n_models

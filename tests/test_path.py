@@ -5,6 +5,7 @@ import dataclasses
 import numpy as np
 import pandas as pd
 import pytest
+import scipy.sparse
 from problems import problem, real, sized, three_classes
 from sklearn.exceptions import ConvergenceWarning
 
@@ -132,3 +133,131 @@ def test_infinity_is_refused_where_no_time_is_left_for_a_pass(max_iter) -> None:
     X[7, 1] = np.inf
     with pytest.raises(ValueError, match="X contains infinity in column 1"):
         logistic_path(X, y, [1.0], time_limit=1e-9, max_iter=max_iter)
+
+
+# ------------------------------------------------------------------------------------------------
+# With L1
+
+
+def wide(n_samples=80, n_features=120):
+    return problem(n_samples, n_features)[:2]
+
+
+def test_a_path_with_l1_begins_where_all_coefficients_are_0() -> None:
+    X, y = wide()
+    path = logistic_path(X, y, 30, l1_ratio=1.0, stop_explained=1.0, stop_gain=0.0)
+    assert path.C_null == pytest.approx(1.0 / np.abs(X.T @ (y - y.mean())).max())
+    np.testing.assert_allclose(path.Cs, path.C_null * np.geomspace(1.0, 100.0, 30))
+    assert path.n_nonzero.shape == (30, 1)
+    np.testing.assert_array_equal(path.n_nonzero[:, 0], (path.coefs[:, 0] != 0.0).sum(axis=1))
+    assert path.n_nonzero[0] == 0
+    assert path.n_nonzero[-1] > 40
+    assert path.deviance_explained.shape == (30,)
+    assert path.deviance_explained[0] == pytest.approx(0.0, abs=1e-12)
+    assert (np.diff(path.deviance_explained) > 0.0).all()
+    assert path.l1_ratio == 1.0
+    assert path.converged.all()
+    assert (path.suboptimality <= 1e-12).all()
+    assert_single_fits(path, X, y, l1_ratio=1.0)
+
+
+def test_the_range_is_that_of_glmnet() -> None:
+    X, y = problem(150, 3)[:2]
+    path = logistic_path(X, y, 5, l1_ratio=0.5)
+    np.testing.assert_allclose(path.Cs[-1] / path.Cs[0], 1e4)
+    assert logistic_path(X, y, l1_ratio=0.5).Cs[1] == pytest.approx(
+        path.C_null * 1e4 ** (1.0 / 99.0)
+    )
+    assert logistic_path(X, y, 3, l1_ratio=0.5, C_range=7.0).Cs[-1] == pytest.approx(
+        7.0 * path.C_null
+    )
+    alone = logistic_path(X, y, 1, l1_ratio=0.5)
+    assert alone.Cs.tolist() == [path.C_null]
+
+
+def test_a_path_ends_where_no_more_is_explained() -> None:
+    X, y = problem(150, 3)[:2]
+    path = logistic_path(X, y, l1_ratio=1.0)
+    assert 5 <= path.Cs.size < 100
+    assert "of the deviance more" in path.message
+    gains = np.diff(path.deviance_explained) / path.deviance_explained[1:]
+    assert gains[-1] < 1e-5
+    assert (gains[4:-1] >= 1e-5).all()
+    whole = logistic_path(X, y, l1_ratio=1.0, stop_gain=0.0)
+    assert whole.Cs.size == 100
+    np.testing.assert_array_equal(whole.coefs[: path.Cs.size], path.coefs)
+    given = logistic_path(X, y, whole.Cs, l1_ratio=1.0)
+    assert given.Cs.size == 100
+    assert given.C_null is None
+    X, y = wide()
+    path = logistic_path(X, y, C_range=1e5, l1_ratio=1.0)
+    assert path.deviance_explained[-1] >= 0.999 > path.deviance_explained[-2]
+
+
+def test_one_vs_all_with_names_and_every_option() -> None:
+    X, codes = three_classes(150, 5)
+    labels = np.array(["a", "b", "c"])[codes]
+    frame = pd.DataFrame(X, columns=list("vwxyz"))
+    options = {
+        "offset": X[:, 0] - 1.0, "penalty_factor": np.array([0.0, 1.0, 5.0, 0.5, 1.0]),
+        "sample_weight": np.linspace(0.0, 2.0, 150), "multi_class": "ovr", "l1_ratio": 0.8,
+    }  # fmt: skip
+    path = logistic_path(frame, labels, CS, **options)
+    assert_single_fits(path, X, labels, **options)
+    assert path.n_nonzero.shape == (3, 3)
+    assert path.feature_names == list("vwxyz")
+
+
+def test_sparse_rows() -> None:
+    X, y = wide()
+    X = np.where(np.abs(X) < 1.0, 0.0, X)
+    dense, sparse = (
+        logistic_path(rows, y, 12, l1_ratio=1.0, C_range=30.0)
+        for rows in (X, scipy.sparse.csr_array(X))
+    )
+    np.testing.assert_allclose(sparse.Cs, dense.Cs)
+    np.testing.assert_allclose(sparse.coefs, dense.coefs, atol=1e-5)
+    np.testing.assert_array_equal(sparse.n_nonzero, dense.n_nonzero)
+
+
+def test_ctrl_c_on_a_path_with_l1() -> None:
+    X, y = wide()
+
+    def stop(progress):
+        if progress.n_done >= 3:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt) as caught:
+        logistic_path(X, y, 12, l1_ratio=1.0, callback=stop)
+    assert isinstance(caught.value.result, fastlogit.PathResult)
+    assert caught.value.result.converged[:3].all()
+
+
+@pytest.mark.parametrize(
+    ("options", "error", "text"),
+    [
+        ({"l1_ratio": 1.5}, ValueError, "l1_ratio must be finite and >= 0 and <= 1"),
+        ({"l1_ratio": "1"}, TypeError, "l1_ratio must be a number"),
+        ({"l1_ratio": 1.0, "C_range": 1.0}, ValueError, "C_range must be finite and > 1"),
+        ({"l1_ratio": 1.0, "C_range": 9.0, "Cs": [1.0]}, ValueError, "not both"),
+        ({"l1_ratio": 1.0, "stop_gain": -1.0}, ValueError, "stop_gain must be"),
+        ({"l1_ratio": 1.0, "stop_explained": 2.0}, ValueError, "stop_explained must be"),
+        ({"l1_ratio": 1.0, "Cs": 0}, ValueError, "Cs must be at least 1"),
+        ({"l1_ratio": 1.0, "solver": "newton"}, ValueError, "solver must be one of 'auto'"),
+        ({"C_range": 9.0}, ValueError, "C_range=9.0 is for paths with L1"),
+        ({"stop_gain": 0.1}, ValueError, "stop_gain=0.1 is for paths with L1"),
+    ],
+)
+def test_bad_options_of_a_path_with_l1(options, error, text) -> None:
+    with pytest.raises(error, match=text):
+        logistic_path(*problem(50, 3)[:2], **options)
+
+
+def test_a_softmax_path_with_l1(rng) -> None:
+    X = rng.standard_normal((120, 8))
+    y = (X[:, :3] + rng.gumbel(size=(120, 3))).argmax(axis=1)
+    path = logistic_path(X, y, 6, l1_ratio=1.0, C_range=50.0)
+    assert path.n_nonzero[0].tolist() == [0, 0, 0]
+    assert path.multi_class == "multinomial"
+    assert_single_fits(path, X, y, l1_ratio=1.0, multi_class="multinomial", tol=1e-13)
+    assert (np.diff(path.deviance_explained) > 0.0).all()

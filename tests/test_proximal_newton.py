@@ -6,6 +6,7 @@ import warnings
 
 import numpy as np
 import pytest
+import scipy.sparse
 from problems import LAYOUTS, TWO_THREADS, problem, sized, three_classes
 from sklearn import datasets
 from sklearn.exceptions import ConvergenceWarning
@@ -171,6 +172,32 @@ def test_free_columns_are_not_penalised_and_factors_are_taken_as_they_are(d) -> 
     np.testing.assert_array_equal(by_column.coef, result.coef)
 
 
+@pytest.mark.parametrize("alike", [1e-2, 1e-4, 1e-6])
+def test_a_weak_l1_on_columns_alike_but_for_little(alike) -> None:
+    X, y, *_ = problem(40, 3)
+    X[:, 1:] = X[:, :1] + alike * X[:, 1:]
+    least = fastlogit.fit(X, y)
+    # So weak that the coefficients, however large, cost next to nothing.
+    l1 = 1e-9 * least.history[-1] / np.abs(least.coef).sum()
+    found = fastlogit.fit(X, y, l1_reg=l1, max_iter=30)
+    cost = cost_of(X, y, found.coef, found.intercept, 0.0)
+    assert cost <= least.history[-1] * (1.0 + 2e-9)
+    assert kkt(X, y, found) < 1e-5
+
+
+def test_offsets_that_leave_no_row_a_curvature() -> None:
+    X, y, *_ = problem(40, 2)
+    offset = 1e5 * np.sin(np.arange(40.0))
+    found = fastlogit.fit(X, y, l1_reg=0.1, offset=offset)
+    other = fastlogit.fit(X, y, l2_reg=1e-12, offset=offset)
+    costs = [
+        cost_of(X, y, own.coef, own.intercept, 0.1, offset=offset) for own in (found, other)
+    ]  # fmt: skip
+    assert found.converged
+    assert costs[0] <= costs[1] * (1.0 + 1e-10)
+    assert kkt(X, y, found, offset=offset) < 1e-6
+
+
 @pytest.mark.parametrize("strength", [1e3, 1e16, 1e300])
 def test_a_huge_strength_holds_its_column_and_no_other(strength) -> None:
     X, y, *_ = problem(200, 6)
@@ -317,6 +344,80 @@ def test_batches_and_maps(tmp_path) -> None:
         np.testing.assert_array_equal(found.coef == 0.0, expected.coef == 0.0)
 
 
+def sparse_problem(n, d, density=0.1):
+    """Rows of which few values are stored, and what is drawn from them."""
+    rng = np.random.default_rng(n + d)
+    X = rng.exponential(size=(n, d)) * (rng.random((n, d)) < density)
+    z = X @ (rng.normal(size=d) * (rng.random(d) < 0.2)) * 2.0
+    y = (z - np.median(z) + rng.logistic(size=n) > 0.0).astype(int)
+    return X, y
+
+
+@pytest.mark.parametrize("l2", [0.0, 0.01])
+@pytest.mark.parametrize("intercept", [0.0, True])
+@pytest.mark.parametrize("tol", [1e-8, 1e-13])
+def test_sparse_columns_have_the_optimum_of_dense_ones(l2, intercept, tol) -> None:
+    X, y = sparse_problem(300, 200)
+    weight = np.random.default_rng(1).choice([0.0, 0.5, 2.0], 300)
+    options = {"l1_reg": 0.004, "l2_reg": l2, "sample_weight": weight}
+    options |= {} if intercept is True else {"intercept": None}
+    expected = fastlogit.fit(X, y, tol=1e-14, **options)
+    assert 20 < np.count_nonzero(expected.coef) < 150
+    found = fastlogit.fit(scipy.sparse.csr_array(X), y, tol=tol, **options)
+    assert found.converged, found.message
+    assert found.suboptimality <= tol
+    costs = [cost_of(X, y, r.coef, r.intercept, 0.004, l2, weight) for r in (found, expected)]
+    assert -1e-14 <= costs[0] / costs[1] - 1.0 <= found.suboptimality + 1e-14
+    again = fastlogit.fit(scipy.sparse.csr_array(X), y, start=found, tol=tol, **options)
+    assert again.n_iter <= 1
+    np.testing.assert_array_equal(found.coef == 0.0, expected.coef == 0.0)
+
+
+def test_sparse_columns_of_each_class_duplicates_and_free_ones() -> None:
+    X, y = sparse_problem(300, 150)
+    X[:, 3], X[:, 5] = X[:, 4], 2.0
+    labels = y + (X[:, 0] > 0.0)
+    factor = np.ones(150)
+    factor[9] = 0.0
+    X[:, 9] = np.random.default_rng(3).normal(size=300)  # free, and not separating
+    options = {"C": 1.0, "l1_ratio": 1.0, "penalty_factor": factor}
+    expected = fastlogit.fit(X, labels, tol=1e-12, multi_class="ovr", **options)
+    for threads in (1, TWO_THREADS):
+        found = fastlogit.fit(
+            scipy.sparse.csr_array(X), labels, n_threads=threads, multi_class="ovr", **options
+        )
+        assert found.converged, found.message
+        for k in range(3):
+            own = [(r.coef[:, k], r.intercept[k]) for r in (found, expected)]
+            # Duplicates may share what one of them has.
+            raw = [X @ coef + intercept for coef, intercept in own]
+            np.testing.assert_allclose(*raw, atol=1e-3)
+        assert (found.coef[5] == 0.0).all()
+
+
+def test_bits_of_sparse_columns_do_not_depend_on_threads() -> None:
+    X, y = sparse_problem(sized(4_000, 300), 300)
+    fits = [
+        fastlogit.fit(scipy.sparse.csr_array(X), y, C=0.5, l1_ratio=1.0, n_threads=threads)
+        for threads in (1, TWO_THREADS)
+    ]
+    np.testing.assert_array_equal(fits[0].coef, fits[1].coef)
+    assert fits[0].suboptimality == fits[1].suboptimality
+
+
+def test_far_starts_and_strong_signals_of_sparse_columns() -> None:
+    X, y = sparse_problem(200, 300, 0.05)
+    sparse = scipy.sparse.csr_array(X)
+    cold = fastlogit.fit(sparse, y, l1_reg=1e-4, tol=1e-10)
+    assert cold.converged, cold.message
+    start = np.random.default_rng(0).normal(size=300) * 20.0, 5.0
+    far = fastlogit.fit(sparse, y, l1_reg=1e-4, tol=1e-10, start=start)
+    assert far.converged, far.message
+    np.testing.assert_allclose(far.history[-1], cold.history[-1], rtol=1e-9)
+    separable = fastlogit.fit(sparse, (X[:, 0] > 0.0).astype(int), l1_reg=1e-6)
+    assert separable.converged
+
+
 # ------------------------------------------------------------------------------------------------
 # Starts, limits, callbacks
 
@@ -436,12 +537,8 @@ def test_what_does_not_go_together_is_refused(options, text) -> None:
         fastlogit.fit(X, y, **options)
 
 
-def test_softmax_losses_and_functions_that_take_no_l1() -> None:
+def test_losses_and_functions_that_take_no_l1() -> None:
     X, y = three_classes(60, 3)
-    with pytest.raises(ValueError, match="softmax does not take L1 yet; multi_class='ovr'"):
-        fastlogit.fit(X, y, l1_reg=0.1, multi_class="multinomial")
-    with pytest.raises(ValueError, match="softmax does not take L1 yet; multi_class='ovr'"):
-        LogisticRegression(l1_ratio=1.0).fit(X, y)
     with pytest.raises(ValueError, match="partial_fit does not take L1"):
         LogisticRegression(l1_ratio=0.5).partial_fit(X, y, np.unique(y))
     result = fastlogit.fit(X, y == 0, l1_reg=0.05)

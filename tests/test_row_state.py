@@ -91,6 +91,8 @@ def test_the_largest_prediction_of_rows_that_count() -> None:
     largest = np.abs(values).argmax(axis=1)
     found = RowPredictions(values).largest(curvature)
     np.testing.assert_array_equal(found, np.abs(values).max(axis=1))
+    expected = (curvature.values * values**2).sum(axis=1)
+    np.testing.assert_allclose(RowPredictions(values).squares(curvature), expected)
     curvature.values[[0, 1], largest] = 0.0
     found = RowPredictions(values).largest(curvature)
     np.testing.assert_array_equal(found, np.sort(np.abs(values))[:, -2])

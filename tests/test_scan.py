@@ -287,6 +287,19 @@ def bits(result: ScanResult) -> list[bytes]:
     return [getattr(result, name).tobytes() for name in ARRAYS]
 
 
+OTHER_FORMATS = ("coo", "bsr", "lil", "dok")
+
+
+def _turned(columns: Any) -> Any:
+    """The values of each column in the opposite order."""
+    order = np.concatenate(
+        [np.arange(b, e)[::-1] for b, e in zip(columns.indptr, columns.indptr[1:], strict=False)]
+    )
+    columns.data, columns.indices = columns.data[order], columns.indices[order]
+    columns.has_sorted_indices = False
+    return columns
+
+
 def test_any_carrier_gives_the_same_bits(tmp_path: Path) -> None:
     wanted_bits = bits(scan(X, COLUMNS, Y))
     names = [f"rs{j}" for j in range(N_COLUMNS)]
@@ -301,6 +314,8 @@ def test_any_carrier_gives_the_same_bits(tmp_path: Path) -> None:
         "map": np.load(path, mmap_mode="r"),
         "csc": scipy.sparse.csc_matrix(GENOTYPES),
         "csr": scipy.sparse.csr_array(GENOTYPES),
+        "unsorted": _turned(scipy.sparse.csc_array(GENOTYPES)),
+        **{kind: scipy.sparse.coo_array(GENOTYPES).asformat(kind) for kind in OTHER_FORMATS},
         "list": GENOTYPES.tolist(),
     }
     plain: dict[str, Any] = {
@@ -564,6 +579,11 @@ def test_interrupt_keeps_what_is_finished() -> None:
     assert len(result) == columns.shape[1]
 
 
+def _with_index(columns: Any, index: int) -> Any:
+    columns.indices[3] = index
+    return columns
+
+
 BAD: dict[str, tuple[dict[str, Any], type[Exception], str]] = {
     "rows": ({"columns": COLUMNS[:-1]}, ValueError, "columns has 299 rows, but X has 300"),
     "turned": ({"columns": COLUMNS.T}, ValueError, r"columns has 12 rows.*columns\.T"),
@@ -580,6 +600,22 @@ BAD: dict[str, tuple[dict[str, Any], type[Exception], str]] = {
     "missing": ({"missing": "NA"}, TypeError, "missing must be a number or None, got 'NA'"),
     "sparse zeros": (
         {"columns": scipy.sparse.csc_matrix(GENOTYPES), "missing": 0}, ValueError, "missing=0",
+    ),
+    "broken": (
+        {"columns": _with_index(scipy.sparse.csr_array(GENOTYPES), N_COLUMNS)}, ValueError,
+        f"columns is a sparse matrix that is broken: indices has {N_COLUMNS}, outside 0 to",
+    ),
+    "broken blocks": (
+        {"columns": _with_index(scipy.sparse.bsr_matrix(GENOTYPES), 2**30)}, ValueError,
+        "columns is a sparse matrix that is broken: indices has 1073741824",
+    ),
+    "rows of a sparse one": (
+        {"columns": scipy.sparse.coo_array(([1.0], ([0], [0])), shape=(2**31 - 1, 2))}, ValueError,
+        f"columns has 2147483647 rows, but X has {N_ROWS}",
+    ),
+    "sparse and complex": (
+        {"columns": scipy.sparse.csc_matrix(GENOTYPES * 1j)}, TypeError,
+        "columns must hold real numbers",
     ),
     "firth": ({"firth": "always"}, ValueError, "firth must be False, True or \"fallback\""),
     "firth as a list": ({"firth": [1]}, ValueError, "firth must be"),
@@ -649,3 +685,16 @@ def test_firth_takes_hundreds_of_steps_where_columns_separate_widely() -> None:
         # By plain steps of NumPy, in standard deviations of the column.
         wanted = [5.57214406, 5.62834603, 5.58553683, 5.27969976]
         np.testing.assert_allclose(found.coef * columns.std(axis=0), wanted, rtol=1e-6)
+
+
+def test_covariates_far_from_0_lose_no_digit() -> None:
+    """The constant that is far larger than what varies is put right with the intercept."""
+    rng = np.random.default_rng(0)
+    near = rng.standard_normal((400, 2))
+    columns = rng.integers(0, 3, (400, 20)).astype(np.int8)
+    y = (near[:, 0] + rng.logistic(size=400) > 0).astype(int)
+    far = near + 1e9
+    found, wanted = scan(far, columns, y), scan(far - 1e9, columns, y)
+    np.testing.assert_allclose(found.standard_errors, wanted.standard_errors, rtol=1e-12)
+    error = np.abs(found.coef - wanted.coef) / wanted.standard_errors
+    assert error.max() <= 1e-12

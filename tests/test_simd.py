@@ -48,8 +48,16 @@ def lane_total(values: Any) -> float:
 
 
 @formula
+def four_totals(values: Any, place: int, shift: float, out: Any) -> None:
+    a, b = simd.load(values, 0), simd.load(values, LANES)
+    c, d = simd.load(values, 2 * LANES), simd.load(values, 3 * LANES)
+    simd.store_totals(out, place, a, b, c, d, shift)
+
+
+@formula
 def ask_for(values: Any, place: int) -> float:
     simd.prefetch(values, place)
+    simd.prefetch_l2(values, place)
     return values[0]
 
 
@@ -139,6 +147,14 @@ def test_total_adds_in_one_fixed_order(rng) -> None:
         low = [(values[i] + values[i + 4]) + (values[i + 2] + values[i + 6]) for i in range(2)]
         assert lane_total(values) == low[0] + low[1]
         assert simd._plain_total(values) == low[0] + low[1]
+
+
+def test_four_totals_have_the_bits_of_each_alone(rng) -> None:
+    values = rng.standard_normal(4 * LANES) * np.tile(np.logspace(-11, -1, LANES), 4) * 1e16
+    out = np.full(8, -1.0)
+    four_totals(values, 3, 0.7, out)
+    expected = [lane_total(values[start:]) + 0.7 for start in range(0, 4 * LANES, LANES)]
+    np.testing.assert_array_equal(out, [-1.0] * 3 + expected + [-1.0])
 
 
 def test_prefetch_changes_nothing_even_beyond_the_end() -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 import scipy.sparse
 from bad_input import assert_refused
@@ -15,7 +16,7 @@ from spoiled import FORMATS, meant, spoiled
 
 import fastlogit
 from fastlogit.design.compressed import CompressedRows
-from fastlogit.inputs.sparse import compressed_rows, is_sparse, refuse_sparse
+from fastlogit.inputs.sparse import compressed_rows, is_sparse, refuse_sparse, sparse_of
 
 RNG = np.random.default_rng(2)
 X0 = np.round(RNG.normal(size=(12, 8)) * 3.0) * (RNG.random((12, 8)) < 0.4)
@@ -237,6 +238,80 @@ def test_a_few_rows_and_columns_as_rows() -> None:
     np.testing.assert_array_equal(values_of(rows.transposed()), X0.T)
     np.testing.assert_array_equal(rows.take(slice(2, 9, 3)).dense(), X0[2:9:3])
     assert rows.take(some[:0]).dense().shape == (0, 8)
+
+
+# ------------------------------------------------------------------------------------------------
+# Frames of pandas all of whose columns are sparse
+
+
+def sparse_frame(**columns: Any) -> Any:
+    """A frame of columns, each given as its values, what it leaves out, and its kind of index."""
+    return pd.DataFrame(
+        {
+            name: pd.arrays.SparseArray(values, fill_value=fill, kind=(*kind, "integer")[0])
+            for name, (values, fill, *kind) in columns.items()
+        }
+    )
+
+
+def read_frame(frame: Any) -> CompressedRows:
+    return compressed_rows(sparse_of(frame))
+
+
+def test_frames_of_columns_of_several_number_types() -> None:
+    types = {"a": "f8", "b": "f4", "c": "?", "d": "i1", "e": "u8"}
+    dense = pd.DataFrame({name: X0[:, k].clip(0) for k, name in enumerate(types)}).astype(types)
+    parts = {
+        name: (dense[name], np.dtype(kind).type(0), "block" if name < "c" else "integer")
+        for name, kind in types.items()
+    }
+    frame = sparse_frame(**parts)
+    assert hasattr(frame["a"].array.sp_index, "blocs")
+    assert not hasattr(frame["c"].array.sp_index, "blocs")
+    rows = read_frame(frame)
+    np.testing.assert_array_equal(values_of(rows), dense.astype(float))
+    assert rows.dtype == np.float64
+    assert read_frame(frame[["b", "c"]]).dtype == np.float32
+    assert read_frame(frame[["c"]]).dtype == np.float64
+    dummies = pd.get_dummies(pd.Series(list("abca")), sparse=True)
+    np.testing.assert_array_equal(read_frame(dummies).dense(), dummies.sparse.to_dense())
+
+
+def test_what_else_a_frame_may_leave_out() -> None:
+    full = sparse_frame(a=(X0[:, 0] + 9.0, np.nan), b=(X0[:, 1], 0.0))
+    np.testing.assert_array_equal(
+        values_of(read_frame(full)), np.column_stack([X0[:, 0] + 9.0, X0[:, 1]])
+    )
+    for fill in (np.nan, 1.0):
+        values = np.where(X0[:, 1] == 0.0, fill, X0[:, 1])
+        frame = sparse_frame(a=(X0[:, 0], 0.0), b=(values, fill))
+        with pytest.raises(TypeError, match=rf"column 'b' leaves out {fill}, not 0; .*to_dense"):
+            sparse_of(frame)
+    for values in (X0[:, 0] * 1j, X0[:, 0].astype(object)):
+        with pytest.raises(TypeError, match=r"X has dtype Sparse\[.*in column 'a', where real num"):
+            sparse_of(sparse_frame(a=(values, 0)))
+    assert sparse_of(full["a"]) is None
+    assert sparse_of(full.assign(c=1.0)) is None
+
+
+def test_broken_frames() -> None:
+    def fresh(kind: str) -> tuple[Any, Any]:
+        frame = sparse_frame(a=(X0[:, 0], 0.0, kind))
+        return frame, frame["a"].array
+
+    frame, column = fresh("integer")
+    column.sp_index.indices[0] = 99
+    with pytest.raises(ValueError, match="column 'a' has 99, outside 0 to 11"):
+        sparse_of(frame)
+    frame, column = fresh("block")
+    column._sparse_values = column.sp_values[:1]
+    with pytest.raises(ValueError, match="column 'a' has 1 values, but "):
+        sparse_of(frame)
+    for lengths in (2**30, -1):
+        frame, column = fresh("block")
+        column.sp_index.blengths[0] = lengths
+        with pytest.raises(ValueError, match="a column has blocks that are no blocks of its rows"):
+            sparse_of(frame)
 
 
 # ------------------------------------------------------------------------------------------------

@@ -98,3 +98,36 @@ def test_the_same_bits_for_any_number_of_threads(rng) -> None:
     )
     np.testing.assert_array_equal(one.coef, two.coef)
     assert one.history[-1] == two.history[-1]
+
+
+@pytest.mark.parametrize("drop_first", [True, False])
+@pytest.mark.parametrize("n_samples", [1, 2, 9, 131_071, 131_073, 196_608, 196_609, 262_145])
+def test_odd_numbers_of_rows_and_blocks_of_no_columns(rng, n_samples, drop_first) -> None:
+    # A column of one level, which reference coding leaves without a feature, and one of levels
+    # that no row has; parts of the rows end at 131,072, or with a last one of half as many more.
+    sizes = [1, 9]
+    codes = [np.zeros(n_samples, dtype=int), rng.integers(0, 3, n_samples)]
+    coded = CodesDesign(code_columns(codes, sizes, drop_first=drop_first))
+    levels = [c[:, None] == np.arange(drop_first, s) for c, s in zip(codes, sizes, strict=True)]
+    numbers = rng.normal(size=(n_samples, 2))
+    X = np.hstack([numbers, *levels])
+    design = SplitDesign([coded, DenseDesign(numbers)], [np.arange(2, X.shape[1]), np.arange(2)])
+    coef, vectors = rng.normal(size=(2, X.shape[1])), rng.normal(size=(1, n_samples))
+    np.testing.assert_allclose(design.raw_prediction(coef, np.ones(2)), coef @ X.T + 1.0, rtol=1e-9)
+    slopes, _ = design.transposed_product(vectors)
+    np.testing.assert_allclose(slopes, vectors @ X, rtol=1e-9, atol=1e-8)
+    ones, weight = np.column_stack([X, np.ones(n_samples)]), rng.uniform(size=n_samples)
+    gram = ones.T @ (weight[:, None] * ones)
+    np.testing.assert_allclose(design.gram(weight), gram, rtol=1e-9, atol=1e-8)
+    np.testing.assert_array_equal(design.rows(np.arange(n_samples)[-3:]), X[-3:])
+    alone = CodesDesign(code_columns(codes[:1], sizes[:1], drop_first=drop_first))
+    lonely = SplitDesign([alone], [np.arange(1 - drop_first)])
+    assert lonely.shape == (n_samples, 1 - drop_first)
+    assert lonely.density == (0.0 if drop_first else 1.0)
+
+
+def test_a_design_of_no_columns_is_refused() -> None:
+    codes = CodesDesign(code_columns([np.zeros(8, dtype=int)], [1], drop_first=True))
+    for design in (codes, SplitDesign([codes], [np.arange(0)])):
+        with pytest.raises(ValueError, match="X is empty: 8 rows and 0 columns"):
+            fastlogit.fit(design, np.arange(8) % 2, C=1.0)

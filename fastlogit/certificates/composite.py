@@ -39,6 +39,7 @@ from ..objective.objective import Objective
 from ..objective.row_state import RowCurvature
 from ..objective.working_set import WorkingSet
 from .binomial import MAX_GRAM, PenaltyCertificate, Place, Rounding
+from .dual_gap import KnownStep, dual_gap
 
 __all__ = ["CompositeCertificate", "dual_gain"]
 
@@ -50,6 +51,9 @@ MOST = 0.5
 FAR = 0.5
 # What is next to nothing of the bound of |h_j' p|, for rounding errors in the columns' scale.
 NEARLY = 1.0 + 1e-6
+# Where a duality gap is no more than so many times what is wanted, and as much of the last one, the
+# next step is waited for.
+PROMISING, FALLS = 1e3, 0.1
 # Roundings of a strength on the standardised scale, and of its sum with a slope.
 STRENGTH_ERRORS = 4.0
 
@@ -192,10 +196,13 @@ class CompositeCertificate:
     Parameters
     ----------
     objective : Objective
+    is_pooled : bool, default False
+        Its columns were standardised by other weights than those of the models.
     """
 
-    def __init__(self, objective: Objective) -> None:
+    def __init__(self, objective: Objective, is_pooled: bool = False) -> None:
         self.objective = self.sampled = objective
+        self._is_pooled = is_pooled
         self.rounding = Rounding(objective)
         # Bounds of models that count all directions but the unresolved ones.
         self.beside: dict[int, float] = {}
@@ -204,7 +211,15 @@ class CompositeCertificate:
         self._unresolved: dict[int, Indices] = {}
         self._noise: dict[int, float] = {}
         self._known: dict[int, WorkingSet] = {}
+        self._steps: dict[int, KnownStep] = {}
+        self._gaps: dict[int, float] = {}
         self._sizes: dict[int, Vector | float] = {}
+
+    def under(self, objective: Objective) -> CompositeCertificate:
+        """Return what proves points of an objective that differs in its penalty alone."""
+        other = CompositeCertificate(objective, self._is_pooled)
+        other._sizes = self._sizes
+        return other
 
     def know(self, theta: Matrix, curvature: RowCurvature) -> None:
         """Take the row curvatures of all models at a point: nothing here asks for them."""
@@ -212,6 +227,10 @@ class CompositeCertificate:
     def take_working_set(self, model: int, working: WorkingSet) -> None:
         """Take a working set of a model, whose Hessian may serve the next proof."""
         self._known[model] = working
+
+    def take_step(self, model: int, known: KnownStep) -> None:
+        """Take the step from a point to the minimum of a model's quadratic model there."""
+        self._steps[model] = known
 
     def bounds(
         self, models: Indices, theta: Matrix, gradient: Matrix, wanted: Vector, cost: Vector
@@ -234,9 +253,23 @@ class CompositeCertificate:
         one = self.objective.only(np.array([model]))
         least = one.least_slopes(theta[None], gradient[None])[0]
         gain = self._smooth.bound(model, theta, least, wanted, cost=cost)
-        if gain <= wanted or at_once:
+        there = Place(theta, gradient, cost)
+        gain = min(gain, self._by_step(model, one, there))
+        if gain <= wanted or at_once or self._waits_for_step(model, gain, wanted):
             return gain
-        return min(gain, self._by_face(model, one, Place(theta, gradient, cost), wanted))
+        return min(gain, self._by_face(model, one, there, wanted))
+
+    def _by_step(self, model: int, one: Objective, there: Place) -> float:
+        """Return the duality gap to which a known step leads; infinite without one from there."""
+        known = self._steps.get(model)
+        if known is None or not np.array_equal(known.theta, there.theta):
+            return math.inf
+        return dual_gap(one, there, known, self.rounding, self._size(model))
+
+    def _waits_for_step(self, model: int, gain: float, wanted: float) -> bool:
+        """Say whether another step may prove what this one did not, before a matrix is made."""
+        before, self._gaps[model] = self._gaps.get(model, math.inf), gain
+        return wanted > 0.0 and gain <= min(PROMISING * wanted, FALLS * before)
 
     def _by_face(self, model: int, one: Objective, there: Place, wanted: float) -> float:
         """Return the bound by the columns that may move, which are found on the way."""
@@ -304,10 +337,10 @@ class CompositeCertificate:
     def _size(self, model: int) -> Vector | float:
         """Return the root mean square of each standardised column, or a bound of all."""
         rows = self.objective.rows
-        if len({int(k) for k in rows.weight_set}) == 1:
+        if len({int(k) for k in rows.weight_set}) == 1 and not self._is_pooled:
             return 1.0
         if model not in self._sizes:
-            self._sizes[model] = np.sqrt(rows.mean_squares(model))
+            self._sizes[model] = rows.root_mean_squares(model)
         return self._sizes[model]
 
     def step_lowers(self, model: int, gradient: Vector) -> bool:

@@ -28,7 +28,7 @@ from ..objective.objective import Objective
 from ..objective.row_state import RowCurvature
 from .binomial import FAR, HOPELESS, Place, Rounding, gain_bound
 
-__all__ = ["SMALL", "SoftmaxCertificate"]
+__all__ = ["SMALL", "Reduced", "SoftmaxCertificate"]
 
 # Parameters up to which the whole Hessian is formed for a proof.
 SMALL = 700
@@ -43,7 +43,7 @@ LOOSE = 0.1
 _ONE = np.zeros(1, dtype=np.int64)
 
 
-class _Reduced:
+class Reduced:
     """The first choice of M at a point: penalty, and the intercepts' part of row curvatures."""
 
     def __init__(self, part: Objective, theta: Vector, curvature: RowCurvature | None) -> None:
@@ -199,7 +199,7 @@ class SoftmaxCertificate:
         if gain <= wanted or at_once:
             return gain
         if is_penalized:
-            reduced = _Reduced(part, theta, self._known_curvature(model, theta))
+            reduced = Reduced(part, theta, self._known_curvature(model, theta))
             largest_row = self._largest_row(part, scale)
             radius = reduced.radius(largest_row)
             noise = self._noise(there) * reduced.noise(largest_row, scale)
@@ -240,7 +240,7 @@ class SoftmaxCertificate:
         radius = swell * reference.radius(self._largest_row(part, ones))
         scale = self._scale(part)
         if decrement * radius >= LOOSE and np.isfinite(scale).all() and not at_once:
-            reduced = _Reduced(part, theta, self._known_curvature(model, theta))
+            reduced = Reduced(part, theta, self._known_curvature(model, theta))
             radius = min(radius, swell * reduced.radius(self._largest_row(part, scale)))
         if decrement * radius >= LOOSE and not at_once:
             radius = min(radius, swell * reference.exact_radius())
@@ -305,7 +305,7 @@ class SoftmaxCertificate:
         return self._largest[key]
 
 
-def _decrement(reduced: _Reduced, gradient: Vector, scale: Vector, wanted: float) -> float:
+def _decrement(reduced: Reduced, gradient: Vector, scale: Vector, wanted: float) -> float:
     """Return a bound on the root of g' H^-1 g from conjugate gradients with the whole Hessian."""
     part = reduced.part
     diagonal = part.diagonal(reduced.curvature)

@@ -473,6 +473,14 @@ def _open(model: Path, data: Path, form: TextFormat, watcher: Watcher) -> tuple[
     from fastlogit.model_file import load_model
 
     loaded = load_model(model)
+    if loaded.result.categories is not None:
+        columns, levels = loaded.result.categories.columns, loaded.result.categories.levels
+        coded = [name for name, own in zip(columns, levels, strict=True) if own is not None]
+        raise ValueError(
+            f"{model}: the model has categorical columns ({', '.join(map(repr, coded[:5]))}), "
+            "which the command line does not read yet; in Python, "
+            "fastlogit.model_file.load_model(path).result predicts data frames"
+        )
     return loaded, _read(data, form, watcher)
 
 

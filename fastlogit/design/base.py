@@ -25,6 +25,7 @@ from ..arrays import (
     Vector,
 )
 from ..clock import Clock
+from ..kernels.column_descent import SomeColumns, measure_columns
 from ..kernels.descent import RUNNING, DescentState, Penalty, start_state
 from ..kernels.passes import LINEAR, SPREAD, SQUARED, Targets
 from ..kernels.stepping import step_only
@@ -147,6 +148,10 @@ class CounterElsewhere(RowCounter):
     @phase.setter
     def phase(self, value: str) -> None:
         self._of.phase = value
+
+
+# Serial time of a value of a column, by another for its row.
+VALUE_NS = 1.5
 
 
 class Design(ABC):
@@ -291,6 +296,21 @@ class Design(ABC):
             counter=CounterElsewhere(self.counter),
         )  # fmt: skip
 
+    def some_columns(self, indices: Indices) -> tuple[SomeColumns, Vector]:
+        """Return some scaled columns for kernels, and what their centres are on that scale.
+
+        Of designs that give their columns.
+        """
+        raise NotImplementedError(f"{type(self).__name__} does not give its columns")
+
+    def measures_of(self, some: SomeColumns, weights: Vector) -> tuple[Vector, Vector]:
+        """Return sums of values of `some_columns`, and of squares, each row times its weight."""
+        levels, squares = np.empty(some.begins.size), np.empty(some.begins.size)
+        n_values = int((some.ends - some.begins).sum())
+        with self._team_for(VALUE_NS * n_values) as parallel:
+            measure_columns.choose(parallel)(some, weights, levels, squares)
+        return levels, squares
+
     # ---- how rows may be asked for
 
     def gram_of_rows(self) -> Matrix | None:
@@ -308,6 +328,10 @@ class Design(ABC):
     def gives_rows_freely(self) -> bool:
         """Say whether rows by index cost no more than they take; else they are read anew."""
         return True
+
+    def gives_columns(self, count: int) -> bool:
+        """Say whether so many of `some_columns` can be had, for the price of their values."""
+        return False
 
     @property
     def density(self) -> float:

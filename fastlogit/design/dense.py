@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from ..arrays import Array, Column, Cube, Features, IndexMatrix, Indices, Matrix, Vector
+from ..kernels.column_descent import SomeColumns
 from ..kernels.descent import RUNNING, DescentState, Penalty, descend
 from ..kernels.gram import gram, grams
 from ..kernels.hypotheses import hypotheses
@@ -26,6 +27,10 @@ GRAM_ROWS = 4096
 # Numbers of the columns that are copied at a time for the Gram matrix of the rows: 32 MB. Of 2,000
 # rows that is a call of 0.1 to 0.2 s.
 TURNED = 2**22
+# Columns of so many rows, and no more rows than columns, are given as copies: up to this part of
+# them.
+SHORT, PART = 20_000, 0.25
+NO_ROWS = readonly(np.empty(0, dtype=np.int32))
 COPY_STRIDE = 37
 # Rows that are gathered are copied up to this size too: a strided view of columns would be a memory
 # layout of its own, for which all kernels are compiled anew (20 s, with threads 40).
@@ -111,6 +116,7 @@ class DenseDesign(ArrayDesign):
         self.counter = counter or RowCounter(X.shape[0])
         self.columns = columns or as_they_are(X.shape[1])
         self._layout, self._rows = _rows(X, self.columns)
+        self._copied: ColumnCopies | None = None
 
     def standardized(self, columns: Columns) -> DenseDesign:
         """Return a design over the same memory with another standardisation."""
@@ -228,6 +234,23 @@ class DenseDesign(ArrayDesign):
                 sizes[start:stop] = np.square(standard).sum(axis=1)
         return sizes
 
+    def gives_columns(self, count: int) -> bool:
+        """Say whether so many of `some_columns` can be had: copies of a part of short columns."""
+        n_samples, n_features = self.shape
+        return n_samples <= min(SHORT, n_features) and count <= PART * n_features
+
+    def some_columns(self, indices: Indices) -> tuple[SomeColumns, Vector]:
+        """Return some scaled columns for kernels, and what their centres are on that scale.
+
+        They are copied when they are asked for first.
+        """
+        if self._copied is None:
+            self._copied = ColumnCopies(self._X)
+        data, begins = self._copied.of(indices)
+        center, scale = (part[indices] for part in self.columns)
+        self.counter.rows += int(self.shape[0] * len(indices) / self.shape[1])
+        return SomeColumns(data, NO_ROWS, begins, begins + self.shape[0], scale), center * scale
+
     @property
     def kernel_rows(self) -> tuple[Layout, Rows]:
         """How kernels get at the rows, and these as they take them."""
@@ -280,6 +303,29 @@ class DenseDesign(ArrayDesign):
         # The step that ends a descent is not followed by an evaluation.
         self.counter.rows += self.shape[0] * (steps + (not evaluated) - (status != RUNNING))
         return steps, status
+
+
+class ColumnCopies:
+    """Copies of columns of an array, one after the other, as they came to be asked for."""
+
+    def __init__(self, X: Features) -> None:
+        self._X = X
+        self._places = np.full(X.shape[1], -1)
+        self._data = np.empty((0, len(X)))
+        self._count = 0
+
+    def of(self, indices: Indices) -> tuple[Vector, Indices]:
+        """Return the numbers of all copies, and where those of some columns begin."""
+        new = indices[self._places[indices] < 0]
+        total = self._count + len(new)
+        if total > len(self._data):
+            data = np.empty((max(total, 2 * self._count), len(self._X)))
+            data[: self._count] = self._data[: self._count]
+            self._data = data
+        self._data[self._count : total] = self._X[:, new].T
+        self._places[new] = np.arange(self._count, total)
+        self._count = total
+        return self._data.reshape(-1), self._places[indices] * len(self._X)
 
 
 def sample_of_copies(

@@ -11,6 +11,7 @@ from .batched import BatchRows
 from .blockwise import SLICE_BYTES, SlicedDesign
 from .compressed import CompressedRows
 from .dense import DenseDesign
+from .mixed import MixedRows, open_mixed
 from .sparse import SparseDesign
 from .sparse_streamed import SparseSource, StreamedSparseDesign, is_sparse_source
 from .streamed import RowSource, StreamedDesign
@@ -19,13 +20,14 @@ __all__ = ["open_rows"]
 
 
 def open_rows(
-    X: Features | CompressedRows | RowSource | SparseSource | Design, n_threads: int | None
+    X: Features | CompressedRows | MixedRows | RowSource | SparseSource | Design,
+    n_threads: int | None,
 ) -> Design:
     """Return a new design over the rows of X; what is a design already is taken as it is.
 
     Parameters
     ----------
-    X : ndarray of shape (n_samples, n_features), CompressedRows, RowSource, SparseSource or Design
+    X : ndarray of shape (n_samples, n_features), CompressedRows, MixedRows, a source or Design
         Checked: see `inputs.given.look_at_rows`.
     n_threads : int or None
 
@@ -42,6 +44,8 @@ def open_rows(
         return DenseDesign(X, n_threads=n_threads)
     if isinstance(X, CompressedRows):
         return SparseDesign(X, n_threads=n_threads)
+    if isinstance(X, MixedRows):
+        return open_mixed(X, n_threads)
     if isinstance(X, Design):
         return X
     design: StreamedDesign | StreamedSparseDesign = (

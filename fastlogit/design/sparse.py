@@ -9,6 +9,7 @@ import numpy as np
 
 from ..arrays import Column, Features, Indices, Matrix, Vector
 from ..kernels import sparse as kernels
+from ..kernels.column_descent import SomeColumns
 from ..kernels.simd import LANES
 from .algebra import ROUNDINGS, row_measures, standard_gram
 from .base import (
@@ -307,6 +308,19 @@ class SparseDesign(ScatteredDesign):
             self._all.columns.take(indices).transposed(), n_threads=self.n_threads,
             columns=columns, counter=CounterElsewhere(self.counter),
         )  # fmt: skip
+
+    def gives_columns(self, count: int) -> bool:
+        """Say whether so many of `some_columns` can be had, for the price of their values."""
+        return True
+
+    def some_columns(self, indices: Indices) -> tuple[SomeColumns, Vector]:
+        """Return some scaled columns for kernels, and what their centres are on that scale."""
+        source, (center, inverse_scale) = self._all.columns, self.columns
+        begins, ends = source.begins[indices], source.ends[indices]
+        self.counter.rows += int(self.shape[0] * (ends - begins).sum() / max(1, source.n_values))
+        scale = inverse_scale[indices]
+        middles = center[indices] * scale
+        return SomeColumns(source.data, source.indices, begins, ends, scale), middles
 
     # ---- what passes cost, and lose
 

@@ -375,7 +375,7 @@ class SplitDesign(Design):
     def density(self) -> float:
         """Share of the values that a pass reads."""
         read = sum(block.density * block.shape[1] for block in self.blocks)
-        return float(read / self.shape[1])
+        return float(read / max(1, self.shape[1]))
 
     @property
     def most_centred(self) -> Vector:

@@ -127,7 +127,7 @@ class CoefficientsDisplay:
         ----------
         result : FitResult
         feature_names : sequence of str, optional
-            "x0", "x1", ... by default.
+            The result's by default, else "x0", "x1", ...
         class_of_interest : label, optional
             Draw the coefficients of this class alone.
         top : int, default 20
@@ -140,7 +140,8 @@ class CoefficientsDisplay:
         CoefficientsDisplay
         """
         coef = np.atleast_2d(result.coef.T)
-        names = checked_names(feature_names, coef.shape[1])
+        known = result.feature_names if feature_names is None else feature_names
+        names = checked_names(known, coef.shape[1])
         display = cls(coef=coef, classes=result.classes, feature_names=names)
         return display.plot(ax, class_of_interest=class_of_interest, top=top)
 

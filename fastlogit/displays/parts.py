@@ -8,6 +8,9 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, TypeGuard, TypeVar
 import numpy as np
 
 from ..arrays import ArrayLike, Floats, Indices, Labels, Vector
+from ..design.base import Columns
+from ..design.opening import open_rows
+from ..inputs.categories import Categories, rows_of_fit
 from ..plots import Look
 
 if TYPE_CHECKING:
@@ -19,6 +22,7 @@ __all__ = [
     "Display",
     "Style",
     "axes_of",
+    "categories_of",
     "check_choice",
     "checked_names",
     "coef_of",
@@ -86,14 +90,23 @@ def fitted(estimator: object, attribute: str) -> Any:
 
 
 def names_of(estimator: object, given: Sequence[str] | None) -> list[str]:
-    """Return the names of the columns that the model sees."""
+    """Return a name for each coefficient: of the columns that the model sees, or of levels."""
     last = last_step(estimator)
+    categories = categories_of(last)
+    if categories is not None:
+        return checked_names(given or categories.feature_names, categories.n_features)
     known = getattr(last, "feature_names_in_", None)
     if given is None and known is None and is_pipeline(estimator) and len(estimator.steps) > 1:
         before = estimator[:-1]
         if hasattr(before, "get_feature_names_out"):
             known = before.get_feature_names_out()
     return checked_names(known if given is None else given, last.n_features_in_)
+
+
+def categories_of(model: object) -> Categories | None:
+    """Return how the columns of a frame with categories were read in a fit."""
+    found: Categories | None = getattr(model, "_categories", None)
+    return found
 
 
 def checked_names(names: Sequence[object] | Labels | None, n_features: int) -> list[str]:
@@ -136,4 +149,18 @@ def spread_of(estimator: object, X: ArrayLike) -> float | Vector:
         return 1.0
     if is_pipeline(estimator) and len(estimator.steps) > 1:
         X = estimator[:-1].transform(X)
+    categories = categories_of(last_step(estimator))
+    if categories is not None:
+        return _spread_of_features(X, categories)
     return np.asarray(X, dtype=np.float64).std(axis=0)
+
+
+def _spread_of_features(X: ArrayLike, categories: Categories) -> Vector:
+    """Return the standard deviations of columns of numbers, and of the indicators of levels."""
+    design = open_rows(rows_of_fit(X, categories), None)
+    n_samples, n_features = design.shape
+    none = np.empty(0)
+    none.flags.writeable = False
+    means = design.column_means(none, float(n_samples))
+    centred = design.standardized(Columns(means, np.ones(n_features)))
+    return np.sqrt(centred.column_variances(none, float(n_samples)))

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..arrays import ArrayLike, Floats, Labels, Matrix, Vector
+from ..arrays import ArrayLike, Floats, Indices, Integers, Labels, Matrix, Vector
 from ..plots import COLOURS, Look
 from .parts import (
     GREY,
@@ -26,6 +26,7 @@ from .parts import (
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.axes._secondary_axes import SecondaryAxis
     from matplotlib.lines import Line2D
 
     from ..fitting.path import PathResult
@@ -34,6 +35,8 @@ __all__ = ["RegularizationPathDisplay"]
 
 # Lines of a path that differ in colour or dash, and so have a name in the legend.
 DASHES = ("-", "--")
+# Numbers of coefficients along the top, at the most.
+COUNTS = 9
 
 
 class RegularizationPathDisplay:
@@ -49,6 +52,8 @@ class RegularizationPathDisplay:
     feature_names : sequence of str
     C : float, optional
         The chosen one, for a vertical line.
+    n_nonzero : ndarray of shape (n_Cs,), optional
+        How many columns have a coefficient, for numbers along the top.
 
     Attributes
     ----------
@@ -58,6 +63,8 @@ class RegularizationPathDisplay:
         One for each feature, in their order.
     chosen_line_ : Line2D or None
         At `C`.
+    count_axis_ : SecondaryAxis or None
+        Along the top, with `n_nonzero`.
     """
 
     def __init__(
@@ -68,12 +75,14 @@ class RegularizationPathDisplay:
         classes: Labels,
         feature_names: Sequence[str],
         C: float | None = None,
+        n_nonzero: Integers | None = None,
     ) -> None:
         self.Cs = Cs
         self.coefs = coefs
         self.classes = classes
         self.feature_names = feature_names
         self.C = C
+        self.n_nonzero = n_nonzero
 
     @classmethod
     def from_estimator(
@@ -88,6 +97,9 @@ class RegularizationPathDisplay:
         line_kw: Style = None,
     ) -> RegularizationPathDisplay:
         """Draw the mean over the folds of a fitted LogisticRegressionCV.
+
+        Of the share of L1 with the best score. With L1, the mean number of columns that have a
+        coefficient stands along the top.
 
         Parameters
         ----------
@@ -120,6 +132,7 @@ class RegularizationPathDisplay:
             classes=last.classes_,
             feature_names=names_of(estimator, feature_names),
             C=float(np.ravel(last.C_)[0]),
+            n_nonzero=_counts(grid.coef) if grid.l1_ratio > 0.0 else None,
         )
         return display.plot(ax, class_of_interest=class_of_interest, top=top, line_kw=line_kw)
 
@@ -135,6 +148,8 @@ class RegularizationPathDisplay:
         line_kw: Style = None,
     ) -> RegularizationPathDisplay:
         """Draw what `logistic_path` found.
+
+        With L1, the number of columns that have a coefficient stands along the top.
 
         Parameters
         ----------
@@ -157,7 +172,10 @@ class RegularizationPathDisplay:
         """
         known = result.feature_names if feature_names is None else feature_names
         names = checked_names(known, result.coefs.shape[2])
-        display = cls(Cs=result.Cs, coefs=result.coefs, classes=result.classes, feature_names=names)
+        display = cls(
+            Cs=result.Cs, coefs=result.coefs, classes=result.classes, feature_names=names,
+            n_nonzero=_counts(result.coefs[None]) if result.l1_ratio > 0.0 else None,
+        )  # fmt: skip
         return display.plot(ax, class_of_interest=class_of_interest, top=top, line_kw=line_kw)
 
     def plot(
@@ -205,6 +223,7 @@ class RegularizationPathDisplay:
             self.chosen_line_.set_label(f"C = {self.C:.3g}")
         ax.set(xscale="log", xlabel="C", ylabel=ylabel)
         ax.grid(True, which="major", **GRID)
+        self._count(ax, order)
         named = [line for line, rank in zip(self.lines_, ranks, strict=True) if rank < top]
         named.sort(
             key=lambda line: -float(np.asarray(line.get_ydata())[-1])
@@ -216,12 +235,35 @@ class RegularizationPathDisplay:
         )  # fmt: skip
         return drawn_on(self, ax)
 
+    def _count(self, ax: Axes, order: Indices) -> None:
+        """Write along the top how many columns have a coefficient, at some of the Cs.
+
+        Sets: count_axis_.
+        """
+        self.count_axis_: SecondaryAxis | None = None
+        if self.n_nonzero is None:
+            return
+        size = min(COUNTS, len(order))
+        shown = order[np.unique(np.linspace(0, len(order) - 1, size).round().astype(int))]
+        self.count_axis_ = ax.secondary_xaxis("top")
+        self.count_axis_.set_ticks(
+            np.asarray(self.Cs)[shown], [str(self.n_nonzero[k]) for k in shown], minor=False
+        )
+        self.count_axis_.set_ticks([], minor=True)
+        self.count_axis_.set_xlabel("coefficients that are not 0", fontsize="small")
+
     def _values(self, class_of_interest: object) -> tuple[Matrix, str]:
         """Return what is drawn, (n_Cs, n_features), and its name."""
         coefs = np.asarray(self.coefs)
         if class_of_interest is None and coefs.shape[1] > 1:
             return np.linalg.norm(coefs, axis=1), "norm of the coefficients over the classes"
         return coef_of(coefs.swapaxes(0, 1), self.classes, class_of_interest), "coefficient"
+
+
+def _counts(coefs: Floats) -> Integers:
+    """Return how many columns have a coefficient of any class, the mean over the folds, (n_Cs,)."""
+    used = (coefs != 0.0).any(axis=2).sum(axis=2)
+    return used.mean(axis=0).round().astype(np.int64)
 
 
 def _path_look(rank: int, name: str, top: int) -> Look:

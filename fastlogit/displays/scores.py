@@ -13,6 +13,8 @@ from .parts import GREY, GRID, Style, axes_of, check_choice, drawn_on, fitted, l
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
+    from ..estimators.cross_validation import LogisticRegressionCV
+
 __all__ = ["CVScoreDisplay"]
 
 
@@ -65,7 +67,7 @@ class CVScoreDisplay:
         ax: Axes | None = None,
         line_kw: Style = None,
     ) -> CVScoreDisplay:
-        """Draw the scores of a fitted LogisticRegressionCV.
+        """Draw the scores of a fitted LogisticRegressionCV, of the share of L1 with the best one.
 
         Parameters
         ----------
@@ -89,13 +91,11 @@ class CVScoreDisplay:
         CVScoreDisplay
         """
         last = last_step(estimator)
-        scores = fitted(last, "scores_")
-        if isinstance(scores, dict):  # the same for all classes
-            scores = next(iter(scores.values())).reshape(-1, len(last.Cs_))
+        fitted(last, "scores_")
         name = _score_name(last.scoring, negate_score) if score_name is None else score_name
         display = cls(
             Cs=last.Cs_,
-            scores=scores.reshape(-1, len(last.Cs_)),
+            scores=_scores_of(last),
             C=float(np.ravel(last.C_)[0]),
             score_name=name,
         )
@@ -164,6 +164,18 @@ class CVScoreDisplay:
         ax.grid(True, which="major", **GRID)
         ax.legend(framealpha=0.8, edgecolor="none")
         return drawn_on(self, ax)
+
+
+def _scores_of(estimator: LogisticRegressionCV) -> Matrix:
+    """Return the scores of each fold and C, (n_folds, n_Cs), of the share of L1 in `grid_`."""
+    scores = estimator.scores_
+    if isinstance(scores, dict):  # the same for all classes; shares of L1 come last, or not at all
+        scores = next(iter(scores.values()))
+        scores = scores[:, None] if scores.ndim == 2 else scores.swapaxes(1, 2)
+    # A model of before 0.2 that was pickled has one share.
+    grids = getattr(estimator, "grids_", [estimator.grid_])
+    share = next(k for k, grid in enumerate(grids) if grid is estimator.grid_)
+    return np.asarray(scores)[:, share]
 
 
 def _score_name(scoring: object, negate: bool) -> str:

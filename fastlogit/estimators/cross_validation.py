@@ -8,7 +8,7 @@ import warnings
 from collections.abc import Iterable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from numbers import Integral
-from typing import Any, ClassVar, NoReturn
+from typing import Any, ClassVar, NoReturn, TypeAlias
 
 import numpy as np
 from sklearn.base import _fit_context
@@ -32,9 +32,9 @@ from ..arrays import (
     Array,
     ArrayLike,
     ClassWeight,
+    Cube,
     Indices,
     Integers,
-    Mask,
     Matrix,
     Scorer,
     Splitter,
@@ -44,19 +44,24 @@ from ..clock import Clock, part_of
 from ..design.base import Design
 from ..fitting.fit import fit
 from ..fitting.grid import GridOptions, GridResult
+from ..fitting.l1_grid import refuse_free_softmax
 from ..fitting.messages import stack_level
 from ..fitting.path import grid_of_cs
+from ..fitting.relaxed import relax
 from ..inputs.conversion import as_labels, as_numbers
 from ..inputs.given import Data, Given, Readable
 from ..result import FitResult
 from .data import for_splitters, labels_like, rows_of_models
 from .folds import fit_folds, weights_of_folds
-from .logistic import SOLVERS, TOLERANCE, LogisticRegression, cost_tolerance
+from .logistic import OF_CATEGORIES, SOLVERS, TOLERANCE, LogisticRegression, cost_tolerance
 from .progress import ProgressLines
 from .scoring import score_grid
+from .selection import SELECTIONS, Chosen, Grids, best_of, choose
 
-__all__ = ["LogisticRegressionCV"]
+__all__ = ["LogisticRegressionCV", "best_of"]
 
+# Of a splitter: training and test rows of each fold.
+Splits: TypeAlias = list[tuple[ArrayLike, ArrayLike]]
 
 # Share of a time limit that the folds may take, at the most and the least: the rest is for scores
 # and last fit.
@@ -79,18 +84,20 @@ class LogisticRegressionCV(LogisticRegression):
     Parameters
     ----------
     Cs : int or array-like of shape (n_cs,), default 10
-        Inverse strengths of the L2 penalty; a whole number is that many of them between 1e-4 and
-        1e4, evenly spaced on a logarithmic scale.
+        Inverse strengths of the penalty; a whole number is that many of them between 1e-4 and
+        1e4, evenly spaced on a logarithmic scale. For L1 those of a path suit better:
+        ``logistic_path(X, y, l1_ratio=1).Cs``.
     l1_ratios : array-like of shape (n_l1_ratios,) or None, default "warn"
-        Only zeros: there is no L1 penalty yet (with ``penalty="l2"`` they are ignored, with a
-        warning, as in scikit-learn). None, which is the default with a warning, is the
-        same as ``(0,)`` except for the shapes of the legacy attributes.
+        Shares of L1 in the penalty, from 0 (L2) to 1 (L1), each with each C. With
+        ``penalty="l1"`` or ``"l2"`` they are ignored, with a warning, as in scikit-learn. None,
+        which is the default with a warning, is the same as ``(0,)`` except for the shapes of the
+        legacy attributes.
     fit_intercept : bool, default True
     cv : int, splitter of scikit-learn or iterable of (train, test), default None
         None is stratified 5-fold, a whole number so many folds.
     dual : bool, default False
         Accepted for ``solver="liblinear"``, as in scikit-learn; it makes no difference.
-    penalty : {"l2"}, default "deprecated"
+    penalty : {"l1", "l2", "elasticnet"}, default "deprecated"
         Deprecated, as in scikit-learn since 1.8.
     scoring : str, callable or None, default "warn"
         What is maximised. None, which is the default with a warning, is the accuracy.
@@ -125,6 +132,13 @@ class LogisticRegressionCV(LogisticRegression):
         Seconds after which the fits end, each with the best point so far: nine tenths are for the
         folds. Where none are left for the last fit, `coef_` is the mean of the folds, and a warning
         says so. The seconds of compiling kernels do not count.
+    selection : {"best", "one_standard_error"}, default "best"
+        The C of the best mean score, or the smallest C, of the same share of L1, whose mean is
+        within a standard error of the best, over the folds: fewer coefficients, or smaller ones.
+    relax : bool, default False
+        Fit the columns that L1 has chosen once more, without a penalty: `coef_` and `intercept_`
+        are then those of that fit. Scores are those of the fits with L1. Two classes, or each
+        against all others.
 
     Attributes
     ----------
@@ -138,8 +152,7 @@ class LogisticRegressionCV(LogisticRegression):
     C_ : float
         The best one. Legacy: ndarray, repeated for each model.
     l1_ratio_ : float
-        The first of `l1_ratios`, all of which mean the same. Legacy: ndarray, repeated for each
-        model.
+        The best one. Legacy: ndarray, repeated for each model.
     coefs_paths_ : ndarray of shape (n_folds, n_l1_ratios, n_cs, n_models, n_dof)
         Coefficients of the folds; n_models is 1 for two classes, else n_classes, and the last
         of n_dof is the intercept if there is one. Legacy: a dict of (n_folds, n_cs, n_dof) or,
@@ -152,10 +165,15 @@ class LogisticRegressionCV(LogisticRegression):
     n_features_in_ : int
     feature_names_in_ : ndarray of shape (n_features_in_,), object
         The names of the columns, where X had names that are all strings.
+    grids_ : list of GridResult
+        The fits of the folds for each of `l1_ratios`, with their proven bounds.
     grid_ : GridResult
-        The fits of the folds, with their proven bounds.
+        That of the best mean score.
     result_ : FitResult
         The last fit, where `refit` is True.
+    relaxed_ : list of FitResult or None
+        With `relax` the fits of the chosen columns without a penalty, one for each model; None
+        where no column was chosen.
 
     See Also
     --------
@@ -180,7 +198,7 @@ class LogisticRegressionCV(LogisticRegression):
         **{
             name: constraint
             for name, constraint in LogisticRegression._parameter_constraints.items()
-            if name not in ("C", "warm_start", "l1_ratio")
+            if name not in ("C", "warm_start", "l1_ratio", *OF_CATEGORIES)
         },
         "Cs": [Interval(Integral, 1, None, closed="left"), "array-like"],
         "l1_ratios": ["array-like", None, Hidden(StrOptions({"warn"}))],
@@ -192,6 +210,8 @@ class LogisticRegressionCV(LogisticRegression):
             Hidden(StrOptions({"warn"})),
         ],
         "refit": ["boolean"],
+        "selection": [StrOptions(set(SELECTIONS))],
+        "relax": ["boolean"],
         "penalty": [
             StrOptions({"l1", "l2", "elasticnet"}),
             Hidden(StrOptions({"deprecated"})),
@@ -228,6 +248,8 @@ class LogisticRegressionCV(LogisticRegression):
         use_legacy_attributes: bool | str = "warn",
         multi_class: str = "multinomial",
         time_limit: float | None = None,
+        selection: str = "best",
+        relax: bool = False,
     ) -> None:
         self.Cs = Cs
         self.l1_ratios = l1_ratios
@@ -248,6 +270,8 @@ class LogisticRegressionCV(LogisticRegression):
         self.use_legacy_attributes = use_legacy_attributes
         self.multi_class = multi_class
         self.time_limit = time_limit
+        self.selection = selection
+        self.relax = relax
 
     @_fit_context(prefer_skip_nested_validation=True)  # type: ignore[untyped-decorator]
     def fit(
@@ -297,6 +321,7 @@ class LogisticRegressionCV(LogisticRegression):
         began = time.perf_counter()
         _raise_for_params(params, self, "fit")
         Cs, ratios, scoring, legacy = self._settings()
+        shares = self._shares(ratios)
         given = Given(
             X, y, sample_weight, penalty_factor=penalty_factor, class_weight=self.class_weight,
             clock=Clock(began, self.time_limit),
@@ -308,6 +333,12 @@ class LogisticRegressionCV(LogisticRegression):
         assert labels is not None
         assert not isinstance(rows, Design)
         self.classes_ = labels_like(labels, data.classes)
+        if any(shares):
+            refuse_free_softmax(len(self.classes_), self.multi_class, Cs)
+        if self.relax and len(self.classes_) > 2 and self.multi_class == "multinomial":
+            raise ValueError(
+                "relax=True is for two classes, or each against all others: multi_class='ovr'"
+            )
         routed = self._routed(sample_weight, params)
         cv = check_cv(self.cv, labels, classifier=True)
         splits = list(cv.split(for_splitters(data.rows), labels, **routed.splitter.split))
@@ -316,41 +347,73 @@ class LogisticRegressionCV(LogisticRegression):
             solver=SOLVERS[self.solver], tol=cost_tolerance(self.tol), max_iter=self.max_iter,
             n_threads=threads.of_jobs(self.n_jobs), time_limit=self.time_limit,
         )  # fmt: skip
+        asked = [dataclasses.replace(options, l1_ratio=share) for share in shares]
+        grids = self._fit_folds(data, Cs, splits, asked, began)
         try:
-            with (
-                part_of(began, self._share_of_folds(rows, len(Cs), len(splits))),
-                self._lines() as lines,
-            ):
-                grid, complete = fit_folds(
-                    data, self.classes_, Cs, weights_of_folds(splits, rows.shape[0]),
-                    dataclasses.replace(options, callback=lines),
-                )  # fmt: skip
-        except KeyboardInterrupt:
-            self._forget()
-            raise
-        self._say(f"folds: {grid.message}")
-        self.grid_ = grid
-        try:
-            scores = score_grid(
-                grid, data.rows, labels, data.codes, [_indices(test) for _, test in splits],
-                scoring, sample_weight=sample_weight, score_params=routed.scorer.score,
-                multi_class=self.multi_class, n_threads=options.n_threads,
-            )  # fmt: skip
+            scores = self._scores(grids, data, splits, scoring, routed.scorer.score)
         except KeyboardInterrupt as interrupt:
             self._forget()
-            interrupt.result = grid  # type: ignore[attr-defined]
+            interrupt.result = grids.of_ratios[0]  # type: ignore[attr-defined]
             raise
-        best = best_of(scores, together=self.refit)
-        self._store_attributes(scores, float(np.mean(Cs[best])), ratios, legacy)
+        chosen = choose(scores, Cs, self.selection, together=self.refit)
+        self._store_attributes(grids, scores, chosen, shares, ratios, legacy)
+        complete = grids.complete
         if self.refit:
-            start = _mean_of(grid, complete, best) if complete.any() else None
-            self._refit(data._replace(start=start), float(Cs[best]), began, options)
+            start = grids.mean_of(chosen, complete) if complete.any() else None
+            last = asked[chosen.ratios[0]]
+            self._refit(data._replace(start=start), float(Cs[chosen.Cs[0]]), began, last)
         else:
-            coef, intercept = _mean_of(grid, complete if complete.any() else ~complete, best)
+            coef, intercept = grids.mean_of(chosen, complete if complete.any() else ~complete)
             if hasattr(self, "result_"):
                 del self.result_  # of a fit before
             self.coef_, self.intercept_ = coef, intercept
         return self
+
+    def _scores(
+        self, grids: Grids, data: Data, splits: Splits, scoring: str | Scorer | None,
+        params: dict[str, object],
+    ) -> Cube:  # fmt: skip
+        """Return the scores of all folds, (n_folds, n_l1_ratios, n_cs)."""
+        assert data.labels is not None
+        assert not isinstance(data.rows.X, Design)
+        tests = [_indices(test) for _, test in splits]
+        known: dict[int, Matrix] = {}
+        for grid in grids.of_ratios:
+            if id(grid) not in known:
+                known[id(grid)] = score_grid(
+                    grid, data.rows, data.labels, data.codes, tests, scoring,
+                    sample_weight=data.sample_weight, score_params=params,
+                    multi_class=self.multi_class, n_threads=threads.of_jobs(self.n_jobs),
+                )  # fmt: skip
+        return np.stack([known[id(grid)] for grid in grids.of_ratios], axis=1)
+
+    def _fit_folds(
+        self, data: Data, Cs: Vector, splits: Splits, asked: list[GridOptions], began: float
+    ) -> Grids:
+        """Fit all folds and all C for each share of L1, which divide the time among them."""
+        found: dict[float, GridResult] = {}
+        rows = data.rows.X
+        assert not isinstance(rows, Design)  # an estimator takes none
+        n_ratios = len({options.l1_ratio for options in asked})
+        share = self._share_of_folds(rows, n_ratios * len(Cs), len(splits))
+        folds = weights_of_folds(splits, rows.shape[0])
+        for options in asked:
+            if options.l1_ratio in found:
+                continue
+            part = share * (len(found) + 1) / n_ratios
+            try:
+                with part_of(began, part), self._lines() as lines:
+                    grid, complete = fit_folds(
+                        data, self.classes_, Cs, folds,
+                        dataclasses.replace(options, callback=lines), tell=not found,
+                    )  # fmt: skip
+            except KeyboardInterrupt:
+                self._forget()
+                raise
+            of_ratio = f" of l1_ratio={options.l1_ratio:g}" if n_ratios > 1 else ""
+            self._say(f"folds{of_ratio}: {grid.message}")
+            found[options.l1_ratio] = grid
+        return Grids([found[options.l1_ratio] for options in asked], complete)
 
     @property
     def partial_fit(self) -> NoReturn:
@@ -406,7 +469,7 @@ class LogisticRegressionCV(LogisticRegression):
 
         Warns of what scikit-learn 1.9 warns of.
         """
-        self._refuse_penalties()
+        self._check_penalties()
         if self.penalty != "deprecated":
             _warn_of_the_future(
                 "'penalty' was deprecated in version 1.8 of scikit-learn and will be removed in "
@@ -444,26 +507,43 @@ class LogisticRegressionCV(LogisticRegression):
         ratios = [None] if given is None else list(given)
         return grid_of_cs(self.Cs), ratios, scoring, bool(legacy)
 
-    def _refuse_penalties(self) -> None:
-        """Raise for any penalty but L2."""
+    def _check_penalties(self) -> None:
+        """Raise for penalties and choices that do not go together."""
         given = None if _is_warn(self.l1_ratios) else self.l1_ratios
         if given is None and self.penalty == "elasticnet":
             raise ValueError("l1_ratios must be given with penalty='elasticnet'")
         if given is not None:
             _check_ratios(given)
-        used = self.penalty in ("elasticnet", "deprecated") and given is not None
-        if self.penalty == "l1" or (used and np.any(given)):
-            asked = "penalty='l1'" if self.penalty == "l1" else f"l1_ratios={given!r}"
-            raise ValueError(
-                f"{asked}: L1 and elastic-net penalties are not there yet; use l1_ratios=(0,), the "
-                "L2 penalty, or scikit-learn's class"
+        if self.penalty in ("l1", "l2") and given is not None:
+            name = self.penalty.upper()
+            _warn(
+                f"penalty={self.penalty!r} ignores l1_ratios={given!r}; the penalty is {name}",
+                UserWarning,
             )
-        if self.penalty == "l2" and given is not None:
-            _warn(f"penalty='l2' ignores l1_ratios={given!r}; the penalty is L2", UserWarning)
         if self.dual and self.solver != "liblinear":
             raise ValueError(
                 f"dual=True has a meaning for solver='liblinear' only, got {self.solver!r}"
             )
+        if not self.refit and self.selection != "best":
+            raise ValueError(
+                f"selection={self.selection!r} chooses one C for the last fit: it needs refit=True"
+            )
+        if not self.refit and self.relax:
+            raise ValueError("relax=True is of the last fit: it needs refit=True")
+
+    def _shares(self, ratios: list[Any]) -> list[float]:
+        """Return the share of L1 that each of the ratios means."""
+        if self.penalty in ("l1", "l2"):
+            shares = [float(self.penalty == "l1")] * len(ratios)
+        else:
+            shares = [float(ratio or 0.0) for ratio in ratios]
+        if any(shares) and SOLVERS[self.solver] != "auto":
+            raise ValueError(
+                f"solver={self.solver!r} does not take L1 (l1_ratios, penalty); 'auto' would"
+            )
+        if self.relax and not any(shares):
+            raise ValueError("relax=True is for L1, which chooses columns: give l1_ratios above 0")
+        return shares
 
     def _routed(self, sample_weight: Vector | None, params: dict[str, object]) -> Bunch:
         """Return what goes to the splitter and to the scorer."""
@@ -491,7 +571,8 @@ class LogisticRegressionCV(LogisticRegression):
         try:
             with part_of(began), self._lines() as lines:
                 result = fit(
-                    data, C=C, multi_class=options.multi_class, solver=options.solver,
+                    data, C=C, l1_ratio=options.l1_ratio, multi_class=options.multi_class,
+                    solver=options.solver,
                     intercept="fit" if options.fit_intercept else None, tol=options.tol,
                     max_iter=options.max_iter, n_threads=options.n_threads,
                     time_limit=options.time_limit, callback=lines,
@@ -516,6 +597,26 @@ class LogisticRegressionCV(LogisticRegression):
             warnings.warn(message, ConvergenceWarning, stacklevel=stack_level())
         self._keep(dataclasses.replace(result, message=message))
         self._say(message)
+        if hasattr(self, "relaxed_"):
+            del self.relaxed_  # of a fit before
+        if self.relax and options.l1_ratio > 0.0:
+            self._relax(data, began, options)
+
+    def _relax(self, data: Data, began: float, options: GridOptions) -> None:
+        """Fit the chosen columns without a penalty, in the time that is left.
+
+        After Ctrl-C the last fit stands.
+        """
+        try:
+            with part_of(began), self._lines() as lines:
+                found = relax(
+                    data, (self.coef_, self.intercept_),
+                    dataclasses.replace(options, callback=lines),
+                )  # fmt: skip
+        except KeyboardInterrupt as interrupt:
+            interrupt.result = self.result_  # type: ignore[attr-defined]
+            raise
+        self.coef_, self.intercept_, self.relaxed_ = found
 
     def _keep(self, result: FitResult) -> None:
         """Store the last fit."""
@@ -527,20 +628,27 @@ class LogisticRegressionCV(LogisticRegression):
         for name in [name for name in vars(self) if name.endswith("_") and name[0] != "_"]:
             delattr(self, name)
 
-    def _store_attributes(self, scores: Matrix, C: float, ratios: list[Any], legacy: bool) -> None:
-        grid = self.grid_
-        self.Cs_ = grid.Cs
+    def _store_attributes(
+        self, grids: Grids, scores: Cube, chosen: Chosen, shares: list[float], ratios: list[Any],
+        legacy: bool,
+    ) -> None:  # fmt: skip
+        self.grids_ = grids.of_ratios
+        best = choose(scores, self.grids_[0].Cs, "best", together=True)
+        self.grid_ = self.grids_[best.ratios[0]]
+        self.Cs_ = self.grid_.Cs
         self.l1_ratios_ = np.array(ratios)
-        paths = grid.coef
+        C = float(self.Cs_[chosen.Cs[0]] if self.refit else np.mean(self.Cs_[chosen.Cs]))
+        paths = np.stack([grid.coef for grid in self.grids_], axis=1)
         if self.fit_intercept:
-            paths = np.concatenate([paths, grid.intercept[..., None]], axis=-1)
-        n_iter = grid.n_iter.max(axis=2).astype(np.int32)
+            levels = np.stack([grid.intercept for grid in self.grids_], axis=1)
+            paths = np.concatenate([paths, levels[..., None]], axis=-1)
+        n_iter = np.stack([grid.n_iter.max(axis=2) for grid in self.grids_], axis=1)
         # (n_folds, n_l1_ratios, n_cs, ...)
-        by_ratio: list[Array] = [
-            np.repeat(part[:, None], len(ratios), axis=1) for part in (paths, scores, n_iter)
-        ]
-        # Other ratios than 0 are those that penalty='l2' ignores: all of them score the same.
-        first = float(ratios[0] or 0.0) if self.refit else 0.0
+        by_ratio: list[Array] = [paths, scores, n_iter.astype(np.int32)]
+        given = ratios[chosen.ratios[0]]
+        first = float(np.mean([shares[k] for k in chosen.ratios]))
+        if self.refit and given is not None:
+            first = float(given)  # also one that penalty='l2' ignores
         if not legacy:
             self.C_, self.l1_ratio_ = C, first
             self.coefs_paths_, self.scores_, self.n_iter_ = by_ratio
@@ -551,7 +659,7 @@ class LogisticRegressionCV(LogisticRegression):
         )
         labels = self.classes_[1:] if len(self.classes_) == 2 else self.classes_
         self.C_ = np.full(len(labels), C)
-        self.l1_ratio_ = np.array([ratios[0] if self.refit else first] * len(labels))
+        self.l1_ratio_ = np.array([given if self.refit else first] * len(labels))
         self.coefs_paths_ = {label: paths[..., k, :] for k, label in enumerate(labels)}
         self.scores_ = {label: scores.copy() for label in labels}
         self.n_iter_ = n_iter[None]
@@ -563,42 +671,6 @@ class LogisticRegressionCV(LogisticRegression):
     def _say(self, message: str) -> None:
         if self.verbose:
             print(f"[fastlogit] {message}", flush=True)
-
-
-def best_of(scores: Matrix, *, together: bool) -> int | Indices:
-    """Return the index of the best C: of the mean over the folds, or of each fold.
-
-    Parameters
-    ----------
-    scores : ndarray of shape (n_folds, n_cs)
-    together : bool
-
-    Returns
-    -------
-    int, or ndarray of shape (n_folds,)
-        The first of equals.
-
-    Raises
-    ------
-    ValueError
-        If a scorer gave NaN.
-    """
-    if np.isnan(scores).any():
-        fold, index = (int(k) for k in np.argwhere(np.isnan(scores))[0])
-        raise ValueError(
-            f"the score of fold {fold} is NaN (C number {index}), so that no C is the best; the "
-            "scorer may need both classes among the test rows: use a stratified cv"
-        )
-    return int(scores.sum(axis=0).argmax()) if together else scores.argmax(axis=1)
-
-
-def _mean_of(grid: GridResult, folds: Mask, best: int | Indices) -> tuple[Matrix, Vector]:
-    """Return the mean over some folds of the coefficients of one C, or of each fold's own.
-
-    A row for each model, as a fit begins.
-    """
-    own = np.arange(len(folds)), best
-    return grid.coef[own][folds].mean(axis=0), grid.intercept[own][folds].mean(axis=0)
 
 
 def _indices(rows: ArrayLike) -> Indices:

@@ -6,6 +6,7 @@ import numpy as np
 
 from ..arrays import ArrayLike, Floats, Labels, Matrix, Vector
 from ..design.compressed import CompressedRows
+from ..design.mixed import MixedRows
 from ..inputs.given import Rows
 from ..inputs.sparse import scipy_rows
 
@@ -28,10 +29,12 @@ def rows_of_models(coef: Floats, intercept: float | Vector) -> tuple[Matrix, Vec
 
 
 def for_others(rows: Rows) -> ArrayLike:
-    """Return X for callbacks: what is sparse as the user has it."""
-    return rows.carrier if isinstance(rows.X, CompressedRows) else rows.X
+    """Return X for callbacks: what is no array as the user has it."""
+    return rows.carrier if isinstance(rows.X, CompressedRows | MixedRows) else rows.X
 
 
 def for_splitters(rows: Rows) -> ArrayLike:
     """Return X for splitters: what is sparse as CSR of SciPy, as scikit-learn's own gets it."""
-    return scipy_rows(rows.X, rows.carrier) if isinstance(rows.X, CompressedRows) else rows.X
+    if isinstance(rows.X, CompressedRows):
+        return scipy_rows(rows.X, rows.carrier)
+    return rows.carrier if isinstance(rows.X, MixedRows) else rows.X

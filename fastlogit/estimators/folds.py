@@ -10,6 +10,7 @@ import numpy as np
 
 from ..arrays import Array, ArrayLike, Indices, Labels, Mask, Masks, Vector
 from ..fitting.grid import GridOptions, GridResult, fit_grid
+from ..fitting.l1_grid import fit_l1_grid
 from ..fitting.weightless import intercepts_of_absent, with_codes
 from ..inputs.given import Data
 
@@ -53,6 +54,8 @@ def fit_folds(
     Cs: Vector,
     folds: Array,
     options: GridOptions,
+    *,
+    tell: bool = True,
 ) -> tuple[GridResult, Mask]:
     """Fit each fold with each C; a class that a fold lacks gets probability 0 there.
 
@@ -65,6 +68,8 @@ def fit_folds(
     Cs : ndarray of shape (n_Cs,)
     folds : ndarray of shape (n_folds, n_samples)
     options : GridOptions
+    tell : bool, default True
+        Warn of folds that lack a class.
 
     Returns
     -------
@@ -88,9 +93,16 @@ def fit_folds(
     complete = np.asarray(present.all(axis=1))
     if complete.all():
         return _fit_alike(data, classes, Cs, folds, options), complete
-    _tell_of_absent(present, classes, options.fit_intercept)
+    if tell:
+        _tell_of_absent(present, classes, options.fit_intercept)
     whole = _nothing_fitted(classes, Cs, len(folds), data.rows.X.shape[1])
     return _fit_patterns(whole, data, folds, present, options), complete
+
+
+def _fit_grid(data: Data, Cs: Vector, folds: Array, options: GridOptions) -> GridResult:
+    """Fit folds by what suits the penalty."""
+    fit_folds_of = fit_l1_grid if options.l1_ratio > 0.0 else fit_grid
+    return fit_folds_of(data, Cs, fold_weights=folds, options=options)
 
 
 def _fit_alike(
@@ -98,7 +110,7 @@ def _fit_alike(
 ) -> GridResult:
     """Fit folds that have all classes."""
     try:
-        grid = fit_grid(data, Cs, fold_weights=folds, options=options)
+        grid = _fit_grid(data, Cs, folds, options)
     except KeyboardInterrupt as interrupt:
         best = getattr(interrupt, "result", None)
         if isinstance(best, GridResult):
@@ -116,11 +128,10 @@ def _fit_patterns(
     patterns, pattern_of_fold = np.unique(present, axis=0, return_inverse=True)
     for number, pattern in enumerate(patterns):
         which = np.flatnonzero(pattern_of_fold.ravel() == number)
-        for piece in _pieces(data, pattern, multi_class):
+        for piece in _pieces(data, pattern, multi_class, options.l1_ratio):
+            own = dataclasses.replace(options, l1_ratio=piece.l1_ratio)
             try:
-                part = fit_grid(
-                    piece.data, Cs * piece.times_c, fold_weights=folds[which], options=options
-                )  # fmt: skip
+                part = _fit_grid(piece.data, Cs * piece.times_c, folds[which], own)
             except KeyboardInterrupt as interrupt:
                 best = getattr(interrupt, "result", None)
                 if isinstance(best, GridResult):
@@ -147,33 +158,36 @@ class Piece:
     """Models of some folds that are fitted together, with what turns them into those asked for."""
 
     data: Data
+    l1_ratio: float
     times_c: float
     models: Indices
     factors: Vector
 
 
-def _pieces(data: Data, pattern: Mask, multi_class: str) -> Iterator[Piece]:
+def _pieces(data: Data, pattern: Mask, multi_class: str, l1_ratio: float) -> Iterator[Piece]:
     """Yield what there is to fit to rows with the classes of `pattern` alone."""
     seen, codes = np.flatnonzero(pattern), data.codes
     if len(seen) < 2:
         return
     if len(pattern) == 2:
-        yield Piece(data, 1.0, np.array([0]), np.ones(1))
+        yield Piece(data, l1_ratio, 1.0, np.array([0]), np.ones(1))
         return
     if multi_class == "ovr":
         for k in seen:
             own = data.weights[k] if data.weights.ndim == 2 else data.weights
             alone = with_codes(data, np.array([False, True]), codes == k)._replace(weights=own)
-            yield Piece(alone, 1.0, np.array([k]), np.ones(1))
+            yield Piece(alone, l1_ratio, 1.0, np.array([k]), np.ones(1))
         return
     # The rows of the other classes have no weight in these folds: any label will do for them.
     places = np.searchsorted(seen, np.where(pattern[codes], codes, seen[0]))
     some = with_codes(data, data.classes[seen], places)
     if len(seen) > 2:
-        yield Piece(some, 1.0, seen, np.ones(len(seen)))
+        yield Piece(some, l1_ratio, 1.0, seen, np.ones(len(seen)))
     else:
-        # Softmax of two classes has coefficients -c / 2 and c / 2, whose penalty is half of c's.
-        yield Piece(some, 2.0, seen, np.array([-0.5, 0.5]))
+        # Softmax of two classes has coefficients -c / 2 and c / 2, whose L2 is half of c's, and
+        # whose L1 is that of c.
+        factor = 2.0 / (1.0 + l1_ratio)
+        yield Piece(some, factor * l1_ratio, factor, seen, np.array([-0.5, 0.5]))
 
 
 def _present(data: Data, folds: Array) -> Masks:

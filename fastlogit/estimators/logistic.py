@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import inspect
 import math
 import time
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from numbers import Integral, Real
 from typing import ClassVar, TypedDict
 
@@ -24,9 +25,11 @@ from ..design.batched import BatchRows
 from ..fitting.fit import fit
 from ..fitting.online import OnlineLogistic
 from ..inputs import validation
+from ..inputs.categories import Categories
 from ..inputs.conversion import as_labels, as_numbers, is_plain
 from ..inputs.given import Data, Given, Rows, Start
 from ..inputs.scikit_learn import look_at_labelled_rows, look_at_new_rows, look_for
+from ..options import CODINGS, UNKNOWN, check_category_options
 from ..result import FitResult, Progress
 from .data import for_others, labels_like, rows_of_models
 from .progress import CallbackSupport, IterationTasks, ProgressLines, is_listened_to
@@ -46,6 +49,10 @@ SOLVERS = {
     "sag": "auto",
     "saga": "auto",
 }
+# Parameters that say how categorical columns are read.
+OF_CATEGORIES = ("categories", "handle_unknown", "interactions")
+# Those that take L1: of scikit-learn's the same as there.
+SOLVERS_OF_L1 = ("auto", "saga", "liblinear")
 # What parameter validation may remember: see `_validate_params`.
 PLAIN = (bool, int, float, str)
 # Its square is the default of `fit`: of half the digits of the cost that the coefficients have.
@@ -96,9 +103,9 @@ class LogisticRegression(CallbackSupport, LinearClassifierMixin, SparseCoefMixin
         Inverse strength of the penalty; ``np.inf`` is none.
     l1_ratio : float from 0 to 1, default 0.0
         The share of L1 in the penalty, ``l1_ratio * sum(|coef|) + (1 - l1_ratio) * sum(coef**2) /
-        2``: 1 is L1 alone, and what is between an elastic net. For two classes, or with
-        ``multi_class="ovr"``; softmax does not take it yet. Where scikit-learn ignores it, as
-        beside ``penalty="l2"`` and without a penalty, it is ignored here too, with its warnings.
+        2``: 1 is L1 alone, and what is between an elastic net. Where scikit-learn ignores
+        it, as beside ``penalty="l2"`` and without a penalty, it is ignored here too, with its
+        warnings.
     dual : bool, default False
         Accepted for ``solver="liblinear"``, as in scikit-learn; it makes no difference.
     tol : float >= 0, default 1e-6
@@ -140,18 +147,31 @@ class LogisticRegression(CallbackSupport, LinearClassifierMixin, SparseCoefMixin
         Seconds after which the fit ends with the best point so far; a `BatchSource` that is still
         read for the first time then ends it with TimeoutError.
 
+    categories : {"auto", "full", "reference"}, default "auto"
+        Which levels of a data frame's categorical column have a coefficient: all that occur
+        ("full"), or all but the first ("reference"), whose coefficient is 0. "auto" is "full" with
+        a penalty, as of scikit-learn's OneHotEncoder, and "reference" without. The columns are read
+        as codes, and never expanded.
+    handle_unknown : {"error", "zero"}, default "error"
+        What a level is at prediction that did not occur in the fit, or is missing: an error, or of
+        no level, so that none of the column's coefficients is added.
+    interactions : sequence of pairs of str or None, default None
+        Names of two categorical columns: each pair of levels that occurs has a coefficient too.
+
     Attributes
     ----------
     classes_ : ndarray of shape (n_classes,)
         The labels, sorted.
     coef_ : ndarray of shape (1, n_features) or (n_classes, n_features)
         float64 also for float32 X, where scikit-learn keeps float32: rounded to that, columns far
-        from 0 would lose up to 2e-2 of a probability.
+        from 0 would lose up to 2e-2 of a probability. With categorical columns there is one for
+        each level: ``result_.feature_names`` has their names, as ``carrier[AA]``.
     intercept_ : ndarray of shape (1,) or (n_classes,)
         float64. Zeros if `fit_intercept` is False.
     n_iter_ : ndarray of shape (1,), int32
         Iterations of the solver.
     n_features_in_ : int
+        Of the columns of X, categorical ones counted once.
     feature_names_in_ : ndarray of shape (n_features_in_,), object
         The names of the columns, where X had names that are all strings.
     result_ : FitResult
@@ -192,6 +212,9 @@ class LogisticRegression(CallbackSupport, LinearClassifierMixin, SparseCoefMixin
         "n_jobs": [None, Integral],
         "multi_class": [StrOptions({"multinomial", "ovr"})],
         "time_limit": [Interval(Real, 0, None, closed="neither"), None],
+        "categories": [StrOptions(set(CODINGS))],
+        "handle_unknown": [StrOptions(set(UNKNOWN))],
+        "interactions": [list, tuple, None],
     }
 
     n_iter_: Integers
@@ -199,6 +222,8 @@ class LogisticRegression(CallbackSupport, LinearClassifierMixin, SparseCoefMixin
     _online: OnlineLogistic
     # Whether the X of the fit was float32.
     _single = False
+    # How the columns of a frame with categories were read.
+    _categories: Categories | None = None
 
     def __init__(
         self,
@@ -219,6 +244,9 @@ class LogisticRegression(CallbackSupport, LinearClassifierMixin, SparseCoefMixin
         n_jobs: int | None = None,
         multi_class: str = "multinomial",
         time_limit: float | None = None,
+        categories: str = "auto",
+        handle_unknown: str = "error",
+        interactions: Sequence[Sequence[str]] | None = None,
     ) -> None:
         self.penalty = penalty
         self.C = C
@@ -236,6 +264,9 @@ class LogisticRegression(CallbackSupport, LinearClassifierMixin, SparseCoefMixin
         self.n_jobs = n_jobs
         self.multi_class = multi_class
         self.time_limit = time_limit
+        self.categories = categories
+        self.handle_unknown = handle_unknown
+        self.interactions = interactions
 
     @_fit_context(prefer_skip_nested_validation=True)  # type: ignore[untyped-decorator]
     def fit(
@@ -253,8 +284,9 @@ class LogisticRegression(CallbackSupport, LinearClassifierMixin, SparseCoefMixin
         Parameters
         ----------
         X : array-like or data frame of shape (n_samples, n_features), or BatchSource
-            Real numbers, finite. A `numpy.memmap` that does not fit in memory, or what else has a
-            shape, a dtype and slices of rows (h5py, zarr), is streamed block by block.
+            Real numbers, finite; columns of a data frame may be categorical. A `numpy.memmap` that
+            does not fit in memory, or what else has a shape, a dtype and slices of rows (h5py,
+            zarr), is streamed block by block.
         y : array-like of shape (n_samples,)
             Labels: numbers, booleans or strings. None with a `BatchSource`, which brings them.
         sample_weight : array-like of shape (n_samples,), optional
@@ -291,6 +323,9 @@ class LogisticRegression(CallbackSupport, LinearClassifierMixin, SparseCoefMixin
         given = Given(
             X, y, sample_weight, offset, penalty_factor=penalty_factor, start=self._start(),
             class_weight=self.class_weight, clock=clock, coef_bounds=coef_bounds,
+            categories=check_category_options(
+                self.categories, self.handle_unknown, self.interactions, has_penalty=C != math.inf
+            ),
         )  # fmt: skip
         lines = ProgressLines() if self.verbose else None
         try:
@@ -379,6 +414,7 @@ class LogisticRegression(CallbackSupport, LinearClassifierMixin, SparseCoefMixin
         self.classes_ = labels_like(labels, online.classes)
         self.coef_, self.intercept_ = rows_of_models(online.coef, online.intercept)
         self._single = _is_single(rows)
+        self._categories = None
         return self
 
     def decision_function(self, X: ArrayLike, *, offset: ArrayLike = None) -> Array:
@@ -475,6 +511,14 @@ class LogisticRegression(CallbackSupport, LinearClassifierMixin, SparseCoefMixin
             sample_weight = as_numbers("sample_weight", sample_weight)
         return float(accuracy_score(as_labels(y), predicted, sample_weight=sample_weight))
 
+    def __setstate__(self, state: dict[str, object]) -> None:
+        """Take what a pickle holds; one of an earlier version has later parameters by default."""
+        super().__setstate__(state)
+        missing = [name for name in self._get_param_names() if name not in vars(self)]
+        known = inspect.signature(type(self)).parameters if missing else {}
+        for name in missing:
+            setattr(self, name, known[name].default)
+
     def __sklearn_tags__(self) -> Tags:
         """Return what scikit-learn is told of it: that it takes sparse X, too."""
         tags = super().__sklearn_tags__()
@@ -539,6 +583,12 @@ class LogisticRegression(CallbackSupport, LinearClassifierMixin, SparseCoefMixin
         if penalty is None and self.C != 1.0:
             warnings.warn("penalty=None ignores C", UserWarning, stacklevel=4)
         share = 1.0 if penalty == "l1" else float(ratio or 0.0) if used else 0.0
+        if share > 0.0 and self.solver not in SOLVERS_OF_L1:
+            first, *others, last = map(repr, SOLVERS_OF_L1)
+            raise ValueError(
+                f"solver={self.solver!r} does not take L1 (l1_ratio={share:g}); "
+                f"{', '.join([first, *others])} or {last} would"
+            )
         return (math.inf, 0.0) if none else (float(self.C), share)
 
     def _look(self, given: Given) -> Data:
@@ -549,24 +599,32 @@ class LogisticRegression(CallbackSupport, LinearClassifierMixin, SparseCoefMixin
         if isinstance(rows.X, BatchRows) and rows.text_names is not None:
             # scikit-learn does not look at batches.
             self.feature_names_in_ = np.asarray(rows.text_names, dtype=object)
-        elif hasattr(self, "feature_names_in_"):
+        elif hasattr(self, "feature_names_in_") and rows.categories is None:
             names = self.feature_names_in_.tolist()
             data = data._replace(rows=rows._replace(names=names, text_names=names))
         return data
 
     def _look_at_new(self, X: ArrayLike) -> Rows:
         """Return rows to be predicted; names and number of columns are compared."""
-        known = vars(self)
+        own = vars(self)
         if (
             is_plain(X)
-            and "coef_" in known
-            and "feature_names_in_" not in known
-            and known.get("n_features_in_") == X.shape[1]
+            and "coef_" in own
+            and "feature_names_in_" not in own
+            and own.get("n_features_in_") == X.shape[1]
+            and self._categories is None
         ):
             return Rows(X, X)  # nothing to compare; scikit-learn takes 50 us to find that out
         check_is_fitted(self)
-        rows = look_at_new_rows(type(self).__name__, X)
-        validate_data(self, rows.carrier, reset=False, skip_check_array=True)
+        known = self._categories
+        if known is not None:
+            # As scikit-learn's encoders, by what the parameter says now.
+            if type(X) is not np.ndarray:
+                validate_data(self, X, reset=False, skip_check_array=True)
+            known = known.taking(self.handle_unknown)
+        rows = look_at_new_rows(type(self).__name__, X, known)
+        if known is None:
+            validate_data(self, rows.carrier, reset=False, skip_check_array=True)
         return rows
 
     def _start(self) -> Start | None:
@@ -609,6 +667,7 @@ class LogisticRegression(CallbackSupport, LinearClassifierMixin, SparseCoefMixin
         self.classes_ = labels_like(data.labels, result.classes)
         self.coef_, self.intercept_ = rows_of_models(result.coef, result.intercept)
         self._single = _is_single(data.rows)
+        self._categories = data.rows.categories
         self.n_iter_ = np.array([result.n_iter], dtype=np.int32)
         self.result_ = result
 

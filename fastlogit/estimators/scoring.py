@@ -13,6 +13,7 @@ from typing import TypeAlias
 import numpy as np
 from sklearn.metrics import accuracy_score, get_scorer, log_loss, make_scorer
 from sklearn.metrics._scorer import _BaseScorer
+from sklearn.utils import _safe_indexing
 from sklearn.utils.validation import _check_method_params
 
 from ..arrays import (
@@ -30,10 +31,12 @@ from ..arrays import (
 )
 from ..design.base import Design
 from ..design.compressed import CompressedRows, joined
+from ..design.mixed import MixedRows
 from ..design.sparse_streamed import is_sparse_source
 from ..design.streamed import RowSource
 from ..elementwise import log_sigmoid, sigmoid
 from ..fitting.grid import GridResult
+from ..inputs.conversion import text_names
 from ..inputs.given import Rows
 from ..inputs.sparse import scipy_rows
 from ..prediction import raw_prediction
@@ -158,12 +161,14 @@ def score_grid(
         rows = _rows_for(scorer, readable, test, carrier)
         for index, known in enumerate(raw):
             model = _fold_model(grid, fold, index, rows, known, multi_class, n_threads)
+            if (names := text_names(rows)) is not None:  # of a frame
+                model.feature_names_in_ = np.asarray(names, dtype=object)
             scores[fold, index] = scorer(model, rows, y[test], **own)
     return scores
 
 
 def _raw_of_rows(
-    X: Features | CompressedRows | RowSource,
+    X: Features | CompressedRows | MixedRows | RowSource,
     rows: Indices,
     coef: Floats,
     intercept: Matrix,
@@ -181,15 +186,15 @@ def _raw_of_rows(
 
 
 def _parts(
-    X: Features | CompressedRows | RowSource, rows: Indices
-) -> Iterator[tuple[slice | Indices, Array | CompressedRows]]:
+    X: Features | CompressedRows | MixedRows | RowSource, rows: Indices
+) -> Iterator[tuple[slice | Indices, Array | CompressedRows | MixedRows]]:
     """Yield some of the rows at a time, with their places among `rows`.
 
     What is not in memory is read in slices, from its beginning to its end; of sparse rows all are
     taken in place.
     """
     step = max(1, GATHERED_BYTES // (8 * X.shape[1]))
-    if isinstance(X, CompressedRows):
+    if isinstance(X, CompressedRows | MixedRows):
         yield slice(None), X.take(rows)
         return
     if isinstance(X, np.ndarray):
@@ -226,7 +231,10 @@ def _gathered(X: Features | RowSource, rows: Indices) -> Array | CompressedRows:
 
 
 def _rows_for(
-    scorer: Scorer, X: Features | CompressedRows | RowSource, test: Indices, carrier: ArrayLike
+    scorer: Scorer,
+    X: Features | CompressedRows | MixedRows | RowSource,
+    test: Indices,
+    carrier: ArrayLike,
 ) -> ArrayLike:
     """Return the test rows for the scorer to hand to the model.
 
@@ -235,6 +243,8 @@ def _rows_for(
     """
     if isinstance(scorer, _BaseScorer):
         return np.broadcast_to(np.nan, (len(test), X.shape[1]))
+    if isinstance(X, MixedRows):
+        return _safe_indexing(carrier, test)
     rows = X.take(test) if isinstance(X, CompressedRows) else _gathered(X, test)
     return scipy_rows(rows, carrier) if isinstance(rows, CompressedRows) else rows
 

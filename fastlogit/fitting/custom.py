@@ -8,6 +8,7 @@ from typing import TypeAlias
 import numpy as np
 
 from ..arrays import Mask, Vector
+from ..objective.group_penalty import GroupL1
 from ..objective.losses import RowLoss
 from ..objective.penalties import L2, ElasticNet, Penalty, Quadratic
 
@@ -58,8 +59,28 @@ def no_such_penalty(name: str, value: object) -> str:
     )
 
 
-def refuse_bad_elastic_net(penalty: ElasticNet, n_features: int, n_outputs: int) -> None:
-    """Raise for an elastic net of another size, or with strengths that are none."""
+def refuse_bad_elastic_net(
+    penalty: ElasticNet, n_features: int, n_outputs: int, coupled: bool
+) -> None:
+    """Raise for an elastic net of another size, or with strengths that are none.
+
+    `coupled`: the outputs are the classes of a softmax, which need one penalty for all.
+    """
+    if isinstance(penalty.l1, GroupL1):
+        raise ValueError(
+            f"the penalty {type(penalty).__name__} has groups of columns; give them as "
+            "penalty_groups, and the strengths as l1_reg and l2_reg"
+        )
+    if coupled and penalty.n_sets > 1:
+        raise ValueError(
+            f"the penalty {type(penalty).__name__} is another for each class; softmax needs one "
+            "for all (n_sets=1), multi_class='ovr' takes several"
+        )
+    if coupled and penalty.l1.bounds is not None:
+        raise ValueError(
+            f"the penalty {type(penalty).__name__} has bounds, which softmax does not take yet; "
+            "multi_class='ovr', each class against all others, does"
+        )
     for own in (penalty.l1, penalty.l2):
         where = f"the {type(own).__name__} of the penalty {type(penalty).__name__}"
         if own.n_sets not in (1, n_outputs) or own.strengths.shape[1] != n_features:

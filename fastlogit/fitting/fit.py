@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import time
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Literal
 
@@ -13,13 +13,15 @@ import numpy as np
 
 from ..arrays import ArrayLike, Floats, Matrix, Vector
 from ..clock import Clock, TimeUp
+from ..design.base import Columns
 from ..errors import DivergenceError, SeparationWarning
 from ..inputs import validation
 from ..inputs.given import Data, look
+from ..objective.group_penalty import GroupL1
 from ..objective.losses import Loss, RowLoss
 from ..objective.objective import Objective
 from ..objective.penalties import L1, L2, Penalty
-from ..options import check_number, check_option, check_whole
+from ..options import check_category_options, check_number, check_option, check_whole
 from ..result import Callback, FitResult
 from ..solvers.abilities import refusal
 from ..solvers.choice import (
@@ -80,6 +82,8 @@ def fit(
     l1_reg: ArrayLike = None,
     l1_ratio: float | None = None,
     coef_bounds: tuple[ArrayLike, ArrayLike] | None = None,
+    penalty_groups: ArrayLike = None,
+    group_weights: ArrayLike = None,
     penalty: Penalty | None = None,
     loss: Loss | None = None,
     solver: str = "auto",
@@ -91,6 +95,9 @@ def fit(
     penalty_factor: ArrayLike = None,
     intercept: Literal["fit"] | float | None = "fit",
     start: StartLike = None,
+    categories: str = "auto",
+    handle_unknown: str = "error",
+    interactions: Sequence[Sequence[str]] | None = None,
     n_threads: int | None = None,
     callback: Callback | None = None,
     time_limit: float | None = None,
@@ -110,7 +117,8 @@ def fit(
         Real numbers, finite; read in place and never changed, nor copied above 8 MB. A
         `numpy.memmap` that does not fit in memory, or anything else that has a shape, a dtype and
         slices of rows (h5py, zarr), is streamed block by block; so are the batches of a
-        `BatchSource`.
+        `BatchSource`. Categorical columns of a data frame (pandas, polars, pyarrow) are read as
+        codes, see `categories`.
     y : array-like of shape (n_samples,)
         Class labels: numbers, booleans or strings. Left out with a `BatchSource`.
     C : float > 0, optional
@@ -122,9 +130,9 @@ def fit(
         columns or one for each. The intercept is never penalised.
     l1_reg : float >= 0 or array-like of shape (n_features,), optional
         The strength of L1 on the same scale: adds ``sum(l1_reg * |coef|)``, in the units of X, and
-        makes coefficients exactly 0; with `l2_reg` an elastic net. Two classes, or each class
-        against all others; a column of strength 0 is free. What the fit works on besides X is a
-        copy of the columns that may have coefficients.
+        makes coefficients exactly 0; with `l2_reg` an elastic net. Two classes, softmax, or
+        each class against all others; a column of strength 0 is free. What the fit works on besides
+        X is a copy of the columns that may have coefficients.
     l1_ratio : float from 0 to 1, optional
         The share of L1 in the penalty that `C` gives, as in scikit-learn: ``C * sum(loss) +
         l1_ratio * sum(|coef|) + (1 - l1_ratio) * sum(coef**2) / 2``.
@@ -133,6 +141,14 @@ def fit(
         of shape (n_features,) or None each; ``(0, None)`` is no negative coefficient. With any
         strength of L1 and L2, also none; two classes, or each class against all others. The
         intercept has no bounds.
+    penalty_groups : "features" or array-like of shape (n_features,), optional
+        Groups of columns that L1 holds together (group lasso): a label for each column, or each
+        column a group of its own, over all classes of a softmax. The penalty is then ``l1_reg *
+        weight * length`` of each group's coefficients, in the units of X, in the place of
+        ``sum(l1_reg * |coef|)``: groups are 0 as a whole. It needs L1, by `l1_reg` or `l1_ratio`.
+    group_weights : float or array-like of shape (n_groups,), optional
+        The weight of each group, in the order of the sorted labels, as ``numpy.unique`` gives them;
+        0 leaves a group without L1. By default the root of the number of its columns.
     penalty : Penalty, optional
         A penalty of your own in place of L2, on the scale of the mean loss and in the units of X:
         a `fastlogit.objective.penalties.Quadratic`, see docs/extending.md, or an
@@ -154,7 +170,8 @@ def fit(
         proven about it.
     multi_class : {"ovr", "multinomial"}, default "ovr"
         For more than two classes: each class against all others, or softmax, whose coefficients
-        sum to zero over the classes (the symmetric solution, of the lowest penalty).
+        sum to zero over the classes (the symmetric solution, of the lowest penalty); with L1 that
+        of the lowest penalty has a median of 0.
     sample_weight : array-like of shape (n_samples,), optional
         Weights >= 0 of the rows: 2 is the row twice, 0 the row absent. One-vs-all also takes shape
         (n_samples, n_classes): weights for each class's own problem.
@@ -168,6 +185,18 @@ def fit(
         A number holds the intercept there; None or 0 is none.
     start : FitResult or (coef, intercept), optional
         Where to begin, where it costs no more than the default: a warm start.
+    categories : {"auto", "full", "reference"}, default "auto"
+        Which levels of a categorical column have a coefficient: all that occur ("full"), or all but
+        the first ("reference"), whose coefficient is 0, so that those of the others are differences
+        from it. "auto" is "full" with a penalty, as of scikit-learn's OneHotEncoder, and
+        "reference" without, where coefficients of all levels would not be determined. The levels
+        are those of pandas, polars' Enum or Arrow in their order, or sorted (polars' Categorical).
+    handle_unknown : {"error", "zero"}, default "error"
+        What a level is at prediction that did not occur in the fit, or is missing: an error, or of
+        no level, so that none of the column's coefficients is added.
+    interactions : sequence of pairs of str, optional
+        Names of two categorical columns: each pair of levels that occurs has a coefficient too,
+        with "reference" those without a first level. Other pairs count as 0 at prediction.
     n_threads : int, optional
         Number of threads; None takes what the process may use. The result has the same bits
         for every number.
@@ -221,17 +250,23 @@ def fit(
     given = {name: value for name, value in options.items() if value is not None}
     descent = _descent_options(solver, limits, given)
     multi_class = check_option("multi_class", multi_class, MULTI_CLASS)
-    strengths = Strengths(C, check_penalty(penalty), _check_ratio(l1_ratio))
+    strengths = Strengths(
+        C, check_penalty(penalty), _check_ratio(l1_ratio), penalty_groups, group_weights
+    )
     loss = check_loss(loss, multi_class)
     if said := refusal({**ABLE, **METHODS_OF_L1}, solver, strengths.penalty, loss):
         raise ValueError(said)
     clock = Clock(began, limits.time_limit)
+    coding = check_category_options(
+        categories, handle_unknown, interactions, has_penalty=strengths.exist(l2_reg, l1_reg)
+    )
     what = given_of(
         X, y, sample_weight, offset, l2_reg, penalty_factor, start, clock, l1_reg, coef_bounds
     )
-    data = what if isinstance(what, Data) else look(what, multi_class)
+    data = what if isinstance(what, Data) else look(what._replace(categories=coding), multi_class)
     has_corners = strengths.have_corners(data)
     _refuse_beside_corners(has_corners, data, solver, multi_class, loss)
+    _refuse_without_l1(strengths, strengths.have_l1(data))
     is_plain = loss is None and penalty is None and not has_corners
     if is_plain and suits(data, multi_class, solver, limits):
         result = fit_small(data, strengths, multi_class, intercept, n_threads, limits, began)
@@ -240,6 +275,11 @@ def fit(
     problem = check_problem(data, strengths, multi_class, intercept, n_threads, loss=loss)
     others = _others(problem)
     if others is not None:
+        if has_corners:
+            raise ValueError(
+                f"no row of {others.names()} has positive weight; softmax with L1 needs rows of "
+                "each class: leave those rows out"
+            )
         return _fit_others(
             others, problem, C=C, penalty=penalty, solver=solver, tol=tol, max_iter=max_iter,
             multi_class=multi_class, n_threads=n_threads, callback=limits.callback,
@@ -265,6 +305,7 @@ def fit(
     # Under L1 the proof asks for the columns' sizes over all rows.
     standardize_by(objective, 1 if has_corners else stride)
     refuse_bad_columns(problem)
+    _scale_groups(objective)
     if limits.max_iter == 0:
         return _stay(problem, solver, limits, began)
     try:
@@ -460,7 +501,8 @@ def _refuse_beside_corners(
     if not has_corners:
         return
     what, goes, names = "L1", "L1 goes", ["l1_reg", "l1_ratio"]
-    if data.coef_bounds is not None:
+    has_bounds = data.coef_bounds is not None
+    if has_bounds:
         what, goes, names = "bounds", "bounds go", ["coef_bounds"]
     if solver not in ("auto", *SOLVERS_OF_L1):
         raise ValueError(
@@ -470,11 +512,28 @@ def _refuse_beside_corners(
         raise ValueError(
             f"{goes} with the logistic loss only: leave out {', '.join(names)} or loss"
         )
-    if multi_class == "multinomial" and data.classes.size > 2:
+    if has_bounds and multi_class == "multinomial" and data.classes.size > 2:
         raise ValueError(
-            f"softmax does not take {what} yet; multi_class='ovr', each class against all others, "
-            f"does, or leave out {' and '.join(names)}"
+            "softmax does not take bounds yet; multi_class='ovr', each class against all others, "
+            "does, or leave out coef_bounds"
         )
+
+
+def _refuse_without_l1(strengths: Strengths, has_l1: bool) -> None:
+    """Raise for groups of a penalty that there is not."""
+    if strengths.groups is None and strengths.group_weights is not None:
+        raise ValueError("group_weights are those of penalty_groups, which are not given")
+    if strengths.groups is not None and (not has_l1 or strengths.penalty is not None):
+        raise ValueError(
+            "penalty_groups says what L1 holds together: give l1_reg, or C with l1_ratio"
+        )
+
+
+def _scale_groups(objective: Objective) -> None:
+    """Give all columns of a group one scale, in which the length of the group is that in X's."""
+    if isinstance(objective.user_l1, GroupL1):
+        center, inverse_scale = objective.design.columns
+        objective.take_columns(Columns(center, objective.user_l1.uniform(inverse_scale)))
 
 
 def _stay(
@@ -508,7 +567,9 @@ def _start(problem: CheckedProblem) -> tuple[Matrix, Vector]:
     objective = problem.objective
     if problem.start is not None:
         with np.errstate(over="ignore", invalid="ignore"):
-            coef, intercept = objective.loss.settle(*problem.start, objective.fit_intercept)
+            coef, intercept = problem.start
+            if objective.l1 is None or isinstance(objective.l1, GroupL1):
+                coef, intercept = objective.loss.settle(coef, intercept, objective.fit_intercept)
     else:
         coef = np.zeros((objective.n_outputs, objective.design.shape[1]))
         intercept = np.zeros(objective.n_outputs)
@@ -604,6 +665,7 @@ def _conclude(
         times=outcome.times,
         bounds=outcome.bounds[:, 0] if coupled else outcome.bounds,
         feature_names=problem.feature_names,
+        categories=problem.data.rows.categories,
     )
     if outcome.reason == Reason.DIVERGED:
         raise DivergenceError(message, result)
@@ -642,6 +704,9 @@ def _bounds_of(l1: L1 | None) -> Matrix | None:
 def _what_is_at_corners(objective: Objective, coef: Matrix) -> str:
     """Return what a message says of the coefficients: how many are not 0, or at a bound."""
     l1, said = objective.user_l1, ""
+    if isinstance(l1, GroupL1):
+        used = l1.lengths(coef) > 0.0
+        return f"; {np.count_nonzero(used)} of {used.size} groups are not 0"
     if l1 is not None and l1.strengths.any():
         said += f"; {np.count_nonzero(coef)} of {coef.size} coefficients are not 0"
     if l1 is not None and l1.bounds is not None:

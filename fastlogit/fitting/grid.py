@@ -2,11 +2,14 @@
 
 They are columns of the same passes over X. First the penalties on the rows of all folds together,
 whose optima and Hessians then serve every fold: leaving out a part of the rows changes them little.
+That is not so of a softmax that tells its classes apart almost surely, where the rows in doubt are
+others without a fold: there each fold begins with the strongest penalty, and goes on to the next.
 """
 
 from __future__ import annotations
 
 import contextlib
+import math
 import time
 import warnings
 from dataclasses import dataclass, replace
@@ -29,6 +32,7 @@ from ..inputs import validation
 from ..inputs.given import Data, Given
 from ..objective.labelled_rows import LabelledRows
 from ..objective.objective import Objective
+from ..objective.penalties import L1, L2, ElasticNet
 from ..options import check_number, check_option, check_whole
 from ..result import Callback, Progress
 from ..solvers.choice import approach
@@ -56,7 +60,21 @@ from .problem import (
     stride_of,
 )
 
-__all__ = ["GridOptions", "GridResult", "fit_grid"]
+__all__ = [
+    "AS_USUAL",
+    "Grid",
+    "GridOptions",
+    "GridResult",
+    "check_cs",
+    "check_grid",
+    "conclude",
+    "fit_grid",
+]
+
+# Multiply-adds of a prediction by all folds of a penalty from which on penalties of a softmax are
+# solved one after the other: below, iterations cost more than passes (178 x 13, three classes, five
+# folds, ten C: 62 ms all at once, 75 in turn).
+IN_TURN = 1e6
 
 # How near the optimum over all folds together is worth going, beside what leaving out a fold
 # changes: the number of parameters over that of the rows.
@@ -88,6 +106,13 @@ class GridResult:
     seconds : float
     message : str
         How many fits of the grid converged.
+    l1_ratio : float
+        The share of L1 in the penalty.
+    deviance_explained : ndarray of shape (n_folds, n_Cs), or None
+        Where there is L1: the share of the deviance of the intercept alone that a fit does away
+        with on the rows of its fold, of its models together.
+    C_null : float or None
+        Where it was looked for: the largest C at which all penalised coefficients are 0.
     """
 
     classes: Labels
@@ -100,6 +125,9 @@ class GridResult:
     n_passes: float
     seconds: float
     message: str
+    l1_ratio: float = 0.0
+    deviance_explained: Matrix | None = None
+    C_null: float | None = None
 
 
 @dataclass(frozen=True)
@@ -120,6 +148,8 @@ class GridOptions:
         Called with a `Progress`; returning True ends the fit that is running.
     time_limit : float > 0, optional
         Seconds for the whole grid.
+    l1_ratio : float from 0 to 1, default 0
+        The share of L1 in the penalty: above 0 it is `l1_grid.fit_l1_grid` that fits.
     """
 
     multi_class: str = "multinomial"
@@ -130,6 +160,7 @@ class GridOptions:
     n_threads: int | None = None
     callback: Callback | None = None
     time_limit: float | None = None
+    l1_ratio: float = 0.0
 
     def limits(self) -> Limits:
         """Return what ends a fit, checked."""
@@ -181,8 +212,24 @@ def fit_grid(
         Once, if any fit ended above `tol`.
     """
     began = began_of(given)
-    values = _check_cs(Cs)
+    values = check_cs(Cs)
     solver = check_option("solver", options.solver, SOLVERS)
+    problem, folds, limits = check_grid(given, fold_weights, options, began)
+    grid = Grid(problem, values, folds)
+    try:
+        grid.solve(solver, limits, began)
+    except KeyboardInterrupt:
+        found = conclude(grid, limits, began, interrupted=True)
+        interrupt = KeyboardInterrupt(found.message)
+        interrupt.result = found  # type: ignore[attr-defined]
+        raise interrupt from None
+    return conclude(grid, limits, began)
+
+
+def check_grid(
+    given: Given | Data, fold_weights: ArrayLike, options: GridOptions, began: float
+) -> tuple[CheckedProblem, Matrix, Limits]:
+    """Return what a grid is asked, checked: the problem, the factors of the weights, the limits."""
     multi_class = check_option("multi_class", options.multi_class, MULTI_CLASS)
     limits = options.limits()
     if isinstance(given, Given):
@@ -192,28 +239,17 @@ def fit_grid(
         options.n_threads, every_class=bool(options.fit_intercept),
     )  # fmt: skip
     set_clock(problem.objective, began, limits.time_limit)
-    folds = _check_folds(fold_weights, problem)
-    factor = problem.data.penalty_factor
-    factor = np.broadcast_to(1.0 if factor is None else factor, problem.objective.design.shape[1])
-    grid = _Grid(problem, values, folds, factor)
-    try:
-        grid.solve(solver, limits, began)
-    except KeyboardInterrupt:
-        found = _conclude(grid, limits, began, interrupted=True)
-        interrupt = KeyboardInterrupt(found.message)
-        interrupt.result = found  # type: ignore[attr-defined]
-        raise interrupt from None
-    return _conclude(grid, limits, began)
+    return problem, _check_folds(fold_weights, problem), limits
 
 
-def _conclude(grid: _Grid, limits: Limits, began: float, interrupted: bool = False) -> GridResult:
+def conclude(grid: Grid, limits: Limits, began: float, interrupted: bool = False) -> GridResult:
     """Put the models in the user's units and order; warn where one did not converge."""
     pooled = grid.pooled
     clock = pooled.design.counter.clock
     late = clock is not None and clock.is_late()
     stop_clock(pooled)
     theta, bound, steps = grid.theta, grid.bound, grid.steps
-    coef, intercept = pooled.to_user(*pooled.settled(theta))
+    coef, intercept = pooled.to_user(*grid.settled(theta))
     shape = (grid.Cs.size, grid.n_folds, -1)
     coefs = coef.reshape(*shape, coef.shape[1])
     worst = bound.reshape(*shape).max(axis=2).T
@@ -244,10 +280,11 @@ def _conclude(grid: _Grid, limits: Limits, began: float, interrupted: bool = Fal
         n_passes=round(pooled.design.n_passes, 3),
         seconds=time.perf_counter() - began,
         message=message,
+        l1_ratio=grid.l1_ratio,
     )
 
 
-class _Grid:
+class Grid:
     """The problems of a grid: models in the order of penalties, folds, outputs.
 
     `pooled` has the penalties over the rows of all folds together, each row with its mean weight.
@@ -255,18 +292,24 @@ class _Grid:
     time: what is known of them after Ctrl-C.
     """
 
-    def __init__(self, problem: CheckedProblem, Cs: Vector, folds: Matrix, factor: Vector) -> None:
+    def __init__(
+        self, problem: CheckedProblem, Cs: Vector, folds: Matrix, l1_ratio: float = 0.0
+    ) -> None:
         base = problem.objective
-        n_samples = base.design.shape[0]
+        n_samples, n_features = base.design.shape
         self.problem, self.Cs, self.n_folds = problem, Cs, len(folds)
-        self._factor = factor
+        self.l1_ratio = l1_ratio
+        factor = problem.data.penalty_factor
+        self._factor = np.broadcast_to(1.0 if factor is None else factor, n_features)
         given = problem.data.weights.reshape(-1, n_samples)
         sets = moderate_weights(given)[0] if given.size else np.ones((1, n_samples))
         # Sets of weights: of each fold one, or one for each class.
         self._folds = (folds[:, None, :] * sets).reshape(-1, n_samples)
         together = self._folds.reshape(self.n_folds, -1, n_samples).mean(axis=0)
-        self.pooled = self._objective(base.rows, together, 1, Cs)
-        stride = stride_of(self.pooled)
+        # Under L1 the proof asks for the columns' sizes over all rows.
+        pooled_cs = np.array([np.inf]) if l1_ratio > 0.0 else Cs
+        self.pooled = self._objective(base.rows, together, 1, pooled_cs)
+        stride = 1 if l1_ratio > 0.0 else stride_of(self.pooled)
         if standardize_by(self.pooled, stride):
             refuse_bad_columns(replace(problem, objective=self.pooled))
         else:  # no fit may come to look at the values
@@ -274,10 +317,21 @@ class _Grid:
             with contextlib.nullcontext() if clock is None else clock.stopped():
                 validation.refuse_not_finite(base.design, problem.names)
         self._stride = stride
-        n_models = self.pooled.n_models * self.n_folds
+        self.take_cs(Cs)
+
+    def take_cs(self, Cs: Vector) -> None:
+        """Take the inverse strengths; nothing is known of their models then."""
+        self.Cs = Cs
+        n_models = Cs.size * self.n_folds * self.problem.objective.n_models
         size = self.pooled.n_classes * (self.pooled.design.shape[1] + 1)
         self.theta = np.zeros((n_models, size))
         self.bound, self.steps = np.full(n_models, np.inf), np.zeros(n_models, dtype=np.int64)
+        self._per_penalty = n_models // Cs.size
+        self._is_ended = False  # by a callback
+
+    def settled(self, theta: Matrix) -> tuple[Matrix, Vector]:
+        """Return coefficients and intercepts that stand for all that predict as the models do."""
+        return self.pooled.settled(theta)
 
     def _objective(
         self, rows: LabelledRows, weights: Matrix, n_folds: int, Cs: Vector
@@ -291,18 +345,29 @@ class _Grid:
         weight_set = np.arange(len(weights)).reshape(n_folds, -1)
         positive = np.tile(base.rows.positive, len(Cs) * n_folds)
         models = rows.weighted(positive, weights, np.broadcast_to(weight_set, shape).ravel())
-        return Objective(models, strengths[:, None] * self._factor)
+        penalty = strengths[:, None] * self._factor
+        if self.l1_ratio == 0.0:
+            return Objective(models, penalty)
+        own = ElasticNet(L1(self.l1_ratio * penalty), L2((1.0 - self.l1_ratio) * penalty))
+        return Objective(models, own)
 
     def solve(self, solver: str, limits: Limits, began: float) -> None:
         """Bring all models to their optima, as far as limits allow; raises KeyboardInterrupt.
 
         1. the penalties on all folds' rows together, roughly; 2. from there all folds, with
-        Hessians that those of a penalty share, as many models at once as memory allows. Models
-        of many columns go one after the other, from the strongest penalty on.
+        Hessians that those of a penalty share, as many models at once as memory allows. Softmax
+        models go penalty by penalty in place of that, and models of many columns one after the
+        other, from the strongest penalty on.
         """
         theta, is_warm = self._first_theta(limits, began)
         self._spread(theta)
-        if self.n_folds > 1 and not (is_warm or limits.max_iter == 0 or goes_alone(self.pooled)):
+        if limits.max_iter == 0:
+            return  # as asked, the start; nothing is proven about it
+        is_alone = is_warm or goes_alone(self.pooled)
+        if not is_alone and self._goes_in_turn(solver):
+            self._solve_in_turn(solver, limits, began)
+            return
+        if self.n_folds > 1 and not is_alone:
             within = Limits(0.0, limits.max_iter, None, limits.time_limit)
             trace = Trace(within, began, self.pooled)
             size = theta.shape[1] / self.pooled.design.shape[0]
@@ -315,17 +380,38 @@ class _Grid:
                 self._spread(interrupt.theta)
                 raise
             self._spread(theta)
-        if limits.max_iter == 0:
-            return  # as asked, the start; nothing is proven about it
         for part in np.array_split(np.arange(self.Cs.size), self._n_parts()):
-            per_penalty = len(self.theta) // self.Cs.size
-            models = slice(part[0] * per_penalty, (part[-1] + 1) * per_penalty)
-            try:
-                found = self._solve_part(part, theta, solver, limits, began)
-            except Interrupted as interrupt:
-                self.theta[models], self.bound[models] = interrupt.theta, interrupt.bound
-                raise
-            self.theta[models], self.bound[models], self.steps[models] = found
+            self._solve_part(part, int(part[0]), solver, limits, began)
+
+    def _goes_in_turn(self, solver: str) -> bool:
+        """Say whether penalties are solved one after the other, all folds of each together."""
+        if not self.pooled.loss.is_coupled or solver == "gradient_descent" or self.Cs.size == 1:
+            return False
+        n_samples, n_features = self.pooled.design.shape
+        return n_samples * n_features * self._per_penalty * self.pooled.n_classes >= IN_TURN
+
+    def _solve_in_turn(self, solver: str, limits: Limits, began: float) -> None:
+        """Solve penalty after penalty, the strongest first: each fold from its last optimum.
+
+        Where classes are told apart the optimum moves in proportion to the logarithm of C: the step
+        between the last two, as long as that was, goes before (Allgower and Georg, 1990, predictor
+        and corrector). Scikit-learn's digits, ten C by five folds, take 4 iterations for each C so,
+        7 without the step, and 18 from the optima of all folds together.
+        """
+        before = 0.0
+        order = np.argsort(self.Cs, kind="stable")
+        points = self.theta.reshape(self.Cs.size, self._per_penalty, -1)
+        step = np.zeros_like(points[0])
+        for done, number in enumerate(order):
+            C, last = float(self.Cs[number]), points[order[max(done - 1, 0)]].copy()
+            length = math.log(C / float(self.Cs[order[done - 1]])) if done > 0 else 0.0
+            points[order[done:]] = last  # better than none where a limit ends it
+            if 0.0 < length < np.inf and before > 0.0:
+                points[number] += min(1.0, length / before) * step
+            if self._is_ended:
+                continue
+            self._solve_part(np.array([number]), done, solver, limits, began)
+            step, before = points[number] - last, length
 
     def _spread(self, theta: Matrix) -> None:
         """Put the models of every fold where the pooled ones are."""
@@ -335,12 +421,14 @@ class _Grid:
 
     def _told(self, limits: Limits, n_before: int) -> Limits:
         """Return limits whose callback hears of all fits, `n_before` of which ended before."""
-        tell, n_fits = limits.callback, self.pooled.n_models * self.n_folds
+        tell, n_fits = limits.callback, len(self.theta)
         if tell is None:
             return limits
 
         def callback(progress: Progress) -> object:
-            return tell(replace(progress, n_done=n_before + progress.n_done, n_fits=n_fits))
+            asked = tell(replace(progress, n_done=n_before + progress.n_done, n_fits=n_fits))
+            self._is_ended = asked is True
+            return asked
 
         return replace(limits, callback=callback)
 
@@ -368,15 +456,26 @@ class _Grid:
         return int(min(self.Cs.size, np.ceil(numbers / room)))
 
     def _solve_part(
-        self, part: Indices, theta: Matrix, solver: str, limits: Limits, began: float
+        self, part: Indices, n_before: int, solver: str, limits: Limits, began: float
+    ) -> None:
+        """Solve the folds of some penalties from where their models are.
+
+        `n_before` penalties have been solved before. Raises `Interrupted`.
+        """
+        models = slice(part[0] * self._per_penalty, (part[-1] + 1) * self._per_penalty)
+        try:
+            found = self._solved(part, self.theta[models].copy(), n_before, solver, limits, began)
+        except Interrupted as interrupt:
+            self.theta[models], self.bound[models] = interrupt.theta, interrupt.bound
+            raise
+        self.theta[models], self.bound[models], self.steps[models] = found
+
+    def _solved(
+        self, part: Indices, start: Matrix, n_before: int, solver: str, limits: Limits, began: float
     ) -> tuple[Matrix, Vector, Integers]:
-        """Solve the folds of some penalties from the pooled models' points."""
+        """Return where the models of some penalties end, their bounds and iterations."""
         pooled, n_folds = self.pooled, self.n_folds
         objective = self._objective(pooled.rows, self._folds, n_folds, self.Cs[part])
-        per_penalty = pooled.n_models // self.Cs.size
-        pooled_model = np.arange(pooled.n_models).reshape(-1, 1, per_penalty)[part]
-        pooled_model = np.broadcast_to(pooled_model, (len(part), n_folds, per_penalty)).ravel()
-        start = np.ascontiguousarray(theta[pooled_model])
         if solver == "gradient_descent":
             options = Options(**vars(limits), step_size=None, accelerate=True)
             split = [np.ascontiguousarray(values) for values in objective.split(start)]
@@ -387,8 +486,10 @@ class _Grid:
             if outcome.reason == Reason.INTERRUPTED:
                 raise Interrupted(ended, outcome.bound)
             return ended, outcome.bound, np.full(objective.n_models, outcome.n_iter)
-        before = int(part[0]) * n_folds * per_penalty
-        trace = Trace(self._told(limits, before), began, objective)
+        per_penalty = pooled.n_models // self.Cs.size
+        pooled_model = np.arange(pooled.n_models).reshape(-1, 1, per_penalty)[part]
+        pooled_model = np.broadcast_to(pooled_model, (len(part), n_folds, per_penalty)).ravel()
+        trace = Trace(self._told(limits, n_before * self._per_penalty), began, objective)
         point, bound = solve_warm(
             objective, start, pooled, pooled_model, self._stride, limits, trace
         )
@@ -433,7 +534,8 @@ def _check_folds(fold_weights: ArrayLike, problem: CheckedProblem) -> Matrix:
     return folds
 
 
-def _check_cs(Cs: ArrayLike) -> Vector:
+def check_cs(Cs: ArrayLike) -> Vector:
+    """Return the inverse strengths as float64; raise unless they are numbers > 0, at least one."""
     values = np.asarray(Cs, dtype=np.float64)
     if values.ndim != 1 or values.size == 0:
         raise ValueError(f"Cs must have shape (n_Cs,) with n_Cs >= 1, found {values.shape}")

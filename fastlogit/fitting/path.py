@@ -10,14 +10,22 @@ import numpy as np
 from ..arrays import ArrayLike, Floats, Integers, Labels, Mask, Matrix, Vector
 from ..clock import Clock
 from ..inputs.given import Data, Given, look
-from ..options import check_option, check_whole
+from ..options import check_number, check_option, check_whole
 from ..result import Callback
 from .grid import GridOptions, GridResult, fit_grid
+from .l1_grid import NEVER, FromNull, Stop, fit_l1_grid
 from .problem import check_time_limit
 
 __all__ = ["PathResult", "grid_of_cs", "logistic_path"]
 
 MULTI_CLASS = ("multinomial", "ovr")
+# As many C as a path has unless the user says otherwise, without L1 and with it.
+N_CS, N_CS_OF_L1 = 10, 100
+# How many times the first C the last one of a path with L1 is: with more rows than columns, and
+# else; and what ends it before. All as in glmnet (Friedman, Hastie and Tibshirani, 2010, Journal of
+# Statistical Software 33).
+C_RANGE, C_RANGE_WIDE = 1e4, 1e2
+EXPLAINED, GAIN = 0.999, 1e-5
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,6 +53,13 @@ class PathResult:
     seconds : float
         Wall time, validation included.
     message : str
+    l1_ratio : float
+        The share of L1 in the penalty.
+    deviance_explained : ndarray of shape (n_Cs,), or None
+        Where there is L1: the share of the deviance of the intercept alone that a fit does away
+        with, of its models together.
+    C_null : float or None
+        Where the path begins at it: the largest C at which all penalised coefficients are 0.
     """
 
     Cs: Vector
@@ -59,13 +74,25 @@ class PathResult:
     n_passes: float
     seconds: float
     message: str
+    l1_ratio: float = 0.0
+    deviance_explained: Vector | None = None
+    C_null: float | None = None
+
+    @property
+    def n_nonzero(self) -> Integers:
+        """How many coefficients of each model are not 0, (n_Cs, n_models)."""
+        return np.count_nonzero(self.coefs, axis=2)
 
 
 def logistic_path(
     X: ArrayLike,
     y: ArrayLike,
-    Cs: ArrayLike = 10,
+    Cs: ArrayLike = None,
     *,
+    l1_ratio: float = 0.0,
+    C_range: float | None = None,
+    stop_explained: float | None = None,
+    stop_gain: float | None = None,
     sample_weight: ArrayLike = None,
     multi_class: str = "multinomial",
     fit_intercept: bool = True,
@@ -86,9 +113,20 @@ def logistic_path(
         Real numbers, finite; read in place, never copied or changed.
     y : array-like of shape (n_samples,)
         Class labels: numbers, booleans or strings.
-    Cs : int or array-like of shape (n_Cs,), default 10
-        Inverse strengths of the L2 penalty as in scikit-learn, infinity for none; a whole number is
-        that many of them between 1e-4 and 1e4, evenly spaced on a logarithmic scale.
+    Cs : int or array-like of shape (n_Cs,), optional
+        Inverse strengths of the penalty as in scikit-learn, infinity for none. Without L1 a whole
+        number (10 by default) is that many of them between 1e-4 and 1e4, evenly spaced on a
+        logarithmic scale. With L1 it is that many (100 by default) from the largest C on at which
+        all penalised coefficients are 0, up to `C_range` times that.
+    l1_ratio : float from 0 to 1, default 0
+        The share of L1 in the penalty, as for `fastlogit.fit`: 1 is the lasso.
+    C_range : float > 1, optional
+        How many times the first C the last one is, where `Cs` is not given one by one: by default,
+        as in glmnet, 10,000 with more rows than columns, else 100.
+    stop_explained, stop_gain : float from 0 to 1, optional
+        With L1 the path ends early once this share of the deviance is explained, or once a C
+        explains less than this share more than the one before. By default 0.999 and 1e-5, as in
+        glmnet, but never where `Cs` are given one by one. 1 and 0 are never.
     sample_weight : array-like of shape (n_samples,), optional
         Weights >= 0 of the rows.
     multi_class : {"multinomial", "ovr"}, default "multinomial"
@@ -129,7 +167,14 @@ def logistic_path(
     """
     began = time.perf_counter()
     multi_class = check_option("multi_class", multi_class, MULTI_CLASS)
-    values = grid_of_cs(Cs)
+    l1_ratio = check_number("l1_ratio", l1_ratio, low=0.0, high=1.0)
+    asked = {"C_range": C_range, "stop_explained": stop_explained, "stop_gain": stop_gain}
+    if l1_ratio == 0.0:
+        _refuse_without_l1(asked)
+        values: Vector | FromNull = grid_of_cs(N_CS if Cs is None else Cs)
+        stop = NEVER
+    else:
+        values, stop = _check_l1(Cs, **asked)
     clock = Clock(began, check_time_limit(time_limit))
     given = Given(X, y, sample_weight, offset, penalty_factor=penalty_factor, clock=clock)
     data = look(given, multi_class, every_class=bool(fit_intercept))
@@ -137,8 +182,16 @@ def logistic_path(
         options = GridOptions(
             multi_class=multi_class, fit_intercept=fit_intercept, solver=solver, tol=tol,
             max_iter=max_iter, n_threads=n_threads, callback=callback, time_limit=time_limit,
+            l1_ratio=l1_ratio,
         )  # fmt: skip
-        grid = fit_grid(data, values, options=options)
+        if isinstance(values, FromNull):
+            n_samples, n_features = data.rows.X.shape
+            times = C_RANGE if n_samples > n_features else C_RANGE_WIDE
+            values = FromNull(values.size, values.times or times)
+        if l1_ratio > 0.0:
+            grid = fit_l1_grid(data, values, options=options, stop=stop)
+        else:
+            grid = fit_grid(data, values, options=options)
     except KeyboardInterrupt as interrupt:
         best = getattr(interrupt, "result", None)
         if isinstance(best, GridResult):
@@ -149,6 +202,7 @@ def logistic_path(
 
 def _path_of(grid: GridResult, multi_class: str, data: Data) -> PathResult:
     """Return the one fold of a grid."""
+    explained = grid.deviance_explained
     return PathResult(
         Cs=grid.Cs,
         coefs=grid.coef[0],
@@ -162,7 +216,42 @@ def _path_of(grid: GridResult, multi_class: str, data: Data) -> PathResult:
         n_passes=grid.n_passes,
         seconds=grid.seconds,
         message=grid.message,
+        l1_ratio=grid.l1_ratio,
+        deviance_explained=explained if explained is None else explained[0],
+        C_null=grid.C_null,
     )
+
+
+def _refuse_without_l1(asked: dict[str, float | None]) -> None:
+    """Raise for what only a path with L1 has."""
+    for name, value in asked.items():
+        if value is not None:
+            raise ValueError(f"{name}={value!r} is for paths with L1: give l1_ratio > 0 too")
+
+
+def _check_l1(
+    Cs: ArrayLike, C_range: object, stop_explained: object, stop_gain: object
+) -> tuple[Vector | FromNull, Stop]:
+    """Return the inverse strengths of a path with L1, or how many from where on, and its end."""
+    is_whole = Cs is None or np.ndim(Cs) == 0  # type: ignore[arg-type]  # of anything
+    if C_range is not None and not is_whole:
+        raise ValueError("give Cs one by one, or C_range with a whole number of Cs, not both")
+    values: Vector | FromNull
+    if is_whole:
+        size = N_CS_OF_L1 if Cs is None else check_whole("Cs", Cs, low=1)
+        values = FromNull(size, None if C_range is None else _check_range(C_range))
+    else:
+        values = grid_of_cs(Cs)
+    explained, gain = (EXPLAINED, GAIN) if is_whole else (1.0, 0.0)
+    if stop_explained is not None:
+        explained = check_number("stop_explained", stop_explained, low=0.0, high=1.0)
+    if stop_gain is not None:
+        gain = check_number("stop_gain", stop_gain, low=0.0, high=1.0)
+    return values, Stop(explained, gain) if (explained, gain) != (1.0, 0.0) else NEVER
+
+
+def _check_range(C_range: object) -> float:
+    return check_number("C_range", C_range, low=1.0, open_low=True)
 
 
 def grid_of_cs(Cs: ArrayLike) -> Vector:

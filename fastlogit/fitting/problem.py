@@ -6,6 +6,7 @@ import math
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from numbers import Real
 from typing import NamedTuple, TypeAlias
 
 import numpy as np
@@ -24,6 +25,7 @@ from ..objective.penalties import L1, L2, Bounds, ElasticNet, Penalty, Quadratic
 from ..options import check_number, check_option, check_strength
 from ..result import Callback, FitResult
 from ..solvers.choice import FEWEST_PER_COLUMN, sample_stride
+from .column_groups import group_lasso, refuse_beside_groups
 from .custom import refuse_bad_elastic_net, refuse_bad_penalty
 
 __all__ = [
@@ -92,6 +94,20 @@ class Strengths(NamedTuple):
     penalty: Penalty | None = None
     # The share of L1 in what C gives.
     l1_ratio: float = 0.0
+    # The group of each column, or "features", and a weight for each group.
+    groups: ArrayLike = None
+    group_weights: ArrayLike = None
+
+    def exist(self, l2_reg: ArrayLike, l1_reg: ArrayLike) -> bool:
+        """Say whether a fit is asked for a penalty, before its strengths are checked.
+
+        Strengths for each column are a penalty, whatever they are.
+        """
+        others = any(
+            given is not None and not (isinstance(given, Real) and given == 0.0)
+            for given in (l2_reg, l1_reg)
+        )
+        return others or self.penalty is not None or self.C not in (None, math.inf)
 
     def have_corners(self, data: Data) -> bool:
         """Say whether a fit is asked for L1 or for bounds of the coefficients."""
@@ -139,14 +155,14 @@ def check_problem(
         refuse_bad_penalty(strengths.penalty, n_features, n_outputs, is_softmax)
     if isinstance(strengths.penalty, ElasticNet):
         refuse_bad_elastic_net(
-            strengths.penalty, n_features, 1 if classes.size == 2 else classes.size
+            strengths.penalty, n_features, 1 if classes.size == 2 else classes.size, is_softmax
         )
     loss = loss or (Multinomial(classes.size) if is_softmax else Binomial())
     rows = LabelledRows(
         design, loss, codes, [1] if classes.size == 2 else range(classes.size), moderate,
         data.offset, fixed is None,
     )  # fmt: skip
-    objective = Objective(rows, penalty_of(strengths, data, n_samples, n_features))
+    objective = Objective(rows, penalty_of(strengths, data, n_samples, n_features, loss.n_classes))
     return CheckedProblem(data, objective, data.start, fixed, multi_class, power)
 
 
@@ -168,9 +184,12 @@ def moderate_weights(weights: Floats) -> tuple[Floats, int | Integers]:
 
 
 def penalty_of(
-    strengths: Strengths, data: Data, n_samples: int, n_features: int
+    strengths: Strengths, data: Data, n_samples: int, n_features: int, n_classes: int = 1
 ) -> float | Floats | Penalty:
-    """Return the penalty on the scale of the mean loss: an object, or strengths of L2."""
+    """Return the penalty on the scale of the mean loss: an object, or strengths of L2.
+
+    `n_classes` are those of a softmax.
+    """
     C, ratio, l1_reg = strengths.C, strengths.l1_ratio, data.l1_reg
     if ratio > 0.0 and C is None:
         raise ValueError(
@@ -197,6 +216,11 @@ def penalty_of(
     else:
         factor = 1.0 if data.penalty_factor is None else data.penalty_factor
         l1 = np.asarray(0.0 if l1_reg is None else l1_reg) * factor
+    if strengths.groups is not None:
+        refuse_beside_groups(data, l1_reg)
+        groups, weights = strengths.groups, strengths.group_weights
+        of_groups = group_lasso(groups, weights, l1, n_features, n_classes)
+        return ElasticNet(of_groups, L2(l2_reg, n_features))
     box = None if bounds is None else Bounds(*bounds)
     found = ElasticNet(L1(l1, n_features, box), L2(l2_reg, n_features))
     return found if found.l1.strengths.any() or box is not None else found.l2

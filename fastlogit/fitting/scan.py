@@ -190,7 +190,11 @@ def _shared(data: Data, fitted: FitResult | None, rows: Indices | None) -> kerne
     unit = float(np.ldexp(1.0, -int(np.ravel(power)[0])))
     raw = offset.copy() if offset.size else np.zeros(len(X))
     if fitted is not None:
-        raw += np.einsum("ij,j->i", X, fitted.coef) + float(fitted.intercept)
+        # From the first row on: far from 0 products of X itself are rounded by more than the basis,
+        # which takes the intercept along, can put right.
+        level = float(fitted.intercept) + float(X[0] @ fitted.coef) if fitted.fit_intercept else 0.0
+        first = X[0] if fitted.fit_intercept else np.zeros(X.shape[1])
+        raw += np.einsum("ij,j->i", X - first, fitted.coef) + level
     w = moderate if moderate.size else np.ones(len(raw))
     weight = float(w.sum())
     for _ in range(FIRTH_ROUNDS if fitted is None else ROUNDS):

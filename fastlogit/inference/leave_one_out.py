@@ -131,8 +131,11 @@ def leave_one_out(
         )
     data = look_at_fitted(
         Given(X, y, sample_weight, offset, class_weight=getattr(fitted, "class_weight", None)),
-        Fitted(result.classes, result.multi_class, len(result.coef), result.feature_names),
-    )
+        Fitted(
+            result.classes, result.multi_class, len(result.coef), result.column_names,
+            result.categories,
+        ),
+    )  # fmt: skip
     codes, weights = data.codes, _weight_sets(data.weights, len(data.codes))
     objective, theta = _objective(result, open_rows(data.rows.X, n_threads), data, weights)
     if not np.isfinite(objective.design.columns.inverse_scale).all():

@@ -26,6 +26,7 @@ from ..arrays import Array, ArrayLike, DType, Features
 
 __all__ = [
     "IMPUTE",
+    "arrow_kind",
     "as_array",
     "as_labels",
     "as_numbers",
@@ -39,6 +40,8 @@ __all__ = [
     "is_plain",
     "is_readable",
     "names_and_text_names",
+    "pandas_kind",
+    "polars_kind",
     "refuse_lazy",
     "refuse_names_twice",
     "refuse_special",
@@ -63,11 +66,12 @@ DATES = (
 )
 ENCODE = (
     "encode text columns first, e.g. with sklearn.preprocessing.OneHotEncoder, or convert with "
-    "astype(float)"
+    "astype(float); as a categorical column of a frame, fit and LogisticRegression take it"
 )
 CATEGORIES = (
-    "categories are not numbers; encode them first, e.g. with sklearn.preprocessing.OneHotEncoder, "
-    "or cast the column to a number type if that is what they are"
+    "categories are not numbers; fit and LogisticRegression take them as they are, for others "
+    "encode them first, e.g. with sklearn.preprocessing.OneHotEncoder, or cast the column to a "
+    "number type if that is what they are"
 )
 IMPUTE = "impute first, e.g. with sklearn.impute.SimpleImputer"
 LABELS = "labels must be numbers, booleans or strings"
@@ -530,7 +534,7 @@ def _refuse_column(name: str, dtype: Foreign, column: object, first: object, kin
 def _pandas_numbers(name: str, frame: Foreign) -> Array:
     """Return a frame of any mixture of number columns, without a copy where pandas needs none."""
     columns = list(frame.dtypes)
-    kinds = {dtype: _pandas_kind(dtype) for dtype in set(columns)}
+    kinds = {dtype: pandas_kind(dtype) for dtype in set(columns)}
     bad = {k: kind for k, kind in kinds.items() if isinstance(kind, str) and kind != "objects"}
     if bad:
         place = next(i for i, dtype in enumerate(columns) if dtype in bad)
@@ -565,14 +569,14 @@ def _with_objects(name: str, frame: Foreign, objects: list[int], joined: DType) 
     return out
 
 
-def _pandas_kind(dtype: Foreign) -> DType | str:
+def pandas_kind(dtype: Foreign) -> DType | str:
     """Return the NumPy type of a number column, or in a word what else it holds."""
     if isinstance(dtype, np.dtype):
         found = {"O": "objects", "M": "dates", "m": "dates", "c": "complex", "U": "text"}
         return found.get(dtype.kind, dtype)
     arrow = getattr(dtype, "pyarrow_dtype", None)
     if arrow is not None:
-        return _arrow_kind(arrow)
+        return arrow_kind(arrow)
     found = {
         "SparseDtype": "sparse", "CategoricalDtype": "categories", "DatetimeTZDtype": "dates",
         "PeriodDtype": "dates", "IntervalDtype": "intervals", "StringDtype": "text",
@@ -618,7 +622,7 @@ def _pandas_labels(name: str, given: Foreign) -> Array:
         raise _missing_label(series.iloc[row], row)
     if type(dtype).__name__ == "CategoricalDtype":
         return _pandas_labels(name, series.astype(dtype.categories.dtype))
-    kind = _pandas_kind(dtype)
+    kind = pandas_kind(dtype)
     if isinstance(kind, np.dtype) and not str(dtype).startswith("decimal"):
         return np.asarray(series.to_numpy(dtype=kind))
     return np.asarray(series, dtype=object)
@@ -637,7 +641,7 @@ def _polars_numbers(name: str, frame: Foreign) -> Array:
     types: set[DType] = set()
     columns, plain = [], True
     for column, dtype in frame.schema.items():
-        kind = _polars_kind(dtype)
+        kind = polars_kind(dtype)
         if kind == "objects":
             columns.append(column)
         elif isinstance(kind, str):
@@ -660,7 +664,7 @@ def _polars_objects(name: str, frame: Foreign, joined: DType) -> Array:
     """Return a frame some of whose columns are Python's objects."""
     out = np.empty(frame.shape, dtype=joined, order="F")
     for place, (column, dtype) in enumerate(frame.schema.items()):
-        if _polars_kind(dtype) == "objects":
+        if polars_kind(dtype) == "objects":
             values = np.array(frame[column].to_list(), dtype=object)[:, None]
             out[:, [place]] = _floats_of_objects(name, values, [column])
         else:
@@ -668,7 +672,8 @@ def _polars_objects(name: str, frame: Foreign, joined: DType) -> Array:
     return out
 
 
-def _polars_kind(dtype: Foreign) -> DType | str:
+def polars_kind(dtype: Foreign) -> DType | str:
+    """Return the NumPy type of a polars type of numbers, or in a word what else it is."""
     if dtype.is_decimal():
         return FLOAT64
     if dtype.is_temporal():
@@ -700,7 +705,7 @@ def _polars_column(name: str, series: Foreign) -> Array:
 def _polars_labels(name: str, series: Foreign) -> Array:
     if series.null_count():
         raise _missing_label(None, int(series.is_null().arg_max()))
-    kind = _polars_kind(series.dtype)
+    kind = polars_kind(series.dtype)
     if kind == "dates":
         raise TypeError(
             f"y has dtype {series.dtype}: {LABELS}, not dates; use y.cast(polars.String)"
@@ -725,7 +730,7 @@ def _arrow_numbers(name: str, table: Foreign) -> Array:
     names, columns = table.schema.names, table.columns
     kinds: list[DType] = []
     for column, values in zip(names, columns, strict=True):
-        kind = _arrow_kind(values.type)
+        kind = arrow_kind(values.type)
         if isinstance(kind, str):
             first = values[0].as_py() if len(values) else None
             _refuse_column(name, values.type, column, first, kind)
@@ -741,7 +746,7 @@ def _arrow_numbers(name: str, table: Foreign) -> Array:
     return out
 
 
-def _arrow_kind(arrow: Foreign) -> DType | str:
+def arrow_kind(arrow: Foreign) -> DType | str:
     """Return the NumPy type of an Arrow type of numbers, or in a word what else it is."""
     text = str(arrow)
     for start, kind in _KINDS_OF_ARROW.items():
@@ -769,7 +774,7 @@ def _arrow_labels(name: str, column: Foreign) -> Array:
     if column.null_count:
         valid = np.asarray(column.is_valid(), dtype=bool)
         raise _missing_label(None, int(np.argmin(valid)))
-    kind = _arrow_kind(column.type)
+    kind = arrow_kind(column.type)
     if kind == "dates":
         raise TypeError(f'y has dtype {column.type}: {LABELS}, not dates; use y.cast("string")')
     if kind == "categories":

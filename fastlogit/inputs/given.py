@@ -7,8 +7,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
-from typing import NamedTuple, TypeAlias
+from collections.abc import Callable, Sequence
+from typing import NamedTuple, TypeAlias, TypeVar
 
 import numpy as np
 
@@ -17,9 +17,12 @@ from ..clock import Clock
 from ..design.base import Design
 from ..design.compressed import CompressedRows
 from ..design.mapped import in_place
+from ..design.mixed import MixedRows
 from ..design.streamed import RowSource, is_streamable
+from ..options import CategoryOptions
 from . import validation
 from .batches import first_look
+from .categories import Categories, has_categories, look_at_categories, mixed_numbers, rows_of_fit
 from .conversion import (
     as_labels,
     as_numbers,
@@ -31,7 +34,15 @@ from .conversion import (
     refuse_lazy,
     text_names,
 )
-from .sparse import SparseSlices, compressed_rows, refuse_sparse, source_of, sparse_of
+from .sparse import (
+    SparseSlices,
+    compressed_rows,
+    is_sparse,
+    refuse_sparse,
+    shape_of,
+    source_of,
+    sparse_of,
+)
 
 __all__ = [
     "Batch",
@@ -43,20 +54,26 @@ __all__ = [
     "Readable",
     "Rows",
     "Start",
+    "array_or_kinds",
     "look",
     "look_at_batch",
     "look_at_cost",
     "look_at_fitted",
     "look_at_model",
     "look_at_names",
+    "look_at_new_categories",
     "look_at_rows",
     "settle",
 ]
 
 
-# X, checked: an array that kernels read, sparse rows, a source of rows that are streamed, or a
-# design.
-Readable: TypeAlias = Features | CompressedRows | RowSource | SparseSlices | Design
+# X, checked: an array that kernels read, sparse rows, rows of columns of several kinds, a source
+# of rows that are streamed, or a design.
+Readable: TypeAlias = Features | CompressedRows | MixedRows | RowSource | SparseSlices | Design
+
+
+# What a function reads of X.
+Read = TypeVar("Read")
 
 
 class Start(NamedTuple):
@@ -86,6 +103,8 @@ class Given(NamedTuple):
     clock: Clock | None = None
     l1_reg: ArrayLike = None
     coef_bounds: ArrayLike = None
+    # What is asked about categorical columns; None refuses them.
+    categories: CategoryOptions | None = None
 
 
 class Rows(NamedTuple):
@@ -94,9 +113,11 @@ class Rows(NamedTuple):
     X: Readable
     # The frame that X is read from, or X.
     carrier: ArrayLike
-    # Of the columns: for messages, and where all of them are text.
+    # Of the features: for messages, and where the names of all columns are text.
     names: list[str] | None = None
     text_names: list[str] | None = None
+    # How the columns of a frame with categories became features.
+    categories: Categories | None = None
 
 
 class OfFit(NamedTuple):
@@ -105,6 +126,8 @@ class OfFit(NamedTuple):
     X: ArrayLike
     # None where the fit had none.
     names: Sequence[str] | None
+    # Of a fit to a frame with categories, how its columns are read.
+    categories: Categories | None = None
 
 
 class Fitted(NamedTuple):
@@ -115,6 +138,7 @@ class Fitted(NamedTuple):
     multi_class: str
     n_features: int
     names: Sequence[str] | None
+    categories: Categories | None = None
 
 
 class Data(NamedTuple):
@@ -192,8 +216,11 @@ def look(given: Given, multi_class: str, *, every_class: bool = False) -> Data:
     """
     began = time.perf_counter()
     X, y, sample_weight = first_look(given.X, given.y, given.sample_weight, given.clock)
-    rows = look_at_rows(X, given.names)
-    labels = validation.encode_labels(y, rows.X.shape[0])
+    # A sparse X may say that it has more rows than memory holds.
+    labels = validation.encode_labels(y, shape_of(X)[0]) if is_sparse(X) else None
+    rows = look_at_rows(X, given.names, given.categories)
+    if labels is None:
+        labels = validation.encode_labels(y, rows.X.shape[0])
     data = settle(given, rows, labels, sample_weight, multi_class, began)
     if every_class and multi_class == "multinomial" and data.weights.size:
         validation.refuse_classes_without_weight(data.weights, data.codes, data.classes)
@@ -209,6 +236,7 @@ def settle(
     `coded` are the classes and the place of each row's among them, `weights` those of the fit;
     labels and sample_weight are what an estimator hands on.
     """
+    _refuse_interactions(given.categories, rows)
     n_samples, n_features = rows.X.shape
     classes, codes = coded
     is_softmax = multi_class == "multinomial" and classes.size > 2
@@ -234,7 +262,19 @@ def settle(
     )  # fmt: skip
 
 
-def look_at_rows(X: ArrayLike, names: Sequence[str] | None = None) -> Rows:
+def _refuse_interactions(asked: CategoryOptions | None, rows: Rows) -> None:
+    """Raise for interactions of categorical columns where there are none."""
+    if asked is not None and asked.interactions and rows.categories is None:
+        first, second = asked.interactions[0]
+        raise ValueError(
+            f"interactions names {first!r} and {second!r}, but X has no categorical columns; leave "
+            "it out, or give a data frame with some"
+        )
+
+
+def look_at_rows(
+    X: ArrayLike, names: Sequence[str] | None = None, categories: CategoryOptions | None = None
+) -> Rows:
     """Check X: read an array of it, or find that its rows can be streamed, or that it is a design.
 
     A memory map that fits (see `design.mapped.in_place`) is read as the array it is.
@@ -242,14 +282,18 @@ def look_at_rows(X: ArrayLike, names: Sequence[str] | None = None) -> Rows:
     Raises
     ------
     TypeError, ValueError
-        If it has the wrong type or shape, or is `OfFit` and has other names.
+        If it has the wrong type or shape, or is `OfFit` and has other names, or has categorical
+        columns where no `categories` say how they are coded.
     """
     kind = type(X)
     if kind is Rows:
         return X  # type: ignore[return-value]  # as its class says
     if kind is OfFit:
-        look_at_names(*X)  # type: ignore[misc]  # two, as its class says
-        X = X.X  # type: ignore[attr-defined]
+        of_fit: OfFit = X  # type: ignore[assignment]  # as its class says
+        X = of_fit.X
+        look_at_names(X, of_fit.names)
+        if of_fit.categories is not None:
+            return look_at_new_categories(X, of_fit.categories)
     carrier = X
     if names is None and is_plain(X):
         return Rows(X, X)
@@ -258,17 +302,75 @@ def look_at_rows(X: ArrayLike, names: Sequence[str] | None = None) -> Rows:
     elif (sparse := sparse_of(X)) is not None:
         X = compressed_rows(sparse)
     elif is_frame(X):
-        X = validation.check_features(X)
-    elif not isinstance(X, Design | CompressedRows):
+        found = array_or_kinds(validation.check_features, X, categories)
+        if isinstance(found, Rows):
+            return found
+        X = found
+    elif not isinstance(X, Design | CompressedRows | MixedRows):
         X = carrier = in_place(X)
-        X = (
-            source_of(validation.check_source(X))
-            if is_streamable(X)
-            else validation.check_features(X)
-        )
+        if is_streamable(X):
+            X = source_of(validation.check_source(X))
+        else:
+            X = validation.check_features(X)
+    elif 0 in X.shape:
+        raise ValueError(f"X is empty: {X.shape[0]} rows and {X.shape[1]} columns")
     if names is not None:
         return Rows(X, carrier, list(names), list(names))
     return Rows(X, carrier, *names_and_text_names(carrier))
+
+
+def array_or_kinds(
+    read: Callable[[ArrayLike], Read], X: ArrayLike, options: CategoryOptions | None
+) -> Read | Rows:
+    """Return what `read` makes of X, or of a frame that it refuses what `_look_at_kinds` makes.
+
+    In this order, for frames of numbers need no second look then, which takes 30 us.
+
+    Raises
+    ------
+    TypeError, ValueError
+        As `read` does, if X is no frame of categorical columns or of some sparse ones.
+    """
+    try:
+        return read(X)
+    except TypeError as error:
+        refused = error
+    kinds = _look_at_kinds(X, options) if is_frame(X) else None
+    if kinds is None:
+        raise refused
+    return kinds
+
+
+def _look_at_kinds(X: ArrayLike, options: CategoryOptions | None) -> Rows | None:
+    """Read a frame that is no array of numbers: of categorical or some sparse columns.
+
+    None where it has none of these, or categorical ones and no `options` for them.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If a category is missing, or a column is neither of numbers nor categorical.
+    """
+    if options is None or not has_categories(X):
+        mixed = mixed_numbers(X)
+        return None if mixed is None else Rows(mixed, X, *names_and_text_names(X))
+    names, all_text = names_and_text_names(X)
+    assert names is not None  # of a frame
+    rows, found = look_at_categories(X, names, options)
+    features = found.feature_names
+    return Rows(rows, X, features, None if all_text is None else features, found)
+
+
+def look_at_new_categories(X: ArrayLike, categories: Categories) -> Rows:
+    """Read rows as those of a fit to a frame with categories.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If X is no such frame, or has a value that the fit had not where that is an error.
+    """
+    refuse_lazy("X", X)
+    return Rows(rows_of_fit(X, categories), X, categories.feature_names, categories=categories)
 
 
 def look_at_names(X: ArrayLike, names: Sequence[str] | None) -> None:
@@ -303,7 +405,7 @@ def look_at_fitted(given: Given, fitted: Fitted) -> Data:
         If something has the wrong type, shape or value, or is not as in the fit.
     """
     began = time.perf_counter()
-    rows = look_at_rows(OfFit(given.X, fitted.names))
+    rows = look_at_rows(OfFit(given.X, fitted.names, fitted.categories))
     n_samples, n_features = rows.X.shape
     if n_features != fitted.n_features:
         raise ValueError(f"X has {n_features} columns, but the fit had {fitted.n_features}")

@@ -22,11 +22,22 @@ from sklearn.utils.validation import (
 from ..arrays import Array, ArrayLike, Labels
 from ..design.mapped import in_place
 from ..design.streamed import is_streamable
+from ..options import CategoryOptions
 from . import validation
 from .batches import BatchSource, first_look
+from .categories import Categories
 from .class_weights import batch_weights, one_dimensional, weights_of_classes
 from .conversion import as_labels, as_real, as_table, is_frame, is_plain, text_names
-from .given import Batch, Data, Given, Rows, look_at_batch, settle
+from .given import (
+    Batch,
+    Data,
+    Given,
+    Rows,
+    array_or_kinds,
+    look_at_batch,
+    look_at_new_categories,
+    settle,
+)
 from .sparse import compressed_rows, refuse_sparse, shape_of, source_of, sparse_of
 
 __all__ = [
@@ -70,7 +81,7 @@ def look_for(estimator: str, given: Given, multi_class: str) -> Data:
     X, y, sample_weight = given.X, given.y, given.sample_weight
     if isinstance(X, BatchSource):
         X, y, sample_weight = first_look(X, y, sample_weight, given.clock)
-    rows, labels = _rows_and_labels(X, y, estimator)
+    rows, labels = _rows_and_labels(X, y, estimator, given.categories)
     n_samples = rows.X.shape[0]
     coded = validation.encode_labels(labels, n_samples)
     sample_weight = one_dimensional(sample_weight, n_samples)
@@ -105,7 +116,7 @@ def look_at_labelled_rows(
         If something has the wrong type, shape or value.
     """
     refuse_sparse("partial_fit", given.X, given.X)
-    rows, labels = _in_memory(given.X, given.y, estimator)
+    rows, labels = _in_memory(read_features(given.X), given.X, given.y, estimator)
     if classes is not None:
         of_stream = as_labels(classes)
         check_labels(of_stream, "classes")  # as `fit` looks at y
@@ -118,7 +129,7 @@ def look_at_labelled_rows(
     return look_at_batch(rows, labels, weights, known)._replace(labels=labels), known
 
 
-def look_at_new_rows(estimator: str, X: ArrayLike) -> Rows:
+def look_at_new_rows(estimator: str, X: ArrayLike, categories: Categories | None = None) -> Rows:
     """Check rows that are to be predicted.
 
     Parameters
@@ -126,6 +137,8 @@ def look_at_new_rows(estimator: str, X: ArrayLike) -> Rows:
     estimator : str
         Its class, for messages.
     X : array-like, data frame or source of rows
+    categories : Categories, optional
+        Those of a fit to a frame that had some.
 
     Returns
     -------
@@ -136,6 +149,8 @@ def look_at_new_rows(estimator: str, X: ArrayLike) -> Rows:
     TypeError, ValueError
         If X has the wrong type or shape.
     """
+    if categories is not None:
+        return look_at_new_categories(X, categories)
     X = in_place(X)
     if is_plain(X):
         return Rows(X, X)
@@ -143,7 +158,9 @@ def look_at_new_rows(estimator: str, X: ArrayLike) -> Rows:
         return Rows(compressed_rows(sparse), X)
     if not is_frame(X) and is_streamable(X):
         return Rows(source_of(validation.check_source(X)), X)
-    array = read_features(X)
+    array = array_or_kinds(read_features, X, None)
+    if isinstance(array, Rows):
+        return array
     if not is_plain(array):
         array = check_array(array, ensure_all_finite=False, estimator=estimator, input_name="X")
     return Rows(array, X if is_frame(X) else array)
@@ -177,7 +194,9 @@ def read_features(X: ArrayLike) -> Array:
     return array if array.dtype.kind in SCIKIT_LEARNS else as_real("X", array, X)
 
 
-def _rows_and_labels(X: ArrayLike, y: ArrayLike, estimator: str) -> tuple[Rows, Labels]:
+def _rows_and_labels(
+    X: ArrayLike, y: ArrayLike, estimator: str, categories: CategoryOptions | None
+) -> tuple[Rows, Labels]:
     """Return rows and labels of a fit, without a copy and without a look at the values of X.
 
     The fit finds NaN and infinity by itself. What is plainly an array goes the short way: for
@@ -194,13 +213,17 @@ def _rows_and_labels(X: ArrayLike, y: ArrayLike, estimator: str) -> tuple[Rows, 
         names = text_names(X)  # of batches
         rows = Rows(source_of(validation.check_source(X)), X, names, names)
     else:
-        rows, labels = _in_memory(X, y, estimator)
+        found = array_or_kinds(read_features, X, categories)
+        if isinstance(found, Rows):
+            rows, labels = found, _labels_beside(found.X.shape[0], y, estimator)
+        else:
+            rows, labels = _in_memory(found, X, y, estimator)
     check_labels(labels)
     return rows, labels
 
 
 def _labels_beside(n_samples: int, y: ArrayLike, estimator: str) -> Labels:
-    """Return the labels of sparse rows, as many as these."""
+    """Return the labels of rows that are no array, as many as these."""
     if y is None:
         raise ValueError(
             f"This {estimator} estimator requires y to be passed, but the target y is None."
@@ -210,9 +233,8 @@ def _labels_beside(n_samples: int, y: ArrayLike, estimator: str) -> Labels:
     return labels
 
 
-def _in_memory(X: ArrayLike, y: ArrayLike, estimator: str) -> tuple[Rows, Labels]:
-    """Return rows and labels as arrays."""
-    array = read_features(X)
+def _in_memory(array: Array, X: ArrayLike, y: ArrayLike, estimator: str) -> tuple[Rows, Labels]:
+    """Return rows and labels as arrays; `array` is read from X."""
     if y is None:
         raise ValueError(
             f"This {estimator} estimator requires y to be passed, but the target y is None."

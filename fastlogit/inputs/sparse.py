@@ -28,6 +28,7 @@ from ..design.compressed import (
     refuse_range,
     whole,
 )
+from ..design.mixed import MixedRows
 from ..design.streamed import RowSource
 from .conversion import is_frame, is_readable, refuse_names_twice, refuse_special
 
@@ -61,25 +62,65 @@ def is_sparse(X: ArrayLike) -> bool:
 def sparse_of(X: ArrayLike) -> Foreign | None:
     """Return X as a sparse matrix of SciPy, where it is one or a frame of such columns; else None.
 
-    A frame of pandas all of whose columns are sparse and leave out zeros: others are refused
-    elsewhere.
+    A frame of pandas all of whose columns are sparse and leave out nothing but zeros; a frame some
+    of whose columns are dense is read or refused elsewhere.
 
     Raises
     ------
+    TypeError
+        If a column holds no real numbers, or leaves out anything but zeros.
     ValueError
-        If two columns of the frame have one name.
+        If two columns of the frame have one name, or a column is broken.
     """
     if is_sparse(X):
         return X
-    # pandas gives that to frames of sparse columns alone.
+    # pandas gives that to frames, and single columns, that are sparse.
     columns: Foreign = getattr(X, "sparse", None) if is_frame(X) else None
-    if not hasattr(columns, "to_coo"):
+    if not hasattr(columns, "to_coo") or getattr(X, "ndim", 0) != 2:
         return None
     refuse_names_twice(X)
-    try:
-        return columns.to_coo()
-    except ValueError:  # what is left out is not 0
-        return None
+    return _by_columns(X)
+
+
+def _by_columns(frame: Foreign) -> Foreign:
+    """Return a frame of sparse columns as one matrix, of arrays of its own.
+
+    pandas' `to_coo` warns of columns that leave out several numbers, and refuses mixtures of
+    booleans with numbers.
+    """
+    from scipy.sparse import csc_matrix
+
+    values, places = [np.empty(0, bool)], [np.empty(0, np.int32)]
+    for name, series in frame.items():
+        column = series.array
+        own, where = np.asarray(column.sp_values), _stored(column.sp_index)
+        if own.dtype.kind not in "biuf":
+            raise TypeError(
+                f"X has dtype {column.dtype} in column {name!r}, where real numbers are needed"
+            )
+        if len(own) != len(where):
+            refuse_broken(f"column {name!r} has {len(own)} values, but {len(where)} rows of them")
+        if len(own) < len(frame) and not column.fill_value == 0:
+            raise TypeError(
+                f"X is a frame of sparse columns, and column {name!r} leaves out "
+                f"{column.fill_value}, not 0; if it fits in memory, pass X.sparse.to_dense()"
+            )
+        refuse_range(f"column {name!r}", where, len(frame))
+        values.append(plain_values(own))
+        places.append(where)
+    pointers = np.cumsum([len(each) for each in places])
+    parts = np.concatenate(values), np.concatenate(places), pointers
+    return csc_matrix(parts, shape=(len(frame), frame.shape[1]))
+
+
+def _stored(index: Foreign) -> Array:
+    """Return the rows that a sparse column of pandas has values of."""
+    if not hasattr(index, "blocs"):
+        return np.asarray(index.indices)
+    begins, counts = np.asarray(index.blocs), np.asarray(index.blengths)
+    if (counts < 0).any() or counts.sum() > index.length:
+        refuse_broken("a column has blocks that are no blocks of its rows")
+    return np.repeat(begins - (np.cumsum(counts) - counts), counts) + np.arange(counts.sum())
 
 
 class SparseSlices:
@@ -120,8 +161,9 @@ def source_of(X: RowSource) -> RowSource | SparseSlices:
 
 def refuse_sparse(name: str, X: ArrayLike, carrier: ArrayLike) -> None:
     """Raise TypeError where X, as read from its carrier, is sparse: of a function without it."""
-    if isinstance(X, CompressedRows) or is_sparse(X):
+    if isinstance(X, CompressedRows | MixedRows) or is_sparse(X):
         how = "X.sparse.to_dense()" if is_frame(carrier) else "X.toarray()"
+        how = "X.astype(float)" if isinstance(X, MixedRows) else how
         raise TypeError(
             f"{name} takes no sparse X yet, and X is sparse ({type(carrier).__name__}); if it fits "
             f"in memory, pass {how}"

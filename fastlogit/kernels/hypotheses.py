@@ -22,6 +22,7 @@ from .rows import (
     ROW_TILE,
     Span,
     add_offset,
+    ask_for,
     empty_at_line,
     exponentials,
     packed_width,
@@ -29,7 +30,7 @@ from .rows import (
     softmax_terms,
     zeros_at_line,
 )
-from .simd import LANES, load, multiply_add, prefetch, splat, total
+from .simd import LANES, load, multiply_add, prefetch_l2, splat, total
 
 __all__ = ["BINARY", "LOG", "ONE_VS_ALL", "RAW", "SOFTMAX", "hypotheses"]
 
@@ -39,7 +40,7 @@ RAW, BINARY, SOFTMAX, ONE_VS_ALL, LOG = 0, 1, 2, 3, 4
 WORK_BLOCKS = 4
 # How far ahead of a row the next are asked for, and of a block how many lines before what it
 # predicts is written.
-NEAR_BYTES, LINES_MEANWHILE = 1024, 32
+NEAR_BYTES, LINES_MEANWHILE = 2048, 32
 # A row's hypotheses that add up to less are normalised by their logarithms.
 SMALL_SUM = 1e-280
 
@@ -58,14 +59,14 @@ def predict_one(rows: Any, span: Span, coef: Any, intercept: float, raw_out: Any
         start = place + row * stride
         sums = splat(0.0)
         for column in range(0, last, LANES):
-            prefetch(rows, start + column + ahead)
+            prefetch_l2(rows, start + column + ahead)
             sums = multiply_add(load(rows, start + column), load(coef, column), sums)
         sums = multiply_add(load(rows, start + tail), load(coef, last), sums)
         raw_out[row] = total(sums) + intercept
     # Memory is asked for the next rows while these are turned into probabilities.
     following = place + count * stride
     for number in range(LINES_MEANWHILE):
-        prefetch(rows, following + number * line)
+        prefetch_l2(rows, following + number * line)
 
 
 @kernel
@@ -80,18 +81,18 @@ def predict_pair(
     place, stride, width, count = span
     c, d = model * packed, (model + 1) * packed
     to, other = model * block, (model + 1) * block
-    last, tail, line = packed - LANES, width - LANES, LINE_BYTES // rows.itemsize
+    last, tail = packed - LANES, width - LANES
+    # Evenly over all rows and models that are to come.
+    n_steps = (count + ROW_TILE - 1) // ROW_TILE * (intercept.size - model) // MODEL_TILE
+    share = (until - ahead) // (LINE_BYTES // rows.itemsize) // n_steps + 1
     for row in range(0, count, ROW_TILE):
         p0 = place + row * stride
         p1 = place + min(row + 1, count - 1) * stride
         p2 = place + min(row + 2, count - 1) * stride
         a0, a1, a2 = splat(0.0), splat(0.0), splat(0.0)
         b0, b1, b2 = splat(0.0), splat(0.0), splat(0.0)
+        ahead = ask_for(rows, ahead, until, share)
         for column in range(0, last, LANES):
-            if ahead < until:
-                prefetch(rows, ahead)
-                prefetch(rows, ahead + line)
-                ahead += 2 * line
             first, second = load(coef, c + column), load(coef, d + column)
             x0 = load(rows, p0 + column)
             a0, b0 = multiply_add(x0, first, a0), multiply_add(x0, second, b0)

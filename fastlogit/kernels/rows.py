@@ -18,12 +18,14 @@ from .simd import (
     LANES,
     add,
     aligned,
+    broadcast,
     byteswap,
     load,
     multiply_add,
-    prefetch,
+    prefetch_l2,
     splat,
     store,
+    store_totals,
     subtract,
     total,
 )
@@ -33,12 +35,15 @@ __all__ = [
     "LINE_BYTES",
     "MODEL_TILE",
     "ROW_TILE",
+    "STRIP",
     "Block",
     "Span",
+    "add_columns_of_models",
     "add_gradient",
-    "add_gradient_two",
     "add_offset",
     "add_squares",
+    "add_strips_of_models",
+    "ask_for",
     "binomial_residual",
     "empty_at_line",
     "exponentials",
@@ -49,7 +54,7 @@ __all__ = [
     "pack_rows",
     "packed_width",
     "predict_block",
-    "predict_two",
+    "predict_models",
     "rows_per_block",
     "softmax_product",
     "softmax_residual",
@@ -68,11 +73,15 @@ UNROLL = 4
 # of columns by two models.
 ROW_TILE, MODEL_TILE = 3, 2
 STRIP = 3 * LANES
+# Columns of which coefficients of two models and three rows lie in the first level of the cache.
+COEF_STRIP = 512
 # How far ahead of the block being read the next lines are asked for, in bytes, and what a line is.
-# Without it the short rows of 1,000,000 x 100 break the hardware's streams: 2.2 reads of X a pass.
-# They are spread over prediction and gradient, since memory rests while nothing is asked for: with
-# all of them in the prediction 1.5 reads in a C prototype, with a quarter in the gradient 1.2.
-AHEAD_BYTES = 8192
+# Without it the short rows of 100 columns break the hardware's streams: 3.6 reads of X a pass by
+# one thread. They are asked for into the second level of the cache, which takes more of them at a
+# time than the first, and each line once: 1.4 reads, where lines for the first level took 2.8, and
+# to miss the last rows of each block 1.9. They are spread over prediction and gradient, since
+# memory rests while nothing is asked for: with all of them in the prediction 2.0.
+AHEAD_BYTES = 32768
 LINE_BYTES = 64
 DOUBLE = 8
 # Numbers of a block of short rows: 26 KB.
@@ -183,10 +192,10 @@ def predict_block(
         while column < last:
             if ahead < until:
                 # Of the lines that four rows use in this step, three quarters (float32: half).
-                prefetch(rows, ahead)
+                prefetch_l2(rows, ahead)
                 if rows.itemsize == DOUBLE:
-                    prefetch(rows, ahead + line)
-                    prefetch(rows, ahead + 2 * line)
+                    prefetch_l2(rows, ahead + line)
+                    prefetch_l2(rows, ahead + 2 * line)
                     ahead += 2 * line
                 ahead += line
             mu, c = load(center, column), load(coef, base + column)
@@ -200,10 +209,7 @@ def predict_block(
         a1 = multiply_add(subtract(load(rows, q1 + tail), mu), c, a1)
         a2 = multiply_add(subtract(load(rows, q2 + tail), mu), c, a2)
         a3 = multiply_add(subtract(load(rows, q3 + tail), mu), c, a3)
-        raw_out[row] = total(a0) + intercept
-        raw_out[row + 1] = total(a1) + intercept
-        raw_out[row + 2] = total(a2) + intercept
-        raw_out[row + 3] = total(a3) + intercept
+        store_totals(raw_out, row, a0, a1, a2, a3, intercept)
     return ahead
 
 
@@ -215,6 +221,8 @@ def add_gradient(
     place, stride, width, count = span
     packed = center.size
     line = LINE_BYTES // rows.itemsize
+    # Where the lines that are left are more than there are steps (24 and 48 columns), two a step.
+    is_short = until - ahead > (packed // STRIP + packed % STRIP // LANES) * count * line
     column = 0
     while column + STRIP <= packed:
         m0, m1 = load(center, column), load(center, column + LANES)
@@ -225,8 +233,11 @@ def add_gradient(
         third = place + min(column + 2 * LANES, width - LANES)
         for row in range(count):
             if ahead < until:
-                prefetch(rows, ahead)
+                prefetch_l2(rows, ahead)
                 ahead += line
+                if is_short:
+                    prefetch_l2(rows, ahead)
+                    ahead += line
             factor = splat(residual[row])
             g0 = multiply_add(subtract(load(rows, start), m0), factor, g0)
             g1 = multiply_add(subtract(load(rows, start + LANES), m1), factor, g1)
@@ -243,6 +254,10 @@ def add_gradient(
         # Two sums, since each waits for its last addition.
         pairs = count - count % 2
         for row in range(0, pairs, 2):
+            if ahead < until:
+                prefetch_l2(rows, ahead)
+                prefetch_l2(rows, ahead + line)
+                ahead += 2 * line
             g0 = multiply_add(subtract(load(rows, start), m0), splat(residual[row]), g0)
             centred = subtract(load(rows, start + stride), m0)
             g1 = multiply_add(centred, splat(residual[row + 1]), g1)
@@ -267,89 +282,142 @@ def pack_rows(rows: Any, span: Span, center: Any, packed_out: Any) -> None:
 
 
 @kernel
-def predict_two(
-    packed_rows: Any, count: int, packed: int,
-    coef: Any, model: int, intercept: Any, raw_out: Any, block: int,
-) -> None:  # fmt: skip
-    """Raw prediction of packed rows by `model` and the one after it, three rows at a time."""
-    c, d = model * packed, (model + 1) * packed
-    to, other = model * block, (model + 1) * block
-    for row in range(0, count, ROW_TILE):
-        p0 = row * packed
-        p1, p2 = p0 + packed, p0 + 2 * packed
-        a0, a1, a2 = splat(0.0), splat(0.0), splat(0.0)
-        b0, b1, b2 = splat(0.0), splat(0.0), splat(0.0)
-        for column in range(0, packed, LANES):
-            first, second = load(coef, c + column), load(coef, d + column)
-            x0 = load(packed_rows, p0 + column)
-            a0, b0 = multiply_add(x0, first, a0), multiply_add(x0, second, b0)
-            x1 = load(packed_rows, p1 + column)
-            a1, b1 = multiply_add(x1, first, a1), multiply_add(x1, second, b1)
-            x2 = load(packed_rows, p2 + column)
-            a2, b2 = multiply_add(x2, first, a2), multiply_add(x2, second, b2)
-        raw_out[to + row] = total(a0) + intercept[model]
-        raw_out[to + row + 1] = total(a1) + intercept[model]
-        raw_out[to + row + 2] = total(a2) + intercept[model]
-        raw_out[other + row] = total(b0) + intercept[model + 1]
-        raw_out[other + row + 1] = total(b1) + intercept[model + 1]
-        raw_out[other + row + 2] = total(b2) + intercept[model + 1]
+def ask_for(rows: Any, ahead: int, until: int, n_lines: int) -> int:
+    """Prefetch so many lines of rows from `ahead` on, none after `until`; return where to go on."""
+    line = LINE_BYTES // rows.itemsize
+    stop = min(ahead + n_lines * line, until)
+    while ahead < stop:
+        prefetch_l2(rows, ahead)
+        ahead += line
+    return ahead
 
 
 @kernel
-def add_gradient_two(
-    packed_rows: Any, count: int, packed: int, residual: Any, block: int, model: int,
-    gradient_out: Any, rows: Any, ahead: int, until: int,
+def predict_models(
+    packed_rows: Any, count: int, coef: Any, intercept: Any, sums: Any, raw_out: Any, block: int,
+    rows: Any, ahead: int, until: int,
 ) -> int:  # fmt: skip
-    """Add residual times packed row for `model` and the one after it; prefetch `rows` meanwhile."""
-    a, b = model * packed, (model + 1) * packed
-    r, s = model * block, (model + 1) * block
-    line = LINE_BYTES // rows.itemsize
-    column = 0
-    while column + STRIP <= packed:
-        g0, g1 = load(gradient_out, a + column), load(gradient_out, a + column + LANES)
-        g2 = load(gradient_out, a + column + 2 * LANES)
-        h0, h1 = load(gradient_out, b + column), load(gradient_out, b + column + LANES)
-        h2 = load(gradient_out, b + column + 2 * LANES)
-        start = column
-        for row in range(count):
-            if ahead < until:
-                prefetch(rows, ahead)
-                ahead += line
-            first, second = splat(residual[r + row]), splat(residual[s + row])
-            x0 = load(packed_rows, start)
-            g0, h0 = multiply_add(x0, first, g0), multiply_add(x0, second, h0)
-            x1 = load(packed_rows, start + LANES)
-            g1, h1 = multiply_add(x1, first, g1), multiply_add(x1, second, h1)
-            x2 = load(packed_rows, start + 2 * LANES)
-            g2, h2 = multiply_add(x2, first, g2), multiply_add(x2, second, h2)
-            start += packed
-        store(gradient_out, a + column, g0)
-        store(gradient_out, a + column + LANES, g1)
-        store(gradient_out, a + column + 2 * LANES, g2)
-        store(gradient_out, b + column, h0)
-        store(gradient_out, b + column + LANES, h1)
-        store(gradient_out, b + column + 2 * LANES, h2)
-        column += STRIP
-    while column < packed:
-        # Two sums each, as in `add_gradient`: a model's sums do not depend on its company.
-        g0, h0 = load(gradient_out, a + column), load(gradient_out, b + column)
-        g1, h1 = splat(0.0), splat(0.0)
-        start, pairs = column, count - count % 2
-        for row in range(0, pairs, 2):
-            x0, x1 = load(packed_rows, start), load(packed_rows, start + packed)
-            g0 = multiply_add(x0, splat(residual[r + row]), g0)
-            g1 = multiply_add(x1, splat(residual[r + row + 1]), g1)
-            h0 = multiply_add(x0, splat(residual[s + row]), h0)
-            h1 = multiply_add(x1, splat(residual[s + row + 1]), h1)
-            start += 2 * packed
-        if pairs < count:
-            x0 = load(packed_rows, start)
-            g0 = multiply_add(x0, splat(residual[r + pairs]), g0)
-            h0 = multiply_add(x0, splat(residual[s + pairs]), h0)
-        store(gradient_out, a + column, add(g0, g1))
-        store(gradient_out, b + column, add(h0, h1))
-        column += LANES
+    """Raw prediction of packed rows by all models; half the lines before `until` are prefetched.
+
+    Three rows and two models at a time. Wide rows go by in strips of columns, whose sums wait in
+    `sums` (24 numbers a model): of 1,500 columns ten models take 590 ns a row, without strips 870.
+    """
+    n_slots, n_tiles = intercept.size, (count + ROW_TILE - 1) // ROW_TILE
+    packed = coef.size // n_slots
+    n_strips = (packed + COEF_STRIP - 1) // COEF_STRIP
+    lines = (until - ahead) // (LINE_BYTES // rows.itemsize)
+    share = lines // (n_tiles * n_slots) + 1
+    for tile in range(n_tiles * n_strips):
+        row, start = tile // n_strips * ROW_TILE, tile % n_strips * COEF_STRIP
+        stop = min(start + COEF_STRIP, packed)
+        p0 = row * packed
+        p1, p2 = p0 + packed, p0 + 2 * packed
+        for model in range(0, n_slots, MODEL_TILE):
+            ahead = ask_for(rows, ahead, until, share)
+            c, at = model * packed, model * STRIP
+            d, to = c + packed, model * block + row
+            a0, a1, a2 = splat(0.0), splat(0.0), splat(0.0)
+            b0, b1, b2 = splat(0.0), splat(0.0), splat(0.0)
+            if start > 0:
+                a0, a1, a2 = load(sums, at), load(sums, at + LANES), load(sums, at + 2 * LANES)
+                at += STRIP
+                b0, b1, b2 = load(sums, at), load(sums, at + LANES), load(sums, at + 2 * LANES)
+            for column in range(start, stop, LANES):
+                first, second = load(coef, c + column), load(coef, d + column)
+                x0 = load(packed_rows, p0 + column)
+                a0, b0 = multiply_add(x0, first, a0), multiply_add(x0, second, b0)
+                x1 = load(packed_rows, p1 + column)
+                a1, b1 = multiply_add(x1, first, a1), multiply_add(x1, second, b1)
+                x2 = load(packed_rows, p2 + column)
+                a2, b2 = multiply_add(x2, first, a2), multiply_add(x2, second, b2)
+            if stop < packed:
+                keep_three(sums, model * STRIP, a0, a1, a2)
+                keep_three(sums, model * STRIP + STRIP, b0, b1, b2)
+            else:
+                raw_out[to] = total(a0) + intercept[model]
+                raw_out[to + 1] = total(a1) + intercept[model]
+                raw_out[to + 2] = total(a2) + intercept[model]
+                to += block
+                raw_out[to] = total(b0) + intercept[model + 1]
+                raw_out[to + 1] = total(b1) + intercept[model + 1]
+                raw_out[to + 2] = total(b2) + intercept[model + 1]
     return ahead
+
+
+@kernel
+def keep_three(sums_out: Any, at: int, first: Any, second: Any, third: Any) -> None:
+    """Store three vectors next to each other."""
+    store(sums_out, at, first)
+    store(sums_out, at + LANES, second)
+    store(sums_out, at + 2 * LANES, third)
+
+
+@kernel
+def add_strips_of_models(
+    packed_rows: Any, count: int, packed: int, residual: Any, block: int, gradient_out: Any,
+    rows: Any, ahead: int, until: int,
+) -> int:  # fmt: skip
+    """Add residual times packed row for all models, up to the last whole strip of columns.
+
+    A strip stays in the first level of the cache, two models at a time in registers. Half the lines
+    that are left, or all where there are no other columns, are prefetched.
+    """
+    n_slots = gradient_out.size // packed
+    n_strips = packed // STRIP
+    lines = (until - ahead) // (LINE_BYTES // rows.itemsize)
+    share = lines // max(1, n_strips * n_slots // MODEL_TILE) + 1
+    for column in range(0, n_strips * STRIP, STRIP):
+        for model in range(0, n_slots, MODEL_TILE):
+            ahead = ask_for(rows, ahead, until, share)
+            a, r, start = model * packed + column, model * block, column
+            b, s = a + packed, r + block
+            g0, g1 = load(gradient_out, a), load(gradient_out, a + LANES)
+            g2 = load(gradient_out, a + 2 * LANES)
+            h0, h1 = load(gradient_out, b), load(gradient_out, b + LANES)
+            h2 = load(gradient_out, b + 2 * LANES)
+            for row in range(count):
+                first, second = broadcast(residual, r + row), broadcast(residual, s + row)
+                x0 = load(packed_rows, start)
+                g0, h0 = multiply_add(x0, first, g0), multiply_add(x0, second, h0)
+                x1 = load(packed_rows, start + LANES)
+                g1, h1 = multiply_add(x1, first, g1), multiply_add(x1, second, h1)
+                x2 = load(packed_rows, start + 2 * LANES)
+                g2, h2 = multiply_add(x2, first, g2), multiply_add(x2, second, h2)
+                start += packed
+            keep_three(gradient_out, a, g0, g1, g2)
+            keep_three(gradient_out, b, h0, h1, h2)
+    return ahead
+
+
+@kernel
+def add_columns_of_models(
+    packed_rows: Any, count: int, packed: int, residual: Any, block: int, gradient_out: Any,
+    rows: Any, ahead: int, until: int,
+) -> None:  # fmt: skip
+    """Add residual times packed row for all models, for the columns beyond the last whole strip."""
+    n_slots = gradient_out.size // packed
+    pairs = count - count % 2
+    ask_for(rows, ahead, until, until - ahead)
+    for column in range(packed // STRIP * STRIP, packed, LANES):
+        for model in range(0, n_slots, MODEL_TILE):
+            a, r, start = model * packed + column, model * block, column
+            b, s = a + packed, r + block
+            # Two sums each, as in `add_gradient`: a model's sums do not depend on its company.
+            g0, h0 = load(gradient_out, a), load(gradient_out, b)
+            g1, h1 = splat(0.0), splat(0.0)
+            for row in range(0, pairs, 2):
+                x0, x1 = load(packed_rows, start), load(packed_rows, start + packed)
+                g0 = multiply_add(x0, broadcast(residual, r + row), g0)
+                g1 = multiply_add(x1, broadcast(residual, r + row + 1), g1)
+                h0 = multiply_add(x0, broadcast(residual, s + row), h0)
+                h1 = multiply_add(x1, broadcast(residual, s + row + 1), h1)
+                start += 2 * packed
+            if pairs < count:
+                x0 = load(packed_rows, start)
+                g0 = multiply_add(x0, broadcast(residual, r + pairs), g0)
+                h0 = multiply_add(x0, broadcast(residual, s + pairs), h0)
+            store(gradient_out, a, add(g0, g1))
+            store(gradient_out, b, add(h0, h1))
 
 
 @kernel

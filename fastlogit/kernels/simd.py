@@ -30,8 +30,10 @@ __all__ = [
     "maximum",
     "multiply_add",
     "prefetch",
+    "prefetch_l2",
     "splat",
     "store",
+    "store_totals",
     "subtract",
     "total",
 ]
@@ -85,6 +87,13 @@ def _plain_total(vector: Any) -> Any:
     return halves[0]
 
 
+def _plain_store_totals(
+    array: Any, offset: int, a: Any, b: Any, c: Any, d: Any, shift: float
+) -> None:
+    """Store the totals of four vectors, plus `shift`, next to each other."""
+    array[offset : offset + 4] = [_plain_total(each) + shift for each in (a, b, c, d)]
+
+
 def _plain_aligned(array: Any) -> int:
     """First index of a float64 array where a vector does not cross cache lines."""
     return int(-array.ctypes.data % BYTES) // 8
@@ -92,6 +101,9 @@ def _plain_aligned(array: Any) -> int:
 
 def _plain_prefetch(array: Any, offset: int) -> None:
     """Do nothing: a prefetch has no effect that Python could see."""
+
+
+_plain_prefetch_l2 = _plain_prefetch
 
 
 def _plain_byteswap(value: Any) -> Any:
@@ -227,6 +239,40 @@ def _llvm_total(typing_context: Any, vector: Any) -> Any:
     return types.float64(float64x8), generate
 
 
+def _shuffle(builder: Any, one: Any, other: Any, places: list[int]) -> Any:
+    mask = ir.Constant(ir.VectorType(_INT32, len(places)), places)
+    return builder.shuffle_vector(one, other, mask)
+
+
+def _llvm_store_totals(
+    typing_context: Any, array: Any, offset: Any, a: Any, b: Any, c: Any, d: Any, shift: Any
+) -> Any:
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        # The additions of `total`, in its order, but of several vectors at once: half as many.
+        low, high = [0, 1, 2, 3, 8, 9, 10, 11], [4, 5, 6, 7, 12, 13, 14, 15]
+        first, second = (
+            builder.fadd(_shuffle(builder, one, other, low), _shuffle(builder, one, other, high))
+            for one, other in (arguments[2:4], arguments[4:6])
+        )
+        low, high = [0, 1, 4, 5, 8, 9, 12, 13], [2, 3, 6, 7, 10, 11, 14, 15]
+        pairs = builder.fadd(
+            _shuffle(builder, first, second, low), _shuffle(builder, first, second, high)
+        )
+        sums = builder.fadd(
+            _shuffle(builder, pairs, pairs, [0, 2, 4, 6]),
+            _shuffle(builder, pairs, pairs, [1, 3, 5, 7]),
+        )
+        shift_of_each = _fill(builder, arguments[6])
+        shifts = _shuffle(builder, shift_of_each, shift_of_each, [0, 1, 2, 3])
+        pointer = _element_pointer(context, builder, signature.args[0], *arguments[:2])
+        place = builder.bitcast(pointer, ir.VectorType(_DOUBLE, 4).as_pointer())
+        builder.store(builder.fadd(sums, shifts), place, align=8)
+        return context.get_dummy_value()
+
+    vectors = [float64x8] * 4
+    return types.void(array, types.intp, *vectors, types.float64), generate
+
+
 def _llvm_aligned(typing_context: Any, array: Any) -> Any:
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         data = context.make_array(signature.args[0])(context, builder, arguments[0]).data
@@ -237,20 +283,28 @@ def _llvm_aligned(typing_context: Any, array: Any) -> Any:
     return types.intp(array), generate
 
 
-def _llvm_prefetch(typing_context: Any, array: Any, offset: Any) -> Any:
-    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        pointer = _element_pointer(context, builder, signature.args[0], *arguments)
-        pointer = builder.bitcast(pointer, ir.IntType(8).as_pointer())
-        function = cgutils.get_or_insert_function(
-            builder.module,
-            ir.FunctionType(ir.VoidType(), [pointer.type, _INT32, _INT32, _INT32]),
-            "llvm.prefetch.p0",
-        )
-        read, keep_close, data_cache = _INT32(0), _INT32(3), _INT32(1)
-        builder.call(function, [pointer, read, keep_close, data_cache])
-        return context.get_dummy_value()
+def _llvm_prefetch_to(close: int) -> Any:
+    """Return the intrinsic that asks for a line: 3 for the first level of the cache, 2 second."""
 
-    return types.void(array, types.intp), generate
+    def prefetch(typing_context: Any, array: Any, offset: Any) -> Any:
+        def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+            pointer = _element_pointer(context, builder, signature.args[0], *arguments)
+            pointer = builder.bitcast(pointer, ir.IntType(8).as_pointer())
+            function = cgutils.get_or_insert_function(
+                builder.module,
+                ir.FunctionType(ir.VoidType(), [pointer.type, _INT32, _INT32, _INT32]),
+                "llvm.prefetch.p0",
+            )
+            read, data_cache = _INT32(0), _INT32(1)
+            builder.call(function, [pointer, read, _INT32(close), data_cache])
+            return context.get_dummy_value()
+
+        return types.void(array, types.intp), generate
+
+    return prefetch
+
+
+_llvm_prefetch, _llvm_prefetch_l2 = _llvm_prefetch_to(3), _llvm_prefetch_to(2)
 
 
 def _llvm_byteswap(typing_context: Any, value: Any) -> Any:
@@ -285,5 +339,7 @@ subtract = _operation("subtract")
 divide = _operation("divide")
 maximum = _operation("maximum")
 total = _operation("total")
+store_totals = _operation("store_totals")
 prefetch = _operation("prefetch")
+prefetch_l2 = _operation("prefetch_l2")
 byteswap = _operation("byteswap")

@@ -32,10 +32,14 @@ from ..kernels.passes import SQUARED, Targets
 from .leading_rows import LeadingRows
 from .levels import offsets_of
 from .losses import Loss, RowLoss
+from .pair_hessian import class_blocks, pair_hessian
 from .penalties import CompiledL2
 from .row_state import RowCurvature, RowPredictions, RowResiduals
 
 __all__ = ["LabelledRows"]
+
+# Above the root of squares that vanish in float64.
+TINY = 1e-150
 
 
 class LabelledRows:
@@ -208,12 +212,19 @@ class LabelledRows:
         targets = self._targets
         return targets.weights[targets.weight_set[output]] if len(targets.weights) else None
 
-    def mean_squares(self, output: int) -> Vector:
-        """Return the mean square of each column in the weights of an output: one pass."""
+    def root_mean_squares(self, output: int) -> Vector:
+        """Return that of each standardised column in the weights of an output: one pass.
+
+        Rather above than below it, where squares in the units of X underflow.
+        """
         weights = self.weights_of(output)
         assert weights is not None
         total = float(self.total_weight[output])
-        return self.design.column_variances(np.ascontiguousarray(weights), total)
+        center, inverse_scale = self.design.columns
+        unscaled = self.design.standardized(Columns(center, np.ones_like(center)))
+        with np.errstate(over="ignore"):  # infinite: nothing is known of the column then
+            squares = unscaled.column_variances(np.ascontiguousarray(weights), total)
+            return (np.sqrt(squares) + TINY) * inverse_scale
 
     def n_of_weight(self, output: int) -> int:
         """Return how many rows have weight for an output."""
@@ -414,6 +425,26 @@ class LabelledRows:
         """Return the Hessian of one model's mean loss from its row curvatures, and no others."""
         total = self.total_weight[model * self.loss.n_classes]
         return self.loss.hessian(curvature.values[0], self._gram, total)
+
+    def pair_hessian(self, curvature: RowCurvature, classes: Indices, places: Indices) -> Matrix:
+        """Return a softmax's Hessian in pairs of class and column, and intercepts but the last.
+
+        See `objective.pair_hessian`; of one model.
+        """
+        shares = curvature.values.reshape(self.loss.n_classes, -1)
+        total = float(self.total_weight[0])
+        return pair_hessian(self.design, shares, total, classes, places, self.fit_intercept)
+
+    def class_pair_blocks(
+        self, curvature: RowCurvature, classes: Indices, places: Indices
+    ) -> Matrix:
+        """Return X' diag(curvature) X of each class in its pairs and its intercept but the last.
+
+        `curvature` holds a number for each output of one model.
+        """
+        each = curvature.values.reshape(self.loss.n_classes, -1)
+        total = float(self.total_weight[0])
+        return class_blocks(self.design, each, total, classes, places, self.fit_intercept)
 
     def class_hessians(self, curvature: RowCurvature, model: int) -> Cube:
         """Return the blocks on the diagonal of `hessian`, one for each output of the model."""

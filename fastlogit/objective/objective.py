@@ -13,6 +13,8 @@ from ..design.base import Columns, Design, step_by_step
 from ..kernels.descent import DescentState, start_state
 from ..linalg.lanczos import largest_eigenvalue
 from . import units
+from .class_levels import least_shifts
+from .group_penalty import GroupL1
 from .labelled_rows import LabelledRows
 from .losses import Loss, RowLoss
 from .parameter_penalty import ParameterPenalty
@@ -135,7 +137,15 @@ class Objective:
 
     def settled(self, theta: Matrix) -> tuple[Matrix, Vector]:
         """Return coefficients and intercepts of outputs that stand for all that predict so."""
-        return self.loss.settle(*self.split(theta), self.fit_intercept)
+        coef, intercept = self.split(theta)
+        settled, levels = self.loss.settle(coef, intercept, self.fit_intercept)
+        if self.l1 is None or not self.loss.is_coupled or isinstance(self.l1, GroupL1):
+            return settled, levels
+        # What all classes share is where the penalty is least, and L1 has its zeros there.
+        each = coef.reshape(-1, self.n_classes, coef.shape[1])
+        l1, l2 = self.l1.strengths[0], self.penalty.diagonal()[0]
+        shifts = np.array([least_shifts(own, l1, l2) for own in each])
+        return (each - shifts[:, None]).reshape(coef.shape), levels
 
     # ---- the same of other rows, models, scales
 
@@ -151,14 +161,14 @@ class Objective:
         assert isinstance(self.user_penalty, L2)
         return ElasticNet(self.user_l1, self.user_penalty)
 
-    def of_columns(self, columns: Indices) -> Objective:
+    def of_columns(self, columns: Indices, known: Objective | None = None) -> Objective:
         """Return the cost of some columns alone (an index array), all others held at 0.
 
-        Of an elastic net; the columns are copied.
+        Of an elastic net; the columns are copied, unless they are `known` from another penalty.
         """
         penalty = self._whole_penalty
         assert isinstance(penalty, ElasticNet)
-        rows = self.rows.over(self.design.columns_of(columns))
+        rows = self.rows.over(self.design.columns_of(columns)) if known is None else known.rows
         return Objective(rows, penalty.of_columns(columns))
 
     def only(self, models: Indices | Sequence[int]) -> Self:
@@ -381,6 +391,9 @@ class Objective:
     def to_user(self, coef: Matrix, intercept: Vector) -> tuple[Matrix, Vector]:
         """Return coefficients and intercepts in the units of X, at a bound where they are there."""
         user, level = units.to_user(self.design.columns, coef, intercept)
+        if self.l1 is not None and self.loss.is_coupled and self.fit_intercept:
+            # Coefficients of classes that do not add up to 0 shift the intercepts with the centre.
+            level = self.loss.settle(user, level, True)[1]
         if self.l1 is None or self.user_l1 is None or self.l1.bounds is None:
             return user, level
         assert self.user_l1.bounds is not None

@@ -103,6 +103,11 @@ class RowPredictions(_OfModels):
         # Whatever is not a number counts as large.
         return np.where(np.isnan(found), np.inf, found)
 
+    def squares(self, curvature: RowCurvature) -> Vector:
+        """Return the sum of each model's squares, times the rows' curvatures."""
+        found: Vector = (curvature.values * np.square(self.values)).sum(axis=1)
+        return found
+
     def largest_change(self, other: RowPredictions) -> Vector:
         """Return for each model the largest difference to the other's only or same model."""
         return np.abs(self.values - other.values).max(axis=1)

@@ -58,7 +58,8 @@ def lost_in_units(columns: Columns, coef: Matrix, intercept: Vector) -> Vector:
     In the mean over the rows, from standardised coefficients and intercepts.
     """
     with np.errstate(over="ignore", invalid="ignore"):
-        user = intercept - (coef * columns.inverse_scale) @ columns.center
+        # Not by BLAS: for 20,000 columns its threads took 7 ms to begin on a busy machine.
+        user = intercept - np.einsum("ij,j->i", coef * columns.inverse_scale, columns.center)
     return HALF_UNIT * np.abs(coef).sum(axis=1) + 0.5 * np.spacing(np.abs(user))
 
 

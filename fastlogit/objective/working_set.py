@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+
 import numpy as np
 
 from ..arrays import Indices, Matrix, Vector
@@ -47,6 +49,24 @@ class WorkingSet:
         self._raw: RowPredictions | None = None
         self._parameters = np.append(self.columns, whole.design.shape[1])
         self._n_parameters = whole.design.shape[1] + 1
+
+    def under(self, whole: Objective) -> WorkingSet:
+        """Return the same columns of a cost that differs in its penalty alone, without a copy.
+
+        A Hessian that was made is known there, too.
+        """
+        if self.is_whole:
+            other = WorkingSet(whole)
+        else:
+            other = copy.copy(self)
+            other.part = whole.of_columns(self.columns, self.part)
+        if hasattr(self, "theta"):
+            other.theta, other.curvature, other.matrix = self.theta, self.curvature, self.matrix
+            more = other.part.penalty.diagonal()[0] - self.part.penalty.diagonal()[0]
+            if more.any():
+                other.matrix = self.matrix.copy()
+                other.matrix[np.arange(more.size), np.arange(more.size)] += more
+        return other
 
     def covers(self, columns: Indices) -> bool:
         """Say whether these columns are among its own."""

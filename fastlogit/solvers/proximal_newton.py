@@ -13,14 +13,21 @@ import numpy as np
 
 from ..arrays import Indices, Matrix, Vector
 from ..certificates.composite import CompositeCertificate
+from ..certificates.composite_softmax import CompositeSoftmaxCertificate
+from ..certificates.dual_gap import KnownStep
 from ..clock import TimeUp
 from ..objective.binomial import Binomial
+from ..objective.column_model import Descent, descend_model
+from ..objective.group_penalty import GroupL1
 from ..objective.objective import Objective
 from ..objective.penalties import ElasticNet
 from ..objective.row_state import RowCurvature
 from ..objective.working_set import WorkingSet
 from .abilities import Abilities
-from .iteration import DECREASE, MAX_TRIALS, evaluate
+from .carried import Carried
+from .iteration import DECREASE, MAX_TRIALS
+from .proximal_groups import GroupsModel
+from .proximal_softmax import SoftmaxModel
 from .quadratic_model import Corners, QuadraticModel
 from .stopping import StoppingRule
 from .trace import Point, Reason, Trace
@@ -43,6 +50,9 @@ MOST_WORKING, STEPS = 5_000, 50
 # Newton steps over a working set that has all columns it should, before all are looked at again, as
 # long as they lack more than this share of what was missing before. While it grows there is one.
 INNER, INNER_SHARE = 10, 0.05
+# On a path the working set of the fit before is most likely complete: less is left then. 50 C of
+# 500 x 4,000 take 77 passes in place of 117, and a tenth less time, 4,000 made texts a fifth less.
+INNER_SHARE_ON_PATH = 5e-4
 # Up to so many columns each step has a Hessian of its own; of more one that was made where no raw
 # prediction is farther than this serves, too.
 CHEAP_COLUMNS, NEAR_ENOUGH = 32, 0.15
@@ -54,6 +64,19 @@ WITHIN = 0.1
 ROUNDING = 4e-15
 # Below this share of a step the bound on the curvature leads on.
 SHORT = 0.01
+# Of columns that the design gives as they are (sparse ones), so many times those that have to be
+# there come in at the most; sweeps of coordinate descent over them, which end when the last one's
+# squared steps are this share of all. Of text of 50,000 x 50,000 five sweeps do.
+GROWTH, SWEEPS, ROUGH = 1.0, 40, 0.05
+# Where a model lacks no more than this share of its cost, the steps become as exact as a proof by
+# them asks for.
+CLOSE, EXACT_SWEEPS, EXACT = 1e-6, 400, 1e-16
+# Of dense columns, all there, a model that lacks no more than this share goes on with a Gram
+# matrix: few exact steps take less than many sweeps. 1,000 x 20,000, 700 coefficients, take 0.36 s
+# of processor time so, 0.55 with sweeps to the end and 0.50 with Gram matrices from the start.
+LATE = 1e-4
+# Columns whose slopes come that near to L1, as a share of it, are there as well.
+NEXT = 0.05
 # Iterations that bring a model no nearer, after which rounding is to blame where it lacks no more
 # than this share of its cost.
 PATIENCE, NEAR = 4, 1e-12
@@ -71,9 +94,12 @@ class Place(NamedTuple):
 
 
 def proximal_newton(
-    objective: Objective, theta: Matrix, rule: StoppingRule, trace: Trace
-) -> tuple[Point, Reason]:
+    objective: Objective, theta: Matrix, rule: StoppingRule, trace: Trace,
+    carried: Carried | None = None,
+) -> tuple[Point, Reason]:  # fmt: skip
     """Minimise from `theta`; return the last point and why it ended there.
+
+    `carried` has what the fit before left, on a path of penalties, and takes what this one leaves.
 
     For each model: 1. the working set: columns with a coefficient or without L1, and those whose
     slopes exceed L1 by the most; 2. the minimum of the model of second order over it, whose fall
@@ -81,10 +107,17 @@ def proximal_newton(
     set, with line search; 4. cost and gradient of all columns; 5. limits and the user may end it.
     """
     curvature = objective.rows.empty_curvature()
-    point = evaluate(objective, objective.within_bounds(theta), trace, curvature)
+    carried = carried or Carried()
+    point = carried.begin(objective, objective.within_bounds(theta), trace, curvature)
     if not np.isfinite(point.cost).all() or not np.isfinite(point.gradient).all():
         return point, Reason.NOT_FINITE
-    models = [Model(objective.only(np.array([k])), curvature[k]) for k in range(objective.n_models)]
+    made: type[Model | SoftmaxModel] = SoftmaxModel if objective.loss.is_coupled else Model
+    made = GroupsModel if isinstance(objective.l1, GroupL1) else made
+    models: list[Model | SoftmaxModel] = [
+        made(objective.only(np.array([k])), curvature[k]) for k in range(objective.n_models)
+    ]
+    for k, model in enumerate(models):
+        model.begin_with(carried, k)
     resting = np.zeros(objective.n_models, dtype=bool)
     try:
         while True:
@@ -111,16 +144,29 @@ def proximal_newton(
         return point, Reason.INTERRUPTED
     except TimeUp:
         return point, rule.conclude(point, Reason.TIME_LIMIT)
+    finally:
+        carried.take(objective, point, [model.left() for model in models])
 
 
-def _tell(rule: StoppingRule, models: list[Model], active: Indices) -> None:
-    """Hand the certificate the Hessians of the models' working sets."""
-    if isinstance(rule.certificate, CompositeCertificate):
-        for k in active[[not models[k].is_large for k in active]]:
-            rule.certificate.take_working_set(int(k), models[k].working)
+def _tell(rule: StoppingRule, models: list[Model | SoftmaxModel], active: Indices) -> None:
+    """Hand the certificate the Hessians of the models' working sets, or the steps without one."""
+    certificate = rule.certificate
+    for k in active:
+        model = models[k]
+        if isinstance(model, SoftmaxModel):
+            if isinstance(certificate, CompositeSoftmaxCertificate) and not model.is_large:
+                certificate.take_working_set(int(k), model.working)
+        elif isinstance(certificate, CompositeCertificate):
+            step = model.exact_step()
+            if step is not None:
+                certificate.take_step(int(k), step)
+            elif not (model.is_large or model.by_columns):
+                certificate.take_working_set(int(k), model.working)
 
 
-def _advance(models: list[Model], moving: Indices, point: Point, tol: float) -> Point:
+def _advance(
+    models: list[Model | SoftmaxModel], moving: Indices, point: Point, tol: float
+) -> Point:
     theta, cost, gradient = point.theta.copy(), point.cost.copy(), point.gradient.copy()
     for k in moving:
         theta[k], cost[k], gradient[k] = models[k].advance(tol * abs(float(cost[k])))
@@ -143,6 +189,8 @@ class Model:
         Of the last look, but where that was large.
     is_large : bool
         Whether there are more columns with a coefficient than a working set may have.
+    by_columns : bool
+        Whether steps are found without a Gram matrix.
     """
 
     working: WorkingSet
@@ -156,10 +204,26 @@ class Model:
         self._curvature = curvature
         self._model: QuadraticModel | None = None
         self._known: tuple[Vector, Vector, float] | None = None
+        # Where no function above the cost leads down.
+        self._lowest_flat = np.empty(0)
         self._lowest, self._lack, self._waited = np.inf, np.inf, 0
         self._was_missing, self._is_complete = np.inf, True
         self.is_large = False
+        self.by_columns = objective.design.shape[1] > FEW_COLUMNS and self._corners.bounds is None
+        self._descent: Descent | None = None
         self._step_size: float | None = None
+        self._inner_share = INNER_SHARE
+
+    def begin_with(self, carried: Carried, model: int) -> None:
+        """Take the working set of the fit before, if there is one."""
+        working = carried.working_set(model, self._whole)
+        if working is not None:
+            self.working, self._inner_share = working, INNER_SHARE_ON_PATH
+            self.by_columns = False
+
+    def left(self) -> tuple[RowCurvature, WorkingSet | None]:
+        """Return what the next fit may begin with."""
+        return self._curvature, getattr(self, "working", None)
 
     def look(self, point: Point, model: int) -> float:
         """Return what the model is thought to lack at a point of all columns.
@@ -167,6 +231,10 @@ class Model:
         Infinite where the working set leaves columns out whose slopes exceed L1.
         """
         theta, gradient = point.theta[model], point.gradient[model]
+        if self.by_columns:
+            lack = self._look_at_columns(theta, gradient, float(point.cost[model]))
+            if lack is not None:
+                return lack
         is_complete = self._is_complete = self._choose(theta, gradient)
         if self.is_large:
             self._theta, self._lack = theta, self._lack_by_diagonal(theta, gradient)
@@ -175,6 +243,48 @@ class Model:
         self._here = Place(take(theta), float(point.cost[model]), take(gradient), self._curvature)
         self._target, lack = self._model_at(self._here)
         return self._take(lack, is_complete)
+
+    def _look_at_columns(self, theta: Vector, gradient: Vector, cost: float) -> float | None:
+        """Return the same by coordinate descent over the columns; None where that says nothing."""
+        columns, is_complete = self._some_columns(theta, gradient)
+        if not self._whole.design.gives_columns(columns.size):
+            self.by_columns = False
+            return None
+        for ends in ((SWEEPS, ROUGH), (EXACT_SWEEPS, EXACT)):
+            found = descend_model(self._whole, theta, gradient, self._curvature, columns, ends)
+            self._is_exact = ends[1] == EXACT
+            if not (is_complete and found.lack <= CLOSE * abs(cost)):
+                break
+        is_dense = self._whole.design.density == 1.0
+        if is_dense and is_complete and found.lack <= LATE * abs(cost):
+            self.by_columns, self._descent = False, None
+            return None
+        if not np.isfinite(found.target).all() or not found.promised <= 0.0:
+            self.by_columns, self._descent = False, None
+            return None
+        self._descent, self._here = found, Place(theta, cost, gradient, self._curvature)
+        return self._take(found.lack, is_complete)
+
+    def _some_columns(self, theta: Vector, gradient: Vector) -> tuple[Indices, bool]:
+        """Choose the columns that may move, and say whether these are all that should."""
+        excess = np.abs(gradient[:-1]) - self._l1
+        needed = self._varies & ((theta[:-1] != 0.0) | (self._l1 == 0.0))
+        others = self._varies & ~needed
+        beyond, n_needed = np.flatnonzero(others & (excess > 0.0)), int(needed.sum())
+        most = max(LEAST, int(ROOTS * np.sqrt(len(excess))), int(GROWTH * n_needed))
+        if beyond.size > most:
+            needed[beyond[np.argpartition(-excess[beyond], most)[:most]]] = True
+            return np.flatnonzero(needed), False
+        # And those that come next, for a step may bring them in.
+        near = others & (excess > -NEXT * self._l1)
+        return np.flatnonzero(needed | near), True
+
+    def exact_step(self) -> KnownStep | None:
+        """Return the point looked at last, the step from there and row curvatures, if exact."""
+        if self._descent is None or not self._is_exact:
+            return None
+        here = self._here
+        return KnownStep(here.theta, self._descent.target - here.theta, here.curvature)
 
     def _take(self, lack: float, is_complete: bool) -> float:
         better = not is_complete or lack < 0.5 * self._lowest
@@ -233,10 +343,24 @@ class Model:
             self._model = QuadraticModel(self.working.matrix, self._of_working(), check)
         target = self._model.minimum(here.gradient, here.theta)
         step = target - here.theta
-        curved = float(step @ np.einsum("ij,j->i", self.working.matrix, step))
-        lack = max(0.0, -self._promised(here, target) - 0.5 * curved)
+        # Where next to no row has curvature, the step may be of any size.
+        with np.errstate(over="ignore", invalid="ignore"):
+            curved = float(step @ np.einsum("ij,j->i", self.working.matrix, step))
+            fall = -self._promised(here, target) - 0.5 * curved
+        lack = max(0.0, fall) if np.isfinite(fall) and not self._is_flat(here) else np.inf
         self._known, self._was_missing = (here.theta, target, lack), lack
         return target, lack
+
+    def _is_flat(self, here: Place) -> bool:
+        """Say whether a way down may be hidden, as where an offset of 1e5 takes all curvature.
+
+        The model of second order says nothing of a parameter in which no row has any.
+        """
+        part = self.working.part
+        flat = part.fitted() & ~(np.diag(self.working.matrix) > 0.0)
+        if not flat.any() or np.array_equal(self._lowest_flat, here.theta):
+            return False
+        return bool(part.least_slopes(here.theta[None], here.gradient[None])[0, flat].any())
 
     def _may_be_near(self) -> bool:
         """Say whether it is worth a look how far raw predictions are from those of the Hessian.
@@ -264,9 +388,11 @@ class Model:
 
         Returns parameters, cost and smooth gradient of all columns.
         """
+        if self._descent is not None:
+            return self._step_over_columns(self._descent)
         if self.is_large:
             return self._accelerate()
-        enough = max(INNER_SHARE * self._lack, WITHIN * wanted)
+        enough = max(self._inner_share * self._lack, WITHIN * wanted)
         here, target = self._search(self._here, self._target), self._target
         for _ in range(INNER if self._is_complete and not self.working.is_whole else 0):
             target, lack = self._model_at(here)
@@ -279,6 +405,25 @@ class Model:
         theta = self.working.put(here.theta)
         found = self._whole.at(theta[None])
         return theta, float(found.cost[0]), found.gradient[0]
+
+    def _step_over_columns(self, found: Descent) -> tuple[Vector, float, Vector]:
+        """Go to where coordinate descent has led, or some of the way."""
+        here, self._descent = self._here, None
+        slack, size = ROUNDING * abs(here.cost), 1.0
+        while size >= SHORT:
+            theta = here.theta + size * (found.target - here.theta)
+            curvature = self._curvature.like()
+            with np.errstate(over="ignore", invalid="ignore"):
+                at = self._whole.at(theta[None], curvature)
+            cost, gradient = float(at.cost[0]), at.gradient[0]
+            fall = here.cost - cost
+            enough = fall >= -DECREASE * size * found.promised - slack
+            if np.isfinite(gradient).all() and enough:
+                self._curvature = curvature
+                return theta, cost, gradient
+            size *= 0.5
+        self.by_columns = False
+        return here.theta, here.cost, here.gradient
 
     def _accelerate(self) -> tuple[Vector, float, Vector]:
         """Take accelerated proximal gradient steps, with restarts (O'Donoghue and Candes, 2015)."""
@@ -308,6 +453,8 @@ class Model:
         Where that is near, as among rows without curvature, the minimum of a function above the
         cost is looked at as well.
         """
+        if self._is_flat(here):
+            return self._majorize(here, here)
         promised, size = self._promised(here, target), 1.0
         slack = ROUNDING * abs(here.cost)
         for _ in range(MAX_TRIALS):
@@ -340,4 +487,6 @@ class Model:
         found = self._at(target)
         lowest = min(here.cost, other.cost)
         fine = np.isfinite(found.gradient).all() and found.cost < lowest
+        if not fine and other.cost >= here.cost:
+            self._lowest_flat = here.theta
         return found if fine else other if other.cost < here.cost else here

@@ -9,16 +9,21 @@ import numpy as np
 from ..arrays import Floats, Indices, Mask, Masks, Matrix, Vector
 from ..certificates.binomial import Certificate
 from ..certificates.composite import CompositeCertificate
+from ..certificates.composite_groups import GroupCertificate
+from ..certificates.composite_softmax import CompositeSoftmaxCertificate
 from ..certificates.separation import Separated, Separation, SoftmaxSeparation
 from ..certificates.softmax import SoftmaxCertificate
 from ..clock import Clock, TimeUp
+from ..objective.group_penalty import GroupL1
 from ..objective.objective import Objective
 from .trace import Point, Reason
 
 __all__ = ["StoppingRule", "certificate_of", "meets", "relative", "separation_of", "stated"]
 
 # What proves the points of an objective.
-AnyCertificate: TypeAlias = Certificate | CompositeCertificate | SoftmaxCertificate
+AnyCertificate: TypeAlias = (
+    Certificate | CompositeCertificate | CompositeSoftmaxCertificate | SoftmaxCertificate
+)
 
 # Half a unit in the last place of a cost.
 ROUNDED = 2.0**-53
@@ -203,6 +208,10 @@ def certificate_of(objective: Objective, stride: int) -> AnyCertificate:
 
     All rows where there is L1.
     """
+    if isinstance(objective.l1, GroupL1):
+        return GroupCertificate(objective)
+    if objective.l1 is not None and objective.loss.is_coupled:
+        return CompositeSoftmaxCertificate(objective)
     if objective.l1 is not None:
         return CompositeCertificate(objective)
     made = SoftmaxCertificate if objective.loss.is_coupled else Certificate

@@ -111,12 +111,18 @@ class _Family:
 
     def __init__(self, objective: Objective, pooled: Objective, model_of_pooled: Indices) -> None:
         self.objective, self.pooled = objective, pooled
-        self.members, self.place = np.unique(model_of_pooled, return_inverse=True)
+        self.members, self._first, self.place = np.unique(
+            model_of_pooled, return_index=True, return_inverse=True
+        )
 
     def middle(self, theta: Matrix) -> Matrix:
         """Return for each member the mean point of the models that start from it."""
         members = range(self.members.size)
         return np.array([theta[self.place == member].mean(axis=0) for member in members])
+
+    def are_together(self, theta: Matrix) -> bool:
+        """Say whether all models of each member are at the same point."""
+        return np.array_equal(theta, theta[self._first][self.place])
 
     def sampled(self, stride: int) -> Objective:
         """Return the members over every `stride`-th row."""
@@ -150,7 +156,7 @@ def _by_products(
 ) -> tuple[Point, Reason]:
     """Newton with conjugate gradients of softmax models, preconditioned by Hessians of outputs.
 
-    At the start those of one pooled model are at the same point and share them. Later each model
+    At the start those of one pooled model may be at the same point, and share them. Else each model
     has its own, where memory allows: 50 models of scikit-learn's digits then take 300 products
     instead of 3,250, since the rows which the weakest penalties leave in doubt are others without a
     fold.
@@ -160,7 +166,8 @@ def _by_products(
     start = theta.copy()
 
     def renew(theta: Matrix, curvature: RowCurvature, models: Indices) -> Precondition:
-        if may_have_own(objective, models.size) and not np.array_equal(theta, start):
+        is_start = family.are_together(theta) and np.array_equal(theta, start)
+        if may_have_own(objective, models.size) and not is_start:
             return own_hessians(objective, own, theta, curvature, models)
         made = SampledHessians(shared, shared.curvature(family.middle(theta)))
         return lambda models, vectors: made.solve(family.place[models], vectors)

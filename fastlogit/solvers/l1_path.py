@@ -1,0 +1,84 @@
+"""One fit after the other under L1, from the strongest penalty on: what a path does at each."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ..arrays import Matrix, Vector
+from ..clock import TimeUp
+from ..objective.objective import Objective
+from ..objective.penalties import L1, L2, ElasticNet
+from .carried import Carried
+from .choice import evaluate_at_last
+from .proximal_newton import proximal_newton
+from .stopping import StoppingRule, separation_of
+from .trace import Limits, Point, Reason, Trace
+
+__all__ = ["null_model", "null_strengths", "solve_next"]
+
+# More than the slope of any column of mean square 1 at most: residuals are below 1.
+HELD = 2.0
+# What the cost of the model without penalised coefficients may lack: nothing but roundings.
+EXACT = 1e-15
+# Newton steps after that: a cost that is right to the last digit has slopes right to half of them.
+POLISH = 2
+# Roundings of a strength on its way from C to the standardised scale, in units of the last place.
+ROUNDINGS = 16.0
+
+
+def solve_next(
+    objective: Objective, theta: Matrix, limits: Limits, trace: Trace, carried: Carried
+) -> tuple[Point, Vector, Reason]:
+    """Minimise from `theta`, where the fit before ended; return the point, its bounds, and why.
+
+    Each fit has its own proof, which looks at every column: what the fit before says of them only
+    chooses those that are looked at first.
+    """
+    certificate = carried.certificate(objective)
+    rule = StoppingRule(limits.tol, objective.n_models, certificate, separation_of(objective))
+    try:
+        point, reason = proximal_newton(objective, theta, rule, trace, carried)
+    except (KeyboardInterrupt, TimeUp) as end:  # before the first point
+        reason = Reason.TIME_LIMIT if isinstance(end, TimeUp) else Reason.INTERRUPTED
+        point = evaluate_at_last(objective, theta, trace)
+    if reason == Reason.INTERRUPTED:
+        rule.prove(point, at_once=True)
+    return point, rule.bound, reason
+
+
+def null_model(objective: Objective, theta: Matrix, limits: Limits, began: float) -> Point:
+    """Return where the intercepts and the columns without penalty are at their optimum alone.
+
+    Raises KeyboardInterrupt after Ctrl-C.
+    """
+    columns, free = objective.design.columns, ~objective.penalized()
+    held = np.divide(
+        HELD, columns.inverse_scale, out=np.ones_like(columns.inverse_scale),
+        where=columns.inverse_scale > 0.0,
+    )  # fmt: skip
+    penalty = ElasticNet(L1(np.where(free, 0.0, held)), L2(np.zeros_like(held)))
+    alone = Objective(objective.rows, penalty)
+    carried = Carried()
+    for tol, most in ((EXACT, limits.max_iter), (0.0, POLISH)):
+        within = Limits(tol, most, None, limits.time_limit)
+        trace = Trace(within, began, alone)
+        point, _, reason = solve_next(alone, theta, within, trace, carried)
+        if reason == Reason.INTERRUPTED:
+            raise KeyboardInterrupt
+        if trace.n_iter == 0:  # as where there is but an intercept
+            break
+        theta = point.theta
+    return point
+
+
+def null_strengths(objective: Objective, null: Point) -> Vector:
+    """Return for each model the least multiple of its L1 that keeps all coefficients at 0.
+
+    That is the largest slope there, in units of the column's L1.
+    """
+    assert objective.l1 is not None
+    slopes = np.abs(objective.split(null.gradient)[0])
+    strengths = np.broadcast_to(objective.l1.strengths, slopes.shape)
+    shares = np.divide(slopes, strengths, out=np.zeros_like(slopes), where=strengths > 0.0)
+    most = shares.max(axis=1, initial=0.0) * (1.0 + ROUNDINGS * 2.0**-52)
+    return most.reshape(objective.n_models, -1).max(axis=1)

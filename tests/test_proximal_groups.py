@@ -1,0 +1,233 @@
+"""The group lasso through `fit`: optimality, exact zeros, options, what it is for one column."""
+
+import numpy as np
+import pytest
+from problems import LAYOUTS, TWO_THREADS, bits, problem, three_classes
+from sklearn import datasets
+
+import fastlogit
+from fastlogit import reference
+from fastlogit.objective.group_penalty import GroupL1
+from fastlogit.objective.penalties import ElasticNet
+from fastlogit.solvers import proximal_groups
+
+pytestmark = pytest.mark.jit
+
+LABELS = np.array([3, 1, 1, 2, 3, 2, 1, 0])
+
+
+def slope(X, y, result, labels, strengths, l2=0.0, weight=None, offset=None):
+    """The largest slope of the subgradient of least norm, by an independent function."""
+    if result.coef.ndim == 1:
+        _, slopes, last = reference.cost_gradient(
+            X, y, result.coef, result.intercept, l2, weight, offset
+        )
+    else:
+        _, slopes, last = reference.multinomial_cost_gradient(
+            X, y, result.coef, result.intercept, l2, weight, offset
+        )
+    least = reference.group_lasso_slopes(slopes, result.coef, labels, strengths)
+    return max(np.abs(least).max(), np.abs(last).max() * result.fit_intercept)
+
+
+def roots(labels):
+    return np.sqrt(np.unique(labels, return_counts=True)[1])
+
+
+@pytest.mark.parametrize("n_classes", [2, 3])
+@pytest.mark.parametrize("l1", [0.005, 0.03, 0.1])
+@pytest.mark.parametrize("l2", [0.0, 0.02])
+def test_it_is_optimal(n_classes, l1, l2) -> None:
+    X, y = problem(200, 8)[:2] if n_classes == 2 else three_classes(200, 8)
+    X = X * 2.0 ** np.arange(-4, 4) + 1.0
+    result = fastlogit.fit(
+        X, y, l1_reg=l1, l2_reg=l2, penalty_groups=LABELS, multi_class="multinomial"
+    )
+    assert result.converged
+    assert result.suboptimality <= 1e-12
+    assert slope(X, y, result, LABELS, l1 * roots(LABELS), l2) < 3e-6
+    np.testing.assert_allclose(result.l1_reg, l1 * roots(LABELS)[LABELS])
+    if n_classes == 3:
+        np.testing.assert_allclose(result.coef.sum(axis=1), 0.0, atol=1e-12)
+        assert abs(result.intercept.sum()) < 1e-12
+    zero = [not result.coef[label == LABELS].any() for label in range(4)]
+    assert f"{4 - sum(zero)} of 4 groups are not 0" in result.message
+    finer = fastlogit.fit(
+        X, y, l1_reg=l1, l2_reg=l2, penalty_groups=LABELS, multi_class="multinomial", tol=0.0
+    )
+    assert slope(X, y, finer, LABELS, l1 * roots(LABELS), l2) < 1e-10
+
+
+def test_groups_of_one_column_are_l1() -> None:
+    X, y, *_ = problem(200, 10)
+    expected = fastlogit.fit(X, y, l1_reg=0.03, l2_reg=0.01)
+    for groups in ("features", np.arange(10)):
+        found = fastlogit.fit(X, y, l1_reg=0.03, l2_reg=0.01, penalty_groups=groups)
+        np.testing.assert_allclose(found.coef, expected.coef, atol=1e-7)
+        np.testing.assert_array_equal(found.coef == 0.0, expected.coef == 0.0)
+
+
+@pytest.mark.parametrize("C", [0.01, 0.1, 1.0])
+def test_a_column_is_0_for_all_classes_or_for_none(C) -> None:
+    X, y = datasets.load_wine(return_X_y=True)
+    X = (X - X.mean(axis=0)) / X.std(axis=0)
+    result = fastlogit.fit(
+        X, y, C=C, l1_ratio=1.0, multi_class="multinomial", penalty_groups="features"
+    )
+    assert result.converged
+    assert slope(X, y, result, np.arange(13), np.full(13, 1.0 / (C * len(y)))) < 1e-6
+    used = result.coef != 0.0
+    np.testing.assert_array_equal(used.any(axis=1), used.all(axis=1))
+    assert used.any() == (C > 0.05)
+
+
+def test_each_class_against_all_others() -> None:
+    X, y = three_classes(200, 8)
+    result = fastlogit.fit(X, y, C=0.1, l1_ratio=0.5, penalty_groups=LABELS)
+    for k in range(3):
+        own = fastlogit.fit(X, y == k, C=0.1, l1_ratio=0.5, penalty_groups=LABELS)
+        np.testing.assert_allclose(result.coef[:, k], own.coef, atol=1e-7)
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_layouts_give_one_optimum(layout) -> None:
+    X, y, *_ = problem(60, 80)
+    labels = np.arange(80) // 4
+    expected = fastlogit.fit(X, y, l1_reg=0.03, penalty_groups=labels)
+    found = fastlogit.fit(LAYOUTS[layout](X), y, l1_reg=0.03, penalty_groups=labels)
+    np.testing.assert_allclose(found.coef, expected.coef, atol=1e-7)
+    np.testing.assert_array_equal(found.coef == 0.0, expected.coef == 0.0)
+
+
+@pytest.mark.parametrize("n_classes", [2, 3])
+def test_sparse_x(n_classes) -> None:
+    sparse = pytest.importorskip("scipy.sparse")
+    X, y = problem(200, 40)[:2] if n_classes == 2 else three_classes(200, 40)
+    X = np.where(np.abs(X) > 1.2, X, 0.0)
+    options = {"l1_reg": 0.02, "penalty_groups": np.arange(40) // 3, "multi_class": "multinomial"}
+    expected = fastlogit.fit(X, y, **options)
+    found = fastlogit.fit(sparse.csr_array(X), y, **options)
+    assert found.converged
+    np.testing.assert_allclose(found.coef, expected.coef, atol=1e-6)
+
+
+def test_weights_offset_intercept_and_batches() -> None:
+    X, y, _, _, weight = problem(150, 8)
+    weight[::5] = 0.0
+    offset = np.linspace(-1.0, 1.0, 150)
+    options = {"l1_reg": 0.03, "penalty_groups": LABELS}
+    result = fastlogit.fit(X, y, sample_weight=weight, offset=offset, **options)
+    assert result.converged
+    assert slope(X, y, result, LABELS, 0.03 * roots(LABELS), 0.0, weight, offset) < 1e-6
+    without = fastlogit.fit(X + 1.0, y, intercept=None, **options)
+    assert slope(X + 1.0, y, without, LABELS, 0.03 * roots(LABELS)) < 1e-6
+    batches = fastlogit.BatchSource(lambda: ((X[i : i + 40], y[i : i + 40]) for i in (0, 40, 80)))
+    found = fastlogit.fit(batches, **options)
+    expected = fastlogit.fit(X[:120], y[:120], **options)
+    np.testing.assert_allclose(found.coef, expected.coef, atol=1e-6)
+
+
+def test_weights_of_groups_and_free_ones() -> None:
+    X, y, *_ = problem(200, 8)
+    weights = np.array([1.0, 0.0, 3.0, 0.5])
+    result = fastlogit.fit(X, y, l1_reg=0.05, penalty_groups=LABELS, group_weights=weights)
+    assert result.converged
+    assert slope(X, y, result, LABELS, 0.05 * weights) < 1e-6
+    assert (result.coef[LABELS == 1] != 0.0).all()
+    named = np.array(["a", "b", "c", "d"])[LABELS]
+    same = fastlogit.fit(X, y, l1_reg=0.05, penalty_groups=named, group_weights=weights)
+    np.testing.assert_array_equal(same.coef, result.coef)
+    all_free = fastlogit.fit(X, y, l1_reg=0.05, penalty_groups=LABELS, group_weights=0.0)
+    np.testing.assert_allclose(all_free.coef, fastlogit.fit(X, y).coef, atol=1e-6)
+
+
+def test_levels_of_factors_and_constant_columns() -> None:
+    rng = np.random.default_rng(3)
+    codes = rng.integers(0, 4, (300, 3))
+    X = np.column_stack([np.eye(4)[own] for own in codes.T] + [np.ones(300)])
+    y = (rng.logistic(size=300) < X[:, :4] @ [1.0, -1.0, 0.5, 0.0]).astype(int)
+    labels = np.append(np.repeat([0, 1, 2], 4), 2)
+    result = fastlogit.fit(X, y, l1_reg=0.02, penalty_groups=labels)
+    assert result.converged
+    assert result.coef[12] == 0.0
+    strengths = 0.02 * roots(labels)
+    assert slope(X[:, :12], y, _first(result, 12), labels[:12], strengths) < 1e-7
+    # The levels of a factor add up to 0, as what they share is the intercept's.
+    np.testing.assert_allclose(result.coef[:12].reshape(3, 4).sum(axis=1), 0.0, atol=1e-6)
+
+
+def _first(result, n_columns):
+    import dataclasses
+
+    return dataclasses.replace(result, coef=result.coef[:n_columns])
+
+
+def test_separable_classes_and_a_tiny_c() -> None:
+    X, y, *_ = problem(80, 8)
+    X[:, 0] = 2.0 * y - 1.0
+    result = fastlogit.fit(X, y, C=100.0, l1_ratio=1.0, penalty_groups=LABELS)
+    assert result.converged
+    nothing = fastlogit.fit(X, y, C=1e-6, l1_ratio=1.0, penalty_groups=LABELS)
+    assert not nothing.coef.any()
+    assert nothing.intercept == pytest.approx(np.log(y.mean() / (1.0 - y.mean())))
+
+
+@pytest.mark.parametrize("n_classes", [2, 3])
+def test_more_coefficients_than_a_working_set_may_have(monkeypatch, n_classes) -> None:
+    X, y = problem(300, 8)[:2] if n_classes == 2 else three_classes(300, 8)
+    options = {"l1_reg": 0.01, "penalty_groups": LABELS, "multi_class": "multinomial"}
+    expected = fastlogit.fit(X, y, **options)
+    monkeypatch.setattr(proximal_groups, "MOST_WORKING", 3)
+    found = fastlogit.fit(X, y, **options)
+    assert found.converged
+    np.testing.assert_allclose(found.coef, expected.coef, atol=1e-5)
+
+
+def test_the_same_bits_at_any_number_of_threads() -> None:
+    X, y = three_classes(200, 40)
+    one, two = (
+        fastlogit.fit(
+            X, y, l1_reg=0.03, n_threads=n, multi_class="multinomial",
+            penalty_groups=np.arange(40) // 2,
+        )
+        for n in (1, TWO_THREADS)
+    )  # fmt: skip
+    assert bits(one) == bits(two)
+
+
+def test_a_start_that_is_the_optimum() -> None:
+    X, y = three_classes(200, 8)
+    options = {"l1_reg": 0.03, "penalty_groups": LABELS, "multi_class": "multinomial"}
+    first = fastlogit.fit(X, y, **options)
+    assert fastlogit.fit(X, y, start=first, **options).n_iter == 0
+    stay = fastlogit.fit(X, y, start=first, max_iter=0, **options)
+    assert stay.suboptimality < 1e-11
+
+
+REFUSED = [
+    ({}, "penalty_groups says what L1 holds together"),
+    ({"C": 1.0}, "penalty_groups says what L1 holds together"),
+    ({"l1_reg": 0.1, "penalty_groups": None, "group_weights": 1.0}, "are those of penalty_groups"),
+    ({"l1_reg": 0.1, "penalty_groups": "columns"}, "must be 'features' or a label for each"),
+    ({"l1_reg": 0.1, "penalty_groups": [0, 1]}, "has shape \\(2,\\), but X has 3 columns"),
+    ({"l1_reg": 0.1, "group_weights": [1.0, 2.0, 3.0]}, "group_weights has shape"),
+    ({"l1_reg": 0.1, "group_weights": [1.0, -2.0]}, "group_weights is negative"),
+    ({"l1_reg": [0.1, 0.2, 0.3]}, "l1_reg is one number"),
+    ({"l1_reg": 0.1, "penalty_factor": [1.0, 2.0, 3.0]}, "penalty_factor is of columns"),
+    ({"l1_reg": 0.1, "coef_bounds": (0.0, None)}, "coef_bounds do not go with penalty_groups"),
+]
+
+
+@pytest.mark.parametrize(("options", "text"), REFUSED, ids=str)
+def test_what_does_not_go_together_is_refused(options, text) -> None:
+    X, y, *_ = problem(30, 3)
+    with pytest.raises(ValueError, match=text):
+        fastlogit.fit(X, y, **{"penalty_groups": [0, 1, 1], **options})
+
+
+def test_labels_that_are_none_are_refused() -> None:
+    X, y, *_ = problem(30, 3)
+    with pytest.raises(ValueError, match="give them as penalty_groups"):
+        fastlogit.fit(X, y, penalty=ElasticNet(GroupL1(0.1, np.array([0, 1, 1])), 0.0))
+    with pytest.raises(TypeError, match="whole numbers or text"):
+        fastlogit.fit(X, y, l1_reg=0.1, penalty_groups=[0.5, 1.5, 1.0])
