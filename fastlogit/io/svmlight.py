@@ -48,7 +48,8 @@ def svmlight_source(
     n_features : int, optional
         Number of columns, where the file may not have the last ones.
     zero_based : {"auto", True, False}
-        Whether the first column is number 0 or 1; "auto" finds number 0, or takes 1 for the first.
+        Whether the first column is number 0 or 1; "auto" finds number 0, or takes 1 for the first:
+        say which where you know, as a file may have no value in its first column.
 
     Returns
     -------
