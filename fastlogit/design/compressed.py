@@ -6,6 +6,7 @@ columns. What a check finds is an error of one sentence, before anything reads t
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import NoReturn
@@ -13,7 +14,7 @@ from typing import NoReturn
 import numpy as np
 
 from .. import threads
-from ..arrays import Array, DType, Features, Indices
+from ..arrays import Array, Column, DType, Features, Indices
 from ..kernels import sparse as kernels
 from .base import readonly
 
@@ -21,6 +22,7 @@ __all__ = [
     "CompressedRows",
     "checked",
     "compress",
+    "joined",
     "plain_values",
     "refuse_broken",
     "refuse_range",
@@ -56,6 +58,10 @@ class CompressedRows:
         """Number type of the values."""
         return self.data.dtype
 
+    def __len__(self) -> int:
+        """Return the number of rows."""
+        return self.shape[0]
+
     @cached_property
     def n_values(self) -> int:
         """Values that are stored."""
@@ -76,6 +82,15 @@ class CompressedRows:
         places = self.places()
         rows = np.repeat(np.arange(len(out)), self.ends - self.begins)
         out[rows, self.indices[places]] = self.data[places]
+        return out
+
+    def column(self, index: int) -> Column:
+        """Return a column as an array: for few of them."""
+        places = self.places()
+        rows = np.repeat(np.arange(len(self)), self.ends - self.begins)
+        there = self.indices[places] == index
+        out = np.zeros(len(self), dtype=self.dtype)
+        out[rows[there]] = self.data[places][there]
         return out
 
     def transposed(self) -> CompressedRows:
@@ -145,6 +160,29 @@ def compress(
     elif not rises:
         rows = rows.transposed().transposed()
     return rows if rises else _without_twins(rows, data.dtype.kind == "b")
+
+
+def joined(parts: Sequence[CompressedRows], dtype: DType) -> CompressedRows:
+    """Return rows of several that have the same columns, one after the other: always a copy.
+
+    Parameters
+    ----------
+    parts : sequence of CompressedRows
+        At least one.
+    dtype : dtype
+        Of the values; it holds those of all parts.
+    """
+    places = [part.places() for part in parts]
+    data = np.concatenate(
+        [part.data[own] for part, own in zip(parts, places, strict=True)], dtype=dtype
+    )
+    indices = np.concatenate([part.indices[own] for part, own in zip(parts, places, strict=True)])
+    counts = np.concatenate([part.ends - part.begins for part in parts])
+    ends = np.cumsum(counts)
+    return CompressedRows(
+        readonly(data), readonly(indices), readonly(ends - counts), readonly(ends),
+        (len(ends), parts[0].shape[1]),
+    )  # fmt: skip
 
 
 def checked(

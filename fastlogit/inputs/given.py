@@ -34,7 +34,15 @@ from .conversion import (
     refuse_lazy,
     text_names,
 )
-from .sparse import compressed_rows, is_sparse, refuse_sparse, shape_of, sparse_of
+from .sparse import (
+    SparseSlices,
+    compressed_rows,
+    is_sparse,
+    refuse_sparse,
+    shape_of,
+    source_of,
+    sparse_of,
+)
 
 __all__ = [
     "Batch",
@@ -61,7 +69,7 @@ __all__ = [
 
 # X, checked: an array that kernels read, sparse rows, rows of columns of several kinds, a source
 # of rows that are streamed, or a design.
-Readable: TypeAlias = Features | CompressedRows | MixedRows | RowSource | Design
+Readable: TypeAlias = Features | CompressedRows | MixedRows | RowSource | SparseSlices | Design
 
 
 # What a function reads of X.
@@ -305,7 +313,10 @@ def look_at_rows(
         X = found
     elif not isinstance(X, Design | CompressedRows | MixedRows):
         X = carrier = in_place(X)
-        X = validation.check_source(X) if is_streamable(X) else validation.check_features(X)
+        if is_streamable(X):
+            X = source_of(validation.check_source(X))
+        else:
+            X = validation.check_features(X)
     elif 0 in X.shape:
         raise ValueError(f"X is empty: {X.shape[0]} rows and {X.shape[1]} columns")
     if names is not None:

@@ -38,7 +38,7 @@ from .given import (
     look_at_new_categories,
     settle,
 )
-from .sparse import compressed_rows, refuse_sparse, shape_of, sparse_of
+from .sparse import compressed_rows, refuse_sparse, shape_of, source_of, sparse_of
 
 __all__ = [
     "are_plain_labels",
@@ -157,7 +157,7 @@ def look_at_new_rows(estimator: str, X: ArrayLike, categories: Categories | None
     if (sparse := sparse_of(X)) is not None:
         return Rows(compressed_rows(sparse), X)
     if not is_frame(X) and is_streamable(X):
-        return Rows(validation.check_source(X), X)
+        return Rows(source_of(validation.check_source(X)), X)
     array = array_or_kinds(read_features, X, None)
     if isinstance(array, Rows):
         return array
@@ -211,7 +211,7 @@ def _rows_and_labels(
     elif not is_frame(X) and is_streamable(X):
         labels = column_or_1d(None if y is None else as_labels(y), warn=True)
         names = text_names(X)  # of batches
-        rows = Rows(validation.check_source(X), X, names, names)
+        rows = Rows(source_of(validation.check_source(X)), X, names, names)
     else:
         found = array_or_kinds(read_features, X, categories)
         if isinstance(found, Rows):
