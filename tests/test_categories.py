@@ -305,7 +305,8 @@ def test_a_number_for_each_column_of_the_frame_is_too_few(name) -> None:
 
 
 def test_other_faults_of_frames_are_named() -> None:
-    with pytest.raises(TypeError, match=r"column 't' holds 'a'.*categorical column of a frame"):
+    words = r"column 't' holds 'a'.*categorical column of a frame \(pandas: astype\('category'\)"
+    with pytest.raises(TypeError, match=words):
         fastlogit.fit(FRAME.assign(t="a"), Y)
     with pytest.raises(ValueError, match=r"NaN in column 'delay' \(row 0\)"):
         fastlogit.fit(FRAME.assign(delay=np.nan), Y)
@@ -391,6 +392,8 @@ def test_rows_of_another_shape_are_refused() -> None:
     numbered = fastlogit.fit(FRAME.set_axis(range(4), axis=1), Y, C=1.0)
     assert numbered.feature_names is None
     assert numbered.categories.feature_names[1] == "1[UA]"
+    assert "<th>1[UA]</th>" in numbered._repr_html_()
+    assert "1[UA]" in fastlogit.CoefficientsDisplay.from_result(numbered).feature_names
     np.testing.assert_array_equal(numbered.predict(FRAME), result.predict(FRAME))
     with pytest.raises(ValueError, match="X has 3 columns, but the fit had 4"):
         numbered.predict(FRAME.iloc[:, :3])

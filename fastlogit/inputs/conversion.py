@@ -66,7 +66,8 @@ DATES = (
 )
 ENCODE = (
     "encode text columns first, e.g. with sklearn.preprocessing.OneHotEncoder, or convert with "
-    "astype(float); as a categorical column of a frame, fit and LogisticRegression take it"
+    "astype(float); as a categorical column of a frame (pandas: astype('category'), polars: "
+    "cast(pl.Categorical)) fit and LogisticRegression take it"
 )
 CATEGORIES = (
     "categories are not numbers; fit and LogisticRegression take those of a data frame as they "
