@@ -21,7 +21,7 @@ COMMANDS = [
     f"{VENV} && .venv/bin/pip install -e '.[test]' && .venv/bin/python -m pytest -n auto",
 ]
 BLOCK = re.compile(r"^```python\n(.*?)^```$", re.M | re.S)
-PROMISE = re.compile(r"^print\(.*\)  # -> (.+)$", re.M)
+PROMISE = re.compile(r"^(?:print\(.*)?\)  # -> (.+)$", re.M)  # of calls of several lines too
 FENCE = re.compile(r"^```.*?^```$", re.M | re.S)
 FORMULA = re.compile(r"\$\$.*?\$\$|\$[^$\n]+\$", re.S)
 HEADING = re.compile(r"^#+ +(.+?)\s*$", re.M)
