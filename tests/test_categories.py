@@ -288,6 +288,15 @@ def test_a_missing_category_is_refused_in_a_fit() -> None:
             LogisticRegression().fit(each, Y)
 
 
+@pytest.mark.parametrize("carrier", [pd.DataFrame, pl.DataFrame, pa.table])
+def test_new_values_that_are_no_categories_are_named(carrier) -> None:
+    result = fastlogit.fit(FRAME, Y, C=1.0)
+    columns = {name: FRAME[name][:2].tolist() for name in FRAME}
+    assert result.predict(carrier(columns)).shape == (2,)
+    with pytest.raises(TypeError, match="X has values in column 'carrier' that are no categories"):
+        result.predict(carrier(columns | {"carrier": [["AA"], ["UA"]]}))
+
+
 @pytest.mark.parametrize("name", ["l2_reg", "penalty_factor", "coef_bounds", "penalty_groups"])
 def test_a_number_for_each_column_of_the_frame_is_too_few(name) -> None:
     """There is one for each coefficient, and errors do not call these columns."""

@@ -349,12 +349,16 @@ def rows_of_fit(X: ArrayLike, categories: Categories) -> MixedRows:
         )
     refuse_names_twice(X)
     _refuse_empty(X)
-    codes = {place: _known(read_column(X, place), place, categories) for place in places}
-    return _mixed(X, categories, codes)
+    return _mixed(X, categories, {place: _known(X, place, categories) for place in places})
 
 
-def _known(column: ReadColumn, place: int, categories: Categories) -> Integers:
+def _known(X: ArrayLike, place: int, categories: Categories) -> Integers:
     """Return the codes of a column by the levels of the fit; unknown is one above the last."""
+    try:
+        column = read_column(X, place)
+    except (TypeError, NotImplementedError) as error:  # as of lists, which nobody compares
+        where = categories.column_text(place)
+        raise TypeError(f"X has values in {where} that are no categories: {error}") from error
     known = categories.codes_of[place]
     none = len(known)
     kind = np.min_scalar_type(none)
