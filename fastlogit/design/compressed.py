@@ -23,14 +23,18 @@ __all__ = [
     "checked",
     "compress",
     "joined",
+    "of_dense",
     "plain_values",
     "refuse_broken",
     "refuse_range",
+    "side_by_side",
     "whole",
 ]
 
 # Serial nanoseconds to look at an index, and parts of the rows that are looked at by a thread.
 LOOK_NS, PARTS = 0.7, 64
+# Numbers of dense rows that are looked at together for those that are not 0.
+DENSE_NUMBERS = 2**20
 
 
 @dataclass(frozen=True, eq=False)
@@ -117,7 +121,10 @@ class CompressedRows:
 
     def as_kernels_take(self) -> kernels.SparseRows:
         """Return the same for the kernels."""
-        return kernels.SparseRows(self.data, self.indices, self.begins, self.ends)
+        # Arrays of a pickle may be written, and kernels would compile for them once more.
+        return kernels.SparseRows(
+            readonly(self.data), readonly(self.indices), readonly(self.begins), readonly(self.ends)
+        )
 
 
 def compress(
@@ -183,6 +190,49 @@ def joined(parts: Sequence[CompressedRows], dtype: DType) -> CompressedRows:
         readonly(data), readonly(indices), readonly(ends - counts), readonly(ends),
         (len(ends), parts[0].shape[1]),
     )  # fmt: skip
+
+
+def of_dense(X: Features) -> CompressedRows:
+    """Return what is not 0 in rows of an array of real numbers, as a copy."""
+    n_samples, n_features = X.shape
+    step = max(1, DENSE_NUMBERS // n_features)
+    parts = []
+    for start in range(0, n_samples, step):
+        block = X[start : start + step]
+        rows, columns = np.nonzero(block)
+        ends = np.cumsum(np.bincount(rows, minlength=len(block)))
+        parts.append(
+            compress(block[rows, columns], columns, np.concatenate([[0], ends]), block.shape)
+        )
+    return joined(parts, parts[0].dtype)
+
+
+def side_by_side(
+    parts: Sequence[CompressedRows], places: Sequence[Indices], dtype: DType
+) -> CompressedRows:
+    """Return columns of several parts that have the same rows as one: a copy.
+
+    Parameters
+    ----------
+    parts : sequence of CompressedRows
+    places : sequence of ndarray
+        Which columns of the whole those of each part are.
+    dtype : dtype
+        Of the values.
+    """
+    n_samples, n_features = len(parts[0]), sum(len(place) for place in places)
+    of_part = [part.places() for part in parts]
+    rows = np.concatenate([np.repeat(np.arange(n_samples), p.ends - p.begins) for p in parts])
+    columns = np.concatenate(
+        [place[part.indices[own]] for part, place, own in zip(parts, places, of_part, strict=True)]
+    )
+    data = np.concatenate(
+        [part.data[own] for part, own in zip(parts, of_part, strict=True)], dtype=dtype
+    )
+    order = np.lexsort((columns, rows))
+    ends = np.cumsum(np.bincount(rows, minlength=n_samples))
+    pointers = np.concatenate([[0], ends])
+    return compress(data[order], columns[order], pointers, (n_samples, n_features))
 
 
 def checked(

@@ -15,9 +15,10 @@ import numpy as np
 from ..arrays import ArrayLike, CodeMatrix, Codes, Features, Floats, Labels, Matrix, Vector
 from ..clock import Clock
 from ..design.base import Design
-from ..design.compressed import CompressedRows
+from ..design.compressed import CompressedRows, of_dense, side_by_side
 from ..design.mapped import in_place
 from ..design.mixed import MixedRows
+from ..design.sparse import SparseDesign
 from ..design.streamed import RowSource, is_streamable
 from ..options import CategoryOptions
 from . import validation
@@ -38,7 +39,6 @@ from .sparse import (
     SparseSlices,
     compressed_rows,
     is_sparse,
-    refuse_sparse,
     shape_of,
     source_of,
     sparse_of,
@@ -63,6 +63,7 @@ __all__ = [
     "look_at_names",
     "look_at_new_categories",
     "look_at_rows",
+    "read_batch",
     "settle",
 ]
 
@@ -492,11 +493,18 @@ def look_at_batch(X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike, classes:
     TypeError, ValueError
         If something has the wrong type, shape or value.
     """
-    refuse_sparse("partial_fit", X, X)
-    rows = X if isinstance(X, Rows) else Rows(validation.check_features(X), X, feature_names(X))
+    if isinstance(X, Rows):
+        rows = X
+    else:
+        found = read_batch(X, validation.check_features)
+        features = found.X if isinstance(found, Rows) else found
+        rows = Rows(features, X, feature_names(X))
     n_rows = rows.X.shape[0]
-    assert isinstance(rows.X, np.ndarray)  # those of a stream lie in memory
-    validation.check_finite(rows.X, rows.names)
+    if isinstance(rows.X, CompressedRows):
+        validation.refuse_not_finite(SparseDesign(rows.X), rows.names)
+    else:
+        assert isinstance(rows.X, np.ndarray)  # those of a stream lie in memory
+        validation.check_finite(rows.X, rows.names)
     codes = validation.encode_known_labels(y, n_rows, classes)
     if sample_weight is not None:
         sample_weight = as_numbers("sample_weight", sample_weight)
@@ -505,6 +513,30 @@ def look_at_batch(X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike, classes:
     else:
         weights = validation.check_weights(sample_weight, n_rows)
     return Batch(rows, codes, weights)
+
+
+def read_batch(X: ArrayLike, read: Callable[[ArrayLike], Read]) -> Read | Rows:
+    """Return rows of a stream: what `read` makes of them, or sparse rows where some are.
+
+    A frame some of whose columns are sparse is one of sparse rows.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If X holds no real numbers, has the wrong shape, or is a sparse matrix that is broken.
+    """
+    if (sparse := sparse_of(X)) is not None:
+        return Rows(compressed_rows(sparse), X)
+    found = array_or_kinds(read, X, None)
+    if not isinstance(found, Rows):
+        return found
+    mixed = found.X
+    assert isinstance(mixed, MixedRows)
+    numbers, sparse = mixed.numbers, mixed.sparse
+    assert numbers is not None  # else it is all sparse
+    assert sparse is not None
+    parts = [of_dense(numbers), sparse]
+    return Rows(side_by_side(parts, mixed.places, mixed.dtype), X)
 
 
 def _check_start(start: Start, classes: Labels, n_features: int) -> tuple[Matrix, Vector]:
