@@ -12,6 +12,7 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 from problems import EACH_SOLVER, TWO_THREADS, bits, fit_by, problem, real, sized, three_classes
+from scipy.sparse import csr_array
 from sklearn.exceptions import ConvergenceWarning
 
 import fastlogit
@@ -229,6 +230,26 @@ FAULTS = {
     "none": (list, ValueError, "BatchSource has no batches"),
     "none with rows": (lambda: [(ROWS[:0], LABELS[:0])], ValueError, "no batches, or none with"),
     "one class": (lambda: [(ROWS, 0 * LABELS)], ValueError, "y has one class only"),
+    "dense after sparse": (
+        lambda: [(csr_array(ROWS), LABELS), (ROWS, LABELS)],
+        TypeError,
+        r"batch 1: X is dense, but batches before were sparse; use one kind for all: X\.toarray",
+    ),
+    "sparse after dense": (
+        lambda: [(ROWS, LABELS), (csr_array(ROWS[:0]), LABELS[:0]), (csr_array(ROWS), LABELS)],
+        TypeError,
+        "batch 2: X is sparse, but batches before were dense",
+    ),
+    "sparse NaN": (
+        lambda: [(csr_array(ROWS), LABELS), (csr_array(with_value(17, 3, np.nan)), LABELS)],
+        ValueError,
+        r"batch 1: X contains NaN in column 3 \(row 17\)",
+    ),
+    "sparse columns": (
+        lambda: [(csr_array(ROWS), LABELS), (csr_array(ROWS[:, :2]), LABELS)],
+        ValueError,
+        "batch 1: X has 2 columns, but batches before had 4",
+    ),
     "not batches": (lambda: [ROWS], TypeError, "batch 0 must be a tuple"),
     "nothing to iterate": (lambda: None, TypeError, "not iterable"),
 }

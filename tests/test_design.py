@@ -24,8 +24,10 @@ from fastlogit.design.codes import CodesDesign, code_columns
 from fastlogit.design.dense import DenseDesign
 from fastlogit.design.scattered import ScatteredDesign
 from fastlogit.design.sparse import SparseDesign
+from fastlogit.design.sparse_streamed import StreamedSparseDesign
 from fastlogit.design.split import SplitDesign
-from fastlogit.design.streamed import StreamedDesign
+from fastlogit.design.streamed import SourceDesign, StreamedDesign
+from fastlogit.inputs import batches
 from fastlogit.inputs.opening import open_design
 from fastlogit.inputs.sparse import compressed_rows
 from fastlogit.kernels.descent import Penalty, start_state
@@ -70,6 +72,19 @@ def batched(X):
     return BatchRows(factory, X.shape, X.dtype, None, Y, None, factory())
 
 
+def sparse_batches(X):
+    """In three formats, with a batch without rows."""
+    formats, S = ("csr", "csc", "coo"), scipy.sparse.csr_array(X)
+
+    def factory():
+        for turn, start in enumerate(range(0, N_SAMPLES, 90)):
+            yield S[start : start + 90].asformat(formats[turn % 3]), Y[start : start + 90]
+            yield S[:0], Y[:0]
+
+    labels, conversion = Y, batches.READING
+    return BatchRows(factory, X.shape, X.dtype, None, labels, None, [], conversion, S.nnz)
+
+
 def in_disorder(X):
     """The same as compressed rows whose indices fall, with twins and zeros that are stored."""
     rows, columns = np.divmod(np.arange(X.size), N_FEATURES)
@@ -112,6 +127,7 @@ KINDS = {
     "mapped": lambda X, folder: StreamedDesign(memory_mapped(X, folder), block_rows=256),
     "streamed": lambda X, _: StreamedDesign(Rows(X), block_rows=256),
     "batched": lambda X, _: StreamedDesign(batched(X), block_rows=256),
+    "sparse batches": lambda X, _: StreamedSparseDesign(sparse_batches(X), block_rows=256),
 }
 
 
@@ -146,6 +162,8 @@ def test_siblings_none_of_which_is_the_base_of_another(design) -> None:
     assert not issubclass(BlockwiseDesign, DenseDesign)
     assert not issubclass(StreamedDesign, SlicedDesign)
     # What the two share is no design of its own.
+    assert not issubclass(StreamedSparseDesign, StreamedDesign)
+    assert inspect.isabstract(SourceDesign)
     assert SparseDesign.__mro__[1:3] == CodesDesign.__mro__[1:3] == (ScatteredDesign, Design)
     assert inspect.isabstract(ScatteredDesign)
     with pytest.raises(TypeError, match="abstract"):
@@ -272,7 +290,7 @@ def test_samples_for_a_preconditioner(design, whole) -> None:
 
 def test_the_gram_matrix_of_the_rows(design) -> None:
     found = design.gram_of_rows()
-    if isinstance(design, StreamedDesign):
+    if isinstance(design, SourceDesign):
         assert found is None
     else:
         np.testing.assert_allclose(found, Z0 @ Z0.T, rtol=1e-11, atol=1e-11)
@@ -355,5 +373,6 @@ def test_what_opens_a_design_gives_one_of_each_kind(tmp_path, monkeypatch) -> No
     assert type(open_design(X0, None)) is DenseDesign
     assert type(open_design(Rows(X0), None)) is StreamedDesign
     assert type(open_design(scipy.sparse.csr_array(X0), None)) is SparseDesign
+    assert type(open_design(sparse_batches(X0), None)) is StreamedSparseDesign
     monkeypatch.setattr("fastlogit.design.opening.SLICE_BYTES", 1e3)
     assert type(open_design(X0, None)) is SlicedDesign

@@ -8,9 +8,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+import scipy.sparse
 from problems import TWO_THREADS, problem, real, sized, three_classes
 
 import fastlogit
+from fastlogit.design import compressed
+from fastlogit.design.compressed import CompressedRows
 from fastlogit.fitting import online
 from fastlogit.fitting.online import OnlineLogistic
 
@@ -472,3 +475,195 @@ def test_bad_arguments(arguments, text) -> None:
 def test_no_classes_are_refused_in_words() -> None:
     with pytest.raises(ValueError, match="classes is empty; give the labels"):
         OnlineLogistic(3, np.array([], dtype=int))
+
+
+# ------------------------------------------------------------------------------------------------
+# Sparse rows
+
+
+def counts_of_words(n_samples: int, n_features: int, n_classes: int) -> tuple[Any, Any]:
+    rng = np.random.default_rng([n_samples, n_features])
+    X = scipy.sparse.random_array((n_samples, n_features), density=0.1, rng=rng, format="csr")
+    raw = X @ rng.standard_normal((n_features, n_classes))
+    return X, np.argmax(raw + 0.3 * rng.gumbel(size=raw.shape), axis=1)
+
+
+def mixed_stream(X: Any, y: Any, kinds: list[Any], **options: Any) -> OnlineLogistic:
+    """Learn from batches of 100 rows of sparse X, each made by the next of `kinds`."""
+    model = OnlineLogistic(X.shape[1], np.unique(y), **options)
+    for number, start in enumerate(range(0, len(y), 100)):
+        part = slice(start, start + 100)
+        model.update(kinds[number % len(kinds)](X[part]), y[part])
+    return model
+
+
+def sparse_frame(X: Any) -> Any:
+    return pd.DataFrame.sparse.from_spmatrix(scipy.sparse.csc_matrix(X))
+
+
+def partly_sparse_frame(X: Any) -> Any:
+    frame = sparse_frame(X)
+    dense = frame.columns[::3]
+    return frame.astype(dict.fromkeys(dense, float))
+
+
+def dense(X: Any) -> Any:
+    return X.toarray()
+
+
+KINDS: dict[str, list[Any]] = {
+    "csr": [scipy.sparse.csr_array],
+    "other formats": [scipy.sparse.csc_matrix, scipy.sparse.coo_array, scipy.sparse.lil_matrix],
+    "frames": [sparse_frame, partly_sparse_frame],
+    "dense first": [dense, scipy.sparse.csr_matrix],
+    "sparse first": [scipy.sparse.csr_matrix, dense],
+}
+
+
+def assert_same_model(model: OnlineLogistic, wanted: OnlineLogistic) -> None:
+    np.testing.assert_allclose(model.coef, wanted.coef, rtol=1e-10, atol=1e-10)
+    np.testing.assert_allclose(model.intercept, wanted.intercept, rtol=1e-10, atol=1e-10)
+    assert model.n_rows == wanted.n_rows
+
+
+@pytest.mark.parametrize("kinds", KINDS)
+@pytest.mark.parametrize("window_rows", [None, 0, 150])
+def test_sparse_batches_are_learnt_as_dense_ones(kinds, window_rows) -> None:
+    X, y = counts_of_words(450, 20, 3)
+    wanted = mixed_stream(X, y, [dense], window_rows=window_rows)
+    assert_same_model(mixed_stream(X, y, KINDS[kinds], window_rows=window_rows), wanted)
+
+
+@pytest.mark.parametrize("multi_class", ["ovr", "multinomial"])
+@pytest.mark.parametrize(("n_features", "n_classes"), [(20, 2), (20, 3), (600, 2), (600, 3)])
+def test_sparse_streams_of_every_kind_of_hessian(n_features, n_classes, multi_class) -> None:
+    X, y = counts_of_words(400, n_features, n_classes)
+    options = {"multi_class": multi_class, "window_rows": 150, "C": 10.0}
+    for fit_intercept in (True, False):
+        wanted = mixed_stream(X, y, [dense], fit_intercept=fit_intercept, **options)
+        kinds = KINDS["sparse first"]
+        found = mixed_stream(X, y, kinds, fit_intercept=fit_intercept, **options)
+        assert_same_model(found, wanted)
+        assert wanted._past is not None
+
+
+def test_columns_of_the_sketch_are_taken_in_parts(monkeypatch, rng) -> None:
+    rows, vectors = rng.standard_normal((64, 100)), rng.standard_normal((10, 100))
+    whole = online._compress(np.ones(100), vectors, rows)
+    monkeypatch.setattr(online, "SKETCH_COLUMNS", 33)
+    for found, wanted in zip(online._compress(np.ones(100), vectors, rows), whole, strict=True):
+        np.testing.assert_allclose(np.abs(found), np.abs(wanted), rtol=1e-9, atol=1e-12)
+
+
+def test_windows_of_sparse_rows_of_one_class_are_thinned() -> None:
+    X, y = counts_of_words(400, 20, 2)
+    order = np.argsort(y, kind="stable")
+    weight = np.random.default_rng(1).uniform(0.5, 2.0, 400)
+    models = []
+    for kind in (dense, scipy.sparse.csr_array):
+        model = OnlineLogistic(20, [0, 1], window_rows=60)
+        for start in range(0, 400, 50):
+            part = order[start : start + 50]
+            model.update(kind(X[part]), y[part], weight[part])
+        models.append(model)
+    assert_same_model(models[1], models[0])
+
+
+def test_dense_batches_beside_sparse_ones_are_looked_at_in_blocks(monkeypatch) -> None:
+    X, y = counts_of_words(300, 20, 2)
+    wanted = mixed_stream(X, y, [dense])
+    monkeypatch.setattr(compressed, "DENSE_NUMBERS", 64)
+    for make in (np.asarray, np.asfortranarray, lambda X: X[::-1][::-1]):
+        kinds = [lambda X, make=make: make(X.toarray()), scipy.sparse.csr_array]
+        assert_same_model(mixed_stream(X, y, kinds), wanted)
+
+
+def test_number_types_of_sparse_and_dense_batches() -> None:
+    X, y = counts_of_words(300, 20, 2)
+    X.data = np.ceil(4.0 * X.data)
+    wanted = mixed_stream(X, y, [dense])
+    for kinds in (
+        [lambda X: X.astype(np.float32)],
+        [lambda X: X.astype(np.float32), dense],
+        [lambda X: X.toarray().astype(np.int16), lambda X: X.astype(np.int64)],
+        [lambda X: X.toarray().astype(np.float16), lambda X: X.astype(np.float32)],
+    ):
+        assert_same_model(mixed_stream(X, y, kinds), wanted)
+
+
+def test_rows_of_sparse_batches_are_copied_and_never_dense(monkeypatch) -> None:
+    X, y = counts_of_words(200, 20, 2)
+    wanted = mixed_stream(X, y, [scipy.sparse.csr_array])
+    monkeypatch.setattr(CompressedRows, "dense", None)  # kept rows are not looked at
+    model = OnlineLogistic(20, [0, 1])
+    for part in (slice(0, 100), slice(100, 200)):
+        batch = X[part].copy()
+        state = [array.copy() for array in (batch.data, batch.indices, batch.indptr)]
+        model.update(batch, y[part])
+        for array, before in zip((batch.data, batch.indices, batch.indptr), state, strict=True):
+            np.testing.assert_array_equal(array, before)
+        batch.data[...], batch.indices[...] = 1e9, 0
+    assert bits(model) == bits(wanted)
+
+
+def test_sparse_streams_go_on_from_copies_and_pickles_with_any_number_of_threads() -> None:
+    X, y = counts_of_words(400, 20, 3)
+    model = mixed_stream(X[:300], y[:300], [scipy.sparse.csr_array], window_rows=150)
+    twins = [copy.deepcopy(model), pickle.loads(pickle.dumps(model))]
+    model.update(X[300:], y[300:])
+    for twin, n_threads in zip(twins, (1, TWO_THREADS), strict=True):
+        twin.n_threads = n_threads
+        assert bits(twin.update(X[300:], y[300:])) == bits(model)
+
+
+@pytest.mark.parametrize("level", [30.0, 1e5, 1e9])
+def test_sparse_columns_far_from_zero_end_where_dense_ones_do(level) -> None:
+    X, y = counts_of_words(1000, 4, 2)
+    X = X.toarray()
+    X[:, 1] += level
+    # Nothing of 1e9 plus a number of size 1 is left in a product of two of them.
+    known = np.delete(X, 1, axis=1) if level == 1e9 else X
+    wanted = log_loss(stream(known, y, 100, window_rows=300), known, y)
+    found = mixed_stream(scipy.sparse.csr_array(X), y, [scipy.sparse.csr_array], window_rows=300)
+    assert np.isfinite(found.coef).all()
+    assert log_loss(found, X, y) < wanted * 1.001
+
+
+def spoilt(X: Any, **parts: Any) -> Any:
+    X = scipy.sparse.csr_array(X)
+    for name, (place, value) in parts.items():
+        getattr(X, name)[place] = value
+    return X
+
+
+SPARSE_FAULTS = {
+    "NaN": (with_value(np.nan), r"X contains NaN in column 2 \(row 17\)"),
+    "infinity": (with_value(-np.inf), r"X contains infinity in column 2 \(row 17\)"),
+    "overflow": (ROWS * 1e200, "so large"),
+    "columns": (ROWS[:, :2], "X has 2 columns, but 3 are expected"),
+    "an index": (spoilt(ROWS, indices=(5, 99)), "X is a sparse matrix that is broken"),
+    "a pointer": (spoilt(ROWS, indptr=(5, 1)), "X is a sparse matrix that is broken"),
+    "complex": (ROWS * 1j, "X must hold real numbers"),
+}
+
+
+@pytest.mark.parametrize("case", SPARSE_FAULTS)
+@pytest.mark.parametrize("window_rows", [0, 1000])
+@pytest.mark.filterwarnings("ignore:overflow encountered:RuntimeWarning")  # kernels' plain twins
+def test_bad_sparse_batches_get_one_clear_error_and_change_nothing(case, window_rows) -> None:
+    X, text = SPARSE_FAULTS[case]
+    model, twin = (stream(ROWS, LABELS, 15, window_rows=window_rows) for _ in range(2))
+    with pytest.raises((TypeError, ValueError), match=text):
+        model.update(scipy.sparse.csr_array(X), LABELS)
+    good = scipy.sparse.csr_array(ROWS)
+    assert bits(model.update(good, LABELS)) == bits(twin.update(good, LABELS))
+
+
+@pytest.mark.parametrize(
+    ("n_features", "n_classes", "most"), [(10**9, 2, "4,129,775"), (300_000, 20, "206,487")]
+)
+def test_more_columns_than_can_be_held_are_named(n_features, n_classes, most) -> None:
+    words = rf"n_features={n_features:,} columns are too many .* at most {most} are possible"
+    with pytest.raises(ValueError, match=words):
+        OnlineLogistic(n_features, np.arange(n_classes))
+    OnlineLogistic(int(most.replace(",", "")), np.arange(n_classes))

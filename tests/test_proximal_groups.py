@@ -232,8 +232,18 @@ def test_labels_that_are_none_are_refused() -> None:
     X, y, *_ = problem(30, 3)
     with pytest.raises(ValueError, match="give them as penalty_groups"):
         fastlogit.fit(X, y, penalty=ElasticNet(GroupL1(0.1, np.array([0, 1, 1])), 0.0))
-    with pytest.raises(TypeError, match="whole numbers or text"):
-        fastlogit.fit(X, y, l1_reg=0.1, penalty_groups=[0.5, 1.5, 1.0])
+    for labels in ([0.5, 1.5, 1.0], np.array(["a", 1, "b"], dtype=object)):
+        with pytest.raises(TypeError, match="whole numbers or text"):
+            fastlogit.fit(X, y, l1_reg=0.1, penalty_groups=labels)
+
+
+def test_text_of_objects_is_a_label() -> None:
+    """As `X.columns.str[0]` of pandas gives it."""
+    X, y, *_ = problem(30, 3)
+    objects = np.array(["b", "a", "a"], dtype=object)
+    found = fastlogit.fit(X, y, l1_reg=0.1, penalty_groups=objects)
+    wanted = fastlogit.fit(X, y, l1_reg=0.1, penalty_groups=[1, 0, 0])
+    np.testing.assert_array_equal(found.coef, wanted.coef)
 
 
 @pytest.mark.parametrize("n_rows", [2, 3, 5])

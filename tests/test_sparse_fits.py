@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import scipy.sparse
+from sklearn.base import clone
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression as Peer
 
@@ -149,6 +150,47 @@ def test_estimator(y, mode) -> None:
     assert found.__sklearn_tags__().input_tags.sparse
 
 
+@pytest.mark.parametrize(("y", "mode"), [(Y2, "ovr"), (Y3, "ovr"), (Y3, "multinomial")])
+def test_estimator_learns_from_sparse_batches(y, mode) -> None:
+    names = [f"word {k}" for k in range(N_FEATURES)]
+    labels = np.array(["a", "b", "c"])[y]
+    settings = {"multi_class": mode, "class_weight": {"a": 2.0, "b": 0.5}}
+    weight = np.linspace(0.5, 2.0, N_SAMPLES)
+    dense = LogisticRegression(**settings)
+    sparse, mixed, frames, partly = (clone(dense) for _ in range(4))
+    frame = pd.DataFrame.sparse.from_spmatrix(scipy.sparse.csc_matrix(X0), columns=names)
+    for start in range(0, N_SAMPLES, 100):
+        part = slice(start, start + 100)
+        rest = labels[part], np.unique(labels), weight[part]
+        dense.partial_fit(X0[part], *rest)
+        assert sparse.partial_fit(S0[part], *rest) is sparse
+        mixed.partial_fit(X0[part] if start else S0[part].tocsc(), *rest)
+        frames.partial_fit(frame[part], *rest)
+        partly.partial_fit(frame[part].astype(dict.fromkeys(names[::2], float)), *rest)
+    for model in (sparse, mixed, frames, partly):
+        np.testing.assert_allclose(model.coef_, dense.coef_, rtol=1e-10, atol=1e-10)
+        np.testing.assert_allclose(model.intercept_, dense.intercept_, rtol=1e-10, atol=1e-10)
+        assert model.classes_.tolist() == dense.classes_.tolist()
+        assert model.n_features_in_ == N_FEATURES
+    np.testing.assert_allclose(sparse.predict_proba(S0), dense.predict_proba(X0), rtol=1e-9)
+    assert frames.feature_names_in_.tolist() == partly.feature_names_in_.tolist() == names
+    with pytest.raises(ValueError, match="feature names should match"):
+        frames.partial_fit(frame[names[::-1]], labels)
+    with pytest.raises(ValueError, match=r"X has 11 features, but LogisticRegression is expecting"):
+        sparse.partial_fit(S0[:, 1:], labels)
+    with pytest.raises(ValueError, match="inconsistent numbers of samples"):
+        sparse.partial_fit(S0, labels[1:])
+    with pytest.raises(ValueError, match="requires y to be passed"):
+        sparse.partial_fit(S0, None)
+    np.testing.assert_allclose(sparse.coef_, dense.coef_, rtol=1e-10, atol=1e-10)
+
+
+def test_a_stream_of_sparse_float32_rows_predicts_in_it() -> None:
+    model = LogisticRegression().partial_fit(S0.astype(np.float32), Y2, classes=[0, 1])
+    assert model.predict_proba(S0.astype(np.float32)).dtype == np.float32
+    assert model.predict_proba(S0).dtype == np.float64
+
+
 def test_estimator_keeps_float32_and_no_other_type() -> None:
     for dtype, wanted in (("f4", "f4"), ("f8", "f8"), ("i8", "f8"), ("?", "f8")):
         X = scipy.sparse.csr_array((X0 != 0.0).astype(dtype))
@@ -223,18 +265,14 @@ def test_who_takes_none_yet_says_so() -> None:
     result = fastlogit.fit(S0, Y2, C=1.0)
     groups = np.arange(N_SAMPLES) % 2
     fits = fastlogit.fit_groups(X0, Y2, groups, C=1.0)
-    online = LogisticRegression()
-    batches = fastlogit.BatchSource(lambda: iter([(S0, Y2)]))
     for name, call in {
         "fit_groups": lambda: fastlogit.fit_groups(S0, Y2, groups, C=1.0),
         "predictions of groups": lambda: fits.predict_proba(S0, groups),
         "bootstrap": lambda: fastlogit.bootstrap(S0, Y2, C=1.0),
         "permutation": lambda: fastlogit.permutation(S0, Y2, C=1.0),
         "scan": lambda: fastlogit.scan(S0, X0, Y2),
-        "partial_fit": lambda: online.partial_fit(S0, Y2, classes=[0, 1]),
-        "": lambda: fastlogit.fit(batches, C=1.0),
     }.items():
-        words = rf"{name} takes no sparse X yet.*csr_array" if name else r"X is sparse.*csr_array"
+        words = rf"{name} takes no sparse X yet.*csr_array"
         with pytest.raises(TypeError, match=rf"{words}.*X\.toarray\(\)"):
             call()
     assert result.converged

@@ -8,6 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ..arrays import Array, ArrayLike, DType, Features, Labels, Vector
+from .compressed import CompressedRows, joined
 
 __all__ = ["Batch", "BatchRows", "Conversion", "epoch", "is_empty"]
 
@@ -26,7 +27,7 @@ class Batch(NamedTuple):
 class Conversion(NamedTuple):
     """How what a batch holds becomes arrays; by NumPy alone unless the caller knows better."""
 
-    rows: Callable[[ArrayLike], Features] = np.asarray
+    rows: Callable[[ArrayLike], Features | CompressedRows] = np.asarray
     labels: Callable[[ArrayLike], Labels] = np.asarray
     weights: Callable[[ArrayLike], Vector] = np.asarray
 
@@ -58,7 +59,7 @@ def is_empty(batch: Batch) -> bool:
 
 
 class BatchRows:
-    """Slices of rows that a factory's batches hold one after the other.
+    """Slices of rows that a factory's batches hold one after the other: all dense, or all sparse.
 
     Meant to be read forwards: each slice that begins before the end of the last one starts a new
     epoch, with a new iterator. Labels and weights of every batch are compared with those of the
@@ -79,6 +80,8 @@ class BatchRows:
         What the factory returned in the first epoch.
     conversion : Conversion, optional
         How what a batch holds becomes arrays.
+    n_values : int, optional
+        Values that are stored in all batches, which are sparse; None where they are dense.
 
     Raises
     ------
@@ -96,16 +99,17 @@ class BatchRows:
         weights: Vector | None,
         last: Iterable[object],
         conversion: Conversion = BY_NUMPY,
+        n_values: int | None = None,
     ) -> None:
-        self.shape, self.dtype, self.columns = shape, dtype, names
+        self.shape, self.dtype, self.columns, self.n_values = shape, dtype, names, n_values
         self._factory = factory
         self._labels, self._weights = labels, weights
         self._last = last
         self._conversion = conversion
         self._stop()
 
-    def __getitem__(self, rows: slice) -> Features:
-        """Return rows ``start:stop``; a view of a batch that holds them all."""
+    def __getitem__(self, rows: slice) -> Features | CompressedRows:
+        """Return rows ``start:stop``; of dense ones a view of a batch that holds them all."""
         start, stop, _ = rows.indices(self.shape[0])
         try:
             if self._stream is None or start < self._at:
@@ -121,7 +125,7 @@ class BatchRows:
     def _stop(self) -> None:
         self._stream: Iterator[Batch] | None = None
         self._at = 0
-        self._rest: Features = np.empty((0, self.shape[1]))
+        self._rest: Features | CompressedRows = np.empty((0, self.shape[1]))
 
     def _begin(self) -> None:
         self._stop()
@@ -145,10 +149,13 @@ class BatchRows:
                 f"{n_samples}; the factory must give the same rows each time"
             )
         if is_empty(batch):
-            self._rest = self._rest[:0]
+            self._rest = _part(self._rest, slice(0))
             return
         rows = self._conversion.rows(batch.X)
-        if rows.ndim != 2 or rows.shape[1] != self.shape[1]:
+        if isinstance(rows, CompressedRows) != (self.n_values is not None):
+            first = "dense" if self.n_values is None else "sparse"
+            raise ValueError(f"batch {batch.number} is not {first} as those of the first epoch")
+        if len(rows.shape) != 2 or rows.shape[1] != self.shape[1]:
             raise ValueError(
                 f"batch {batch.number} has shape {rows.shape}, but in the first epoch batches had "
                 f"{self.shape[1]} columns"
@@ -186,27 +193,44 @@ class BatchRows:
             "the same rows in the same order each time"
         )
 
-    def _take(self, count: int) -> Features:
-        taken, self._rest = self._rest[:count], self._rest[count:]
+    def _take(self, count: int) -> Features | CompressedRows:
+        taken, self._rest = _part(self._rest, slice(count)), _part(self._rest, slice(count, None))
         self._at += count
         return taken
 
-    def _collect(self, count: int) -> Features:
+    def _parts(self, count: int) -> Iterator[Features | CompressedRows]:
+        """Give the next rows, batch by batch; the memory of one is its factory's own."""
+        is_last = self._at + count == self.shape[0]
+        while True:
+            part = self._take(min(count, len(self._rest)))
+            yield part
+            count -= len(part)
+            if not count:
+                break
+            self._advance()
+        if is_last:
+            self._end()
+
+    def _collect(self, count: int) -> Features | CompressedRows:
+        if self.n_values is not None:
+            return self._joined(count)
         whole = self._at + count == self.shape[0]
         if count < len(self._rest) or (count == len(self._rest) and not whole):
             return self._take(count)
         rows = np.empty((count, self.shape[1]), self.dtype)
         done = 0
-        while True:
-            part = self._take(min(count - done, len(self._rest)))
+        for part in self._parts(count):
+            assert not isinstance(part, CompressedRows)
             np.copyto(rows[done : done + len(part)], part, casting="safe")
             done += len(part)
-            if done == count:
-                break
-            self._advance()
-        if whole:
-            self._end()
         return rows
+
+    def _joined(self, count: int) -> CompressedRows:
+        copies = []
+        for part in self._parts(count):
+            assert isinstance(part, CompressedRows)  # as each batch is that was let in
+            copies.append(joined([part], self.dtype))
+        return copies[0] if len(copies) == 1 else joined(copies, self.dtype)
 
     def _end(self) -> None:
         """Raise if there are more rows than in the first epoch."""
@@ -217,3 +241,7 @@ class BatchRows:
                     f"{batch.number}; the factory must give the same rows each time"
                 )
         self._stop()
+
+
+def _part(rows: Features | CompressedRows, part: slice) -> Features | CompressedRows:
+    return rows.take(part) if isinstance(rows, CompressedRows) else rows[part]

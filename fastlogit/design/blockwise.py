@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Callable
+from typing import TypeAlias
 
 import numpy as np
 
@@ -12,9 +13,11 @@ from ..kernels.descent import DescentState, Penalty
 from ..kernels.passes import Targets
 from .base import NO_ROW_STATE, Columns, Design, RowCounter, readonly
 from .dense import ArrayDesign, DenseDesign, every
+from .sparse import SparseDesign
 
 __all__ = [
     "SLICE_BYTES",
+    "Block",
     "BlockwiseDesign",
     "SlicedDesign",
     "finish_evaluation",
@@ -24,11 +27,14 @@ __all__ = [
 # Blocks of an array in memory: 1 GB takes 40 ms on two cores, some 100 ms on one.
 SLICE_BYTES = 1e9
 
+# What blocks are: all of a design of one kind.
+Block: TypeAlias = DenseDesign | SparseDesign
+
 
 class BlockwiseDesign(Design):
-    """Passes that are made of passes over blocks, each of which is a `DenseDesign`.
+    """Passes that are made of passes over blocks, each of which is a design in memory.
 
-    Its bits are not those of a `DenseDesign` over all rows: that adds what up to 64 chunks of X sum
+    Its bits are not those of such a design over all rows: that adds what up to 64 chunks of X sum
     to, each chunk by one thread, which from disk would take a chunk for each thread in memory or as
     many places of the file at once.
     """
@@ -36,7 +42,7 @@ class BlockwiseDesign(Design):
     block_rows: int
 
     @abstractmethod
-    def _for_each_block(self, work: Callable[[DenseDesign, int, int], None]) -> None:
+    def _for_each_block(self, work: Callable[[Block, int, int], None]) -> None:
         """Call ``work(block, start, stop)`` in the order of the rows."""
 
     def _dense(self, rows: Features) -> DenseDesign:
@@ -62,7 +68,7 @@ class BlockwiseDesign(Design):
         sums = np.zeros((n_models, n_features + 2))
         no_penalty = Penalty(np.zeros((1, n_features)), True)
 
-        def add(block: DenseDesign, start: int, stop: int) -> None:
+        def add(block: Block, start: int, stop: int) -> None:
             row_state = np.empty((len(row_state_out), stop - start))
             block.evaluate(targets_of(targets, start, stop), no_penalty, part, row_state)
             if row_state.size:
@@ -80,7 +86,7 @@ class BlockwiseDesign(Design):
         size = self.shape[1] + 1
         total = np.zeros((size, size))
 
-        def add(block: DenseDesign, start: int, stop: int) -> None:
+        def add(block: Block, start: int, stop: int) -> None:
             np.add(total, block.gram(curvature[start:stop]), out=total)
 
         with np.errstate(over="ignore", invalid="ignore"):
@@ -92,7 +98,7 @@ class BlockwiseDesign(Design):
         size = self.shape[1] + 1
         totals = np.zeros((len(weights), size, size))
 
-        def add(block: DenseDesign, start: int, stop: int) -> None:
+        def add(block: Block, start: int, stop: int) -> None:
             np.add(totals, block.grams(_block_of(weights, start, stop)), out=totals)
 
         with np.errstate(over="ignore", invalid="ignore"):
@@ -103,7 +109,7 @@ class BlockwiseDesign(Design):
         """Return the largest sum of squares of ``(standardised row - shift) * scale``: one pass."""
         largest = 0.0
 
-        def compare(block: DenseDesign, start: int, stop: int) -> None:
+        def compare(block: Block, start: int, stop: int) -> None:
             nonlocal largest
             largest = max(largest, block.largest_row(scale, shift))
 
@@ -114,7 +120,7 @@ class BlockwiseDesign(Design):
         """Return the raw prediction of each row, shape (n_models, n_samples): one pass."""
         raw = np.empty((coef.shape[0], self.shape[0]))
 
-        def predict(block: DenseDesign, start: int, stop: int) -> None:
+        def predict(block: Block, start: int, stop: int) -> None:
             raw[:, start:stop] = block.raw_prediction(coef, intercept)
 
         self._for_each_block(predict)
@@ -126,7 +132,7 @@ class BlockwiseDesign(Design):
         """Write what `coef` (n_models, n_features) says about each row of X as it is: one pass."""
         finite = True
 
-        def predict(block: DenseDesign, start: int, stop: int) -> None:
+        def predict(block: Block, start: int, stop: int) -> None:
             nonlocal finite
             fixed = _block_of(offset, start, stop)
             finite &= block.hypotheses(coef, intercept, fixed, kind, out[start:stop])
@@ -134,7 +140,7 @@ class BlockwiseDesign(Design):
         self._for_each_block(predict)
         return finite
 
-    def take(self, indices: Indices) -> DenseDesign:
+    def take(self, indices: Indices) -> Design:
         """Return a design over a copy of some rows."""
         return self._dense(self.rows(indices))
 
@@ -178,7 +184,7 @@ class SlicedDesign(ArrayDesign, BlockwiseDesign):
         """Return a design over every `stride`-th row."""
         return self._dense(every(self._X, stride))
 
-    def _for_each_block(self, work: Callable[[DenseDesign, int, int], None]) -> None:
+    def _for_each_block(self, work: Callable[[Block, int, int], None]) -> None:
         for start, stop in self._blocks():
             work(self._dense(self._X[start:stop]), start, stop)
 

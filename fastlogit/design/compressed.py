@@ -6,6 +6,7 @@ columns. What a check finds is an error of one sentence, before anything reads t
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import NoReturn
@@ -13,7 +14,7 @@ from typing import NoReturn
 import numpy as np
 
 from .. import threads
-from ..arrays import Array, DType, Features, Indices
+from ..arrays import Array, Column, DType, Features, Indices
 from ..kernels import sparse as kernels
 from .base import readonly
 
@@ -21,14 +22,19 @@ __all__ = [
     "CompressedRows",
     "checked",
     "compress",
+    "joined",
+    "of_dense",
     "plain_values",
     "refuse_broken",
     "refuse_range",
+    "side_by_side",
     "whole",
 ]
 
 # Serial nanoseconds to look at an index, and parts of the rows that are looked at by a thread.
 LOOK_NS, PARTS = 0.7, 64
+# Numbers of dense rows that are looked at together for those that are not 0.
+DENSE_NUMBERS = 2**20
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,6 +62,10 @@ class CompressedRows:
         """Number type of the values."""
         return self.data.dtype
 
+    def __len__(self) -> int:
+        """Return the number of rows."""
+        return self.shape[0]
+
     @cached_property
     def n_values(self) -> int:
         """Values that are stored."""
@@ -76,6 +86,15 @@ class CompressedRows:
         places = self.places()
         rows = np.repeat(np.arange(len(out)), self.ends - self.begins)
         out[rows, self.indices[places]] = self.data[places]
+        return out
+
+    def column(self, index: int) -> Column:
+        """Return a column as an array: for few of them."""
+        places = self.places()
+        rows = np.repeat(np.arange(len(self)), self.ends - self.begins)
+        there = self.indices[places] == index
+        out = np.zeros(len(self), dtype=self.dtype)
+        out[rows[there]] = self.data[places][there]
         return out
 
     def transposed(self) -> CompressedRows:
@@ -102,7 +121,10 @@ class CompressedRows:
 
     def as_kernels_take(self) -> kernels.SparseRows:
         """Return the same for the kernels."""
-        return kernels.SparseRows(self.data, self.indices, self.begins, self.ends)
+        # Arrays of a pickle may be written, and kernels would compile for them once more.
+        return kernels.SparseRows(
+            readonly(self.data), readonly(self.indices), readonly(self.begins), readonly(self.ends)
+        )
 
 
 def compress(
@@ -145,6 +167,72 @@ def compress(
     elif not rises:
         rows = rows.transposed().transposed()
     return rows if rises else _without_twins(rows, data.dtype.kind == "b")
+
+
+def joined(parts: Sequence[CompressedRows], dtype: DType) -> CompressedRows:
+    """Return rows of several that have the same columns, one after the other: always a copy.
+
+    Parameters
+    ----------
+    parts : sequence of CompressedRows
+        At least one.
+    dtype : dtype
+        Of the values; it holds those of all parts.
+    """
+    places = [part.places() for part in parts]
+    data = np.concatenate(
+        [part.data[own] for part, own in zip(parts, places, strict=True)], dtype=dtype
+    )
+    indices = np.concatenate([part.indices[own] for part, own in zip(parts, places, strict=True)])
+    counts = np.concatenate([part.ends - part.begins for part in parts])
+    ends = np.cumsum(counts)
+    return CompressedRows(
+        readonly(data), readonly(indices), readonly(ends - counts), readonly(ends),
+        (len(ends), parts[0].shape[1]),
+    )  # fmt: skip
+
+
+def of_dense(X: Features) -> CompressedRows:
+    """Return what is not 0 in rows of an array of real numbers, as a copy."""
+    n_samples, n_features = X.shape
+    step = max(1, DENSE_NUMBERS // n_features)
+    parts = []
+    for start in range(0, n_samples, step):
+        block = X[start : start + step]
+        rows, columns = np.nonzero(block)
+        ends = np.cumsum(np.bincount(rows, minlength=len(block)))
+        parts.append(
+            compress(block[rows, columns], columns, np.concatenate([[0], ends]), block.shape)
+        )
+    return joined(parts, parts[0].dtype)
+
+
+def side_by_side(
+    parts: Sequence[CompressedRows], places: Sequence[Indices], dtype: DType
+) -> CompressedRows:
+    """Return columns of several parts that have the same rows as one: a copy.
+
+    Parameters
+    ----------
+    parts : sequence of CompressedRows
+    places : sequence of ndarray
+        Which columns of the whole those of each part are.
+    dtype : dtype
+        Of the values.
+    """
+    n_samples, n_features = len(parts[0]), sum(len(place) for place in places)
+    of_part = [part.places() for part in parts]
+    rows = np.concatenate([np.repeat(np.arange(n_samples), p.ends - p.begins) for p in parts])
+    columns = np.concatenate(
+        [place[part.indices[own]] for part, place, own in zip(parts, places, of_part, strict=True)]
+    )
+    data = np.concatenate(
+        [part.data[own] for part, own in zip(parts, of_part, strict=True)], dtype=dtype
+    )
+    order = np.lexsort((columns, rows))
+    ends = np.cumsum(np.bincount(rows, minlength=n_samples))
+    pointers = np.concatenate([[0], ends])
+    return compress(data[order], columns[order], pointers, (n_samples, n_features))
 
 
 def checked(

@@ -13,19 +13,21 @@ from .compressed import CompressedRows
 from .dense import DenseDesign
 from .mixed import MixedRows, open_mixed
 from .sparse import SparseDesign
+from .sparse_streamed import SparseSource, StreamedSparseDesign, is_sparse_source
 from .streamed import RowSource, StreamedDesign
 
 __all__ = ["open_rows"]
 
 
 def open_rows(
-    X: Features | CompressedRows | MixedRows | RowSource | Design, n_threads: int | None
+    X: Features | CompressedRows | MixedRows | RowSource | SparseSource | Design,
+    n_threads: int | None,
 ) -> Design:
     """Return a new design over the rows of X; what is a design already is taken as it is.
 
     Parameters
     ----------
-    X : ndarray of shape (n_samples, n_features), CompressedRows, MixedRows, RowSource or Design
+    X : ndarray of shape (n_samples, n_features), CompressedRows, MixedRows, a source or Design
         Checked: see `inputs.given.look_at_rows`.
     n_threads : int or None
 
@@ -46,7 +48,11 @@ def open_rows(
         return open_mixed(X, n_threads)
     if isinstance(X, Design):
         return X
-    design = StreamedDesign(X, n_threads=n_threads)
+    design: StreamedDesign | StreamedSparseDesign = (
+        StreamedSparseDesign(X, n_threads=n_threads)
+        if is_sparse_source(X)
+        else StreamedDesign(X, n_threads=n_threads)
+    )
     if isinstance(X, BatchRows):
         design.counter.rows = X.shape[0]  # the epoch that found out how many there are
     return design

@@ -5,22 +5,28 @@ from __future__ import annotations
 import mmap
 import os
 import threading
+from abc import abstractmethod
 from collections.abc import Callable, Iterator
 from concurrent.futures import CancelledError, ThreadPoolExecutor
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Protocol, TypeGuard
+from typing import TYPE_CHECKING, Generic, Protocol, Self, TypeGuard, TypeVar
 
 import numpy as np
 
 from ..arrays import Array, ArrayLike, Column, DType, Features, Indices
-from .base import Columns, RowCounter
-from .blockwise import BlockwiseDesign
+from .base import Columns, Design, RowCounter
+from .blockwise import Block, BlockwiseDesign
 from .dense import DenseDesign
 
 if TYPE_CHECKING:
     from numpy.typing import DTypeLike
 
-__all__ = ["RowSource", "StreamedDesign", "is_streamable"]
+__all__ = ["RowSource", "SourceDesign", "StreamedDesign", "is_streamable", "where"]
+
+# Rows of a block: an array, or compressed rows.
+Part = TypeVar("Part")
+# Returns rows ``start:stop``, block number `index`, in memory: ``bring(index, start, stop)``.
+Bring = Callable[[int, int, int], Part]
 
 # A block takes at most this much memory and this share of X, but has at least so many rows, which
 # is one chunk of a pass. Two are alive, and a third one where the source makes an array of its own.
@@ -72,12 +78,111 @@ def is_streamable(X: object) -> TypeGuard[RowSource]:
     return dtype is not None and isinstance(shape, tuple) and len(shape) == 2
 
 
-class StreamedDesign(BlockwiseDesign):
-    """Passes over rows that are read from their source in each pass.
+class SourceDesign(BlockwiseDesign, Generic[Part]):
+    """Passes over rows that are read from their source in each pass, one block ahead.
+
+    A thread of the pass's own reads; it is the only one that calls the source meanwhile. A subclass
+    says of which kind rows are, and how they are read.
+
+    Raises
+    ------
+    Exception
+        Whatever the source raises, in the pass that reads it, with a note that names the rows;
+        TypeError or ValueError where it gives other shapes or number types than it promised.
+    """
+
+    # The rows collected last, by their stride: for this design and those standardised otherwise.
+    _taken: dict[int, Part]
+    _turns: _Turns
+
+    def _begin(
+        self, shape: tuple[int, int], dtype: DType, n_threads: int | None, columns: Columns | None,
+        counter: RowCounter | None,
+    ) -> None:  # fmt: skip
+        """Sets: what each design has, but `block_rows`."""
+        self.shape, self.dtype, self.n_threads = shape, dtype, n_threads
+        self.counter = counter or RowCounter(shape[0])
+        self.columns = columns or Columns(np.zeros(shape[1]), np.ones(shape[1]))
+        self._taken, self._turns = {}, _Turns()
+
+    @abstractmethod
+    def _bringing(self) -> Bring[Part]:
+        """Return what brings the blocks of a pass; one is good until the next but one is there."""
+
+    @abstractmethod
+    def _over(self, rows: Part) -> Block:
+        """Return a design over rows in memory."""
+
+    @abstractmethod
+    def _every(self, stride: int) -> Part:
+        """Return a copy of every `stride`-th row: up to one pass."""
+
+    def standardized(self, columns: Columns) -> Self:
+        """Return a design over the same source with another standardisation."""
+        design = object.__new__(type(self))
+        design.__dict__.update(self.__dict__)
+        design.columns = columns
+        return design
+
+    def subsample(self, stride: int) -> Design:
+        """Return a design over every `stride`-th row, in memory: up to one pass to collect them.
+
+        The rows collected last are kept, for this design and those standardised otherwise.
+        """
+        if stride not in self._taken:
+            self._taken.clear()
+            self._taken[stride] = self._every(stride)
+        return self._over(self._taken[stride])
+
+    def stride_for(self, wanted: int) -> int:
+        """Return the stride of a subsample that is a small copy in memory: at most 1.7 % of X."""
+        return max(wanted, LEAST_STRIDE)
+
+    @property
+    def gives_rows_freely(self) -> bool:
+        """Rows by index are read from the source each time."""
+        return False
+
+    def _wanted(self, wanted: Indices) -> Iterator[tuple[slice, int, int]]:
+        """Go over the blocks that hold rows of rising indices, and count what is read of them.
+
+        Which of the indices a block holds, and the rows to be read for them.
+        """
+        self._turns.begin(None)
+        for start, stop in self._blocks():
+            low, high = np.searchsorted(wanted, (start, stop))
+            if low == high:
+                continue
+            self.counter.check()
+            begin, end = int(wanted[low]), int(wanted[high - 1]) + 1
+            yield slice(low, high), begin, end
+            self.counter.rows += end - begin
+
+    def _for_each_block(self, work: Callable[[Block, int, int], None]) -> None:
+        """Call ``work(block, start, stop)`` in the order of the rows, while the next one is read.
+
+        The thread lives for one pass: a fork between passes meets none, and where `work` raises,
+        Ctrl-C included, it ends with the block that it is reading. The executor does not wait for a
+        thread that Ctrl-C met while it started: the next pass does.
+        """
+        blocks = self._blocks()
+        reader = _Reader(self)
+        self._turns.begin(reader)
+        with ThreadPoolExecutor(1, thread_name_prefix="fastlogit-read") as thread:
+            coming = thread.submit(reader.bring, 0, *blocks[0])
+            for index, (start, stop) in enumerate(blocks):
+                rows = coming.result()
+                if index + 1 < len(blocks):
+                    coming = thread.submit(reader.bring, index + 1, *blocks[index + 1])
+                work(self._over(rows), start, stop)
+                _let_go(rows)
+
+
+class StreamedDesign(SourceDesign[Features]):
+    """Passes over rows of numbers that are read from their source in each pass.
 
     Rows of a `numpy.memmap` that lie one after the other are read where they are, and their pages
-    let go after use; anything else is copied into one of two buffers. A thread of the pass's own
-    reads one block ahead; it is the only one that calls the source meanwhile.
+    let go after use; anything else is copied into one of two buffers.
 
     Parameters
     ----------
@@ -91,12 +196,6 @@ class StreamedDesign(BlockwiseDesign):
         Where the rows read are counted; a new one by default.
     block_rows : int, optional
         Rows of a block. By default 16 MB, at most 1 % of X, at least 256 rows.
-
-    Raises
-    ------
-    Exception
-        Whatever the source raises, in the pass that reads it, with a note that names the rows;
-        TypeError or ValueError where it gives other shapes or number types than it promised.
     """
 
     def __init__(
@@ -110,42 +209,14 @@ class StreamedDesign(BlockwiseDesign):
     ) -> None:
         n_samples, n_features = (int(size) for size in X.shape)
         self._X: RowSource = X
-        self.shape = (n_samples, n_features)
-        self.dtype = np.dtype(X.dtype)
-        self.n_threads = n_threads
-        self.counter = counter or RowCounter(n_samples)
-        self.columns = columns or Columns(np.zeros(n_features), np.ones(n_features))
+        self._begin((n_samples, n_features), np.dtype(X.dtype), n_threads, columns, counter)
         self.block_rows = block_rows or _block_rows(self.shape, self.dtype.itemsize)
-        self._taken: dict[int, Features] = {}
-        self._turns = _Turns()
 
-    def standardized(self, columns: Columns) -> StreamedDesign:
-        """Return a design over the same source with another standardisation."""
-        design = StreamedDesign(
-            self._X, n_threads=self.n_threads, columns=columns, counter=self.counter,
-            block_rows=self.block_rows,
-        )  # fmt: skip
-        design._taken, design._turns = self._taken, self._turns
-        return design
+    def _bringing(self) -> Bring[Features]:
+        return _Buffers(self).bring
 
-    def subsample(self, stride: int) -> DenseDesign:
-        """Return a design over every `stride`-th row, in memory: up to one pass to collect them.
-
-        The rows collected last are kept, for this design and those standardised otherwise.
-        """
-        if stride not in self._taken:
-            self._taken.clear()
-            self._taken[stride] = self._every(stride)
-        return self._dense(self._taken[stride])
-
-    def stride_for(self, wanted: int) -> int:
-        """Return the stride of a subsample that is a small copy in memory: at most 1.7 % of X."""
-        return max(wanted, LEAST_STRIDE)
-
-    @property
-    def gives_rows_freely(self) -> bool:
-        """Rows by index are read from the source each time."""
-        return False
+    def _over(self, rows: Features) -> DenseDesign:
+        return self._dense(rows)
 
     def rows(self, indices: Indices) -> Features:
         """Return a copy of some rows as they are, in the order of `indices`: at most one pass."""
@@ -153,35 +224,21 @@ class StreamedDesign(BlockwiseDesign):
         order = np.argsort(indices, kind="stable")
         wanted = indices[order]
         taken = np.empty((wanted.size, self.shape[1]), _native(self.dtype))
-        self._turns.begin(None)
-        for start, stop in self._blocks():
-            low, high = np.searchsorted(wanted, (start, stop))
-            if low == high:
-                continue
-            self.counter.check()
-            begin, end = int(wanted[low]), int(wanted[high - 1]) + 1
+        for place, begin, end in self._wanted(wanted):
             part = self._read(begin, end)
-            _copy(part[wanted[low:high] - begin], taken[low:high], begin, end)
+            _copy(part[wanted[place] - begin], taken[place], begin, end)
             _let_go(part)
-            self.counter.rows += end - begin
         rows = np.empty_like(taken)
         rows[order] = taken
         return rows
 
     def _every(self, stride: int) -> Features:
-        n_samples, n_features = self.shape
-        taken = np.empty((len(range(0, n_samples, stride)), n_features), _native(self.dtype))
-        self._turns.begin(None)
-        for start, stop in self._blocks():
-            first, last = -(-start // stride), -(-stop // stride)
-            if first == last:
-                continue
-            self.counter.check()
-            rows = range(first * stride, (last - 1) * stride + 1)
-            part = self._read(rows.start, rows.stop)
-            _copy(part[::stride], taken[first:last], rows.start, rows.stop)
+        wanted = np.arange(0, self.shape[0], stride)
+        taken = np.empty((wanted.size, self.shape[1]), _native(self.dtype))
+        for place, begin, end in self._wanted(wanted):
+            part = self._read(begin, end)
+            _copy(part[::stride], taken[place], begin, end)
             _let_go(part)
-            self.counter.rows += len(rows)
         return taken
 
     def column(self, index: int) -> Column:
@@ -215,6 +272,11 @@ class StreamedDesign(BlockwiseDesign):
                 raise ValueError(
                     "X has masked values, and a mask would be ignored; fill them first"
                 )
+            if hasattr(part, "tocsr"):
+                raise TypeError(
+                    f"X[{start}:{stop}] is sparse ({type(part).__name__}); a source of sparse rows "
+                    "says so by an attribute format, as 'csr'"
+                )
             rows: Features = np.asanyarray(part)
             if rows.shape != (stop - start, self.shape[1]):
                 raise ValueError(
@@ -222,28 +284,9 @@ class StreamedDesign(BlockwiseDesign):
                     "rows must stay the same during a fit"
                 )
         except Exception as error:
-            error.add_note(_where(start, stop))
+            error.add_note(where(start, stop))
             raise
         return rows
-
-    def _for_each_block(self, work: Callable[[DenseDesign, int, int], None]) -> None:
-        """Call ``work(block, start, stop)`` in the order of the rows, while the next one is read.
-
-        The thread lives for one pass: a fork between passes meets none, and where `work` raises,
-        Ctrl-C included, it ends with the block that it is reading. The executor does not wait for a
-        thread that Ctrl-C met while it started: the next pass does.
-        """
-        blocks = self._blocks()
-        reader = _Reader(self)
-        self._turns.begin(reader)
-        with ThreadPoolExecutor(1, thread_name_prefix="fastlogit-read") as thread:
-            coming = thread.submit(reader.bring, 0, *blocks[0])
-            for index, (start, stop) in enumerate(blocks):
-                rows = coming.result()
-                if index + 1 < len(blocks):
-                    coming = thread.submit(reader.bring, index + 1, *blocks[index + 1])
-                work(self._dense(rows), start, stop)
-                _let_go(rows)
 
 
 class _Turns:
@@ -251,12 +294,12 @@ class _Turns:
 
     def __init__(self) -> None:
         self._asking, self._process = threading.Lock(), os.getpid()
-        self._reader: _Reader | None = None
+        self._reader: object = None
 
     def __reduce__(self) -> tuple[type[_Turns], tuple[()]]:
         return _Turns, ()
 
-    def begin(self, reader: _Reader | None) -> None:
+    def begin(self, reader: object) -> None:
         """Let a pass begin: what an abandoned one is reading is waited for, the rest refused.
 
         `reader` is the one that brings the pass's blocks, None where the caller reads them itself.
@@ -267,7 +310,7 @@ class _Turns:
             self._reader = reader
 
     @contextmanager
-    def ask(self, reader: _Reader) -> Iterator[None]:
+    def ask(self, reader: object) -> Iterator[None]:
         """Hold the source while a reader asks it; raises CancelledError for abandoned passes."""
         with self._asking:
             if self._reader is not reader:
@@ -275,8 +318,20 @@ class _Turns:
             yield
 
 
-class _Reader:
-    """Brings blocks into memory; a block is good until the next but one is brought."""
+class _Reader(Generic[Part]):
+    """Brings the blocks of one pass into memory, while it is its turn."""
+
+    def __init__(self, design: SourceDesign[Part]) -> None:
+        self._turns, self._bring = design._turns, design._bringing()
+
+    def bring(self, index: int, start: int, stop: int) -> Part:
+        """Return rows ``start:stop``, block number `index`."""
+        with self._turns.ask(self):
+            return self._bring(index, start, stop)
+
+
+class _Buffers:
+    """Brings blocks of numbers; a block is good until the next but one is brought."""
 
     def __init__(self, design: StreamedDesign) -> None:
         self._design = design
@@ -284,10 +339,6 @@ class _Reader:
 
     def bring(self, index: int, start: int, stop: int) -> Features:
         """Return rows ``start:stop``, block number `index`, as an array whose memory is there."""
-        with self._design._turns.ask(self):
-            return self._bring(index, start, stop)
-
-    def _bring(self, index: int, start: int, stop: int) -> Features:
         design = self._design
         part = design._read(start, stop)
         if isinstance(part, np.memmap) and part.flags.c_contiguous and part.dtype == design.dtype:
@@ -321,20 +372,23 @@ def _copy(part: Array, rows_out: Array, start: int, stop: int) -> None:
     try:
         np.copyto(rows_out, part, casting="safe")
     except Exception as error:
-        error.add_note(_where(start, stop))
+        error.add_note(where(start, stop))
         raise
 
 
-def _where(start: int, stop: int) -> str:
+def where(start: int, stop: int) -> str:
+    """Say of which rows an error is."""
     return f"while rows {start} to {stop - 1} of X were read"
 
 
-def _let_go(part: Features) -> None:
+def _let_go(part: object) -> None:
     """Take the pages of a part of a mapped file off this process's memory; the file keeps them.
 
     Without this a pass leaves all of X in the resident set: the system could take those pages back
     at any time, but they are counted as ours by whoever watches the process's memory.
     """
+    if not isinstance(part, np.ndarray):
+        return
     mapped = getattr(part, "_mmap", None)
     advice = getattr(mmap, "MADV_DONTNEED", None)
     if advice is None or mapped is None or getattr(part, "mode", None) not in SHARED_MODES:

@@ -367,7 +367,7 @@ class LogisticRegression(CallbackSupport, LinearClassifierMixin, SparseCoefMixin
 
         Parameters
         ----------
-        X : array-like or data frame of shape (n_samples, n_features)
+        X : array-like, sparse matrix or data frame of shape (n_samples, n_features)
             Real numbers, finite.
         y : array-like of shape (n_samples,)
             Labels, not necessarily of all classes.

@@ -30,8 +30,9 @@ from ..arrays import (
     Vector,
 )
 from ..design.base import Design
-from ..design.compressed import CompressedRows
+from ..design.compressed import CompressedRows, joined
 from ..design.mixed import MixedRows
+from ..design.sparse_streamed import is_sparse_source
 from ..design.streamed import RowSource
 from ..elementwise import log_sigmoid, sigmoid
 from ..fitting.grid import GridResult
@@ -48,6 +49,8 @@ QuickScore: TypeAlias = Callable[[Floats, Codes, Vector | None, str], float]
 
 # Test rows are gathered so many at a time: they stay in the cache, and no copy of X comes about.
 GATHERED_BYTES = 2**22
+# And so many rows at least of a source of sparse ones.
+SPARSE_ROWS = 4096
 
 
 class FoldModel(LogisticRegression):
@@ -201,16 +204,26 @@ def _parts(
         return
     order = np.argsort(rows, kind="stable")
     ordered = rows[order]
+    if is_sparse_source(X):
+        step = max(step, SPARSE_ROWS)
     for start in range(0, X.shape[0], step):
         end = min(start + step, X.shape[0])
         first, last = np.searchsorted(ordered, (start, end))
         if first < last:
-            block = np.asarray(X[start:end], dtype=X.dtype)
-            yield order[first:last], block[ordered[first:last] - start]
+            block, own = X[start:end], ordered[first:last] - start
+            if isinstance(block, CompressedRows):
+                yield order[first:last], block.take(own)
+            else:
+                yield order[first:last], np.asarray(block, dtype=X.dtype)[own]
 
 
-def _gathered(X: Features | RowSource, rows: Indices) -> Array:
+def _gathered(X: Features | RowSource, rows: Indices) -> Array | CompressedRows:
     """Return a copy of some rows."""
+    if is_sparse_source(X):
+        read = list(_parts(X, rows))
+        parts = [joined([part], X.dtype) for _, part in read if isinstance(part, CompressedRows)]
+        order = np.concatenate([place for place, _ in read if isinstance(place, np.ndarray)])
+        return joined(parts, X.dtype).take(np.argsort(order, kind="stable"))
     copy = np.empty((len(rows), X.shape[1]), dtype=X.dtype)
     for place, part in _parts(X, rows):
         copy[place] = part
@@ -230,11 +243,10 @@ def _rows_for(
     """
     if isinstance(scorer, _BaseScorer):
         return np.broadcast_to(np.nan, (len(test), X.shape[1]))
-    if isinstance(X, CompressedRows):
-        return scipy_rows(X.take(test), carrier)
     if isinstance(X, MixedRows):
         return _safe_indexing(carrier, test)
-    return _gathered(X, test)
+    rows = X.take(test) if isinstance(X, CompressedRows) else _gathered(X, test)
+    return scipy_rows(rows, carrier) if isinstance(rows, CompressedRows) else rows
 
 
 def _fold_model(

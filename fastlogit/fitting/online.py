@@ -25,6 +25,7 @@ import numpy as np
 
 from ..arrays import ArrayLike, Codes, Cube, Features, Floats, Indices, Matrix, Vector
 from ..design.base import Columns, Design
+from ..design.compressed import CompressedRows, joined, of_dense
 from ..design.opening import open_rows
 from ..inputs import validation
 from ..inputs.conversion import as_labels
@@ -72,6 +73,9 @@ OWN_FACTORS = 120
 # Of the Hessian of wider rows: rank of what is kept besides the diagonal, and rows added at a time.
 RANK = 64
 SKETCH_ROWS = 64
+# Columns of them that are worked on together, and the bytes that all of it may take.
+SKETCH_COLUMNS = 2**15
+MAX_STATE_BYTES = 2**31
 # While a class has no rows its intercept would be infinite: about half a row's worth of a penalty.
 INTERCEPT_PRIOR = 0.1
 
@@ -117,8 +121,8 @@ class OnlineLogistic:
     the weight of two.
 
     Memory: the window, and a Hessian of ``(n_features + 1)**2`` numbers for each class; above 500
-    columns (or 64 MB) its diagonal and 64 vectors. For softmax the Hessian couples the classes
-    where it has at most 1,000 rows.
+    columns (or 64 MB) its diagonal and 64 vectors, 2 GiB at most. For softmax the Hessian couples
+    the classes where it has at most 1,000 rows.
     """
 
     def __init__(
@@ -142,6 +146,7 @@ class OnlineLogistic:
         check_option("multi_class", multi_class, MULTI_CLASS)
         n_outputs = 1 if self.classes.size == 2 else self.classes.size
         self._n_classes = n_outputs if multi_class == "multinomial" else 1
+        _refuse_too_many(n_features, n_outputs)
         if window_rows is None:
             window_rows = min(
                 max(ROWS_PER_COLUMN * (n_features + 1), LEAST_ROWS),
@@ -214,8 +219,10 @@ class OnlineLogistic:
 
         Parameters
         ----------
-        X : array-like of shape (n_rows, n_features)
-            Real numbers, finite; at least one row.
+        X : array-like or sparse matrix of shape (n_rows, n_features)
+            Real numbers, finite; at least one row. A sparse matrix or array of SciPy, and a frame
+            of sparse columns, stay sparse. Batches of both kinds may come in any order: while the
+            window holds some of each, all of it is sparse.
         y : array-like of shape (n_rows,)
             Labels among `classes`; a batch need not have all of them.
         sample_weight : array-like of shape (n_rows,), optional
@@ -235,23 +242,23 @@ class OnlineLogistic:
         if not batch.weights.any():
             return self
         past, window = self._past, self._window
-        if window is not None and len(window.X) + len(batch.X) > self.window_rows:
+        if window is not None and len(window.codes) + len(batch.codes) > self.window_rows:
             past, window = self._shorten(past, window, self._coef, self._intercept)
         window = batch if window is None else window.joined(batch)
         coef, intercept = self._minimize(past, window)
-        if len(window.X) > self.window_rows:
+        if len(window.codes) > self.window_rows:
             past, rest = self._shorten(past, window, coef, intercept)
         else:
             rest = window.copied() if window is batch else window
         self._past, self._window = past, rest
         self._coef, self._intercept = coef, intercept
-        self.n_rows += len(batch.X)
+        self.n_rows += len(batch.codes)
         return self
 
     def _check(self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike) -> _Rows:
         batch = X if isinstance(X, Batch) else look_at_batch(X, y, sample_weight, self.classes)
         rows = batch.rows.X
-        assert isinstance(rows, np.ndarray)  # those of a batch lie in memory
+        assert isinstance(rows, np.ndarray | CompressedRows)  # those of a batch lie in memory
         n_features, expected = rows.shape[1], self._coef.shape[1]
         if n_features != expected:
             raise ValueError(f"X has {n_features} columns, but {expected} are expected")
@@ -313,21 +320,23 @@ class OnlineLogistic:
 class _Rows(NamedTuple):
     """Rows with their classes and weights."""
 
-    X: Features
+    X: Features | CompressedRows
     codes: Codes
     weights: Vector
 
     def joined(self, other: _Rows) -> _Rows:
         """Return these rows and then the others, copied."""
         return _Rows(
-            np.concatenate([self.X, other.X]),
+            _stacked(self.X, other.X),
             np.concatenate([self.codes, other.codes]),
             np.concatenate([self.weights, other.weights]),
         )
 
     def copied(self) -> _Rows:
         """Return rows that do not change when the user's do."""
-        return _Rows(np.array(self.X), np.array(self.codes), np.array(self.weights))
+        own = self.X
+        X = joined([own], own.dtype) if isinstance(own, CompressedRows) else np.array(own)
+        return _Rows(X, np.array(self.codes), np.array(self.weights))
 
     def thinned(self, limit: int) -> _Rows:
         """Keep one row of each two of a class, with the weight of both, until few are left.
@@ -335,8 +344,8 @@ class _Rows(NamedTuple):
         Which of the two is drawn with their weights for chances, so that sums over the rows have
         the same expectation.
         """
-        kept, weights = np.arange(len(self.X)), np.array(self.weights)
-        rng = np.random.default_rng(len(self.X))
+        kept, weights = np.arange(len(self.codes)), np.array(self.weights)
+        rng = np.random.default_rng(len(self.codes))
         while len(kept) > max(limit // 2, 2 * len(np.unique(self.codes))):
             halves = []
             for code in np.unique(self.codes[kept]):
@@ -348,7 +357,21 @@ class _Rows(NamedTuple):
                 weights[chosen] = both
                 halves.append(np.append(chosen, rows[len(rows) // 2 * 2 :]))
             kept = np.sort(np.concatenate(halves))
-        return _Rows(np.asarray(self.X)[kept], self.codes[kept], weights[kept])
+        if isinstance(self.X, CompressedRows):
+            few: Features | CompressedRows = joined([self.X.take(kept)], self.X.dtype)
+        else:
+            few = np.asarray(self.X)[kept]
+        return _Rows(few, self.codes[kept], weights[kept])
+
+
+def _stacked(
+    above: Features | CompressedRows, below: Features | CompressedRows
+) -> Features | CompressedRows:
+    """Return a copy of rows and then others: sparse if one of the two is."""
+    if isinstance(above, np.ndarray) and isinstance(below, np.ndarray):
+        return np.concatenate([above, below])
+    parts = [of_dense(part) if isinstance(part, np.ndarray) else part for part in (above, below)]
+    return joined(parts, np.result_type(*(part.dtype for part in parts)))
 
 
 @dataclass(frozen=True)
@@ -471,11 +494,12 @@ def _conjugate_gradients(product: Linear, precondition: Linear, right: Matrix) -
 def _columns(design: Design, window: _Rows, fit_intercept: bool) -> Columns:
     """Return centre and scale of the window's columns; a column that does not vary keeps its own.
 
-    It may do so later, and no column is left out.
+    It may do so later, and no column is left out. What is centred by algebra is not where the mean
+    is far from 0: `Design.most_centred`.
     """
     total = float(window.weights.sum())
     means = design.column_means(window.weights, total)
-    center = means if fit_intercept else np.zeros_like(means)
+    center = means.copy() if fit_intercept else np.zeros_like(means)
     with np.errstate(over="ignore", invalid="ignore"):
         centred = design.standardized(Columns(center, np.ones_like(means)))
         variances = centred.column_variances(window.weights, total)
@@ -486,6 +510,9 @@ def _columns(design: Design, window: _Rows, fit_intercept: bool) -> Columns:
         )
     scale = np.sqrt(variances)
     varies = scale > CONSTANT * np.abs(center)
+    with np.errstate(over="ignore", invalid="ignore"):
+        far = varies & (np.abs(center) > design.most_centred * scale)
+    scale[far], center[far] = np.hypot(scale[far], center[far]), 0.0
     return Columns(center, 1.0 / np.where(varies, scale, np.maximum(np.abs(means), 1.0)))
 
 
@@ -615,18 +642,22 @@ class _LowRank:
 
     def plus(self, objective: Objective, curvature: RowCurvature, weight: float) -> _LowRank:
         curvatures = _class_curvature(objective, curvature)
-        center, inverse_scale = objective.design.columns
-        diagonal, vectors = self.diagonal, self.vectors
-        for start, stop, values in objective.design.row_blocks(SKETCH_ROWS):
-            part = slice(start, stop)
-            rows = (np.asarray(values) - center) * inverse_scale
-            ones = np.full((len(rows), 1), float(objective.fit_intercept))
-            rows = np.hstack([rows, ones])
+        design = objective.design
+        center, inverse_scale = design.columns
+        sums = list(zip(self.diagonal, self.vectors, strict=True))
+        n_samples, n_features = design.shape
+        for start in range(0, n_samples, SKETCH_ROWS):
+            part = slice(start, min(start + SKETCH_ROWS, n_samples))
+            rows = np.empty((part.stop - start, n_features + 1))
+            values = design.rows(np.arange(start, part.stop))
+            np.subtract(values, center, out=rows[:, :-1])
+            rows[:, :-1] *= inverse_scale
+            rows[:, -1] = float(objective.fit_intercept)
             sums = [
-                _compress(diagonal[k], vectors[k], np.sqrt(curvatures[k, part, None]) * rows)
-                for k in range(len(curvatures))
+                _compress(*each, np.sqrt(curvatures[k, part, None]) * rows)
+                for k, each in enumerate(sums)
             ]
-            diagonal, vectors = (np.array(parts) for parts in zip(*sums, strict=True))
+        diagonal, vectors = (np.array(parts) for parts in zip(*sums, strict=True))
         return _LowRank(diagonal, vectors, self.n_classes)
 
     def with_diagonal(self, diagonals: Matrix) -> _LowRank:
@@ -654,11 +685,31 @@ class _LowRank:
 
 def _compress(diagonal: Vector, vectors: Matrix, rows: Matrix) -> tuple[Vector, Matrix]:
     """Return diagonal and vectors of the sum with rows' rows."""
-    stack = np.vstack([vectors, rows])
-    _, directions = np.linalg.eigh(stack @ stack.T)
-    kept = directions[:, -RANK:].T @ stack
-    left = np.square(stack).sum(axis=0) - np.square(kept).sum(axis=0)
-    return diagonal + np.maximum(left, 0.0), kept
+    n_columns = len(diagonal)
+    parts = [slice(k, k + SKETCH_COLUMNS) for k in range(0, n_columns, SKETCH_COLUMNS)]
+    stacks = (np.vstack([vectors[:, part], rows[:, part]]) for part in parts)
+    _, directions = np.linalg.eigh(sum(stack @ stack.T for stack in stacks))
+    leading = directions[:, -RANK:].T
+    kept, total = np.empty((len(leading), n_columns)), diagonal.copy()
+    for part in parts:
+        stack = np.vstack([vectors[:, part], rows[:, part]])
+        kept[:, part] = leading @ stack
+        left = np.square(stack).sum(axis=0) - np.square(kept[:, part]).sum(axis=0)
+        total[part] += np.maximum(left, 0.0)
+    return total, kept
+
+
+def _refuse_too_many(n_features: int, n_outputs: int) -> None:
+    """Raise ValueError where what is kept of the past would not fit into memory."""
+    n_bytes = 8 * n_outputs * (n_features + 1) * (RANK + 1)
+    if n_features > MAX_SIZE and n_bytes > MAX_STATE_BYTES:
+        most = MAX_STATE_BYTES // (8 * n_outputs * (RANK + 1)) - 1
+        raise ValueError(
+            f"n_features={n_features:,} columns are too many to learn from batches seen once: what "
+            f"is kept of them for {n_outputs:,} model(s) would take {n_bytes / 2**30:.3g} GiB; at "
+            f"most {most:,} are possible. Hash to fewer columns, or use fit with a BatchSource, "
+            "which takes sparse batches of any number of columns"
+        )
 
 
 def _class_curvature(objective: Objective, curvature: RowCurvature) -> Matrix:

@@ -7,17 +7,27 @@ from collections.abc import Iterable
 
 import numpy as np
 
-from ..arrays import ArrayLike, DType, Labels, Vector
+from ..arrays import ArrayLike, DType, Features, Labels, Vector
 from ..clock import Clock, activity
 from ..design.batched import Batch, BatchRows, Conversion, Factory, epoch, is_empty
+from ..design.compressed import CompressedRows
+from ..design.sparse import SparseDesign
 from . import validation
 from .conversion import as_labels, as_numbers
+from .sparse import compressed_rows, sparse_of
 
 __all__ = ["BatchSource", "first_look"]
 
+
+def _rows_of(X: ArrayLike) -> Features | CompressedRows:
+    """Return rows of a batch of a later epoch."""
+    sparse = sparse_of(X)
+    return as_numbers("X", X) if sparse is None else compressed_rows(sparse)
+
+
 # The same conversion in each epoch.
 READING = Conversion(
-    rows=functools.partial(as_numbers, "X"),
+    rows=_rows_of,
     labels=as_labels,
     weights=functools.partial(as_numbers, "sample_weight"),
 )
@@ -34,8 +44,9 @@ class BatchSource:
     ----------
     factory : callable
         Takes nothing and returns a new iterator (or other iterable) of batches ``(X, y)`` or
-        ``(X, y, sample_weight)``: X array-like of shape (n_rows, n_features), y labels and weights
-        of shape (n_rows,). Batches may have any numbers of rows, the same rows come in the same
+        ``(X, y, sample_weight)``: X array-like of shape (n_rows, n_features), or in all batches a
+        sparse matrix of SciPy, y labels and weights of shape (n_rows,). Batches may have any
+        numbers of rows, the same rows come in the same
         order each time. A generator function will do. After the first epoch it is called, and its
         batches drawn, in threads of the fit's own, one at a time.
 
@@ -139,6 +150,8 @@ class _FirstLook:
         self.dtype: DType = np.dtype(bool)
         self.names: list[str] | None = None
         self.weighted = False
+        # Values that are stored in batches that are sparse; None where they are dense.
+        self.n_values: int | None = None
         self.labels: list[Labels] = []
         self.weights: list[Vector] = []
 
@@ -160,22 +173,37 @@ class _FirstLook:
         self.n_batches += 1
         if is_empty(batch):
             return
-        X = validation.check_features(batch.X)
+        sparse = sparse_of(batch.X)
+        X = validation.check_features(batch.X) if sparse is None else compressed_rows(sparse)
         names = validation.feature_names(batch.X)
         if self.n_features is None:
             self.n_features, self.dtype, self.names = X.shape[1], X.dtype, names
             self.weighted = batch.weight is not None
+            self.n_values = None if sparse is None else 0
         if X.shape[1] != self.n_features:
             raise ValueError(
                 f"X has {X.shape[1]} columns, but batches before had {self.n_features}"
             )
         if names != self.names:
             raise ValueError(f"X has the columns {names}, but batches before had {self.names}")
-        validation.check_finite(X, names)
+        self._add_values(X, names)
         self.dtype = np.result_type(self.dtype, X.dtype)
         self._add_labels(batch.y, len(X))
         self._add_weights(batch.weight, len(X))
         self.n_samples += len(X)
+
+    def _add_values(self, X: Features | CompressedRows, names: list[str] | None) -> None:
+        if isinstance(X, CompressedRows) != (self.n_values is not None):
+            kinds = ("dense", "sparse") if self.n_values is not None else ("sparse", "dense")
+            raise TypeError(
+                "X is {}, but batches before were {}; use one kind for all: X.toarray(), or "
+                "scipy.sparse.csr_matrix(X)".format(*kinds)
+            )
+        if isinstance(X, CompressedRows):
+            self.n_values = X.n_values + (self.n_values or 0)
+            validation.refuse_not_finite(SparseDesign(X), names)
+        else:
+            validation.check_finite(X, names)
 
     def _add_labels(self, y: Labels, n_rows: int) -> None:
         if y.shape != (n_rows,):
@@ -205,7 +233,9 @@ class _FirstLook:
         labels = np.concatenate(self.labels)
         weights = np.concatenate(self.weights) if self.weights else None
         shape = (self.n_samples, self.n_features)
-        rows = BatchRows(factory, shape, self.dtype, self.names, labels, weights, batches, READING)
+        rows = BatchRows(
+            factory, shape, self.dtype, self.names, labels, weights, batches, READING, self.n_values
+        )
         return rows, labels, weights
 
 

@@ -15,9 +15,10 @@ import numpy as np
 from ..arrays import ArrayLike, CodeMatrix, Codes, Features, Floats, Labels, Matrix, Vector
 from ..clock import Clock
 from ..design.base import Design
-from ..design.compressed import CompressedRows
+from ..design.compressed import CompressedRows, of_dense, side_by_side
 from ..design.mapped import in_place
 from ..design.mixed import MixedRows
+from ..design.sparse import SparseDesign
 from ..design.streamed import RowSource, is_streamable
 from ..options import CategoryOptions
 from . import validation
@@ -34,7 +35,14 @@ from .conversion import (
     refuse_lazy,
     text_names,
 )
-from .sparse import compressed_rows, is_sparse, refuse_sparse, shape_of, sparse_of
+from .sparse import (
+    SparseSlices,
+    compressed_rows,
+    is_sparse,
+    shape_of,
+    source_of,
+    sparse_of,
+)
 
 __all__ = [
     "Batch",
@@ -55,13 +63,14 @@ __all__ = [
     "look_at_names",
     "look_at_new_categories",
     "look_at_rows",
+    "read_batch",
     "settle",
 ]
 
 
 # X, checked: an array that kernels read, sparse rows, rows of columns of several kinds, a source
 # of rows that are streamed, or a design.
-Readable: TypeAlias = Features | CompressedRows | MixedRows | RowSource | Design
+Readable: TypeAlias = Features | CompressedRows | MixedRows | RowSource | SparseSlices | Design
 
 
 # What a function reads of X.
@@ -110,6 +119,11 @@ class Rows(NamedTuple):
     text_names: list[str] | None = None
     # How the columns of a frame with categories became features.
     categories: Categories | None = None
+
+    @property
+    def unit(self) -> str:
+        """What messages call the features: columns, unless a level has one of its own."""
+        return "columns" if self.categories is None else "coefficients, one for each level"
 
 
 class OfFit(NamedTuple):
@@ -238,19 +252,19 @@ def settle(
     )
     l2_reg, factor, start = given.l2_reg, given.penalty_factor, None
     if l2_reg is not None:
-        l2_reg = validation.check_l2_reg("l2_reg", l2_reg, n_features)
+        l2_reg = validation.check_l2_reg("l2_reg", l2_reg, n_features, rows.unit)
     l1_reg = given.l1_reg
     if l1_reg is not None:
-        l1_reg = validation.check_l2_reg("l1_reg", l1_reg, n_features)
+        l1_reg = validation.check_l2_reg("l1_reg", l1_reg, n_features, rows.unit)
     if factor is not None:
-        factor = validation.check_l2_reg("penalty_factor", factor, n_features)
+        factor = validation.check_l2_reg("penalty_factor", factor, n_features, rows.unit)
     offset = validation.check_class_offset(given.offset, n_samples, n_outputs, is_softmax)
     if given.start is not None:
         start = _check_start(given.start, classes, n_features)
     return Data(
         rows, classes, codes, weights, offset, l2_reg, factor, start, labels, sample_weight,
         time.perf_counter() - began, l1_reg,
-        validation.check_coef_bounds(given.coef_bounds, n_features),
+        validation.check_coef_bounds(given.coef_bounds, n_features, rows.unit),
     )  # fmt: skip
 
 
@@ -300,7 +314,10 @@ def look_at_rows(
         X = found
     elif not isinstance(X, Design | CompressedRows | MixedRows):
         X = carrier = in_place(X)
-        X = validation.check_source(X) if is_streamable(X) else validation.check_features(X)
+        if is_streamable(X):
+            X = source_of(validation.check_source(X))
+        else:
+            X = validation.check_features(X)
     elif 0 in X.shape:
         raise ValueError(f"X is empty: {X.shape[0]} rows and {X.shape[1]} columns")
     if names is not None:
@@ -356,7 +373,7 @@ def look_at_new_categories(X: ArrayLike, categories: Categories) -> Rows:
     Raises
     ------
     TypeError, ValueError
-        If X is no such frame, or has a value that the fit had not where that is an error.
+        If X is no such frame, or has a value that was not in the fit where that is an error.
     """
     refuse_lazy("X", X)
     return Rows(rows_of_fit(X, categories), X, categories.feature_names, categories=categories)
@@ -476,11 +493,18 @@ def look_at_batch(X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike, classes:
     TypeError, ValueError
         If something has the wrong type, shape or value.
     """
-    refuse_sparse("partial_fit", X, X)
-    rows = X if isinstance(X, Rows) else Rows(validation.check_features(X), X, feature_names(X))
+    if isinstance(X, Rows):
+        rows = X
+    else:
+        found = read_batch(X, validation.check_features)
+        features = found.X if isinstance(found, Rows) else found
+        rows = Rows(features, X, feature_names(X))
     n_rows = rows.X.shape[0]
-    assert isinstance(rows.X, np.ndarray)  # those of a stream lie in memory
-    validation.check_finite(rows.X, rows.names)
+    if isinstance(rows.X, CompressedRows):
+        validation.refuse_not_finite(SparseDesign(rows.X), rows.names)
+    else:
+        assert isinstance(rows.X, np.ndarray)  # those of a stream lie in memory
+        validation.check_finite(rows.X, rows.names)
     codes = validation.encode_known_labels(y, n_rows, classes)
     if sample_weight is not None:
         sample_weight = as_numbers("sample_weight", sample_weight)
@@ -489,6 +513,30 @@ def look_at_batch(X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike, classes:
     else:
         weights = validation.check_weights(sample_weight, n_rows)
     return Batch(rows, codes, weights)
+
+
+def read_batch(X: ArrayLike, read: Callable[[ArrayLike], Read]) -> Read | Rows:
+    """Return rows of a stream: what `read` makes of them, or sparse rows where some are.
+
+    A frame some of whose columns are sparse is one of sparse rows.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If X holds no real numbers, has the wrong shape, or is a sparse matrix that is broken.
+    """
+    if (sparse := sparse_of(X)) is not None:
+        return Rows(compressed_rows(sparse), X)
+    found = array_or_kinds(read, X, None)
+    if not isinstance(found, Rows):
+        return found
+    mixed = found.X
+    assert isinstance(mixed, MixedRows)
+    numbers, sparse = mixed.numbers, mixed.sparse
+    assert numbers is not None  # else it is all sparse
+    assert sparse is not None
+    parts = [of_dense(numbers), sparse]
+    return Rows(side_by_side(parts, mixed.places, mixed.dtype), X)
 
 
 def _check_start(start: Start, classes: Labels, n_features: int) -> tuple[Matrix, Vector]:

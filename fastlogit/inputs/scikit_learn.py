@@ -36,9 +36,10 @@ from .given import (
     array_or_kinds,
     look_at_batch,
     look_at_new_categories,
+    read_batch,
     settle,
 )
-from .sparse import compressed_rows, refuse_sparse, shape_of, sparse_of
+from .sparse import compressed_rows, shape_of, source_of, sparse_of
 
 __all__ = [
     "are_plain_labels",
@@ -115,8 +116,11 @@ def look_at_labelled_rows(
     TypeError, ValueError
         If something has the wrong type, shape or value.
     """
-    refuse_sparse("partial_fit", given.X, given.X)
-    rows, labels = _in_memory(read_features(given.X), given.X, given.y, estimator)
+    found = read_batch(given.X, read_features)
+    if isinstance(found, Rows):
+        rows, labels = found, _labels_beside(found.X.shape[0], given.y, estimator)
+    else:
+        rows, labels = _in_memory(found, given.X, given.y, estimator)
     if classes is not None:
         of_stream = as_labels(classes)
         check_labels(of_stream, "classes")  # as `fit` looks at y
@@ -157,7 +161,7 @@ def look_at_new_rows(estimator: str, X: ArrayLike, categories: Categories | None
     if (sparse := sparse_of(X)) is not None:
         return Rows(compressed_rows(sparse), X)
     if not is_frame(X) and is_streamable(X):
-        return Rows(validation.check_source(X), X)
+        return Rows(source_of(validation.check_source(X)), X)
     array = array_or_kinds(read_features, X, None)
     if isinstance(array, Rows):
         return array
@@ -211,7 +215,7 @@ def _rows_and_labels(
     elif not is_frame(X) and is_streamable(X):
         labels = column_or_1d(None if y is None else as_labels(y), warn=True)
         names = text_names(X)  # of batches
-        rows = Rows(validation.check_source(X), X, names, names)
+        rows = Rows(source_of(validation.check_source(X)), X, names, names)
     else:
         found = array_or_kinds(read_features, X, categories)
         if isinstance(found, Rows):

@@ -22,21 +22,25 @@ from ..design.compressed import (
     CompressedRows,
     checked,
     compress,
+    joined,
     plain_values,
     refuse_broken,
     refuse_range,
     whole,
 )
 from ..design.mixed import MixedRows
+from ..design.streamed import RowSource
 from .conversion import is_frame, is_readable, refuse_names_twice, refuse_special
 
 __all__ = [
+    "SparseSlices",
     "columns_of",
     "compressed_rows",
     "is_sparse",
     "refuse_sparse",
     "scipy_rows",
     "shape_of",
+    "source_of",
     "sparse_of",
 ]
 
@@ -44,6 +48,8 @@ __all__ = [
 Foreign: TypeAlias = Any
 
 LARGEST_INT32 = 2**31 - 1
+# The first rows of a source, which say about how many values there are.
+LOOK_ROWS = 256
 
 
 def is_sparse(X: ArrayLike) -> bool:
@@ -115,6 +121,42 @@ def _stored(index: Foreign) -> Array:
     if (counts < 0).any() or counts.sum() > index.length:
         refuse_broken("a column has blocks that are no blocks of its rows")
     return np.repeat(begins - (np.cumsum(counts) - counts), counts) + np.arange(counts.sum())
+
+
+class SparseSlices:
+    """Rows of a source whose slices are sparse matrices of SciPy, as of those kept in files.
+
+    Parameters
+    ----------
+    X : object
+        With `shape`, `dtype`, and `__getitem__` of slices.
+    """
+
+    def __init__(self, X: RowSource) -> None:
+        n_samples, n_features = (int(size) for size in X.shape)
+        self._X, self.shape = X, (n_samples, n_features)
+        self.dtype = np.dtype(np.float32 if np.dtype(X.dtype) == np.float32 else np.float64)
+        stored: Foreign = getattr(X, "nnz", None)
+        if not isinstance(stored, int | np.integer):
+            first = self[: min(LOOK_ROWS, n_samples)]
+            stored = first.n_values * n_samples // len(first)
+        self.n_values = int(stored)
+
+    def __getitem__(self, rows: slice) -> CompressedRows:
+        """Return rows ``start:stop``, as a copy."""
+        part = self._X[rows]
+        if not is_sparse(part):
+            raise TypeError(
+                f"X has the format {getattr(self._X, 'format', '')!r} of a sparse matrix, but its "
+                f"slices of rows are no sparse matrices of SciPy: {type(part).__name__}"
+            )
+        return joined([compressed_rows(part)], self.dtype)
+
+
+def source_of(X: RowSource) -> RowSource | SparseSlices:
+    """Return a source, as one of sparse rows where it has the `format` of a sparse matrix."""
+    form = getattr(X, "format", None)
+    return SparseSlices(X) if isinstance(form, str) and form in READERS else X
 
 
 def refuse_sparse(name: str, X: ArrayLike, carrier: ArrayLike) -> None:

@@ -18,6 +18,7 @@ from fastlogit.io.columns import (
     weights,
 )
 from fastlogit.io.formats import read_table
+from fastlogit.io.svmlight import svmlight_source
 from fastlogit.io.tables import Table
 from fastlogit.io.values import TextFormat
 from fastlogit.io.writing import WRITABLE, check_writable, write_columns
@@ -32,6 +33,7 @@ __all__ = [
     "features",
     "labels",
     "read_table",
+    "svmlight_source",
     "target_name",
     "unused_names",
     "weights",
