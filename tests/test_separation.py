@@ -418,3 +418,12 @@ def test_the_class_of_a_softmax_that_is_told_apart_is_named_by_its_label() -> No
     message = separated(X, labels, multi_class="multinomial").message
     assert "quasi-completely separable (class birch from the others): " in message
     assert re.search(r"columns? [\d, ]*2", message)
+
+
+@pytest.mark.parametrize("options", [{"C": 1.0}, {"l1_reg": 0.01}])
+def test_columns_without_the_penalty_of_others_are_named_as_such(options) -> None:
+    X = problem(ROWS, 4).X
+    y = X[:, 2] > 0.3
+    with pytest.warns(SeparationWarning, match=r"column 2 alone does.*give these one too") as said:
+        fastlogit.fit(X, y, penalty_factor=[1.0, 1.0, 0.0, 1.0], **options)
+    assert "set C" not in str(said[0].message)
