@@ -52,7 +52,7 @@ def test_cancer_is_optimal(cancer, C, ratio, bounds) -> None:
     assert result.solver == "proximal-newton"
     assert_optimal(X, 1 - y, result)
     at_bound = np.count_nonzero((result.coef == bounds[0]) | (result.coef == bounds[1]))
-    assert f"{at_bound} of 30 are at a bound" in result.message
+    assert f"{at_bound} of 30 coefficients are at a bound" in result.message
 
 
 @pytest.mark.parametrize("l2", [0.0, 1e-3, 0.1])

@@ -1,9 +1,12 @@
 """The group lasso through `fit`: optimality, exact zeros, options, what it is for one column."""
 
+import warnings
+
 import numpy as np
 import pytest
 from problems import LAYOUTS, TWO_THREADS, bits, problem, three_classes
 from sklearn import datasets
+from sklearn.exceptions import ConvergenceWarning
 
 import fastlogit
 from fastlogit import reference
@@ -269,3 +272,28 @@ def test_without_intercept_no_group_at_all_is_proven(rng, n_classes) -> None:
     assert result.converged
     assert not result.coef.any()
     assert result.suboptimality <= 1e-15
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_all_levels_of_two_factors_are_proven_as_groups_of_one(seed) -> None:
+    """All levels and the intercept shift freely where the signs of L1 add up to 0."""
+    rng = np.random.default_rng(seed)
+    first, second = np.arange(60) % 5, rng.integers(0, 2, 60)
+    X = np.hstack([np.eye(5)[first], np.eye(2)[second]])
+    y = rng.integers(0, 2, 60)
+    l1 = 10.0 ** rng.uniform(-4.0, -2.0)
+    result = fastlogit.fit(X, y, l1_reg=l1, penalty_groups="features")
+    assert result.converged
+    plain = fastlogit.fit(X, y, l1_reg=l1)
+    costs = [
+        reference.cost_gradient(X, y, one.coef, one.intercept)[0] + l1 * np.abs(one.coef).sum()
+        for one in (result, plain)
+    ]
+    assert costs[0] == pytest.approx(costs[1], rel=1e-11)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        for n in range(1, 5):
+            rough = fastlogit.fit(X, y, l1_reg=l1, penalty_groups="features", max_iter=n)
+            above = reference.cost_gradient(X, y, rough.coef, rough.intercept)[0]
+            above += l1 * np.abs(rough.coef).sum()
+            assert above / costs[1] - 1.0 <= rough.suboptimality + 1e-11

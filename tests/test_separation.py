@@ -27,7 +27,7 @@ NEWTONLIKE = [name for name in SOLVERS if name != "gradient_descent"]
 ROWS = sized(300, 80)
 
 
-def separated(X, y, **options):
+def separated(X, y, advice="set C or l2_reg", **options):
     """Fit separable classes; return the result and the text of the warning."""
     with pytest.warns(SeparationWarning) as caught:
         result = fastlogit.fit(X, y, **options)
@@ -37,7 +37,7 @@ def separated(X, y, **options):
     assert not result.converged
     assert np.isfinite(result.coef).all()
     assert np.isfinite(result.history).all()
-    assert "set C or l2_reg" in result.message
+    assert advice in result.message
     return result
 
 
@@ -178,7 +178,8 @@ def test_a_penalty_on_what_separates_leaves_an_optimum(l2_reg, solver) -> None:
 @pytest.mark.parametrize("solver", NEWTONLIKE)
 def test_a_penalty_on_other_columns_leaves_none(solver) -> None:
     X = problem(ROWS, 3).X
-    message = separated(X, X[:, 0] > 0.0, l2_reg=[0.0, 0.1, 0.1], solver=solver).message
+    options = {"l2_reg": [0.0, 0.1, 0.1], "solver": solver}
+    message = separated(X, X[:, 0] > 0.0, "give these one too", **options).message
     assert "column 0 alone does" in message
 
 
@@ -418,3 +419,12 @@ def test_the_class_of_a_softmax_that_is_told_apart_is_named_by_its_label() -> No
     message = separated(X, labels, multi_class="multinomial").message
     assert "quasi-completely separable (class birch from the others): " in message
     assert re.search(r"columns? [\d, ]*2", message)
+
+
+@pytest.mark.parametrize("options", [{"C": 1.0}, {"l1_reg": 0.01}])
+def test_columns_without_the_penalty_of_others_are_named_as_such(options) -> None:
+    X = problem(ROWS, 4).X
+    y = X[:, 2] > 0.3
+    with pytest.warns(SeparationWarning, match=r"column 2 alone does.*give these one too") as said:
+        fastlogit.fit(X, y, penalty_factor=[1.0, 1.0, 0.0, 1.0], **options)
+    assert "set C" not in str(said[0].message)

@@ -26,10 +26,9 @@ from ..linalg.factors import FACTOR_NS
 from ..linalg.resolved import ResolvedHessian
 from ..objective.group_penalty import GroupL1, length_hessian
 from ..objective.group_working_set import GroupWorkingSet
-from ..objective.null_directions import NullDirections
 from ..objective.objective import Objective
 from .binomial import MAX_GRAM, PenaltyCertificate, Place, Rounding
-from .composite import FAR, NEARLY, ROUNDS, dual_gain
+from .composite import FAR, NEARLY, ROUNDS, LevelDirections, dual_gain
 from .composite_softmax import CompositeSoftmaxCertificate
 
 __all__ = ["GroupCertificate"]
@@ -75,7 +74,7 @@ class GroupFace:
         self._across = length_hessian(
             unit * self._scale[working.block_of], working.starts, working.strengths
         )
-        self._null = NullDirections(working.part)
+        self._null = LevelDirections(working.part, self._slopes_of_l1())
         check = working.part.design.counter.check
         check(1e-9 * FACTOR_NS * self._places.size**3 / 3.0)
         own = np.ix_(self._places, self._places)
@@ -85,6 +84,17 @@ class GroupFace:
         )  # fmt: skip
         self.half = self.resolved.half_solve(self.slopes[None, self._places])[0]
         self._swell = float(np.sqrt(self.resolved.excess()))
+
+    def _slopes_of_l1(self) -> Vector:
+        """Return those of groups of one column, of two classes: of each column of the part."""
+        working = self.working
+        part, found = working.part, np.zeros(working.part.design.shape[1])
+        if working.n_coef == working.columns.size:
+            assert part.user_l1 is not None
+            alone = np.diff(working.starts)[working.block_of[: working.n_coef]] == 1
+            signs = np.sign(self._unit[: working.n_coef]) * alone
+            found[working.part_columns] = part.user_l1.strengths[0, working.part_columns] * signs
+        return found
 
     def _embedded(self, directions: Matrix) -> Matrix:
         everywhere = np.zeros((len(directions), self.working.size))
@@ -97,12 +107,19 @@ class GroupFace:
         return np.ascontiguousarray(products[:, self._places])
 
     def _is_null(self, direction: Vector) -> bool:
-        """Say whether a direction is one of free columns and the intercept that changes nothing."""
+        """Say whether a direction changes no prediction, nor L1: free columns, or groups of one.
+
+        Of two classes the length of such a group is its coefficient times a sign.
+        """
         every = self._embedded(direction[None])[0]
-        grouped = self.working.strengths[self.working.block_of] > 0.0
-        if (np.abs(every[grouped]) > 1e-6 * np.abs(every).max()).any():
+        working = self.working
+        curved = working.strengths > 0.0
+        if working.n_coef == working.columns.size:
+            curved &= np.diff(working.starts) > 1
+        inside = curved[working.block_of]
+        if (np.abs(every[inside]) > 1e-6 * np.abs(every).max()).any():
             return False
-        return self._null.contains(0, self.working.of_part(every))
+        return self._null.contains(0, working.of_part(every))
 
     def unresolved(self) -> Indices:
         """Return the columns of X along which rounding errors may hide a gain."""

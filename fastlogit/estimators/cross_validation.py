@@ -473,7 +473,8 @@ class LogisticRegressionCV(LogisticRegression):
         if self.penalty != "deprecated":
             _warn_of_the_future(
                 "'penalty' was deprecated in version 1.8 of scikit-learn and will be removed in "
-                "1.10. Leave it at its default and use l1_ratios=(0,) instead of penalty='l2'."
+                "1.10. Leave it at its default and use l1_ratios=(0,) instead of penalty='l2', "
+                "l1_ratios=(1,) instead of penalty='l1'."
             )
         given = self.l1_ratios
         if _is_warn(given):

@@ -62,7 +62,8 @@ _CHECKED: set[tuple[object, ...]] = set()
 _NAMES: dict[type, list[str]] = {}
 PENALTY_DEPRECATED = (
     "'penalty' is deprecated, as in scikit-learn since 1.8. Leave it at its default and use C "
-    "instead: C=np.inf instead of penalty=None, nothing instead of penalty='l2'."
+    "instead: C=np.inf instead of penalty=None, nothing instead of penalty='l2', l1_ratio=1 "
+    "instead of penalty='l1', l1_ratio alone instead of penalty='elasticnet'."
 )
 
 

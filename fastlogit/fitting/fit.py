@@ -712,7 +712,7 @@ def _what_is_at_corners(objective: Objective, coef: Matrix) -> str:
         said += f"; {np.count_nonzero(coef)} of {coef.size} coefficients are not 0"
     if l1 is not None and l1.bounds is not None:
         at_bound = (coef == l1.bounds.lower) | (coef == l1.bounds.upper)
-        said += f"; {np.count_nonzero(at_bound)} of {coef.size} are at a bound"
+        said += f"; {np.count_nonzero(at_bound)} of {coef.size} coefficients are at a bound"
     return said
 
 

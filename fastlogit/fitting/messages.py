@@ -146,10 +146,21 @@ def _separation_message(problem: CheckedProblem, outcome: Outcome) -> str:
         else f"each of the columns {listed} alone does" if alone
         else f"a combination of the columns {listed} does"
     )  # fmt: skip
+    if _has_penalty(problem):
+        return (
+            f"the classes are {how}separable{who}: {what}. Of columns that have no penalty the "
+            "cost has no minimum then, their coefficients grow for ever; give these one too "
+            "(their penalty_factor, group_weights, l1_reg or l2_reg is 0), or leave them out"
+        )
     return (
         f"the classes are {how}separable{who}: {what}. Without a penalty the cost has no "
         "minimum, the coefficients grow for ever; set C or l2_reg, or leave those columns out"
     )
+
+
+def _has_penalty(problem: CheckedProblem) -> bool:
+    l1, penalty = problem.objective.user_l1, problem.objective.user_penalty
+    return bool((l1 is not None and l1.strengths.any()) or penalty.diagonal().any())
 
 
 def _some(names: list[str]) -> str:

@@ -543,7 +543,7 @@ def _check_start(start: Start, classes: Labels, n_features: int) -> tuple[Matrix
     """Return coefficients and intercept of each model as float64."""
     n_models = 1 if classes.size == 2 else classes.size
     if start.classes is not None and not np.array_equal(start.classes, classes):
-        raise ValueError(f"start was fitted to other classes: {list(start.classes)}")
+        raise ValueError(f"start was fitted to other classes: {start.classes.tolist()}")
     coefs, intercepts, _ = validation.check_coef(start.coef, start.intercept, n_features)
     if coefs.shape[0] != n_models:
         raise ValueError(f"start has {coefs.shape[0]} models, but y needs {n_models}")

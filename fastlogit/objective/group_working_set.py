@@ -38,6 +38,8 @@ class GroupWorkingSet:
     part : Objective
         Of the columns.
     groups : ndarray of int
+    columns, part_columns : ndarray of int
+        The columns in the order of its points, among all and among those of the part.
     size : int
         Of its points.
     starts : ndarray of int, shape (n_blocks + 1,)
@@ -66,7 +68,7 @@ class GroupWorkingSet:
         self.is_whole = columns.size >= MOST * n_features
         some = columns if columns.size else np.zeros(1, dtype=np.int64)
         self.part = whole if self.is_whole else whole.of_columns(some)
-        self._places = order if self.is_whole else np.searchsorted(some, order)
+        self.part_columns = order if self.is_whole else np.searchsorted(some, order)
         self._shape = n_classes, n_features + 1
         self._lay_out(l1)
 
@@ -118,10 +120,10 @@ class GroupWorkingSet:
 
     def of_part(self, point: Vector) -> Vector:
         """Return a point of its own as one of the part."""
-        return self._put(point, self._places, self.part.design.shape[1] + 1)
+        return self._put(point, self.part_columns, self.part.design.shape[1] + 1)
 
     def _of_slopes(self, gradient: Vector) -> Vector:
-        return self._taken(gradient.reshape(self._shape[0], -1), self._places)
+        return self._taken(gradient.reshape(self._shape[0], -1), self.part_columns)
 
     def at(self, point: Vector) -> tuple[float, Vector, RowCurvature]:
         """Return cost, smooth gradient and row curvatures at a point of its own: a pass."""
@@ -155,7 +157,7 @@ class GroupWorkingSet:
         """Return a matrix of all parameters of the part in the working set's coordinates."""
         n_classes = self._shape[0]
         width = len(matrix) // n_classes
-        used = self._places
+        used = self.part_columns
         if self._n_levels:
             used = np.append(used, width - 1)
         every = matrix.reshape(n_classes, width, n_classes, width)[:, used][:, :, :, used]
