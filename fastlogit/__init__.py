@@ -134,11 +134,15 @@ _HOME = {
     "warmup": "warming",
 }
 
+# Modules for users, found without an import of their own: `fastlogit.online.OnlineLogistic`.
+_MODULES = ("compiled", "io", "model_file", "online")
 
 _moved.install()
 
 
 def __getattr__(name: str) -> Any:
+    if name in _MODULES:
+        return import_module(f".{name}", __name__)
     if name not in _HOME:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     value = getattr(import_module(f".{_HOME[name]}", __name__), name)

@@ -240,7 +240,7 @@ class Predictor:
         if len(row) != len(names):
             more = [name for name in row if name not in self._places]
             raise ValueError(
-                f"row has {', '.join(map(repr, more[:5]))}, which the fit had not; leave it out"
+                f"row has {', '.join(map(repr, more[:5]))}, which was not in the fit; leave it out"
             )
         return given
 

@@ -162,7 +162,11 @@ class FitResult:
         """Return the same and a table of coefficients, for notebooks."""
         coef = self.coef.reshape(len(self.coef), -1)[:SHOWN, :SHOWN]
         intercept = np.atleast_1d(self.intercept)[:SHOWN]
-        names = range(len(self.coef)) if self.feature_names is None else self.feature_names
+        names: Sequence[object] | None = self.feature_names
+        if names is None and self.categories is not None:
+            names = self.categories.feature_names
+        elif names is None:
+            names = range(len(self.coef))
         labels = self.classes[1:] if len(self.classes) == 2 else self.classes[:SHOWN]
         rows = [("intercept", intercept), *zip(names, coef, strict=False)]
         head = "".join(f"<th>{escape(str(label))}</th>" for label in labels)

@@ -547,8 +547,10 @@ def test_sparse_frames_are_told_what_frames_have() -> None:
     assert_refused_at_every_door(filled, TypeError, words)
     assert_same(of_fit(filled.sparse.to_dense(), Y0, W0, O0), expected(of_fit))
     mixed = FRAME.assign(size=filled["size"])
-    words = ["column 'size'", "sparse", "X.astype(float)"]
+    words = ["column 'size'", "leaves out others than zeros", "X.astype({'size': float})"]
     assert_refused_at_every_door(mixed, TypeError, words)
+    dense = mixed.astype({"size": float})
+    assert_same(of_fit(dense, Y0, W0, O0), expected(of_fit))
     assert_same(of_fit(mixed.astype(float), Y0, W0, O0), expected(of_fit))
 
 

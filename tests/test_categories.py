@@ -249,7 +249,7 @@ def test_levels_that_do_not_occur_are_left_out_and_unknown() -> None:
         np.testing.assert_array_equal(found.coef, fastlogit.fit(FRAME, Y, **options).coef)
         assert found.categories.levels[1] == tuple(CARRIERS)
     new = X[:3].assign(carrier=["AA", "ZZ", "UA"])
-    with pytest.raises(ValueError, match=r"X has 'ZZ' in column 'carrier' \(row 1\), which the"):
+    with pytest.raises(ValueError, match=r"X has 'ZZ' in column 'carrier' \(row 1\), which was"):
         found.predict_proba(new)
 
 
@@ -280,7 +280,7 @@ def test_codes_alone() -> None:
 def test_a_missing_category_is_refused_in_a_fit() -> None:
     X = FRAME.copy()
     X.loc[[7, 9], "carrier"] = None
-    words = r"X has no category in column 'carrier' \(row 7\), where it is missing; give missing"
+    words = r"X has a missing category in column 'carrier' \(row 7\); give missing"
     for each in (X, pl.from_pandas(X), pa.Table.from_pandas(X)):
         with pytest.raises(ValueError, match=words):
             fastlogit.fit(each, Y)
@@ -288,8 +288,25 @@ def test_a_missing_category_is_refused_in_a_fit() -> None:
             LogisticRegression().fit(each, Y)
 
 
+@pytest.mark.parametrize("name", ["l2_reg", "penalty_factor", "coef_bounds", "penalty_groups"])
+def test_a_number_for_each_column_of_the_frame_is_too_few(name) -> None:
+    """There is one for each coefficient, and errors do not call these columns."""
+    each = [1] * FRAME.shape[1]
+    options = {
+        "l2_reg": {"l2_reg": each},
+        "penalty_factor": {"C": 1.0, "penalty_factor": each},
+        "coef_bounds": {"C": 1.0, "coef_bounds": (None, each)},
+        "penalty_groups": {"l1_reg": 0.1, "penalty_groups": each},
+    }[name]
+    n_features = len(fastlogit.fit(FRAME, Y, C=1.0).coef)
+    words = rf"shape \(4,\), but X has {n_features} coefficients, one for each level"
+    with pytest.raises(ValueError, match=words):
+        fastlogit.fit(FRAME, Y, **options)
+
+
 def test_other_faults_of_frames_are_named() -> None:
-    with pytest.raises(TypeError, match=r"column 't' holds 'a'.*categorical column of a frame"):
+    words = r"column 't' holds 'a'.*categorical column of a frame \(pandas: astype\('category'\)"
+    with pytest.raises(TypeError, match=words):
         fastlogit.fit(FRAME.assign(t="a"), Y)
     with pytest.raises(ValueError, match=r"NaN in column 'delay' \(row 0\)"):
         fastlogit.fit(FRAME.assign(delay=np.nan), Y)
@@ -326,7 +343,7 @@ def test_whole_numbers_and_floats_are_equal_but_texts_are_not() -> None:
         result.predict_proba(FRAME.assign(month=FRAME["month"].astype(float))),
         result.predict_proba(FRAME),
     )
-    words = r"X has '[123]' in column 'month' \(row 0\), which the fit had not; its levels are \[1"
+    words = r"X has '[123]' in column 'month' \(row 0\), which was not in the fit; its levels"
     with pytest.raises(ValueError, match=words):
         result.predict_proba(FRAME.assign(month=FRAME["month"].astype(str)))
 
@@ -343,7 +360,7 @@ def test_intervals_and_dates_are_known_by_their_text() -> None:
 def test_unknown_and_missing_categories(value) -> None:
     X = FRAME.astype({"carrier": object})
     X.loc[4, "carrier"] = value
-    said = r"has 'ZZ' in column 'carrier'" if value == "ZZ" else r"no category in column 'carrier'"
+    said = ("has 'ZZ'" if value == "ZZ" else "has a missing category") + " in column 'carrier'"
     for options in ({"C": 1.0}, {"C": np.inf}):
         model = LogisticRegression(**options).fit(FRAME, Y)
         for call in (model.predict_proba, model.result_.predict_proba, model.predict):
@@ -375,6 +392,8 @@ def test_rows_of_another_shape_are_refused() -> None:
     numbered = fastlogit.fit(FRAME.set_axis(range(4), axis=1), Y, C=1.0)
     assert numbered.feature_names is None
     assert numbered.categories.feature_names[1] == "1[UA]"
+    assert "<th>1[UA]</th>" in numbered._repr_html_()
+    assert "1[UA]" in fastlogit.CoefficientsDisplay.from_result(numbered).feature_names
     np.testing.assert_array_equal(numbered.predict(FRAME), result.predict(FRAME))
     with pytest.raises(ValueError, match="X has 3 columns, but the fit had 4"):
         numbered.predict(FRAME.iloc[:, :3])
@@ -577,9 +596,9 @@ def test_a_predictor_takes_values_of_the_columns(n_classes) -> None:
 def test_rows_that_a_predictor_refuses() -> None:
     result = fastlogit.fit(FRAME, Y, C=1.0)
     predictor, row = result.predictor(), FRAME.iloc[0].to_dict()
-    with pytest.raises(ValueError, match="row has 'ZZ' in column 'carrier', which the fit had not"):
+    with pytest.raises(ValueError, match="row has 'ZZ' in column 'carrier', which was not"):
         predictor(row | {"carrier": "ZZ"})
-    with pytest.raises(ValueError, match="row has no category in column 'carrier'"):
+    with pytest.raises(ValueError, match="row has a missing category in column 'carrier'"):
         predictor(row | {"carrier": None})
     with pytest.raises(ValueError, match="NaN in column 'delay'"):
         predictor(row | {"delay": None})

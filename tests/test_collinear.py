@@ -14,7 +14,7 @@ from fastlogit.objective.null_directions import (
     NullDirections,
     _add_up_to_zero,
     _product,
-    _whole_multiples,
+    whole_multiples,
 )
 
 RNG = np.random.default_rng(0)
@@ -174,8 +174,8 @@ def test_whole_multiples_of_many_columns_are_found_among_others() -> None:
     """Units that the first few slopes rule out are not tried, and those of all slopes are."""
     whole = RNG.integers(1, 50, 30).astype(float) * RNG.choice([-1.0, 1.0], 30)
     whole[17] = 1.0
-    found = _whole_multiples(whole * 0.37 * (1.0 + 1e-8 * RNG.standard_normal(30)))
+    found = whole_multiples(whole * 0.37 * (1.0 + 1e-8 * RNG.standard_normal(30)))
     assert any(np.array_equal(other, whole) for other in found)
-    assert _whole_multiples(RNG.standard_normal(30)) == []
+    assert whole_multiples(RNG.standard_normal(30)) == []
     halves = np.array([0.25, 1.5, -2.0, 3.25])
-    assert any(np.array_equal(other, 4.0 * halves) for other in _whole_multiples(halves))
+    assert any(np.array_equal(other, 4.0 * halves) for other in whole_multiples(halves))

@@ -1,13 +1,18 @@
 """Bounds of softmax points under L1: never below the truth, and of second order."""
 
+import warnings
+
 import exact
 import mpmath
 import numpy as np
 import pytest
 from exact import DIGITS, ExactProblem, numbers
 from problems import sized, softmax_of, three_classes
+from sklearn.exceptions import ConvergenceWarning
 
+import fastlogit
 from fastlogit import reference
+from fastlogit.certificates.composite import SharedDirections
 from fastlogit.certificates.composite_softmax import CompositeSoftmaxCertificate
 from fastlogit.objective.class_working_set import ClassWorkingSet
 from fastlogit.objective.penalties import ElasticNet
@@ -193,3 +198,58 @@ def test_no_bound_lies_below_the_truth(seed) -> None:
 @pytest.mark.slow(seconds=200)
 def test_no_bound_of_hundreds_lies_below_the_truth() -> None:
     assert sum(check(seed) > 0 for seed in range(100, 200)) > 90
+
+
+@pytest.mark.jit
+@pytest.mark.parametrize("seed", range(12))
+def test_levels_of_factors_shift_with_intercepts_and_classes(seed) -> None:
+    """All classes shift alike by levels of a factor, and intercepts by what is left of that."""
+    rng = np.random.default_rng(seed)
+    n_rows, n_levels, n_classes = 60, int(rng.integers(2, 7)), int(rng.integers(3, 5))
+    codes = np.arange(n_rows) % n_levels, rng.integers(0, 2, n_rows)
+    X = np.hstack([code[:, None] == np.unique(code) for code in codes]).astype(float)
+    y, l1 = rng.integers(0, n_classes, n_rows), 10.0 ** rng.uniform(-4.0, -2.0)
+    result = fastlogit.fit(X, y, l1_reg=l1, multi_class="multinomial")
+    assert result.converged
+    cost, *slopes = reference.multinomial_cost_gradient(X, y, result.coef, result.intercept)
+    cost += l1 * np.abs(result.coef).sum()
+    beyond = np.where(result.coef != 0.0, slopes[0] + l1 * np.sign(result.coef), 0.0)
+    assert np.abs(beyond).max() < 1e-6
+    assert np.abs(slopes[0]).max() < l1 + 1e-6
+    # Nor does a bound of a rough fit lie below the truth.
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        for n in range(1, 6):
+            rough = fastlogit.fit(X, y, l1_reg=l1, multi_class="multinomial", max_iter=n)
+            above = reference.multinomial_cost_gradient(X, y, rough.coef, rough.intercept)[0]
+            above += l1 * np.abs(rough.coef).sum()
+            assert above / cost - 1.0 <= rough.suboptimality + 1e-12
+
+
+def test_what_is_no_shared_direction(rng) -> None:
+    X = np.hstack([np.eye(3)[rng.integers(0, 3, 40)], rng.standard_normal((40, 1))])
+    y = rng.integers(0, 3, 40)
+    objective = objective_of(X, y, 0.01)
+    assert objective.user_l1 is not None
+    strengths = np.broadcast_to(objective.user_l1.strengths[0], (3, 4))
+    signs = np.array([[1.0, -1.0, 0.0, 1.0], [0.0, 1.0, 1.0, -1.0], [1.0, 0.0, -1.0, 0.0]])
+    told = SharedDirections(objective, signs * strengths)
+    scale = 1.0 / objective.design.columns.inverse_scale
+
+    def holds(coef, levels=(0.0, 0.0, 0.0)):
+        return told.holds(np.column_stack([np.array(coef) * scale, levels]))
+
+    # All classes alike in the first column: the signs add up to 2. In the second and third to 0.
+    assert holds([[0, 1, 1, 0]] * 3)
+    assert holds([[0, 1.7, 3.4, 0]] * 3)
+    assert not holds([[1, 0, 0, 0]] * 3)
+    # One class alone by all levels, where the intercept takes it back.
+    assert holds([[1, 1, 1, 0], [0] * 4, [0] * 4], [-1.0, 0.0, 0.0])
+    assert not holds([[0] * 4, [1, 1, 1, 0], [0] * 4], [0.0, -1.0, 0.0])
+    # Predictions change, or an intercept alone.
+    assert not holds([[1, 1, 0, 0], [0] * 4, [0] * 4])
+    assert not holds([[0, 1, 1, 0]] * 3, [1.0, 0.0, 0.0])
+    assert not holds(np.zeros((3, 4)), [1.0, 0.0, 0.0])
+    # L2 would change.
+    squared = SharedDirections(objective_of(X, y, 0.01, 0.1), signs * strengths)
+    assert not squared.holds(np.column_stack([np.array([[0, 1, 1, 0]] * 3) * scale, [0.0] * 3]))

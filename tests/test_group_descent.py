@@ -61,3 +61,14 @@ def test_strong_groups_come_to_0_and_what_has_no_curvature_stays() -> None:
     np.testing.assert_array_equal(coef, [0.0, 0.0, 0.7, 0.0])
     assert changed == 2
     assert largest == pytest.approx(0.25)
+
+
+def test_what_has_no_curvature_in_a_group_is_0() -> None:
+    """As columns of few rows have: rounding errors there would keep the group from being 0."""
+    matrix = np.diag([1.0, 0.0, 1.0, 0.0])
+    coef, slopes = np.array([0.3, 1e-17, 0.5, 0.1]), np.array([0.3, 0.0, -1.0, 0.0])
+    starts, strengths = np.array([0, 2, 4]), np.array([5.0, 0.25])
+    _, changed = descend_groups.serial(matrix, starts, strengths, 9, coef, slopes, np.empty((2, 4)))
+    np.testing.assert_array_equal(coef[[0, 1, 3]], 0.0)
+    assert coef[2] == pytest.approx(1.25)
+    assert changed == 1

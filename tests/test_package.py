@@ -78,6 +78,13 @@ def test_unknown_name_is_an_attribute_error_that_names_it() -> None:
         fastlogit.no_such_name  # noqa: B018
 
 
+@pytest.mark.parametrize(
+    "name", ["compiled.sigmoid", "io.svmlight_source", "model_file.load_model", "online"]
+)
+def test_modules_need_no_import_of_their_own(name: str) -> None:
+    assert name in run_fresh(f"import fastlogit; fastlogit.{name}; print({name!r})")
+
+
 @pytest.mark.parametrize("name", PUBLIC)
 def test_public_names_are_documented(name: str) -> None:
     public = getattr(fastlogit, name)

@@ -129,7 +129,7 @@ def test_carriers_of_one_row(named) -> None:
         ([1.0, np.nan, 3.0], ValueError, "row contains NaN in column 'size'; impute first"),
         ([1.0, 2.0, -np.inf], ValueError, "row contains infinity in column 'dose'"),
         ({"age": 1.0, "dose": 2.0}, ValueError, "row lacks 'size'"),
-        ({"age": 1, "size": 1, "dose": 1, "x": 1}, ValueError, "row has 'x', which the fit had"),
+        ({"age": 1, "size": 1, "dose": 1, "x": 1}, ValueError, "row has 'x', which was not in"),
         ({"age": 1, "size": None, "dose": 1}, ValueError, "row contains None"),
         (["1", "2", "3"], TypeError, "row must hold real numbers"),
         ([1.0, None, 3.0], ValueError, "row contains None"),

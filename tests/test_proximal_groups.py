@@ -229,5 +229,43 @@ def test_labels_that_are_none_are_refused() -> None:
     X, y, *_ = problem(30, 3)
     with pytest.raises(ValueError, match="give them as penalty_groups"):
         fastlogit.fit(X, y, penalty=ElasticNet(GroupL1(0.1, np.array([0, 1, 1])), 0.0))
-    with pytest.raises(TypeError, match="whole numbers or text"):
-        fastlogit.fit(X, y, l1_reg=0.1, penalty_groups=[0.5, 1.5, 1.0])
+    for labels in ([0.5, 1.5, 1.0], np.array(["a", 1, "b"], dtype=object)):
+        with pytest.raises(TypeError, match="whole numbers or text"):
+            fastlogit.fit(X, y, l1_reg=0.1, penalty_groups=labels)
+
+
+def test_text_of_objects_is_a_label() -> None:
+    """As `X.columns.str[0]` of pandas gives it."""
+    X, y, *_ = problem(30, 3)
+    objects = np.array(["b", "a", "a"], dtype=object)
+    found = fastlogit.fit(X, y, l1_reg=0.1, penalty_groups=objects)
+    wanted = fastlogit.fit(X, y, l1_reg=0.1, penalty_groups=[1, 0, 0])
+    np.testing.assert_array_equal(found.coef, wanted.coef)
+
+
+@pytest.mark.parametrize("n_rows", [2, 3, 5])
+@pytest.mark.parametrize("n_classes", [2, 3])
+def test_groups_wider_than_the_rows_are_0_as_a_whole(n_rows, n_classes) -> None:
+    """Their Hessians have directions without curvature, along which rounding errors stayed."""
+    if n_rows < n_classes:
+        n_rows = n_classes + 4
+    y, labels = np.arange(n_rows) % n_classes, np.arange(70) // 4
+    for seed, l1 in enumerate((1e-4, 1e-2, 0.1)):
+        X = np.random.default_rng(seed).standard_normal((n_rows, 70))
+        result = fastlogit.fit(X, y, l1_reg=l1, penalty_groups=labels, multi_class="multinomial")
+        assert result.converged
+        assert slope(X, y, result, labels, l1 * roots(labels)) < 1e-5
+        for label in labels:
+            coef = result.coef[labels == label]
+            assert not coef.any() or np.linalg.norm(coef) > 1e-9
+
+
+@pytest.mark.parametrize("n_classes", [2, 3])
+def test_without_intercept_no_group_at_all_is_proven(rng, n_classes) -> None:
+    X, y = rng.standard_normal((80, 8)), rng.integers(0, n_classes, 80)
+    result = fastlogit.fit(
+        X, y, l1_reg=1.0, penalty_groups=LABELS, intercept=None, multi_class="multinomial"
+    )
+    assert result.converged
+    assert not result.coef.any()
+    assert result.suboptimality <= 1e-15

@@ -526,7 +526,7 @@ REFUSED = [
         ({"l1_reg": 0.1, "solver": solver}, f"solver='{solver}' does not take L1.*'auto' or")
         for solver in ("newton", "lbfgs", "newton-cg", "gradient_descent")
     ),
-    ({"solver": "proximal-newton"}, "is for L1: give l1_reg, or C with l1_ratio"),
+    ({"solver": "proximal-newton"}, "is for L1 and bounds: give l1_reg, C with l1_ratio, or"),
 ]
 
 

@@ -31,10 +31,10 @@ from fractions import Fraction
 
 import numpy as np
 
-from ..arrays import Indices, Matrix, Vector
+from ..arrays import Indices, Masks, Matrix, Vector
 from ..linalg.factors import FACTOR_NS
 from ..linalg.resolved import EPS, ResolvedHessian
-from ..objective.null_directions import NullDirections
+from ..objective.null_directions import NO_SHARE, NullDirections, whole_multiples
 from ..objective.objective import Objective
 from ..objective.row_state import RowCurvature
 from ..objective.working_set import WorkingSet
@@ -88,6 +88,57 @@ class LevelDirections(NullDirections):
         each = zip(self._slopes[columns], factors, strict=True)
         change = sum((Fraction(float(s)) * Fraction(float(f)) for s, f in each), Fraction(0))
         return change == 0 and super()._is_free(model, columns, factors)
+
+
+class SharedDirections(NullDirections):
+    """Directions of several classes along which no probability changes, nor L1 by its slopes.
+
+    The predictions of all classes may change by the same number in each row.
+
+    Parameters
+    ----------
+    objective : Objective
+        Of one model.
+    slopes : ndarray of shape (n_classes, n_features)
+        Those of L1 in the units of X.
+    """
+
+    def __init__(self, objective: Objective, slopes: Matrix) -> None:
+        super().__init__(objective)
+        self._slopes = slopes
+
+    def holds(self, directions: Matrix) -> bool:
+        """Say whether a direction near this one is such: (n_classes, n_features + 1)."""
+        inverse_scale = self._objective.design.columns.inverse_scale
+        coef = np.where(inverse_scale > 0.0, directions[:, :-1], 0.0)
+        used = np.abs(coef) > NO_SHARE * np.abs(directions).max()
+        if not used.any() or not self._is_free_of_l2(np.flatnonzero(used.any(axis=0))):
+            return False
+        levels = directions[:, -1] / np.abs(directions).max()
+        own = (coef * inverse_scale)[used]
+        for factors in whole_multiples(own):
+            every = np.zeros(coef.shape)
+            every[used] = factors
+            if self._is_flat(factors, used) and self._is_shared(every, levels):
+                return True
+        return False
+
+    def _is_free_of_l2(self, columns: Indices) -> bool:
+        """Say whether no column has L2, of which nothing else is a penalty with L1."""
+        return not self._objective.penalty.diagonal()[0, columns].any()
+
+    def _is_flat(self, factors: Vector, used: Masks) -> bool:
+        each = zip(self._slopes[used], factors, strict=True)
+        return sum((Fraction(float(s)) * Fraction(float(f)) for s, f in each), Fraction(0)) == 0
+
+    def _is_shared(self, factors: Matrix, levels: Vector) -> bool:
+        for beside, level in zip(factors[1:] - factors[0], levels[1:] - levels[0], strict=True):
+            columns = np.flatnonzero(beside)
+            if columns.size and not self._is_level(0, columns, beside[columns]):
+                return False
+            if not columns.size and abs(level) > NO_SHARE:
+                return False  # the intercept alone
+        return True
 
 
 class Face:

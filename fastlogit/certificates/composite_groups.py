@@ -206,6 +206,8 @@ class GroupCertificate(CompositeSoftmaxCertificate):
         strengths = l1.of_groups[0]
         slack = strengths - l1.lengths(slopes)[0] - width * sums - sizes * of_rows
         inside = (sizes > 0.0) & ((l1.lengths(coef)[0] > 0.0) | (strengths == 0.0) | (slack <= 0.0))
+        if not (inside.any() or one.fit_intercept):
+            return 0.0  # all groups are 0, and no slopes are as long as L1
         share = np.sqrt(0.5) if one.loss.is_coupled else 0.5
         for _ in range(ROUNDS):
             if self._n_coordinates(one, l1, inside, varies) > MAX_GRAM:

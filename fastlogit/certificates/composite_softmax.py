@@ -37,7 +37,15 @@ from ..objective.hessians import Hessians
 from ..objective.objective import Objective
 from ..objective.row_state import RowCurvature
 from .binomial import MAX_GRAM, Place, Rounding, gain_bound
-from .composite import FAR, NEARLY, ROUNDS, STRENGTH_ERRORS, LevelDirections, dual_gain
+from .composite import (
+    FAR,
+    NEARLY,
+    ROUNDS,
+    STRENGTH_ERRORS,
+    LevelDirections,
+    SharedDirections,
+    dual_gain,
+)
 from .softmax import Reduced
 
 __all__ = ["CompositeSoftmaxCertificate"]
@@ -123,11 +131,13 @@ class ClassFace:
         of_l1[self.working.classes, places] = self._signs[:n_pairs]
         of_l1 *= part.user_l1.strengths[0]
         largest = np.abs(each).max()
-        return all(
+        alone = all(
             LevelDirections(part, slopes).contains(0, own)
             for slopes, own in zip(of_l1, each.reshape(part.n_classes, -1), strict=True)
             if np.abs(own).max() > 1e-6 * largest
         )
+        # Or all classes are shifted alike by some columns, as levels of a factor, beside that.
+        return alone or SharedDirections(part, of_l1).holds(each.reshape(part.n_classes, -1))
 
     def unresolved(self) -> Indices:
         """Return the columns of X along which rounding errors may hide a gain."""

@@ -141,6 +141,8 @@ class CoefficientsDisplay:
         """
         coef = np.atleast_2d(result.coef.T)
         known = result.feature_names if feature_names is None else feature_names
+        if known is None and result.categories is not None:
+            known = result.categories.feature_names
         names = checked_names(known, coef.shape[1])
         display = cls(coef=coef, classes=result.classes, feature_names=names)
         return display.plot(ax, class_of_interest=class_of_interest, top=top)

@@ -16,8 +16,9 @@ FEATURES = "features"
 
 
 def group_lasso(
-    groups: ArrayLike, weights: ArrayLike, l1: float | Floats, n_features: int, n_classes: int
-) -> GroupL1:
+    groups: ArrayLike, weights: ArrayLike, l1: float | Floats, n_features: int, n_classes: int,
+    unit: str = "columns",
+) -> GroupL1:  # fmt: skip
     """Return the penalty, in the units of X.
 
     Parameters
@@ -31,8 +32,10 @@ def group_lasso(
     n_features : int
     n_classes : int
         Those of a softmax, else 1.
+    unit : str
+        What an error says that X has.
     """
-    labels = _labels(groups, n_features)
+    labels = _labels(groups, n_features, unit)
     _, places, counts = np.unique(labels, return_inverse=True, return_counts=True)
     each: Vector = np.sqrt(counts)
     if weights is not None:
@@ -46,7 +49,7 @@ def group_lasso(
     return GroupL1(np.reshape(l1, (-1, 1)) * each[places], places, n_classes)
 
 
-def _labels(groups: ArrayLike, n_features: int) -> Indices:
+def _labels(groups: ArrayLike, n_features: int, unit: str) -> Indices:
     if isinstance(groups, str):
         if groups != FEATURES:
             raise ValueError(
@@ -54,9 +57,11 @@ def _labels(groups: ArrayLike, n_features: int) -> Indices:
             )
         return np.arange(n_features)
     labels = np.asarray(groups)
+    if labels.dtype.kind == "O" and {type(label) for label in labels.flat} == {str}:
+        labels = labels.astype(np.str_)  # as of an index of pandas
     if labels.shape != (n_features,):
         raise ValueError(
-            f"penalty_groups has shape {labels.shape}, but X has {n_features} columns: it must be "
+            f"penalty_groups has shape {labels.shape}, but X has {n_features} {unit}: it must be "
             f"{FEATURES!r} or have a label for each"
         )
     if labels.dtype.kind not in "iuUSb":

@@ -496,7 +496,8 @@ def _refuse_beside_corners(
     takes = " or ".join(map(repr, ("auto", *SOLVERS_OF_L1)))
     if not has_corners and solver in SOLVERS_OF_L1:
         raise ValueError(
-            f"solver={solver!r} is for L1: give l1_reg, or C with l1_ratio, or another solver"
+            f"solver={solver!r} is for L1 and bounds: give l1_reg, C with l1_ratio, or "
+            "coef_bounds; or another solver"
         )
     if not has_corners:
         return

@@ -219,7 +219,7 @@ def penalty_of(
     if strengths.groups is not None:
         refuse_beside_groups(data, l1_reg)
         groups, weights = strengths.groups, strengths.group_weights
-        of_groups = group_lasso(groups, weights, l1, n_features, n_classes)
+        of_groups = group_lasso(groups, weights, l1, n_features, n_classes, data.rows.unit)
         return ElasticNet(of_groups, L2(l2_reg, n_features))
     box = None if bounds is None else Bounds(*bounds)
     found = ElasticNet(L1(l1, n_features, box), L2(l2_reg, n_features))

@@ -78,8 +78,8 @@ class Categories:
     coding : {"full", "reference"}
         Whether each level has a coefficient, or all but the first, whose coefficient is 0.
     handle_unknown : {"error", "zero"}
-        What a value is at prediction that the fit had not, or that is missing: an error, or of no
-        level, so that no coefficient of the column is added.
+        What a value is at prediction that was not in the fit, or that is missing: an error, or of
+        no level, so that no coefficient of the column is added.
     interactions : tuple of Interaction
     """
 
@@ -145,7 +145,7 @@ class Categories:
         ------
         TypeError, ValueError
             If there are more values or fewer, a column of numbers has none, or a categorical one
-            has a value that the fit had not where that is an error.
+            has a value that was not in the fit where that is an error.
         """
         if len(values) != self.n_columns:
             raise ValueError(f"row has {len(values)} values, but the fit had {self.n_columns}")
@@ -197,7 +197,7 @@ class Categories:
         return levels
 
     def taking(self, handle_unknown: object) -> Categories:
-        """Return the same with another rule for levels that the fit had not."""
+        """Return the same with another rule for levels that were not in the fit."""
         rule = check_option("handle_unknown", handle_unknown, UNKNOWN)
         return self if rule == self.handle_unknown else replace(self, handle_unknown=rule)
 
@@ -306,7 +306,7 @@ def _occurring(
     if codes.min() < 0:
         row = int(np.argmax(codes < 0))
         raise ValueError(
-            f"X has no category in {column_text(place, names)} (row {row}), where it is missing; "
+            f"X has a missing category in {column_text(place, names)} (row {row}); "
             "give missing values a category of their own, or drop such rows"
         )
     counts = np.bincount(codes, minlength=len(values))
@@ -332,7 +332,8 @@ def rows_of_fit(X: ArrayLike, categories: Categories) -> MixedRows:
     TypeError
         If it is no frame, or holds what is neither number nor category.
     ValueError
-        If it has another number of columns, or a value that the fit had not where that is an error.
+        If it has another number of columns, or a value that was not in the fit where that is an
+        error.
     """
     places = [place for place, levels in enumerate(categories.levels) if levels is not None]
     shape = getattr(X, "shape", None)
@@ -371,9 +372,9 @@ def _known(column: ReadColumn, place: int, categories: Categories) -> Integers:
 def unknown_level(name: str, value: object, known: Mapping[Level, int], where: str) -> ValueError:
     """Return an error that says which value has no level, and which there are."""
     if level_of(value) is None:
-        what = f"{name} has no category in {where}, where it is missing"
+        what = f"{name} has a missing category in {where}"
     else:
-        what = f"{name} has {show(value)} in {where}, which the fit had not"
+        what = f"{name} has {show(value)} in {where}, which was not in the fit"
     more = " and more" * (len(known) > SHOWN)
     return ValueError(
         f"{what}; its levels are {list(known)[:SHOWN]}{more}: correct it, or fit with "

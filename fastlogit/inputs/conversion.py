@@ -66,12 +66,13 @@ DATES = (
 )
 ENCODE = (
     "encode text columns first, e.g. with sklearn.preprocessing.OneHotEncoder, or convert with "
-    "astype(float); as a categorical column of a frame, fit and LogisticRegression take it"
+    "astype(float); as a categorical column of a frame (pandas: astype('category'), polars: "
+    "cast(pl.Categorical)) fit and LogisticRegression take it"
 )
 CATEGORIES = (
-    "categories are not numbers; fit and LogisticRegression take them as they are, for others "
-    "encode them first, e.g. with sklearn.preprocessing.OneHotEncoder, or cast the column to a "
-    "number type if that is what they are"
+    "categories are not numbers; fit and LogisticRegression take those of a data frame as they "
+    "are; for others encode them first, e.g. with sklearn.preprocessing.OneHotEncoder, or cast the "
+    "column to a number type if that is what they are"
 )
 IMPUTE = "impute first, e.g. with sklearn.impute.SimpleImputer"
 LABELS = "labels must be numbers, booleans or strings"
@@ -594,10 +595,14 @@ def _sparse_text(
             f"{name} is a frame of sparse columns, which are not supported; if it fits in memory, "
             f"pass {name}.sparse.to_dense()"
         )
-    return (
-        f"{name} has dtype {columns[list(frame.columns).index(column)]} in column {column!r}, a "
-        f"sparse one, which is not supported; if it fits in memory, pass {name}.astype(float)"
-    )
+    dtype = columns[list(frame.columns).index(column)]
+    where = f"{name} has dtype {dtype} in column {column!r}, a sparse one"
+    if dtype.fill_value != 0:
+        return (
+            f"{where} that leaves out others than zeros, which is not supported; pass "
+            f"{name}.astype({{{column!r}: float}})"
+        )
+    return f"{where}, which is not supported; if it fits in memory, pass {name}.astype(float)"
 
 
 def _pandas_column(name: str, series: Foreign) -> Array:

@@ -120,6 +120,11 @@ class Rows(NamedTuple):
     # How the columns of a frame with categories became features.
     categories: Categories | None = None
 
+    @property
+    def unit(self) -> str:
+        """What messages call the features: columns, unless a level has one of its own."""
+        return "columns" if self.categories is None else "coefficients, one for each level"
+
 
 class OfFit(NamedTuple):
     """X whose columns must have the names of a fit, where both have names."""
@@ -247,19 +252,19 @@ def settle(
     )
     l2_reg, factor, start = given.l2_reg, given.penalty_factor, None
     if l2_reg is not None:
-        l2_reg = validation.check_l2_reg("l2_reg", l2_reg, n_features)
+        l2_reg = validation.check_l2_reg("l2_reg", l2_reg, n_features, rows.unit)
     l1_reg = given.l1_reg
     if l1_reg is not None:
-        l1_reg = validation.check_l2_reg("l1_reg", l1_reg, n_features)
+        l1_reg = validation.check_l2_reg("l1_reg", l1_reg, n_features, rows.unit)
     if factor is not None:
-        factor = validation.check_l2_reg("penalty_factor", factor, n_features)
+        factor = validation.check_l2_reg("penalty_factor", factor, n_features, rows.unit)
     offset = validation.check_class_offset(given.offset, n_samples, n_outputs, is_softmax)
     if given.start is not None:
         start = _check_start(given.start, classes, n_features)
     return Data(
         rows, classes, codes, weights, offset, l2_reg, factor, start, labels, sample_weight,
         time.perf_counter() - began, l1_reg,
-        validation.check_coef_bounds(given.coef_bounds, n_features),
+        validation.check_coef_bounds(given.coef_bounds, n_features, rows.unit),
     )  # fmt: skip
 
 
@@ -368,7 +373,7 @@ def look_at_new_categories(X: ArrayLike, categories: Categories) -> Rows:
     Raises
     ------
     TypeError, ValueError
-        If X is no such frame, or has a value that the fit had not where that is an error.
+        If X is no such frame, or has a value that was not in the fit where that is an error.
     """
     refuse_lazy("X", X)
     return Rows(rows_of_fit(X, categories), X, categories.feature_names, categories=categories)

@@ -330,14 +330,16 @@ def check_class_offset(offset: ArrayLike, n_samples: int, n_classes: int, for_ea
     return fixed
 
 
-def check_l2_reg(name: str, l2_reg: ArrayLike, n_features: int) -> float | Vector:
-    """Return the L2 strength, or one for each column, as float64."""
+def check_l2_reg(
+    name: str, l2_reg: ArrayLike, n_features: int, unit: str = "columns"
+) -> float | Vector:
+    """Return the L2 strength, or one for each column, as float64; `unit` is what X has."""
     if np.ndim(l2_reg) == 0:  # type: ignore[arg-type]  # of anything
         return check_number(name, l2_reg[()] if isinstance(l2_reg, np.ndarray) else l2_reg, low=0.0)
     strengths = _finite_floats(name, l2_reg)
     if strengths.shape != (n_features,):
         raise ValueError(
-            f"{name} has shape {strengths.shape}, but X has {n_features} columns: it must be a "
+            f"{name} has shape {strengths.shape}, but X has {n_features} {unit}: it must be a "
             f"number or have shape ({n_features},)"
         )
     if (strengths < 0.0).any():
@@ -346,7 +348,9 @@ def check_l2_reg(name: str, l2_reg: ArrayLike, n_features: int) -> float | Vecto
     return strengths
 
 
-def check_coef_bounds(bounds: ArrayLike, n_features: int) -> tuple[Vector, Vector] | None:
+def check_coef_bounds(
+    bounds: ArrayLike, n_features: int, unit: str = "columns"
+) -> tuple[Vector, Vector] | None:
     """Return the least and the largest value of each coefficient as float64; None for no bounds."""
     if bounds is None:
         return None
@@ -355,8 +359,8 @@ def check_coef_bounds(bounds: ArrayLike, n_features: int) -> tuple[Vector, Vecto
             "coef_bounds must be a pair (lower, upper), each a number, an array of shape "
             f"({n_features},) or None; got {show(bounds)}"
         )
-    lower = _check_ends("the lower coef_bounds", bounds[0], -np.inf, n_features)
-    upper = _check_ends("the upper coef_bounds", bounds[1], np.inf, n_features)
+    lower = _check_ends("the lower coef_bounds", bounds[0], -np.inf, n_features, unit)
+    upper = _check_ends("the upper coef_bounds", bounds[1], np.inf, n_features, unit)
     if (lower > upper).any():
         column = int(np.argmax(lower > upper))
         raise ValueError(
@@ -366,14 +370,14 @@ def check_coef_bounds(bounds: ArrayLike, n_features: int) -> tuple[Vector, Vecto
     return None if np.isinf(lower).all() and np.isinf(upper).all() else (lower, upper)
 
 
-def _check_ends(name: str, given: ArrayLike, far: float, n_features: int) -> Vector:
+def _check_ends(name: str, given: ArrayLike, far: float, n_features: int, unit: str) -> Vector:
     """Return one of the bounds of each coefficient, infinite where there is none."""
     if given is None:
         return np.full(n_features, far)
     ends = as_numbers(name, given).astype(np.float64)
     if ends.shape not in ((), (n_features,)):
         raise ValueError(
-            f"{name} have shape {ends.shape}, but X has {n_features} columns: they must be a "
+            f"{name} have shape {ends.shape}, but X has {n_features} {unit}: they must be a "
             f"number or have shape ({n_features},)"
         )
     ends = np.array(np.broadcast_to(ends, n_features))

@@ -70,12 +70,12 @@ def _descend_groups(
             if (was > 0.0) != (length > 0.0) and strength > 0.0:
                 changed += 1
             for i in range(first, stop):
-                if not diagonal[i] > 0.0:
+                if strength == 0.0 and not diagonal[i] > 0.0:
                     continue
                 new = 0.0
                 if strength == 0.0:
                     new = pull[i] / diagonal[i]
-                elif length > 0.0:
+                elif length > 0.0 and diagonal[i] > 0.0:
                     new = pull[i] * length / (diagonal[i] * length + strength)
                 step = new - coef[i]
                 if step == 0.0:
@@ -94,6 +94,7 @@ group_size = entry(_group_size)
 # that came to 0 or left it): minimise q(coef) + sum(strengths * |coef of each group|) from `coef`,
 # in place. Group g is ``starts[g]:starts[g + 1]``; its block of the matrix, the Hessian of q, is
 # diagonal. `slopes` is the gradient of q at `coef`, kept up in place. Coordinates without curvature
-# stay. `work` has shape (2, size). The largest squared step of a coordinate times its curvature in
+# stay where they have no strength, and are 0 in a group: there they only make it longer. `work` has
+# shape (2, size). The largest squared step of a coordinate times its curvature in
 # the last sweep is returned. Its serial twin is the one to call: the steps follow one another.
 descend_groups = entry(_descend_groups)

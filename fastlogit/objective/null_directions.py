@@ -12,7 +12,7 @@ from .penalties import L2
 if TYPE_CHECKING:
     from .objective import Objective
 
-__all__ = ["NullDirections"]
+__all__ = ["NO_SHARE", "NullDirections", "whole_multiples"]
 
 # Shares of a null direction below this are rounding errors, others are whole multiples of a power
 # of two, up to such an error.
@@ -57,7 +57,7 @@ class NullDirections:
             # The intercept alone, or a column that does not vary.
             return not self._objective.fit_intercept or abs(direction[-1]) <= NO_SHARE * largest
         slopes = slopes[columns] * inverse_scale[columns]
-        for factors in _whole_multiples(slopes):
+        for factors in whole_multiples(slopes):
             key = model, np.concatenate([columns, factors]).tobytes()
             if key not in self._known:
                 self._known[key] = self._is_free(model, columns, factors) and self._is_level(
@@ -93,7 +93,7 @@ class NullDirections:
         return True
 
 
-def _whole_multiples(slopes: Vector) -> list[Vector]:
+def whole_multiples(slopes: Vector) -> list[Vector]:
     """Return whole numbers in the ratios of these, as far as there are any of moderate size."""
     found: list[Vector] = []
     for unit in _possible_units(slopes):

@@ -104,7 +104,7 @@ ALL_EQUATIONS = 33
 LOST_SHARE = 0.5
 # Numbers of X from which on a subsample gives the start under L1.
 MANY_NUMBERS = 2e6
-PROXIMAL = "proximal-newton (L1: over the columns that may move)"
+PROXIMAL = "proximal-newton (L1 or bounds: over the columns that may move)"
 SPARED = "equations that take few products, so that a Gram matrix of the rows is dearer"
 # Of sparse data so small a share of the values is stored; up to so many parameters that compete
 # their Hessians, of a few products of stored values a row, are formed whole.

@@ -38,7 +38,7 @@ class GroupModel:
     Parameters
     ----------
     matrix : ndarray of shape (size, size)
-        The Hessian M, without a negative eigenvalue. Coordinates without curvature stay.
+        The Hessian M, without a negative eigenvalue. Free coordinates without curvature stay.
     starts : ndarray of int, shape (n_groups + 1,)
         Where the groups begin.
     strengths : ndarray of shape (n_groups,)
