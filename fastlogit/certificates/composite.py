@@ -117,7 +117,7 @@ class SharedDirections(NullDirections):
         levels = directions[:, -1] / np.abs(directions).max()
         own = (coef * inverse_scale)[used]
         for factors in whole_multiples(own):
-            every = np.zeros(coef.shape)
+            every = np.zeros_like(coef)
             every[used] = factors
             if self._is_flat(factors, used) and self._is_shared(every, levels):
                 return True

@@ -419,7 +419,9 @@ def sum_products(work: Any, at: Places, curvature: int) -> None:
     """Put X' diag(c) X of these row curvatures c into the upper triangle of `matrix`."""
     keep_apart()
     zero, last = splat(0.0), at.size - 1
-    clear(work, at.matrix, at.matrix + at.size * at.width)
+    # Where there is an odd number of columns, a row more is added to, and never read: without it
+    # plain Python would warn of what happens to be there.
+    clear(work, at.matrix, at.matrix + smaller(at.size + 1, at.width) * at.width)
     block = smaller(BLOCK, at.height)
     for begin in range(0, at.height, block):
         end = smaller(begin + block, at.height)
