@@ -13,9 +13,12 @@ from problems import TWO_THREADS, problem, real, sized, three_classes
 
 import fastlogit
 from fastlogit.design import compressed
+from fastlogit.design.base import Columns
 from fastlogit.design.compressed import CompressedRows
+from fastlogit.design.sparse import SparseDesign
 from fastlogit.fitting import online
 from fastlogit.fitting.online import OnlineLogistic
+from fastlogit.inputs.sparse import compressed_rows
 
 # Rooms above the kernels, with fits that take minutes in plain Python.
 pytestmark = pytest.mark.jit
@@ -555,6 +558,32 @@ def test_columns_of_the_sketch_are_taken_in_parts(monkeypatch, rng) -> None:
         np.testing.assert_allclose(np.abs(found), np.abs(wanted), rtol=1e-9, atol=1e-12)
 
 
+@pytest.mark.parametrize("intercept", [1.0, 0.0])
+def test_vectors_of_sparse_rows_are_those_of_dense_ones(monkeypatch, rng, intercept) -> None:
+    X, _ = counts_of_words(330, 100, 2)
+    columns = Columns(rng.uniform(0.0, 0.1, 100), rng.uniform(0.5, 2.0, 100))
+    curvature = rng.uniform(0.0, 0.25, 330)
+    curvature[64:130] = 0.0
+    rows = np.full((330, 101), intercept)
+    rows[:, :-1] = (X.toarray() - columns.center) * columns.inverse_scale
+    rows *= np.sqrt(curvature)[:, None]
+    first = rng.standard_normal((10, 101))
+    diagonal, vectors = np.ones(101), first
+    for start in range(0, 330, online.SKETCH_ROWS):
+        part = slice(start, start + online.SKETCH_ROWS)
+        diagonal, vectors = online._compress(diagonal, vectors, rows[part])
+    wanted = np.diag(diagonal) + vectors.T @ vectors
+    monkeypatch.setattr(CompressedRows, "dense", None)
+    design = SparseDesign(compressed_rows(X), columns=columns)
+    for size in (1024, 2 * online.SKETCH_ROWS):  # a multiple: the same rows are added together
+        monkeypatch.setattr(online, "SPARSE_ROWS", size)
+        found = online._plus_sparse(np.ones(101), first, design, curvature, intercept)
+        kept = np.diag(found[0]) + found[1].T @ found[1]
+        np.testing.assert_allclose(kept, wanted, rtol=1e-9, atol=1e-9)
+        whole = 1.0 + np.square(first).sum(axis=0) + np.square(rows).sum(axis=0)
+        np.testing.assert_allclose(np.diag(kept), whole, rtol=1e-12)
+
+
 def test_windows_of_sparse_rows_of_one_class_are_thinned() -> None:
     X, y = counts_of_words(400, 20, 2)
     order = np.argsort(y, kind="stable")
@@ -591,11 +620,14 @@ def test_number_types_of_sparse_and_dense_batches() -> None:
         assert_same_model(mixed_stream(X, y, kinds), wanted)
 
 
-def test_rows_of_sparse_batches_are_copied_and_never_dense(monkeypatch) -> None:
-    X, y = counts_of_words(200, 20, 2)
-    wanted = mixed_stream(X, y, [scipy.sparse.csr_array])
-    monkeypatch.setattr(CompressedRows, "dense", None)  # kept rows are not looked at
-    model = OnlineLogistic(20, [0, 1])
+@pytest.mark.parametrize(("n_features", "window_rows"), [(20, None), (20, 50), (600, 50)])
+def test_rows_of_sparse_batches_are_copied_and_never_dense(
+    monkeypatch, n_features, window_rows
+) -> None:
+    X, y = counts_of_words(200, n_features, 2)
+    wanted = mixed_stream(X, y, [scipy.sparse.csr_array], window_rows=window_rows)
+    monkeypatch.setattr(CompressedRows, "dense", None)
+    model = OnlineLogistic(n_features, [0, 1], window_rows=window_rows)
     for part in (slice(0, 100), slice(100, 200)):
         batch = X[part].copy()
         state = [array.copy() for array in (batch.data, batch.indices, batch.indptr)]
