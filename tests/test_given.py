@@ -52,6 +52,8 @@ def entries(call: Callable[[], Any], monkeypatch: pytest.MonkeyPatch | None = No
     def stop(*_: Any, **__: Any) -> Any:
         raise FirstPassError
 
+    for name in fastlogit.__all__:  # a module that is loaded later would keep what is patched
+        getattr(fastlogit, name)
     if monkeypatch is not None:
         monkeypatch.setattr(small, "fit_small", Twins(stop, stop))
         monkeypatch.setattr(small_softmax, "fit_small_softmax", Twins(stop, stop))
