@@ -22,8 +22,6 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import scipy.sparse
-from liblinear.liblinear import problem
-from liblinear.liblinearutil import train
 from sklearn.linear_model import LogisticRegression as ScikitLearn
 
 import fastlogit
@@ -103,6 +101,9 @@ def scikit_learn(case: Case, solver: str) -> Fit:
 def liblinear(case: Case) -> Fit:
     """LIBLINEAR's own interface: a column of ones without a penalty."""
     is_sparse = scipy.sparse.issparse(case.X)
+    from liblinear.liblinear import problem
+    from liblinear.liblinearutil import train
+
     data = problem(case.y.astype(float), scipy.sparse.csr_matrix(case.X)) if is_sparse else (
         liblinear_problem(case.X, case.y)
     )  # fmt: skip
@@ -154,7 +155,7 @@ class Solver(NamedTuple):
 
 
 SOLVERS = (
-    Solver("LIBLINEAR -s 6", liblinear, (1e-2, 1e-3, 1e-4, 1e-5, 1e-6)),
+    Solver("LIBLINEAR -s 6", liblinear, (1e-2, 1e-3, 1e-4, 1e-5, 1e-6), module="liblinear"),
     Solver("scikit-learn liblinear", lambda case: scikit_learn(case, "liblinear"),
            (1e-2, 1e-3, 1e-4, 1e-5, 1e-6)),
     Solver("skglm", skglm, (1e-4, 1e-5, 1e-6, 1e-7, 1e-8, 1e-9), "skglm"),
