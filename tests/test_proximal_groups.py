@@ -297,3 +297,17 @@ def test_all_levels_of_two_factors_are_proven_as_groups_of_one(seed) -> None:
             above = reference.cost_gradient(X, y, rough.coef, rough.intercept)[0]
             above += l1 * np.abs(rough.coef).sum()
             assert above / costs[1] - 1.0 <= rough.suboptimality + 1e-11
+
+
+@pytest.mark.parametrize("huge", [1e5, 1e11, 1e102])
+def test_a_huge_weight_of_one_group_spoils_no_proof(huge) -> None:
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(200, 4))
+    y = np.argmax(X[:, :3] + rng.gumbel(size=(200, 3)), axis=1)
+    weights = np.array([1.0, 1.0, huge, 1.0])
+    of_softmax = {"multi_class": "multinomial", "penalty_groups": "features"}
+    for labels, options in ((y, of_softmax), (y > 0, {"penalty_groups": [0, 1, 2, 3]})):
+        result = fastlogit.fit(X, labels, l1_reg=0.01, group_weights=weights, **options)
+        assert result.converged, result.message
+        assert result.suboptimality <= 1e-12
+        assert not result.coef[2].any()

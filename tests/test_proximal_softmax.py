@@ -314,3 +314,16 @@ def test_without_intercept_no_coefficient_at_all_is_proven(rng) -> None:
     assert result.converged
     assert not result.coef.any()
     assert result.suboptimality <= 1e-15
+
+
+def test_a_huge_strength_of_one_column_spoils_no_proof() -> None:
+    """Its rounding errors are its own: those of the others are of their own strengths."""
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(200, 4))
+    y = np.argmax(X[:, :3] + rng.gumbel(size=(200, 3)), axis=1)
+    for huge in (1e3, 1e9, 1e100):
+        strengths = np.array([0.01, 0.01, huge, 0.01])
+        result = fastlogit.fit(X, y, l1_reg=strengths, multi_class="multinomial")
+        assert result.converged, result.message
+        assert result.suboptimality <= 1e-12
+        assert not result.coef[2].any()

@@ -23,12 +23,12 @@ import numpy as np
 
 from ..arrays import Indices, Mask, Matrix, Vector
 from ..linalg.factors import FACTOR_NS
-from ..linalg.resolved import ResolvedHessian
+from ..linalg.resolved import EPS, ResolvedHessian
 from ..objective.group_penalty import GroupL1, length_hessian
 from ..objective.group_working_set import GroupWorkingSet
 from ..objective.objective import Objective
 from .binomial import MAX_GRAM, PenaltyCertificate, Place, Rounding
-from .composite import FAR, NEARLY, ROUNDS, LevelDirections, dual_gain
+from .composite import FAR, NEARLY, ROUNDS, STRENGTH_ERRORS, LevelDirections, dual_gain
 from .composite_softmax import CompositeSoftmaxCertificate
 
 __all__ = ["GroupCertificate"]
@@ -216,12 +216,14 @@ class GroupCertificate(CompositeSoftmaxCertificate):
         (coef, _), (slopes, _) = one.split(there.theta[None]), one.split(there.gradient[None])
         varies = one.design.columns.inverse_scale > 0.0
         slopes = slopes * varies
-        sums = self._sums(one, there)
+        sums = self.rounding.of_sums(there.cost)
         of_rows = 2.0 * self.rounding.of_rows(there.theta, there.cost)
         sizes = self._of_groups(l1, np.square(self._sizes(one)) * varies)
         width = np.sqrt(one.n_classes * self._of_groups(l1, varies.astype(np.float64)) ** 2)
         strengths = l1.of_groups[0]
-        slack = strengths - l1.lengths(slopes)[0] - width * sums - sizes * of_rows
+        # Of its own strength alone, as under L1.
+        of_l1 = STRENGTH_ERRORS * EPS * strengths
+        slack = strengths - of_l1 - l1.lengths(slopes)[0] - width * sums - sizes * of_rows
         inside = (sizes > 0.0) & ((l1.lengths(coef)[0] > 0.0) | (strengths == 0.0) | (slack <= 0.0))
         if not (inside.any() or one.fit_intercept):
             return 0.0  # all groups are 0, and no slopes are as long as L1
@@ -230,7 +232,8 @@ class GroupCertificate(CompositeSoftmaxCertificate):
             if self._n_coordinates(one, l1, inside, varies) > MAX_GRAM:
                 return math.inf
             face = self._face_of(model, one, there, inside)
-            noise = sums * float(np.sqrt(face.resolved.inverse_size()))
+            each = sums + float(of_l1.max(initial=0.0, where=inside))
+            noise = each * float(np.sqrt(face.resolved.inverse_size()))
             noise += of_rows * float(np.sqrt(face.growth))
             self._noise[model] = noise
             face.look(noise)

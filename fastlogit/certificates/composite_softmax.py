@@ -275,9 +275,11 @@ class CompositeSoftmaxCertificate:
         l1 = one.l1.strengths[0]
         (coef, _), (slopes, _) = one.split(there.theta[None]), one.split(there.gradient[None])
         varies = one.design.columns.inverse_scale > 0.0
-        sums = self._sums(one, there)
+        sums = self.rounding.of_sums(there.cost)
+        # Of its own strength alone: that of another column may be as large as you like.
+        of_l1 = np.broadcast_to(STRENGTH_ERRORS * EPS * l1, coef.shape)
         of_rows = 2.0 * self.rounding.of_rows(there.theta, there.cost)
-        slack = l1 - np.abs(slopes) - sums - 0.5 * of_rows
+        slack = l1 - np.abs(slopes) - of_l1 - sums - 0.5 * of_rows
         inside = varies & ((coef != 0.0) | (l1 == 0.0) | (slack <= 0.0))
         if not (inside.any() or one.fit_intercept):
             return 0.0  # all coefficients are 0, and no slope reaches L1
@@ -287,7 +289,8 @@ class CompositeSoftmaxCertificate:
             face = self._face(model, one, there, inside)
             if not face.is_level:
                 return math.inf
-            noise = sums * float(np.sqrt(face.resolved.inverse_size()))
+            each = sums + float(of_l1.max(initial=0.0, where=inside))
+            noise = each * float(np.sqrt(face.resolved.inverse_size()))
             noise += of_rows * float(np.sqrt(face.growth))
             self._noise[model] = noise
             gain, delta = face.gain(noise, wanted)
