@@ -33,6 +33,7 @@ from ..objective.hessians import Hessians, LocalHessian
 from ..objective.objective import Objective
 from ..objective.penalties import L2
 from ..objective.row_state import RowCurvature, RowPredictions
+from .by_faces import ModelByModel
 
 __all__ = [
     "FAR",
@@ -247,7 +248,7 @@ class Reference:
         return float(change[0]) * self._concordance
 
 
-class Certificate:
+class Certificate(ModelByModel):
     """Bounds the suboptimality of points of an objective, by the rows of a subsample.
 
     Parameters
@@ -290,15 +291,6 @@ class Certificate:
         reference = self._reference(model)
         assert reference is not None
         return reference
-
-    def bounds(
-        self, models: Indices, theta: Matrix, gradient: Matrix, wanted: Vector, cost: Vector
-    ) -> Vector:
-        """Return `bound` of several models, with a row of theta and gradient for each."""
-        each = zip(models, theta, gradient, wanted, cost, strict=True)
-        return np.array(
-            [self.bound(int(m), t, g, float(w), cost=float(c)) for m, t, g, w, c in each]
-        )
 
     def bound(
         self, model: int, theta: Vector, gradient: Vector, wanted: float = 0.0,

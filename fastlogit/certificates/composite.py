@@ -36,9 +36,9 @@ from ..linalg.factors import FACTOR_NS
 from ..linalg.resolved import EPS, ResolvedHessian
 from ..objective.null_directions import NO_SHARE, NullDirections, whole_multiples
 from ..objective.objective import Objective
-from ..objective.row_state import RowCurvature
 from ..objective.working_set import WorkingSet
 from .binomial import MAX_GRAM, PenaltyCertificate, Place, Rounding
+from .by_faces import ByFaces
 from .dual_gap import KnownStep, dual_gap
 
 __all__ = ["CompositeCertificate", "dual_gain"]
@@ -241,7 +241,7 @@ class Face:
         return reach + radius * beside * self._swell
 
 
-class CompositeCertificate:
+class CompositeCertificate(ByFaces):
     """Bounds the suboptimality of points of an objective with L1.
 
     Parameters
@@ -252,15 +252,12 @@ class CompositeCertificate:
     """
 
     def __init__(self, objective: Objective, is_pooled: bool = False) -> None:
+        super().__init__()
         self.objective = self.sampled = objective
         self._is_pooled = is_pooled
         self.rounding = Rounding(objective)
-        # Bounds of models that count all directions but the unresolved ones.
-        self.beside: dict[int, float] = {}
         self._smooth = PenaltyCertificate(objective)
         self.hessians = self._smooth.hessians
-        self._unresolved: dict[int, Indices] = {}
-        self._noise: dict[int, float] = {}
         self._known: dict[int, WorkingSet] = {}
         self._steps: dict[int, KnownStep] = {}
         self._gaps: dict[int, float] = {}
@@ -272,9 +269,6 @@ class CompositeCertificate:
         other._sizes = self._sizes
         return other
 
-    def know(self, theta: Matrix, curvature: RowCurvature) -> None:
-        """Take the row curvatures of all models at a point: nothing here asks for them."""
-
     def take_working_set(self, model: int, working: WorkingSet) -> None:
         """Take a working set of a model, whose Hessian may serve the next proof."""
         self._known[model] = working
@@ -282,15 +276,6 @@ class CompositeCertificate:
     def take_step(self, model: int, known: KnownStep) -> None:
         """Take the step from a point to the minimum of a model's quadratic model there."""
         self._steps[model] = known
-
-    def bounds(
-        self, models: Indices, theta: Matrix, gradient: Matrix, wanted: Vector, cost: Vector
-    ) -> Vector:
-        """Return `bound` of several models, with a row of theta and gradient for each."""
-        each = zip(models, theta, gradient, wanted, cost, strict=True)
-        return np.array(
-            [self.bound(int(m), t, g, float(w), cost=float(c)) for m, t, g, w, c in each]
-        )
 
     def bound(
         self, model: int, theta: Vector, gradient: Vector, wanted: float = 0.0,
@@ -350,12 +335,8 @@ class CompositeCertificate:
             if more.any():
                 inside |= more
                 continue
-            self._unresolved[model] = face.unresolved()
-            if face.resolved.unresolved.size:
-                self.beside[model] = gain
-                return math.inf
-            self.beside.pop(model, None)
-            return gain
+            is_resolved = not face.resolved.unresolved.size
+            return self._resolved(model, face.unresolved(), is_resolved, gain)
         return math.inf
 
     def _face(self, model: int, one: Objective, there: Place, columns: Indices) -> Face:
@@ -393,16 +374,3 @@ class CompositeCertificate:
         if model not in self._sizes:
             self._sizes[model] = rows.root_mean_squares(model)
         return self._sizes[model]
-
-    def step_lowers(self, model: int, gradient: Vector) -> bool:
-        """Return False: no step is taken unseen."""
-        return False
-
-    def level_of_rounding(self, model: int, theta: Vector, cost: float) -> float:
-        """Return the gain that rounding errors of the gradient look like, as far as is known."""
-        noise = self._noise.get(model, 0.0)
-        return 0.5 * noise * noise
-
-    def unresolved(self, model: int) -> Indices:
-        """Return the columns along which rounding errors may hide a gain, as last seen."""
-        return self._unresolved.get(model, np.empty(0, dtype=np.int64))

@@ -254,12 +254,8 @@ class GroupCertificate(CompositeSoftmaxCertificate):
             if more.any():
                 inside = inside | more
                 continue
-            self._unresolved[model] = face.unresolved()
-            if face.resolved.unresolved.size:
-                self.beside[model] = gain
-                return math.inf
-            self.beside.pop(model, None)
-            return gain
+            is_resolved = not face.resolved.unresolved.size
+            return self._resolved(model, face.unresolved(), is_resolved, gain)
         return math.inf
 
     def _of_groups(self, l1: GroupL1, squares: Vector) -> Vector:

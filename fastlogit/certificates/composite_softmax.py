@@ -35,8 +35,8 @@ from ..linalg.resolved import EPS, ResolvedHessian
 from ..objective.class_working_set import ClassWorkingSet
 from ..objective.hessians import Hessians
 from ..objective.objective import Objective
-from ..objective.row_state import RowCurvature
 from .binomial import MAX_GRAM, Place, Rounding, gain_bound
+from .by_faces import ByFaces
 from .composite import (
     FAR,
     NEARLY,
@@ -194,7 +194,7 @@ class ClassFace:
         return reach + 2.0 * self._rounding.of_prediction(size) + self._radius() * beside
 
 
-class CompositeSoftmaxCertificate:
+class CompositeSoftmaxCertificate(ByFaces):
     """Bounds the suboptimality of points of a multinomial objective with L1.
 
     Parameters
@@ -203,33 +203,18 @@ class CompositeSoftmaxCertificate:
     """
 
     def __init__(self, objective: Objective, is_pooled: bool = False) -> None:
+        super().__init__()
         self.objective = self.sampled = objective
         self._is_pooled = is_pooled
         self.rounding = Rounding(objective)
-        # Bounds of models that count all directions but the unresolved ones.
-        self.beside: dict[int, float] = {}
         self.hessians = Hessians(objective)
-        self._unresolved: dict[int, Indices] = {}
-        self._noise: dict[int, float] = {}
         self._known: dict[int, ClassWorkingSet] = {}
         self._largest: float | None = None
         self._known_sizes: dict[int, float | Vector] = {}
 
-    def know(self, theta: Matrix, curvature: RowCurvature) -> None:
-        """Take the row curvatures of all models at a point: nothing here asks for them."""
-
     def take_working_set(self, model: int, working: ClassWorkingSet) -> None:
         """Take a working set of a model, whose Hessian may serve the next proof."""
         self._known[model] = working
-
-    def bounds(
-        self, models: Indices, theta: Matrix, gradient: Matrix, wanted: Vector, cost: Vector
-    ) -> Vector:
-        """Return `bound` of several models, with a row of theta and gradient for each."""
-        each = zip(models, theta, gradient, wanted, cost, strict=True)
-        return np.array(
-            [self.bound(int(m), t, g, float(w), cost=float(c)) for m, t, g, w, c in each]
-        )
 
     def bound(
         self, model: int, theta: Vector, gradient: Vector, wanted: float = 0.0,
@@ -303,12 +288,8 @@ class CompositeSoftmaxCertificate:
             if more.any():
                 inside = inside | more
                 continue
-            self._unresolved[model] = face.unresolved()
-            if face.resolved.unresolved.size:
-                self.beside[model] = gain
-                return math.inf
-            self.beside.pop(model, None)
-            return gain
+            is_resolved = not face.resolved.unresolved.size
+            return self._resolved(model, face.unresolved(), is_resolved, gain)
         return math.inf
 
     def _face(self, model: int, one: Objective, there: Place, inside: Masks) -> ClassFace:
@@ -350,16 +331,3 @@ class CompositeSoftmaxCertificate:
         if own not in self._known_sizes:
             self._known_sizes[own] = one.rows.root_mean_squares(0)
         return self._known_sizes[own]
-
-    def step_lowers(self, model: int, gradient: Vector) -> bool:
-        """Return False: no step is taken unseen."""
-        return False
-
-    def level_of_rounding(self, model: int, theta: Vector, cost: float) -> float:
-        """Return the gain that rounding errors of the gradient look like, as far as is known."""
-        noise = self._noise.get(model, 0.0)
-        return 0.5 * noise * noise
-
-    def unresolved(self, model: int) -> Indices:
-        """Return the columns along which rounding errors may hide a gain, as last seen."""
-        return self._unresolved.get(model, np.empty(0, dtype=np.int64))

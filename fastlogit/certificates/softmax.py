@@ -27,6 +27,7 @@ from ..objective.hessians import ContrastHessian, Hessians, LocalHessian, contra
 from ..objective.objective import Objective
 from ..objective.row_state import RowCurvature
 from .binomial import FAR, HOPELESS, Place, Rounding, gain_bound
+from .by_faces import ModelByModel
 
 __all__ = ["SMALL", "Reduced", "SoftmaxCertificate"]
 
@@ -127,7 +128,7 @@ class _Reference:
         return self._exact
 
 
-class SoftmaxCertificate:
+class SoftmaxCertificate(ModelByModel):
     """Bounds the suboptimality of points of a multinomial objective.
 
     Parameters
@@ -166,15 +167,6 @@ class SoftmaxCertificate:
         if known is None or known.hessian is not hessian:
             known = self._references[model] = _Reference(hessian)
         return known
-
-    def bounds(
-        self, models: Indices, theta: Matrix, gradient: Matrix, wanted: Vector, cost: Vector
-    ) -> Vector:
-        """Return `bound` of several models, with a row of theta and gradient for each."""
-        each = zip(models, theta, gradient, wanted, cost, strict=True)
-        return np.array(
-            [self.bound(int(m), t, g, float(w), cost=float(c)) for m, t, g, w, c in each]
-        )
 
     def bound(
         self, model: int, theta: Vector, gradient: Vector, wanted: float = 0.0,
