@@ -200,6 +200,8 @@ class CompositeSoftmaxCertificate(ByFaces):
     Parameters
     ----------
     objective : Objective
+    is_pooled : bool, default False
+        Its columns were standardised by other weights than those of the models.
     """
 
     def __init__(self, objective: Objective, is_pooled: bool = False) -> None:
