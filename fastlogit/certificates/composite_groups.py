@@ -181,12 +181,14 @@ class GroupCertificate(CompositeSoftmaxCertificate):
     ----------
     objective : Objective
         Binomial or multinomial, with a `GroupL1`.
+    is_pooled : bool, default False
+        Its columns were standardised by other weights than those of the models.
     """
 
     _known: dict[int, GroupWorkingSet]  # type: ignore[assignment]
 
-    def __init__(self, objective: Objective) -> None:
-        super().__init__(objective)
+    def __init__(self, objective: Objective, is_pooled: bool = False) -> None:
+        super().__init__(objective, is_pooled)
         self._smooth = PenaltyCertificate(objective)
 
     def bound(
