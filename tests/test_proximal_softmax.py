@@ -285,7 +285,7 @@ def test_what_does_not_go_together_is_refused() -> None:
     X, y = three_classes(60, 3)
     with pytest.raises(ValueError, match=r"softmax needs one for all \(n_sets=1\)"):
         fit(X, y, penalty=ElasticNet(np.full((3, 3), 0.1), 0.0))
-    with pytest.raises(ValueError, match="softmax with L1 needs rows of each class"):
+    with pytest.raises(ValueError, match="softmax with L1 or bounds needs rows of each"):
         fit(X, y, l1_reg=0.1, sample_weight=(y > 0).astype(float))
     with pytest.raises(ValueError, match="does not take L1"):
         fit(X, y, l1_reg=0.1, solver="newton-cg")
