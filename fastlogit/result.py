@@ -14,6 +14,7 @@ import numpy as np
 from .arrays import Array, ArrayLike, Floats, Labels, Matrix, Vector
 from .inputs.categories import Categories
 from .inputs.given import OfFit, look_at_names
+from .objective.group_penalty import GroupL1
 
 if TYPE_CHECKING:
     from .objective.losses import RowLoss
@@ -113,6 +114,9 @@ class FitResult:
         Strength of L1 of each column, likewise; None where there is no L1.
     coef_bounds : ndarray of shape (2, n_features), or None
         Between which numbers each coefficient had to be, the lower ones first; None for any.
+    penalty_groups : ndarray of shape (n_features,), or None
+        Of a group lasso: the label of each column's group, as it was given, or with "features" the
+        number of the column. `l1_reg` is then that of the length of the column's group.
     loss : fastlogit.objective.losses.RowLoss or None
         The loss of the fit where it is not the logistic one.
     categories : fastlogit.inputs.categories.Categories or None
@@ -153,6 +157,7 @@ class FitResult:
     l1_reg: Floats | None = None
     coef_bounds: Matrix | None = None
     categories: Categories | None = None
+    penalty_groups: Labels | None = None
 
     def __repr__(self) -> str:
         """Return one line: what was fitted, and what is proven."""
@@ -205,7 +210,30 @@ class FitResult:
     def _sparsity(self) -> list[str]:
         if self.l1_reg is None:
             return []
+        lengths = self.group_lengths
+        if lengths is not None:
+            return [f"{np.count_nonzero(lengths)} of {lengths.size} groups not 0"]
         return [f"{np.count_nonzero(self.coef)} of {self.coef.size} coefficients not 0"]
+
+    @property
+    def groups(self) -> Labels | None:
+        """The labels of a group lasso, sorted, (n_groups,); None without one."""
+        return None if self.penalty_groups is None else np.unique(self.penalty_groups)
+
+    @property
+    def group_lengths(self) -> Floats | None:
+        """The length of each group's coefficients, in the order of `groups`; 0 for those left out.
+
+        Of shape (n_groups,), of a softmax over all classes; (n_groups, n_classes) of more classes
+        one-vs-all. None without a group lasso.
+        """
+        if self.penalty_groups is None:
+            return None
+        n_outputs = self.coef[0].size
+        n_classes = n_outputs if self.multi_class == "multinomial" else 1
+        each = GroupL1(0.0, self.penalty_groups, n_classes)
+        found = each.lengths(self.coef.reshape(-1, n_outputs).T)
+        return found[0] if len(found) == 1 else found.T
 
     def raw_prediction(self, X: ArrayLike, *, n_threads: int | None = None) -> Floats:
         """Return X @ coef + intercept; see `fastlogit.raw_prediction`."""

@@ -171,8 +171,65 @@ def test_l1_ratio_leaves_few_coefficients(tumours):
     expected = fastlogit.fit(ROWS, LABELS, C=0.01, l1_ratio=1.0)
     np.testing.assert_array_equal(load_model("m.npz").result.coef, expected.coef)
     assert f"{np.count_nonzero(expected.coef)} of 5 coefficients are not 0" in said
-    words = "--target", "diagnosis", "--cv", "--l1-ratio", 1
-    assert "--cv chooses" in fail(2, "fit", tumours, *words)
+
+
+def test_cv_chooses_the_share_of_l1_too(tumours):
+    words = ["--target", "diagnosis", "--cv", "--folds", 3, "--l1-ratio", 1, "--l1-ratio", 0.2]
+    said = succeed("fit", tumours, *words, "--out", "m.npz")
+    expected = fastlogit.LogisticRegressionCV(
+        l1_ratios=(1, 0.2), cv=3, scoring="neg_log_loss", use_legacy_attributes=False
+    ).fit(ROWS, LABELS)
+    model = load_model("m.npz")
+    np.testing.assert_array_equal(model.result.coef, expected.coef_[0])
+    assert model.settings["l1_ratio"] == expected.l1_ratio_
+    assert model.settings["C"] == expected.C_
+    best = expected.scores_.mean(axis=0).max()
+    assert f"C = {expected.C_:.4g} of 10, l1_ratio = {expected.l1_ratio_:g} of 2, by 3" in said
+    assert f"mean neg_log_loss {best:.4f}" in said
+
+
+def test_groups_of_columns(tumours):
+    names = list(COLUMNS)[:5]
+    group = f"{names[0]}, {names[3]}"
+    words = ["--target", "diagnosis", "--l1-ratio", 1, "--penalty-groups", group]
+    succeed("fit", tumours, *words, "--C", 0.01, "--out", "m.npz")
+    labels = np.array([0, 1, 2, 0, 4])
+    expected = fastlogit.fit(ROWS, LABELS, C=0.01, l1_ratio=1.0, penalty_groups=labels)
+    result = load_model("m.npz").result
+    np.testing.assert_allclose(result.coef, expected.coef, atol=1e-5)
+    together = f"{names[0]} + {names[3]}"
+    assert sorted(result.groups) == sorted([together, names[1], names[2], names[4]])
+    succeed("fit", tumours, *words, "--cv", "--folds", 2, "--out", "m.npz")
+    chosen = load_model("m.npz")
+    assert chosen.result.penalty_groups.tolist().count(together) == 2
+    assert chosen.settings["penalty_groups"] == chosen.result.penalty_groups.tolist()
+
+
+def test_features_are_groups_over_all_classes(irises):
+    words = ["--target", "kind", "--multi-class", "multinomial", "--C", 0.05, "--l1-ratio", 1]
+    succeed("fit", irises, *words, "--penalty-groups", "features", "--out", "m.npz")
+    coef = load_model("m.npz").result.coef
+    np.testing.assert_array_equal((coef != 0.0).any(axis=1), (coef != 0.0).all(axis=1))
+    assert not coef.all()
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--l1-ratio", 1], "--l1-ratio is the share of L1 in the penalty of --C: give --C too"),
+        (["--l1-ratio", 2, "--C", 1], "--l1-ratio must be"),
+        (["--l1-ratio", 1, "--l1-ratio", 0.5, "--C", 1], "--l1-ratio is given 2 times: --cv"),
+        (["--C", 1, "--penalty-groups", "mean radius"], "give --l1-ratio above 0 too"),
+        (["--C", 1, "--l1-ratio", 1, "--penalty-groups", "x,y"], "names 'x', which is no column"),
+        (
+            ["--C", 1, "--l1-ratio", 1, *["--penalty-groups", "mean radius"] * 2],
+            "has the column 'mean radius' twice",
+        ),
+        (["--cv", "--C", 1, "--l1-ratio", 1], "--cv chooses the strength of the penalty"),
+    ],
+)
+def test_penalties_that_do_not_go_together(tumours, words, message):
+    assert message in fail(2, "fit", tumours, "--target", "diagnosis", *words)
 
 
 def test_c_and_l2_reg_are_the_same_penalty(tumours):

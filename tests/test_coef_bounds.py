@@ -164,8 +164,6 @@ def test_each_class_against_all_others() -> None:
     for k in range(3):
         alone = fastlogit.fit(X, (codes == k).astype(int), C=1.0, coef_bounds=(-0.1, None))
         np.testing.assert_allclose(result.coef[:, k], alone.coef, atol=1e-8)
-    with pytest.raises(ValueError, match="softmax does not take bounds yet; multi_class='ovr'"):
-        fastlogit.fit(X, codes, C=1.0, coef_bounds=(-0.1, None), multi_class="multinomial")
 
 
 def test_start_offset_and_intercept(cancer) -> None:

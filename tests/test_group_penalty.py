@@ -92,3 +92,23 @@ def test_the_hessian_of_lengths(rng) -> None:
         change = (slopes(coef + way) - slopes(coef - way)) / 2e-6
         np.testing.assert_allclose(found[i, :3], change, atol=1e-8)
     assert not found[3:].any()
+
+
+@pytest.mark.parametrize("n_classes", [1, 3])
+def test_models_of_other_strengths(rng, n_classes) -> None:
+    each = np.array([[1.0], [0.1], [3.0]]) * STRENGTHS[LABELS]
+    several = GroupL1(each, LABELS, n_classes)
+    assert several.n_sets == 3 * n_classes
+    assert several.of_groups.shape == (3, 3)
+    coef, slopes = rng.normal(size=(2, 3 * n_classes, 5))
+    for model in range(3):
+        outputs = model * n_classes + np.arange(n_classes)
+        one = GroupL1(each[model], LABELS, n_classes)
+        for found in (several, several.times(2.0).scaled(np.full(5, 0.5))):
+            part = found.of_outputs(outputs)
+            np.testing.assert_allclose(part.of_groups, one.of_groups, rtol=1e-15)
+            np.testing.assert_allclose(found.value(coef)[outputs], one.value(coef[outputs]))
+            np.testing.assert_allclose(
+                found.least_slopes(coef, slopes)[outputs],
+                one.least_slopes(coef[outputs], slopes[outputs]), atol=1e-14,
+            )  # fmt: skip

@@ -76,7 +76,7 @@ def test_every_field_of_a_result_survives(tmp_path):
         "multi_class": "multinomial", "l2_reg": rng.random((3, 3)), "fit_intercept": False,
         "passes": rng.random(8), "times": rng.random(8), "bounds": np.full((8, 3), np.inf),
         "feature_names": list(model.feature_names), "l1_reg": rng.random((3, 3)),
-        "coef_bounds": rng.random((2, 3)),
+        "coef_bounds": rng.random((2, 3)), "penalty_groups": np.array(["one", "two", "one"]),
         "categories": Categories(model.feature_names, (None, ("a",), None), "full"),
     }  # fmt: skip
     names = {field.name for field in dataclasses.fields(FitResult)}

@@ -11,7 +11,7 @@ from sklearn.linear_model import LogisticRegression as ScikitLearn
 
 import fastlogit
 from fastlogit import LogisticRegression, reference
-from fastlogit.objective.penalties import L1, Bounds, ElasticNet
+from fastlogit.objective.penalties import ElasticNet
 from fastlogit.solvers import proximal_softmax
 
 pytestmark = pytest.mark.jit
@@ -285,12 +285,7 @@ def test_what_does_not_go_together_is_refused() -> None:
     X, y = three_classes(60, 3)
     with pytest.raises(ValueError, match=r"softmax needs one for all \(n_sets=1\)"):
         fit(X, y, penalty=ElasticNet(np.full((3, 3), 0.1), 0.0))
-    with pytest.raises(ValueError, match="softmax does not take bounds yet"):
-        fit(X, y, coef_bounds=(0.0, None))
-    bounded = ElasticNet(L1(0.1, 3, Bounds(np.zeros(3), np.ones(3))), 0.0)
-    with pytest.raises(ValueError, match="has bounds, which softmax does not take yet"):
-        fit(X, y, penalty=bounded)
-    with pytest.raises(ValueError, match="softmax with L1 needs rows of each class"):
+    with pytest.raises(ValueError, match="softmax with L1 or bounds needs rows of each"):
         fit(X, y, l1_reg=0.1, sample_weight=(y > 0).astype(float))
     with pytest.raises(ValueError, match="does not take L1"):
         fit(X, y, l1_reg=0.1, solver="newton-cg")

@@ -13,6 +13,11 @@ what is lost this costs
     cost - optimum <= delta^2 / (2 (1 - tau)) + e^2 cost / 2,    delta^2 = v' (M + D)^-1 v,
 
 which is of second order, as e is of the order of p.
+
+Of a softmax M + D has a direction without curvature where columns add up to the same in each row,
+as those of a factor with all its levels do, and the directions s of their groups are parallel, as
+those of two levels are. To say so exactly, directions that differ by next to nothing are taken to
+be one. A group b whose direction is off by an angle t then costs nu |b| t^2 / 2.
 """
 
 from __future__ import annotations
@@ -32,6 +37,9 @@ from .composite import FAR, NEARLY, ROUNDS, STRENGTH_ERRORS, LevelDirections, du
 from .composite_softmax import CompositeSoftmaxCertificate
 
 __all__ = ["GroupCertificate"]
+
+# Directions of groups that differ by no more are one; and what is next to nothing of a direction.
+PARALLEL, NO_SHARE = 1e-7, 1e-6
 
 
 class GroupFace:
@@ -69,7 +77,10 @@ class GroupFace:
         means = diagonal / np.diff(working.starts)
         scale = np.divide(working.strengths, means, out=np.ones(size.shape), where=means > 0.0)
         self._scale = np.where(lengths > 0.0, lengths, scale)
-        self._unit = unit
+        self._unit = self._aligned(unit)
+        turned = working.lengths(self._unit - unit)
+        self._turned = 0.5 * float((working.strengths * lengths) @ np.square(turned))
+        unit = self._unit
         self.slopes = slopes + working.strengths[working.block_of] * unit
         self._across = length_hessian(
             unit * self._scale[working.block_of], working.starts, working.strengths
@@ -84,6 +95,37 @@ class GroupFace:
         )  # fmt: skip
         self.half = self.resolved.half_solve(self.slopes[None, self._places])[0]
         self._swell = float(np.sqrt(self.resolved.excess()))
+
+    @property
+    def _width(self) -> int:
+        """How many contrasts of the classes each coefficient has."""
+        return max(1, self.working.n_coef // max(1, self.working.columns.size))
+
+    def _aligned(self, unit: Vector) -> Vector:
+        """Return the directions of groups of one column of a softmax, parallel ones as one.
+
+        Sets: _line, _side: for each column of the working set the first one whose direction is the
+        same or the opposite, and 1 or -1; 0 where its group has other columns, or no strength.
+        """
+        working, width = self.working, self._width
+        n_columns = working.columns.size
+        self._line, self._side = np.arange(n_columns), np.zeros(n_columns)
+        found = unit.copy()
+        if width == 1:
+            return found
+        own = found[: working.n_coef].reshape(n_columns, width)
+        blocks = working.block_of[: working.n_coef : width]
+        alone = (np.diff(working.starts)[blocks] == width) & (working.strengths[blocks] > 0.0)
+        left = np.flatnonzero(alone & own.any(axis=1))
+        while left.size:
+            first = own[left[0]].copy()
+            side = np.where(np.einsum("ja,a->j", own[left], first) < 0.0, -1.0, 1.0)
+            apart = np.abs(own[left] - side[:, None] * first).max(axis=1)
+            same = left[apart <= PARALLEL]
+            self._line[same], self._side[same] = left[0], side[apart <= PARALLEL]
+            own[same] = self._side[same, None] * first
+            left = left[apart > PARALLEL]
+        return found
 
     def _slopes_of_l1(self) -> Vector:
         """Return those of groups of one column, of two classes: of each column of the part."""
@@ -109,23 +151,53 @@ class GroupFace:
     def _is_null(self, direction: Vector) -> bool:
         """Say whether a direction changes no prediction, nor L1: free columns, or groups of one.
 
-        Of two classes the length of such a group is its coefficient times a sign.
+        Of two classes the length of such a group is its coefficient times a sign; and so it is of a
+        softmax along the direction of the group.
         """
+        return self._is_null_across(direction) or self._is_null_along(direction)
+
+    def _is_null_along(self, direction: Vector) -> bool:
+        """Say whether one direction of the classes, that of all groups that change, is null."""
+        working, width = self.working, self._width
+        every = self._embedded(direction[None])[0]
+        rows = every[: working.n_coef].reshape(-1, width)
+        used = np.flatnonzero(np.abs(rows).max(axis=1) > NO_SHARE * np.abs(every).max())
+        if width == 1 or not used.size or (self._side[used] == 0.0).any():
+            return False
+        line = self._line[used[0]]
+        if (self._line[used] != line).any():
+            return False
+        unit = self._unit[: working.n_coef].reshape(-1, width)[line]
+        levels = every[working.n_coef :]
+        along = np.append(np.einsum("ja,a->j", rows, unit), levels @ unit if levels.size else 0.0)
+        beside = rows - along[:-1, None] * unit
+        if levels.size:
+            beside = np.vstack([beside, levels - along[-1] * unit])
+        if np.abs(beside).max() > NO_SHARE * np.abs(every).max():
+            return False
+        part, places = working.part, working.part_columns
+        assert part.user_l1 is not None
+        one, slopes = np.zeros((2, part.design.shape[1] + 1))
+        one[places], one[-1] = along[:-1], along[-1]
+        slopes[places] = part.user_l1.strengths[0, places] * self._side
+        return LevelDirections(part, slopes[:-1]).contains(0, one)
+
+    def _is_null_across(self, direction: Vector) -> bool:
+        """Say whether no group changes that has a length, nor any prediction."""
         every = self._embedded(direction[None])[0]
         working = self.working
         curved = working.strengths > 0.0
         if working.n_coef == working.columns.size:
             curved &= np.diff(working.starts) > 1
         inside = curved[working.block_of]
-        if (np.abs(every[inside]) > 1e-6 * np.abs(every).max()).any():
+        if (np.abs(every[inside]) > NO_SHARE * np.abs(every).max()).any():
             return False
         return self._null.contains(0, working.of_part(every))
 
     def unresolved(self) -> Indices:
         """Return the columns of X along which rounding errors may hide a gain."""
         found = self._places[self.resolved.unresolved]
-        width = max(1, self.working.n_coef // max(1, self.working.columns.size))
-        return np.unique(self.working.columns[found[found < self.working.n_coef] // width])
+        return np.unique(self.working.columns[found[found < self.working.n_coef] // self._width])
 
     def look(self, noise: float) -> None:
         """Solve for p. Sets: step, error (how far it is from p), delta, reach and excess.
@@ -160,7 +232,7 @@ class GroupFace:
     def gain(self, cost: float) -> float:
         """Return the bound."""
         gain = dual_gain(self.delta, self.reach, self.growth)
-        return gain + 0.5 * self.excess * self.excess * cost
+        return gain + 0.5 * self.excess * self.excess * cost + self._turned
 
 
 def _shared_by_classes(one: Objective, there: Place) -> float:
@@ -181,12 +253,14 @@ class GroupCertificate(CompositeSoftmaxCertificate):
     ----------
     objective : Objective
         Binomial or multinomial, with a `GroupL1`.
+    is_pooled : bool, default False
+        Its columns were standardised by other weights than those of the models.
     """
 
     _known: dict[int, GroupWorkingSet]  # type: ignore[assignment]
 
-    def __init__(self, objective: Objective) -> None:
-        super().__init__(objective)
+    def __init__(self, objective: Objective, is_pooled: bool = False) -> None:
+        super().__init__(objective, is_pooled)
         self._smooth = PenaltyCertificate(objective)
 
     def bound(

@@ -62,8 +62,8 @@ class ClassFace:
         The pairs.
     signs : ndarray of shape (working.size,)
         Those that L1 is taken to have in the working set, 0 for what is free of it.
-    at_zero : ndarray of bool, shape (working.size,)
-        Components that are 0.
+    ends : pair of ndarray of shape (working.size,)
+        The least and the largest sign that each might have: -1 and 1 at 0, infinite at a bound.
     slopes : ndarray of shape (working.size,)
         v in the working set.
     moved : float
@@ -72,12 +72,12 @@ class ClassFace:
     """
 
     def __init__(
-        self, working: ClassWorkingSet, inside: Masks, signs: Vector, at_zero: Mask,
+        self, working: ClassWorkingSet, inside: Masks, signs: Vector, ends: tuple[Vector, Vector],
         slopes: Vector, moved: float, rounding: Rounding,
     ) -> None:  # fmt: skip
         self.working = working
         used = working.places(inside)
-        self.is_level = self._leave_one_out(inside, signs, at_zero, used)
+        self.is_level = self._leave_one_out(inside, signs, ends, used)
         self._places = np.flatnonzero(used)
         part = working.part
         part.design.counter.check(1e-9 * FACTOR_NS * self._places.size**3 / 3.0)
@@ -90,23 +90,28 @@ class ClassFace:
         self._swell = float(np.sqrt(self.resolved.excess()))
         self.growth = float(np.exp(moved))
 
-    def _leave_one_out(self, inside: Masks, signs: Vector, at_zero: Mask, used: Mask) -> bool:
+    def _leave_one_out(
+        self, inside: Masks, signs: Vector, ends: tuple[Vector, Vector], used: Mask
+    ) -> bool:
         """Leave a class of each column out that all classes of it may shift along freely.
 
-        One at 0 where there is one. Returns whether the slopes of the others let it. Sets: used.
+        One at 0 or at a bound where there is one. Returns whether the slopes of the others let it.
+        Sets: used.
         """
-        working = self.working
+        working, (least, most) = self.working, ends
         free: Mask = working.part.penalty.diagonal()[0][working.part_columns] == 0.0
         complete: Mask = np.count_nonzero(inside, axis=0) == len(inside)
         pairs = np.flatnonzero(complete[working.columns] & free)
         sums = np.bincount(working.columns, signs[: working.n_pairs], inside.shape[1])
-        # Of each column the first pair in this order: at 0 before others, later classes before.
-        order = pairs[np.lexsort((-working.classes[pairs], ~at_zero[pairs]))]
+        # Of each column the first pair in this order: at corners before others, later classes
+        # before.
+        rest_nowhere = least[pairs] == most[pairs]
+        order = pairs[np.lexsort((-working.classes[pairs], rest_nowhere))]
         columns, first = np.unique(working.columns[order], return_index=True)
         left = order[first]
         used[left] = False
-        rest = np.abs(sums[columns] - signs[left])
-        return bool((np.where(at_zero[left], rest <= 1.0, sums[columns] == 0.0)).all())
+        own = signs[left] - sums[columns]
+        return bool(((least[left] <= own) & (own <= most[left])).all())
 
     def _embedded(self, directions: Matrix) -> Matrix:
         everywhere = np.zeros((len(directions), self.working.size))
@@ -266,10 +271,11 @@ class CompositeSoftmaxCertificate(ByFaces):
         # Of its own strength alone: that of another column may be as large as you like.
         of_l1 = np.broadcast_to(STRENGTH_ERRORS * EPS * l1, coef.shape)
         of_rows = 2.0 * self.rounding.of_rows(there.theta, there.cost)
-        slack = l1 - np.abs(slopes) - of_l1 - sums - 0.5 * of_rows
-        inside = varies & ((coef != 0.0) | (l1 == 0.0) | (slack <= 0.0))
+        low, high = one.l1.allowed(coef)
+        slack = np.minimum(slopes - low, high - slopes) - of_l1 - sums - 0.5 * of_rows
+        inside = varies & (~one.l1.corners(coef) | (slack <= 0.0))
         if not (inside.any() or one.fit_intercept):
-            return 0.0  # all coefficients are 0, and no slope reaches L1
+            return 0.0  # all coefficients rest where they are
         for _ in range(ROUNDS):
             if inside.sum() > MAX_GRAM:
                 return math.inf
@@ -286,7 +292,7 @@ class CompositeSoftmaxCertificate(ByFaces):
             # What the step may do to a slope: half of delta times the size of the column.
             more = varies & ~inside & (slack < 0.5 * NEARLY * delta * self._sizes(one))
             if more.any():
-                more &= slack - self._changes(one, slopes, face, noise, delta) <= 0.0
+                more &= slack - self._losses(one, there, face, noise, delta) <= 0.0
             if more.any():
                 inside = inside | more
                 continue
@@ -297,32 +303,60 @@ class CompositeSoftmaxCertificate(ByFaces):
     def _face(self, model: int, one: Objective, there: Place, inside: Masks) -> ClassFace:
         """Return the face of a point; a Hessian is made where no known one serves."""
         working, moved = self._known.get(model), math.inf
-        if working is not None and working.covers(inside):
+        coef, levels = one.split(there.theta[None])
+        # A working set holds all others at 0: those at a bound belong to it, though they rest.
+        needed = inside | (coef != 0.0)
+        if working is not None and working.covers(needed):
             moved = working.moved(working.take(there.theta))
         if working is None or not moved <= FAR:
             moved = 0.0
-            _, levels = one.split(there.theta[None])
-            working = ClassWorkingSet(one, inside, levels)
+            working = ClassWorkingSet(one, needed, levels)
             point = working.take(there.theta)
             working.look(point, working.at(point)[2])
             self._known[model] = working
-        point, slopes = working.take(there.theta), working.take_slopes(there.gradient)
-        signs = np.where(point != 0.0, np.sign(point), -np.sign(slopes)) * (working.l1 > 0.0)
-        signs *= working.places(inside)
+        slopes, places = working.take_slopes(there.gradient), working.places(inside)
+        signs, ends = self._signs(one, there, working)
+        signs = np.where(places, signs, 0.0)
         least = slopes + working.l1 * signs
-        return ClassFace(working, inside, signs, point == 0.0, least, moved, self.rounding)
+        return ClassFace(working, inside, signs, ends, least, moved, self.rounding)
 
-    def _changes(
-        self, one: Objective, slopes: Matrix, face: ClassFace, noise: float, delta: float
+    def _signs(
+        self, one: Objective, there: Place, working: ClassWorkingSet
+    ) -> tuple[Vector, tuple[Vector, Vector]]:
+        """Return the sign that L1 has against each slope, and between which it might be.
+
+        In the working set; 0 for intercepts, which have none.
+        """
+        assert one.l1 is not None
+        every = (part.reshape(-1) for part in one.l1.allowed(one.split(there.theta[None])[0]))
+        at = working.classes * one.design.shape[1] + working.columns
+        signs, least, most = np.zeros((3, working.size))
+        pairs, l1 = slice(working.n_pairs), working.l1[: working.n_pairs]
+        low, high = (part[at] for part in every)
+        for found, end in ((least, high), (most, low)):
+            # Strengths of 0 leave the ends at bounds, which are infinite.
+            found[pairs] = -np.divide(end, l1, out=np.where(np.isinf(end), end, 0.0), where=l1 > 0)
+        slopes = working.take_slopes(there.gradient)[pairs]
+        near_low = np.abs(slopes - low) < np.abs(high - slopes)
+        signs[pairs] = np.where(near_low, most[pairs], least[pairs])
+        return signs, (least, most)
+
+    def _losses(
+        self, one: Objective, there: Place, face: ClassFace, noise: float, delta: float
     ) -> Matrix:
-        """Return by how much the size of a slope grows along p, at the most: a pass."""
+        """Return by how much slopes come nearer to what is allowed along p, at the most: a pass."""
+        assert one.l1 is not None
         step = face.step()
         product = one.hessian_product(face.working.curvature, face.working.put(step)[None])
         error = 0.5 * NEARLY * face.error(face.working.take_slopes(product[0]), noise)
         error += self.rounding.of_product(delta)
+        (coef, _), (slopes, _) = one.split(there.theta[None]), one.split(there.gradient[None])
         changes, _ = one.split(product)
-        grown: Matrix = np.abs(slopes + changes) - np.abs(slopes) + error * self._sizes(one)
-        return grown
+        low, high = one.l1.allowed(coef)
+        before = np.minimum(slopes - low, high - slopes)
+        after = np.minimum(slopes + changes - low, high - slopes - changes)
+        lost: Matrix = before - after + error * self._sizes(one)
+        return lost
 
     def _sizes(self, one: Objective) -> Vector | float:
         """Return the root mean square of each standardised column, or a bound of all."""

@@ -384,6 +384,18 @@ class SoftmaxSeparation(Separation):
         self.glance(theta)
         super().inspect(theta)
 
+    def _try(self, model: int, direction: Vector) -> bool:
+        """Keep a direction if it separates the classes.
+
+        What all classes share is moved to where the bounds leave the way free.
+        """
+        width = direction.size // self.objective.n_classes
+        each = direction.reshape(-1, width).copy()
+        down, up = (ends[model].reshape(-1, width)[0] for ends in (self._down, self._up))
+        each -= np.where((down == 0.0) & (up > 0.0), each.min(axis=0), 0.0)
+        each -= np.where((down < 0.0) & (up == 0.0), each.max(axis=0), 0.0)
+        return super()._try(model, each.reshape(-1))
+
     def _inspect(self, model: int, theta: Vector) -> None:
         if theta.size > INSPECTED:
             return

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -18,7 +17,7 @@ from fastlogit.cli.errors import OneLineErrors, say, warnings_as_lines
 from fastlogit.cli.watching import Watcher, watching
 
 if TYPE_CHECKING:
-    from fastlogit.arrays import Features, Indices, Integers, Labels, Matrix, Vector
+    from fastlogit.arrays import Indices, Integers, Labels, Matrix
     from fastlogit.demo import Row
     from fastlogit.io import Table as DataTable
     from fastlogit.io import TextFormat
@@ -131,10 +130,18 @@ def fit(
         ),
     ] = None,
     l1_ratio: Annotated[
-        float | None,
+        list[float] | None,
         typer.Option(
-            help="Share of L1 in the penalty of --C, 0 to 1: makes coefficients exactly 0.",
+            help="Share of L1 in the penalty of --C, 0 to 1: makes coefficients exactly 0. With "
+            "--cv it may be given again, and one is chosen.",
             show_default="0",
+        ),
+    ] = None,
+    penalty_groups: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Columns that L1 holds together, in or out as a whole: names with commas between "
+            "them (may be given again; others stand alone). Or features: each over all classes.",
         ),
     ] = None,
     l2_reg: Annotated[
@@ -206,15 +213,16 @@ def fit(
     The result is the optimum, with a proven bound on what it may lack.
     """
     from fastlogit import io
+    from fastlogit.cli.choosing import Folds, cross_validate
+    from fastlogit.cli.penalties import check_strengths, column_groups
     from fastlogit.inputs.given import Given, look
     from fastlogit.model_file import Model, save_model
 
-    if cv and (C is not None or l2_reg is not None):
-        raise ValueError("--cv chooses the strength of the penalty: leave --C and --l2-reg out")
-    if cv and l1_ratio is not None:
-        raise ValueError("--cv chooses the strength of L2 only: leave --l1-ratio or --cv out")
+    ratios = l1_ratio or []
+    check_strengths(cv, C, ratios, l2_reg, penalty_groups or [])
+    how = Folds(folds, scoring)
     if cv:
-        _check_folds(folds, scoring)
+        how.check()
     form = io.TextFormat(sep, decimal, thousands, tuple(na or ()))
     out = Path(f"{data.name.split('.')[0]}.model.npz") if out is None else out
     io.check_writable(out)
@@ -229,7 +237,8 @@ def fit(
         _check_is_class(table, target, y)
         wanted = {
             "C": C,
-            "l1_ratio": l1_ratio,
+            "l1_ratio": (ratios if cv else ratios[0]) if ratios else None,
+            "penalty_groups": column_groups(penalty_groups, names) if penalty_groups else None,
             "l2_reg": l2_reg,
             "tol": tol,
             "max_iter": max_iter,
@@ -245,7 +254,7 @@ def fit(
         watcher.stage(f"fitting {len(y):,} rows x {len(names):,} columns")
         chosen = None
         if cv:
-            result, chosen = _cross_validate(X, y, sample_weight, folds, scoring, threads, options)
+            result, chosen = cross_validate(X, y, sample_weight, how, threads, options)
         else:
             given = Given(X, y, sample_weight, l2_reg=l2_reg, names=names)
             others = {name: value for name, value in options.items() if name != "l2_reg"}
@@ -265,59 +274,6 @@ def fit(
     if coefficients:
         _print_coefficients(result, names)
     typer.echo(f"model: {out}")
-
-
-def _check_folds(folds: int, scoring: str) -> None:
-    """Check what a cross-validation is asked, as far as that is known before the data are read."""
-    from fastlogit.cli.scorers import check_scorer_name
-    from fastlogit.options import check_whole
-
-    check_whole("--folds", folds, low=2)
-    check_scorer_name(scoring)
-
-
-def _cross_validate(
-    X: Features, y: Labels, sample_weight: Vector | None, folds: int, scoring: str,
-    threads: int | None, options: dict[str, Any],
-) -> tuple[FitResult, str]:  # fmt: skip
-    """Choose C and fit all rows with it; put it into the options, and return the fit and a line."""
-    import dataclasses
-
-    import numpy as np
-
-    from fastlogit.cli.scorers import check_scorer
-    from fastlogit.options import check_number
-
-    check_scorer(scoring, np.unique(y))
-    known = ("solver", "multi_class", "tol", "max_iter", "time_limit")
-    for name in options.keys() - set(known):
-        raise ValueError(f"--{name.replace('_', '-')} is an option of fits without --cv")
-    given = dict(options)
-    if "tol" in given:  # the estimators' is that of the coefficients
-        given["tol"] = math.sqrt(check_number("--tol", given["tol"], low=0.0))
-    model = fastlogit.LogisticRegressionCV(
-        l1_ratios=(0,), use_legacy_attributes=False, cv=folds, scoring=scoring,
-        n_jobs=_threads(threads), **given,
-    )  # fmt: skip
-    model.fit(X, y, sample_weight)
-    means = model.scores_.mean(axis=(0, 1))
-    best = int(np.argmax(means))
-    options["C"] = float(model.C_)
-    line = (
-        f"C = {model.C_:.4g} of {len(means)}, by {folds}-fold cross-validation: mean {scoring} "
-        f"{means[best]:.4f}"
-    )
-    edges = {0: "smallest", len(means) - 1: "largest"}
-    if best in edges:
-        line += f" (the {edges[best]} that was tried)"
-    return dataclasses.replace(model.result_, classes=np.asarray(model.classes_)), line
-
-
-def _threads(threads: int | None) -> int | None:
-    """Return the number of threads, checked."""
-    from fastlogit.threads import thread_count
-
-    return None if threads is None else thread_count(threads)
 
 
 def _print_coefficients(result: FitResult, names: Sequence[str]) -> None:

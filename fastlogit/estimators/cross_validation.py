@@ -47,6 +47,7 @@ from ..fitting.grid import GridOptions, GridResult
 from ..fitting.l1_grid import refuse_free_softmax
 from ..fitting.messages import stack_level
 from ..fitting.path import grid_of_cs
+from ..fitting.problem import Strengths, refuse_groups_alone
 from ..fitting.relaxed import relax
 from ..inputs.conversion import as_labels, as_numbers
 from ..inputs.given import Data, Given, Readable
@@ -281,6 +282,9 @@ class LogisticRegressionCV(LogisticRegression):
         sample_weight: ArrayLike = None,
         *,
         penalty_factor: ArrayLike = None,
+        coef_bounds: tuple[ArrayLike, ArrayLike] | None = None,
+        penalty_groups: ArrayLike = None,
+        group_weights: ArrayLike = None,
         **params: object,
     ) -> LogisticRegressionCV:
         """Fit all folds and all C, choose, and fit all rows.
@@ -295,6 +299,14 @@ class LogisticRegressionCV(LogisticRegression):
             Weights >= 0 of the rows, for the fits and for the scores.
         penalty_factor : array-like of shape (n_features,), optional
             Multiplies the penalty of each column; 0 leaves a column unpenalised.
+        coef_bounds : pair (lower, upper), optional
+            The least and the largest value of each coefficient, in all folds and the last fit: a
+            number, an array of shape (n_features,) or None each.
+        penalty_groups : "features" or array-like of shape (n_features,), optional
+            Groups of columns that L1 holds together, as for `LogisticRegression.fit`; of those of
+            `l1_ratios` that are above 0.
+        group_weights : float or array-like of shape (n_groups,), optional
+            The weight of each group.
         **params
             For the splitter (as `groups`) and the scorer, by scikit-learn's metadata routing.
 
@@ -322,9 +334,12 @@ class LogisticRegressionCV(LogisticRegression):
         _raise_for_params(params, self, "fit")
         Cs, ratios, scoring, legacy = self._settings()
         shares = self._shares(ratios)
+        refuse_groups_alone(
+            Strengths(groups=penalty_groups, group_weights=group_weights), any(shares)
+        )
         given = Given(
             X, y, sample_weight, penalty_factor=penalty_factor, class_weight=self.class_weight,
-            clock=Clock(began, self.time_limit),
+            clock=Clock(began, self.time_limit), coef_bounds=coef_bounds,
         )  # fmt: skip
         with self._lines():
             data = self._look(given)
@@ -347,7 +362,11 @@ class LogisticRegressionCV(LogisticRegression):
             solver=SOLVERS[self.solver], tol=cost_tolerance(self.tol), max_iter=self.max_iter,
             n_threads=threads.of_jobs(self.n_jobs), time_limit=self.time_limit,
         )  # fmt: skip
-        asked = [dataclasses.replace(options, l1_ratio=share) for share in shares]
+        of_l1: dict[str, Any] = {"penalty_groups": penalty_groups, "group_weights": group_weights}
+        asked = [
+            dataclasses.replace(options, l1_ratio=share, **(of_l1 if share > 0.0 else {}))
+            for share in shares
+        ]
         grids = self._fit_folds(data, Cs, splits, asked, began)
         try:
             scores = self._scores(grids, data, splits, scoring, routed.scorer.score)
@@ -577,6 +596,7 @@ class LogisticRegressionCV(LogisticRegression):
                     intercept="fit" if options.fit_intercept else None, tol=options.tol,
                     max_iter=options.max_iter, n_threads=options.n_threads,
                     time_limit=options.time_limit, callback=lines,
+                    penalty_groups=options.penalty_groups, group_weights=options.group_weights,
                 )  # fmt: skip
         except KeyboardInterrupt as interrupt:
             best = getattr(interrupt, "result", None)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 import warnings
 from collections.abc import Iterator, Sequence
 
@@ -10,7 +11,7 @@ import numpy as np
 
 from ..arrays import Array, ArrayLike, Indices, Labels, Mask, Masks, Vector
 from ..fitting.grid import GridOptions, GridResult, fit_grid
-from ..fitting.l1_grid import fit_l1_grid
+from ..fitting.l1_grid import fit_l1_grid, has_corners
 from ..fitting.weightless import intercepts_of_absent, with_codes
 from ..inputs.given import Data
 
@@ -93,6 +94,9 @@ def fit_folds(
     complete = np.asarray(present.all(axis=1))
     if complete.all():
         return _fit_alike(data, classes, Cs, folds, options), complete
+    is_softmax = options.multi_class == "multinomial" and len(classes) > 2
+    if data.coef_bounds is not None and is_softmax:
+        _refuse_absent(present, classes)
     if tell:
         _tell_of_absent(present, classes, options.fit_intercept)
     whole = _nothing_fitted(classes, Cs, len(folds), data.rows.X.shape[1])
@@ -101,7 +105,7 @@ def fit_folds(
 
 def _fit_grid(data: Data, Cs: Vector, folds: Array, options: GridOptions) -> GridResult:
     """Fit folds by what suits the penalty."""
-    fit_folds_of = fit_l1_grid if options.l1_ratio > 0.0 else fit_grid
+    fit_folds_of = fit_l1_grid if has_corners(data, options) else fit_grid
     return fit_folds_of(data, Cs, fold_weights=folds, options=options)
 
 
@@ -128,7 +132,7 @@ def _fit_patterns(
     patterns, pattern_of_fold = np.unique(present, axis=0, return_inverse=True)
     for number, pattern in enumerate(patterns):
         which = np.flatnonzero(pattern_of_fold.ravel() == number)
-        for piece in _pieces(data, pattern, multi_class, options.l1_ratio):
+        for piece in _pieces(data, pattern, options):
             own = dataclasses.replace(options, l1_ratio=piece.l1_ratio)
             try:
                 part = _fit_grid(piece.data, Cs * piece.times_c, folds[which], own)
@@ -164,9 +168,10 @@ class Piece:
     factors: Vector
 
 
-def _pieces(data: Data, pattern: Mask, multi_class: str, l1_ratio: float) -> Iterator[Piece]:
+def _pieces(data: Data, pattern: Mask, options: GridOptions) -> Iterator[Piece]:
     """Yield what there is to fit to rows with the classes of `pattern` alone."""
     seen, codes = np.flatnonzero(pattern), data.codes
+    multi_class, l1_ratio = options.multi_class, options.l1_ratio
     if len(seen) < 2:
         return
     if len(pattern) == 2:
@@ -185,9 +190,10 @@ def _pieces(data: Data, pattern: Mask, multi_class: str, l1_ratio: float) -> Ite
         yield Piece(some, l1_ratio, 1.0, seen, np.ones(len(seen)))
     else:
         # Softmax of two classes has coefficients -c / 2 and c / 2, whose L2 is half of c's, and
-        # whose L1 is that of c.
-        factor = 2.0 / (1.0 + l1_ratio)
-        yield Piece(some, factor * l1_ratio, factor, seen, np.array([-0.5, 0.5]))
+        # whose L1 is that of c; the length of a group is less by a root of 2.
+        of_l1 = l1_ratio if options.penalty_groups is None else math.sqrt(0.5) * l1_ratio
+        factor = 1.0 / (of_l1 + 0.5 * (1.0 - l1_ratio))
+        yield Piece(some, factor * of_l1, factor, seen, np.array([-0.5, 0.5]))
 
 
 def _present(data: Data, folds: Array) -> Masks:
@@ -208,6 +214,19 @@ def _tell_of_absent(present: Masks, classes: Labels, fit_intercept: bool) -> Non
     if not fit_intercept:
         raise ValueError(f"{what}, and without an intercept no model can say so; {how}")
     warnings.warn(f"{what}, which gets probability 0 there; {how}", UserWarning, stacklevel=5)
+
+
+def _refuse_absent(present: Masks, classes: Labels) -> None:
+    """Raise for a softmax with bounds of whose classes a fold lacks some.
+
+    The others alone have another optimum: what all classes share is not free within bounds.
+    """
+    fold, k = (int(index) for index in np.argwhere(~present)[0])
+    raise ValueError(
+        f"the training rows of fold {fold} lack class {classes[k]!s}, and softmax with coef_bounds "
+        "needs all classes in each fold; use fewer folds, a cv that stratifies, or "
+        "multi_class='ovr'"
+    )
 
 
 def _nothing_fitted(classes: Labels, Cs: Vector, n_folds: int, n_features: int) -> GridResult:

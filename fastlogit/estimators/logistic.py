@@ -279,6 +279,8 @@ class LogisticRegression(CallbackSupport, LinearClassifierMixin, SparseCoefMixin
         offset: ArrayLike = None,
         penalty_factor: ArrayLike = None,
         coef_bounds: tuple[ArrayLike, ArrayLike] | None = None,
+        penalty_groups: ArrayLike = None,
+        group_weights: ArrayLike = None,
     ) -> LogisticRegression:
         """Fit the model to the rows of X with labels y.
 
@@ -299,7 +301,14 @@ class LogisticRegression(CallbackSupport, LinearClassifierMixin, SparseCoefMixin
             Multiplies the penalty of each column; 0 leaves a column unpenalised.
         coef_bounds : pair (lower, upper), optional
             The least and the largest value of each coefficient: a number, an array of shape
-            (n_features,) or None each. For two classes, or with ``multi_class="ovr"``.
+            (n_features,) or None each, for all classes.
+        penalty_groups : "features" or array-like of shape (n_features,), optional
+            Groups of columns that L1 holds together, so that they are 0 as a whole: a label for
+            each column, or each column over all classes; see `fastlogit.fit`. It needs `l1_ratio`
+            above 0. ``result_.group_lengths`` says which groups are left.
+        group_weights : float or array-like of shape (n_groups,), optional
+            The weight of each group, in the order of the sorted labels, 0 for one without L1; by
+            default the root of the number of its columns.
 
         Returns
         -------
@@ -339,6 +348,7 @@ class LogisticRegression(CallbackSupport, LinearClassifierMixin, SparseCoefMixin
                     intercept="fit" if self.fit_intercept else None,
                     n_threads=threads.of_jobs(self.n_jobs), callback=callback,
                     time_limit=self.time_limit, multi_class=self.multi_class,
+                    penalty_groups=penalty_groups, group_weights=group_weights,
                 )  # fmt: skip
         except KeyboardInterrupt as interrupt:
             best = getattr(interrupt, "result", None)

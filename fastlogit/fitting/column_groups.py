@@ -2,40 +2,73 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 
-from ..arrays import ArrayLike, Floats, Indices, Vector
+from ..arrays import ArrayLike, Floats, Indices, Labels, Vector
+from ..design.base import Columns
 from ..inputs.given import Data
 from ..inputs.validation import check_l2_reg
 from ..objective.group_penalty import GroupL1
+from ..objective.objective import Objective
 
-__all__ = ["FEATURES", "group_lasso", "refuse_beside_groups"]
+__all__ = ["FEATURES", "ColumnGroups", "check_groups", "scale_groups"]
 
 # The word for each column as a group of its own, over all classes.
 FEATURES = "features"
 
 
-def group_lasso(
-    groups: ArrayLike, weights: ArrayLike, l1: float | Floats, n_features: int, n_classes: int,
-    unit: str = "columns",
-) -> GroupL1:  # fmt: skip
-    """Return the penalty, in the units of X.
+class ColumnGroups(NamedTuple):
+    """Groups of columns that L1 holds together, checked.
+
+    Attributes
+    ----------
+    labels : ndarray of shape (n_features,)
+        Of each column, as the user gave them, or the number of the column.
+    places : ndarray of int, shape (n_features,)
+        The place of each among the sorted labels.
+    weights : ndarray of shape (n_features,)
+        What L1 is multiplied by, that of each column's group.
+    """
+
+    labels: Labels
+    places: Indices
+    weights: Vector
+
+    def l1(self, strengths: float | Floats, n_classes: int) -> GroupL1:
+        """Return the penalty, in the units of X.
+
+        Parameters
+        ----------
+        strengths : float or ndarray of shape (n_features,) or (n_models, n_features)
+            Those of L1, the same for all columns.
+        n_classes : int
+            Those of a softmax, else 1.
+        """
+        return GroupL1(np.asarray(strengths) * self.weights, self.places, n_classes)
+
+
+def check_groups(groups: ArrayLike, weights: ArrayLike, data: Data) -> ColumnGroups | None:
+    """Return the groups that the user gave; None for none.
 
     Parameters
     ----------
     groups : "features", or array-like of shape (n_features,)
         A label for each column: whole numbers or text.
-    weights : array-like of shape (n_groups,), optional
+    weights : float or array-like of shape (n_groups,), optional
         In the order of the sorted labels; by default the root of the number of columns.
-    l1 : float or ndarray of shape (1,) or (n_models, 1)
-        What the weights are multiplied by.
-    n_features : int
-    n_classes : int
-        Those of a softmax, else 1.
-    unit : str
-        What an error says that X has.
+    data : Data
+
+    Raises
+    ------
+    TypeError, ValueError
+        If they are of another type or shape, or stand beside what they do not go with.
     """
-    labels = _labels(groups, n_features, unit)
+    if groups is None:
+        return None
+    labels = _labels(groups, data.rows.X.shape[1], data.rows.unit)
+    _refuse_beside_groups(data)
     _, places, counts = np.unique(labels, return_inverse=True, return_counts=True)
     each: Vector = np.sqrt(counts)
     if weights is not None:
@@ -46,17 +79,17 @@ def group_lasso(
                 "must be a number, or have one for each"
             )
         each = np.broadcast_to(check_l2_reg("group_weights", weights, counts.size), counts.size)
-    return GroupL1(np.reshape(l1, (-1, 1)) * each[places], places, n_classes)
+    return ColumnGroups(labels, places, each[places])
 
 
-def _labels(groups: ArrayLike, n_features: int, unit: str) -> Indices:
+def _labels(groups: ArrayLike, n_features: int, unit: str) -> Labels:
     if isinstance(groups, str):
         if groups != FEATURES:
             raise ValueError(
                 f"penalty_groups must be {FEATURES!r} or a label for each column, got {groups!r}"
             )
         return np.arange(n_features)
-    labels = np.asarray(groups)
+    labels = np.array(groups)
     if labels.dtype.kind == "O" and {type(label) for label in labels.flat} == {str}:
         labels = labels.astype(np.str_)  # as of an index of pandas
     if labels.shape != (n_features,):
@@ -71,16 +104,26 @@ def _labels(groups: ArrayLike, n_features: int, unit: str) -> Indices:
     return labels
 
 
-def refuse_beside_groups(data: Data, l1_reg: ArrayLike) -> None:
+def _refuse_beside_groups(data: Data) -> None:
     """Raise for what a group lasso does not go with."""
     if data.coef_bounds is not None:
-        raise ValueError("coef_bounds do not go with penalty_groups yet; leave out one of them")
+        raise ValueError(
+            "coef_bounds do not go with penalty_groups: bounds are of single coefficients, and a "
+            "group is 0 as a whole; leave out one of them"
+        )
     if data.penalty_factor is not None:
         raise ValueError(
             "penalty_factor is of columns, and penalty_groups holds them together; give "
             "group_weights, 0 for groups without L1, in its place"
         )
-    if l1_reg is not None and np.ndim(np.asarray(l1_reg)):
+    if isinstance(data.l1_reg, np.ndarray):
         raise ValueError(
             "with penalty_groups l1_reg is one number; give group_weights for the groups"
         )
+
+
+def scale_groups(objective: Objective) -> None:
+    """Give all columns of a group one scale, in which the length of the group is that in X's."""
+    if isinstance(objective.user_l1, GroupL1):
+        center, inverse_scale = objective.design.columns
+        objective.take_columns(Columns(center, objective.user_l1.uniform(inverse_scale)))

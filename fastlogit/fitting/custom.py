@@ -76,11 +76,6 @@ def refuse_bad_elastic_net(
             f"the penalty {type(penalty).__name__} is another for each class; softmax needs one "
             "for all (n_sets=1), multi_class='ovr' takes several"
         )
-    if coupled and penalty.l1.bounds is not None:
-        raise ValueError(
-            f"the penalty {type(penalty).__name__} has bounds, which softmax does not take yet; "
-            "multi_class='ovr', each class against all others, does"
-        )
     for own in (penalty.l1, penalty.l2):
         where = f"the {type(own).__name__} of the penalty {type(penalty).__name__}"
         if own.n_sets not in (1, n_outputs) or own.strengths.shape[1] != n_features:

@@ -13,7 +13,6 @@ import numpy as np
 
 from ..arrays import ArrayLike, Floats, Matrix, Vector
 from ..clock import Clock, TimeUp
-from ..design.base import Columns
 from ..errors import DivergenceError, SeparationWarning
 from ..inputs import validation
 from ..inputs.given import Data, look
@@ -37,6 +36,7 @@ from ..solvers.gradient_descent import gradient_descent as descend
 from ..solvers.start import begin, default_start
 from ..solvers.stopping import StoppingRule, certificate_of, separation_of, stated
 from ..solvers.trace import Limits, Outcome, Reason, Trace
+from .column_groups import scale_groups
 from .custom import check_loss, check_penalty
 from .messages import message_of, stack_level
 from .problem import (
@@ -50,6 +50,7 @@ from .problem import (
     check_time_limit,
     given_of,
     refuse_bad_columns,
+    refuse_groups_alone,
     set_clock,
     standardize_by,
     stop_clock,
@@ -139,7 +140,7 @@ def fit(
     coef_bounds : pair (lower, upper), optional
         The least and the largest value of each coefficient, in the units of X: a number, an array
         of shape (n_features,) or None each; ``(0, None)`` is no negative coefficient. With any
-        strength of L1 and L2, also none; two classes, or each class against all others. The
+        strength of L1 and L2, also none. Of several classes they are those of each class. The
         intercept has no bounds.
     penalty_groups : "features" or array-like of shape (n_features,), optional
         Groups of columns that L1 holds together (group lasso): a label for each column, or each
@@ -171,7 +172,7 @@ def fit(
     multi_class : {"ovr", "multinomial"}, default "ovr"
         For more than two classes: each class against all others, or softmax, whose coefficients
         sum to zero over the classes (the symmetric solution, of the lowest penalty); with L1 that
-        of the lowest penalty has a median of 0.
+        of the lowest penalty has a median of 0, and with bounds it is the lowest within them.
     sample_weight : array-like of shape (n_samples,), optional
         Weights >= 0 of the rows: 2 is the row twice, 0 the row absent. One-vs-all also takes shape
         (n_samples, n_classes): weights for each class's own problem.
@@ -265,8 +266,8 @@ def fit(
     )
     data = what if isinstance(what, Data) else look(what._replace(categories=coding), multi_class)
     has_corners = strengths.have_corners(data)
-    _refuse_beside_corners(has_corners, data, solver, multi_class, loss)
-    _refuse_without_l1(strengths, strengths.have_l1(data))
+    _refuse_beside_corners(has_corners, data, solver, loss)
+    refuse_groups_alone(strengths, strengths.have_l1(data))
     is_plain = loss is None and penalty is None and not has_corners
     if is_plain and suits(data, multi_class, solver, limits):
         result = fit_small(data, strengths, multi_class, intercept, n_threads, limits, began)
@@ -277,8 +278,8 @@ def fit(
     if others is not None:
         if has_corners:
             raise ValueError(
-                f"no row of {others.names()} has positive weight; softmax with L1 needs rows of "
-                "each class: leave those rows out"
+                f"no row of {others.names()} has positive weight; softmax with L1 or bounds needs "
+                "rows of each class: leave those rows out"
             )
         return _fit_others(
             others, problem, C=C, penalty=penalty, solver=solver, tol=tol, max_iter=max_iter,
@@ -305,7 +306,7 @@ def fit(
     # Under L1 the proof asks for the columns' sizes over all rows.
     standardize_by(objective, 1 if has_corners else stride)
     refuse_bad_columns(problem)
-    _scale_groups(objective)
+    scale_groups(objective)
     if limits.max_iter == 0:
         return _stay(problem, solver, limits, began)
     try:
@@ -489,9 +490,7 @@ def _check_ratio(l1_ratio: object) -> float:
     return 0.0 if l1_ratio is None else check_number("l1_ratio", l1_ratio, low=0.0, high=1.0)
 
 
-def _refuse_beside_corners(
-    has_corners: bool, data: Data, solver: str, multi_class: str, loss: Loss | None
-) -> None:
+def _refuse_beside_corners(has_corners: bool, data: Data, solver: str, loss: Loss | None) -> None:
     """Raise for what L1 and bounds do not go with, and for their solver where there are none."""
     takes = " or ".join(map(repr, ("auto", *SOLVERS_OF_L1)))
     if not has_corners and solver in SOLVERS_OF_L1:
@@ -502,8 +501,7 @@ def _refuse_beside_corners(
     if not has_corners:
         return
     what, goes, names = "L1", "L1 goes", ["l1_reg", "l1_ratio"]
-    has_bounds = data.coef_bounds is not None
-    if has_bounds:
+    if data.coef_bounds is not None:
         what, goes, names = "bounds", "bounds go", ["coef_bounds"]
     if solver not in ("auto", *SOLVERS_OF_L1):
         raise ValueError(
@@ -513,28 +511,6 @@ def _refuse_beside_corners(
         raise ValueError(
             f"{goes} with the logistic loss only: leave out {', '.join(names)} or loss"
         )
-    if has_bounds and multi_class == "multinomial" and data.classes.size > 2:
-        raise ValueError(
-            "softmax does not take bounds yet; multi_class='ovr', each class against all others, "
-            "does, or leave out coef_bounds"
-        )
-
-
-def _refuse_without_l1(strengths: Strengths, has_l1: bool) -> None:
-    """Raise for groups of a penalty that there is not."""
-    if strengths.groups is None and strengths.group_weights is not None:
-        raise ValueError("group_weights are those of penalty_groups, which are not given")
-    if strengths.groups is not None and (not has_l1 or strengths.penalty is not None):
-        raise ValueError(
-            "penalty_groups says what L1 holds together: give l1_reg, or C with l1_ratio"
-        )
-
-
-def _scale_groups(objective: Objective) -> None:
-    """Give all columns of a group one scale, in which the length of the group is that in X's."""
-    if isinstance(objective.user_l1, GroupL1):
-        center, inverse_scale = objective.design.columns
-        objective.take_columns(Columns(center, objective.user_l1.uniform(inverse_scale)))
 
 
 def _stay(
@@ -640,8 +616,7 @@ def _conclude(
     message = message_of(problem, outcome, limits, stable, seconds)
     coef, intercept = _in_units_of_x(objective, outcome)
     message += _what_is_at_corners(objective, coef)
-    binary = problem.classes.size == 2
-    coupled = objective.n_models == 1
+    binary, coupled = problem.classes.size == 2, objective.n_models == 1
     result = FitResult(
         coef=coef[0] if binary else np.ascontiguousarray(coef.T),
         intercept=float(intercept[0]) if binary else intercept,
@@ -660,6 +635,7 @@ def _conclude(
         penalty=None if isinstance(objective.user_penalty, L2) else objective.user_penalty,
         l1_reg=_strengths_of_l1(objective.user_l1, binary or coupled),
         coef_bounds=_bounds_of(objective.user_l1),
+        penalty_groups=None if problem.groups is None else problem.groups.labels,
         loss=objective.loss if isinstance(objective.loss, RowLoss) else None,
         fit_intercept=objective.fit_intercept,
         passes=outcome.passes,

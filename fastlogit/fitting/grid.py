@@ -32,7 +32,6 @@ from ..inputs import validation
 from ..inputs.given import Data, Given
 from ..objective.labelled_rows import LabelledRows
 from ..objective.objective import Objective
-from ..objective.penalties import L1, L2, ElasticNet
 from ..options import check_number, check_option, check_whole
 from ..result import Callback, Progress
 from ..solvers.choice import approach
@@ -42,6 +41,7 @@ from ..solvers.start import begin, default_start
 from ..solvers.stopping import meets, stated
 from ..solvers.trace import Interrupted, Limits, Reason, Trace
 from ..solvers.warm_starts import goes_alone, solve_warm
+from .column_groups import scale_groups
 from .fit import SOLVERS
 from .messages import stack_level
 from .problem import (
@@ -52,8 +52,10 @@ from .problem import (
     check_callback,
     check_problem,
     check_time_limit,
+    elastic_net,
     moderate_weights,
     refuse_bad_columns,
+    refuse_groups_alone,
     set_clock,
     standardize_by,
     stop_clock,
@@ -113,6 +115,8 @@ class GridResult:
         with on the rows of its fold, of its models together.
     C_null : float or None
         Where it was looked for: the largest C at which all penalised coefficients are 0.
+    penalty_groups : ndarray of shape (n_features,), or None
+        Of a group lasso: the label of each column's group.
     """
 
     classes: Labels
@@ -128,6 +132,7 @@ class GridResult:
     l1_ratio: float = 0.0
     deviance_explained: Matrix | None = None
     C_null: float | None = None
+    penalty_groups: Labels | None = None
 
 
 @dataclass(frozen=True)
@@ -149,7 +154,11 @@ class GridOptions:
     time_limit : float > 0, optional
         Seconds for the whole grid.
     l1_ratio : float from 0 to 1, default 0
-        The share of L1 in the penalty: above 0 it is `l1_grid.fit_l1_grid` that fits.
+        The share of L1 in the penalty: above 0, and with bounds of coefficients, it is
+        `l1_grid.fit_l1_grid` that fits.
+    penalty_groups : "features" or array-like of shape (n_features,), optional
+        Groups of columns that L1 holds together.
+    group_weights : float or array-like of shape (n_groups,), optional
     """
 
     multi_class: str = "multinomial"
@@ -161,6 +170,13 @@ class GridOptions:
     callback: Callback | None = None
     time_limit: float | None = None
     l1_ratio: float = 0.0
+    penalty_groups: ArrayLike = None
+    group_weights: ArrayLike = None
+
+    @property
+    def strengths(self) -> Strengths:
+        """What L1 holds together; how strong it is changes along the grid."""
+        return Strengths(groups=self.penalty_groups, group_weights=self.group_weights)
 
     def limits(self) -> Limits:
         """Return what ends a fit, checked."""
@@ -234,8 +250,9 @@ def check_grid(
     limits = options.limits()
     if isinstance(given, Given):
         given = given._replace(clock=Clock(began, limits.time_limit))
+    refuse_groups_alone(options.strengths, options.l1_ratio > 0.0)
     problem = check_problem(
-        given, Strengths(), multi_class, "fit" if options.fit_intercept else None,
+        given, options.strengths, multi_class, "fit" if options.fit_intercept else None,
         options.n_threads, every_class=bool(options.fit_intercept),
     )  # fmt: skip
     set_clock(problem.objective, began, limits.time_limit)
@@ -281,6 +298,7 @@ def conclude(grid: Grid, limits: Limits, began: float, interrupted: bool = False
         seconds=time.perf_counter() - began,
         message=message,
         l1_ratio=grid.l1_ratio,
+        penalty_groups=None if grid.problem.groups is None else grid.problem.groups.labels,
     )
 
 
@@ -299,6 +317,7 @@ class Grid:
         n_samples, n_features = base.design.shape
         self.problem, self.Cs, self.n_folds = problem, Cs, len(folds)
         self.l1_ratio = l1_ratio
+        self._has_corners = l1_ratio > 0.0 or problem.data.coef_bounds is not None
         factor = problem.data.penalty_factor
         self._factor = np.broadcast_to(1.0 if factor is None else factor, n_features)
         given = problem.data.weights.reshape(-1, n_samples)
@@ -307,11 +326,12 @@ class Grid:
         self._folds = (folds[:, None, :] * sets).reshape(-1, n_samples)
         together = self._folds.reshape(self.n_folds, -1, n_samples).mean(axis=0)
         # Under L1 the proof asks for the columns' sizes over all rows.
-        pooled_cs = np.array([np.inf]) if l1_ratio > 0.0 else Cs
+        pooled_cs = np.array([np.inf]) if self._has_corners else Cs
         self.pooled = self._objective(base.rows, together, 1, pooled_cs)
-        stride = 1 if l1_ratio > 0.0 else stride_of(self.pooled)
+        stride = 1 if self._has_corners else stride_of(self.pooled)
         if standardize_by(self.pooled, stride):
             refuse_bad_columns(replace(problem, objective=self.pooled))
+            scale_groups(self.pooled)
         else:  # no fit may come to look at the values
             clock = base.design.counter.clock
             with contextlib.nullcontext() if clock is None else clock.stopped():
@@ -346,10 +366,14 @@ class Grid:
         positive = np.tile(base.rows.positive, len(Cs) * n_folds)
         models = rows.weighted(positive, weights, np.broadcast_to(weight_set, shape).ravel())
         penalty = strengths[:, None] * self._factor
-        if self.l1_ratio == 0.0:
+        if not self._has_corners:
             return Objective(models, penalty)
-        own = ElasticNet(L1(self.l1_ratio * penalty), L2((1.0 - self.l1_ratio) * penalty))
-        return Objective(models, own)
+        shares = self.l1_ratio * penalty, (1.0 - self.l1_ratio) * penalty
+        data, groups = self.problem.data, self.problem.groups
+        n_features = penalty.shape[1]
+        return Objective(
+            models, elastic_net(*shares, data, n_features, models.loss.n_classes, groups)
+        )
 
     def solve(self, solver: str, limits: Limits, began: float) -> None:
         """Bring all models to their optima, as far as limits allow; raises KeyboardInterrupt.

@@ -1,4 +1,7 @@
-"""Folds times strengths of a penalty with L1: a path for each fold, from the strongest one on."""
+"""Folds times strengths of a penalty with corners: a path for each fold, the strongest one first.
+
+Corners are those of L1, of a group lasso and of bounds.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +24,15 @@ from ..solvers.trace import Limits, Point, Reason, Trace
 from .grid import Grid, GridOptions, GridResult, check_cs, check_grid, conclude
 from .problem import began_of
 
-__all__ = ["NEVER", "FromNull", "L1Grid", "Stop", "fit_l1_grid", "refuse_free_softmax"]
+__all__ = [
+    "NEVER",
+    "FromNull",
+    "L1Grid",
+    "Stop",
+    "fit_l1_grid",
+    "has_corners",
+    "refuse_free_softmax",
+]
 
 SOLVERS_OF_L1 = ("auto", *METHODS_OF_L1)
 
@@ -53,6 +64,11 @@ ROOM = 1e9
 LEAST = 5
 
 
+def has_corners(data: Data, options: GridOptions) -> bool:
+    """Say whether it is `fit_l1_grid` that fits a grid, and not `fit_grid`."""
+    return options.l1_ratio > 0.0 or data.coef_bounds is not None
+
+
 def fit_l1_grid(
     given: Given | Data,
     Cs: ArrayLike | FromNull,
@@ -61,7 +77,7 @@ def fit_l1_grid(
     fold_weights: ArrayLike = None,
     stop: Stop = NEVER,
 ) -> GridResult:
-    """Fit logistic regression with L1 for each fold and each strength of the penalty.
+    """Fit logistic regression with L1 or bounds for each fold and each strength of the penalty.
 
     Parameters
     ----------
@@ -70,7 +86,7 @@ def fit_l1_grid(
     Cs : array-like of shape (n_Cs,), or FromNull
         Inverse strengths as in scikit-learn, > 0; infinity is no penalty.
     options : GridOptions
-        Its `l1_ratio` is above 0.
+        Its `l1_ratio` is above 0, or coefficients have bounds.
     fold_weights : array-like of shape (n_folds, n_samples), optional
         As for `fit_grid`.
     stop : Stop, optional
@@ -96,7 +112,8 @@ def fit_l1_grid(
     values = np.ones(1) if isinstance(Cs, FromNull) else check_cs(Cs)
     _check_solver(options)
     problem, folds, limits = check_grid(given, fold_weights, options, began)
-    refuse_free_softmax(problem.classes.size, options.multi_class, values)
+    if options.l1_ratio > 0.0:
+        refuse_free_softmax(problem.classes.size, options.multi_class, values)
     grid = L1Grid(problem, values, folds, options.l1_ratio)
     try:
         if isinstance(Cs, FromNull):
@@ -171,6 +188,7 @@ class L1Grid(Grid):
         The slopes at the optimum of the intercepts, and of the columns without penalty, say it.
         """
         objective = self._at(1.0)
+        self._refuse_without_null(objective)
         try:
             null = null_model(objective, self._default(objective), limits, began)
         except TimeUp:
@@ -187,6 +205,18 @@ class L1Grid(Grid):
         self.take_cs(np.geomspace(self.C_null, self.C_null * wanted.times, wanted.size))
         self.Cs[0] = self.C_null
         self._null = null.theta
+
+    def _refuse_without_null(self, objective: Objective) -> None:
+        """Raise for bounds that leave 0 out: no penalty takes coefficients there."""
+        bounds = self.problem.data.coef_bounds
+        if bounds is None:
+            return
+        away = objective.penalized().any(axis=0) & ((bounds[0] > 0.0) | (bounds[1] < 0.0))
+        if away.any():
+            raise ValueError(
+                f"coef_bounds leave 0 out for column {int(np.argmax(away))}, so that there is no C "
+                "at which all coefficients are 0 to begin a path at; give Cs"
+            )
 
     def _default(self, objective: Objective) -> Matrix:
         if objective.fit_intercept:

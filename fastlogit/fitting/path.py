@@ -10,10 +10,11 @@ import numpy as np
 from ..arrays import ArrayLike, Floats, Integers, Labels, Mask, Matrix, Vector
 from ..clock import Clock
 from ..inputs.given import Data, Given, look
+from ..objective.group_penalty import GroupL1
 from ..options import check_number, check_option, check_whole
 from ..result import Callback
 from .grid import GridOptions, GridResult, fit_grid
-from .l1_grid import NEVER, FromNull, Stop, fit_l1_grid
+from .l1_grid import NEVER, FromNull, Stop, fit_l1_grid, has_corners
 from .problem import check_time_limit
 
 __all__ = ["PathResult", "grid_of_cs", "logistic_path"]
@@ -60,6 +61,8 @@ class PathResult:
         with, of its models together.
     C_null : float or None
         Where the path begins at it: the largest C at which all penalised coefficients are 0.
+    penalty_groups : ndarray of shape (n_features,), or None
+        Of a group lasso: the label of each column's group.
     """
 
     Cs: Vector
@@ -77,11 +80,27 @@ class PathResult:
     l1_ratio: float = 0.0
     deviance_explained: Vector | None = None
     C_null: float | None = None
+    penalty_groups: Labels | None = None
 
     @property
     def n_nonzero(self) -> Integers:
         """How many coefficients of each model are not 0, (n_Cs, n_models)."""
         return np.count_nonzero(self.coefs, axis=2)
+
+    @property
+    def group_lengths(self) -> Floats | None:
+        """The length of each group's coefficients, (n_Cs, n_models, n_groups); 0 where left out.
+
+        In the order of the sorted labels. A softmax is one model, whose lengths are over all
+        classes. None without a group lasso.
+        """
+        if self.penalty_groups is None:
+            return None
+        n_outputs = self.coefs.shape[1]
+        n_classes = n_outputs if self.multi_class == "multinomial" else 1
+        each = GroupL1(0.0, self.penalty_groups, n_classes)
+        found = each.lengths(self.coefs.reshape(-1, self.coefs.shape[2]))
+        return found.reshape(len(self.coefs), -1, found.shape[1])
 
 
 def logistic_path(
@@ -101,6 +120,9 @@ def logistic_path(
     max_iter: int = 1000,
     offset: ArrayLike = None,
     penalty_factor: ArrayLike = None,
+    coef_bounds: tuple[ArrayLike, ArrayLike] | None = None,
+    penalty_groups: ArrayLike = None,
+    group_weights: ArrayLike = None,
     n_threads: int | None = None,
     callback: Callback | None = None,
     time_limit: float | None = None,
@@ -142,6 +164,10 @@ def logistic_path(
         Fixed part of the raw predictions.
     penalty_factor : array-like of shape (n_features,), optional
         Multiplies the penalty of each column; 0 is a column without one.
+    coef_bounds : pair (lower, upper), optional
+        The least and the largest value of each coefficient, as for `fastlogit.fit`.
+    penalty_groups, group_weights : optional
+        Groups of columns that L1 holds together, and their weights, as for `fastlogit.fit`.
     n_threads : int, optional
         Number of threads; None takes what the process may use.
     callback : callable, optional
@@ -176,21 +202,25 @@ def logistic_path(
     else:
         values, stop = _check_l1(Cs, **asked)
     clock = Clock(began, check_time_limit(time_limit))
-    given = Given(X, y, sample_weight, offset, penalty_factor=penalty_factor, clock=clock)
+    given = Given(
+        X, y, sample_weight, offset, penalty_factor=penalty_factor, clock=clock,
+        coef_bounds=coef_bounds,
+    )  # fmt: skip
     data = look(given, multi_class, every_class=bool(fit_intercept))
     try:
         options = GridOptions(
             multi_class=multi_class, fit_intercept=fit_intercept, solver=solver, tol=tol,
             max_iter=max_iter, n_threads=n_threads, callback=callback, time_limit=time_limit,
-            l1_ratio=l1_ratio,
+            l1_ratio=l1_ratio, penalty_groups=penalty_groups, group_weights=group_weights,
         )  # fmt: skip
         if isinstance(values, FromNull):
             n_samples, n_features = data.rows.X.shape
             times = C_RANGE if n_samples > n_features else C_RANGE_WIDE
             values = FromNull(values.size, values.times or times)
-        if l1_ratio > 0.0:
+        if has_corners(data, options):
             grid = fit_l1_grid(data, values, options=options, stop=stop)
         else:
+            assert not isinstance(values, FromNull)
             grid = fit_grid(data, values, options=options)
     except KeyboardInterrupt as interrupt:
         best = getattr(interrupt, "result", None)
@@ -219,6 +249,7 @@ def _path_of(grid: GridResult, multi_class: str, data: Data) -> PathResult:
         l1_ratio=grid.l1_ratio,
         deviance_explained=explained if explained is None else explained[0],
         C_null=grid.C_null,
+        penalty_groups=grid.penalty_groups,
     )
 
 

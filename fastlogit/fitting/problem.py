@@ -25,7 +25,7 @@ from ..objective.penalties import L1, L2, Bounds, ElasticNet, Penalty, Quadratic
 from ..options import check_number, check_option, check_strength
 from ..result import Callback, FitResult
 from ..solvers.choice import FEWEST_PER_COLUMN, sample_stride
-from .column_groups import group_lasso, refuse_beside_groups
+from .column_groups import ColumnGroups, check_groups
 from .custom import refuse_bad_elastic_net, refuse_bad_penalty
 
 __all__ = [
@@ -38,12 +38,14 @@ __all__ = [
     "check_intercept",
     "check_problem",
     "check_time_limit",
+    "elastic_net",
     "given_of",
     "l2_of_c",
     "l2_reg_of",
     "moderate_weights",
     "penalty_of",
     "refuse_bad_columns",
+    "refuse_groups_alone",
     "set_clock",
     "standardize_by",
     "stop_clock",
@@ -70,6 +72,8 @@ class CheckedProblem:
     multi_class: str
     # The weights that the user gave are those of the objective times two to this, for each set.
     weight_power: int | Integers = 0
+    # What L1 holds together.
+    groups: ColumnGroups | None = None
 
     @property
     def classes(self) -> Labels:
@@ -120,6 +124,16 @@ class Strengths(NamedTuple):
         return given or shared or isinstance(self.penalty, ElasticNet)
 
 
+def refuse_groups_alone(strengths: Strengths, has_l1: bool) -> None:
+    """Raise for groups of a penalty that there is not, and for weights of none."""
+    if strengths.groups is None and strengths.group_weights is not None:
+        raise ValueError("group_weights are those of penalty_groups, which are not given")
+    if strengths.groups is not None and (not has_l1 or strengths.penalty is not None):
+        raise ValueError(
+            "penalty_groups says what L1 holds together: give C with l1_ratio above 0, or l1_reg"
+        )
+
+
 def given_of(
     X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike, offset: ArrayLike, l2_reg: ArrayLike,
     penalty_factor: ArrayLike, start: StartLike, clock: Clock | None = None,
@@ -162,8 +176,10 @@ def check_problem(
         design, loss, codes, [1] if classes.size == 2 else range(classes.size), moderate,
         data.offset, fixed is None,
     )  # fmt: skip
-    objective = Objective(rows, penalty_of(strengths, data, n_samples, n_features, loss.n_classes))
-    return CheckedProblem(data, objective, data.start, fixed, multi_class, power)
+    groups = check_groups(strengths.groups, strengths.group_weights, data)
+    penalty = penalty_of(strengths, data, n_samples, n_features, loss.n_classes, groups)
+    objective = Objective(rows, penalty)
+    return CheckedProblem(data, objective, data.start, fixed, multi_class, power, groups)
 
 
 def began_of(given: ArrayLike) -> float:
@@ -184,11 +200,12 @@ def moderate_weights(weights: Floats) -> tuple[Floats, int | Integers]:
 
 
 def penalty_of(
-    strengths: Strengths, data: Data, n_samples: int, n_features: int, n_classes: int = 1
-) -> float | Floats | Penalty:
+    strengths: Strengths, data: Data, n_samples: int, n_features: int, n_classes: int = 1,
+    groups: ColumnGroups | None = None,
+) -> float | Floats | Penalty:  # fmt: skip
     """Return the penalty on the scale of the mean loss: an object, or strengths of L2.
 
-    `n_classes` are those of a softmax.
+    `n_classes` are those of a softmax, `groups` what L1 holds together.
     """
     C, ratio, l1_reg = strengths.C, strengths.l1_ratio, data.l1_reg
     if ratio > 0.0 and C is None:
@@ -202,8 +219,7 @@ def penalty_of(
             "sum of weights)"
         )
     l2_reg = l2_reg_of(strengths, data, n_samples, n_features)
-    bounds = data.coef_bounds
-    if bounds is not None and isinstance(l2_reg, Penalty):
+    if data.coef_bounds is not None and isinstance(l2_reg, Penalty):
         raise ValueError(
             "coef_bounds go with L2 and L1, not with a penalty that is an object; give its bounds "
             "to the L1 of an ElasticNet"
@@ -216,14 +232,35 @@ def penalty_of(
     else:
         factor = 1.0 if data.penalty_factor is None else data.penalty_factor
         l1 = np.asarray(0.0 if l1_reg is None else l1_reg) * factor
-    if strengths.groups is not None:
-        refuse_beside_groups(data, l1_reg)
-        groups, weights = strengths.groups, strengths.group_weights
-        of_groups = group_lasso(groups, weights, l1, n_features, n_classes, data.rows.unit)
-        return ElasticNet(of_groups, L2(l2_reg, n_features))
+    found = elastic_net(l1, l2_reg, data, n_features, n_classes, groups)
+    has_l1 = groups is not None or found.l1.strengths.any()
+    return found if has_l1 or data.coef_bounds is not None else found.l2
+
+
+def elastic_net(
+    l1: float | Floats, l2: float | Floats, data: Data, n_features: int, n_classes: int,
+    groups: ColumnGroups | None,
+) -> ElasticNet:  # fmt: skip
+    """Return the penalty of these strengths, with the bounds and groups that the user gave.
+
+    Parameters
+    ----------
+    l1, l2 : float or ndarray of shape (n_features,) or (n_sets, n_features)
+    data : Data
+        With its bounds.
+    n_features : int
+    n_classes : int
+        Those of a softmax, else 1.
+    groups : ColumnGroups or None
+    """
+    if groups is not None:
+        each = np.asarray(l1)
+        return ElasticNet(
+            groups.l1(each[::n_classes] if each.ndim > 1 else each, n_classes), L2(l2, n_features)
+        )
+    bounds = data.coef_bounds
     box = None if bounds is None else Bounds(*bounds)
-    found = ElasticNet(L1(l1, n_features, box), L2(l2_reg, n_features))
-    return found if found.l1.strengths.any() or box is not None else found.l2
+    return ElasticNet(L1(l1, n_features, box), L2(l2, n_features))
 
 
 def l2_reg_of(

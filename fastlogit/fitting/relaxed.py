@@ -66,14 +66,17 @@ def relax(data: Data, start: tuple[Matrix, Vector], options: GridOptions) -> Rel
 
 
 def _part(data: Data, model: int, columns: Indices) -> Data:
-    """Return some columns, copied, for one model without a penalty."""
+    """Return some columns, copied, for one model without a penalty, within the same bounds."""
     design = open_rows(data.rows.X, None).columns_of(columns)
     # For messages: the columns as the user counts them, where they have no names.
     known = data.rows.names
     names = [str(k) if known is None else known[k] for k in columns]
     rows = data.rows._replace(X=design, names=names, text_names=None)
-    data = data._replace(rows=rows, l2_reg=None, l1_reg=None, penalty_factor=None, coef_bounds=None,
-        seconds=0.0,
+    bounds = data.coef_bounds
+    if bounds is not None:
+        bounds = bounds[0][columns], bounds[1][columns]
+    data = data._replace(rows=rows, l2_reg=None, l1_reg=None, penalty_factor=None,
+        coef_bounds=bounds, seconds=0.0,
     )  # fmt: skip
     if data.classes.size == 2:
         return data

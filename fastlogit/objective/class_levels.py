@@ -5,12 +5,15 @@ from __future__ import annotations
 import numpy as np
 
 from ..arrays import Matrix, Vector
+from .penalties import Bounds
 
 __all__ = ["least_shifts"]
 
 
-def least_shifts(coef: Matrix, l1: Vector, l2: Vector) -> Vector:
+def least_shifts(coef: Matrix, l1: Vector, l2: Vector, bounds: Bounds | None = None) -> Vector:
     """Return what to take from all classes of each column so that the penalty is least.
+
+    Within the bounds, between which the coefficients are to be.
 
     Of several the one nearest to the mean of the classes that makes a coefficient 0; the mean
     itself where there is no L1. Coefficients have shape (n_classes, n_features), strengths and
@@ -30,4 +33,12 @@ def least_shifts(coef: Matrix, l1: Vector, l2: Vector) -> Vector:
         points = means + steps[:, None] * (l1 / l2)
         both = np.median(np.concatenate([coef, points]), axis=0)
     shifts = np.where(l2 > 0.0, both, nearest)
-    return np.where(l1 > 0.0, shifts, means)
+    least = np.where(l1 > 0.0, shifts, means)
+    if bounds is None:
+        return least
+    # The penalty is convex along the shift: what is nearest to its minimum is the best within.
+    return np.clip(
+        least,
+        np.minimum(ordered[-1] - bounds.upper, 0.0),
+        np.maximum(ordered[0] - bounds.lower, 0.0),
+    )

@@ -38,8 +38,8 @@ class ClassWorkingSet:
     n_pairs : int
     size : int
         Of its points.
-    l1 : ndarray of shape (size,)
-        The strength of L1, 0 for intercepts.
+    l1, lower, upper : ndarray of shape (size,)
+        The strength of L1, 0 for intercepts, and the bounds, which these have none of.
     theta : ndarray of shape (size,)
         Where the Hessian was made last.
     matrix : ndarray of shape (size, size)
@@ -70,6 +70,10 @@ class ClassWorkingSet:
         self.size = self.n_pairs + self._n_levels
         of_levels = np.zeros(self._n_levels)
         self.l1 = np.concatenate([whole.l1.strengths[0, self.columns], of_levels])
+        self.lower, self.upper = np.full((2, self.size), [[-np.inf], [np.inf]])
+        if whole.l1.bounds is not None:
+            each = whole.l1.bounds.of(self.columns)
+            self.lower[: self.n_pairs], self.upper[: self.n_pairs] = each
         self._l2 = np.concatenate([whole.penalty.diagonal()[0, self.columns], of_levels])
 
     def covers(self, inside: Masks) -> bool:
@@ -80,6 +84,10 @@ class ClassWorkingSet:
         """Return which components of its points belong to some of its pairs, or to intercepts."""
         of_levels = np.ones(self._n_levels, dtype=bool)
         return np.concatenate([inside[self.classes, self.columns], of_levels])
+
+    def within(self, point: Vector) -> Vector:
+        """Return the nearest point within the bounds."""
+        return np.clip(point, self.lower, self.upper)
 
     def take(self, theta: Vector) -> Vector:
         """Return a point of all coefficients as one of its own."""

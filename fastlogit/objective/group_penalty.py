@@ -6,7 +6,7 @@ from typing import NoReturn, Self
 
 import numpy as np
 
-from ..arrays import Floats, Indices, Mask, Matrix, Vector
+from ..arrays import Floats, Indices, Labels, Mask, Matrix, Vector
 from .penalties import L1
 
 __all__ = ["GroupL1", "length_hessian"]
@@ -19,15 +19,22 @@ class GroupL1(L1):
 
     Parameters
     ----------
-    strengths : float or ndarray of shape (n_features,)
+    strengths : float or ndarray of shape (n_features,) or (n_models, n_features)
         Of each column's group: numbers >= 0; where columns of a group differ the largest counts.
-    labels : ndarray of int, shape (n_features,)
-        The group of each column.
+    labels : ndarray of shape (n_features,)
+        The group of each column: whole numbers or text.
     n_classes : int
         Outputs that a group spans: those of a softmax, else 1.
+
+    Attributes
+    ----------
+    of_groups : ndarray of shape (1, n_groups) or (n_models, n_groups)
+        The strengths, in the order of the sorted labels.
+    strengths : ndarray of shape (n_sets, n_features)
+        Those of the columns; where models differ of each output, as of all penalties.
     """
 
-    def __init__(self, strengths: float | Floats, labels: Indices, n_classes: int = 1) -> None:
+    def __init__(self, strengths: float | Floats, labels: Labels, n_classes: int = 1) -> None:
         super().__init__(strengths, labels.size)
         self.labels, self.n_classes = labels, n_classes
         self.names, self.places = np.unique(labels, return_inverse=True)
@@ -35,7 +42,11 @@ class GroupL1(L1):
         for own, found in zip(self.strengths, largest, strict=True):
             np.maximum.at(found, self.places, own)
         self.of_groups = largest
-        self.strengths = largest[:, self.places]
+        self._of_models = largest[:, self.places]
+        self.strengths = self._of_models
+        if len(largest) > 1:
+            self.strengths = np.repeat(self._of_models, n_classes, axis=0)
+        self.n_sets = len(self.strengths)
 
     def lengths(self, coef: Matrix) -> Matrix:
         """Return the length of each group, (n_models, n_groups)."""
@@ -100,11 +111,11 @@ class GroupL1(L1):
 
         All columns of a group that vary are to have the same.
         """
-        return type(self)(self.strengths * inverse_scale, self.labels, self.n_classes)
+        return type(self)(self._of_models * inverse_scale, self.labels, self.n_classes)
 
     def times(self, factor: float) -> Self:
         """Return this penalty times a number > 0."""
-        return type(self)(self.strengths * factor, self.labels, self.n_classes)
+        return type(self)(self._of_models * factor, self.labels, self.n_classes)
 
     def uniform(self, inverse_scale: Vector) -> Vector:
         """Return scales of which columns of a group have one: the least; those of 0 keep it."""
@@ -117,11 +128,12 @@ class GroupL1(L1):
         """Return the penalty of some outputs (an index array)."""
         if self.n_sets == 1:
             return self
-        return type(self)(self.strengths[outputs], self.labels, self.n_classes)
+        models = np.asarray(outputs)[:: self.n_classes] // self.n_classes
+        return type(self)(self._of_models[models], self.labels, self.n_classes)
 
     def of_columns(self, columns: Indices) -> Self:
         """Return the penalty of some columns (an index array), whole groups of them."""
-        return type(self)(self.strengths[:, columns], self.labels[columns], self.n_classes)
+        return type(self)(self._of_models[:, columns], self.labels[columns], self.n_classes)
 
 
 def length_hessian(coef: Vector, starts: Indices, strengths: Vector) -> Matrix:

@@ -94,6 +94,10 @@ class GroupWorkingSet:
         """Say whether these groups are among its own."""
         return bool(np.isin(groups, self.groups).all())
 
+    def within(self, point: Vector) -> Vector:
+        """Return the point: groups have no bounds."""
+        return point
+
     def take(self, theta: Vector) -> Vector:
         """Return a point of all coefficients as one of its own."""
         return self._taken(theta.reshape(self._shape), self.columns)

@@ -144,8 +144,8 @@ class Objective:
         # What all classes share is where the penalty is least, and L1 has its zeros there.
         each = coef.reshape(-1, self.n_classes, coef.shape[1])
         l1, l2 = self.l1.strengths[0], self.penalty.diagonal()[0]
-        shifts = np.array([least_shifts(own, l1, l2) for own in each])
-        return (each - shifts[:, None]).reshape(coef.shape), levels
+        shifts = np.array([least_shifts(own, l1, l2, self.l1.bounds) for own in each])
+        return self.l1.inside((each - shifts[:, None]).reshape(coef.shape)), levels
 
     # ---- the same of other rows, models, scales
 

@@ -6,7 +6,9 @@ import numpy as np
 
 from ..arrays import Matrix, Vector
 from ..certificates.composite import CompositeCertificate
+from ..certificates.composite_groups import GroupCertificate
 from ..certificates.composite_softmax import CompositeSoftmaxCertificate
+from ..objective.group_penalty import GroupL1
 from ..objective.objective import Objective
 from ..objective.row_state import RowCurvature
 from ..objective.working_set import WorkingSet
@@ -39,6 +41,8 @@ class Carried:
         self, objective: Objective
     ) -> CompositeCertificate | CompositeSoftmaxCertificate:
         """Return what proves the points of the next objective."""
+        if isinstance(objective.l1, GroupL1):
+            return GroupCertificate(objective, self._is_pooled)
         if objective.loss.is_coupled:
             return CompositeSoftmaxCertificate(objective, self._is_pooled)
         if self._certificate is None:

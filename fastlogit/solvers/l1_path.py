@@ -6,6 +6,7 @@ import numpy as np
 
 from ..arrays import Matrix, Vector
 from ..clock import TimeUp
+from ..objective.group_penalty import GroupL1
 from ..objective.objective import Objective
 from ..objective.penalties import L1, L2, ElasticNet
 from .carried import Carried
@@ -56,7 +57,10 @@ def null_model(objective: Objective, theta: Matrix, limits: Limits, began: float
         HELD, columns.inverse_scale, out=np.ones_like(columns.inverse_scale),
         where=columns.inverse_scale > 0.0,
     )  # fmt: skip
-    penalty = ElasticNet(L1(np.where(free, 0.0, held)), L2(np.zeros_like(held)))
+    # Of one set or several: the bounds of free columns hold, others are at 0 anyway.
+    assert objective.user_l1 is not None
+    box = objective.user_l1.bounds
+    penalty = ElasticNet(L1(np.where(free, 0.0, held), None, box), L2(np.zeros_like(held)))
     alone = Objective(objective.rows, penalty)
     carried = Carried()
     for tol, most in ((EXACT, limits.max_iter), (0.0, POLISH)):
@@ -74,11 +78,19 @@ def null_model(objective: Objective, theta: Matrix, limits: Limits, began: float
 def null_strengths(objective: Objective, null: Point) -> Vector:
     """Return for each model the least multiple of its L1 that keeps all coefficients at 0.
 
-    That is the largest slope there, in units of the column's L1.
+    That is the largest slope there, in units of the column's L1, or length of a group's slopes.
     """
-    assert objective.l1 is not None
-    slopes = np.abs(objective.split(null.gradient)[0])
-    strengths = np.broadcast_to(objective.l1.strengths, slopes.shape)
-    shares = np.divide(slopes, strengths, out=np.zeros_like(slopes), where=strengths > 0.0)
+    l1 = objective.l1
+    assert l1 is not None
+    slopes = objective.split(null.gradient)[0]
+    if isinstance(l1, GroupL1):
+        sizes, strengths = l1.lengths(slopes), l1.of_groups
+    else:
+        sizes, strengths = np.abs(slopes), l1.strengths
+    if l1.bounds is not None:
+        # A bound at 0 keeps it there whatever the slope.
+        sizes = sizes * np.where(slopes > 0.0, l1.bounds.lower < 0.0, l1.bounds.upper > 0.0)
+    strengths = np.broadcast_to(strengths, sizes.shape)
+    shares = np.divide(sizes, strengths, out=np.zeros_like(sizes), where=strengths > 0.0)
     most = shares.max(axis=1, initial=0.0) * (1.0 + ROUNDINGS * 2.0**-52)
     return most.reshape(objective.n_models, -1).max(axis=1)

@@ -1,4 +1,4 @@
-"""The way of a softmax under L1: its part of `proximal_newton`, over pairs of class and column.
+"""The way of a softmax under L1 and bounds: its part of `proximal_newton`.
 
 As for two classes each step goes to the minimum of the model of second order plus L1, over a
 working set; here that is of single coefficients, so that a column may belong to some classes alone.
@@ -82,7 +82,7 @@ class SoftmaxModel:
     def __init__(self, objective: Objective, curvature: RowCurvature) -> None:
         assert objective.l1 is not None
         self._whole = objective
-        self._l1 = objective.l1.strengths[0]
+        self._l1 = objective.l1
         self._varies = objective.design.columns.inverse_scale > 0.0
         self._curvature = curvature
         self._model: QuadraticModel | None = None
@@ -137,8 +137,9 @@ class SoftmaxModel:
         """Choose the working set, and say whether it has all coefficients that should move."""
         coef, levels = self._whole.split(theta[None])
         slopes, _ = self._whole.split(gradient[None])
-        excess = np.abs(slopes) - self._l1
-        needed = self._varies & ((coef != 0.0) | (self._l1 == 0.0))
+        low, high = self._l1.allowed(coef)
+        excess = np.maximum(low - slopes, slopes - high)
+        needed = self._varies & ((coef != 0.0) | ~self._l1.corners(coef))
         beyond = self._varies & ~needed & (excess > 0.0)
         n_needed, n_beyond = int(needed.sum()), int(beyond.sum())
         self.is_large = n_needed + min(n_beyond, LEAST) > MOST_WORKING
@@ -152,7 +153,7 @@ class SoftmaxModel:
         size = n_needed + spare + min(n_beyond, max(int(MORE * n_needed), least))
         inside = self._inside(needed, excess, min(size, MOST_WORKING))
         self.working = ClassWorkingSet(self._whole, inside, levels)
-        self._corners = Corners.of_l1(self.working.l1)
+        self._corners = Corners(self.working.l1, self.working.lower, self.working.upper)
         self._model = None
         return not (beyond & ~inside).any()
 
@@ -273,6 +274,7 @@ class SoftmaxModel:
         return found if size >= SHORT else self._majorize(here, found)
 
     def _at(self, point: Vector) -> Place:
+        point = self.working.within(point)
         with np.errstate(over="ignore", invalid="ignore"):
             return Place(point, *self.working.at(point))
 
