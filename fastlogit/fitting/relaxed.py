@@ -71,7 +71,7 @@ def _part(data: Data, model: int, columns: Indices) -> Data:
     # For messages: the columns as the user counts them, where they have no names.
     known = data.rows.names
     names = [str(k) if known is None else known[k] for k in columns]
-    rows = data.rows._replace(X=design, names=names, text_names=None)
+    rows = data.rows._replace(X=design, names=names, text_names=None, categories=None)
     data = data._replace(rows=rows, l2_reg=None, l1_reg=None, penalty_factor=None, coef_bounds=None,
         seconds=0.0,
     )  # fmt: skip
