@@ -10,6 +10,8 @@ from .design.few import PackedModels, n_outputs
 from .design.opening import open_rows
 from .elementwise import sigmoid
 from .inputs import validation
+from .inputs.categories import Categories
+from .inputs.coding import as_in_fit
 from .inputs.given import OfFit, Rows, look_at_model
 from .kernels.hypotheses import BINARY, LOG, ONE_VS_ALL, RAW, SOFTMAX
 from .options import check_number, check_option
@@ -33,6 +35,7 @@ def raw_prediction(
     *,
     offset: ArrayLike = None,
     n_threads: int | None = None,
+    categories: Categories | None = None,
 ) -> Floats:
     """Return X @ coef + intercept.
 
@@ -46,6 +49,9 @@ def raw_prediction(
         Added to the raw predictions.
     n_threads : int, optional
         Number of threads; None takes what the process may use.
+    categories : fastlogit.inputs.categories.Categories, optional
+        Those of the fit that the coefficients come from, as `PathResult.categories`, where it had
+        categorical columns: X is a data frame of its columns then.
 
     Returns
     -------
@@ -56,6 +62,8 @@ def raw_prediction(
     TypeError, ValueError
         If an argument has the wrong type, shape or value.
     """
+    if categories is not None:
+        X = as_in_fit(X, categories)
     out, single = _hypotheses(X, coef, intercept, offset, n_threads, RAW, RAW)
     return out[:, 0] if single else out
 
@@ -68,6 +76,7 @@ def predict_proba(
     multi_class: str = "ovr",
     offset: ArrayLike = None,
     n_threads: int | None = None,
+    categories: Categories | None = None,
 ) -> Matrix:
     """Return the probability of each class.
 
@@ -83,6 +92,9 @@ def predict_proba(
         Added to the raw predictions.
     n_threads : int, optional
         Number of threads; None takes what the process may use.
+    categories : fastlogit.inputs.categories.Categories, optional
+        Those of the fit that the coefficients come from, as `PathResult.categories`, where it had
+        categorical columns: X is a data frame of its columns then.
 
     Returns
     -------
@@ -96,6 +108,8 @@ def predict_proba(
     TypeError, ValueError
         If an argument has the wrong type, shape or value.
     """
+    if categories is not None:
+        X = as_in_fit(X, categories)
     several = np.ndim(coef) == 2  # type: ignore[arg-type]  # of anything
     if several and check_option("multi_class", multi_class, MULTI_CLASS) == "ovr":
         raw = raw_prediction(X, coef, intercept, offset=offset, n_threads=n_threads)
@@ -150,8 +164,9 @@ def _hypotheses(
     `of_one` and `of_several` are what is asked of one model, and of a table of them.
     """
     if offset is None and n_threads is None:
+        is_coded = type(X) is OfFit and X.categories is not None
         array = X.X if type(X) is Rows or type(X) is OfFit else X
-        if type(array) is np.ndarray and type(coef) is np.ndarray:
+        if not is_coded and type(array) is np.ndarray and type(coef) is np.ndarray:
             found = _of_few(array, coef, intercept, of_one if coef.ndim == 1 else of_several)
             if found is not None:
                 return found, coef.ndim == 1
@@ -205,6 +220,7 @@ def predict(
     *,
     threshold: float = 0.5,
     n_threads: int | None = None,
+    categories: Categories | None = None,
 ) -> Indices:
     """Return the index of the predicted class of each row.
 
@@ -219,6 +235,9 @@ def predict(
         boundary is exactly X @ coef + intercept >= 0.
     n_threads : int, optional
         Number of threads; None takes what the process may use.
+    categories : fastlogit.inputs.categories.Categories, optional
+        Those of the fit that the coefficients come from, as `PathResult.categories`, where it had
+        categorical columns: X is a data frame of its columns then.
 
     Returns
     -------
@@ -230,7 +249,7 @@ def predict(
         If an argument has the wrong type, shape or value.
     """
     threshold = check_number("threshold", threshold, low=0.0, high=1.0)
-    raw = raw_prediction(X, coef, intercept, n_threads=n_threads)
+    raw = raw_prediction(X, coef, intercept, n_threads=n_threads, categories=categories)
     if raw.ndim == 2:
         if threshold != 0.5:
             raise ValueError(

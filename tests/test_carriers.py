@@ -355,8 +355,10 @@ def doors(X, y=Y0):
     ]
 
 
-# Which of the doors read categorical columns: `fit` and `LogisticRegression.fit`.
-READ_CATEGORIES = {0, 9}
+# Which of the doors read categorical columns: `fit`, `logistic_path`, the fits of both estimators;
+# and `cost`, which counts the coefficients.
+READ_CATEGORIES = {0, 6, 9, 11}
+COST = 2
 
 
 def assert_refused_at_every_door(X, error, words) -> None:
@@ -364,6 +366,10 @@ def assert_refused_at_every_door(X, error, words) -> None:
     for number, door in enumerate(doors(X)):
         if are_read and number in READ_CATEGORIES:
             door()
+            continue
+        if are_read and number == COST:
+            with pytest.raises(ValueError, match="coefficients, one for each level"):
+                fastlogit.cost(X, Y0, COEF, categories="full")
             continue
         with warnings.catch_warnings():
             # The estimator of arrays is shown names, as scikit-learn warns.

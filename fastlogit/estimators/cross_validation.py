@@ -33,7 +33,6 @@ from ..arrays import (
     ArrayLike,
     ClassWeight,
     Cube,
-    Indices,
     Integers,
     Matrix,
     Scorer,
@@ -50,11 +49,12 @@ from ..fitting.path import grid_of_cs
 from ..fitting.problem import Strengths, refuse_groups_alone
 from ..fitting.relaxed import relax
 from ..inputs.conversion import as_labels, as_numbers
-from ..inputs.given import Data, Given, Readable
+from ..inputs.given import Data, Given
+from ..options import check_category_options
 from ..result import FitResult
 from .data import for_splitters, labels_like, rows_of_models
-from .folds import fit_folds, weights_of_folds
-from .logistic import OF_CATEGORIES, SOLVERS, TOLERANCE, LogisticRegression, cost_tolerance
+from .folds import fit_folds, indices_of, share_of_folds, weights_of_folds
+from .logistic import SOLVERS, TOLERANCE, LogisticRegression, cost_tolerance
 from .progress import ProgressLines
 from .scoring import score_grid
 from .selection import SELECTIONS, Chosen, Grids, best_of, choose
@@ -63,13 +63,6 @@ __all__ = ["LogisticRegressionCV", "best_of"]
 
 # Of a splitter: training and test rows of each fold.
 Splits: TypeAlias = list[tuple[ArrayLike, ArrayLike]]
-
-# Share of a time limit that the folds may take, at the most and the least: the rest is for scores
-# and last fit.
-FOLDS_SHARE, LEAST_SHARE = 0.9, 0.3
-# Seconds that these take at the least: for each value of X and model, each raw prediction and each
-# model.
-VALUE_SECONDS, RAW_SECONDS, MODEL_SECONDS = 0.15e-9, 100e-9, 0.3e-3
 
 
 class LogisticRegressionCV(LogisticRegression):
@@ -140,6 +133,9 @@ class LogisticRegressionCV(LogisticRegression):
         Fit the columns that L1 has chosen once more, without a penalty: `coef_` and `intercept_`
         are then those of that fit. Scores are those of the fits with L1. Two classes, or each
         against all others.
+    categories, handle_unknown, interactions
+        As for `LogisticRegression`. Levels are those of all rows: one that the training rows of a
+        fold lack has a coefficient of 0 there. "auto" is "reference" where all `Cs` are infinite.
 
     Attributes
     ----------
@@ -199,7 +195,7 @@ class LogisticRegressionCV(LogisticRegression):
         **{
             name: constraint
             for name, constraint in LogisticRegression._parameter_constraints.items()
-            if name not in ("C", "warm_start", "l1_ratio", *OF_CATEGORIES)
+            if name not in ("C", "warm_start", "l1_ratio")
         },
         "Cs": [Interval(Integral, 1, None, closed="left"), "array-like"],
         "l1_ratios": ["array-like", None, Hidden(StrOptions({"warn"}))],
@@ -251,6 +247,9 @@ class LogisticRegressionCV(LogisticRegression):
         time_limit: float | None = None,
         selection: str = "best",
         relax: bool = False,
+        categories: str = "auto",
+        handle_unknown: str = "error",
+        interactions: Sequence[Sequence[str]] | None = None,
     ) -> None:
         self.Cs = Cs
         self.l1_ratios = l1_ratios
@@ -273,6 +272,9 @@ class LogisticRegressionCV(LogisticRegression):
         self.time_limit = time_limit
         self.selection = selection
         self.relax = relax
+        self.categories = categories
+        self.handle_unknown = handle_unknown
+        self.interactions = interactions
 
     @_fit_context(prefer_skip_nested_validation=True)  # type: ignore[untyped-decorator]
     def fit(
@@ -292,7 +294,7 @@ class LogisticRegressionCV(LogisticRegression):
         Parameters
         ----------
         X : array-like or data frame of shape (n_samples, n_features), or BatchSource
-            Real numbers, finite.
+            Real numbers, finite; columns of a data frame may be categorical.
         y : array-like of shape (n_samples,)
             Labels: numbers, booleans or strings. None with a `BatchSource`, which brings them.
         sample_weight : array-like of shape (n_samples,), optional
@@ -340,6 +342,10 @@ class LogisticRegressionCV(LogisticRegression):
         given = Given(
             X, y, sample_weight, penalty_factor=penalty_factor, class_weight=self.class_weight,
             clock=Clock(began, self.time_limit), coef_bounds=coef_bounds,
+            categories=check_category_options(
+                self.categories, self.handle_unknown, self.interactions,
+                has_penalty=bool(np.isfinite(Cs).any()),
+            ),
         )  # fmt: skip
         with self._lines():
             data = self._look(given)
@@ -375,6 +381,7 @@ class LogisticRegressionCV(LogisticRegression):
             interrupt.result = grids.of_ratios[0]  # type: ignore[attr-defined]
             raise
         chosen = choose(scores, Cs, self.selection, together=self.refit)
+        self._categories = data.rows.categories
         self._store_attributes(grids, scores, chosen, shares, ratios, legacy)
         complete = grids.complete
         if self.refit:
@@ -395,7 +402,7 @@ class LogisticRegressionCV(LogisticRegression):
         """Return the scores of all folds, (n_folds, n_l1_ratios, n_cs)."""
         assert data.labels is not None
         assert not isinstance(data.rows.X, Design)
-        tests = [_indices(test) for _, test in splits]
+        tests = [indices_of(test) for _, test in splits]
         known: dict[int, Matrix] = {}
         for grid in grids.of_ratios:
             if id(grid) not in known:
@@ -414,7 +421,8 @@ class LogisticRegressionCV(LogisticRegression):
         rows = data.rows.X
         assert not isinstance(rows, Design)  # an estimator takes none
         n_ratios = len({options.l1_ratio for options in asked})
-        share = self._share_of_folds(rows, n_ratios * len(Cs), len(splits))
+        n_models = n_ratios * len(Cs) * max(1, len(self.classes_) * (len(self.classes_) > 2))
+        share = share_of_folds(self.time_limit, rows.shape, n_models, len(splits))
         folds = weights_of_folds(splits, rows.shape[0])
         for options in asked:
             if options.l1_ratio in found:
@@ -573,16 +581,6 @@ class LogisticRegressionCV(LogisticRegression):
             params = {**params, "sample_weight": sample_weight}
         return Bunch(splitter=Bunch(split={}), scorer=Bunch(score=params))
 
-    def _share_of_folds(self, X: Readable, n_cs: int, n_folds: int) -> float:
-        """Return the share of the time limit that the folds may take."""
-        if self.time_limit is None:
-            return 1.0
-        n_samples, n_features = X.shape
-        n_models = n_cs * max(1, len(self.classes_) * (len(self.classes_) > 2))
-        scores = n_samples * n_models * (n_features * VALUE_SECONDS + RAW_SECONDS)
-        scores += n_folds * n_models * MODEL_SECONDS
-        return float(np.clip(1.0 - scores / self.time_limit, LEAST_SHARE, FOLDS_SHARE))
-
     def _refit(
         self, data: Data, C: float, began: float, options: GridOptions
     ) -> None:  # fmt: skip
@@ -692,12 +690,6 @@ class LogisticRegressionCV(LogisticRegression):
     def _say(self, message: str) -> None:
         if self.verbose:
             print(f"[fastlogit] {message}", flush=True)
-
-
-def _indices(rows: ArrayLike) -> Indices:
-    """Return row numbers; splitters may give a mask."""
-    given = np.asarray(rows)
-    return np.flatnonzero(given) if given.dtype == bool else given
 
 
 def _is_warn(value: object) -> bool:

@@ -15,7 +15,32 @@ from ..fitting.l1_grid import fit_l1_grid, has_corners
 from ..fitting.weightless import intercepts_of_absent, with_codes
 from ..inputs.given import Data
 
-__all__ = ["fit_folds", "weights_of_folds"]
+__all__ = ["fit_folds", "indices_of", "share_of_folds", "weights_of_folds"]
+
+# Share of a time limit that the folds may take, at the most and the least: the rest is for scores
+# and last fit.
+FOLDS_SHARE, LEAST_SHARE = 0.9, 0.3
+# Seconds that these take at the least: for each value of X and model, each raw prediction and each
+# model.
+VALUE_SECONDS, RAW_SECONDS, MODEL_SECONDS = 0.15e-9, 100e-9, 0.3e-3
+
+
+def indices_of(rows: ArrayLike) -> Indices:
+    """Return row numbers; splitters may give a mask."""
+    given = np.asarray(rows)
+    return np.flatnonzero(given) if given.dtype == bool else given
+
+
+def share_of_folds(
+    time_limit: float | None, shape: tuple[int, ...], n_models: int, n_folds: int
+) -> float:
+    """Return the share of the time limit that the folds may take, each of so many models."""
+    if time_limit is None:
+        return 1.0
+    n_samples, n_features = shape
+    scores = n_samples * n_models * (n_features * VALUE_SECONDS + RAW_SECONDS)
+    scores += n_folds * n_models * MODEL_SECONDS
+    return float(np.clip(1.0 - scores / time_limit, LEAST_SHARE, FOLDS_SHARE))
 
 
 def weights_of_folds(splits: Sequence[tuple[ArrayLike, ArrayLike]], n_samples: int) -> Array:

@@ -49,8 +49,6 @@ SOLVERS = {
     "sag": "auto",
     "saga": "auto",
 }
-# Parameters that say how categorical columns are read.
-OF_CATEGORIES = ("categories", "handle_unknown", "interactions")
 # Those that take L1: of scikit-learn's the same as there.
 SOLVERS_OF_L1 = ("auto", "saga", "liblinear")
 # What parameter validation may remember: see `_validate_params`.

@@ -8,12 +8,11 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 from sklearn.metrics import accuracy_score, get_scorer, log_loss, make_scorer
 from sklearn.metrics._scorer import _BaseScorer
-from sklearn.utils import _safe_indexing
 from sklearn.utils.validation import _check_method_params
 
 from ..arrays import (
@@ -36,7 +35,9 @@ from ..design.sparse_streamed import is_sparse_source
 from ..design.streamed import RowSource
 from ..elementwise import log_sigmoid, sigmoid
 from ..fitting.grid import GridResult
-from ..inputs.conversion import text_names
+from ..inputs.categories import Categories
+from ..inputs.conversion import is_frame, text_names
+from ..inputs.frames import rows_of
 from ..inputs.given import Rows
 from ..inputs.sparse import scipy_rows
 from ..prediction import raw_prediction
@@ -58,7 +59,7 @@ class FoldModel(LogisticRegression):
 
     Attributes
     ----------
-    test_rows_ : array of shape (n_test, n_features)
+    test_rows_ : array, sparse matrix or frame of n_test rows
         The rows to which `known_` belongs; recognised as this very object.
     known_ : ndarray of shape (n_test,) or (n_test, n_models)
         Raw predictions.
@@ -66,6 +67,12 @@ class FoldModel(LogisticRegression):
 
     test_rows_: ArrayLike
     known_: Floats
+
+    def _look_at_new(self, X: ArrayLike) -> Rows:
+        if X is self.test_rows_ and is_frame(X):
+            rows: Any = X
+            return Rows(rows, X)  # whose columns nobody reads again
+        return super()._look_at_new(X)
 
     def _raw(self, rows: Rows, offset: ArrayLike) -> Floats:
         return self.known_ if rows.X is self.test_rows_ else super()._raw(rows, offset)
@@ -141,7 +148,8 @@ def score_grid(
     """
     scorer: Scorer
     params: dict[str, object]
-    readable, carrier = (X.X, X.carrier) if isinstance(X, Rows) else (X, X)
+    given = X if isinstance(X, Rows) else Rows(X, X)
+    readable, carrier, categories = given.X, given.carrier, given.categories
     assert not isinstance(readable, Design)  # an estimator takes none
     if scoring is None:
         scorer, params = get_scorer("accuracy"), {"sample_weight": sample_weight}
@@ -161,8 +169,8 @@ def score_grid(
         rows = _rows_for(scorer, readable, test, carrier)
         for index, known in enumerate(raw):
             model = _fold_model(grid, fold, index, rows, known, multi_class, n_threads)
-            if (names := text_names(rows)) is not None:  # of a frame
-                model.feature_names_in_ = np.asarray(names, dtype=object)
+            if is_frame(rows):
+                _know_frame(model, rows, categories)
             scores[fold, index] = scorer(model, rows, y[test], **own)
     return scores
 
@@ -244,7 +252,7 @@ def _rows_for(
     if isinstance(scorer, _BaseScorer):
         return np.broadcast_to(np.nan, (len(test), X.shape[1]))
     if isinstance(X, MixedRows):
-        return _safe_indexing(carrier, test)
+        return rows_of(carrier, test)
     rows = X.take(test) if isinstance(X, CompressedRows) else _gathered(X, test)
     return scipy_rows(rows, carrier) if isinstance(rows, CompressedRows) else rows
 
@@ -259,6 +267,20 @@ def _fold_model(
     model.n_features_in_ = grid.coef.shape[-1]
     model.test_rows_, model.known_ = rows, known
     return model
+
+
+def _know_frame(model: FoldModel, rows: ArrayLike, categories: Categories | None) -> None:
+    """Let a model know the columns of a frame, as after a fit to one.
+
+    Sets: feature_names_in_, and n_features_in_, handle_unknown and _categories where there are
+    categories.
+    """
+    if (names := text_names(rows)) is not None:
+        model.feature_names_in_ = np.asarray(names, dtype=object)
+    if categories is not None:
+        model.n_features_in_ = categories.n_columns
+        model.handle_unknown = categories.handle_unknown
+        model._categories = categories
 
 
 def with_labels(scorer: _BaseScorer, classes: Labels) -> _BaseScorer:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -16,8 +17,9 @@ from ..kernels import small
 from ..objective.binomial import Binomial
 from ..objective.labelled_rows import LabelledRows
 from ..objective.objective import Objective
+from .coding import Coding, with_coding
 from .evaluation import is_small
-from .problem import moderate_weights
+from .problem import Strengths, moderate_weights
 
 __all__ = ["cost", "cost_gradient"]
 
@@ -38,6 +40,8 @@ def cost(
     sample_weight: ArrayLike = None,
     offset: ArrayLike = None,
     n_threads: int | None = None,
+    categories: Coding = "auto",
+    interactions: Sequence[Sequence[str]] | None = None,
 ) -> float | Vector:
     """Return the cost of given coefficients: mean binomial loss plus L2 penalty.
 
@@ -47,7 +51,7 @@ def cost(
     Parameters
     ----------
     X : array-like of shape (n_samples, n_features)
-        Real numbers, finite; read in place.
+        Real numbers, finite; read in place. Columns of a data frame may be categorical.
     y : array-like of shape (n_samples,) or (n_samples, n_models)
         0 and 1 (numbers or booleans); for all models, or for each its own.
     coef : array-like of shape (n_features,) or (n_features, n_models)
@@ -62,6 +66,12 @@ def cost(
     n_threads : int, optional
         Number of threads; None takes what the process may use. The result has the same bits
         for every number.
+    categories : {"auto", "full", "reference"} or fastlogit.inputs.categories.Categories
+        How categorical columns of a data frame are coded, by default as in `fit` ("auto": "full"
+        where `l2_reg` is given). `coef` has a number for each level that occurs in X; or, with the
+        `categories` of a fit, for each of that.
+    interactions : sequence of pairs of str, optional
+        Names of two categorical columns, as in `fit`.
 
     Returns
     -------
@@ -75,7 +85,7 @@ def cost(
     """
     return cost_gradient(
         X, y, coef, intercept, l2_reg=l2_reg, sample_weight=sample_weight, offset=offset,
-        n_threads=n_threads,
+        n_threads=n_threads, categories=categories, interactions=interactions,
     )[0]  # fmt: skip
 
 
@@ -89,13 +99,15 @@ def cost_gradient(
     sample_weight: ArrayLike = None,
     offset: ArrayLike = None,
     n_threads: int | None = None,
+    categories: Coding = "auto",
+    interactions: Sequence[Sequence[str]] | None = None,
 ) -> tuple[float | Vector, Floats, float | Vector]:
     """Return cost and gradient of given coefficients, in one pass over X.
 
     Parameters
     ----------
     X : array-like of shape (n_samples, n_features)
-        Real numbers, finite; read in place.
+        Real numbers, finite; read in place. Columns of a data frame may be categorical.
     y : array-like of shape (n_samples,) or (n_samples, n_models)
         0 and 1 (numbers or booleans); for all models, or for each its own.
     coef : array-like of shape (n_features,) or (n_features, n_models)
@@ -110,6 +122,12 @@ def cost_gradient(
     n_threads : int, optional
         Number of threads; None takes what the process may use. The result has the same bits
         for every number.
+    categories : {"auto", "full", "reference"} or fastlogit.inputs.categories.Categories
+        How categorical columns of a data frame are coded, by default as in `fit` ("auto": "full"
+        where `l2_reg` is given). `coef` has a number for each level that occurs in X; or, with the
+        `categories` of a fit, for each of that.
+    interactions : sequence of pairs of str, optional
+        Names of two categorical columns, as in `fit`.
 
     Returns
     -------
@@ -123,12 +141,15 @@ def cost_gradient(
         If an argument has the wrong type, shape or value; the text says which, where and what
         to do.
     """
-    if n_threads is None and type(X) is np.ndarray and type(coef) is np.ndarray:
+    is_plain = n_threads is None and categories == "auto" and interactions is None
+    if is_plain and type(X) is np.ndarray and type(coef) is np.ndarray:
         found = _of_small(X, y, coef, intercept, l2_reg, sample_weight, offset)
         if found is not None:
             return found
+    has_penalty = Strengths().exist(l2_reg, None)
+    X, coding = with_coding(X, categories, interactions, has_penalty=has_penalty)
     model, codes, weights, strengths = look_at_cost(
-        X, y, coef, intercept, l2_reg, sample_weight, offset
+        X, y, coef, intercept, l2_reg, sample_weight, offset, coding
     )
     design = open_rows(model.rows.X, n_threads)
     moderate, _ = moderate_weights(weights)  # sums of losses times 1e300 would overflow

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import TypeGuard
 
 import numpy as np
@@ -11,12 +12,14 @@ from ..arrays import Array, ArrayLike, Codes, Floats, Matrix, Vector
 from ..design.base import readonly
 from ..inputs import validation
 from ..inputs.conversion import as_numbers
+from ..inputs.given import Given
 from ..inputs.validation import NO_NUMBERS
 from ..kernels import small
 from ..kernels.descent import start_state
 from ..objective.penalties import L2
 from ..objective.row_state import RowCurvature
 from ..options import check_option
+from .coding import Coding, with_coding
 from .problem import MULTI_CLASS, Strengths, check_problem, given_of
 
 __all__ = ["Problem", "is_small"]
@@ -60,7 +63,7 @@ class Problem:
     Parameters
     ----------
     X : array-like of shape (n_samples, n_features)
-        What `fit` takes: real numbers, finite.
+        What `fit` takes: real numbers, finite; columns of a data frame may be categorical.
     y : array-like of shape (n_samples,)
         Class labels. The probability is that of the second of two, sorted.
     C : float > 0, optional
@@ -80,10 +83,19 @@ class Problem:
     n_threads : int, optional
         Number of threads; None takes what the process may use. The result has the same bits for
         every number.
+    categories : {"auto", "full", "reference"} or fastlogit.inputs.categories.Categories
+        How categorical columns are coded, as in `fit`; or those of a fit, whose levels are taken.
+    interactions : sequence of pairs of str, optional
+        Names of two categorical columns, as in `fit`.
 
     Attributes
     ----------
     n_parameters, n_samples, n_features : int
+        Features are columns, of a categorical one its levels that have a coefficient.
+    feature_names : list of str or None
+        Of a data frame: a name for each feature, as ``carrier[AA]``.
+    categories : fastlogit.inputs.categories.Categories or None
+        Of a data frame with categorical columns.
     classes : ndarray of shape (n_classes,)
         The labels, sorted.
     total_weight : float
@@ -122,9 +134,15 @@ class Problem:
         multi_class: str = "ovr",
         intercept: object = "fit",
         n_threads: int | None = None,
+        categories: Coding = "auto",
+        interactions: Sequence[Sequence[str]] | None = None,
     ) -> None:
         multi_class = check_option("multi_class", multi_class, MULTI_CLASS)
+        has_penalty = Strengths(C).exist(l2_reg, None)
+        X, coding = with_coding(X, categories, interactions, has_penalty=has_penalty)
         given = given_of(X, y, sample_weight, offset, l2_reg, penalty_factor, None)
+        if isinstance(given, Given):
+            given = given._replace(categories=coding)
         checked = check_problem(given, Strengths(C), multi_class, intercept, n_threads)
         self.classes = checked.classes
         if checked.objective.n_models > 1:
@@ -134,6 +152,8 @@ class Problem:
             )
         validation.refuse_not_finite(checked.objective.design, checked.names)
         data, objective = checked.data, checked.objective
+        self.feature_names, self.categories = checked.names, data.rows.categories
+        self._unit = data.rows.unit
         self.n_samples, self.n_features = objective.design.shape
         weights = data.weights
         self.total_weight = float(weights.sum()) if weights.size else float(self.n_samples)
@@ -200,7 +220,7 @@ class Problem:
         TypeError, ValueError
             If they have the wrong type, shape or value.
         """
-        coefs, intercepts, _ = validation.check_coef(coef, intercept, self.n_features)
+        coefs, intercepts, _ = validation.check_coef(coef, intercept, self.n_features, self._unit)
         if len(coefs) != self._n_outputs:
             raise ValueError(
                 f"coef has {len(coefs)} columns, but the problem has {self._n_outputs} outputs"

@@ -17,6 +17,7 @@ from ..clock import Clock
 from ..design.base import Design, readonly
 from ..inputs import validation
 from ..inputs.batches import BatchSource
+from ..inputs.categories import refuse_categories
 from ..inputs.given import Data, Given, look
 from ..inputs.sparse import refuse_sparse
 from ..kernels.groups import all_finite
@@ -47,6 +48,7 @@ def look_in_memory(given: Given, name: str, multi_class: str = "ovr") -> Data:
             f"{name} reads rows in memory, and X is a {type(given.X).__name__}; load them into "
             "memory first"
         )
+    refuse_categories(name, given.X)
     data = look(given, multi_class)
     refuse_sparse(name, data.rows.X, data.rows.carrier)
     if not isinstance(data.rows.X, np.ndarray):

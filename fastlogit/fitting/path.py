@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from ..arrays import ArrayLike, Floats, Integers, Labels, Mask, Matrix, Vector
 from ..clock import Clock
+from ..inputs.categories import Categories
 from ..inputs.given import Data, Given, look
 from ..objective.group_penalty import GroupL1
-from ..options import check_number, check_option, check_whole
+from ..options import check_category_options, check_number, check_option, check_whole
 from ..result import Callback
 from .grid import GridOptions, GridResult, fit_grid
 from .l1_grid import NEVER, FromNull, Stop, fit_l1_grid, has_corners
@@ -48,7 +50,7 @@ class PathResult:
         The sorted labels. With two classes the probability is that of the second.
     multi_class : {"multinomial", "ovr"}
     feature_names : list of str or None
-        Column names of a data frame.
+        Column names of a data frame, of categorical columns those of their levels.
     n_passes : float
         Passes over X, for all of the fits together.
     seconds : float
@@ -63,6 +65,8 @@ class PathResult:
         Where the path begins at it: the largest C at which all penalised coefficients are 0.
     penalty_groups : ndarray of shape (n_features,), or None
         Of a group lasso: the label of each column's group.
+    categories : fastlogit.inputs.categories.Categories or None
+        Of a frame with categorical columns: what the coefficients are of.
     """
 
     Cs: Vector
@@ -81,6 +85,7 @@ class PathResult:
     deviance_explained: Vector | None = None
     C_null: float | None = None
     penalty_groups: Labels | None = None
+    categories: Categories | None = None
 
     @property
     def n_nonzero(self) -> Integers:
@@ -126,13 +131,17 @@ def logistic_path(
     n_threads: int | None = None,
     callback: Callback | None = None,
     time_limit: float | None = None,
+    categories: str = "auto",
+    handle_unknown: str = "error",
+    interactions: Sequence[Sequence[str]] | None = None,
 ) -> PathResult:
     """Fit logistic regression for a grid of penalties in one computation.
 
     Parameters
     ----------
     X : array-like of shape (n_samples, n_features)
-        Real numbers, finite; read in place, never copied or changed.
+        Real numbers, finite; read in place, never copied or changed. Categorical columns of a data
+        frame are read as codes.
     y : array-like of shape (n_samples,)
         Class labels: numbers, booleans or strings.
     Cs : int or array-like of shape (n_Cs,), optional
@@ -174,6 +183,8 @@ def logistic_path(
         Called with a `Progress`; returning True ends the computation.
     time_limit : float > 0, optional
         Seconds for the whole path.
+    categories, handle_unknown, interactions
+        As for `fastlogit.fit`; "auto" is "reference" where all `Cs` are infinite.
 
     Returns
     -------
@@ -202,9 +213,13 @@ def logistic_path(
     else:
         values, stop = _check_l1(Cs, **asked)
     clock = Clock(began, check_time_limit(time_limit))
+    has_penalty = isinstance(values, FromNull) or bool(np.isfinite(values).any())
+    coding = check_category_options(
+        categories, handle_unknown, interactions, has_penalty=has_penalty
+    )
     given = Given(
         X, y, sample_weight, offset, penalty_factor=penalty_factor, clock=clock,
-        coef_bounds=coef_bounds,
+        categories=coding, coef_bounds=coef_bounds,
     )  # fmt: skip
     data = look(given, multi_class, every_class=bool(fit_intercept))
     try:
@@ -250,6 +265,7 @@ def _path_of(grid: GridResult, multi_class: str, data: Data) -> PathResult:
         deviance_explained=explained if explained is None else explained[0],
         C_null=grid.C_null,
         penalty_groups=grid.penalty_groups,
+        categories=data.rows.categories,
     )
 
 

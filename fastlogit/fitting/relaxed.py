@@ -71,7 +71,7 @@ def _part(data: Data, model: int, columns: Indices) -> Data:
     # For messages: the columns as the user counts them, where they have no names.
     known = data.rows.names
     names = [str(k) if known is None else known[k] for k in columns]
-    rows = data.rows._replace(X=design, names=names, text_names=None)
+    rows = data.rows._replace(X=design, names=names, text_names=None, categories=None)
     bounds = data.coef_bounds
     if bounds is not None:
         bounds = bounds[0][columns], bounds[1][columns]

@@ -21,7 +21,7 @@ from ..design.codes import CodedColumns, code_columns
 from ..design.compressed import CompressedRows
 from ..design.mixed import MixedRows
 from ..options import CODINGS, UNKNOWN, CategoryOptions, Pair, check_option
-from .conversion import column_text, is_frame, is_missing, refuse_names_twice, show
+from .conversion import column_text, feature_names, is_frame, is_missing, refuse_names_twice, show
 from .frames import (
     Level,
     ReadColumn,
@@ -40,6 +40,7 @@ __all__ = [
     "has_categories",
     "look_at_categories",
     "mixed_numbers",
+    "refuse_categories",
     "rows_of_fit",
     "unknown_level",
 ]
@@ -246,6 +247,17 @@ def _is_whole(categories: Categories) -> bool:
 def has_categories(X: ArrayLike) -> bool:
     """Say whether X is a frame with a categorical column."""
     return bool(categorical_places(X))
+
+
+def refuse_categories(name: str, X: ArrayLike) -> None:
+    """Raise TypeError where X is a frame with a categorical column: of a function without them."""
+    for place in categorical_places(X):
+        names = feature_names(X)
+        raise TypeError(
+            f"{name} takes no categorical columns, and X has one in {column_text(place, names)}; "
+            "pass indicators of the levels, e.g. pandas.get_dummies(X, drop_first=True, "
+            "dtype=float), without drop_first where there is a penalty"
+        )
 
 
 def look_at_categories(

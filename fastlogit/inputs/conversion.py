@@ -23,6 +23,7 @@ from typing import Any, NamedTuple, NoReturn, TypeAlias, TypeGuard
 import numpy as np
 
 from ..arrays import Array, ArrayLike, DType, Features
+from .coded_frame import CodedFrame
 
 __all__ = [
     "IMPUTE",
@@ -67,12 +68,13 @@ DATES = (
 ENCODE = (
     "encode text columns first, e.g. with sklearn.preprocessing.OneHotEncoder, or convert with "
     "astype(float); as a categorical column of a frame (pandas: astype('category'), polars: "
-    "cast(pl.Categorical)) fit and LogisticRegression take it"
+    "cast(pl.Categorical)) most fits take it"
 )
 CATEGORIES = (
-    "categories are not numbers; fit and LogisticRegression take those of a data frame as they "
-    "are; for others encode them first, e.g. with sklearn.preprocessing.OneHotEncoder, or cast the "
-    "column to a number type if that is what they are"
+    "categories are not numbers; fit, LogisticRegression, LogisticRegressionCV, logistic_path, "
+    "Problem and cost read columns of them, as do the models that they fit, and predict with "
+    "categories=result.categories; elsewhere pass indicators, e.g. pandas.get_dummies(X, "
+    "dtype=float), or cast the column to a number type if that is what they are"
 )
 IMPUTE = "impute first, e.g. with sklearn.impute.SimpleImputer"
 LABELS = "labels must be numbers, booleans or strings"
@@ -795,6 +797,12 @@ def _arrow_table_labels(name: str, table: Foreign) -> Array:
     return as_labels(table.columns[0])[:, None]
 
 
+def _our_numbers(name: str, frame: CodedFrame) -> Array:
+    if frame.coded:
+        _refuse_column(name, "codes", frame.columns[min(frame.coded)], None, "categories")
+    return frame.numbers
+
+
 READERS = {
     ("pandas", "DataFrame"): _Reader(_pandas_numbers, _pandas_table_labels),
     ("pandas", "Series"): _Reader(_pandas_column, _pandas_labels),
@@ -806,4 +814,5 @@ READERS = {
     ("pyarrow", "RecordBatch"): _Reader(_arrow_numbers, _arrow_table_labels),
     ("pyarrow", "Array"): _Reader(_arrow_column, _arrow_labels),
     ("pyarrow", "ChunkedArray"): _Reader(_arrow_column, _arrow_labels),
+    ("fastlogit", "CodedFrame"): _Reader(_our_numbers, _our_numbers),
 }

@@ -1,8 +1,8 @@
 """Categorical columns of frames -> codes and the values that they stand for, by library.
 
-pandas (Categorical, and Arrow's dictionaries as pandas holds them), polars (Categorical, Enum) and
-pyarrow (dictionaries, whose batches may each have one of its own). No library of frames is imported
-here, as in `conversion.py`.
+pandas (Categorical, and Arrow's dictionaries as pandas holds them), polars (Categorical, Enum),
+pyarrow (dictionaries, whose batches may each have one of its own) and our own `CodedFrame`. No
+library of frames is imported here, as in `conversion.py`.
 
 A value is text, a number or True and False, as it is; any other, as an interval or a date, is
 known by its text. So frames of different libraries mean the same categories.
@@ -15,8 +15,9 @@ from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 
-from ..arrays import Array, ArrayLike, Integers
+from ..arrays import Array, ArrayLike, Indices, Integers
 from ..design.compressed import CompressedRows
+from .coded_frame import CodedFrame, Level, ReadColumn
 from .conversion import arrow_kind, as_real, as_table, is_missing, pandas_kind, polars_kind
 from .sparse import compressed_rows, sparse_of
 
@@ -27,25 +28,14 @@ __all__ = [
     "level_of",
     "number_columns",
     "read_column",
+    "rows_of",
     "sparse_columns",
     "sparse_places",
 ]
 
 # A frame or column of pandas, polars or pyarrow, none of which is imported here.
 Foreign: TypeAlias = Any
-# The value of a category.
-Level: TypeAlias = str | int | float | bool
-
 CATEGORIES, SPARSE = "categories", "sparse"
-
-
-class ReadColumn(NamedTuple):
-    """A column by codes."""
-
-    # (n_samples,): places in `values`, -1 where it is missing.
-    codes: Integers
-    # In the order that the column declares, if it declares one; each once.
-    values: list[Level]
 
 
 class _Library(NamedTuple):
@@ -57,6 +47,8 @@ class _Library(NamedTuple):
     select: Callable[[Foreign, list[int]], Foreign]
     # A column of any kind, by codes.
     read: Callable[[Foreign, int], ReadColumn]
+    # Some rows as a frame of their own.
+    take: Callable[[Foreign, Indices], Foreign]
 
 
 def categorical_places(X: ArrayLike) -> list[int]:
@@ -120,6 +112,13 @@ def read_column(X: ArrayLike, place: int) -> ReadColumn:
     library = _library_of(X)
     assert library is not None
     return library.read(X, place)
+
+
+def rows_of(X: ArrayLike, rows: Indices) -> ArrayLike:
+    """Return some rows of a frame as one of the same kind."""
+    library = _library_of(X)
+    assert library is not None
+    return library.take(X, rows)
 
 
 def _library_of(X: ArrayLike) -> _Library | None:
@@ -186,6 +185,10 @@ def _pandas_select(frame: Foreign, places: list[int]) -> Foreign:
     return frame.iloc[:, places]
 
 
+def _pandas_take(frame: Foreign, rows: Indices) -> Foreign:
+    return frame.iloc[rows]
+
+
 def _read_pandas(frame: Foreign, place: int) -> ReadColumn:
     series = frame.iloc[:, place]
     if getattr(series.dtype, "pyarrow_dtype", None) is not None:
@@ -205,6 +208,10 @@ def _polars_kinds(frame: Foreign) -> list[object]:
 def _polars_select(frame: Foreign, places: list[int]) -> Foreign:
     columns = frame.columns
     return frame.select([columns[place] for place in places])
+
+
+def _polars_take(frame: Foreign, rows: Indices) -> Foreign:
+    return frame[rows]
 
 
 def _read_polars(frame: Foreign, place: int) -> ReadColumn:
@@ -240,6 +247,10 @@ def _arrow_select(table: Foreign, places: list[int]) -> Foreign:
     return table.select(places)
 
 
+def _arrow_take(table: Foreign, rows: Indices) -> Foreign:
+    return table.take(rows)
+
+
 def _read_arrow(table: Foreign, place: int) -> ReadColumn:
     return _read_arrow_column(table.columns[place])
 
@@ -261,9 +272,19 @@ def _read_arrow_column(column: Foreign) -> ReadColumn:
     return ReadColumn(codes, list(known))
 
 
+# our own
+
+
+def _our_kinds(frame: CodedFrame) -> list[object]:
+    return [CATEGORIES if place in frame.coded else "" for place in range(len(frame.columns))]
+
+
 _LIBRARIES = {
-    ("pandas", "DataFrame"): _Library(_pandas_kinds, _pandas_select, _read_pandas),
-    ("polars", "DataFrame"): _Library(_polars_kinds, _polars_select, _read_polars),
-    ("pyarrow", "Table"): _Library(_arrow_kinds, _arrow_select, _read_arrow),
-    ("pyarrow", "RecordBatch"): _Library(_arrow_kinds, _arrow_select, _read_arrow),
+    ("pandas", "DataFrame"): _Library(_pandas_kinds, _pandas_select, _read_pandas, _pandas_take),
+    ("polars", "DataFrame"): _Library(_polars_kinds, _polars_select, _read_polars, _polars_take),
+    ("pyarrow", "Table"): _Library(_arrow_kinds, _arrow_select, _read_arrow, _arrow_take),
+    ("pyarrow", "RecordBatch"): _Library(_arrow_kinds, _arrow_select, _read_arrow, _arrow_take),
+    ("fastlogit", "CodedFrame"): _Library(
+        _our_kinds, CodedFrame.select, CodedFrame.column, CodedFrame.__getitem__
+    ),
 }

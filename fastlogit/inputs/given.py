@@ -452,7 +452,7 @@ def look_at_model(X: ArrayLike, coef: ArrayLike, intercept: ArrayLike, offset: A
 
 def look_at_cost(
     X: ArrayLike, y: ArrayLike, coef: ArrayLike, intercept: ArrayLike, l2_reg: ArrayLike,
-    sample_weight: ArrayLike, offset: ArrayLike,
+    sample_weight: ArrayLike, offset: ArrayLike, categories: CategoryOptions | None = None,
 ) -> tuple[Model, CodeMatrix, Floats, float | Vector]:  # fmt: skip
     """Check what the cost of coefficients is asked of.
 
@@ -468,21 +468,22 @@ def look_at_cost(
     TypeError, ValueError
         If something has the wrong type, shape or value.
     """
-    rows, coefs, intercepts, single = _rows_and_coef(X, coef, intercept)
+    rows, coefs, intercepts, single = _rows_and_coef(X, coef, intercept, categories)
+    _refuse_interactions(categories, rows)
     n_samples, n_features = rows.X.shape
     codes = validation.check_targets01_of_models(y, n_samples, len(coefs))
     weights = validation.check_weights_of_models(sample_weight, n_samples, len(coefs))
-    strengths = validation.check_l2_reg("l2_reg", l2_reg, n_features)
+    strengths = validation.check_l2_reg("l2_reg", l2_reg, n_features, rows.unit)
     fixed = validation.check_offset(offset, n_samples)
     return Model(rows, coefs, intercepts, single, fixed), codes, weights, strengths
 
 
 def _rows_and_coef(
-    X: ArrayLike, coef: ArrayLike, intercept: ArrayLike
+    X: ArrayLike, coef: ArrayLike, intercept: ArrayLike, categories: CategoryOptions | None = None
 ) -> tuple[Rows, Matrix, Vector, bool]:
     """Check rows and coefficients of models over them; whether one model was meant."""
-    rows = look_at_rows(X)
-    return rows, *validation.check_coef(coef, intercept, rows.X.shape[1])
+    rows = look_at_rows(X, None, categories)
+    return rows, *validation.check_coef(coef, intercept, rows.X.shape[1], rows.unit)
 
 
 def look_at_batch(X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike, classes: Labels) -> Batch:

@@ -402,13 +402,13 @@ def check_offset(offset: ArrayLike, n_samples: int) -> Vector:
 
 
 def check_coef(
-    coef: ArrayLike, intercept: ArrayLike, n_features: int
+    coef: ArrayLike, intercept: ArrayLike, n_features: int, unit: str = "columns"
 ) -> tuple[Matrix, Vector, bool]:
     """Return coef (n_models, n_features), intercept (n_models,), and if one model was meant."""
     coefs = _finite_floats("coef", coef)
     if coefs.ndim not in (1, 2) or coefs.shape[0] != n_features:
         raise ValueError(
-            f"coef has shape {coefs.shape}, but X has {n_features} columns: it must be "
+            f"coef has shape {coefs.shape}, but X has {n_features} {unit}: it must be "
             f"({n_features},) or ({n_features}, n_models)"
         )
     single = coefs.ndim == 1
