@@ -298,12 +298,17 @@ def test_small_fits_are_measured(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.jit
-def test_sparse_text_is_measured(capsys: pytest.CaptureFixture[str]) -> None:
-    load("sparse").main(["--shrink", "400", "--turns", "1"])
-    said = capsys.readouterr().out
-    assert "500 x 300 float64, made text" in said
-    for name in ("a read of values", "a pass", "fastlogit", "newton-cg (to ", "lbfgs (to "):
+def test_sparse_text_is_measured(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    sparse, page = load("sparse"), tmp_path / "page.md"
+    page.write_text(f"{sparse.PLACE.begin}\n{sparse.PLACE.end}\n", "utf-8")
+    given = ["--shrink", "400", "--turns", "1", "--solvers", "newton-cg", "--write", str(page)]
+    sparse.main(given)
+    said, written = capsys.readouterr().out, page.read_text("utf-8")
+    for name in ("a read", "a pass", "fastlogit", "scikit-learn newton-cg"):
         assert name in said
+    assert "| sparse text | cost and gradient | 500 x 300, " in written
+    for mode in ("500 x 300, two classes", "200 x 300, softmax", "200 x 300, one against all"):
+        assert f"| sparse text | fit | text of {mode}" in written
 
 
 @pytest.mark.jit

@@ -205,15 +205,18 @@ class CodesDesign(ScatteredDesign):
     def _block(self, n_slots: int) -> int:
         return max(LEAST_ROWS, min(MOST_ROWS, BLOCK_NUMBERS // n_slots // 8 * 8))
 
-    def _table(self, scaled: Matrix) -> tuple[Vector, int]:
+    def _table(self, coef: Matrix) -> tuple[Vector, int, Vector]:
         """Return a coefficient for each level, 0 where it has none."""
+        center, inverse_scale = self.columns
+        scaled = coef * inverse_scale
         n_models, n_slots = len(scaled), kernels.model_slots(len(scaled))
         table = np.zeros((self.given.n_levels, n_slots))
         table[self.given.levels, :n_models] = scaled.T
-        return table.reshape(-1), n_slots
+        # Not by BLAS, whose bits and threads are its own.
+        return table.reshape(-1), n_slots, (scaled * center).sum(axis=1)
 
-    def _of_features(self, sums: Matrix) -> Matrix:
-        return sums[self.given.levels]
+    def _of_features(self, sums: Vector, n_slots: int) -> Vector:
+        return sums.reshape(-1, n_slots)[self.given.levels].reshape(-1)
 
     def _take_room(self, n_models: int, n_slots: int) -> Room:
         numbers, bounds = self.given.n_levels * n_slots, self.bounds(self.given.n_levels)

@@ -13,15 +13,20 @@ from typing import ClassVar, NamedTuple, Self
 
 import numpy as np
 
+from .. import threads
 from ..arrays import Array, Cube, IndexMatrix, Indices, Matrix, Vector
 from ..kernels.descent import DescentState, Penalty
 from ..kernels.passes import Targets
+from ..kernels.scaling import PARTS, finish
 from ..kernels.scattered import Passes
 from .algebra import MOST_CENTRED
 from .base import NO_ROW_STATE, Columns, Design, readonly
 from .dense import sample_of_copies
 
-__all__ = ["Room", "ScatteredDesign"]
+__all__ = ["COLUMN_NS", "Room", "ScatteredDesign"]
+
+# Serial time of what is done for each column, and model, beside a pass.
+COLUMN_NS = 1.0
 
 
 class Room(NamedTuple):
@@ -62,12 +67,15 @@ class ScatteredDesign(Design):
         """Return the rows of a block, which is in cache when gradients follow predictions."""
 
     @abstractmethod
-    def _table(self, scaled: Matrix) -> tuple[Vector, int]:
-        """Return coefficients of X as it is where kernels look them up, and the slots of each."""
+    def _table(self, coef: Matrix) -> tuple[Vector, int, Vector]:
+        """Return coefficients of X as it is where kernels look them up, and the slots of each.
+
+        And for each model the sum of its coefficients times the centres of the columns.
+        """
 
     @abstractmethod
-    def _of_features(self, sums: Matrix) -> Matrix:
-        """Return what of sums (numbers of a table, n_models) belongs to the features."""
+    def _of_features(self, sums: Vector, n_slots: int) -> Vector:
+        """Return what of sums, as they lie in a table, belongs to the features."""
 
     @abstractmethod
     def _take_room(self, n_models: int, n_slots: int) -> Room:
@@ -83,7 +91,6 @@ class ScatteredDesign(Design):
         row_state_out: Matrix = NO_ROW_STATE,
     ) -> None:  # fmt: skip
         """Put cost and gradient at the state's point into the state: one pass."""
-        center, inverse_scale = self.columns
         coef, n_models = state.point, len(state.point)
         with np.errstate(over="ignore", invalid="ignore"):  # the kernels do not warn either
             table, levels = self._packed(coef, state.point_intercept)
@@ -94,17 +101,27 @@ class ScatteredDesign(Design):
                     levels, room.strips, room.totals, room.gradient, row_state_out,
                 )  # fmt: skip
             sums = np.add.reduce(room.totals).reshape(n_models, 2)
-            found = room.gradient.reshape(-1, len(levels))[:, :n_models]
-            gradient = self._of_features(found).T - sums[:, 1:] * center
-            gradient *= inverse_scale
-            gradient /= targets.total_weight[:, None]
             means = sums / targets.total_weight[:, None]
-            pull = penalty.l2 * coef
-            state.gradient[...] = gradient + pull
-            state.cost[...] = means[:, 0] + 0.5 * np.einsum("ij,ij->i", pull, coef)
+            pulls = self._finish(sums, len(levels), room, targets, penalty, state)
+            state.cost[...] = means[:, 0] + 0.5 * pulls
         state.intercept_gradient[...] = means[:, 1] if penalty.fit_intercept else 0.0
         self._keep_room(room)
         self.counter.rows += self.shape[0]
+
+    def _finish(
+        self, sums: Matrix, n_slots: int, room: Room, targets: Targets, penalty: Penalty,
+        state: DescentState,
+    ) -> Vector:  # fmt: skip
+        """Put the gradient into the state; return strengths times squared coefficients, summed."""
+        found, pulls = self._of_features(room.gradient, n_slots), np.empty((PARTS, len(sums)))
+        columns = tuple(map(readonly, self.columns))
+        given = columns, readonly(penalty.l2), readonly(state.point)
+        with threads.team(self.n_threads, COLUMN_NS * state.point.size) as parallel:
+            finish.choose(parallel)(
+                found, n_slots, sums, readonly(targets.total_weight), *given, state.gradient, pulls
+            )
+        total: Vector = np.add.reduce(pulls)
+        return total
 
     def raw_prediction(self, coef: Matrix, intercept: Vector) -> Matrix:
         """Return the raw prediction of each row, shape (n_models, n_samples): one pass."""
@@ -136,12 +153,9 @@ class ScatteredDesign(Design):
 
     def _packed(self, coef: Matrix, intercept: Vector) -> tuple[Vector, Vector]:
         """Return coefficients of X as it is where kernels look them up, and what goes with them."""
-        center, inverse_scale = self.columns
-        scaled = coef * inverse_scale
-        table, n_slots = self._table(scaled)
+        table, n_slots, shifts = self._table(coef)
         levels = np.zeros(n_slots)
-        # Not by BLAS, whose bits and threads are its own.
-        levels[: len(coef)] = intercept - (scaled * center).sum(axis=1)
+        levels[: len(coef)] = intercept - shifts
         return readonly(table), readonly(levels)
 
     # ---- other designs over the same rows

@@ -7,9 +7,11 @@ from functools import cached_property
 
 import numpy as np
 
+from .. import threads
 from ..arrays import Column, Features, Indices, Matrix, Vector
 from ..kernels import sparse as kernels
 from ..kernels.column_descent import SomeColumns
+from ..kernels.scaling import PARTS, pack
 from ..kernels.simd import LANES
 from .algebra import ROUNDINGS, row_measures, standard_gram
 from .base import (
@@ -22,6 +24,7 @@ from .base import (
     readonly,
 )
 from .compressed import CompressedRows
+from .scattered import COLUMN_NS as SCALING_NS
 from .scattered import Room, ScatteredDesign
 
 __all__ = ["SparseDesign"]
@@ -39,7 +42,7 @@ STRIP_NUMBERS = 2**23
 # Numbers of all strips of a Gram matrix: 128 MB, or two of them.
 GRAM_NUMBERS = 2**24
 # Values of a block of rows, which are in cache when gradients follow predictions.
-BLOCK_VALUES, LEAST_ROWS, MOST_ROWS = 2048, 8, 128
+BLOCK_VALUES, LEAST_ROWS, MOST_ROWS = 8192, 8, 128
 
 
 class _Rows:
@@ -162,17 +165,16 @@ class SparseDesign(ScatteredDesign):
     def _block(self, n_slots: int) -> int:
         return self._all.block
 
-    def _table(self, scaled: Matrix) -> tuple[Vector, int]:
-        n_models, n_features = scaled.shape
-        if n_models == 1:
-            return scaled[0], 1
-        n_slots = kernels.model_slots(n_models)
-        table = _at_line(n_features * n_slots).reshape(n_features, -1)
-        table[:, n_models:] = 0.0
-        table[:, :n_models] = scaled.T
-        return table.reshape(-1), n_slots
+    def _table(self, coef: Matrix) -> tuple[Vector, int, Vector]:
+        n_models, n_features = coef.shape
+        n_slots, shifts = kernels.model_slots(n_models), np.empty((PARTS, n_models))
+        table = _at_line(n_features * n_slots)
+        given = np.ascontiguousarray(coef), *self.columns
+        with threads.team(self.n_threads, SCALING_NS * coef.size) as parallel:
+            pack.choose(parallel)(*map(readonly, given), n_slots, table, shifts)
+        return table, n_slots, np.add.reduce(shifts)
 
-    def _of_features(self, sums: Matrix) -> Matrix:
+    def _of_features(self, sums: Vector, n_slots: int) -> Vector:
         return sums
 
     def _take_room(self, n_models: int, n_slots: int) -> Room:
@@ -218,7 +220,7 @@ class SparseDesign(ScatteredDesign):
             kernels.column_sums.choose(parallel)(
                 rows.kernel_rows, room.bounds, sets, readonly(center), room.strips, room.gradient
             )
-        squares, seen = room.gradient[:n_features], room.gradient[n_features:]
+        squares, seen = room.gradient.reshape(n_features, 2).T
         with np.errstate(over="ignore", invalid="ignore"):
             rest = np.maximum(total_weight - seen, 0.0)
             # What is left beside all rows but a part in 2^40 is rounding.

@@ -16,7 +16,7 @@ from numba import prange
 
 from .policy import entry, kernel
 from .scattered import PARTS, add_strips, by_model, by_row, passes_by
-from .simd import LANES, add, load, multiply_add, prefetch, splat, store
+from .simd import LANES, add, load, multiply_add, prefetch, prefetch_l2, splat, store
 
 __all__ = [
     "OUT_OF_RANGE",
@@ -46,6 +46,8 @@ _ONE, _FOUR = np.uint64(1), np.uint64(4)
 # machine, the least of 25 in turns); by 3 models it would gain nothing.
 _AHEAD = np.uint64(6)
 _TWO, _THREE = np.uint64(2), np.uint64(3)
+# Values, and indices of 32 bits, of a cache line.
+_LINE, _LINE_OF_INDICES = np.uint64(8), np.uint64(16)
 
 
 class SparseRows(NamedTuple):
@@ -158,6 +160,39 @@ def scatter_few(
 
 
 @kernel
+def ask_values(data: Any, indices: Any, begin: Any, end: Any) -> None:
+    """Ask memory for values and indices."""
+    for place in range(begin, end, _LINE_OF_INDICES):
+        prefetch_l2(data, place)
+        prefetch_l2(data, place + _LINE)
+        prefetch_l2(indices, place)
+
+
+@kernel
+def scatter_row(
+    data: Any, indices: Any, begin: Any, end: Any, factor: float, gradient_out: Any
+) -> None:
+    """Add factor times row to the gradient of one model.
+
+    The columns of a row differ: four numbers are read before the first is written.
+    """
+    place = begin
+    while place + _THREE < end:
+        a, b = np.uint64(indices[place]), np.uint64(indices[place + _ONE])
+        c, d = np.uint64(indices[place + _TWO]), np.uint64(indices[place + _THREE])
+        of_a = gradient_out[a] + data[place] * factor
+        of_b = gradient_out[b] + data[place + _ONE] * factor
+        of_c = gradient_out[c] + data[place + _TWO] * factor
+        of_d = gradient_out[d] + data[place + _THREE] * factor
+        gradient_out[a], gradient_out[b] = of_a, of_b
+        gradient_out[c], gradient_out[d] = of_c, of_d
+        place += _FOUR
+    while place < end:
+        gradient_out[np.uint64(indices[place])] += data[place] * factor
+        place += _ONE
+
+
+@kernel
 def ask_ahead(rows: Any, row: int, coef: Any, n_slots: int) -> None:
     """Ask memory for the coefficients of a row, if there is one."""
     if row < rows.begins.size:
@@ -214,11 +249,13 @@ def scatter_block(
     """Add residual times row to the gradients of all models."""
     data, indices = rows.data, rows.indices
     if n_slots == 1:
+        # The next block, where rows follow each other. Each row's share with the row: asked for
+        # all at once the lines wait for each other.
+        ahead = np.uint64(rows.ends[first + count - 1]) - np.uint64(rows.begins[first])
         for row in range(count):
-            factor = residual[row]
             begin, end = np.uint64(rows.begins[first + row]), np.uint64(rows.ends[first + row])
-            for place in range(begin, end):
-                gradient_out[np.uint64(indices[place])] += data[place] * factor
+            ask_values(data, indices, begin + ahead, end + ahead)
+            scatter_row(data, indices, begin, end, residual[row], gradient_out)
         return
     if n_slots == FEW:
         scatter_few(rows, first, count, residual, size, gradient_out)
@@ -249,9 +286,9 @@ PASSES = passes_by("sparse", predict_block, scatter_block)
 def sum_columns(rows: Any, start: int, stop: int, weights: Any, center: Any, sums_out: Any) -> None:
     """Add weight, and weight times squared distance from `center`, of each stored value.
 
-    `sums_out` has the squares of all columns, and then the weights.
+    `sums_out` has both for each column, next to each other: one line of memory, not two.
     """
-    data, indices, below = rows.data, rows.indices, np.uint64(center.size)
+    data, indices = rows.data, rows.indices
     sums_out[:] = 0.0
     for row in range(start, stop):
         weight = weights[0, row] if weights.shape[0] > 0 else 1.0
@@ -259,9 +296,9 @@ def sum_columns(rows: Any, start: int, stop: int, weights: Any, center: Any, sum
             continue
         for place in range(np.uint64(rows.begins[row]), np.uint64(rows.ends[row])):
             column = np.uint64(indices[place])
-            far = data[place] - center[column]
-            sums_out[column] += weight * (far * far)
-            sums_out[below + column] += weight
+            far, at = data[place] - center[column], _TWO * column
+            sums_out[at] += weight * (far * far)
+            sums_out[at + _ONE] += weight
 
 
 def _column_sums(
@@ -314,17 +351,35 @@ def _gram(
 
 
 @kernel
+def size_of_value(rows: Any, place: Any, center: Any, squares: Any) -> float:
+    """Return what a value adds to the size of its row."""
+    column, value = np.uint64(rows.indices[place]), float(rows.data[place])
+    return value * (value - 2.0 * center[column]) * squares[column]
+
+
+@kernel
+def size_of_row(rows: Any, row: int, center: Any, squares: Any) -> float:
+    """Return ``sum value (value - 2 center) squares`` of a row: two sums in turn."""
+    place, end = np.uint64(rows.begins[row]), np.uint64(rows.ends[row])
+    a, b = 0.0, 0.0
+    while place + _ONE < end:
+        a += size_of_value(rows, place, center, squares)
+        b += size_of_value(rows, place + _ONE, center, squares)
+        place += _TWO
+    if place < end:
+        a += size_of_value(rows, place, center, squares)
+    return a + b
+
+
+@kernel
 def largest_of(rows: Any, start: int, stop: int, center: Any, squares: Any, base: float) -> float:
     """Return the largest sum of ``(value - center)^2 squares`` of a row; infinite if it overflows.
 
     `base` is that of a row without stored values.
     """
-    data, indices, largest = rows.data, rows.indices, -np.inf
+    largest = -np.inf
     for row in range(start, stop):
-        size = base
-        for place in range(np.uint64(rows.begins[row]), np.uint64(rows.ends[row])):
-            column, value = np.uint64(indices[place]), float(data[place])
-            size += value * (value - 2.0 * center[column]) * squares[column]
+        size = base + size_of_row(rows, row, center, squares)
         if not size <= largest:
             largest = size if size == size else np.inf
     return largest
