@@ -6,7 +6,8 @@ import pytest
 from problems import objective_of, problem, sized, three_classes
 
 from fastlogit import reference
-from fastlogit.certificates.binomial import Certificate, gain_bound
+from fastlogit.certificates.binomial import Certificate, PenaltyCertificate, gain_bound
+from fastlogit.solvers.stopping import StoppingRule
 
 ROWS = sized(260, 90)
 
@@ -188,3 +189,28 @@ def test_an_offset_counts() -> None:
         bound = Certificate(objective, 2).bound(0, theta, found.gradient[0])
         assert bound >= found.cost[0] - lowest - 1e-14
         assert size > 1e-3 or bound <= 20.0 * max(found.cost[0] - lowest, 1e-14)
+
+
+def test_row_curvatures_that_are_known_save_a_pass() -> None:
+    X, y, *_ = problem(ROWS, 4)
+    objective = objective_of(X, y, None, 0.3)
+    objective.standardize()
+    coef, intercept, _ = reference.newton(X, y, 0.3)
+    theta = theta_of(objective, coef, intercept)[None, :]
+    curvature = objective.rows.empty_curvature(1)
+    found = objective.at(theta, curvature)
+
+    def price(*steps: str) -> tuple[float, float]:
+        certificate = PenaltyCertificate(objective)
+        if "know" in steps:
+            certificate.know(theta, curvature)
+        if "leave" in steps:
+            StoppingRule(1e-8, 1, certificate).leave()
+        before = objective.design.n_passes
+        bound = certificate.bound(0, theta[0], found.gradient[0], cost=found.cost[0])
+        return bound, objective.design.n_passes - before
+
+    bound, passes = price()
+    assert price("know") == (bound, passes - 1.0)
+    # The solver overwrites them.
+    assert price("know", "leave") == (bound, passes)

@@ -7,7 +7,7 @@ import scipy.sparse
 from fastlogit.design.base import Columns, plain_targets
 from fastlogit.design.dense import DenseDesign
 from fastlogit.design.opening import open_rows
-from fastlogit.design.sparse import SparseDesign
+from fastlogit.design.sparse import CHUNK_VALUES, SparseDesign
 from fastlogit.inputs.sparse import compressed_rows
 from fastlogit.kernels.passes import SQUARED
 
@@ -137,3 +137,16 @@ def test_blocks_of_many_columns_are_small() -> None:
     for start, stop, rows in blocks:
         np.testing.assert_array_equal(rows, dense[start:stop])
     np.testing.assert_array_equal(design.column(77), dense[:, 77])
+
+
+@pytest.mark.parametrize(("n_samples", "n_features"), [(7, 3), (3_000, 40), (9_000, 700)])
+def test_threads_get_as_many_chunks_each_of_as_many_values(n_samples, n_features) -> None:
+    X = few_values(n_samples, n_features, share=0.1)
+    rows = compressed_rows(scipy.sparse.csr_array(X))
+    bounds = SparseDesign(rows)._all.bounds
+    n_chunks = len(bounds) - 1
+    assert (n_chunks & (n_chunks - 1)) == 0
+    assert (bounds[0], bounds[-1]) == (0, n_samples)
+    values = np.diff(np.append(rows.begins, rows.ends[-1])[bounds])
+    assert values.max() <= 1.2 * rows.n_values / n_chunks + n_features
+    assert n_chunks <= max(1, rows.n_values // CHUNK_VALUES)

@@ -192,18 +192,15 @@ def test_the_largest_row(rng) -> None:
     X, center = dense_rows(rng), rng.normal(size=N_FEATURES)
     squares, largest = rng.uniform(0.5, 2.0, N_FEATURES), np.empty(3)
     base = float((center**2 * squares).sum())
-    kernels.largest_row.serial(
-        rows_of(X).as_kernels_take(), bounds_of(3), readonly(center), readonly(squares), base,
-        largest,
-    )  # fmt: skip
+    measures = readonly(np.column_stack([center, squares]).reshape(-1))
+    kernels.largest_row.serial(rows_of(X).as_kernels_take(), bounds_of(3), measures, base, largest)
     wanted = ((X - center) ** 2 * squares).sum(axis=1)
     assert largest.max() == pytest.approx(wanted.max(), rel=1e-12)
     X[3, 5] = 1e200
     with np.errstate(over="ignore"):
         kernels.largest_row.serial(
-            rows_of(X).as_kernels_take(), bounds_of(3), readonly(center), readonly(squares), base,
-            largest,
-        )  # fmt: skip
+            rows_of(X).as_kernels_take(), bounds_of(3), measures, base, largest
+        )
     assert largest[0] == np.inf
 
 

@@ -26,14 +26,14 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ..arrays import Indices, Matrix, Vector
+from ..arrays import Indices, Vector
 from ..linalg.factors import SOLVE_NS
 from ..linalg.resolved import EPS, errors_of_sums
 from ..objective.hessians import Hessians, LocalHessian
 from ..objective.objective import Objective
 from ..objective.penalties import L2
-from ..objective.row_state import RowCurvature, RowPredictions
-from .by_faces import ModelByModel
+from ..objective.row_state import RowPredictions
+from .by_faces import KnowsRows
 
 __all__ = [
     "FAR",
@@ -248,7 +248,7 @@ class Reference:
         return float(change[0]) * self._concordance
 
 
-class Certificate(ModelByModel):
+class Certificate(KnowsRows):
     """Bounds the suboptimality of points of an objective, by the rows of a subsample.
 
     Parameters
@@ -272,9 +272,6 @@ class Certificate(ModelByModel):
         self._failures = np.zeros(objective.n_models, dtype=int)
         self._waits = np.zeros(objective.n_models, dtype=int)
         self._whole: Certificate | None = None
-
-    def know(self, theta: Matrix, curvature: RowCurvature) -> None:
-        """Take the row curvatures of all models at a point: nothing here asks for them."""
 
     def _reference(self, model: int) -> Reference | None:
         """Return what is known of the Hessian that anybody asked for last; None if nobody did."""
@@ -390,11 +387,13 @@ class Certificate(ModelByModel):
         diagonal = self.objective.parameter_penalty.floor(model)[:-1]
         moving = self.objective.design.columns.inverse_scale > 0.0
         scale = np.divide(1.0, np.sqrt(diagonal), out=np.zeros_like(diagonal), where=moving)
-        noise = self._noise_without_rows(model, there) * float(np.linalg.norm(scale))
+        noise = self._noise_without_rows(model, there) * _length(scale)
         slopes = there.gradient[:-1] * scale
         if not self.objective.fit_intercept:
-            return float(0.5 * (np.linalg.norm(slopes) + noise) ** 2)
-        if 0.5 * (slopes @ slopes) > HOPELESS * wanted > 0.0:
+            size = _length(slopes) + noise
+            return 0.5 * size * size  # a power of Python's floats would raise beyond their range
+        size = _length(slopes)
+        if 0.5 * size * size > HOPELESS * wanted > 0.0:
             return np.inf
         if model in self._intercept_curvatures:
             # Where the last mean and curvature say that it is far off, new ones will say so too.
@@ -418,7 +417,8 @@ class Certificate(ModelByModel):
     def _intercept_curvature(self, model: int, theta: Vector) -> tuple[Vector, float]:
         """Return the rows' mean, weighted by their curvatures, and the sum of these per weight."""
         part = self.sampled.only([model])
-        curvature = part.curvature(theta[None, :])
+        known = self._known_curvature(model, theta) if self.sampled is self.objective else None
+        curvature = part.curvature(theta[None, :]) if known is None else known
         total = float(curvature.totals()[0])
         if not total > 0.0:
             return np.zeros(theta.size - 1), 0.0
@@ -434,10 +434,10 @@ class Certificate(ModelByModel):
             return np.inf
         level = there.gradient[-1]
         slopes = (there.gradient[:-1] - level * mean) * scale
-        delta = float(np.sqrt(slopes @ slopes + level * level / curvature))
-        shift = float(np.linalg.norm(mean * scale))
-        delta += self._noise_without_rows(model, there) * float(
-            np.linalg.norm(scale) + shift + 1.0 / np.sqrt(curvature)
+        delta = math.hypot(_length(slopes), level / math.sqrt(curvature))
+        shift = _length(mean * scale)
+        delta += self._noise_without_rows(model, there) * (
+            _length(scale) + shift + 1.0 / math.sqrt(curvature)
         )
         key = model if self.objective.penalty.n_sets > 1 else 0
         if key not in self._largest:
@@ -445,6 +445,11 @@ class Certificate(ModelByModel):
         reach = np.sqrt(self._largest[key]) + shift
         radius = self.objective.loss.self_concordance * np.sqrt(reach * reach + 1.0 / curvature)
         return gain_bound(delta, radius)
+
+
+def _length(vector: Vector) -> float:
+    """Return the root of the sum of squares: not by BLAS, whose threads then keep cores busy."""
+    return math.sqrt(np.einsum("i,i->", vector, vector))
 
 
 class PenaltyCertificate(Certificate):

@@ -9,7 +9,7 @@ import numpy as np
 from ..arrays import Indices, Matrix, Vector
 from ..objective.row_state import RowCurvature
 
-__all__ = ["ByFaces", "ModelByModel"]
+__all__ = ["ByFaces", "KnowsRows", "ModelByModel"]
 
 
 class ModelByModel(ABC):
@@ -32,6 +32,26 @@ class ModelByModel(ABC):
         )
 
 
+class KnowsRows(ModelByModel):
+    """Bounds that may need the row curvatures of a point, which solvers have there."""
+
+    _known: tuple[Matrix, RowCurvature] | None = None
+
+    def know(self, theta: Matrix, curvature: RowCurvature) -> None:
+        """Take the row curvatures of all models at a point, until they are overwritten."""
+        self._known = theta, curvature
+
+    def forget(self) -> None:
+        """Row curvatures are those of another point from now on."""
+        self._known = None
+
+    def _known_curvature(self, model: int, theta: Vector) -> RowCurvature | None:
+        """Return those of a model at a point, None where they are not known."""
+        if self._known is None or not np.array_equal(self._known[0][model], theta):
+            return None
+        return self._known[1][model]
+
+
 class ByFaces(ModelByModel):
     """Bounds points by the coefficients that may move, and keeps what rounding hides of them.
 
@@ -48,6 +68,9 @@ class ByFaces(ModelByModel):
 
     def know(self, theta: Matrix, curvature: RowCurvature) -> None:
         """Take the row curvatures of all models at a point: nothing here asks for them."""
+
+    def forget(self) -> None:
+        """Row curvatures are those of another point from now on: none are kept."""
 
     def _resolved(self, model: int, unresolved: Indices, is_resolved: bool, gain: float) -> float:
         """Return the bound of a face, infinite where rounding hides some of its directions."""

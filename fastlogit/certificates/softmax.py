@@ -27,7 +27,7 @@ from ..objective.hessians import ContrastHessian, Hessians, LocalHessian, contra
 from ..objective.objective import Objective
 from ..objective.row_state import RowCurvature
 from .binomial import FAR, HOPELESS, Place, Rounding, gain_bound
-from .by_faces import ModelByModel
+from .by_faces import KnowsRows
 
 __all__ = ["SMALL", "Reduced", "SoftmaxCertificate"]
 
@@ -128,7 +128,7 @@ class _Reference:
         return self._exact
 
 
-class SoftmaxCertificate(ModelByModel):
+class SoftmaxCertificate(KnowsRows):
     """Bounds the suboptimality of points of a multinomial objective.
 
     Parameters
@@ -145,19 +145,9 @@ class SoftmaxCertificate(ModelByModel):
         self._references: dict[int, _Reference] = {}
         self._parts: dict[int, Objective] = {}
         self._largest: dict[bytes, float] = {}
-        self._known: tuple[Matrix, RowCurvature] | None = None
         self.rounding = Rounding(objective)
         # Bounds of models that count all directions but the unresolved ones.
         self.beside: dict[int, float] = {}
-
-    def know(self, theta: Matrix, curvature: RowCurvature) -> None:
-        """Take the row curvatures of all models at a point, which a proof there may need."""
-        self._known = theta, curvature
-
-    def _known_curvature(self, model: int, theta: Vector) -> RowCurvature | None:
-        if self._known is None or not np.array_equal(self._known[0][model], theta):
-            return None
-        return self._known[1][model]
 
     def _reference(self, model: int) -> _Reference | None:
         """Return what is known of the Hessian that anybody asked for last; None if nobody did."""

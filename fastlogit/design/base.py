@@ -26,7 +26,7 @@ from ..arrays import (
 )
 from ..clock import Clock
 from ..kernels.column_descent import SomeColumns, measure_columns
-from ..kernels.descent import RUNNING, DescentState, Penalty, start_state
+from ..kernels.descent import RUNNING, DescentState, Penalty, state_at
 from ..kernels.passes import LINEAR, SPREAD, SQUARED, Targets
 from ..kernels.stepping import step_only
 
@@ -362,7 +362,7 @@ class Design(ABC):
         self, targets: Targets, coef: Matrix, intercept: Vector
     ) -> tuple[Vector, Matrix, Vector]:
         """Return cost, gradient and intercept gradient of each model: one pass."""
-        state = start_state(coef, intercept)
+        state = state_at(coef, intercept)
         self.evaluate(targets, Penalty(np.zeros((1, self.shape[1])), True), state)
         return state.cost, state.gradient, state.intercept_gradient
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 from functools import cached_property
 
 import numpy as np
@@ -58,7 +59,7 @@ class _Rows:
         wanted = given.n_values // (STRIP_VALUES * n_features)
         most = min(MAX_CHUNKS, max(1, given.n_values // CHUNK_VALUES), n_samples)
         few = FEW_CHUNKS if given.n_values >= n_features else 1
-        self.bounds = self.chunks(min(most, max(few, wanted)))
+        self.bounds = self.chunks(_even(max(few, wanted), most))
         self._most_numbers = max(STRIP_NUMBERS, given.n_values)
         self._rooms: dict[tuple[int, int], list[Room]] = {}
 
@@ -76,7 +77,7 @@ class _Rows:
             return kept.pop()
         n_chunks, size = len(self.bounds) - 1, n_slots * self.given.shape[1]
         most = max(FEW_CHUNKS, self._most_numbers // size)
-        bounds = self.bounds if n_chunks <= most else self.chunks(most)
+        bounds = self.bounds if n_chunks <= most else self.chunks(_even(most, most))
         n_chunks = len(bounds) - 1
         return Room(
             bounds, _at_line(n_chunks * size).reshape(n_chunks, size),
@@ -104,6 +105,14 @@ class _Rows:
     def n_products(self) -> float:
         """Products of two values of a row, over all rows."""
         return float(0.5 * np.square((self.given.ends - self.given.begins).astype(float)).sum())
+
+
+def _even(wanted: int, most: int) -> int:
+    """Return about as many chunks, a power of two: threads get as many each.
+
+    15 chunks of equal work take two threads the time of 16.
+    """
+    return 2 ** min(round(math.log2(max(1, wanted))), int(math.log2(max(1, most))))
 
 
 def _at_line(count: int) -> Vector:
@@ -233,11 +242,11 @@ class SparseDesign(ScatteredDesign):
     def largest_row(self, scale: Vector, shift: Vector) -> float:
         """Return the largest sum of squares of ``(standardised row - shift) * scale``: one pass."""
         squares, middle, base = row_measures(self.columns, scale, shift)
-        rows = self._all
+        rows, measures = self._all, readonly(np.column_stack([middle, squares]).reshape(-1))
         largest = np.empty(len(rows.bounds) - 1)
         with self._team(1) as parallel:
             kernels.largest_row.choose(parallel)(
-                rows.kernel_rows, rows.bounds, readonly(middle), readonly(squares), base, largest
+                rows.kernel_rows, rows.bounds, measures, base, largest
             )
         self.counter.rows += self.shape[0]
         # Never below the truth, by what a difference may have lost.

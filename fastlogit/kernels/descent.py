@@ -15,7 +15,16 @@ from .passes import Layout, add_partials, chunk_rows, model_slots, pack_models, 
 from .policy import Twins, entry, kernel
 from .rows import empty_at_line, packed_width, unpack_slot
 
-__all__ = ["CONVERGED", "DIVERGED", "RUNNING", "DescentState", "Penalty", "descend", "start_state"]
+__all__ = [
+    "CONVERGED",
+    "DIVERGED",
+    "RUNNING",
+    "DescentState",
+    "Penalty",
+    "descend",
+    "start_state",
+    "state_at",
+]
 
 RUNNING, CONVERGED, DIVERGED = 0, 1, 2
 # A cost that grows by less than this, relative to itself, has only been rounded.
@@ -74,6 +83,27 @@ def start_state(coef: Any, intercept: Any) -> DescentState:
         best_cost=np.full(n_models, np.inf),
         momentum=np.ones(n_models),
         plain=np.ones(n_models, dtype=np.int64),
+    )
+
+
+def state_at(coef: Any, intercept: Any) -> DescentState:
+    """Return a state to be evaluated once: nothing of the point is copied that need not be."""
+    point, n_models = np.require(coef, requirements=["C", "W"]), coef.shape[0]
+    level, nothing = np.require(intercept, requirements=["C", "W"]), np.empty(n_models)
+    return DescentState(
+        coef=point,
+        intercept=level,
+        point=point,
+        point_intercept=level,
+        gradient=np.empty_like(point),
+        intercept_gradient=np.empty(n_models),
+        cost=np.empty(n_models),
+        last_cost=nothing,
+        best=point,
+        best_intercept=level,
+        best_cost=nothing,
+        momentum=nothing,
+        plain=np.empty(n_models, dtype=np.int64),
     )
 
 

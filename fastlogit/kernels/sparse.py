@@ -351,47 +351,44 @@ def _gram(
 
 
 @kernel
-def size_of_value(rows: Any, place: Any, center: Any, squares: Any) -> float:
+def size_of_value(rows: Any, place: Any, measures: Any) -> float:
     """Return what a value adds to the size of its row."""
-    column, value = np.uint64(rows.indices[place]), float(rows.data[place])
-    return value * (value - 2.0 * center[column]) * squares[column]
+    at, value = _TWO * np.uint64(rows.indices[place]), float(rows.data[place])
+    return value * (value - 2.0 * measures[at]) * measures[at + _ONE]
 
 
 @kernel
-def size_of_row(rows: Any, row: int, center: Any, squares: Any) -> float:
-    """Return ``sum value (value - 2 center) squares`` of a row: two sums in turn."""
+def size_of_row(rows: Any, row: int, measures: Any) -> float:
+    """Return ``sum value (value - 2 center) square`` of a row: two sums in turn."""
     place, end = np.uint64(rows.begins[row]), np.uint64(rows.ends[row])
     a, b = 0.0, 0.0
     while place + _ONE < end:
-        a += size_of_value(rows, place, center, squares)
-        b += size_of_value(rows, place + _ONE, center, squares)
+        a += size_of_value(rows, place, measures)
+        b += size_of_value(rows, place + _ONE, measures)
         place += _TWO
     if place < end:
-        a += size_of_value(rows, place, center, squares)
+        a += size_of_value(rows, place, measures)
     return a + b
 
 
 @kernel
-def largest_of(rows: Any, start: int, stop: int, center: Any, squares: Any, base: float) -> float:
-    """Return the largest sum of ``(value - center)^2 squares`` of a row; infinite if it overflows.
+def largest_of(rows: Any, start: int, stop: int, measures: Any, base: float) -> float:
+    """Return the largest sum of ``(value - center)^2 square`` of a row; infinite if it overflows.
 
-    `base` is that of a row without stored values.
+    `measures` are centre and square of each column next to each other, one line of memory; `base`
+    is the sum of a row without stored values.
     """
     largest = -np.inf
     for row in range(start, stop):
-        size = base + size_of_row(rows, row, center, squares)
+        size = base + size_of_row(rows, row, measures)
         if not size <= largest:
             largest = size if size == size else np.inf
     return largest
 
 
-def _largest_row(
-    rows: Any, bounds: Any, center: Any, squares: Any, base: float, largest_out: Any
-) -> None:
+def _largest_row(rows: Any, bounds: Any, measures: Any, base: float, largest_out: Any) -> None:
     for chunk in prange(bounds.size - 1):
-        largest_out[chunk] = largest_of(
-            rows, bounds[chunk], bounds[chunk + 1], center, squares, base
-        )
+        largest_out[chunk] = largest_of(rows, bounds[chunk], bounds[chunk + 1], measures, base)
 
 
 # ------------------------------------------------------------------------------------------------
@@ -439,7 +436,7 @@ look_at_rows = entry(_look_at_rows)
 column_sums = entry(_column_sums)
 # gram(rows, bounds, weights, roots, scale, strips, products_out): see `sum_products`.
 gram = entry(_gram)
-# largest_row(rows, bounds, center, squares, base, largest_out)
+# largest_row(rows, bounds, measures, base, largest_out): see `largest_of`.
 largest_row = entry(_largest_row)
 # first_not_finite(rows, bounds, found_out): row and place for each chunk, or -1.
 first_not_finite = entry(_first_not_finite)

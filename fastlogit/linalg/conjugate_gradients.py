@@ -51,15 +51,19 @@ class ConjugateGradients:
 
         Where a direction has no curvature left, the equation is done for.
         """
-        along = self.direction[live]
+        # Where all take part nothing is gathered: 100,000 numbers a vector.
+        part: Indices | slice = slice(None) if len(live) == len(self.size) else live
+        along = self.direction[part]
         curved = np.einsum("ij,ij->i", along, products)
         moves = curved > 0.0
-        step = np.where(moves, self.size[live] / np.where(moves, curved, 1.0), 0.0)[:, None]
-        self.solution[live] += step * along
-        self.residual[live] -= step * products
-        self.smooth[live] = self._precondition(live, self.residual[live])
-        size = np.einsum("ij,ij->i", self.residual[live], self.smooth[live])
-        previous = np.where(self.size[live] > 0.0, self.size[live], 1.0)
-        ratio = np.where(moves, size / previous, 0.0)
-        self.direction[live] = self.smooth[live] + ratio[:, None] * along
-        self.size[live] = np.where(moves, size, 0.0)
+        step = np.where(moves, self.size[part] / np.where(moves, curved, 1.0), 0.0)[:, None]
+        self.solution[part] += step * along
+        self.residual[part] -= step * products
+        residual = self.residual[part]
+        smooth = self._precondition(live, residual)
+        size = np.einsum("ij,ij->i", residual, smooth)
+        previous = np.where(self.size[part] > 0.0, self.size[part], 1.0)
+        along *= np.where(moves, size / previous, 0.0)[:, None]
+        along += smooth
+        self.smooth[part], self.direction[part] = smooth, along
+        self.size[part] = np.where(moves, size, 0.0)

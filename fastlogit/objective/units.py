@@ -14,6 +14,8 @@ __all__ = ["from_user", "gradient_to_user", "lost_in_units", "to_user"]
 HALF_UNIT = 2.0**-53
 # Splits the 53 digits of a float64 in two halves (Veltkamp, 1968).
 SPLIT = 2.0**27 + 1.0
+# So many numbers are added one by one.
+FEW_TERMS = 256
 
 
 def to_user(columns: Columns, coef: Matrix, intercept: Vector) -> tuple[Matrix, Vector]:
@@ -64,7 +66,7 @@ def lost_in_units(columns: Columns, coef: Matrix, intercept: Vector) -> Vector:
 
 
 def _less_product(level: float, slopes: Vector, center: Vector) -> float:
-    """Return ``level - slopes @ center``, rounded once (Dekker, 1971, for exact products)."""
+    """Return ``level - slopes @ center``, as if rounded once (Dekker, 1971, for exact products)."""
     with np.errstate(over="ignore", invalid="ignore"):
         product = slopes * center
         high, top = _high(slopes), _high(center)
@@ -72,7 +74,24 @@ def _less_product(level: float, slopes: Vector, center: Vector) -> float:
         error = ((high * top - product) + high * rest + low * top) + low * rest
         if not np.isfinite(error).all():
             return float(level - product.sum())
-    return math.fsum([float(level), *-product, *-error])
+    return math.fsum([float(level), *_few_terms(-product), *_few_terms(-error)])
+
+
+def _few_terms(values: Vector) -> list[float]:
+    """Return a few numbers of the same sum, but for 2^-100 of the numbers' sizes.
+
+    Halves are added, and what that rounds off is found (Knuth's TwoSum): `fsum` takes 100,000
+    numbers one by one, as long as a pass over a million values.
+    """
+    lost = []
+    while values.size > FEW_TERMS:
+        middle = values.size // 2
+        one, other, rest = values[:middle], values[middle : 2 * middle], values[2 * middle :]
+        sums = one + other
+        moved = sums - one
+        lost.append(float(((one - (sums - moved)) + (other - moved)).sum()))
+        values = np.append(sums, rest)
+    return [*lost, *values.tolist()]
 
 
 def _high(values: Vector) -> Vector:

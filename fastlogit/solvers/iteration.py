@@ -98,6 +98,7 @@ def iterate(
             if keep.any():
                 moving, before = active[keep], point
                 ahead = ~lost[keep]
+                rule.leave()
                 point, stuck = _search_some(
                     objective, point, moving, direction[keep], slope[keep], ahead, curvature
                 )

@@ -170,7 +170,9 @@ class _Equation:
                 live = moving
                 part, curvature = self._of(live)
             part.design.counter.phase = "Newton's equation, by conjugate gradients"
-            found.step(live, part.hessian_product(curvature, found.direction[live]))
+            everyone = len(live) == len(self.models)
+            along = found.direction if everyone else found.direction[live]
+            found.step(live, part.hessian_product(curvature, along))
         untouched = ~found.solution.any(axis=1)
         found.solution[untouched] = found.smooth[untouched]
         return found.solution, products

@@ -88,6 +88,11 @@ class StoppingRule:
         for model, place, slope, value, gain in each:
             self._take(int(model), place, slope, float(value), float(gain))
 
+    def leave(self) -> None:
+        """Row curvatures are overwritten from now on: no proof may take those of the last point."""
+        if self.certificate is not None:
+            self.certificate.forget()
+
     def _take(self, model: int, theta: Vector, gradient: Vector, cost: float, gain: float) -> None:
         """Take a bound on the gain from a model's point; what is returned adds its rounding."""
         assert self.certificate is not None
