@@ -154,6 +154,25 @@ def test_weights_of_a_cross_validation() -> None:
     assert_same_choice(found, wanted)
 
 
+def test_groups_and_bounds_of_a_cross_validation() -> None:
+    said = {**QUIET, "Cs": [0.02, 0.1], "cv": FOLDS, "tol": 1e-7}
+    lower = np.r_[-np.inf, np.full(6, -0.1)]
+    for options, more in (
+        ({"l1_ratios": (0.5, 1.0)}, {"penalty_groups": [0, 1, 1, 1, 2, 3, 3]}),
+        ({}, {"coef_bounds": (lower, None)}),
+    ):
+        found = LogisticRegressionCV(**{**said, **options}, categories="reference")
+        wanted = LogisticRegressionCV(**{**said, **options})
+        found.fit(FRAME, Y, **more)
+        wanted.fit(indicators(FRAME, "reference"), Y, **more)
+        assert (found.C_, found.l1_ratio_) == (wanted.C_, wanted.l1_ratio_)
+        np.testing.assert_allclose(found.scores_, wanted.scores_, atol=1e-6)
+        np.testing.assert_allclose(found.coef_, wanted.coef_, atol=1e-6)
+    model = LogisticRegressionCV(**said)
+    with pytest.raises(ValueError, match=r"shape \(4,\), but X has 9 coefficients, one for each"):
+        model.fit(FRAME, Y, coef_bounds=(None, np.ones(4)))
+
+
 def test_a_level_that_a_fold_lacks_has_no_coefficient_there() -> None:
     X = FRAME.assign(carrier=FRAME["carrier"].cat.add_categories("ZZ"))
     X.loc[0, "carrier"] = "ZZ"

@@ -14,7 +14,7 @@ from fastlogit.options import check_number, check_whole
 from fastlogit.threads import thread_count
 
 if TYPE_CHECKING:
-    from fastlogit.arrays import Features, Labels, Vector
+    from fastlogit.inputs.given import Given
     from fastlogit.result import FitResult
 
 __all__ = ["Folds", "cross_validate"]
@@ -36,14 +36,13 @@ class Folds(NamedTuple):
 
 
 def cross_validate(
-    X: Features, y: Labels, sample_weight: Vector | None, folds: Folds, threads: int | None,
-    options: dict[str, Any],
-) -> tuple[FitResult, str]:  # fmt: skip
+    data: Given, folds: Folds, threads: int | None, options: dict[str, Any]
+) -> tuple[FitResult, str]:
     """Choose C, and one of the shares of L1, and fit all rows with them.
 
     Returns the fit and a line that says what was chosen. Sets: C and l1_ratio in the options.
     """
-    check_scorer(folds.scoring, np.unique(y))
+    check_scorer(folds.scoring, np.unique(np.asarray(data.y)))
     for name in options.keys() - set(KNOWN):
         raise ValueError(f"--{name.replace('_', '-')} is an option of fits without --cv")
     given = dict(options)
@@ -53,13 +52,23 @@ def cross_validate(
     model = fastlogit.LogisticRegressionCV(
         l1_ratios=ratios, use_legacy_attributes=False, cv=folds.number, scoring=folds.scoring,
         n_jobs=None if threads is None else thread_count(threads), **given,
+        **_of_categories(data),
     )  # fmt: skip
-    model.fit(X, y, sample_weight, penalty_groups=groups)
+    model.fit(data.X, data.y, data.sample_weight, penalty_groups=groups)
     options["C"] = float(model.C_)
     if "l1_ratio" in options:
         options["l1_ratio"] = float(model.l1_ratio_)
     line = _line(model, ratios, folds)
     return dataclasses.replace(model.result_, classes=np.asarray(model.classes_)), line
+
+
+def _of_categories(data: Given) -> dict[str, Any]:
+    """Return what is asked about categorical columns, as an estimator's parameters."""
+    asked = data.categories
+    if asked is None:
+        return {}
+    coding, unknown, pairs = asked
+    return {"categories": coding, "handle_unknown": unknown, "interactions": pairs or None}
 
 
 def _line(model: fastlogit.LogisticRegressionCV, ratios: list[float], folds: Folds) -> str:

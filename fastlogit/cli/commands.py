@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -74,6 +74,14 @@ Na = Annotated[
 ]
 DropMissing = Annotated[
     bool, typer.Option("--drop-missing", help="Leave out the rows that lack a value.")
+]
+_FOR_CATEGORIES = "Categorical columns"
+HandleUnknown = Annotated[
+    str | None,
+    typer.Option(
+        help="What a category is that the fit had not, or a missing one: error, or zero (of none).",
+        show_default="as in the fit",
+    ),
 ]
 Verbose = Annotated[
     bool, typer.Option("--verbose", "-v", help="Print on stderr what goes on, a line a second.")
@@ -196,6 +204,36 @@ def fit(
             rich_help_panel=_FOR_DESCENT,
         ),
     ] = None,
+    categories: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Column that is categorical (may be given again, or a,b); text is anyway.",
+            rich_help_panel=_FOR_CATEGORIES,
+        ),
+    ] = None,
+    coding: Annotated[
+        str,
+        typer.Option(
+            help="full: a coefficient for each category; reference: for all but the first; auto: "
+            "full with a penalty.",
+            rich_help_panel=_FOR_CATEGORIES,
+        ),
+    ] = "auto",
+    handle_unknown: Annotated[
+        str,
+        typer.Option(
+            help="What a new category is to `predict`: error, or zero (of none that there are).",
+            rich_help_panel=_FOR_CATEGORIES,
+        ),
+    ] = "error",
+    interactions: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Two categorical columns, as carrier:origin, whose pairs have a coefficient too "
+            "(may be given again).",
+            rich_help_panel=_FOR_CATEGORIES,
+        ),
+    ] = None,
     coefficients: Annotated[
         bool, typer.Option("--coefficients", help="Print the coefficients and the intercept.")
     ] = False,
@@ -209,12 +247,14 @@ def fit(
 ) -> None:
     """Fit a model to the columns of DATA and write it to a file.
 
-    All columns but the target, the weights and dropped ones are features; they must be numeric.
-    The result is the optimum, with a proven bound on what it may lack.
+    All columns but the target, the weights and dropped ones are features: of numbers, or
+    categorical. The result is the optimum, with a proven bound on what it may lack.
     """
     from fastlogit import io
+    from fastlogit.cli import columns
     from fastlogit.cli.choosing import Folds, cross_validate
     from fastlogit.cli.penalties import check_strengths, column_groups
+    from fastlogit.fitting.problem import Strengths
     from fastlogit.inputs.given import Given, look
     from fastlogit.model_file import Model, save_model
 
@@ -226,6 +266,8 @@ def fit(
     form = io.TextFormat(sep, decimal, thousands, tuple(na or ()))
     out = Path(f"{data.name.split('.')[0]}.model.npz") if out is None else out
     io.check_writable(out)
+    asked = columns.Asked(categories or [], coding, handle_unknown, interactions or [])
+    asked.check()
     with warnings_as_lines(), watching(verbose) as watcher:
         table = _read(data, form, watcher)
         target = io.target_name(table, target)
@@ -238,7 +280,6 @@ def fit(
         wanted = {
             "C": C,
             "l1_ratio": (ratios if cv else ratios[0]) if ratios else None,
-            "penalty_groups": column_groups(penalty_groups, names) if penalty_groups else None,
             "l2_reg": l2_reg,
             "tol": tol,
             "max_iter": max_iter,
@@ -250,29 +291,35 @@ def fit(
         options: dict[str, Any] = {"solver": solver, "multi_class": multi_class}
         options |= {name: value for name, value in wanted.items() if value is not None}
         sample_weight = io.weights(table, weights) if weights else None
-        X = io.features(table, names)
+        X = columns.features_of_fit(table, names, asked.categories)
+        has_penalty = cv or Strengths(C).exist(l2_reg, None)
+        of_categories = asked.options(names, has_penalty=has_penalty)
+        if penalty_groups:
+            groups = column_groups(penalty_groups, names)
+            options["penalty_groups"] = columns.groups_of_coefficients(groups, X, of_categories)
         watcher.stage(f"fitting {len(y):,} rows x {len(names):,} columns")
         chosen = None
         if cv:
-            result, chosen = cross_validate(X, y, sample_weight, how, threads, options)
+            given = Given(X, y, sample_weight, categories=of_categories)
+            result, chosen = cross_validate(given, how, threads, options)
         else:
-            given = Given(X, y, sample_weight, l2_reg=l2_reg, names=names)
+            given = Given(X, y, sample_weight, l2_reg=l2_reg, names=names, categories=of_categories)
             others = {name: value for name, value in options.items() if name != "l2_reg"}
             result = fastlogit.fit(
                 look(given, multi_class), n_threads=threads, callback=watcher, **others
             )
-    settings = options | {"weights": weights, "drop": list(drop or [])}
+    settings = options | {"weights": weights, "drop": list(drop or [])} | asked.settings(X)
     if cv:
         settings |= {"folds": folds, "scoring": scoring}
     save_model(Model(result, names, target, settings, fastlogit.__version__), out)
     classes = ", ".join(str(label) for label in result.classes[:10])
     more = ", ..." if len(result.classes) > 10 else ""
-    typer.echo(f"{len(y):,} rows, {len(names):,} features, {target}: {classes}{more}")
+    typer.echo(f"{len(y):,} rows, {columns.size_text(result, names)}, {target}: {classes}{more}")
     if chosen is not None:
         typer.echo(chosen)
     _print_course(result)
     if coefficients:
-        _print_coefficients(result, names)
+        _print_coefficients(result, columns.names_of_coefficients(result, names))
     typer.echo(f"model: {out}")
 
 
@@ -318,12 +365,12 @@ def _print_course(result: FitResult) -> None:
     typer.echo(f"suboptimality: {proven}")
 
 
-def _read(path: Path, form: TextFormat, watcher: Watcher) -> DataTable:
+def _read(path: Path, form: TextFormat, watcher: Watcher, texts: Sequence[str] = ()) -> DataTable:
     """Read a data file; a large one shows that something is going on."""
     from fastlogit import io
 
     watcher.stage(f"reading {path.name}")
-    return io.read_table(path, form)
+    return io.read_table(path, form, texts=texts)
 
 
 def _number_or_text(text: str) -> float | str:
@@ -365,6 +412,7 @@ def predict(
     decimal: Decimal = ".",
     thousands: Thousands = None,
     na: Na = None,
+    handle_unknown: HandleUnknown = None,
     threads: Threads = None,
     verbose: Verbose = False,
 ) -> None:
@@ -373,15 +421,15 @@ def predict(
     Columns are found by name, whatever their order.
     """
     from fastlogit import io
+    from fastlogit.cli.columns import features_of_model
 
     if out is not None:
         io.check_writable(out, io.WRITABLE)
     form = io.TextFormat(sep, decimal, thousands, tuple(na or ()))
     with watching(verbose) as watcher:
         loaded, table = _open(model, data, form, watcher)
-        X = io.features(table, loaded.feature_names)
+        result, X = features_of_model(loaded, table, handle_unknown)
         _note_unused(loaded, table, loaded.target)
-        result = loaded.result
         watcher.stage(f"predicting {table.n_rows:,} rows")
         columns = {"prediction": result.predict(X, threshold, n_threads=threads)}
         if proba:
@@ -402,11 +450,13 @@ def evaluate(
     thousands: Thousands = None,
     na: Na = None,
     drop_missing: DropMissing = False,
+    handle_unknown: HandleUnknown = None,
     threads: Threads = None,
     verbose: Verbose = False,
 ) -> None:
     """Compare the predictions for DATA with a column of known classes."""
     from fastlogit import io
+    from fastlogit.cli.columns import features_of_model
 
     form = io.TextFormat(sep, decimal, thousands, tuple(na or ()))
     with watching(verbose) as watcher:
@@ -415,29 +465,22 @@ def evaluate(
         if drop_missing and not table.absent(loaded.feature_names):
             io.target_name(table, name)
             table = _without_missing(table, (*loaded.feature_names, name))
-        X = io.features(table, loaded.feature_names)
+        result, X = features_of_model(loaded, table, handle_unknown)
         _note_unused(loaded, table, name)
         name = io.target_name(table, name)
         codes = _codes(table, name, io.labels(table, name), loaded.result.classes.tolist())
         watcher.stage(f"predicting {table.n_rows:,} rows")
-        values = loaded.result.predict_proba(X, n_threads=threads)
+        values = result.predict_proba(X, n_threads=threads)
     _print_scores(codes, values, [str(label) for label in loaded.result.classes])
 
 
 def _open(model: Path, data: Path, form: TextFormat, watcher: Watcher) -> tuple[Model, DataTable]:
     """Load a model and read a data file."""
+    from fastlogit.cli.columns import coded_names
     from fastlogit.model_file import load_model
 
     loaded = load_model(model)
-    if loaded.result.categories is not None:
-        columns, levels = loaded.result.categories.columns, loaded.result.categories.levels
-        coded = [name for name, own in zip(columns, levels, strict=True) if own is not None]
-        raise ValueError(
-            f"{model}: the model has categorical columns ({', '.join(map(repr, coded[:5]))}), "
-            "which the command line does not read yet; in Python, "
-            "fastlogit.model_file.load_model(path).result predicts data frames"
-        )
-    return loaded, _read(data, form, watcher)
+    return loaded, _read(data, form, watcher, coded_names(loaded))
 
 
 def _note_unused(model: Model, table: DataTable, target: str) -> None:
@@ -603,59 +646,7 @@ def warmup(
 @app.command()
 def info() -> None:
     """Show versions, threads, the threading layer and the cache folder."""
-    from fastlogit import threads
-    from fastlogit.kernels.policy import cache_folder
+    from fastlogit.cli.facts import facts
 
-    facts = {
-        **dict(_versions()),
-        "CPUs": _cpus(),
-        "threads": f"{threads.thread_count(None)} (NUMBA_NUM_THREADS: {_pool_size()})",
-        "threading layer": _threading_layer(),
-        "cache folder": cache_folder() or "none can be written",
-    }
-    for name, value in facts.items():
+    for name, value in facts().items():
         typer.echo(f"{name:<16} {value}")
-
-
-def _versions() -> Iterator[tuple[str, str]]:
-    """Yield the names and versions of everything that takes part."""
-    import platform
-    from importlib.metadata import PackageNotFoundError, version
-
-    yield "fastlogit", fastlogit.__version__
-    yield "Python", f"{platform.python_version()} on {platform.platform()}"
-    for name in ("numpy", "numba", "llvmlite", "scipy", "scikit-learn"):
-        yield name, version(name)
-    for name in ("typer", "rich", "matplotlib", "pyarrow", "tbb"):
-        try:
-            yield name, version(name)
-        except PackageNotFoundError:
-            yield name, "not installed (optional)"
-
-
-def _cpus() -> str:
-    """Return the number of CPUs of the machine, and how many this process may use."""
-    import os
-
-    usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    return f"{os.cpu_count()}, of which this process may use {usable}"
-
-
-def _pool_size() -> int:
-    """Return the size of numba's thread pool."""
-    import numba
-
-    return int(numba.config.NUMBA_NUM_THREADS)
-
-
-def _threading_layer() -> str:
-    """Return the threading layer that numba takes, which it decides when threads first start."""
-    import numba
-    import numpy as np
-
-    if not numba.config.DISABLE_JIT:
-        fastlogit.sigmoid(np.zeros(2_000_000))
-    try:
-        return str(numba.threading_layer())
-    except ValueError:
-        return "none: one thread, or compiled code is switched off"

@@ -8,6 +8,7 @@ pyarrow reads CSV when it is installed (several times faster than the standard l
 does the work otherwise) and is needed for Parquet and Feather.
 """
 
+from fastlogit.io.categories import categorical_names, frame_as_fitted, frame_of
 from fastlogit.io.columns import (
     complete_rows,
     feature_names,
@@ -27,10 +28,13 @@ __all__ = [
     "WRITABLE",
     "Table",
     "TextFormat",
+    "categorical_names",
     "check_writable",
     "complete_rows",
     "feature_names",
     "features",
+    "frame_as_fitted",
+    "frame_of",
     "labels",
     "read_table",
     "svmlight_source",

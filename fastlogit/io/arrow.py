@@ -54,7 +54,18 @@ def _read_arrow(path: Path, kind: str, module: str, read: Reader) -> Table:
     places = {k: name for k, name in enumerate(table.column_names) if not index.fullmatch(name)}
     check_names(path, list(places.values()))
     columns = {name: from_arrow(table.column(k)) for k, name in places.items()}
-    return ColumnTable(path, columns, lambda row: f"row {row}, counting from 0")
+    declared = {
+        name: _categories(table.column(k))
+        for k, name in places.items()
+        if pa.types.is_dictionary(table.column(k).type)
+    }
+    return ColumnTable(path, columns, lambda row: f"row {row}, counting from 0", declared=declared)
+
+
+def _categories(column: Foreign) -> list[object]:
+    """Return the categories that a column has, in its order; each once."""
+    found = [value for chunk in column.chunks for value in chunk.dictionary.to_pylist()]
+    return list(dict.fromkeys(found))
 
 
 def from_arrow(column: Foreign) -> Array:

@@ -37,7 +37,7 @@ def target_name(table: Table, target: str | None) -> str:
     name = table.default_target if target is None else target
     if name is None:
         raise ValueError(f"--target is needed: which column of {table.path} is to be predicted?")
-    _check_column(table, name, "target")
+    check_column(table, name, "target")
     return name
 
 
@@ -49,9 +49,9 @@ def labels(table: Table, name: str) -> Array:
     ValueError
         If there is no such column, a label is missing, or it is neither text nor a number.
     """
-    _check_column(table, name, "target")
+    check_column(table, name, "target")
     column = table.column(name)
-    _check_present(table, name, column, "remove the rows without a label")
+    check_present(table, name, column, "remove the rows without a label")
     if column.dtype == object:
         if not all(isinstance(value, str | bool) for value in column):
             raise ValueError(f"{table.path}: target column {name!r} is neither text nor numbers")
@@ -72,7 +72,7 @@ def weights(table: Table, name: str) -> Array:
     ValueError
         If there is no such column, it is not numeric, or a value is missing, infinite or negative.
     """
-    _check_column(table, name, "weights")
+    check_column(table, name, "weights")
     column = table.column(name)
     _check_numeric(table, {name: column})
     values: Array = np.asarray(column, dtype=np.float64)
@@ -97,7 +97,7 @@ def feature_names(table: Table, leave_out: Iterable[str]) -> tuple[str, ...]:
     """
     left_out = set(leave_out)
     for name in sorted(left_out):
-        _check_column(table, name, "dropped")
+        check_column(table, name, "dropped")
     names = tuple(name for name in table.names if name not in left_out)
     if not names:
         raise ValueError(f"{table.path}: no column is left to predict from")
@@ -124,7 +124,7 @@ def features(table: Table, names: Sequence[str]) -> Array:
         If columns are missing (near names are suggested) or not numeric, or a value is missing
         or infinite (column and line are named).
     """
-    _check_none_absent(table, names)
+    check_none_absent(table, names)
     if isinstance(table, ColumnTable):
         _check_numeric(table, {name: table.columns[name] for name in names})
     elif isinstance(table, MatrixTable):
@@ -161,7 +161,7 @@ def unused_names(table: Table, names: Iterable[str]) -> list[str]:
 # --- checks --------------------------------------------------------------------------------
 
 
-def _check_column(table: Table, name: str, role: str) -> None:
+def check_column(table: Table, name: str, role: str) -> None:
     """Raise, with near names, unless the table has this column."""
     known = (*table.names, *table.extra_names)
     if name not in known:
@@ -195,7 +195,7 @@ def _other_separator(header: str, given: str | None) -> str:
     return f"{was}: is {option} meant?"
 
 
-def _check_none_absent(table: Table, names: Sequence[str]) -> None:
+def check_none_absent(table: Table, names: Sequence[str]) -> None:
     """Raise, with near names, if the table lacks columns that a model needs."""
     absent = table.absent(names)
     if not absent:
@@ -276,9 +276,13 @@ def _advice(table: Table, name: str, column: Array, places: Mapping[str, list[in
         )
         return (
             f'column {name!r} holds numbers but for {all_marks}; if that means "no value", {what}, '
-            "else correct it, or leave the column out with --drop"
+            "else correct it, read the column as categories with --categories, or leave it out "
+            "with --drop"
         )
-    return "encode such columns as numbers, or leave them out with --drop"
+    return (
+        "read such columns as categories with --categories, make numbers of them, or leave them "
+        "out with --drop"
+    )
 
 
 def _is_numeric(column: Array) -> bool:
@@ -288,7 +292,7 @@ def _is_numeric(column: Array) -> bool:
     return column.dtype.kind in "fiub"
 
 
-def _check_present(table: Table, name: str, column: Array, advice: str) -> None:
+def check_present(table: Table, name: str, column: Array, advice: str) -> None:
     """Raise if a value is missing."""
     missing = _missing(column)
     if missing.any():

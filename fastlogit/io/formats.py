@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from functools import partial
 from pathlib import Path
 
@@ -17,7 +17,9 @@ from fastlogit.io.text import open_bytes, read_csv
 from fastlogit.io.values import TextFormat
 
 
-def read_table(path: str | Path, form: TextFormat | None = None) -> Table:
+def read_table(
+    path: str | Path, form: TextFormat | None = None, *, texts: Collection[str] = ()
+) -> Table:
     """Read a data file; its format is told by its name.
 
     Parameters
@@ -29,6 +31,8 @@ def read_table(path: str | Path, form: TextFormat | None = None) -> Table:
         Text files may end in ``.gz`` or ``.bz2``.
     form : TextFormat, optional
         How a CSV file writes its values; only for such files.
+    texts : collection of str, optional
+        Columns of a CSV file that stay texts, as they stand there, though they look like numbers.
 
     Returns
     -------
@@ -46,7 +50,7 @@ def read_table(path: str | Path, form: TextFormat | None = None) -> Table:
         If a Parquet or Feather file is read without pyarrow.
     """
     path = Path(path)
-    reader = _reader(path, form or TextFormat())
+    reader = _reader(path, form or TextFormat(), texts)
     if not path.exists():
         raise FileNotFoundError(_no_such_file(path))
     if path.is_dir():
@@ -59,14 +63,14 @@ def read_table(path: str | Path, form: TextFormat | None = None) -> Table:
     return table
 
 
-def _reader(path: Path, form: TextFormat) -> Callable[[], Table]:
+def _reader(path: Path, form: TextFormat, texts: Collection[str]) -> Callable[[], Table]:
     """Return what reads a file of this name."""
     suffixes = [suffix.lower() for suffix in path.suffixes]
     if suffixes and suffixes[-1] in (".gz", ".bz2"):
         suffixes.pop()
     suffix = suffixes[-1] if suffixes else ""
     if suffix in _CSV:
-        return partial(read_csv, path, form)
+        return partial(read_csv, path, form, texts)
     if suffix in _READERS:
         if form != TextFormat():
             raise ValueError(

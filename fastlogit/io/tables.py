@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -83,7 +83,8 @@ class ColumnTable:
     """A table kept column by column, as CSV and Parquet files give it.
 
     A CSV file also has `form`, how its values are written, and `text`, which reads one of them as
-    it stands in the file.
+    it stands in the file. `declared` are the categories of columns whose file has them, in its
+    order.
     """
 
     path: Path
@@ -91,6 +92,7 @@ class ColumnTable:
     place: Callable[[int], str]
     form: TextFormat | None = None
     text: Callable[[int, str], str] | None = None
+    declared: Mapping[str, Sequence[object]] = field(default_factory=dict)
 
     @property
     def names(self) -> tuple[str, ...]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import bz2
 import csv
 import gzip
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -18,7 +18,14 @@ from typing import IO, Any
 from fastlogit.io.arrow import Foreign, from_arrow
 from fastlogit.io.faults import check_names, comment, not_utf8, reading
 from fastlogit.io.tables import Array, ColumnTable, Table
-from fastlogit.io.values import FALSE_TEXTS, SEPARATORS, TRUE_TEXTS, TextFormat, column_from_texts
+from fastlogit.io.values import (
+    FALSE_TEXTS,
+    SEPARATORS,
+    TRUE_TEXTS,
+    TextFormat,
+    column_from_texts,
+    texts_or_none,
+)
 
 # The separator is found in so many rows, of at most so many characters.
 _LOOK_ROWS = 20
@@ -27,13 +34,16 @@ _BLOCK_BYTES = 1 << 20
 _SCAN_BYTES = 1 << 24
 
 
-def read_csv(path: Path, form: TextFormat) -> Table:
-    """Read a CSV file with pyarrow, or with the standard library where pyarrow is missing."""
+def read_csv(path: Path, form: TextFormat, texts: Collection[str] = ()) -> Table:
+    """Read a CSV file with pyarrow, or with the standard library where pyarrow is missing.
+
+    Columns whose names are among `texts` stay texts, as they stand in the file.
+    """
     with reading(path, "CSV"):
         try:
             separator = form.sep or _separator(path, form)
             names = _header(path, separator)
-            file = _File(path, separator, names, form)
+            file = _File(path, separator, names, form, frozenset(texts))
             columns = _with_pyarrow(file)
             if columns is None:
                 columns = _plainly(file)
@@ -52,6 +62,12 @@ class _File:
     separator: str
     names: list[str]
     form: TextFormat
+    texts: frozenset[str]
+
+    def column(self, name: str, values: list[str]) -> Array:
+        """Return a column, from its texts."""
+        read = texts_or_none if name in self.texts else column_from_texts
+        return read(values, self.form)
 
     def rows(self) -> Iterator[tuple[int, list[str]]]:
         """Yield the line on which each row ends and its values, without header, empty lines."""
@@ -95,7 +111,7 @@ def _with_pyarrow(file: _File) -> dict[str, Array] | None:
     }
     for place, k in enumerate(unsure):
         values = texts.column(place).to_pylist()
-        columns[file.names[k]] = column_from_texts(values, file.form)
+        columns[file.names[k]] = file.column(file.names[k], values)
     return columns
 
 
@@ -110,7 +126,11 @@ def _unsure(file: _File, kinds: list[Foreign]) -> list[int]:
     # pyarrow takes 0x10 for 16.
     if any(is_whole) and not _holds(file.path, b"0x", b"0X"):
         is_plain = [plain or whole for plain, whole in zip(is_plain, is_whole, strict=True)]
-    return [k for k, plain in enumerate(is_plain) if not plain]
+    return [
+        k
+        for k, (plain, name) in enumerate(zip(is_plain, file.names, strict=True))
+        if not plain or name in file.texts
+    ]
 
 
 def _arrow_table(file: _File, as_texts: list[str] | None = None) -> Foreign:
@@ -150,8 +170,7 @@ def _plainly(file: _File) -> dict[str, Array]:
         for column, value in zip(values, row, strict=True):
             column.append(value)
     return {
-        name: column_from_texts(column, file.form)
-        for name, column in zip(file.names, values, strict=True)
+        name: file.column(name, column) for name, column in zip(file.names, values, strict=True)
     }
 
 

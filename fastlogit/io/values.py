@@ -22,6 +22,7 @@ __all__ = [
     "column_from_texts",
     "is_date",
     "options_for",
+    "texts_or_none",
 ]
 
 #: What may separate columns unless the user says it; the first wins where two fit equally well.
@@ -197,6 +198,13 @@ def column_from_texts(texts: Sequence[str], form: TextFormat) -> Array:
     floats = np.full(len(column), np.nan)
     floats[~missing] = [form.number(text) for text in present] if whole is None else whole
     return floats
+
+
+def texts_or_none(texts: Sequence[str], form: TextFormat) -> Array:
+    """Return a column of texts as they stand, as objects; None where a value is missing."""
+    column = np.array(texts, dtype=object)
+    column[[form.is_missing(text) for text in texts]] = None
+    return column
 
 
 def _as_integers(texts: Array, form: TextFormat) -> Array | None:

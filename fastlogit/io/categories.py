@@ -1,0 +1,199 @@
+"""Columns of categories: which columns of a table they are, and their values as codes."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterable, Mapping, Sequence
+
+import numpy as np
+
+from fastlogit.inputs.coded_frame import CodedFrame, Level, ReadColumn
+from fastlogit.inputs.frames import level_of
+from fastlogit.io.columns import check_column, check_none_absent, check_present, features
+from fastlogit.io.tables import Array, ColumnTable, Table
+from fastlogit.io.values import TextFormat, column_from_texts, is_date, options_for
+
+# So many different texts in a column are identifiers, where more than half of all are different.
+MANY = 50
+SHOWN = 10
+
+
+def categorical_names(
+    table: Table, names: Sequence[str], chosen: Iterable[str]
+) -> tuple[list[str], list[str]]:
+    """Return which feature columns are categorical: those that are chosen, and those found.
+
+    What is found are columns of text, none of which is a number or a date, and those that the file
+    declares.
+
+    Parameters
+    ----------
+    table : Table
+    names : sequence of str
+        The feature columns.
+    chosen : iterable of str
+        As the user says it: each a name, or several with commas between them.
+
+    Raises
+    ------
+    ValueError
+        If a chosen one is no feature column, or what is found is more likely an identifier.
+    """
+    said = [name for text in chosen for name in _split(text, names)]
+    for name in said:
+        check_column(table, name, "categorical")
+        if name not in names:
+            raise ValueError(f"column {name!r} is no feature: leave it out of --categories")
+    found = []
+    if isinstance(table, ColumnTable):
+        declared = set(table.declared)
+        for name in names:
+            is_text = name in declared or _is_text(table, table.columns[name])
+            if name not in said and is_text:
+                _refuse_identifiers(table, name)
+                found.append(name)
+    return list(dict.fromkeys(said)), found
+
+
+def _split(text: str, names: Sequence[str]) -> list[str]:
+    """Return the names that a text has; a name may have commas of its own."""
+    return [text] if text in names else [part.strip() for part in text.split(",") if part.strip()]
+
+
+def _is_text(table: ColumnTable, column: Array) -> bool:
+    """Tell whether a column is text and nothing else: no number, in whatever notation, no date."""
+    if column.dtype.kind == "U":
+        texts = set(column.tolist())
+    elif column.dtype == object:
+        texts = {value for value in column if value is not None}
+    else:
+        return False
+    form = table.form or TextFormat()
+    if not texts or not all(isinstance(text, str) for text in texts):
+        return False
+    if any(form.is_number(text) or options_for([text]) is not None for text in texts):
+        return False
+    return not all(map(is_date, texts))
+
+
+def _refuse_identifiers(table: ColumnTable, name: str) -> None:
+    """Raise where nearly every row has a category of its own."""
+    n_levels = len(set(table.columns[name].tolist()))
+    if n_levels > MANY and n_levels > table.n_rows // 2:
+        word = shlex.quote(name)
+        raise ValueError(
+            f"{table.path}: column {name!r} has {n_levels:,} different texts in {table.n_rows:,} "
+            f"rows: too many to be categories; leave it out with --drop {word}, or say that they "
+            f"are with --categories {word}"
+        )
+
+
+def frame_of(table: Table, names: Sequence[str], categorical: Iterable[str]) -> CodedFrame | Array:
+    """Return the features of a fit, some of them by codes; an array where none is.
+
+    Levels are in the order that the file declares, or sorted.
+
+    Raises
+    ------
+    ValueError
+        As `features`, or if a category is missing.
+    """
+    coded = {}
+    for name in set(categorical):
+        column = table.column(name)
+        check_present(
+            table, name, column, "give it a category of its own, or leave such rows out with "
+            "--drop-missing",
+        )  # fmt: skip
+        declared = table.declared.get(name, ()) if isinstance(table, ColumnTable) else ()
+        coded[name] = _coded(column, declared)
+    return _frame(table, names, coded)
+
+
+def frame_as_fitted(
+    table: Table, names: Sequence[str], levels: Mapping[str, Sequence[Level]], *, strict: bool
+) -> CodedFrame | Array:
+    """Return the features of a model, its categorical columns by the codes of their levels.
+
+    Parameters
+    ----------
+    table : Table
+        A CSV file must have been read with those columns as `texts`.
+    names : sequence of str
+    levels : mapping of str to sequence
+        Of each categorical column.
+    strict : bool
+        Whether other values, and missing ones, are an error.
+
+    Raises
+    ------
+    ValueError
+        As `features`, or if there is such a value.
+    """
+    check_none_absent(table, names)
+    form = getattr(table, "form", None)
+    coded = {}
+    for name, known in levels.items():
+        column = _coded(table.column(name), ())
+        values = [_as_level(value, known, form) for value in column.values]
+        coded[name] = ReadColumn(column.codes, values)
+        if strict:
+            _refuse_unknown(table, name, coded[name], known)
+    return _frame(table, names, coded)
+
+
+def _frame(
+    table: Table, names: Sequence[str], coded: Mapping[str, ReadColumn]
+) -> CodedFrame | Array:
+    if not coded:
+        return features(table, names)
+    numbers = [name for name in names if name not in coded]
+    matrix = features(table, numbers) if numbers else np.empty((table.n_rows, 0))
+    places = {place: coded[name] for place, name in enumerate(names) if name in coded}
+    return CodedFrame(tuple(names), matrix, places)
+
+
+def _coded(column: Array, declared: Sequence[object]) -> ReadColumn:
+    """Return a column by codes: values in the declared order, or sorted."""
+    places: dict[object, int] = {}
+    codes = np.array([places.setdefault(value, len(places)) for value in column.tolist()])
+    levels = [level_of(_whole(value)) for value in places]
+    order = {level_of(value): place for place, value in enumerate(declared)}
+
+    def rank(level: Level) -> tuple[int, bool, Level]:
+        return order.get(level, len(order)), isinstance(level, str), level
+
+    values = sorted({level for level in levels if level is not None}, key=rank)
+    code_of = {value: code for code, value in enumerate(values)}
+    table = np.array([-1 if level is None else code_of[level] for level in levels])
+    return ReadColumn(table[codes], values)
+
+
+def _whole(value: object) -> object:
+    """Return a whole number as such: `month[3]`, not `month[3.0]`."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+def _as_level(value: Level, known: Sequence[Level], form: TextFormat | None) -> Level:
+    """Return what a text of a CSV file means in a column of these levels."""
+    if form is None or not isinstance(value, str) or value in known:
+        return value
+    found: Level = column_from_texts([value], form).tolist()[0]
+    return found
+
+
+def _refuse_unknown(table: Table, name: str, column: ReadColumn, known: Sequence[Level]) -> None:
+    """Raise where a value is missing, or none of the levels."""
+    levels = set(known)
+    is_known = np.array([value in levels for value in column.values] + [False])
+    if is_known[column.codes].all():
+        return
+    row = int(np.argmin(is_known[column.codes]))
+    code = int(column.codes[row])
+    what = "no value" if code < 0 else repr(column.values[code])
+    more = " and more" * (len(known) > SHOWN)
+    raise ValueError(
+        f"{table.path}: column {name!r} has {what} in {table.where(row)}, which was not in the "
+        f"fit; its categories are {list(known)[:SHOWN]}{more}: correct it, or take such values as "
+        "of none of them with --handle-unknown zero"
+    )
