@@ -3,6 +3,7 @@
 from typing import Any, NamedTuple
 
 import numpy as np
+from scipy.special import expit
 
 
 class Exact(NamedTuple):
@@ -22,7 +23,7 @@ def optimum(X: Any, y: Any, weight: Any = None, offset: Any = 0.0, intercept: bo
     weight = np.ones(len(y)) if weight is None else weight
     coef = np.zeros(Z.shape[1])
     for _ in range(60):
-        p = 1.0 / (1.0 + np.exp(-(Z @ coef + offset)))
+        p = expit(Z @ coef + offset)
         curvature = weight * p * (1.0 - p)
         information = (Z.T * curvature) @ Z
         residual = weight * (p - y)

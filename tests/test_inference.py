@@ -86,7 +86,8 @@ def test_spector_and_mazzeo() -> None:
 
 def statsmodels_data(name: str) -> tuple[Any, Any]:
     """Data that statsmodels ships, with a constant and as its documentation fits them."""
-    datasets = pytest.importorskip("statsmodels.api").datasets
+    from statsmodels import datasets
+
     frame = getattr(datasets, name).load_pandas()
     if name == "fair":
         return frame.data.drop(columns="affairs"), (frame.data["affairs"] > 0).astype(int)
