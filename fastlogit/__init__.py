@@ -28,6 +28,9 @@ if TYPE_CHECKING:
     from .fitting.path import PathResult, logistic_path
     from .fitting.scan import scan
     from .fitting.scan_result import ScanResult, ScanStatus
+    from .inference.hypothesis_tests import HypothesisTest
+    from .inference.infer import infer
+    from .inference.inference import Inference
     from .inference.leave_one_out import LeaveOneOut, leave_one_out
     from .inputs.batches import BatchSource
     from .prediction import predict, predict_proba, raw_prediction
@@ -56,6 +59,8 @@ __all__ = [
     "GroupFit",
     "GroupFits",
     "GroupStatus",
+    "HypothesisTest",
+    "Inference",
     "LeaveOneOut",
     "LogisticRegression",
     "LogisticRegressionCV",
@@ -75,6 +80,7 @@ __all__ = [
     "fit",
     "fit_groups",
     "gradient_descent",
+    "infer",
     "leave_one_out",
     "log1p_exp",
     "log_sigmoid",
@@ -101,6 +107,8 @@ _HOME = {
     "GroupFit": "fitting.group_fits",
     "GroupFits": "fitting.group_fits",
     "GroupStatus": "fitting.group_fits",
+    "HypothesisTest": "inference.hypothesis_tests",
+    "Inference": "inference.inference",
     "LeaveOneOut": "inference.leave_one_out",
     "LogisticRegression": "estimators.logistic",
     "LogisticRegressionCV": "estimators.cross_validation",
@@ -120,6 +128,7 @@ _HOME = {
     "fit": "fitting.fit",
     "fit_groups": "fitting.groups",
     "gradient_descent": "fitting.fit",
+    "infer": "inference.infer",
     "leave_one_out": "inference.leave_one_out",
     "log1p_exp": "elementwise",
     "log_sigmoid": "elementwise",

@@ -32,6 +32,7 @@ from ..inputs.scikit_learn import look_at_labelled_rows, look_at_new_rows, look_
 from ..options import CODINGS, UNKNOWN, check_category_options
 from ..result import FitResult, Progress
 from .data import for_others, labels_like, rows_of_models
+from .inference import InferenceSupport
 from .progress import CallbackSupport, IterationTasks, ProgressLines, is_listened_to
 
 __all__ = ["LogisticRegression"]
@@ -79,7 +80,9 @@ def cost_tolerance(tol: float) -> float:
     return min(float(tol), 1e150) ** 2
 
 
-class LogisticRegression(CallbackSupport, LinearClassifierMixin, SparseCoefMixin, BaseEstimator):  # type: ignore[misc]
+class LogisticRegression(
+    InferenceSupport, CallbackSupport, LinearClassifierMixin, SparseCoefMixin, BaseEstimator,  # type: ignore[misc]
+):  # fmt: skip
     """Logistic regression, fitted to an optimum that is proven.
 
     The parameters, attributes and methods are those of scikit-learn's class of the same name

@@ -13,7 +13,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Protocol
 
 import numpy as np
 
@@ -23,15 +22,19 @@ from ..design.dense import DenseDesign
 from ..design.opening import open_rows
 from ..elementwise import log1p_exp, log_sigmoid, sigmoid
 from ..inputs import validation
-from ..inputs.given import Data, Fitted, Given, look_at_fitted
+from ..inputs.given import Data
 from ..linalg.factors import Factor
-from ..objective.binomial import Binomial
 from ..objective.hessians import Hessians
-from ..objective.labelled_rows import LabelledRows
-from ..objective.multinomial import Multinomial
 from ..objective.objective import Objective
 from ..objective.penalties import Penalty
 from ..result import FitResult
+from .fitted import (
+    HasResult,
+    coefficients_by_output,
+    labelled_rows,
+    look_at_rows_of_fit,
+    result_of,
+)
 
 __all__ = ["LeaveOneOut", "leave_one_out"]
 
@@ -69,12 +72,6 @@ class LeaveOneOut:
     accuracy: float
     raw_prediction: Floats
     leverage: Floats
-
-
-class HasResult(Protocol):
-    """A fitted estimator, which keeps the result of its fit."""
-
-    result_: FitResult
 
 
 def leave_one_out(
@@ -124,18 +121,8 @@ def leave_one_out(
     Good where no row decides for itself: the error is of second order in a row's leverage. Rows of
     weight 0 had no part in the fit and are predicted as they are.
     """
-    result = getattr(fitted, "result_", fitted)
-    if not isinstance(result, FitResult):
-        raise TypeError(
-            f"fitted must be a FitResult or a fitted estimator, got {type(fitted).__name__}"
-        )
-    data = look_at_fitted(
-        Given(X, y, sample_weight, offset, class_weight=getattr(fitted, "class_weight", None)),
-        Fitted(
-            result.classes, result.multi_class, len(result.coef), result.column_names,
-            result.categories,
-        ),
-    )  # fmt: skip
+    result = result_of(fitted)
+    data = look_at_rows_of_fit(fitted, X, y, sample_weight, offset)
     codes, weights = data.codes, _weight_sets(data.weights, len(data.codes))
     objective, theta = _objective(result, open_rows(data.rows.X, n_threads), data, weights)
     if not np.isfinite(objective.design.columns.inverse_scale).all():
@@ -181,16 +168,9 @@ def _objective(
     size = (design.shape[1] + 1) * (n_outputs if is_softmax else 1)
     if size > MAX_SIZE:
         raise ValueError(f"the Hessian would have {size} rows, more than {MAX_SIZE}")
-    loss = Multinomial(n_outputs) if is_softmax else Binomial()
-    rows = LabelledRows(
-        design, loss, data.codes, [1] if n_outputs == 1 else range(n_outputs), weights,
-        data.offset,
-        result.fit_intercept,
-    )  # fmt: skip
-    objective = Objective(rows, penalty)
+    objective = Objective(labelled_rows(result, design, data, weights), penalty)
     objective.standardize()
-    coef = np.ascontiguousarray(result.coef.reshape(-1, n_outputs).T)
-    intercept = np.reshape(result.intercept, n_outputs)
+    coef, intercept = coefficients_by_output(result)
     return objective, objective.join(*objective.from_user(coef, intercept))
 
 

@@ -328,9 +328,11 @@ class LabelledRows:
             offset, _ = offsets_of(self, model, 1)
         else:
             # All rows of a class have the same loss.
-            labels, place = np.unique(codes, return_inverse=True)
-            weights = np.bincount(place, weights)  # type: ignore[assignment]  # or whole numbers
-            codes, offset = labels, np.zeros((own.size, labels.size))
+            counts = np.bincount(codes, weights)
+            labels = np.flatnonzero(counts)
+            weights = counts[labels].astype(np.float64)
+            codes = labels.astype(codes.dtype)
+            offset = np.zeros((own.size, labels.size))
         total = float(self.total_weight[own[0]])
         with np.errstate(over="ignore", invalid="ignore"):
             return self.loss.mean_at_levels(
@@ -376,19 +378,20 @@ class LabelledRows:
         return RowPredictions(self.raw_predictions(theta))
 
     def residuals(self, theta: Matrix) -> RowResiduals:
-        """Return the weighted residuals of each output, the slopes of the rows' losses: one pass.
+        """Return the weighted residuals, ``weight * (probability of k - (class is k))``: a pass."""
+        return self.derivatives(theta)[2]
 
-        Of class k of a softmax ``weight * (probability of k - (class is k))``.
-        """
-        n_samples = self.design.shape[0]
+    def derivatives(self, theta: Matrix) -> tuple[DescentState, RowCurvature, RowResiduals]:
+        """Return mean losses and their gradients, row curvatures and residuals: one pass."""
         state = start_state(*(np.ascontiguousarray(part) for part in self.split(theta)))
-        outputs = np.empty((2 * self.n_outputs, n_samples))
-        none = CompiledL2(np.zeros((1, self.design.shape[1])), True)
+        outputs = np.empty((2 * self.n_outputs, self.design.shape[0]))
         if isinstance(self.loss, RowLoss):
             self.loss.evaluate(self, state, outputs)
         else:
+            none = CompiledL2(np.zeros((1, self.design.shape[1])), self.fit_intercept)
             self.design.evaluate(self._targets, none, state, outputs)
-        return RowResiduals(outputs[self.n_outputs :])
+        curvature = outputs[: self.n_outputs].reshape(self.n_models, -1)
+        return state, RowCurvature(curvature), RowResiduals(outputs[self.n_outputs :])
 
     def majorizing(self, theta: Matrix) -> RowCurvature:
         """Return curvatures of functions above the loss, of each output, times weights: one pass.

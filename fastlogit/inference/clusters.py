@@ -1,0 +1,263 @@
+"""Covariance of coefficients where rows of a cluster may depend on each other.
+
+The meat is the sum over clusters of s s', s the sum of the slopes of a cluster's rows. CR0 is that;
+CR1 has the factor G / (G - 1), as Stata's vce(cluster) after logit and R's vcovCL; CR1S besides
+(n - 1) / (n - k), as statsmodels and Stata's regress. CR2 and CR3 correct each s for what its rows
+draw the fit to themselves (Bell and McCaffrey, 2002, Survey Methodology 28; for generalised linear
+models Pustejovsky and Tipton, 2018, Journal of Business & Economic Statistics 36), with
+Satterthwaite's degrees of freedom for each coefficient. With V = Z W of a cluster, Z its rows times
+the root of their curvature and W W' = H^-1, the adjustment (I - V V')^-q acts on s through the
+small matrix S = V'V alone, since V' f(V V') = f(V'V) V': no matrix of a cluster's rows is made.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from ..arrays import ArrayLike, Cube, Integers, Labels, Mask, Matrix, Vector
+from ..design.row_sums import ClusterCodes, grams_of_clusters, sums_of_clusters
+from ..inputs.conversion import as_array
+from ..inputs.groups import encode_groups
+from .optimum import Optimum
+
+__all__ = [
+    "CLUSTERED",
+    "ClusterCovariance",
+    "Clusters",
+    "Grouping",
+    "cluster_covariance",
+    "look_at_clusters",
+]
+
+CLUSTERED = ("CR0", "CR1", "CR1S", "CR2", "CR3")
+# The power q of the adjustment.
+POWERS = {"CR2": 0.5, "CR3": 1.0}
+# Numbers of the Gram matrices that are held at a time.
+GRAM_NUMBERS = 2**23
+# Satterthwaite's degrees of freedom take so many numbers cubed.
+MOST_COEFFICIENTS = 200
+# A part of a cluster's rows whose own share of the information is nearer to 1 stands alone.
+ALONE = 1e-9
+
+
+class Grouping(NamedTuple):
+    """The cluster of each row, -1 for rows without weight, and how many there are."""
+
+    codes: ClusterCodes
+    n_clusters: int
+
+
+class Clusters(NamedTuple):
+    """One grouping of the rows, or two with that of both together."""
+
+    groupings: tuple[Grouping, ...]
+    labels: Labels
+
+    @property
+    def n_clusters(self) -> int:
+        """Clusters, of two ways the fewer."""
+        return min(each.n_clusters for each in self.groupings[:2])
+
+
+class ClusterCovariance(NamedTuple):
+    """A covariance, and degrees of freedom of each coefficient where there are some."""
+
+    matrix: Matrix
+    degrees_of_freedom: Vector | None
+
+
+def look_at_clusters(clusters: ArrayLike, n_samples: int, weights: Vector) -> Clusters:
+    """Return the clusters of the rows, without rows of weight 0.
+
+    Parameters
+    ----------
+    clusters : array-like of shape (n_samples,), or a tuple of two of them
+    n_samples : int
+    weights : ndarray of shape (n_samples,), or empty
+
+    Raises
+    ------
+    TypeError, ValueError
+        If there is not one label for each row, or one is missing, or there is one cluster only.
+    """
+    ways = list(clusters) if isinstance(clusters, tuple) else [clusters]
+    if len(ways) not in (1, 2):
+        raise ValueError(
+            f"clusters must be an array, or a tuple of two for two-way clusters, got a tuple of "
+            f"{len(ways)}"
+        )
+    if len(ways) == 1 and getattr(ways[0], "ndim", 1) == 2:
+        table = as_array("clusters", ways[0])
+        if table.shape[1] not in (1, 2):
+            raise ValueError(
+                f"clusters has {table.shape[1]} columns; give one, or two for two-way clusters"
+            )
+        ways = [table[:, column] for column in range(table.shape[1])]
+    used = weights > 0.0 if weights.size else None
+    encoded = [_encoded(way, n_samples) for way in ways]
+    found = [_counted(codes, used) for _, codes in encoded]
+    if len(found) == 2:
+        pairs = encoded[0][1].astype(np.int64) * (int(encoded[1][1].max()) + 1) + encoded[1][1]
+        found.append(_counted(np.unique(pairs, return_inverse=True)[1].reshape(-1), used))
+    for grouping in found[:2]:
+        if grouping.n_clusters < 2:
+            raise ValueError("clusters has one cluster only; a covariance takes at least two")
+    return Clusters(tuple(found), encoded[0][0])
+
+
+def _encoded(way: ArrayLike, n_samples: int) -> tuple[Labels, Integers]:
+    try:
+        groups = encode_groups(way, n_samples)
+    except (TypeError, ValueError) as error:
+        raise type(error)(str(error).replace("groups", "clusters")) from None
+    return groups.labels, groups.codes
+
+
+def _counted(codes: Integers, used: Mask | None) -> Grouping:
+    """Return codes without holes, of rows that are used, -1 for the others."""
+    if used is None:
+        return Grouping(codes.astype(np.int32), int(codes.max()) + 1)
+    kept, places = np.unique(codes[used], return_inverse=True)
+    all_codes = np.full(codes.size, -1, dtype=np.int32)
+    all_codes[used] = places.reshape(-1)
+    return Grouping(all_codes, len(kept))
+
+
+def cluster_covariance(
+    optimum: Optimum, cov_type: str, clusters: Clusters, contrasts: Matrix | None = None
+) -> ClusterCovariance:
+    """Return the covariance of the parameters that are reported, or of contrasts of them.
+
+    Raises
+    ------
+    ValueError
+        If it is not one for such clusters.
+    """
+    outer = optimum.parameters_of(optimum.root.T)
+    size = outer.shape[1]
+    if contrasts is not None:
+        outer = outer @ contrasts.T
+    if cov_type in POWERS:
+        return _adjusted(optimum, cov_type, clusters, outer)
+    matrix = np.zeros((outer.shape[1], outer.shape[1]))
+    for grouping, sign in zip(clusters.groupings, (1.0, 1.0, -1.0), strict=False):
+        slopes = _slopes(optimum, grouping) @ outer
+        factor = _factor(cov_type, grouping.n_clusters, optimum.weights.n_samples, size)
+        matrix += sign * factor * (slopes.T @ slopes)
+    if (np.diag(matrix) <= 0.0).any():
+        raise ValueError(
+            "the two-way covariance has a variance that is not positive, as happens with few "
+            "clusters: use one way, that of the fewer clusters"
+        )
+    return ClusterCovariance(matrix, None)
+
+
+def _factor(cov_type: str, n_clusters: int, n_samples: float, size: int) -> float:
+    if cov_type == "CR0":
+        return 1.0
+    factor = n_clusters / (n_clusters - 1.0)
+    if cov_type == "CR1":
+        return factor
+    if n_samples <= size:
+        raise ValueError(
+            f"CR1S has the factor (n - 1) / (n - k), but there are {n_samples:g} observations for "
+            f"{size} coefficients; use CR1"
+        )
+    return factor * (n_samples - 1.0) / (n_samples - size)
+
+
+def _slopes(optimum: Optimum, grouping: Grouping) -> Matrix:
+    """Return W' s of each cluster, (n_clusters, rank): a pass."""
+    sums = sums_of_clusters(
+        optimum.objective.design, optimum.residuals, grouping.codes, grouping.n_clusters
+    )
+    return sums.reshape(grouping.n_clusters, -1) @ optimum.root
+
+
+def _adjusted(
+    optimum: Optimum, cov_type: str, clusters: Clusters, outer: Matrix
+) -> ClusterCovariance:
+    """Return CR2 or CR3 of contrasts W'c, (rank, n_contrasts), with their degrees of freedom."""
+    if len(clusters.groupings) > 1:
+        raise ValueError(f"{cov_type} is for one way of clusters; use CR1 for two")
+    if optimum.objective.n_classes > 1:
+        raise ValueError(f"{cov_type} is for two classes; use CR1 for a softmax")
+    grouping, power = clusters.groupings[0], POWERS[cov_type]
+    rank, size = outer.shape
+    if size > MOST_COEFFICIENTS:
+        raise ValueError(
+            f"{cov_type} has degrees of freedom for at most {MOST_COEFFICIENTS} coefficients, "
+            f"here are {size}; use CR1"
+        )
+    slopes = _slopes(optimum, grouping)
+    middle, moments = np.zeros((rank, rank)), Moments.empty(size, rank)
+    step = max(1, GRAM_NUMBERS // (rank + 1) ** 2)
+    for first in range(0, grouping.n_clusters, step):
+        count = min(step, grouping.n_clusters - first)
+        values, vectors = np.linalg.eigh(_own_information(optimum, grouping, first, count))
+        values = np.clip(values, 0.0, 1.0)
+        factors = _powers(1.0 - values, power, cov_type, clusters, first)
+        own = np.einsum("gri,gr->gi", vectors, slopes[first : first + count]) * factors
+        adjusted = np.einsum("gri,gi->gr", vectors, own)
+        middle += adjusted.T @ adjusted
+        moments.add(outer, values, vectors, factors)
+    matrix = outer.T @ middle @ outer
+    return ClusterCovariance(0.5 * (matrix + matrix.T), moments.degrees_of_freedom())
+
+
+def _own_information(optimum: Optimum, grouping: Grouping, first: int, count: int) -> Cube:
+    """Return V'V of some clusters, (count, rank, rank): their shares of the information."""
+    root = optimum.root
+    codes = np.where(grouping.codes >= 0, grouping.codes - first, -1).astype(np.int32)
+    grams = grams_of_clusters(
+        optimum.objective.design, optimum.point.curvature.values[0], codes, count
+    )
+    return np.einsum("ra,grs,sb->gab", root, grams, root, optimize=True)
+
+
+def _powers(rest: Matrix, power: float, cov_type: str, clusters: Clusters, first: int) -> Matrix:
+    """Return rest^-power; 0 where nothing is left (Moore and Penrose), or an error of CR3."""
+    alone = rest <= ALONE
+    if cov_type == "CR3" and alone.any():
+        cluster = first + int(alone.any(axis=1).argmax())
+        raise ValueError(
+            f"cluster {cluster} (in the order of the labels) decides a coefficient alone, which "
+            "CR3 divides by nothing; use CR2, or leave that column out"
+        )
+    return np.where(alone, 0.0, np.maximum(rest, ALONE) ** -power)
+
+
+class Moments:
+    """Sums over clusters that Satterthwaite's degrees of freedom are made of.
+
+    For a contrast a = W'c the variance estimate is a quadratic form sum (p_g' e_g)^2 in residuals
+    whose covariance is I - V V' under the model. Its mean is the trace of P, and half its variance
+    the sum of squares of P, with P_gh = p_g' (I - V V') p_h.
+    """
+
+    def __init__(self, trace: Vector, squares: Vector, cross: Cube) -> None:
+        self._trace, self._squares, self._cross = trace, squares, cross
+
+    @classmethod
+    def empty(cls, size: int, rank: int) -> Moments:
+        """Return sums of no clusters, for `size` contrasts."""
+        return cls(np.zeros(size), np.zeros(size), np.zeros((size, rank, rank)))
+
+    def add(self, outer: Matrix, values: Matrix, vectors: Cube, factors: Matrix) -> None:
+        """Add clusters: eigenvalues and vectors of V'V, and (1 - eigenvalue)^-q."""
+        # y (n_clusters, rank, n_contrasts) are the contrasts in the eigenvectors.
+        y = np.einsum("gri,rj->gij", vectors, outer)
+        own = np.einsum("gij,gi->gj", np.square(y), values * np.square(factors))
+        inside = y * (values * factors)[:, :, None]
+        length = np.square(inside).sum(axis=1)
+        self._trace += (own - length).sum(axis=0)
+        self._squares += (np.square(own) - 2.0 * own * length).sum(axis=0)
+        back = np.einsum("gri,gij->jgr", vectors, inside)
+        self._cross += back.transpose(0, 2, 1) @ back
+
+    def degrees_of_freedom(self) -> Vector:
+        """Return those of each contrast."""
+        squares = self._squares + np.square(self._cross).sum(axis=(1, 2))
+        return np.square(self._trace) / squares

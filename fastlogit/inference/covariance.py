@@ -1,0 +1,150 @@
+"""Covariance of the coefficients: of the model, and sandwiches that do not trust it.
+
+With H the Hessian of the sum of the losses (the observed information) and s_i the slopes of a
+row's loss, r_i x_i, the covariance of the model is H^-1, and that of a sandwich H^-1 M H^-1. The
+meat M is X' diag(r^2 (1 - h)^-p) X: HC0 has p = 0, HC1 besides a factor n / (n - k), HC2 p = 1 and
+HC3 p = 2 (MacKinnon and White, 1985, Journal of Econometrics 29), with the weighted leverages h of
+the generalised linear model. Everything is one Gram matrix of a pass over the rows.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from ..arrays import ArrayLike, Matrix, Vector
+from ..design.row_sums import squares_of_rows
+from ..options import check_option
+from .clusters import CLUSTERED, Clusters, cluster_covariance, look_at_clusters
+from .optimum import Optimum
+from .row_weights import RowWeights
+
+__all__ = ["COV_TYPES", "Covariance", "covariance_of", "leverages", "look_at_cov_type"]
+
+# The power of 1 - leverage in the meat.
+POWERS = {"HC0": 0, "HC1": 0, "HC2": 1, "HC3": 2}
+COV_TYPES = ("nonrobust", *POWERS, *CLUSTERED)
+# Rows of a leverage nearer to 1 decide a coefficient alone.
+NEAREST = 1e-9
+
+
+class Covariance(NamedTuple):
+    """A covariance (n_parameters, n_parameters), and degrees of freedom of each coefficient."""
+
+    matrix: Matrix
+    # None for the normal distribution.
+    degrees_of_freedom: Vector | None = None
+
+
+def look_at_cov_type(
+    cov_type: str, clusters: ArrayLike, n_rows: int, weights: RowWeights
+) -> Clusters | None:
+    """Check what covariance is asked for; return the clusters of the rows, if it has some.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If it is not known, or does not go with clusters or weights as they are given.
+    """
+    check_option("cov_type", cov_type, COV_TYPES)
+    if cov_type not in CLUSTERED:
+        if clusters is not None:
+            raise ValueError(
+                f"cov_type={cov_type!r} has no clusters; use cov_type='CR1' (or 'CR0', 'CR1S', "
+                "'CR2', 'CR3'), or leave clusters out"
+            )
+        if cov_type == "nonrobust" and not weights.has_likelihood:
+            raise ValueError(
+                "weights='probability' make no likelihood, so that its information is no "
+                "covariance; use cov_type='HC1', or 'CR1' with clusters"
+            )
+        return None
+    if clusters is None:
+        raise ValueError(f"cov_type={cov_type!r} needs clusters: a label for each row")
+    return look_at_clusters(clusters, n_rows, weights.values)
+
+
+def covariance_of(optimum: Optimum, cov_type: str, clusters: Clusters | None) -> Covariance:
+    """Return the covariance of the parameters that are reported.
+
+    Raises
+    ------
+    ValueError
+        If the covariance is not one for such rows.
+    """
+    if cov_type == "nonrobust":
+        root = optimum.parameters_of(optimum.root.T)
+        return Covariance(root.T @ root)
+    if clusters is not None:
+        found = cluster_covariance(optimum, cov_type, clusters)
+        return Covariance(found.matrix, found.degrees_of_freedom)
+    root = optimum.root
+    middle = root.T @ _meat(optimum, cov_type) @ root
+    outer = optimum.parameters_of(root.T)
+    matrix = outer.T @ middle @ outer
+    if cov_type == "HC1":
+        n_samples, size = optimum.weights.n_samples, len(matrix)
+        if n_samples <= size:
+            raise ValueError(
+                f"HC1 has the factor n / (n - k), but there are {n_samples:g} observations for "
+                f"{size} coefficients; use HC0 or HC3"
+            )
+        matrix *= n_samples / (n_samples - size)
+    return Covariance(0.5 * (matrix + matrix.T))
+
+
+def _meat(optimum: Optimum, cov_type: str) -> Matrix:
+    """Return the sum of the rows' squared slopes, on standardised columns: (n_theta, n_theta)."""
+    design, residuals = optimum.objective.design, optimum.residuals
+    if len(residuals) == 1:
+        squares = _per_repetition(optimum, np.square(residuals[0]))
+        if POWERS[cov_type]:
+            rest = 1.0 - _per_repetition(optimum, leverages(optimum))
+            _refuse_sole(rest, cov_type)
+            for _ in range(POWERS[cov_type]):  # a power of floats takes as long as the pass
+                squares /= rest
+        return design.gram(squares)
+    if POWERS[cov_type]:
+        raise ValueError(
+            f"{cov_type} has no leverage of a row for a softmax, whose rows have one for each "
+            "class; use HC0, HC1 or clusters"
+        )
+    n_outputs, size = len(residuals), design.shape[1] + 1
+    factor = _per_repetition(optimum, np.ones(design.shape[0]))
+    whole = np.empty((n_outputs, size, n_outputs, size))
+    for one in range(n_outputs):
+        whole[one, :, one] = design.gram(factor * np.square(residuals[one]))
+    for one in range(n_outputs):
+        for other in range(one):
+            # A Gram matrix takes weights that are not negative: 2 a b = (a + b)^2 - a^2 - b^2.
+            both = design.gram(factor * np.square(residuals[one] + residuals[other]))
+            block = 0.5 * (both - whole[one, :, one] - whole[other, :, other])
+            whole[one, :, other] = whole[other, :, one] = block
+    return whole.reshape(n_outputs * size, -1)
+
+
+def leverages(optimum: Optimum) -> Vector:
+    """Return the leverage of each row, with its weight: one pass.
+
+    The diagonal of the generalised linear model's hat matrix, ``c x' H^-1 x`` with the weighted
+    row curvature c (Pregibon, 1981).
+    """
+    squares = squares_of_rows(optimum.objective.design, np.ascontiguousarray(optimum.root.T))
+    return np.minimum(optimum.point.curvature.values[0] * squares, 1.0)
+
+
+def _per_repetition(optimum: Optimum, values: Vector) -> Vector:
+    """Return numbers of rows over their frequency: of each of the rows that one stands for."""
+    weights = optimum.weights
+    if not (weights.is_frequency and weights.values.size):
+        return values
+    return np.divide(values, weights.values, out=np.zeros_like(values), where=weights.values > 0.0)
+
+
+def _refuse_sole(rest: Vector, cov_type: str) -> None:
+    if float(rest.min()) < NEAREST:
+        raise ValueError(
+            f"row {int(rest.argmin())} has leverage 1: it decides a coefficient alone, and "
+            f"{cov_type} divides by 1 - leverage; use HC0 or HC1, or leave its column out"
+        )

@@ -1,0 +1,108 @@
+"""A fit and its rows, handed in once more: what inference begins with."""
+
+from __future__ import annotations
+
+from typing import NamedTuple, Protocol
+
+import numpy as np
+
+from ..arrays import ArrayLike, Floats, Vector
+from ..design.base import Design
+from ..inputs.given import Data, Fitted, Given, look_at_fitted
+from ..objective.binomial import Binomial
+from ..objective.labelled_rows import LabelledRows
+from ..objective.multinomial import Multinomial
+from ..result import FitResult
+
+__all__ = [
+    "HasResult",
+    "Names",
+    "coefficients_by_output",
+    "labelled_rows",
+    "look_at_rows_of_fit",
+    "names_of",
+    "result_of",
+]
+
+INTERCEPT = "intercept"
+
+
+class HasResult(Protocol):
+    """A fitted estimator, which keeps the result of its fit."""
+
+    result_: FitResult
+
+
+class Names(NamedTuple):
+    """Names of the coefficients of one output, and of the terms that they belong to."""
+
+    # (n_features,)
+    features: list[str]
+    # Of each feature: a categorical column has several.
+    terms: list[str]
+
+
+def result_of(fitted: FitResult | HasResult) -> FitResult:
+    """Return the result of a fit, or of an estimator.
+
+    Raises
+    ------
+    TypeError
+        If it is neither.
+    """
+    result = getattr(fitted, "result_", fitted)
+    if not isinstance(result, FitResult):
+        raise TypeError(
+            f"fitted must be a FitResult or a fitted estimator, got {type(fitted).__name__}"
+        )
+    return result
+
+
+def look_at_rows_of_fit(
+    fitted: FitResult | HasResult, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike,
+    offset: ArrayLike,
+) -> Data:  # fmt: skip
+    """Check the rows of a fit, with the `class_weight` of an estimator.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If something has the wrong type, shape or value, or is not as in the fit.
+    """
+    result = result_of(fitted)
+    return look_at_fitted(
+        Given(X, y, sample_weight, offset, class_weight=getattr(fitted, "class_weight", None)),
+        Fitted(
+            result.classes, result.multi_class, len(result.coef), result.column_names,
+            result.categories,
+        ),
+    )  # fmt: skip
+
+
+def labelled_rows(result: FitResult, design: Design, data: Data, weights: Floats) -> LabelledRows:
+    """Return the rows of a fit, as its models see them; `weights` may be of each class."""
+    n_classes = len(result.classes)
+    n_outputs = 1 if n_classes == 2 else n_classes
+    is_softmax = n_outputs > 1 and result.multi_class == "multinomial"
+    loss = Multinomial(n_outputs) if is_softmax else Binomial()
+    return LabelledRows(
+        design, loss, data.codes, [1] if n_outputs == 1 else range(n_outputs), weights,
+        data.offset,
+        result.fit_intercept,
+    )  # fmt: skip
+
+
+def names_of(result: FitResult) -> Names:
+    """Return names of the features, x0, x1, ... where the columns had none, and of their terms."""
+    if result.categories is not None:
+        terms = [term for term, _ in result.categories.features]
+        return Names(list(result.categories.feature_names), terms)
+    features = result.feature_names or [f"x{column}" for column in range(len(result.coef))]
+    return Names(list(features), list(features))
+
+
+def coefficients_by_output(result: FitResult) -> tuple[Floats, Vector]:
+    """Return coefficients (n_outputs, n_features) and intercepts (n_outputs,)."""
+    intercept = np.atleast_1d(np.asarray(result.intercept, dtype=np.float64))
+    coef = result.coef.reshape(-1, intercept.size).T
+    return np.ascontiguousarray(coef), intercept

@@ -1,0 +1,154 @@
+"""Wald, score and likelihood-ratio tests of linear restrictions."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..arrays import Matrix, Vector
+from .clusters import Clusters, cluster_covariance
+from .constrained import restricted_optimum
+from .contrasts import Contrasts
+from .distributions import chi2_tail, two_sided
+from .likelihood import Likelihood
+from .optimum import Optimum
+
+__all__ = ["HypothesisTest", "likelihood_ratio", "nested", "score", "wald", "wald_of_clusters"]
+
+# Null log-likelihoods of the same rows agree to this share.
+SAME = 1e-9
+
+
+@dataclass(frozen=True)
+class HypothesisTest:
+    """A test of restrictions on coefficients.
+
+    Attributes
+    ----------
+    kind : {"Wald", "score", "likelihood ratio"}
+    hypothesis : str
+        What holds if the test finds nothing.
+    statistic : float
+        Chi-squared, or Student's t where `distribution` says so.
+    df : float
+        Degrees of freedom: restrictions, or those of t.
+    p_value : float
+    distribution : {"chi2", "t"}
+    """
+
+    kind: str
+    hypothesis: str
+    statistic: float
+    df: float
+    p_value: float
+    distribution: str = "chi2"
+
+    def __str__(self) -> str:
+        """Return one line."""
+        name = "chi2" if self.distribution == "chi2" else "t"
+        return (
+            f"{self.kind} test of {self.hypothesis}: {name}({self.df:.4g}) = "
+            f"{self.statistic:.4f}, p = {self.p_value:.4g}"
+        )
+
+
+def wald(contrasts: Contrasts, coef: Vector, covariance: Matrix) -> HypothesisTest:
+    """Return the Wald test: how far the estimates are from the restrictions, in their spread.
+
+    Raises
+    ------
+    ValueError
+        If the covariance has not as many independent directions as there are restrictions.
+    """
+    lacking = contrasts.matrix @ coef - contrasts.values
+    spread = contrasts.matrix @ covariance @ contrasts.matrix.T
+    lengths = np.sqrt(np.diag(spread))
+    scaled = spread / np.outer(lengths, lengths)
+    n_restrictions = len(lacking)
+    if np.linalg.matrix_rank(scaled, tol=1e-12, hermitian=True) < n_restrictions:
+        raise ValueError(
+            f"the covariance has fewer independent directions than the {n_restrictions} "
+            "restrictions, as with fewer clusters than those; test fewer at a time"
+        )
+    away = lacking / lengths
+    statistic = float(away @ np.linalg.solve(scaled, away))
+    return HypothesisTest(
+        "Wald", contrasts.text, statistic, n_restrictions, chi2_tail(statistic, n_restrictions)
+    )
+
+
+def wald_of_clusters(
+    contrasts: Contrasts, coef: Vector, optimum: Optimum, cov_type: str, clusters: Clusters
+) -> HypothesisTest:
+    """Return the t test of one restriction with CR2 or CR3 and Satterthwaite's df."""
+    if len(contrasts.matrix) > 1:
+        raise ValueError(
+            f"{cov_type} has degrees of freedom for one restriction at a time, the hypothesis has "
+            f"{len(contrasts.matrix)}; test them one by one, or take cov_type='CR1'"
+        )
+    found = cluster_covariance(optimum, cov_type, clusters, contrasts.matrix)
+    assert found.degrees_of_freedom is not None
+    lacking = float((contrasts.matrix @ coef - contrasts.values)[0])
+    statistic = lacking / float(np.sqrt(found.matrix[0, 0]))
+    p_value = two_sided(np.array([statistic]), found.degrees_of_freedom)
+    return HypothesisTest(
+        "Wald", contrasts.text, statistic, float(found.degrees_of_freedom[0]), float(p_value[0]),
+        "t",
+    )  # fmt: skip
+
+
+def likelihood_ratio(contrasts: Contrasts, optimum: Optimum) -> HypothesisTest:
+    """Return the likelihood-ratio test: a fit under the restrictions beside that without."""
+    found = restricted_optimum(optimum, *_on_theta(contrasts, optimum))
+    statistic = 2.0 * optimum.total_weight * (found.point.cost - optimum.point.cost)
+    df = len(contrasts.matrix)
+    statistic = max(statistic, 0.0)
+    return HypothesisTest(
+        "likelihood ratio", contrasts.text, statistic, df, chi2_tail(statistic, df)
+    )
+
+
+def nested(
+    whole: Likelihood, names: list[str], part: Likelihood, names_of_part: list[str]
+) -> HypothesisTest:
+    """Return the likelihood-ratio test of a model against one that has some of its columns.
+
+    Raises
+    ------
+    ValueError
+        If the other is not such a model, or was not made of the same rows.
+    """
+    others = [name for name in names_of_part if name not in names]
+    df = whole.n_parameters - part.n_parameters
+    if others or df <= 0:
+        what = f"has {', '.join(others[:3])}" if others else "has no fewer coefficients"
+        raise ValueError(f"the other model is not nested in this one: it {what}")
+    null, other = whole.null_log_likelihood, part.null_log_likelihood
+    if part.n_samples != whole.n_samples or not np.isclose(null, other, rtol=SAME, atol=0.0):
+        raise ValueError(
+            f"the other model is of other rows, labels or weights: {part.n_samples:g} observations "
+            f"and null log-likelihood {other:.6g}, here {whole.n_samples:g} and {null:.6g}"
+        )
+    statistic = max(2.0 * (whole.log_likelihood - part.log_likelihood), 0.0)
+    dropped = [name for name in names if name not in names_of_part]
+    return HypothesisTest(
+        "likelihood ratio", ", ".join(dropped), statistic, df, chi2_tail(statistic, df)
+    )
+
+
+def score(contrasts: Contrasts, optimum: Optimum) -> HypothesisTest:
+    """Return Rao's score test: the slope of the likelihood at the optimum under the restrictions.
+
+    With the information there.
+    """
+    found = restricted_optimum(optimum, *_on_theta(contrasts, optimum))
+    half = found.point.half_step
+    statistic, df = optimum.total_weight * float(half @ half), len(contrasts.matrix)
+    return HypothesisTest("score", contrasts.text, statistic, df, chi2_tail(statistic, df))
+
+
+def _on_theta(contrasts: Contrasts, optimum: Optimum) -> tuple[Matrix, Vector]:
+    """Return restrictions of the parameters that are reported as those of theta."""
+    size = optimum.theta.size
+    return contrasts.matrix @ optimum.parameters_of(np.eye(size)).T, contrasts.values

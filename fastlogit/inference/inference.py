@@ -1,0 +1,311 @@
+"""What a fit says of its coefficients: standard errors, intervals, tests, the likelihood."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ..arrays import Array, ArrayLike, Labels, Matrix, Vector
+from ..options import check_number
+from .clusters import CLUSTERED, Clusters
+from .contrasts import contrasts_of
+from .covariance import covariance_of, look_at_cov_type
+from .distributions import quantile, two_sided
+from .hypothesis_tests import (
+    HypothesisTest,
+    likelihood_ratio,
+    nested,
+    score,
+    wald,
+    wald_of_clusters,
+)
+from .likelihood import Likelihood
+from .optimum import Optimum
+
+if TYPE_CHECKING:
+    from .summary import Summary
+
+__all__ = ["Inference"]
+
+LEVEL = 0.95
+
+
+@dataclass(frozen=True, eq=False)
+class Inference:
+    """Coefficients of a logistic regression and what can be said of them.
+
+    Of two classes the coefficients are those of the second; of more there is one set for each class
+    but the reference, class after class, and names are ``class:column``. It holds the rows it was
+    made of, for the tests that look at them again.
+
+    Attributes
+    ----------
+    names : list of str
+        Of the coefficients; the intercept first.
+    coef : ndarray of shape (n_coefficients,)
+        Of the fit, refined to all digits by Newton's method: they may differ from those of the fit
+        by what its `tol` allows.
+    covariance : ndarray of shape (n_coefficients, n_coefficients)
+    cov_type : str
+        See `infer`.
+    degrees_of_freedom : ndarray of shape (n_coefficients,) or None
+        Of Student's t, for CR2 and CR3; None where statistics are normal.
+    likelihood : Likelihood
+        Log-likelihood, deviances, AIC, BIC, pseudo-R^2.
+    classes : ndarray of shape (n_classes,)
+    reference : object
+        The class that the others are compared with.
+    n_clusters : int or None
+    weights : {"frequency", "probability", "analytic"} or None
+        What the row weights are; None for none.
+    terms : mapping of str to list of int
+        Places of the coefficients of each column of X; a categorical one has several.
+    """
+
+    names: list[str]
+    coef: Vector
+    covariance: Matrix
+    cov_type: str
+    degrees_of_freedom: Vector | None
+    likelihood: Likelihood
+    classes: Labels
+    reference: object
+    n_clusters: int | None
+    weights: str | None
+    terms: Mapping[str, list[int]]
+    _optimum: Optimum = field(repr=False)
+    _clusters: Clusters | None = field(repr=False)
+
+    # ---- each coefficient
+
+    @property
+    def standard_errors(self) -> Vector:
+        """Standard errors of the coefficients, (n_coefficients,)."""
+        return np.sqrt(np.diag(self.covariance))
+
+    @property
+    def statistics(self) -> Vector:
+        """Coefficients over their standard errors: z, or t with CR2 and CR3."""
+        return self.coef / self.standard_errors
+
+    @property
+    def p_values(self) -> Vector:
+        """Two-sided p of each coefficient's being 0."""
+        return two_sided(self.statistics, self.degrees_of_freedom)
+
+    def conf_int(self, level: float = LEVEL) -> Matrix:
+        """Return Wald's confidence intervals, (n_coefficients, 2).
+
+        Parameters
+        ----------
+        level : float between 0 and 1, default 0.95
+
+        Raises
+        ------
+        TypeError, ValueError
+            If `level` is no such number.
+        """
+        half = quantile(_check_level(level), self.degrees_of_freedom) * self.standard_errors
+        return np.column_stack([self.coef - half, self.coef + half])
+
+    @property
+    def odds_ratios(self) -> Vector:
+        """exp(coef): odds ratios, of more than two classes relative-risk ratios."""
+        with np.errstate(over="ignore"):
+            return np.exp(self.coef)
+
+    def odds_ratio_intervals(self, level: float = LEVEL) -> Matrix:
+        """Return the exponentials of `conf_int`, (n_coefficients, 2)."""
+        with np.errstate(over="ignore"):
+            return np.exp(self.conf_int(level))
+
+    # ---- the model as a whole
+
+    @property
+    def n_samples(self) -> float:
+        """Observations: rows of weight above 0, or the sum of their frequencies."""
+        return self.likelihood.n_samples
+
+    @property
+    def log_likelihood(self) -> float:
+        """Log-likelihood of the model."""
+        return self.likelihood.log_likelihood
+
+    @property
+    def aic(self) -> float:
+        """Akaike's information criterion."""
+        return self.likelihood.aic
+
+    @property
+    def bic(self) -> float:
+        """Schwarz's information criterion."""
+        return self.likelihood.bic
+
+    @property
+    def pseudo_r2(self) -> dict[str, float]:
+        """McFadden's, Cox and Snell's, Nagelkerke's and, of two classes, Tjur's pseudo-R^2."""
+        found = self.likelihood
+        values = {
+            "mcfadden": found.mcfadden, "cox_snell": found.cox_snell,
+            "nagelkerke": found.nagelkerke, "tjur": found.tjur,
+        }  # fmt: skip
+        return {name: value for name, value in values.items() if not np.isnan(value)}
+
+    # ---- another covariance
+
+    def with_covariance(self, cov_type: str, clusters: ArrayLike = None) -> Inference:
+        """Return the same with another covariance, without another look at what was given.
+
+        Parameters
+        ----------
+        cov_type, clusters
+            See `infer`; clusters of before are kept.
+
+        Raises
+        ------
+        TypeError, ValueError
+        """
+        weights, n_rows = self._optimum.weights, self._optimum.objective.design.shape[0]
+        known = self._clusters if cov_type in CLUSTERED else None
+        if clusters is not None or known is None:
+            known = look_at_cov_type(cov_type, clusters, n_rows, weights)
+        found = covariance_of(self._optimum, cov_type, known)
+        return replace(
+            self, covariance=found.matrix, degrees_of_freedom=found.degrees_of_freedom,
+            cov_type=cov_type, n_clusters=None if known is None else known.n_clusters,
+            _clusters=known,
+        )  # fmt: skip
+
+    # ---- tests
+
+    def wald_test(self, hypothesis: ArrayLike) -> HypothesisTest:
+        """Return the Wald test of linear restrictions, by the covariance that is held.
+
+        Parameters
+        ----------
+        hypothesis : str, sequence of str, array-like or (array-like, values)
+            As ``"x1 = x2"``, ``"x1 = 0, x2 = 0"``, ``"2 * x1 - x2 = 1"``; ``"x1"`` is ``"x1 = 0"``
+            and the name of a categorical column all of its coefficients. Or a matrix of shape
+            (n_restrictions, n_coefficients), and values that its products with the coefficients
+            have, 0 by default.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If the hypothesis is not understood, or its restrictions depend on each other.
+        """
+        contrasts = contrasts_of(hypothesis, self.names, self.terms)
+        if self.degrees_of_freedom is not None and self._clusters is not None:
+            return wald_of_clusters(
+                contrasts, self.coef, self._optimum, self.cov_type, self._clusters
+            )
+        return wald(contrasts, self.coef, self.covariance)
+
+    def score_test(self, hypothesis: ArrayLike) -> HypothesisTest:
+        """Return Rao's score test of linear restrictions, by the model's information.
+
+        See `wald_test` for hypotheses. Fits once more, under the restrictions.
+        """
+        self._refuse_pseudo("a score test")
+        return score(contrasts_of(hypothesis, self.names, self.terms), self._optimum)
+
+    def likelihood_ratio_test(self, hypothesis: ArrayLike | Inference) -> HypothesisTest:
+        """Return the likelihood-ratio test of linear restrictions, or against a smaller model.
+
+        Parameters
+        ----------
+        hypothesis : as of `wald_test`, or Inference
+            Another inference is of a model of the same rows that has some of the columns.
+
+        Raises
+        ------
+        TypeError, ValueError
+            As `wald_test`; or if the weights are no counts, so that there is no likelihood, or the
+            other model is not nested in this one.
+        """
+        self._refuse_pseudo("a likelihood-ratio test")
+        if isinstance(hypothesis, Inference):
+            return nested(self.likelihood, self.names, hypothesis.likelihood, hypothesis.names)
+        return likelihood_ratio(contrasts_of(hypothesis, self.names, self.terms), self._optimum)
+
+    def term_tests(self) -> dict[str, HypothesisTest]:
+        """Return the Wald test of each column of X, of a categorical one all levels together."""
+        return {term: self.wald_test(self._matrix_of(term)) for term in self.terms}
+
+    def _matrix_of(self, term: str) -> Matrix:
+        places = self.terms[term]
+        matrix = np.zeros((len(places), len(self.coef)))
+        matrix[np.arange(len(places)), places] = 1.0
+        return matrix
+
+    def _refuse_pseudo(self, what: str) -> None:
+        if not self.likelihood.is_likelihood:
+            raise ValueError(
+                f"with weights='probability' there is no likelihood, and so not {what}; use "
+                "wald_test"
+            )
+
+    # ---- tables
+
+    def summary(self, level: float = LEVEL) -> Summary:
+        """Return what statisticians read of a model, as text, HTML, Markdown or LaTeX.
+
+        Parameters
+        ----------
+        level : float between 0 and 1, default 0.95
+            Of the intervals.
+        """
+        from .summary import summary_of
+
+        return summary_of(self, _check_level(level))
+
+    def to_frame(self, level: float = LEVEL) -> object:
+        """Return the table of coefficients as a pandas data frame, a row for each of `names`.
+
+        Where pandas is not installed it is a dict of arrays, with the names under "term".
+        """
+        columns = self._columns(_check_level(level))
+        try:
+            pd = import_module("pandas")
+        except ModuleNotFoundError:
+            return {"term": np.array(self.names, dtype=object), **columns}
+        return pd.DataFrame(columns, index=pd.Index(self.names, name="term"))
+
+    def _columns(self, level: float) -> dict[str, Array]:
+        low, high = self.conf_int(level).T
+        odds_low, odds_high = self.odds_ratio_intervals(level).T
+        columns: dict[str, Array] = {
+            "coef": self.coef, "std_error": self.standard_errors, "statistic": self.statistics,
+            "p_value": self.p_values, "conf_low": low, "conf_high": high,
+            "odds_ratio": self.odds_ratios, "odds_low": odds_low, "odds_high": odds_high,
+        }  # fmt: skip
+        if self.degrees_of_freedom is not None:
+            columns["df"] = self.degrees_of_freedom
+        return columns
+
+    def __str__(self) -> str:
+        """Return the summary as text."""
+        return str(self.summary())
+
+    def __repr__(self) -> str:
+        """Return one line."""
+        return (
+            f"Inference({len(self.names)} coefficients, {self.cov_type}, "
+            f"{self.n_samples:g} observations, log-likelihood {self.log_likelihood:.6g})"
+        )
+
+    def _repr_html_(self) -> str:
+        """Return the summary, for notebooks."""
+        return self.summary()._repr_html_()
+
+
+def _check_level(level: float) -> float:
+    """Return the level of an interval, between 0 and 1."""
+    found = check_number("level", level)
+    if not 0.0 < found < 1.0:
+        raise ValueError(f"level must be between 0 and 1, as 0.95, got {level!r}")
+    return found

@@ -1,0 +1,131 @@
+"""What the likelihood says of a model as a whole: against no slopes, and per parameter."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from .optimum import Optimum
+
+__all__ = ["Likelihood", "likelihood_of"]
+
+
+@dataclass(frozen=True)
+class Likelihood:
+    """Log-likelihood of a model and of the one without slopes, and what follows from them.
+
+    Labels are single events, whose saturated likelihood is 1: a deviance is -2 log-likelihood.
+    With sampling weights these are pseudo-likelihoods: `aic` and `bic` are then NaN.
+
+    Attributes
+    ----------
+    log_likelihood, null_log_likelihood : float
+        Of the model, and of intercept and offset alone.
+    n_samples : float
+        Observations: rows of weight above 0, or their frequencies.
+    n_parameters : int
+        Coefficients, intercepts counted.
+    n_slopes : int
+        Those that the null model does not have.
+    pearson_chi2 : float
+        The sum of squared residuals over their variances.
+    tjur : float
+        Tjur's coefficient of discrimination (2009): mean probability of the second class among its
+        rows, less that among the others; NaN for more than two classes.
+    is_likelihood : bool
+        False for sampling weights.
+    """
+
+    log_likelihood: float
+    null_log_likelihood: float
+    n_samples: float
+    n_parameters: int
+    n_slopes: int
+    pearson_chi2: float
+    tjur: float
+    is_likelihood: bool = True
+
+    @property
+    def deviance(self) -> float:
+        """-2 log-likelihood."""
+        return -2.0 * self.log_likelihood
+
+    @property
+    def null_deviance(self) -> float:
+        """-2 log-likelihood of the model without slopes."""
+        return -2.0 * self.null_log_likelihood
+
+    @property
+    def df_residual(self) -> float:
+        """Observations less parameters."""
+        return self.n_samples - self.n_parameters
+
+    @property
+    def aic(self) -> float:
+        """Akaike's information criterion: deviance + 2 k."""
+        return self.deviance + 2.0 * self.n_parameters if self.is_likelihood else np.nan
+
+    @property
+    def bic(self) -> float:
+        """Schwarz's information criterion: deviance + k log n."""
+        if not self.is_likelihood:
+            return np.nan
+        return float(self.deviance + self.n_parameters * np.log(self.n_samples))
+
+    @property
+    def mcfadden(self) -> float:
+        """McFadden's pseudo-R^2 (1974): 1 - log-likelihood / null log-likelihood."""
+        return 1.0 - self.log_likelihood / self.null_log_likelihood
+
+    @property
+    def cox_snell(self) -> float:
+        """Cox and Snell's pseudo-R^2 (1989): 1 - (null likelihood / likelihood)^(2 / n)."""
+        change = self.null_log_likelihood - self.log_likelihood
+        return float(-np.expm1(2.0 * change / self.n_samples))
+
+    @property
+    def nagelkerke(self) -> float:
+        """Nagelkerke's pseudo-R^2 (1991): Cox and Snell's over the largest that it can be."""
+        return float(self.cox_snell / -np.expm1(2.0 * self.null_log_likelihood / self.n_samples))
+
+
+def likelihood_of(optimum: Optimum) -> Likelihood:
+    """Return the likelihood of a model: no pass over X."""
+    objective = optimum.objective
+    total, rows = optimum.total_weight, objective.rows
+    n_outputs, n_features = objective.n_outputs, objective.design.shape[1]
+    levels = np.zeros(n_outputs)
+    if objective.fit_intercept:
+        levels = rows.split(objective.loss.start(rows)[0])[1]
+    null = rows.level_cost(0, np.ascontiguousarray(levels))
+    n_models = max(1, n_outputs - 1)
+    return Likelihood(
+        log_likelihood=-total * optimum.point.cost,
+        null_log_likelihood=-total * null,
+        n_samples=optimum.weights.n_samples,
+        n_parameters=n_models * (n_features + objective.fit_intercept),
+        n_slopes=n_models * n_features,
+        pearson_chi2=_pearson(optimum),
+        tjur=_tjur(optimum) if n_outputs == 1 else np.nan,
+        is_likelihood=optimum.weights.has_likelihood,
+    )
+
+
+def _pearson(optimum: Optimum) -> float:
+    """Return the sum of (w r)^2 / (w v), v being p (1 - p), or p of each class of a softmax."""
+    values = optimum.point.curvature.values.reshape(optimum.residuals.shape)
+    squares = np.square(optimum.residuals)
+    return float(np.divide(squares, values, out=squares, where=values > 0.0).sum())
+
+
+def _tjur(optimum: Optimum) -> float:
+    """Return 1 - mean residual of the first class - mean size of that of the second.
+
+    Residuals, p - y, are negative for rows of the second class and positive for those of the first.
+    """
+    of_class, of_rest = optimum.objective.rows.weights_of_class(0)
+    residual = optimum.residuals[0]
+    above = float(np.maximum(residual, 0.0).sum())
+    below = above - float(residual.sum())
+    return 1.0 - below / of_class - above / of_rest

@@ -1,0 +1,93 @@
+"""What inference says where there is nothing to infer: fits that have no standard errors."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from ..certificates.separation import Separated
+from ..result import FitResult
+
+__all__ = ["not_at_optimum", "not_identified", "refuse_other_fits", "separated"]
+
+# Names that a message lists.
+LISTED = 10
+
+
+def refuse_other_fits(result: FitResult) -> None:
+    """Raise for fits that are no maximum of a likelihood, and say what to do.
+
+    Raises
+    ------
+    ValueError
+    """
+    if result.loss is not None:
+        raise ValueError(
+            f"inference knows the logistic losses, not {type(result.loss).__name__}; "
+            "fastlogit.bootstrap takes no likelihood"
+        )
+    strengths = [("l2_reg", result.l2_reg), ("l1_reg", result.l1_reg)]
+    has_penalty = result.penalty is not None or any(
+        strength is not None and np.any(strength) for _, strength in strengths
+    )
+    if has_penalty:
+        raise ValueError(
+            "the fit has a penalty: its coefficients are drawn towards 0, and standard errors, p "
+            "and intervals of the usual kind are not true of them. Fit without one (C=numpy.inf, "
+            "or l2_reg=0), or use fastlogit.bootstrap for the spread of the penalised ones"
+        )
+    if result.coef_bounds is not None:
+        raise ValueError(
+            "the fit has coef_bounds: estimates at a bound have no standard error. Fit without "
+            "bounds, or leave out the columns at theirs"
+        )
+    if len(result.classes) > 2 and result.multi_class != "multinomial":
+        raise ValueError(
+            "the fit has a model for each class against all others, which are no model of the "
+            "classes together: fit with multi_class='multinomial', or one class against the others "
+            "(y == label) at a time"
+        )
+
+
+def separated(found: Separated, names: Sequence[str]) -> ValueError:
+    """Return the error for classes that are separable."""
+    columns = listed([names[column] for column in found.columns])
+    how = {True: "completely ", False: "quasi-completely ", None: ""}[found.complete]
+    what = (
+        f"{'column' if len(found.columns) == 1 else 'each of the columns'} {columns} alone does"
+        if found.alone
+        else f"a combination of the columns {columns} does"
+    )
+    return ValueError(
+        f"the classes are {how}separable: {what}. The likelihood has no maximum, fitted "
+        "probabilities go to 0 or 1, and there are no standard errors. Leave such columns out, "
+        "join their levels with others, or fit with a penalty (a smaller C) and use "
+        "fastlogit.bootstrap"
+    )
+
+
+def not_identified(columns: Sequence[str], with_intercept: bool) -> ValueError:
+    """Return the error for columns that are combinations of others."""
+    of = "the intercept and the other columns" if with_intercept else "other columns"
+    return ValueError(
+        f"the rows do not tell the coefficients of {listed(columns)}: "
+        f"{'it is' if len(columns) == 1 else 'they are'} constant or a combination of {of}. "
+        "Leave out as many columns; of indicator columns leave out one level "
+        "(categories='reference')"
+    )
+
+
+def not_at_optimum(result: FitResult, distance: float) -> ValueError:
+    """Return the error for a fit that ended far from its optimum."""
+    return ValueError(
+        f"the fit is not at its optimum ({result.message}): coefficients are off by "
+        f"{distance:.2g} standard errors. Fit with a smaller tol or a larger max_iter, and give "
+        "inference the rows, weights and offset of the fit"
+    )
+
+
+def listed(names: Sequence[str]) -> str:
+    """Return names with commas, the first ten of them."""
+    more = f" and {len(names) - LISTED} more" if len(names) > LISTED else ""
+    return ", ".join(names[:LISTED]) + more

@@ -1,0 +1,81 @@
+"""What row weights mean, told apart by name: counts, sampling weights or precisions."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from ..arrays import Floats, Vector
+from ..inputs.conversion import show
+from ..options import check_option
+
+__all__ = ["KINDS", "RowWeights", "weights_by_name"]
+
+KINDS = ("frequency", "probability", "analytic")
+
+
+class RowWeights(NamedTuple):
+    """Weights of the rows, and what they say of the number of observations.
+
+    `n_samples` counts a row as often as its frequency says, else once, and not where its weight is
+    0. Analytic weights are scaled to a mean of 1 over the rows that have some.
+    """
+
+    kind: str
+    # (n_samples,), empty for none
+    values: Vector
+    n_samples: float
+
+    @property
+    def is_frequency(self) -> bool:
+        """Whether a row stands for as many as its weight says."""
+        return self.kind == "frequency"
+
+    @property
+    def has_likelihood(self) -> bool:
+        """Whether the weighted sum of the losses is a likelihood; of sampling weights it is not."""
+        return self.kind != "probability"
+
+
+def weights_by_name(weights: Floats, kind: str | None, n_rows: int) -> RowWeights:
+    """Return row weights as what they are called.
+
+    Parameters
+    ----------
+    weights : ndarray of shape (n_rows,), or empty
+    kind : {"frequency", "probability", "analytic"} or None
+    n_rows : int
+
+    Raises
+    ------
+    ValueError
+        If weights other than 0 and 1 have no name, or frequencies are no whole numbers.
+    """
+    if kind is not None:
+        check_option("weights", kind, KINDS)
+    if not weights.size:
+        return RowWeights(kind or "frequency", weights, float(n_rows))
+    if kind is None:
+        if not ((weights == 0.0) | (weights == 1.0)).all():
+            raise ValueError(
+                "sample_weight has values other than 0 and 1: say what they are. "
+                "weights='frequency' are counts of equal rows, 'probability' inverse sampling "
+                "probabilities or other weights that leave n as it is (then with a robust "
+                "cov_type), 'analytic' precisions of rows that are means"
+            )
+        kind = "frequency"
+    if kind == "frequency":
+        whole = weights == np.floor(weights)
+        if not whole.all():
+            row = int(np.argmin(whole))
+            raise ValueError(
+                f"weights='frequency' are counts, but sample_weight is {show(weights[row])} in row "
+                f"{row}; use weights='probability' or 'analytic', or whole numbers"
+            )
+        return RowWeights(kind, weights, float(weights.sum()))
+    n_used = float(np.count_nonzero(weights))
+    if kind == "analytic":
+        weights = weights * (n_used / weights.sum())
+        weights.flags.writeable = False
+    return RowWeights(kind, weights, n_used)

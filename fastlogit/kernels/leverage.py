@@ -1,0 +1,101 @@
+"""Sums of squares of linear functions of each row: what leverages are made of.
+
+With the inverse W W' of a Hessian the leverage of a row x of curvature c is c |W' x|^2. Rows are
+turned into columns of a block, so that eight rows fill a vector, and four functions share each load
+of a column. A triangular W' costs half: each four functions end where their coefficients do.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from numba import prange
+
+from .columns import block_height
+from .passes import Layout, chunk_rows, direct_block, direct_source, gathered_block, gathered_source
+from .policy import Twins, entry, kernel
+from .rows import Span, empty_at_line, packed_width, zeros_at_line
+from .simd import LANES, add, broadcast, load, multiply_add, splat, store
+
+__all__ = ["FUNCTIONS", "row_squares"]
+
+# Linear functions that share the loads of a column.
+FUNCTIONS = 4
+
+
+@kernel
+def turn_rows(values: Any, span: Span, center: Any, height: int, columns_out: Any) -> None:
+    """Copy rows, centred, to columns of `height` numbers; rows beyond the last one stay."""
+    place, stride, _, count = span
+    for row in range(count):
+        at = place + row * stride
+        for column in range(center.size):
+            columns_out[column * height + row] = values[at + column] - center[column]
+
+
+@kernel
+def squares_of_block(
+    columns: Any, height: int, factor: Any, last: Any, reach: Any, squares_out: Any
+) -> None:
+    """Sum of the squares of all functions for each row of a block."""
+    n_features = columns.size // height
+    for row in range(0, height, LANES):
+        sums = splat(0.0)
+        for tile in range(reach.size):
+            first = tile * FUNCTIONS
+            a0, a1 = broadcast(last, first), broadcast(last, first + 1)
+            a2, a3 = broadcast(last, first + 2), broadcast(last, first + 3)
+            at, place = first * n_features, row
+            for _ in range(reach[tile]):
+                x = load(columns, place)
+                a0 = multiply_add(x, broadcast(factor, at), a0)
+                a1 = multiply_add(x, broadcast(factor, at + 1), a1)
+                a2 = multiply_add(x, broadcast(factor, at + 2), a2)
+                a3 = multiply_add(x, broadcast(factor, at + 3), a3)
+                at += FUNCTIONS
+                place += height
+            zero = splat(0.0)
+            one = multiply_add(a0, a0, multiply_add(a1, a1, zero))
+            other = multiply_add(a2, a2, multiply_add(a3, a3, zero))
+            sums = add(sums, add(one, other))
+        store(squares_out, row, sums)
+
+
+def _row_squares(layout: Layout) -> Twins:
+    direct = layout is Layout.DIRECT
+    source = direct_source if direct else gathered_source
+    bring_block = direct_block if direct else gathered_block
+
+    def row_squares(rows: Any, factor: Any, last: Any, reach: Any, squares_out: Any) -> None:
+        n_features = rows.center.size
+        width = n_features if direct else packed_width(n_features)
+        height = block_height(n_features)
+        step = chunk_rows(rows.n_samples, n_features)
+        for chunk in prange((rows.n_samples + step - 1) // step):
+            stop = min((chunk + 1) * step, rows.n_samples)
+            work = empty_at_line(0 if direct else height * width)
+            columns, squares = zeros_at_line(n_features * height), empty_at_line(height)
+            values = source(rows.X, work)
+            for begin in range(chunk * step, stop, height):
+                count = min(height, stop - begin)
+                place = bring_block(rows, begin, count, width, work, 0)
+                span = Span(place, rows.stride if direct else width, width, count)
+                turn_rows(values, span, rows.center, height, columns)
+                squares_of_block(columns, height, factor, last, reach, squares)
+                for row in range(count):
+                    squares_out[begin + row] = squares[row]
+
+    return entry(row_squares, name=layout.value)
+
+
+_BY_FORM = {layout: _row_squares(layout) for layout in Layout}
+
+
+def row_squares(layout: Layout) -> Twins:
+    """Return the compiled ``row_squares(rows, factor, last, reach, squares_out)``.
+
+    Function j of a centred row x is ``factor[j] @ x + last[j]``. The functions come in tiles of
+    `FUNCTIONS`: `factor` is the flat (n_tiles, n_features, FUNCTIONS), in the units of X, and
+    `reach` says for each tile how many columns it needs. `squares_out` (n_samples,).
+    """
+    return _BY_FORM[layout]

@@ -1,0 +1,107 @@
+"""Covariances from the formulas, in plain NumPy with matrices as large as the rows are many."""
+
+from typing import Any, NamedTuple
+
+import numpy as np
+from scipy.special import expit
+
+
+class Exact(NamedTuple):
+    """A binomial model at its optimum: design with its column of ones first, and derivatives."""
+
+    Z: Any
+    coef: Any
+    residual: Any
+    curvature: Any
+    information: Any
+
+
+def optimum(X: Any, y: Any, weight: Any = None, offset: Any = 0.0, intercept: bool = True) -> Exact:
+    """Newton's method from 0, to rounding."""
+    X = np.asarray(X, dtype=np.float64)
+    Z = np.column_stack([np.ones(len(y)), X]) if intercept else X
+    weight = np.ones(len(y)) if weight is None else weight
+    coef = np.zeros(Z.shape[1])
+    for _ in range(60):
+        p = expit(Z @ coef + offset)
+        curvature = weight * p * (1.0 - p)
+        information = (Z.T * curvature) @ Z
+        residual = weight * (p - y)
+        step = np.linalg.solve(information, Z.T @ residual)
+        coef = coef - step
+    return Exact(Z, coef, residual, curvature, information)
+
+
+def hat_values(model: Exact) -> Any:
+    inverse = np.linalg.inv(model.information)
+    return model.curvature * np.einsum("ij,jk,ik->i", model.Z, inverse, model.Z)
+
+
+def sandwich(model: Exact, power: float, factor: float = 1.0) -> Any:
+    """HC0 (power 0), HC2 (1), HC3 (2)."""
+    inverse = np.linalg.inv(model.information)
+    squares = model.residual**2 / (1.0 - hat_values(model)) ** power
+    return factor * inverse @ (model.Z.T * squares) @ model.Z @ inverse
+
+
+def cluster(model: Exact, clusters: Any, factor: float = 1.0) -> Any:
+    """CR0 times a factor."""
+    inverse = np.linalg.inv(model.information)
+    meat = np.zeros_like(inverse)
+    for label in np.unique(clusters):
+        slope = model.Z[clusters == label].T @ model.residual[clusters == label]
+        meat += np.outer(slope, slope)
+    return factor * inverse @ meat @ inverse
+
+
+def bias_reduced(model: Exact, clusters: Any, power: float) -> tuple[Any, Any]:
+    """CR2 (power 0.5) or CR3 (1), with Satterthwaite's degrees of freedom.
+
+    Pustejovsky and Tipton (2018), sections 2 and 3, for rows that are whitened by the root of their
+    curvature: the whole hat matrix, and the adjustment of each cluster by its eigenvectors.
+    """
+    used = model.curvature > 0.0
+    clusters = np.asarray(clusters)[used]
+    root = np.sqrt(model.curvature[used])
+    W = model.Z[used] * root[:, None]
+    errors = model.residual[used] / root
+    inverse = np.linalg.inv(model.information)
+    rest = np.eye(len(W)) - W @ inverse @ W.T
+    labels = np.unique(clusters)
+    meat, adjusted = np.zeros_like(inverse), []
+    for label in labels:
+        own = clusters == label
+        values, vectors = np.linalg.eigh(rest[np.ix_(own, own)])
+        powers = np.where(values > 1e-9, np.maximum(values, 1e-9) ** -power, 0.0)
+        adjust = (vectors * powers) @ vectors.T
+        slope = W[own].T @ adjust @ errors[own]
+        meat += np.outer(slope, slope)
+        adjusted.append((own, adjust))
+    dfs = []
+    for contrast in np.eye(len(inverse)):
+        p = np.zeros((len(labels), len(W)))
+        for row, (own, adjust) in enumerate(adjusted):
+            p[row, own] = adjust @ W[own] @ inverse @ contrast
+        products = p @ rest @ p.T
+        dfs.append(np.trace(products) ** 2 / (products**2).sum())
+    return inverse @ meat @ inverse, np.array(dfs)
+
+
+def softmax_optimum(X: Any, codes: Any, n_classes: int, reference: int = 0) -> tuple[Any, Any, Any]:
+    """Coefficients (n_classes - 1, n_columns + 1), the information matrix and slopes of rows."""
+    Z = np.column_stack([np.ones(len(codes)), X])
+    others = [label for label in range(n_classes) if label != reference]
+    coef = np.zeros((n_classes - 1, Z.shape[1]))
+    size = coef.size
+    for _ in range(60):
+        raw = np.zeros((len(Z), n_classes))
+        raw[:, others] = Z @ coef.T
+        p = np.exp(raw - raw.max(axis=1, keepdims=True))
+        p /= p.sum(axis=1, keepdims=True)
+        residual = (p - np.eye(n_classes)[codes])[:, others]
+        own = p[:, others]
+        middle = own[:, :, None] * (np.eye(len(others)) - own[:, None, :])
+        information = np.einsum("nkl,ni,nj->kilj", middle, Z, Z).reshape(size, size)
+        slopes = np.einsum("nk,ni->nki", residual, Z).reshape(len(Z), size)
+        coef = coef - np.linalg.solve(information, slopes.sum(axis=0)).reshape(coef.shape)
+    return coef, information, slopes

@@ -1,0 +1,77 @@
+"""`infer` of a softmax: every contrast of classes, against the formulas."""
+
+from typing import Any
+
+import inference_oracle as oracle
+import numpy as np
+import pytest
+from problems import three_classes
+
+from fastlogit import LogisticRegression, fit, infer
+
+pytestmark = pytest.mark.jit
+
+
+def softmax(X: Any, y: Any, **options: Any) -> Any:
+    return infer(fit(X, y, C=np.inf, multi_class="multinomial"), X, y, **options)
+
+
+@pytest.mark.parametrize("reference", [0, 1, 2])
+def test_every_reference(reference: int) -> None:
+    X, codes = three_classes(400, 4)
+    found = softmax(X, codes, reference=reference)
+    coef, information, slopes = oracle.softmax_optimum(X, codes, 3, reference)
+    np.testing.assert_allclose(found.coef, coef.ravel(), rtol=1e-8)
+    inverse = np.linalg.inv(information)
+    np.testing.assert_allclose(found.covariance, inverse, rtol=1e-7, atol=1e-11)
+    hc0 = inverse @ (slopes.T @ slopes) @ inverse
+    np.testing.assert_allclose(found.with_covariance("HC0").covariance, hc0, rtol=1e-6, atol=1e-11)
+    clusters = np.arange(400) % 23
+    sums = np.array([slopes[clusters == g].sum(axis=0) for g in range(23)])
+    own = found.with_covariance("CR1", clusters)
+    np.testing.assert_allclose(
+        own.covariance, 23.0 / 22.0 * inverse @ (sums.T @ sums) @ inverse, rtol=1e-6, atol=1e-11
+    )
+    assert found.reference == reference
+
+
+def test_contrasts_do_not_depend_on_the_reference() -> None:
+    X, codes = three_classes(400, 3)
+    labels = np.array(["low", "middle", "high"])[codes]
+    model = LogisticRegression(C=np.inf).fit(X, labels)
+    one, other = model.inference(X, labels), model.inference(X, labels, reference="middle")
+    assert one.names[:2] == ["low:intercept", "low:x0"]  # "high" is first by sorting
+    assert other.names[:2] == ["high:intercept", "high:x0"]
+    by_one = one.wald_test("low:x1 = middle:x1")
+    by_other = other.wald_test("low:x1 = 0")
+    assert by_one.statistic == pytest.approx(by_other.statistic, rel=1e-8)
+    for name in ("wald_test", "score_test", "likelihood_ratio_test"):
+        tests = [getattr(each, name)("x1") for each in (one, other)]
+        assert tests[0].df == 2  # of both classes
+        assert tests[0].statistic == pytest.approx(tests[1].statistic, rel=1e-7)
+    assert one.log_likelihood == pytest.approx(other.log_likelihood)
+    assert "tjur" not in one.pseudo_r2
+    assert "risk ratio" in str(one.summary())
+
+
+def test_what_is_for_two_classes_is_refused() -> None:
+    X, codes = three_classes(200, 3)
+    found = softmax(X, codes)
+    with pytest.raises(ValueError, match="HC3 has no leverage of a row for a softmax"):
+        found.with_covariance("HC3")
+    with pytest.raises(ValueError, match="CR2 is for two classes"):
+        found.with_covariance("CR2", np.arange(200) % 10)
+    with pytest.raises(ValueError, match=r"reference must be one of the classes \[0, 1, 2\]"):
+        softmax(X, codes, reference=7)
+
+
+def test_a_softmax_without_an_optimum_is_refused() -> None:
+    X, codes = three_classes(200, 3)
+    X = np.column_stack([X, codes == 2]).astype(float)
+    with pytest.warns(UserWarning, match="separable"):
+        result = fit(X, codes, C=np.inf, multi_class="multinomial")
+    with pytest.raises(ValueError, match=r"separable: .*columns? x3"):
+        infer(result, X, codes)
+    X[:, 3] = 2.0 * X[:, 1]
+    with pytest.raises(ValueError, match="coefficients of x3"):
+        infer(fit(X, codes, C=np.inf, multi_class="multinomial"), X, codes)

@@ -1,0 +1,178 @@
+"""Wald, score and likelihood-ratio tests of hypotheses as users write them."""
+
+from typing import Any
+
+import inference_oracle as oracle
+import numpy as np
+import pytest
+from problems import problem
+from scipy import stats
+
+from fastlogit import fit, infer
+from fastlogit.inference.contrasts import contrasts_of
+
+pytestmark = pytest.mark.jit
+
+NAMES = ["intercept", "x1", "x10", "site[a,b]", "2nd", "log(age)", "a b"]
+TERMS = {"x1": [1], "x10": [2], "site": [3, 4]}
+
+
+@pytest.mark.parametrize(
+    ("text", "rows", "values"),
+    [
+        ("x1", [{1: 1.0}], [0.0]),
+        ("x1 = 0, x10 = 0", [{1: 1.0}, {2: 1.0}], [0.0, 0.0]),
+        ("x1 = x10", [{1: 1.0, 2: -1.0}], [0.0]),
+        ("2*x1 - x10/4 + 1 = 3", [{1: 2.0, 2: -0.25}], [2.0]),
+        ("x1 * 2 = -1e-1", [{1: 2.0}], [-0.1]),
+        ("- x1 + x1 + x10 = intercept", [{2: 1.0, 0: -1.0}], [0.0]),
+        ("site", [{3: 1.0}, {4: 1.0}], [0.0, 0.0]),
+        ("site[a,b] = 2nd", [{3: 1.0, 4: -1.0}], [0.0]),
+        ("log(age) = a b", [{5: 1.0, 6: -1.0}], [0.0]),
+        (["x1", "x10 = 1"], [{1: 1.0}, {2: 1.0}], [0.0, 1.0]),
+    ],
+)
+def test_hypotheses_as_text(text: Any, rows: Any, values: Any) -> None:
+    found = contrasts_of(text, NAMES, TERMS)
+    wanted = np.zeros((len(rows), len(NAMES)))
+    for number, row in enumerate(rows):
+        for place, factor in row.items():
+            wanted[number, place] = factor
+    np.testing.assert_array_equal(found.matrix, wanted)
+    np.testing.assert_allclose(found.values, values)
+
+
+@pytest.mark.parametrize(
+    ("hypothesis", "words"),
+    [
+        ("x2", r"not understood from 'x2' on; the coefficients are intercept, x1"),
+        ("x1 = x1", "says nothing about a coefficient"),
+        ("1 = 2", "says nothing about a coefficient"),
+        ("x1 = 0 = x10", "has 2 signs '='"),
+        ("x1 =", "has an empty side"),
+        ("", "has an empty side"),
+        ("x1 * x10 = 0", "not linear"),
+        ("1 / x1 = 0", "not linear"),
+        ("x1 / 0 = 0", "divides by 0"),
+        ("x1 x10 = 0", "lacks a sign"),
+        ("x1 * = 0", "ends with a sign"),
+        ("x1 = 0, 2 * x1 = 1", "follow from each other, or contradict"),
+        (np.zeros(7), "a row of the hypothesis is 0"),
+        (np.eye(3), r"a column for each of the 7 coefficients .*found shape \(3, 3\)"),
+        ((np.eye(7), [1.0, 2.0]), "has 7 rows, but 2 values"),
+        (np.full(7, np.nan), "not finite"),
+    ],
+)
+def test_what_is_no_hypothesis(hypothesis: Any, words: str) -> None:
+    with pytest.raises(ValueError, match=words):
+        contrasts_of(hypothesis, NAMES, TERMS)
+
+
+def test_a_matrix_with_values() -> None:
+    matrix = np.array([[0.0, 1, -1, 0, 0, 0, 0], [0, 0, 0, 0, 0, 1, 0]])
+    found = contrasts_of((matrix, [1.0, 2.0]), NAMES, TERMS)
+    np.testing.assert_array_equal(found.matrix, matrix)
+    np.testing.assert_array_equal(found.values, [1.0, 2.0])
+    single = contrasts_of((matrix[0], 3.0), NAMES, TERMS)
+    np.testing.assert_array_equal(single.values, [3.0])
+
+
+def log_likelihood(exact: oracle.Exact, y: Any, offset: Any = 0.0) -> float:
+    return float(stats.bernoulli.logpmf(y, stats.logistic.cdf(exact.Z @ exact.coef + offset)).sum())
+
+
+@pytest.fixture
+def study() -> tuple[Any, Any, Any]:
+    X, y = problem(500, 4)[:2]
+    return X, y, infer(fit(X, y, C=np.inf), X, y)
+
+
+def test_likelihood_ratio_and_score_of_restrictions(study: Any) -> None:
+    """x1 = x2 and x3 = 0.5: a fit of x1 + x2 with an offset."""
+    X, y, found = study
+    offset = 0.5 * X[:, 3]
+    narrow = oracle.optimum(np.column_stack([X[:, 0], X[:, 1] + X[:, 2]]), y, offset=offset)
+    wide = oracle.optimum(X, y)
+    statistic = 2.0 * (log_likelihood(wide, y) - log_likelihood(narrow, y, offset))
+    hypothesis = "x1 = x2, x3 = 0.5"
+    test = found.likelihood_ratio_test(hypothesis)
+    assert test.statistic == pytest.approx(statistic, rel=1e-9)
+    assert test.p_value == pytest.approx(stats.chi2.sf(statistic, 2), rel=1e-8)
+    p = stats.logistic.cdf(narrow.Z @ narrow.coef + offset)
+    slope = wide.Z.T @ (y - p)
+    information = (wide.Z.T * (p * (1.0 - p))) @ wide.Z
+    by_score = slope @ np.linalg.solve(information, slope)
+    assert found.score_test(hypothesis).statistic == pytest.approx(by_score, rel=1e-8)
+    matrix = np.array([[0.0, 0, 1, -1, 0], [0, 0, 0, 0, 1]])
+    away = matrix @ wide.coef - [0.0, 0.5]
+    spread = matrix @ np.linalg.inv(wide.information) @ matrix.T
+    by_wald = found.wald_test(hypothesis)
+    assert by_wald.statistic == pytest.approx(away @ np.linalg.solve(spread, away), rel=1e-8)
+    assert by_wald.df == 2
+    assert found.wald_test((matrix, [0.0, 0.5])).statistic == pytest.approx(by_wald.statistic)
+    assert str(by_wald).startswith("Wald test of x1 = x2, x3 = 0.5: chi2(2) = ")
+
+
+def test_all_slopes_give_the_null_model(study: Any) -> None:
+    _, _, found = study
+    test = found.likelihood_ratio_test("x0, x1, x2, x3")
+    likelihood = found.likelihood
+    assert test.statistic == pytest.approx(likelihood.null_deviance - likelihood.deviance)
+
+
+def test_restrictions_far_away_are_found(study: Any) -> None:
+    """Where the quadratic model leads to probabilities of 0 and 1."""
+    X, y, found = study
+    narrow = oracle.optimum(X[:, 1:], y, offset=9.0 * X[:, 0])
+    test = found.likelihood_ratio_test("x0 = 9")
+    z = narrow.Z @ narrow.coef + 9.0 * X[:, 0]
+    wanted = -np.logaddexp(0.0, np.where(y == 1, -z, z)).sum()
+    assert test.statistic == pytest.approx(2.0 * (found.log_likelihood - wanted), rel=1e-6)
+
+
+def test_a_single_restriction_is_the_square_of_z(study: Any) -> None:
+    found = study[2]
+    for cov_type in ("nonrobust", "HC3"):
+        own = found.with_covariance(cov_type)
+        test = own.wald_test("x1")
+        assert test.statistic == pytest.approx(own.statistics[2] ** 2)
+        assert test.p_value == pytest.approx(own.p_values[2])
+    clustered = found.with_covariance("CR2", np.arange(500) % 11)
+    test = clustered.wald_test("x1")
+    assert (test.distribution, test.df) == ("t", pytest.approx(clustered.degrees_of_freedom[2]))
+    assert test.statistic == pytest.approx(clustered.statistics[2])
+    assert test.p_value == pytest.approx(clustered.p_values[2])
+    assert {term: t.p_value for term, t in clustered.term_tests().items()} == pytest.approx(
+        dict(zip(["x0", "x1", "x2", "x3"], clustered.p_values[1:], strict=True))
+    )
+    with pytest.raises(ValueError, match="one restriction at a time, the hypothesis has 2"):
+        clustered.wald_test("x1, x2")
+
+
+def test_satterthwaite_of_a_contrast_is_that_of_the_column(study: Any) -> None:
+    """x0 - x1 in other columns is a coefficient of its own."""
+    X, y, found = study
+    clusters = np.arange(500) // 40
+    contrast = found.with_covariance("CR2", clusters).wald_test("x0 - x1 = 0")
+    turned = np.column_stack([X[:, 0], X[:, 0] + X[:, 1], X[:, 2:]])
+    other = infer(fit(turned, y, C=np.inf), turned, y, cov_type="CR2", clusters=clusters)
+    assert contrast.df == pytest.approx(other.degrees_of_freedom[1], rel=1e-7)
+    assert contrast.statistic == pytest.approx(other.statistics[1], rel=1e-7)
+
+
+def test_more_restrictions_than_clusters_are_refused(study: Any) -> None:
+    _, _, found = study
+    few = found.with_covariance("CR0", np.arange(500) % 2)
+    with pytest.raises(ValueError, match="fewer independent directions than the 3"):
+        few.wald_test("x1, x2, x3")
+
+
+def test_models_that_are_not_nested_are_refused(study: Any) -> None:
+    X, y, found = study
+    smaller = infer(fit(X[:, :2], y, C=np.inf), X[:, :2], y)
+    assert found.likelihood_ratio_test(smaller).hypothesis == "x2, x3"
+    with pytest.raises(ValueError, match="not nested in this one: it has x2, x3"):
+        smaller.likelihood_ratio_test(found)
+    other = infer(fit(X[:400, :2], y[:400], C=np.inf), X[:400, :2], y[:400])
+    with pytest.raises(ValueError, match="of other rows, labels or weights: 400 observations"):
+        found.likelihood_ratio_test(other)
