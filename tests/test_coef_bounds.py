@@ -235,3 +235,12 @@ def test_text_in_bounds_and_columns_that_do_not_vary() -> None:
         fastlogit.fit(X, y, C=1.0, coef_bounds=(0.1, 1.0))
     with pytest.raises(ValueError, match="leave_one_out takes fits without coef_bounds"):
         fastlogit.leave_one_out(found, X, y)
+
+
+def test_costs_next_to_nothing_with_all_coefficients_at_bounds() -> None:
+    rng = np.random.default_rng(2)
+    X, y = rng.normal(size=(2, 100)), np.array([0, 1])
+    result = fastlogit.fit(X, y, coef_bounds=(-0.6, 0.6))
+    assert result.history[-1] < 1e-7
+    assert result.converged, result.message
+    np.testing.assert_array_equal(np.abs(result.coef), 0.6)

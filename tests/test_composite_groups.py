@@ -218,3 +218,48 @@ def test_no_bound_lies_below_the_truth(seed) -> None:
 @pytest.mark.slow(seconds=150)
 def test_no_bound_of_hundreds_lies_below_the_truth() -> None:
     assert sum(check(seed) > 0 for seed in range(100, 200)) > 90
+
+
+def two_levels(n_samples=300):
+    """Two levels of a factor, both with a column, and three classes."""
+    rng = np.random.default_rng(n_samples)
+    X = np.eye(2)[rng.integers(0, 2, n_samples)]
+    raw = X @ np.array([[1.0, 0.0, -1.0], [-1.0, 0.5, 0.5]])
+    y = (raw + rng.gumbel(size=(n_samples, 3))).argmax(axis=1)
+    return X, y
+
+
+def test_lengths_that_go_over_from_one_level_to_the_other() -> None:
+    X, y = two_levels()
+    labels, strengths = np.arange(2), np.full(2, 0.01)
+    coef, intercept = optimum_of(X, y, labels, strengths, n_classes=3)
+    objective = made(X, y, labels, strengths, n_classes=3)
+    total = np.linalg.norm(coef, axis=0).sum()
+    assert total > 0.5
+    unit = (coef[:, 0] - coef[:, 1]) / total
+    # All splits of the length are optima, which the intercepts make up for.
+    for share in (0.0, 0.1, 0.5, 1.0):
+        there = np.column_stack([share * total * unit, (share - 1.0) * total * unit])
+        level = intercept + coef[:, 0] - there[:, 0]
+        assert bound_at(objective, there, level) < 1e-13
+        # Lengths whose directions are parallel but for an angle.
+        for angle in (1e-9, 3e-8, 1e-6, 1e-4):
+            beside = np.cross(unit, np.full(3, np.sqrt(1.0 / 3.0)))
+            turned = there + angle * total * np.column_stack([beside, 0.0 * beside])
+            gap = objective.at(objective.join(*objective.from_user(turned, level))).cost[0]
+            gap -= objective.at(objective.join(*objective.from_user(there, level))).cost[0]
+            assert bound_at(objective, turned, level) >= gap - 1e-15
+
+
+def test_other_strengths_of_two_levels_leave_one_out() -> None:
+    X, y = two_levels()
+    labels, strengths = np.arange(2), np.array([0.01, 0.0101])
+    coef, intercept = optimum_of(X, y, labels, strengths, n_classes=3)
+    assert coef[:, 0].any()
+    assert not coef[:, 1].any()
+    objective = made(X, y, labels, strengths, n_classes=3)
+    assert bound_at(objective, coef, intercept) < 1e-13
+    # Parallel, but the length that goes over costs more there.
+    half = np.column_stack([0.5 * coef[:, 0], -0.5 * coef[:, 0]])
+    gap = 0.5 * np.linalg.norm(coef[:, 0]) * 0.0001
+    assert bound_at(objective, half, intercept + 0.5 * coef[:, 0]) >= 0.999 * gap

@@ -253,3 +253,17 @@ def test_what_is_no_shared_direction(rng) -> None:
     # L2 would change.
     squared = SharedDirections(objective_of(X, y, 0.01, 0.1), signs * strengths)
     assert not squared.holds(np.column_stack([np.array([[0, 1, 1, 0]] * 3) * scale, [0.0] * 3]))
+
+
+def test_a_class_out_of_the_question_leaves_a_proof() -> None:
+    """A pair at the edge without curvature beside those that have some: tau would be 1."""
+    rng = np.random.default_rng(155)
+    levels = rng.integers(0, 3, 24)
+    X, codes = np.eye(3)[levels], levels.copy()
+    codes[:3] = [1, 2, 0]
+    result = fastlogit.fit(X, codes, l1_reg=1e-4, multi_class="multinomial", tol=1e-8)
+    assert result.converged, result.message
+    least, last = reference.multinomial_elastic_net_slopes(
+        X, codes, result.coef, result.intercept, 1e-4
+    )
+    assert max(np.abs(least).max(), np.abs(last).max()) < 1e-6

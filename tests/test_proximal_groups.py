@@ -311,3 +311,30 @@ def test_a_huge_weight_of_one_group_spoils_no_proof(huge) -> None:
         assert result.converged, result.message
         assert result.suboptimality <= 1e-12
         assert not result.coef[2].any()
+
+
+def with_all_levels(seed):
+    """Columns for all levels of factors, beside numbers, and three to five classes."""
+    rng = np.random.default_rng(seed)
+    n_samples, n_classes = int(rng.integers(60, 400)), int(rng.integers(3, 6))
+    factors = [
+        np.eye(n_levels)[rng.integers(0, n_levels, n_samples)]
+        for n_levels in rng.integers(2, 6, int(rng.integers(1, 4)))
+    ]
+    X = np.hstack([*factors, rng.normal(size=(n_samples, int(rng.integers(0, 3))))])
+    raw = X @ rng.normal(size=(X.shape[1], n_classes)) * rng.choice([0.3, 1.0, 2.0])
+    y = (raw + rng.gumbel(size=raw.shape)).argmax(axis=1)
+    y[:n_classes] = np.arange(n_classes)
+    return X, y, float(10 ** rng.uniform(-4, -1))
+
+
+@pytest.mark.parametrize("seed", range(25))
+def test_all_levels_of_factors_are_proven(seed) -> None:
+    X, y, l1 = with_all_levels(seed)
+    result = fastlogit.fit(X, y, l1_reg=l1, penalty_groups="features", multi_class="multinomial")
+    assert result.converged, result.message
+    strengths = np.full(X.shape[1], l1)
+    assert slope(X, y, result, np.arange(X.shape[1]), strengths) < 1e-6
+    # Nothing is left of a group that is 0 but for rounding errors.
+    lengths = result.group_lengths[result.group_lengths > 0.0]
+    assert (lengths > 1e-9).all()

@@ -206,6 +206,16 @@ class Face:
             gain = min(gain, dual_gain(delta, self._reach(noise), self.growth))
         return gain, delta
 
+    def largest_curvature(self) -> float:
+        """Return the root of the largest curvature of a row in M, no more than a half."""
+        rows, curvature = self._working.part.rows, self._working.curvature.values[0]
+        weights = rows.weights_of(0)
+        if weights is not None:
+            curvature = np.divide(
+                curvature, weights, out=np.zeros(weights.shape), where=weights > 0.0
+            )
+        return min(0.5, float(np.sqrt(curvature.max(initial=0.0))))
+
     def _radius_by_curvature(self) -> float:
         """Bound x' M^-1 x by one over the share that the row's own term has in M.
 
@@ -331,7 +341,10 @@ class CompositeCertificate(ByFaces):
             if not gain < math.inf:
                 return math.inf
             # The size of h_j' p: at most those of the column and of p in the rows' curvatures.
-            more = varies & ~inside & (slack < 0.5 * NEARLY * delta * self._size(model))
+            reach = NEARLY * delta * self._size(model)
+            more = varies & ~inside & (slack < 0.5 * reach)
+            if more.any():
+                more &= slack < face.largest_curvature() * reach
             if more.any():
                 inside |= more
                 continue

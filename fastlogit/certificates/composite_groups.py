@@ -39,7 +39,7 @@ from .composite_softmax import CompositeSoftmaxCertificate
 __all__ = ["GroupCertificate"]
 
 # Directions of groups that differ by no more are one; and what is next to nothing of a direction.
-PARALLEL, NO_SHARE = 1e-7, 1e-6
+PARALLEL, NO_SHARE = 1e-5, 1e-6
 
 
 class GroupFace:
@@ -232,7 +232,11 @@ class GroupFace:
     def gain(self, cost: float) -> float:
         """Return the bound."""
         gain = dual_gain(self.delta, self.reach, self.growth)
-        return gain + 0.5 * self.excess * self.excess * cost + self._turned
+        gain += 0.5 * self.excess * self.excess * cost
+        if self._turned == 0.0:
+            return gain
+        # D p is orthogonal to the direction that was taken, not to the group: |b| t nu e besides.
+        return gain + 2.0 * self._turned + 0.5 * self.excess * self.excess * cost
 
 
 def _shared_by_classes(one: Objective, there: Place) -> float:

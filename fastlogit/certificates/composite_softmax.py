@@ -50,6 +50,10 @@ from .softmax import Reduced
 
 __all__ = ["CompositeSoftmaxCertificate"]
 
+# The share of L1 by which slopes may exceed it where nothing is proven else: with a pair of next to
+# no curvature among those that may move, tau is 1 or more.
+EDGE = 1e-6
+
 
 class ClassFace:
     """A point with the pairs that may move: M, v and what bounds the rows' ranges.
@@ -237,7 +241,10 @@ class CompositeSoftmaxCertificate(ByFaces):
             gain = self._by_penalty(one, there)
             if gain <= wanted or at_once:
                 return gain
-            return min(gain, self._by_face(model, one, there, wanted))
+            found = self._by_face(model, one, there, wanted)
+            if not found < math.inf:
+                found = self._by_face(model, one, there, wanted, EDGE)
+            return min(gain, found)
 
     def _by_penalty(self, one: Objective, there: Place) -> float:
         """Return the bound by L2 on all columns and the intercepts' curvature."""
@@ -261,8 +268,15 @@ class CompositeSoftmaxCertificate(ByFaces):
         strengths = float(one.l1.strengths.max(initial=0.0))
         return self.rounding.of_sums(there.cost) + STRENGTH_ERRORS * EPS * strengths
 
-    def _by_face(self, model: int, one: Objective, there: Place, wanted: float) -> float:
-        """Return the bound by the pairs that may move, which are found on the way."""
+    def _by_face(
+        self, model: int, one: Objective, there: Place, wanted: float, edge: float = 0.0
+    ) -> float:
+        """Return the bound by the pairs that may move, which are found on the way.
+
+        Pairs at corners whose slopes exceed what is allowed by no more than the share `edge` of L1,
+        for all that is known, stay outside: all slopes are less by that share, which costs as much
+        of the cost.
+        """
         assert one.l1 is not None
         l1 = one.l1.strengths[0]
         (coef, _), (slopes, _) = one.split(there.theta[None]), one.split(there.gradient[None])
@@ -273,8 +287,9 @@ class CompositeSoftmaxCertificate(ByFaces):
         of_rows = 2.0 * self.rounding.of_rows(there.theta, there.cost)
         low, high = one.l1.allowed(coef)
         slack = np.minimum(slopes - low, high - slopes) - of_l1 - sums - 0.5 * of_rows
-        inside = varies & (~one.l1.corners(coef) | (slack <= 0.0))
-        if not (inside.any() or one.fit_intercept):
+        most = edge * l1
+        inside = varies & (~one.l1.corners(coef) | (slack <= -most))
+        if not (inside.any() or one.fit_intercept or edge):
             return 0.0  # all coefficients rest where they are
         for _ in range(ROUNDS):
             if inside.sum() > MAX_GRAM:
@@ -290,12 +305,16 @@ class CompositeSoftmaxCertificate(ByFaces):
             if not gain < math.inf:
                 return math.inf
             # What the step may do to a slope: half of delta times the size of the column.
-            more = varies & ~inside & (slack < 0.5 * NEARLY * delta * self._sizes(one))
-            if more.any():
-                more &= slack - self._losses(one, there, face, noise, delta) <= 0.0
+            near = varies & ~inside & (slack < 0.5 * NEARLY * delta * self._sizes(one))
+            left = slack
+            if near.any():
+                left = slack - self._losses(one, there, face, noise, delta)
+            more = near & (left <= -most)
             if more.any():
                 inside = inside | more
                 continue
+            shares = np.divide(-left, l1, out=np.zeros(left.shape), where=near & (l1 > 0.0))
+            gain += float(shares.max(initial=0.0)) * there.cost
             is_resolved = not face.resolved.unresolved.size
             return self._resolved(model, face.unresolved(), is_resolved, gain)
         return math.inf

@@ -19,9 +19,6 @@ __all__ = ["GroupsModel"]
 LEAST, ROOTS, SPARE, MORE = 10, 1.0, 0.1, 0.5
 # Coordinates of a working set, whose Hessian takes 72 MB.
 MOST_WORKING = 3_000
-# Groups whose length is no more than this share of the longest are at 0, where the fall of the
-# quadratic model loses no more than this share of the cost by it.
-TRACE, LOST = 1e-11, 1e-16
 
 
 class GroupsModel(SoftmaxModel):
@@ -89,18 +86,10 @@ class GroupsModel(SoftmaxModel):
         self._known, self._was_missing = (here.point, target, lack), lack
         return target, lack
 
-    def _without_traces(self, here: Place, target: Vector) -> Vector:
-        """Return the target with groups at 0 whose length is nothing but rounding errors.
-
-        As of two levels of a factor, where the length of one may go over to the other for nothing.
-        """
-        lengths, strengths = self.working.lengths(target), self.working.strengths
-        traces = (strengths > 0.0) & (lengths > 0.0) & (lengths <= TRACE * lengths.max(initial=0.0))
-        if not traces.any():
-            return target
-        without = np.where(traces[self.working.block_of], 0.0, target)
-        lost = self._fall(here, target) - self._fall(here, without)
-        return without if lost <= LOST * abs(here.cost) else target
+    def _sizes_of(self, point: Vector) -> tuple[Vector, Vector]:
+        """Return for each component the length of its group, and the strength there."""
+        blocks = self.working.block_of
+        return self.working.lengths(point)[blocks], self.working.strengths[blocks]
 
     def _promised(self, here: Place, target: Vector) -> float:
         """Return the slope of the cost from here to a target."""

@@ -47,6 +47,9 @@ SHORT = 0.01
 # Iterations that bring it no nearer, after which rounding is to blame where it lacks no more than
 # this share of its cost; or of more, where steps are short.
 PATIENCE, NEAR = 4, 1e-12
+# What is no larger than this share of the largest is at 0, where the fall of the quadratic model
+# loses no more than this share of the cost by it.
+TRACE, LOST = 1e-11, 1e-16
 LONG_PATIENCE, LESS_NEAR = 30, 1e-9
 
 
@@ -177,10 +180,27 @@ class SoftmaxModel:
         target, slopes = self._descended(here)
         lack = self._fall(here, target)
         if not lack > FAR * abs(here.cost):
-            target = self._model.minimum(slopes, target)
+            target = self._without_traces(here, self._model.minimum(slopes, target))
             lack = self._fall(here, target)
         self._known, self._was_missing = (here.point, target, lack), lack
         return target, lack
+
+    def _without_traces(self, here: Place, target: Vector) -> Vector:
+        """Return the target with what is 0 but for rounding errors at 0.
+
+        As of two levels of a factor, whose coefficients may go over to each other for nothing.
+        """
+        sizes, strengths = self._sizes_of(target)
+        traces = (strengths > 0.0) & (sizes > 0.0) & (sizes <= TRACE * sizes.max(initial=0.0))
+        if not traces.any():
+            return target
+        without = np.where(traces, 0.0, target)
+        lost = self._fall(here, target) - self._fall(here, without)
+        return without if lost <= LOST * abs(here.cost) else target
+
+    def _sizes_of(self, point: Vector) -> tuple[Vector, Vector]:
+        """Return for each component the size that L1 sees, and its strength there."""
+        return np.abs(point), self.working.l1
 
     def _may_be_near(self) -> bool:
         """Say whether it is worth a look how far raw predictions are from those of the Hessian."""
