@@ -11,7 +11,7 @@ from ..objective.penalties import L1, L2, ElasticNet
 from .carried import Carried
 from .choice import evaluate_at_last
 from .proximal_newton import proximal_newton
-from .stopping import StoppingRule, separation_of
+from .stopping import StoppingRule, bound_in_units, meets, separation_of
 from .trace import Limits, Point, Reason, Trace
 
 __all__ = ["null_model", "null_strengths", "solve_next"]
@@ -34,6 +34,12 @@ def solve_next(
     Each fit has its own proof, which looks at every column: what the fit before says of them only
     chooses those that are looked at first.
     """
+    try:
+        found = _follow(objective, theta, limits, trace, carried)
+    except (KeyboardInterrupt, TimeUp):
+        found = None  # what is below hears of it as well, and has a point to say
+    if found is not None:
+        return found
     certificate = carried.certificate(objective)
     rule = StoppingRule(limits.tol, objective.n_models, certificate, separation_of(objective))
     try:
@@ -44,6 +50,36 @@ def solve_next(
     if reason == Reason.INTERRUPTED:
         rule.prove(point, at_once=True)
     return point, rule.bound, reason
+
+
+def _follow(
+    objective: Objective, theta: Matrix, limits: Limits, trace: Trace, carried: Carried
+) -> tuple[Point, Vector, Reason] | None:
+    """Do the same by followers of single models, where there are and each proves its point."""
+    followers = carried.followers(objective, limits)
+    if followers is None:
+        return None
+    each = []
+    for model, follower in enumerate(followers):
+        one = objective.only(np.array([model]))
+        found = follower.follow(one, theta[model], limits.tol)
+        if found is None:
+            return None
+        bound = bound_in_units(one, found.theta, found.gradient, found.cost, found.gain)
+        if not meets(bound, limits.tol):
+            return None
+        each.append((found, bound))
+    bounds = np.array([bound for _, bound in each])
+    point = Point(
+        np.array([found.theta for found, _ in each]), np.array([found.cost for found, _ in each]),
+        np.array([found.gradient for found, _ in each]),
+    )  # fmt: skip
+    trace.begin(point)
+    reason = trace.note(point)
+    trace.steps += np.array([found.n_steps for found, _ in each])
+    trace.prove(bounds)
+    ends = reason in (Reason.CALLBACK, Reason.TIME_LIMIT)
+    return point, bounds, reason if reason is not None and ends else Reason.CONVERGED
 
 
 def null_model(objective: Objective, theta: Matrix, limits: Limits, began: float) -> Point:
