@@ -59,7 +59,9 @@ def _products(columns: Any, middles: Any, vector: Any, sum_of_vector: float, out
         out[column] = product(columns, column, vector) - middles[column] * sum_of_vector
 
 
-def _look_at_rows(raw: Any, table: Any, residual_out: Any, curvature_out: Any, cost_out: Any) -> None:
+def _look_at_rows(
+    raw: Any, table: Any, residual_out: Any, curvature_out: Any, cost_out: Any
+) -> None:
     for row in range(raw.size):
         z = raw[row] + table[2, row]
         tail = exp_nonpositive(-abs(z))

@@ -27,7 +27,7 @@ ROW_ERRORS = 4.0
 
 
 class KnownSlopes:
-    """Bounds X' v of one model, the columns standardised; rows come times their shares of the weight.
+    """Bounds X' v of one model, the columns standardised; rows times their shares of the weight.
 
     Parameters
     ----------
@@ -41,7 +41,9 @@ class KnownSlopes:
         self._design, shares = one.design, one.rows.table()[1]
         self._inverse = np.divide(1.0, shares, out=np.zeros_like(shares), where=shares > 0.0)
         self._size = size
-        self._error = EPS * one.design.rounding * errors_of_sums(one.design.shape[0])
+        # Sums here are those of four parts.
+        n_parts = 16 * one.design.shape[0]
+        self._error = EPS * one.design.rounding * errors_of_sums(n_parts)
         self._vectors: list[Vector] = []
         self._slopes: list[Vector] = []
 

@@ -58,6 +58,7 @@ class WorkingColumns:
         self.indices = np.empty(0, dtype=np.int64)
         self._packed = np.empty((0, one.design.shape[0]))
         self._weights: Vector | None = None
+        self._hessian: Matrix | None = None
         self._n_known, self._gram, self._levels = 0, np.empty((0, 0)), np.empty(0)
         self.add(columns)
 
@@ -123,12 +124,14 @@ class WorkingColumns:
 
     def look(self, curvature: Vector) -> None:
         """Take the row curvatures of another point for the Hessian."""
-        self._weights, self._n_known = readonly(curvature), 0
+        self._weights, self._n_known, self._hessian = readonly(curvature), 0, None
 
     def hessian(self) -> Matrix:
         """Return the Hessian, the intercept's row last; columns that have come since are added."""
         assert self._weights is not None
         size = len(self)
+        if self._hessian is not None and len(self._hessian) == size + 1:
+            return self._hessian
         if self._n_known < size:
             self._widen(size)
         matrix = np.zeros((size + 1, size + 1))
@@ -136,6 +139,7 @@ class WorkingColumns:
         if self._has_intercept:
             matrix[-1, :-1] = matrix[:-1, -1] = self._levels[:size]
             matrix[-1, -1] = float(self._weights.sum())
+        self._hessian = matrix
         return matrix
 
     def _widen(self, size: int) -> None:

@@ -34,22 +34,25 @@ def solve_next(
     Each fit has its own proof, which looks at every column: what the fit before says of them only
     chooses those that are looked at first.
     """
+    rule = None
     try:
         found = _follow(objective, theta, limits, trace, carried)
-    except (KeyboardInterrupt, TimeUp):
-        found = None  # what is below hears of it as well, and has a point to say
-    if found is not None:
-        return found
-    certificate = carried.certificate(objective)
-    rule = StoppingRule(limits.tol, objective.n_models, certificate, separation_of(objective))
-    try:
+        if found is not None:
+            return found
+        rule = _rule(objective, limits, carried)
         point, reason = proximal_newton(objective, theta, rule, trace, carried)
     except (KeyboardInterrupt, TimeUp) as end:  # before the first point
         reason = Reason.TIME_LIMIT if isinstance(end, TimeUp) else Reason.INTERRUPTED
         point = evaluate_at_last(objective, theta, trace)
+        rule = rule or _rule(objective, limits, carried)
     if reason == Reason.INTERRUPTED:
         rule.prove(point, at_once=True)
     return point, rule.bound, reason
+
+
+def _rule(objective: Objective, limits: Limits, carried: Carried) -> StoppingRule:
+    certificate = carried.certificate(objective)
+    return StoppingRule(limits.tol, objective.n_models, certificate, separation_of(objective))
 
 
 def _follow(
@@ -75,11 +78,13 @@ def _follow(
         np.array([found.gradient for found, _ in each]),
     )  # fmt: skip
     trace.begin(point)
-    reason = trace.note(point)
+    try:
+        reason = trace.note(point)
+    except KeyboardInterrupt:
+        reason = Reason.INTERRUPTED
     trace.steps += np.array([found.n_steps for found, _ in each])
     trace.prove(bounds)
-    ends = reason in (Reason.CALLBACK, Reason.TIME_LIMIT)
-    return point, bounds, reason if reason is not None and ends else Reason.CONVERGED
+    return point, bounds, Reason.CONVERGED if reason in (None, Reason.MAX_ITER) else reason
 
 
 def null_model(objective: Objective, theta: Matrix, limits: Limits, began: float) -> Point:

@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ..arrays import Indices, Mask, Vector
+from ..arrays import Indices, Mask, Matrix, Vector
 from ..certificates.binomial import Rounding
 from ..certificates.dual_gap import Tangents, gap_of_dual
 from ..linalg.resolved import EPS
@@ -31,16 +31,16 @@ MOST_STEPS, MOST_HALVINGS = 12, 6
 # Columns of the working set at the most.
 MOST_WORKING = 2_000
 # Columns whose slopes come that near to L1, as a share of it, are there before they have to be.
-NEXT = 0.1
+NEXT = 0.03
 # A working set of more columns than so many times those with a coefficient is chosen anew.
-MOST_SPARE = 2.0
+MOST_SPARE = 1.3
 # Where more than this share of the columns is open, all of them are looked at.
 OPEN = 1.0 / 16.0
 # A Hessian serves until row curvatures have changed by this share of their sum, and as long as each
 # step leaves no more than SLOW of what was missing.
-CHANGED, SLOW = 0.1, 0.1
-# Columns of X at the least, and the finest tolerance: rounding errors of the slopes, in units of L1,
-# are what a bound of first order adds.
+CHANGED, SLOW = 0.2, 0.1
+# Columns of X at the least, and the finest tolerance: a bound of first order has rounding errors of
+# slopes in it, in units of L1.
 LEAST_COLUMNS, FINEST = 128, 1e-11
 # Changes of the cost below this share of it are rounding errors.
 ROUNDING = 4e-15
@@ -98,11 +98,21 @@ class PathFollower:
         At least the root mean squares of the standardised columns.
     """
 
+    _model: QuadraticModel
+    _one: Objective
+    _l1: Vector
+    _l2: Vector
+
     def __init__(self, one: Objective, size: Vector | float) -> None:
         self._known, self._rounding = KnownSlopes(one, size), Rounding(one)
         self._size = np.broadcast_to(np.maximum(size, 1.0), one.design.shape[1:])
         self._varies = one.design.columns.inverse_scale > 0.0
-        self._working: WorkingColumns | None = None
+        self._working = WorkingColumns(one, np.empty(0, dtype=np.int64))
+        self._inside = np.zeros(one.design.shape[1], dtype=bool)
+        self._slopes, self._own_l2 = np.zeros(self._inside.size), np.empty(0)
+        self._hessian: Matrix | None = None
+        # The sum of L1 and the parameters of the last two optima.
+        self._course: list[tuple[float, Vector]] = []
 
     def follow(self, one: Objective, theta: Vector, tol: float) -> Followed | None:
         """Minimise the cost under the next penalty from `theta`; None where that is not proven.
@@ -116,7 +126,7 @@ class PathFollower:
         self._one, self._l1, self._l2 = one, one.l1.strengths[0], one.penalty.diagonal()[0]
         if (self._varies & (self._l1 == 0.0) & (self._l2 == 0.0)).any():
             return None
-        here, before, is_exact = self._begin(theta), math.inf, False
+        here, before, is_exact = self._ahead(self._begin(theta)), math.inf, False
         for n_steps in range(1, MOST_STEPS + 1):
             if here is None:
                 return None
@@ -129,7 +139,9 @@ class PathFollower:
             wanted = tol * abs(new.cost)
             gain, more = self._prove(new, dual, wanted)
             if gain <= wanted:
-                return self._found(new, gain, n_steps)
+                found = self._found(new, gain, n_steps)
+                self._course = [*self._course[-1:], (float(self._l1.sum()), found.theta)]
+                return found
             here, is_exact, before = new, gain > SLOW * before, gain
             if more.size:
                 theta = np.append(new.theta[:-1], np.zeros(more.size + 1))
@@ -140,34 +152,52 @@ class PathFollower:
     def _found(self, new: Place, gain: float, n_steps: int) -> Followed:
         theta = np.zeros(self._l1.size + 1)
         theta[self._working.indices], theta[-1] = new.theta[:-1], new.theta[-1]
-        gradient = np.append(self._slopes + self._l2 * theta[:-1], 0.0)
+        gradient = np.append(self._slopes + self._l2 * theta[:-1], new.gradient[-1])
         gradient[self._working.indices] = new.gradient[:-1]
         return Followed(theta, gradient, new.cost, gain, n_steps)
+
+    def _ahead(self, here: Place | None) -> Place | None:
+        """Return where the course of the last two optima leads, if the cost is lower there.
+
+        As a function of L1 it is nearly a line for each coefficient, until that comes to 0.
+        """
+        if here is None or len(self._course) < 2:
+            return here
+        (first, one), (second, other) = self._course
+        if first == second:
+            return here
+        one, other = self._own(one), self._own(other)
+        there = other + (float(self._l1.sum()) - second) / (second - first) * (other - one)
+        stays = (one * other > 0.0) & (other * there > 0.0)
+        stays[-1] = True
+        new = self._at(np.where(stays, there, here.theta))
+        return new if new.cost < here.cost else here
 
     # ---- the working set
 
     def _begin(self, theta: Vector) -> Place | None:
-        """Take a working set that has all columns known to be needed; None where they are many."""
+        """Take a working set that has all columns known to be needed; None where they are many.
+
+        The slopes are those of the tangents that proved the fit before.
+        """
         needed = self._varies & (theta[:-1] != 0.0)
-        if self._working is None or not np.isin(np.flatnonzero(needed), self._working.indices).all():
+        if not len(self._known) or not self._inside[needed].all():
             if not self._choose(needed):
                 return None
-            here = self._at(self._own(theta))
-            self._known.take(here.rows.residual)
-        else:
-            here = self._at(self._own(theta))
-        slopes, _ = self._known.bounds(here.rows.residual)
-        outside, sizes = self._varies & ~self._inside, np.zeros_like(slopes)
-        np.divide(np.abs(slopes), self._l1, out=sizes, where=outside & (slopes != 0.0))
-        if not sizes.max(initial=0.0) > 1.0:
-            return here
-        more = np.flatnonzero(sizes > 1.0 - NEXT)
-        if len(self._working) > MOST_SPARE * (1 + int(needed.sum())) + more.size:
-            needed[more] = True
-            fine = self._choose(needed)
-        else:
-            fine = self._add(more)
-        return self._at(self._own(theta)) if fine else None
+            residual = self._at(self._own(theta)).rows.residual
+            self._known.take(residual)
+            self._slopes, _ = self._known.bounds(residual)
+        outside, sizes = self._varies & ~self._inside, np.abs(self._slopes)
+        if (sizes > self._l1)[outside].any():
+            more = outside & (sizes > (1.0 - NEXT) * self._l1)
+            size = int(needed.sum()) + int(more.sum())
+            if len(self._working) > MOST_SPARE * (1 + size):
+                fine = self._choose(needed | more)
+            else:
+                fine = self._add(np.flatnonzero(more))
+            if not fine:
+                return None
+        return self._at(self._own(theta))
 
     def _own(self, theta: Vector) -> Vector:
         return np.append(theta[self._working.indices], theta[-1])
@@ -212,11 +242,8 @@ class PathFollower:
         working = self._working
         if is_exact or self._is_far(here.rows.curvature):
             working.look(here.rows.curvature)
-        l1 = np.append(self._l1[working.indices], 0.0)
-        matrix = working.hessian()
-        matrix[np.arange(l1.size - 1), np.arange(l1.size - 1)] += self._l2[working.indices]
-        model = QuadraticModel(matrix, Corners.of_l1(l1), self._one.design.counter.check)
-        step = model.minimum(here.gradient, here.theta) - here.theta
+        step = self._model_of(working).minimum(here.gradient, here.theta) - here.theta
+        assert working.curvature is not None
         dual = here.rows.residual + working.curvature * working.predictions(step)
         size, slack = 1.0, ROUNDING * abs(here.cost)
         for _ in range(MOST_HALVINGS):
@@ -225,6 +252,19 @@ class PathFollower:
                 return new, dual
             size *= 0.5
         return None, dual
+
+    def _model_of(self, working: WorkingColumns) -> QuadraticModel:
+        """Return the quadratic model over the working set, with what is factored of it."""
+        corners = Corners.of_l1(np.append(self._l1[working.indices], 0.0))
+        hessian, l2 = working.hessian(), self._l2[working.indices]
+        if self._hessian is not hessian or (l2 != self._own_l2).any():
+            matrix = hessian.copy() if l2.any() else hessian
+            matrix[np.arange(l2.size), np.arange(l2.size)] += l2
+            check = self._one.design.counter.check
+            self._model = QuadraticModel(matrix, corners, check)
+            self._hessian, self._own_l2 = hessian, l2
+        self._model = self._model.under(corners)
+        return self._model
 
     def _is_far(self, curvature: Vector) -> bool:
         """Say whether there is no Hessian, or row curvatures have changed since."""

@@ -18,7 +18,15 @@ from ..objective.group_penalty import GroupL1
 from ..objective.objective import Objective
 from .trace import Point, Reason
 
-__all__ = ["StoppingRule", "bound_in_units", "certificate_of", "meets", "relative", "separation_of", "stated"]
+__all__ = [
+    "StoppingRule",
+    "bound_in_units",
+    "certificate_of",
+    "meets",
+    "relative",
+    "separation_of",
+    "stated",
+]
 
 # What proves the points of an objective.
 AnyCertificate: TypeAlias = (
@@ -91,9 +99,7 @@ class StoppingRule:
     def _take(self, model: int, theta: Vector, gradient: Vector, cost: float, gain: float) -> None:
         """Take a bound on the gain from a model's point; what is returned adds its rounding."""
         assert self.certificate is not None
-        self.bound[model] = bound_in_units(
-            self.certificate.objective, theta, gradient, cost, gain
-        )
+        self.bound[model] = bound_in_units(self.certificate.objective, theta, gradient, cost, gain)
         self.met[model] = meets(self.bound[model], self.tol)
         beside = relative(min(gain, self.certificate.beside.get(model, np.inf)), cost)
         self.hidden[model] = not self.met[model] and meets(beside, self.tol)
