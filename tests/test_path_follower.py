@@ -12,7 +12,7 @@ from fastlogit import reference
 from fastlogit.fitting.grid import GridOptions
 from fastlogit.fitting.l1_grid import fit_l1_grid
 from fastlogit.inputs.given import Given
-from fastlogit.solvers import l1_path, path_follower
+from fastlogit.solvers import carried, path_follower
 from fastlogit.solvers.carried import Carried
 from fastlogit.solvers.path_follower import PathFollower, may_follow
 from fastlogit.solvers.trace import Limits
@@ -84,6 +84,7 @@ def test_columns_outside_are_looked_at_where_they_may_exceed(monkeypatch) -> Non
         follower = follower or PathFollower(one, 1.0)
         found = follower.follow(one, theta, TOL)
         assert found is not None
+        assert found.gain <= TOL * found.cost
         theta = found.theta
         gradient = one.at(theta[None]).gradient[0]
         assert (np.abs(gradient[:-1]) <= one.l1.strengths[0] + 3e-5).all()
@@ -123,7 +124,7 @@ def test_a_path_has_the_same_optima_with_fewer_passes(monkeypatch, l1_ratio) -> 
     folds[0, :30] = folds[1, 40:60] = 0.0
     found = grid_of(X, y, Cs, fold_weights=folds, l1_ratio=l1_ratio)
     assert found.converged.all()
-    monkeypatch.setattr(l1_path, "_follow", lambda *_: None)
+    monkeypatch.setattr(carried, "may_follow", lambda *_: False)
     wanted = grid_of(X, y, Cs, 1e-12, fold_weights=folds, l1_ratio=l1_ratio)
     assert found.n_passes < 0.6 * wanted.n_passes
     np.testing.assert_allclose(found.coef, wanted.coef, atol=2e-3)
@@ -195,8 +196,14 @@ def test_users_paths() -> None:
 def test_carried_has_no_followers_for_a_single_fit() -> None:
     X, y, _ = wide()
     one = objective_over(X, y, 0.05, 0.0, True, None, False)
-    assert Carried().followers(one, Limits(1e-8, 100)) is None
-    followers = Carried(is_path=True).followers(one, Limits(1e-8, 100))
-    assert followers is not None
-    assert len(followers) == 1
-    assert Carried(is_path=True).followers(one, Limits(1e-13, 100)) is None
+    assert not Carried().followers(one, Limits(1e-8, 100))
+    assert len(Carried(is_path=True).followers(one, Limits(1e-8, 100))) == 1
+    assert not Carried(is_path=True).followers(one, Limits(1e-14, 100))
+
+
+def test_what_rounding_errors_leave_is_proven_the_general_way(monkeypatch) -> None:
+    X, y, Cs = wide()
+    monkeypatch.setattr(path_follower, "FINEST", 0.0)
+    found = grid_of(X, y, Cs, tol=1e-14)
+    assert found.converged.all()
+    assert (found.suboptimality <= 1e-14).all()

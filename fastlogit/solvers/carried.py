@@ -51,10 +51,10 @@ class Carried:
             self._certificate = self._certificate.under(objective)
         return self._certificate
 
-    def followers(self, objective: Objective, limits: Limits) -> list[PathFollower] | None:
-        """Return what follows each model from penalty to penalty; None where nothing does."""
+    def followers(self, objective: Objective, limits: Limits) -> list[PathFollower]:
+        """Return what follows each model from penalty to penalty; nothing where none can be."""
         if not (self._is_path and may_follow(objective, limits)):
-            return None
+            return []
         if not self._followers:
             certificate = self.certificate(objective)
             assert isinstance(certificate, CompositeCertificate)

@@ -36,7 +36,7 @@ def solve_next(
     """
     rule = None
     try:
-        found = _follow(objective, theta, limits, trace, carried)
+        found, theta = _follow(objective, theta, limits, trace, carried)
         if found is not None:
             return found
         rule = _rule(objective, limits, carried)
@@ -57,21 +57,22 @@ def _rule(objective: Objective, limits: Limits, carried: Carried) -> StoppingRul
 
 def _follow(
     objective: Objective, theta: Matrix, limits: Limits, trace: Trace, carried: Carried
-) -> tuple[Point, Vector, Reason] | None:
-    """Do the same by followers of single models, where there are and each proves its point."""
-    followers = carried.followers(objective, limits)
-    if followers is None:
-        return None
-    each = []
+) -> tuple[tuple[Point, Vector, Reason] | None, Matrix]:
+    """Do the same by followers of single models, where there are and each proves its point.
+
+    Returns None else, and where they have come to.
+    """
+    followers, each = carried.followers(objective, limits), []
     for model, follower in enumerate(followers):
         one = objective.only(np.array([model]))
         found = follower.follow(one, theta[model], limits.tol)
-        if found is None:
-            return None
-        bound = bound_in_units(one, found.theta, found.gradient, found.cost, found.gain)
-        if not meets(bound, limits.tol):
-            return None
-        each.append((found, bound))
+        if found is not None:
+            bound = bound_in_units(one, found.theta, found.gradient, found.cost, found.gain)
+            each.append((found, bound))
+            theta = theta.copy()
+            theta[model] = found.theta
+    if not each or len(each) < len(theta) or not all(meets(b, limits.tol) for _, b in each):
+        return None, theta
     bounds = np.array([bound for _, bound in each])
     point = Point(
         np.array([found.theta for found, _ in each]), np.array([found.cost for found, _ in each]),
@@ -84,7 +85,8 @@ def _follow(
         reason = Reason.INTERRUPTED
     trace.steps += np.array([found.n_steps for found, _ in each])
     trace.prove(bounds)
-    return point, bounds, Reason.CONVERGED if reason in (None, Reason.MAX_ITER) else reason
+    reason = Reason.CONVERGED if reason in (None, Reason.MAX_ITER) else reason
+    return (point, bounds, reason), point.theta
 
 
 def null_model(objective: Objective, theta: Matrix, limits: Limits, began: float) -> Point:

@@ -37,11 +37,12 @@ MOST_SPARE = 1.3
 # Where more than this share of the columns is open, all of them are looked at.
 OPEN = 1.0 / 16.0
 # A Hessian serves until row curvatures have changed by this share of their sum, and as long as each
-# step leaves no more than SLOW of what was missing.
-CHANGED, SLOW = 0.2, 0.1
+# step leaves no more than SLOW of what was missing. Where one that was made for a step leaves more
+# than STALLED, rounding errors are all that is left.
+CHANGED, SLOW, STALLED = 0.2, 0.1, 0.5
 # Columns of X at the least, and the finest tolerance: a bound of first order has rounding errors of
 # slopes in it, in units of L1.
-LEAST_COLUMNS, FINEST = 128, 1e-11
+LEAST_COLUMNS, FINEST = 128, 1e-12
 # Changes of the cost below this share of it are rounding errors.
 ROUNDING = 4e-15
 
@@ -115,7 +116,9 @@ class PathFollower:
         self._course: list[tuple[float, Vector]] = []
 
     def follow(self, one: Objective, theta: Vector, tol: float) -> Followed | None:
-        """Minimise the cost under the next penalty from `theta`; None where that is not proven.
+        """Minimise the cost under the next penalty from `theta`; None where there is no way.
+
+        Rounding errors may leave more than `tol`.
 
         1. the working set: columns with a coefficient, and those whose slopes exceed L1 or come
         near; 2. the minimum of the quadratic model over it, and a step there; 3. the tangents of
@@ -142,6 +145,8 @@ class PathFollower:
                 found = self._found(new, gain, n_steps)
                 self._course = [*self._course[-1:], (float(self._l1.sum()), found.theta)]
                 return found
+            if is_exact and not more.size and gain > STALLED * before:
+                return self._found(new, gain, n_steps)  # rounding errors are what is left
             here, is_exact, before = new, gain > SLOW * before, gain
             if more.size:
                 theta = np.append(new.theta[:-1], np.zeros(more.size + 1))
