@@ -73,9 +73,10 @@ def test_of_pooled_rows_the_sizes_of_columns_are_those_of_the_model_and_measured
     means = np.average(np.square(scaled), axis=0, weights=weight)
     carried = Carried(is_pooled=True)
     first = carried.certificate(one)
-    np.testing.assert_allclose(first._size(0), np.sqrt(means), rtol=1e-12)
-    assert (first._size(0) > 1.0).any()
+    np.testing.assert_allclose(first.sizes_of_columns(0), np.sqrt(means), rtol=1e-12)
+    assert (first.sizes_of_columns(0) > 1.0).any()
     before = one.design.n_passes
-    np.testing.assert_array_equal(carried.certificate(one)._size(0), first._size(0))
+    again = carried.certificate(one).sizes_of_columns(0)
+    np.testing.assert_array_equal(again, first.sizes_of_columns(0))
     assert one.design.n_passes == before
-    assert Carried().certificate(one)._size(0) == 1.0
+    assert Carried().certificate(one).sizes_of_columns(0) == 1.0

@@ -310,7 +310,7 @@ class CompositeCertificate(ByFaces):
         known = self._steps.get(model)
         if known is None or not np.array_equal(known.theta, there.theta):
             return math.inf
-        return dual_gap(one, there, known, self.rounding, self._size(model))
+        return dual_gap(one, there, known, self.rounding, self.sizes_of_columns(model))
 
     def _waits_for_step(self, model: int, gain: float, wanted: float) -> bool:
         """Say whether another step may prove what this one did not, before a matrix is made."""
@@ -341,7 +341,7 @@ class CompositeCertificate(ByFaces):
             if not gain < math.inf:
                 return math.inf
             # The size of h_j' p: at most those of the column and of p in the rows' curvatures.
-            reach = NEARLY * delta * self._size(model)
+            reach = NEARLY * delta * self.sizes_of_columns(model)
             more = varies & ~inside & (slack < 0.5 * reach)
             if more.any():
                 more &= slack < face.largest_curvature() * reach
@@ -379,7 +379,7 @@ class CompositeCertificate(ByFaces):
         least = np.append(slopes[columns] - held, there.gradient[-1])
         return Face(working, columns, signs, least, moved, self.rounding)
 
-    def _size(self, model: int) -> Vector | float:
+    def sizes_of_columns(self, model: int) -> Vector | float:
         """Return the root mean square of each standardised column, or a bound of all."""
         rows = self.objective.rows
         if len({int(k) for k in rows.weight_set}) == 1 and not self._is_pooled:

@@ -22,7 +22,7 @@ from ..objective.objective import Objective
 from ..objective.row_state import RowCurvature
 from .binomial import Place, Rounding
 
-__all__ = ["KnownStep", "dual_gap", "gap_of_columns"]
+__all__ = ["KnownStep", "Tangents", "dual_gap", "gap_of_columns", "gap_of_dual"]
 
 # What rounding errors of sums of positive terms may take away, as a factor.
 ROUNDED = 1.0 + 1e-12
@@ -82,17 +82,46 @@ def _gap(
         level = (abs(float(there.gradient[-1] + moved[-1])) + error) / mean
         tau, spread = tau + level, spread + level * math.sqrt(mean)
         error += 0.5 * level * math.sqrt(mean)
-    if not tau < 1.0:
-        return math.inf
     errors = error * np.maximum(size, 1.0) + 4.0 * EPS * np.abs(l2 * coef)
+    slopes, errors = slopes[varies], np.broadcast_to(errors, coef.shape)[varies]
+    rows = Tangents(there.cost, tau, spread)
+    return gap_of_dual(rows, coef[varies], slopes, errors, l1[varies], l2[varies])
+
+
+class Tangents(NamedTuple):
+    """Tangents of the rows: that of row i at the probability p_i + c_i u_i, p_i that of a point.
+
+    Attributes
+    ----------
+    cost : float
+        That of the point.
+    largest, spread : float
+        The largest size of u_i, and the root of the mean c_i u_i^2, over rows that count.
+    """
+
+    cost: float
+    largest: float
+    spread: float
+
+
+def gap_of_dual(
+    rows: Tangents, coef: Vector, slopes: Vector, errors: Vector, l1: Vector, l2: Vector
+) -> float:
+    """Return a bound on the cost less the optimum, from tangents; the intercept's slope is 0.
+
+    Arrays are of shape (n_columns,): coefficients of the point, the tangents' slopes and how far
+    these may err, L1 and L2. Columns left out have no coefficient, and slopes within their L1.
+    """
+    if not rows.largest < 1.0:
+        return math.inf
     sizes = np.abs(slopes) + errors
-    bound = varies & (l2 == 0.0) & (sizes > l1)
+    bound = (l2 == 0.0) & (sizes > l1)
     share = float(np.divide(l1, sizes, out=np.ones_like(l1), where=bound).min(initial=1.0))
     if share < 1.0:
         share *= 1.0 - 4.0 * EPS
-    rows = share * 0.5 * spread * spread / (1.0 - tau) + (1.0 - share) * there.cost
-    own = [part[varies] for part in (coef, share * slopes, 0.0 * coef + errors, l1, l2)]
-    return ROUNDED * (rows + gap_of_columns(*own))
+    own = share * 0.5 * rows.spread * rows.spread / (1.0 - rows.largest)
+    own += (1.0 - share) * rows.cost
+    return ROUNDED * (own + gap_of_columns(coef, share * slopes, errors, l1, l2))
 
 
 def gap_of_columns(coef: Vector, slopes: Vector, errors: Vector, l1: Vector, l2: Vector) -> float:

@@ -268,7 +268,7 @@ class L1Grid(Grid):
         """Bring the models of some folds along the path; say whether others may follow."""
         n_models = len(start) // self.n_folds
         own = (folds[:, None] * n_models + np.arange(n_models)).ravel()
-        theta, carried = start[own], Carried(is_pooled=self.n_folds > 1)
+        theta, carried = start[own], Carried(self.n_folds > 1, self.Cs.size > 1)
         for number, place in enumerate(order):
             objective = self._at(self.Cs[place]).only(own)
             before = int(np.isfinite(self.explained).sum()) * n_models

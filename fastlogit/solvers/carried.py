@@ -13,7 +13,8 @@ from ..objective.objective import Objective
 from ..objective.row_state import RowCurvature
 from ..objective.working_set import WorkingSet
 from .iteration import evaluate
-from .trace import Point, Trace
+from .path_follower import PathFollower, may_follow
+from .trace import Limits, Point, Trace
 
 __all__ = ["Carried"]
 
@@ -29,10 +30,13 @@ class Carried:
     ----------
     is_pooled : bool, default False
         The columns were standardised by other weights than those of the models, as for folds.
+    is_path : bool, default False
+        There are many penalties: what each model leaves is worth to be kept by a follower.
     """
 
-    def __init__(self, is_pooled: bool = False) -> None:
-        self._is_pooled = is_pooled
+    def __init__(self, is_pooled: bool = False, is_path: bool = False) -> None:
+        self._is_pooled, self._is_path = is_pooled, is_path
+        self._followers: list[PathFollower] = []
         self._objective: Objective | None = None
         self._certificate: CompositeCertificate | None = None
         self._working: dict[int, WorkingSet] = {}
@@ -50,6 +54,19 @@ class Carried:
         else:
             self._certificate = self._certificate.under(objective)
         return self._certificate
+
+    def followers(self, objective: Objective, limits: Limits) -> list[PathFollower]:
+        """Return what follows each model from penalty to penalty; nothing where none can be."""
+        if not (self._is_path and may_follow(objective, limits)):
+            return []
+        if not self._followers:
+            certificate = self.certificate(objective)
+            assert isinstance(certificate, CompositeCertificate)
+            self._followers = [
+                PathFollower(objective.only(np.array([model])), certificate.sizes_of_columns(model))
+                for model in range(objective.n_models)
+            ]
+        return self._followers
 
     def begin(
         self, objective: Objective, theta: Matrix, trace: Trace, curvature_out: RowCurvature

@@ -12,7 +12,7 @@ from ..objective.penalties import L1, L2, ElasticNet
 from .carried import Carried
 from .choice import evaluate_at_last
 from .proximal_newton import proximal_newton
-from .stopping import StoppingRule, separation_of
+from .stopping import StoppingRule, bound_in_units, meets, separation_of
 from .trace import Limits, Point, Reason, Trace
 
 __all__ = ["null_model", "null_strengths", "solve_next"]
@@ -35,16 +35,59 @@ def solve_next(
     Each fit has its own proof, which looks at every column: what the fit before says of them only
     chooses those that are looked at first.
     """
-    certificate = carried.certificate(objective)
-    rule = StoppingRule(limits.tol, objective.n_models, certificate, separation_of(objective))
+    rule = None
     try:
+        found, theta = _follow(objective, theta, limits, trace, carried)
+        if found is not None:
+            return found
+        rule = _rule(objective, limits, carried)
         point, reason = proximal_newton(objective, theta, rule, trace, carried)
     except (KeyboardInterrupt, TimeUp) as end:  # before the first point
         reason = Reason.TIME_LIMIT if isinstance(end, TimeUp) else Reason.INTERRUPTED
         point = evaluate_at_last(objective, theta, trace)
+        rule = rule or _rule(objective, limits, carried)
     if reason == Reason.INTERRUPTED:
         rule.prove(point, at_once=True)
     return point, rule.bound, reason
+
+
+def _rule(objective: Objective, limits: Limits, carried: Carried) -> StoppingRule:
+    certificate = carried.certificate(objective)
+    return StoppingRule(limits.tol, objective.n_models, certificate, separation_of(objective))
+
+
+def _follow(
+    objective: Objective, theta: Matrix, limits: Limits, trace: Trace, carried: Carried
+) -> tuple[tuple[Point, Vector, Reason] | None, Matrix]:
+    """Do the same by followers of single models, where there are and each proves its point.
+
+    Returns None else, and where they have come to.
+    """
+    followers, each = carried.followers(objective, limits), []
+    for model, follower in enumerate(followers):
+        one = objective.only(np.array([model]))
+        found = follower.follow(one, theta[model], limits.tol)
+        if found is not None:
+            bound = bound_in_units(one, found.theta, found.gradient, found.cost, found.gain)
+            each.append((found, bound))
+            theta = theta.copy()
+            theta[model] = found.theta
+    if not each or len(each) < len(theta) or not all(meets(b, limits.tol) for _, b in each):
+        return None, theta
+    bounds = np.array([bound for _, bound in each])
+    point = Point(
+        np.array([found.theta for found, _ in each]), np.array([found.cost for found, _ in each]),
+        np.array([found.gradient for found, _ in each]),
+    )  # fmt: skip
+    trace.begin(point)
+    try:
+        reason = trace.note(point)
+    except KeyboardInterrupt:
+        reason = Reason.INTERRUPTED
+    trace.steps += np.array([found.n_steps for found, _ in each])
+    trace.prove(bounds)
+    reason = Reason.CONVERGED if reason in (None, Reason.MAX_ITER) else reason
+    return (point, bounds, reason), point.theta
 
 
 def null_model(objective: Objective, theta: Matrix, limits: Limits, began: float) -> Point:

@@ -6,6 +6,7 @@ linear system then gives their values, exactly.
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -86,6 +87,12 @@ class QuadraticModel:
         self.matrix, self._corners, self._check = matrix, corners, check
         self._curved = np.diag(matrix) > 0.0
         self._face: Face | None = None
+
+    def under(self, corners: Corners) -> QuadraticModel:
+        """Return the same with other corners; what is factored serves it, too."""
+        other = copy.copy(self)
+        other._corners = corners
+        return other
 
     def minimum(self, slopes: Vector, start: Vector) -> Vector:
         """Return the b at which ``slopes @ (b - start) + (b - start)' M (b - start) / 2`` is least.

@@ -18,7 +18,15 @@ from ..objective.group_penalty import GroupL1
 from ..objective.objective import Objective
 from .trace import Point, Reason
 
-__all__ = ["StoppingRule", "certificate_of", "meets", "relative", "separation_of", "stated"]
+__all__ = [
+    "StoppingRule",
+    "bound_in_units",
+    "certificate_of",
+    "meets",
+    "relative",
+    "separation_of",
+    "stated",
+]
 
 # What proves the points of an objective.
 AnyCertificate: TypeAlias = (
@@ -96,8 +104,7 @@ class StoppingRule:
     def _take(self, model: int, theta: Vector, gradient: Vector, cost: float, gain: float) -> None:
         """Take a bound on the gain from a model's point; what is returned adds its rounding."""
         assert self.certificate is not None
-        lost = _lost_in_units(self.certificate.objective, theta, gradient)
-        self.bound[model] = relative(gain + lost, cost)
+        self.bound[model] = bound_in_units(self.certificate.objective, theta, gradient, cost, gain)
         self.met[model] = meets(self.bound[model], self.tol)
         beside = relative(min(gain, self.certificate.beside.get(model, np.inf)), cost)
         self.hidden[model] = not self.met[model] and meets(beside, self.tol)
@@ -229,6 +236,13 @@ def certificate_of(objective: Objective, stride: int) -> AnyCertificate:
 def separation_of(objective: Objective) -> Separation:
     """Return what looks whether the objective has an optimum at all."""
     return (SoftmaxSeparation if objective.loss.is_coupled else Separation)(objective)
+
+
+def bound_in_units(
+    objective: Objective, theta: Vector, gradient: Vector, cost: float, gain: float
+) -> float:
+    """Return the suboptimality of a point as it is rounded in the units of X, from its gain."""
+    return relative(gain + _lost_in_units(objective, theta, gradient), cost)
 
 
 def _lost_in_units(objective: Objective, theta: Vector, gradient: Vector) -> float:
