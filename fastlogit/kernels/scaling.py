@@ -79,8 +79,7 @@ def finish_part(
             pull = strengths[own, column] * coef[model, column]
             slope = (sums[column * width + at] - total * center[column]) * inverse_scale[column]
             gradient_out[model, column] = slope / weight + pull
-        for column in range(np.uint64(start), np.uint64(stop)):
-            pulls += strengths[own, column] * coef[model, column] * coef[model, column]
+            pulls += pull * coef[model, column]
         pulls_out[part, model] = pulls
 
 
