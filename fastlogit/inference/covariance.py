@@ -131,7 +131,8 @@ def leverages(optimum: Optimum) -> Vector:
     row curvature c (Pregibon, 1981).
     """
     squares = squares_of_rows(optimum.objective.design, np.ascontiguousarray(optimum.root.T))
-    return np.minimum(optimum.point.curvature.values[0] * squares, 1.0)
+    squares *= optimum.point.curvature.values[0]
+    return np.minimum(squares, 1.0, out=squares)
 
 
 def _per_repetition(optimum: Optimum, values: Vector) -> Vector:

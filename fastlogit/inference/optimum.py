@@ -31,6 +31,9 @@ __all__ = ["Optimum", "Point", "evaluate", "find_optimum", "objective_of_fit", "
 
 # Raw predictions have all their digits once a step changes them by less, as a root mean square.
 EXACT = 1e-10
+# Of so many numbers of X the second derivative is taken from a point where raw predictions differ
+# by less than this: it is then right to as large a share, half of which standard errors err by.
+LARGE, NEAR = 2**20, 1e-6
 # A fit whose coefficients are farther from the optimum, in standard errors, did not converge.
 FAR = 0.25
 # A step of a standardised coefficient that is as large as this after two steps leads to infinity.
@@ -145,14 +148,19 @@ def find_optimum(
     coef, intercept = coefficients_by_output(result)
     theta = objective.join(*objective.from_user(coef, intercept))[0]
     hessians, total = Hessians(objective), float(objective.rows.total_weight[0])
+    near = NEAR if np.prod(objective.design.shape) > LARGE else 0.0
+    root: Matrix | None = None
     for step in range(MOST_STEPS):
-        point = evaluate(objective, hessians, theta)
-        _refuse_dependent(objective, hessians, point, theta, names)
+        point = evaluate(objective, hessians, theta, root)
+        if root is None:
+            _refuse_dependent(objective, hessians, point, theta, names)
         half = point.half_step
         square, move = float(half @ half), point.root @ half
         largest = float(np.abs(move).max())
-        if square <= EXACT * EXACT * float(point.curvature.totals()[0]) / total:
+        curvature = float(point.curvature.totals()[0]) / total
+        if square <= EXACT * EXACT * curvature:
             return Optimum(objective, weights, theta - move, point, reference)
+        root = point.root if square <= near * near * curvature else None
         if step == 0 and square * total > FAR * FAR:
             _refuse_separated(objective, theta, names)
             raise not_at_optimum(result, float(np.sqrt(square * total)))
@@ -163,11 +171,17 @@ def find_optimum(
     raise not_at_optimum(result, float(np.sqrt(square * total)))
 
 
-def evaluate(objective: Objective, hessians: Hessians, theta: Vector) -> Point:
-    """Return the derivatives of one model at theta: a pass, and one for the Hessian."""
+def evaluate(
+    objective: Objective, hessians: Hessians, theta: Vector, root: Matrix | None = None
+) -> Point:
+    """Return the derivatives of one model at theta: a pass, and one for the Hessian.
+
+    Unless the root of the inverse Hessian of a point nearby is given.
+    """
     state, curvature, residuals = objective.rows.derivatives(theta[None])
     gradient = objective.join(state.gradient, state.intercept_gradient)[0]
-    root = root_of(hessians.at(0, theta, curvature))
+    if root is None:
+        root = root_of(hessians.at(0, theta, curvature))
     return Point(float(state.cost.sum()), gradient, root, curvature, residuals)
 
 
