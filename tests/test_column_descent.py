@@ -77,10 +77,13 @@ def test_sweeps_are_those_of_the_formula(rng, is_sparse, with_intercept, l2) -> 
     expected = start
     for sweep in range(6):
         coef, state = start.copy(), np.zeros(n)
-        done, along, moved = descend_columns.serial(
+        arguments = (
             columns, measures_of(columns, weights), weights, (l1, strengths), slopes,
-            (last, float(z @ z)), (sweep + 1, 0.0), start, coef, state,
+            (last, float(z @ z)),
         )  # fmt: skip
+        done, along, moved, sums = descend_columns.serial(
+            *arguments, (sweep + 1, 0.0, 0.5), start, coef, state
+        )
         before = expected
         expected = one_sweep(Z, z, l1, strengths, slopes, last, start, before, sweep % 4 == 0)
         assert done == sweep + 1
@@ -89,6 +92,13 @@ def test_sweeps_are_those_of_the_formula(rng, is_sparse, with_intercept, l2) -> 
         np.testing.assert_allclose(state, roots * (Z @ (coef - start)), atol=1e-12)
         np.testing.assert_allclose(along, Z.T @ roots @ (coef - start), atol=1e-12)
         assert (moved > 0.0) == (expected != before).any()
+        assert sums > 0.5 + 0.99 * moved
+    # From where it has come to it goes on, with what it has counted.
+    again, whole = coef.copy(), state.copy()
+    *_, more = descend_columns.serial(*arguments, (1, 0.0, sums), start, again, whole)
+    expected = one_sweep(Z, z, l1, strengths, slopes, last, start, coef)
+    np.testing.assert_allclose(again, expected, rtol=1e-9, atol=1e-11)
+    assert more >= sums
 
 
 def test_it_ends_by_its_share_and_at_the_minimum(rng) -> None:
@@ -99,7 +109,7 @@ def test_it_ends_by_its_share_and_at_the_minimum(rng) -> None:
     columns = columns_of(scipy.sparse.csr_array(X), np.ones(6), True)
     measures = measures_of(columns, weights)
     arguments = columns, measures, weights, (l1, l2), slopes, (0.0, 0.0)
-    done, _, _ = descend_columns.serial(*arguments, (10_000, 1e-24), start, coef, state)
+    done, *_ = descend_columns.serial(*arguments, (10_000, 1e-24, 0.0), start, coef, state)
     assert 1 < done < 10_000
     assert done % 4 == 1
     left = slopes + X.T @ state
@@ -107,7 +117,7 @@ def test_it_ends_by_its_share_and_at_the_minimum(rng) -> None:
     np.testing.assert_allclose((left + l1 * np.sign(coef))[used], 0.0, atol=1e-9)
     assert (np.abs(left) <= l1 + 1e-9).all()
     coef, state = np.zeros(6), np.zeros(40)
-    assert descend_columns.serial(*arguments, (10_000, 1.0), start, coef, state)[0] == 1
+    assert descend_columns.serial(*arguments, (10_000, 1.0, 0.0), start, coef, state)[0] == 1
 
 
 @pytest.mark.parametrize("dtype", ["f8", "f4", "i8"])

@@ -9,6 +9,7 @@ from fastlogit.design.base import readonly
 from fastlogit.design.dense import DenseDesign
 from fastlogit.design.sparse import SparseDesign
 from fastlogit.inputs.sparse import compressed_rows
+from fastlogit.objective import column_model
 from fastlogit.objective.binomial import Binomial
 from fastlogit.objective.column_model import descend_model
 from fastlogit.objective.labelled_rows import LabelledRows
@@ -64,3 +65,24 @@ def test_its_minimum_is_that_of_the_gram_matrix(
     few = descend_model(objective, theta, found.gradient[0], curvature, columns, (1, 0.0))
     assert few.n_sweeps == 1
     assert 0.0 < few.lack < model.lack
+
+
+def test_many_sweeps_are_extrapolated(rng, monkeypatch) -> None:
+    """Columns that all rise together are slow by sweeps alone."""
+    X = rng.random((60, 9)) + 1.0
+    y = (X.sum(axis=1) + rng.normal(size=60) > np.median(X.sum(axis=1))).astype(int)
+    objective = objective_over(X, y, 1e-4, 0.0, False, None, True)
+    theta, curvature = np.zeros(10), objective.rows.empty_curvature()
+    gradient = objective.at(theta[None], curvature).gradient[0]
+    ends = (20_000, 1e-22)
+    found = descend_model(objective, theta, gradient, curvature, np.arange(9), ends)
+    monkeypatch.setattr(column_model, "BLOCKS", 20_000)
+    plain = descend_model(objective, theta, gradient, curvature, np.arange(9), ends)
+    assert found.n_sweeps < 0.6 * plain.n_sweeps < 12_000
+    np.testing.assert_allclose(found.target, plain.target, rtol=1e-6, atol=1e-6)
+    assert found.lack == pytest.approx(plain.lack, rel=1e-9)
+
+
+def test_what_does_not_move_is_not_extrapolated() -> None:
+    shares = column_model._extrapolation(np.ones((5, 3)))
+    np.testing.assert_allclose(shares, 0.25)

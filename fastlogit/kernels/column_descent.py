@@ -106,12 +106,14 @@ def move(columns: Any, column: int, step: float, weights: Any, state_out: Any) -
 def _descend_columns(
     columns: Any, measures: Any, weights: Any, strengths: Any, slopes: Any, of_intercept: Any,
     ends: Any, start: Any, coef: Any, state: Any,
-) -> tuple[int, float, float]:  # fmt: skip
+) -> tuple[int, float, float, float]:  # fmt: skip
     levels, squares = measures
     l1, l2 = strengths
     last, total = of_intercept
-    n_sweeps, share = ends
-    along, sums, done, moved = 0.0, 0.0, 0, 0.0
+    n_sweeps, share, sums = ends
+    along, done, moved = 0.0, 0, 0.0
+    for j in range(coef.size):
+        along += (coef[j] - start[j]) * levels[j]
     while done < n_sweeps:
         is_wide = done % WIDE == 0
         moved = 0.0
@@ -144,18 +146,19 @@ def _descend_columns(
         done += 1
         if is_wide and moved <= share * sums:
             break
-    return done, along, moved
+    return done, along, moved, sums
 
 
 # measure_columns(columns, weights, levels_out, squares_out): what each of `SomeColumns` has in
 # common with the intercept's column, and with itself: weighted sums of values and of squares.
 measure_columns = entry(_measure_columns)
 # descend_columns(columns, (levels, squares), weights, (l1, l2), slopes, (last, total),
-# (n_sweeps, share), start, coef, state) -> (sweeps, along, moved): minimise slopes @ d +
-# sum(weights * (X d + b)^2) / 2 + last * b + l2 @ d^2 / 2 + l1 @ |start + d| over d and b, from
-# d = coef - start, in place. `total` is the sum of the weights; 0 where there is no intercept, b.
-# `state` is weights * (X d), kept up in place; `along` is what `levels @ d` has grown by, from 0,
-# so that b is (-last - along) / total. It ends with a sweep over all columns whose squared steps,
-# times the curvatures, are no more than `share` of those of all sweeps, or with the `n_sweeps`-th.
+# (n_sweeps, share, sums), start, coef, state) -> (sweeps, along, moved, sums): minimise
+# slopes @ d + sum(weights * (X d + b)^2) / 2 + last * b + l2 @ d^2 / 2 + l1 @ |start + d| over d
+# and b, from d = coef - start, in place. `total` is the sum of the weights; 0 where there is no
+# intercept, b. `state` is weights * (X d), kept up in place; `along` is `levels @ d`, so that b is
+# (-last - along) / total. It ends with a sweep over all columns whose squared steps, times the
+# curvatures, are no more than `share` of those of all sweeps, or with the `n_sweeps`-th. `sums` are
+# those of all sweeps, before and after.
 # Its serial twin is the one to call: the steps follow one another.
 descend_columns = entry(_descend_columns)

@@ -1,16 +1,19 @@
 """The quadratic model of a cost over some of its columns, by coordinate descent on these alone.
 
 Where a Gram matrix of the columns takes as long as many sweeps over them, as of sparse columns, or
-of hundreds of short ones, the model's minimum is found sooner without it; but only roughly.
+of hundreds of short ones, the model's minimum is found sooner without it; but only roughly. Many
+sweeps are extrapolated (Bertrand and Massias, 2021, Proceedings of Machine Learning Research 130:
+Anderson acceleration of coordinate descent).
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
 
-from ..arrays import Indices, Vector
+from ..arrays import Indices, Matrix, Vector
 from ..design.base import readonly
 from ..kernels.column_descent import descend_columns
 from .objective import Objective
@@ -21,6 +24,12 @@ __all__ = ["Descent", "descend_model"]
 
 # Nanoseconds of a value in a sweep, and how many sweeps there are most often.
 SWEEP_NS, USUAL = 2.0, 5
+# Sweeps, of which the first and the last go over all columns, and so many times that before
+# coefficients are extrapolated. On text of 50,000 x 50,000 without intercept the exact minimum
+# takes 75 sweeps so, and 297 without.
+BLOCK, BLOCKS = 5, 4
+# What the squares of differences have added, as a share of their mean.
+RIDGE = 1e-10
 
 
 class Descent(NamedTuple):
@@ -75,9 +84,23 @@ def descend_model(
     slopes = gradient[columns] + (middles * last if total > 0.0 else 0.0)
     start = theta[columns]
     coef, state = start.copy(), np.zeros(weights.size)
-    n_sweeps, along, _ = descend_columns.serial(
-        some, (levels, squares), weights, (l1, l2), slopes, (last, total), ends, start, coef, state
-    )
+
+    def sweep(n_sweeps: int, sums: float) -> tuple[int, float, float, float]:
+        return descend_columns.serial(
+            some, (levels, squares), weights, (l1, l2), slopes, (last, total),
+            (n_sweeps, ends[1], sums), start, coef, state,
+        )  # fmt: skip
+
+    def value() -> float:
+        """Return what the model has at the coefficients, of their own minimum of the intercept."""
+        change = coef - start
+        level = (-last - float((levels * change).sum())) / total if total > 0.0 else 0.0
+        of_rows = state + level * weights
+        squared = np.divide(np.square(of_rows), weights, out=of_rows, where=weights > 0.0)
+        curved = float(squared.sum() + (l2 * np.square(change)).sum())
+        return float((slopes * change + l1 * np.abs(coef)).sum()) + last * level + 0.5 * curved
+
+    n_sweeps, along = _sweep_ahead(sweep, value, coef, state, ends)
     change = coef - start
     level = (-last - along) / total if total > 0.0 else 0.0
     target = theta.copy()
@@ -89,3 +112,45 @@ def descend_model(
     squared = np.divide(np.square(state), weights, out=state, where=weights > 0.0)
     curved = float(squared.sum() + (l2 * np.square(change)).sum())
     return Descent(target, promised, max(0.0, -promised - 0.5 * curved), n_sweeps)
+
+
+def _sweep_ahead(
+    sweep: Callable[[int, float], tuple[int, float, float, float]], value: Callable[[], float],
+    coef: Vector, state: Vector, ends: tuple[int, float],
+) -> tuple[int, float]:  # fmt: skip
+    """Sweep until it is enough; extrapolate coefficients and rows' state, in place, on the way.
+
+    Returns the sweeps, and the last one's `along`.
+    """
+    n_sweeps, sums = 0, 0.0
+    history = [(coef.copy(), state.copy())]
+    while True:
+        wanted = min(BLOCK, ends[0] - n_sweeps)
+        done, along, moved, sums = sweep(wanted, sums)
+        n_sweeps += done
+        if done < BLOCK or moved <= ends[1] * sums or n_sweeps >= ends[0]:
+            return n_sweeps, along
+        history.append((coef.copy(), state.copy()))
+        if len(history) > BLOCKS:
+            shares = _extrapolation(np.array([each for each, _ in history]))
+            before = value()
+            for place, now in enumerate((coef, state)):
+                now[:] = sum(
+                    share * each[place] for share, each in zip(shares, history[1:], strict=True)
+                )
+            if not value() < before:
+                coef[:], state[:] = history[-1]
+            history = [(coef.copy(), state.copy())]
+
+
+def _extrapolation(points: Matrix) -> Vector:
+    """Return the shares of all points but the first whose differences add up to the least."""
+    steps = np.diff(points, axis=0)
+    products = np.einsum("ij,kj->ik", steps, steps)
+    products[np.diag_indices(len(steps))] += RIDGE * np.trace(products) / len(steps)
+    ones = np.ones(len(steps))
+    try:
+        shares = np.linalg.solve(products, ones)
+    except np.linalg.LinAlgError:  # nothing has moved
+        return ones / ones.size
+    return np.asarray(shares / shares.sum())
