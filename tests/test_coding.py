@@ -376,6 +376,7 @@ REFUSED = {
     "fit_groups": lambda X: fastlogit.fit_groups(X, Y, np.arange(N_SAMPLES) % 2),
     "bootstrap": lambda X: fastlogit.bootstrap(X, Y),
     "permutation": lambda X: fastlogit.permutation(X, Y),
+    "a batch": lambda X: fastlogit.LogisticRegression().partial_fit(X, Y, classes=[0, 1]),
     "scan": lambda X: fastlogit.scan(X, np.ones((N_SAMPLES, 1)), Y),
 }
 
