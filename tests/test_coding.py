@@ -306,6 +306,7 @@ def test_the_minimum_of_a_problem_is_the_fit() -> None:
     result = fastlogit.fit(FRAME, Y, C=1.0)
     np.testing.assert_allclose(coef, result.coef, atol=1e-4)
     assert problem.feature_names == FULL == result.feature_names
+    assert "9 coefficients of columns and levels, 2 classes, 10 parameters" in repr(problem)
     assert Problem(FRAME, Y).feature_names == REFERENCE
     assert Problem(DENSE, Y).categories is None
     with pytest.raises(ValueError, match="but X has 9 coefficients, one for each level"):
