@@ -614,7 +614,7 @@ def test_interactions_with_an_unknown_level_count_as_nothing() -> None:
 
 def test_pairs_of_many_levels(monkeypatch) -> None:
     few = fastlogit.fit(FRAME, Y, C=1.0, interactions=[("carrier", "month")])
-    monkeypatch.setattr("fastlogit.inputs.categories.MOST_PAIRS", 1)
+    monkeypatch.setattr("fastlogit.inputs.interactions.MOST_PAIRS", 1)
     many = fastlogit.fit(FRAME, Y, C=1.0, interactions=[("carrier", "month")])
     assert many.categories == few.categories
 

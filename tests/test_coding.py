@@ -306,6 +306,7 @@ def test_the_minimum_of_a_problem_is_the_fit() -> None:
     result = fastlogit.fit(FRAME, Y, C=1.0)
     np.testing.assert_allclose(coef, result.coef, atol=1e-4)
     assert problem.feature_names == FULL == result.feature_names
+    assert "9 coefficients of columns and levels, 2 classes, 10 parameters" in repr(problem)
     assert Problem(FRAME, Y).feature_names == REFERENCE
     assert Problem(DENSE, Y).categories is None
     with pytest.raises(ValueError, match="but X has 9 coefficients, one for each level"):
@@ -376,6 +377,7 @@ REFUSED = {
     "fit_groups": lambda X: fastlogit.fit_groups(X, Y, np.arange(N_SAMPLES) % 2),
     "bootstrap": lambda X: fastlogit.bootstrap(X, Y),
     "permutation": lambda X: fastlogit.permutation(X, Y),
+    "a batch": lambda X: fastlogit.LogisticRegression().partial_fit(X, Y, classes=[0, 1]),
     "scan": lambda X: fastlogit.scan(X, np.ones((N_SAMPLES, 1)), Y),
 }
 

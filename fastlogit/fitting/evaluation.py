@@ -191,8 +191,9 @@ class Problem:
 
     def __repr__(self) -> str:
         """Return one line: the size of it."""
+        unit = "columns" if self.categories is None else "coefficients of columns and levels"
         return (
-            f"Problem({self.n_samples} rows, {self.n_features} columns, {len(self.classes)} "
+            f"Problem({self.n_samples} rows, {self.n_features} {unit}, {len(self.classes)} "
             f"classes, {self.n_parameters} parameters)"
         )
 

@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from numbers import Real
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
@@ -20,7 +20,7 @@ from ..arrays import Array, ArrayLike, Features, Indices, Integers, Vector
 from ..design.codes import CodedColumns, code_columns
 from ..design.compressed import CompressedRows
 from ..design.mixed import MixedRows
-from ..options import CODINGS, UNKNOWN, CategoryOptions, Pair, check_option
+from ..options import CODINGS, UNKNOWN, CategoryOptions, check_option
 from .conversion import column_text, feature_names, is_frame, is_missing, refuse_names_twice, show
 from .frames import (
     Level,
@@ -32,6 +32,7 @@ from .frames import (
     sparse_columns,
     sparse_places,
 )
+from .interactions import Interaction, pair_codes, pairs_of
 
 __all__ = [
     "Categories",
@@ -47,18 +48,6 @@ __all__ = [
 
 # An error shows so many levels.
 SHOWN = 10
-# Pairs of levels that are counted in a table of all of them; above that they are sorted.
-MOST_PAIRS = 2**24
-
-
-class Interaction(NamedTuple):
-    """The pairs of levels of two columns that occurred in a fit and have a coefficient."""
-
-    # Places of the columns, the first and the second.
-    first: int
-    second: int
-    # Places of the levels: of each pair one of the first column and one of the second. They rise.
-    pairs: tuple[tuple[int, int], ...]
 
 
 @dataclass(frozen=True)
@@ -293,7 +282,7 @@ def look_at_categories(
         codes[place], levels[place] = _occurring(read_column(X, place), place, names)
     found = Categories(tuple(names), tuple(levels), options.coding, options.unknown)
     if options.interactions:
-        found = replace(found, interactions=_pairs_of(options.interactions, found, codes))
+        found = replace(found, interactions=pairs_of(options.interactions, found, codes))
     if found.n_features == 0:
         raise ValueError(
             "X has categorical columns of one level only, which categories='reference' leaves "
@@ -459,7 +448,7 @@ def _coded_columns(
             kept.append(np.arange(n_levels - len(categories.places[place]), n_levels))
             places.append(categories.places[place])
     for number, interaction in enumerate(categories.interactions, categories.n_columns):
-        columns.append(_pair_codes(interaction, categories, codes))
+        columns.append(pair_codes(interaction, categories, codes))
         sizes.append(len(interaction.pairs) + 1)
         kept.append(np.arange(len(interaction.pairs)))
         places.append(categories.places[number])
@@ -470,52 +459,3 @@ def _coded_columns(
     levels.flags.writeable = False
     coded = replace(code_columns(columns, sizes, drop_first=False), levels=levels)
     return coded, np.concatenate(places)
-
-
-# ------------------------------------------------------------------------------------------------
-# Interactions
-
-
-def _pairs_of(
-    wanted: Sequence[Pair], categories: Categories, codes: dict[int, Integers]
-) -> tuple[Interaction, ...]:
-    """Return the pairs of levels that occur, of each two columns, and have a coefficient."""
-    found = []
-    for names in wanted:
-        for name in names:
-            if name not in categories.columns:
-                raise ValueError(f"interactions names {name!r}, which is no column of X")
-            if categories.levels[categories.columns.index(name)] is None:
-                raise ValueError(
-                    f"interactions names {name!r}, a column of numbers; it takes categorical ones"
-                )
-        first, second = (categories.columns.index(name) for name in names)
-        width = len(categories.codes_of[second])
-        joined = codes[first].astype(np.int64) * width + codes[second]
-        n_pairs = width * len(categories.codes_of[first])
-        if n_pairs <= MOST_PAIRS:
-            present = np.flatnonzero(np.bincount(joined, minlength=n_pairs))
-        else:
-            present = np.unique(joined)
-        ones, others = np.divmod(present, width)
-        if categories.coding == "reference":
-            both = (ones > 0) & (others > 0)
-            ones, others = ones[both], others[both]
-        pairs = tuple(zip(ones.tolist(), others.tolist(), strict=True))
-        if pairs:
-            found.append(Interaction(first, second, pairs))
-    return tuple(found)
-
-
-def _pair_codes(
-    interaction: Interaction, categories: Categories, codes: dict[int, Integers]
-) -> Integers:
-    """Return the place of each row's pair; one above the last where it has no coefficient."""
-    first, second, pairs = interaction
-    # One more, for unknown ones.
-    width = len(categories.codes_of[second]) + 1
-    keys = np.array([a * width + b for a, b in pairs], dtype=np.int64)
-    joined = codes[first].astype(np.int64) * width + codes[second]
-    found = np.searchsorted(keys, joined)
-    near = np.minimum(found, len(keys) - 1)
-    return np.where(keys[near] == joined, near, len(keys))

@@ -23,7 +23,14 @@ from ..design.streamed import RowSource, is_streamable
 from ..options import CategoryOptions
 from . import validation
 from .batches import first_look
-from .categories import Categories, has_categories, look_at_categories, mixed_numbers, rows_of_fit
+from .categories import (
+    Categories,
+    has_categories,
+    look_at_categories,
+    mixed_numbers,
+    refuse_categories,
+    rows_of_fit,
+)
 from .conversion import (
     as_labels,
     as_numbers,
@@ -35,6 +42,7 @@ from .conversion import (
     refuse_lazy,
     text_names,
 )
+from .interactions import refuse_interactions
 from .sparse import (
     SparseSlices,
     compressed_rows,
@@ -242,7 +250,7 @@ def settle(
     `coded` are the classes and the place of each row's among them, `weights` those of the fit;
     labels and sample_weight are what an estimator hands on.
     """
-    _refuse_interactions(given.categories, rows)
+    refuse_interactions(given.categories, rows.categories)
     n_samples, n_features = rows.X.shape
     classes, codes = coded
     is_softmax = multi_class == "multinomial" and classes.size > 2
@@ -266,16 +274,6 @@ def settle(
         time.perf_counter() - began, l1_reg,
         validation.check_coef_bounds(given.coef_bounds, n_features, rows.unit),
     )  # fmt: skip
-
-
-def _refuse_interactions(asked: CategoryOptions | None, rows: Rows) -> None:
-    """Raise for interactions of categorical columns where there are none."""
-    if asked is not None and asked.interactions and rows.categories is None:
-        first, second = asked.interactions[0]
-        raise ValueError(
-            f"interactions names {first!r} and {second!r}, but X has no categorical columns; leave "
-            "it out, or give a data frame with some"
-        )
 
 
 def look_at_rows(
@@ -469,7 +467,7 @@ def look_at_cost(
         If something has the wrong type, shape or value.
     """
     rows, coefs, intercepts, single = _rows_and_coef(X, coef, intercept, categories)
-    _refuse_interactions(categories, rows)
+    refuse_interactions(categories, rows.categories)
     n_samples, n_features = rows.X.shape
     codes = validation.check_targets01_of_models(y, n_samples, len(coefs))
     weights = validation.check_weights_of_models(sample_weight, n_samples, len(coefs))
@@ -528,6 +526,7 @@ def read_batch(X: ArrayLike, read: Callable[[ArrayLike], Read]) -> Read | Rows:
     """
     if (sparse := sparse_of(X)) is not None:
         return Rows(compressed_rows(sparse), X)
+    refuse_categories("a batch", X)
     found = array_or_kinds(read, X, None)
     if not isinstance(found, Rows):
         return found
