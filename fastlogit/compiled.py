@@ -27,7 +27,7 @@ Examples
 0.346574
 """
 
-from .kernels import small, small_softmax
+from .kernels import small, small_l1, small_pieces, small_softmax
 from .kernels.elementwise import log1p_exp, log_sigmoid, logit, sigmoid
 from .kernels.small import (
     BAD_SHAPE,
@@ -61,6 +61,7 @@ __all__ = [
     "SoftmaxFit",
     "cost_gradient",
     "fit_small",
+    "fit_small_l1",
     "fit_small_softmax",
     "hessian",
     "log1p_exp",
@@ -68,6 +69,7 @@ __all__ = [
     "logit",
     "predict_proba",
     "sigmoid",
+    "small_l1_work_size",
     "small_softmax_work_size",
     "small_work_size",
     "stated_bound",
@@ -76,8 +78,10 @@ __all__ = [
 fit_small = small.fit_small.serial
 small_work_size = small.small_work_size.serial
 stated_bound = small.stated_bound.serial
+fit_small_l1 = small_l1.fit_small_l1.serial
+small_l1_work_size = small_l1.small_l1_work_size.serial
 fit_small_softmax = small_softmax.fit_small_softmax.serial
 small_softmax_work_size = small_softmax.small_softmax_work_size.serial
-cost_gradient = small.cost_gradient_small.serial
-hessian = small.hessian_small.serial
-predict_proba = small.predict_small.serial
+cost_gradient = small_pieces.cost_gradient_small.serial
+hessian = small_pieces.hessian_small.serial
+predict_proba = small_pieces.predict_small.serial

@@ -16,7 +16,8 @@ from fastlogit import LogisticRegression, SeparationWarning, reference
 from fastlogit.model_file import Model, load_model, save_model
 from fastlogit.objective.penalties import L1, Bounds, ElasticNet
 
-pytestmark = pytest.mark.jit
+# The solver of larger data, whose cases these are; test_small_l1.py has the one of small data.
+pytestmark = [pytest.mark.jit, pytest.mark.usefixtures("the_general_way")]
 
 
 @pytest.fixture(scope="module")

@@ -16,7 +16,8 @@ import fastlogit
 from fastlogit import LogisticRegression, reference
 from fastlogit.model_file import Model, load_model, save_model
 
-pytestmark = pytest.mark.jit
+# The solver of larger data, whose cases these are; test_small_l1.py has the one of small data.
+pytestmark = [pytest.mark.jit, pytest.mark.usefixtures("the_general_way")]
 
 
 def kkt(X, y, result, weight=None, offset=None, is_fitted=True):

@@ -13,7 +13,7 @@ from test_truth import hard_columns
 
 import fastlogit
 from fastlogit import reference
-from fastlogit.kernels import small
+from fastlogit.kernels import small, small_pieces
 from fastlogit.kernels.policy import entry
 
 NONE = np.empty(0)
@@ -466,18 +466,18 @@ def test_pieces(shape, weighted, rng) -> None:
     options = {"sample_weight": weight if weighted else None, "offset": offset}
     given = weight if weighted else NONE, NONE if offset is None else offset
     work, gradient = np.full(2 * shape[0], np.nan), np.full(shape[1] + 1, np.nan)
-    cost = small.cost_gradient_small.serial(
+    cost = small_pieces.cost_gradient_small.serial(
         X, y, 1, *given, l2_reg, coef, intercept, work, gradient
     )
     wanted, slopes, level = reference.cost_gradient(X, y, coef, intercept, l2_reg, **options)
     assert cost == pytest.approx(wanted, rel=1e-14)
     np.testing.assert_allclose(gradient, np.append(slopes, level), rtol=1e-12, atol=1e-15)
     hessian = np.full((shape[1] + 1, shape[1] + 1), np.nan)
-    small.hessian_small.serial(X, *given, l2_reg, coef, intercept, work, hessian)
+    small_pieces.hessian_small.serial(X, *given, l2_reg, coef, intercept, work, hessian)
     wanted = reference.hessian(X, coef, intercept, l2_reg, **options)
     np.testing.assert_allclose(hessian, wanted, rtol=1e-12, atol=1e-15)
     proba = np.full(shape[0], np.nan)
-    small.predict_small.serial(X, coef, intercept, given[1], proba)
+    small_pieces.predict_small.serial(X, coef, intercept, given[1], proba)
     z = reference.raw_prediction(X, coef, intercept) + (0.0 if offset is None else offset)
     np.testing.assert_allclose(proba, reference.sigmoid(z), rtol=1e-13)
 
@@ -493,7 +493,7 @@ def test_a_row_without_weight_counts_for_nothing() -> None:
     for rows in (np.ones(20, bool), used):
         gradient = np.empty(4)
         with np.errstate(all="ignore"):
-            cost = small.cost_gradient_small.serial(
+            cost = small_pieces.cost_gradient_small.serial(
                 X[rows], y[rows], 1, weight[rows], NONE, l2, coef, intercept, work, gradient
             )
         both.append([cost, *gradient])
@@ -589,8 +589,8 @@ def test_nothing_is_allocated() -> None:
     from numba.core.runtime import _nrt_python, rtsys
 
     _nrt_python.memsys_enable_stats()
-    serial, pieces = small.fit_small.serial, small.cost_gradient_small.serial
-    hessian_small, predict = small.hessian_small.serial, small.predict_small.serial
+    serial, pieces = small.fit_small.serial, small_pieces.cost_gradient_small.serial
+    hessian_small, predict = small_pieces.hessian_small.serial, small_pieces.predict_small.serial
 
     @numba.njit
     def many(times, X, y, none, l2_reg, start, work, history, coef, hessian):

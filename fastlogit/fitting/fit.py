@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from ..arrays import ArrayLike, Floats, Matrix, Vector
+from ..arrays import ArrayLike, Matrix, Vector
 from ..clock import Clock, TimeUp
 from ..errors import DivergenceError, SeparationWarning
 from ..inputs import validation
@@ -19,7 +19,7 @@ from ..inputs.given import Data, look
 from ..objective.group_penalty import GroupL1
 from ..objective.losses import Loss, RowLoss
 from ..objective.objective import Objective
-from ..objective.penalties import L1, L2, Penalty
+from ..objective.penalties import L2, Penalty
 from ..options import check_category_options, check_number, check_option, check_whole
 from ..result import Callback, FitResult
 from ..solvers.abilities import refusal
@@ -56,6 +56,7 @@ from .problem import (
     stop_clock,
     stride_of,
 )
+from .shown import at_corners, bounds_of, of_columns, strengths_of_l1
 from .small import fit_small, suits
 from .weightless import Others, without_weight
 
@@ -268,8 +269,8 @@ def fit(
     has_corners = strengths.have_corners(data)
     _refuse_beside_corners(has_corners, data, solver, loss)
     refuse_groups_alone(strengths, strengths.have_l1(data))
-    is_plain = loss is None and penalty is None and not has_corners
-    if is_plain and suits(data, multi_class, solver, limits):
+    is_plain = loss is None and penalty is None and penalty_groups is None
+    if is_plain and suits(data, multi_class, solver, limits, has_corners):
         result = fit_small(data, strengths, multi_class, intercept, n_threads, limits, began)
         if result is not None:
             return result
@@ -615,7 +616,7 @@ def _conclude(
     seconds = time.perf_counter() - began
     message = message_of(problem, outcome, limits, stable, seconds)
     coef, intercept = _in_units_of_x(objective, outcome)
-    message += _what_is_at_corners(objective, coef)
+    message += at_corners(objective.user_l1, coef)
     binary, coupled = problem.classes.size == 2, objective.n_models == 1
     result = FitResult(
         coef=coef[0] if binary else np.ascontiguousarray(coef.T),
@@ -631,10 +632,10 @@ def _conclude(
         seconds=seconds,
         solver=solver,
         multi_class=problem.multi_class,
-        l2_reg=_of_columns(objective.user_penalty, binary or coupled),
+        l2_reg=of_columns(objective.user_penalty, binary or coupled),
         penalty=None if isinstance(objective.user_penalty, L2) else objective.user_penalty,
-        l1_reg=_strengths_of_l1(objective.user_l1, binary or coupled),
-        coef_bounds=_bounds_of(objective.user_l1),
+        l1_reg=strengths_of_l1(objective.user_l1, binary or coupled),
+        coef_bounds=bounds_of(objective.user_l1),
         penalty_groups=None if problem.groups is None else problem.groups.labels,
         loss=objective.loss if isinstance(objective.loss, RowLoss) else None,
         fit_intercept=objective.fit_intercept,
@@ -657,39 +658,6 @@ def _conclude(
 
         warnings.warn(message, ConvergenceWarning, stacklevel=stack_level())
     return result
-
-
-def _of_columns(penalty: Penalty | None, single: bool) -> Floats | None:
-    """Return the strengths as (n_features,), or (n_features, n_classes) where they differ.
-
-    None where the penalty has none.
-    """
-    if not isinstance(penalty, L1 | L2):
-        return None
-    each = penalty.strengths
-    return each[0].copy() if single or len(each) == 1 else np.ascontiguousarray(each.T)
-
-
-def _strengths_of_l1(l1: L1 | None, single: bool) -> Floats | None:
-    return None if l1 is None or not l1.strengths.any() else _of_columns(l1, single)
-
-
-def _bounds_of(l1: L1 | None) -> Matrix | None:
-    return None if l1 is None or l1.bounds is None else np.array(l1.bounds)
-
-
-def _what_is_at_corners(objective: Objective, coef: Matrix) -> str:
-    """Return what a message says of the coefficients: how many are not 0, or at a bound."""
-    l1, said = objective.user_l1, ""
-    if isinstance(l1, GroupL1):
-        used = l1.lengths(coef) > 0.0
-        return f"; {np.count_nonzero(used)} of {used.size} groups are not 0"
-    if l1 is not None and l1.strengths.any():
-        said += f"; {np.count_nonzero(coef)} of {coef.size} coefficients are not 0"
-    if l1 is not None and l1.bounds is not None:
-        at_bound = (coef == l1.bounds.lower) | (coef == l1.bounds.upper)
-        said += f"; {np.count_nonzero(at_bound)} of {coef.size} coefficients are at a bound"
-    return said
 
 
 def _check_standardize(standardize: object) -> bool:

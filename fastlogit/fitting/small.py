@@ -1,4 +1,4 @@
-"""Small problems: the whole fit in one compiled call, see `kernels.small` and `small_softmax`.
+"""Small problems: the whole fit in one compiled call, see `kernels.small` and those beside it.
 
 Between the general way and this one lies Python: some milliseconds, whatever the size of X.
 """
@@ -17,13 +17,14 @@ from ..arrays import Codes, Features, Floats, Integers, Mask, Matrix, Vector
 from ..design.base import readonly
 from ..inputs.given import Data
 from ..inputs.validation import NO_NUMBERS
-from ..kernels import small, small_softmax, small_softmax_cg
-from ..objective.penalties import Penalty
+from ..kernels import small, small_l1, small_softmax, small_softmax_cg
+from ..objective.penalties import L1, L2, ElasticNet, Penalty
 from ..result import Callback, FitResult, Progress
 from ..solvers.stopping import stated_of_one
 from ..solvers.trace import Limits, Reason
 from .messages import ended_message
-from .problem import Strengths, check_intercept, l2_reg_of
+from .problem import Strengths, check_intercept, penalty_of
+from .shown import at_corners, bounds_of, of_columns, strengths_of_l1
 
 __all__ = ["BESIDE", "MOST_ITERATIONS", "fit_small", "is_plain", "suits", "within_limits"]
 
@@ -33,6 +34,8 @@ __all__ = ["BESIDE", "MOST_ITERATIONS", "fit_small", "is_plain", "suits", "withi
 # 5.2 times as long at 2,000 x 20, 3.7 at 10,000 x 10, 2.9 at 20,000 x 15, 2.5 at 10,000 x 30, 2.2
 # at 5,000 x 50, 2.1 at 50,000 x 10, 1.2 at 15,000 x 60; for ten classes against all others 3.8 at
 # 5,000 x 10 (medians, 2 cores; `python -m benchmarks.small --even` has more shapes).
+# Under L1 it takes 6 times as long at 569 x 30, 5 at 10,000 x 10, 2.9 at 20,000 x 15, 2.5 at
+# 10,000 x 30, 2 to 2.7 at 5,000 x 50 (processor time of one thread, to 1e-8).
 MOST_NUMBERS, MOST_COLUMNS, MOST_PRODUCTS = 1_000_000, 60, 2e7
 # Of a softmax with a Hessian of all classes: parameters, and products of the Gram matrices of its
 # pairs of classes, at the most; with more conjugate gradients are faster (1.1 ms where it took 8.5
@@ -52,7 +55,7 @@ MOST_ITERATIONS = 100
 # The kernel hears no clock: with less time than this the general way ends sooner; ten times as much
 # where there are many parameters.
 SHORTEST_LIMIT = 0.1
-SOLVERS = ("auto", "newton")
+SOLVERS, SOLVERS_OF_L1 = ("auto", "newton"), ("auto", "proximal-newton")
 CHOICE = "one compiled call, for small data"
 NO_TABLE = readonly(np.empty((0, 0)))
 
@@ -107,14 +110,21 @@ def softmax_kind(n_samples: int, n_features: int, n_classes: int, solver: str) -
     return "newton-cg" if is_medium and solver == "auto" else ""
 
 
-def suits(data: Data, multi_class: str, solver: str, limits: Limits) -> bool:
-    """Say whether a fit of the logistic or softmax loss under L2 is one for a small kernel."""
+def suits(
+    data: Data, multi_class: str, solver: str, limits: Limits, has_corners: bool = False
+) -> bool:
+    """Say whether a fit of the logistic or softmax loss is one for a small kernel.
+
+    Under L2, or where it `has_corners` under L1 and within bounds, but not as a softmax.
+    """
     X = data.rows.X
-    if type(X) is not np.ndarray or solver not in SOLVERS:
+    if type(X) is not np.ndarray or solver not in (SOLVERS_OF_L1 if has_corners else SOLVERS):
         return False
     n_samples, n_features = X.shape
     n_classes, shortest = data.classes.size, SHORTEST_LIMIT
     if n_classes > 2 and multi_class == "multinomial":
+        if has_corners:
+            return False
         kind = softmax_kind(n_samples, n_features, n_classes, solver)
         # Without a last step of Newton's what is finer than a cost in float64 is out of reach.
         is_small = kind == "newton" or (kind == "newton-cg" and limits.tol >= small.FINEST)
@@ -141,22 +151,18 @@ def fit_small(
     threads.thread_count(n_threads)
     fixed = check_intercept(intercept)
     n_samples, n_features = data.rows.X.shape
-    strength = l2_reg_of(strengths, data, n_samples, n_features)
-    assert not isinstance(strength, Penalty)
+    l1, l2 = _penalties(penalty_of(strengths, data, n_samples, n_features), n_features)
     is_binary = data.classes.size == 2
     is_softmax = not is_binary and multi_class == "multinomial"
     n_models = 1 if is_binary or is_softmax else data.classes.size
-    l2_reg = np.empty((n_models, n_features))
-    l2_reg[...] = strength
-    several = np.ndim(strength) == 2 and n_models > 1
-    shown = np.ascontiguousarray(l2_reg.T) if several else l2_reg[0].copy()
 
     kind = softmax_kind(n_samples, n_features, data.classes.size, "auto")
 
     def fits(max_iter: int, to_the_end: bool = True) -> _Fits | None:
         if is_softmax:
-            return _fit_softmax(data, l2_reg[0], fixed, limits.tol, max_iter, to_the_end, kind)
-        return _fit_models(data, l2_reg, fixed, limits.tol, max_iter, to_the_end)
+            strengths = l2.strengths[0]
+            return _fit_softmax(data, strengths, fixed, limits.tol, max_iter, to_the_end, kind)
+        return _fit_models(data, n_models, l1, l2, fixed, limits.tol, max_iter, to_the_end)
 
     most = min(limits.max_iter, MOST_ITERATIONS)
     reason = Reason.CONVERGED
@@ -170,7 +176,7 @@ def fit_small(
         if reason == Reason.INTERRUPTED:
             raise KeyboardInterrupt
         return None
-    result = _result(data, found, reason, multi_class, limits, began, fixed is None, shown)
+    result = _result(data, found, reason, multi_class, limits, began, fixed is None, l1, l2)
     if reason == Reason.INTERRUPTED:
         interrupt = KeyboardInterrupt(result.message)
         interrupt.result = result  # type: ignore[attr-defined]
@@ -178,32 +184,50 @@ def fit_small(
     return result
 
 
+def _penalties(penalty: float | Floats | Penalty, n_features: int) -> tuple[L1 | None, L2]:
+    """Return L1 with its bounds, if there is any of either, and L2."""
+    if isinstance(penalty, ElasticNet):
+        return penalty.l1, penalty.l2
+    assert isinstance(penalty, L2) or not isinstance(penalty, Penalty)
+    return None, penalty if isinstance(penalty, L2) else L2(penalty, n_features)
+
+
 def _fit_models(
-    data: Data, l2_reg: Matrix, fixed: float | None, tol: float, max_iter: int, to_the_end: bool
-) -> _Fits | None:
+    data: Data, n_models: int, l1: L1 | None, l2: L2, fixed: float | None, tol: float,
+    max_iter: int, to_the_end: bool,
+) -> _Fits | None:  # fmt: skip
     """Fit each model; None unless all are proven, or `to_the_end` is false and some go on."""
     X = _plain(data)
-    n_models, n_features = l2_reg.shape
-    work = np.empty(small.small_work_size.serial(*X.shape))
-    history = np.empty(max_iter + 1)
+    n_features = X.shape[1]
+    size = small.small_work_size if l1 is None else small_l1.small_l1_work_size
+    work, history = np.empty(size.serial(*X.shape)), np.empty(max_iter + 1)
     ends: list[small.SmallFit | small_softmax.SoftmaxFit] = []
     costs, n_sums = [], 0
     coef, intercept = np.empty((n_models, n_features)), np.empty(n_models)
+    bounds = NO_NUMBERS, NO_NUMBERS
+    if l1 is not None and l1.bounds is not None:
+        bounds = readonly(l1.bounds.lower.copy()), readonly(l1.bounds.upper.copy())
     for model in range(n_models):
         targets = _targets(data.codes, None if n_models == 1 else model)
         weights, offset = _of_model(data.weights, model), _of_model(data.offset, model)
-        end = small.fit_small.serial(
-            X, targets, 1, weights, offset, l2_reg[model],
-            0.0 if fixed is None else fixed, fixed is None, _start_of(data.start, model),
-            tol, max_iter, work, history, coef[model],
-        )  # fmt: skip
+        level = 0.0 if fixed is None else fixed, fixed is None, _start_of(data.start, model)
+        rest = tol, max_iter, work, history, coef[model]
+        l2_reg = l2.strengths[min(model, l2.n_sets - 1)]
+        if l1 is None:
+            end = small.fit_small.serial(X, targets, 1, weights, offset, l2_reg, *level, *rest)
+        else:
+            l1_reg = l1.strengths[min(model, l1.n_sets - 1)]
+            end = small_l1.fit_small_l1.serial(
+                X, targets, 1, weights, offset, l1_reg, l2_reg, *bounds, *level, *rest
+            )
         if end.status != small.CONVERGED and (to_the_end or end.status != small.MAX_ITER):
             return None
         ends.append(end)
         costs.append(history[: end.n_iter + 1].copy())
         intercept[model] = end.intercept
         n_sums += end.n_evaluations + end.n_hessians
-    return _Fits("newton", ends, costs, coef, intercept, n_sums)
+    solver = "newton" if l1 is None else "proximal-newton"
+    return _Fits(solver, ends, costs, coef, intercept, n_sums)
 
 
 def _fit_softmax(
@@ -293,7 +317,7 @@ def _start_of(start: tuple[Matrix, Vector] | None, model: int) -> Vector:
 
 def _result(
     data: Data, found: _Fits, reason: Reason, multi_class: str, limits: Limits, began: float,
-    fit_intercept: bool, l2_reg: Floats,
+    fit_intercept: bool, l1: L1 | None, l2: L2,
 ) -> FitResult:  # fmt: skip
     """Return what the fits of all models come to."""
     is_binary, n_models, n_iter = data.classes.size == 2, len(found.ends), found.n_iter
@@ -316,14 +340,17 @@ def _result(
         n_iter=n_iter,
         n_passes=float(passes[-1]),
         converged=reason == Reason.CONVERGED,
-        message=ended_message(reason, n_iter, choice, float(bound.max()), limits.tol),
+        message=ended_message(reason, n_iter, choice, float(bound.max()), limits.tol)
+        + at_corners(l1, found.coef),
         history=history[:, 0] if n_models == 1 else history,
         gradient_norm=float(max(end.gradient_norm for end in found.ends)),
         suboptimality=float(bound[0]) if n_models == 1 else bound,
         seconds=seconds,
         solver=found.solver,
         multi_class=multi_class,
-        l2_reg=l2_reg,
+        l2_reg=of_columns(l2, n_models == 1),
+        l1_reg=strengths_of_l1(l1, n_models == 1),
+        coef_bounds=bounds_of(l1),
         fit_intercept=fit_intercept,
         passes=passes,
         times=seconds * share,

@@ -11,9 +11,28 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from .policy import entry
+from .policy import entry, part
 
-__all__ = ["descend"]
+__all__ = ["descend", "least_along", "passes_corner"]
+
+
+@part
+def least_along(
+    old: float, curvature: float, slope: float, l1: float, low: float, high: float
+) -> float:
+    """Return the minimum along one coordinate, at `old` with this slope: within low and high."""
+    pull = old * curvature - slope
+    beyond = abs(pull) - l1
+    new = 0.0
+    if beyond > 0.0:
+        new = math.copysign(beyond / curvature, pull)
+    return min(max(new, low), high)
+
+
+@part
+def passes_corner(old: float, new: float, low: float, high: float) -> bool:
+    """Say whether a coefficient comes to 0 or to a bound, leaves it or changes its sign."""
+    return new * old <= 0.0 or not low < new < high or not low < old < high
 
 
 def _descend(
@@ -28,16 +47,11 @@ def _descend(
             if not curvature > 0.0:
                 continue
             old = coef[j]
-            pull = old * curvature - slopes[j]
-            beyond = abs(pull) - l1[j]
-            new = 0.0
-            if beyond > 0.0:
-                new = math.copysign(beyond / curvature, pull)
             low, high = lower[j], upper[j]
-            new = min(max(new, low), high)
+            new = least_along(old, curvature, slopes[j], l1[j], low, high)
             if new == old:
                 continue
-            if new * old <= 0.0 or not low < new < high or not low < old < high:
+            if passes_corner(old, new, low, high):
                 changed += 1
             step = new - old
             coef[j] = new

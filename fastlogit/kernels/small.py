@@ -23,11 +23,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from .elementwise import _sigmoid64 as sigmoid64
 from .elementwise import exp_nonpositive, log1p_unit
 from .inlining import keep_apart
 from .policy import entry, part
-from .rows import sum_block
 from .simd import LANES, add, aligned, broadcast, load, multiply_add, splat, store, subtract, total
 
 __all__ = [
@@ -43,10 +41,7 @@ __all__ = [
     "SINGULAR",
     "TOO_LARGE",
     "SmallFit",
-    "cost_gradient_small",
     "fit_small",
-    "hessian_small",
-    "predict_small",
     "small_work_size",
     "stated_bound",
 ]
@@ -516,15 +511,24 @@ def solve_rest(work: Any, at: Places, vector: int) -> None:
 
 
 @part
-def newton_direction(work: Any, at: Places) -> bool:
-    """Put -M^-1 g into `direction` and its first half into `half`; False where M is singular."""
+def solve_slopes(work: Any, at: Places) -> bool:
+    """Put -M^-1 v of the v in `half` into `direction`, its first half into `half`.
+
+    False where M is singular.
+    """
     if not factor_matrix(work, at):
         return False
-    step_to(work, at.gradient, 0.0, at.gradient, at.half, at.width)
     solve_half(work, at, at.half, 0)
     step_to(work, at.half, -2.0, at.half, at.direction, at.width)
     solve_rest(work, at, at.direction)
     return True
+
+
+@part
+def newton_direction(work: Any, at: Places) -> bool:
+    """Put -M^-1 g into `direction` and its first half into `half`; False where M is singular."""
+    step_to(work, at.gradient, 0.0, at.gradient, at.half, at.width)
+    return solve_slopes(work, at)
 
 
 # ------------------------------------------------------------------------------------------------
@@ -614,12 +618,8 @@ def largest_form(work: Any, at: Places, whole: bool) -> float:
 
 
 @part
-def prove(work: Any, at: Places, weight: float, cost: float, offset: float, wanted: float) -> Proof:
-    """Bound what the cost at theta lacks, by the factor of the Hessian there.
-
-    `offset` is the largest one. Overwrites `trial`.
-    """
-    keep_apart()
+def traces(work: Any, at: Places) -> tuple[float, float]:
+    """Traces of M^-1, and of it times the diagonal of M. Overwrites `trial`."""
     inverse_trace, scaled_trace = 0.0, 0.0
     for k in range(at.size):
         clear(work, at.trial, at.trial + at.width)
@@ -628,11 +628,33 @@ def prove(work: Any, at: Places, weight: float, cost: float, offset: float, want
         square = dot(work, at.trial, at.trial, at.width)
         inverse_trace += square
         scaled_trace += square * work[at.matrix + k * (at.width + 1)]
-    errors = EPS * (SUM_ERRORS + WALK * math.sqrt(at.n_rows / CHUNKS))
-    noise = errors * smaller(1.0, math.sqrt(cost)) * math.sqrt(RAISED * inverse_trace)
+    return inverse_trace, scaled_trace
+
+
+@part
+def errors_of_sums(at: Places) -> float:
+    return EPS * (SUM_ERRORS + WALK * math.sqrt(at.n_rows / CHUNKS))
+
+
+@part
+def errors_of_rows(work: Any, at: Places, cost: float, offset: float) -> float:
+    """What errors of raw predictions may add to the decrement; `offset` is the largest one."""
     reach = absolute_sum(work, at.theta, at.size) + offset
     raw = EPS * (RAW_ERRORS + math.sqrt(float(at.size)))
-    noise += raw * reach * smaller(0.5, math.sqrt(cost))
+    return raw * reach * smaller(0.5, math.sqrt(cost))
+
+
+@part
+def prove(work: Any, at: Places, weight: float, cost: float, offset: float, wanted: float) -> Proof:
+    """Bound what the cost at theta lacks, by the factor of the Hessian there.
+
+    `offset` is the largest one. Overwrites `trial`.
+    """
+    keep_apart()
+    inverse_trace, scaled_trace = traces(work, at)
+    errors = errors_of_sums(at)
+    noise = errors * smaller(1.0, math.sqrt(cost)) * math.sqrt(RAISED * inverse_trace)
+    noise += errors_of_rows(work, at, cost, offset)
     error = errors * RAISED * scaled_trace
     if not error < 0.5:
         return Proof(math.inf, noise, False)
@@ -951,29 +973,54 @@ def make_search(evaluate: Any) -> Any:
 search = make_search(evaluate)
 
 
-@part
-def separates(work: Any, at: Places, direction: int, fit_intercept: bool) -> bool:
-    """Say whether the unpenalised part of a direction separates the classes.
+def make_separates(is_free: Any) -> tuple[Any, Any]:
+    """Return what tries a direction for separation, and what says whether there may be one.
 
-    Overwrites `trial` and the raw predictions.
+    `is_free` says of a parameter whether nothing holds it.
     """
-    slopes = at.size - 1 if fit_intercept else at.size
-    for k in range(at.width):
-        free = k < at.size and work[at.l2 + k] == 0.0
-        work[at.trial + k] = work[direction + k] if free else 0.0
-    size = largest(work, at.trial, at.size)
-    if not 0.0 < size < math.inf or slopes == 0:
-        return False
-    for k in range(at.size):
-        work[at.trial + k] /= size
-    predict_rows(work, at, at.trial, 0.0)
-    least, most = math.inf, -math.inf
-    for row in range(at.n_rows):
-        z = work[at.raw + row]
-        margin = z if work[at.target + row] > 0.5 else -z
-        least, most = smaller(least, margin), larger(most, margin)
-    reach = larger(most, -least)
-    return reach > LEAST_MARGIN and least >= -SLACK * reach
+
+    @part
+    def separates(work: Any, at: Places, direction: int, fit_intercept: bool) -> bool:
+        """Say whether the unpenalised part of a direction separates the classes.
+
+        Overwrites `trial` and the raw predictions.
+        """
+        slopes = at.size - 1 if fit_intercept else at.size
+        for k in range(at.width):
+            free = k < at.size and is_free(work, at, k)
+            work[at.trial + k] = work[direction + k] if free else 0.0
+        size = largest(work, at.trial, at.size)
+        if not 0.0 < size < math.inf or slopes == 0:
+            return False
+        for k in range(at.size):
+            work[at.trial + k] /= size
+        predict_rows(work, at, at.trial, 0.0)
+        least, most = math.inf, -math.inf
+        for row in range(at.n_rows):
+            z = work[at.raw + row]
+            margin = z if work[at.target + row] > 0.5 else -z
+            least, most = smaller(least, margin), larger(most, margin)
+        reach = larger(most, -least)
+        return reach > LEAST_MARGIN and least >= -SLACK * reach
+
+    @part
+    def has_free_slopes(work: Any, at: Places, fit_intercept: bool) -> bool:
+        """Say whether a column has no penalty."""
+        slopes = at.size - 1 if fit_intercept else at.size
+        free = False
+        for k in range(slopes):
+            free = free or is_free(work, at, k)
+        return free
+
+    return separates, has_free_slopes
+
+
+@part
+def has_no_l2(work: Any, at: Places, k: int) -> bool:
+    return work[at.l2 + k] == 0.0
+
+
+separates, has_free_slopes = make_separates(has_no_l2)
 
 
 def make_looks(separates: Any, has_free_slopes: Any) -> Any:
@@ -1003,16 +1050,6 @@ def make_looks(separates: Any, has_free_slopes: Any) -> Any:
         return found
 
     return look_for_separation, last_change_separates
-
-
-@part
-def has_free_slopes(work: Any, at: Places, fit_intercept: bool) -> bool:
-    """Say whether a column has no penalty."""
-    slopes = at.size - 1 if fit_intercept else at.size
-    free = False
-    for k in range(slopes):
-        free = free or work[at.l2 + k] == 0.0
-    return free
 
 
 look_for_separation, last_change_separates = make_looks(separates, has_free_slopes)
@@ -1215,37 +1252,45 @@ def level_cost(work: Any, at: Places, weight: float, level: float) -> float:
     return dot(work, at.weight, at.scaled, at.height) / weight
 
 
-@part
-def begin(work: Any, at: Places, weight: float, start: Any, fit_intercept: bool) -> float:
-    """Set theta, gradient and the rest at the better of two starts; return the cost there.
+def make_begin(evaluate: Any) -> Any:
+    """Return what finds the start of a kind of model, which `evaluate` gives cost and gradient."""
 
-    Those are the user's, (n_features + 1,) in the units of X or of no numbers, and the default
-    without slopes.
-    """
-    slopes = at.size - 1 if fit_intercept else at.size
-    level = 0.0
-    if fit_intercept:
-        level = first_level(work, at, weight)
-        work[at.theta + slopes] = level
-    n_features = start.shape[0] - 1
-    if n_features < 0:
+    @part
+    def begin(work: Any, at: Places, weight: float, start: Any, fit_intercept: bool) -> float:
+        """Set theta, gradient and the rest at the better of two starts; return the cost there.
+
+        Those are the user's, (n_features + 1,) in the units of X or of no numbers, and the default
+        without slopes.
+        """
+        slopes = at.size - 1 if fit_intercept else at.size
+        level = 0.0
+        if fit_intercept:
+            level = first_level(work, at, weight)
+            work[at.theta + slopes] = level
+        n_features = start.shape[0] - 1
+        if n_features < 0:
+            return evaluate(work, at, weight, at.theta, at.gradient)
+        cost = level_cost(work, at, weight, level)
+        clear(work, at.trial, at.trial + at.width)
+        for k in range(slopes):
+            j = column_of(work, at, k)
+            work[at.trial + k] = start[j] / work[at.scale + j]
+        if fit_intercept:
+            for j in range(n_features):
+                work[at.half + j] = start[j]
+            work[at.trial + slopes] = level_less_products(
+                start[n_features], -1.0, work, at.half, at.center, n_features
+            )
+        found = evaluate(work, at, weight, at.trial, at.trial_gradient)
+        if found <= cost and largest(work, at.trial_gradient, at.size) < math.inf:
+            accept(work, at)
+            return found
         return evaluate(work, at, weight, at.theta, at.gradient)
-    cost = level_cost(work, at, weight, level)
-    clear(work, at.trial, at.trial + at.width)
-    for k in range(slopes):
-        j = column_of(work, at, k)
-        work[at.trial + k] = start[j] / work[at.scale + j]
-    if fit_intercept:
-        for j in range(n_features):
-            work[at.half + j] = start[j]
-        work[at.trial + slopes] = level_less_products(
-            start[n_features], -1.0, work, at.half, at.center, n_features
-        )
-    found = evaluate(work, at, weight, at.trial, at.trial_gradient)
-    if found <= cost and largest(work, at.trial_gradient, at.size) < math.inf:
-        accept(work, at)
-        return found
-    return evaluate(work, at, weight, at.theta, at.gradient)
+
+    return begin
+
+
+begin = make_begin(evaluate)
 
 
 @part
@@ -1295,6 +1340,67 @@ def unfinished(status: int, coef_out: Any) -> SmallFit:
     for j in range(coef_out.shape[0]):
         coef_out[j] = math.nan
     return SmallFit(status, 0, math.nan, math.inf, math.nan, math.nan, 0, 0)
+
+
+class Begun(NamedTuple):
+    """Rows that were taken into the work array, or the status that says why they were not.
+
+    `reach` is the largest offset, `fixed` what the intercept is held at (0 where it is fitted).
+    """
+
+    status: int
+    at: Places
+    weight: float
+    reach: float
+    fixed: float
+
+
+@part
+def take_rows(
+    X: Any, y: Any, positive: int, sample_weight: Any, offset: Any, l2_reg: Any,
+    intercept: float, fit_intercept: bool, start: Any, needed: int,
+    work: Any, history_out: Any, coef_out: Any,
+) -> Begun:  # fmt: skip
+    """Check what `fit_small` is given, and standardise the rows; `needed` is the size of `work`."""
+    n_features = X.shape[1]
+    fixed = 0.0 if fit_intercept else intercept
+    at = lay_out(work, 0, n_features, 0)
+    if not (
+        y.shape[0] == X.shape[0]
+        and is_length(sample_weight, X.shape[0])
+        and is_length(offset, X.shape[0])
+        and l2_reg.shape[0] == n_features
+        and is_length(start, n_features + 1)
+        and coef_out.shape[0] == n_features
+    ):
+        return Begun(BAD_SHAPE, at, 0.0, 0.0, fixed)
+    if work.shape[0] < needed or history_out.shape[0] == 0:
+        return Begun(TOO_LARGE, at, 0.0, 0.0, fixed)
+    status, n_rows, unit = weigh_rows(y, positive, sample_weight)
+    if status != CONVERGED:
+        return Begun(status, at, 0.0, 0.0, fixed)
+    at = lay_out(work, n_rows, n_features, 0)
+    bad = copy_rows(X, y, positive, sample_weight, unit, offset, fixed, work, at)
+    if not (bad == 0.0 and abs(fixed) < math.inf):
+        return Begun(NOT_FINITE, at, 0.0, 0.0, fixed)
+    weight = total_weight(work, at, sample_weight.shape[0] > 0)
+    status, size = standardize(work, at, weight, l2_reg, fit_intercept)
+    at = lay_out(work, n_rows, n_features, size)
+    reach = largest(work, at.offset, n_rows) if offset.shape[0] > 0 else abs(fixed)
+    return Begun(status, at, weight, reach, fixed)
+
+
+@part
+def finished(
+    work: Any, at: Places, end: End, fit_intercept: bool, fixed: float, coef_out: Any
+) -> SmallFit:
+    """Put the coefficients of `theta` into `coef_out`, and return how the fit ended."""
+    level, finite = coefficients(work, at, fit_intercept, fixed, coef_out)
+    if not finite:
+        return unfinished(EXTREME, coef_out)
+    norm = largest_slope(work, at, coef_out.shape[0], fit_intercept)
+    evaluations, hessians = int(work[at.counts]), int(work[at.counts + 1])
+    return SmallFit(end.status, end.n_iter, end.cost, end.bound, norm, level, evaluations, hessians)
 
 
 def _fit_small(
@@ -1348,218 +1454,19 @@ def _fit_small(
     `fastlogit.fit` takes them), NOT_FINITE, ONE_CLASS, NO_ROWS (none has weight), TOO_LARGE (`work`
     or `history_out` is too short), BAD_SHAPE (arrays do not match).
     """
-    n_features = X.shape[1]
-    fixed = 0.0 if fit_intercept else intercept
-    if not (
-        y.shape[0] == X.shape[0]
-        and is_length(sample_weight, X.shape[0])
-        and is_length(offset, X.shape[0])
-        and l2_reg.shape[0] == n_features
-        and is_length(start, n_features + 1)
-        and coef_out.shape[0] == n_features
-    ):
-        return unfinished(BAD_SHAPE, coef_out)
-    if work.shape[0] < work_size(X.shape[0], n_features) or history_out.shape[0] == 0:
-        return unfinished(TOO_LARGE, coef_out)
-    status, n_rows, unit = weigh_rows(y, positive, sample_weight)
-    if status != CONVERGED:
-        return unfinished(status, coef_out)
-    at = lay_out(work, n_rows, n_features, 0)
-    bad = copy_rows(X, y, positive, sample_weight, unit, offset, fixed, work, at)
-    if not (bad == 0.0 and abs(fixed) < math.inf):
-        return unfinished(NOT_FINITE, coef_out)
-    weight = total_weight(work, at, sample_weight.shape[0] > 0)
-    status, size = standardize(work, at, weight, l2_reg, fit_intercept)
-    if status != CONVERGED:
-        return unfinished(status, coef_out)
-    at = lay_out(work, n_rows, n_features, size)
-    reach = largest(work, at.offset, n_rows) if offset.shape[0] > 0 else abs(fixed)
+    begun = take_rows(
+        X, y, positive, sample_weight, offset, l2_reg, intercept, fit_intercept, start,
+        work_size(X.shape[0], X.shape[1]), work, history_out, coef_out,
+    )  # fmt: skip
+    if begun.status != CONVERGED:
+        return unfinished(begun.status, coef_out)
+    at, weight = begun.at, begun.weight
     cost = begin(work, at, weight, start, fit_intercept)
-    if not (abs(cost) < math.inf and largest(work, at.gradient, size) < math.inf):
+    if not (abs(cost) < math.inf and largest(work, at.gradient, at.size) < math.inf):
         return unfinished(NOT_FINITE, coef_out)
     most = smaller(max_iter, history_out.shape[0] - 1)
-    end = iterate(work, at, weight, reach, fit_intercept, cost, tol, most, history_out)
-    level, finite = coefficients(work, at, fit_intercept, fixed, coef_out)
-    if not finite:
-        return unfinished(EXTREME, coef_out)
-    norm = largest_slope(work, at, n_features, fit_intercept)
-    evaluations, hessians = int(work[at.counts]), int(work[at.counts + 1])
-    return SmallFit(end.status, end.n_iter, end.cost, end.bound, norm, level, evaluations, hessians)
+    end = iterate(work, at, weight, begun.reach, fit_intercept, cost, tol, most, history_out)
+    return finished(work, at, end, fit_intercept, begun.fixed, coef_out)
 
 
 fit_small = entry(_fit_small, name="whole")
-
-
-# ------------------------------------------------------------------------------------------------
-# Pieces, over rows where they lie
-
-
-@part
-def raw_predictions(X: Any, coef: Any, intercept: float, offset: Any, raw_out: Any) -> None:
-    n_features, has_offset = np.uint64(X.shape[1]), offset.shape[0] > 0
-    for i in range(np.uint64(X.shape[0])):
-        z = intercept
-        for j in range(n_features):
-            z += X[i, j] * coef[j]
-        raw_out[i] = z + offset[i] if has_offset else z
-
-
-@part
-def exponentials(raw: Any, count: int, exp_out: Any, at: int) -> None:
-    """Put e^-|z| of `count` raw predictions into ``exp_out[at:]``."""
-    place = np.uint64(at)
-    for i in range(np.uint64(count)):
-        exp_out[place + i] = exp_nonpositive(-abs(raw[i]))
-
-
-def _predict_small(X: Any, coef: Any, intercept: float, offset: Any, proba_out: Any) -> None:
-    """Put the probability of the positive class into `proba_out`; NaN where arrays do not match.
-
-    Parameters
-    ----------
-    X : ndarray of shape (n_samples, n_features)
-        Of any layout and number type.
-    coef : ndarray of float64, shape (n_features,)
-    intercept : float
-    offset : ndarray of float64, shape (n_samples,) or (0,)
-    proba_out : ndarray of float64, shape (n_samples,)
-    """
-    n_samples, n_features = X.shape
-    if not (
-        coef.shape[0] == n_features
-        and is_length(offset, n_samples)
-        and proba_out.shape[0] == n_samples
-    ):
-        proba_out[:] = math.nan
-        return
-    raw_predictions(X, coef, intercept, offset, proba_out)
-    for i in range(np.uint64(X.shape[0])):
-        proba_out[i] = sigmoid64(proba_out[i])
-
-
-predict_small = entry(_predict_small)
-
-
-def _cost_gradient_small(
-    X: Any, y: Any, positive: int, sample_weight: Any, offset: Any, l2_reg: Any,
-    coef: Any, intercept: float, work: Any, gradient_out: Any,
-) -> float:  # fmt: skip
-    """Return the cost at a point, and put its gradient into `gradient_out`.
-
-    Both are NaN where arrays do not match.
-
-    Parameters
-    ----------
-    X, y, positive, sample_weight, offset, l2_reg
-        As for `fit_small`.
-    coef : ndarray of float64, shape (n_features,)
-    intercept : float
-    work : ndarray of float64, shape (2 * n_samples,) or longer
-        Overwritten; none of the other arrays may lie in it.
-    gradient_out : ndarray of float64, shape (n_features + 1,)
-        The slope of the intercept is last.
-
-    Returns
-    -------
-    float
-    """
-    n_samples, n_features = X.shape
-    if not (
-        y.shape[0] == n_samples
-        and is_length(sample_weight, n_samples)
-        and is_length(offset, n_samples)
-        and l2_reg.shape[0] == n_features
-        and coef.shape[0] == n_features
-        and work.shape[0] >= 2 * n_samples
-        and gradient_out.shape[0] == n_features + 1
-    ):
-        gradient_out[:] = math.nan
-        return math.nan
-    has_weights = sample_weight.shape[0] > 0
-    raw_predictions(X, coef, intercept, offset, work)
-    exponentials(work, n_samples, work, n_samples)
-    losses = np.uint64(n_samples)
-    for i in range(np.uint64(n_samples)):
-        z, tail, is_positive = work[i], work[losses + i], y[i] == positive
-        wrong = is_positive != (z >= 0.0)
-        share = (1.0 if wrong else tail) / (1.0 + tail)
-        work[i] = -share if is_positive else share
-        work[losses + i] = log1p_unit(tail) + (abs(z) if wrong else 0.0)
-    weight = float(n_samples)
-    if has_weights:
-        weight = 0.0
-        for i in range(np.uint64(n_samples)):
-            w = sample_weight[i]
-            weight += w
-            work[i] = w * work[i] if w > 0.0 else 0.0
-            work[losses + i] = w * work[losses + i] if w > 0.0 else 0.0
-    cost = sum_block(work, n_samples, n_samples) / weight
-    gradient_out[:] = 0.0
-    level = np.uint64(n_features)
-    for i in range(np.uint64(n_samples)):
-        residual = work[i]
-        for j in range(level):
-            gradient_out[j] += residual * X[i, j]
-    gradient_out[level] = sum_block(work, 0, n_samples) / weight
-    for j in range(level):
-        gradient_out[j] = gradient_out[j] / weight + l2_reg[j] * coef[j]
-        cost += 0.5 * l2_reg[j] * coef[j] * coef[j]
-    return cost
-
-
-cost_gradient_small = entry(_cost_gradient_small)
-
-
-def _hessian_small(
-    X: Any, sample_weight: Any, offset: Any, l2_reg: Any, coef: Any, intercept: float,
-    work: Any, hessian_out: Any,
-) -> None:  # fmt: skip
-    """Put the second derivatives of the cost into `hessian_out`; NaN where arrays do not match.
-
-    Parameters
-    ----------
-    X, sample_weight, offset, l2_reg, coef, intercept, work
-        As for `cost_gradient`.
-    hessian_out : ndarray of float64, shape (n_features + 1, n_features + 1)
-        The intercept is last.
-    """
-    n_samples, n_features = X.shape
-    if not (
-        is_length(sample_weight, n_samples)
-        and is_length(offset, n_samples)
-        and l2_reg.shape[0] == n_features
-        and coef.shape[0] == n_features
-        and work.shape[0] >= 2 * n_samples
-        and hessian_out.shape[0] == n_features + 1
-        and hessian_out.shape[1] == n_features + 1
-    ):
-        hessian_out[:] = math.nan
-        return
-    has_weights = sample_weight.shape[0] > 0
-    raw_predictions(X, coef, intercept, offset, work)
-    exponentials(work, n_samples, work, n_samples)
-    hessian_out[:] = 0.0
-    weight, last = 0.0, np.uint64(n_features)
-    tails = np.uint64(n_samples)
-    for i in range(np.uint64(n_samples)):
-        w = sample_weight[i] if has_weights else 1.0
-        weight += w
-        tail = work[tails + i]
-        inverse = 1.0 / (1.0 + tail)
-        curvature = w * (tail * inverse * inverse) if w > 0.0 else 0.0
-        for j in range(last):
-            scaled = curvature * X[i, j]
-            for k in range(j + np.uint64(1)):
-                hessian_out[j, k] += scaled * X[i, k]
-            hessian_out[last, j] += scaled
-        hessian_out[last, last] += curvature
-    for j in range(last + np.uint64(1)):
-        for k in range(j + np.uint64(1)):
-            value = hessian_out[j, k] / weight
-            if j == k and j < last:
-                value += l2_reg[j]
-            hessian_out[j, k] = value
-            hessian_out[k, j] = value
-
-
-hessian_small = entry(_hessian_small)
