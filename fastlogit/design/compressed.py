@@ -14,7 +14,7 @@ from typing import NoReturn
 import numpy as np
 
 from .. import threads
-from ..arrays import Array, Column, DType, Features, Indices
+from ..arrays import Array, Column, DType, Features, Indices, Integers
 from ..kernels import sparse as kernels
 from .base import readonly
 
@@ -71,7 +71,7 @@ class CompressedRows:
         """Values that are stored."""
         return int((self.ends - self.begins).sum())
 
-    def take(self, rows: Indices | slice) -> CompressedRows:
+    def take(self, rows: Integers | slice) -> CompressedRows:
         """Return some rows, over the same memory."""
         begins = np.ascontiguousarray(self.begins[rows])
         ends = np.ascontiguousarray(self.ends[rows])
@@ -96,6 +96,20 @@ class CompressedRows:
         out = np.zeros(len(self), dtype=self.dtype)
         out[rows[there]] = self.data[places][there]
         return out
+
+    def own_columns(self) -> tuple[Indices, CompressedRows]:
+        """Return which columns these rows have values of, and a copy of the rows without others.
+
+        The first column is there for rows without any value.
+        """
+        found = np.unique(self.indices[self.places()])
+        columns = found if found.size else np.zeros(1, dtype=np.int32)
+        rows = joined([self], self.dtype)
+        indices = np.searchsorted(columns, rows.indices).astype(np.int32)
+        own = CompressedRows(
+            rows.data, readonly(indices), rows.begins, rows.ends, (len(self), len(columns))
+        )
+        return columns.astype(np.int64), own
 
     def transposed(self) -> CompressedRows:
         """Return the columns as rows: a copy."""

@@ -12,12 +12,12 @@ import numpy as np
 from ..arrays import DType, Features, Indices
 from .base import Design
 from .codes import CodedColumns, CodesDesign
-from .compressed import CompressedRows
+from .compressed import CompressedRows, of_dense, side_by_side
 from .dense import DenseDesign
 from .sparse import SparseDesign
 from .split import Block, SplitDesign
 
-__all__ = ["MixedRows", "open_mixed"]
+__all__ = ["MixedRows", "as_sparse", "open_mixed"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,6 +64,13 @@ class MixedRows:
     @property
     def _kinds(self) -> tuple[Features | None, CompressedRows | None, CodedColumns | None]:
         return self.numbers, self.sparse, self.codes
+
+
+def as_sparse(rows: MixedRows) -> CompressedRows:
+    """Return rows of numbers and of sparse columns, both there, as sparse rows: a copy."""
+    assert rows.numbers is not None
+    assert rows.sparse is not None
+    return side_by_side([of_dense(rows.numbers), rows.sparse], rows.places, rows.dtype)
 
 
 def open_mixed(rows: MixedRows, n_threads: int | None) -> Design:

@@ -114,7 +114,8 @@ class GroupFits:
         Of coefficients and, last, intercept: roots of the diagonal of the inverse of the observed
         information, which is the Hessian of the log-likelihood with its weights, at the
         coefficients. The penalty has no part in it; with one these are the errors that a fit
-        without would have there. NaN for an intercept that is held.
+        without would have there. NaN for an intercept that is held, and in groups of more than
+        3,000 columns that vary.
     log_likelihood : ndarray of shape (n_groups,)
         ``-sum(weight * loss)`` at the coefficients, without the penalty.
     suboptimality : ndarray of shape (n_groups,)

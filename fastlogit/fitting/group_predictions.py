@@ -9,11 +9,13 @@ from typing import NamedTuple
 import numpy as np
 
 from ..arrays import Array, ArrayLike, Features, Labels, Matrix, Vector
+from ..design.compressed import CompressedRows
+from ..design.mixed import MixedRows, as_sparse
+from ..design.sparse import SparseDesign
 from ..inputs import validation
 from ..inputs.conversion import show
 from ..inputs.given import OfFit, look_at_rows
 from ..inputs.groups import encode_groups
-from ..inputs.sparse import refuse_sparse
 from ..options import check_option
 from ..result import FitResult
 
@@ -42,20 +44,26 @@ def raw_prediction(
     """Return each row's raw prediction by the model of its group; see `GroupFits`."""
     check_option("handle_unknown", handle_unknown, HANDLE_UNKNOWN)
     rows = look_at_rows(OfFit(X, models.feature_names))
-    refuse_sparse("predictions of groups", rows.X, rows.carrier)
-    if not isinstance(rows.X, np.ndarray):
+    X = as_sparse(rows.X) if isinstance(rows.X, MixedRows) and rows.X.codes is None else rows.X
+    if not isinstance(X, np.ndarray | CompressedRows):
         raise TypeError(
             f"predictions of groups take rows in memory, and X is a {type(rows.X).__name__}; "
             "predict one part after the other"
         )
-    n_samples, n_features = rows.X.shape
+    n_samples, n_features = X.shape
     if n_features != models.coef.shape[1]:
         raise ValueError(f"X has {n_features} columns, but the fits had {models.coef.shape[1]}")
-    validation.check_finite(rows.X, rows.names)
+    if isinstance(X, CompressedRows):
+        validation.refuse_not_finite(SparseDesign(X), rows.names)
+    else:
+        validation.check_finite(X, rows.names)
     fixed = validation.check_offset(offset, n_samples)
     labels, codes = encode_groups(groups, n_samples)
     coef, intercept = _coefficients(models, labels, handle_unknown)
-    raw = _products(rows.X, coef, intercept, codes)
+    if isinstance(X, CompressedRows):
+        raw = _sparse_products(X, coef, intercept, codes)
+    else:
+        raw = _products(X, coef, intercept, codes)
     if fixed.size:
         raw += fixed
     spoiled = ~np.isfinite(raw) & np.isfinite(intercept)[codes]
@@ -146,4 +154,18 @@ def _products(X: Features, coef: Matrix, intercept: Vector, codes: Array) -> Vec
             own = codes[start : start + step]
             part = X[start : start + step].astype(np.float64, copy=False)
             raw[start : start + step] = np.einsum("ij,ij->i", part, coef[own]) + intercept[own]
+    return raw
+
+
+def _sparse_products(X: CompressedRows, coef: Matrix, intercept: Vector, codes: Array) -> Vector:
+    """Return the same for rows of which only some values are stored."""
+    raw, n_samples = np.empty(len(X)), len(X)
+    step = max(1, CHUNK_NUMBERS * n_samples // max(1, X.n_values))
+    with np.errstate(over="ignore", invalid="ignore"):
+        for start in range(0, n_samples, step):
+            part, own = X.take(slice(start, start + step)), codes[start : start + step]
+            places, of_row = part.places(), np.repeat(np.arange(len(part)), part.ends - part.begins)
+            products = part.data[places] * coef[own[of_row], part.indices[places]]
+            sums = np.bincount(of_row, weights=products, minlength=len(part))
+            raw[start : start + step] = sums + intercept[own]
     return raw

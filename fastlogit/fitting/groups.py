@@ -10,9 +10,8 @@ from typing import Literal, NamedTuple
 import numpy as np
 
 from .. import threads
-from ..arrays import ArrayLike, Features, Integers, Vector
+from ..arrays import ArrayLike, Vector
 from ..clock import Clock
-from ..design.base import readonly
 from ..design.opening import open_rows
 from ..errors import SeparationWarning
 from ..inputs import validation
@@ -20,7 +19,6 @@ from ..inputs.conversion import as_numbers
 from ..inputs.given import Data, Given
 from ..inputs.groups import Groups, encode_groups
 from ..kernels import groups as kernels
-from ..kernels import small
 from ..linalg.factors import Factor
 from ..linalg.resolved import DEPENDENT
 from ..objective.binomial import Binomial
@@ -32,8 +30,10 @@ from ..result import Callback, FitResult, Progress
 from .chunks import Crew
 from .fit import TOLERANCE, fit
 from .group_fits import GroupFits
+from .group_rows import group_rows
 from .in_memory import (
     check_finite,
+    check_table,
     check_two_classes,
     look_in_memory,
     strength_of,
@@ -45,14 +45,14 @@ from .problem import (
     check_time_limit,
     moderate_weights,
 )
-from .small import MOST_ITERATIONS, is_plain, within_limits
 
 __all__ = ["fit_groups"]
 
-# A chunk takes about so long, by this guess of what a group takes: so much, and so much for each
-# row and column.
-CHUNK_NS, GROUP_NS, NUMBER_NS = 3e6, 15_000.0, 12.0
+# A chunk takes about so long, by a guess of what its groups take.
+CHUNK_NS = 3e6
 POOLED = "pooled"
+# Columns of a group, at the most, of which there are standard errors: a Hessian of 72 MB.
+MOST_MEASURED = 3_000
 
 
 def fit_groups(
@@ -82,7 +82,9 @@ def fit_groups(
     ----------
     X : array-like of shape (n_samples, n_features)
         Real numbers, finite, in memory. Float64 in rows (C order) is read in place, other arrays
-        a few megabytes at a time.
+        a few megabytes at a time. A sparse matrix or array of SciPy, and a frame with sparse
+        columns, stay sparse: each group is fitted in the columns that its rows have values of, and
+        the others are known to be at 0, or at the prior's mean.
     y : array-like of shape (n_samples,)
         Labels of two classes, the same two for all groups.
     groups : array-like of shape (n_samples,)
@@ -142,12 +144,17 @@ def fit_groups(
     fixed = check_intercept(intercept)
     threads.thread_count(n_threads)
     given = Given(X, y, sample_weight, offset, l2_reg, penalty_factor, clock=clock)
-    data = look_in_memory(given, "fit_groups")
+    data = look_in_memory(given, "fit_groups", takes_sparse=True)
     check_two_classes(data, "fit_groups")
     grouped = encode_groups(groups, len(data.codes))
     strength, by_weight = strength_of(C, data)
     mean, ask_pooled = _prior_mean(prior_mean, data, strength)
     check_finite(data, n_threads)
+    n_groups, n_features = len(grouped.labels), len(strength)
+    check_table(
+        f"coefficients and standard errors of {n_groups:,} groups x {n_features:,} columns",
+        2 * n_groups * (n_features + 1),
+    )
     task = kernels.Task(
         1, strength, by_weight, mean, 0.0 if fixed is None else fixed, fixed is None, tol, max_iter
     )
@@ -240,14 +247,7 @@ class _Fits:
     ) -> None:  # fmt: skip
         self.data, self.groups, self.task = data, groups, task
         self.n_threads, self.clock, self.tell = n_threads, clock, tell
-        X = data.rows.X
-        assert isinstance(X, np.ndarray)
-        self.X: Features = X
-        n_groups, n_features = len(groups.labels), X.shape[1]
-        counts = np.zeros(n_groups, dtype=np.int64)
-        in_order = kernels.count_rows.serial(readonly(groups.codes), counts)
-        self.starts = np.concatenate([[0], np.cumsum(counts)])
-        self.order = _order_of(groups.codes, self.starts, in_order)
+        n_groups, n_features = len(groups.labels), data.rows.X.shape[1]
         self.models = kernels.Models(
             np.full(n_groups, kernels.NOT_FITTED, dtype=np.int8),
             np.zeros(n_groups, dtype=bool),
@@ -262,12 +262,7 @@ class _Fits:
         self.failures: dict[int, str] = {}
         self.pooled: FitResult | None = None
         self.ended_by = ""
-        # Rows of the largest group that the kernel takes.
-        self._most = int(counts[within_limits(counts, n_features)].max(initial=0))
-        self._rows = kernels.GroupRows(
-            X if is_plain(X) else None, data.codes, data.weights, data.offset,
-            readonly(self.order), readonly(self.starts), 0,
-        )  # fmt: skip
+        self.rows = group_rows(data, groups)
 
     def draw_to(self, pooled: FitResult) -> None:
         """Let the penalty draw to the coefficients of a fit."""
@@ -276,9 +271,13 @@ class _Fits:
 
     def run(self) -> None:
         """Fit all groups: those that are small in chunks, what is left one after the other."""
-        if self._most:
+        if self.rows.is_small.any():
             tell = teller(self.tell, self._progress)
-            crew = Crew(self._chunks(), self._fit_chunk, self._room, self.clock, tell)
+            crew = Crew(
+                self._chunks(),
+                lambda chunk, room: self.rows.fit(*chunk, self.task, room, self.models),
+                lambda: self.rows.room(self.task.max_iter), self.clock, tell,
+            )  # fmt: skip
             crew.run(threads.thread_count(self.n_threads))
             self.ended_by = crew.ended_by
         else:
@@ -290,40 +289,10 @@ class _Fits:
 
     def _chunks(self) -> list[_Chunk]:
         """Cut the groups into chunks that take about equally long."""
-        counts = np.diff(self.starts)
-        n_features = self.X.shape[1]
-        cost = GROUP_NS + NUMBER_NS * counts * (n_features + 1)
+        cost = self.rows.nanoseconds
         chunk = (np.cumsum(cost) / CHUNK_NS).astype(np.int64)
-        firsts = np.concatenate([[0], np.flatnonzero(np.diff(chunk)) + 1, [len(counts)]])
+        firsts = np.concatenate([[0], np.flatnonzero(np.diff(chunk)) + 1, [len(cost)]])
         return [_Chunk(int(a), int(b)) for a, b in itertools.pairwise(firsts)]
-
-    def _room(self) -> kernels.Room:
-        n_rows, n_features = self._most, self.X.shape[1]
-        X, codes = np.empty((n_rows, n_features)), np.empty(n_rows, dtype=np.uint8)
-        weights, offset = np.empty(n_rows), np.empty(n_rows)
-        return kernels.Room(
-            X, codes, weights, offset, readonly(codes), readonly(weights), readonly(offset),
-            np.empty(n_features), np.empty(min(self.task.max_iter, MOST_ITERATIONS) + 1),
-            np.empty(small.small_work_size.serial(n_rows, n_features)),
-        )  # fmt: skip
-
-    def _fit_chunk(self, chunk: _Chunk, room: kernels.Room) -> None:
-        rows = self._rows if self._rows.X is not None else self._copied(chunk)
-        kernels.fit_groups.serial(rows, chunk.first, chunk.last, self.task, room, self.models)
-
-    def _copied(self, chunk: _Chunk) -> kernels.GroupRows:
-        """Return the rows of some groups as the one kind of array that the kernel is made for."""
-        begin, end = int(self.starts[chunk.first]), int(self.starts[chunk.last])
-        some = self.order[begin:end] if self.order.size else slice(begin, end)
-        of = self._rows
-        return of._replace(
-            X=np.array(self.X[some], dtype=np.float64, order="C"),
-            codes=readonly(of.codes[some]),
-            weights=readonly(of.weights[some]) if of.weights.size else of.weights,
-            offset=readonly(of.offset[some]) if of.offset.size else of.offset,
-            order=of.order[:0],
-            base=begin,
-        )
 
     def _progress(self) -> Progress:
         models = self.models
@@ -353,7 +322,7 @@ class _Fits:
     def _fit_in_general(self, group: int) -> None:
         """Fit one group as `fit` does, and put what it comes to in its place."""
         models, mean = self.models, self.task.mean
-        data = self._data_of(group)
+        data, columns = self.rows.data_of(group, mean)
         weights = data.weights
         used = data.codes if not weights.size else data.codes[weights > 0.0]
         models.n_samples[group] = used.size
@@ -369,7 +338,7 @@ class _Fits:
                     f"the penalty overflows over the weight of the group, {total:.3g}; a larger C "
                     "or weights are needed"
                 )
-            result, is_separable = self._result_of(data._replace(l2_reg=l2_reg))
+            result, is_separable = self._result_of(data._replace(l2_reg=l2_reg[columns]))
         except (ValueError, ArithmeticError) as error:
             models.status[group] = kernels.FAILED
             self.failures[group] = str(error)
@@ -384,11 +353,13 @@ class _Fits:
         if is_few and (measured.is_singular or not result.converged):
             models.status[group] = kernels.TOO_FEW_ROWS
             return
-        models.coef[group] = result.coef + mean if mean.size else result.coef
+        models.coef[group] = mean if mean.size else 0.0
+        models.coef[group, columns] += result.coef
         models.intercept[group] = level
         models.bound[group] = result.suboptimality
         models.converged[group] = result.converged
-        models.errors[group] = measured.errors
+        models.errors[group, :-1][columns] = measured.errors[:-1]
+        models.errors[group, -1] = measured.errors[-1]
         models.log_likelihood[group] = measured.log_likelihood
         models.status[group] = self._status_of(result, measured)
 
@@ -400,22 +371,8 @@ class _Fits:
             if self.clock.is_late():
                 return kernels.TIME_LIMIT
             return kernels.MAX_ITER if result.n_iter >= self.task.max_iter else kernels.ROUNDING
-        return kernels.CONSTANT_COLUMN if measured.n_constant else kernels.CONVERGED
-
-    def _data_of(self, group: int) -> Data:
-        """Return the rows of a group, the prior's mean folded into their offset."""
-        begin, end = int(self.starts[group]), int(self.starts[group + 1])
-        some = self.order[begin:end] if self.order.size else slice(begin, end)
-        data, mean, none = self.data, self.task.mean, validation.NO_NUMBERS
-        X = self.X[some]
-        offset = data.offset[some] if data.offset.size else none
-        if mean.size:
-            fixed = np.einsum("ij,j->i", X, mean)
-            offset = offset + fixed if offset.size else fixed
-        return Data(
-            data.rows._replace(X=X, carrier=X), data.classes, readonly(data.codes[some]),
-            readonly(data.weights[some] if data.weights.size else none), readonly(offset),
-        )  # fmt: skip
+        has_all = len(result.coef) == self.models.coef.shape[1] and not measured.n_constant
+        return kernels.CONVERGED if has_all else kernels.CONSTANT_COLUMN
 
     def _result_of(self, data: Data) -> tuple[FitResult, bool]:
         """Fit rows as `fit` does, quietly; whether their classes are separable."""
@@ -472,7 +429,10 @@ class _Measured(NamedTuple):
 def _measure(
     data: Data, coef: Vector, intercept: float, fit_intercept: bool, n_threads: int | None
 ) -> _Measured:
-    """Return what `kernels.groups.measure` gives, for rows of any number."""
+    """Return what `kernels.groups.measure` gives, for rows of any number.
+
+    Of fewer rows than parameters the Hessian is singular, and need not be made.
+    """
     moderate, power = moderate_weights(data.weights)
     rows = LabelledRows(
         open_rows(data.rows.X, n_threads), Binomial(), data.codes, [1], moderate, data.offset,
@@ -485,11 +445,17 @@ def _measure(
     theta = objective.join(*start)
     curvature = rows.empty_curvature(1)
     cost = float(objective.at(theta, curvature).cost[0])
+    total = float(np.ldexp(rows.total_weight, power)[0])
+    errors = np.full(len(inverse_scale) + 1, np.nan)
+    n_constant, n_rows = int((inverse_scale == 0.0).sum()), len(data.codes)
+    if data.weights.size:
+        n_rows = int(np.count_nonzero(data.weights))
+    n_parameters = len(inverse_scale) - n_constant + fit_intercept
+    if n_rows < n_parameters or n_parameters > MOST_MEASURED:
+        return _Measured(errors, -total * cost, n_constant, n_rows < n_parameters)
     matrix = Hessians(objective).at(0, theta[0], curvature).loss
     fitted = objective.fitted()
     factor = Factor(np.ascontiguousarray(matrix[np.ix_(fitted, fitted)]), DEPENDENT)
-    total = float(np.ldexp(rows.total_weight, power)[0])
-    errors = np.full(len(fitted), np.nan)
     singular = bool(factor.dependent.any())
     if not singular:
         # A row for each slope, in standard units, and one for the intercept in the units of X.
@@ -498,18 +464,4 @@ def _measure(
         halves = factor.half_solve(wanted[np.ix_(fitted, fitted)])
         errors[fitted] = np.sqrt((halves**2).sum(axis=1) / total)
         errors[:-1] *= inverse_scale
-    return _Measured(errors, -total * cost, int((inverse_scale == 0.0).sum()), singular)
-
-
-# ------------------------------------------------------------------------------------------------
-# Arrays
-
-
-def _order_of(codes: Integers, starts: Integers, in_order: bool) -> Integers:
-    """Return the rows in the order of their groups; empty where they lie so."""
-    is_short = len(codes) < 2**31
-    size = 0 if in_order else len(codes)
-    order: Integers = np.empty(size, dtype=np.int32 if is_short else np.int64)
-    if size:
-        kernels.order_rows.serial(readonly(codes), starts[:-1].copy(), order)
-    return order
+    return _Measured(errors, -total * cost, n_constant, singular)

@@ -15,6 +15,10 @@ from .. import threads
 from ..arrays import Vector
 from ..clock import Clock
 from ..design.base import Design, readonly
+from ..design.compressed import CompressedRows
+from ..design.mapped import available_memory
+from ..design.mixed import MixedRows, as_sparse
+from ..design.sparse import SparseDesign
 from ..inputs import validation
 from ..inputs.batches import BatchSource
 from ..inputs.categories import refuse_categories
@@ -26,17 +30,29 @@ from ..result import Callback, Progress
 from .chunks import Crew
 from .small import is_plain
 
-__all__ = ["check_finite", "check_two_classes", "look_in_memory", "strength_of", "teller"]
+__all__ = [
+    "check_finite",
+    "check_table",
+    "check_two_classes",
+    "look_in_memory",
+    "strength_of",
+    "teller",
+]
 
 
 # Numbers that a thread looks at in one go: 4 MB, 0.2 ms.
 LOOK_EACH = 524_288
+# A table of results takes at most this share of the memory that is available, or so many bytes.
+TABLE_SHARE, LEAST_TABLE = 0.5, 2**26
 
 
-def look_in_memory(given: Given, name: str, multi_class: str = "ovr") -> Data:
+def look_in_memory(
+    given: Given, name: str, multi_class: str = "ovr", takes_sparse: bool = False
+) -> Data:
     """Check rows, labels, weights and the rest of what a function reads in memory.
 
-    Whether X is finite is left to `validation.check_finite`, once all else is known to be right.
+    Whether X is finite is left to `check_finite`, once all else is known to be right. With
+    `takes_sparse` X may be sparse, and a frame of which some columns are is read so as a whole.
 
     Raises
     ------
@@ -50,6 +66,11 @@ def look_in_memory(given: Given, name: str, multi_class: str = "ovr") -> Data:
         )
     refuse_categories(name, given.X)
     data = look(given, multi_class)
+    if takes_sparse and isinstance(data.rows.X, MixedRows) and data.rows.X.codes is None:
+        rows = as_sparse(data.rows.X)
+        return data._replace(rows=data.rows._replace(X=rows))
+    if takes_sparse and isinstance(data.rows.X, CompressedRows):
+        return data
     refuse_sparse(name, data.rows.X, data.rows.carrier)
     if not isinstance(data.rows.X, np.ndarray):
         raise TypeError(
@@ -57,6 +78,17 @@ def look_in_memory(given: Given, name: str, multi_class: str = "ovr") -> Data:
             "streamed; load them into memory first"
         )
     return data
+
+
+def check_table(what: str, n_numbers: int) -> None:
+    """Raise for a table of results, of so many float64, that memory has no room for."""
+    n_bytes = 8.0 * n_numbers
+    # The question for the memory that is left costs 50 us.
+    if n_bytes > LEAST_TABLE and n_bytes > TABLE_SHARE * available_memory():
+        raise ValueError(
+            f"{what} take {n_bytes / 2**30:.3g} GiB, more than half of the memory that is left; "
+            "ask for fewer at a time, or take fewer columns"
+        )
 
 
 def check_two_classes(data: Data, name: str) -> None:
@@ -75,6 +107,9 @@ def check_finite(data: Data, n_threads: int | None = None) -> None:
     0.65 us of processor time, of which NumPy's mask takes 0.90, in one thread.
     """
     X = data.rows.X
+    if isinstance(X, CompressedRows):
+        validation.refuse_not_finite(SparseDesign(X, n_threads=n_threads), data.rows.names)
+        return
     assert isinstance(X, np.ndarray)
     if not (is_plain(X) and X.size >= LOOK_EACH and _is_finite(X.reshape(-1), n_threads)):
         validation.check_finite(X, data.rows.names)

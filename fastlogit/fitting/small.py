@@ -90,8 +90,8 @@ class _Fits(NamedTuple):
         return np.array(self.coef.T, order="C"), self.intercept.copy()
 
 
-def within_limits(n_samples: Integers | int, n_features: int) -> Mask | bool:
-    """Say of rows (one number or several), all models counted, whether they are small enough."""
+def within_limits(n_samples: Integers | int, n_features: Integers | int) -> Mask | bool:
+    """Say of rows and columns (a number or several), all models counted, whether they are few."""
     numbers, products = n_samples * (n_features + BESIDE), n_samples * n_features**2
     is_narrow = n_features <= MOST_COLUMNS
     return (numbers <= MOST_NUMBERS) & (products <= MOST_PRODUCTS) & is_narrow

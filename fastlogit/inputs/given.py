@@ -15,9 +15,9 @@ import numpy as np
 from ..arrays import ArrayLike, CodeMatrix, Codes, Features, Floats, Labels, Matrix, Vector
 from ..clock import Clock
 from ..design.base import Design
-from ..design.compressed import CompressedRows, of_dense, side_by_side
+from ..design.compressed import CompressedRows
 from ..design.mapped import in_place
-from ..design.mixed import MixedRows
+from ..design.mixed import MixedRows, as_sparse
 from ..design.sparse import SparseDesign
 from ..design.streamed import RowSource, is_streamable
 from ..options import CategoryOptions
@@ -530,13 +530,8 @@ def read_batch(X: ArrayLike, read: Callable[[ArrayLike], Read]) -> Read | Rows:
     found = array_or_kinds(read, X, None)
     if not isinstance(found, Rows):
         return found
-    mixed = found.X
-    assert isinstance(mixed, MixedRows)
-    numbers, sparse = mixed.numbers, mixed.sparse
-    assert numbers is not None  # else it is all sparse
-    assert sparse is not None
-    parts = [of_dense(numbers), sparse]
-    return Rows(side_by_side(parts, mixed.places, mixed.dtype), X)
+    assert isinstance(found.X, MixedRows)
+    return Rows(as_sparse(found.X), X)
 
 
 def _check_start(start: Start, classes: Labels, n_features: int) -> tuple[Matrix, Vector]:

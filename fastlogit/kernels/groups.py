@@ -238,6 +238,50 @@ def status_of(found: int, n_rows: int, free: int) -> int:
 
 
 @part
+def fit_rows(
+    X: Any, codes: Any, weights: Any, offset: Any, total: float, free: int, group: int, task: Task,
+    room: Room, models: Models, coef: Any, errors: Any,
+) -> int:  # fmt: skip
+    """Fit rows that lie together, under the penalty in the room, and measure the fit; the status.
+
+    `total` is the weight of the rows, and `free` counts parameters without penalty. `coef` and
+    `errors`, which come with NaN, get what is found: `errors` with the intercept last.
+    """
+    n_features = X.shape[1]
+    count = models.n_samples[group]
+    found = fit_small(
+        X, codes, task.positive, weights, offset, room.l2_reg[:n_features], task.intercept,
+        task.fit_intercept, room.offset_seen[:0], task.tol, task.max_iter, room.work, room.history,
+        coef,
+    )  # fmt: skip
+    status = status_of(found.status, count, free)
+    models.n_iter[group] = found.n_iter
+    if status != CONVERGED:
+        coef[:] = math.nan
+        return status
+    models.converged[group] = True
+    models.intercept[group], models.bound[group] = found.intercept, small.stated(found.bound)
+    at = small.lay_out(room.work, count, n_features, 0)
+    varying = n_varying(room.work, at, n_features)
+    size = varying + (1 if task.fit_intercept else 0)
+    at = small.lay_out(room.work, count, n_features, size)
+    likelihood, resolved = measure(
+        room.work, at, total, weights.shape[0] > 0, task.fit_intercept, errors
+    )
+    models.log_likelihood[group] = likelihood
+    if not resolved:
+        errors[:] = math.nan
+        return COLLINEAR
+    return CONSTANT_COLUMN if varying < n_features else CONVERGED
+
+
+@part
+def share_of(task: Task, total: float) -> float:
+    """What multiplies the penalty of a group of this weight."""
+    return 1.0 / total if task.by_weight and total > 0.0 else 1.0
+
+
+@part
 def fit_group(rows: GroupRows, group: int, task: Task, room: Room, models: Models) -> None:
     """Fit one group, which has room."""
     n_features = rows.X.shape[1]
@@ -256,39 +300,18 @@ def fit_group(rows: GroupRows, group: int, task: Task, room: Room, models: Model
     if task.mean.shape[0] > 0:
         add_mean(X, offset, task.mean, room.offset)
         offset = room.offset_seen[:size]
-    count, total = weigh(weights, size)
-    models.n_samples[group] = count
-    share = 1.0 / total if task.by_weight and total > 0.0 else 1.0
+    models.n_samples[group], total = weigh(weights, size)
+    share = share_of(task, total)
     for j in range(n_features):
         room.l2_reg[j] = task.l2_reg[j] * share
     coef = models.coef[group]
-    found = fit_small(
-        X, codes, task.positive, weights, offset, room.l2_reg, task.intercept, task.fit_intercept,
-        room.offset_seen[:0], task.tol, task.max_iter, room.work, room.history, coef,
+    status = fit_rows(
+        X, codes, weights, offset, total, n_free(room.l2_reg, task.fit_intercept), group, task,
+        room, models, coef, models.errors[group],
     )  # fmt: skip
-    status = status_of(found.status, count, n_free(room.l2_reg, task.fit_intercept))
-    models.n_iter[group] = found.n_iter
-    if status != CONVERGED:
-        coef[:] = math.nan
-        models.status[group] = status
-        return
-    models.converged[group] = True
-    models.intercept[group], models.bound[group] = found.intercept, small.stated(found.bound)
-    at = small.lay_out(room.work, count, n_features, 0)
-    varying = n_varying(room.work, at, n_features)
-    size = varying + (1 if task.fit_intercept else 0)
-    at = small.lay_out(room.work, count, n_features, size)
-    errors = models.errors[group]
-    likelihood, resolved = measure(room.work, at, total, n_weights > 0, task.fit_intercept, errors)
-    models.log_likelihood[group] = likelihood
+    models.status[group] = status
     for j in range(task.mean.shape[0]):
         coef[j] += task.mean[j]
-    if not resolved:
-        errors[:] = math.nan
-        status = COLLINEAR
-    elif varying < n_features:
-        status = CONSTANT_COLUMN
-    models.status[group] = status
 
 
 def _fit_groups(

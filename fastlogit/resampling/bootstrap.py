@@ -13,7 +13,7 @@ from ..clock import Clock
 from ..design.base import readonly
 from ..fitting.chunks import Crew
 from ..fitting.fit import TOLERANCE
-from ..fitting.in_memory import check_finite, look_in_memory, strength_of, teller
+from ..fitting.in_memory import check_finite, check_table, look_in_memory, strength_of, teller
 from ..fitting.problem import check_callback, check_intercept, check_time_limit
 from ..fitting.small import BESIDE
 from ..fitting.weightless import with_codes
@@ -31,6 +31,7 @@ from .refits import (
     Found,
     Refits,
     as_plain,
+    dense_where_small,
     ended_as,
     fit_quietly,
     fit_whole,
@@ -48,7 +49,7 @@ CHUNK_NS, NUMBER_NS = 3e6, 1.5
 # take 0.9 times as long as the kernel at 100,000 x 20 and 300,000 x 10, 1.6 at 100,000 x 60, 1.7 at
 # 20,000 x 20, 4 at 3,000 x 200, 6 at 5,000 x 15, 7 at 20,000 x 60 (16 or 32 replicates, 2 busy
 # cores); for softmax 0.4 to 0.8 of one fit after the other. So they are for softmax, and for what
-# has no room.
+# has no room; and for sparse rows.
 MOST_NUMBERS = 32_000_000
 # Replicates of one call of `fit_grid`. It makes all of them, whether they are asked for or not: the
 # bits of a replicate depend on its companions.
@@ -86,7 +87,9 @@ def bootstrap(
     Parameters
     ----------
     X : array-like of shape (n_samples, n_features)
-        Real numbers, finite, in memory.
+        Real numbers, finite, in memory. A sparse matrix or array of SciPy, and a frame with sparse
+        columns, stay sparse above 8 MB: replicates are then fitted eight at a time, each row
+        read once for all.
     y : array-like of shape (n_samples,)
         Class labels: numbers, booleans or strings.
     n : int >= 1, default 1000
@@ -147,10 +150,16 @@ def bootstrap(
     threads.thread_count(n_threads)
     seed = check_random_state(random_state)
     given = Given(X, y, sample_weight, offset, l2_reg, penalty_factor, clock=clock)
-    data = look_in_memory(given, "bootstrap", multi_class)
+    data = look_in_memory(given, "bootstrap", multi_class, takes_sparse=True)
     check_finite(data, n_threads)
+    data = dense_where_small(data)
     strength, by_weight = strength_of(C, data)
     asked = Asked(strength, by_weight, fixed, tol)
+    n_features = data.rows.X.shape[1]
+    n_models = 1 if data.classes.size == 2 else data.classes.size
+    check_table(
+        f"coefficients of {n:,} replicates x {n_features * n_models:,}", n * n_features * n_models
+    )
     sample = _sample(data, groups, stratify)
     draws = Draws(seed, sample.units, weights)
     estimate = fit_whole(sample.data, asked, n_threads, clock, "bootstrap", multi_class)
@@ -245,7 +254,8 @@ class _Replicates:
         self.is_softmax = self.n_models > 1 and estimate.multi_class == "multinomial"
         self.refits: list[Refits] = []
         numbers = n_samples * (n_features + BESIDE) * self.n_models
-        if not self.is_softmax and numbers <= MOST_NUMBERS:
+        is_dense = isinstance(data.rows.X, np.ndarray)
+        if is_dense and not self.is_softmax and numbers <= MOST_NUMBERS:
             self.refits = [self._refits_of(model) for model in range(self.n_models)]
 
     def _refits_of(self, model: int) -> Refits:
@@ -451,7 +461,7 @@ class _Replicates:
         if self.draws.is_bayesian:
             return "weights='multinomial'"
         if not self.refits:
-            return "two classes and one-vs-all, with X of less than 256 MB"
+            return "two classes and one-vs-all, with a dense X of less than 256 MB"
         units, estimate = self.sample.units, self.estimate
         strength = self.asked.strength(self.sample.data.weights, len(self.sample.rows))
         X = self.refits[0].X.copy()  # of all models; arrays of the caller may change

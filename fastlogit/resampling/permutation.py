@@ -17,8 +17,9 @@ from typing import NamedTuple
 import numpy as np
 
 from .. import threads
-from ..arrays import ArrayLike, Codes, Indices, Integers, Matrix, Vector
+from ..arrays import ArrayLike, Codes, Indices, Integers, Vector
 from ..clock import Clock
+from ..design.compressed import CompressedRows
 from ..fitting.chunks import Crew
 from ..fitting.fit import TOLERANCE
 from ..fitting.in_memory import (
@@ -29,7 +30,7 @@ from ..fitting.in_memory import (
     teller,
 )
 from ..fitting.problem import check_callback, check_time_limit
-from ..fitting.small import BESIDE, is_plain
+from ..fitting.small import BESIDE
 from ..inputs.given import Data, Given
 from ..inputs.groups import encode_groups
 from ..inputs.validation import NO_NUMBERS
@@ -38,17 +39,20 @@ from ..kernels import resampling as kernels
 from ..options import check_number, check_whole
 from ..result import Callback, FitResult, Progress
 from .bootstrap import CHUNK_NS, MOST_NUMBERS, NUMBER_NS
+from .columns import AnyColumns, AnyRows, beside, column_of, last_moved, residual_of, without
 from .draws import check_random_state, stream_of
 from .refits import (
     Asked,
     Found,
     Refits,
     as_plain,
+    dense_where_small,
     fit_whole,
     found_models,
     put,
 )
 from .replicates import PermutationResult
+from .sparse_refits import SparseRefits
 
 __all__ = ["permutation"]
 
@@ -84,7 +88,8 @@ def permutation(
     Parameters
     ----------
     X : array-like of shape (n_samples, n_features)
-        Real numbers, finite, in memory.
+        Real numbers, finite, in memory. A sparse matrix or array of SciPy, and a frame with sparse
+        columns, stay sparse above 8 MB: each permutation is then a `fit` of its own.
     y : array-like of shape (n_samples,)
         Labels of two classes.
     columns : None, "each", int, str or a sequence of these, optional
@@ -134,9 +139,11 @@ def permutation(
     threads.thread_count(n_threads)
     seed = check_random_state(random_state)
     data = look_in_memory(
-        Given(X, y, None, None, l2_reg, penalty_factor, clock=clock), "permutation"
-    )
+        Given(X, y, None, None, l2_reg, penalty_factor, clock=clock), "permutation",
+        takes_sparse=True,
+    )  # fmt: skip
     check_finite(data, n_threads)
+    data = dense_where_small(data)
     check_two_classes(data, "permutation")
     strength, by_weight = strength_of(C, data)
     tested = _columns(columns, data)
@@ -215,7 +222,7 @@ def _blocks(groups: ArrayLike, data: Data) -> tuple[Integers, Data]:
 class _Test(NamedTuple):
     """Fits of one test: the rows, the parameter whose column is permuted (-1: the labels)."""
 
-    refits: Refits
+    refits: Refits | SparseRefits
     column: int
     # Of the data: log-likelihoods, penalties included, without and with what is tested.
     without: float
@@ -235,9 +242,8 @@ class _Tests:
         self.seed, self.n, self.n_threads = seed, n, n_threads
         self.clock, self.tell = clock, tell
         X, self.n_samples = data.rows.X, len(data.codes)
-        assert isinstance(X, np.ndarray)
-        assert is_plain(X)
-        self.X: Matrix = X
+        assert isinstance(X, np.ndarray | CompressedRows)
+        self.X: AnyRows = X  # type: ignore[assignment]  # float64, of `as_plain`
         n_tests = max(len(tested), 1)
         self.statistic = np.full(n_tests, np.nan)
         self.replicates = np.full((n_tests, n), np.nan)
@@ -284,7 +290,7 @@ class _Tests:
         """Fit all permutations of a test: in chunks, and what is left one after the other."""
         refits = test.refits
         tell = teller(self.tell, lambda: self._progress(models))
-        if refits.is_ready and test.is_small:
+        if isinstance(refits, Refits) and refits.is_ready and test.is_small:
             cost = NUMBER_NS * self.n_samples * (refits.X.shape[1] + BESIDE)
             size = int(np.clip(CHUNK_NS / cost, 1, 256))
 
@@ -328,9 +334,8 @@ class _Tests:
         if test.column < 0:
             codes: Codes = refits.data.codes[places]
             return refits.again(NO_NUMBERS, codes=codes, in_general=in_general)
-        X = refits.X.copy()
-        X[:, -1] = X[places, -1]
-        return refits.again(NO_NUMBERS, X=X, in_general=in_general)
+        moved = last_moved(refits.X, places)  # type: ignore[arg-type]  # what is tested is last
+        return refits.again(NO_NUMBERS, X=moved, in_general=in_general)  # type: ignore[arg-type]
 
     def _uniform(self, draw: int) -> Vector:
         """Return the numbers that make a permutation."""
@@ -352,7 +357,7 @@ class _Tests:
 
         The residual takes its place, last among the columns.
         """
-        others, own = np.delete(self.X, column, axis=1), self.X[:, column]
+        others, own = without(self.X, column), column_of(self.X, column)
         residual = residual_of(own, others)
         left, spread = float(np.abs(residual).max()), float(np.ptp(own))
         if not spread > DEPENDENT * float(np.abs(own).max()):
@@ -362,28 +367,33 @@ class _Tests:
         strength = self.asked.l2_reg
         fewer = self.asked._replace(l2_reg=np.delete(strength, column))
         asked = self.asked._replace(l2_reg=np.append(fewer.l2_reg, strength[column]))
-        data = self._with(np.column_stack([others, residual]))
+        data = self._with(beside(others, residual))
         start = np.zeros(self.X.shape[1] + 1)
         if others.shape[1]:
             fit = self._fit(self._with(others), fewer)
-            without = -self.n_samples * float(fit.history[-1])
+            likelihood = -self.n_samples * float(fit.history[-1])
             start[:-2], start[-1] = fit.coef, fit.intercept
         else:
             share = float(self.data.codes.mean())
-            without, start[-1] = _likelihood(share, self.n_samples), np.log(share / (1.0 - share))
+            likelihood = _likelihood(share, self.n_samples)
+            start[-1] = np.log(share / (1.0 - share))
         fit = self._fit(data, asked)
         full = -self.n_samples * float(fit.history[-1])
         refits = self._refits(data, asked, start)
-        # The intercept is the last parameter.
-        return _Test(refits, max(refits.base.size - 2, 0), without, full, self._is_small())
+        # The intercept is the last parameter; to the kernel columns that do not vary are none.
+        last = refits.base.size - 2 if isinstance(refits, Refits) else self.X.shape[1] - 1
+        return _Test(refits, max(last, 0), likelihood, full, self._is_small())
 
-    def _with(self, X: Matrix) -> Data:
+    def _with(self, X: AnyRows | AnyColumns) -> Data:
         """Return the data with other columns."""
-        X = np.ascontiguousarray(X)
+        if isinstance(X, np.ndarray):
+            X = np.ascontiguousarray(X)
         rows = self.data.rows._replace(X=X, carrier=X, names=None, text_names=None)
         return self.data._replace(rows=rows, penalty_factor=None, l2_reg=None)
 
-    def _refits(self, data: Data, asked: Asked, start: Vector) -> Refits:
+    def _refits(self, data: Data, asked: Asked, start: Vector) -> Refits | SparseRefits:
+        if not isinstance(data.rows.X, np.ndarray):
+            return SparseRefits(data, asked, start, self.n_threads, self.clock)
         of_row = np.arange(self.n_samples, dtype=np.int32)
         return Refits(data, asked, start, of_row, self.n_threads, self.clock)
 
@@ -437,22 +447,6 @@ def shuffled(uniform: Vector, starts: Integers) -> Indices:
             other = begin + int(uniform[row] * (row - begin + 1))
             places[[row, other]] = places[[other, row]]
     return places
-
-
-def residual_of(column: Vector, others: Matrix) -> Vector:
-    """Return what a regression on others, with an intercept, leaves of a column."""
-    unit = np.ldexp(1.0, int(np.frexp(np.abs(column).max())[1]))
-    centered = column / unit
-    centered = centered - centered.mean()
-    # Columns of any size are squared.
-    largest = np.abs(others).max(axis=0)
-    rest = others[:, largest > 0.0] / largest[largest > 0.0]
-    rest = rest - rest.mean(axis=0)
-    scale = np.sqrt((rest**2).mean(axis=0))
-    rest = rest[:, scale > 0.0] / scale[scale > 0.0]
-    if rest.shape[1]:
-        centered = centered - rest @ np.linalg.lstsq(rest, centered)[0]
-    return centered * unit
 
 
 def _likelihood(share: float, n_samples: int) -> float:

@@ -14,9 +14,10 @@ import numpy as np
 from ..arrays import Codes, Features, Indices, Integers, Matrix, Vector
 from ..clock import Clock
 from ..design.base import readonly
+from ..design.compressed import CompressedRows
 from ..errors import SeparationWarning
 from ..fitting.fit import fit
-from ..fitting.small import MOST_ITERATIONS, is_plain, within_limits
+from ..fitting.small import BESIDE, MOST_ITERATIONS, MOST_NUMBERS, is_plain, within_limits
 from ..inputs import validation
 from ..inputs.given import Data
 from ..kernels import groups as statuses
@@ -29,10 +30,13 @@ __all__ = [
     "Found",
     "Refits",
     "as_plain",
+    "dense_where_small",
     "ended_as",
+    "fit_in_general",
     "fit_quietly",
     "fit_whole",
     "found_models",
+    "judged_by_size",
     "put",
 ]
 
@@ -79,13 +83,15 @@ class Found(NamedTuple):
 
 
 def as_plain(data: Data, rows: Indices | None = None) -> Data:
-    """Return some rows, or all, as arrays that the kernels read in place."""
-    given, none = data.rows.X, validation.NO_NUMBERS
-    assert isinstance(given, np.ndarray)
+    """Return some rows, or all: dense ones as arrays that the kernels read in place."""
+    X, none = data.rows.X, validation.NO_NUMBERS
+    if isinstance(X, CompressedRows):
+        X = X if rows is None else X.take(rows)
+    else:
+        assert isinstance(X, np.ndarray)
+        X = _plain(X if rows is None else X[rows])
     if rows is None:
-        X = given if is_plain(given) else _plain(given)
         return data._replace(rows=data.rows._replace(X=X, carrier=X))
-    X = _plain(given[rows])
     return data._replace(
         rows=data.rows._replace(X=X, carrier=X),
         codes=readonly(data.codes[rows]),
@@ -94,7 +100,18 @@ def as_plain(data: Data, rows: Indices | None = None) -> Data:
     )
 
 
+def dense_where_small(data: Data) -> Data:
+    """Return data with X as an array where that is no burden, 8 MB at the most: kernels take it."""
+    X = data.rows.X
+    if not isinstance(X, CompressedRows) or len(X) * (X.shape[1] + BESIDE) > MOST_NUMBERS:
+        return data
+    dense = _plain(X.dense())
+    return data._replace(rows=data.rows._replace(X=dense, carrier=dense))
+
+
 def _plain(X: Features) -> Matrix:
+    if is_plain(X):
+        return X
     return np.array(X, dtype=np.float64, order="C")
 
 
@@ -137,7 +154,7 @@ class Refits:
         self.data, self.asked, self.start = data, asked, start
         self.n_threads, self.clock = n_threads, clock
         assert isinstance(data.rows.X, np.ndarray)
-        self.X = data.rows.X if is_plain(data.rows.X) else _plain(data.rows.X)
+        self.X = _plain(data.rows.X)
         n_samples, n_features = self.X.shape
         work = np.empty(kernels.room_size.serial(n_samples, n_features))
         strength = asked.strength(data.weights, n_samples)
@@ -182,11 +199,11 @@ class Refits:
         strength = self.asked.strength(weights, len(X))
         found, was_singular = self._by_small_kernel(X, codes, weights, offset, strength)
         if found is None and not in_general:
-            return _without_numbers(statuses.GENERAL, X.shape[1])
+            return without_numbers(statuses.GENERAL, X.shape[1])
         if found is None:
             rows = self.data.rows._replace(X=X, carrier=X)
             data = Data(rows, self.data.classes, codes, weights, offset, strength)
-            found = self._in_general(data)
+            found = fit_in_general(data, self.asked, self.n_threads, self.clock)
         return self._judged(found, X, strength, was_singular)
 
     def _by_small_kernel(
@@ -207,32 +224,13 @@ class Refits:
             return None, end.status == small.SINGULAR
         status = KNOWN[end.status]
         if status != statuses.CONVERGED:
-            return _without_numbers(status, n_features, end.n_iter), False
+            return without_numbers(status, n_features, end.n_iter), False
         bound = small.stated_bound.serial(end.bound)
         return Found(status, coef, end.intercept, end.cost, bound, end.n_iter), False
 
-    def _in_general(self, data: Data) -> Found:
-        """Fit rows as `fit` does, quietly."""
-        asked, n_features = self.asked, self.X.shape[1]
-        if not len(data.codes) or np.ptp(data.codes) == 0:
-            status = statuses.ONE_CLASS if len(data.codes) else statuses.NO_ROWS
-            return _without_numbers(status, n_features)
-        try:
-            result, is_separable = fit_quietly(data, asked, self.n_threads, self.clock)
-        except (ValueError, ArithmeticError) as error:
-            return _without_numbers(statuses.FAILED, n_features)._replace(failure=str(error))
-        if is_separable:
-            return _without_numbers(statuses.SEPARABLE, n_features, result.n_iter)
-        return Found(
-            ended_as(result, self.clock), result.coef, float(result.intercept),
-            float(result.history[-1]), float(result.suboptimality), result.n_iter,
-        )  # fmt: skip
-
     def _judged(self, found: Found, X: Matrix, strength: Vector, was_singular: bool) -> Found:
         """Say of a fit that converged where its coefficients are not the only ones."""
-        few = len(X) < int((strength == 0.0).sum()) + (self.asked.fixed is None)
-        if found.status == statuses.SEPARABLE and few:
-            return found._replace(status=statuses.TOO_FEW_ROWS)
+        found = judged_by_size(found, len(X), strength, self.asked)
         if found.status != statuses.CONVERGED or (strength > 0.0).all():
             return found
         still = (X == X[0]).all(axis=0) & (strength == 0.0)
@@ -241,6 +239,32 @@ class Refits:
         if still.any():
             return found._replace(status=statuses.CONSTANT_COLUMN)
         return found._replace(status=statuses.COLLINEAR) if was_singular else found
+
+
+def judged_by_size(found: Found, n_rows: int, strength: Vector, asked: Asked) -> Found:
+    """Say of separable classes where there are fewer rows than parameters without penalty."""
+    few = n_rows < int((strength == 0.0).sum()) + (asked.fixed is None)
+    if found.status == statuses.SEPARABLE and few:
+        return found._replace(status=statuses.TOO_FEW_ROWS)
+    return found
+
+
+def fit_in_general(data: Data, asked: Asked, n_threads: int | None, clock: Clock) -> Found:
+    """Fit rows as `fit` does, quietly."""
+    n_features = data.rows.X.shape[1]
+    if not len(data.codes) or np.ptp(data.codes) == 0:
+        status = statuses.ONE_CLASS if len(data.codes) else statuses.NO_ROWS
+        return without_numbers(status, n_features)
+    try:
+        result, is_separable = fit_quietly(data, asked, n_threads, clock)
+    except (ValueError, ArithmeticError) as error:
+        return without_numbers(statuses.FAILED, n_features)._replace(failure=str(error))
+    if is_separable:
+        return without_numbers(statuses.SEPARABLE, n_features, result.n_iter)
+    return Found(
+        ended_as(result, clock), result.coef, float(result.intercept),
+        float(result.history[-1]), float(result.suboptimality), result.n_iter,
+    )  # fmt: skip
 
 
 def ended_as(result: FitResult, clock: Clock) -> int:
@@ -252,7 +276,8 @@ def ended_as(result: FitResult, clock: Clock) -> int:
     return statuses.MAX_ITER if result.n_iter >= MAX_ITER else statuses.ROUNDING
 
 
-def _without_numbers(status: int, n_features: int, n_iter: int = 0) -> Found:
+def without_numbers(status: int, n_features: int, n_iter: int = 0) -> Found:
+    """Return what a fit comes to that has no numbers."""
     nothing = np.full(n_features, np.nan)
     return Found(status, nothing, np.nan, np.nan, np.inf, n_iter)
 
