@@ -37,6 +37,8 @@ def environment(compile_cache: Path | None = None) -> dict[str, str]:
     """Let a child find this very package and these benchmarks, whatever its working directory."""
     package = Path(fastlogit.__file__).resolve().parents[1]
     child = dict(os.environ, PYTHONPATH=os.pathsep.join([str(package), str(ROOT)]))
+    # Installed packages have their byte code: reading sources takes a warm first fit 0.25 s more.
+    child.pop("PYTHONDONTWRITEBYTECODE", None)
     if compile_cache is not None:
         child["NUMBA_CACHE_DIR"] = str(compile_cache)
     return child

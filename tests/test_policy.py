@@ -18,6 +18,7 @@ from numba import prange
 
 from fastlogit.kernels import policy
 from fastlogit.kernels.identity import Unknown, identity
+from fastlogit.kernels.lean_compiler import make_lean
 
 PACKAGE = Path(policy.__file__).parents[1]
 JIT = not numba.config.DISABLE_JIT
@@ -170,15 +171,63 @@ def test_kernels_are_common_functions_where_numba_has_changed(
 ) -> None:
     with monkeypatch.context() as patch:
         patch.setattr("numba.core.codegen.JITCodeLibrary", object)
-        assert policy._make_part_compiler() is None
+        assert make_lean() is None
     with monkeypatch.context() as patch:
         patch.setitem(sys.modules, "numba.core.codegen", None)
-        assert policy._make_part_compiler() is None
-    assert policy._make_part_compiler() is not None
-    monkeypatch.setattr(policy, "_PART_COMPILER", None)
-    monkeypatch.setattr(policy, "_njit", lambda func, suffix, **options: sorted(options))
-    assert policy.kernel(inverse) == ["no_cfunc_wrapper", "no_cpython_wrapper"]
-    assert policy.part(inverse) == ["no_cfunc_wrapper", "no_cpython_wrapper", "no_rewrites"]
+        assert make_lean() is None
+    with monkeypatch.context() as patch:
+        patch.delattr("numba.core.typed_passes.PreLowerStripPhis")
+        assert make_lean() is None
+    assert make_lean() is not None
+    monkeypatch.setattr(policy, "LEAN", None)
+    monkeypatch.setattr(policy, "Inner", lambda func, options, decorate: sorted(options))
+    if JIT:
+        common = ["error_model", "fastmath", "no_cfunc_wrapper", "no_cpython_wrapper"]
+        assert policy.kernel(inverse) == common
+        assert policy.part(inverse) == [*common, "no_rewrites"]
+
+
+@pytest.mark.skipif(not JIT, reason="compiled code")
+def test_inner_functions_are_made_known_to_numba_when_they_are_met() -> None:
+    met, never = policy.part(inverse), policy.part(is_finite)
+
+    @numba.njit
+    def users_own(value: float) -> float:
+        return met(value)
+
+    assert users_own(4.0) == 0.25
+    assert "dispatcher" in vars(met)
+    assert "dispatcher" not in vars(never)
+    with pytest.raises(TypeError, match="not callable"):
+        never(1.0)
+
+
+@pytest.mark.skipif(not JIT, reason="compiled code")
+def test_numba_is_left_as_it_was() -> None:
+    ask = numba.core.types.functions.BaseFunction.get_call_type
+    add = policy.part(lambda a, b: a + b)
+
+    @numba.njit
+    def users_own(value: Any) -> Any:
+        return add(value, 1)
+
+    assert users_own(1.5) == 2.5
+    assert numba.core.types.functions.BaseFunction.get_call_type is ask
+    with pytest.raises(numba.errors.TypingError):
+        users_own("text")
+    assert numba.core.types.functions.BaseFunction.get_call_type is ask
+
+
+@pytest.mark.skipif(not JIT, reason="compiled code")
+def test_closures_take_the_common_way_through_numba() -> None:
+    @policy.kernel
+    def doubled(value: float) -> float:
+        def twice(one: float) -> float:
+            return 2.0 * one
+
+        return twice(value)
+
+    assert policy.entry(lambda value: doubled(value), name="closure").serial(1.5) == 3.0
 
 
 def test_a_compiled_copy_keeps_documentation_and_defaults() -> None:

@@ -24,6 +24,8 @@ from typing import Any
 
 import numpy as np
 
+from .inner import Inner
+
 __all__ = ["Unknown", "identity", "reached"]
 
 PACKAGE = __name__.partition(".")[0]
@@ -92,8 +94,9 @@ class _Walk:
         return "\n".join([first, *self._texts])
 
     def _describe(self, value: Any) -> str:
-        if hasattr(value, "py_func"):  # a dispatcher of numba
-            options = [(n, self._plain(option)) for n, option in value.targetoptions.items()]
+        if isinstance(value, Inner) or hasattr(value, "py_func"):  # a dispatcher of numba
+            given = value.options if isinstance(value, Inner) else value.targetoptions
+            options = [(n, self._plain(option)) for n, option in given.items()]
             return f"compiled {sorted(options)!r} {self._function(value.py_func)}"
         if hasattr(value, "_defn"):  # an intrinsic
             return f"intrinsic {value._defn.__qualname__} {self._source(value._defn)}"

@@ -1,0 +1,299 @@
+"""numba's compiler without the work that these kernels have no use for.
+
+A small fit is one entry that calls a hundred short functions. To numba each of them is a function
+that Python may call: it links all that it calls into its module, optimises the whole, and walks its
+code some ten times for language that no kernel has (`with`, `raise`, closures). Here
+
+- a part has LLVM code of its own alone, and the entry takes each part once, to be optimised whole;
+- the passes over a function's code are those that change it;
+- which types an operation takes and gives is asked once;
+- entries whose parts count no references to arrays are optimised once, where numba does so twice.
+
+All of it is made of numba's private parts, and is left out where these have changed.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import operator
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple
+
+from numba.core import compiler, config, types
+
+__all__ = ["LEAN", "Lean", "make_lean"]
+
+
+class Lean(NamedTuple):
+    """Compilers, in the words of numba pipelines: of parts, and of what calls them."""
+
+    part: Any
+    whole: Any
+
+
+def make_lean() -> Lean | None:
+    """Return the compilers; None where numba's private parts have changed."""
+    try:
+        from numba.core.codegen import JITCodeLibrary
+        from numba.core.compiler_machinery import PassManager
+        from numba.extending import _Intrinsic
+
+        plain, rewriting = _passes()
+        remembered = _Remembered(_Intrinsic)
+    except (ImportError, AttributeError):
+        return None
+    used = (
+        "_optimize_final_module", "_finalize_final_module", "_finalize_dynamic_globals",
+        "_get_module_for_linking", "get_pointer_to_function", "add_linking_library", "finalize",
+    )  # fmt: skip
+    if not (all(hasattr(JITCodeLibrary, name) for name in used)
+            and hasattr(PassManager, "_runPass")
+            and hasattr(compiler.Compiler, "compile_extra")):  # fmt: skip
+        return None
+
+    class _NoEnvironment:
+        """numba's code generator for functions without an address to keep an environment at."""
+
+        def __init__(self, codegen: Any) -> None:
+            self._codegen = codegen
+
+        def __getattr__(self, name: str) -> Any:
+            return getattr(self._codegen, name)
+
+        def set_env(self, env_name: str, env: Any) -> None:
+            """Do nothing: only wrappers for calls from Python read it."""
+
+    class _WholeLibrary(JITCodeLibrary):  # type: ignore[misc]
+        """Machine code of a function and of all that it reaches, each linked in once."""
+
+        def finalize(self) -> None:
+            self._linking_libraries = _reached(self)
+            super().finalize()
+
+        def _optimize_final_module(self) -> None:
+            owns = [one.library for one in self._linking_libraries if isinstance(one, _Own)]
+            if not owns or any(library.counts for library in owns):
+                super()._optimize_final_module()
+                return
+            # numba inlines once more before, so that counts of references meet and cancel out.
+            level = min(2, int(config.OPT))
+            passes, builder = self._codegen._module_pass_manager(opt=level)
+            passes.run(self._final_module, builder)
+
+    class _PartLibrary(JITCodeLibrary):  # type: ignore[misc]
+        """LLVM code that is linked into that of callers: nothing is made of it here.
+
+        `counts` says whether it counts references to arrays.
+        """
+
+        counts = True
+        _shared_module: Any
+
+        @property
+        def codegen(self) -> Any:
+            return _NoEnvironment(self._codegen)
+
+        def _optimize_functions(self, ll_module: Any) -> None:
+            if self.counts:
+                super()._optimize_functions(ll_module)
+            else:
+                ll_module.data_layout = self._codegen._data_layout
+
+        def finalize(self) -> None:
+            for library in self._linking_libraries:
+                self._reload_init.update(library._reload_init)
+            self._finalize_dynamic_globals()
+            self._finalized = True
+
+        def own_module(self) -> Any:
+            """Return its own functions, in a form that several callers may link."""
+            for function in self._final_module.functions:
+                if not function.is_declaration and function.linkage.name == "external":
+                    function.linkage = "linkonce_odr"
+            return self._final_module
+
+        def _get_module_for_linking(self) -> Any:
+            """Return all that it reaches: for libraries of numba's own kind."""
+            if self._shared_module is None:
+                whole = self.own_module().clone()
+                for library in _reached(self):
+                    whole.link_in(library._get_module_for_linking(), preserve=True)
+                self._shared_module = whole
+            return self._shared_module
+
+        def get_pointer_to_function(self, name: str) -> int:
+            return 0
+
+    class _Own(NamedTuple):
+        """One library's own code, in the place of the library."""
+
+        library: Any
+
+        @property
+        def _reload_init(self) -> Any:
+            return self.library._reload_init
+
+        def _get_module_for_linking(self) -> Any:
+            return self.library.own_module()
+
+    def _reached(caller: Any) -> list[Any]:
+        """Return all libraries that one reaches, callers before what they call."""
+        found: dict[int, Any] = {}
+        waiting = list(caller._linking_libraries)
+        for library in waiting:  # which grows on the way
+            if id(library) not in found:
+                found[id(library)] = library
+                if isinstance(library, _PartLibrary):
+                    waiting.extend(library._linking_libraries)
+        parts = [_Own(one) for one in found.values() if isinstance(one, _PartLibrary)]
+        # LLVM takes what is asked for by then alone. Of a part that is its one function; libraries
+        # of many functions come when all has been asked.
+        return parts + [one for one in found.values() if not isinstance(one, _PartLibrary)]
+
+    class _Passes(PassManager):  # type: ignore[misc]
+        """Runs passes that do not look whether others have kept their word."""
+
+        def _runPass(self, index: int, pss: Any, internal_state: Any) -> None:
+            pss.analysis = self._analysis
+            pss.run_pass(internal_state)
+
+    class _LeanCompiler(compiler.Compiler):  # type: ignore[misc]
+        """Compiles functions of few parts of the language."""
+
+        def compile_extra(self, func: Any) -> Any:
+            codegen = self.state.targetctx.codegen()
+            self.state.library = self._library(codegen, func)
+            with remembered.types():
+                return super().compile_extra(func)
+
+        def define_pipelines(self) -> list[Any]:
+            flags = self.state.flags
+            if flags.force_pyobject or flags.auto_parallel.enabled or _has_closures(self.state):
+                return super().define_pipelines()
+            passes = _Passes("lean")
+            for one in plain if flags.no_rewrites else rewriting:
+                passes.add_pass(one, one.__name__)
+            passes.finalize()
+            return [passes]
+
+    class _Part(_LeanCompiler):
+        def _library(self, codegen: Any, func: Any) -> Any:
+            library = _PartLibrary(codegen, func.__qualname__)
+            library.counts = self.state.flags.nrt
+            return library
+
+    class _Whole(_LeanCompiler):
+        def _library(self, codegen: Any, func: Any) -> Any:
+            library = _WholeLibrary(codegen, func.__qualname__)
+            library.enable_object_caching()
+            return library
+
+    return Lean(_Part, _Whole)
+
+
+def _passes() -> tuple[list[Any], list[Any]]:
+    """Return the passes over a function without rewrites, and over one with them."""
+    from numba.core import ir_utils, ssa, typed_passes, untyped_passes
+    from numba.core.compiler_machinery import FunctionPass, register_pass
+
+    class _OneAssignment(FunctionPass):  # type: ignore[misc]
+        """`ReconstructSSA` without lifetimes of variables, which nobody asks for."""
+
+        _name = "fastlogit_ssa"
+
+        def __init__(self) -> None:  # which is abstract in numba's
+            super().__init__()
+
+        def run_pass(self, state: Any) -> bool:
+            state.func_ir = ssa.reconstruct_ssa(state.func_ir)
+            state.func_ir._definitions = ir_utils.build_definitions(state.func_ir.blocks)
+            return True
+
+    class _NoPhis(typed_passes.PreLowerStripPhis):  # type: ignore[misc]
+        """The same of `PreLowerStripPhis`."""
+
+        _name = "fastlogit_strip_phis"
+
+        def run_pass(self, state: Any) -> bool:
+            state.func_ir = self._strip_phi_nodes(state.func_ir)
+            state.func_ir._definitions = ir_utils.build_definitions(state.func_ir.blocks)
+            return True
+
+    for one in (_OneAssignment, _NoPhis):
+        register_pass(mutates_CFG=True, analysis_only=False)(one)
+    untyped, typed = untyped_passes, typed_passes
+    read = [untyped.TranslateByteCode, untyped.FixupArgs]
+    made = [typed.IRLegalization, typed.NativeLowering, typed.NoPythonBackend]
+    plain = [*read, _OneAssignment, typed.NopythonTypeInference, _NoPhis, *made]
+    rewriting = [
+        *read, untyped.IRProcessing, untyped.RewriteSemanticConstants, untyped.DeadBranchPrune,
+        untyped.GenericRewrites, untyped.IRProcessing, untyped.ReconstructSSA,
+        untyped.DeadBranchPrune, untyped.IRProcessing, typed.NopythonTypeInference,
+        typed.PreLowerStripPhis, typed.NopythonRewrites, *made,
+    ]  # fmt: skip
+    return plain, rewriting
+
+
+def _has_closures(state: Any) -> bool:
+    return any(hasattr(constant, "co_code") for constant in state.func_id.code.co_consts)
+
+
+# ------------------------------------------------------------------------------------------------
+# Types of operations on numbers
+
+_OPERATORS = frozenset(getattr(operator, name) for name in operator.__all__)
+_KINDS: Any = types
+_PLAIN = (
+    _KINDS.Number, _KINDS.Boolean, _KINDS.IntegerLiteral, _KINDS.BooleanLiteral, _KINDS.Array,
+    _KINDS.NamedUniTuple, _KINDS.NamedTuple,
+)  # fmt: skip
+
+
+class _Remembered:
+    """Types that operators and intrinsics take and give, by those of their arguments.
+
+    numba tries some ten templates for each, NumPy's among them: a tenth of the seconds of a kernel.
+
+    Parameters
+    ----------
+    intrinsic : type
+        numba's class of intrinsics.
+    """
+
+    def __init__(self, intrinsic: Any) -> None:
+        self._named: Any = (type, intrinsic)
+        self._known: dict[tuple[Any, ...], tuple[Any, Any]] = {}
+
+    @contextlib.contextmanager
+    def types(self) -> Iterator[None]:
+        """Let numba ask once, inside its compiler lock."""
+        function: Any = types.functions.BaseFunction
+        asked = function.get_call_type
+        if hasattr(asked, "remembers"):
+            yield
+            return
+        function.get_call_type = self._remembering(asked)
+        try:
+            yield
+        finally:
+            function.get_call_type = asked
+
+    def _remembering(self, ask: Callable[..., Any]) -> Callable[..., Any]:
+        def get_call_type(function: Any, context: Any, args: Any, kws: Any) -> Any:
+            what = function.typing_key
+            is_known = what in _OPERATORS or isinstance(what, self._named)
+            if kws or not is_known or not all(isinstance(kind, _PLAIN) for kind in args):
+                return ask(function, context, args, kws)
+            key = (function, *args)
+            if key not in self._known:
+                signature = ask(function, context, args, kws)
+                self._known[key] = signature, function._impl_keys[signature.args]
+            signature, implementation = self._known[key]
+            function._impl_keys[signature.args] = implementation
+            return signature
+
+        get_call_type.remembers = True  # type: ignore[attr-defined]
+        return get_call_type
+
+
+LEAN = make_lean()
