@@ -9,7 +9,8 @@ code some ten times for language that no kernel has (`with`, `raise`, closures).
 - which types an operation takes and gives is asked once;
 - entries whose parts count no references to arrays are optimised once, where numba does so twice.
 
-All of it is made of numba's private parts, and is left out where these have changed.
+All of it is made of numba's private parts. It is left out with versions that it was not tried with,
+and where those parts have changed.
 """
 
 from __future__ import annotations
@@ -19,9 +20,13 @@ import operator
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
+import numba
 from numba.core import compiler, config, types
 
 __all__ = ["LEAN", "Lean", "make_lean"]
+
+# Those whose every kernel has been compiled this way, and tested.
+TRIED = ("0.67.", "0.68.")
 
 
 class Lean(NamedTuple):
@@ -32,7 +37,9 @@ class Lean(NamedTuple):
 
 
 def make_lean() -> Lean | None:
-    """Return the compilers; None where numba's private parts have changed."""
+    """Return the compilers; None of a version not tried, or whose private parts have changed."""
+    if not numba.__version__.startswith(TRIED):
+        return None
     try:
         from numba.core.codegen import JITCodeLibrary
         from numba.core.compiler_machinery import PassManager
