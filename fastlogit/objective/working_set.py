@@ -80,6 +80,8 @@ class WorkingSet:
         """Return the parameters of its columns, and the intercept."""
         return theta[self._parameters]
 
+    take_slopes = take
+
     def put(self, theta: Vector) -> Vector:
         """Return what `take` was given, with 0 for all other columns."""
         everywhere = np.zeros(self._n_parameters)

@@ -10,7 +10,8 @@ from ..objective.group_working_set import GroupWorkingSet
 from ..objective.objective import Objective
 from ..objective.row_state import RowCurvature
 from .group_model import GroupModel
-from .proximal_softmax import FAR, NEAR_ENOUGH, ROUGH, ROUNDS, Place, SoftmaxModel
+from .proximal_model import Place
+from .proximal_softmax import FAR, ROUGH, ROUNDS, SoftmaxModel
 
 __all__ = ["GroupsModel"]
 
@@ -67,12 +68,8 @@ class GroupsModel(SoftmaxModel):
         n_fit = int(np.searchsorted(np.cumsum(self._sizes[chosen]), room, side="right"))
         return chosen[: max(1, n_fit)]
 
-    def _model_at(self, here: Place) -> tuple[Vector, float]:
+    def _minimum(self, here: Place) -> tuple[Vector, float]:
         """Return the minimum of the model of second order, and by how much it falls."""
-        if self._known is not None and np.array_equal(self._known[0], here.point):
-            return self._known[1:]
-        if not (self._may_be_near() and self.working.moved(here.point) <= NEAR_ENOUGH):
-            self.working.look(here.point, here.curvature)
         if self._steps is None or self._steps.matrix is not self.working.matrix:
             check = self._whole.design.counter.check
             working = self.working
@@ -83,7 +80,6 @@ class GroupsModel(SoftmaxModel):
             target = self._steps.minimum(here.slopes, here.point, target)
             target = self._without_traces(here, target)
             lack = self._fall(here, target)
-        self._known, self._was_missing = (here.point, target, lack), lack
         return target, lack
 
     def _sizes_of(self, point: Vector) -> tuple[Vector, Vector]:
@@ -100,4 +96,4 @@ class GroupsModel(SoftmaxModel):
         """Return the lower of another point and the minimum of a function above the cost."""
         working = self.working
         model = GroupModel(working.majorizing(here.point), working.starts, working.strengths)
-        return self._lower(here, other, model.minimum(here.slopes, here.point))
+        return self._lower(here, other, self._at(model.minimum(here.slopes, here.point)))

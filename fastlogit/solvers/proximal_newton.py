@@ -7,8 +7,6 @@ Machine Learning Research 21, for working sets).
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 import numpy as np
 
 from ..arrays import Indices, Matrix, Vector
@@ -25,8 +23,9 @@ from ..objective.row_state import RowCurvature
 from ..objective.working_set import WorkingSet
 from .abilities import Abilities
 from .carried import Carried
-from .iteration import DECREASE, MAX_TRIALS
+from .iteration import DECREASE
 from .proximal_groups import GroupsModel
+from .proximal_model import ROUNDING, SHORT, Place, ProximalModel
 from .proximal_softmax import SoftmaxModel
 from .quadratic_model import Corners, QuadraticModel
 from .stopping import StoppingRule
@@ -44,26 +43,13 @@ FEW_COLUMNS, MOST = 64, 0.5
 # to be there. And SPARE of these of the next ones. On 1,000 x 20,000 at C=0.5 twice as many took
 # 1.4 s where these took 0.5, on two busy cores.
 LEAST, ROOTS, SPARE, MORE = 64, 1.5, 0.1, 0.5
-# A working set of more, whose Hessian would take 200 MB, gives way to so many accelerated gradient
-# steps at a time over all columns.
-MOST_WORKING, STEPS = 5_000, 50
-# Newton steps over a working set that has all columns it should, before all are looked at again, as
-# long as they lack more than this share of what was missing before. While it grows there is one.
-INNER, INNER_SHARE = 10, 0.05
+# A working set of more, whose Hessian would take 200 MB, gives way to gradient steps.
+MOST_WORKING = 5_000
 # On a path the working set of the fit before is most likely complete: less is left then. 50 C of
 # 500 x 4,000 take 77 passes in place of 117, and a tenth less time, 4,000 made texts a fifth less.
 INNER_SHARE_ON_PATH = 5e-4
-# Up to so many columns each step has a Hessian of its own; of more one that was made where no raw
-# prediction is farther than this serves, too.
-CHEAP_COLUMNS, NEAR_ENOUGH = 32, 0.15
-# And what may be missing before, in units of its square: a row may move ten times as far as others.
-FAR_ROWS = 0.02
-# Of what is wanted, the share that a working set may lack.
-WITHIN = 0.1
-# Changes of the cost below this share of it are rounding errors.
-ROUNDING = 4e-15
-# Below this share of a step the bound on the curvature leads on.
-SHORT = 0.01
+# Up to so many columns each step has a Hessian of its own.
+CHEAP_COLUMNS = 32
 # Of columns that the design gives as they are (sparse ones), so many times those that have to be
 # there come in at the most; sweeps of coordinate descent over them, which end when the last one's
 # squared steps are this share of all. Of text of 50,000 x 50,000 five sweeps do.
@@ -77,20 +63,6 @@ CLOSE, EXACT_SWEEPS, EXACT = 1e-6, 400, 1e-16
 LATE = 1e-4
 # Columns whose slopes come that near to L1, as a share of it, are there as well.
 NEXT = 0.05
-# Iterations that bring a model no nearer, after which rounding is to blame where it lacks no more
-# than this share of its cost.
-PATIENCE, NEAR = 4, 1e-12
-# Or of more, where columns are alike but for rounding and steps between them are short.
-LONG_PATIENCE, LESS_NEAR = 30, 1e-9
-
-
-class Place(NamedTuple):
-    """A point of a working set: parameters, cost, smooth gradient, curvatures of the rows."""
-
-    theta: Vector
-    cost: float
-    gradient: Vector
-    curvature: RowCurvature
 
 
 def proximal_newton(
@@ -173,7 +145,7 @@ def _advance(
     return Point(theta, cost, gradient)
 
 
-class Model:
+class Model(ProximalModel):
     """One model on its way.
 
     Parameters
@@ -196,23 +168,15 @@ class Model:
     working: WorkingSet
 
     def __init__(self, objective: Objective, curvature: RowCurvature) -> None:
+        super().__init__(objective, curvature)
         assert objective.l1 is not None
-        self._whole = objective
         self._corners = objective.l1
         self._l1 = objective.l1.strengths[0]
-        self._varies = objective.design.columns.inverse_scale > 0.0
-        self._curvature = curvature
         self._model: QuadraticModel | None = None
-        self._known: tuple[Vector, Vector, float] | None = None
         # Where no function above the cost leads down.
         self._lowest_flat = np.empty(0)
-        self._lowest, self._lack, self._waited = np.inf, np.inf, 0
-        self._was_missing, self._is_complete = np.inf, True
-        self.is_large = False
         self.by_columns = objective.design.shape[1] > FEW_COLUMNS and self._corners.bounds is None
         self._descent: Descent | None = None
-        self._step_size: float | None = None
-        self._inner_share = INNER_SHARE
 
     def begin_with(self, carried: Carried, model: int) -> None:
         """Take the working set of the fit before, if there is one."""
@@ -230,19 +194,12 @@ class Model:
 
         Infinite where the working set leaves columns out whose slopes exceed L1.
         """
-        theta, gradient = point.theta[model], point.gradient[model]
         if self.by_columns:
-            lack = self._look_at_columns(theta, gradient, float(point.cost[model]))
+            cost = float(point.cost[model])
+            lack = self._look_at_columns(point.theta[model], point.gradient[model], cost)
             if lack is not None:
                 return lack
-        is_complete = self._is_complete = self._choose(theta, gradient)
-        if self.is_large:
-            self._theta, self._lack = theta, self._lack_by_diagonal(theta, gradient)
-            return self._take(self._lack, True)
-        take = self.working.take
-        self._here = Place(take(theta), float(point.cost[model]), take(gradient), self._curvature)
-        self._target, lack = self._model_at(self._here)
-        return self._take(lack, is_complete)
+        return super().look(point, model)
 
     def _look_at_columns(self, theta: Vector, gradient: Vector, cost: float) -> float | None:
         """Return the same by coordinate descent over the columns; None where that says nothing."""
@@ -284,24 +241,7 @@ class Model:
         if self._descent is None or not self._is_exact:
             return None
         here = self._here
-        return KnownStep(here.theta, self._descent.target - here.theta, here.curvature)
-
-    def _take(self, lack: float, is_complete: bool) -> float:
-        better = not is_complete or lack < 0.5 * self._lowest
-        self._waited = 0 if better else self._waited + 1
-        self._lowest = min(self._lowest, lack) if is_complete else np.inf
-        self._lack = lack
-        return lack if is_complete else np.inf
-
-    def _lack_by_diagonal(self, theta: Vector, gradient: Vector) -> float:
-        least = self._whole.least_slopes(theta[None], gradient[None])[0]
-        return float(0.5 * np.square(least) @ (1.0 / self._whole.diagonal(self._curvature)[0]))
-
-    def waits_in_vain(self, cost: float) -> bool:
-        """Say whether the model gets no nearer where rounding errors are to blame."""
-        share = self._lack / max(abs(cost), 1e-300)
-        is_idle = self._waited >= PATIENCE and share <= NEAR
-        return is_idle or (self._waited >= LONG_PATIENCE and share <= LESS_NEAR)
+        return KnownStep(here.point, self._descent.target - here.point, here.curvature)
 
     def _choose(self, theta: Vector, gradient: Vector) -> bool:
         """Choose the working set, and say whether it has all columns that should move."""
@@ -332,23 +272,18 @@ class Model:
         self.working = WorkingSet(self._whole, np.flatnonzero(inside))
         return not (beyond & ~inside).any()
 
-    def _model_at(self, here: Place) -> tuple[Vector, float]:
+    def _minimum(self, here: Place) -> tuple[Vector, float]:
         """Return the minimum of the model of second order, and by how much it falls."""
-        if self._known is not None and np.array_equal(self._known[0], here.theta):
-            return self._known[1:]
-        if not (self._may_be_near() and self.working.moved(here.theta) <= NEAR_ENOUGH):
-            self.working.look(here.theta, here.curvature)
         if self._model is None or self._model.matrix is not self.working.matrix:
             check = self._whole.design.counter.check
             self._model = QuadraticModel(self.working.matrix, self._of_working(), check)
-        target = self._model.minimum(here.gradient, here.theta)
-        step = target - here.theta
+        target = self._model.minimum(here.slopes, here.point)
+        step = target - here.point
         # Where next to no row has curvature, the step may be of any size.
         with np.errstate(over="ignore", invalid="ignore"):
             curved = float(step @ np.einsum("ij,j->i", self.working.matrix, step))
             fall = -self._promised(here, target) - 0.5 * curved
         lack = max(0.0, fall) if np.isfinite(fall) and not self._is_flat(here) else np.inf
-        self._known, self._was_missing = (here.theta, target, lack), lack
         return target, lack
 
     def _is_flat(self, here: Place) -> bool:
@@ -358,17 +293,17 @@ class Model:
         """
         part = self.working.part
         flat = part.fitted() & ~(np.diag(self.working.matrix) > 0.0)
-        if not flat.any() or np.array_equal(self._lowest_flat, here.theta):
+        if not flat.any() or np.array_equal(self._lowest_flat, here.point):
             return False
-        return bool(part.least_slopes(here.theta[None], here.gradient[None])[0, flat].any())
+        return bool(part.least_slopes(here.point[None], here.slopes[None])[0, flat].any())
 
     def _may_be_near(self) -> bool:
-        """Say whether it is worth a look how far raw predictions are from those of the Hessian.
+        """Say whether another Hessian may serve: one of few columns is made sooner than asked."""
+        return self.working.columns.size > CHEAP_COLUMNS and super()._may_be_near()
 
-        In the rows' curvatures their mean square change is about twice what was missing.
-        """
-        is_dear = self.working.columns.size > CHEAP_COLUMNS
-        return is_dear and self._was_missing < FAR_ROWS * NEAR_ENOUGH**2
+    def _goes_on(self) -> bool:
+        """Say whether steps over some columns follow each other, before all are looked at."""
+        return self._is_complete and not self.working.is_whole
 
     def _of_working(self) -> Corners:
         """Return L1 and bounds of the working set, and of the intercept, which has none."""
@@ -380,8 +315,8 @@ class Model:
 
     def _promised(self, here: Place, target: Vector) -> float:
         """Return the slope of the cost from here to a target."""
-        more = np.abs(target) - np.abs(here.theta)
-        return float(here.gradient @ (target - here.theta) + self._of_working().l1 @ more)
+        more = np.abs(target) - np.abs(here.point)
+        return float(here.slopes @ (target - here.point) + self._of_working().l1 @ more)
 
     def advance(self, wanted: float) -> tuple[Vector, float, Vector]:
         """Go on by a step, or by some over a part of the columns.
@@ -390,20 +325,22 @@ class Model:
         """
         if self._descent is not None:
             return self._step_over_columns(self._descent)
-        if self.is_large:
-            return self._accelerate()
-        enough = max(self._inner_share * self._lack, WITHIN * wanted)
-        here, target = self._search(self._here, self._target), self._target
-        for _ in range(INNER if self._is_complete and not self.working.is_whole else 0):
-            target, lack = self._model_at(here)
-            if lack <= enough:
-                break
-            here = self._search(here, target)
+        return super().advance(wanted)
+
+    def _ended(self, here: Place) -> tuple[Vector, float, Vector]:
+        """Return parameters, cost and smooth gradient of all columns at a point of some."""
         self._curvature = here.curvature
         if self.working.is_whole:
-            return here.theta, here.cost, here.gradient
-        theta = self.working.put(here.theta)
+            return here.point, here.cost, here.slopes
+        theta = self.working.put(here.point)
         found = self._whole.at(theta[None])
+        return theta, float(found.cost[0]), found.gradient[0]
+
+    def _evaluated(self, theta: Vector) -> tuple[Vector, float, Vector]:
+        """Return a point of all columns, its cost and gradient."""
+        curvature = self._curvature.like()
+        found = self._whole.at(theta[None], curvature)
+        self._curvature = curvature
         return theta, float(found.cost[0]), found.gradient[0]
 
     def _step_over_columns(self, found: Descent) -> tuple[Vector, float, Vector]:
@@ -411,7 +348,7 @@ class Model:
         here, self._descent = self._here, None
         slack, size = ROUNDING * abs(here.cost), 1.0
         while size >= SHORT:
-            theta = here.theta + size * (found.target - here.theta)
+            theta = here.point + size * (found.target - here.point)
             curvature = self._curvature.like()
             with np.errstate(over="ignore", invalid="ignore"):
                 at = self._whole.at(theta[None], curvature)
@@ -423,70 +360,23 @@ class Model:
                 return theta, cost, gradient
             size *= 0.5
         self.by_columns = False
-        return here.theta, here.cost, here.gradient
+        return here.point, here.cost, here.slopes
 
-    def _accelerate(self) -> tuple[Vector, float, Vector]:
-        """Take accelerated proximal gradient steps, with restarts (O'Donoghue and Candes, 2015)."""
-        whole = self._whole
-        assert whole.l1 is not None
-        if self._step_size is None:
-            self._step_size = 1.0 / whole.curvature_bound()
-        here = ahead = self._theta
-        turn = 1.0
-        for _ in range(STEPS):
-            slopes = whole.at(ahead[None]).gradient[0]
-            new = ahead - self._step_size * slopes
-            new[:-1] = whole.l1.prox(new[None, :-1], self._step_size)[0]
-            if (ahead - new) @ (new - here) > 0.0:
-                turn = 1.0
-            later = 0.5 * (1.0 + np.sqrt(1.0 + 4.0 * turn * turn))
-            here, ahead = new, new + (turn - 1.0) / later * (new - here)
-            turn = later
-        curvature = self._curvature.like()
-        found = whole.at(here[None], curvature)
-        self._curvature = curvature
-        return here, float(found.cost[0]), found.gradient[0]
-
-    def _search(self, here: Place, target: Vector) -> Place:
-        """Return the first point on the way to the target where the cost is low enough.
-
-        Where that is near, as among rows without curvature, the minimum of a function above the
-        cost is looked at as well.
-        """
-        if self._is_flat(here):
-            return self._majorize(here, here)
-        promised, size = self._promised(here, target), 1.0
-        slack = ROUNDING * abs(here.cost)
-        for _ in range(MAX_TRIALS):
-            theta = target if size == 1.0 else here.theta + size * (target - here.theta)
-            found = self._at(self.working.part.within_bounds(theta[None])[0])
-            fall = here.cost - found.cost
-            if np.isfinite(found.gradient).all() and fall >= -DECREASE * size * promised - slack:
-                break
-            if size < SHORT:
-                found = here
-                break
-            size *= 0.5 if fall > -abs(here.cost) else 0.1
-        return found if size >= SHORT else self._majorize(here, found)
-
-    def _at(self, theta: Vector) -> Place:
-        curvature = self.working.part.rows.empty_curvature()
+    def _at(self, point: Vector) -> Place:
+        """Return the nearest point within the bounds, evaluated over the working set."""
+        part = self.working.part
+        point, curvature = part.within_bounds(point[None])[0], part.rows.empty_curvature()
         with np.errstate(over="ignore", invalid="ignore"):
-            found = self.working.part.at(theta[None], curvature)
-        return Place(theta, float(found.cost[0]), found.gradient[0], curvature)
+            found = part.at(point[None], curvature)
+        return Place(point, float(found.cost[0]), found.gradient[0], curvature)
 
     def _majorize(self, here: Place, other: Place) -> Place:
-        """Return the lower of another point and the minimum of a function above the cost.
-
-        See `majorization`: it touches the cost here, so that its minimum is no higher.
-        """
+        """Return the lower of another point and the minimum of a function above the cost."""
         part = self.working.part
-        matrix = part.rows.hessian(part.rows.majorizing(here.theta[None]), 0)
+        matrix = part.rows.hessian(part.rows.majorizing(here.point[None]), 0)
         part.parameter_penalty.add_to(matrix, 0)
-        target = QuadraticModel(matrix, self._of_working()).minimum(here.gradient, here.theta)
-        found = self._at(target)
-        lowest = min(here.cost, other.cost)
-        fine = np.isfinite(found.gradient).all() and found.cost < lowest
-        if not fine and other.cost >= here.cost:
-            self._lowest_flat = here.theta
-        return found if fine else other if other.cost < here.cost else here
+        target = QuadraticModel(matrix, self._of_working()).minimum(here.slopes, here.point)
+        lowest = self._lower(here, other, self._at(target))
+        if lowest is here:
+            self._lowest_flat = here.point
+        return lowest
