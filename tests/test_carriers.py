@@ -174,6 +174,19 @@ def of_leave_one_out(X, y, w, o):
     return [found.log_loss, found.accuracy, found.raw_prediction, found.leverage]
 
 
+def of_infer(X, y, w, o):
+    result = fastlogit.fit(X0, Y0, C=np.inf, sample_weight=W0, offset=O0)
+    found = fastlogit.infer(
+        result, X, y, sample_weight=w, offset=o, weights="probability", cov_type="HC3"
+    )
+    return [
+        found.coef,
+        found.covariance,
+        found.p_values,
+        found.wald_test([0.0] * 2 + [1.0] * (len(found.coef) - 2)).statistic,
+    ]
+
+
 def of_path(X, y, w, o):
     found = fastlogit.logistic_path(X, y, Cs=[0.1, 1.0], sample_weight=w, offset=o)
     return [found.coefs, found.intercepts]
@@ -237,6 +250,8 @@ ENTRIES = {
     "FitResult": of_fit,
     "GroupFit": of_groups,
     "GroupFits": of_groups,
+    "HypothesisTest": of_infer,
+    "Inference": of_infer,
     "LeaveOneOut": of_leave_one_out,
     "LogisticRegression": of_estimator,
     "LogisticRegressionCV": of_cv,
@@ -251,6 +266,7 @@ ENTRIES = {
     "fit": of_fit,
     "fit_groups": of_groups,
     "gradient_descent": of_descent,
+    "infer": of_infer,
     "leave_one_out": of_leave_one_out,
     "log1p_exp": of_elementwise,
     "log_sigmoid": of_elementwise,
