@@ -298,6 +298,18 @@ def test_small_fits_are_measured(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.jit
+def test_inference_is_measured(monkeypatch: pytest.MonkeyPatch) -> None:
+    inference = load("inference")
+    monkeypatch.setattr(inference, "N_CLUSTERS", 50)
+    lines = []
+    for setting, contest in inference.contests(2000):
+        lines += inference.measure(setting, contest, 1, True)
+    assert [line.what for line in lines] == [
+        "full Wald inference", "HC3", "clusters", *["data to printed table"] * 2,
+    ]  # fmt: skip
+
+
+@pytest.mark.jit
 def test_sparse_text_is_measured(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     sparse, page = load("sparse"), tmp_path / "page.md"
     page.write_text(f"{sparse.PLACE.begin}\n{sparse.PLACE.end}\n", "utf-8")

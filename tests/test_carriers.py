@@ -174,6 +174,16 @@ def of_leave_one_out(X, y, w, o):
     return [found.log_loss, found.accuracy, found.raw_prediction, found.leverage]
 
 
+def of_infer(X, y, w, o):
+    """The columns separate: all that is given is read, and the words that refuse are the same."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", fastlogit.SeparationWarning)
+        result = fastlogit.fit(X0, Y0, C=np.inf, sample_weight=W0, offset=O0)
+    with pytest.raises(ValueError, match="separable") as refused:
+        fastlogit.infer(result, X, y, sample_weight=w, offset=o, weights="frequency")
+    return [np.frombuffer(str(refused.value).encode(), dtype=np.uint8)]
+
+
 def of_path(X, y, w, o):
     found = fastlogit.logistic_path(X, y, Cs=[0.1, 1.0], sample_weight=w, offset=o)
     return [found.coefs, found.intercepts]
@@ -237,6 +247,8 @@ ENTRIES = {
     "FitResult": of_fit,
     "GroupFit": of_groups,
     "GroupFits": of_groups,
+    "HypothesisTest": of_infer,
+    "Inference": of_infer,
     "LeaveOneOut": of_leave_one_out,
     "LogisticRegression": of_estimator,
     "LogisticRegressionCV": of_cv,
@@ -251,6 +263,7 @@ ENTRIES = {
     "fit": of_fit,
     "fit_groups": of_groups,
     "gradient_descent": of_descent,
+    "infer": of_infer,
     "leave_one_out": of_leave_one_out,
     "log1p_exp": of_elementwise,
     "log_sigmoid": of_elementwise,

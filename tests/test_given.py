@@ -188,6 +188,7 @@ def test_costs_and_predictions_look_at_x_once(monkeypatch) -> None:
     coef, result = model.coef_[0], model.result_
     named = fastlogit.fit(FRAME, y, C=1.0)
     balanced = LogisticRegression(class_weight="balanced").fit(FRAME, y, WEIGHT)
+    free = fastlogit.fit(FRAME, y, C=np.inf)
     for call, wanted in (
         (lambda: fastlogit.cost(FRAME, y, coef), ["look_at_cost"]),
         (lambda: fastlogit.raw_prediction(FRAME, coef), ["look_at_model"]),
@@ -203,6 +204,7 @@ def test_costs_and_predictions_look_at_x_once(monkeypatch) -> None:
             lambda: fastlogit.leave_one_out(balanced, FRAME, list(y), sample_weight=list(WEIGHT)),
             ["look_at_fitted"],
         ),
+        (lambda: fastlogit.infer(free, FRAME, pd.Series(y)), ["look_at_fitted"]),
         (lambda: model.predict_proba(X), ["is_plain"]),
         # `look_at_model` looks at the coefficients, which users may set.
         (lambda: model.predict_proba(X[:, ::-1]), ["is_plain", "look_at_model"]),

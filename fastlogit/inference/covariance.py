@@ -100,7 +100,8 @@ def _meat(optimum: Optimum, cov_type: str) -> Matrix:
     if len(residuals) == 1:
         squares = _per_repetition(optimum, np.square(residuals[0]))
         if POWERS[cov_type]:
-            rest = 1.0 - _per_repetition(optimum, leverages(optimum))
+            rest = _per_repetition(optimum, leverages(optimum))
+            np.subtract(1.0, rest, out=rest)
             _refuse_sole(rest, cov_type)
             for _ in range(POWERS[cov_type]):  # a power of floats takes as long as the pass
                 squares /= rest

@@ -234,7 +234,8 @@ class Inference:
 
     def term_tests(self) -> dict[str, HypothesisTest]:
         """Return the Wald test of each column of X, of a categorical one all levels together."""
-        return {term: self.wald_test(self._matrix_of(term)) for term in self.terms}
+        tests = {term: self.wald_test(self._matrix_of(term)) for term in self.terms}
+        return {term: replace(test, hypothesis=term) for term, test in tests.items()}
 
     def _matrix_of(self, term: str) -> Matrix:
         places = self.terms[term]

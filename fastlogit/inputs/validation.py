@@ -170,8 +170,12 @@ def encode_known_labels(y: ArrayLike, n_samples: int, classes: Labels) -> Codes:
         fits = (labels >= limits.min) & (labels <= limits.max)
         with np.errstate(invalid="ignore"):
             labels = labels.astype(kind)
-    places = np.minimum(np.searchsorted(classes, labels), classes.size - 1)
-    known = (classes[places] == labels) & fits
+    if classes.size == 2:  # a search takes ten times as long
+        places = labels == classes[1]
+        known = (places | (labels == classes[0])) & fits
+    else:
+        places = np.minimum(np.searchsorted(classes, labels), classes.size - 1)
+        known = (classes[places] == labels) & fits
     if not known.all():
         row = int(np.argmin(known))
         raise ValueError(
