@@ -18,17 +18,17 @@ from coded_frames import (
     indicators,
     labels_of,
 )
-from problems import sized
 from scipy.optimize import minimize
 from sklearn.base import clone
 
 import fastlogit
 from fastlogit import LogisticRegressionCV, Problem
 
+# Marked tests have fits that take minutes in plain Python.
 DENSE = indicators(FRAME, "full")
 QUIET = {"l1_ratios": (0,), "scoring": "neg_log_loss", "use_legacy_attributes": False}
 PAIR = [("carrier", "month")]
-FOLDS = sized(4, 2)
+FOLDS = 4
 
 
 def with_pairs(coding: str) -> pd.DataFrame:
@@ -54,6 +54,7 @@ def assert_same_choice(found, wanted) -> None:
 # ---- LogisticRegressionCV
 
 
+@pytest.mark.jit
 @pytest.mark.parametrize(
     "options",
     [
@@ -92,6 +93,7 @@ def test_a_cross_validation_is_that_of_the_indicators(options) -> None:
         assert len(names) == found.coef_.shape[1]
 
 
+@pytest.mark.jit
 @pytest.mark.parametrize("ratio", [0, 1])
 @pytest.mark.parametrize("multi_class", ["multinomial", "ovr"])
 def test_a_cross_validation_of_classes(multi_class, ratio) -> None:
@@ -106,6 +108,7 @@ def test_a_cross_validation_of_classes(multi_class, ratio) -> None:
     np.testing.assert_array_equal(found.predict(FRAME), wanted.predict(X))
 
 
+@pytest.mark.jit
 @pytest.mark.parametrize("kind", [kind for kind in OTHERS if kind not in ("text", "objects")])
 def test_a_cross_validation_of_frames_of_other_libraries(kind) -> None:
     if "polars" in kind:  # where the months are numbers
@@ -131,6 +134,7 @@ def test_a_cross_validation_of_frames_of_other_libraries(kind) -> None:
     assert type(X) in seen
 
 
+@pytest.mark.jit
 def test_a_scorer_may_ask_a_model_for_other_rows_of_the_frame() -> None:
     def of_the_first_half(model, rows, y):
         half = len(rows) // 2
@@ -145,6 +149,7 @@ def test_a_scorer_may_ask_a_model_for_other_rows_of_the_frame() -> None:
     assert found.scores_.shape == (FOLDS, 1, 2)
 
 
+@pytest.mark.jit
 def test_weights_of_a_cross_validation() -> None:
     weight = np.random.default_rng(5).uniform(size=N_SAMPLES)
     said = {**QUIET, "Cs": 3, "cv": FOLDS, "tol": 1e-8}
@@ -154,6 +159,7 @@ def test_weights_of_a_cross_validation() -> None:
     assert_same_choice(found, wanted)
 
 
+@pytest.mark.jit
 def test_groups_and_bounds_of_a_cross_validation() -> None:
     said = {**QUIET, "Cs": [0.02, 0.1], "cv": FOLDS, "tol": 1e-7}
     lower = np.r_[-np.inf, np.full(6, -0.1)]
@@ -173,6 +179,7 @@ def test_groups_and_bounds_of_a_cross_validation() -> None:
         model.fit(FRAME, Y, coef_bounds=(None, np.ones(4)))
 
 
+@pytest.mark.jit
 def test_a_level_that_a_fold_lacks_has_no_coefficient_there() -> None:
     X = FRAME.assign(carrier=FRAME["carrier"].cat.add_categories("ZZ"))
     X.loc[0, "carrier"] = "ZZ"
@@ -183,6 +190,7 @@ def test_a_level_that_a_fold_lacks_has_no_coefficient_there() -> None:
     assert abs(found.coefs_paths_[0, 0, 0, 0, names.index("carrier[ZZ]")]) > 1e-3
 
 
+@pytest.mark.jit
 def test_unknown_levels_of_a_cross_validated_model() -> None:
     X = FRAME.astype({"carrier": object})
     X.loc[4, "carrier"] = "ZZ"
@@ -216,6 +224,7 @@ def test_faults_of_a_cross_validation() -> None:
         few.fit(FRAME, Y, penalty_factor=np.ones(4))
 
 
+@pytest.mark.jit
 def test_a_picture_of_a_cross_validation() -> None:
     model = LogisticRegressionCV(**QUIET, Cs=3, cv=2, refit=False).fit(FRAME, Y)
     display = fastlogit.RegularizationPathDisplay.from_estimator(model, X=FRAME)
@@ -227,6 +236,7 @@ def test_a_picture_of_a_cross_validation() -> None:
 # ---- logistic_path
 
 
+@pytest.mark.jit
 @pytest.mark.parametrize(
     ("l1_ratio", "coding"),
     [(0.0, "full"), (0.0, "reference"), (0.5, "full"), (1.0, "reference")],
@@ -262,6 +272,7 @@ def test_a_path_is_that_of_the_indicators(l1_ratio, n_classes, coding) -> None:
     )
 
 
+@pytest.mark.jit
 def test_codings_of_a_path() -> None:
     assert fastlogit.logistic_path(FRAME, Y, 2, l1_ratio=1.0).feature_names == FULL
     assert fastlogit.logistic_path(FRAME, Y, [1.0, np.inf]).feature_names == FULL

@@ -13,6 +13,9 @@ from scipy.sparse import csr_matrix
 import fastlogit
 from fastlogit import BatchSource, LogisticRegression, LogisticRegressionCV, Problem
 
+# Rooms above the kernels, with fits that take minutes in plain Python.
+pytestmark = pytest.mark.jit
+
 PAGE = Path(fastlogit.__file__).parents[1] / "docs" / "api.md"
 KINDS = ("sparse", "categorical columns", "rows on disk", "`BatchSource`")
 DENSE = indicators(FRAME, "reference").to_numpy()
