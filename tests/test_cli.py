@@ -13,6 +13,7 @@ import numba
 import numpy as np
 import pandas as pd
 import pytest
+import scipy.sparse
 from sklearn.datasets import dump_svmlight_file, load_breast_cancer, load_iris
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
@@ -320,6 +321,24 @@ def test_fit_shows_progress_to_a_terminal(tumours, monkeypatch):
     assert result.exit_code == 0
     assert "fitting" in result.stderr
     assert "reading tumours.csv" in result.stderr
+
+
+def test_a_sparse_matrix_with_labels_beside_it():
+    rng = np.random.default_rng(0)
+    words = scipy.sparse.random_array((300, 40), density=0.1, rng=0, format="csr")
+    y = np.where(words @ rng.standard_normal(40) + 0.1 * rng.standard_normal(300) > 0, "a", "b")
+    scipy.sparse.save_npz("words.npz", words)
+    assert "labels of a sparse matrix stand in words.y.npy" in fail(2, "fit", "words.npz")
+    np.save("words.y.npy", y)
+    assert succeed("fit", "words.npz", "--C", "1").startswith("300 rows, 40 features, y: a, b")
+    result = load_model("words.model.npz").result
+    expected = fastlogit.fit(words, y, C=1.0)
+    np.testing.assert_array_equal(result.coef, expected.coef)
+    assert "rows            300\n" in succeed("evaluate", "words.model.npz", "words.npz")
+    assert "C = " in succeed("fit", "words.npz", "--cv", "--folds", "2", "--out", "cv.npz")
+    Path("words.y.npy").unlink()  # predictions need none
+    succeed("predict", "words.model.npz", "words.npz", "--out", "p.csv")
+    assert Path("p.csv").read_text().split()[1:] == expected.predict(words).tolist()
 
 
 @pytest.mark.parametrize("zero_based", [True, False])

@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pytest
+import scipy.sparse
 from pyarrow import parquet
 from sklearn.datasets import dump_svmlight_file, load_breast_cancer
 
@@ -348,27 +349,18 @@ def test_svmlight_round_trip_by_the_numbers_in_the_file(tmp_path, zero_based):
     assert table.names == tuple(f"f{j}" for j in range(first, 30 + first))
     assert io.target_name(table, None) == "y"
     np.testing.assert_array_equal(io.labels(table, "y"), data.target)
-    np.testing.assert_allclose(io.features(table, table.names), data.data, rtol=1e-15)
+    X = io.features(table, table.names)
+    assert scipy.sparse.issparse(X)
+    np.testing.assert_allclose(X.toarray(), data.data, rtol=1e-15)
     np.testing.assert_allclose(table.column("f3"), data.data[:, 3 - first], rtol=1e-15)
 
 
 def test_svmlight_column_that_the_file_does_not_mention_is_zero(tmp_path):
     table = io.read_table(written(tmp_path, "1 1:2.5\n0 2:1\n", "data.libsvm"))
     X = io.features(table, ["f1", "f2", "f9"])
-    np.testing.assert_array_equal(X, [[2.5, 0, 0], [0, 1, 0]])
+    np.testing.assert_array_equal(X.toarray(), [[2.5, 0, 0], [0, 1, 0]])
     with pytest.raises(ValueError, match="lacks 1 of the model's 1 columns: 'size'"):
         io.features(table, ["size"])
-
-
-def test_svmlight_too_large_to_unpack(tmp_path, monkeypatch):
-    monkeypatch.setattr("fastlogit.io.tables.MAX_DENSE_BYTES", 2**20)
-    path = written(tmp_path, "1 500000:1\n0 1:1\n", "data.svm")
-    monkeypatch.setattr("sklearn.datasets.load_svmlight_file", None)  # the counts alone tell
-    with pytest.raises(
-        ValueError,
-        match=r"2 rows x 500,000 columns would take 0\.0075 GiB .* limit is 0\.00098 GiB",
-    ):
-        io.read_table(path)
 
 
 @pytest.mark.parametrize("number", [20_000_000, 100_000_000, 10**12])
@@ -378,8 +370,106 @@ def test_svmlight_of_too_many_columns_is_refused_by_the_counts(tmp_path, monkeyp
     text = f"1 qid:3 1:0.5 {number}:1 # 5:6\n\n# 7:8\n0 2:1\n".encode()
     path = written(tmp_path, gzip.compress(text) if name.endswith("gz") else text, name)
     monkeypatch.setattr("sklearn.datasets.load_svmlight_file", None)
-    with pytest.raises(ValueError, match=f"{number:,} columns.*the limit is.*sparse"):
+    with pytest.raises(ValueError, match=f"{number:,} columns.*the limit is.*svmlight_source"):
         io.read_table(path)
+
+
+def test_sparse_columns_beside_categories_are_unpacked_up_to_a_size(tmp_path, monkeypatch):
+    table = io.read_table(written(tmp_path, "1 1:2 2:1\n0 1:1 3:4\n", "data.svm"))
+    X = io.frame_of(table, table.names, ["f1"])
+    np.testing.assert_array_equal(X.numbers, [[1, 0], [0, 4]])
+    monkeypatch.setattr("fastlogit.io.tables.MAX_DENSE_BYTES", 16)
+    with pytest.raises(ValueError, match=r"2 rows x 2 columns would take .*leave --categories"):
+        io.frame_of(table, table.names, ["f1"])
+
+
+def test_rows_of_a_sparse_file_that_lack_a_value(tmp_path):
+    table = io.read_table(written(tmp_path, "1 1:2 2:nan\n0 1:1 3:4\n1 2:0 3:1\n", "data.svm"))
+    kept = io.complete_rows(table, (*table.names, "y"))
+    np.testing.assert_array_equal(kept.matrix(table.names).toarray(), [[1, 0, 4], [0, 0, 1]])
+    assert kept.where(1) == "row 2, counting from 0"
+    assert io.complete_rows(table, ("f1", "f3", "y")) is table
+
+
+# --- .npz of scipy.sparse.save_npz
+
+SPARSE = scipy.sparse.csr_matrix([[1.5, 0, 0], [0, 0, 2], [0, 1, 0]])
+
+
+@pytest.mark.parametrize("form", ["csr", "csc", "coo"])
+@pytest.mark.parametrize("kind", ["matrix", "array"])
+def test_a_sparse_matrix_of_scipy(tmp_path, form, kind):
+    path = tmp_path / "words.npz"
+    scipy.sparse.save_npz(path, getattr(scipy.sparse, f"{form}_{kind}")(SPARSE))
+    table = io.read_table(path)
+    assert table.names == ("x0", "x1", "x2")
+    X = io.features(table, table.names)
+    assert X.format == "csr"
+    np.testing.assert_array_equal(X.toarray(), SPARSE.toarray())
+    np.testing.assert_array_equal(
+        io.features(table, ["x2", "x0"]).toarray(), SPARSE.toarray()[:, [2, 0]]
+    )
+    np.testing.assert_array_equal(table.column("x1"), [0, 0, 1])
+    with pytest.raises(ValueError, match=r"labels of a sparse matrix stand in .*words\.y\.npy"):
+        io.target_name(table, None)
+
+
+@pytest.mark.parametrize("name", ["words.y.npy", "words.y.txt"])
+def test_labels_beside_a_sparse_matrix(tmp_path, name):
+    path = tmp_path / "words.npz"
+    scipy.sparse.save_npz(path, SPARSE)
+
+    def write(labels):
+        if name.endswith("npy"):
+            np.save(tmp_path / name, labels)
+        else:
+            (tmp_path / name).write_text("\n".join(map(str, labels)))
+
+    write([0, 1, 1])
+    table = io.read_table(path)
+    np.testing.assert_array_equal(io.labels(table, io.target_name(table, None)), [0, 1, 1])
+    write(["no", "yes", "yes"])
+    assert io.labels(io.read_table(path), "y").tolist() == ["no", "yes", "yes"]
+    write([0, 1])
+    with pytest.raises(ValueError, match=r"y\.(npy|txt) has shape \(2,\), but the matrix .* has 3"):
+        io.read_table(path)
+
+
+def parts(**change):
+    """What `save_npz` writes, changed."""
+    kept = {
+        "format": b"csr", "shape": [3, 3], "data": SPARSE.data, "indices": SPARSE.indices,
+        "indptr": SPARSE.indptr,
+    } | change  # fmt: skip
+    return {name: np.array(value) for name, value in kept.items() if value is not None}
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"format": b"bsr"}, "format 'bsr'; save X.tocsr()"),
+        ({"data": SPARSE.data * 1j}, "X holds complex128 values"),
+        ({"indices": [0, 2, 7]}, "damaged, truncated or not"),
+        ({"indptr": [0, 1]}, "damaged, truncated or not"),
+        ({"indptr": None}, "damaged, truncated or not"),
+        ({"shape": [3, 10**9]}, r"1,000,000,000 columns.*the limit is"),
+        ({"y": [0, 1]}, "X has 3 rows, but y has 2 values"),
+    ],
+    ids=str,
+)
+def test_sparse_matrices_that_are_broken(tmp_path, change, words):
+    path = tmp_path / "words.npz"
+    np.savez(path, **parts(**change))
+    with pytest.raises(ValueError, match=words):
+        io.read_table(path)
+
+
+def test_names_and_labels_in_the_file_of_a_sparse_matrix(tmp_path):
+    path = tmp_path / "words.npz"
+    np.savez(path, **parts(y=[0, 1, 1], feature_names=["a", "b", "c"]))
+    table = io.read_table(path)
+    assert table.names == ("a", "b", "c")
+    np.testing.assert_array_equal(io.labels(table, "y"), [0, 1, 1])
 
 
 def test_svmlight_value_that_is_no_number(tmp_path):

@@ -31,7 +31,7 @@ app = typer.Typer(
     help="Logistic regression from compiled kernels: fit, predict and evaluate on data files.",
 )
 
-_DATA_HELP = "CSV, Parquet, Feather, .npz (arrays X, y) or svmlight file."
+_DATA_HELP = "CSV, Parquet, Feather, .npz (arrays X, y, or a sparse matrix) or svmlight file."
 Data = Annotated[Path, typer.Argument(metavar="DATA", help=_DATA_HELP, show_default=False)]
 ModelPath = Annotated[
     Path, typer.Argument(metavar="MODEL", help="A file that `fit` wrote.", show_default=False)

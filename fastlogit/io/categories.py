@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
 from fastlogit.inputs.coded_frame import CodedFrame, Level, ReadColumn
 from fastlogit.inputs.frames import level_of
 from fastlogit.io.columns import check_column, check_none_absent, check_present, features
-from fastlogit.io.tables import Array, ColumnTable, Table
+from fastlogit.io.tables import Array, ColumnTable, Table, dense
 from fastlogit.io.values import TextFormat, column_from_texts, is_date, options_for
 
 # So many different texts in a column are identifiers, where more than half of all are different.
@@ -148,7 +149,9 @@ def _frame(
     if not coded:
         return features(table, names)
     numbers = [name for name in names if name not in coded]
-    matrix = features(table, numbers) if numbers else np.empty((table.n_rows, 0))
+    matrix: Any = features(table, numbers) if numbers else np.empty((table.n_rows, 0))
+    if not isinstance(matrix, np.ndarray):
+        matrix = dense(table.path, matrix)
     places = {place: coded[name] for place, name in enumerate(names) if name in coded}
     return CodedFrame(tuple(names), matrix, places)
 

@@ -5,11 +5,19 @@ from __future__ import annotations
 import shlex
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, time, timedelta
+from typing import Any
 
 import numpy as np
 
 from fastlogit.io.faults import comment, near_names, quoted
-from fastlogit.io.tables import Array, ColumnTable, MatrixTable, Table
+from fastlogit.io.tables import (
+    Array,
+    ColumnTable,
+    MatrixTable,
+    SparseMatrixTable,
+    SparseTable,
+    Table,
+)
 from fastlogit.io.values import SEPARATORS, TextFormat, is_date, options_for
 
 #: As many different texts among numbers are taken for marks such as "?", more for text.
@@ -117,6 +125,7 @@ def features(table: Table, names: Sequence[str]) -> Array:
     Returns
     -------
     ndarray of shape (n_rows, len(names)), float32 or float64 (or the dtype of X in an .npz)
+        Of a sparse file a sparse matrix of SciPy, by rows.
 
     Raises
     ------
@@ -142,8 +151,14 @@ def complete_rows(table: Table, names: Iterable[str]) -> Table:
     ValueError
         If no row is left.
     """
-    complete = np.ones(table.n_rows, dtype=bool)
-    for name in names:
+    complete, wanted = np.ones(table.n_rows, dtype=bool), list(names)
+    if isinstance(table, SparseTable | SparseMatrixTable):
+        # Column by column a million of them would take minutes.
+        beside = set(table.extra_names)
+        matrix = table.matrix([name for name in wanted if name not in beside])
+        complete[matrix.nonzero()[0][_missing(matrix.data[matrix.data != 0])]] = False
+        wanted = [name for name in wanted if name in beside]
+    for name in wanted:
         complete &= ~_missing(table.column(name))
     if complete.all():
         return table
@@ -173,6 +188,8 @@ def check_column(table: Table, name: str, role: str) -> None:
 
 def _header_hint(table: Table) -> str:
     """Say what may be wrong with the header of a CSV file, or nothing."""
+    if isinstance(table, SparseMatrixTable) and not table.others:
+        return f"; labels of a sparse matrix stand in {table.path.with_suffix('.y.npy')} beside it"
     form = getattr(table, "form", None)
     if form is None:
         return ""
@@ -316,9 +333,15 @@ def _missing(column: Array) -> Array:
     return np.zeros(column.shape, dtype=bool)
 
 
-def _check_finite(table: Table, names: Sequence[str], matrix: Array) -> None:
+def _check_finite(table: Table, names: Sequence[str], matrix: Any) -> None:
     """Raise, naming the first row and column, if a value is missing or infinite."""
     if matrix.dtype.kind != "f":
+        return
+    if not isinstance(matrix, np.ndarray):  # a sparse one, by rows
+        for place in np.flatnonzero(~np.isfinite(matrix.data))[:1]:
+            row = int(np.searchsorted(matrix.indptr, place, side="right")) - 1
+            name = names[matrix.indices[place]]
+            raise ValueError(_not_finite(table, name, row, float(matrix.data[place])))
         return
     for start in range(0, len(matrix), _CHECK_ROWS):
         finite = np.isfinite(matrix[start : start + _CHECK_ROWS])

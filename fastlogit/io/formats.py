@@ -12,8 +12,9 @@ from numpy.lib.npyio import NpzFile
 from fastlogit.arrays import DType
 from fastlogit.io.arrow import read_feather, read_parquet
 from fastlogit.io.faults import check_names, damaged_file, near_names, reading
-from fastlogit.io.tables import Array, MatrixTable, SparseTable, Table, check_dense_size
-from fastlogit.io.text import open_bytes, read_csv
+from fastlogit.io.sparse_files import read_svmlight, scipy_matrix, sparse_matrix_table
+from fastlogit.io.tables import Array, MatrixTable, Table
+from fastlogit.io.text import read_csv
 from fastlogit.io.values import TextFormat
 
 
@@ -27,7 +28,9 @@ def read_table(
     path : str or Path
         A ``.csv`` or ``.tsv`` file with a header line (separator comma, semicolon, tab or bar,
         unless `form` says another), ``.parquet``, ``.feather``, ``.npz`` with an array ``X`` (and
-        ``y``, ``feature_names``, weights), or svmlight (``.svmlight``, ``.libsvm``, ``.svm``).
+        ``y``, ``feature_names``, weights) or a sparse matrix of `scipy.sparse.save_npz`, whose
+        labels may stand beside it (``words.y.npy`` or, a label a line, ``words.y.txt`` for
+        ``words.npz``), or svmlight (``.svmlight``, ``.libsvm``, ``.svm``).
         Text files may end in ``.gz`` or ``.bz2``.
     form : TextFormat, optional
         How a CSV file writes its values; only for such files.
@@ -91,8 +94,11 @@ def _no_such_file(path: Path) -> str:
 
 
 def _read_npz(path: Path) -> Table:
-    """Read an .npz file: X, and the one-dimensional arrays that have a value for each row."""
+    """Read an .npz file: X, dense or sparse, and the arrays that have a value for each row."""
     arrays = _npz_arrays(path)
+    sparse = scipy_matrix(path, arrays)
+    if sparse is not None:
+        arrays["X"] = sparse
     if "X" not in arrays:
         found = ", ".join(sorted(arrays)) or "no arrays"
         raise ValueError(f"{path} has no array 'X' (found: {found})")
@@ -101,9 +107,11 @@ def _read_npz(path: Path) -> Table:
         raise ValueError(f"{path}: X has {X.ndim} dimension(s), 2 are needed (rows, columns)")
     names = _npz_names(path, arrays.pop("feature_names", None), X.shape[1])
     for name, array in arrays.items():
-        if array.ndim == 1 and len(array) != len(X):
-            raise ValueError(f"{path}: X has {len(X)} rows, but {name} has {len(array)} values")
+        if array.ndim == 1 and len(array) != X.shape[0]:
+            raise ValueError(f"{path}: X has {X.shape[0]} rows, but {name} has {len(array)} values")
     others = {name: array for name, array in arrays.items() if array.ndim == 1}
+    if sparse is not None:
+        return sparse_matrix_table(path, sparse, names, others)
     return MatrixTable(path, names, X, others)
 
 
@@ -161,44 +169,12 @@ def _npz_names(path: Path, stored: Array | None, n_features: int) -> tuple[str, 
     return names
 
 
-def _read_svmlight(path: Path) -> Table:
-    """Read an svmlight file."""
-    from sklearn.datasets import load_svmlight_file
-
-    with reading(path, "svmlight"):
-        check_dense_size(path, *_svmlight_shape(path))
-        try:
-            # zero_based=True keeps the numbers as written: "auto" would shift some files only.
-            values, y = load_svmlight_file(path, zero_based=True)
-        except (ValueError, IndexError) as error:
-            raise ValueError(damaged_file(path, "svmlight", error)) from error
-    first = 0 if values.shape[1] == 0 or values[:, [0]].nnz else 1
-    return SparseTable(path, values.tocsc(), y, first)
-
-
-def _svmlight_shape(path: Path) -> tuple[int, int]:
-    """Return the rows and the largest column number of an svmlight file, read line by line.
-
-    The numbers of a row must rise, so that the last one tells: 60 MB/s, and no memory.
-    """
-    n_rows = largest = 0
-    with open_bytes(path) as file:
-        for line in file:
-            words = line.partition(b"#")[0].rsplit(maxsplit=1)
-            if words:
-                n_rows += 1
-                number = words[-1].partition(b":")[0]
-                if len(words) > 1 and number.isdigit():
-                    largest = max(largest, int(number))
-    return n_rows, largest
-
-
 _CSV = (".csv", ".tsv")
 _READERS: dict[str, Callable[[Path], Table]] = {
     ".parquet": read_parquet,
     ".feather": read_feather,
     ".npz": _read_npz,
-    ".svmlight": _read_svmlight,
-    ".libsvm": _read_svmlight,
-    ".svm": _read_svmlight,
+    ".svmlight": read_svmlight,
+    ".libsvm": read_svmlight,
+    ".svm": read_svmlight,
 }

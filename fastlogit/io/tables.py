@@ -16,26 +16,34 @@ if TYPE_CHECKING:
 
 Array = NDArray[Any]
 
-#: Largest dense array, in bytes, that an svmlight file is unpacked into.
+#: Largest dense array, in bytes, that sparse columns are unpacked into beside categorical ones.
 MAX_DENSE_BYTES = 4 * 2**30
-#: Most columns of an svmlight file: each has a name, and names of 2e7 columns take 3 GB and 48 s.
+#: Most columns of a sparse file: each has a name, and names of 2e7 columns take 3 GB and 48 s.
 MAX_SPARSE_COLUMNS = 1_000_000
 
 
-def check_dense_size(path: Path, n_rows: int, n_columns: int) -> None:
-    """Raise if a dense array of this shape would be too large, or have too many columns."""
+def dense(path: Path, matrix: Any) -> Array:
+    """Return a sparse matrix as an array, as it is beside categorical columns; raise if large."""
+    n_rows, n_columns = matrix.shape
     n_bytes = 8 * n_rows * n_columns
-    advice = "fastlogit cannot use sparse data yet, so select columns or rows first"
     if n_bytes > MAX_DENSE_BYTES:
         raise ValueError(
             f"{path}: {n_rows:,} rows x {n_columns:,} columns would take "
-            f"{n_bytes / 2**30:.2g} GiB as a dense array, the limit is "
-            f"{MAX_DENSE_BYTES / 2**30:.2g} GiB; {advice}"
+            f"{n_bytes / 2**30:.2g} GiB as a dense array, which sparse columns are beside "
+            f"categorical ones, the limit is {MAX_DENSE_BYTES / 2**30:.2g} GiB; leave --categories "
+            "out, or other columns with --drop"
         )
+    unpacked: Array = matrix.toarray()
+    return unpacked
+
+
+def check_column_count(path: Path, n_columns: int) -> None:
+    """Raise if a sparse file has more columns than can have names."""
     if n_columns > MAX_SPARSE_COLUMNS:
         raise ValueError(
             f"{path}: {n_columns:,} columns (the largest feature number), the limit is "
-            f"{MAX_SPARSE_COLUMNS:,}; {advice}"
+            f"{MAX_SPARSE_COLUMNS:,}, since each has a name in the model; select columns first, or "
+            "fit it in Python: fastlogit.fit(fastlogit.io.svmlight_source(path), ...)"
         )
 
 
@@ -189,6 +197,28 @@ class MatrixTable:
 
 
 @dataclass(frozen=True)
+class SparseMatrixTable(MatrixTable):
+    """The same for a sparse matrix of SciPy, by columns."""
+
+    def column(self, name: str) -> Array:
+        """Return one array beside X, or one column of X made dense, shape (n_rows,)."""
+        return self.others[name] if name in self.others else _column(self.matrix([name]))
+
+    def matrix(self, names: Sequence[str]) -> Any:
+        """Return the named columns as a sparse matrix by rows."""
+        values: Any = self.values
+        if tuple(names) == self.names:
+            return values.tocsr()
+        place = {name: j for j, name in enumerate(self.names)}
+        return values[:, [place[name] for name in names]].tocsr()
+
+
+def _column(matrix: Any) -> Array:
+    column: Array = matrix.toarray()[:, 0]
+    return column
+
+
+@dataclass(frozen=True)
 class SparseTable:
     """An svmlight file: few non-zero values per row, columns known by their numbers.
 
@@ -217,26 +247,23 @@ class SparseTable:
 
     def column(self, name: str) -> Array:
         """Return the target, or one column made dense, shape (n_rows,)."""
-        return self.y if name == "y" else self.matrix([name])[:, 0]
+        return self.y if name == "y" else _column(self.matrix([name]))
 
     def absent(self, names: Iterable[str]) -> list[str]:
         """Return those of `names` that are not the name of an svmlight column."""
         return [name for name in names if not re.fullmatch(r"f\d+", name)]
 
-    def matrix(self, names: Sequence[str]) -> Array:
-        """Return the named columns as one dense array.
+    def matrix(self, names: Sequence[str]) -> Any:
+        """Return the named columns as a sparse matrix by rows."""
+        numbers = np.array([int(name[1:]) for name in names])
+        n_columns = self.values.shape[1]
+        if len(numbers) and numbers.max() >= n_columns:  # columns that the file does not mention
+            from scipy.sparse import csc_matrix, hstack
 
-        Raises
-        ------
-        ValueError
-            If that array would be too large.
-        """
-        check_dense_size(self.path, self.n_rows, len(names))
-        numbers = [int(name[1:]) for name in names]
-        known = [k for k, number in enumerate(numbers) if number < self.values.shape[1]]
-        matrix = np.zeros((self.n_rows, len(names)))
-        matrix[:, known] = self.values[:, [numbers[k] for k in known]].toarray()
-        return matrix
+            numbers = np.minimum(numbers, n_columns)
+            rest = csc_matrix((self.n_rows, 1))
+            return hstack([self.values, rest], format="csc")[:, numbers].tocsr()
+        return self.values[:, numbers].tocsr()
 
     def rows(self, places: Array) -> SparseTable:
         """Return a table of some rows, by their numbers."""

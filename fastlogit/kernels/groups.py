@@ -237,16 +237,29 @@ def status_of(found: int, n_rows: int, free: int) -> int:
     return SEPARABLE if found == small.SEPARABLE else GENERAL
 
 
+class OwnRows(NamedTuple):
+    """Rows of one group that lie together, their weight, and how many parameters have no penalty.
+
+    Weights and offset are empty for none.
+    """
+
+    X: Any
+    codes: Any
+    weights: Any
+    offset: Any
+    total: float
+    n_free: int
+
+
 @part
 def fit_rows(
-    X: Any, codes: Any, weights: Any, offset: Any, total: float, free: int, group: int, task: Task,
-    room: Room, models: Models, coef: Any, errors: Any,
-) -> int:  # fmt: skip
+    rows: OwnRows, group: int, task: Task, room: Room, models: Models, coef: Any, errors: Any
+) -> int:
     """Fit rows that lie together, under the penalty in the room, and measure the fit; the status.
 
-    `total` is the weight of the rows, and `free` counts parameters without penalty. `coef` and
-    `errors`, which come with NaN, get what is found: `errors` with the intercept last.
+    `coef` and `errors`, which come with NaN, get what is found: `errors` with the intercept last.
     """
+    X, codes, weights, offset, total, free = rows
     n_features = X.shape[1]
     count = models.n_samples[group]
     found = fit_small(
@@ -305,10 +318,8 @@ def fit_group(rows: GroupRows, group: int, task: Task, room: Room, models: Model
     for j in range(n_features):
         room.l2_reg[j] = task.l2_reg[j] * share
     coef = models.coef[group]
-    status = fit_rows(
-        X, codes, weights, offset, total, n_free(room.l2_reg, task.fit_intercept), group, task,
-        room, models, coef, models.errors[group],
-    )  # fmt: skip
+    own = OwnRows(X, codes, weights, offset, total, n_free(room.l2_reg, task.fit_intercept))
+    status = fit_rows(own, group, task, room, models, coef, models.errors[group])
     models.status[group] = status
     for j in range(task.mean.shape[0]):
         coef[j] += task.mean[j]

@@ -15,6 +15,7 @@ from .groups import (
     CONVERGED,
     GENERAL,
     Models,
+    OwnRows,
     Room,
     Task,
     add_mean,
@@ -130,10 +131,8 @@ def fit_group(
     # The last number is the error of the intercept.
     errors = room.errors[: count + 1]
     errors[:] = float("nan")
-    status = fit_rows(
-        X, codes, weights, offset, total, n_free(task.l2_reg, task.fit_intercept), group, task,
-        own, models, room.coef[:count], errors,
-    )  # fmt: skip
+    found = OwnRows(X, codes, weights, offset, total, n_free(task.l2_reg, task.fit_intercept))
+    status = fit_rows(found, group, task, own, models, room.coef[:count], errors)
     if status <= COLLINEAR:
         coef, wanted = models.coef[group], models.errors[group]
         for j in range(n_features):
