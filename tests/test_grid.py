@@ -351,6 +351,15 @@ def test_penalties_in_turn_take_fewer_iterations_than_all_at_once(monkeypatch) -
     assert costs[0] == pytest.approx(costs[1], rel=2e-8)
 
 
+def test_the_end_by_a_callback_is_said_as_such() -> None:
+    rng = np.random.default_rng(4)
+    X = rng.normal(size=(300, 4))
+    y = (X[:, 0] + rng.logistic(size=300) > 0.0).astype(int)
+    with pytest.warns(ConvergenceWarning, match="the callback ended the fits: 0 of 2") as said:
+        grid_of(X, y, [1.0, 10.0], callback=lambda _: True)
+    assert "raise" not in str(said[0].message)
+
+
 def test_a_callback_ends_penalties_that_are_solved_in_turn(monkeypatch) -> None:
     monkeypatch.setattr(grid_module, "IN_TURN", 0.0)
     X, codes = three_classes(sized(150, 60), 3)

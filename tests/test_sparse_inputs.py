@@ -361,3 +361,14 @@ def test_a_hundred_thousand_spoiled_matrices(seed) -> None:
         capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert child.returncode == 0, child.stderr[-2_000:]
+
+
+@pytest.mark.parametrize("form", ["coo", "csc", "dok"])
+def test_rows_whose_pointers_have_no_room_are_one_clear_error(form, monkeypatch) -> None:
+    monkeypatch.setattr("fastlogit.inputs.sparse.available_memory", lambda: 1e9)
+    X = getattr(scipy.sparse, f"{form}_array")((2**31 - 1, 3))
+    words = "claims 2,147,483,647 rows, whose pointers alone would take 48 GiB.*look at its shape"
+    with pytest.raises(ValueError, match=words):
+        compressed_rows(X)
+    with pytest.raises(ValueError, match=words):
+        fastlogit.raw_prediction(X, np.ones(3))

@@ -180,10 +180,13 @@ class GridOptions:
 
     def limits(self) -> Limits:
         """Return what ends a fit, checked."""
+        tol = check_number("tol", self.tol, low=0.0)
+        max_iter = check_whole("max_iter", self.max_iter, low=0)
+        tell = check_callback(self.callback)
         return Limits(
-            tol=check_number("tol", self.tol, low=0.0),
-            max_iter=check_whole("max_iter", self.max_iter, low=0),
-            callback=check_callback(self.callback),
+            tol=tol,
+            max_iter=max_iter,
+            callback=None if tell is None else _Heard(tell),
             time_limit=check_time_limit(self.time_limit),
         )
 
@@ -259,6 +262,18 @@ def check_grid(
     return problem, _check_folds(fold_weights, problem), limits
 
 
+class _Heard:
+    """A user's callback, and whether it has ended the fits."""
+
+    def __init__(self, tell: Callback) -> None:
+        self._tell, self.is_ended = tell, False
+
+    def __call__(self, progress: Progress) -> object:
+        asked = self._tell(progress)
+        self.is_ended = self.is_ended or asked is True
+        return asked
+
+
 def conclude(grid: Grid, limits: Limits, began: float, interrupted: bool = False) -> GridResult:
     """Put the models in the user's units and order; warn where one did not converge."""
     pooled = grid.pooled
@@ -278,10 +293,11 @@ def conclude(grid: Grid, limits: Limits, began: float, interrupted: bool = False
     if interrupted:
         message = f"interrupted: {message}; the best points so far are in .result"
     elif not converged.all():
-        message += (
-            f" to a proven {limits.tol:g}, the worst to {stated(worst.max()):.1e}; raise max_iter, "
-            "time_limit or tol"
-        )
+        message += f" to a proven {limits.tol:g}, the worst to {stated(worst.max()):.1e}"
+        if isinstance(limits.callback, _Heard) and limits.callback.is_ended:
+            message = f"the callback ended the fits: {message}"
+        else:
+            message += "; raise max_iter, time_limit or tol"
         if late:
             message = f"time_limit={limits.time_limit:g} s ended the fits: {message}"
         warnings.warn(message, ConvergenceWarning, stacklevel=stack_level())

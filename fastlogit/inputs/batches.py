@@ -106,10 +106,13 @@ def first_look(
         return X, y, sample_weight
     if y is not None:
         raise TypeError("y must be left out with a BatchSource, whose batches bring labels along")
-    batches = X.factory()
     look = _FirstLook()
     activity().begin(look)
     try:
+        for n_rows in getattr(X.factory, "prepare", tuple)():  # of a file of text
+            look.n_parsed += n_rows
+            _check_time(look, clock)
+        batches = X.factory()
         for batch in epoch(batches, READING):
             _add(look, batch, clock)
     except KeyboardInterrupt:
@@ -131,6 +134,10 @@ def _add(look: _FirstLook, batch: Batch, clock: Clock | None) -> None:
     except (TypeError, ValueError) as error:
         kind = TypeError if isinstance(error, TypeError) else ValueError
         raise kind(f"batch {batch.number}: {error}") from None
+    _check_time(look, clock)
+
+
+def _check_time(look: _FirstLook, clock: Clock | None) -> None:
     if clock is not None and clock.is_late():
         raise TimeoutError(
             f"time_limit={clock.limit:g} s passed {look.where()}; raise time_limit, or write the "
@@ -145,7 +152,8 @@ class _FirstLook:
     n_passes = 0.0
 
     def __init__(self) -> None:
-        self.n_batches = self.n_samples = 0
+        # Rows of text that are parsed, before the first batch.
+        self.n_batches = self.n_samples = self.n_parsed = 0
         self.n_features: int | None = None
         self.dtype: DType = np.dtype(bool)
         self.names: list[str] | None = None
@@ -158,14 +166,18 @@ class _FirstLook:
     @property
     def phase(self) -> str:
         """What is being done, for those who watch."""
-        return f"first look at the batches ({self.n_batches:,} with {self.n_samples:,} rows so far)"
+        return f"first look at the batches ({self._seen()} so far)"
+
+    def _seen(self) -> str:
+        if self.n_parsed and not self.n_batches:
+            return f"{self.n_parsed:,} rows of text"
+        return f"{self.n_batches:,} with {self.n_samples:,} rows"
 
     def where(self) -> str:
         """Say how far the look was, and that there is no result."""
         return (
             "during the first look at the batches of a BatchSource, which finds labels and number "
-            f"of rows: {self.n_batches:,} with {self.n_samples:,} rows were seen, and there is no "
-            "result yet"
+            f"of rows: {self._seen()} were seen, and there is no result yet"
         )
 
     def add(self, batch: Batch) -> None:

@@ -28,6 +28,7 @@ from ..design.compressed import (
     refuse_range,
     whole,
 )
+from ..design.mapped import available_memory
 from ..design.mixed import MixedRows
 from ..design.streamed import RowSource
 from .conversion import is_frame, is_readable, refuse_names_twice, refuse_special
@@ -48,6 +49,8 @@ __all__ = [
 Foreign: TypeAlias = Any
 
 LARGEST_INT32 = 2**31 - 1
+# Formats that have no pointers to rows, and what these take while they are made, for each row.
+BY_PLACES, POINTER_BYTES = ("csc", "coo", "dia", "dok"), 24
 # The first rows of a source, which say about how many values there are.
 LOOK_ROWS = 256
 
@@ -190,12 +193,25 @@ def compressed_rows(X: Foreign) -> CompressedRows:
         If its format is not known, or its shape or its parts are not possible.
     """
     shape = shape_of(X)
+    if X.format in BY_PLACES:
+        _check_room(shape[0])
     read = READERS.get(X.format)
     if read is None:
         raise ValueError(
             f"X is sparse and of format {X.format!r}, which is not known; X.tocsr() is"
         )
     return read(X, shape)
+
+
+def _check_room(n_samples: int) -> None:
+    """Raise for rows whose pointers, which are to be made, memory has no room for."""
+    n_bytes = POINTER_BYTES * n_samples
+    # The question for the memory that is left costs 50 us.
+    if n_bytes > 2**26 and n_bytes > available_memory():
+        raise ValueError(
+            f"X is sparse and claims {n_samples:,} rows, whose pointers alone would take "
+            f"{n_bytes / 2**30:.3g} GiB, more than the memory that is left; look at its shape"
+        )
 
 
 def columns_of(X: Foreign) -> Foreign:

@@ -153,25 +153,31 @@ class _File:
     def __reduce__(self) -> tuple[type[_File], tuple[Path, int | None, bool | str]]:
         return _File, self._given
 
+    def prepare(self) -> Iterator[int]:
+        """Parse the text, once; yield rows that were parsed, for time limits to have a say."""
+        if self._spool is not None:
+            return
+        spool, least, largest = _Spool(), LARGEST_INT32, -1
+        try:
+            for block in _blocks(self._path):
+                spool.write(block)
+                least = min(least, int(block.columns.min(initial=LARGEST_INT32)))
+                largest = max(largest, int(block.columns.max(initial=-1)))
+                yield block.labels.size
+            spool.flush()
+            self._settle(spool, least, largest)
+        except BaseException:
+            spool.close()
+            raise
+        self._spool = spool
+
     def __call__(self) -> Iterator[tuple[csr_matrix, Vector]]:
         from scipy.sparse import csr_matrix
 
-        if self._spool is None:
-            spool, least, largest = _Spool(), LARGEST_INT32, -1
-            try:
-                for block in _blocks(self._path):
-                    spool.write(block)
-                    least = min(least, int(block.columns.min(initial=LARGEST_INT32)))
-                    largest = max(largest, int(block.columns.max(initial=-1)))
-                    # A batch without rows: time limits and those who watch have a say.
-                    yield csr_matrix((0, 1)), np.empty(0)
-                spool.flush()
-                self._settle(spool, least, largest)
-            except BaseException:
-                spool.close()
-                raise
-            self._spool = spool
+        for _ in self.prepare():
+            pass
         spool = self._spool
+        assert spool is not None  # prepared
         for place in spool.places:
             labels, ends, columns, values = spool.read(place)
             pointers = np.concatenate([[0], ends])
