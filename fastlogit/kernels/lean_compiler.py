@@ -30,7 +30,7 @@ TRIED = ("0.67.", "0.68.")
 
 
 class Lean(NamedTuple):
-    """Compilers, in the words of numba pipelines: of parts, and of what calls them."""
+    """Of parts, and of what calls them: the compilers, in numba's words, or their libraries."""
 
     part: Any
     whole: Any
@@ -57,20 +57,63 @@ def make_lean() -> Lean | None:
             and hasattr(PassManager, "_runPass")
             and hasattr(compiler.Compiler, "compile_extra")):  # fmt: skip
         return None
+    libraries = _libraries(JITCodeLibrary)
+    return _compilers(libraries, _managers(PassManager), plain, rewriting, remembered)
 
-    class _NoEnvironment:
-        """numba's code generator for functions without an address to keep an environment at."""
 
-        def __init__(self, codegen: Any) -> None:
-            self._codegen = codegen
+# ------------------------------------------------------------------------------------------------
+# Libraries: the LLVM code of a function and of what it calls
 
-        def __getattr__(self, name: str) -> Any:
-            return getattr(self._codegen, name)
 
-        def set_env(self, env_name: str, env: Any) -> None:
-            """Do nothing: only wrappers for calls from Python read it."""
+class _NoEnvironment:
+    """numba's code generator for functions without an address to keep an environment at."""
 
-    class _WholeLibrary(JITCodeLibrary):  # type: ignore[misc]
+    def __init__(self, codegen: Any) -> None:
+        self._codegen = codegen
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._codegen, name)
+
+    def set_env(self, env_name: str, env: Any) -> None:
+        """Do nothing: only wrappers for calls from Python read it."""
+
+
+class _Own(NamedTuple):
+    """One part's own code, in the place of its library."""
+
+    library: Any
+
+    @property
+    def _reload_init(self) -> Any:
+        return self.library._reload_init
+
+    def _get_module_for_linking(self) -> Any:
+        return self.library.own_module()
+
+
+def _reached(caller: Any) -> list[Any]:
+    """Return all libraries that one reaches, callers before what they call."""
+    found: dict[int, Any] = {}
+    waiting = list(caller._linking_libraries)
+    for library in waiting:  # which grows on the way
+        if id(library) not in found:
+            found[id(library)] = library
+            if _is_part(library):
+                waiting.extend(library._linking_libraries)
+    parts = [_Own(one) for one in found.values() if _is_part(one)]
+    # LLVM takes what is asked for by then alone. Of a part that is its one function; libraries
+    # of many functions come when all has been asked.
+    return parts + [one for one in found.values() if not _is_part(one)]
+
+
+def _is_part(library: Any) -> bool:
+    return hasattr(library, "own_module")
+
+
+def _libraries(base: Any) -> Lean:
+    """Return the classes of libraries, made of numba's own."""
+
+    class _Whole(base):  # type: ignore[misc]
         """Machine code of a function and of all that it reaches, each linked in once."""
 
         def finalize(self) -> None:
@@ -87,7 +130,13 @@ def make_lean() -> Lean | None:
             passes, builder = self._codegen._module_pass_manager(opt=level)
             passes.run(self._final_module, builder)
 
-    class _PartLibrary(JITCodeLibrary):  # type: ignore[misc]
+    return Lean(_part_library(base), _Whole)
+
+
+def _part_library(base: Any) -> Any:
+    """Return the class of libraries of parts."""
+
+    class _Part(base):  # type: ignore[misc]
         """LLVM code that is linked into that of callers: nothing is made of it here.
 
         `counts` says whether it counts references to arrays.
@@ -131,38 +180,30 @@ def make_lean() -> Lean | None:
         def get_pointer_to_function(self, name: str) -> int:
             return 0
 
-    class _Own(NamedTuple):
-        """One library's own code, in the place of the library."""
+    return _Part
 
-        library: Any
 
-        @property
-        def _reload_init(self) -> Any:
-            return self.library._reload_init
+# ------------------------------------------------------------------------------------------------
+# Compilers: the passes over a function
 
-        def _get_module_for_linking(self) -> Any:
-            return self.library.own_module()
 
-    def _reached(caller: Any) -> list[Any]:
-        """Return all libraries that one reaches, callers before what they call."""
-        found: dict[int, Any] = {}
-        waiting = list(caller._linking_libraries)
-        for library in waiting:  # which grows on the way
-            if id(library) not in found:
-                found[id(library)] = library
-                if isinstance(library, _PartLibrary):
-                    waiting.extend(library._linking_libraries)
-        parts = [_Own(one) for one in found.values() if isinstance(one, _PartLibrary)]
-        # LLVM takes what is asked for by then alone. Of a part that is its one function; libraries
-        # of many functions come when all has been asked.
-        return parts + [one for one in found.values() if not isinstance(one, _PartLibrary)]
+def _managers(base: Any) -> Any:
+    """Return the class of sequences of passes, made of numba's own."""
 
-    class _Passes(PassManager):  # type: ignore[misc]
+    class _Passes(base):  # type: ignore[misc]
         """Runs passes that do not look whether others have kept their word."""
 
         def _runPass(self, index: int, pss: Any, internal_state: Any) -> None:
             pss.analysis = self._analysis
             pss.run_pass(internal_state)
+
+    return _Passes
+
+
+def _compilers(
+    libraries: Lean, manager: Any, plain: list[Any], rewriting: list[Any], remembered: _Remembered
+) -> Lean:
+    """Return the compilers, made of numba's own."""
 
     class _LeanCompiler(compiler.Compiler):  # type: ignore[misc]
         """Compiles functions of few parts of the language."""
@@ -177,7 +218,7 @@ def make_lean() -> Lean | None:
             flags = self.state.flags
             if flags.force_pyobject or flags.auto_parallel.enabled or _has_closures(self.state):
                 return super().define_pipelines()
-            passes = _Passes("lean")
+            passes = manager("lean")
             for one in plain if flags.no_rewrites else rewriting:
                 passes.add_pass(one, one.__name__)
             passes.finalize()
@@ -185,13 +226,13 @@ def make_lean() -> Lean | None:
 
     class _Part(_LeanCompiler):
         def _library(self, codegen: Any, func: Any) -> Any:
-            library = _PartLibrary(codegen, func.__qualname__)
+            library = libraries.part(codegen, func.__qualname__)
             library.counts = self.state.flags.nrt
             return library
 
     class _Whole(_LeanCompiler):
         def _library(self, codegen: Any, func: Any) -> Any:
-            library = _WholeLibrary(codegen, func.__qualname__)
+            library = libraries.whole(codegen, func.__qualname__)
             library.enable_object_caching()
             return library
 
