@@ -97,13 +97,13 @@ CALLS: dict[str, list[Callable[[Any, Any], Any]]] = {
         lambda X, y: LogisticRegression().partial_fit(X, Y, classes=[0, 1]),
         lambda X, y: OnlineLogistic(DENSE.shape[1], [0, 1]).update(X, Y),
     ],
-    "`fit_groups` and its predictions, `bootstrap`, `permutation`, `X` of `scan`": [
+    "`fit_groups` and its predictions, `bootstrap`, `permutation`": [
         lambda X, y: fastlogit.fit_groups(X, Y, GROUPS),
         lambda X, y: fastlogit.fit_groups(DENSE, Y, GROUPS, C=1.0).predict_proba(X, GROUPS),
         lambda X, y: fastlogit.bootstrap(X, Y),
         lambda X, y: fastlogit.permutation(X, Y),
-        lambda X, y: fastlogit.scan(X, np.arange(len(Y))[:, None], Y),
     ],
+    "`X` of `scan`": [lambda X, y: fastlogit.scan(X, np.arange(len(Y))[:, None], Y)],
     "`columns` of `scan`": [lambda X, y: fastlogit.scan(None, X, Y)],
 }
 # Cells that name another way for what the call itself does not take.
