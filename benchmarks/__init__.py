@@ -7,6 +7,7 @@
 - `engine.py`, `estimators.py`: whole fits beside other libraries, which `peers.py` holds and
   `contest.py` lets compete; `workloads.py` has their data, `optimum.py` the judge.
 - `first_call.py`: first calls in fresh processes, and the warm-up.
+- `sparse_memory.py`: peak memory of fits of sparse rows and categorical codes.
 - `headline.py`: copies ten ratios from docs/benchmarks.md, where the scripts above write their
   tables (`markers.py`), into README.md.
 - `problems.py`, `answers.py`, `fresh.py`: data, checks against the oracle, fresh processes.

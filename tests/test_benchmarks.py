@@ -277,8 +277,8 @@ def test_a_script_writes_each_long_table_of_the_page() -> None:
     """Every place of the page belongs to a script, and every script that writes finds its place."""
     page = (ROOT / "docs" / "benchmarks.md").read_text("utf-8")
     names = (
-        "engine", "estimators", "speed", "first_call", "small", "small_softmax", "wide", "groups",
-        "resampling", "scan",
+        "engine", "estimators", "speed", "first_call", "small", "small_softmax", "wide", "sparse",
+        "sparse_memory", "l1", "l1_path", "groups", "resampling", "scan",
     )  # fmt: skip
     scripts = [load(name) for name in names]
     for script in scripts:
@@ -321,6 +321,16 @@ def test_sparse_text_is_measured(tmp_path: Path, capsys: pytest.CaptureFixture[s
     assert "| sparse text | cost and gradient | 500 x 300, " in written
     for mode in ("500 x 300, two classes", "200 x 300, softmax", "200 x 300, one against all"):
         assert f"| sparse text | fit | text of {mode}" in written
+
+
+@pytest.mark.jit
+def test_memory_of_sparse_fits_is_measured(tmp_path: Path) -> None:
+    script, page = load("sparse_memory"), tmp_path / "page.md"
+    page.write_text(f"{script.PLACE.begin}\n{script.PLACE.end}\n", "utf-8")
+    script.main(["--shrink", "100", "--only", "csr", "codes", "--write", str(page)])
+    written = page.read_text("utf-8")
+    assert "| memory | CSR | 2,000 x 1,000, 40 values a row | X | <= 1.2 times X | " in written
+    assert "| memory | categorical codes | 20,000 x 4 | X | <= 1.2 times X | " in written
 
 
 @pytest.mark.jit

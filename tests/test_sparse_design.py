@@ -150,3 +150,28 @@ def test_threads_get_as_many_chunks_each_of_as_many_values(n_samples, n_features
     values = np.diff(np.append(rows.begins, rows.ends[-1])[bounds])
     assert values.max() <= 1.2 * rows.n_values / n_chunks + n_features
     assert n_chunks <= max(1, rows.n_values // CHUNK_VALUES)
+
+
+def test_strips_take_a_small_part_of_the_memory_of_X() -> None:
+    X = scipy.sparse.random_array((20_000, 3_000), density=0.015, rng=1, format="csr")
+    design = SparseDesign(compressed_rows(X))
+    room = design._take_room(1, 1)
+    assert room.strips.nbytes <= 0.05 * (X.data.nbytes + X.indices.nbytes)
+    # The sums of two numbers a column, as of variances, need no more memory than those of one.
+    design._keep_room(room)
+    pairs = design._all.take_room_of_pairs()
+    assert np.shares_memory(pairs.strips, room.strips)
+    assert pairs.strips.size <= room.strips.size
+
+
+def test_variances_in_fewer_chunks_have_the_bits_of_any_number_of_threads() -> None:
+    X = scipy.sparse.random_array((20_000, 3_000), density=0.015, rng=1, format="csr")
+    weights = np.random.default_rng(0).uniform(size=20_000)
+    found = [
+        SparseDesign(compressed_rows(X), n_threads=n_threads).column_variances(
+            weights, float(weights.sum())
+        )
+        for n_threads in (1, None)
+    ]
+    np.testing.assert_array_equal(*found)
+    np.testing.assert_allclose(found[0], X.power(2).T @ weights / weights.sum(), rtol=1e-12)

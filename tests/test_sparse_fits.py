@@ -1,5 +1,6 @@
 """Every entry that takes sparse X: the answers are those of the same rows as an array."""
 
+import tracemalloc
 import warnings
 
 import numpy as np
@@ -378,3 +379,16 @@ def test_l1_finds_the_same_columns(multi_class) -> None:
     assert 0 < np.count_nonzero(found.coef) < found.coef.size
     model = LogisticRegression(C=5.0, l1_ratio=0.8, multi_class="ovr").fit(rows, y)
     assert model.score(rows, y) > 0.5
+
+
+def test_a_fit_of_sparse_rows_takes_a_part_of_the_memory_of_X() -> None:
+    """Of many columns: 17 vectors of the columns and 4 strips are alive at once."""
+    rng = np.random.default_rng(3)
+    X = scipy.sparse.random_array((40_000, 20_000), density=0.002, rng=1, format="csr")
+    y = (X @ rng.standard_normal(20_000) + rng.logistic(size=40_000) > 0).astype(np.int64)
+    fastlogit.fit(X, y, C=1.0)  # what is loaded once is no part of it
+    tracemalloc.start()
+    fastlogit.fit(X, y, C=1.0)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak <= 0.4 * (X.data.nbytes + X.indices.nbytes + X.indptr.nbytes)

@@ -384,15 +384,15 @@ class Certificate(KnowsRows):
             return self._by_penalty(model, there, wanted)
 
     def _by_penalty(self, model: int, there: Place, wanted: float) -> float:
-        diagonal = self.objective.parameter_penalty.floor(model)[:-1]
+        scale = np.sqrt(self.objective.parameter_penalty.floor(model)[:-1])
         moving = self.objective.design.columns.inverse_scale > 0.0
-        scale = np.divide(1.0, np.sqrt(diagonal), out=np.zeros_like(diagonal), where=moving)
+        np.divide(1.0, scale, out=scale, where=moving)
+        scale[~moving] = 0.0
         noise = self._noise_without_rows(model, there) * _length(scale)
-        slopes = there.gradient[:-1] * scale
+        size = _length(there.gradient[:-1] * scale)
         if not self.objective.fit_intercept:
-            size = _length(slopes) + noise
+            size += noise
             return 0.5 * size * size  # a power of Python's floats would raise beyond their range
-        size = _length(slopes)
         if 0.5 * size * size > HOPELESS * wanted > 0.0:
             return np.inf
         if model in self._intercept_curvatures:
@@ -433,8 +433,8 @@ class Certificate(KnowsRows):
         if curvature <= 0.0:
             return np.inf
         level = there.gradient[-1]
-        slopes = (there.gradient[:-1] - level * mean) * scale
-        delta = math.hypot(_length(slopes), level / math.sqrt(curvature))
+        slopes = _length((there.gradient[:-1] - level * mean) * scale)
+        delta = math.hypot(slopes, level / math.sqrt(curvature))
         shift = _length(mean * scale)
         delta += self._noise_without_rows(model, there) * (
             _length(scale) + shift + 1.0 / math.sqrt(curvature)

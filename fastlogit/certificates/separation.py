@@ -12,6 +12,7 @@ a million add little to it, however they are predicted. So the end of a fit is l
 from __future__ import annotations
 
 import contextlib
+from functools import cached_property
 from typing import NamedTuple, Protocol, TypeAlias
 
 import numpy as np
@@ -96,13 +97,22 @@ class Separation:
         free = np.column_stack([free, np.full(len(free), objective.fit_intercept)])
         outputs = np.broadcast_to(free, (objective.n_outputs, free.shape[1]))
         self._free = outputs.reshape(objective.n_models, -1)
-        n_classes = objective.n_classes
-        self._down = self._free * np.tile(np.append(down, -1.0), n_classes)
-        self._up = self._free * np.tile(np.append(up, 1.0), n_classes)
         slopes = outputs[:, :-1].reshape(objective.n_models, -1)
         possible = slopes.any(axis=1) & objective.loss.is_separable
         self._possible: Mask = np.asarray(possible)
         self._next_programme = PROGRAMME_FROM
+
+    @cached_property
+    def _down(self) -> Matrix:
+        """How far down each parameter may go: -1 or 0, (n_models, n_parameters)."""
+        down, n_classes = self.objective.reach()[0], self.objective.n_classes
+        return self._free * np.tile(np.append(down, -1.0), n_classes)
+
+    @cached_property
+    def _up(self) -> Matrix:
+        """How far up: 1 or 0."""
+        up, n_classes = self.objective.reach()[1], self.objective.n_classes
+        return self._free * np.tile(np.append(up, 1.0), n_classes)
 
     def look(self, theta: Matrix, n_iter: int) -> Mask:
         """Return which models are separated, from the iterates; looks at the rows now and then."""

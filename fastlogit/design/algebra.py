@@ -16,24 +16,28 @@ MOST_CENTRED = 100.0
 ROUNDINGS = 2.0**-46
 
 
-def row_measures(columns: Columns, scale: Vector, shift: Vector) -> tuple[Vector, Vector, float]:
+def row_measures(columns: Columns, scale: Vector, shift: Vector) -> tuple[Matrix, float]:
     """Return what sizes of rows ``(standardised row - shift) * scale`` are made of.
 
     Returns
     -------
-    squares, middle : ndarray of shape (n_features,)
-        A row's size is the sum of ``squares * (x - middle)^2``.
+    measures : ndarray of shape (n_features, 2)
+        The middle of each column and its square: a row's size is the sum of
+        ``square * (x - middle)^2``.
     base : float
         That of a row of zeros.
     """
     center, inverse_scale = columns
     with np.errstate(over="ignore", invalid="ignore"):
-        squares = np.square(inverse_scale * scale)
-        middle = center + np.divide(
-            shift, inverse_scale, out=np.zeros_like(center), where=inverse_scale > 0.0
-        )
-        base = float(np.square(middle * (inverse_scale * scale)).sum())
-    return squares, middle, base
+        measures = np.zeros((len(center), 2))
+        middle, squares = measures.T
+        np.divide(shift, inverse_scale, out=middle, where=inverse_scale > 0.0)
+        middle += center
+        scales = inverse_scale * scale
+        np.square(scales, out=squares)
+        scales *= middle
+        base = float(np.square(scales, out=scales).sum())
+    return measures, base
 
 
 def standard_gram(columns: Columns, inner: Matrix, sums: Vector, weight: float) -> Matrix:

@@ -363,8 +363,12 @@ class Design(ABC):
     ) -> tuple[Vector, Matrix, Vector]:
         """Return cost, gradient and intercept gradient of each model: one pass."""
         state = state_at(coef, intercept)
-        self.evaluate(targets, Penalty(np.zeros((1, self.shape[1])), True), state)
+        self.evaluate(targets, self._no_penalty(), state)
         return state.cost, state.gradient, state.intercept_gradient
+
+    def _no_penalty(self) -> Penalty:
+        """Return what `evaluate` takes for the loss alone."""
+        return Penalty(np.zeros((1, self.shape[1])), True)
 
     def column_means(self, weights: Vector, total_weight: float) -> Vector:
         """Return the weighted mean of each column of X less `center`: one pass."""

@@ -222,7 +222,7 @@ class CodesDesign(ScatteredDesign):
         numbers, bounds = self.given.n_levels * n_slots, self.bounds(self.given.n_levels)
         n_chunks = len(bounds) - 1
         strips, totals = np.empty((n_chunks, numbers)), np.empty((n_chunks, 2 * n_models))
-        return Room(bounds, strips, totals, np.empty(numbers))
+        return Room(bounds, strips, totals, strips.reshape(-1))
 
     # ---- products and sums
 
@@ -306,13 +306,16 @@ class CodesDesign(ScatteredDesign):
 
     def row_sizes(self, scale: Vector, shift: Vector) -> Vector:
         """Return the sum of squares of ``(standardised row - shift) * scale`` of each row."""
-        squares, middle, base = row_measures(self.columns, scale, shift)
+        measures, base = row_measures(self.columns, scale, shift)
+        middle, squares = measures.T
         with np.errstate(over="ignore", invalid="ignore"):
             # (1 - m)^2 where a row has the level, in place of m^2.
             more = squares * (1.0 - 2.0 * middle)
         plain = self.standardized(as_they_are(self.shape[1]))
-        sizes = plain.raw_prediction(more[None], np.array([base]))[0]
-        return np.maximum(sizes, 0.0) + ROUNDINGS * base
+        sizes: Vector = plain.raw_prediction(more[None], np.array([base]))[0]
+        np.maximum(sizes, 0.0, out=sizes)
+        sizes += ROUNDINGS * base
+        return sizes
 
     def largest_row(self, scale: Vector, shift: Vector) -> float:
         """Return the largest sum of squares of ``(standardised row - shift) * scale``: one pass."""

@@ -114,15 +114,16 @@ class CompressedRows:
     def transposed(self) -> CompressedRows:
         """Return the columns as rows: a copy."""
         counts = np.bincount(self.indices[self.places()], minlength=self.shape[1])
-        ends = np.cumsum(counts)
-        next_place = ends - counts
-        begins = next_place.copy()
+        pointers = np.zeros(len(counts) + 1, dtype=np.int64)
+        np.cumsum(counts, out=pointers[1:])
+        next_place = pointers[:-1].copy()
         data = np.empty(self.n_values, dtype=self.dtype)
         indices = np.empty(self.n_values, dtype=np.int32)
         kernels.transpose.serial(self.as_kernels_take(), next_place, data, indices)
         return CompressedRows(
-            readonly(data), readonly(indices), readonly(begins), readonly(ends), self.shape[::-1]
-        )
+            readonly(data), readonly(indices), readonly(pointers[:-1]), readonly(pointers[1:]),
+            self.shape[::-1],
+        )  # fmt: skip
 
     def places(self) -> Indices | slice:
         """Return where the values of all rows are, one row after the other."""

@@ -30,12 +30,21 @@ COLUMN_NS = 1.0
 
 
 class Room(NamedTuple):
-    """Where a pass works: the rows at which its chunks begin and end, and room for its sums."""
+    """Where a pass works: the rows at which its chunks begin and end, and room for its sums.
+
+    `numbers` is the memory that the strips lie in.
+    """
 
     bounds: Indices
     strips: Matrix
     totals: Matrix
-    gradient: Vector
+    numbers: Vector
+
+    @property
+    def gradient(self) -> Vector:
+        """Where the strips are added up: in the first of them."""
+        first: Vector = self.strips[0]
+        return first
 
 
 class ScatteredDesign(Design):
@@ -107,6 +116,9 @@ class ScatteredDesign(Design):
         state.intercept_gradient[...] = means[:, 1] if penalty.fit_intercept else 0.0
         self._keep_room(room)
         self.counter.rows += self.shape[0]
+
+    def _no_penalty(self) -> Penalty:
+        return Penalty(np.empty((1, 0)), True)
 
     def _finish(
         self, sums: Matrix, n_slots: int, room: Room, targets: Targets, penalty: Penalty,

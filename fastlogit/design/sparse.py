@@ -16,7 +16,6 @@ from ..kernels.scaling import PARTS, pack
 from ..kernels.simd import LANES
 from .algebra import ROUNDINGS, row_measures, standard_gram
 from .base import (
-    LOOK_BYTES,
     Columns,
     CounterElsewhere,
     NotFinite,
@@ -35,9 +34,11 @@ VALUE_NS, MODEL_NS, ROW_NS, COLUMN_NS = 1.5, 0.6, 12.0, 1.0
 # Serial time of a Gram matrix: for each product of two stored values.
 PRODUCT_NS = 1.0
 # Chunks of rows, each with a strip of its own: at most so many, of at least so many values, and at
-# least so many values for each number of a strip. At least `FEW_CHUNKS` where there are values for
-# them, for threads.
-MAX_CHUNKS, CHUNK_VALUES, STRIP_VALUES, FEW_CHUNKS = 64, 8192, 6, 4
+# least so many values for each number of a strip, whose memory is then 3 % of that of X. With 6 in
+# place of 24 a fit of 200,000 x 100,000, 45 values a row, takes a tenth more processor time in one
+# thread, and a third more in two (least of four in turns): strips have to be added up. At least
+# `FEW_CHUNKS` where there are values for them, for threads.
+MAX_CHUNKS, CHUNK_VALUES, STRIP_VALUES, FEW_CHUNKS = 64, 8192, 24, 4
 # Numbers of all strips: 64 MB, or as many as there are values; and at least `FEW_CHUNKS` strips.
 STRIP_NUMBERS = 2**23
 # Numbers of all strips of a Gram matrix: 128 MB, or two of them.
@@ -61,7 +62,8 @@ class _Rows:
         few = FEW_CHUNKS if given.n_values >= n_features else 1
         self.bounds = self.chunks(_even(max(few, wanted), most))
         self._most_numbers = max(STRIP_NUMBERS, given.n_values)
-        self._rooms: dict[tuple[int, int], list[Room]] = {}
+        self._kept: list[Vector] = []
+        self._bounds = {len(self.bounds) - 1: self.bounds}
 
     def chunks(self, n_chunks: int) -> Indices:
         """Return the rows at which chunks of about as many values each begin, and the last end."""
@@ -72,28 +74,33 @@ class _Rows:
 
     def take_room(self, n_models: int, n_slots: int) -> Room:
         """Return room for a pass of so many models; `keep_room` takes it back."""
-        kept = self._rooms.get((n_models, n_slots), [])
-        with contextlib.suppress(IndexError):  # of another thread that took the last
-            return kept.pop()
-        n_chunks, size = len(self.bounds) - 1, n_slots * self.given.shape[1]
-        most = max(FEW_CHUNKS, self._most_numbers // size)
+        n_chunks = len(self.bounds) - 1
+        most = max(FEW_CHUNKS, self._most_numbers // (n_slots * self.given.shape[1]))
         if n_slots >= LANES:
             # Their strips leave the cache: a product of 20 models with 20,000 x 10,000 of 42 values
             # a row takes one thread 14.6 ms in 8 chunks, 16.6 in 16 (least of 9 in turns).
             most = min(most, max(FEW_CHUNKS, n_chunks // 2))
-        bounds = self.bounds if n_chunks <= most else self.chunks(_even(most, most))
-        n_chunks = len(bounds) - 1
-        return Room(
-            bounds, _at_line(n_chunks * size).reshape(n_chunks, size),
-            np.empty((n_chunks, 2 * n_models)), _at_line(size),
-        )  # fmt: skip
+        return self._room(n_models, n_slots, most)
+
+    def take_room_of_pairs(self) -> Room:
+        """Return room for two sums of each column: no more than for one model."""
+        return self._room(1, 2, max(1, (len(self.bounds) - 1) // 2))
+
+    def _room(self, n_models: int, n_slots: int, most: int) -> Room:
+        n_chunks, size = min(len(self.bounds) - 1, _even(most, most)), n_slots * self.given.shape[1]
+        if n_chunks not in self._bounds:
+            self._bounds[n_chunks] = self.chunks(n_chunks)
+        numbers = np.empty(0)
+        with contextlib.suppress(IndexError):  # of another thread that took the last
+            numbers = self._kept.pop()
+        if numbers.size < n_chunks * size:
+            numbers = _at_line(n_chunks * size)
+        strips = numbers[: n_chunks * size].reshape(n_chunks, size)
+        return Room(self._bounds[n_chunks], strips, np.empty((n_chunks, 2 * n_models)), numbers)
 
     def keep_room(self, room: Room) -> None:
-        """Keep room for the next pass: of one number of models, where it is large."""
-        key = room.totals.shape[1] // 2, room.gradient.size // self.given.shape[1]
-        if self._rooms.keys() - {key} and room.strips.nbytes > LOOK_BYTES:
-            self._rooms = {}
-        self._rooms.setdefault(key, []).append(room)
+        """Keep memory for the next pass, of any number of models."""
+        self._kept.append(room.numbers)
 
     @cached_property
     def ones(self) -> Vector:
@@ -228,7 +235,7 @@ class SparseDesign(ScatteredDesign):
         rows, (center, _) = self._all, self.columns
         n_features = self.shape[1]
         sets = readonly(weights.reshape(-1 if weights.size else 0, weights.size))
-        room = rows.take_room(1, 2)
+        room = rows.take_room_of_pairs()
         with self._team(1) as parallel:
             kernels.column_sums.choose(parallel)(
                 rows.kernel_rows, room.bounds, sets, readonly(center), room.strips, room.gradient
@@ -245,20 +252,19 @@ class SparseDesign(ScatteredDesign):
 
     def largest_row(self, scale: Vector, shift: Vector) -> float:
         """Return the largest sum of squares of ``(standardised row - shift) * scale``: one pass."""
-        squares, middle, base = row_measures(self.columns, scale, shift)
-        rows, measures = self._all, readonly(np.column_stack([middle, squares]).reshape(-1))
+        measures, base = row_measures(self.columns, scale, shift)
+        rows, flat = self._all, readonly(measures.reshape(-1))
         largest = np.empty(len(rows.bounds) - 1)
         with self._team(1) as parallel:
-            kernels.largest_row.choose(parallel)(
-                rows.kernel_rows, rows.bounds, measures, base, largest
-            )
+            kernels.largest_row.choose(parallel)(rows.kernel_rows, rows.bounds, flat, base, largest)
         self.counter.rows += self.shape[0]
         # Never below the truth, by what a difference may have lost.
         return max(0.0, float(largest.max())) + ROUNDINGS * base
 
     def row_sizes(self, scale: Vector, shift: Vector) -> Vector:
         """Return the sum of squares of ``(standardised row - shift) * scale`` of each row."""
-        squares, middle, base = row_measures(self.columns, scale, shift)
+        measures, base = row_measures(self.columns, scale, shift)
+        middle, squares = measures.T
         given, n_samples = self._all.given, self.shape[0]
         with np.errstate(over="ignore", invalid="ignore"):
             of_row = np.repeat(np.arange(n_samples), given.ends - given.begins)

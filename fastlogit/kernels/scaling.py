@@ -70,9 +70,9 @@ def finish_part(
     for model in range(n_models):
         own = min(model, strengths.shape[0] - 1)
         total, weight, pulls = totals[model, 1], total_weight[model], 0.0
-        at = np.uint64(model)
+        at, is_penalized = np.uint64(model), strengths.shape[1] > 0
         for column in range(np.uint64(start), np.uint64(stop)):
-            pull = strengths[own, column] * coef[model, column]
+            pull = strengths[own, column] * coef[model, column] if is_penalized else 0.0
             slope = (sums[column * width + at] - total * center[column]) * inverse_scale[column]
             gradient_out[model, column] = slope / weight + pull
             pulls += pull * coef[model, column]
@@ -98,6 +98,6 @@ pack = entry(_pack)
 # finish(sums, n_slots, totals, total_weight, columns, strengths, coef, gradient_out, pulls_out):
 # sums over the rows of residual times column, in slots as above, as slopes (n_models, n_columns) of
 # the mean loss and an L2 penalty; `columns` are centres and inverse scales, and `totals`
-# (n_models, 2) has the sums of the residuals in the second place. The parts (PARTS, n_models) get
-# the sums of strength times square.
+# (n_models, 2) has the sums of the residuals in the second place. Strengths of shape (1, 0) are
+# those of no penalty. The parts (PARTS, n_models) get the sums of strength times square.
 finish = entry(_finish)

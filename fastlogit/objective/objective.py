@@ -10,7 +10,7 @@ import numpy as np
 
 from ..arrays import Floats, Indices, Mask, Matrix, Vector
 from ..design.base import Columns, Design, step_by_step
-from ..kernels.descent import DescentState, start_state
+from ..kernels.descent import DescentState, state_at
 from ..linalg.lanczos import largest_eigenvalue
 from . import units
 from .class_levels import least_shifts
@@ -92,7 +92,6 @@ class Objective:
         self.parameter_penalty = ParameterPenalty(
             penalty, self.n_models, self.n_classes, self.design.shape[1]
         )
-        self._state: DescentState | None = None
         self._most_curvature: float | None = None
 
     # ---- what it is made of
@@ -229,7 +228,7 @@ class Objective:
 
     def value_gradient(self, coef: Matrix, intercept: Vector) -> tuple[Vector, Matrix, Vector]:
         """Return cost (n_models,), gradient (n_models, n_features) and intercept gradient."""
-        state = start_state(coef, intercept)
+        state = state_at(coef, intercept)
         self.evaluate(state)
         return state.cost, state.gradient, state.intercept_gradient
 
@@ -240,10 +239,7 @@ class Objective:
         `curvature_out`, as `rows.empty_curvature` makes it, gets the row curvatures.
         """
         coef, intercept = self.split(theta)
-        if self._state is None or self._state.cost.size != len(coef):
-            self._state = start_state(coef, intercept)
-        state = self._state
-        state.point[...], state.point_intercept[...] = coef, intercept
+        state = state_at(coef, intercept)
         self.evaluate(state, curvature_out)
         gradient = self.join(state.gradient, state.intercept_gradient)
         cost = state.cost if self.l1 is None else state.cost + self.l1.value(coef)
@@ -335,7 +331,8 @@ class Objective:
         """Return the Hessians times vectors, one for each model: one pass."""
         coef, intercept = self.split(vectors)
         slopes, last = self.rows.product(curvature, coef, intercept)
-        return self.join(slopes + self.penalty.product(coef), last)
+        slopes += self.penalty.product(coef)
+        return self.join(slopes, last)
 
     def loss_product(self, curvature: RowCurvature, vectors: Matrix) -> Matrix:
         """Return the Hessians of the mean losses times vectors, one for each model: one pass."""

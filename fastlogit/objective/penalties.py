@@ -182,8 +182,10 @@ class L2(Quadratic):
                 raise TypeError(
                     f"L2({strengths[()]!s}) needs n_features, the number of columns, for a number"
                 )
-            strengths = np.full((1, n_features), strengths)
-        self.strengths = np.array(strengths.reshape(-1, strengths.shape[-1]))
+            # One number in memory, however many columns there are.
+            self.strengths = np.broadcast_to(strengths, (1, n_features))
+        else:
+            self.strengths = np.array(strengths.reshape(-1, strengths.shape[-1]))
         self.n_sets = len(self.strengths)
 
     def compiled(self, fit_intercept: bool) -> CompiledL2:

@@ -12,7 +12,7 @@ from ..objective.objective import Evaluation, Objective
 from ..objective.row_state import RowCurvature
 from .majorization import majorize
 from .stopping import StoppingRule
-from .trace import Point, Reason, Trace
+from .trace import Point, Reason, Trace, of_models
 
 __all__ = ["Directions", "evaluate", "iterate"]
 
@@ -72,18 +72,13 @@ def iterate(
     try:
         while True:
             active = np.flatnonzero(~resting)
-            everyone = active.size == resting.size
             # Of directions from absurd curvatures the slope says that they lead nowhere.
             with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
                 direction = directions(point, active)
-            gradient, cost = (
-                (point.gradient, point.cost)
-                if everyone
-                else (point.gradient[active], point.cost[active])
-            )
+            gradient, cost = of_models(point.gradient, active), point.cost[active]
             slope, lost = _slope(objective, cost, gradient, direction)
             estimate = np.where(lost, np.inf, -0.5 * slope)
-            rule.look(active, point.theta[active], cost, gradient, estimate)
+            rule.look(active, of_models(point.theta, active), cost, gradient, estimate)
             trace.prove(rule.bound)
             better = lost | (estimate < 0.5 * lowest[active])
             waited[active] = np.where(better, 0, waited[active] + 1)
@@ -96,16 +91,17 @@ def iterate(
             if rule.steps_on:
                 _step_on(rule, point, active[~lost], direction[~lost])
             if keep.any():
-                moving, before = active[keep], point
+                moving, before = active[keep], point.cost
                 ahead = ~lost[keep]
                 rule.leave()
                 point, stuck = _search_some(
-                    objective, point, moving, direction[keep], slope[keep], ahead, curvature
-                )
+                    objective, point, moving, direction if keep.all() else direction[keep],
+                    slope[keep], ahead, curvature,
+                )  # fmt: skip
                 if stuck.size:
                     # Not before the point is evaluated: what `majorize` finds is lower still.
                     point, failed = majorize(objective, point, stuck, trace, curvature)
-                    level = before.cost - point.cost <= ROUNDING * np.abs(before.cost)
+                    level = before - point.cost <= ROUNDING * np.abs(before)
                     resting[stuck] = failed & level[stuck]
                     waited[stuck], lowest[stuck] = 0, np.inf
                 trace.steps[moving] += 1
@@ -114,6 +110,7 @@ def iterate(
                 resting |= rule.hopeless(point.theta, trace.n_iter)
                 if reason:
                     return point, rule.conclude(point, reason)
+            del direction, gradient  # of the last point: vectors of a million numbers each
             if resting.all():
                 return point, rule.conclude(point, Reason.ROUNDING)
     except KeyboardInterrupt:
@@ -171,9 +168,9 @@ def _search_some(
     """
     stuck = ~ahead
     if ahead.any():
-        models, whole = moving[ahead], direction[ahead]
+        models, whole = moving[ahead], direction if ahead.all() else direction[ahead]
         found, _ = search(objective, point, models, whole, slope[ahead], curvature)
-        step = np.abs(found.theta[models] - point.theta[models]).max(axis=1)
+        step = np.abs(of_models(found.theta, models) - of_models(point.theta, models)).max(axis=1)
         step /= np.abs(whole).max(axis=1, initial=1e-300)
         fall = point.cost[models] - found.cost[models]
         straight = fall > STRAIGHT * -slope[ahead] * step

@@ -14,7 +14,7 @@ from ..objective.row_state import RowCurvature
 from .abilities import Abilities
 from .iteration import evaluate, iterate
 from .stopping import StoppingRule
-from .trace import Point, Reason, Trace
+from .trace import Point, Reason, Trace, of_models
 
 __all__ = ["ABILITIES", "by_diagonal", "newton_cg"]
 
@@ -67,7 +67,7 @@ def newton_cg(
     says when.
     """
     curvature = objective.rows.empty_curvature()
-    point = evaluate(objective, theta, trace, curvature)
+    start = [evaluate(objective, theta, trace, curvature)]
     renewed: Precondition | None = None
     spent, moved, latest = price if starts_warm else 0.0, np.inf, slow if starts_warm else 0
     n_products = n_equations = 0
@@ -81,8 +81,8 @@ def newton_cg(
         nonlocal spent, moved, renewed, latest, n_products, n_equations
         if here.restarted:
             renewed, spent, moved = None, price, np.inf
-        part, gradient = objective.only(active), here.gradient[active]
-        own_curvature = curvature[active]
+        part, gradient = objective.only(active), of_models(here.gradient, active)
+        own_curvature = curvature if len(active) == len(curvature) else curvature[active]
         wanted = rule.tol * np.abs(here.cost[active])
         precondition = renewed or by_diagonal(part, own_curvature, active)
         with np.errstate(over="ignore", invalid="ignore"):
@@ -90,7 +90,7 @@ def newton_cg(
             size = np.einsum("ij,ij->i", gradient, smooth)
         if rule.certificate is not None:
             rule.certificate.know(here.theta, curvature)
-        rule.look(active, here.theta[active], here.cost[active], gradient, 0.5 * size)
+        rule.look(active, of_models(here.theta, active), here.cost[active], gradient, 0.5 * size)
         if renew is not None and is_stale() and not rule.met[active].all():
             renewed = precondition = renew(here.theta, curvature, active)
             spent, moved = 0.0, 0.0
@@ -113,7 +113,8 @@ def newton_cg(
         moved += float(np.sqrt(size.max()))
         return direction
 
-    return iterate(objective, point, directions, rule, trace, curvature)
+    # Nobody but the iteration holds its point: two vectors of all columns.
+    return iterate(objective, start.pop(), directions, rule, trace, curvature)
 
 
 def by_diagonal(part: Objective, curvature: RowCurvature, active: Indices) -> Precondition:
@@ -141,9 +142,7 @@ class _Equation:
         # A proof by the penalty alone needs a small residual in its norm as well.
         l2 = part.penalty.floor()
         moving = part.design.columns.inverse_scale > 0.0
-        penalized = bool((l2[:, moving] > 0.0).all())
-        self.scale = np.where(moving & penalized, 1.0 / np.maximum(l2, 1e-300), 0.0)
-        self.is_last = is_last & penalized
+        self.is_last = is_last & bool((l2[:, moving] > 0.0).all())
         self.wanted = wanted
 
     def solve(
@@ -151,11 +150,11 @@ class _Equation:
     ) -> tuple[Matrix, int]:
         """Return directions by conjugate gradients, and the number of products.
 
-        `smooth` is the preconditioned gradient.
+        `smooth` is the preconditioned gradient; used up.
         """
         found = ConjugateGradients(
             -gradient, lambda which, vectors: self.precondition(self.models[which], vectors),
-            -smooth,
+            np.negative(smooth, out=smooth),
         )  # fmt: skip
         live = np.flatnonzero(np.isfinite(left))
         part, curvature = self._of(live)
@@ -184,6 +183,9 @@ class _Equation:
 
     def _is_rough(self, residual: Matrix) -> Mask:
         """Say for which models, in their last iteration, the residual is too large for a proof."""
-        slopes, _ = self.part.split(residual)
-        norms = np.square(slopes) * self.scale
+        if not self.is_last.any():
+            return self.is_last
+        norms = np.square(self.part.split(residual)[0])
+        norms /= np.maximum(self.part.penalty.floor(), 1e-300)
+        norms[:, ~(self.part.design.columns.inverse_scale > 0.0)] = 0.0
         return self.is_last & (norms.reshape(len(residual), -1).sum(axis=1) > self.wanted)

@@ -16,7 +16,7 @@ from ..certificates.softmax import SoftmaxCertificate
 from ..clock import Clock, TimeUp
 from ..objective.group_penalty import GroupL1
 from ..objective.objective import Objective
-from .trace import Point, Reason
+from .trace import Point, Reason, of_models
 
 __all__ = [
     "StoppingRule",
@@ -89,10 +89,9 @@ class StoppingRule:
             self.met[models[near]] = True
             return
         with _quietly():
-            gains = self.certificate.bounds(
-                models[near], theta[near], gradient[near], wanted[near], cost[near]
-            )
-        each = zip(models[near], theta[near], gradient[near], cost[near], gains, strict=True)
+            at = of_models(theta, near), of_models(gradient, near)
+            gains = self.certificate.bounds(models[near], *at, wanted[near], cost[near])
+        each = zip(models[near], *at, cost[near], gains, strict=True)
         for model, place, slope, value, gain in each:
             self._take(int(model), place, slope, float(value), float(gain))
 

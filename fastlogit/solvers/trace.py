@@ -14,7 +14,16 @@ from ..clock import Clock
 from ..objective.objective import Objective
 from ..result import Callback, Progress
 
-__all__ = ["Interrupted", "Limits", "Outcome", "Point", "Reason", "Trace", "progress_of"]
+__all__ = [
+    "Interrupted",
+    "Limits",
+    "Outcome",
+    "Point",
+    "Reason",
+    "Trace",
+    "of_models",
+    "progress_of",
+]
 
 
 class Reason(StrEnum):
@@ -52,6 +61,11 @@ class Interrupted(KeyboardInterrupt):
     def __init__(self, theta: Matrix, bound: float | Vector = np.inf) -> None:
         super().__init__("interrupted")
         self.theta, self.bound = theta, np.broadcast_to(bound, len(theta))
+
+
+def of_models(values: Matrix, models: Indices) -> Matrix:
+    """Return the lines of some models (rising indices): no copy where it is all of them."""
+    return values if len(models) == len(values) else values[models]
 
 
 @dataclass(frozen=True)
