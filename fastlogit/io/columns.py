@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from fastlogit.io.faults import comment, near_names, quoted
+from fastlogit.io.svmlight_table import RowsOfFile, SvmlightTable
 from fastlogit.io.tables import (
     Array,
     ColumnTable,
@@ -151,6 +152,8 @@ def complete_rows(table: Table, names: Iterable[str]) -> Table:
     ValueError
         If no row is left.
     """
+    if isinstance(table, SvmlightTable):  # its values and labels are all there
+        return table
     complete, wanted = np.ones(table.n_rows, dtype=bool), list(names)
     if isinstance(table, SparseTable | SparseMatrixTable):
         # Column by column a million of them would take minutes.
@@ -335,7 +338,7 @@ def _missing(column: Array) -> Array:
 
 def _check_finite(table: Table, names: Sequence[str], matrix: Any) -> None:
     """Raise, naming the first row and column, if a value is missing or infinite."""
-    if matrix.dtype.kind != "f":
+    if matrix.dtype.kind != "f" or isinstance(matrix, RowsOfFile):  # parsed, and looked at there
         return
     if not isinstance(matrix, np.ndarray):  # a sparse one, by rows
         for place in np.flatnonzero(~np.isfinite(matrix.data))[:1]:

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from fastlogit.io.faults import damaged_file, reading
+from fastlogit.io.svmlight_table import SvmlightTable, is_too_large
 from fastlogit.io.tables import (
     Array,
     SparseMatrixTable,
@@ -25,10 +26,12 @@ COMPRESSED, TRIPLES = ("csr", "csc"), "coo"
 
 
 def read_svmlight(path: Path) -> Table:
-    """Read an svmlight file."""
+    """Read an svmlight file: at once, or in blocks where it is large beside the memory."""
     from sklearn.datasets import load_svmlight_file
 
     with reading(path, "svmlight"):
+        if is_too_large(path):
+            return SvmlightTable.of(path)
         check_column_count(path, _largest_column(path))
         try:
             # zero_based=True keeps the numbers as written: "auto" would shift some files only.

@@ -22,7 +22,7 @@ from fastlogit.options import check_whole
 if TYPE_CHECKING:
     from scipy.sparse import csr_matrix
 
-__all__ = ["svmlight_source"]
+__all__ = ["NumberedFile", "svmlight_source"]
 
 # Text that is parsed at a time: about as many bytes of values in memory.
 BLOCK_BYTES = 2**23
@@ -130,6 +130,23 @@ class _Spool:
             at += parts[-1].nbytes
         return _Block(*parts)
 
+    def labels(self, place: _Place) -> Vector:
+        """Return the labels of a block."""
+        return self._numbers(place.begin, _FLOAT, place.n_rows)
+
+    def part(self, place: _Place, start: int, stop: int) -> tuple[Indices, Array, Vector]:
+        """Return where each of some rows of a block ends, and their columns and values."""
+        first = max(0, start - 1)
+        at = place.begin + _FLOAT.itemsize * place.n_rows
+        ends = self._numbers(at + 8 * first, np.dtype(np.int64), stop - first)
+        low = int(ends[0]) if start else 0
+        ends = ends[start - first :]
+        count = int(ends[-1]) - low
+        at += 8 * place.n_rows
+        columns = self._numbers(at + _INT.itemsize * low, _INT, count)
+        at += _INT.itemsize * place.n_values
+        return ends - low, columns, self._numbers(at + _FLOAT.itemsize * low, _FLOAT, count)
+
     def _numbers(self, at: int, dtype: DType, count: int) -> Array:
         size = count * dtype.itemsize
         if hasattr(os, "pread"):  # a forked child shares the file's position
@@ -205,6 +222,58 @@ class _File:
         if found < 1 and n_features is None:
             raise ValueError(f"{path} has no values in any row; pass n_features")
         self._n_features = n_features or found
+
+
+class NumberedFile:
+    """A file whose columns keep the numbers that they have there, and whose rows are numbered.
+
+    It is parsed here, once.
+
+    Attributes
+    ----------
+    n_rows : int
+    first, n_columns : int
+        The first column is number 0 where a row has a value of it, else 1; the last is number
+        ``n_columns - 1``.
+
+    Raises
+    ------
+    ValueError
+        As the fit of `svmlight_source`.
+    """
+
+    def __init__(self, path: Path) -> None:
+        file = _File(path, None, True)
+        least = LARGEST_INT32
+        for _ in file.prepare():
+            pass
+        assert file._spool is not None  # prepared
+        self._spool = file._spool
+        for place in self._spool.places:
+            columns = self._spool.part(place, 0, place.n_rows)[1]
+            least = min(least, int(columns.min(initial=LARGEST_INT32)))
+        self.first, self.n_columns = int(least > 0), file._n_features
+        counts = [place.n_rows for place in self._spool.places]
+        self._starts = np.concatenate([[0], np.cumsum(counts)])
+        self.n_rows = int(self._starts[-1])
+
+    def labels(self) -> Vector:
+        """Return the labels of all rows."""
+        return np.concatenate([self._spool.labels(place) for place in self._spool.places])
+
+    def rows(self, start: int, stop: int) -> tuple[Indices, Array, Vector]:
+        """Return where each of some rows ends, and their columns and values."""
+        parts, done = [], 0
+        for begin, place in zip(self._starts, self._spool.places, strict=False):
+            low, high = max(start - int(begin), 0), min(stop - int(begin), place.n_rows)
+            if low < high:
+                ends, columns, values = self._spool.part(place, low, high)
+                parts.append((ends + done, columns, values))
+                done += len(values)
+        if not parts:
+            return np.empty(0, np.int64), np.empty(0, _INT), np.empty(0)
+        ends, columns, values = (np.concatenate(each) for each in zip(*parts, strict=True))
+        return ends, columns, values
 
 
 def _blocks(path: Path) -> Iterator[_Block]:
