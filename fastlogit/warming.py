@@ -39,9 +39,11 @@ from .fitting.evaluation import Problem
 from .fitting.fit import fit, gradient_descent
 from .fitting.groups import fit_groups
 from .fitting.path import logistic_path
+from .inference.infer import infer
 from .inference.leave_one_out import leave_one_out
 from .inputs.batches import BatchSource
 from .kernels.policy import cache_folder, numba_setting
+from .kernels.small import stated_bound
 from .objective.penalties import L1, L2, Bounds, ElasticNet
 from .options import check_option, check_whole
 from .prediction import predict_proba
@@ -63,10 +65,11 @@ SECONDS = {
     "predict": (4.0, 10.0),
     "many columns": (2.0, 8.0),
     "more than 256 classes": (16.0, 40.0),
+    "robust standard errors": (1.5, 5.5),
     "sigmoid and its relatives": (6.0, 12.0),
     "batches, leave-one-out, paths": (12.0, 20.0),
-    "groups of rows": (8.0, 8.0),
-    "sparse rows": (10.0, 18.0),
+    "groups of rows": (12.0, 12.0),
+    "sparse rows": (12.0, 20.0),
     "L1, bounds, groups of columns": (14.0, 18.0),
     "categorical columns": (8.0, 14.0),
 }
@@ -222,7 +225,8 @@ def warmup(
     kinds : {"quick", "common", "all"}, default "common"
         "quick": float64 rows, of few and of many columns. "common": besides float32 rows, float64
         column by column (as frames are), slices of columns, int64 and boolean rows, more than 256
-        classes, and all functions. "all": every kind but a few, with threads too.
+        classes, robust standard errors of float64, and all functions. "all": every kind but a few,
+        with threads too.
     n_processes : int >= 1, optional
         Processes that compile beside each other; each takes up to 700 MB, with "all" more. By
         default one for each processor that this process may use, at most 4. With 1 this process
@@ -298,6 +302,8 @@ def _all_steps() -> Iterator[Step]:
     for kind in (WIDE, FRAME, WIDE32):
         yield Step("common", kind, "many columns", True)
     yield Step("common", WIDE, "more than 256 classes", False)
+    for kind in (WIDE, NARROW, FRAME, SLICE):
+        yield Step("common", kind, "robust standard errors", False)
     for kind in SERIAL:
         yield Step("common", kind, "fit", False)
         yield Step("common", kind, "predict", False)
@@ -311,6 +317,8 @@ def _all_steps() -> Iterator[Step]:
             yield Step("all", kind, "many columns", True)
     for kind in (WIDE, NARROW, FRAME):
         yield Step("all", kind, "more than 256 classes", True)
+    for kind in (WIDE, NARROW, FRAME, WIDE32, *SERIAL, *FEWER):
+        yield Step("all", kind, "robust standard errors", True)
 
 
 def _run_step(step: Step) -> None:
@@ -363,6 +371,16 @@ def _many_labels(X: Features) -> None:
     gradient_descent(X, np.arange(len(X)), max_iter=1, step_size=0.1)
 
 
+def _robust(X: Features) -> None:
+    """Ask for what HC2 and HC3 need of each row, and clusters of theirs."""
+    labels, clusters = np.arange(len(X)) % 3 > 0, np.arange(len(X)) // 13
+    fitted = fit(X, labels, C=np.inf)
+    for cov_type in ("HC3", "CR1", "CR2"):
+        infer(
+            fitted, X, labels, cov_type=cov_type, clusters=clusters if cov_type[0] == "C" else None
+        )
+
+
 def _elementwise() -> None:
     for dtype in (np.float64, np.float32):
         for function in (sigmoid, log1p_exp, log_sigmoid, logit):
@@ -389,6 +407,7 @@ def _other_calls() -> None:
     few = np.random.default_rng(0).standard_normal((N_ROWS, 2))
     bootstrap(few, labels > 0, 3, C=1.0, random_state=0)
     permutation(few, labels > 0, n=3, C=1.0, random_state=0)
+    stated_bound.serial(0.0)  # of replicates that are fitted from nothing
     # So many columns that the preconditioner draws rows.
     many = np.random.default_rng(0).standard_normal((N_ROWS, 160))
     fit(many, labels, C=1.0, multi_class="multinomial", solver="newton-cg", tol=1e-3)
@@ -397,11 +416,14 @@ def _other_calls() -> None:
 
 
 def _groups() -> None:
-    """Fit groups whose rows lie together, and groups whose rows do not."""
-    X, codes = _data(NARROW), np.arange(N_ROWS)
-    fit_groups(X, codes % 2, codes % 5, C=1.0)
-    fitted = fit_groups(X, codes % 2, codes // 13, C=1.0)
-    fitted.predict_proba(X, codes // 13)
+    """Fit groups whose rows lie together, and groups whose rows do not; of sparse rows too."""
+    from scipy.sparse import csr_array
+
+    narrow, codes = _data(NARROW), np.arange(N_ROWS)
+    for X in (narrow, csr_array(narrow)):
+        fit_groups(X, codes % 2, codes % 5, C=1.0)
+        fitted = fit_groups(X, codes % 2, codes // 13, C=1.0)
+        fitted.predict_proba(X, codes // 13)
 
 
 def _sparse() -> None:
@@ -417,6 +439,10 @@ def _sparse() -> None:
     fitted = fit(narrow, labels > 0, C=1.0, solver="newton-cg")
     fitted.predict_proba(narrow)
     fit(narrow, labels, C=1.0, multi_class="multinomial", solver="newton-cg")
+    # Of so many columns that a path works on some of them.
+    wide = csr_array(np.eye(N_ROWS, 130) + np.eye(N_ROWS, 130, -130))
+    logistic_path(wide, labels > 0, Cs=[1.0, 2.0], l1_ratio=1.0)
+    bootstrap(narrow, labels > 0, 3, C=1.0, random_state=0)
 
 
 def _corners() -> None:
@@ -453,6 +479,7 @@ _KIND_PARTS: dict[str, Callable[[Features], None]] = {
     "predict": _predict,
     "many columns": _many_columns,
     "more than 256 classes": _many_labels,
+    "robust standard errors": _robust,
 }
 _FUNCTION_PARTS: dict[str, Callable[[], None]] = dict(
     zip(

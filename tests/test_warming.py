@@ -225,6 +225,7 @@ clock._LISTENER.on_start = lambda event: (
 )
 import numpy as np
 import fastlogit
+from scipy.sparse import csr_array
 from sklearn.datasets import load_breast_cancer, load_iris
 irises, kinds = load_iris(return_X_y=True)
 tumours, malign = load_breast_cancer(return_X_y=True)
@@ -302,9 +303,32 @@ tens = np.arange(len(tumours)) // 10
 fitted = fastlogit.fit_groups(tumours[:, :3], malign, tens, C=1.0, prior_mean="pooled")
 fitted.predict_proba(tumours[:, :3], tens, handle_unknown="nan")
 fastlogit.fit_groups(tables["F"], malign, tens.astype(str), C=1.0, sample_weight=tens + 1.0)
+rows = csr_array(tumours * (tumours > np.median(tumours, axis=0)))
+fitted = fastlogit.fit_groups(rows, malign, tens, C=1.0, prior_mean="pooled")
+fitted.predict_proba(rows, tens, handle_unknown="nan")
+fastlogit.fit_groups(rows, malign, np.arange(len(tumours)) % 40, C=1.0)
+""",
+    "bootstrap": """
+rows = csr_array(tumours * (tumours > np.median(tumours, axis=0)))
+for X in (tumours[:, :5], rows):
+    fastlogit.bootstrap(X, malign, 5, C=1.0, random_state=0)
+    fastlogit.permutation(X, malign, n=5, C=1.0, random_state=0)
+""",
+    "inference": """
+tens = np.arange(len(tumours)) // 10
+more = np.column_stack([tumours[:, :5], np.random.default_rng(0).normal(size=(569, 4))])
+for X in (tumours[:, :5], tumours[:, :5].copy(), more, np.asfortranarray(more)):
+    fitted = fastlogit.fit(X, malign, C=np.inf)
+    found = fastlogit.infer(fitted, X, malign)
+    found.summary(), found.score_test(np.eye(2, 1 + X.shape[1]))
+    for cov_type in ("HC1", "HC3", "CR1", "CR2"):
+        fastlogit.infer(
+            fitted, X, malign, cov_type=cov_type, clusters=tens if cov_type[0] == "C" else None
+        )
+    fitted = fastlogit.fit(X, tens % 3, C=np.inf, multi_class="multinomial")
+    fastlogit.infer(fitted, X, tens % 3, cov_type="CR1", clusters=tens)
 """,
     "sparse": """
-from scipy.sparse import csr_array
 rows = csr_array(tumours * (tumours > np.median(tumours, axis=0)))
 fastlogit.LogisticRegression().fit(rows, malign).predict_proba(rows)
 fastlogit.LogisticRegression().fit(csr_array(irises), kinds).predict(csr_array(irises))
@@ -315,6 +339,18 @@ fastlogit.LogisticRegression(l1_ratio=0.5).fit(tumours, malign)
 fastlogit.LogisticRegression(l1_ratio=1.0).fit(irises, kinds)
 fastlogit.fit(tumours, malign, C=1.0, coef_bounds=(None, 0.0))
 fastlogit.fit(tumours, malign, C=1.0, l1_ratio=1.0, penalty_groups=np.arange(30) % 10)
+""",
+    "paths of L1": """
+genes = np.random.default_rng(0).normal(size=(100, 400))
+ill = genes[:, 0] + np.random.default_rng(1).normal(size=100) > 0.0
+few = csr_array(genes * (genes > 1))
+for X in (genes, genes.astype(np.float32), np.asfortranarray(genes), few):
+    fastlogit.logistic_path(X, ill, Cs=4, l1_ratio=1.0)
+    fastlogit.logistic_path(X, ill, Cs=4, l1_ratio=0.5)
+    fastlogit.LogisticRegressionCV(Cs=3, l1_ratios=[1.0], cv=3).fit(X, ill)
+    fastlogit.fit(X, ill, C=10.0, l1_ratio=1.0)
+fastlogit.logistic_path(tumours, malign, Cs=4, l1_ratio=1.0)
+fastlogit.LogisticRegressionCV(Cs=3, l1_ratios=[1.0], cv=3).fit(irises, kinds)
 """,
     "categories": """
 import pandas

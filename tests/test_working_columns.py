@@ -1,5 +1,6 @@
 """Columns that are worked on: the numbers that NumPy gives for them."""
 
+import numba
 import numpy as np
 import pytest
 from problems import problem
@@ -91,3 +92,10 @@ def test_raw_predictions_that_overflow_lose_no_digit() -> None:
     assert there.loss == pytest.approx(800.0 * table[1] @ (table[0] == 0.0))
     assert (there.residual[table[0] == 1.0] <= 0.0).all()
     assert np.isfinite(there.residual).all()
+
+
+def test_dense_and_sparse_columns_are_of_one_type_so_that_kernels_are_compiled_once():
+    designs = [made(is_sparse)[0] for is_sparse in (True, False)]
+    kinds = {numba.typeof(WorkingColumns(one, COLUMNS)._columns) for one in designs}
+    kinds |= {numba.typeof(one.design.some_columns(COLUMNS)[0]) for one in designs}
+    assert len(kinds) == 1

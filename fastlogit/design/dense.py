@@ -315,7 +315,10 @@ class ColumnCopies:
         self._count = 0
 
     def of(self, indices: Indices) -> tuple[Vector, Indices]:
-        """Return the numbers of all copies, and where those of some columns begin."""
+        """Return the numbers of all copies, and where those of some columns begin.
+
+        Read-only, as sparse columns are: kernels over `SomeColumns` are compiled once for both.
+        """
         new = indices[self._places[indices] < 0]
         total = self._count + len(new)
         if total > len(self._data):
@@ -325,7 +328,7 @@ class ColumnCopies:
         self._data[self._count : total] = self._X[:, new].T
         self._places[new] = np.arange(self._count, total)
         self._count = total
-        return self._data.reshape(-1), self._places[indices] * len(self._X)
+        return readonly(self._data.reshape(-1)), self._places[indices] * len(self._X)
 
 
 def sample_of_copies(

@@ -87,8 +87,9 @@ class WorkingColumns:
             self._packed[place] = some.data[begin : begin + n_samples] * scale - middle
         begins = np.arange(size) * n_samples
         self._columns = SomeColumns(
-            self._packed.reshape(-1), some.rows, begins, begins + n_samples, np.ones(size)
-        )
+            readonly(self._packed.reshape(-1)), some.rows, begins, begins + n_samples,
+            np.ones(size),
+        )  # fmt: skip
         self._middles = np.zeros(size)
 
     @property
