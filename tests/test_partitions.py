@@ -215,6 +215,10 @@ class SeveralPlaces(LabelledRows):
     def largest_range(self, direction: Any) -> float:
         return max(self._all("largest_range", direction))
 
+    def largest_curvature(self, curvature: Any, output: int) -> float:
+        pairs = zip(self.places, curvature.parts, strict=True)
+        return max(place.largest_curvature(part, output) for place, part in pairs)
+
     def largest_square(self, directions: Any, together: int) -> float:
         return max(self._all("largest_square", directions, together))
 

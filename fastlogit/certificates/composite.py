@@ -208,13 +208,8 @@ class Face:
 
     def largest_curvature(self) -> float:
         """Return the root of the largest curvature of a row in M, no more than a half."""
-        rows, curvature = self._working.part.rows, self._working.curvature.values[0]
-        weights = rows.weights_of(0)
-        if weights is not None:
-            curvature = np.divide(
-                curvature, weights, out=np.zeros(weights.shape), where=weights > 0.0
-            )
-        return min(0.5, float(np.sqrt(curvature.max(initial=0.0))))
+        rows = self._working.part.rows
+        return min(0.5, math.sqrt(rows.largest_curvature(self._working.curvature, 0)))
 
     def _radius_by_curvature(self) -> float:
         """Bound x' M^-1 x by one over the share that the row's own term has in M.

@@ -5,7 +5,6 @@ from __future__ import annotations
 import shlex
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, time, timedelta
-from typing import Any
 
 import numpy as np
 
@@ -15,6 +14,7 @@ from fastlogit.io.tables import (
     Array,
     ColumnTable,
     MatrixTable,
+    SparseMatrix,
     SparseMatrixTable,
     SparseTable,
     Table,
@@ -336,7 +336,7 @@ def _missing(column: Array) -> Array:
     return np.zeros(column.shape, dtype=bool)
 
 
-def _check_finite(table: Table, names: Sequence[str], matrix: Any) -> None:
+def _check_finite(table: Table, names: Sequence[str], matrix: Array | SparseMatrix) -> None:
     """Raise, naming the first row and column, if a value is missing or infinite."""
     if matrix.dtype.kind != "f" or isinstance(matrix, RowsOfFile):  # parsed, and looked at there
         return

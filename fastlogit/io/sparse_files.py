@@ -11,6 +11,7 @@ from fastlogit.io.faults import damaged_file, reading
 from fastlogit.io.svmlight_table import SvmlightTable, is_too_large
 from fastlogit.io.tables import (
     Array,
+    SparseMatrix,
     SparseMatrixTable,
     SparseTable,
     Table,
@@ -145,9 +146,9 @@ def _of_lines(lines: list[str]) -> Array:
 
 
 def sparse_matrix_table(
-    path: Path, matrix: Any, names: tuple[str, ...], others: dict[str, Array]
+    path: Path, matrix: SparseMatrix, names: tuple[str, ...], others: dict[str, Array]
 ) -> Table:
     """Return a matrix and the arrays beside it as a table."""
     n_rows = matrix.shape[0]
     beside = others if "y" in others else {**_labels_beside(path, n_rows), **others}
-    return SparseMatrixTable(path, names, matrix, beside)
+    return SparseMatrixTable(path, names, matrix, beside)  # type: ignore[arg-type]  # of SciPy, in the place of an array

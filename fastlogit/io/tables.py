@@ -22,7 +22,20 @@ MAX_DENSE_BYTES = 4 * 2**30
 MAX_SPARSE_COLUMNS = 1_000_000
 
 
-def dense(path: Path, matrix: Any) -> Array:
+class SparseMatrix(Protocol):
+    """What is asked of a sparse matrix of SciPy, which has no types of its own."""
+
+    shape: tuple[int, int]
+    dtype: np.dtype[Any]
+    data: Array
+    indptr: Array
+    indices: Array
+
+    def toarray(self) -> Array:
+        """Return all its values as an array."""
+
+
+def dense(path: Path, matrix: SparseMatrix) -> Array:
     """Return a sparse matrix as an array, as it is beside categorical columns; raise if large."""
     n_rows, n_columns = matrix.shape
     n_bytes = 8 * n_rows * n_columns
@@ -213,9 +226,8 @@ class SparseMatrixTable(MatrixTable):
         return values[:, [place[name] for name in names]].tocsr()
 
 
-def _column(matrix: Any) -> Array:
-    column: Array = matrix.toarray()[:, 0]
-    return column
+def _column(matrix: SparseMatrix) -> Array:
+    return matrix.toarray()[:, 0]
 
 
 @dataclass(frozen=True)

@@ -212,6 +212,13 @@ class LabelledRows:
         targets = self._targets
         return targets.weights[targets.weight_set[output]] if len(targets.weights) else None
 
+    def largest_curvature(self, curvature: RowCurvature, output: int) -> float:
+        """Return the largest curvature of a row's loss at the first model's point, weight aside."""
+        each, weights = curvature.values[0], self.weights_of(output)
+        if weights is not None:
+            each = np.divide(each, weights, out=np.zeros(weights.shape), where=weights > 0.0)
+        return float(each.max(initial=0.0))
+
     def root_mean_squares(self, output: int) -> Vector:
         """Return that of each standardised column in the weights of an output: one pass.
 
