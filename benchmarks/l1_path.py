@@ -5,8 +5,8 @@ the same for the five folds of a cross-validation: dense 1,000 x 20,000 of which
 and made text by Zipf's law. Without intercept, which celer has not. Peers (`--peers PYTHON`, see
 `benchmarks.l1_peers`) climb a ladder of tolerances until every C is within 1e-8 of its optimum,
 relative to the cost; fastlogit proves 1e-8. Seconds of the last of `--turns` calls, in a process of
-their own. `--shrink` makes all smaller, to try it out. `--write docs/benchmarks.md` puts the table
-into that page.
+their own. `--shrink` makes all smaller, to try it out; `--only` and `--parts` leave some out.
+`--write docs/benchmarks.md` puts the table into that page.
 """
 
 from __future__ import annotations
@@ -139,6 +139,8 @@ def compare(X: Any, y: Any, name: str, asked: argparse.Namespace) -> list[Line]:
     for fold, (_, test) in enumerate(splits):
         folds[fold, test] = False
     for what, rows in (("path", np.ones((1, len(y)), dtype=bool)), ("folds", folds)):
+        if what not in asked.parts:
+            continue
         own_path(X, y, Cs[:3], rows, asked.threads)  # compiled
         for _ in range(asked.turns):
             began = time.perf_counter()
@@ -183,6 +185,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--threads", type=int)
     parser.add_argument("--peers", help="a Python that can import celer and skglm")
     parser.add_argument("--only", choices=["dense", "text"])
+    parser.add_argument("--parts", nargs="*", choices=list(FASTER), default=list(FASTER))
     parser.add_argument("--write", type=Path, help="page to write the table into")
     asked = parser.parse_args(arguments)
     with warnings.catch_warnings():
