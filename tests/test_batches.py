@@ -373,6 +373,20 @@ def test_a_long_first_look_says_how_far_it_is(call, capsys) -> None:
     )
 
 
+def test_nothing_of_a_factory_is_called_but_itself() -> None:
+    plain = source(ROWS, LABELS, 16)
+
+    class Table:
+        def __call__(self) -> Any:
+            return plain.factory()
+
+        def prepare(self) -> list[int]:
+            raise AssertionError("this is the user's own")
+
+    found = fastlogit.fit(BatchSource(Table()), C=1.0)
+    np.testing.assert_array_equal(found.coef, fastlogit.fit(plain, C=1.0).coef)
+
+
 def test_bytes_and_text_are_not_mixed() -> None:
     rng = np.random.default_rng(0)
     X, text = rng.normal(size=(20, 2)), np.array(["a", "\u00e4"] * 10)

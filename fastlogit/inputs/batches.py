@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterable
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Iterator
 
 import numpy as np
 
@@ -16,7 +17,19 @@ from . import validation
 from .conversion import as_labels, as_numbers
 from .sparse import compressed_rows, sparse_of
 
-__all__ = ["BatchSource", "first_look"]
+__all__ = ["BatchSource", "ParsedFactory", "first_look"]
+
+
+class ParsedFactory(ABC):
+    """A factory of batches that has text to parse before it has any: one of the library's own."""
+
+    @abstractmethod
+    def prepare(self) -> Iterator[int]:
+        """Parse, once; yield rows that were parsed, for time limits to have a say."""
+
+    @abstractmethod
+    def __call__(self) -> Iterable[object]:
+        """Return the batches of an epoch."""
 
 
 def _rows_of(X: ArrayLike) -> Features | CompressedRows:
@@ -109,9 +122,10 @@ def first_look(
     look = _FirstLook()
     activity().begin(look)
     try:
-        for n_rows in getattr(X.factory, "prepare", tuple)():  # of a file of text
-            look.n_parsed += n_rows
-            _check_time(look, clock)
+        if isinstance(X.factory, ParsedFactory):
+            for n_rows in X.factory.prepare():
+                look.n_parsed += n_rows
+                _check_time(look, clock)
         batches = X.factory()
         for batch in epoch(batches, READING):
             _add(look, batch, clock)

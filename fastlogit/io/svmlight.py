@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from fastlogit.arrays import Array, DType, Indices, Vector
-from fastlogit.inputs.batches import BatchSource
+from fastlogit.inputs.batches import BatchSource, ParsedFactory
 from fastlogit.io.faults import reading
 from fastlogit.io.text import open_bytes
 from fastlogit.options import check_whole
@@ -158,7 +158,7 @@ class _Spool:
         return np.frombuffer(found, dtype)
 
 
-class _File:
+class _File(ParsedFactory):
     """The factory of batches over a file: the first epoch parses, the others read numbers."""
 
     def __init__(self, path: Path, n_features: int | None, zero_based: bool | str) -> None:

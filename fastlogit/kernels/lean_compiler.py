@@ -25,7 +25,7 @@ from numba.core import compiler, config, types
 
 __all__ = ["LEAN", "Lean", "make_lean"]
 
-# Those whose every kernel has been compiled this way, and tested.
+# Those that `.ci/run` compiles kernels with in this way.
 TRIED = ("0.67.", "0.68.")
 
 
