@@ -41,7 +41,7 @@ _RESULT_NAMES = "feature_names"
 # Of a result, what no file holds.
 _OBJECTS = ("penalty", "loss")
 # What a file says only where it is there, so that earlier versions read the others.
-_LATER = ("l1_reg", "coef_bounds", "categories", "penalty_groups")
+_LATER = ("l1_reg", "coef_bounds", "categories", "penalty_groups", "bias_reduction")
 
 
 @dataclasses.dataclass(frozen=True)

@@ -126,6 +126,11 @@ class FitResult:
         A name for each coefficient: those of the columns of X, where all were text, and of levels
         of categorical columns, ``carrier[AA]``. A frame with other columns, or in another order, is
         then refused; arrays have no names and are taken as they are.
+    bias_reduction : {"mean", "median", "flic", "flac"} or None
+        Which reduction of bias the fit has in the place of a penalty. `history` is then minus the
+        penalised log-likelihood over the weight (of "median" minus the log-likelihood),
+        `gradient_norm` that of the modified score, and nothing is proven: `message` says how far
+        from 0 that score is.
     passes, times : ndarray of shape (n_iter + 1,)
         Passes over X and seconds since the fit began at each entry of `history`; of small data,
         which are fitted in one call, spread evenly over the iterations.
@@ -158,6 +163,7 @@ class FitResult:
     coef_bounds: Matrix | None = None
     categories: Categories | None = None
     penalty_groups: Labels | None = None
+    bias_reduction: str | None = None
 
     def __repr__(self) -> str:
         """Return one line: what was fitted, and what is proven."""
@@ -200,6 +206,7 @@ class FitResult:
             f"{len(self.classes)} classes{several}",
             f"{len(self.coef)} columns",
             *[f"{what} {_class_of(found)}" for what, found in custom if found is not None],
+            *([] if self.bias_reduction is None else [f"bias_reduction={self.bias_reduction!r}"]),
             *self._sparsity(),
             f"{'converged' if self.converged else 'not converged'} after {self.n_iter} iterations",
             f"suboptimality <= {bound:.1e}" if np.isfinite(bound) else "suboptimality unknown",

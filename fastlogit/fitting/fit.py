@@ -36,6 +36,7 @@ from ..solvers.gradient_descent import gradient_descent as descend
 from ..solvers.start import begin, default_start
 from ..solvers.stopping import StoppingRule, certificate_of, separation_of, stated
 from ..solvers.trace import Limits, Outcome, Reason, Trace
+from .bias_reduced import fit_bias_reduced, kind_of, refuse_beside
 from .column_groups import scale_groups
 from .custom import check_loss, check_penalty
 from .messages import message_of, stack_level
@@ -86,7 +87,8 @@ def fit(
     coef_bounds: tuple[ArrayLike, ArrayLike] | None = None,
     penalty_groups: ArrayLike = None,
     group_weights: ArrayLike = None,
-    penalty: Penalty | None = None,
+    penalty: Penalty | str | None = None,
+    bias_reduction: str | None = None,
     loss: Loss | None = None,
     solver: str = "auto",
     tol: float = TOLERANCE,
@@ -151,10 +153,19 @@ def fit(
     group_weights : float or array-like of shape (n_groups,), optional
         The weight of each group, in the order of the sorted labels, as ``numpy.unique`` gives them;
         0 leaves a group without L1. By default the root of the number of its columns.
-    penalty : Penalty, optional
+    penalty : Penalty or "firth", optional
         A penalty of your own in place of L2, on the scale of the mean loss and in the units of X:
         a `fastlogit.objective.penalties.Quadratic`, see docs/extending.md, or an
-        `fastlogit.objective.penalties.ElasticNet`. Then no other strength is given.
+        `fastlogit.objective.penalties.ElasticNet`. Then no other strength is given. Or "firth",
+        which is ``bias_reduction="mean"``.
+    bias_reduction : {"mean", "median", "flic", "flac"}, optional
+        An estimate of less bias than maximum likelihood, which exists for separable classes too;
+        two classes, rows in any form, and no other penalty. "mean" is Firth's (1993) penalised
+        likelihood with Jeffreys' prior, intercept included. "median" is as likely too small as too
+        large (Kenne Pagui, Salvan and Sartori, 2017). "flic" is "mean" with the intercept of
+        maximum likelihood, and "flac" another fit to the rows and their leverages: predicted
+        probabilities are then right on average (Puhr et al., 2017). Weights count rows. `tol` is
+        then the step that may be left, in standard errors, and at least 1e-10; nothing is proven.
     loss : Loss, optional
         A loss of your own for two classes, or for each class against all others, in place of the
         logistic one: a `fastlogit.objective.losses.RowLoss`, see docs/extending.md. Predictions
@@ -252,6 +263,8 @@ def fit(
     given = {name: value for name, value in options.items() if value is not None}
     descent = _descent_options(solver, limits, given)
     multi_class = check_option("multi_class", multi_class, MULTI_CLASS)
+    reduction = kind_of(penalty, bias_reduction)
+    penalty = None if isinstance(penalty, str) else penalty
     strengths = Strengths(
         C, check_penalty(penalty), _check_ratio(l1_ratio), penalty_groups, group_weights
     )
@@ -266,6 +279,15 @@ def fit(
         X, y, sample_weight, offset, l2_reg, penalty_factor, start, clock, l1_reg, coef_bounds
     )
     data = what if isinstance(what, Data) else look(what._replace(categories=coding), multi_class)
+    if reduction is not None:
+        others = {
+            "C": None if C == np.inf else C, "l2_reg": data.l2_reg, "l1_reg": data.l1_reg,
+            "l1_ratio": l1_ratio or None, "coef_bounds": data.coef_bounds,
+            "penalty_groups": penalty_groups, "penalty": penalty, "loss": loss,
+            "penalty_factor": data.penalty_factor, "solver": None if solver == "auto" else solver,
+        }  # fmt: skip
+        refuse_beside(reduction, data, others, intercept)
+        return fit_bias_reduced(data, reduction, intercept, n_threads, limits, began)
     has_corners = strengths.have_corners(data)
     _refuse_beside_corners(has_corners, data, solver, loss)
     refuse_groups_alone(strengths, strengths.have_l1(data))
