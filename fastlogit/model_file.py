@@ -178,6 +178,8 @@ def _meta(model: Model) -> dict[str, object]:
     categories = model.result.categories
     if categories is not None:
         result["categories"] = dataclasses.asdict(categories)
+    if model.result.bias_reduction is not None:
+        result["bias_reduction"] = model.result.bias_reduction
     return {
         "format": FORMAT,
         # Earlier versions read the others.

@@ -10,6 +10,8 @@ from ..arrays import ArrayLike
 from ..design.opening import open_rows
 from ..inputs.conversion import show
 from ..result import FitResult
+from .bias_reduced import AskedOfReduced, infer_bias_reduced
+from .bias_reduced import look_at_cov_type as look_at_cov_type_of_reduced
 from .covariance import covariance_of, look_at_cov_type
 from .fitted import INTERCEPT, HasResult, Names, look_at_rows_of_fit, names_of, result_of
 from .inference import Inference
@@ -37,7 +39,7 @@ def infer(
     reference: object = None,
     n_threads: int | None = None,
 ) -> Inference:
-    """Return standard errors, tests and intervals of a fit without a penalty.
+    """Return standard errors, tests and intervals of a fit without a penalty, or of reduced bias.
 
     Refines the fit to all digits of its coefficients, which takes a pass over the rows and one for
     the information matrix, or two of each; HC2 and HC3 take two passes more, clusters one.
@@ -45,7 +47,9 @@ def infer(
     Parameters
     ----------
     fitted : FitResult or estimator
-        A fit without a penalty (``C=numpy.inf``) of two classes, or a softmax.
+        A fit without a penalty (``C=numpy.inf``) of two classes, or a softmax; or one of reduced
+        bias (``penalty="firth"``, `bias_reduction`), which has penalised likelihood-ratio tests and
+        profile intervals, see `BiasReducedInference`.
     X : array-like of shape (n_samples, n_features)
         The rows of the fit: whatever `fit` takes, but batches.
     y : array-like of shape (n_samples,)
@@ -63,6 +67,8 @@ def infer(
         "nonrobust" is the inverse of the observed information; "HC0" to "HC3" are sandwiches for
         rows that are independent; "CR0", "CR1" (factor G / (G - 1)), "CR1S" (besides
         (n - 1) / (n - k)), "CR2" and "CR3" (with Satterthwaite's degrees of freedom) for clusters.
+        Of a fit with `bias_reduction` "nonrobust" is the inverse information at the estimate, and
+        "augmented" that of rows weighted by 1 + leverage; there are no others.
     clusters : array-like of shape (n_samples,), or a tuple of two, optional
         The cluster of each row, of any type; two for two-way clusters (Cameron, Gelbach and Miller,
         2011).
@@ -103,7 +109,10 @@ def infer(
     data = look_at_rows_of_fit(fitted, X, y, sample_weight, offset)
     n_rows = data.rows.X.shape[0]
     known = weights_by_name(data.weights, weights, n_rows)
-    ways = look_at_cov_type(cov_type, clusters, n_rows, known)
+    if result.bias_reduction is not None:
+        look_at_cov_type_of_reduced(cov_type, clusters, result.bias_reduction)
+    else:
+        ways = look_at_cov_type(cov_type, clusters, n_rows, known)
     n_outputs = max(1, len(result.classes) - 1)
     n_coefficients = n_outputs * (len(result.coef) + result.fit_intercept)
     if n_coefficients > MOST_COEFFICIENTS:
@@ -113,6 +122,13 @@ def infer(
         )
     names = names_of(result)
     objective = objective_of_fit(result, open_rows(data.rows.X, n_threads), data, known)
+    if result.bias_reduction is not None:
+        all_names, terms = _names_of_coefficients(names, result, place)
+        total = float(data.weights.sum()) if data.weights.size else float(n_rows)
+        asked = AskedOfReduced(
+            result, objective, known, cov_type, all_names, terms, names.features
+        )
+        return infer_bias_reduced(asked, total)
     optimum = find_optimum(result, objective, known, names.features, place)
     covariance = covariance_of(optimum, cov_type, ways)
     all_names, terms = _names_of_coefficients(names, result, place)

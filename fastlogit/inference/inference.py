@@ -29,7 +29,7 @@ from .optimum import Optimum
 if TYPE_CHECKING:
     from .summary import Summary
 
-__all__ = ["Inference"]
+__all__ = ["Inference", "check_level"]
 
 LEVEL = 0.95
 
@@ -109,7 +109,7 @@ class Inference:
         TypeError, ValueError
             If `level` is no such number.
         """
-        half = quantile(_check_level(level), self.degrees_of_freedom) * self.standard_errors
+        half = quantile(check_level(level), self.degrees_of_freedom) * self.standard_errors
         return np.column_stack([self.coef - half, self.coef + half])
 
     @property
@@ -262,14 +262,14 @@ class Inference:
         """
         from .summary import summary_of
 
-        return summary_of(self, _check_level(level))
+        return summary_of(self, check_level(level))
 
     def to_frame(self, level: float = LEVEL) -> object:
         """Return the table of coefficients as a pandas data frame, a row for each of `names`.
 
         Where pandas is not installed it is a dict of arrays, with the names under "term".
         """
-        columns = self._columns(_check_level(level))
+        columns = self._columns(check_level(level))
         try:
             pd = import_module("pandas")
         except ModuleNotFoundError:
@@ -304,7 +304,7 @@ class Inference:
         return self.summary()._repr_html_()
 
 
-def _check_level(level: float) -> float:
+def check_level(level: float) -> float:
     """Return the level of an interval, between 0 and 1."""
     found = check_number("level", level)
     if not 0.0 < found < 1.0:

@@ -12,7 +12,7 @@ from .distributions import chi2_tail
 if TYPE_CHECKING:
     from .inference import Inference
 
-__all__ = ["Summary", "summary_of"]
+__all__ = ["Summary", "number", "probability", "summary_of", "title"]
 
 # What cov_type is called in a table.
 CALLED = {
@@ -161,16 +161,17 @@ def summary_of(inference: Inference, level: float) -> Summary:
         intervals[:, 0], intervals[:, 1], inference.odds_ratios, odds[:, 0], odds[:, 1],
     )  # fmt: skip
     for place, own in enumerate(inference.names):
-        cells = [_number(float(each[place])) for each in values]
+        cells = [number(float(each[place])) for each in values]
         cells[2] = f"{values[2][place]:.3f}"
-        cells[3] = _probability(float(values[3][place]))
+        cells[3] = probability(float(values[3][place]))
         if inference.degrees_of_freedom is not None:
             cells.insert(3, f"{inference.degrees_of_freedom[place]:.2f}")
         rows.append([own, *cells])
-    return Summary(_title(inference), _facts(inference), columns, rows)
+    return Summary(title(inference), _facts(inference), columns, rows)
 
 
-def _title(inference: Inference) -> str:
+def title(inference: Inference) -> str:
+    """Return what a table is of."""
     labels = [str(label) for label in inference.classes.tolist()]
     if len(labels) == 2:
         return f"Logistic regression of {labels[1]} against {labels[0]}"
@@ -196,7 +197,7 @@ def _facts(inference: Inference) -> list[tuple[str, str]]:
     ]
     if found.is_likelihood:
         statistic = found.null_deviance - found.deviance
-        p_value = _probability(chi2_tail(statistic, found.n_slopes))
+        p_value = probability(chi2_tail(statistic, found.n_slopes))
         facts += [
             (f"likelihood ratio chi2({found.n_slopes})", f"{statistic:.4f} (p = {p_value})"),
             ("AIC", f"{found.aic:.4f}"),
@@ -209,10 +210,12 @@ def _facts(inference: Inference) -> list[tuple[str, str]]:
     return facts
 
 
-def _number(value: float) -> str:
+def number(value: float) -> str:
+    """Return a number with four digits behind the point, or an exponent."""
     plain = value == 0.0 or SMALL <= abs(value) < LARGE
     return f"{value:.4f}" if plain else f"{value:.3e}"
 
 
-def _probability(value: float) -> str:
+def probability(value: float) -> str:
+    """Return a probability with four digits, small ones with an exponent."""
     return f"{value:.4f}" if value >= SMALL or value == 0.0 else f"{value:.2e}"
