@@ -7,6 +7,8 @@ from html import escape
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from .distributions import chi2_tail
 
 if TYPE_CHECKING:
@@ -144,7 +146,7 @@ class Summary:
         ])  # fmt: skip
 
 
-def summary_of(inference: Inference, level: float) -> Summary:
+def summary_of(inference: Inference, level: float, method: str = "wald") -> Summary:
     """Return the table of an inference with intervals of a level."""
     is_t = inference.degrees_of_freedom is not None
     name = "t" if is_t else "z"
@@ -155,7 +157,9 @@ def summary_of(inference: Inference, level: float) -> Summary:
     if is_t:
         columns.insert(4, "df")
     rows = []
-    intervals, odds = inference.conf_int(level), inference.odds_ratio_intervals(level)
+    intervals = inference.conf_int(level, method)
+    with np.errstate(over="ignore"):
+        odds = np.exp(intervals)
     values = (
         inference.coef, inference.standard_errors, inference.statistics, inference.p_values,
         intervals[:, 0], intervals[:, 1], inference.odds_ratios, odds[:, 0], odds[:, 1],
@@ -167,7 +171,10 @@ def summary_of(inference: Inference, level: float) -> Summary:
         if inference.degrees_of_freedom is not None:
             cells.insert(3, f"{inference.degrees_of_freedom[place]:.2f}")
         rows.append([own, *cells])
-    return Summary(_title(inference), _facts(inference), columns, rows)
+    facts = _facts(inference)
+    if method == "profile":
+        facts.insert(3, ("intervals", "profile likelihood"))
+    return Summary(_title(inference), facts, columns, rows)
 
 
 def _title(inference: Inference) -> str:
