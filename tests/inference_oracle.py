@@ -3,6 +3,7 @@
 from typing import Any, NamedTuple
 
 import numpy as np
+from scipy import optimize, stats
 from scipy.special import expit
 
 
@@ -105,3 +106,72 @@ def softmax_optimum(X: Any, codes: Any, n_classes: int, reference: int = 0) -> t
         slopes = np.einsum("nk,ni->nki", residual, Z).reshape(len(Z), size)
         coef = coef - np.linalg.solve(information, slopes.sum(axis=0)).reshape(coef.shape)
     return coef, information, slopes
+
+
+def restricted_loss(Z: Any, codes: Any, place: int, start: Any, weight: Any, offset: Any) -> Any:
+    """Least sum of losses with one coefficient as at the start, of two classes or a softmax.
+
+    By Newton's method with halved steps over the other coefficients. Coefficients of a softmax are
+    those of the classes after the first, one after the other.
+    """
+    n_classes = int(codes.max()) + 1
+    size = Z.shape[1] * (n_classes - 1)
+    labels = np.eye(n_classes)[codes][:, 1:]
+    others = np.arange(size) != place
+    coef = np.array(start)
+
+    def at(coef: Any) -> Any:
+        raw = Z @ coef.reshape(n_classes - 1, -1).T + np.reshape(offset, (-1, 1))
+        whole = np.column_stack([np.zeros(len(Z)), raw])
+        total = np.logaddexp.reduce(whole, axis=1)
+        return (weight * (total - (labels * raw).sum(axis=1))).sum(), np.exp(
+            whole - total[:, None]
+        )[:, 1:]
+
+    cost, p = at(coef)
+    for _ in range(500):
+        slope = np.einsum("n,nk,ni->ki", weight, p - labels, Z).reshape(-1)
+        middle = p[:, :, None] * (np.eye(n_classes - 1) - p[:, None, :])
+        curved = np.einsum("n,nkl,ni,nj->kilj", weight, middle, Z, Z).reshape(size, size)
+        curved = curved[np.ix_(others, others)]
+        step = np.linalg.solve(
+            curved + 1e-14 * np.trace(curved) * np.eye(len(curved)), slope[others]
+        )
+        gain = float(step @ slope[others])
+        if gain < 1e-13:
+            break
+        share = 1.0
+        while share > 1e-9:
+            near = coef.copy()
+            near[others] -= share * step
+            found, p = at(near)
+            if found <= cost - 1e-4 * share * gain:
+                break
+            share *= 0.5
+        coef, cost = near, found
+    return cost
+
+
+def profile_end(
+    Z: Any, codes: Any, place: int, coef: Any, tangent: Any, weight: Any = None,
+    offset: Any = 0.0, level: float = 0.95, least: float | None = None,
+) -> float:  # fmt: skip
+    """Where twice the rise of the least loss is chi-squared's quantile, by scipy's brentq.
+
+    `tangent` goes in the direction of the end, about as long as the way there; `least` is the sum
+    of losses at `coef` by default.
+    """
+    weight = np.ones(len(Z)) if weight is None else weight
+    if least is None:
+        least = restricted_loss(Z, codes, place, coef, weight, offset)
+
+    def rise(share: float) -> float:
+        start = coef + share * tangent
+        found = restricted_loss(Z, codes, place, start, weight, offset)
+        return float(2.0 * (found - least) - stats.chi2.ppf(level, 1))
+
+    far = 1.0
+    while rise(far) < 0.0:
+        far += 1.0
+    share = optimize.brentq(rise, 0.0, far, xtol=1e-14, rtol=1e-14)
+    return float(coef[place] + share * tangent[place])

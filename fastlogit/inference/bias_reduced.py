@@ -15,13 +15,13 @@ from ..bias_reduction.estimate import Dependent, Estimate, estimate
 from ..bias_reduction.intercepts import flic_covariance
 from ..bias_reduction.profile import Least, Peak, end_of_profile, rise_under
 from ..objective.objective import Objective
-from ..options import check_option
+from ..options import check_level, check_option
 from ..result import FitResult
 from .contrasts import Contrasts, contrasts_of, places_of
 from .distributions import chi2_tail, quantile
 from .fitted import INTERCEPT, coefficients_by_output
 from .hypothesis_tests import HypothesisTest
-from .inference import LEVEL, Inference, check_level
+from .inference import LEVEL, Inference
 from .likelihood import likelihood_of
 from .optimum import Optimum, Point
 from .refusals import not_at_optimum, not_identified

@@ -12,10 +12,10 @@ from typing import NamedTuple, TypeAlias
 
 import numpy as np
 
-from ..arrays import ArrayLike, Matrix, Vector
+from ..arrays import ArrayLike, Indices, Matrix, Vector
 from ..inputs.conversion import as_numbers
 
-__all__ = ["Contrasts", "contrasts_of"]
+__all__ = ["Contrasts", "contrasts_of", "places_of"]
 
 # A number as it may stand in a hypothesis.
 NUMBER = r"(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?"
@@ -65,6 +65,51 @@ def contrasts_of(
         found = _of_matrix(hypothesis, len(names))
     _refuse_dependent(found)
     return found
+
+
+def places_of(
+    coefficients: object, names: Sequence[str], terms: Mapping[str, Sequence[int]]
+) -> Indices:
+    """Return the places of the coefficients that are asked for; of all for None.
+
+    Parameters
+    ----------
+    coefficients : str, int, or sequence of these, or None
+        Names, of which that of a term stands for all of its coefficients, or places.
+    names, terms
+        As of `contrasts_of`.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If one is neither, or not there.
+    """
+    if coefficients is None:
+        return np.arange(len(names))
+    one = isinstance(coefficients, str | int | np.integer)
+    if not one and not isinstance(coefficients, Sequence | np.ndarray):
+        raise TypeError(
+            "coefficients must be a name, a place or a sequence of these, got "
+            f"{type(coefficients).__name__}"
+        )
+    known = {name: [place] for place, name in reversed([*enumerate(names)])}
+    found: list[int] = []
+    for each in [coefficients] if one else coefficients:  # type: ignore[attr-defined]
+        if isinstance(each, str):
+            places = terms.get(each) or known.get(each)
+        elif isinstance(each, int | np.integer) and not isinstance(each, bool):
+            places = [int(each)] if 0 <= each < len(names) else None
+        else:
+            raise TypeError(
+                f"coefficients must be names or places, got {each!r} ({type(each).__name__})"
+            )
+        if places is None:
+            raise ValueError(
+                f"there is no coefficient {each!r}; they are {', '.join(names[:20])}"
+                f"{' ...' * (len(names) > 20)}, numbered from 0"
+            )
+        found += places
+    return np.array(found, dtype=np.int64)
 
 
 def _is_texts(hypothesis: ArrayLike) -> bool:

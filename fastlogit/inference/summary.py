@@ -7,12 +7,14 @@ from html import escape
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from .distributions import chi2_tail
 
 if TYPE_CHECKING:
     from .inference import Inference
 
-__all__ = ["Summary", "number", "probability", "summary_of", "title"]
+__all__ = ["Summary", "number_text", "p_value_text", "summary_of", "title_text"]
 
 # What cov_type is called in a table.
 CALLED = {
@@ -144,7 +146,7 @@ class Summary:
         ])  # fmt: skip
 
 
-def summary_of(inference: Inference, level: float) -> Summary:
+def summary_of(inference: Inference, level: float, method: str = "wald") -> Summary:
     """Return the table of an inference with intervals of a level."""
     is_t = inference.degrees_of_freedom is not None
     name = "t" if is_t else "z"
@@ -155,22 +157,27 @@ def summary_of(inference: Inference, level: float) -> Summary:
     if is_t:
         columns.insert(4, "df")
     rows = []
-    intervals, odds = inference.conf_int(level), inference.odds_ratio_intervals(level)
+    intervals = inference.conf_int(level, method)
+    with np.errstate(over="ignore"):
+        odds = np.exp(intervals)
     values = (
         inference.coef, inference.standard_errors, inference.statistics, inference.p_values,
         intervals[:, 0], intervals[:, 1], inference.odds_ratios, odds[:, 0], odds[:, 1],
     )  # fmt: skip
     for place, own in enumerate(inference.names):
-        cells = [number(float(each[place])) for each in values]
+        cells = [number_text(float(each[place])) for each in values]
         cells[2] = f"{values[2][place]:.3f}"
-        cells[3] = probability(float(values[3][place]))
+        cells[3] = p_value_text(float(values[3][place]))
         if inference.degrees_of_freedom is not None:
             cells.insert(3, f"{inference.degrees_of_freedom[place]:.2f}")
         rows.append([own, *cells])
-    return Summary(title(inference), _facts(inference), columns, rows)
+    facts = _facts(inference)
+    if method == "profile":
+        facts.insert(3, ("intervals", "profile likelihood"))
+    return Summary(title_text(inference), facts, columns, rows)
 
 
-def title(inference: Inference) -> str:
+def title_text(inference: Inference) -> str:
     """Return what a table is of."""
     labels = [str(label) for label in inference.classes.tolist()]
     if len(labels) == 2:
@@ -197,7 +204,7 @@ def _facts(inference: Inference) -> list[tuple[str, str]]:
     ]
     if found.is_likelihood:
         statistic = found.null_deviance - found.deviance
-        p_value = probability(chi2_tail(statistic, found.n_slopes))
+        p_value = p_value_text(chi2_tail(statistic, found.n_slopes))
         facts += [
             (f"likelihood ratio chi2({found.n_slopes})", f"{statistic:.4f} (p = {p_value})"),
             ("AIC", f"{found.aic:.4f}"),
@@ -210,12 +217,12 @@ def _facts(inference: Inference) -> list[tuple[str, str]]:
     return facts
 
 
-def number(value: float) -> str:
-    """Return a number with four digits behind the point, or an exponent."""
+def number_text(value: float) -> str:
+    """Return a number of a table."""
     plain = value == 0.0 or SMALL <= abs(value) < LARGE
     return f"{value:.4f}" if plain else f"{value:.3e}"
 
 
-def probability(value: float) -> str:
-    """Return a probability with four digits, small ones with an exponent."""
+def p_value_text(value: float) -> str:
+    """Return a p of a table."""
     return f"{value:.4f}" if value >= SMALL or value == 0.0 else f"{value:.2e}"
