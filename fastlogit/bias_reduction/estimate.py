@@ -10,7 +10,7 @@ import numpy as np
 from ..arrays import Vector
 from ..objective.objective import Objective
 from .intercepts import AugmentedScore, with_own_intercept
-from .maximum import EXACT, End, Found, Model, find
+from .maximum import EXACT, MOST_STEPS, End, Found, Model, find
 from .scores import MeanScore, MedianScore, Point, dependent_columns
 
 __all__ = ["CALLED", "KINDS", "Dependent", "Estimate", "estimate"]
@@ -82,7 +82,7 @@ def estimate(
     *,
     stride: int = 1,
     exact: float = EXACT,
-    most_steps: int | None = None,
+    most_steps: int = MOST_STEPS,
     note: Callable[[Point], bool] | None = None,
 ) -> Estimate:
     """Return an estimate of reduced bias.
@@ -98,7 +98,7 @@ def estimate(
         Above 1, every `stride`-th row is fitted first.
     exact : float
         The step that may be left, in standard errors.
-    most_steps : int, optional
+    most_steps : int
     note : callable, optional
         See `maximum.find`.
 
@@ -109,13 +109,12 @@ def estimate(
     score = (MedianScore if kind == "median" else MeanScore)(objective)
     if not objective.fitted()[:-1].all():
         raise Dependent([int(column) for column in np.flatnonzero(~objective.fitted()[:-1])])
-    limits = {} if most_steps is None else {"most_steps": most_steps}
     if stride > 1:
         rough = MeanScore(objective.subsample(stride))
-        found = find(rough, theta, exact=ROUGH, **limits)
+        found = find(rough, theta, exact=ROUGH, most_steps=most_steps)
         theta = found.point.theta if found.end is End.FOUND else theta
     model = Model(score.size)
-    found = find(score, theta, exact=exact, model=model, note=note, **limits)
+    found = find(score, theta, exact=exact, model=model, note=note, most_steps=most_steps)
     columns = dependent_columns(found.point, objective)
     if columns:
         raise Dependent(columns)
@@ -126,5 +125,5 @@ def estimate(
     if kind != "flac" or found.end is not End.FOUND:
         return whole
     augmented = AugmentedScore(objective, found.point.rows.leverages)
-    again = find(augmented, np.append(found.point.theta, 0.0), exact=exact, **limits)
+    again = find(augmented, np.append(found.point.theta, 0.0), exact=exact, most_steps=most_steps)
     return whole._replace(theta=again.point.theta[:-1], augmented=augmented, again=again)

@@ -93,9 +93,7 @@ class AugmentedScore:
         gradient += np.append(slopes[0], sums[0])
         border = np.append(slopes[1], sums[1])
         whole = objective.design.gram(curvature.values[0] + bend)
-        information = np.block(
-            [[whole, border[:, None]], [border[None], np.array([[sums[1]]])]]
-        )
+        information = np.block([[whole, border[:, None]], [border[None], np.array([[sums[1]]])]])
         factor = Factor(information, DEPENDENT)
         singular = bool(factor.dependent.any())
         root = factor.half_solve(np.eye(self.size))

@@ -19,7 +19,7 @@ from ..arrays import Matrix, Vector
 from ..linalg.factors import Factor
 from .scores import Criterion, Point
 
-__all__ = ["EXACT", "End", "Found", "Model", "find"]
+__all__ = ["EXACT", "MOST_STEPS", "End", "Found", "Model", "find"]
 
 # The length of the step that is left, in standard errors.
 EXACT = 1e-10

@@ -89,9 +89,7 @@ def rise_under(peak: Peak, restrictions: Matrix, values: Vector) -> tuple[float,
     return _rise(peak, theta, restrictions, model)
 
 
-def _rise(
-    peak: Peak, theta: Vector, restrictions: Matrix, model: Model
-) -> tuple[float, Vector]:
+def _rise(peak: Peak, theta: Vector, restrictions: Matrix, model: Model) -> tuple[float, Vector]:
     found = find(peak.criterion, theta, restrictions, exact=RESTRICTED, model=model)
     if found.end is not End.FOUND and not found.decrement < 1e-4:
         raise ValueError(

@@ -22,6 +22,7 @@ from .. import prediction, threads
 from ..arrays import Array, ArrayLike, ClassWeight, Floats, Integers, Matrix, Vector
 from ..clock import Clock
 from ..design.batched import BatchRows
+from ..fitting.bias_reduced import FIRTH, KINDS
 from ..fitting.fit import fit
 from ..fitting.online import OnlineLogistic
 from ..inputs import validation
@@ -99,8 +100,9 @@ class LogisticRegression(
 
     Parameters
     ----------
-    penalty : {None, "l1", "l2", "elasticnet"}, default "deprecated"
-        Deprecated, as in scikit-learn since 1.8: use `C` and `l1_ratio`. None is ``C=np.inf``.
+    penalty : {None, "l1", "l2", "elasticnet", "firth"}, default "deprecated"
+        Deprecated, as in scikit-learn since 1.8: use `C` and `l1_ratio`. None is ``C=np.inf``. Only
+        "firth", which scikit-learn has not, is not: it is ``bias_reduction="mean"``.
     C : float > 0, default 1.0
         Inverse strength of the penalty; ``np.inf`` is none.
     l1_ratio : float from 0 to 1, default 0.0
@@ -159,6 +161,11 @@ class LogisticRegression(
         no level, so that none of the column's coefficients is added.
     interactions : sequence of pairs of str or None, default None
         Names of two categorical columns: each pair of levels that occurs has a coefficient too.
+    bias_reduction : {"mean", "median", "flic", "flac"} or None, default None
+        An estimate of less bias than maximum likelihood in the place of a penalty, which exists for
+        separable classes too: see `fastlogit.fit`. Of two classes; `C` and `l1_ratio` have no
+        effect then, and `tol**2` is the step that may be left, in standard errors, and at least
+        1e-10.
 
     Attributes
     ----------
@@ -195,7 +202,7 @@ class LogisticRegression(
 
     _parameter_constraints: ClassVar[dict[str, list[object]]] = {
         "penalty": [
-            StrOptions({"l1", "l2", "elasticnet"}),
+            StrOptions({"l1", "l2", "elasticnet", "firth"}),
             None,
             Hidden(StrOptions({"deprecated"})),
         ],
@@ -217,6 +224,7 @@ class LogisticRegression(
         "categories": [StrOptions(set(CODINGS))],
         "handle_unknown": [StrOptions(set(UNKNOWN))],
         "interactions": [list, tuple, None],
+        "bias_reduction": [StrOptions(set(KINDS)), None],
     }
 
     n_iter_: Integers
@@ -249,6 +257,7 @@ class LogisticRegression(
         categories: str = "auto",
         handle_unknown: str = "error",
         interactions: Sequence[Sequence[str]] | None = None,
+        bias_reduction: str | None = None,
     ) -> None:
         self.penalty = penalty
         self.C = C
@@ -269,6 +278,7 @@ class LogisticRegression(
         self.categories = categories
         self.handle_unknown = handle_unknown
         self.interactions = interactions
+        self.bias_reduction = bias_reduction
 
     @_fit_context(prefer_skip_nested_validation=True)  # type: ignore[untyped-decorator]
     def fit(
@@ -350,6 +360,8 @@ class LogisticRegression(
                     n_threads=threads.of_jobs(self.n_jobs), callback=callback,
                     time_limit=self.time_limit, multi_class=self.multi_class,
                     penalty_groups=penalty_groups, group_weights=group_weights,
+                    penalty=FIRTH if self.penalty == FIRTH else None,
+                    bias_reduction=self.bias_reduction,
                 )  # fmt: skip
         except KeyboardInterrupt as interrupt:
             best = getattr(interrupt, "result", None)
@@ -408,6 +420,11 @@ class LogisticRegression(
         batch, known = look_at_labelled_rows(type(self).__name__, given, classes, known)
         rows, labels = batch.rows, batch.labels
         validate_data(self, rows.carrier, labels, reset=is_first, skip_check_array=True)
+        if self._has_reduction():
+            raise ValueError(
+                "partial_fit does not take bias_reduction (or penalty='firth'), which needs all "
+                "rows at once: fit does"
+            )
         C, ratio = self._strengths()
         if ratio > 0.0:
             raise ValueError(
@@ -558,11 +575,19 @@ class LogisticRegression(
             if len(_CHECKED) > MOST_CHECKED:
                 _CHECKED.clear()
 
+    def _has_reduction(self) -> bool:
+        """Say whether a reduction of bias is asked for, in the place of a penalty."""
+        return self.penalty == FIRTH or getattr(self, "bias_reduction", None) is not None
+
     def _strengths(self) -> tuple[float, float]:
         """Return C, infinite for no penalty, and the share of L1, after a look at what is asked.
 
         Warns of what scikit-learn 1.9 warns of.
         """
+        if self._has_reduction():
+            if self.C not in (1.0, math.inf) or self.l1_ratio:
+                warnings.warn("bias_reduction ignores C and l1_ratio", UserWarning, stacklevel=4)
+            return math.inf, 0.0
         penalty, ratio = self.penalty, self.l1_ratio
         if penalty != "deprecated":
             warnings.warn(PENALTY_DEPRECATED, FutureWarning, stacklevel=4)

@@ -34,7 +34,7 @@ from .problem import (
     stride_of,
 )
 
-__all__ = ["FIRTH", "fit_bias_reduced", "kind_of", "refuse_beside"]
+__all__ = ["FIRTH", "KINDS", "fit_bias_reduced", "kind_of", "refuse_beside"]
 
 FIRTH = "firth"
 # A start by some of the rows is worth it from so many on.

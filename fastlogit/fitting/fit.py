@@ -280,13 +280,13 @@ def fit(
     )
     data = what if isinstance(what, Data) else look(what._replace(categories=coding), multi_class)
     if reduction is not None:
-        others = {
+        beside: dict[str, object] = {
             "C": None if C == np.inf else C, "l2_reg": data.l2_reg, "l1_reg": data.l1_reg,
             "l1_ratio": l1_ratio or None, "coef_bounds": data.coef_bounds,
             "penalty_groups": penalty_groups, "penalty": penalty, "loss": loss,
             "penalty_factor": data.penalty_factor, "solver": None if solver == "auto" else solver,
         }  # fmt: skip
-        refuse_beside(reduction, data, others, intercept)
+        refuse_beside(reduction, data, beside, intercept)
         return fit_bias_reduced(data, reduction, intercept, n_threads, limits, began)
     has_corners = strengths.have_corners(data)
     _refuse_beside_corners(has_corners, data, solver, loss)

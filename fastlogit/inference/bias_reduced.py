@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 from scipy.special import chdtri
 
-from ..arrays import ArrayLike, Floats, Matrix, Vector
+from ..arrays import Array, ArrayLike, Floats, Matrix, Vector
 from ..bias_reduction.curvature import added_curvature, is_worth_it
 from ..bias_reduction.estimate import Dependent, Estimate, estimate
 from ..bias_reduction.intercepts import flic_covariance
@@ -308,10 +308,13 @@ class BiasReducedInference(Inference):
 
     def to_frame(self, level: float = LEVEL, intervals: str | None = None) -> object:
         """Return the table of coefficients as a data frame; see `Inference.to_frame`, `summary`."""
-        method = self._method(intervals)
-        if method == self.intervals:
-            return super().to_frame(level)
-        return replace(self, bias_reduction="median").to_frame(level)
+        return super().to_frame(level, self._method(intervals))
+
+    def _columns(self, level: float, method: str) -> dict[str, Array]:
+        columns = super()._columns(level, method)
+        if method == "profile":
+            return columns | {"statistic": self.profile_statistics}
+        return columns | {"p_value": self.wald_p_values}
 
     def _method(self, intervals: str | None) -> str:
         if intervals is None:
@@ -459,5 +462,3 @@ def _penalized(found: Estimate) -> float | None:
         return -found.again.point.cost
     scale: Floats = found.score.objective.design.columns.inverse_scale
     return -found.found.point.cost - float(np.log(scale).sum())
-
-

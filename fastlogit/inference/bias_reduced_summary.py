@@ -43,7 +43,8 @@ def summary_of(inference: BiasReducedInference, level: float, method: str) -> Su
             own, number_text(float(inference.coef[place])),
             number_text(float(inference.standard_errors[place])), f"{statistics[place]:.3f}",
             p_value_text(float(p_values[place])), *map(number_text, intervals[place].tolist()),
-            number_text(float(inference.odds_ratios[place])), *map(number_text, odds[place].tolist()),
+            number_text(float(inference.odds_ratios[place])),
+            *map(number_text, odds[place].tolist()),
         ]
         for place, own in enumerate(inference.names)
     ]  # fmt: skip
@@ -67,7 +68,8 @@ def _facts(inference: BiasReducedInference, method: str) -> list[tuple[str, str]
         facts.append(("weights", inference.weights))
     facts.append(("log-likelihood", f"{found.log_likelihood:.4f}"))
     if inference.penalized_log_likelihood is not None:
-        facts.append(("penalised log-likelihood", f"{inference.penalized_log_likelihood:.4f}"))
+        name = "augmented" if kind == "flac" else "penalised"
+        facts.append((f"{name} log-likelihood", f"{inference.penalized_log_likelihood:.4f}"))
     test = inference.slopes_test if method == "profile" else None
     if test is not None:
         shown = f"{test.statistic:.4f} (p = {p_value_text(test.p_value)})"

@@ -125,9 +125,7 @@ def infer(
     if result.bias_reduction is not None:
         all_names, terms = _names_of_coefficients(names, result, place)
         total = float(data.weights.sum()) if data.weights.size else float(n_rows)
-        asked = AskedOfReduced(
-            result, objective, known, cov_type, all_names, terms, names.features
-        )
+        asked = AskedOfReduced(result, objective, known, cov_type, all_names, terms, names.features)
         return infer_bias_reduced(asked, total)
     optimum = find_optimum(result, objective, known, names.features, place)
     covariance = covariance_of(optimum, cov_type, ways)

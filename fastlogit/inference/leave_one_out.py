@@ -122,6 +122,11 @@ def leave_one_out(
     weight 0 had no part in the fit and are predicted as they are.
     """
     result = result_of(fitted)
+    if result.bias_reduction is not None:
+        raise ValueError(
+            f"leave_one_out knows the steps of penalised likelihoods with an L2, not those of "
+            f"bias_reduction={result.bias_reduction!r}; fit each fold with fastlogit.fit"
+        )
     data = look_at_rows_of_fit(fitted, X, y, sample_weight, offset)
     codes, weights = data.codes, _weight_sets(data.weights, len(data.codes))
     objective, theta = _objective(result, open_rows(data.rows.X, n_threads), data, weights)
