@@ -1,10 +1,11 @@
 """Standard errors beside statsmodels: `python -m benchmarks.inference`.
 
 A fit of two classes and its full Wald inference (errors, p, intervals), with the covariance of the
-model, HC3, or clusters (10,000 of them; CR1S is statsmodels' factor), and a small study from data
-to printed table. Medians of calls that take turns; before they are timed the standard errors are
-compared, but for HC3: statsmodels 0.15.0 gives HC0 by that name. `--rows N` takes fewer rows,
-`--own` leaves statsmodels out, `--write PAGE` puts the table into a page.
+model, HC3, or clusters (10,000 of them; CR1S is statsmodels' factor), leverages and Cook's
+distances of a model that is fitted, and a small study from data to printed table. Medians of calls
+that take turns; before they are timed the answers are compared, but for HC3: statsmodels 0.15.0
+gives HC0 by that name. `--rows N` takes fewer rows, `--own` leaves statsmodels out, `--write PAGE`
+puts the table into a page.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import argparse
 import time
 import warnings
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -28,7 +30,7 @@ N_ROWS, N_FEATURES, N_CLUSTERS = 1_000_000, 20, 10_000
 SMALL = (400, 8)
 TURNS = 5
 # How many times statsmodels, and milliseconds of the small study.
-FASTER, FASTER_SMALL, SMALL_MS = 20.0, 5.0, 2.0
+FASTER, FASTER_SMALL, FASTER_INFLUENCE, SMALL_MS = 20.0, 5.0, 15.0, 2.0
 
 
 class Study(NamedTuple):
@@ -80,6 +82,37 @@ def theirs(study: Study, cov_type: str) -> Any:
     return found.bse
 
 
+def own_influence(found: Any) -> Any:
+    """Return leverages and Cook's distances of the rows of an inference."""
+    rows = found.diagnostics()
+    return np.stack([rows.leverage, rows.cooks_distance])
+
+
+def their_influence(model: Any) -> Any:
+    """Return those of statsmodels."""
+    rows = model.get_influence()
+    return np.stack([rows.hat_matrix_diag, rows.cooks_distance[0]])
+
+
+def influence(study: Study, setting: str) -> tuple[str, Contest]:
+    """Return the contest of influence, with models that are made when they are first asked for."""
+
+    @cache
+    def inferred() -> Any:
+        return fastlogit.infer(fastlogit.fit(study.X, study.y, C=np.inf), study.X, study.y)
+
+    @cache
+    def fitted() -> Any:
+        from statsmodels.api import GLM, add_constant, families
+
+        return GLM(study.y, add_constant(study.X), family=families.Binomial()).fit(tol=1e-12)
+
+    return setting, Contest(
+        "leverage, Cook's distance", lambda: own_influence(inferred()),
+        lambda: their_influence(fitted()), True, FASTER_INFLUENCE,
+    )  # fmt: skip
+
+
 def own_table(study: Study) -> Any:
     """From data to the text of a summary."""
     result = fastlogit.fit(study.X, study.y, C=np.inf)
@@ -117,6 +150,7 @@ def contests(n_rows: int) -> list[tuple[str, Contest]]:
         )
         for what, kind, kind_of_peer, is_same in kinds
     ]
+    found.append(influence(large, f"{n_rows:,} x {N_FEATURES} float64"))
     setting = f"{SMALL[0]} x {SMALL[1]} float64"
     found.append(
         (
@@ -139,7 +173,7 @@ def measure(setting: str, contest: Contest, turns: int, with_peer: bool) -> list
     runs = {"fastlogit": contest.own}
     if with_peer:
         if contest.is_same:
-            np.testing.assert_allclose(errors, contest.peer(), rtol=1e-6)
+            np.testing.assert_allclose(errors, contest.peer(), rtol=1e-6, atol=1e-14)
         runs["statsmodels"] = contest.peer
     times: dict[str, list[float]] = {name: [] for name in runs}
     for _ in range(turns):

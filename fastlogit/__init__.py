@@ -11,10 +11,15 @@ from . import _moved
 
 if TYPE_CHECKING:
     from .displays import (
+        AddedVariableDisplay,
+        CalibrationDisplay,
         CoefficientsDisplay,
         ConvergenceDisplay,
         CVScoreDisplay,
+        ForestDisplay,
+        InfluenceDisplay,
         RegularizationPathDisplay,
+        ResidualsDisplay,
     )
     from .elementwise import log1p_exp, log_sigmoid, logit, sigmoid
     from .errors import DivergenceError, SeparationWarning
@@ -28,6 +33,8 @@ if TYPE_CHECKING:
     from .fitting.path import PathResult, logistic_path
     from .fitting.scan import scan
     from .fitting.scan_result import ScanResult, ScanStatus
+    from .inference.calibration import Calibration, calibration
+    from .inference.diagnostics import Diagnostics
     from .inference.hypothesis_tests import HypothesisTest
     from .inference.infer import infer
     from .inference.inference import Inference
@@ -48,19 +55,25 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 __all__ = [
+    "AddedVariableDisplay",
     "BatchSource",
     "BootstrapDistribution",
     "BootstrapResult",
     "CVScoreDisplay",
+    "Calibration",
+    "CalibrationDisplay",
     "CoefficientsDisplay",
     "ConvergenceDisplay",
+    "Diagnostics",
     "DivergenceError",
     "FitResult",
+    "ForestDisplay",
     "GroupFit",
     "GroupFits",
     "GroupStatus",
     "HypothesisTest",
     "Inference",
+    "InfluenceDisplay",
     "LeaveOneOut",
     "LogisticRegression",
     "LogisticRegressionCV",
@@ -70,11 +83,13 @@ __all__ = [
     "Problem",
     "Progress",
     "RegularizationPathDisplay",
+    "ResidualsDisplay",
     "ScanResult",
     "ScanStatus",
     "SeparationWarning",
     "WarmUp",
     "bootstrap",
+    "calibration",
     "cost",
     "cost_gradient",
     "fit",
@@ -96,19 +111,25 @@ __all__ = [
 ]
 
 _HOME = {
+    "AddedVariableDisplay": "displays",
     "BatchSource": "inputs.batches",
     "BootstrapDistribution": "resampling.replicates",
     "BootstrapResult": "resampling.replicates",
     "CVScoreDisplay": "displays",
+    "Calibration": "inference.calibration",
+    "CalibrationDisplay": "displays",
     "CoefficientsDisplay": "displays",
     "ConvergenceDisplay": "displays",
+    "Diagnostics": "inference.diagnostics",
     "DivergenceError": "errors",
     "FitResult": "result",
+    "ForestDisplay": "displays",
     "GroupFit": "fitting.group_fits",
     "GroupFits": "fitting.group_fits",
     "GroupStatus": "fitting.group_fits",
     "HypothesisTest": "inference.hypothesis_tests",
     "Inference": "inference.inference",
+    "InfluenceDisplay": "displays",
     "LeaveOneOut": "inference.leave_one_out",
     "LogisticRegression": "estimators.logistic",
     "LogisticRegressionCV": "estimators.cross_validation",
@@ -118,11 +139,13 @@ _HOME = {
     "Problem": "fitting.evaluation",
     "Progress": "result",
     "RegularizationPathDisplay": "displays",
+    "ResidualsDisplay": "displays",
     "ScanResult": "fitting.scan_result",
     "ScanStatus": "fitting.scan_result",
     "SeparationWarning": "errors",
     "WarmUp": "warming",
     "bootstrap": "resampling.bootstrap",
+    "calibration": "inference.calibration",
     "cost": "fitting.cost",
     "cost_gradient": "fitting.cost",
     "fit": "fitting.fit",

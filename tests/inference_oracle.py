@@ -56,36 +56,90 @@ def cluster(model: Exact, clusters: Any, factor: float = 1.0) -> Any:
 
 
 def bias_reduced(model: Exact, clusters: Any, power: float) -> tuple[Any, Any]:
-    """CR2 (power 0.5) or CR3 (1), with Satterthwaite's degrees of freedom.
+    """CR2 (power 0.5) or CR3 (1), with Satterthwaite's degrees of freedom, of whitened rows."""
+    used = model.curvature > 0.0
+    root = np.sqrt(model.curvature[used])
+    W, errors = model.Z[used] * root[:, None], model.residual[used] / root
+    return bias_reduced_of(W, errors, np.asarray(clusters)[used], power)
+
+
+def bias_reduced_of(W: Any, errors: Any, clusters: Any, power: float) -> tuple[Any, Any]:
+    """The same of rows W whose errors have variance 1 each.
 
     Pustejovsky and Tipton (2018), sections 2 and 3, for rows that are whitened by the root of their
     curvature: the whole hat matrix, and the adjustment of each cluster by its eigenvectors.
     """
-    used = model.curvature > 0.0
-    clusters = np.asarray(clusters)[used]
-    root = np.sqrt(model.curvature[used])
-    W = model.Z[used] * root[:, None]
-    errors = model.residual[used] / root
-    inverse = np.linalg.inv(model.information)
+    inverse = np.linalg.inv(W.T @ W)
     rest = np.eye(len(W)) - W @ inverse @ W.T
-    labels = np.unique(clusters)
-    meat, adjusted = np.zeros_like(inverse), []
-    for label in labels:
-        own = clusters == label
-        values, vectors = np.linalg.eigh(rest[np.ix_(own, own)])
-        powers = np.where(values > 1e-9, np.maximum(values, 1e-9) ** -power, 0.0)
-        adjust = (vectors * powers) @ vectors.T
+    meat, adjusted = np.zeros_like(inverse), adjustments(W, clusters, power)
+    for own, adjust in adjusted:
         slope = W[own].T @ adjust @ errors[own]
         meat += np.outer(slope, slope)
-        adjusted.append((own, adjust))
     dfs = []
     for contrast in np.eye(len(inverse)):
-        p = np.zeros((len(labels), len(W)))
+        p = np.zeros((len(adjusted), len(W)))
         for row, (own, adjust) in enumerate(adjusted):
             p[row, own] = adjust @ W[own] @ inverse @ contrast
         products = p @ rest @ p.T
         dfs.append(np.trace(products) ** 2 / (products**2).sum())
     return inverse @ meat @ inverse, np.array(dfs)
+
+
+def adjustments(W: Any, clusters: Any, power: float) -> list[Any]:
+    """The rows of each cluster, and what their errors are multiplied by."""
+    rest = np.eye(len(W)) - W @ np.linalg.inv(W.T @ W) @ W.T
+    found = []
+    for label in np.unique(clusters):
+        own = clusters == label
+        values, vectors = np.linalg.eigh(rest[np.ix_(own, own)])
+        powers = np.where(values > 1e-9, np.maximum(values, 1e-9) ** -power, 0.0)
+        found.append((own, (vectors * powers) @ vectors.T))
+    return found
+
+
+def hotelling(W: Any, clusters: Any, power: float, contrasts: Any) -> float:
+    """Eta of HTZ: the variances of all elements of D, Pustejovsky and Tipton (2018), section 3.2.
+
+    D is the estimate in the root of its mean; each covariance of two clusters is written out.
+    """
+    inverse = np.linalg.inv(W.T @ W)
+    rest = np.eye(len(W)) - W @ inverse @ W.T
+    p = []
+    for own, adjust in adjustments(W, clusters, power):
+        each = np.zeros((len(contrasts), len(W)))
+        each[:, own] = contrasts @ inverse @ W[own].T @ adjust
+        p.append(each)
+    mean = sum(each @ rest @ each.T for each in p)
+    values, vectors = np.linalg.eigh(mean)
+    p = [(vectors / np.sqrt(values)) @ vectors.T @ each for each in p]
+    size, total = len(contrasts), 0.0
+    for s in range(size):
+        for t in range(size):
+            for one in p:
+                for other in p:
+                    total += (one[s] @ rest @ other[s]) * (one[t] @ rest @ other[t])
+                    total += (one[s] @ rest @ other[t]) * (one[t] @ rest @ other[s])
+    return size * (size + 1) / total
+
+
+def softmax_whitened(X: Any, codes: Any, n_classes: int, reference: int = 0) -> tuple[Any, Any]:
+    """Rows of all classes but the reference, whitened by the symmetric root of their curvature.
+
+    Returns W (n_samples * (n_classes - 1), n_parameters) and errors, row after row.
+    """
+    coef = softmax_optimum(X, codes, n_classes, reference)[0]
+    Z = np.column_stack([np.ones(len(codes)), X])
+    others = [label for label in range(n_classes) if label != reference]
+    W, errors = [], []
+    for z, code in zip(Z, codes, strict=True):
+        raw = np.zeros(n_classes)
+        raw[others] = coef @ z
+        p = np.exp(raw) / np.exp(raw).sum()
+        values, vectors = np.linalg.eigh(np.diag(p[others]) - np.outer(p[others], p[others]))
+        W.append((vectors * np.sqrt(values)) @ vectors.T @ np.kron(np.eye(len(others)), z))
+        residual = p[others] - np.eye(n_classes)[code][others]
+        errors.append((vectors / np.sqrt(values)) @ vectors.T @ residual)
+    return np.concatenate(W), np.concatenate(errors)
 
 
 def softmax_optimum(X: Any, codes: Any, n_classes: int, reference: int = 0) -> tuple[Any, Any, Any]:

@@ -9,7 +9,7 @@ from problems import problem
 from test_inference import TWELVE, TWELVE_Y
 
 from fastlogit import fit, infer
-from fastlogit.inference.covariance import leverages
+from fastlogit.inference.hat_matrix import leverages
 
 pytestmark = pytest.mark.jit
 

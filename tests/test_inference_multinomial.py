@@ -6,6 +6,7 @@ import inference_oracle as oracle
 import numpy as np
 import pytest
 from problems import three_classes
+from scipy import sparse
 
 from fastlogit import LogisticRegression, fit, infer
 
@@ -54,15 +55,65 @@ def test_contrasts_do_not_depend_on_the_reference() -> None:
     assert "risk ratio" in str(one.summary())
 
 
-def test_what_is_for_two_classes_is_refused() -> None:
+@pytest.mark.parametrize(("kind", "power"), [("HC2", 0.5), ("HC3", 1.0)])
+def test_leverages_of_rows_are_matrices(kind: str, power: float) -> None:
+    """Each row is a cluster of its classes: McCaffrey's symmetric root, or the inverse."""
+    X, codes = three_classes(150, 3)
+    W, errors = oracle.softmax_whitened(X, codes, 3, 1)
+    wanted, _ = oracle.bias_reduced_of(W, errors, np.repeat(np.arange(150), 2), power)
+    found = softmax(X, codes, reference=1, cov_type=kind)
+    np.testing.assert_allclose(found.covariance, wanted, rtol=1e-7, atol=1e-11)
+    by_cluster = found.with_covariance(kind.replace("HC", "CR"), np.arange(150))
+    np.testing.assert_allclose(by_cluster.covariance, wanted, rtol=1e-6, atol=1e-11)
+
+
+@pytest.mark.parametrize(("kind", "power"), [("CR2", 0.5), ("CR3", 1.0)])
+def test_bias_reduced_clusters(kind: str, power: float, rng: Any) -> None:
+    X, codes = three_classes(160, 2)
+    clusters = rng.integers(0, 14, 160)
+    W, errors = oracle.softmax_whitened(X, codes, 3)
+    covariance, df = oracle.bias_reduced_of(W, errors, np.repeat(clusters, 2), power)
+    found = softmax(X, codes, cov_type=kind, clusters=clusters)
+    np.testing.assert_allclose(found.covariance, covariance, rtol=1e-6, atol=1e-11)
+    np.testing.assert_allclose(found.degrees_of_freedom, df, rtol=1e-6)
+    test = found.wald_test("x1")
+    eta = oracle.hotelling(W, np.repeat(clusters, 2), power, np.eye(6)[[2, 5]])
+    assert test.distribution == "F"
+    assert (test.df, test.df_denominator) == (2, pytest.approx(eta - 1.0, rel=1e-6))
+
+
+def test_robust_softmax_by_weights_and_sparse_rows(rng: Any) -> None:
+    """A frequency is as many rows, a weight of 0 none, and a sparse X the same rows."""
+    X, codes = three_classes(120, 3)
+    X[np.abs(X) < 0.4] = 0.0
+    counts, clusters = rng.integers(0, 3, 120), np.arange(120) // 7
+    rows = np.repeat(np.arange(120), counts)
+    long = softmax(X[rows], codes[rows])
+    options = {"C": np.inf, "multi_class": "multinomial", "sample_weight": counts}
+    for given in (X, sparse.csr_array(X)):
+        short = infer(
+            fit(given, codes, **options), given, codes, sample_weight=counts, weights="frequency"
+        )
+        for kind in ("HC2", "HC3"):
+            np.testing.assert_allclose(
+                short.with_covariance(kind).covariance, long.with_covariance(kind).covariance,
+                rtol=1e-6, atol=1e-10,
+            )  # fmt: skip
+        one, other = (
+            short.with_covariance("CR2", clusters),
+            long.with_covariance("CR2", clusters[rows]),
+        )
+        np.testing.assert_allclose(one.covariance, other.covariance, rtol=1e-6, atol=1e-10)
+        np.testing.assert_allclose(one.degrees_of_freedom, other.degrees_of_freedom, rtol=1e-6)
+
+
+def test_what_a_softmax_has_not_is_refused() -> None:
     X, codes = three_classes(200, 3)
     found = softmax(X, codes)
-    with pytest.raises(ValueError, match="HC3 has no leverage of a row for a softmax"):
-        found.with_covariance("HC3")
-    with pytest.raises(ValueError, match="CR2 is for two classes"):
-        found.with_covariance("CR2", np.arange(200) % 10)
     with pytest.raises(ValueError, match=r"reference must be one of the classes \[0, 1, 2\]"):
         softmax(X, codes, reference=7)
+    with pytest.raises(ValueError, match=r"CR2 is for one way of clusters"):
+        found.with_covariance("CR2", (np.arange(200) % 10, np.arange(200) % 7))
 
 
 def test_a_softmax_without_an_optimum_is_refused() -> None:

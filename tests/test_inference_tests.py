@@ -145,8 +145,33 @@ def test_a_single_restriction_is_the_square_of_z(study: Any) -> None:
     assert {term: t.p_value for term, t in clustered.term_tests().items()} == pytest.approx(
         dict(zip(["x0", "x1", "x2", "x3"], clustered.p_values[1:], strict=True))
     )
-    with pytest.raises(ValueError, match="one restriction at a time, the hypothesis has 2"):
-        clustered.wald_test("x1, x2")
+
+
+@pytest.mark.parametrize(("kind", "power"), [("CR2", 0.5), ("CR3", 1.0)])
+def test_joint_tests_of_clusters(study: Any, kind: str, power: float) -> None:
+    X, y, found = study
+    clusters = np.arange(500) % 13
+    exact = oracle.optimum(X, y)
+    W = exact.Z * np.sqrt(exact.curvature)[:, None]
+    clustered = found.with_covariance(kind, clusters)
+    for hypothesis, rows in (("x1, x2", [2, 3]), ("x0, x1, x2, x3", [1, 2, 3, 4])):
+        contrasts = np.eye(5)[rows]
+        eta, size = oracle.hotelling(W, clusters, power, contrasts), len(rows)
+        lacking = contrasts @ found.coef
+        spread = contrasts @ clustered.covariance @ contrasts.T
+        wanted = (eta - size + 1.0) / (eta * size) * lacking @ np.linalg.solve(spread, lacking)
+        test = clustered.wald_test(hypothesis)
+        assert (test.distribution, test.df) == ("F", size)
+        assert test.df_denominator == pytest.approx(eta - size + 1.0, rel=1e-7)
+        assert test.statistic == pytest.approx(wanted, rel=1e-7)
+        assert test.p_value == pytest.approx(stats.f.sf(wanted, size, eta - size + 1.0), rel=1e-6)
+        assert f": F({size}, " in str(test)
+
+
+def test_too_few_clusters_for_a_joint_test_are_refused(study: Any) -> None:
+    clustered = study[2].with_covariance("CR2", np.arange(500) % 4)
+    with pytest.raises(ValueError, match=r"too few for 4 restrictions together: .*take cov_type"):
+        clustered.wald_test("x0, x1, x2, x3")
 
 
 def test_satterthwaite_of_a_contrast_is_that_of_the_column(study: Any) -> None:

@@ -159,7 +159,7 @@ def test_blocks_and_sources_change_nothing(multi_class, monkeypatch, tmp_path) -
     with monkeypatch.context() as patch:
         patch.setattr("fastlogit.inputs.given.in_place", lambda X: X)
         streamed = leave_one_out(fitted, memory_mapped(X, tmp_path), y)
-    monkeypatch.setattr("fastlogit.inference.leave_one_out.BLOCK_NUMBERS", 1000)
+    monkeypatch.setattr("fastlogit.design.row_sums.BLOCK_NUMBERS", 1000)
     for other in (streamed, leave_one_out(fitted, X, y)):
         np.testing.assert_allclose(other.raw_prediction, whole.raw_prediction, rtol=1e-9)
         np.testing.assert_allclose(other.leverage, whole.leverage, rtol=1e-9)

@@ -60,8 +60,12 @@ def test_sums_over_clusters(
     values, weights = rng.standard_normal((2, N_ROWS)), rng.uniform(size=N_ROWS)
     sums = sums_of_clusters(made, values, codes, n_clusters)
     grams = grams_of_clusters(made, weights, codes, n_clusters)
+    order = np.argsort(codes, kind="stable")
+    order = order[(codes[order] >= 0) & (codes[order] < n_clusters)]
+    sorted_grams = grams_of_clusters(made, weights, codes, n_clusters, order)
     for cluster in range(n_clusters):
         own = codes == cluster
         np.testing.assert_allclose(sums[cluster], values[:, own] @ rows[own], atol=1e-10)
         wanted = (rows[own].T * weights[own]) @ rows[own]
         np.testing.assert_allclose(grams[cluster], wanted, atol=1e-10)
+        np.testing.assert_allclose(sorted_grams[cluster], wanted, atol=1e-10)

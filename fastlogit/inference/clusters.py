@@ -7,19 +7,25 @@ draw the fit to themselves (Bell and McCaffrey, 2002, Survey Methodology 28; for
 models Pustejovsky and Tipton, 2018, Journal of Business & Economic Statistics 36), with
 Satterthwaite's degrees of freedom for each coefficient. With V = Z W of a cluster, Z its rows times
 the root of their curvature and W W' = H^-1, the adjustment (I - V V')^-q acts on s through the
-small matrix S = V'V alone, since V' f(V V') = f(V'V) V': no matrix of a cluster's rows is made.
+small matrix S = V'V alone, since V' f(V V') = f(V'V) V': no matrix of a cluster's rows is made. So
+it is for a softmax, of whose rows each output has a line of Z: s and S are all that is needed.
+The root of CR2 is that of whitened rows (Kauermann and Carroll, 2001, Journal of the American
+Statistical Association 96), which no scale of the residuals changes; R's clubSandwich takes the
+symmetric one on the scale of the response. Both have the right mean under the model.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
 
-from ..arrays import ArrayLike, Cube, Integers, Labels, Mask, Matrix, Vector
+from ..arrays import ArrayLike, Cube, Indices, Integers, Labels, Mask, Matrix, Vector
 from ..design.row_sums import ClusterCodes, grams_of_clusters, sums_of_clusters
 from ..inputs.conversion import as_array
 from ..inputs.groups import encode_groups
+from .hotelling import JointMoments
 from .optimum import Optimum
 
 __all__ = [
@@ -27,7 +33,9 @@ __all__ = [
     "ClusterCovariance",
     "Clusters",
     "Grouping",
+    "JointCovariance",
     "cluster_covariance",
+    "joint_covariance",
     "look_at_clusters",
 ]
 
@@ -38,6 +46,8 @@ POWERS = {"CR2": 0.5, "CR3": 1.0}
 GRAM_NUMBERS = 2**23
 # Satterthwaite's degrees of freedom take so many numbers cubed.
 MOST_COEFFICIENTS = 200
+# A joint test sums as many numbers squared as it has restrictions times coefficients.
+MOST_PRODUCTS = 2500
 # A part of a cluster's rows whose own share of the information is nearer to 1 stands alone.
 ALONE = 1e-9
 
@@ -66,6 +76,13 @@ class ClusterCovariance(NamedTuple):
 
     matrix: Matrix
     degrees_of_freedom: Vector | None
+
+
+class JointCovariance(NamedTuple):
+    """A covariance of several contrasts, and its degrees of freedom as a Wishart matrix."""
+
+    matrix: Matrix
+    degrees_of_freedom: float
 
 
 def look_at_clusters(clusters: ArrayLike, n_samples: int, weights: Vector) -> Clusters:
@@ -140,7 +157,9 @@ def cluster_covariance(
     if contrasts is not None:
         outer = outer @ contrasts.T
     if cov_type in POWERS:
-        return _adjusted(optimum, cov_type, clusters, outer)
+        moments = Moments.empty(outer.shape[1], len(outer))
+        adjusted = _adjusted(optimum, cov_type, clusters, outer, moments)
+        return ClusterCovariance(adjusted, moments.degrees_of_freedom())
     matrix = np.zeros((outer.shape[1], outer.shape[1]))
     for grouping, sign in zip(clusters.groupings, (1.0, 1.0, -1.0), strict=False):
         slopes = _slopes(optimum, grouping) @ outer
@@ -176,27 +195,48 @@ def _slopes(optimum: Optimum, grouping: Grouping) -> Matrix:
     return sums.reshape(grouping.n_clusters, -1) @ optimum.root
 
 
+def joint_covariance(
+    optimum: Optimum, cov_type: str, clusters: Clusters, contrasts: Matrix
+) -> JointCovariance:
+    """Return CR2 or CR3 of contrasts (n_contrasts, n_parameters) with what a joint test takes.
+
+    Raises
+    ------
+    ValueError
+        If it is not one for such clusters, or the contrasts are too many.
+    """
+    outer = optimum.parameters_of(optimum.root.T) @ contrasts.T
+    if outer.size > MOST_PRODUCTS:
+        raise ValueError(
+            f"{cov_type} tests at most {MOST_PRODUCTS // len(outer)} restrictions of {len(outer)} "
+            f"coefficients together, here are {len(contrasts)}; test fewer at a time, or take "
+            "cov_type='CR1'"
+        )
+    moments = JointMoments(outer.shape[1], len(outer))
+    matrix = _adjusted(optimum, cov_type, clusters, outer, moments)
+    return JointCovariance(matrix, moments.degrees_of_freedom())
+
+
 def _adjusted(
-    optimum: Optimum, cov_type: str, clusters: Clusters, outer: Matrix
-) -> ClusterCovariance:
-    """Return CR2 or CR3 of contrasts W'c, (rank, n_contrasts), with their degrees of freedom."""
+    optimum: Optimum, cov_type: str, clusters: Clusters, outer: Matrix,
+    moments: Moments | JointMoments,
+) -> Matrix:  # fmt: skip
+    """Return CR2 or CR3 of contrasts W'c, (rank, n_contrasts), and add to their moments."""
     if len(clusters.groupings) > 1:
         raise ValueError(f"{cov_type} is for one way of clusters; use CR1 for two")
-    if optimum.objective.n_classes > 1:
-        raise ValueError(f"{cov_type} is for two classes; use CR1 for a softmax")
     grouping, power = clusters.groupings[0], POWERS[cov_type]
-    rank, size = outer.shape
-    if size > MOST_COEFFICIENTS:
+    rank = len(outer)
+    if rank > MOST_COEFFICIENTS:
         raise ValueError(
             f"{cov_type} has degrees of freedom for at most {MOST_COEFFICIENTS} coefficients, "
-            f"here are {size}; use CR1"
+            f"here are {rank}; use CR1"
         )
     slopes = _slopes(optimum, grouping)
-    middle, moments = np.zeros((rank, rank)), Moments.empty(size, rank)
+    middle, rows = np.zeros((rank, rank)), _RowsByCluster.of(optimum, grouping)
     step = max(1, GRAM_NUMBERS // (rank + 1) ** 2)
     for first in range(0, grouping.n_clusters, step):
         count = min(step, grouping.n_clusters - first)
-        values, vectors = np.linalg.eigh(_own_information(optimum, grouping, first, count))
+        values, vectors = np.linalg.eigh(_own_information(optimum, rows, first, count))
         values = np.clip(values, 0.0, 1.0)
         factors = _powers(1.0 - values, power, cov_type, clusters, first)
         own = np.einsum("gri,gr->gi", vectors, slopes[first : first + count]) * factors
@@ -204,17 +244,61 @@ def _adjusted(
         middle += adjusted.T @ adjusted
         moments.add(outer, values, vectors, factors)
     matrix = outer.T @ middle @ outer
-    return ClusterCovariance(0.5 * (matrix + matrix.T), moments.degrees_of_freedom())
+    return 0.5 * (matrix + matrix.T)
 
 
-def _own_information(optimum: Optimum, grouping: Grouping, first: int, count: int) -> Cube:
+class _RowsByCluster(NamedTuple):
+    """The cluster of each row, and where rows by index are free, these in order of clusters."""
+
+    codes: ClusterCodes
+    # Of the rows in `order` those of cluster g are from bounds[g] to bounds[g + 1].
+    order: Indices | None
+    bounds: Indices
+
+    @classmethod
+    def of(cls, optimum: Optimum, grouping: Grouping) -> _RowsByCluster:
+        codes = grouping.codes
+        if not optimum.objective.design.gives_rows_freely:
+            return cls(codes, None, np.empty(0, dtype=np.int64))
+        order = np.argsort(codes, kind="stable")
+        bounds = np.searchsorted(codes[order], np.arange(grouping.n_clusters + 1))
+        return cls(codes, order, bounds)
+
+    def part(self, first: int, count: int) -> tuple[ClusterCodes, Indices | None]:
+        """Return codes that begin at 0 with cluster `first`, and the rows of some clusters."""
+        codes = np.where(self.codes >= 0, self.codes - first, -1).astype(np.int32)
+        if self.order is None:
+            return codes, None
+        return codes, self.order[self.bounds[first] : self.bounds[first + count]]
+
+
+def _own_information(optimum: Optimum, rows: _RowsByCluster, first: int, count: int) -> Cube:
     """Return V'V of some clusters, (count, rank, rank): their shares of the information."""
-    root = optimum.root
-    codes = np.where(grouping.codes >= 0, grouping.codes - first, -1).astype(np.int32)
-    grams = grams_of_clusters(
-        optimum.objective.design, optimum.point.curvature.values[0], codes, count
-    )
-    return np.einsum("ra,grs,sb->gab", root, grams, root, optimize=True)
+    design, root = optimum.objective.design, optimum.root
+    parts = root.reshape(optimum.objective.n_classes, -1, root.shape[1])
+    codes, order = rows.part(first, count)
+    whole = np.zeros((count, root.shape[1], root.shape[1]))
+    for one, other, weights in _curvature_blocks(optimum):
+        grams = grams_of_clusters(design, weights, codes, count, order)
+        block = np.einsum("ra,grs,sb->gab", parts[one], grams, parts[other], optimize=True)
+        whole += block if one == other else block + block.transpose(0, 2, 1)
+    return whole
+
+
+def _curvature_blocks(optimum: Optimum) -> Iterator[tuple[int, int, Vector]]:
+    """Go over the outputs by pairs: what each row adds to that block of the Hessian."""
+    n_classes = optimum.objective.n_classes
+    shares = optimum.point.curvature.values.reshape(n_classes, -1)
+    if n_classes == 1:
+        yield 0, 0, shares[0]
+        return
+    own = optimum.objective.loss.class_weights(optimum.point.curvature.values)[0]
+    total = shares.sum(axis=0)
+    inverse = np.divide(1.0, total, out=np.zeros_like(total), where=total > 0.0)
+    for one in range(n_classes):
+        yield one, one, own[one]
+        for other in range(one):
+            yield one, other, -shares[one] * shares[other] * inverse
 
 
 def _powers(rest: Matrix, power: float, cov_type: str, clusters: Clusters, first: int) -> Matrix:

@@ -4,7 +4,8 @@ With H the Hessian of the sum of the losses (the observed information) and s_i t
 row's loss, r_i x_i, the covariance of the model is H^-1, and that of a sandwich H^-1 M H^-1. The
 meat M is X' diag(r^2 (1 - h)^-p) X: HC0 has p = 0, HC1 besides a factor n / (n - k), HC2 p = 1 and
 HC3 p = 2 (MacKinnon and White, 1985, Journal of Econometrics 29), with the weighted leverages h of
-the generalised linear model. Everything is one Gram matrix of a pass over the rows.
+the generalised linear model. Everything is one Gram matrix of a pass over the rows. A row of a
+softmax has a matrix of leverages, of which HC2 takes the inverse root and HC3 the inverse.
 """
 
 from __future__ import annotations
@@ -14,19 +15,17 @@ from typing import NamedTuple
 import numpy as np
 
 from ..arrays import ArrayLike, Matrix, Vector
-from ..design.row_sums import squares_of_rows
 from ..options import check_option
 from .clusters import CLUSTERED, Clusters, cluster_covariance, look_at_clusters
+from .hat_matrix import adjusted_residuals, leverages, per_repetition, refuse_sole
 from .optimum import Optimum
 from .row_weights import RowWeights
 
-__all__ = ["COV_TYPES", "Covariance", "covariance_of", "leverages", "look_at_cov_type"]
+__all__ = ["COV_TYPES", "Covariance", "covariance_of", "look_at_cov_type"]
 
 # The power of 1 - leverage in the meat.
 POWERS = {"HC0": 0, "HC1": 0, "HC2": 1, "HC3": 2}
 COV_TYPES = ("nonrobust", *POWERS, *CLUSTERED)
-# Rows of a leverage nearer to 1 decide a coefficient alone.
-NEAREST = 1e-9
 
 
 class Covariance(NamedTuple):
@@ -98,21 +97,18 @@ def _meat(optimum: Optimum, cov_type: str) -> Matrix:
     """Return the sum of the rows' squared slopes, on standardised columns: (n_theta, n_theta)."""
     design, residuals = optimum.objective.design, optimum.residuals
     if len(residuals) == 1:
-        squares = _per_repetition(optimum, np.square(residuals[0]))
+        squares = per_repetition(optimum, np.square(residuals[0]))
         if POWERS[cov_type]:
-            rest = _per_repetition(optimum, leverages(optimum))
+            rest = leverages(optimum)
             np.subtract(1.0, rest, out=rest)
-            _refuse_sole(rest, cov_type)
+            refuse_sole(rest, cov_type)
             for _ in range(POWERS[cov_type]):  # a power of floats takes as long as the pass
                 squares /= rest
         return design.gram(squares)
     if POWERS[cov_type]:
-        raise ValueError(
-            f"{cov_type} has no leverage of a row for a softmax, whose rows have one for each "
-            "class; use HC0, HC1 or clusters"
-        )
+        residuals = adjusted_residuals(optimum, 0.5 * POWERS[cov_type], cov_type)
     n_outputs, size = len(residuals), design.shape[1] + 1
-    factor = _per_repetition(optimum, np.ones(design.shape[0]))
+    factor = per_repetition(optimum, np.ones(design.shape[0]))
     whole = np.empty((n_outputs, size, n_outputs, size))
     for one in range(n_outputs):
         whole[one, :, one] = design.gram(factor * np.square(residuals[one]))
@@ -123,30 +119,3 @@ def _meat(optimum: Optimum, cov_type: str) -> Matrix:
             block = 0.5 * (both - whole[one, :, one] - whole[other, :, other])
             whole[one, :, other] = whole[other, :, one] = block
     return whole.reshape(n_outputs * size, -1)
-
-
-def leverages(optimum: Optimum) -> Vector:
-    """Return the leverage of each row, with its weight: one pass.
-
-    The diagonal of the generalised linear model's hat matrix, ``c x' H^-1 x`` with the weighted
-    row curvature c (Pregibon, 1981).
-    """
-    squares = squares_of_rows(optimum.objective.design, np.ascontiguousarray(optimum.root.T))
-    squares *= optimum.point.curvature.values[0]
-    return np.minimum(squares, 1.0, out=squares)
-
-
-def _per_repetition(optimum: Optimum, values: Vector) -> Vector:
-    """Return numbers of rows over their frequency: of each of the rows that one stands for."""
-    weights = optimum.weights
-    if not (weights.is_frequency and weights.values.size):
-        return values
-    return np.divide(values, weights.values, out=np.zeros_like(values), where=weights.values > 0.0)
-
-
-def _refuse_sole(rest: Vector, cov_type: str) -> None:
-    if float(rest.min()) < NEAREST:
-        raise ValueError(
-            f"row {int(rest.argmin())} has leverage 1: it decides a coefficient alone, and "
-            f"{cov_type} divides by 1 - leverage; use HC0 or HC1, or leave its column out"
-        )

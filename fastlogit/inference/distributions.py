@@ -10,7 +10,7 @@ from scipy import special
 
 from ..arrays import Floats, Vector
 
-__all__ = ["chi2_tail", "quantile", "two_sided"]
+__all__ = ["chi2_tail", "f_tail", "quantile", "two_sided"]
 
 
 def two_sided(statistic: Vector, degrees_of_freedom: Vector | None) -> Vector:
@@ -32,3 +32,8 @@ def quantile(level: float, degrees_of_freedom: Vector | None) -> Floats:
 def chi2_tail(statistic: float, df: float) -> float:
     """Return the probability of a larger value of a chi-squared variable."""
     return float(special.chdtrc(df, max(statistic, 0.0)))
+
+
+def f_tail(statistic: float, df: float, df_denominator: float) -> float:
+    """Return the probability of a larger value of an F variable."""
+    return float(special.fdtrc(df, df_denominator, max(statistic, 0.0)))

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..arrays import Matrix, Vector
-from .clusters import Clusters, cluster_covariance
+from .clusters import Clusters, cluster_covariance, joint_covariance
 from .constrained import restricted_optimum
 from .contrasts import Contrasts
-from .distributions import chi2_tail, two_sided
+from .distributions import chi2_tail, f_tail, two_sided
 from .likelihood import Likelihood
 from .optimum import Optimum
 
@@ -30,11 +30,13 @@ class HypothesisTest:
     hypothesis : str
         What holds if the test finds nothing.
     statistic : float
-        Chi-squared, or Student's t where `distribution` says so.
+        Chi-squared, or Student's t or F where `distribution` says so.
     df : float
         Degrees of freedom: restrictions, or those of t.
     p_value : float
-    distribution : {"chi2", "t"}
+    distribution : {"chi2", "t", "F"}
+    df_denominator : float or None
+        The second degrees of freedom of F.
     """
 
     kind: str
@@ -43,12 +45,13 @@ class HypothesisTest:
     df: float
     p_value: float
     distribution: str = "chi2"
+    df_denominator: float | None = None
 
     def __str__(self) -> str:
         """Return one line."""
-        name = "chi2" if self.distribution == "chi2" else "t"
+        second = "" if self.df_denominator is None else f", {self.df_denominator:.4g}"
         return (
-            f"{self.kind} test of {self.hypothesis}: {name}({self.df:.4g}) = "
+            f"{self.kind} test of {self.hypothesis}: {self.distribution}({self.df:.4g}{second}) = "
             f"{self.statistic:.4f}, p = {self.p_value:.4g}"
         )
 
@@ -61,8 +64,16 @@ def wald(contrasts: Contrasts, coef: Vector, covariance: Matrix) -> HypothesisTe
     ValueError
         If the covariance has not as many independent directions as there are restrictions.
     """
-    lacking = contrasts.matrix @ coef - contrasts.values
     spread = contrasts.matrix @ covariance @ contrasts.matrix.T
+    statistic, n_restrictions = _distance(contrasts, coef, spread), len(spread)
+    return HypothesisTest(
+        "Wald", contrasts.text, statistic, n_restrictions, chi2_tail(statistic, n_restrictions)
+    )
+
+
+def _distance(contrasts: Contrasts, coef: Vector, spread: Matrix) -> float:
+    """Return how far the estimates are from the restrictions, squared, in their covariance."""
+    lacking = contrasts.matrix @ coef - contrasts.values
     lengths = np.sqrt(np.diag(spread))
     scaled = spread / np.outer(lengths, lengths)
     n_restrictions = len(lacking)
@@ -72,21 +83,23 @@ def wald(contrasts: Contrasts, coef: Vector, covariance: Matrix) -> HypothesisTe
             "restrictions, as with fewer clusters than those; test fewer at a time"
         )
     away = lacking / lengths
-    statistic = float(away @ np.linalg.solve(scaled, away))
-    return HypothesisTest(
-        "Wald", contrasts.text, statistic, n_restrictions, chi2_tail(statistic, n_restrictions)
-    )
+    return float(away @ np.linalg.solve(scaled, away))
 
 
 def wald_of_clusters(
     contrasts: Contrasts, coef: Vector, optimum: Optimum, cov_type: str, clusters: Clusters
 ) -> HypothesisTest:
-    """Return the t test of one restriction with CR2 or CR3 and Satterthwaite's df."""
+    """Return the test with CR2 or CR3: Student's t, or of several restrictions an F.
+
+    With Satterthwaite's degrees of freedom, or those of `hotelling`.
+
+    Raises
+    ------
+    ValueError
+        If the clusters are too few for the restrictions.
+    """
     if len(contrasts.matrix) > 1:
-        raise ValueError(
-            f"{cov_type} has degrees of freedom for one restriction at a time, the hypothesis has "
-            f"{len(contrasts.matrix)}; test them one by one, or take cov_type='CR1'"
-        )
+        return _joint(contrasts, coef, optimum, cov_type, clusters)
     found = cluster_covariance(optimum, cov_type, clusters, contrasts.matrix)
     assert found.degrees_of_freedom is not None
     lacking = float((contrasts.matrix @ coef - contrasts.values)[0])
@@ -96,6 +109,25 @@ def wald_of_clusters(
         "Wald", contrasts.text, statistic, float(found.degrees_of_freedom[0]), float(p_value[0]),
         "t",
     )  # fmt: skip
+
+
+def _joint(
+    contrasts: Contrasts, coef: Vector, optimum: Optimum, cov_type: str, clusters: Clusters
+) -> HypothesisTest:
+    found = joint_covariance(optimum, cov_type, clusters, contrasts.matrix)
+    size = len(contrasts.matrix)
+    rest = found.degrees_of_freedom - size + 1.0
+    if not rest > 0.0:
+        raise ValueError(
+            f"the clusters are too few for {size} restrictions together: their covariance has "
+            f"{found.degrees_of_freedom:.3g} degrees of freedom; test fewer at a time, or take "
+            "cov_type='CR1'"
+        )
+    distance = _distance(contrasts, coef, found.matrix)
+    statistic = rest / (found.degrees_of_freedom * size) * distance
+    return HypothesisTest(
+        "Wald", contrasts.text, statistic, size, f_tail(statistic, size, rest), "F", rest
+    )
 
 
 def likelihood_ratio(contrasts: Contrasts, optimum: Optimum) -> HypothesisTest:

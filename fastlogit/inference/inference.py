@@ -29,6 +29,7 @@ from .optimum import Optimum
 from .profile import intervals_of_optimum
 
 if TYPE_CHECKING:
+    from .diagnostics import Diagnostics
     from .summary import Summary
 
 __all__ = ["Inference"]
@@ -269,6 +270,14 @@ class Inference:
         """Return the Wald test of each column of X, of a categorical one all levels together."""
         tests = {term: self.wald_test(self._matrix_of(term)) for term in self.terms}
         return {term: replace(test, hypothesis=term) for term, test in tests.items()}
+
+    def diagnostics(self) -> Diagnostics:
+        """Return residuals, influence and goodness of fit, each computed when it is asked for."""
+        from .diagnostics import Diagnostics
+
+        return Diagnostics(
+            self.names, self.coef, self.standard_errors, self.classes, self.terms, self._optimum
+        )
 
     def _matrix_of(self, term: str) -> Matrix:
         places = self.terms[term]

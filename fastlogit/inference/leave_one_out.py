@@ -11,7 +11,6 @@ residual r_i the row's raw prediction becomes
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -20,6 +19,7 @@ from ..arrays import ArrayLike, Codes, Cube, Floats, Masks, Matrix, Vector
 from ..design.base import Design
 from ..design.dense import DenseDesign
 from ..design.opening import open_rows
+from ..design.row_sums import dense_blocks
 from ..elementwise import log1p_exp, log_sigmoid, sigmoid
 from ..inputs import validation
 from ..inputs.given import Data
@@ -42,8 +42,6 @@ __all__ = ["LeaveOneOut", "leave_one_out"]
 DEPENDENT = 1e-11
 # A Hessian of more rows would take too much memory (128 MB).
 MAX_SIZE = 4000
-# Numbers of the arrays that a block of rows needs.
-BLOCK_NUMBERS = 2**21
 # A row whose leverage comes nearer to 1 has a direction to itself.
 NEAREST = 1e-12
 # A raw prediction above this is no approximation of anything.
@@ -188,7 +186,7 @@ def _leave_out(
     raw = np.empty((objective.n_outputs, len(codes)))
     leverage = np.empty((objective.n_models, len(codes)))
     numbers = objective.n_outputs * (theta.shape[1] + objective.n_classes)
-    for rows, block in _blocks(objective.design, numbers):
+    for rows, block in dense_blocks(objective.design, numbers):
         weight = weights[:, rows]
         raw[:, rows] = block.raw_prediction(coef, intercept)
         for output, own in enumerate(raw):
@@ -219,15 +217,6 @@ def _inverse_halves(objective: Objective, theta: Matrix) -> Cube:
         hessian *= objective.rows.total_weight[model * objective.n_classes]
         halves[model] = Factor(hessian, DEPENDENT).half_solve(np.eye(len(hessian))).T
     return halves
-
-
-def _blocks(design: Design, numbers: int) -> Iterator[tuple[slice, DenseDesign]]:
-    """Cut the rows into blocks, where each row needs `numbers` numbers."""
-    for start, stop, rows in design.row_blocks(max(1, BLOCK_NUMBERS // numbers)):
-        yield (
-            slice(start, stop),
-            DenseDesign(np.asarray(rows), n_threads=design.n_threads, columns=design.columns),
-        )
 
 
 def _half_predictions(objective: Objective, block: DenseDesign, inverses: Cube) -> Floats:

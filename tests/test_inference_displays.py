@@ -1,0 +1,217 @@
+"""Pictures of an inference show its numbers; checked on the artists."""
+
+import sys
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from matplotlib import pyplot as plt
+from matplotlib.colors import to_hex
+from problems import problem, three_classes
+
+from fastlogit import (
+    AddedVariableDisplay,
+    CalibrationDisplay,
+    ForestDisplay,
+    InfluenceDisplay,
+    ResidualsDisplay,
+    fit,
+    infer,
+)
+from fastlogit.displays import residuals
+from fastlogit.plots import COLOURS
+
+pytestmark = pytest.mark.jit
+
+
+@pytest.fixture(autouse=True)
+def close_figures() -> Any:
+    """Render what was drawn, and close it."""
+    yield
+    for number in plt.get_fignums():
+        plt.figure(number).canvas.draw()
+        plt.close(number)
+
+
+@pytest.fixture(scope="module")
+def study() -> Any:
+    X, y = problem(300, 3)[:2]
+    frame = pd.DataFrame(X, columns=["age", "dose", "time"])
+    frame["kind"] = pd.Categorical(np.random.default_rng(3).choice(list("abc"), 300))
+    return infer(fit(frame, y, C=np.inf), frame, y)
+
+
+@pytest.fixture(scope="module")
+def softmax() -> Any:
+    X, codes = three_classes(150, 2)
+    return infer(fit(X, codes, C=np.inf, multi_class="multinomial"), X, codes)
+
+
+EVERY = {
+    "ForestDisplay": ForestDisplay.from_inference,
+    "ResidualsDisplay": ResidualsDisplay.from_inference,
+    "InfluenceDisplay": InfluenceDisplay.from_inference,
+    "CalibrationDisplay": CalibrationDisplay.from_inference,
+    "AddedVariableDisplay": lambda found, ax=None: AddedVariableDisplay.from_inference(
+        found, "age", ax=ax
+    ),
+}
+
+
+@pytest.mark.parametrize("name", EVERY)
+def test_axes_are_those_given_or_new_ones(name: str, study: Any) -> None:
+    fig, ax = plt.subplots()
+    display = EVERY[name](study, ax=ax)
+    assert display.ax_ is ax
+    assert display.figure_ is fig
+    again = display.plot()
+    assert again is display
+    assert display.ax_ is not ax
+
+
+@pytest.mark.parametrize("name", EVERY)
+def test_without_matplotlib_one_clear_error(
+    name: str, study: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "matplotlib.pyplot", None)
+    with pytest.raises(ImportError, match=rf"{name} needs matplotlib.*fastlogit\[plot\]"):
+        EVERY[name](study)
+
+
+@pytest.mark.parametrize("name", [name for name in EVERY if name != "ForestDisplay"])
+def test_two_classes_only(name: str, softmax: Any) -> None:
+    with pytest.raises(ValueError, match="is for two classes, the fit has 3"):
+        EVERY[name](softmax)
+
+
+def test_a_forest_of_odds_ratios(study: Any) -> None:
+    display = ForestDisplay.from_inference(study, level=0.9)
+    assert [t.get_text() for t in display.ax_.get_yticklabels()] == study.names[1:]
+    points = np.concatenate([line.get_xdata() for line in display.points_])
+    np.testing.assert_allclose(np.sort(points), np.sort(study.odds_ratios[1:]))
+    ends = np.array([segment[:, 0] for segment in display.lines_.get_segments()])
+    np.testing.assert_allclose(ends, study.odds_ratio_intervals(0.9)[1:])
+    assert display.ax_.get_xscale() == "log"
+    assert display.ax_.get_xlabel() == "odds ratio (logarithmic axis) with 90 % interval"
+    ticks = display.ax_.get_xticks()
+    low, high = display.ax_.get_xlim()
+    assert 2 <= np.count_nonzero((ticks >= low) & (ticks <= high)) <= 12
+    filled, hollow = display.points_
+    assert len(filled.get_xdata()) == (study.p_values[1:] < 0.1).sum()
+    assert to_hex(hollow.get_markerfacecolor()) == "#ffffff"
+
+
+def test_a_forest_of_coefficients(study: Any, softmax: Any) -> None:
+    display = ForestDisplay.from_inference(study, names=["kind", "intercept"], odds_ratio=False)
+    assert display.names == ["kind[b]", "kind[c]", "intercept"]
+    ends = np.array([segment[:, 0] for segment in display.lines_.get_segments()])
+    np.testing.assert_allclose(ends, study.conf_int()[[4, 5, 0]])
+    assert display.ax_.get_xscale() == "linear"
+    every = ForestDisplay.from_inference(study, intercept=True)
+    assert every.names == study.names
+    with pytest.raises(ValueError, match="names has 'aeg', which is no coefficient; there are int"):
+        ForestDisplay.from_inference(study, names=["aeg"])
+    ratios = ForestDisplay.from_inference(softmax)
+    assert ratios.names == ["1:x0", "1:x1", "2:x0", "2:x1"]
+    assert ratios.ax_.get_xlabel().startswith("relative-risk ratio")
+
+
+def test_a_one_sided_interval_has_an_arrow() -> None:
+    display = ForestDisplay(
+        names=["a", "b"], coef=np.array([0.5, 3.0]),
+        intervals=np.array([[-1.0, 2.0], [0.3, np.inf]]), level=0.95,
+    ).plot()  # fmt: skip
+    left, right = display.ax_.lines[-2:]
+    assert (left.get_marker(), len(left.get_xdata())) == ("<", 0)
+    assert (right.get_marker(), right.get_ydata().tolist()) == (">", [1])
+    assert right.get_xdata()[0] < display.ax_.get_xlim()[1]
+
+
+def test_binned_residuals(study: Any) -> None:
+    display = ResidualsDisplay.from_inference(study, n_bins=10)
+    found = study.diagnostics()
+    order = np.argsort(found.probability).reshape(10, 30)
+    p, events = found.probability[order], (found.pearson > 0.0)[order]
+    np.testing.assert_allclose(display.points_.get_xdata(), p.mean(axis=1))
+    np.testing.assert_allclose(display.points_.get_ydata(), (events - p).mean(axis=1))
+    bound = 2.0 * np.sqrt((p * (1.0 - p)).sum(axis=1)) / 30.0
+    np.testing.assert_allclose(display.bounds_[0].get_ydata(), bound)
+    np.testing.assert_allclose(display.bounds_[1].get_ydata(), -bound)
+    assert display.line_ is None
+
+
+def test_deviance_residuals(study: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    found = study.diagnostics()
+    display = ResidualsDisplay.from_inference(found, kind="deviance", point_kw={"ms": 9})
+    np.testing.assert_allclose(display.points_.get_ydata(), found.standardized_deviance)
+    np.testing.assert_allclose(display.points_.get_xdata(), found.linear_predictor)
+    assert display.points_.get_markersize() == 9
+    assert len(display.line_.get_xdata()) == 17
+    monkeypatch.setattr(residuals, "MOST_POINTS", 100)
+    few = ResidualsDisplay.from_inference(found, kind="deviance")
+    shown = few.points_.get_ydata()
+    assert 90 <= len(shown) <= 100
+    assert np.abs(found.standardized_deviance).max() == np.abs(shown).max()
+    with pytest.raises(ValueError, match="kind must be one of 'binned', 'deviance'"):
+        ResidualsDisplay.from_inference(study, kind="raw")
+
+
+def test_influence(study: Any) -> None:
+    display, found = InfluenceDisplay.from_inference(study, label=3), study.diagnostics()
+    np.testing.assert_allclose(
+        display.bubbles_.get_offsets(), np.column_stack([found.leverage, found.studentized])
+    )
+    sizes = display.bubbles_.get_sizes()
+    assert sizes.argmax() == found.cooks_distance.argmax()
+    np.testing.assert_array_equal(display.labelled_, np.argsort(-found.cooks_distance)[:3])
+    assert [label.get_text() for label in display.labels_] == [str(r) for r in display.labelled_]
+    assert display.mean_leverage == pytest.approx(6.0 / 300.0)
+
+
+def test_rows_of_no_weight_are_not_drawn() -> None:
+    X, y = problem(100, 2)[:2]
+    weights = np.ones(100)
+    weights[[3, 50]] = 0.0
+    found = infer(fit(X, y, C=np.inf, sample_weight=weights), X, y, sample_weight=weights)
+    display = InfluenceDisplay.from_inference(found)
+    assert len(display.bubbles_.get_offsets()) == 98
+    assert not {3, 50} & set(display.rows.tolist())
+    rows = ResidualsDisplay.from_inference(found, kind="deviance")
+    assert len(rows.points_.get_xdata()) == 98
+    added = AddedVariableDisplay.from_inference(found, "x0")
+    assert np.isfinite(added.response).all()
+
+
+def test_calibration(study: Any) -> None:
+    display, found = CalibrationDisplay.from_inference(study, n_bins=8), study.diagnostics()
+    curve = found.calibration(8)
+    np.testing.assert_allclose(display.line_.get_xdata(), curve.predicted)
+    np.testing.assert_allclose(display.line_.get_ydata(), curve.observed)
+    ends = np.array([segment[:, 1] for segment in display.intervals_.get_segments()])
+    np.testing.assert_allclose(ends, np.column_stack([curve.low, curve.high]))
+    heights = np.array([bar.get_height() for bar in display.bars_])
+    counts = np.histogram(found.probability, 40, (0.0, 1.0))[0]
+    np.testing.assert_allclose(heights / heights.max(), counts / counts.max())
+    events = (found.pearson > 0.0).astype(int)
+    other = CalibrationDisplay.from_predictions(
+        events, found.probability**2, name="squared", ax=display.ax_
+    )
+    assert to_hex(other.line_.get_color()).upper() == COLOURS[1]
+    texts = [text.get_text() for text in other.ax_.get_legend().get_texts()]
+    assert texts[0].startswith("slope 1.00, intercept 0.00, Brier ")
+    assert texts[1].startswith("squared: slope ")
+
+
+def test_the_slope_of_an_added_variable_is_its_coefficient(study: Any) -> None:
+    for name in ("dose", "kind[c]", "intercept"):
+        display = AddedVariableDisplay.from_inference(study, name)
+        x, y = display.column, display.response
+        assert (x @ y) / (x @ x) == pytest.approx(study.coef[study.names.index(name)], rel=1e-7)
+        ends = display.line_.get_xdata(), display.line_.get_ydata()
+        assert ends[1][1] / ends[0][1] == pytest.approx(display.coef)
+    # With the weights of the fit, of the column that the others leave: 1 / its variance.
+    left, place = study.diagnostics().added_variable("dose"), study.names.index("dose")
+    assert left @ left == pytest.approx(1.0 / study.covariance[place, place])
+    with pytest.raises(ValueError, match="name must be that of a coefficient, got 'kind'"):
+        AddedVariableDisplay.from_inference(study, "kind")
