@@ -35,6 +35,8 @@ if TYPE_CHECKING:
     from .inputs.batches import BatchSource
     from .prediction import predict, predict_proba, raw_prediction
     from .predictor import Predictor
+    from .relatives.conditional import conditional_logit
+    from .relatives.conditional_result import ConditionalLogit
     from .resampling.bootstrap import bootstrap
     from .resampling.permutation import permutation
     from .resampling.replicates import (
@@ -53,6 +55,7 @@ __all__ = [
     "BootstrapResult",
     "CVScoreDisplay",
     "CoefficientsDisplay",
+    "ConditionalLogit",
     "ConvergenceDisplay",
     "DivergenceError",
     "FitResult",
@@ -75,6 +78,7 @@ __all__ = [
     "SeparationWarning",
     "WarmUp",
     "bootstrap",
+    "conditional_logit",
     "cost",
     "cost_gradient",
     "fit",
@@ -101,6 +105,7 @@ _HOME = {
     "BootstrapResult": "resampling.replicates",
     "CVScoreDisplay": "displays",
     "CoefficientsDisplay": "displays",
+    "ConditionalLogit": "relatives.conditional_result",
     "ConvergenceDisplay": "displays",
     "DivergenceError": "errors",
     "FitResult": "result",
@@ -123,6 +128,7 @@ _HOME = {
     "SeparationWarning": "errors",
     "WarmUp": "warming",
     "bootstrap": "resampling.bootstrap",
+    "conditional_logit": "relatives.conditional",
     "cost": "fitting.cost",
     "cost_gradient": "fitting.cost",
     "fit": "fitting.fit",

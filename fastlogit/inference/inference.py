@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..arrays import Array, ArrayLike, Labels, Matrix, Vector
-from ..options import check_number
+from ..options import check_level as _check_level
 from .clusters import CLUSTERED, Clusters
 from .contrasts import contrasts_of
 from .covariance import covariance_of, look_at_cov_type
@@ -302,11 +302,3 @@ class Inference:
     def _repr_html_(self) -> str:
         """Return the summary, for notebooks."""
         return self.summary()._repr_html_()
-
-
-def _check_level(level: float) -> float:
-    """Return the level of an interval, between 0 and 1."""
-    found = check_number("level", level)
-    if not 0.0 < found < 1.0:
-        raise ValueError(f"level must be between 0 and 1, as 0.95, got {level!r}")
-    return found
