@@ -42,6 +42,8 @@ if TYPE_CHECKING:
     from .inputs.batches import BatchSource
     from .prediction import predict, predict_proba, raw_prediction
     from .predictor import Predictor
+    from .relatives.conditional import conditional_logit
+    from .relatives.conditional_result import ConditionalLogit
     from .resampling.bootstrap import bootstrap
     from .resampling.permutation import permutation
     from .resampling.replicates import (
@@ -63,6 +65,7 @@ __all__ = [
     "Calibration",
     "CalibrationDisplay",
     "CoefficientsDisplay",
+    "ConditionalLogit",
     "ConvergenceDisplay",
     "Diagnostics",
     "DivergenceError",
@@ -90,6 +93,7 @@ __all__ = [
     "WarmUp",
     "bootstrap",
     "calibration",
+    "conditional_logit",
     "cost",
     "cost_gradient",
     "fit",
@@ -119,6 +123,7 @@ _HOME = {
     "Calibration": "inference.calibration",
     "CalibrationDisplay": "displays",
     "CoefficientsDisplay": "displays",
+    "ConditionalLogit": "relatives.conditional_result",
     "ConvergenceDisplay": "displays",
     "Diagnostics": "inference.diagnostics",
     "DivergenceError": "errors",
@@ -146,6 +151,7 @@ _HOME = {
     "WarmUp": "warming",
     "bootstrap": "resampling.bootstrap",
     "calibration": "inference.calibration",
+    "conditional_logit": "relatives.conditional",
     "cost": "fitting.cost",
     "cost_gradient": "fitting.cost",
     "fit": "fitting.fit",

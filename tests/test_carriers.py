@@ -184,6 +184,14 @@ def of_infer(X, y, w, o):
     return [np.frombuffer(str(refused.value).encode(), dtype=np.uint8)]
 
 
+def of_conditional(X, y, w, o):
+    # Weights are those of strata: rows of one weight are matched.
+    found = fastlogit.conditional_logit(
+        X, y, 4 * W0 + np.arange(ROWS) % 2, sample_weight=w, weights="frequency", offset=o
+    )
+    return [found.coef, found.covariance, found.log_likelihood]
+
+
 def of_path(X, y, w, o):
     found = fastlogit.logistic_path(X, y, Cs=[0.1, 1.0], sample_weight=w, offset=o)
     return [found.coefs, found.intercepts]
@@ -244,6 +252,7 @@ ENTRIES = {
     "BatchSource": of_batches,
     "BootstrapDistribution": of_bootstrap,
     "BootstrapResult": of_bootstrap,
+    "ConditionalLogit": of_conditional,
     "FitResult": of_fit,
     "GroupFit": of_groups,
     "GroupFits": of_groups,
@@ -258,6 +267,7 @@ ENTRIES = {
     "Problem": of_problem,
     "ScanResult": of_scan,
     "bootstrap": of_bootstrap,
+    "conditional_logit": of_conditional,
     "cost": of_cost,
     "cost_gradient": of_cost_gradient,
     "fit": of_fit,

@@ -97,6 +97,7 @@ CALLS: dict[str, list[Callable[[Any, Any], Any]]] = {
         lambda X, y: LogisticRegression().partial_fit(X, Y, classes=[0, 1]),
         lambda X, y: OnlineLogistic(DENSE.shape[1], [0, 1]).update(X, Y),
     ],
+    "`conditional_logit`": [lambda X, y: fastlogit.conditional_logit(X, Y, GROUPS)],
     "`fit_groups` and its predictions, `bootstrap`, `permutation`": [
         lambda X, y: fastlogit.fit_groups(X, Y, GROUPS),
         lambda X, y: fastlogit.fit_groups(DENSE, Y, GROUPS, C=1.0).predict_proba(X, GROUPS),

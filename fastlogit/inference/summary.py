@@ -14,7 +14,7 @@ from .distributions import chi2_tail
 if TYPE_CHECKING:
     from .inference import Inference
 
-__all__ = ["Summary", "number_text", "p_value_text", "summary_of", "title_text"]
+__all__ = ["Summary", "covariance_text", "number_text", "p_value_text", "summary_of", "title_text"]
 
 # What cov_type is called in a table.
 CALLED = {
@@ -185,15 +185,20 @@ def title_text(inference: Inference) -> str:
     return f"Multinomial logistic regression, {len(labels)} classes against {inference.reference}"
 
 
-def _facts(inference: Inference) -> list[tuple[str, str]]:
-    found = inference.likelihood
+def covariance_text(inference: Inference) -> str:
+    """Return what tables call the covariance."""
     called = CALLED.get(inference.cov_type, inference.cov_type)
     if inference.n_clusters is not None:
         called += f" ({inference.n_clusters:,} clusters)"
+    return called
+
+
+def _facts(inference: Inference) -> list[tuple[str, str]]:
+    found = inference.likelihood
     facts = [
         ("observations", f"{found.n_samples:,.10g}"),
         ("parameters", str(found.n_parameters)),
-        ("covariance", called),
+        ("covariance", covariance_text(inference)),
     ]
     if inference.weights is not None:
         facts.append(("weights", inference.weights))

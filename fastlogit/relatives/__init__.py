@@ -1,0 +1,1 @@
+"""Models beside the logistic regression, which share its inputs and its inference."""
