@@ -13,6 +13,7 @@ from .parts import GREY, GRID, Style, axes_of, check_choice, drawn_on
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.lines import Line2D
 
     from ..inference.diagnostics import Diagnostics
     from ..inference.inference import Inference
@@ -133,7 +134,8 @@ class ResidualsDisplay:
         ax = axes_of(ax, "ResidualsDisplay")
         if n_bins is None:
             n_bins = int(np.clip(np.sqrt(self.residual.size), 5, MOST_BINS))
-        self.line_, self.bounds_ = None, []
+        self.line_: Line2D | None = None
+        self.bounds_: list[Line2D] = []
         ax.axhline(0.0, color="black", lw=0.8)
         look = {"color": COLOURS[0], "ls": "", "marker": "o", **(point_kw or {})}
         if kind == "binned":
@@ -188,10 +190,14 @@ def diagnostics_of(inference: Inference | Diagnostics) -> Diagnostics:
     return found
 
 
-def some_rows(sizes: Vector) -> Indices:
-    """Return the rows that are drawn: all, or of many the largest and every so many of the rest."""
+def some_rows(sizes: Vector, share: float = 0.01) -> Indices:
+    """Return the rows that are drawn: all, or of many the largest and every so many of the rest.
+
+    The largest are a share of those drawn: where it is not small they look like a cluster.
+    """
     if sizes.size <= MOST_POINTS:
         return np.arange(sizes.size)
-    largest = np.argpartition(-sizes, MOST_POINTS // 10)[: MOST_POINTS // 10]
+    n_largest = int(share * MOST_POINTS)
+    largest = np.argpartition(-sizes, n_largest)[:n_largest]
     every = np.linspace(0, sizes.size - 1, MOST_POINTS - largest.size).astype(np.int64)
     return np.union1d(largest, every)
