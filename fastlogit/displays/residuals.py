@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
@@ -13,7 +13,6 @@ from .parts import GREY, GRID, Style, axes_of, check_choice, drawn_on
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-    from matplotlib.lines import Line2D
 
     from ..inference.diagnostics import Diagnostics
     from ..inference.inference import Inference
@@ -134,8 +133,8 @@ class ResidualsDisplay:
         ax = axes_of(ax, "ResidualsDisplay")
         if n_bins is None:
             n_bins = int(np.clip(np.sqrt(self.residual.size), 5, MOST_BINS))
-        self.line_: Line2D | None = None
-        self.bounds_: list[Line2D] = []
+        self.line_: Any = None
+        self.bounds_: list[Any] = []
         ax.axhline(0.0, color="black", lw=0.8)
         look = {"color": COLOURS[0], "ls": "", "marker": "o", **(point_kw or {})}
         if kind == "binned":
@@ -146,7 +145,7 @@ class ResidualsDisplay:
         ax.set_axisbelow(True)
         return drawn_on(self, ax)
 
-    def _plot_bins(self, ax: Axes, n_bins: int, look: dict[str, object]) -> None:
+    def _plot_bins(self, ax: Axes, n_bins: int, look: dict[str, Any]) -> None:
         groups = groups_of(self.probability, self.counts, n_bins)
         count = totals_of(groups, self.counts)
         middle = totals_of(groups, self.counts * self.probability) / count
@@ -155,19 +154,19 @@ class ResidualsDisplay:
         bound = 2.0 * np.sqrt(totals_of(groups, spread)) / count
         for side, label in ((bound, "95 % of the bins, if the model is right"), (-bound, None)):
             self.bounds_ += ax.plot(middle, side, color=GREY, lw=1.5, label=label)
-        (self.points_,) = ax.plot(middle, mean, **{"ms": 5, **look})  # type: ignore[arg-type]
+        (self.points_,) = ax.plot(middle, mean, **{"ms": 5, **look})
         ax.set_xlabel("mean probability of the bin")
         ax.set_ylabel("mean of event - probability")
         ax.margins(y=0.14)
         ax.legend(framealpha=0.8, edgecolor="none", fontsize="small", loc="upper right")
 
-    def _plot_rows(self, ax: Axes, n_bins: int, look: dict[str, object]) -> None:
+    def _plot_rows(self, ax: Axes, n_bins: int, look: dict[str, Any]) -> None:
         shown = some_rows(np.abs(self.deviance))
         points = {"ms": 4, "mew": 0.0, "alpha": 0.35, **look}
         (self.points_,) = ax.plot(
             self.linear_predictor[shown],
             self.deviance[shown],
-            **points,  # type: ignore[arg-type]
+            **points,
         )
         groups = groups_of(self.linear_predictor, self.counts, n_bins)
         count = totals_of(groups, self.counts)
