@@ -247,11 +247,19 @@ def of_elementwise(X, y, w, o):
     ]  # fmt: skip
 
 
+def of_calibration(X, y, w, o):
+    proba = 1.0 / (1.0 + np.exp(-O0 - X0[:, 2]))
+    found = fastlogit.calibration(y, proba, sample_weight=w, weights="frequency")
+    return [found.slope, found.slope_error, found.observed]
+
+
 # Which call runs each public name; a new name must be given one, or stand among those without data.
 ENTRIES = {
     "BatchSource": of_batches,
     "BootstrapDistribution": of_bootstrap,
     "BootstrapResult": of_bootstrap,
+    "Calibration": of_calibration,
+    "Diagnostics": of_infer,
     "ConditionalLogit": of_conditional,
     "FitResult": of_fit,
     "GroupFit": of_groups,
@@ -267,6 +275,7 @@ ENTRIES = {
     "Problem": of_problem,
     "ScanResult": of_scan,
     "bootstrap": of_bootstrap,
+    "calibration": of_calibration,
     "conditional_logit": of_conditional,
     "cost": of_cost,
     "cost_gradient": of_cost_gradient,
@@ -287,8 +296,10 @@ ENTRIES = {
     "sigmoid": of_elementwise,
 }
 WITHOUT_DATA = {
-    "CVScoreDisplay", "CoefficientsDisplay", "ConvergenceDisplay", "DivergenceError", "GroupStatus",
-    "Progress", "RegularizationPathDisplay", "ScanStatus", "SeparationWarning", "WarmUp", "warmup",
+    "AddedVariableDisplay", "CVScoreDisplay", "CalibrationDisplay", "CoefficientsDisplay",
+    "ConvergenceDisplay", "DivergenceError", "ForestDisplay", "GroupStatus", "InfluenceDisplay",
+    "Progress", "RegularizationPathDisplay", "ResidualsDisplay", "ScanStatus", "SeparationWarning",
+    "WarmUp", "warmup",
 }  # fmt: skip
 CALLS = [*dict.fromkeys([*ENTRIES.values(), of_partial_fit, of_online])]
 EXPECTED: dict = {}

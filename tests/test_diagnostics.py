@@ -195,7 +195,8 @@ def test_collinear_columns(rng: Any) -> None:
     assert diagnosed(far, y).condition_number == pytest.approx(
         np.linalg.cond(Z / np.linalg.norm(Z, axis=0)), rel=1e-6
     )
-    plain = infer(fit(X, y, C=np.inf, intercept=False), X, y).diagnostics()
+    model = fastlogit.LogisticRegression(C=np.inf, fit_intercept=False).fit(X, y)
+    plain = infer(model, X, y).diagnostics()
     assert plain.condition_number == pytest.approx(np.linalg.cond(X / np.linalg.norm(X, axis=0)))
     assert plain.variance_inflation().factors.shape == (3,)
 

@@ -111,8 +111,8 @@ def grams_of_clusters(
     codes, n_clusters
         See `sums_of_clusters`.
     order : ndarray of int64, optional
-        The rows of these clusters, cluster after cluster. Each Gram matrix is then in cache while
-        its rows come: 10,000 clusters of a million rows x 20, mixed, take 0.5 s so, 4 s without.
+        The rows of these clusters, cluster after cluster, so that each Gram matrix is in cache
+        while its rows come.
     """
     width = _width(design)
     sums = np.zeros((n_clusters, width, width))

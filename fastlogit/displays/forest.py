@@ -145,7 +145,7 @@ class ForestDisplay:
         ax.set_yticks(heights, [str(name) for name in self.names])
         ax.set_ylim(len(heights) - 0.4, -0.6)
         if odds_ratio:
-            _logarithmic(ax, at(reach[0]), at(reach[1]))
+            _logarithmic(ax, float(np.exp(reach[0])), float(np.exp(reach[1])))
         ax.grid(True, axis="x", **GRID)
         ax.set_axisbelow(True)
         what = f"{self.effect} (logarithmic axis)" if odds_ratio else "coefficient"
@@ -188,7 +188,7 @@ def _logarithmic(ax: Axes, low: float, high: float) -> None:
 
     ax.set_xscale("log")
     decades = np.log10(high / low)
-    steps = (1.0, 2.0, 5.0) if decades < 2.5 else (1.0,)
+    steps: tuple[float, ...] = (1.0, 2.0, 5.0) if decades < 2.5 else (1.0,)
     if decades < 0.7:
         steps = (1.0, 1.2, 1.5, 2.0, 2.5, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0, 9.0)
     powers = np.arange(np.floor(np.log10(low)) - 1.0, np.ceil(np.log10(high)) + 1.0)

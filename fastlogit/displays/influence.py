@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 
 __all__ = ["InfluenceDisplay"]
 
-# Area of the largest bubble, in square points.
-LARGEST = 400.0
+# Area of the largest bubble of so many, in square points; of more it is smaller.
+LARGEST, FEW = 400.0, 500
 
 
 class InfluenceDisplay:
@@ -111,11 +111,12 @@ class InfluenceDisplay:
             Itself.
         """
         ax = axes_of(ax, "InfluenceDisplay")
-        shown = some_rows(self.cooks_distance)
+        shown = some_rows(self.cooks_distance, 0.1)
         largest = float(self.cooks_distance.max()) or 1.0
+        area = LARGEST * min(1.0, float(np.sqrt(FEW / shown.size)))
         self.bubbles_ = ax.scatter(
             self.leverage[shown], self.residual[shown],
-            s=LARGEST * self.cooks_distance[shown] / largest + 4.0,
+            s=area * self.cooks_distance[shown] / largest + 4.0,
             color=COLOURS[0], alpha=0.4, lw=0.0,
         )  # fmt: skip
         ax.axhline(0.0, color="black", lw=0.8)
@@ -153,6 +154,7 @@ def _label(ax: Axes, x: Vector, y: Vector, names: Array) -> list[object]:
                 str(name), (across, up), at, fontsize="small", va="center",
                 ha="left" if turn > 0.0 else "right",
                 arrowprops={"arrowstyle": "-", "color": GREY, "lw": 0.6},
+                bbox={"facecolor": "white", "alpha": 0.65, "edgecolor": "none", "pad": 0.6},
             )
         )  # fmt: skip
     return labels

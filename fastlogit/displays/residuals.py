@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
@@ -133,7 +133,8 @@ class ResidualsDisplay:
         ax = axes_of(ax, "ResidualsDisplay")
         if n_bins is None:
             n_bins = int(np.clip(np.sqrt(self.residual.size), 5, MOST_BINS))
-        self.line_, self.bounds_ = None, []
+        self.line_: Any = None
+        self.bounds_: list[Any] = []
         ax.axhline(0.0, color="black", lw=0.8)
         look = {"color": COLOURS[0], "ls": "", "marker": "o", **(point_kw or {})}
         if kind == "binned":
@@ -144,7 +145,7 @@ class ResidualsDisplay:
         ax.set_axisbelow(True)
         return drawn_on(self, ax)
 
-    def _plot_bins(self, ax: Axes, n_bins: int, look: dict[str, object]) -> None:
+    def _plot_bins(self, ax: Axes, n_bins: int, look: dict[str, Any]) -> None:
         groups = groups_of(self.probability, self.counts, n_bins)
         count = totals_of(groups, self.counts)
         middle = totals_of(groups, self.counts * self.probability) / count
@@ -153,19 +154,19 @@ class ResidualsDisplay:
         bound = 2.0 * np.sqrt(totals_of(groups, spread)) / count
         for side, label in ((bound, "95 % of the bins, if the model is right"), (-bound, None)):
             self.bounds_ += ax.plot(middle, side, color=GREY, lw=1.5, label=label)
-        (self.points_,) = ax.plot(middle, mean, **{"ms": 5, **look})  # type: ignore[arg-type]
+        (self.points_,) = ax.plot(middle, mean, **{"ms": 5, **look})
         ax.set_xlabel("mean probability of the bin")
         ax.set_ylabel("mean of event - probability")
         ax.margins(y=0.14)
         ax.legend(framealpha=0.8, edgecolor="none", fontsize="small", loc="upper right")
 
-    def _plot_rows(self, ax: Axes, n_bins: int, look: dict[str, object]) -> None:
+    def _plot_rows(self, ax: Axes, n_bins: int, look: dict[str, Any]) -> None:
         shown = some_rows(np.abs(self.deviance))
         points = {"ms": 4, "mew": 0.0, "alpha": 0.35, **look}
         (self.points_,) = ax.plot(
             self.linear_predictor[shown],
             self.deviance[shown],
-            **points,  # type: ignore[arg-type]
+            **points,
         )
         groups = groups_of(self.linear_predictor, self.counts, n_bins)
         count = totals_of(groups, self.counts)
@@ -188,10 +189,14 @@ def diagnostics_of(inference: Inference | Diagnostics) -> Diagnostics:
     return found
 
 
-def some_rows(sizes: Vector) -> Indices:
-    """Return the rows that are drawn: all, or of many the largest and every so many of the rest."""
+def some_rows(sizes: Vector, share: float = 0.01) -> Indices:
+    """Return the rows that are drawn: all, or of many the largest and every so many of the rest.
+
+    The largest are a share of those drawn: where it is not small they look like a cluster.
+    """
     if sizes.size <= MOST_POINTS:
         return np.arange(sizes.size)
-    largest = np.argpartition(-sizes, MOST_POINTS // 10)[: MOST_POINTS // 10]
+    n_largest = int(share * MOST_POINTS)
+    largest = np.argpartition(-sizes, n_largest)[:n_largest]
     every = np.linspace(0, sizes.size - 1, MOST_POINTS - largest.size).astype(np.int64)
     return np.union1d(largest, every)

@@ -25,7 +25,7 @@ from ..arrays import ArrayLike, Cube, Indices, Integers, Labels, Mask, Matrix, V
 from ..design.row_sums import ClusterCodes, grams_of_clusters, sums_of_clusters
 from ..inputs.conversion import as_array
 from ..inputs.groups import encode_groups
-from .hotelling import JointMoments
+from .moments import JointMoments, Moments
 from .optimum import Optimum
 
 __all__ = [
@@ -48,6 +48,8 @@ GRAM_NUMBERS = 2**23
 MOST_COEFFICIENTS = 200
 # A joint test sums as many numbers squared as it has restrictions times coefficients.
 MOST_PRODUCTS = 2500
+# (I - S)^-q is a series of a few terms where S is this small, as with many clusters.
+SMALL, TINY = 0.05, 1e-17
 # A part of a cluster's rows whose own share of the information is nearer to 1 stands alone.
 ALONE = 1e-9
 
@@ -236,13 +238,11 @@ def _adjusted(
     step = max(1, GRAM_NUMBERS // (rank + 1) ** 2)
     for first in range(0, grouping.n_clusters, step):
         count = min(step, grouping.n_clusters - first)
-        values, vectors = np.linalg.eigh(_own_information(optimum, rows, first, count))
-        values = np.clip(values, 0.0, 1.0)
-        factors = _powers(1.0 - values, power, cov_type, clusters, first)
-        own = np.einsum("gri,gr->gi", vectors, slopes[first : first + count]) * factors
-        adjusted = np.einsum("gri,gi->gr", vectors, own)
+        shares = _own_information(optimum, rows, first, count)
+        powers = _powers(shares, power, cov_type, clusters, first)
+        adjusted = (powers @ slopes[first : first + count, :, None])[:, :, 0]
         middle += adjusted.T @ adjusted
-        moments.add(outer, values, vectors, factors)
+        moments.add(outer, shares, powers)
     matrix = outer.T @ middle @ outer
     return 0.5 * (matrix + matrix.T)
 
@@ -301,47 +301,44 @@ def _curvature_blocks(optimum: Optimum) -> Iterator[tuple[int, int, Vector]]:
             yield one, other, -shares[one] * shares[other] * inverse
 
 
-def _powers(rest: Matrix, power: float, cov_type: str, clusters: Clusters, first: int) -> Matrix:
-    """Return rest^-power; 0 where nothing is left (Moore and Penrose), or an error of CR3."""
+def _powers(shares: Cube, power: float, cov_type: str, clusters: Clusters, first: int) -> Cube:
+    """Return (I - S)^-power of clusters; 0 where nothing is left (Moore and Penrose).
+
+    Raises
+    ------
+    ValueError
+        With CR3 if nothing is left of a direction.
+    """
+    # No eigenvalue of S is above its trace.
+    traces = np.trace(shares, axis1=1, axis2=2)
+    is_small = traces <= SMALL
+    found = np.empty_like(shares)
+    if is_small.any():
+        found[is_small] = _series(shares[is_small], power, float(traces[is_small].max()))
+    if is_small.all():
+        return found
+    values, vectors = np.linalg.eigh(shares[~is_small])
+    rest = 1.0 - np.clip(values, 0.0, 1.0)
     alone = rest <= ALONE
     if cov_type == "CR3" and alone.any():
-        cluster = first + int(alone.any(axis=1).argmax())
+        cluster = first + int(np.flatnonzero(~is_small)[alone.any(axis=1).argmax()])
         raise ValueError(
             f"cluster {cluster} (in the order of the labels) decides a coefficient alone, which "
             "CR3 divides by nothing; use CR2, or leave that column out"
         )
-    return np.where(alone, 0.0, np.maximum(rest, ALONE) ** -power)
+    factors = np.where(alone, 0.0, np.maximum(rest, ALONE) ** -power)
+    found[~is_small] = (vectors * factors[:, None, :]) @ vectors.transpose(0, 2, 1)
+    return found
 
 
-class Moments:
-    """Sums over clusters that Satterthwaite's degrees of freedom are made of.
-
-    For a contrast a = W'c the variance estimate is a quadratic form sum (p_g' e_g)^2 in residuals
-    whose covariance is I - V V' under the model. Its mean is the trace of P, and half its variance
-    the sum of squares of P, with P_gh = p_g' (I - V V') p_h.
-    """
-
-    def __init__(self, trace: Vector, squares: Vector, cross: Cube) -> None:
-        self._trace, self._squares, self._cross = trace, squares, cross
-
-    @classmethod
-    def empty(cls, size: int, rank: int) -> Moments:
-        """Return sums of no clusters, for `size` contrasts."""
-        return cls(np.zeros(size), np.zeros(size), np.zeros((size, rank, rank)))
-
-    def add(self, outer: Matrix, values: Matrix, vectors: Cube, factors: Matrix) -> None:
-        """Add clusters: eigenvalues and vectors of V'V, and (1 - eigenvalue)^-q."""
-        # y (n_clusters, rank, n_contrasts) are the contrasts in the eigenvectors.
-        y = np.einsum("gri,rj->gij", vectors, outer)
-        own = np.einsum("gij,gi->gj", np.square(y), values * np.square(factors))
-        inside = y * (values * factors)[:, :, None]
-        length = np.square(inside).sum(axis=1)
-        self._trace += (own - length).sum(axis=0)
-        self._squares += (np.square(own) - 2.0 * own * length).sum(axis=0)
-        back = np.einsum("gri,gij->jgr", vectors, inside)
-        self._cross += back.transpose(0, 2, 1) @ back
-
-    def degrees_of_freedom(self) -> Vector:
-        """Return those of each contrast."""
-        squares = self._squares + np.square(self._cross).sum(axis=(1, 2))
-        return np.square(self._trace) / squares
+def _series(shares: Cube, power: float, largest: float) -> Cube:
+    """Return (I - S)^-power by its series in S, whose eigenvalues are at most `largest`."""
+    n_terms = 1 + int(np.ceil(np.log(TINY) / np.log(max(largest, TINY))))
+    orders = np.arange(1.0, n_terms + 1.0)
+    weights = np.append(1.0, np.cumprod((power + orders - 1.0) / orders))
+    identity = np.eye(shares.shape[1])
+    found = np.broadcast_to(weights[-1] * identity, shares.shape)
+    for weight in weights[-2::-1]:
+        found = shares @ found
+        found += weight * identity
+    return found

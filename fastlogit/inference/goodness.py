@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..arrays import Vector
+from ..elementwise import sigmoid
 from .calibration import Outcomes, groups_of, totals_of
 from .distributions import chi2_tail, two_sided
 from .few_columns import fit_few_columns
@@ -88,8 +89,11 @@ def hosmer_lemeshow(outcomes: Outcomes, n_groups: int) -> HosmerLemeshow:
     bounds = np.searchsorted(groups[order], np.arange(len(count)))
     low = np.minimum.reduceat(probability[order], bounds)
     high = np.maximum.reduceat(probability[order], bounds)
-    variance = expected * (1.0 - expected / count)
-    statistic = float((np.square(observed - expected) / variance).sum())
+    rest = totals_of(groups, weight * sigmoid(-outcomes.linear_predictor))
+    squares, variance = np.square(observed - expected), expected * rest / count
+    # A group whose probabilities are all 0 or 1 in float64 is as expected, or cannot be.
+    parts = np.where(squares > 0.0, np.inf, 0.0)
+    statistic = float(np.divide(squares, variance, out=parts, where=variance > 0.0).sum())
     df = len(count) - SPENT
     return HosmerLemeshow(
         statistic, df, chi2_tail(statistic, df), low, high, count, observed, expected

@@ -91,7 +91,7 @@ def wald_of_clusters(
 ) -> HypothesisTest:
     """Return the test with CR2 or CR3: Student's t, or of several restrictions an F.
 
-    With Satterthwaite's degrees of freedom, or those of `hotelling`.
+    With Satterthwaite's degrees of freedom, or those of HTZ.
 
     Raises
     ------
