@@ -1,10 +1,11 @@
 """Standard errors beside statsmodels: `python -m benchmarks.inference`.
 
 A fit of two classes and its full Wald inference (errors, p, intervals), with the covariance of the
-model, HC3, or clusters (10,000 of them; CR1S is statsmodels' factor), and a small study from data
-to printed table. Medians of calls that take turns; before they are timed the standard errors are
-compared, but for HC3: statsmodels 0.15.0 gives HC0 by that name. `--rows N` takes fewer rows,
-`--own` leaves statsmodels out, `--write PAGE` puts the table into a page.
+model, HC3, or clusters (10,000 of them; CR1S is statsmodels' factor), average marginal effects of
+a model that both have fitted before, and a small study from data to printed table. Medians of calls
+that take turns; before they are timed the standard errors are compared, but for HC3: statsmodels
+0.15.0 gives HC0 by that name. `--rows N` takes fewer rows, `--own` leaves statsmodels out,
+`--write PAGE` puts the table into a page.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import argparse
 import time
 import warnings
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -59,6 +61,12 @@ def make(n_rows: int, n_features: int) -> Study:
     return Study(X, y, rng.integers(0, min(N_CLUSTERS, n_rows // 4), n_rows))
 
 
+@cache
+def large(n_rows: int) -> Study:
+    """Return the large study, made once."""
+    return make(n_rows, N_FEATURES)
+
+
 def own(study: Study, cov_type: str) -> Any:
     """Fit, infer, and return the standard errors."""
     X, y, clusters = study
@@ -80,6 +88,34 @@ def theirs(study: Study, cov_type: str) -> Any:
     return found.bse
 
 
+@cache
+def own_model(n_rows: int) -> Any:
+    """Return the inference of a large study, made once."""
+    study = large(n_rows)
+    return fastlogit.infer(fastlogit.fit(study.X, study.y, C=np.inf), study.X, study.y)
+
+
+@cache
+def their_model(n_rows: int) -> Any:
+    from statsmodels.api import Logit, add_constant
+
+    study = large(n_rows)
+    return Logit(study.y, add_constant(study.X)).fit(disp=False)
+
+
+def own_effects(n_rows: int) -> Any:
+    """Return the standard errors of average marginal effects."""
+    found = own_model(n_rows).marginal_effects()
+    assert found.p_values.shape == found.conf_int()[:, 0].shape
+    return found.standard_errors
+
+
+def their_effects(n_rows: int) -> Any:
+    found = their_model(n_rows).get_margeff()
+    assert found.pvalues.shape == found.conf_int()[:, 0].shape
+    return found.margeff_se
+
+
 def own_table(study: Study) -> Any:
     """From data to the text of a summary."""
     result = fastlogit.fit(study.X, study.y, C=np.inf)
@@ -98,7 +134,7 @@ def their_table(study: Study) -> Any:
 
 def contests(n_rows: int) -> list[tuple[str, Contest]]:
     """Return all that is measured, each with its shape."""
-    large, small = make(n_rows, N_FEATURES), make(*SMALL)
+    study, small = large(n_rows), make(*SMALL)
     kinds = [
         ("full Wald inference", "nonrobust", "nonrobust", True),
         ("HC3", "HC3", "HC3", False),
@@ -109,14 +145,26 @@ def contests(n_rows: int) -> list[tuple[str, Contest]]:
             f"{n_rows:,} x {N_FEATURES} float64",
             Contest(
                 what,
-                lambda kind=kind: own(large, kind),
-                lambda kind=kind_of_peer: theirs(large, kind),
+                lambda kind=kind: own(study, kind),
+                lambda kind=kind_of_peer: theirs(study, kind),
                 is_same,
                 FASTER,
             ),
         )
         for what, kind, kind_of_peer, is_same in kinds
     ]
+    found.append(
+        (
+            f"{n_rows:,} x {N_FEATURES} float64",
+            Contest(
+                "average marginal effects, fitted before",
+                lambda: own_effects(n_rows),
+                lambda: their_effects(n_rows),
+                True,
+                FASTER,
+            ),
+        )
+    )
     setting = f"{SMALL[0]} x {SMALL[1]} float64"
     found.append(
         (

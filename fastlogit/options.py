@@ -19,6 +19,7 @@ __all__ = [
     "CategoryOptions",
     "Pair",
     "check_category_options",
+    "check_level",
     "check_number",
     "check_option",
     "check_strength",
@@ -52,6 +53,14 @@ def check_number(
         bounds = above * (low > -math.inf) + f" and <= {high:g}" * (high < math.inf)
         raise ValueError(f"{name} must be finite{bounds}, got {value!r}")
     return number
+
+
+def check_level(level: object) -> float:
+    """Return the level of an interval, between 0 and 1."""
+    found = check_number("level", level)
+    if not 0.0 < found < 1.0:
+        raise ValueError(f"level must be between 0 and 1, as 0.95, got {level!r}")
+    return found
 
 
 def check_whole(name: str, value: object, *, low: int) -> int:

@@ -305,7 +305,8 @@ def test_inference_is_measured(monkeypatch: pytest.MonkeyPatch) -> None:
     for setting, contest in inference.contests(2000):
         lines += inference.measure(setting, contest, 1, True)
     assert [line.what for line in lines] == [
-        "full Wald inference", "HC3", "clusters", *["data to printed table"] * 2,
+        "full Wald inference", "HC3", "clusters", "average marginal effects, fitted before",
+        *["data to printed table"] * 2,
     ]  # fmt: skip
 
 

@@ -131,6 +131,7 @@ def infer(
         terms=terms,
         _optimum=optimum,
         _clusters=ways,
+        _fit=result,
     )
 
 

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..arrays import Array, ArrayLike, Labels, Matrix, Vector
-from ..options import check_number
+from ..options import check_level as _check_level
+from ..result import FitResult
 from .clusters import CLUSTERED, Clusters
 from .contrasts import contrasts_of
 from .covariance import covariance_of, look_at_cov_type
@@ -24,6 +25,7 @@ from .hypothesis_tests import (
     wald_of_clusters,
 )
 from .likelihood import Likelihood
+from .margins_methods import MarginsOfInference
 from .optimum import Optimum
 
 if TYPE_CHECKING:
@@ -35,7 +37,7 @@ LEVEL = 0.95
 
 
 @dataclass(frozen=True, eq=False)
-class Inference:
+class Inference(MarginsOfInference):
     """Coefficients of a logistic regression and what can be said of them.
 
     Of two classes the coefficients are those of the second; of more there is one set for each class
@@ -79,6 +81,7 @@ class Inference:
     terms: Mapping[str, list[int]]
     _optimum: Optimum = field(repr=False)
     _clusters: Clusters | None = field(repr=False)
+    _fit: FitResult = field(repr=False)
 
     # ---- each coefficient
 
@@ -302,11 +305,3 @@ class Inference:
     def _repr_html_(self) -> str:
         """Return the summary, for notebooks."""
         return self.summary()._repr_html_()
-
-
-def _check_level(level: float) -> float:
-    """Return the level of an interval, between 0 and 1."""
-    found = check_number("level", level)
-    if not 0.0 < found < 1.0:
-        raise ValueError(f"level must be between 0 and 1, as 0.95, got {level!r}")
-    return found

@@ -12,7 +12,7 @@ from .distributions import chi2_tail
 if TYPE_CHECKING:
     from .inference import Inference
 
-__all__ = ["Summary", "summary_of"]
+__all__ = ["Summary", "covariance_text", "number_text", "p_value_text", "summary_of"]
 
 # What cov_type is called in a table.
 CALLED = {
@@ -161,9 +161,9 @@ def summary_of(inference: Inference, level: float) -> Summary:
         intervals[:, 0], intervals[:, 1], inference.odds_ratios, odds[:, 0], odds[:, 1],
     )  # fmt: skip
     for place, own in enumerate(inference.names):
-        cells = [_number(float(each[place])) for each in values]
+        cells = [number_text(float(each[place])) for each in values]
         cells[2] = f"{values[2][place]:.3f}"
-        cells[3] = _probability(float(values[3][place]))
+        cells[3] = p_value_text(float(values[3][place]))
         if inference.degrees_of_freedom is not None:
             cells.insert(3, f"{inference.degrees_of_freedom[place]:.2f}")
         rows.append([own, *cells])
@@ -177,15 +177,20 @@ def _title(inference: Inference) -> str:
     return f"Multinomial logistic regression, {len(labels)} classes against {inference.reference}"
 
 
-def _facts(inference: Inference) -> list[tuple[str, str]]:
-    found = inference.likelihood
+def covariance_text(inference: Inference) -> str:
+    """Return what tables call the covariance."""
     called = CALLED.get(inference.cov_type, inference.cov_type)
     if inference.n_clusters is not None:
         called += f" ({inference.n_clusters:,} clusters)"
+    return called
+
+
+def _facts(inference: Inference) -> list[tuple[str, str]]:
+    found = inference.likelihood
     facts = [
         ("observations", f"{found.n_samples:,.10g}"),
         ("parameters", str(found.n_parameters)),
-        ("covariance", called),
+        ("covariance", covariance_text(inference)),
     ]
     if inference.weights is not None:
         facts.append(("weights", inference.weights))
@@ -196,7 +201,7 @@ def _facts(inference: Inference) -> list[tuple[str, str]]:
     ]
     if found.is_likelihood:
         statistic = found.null_deviance - found.deviance
-        p_value = _probability(chi2_tail(statistic, found.n_slopes))
+        p_value = p_value_text(chi2_tail(statistic, found.n_slopes))
         facts += [
             (f"likelihood ratio chi2({found.n_slopes})", f"{statistic:.4f} (p = {p_value})"),
             ("AIC", f"{found.aic:.4f}"),
@@ -209,10 +214,12 @@ def _facts(inference: Inference) -> list[tuple[str, str]]:
     return facts
 
 
-def _number(value: float) -> str:
+def number_text(value: float) -> str:
+    """Return a number of a table."""
     plain = value == 0.0 or SMALL <= abs(value) < LARGE
     return f"{value:.4f}" if plain else f"{value:.3e}"
 
 
-def _probability(value: float) -> str:
+def p_value_text(value: float) -> str:
+    """Return a p of a table."""
     return f"{value:.4f}" if value >= SMALL or value == 0.0 else f"{value:.2e}"
