@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from functools import cached_property
 from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
@@ -25,9 +25,11 @@ if TYPE_CHECKING:
 __all__ = ["marginaleffects_model"]
 
 RESPONSE = "response"
+# Frames of polars, and classes of the package, none of which is imported here.
+Foreign: TypeAlias = Any
 
 
-def marginaleffects_model(inference: Inference, X: ArrayLike) -> Any:
+def marginaleffects_model(inference: Inference, X: ArrayLike) -> Foreign:
     """Return what functions of marginaleffects take as their model.
 
     Raises
@@ -69,7 +71,7 @@ def marginaleffects_model(inference: Inference, X: ArrayLike) -> Any:
     return _class_of(classes.ModelAbstract)(inference, vault)
 
 
-def _no_formula(data: Any) -> Any:
+def _no_formula(data: Foreign) -> Foreign:
     """Stand for a formula: rows are read as those of the fit were."""
     return data[RESPONSE], data
 
@@ -112,7 +114,7 @@ def _refuse_others(inference: Inference, X: ArrayLike, columns: ModelColumns) ->
 class _ReadRows:
     """Rows of a frame, as the package takes a matrix of them: with a shape, and slices."""
 
-    def __init__(self, inference: Inference, frame: Any) -> None:
+    def __init__(self, inference: Inference, frame: Foreign) -> None:
         self._inference, self.frame = inference, frame
         self.shape = frame.shape
 
@@ -126,7 +128,7 @@ class _ReadRows:
         return new_rows(self._inference, GivenRows(self.frame))
 
 
-def _class_of(base: Any) -> Any:
+def _class_of(base: Foreign) -> Foreign:
     """Return the class of models, on that of the package."""
 
     class ModelFastlogit(base):  # type: ignore[misc]  # of a package that is loaded late
@@ -139,18 +141,18 @@ def _class_of(base: Any) -> Any:
             self.coef, self.formula = self.vault.coef, self.vault.formula
             self.response_name = RESPONSE
 
-        def get_vcov(self, vcov: Any = True) -> Any:
+        def get_vcov(self, vcov: Foreign = True) -> Foreign:
             """Return the covariance: for True that of the inference; another one by its name."""
             if isinstance(vcov, str):
                 return self.model.with_covariance(vcov).covariance
             return self.model.covariance if vcov else None
 
-        def get_exog(self, newdata: Any) -> _ReadRows:
+        def get_exog(self, newdata: Foreign) -> _ReadRows:
             """Return rows that are read as the fit reads them, once for all coefficients."""
             names = ModelColumns.of_fit(self.model._fit).names
             return _ReadRows(self.model, newdata.select(names))
 
-        def get_predict(self, params: Vector, newdata: _ReadRows) -> Any:
+        def get_predict(self, params: Vector, newdata: _ReadRows) -> Foreign:
             """Return probabilities: a column of those of the second class, or of each class."""
             own = coefficients_of(self.model)
             model = Coefficients.of(

@@ -14,7 +14,7 @@ import numpy as np
 
 from ..arrays import ArrayLike, Floats, Labels, Vector
 from ..inputs import validation
-from ..inputs.conversion import as_numbers
+from ..inputs.conversion import as_labels, as_numbers
 from ..result import FitResult
 from .fitted import HasResult, result_of
 
@@ -176,8 +176,8 @@ def _shares(
     """Return the share of each class in the weighted rows of the fit."""
     if y is None:
         raise ValueError(f"{what} needs y, the labels of the fit, for the shares that they have")
-    classes = result.classes
-    n_samples = len(y)  # type: ignore[arg-type]  # checked with the labels
+    classes, labels = result.classes, as_labels(y)
+    n_samples = labels.shape[0] if labels.ndim else 1
     codes = validation.encode_known_labels(y, n_samples, classes)
     weights = validation.check_weights(sample_weight, n_samples)
     rows = weights if weights.size else np.ones(n_samples)
