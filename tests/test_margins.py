@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 from problems import problem, three_classes
 from scipy import sparse
-from test_inference import TWELVE, TWELVE_Y
+from test_inference import TWELVE, TWELVE_Y, Slices
 from test_inference_published import birth_weights
 
 from fastlogit import LogisticRegression, bootstrap, fit, infer
@@ -159,7 +159,8 @@ def as_float32(X: Any) -> Any:
 
 
 @pytest.mark.parametrize(
-    "carrier", [np.asfortranarray, sparse.csr_array, sparse.csc_matrix, pd.DataFrame, as_float32]
+    "carrier",
+    [np.asfortranarray, sparse.csr_array, sparse.csc_matrix, pd.DataFrame, as_float32, Slices],
 )
 def test_designs(carrier: Any) -> None:
     X, y = numbers()
