@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from importlib import import_module
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -272,12 +271,9 @@ class Inference(MarginsOfInference):
 
         Where pandas is not installed it is a dict of arrays, with the names under "term".
         """
-        columns = self._columns(_check_level(level))
-        try:
-            pd = import_module("pandas")
-        except ModuleNotFoundError:
-            return {"term": np.array(self.names, dtype=object), **columns}
-        return pd.DataFrame(columns, index=pd.Index(self.names, name="term"))
+        from .margins_table import frame_of
+
+        return frame_of(self._columns(_check_level(level)), self.names)
 
     def _columns(self, level: float) -> dict[str, Array]:
         low, high = self.conf_int(level).T

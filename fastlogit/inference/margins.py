@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from importlib import import_module
 from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
@@ -265,12 +264,9 @@ class Margins:
         conf_low and conf_high. Where pandas is not installed it is a dict of arrays, with the names
         under "term".
         """
-        columns = self._columns(check_level(level))
-        try:
-            pd = import_module("pandas")
-        except ModuleNotFoundError:
-            return {"term": np.array(self.names, dtype=object), **columns}
-        return pd.DataFrame(columns, index=pd.Index(self.names, name="term"))
+        from .margins_table import frame_of
+
+        return frame_of(self._columns(check_level(level)), self.names)
 
     def _columns(self, level: float) -> dict[str, Array]:
         labels = {name: np.array(each, dtype=object) for name, each in self.labels.items()}

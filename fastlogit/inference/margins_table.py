@@ -2,14 +2,32 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from importlib import import_module
 from typing import TYPE_CHECKING
 
+import numpy as np
+
+from ..arrays import Array
 from .summary import Summary, number_text, p_value_text
 
 if TYPE_CHECKING:
     from .margins import Margins
 
-__all__ = ["summary_of_margins"]
+__all__ = ["frame_of", "summary_of_margins"]
+
+
+def frame_of(columns: Mapping[str, Array], names: Sequence[str] | None = None) -> object:
+    """Return a pandas data frame, or a dict of arrays where pandas is not installed.
+
+    `names` of its rows become its index, or the column "term".
+    """
+    try:
+        pd = import_module("pandas")
+    except ModuleNotFoundError:
+        terms = {} if names is None else {"term": np.array(names, dtype=object)}
+        return {**terms, **columns}
+    return pd.DataFrame(columns, index=None if names is None else pd.Index(names, name="term"))
 
 
 def summary_of_margins(margins: Margins, level: float) -> Summary:

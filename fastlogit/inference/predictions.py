@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from importlib import import_module
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -17,6 +16,7 @@ from .margins_model import Coefficients
 from .margins_population import GivenRows, Population, new_rows
 from .margins_request import coefficients_of, degrees_of
 from .margins_scenarios import Scenario
+from .margins_table import frame_of
 
 if TYPE_CHECKING:
     from .inference import Inference
@@ -98,11 +98,7 @@ class Predictions:
             "std_error": self.standard_errors.reshape(-1),
             "conf_low": low.reshape(-1), "conf_high": high.reshape(-1),
         }  # fmt: skip
-        try:
-            pd = import_module("pandas")
-        except ModuleNotFoundError:
-            return columns
-        return pd.DataFrame(columns)
+        return frame_of(columns)
 
     def __repr__(self) -> str:
         """Return one line."""
