@@ -2,10 +2,10 @@
 
 A fit of two classes and its full Wald inference (errors, p, intervals), with the covariance of the
 model, HC3, or clusters (10,000 of them; CR1S is statsmodels' factor), leverages and Cook's
-distances of a model that is fitted, and a small study from data to printed table. Medians of calls
-that take turns; before they are timed the answers are compared, but for HC3: statsmodels 0.15.0
-gives HC0 by that name. `--rows N` takes fewer rows, `--own` leaves statsmodels out, `--write PAGE`
-puts the table into a page.
+distances, and average marginal effects (100,000 rows at most), of models that are fitted, and a
+small study from data to printed table. Medians of calls that take turns; before they are timed the
+answers are compared, but for HC3: statsmodels 0.15.0 gives HC0 by that name. `--rows N` takes fewer
+rows, `--own` leaves statsmodels out, `--write PAGE` puts the table into a page.
 """
 
 from __future__ import annotations
@@ -28,6 +28,8 @@ from .tables import Line, about, in_order, table
 PLACE = Place("inference")
 N_ROWS, N_FEATURES, N_CLUSTERS = 1_000_000, 20, 10_000
 SMALL = (400, 8)
+# Rows of average effects: of 1,000,000 statsmodels takes minutes for each turn.
+EFFECT_ROWS = 100_000
 TURNS = 5
 # How many times statsmodels, and milliseconds of the small study.
 FASTER, FASTER_SMALL, FASTER_INFLUENCE, SMALL_MS = 20.0, 5.0, 15.0, 2.0
@@ -59,6 +61,12 @@ def make(n_rows: int, n_features: int) -> Study:
     coef = rng.standard_normal(n_features) / np.sqrt(n_features)
     y = (X @ coef + 0.3 + rng.logistic(size=n_rows) > 0.0).astype(np.int64)
     return Study(X, y, rng.integers(0, min(N_CLUSTERS, n_rows // 4), n_rows))
+
+
+@cache
+def large(n_rows: int) -> Study:
+    """Return the large study, made once."""
+    return make(n_rows, N_FEATURES)
 
 
 def own(study: Study, cov_type: str) -> Any:
@@ -113,6 +121,34 @@ def influence(study: Study, setting: str) -> tuple[str, Contest]:
     )  # fmt: skip
 
 
+@cache
+def own_model(n_rows: int) -> Any:
+    """Return the inference of a large study, made once."""
+    study = large(n_rows)
+    return fastlogit.infer(fastlogit.fit(study.X, study.y, C=np.inf), study.X, study.y)
+
+
+@cache
+def their_model(n_rows: int) -> Any:
+    from statsmodels.api import Logit, add_constant
+
+    study = large(n_rows)
+    return Logit(study.y, add_constant(study.X)).fit(disp=False)
+
+
+def own_effects(n_rows: int) -> Any:
+    """Return the standard errors of average marginal effects."""
+    found = own_model(n_rows).marginal_effects()
+    assert found.p_values.shape == found.conf_int()[:, 0].shape
+    return found.standard_errors
+
+
+def their_effects(n_rows: int) -> Any:
+    found = their_model(n_rows).get_margeff()
+    assert found.pvalues.shape == found.conf_int()[:, 0].shape
+    return found.margeff_se
+
+
 def own_table(study: Study) -> Any:
     """From data to the text of a summary."""
     result = fastlogit.fit(study.X, study.y, C=np.inf)
@@ -131,7 +167,7 @@ def their_table(study: Study) -> Any:
 
 def contests(n_rows: int) -> list[tuple[str, Contest]]:
     """Return all that is measured, each with its shape."""
-    large, small = make(n_rows, N_FEATURES), make(*SMALL)
+    study, small = large(n_rows), make(*SMALL)
     kinds = [
         ("full Wald inference", "nonrobust", "nonrobust", True),
         ("HC3", "HC3", "HC3", False),
@@ -142,8 +178,8 @@ def contests(n_rows: int) -> list[tuple[str, Contest]]:
             f"{n_rows:,} x {N_FEATURES} float64",
             Contest(
                 what,
-                lambda kind=kind: own(large, kind),
-                lambda kind=kind_of_peer: theirs(large, kind),
+                lambda kind=kind: own(study, kind),
+                lambda kind=kind_of_peer: theirs(study, kind),
                 is_same,
                 FASTER,
             ),
@@ -151,6 +187,19 @@ def contests(n_rows: int) -> list[tuple[str, Contest]]:
         for what, kind, kind_of_peer, is_same in kinds
     ]
     found.append(influence(large, f"{n_rows:,} x {N_FEATURES} float64"))
+    n_effects = min(n_rows, EFFECT_ROWS)
+    found.append(
+        (
+            f"{n_effects:,} x {N_FEATURES} float64",
+            Contest(
+                "average marginal effects, fitted before",
+                lambda: own_effects(n_effects),
+                lambda: their_effects(n_effects),
+                True,
+                FASTER,
+            ),
+        )
+    )
     setting = f"{SMALL[0]} x {SMALL[1]} float64"
     found.append(
         (

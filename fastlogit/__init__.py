@@ -39,6 +39,9 @@ if TYPE_CHECKING:
     from .inference.infer import infer
     from .inference.inference import Inference
     from .inference.leave_one_out import LeaveOneOut, leave_one_out
+    from .inference.margins import Margins
+    from .inference.predictions import Predictions
+    from .inference.prior_correction import prior_correction
     from .inputs.batches import BatchSource
     from .prediction import predict, predict_proba, raw_prediction
     from .predictor import Predictor
@@ -80,8 +83,10 @@ __all__ = [
     "LeaveOneOut",
     "LogisticRegression",
     "LogisticRegressionCV",
+    "Margins",
     "PathResult",
     "PermutationResult",
+    "Predictions",
     "Predictor",
     "Problem",
     "Progress",
@@ -108,6 +113,7 @@ __all__ = [
     "permutation",
     "predict",
     "predict_proba",
+    "prior_correction",
     "raw_prediction",
     "scan",
     "sigmoid",
@@ -138,8 +144,10 @@ _HOME = {
     "LeaveOneOut": "inference.leave_one_out",
     "LogisticRegression": "estimators.logistic",
     "LogisticRegressionCV": "estimators.cross_validation",
+    "Margins": "inference.margins",
     "PathResult": "fitting.path",
     "PermutationResult": "resampling.replicates",
+    "Predictions": "inference.predictions",
     "Predictor": "predictor",
     "Problem": "fitting.evaluation",
     "Progress": "result",
@@ -166,6 +174,7 @@ _HOME = {
     "permutation": "resampling.permutation",
     "predict": "prediction",
     "predict_proba": "prediction",
+    "prior_correction": "inference.prior_correction",
     "raw_prediction": "prediction",
     "scan": "fitting.scan",
     "sigmoid": "elementwise",

@@ -372,13 +372,14 @@ def _many_labels(X: Features) -> None:
 
 
 def _robust(X: Features) -> None:
-    """Ask for what HC2 and HC3 need of each row, and clusters of theirs."""
+    """Ask for what HC2, HC3 and predictions need of each row, and clusters and groups of theirs."""
     labels, clusters = np.arange(len(X)) % 3 > 0, np.arange(len(X)) // 13
     fitted = fit(X, labels, C=np.inf)
     for cov_type in ("HC3", "CR1", "CR2"):
-        infer(
+        found = infer(
             fitted, X, labels, cov_type=cov_type, clusters=clusters if cov_type[0] == "C" else None
         )
+    found.marginal_effects(by=clusters % 2)
 
 
 def _elementwise() -> None:

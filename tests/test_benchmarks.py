@@ -306,6 +306,7 @@ def test_inference_is_measured(monkeypatch: pytest.MonkeyPatch) -> None:
         lines += inference.measure(setting, contest, 1, True)
     assert [line.what for line in lines] == [
         "full Wald inference", "HC3", "clusters", "leverage, Cook's distance",
+        "average marginal effects, fitted before",
         *["data to printed table"] * 2,
     ]  # fmt: skip
 

@@ -192,6 +192,21 @@ def of_conditional(X, y, w, o):
     return [found.coef, found.covariance, found.log_likelihood]
 
 
+def of_margins(X, y, w, o):
+    """Of a model of other rows, whose classes are not separable."""
+    rows = np.random.default_rng(0).normal(size=(80, 3))
+    labels = np.arange(80) % 2
+    found = fastlogit.infer(fastlogit.fit(rows, labels, C=np.inf), rows, labels)
+    mean = found.average_predictions(X=X, sample_weight=w, offset=o)
+    each = found.predict(X, offset=o)
+    return [mean.estimates, mean.standard_errors, each.estimates, each.standard_errors]
+
+
+def of_prior(X, y, w, o):
+    result = fastlogit.fit(X0, Y0, C=1.0, sample_weight=W0, offset=O0)
+    return [fastlogit.prior_correction(result, y, sample_weight=w, prevalence=0.2).intercept]
+
+
 def of_path(X, y, w, o):
     found = fastlogit.logistic_path(X, y, Cs=[0.1, 1.0], sample_weight=w, offset=o)
     return [found.coefs, found.intercepts]
@@ -269,8 +284,10 @@ ENTRIES = {
     "LeaveOneOut": of_leave_one_out,
     "LogisticRegression": of_estimator,
     "LogisticRegressionCV": of_cv,
+    "Margins": of_margins,
     "PathResult": of_path,
     "PermutationResult": of_permutation,
+    "Predictions": of_margins,
     "Predictor": of_predictor,
     "Problem": of_problem,
     "ScanResult": of_scan,
@@ -291,6 +308,7 @@ ENTRIES = {
     "permutation": of_permutation,
     "predict": of_functions,
     "predict_proba": of_functions,
+    "prior_correction": of_prior,
     "raw_prediction": of_functions,
     "scan": of_scan,
     "sigmoid": of_elementwise,

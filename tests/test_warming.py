@@ -321,6 +321,7 @@ for X in (tumours[:, :5], tumours[:, :5].copy(), more, np.asfortranarray(more)):
     fitted = fastlogit.fit(X, malign, C=np.inf)
     found = fastlogit.infer(fitted, X, malign)
     found.summary(), found.score_test(np.eye(2, 1 + X.shape[1]))
+    found.marginal_effects(), found.average_predictions(by=tens % 3), found.predict(X)
     for cov_type in ("HC1", "HC3", "CR1", "CR2"):
         fastlogit.infer(
             fitted, X, malign, cov_type=cov_type, clusters=tens if cov_type[0] == "C" else None

@@ -264,9 +264,7 @@ class FormulaResult:
         """
         X, fixed, rows, n_rows = self._new_rows(data, offset, handle_unknown, missing)
         result = self.result
-        found = raw_prediction(
-            X, result.coef, result.intercept, offset=fixed, n_threads=n_threads
-        )
+        found = raw_prediction(X, result.coef, result.intercept, offset=fixed, n_threads=n_threads)
         return _spread(found, rows, n_rows)
 
     def predict_proba(

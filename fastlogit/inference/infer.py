@@ -145,6 +145,7 @@ def infer(
         terms=terms,
         _optimum=optimum,
         _clusters=ways,
+        _fit=result,
     )
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from importlib import import_module
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -12,6 +11,7 @@ import numpy as np
 from ..arrays import Array, ArrayLike, Labels, Matrix, Vector
 from ..options import check_level as _check_level
 from ..options import check_option
+from ..result import FitResult
 from .clusters import CLUSTERED, Clusters
 from .contrasts import contrasts_of, places_of
 from .covariance import covariance_of, look_at_cov_type
@@ -25,6 +25,7 @@ from .hypothesis_tests import (
     wald_of_clusters,
 )
 from .likelihood import Likelihood
+from .margins_methods import MarginsOfInference
 from .optimum import Optimum
 from .profile import intervals_of_optimum
 
@@ -39,7 +40,7 @@ METHODS = ("wald", "profile")
 
 
 @dataclass(frozen=True, eq=False)
-class Inference:
+class Inference(MarginsOfInference):
     """Coefficients of a logistic regression and what can be said of them.
 
     Of two classes the coefficients are those of the second; of more there is one set for each class
@@ -83,6 +84,7 @@ class Inference:
     terms: Mapping[str, list[int]]
     _optimum: Optimum = field(repr=False)
     _clusters: Clusters | None = field(repr=False)
+    _fit: FitResult = field(repr=False)
 
     # ---- each coefficient
 
@@ -314,13 +316,10 @@ class Inference:
         Where pandas is not installed it is a dict of arrays, with the names under "term". `level`
         and `intervals` are as of `summary`.
         """
+        from .margins_table import frame_of
+
         check_option("intervals", intervals, METHODS)
-        columns = self._columns(_check_level(level), intervals)
-        try:
-            pd = import_module("pandas")
-        except ModuleNotFoundError:
-            return {"term": np.array(self.names, dtype=object), **columns}
-        return pd.DataFrame(columns, index=pd.Index(self.names, name="term"))
+        return frame_of(self._columns(_check_level(level), intervals), self.names)
 
     def _columns(self, level: float, method: str) -> dict[str, Array]:
         low, high = (ends := self.conf_int(level, method)).T
