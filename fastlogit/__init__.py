@@ -32,6 +32,8 @@ if TYPE_CHECKING:
     from .inference.infer import infer
     from .inference.inference import Inference
     from .inference.leave_one_out import LeaveOneOut, leave_one_out
+    from .inference.model_table import ModelTable, compare_models
+    from .inference.profile_intervals import ProfileIntervals, profile_intervals
     from .inputs.batches import BatchSource
     from .prediction import predict, predict_proba, raw_prediction
     from .predictor import Predictor
@@ -64,10 +66,12 @@ __all__ = [
     "LeaveOneOut",
     "LogisticRegression",
     "LogisticRegressionCV",
+    "ModelTable",
     "PathResult",
     "PermutationResult",
     "Predictor",
     "Problem",
+    "ProfileIntervals",
     "Progress",
     "RegularizationPathDisplay",
     "ScanResult",
@@ -75,6 +79,7 @@ __all__ = [
     "SeparationWarning",
     "WarmUp",
     "bootstrap",
+    "compare_models",
     "cost",
     "cost_gradient",
     "fit",
@@ -89,6 +94,7 @@ __all__ = [
     "permutation",
     "predict",
     "predict_proba",
+    "profile_intervals",
     "raw_prediction",
     "scan",
     "sigmoid",
@@ -112,10 +118,12 @@ _HOME = {
     "LeaveOneOut": "inference.leave_one_out",
     "LogisticRegression": "estimators.logistic",
     "LogisticRegressionCV": "estimators.cross_validation",
+    "ModelTable": "inference.model_table",
     "PathResult": "fitting.path",
     "PermutationResult": "resampling.replicates",
     "Predictor": "predictor",
     "Problem": "fitting.evaluation",
+    "ProfileIntervals": "inference.profile_intervals",
     "Progress": "result",
     "RegularizationPathDisplay": "displays",
     "ScanResult": "fitting.scan_result",
@@ -123,6 +131,7 @@ _HOME = {
     "SeparationWarning": "errors",
     "WarmUp": "warming",
     "bootstrap": "resampling.bootstrap",
+    "compare_models": "inference.model_table",
     "cost": "fitting.cost",
     "cost_gradient": "fitting.cost",
     "fit": "fitting.fit",
@@ -137,6 +146,7 @@ _HOME = {
     "permutation": "resampling.permutation",
     "predict": "prediction",
     "predict_proba": "prediction",
+    "profile_intervals": "inference.profile_intervals",
     "raw_prediction": "prediction",
     "scan": "fitting.scan",
     "sigmoid": "elementwise",

@@ -30,7 +30,7 @@ from .profile import intervals_of_optimum
 if TYPE_CHECKING:
     from .summary import Summary
 
-__all__ = ["Inference"]
+__all__ = ["LEVEL", "Inference", "check_level"]
 
 LEVEL = 0.95
 METHODS = ("wald", "profile")
@@ -127,7 +127,7 @@ class Inference:
         ----------
         Venzon and Moolgavkar (1988, Applied Statistics 37).
         """
-        level = _check_level(level)
+        level = check_level(level)
         check_option("method", method, METHODS)
         chosen = places_of(coefficients, self.names, self.terms)
         if method == "profile":
@@ -296,7 +296,7 @@ class Inference:
         """
         from .summary import summary_of
 
-        return summary_of(self, _check_level(level), check_option("intervals", intervals, METHODS))
+        return summary_of(self, check_level(level), check_option("intervals", intervals, METHODS))
 
     def to_frame(self, level: float = LEVEL, intervals: str = "wald") -> object:
         """Return the table of coefficients as a pandas data frame, a row for each of `names`.
@@ -305,7 +305,7 @@ class Inference:
         and `intervals` are as of `summary`.
         """
         check_option("intervals", intervals, METHODS)
-        columns = self._columns(_check_level(level), intervals)
+        columns = self._columns(check_level(level), intervals)
         try:
             pd = import_module("pandas")
         except ModuleNotFoundError:
@@ -341,7 +341,7 @@ class Inference:
         return self.summary()._repr_html_()
 
 
-def _check_level(level: float) -> float:
+def check_level(level: float) -> float:
     """Return the level of an interval, between 0 and 1."""
     found = check_number("level", level)
     if not 0.0 < found < 1.0:

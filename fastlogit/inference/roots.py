@@ -137,8 +137,9 @@ def _look(
 
 
 def _inverse(hessian: Matrix) -> Matrix:
-    shift = RIDGE * np.trace(hessian) / len(hessian)
-    return np.linalg.inv(hessian + max(shift, np.finfo(float).tiny) * np.eye(len(hessian)))
+    shift = max(RIDGE * float(np.diag(hessian).mean()), float(np.finfo(float).tiny))
+    inverse: Matrix = np.linalg.inv(hessian + shift * np.eye(len(hessian)))
+    return inverse
 
 
 def profile_end(
@@ -208,7 +209,7 @@ def outer_root(
     ValueError
         If it is not found.
     """
-    low, high, value = inside, np.inf, guess
+    low, high, value = inside, float("inf"), guess
     for _ in range(MOST_VALUES):
         found, slope = at(value)
         off = abs(found - level)
@@ -218,14 +219,14 @@ def outer_root(
             low = value
         else:
             high = value
-        root = np.sqrt(max(found, 0.0))
-        ahead = np.inf
+        root = float(np.sqrt(max(found, 0.0)))
+        ahead = float("inf")
         if slope > 0.0 and root > 0.0:
-            ahead = value + (np.sqrt(level) - root) * 2.0 * root / slope
+            ahead = value + float(np.sqrt(level) - root) * 2.0 * root / slope
         if not np.isfinite(high):
             value = min(max(ahead, value), inside + OUTWARDS * (value - inside))
         elif low < ahead < high:
-            value = float(ahead)
+            value = ahead
         else:
             value = 0.5 * (low + high)
     raise ValueError(
