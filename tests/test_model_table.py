@@ -75,9 +75,10 @@ def test_other_forms(models: Any) -> None:
     html = table._repr_html_()
     assert "<tfoot><tr><th>observations</th><td>32</td>" in html
     assert html.count("<table>") == 1
-    lines = printed(table, 50)
-    assert max(map(len, lines)) <= 50
-    assert sum("GPA" in line for line in lines) == 2
+    for width, n_tables in ((80, 1), (50, 2), (38, 3)):
+        lines = printed(table, width)
+        assert max(map(len, lines)) <= width
+        assert sum("GPA" in line for line in lines) == n_tables
 
 
 def test_frames(models: Any, monkeypatch: pytest.MonkeyPatch) -> None:

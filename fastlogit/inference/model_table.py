@@ -11,7 +11,6 @@ import numpy as np
 from ..arrays import Array, Vector
 from ..options import check_option
 from .inference import LEVEL, Inference, check_level
-from .summary import covariance_called
 from .table import Table, number, probability
 
 __all__ = ["ModelTable", "compare_models"]
@@ -224,7 +223,7 @@ def _foot(models: Mapping[str, Inference]) -> list[list[str]]:
         ["McFadden's R2", *(f"{one.mcfadden:.4f}" for one in found)],
     ]
     if any(model.cov_type != "nonrobust" for model in each):
-        rows.append(["covariance", *map(covariance_called, each)])
+        rows.append(["covariance", *(model.cov_type for model in each)])
     return rows
 
 

@@ -12,7 +12,7 @@ from .table import Table, number, probability
 if TYPE_CHECKING:
     from .inference import Inference
 
-__all__ = ["Summary", "covariance_called", "summary_of"]
+__all__ = ["Summary", "summary_of"]
 
 # What cov_type is called in a table.
 CALLED = {
@@ -49,28 +49,28 @@ def summary_of(inference: Inference, level: float, method: str = "wald") -> Summ
     columns = ["", "coef", "std error", name, f"P>|{name}|", *ends, ratio, *ends]
     if is_t:
         columns.insert(4, "df")
-    rows = []
     intervals = inference.conf_int(level, method)
     with np.errstate(over="ignore"):
         odds = np.exp(intervals)
-    values = (
-        inference.coef, inference.standard_errors, inference.statistics, inference.p_values,
-        intervals[:, 0], intervals[:, 1], inference.odds_ratios, odds[:, 0], odds[:, 1],
-    )  # fmt: skip
-    for place, own in enumerate(inference.names):
-        cells = [number(float(each[place])) for each in values]
-        cells[2] = f"{values[2][place]:.3f}"
-        cells[3] = probability(float(values[3][place]))
-        if inference.degrees_of_freedom is not None:
-            cells.insert(3, f"{inference.degrees_of_freedom[place]:.2f}")
-        rows.append([own, *cells])
+    statistics, degrees = inference.statistics, inference.degrees_of_freedom
+    cells = [
+        [number(value) for value in values.tolist()]
+        for values in (
+            inference.coef, inference.standard_errors, *intervals.T, inference.odds_ratios, *odds.T,
+        )
+    ]  # fmt: skip
+    tests = [[f"{value:.3f}" for value in statistics.tolist()]]
+    if degrees is not None:
+        tests.append([f"{value:.2f}" for value in degrees.tolist()])
+    tests.append([probability(value) for value in inference.p_values.tolist()])
+    rows = [[*row] for row in zip(inference.names, *cells[:2], *tests, *cells[2:], strict=True)]
     facts = _facts(inference)
     if method == "profile":
         facts.insert(3, ("intervals", "profile likelihood"))
     return Summary(_title(inference), facts, columns, rows, breaks=[columns.index(ratio)])
 
 
-def covariance_called(inference: Inference) -> str:
+def _covariance_called(inference: Inference) -> str:
     """Return what the covariance of an inference is called in a table."""
     called = CALLED.get(inference.cov_type, inference.cov_type)
     if inference.n_clusters is not None:
@@ -90,7 +90,7 @@ def _facts(inference: Inference) -> list[tuple[str, str]]:
     facts = [
         ("observations", f"{found.n_samples:,.10g}"),
         ("parameters", str(found.n_parameters)),
-        ("covariance", covariance_called(inference)),
+        ("covariance", _covariance_called(inference)),
     ]
     if inference.weights is not None:
         facts.append(("weights", inference.weights))

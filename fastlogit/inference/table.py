@@ -135,6 +135,7 @@ class Table:
                     free = width - EDGE - names if size <= width - EDGE - names else room
                 parts[-1] += places
                 free -= size
+            free = free if len(together) == 1 else -1
         return parts
 
     def _repr_html_(self) -> str:
