@@ -30,7 +30,7 @@ class ModelTable(Table):
     models : dict of str to Inference
     """
 
-    models: dict[str, Inference] = field(default_factory=dict)
+    models: dict[str, Inference] = field(default_factory=dict[str, Inference])
 
     def to_frame(self) -> object:
         """Return a pandas data frame, a row for each coefficient and three columns for each model.
@@ -151,12 +151,11 @@ def compare_models(
 def _named(models: Mapping[str, Inference] | Sequence[Inference]) -> dict[str, Inference]:
     if isinstance(models, Mapping):
         found = {str(name): model for name, model in models.items()}
-    elif isinstance(models, Sequence) and not isinstance(models, str):
+    elif isinstance(models, list | tuple):
         found = {f"({place})": model for place, model in enumerate(models, 1)}
     else:
         raise TypeError(
-            f"models must be a dict of names, or a sequence, of Inference, got "
-            f"{type(models).__name__}"
+            f"models must be a dict of names, or a list, of Inference, got {type(models).__name__}"
         )
     for name, model in found.items():
         if not isinstance(model, Inference):
