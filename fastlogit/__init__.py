@@ -40,8 +40,10 @@ if TYPE_CHECKING:
     from .inference.inference import Inference
     from .inference.leave_one_out import LeaveOneOut, leave_one_out
     from .inference.margins import Margins
+    from .inference.model_table import ModelTable, compare_models
     from .inference.predictions import Predictions
     from .inference.prior_correction import prior_correction
+    from .inference.profile_intervals import ProfileIntervals, profile_intervals
     from .inputs.batches import BatchSource
     from .prediction import predict, predict_proba, raw_prediction
     from .predictor import Predictor
@@ -84,11 +86,13 @@ __all__ = [
     "LogisticRegression",
     "LogisticRegressionCV",
     "Margins",
+    "ModelTable",
     "PathResult",
     "PermutationResult",
     "Predictions",
     "Predictor",
     "Problem",
+    "ProfileIntervals",
     "Progress",
     "RegularizationPathDisplay",
     "ResidualsDisplay",
@@ -98,6 +102,7 @@ __all__ = [
     "WarmUp",
     "bootstrap",
     "calibration",
+    "compare_models",
     "conditional_logit",
     "cost",
     "cost_gradient",
@@ -114,6 +119,7 @@ __all__ = [
     "predict",
     "predict_proba",
     "prior_correction",
+    "profile_intervals",
     "raw_prediction",
     "scan",
     "sigmoid",
@@ -145,11 +151,13 @@ _HOME = {
     "LogisticRegression": "estimators.logistic",
     "LogisticRegressionCV": "estimators.cross_validation",
     "Margins": "inference.margins",
+    "ModelTable": "inference.model_table",
     "PathResult": "fitting.path",
     "PermutationResult": "resampling.replicates",
     "Predictions": "inference.predictions",
     "Predictor": "predictor",
     "Problem": "fitting.evaluation",
+    "ProfileIntervals": "inference.profile_intervals",
     "Progress": "result",
     "RegularizationPathDisplay": "displays",
     "ResidualsDisplay": "displays",
@@ -160,6 +168,7 @@ _HOME = {
     "bootstrap": "resampling.bootstrap",
     "calibration": "inference.calibration",
     "conditional_logit": "relatives.conditional",
+    "compare_models": "inference.model_table",
     "cost": "fitting.cost",
     "cost_gradient": "fitting.cost",
     "fit": "fitting.fit",
@@ -175,6 +184,7 @@ _HOME = {
     "predict": "prediction",
     "predict_proba": "prediction",
     "prior_correction": "inference.prior_correction",
+    "profile_intervals": "inference.profile_intervals",
     "raw_prediction": "prediction",
     "scan": "fitting.scan",
     "sigmoid": "elementwise",

@@ -96,3 +96,48 @@ def test_names_that_are_markup_are_escaped() -> None:
     console = Console(width=140, record=True, file=StringIO())
     console.print(summary)
     assert "[bold]PSI" in console.export_text()
+
+
+def printed(table: Any, width: int) -> list[str]:
+    """What rich prints, without spaces at the ends of lines."""
+    console = Console(width=width, record=True, file=StringIO())
+    console.print(table)
+    return [line.rstrip() for line in console.export_text().splitlines()]
+
+
+@pytest.mark.parametrize("width", [40, 60, 80, 120])
+def test_rich_cuts_tables_and_no_cell(found: Any, width: int) -> None:
+    summary = found.summary()
+    lines = printed(summary, width)
+    assert max(map(len, lines)) <= width
+    text = "\n".join(lines)
+    for row in summary.rows:
+        assert all(cell in text for cell in row)
+    heads = [line for line in lines if "odds ratio" in line]
+    assert len(heads) == 1
+    # The table is whole where it fits, and cut before the odds ratios where that will do.
+    assert ("std error" in heads[0]) == (width == 120)
+    n_tables = sum("GPA" in line for line in lines)
+    assert n_tables == {120: 1, 80: 2}.get(width, n_tables)
+    assert n_tables >= 1
+
+
+def test_names_in_one_line_and_long_ones(found: Any) -> None:
+    X, y = spector()
+    long = "a name that goes on and on, for ever and ever [level seven]"
+    X.columns = ["a name\nwith a break", "50 % of_a & b", long]
+    summary = infer(fit(X, y, C=np.inf), X, y).summary()
+    text = str(summary)
+    assert len(text.splitlines()) == len(str(found.summary()).splitlines())
+    assert "a name with a break" in text
+    assert "r [level seven]" in text
+    assert long not in text
+    assert r"50 \% of\_a \& b & 0.0952" in summary.to_latex()
+    assert "50 % of_a &amp; b" in summary._repr_html_()
+    for form in (summary.to_latex(), summary.to_markdown(), summary._repr_html_()):
+        assert long in form
+        assert "name with a break" in form
+    for width in (60, 80):
+        lines = printed(summary, width)
+        assert max(map(len, lines)) <= width
+        assert all(cell in "\n".join(lines) for row in summary.rows for cell in row[1:])

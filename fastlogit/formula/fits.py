@@ -13,9 +13,9 @@ import numpy as np
 from ..arrays import Array, ArrayLike, Labels, Vector
 from ..design.mixed import MixedRows
 from ..fitting.fit import fit
+from ..inference.row_weights import KINDS
 from ..inputs.given import Rows as CheckedRows
 from ..inputs.validation import check_weights
-from ..inference.row_weights import KINDS
 from ..options import UNKNOWN, check_option
 from ..result import FitResult
 from .coding import expressions_of, fit_coding

@@ -10,7 +10,7 @@ import numpy as np
 
 from ..arrays import Array, ArrayLike, Vector
 from ..inputs.conversion import as_numbers
-from .columns import Series, columns_of, is_missing, names_of, size_of, take
+from .columns import columns_of, is_missing, names_of, size_of, take
 from .factors import State, Values, compute
 from .parsing import Expression
 

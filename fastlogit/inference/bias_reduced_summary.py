@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from .distributions import chi2_tail
-from .summary import Summary, number_text, p_value_text, title_text
+from .summary import Summary, title_text
+from .table import number, probability
 
 if TYPE_CHECKING:
     from .bias_reduced import BiasReducedInference
@@ -40,11 +41,11 @@ def summary_of(inference: BiasReducedInference, level: float, method: str) -> Su
     columns = ["", "coef", "std error", name, mark, *ends, "odds ratio", *ends]
     rows = [
         [
-            own, number_text(float(inference.coef[place])),
-            number_text(float(inference.standard_errors[place])), f"{statistics[place]:.3f}",
-            p_value_text(float(p_values[place])), *map(number_text, intervals[place].tolist()),
-            number_text(float(inference.odds_ratios[place])),
-            *map(number_text, odds[place].tolist()),
+            own, number(float(inference.coef[place])),
+            number(float(inference.standard_errors[place])), f"{statistics[place]:.3f}",
+            probability(float(p_values[place])), *map(number, intervals[place].tolist()),
+            number(float(inference.odds_ratios[place])),
+            *map(number, odds[place].tolist()),
         ]
         for place, own in enumerate(inference.names)
     ]  # fmt: skip
@@ -72,6 +73,6 @@ def _facts(inference: BiasReducedInference, method: str) -> list[tuple[str, str]
         facts.append((f"{name} log-likelihood", f"{inference.penalized_log_likelihood:.4f}"))
     test = inference.slopes_test if method == "profile" else None
     if test is not None:
-        shown = f"{test.statistic:.4f} (p = {p_value_text(test.p_value)})"
+        shown = f"{test.statistic:.4f} (p = {probability(test.p_value)})"
         facts.append((f"penalised likelihood ratio chi2({test.df:g})", shown))
     return facts

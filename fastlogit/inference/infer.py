@@ -20,7 +20,7 @@ from .optimum import find_optimum, objective_of_fit
 from .refusals import refuse_other_fits
 from .row_weights import weights_by_name
 
-__all__ = ["infer"]
+__all__ = ["infer", "names_of_coefficients", "place_of"]
 
 # A covariance of more coefficients would take too much memory (128 MB).
 MOST_COEFFICIENTS = 4000
@@ -105,7 +105,7 @@ def infer(
     """
     result = result_of(fitted)
     refuse_other_fits(result)
-    place = _place_of(reference, result)
+    place = place_of(reference, result)
     data = look_at_rows_of_fit(fitted, X, y, sample_weight, offset)
     n_rows = data.rows.X.shape[0]
     known = weights_by_name(data.weights, weights, n_rows)
@@ -123,13 +123,13 @@ def infer(
     names = names_of(result)
     objective = objective_of_fit(result, open_rows(data.rows.X, n_threads), data, known)
     if result.bias_reduction is not None:
-        all_names, terms = _names_of_coefficients(names, result, place)
+        all_names, terms = names_of_coefficients(names, result, place)
         total = float(data.weights.sum()) if data.weights.size else float(n_rows)
         asked = AskedOfReduced(result, objective, known, cov_type, all_names, terms, names.features)
         return infer_bias_reduced(asked, total)
     optimum = find_optimum(result, objective, known, names.features, place)
     covariance = covariance_of(optimum, cov_type, ways)
-    all_names, terms = _names_of_coefficients(names, result, place)
+    all_names, terms = names_of_coefficients(names, result, place)
     has_weights = bool(data.weights.size)
     return Inference(
         names=all_names,
@@ -149,7 +149,7 @@ def infer(
     )
 
 
-def _place_of(reference: object, result: FitResult) -> int:
+def place_of(reference: object, result: FitResult) -> int:
     """Return the place of the class that the others are compared with."""
     if reference is None:
         return 0
@@ -167,7 +167,7 @@ def _place_of(reference: object, result: FitResult) -> int:
     return places[0]
 
 
-def _names_of_coefficients(
+def names_of_coefficients(
     names: Names, result: FitResult, reference: int
 ) -> tuple[list[str], dict[str, list[int]]]:
     """Return the names of all coefficients, and which belong to a term."""

@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..arrays import Array, ArrayLike, Labels, Matrix, Vector
-from ..options import check_level as _check_level
-from ..options import check_option
+from ..options import check_level, check_option
 from ..result import FitResult
 from .clusters import CLUSTERED, Clusters
 from .contrasts import contrasts_of, places_of
@@ -33,7 +32,7 @@ if TYPE_CHECKING:
     from .diagnostics import Diagnostics
     from .summary import Summary
 
-__all__ = ["Inference"]
+__all__ = ["LEVEL", "Inference"]
 
 LEVEL = 0.95
 METHODS = ("wald", "profile")
@@ -131,7 +130,7 @@ class Inference(MarginsOfInference):
         ----------
         Venzon and Moolgavkar (1988, Applied Statistics 37).
         """
-        level = _check_level(level)
+        level = check_level(level)
         check_option("method", method, METHODS)
         chosen = places_of(coefficients, self.names, self.terms)
         if method == "profile":
@@ -308,7 +307,7 @@ class Inference(MarginsOfInference):
         """
         from .summary import summary_of
 
-        return summary_of(self, _check_level(level), check_option("intervals", intervals, METHODS))
+        return summary_of(self, check_level(level), check_option("intervals", intervals, METHODS))
 
     def to_frame(self, level: float = LEVEL, intervals: str = "wald") -> object:
         """Return the table of coefficients as a pandas data frame, a row for each of `names`.
@@ -319,7 +318,7 @@ class Inference(MarginsOfInference):
         from .margins_table import frame_of
 
         check_option("intervals", intervals, METHODS)
-        return frame_of(self._columns(_check_level(level), intervals), self.names)
+        return frame_of(self._columns(check_level(level), intervals), self.names)
 
     def _columns(self, level: float, method: str) -> dict[str, Array]:
         low, high = (ends := self.conf_int(level, method)).T

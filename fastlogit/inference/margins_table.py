@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..arrays import Array
-from .summary import Summary, number_text, p_value_text
+from .summary import Summary
+from .table import number, probability
 
 if TYPE_CHECKING:
     from .margins import Margins
@@ -36,14 +37,14 @@ def summary_of_margins(margins: Margins, level: float) -> Summary:
     name = "z" if degrees is None else "t"
     columns = ["", margins.measure, "std error"]
     numbers = [margins.estimates, margins.standard_errors, *margins.conf_int(level).T]
-    cells = [[number_text(float(value)) for value in each] for each in numbers]
+    cells = [[number(float(value)) for value in each] for each in numbers]
     between = []
     if is_tested:
         columns += [name, *["df"] * (degrees is not None), f"P>|{name}|"]
         between.append([f"{value:.3f}" for value in margins.statistics])
         if degrees is not None:
             between.append([f"{value:.2f}" for value in degrees])
-        between.append([p_value_text(float(value)) for value in margins.p_values])
+        between.append([probability(float(value)) for value in margins.p_values])
     low, high = 50.0 - 50.0 * level, 50.0 + 50.0 * level
     columns += [f"{low:.4g} %", f"{high:.4g} %"]
     rows = list(zip(margins.names, *cells[:2], *between, *cells[2:], strict=True))

@@ -159,6 +159,8 @@ def find_optimum(
         largest = float(np.abs(move).max())
         curvature = float(point.curvature.totals()[0]) / total
         if square <= EXACT * EXACT * curvature:
+            if largest > LONG:  # rows that are predicted surely hide a way that goes on
+                _refuse_separated(objective, theta, names)
             return Optimum(objective, weights, theta - move, point, reference)
         root = point.root if square <= near * near * curvature else None
         if step == 0 and square * total > FAR * FAR:

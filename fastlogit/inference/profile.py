@@ -1,4 +1,4 @@
-"""Profile-likelihood intervals: where twice the drop of the log-likelihood is chi-squared's quantile.
+"""Profile-likelihood intervals: values whose likelihood-ratio test does not reject them.
 
 Parameters are taken in a basis in which the log-likelihood has the identity as its second
 derivative at the optimum, so that ends of all coefficients begin on a sphere and share their passes

@@ -9,7 +9,13 @@ import numpy as np
 from ..certificates.separation import Separated
 from ..result import FitResult
 
-__all__ = ["not_at_optimum", "not_identified", "refuse_other_fits", "separated"]
+__all__ = [
+    "SeparatedClasses",
+    "not_at_optimum",
+    "not_identified",
+    "refuse_other_fits",
+    "separated",
+]
 
 # Names that a message lists.
 LISTED = 10
@@ -50,7 +56,11 @@ def refuse_other_fits(result: FitResult) -> None:
         )
 
 
-def separated(found: Separated, names: Sequence[str]) -> ValueError:
+class SeparatedClasses(ValueError):
+    """The classes are separable: the likelihood has no maximum."""
+
+
+def separated(found: Separated, names: Sequence[str]) -> SeparatedClasses:
     """Return the error for classes that are separable."""
     columns = listed([names[column] for column in found.columns])
     how = {True: "completely ", False: "quasi-completely ", None: ""}[found.complete]
@@ -59,11 +69,12 @@ def separated(found: Separated, names: Sequence[str]) -> ValueError:
         if found.alone
         else f"a combination of the columns {columns} does"
     )
-    return ValueError(
+    return SeparatedClasses(
         f"the classes are {how}separable: {what}. The likelihood has no maximum, fitted "
-        "probabilities go to 0 or 1, and there are no standard errors. Leave such columns out, "
-        "join their levels with others, or fit with a penalty (a smaller C) and use "
-        "fastlogit.bootstrap"
+        "probabilities go to 0 or 1, and there are no standard errors. "
+        "fastlogit.profile_intervals has the intervals that the likelihood still gives, some of "
+        "them with one end. Or leave such columns out, join their levels with others, or fit with "
+        "a penalty (a smaller C) and use fastlogit.bootstrap"
     )
 
 

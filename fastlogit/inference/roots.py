@@ -35,7 +35,7 @@ SUFFICIENT = 1e-4
 # The search goes outwards by at most this factor, until the end lies inside.
 OUTWARDS = 4.0
 # Added to a Hessian, as a share of its mean curvature, so that flat directions have a factor.
-RIDGE = 1e-13
+RIDGE, TINY = 1e-13, 1e-300
 
 
 class Smooth(Protocol):
@@ -126,19 +126,19 @@ def _look(
 ) -> _Look:
     """Return the step to where the quadratic model at a point ends, in a direction."""
     down, along = (gradient, unit) if inverse is None else (inverse @ gradient, inverse @ unit)
-    size, shared, falls = unit @ along, unit @ down, gradient @ down
+    size, shared, falls = float(unit @ along), float(unit @ down), float(gradient @ down)
     # What a descent that keeps the value of the linear function would gain.
     gain = max(0.5 * (falls - shared * shared / size), 0.0)
     room = 2.0 * (level - value) + falls
     multiplier = float(np.sqrt(max(room / size, 0.0)))
     # A minimum of the linear function is no end.
-    error = abs(value - level) + gain if shared > 0.0 else np.inf
-    return _Look(multiplier * along - down, float(error))
+    error = abs(float(value) - level) + gain if shared > 0.0 else float("inf")
+    return _Look(multiplier * along - down, error)
 
 
 def _inverse(hessian: Matrix) -> Matrix:
-    shift = RIDGE * np.trace(hessian) / len(hessian)
-    return np.linalg.inv(hessian + max(shift, np.finfo(float).tiny) * np.eye(len(hessian)))
+    shift = max(RIDGE * float(np.diag(hessian).mean()), TINY)
+    return np.asarray(np.linalg.inv(hessian + shift * np.eye(len(hessian))), dtype=np.float64)
 
 
 def profile_end(
@@ -208,7 +208,7 @@ def outer_root(
     ValueError
         If it is not found.
     """
-    low, high, value = inside, np.inf, guess
+    low, high, value = inside, float("inf"), guess
     for _ in range(MOST_VALUES):
         found, slope = at(value)
         off = abs(found - level)
@@ -218,14 +218,14 @@ def outer_root(
             low = value
         else:
             high = value
-        root = np.sqrt(max(found, 0.0))
-        ahead = np.inf
+        root = float(np.sqrt(max(found, 0.0)))
+        ahead = float("inf")
         if slope > 0.0 and root > 0.0:
-            ahead = value + (np.sqrt(level) - root) * 2.0 * root / slope
+            ahead = value + float(np.sqrt(level) - root) * 2.0 * root / slope
         if not np.isfinite(high):
             value = min(max(ahead, value), inside + OUTWARDS * (value - inside))
         elif low < ahead < high:
-            value = float(ahead)
+            value = ahead
         else:
             value = 0.5 * (low + high)
     raise ValueError(

@@ -1,20 +1,18 @@
-"""The table that statisticians read, as text, HTML, Markdown, LaTeX and for rich."""
+"""The table that statisticians read of a model."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from html import escape
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from .distributions import chi2_tail
+from .table import Table, number, probability
 
 if TYPE_CHECKING:
     from .inference import Inference
 
-__all__ = ["Summary", "covariance_text", "number_text", "p_value_text", "summary_of", "title_text"]
+__all__ = ["Summary", "covariance_text", "summary_of", "title_text"]
 
 # What cov_type is called in a table.
 CALLED = {
@@ -25,19 +23,9 @@ CALLED = {
     "CR2": "clusters, CR2",
     "CR3": "clusters, CR3",
 }
-LATEX = str.maketrans(
-    {
-        "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_", "{": r"\{", "}": r"\}",
-        "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "\\": r"\textbackslash{}",
-        "<": r"$<$", ">": r"$>$", "|": r"$|$",
-    }
-)  # fmt: skip
-# Sizes that are written without an exponent.
-SMALL, LARGE = 1e-3, 1e5
 
 
-@dataclass(frozen=True)
-class Summary:
+class Summary(Table):
     """A table of coefficients below facts about the model; print it, or ask for another form.
 
     Attributes
@@ -50,101 +38,6 @@ class Summary:
         A row for each coefficient, its name first.
     """
 
-    title: str
-    facts: list[tuple[str, str]]
-    columns: list[str]
-    rows: list[list[str]]
-
-    def __str__(self) -> str:
-        """Return it as plain text."""
-        table = [self.columns, *self.rows]
-        widths = [max(len(row[place]) for row in table) for place in range(len(self.columns))]
-        lines = [
-            "  ".join(
-                cell.ljust(width) if place == 0 else cell.rjust(width)
-                for place, (cell, width) in enumerate(zip(row, widths, strict=True))
-            )
-            for row in table
-        ]
-        rule = "-" * len(lines[0])
-        return "\n".join(
-            [self.title, *self._facts_in_two(), rule, lines[0], rule, *lines[1:], rule]
-        )
-
-    def _facts_in_two(self) -> list[str]:
-        """Return the facts in two columns, the first half left."""
-        half = (len(self.facts) + 1) // 2
-        left, right = self.facts[:half], self.facts[half:]
-        names = [max((len(name) for name, _ in side), default=0) for side in (left, right)]
-        cells = [
-            [f"{name.ljust(width)}  {value}" for name, value in side]
-            for side, width in zip((left, right), names, strict=True)
-        ]
-        width = max(map(len, cells[0]))
-        cells[1] += [""] * (len(cells[0]) - len(cells[1]))
-        pairs = zip(cells[0], cells[1], strict=True)
-        return [f"{one.ljust(width)}    {other}".rstrip() for one, other in pairs]
-
-    def __rich__(self) -> Any:
-        """Return it as rich prints it on a terminal."""
-        console, tables, texts = (  # rich itself calls this, and no other
-            import_module(f"rich.{name}") for name in ("console", "table", "text")
-        )
-        text = texts.Text
-        table = tables.Table(title=self.title, title_justify="left")
-        for place, head in enumerate(self.columns):
-            table.add_column(text(head), justify="left" if place == 0 else "right")
-        for row in self.rows:
-            table.add_row(*map(text, row))
-        return console.Group(text("\n".join(self._facts_in_two())), table)
-
-    def _repr_html_(self) -> str:
-        """Return it as HTML, for notebooks."""
-        facts = "".join(
-            f"<tr><th>{escape(name)}</th><td>{escape(value)}</td></tr>"
-            for name, value in self.facts
-        )
-        head = "".join(f"<th>{escape(column)}</th>" for column in self.columns)
-        body = "".join(
-            f"<tr><th>{escape(row[0])}</th>"
-            + "".join(f"<td>{escape(cell)}</td>" for cell in row[1:])
-            + "</tr>"
-            for row in self.rows
-        )
-        return (
-            f"<p><b>{escape(self.title)}</b></p><table>{facts}</table>"
-            f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
-        )
-
-    def to_markdown(self) -> str:
-        """Return it as Markdown: a list of facts and a table."""
-
-        def line(cells: list[str]) -> str:
-            return "| " + " | ".join(cell.replace("|", r"\|") for cell in cells) + " |"
-
-        facts = [f"- {name}: {value}" for name, value in self.facts]
-        align = ["---", *["---:"] * (len(self.columns) - 1)]
-        table = [line(self.columns), line(align), *map(line, self.rows)]
-        return "\n".join([f"**{self.title}**", "", *facts, "", *table])
-
-    def to_latex(self) -> str:
-        """Return the table as a LaTeX tabular, for booktabs, with the facts as its last rows."""
-
-        def line(cells: list[str]) -> str:
-            return " & ".join(cell.translate(LATEX) for cell in cells) + r" \\"
-
-        n_columns = len(self.columns)
-        facts = [
-            f"{name.translate(LATEX)} & \\multicolumn{{{n_columns - 1}}}{{l}}"
-            f"{{{value.translate(LATEX)}}} \\\\"
-            for name, value in self.facts
-        ]
-        return "\n".join([
-            f"\\begin{{tabular}}{{l{'r' * (n_columns - 1)}}}", r"\toprule", line(self.columns),
-            r"\midrule", *map(line, self.rows), r"\midrule", *facts, r"\bottomrule",
-            r"\end{tabular}",
-        ])  # fmt: skip
-
 
 def summary_of(inference: Inference, level: float, method: str = "wald") -> Summary:
     """Return the table of an inference with intervals of a level."""
@@ -156,25 +49,25 @@ def summary_of(inference: Inference, level: float, method: str = "wald") -> Summ
     columns = ["", "coef", "std error", name, f"P>|{name}|", *ends, ratio, *ends]
     if is_t:
         columns.insert(4, "df")
-    rows = []
     intervals = inference.conf_int(level, method)
     with np.errstate(over="ignore"):
         odds = np.exp(intervals)
-    values = (
-        inference.coef, inference.standard_errors, inference.statistics, inference.p_values,
-        intervals[:, 0], intervals[:, 1], inference.odds_ratios, odds[:, 0], odds[:, 1],
-    )  # fmt: skip
-    for place, own in enumerate(inference.names):
-        cells = [number_text(float(each[place])) for each in values]
-        cells[2] = f"{values[2][place]:.3f}"
-        cells[3] = p_value_text(float(values[3][place]))
-        if inference.degrees_of_freedom is not None:
-            cells.insert(3, f"{inference.degrees_of_freedom[place]:.2f}")
-        rows.append([own, *cells])
+    statistics, degrees = inference.statistics, inference.degrees_of_freedom
+    cells = [
+        [number(value) for value in values.tolist()]
+        for values in (
+            inference.coef, inference.standard_errors, *intervals.T, inference.odds_ratios, *odds.T,
+        )
+    ]  # fmt: skip
+    tests = [[f"{value:.3f}" for value in statistics.tolist()]]
+    if degrees is not None:
+        tests.append([f"{value:.2f}" for value in degrees.tolist()])
+    tests.append([probability(value) for value in inference.p_values.tolist()])
+    rows = [[*row] for row in zip(inference.names, *cells[:2], *tests, *cells[2:], strict=True)]
     facts = _facts(inference)
     if method == "profile":
         facts.insert(3, ("intervals", "profile likelihood"))
-    return Summary(title_text(inference), facts, columns, rows)
+    return Summary(title_text(inference), facts, columns, rows, breaks=[columns.index(ratio)])
 
 
 def title_text(inference: Inference) -> str:
@@ -209,7 +102,7 @@ def _facts(inference: Inference) -> list[tuple[str, str]]:
     ]
     if found.is_likelihood:
         statistic = found.null_deviance - found.deviance
-        p_value = p_value_text(chi2_tail(statistic, found.n_slopes))
+        p_value = probability(chi2_tail(statistic, found.n_slopes))
         facts += [
             (f"likelihood ratio chi2({found.n_slopes})", f"{statistic:.4f} (p = {p_value})"),
             ("AIC", f"{found.aic:.4f}"),
@@ -220,14 +113,3 @@ def _facts(inference: Inference) -> list[tuple[str, str]]:
         ("Nagelkerke's R2", f"{found.nagelkerke:.4f}"),
     ]
     return facts
-
-
-def number_text(value: float) -> str:
-    """Return a number of a table."""
-    plain = value == 0.0 or SMALL <= abs(value) < LARGE
-    return f"{value:.4f}" if plain else f"{value:.3e}"
-
-
-def p_value_text(value: float) -> str:
-    """Return a p of a table."""
-    return f"{value:.4f}" if value >= SMALL or value == 0.0 else f"{value:.2e}"

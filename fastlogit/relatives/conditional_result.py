@@ -12,7 +12,8 @@ from ..inference.contrasts import Contrasts
 from ..inference.distributions import chi2_tail
 from ..inference.hypothesis_tests import HypothesisTest
 from ..inference.row_weights import RowWeights
-from ..inference.summary import CALLED, p_value_text
+from ..inference.summary import CALLED
+from ..inference.table import probability
 from .estimates import Estimates
 from .maximum import Maximum, maximise
 from .strata import MatchedRows, Strata
@@ -192,7 +193,7 @@ class ConditionalLogit(Estimates):
         ]
         if self.is_likelihood:
             test = self.likelihood_ratio_test()
-            p_value = p_value_text(test.p_value)
+            p_value = probability(test.p_value)
             facts += [
                 (f"likelihood ratio chi2({test.df})", f"{test.statistic:.4f} (p = {p_value})"),
                 ("AIC", f"{self.aic:.4f}"),

@@ -12,7 +12,8 @@ from ..arrays import Array, ArrayLike, Matrix, Vector
 from ..inference.contrasts import Contrasts, contrasts_of
 from ..inference.distributions import quantile, two_sided
 from ..inference.hypothesis_tests import HypothesisTest, wald
-from ..inference.summary import Summary, number_text, p_value_text
+from ..inference.summary import Summary
+from ..inference.table import number, probability
 from ..options import check_level
 
 __all__ = ["Estimates"]
@@ -111,8 +112,8 @@ class Estimates(ABC):
         table = np.column_stack(list(self._columns(level).values()))
         rows = []
         for name, values in zip(self.names, table.tolist(), strict=True):
-            cells = [number_text(value) for value in values]
-            cells[2], cells[3] = f"{values[2]:.3f}", p_value_text(values[3])
+            cells = [number(value) for value in values]
+            cells[2], cells[3] = f"{values[2]:.3f}", probability(values[3])
             rows.append([name, *cells])
         return Summary(*self._head(), heads, rows)
 
