@@ -46,8 +46,8 @@ class Point(NamedTuple):
     ----------
     theta : ndarray of shape (size,)
     cost : float
-        What is minimised: minus the penalised log-likelihood. Infinite where the information is
-        singular in floating point.
+        What is minimised: minus the penalised log-likelihood, with the determinant in the units of
+        X. Infinite where the information is singular in floating point.
     gradient : ndarray of shape (size,)
         Minus the modified score.
     information : ndarray of shape (size, size)
@@ -97,6 +97,9 @@ class MeanScore:
         rows = objective.rows
         self._is_one = rows.codes_of(0) == rows.positive[0]
         self._weights = rows.weights_of(0)
+        # Of the determinant in the units of X.
+        scale = objective.design.columns.inverse_scale
+        self._log_scale = float(np.log(scale[scale > 0.0]).sum())
 
     def at(self, theta: Vector) -> Point:
         """Return cost, modified score and information at theta: three passes and a Gram matrix."""
@@ -108,7 +111,7 @@ class MeanScore:
         gradient = total * objective.join(state.gradient, state.intercept_gradient)[0]
         own_curvature, own_residuals = curvature.values[0], residuals.values[0]
         beyond = self._beyond(own_residuals)
-        half_log_det = _half_log_det(root, self._free)
+        half_log_det = _half_log_det(root, self._free) - self._log_scale
         if not half_log_det > -np.inf:
             numbers = RowNumbers(own_curvature, own_residuals, 0.0 * own_curvature, beyond)
             return Point(
