@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from .fitting.scan_result import ScanResult, ScanStatus
     from .inference.hypothesis_tests import HypothesisTest
     from .inference.infer import infer
+    from .inference.bias_reduced import BiasReducedInference
     from .inference.inference import Inference
     from .inference.leave_one_out import LeaveOneOut, leave_one_out
     from .inputs.batches import BatchSource
@@ -49,6 +50,7 @@ __version__ = "0.1.0"
 
 __all__ = [
     "BatchSource",
+    "BiasReducedInference",
     "BootstrapDistribution",
     "BootstrapResult",
     "CVScoreDisplay",
@@ -97,6 +99,7 @@ __all__ = [
 
 _HOME = {
     "BatchSource": "inputs.batches",
+    "BiasReducedInference": "inference.bias_reduced",
     "BootstrapDistribution": "resampling.replicates",
     "BootstrapResult": "resampling.replicates",
     "CVScoreDisplay": "displays",
