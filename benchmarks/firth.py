@@ -1,8 +1,8 @@
 """Firth's fits beside firthmodels: `python -m benchmarks.firth`.
 
 A fit of 1,000 x 50 with penalised likelihood-ratio tests and profile intervals of all coefficients,
-and a fit of 100,000 x 30. Medians, and least processor times, of calls that take turns; coefficients,
-tests and interval ends are compared before they are timed. `--write PAGE` puts the table there.
+and a fit of 100,000 x 30. Medians, and least processor times, of calls that take turns; before they
+are timed coefficients, tests and interval ends are compared. `--write PAGE` puts the table there.
 """
 
 from __future__ import annotations
