@@ -28,9 +28,9 @@ if TYPE_CHECKING:
     from .fitting.path import PathResult, logistic_path
     from .fitting.scan import scan
     from .fitting.scan_result import ScanResult, ScanStatus
+    from .inference.bias_reduced import BiasReducedInference
     from .inference.hypothesis_tests import HypothesisTest
     from .inference.infer import infer
-    from .inference.bias_reduced import BiasReducedInference
     from .inference.inference import Inference
     from .inference.leave_one_out import LeaveOneOut, leave_one_out
     from .inputs.batches import BatchSource
