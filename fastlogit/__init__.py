@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from .fitting.path import PathResult, logistic_path
     from .fitting.scan import scan
     from .fitting.scan_result import ScanResult, ScanStatus
+    from .inference.bias_reduced import BiasReducedInference
     from .inference.calibration import Calibration, calibration
     from .inference.diagnostics import Diagnostics
     from .inference.hypothesis_tests import HypothesisTest
@@ -64,6 +65,7 @@ __version__ = "0.1.0"
 __all__ = [
     "AddedVariableDisplay",
     "BatchSource",
+    "BiasReducedInference",
     "BootstrapDistribution",
     "BootstrapResult",
     "CVScoreDisplay",
@@ -129,6 +131,7 @@ __all__ = [
 _HOME = {
     "AddedVariableDisplay": "displays",
     "BatchSource": "inputs.batches",
+    "BiasReducedInference": "inference.bias_reduced",
     "BootstrapDistribution": "resampling.replicates",
     "BootstrapResult": "resampling.replicates",
     "CVScoreDisplay": "displays",

@@ -11,7 +11,7 @@ import numpy as np
 
 from ..arrays import Matrix
 from ..objective.objective import Objective
-from .scores import Point
+from .points import Point
 
 __all__ = ["added_curvature", "is_worth_it"]
 

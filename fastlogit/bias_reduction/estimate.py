@@ -11,7 +11,8 @@ from ..arrays import Vector
 from ..objective.objective import Objective
 from .intercepts import AugmentedScore, with_own_intercept
 from .maximum import EXACT, MOST_STEPS, End, Found, Model, find
-from .scores import MeanScore, MedianScore, Point, dependent_columns
+from .points import Point
+from .scores import MeanScore, MedianScore, dependent_columns
 
 __all__ = ["CALLED", "KINDS", "Dependent", "Estimate", "estimate"]
 

@@ -15,7 +15,7 @@ from ..arrays import Matrix, Vector
 from ..linalg.factors import Factor
 from ..linalg.resolved import DEPENDENT
 from ..objective.objective import Objective
-from .scores import Point, RowNumbers
+from .points import Point, RowNumbers
 
 __all__ = ["AugmentedScore", "flic_covariance", "with_own_intercept"]
 

@@ -17,7 +17,7 @@ import numpy as np
 
 from ..arrays import Matrix, Vector
 from ..linalg.factors import Factor
-from .scores import Criterion, Point
+from .points import Criterion, Point
 
 __all__ = ["EXACT", "MOST_STEPS", "End", "Found", "Model", "find"]
 

@@ -16,7 +16,7 @@ from scipy.optimize import brentq
 
 from ..arrays import Matrix, Vector
 from .maximum import End, Model, find
-from .scores import Criterion, Point
+from .points import Criterion, Point
 
 __all__ = ["Least", "Peak", "end_of_profile", "rise_under"]
 

@@ -10,8 +10,6 @@ reduction (Kenne Pagui, Salvan and Sartori, 2017, Biometrika 104; Kosmidis, Kenn
 
 from __future__ import annotations
 
-from typing import NamedTuple, Protocol
-
 import numpy as np
 
 from ..arrays import Matrix, Vector
@@ -20,67 +18,13 @@ from ..linalg.factors import Factor
 from ..linalg.resolved import DEPENDENT
 from ..objective.hessians import Hessians
 from ..objective.objective import Objective
+from .points import Point, RowNumbers
+from .small import SmallRows
 
-__all__ = ["Criterion", "MeanScore", "MedianScore", "Point", "RowNumbers", "dependent_columns"]
+__all__ = ["MeanScore", "MedianScore", "dependent_columns"]
 
 # Raw predictions of so many coefficients are made in one pass.
 TOGETHER = 16
-
-
-class RowNumbers(NamedTuple):
-    """What an evaluation knows of each row, (n_samples,) each, with the row's weight.
-
-    `beyond` is its probability less 1/2, without weight.
-    """
-
-    curvature: Vector
-    residuals: Vector
-    leverages: Vector
-    beyond: Vector
-
-
-class Point(NamedTuple):
-    """An evaluated point of a criterion: sums over the rows, on standardised columns.
-
-    Attributes
-    ----------
-    theta : ndarray of shape (size,)
-    cost : float
-        What is minimised: minus the penalised log-likelihood. Infinite where the information is
-        singular in floating point.
-    gradient : ndarray of shape (size,)
-        Minus the modified score.
-    information : ndarray of shape (size, size)
-    root : ndarray of shape (size, rank)
-        W, with W W' the inverse of the information.
-    log_likelihood : float
-        Without the penalty.
-    rows : RowNumbers
-    """
-
-    theta: Vector
-    cost: float
-    gradient: Vector
-    information: Matrix
-    root: Matrix
-    log_likelihood: float
-    rows: RowNumbers
-
-    @property
-    def decrement(self) -> float:
-        """How far the point is from a score of 0, in standard errors: root of U' F^-1 U."""
-        return float(np.linalg.norm(self.root.T @ self.gradient))
-
-
-class Criterion(Protocol):
-    """What is solved for: evaluates points, and says whether their costs are comparable."""
-
-    # Whether the gradient is that of the cost.
-    has_cost: bool
-    size: int
-
-    def at(self, theta: Vector) -> Point:
-        """Return cost, modified score and information at theta."""
 
 
 class MeanScore:
@@ -97,9 +41,17 @@ class MeanScore:
         rows = objective.rows
         self._is_one = rows.codes_of(0) == rows.positive[0]
         self._weights = rows.weights_of(0)
+        # Of the determinant in the units of X.
+        scale = objective.design.columns.inverse_scale
+        self._log_scale = float(np.log(scale[scale > 0.0]).sum())
+        self._small = SmallRows.of(objective)
 
     def at(self, theta: Vector) -> Point:
         """Return cost, modified score and information at theta: three passes and a Gram matrix."""
+        if self._small is not None:
+            point = self._small.at(theta)
+            if point is not None:
+                return point._replace(cost=point.cost + self._log_scale)
         objective, total = self.objective, self.total
         state, curvature, residuals = objective.rows.derivatives(theta[None])
         hessian = self._hessians.at(0, theta, curvature)
@@ -108,7 +60,7 @@ class MeanScore:
         gradient = total * objective.join(state.gradient, state.intercept_gradient)[0]
         own_curvature, own_residuals = curvature.values[0], residuals.values[0]
         beyond = self._beyond(own_residuals)
-        half_log_det = _half_log_det(root, self._free)
+        half_log_det = _half_log_det(root, self._free) - self._log_scale
         if not half_log_det > -np.inf:
             numbers = RowNumbers(own_curvature, own_residuals, 0.0 * own_curvature, beyond)
             return Point(

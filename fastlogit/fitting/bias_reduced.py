@@ -11,7 +11,7 @@ import numpy as np
 from ..arrays import Vector
 from ..bias_reduction.estimate import CALLED, KINDS, Dependent, Estimate, estimate
 from ..bias_reduction.maximum import EXACT, End
-from ..bias_reduction.scores import Point
+from ..bias_reduction.points import Point
 from ..clock import TimeUp
 from ..design.opening import open_rows
 from ..inputs.given import Data

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 from scipy.special import chdtri
 
-from ..arrays import Array, ArrayLike, Floats, Matrix, Vector
+from ..arrays import Array, ArrayLike, Matrix, Vector
 from ..bias_reduction.curvature import added_curvature, is_worth_it
 from ..bias_reduction.estimate import Dependent, Estimate, estimate
 from ..bias_reduction.intercepts import flic_covariance
@@ -456,9 +456,4 @@ def _optimum(found: Estimate, weights: RowWeights, covariance: Matrix) -> Optimu
 
 def _penalized(found: Estimate) -> float | None:
     """Return the greatest penalised log-likelihood in the units of X."""
-    if found.kind == "median":
-        return None
-    if found.again is not None:
-        return -found.again.point.cost
-    scale: Floats = found.score.objective.design.columns.inverse_scale
-    return -found.found.point.cost - float(np.log(scale).sum())
+    return None if found.kind == "median" else -found.last.point.cost
