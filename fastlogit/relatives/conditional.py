@@ -24,7 +24,7 @@ from ..options import Pair, check_category_options, check_option, check_whole
 from .conditional_result import CR, ConditionalLogit, covariance_of, scaled_back
 from .maximum import Maximum, dependent_columns, maximise
 from .set_separation import separated_sets
-from .strata import MatchedRows, Strata, encoded, look_at_strata
+from .strata import MatchedRows, Point, Strata, encoded, look_at_strata
 
 __all__ = ["conditional_logit"]
 
@@ -137,7 +137,7 @@ def conditional_logit(
     dependent = dependent_columns(null.information)
     if dependent.size:
         raise _not_identified([names[column] for column in dependent])
-    found = _fit(rows, names, max_iter)
+    found = _fit(rows, null, names, max_iter)
     covariance = scaled_back(rows, covariance_of(found, sets, kind, cov_type, of_strata))
     places: dict[str, list[int]] = {}
     for place, term in enumerate(terms):
@@ -243,16 +243,15 @@ def _not_identified(columns: Sequence[str]) -> ValueError:
     )
 
 
-def _fit(rows: MatchedRows, names: Sequence[str], max_iter: int) -> Maximum:
-    """Return the maximum, or raise for data that have none.
+def _fit(rows: MatchedRows, null: Point, names: Sequence[str], max_iter: int) -> Maximum:
+    """Return the maximum, from coefficients 0, or raise for data that have none.
 
     Raises
     ------
     ValueError
         If a direction separates the strata, or the iterations end too early.
     """
-    start = np.zeros(len(names))
-    found = maximise(rows, min(LONG, max_iter), start)
+    found = maximise(rows, min(LONG, max_iter), null)
     if found.is_proven:
         return found
     sets = separated_sets(rows)
@@ -260,7 +259,7 @@ def _fit(rows: MatchedRows, names: Sequence[str], max_iter: int) -> Maximum:
         raise _separated([names[column] for column in sets.columns], sets.complete)
     n_iter = found.n_iter
     if max_iter > n_iter:
-        found = maximise(rows, max_iter - n_iter, found.point.coef)
+        found = maximise(rows, max_iter - n_iter, found.point)
         found = found._replace(n_iter=found.n_iter + n_iter)
     if not found.is_proven and found.decrement > ENOUGH:
         raise ValueError(

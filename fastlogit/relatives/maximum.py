@@ -63,14 +63,13 @@ class _Newton(NamedTuple):
 
 
 def maximise(
-    rows: MatchedRows, max_iter: int, start: Vector, basis: Matrix | None = None
+    rows: MatchedRows, max_iter: int, point: Point, basis: Matrix | None = None
 ) -> Maximum:
-    """Return the maximum over the coefficients ``start + basis @ free``, all by default.
+    """Return the maximum over the coefficients ``point.coef + basis @ free``, all by default.
 
     `basis` is of shape (n_features, n_free). Coefficients are those of the scaled columns.
     """
-    directions = np.eye(len(start)) if basis is None else basis
-    point = rows.at(start)
+    directions = np.eye(len(point.coef)) if basis is None else basis
     before = np.inf
     for iteration in range(max_iter + 1):
         newton = _newton_at(point, directions)
