@@ -477,6 +477,18 @@ def test_separable_strata_of_several_cases() -> None:
         conditional_logit(quasi, y, strata)
 
 
+def test_nothing_is_said_of_a_likelihood_that_is_flat(monkeypatch) -> None:
+    """Also where the linear programme came to no answer."""
+    from fastlogit.relatives import conditional as room
+
+    monkeypatch.setattr(room, "separated_sets", lambda rows: None)
+    X, y, strata = matched(30, [4] * 30)
+    with pytest.raises(ValueError, match=r"flat in some direction|larger max_iter"):
+        conditional_logit(np.column_stack([X, y]), y, strata, max_iter=200)
+    with pytest.raises(ValueError, match=r"flat in some direction|larger max_iter"):
+        conditional_logit(np.column_stack([X, y]), y, strata, max_iter=20)
+
+
 def test_large_but_finite_coefficients_are_found() -> None:
     """One stratum in 400 goes against the rest: no separation."""
     strata = np.repeat(np.arange(400), 2)

@@ -261,12 +261,18 @@ def _fit(rows: MatchedRows, null: Point, names: Sequence[str], max_iter: int) ->
     if max_iter > n_iter:
         found = maximise(rows, max_iter - n_iter, found.point)
         found = found._replace(n_iter=found.n_iter + n_iter)
-    if not found.is_proven and found.decrement > ENOUGH:
+    if found.is_proven or (found.decrement <= ENOUGH and found.is_identified):
+        return found
+    if not found.is_identified:
         raise ValueError(
-            f"the fit is not at its maximum after {found.n_iter} iterations: coefficients are off "
-            f"by {found.decrement:.2g} standard errors. Give a larger max_iter"
+            f"the fit ended after {found.n_iter} iterations where the likelihood is flat in some "
+            "direction: within strata the fitted probabilities are 0 or 1, or columns are nearly "
+            "combinations of others. Leave such columns out"
         )
-    return found
+    raise ValueError(
+        f"the fit is not at its maximum after {found.n_iter} iterations: coefficients are off by "
+        f"{found.decrement:.2g} standard errors. Give a larger max_iter"
+    )
 
 
 def _separated(columns: Sequence[str], complete: bool) -> ValueError:

@@ -38,7 +38,8 @@ class Maximum(NamedTuple):
 
     `decrement` is the distance from the maximum in standard errors, as a quadratic function has it;
     `lack` a proven bound on what the log-likelihood is below its maximum, infinite where there is
-    none; `half` W of the inverse W W' of the information in the free directions.
+    none; `half` W of the inverse W W' of the information in the free directions, 0 where that is
+    not identified.
     """
 
     point: Point
@@ -46,6 +47,11 @@ class Maximum(NamedTuple):
     lack: float
     half: Matrix
     n_iter: int
+
+    @property
+    def is_identified(self) -> bool:
+        """Whether the information has an inverse in floating point."""
+        return bool(self.half.any())
 
     @property
     def is_proven(self) -> bool:
