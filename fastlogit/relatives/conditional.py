@@ -32,8 +32,6 @@ NAME = "conditional_logit"
 MAX_ITER = 50
 # Separation shows itself after so many iterations: from there on each halves a likelihood at best.
 LONG = 12
-# Standard errors that coefficients may be off without a proof.
-ENOUGH = 1e-5
 # A Hessian of more columns takes too much memory.
 MOST_COLUMNS = 4000
 
@@ -261,9 +259,9 @@ def _fit(rows: MatchedRows, null: Point, names: Sequence[str], max_iter: int) ->
     if max_iter > n_iter:
         found = maximise(rows, max_iter - n_iter, found.point)
         found = found._replace(n_iter=found.n_iter + n_iter)
-    if found.is_proven or (found.decrement <= ENOUGH and found.is_identified):
+    if found.is_proven:
         return found
-    if not found.is_identified:
+    if found.is_level:
         raise ValueError(
             f"the fit ended after {found.n_iter} iterations where the likelihood is flat in some "
             "direction: within strata the fitted probabilities are 0 or 1, or columns are nearly "

@@ -49,9 +49,9 @@ class Maximum(NamedTuple):
     n_iter: int
 
     @property
-    def is_identified(self) -> bool:
-        """Whether the information has an inverse in floating point."""
-        return bool(self.half.any())
+    def is_level(self) -> bool:
+        """Whether the likelihood is flat here in some direction, as where there is no maximum."""
+        return not self.half.any() or self.decrement <= ROUNDING
 
     @property
     def is_proven(self) -> bool:
