@@ -187,7 +187,9 @@ def main() -> None:
         peers: dict[str, Answer | str] = {"statsmodels": of_statsmodels(sets, asked.seconds)}
         peers["R clogit"] = of_r(sets, asked.seconds, 1)
         lines += measure(what, sets, peers, asked.turns)
-    said = about("conditional", "Fit and inference; least processor times, one thread each.")
+    said = about(
+        "conditional", "Fit and inference; least processor times, one thread each: of R one."
+    )
     if asked.write is not None:
         PLACE.write(asked.write, table(said, lines))
     for line in lines:
