@@ -47,6 +47,7 @@ from .kernels.small import stated_bound
 from .objective.penalties import L1, L2, Bounds, ElasticNet
 from .options import check_option, check_whole
 from .prediction import predict_proba
+from .relatives.conditional import conditional_logit
 from .resampling.bootstrap import bootstrap
 from .resampling.permutation import permutation
 
@@ -68,7 +69,7 @@ SECONDS = {
     "robust standard errors": (1.5, 5.5),
     "sigmoid and its relatives": (6.0, 12.0),
     "batches, leave-one-out, paths": (12.0, 20.0),
-    "groups of rows": (12.0, 12.0),
+    "groups of rows": (15.0, 15.0),
     "sparse rows": (12.0, 20.0),
     "L1, bounds, groups of columns": (14.0, 18.0),
     "categorical columns": (8.0, 14.0),
@@ -417,7 +418,10 @@ def _other_calls() -> None:
 
 
 def _groups() -> None:
-    """Fit groups whose rows lie together, and groups whose rows do not; of sparse rows too."""
+    """Fit groups whose rows lie together, and groups whose rows do not; of sparse rows too.
+
+    And matched sets.
+    """
     from scipy.sparse import csr_array
 
     narrow, codes = _data(NARROW), np.arange(N_ROWS)
@@ -425,6 +429,8 @@ def _groups() -> None:
         fit_groups(X, codes % 2, codes % 5, C=1.0)
         fitted = fit_groups(X, codes % 2, codes // 13, C=1.0)
         fitted.predict_proba(X, codes // 13)
+    few = np.random.default_rng(0).standard_normal((N_ROWS, 2))
+    conditional_logit(few, codes % 5 == 0, codes // 5)
 
 
 def _sparse() -> None:

@@ -19,6 +19,7 @@ from scipy.special import logsumexp
 import fastlogit
 from fastlogit import BatchSource, conditional_logit
 from fastlogit.kernels.conditional import sums_of_strata
+from fastlogit.kernels.simd import LANES
 from fastlogit.relatives.maximum import bound_on_lack, maximise
 from fastlogit.relatives.strata import MatchedRows
 
@@ -116,12 +117,13 @@ def matched(
 def sums(X: Any, y: Any, sizes: Any, coef: Any) -> tuple[float, Any, Any]:
     """What the kernel says of strata that lie one after the other."""
     n_features = X.shape[1]
-    scores, information = np.empty((len(sizes), n_features)), np.zeros((n_features, n_features))
+    scores, width = np.empty((len(sizes), n_features)), -(-n_features // LANES) * LANES
+    information = np.zeros(n_features * width)
     starts = np.concatenate([[0], np.cumsum(sizes)])
     found = sums_of_strata.serial(
         X, y.astype(np.uint8), np.empty(0), starts, np.ones(len(sizes)), coef, scores, information
     )
-    lower = np.tril(information)
+    lower = np.tril(information.reshape(n_features, width)[:, :n_features])
     return found, scores, lower + np.tril(lower, -1).T
 
 
@@ -132,7 +134,7 @@ def sums(X: Any, y: Any, sizes: Any, coef: Any) -> tuple[float, Any, Any]:
 @settings(max_examples=60, deadline=None)
 @given(
     st.integers(2, 10).flatmap(lambda n: st.tuples(st.just(n), st.integers(1, n - 1))),
-    st.integers(1, 4), st.integers(0, 10_000), st.sampled_from([0.0, 0.5, 4.0, 40.0, 400.0]),
+    st.integers(1, 11), st.integers(0, 10_000), st.sampled_from([0.0, 0.5, 4.0, 40.0, 400.0]),
 )  # fmt: skip
 def test_a_stratum_is_the_sum_over_all_choices(shape, n_features, seed, scale) -> None:
     n_rows, n_cases = shape
@@ -433,7 +435,7 @@ def test_the_bound_holds_wherever_it_is_finite(seed) -> None:
         start = (
             best.coef * rows.scale + size * rng.normal(size=2) * best.standard_errors * rows.scale
         )
-        there = maximise(rows, 0, start)
+        there = maximise(rows, 0, rows.at(start))
         lack = best.log_likelihood - there.point.log_likelihood
         assert lack <= there.lack * (1.0 + 1e-9) + 1e-12
         if np.isfinite(there.lack) and size <= 1e-2:
@@ -473,6 +475,18 @@ def test_separable_strata_of_several_cases() -> None:
     quasi[np.flatnonzero(y == 1)[:2], 2] = 1.0
     with pytest.raises(ValueError, match="quasi-completely separable: column x2 alone does"):
         conditional_logit(quasi, y, strata)
+
+
+def test_nothing_is_said_of_a_likelihood_that_is_flat(monkeypatch) -> None:
+    """Also where the linear programme came to no answer."""
+    from fastlogit.relatives import conditional as room
+
+    monkeypatch.setattr(room, "separated_sets", lambda rows: None)
+    X, y, strata = matched(30, [4] * 30)
+    with pytest.raises(ValueError, match=r"flat in some direction|larger max_iter"):
+        conditional_logit(np.column_stack([X, y]), y, strata, max_iter=200)
+    with pytest.raises(ValueError, match=r"flat in some direction|larger max_iter"):
+        conditional_logit(np.column_stack([X, y]), y, strata, max_iter=20)
 
 
 def test_large_but_finite_coefficients_are_found() -> None:

@@ -26,6 +26,7 @@ from .elementwise import _log1p_exp64 as log1p_exp
 from .elementwise import _sigmoid64 as sigmoid
 from .elementwise import exp_nonpositive
 from .policy import entry, kernel, part
+from .simd import LANES, add, load, multiply_add, splat, store, subtract
 
 __all__ = ["sums_of_strata"]
 
@@ -39,6 +40,12 @@ MOST_HALVINGS = 100
 
 
 @part
+def padded(size: int) -> int:
+    """Return the size with which numbers fill whole vectors."""
+    return (size + LANES - 1) // LANES * LANES
+
+
+@part
 def predict_rows(X: Any, coef: Any, offset: Any, first: int, last: int, raw_out: Any) -> None:
     """Raw predictions of the rows of a stratum, into the beginning of `raw_out`."""
     for row in range(first, last):
@@ -49,15 +56,20 @@ def predict_rows(X: Any, coef: Any, offset: Any, first: int, last: int, raw_out:
 
 
 @part
-def add_square(vector: Any, factor: float, matrix_out: Any) -> None:
-    """Add factor v v' to the lower triangle of a matrix."""
-    for row in range(vector.size):
-        times = factor * vector[row]
-        for column in range(row + 1):
-            matrix_out[row, column] += times * vector[column]
+def add_square(vector: Any, at: int, size: int, factor: float, matrix_out: Any) -> None:
+    """Add factor v v' to the lower triangle of a matrix, of v = vector[at : at + size].
+
+    Rows of the matrix are as long as vectors of numbers fill: what is beyond is added up too.
+    """
+    width = padded(size)
+    for row in range(size):
+        times, to = splat(factor * vector[at + row]), row * width
+        for place in range(0, row + 1, LANES):
+            more = multiply_add(load(vector, at + place), times, load(matrix_out, to + place))
+            store(matrix_out, to + place, more)
 
 
-@kernel
+@part
 def softmax_of_stratum(
     X: Any, first: int, raw: Any, n_rows: int, weight: float, mean: Any, proba_out: Any,
     information_out: Any,
@@ -73,6 +85,7 @@ def softmax_of_stratum(
     for row in range(n_rows):
         proba_out[row] /= total
     n_features = X.shape[1]
+    away = padded(n_features)
     for column in range(n_features):
         mean[column] = 0.0
     for row in range(n_rows):
@@ -80,8 +93,8 @@ def softmax_of_stratum(
             mean[column] += proba_out[row] * X[first + row, column]
     for row in range(n_rows):
         for column in range(n_features):
-            mean[n_features + column] = X[first + row, column] - mean[column]
-        add_square(mean[n_features:], weight * proba_out[row], information_out)
+            mean[away + column] = X[first + row, column] - mean[column]
+        add_square(mean, away, n_features, weight * proba_out[row], information_out)
     return largest + math.log(total)
 
 
@@ -166,16 +179,18 @@ def unfold(
 
 @kernel
 def add_row(
-    x: Any, chance: float, rest: float, ends: Any, weight: float, tail: Any, at: int, state: Any,
-    means: Any, information_out: Any,
+    x: Any, size: int, chance: float, rest: float, ends: Any, tail: Any, at: int, state: Any,
+    means: Any, spreads_out: Any,
 ) -> float:  # fmt: skip
     """Take one row into the recursion from the first one; return its probability to be a case.
 
     `ends` are the least and the most cases so far that can still become all, and all; tail[at + j]
-    is the probability of j cases after this row, over that of all cases among all rows.
+    is the probability of j cases after this row, over that of all cases among all rows. `means` and
+    `x` are padded; the squares of changes of means are added to `spreads_out`.
     """
     bottom, top, n_cases = ends
-    n_features = x.size
+    width = padded(size)
+    work = (n_cases + 1) * width
     proba = 0.0
     for k in range(top, max(bottom, 1) - 1, -1):
         taken, left = chance * state[k - 1], rest * state[k]
@@ -189,14 +204,15 @@ def add_row(
             continue
         share = taken / total
         proba += met * share
-        here, before, work = k * n_features, (k - 1) * n_features, (n_cases + 1) * n_features
-        for column in range(n_features):
-            change = x[column] + means[before + column] - means[here + column]
-            means[work + column] = change
-            means[here + column] += share * change
-        spread = weight * met * share * (left / total)
+        times, here = splat(share), k * width
+        for place in range(0, width, LANES):
+            own = load(means, here + place)
+            change = subtract(add(load(x, place), load(means, here - width + place)), own)
+            store(means, work + place, change)
+            store(means, here + place, multiply_add(change, times, own))
+        spread = met * share * (left / total)
         if spread > 0.0:
-            add_square(means[work : work + n_features], spread, information_out)
+            add_square(means, work, size, spread, spreads_out)
     state[0] = rest * state[0] if bottom == 0 else 0.0
     return proba
 
@@ -216,8 +232,9 @@ def subsets_of_stratum(
     span = int(math.sqrt(n_rows)) + 1
     state, marks = np.empty(width), np.empty((n_rows // span + 1) * width)
     all_cases = from_the_end(chances, rests, n_rows, n_cases, span, state, marks)
-    tail, means = np.empty((span + 1) * width), np.zeros((width + 1) * n_features)
-    x = np.empty(n_features)
+    tail = np.empty((span + 1) * width)
+    means, x = np.zeros((width + 1) * padded(n_features)), np.zeros(padded(n_features))
+    spreads = np.zeros(information_out.size)
     state[:] = 0.0
     state[0] = 1.0
     for begin in range(0, n_rows, span):
@@ -230,9 +247,11 @@ def subsets_of_stratum(
                 x[column] = sign * X[first + row, column]
             ends = (max(0, n_cases - (n_rows - 1 - row)), min(row + 1, n_cases), n_cases)
             proba_out[row] = add_row(
-                x, chances[row], rests[row], ends, weight, tail, (row + 1 - begin) * width, state,
-                means, information_out,
+                x, n_features, chances[row], rests[row], ends, tail, (row + 1 - begin) * width,
+                state, means, spreads,
             )  # fmt: skip
+    for place in range(spreads.size):
+        information_out[place] += weight * spreads[place]
     return math.log(all_cases) - n_cases * tilt + constant
 
 
@@ -244,7 +263,7 @@ def _sums_of_strata(
     longest = 0
     for stratum in range(weights.size):
         longest = max(longest, starts[stratum + 1] - starts[stratum])
-    raw, proba, mean = np.empty(longest), np.empty(longest), np.empty(2 * n_features)
+    raw, proba, mean = np.empty(longest), np.empty(longest), np.zeros(2 * padded(n_features))
     for stratum in range(weights.size):
         first, last = starts[stratum], starts[stratum + 1]
         n_rows, n_cases, weight = last - first, 0, weights[stratum]
@@ -267,7 +286,8 @@ def _sums_of_strata(
                 X, first, raw, n_rows, n_cases, weight, sign, proba, information_out
             )
         total += weight * found
-        scores_out[stratum] = 0.0
+        for column in range(n_features):
+            scores_out[stratum, column] = 0.0
         for row in range(n_rows):
             residual = sign * ((is_case[first + row] == chosen) - proba[row])
             for column in range(n_features):
@@ -279,5 +299,6 @@ def _sums_of_strata(
 # log-likelihood. Rows X (n_rows, n_features), float64, in the order of their strata; is_case uint8;
 # offset (n_rows,) or empty; starts (n_strata + 1,) int64; each stratum has cases and controls. The
 # slope of each stratum's log-likelihood, without its weight, goes to scores_out (n_strata,
-# n_features); the weighted information is added to the lower triangle of information_out.
+# n_features); the weighted information is added to the lower triangle of information_out: flat,
+# n_features rows padded to whole vectors, of which what is above the diagonal means nothing.
 sums_of_strata = entry(_sums_of_strata)

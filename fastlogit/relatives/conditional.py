@@ -24,7 +24,7 @@ from ..options import Pair, check_category_options, check_option, check_whole
 from .conditional_result import CR, ConditionalLogit, covariance_of, scaled_back
 from .maximum import Maximum, dependent_columns, maximise
 from .set_separation import separated_sets
-from .strata import MatchedRows, Strata, encoded, look_at_strata
+from .strata import MatchedRows, Point, Strata, encoded, look_at_strata
 
 __all__ = ["conditional_logit"]
 
@@ -32,8 +32,6 @@ NAME = "conditional_logit"
 MAX_ITER = 50
 # Separation shows itself after so many iterations: from there on each halves a likelihood at best.
 LONG = 12
-# Standard errors that coefficients may be off without a proof.
-ENOUGH = 1e-5
 # A Hessian of more columns takes too much memory.
 MOST_COLUMNS = 4000
 
@@ -137,7 +135,7 @@ def conditional_logit(
     dependent = dependent_columns(null.information)
     if dependent.size:
         raise _not_identified([names[column] for column in dependent])
-    found = _fit(rows, names, max_iter)
+    found = _fit(rows, null, names, max_iter)
     covariance = scaled_back(rows, covariance_of(found, sets, kind, cov_type, of_strata))
     places: dict[str, list[int]] = {}
     for place, term in enumerate(terms):
@@ -243,16 +241,15 @@ def _not_identified(columns: Sequence[str]) -> ValueError:
     )
 
 
-def _fit(rows: MatchedRows, names: Sequence[str], max_iter: int) -> Maximum:
-    """Return the maximum, or raise for data that have none.
+def _fit(rows: MatchedRows, null: Point, names: Sequence[str], max_iter: int) -> Maximum:
+    """Return the maximum, from coefficients 0, or raise for data that have none.
 
     Raises
     ------
     ValueError
         If a direction separates the strata, or the iterations end too early.
     """
-    start = np.zeros(len(names))
-    found = maximise(rows, min(LONG, max_iter), start)
+    found = maximise(rows, min(LONG, max_iter), null)
     if found.is_proven:
         return found
     sets = separated_sets(rows)
@@ -260,14 +257,20 @@ def _fit(rows: MatchedRows, names: Sequence[str], max_iter: int) -> Maximum:
         raise _separated([names[column] for column in sets.columns], sets.complete)
     n_iter = found.n_iter
     if max_iter > n_iter:
-        found = maximise(rows, max_iter - n_iter, found.point.coef)
+        found = maximise(rows, max_iter - n_iter, found.point)
         found = found._replace(n_iter=found.n_iter + n_iter)
-    if not found.is_proven and found.decrement > ENOUGH:
+    if found.is_proven:
+        return found
+    if found.is_level:
         raise ValueError(
-            f"the fit is not at its maximum after {found.n_iter} iterations: coefficients are off "
-            f"by {found.decrement:.2g} standard errors. Give a larger max_iter"
+            f"the fit ended after {found.n_iter} iterations where the likelihood is flat in some "
+            "direction: within strata the fitted probabilities are 0 or 1, or columns are nearly "
+            "combinations of others. Leave such columns out"
         )
-    return found
+    raise ValueError(
+        f"the fit is not at its maximum after {found.n_iter} iterations: coefficients are off by "
+        f"{found.decrement:.2g} standard errors. Give a larger max_iter"
+    )
 
 
 def _separated(columns: Sequence[str], complete: bool) -> ValueError:

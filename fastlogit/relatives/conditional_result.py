@@ -159,10 +159,10 @@ class ConditionalLogit(Estimates):
         matrix = contrasts.matrix / scale
         start = np.asarray(np.linalg.pinv(matrix) @ contrasts.values, dtype=np.float64)
         basis = np.linalg.svd(matrix)[2][len(matrix) :].T.astype(np.float64, order="C")
+        point = self._rows.at(start)
         if not basis.size:
-            point = self._rows.at(start)
             return Maximum(point, 0.0, 0.0, np.zeros((len(scale), 0)), 0)
-        return maximise(self._rows, MAX_ITER, start, basis)
+        return maximise(self._rows, MAX_ITER, point, basis)
 
     def _refuse_pseudo(self) -> None:
         if not self.is_likelihood:

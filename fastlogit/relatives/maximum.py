@@ -38,7 +38,8 @@ class Maximum(NamedTuple):
 
     `decrement` is the distance from the maximum in standard errors, as a quadratic function has it;
     `lack` a proven bound on what the log-likelihood is below its maximum, infinite where there is
-    none; `half` W of the inverse W W' of the information in the free directions.
+    none; `half` W of the inverse W W' of the information in the free directions, 0 where that is
+    not identified.
     """
 
     point: Point
@@ -46,6 +47,11 @@ class Maximum(NamedTuple):
     lack: float
     half: Matrix
     n_iter: int
+
+    @property
+    def is_level(self) -> bool:
+        """Whether the likelihood is flat here in some direction, as where there is no maximum."""
+        return not self.half.any() or self.decrement <= ROUNDING
 
     @property
     def is_proven(self) -> bool:
@@ -63,14 +69,13 @@ class _Newton(NamedTuple):
 
 
 def maximise(
-    rows: MatchedRows, max_iter: int, start: Vector, basis: Matrix | None = None
+    rows: MatchedRows, max_iter: int, point: Point, basis: Matrix | None = None
 ) -> Maximum:
-    """Return the maximum over the coefficients ``start + basis @ free``, all by default.
+    """Return the maximum over the coefficients ``point.coef + basis @ free``, all by default.
 
     `basis` is of shape (n_features, n_free). Coefficients are those of the scaled columns.
     """
-    directions = np.eye(len(start)) if basis is None else basis
-    point = rows.at(start)
+    directions = np.eye(len(point.coef)) if basis is None else basis
     before = np.inf
     for iteration in range(max_iter + 1):
         newton = _newton_at(point, directions)

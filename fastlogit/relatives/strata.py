@@ -21,6 +21,7 @@ from ..inputs.conversion import show
 from ..inputs.given import Data
 from ..inputs.groups import encode_groups
 from ..kernels.conditional import sums_of_strata
+from ..kernels.simd import LANES
 
 __all__ = ["MatchedRows", "Point", "Strata", "encoded", "look_at_strata"]
 
@@ -220,7 +221,8 @@ class MatchedRows:
         """Return the likelihood at coefficients of the scaled columns: one pass."""
         strata, n_blocks, size = self.strata, len(self._blocks), len(coef)
         scores = np.empty((len(strata.weights), size))
-        information = np.zeros((n_blocks, size, size))
+        width = -(-size // LANES) * LANES
+        information = np.zeros((n_blocks, size * width))
         sums = np.zeros(n_blocks)
         point = readonly(np.ascontiguousarray(coef, dtype=np.float64).copy())
 
@@ -237,7 +239,7 @@ class MatchedRows:
 
         clock = Clock(time.perf_counter(), None)
         Crew(range(n_blocks), evaluate, lambda: None, clock).run(self._n_threads)
-        lower = np.tril(np.add.reduce(information, axis=0))
+        lower = np.tril(np.add.reduce(information, axis=0).reshape(size, width)[:, :size])
         whole = lower + np.tril(lower, -1).T
         score = np.add.reduce(strata.weights[:, None] * scores, axis=0)
         return Point(point, float(sums.sum()), score, whole, scores)
@@ -246,21 +248,18 @@ class MatchedRows:
         """Return how far two outcomes of a stratum are apart at the most.
 
         The largest |half' (s - t)| for sums s and t of the rows of as many cases as the stratum
-        has; a bound on it: what those rows add that are the farthest from the mean. `half` is of
-        shape (n_features, n_directions).
+        has; a bound on it: as often as rows can differ, what the row adds that is the farthest from
+        the mean. `half` is of shape (n_features, n_directions).
         """
-        strata = self.strata
-        n_chosen = 2 * np.minimum(strata.n_cases, strata.counts - strata.n_cases)
-        found = 0.0
+        strata, found = self.strata, 0.0
+        n_different = 2 * np.minimum(strata.n_cases, strata.counts - strata.n_cases)
         for number, block in enumerate(self._blocks):
-            lengths = np.sqrt(np.square(self.values(number) @ half).sum(axis=1))
-            counts = strata.counts[block.strata]
-            codes = np.repeat(np.arange(len(counts)), counts)
+            # By no threads of BLAS, which take longer to begin than this does.
+            along = np.einsum("ij,jk->ik", self.values(number), half)
+            lengths = np.einsum("ij,ij->i", along, along)
             begins = strata.starts[block.strata] - block.rows.start
-            lengths = lengths[np.lexsort((-lengths, codes))]
-            rank = np.arange(len(lengths)) - np.repeat(begins, counts)
-            lengths[rank >= np.repeat(n_chosen[block.strata], counts)] = 0.0
-            found = max(found, float(np.add.reduceat(lengths, begins).max()))
+            farthest = np.sqrt(np.maximum.reduceat(lengths, begins))
+            found = max(found, float((n_different[block.strata] * farthest).max()))
         return found
 
     def constant_columns(self) -> Mask:

@@ -146,21 +146,12 @@ def _advance(
 
 
 class Model(ProximalModel):
-    """One model on its way.
-
-    Parameters
-    ----------
-    objective : Objective
-        Of this model alone.
-    curvature : RowCurvature
-        Of the rows at the start.
+    """One model of two classes on its way, over columns.
 
     Attributes
     ----------
     working : WorkingSet
         Of the last look, but where that was large.
-    is_large : bool
-        Whether there are more columns with a coefficient than a working set may have.
     by_columns : bool
         Whether steps are found without a Gram matrix.
     """

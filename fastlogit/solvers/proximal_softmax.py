@@ -34,21 +34,12 @@ LONG_PATIENCE, LESS_NEAR = 30, 1e-9
 
 
 class SoftmaxModel(ProximalModel):
-    """One softmax on its way.
-
-    Parameters
-    ----------
-    objective : Objective
-        Of this model alone.
-    curvature : RowCurvature
-        Of the rows at the start.
+    """One softmax on its way, over coefficients of classes.
 
     Attributes
     ----------
     working : ClassWorkingSet
         Of the last look, but where that was large.
-    is_large : bool
-        Whether there are more coefficients that are not 0 than a working set may have.
     """
 
     working: ClassWorkingSet
