@@ -35,6 +35,8 @@ if TYPE_CHECKING:
     from .inputs.batches import BatchSource
     from .prediction import predict, predict_proba, raw_prediction
     from .predictor import Predictor
+    from .relatives.ordinal import OrdinalResult, ordinal_logit
+    from .relatives.ordinal_brant import BrantTest
     from .resampling.bootstrap import bootstrap
     from .resampling.permutation import permutation
     from .resampling.replicates import (
@@ -51,6 +53,7 @@ __all__ = [
     "BatchSource",
     "BootstrapDistribution",
     "BootstrapResult",
+    "BrantTest",
     "CVScoreDisplay",
     "CoefficientsDisplay",
     "ConvergenceDisplay",
@@ -64,6 +67,7 @@ __all__ = [
     "LeaveOneOut",
     "LogisticRegression",
     "LogisticRegressionCV",
+    "OrdinalResult",
     "PathResult",
     "PermutationResult",
     "Predictor",
@@ -86,6 +90,7 @@ __all__ = [
     "log_sigmoid",
     "logistic_path",
     "logit",
+    "ordinal_logit",
     "permutation",
     "predict",
     "predict_proba",
@@ -99,6 +104,7 @@ _HOME = {
     "BatchSource": "inputs.batches",
     "BootstrapDistribution": "resampling.replicates",
     "BootstrapResult": "resampling.replicates",
+    "BrantTest": "relatives.ordinal_brant",
     "CVScoreDisplay": "displays",
     "CoefficientsDisplay": "displays",
     "ConvergenceDisplay": "displays",
@@ -112,6 +118,7 @@ _HOME = {
     "LeaveOneOut": "inference.leave_one_out",
     "LogisticRegression": "estimators.logistic",
     "LogisticRegressionCV": "estimators.cross_validation",
+    "OrdinalResult": "relatives.ordinal",
     "PathResult": "fitting.path",
     "PermutationResult": "resampling.replicates",
     "Predictor": "predictor",
@@ -134,6 +141,7 @@ _HOME = {
     "log_sigmoid": "elementwise",
     "logistic_path": "fitting.path",
     "logit": "elementwise",
+    "ordinal_logit": "relatives.ordinal",
     "permutation": "resampling.permutation",
     "predict": "prediction",
     "predict_proba": "prediction",

@@ -64,6 +64,9 @@ class Inference:
         What the row weights are; None for none.
     terms : mapping of str to list of int
         Places of the coefficients of each column of X; a categorical one has several.
+    link : {"logit", "probit", "cloglog"}
+    fractional : bool
+        Whether y held shares from 0 to 1.
     """
 
     names: list[str]
@@ -79,6 +82,8 @@ class Inference:
     terms: Mapping[str, list[int]]
     _optimum: Optimum = field(repr=False)
     _clusters: Clusters | None = field(repr=False)
+    link: str = "logit"
+    fractional: bool = False
 
     # ---- each coefficient
 
@@ -114,12 +119,17 @@ class Inference:
 
     @property
     def odds_ratios(self) -> Vector:
-        """exp(coef): odds ratios, of more than two classes relative-risk ratios."""
+        """exp(coef): odds ratios, of more than two classes relative-risk ratios.
+
+        Raises ValueError for another link than the logit, whose coefficients are none.
+        """
+        self._refuse_odds()
         with np.errstate(over="ignore"):
             return np.exp(self.coef)
 
     def odds_ratio_intervals(self, level: float = LEVEL) -> Matrix:
         """Return the exponentials of `conf_int`, (n_coefficients, 2)."""
+        self._refuse_odds()
         with np.errstate(over="ignore"):
             return np.exp(self.conf_int(level))
 
@@ -245,9 +255,15 @@ class Inference:
 
     def _refuse_pseudo(self, what: str) -> None:
         if not self.likelihood.is_likelihood:
+            quasi = self._optimum.weights.is_quasi
+            why = "of shares that are no counts" if quasi else "with weights='probability'"
+            raise ValueError(f"{why} there is no likelihood, and so not {what}; use wald_test")
+
+    def _refuse_odds(self) -> None:
+        if self.link != "logit":
             raise ValueError(
-                f"with weights='probability' there is no likelihood, and so not {what}; use "
-                "wald_test"
+                f"link={self.link!r} has no odds ratios: its coefficients are no logarithms of "
+                "some; link='logit' has these"
             )
 
     # ---- tables
@@ -278,12 +294,15 @@ class Inference:
 
     def _columns(self, level: float) -> dict[str, Array]:
         low, high = self.conf_int(level).T
-        odds_low, odds_high = self.odds_ratio_intervals(level).T
         columns: dict[str, Array] = {
             "coef": self.coef, "std_error": self.standard_errors, "statistic": self.statistics,
             "p_value": self.p_values, "conf_low": low, "conf_high": high,
-            "odds_ratio": self.odds_ratios, "odds_low": odds_low, "odds_high": odds_high,
         }  # fmt: skip
+        if self.link == "logit":
+            odds_low, odds_high = self.odds_ratio_intervals(level).T
+            columns |= {
+                "odds_ratio": self.odds_ratios, "odds_low": odds_low, "odds_high": odds_high,
+            }  # fmt: skip
         if self.degrees_of_freedom is not None:
             columns["df"] = self.degrees_of_freedom
         return columns

@@ -122,6 +122,9 @@ def leave_one_out(
     weight 0 had no part in the fit and are predicted as they are.
     """
     result = result_of(fitted)
+    if result.link != "logit" or result.fractional:
+        what = "fractional=True" if result.link == "logit" else f"link={result.link!r}"
+        raise ValueError(f"leave_one_out is for logistic regression of labels, the fit has {what}")
     data = look_at_rows_of_fit(fitted, X, y, sample_weight, offset)
     codes, weights = data.codes, _weight_sets(data.weights, len(data.codes))
     objective, theta = _objective(result, open_rows(data.rows.X, n_threads), data, weights)

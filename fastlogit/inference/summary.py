@@ -23,6 +23,7 @@ CALLED = {
     "CR2": "clusters, CR2",
     "CR3": "clusters, CR3",
 }
+CALLED_LINKS = {"logit": "Logistic", "probit": "Probit", "cloglog": "Complementary log-log"}
 LATEX = str.maketrans(
     {
         "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_", "{": r"\{", "}": r"\}",
@@ -151,15 +152,17 @@ def summary_of(inference: Inference, level: float) -> Summary:
     ratio = "odds ratio" if len(inference.classes) == 2 else "risk ratio"
     low, high = 50.0 - 50.0 * level, 50.0 + 50.0 * level
     ends = [f"{low:.4g} %", f"{high:.4g} %"]
-    columns = ["", "coef", "std error", name, f"P>|{name}|", *ends, ratio, *ends]
+    has_odds = inference.link == "logit"
+    columns = ["", "coef", "std error", name, f"P>|{name}|", *ends, *[ratio, *ends] * has_odds]
     if is_t:
         columns.insert(4, "df")
     rows = []
-    intervals, odds = inference.conf_int(level), inference.odds_ratio_intervals(level)
-    values = (
+    values = [
         inference.coef, inference.standard_errors, inference.statistics, inference.p_values,
-        intervals[:, 0], intervals[:, 1], inference.odds_ratios, odds[:, 0], odds[:, 1],
-    )  # fmt: skip
+        *inference.conf_int(level).T,
+    ]  # fmt: skip
+    if has_odds:
+        values += [inference.odds_ratios, *inference.odds_ratio_intervals(level).T]
     for place, own in enumerate(inference.names):
         cells = [_number(float(each[place])) for each in values]
         cells[2] = f"{values[2][place]:.3f}"
@@ -172,8 +175,11 @@ def summary_of(inference: Inference, level: float) -> Summary:
 
 def _title(inference: Inference) -> str:
     labels = [str(label) for label in inference.classes.tolist()]
+    called = CALLED_LINKS[inference.link]
+    if inference.fractional:
+        return f"Fractional {called[0].lower()}{called[1:]} regression"
     if len(labels) == 2:
-        return f"Logistic regression of {labels[1]} against {labels[0]}"
+        return f"{called} regression of {labels[1]} against {labels[0]}"
     return f"Multinomial logistic regression, {len(labels)} classes against {inference.reference}"
 
 

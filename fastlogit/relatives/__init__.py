@@ -1,0 +1,1 @@
+"""Models beside the logistic one that share its passes over the rows."""
