@@ -1136,10 +1136,10 @@ def link_newton(
     ``(p' / q)^2 + p'' / q``.
     """
     y = np.asarray(y, dtype=np.float64)
-    Z = np.column_stack([np.asarray(X, dtype=np.float64), np.ones(len(y))])
+    Z: Floats = np.column_stack([np.asarray(X, dtype=np.float64), np.ones(len(y))])
     shares, theta = _shares(len(y), sample_weight), np.zeros(Z.shape[1])
     for _ in range(60):
-        z = Z @ theta + offset
+        z: Floats = Z @ theta + np.asarray(offset, dtype=np.float64)
         if link == "probit":
             p, q, first = special.ndtr(z), special.ndtr(-z), np.exp(-0.5 * z * z)
             first /= np.sqrt(2.0 * np.pi)

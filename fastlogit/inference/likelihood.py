@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..arrays import Vector
+from ..arrays import Floats, Vector
 from ..objective.links import LinkLoss
 from .optimum import Optimum
 
@@ -117,11 +117,10 @@ def likelihood_of(optimum: Optimum) -> Likelihood:
 
 def _pearson(optimum: Optimum) -> float:
     """Return the sum of (w r)^2 / (w v), v being p (1 - p), or p of each class of a softmax."""
+    residuals: Floats = optimum.residuals
+    values: Floats = optimum.point.curvature.values.reshape(residuals.shape)
     if isinstance(optimum.objective.loss, LinkLoss):
         values, residuals = _variances(optimum)
-    else:
-        residuals = optimum.residuals
-        values = optimum.point.curvature.values.reshape(residuals.shape)
     squares = np.square(residuals)
     return float(np.divide(squares, values, out=squares, where=values > 0.0).sum())
 

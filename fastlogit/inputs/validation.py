@@ -197,14 +197,14 @@ def encode_shares(y: ArrayLike, n_samples: int) -> Vector:
             f"fractional=True takes shares from 0 to 1 as y, found {show(labels[0])} (row 0); "
             "leave fractional out for labels"
         )
-    wrong = (labels < 0) | (labels > 1)
+    shares: Vector = labels.astype(np.float64)
+    wrong = (shares < 0.0) | (shares > 1.0)
     if wrong.any():
         row = int(np.argmax(wrong))
         raise ValueError(
             f"fractional=True takes shares from 0 to 1 as y, found {show(labels[row])} (row {row})"
             "; of counts give successes / trials, and the trials as sample_weight"
         )
-    shares = labels.astype(np.float64)
     shares.flags.writeable = False
     return shares
 

@@ -58,7 +58,7 @@ class LinkLoss(RowLoss):
 
     link: str
     title: str
-    is_separable = True  # type: ignore[assignment]
+    is_separable = True
     is_local = True
     in_row_space = False
 

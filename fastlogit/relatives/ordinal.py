@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..arrays import Array, ArrayLike, Labels, Matrix, Vector
+from ..arrays import Array, ArrayLike, Integers, Labels, Matrix, Vector
 from ..design.opening import open_rows
 from ..inference.distributions import chi2_tail, quantile, two_sided
 from ..inference.hypothesis_tests import HypothesisTest
@@ -72,7 +72,8 @@ class OrdinalResult:
         leaves out rounding errors. Infinity for other links, of which nothing is proven.
     n_iter : int
     seconds : float
-    feature_names : list of str or None
+    feature_names : sequence of str or None
+        Names of the columns of X, where all were text.
     categories : fastlogit.inputs.categories.Categories or None
     """
 
@@ -90,7 +91,7 @@ class OrdinalResult:
     suboptimality: float
     n_iter: int
     seconds: float
-    feature_names: list[str] | None
+    feature_names: Sequence[str] | None
     categories: Categories | None
     _rows: OrdinalRows = field(repr=False)
 
@@ -390,7 +391,7 @@ def _known_weights(given: Vector, kind: str | None, n_samples: int) -> RowWeight
     return known
 
 
-def _of_weight(classes: Labels, codes: Vector, weights: Vector) -> tuple[Labels, Vector]:
+def _of_weight(classes: Labels, codes: Integers, weights: Vector) -> tuple[Labels, Integers]:
     """Return classes and codes without those of no weight.
 
     Raises
@@ -414,7 +415,7 @@ def _names_of(rows: Rows, n_features: int) -> list[str]:
 
 
 def _standardized(
-    rows: Rows, codes: Vector, weights: Vector, n_threads: int | None, names: list[str]
+    rows: Rows, codes: Integers, weights: Vector, n_threads: int | None, names: list[str]
 ) -> Objective:
     """Return the rows on standardised columns; refuse columns that are none."""
     higher = (codes > 0).astype(np.uint8)

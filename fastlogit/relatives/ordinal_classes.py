@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
-from ..arrays import ArrayLike, Labels, Vector
+from ..arrays import ArrayLike, Integers, Labels
 from ..inputs.conversion import show
 from ..inputs.validation import encode_labels
 
@@ -15,7 +16,7 @@ __all__ = ["ordered_codes"]
 
 def ordered_codes(
     y: ArrayLike, n_samples: int, order: Sequence[object] | None
-) -> tuple[Labels, Vector]:
+) -> tuple[Labels, Integers]:
     """Return the classes in their order, and the place of each row's.
 
     Parameters
@@ -36,7 +37,7 @@ def ordered_codes(
         return _of_categories(categorical, n_samples, order)
     labels, codes = encode_labels(y, n_samples)
     if order is not None:
-        return _in_order(labels, codes, order)
+        return _in_order(labels, codes.astype(np.intp), order)
     if labels.dtype.kind not in "fbiu":
         raise ValueError(
             f"y holds text ({', '.join(map(str, labels[:3].tolist()))}), whose order is not known: "
@@ -46,11 +47,11 @@ def ordered_codes(
 
 
 def _of_categories(
-    y: ArrayLike, n_samples: int, order: Sequence[object] | None
-) -> tuple[Labels, Vector]:
+    y: Any, n_samples: int, order: Sequence[object] | None
+) -> tuple[Labels, Integers]:
     """Return the same of a pandas Categorical."""
-    codes = np.asarray(y.codes, dtype=np.intp)  # type: ignore[union-attr]
-    labels = np.asarray(y.categories)  # type: ignore[union-attr]
+    codes = np.asarray(y.codes, dtype=np.intp)
+    labels = np.asarray(y.categories)
     if codes.size != n_samples:
         raise ValueError(f"y has {codes.size} values, but X has {n_samples} rows")
     if (codes < 0).any():
@@ -58,7 +59,7 @@ def _of_categories(
         raise ValueError(f"y is missing in row {row}; drop such rows first")
     if order is not None:
         return _in_order(labels, codes, order)
-    if not y.ordered:  # type: ignore[union-attr]
+    if not y.ordered:
         raise ValueError(
             "y is a Categorical whose categories have no order: give order=[...] from the lowest "
             "to the highest, or make it ordered (y.cat.as_ordered())"
@@ -66,7 +67,7 @@ def _of_categories(
     return labels, codes
 
 
-def _in_order(labels: Labels, codes: Vector, order: Sequence[object]) -> tuple[Labels, Vector]:
+def _in_order(labels: Labels, codes: Integers, order: Sequence[object]) -> tuple[Labels, Integers]:
     """Return labels in the order that was given, and codes for them."""
     if isinstance(order, str):
         raise TypeError(f"order must be a sequence of labels, got the text {order!r}")
@@ -85,4 +86,5 @@ def _in_order(labels: Labels, codes: Vector, order: Sequence[object]) -> tuple[L
                 f"order={wanted}"
             )
         places[place] = wanted.index(label)
-    return np.array(wanted), places[codes]
+    classes: Labels = np.array(wanted)
+    return classes, places[codes]

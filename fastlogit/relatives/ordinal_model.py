@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ..arrays import Codes, Matrix, Vector
+from ..arrays import Integers, Matrix, Vector
 from ..certificates.binomial import gain_bound
 from ..design.base import Design
 from .ordinal_losses import OrdinalLink, OrdinalParts
@@ -61,7 +61,7 @@ class OrdinalRows:
     """
 
     def __init__(
-        self, design: Design | None, codes: Codes, n_classes: int, weights: Vector,
+        self, design: Design | None, codes: Integers, n_classes: int, weights: Vector,
         offset: Vector, link: OrdinalLink,
     ) -> None:  # fmt: skip
         self.design, self.codes, self.link = design, codes.astype(np.intp), link
@@ -83,7 +83,7 @@ class OrdinalRows:
         """Return the same with two classes: above a threshold, or not."""
         return self._like(self.design, (self.codes > cut).astype(np.intp), 2)
 
-    def _like(self, design: Design | None, codes: Codes, n_classes: int) -> OrdinalRows:
+    def _like(self, design: Design | None, codes: Integers, n_classes: int) -> OrdinalRows:
         return OrdinalRows(design, codes, n_classes, self.weights, self.offset, self.link)
 
     def start(self) -> Vector:
