@@ -50,6 +50,8 @@ if TYPE_CHECKING:
     from .predictor import Predictor
     from .relatives.conditional import conditional_logit
     from .relatives.conditional_result import ConditionalLogit
+    from .relatives.ordinal import OrdinalResult, ordinal_logit
+    from .relatives.ordinal_brant import BrantTest
     from .resampling.bootstrap import bootstrap
     from .resampling.permutation import permutation
     from .resampling.replicates import (
@@ -68,6 +70,7 @@ __all__ = [
     "BiasReducedInference",
     "BootstrapDistribution",
     "BootstrapResult",
+    "BrantTest",
     "CVScoreDisplay",
     "Calibration",
     "CalibrationDisplay",
@@ -89,6 +92,7 @@ __all__ = [
     "LogisticRegressionCV",
     "Margins",
     "ModelTable",
+    "OrdinalResult",
     "PathResult",
     "PermutationResult",
     "Predictions",
@@ -117,6 +121,7 @@ __all__ = [
     "log_sigmoid",
     "logistic_path",
     "logit",
+    "ordinal_logit",
     "permutation",
     "predict",
     "predict_proba",
@@ -134,6 +139,7 @@ _HOME = {
     "BiasReducedInference": "inference.bias_reduced",
     "BootstrapDistribution": "resampling.replicates",
     "BootstrapResult": "resampling.replicates",
+    "BrantTest": "relatives.ordinal_brant",
     "CVScoreDisplay": "displays",
     "Calibration": "inference.calibration",
     "CalibrationDisplay": "displays",
@@ -155,6 +161,7 @@ _HOME = {
     "LogisticRegressionCV": "estimators.cross_validation",
     "Margins": "inference.margins",
     "ModelTable": "inference.model_table",
+    "OrdinalResult": "relatives.ordinal",
     "PathResult": "fitting.path",
     "PermutationResult": "resampling.replicates",
     "Predictions": "inference.predictions",
@@ -183,6 +190,7 @@ _HOME = {
     "log_sigmoid": "elementwise",
     "logistic_path": "fitting.path",
     "logit": "elementwise",
+    "ordinal_logit": "relatives.ordinal",
     "permutation": "resampling.permutation",
     "predict": "prediction",
     "predict_proba": "prediction",

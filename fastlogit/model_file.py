@@ -7,7 +7,7 @@ checksums tell a damaged file from a whole one.
 Arrays in it: ``coef``, ``intercept``, ``classes``, ``history``, ``feature_names``, since format 2
 ``l2_reg``, ``passes``, ``times`` and ``bounds``, whatever else of a result is an array, and
 ``meta``, a JSON text with everything else. Format 3 is that of fits with categorical columns alone,
-whose levels are in the JSON text.
+whose levels are in the JSON text, with another link than the logit, or of a fractional response.
 """
 
 from __future__ import annotations
@@ -26,11 +26,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastlogit.inputs.categories import Categories, categories_from
+from fastlogit.objective.links import link_loss
 from fastlogit.result import FitResult
 
 FORMAT = "fastlogit model"
 FORMAT_VERSION = 3
-# Of a model without categorical columns.
+# Of a model that earlier versions read: without categorical columns, of labels and the logit.
 PLAIN_VERSION = 2
 
 _ARRAYS = ("coef", "intercept", "classes", "history")
@@ -41,7 +42,9 @@ _RESULT_NAMES = "feature_names"
 # Of a result, what no file holds.
 _OBJECTS = ("penalty", "loss")
 # What a file says only where it is there, so that earlier versions read the others.
-_LATER = ("l1_reg", "coef_bounds", "categories", "penalty_groups", "bias_reduction")
+_LATER = (
+    "l1_reg", "coef_bounds", "categories", "penalty_groups", "bias_reduction", "fractional",
+)  # fmt: skip
 
 
 @dataclasses.dataclass(frozen=True)
@@ -139,6 +142,8 @@ def _refuse_objects(model: Model) -> None:
     result = model.result
     own = {name: getattr(result, name) for name in _OBJECTS}
     held = {name: found for name, found in own.items() if found is not None}
+    if result.link != "logit":
+        del held["loss"]  # which the name of its link tells
     settings = {name: value for name, value in model.settings.items() if not _is_json(value)}
     if not held and not settings:
         return
@@ -180,10 +185,15 @@ def _meta(model: Model) -> dict[str, object]:
         result["categories"] = dataclasses.asdict(categories)
     if model.result.bias_reduction is not None:
         result["bias_reduction"] = model.result.bias_reduction
+    if model.result.link != "logit":
+        result["link"] = model.result.link
+    if model.result.fractional:
+        result["fractional"] = True
+    is_plain = categories is None and model.result.link == "logit" and not model.result.fractional
     return {
         "format": FORMAT,
         # Earlier versions read the others.
-        "format_version": PLAIN_VERSION if categories is None else FORMAT_VERSION,
+        "format_version": PLAIN_VERSION if is_plain else FORMAT_VERSION,
         "fastlogit_version": model.fastlogit_version,
         "target": model.target,
         "settings": {name: _plain(value) for name, value in model.settings.items()},
@@ -300,7 +310,8 @@ def _build(path: Path, arrays: Mapping[str, NDArray[Any]], meta: Mapping[str, An
         rest = {_EITHER: np.inf, **meta["result"]}  # files of format 1 had none
         if isinstance(rest[_EITHER], list):
             rest[_EITHER] = np.array(rest[_EITHER])
-        result = FitResult(**fields, **rest, categories=categories)
+        loss = link_loss(rest.pop("link", "logit"))
+        result = FitResult(**fields, **rest, categories=categories, loss=loss)
         return Model(
             result, names, meta["target"], dict(meta["settings"]), meta["fastlogit_version"]
         )

@@ -276,3 +276,14 @@ def _refuse_undefined(design: Design, coef: Matrix, intercept: Vector, raw: Matr
                 "their sum is not, or has another sign; divide the columns of X by their largest "
                 "value first"
             )
+
+
+def second_class(proba: Vector, threshold: float) -> Indices:
+    """Return 1 where the probability of the second class is at least a threshold, else 0.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If the threshold is no number from 0 to 1.
+    """
+    return (proba >= check_number("threshold", threshold, low=0.0, high=1.0)).astype(np.int64)

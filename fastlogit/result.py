@@ -118,7 +118,9 @@ class FitResult:
         Of a group lasso: the label of each column's group, as it was given, or with "features" the
         number of the column. `l1_reg` is then that of the length of the column's group.
     loss : fastlogit.objective.losses.RowLoss or None
-        The loss of the fit where it is not the logistic one.
+        The loss of the fit where it is not the logistic one; of another `link` its loss.
+    fractional : bool
+        Whether y held shares from 0 to 1: `classes` are 0 and 1 then.
     categories : fastlogit.inputs.categories.Categories or None
         Of a fit to a frame with categorical columns: `columns`, `levels` and how they are coded;
         its `features` says of each coefficient which column and level it is of.
@@ -164,6 +166,12 @@ class FitResult:
     categories: Categories | None = None
     penalty_groups: Labels | None = None
     bias_reduction: str | None = None
+    fractional: bool = False
+
+    @property
+    def link(self) -> str:
+        """How probabilities depend on raw predictions: "logit", "probit" or "cloglog"."""
+        return "logit" if self.loss is None else self.loss.link
 
     def __repr__(self) -> str:
         """Return one line: what was fitted, and what is proven."""
@@ -201,9 +209,11 @@ class FitResult:
     def _facts(self) -> list[str]:
         several = f" ({self.multi_class})" if len(self.classes) > 2 else ""
         bound = float(np.max(self.suboptimality))
-        custom = (("penalty", self.penalty), ("loss", self.loss))
+        own_loss = self.loss if self.link == "logit" else None
+        custom = (("penalty", self.penalty), ("loss", own_loss))
         return [
-            f"{len(self.classes)} classes{several}",
+            "shares" if self.fractional else f"{len(self.classes)} classes{several}",
+            *([] if self.link == "logit" else [f"link={self.link!r}"]),
             f"{len(self.coef)} columns",
             *[f"{what} {_class_of(found)}" for what, found in custom if found is not None],
             *([] if self.bias_reduction is None else [f"bias_reduction={self.bias_reduction!r}"]),
@@ -252,8 +262,10 @@ class FitResult:
         """Return the hypotheses, shape (n_samples, n_classes).
 
         Two classes: ``[1 - p, p]``. More: softmax, or each class's own one-vs-all hypothesis, not
-        normalised.
+        normalised. Of another link than the logit its probabilities.
         """
+        if (proba := self._link_probabilities()) is not None:
+            return proba(self.raw_prediction(X, n_threads=n_threads))
         return _prediction().predict_proba(
             self._own(X), self.coef, self.intercept, multi_class=self.multi_class,
             n_threads=n_threads,
@@ -267,6 +279,9 @@ class FitResult:
         Two classes: the second where its probability is at least `threshold`. More: the class
         with the largest hypothesis; `threshold` must then stay 0.5.
         """
+        if (proba := self._link_probabilities()) is not None:
+            second = proba(self.raw_prediction(X, n_threads=n_threads))[:, 1]
+            return self.classes[_prediction().second_class(second, threshold)]
         codes = _prediction().predict(
             self._own(X), self.coef, self.intercept, threshold=threshold, n_threads=n_threads
         )
@@ -292,10 +307,19 @@ class FitResult:
         """
         from .predictor import Predictor
 
+        if self.link != "logit":
+            raise ValueError(
+                "predictor scores single rows by the logistic function, which is not that of "
+                f"link={self.link!r}; use predict_proba"
+            )
         return Predictor(
             self.coef, self.intercept, self.classes, multi_class=self.multi_class,
             feature_names=self.feature_names, categories=self.categories,
         )  # fmt: skip
+
+    def _link_probabilities(self) -> Callable[[Floats], Matrix] | None:
+        """Return what makes probabilities of raw predictions; None for the logistic function."""
+        return None if self.loss is None or self.link == "logit" else self.loss.probabilities
 
     @property
     def column_names(self) -> Sequence[str] | None:

@@ -93,6 +93,7 @@ CALLS: dict[str, list[Callable[[Any, Any], Any]]] = {
         lambda X, y: fastlogit.leave_one_out(fitted(X), X, Y),
         lambda X, y: fastlogit.infer(fitted(X), X, Y),
     ],
+    "`ordinal_logit`": [lambda X, y: fastlogit.ordinal_logit(X, Y)],
     "`partial_fit`, `OnlineLogistic`": [
         lambda X, y: LogisticRegression().partial_fit(X, Y, classes=[0, 1]),
         lambda X, y: OnlineLogistic(DENSE.shape[1], [0, 1]).update(X, Y),

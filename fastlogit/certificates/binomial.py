@@ -3,7 +3,9 @@
 The cost is f = loss + penalty, both convex, and the logistic loss of one row, as a function of its
 raw prediction, is self-concordant in the sense that the logarithm of its second derivative changes
 by at most 1 a unit (Bach, 2010, Electronic Journal of Statistics 4); of another loss by M a unit,
-and R is M times as large in what follows. Let S be any set of rows and
+and R is M times as large in what follows; of probit and complementary log-log losses near the point
+(`objective.links`), which is enough: where the bound below has its minimum within reach, the cost
+rises from there on, as it is convex. Let S be any set of rows and
 M the Hessian *at the point* of the losses of S plus the penalty; the other rows only help, since
 their losses lie above their tangents. With delta^2 = g' M^-1 g for the gradient g of f, and R^2
 the largest x_i' M^-1 x_i of the rows in S, every direction gains at most
@@ -64,6 +66,10 @@ WAITS = 4
 PENALTY_ERRORS = 4.0
 # Rounding errors of a row's raw prediction, in units of EPS and of the sum of its parts' sizes.
 RAW_ERRORS = 4.0
+# Of a loss that is self-concordant near each point only: raw predictions may change by so much from
+# where its constant M is taken. A matrix is kept while they change by at most FAR / M <= 1, and the
+# bound's minimum is within -log(1 - tau) / M <= 1 of there for tau up to LOCAL, since M >= 1.
+REACH, LOCAL = 2.0, 0.63
 
 
 def gain_bound(decrement: float, radius: float) -> float:
@@ -80,6 +86,13 @@ def gain_bound(decrement: float, radius: float) -> float:
         share = 0.5 + tau * (1.0 / 6.0 + tau * (1.0 / 12.0 + tau * (0.05 + tau / 30.0)))
         return delta * delta * (share * (1.0 + 1e-8))
     return delta * delta * ((tau + (1.0 - tau) * math.log1p(-tau)) / (tau * tau))
+
+
+def gain_near(decrement: float, radius: float, is_local: bool) -> float:
+    """Return `gain_bound`; infinite where a constant that holds nearby alone does not serve."""
+    if is_local and not float(decrement) * float(radius) <= LOCAL:
+        return math.inf
+    return gain_bound(decrement, radius)
 
 
 class Place(NamedTuple):
@@ -108,10 +121,14 @@ class Rounding:
         self._raw = size * (RAW_ERRORS + float(np.sqrt(n_features / 8.0)))
         self._offset = objective.rows.largest_offset()
         self._loss = objective.loss
+        # How many times the mean loss that of a row may be, where residuals have no bound.
+        self._most_share = 1.0
+        if objective.loss.is_local:
+            self._most_share = n_samples / (objective.rows.least_weight_share() or 1.0)
 
     def of_sums(self, cost: float) -> float:
         """Return the error of each component of the gradient that adding up the rows leaves."""
-        return self._sums * self._loss.residual_size(cost)
+        return self._sums * self._loss.residual_size(cost, self._most_share)
 
     def of_penalty(self, objective: Objective, theta: Vector) -> float:
         """Return the error of the gradient of a penalty with a full Hessian, in its norm.
@@ -149,7 +166,8 @@ class Reference:
         self.share, self.theta = hessian.share, hessian.theta
         self.raw_there: RowPredictions | None = None
         self._rounding = certificate.rounding
-        self._concordance = self.sampled.loss.self_concordance
+        self._concordance = self.sampled.rows.concordance(self.theta, model, REACH)
+        self._is_local = self.sampled.loss.is_local
         self._model = model
         # x_i' M^-1 x_i is at most 1 over the share that the row's own term has in M.
         weight = float(self.sampled.rows.total_weight[model]) / self.share
@@ -207,13 +225,13 @@ class Reference:
         delta = float(np.sqrt(half @ half)) + self.noise(there.theta, there.cost)
         delta *= swell
         swell *= self._concordance
-        gain = gain_bound(delta, self.radius * swell)
+        gain = gain_near(delta, self.radius * swell, self._is_local)
         for tighten in (self._tighten_cheaply, self._tighten):
             enough = gain < np.inf if wanted == 0.0 else gain <= wanted
             if enough or at_once or 0.5 * delta * delta > 0.8 * wanted > 0.0:
                 break
             tighten()
-            gain = gain_bound(delta, self.radius * swell)
+            gain = gain_near(delta, self.radius * swell, self._is_local)
         return gain
 
     def noise(self, theta: Vector, cost: float) -> float:
@@ -443,8 +461,9 @@ class Certificate(KnowsRows):
         if key not in self._largest:
             self._largest[key] = self.sampled.design.largest_row(scale, np.zeros_like(scale))
         reach = np.sqrt(self._largest[key]) + shift
-        radius = self.objective.loss.self_concordance * np.sqrt(reach * reach + 1.0 / curvature)
-        return gain_bound(delta, radius)
+        concordance = self.sampled.rows.concordance(there.theta, model, REACH)
+        radius = concordance * np.sqrt(reach * reach + 1.0 / curvature)
+        return gain_near(delta, radius, self.objective.loss.is_local)
 
 
 def _length(vector: Vector) -> float:

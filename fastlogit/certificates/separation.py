@@ -53,10 +53,17 @@ EIGH_NS = 2.0
 TIME_OVER = 1
 # A sum of margins that is all rounding.
 NO_MARGIN = 1e-9
+# The sign of rows that are partly of the class and partly not.
+BOTH = np.int8(0)
 
 
 # 1 for rows of the class that counts as 1, -1 for others.
 Signs: TypeAlias = np.ndarray[tuple[int], np.dtype[np.int8]]
+
+
+def _margins_of(raw: Floats, signs: Signs) -> Floats:
+    """Return how far rows are on the side of their class; those of both are on neither."""
+    return np.where(signs == BOTH, -np.abs(raw), raw * signs)
 
 
 class Programme(Protocol):
@@ -203,8 +210,7 @@ class Separation:
         """Return which rows are not predicted surely; None if all of them are so."""
         raw = self.objective.design.raw_prediction(theta[None, :-1].copy(), theta[-1:].copy())[0]
         signs, used = self._signs(model)
-        raw *= signs
-        near = used & (raw <= SURE)
+        near = used & (_margins_of(raw, signs) <= SURE)
         return None if near.sum() == used.sum() else near
 
     def _level(self, model: int, rows: Vector, stride: int) -> Matrix:
@@ -220,9 +226,11 @@ class Separation:
 
     def _signs(self, model: int) -> tuple[Signs, Mask]:
         rows = self.objective.rows
-        codes, weights = rows.codes_of(model), rows.weights_of(model)
-        signs = np.where(codes == rows.positive[model], np.int8(1), np.int8(-1))
-        used = np.ones(codes.size, bool) if weights is None else weights > 0.0
+        weights, shares = rows.weights_of(model), rows.shares_of(model)
+        signs = np.where(shares, np.int8(1), np.int8(-1))
+        if shares.dtype != bool:
+            signs[(shares > 0.0) & (shares < 1.0)] = BOTH
+        used = np.ones(signs.size, bool) if weights is None else weights > 0.0
         return signs, used
 
     def _separates(self, model: int, direction: Vector) -> bool:
@@ -233,7 +241,7 @@ class Separation:
     def _range_of_margins(self, model: int, direction: Vector) -> tuple[float, float]:
         """Return the least margin along a direction, and the largest in size: one pass."""
         signs, used = self._signs(model)
-        margins = self._raw(direction) * signs
+        margins = _margins_of(self._raw(direction), signs)
         margins = margins if used.all() else margins[used]
         return float(margins.min()), max(float(margins.max()), -float(margins.min()))
 
@@ -258,7 +266,7 @@ class Separation:
         signs, used = self._signs(model)
         chosen = np.empty(0, dtype=np.int64)
         for _ in range(ROUNDS):
-            margins = np.where(used, self._raw(direction) * signs, np.inf)
+            margins = np.where(used, _margins_of(self._raw(direction), signs), np.inf)
             margins[chosen] = np.inf
             n_more = self._n_more(chosen, margins)
             if n_more == 0:
@@ -295,7 +303,7 @@ class Separation:
         for column in columns:
             self.objective.design.counter.check()
             values = self.objective.design.column(column)
-            high, low = values[used & (signs > 0)], values[used & (signs < 0)]
+            high, low = values[used & (signs >= 0)], values[used & (signs <= 0)]
             ends = [(high.min(), low.max())] * bool(self._up[model, column])
             ends += [(low.min(), high.max())] * bool(self._down[model, column])
             between = self.objective.fit_intercept
@@ -307,7 +315,7 @@ class Separation:
         """Return the columns of which each alone separates the classes (ties allowed)."""
         signs, used = self._signs(model)
         found = []
-        positive, negative = used & (signs > 0), used & (signs < 0)
+        positive, negative = used & (signs >= 0), used & (signs <= 0)
         for column in np.flatnonzero(self._free[model][:-1]):
             self.objective.design.counter.check()
             values = self.objective.design.column(int(column))
@@ -334,7 +342,7 @@ class Separation:
             raw = self.objective.design.raw_prediction(
                 direction[None, :-1].copy(), direction[-1:].copy()
             )[0]
-            margins = np.where(used, raw * signs, np.inf)
+            margins = np.where(used, _margins_of(raw, signs), np.inf)
             margins[chosen] = np.inf
             n_more = self._n_more(chosen, margins)
             if n_more == 0:
@@ -359,7 +367,12 @@ class Separation:
             for column, middle in enumerate(center)
         ]
         columns = [*(np.array(columns) * inverse_scale[:, None]), np.ones(rows.size)]
-        return np.column_stack(columns) * signs[rows, None]
+        table, own = np.column_stack(columns), signs[rows]
+        if (own == BOTH).any():  # rows that are of both classes stand on both sides
+            return np.concatenate(
+                [table * np.where(own == BOTH, 1, own)[:, None], -table[own == BOTH]]
+            )
+        return table * own[:, None]
 
     def _best_direction(self, model: int, margins: Matrix) -> Vector | None:
         """Return the direction with the largest sum of margins; None where that is 0."""

@@ -17,6 +17,7 @@ from ..errors import DivergenceError, SeparationWarning
 from ..inputs import validation
 from ..inputs.given import Data, look
 from ..objective.group_penalty import GroupL1
+from ..objective.links import LinkLoss
 from ..objective.losses import Loss, RowLoss
 from ..objective.objective import Objective
 from ..objective.penalties import L2, Penalty
@@ -38,7 +39,8 @@ from ..solvers.stopping import StoppingRule, certificate_of, separation_of, stat
 from ..solvers.trace import Limits, Outcome, Reason, Trace
 from .bias_reduced import fit_bias_reduced, kind_of, refuse_beside
 from .column_groups import scale_groups
-from .custom import check_loss, check_penalty
+from .custom import check_penalty
+from .links import check_flag, check_link, refuse_batches, refuse_beside_shares
 from .messages import message_of, stack_level
 from .problem import (
     MULTI_CLASS,
@@ -90,6 +92,8 @@ def fit(
     penalty: Penalty | str | None = None,
     bias_reduction: str | None = None,
     loss: Loss | None = None,
+    link: str = "logit",
+    fractional: bool = False,
     solver: str = "auto",
     tol: float = TOLERANCE,
     max_iter: int | None = None,
@@ -170,6 +174,14 @@ def fit(
         A loss of your own for two classes, or for each class against all others, in place of the
         logistic one: a `fastlogit.objective.losses.RowLoss`, see docs/extending.md. Predictions
         remain those of the logistic function.
+    link : {"logit", "probit", "cloglog"}, default "logit"
+        How a probability depends on the raw prediction z, for two classes: the logistic function,
+        the normal distribution's Phi(z), or ``1 - exp(-exp(z))``. Predictions are those of the
+        link. Not with L1, bounds or a `BatchSource`.
+    fractional : bool, default False
+        Whether y holds shares from 0 to 1 in the place of labels (Papke and Wooldridge, 1996):
+        a row costs the mean of what both classes would, as a row of each with weights y and 1 - y.
+        Of counts y is successes / trials, and `sample_weight` the trials.
     solver : {"auto", "lbfgs", "newton", "newton-cg", "gradient_descent"}, default "auto"
         "auto" takes what suits the shape of the data, and says why in `message`. "lbfgs" is
         preconditioned by the Hessian of a subsample of the rows. With L1 it is
@@ -268,7 +280,12 @@ def fit(
     strengths = Strengths(
         C, check_penalty(penalty), _check_ratio(l1_ratio), penalty_groups, group_weights
     )
-    loss = check_loss(loss, multi_class)
+    loss = check_link(link, loss, multi_class, solver)
+    fractional = check_flag("fractional", fractional)
+    if fractional:
+        refuse_beside_shares(loss, multi_class)
+    if link != "logit" or fractional:
+        refuse_batches(X, "link" if link != "logit" else "fractional")
     if said := refusal({**ABLE, **METHODS_OF_L1}, solver, strengths.penalty, loss):
         raise ValueError(said)
     clock = Clock(began, limits.time_limit)
@@ -276,8 +293,9 @@ def fit(
         categories, handle_unknown, interactions, has_penalty=strengths.exist(l2_reg, l1_reg)
     )
     what = given_of(
-        X, y, sample_weight, offset, l2_reg, penalty_factor, start, clock, l1_reg, coef_bounds
-    )
+        X, y, sample_weight, offset, l2_reg, penalty_factor, start, clock, l1_reg, coef_bounds,
+        fractional,
+    )  # fmt: skip
     data = what if isinstance(what, Data) else look(what._replace(categories=coding), multi_class)
     if reduction is not None:
         beside: dict[str, object] = {
@@ -290,8 +308,13 @@ def fit(
         return fit_bias_reduced(data, reduction, intercept, n_threads, limits, began)
     has_corners = strengths.have_corners(data)
     _refuse_beside_corners(has_corners, data, solver, loss)
+    if isinstance(loss, LinkLoss) and data.classes.size > 2:
+        raise ValueError(
+            f"link={link!r} is for two classes, y has {data.classes.size}; of ordered classes "
+            "fastlogit.ordinal_logit takes it"
+        )
     refuse_groups_alone(strengths, strengths.have_l1(data))
-    is_plain = loss is None and penalty is None and penalty_groups is None
+    is_plain = loss is None and penalty is None and penalty_groups is None and not fractional
     if is_plain and suits(data, multi_class, solver, limits, has_corners):
         result = fit_small(data, strengths, multi_class, intercept, n_threads, limits, began)
         if result is not None:
@@ -465,7 +488,7 @@ def gradient_descent(
         callback=check_callback(callback),
         time_limit=check_time_limit(time_limit),
     )
-    standardize = _check_standardize(standardize)
+    standardize = check_flag("standardize", standardize)
     clock = Clock(began, options.time_limit)
     given = given_of(X, y, sample_weight, offset, l2_reg, None, start, clock)
     problem = check_problem(given, Strengths(), "ovr", intercept, n_threads)
@@ -499,7 +522,7 @@ def _descent_options(
         step_size=_check_step_size(options.get("step_size", "auto")),
         accelerate=momentum == "nesterov",
     )
-    return chosen, _check_standardize(options.get("standardize", True))
+    return chosen, check_flag("standardize", options.get("standardize", True))
 
 
 def _refuse_unknown(options: Mapping[str, object]) -> None:
@@ -530,9 +553,10 @@ def _refuse_beside_corners(has_corners: bool, data: Data, solver: str, loss: Los
         raise ValueError(
             f"solver={solver!r} does not take {what} ({', '.join(names)}); {takes} would"
         )
-    if loss is not None:
+    if loss is not None or data.shares is not None:
+        other = "fractional" if loss is None else "link" if isinstance(loss, LinkLoss) else "loss"
         raise ValueError(
-            f"{goes} with the logistic loss only: leave out {', '.join(names)} or loss"
+            f"{goes} with the logistic loss of labels only: leave out {', '.join(names)} or {other}"
         )
 
 
@@ -660,6 +684,7 @@ def _conclude(
         coef_bounds=bounds_of(objective.user_l1),
         penalty_groups=None if problem.groups is None else problem.groups.labels,
         loss=objective.loss if isinstance(objective.loss, RowLoss) else None,
+        fractional=problem.data.shares is not None,
         fit_intercept=objective.fit_intercept,
         passes=outcome.passes,
         times=outcome.times,
@@ -680,12 +705,6 @@ def _conclude(
 
         warnings.warn(message, ConvergenceWarning, stacklevel=stack_level())
     return result
-
-
-def _check_standardize(standardize: object) -> bool:
-    if not isinstance(standardize, bool | np.bool_):
-        raise TypeError(f"standardize must be True or False, got {standardize!r}")
-    return bool(standardize)
 
 
 def _check_step_size(step_size: object) -> float | None:

@@ -53,7 +53,7 @@ def look_at_cov_type(
                 f"cov_type={cov_type!r} has no clusters; use cov_type='CR1' (or 'CR0', 'CR1S', "
                 "'CR2', 'CR3'), or leave clusters out"
             )
-        if cov_type == "nonrobust" and not weights.has_likelihood:
+        if cov_type == "nonrobust" and weights.kind == "probability":
             raise ValueError(
                 "weights='probability' make no likelihood, so that its information is no "
                 "covariance; use cov_type='HC1', or 'CR1' with clusters"

@@ -11,6 +11,7 @@ from ..design.base import Design
 from ..inputs.given import Data, Fitted, Given, look_at_fitted
 from ..objective.binomial import Binomial
 from ..objective.labelled_rows import LabelledRows
+from ..objective.links import link_loss
 from ..objective.multinomial import Multinomial
 from ..result import FitResult
 
@@ -74,7 +75,7 @@ def look_at_rows_of_fit(
         Given(X, y, sample_weight, offset, class_weight=getattr(fitted, "class_weight", None)),
         Fitted(
             result.classes, result.multi_class, len(result.coef), result.column_names,
-            result.categories,
+            result.categories, result.fractional,
         ),
     )  # fmt: skip
 
@@ -84,11 +85,11 @@ def labelled_rows(result: FitResult, design: Design, data: Data, weights: Floats
     n_classes = len(result.classes)
     n_outputs = 1 if n_classes == 2 else n_classes
     is_softmax = n_outputs > 1 and result.multi_class == "multinomial"
-    loss = Multinomial(n_outputs) if is_softmax else Binomial()
+    loss = Multinomial(n_outputs) if is_softmax else link_loss(result.link) or Binomial()
     return LabelledRows(
         design, loss, data.codes, [1] if n_outputs == 1 else range(n_outputs), weights,
         data.offset,
-        result.fit_intercept,
+        result.fit_intercept, shares=data.shares,
     )  # fmt: skip
 
 

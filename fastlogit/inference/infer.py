@@ -34,7 +34,7 @@ def infer(
     sample_weight: ArrayLike = None,
     offset: ArrayLike = None,
     weights: str | None = None,
-    cov_type: str = "nonrobust",
+    cov_type: str | None = None,
     clusters: ArrayLike = None,
     reference: object = None,
     n_threads: int | None = None,
@@ -47,13 +47,14 @@ def infer(
     Parameters
     ----------
     fitted : FitResult or estimator
-        A fit without a penalty (``C=numpy.inf``) of two classes, or a softmax; or one of reduced
-        bias (``penalty="firth"``, `bias_reduction`), which has penalised likelihood-ratio tests and
-        profile intervals, see `BiasReducedInference`.
+        A fit without a penalty (``C=numpy.inf``) of two classes with any link, or of a fractional
+        response, or a softmax; or one of reduced bias (``penalty="firth"``, `bias_reduction`),
+        which has penalised likelihood-ratio tests and profile intervals, see
+        `BiasReducedInference`.
     X : array-like of shape (n_samples, n_features)
         The rows of the fit: whatever `fit` takes, but batches.
     y : array-like of shape (n_samples,)
-        Their labels.
+        Their labels, or shares.
     sample_weight : array-like of shape (n_samples,), optional
         The weights of the fit; an estimator's `class_weight` comes on top.
     offset : array-like of shape (n_samples,) or (n_samples, n_classes), optional
@@ -63,7 +64,9 @@ def infer(
         rows, and n is their sum. Probability weights, inverse to those of being sampled, make no
         likelihood: they need a robust `cov_type`. Analytic weights are precisions of rows that are
         means, and are scaled to a mean of 1. Rows of weight 0 count nowhere.
-    cov_type : str, default "nonrobust"
+    cov_type : str, optional
+        By default "nonrobust", and "HC0" for a fractional response that is no count, whose
+        likelihood is none (Papke and Wooldridge, 1996).
         "nonrobust" is the inverse of the observed information; "HC0" to "HC3" are sandwiches for
         rows that are independent; "CR0", "CR1" (factor G / (G - 1)), "CR1S" (besides
         (n - 1) / (n - k)), "CR2" and "CR3" (with Satterthwaite's degrees of freedom) for clusters.
@@ -104,11 +107,12 @@ def infer(
     [0.9763, 1.0124]
     """
     result = result_of(fitted)
-    refuse_other_fits(result)
+    refuse_other_fits(result, takes_links=True)
     place = place_of(reference, result)
     data = look_at_rows_of_fit(fitted, X, y, sample_weight, offset)
     n_rows = data.rows.X.shape[0]
-    known = weights_by_name(data.weights, weights, n_rows)
+    known = weights_by_name(data.weights, weights, n_rows).of_shares(data.shares)
+    cov_type = cov_type or ("HC0" if known.is_quasi else "nonrobust")
     if result.bias_reduction is not None:
         look_at_cov_type_of_reduced(cov_type, clusters, result.bias_reduction)
     else:
@@ -143,6 +147,8 @@ def infer(
         n_clusters=None if ways is None else ways.n_clusters,
         weights=known.kind if has_weights else None,
         terms=terms,
+        link=result.link,
+        fractional=result.fractional,
         _optimum=optimum,
         _clusters=ways,
         _fit=result,

@@ -68,6 +68,9 @@ class Inference(MarginsOfInference):
         What the row weights are; None for none.
     terms : mapping of str to list of int
         Places of the coefficients of each column of X; a categorical one has several.
+    link : {"logit", "probit", "cloglog"}
+    fractional : bool
+        Whether y held shares from 0 to 1.
     """
 
     names: list[str]
@@ -84,6 +87,8 @@ class Inference(MarginsOfInference):
     _optimum: Optimum = field(repr=False)
     _clusters: Clusters | None = field(repr=False)
     _fit: FitResult = field(repr=False)
+    link: str = "logit"
+    fractional: bool = False
 
     # ---- each coefficient
 
@@ -147,7 +152,11 @@ class Inference(MarginsOfInference):
 
     @property
     def odds_ratios(self) -> Vector:
-        """exp(coef): odds ratios, of more than two classes relative-risk ratios."""
+        """exp(coef): odds ratios, of more than two classes relative-risk ratios.
+
+        Raises ValueError for another link than the logit, whose coefficients are none.
+        """
+        self._refuse_odds()
         with np.errstate(over="ignore"):
             return np.exp(self.coef)
 
@@ -155,6 +164,7 @@ class Inference(MarginsOfInference):
         self, level: float = LEVEL, method: str = "wald", coefficients: object = None
     ) -> Matrix:
         """Return the exponentials of `conf_int`, (n_coefficients, 2)."""
+        self._refuse_odds()
         with np.errstate(over="ignore"):
             return np.exp(self.conf_int(level, method, coefficients))
 
@@ -288,9 +298,15 @@ class Inference(MarginsOfInference):
 
     def _refuse_pseudo(self, what: str, instead: str = "wald_test") -> None:
         if not self.likelihood.is_likelihood:
+            quasi = self._optimum.weights.is_quasi
+            why = "of shares that are no counts" if quasi else "with weights='probability'"
+            raise ValueError(f"{why} there is no likelihood, and so not {what}; use {instead}")
+
+    def _refuse_odds(self) -> None:
+        if self.link != "logit":
             raise ValueError(
-                f"with weights='probability' there is no likelihood, and so not {what}; use "
-                f"{instead}"
+                f"link={self.link!r} has no odds ratios: its coefficients are no logarithms of "
+                "some; link='logit' has these"
             )
 
     # ---- tables
@@ -322,13 +338,16 @@ class Inference(MarginsOfInference):
 
     def _columns(self, level: float, method: str) -> dict[str, Array]:
         low, high = (ends := self.conf_int(level, method)).T
-        with np.errstate(over="ignore"):
-            odds_low, odds_high = np.exp(ends).T
         columns: dict[str, Array] = {
             "coef": self.coef, "std_error": self.standard_errors, "statistic": self.statistics,
             "p_value": self.p_values, "conf_low": low, "conf_high": high,
-            "odds_ratio": self.odds_ratios, "odds_low": odds_low, "odds_high": odds_high,
         }  # fmt: skip
+        if self.link == "logit":
+            with np.errstate(over="ignore"):
+                odds_low, odds_high = np.exp(ends).T
+            columns |= {
+                "odds_ratio": self.odds_ratios, "odds_low": odds_low, "odds_high": odds_high,
+            }  # fmt: skip
         if self.degrees_of_freedom is not None:
             columns["df"] = self.degrees_of_freedom
         return columns

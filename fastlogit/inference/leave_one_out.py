@@ -125,6 +125,9 @@ def leave_one_out(
             f"leave_one_out knows the steps of penalised likelihoods with an L2, not those of "
             f"bias_reduction={result.bias_reduction!r}; fit each fold with fastlogit.fit"
         )
+    if result.link != "logit" or result.fractional:
+        what = "fractional=True" if result.link == "logit" else f"link={result.link!r}"
+        raise ValueError(f"leave_one_out is for logistic regression of labels, the fit has {what}")
     data = look_at_rows_of_fit(fitted, X, y, sample_weight, offset)
     codes, weights = data.codes, _weight_sets(data.weights, len(data.codes))
     objective, theta = _objective(result, open_rows(data.rows.X, n_threads), data, weights)

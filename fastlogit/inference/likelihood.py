@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ..arrays import Floats, Vector
+from ..objective.links import LinkLoss
 from .optimum import Optimum
 
 __all__ = ["Likelihood", "likelihood_of"]
@@ -16,7 +18,8 @@ class Likelihood:
     """Log-likelihood of a model and of the one without slopes, and what follows from them.
 
     Labels are single events, whose saturated likelihood is 1: a deviance is -2 log-likelihood.
-    With sampling weights these are pseudo-likelihoods: `aic` and `bic` are then NaN.
+    With sampling weights, and of shares that are no counts, these are pseudo-likelihoods: `aic` and
+    `bic` are then NaN.
 
     Attributes
     ----------
@@ -114,8 +117,11 @@ def likelihood_of(optimum: Optimum) -> Likelihood:
 
 def _pearson(optimum: Optimum) -> float:
     """Return the sum of (w r)^2 / (w v), v being p (1 - p), or p of each class of a softmax."""
-    values = optimum.point.curvature.values.reshape(optimum.residuals.shape)
-    squares = np.square(optimum.residuals)
+    residuals: Floats = optimum.residuals
+    values: Floats = optimum.point.curvature.values.reshape(residuals.shape)
+    if isinstance(optimum.objective.loss, LinkLoss):
+        values, residuals = _variances(optimum)
+    squares = np.square(residuals)
     return float(np.divide(squares, values, out=squares, where=values > 0.0).sum())
 
 
@@ -124,8 +130,44 @@ def _tjur(optimum: Optimum) -> float:
 
     Residuals, p - y, are negative for rows of the second class and positive for those of the first.
     """
-    of_class, of_rest = optimum.objective.rows.weights_of_class(0)
+    rows = optimum.objective.rows
+    of_class, of_rest = rows.weights_of_class(0)
+    if rows.shares is not None:
+        return _tjur_of_shares(optimum, rows.shares)
     residual = optimum.residuals[0]
+    if isinstance(rows.loss, LinkLoss):
+        residual = _variances(optimum)[1]
     above = float(np.maximum(residual, 0.0).sum())
     below = above - float(residual.sum())
     return 1.0 - below / of_class - above / of_rest
+
+
+def _probabilities(optimum: Optimum) -> Vector:
+    """Return each row's probability of the second class: a pass."""
+    rows = optimum.objective.rows
+    raw, offset = rows.raw_predictions(optimum.theta)[0], rows.offset_of(0)
+    if offset is not None:
+        raw += offset
+    if isinstance(rows.loss, LinkLoss):
+        return rows.loss.probabilities(raw)[:, 1]
+    weights = rows.weights_of(0)
+    residual = optimum.residuals[0]
+    ones = np.ones(residual.size) if weights is None else weights
+    own = np.divide(residual, ones, out=np.zeros_like(residual), where=ones > 0.0)
+    return np.asarray(own + rows.shares_of(0))
+
+
+def _variances(optimum: Optimum) -> tuple[Vector, Vector]:
+    """Return w p (1 - p) and w (p - y) of each row, of any link."""
+    rows, proba = optimum.objective.rows, _probabilities(optimum)
+    weights = rows.weights_of(0)
+    ones = np.ones(proba.size) if weights is None else weights
+    return ones * proba * (1.0 - proba), ones * (proba - rows.shares_of(0))
+
+
+def _tjur_of_shares(optimum: Optimum, shares: Vector) -> float:
+    """Return the difference of the mean probabilities, each row on both sides by its shares."""
+    weights, proba = optimum.objective.rows.weights_of(0), _probabilities(optimum)
+    own = shares if weights is None else weights * shares
+    rest = 1.0 - shares if weights is None else weights * (1.0 - shares)
+    return float(own @ proba / own.sum() - rest @ proba / rest.sum())

@@ -21,14 +21,23 @@ __all__ = [
 LISTED = 10
 
 
-def refuse_other_fits(result: FitResult) -> None:
+def refuse_other_fits(result: FitResult, *, takes_links: bool = False) -> None:
     """Raise for fits that are no maximum of a likelihood, and say what to do.
+
+    Parameters
+    ----------
+    result : FitResult
+    takes_links : bool, default False
+        Whether another link than the logit, and a fractional response, will do.
 
     Raises
     ------
     ValueError
     """
-    if result.loss is not None:
+    if not takes_links and (result.link != "logit" or result.fractional):
+        what = "fractional=True" if result.link == "logit" else f"link={result.link!r}"
+        raise ValueError(f"this is for logistic regression of labels, the fit has {what}")
+    if result.loss is not None and result.link == "logit":
         raise ValueError(
             f"inference knows the logistic losses, not {type(result.loss).__name__}; "
             "fastlogit.bootstrap takes no likelihood"

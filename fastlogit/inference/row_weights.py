@@ -26,6 +26,8 @@ class RowWeights(NamedTuple):
     # (n_samples,), empty for none
     values: Vector
     n_samples: float
+    # Whether rows are shares that are no counts: the mean of two losses is no likelihood then.
+    is_quasi: bool = False
 
     @property
     def is_frequency(self) -> bool:
@@ -34,8 +36,19 @@ class RowWeights(NamedTuple):
 
     @property
     def has_likelihood(self) -> bool:
-        """Whether the weighted sum of the losses is a likelihood; of sampling weights it is not."""
-        return self.kind != "probability"
+        """Whether the weighted sum of the losses is a likelihood."""
+        return self.kind != "probability" and not self.is_quasi
+
+    def of_shares(self, shares: Vector | None) -> RowWeights:
+        """Return the same for a fractional response, None for labels.
+
+        Shares times frequencies that are whole numbers are counts of either class.
+        """
+        if shares is None:
+            return self
+        counts = self.values * shares if self.values.size else shares
+        are_counts = self.is_frequency and np.allclose(counts, np.rint(counts), rtol=0.0, atol=1e-6)
+        return self._replace(is_quasi=not are_counts)
 
 
 def weights_by_name(weights: Floats, kind: str | None, n_rows: int) -> RowWeights:

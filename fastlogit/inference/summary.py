@@ -23,6 +23,7 @@ CALLED = {
     "CR2": "clusters, CR2",
     "CR3": "clusters, CR3",
 }
+CALLED_LINKS = {"logit": "Logistic", "probit": "Probit", "cloglog": "Complementary log-log"}
 
 
 class Summary(Table):
@@ -46,19 +47,17 @@ def summary_of(inference: Inference, level: float, method: str = "wald") -> Summ
     ratio = "odds ratio" if len(inference.classes) == 2 else "risk ratio"
     low, high = 50.0 - 50.0 * level, 50.0 + 50.0 * level
     ends = [f"{low:.4g} %", f"{high:.4g} %"]
-    columns = ["", "coef", "std error", name, f"P>|{name}|", *ends, ratio, *ends]
+    has_odds = inference.link == "logit"
+    columns = ["", "coef", "std error", name, f"P>|{name}|", *ends, *[ratio, *ends] * has_odds]
     if is_t:
         columns.insert(4, "df")
     intervals = inference.conf_int(level, method)
-    with np.errstate(over="ignore"):
-        odds = np.exp(intervals)
+    shown = [inference.coef, inference.standard_errors, *intervals.T]
+    if has_odds:
+        with np.errstate(over="ignore"):
+            shown += [inference.odds_ratios, *np.exp(intervals).T]
     statistics, degrees = inference.statistics, inference.degrees_of_freedom
-    cells = [
-        [number(value) for value in values.tolist()]
-        for values in (
-            inference.coef, inference.standard_errors, *intervals.T, inference.odds_ratios, *odds.T,
-        )
-    ]  # fmt: skip
+    cells = [[number(value) for value in values.tolist()] for values in shown]
     tests = [[f"{value:.3f}" for value in statistics.tolist()]]
     if degrees is not None:
         tests.append([f"{value:.2f}" for value in degrees.tolist()])
@@ -67,14 +66,18 @@ def summary_of(inference: Inference, level: float, method: str = "wald") -> Summ
     facts = _facts(inference)
     if method == "profile":
         facts.insert(3, ("intervals", "profile likelihood"))
-    return Summary(title_text(inference), facts, columns, rows, breaks=[columns.index(ratio)])
+    breaks = [columns.index(ratio)] if has_odds else []
+    return Summary(title_text(inference), facts, columns, rows, breaks=breaks)
 
 
 def title_text(inference: Inference) -> str:
     """Return what a table is of."""
     labels = [str(label) for label in inference.classes.tolist()]
+    called = CALLED_LINKS[inference.link]
+    if inference.fractional:
+        return f"Fractional {called[0].lower()}{called[1:]} regression"
     if len(labels) == 2:
-        return f"Logistic regression of {labels[1]} against {labels[0]}"
+        return f"{called} regression of {labels[1]} against {labels[0]}"
     return f"Multinomial logistic regression, {len(labels)} classes against {inference.reference}"
 
 

@@ -114,6 +114,8 @@ class Given(NamedTuple):
     coef_bounds: ArrayLike = None
     # What is asked about categorical columns; None refuses them.
     categories: CategoryOptions | None = None
+    # Whether y holds shares from 0 to 1 in the place of labels.
+    fractional: bool = False
 
 
 class Rows(NamedTuple):
@@ -153,6 +155,7 @@ class Fitted(NamedTuple):
     n_features: int
     names: Sequence[str] | None
     categories: Categories | None = None
+    fractional: bool = False
 
 
 class Data(NamedTuple):
@@ -180,6 +183,8 @@ class Data(NamedTuple):
     l1_reg: float | Vector | None = None
     # The least and the largest value of each coefficient; None for any.
     coef_bounds: tuple[Vector, Vector] | None = None
+    # Of a fractional response: how much of each row is of the second class; all codes are 0 then.
+    shares: Vector | None = None
 
 
 class Model(NamedTuple):
@@ -231,6 +236,13 @@ def look(given: Given, multi_class: str, *, every_class: bool = False) -> Data:
     began = time.perf_counter()
     X, y, sample_weight = first_look(given.X, given.y, given.sample_weight, given.clock)
     # A sparse X may say that it has more rows than memory holds.
+    if given.fractional:
+        shares = validation.encode_shares(y, shape_of(X)[0]) if is_sparse(X) else None
+        rows = look_at_rows(X, given.names, given.categories)
+        if shares is None:
+            shares = validation.encode_shares(y, rows.X.shape[0])
+        coded = _both_classes(shares)
+        return settle(given, rows, coded, sample_weight, multi_class, began, shares=shares)
     labels = validation.encode_labels(y, shape_of(X)[0]) if is_sparse(X) else None
     rows = look_at_rows(X, given.names, given.categories)
     if labels is None:
@@ -241,23 +253,35 @@ def look(given: Given, multi_class: str, *, every_class: bool = False) -> Data:
     return data
 
 
+def _both_classes(shares: Vector) -> tuple[Labels, Codes]:
+    """Return the classes of a fractional response, and codes of 0 in the place of its rows'."""
+    codes = np.zeros(shares.size, dtype=np.uint8)
+    codes.flags.writeable = False
+    return np.array([0.0, 1.0]), codes
+
+
 def settle(
     given: Given, rows: Rows, coded: tuple[Labels, Codes], weights: ArrayLike, multi_class: str,
     began: float, labels: Labels | None = None, sample_weight: Vector | None = None,
+    shares: Vector | None = None,
 ) -> Data:  # fmt: skip
     """Check the rest of what was given, once rows and labels are checked.
 
     `coded` are the classes and the place of each row's among them, `weights` those of the fit;
-    labels and sample_weight are what an estimator hands on.
+    labels and sample_weight are what an estimator hands on, `shares` a fractional response.
     """
     refuse_interactions(given.categories, rows.categories)
     n_samples, n_features = rows.X.shape
     classes, codes = coded
     is_softmax = multi_class == "multinomial" and classes.size > 2
     n_outputs = 1 if classes.size == 2 else classes.size
-    weights = validation.check_class_weights(
-        weights, n_samples, codes, 1 if is_softmax else n_outputs, classes
-    )
+    if shares is None:
+        weights = validation.check_class_weights(
+            weights, n_samples, codes, 1 if is_softmax else n_outputs, classes
+        )
+    else:
+        weights = validation.check_weights(weights, n_samples)
+        validation.check_shares(shares, weights)
     l2_reg, factor, start = given.l2_reg, given.penalty_factor, None
     if l2_reg is not None:
         l2_reg = validation.check_l2_reg("l2_reg", l2_reg, n_features, rows.unit)
@@ -272,7 +296,7 @@ def settle(
     return Data(
         rows, classes, codes, weights, offset, l2_reg, factor, start, labels, sample_weight,
         time.perf_counter() - began, l1_reg,
-        validation.check_coef_bounds(given.coef_bounds, n_features, rows.unit),
+        validation.check_coef_bounds(given.coef_bounds, n_features, rows.unit), shares,
     )  # fmt: skip
 
 
@@ -413,6 +437,12 @@ def look_at_fitted(given: Given, fitted: Fitted) -> Data:
     n_samples, n_features = rows.X.shape
     if n_features != fitted.n_features:
         raise ValueError(f"X has {n_features} columns, but the fit had {fitted.n_features}")
+    if fitted.fractional:
+        shares = validation.encode_shares(given.y, n_samples)
+        return settle(
+            given, rows, _both_classes(shares), given.sample_weight, fitted.multi_class, began,
+            shares=shares,
+        )  # fmt: skip
     classes, n_classes = fitted.classes, fitted.classes.size
     codes = validation.encode_known_labels(given.y, n_samples, classes)
     is_softmax = fitted.multi_class == "multinomial" and n_classes > 2

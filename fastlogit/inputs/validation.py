@@ -51,6 +51,7 @@ __all__ = [
     "check_finite",
     "check_l2_reg",
     "check_offset",
+    "check_shares",
     "check_source",
     "check_targets01",
     "check_targets01_of_models",
@@ -58,6 +59,7 @@ __all__ = [
     "check_weights_of_models",
     "encode_known_labels",
     "encode_labels",
+    "encode_shares",
     "feature_names",
     "refuse_classes_without_weight",
     "refuse_not_finite",
@@ -185,6 +187,35 @@ def encode_known_labels(y: ArrayLike, n_samples: int, classes: Labels) -> Codes:
     codes: Codes = places.astype(np.uint8 if classes.size <= 256 else np.int32)
     codes.flags.writeable = False
     return codes
+
+
+def encode_shares(y: ArrayLike, n_samples: int) -> Vector:
+    """Return a fractional response, from 0 to 1, as read-only float64."""
+    labels = _check_target_vector(y, n_samples)
+    if labels.dtype.kind not in "fbiu":
+        raise TypeError(
+            f"fractional=True takes shares from 0 to 1 as y, found {show(labels[0])} (row 0); "
+            "leave fractional out for labels"
+        )
+    shares: Vector = labels.astype(np.float64)
+    wrong = (shares < 0.0) | (shares > 1.0)
+    if wrong.any():
+        row = int(np.argmax(wrong))
+        raise ValueError(
+            f"fractional=True takes shares from 0 to 1 as y, found {show(labels[row])} (row {row})"
+            "; of counts give successes / trials, and the trials as sample_weight"
+        )
+    shares.flags.writeable = False
+    return shares
+
+
+def check_shares(shares: Vector, weights: Vector) -> None:
+    """Raise where all rows that count have a share of 0, or all of 1: there is no optimum."""
+    used = shares[weights > 0.0] if weights.size else shares
+    for end in (0.0, 1.0):
+        if (used == end).all():
+            where = " in every row of positive weight" if weights.size else " in every row"
+            raise ValueError(f"y is {end:g}{where}, so that there is nothing to fit")
 
 
 def check_targets01(y: ArrayLike, n_samples: int) -> Codes:

@@ -25,7 +25,7 @@ class Binomial(Loss):
     most_curvature = 0.25
     is_separable = True
 
-    def residual_size(self, cost: float) -> float:
+    def residual_size(self, cost: float, n_samples: float = 1.0) -> float:
         """Return a bound on the residuals: each is at most 1, and at most its row's loss."""
         return min(1.0, float(np.sqrt(cost)))
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Hashable, Iterator, Sequence
+from typing import NamedTuple
 
 import numpy as np
 
@@ -22,6 +23,7 @@ from ..arrays import (
     IndexMatrix,
     Indices,
     Integers,
+    Mask,
     Matrix,
     Number,
     Vector,
@@ -40,6 +42,18 @@ __all__ = ["LabelledRows"]
 
 # Above the root of squares that vanish in float64.
 TINY = 1e-150
+
+
+class Linear(NamedTuple):
+    """The linear part of a fractional response's mean loss, less its sign.
+
+    `weights` are those of the rows times their shares, (n_samples,).
+    """
+
+    weights: Vector
+    slopes: Vector
+    level: float
+    fixed: float
 
 
 class LabelledRows:
@@ -64,6 +78,9 @@ class LabelledRows:
         Whether the rows have a column of ones.
     weight_set : sequence of int, optional
         The set of weights that each output takes; by default its own, or the only one.
+    shares : ndarray of shape (n_samples,), optional
+        How much of each row is of the positive class, from 0 to 1, in the place of codes, which are
+        0: a fractional response. Of one model of one output.
 
     Attributes
     ----------
@@ -76,7 +93,7 @@ class LabelledRows:
         self, design: Design, loss: Loss, codes: Codes | CodeMatrix,
         positive: Indices | Sequence[int], weights: Vector | Matrix,
         offset: Vector | Matrix | None = None, fit_intercept: bool = True,
-        weight_set: Indices | Sequence[int] | None = None,
+        weight_set: Indices | Sequence[int] | None = None, shares: Vector | None = None,
     ) -> None:  # fmt: skip
         n_outputs, n_samples = len(positive), design.shape[0]
         sets = weights.reshape(-1 if weights.size else 0, n_samples)
@@ -84,6 +101,8 @@ class LabelledRows:
             weight_set = np.arange(n_outputs) if len(sets) > 1 else np.zeros(n_outputs, int)
         weight_set = np.array(weight_set, dtype=np.int64)
         self.design, self.loss, self.fit_intercept = design, loss, fit_intercept
+        self.shares = shares
+        self._linear: Linear | None = None
         self._targets = Targets(
             -1 if loss.kernel is None else loss.kernel,
             loss.n_classes,
@@ -138,7 +157,7 @@ class LabelledRows:
 
     def _with_design(self, design: Design) -> LabelledRows:
         other = copy.copy(self)
-        other.design = design
+        other.design, other._linear = design, None
         return other
 
     def _with_targets(self, targets: Targets) -> LabelledRows:
@@ -169,6 +188,7 @@ class LabelledRows:
             self.design.subsample(stride), self.loss, _every(targets.codes, stride),
             targets.positive, _every(targets.weights, stride), _every(targets.offset, stride),
             self.fit_intercept, targets.weight_set,
+            None if self.shares is None else np.ascontiguousarray(self.shares[::stride]),
         )  # fmt: skip
 
     def counted(self, most_numbers: int) -> LabelledRows:
@@ -182,7 +202,7 @@ class LabelledRows:
         return LabelledRows(
             self.design.take(rows), self.loss, np.ascontiguousarray(targets.codes[:, rows]),
             targets.positive, weights[rows], np.ascontiguousarray(targets.offset[:, rows]),
-            self.fit_intercept,
+            self.fit_intercept, shares=None if self.shares is None else self.shares[rows],
         )  # fmt: skip
 
     def over(self, design: Design) -> LabelledRows:
@@ -191,9 +211,11 @@ class LabelledRows:
 
     def cooled(self, scale: float) -> LabelledRows:
         """Return the same with the offset over `scale`."""
-        return self._with_targets(
+        other = self._with_targets(
             self._targets._replace(offset=readonly(self._targets.offset / scale))
         )
+        other._linear = None
+        return other
 
     def weighted(
         self, positive: Indices, weights: Vector | Matrix, weight_set: Indices
@@ -202,10 +224,52 @@ class LabelledRows:
         targets = self._targets
         return LabelledRows(
             self.design, self.loss, targets.codes, positive, weights, targets.offset,
-            self.fit_intercept, weight_set,
+            self.fit_intercept, weight_set, self.shares,
         )  # fmt: skip
 
     # ---- what rows say of themselves
+
+    def shares_of(self, output: int) -> Vector | Mask:
+        """Return how much of each row is of the positive class of an output: all or nothing.
+
+        But for a fractional response.
+        """
+        if self.shares is not None:
+            return self.shares
+        return self.codes_of(output // self.loss.n_classes) == self.positive[output]
+
+    def rows_of(self, output: int, raw: Vector) -> tuple[Vector, Vector, Vector]:
+        """Return loss, slope and curvature of each row at raw predictions, of a `RowLoss`."""
+        assert isinstance(self.loss, RowLoss)
+        if self.shares is None:
+            return self.loss.rows(raw, self.codes_of(output) == self.positive[output])
+        sides = [self.loss.rows(raw, np.full(raw.size, side)) for side in (True, False)]
+        loss, slope, curvature = (_mixed(self.shares, *parts) for parts in zip(*sides, strict=True))
+        return loss, slope, curvature
+
+    def concordance(self, theta: Vector, model: int, reach: float) -> float:
+        """Return the loss's self-concordance near a point of one model: a pass, where it is local.
+
+        Where raw predictions change by at most `reach`; at least 1 then.
+        """
+        if not self.loss.is_local:
+            return self.loss.self_concordance
+        raw, offset, weights = (
+            self.raw_predictions(theta)[0],
+            self.offset_of(model),
+            self.weights_of(model),
+        )
+        if offset is not None:
+            raw += offset
+        used = np.ones(raw.size, bool) if weights is None else weights > 0.0
+        shares = self.shares_of(model)
+        sides = ((used & (shares > 0.0), True), (used & (shares < 1.0), False))
+        found = [
+            self.loss.concordance_near(raw[rows], np.full(int(rows.sum()), side), reach)
+            for rows, side in sides
+            if rows.any()
+        ]
+        return max(1.0, *found)
 
     def weights_of(self, output: int) -> Vector | None:
         """Return the row weights of an output; None where all are 1."""
@@ -282,8 +346,11 @@ class LabelledRows:
 
         Each side by itself: one may be next to nothing beside the other.
         """
-        codes = self.codes_of(output // self.loss.n_classes) == self.positive[output]
         weights = self.weights_of(output)
+        if self.shares is not None:
+            weights = np.ones(self.shares.size) if weights is None else weights
+            return float(weights @ self.shares), float(weights @ (1.0 - self.shares))
+        codes = self.codes_of(output // self.loss.n_classes) == self.positive[output]
         if weights is None:
             count = np.count_nonzero(codes)
             return float(count), float(codes.size - count)
@@ -292,6 +359,10 @@ class LabelledRows:
     def rows_of_classes(self, stride: int) -> Integers:
         """Return how many of every `stride`-th row of weight are of each class of the outputs."""
         targets = self._targets
+        if self.shares is not None:
+            shares, weights = self.shares[::stride], self.weights_of(0)
+            shares = shares if weights is None else shares[weights[::stride] > 0.0]
+            return np.array([np.count_nonzero(shares < 1.0), np.count_nonzero(shares > 0.0)])
         codes = targets.codes[0, ::stride]
         if len(targets.weights):
             codes = codes[(targets.weights[:, ::stride] > 0.0).all(axis=0)]
@@ -329,6 +400,8 @@ class LabelledRows:
 
     def level_cost(self, model: int, levels: Vector) -> float:
         """Return the mean loss of a model of these intercepts and no slopes: no pass over X."""
+        if self.shares is not None:
+            return self._level_cost_of_shares(float(levels[0]))
         codes, weights = self.codes_of(model), self.weights_of(model * self.loss.n_classes)
         own = self.outputs_of([model])
         if self.n_offsets:
@@ -346,7 +419,45 @@ class LabelledRows:
                 levels, offset, codes, self.positive[own], weights, total
             )
 
+    def _level_cost_of_shares(self, level: float) -> float:
+        """Return `level_cost` of a fractional response: each row is of both classes."""
+        weights, offset = self.weights_of(0), self.offset_of(0)
+        assert self.shares is not None
+        ones = np.ones(self.shares.size) if weights is None else weights
+        fixed = np.zeros((1, ones.size)) if offset is None else offset[None]
+        total, found = float(self.total_weight[0]), 0.0
+        for code, own in ((1, ones * self.shares), (0, ones * (1.0 - self.shares))):
+            codes = np.full(ones.size, code, dtype=np.uint8)
+            found += self.loss.mean_at_levels(
+                np.array([level]), fixed, codes, self.positive, own, total
+            )
+        return found
+
     # ---- passes at a point
+
+    def _linear_part(self) -> Linear:
+        """Return what a fractional response adds to the cost of rows of the other class: one pass.
+
+        The logistic loss of a share s of a row is ``log(1 + exp(z)) - s z``.
+        """
+        if self._linear is None:
+            weights, offset = self.weights_of(0), self.offset_of(0)
+            assert self.shares is not None
+            own = self.shares if weights is None else weights * self.shares
+            slopes, level = self.design.transposed_product(np.ascontiguousarray(own)[None])
+            total = float(self.total_weight[0])
+            fixed = 0.0 if offset is None else float(own @ offset)
+            self._linear = Linear(own, slopes[0] / total, float(level[0]) / total, fixed / total)
+        return self._linear
+
+    def _take_shares(self, state: DescentState) -> None:
+        """Take the part of the shares off a cost and gradient of rows of the other class."""
+        part = self._linear_part()
+        state.cost[...] -= (
+            state.point @ part.slopes + state.point_intercept * part.level + part.fixed
+        )
+        state.gradient[...] -= part.slopes
+        state.intercept_gradient[...] -= part.level * self.fit_intercept
 
     def evaluate(
         self, state: DescentState, penalty: CompiledL2, curvature_out: RowCurvature | None = None
@@ -356,10 +467,13 @@ class LabelledRows:
         outputs = None if curvature_out is None else curvature_out.values.reshape(shape)
         if isinstance(self.loss, RowLoss):
             self.loss.evaluate(self, state, outputs)
-        elif outputs is None:
+            return
+        if outputs is None:
             self.design.evaluate(self._targets, penalty, state)
         else:
             self.design.evaluate(self._targets, penalty, state, outputs)
+        if self.shares is not None:
+            self._take_shares(state)
 
     def descend(
         self, state: DescentState, penalty: CompiledL2, step_size: float, accelerate: bool,
@@ -397,6 +511,9 @@ class LabelledRows:
         else:
             none = CompiledL2(np.zeros((1, self.design.shape[1])), self.fit_intercept)
             self.design.evaluate(self._targets, none, state, outputs)
+            if self.shares is not None:
+                self._take_shares(state)
+                outputs[self.n_outputs :] -= self._linear_part().weights
         curvature = outputs[: self.n_outputs].reshape(self.n_models, -1)
         return state, RowCurvature(curvature), RowResiduals(outputs[self.n_outputs :])
 
@@ -544,6 +661,13 @@ class LabelledRows:
         np.fill_diagonal(products, 0.0)
         # Rows add up to 0: the diagonal without a difference that cancels.
         return np.diag(products.sum(axis=1)) - products
+
+
+def _mixed(shares: Vector, of_class: Vector, of_others: Vector) -> Vector:
+    """Return the mean of what rows cost on both sides; without a share infinity counts nothing."""
+    with np.errstate(invalid="ignore"):
+        one = np.where(shares > 0.0, shares * of_class, 0.0)
+        return one + np.where(shares < 1.0, (1.0 - shares) * of_others, 0.0)
 
 
 def _sets_of(offset: Vector | Matrix | None, n_samples: int) -> Matrix:

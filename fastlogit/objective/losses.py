@@ -54,6 +54,13 @@ class Loss(ABC):
     is_separable : bool
         Whether the loss falls to its infimum as margins grow, so that without a penalty there may
         be no optimum.
+    is_local : bool
+        Whether it is self-concordant near each point, but not everywhere with the same constant:
+        see `concordance_near`.
+    in_row_space : bool
+        Whether it may be fitted in the space of the rows.
+    link : str
+        The function that makes a raw prediction of a probability.
     """
 
     n_classes: int = 1
@@ -61,6 +68,9 @@ class Loss(ABC):
     most_curvature: float
     self_concordance: float = 1.0
     is_separable: bool = False
+    is_local: bool = False
+    in_row_space: bool = True
+    link: str = "logit"
 
     @property
     def is_coupled(self) -> bool:
@@ -70,12 +80,25 @@ class Loss(ABC):
     # ---- sizes that rounding errors are judged by
 
     @abstractmethod
-    def residual_size(self, cost: float) -> float:
-        """Return a bound on the root mean square of the rows' residuals, from their mean loss."""
+    def residual_size(self, cost: float, n_samples: float = 1.0) -> float:
+        """Return a bound on the root mean square of the rows' residuals, from their mean loss.
+
+        `n_samples` is how many times the mean a row's loss may be.
+        """
 
     @abstractmethod
     def curvature_size(self, cost: float) -> float:
         """Return a bound on the root of the rows' mean curvature, from their mean loss."""
+
+    # ---- constants that hold near a point
+
+    def concordance_near(self, raw: Vector, is_positive: Mask, reach: float) -> float:
+        """Return the self-concordance where raw predictions change by at most `reach`."""
+        return self.self_concordance
+
+    def curvature_within(self, cost: float, change: float) -> float:
+        """Return a bound on the rows' mean curvature where raw predictions change by so much."""
+        return self.most_curvature
 
     # ---- from row curvatures to Hessians: those of the binomial loss, row by row
 
@@ -174,11 +197,15 @@ class RowLoss(Loss):
                 return False
         return True
 
+    def probabilities(self, raw: Vector) -> Matrix:
+        """Return the probabilities of both classes (n_samples, 2), of a loss that has a link."""
+        raise NotImplementedError(f"{type(self).__name__} has no link")
+
     @abstractmethod
     def rows(self, raw: Vector, is_positive: Mask) -> tuple[Vector, Vector, Vector]:
         """Return the loss, its first and its second derivative at raw predictions (n_samples,)."""
 
-    def residual_size(self, cost: float) -> float:
+    def residual_size(self, cost: float, n_samples: float = 1.0) -> float:
         """Return `most_residual`."""
         return self.most_residual
 
@@ -195,32 +222,27 @@ class RowLoss(Loss):
         """
         design, n_outputs = rows.design, rows.n_outputs
         raw = design.raw_prediction(state.point, state.point_intercept)
-        residuals = np.empty((2 * n_outputs, design.shape[0]))
+        residuals = np.empty((n_outputs, design.shape[0]))
         for output in range(n_outputs):
             offset, weights = rows.offset_of(output), rows.weights_of(output)
             if offset is not None:
                 raw[output] += offset
-            parts: tuple[Vector, ...] = self.rows(
-                raw[output], rows.codes_of(output) == rows.positive[output]
-            )
+            parts: tuple[Vector, ...] = rows.rows_of(output, raw[output])
             if weights is not None:
-                parts = tuple(np.where(weights > 0.0, weights * part, 0.0) for part in parts)
+                with np.errstate(over="ignore", invalid="ignore"):
+                    parts = tuple(np.where(weights > 0.0, weights * part, 0.0) for part in parts)
             loss, residual, curvature = parts
-            residuals[output] = np.maximum(residual, 0.0)
-            residuals[n_outputs + output] = np.maximum(-residual, 0.0)
-            state.cost[output] = loss.sum() / rows.total_weight[output]
+            residuals[output] = residual
+            with np.errstate(over="ignore"):
+                state.cost[output] = loss.sum() / rows.total_weight[output]
             if row_state_out is not None:
                 row_state_out[output] = curvature
                 if len(row_state_out) > n_outputs:
                     row_state_out[n_outputs + output] = residual
-        # Products of X' diag(residual) with a column of ones: kernels take weights >= 0.
-        weighed = plain_targets(SQUARED, residuals, np.tile(rows.total_weight, 2))
-        slopes, last = design.hessian_product(
-            weighed, np.zeros((2 * n_outputs, design.shape[1])), np.ones(2 * n_outputs)
-        )
-        state.gradient[...] = slopes[:n_outputs] - slopes[n_outputs:]
-        last = last[:n_outputs] - last[n_outputs:]
-        state.intercept_gradient[...] = last * rows.fit_intercept
+        slopes, last = design.transposed_product(residuals)
+        with np.errstate(over="ignore", invalid="ignore"):
+            state.gradient[...] = slopes / rows.total_weight[:, None]
+            state.intercept_gradient[...] = last / rows.total_weight * rows.fit_intercept
 
     def mean_at_levels(
         self,

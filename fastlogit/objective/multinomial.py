@@ -40,7 +40,7 @@ class Multinomial(Loss):
     def __init__(self, n_classes: int) -> None:
         self.n_classes = n_classes
 
-    def residual_size(self, cost: float) -> float:
+    def residual_size(self, cost: float, n_samples: float = 1.0) -> float:
         """Return a bound on the residuals: each is at most 1, and at most its row's loss."""
         return min(1.0, float(np.sqrt(cost)))
 

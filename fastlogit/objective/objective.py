@@ -220,7 +220,8 @@ class Objective:
 
         Returns how many were taken and a status of `kernels.descent`.
         """
-        if isinstance(self.penalty, L2) and not isinstance(self.loss, RowLoss):
+        plain = not isinstance(self.loss, RowLoss) and self.rows.shares is None
+        if isinstance(self.penalty, L2) and plain:
             return self.rows.descend(state, self._in_pass, step_size, accelerate, tol, history_out)
         return step_by_step(
             self.evaluate, self.n_classes, step_size, accelerate, tol, state, history_out

@@ -183,7 +183,8 @@ def solve(
             method, why = "newton", "a penalty that couples the columns"
             if n_features > MAX_HESSIAN:
                 method, why = "newton-cg", "too many columns for a Hessian"
-        if row_space_abilities.take(objective.penalty, objective.loss):
+        can = objective.loss.in_row_space and objective.rows.shares is None
+        if can and row_space_abilities.take(objective.penalty, objective.loss):
             found = _by_row_space(objective, theta, limits, began)
             if found is not None:
                 return found

@@ -241,15 +241,18 @@ def bound_in_units(
     objective: Objective, theta: Vector, gradient: Vector, cost: float, gain: float
 ) -> float:
     """Return the suboptimality of a point as it is rounded in the units of X, from its gain."""
-    return relative(gain + _lost_in_units(objective, theta, gradient), cost)
+    return relative(gain + _lost_in_units(objective, theta, gradient, cost), cost)
 
 
-def _lost_in_units(objective: Objective, theta: Vector, gradient: Vector) -> float:
+def _lost_in_units(objective: Objective, theta: Vector, gradient: Vector, cost: float) -> float:
     """Return how much the cost may rise where a point is rounded in the units of X."""
     lost = float(objective.lost_in_units(theta[None])[0])
     with _quietly():
-        slope, half_curvature = float(np.abs(gradient).max()), 0.5 * objective.loss.most_curvature
-        return lost * slope + half_curvature * float(np.square(lost))
+        slope, curvature = (
+            float(np.abs(gradient).max()),
+            objective.loss.curvature_within(cost, lost),
+        )
+        return lost * slope + 0.5 * curvature * float(np.square(lost))
 
 
 def _quietly() -> np.errstate:

@@ -1,0 +1,451 @@
+"""`ordinal_logit`: regression of ordered classes, by proportional odds or another link."""
+
+from __future__ import annotations
+
+import itertools
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ..arrays import Array, ArrayLike, Integers, Labels, Matrix, Vector
+from ..design.opening import open_rows
+from ..inference.distributions import chi2_tail, quantile, two_sided
+from ..inference.hypothesis_tests import HypothesisTest
+from ..inference.refusals import not_identified
+from ..inference.row_weights import RowWeights, weights_by_name
+from ..inputs import validation
+from ..inputs.batches import BatchSource
+from ..inputs.categories import Categories
+from ..inputs.given import OfFit, Rows, look_at_rows
+from ..objective.binomial import Binomial
+from ..objective.labelled_rows import LabelledRows
+from ..objective.objective import Objective
+from ..options import check_category_options, check_number, check_option
+from .ordinal_brant import BrantTest, brant
+from .ordinal_classes import ordered_codes
+from .ordinal_losses import LINKS
+from .ordinal_model import OrdinalPoint, OrdinalRows, Unfinished, maximum, proven_gain
+from .ordinal_separation import refuse_without_optimum
+
+if TYPE_CHECKING:
+    from ..inference.summary import Summary
+
+__all__ = ["OrdinalResult", "ordinal_logit"]
+
+LEVEL = 0.95
+MOST_COEFFICIENTS = 2000
+
+
+@dataclass(frozen=True, eq=False)
+class OrdinalResult:
+    """A fitted model of ordered classes, and what can be said of its coefficients.
+
+    ``P(y <= k) = F(threshold_k - x' coef - offset)``: a positive coefficient makes higher classes
+    likelier. It holds the rows that it was made of, for the test of proportional odds.
+
+    Attributes
+    ----------
+    classes : ndarray of shape (n_classes,)
+        In their order.
+    thresholds : ndarray of shape (n_classes - 1,)
+        Between each two classes, rising.
+    coef : ndarray of shape (n_features,)
+    names : list of str
+        Of coefficients and thresholds, in the order of `covariance`: the coefficients first.
+    covariance : ndarray of shape (n_features + n_classes - 1,) * 2
+        The inverse of the observed information.
+    link : {"logit", "probit", "cloglog"}
+    log_likelihood, null_log_likelihood : float
+        Of the model, and of thresholds and offset alone.
+    n_samples : float
+        Observations: rows of weight above 0, or the sum of their frequencies.
+    weights : {"frequency", "analytic"} or None
+    decrement : float
+        Half the squared Newton decrement where derivatives were taken last, over the cost: an
+        estimate of what the mean loss lacked there, before one more step. No proof.
+    suboptimality : float
+        With the logit link a proven bound on (cost - optimum) / optimum in exact arithmetic; it
+        leaves out rounding errors. Infinity for other links, of which nothing is proven.
+    n_iter : int
+    seconds : float
+    feature_names : sequence of str or None
+        Names of the columns of X, where all were text.
+    categories : fastlogit.inputs.categories.Categories or None
+    """
+
+    classes: Labels
+    thresholds: Vector
+    coef: Vector
+    names: list[str]
+    covariance: Matrix
+    link: str
+    log_likelihood: float
+    null_log_likelihood: float
+    n_samples: float
+    weights: str | None
+    decrement: float
+    suboptimality: float
+    n_iter: int
+    seconds: float
+    feature_names: Sequence[str] | None
+    categories: Categories | None
+    _rows: OrdinalRows = field(repr=False)
+
+    # ---- each parameter
+
+    @property
+    def parameters(self) -> Vector:
+        """Coefficients, then thresholds, as in `names`."""
+        return np.concatenate([self.coef, self.thresholds])
+
+    @property
+    def standard_errors(self) -> Vector:
+        """Standard errors of the parameters."""
+        return np.sqrt(np.diag(self.covariance))
+
+    @property
+    def statistics(self) -> Vector:
+        """Parameters over their standard errors."""
+        return self.parameters / self.standard_errors
+
+    @property
+    def p_values(self) -> Vector:
+        """Two-sided p of each parameter's being 0."""
+        return two_sided(self.statistics, None)
+
+    def conf_int(self, level: float = LEVEL) -> Matrix:
+        """Return Wald's confidence intervals of the parameters, (n_parameters, 2).
+
+        Raises
+        ------
+        TypeError, ValueError
+            If `level` is no number between 0 and 1.
+        """
+        half = quantile(_check_level(level), None) * self.standard_errors
+        return np.column_stack([self.parameters - half, self.parameters + half])
+
+    # ---- the model as a whole
+
+    @property
+    def n_parameters(self) -> int:
+        """Coefficients and thresholds."""
+        return len(self.names)
+
+    @property
+    def aic(self) -> float:
+        """Akaike's information criterion."""
+        return 2.0 * (self.n_parameters - self.log_likelihood)
+
+    @property
+    def bic(self) -> float:
+        """Schwarz's information criterion."""
+        return float(self.n_parameters * np.log(self.n_samples) - 2.0 * self.log_likelihood)
+
+    @property
+    def mcfadden(self) -> float:
+        """McFadden's pseudo-R^2 (1974)."""
+        return 1.0 - self.log_likelihood / self.null_log_likelihood
+
+    def likelihood_ratio_test(self) -> HypothesisTest:
+        """Return the likelihood-ratio test that all coefficients are 0."""
+        statistic = max(2.0 * (self.log_likelihood - self.null_log_likelihood), 0.0)
+        df = len(self.coef)
+        return HypothesisTest(
+            "likelihood ratio", "all coefficients", statistic, df, chi2_tail(statistic, df)
+        )
+
+    def brant_test(self) -> BrantTest:
+        """Return Brant's Wald test (1990) of proportional odds.
+
+        Of binary models for each threshold, fitted by themselves: are their coefficients the same?
+
+        Returns
+        -------
+        BrantTest
+            `whole`, and in `of_columns` a test of each coefficient.
+
+        Raises
+        ------
+        ValueError
+            If there are two classes only, the link is not the logit, or a binary model has no
+            optimum.
+
+        References
+        ----------
+        Brant (1990, Biometrics 46).
+        """
+        if self.link != "logit":
+            raise ValueError(
+                f"Brant's test is of proportional odds, the fit has link={self.link!r}"
+            )
+        return brant(self._rows, self.names[: len(self.coef)])
+
+    # ---- predictions
+
+    def raw_prediction(self, X: ArrayLike, *, n_threads: int | None = None) -> Vector:
+        """Return ``X @ coef``, (n_samples,)."""
+        rows = look_at_rows(OfFit(X, self.feature_names, self.categories))
+        if rows.X.shape[1] != len(self.coef):
+            raise ValueError(f"X has {rows.X.shape[1]} columns, but the fit had {len(self.coef)}")
+        found = open_rows(rows.X, n_threads).raw_prediction(self.coef[None], np.zeros(1))[0]
+        return np.asarray(found)
+
+    def predict_proba(
+        self, X: ArrayLike, *, offset: ArrayLike = None, n_threads: int | None = None
+    ) -> Matrix:
+        """Return the probabilities of all classes, (n_samples, n_classes)."""
+        raw = self.raw_prediction(X, n_threads=n_threads)
+        fixed = validation.check_offset(offset, raw.size)
+        raw = raw + fixed if fixed.size else raw
+        ends = np.concatenate([[-np.inf], self.thresholds, [np.inf]])
+        log_proba = LINKS[self.link].log_proba
+        return np.exp(
+            np.column_stack(
+                [log_proba(ends[k + 1] - raw, ends[k] - raw) for k in range(len(self.classes))]
+            )
+        )
+
+    def predict(
+        self, X: ArrayLike, *, offset: ArrayLike = None, n_threads: int | None = None
+    ) -> Array:
+        """Return the likeliest class of each row."""
+        proba = self.predict_proba(X, offset=offset, n_threads=n_threads)
+        return self.classes[proba.argmax(axis=1)]
+
+    # ---- tables
+
+    def summary(self, level: float = LEVEL) -> Summary:
+        """Return what statisticians read of a model, as text, HTML, Markdown or LaTeX."""
+        from .ordinal_summary import summary_of
+
+        return summary_of(self, _check_level(level))
+
+    def to_frame(self, level: float = LEVEL) -> object:
+        """Return the table of parameters as a pandas data frame, a row for each of `names`.
+
+        Where pandas is not installed it is a dict of arrays, with the names under "term".
+        """
+        low, high = self.conf_int(level).T
+        columns: dict[str, Array] = {
+            "coef": self.parameters, "std_error": self.standard_errors,
+            "statistic": self.statistics, "p_value": self.p_values, "conf_low": low,
+            "conf_high": high,
+        }  # fmt: skip
+        try:
+            pd = import_module("pandas")
+        except ModuleNotFoundError:
+            return {"term": np.array(self.names, dtype=object), **columns}
+        return pd.DataFrame(columns, index=pd.Index(self.names, name="term"))
+
+    def __str__(self) -> str:
+        """Return the summary as text."""
+        return str(self.summary())
+
+    def __repr__(self) -> str:
+        """Return one line."""
+        return (
+            f"OrdinalResult({len(self.classes)} classes, {len(self.coef)} columns, "
+            f"link={self.link!r}, log-likelihood {self.log_likelihood:.6g})"
+        )
+
+    def _repr_html_(self) -> str:
+        """Return the summary, for notebooks."""
+        return self.summary()._repr_html_()
+
+
+def ordinal_logit(
+    X: ArrayLike,
+    y: ArrayLike,
+    *,
+    order: Sequence[object] | None = None,
+    link: str = "logit",
+    sample_weight: ArrayLike = None,
+    weights: str | None = None,
+    offset: ArrayLike = None,
+    handle_unknown: str = "error",
+    n_threads: int | None = None,
+) -> OrdinalResult:
+    """Fit proportional odds to ordered classes (McCullagh, 1980), by maximum likelihood.
+
+    ``log(P(y <= k) / P(y > k)) = threshold_k - x' coef - offset``, with thresholds that rise, as in
+    R's ``MASS::polr``. The likelihood is log-concave in thresholds and coefficients together, so
+    that its maximum is the only one; Newton's method with the exact Hessian finds it.
+
+    Parameters
+    ----------
+    X : array-like of shape (n_samples, n_features)
+        What `fit` takes, but batches; without a column of ones. Categorical columns of a frame have
+        a coefficient for each level but the first.
+    y : array-like of shape (n_samples,)
+        Numbers, booleans, an ordered pandas Categorical, or labels of any kind with `order`.
+        Classes that no row has are left out.
+    order : sequence, optional
+        All labels from the lowest to the highest; needed for text and unordered categories.
+    link : {"logit", "probit", "cloglog"}, default "logit"
+        F of ``P(y <= k) = F(threshold_k - x' coef)``: logistic, normal, or
+        ``1 - exp(-exp(.))`` (proportional hazards in grouped time, with the sign of polr).
+    sample_weight : array-like of shape (n_samples,), optional
+    weights : {"frequency", "analytic"}, optional
+        What the weights are, as in `infer`; needed where some are neither 0 nor 1.
+    offset : array-like of shape (n_samples,), optional
+        Fixed part of the raw predictions, beside ``x' coef``.
+    handle_unknown : {"error", "zero"}, default "error"
+        What a level is at prediction that did not occur in the fit.
+    n_threads : int, optional
+        None takes what the process may use. The result has the same bits for every number.
+
+    Returns
+    -------
+    OrdinalResult
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument has the wrong type, shape or value; if columns are combinations of others, or
+        the classes are separable.
+
+    References
+    ----------
+    McCullagh (1980, Journal of the Royal Statistical Society B 42); Burridge (1981, same journal
+    43) and Pratt (1981, Journal of the American Statistical Association 76) on its one maximum.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from fastlogit import ordinal_logit
+    >>> X = np.array([[0.1], [1.0], [0.4], [1.9], [0.9], [1.2], [2.2], [0.3]])
+    >>> y = np.array([0, 1, 0, 2, 0, 2, 1, 1])
+    >>> ordinal_logit(X, y).coef.round(3).tolist()
+    [1.518]
+    """
+    began = time.perf_counter()
+    check_option("link", link, tuple(LINKS))
+    if isinstance(X, BatchSource):
+        raise TypeError(
+            "X is a BatchSource, but ordinal_logit reads its rows many times: use arrays"
+        )
+    coding = check_category_options("reference", handle_unknown, None, has_penalty=False)
+    looked = look_at_rows(X, None, coding)
+    n_samples, n_features = looked.X.shape
+    classes, codes = ordered_codes(y, n_samples, order)
+    own = validation.check_weights(sample_weight, n_samples)
+    known = _known_weights(own, weights, n_samples)
+    classes, codes = _of_weight(classes, codes, known.values)
+    fixed = validation.check_offset(offset, n_samples)
+    if n_features + len(classes) - 1 > MOST_COEFFICIENTS:
+        raise ValueError(
+            f"the covariance would have {n_features + len(classes) - 1} rows, more than "
+            f"{MOST_COEFFICIENTS}; leave out columns, or join classes"
+        )
+    names = _names_of(looked, n_features)
+    objective = _standardized(looked, codes, known.values, n_threads, names)
+    rows = OrdinalRows(objective.design, codes, len(classes), known.values, fixed, LINKS[link])
+    try:
+        theta, point, n_iter = maximum(rows)
+    except Unfinished as end:
+        refuse_without_optimum(rows, end.theta, names)
+    lost = proven_gain(rows, theta, point) if link == "logit" else np.inf
+    null, _, _ = maximum(rows.without_slopes())
+    thresholds, coef, covariance = _in_units(rows, theta, point)
+    least = point.cost - lost
+    texts = [str(label) for label in classes.tolist()]
+    return OrdinalResult(
+        classes=classes,
+        thresholds=thresholds,
+        coef=coef,
+        names=[*names, *(f"{low}|{high}" for low, high in itertools.pairwise(texts))],
+        covariance=covariance,
+        link=link,
+        log_likelihood=-rows.total * rows.cost(theta),
+        null_log_likelihood=-rows.total * rows.without_slopes().cost(null),
+        n_samples=known.n_samples,
+        weights=known.kind if own.size else None,
+        decrement=float(0.5 * np.square(point.half_step).sum() / point.cost),
+        suboptimality=float(lost / least) if least > 0.0 else np.inf,
+        n_iter=n_iter,
+        seconds=time.perf_counter() - began,
+        feature_names=looked.text_names if looked.categories is None else looked.categories.columns,
+        categories=looked.categories,
+        _rows=rows,
+    )
+
+
+def _known_weights(given: Vector, kind: str | None, n_samples: int) -> RowWeights:
+    """Return weights as what they are called.
+
+    Raises
+    ------
+    ValueError
+        If they have no name and need one, or are sampling weights.
+    """
+    known = weights_by_name(given, kind, n_samples)
+    if not known.has_likelihood:
+        raise ValueError(
+            "weights='probability' make no likelihood, and ordinal_logit has no robust covariance; "
+            "use 'frequency' or 'analytic', or fit binary models of y > k and infer from these"
+        )
+    return known
+
+
+def _of_weight(classes: Labels, codes: Integers, weights: Vector) -> tuple[Labels, Integers]:
+    """Return classes and codes without those of no weight.
+
+    Raises
+    ------
+    ValueError
+        If one class is left.
+    """
+    counts = np.bincount(codes, weights if weights.size else None, len(classes))
+    kept = np.flatnonzero(counts)
+    if kept.size < 2:
+        where = " among the rows whose sample_weight is positive" if weights.size else ""
+        raise ValueError(f"y has one class only{where}")
+    places = np.clip(np.cumsum(counts > 0.0) - 1, 0, None)
+    return classes[kept], places[codes]
+
+
+def _names_of(rows: Rows, n_features: int) -> list[str]:
+    if rows.categories is not None:
+        return list(rows.categories.feature_names)
+    return list(rows.text_names or [f"x{column}" for column in range(n_features)])
+
+
+def _standardized(
+    rows: Rows, codes: Integers, weights: Vector, n_threads: int | None, names: list[str]
+) -> Objective:
+    """Return the rows on standardised columns; refuse columns that are none."""
+    higher = (codes > 0).astype(np.uint8)
+    labelled = LabelledRows(open_rows(rows.X, n_threads), Binomial(), higher, [1], weights)
+    objective = Objective(labelled, 0.0)
+    objective.standardize()
+    scale = objective.design.columns.inverse_scale
+    if not np.isfinite(scale).all():
+        validation.refuse_not_finite(objective.design, rows.names)
+    constant = np.flatnonzero(scale == 0.0)
+    if constant.size:
+        raise not_identified([names[column] for column in constant], True)
+    return objective
+
+
+def _in_units(
+    rows: OrdinalRows, theta: Vector, point: OrdinalPoint
+) -> tuple[Vector, Vector, Matrix]:
+    """Return thresholds, coefficients and covariance (coefficients first) in the units of X."""
+    assert rows.design is not None
+    center, inverse_scale = rows.design.columns
+    coef = theta[rows.n_cuts :] * inverse_scale
+    slopes = point.root[rows.n_cuts :] * inverse_scale[:, None]
+    cuts = point.root[: rows.n_cuts] + center @ slopes
+    whole = np.concatenate([slopes, cuts]) / np.sqrt(rows.total)
+    return theta[: rows.n_cuts] + center @ coef, coef, whole @ whole.T
+
+
+def _check_level(level: float) -> float:
+    found = check_number("level", level)
+    if not 0.0 < found < 1.0:
+        raise ValueError(f"level must be between 0 and 1, as 0.95, got {level!r}")
+    return found
