@@ -398,6 +398,7 @@ def infer_bias_reduced(given: AskedOfReduced, sums_to: float) -> BiasReducedInfe
         classes=result.classes,
         reference=result.classes[0],
         n_clusters=None,
+        _fit=result,
         weights=weights.kind if weights.values.size else None,
         terms=given.terms,
         _optimum=optimum,

@@ -26,6 +26,7 @@ from .hypothesis_tests import (
 from .likelihood import Likelihood
 from .margins_methods import MarginsOfInference
 from .optimum import Optimum
+from .refusals import refuse_link
 from .profile import intervals_of_optimum
 
 if TYPE_CHECKING:
@@ -283,8 +284,18 @@ class Inference(MarginsOfInference):
         return {term: replace(test, hypothesis=term) for term, test in tests.items()}
 
     def diagnostics(self) -> Diagnostics:
-        """Return residuals, influence and goodness of fit, each computed when it is asked for."""
+        """Return residuals, influence and goodness of fit, each computed when it is asked for.
+
+        Raises
+        ------
+        ValueError
+            If the fit has another link than the logit, or a fractional response.
+        """
         from .diagnostics import Diagnostics
+
+        refuse_link(self.link, "diagnostics")
+        if self.fractional:
+            raise ValueError("diagnostics are of labels, the fit has fractional=True")
 
         return Diagnostics(
             self.names, self.coef, self.standard_errors, self.classes, self.terms, self._optimum

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, cast
 
 from ..arrays import ArrayLike
+from .refusals import refuse_link
 
 if TYPE_CHECKING:
     from .inference import Inference
@@ -231,7 +232,10 @@ class MarginsOfInference:
 
 
 def _own(inference: MarginsOfInference) -> Inference:
-    return cast("Inference", inference)
+    """Return the inference, which is a logistic one: derivatives by other links are others."""
+    found = cast("Inference", inference)
+    refuse_link(found.link, "margins and predictions with intervals")
+    return found
 
 
 def _rows(X: ArrayLike, sample_weight: ArrayLike, offset: ArrayLike) -> GivenRows | None:

@@ -51,7 +51,8 @@ class ModelTable(Table):
         try:
             pd = import_module("pandas")
         except ModuleNotFoundError:
-            return {"term": np.array(names, dtype=object), **columns}
+            plain: dict[object, Array] = {"term": np.array(names, dtype=object)}
+            return plain | {**columns}
         return pd.DataFrame(columns, index=pd.Index(names, name="term"))
 
     def fit_statistics(self) -> object:

@@ -13,12 +13,22 @@ __all__ = [
     "SeparatedClasses",
     "not_at_optimum",
     "not_identified",
+    "refuse_link",
     "refuse_other_fits",
     "separated",
 ]
 
 # Names that a message lists.
 LISTED = 10
+
+
+def refuse_link(link: str, what: str) -> None:
+    """Raise where `what` knows the logit alone and a fit has another link."""
+    if link != "logit":
+        raise ValueError(
+            f"{what} are for logistic regression, the fit has link={link!r}; its table, tests and "
+            "profile intervals are to be had"
+        )
 
 
 def refuse_other_fits(result: FitResult, *, takes_links: bool = False) -> None:

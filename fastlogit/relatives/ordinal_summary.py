@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ..inference.summary import Summary, _number, _probability
+from ..inference.summary import Summary
+from ..inference.table import number, probability
 
 if TYPE_CHECKING:
     from .ordinal import OrdinalResult
@@ -28,8 +29,8 @@ def summary_of(result: OrdinalResult, level: float) -> Summary:
     for name, value, error, statistic, p_value, (least, most) in values:
         rows.append(
             [
-                name, _number(float(value)), _number(float(error)), f"{statistic:.3f}",
-                _probability(float(p_value)), _number(float(least)), _number(float(most)),
+                name, number(float(value)), number(float(error)), f"{statistic:.3f}",
+                probability(float(p_value)), number(float(least)), number(float(most)),
             ]
         )  # fmt: skip
     labels = [str(label) for label in result.classes.tolist()]
@@ -51,7 +52,7 @@ def _facts(result: OrdinalResult) -> list[tuple[str, str]]:
         ("null log-likelihood", f"{result.null_log_likelihood:.4f}"),
         (
             f"likelihood ratio chi2({test.df:g})",
-            f"{test.statistic:.4f} (p = {_probability(test.p_value)})",
+            f"{test.statistic:.4f} (p = {probability(test.p_value)})",
         ),
         ("AIC", f"{result.aic:.4f}"),
         ("BIC", f"{result.bic:.4f}"),
