@@ -298,6 +298,15 @@ def test_small_fits_are_measured(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.jit
+def test_profile_intervals_are_measured() -> None:
+    pytest.importorskip("firthmodels")
+    profile = load("profile")
+    times = profile.measure(profile.make(400, 3), 1, True)
+    assert [*times] == ["fastlogit", "firthmodels"]
+    assert all(len(each) == 1 for each in times.values())
+
+
+@pytest.mark.jit
 def test_inference_is_measured(monkeypatch: pytest.MonkeyPatch) -> None:
     inference = load("inference")
     monkeypatch.setattr(inference, "N_CLUSTERS", 50)

@@ -51,8 +51,8 @@ class ModelTable(Table):
         try:
             pd = import_module("pandas")
         except ModuleNotFoundError:
-            plain: dict[object, Array] = {"term": np.array(names, dtype=object)}
-            return plain | {**columns}
+            terms: dict[object, Array] = {"term": np.array(names, dtype=object)}
+            return {**terms, **columns}
         return pd.DataFrame(columns, index=pd.Index(names, name="term"))
 
     def fit_statistics(self) -> object:
@@ -149,7 +149,7 @@ def compare_models(
     )  # fmt: skip
 
 
-def _named(models: Mapping[str, Inference] | Sequence[Inference]) -> dict[str, Inference]:
+def _named(models: object) -> dict[str, Inference]:
     if isinstance(models, Mapping):
         found = {str(name): model for name, model in models.items()}
     elif isinstance(models, list | tuple):
