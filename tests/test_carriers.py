@@ -272,6 +272,7 @@ def of_calibration(X, y, w, o):
 # Which call runs each public name; a new name must be given one, or stand among those without data.
 ENTRIES = {
     "BatchSource": of_batches,
+    "BiasReducedInference": of_infer,
     "BootstrapDistribution": of_bootstrap,
     "BootstrapResult": of_bootstrap,
     "Calibration": of_calibration,

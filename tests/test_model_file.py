@@ -79,6 +79,7 @@ def test_every_field_of_a_result_survives(tmp_path):
         "coef_bounds": rng.random((2, 3)), "penalty_groups": np.array(["one", "two", "one"]),
         "categories": Categories(model.feature_names, (None, ("a",), None), "full"),
         "fractional": True,
+        "bias_reduction": "flic",
     }  # fmt: skip
     names = {field.name for field in dataclasses.fields(FitResult)}
     more = {name: value for name, value in more.items() if name in names}
