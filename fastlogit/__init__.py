@@ -28,10 +28,15 @@ if TYPE_CHECKING:
     from .fitting.path import PathResult, logistic_path
     from .fitting.scan import scan
     from .fitting.scan_result import ScanResult, ScanStatus
+    from .inference.high_dimensional import HighDimensionalInference, high_dimensional
     from .inference.hypothesis_tests import HypothesisTest
     from .inference.infer import infer
     from .inference.inference import Inference
+    from .inference.laplace import Posterior, posterior
     from .inference.leave_one_out import LeaveOneOut, leave_one_out
+    from .inference.priors import GaussianPrior, LogFPrior, StudentPrior
+    from .inference.pseudo_rows import pseudo_rows
+    from .inference.separation import SeparationReport, separation
     from .inputs.batches import BatchSource
     from .prediction import predict, predict_proba, raw_prediction
     from .predictor import Predictor
@@ -56,23 +61,29 @@ __all__ = [
     "ConvergenceDisplay",
     "DivergenceError",
     "FitResult",
+    "GaussianPrior",
     "GroupFit",
     "GroupFits",
     "GroupStatus",
+    "HighDimensionalInference",
     "HypothesisTest",
     "Inference",
     "LeaveOneOut",
+    "LogFPrior",
     "LogisticRegression",
     "LogisticRegressionCV",
     "PathResult",
     "PermutationResult",
+    "Posterior",
     "Predictor",
     "Problem",
     "Progress",
     "RegularizationPathDisplay",
     "ScanResult",
     "ScanStatus",
+    "SeparationReport",
     "SeparationWarning",
+    "StudentPrior",
     "WarmUp",
     "bootstrap",
     "cost",
@@ -80,6 +91,7 @@ __all__ = [
     "fit",
     "fit_groups",
     "gradient_descent",
+    "high_dimensional",
     "infer",
     "leave_one_out",
     "log1p_exp",
@@ -87,10 +99,13 @@ __all__ = [
     "logistic_path",
     "logit",
     "permutation",
+    "posterior",
     "predict",
     "predict_proba",
+    "pseudo_rows",
     "raw_prediction",
     "scan",
+    "separation",
     "sigmoid",
     "warmup",
 ]
@@ -104,23 +119,29 @@ _HOME = {
     "ConvergenceDisplay": "displays",
     "DivergenceError": "errors",
     "FitResult": "result",
+    "GaussianPrior": "inference.priors",
     "GroupFit": "fitting.group_fits",
     "GroupFits": "fitting.group_fits",
     "GroupStatus": "fitting.group_fits",
+    "HighDimensionalInference": "inference.high_dimensional",
     "HypothesisTest": "inference.hypothesis_tests",
     "Inference": "inference.inference",
     "LeaveOneOut": "inference.leave_one_out",
+    "LogFPrior": "inference.priors",
     "LogisticRegression": "estimators.logistic",
     "LogisticRegressionCV": "estimators.cross_validation",
     "PathResult": "fitting.path",
     "PermutationResult": "resampling.replicates",
+    "Posterior": "inference.laplace",
     "Predictor": "predictor",
     "Problem": "fitting.evaluation",
     "Progress": "result",
     "RegularizationPathDisplay": "displays",
     "ScanResult": "fitting.scan_result",
     "ScanStatus": "fitting.scan_result",
+    "SeparationReport": "inference.separation",
     "SeparationWarning": "errors",
+    "StudentPrior": "inference.priors",
     "WarmUp": "warming",
     "bootstrap": "resampling.bootstrap",
     "cost": "fitting.cost",
@@ -128,6 +149,7 @@ _HOME = {
     "fit": "fitting.fit",
     "fit_groups": "fitting.groups",
     "gradient_descent": "fitting.fit",
+    "high_dimensional": "inference.high_dimensional",
     "infer": "inference.infer",
     "leave_one_out": "inference.leave_one_out",
     "log1p_exp": "elementwise",
@@ -135,10 +157,13 @@ _HOME = {
     "logistic_path": "fitting.path",
     "logit": "elementwise",
     "permutation": "resampling.permutation",
+    "posterior": "inference.laplace",
     "predict": "prediction",
     "predict_proba": "prediction",
+    "pseudo_rows": "inference.pseudo_rows",
     "raw_prediction": "prediction",
     "scan": "fitting.scan",
+    "separation": "inference.separation",
     "sigmoid": "elementwise",
     "warmup": "warming",
 }

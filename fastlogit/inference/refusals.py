@@ -8,6 +8,7 @@ import numpy as np
 
 from ..certificates.separation import Separated
 from ..result import FitResult
+from .separation import NO_MAXIMUM, SeparationReport
 
 __all__ = ["not_at_optimum", "not_identified", "refuse_other_fits", "separated"]
 
@@ -50,8 +51,10 @@ def refuse_other_fits(result: FitResult) -> None:
         )
 
 
-def separated(found: Separated, names: Sequence[str]) -> ValueError:
-    """Return the error for classes that are separable."""
+def separated(
+    found: Separated, names: Sequence[str], report: SeparationReport | None = None
+) -> ValueError:
+    """Return the error for classes that are separable, with what the report has found of them."""
     columns = listed([names[column] for column in found.columns])
     how = {True: "completely ", False: "quasi-completely ", None: ""}[found.complete]
     what = (
@@ -59,12 +62,8 @@ def separated(found: Separated, names: Sequence[str]) -> ValueError:
         if found.alone
         else f"a combination of the columns {columns} does"
     )
-    return ValueError(
-        f"the classes are {how}separable: {what}. The likelihood has no maximum, fitted "
-        "probabilities go to 0 or 1, and there are no standard errors. Leave such columns out, "
-        "join their levels with others, or fit with a penalty (a smaller C) and use "
-        "fastlogit.bootstrap"
-    )
+    more = f" ({report.sentence})" if report is not None and report.is_separable else ""
+    return ValueError(f"the classes are {how}separable: {what}{more}. {NO_MAXIMUM}")
 
 
 def not_identified(columns: Sequence[str], with_intercept: bool) -> ValueError:
