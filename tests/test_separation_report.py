@@ -14,6 +14,19 @@ from fastlogit import separation
 pytestmark = pytest.mark.jit
 
 
+PULSATILITY = (
+    "13 16 8 34 20 5 17 10 26 17 8 7 20 10 18 16 18 8 29 12 20 38 22 7 25 15 7 28 11 19 "
+    "10 10 18 14 21 11 17 25 16 19 15 33 24 48 12 19 2 22 40 5 0 21 15 29 15 12 3 20 23 "
+    "12 22 42 15 13 14 19 12 13 10 12 49 6 5 17 11 21 5 19 33 "
+)
+HEIGHT = (
+    "164 226 314 268 128 231 180 168 156 231 201 189 315 123 127 176 200 264 88 127 137 "
+    "97 114 88 91 58 97 150 133 237 182 313 131 192 164 201 188 193 211 129 172 75 192 "
+    "184 111 161 118 144 118 93 117 119 106 202 229 233 290 170 141 225 154 197 175 216 "
+    "257 137 361 204 217 169 27 184 130 96 101 98 35 102 85 "
+)
+
+
 def separable_pairs(X: Any, codes: Any, n_classes: int) -> Any:
     """Which (row, other class) some direction separates: one programme for all, with slacks.
 
@@ -111,8 +124,31 @@ def test_quasi_complete_names_the_column() -> None:
     assert text.startswith("Quasi-complete separation: 7 of 200 rows are separated, 193 overlap")
     assert "rare         -1      -inf" in text
     assert repr(report) == "SeparationReport(quasi-complete, 7 of 200 rows)"
-    for name in ("Join", "leave", "penalty", "prior"):
+    for name in ("Join", "leave", "firth", "prior"):
         assert name in text
+
+
+def endometrial() -> tuple[Any, Any]:
+    """Heinze and Schemper (2002, Statistics in Medicine 21), as R's brglm2 0.9 ships them."""
+    frame = pd.DataFrame({"NV": 0.0, "PI": np.array(PULSATILITY.split(), float)}, index=range(79))
+    frame["EH"] = np.array(HEIGHT.split(), float) / 100.0
+    frame.loc[[21, 22, 23, 24, 25, 47, 48, 49, 50, 70, 74, 75, 77], "NV"] = 1.0
+    high = np.zeros(79, dtype=int)
+    for first, last in [(17, 26), (43, 52), (69, 78)]:
+        high[first : last + 1] = 1
+    return frame, high
+
+
+def test_endometrial_cancers() -> None:
+    """NV alone is infinite, as R's detectseparation has it; the others are those of glm."""
+    X, y = endometrial()
+    report = check(X.to_numpy(), y, carrier=X)
+    assert report.infinite == {"NV": np.inf}
+    assert (report.n_separated, report.n_overlapped) == (13, 66)
+    rest = ~report.separated
+    overlapped = X[rest][["PI", "EH"]]
+    found = fastlogit.infer(fastlogit.fit(overlapped, y[rest], C=np.inf), overlapped, y[rest])
+    np.testing.assert_allclose(found.coef, [4.30452, -0.04218, -2.90261], atol=6e-6)
 
 
 def test_overlap() -> None:

@@ -216,8 +216,9 @@ def high_dimensional(
     ----------
     X : array-like of shape (n_samples, n_features)
         Whatever `fit` takes, but batches; fewer columns than rows. The theory is for columns that
-        are normal, in any covariance; it is seen to hold for independent columns of light tails,
-        and not for indicators of rare levels, or few columns among rows of very different sizes.
+        are normal, in any covariance; in simulations it also holds for independent signs and
+        indicators of 5 %. Columns of heavy tails, or that depend on each other in other ways than
+        by correlation, are beyond it.
     y : array-like of shape (n_samples,)
         Labels of two classes.
     alpha : float above 0, up to 1, or "auto"

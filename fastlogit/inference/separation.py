@@ -23,9 +23,9 @@ LISTED = 10
 SHOWN = 40
 # What to do where there is no maximum, in the order in which it is best tried.
 REMEDY = (
-    "Join such levels with others, leave such columns out, fit with a penalty (a smaller C) and "
-    "use fastlogit.bootstrap, or say what is known of the coefficients "
-    "(fastlogit.posterior with a prior)"
+    "Join such levels with others, leave such columns out, fit with penalty='firth', say what is "
+    "known of the coefficients (fastlogit.posterior with a prior), or fit with a penalty (a "
+    "smaller C) and use fastlogit.bootstrap"
 )
 NO_MAXIMUM = (
     "The likelihood has no maximum, fitted probabilities go to 0 or 1, and there are no standard "
