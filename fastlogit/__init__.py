@@ -36,15 +36,20 @@ if TYPE_CHECKING:
     from .inference.bias_reduced import BiasReducedInference
     from .inference.calibration import Calibration, calibration
     from .inference.diagnostics import Diagnostics
+    from .inference.high_dimensional import HighDimensionalInference, high_dimensional
     from .inference.hypothesis_tests import HypothesisTest
     from .inference.infer import infer
     from .inference.inference import Inference
+    from .inference.laplace import Posterior, posterior
     from .inference.leave_one_out import LeaveOneOut, leave_one_out
     from .inference.margins import Margins
     from .inference.model_table import ModelTable, compare_models
     from .inference.predictions import Predictions
     from .inference.prior_correction import prior_correction
+    from .inference.priors import GaussianPrior, LogFPrior, StudentPrior
     from .inference.profile_intervals import ProfileIntervals, profile_intervals
+    from .inference.pseudo_rows import pseudo_rows
+    from .inference.separation import SeparationReport, separation
     from .inputs.batches import BatchSource
     from .prediction import predict, predict_proba, raw_prediction
     from .predictor import Predictor
@@ -81,13 +86,16 @@ __all__ = [
     "DivergenceError",
     "FitResult",
     "ForestDisplay",
+    "GaussianPrior",
     "GroupFit",
     "GroupFits",
     "GroupStatus",
+    "HighDimensionalInference",
     "HypothesisTest",
     "Inference",
     "InfluenceDisplay",
     "LeaveOneOut",
+    "LogFPrior",
     "LogisticRegression",
     "LogisticRegressionCV",
     "Margins",
@@ -95,6 +103,7 @@ __all__ = [
     "OrdinalResult",
     "PathResult",
     "PermutationResult",
+    "Posterior",
     "Predictions",
     "Predictor",
     "Problem",
@@ -104,7 +113,9 @@ __all__ = [
     "ResidualsDisplay",
     "ScanResult",
     "ScanStatus",
+    "SeparationReport",
     "SeparationWarning",
+    "StudentPrior",
     "WarmUp",
     "bootstrap",
     "calibration",
@@ -115,6 +126,7 @@ __all__ = [
     "fit",
     "fit_groups",
     "gradient_descent",
+    "high_dimensional",
     "infer",
     "leave_one_out",
     "log1p_exp",
@@ -123,12 +135,15 @@ __all__ = [
     "logit",
     "ordinal_logit",
     "permutation",
+    "posterior",
     "predict",
     "predict_proba",
     "prior_correction",
     "profile_intervals",
+    "pseudo_rows",
     "raw_prediction",
     "scan",
+    "separation",
     "sigmoid",
     "warmup",
 ]
@@ -150,13 +165,16 @@ _HOME = {
     "DivergenceError": "errors",
     "FitResult": "result",
     "ForestDisplay": "displays",
+    "GaussianPrior": "inference.priors",
     "GroupFit": "fitting.group_fits",
     "GroupFits": "fitting.group_fits",
     "GroupStatus": "fitting.group_fits",
+    "HighDimensionalInference": "inference.high_dimensional",
     "HypothesisTest": "inference.hypothesis_tests",
     "Inference": "inference.inference",
     "InfluenceDisplay": "displays",
     "LeaveOneOut": "inference.leave_one_out",
+    "LogFPrior": "inference.priors",
     "LogisticRegression": "estimators.logistic",
     "LogisticRegressionCV": "estimators.cross_validation",
     "Margins": "inference.margins",
@@ -165,6 +183,7 @@ _HOME = {
     "PathResult": "fitting.path",
     "PermutationResult": "resampling.replicates",
     "Predictions": "inference.predictions",
+    "Posterior": "inference.laplace",
     "Predictor": "predictor",
     "Problem": "fitting.evaluation",
     "ProfileIntervals": "inference.profile_intervals",
@@ -173,7 +192,9 @@ _HOME = {
     "ResidualsDisplay": "displays",
     "ScanResult": "fitting.scan_result",
     "ScanStatus": "fitting.scan_result",
+    "SeparationReport": "inference.separation",
     "SeparationWarning": "errors",
+    "StudentPrior": "inference.priors",
     "WarmUp": "warming",
     "bootstrap": "resampling.bootstrap",
     "calibration": "inference.calibration",
@@ -184,6 +205,7 @@ _HOME = {
     "fit": "fitting.fit",
     "fit_groups": "fitting.groups",
     "gradient_descent": "fitting.fit",
+    "high_dimensional": "inference.high_dimensional",
     "infer": "inference.infer",
     "leave_one_out": "inference.leave_one_out",
     "log1p_exp": "elementwise",
@@ -192,12 +214,15 @@ _HOME = {
     "logit": "elementwise",
     "ordinal_logit": "relatives.ordinal",
     "permutation": "resampling.permutation",
+    "posterior": "inference.laplace",
     "predict": "prediction",
     "predict_proba": "prediction",
     "prior_correction": "inference.prior_correction",
     "profile_intervals": "inference.profile_intervals",
+    "pseudo_rows": "inference.pseudo_rows",
     "raw_prediction": "prediction",
     "scan": "fitting.scan",
+    "separation": "inference.separation",
     "sigmoid": "elementwise",
     "warmup": "warming",
 }

@@ -269,6 +269,28 @@ def of_calibration(X, y, w, o):
     return [found.slope, found.slope_error, found.observed]
 
 
+def of_separation(X, y, w, o):
+    found = fastlogit.separation(X, y, sample_weight=w)
+    return [found.separated, found.n_samples]
+
+
+def of_posterior(X, y, w, o):
+    prior = fastlogit.GaussianPrior(0.1, 2.0)
+    found = fastlogit.posterior(X, y, prior, sample_weight=w, offset=o, weights="analytic")
+    return [found.coef, found.covariance, found.predict_proba(X, offset=o)]
+
+
+def of_pseudo_rows(X, y, w, o):
+    found = fastlogit.pseudo_rows(X, y, fastlogit.LogFPrior(), sample_weight=w)
+    dense = found.X.toarray() if hasattr(found.X, "toarray") else found.X
+    return [dense, found.y, found.sample_weight]
+
+
+def of_high_dimensional(X, y, w, o):
+    found = fastlogit.high_dimensional(X, y, alpha=0.8)
+    return [found.coef, found.covariance]
+
+
 # Which call runs each public name; a new name must be given one, or stand among those without data.
 ENTRIES = {
     "BatchSource": of_batches,
@@ -281,18 +303,24 @@ ENTRIES = {
     "FitResult": of_fit,
     "GroupFit": of_groups,
     "GroupFits": of_groups,
+    "GaussianPrior": of_posterior,
+    "HighDimensionalInference": of_high_dimensional,
     "HypothesisTest": of_infer,
     "Inference": of_infer,
     "LeaveOneOut": of_leave_one_out,
+    "LogFPrior": of_pseudo_rows,
     "LogisticRegression": of_estimator,
     "LogisticRegressionCV": of_cv,
     "Margins": of_margins,
     "PathResult": of_path,
     "PermutationResult": of_permutation,
     "Predictions": of_margins,
+    "Posterior": of_posterior,
     "Predictor": of_predictor,
     "Problem": of_problem,
     "ScanResult": of_scan,
+    "SeparationReport": of_separation,
+    "StudentPrior": of_posterior,
     "bootstrap": of_bootstrap,
     "calibration": of_calibration,
     "conditional_logit": of_conditional,
@@ -301,6 +329,7 @@ ENTRIES = {
     "fit": of_fit,
     "fit_groups": of_groups,
     "gradient_descent": of_descent,
+    "high_dimensional": of_high_dimensional,
     "infer": of_infer,
     "leave_one_out": of_leave_one_out,
     "log1p_exp": of_elementwise,
@@ -308,11 +337,14 @@ ENTRIES = {
     "logistic_path": of_path,
     "logit": of_elementwise,
     "permutation": of_permutation,
+    "posterior": of_posterior,
     "predict": of_functions,
     "predict_proba": of_functions,
     "prior_correction": of_prior,
+    "pseudo_rows": of_pseudo_rows,
     "raw_prediction": of_functions,
     "scan": of_scan,
+    "separation": of_separation,
     "sigmoid": of_elementwise,
 }
 WITHOUT_DATA = {

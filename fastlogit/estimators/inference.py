@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from typing import overload
+
 from sklearn.utils.validation import check_is_fitted
 
 from .. import threads
 from ..arrays import ArrayLike
+from ..inference.high_dimensional import HighDimensionalInference
 from ..inference.infer import infer
 from ..inference.inference import Inference
 from ..result import FitResult
@@ -19,6 +22,20 @@ class InferenceSupport:
     n_jobs: int | None
     result_: FitResult
 
+    @overload
+    def inference(
+        self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike = ..., *,
+        offset: ArrayLike = ..., weights: str | None = ..., cov_type: str = ...,
+        clusters: ArrayLike = ..., reference: object = ..., correction: None = ...,
+    ) -> Inference: ...  # fmt: skip
+
+    @overload
+    def inference(
+        self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike = ..., *,
+        offset: ArrayLike = ..., weights: str | None = ..., cov_type: str = ...,
+        clusters: ArrayLike = ..., reference: object = ..., correction: str,
+    ) -> HighDimensionalInference: ...  # fmt: skip
+
     def inference(
         self,
         X: ArrayLike,
@@ -30,7 +47,8 @@ class InferenceSupport:
         cov_type: str = "nonrobust",
         clusters: ArrayLike = None,
         reference: object = None,
-    ) -> Inference:
+        correction: str | None = None,
+    ) -> Inference | HighDimensionalInference:
         """Return standard errors, tests and intervals of the fit, made without a penalty.
 
         Parameters
@@ -43,7 +61,7 @@ class InferenceSupport:
             The weights of the fit.
         offset : array-like of shape (n_samples,) or (n_samples, n_classes), optional
             The offset of the fit.
-        weights, cov_type, clusters, reference
+        weights, cov_type, clusters, reference, correction
             See `fastlogit.infer`.
 
         Returns
@@ -59,6 +77,6 @@ class InferenceSupport:
         check_is_fitted(self, "result_")
         return infer(
             self, X, y, sample_weight=sample_weight, offset=offset, weights=weights,
-            cov_type=cov_type, clusters=clusters, reference=reference,
+            cov_type=cov_type, clusters=clusters, reference=reference, correction=correction,
             n_threads=threads.of_jobs(self.n_jobs),
         )  # fmt: skip

@@ -6,8 +6,9 @@ from typing import NamedTuple, Protocol
 
 import numpy as np
 
-from ..arrays import ArrayLike, Floats, Vector
+from ..arrays import ArrayLike, Floats, Labels, Vector
 from ..design.base import Design
+from ..inputs.conversion import show
 from ..inputs.given import Data, Fitted, Given, look_at_fitted
 from ..objective.binomial import Binomial
 from ..objective.labelled_rows import LabelledRows
@@ -22,6 +23,7 @@ __all__ = [
     "labelled_rows",
     "look_at_rows_of_fit",
     "names_of",
+    "place_of_reference",
     "result_of",
 ]
 
@@ -100,6 +102,29 @@ def names_of(result: FitResult) -> Names:
         return Names(list(result.categories.feature_names), terms)
     features = result.feature_names or [f"x{column}" for column in range(len(result.coef))]
     return Names(list(features), list(features))
+
+
+def place_of_reference(reference: object, classes: Labels) -> int:
+    """Return the place of the class that the others are compared with: the first for None.
+
+    Raises
+    ------
+    ValueError
+        If it is none of the classes, or there are two, of which it is always the first.
+    """
+    if reference is None:
+        return 0
+    if len(classes) == 2:
+        raise ValueError(
+            "reference is for more than two classes; of two the coefficients are those of the "
+            f"second, {show(classes[1])}"
+        )
+    places = [place for place, label in enumerate(classes.tolist()) if label == reference]
+    if not places:
+        raise ValueError(
+            f"reference must be one of the classes {classes[:10].tolist()}, got {reference!r}"
+        )
+    return places[0]
 
 
 def coefficients_by_output(result: FitResult) -> tuple[Floats, Vector]:

@@ -3,27 +3,57 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import overload
 
 import numpy as np
 
 from ..arrays import ArrayLike
 from ..design.opening import open_rows
-from ..inputs.conversion import show
+from ..inputs.given import Data
+from ..options import check_option
 from ..result import FitResult
 from .bias_reduced import AskedOfReduced, infer_bias_reduced
 from .bias_reduced import look_at_cov_type as look_at_cov_type_of_reduced
 from .covariance import covariance_of, look_at_cov_type
-from .fitted import INTERCEPT, HasResult, Names, look_at_rows_of_fit, names_of, result_of
+from .fitted import (
+    INTERCEPT,
+    HasResult,
+    Names,
+    look_at_rows_of_fit,
+    names_of,
+    place_of_reference,
+    result_of,
+)
+from .high_dimensional import HighDimensionalInference, corrected_of, plain_weights
 from .inference import Inference
 from .likelihood import likelihood_of
 from .optimum import find_optimum, objective_of_fit
 from .refusals import refuse_other_fits
-from .row_weights import weights_by_name
+from .row_weights import RowWeights, weights_by_name
 
-__all__ = ["infer", "names_of_coefficients", "place_of"]
+__all__ = ["infer", "names_of_coefficients"]
 
 # A covariance of more coefficients would take too much memory (128 MB).
 MOST_COEFFICIENTS = 4000
+CORRECTIONS = ("high-dimensional",)
+
+
+@overload
+def infer(
+    fitted: FitResult | HasResult, X: ArrayLike, y: ArrayLike, *, sample_weight: ArrayLike = ...,
+    offset: ArrayLike = ..., weights: str | None = ..., cov_type: str = ...,
+    clusters: ArrayLike = ..., reference: object = ..., correction: None = ...,
+    n_threads: int | None = ...,
+) -> Inference: ...  # fmt: skip
+
+
+@overload
+def infer(
+    fitted: FitResult | HasResult, X: ArrayLike, y: ArrayLike, *, sample_weight: ArrayLike = ...,
+    offset: ArrayLike = ..., weights: str | None = ..., cov_type: str = ...,
+    clusters: ArrayLike = ..., reference: object = ..., correction: str,
+    n_threads: int | None = ...,
+) -> HighDimensionalInference: ...  # fmt: skip
 
 
 def infer(
@@ -37,8 +67,9 @@ def infer(
     cov_type: str | None = None,
     clusters: ArrayLike = None,
     reference: object = None,
+    correction: str | None = None,
     n_threads: int | None = None,
-) -> Inference:
+) -> Inference | HighDimensionalInference:
     """Return standard errors, tests and intervals of a fit without a penalty, or of reduced bias.
 
     Refines the fit to all digits of its coefficients, which takes a pass over the rows and one for
@@ -77,12 +108,16 @@ def infer(
         2011).
     reference : label, optional
         Of more than two classes the one that the others are compared with; the first by default.
+    correction : {"high-dimensional"}, optional
+        Correct bias and errors of maximum likelihood for columns that are no small share of the
+        rows, see `high_dimensional`, which also has estimates where there is no maximum.
     n_threads : int, optional
         None takes what the process may use. The result has the same bits for every number.
 
     Returns
     -------
     Inference
+        With a correction a `HighDimensionalInference`.
 
     Raises
     ------
@@ -107,11 +142,20 @@ def infer(
     [0.9763, 1.0124]
     """
     result = result_of(fitted)
-    refuse_other_fits(result, takes_links=True)
-    place = place_of(reference, result)
+    refuse_other_fits(result, takes_links=correction is None)
+    place = place_of_reference(reference, result.classes)
     data = look_at_rows_of_fit(fitted, X, y, sample_weight, offset)
     n_rows = data.rows.X.shape[0]
     known = weights_by_name(data.weights, weights, n_rows).of_shares(data.shares)
+    if correction is not None:
+        _look_at_correction(correction, cov_type, data, known)
+        if result.bias_reduction is not None:
+            raise ValueError(
+                f"correction={correction!r} is of maximum likelihood, the fit has "
+                f"bias_reduction={result.bias_reduction!r}"
+            )
+        objective = objective_of_fit(result, open_rows(data.rows.X, n_threads), data, known)
+        return corrected_of(objective, names_of(result).features, result.classes, known, 1.0)
     cov_type = cov_type or ("HC0" if known.is_quasi else "nonrobust")
     if result.bias_reduction is not None:
         look_at_cov_type_of_reduced(cov_type, clusters, result.bias_reduction)
@@ -155,22 +199,19 @@ def infer(
     )
 
 
-def place_of(reference: object, result: FitResult) -> int:
-    """Return the place of the class that the others are compared with."""
-    if reference is None:
-        return 0
-    if len(result.classes) == 2:
+def _look_at_correction(
+    correction: str, cov_type: str | None, data: Data, weights: RowWeights
+) -> None:
+    """Raise for a correction that is not known, or goes with nothing else that is asked."""
+    check_option("correction", correction, CORRECTIONS)
+    if cov_type not in (None, "nonrobust"):
         raise ValueError(
-            "reference is for more than two classes; of two the coefficients are those of the "
-            f"second, {show(result.classes[1])}"
+            f"correction={correction!r} has a covariance of its own: leave out cov_type="
+            f"{cov_type!r}"
         )
-    places = [place for place, label in enumerate(result.classes.tolist()) if label == reference]
-    if not places:
-        raise ValueError(
-            f"reference must be one of the classes {result.classes[:10].tolist()}, "
-            f"got {reference!r}"
-        )
-    return places[0]
+    if data.offset.size:
+        raise ValueError(f"correction={correction!r} knows no offset")
+    plain_weights(weights)
 
 
 def names_of_coefficients(

@@ -26,8 +26,8 @@ from .hypothesis_tests import (
 from .likelihood import Likelihood
 from .margins_methods import MarginsOfInference
 from .optimum import Optimum
-from .refusals import refuse_link
 from .profile import intervals_of_optimum
+from .refusals import refuse_link
 
 if TYPE_CHECKING:
     from .diagnostics import Diagnostics

@@ -26,6 +26,7 @@ from ..result import FitResult
 from .fitted import coefficients_by_output, labelled_rows
 from .refusals import not_at_optimum, not_identified, separated
 from .row_weights import RowWeights
+from .separation import report_of
 
 __all__ = ["Optimum", "Point", "evaluate", "find_optimum", "objective_of_fit", "root_of"]
 
@@ -153,23 +154,23 @@ def find_optimum(
     for step in range(MOST_STEPS):
         point = evaluate(objective, hessians, theta, root)
         if root is None:
-            _refuse_dependent(objective, hessians, point, theta, names)
+            _refuse_dependent(result, objective, hessians, point, theta, names, reference)
         half = point.half_step
         square, move = float(half @ half), point.root @ half
         largest = float(np.abs(move).max())
         curvature = float(point.curvature.totals()[0]) / total
         if square <= EXACT * EXACT * curvature:
             if largest > LONG:  # rows that are predicted surely hide a way that goes on
-                _refuse_separated(objective, theta, names)
+                _refuse_separated(result, objective, theta, names, reference)
             return Optimum(objective, weights, theta - move, point, reference)
         root = point.root if square <= near * near * curvature else None
         if step == 0 and square * total > FAR * FAR:
-            _refuse_separated(objective, theta, names)
+            _refuse_separated(result, objective, theta, names, reference)
             raise not_at_optimum(result, float(np.sqrt(square * total)))
         if step >= 2 and largest > LONG:
-            _refuse_separated(objective, theta, names)
+            _refuse_separated(result, objective, theta, names, reference)
         theta = theta - move
-    _refuse_separated(objective, theta, names)
+    _refuse_separated(result, objective, theta, names, reference)
     raise not_at_optimum(result, float(np.sqrt(square * total)))
 
 
@@ -196,15 +197,16 @@ def root_of(hessian: LocalHessian) -> Matrix:
 
 
 def _refuse_dependent(
-    objective: Objective, hessians: Hessians, point: Point, theta: Vector, names: list[str]
-) -> None:
+    result: FitResult, objective: Objective, hessians: Hessians, point: Point, theta: Vector,
+    names: list[str], reference: int,
+) -> None:  # fmt: skip
     """Raise where the rows leave a direction of the parameters open."""
     n_classes, size = objective.n_classes, objective.design.shape[1] + 1
     fitted = objective.fitted()[:size]
     wanted = int(fitted.sum()) * max(1, n_classes - 1)
     if np.count_nonzero(point.root.any(axis=0)) >= wanted:
         return
-    _refuse_separated(objective, theta, names)
+    _refuse_separated(result, objective, theta, names, reference)
     hessian = hessians.at(0, theta, point.curvature)
     block = np.ascontiguousarray(hessian.loss[:size, :size])
     dependent = np.flatnonzero(Factor(block, DEPENDENT).dependent & fitted)
@@ -214,7 +216,9 @@ def _refuse_dependent(
     raise not_identified(named, objective.fit_intercept)
 
 
-def _refuse_separated(objective: Objective, theta: Vector, names: list[str]) -> None:
+def _refuse_separated(
+    result: FitResult, objective: Objective, theta: Vector, names: list[str], reference: int
+) -> None:
     """Raise where the classes are separable."""
     kind = SoftmaxSeparation if objective.loss.is_coupled else Separation
     looks, point = kind(objective), theta[None]
@@ -222,4 +226,5 @@ def _refuse_separated(objective: Objective, theta: Vector, names: list[str]) -> 
     looks.inspect(point)
     looks.decide(np.array([0]), point)
     if looks.found:
-        raise separated(looks.describe(0), names)
+        report = report_of(objective, names, result.classes.tolist(), reference)
+        raise separated(looks.describe(0), names, report)

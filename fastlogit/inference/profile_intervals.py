@@ -12,8 +12,8 @@ from ..design.opening import open_rows
 from ..options import check_level
 from ..result import FitResult
 from .contrasts import places_of
-from .fitted import HasResult, look_at_rows_of_fit, names_of, result_of
-from .infer import names_of_coefficients, place_of
+from .fitted import HasResult, look_at_rows_of_fit, names_of, place_of_reference, result_of
+from .infer import names_of_coefficients
 from .inference import LEVEL
 from .optimum import find_optimum, objective_of_fit
 from .profile import intervals_of_optimum
@@ -141,7 +141,7 @@ def profile_intervals(
     """
     result = result_of(fitted)
     refuse_other_fits(result)
-    level, place = check_level(level), place_of(reference, result)
+    level, place = check_level(level), place_of_reference(reference, result.classes)
     names = names_of(result)
     all_names, terms = names_of_coefficients(names, result, place)
     chosen = places_of(coefficients, all_names, terms)

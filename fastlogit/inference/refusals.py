@@ -8,6 +8,7 @@ import numpy as np
 
 from ..certificates.separation import Separated
 from ..result import FitResult
+from .separation import NO_MAXIMUM, SeparationReport
 
 __all__ = [
     "SeparatedClasses",
@@ -79,8 +80,10 @@ class SeparatedClasses(ValueError):
     """The classes are separable: the likelihood has no maximum."""
 
 
-def separated(found: Separated, names: Sequence[str]) -> SeparatedClasses:
-    """Return the error for classes that are separable."""
+def separated(
+    found: Separated, names: Sequence[str], report: SeparationReport | None = None
+) -> SeparatedClasses:
+    """Return the error for classes that are separable, with what the report has found of them."""
     columns = listed([names[column] for column in found.columns])
     how = {True: "completely ", False: "quasi-completely ", None: ""}[found.complete]
     what = (
@@ -88,13 +91,8 @@ def separated(found: Separated, names: Sequence[str]) -> SeparatedClasses:
         if found.alone
         else f"a combination of the columns {columns} does"
     )
-    return SeparatedClasses(
-        f"the classes are {how}separable: {what}. The likelihood has no maximum, fitted "
-        "probabilities go to 0 or 1, and there are no standard errors. "
-        "fastlogit.profile_intervals has the intervals that the likelihood still gives, some of "
-        "them with one end. Or leave such columns out, join their levels with others, or fit with "
-        "a penalty (a smaller C) and use fastlogit.bootstrap"
-    )
+    more = f" ({report.sentence})" if report is not None and report.is_separable else ""
+    return SeparatedClasses(f"the classes are {how}separable: {what}{more}. {NO_MAXIMUM}")
 
 
 def not_identified(columns: Sequence[str], with_intercept: bool) -> ValueError:
