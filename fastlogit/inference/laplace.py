@@ -286,8 +286,8 @@ def posterior(
     >>> from fastlogit import GaussianPrior, posterior
     >>> X, y = np.array([[-2.0], [-1.0], [1.0], [2.0]]), [0, 0, 1, 1]
     >>> found = posterior(X, y, GaussianPrior(0.0, 4.0))
-    >>> found.coef.round(4).tolist(), found.standard_deviations.round(4).tolist()
-    ([0.0, 1.5046], [1.3738, 1.2056])
+    >>> found.coef[1].round(4), found.standard_deviations.round(4).tolist()
+    (np.float64(1.7174), [1.7717, 1.1546])
     """
     if not isinstance(prior, Prior):
         raise TypeError(
