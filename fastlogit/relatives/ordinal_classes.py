@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Protocol
+from typing import Protocol, cast
 
 import numpy as np
 
@@ -42,7 +42,7 @@ def ordered_codes(
     categorical = getattr(y, "cat", y)
     declared = getattr(categorical, "categories", None)
     if declared is not None and hasattr(categorical, "codes"):
-        return _of_categories(categorical, n_samples, order)
+        return _of_categories(cast("Categorical", categorical), n_samples, order)
     labels, codes = encode_labels(y, n_samples)
     if order is not None:
         return _in_order(labels, codes.astype(np.intp), order)
