@@ -293,10 +293,12 @@ def fit(
         categories, handle_unknown, interactions, has_penalty=strengths.exist(l2_reg, l1_reg)
     )
     what = given_of(
-        X, y, sample_weight, offset, l2_reg, penalty_factor, start, clock, l1_reg, coef_bounds,
-        fractional,
-    )  # fmt: skip
-    data = what if isinstance(what, Data) else look(what._replace(categories=coding), multi_class)
+        X, y, sample_weight, offset, l2_reg, penalty_factor, start, clock, l1_reg, coef_bounds
+    )
+    if isinstance(what, Data):
+        data = what
+    else:
+        data = look(what._replace(categories=coding, fractional=fractional), multi_class)
     if reduction is not None:
         beside: dict[str, object] = {
             "C": None if C == np.inf else C, "l2_reg": data.l2_reg, "l1_reg": data.l1_reg,
@@ -686,12 +688,11 @@ def _conclude(
         loss=objective.loss if isinstance(objective.loss, RowLoss) else None,
         fractional=problem.data.shares is not None,
         fit_intercept=objective.fit_intercept,
-        passes=outcome.passes,
-        times=outcome.times,
+        passes=outcome.passes, times=outcome.times,
         bounds=outcome.bounds[:, 0] if coupled else outcome.bounds,
         feature_names=problem.feature_names,
         categories=problem.data.rows.categories,
-    )
+    )  # fmt: skip
     if outcome.reason == Reason.DIVERGED:
         raise DivergenceError(message, result)
     if outcome.reason == Reason.INTERRUPTED:

@@ -137,7 +137,7 @@ def refuse_groups_alone(strengths: Strengths, has_l1: bool) -> None:
 def given_of(
     X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike, offset: ArrayLike, l2_reg: ArrayLike,
     penalty_factor: ArrayLike, start: StartLike, clock: Clock | None = None,
-    l1_reg: ArrayLike = None, coef_bounds: ArrayLike = None, fractional: bool = False,
+    l1_reg: ArrayLike = None, coef_bounds: ArrayLike = None,
 ) -> Given | Data:  # fmt: skip
     """Return what the user gave, to be looked at.
 
@@ -148,7 +148,7 @@ def given_of(
         return X
     return Given(
         X, y, sample_weight, offset, l2_reg, penalty_factor, _start_of(start), clock=clock,
-        l1_reg=l1_reg, coef_bounds=coef_bounds, fractional=fractional,
+        l1_reg=l1_reg, coef_bounds=coef_bounds,
     )  # fmt: skip
 
 

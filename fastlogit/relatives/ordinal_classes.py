@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Protocol, cast
 
 import numpy as np
 
@@ -12,6 +12,14 @@ from ..inputs.conversion import show
 from ..inputs.validation import encode_labels
 
 __all__ = ["ordered_codes"]
+
+
+class Categorical(Protocol):
+    """What is asked of a pandas Categorical: codes, -1 for missing values, and categories."""
+
+    codes: Integers
+    categories: ArrayLike
+    ordered: bool
 
 
 def ordered_codes(
@@ -34,7 +42,7 @@ def ordered_codes(
     categorical = getattr(y, "cat", y)
     declared = getattr(categorical, "categories", None)
     if declared is not None and hasattr(categorical, "codes"):
-        return _of_categories(categorical, n_samples, order)
+        return _of_categories(cast("Categorical", categorical), n_samples, order)
     labels, codes = encode_labels(y, n_samples)
     if order is not None:
         return _in_order(labels, codes.astype(np.intp), order)
@@ -47,7 +55,7 @@ def ordered_codes(
 
 
 def _of_categories(
-    y: Any, n_samples: int, order: Sequence[object] | None
+    y: Categorical, n_samples: int, order: Sequence[object] | None
 ) -> tuple[Labels, Integers]:
     """Return the same of a pandas Categorical."""
     codes = np.asarray(y.codes, dtype=np.intp)
