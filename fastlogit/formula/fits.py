@@ -13,9 +13,9 @@ import numpy as np
 from ..arrays import Array, ArrayLike, Labels, Vector
 from ..design.mixed import MixedRows
 from ..fitting.fit import fit
+from ..inference.row_weights import KINDS
 from ..inputs.given import Rows as CheckedRows
 from ..inputs.validation import check_weights
-from ..inference.row_weights import KINDS
 from ..options import UNKNOWN, check_option
 from ..result import FitResult
 from .coding import expressions_of, fit_coding
@@ -186,8 +186,9 @@ def _fitted(
     state = State(parsed.context)
     expressions = [parsed.response, *expressions_of(parsed.terms), *parsed.offsets]
     used = used_rows(
-        data, dict.fromkeys([*parsed.response_columns, *parsed.columns]), expressions, state,
+        data, [*dict.fromkeys([*parsed.response_columns, *parsed.columns])], expressions, state,
         {name: values for name, values in of_rows.items() if values is not None}, missing,
+        fitting=True,
     )  # fmt: skip
     n_dropped = used.n_dropped
     used = _of_weight(used, of_rows["sample_weight"])

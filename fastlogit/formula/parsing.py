@@ -222,7 +222,7 @@ def _unknown(name: str, expression: Expression, columns: Sequence[str]) -> Value
     where = "" if expression.text == name else f" in {expression.text}"
     return ValueError(
         f"the formula names {name!r}{where}, which is no column of data, and nothing of the "
-        f"context that it may use{hint} {_listed(columns)}"
+        f"context that it may use{hint or '.'} {_listed(columns)}"
     )
 
 

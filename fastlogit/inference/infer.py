@@ -9,6 +9,7 @@ import numpy as np
 from ..arrays import ArrayLike
 from ..design.opening import open_rows
 from ..inputs.conversion import show
+from ..inputs.given import Data
 from ..result import FitResult
 from .covariance import covariance_of, look_at_cov_type
 from .fitted import INTERCEPT, HasResult, Names, look_at_rows_of_fit, names_of, result_of
@@ -102,6 +103,7 @@ def infer(
     place = _place_of(reference, result)
     data = look_at_rows_of_fit(fitted, X, y, sample_weight, offset)
     n_rows = data.rows.X.shape[0]
+    _refuse_absent_classes(data, result)
     known = weights_by_name(data.weights, weights, n_rows)
     ways = look_at_cov_type(cov_type, clusters, n_rows, known)
     n_outputs = max(1, len(result.classes) - 1)
@@ -150,6 +152,21 @@ def _place_of(reference: object, result: FitResult) -> int:
             f"got {reference!r}"
         )
     return places[0]
+
+
+def _refuse_absent_classes(data: Data, result: FitResult) -> None:
+    """Raise where no row of a class counts: coefficients of the class have no optimum."""
+    weights = data.weights if data.weights.size else np.ones(len(data.codes))
+    if weights.ndim > 1:
+        return
+    found = np.bincount(data.codes, weights=weights, minlength=len(result.classes))
+    absent = result.classes[found == 0.0].tolist()
+    if absent:
+        raise ValueError(
+            f"no row of the class {', '.join(map(show, absent[:10]))} has positive weight: its "
+            "probability is 0, and coefficients have no optimum. Give inference all rows of the "
+            "fit; a class without rows is left out of the fit"
+        )
 
 
 def _names_of_coefficients(

@@ -18,12 +18,12 @@ from .distributions import quantile, two_sided
 from .hypothesis_tests import (
     HypothesisTest,
     likelihood_ratio,
-    nested,
     score,
     wald,
     wald_of_clusters,
 )
 from .likelihood import Likelihood
+from .nested import nested
 from .optimum import Optimum
 
 if TYPE_CHECKING:
@@ -229,7 +229,7 @@ class Inference:
         """
         self._refuse_pseudo("a likelihood-ratio test")
         if isinstance(hypothesis, Inference):
-            return nested(self.likelihood, self.names, hypothesis.likelihood, hypothesis.names)
+            return nested(self, hypothesis)
         return likelihood_ratio(contrasts_of(hypothesis, self.names, self.terms), self._optimum)
 
     def term_tests(self) -> dict[str, HypothesisTest]:
