@@ -166,10 +166,16 @@ def fit(
         bool,
         typer.Option("--cv", help="Choose C among ten from 1e-4 to 1e4 by cross-validation."),
     ] = False,
-    folds: Annotated[int, typer.Option(help="Number of folds of --cv.")] = 5,
+    folds: Annotated[
+        int | None, typer.Option(help="Number of folds of --cv.", show_default="5")
+    ] = None,
     scoring: Annotated[
-        str, typer.Option(help="What --cv makes large: one of scikit-learn's scorers.")
-    ] = "neg_log_loss",
+        str | None,
+        typer.Option(
+            help="What --cv makes large: one of scikit-learn's scorers.",
+            show_default="neg_log_loss",
+        ),
+    ] = None,
     multi_class: Annotated[
         str, typer.Option(help="More than two classes: ovr (one-vs-all) or multinomial (softmax).")
     ] = "ovr",
@@ -260,9 +266,7 @@ def fit(
 
     ratios = l1_ratio or []
     check_strengths(cv, C, ratios, l2_reg, penalty_groups or [])
-    how = Folds(folds, scoring)
-    if cv:
-        how.check()
+    how = Folds.asked(cv, folds, scoring)
     form = io.TextFormat(sep, decimal, thousands, tuple(na or ()))
     out = Path(f"{data.name.split('.')[0]}.model.npz") if out is None else out
     io.check_writable(out)
@@ -310,7 +314,7 @@ def fit(
             )
     settings = options | {"weights": weights, "drop": list(drop or [])} | asked.settings(X)
     if cv:
-        settings |= {"folds": folds, "scoring": scoring}
+        settings |= {"folds": how.number, "scoring": how.scoring}
     save_model(Model(result, names, target, settings, fastlogit.__version__), out)
     classes = ", ".join(str(label) for label in result.classes[:10])
     more = ", ..." if len(result.classes) > 10 else ""

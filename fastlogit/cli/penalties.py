@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from fastlogit.fitting.column_groups import FEATURES
+from fastlogit.io.categories import names_in
 from fastlogit.io.faults import quoted
 from fastlogit.options import check_number
 
@@ -51,7 +52,7 @@ def column_groups(groups: Sequence[str], names: Sequence[str]) -> list[str] | st
         return FEATURES
     taken: dict[str, str] = {}
     for group in groups:
-        parts = [part.strip() for part in group.split(",")]
+        parts = names_in(group, names)
         for name in parts:
             if name not in names:
                 raise ValueError(
