@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -243,6 +244,18 @@ def fit(
     coefficients: Annotated[
         bool, typer.Option("--coefficients", help="Print the coefficients and the intercept.")
     ] = False,
+    summary: Annotated[
+        str | None,
+        typer.Option(
+            help="Print standard errors, p and intervals of a fit without a penalty: nonrobust, or "
+            "the robust HC0 to HC3.",
+            metavar="COVARIANCE",
+        ),
+    ] = None,
+    weights_are: Annotated[
+        str | None,
+        typer.Option(help="What weights are to --summary: frequency, probability or analytic."),
+    ] = None,
     sep: Sep = None,
     decimal: Decimal = ".",
     thousands: Thousands = None,
@@ -259,7 +272,7 @@ def fit(
     from fastlogit import io
     from fastlogit.cli import columns
     from fastlogit.cli.choosing import Folds, cross_validate
-    from fastlogit.cli.penalties import check_strengths, column_groups
+    from fastlogit.cli.penalties import check_strengths, check_summary, column_groups
     from fastlogit.fitting.problem import Strengths
     from fastlogit.inputs.given import Given, look
     from fastlogit.model_file import Model, save_model
@@ -267,6 +280,7 @@ def fit(
     ratios = l1_ratio or []
     check_strengths(cv, C, ratios, l2_reg, penalty_groups or [])
     how = Folds.asked(cv, folds, scoring)
+    check_summary(summary, weights_are, has_penalty=cv or C is not None or bool(l2_reg))
     form = io.TextFormat(sep, decimal, thousands, tuple(na or ()))
     out = Path(f"{data.name.split('.')[0]}.model.npz") if out is None else out
     io.check_writable(out)
@@ -312,6 +326,14 @@ def fit(
             result = fastlogit.fit(
                 look(given, multi_class), n_threads=threads, callback=watcher, **others
             )
+        study = None
+        if summary is not None:
+            watcher.stage("standard errors")
+            study = fastlogit.infer(
+                dataclasses.replace(result, feature_names=list(result.feature_names or names)),
+                X, y, sample_weight=sample_weight, weights=weights_are, cov_type=summary,
+                n_threads=threads,
+            )  # fmt: skip
     settings = options | {"weights": weights, "drop": list(drop or [])} | asked.settings(X)
     if cv:
         settings |= {"folds": how.number, "scoring": how.scoring}
@@ -324,6 +346,8 @@ def fit(
     _print_course(result)
     if coefficients:
         _print_coefficients(result, columns.names_of_coefficients(result, names))
+    if study is not None:
+        typer.echo(str(study))
     typer.echo(f"model: {out}")
 
 
