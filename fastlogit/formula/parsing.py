@@ -214,7 +214,7 @@ def _names_in(text: str) -> list[str]:
             else:
                 bound.add(node.id)
         elif isinstance(node, ast.Call) and ast.unparse(node.func) == "Q":
-            found |= {arg.value: None for arg in node.args if isinstance(arg, ast.Constant)}
+            found |= {str(arg.value): None for arg in node.args if isinstance(arg, ast.Constant)}
     return sorted(found.keys() - bound)
 
 

@@ -87,7 +87,7 @@ def used_rows(
             warnings.warn(
                 f"{int(bad.sum()):,} rows are dropped where the data lack nothing but functions "
                 f"give NaN: {_counts(counts)}",
-                stacklevel=4,
+                stacklevel=5,
             )
         rows, lacking = rows[~bad], lacking | counts
         values = {text: own.take(~bad) for text, own in values.items()}
