@@ -458,6 +458,36 @@ def test_cross_validation_bad_input(tumours, words, message):
 
 
 @pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--folds", "3"], "--folds is for --cv: give --cv too, or leave it out"),
+        (["--scoring", "accuracy"], "--scoring is for --cv"),
+        (["--folds", "5", "--scoring", "x"], "--folds and --scoring are for --cv"),
+        (["--summary", "HC9"], "--summary must be one of 'nonrobust', 'HC0'"),
+        (["--summary", "HC1", "--C", "1"], "--summary is of fits without a penalty"),
+        (["--weights-are", "frequency"], "--weights-are is for --summary"),
+    ],
+)
+def test_options_that_need_others(tumours, words, message):
+    assert message in fail(2, "fit", tumours, "--target", "diagnosis", *words)
+
+
+def test_the_summary_is_that_of_infer():
+    rows = ['kind,"dose, mg",age']
+    rows += [f"{'ab'[k * 7 % 11 > 5]},{k * 13 % 17},{k % 5}" for k in range(60)]
+    Path("trial.csv").write_text("\n".join(rows) + "\n")
+    printed = succeed("fit", "trial.csv", "--target", "kind", "--summary", "HC3")
+    X = np.array([[k * 13 % 17, k % 5] for k in range(60)], dtype=float)
+    y = np.array(["ab"[k * 7 % 11 > 5] for k in range(60)])
+    found = fastlogit.infer(fastlogit.fit(X, y, C=np.inf), X, y, cov_type="HC3")
+    line = next(line for line in printed.splitlines() if line.startswith("dose, mg "))
+    shown = [float(word) for word in line.split()[2:4]]
+    assert shown == pytest.approx([found.coef[1], found.standard_errors[1]], rel=1e-3)
+    groups = ["--C", "1", "--l1-ratio", "1", "--penalty-groups", "dose, mg,age"]
+    assert "of 1 groups" in succeed("fit", "trial.csv", "--target", "kind", *groups)
+
+
+@pytest.mark.parametrize(
     ("target", "fitting", "others"),
     [
         ("diagnosis", ["f1", "roc_auc"], ["top_k_accuracy", "f1_samples"]),

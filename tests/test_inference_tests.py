@@ -5,7 +5,7 @@ from typing import Any
 import inference_oracle as oracle
 import numpy as np
 import pytest
-from problems import problem
+from problems import problem, three_classes
 from scipy import stats
 
 from fastlogit import fit, infer
@@ -45,7 +45,7 @@ def test_hypotheses_as_text(text: Any, rows: Any, values: Any) -> None:
 @pytest.mark.parametrize(
     ("hypothesis", "words"),
     [
-        ("x2", r"not understood from 'x2' on; the coefficients are intercept, x1"),
+        ("x2", r"not understood from 'x2' on, which is none; the coefficients are intercept, x1"),
         ("x1 = x1", "says nothing about a coefficient"),
         ("1 = 2", "says nothing about a coefficient"),
         ("x1 = 0 = x10", "has 2 signs '='"),
@@ -66,6 +66,63 @@ def test_hypotheses_as_text(text: Any, rows: Any, values: Any) -> None:
 def test_what_is_no_hypothesis(hypothesis: Any, words: str) -> None:
     with pytest.raises(ValueError, match=words):
         contrasts_of(hypothesis, NAMES, TERMS)
+
+
+# Names as formulas and frames have them.
+ODD = [
+    "intercept", "C(race, Treatment('b'))[T.a]", "C(race, Treatment('b'))[T.c]", "I(x ** 2)", "x:z",
+    "a, b", "x", "x - z", "cut[(0, 1]]", "cut[T.a)]", "2", "g[T.`q`]", "z", "a = b",
+]  # fmt: skip
+ODD_TERMS = {"C(race, Treatment('b'))": [1, 2], "cut": [8, 9], "x": [6]}
+
+
+@pytest.mark.parametrize(
+    ("text", "rows", "values"),
+    [
+        ("C(race, Treatment('b'))[T.a] = 0", [{1: 1.0}], [0.0]),
+        (
+            "C(race,Treatment(\"b\"))[T.a] = 2 * C(race,  Treatment('b')) [T.c]",
+            [{1: 1, 2: -2}],
+            [0],
+        ),
+        ("C(race, Treatment('b'))", [{1: 1.0}, {2: 1.0}], [0.0, 0.0]),
+        ("C(race,Treatment('b')), x", [{1: 1.0}, {2: 1.0}, {6: 1.0}], [0.0, 0.0, 0.0]),
+        ("I(x ** 2) = x:z", [{3: 1.0, 4: -1.0}], [0.0]),
+        ("I(x**2) - x = 1", [{3: 1.0, 6: -1.0}], [1.0]),
+        ("a, b", [{5: 1.0}], [0.0]),
+        ("a, b = 3, x", [{5: 1.0}, {6: 1.0}], [3.0, 0.0]),
+        ("x - z", [{7: 1.0}], [0.0]),
+        ("`x` - `z`", [{6: 1.0, 12: -1.0}], [0.0]),
+        ("cut[(0, 1]] = cut[T.a)], x = 2", [{8: 1.0, 9: -1.0}, {6: 1.0}], [0.0, 2.0]),
+        ("cut", [{8: 1.0}, {9: 1.0}], [0.0, 0.0]),
+        ("x = 2", [{6: 1.0}], [2.0]),
+        ("x = `2`", [{6: 1.0, 10: -1.0}], [0.0]),
+        ("`g[T.`q`]` = x", [{11: 1.0, 6: -1.0}], [0.0]),
+        ("a = b = 1", [{13: 1.0}], [1.0]),
+    ],
+)
+def test_names_with_commas_brackets_blanks_and_signs(text: str, rows: Any, values: Any) -> None:
+    found = contrasts_of(text, ODD, ODD_TERMS)
+    wanted = np.zeros((len(rows), len(ODD)))
+    for number, row in enumerate(rows):
+        for place, factor in row.items():
+            wanted[number, place] = factor
+    np.testing.assert_array_equal(found.matrix, wanted)
+    np.testing.assert_allclose(found.values, values)
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("`y` = 0", "names 'y', which is none; the coefficients are intercept"),
+        ("`y = 0", "names 'y = 0', which is none"),
+        ("2 * cut = 0", "has the term cut, of 2 coefficients, in a sum: a term stands alone"),
+        ("x[T.a] = 0", r"not understood from '\[T.a\] = 0' on, which is none"),
+    ],
+)
+def test_names_that_are_none_are_said(text: str, words: str) -> None:
+    with pytest.raises(ValueError, match=words):
+        contrasts_of(text, ODD, ODD_TERMS)
 
 
 def test_a_matrix_with_values() -> None:
@@ -192,6 +249,91 @@ def test_more_restrictions_than_clusters_are_refused(study: Any) -> None:
         few.wald_test("x1, x2, x3")
 
 
+@pytest.mark.parametrize("text", ["x1 = 1e6", "x0 = 1e150", "x0 = -1e308, x1 = 1e308"])
+def test_hypotheses_that_overflow_are_refused_in_words(study: Any, text: str) -> None:
+    _, _, found = study
+    for test in (found.likelihood_ratio_test, found.score_test):
+        with pytest.raises(ValueError, match="so far from the estimates that under it fitted prob"):
+            test(text)
+
+
+@pytest.mark.parametrize("held", [None, 0.7])
+@pytest.mark.parametrize("has_offset", [False, True])
+def test_the_null_model_has_the_intercept_of_the_fit(held: float | None, has_offset: bool) -> None:
+    """One that is not fitted is where the fit held it: no slopes leave it and the offset."""
+    X, y = problem(300, 3)[:2]
+    offset = np.sin(np.arange(300.0)) if has_offset else None
+    found = infer(fit(X, y, C=np.inf, intercept=held, offset=offset), X, y, offset=offset)
+    fixed = np.zeros(300) + (0.0 if offset is None else offset) + (held or 0.0)
+    wanted = -np.logaddexp(0.0, np.where(y == 1, -fixed, fixed)).sum()
+    assert found.likelihood.null_log_likelihood == pytest.approx(wanted, rel=1e-12)
+    assert (found.likelihood.n_slopes, found.likelihood.n_parameters) == (3, 3)
+    # The test of all slopes is a fit of its own.
+    test = found.likelihood_ratio_test("x0, x1, x2")
+    assert test.statistic == pytest.approx(2.0 * (found.log_likelihood - wanted), rel=1e-9)
+
+
+def test_nested_models_without_an_intercept(study: Any) -> None:
+    X, y, found = study
+    parts = {held: infer(fit(X[:, :2], y, C=np.inf, intercept=held), X[:, :2], y)
+             for held in (None, 0.7)}  # fmt: skip
+    for held, part in parts.items():
+        test = found.likelihood_ratio_test(part)
+        assert (test.hypothesis, test.df) == ("intercept, x2, x3", 3)
+        by_restriction = found.likelihood_ratio_test(f"intercept = {held or 0}, x2, x3")
+        assert test.statistic == pytest.approx(by_restriction.statistic, rel=1e-8)
+    whole = infer(fit(X, y, C=np.inf, intercept=None), X, y)
+    assert whole.likelihood_ratio_test(parts[None]).df == 2
+    with pytest.raises(ValueError, match=r"it holds the intercept at 0.7, this one at 0"):
+        whole.likelihood_ratio_test(parts[0.7])
+    with pytest.raises(ValueError, match="it has intercept"):
+        whole.likelihood_ratio_test(infer(fit(X[:, :2], y, C=np.inf), X[:, :2], y))
+
+
+def test_nested_models_are_of_the_same_values(study: Any) -> None:
+    X, y, found = study
+    order = np.random.default_rng(0).permutation(500)
+    smaller = infer(fit(X[:, :2], y, C=np.inf), X[:, :2], y)
+    statistic = found.likelihood_ratio_test(smaller).statistic
+    turned = infer(fit(X[order][:, :2], y[order], C=np.inf), X[order][:, :2], y[order])
+    assert found.likelihood_ratio_test(turned).statistic == pytest.approx(statistic)
+    for values in (X[order][:, :2], X[:, 1:3], X[:, :2] * [1.0, 1.001]):
+        other = infer(fit(values, y, C=np.inf), values, y)
+        with pytest.raises(ValueError, match=r"its column x[01] has other values"):
+            found.likelihood_ratio_test(other)
+    labels = y.copy()
+    labels[[np.argmax(y), np.argmin(y)]] = 0, 1  # as many of each class
+    other = infer(fit(X[:, :2], labels, C=np.inf), X[:, :2], labels)
+    with pytest.raises(ValueError, match="other values, or they stand beside other labels"):
+        found.likelihood_ratio_test(other)
+    offset = np.ones(500)
+    other = infer(fit(X[:, :2], y, C=np.inf, offset=offset), X[:, :2], y, offset=offset)
+    with pytest.raises(ValueError, match="other rows, labels, weights or offsets"):
+        found.likelihood_ratio_test(other)
+
+
+def test_nested_softmax_models_have_one_reference() -> None:
+    X, y = three_classes(400, 3)
+    fits = [fit(Z, y, C=np.inf, multi_class="multinomial") for Z in (X, X[:, :2])]
+    whole = infer(fits[0], X, y)
+    test = whole.likelihood_ratio_test(infer(fits[1], X[:, :2], y))
+    assert test.statistic == pytest.approx(whole.likelihood_ratio_test("1:x2, 2:x2").statistic)
+    with pytest.raises(ValueError, match="the other model compares with 1, this one with 0"):
+        whole.likelihood_ratio_test(infer(fits[1], X[:, :2], y, reference=1))
+
+
+def test_classes_without_rows_are_named() -> None:
+    X, y = three_classes(400, 3)
+    result = fit(X, y, C=np.inf, multi_class="multinomial")
+    with pytest.raises(ValueError, match="no row of the class 2 has positive weight"):
+        infer(result, X[y != 2], y[y != 2])
+    with pytest.raises(ValueError, match="no row of the class 1 has positive weight"):
+        infer(result, X, y, sample_weight=(y != 1) * 1.0)
+    two = fit(X, y > 0, C=np.inf)
+    with pytest.raises(ValueError, match="no row of the class False has positive weight"):
+        infer(two, X[y > 0], y[y > 0] > 0)
+
+
 def test_models_that_are_not_nested_are_refused(study: Any) -> None:
     X, y, found = study
     smaller = infer(fit(X[:, :2], y, C=np.inf), X[:, :2], y)
@@ -199,5 +341,5 @@ def test_models_that_are_not_nested_are_refused(study: Any) -> None:
     with pytest.raises(ValueError, match="not nested in this one: it has x2, x3"):
         smaller.likelihood_ratio_test(found)
     other = infer(fit(X[:400, :2], y[:400], C=np.inf), X[:400, :2], y[:400])
-    with pytest.raises(ValueError, match="of other rows, labels or weights: 400 observations"):
+    with pytest.raises(ValueError, match="of other rows, labels, weights or offsets: 400 obs"):
         found.likelihood_ratio_test(other)

@@ -16,6 +16,7 @@ from pyarrow import parquet
 from sklearn.datasets import dump_svmlight_file, load_breast_cancer
 
 from fastlogit import io
+from fastlogit.io import categories
 from fastlogit.io.values import is_date
 
 TEXT = (
@@ -479,8 +480,55 @@ def test_svmlight_value_that_is_no_number(tmp_path):
 
 
 def test_svmlight_foreign(tmp_path):
-    with pytest.raises(ValueError, match="damaged, truncated or not a svmlight file"):
+    with pytest.raises(ValueError, match=r"data.svm, line 1: '.*' is no row of svmlight"):
         io.read_table(written(tmp_path, TEXT, "data.svm"))
+
+
+@pytest.mark.parametrize("line", ["0 2:1 1:3", "1 1:x", "foo 1:1", "1 1"])
+def test_svmlight_wrong_lines_of_small_files_are_named(tmp_path, line):
+    path = written(tmp_path, f"1 1:1 2:2\n# a remark\n0 2:1\n{line}\n", "data.svm")
+    with pytest.raises(ValueError, match=rf"data.svm, line 4: '{line}' is no row of svmlight"):
+        io.read_table(path)
+
+
+def test_labels_beside_a_sparse_matrix_are_those_of_a_csv_file(tmp_path):
+    from scipy import sparse
+
+    sparse.save_npz(tmp_path / "words.npz", sparse.eye_array(4).tocsr())
+    for lines, wanted in (
+        (["1", "0", "1", "0"], [1, 0, 1, 0]),
+        (["true", "false", "true", "true"], [True, False, True, True]),
+        (["0.5", "1", "1", "1"], [0.5, 1.0, 1.0, 1.0]),
+        (["a", "b ", "a", "a"], ["a", "b", "a", "a"]),
+    ):
+        (tmp_path / "words.y.txt").write_text("\n".join(lines) + "\n")
+        found = io.labels(io.read_table(tmp_path / "words.npz"), "y")
+        assert found.tolist() == wanted
+        assert [type(each) for each in found.tolist()] == [type(each) for each in wanted]
+    (tmp_path / "words.y.txt").write_text("a\nNA\nb\na\n")
+    with pytest.raises(ValueError, match="column 'y' has no value"):
+        io.labels(io.read_table(tmp_path / "words.npz"), "y")
+
+
+@pytest.mark.parametrize(
+    ("text", "names", "wanted"),
+    [
+        ("a,b", ["a,b", "c"], ["a,b"]),
+        ("a,b", ["a", "b"], ["a", "b"]),
+        ("a,b, c", ["a,b", "c"], ["a,b", "c"]),
+        ("c,a,b", ["a,b", "c", "a"], ["c", "a,b"]),
+        ("x, y", ["a"], ["x", "y"]),
+    ],
+)
+def test_names_with_commas_between_commas(text, names, wanted):
+    assert categories.names_in(text, names) == wanted
+
+
+def test_categories_of_a_file_in_blocks_are_refused(tmp_path, monkeypatch):
+    monkeypatch.setattr("fastlogit.io.sparse_files.is_too_large", lambda path: True)
+    table = io.read_table(written(tmp_path, "1 1:1 2:2\n0 1:2 2:1\n", "data.svm"))
+    with pytest.raises(ValueError, match=r"is read in blocks, .* no categorical columns \('f2'\)"):
+        io.frame_of(table, ["f1", "f2"], ["f2"])
 
 
 # --- columns by name

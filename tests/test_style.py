@@ -22,6 +22,7 @@ EXCEPTIONS: dict[str, str] = {
     "kernels/small.py:take_rows": "what `_fit_small` takes, and what it shares with L1's",
     "kernels/small_l1.py:_fit_small_l1": "as `_fit_small`, it is users' own",
     "kernels/small_softmax.py:_fit_small_softmax": "as `_fit_small`, it is users' own",
+    "formula/fits.py:logit": "users call it, as fastlogit.formula.logit",
     "kernels/small_softmax_cg.py:_fit_small_softmax_cg": "what `_fit_small_softmax` takes",
 }
 

@@ -29,10 +29,27 @@ class Folds(NamedTuple):
     number: int
     scoring: str
 
-    def check(self) -> None:
-        """Raise for a number of folds or a scorer that there is not."""
-        check_whole("--folds", self.number, low=2)
-        check_scorer_name(self.scoring)
+    @classmethod
+    def asked(cls, cv: bool, number: int | None, scoring: str | None) -> Folds:
+        """Return what the options say.
+
+        Raises
+        ------
+        ValueError
+            If they are given without --cv, or there is no such number of folds or scorer.
+        """
+        given = {"--folds": number, "--scoring": scoring}
+        alone = [name for name, value in given.items() if value is not None and not cv]
+        if alone:
+            raise ValueError(
+                f"{' and '.join(alone)} {'is' if len(alone) == 1 else 'are'} for --cv: give --cv "
+                "too, or leave it out"
+            )
+        found = cls(5 if number is None else number, "neg_log_loss" if scoring is None else scoring)
+        if cv:
+            check_whole("--folds", found.number, low=2)
+            check_scorer_name(found.scoring)
+        return found
 
 
 def cross_validate(

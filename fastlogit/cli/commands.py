@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -166,10 +167,16 @@ def fit(
         bool,
         typer.Option("--cv", help="Choose C among ten from 1e-4 to 1e4 by cross-validation."),
     ] = False,
-    folds: Annotated[int, typer.Option(help="Number of folds of --cv.")] = 5,
+    folds: Annotated[
+        int | None, typer.Option(help="Number of folds of --cv.", show_default="5")
+    ] = None,
     scoring: Annotated[
-        str, typer.Option(help="What --cv makes large: one of scikit-learn's scorers.")
-    ] = "neg_log_loss",
+        str | None,
+        typer.Option(
+            help="What --cv makes large: one of scikit-learn's scorers.",
+            show_default="neg_log_loss",
+        ),
+    ] = None,
     multi_class: Annotated[
         str, typer.Option(help="More than two classes: ovr (one-vs-all) or multinomial (softmax).")
     ] = "ovr",
@@ -237,6 +244,18 @@ def fit(
     coefficients: Annotated[
         bool, typer.Option("--coefficients", help="Print the coefficients and the intercept.")
     ] = False,
+    summary: Annotated[
+        str | None,
+        typer.Option(
+            help="Print standard errors, p and intervals of a fit without a penalty: nonrobust, or "
+            "the robust HC0 to HC3.",
+            metavar="COVARIANCE",
+        ),
+    ] = None,
+    weights_are: Annotated[
+        str | None,
+        typer.Option(help="What weights are to --summary: frequency, probability or analytic."),
+    ] = None,
     sep: Sep = None,
     decimal: Decimal = ".",
     thousands: Thousands = None,
@@ -253,16 +272,15 @@ def fit(
     from fastlogit import io
     from fastlogit.cli import columns
     from fastlogit.cli.choosing import Folds, cross_validate
-    from fastlogit.cli.penalties import check_strengths, column_groups
+    from fastlogit.cli.penalties import check_strengths, check_summary, column_groups
     from fastlogit.fitting.problem import Strengths
     from fastlogit.inputs.given import Given, look
     from fastlogit.model_file import Model, save_model
 
     ratios = l1_ratio or []
     check_strengths(cv, C, ratios, l2_reg, penalty_groups or [])
-    how = Folds(folds, scoring)
-    if cv:
-        how.check()
+    how = Folds.asked(cv, folds, scoring)
+    check_summary(summary, weights_are, has_penalty=cv or C is not None or bool(l2_reg))
     form = io.TextFormat(sep, decimal, thousands, tuple(na or ()))
     out = Path(f"{data.name.split('.')[0]}.model.npz") if out is None else out
     io.check_writable(out)
@@ -308,9 +326,17 @@ def fit(
             result = fastlogit.fit(
                 look(given, multi_class), n_threads=threads, callback=watcher, **others
             )
+        study = None
+        if summary is not None:
+            watcher.stage("standard errors")
+            study = fastlogit.infer(
+                dataclasses.replace(result, feature_names=list(result.feature_names or names)),
+                X, y, sample_weight=sample_weight, weights=weights_are, cov_type=summary,
+                n_threads=threads,
+            )  # fmt: skip
     settings = options | {"weights": weights, "drop": list(drop or [])} | asked.settings(X)
     if cv:
-        settings |= {"folds": folds, "scoring": scoring}
+        settings |= {"folds": how.number, "scoring": how.scoring}
     save_model(Model(result, names, target, settings, fastlogit.__version__), out)
     classes = ", ".join(str(label) for label in result.classes[:10])
     more = ", ..." if len(result.classes) > 10 else ""
@@ -320,6 +346,8 @@ def fit(
     _print_course(result)
     if coefficients:
         _print_coefficients(result, columns.names_of_coefficients(result, names))
+    if study is not None:
+        typer.echo(str(study))
     typer.echo(f"model: {out}")
 
 

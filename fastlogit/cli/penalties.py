@@ -5,10 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from fastlogit.fitting.column_groups import FEATURES
+from fastlogit.inference.row_weights import KINDS
+from fastlogit.io.categories import names_in
 from fastlogit.io.faults import quoted
-from fastlogit.options import check_number
+from fastlogit.options import check_number, check_option
 
-__all__ = ["check_strengths", "column_groups"]
+__all__ = ["check_strengths", "check_summary", "column_groups"]
+
+# The covariances that need nothing but the rows.
+COVARIANCES = ("nonrobust", "HC0", "HC1", "HC2", "HC3")
 
 
 def check_strengths(
@@ -37,6 +42,22 @@ def check_strengths(
         )
 
 
+def check_summary(summary: str | None, weights_are: str | None, *, has_penalty: bool) -> None:
+    """Raise for a table of standard errors that there is not, in the words of the options."""
+    if summary is None:
+        if weights_are is not None:
+            raise ValueError("--weights-are is for --summary: give --summary too, or leave it out")
+        return
+    check_option("--summary", summary, COVARIANCES)
+    if weights_are is not None:
+        check_option("--weights-are", weights_are, KINDS)
+    if has_penalty:
+        raise ValueError(
+            "--summary is of fits without a penalty, whose coefficients are not drawn towards 0: "
+            "leave --C, --l2-reg and --cv out"
+        )
+
+
 def column_groups(groups: Sequence[str], names: Sequence[str]) -> list[str] | str:
     """Return the group of each column, as `fit` takes it: a text for each, or "features".
 
@@ -51,7 +72,7 @@ def column_groups(groups: Sequence[str], names: Sequence[str]) -> list[str] | st
         return FEATURES
     taken: dict[str, str] = {}
     for group in groups:
-        parts = [part.strip() for part in group.split(",")]
+        parts = names_in(group, names)
         for name in parts:
             if name not in names:
                 raise ValueError(

@@ -149,10 +149,10 @@ def _part(scope: Scope, coding: Coding, values: Mapping[str, Values]) -> Part:
         for text, reduced in zip(scope.factors, scope.reduced, strict=True)
     ]
     found = _product(blocks)
-    starts = None
+    starts: Indices | None = None
     columns = np.sort(found.shifts)
     if found.start is not None:
-        starts = np.unique(found.start[found.start >= 0])
+        starts = np.unique(found.start[found.start >= 0]).astype(np.intp)
         columns = np.sort((starts[:, None] + found.shifts).reshape(-1))
     sizes = [len(block.names) for block in blocks]
     names = []

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from importlib import import_module
 from typing import Any, TypeAlias
 
@@ -50,7 +50,7 @@ def size_of(data: ArrayLike) -> int:
             raise ValueError(f"the columns of data have different lengths: {sorted(sizes)}")
         n_rows = sizes.pop() if sizes else 0
     else:
-        n_rows = int(np.shape(data)[0]) if not hasattr(data, "shape") else int(data.shape[0])
+        n_rows = int(data.shape[0])  # type: ignore[attr-defined]  # of a frame
     if n_rows == 0:
         raise ValueError("data are empty: they have no rows")
     return n_rows
@@ -115,7 +115,7 @@ def take(column: Series, rows: Array) -> Series:
     kind = chosen.dtype
     if isinstance(kind, pd.CategoricalDtype):
         return chosen
-    if kind == object:
+    if kind.kind == "O" and isinstance(kind, np.dtype):
         chosen = chosen.infer_objects()
         inferred = pd.api.types.infer_dtype(chosen, skipna=False)
         if inferred in ("decimal", "mixed-integer-float"):
@@ -127,12 +127,3 @@ def take(column: Series, rows: Array) -> Series:
         floating = pd.api.types.is_float_dtype(kind)
         return pd.Series(np.asarray(chosen, dtype=np.float64 if floating else np.int64))
     return chosen
-
-
-def first_missing(columns: Mapping[str, Series], names: Sequence[str]) -> tuple[str, int] | None:
-    """Return the first column that lacks a value, and in which row."""
-    for name in names:
-        bad = is_missing(columns[name])
-        if bad.any():
-            return name, int(np.argmax(bad))
-    return None

@@ -35,7 +35,7 @@ class Block(NamedTuple):
 
 @dataclass(frozen=True)
 class State:
-    """What the functions of a formula have learnt (formulaic's state), and what it names besides."""
+    """What functions of a formula have learnt (formulaic's state), and what it names besides."""
 
     context: Mapping[str, Any]
     learnt: dict[str, Any] = field(default_factory=dict)
@@ -69,7 +69,10 @@ class Values(NamedTuple):
         if self.columns is None:
             assert self.codes is not None  # of levels
             return self.codes < 0
-        return np.isnan(np.column_stack(list(self.columns.values()))).any(axis=1)
+        found = np.zeros(len(next(iter(self.columns.values()))), dtype=bool)
+        for column in self.columns.values():
+            found |= np.isnan(column)
+        return found
 
 
 def compute(
@@ -95,9 +98,9 @@ def compute(
     else:
         values = Values(_numeric_columns(found, text), None, [], metadata)
         _refuse_infinite(values, text)
-    lengths = {len(each) for each in (values.columns or {"": values.codes}).values()}
-    if lengths != {n_rows}:
-        raise ValueError(f"{text} has {sorted(lengths)} values for {n_rows} rows")
+    length = len(values.lacking())
+    if length != n_rows:
+        raise ValueError(f"{text} has {length:,} values for {n_rows:,} rows")
     return values
 
 

@@ -6,7 +6,7 @@ import sys
 from collections import ChainMap
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -22,7 +22,7 @@ from .coding import expressions_of, fit_coding
 from .columns import names_of
 from .factors import State
 from .model import FormulaResult, Rows, offset_of
-from .parsing import parse
+from .parsing import Parsed, parse
 from .response import Response, response_of
 from .rows import MISSING, Used, beside, numbers_beside, used_rows
 
@@ -111,9 +111,8 @@ def logit(
     """
     seen = _seen_by_caller() if context is None else context
     return _fitted(
-        formula, data, seen, several=False, C=C, sample_weight=sample_weight, weights=weights,
-        offset=offset, clusters=clusters, missing=missing, handle_unknown=handle_unknown,
-        options=options,
+        _Asked(formula, data, seen, sample_weight, offset, clusters, missing, handle_unknown),
+        weights, several=False, C=C, **options,
     )  # fmt: skip
 
 
@@ -154,9 +153,8 @@ def mnlogit(
     """
     seen = _seen_by_caller() if context is None else context
     return _fitted(
-        formula, data, seen, several=True, C=C, sample_weight=sample_weight, weights=weights,
-        offset=None, clusters=clusters, missing=missing, handle_unknown=handle_unknown,
-        options=options,
+        _Asked(formula, data, seen, sample_weight, None, clusters, missing, handle_unknown),
+        weights, several=True, C=C, **options,
     )  # fmt: skip
 
 
@@ -166,31 +164,39 @@ def _seen_by_caller() -> Mapping[str, Any]:
     return ChainMap(frame.f_locals, frame.f_globals)
 
 
-def _fitted(
-    formula: str, data: ArrayLike, context: Mapping[str, Any], *, several: bool, C: float,
-    sample_weight: ArrayLike, weights: str | None, offset: ArrayLike, clusters: ArrayLike,
-    missing: str, handle_unknown: str, options: dict[str, Any],
-) -> FormulaResult:  # fmt: skip
-    check_option("missing", missing, MISSING)
-    check_option("handle_unknown", handle_unknown, UNKNOWN)
+class _Asked(NamedTuple):
+    """What a formula's fit is asked of."""
+
+    formula: str
+    data: ArrayLike
+    context: Mapping[str, Any]
+    sample_weight: ArrayLike
+    offset: ArrayLike
+    clusters: ArrayLike
+    missing: str
+    handle_unknown: str
+
+
+class _Read(NamedTuple):
+    """The rows of a fit, and what stands beside all rows of the data."""
+
+    parsed: Parsed
+    state: State
+    used: Used
+    # Rows that are left out because something is missing, those of weight 0 not among them.
+    n_dropped: int
+    sample_weight: Vector | None
+    offset: Vector | None
+    clusters: Array | None
+
+
+def _fitted(asked: _Asked, weights: str | None, *, several: bool, **options: Any) -> FormulaResult:
     if weights is not None:
         check_option("weights", weights, KINDS)
     for name in options.keys() & SAID.keys():
         raise TypeError(f"a formula's fit takes no {name}: {SAID[name]}")
-    parsed = parse(formula, names_of(data), context)
-    of_rows = {
-        "sample_weight": numbers_beside("sample_weight", sample_weight, data),
-        "offset": numbers_beside("offset", offset, data),
-        "clusters": beside("clusters", clusters, data),
-    }
-    state = State(parsed.context)
-    expressions = [parsed.response, *expressions_of(parsed.terms), *parsed.offsets]
-    used = used_rows(
-        data, dict.fromkeys([*parsed.response_columns, *parsed.columns]), expressions, state,
-        {name: values for name, values in of_rows.items() if values is not None}, missing,
-    )  # fmt: skip
-    n_dropped = used.n_dropped
-    used = _of_weight(used, of_rows["sample_weight"])
+    found = _read(asked)
+    parsed, used = found.parsed, found.used
     response = response_of(parsed.response.text, used.values[parsed.response.text])
     if len(response.classes) > 2 and not several:
         raise ValueError(
@@ -200,24 +206,47 @@ def _fitted(
         )
     coding = fit_coding(
         parsed.terms, used.values, has_intercept=parsed.has_intercept,
-        handle_unknown=handle_unknown,
+        handle_unknown=asked.handle_unknown,
     )  # fmt: skip
     X = coding.rows(used.values, len(used.rows))
-    own = {name: None if each is None else each[used.rows] for name, each in of_rows.items()}
-    fixed = offset_of(parsed, used.values, of_rows["offset"], used.rows)
+    fixed = offset_of(parsed, used.values, found.offset, used.rows)
     fixed = _of_classes(fixed, len(response.classes))
+    sample_weight, clusters = (
+        None if each is None else each[used.rows] for each in (found.sample_weight, found.clusters)
+    )
     result, labels = _fit(
-        X, coding.names, response, C=C, sample_weight=own["sample_weight"], offset=fixed,
+        X, coding.names, response, sample_weight=sample_weight, offset=fixed,
         intercept="fit" if parsed.has_intercept else None, **options,
     )  # fmt: skip
     return FormulaResult(
-        formula=formula, result=result, response=response.name, n_rows=used.n_rows,
-        n_dropped=n_dropped, lacking=used.lacking, n_samples=len(used.rows), weights=weights,
+        formula=asked.formula, result=result, response=response.name, n_rows=used.n_rows,
+        n_dropped=found.n_dropped, lacking=used.lacking, n_samples=len(used.rows), weights=weights,
         reference=response.classes[0].item() if len(response.classes) > 2 else None,
-        _coding=coding, _parsed=parsed, _state=state,
-        _offset=offset if isinstance(offset, str) else offset is not None,
-        _rows=Rows(X, labels, own["sample_weight"], fixed, own["clusters"], used.rows, used.n_rows),
+        _coding=coding, _parsed=parsed, _state=found.state,
+        _offset=asked.offset if isinstance(asked.offset, str) else asked.offset is not None,
+        _rows=Rows(X, labels, sample_weight, fixed, clusters, used.rows, used.n_rows),
     )  # fmt: skip
+
+
+def _read(asked: _Asked) -> _Read:
+    """Read the formula, and compute its factors in the rows that lack nothing and have weight."""
+    check_option("missing", asked.missing, MISSING)
+    check_option("handle_unknown", asked.handle_unknown, UNKNOWN)
+    data = asked.data
+    parsed = parse(asked.formula, names_of(data), asked.context)
+    of_rows = {
+        "sample_weight": numbers_beside("sample_weight", asked.sample_weight, data),
+        "offset": numbers_beside("offset", asked.offset, data),
+        "clusters": beside("clusters", asked.clusters, data),
+    }
+    state = State(parsed.context)
+    expressions = [parsed.response, *expressions_of(parsed.terms), *parsed.offsets]
+    columns = dict.fromkeys([*parsed.response_columns, *parsed.columns])
+    others = {name: values for name, values in of_rows.items() if values is not None}
+    used = used_rows(data, [*columns], expressions, state, others, asked.missing, fitting=True)
+    return _Read(
+        parsed, state, _of_weight(used, of_rows["sample_weight"]), used.n_dropped, **of_rows
+    )
 
 
 def _of_weight(used: Used, sample_weight: Vector | None) -> Used:

@@ -205,10 +205,10 @@ class FormulaResult:
             Those of `inference`.
         """
         found = self.inference(**options).summary(level)  # type: ignore[arg-type]  # likewise
-        facts = [("formula", self.formula), *found.facts]
+        facts = list(found.facts)
         if self.n_dropped:
-            facts.insert(2, ("rows left out", f"{self.n_dropped:,} (values missing)"))
-        return replace(found, facts=facts)
+            facts.insert(1, ("rows left out", f"{self.n_dropped:,} (values missing)"))
+        return replace(found, title=f"{found.title}: {self.formula}", facts=facts)
 
     def without_rows(self) -> FormulaResult:
         """Return the same without the rows of the fit: small, for predictions alone."""
@@ -324,8 +324,7 @@ class FormulaResult:
         state = State(self._state.context, copy.deepcopy(self._state.learnt))
         parsed, coding = self._parsed, self._coding
         expressions = [*coding.expressions, *parsed.offsets]
-        kind = "drop" if missing == "nan" else "error"
-        used = used_rows(data, parsed.columns, expressions, state, others, kind)
+        used = used_rows(data, parsed.columns, expressions, state, others, missing, fitting=False)
         if handle_unknown is not None:
             coding = coding.with_rule(check_option("handle_unknown", handle_unknown, UNKNOWN))
         X = coding.rows(used.values, len(used.rows))

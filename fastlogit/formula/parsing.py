@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import builtins
 import difflib
 import re
 import warnings
@@ -184,25 +185,37 @@ def _names_of(
 ) -> tuple[str, ...]:  # fmt: skip
     """Return the columns that expressions name. Sets: what else they name in `known`."""
     transforms = formulaic("transforms").TRANSFORMS
-    required = formulaic("utils.variables").get_required_variables
     own = set(columns)
     found: dict[str, None] = {}
     for expression in expressions:
-        if expression.is_name:
-            names = {expression.text: ""}
-        else:
-            named = required(expression.text, {**transforms, **dict.fromkeys(columns)})
-            names = {str(each): str(each.root) for each in named}
-        for name, root in sorted(names.items()):
-            if name in own or root in own:
-                found[name if name in own else root] = None
-            elif root in transforms:
-                continue
-            elif (root or name) in context:
-                known[root or name] = _constant(root or name, context[root or name], columns)
-            else:
-                raise _unknown(root or name, expression, columns)
+        names = [expression.text] if expression.is_name else _names_in(expression.text)
+        for name in names:
+            if name in own:
+                found[name] = None
+            elif name in context and not (name in transforms and not expression.is_name):
+                known[name] = _constant(name, context[name], columns)
+            elif name not in transforms:
+                raise _unknown(name, expression, columns)
     return tuple(found)
+
+
+def _names_in(text: str) -> list[str]:
+    """Return the names in Python that are not its own, those in backticks and Q("...") as well."""
+    aliases: dict[str, str] = {}
+    plain = formulaic("utils.code").sanitize_variable_names(text, {}, aliases)
+    found: dict[str, None] = {}
+    bound = set(dir(builtins))
+    for node in ast.walk(ast.parse(plain, mode="eval")):
+        if isinstance(node, ast.arg):  # of a lambda
+            bound.add(node.arg)
+        elif isinstance(node, ast.Name):
+            if isinstance(node.ctx, ast.Load):
+                found[aliases.get(node.id, node.id)] = None
+            else:
+                bound.add(node.id)
+        elif isinstance(node, ast.Call) and ast.unparse(node.func) == "Q":
+            found |= {str(arg.value): None for arg in node.args if isinstance(arg, ast.Constant)}
+    return sorted(found.keys() - bound)
 
 
 def _constant(name: str, value: object, columns: Sequence[str]) -> object:
@@ -222,7 +235,7 @@ def _unknown(name: str, expression: Expression, columns: Sequence[str]) -> Value
     where = "" if expression.text == name else f" in {expression.text}"
     return ValueError(
         f"the formula names {name!r}{where}, which is no column of data, and nothing of the "
-        f"context that it may use{hint} {_listed(columns)}"
+        f"context that it may use{hint or '.'} {_listed(columns)}"
     )
 
 

@@ -37,7 +37,7 @@ class Used(NamedTuple):
 
 def used_rows(
     data: ArrayLike, columns: Sequence[str], expressions: Sequence[Expression], state: State,
-    others: Mapping[str, Array], missing: str,
+    others: Mapping[str, Array], missing: str, *, fitting: bool,
 ) -> Used:  # fmt: skip
     """Return the rows that lack nothing.
 
@@ -53,7 +53,7 @@ def used_rows(
     state : State
     others : mapping of str to ndarray of shape (n_rows,)
         What stands beside the rows, as weights.
-    missing : {"drop", "error"}
+    missing : {"drop", "error"} of a fit, {"nan", "error"} of predictions
 
     Raises
     ------
@@ -67,27 +67,28 @@ def used_rows(
     complete = ~np.any([np.zeros(n_rows, dtype=bool), *masks.values()], axis=0)
     lacking = {name: int(mask.sum()) for name, mask in masks.items() if mask.any()}
     if missing == "error" and lacking:
-        raise _refused(masks, next(iter(lacking)), n_rows - int(complete.sum()))
+        raise _refused(masks, next(iter(lacking)), n_rows - int(complete.sum()), fitting)
     rows = np.flatnonzero(complete)
     if not len(rows):
         raise ValueError(f"no row is complete: values are missing in {_counts(lacking)}")
     kept = {name: take(column, rows) for name, column in found.items()}
     values = {each.text: compute(each, kept, state, len(rows)) for each in expressions}
-    made = {text: own.lacking() for text, own in values.items()}
-    made = {text: mask for text, mask in made.items() if mask.any()}
+    lacked = {text: own.lacking() for text, own in values.items()}
+    made = {text: mask for text, mask in lacked.items() if mask.any()}
     if made:
         first = next(iter(made))
         bad = np.any(list(made.values()), axis=0)
         if missing == "error":
-            raise _refused(made, first, int(bad.sum()), " of those that lack nothing")
+            raise _refused(made, first, int(bad.sum()), fitting)
         counts = {text: int(mask.sum()) for text, mask in made.items()}
         if bad.all():
             raise ValueError(f"no row is left: functions give NaN, {_counts(counts)}")
-        warnings.warn(
-            f"{int(bad.sum()):,} rows are dropped where the data lack nothing but functions give "
-            f"NaN: {_counts(counts)}",
-            stacklevel=4,
-        )
+        if missing == "drop":
+            warnings.warn(
+                f"{int(bad.sum()):,} rows are dropped where the data lack nothing but functions "
+                f"give NaN: {_counts(counts)}",
+                stacklevel=5,
+            )
         rows, lacking = rows[~bad], lacking | counts
         values = {text: own.take(~bad) for text, own in values.items()}
     return Used(rows, n_rows, values, lacking)
@@ -101,11 +102,15 @@ def _is_nan(values: Array) -> Array:
     return np.zeros(len(values), dtype=bool)
 
 
-def _refused(masks: Mapping[str, Array], first: str, n_rows: int, of: str = "") -> ValueError:
+def _refused(masks: Mapping[str, Array], first: str, n_rows: int, fitting: bool) -> ValueError:
     row = int(np.argmax(masks[first]))
-    return ValueError(
-        f"{n_rows:,} rows lack a value, the first of {first} in row {row}{of}; fill them in, or "
+    how = (
         "leave such rows out with missing='drop', which counts them"
+        if fitting
+        else "take missing='nan' for probabilities that are NaN there"
+    )
+    return ValueError(
+        f"{n_rows:,} rows lack a value, the first of {first} in row {row}; fill them in, or {how}"
     )
 
 

@@ -22,6 +22,11 @@ MOST_STEPS, MOST_HALVES = 100, 40
 SUFFICIENT = 1e-4
 # A cost that grows by less than this, relative to itself, has only been rounded.
 ROUNDING = 1e-13
+TOO_FAR = (
+    "the hypothesis is so far from the estimates that under it fitted probabilities are 0 and 1 to "
+    "rounding, and the likelihood has no slope there: it is refuted by any test, wald_test among "
+    "them; look at the units of its numbers"
+)
 
 
 class Restricted(NamedTuple):
@@ -46,13 +51,24 @@ def restricted_optimum(optimum: Optimum, matrix: Matrix, values: Vector) -> Rest
     Raises
     ------
     ValueError
-        If it is not found: there is none, as where a restriction separates the classes.
+        If it is not found: there is none, as where a restriction separates the classes, or so far
+        away that probabilities are 0 and 1 to rounding.
     """
+    try:
+        with np.errstate(over="ignore", invalid="ignore"):
+            return _restricted(optimum, matrix, values)
+    except np.linalg.LinAlgError as error:
+        raise ValueError(TOO_FAR) from error
+
+
+def _restricted(optimum: Optimum, matrix: Matrix, values: Vector) -> Restricted:
     objective, hessians = optimum.objective, Hessians(optimum.objective)
     theta = _start(optimum, matrix, values)
     point = evaluate(objective, hessians, theta)
     for _ in range(MOST_STEPS):
         move, square = _step(point, matrix)
+        if not np.isfinite(square):
+            raise np.linalg.LinAlgError
         curvature = float(point.curvature.totals()[0]) / optimum.total_weight
         if square <= EXACT * EXACT * curvature:
             return Restricted(theta + move, point)

@@ -2,6 +2,10 @@
 
 ``"x1 = x2, x3 = 0"`` is two restrictions; ``"2 * x1 - x2 / 3 = 1"`` one; a name alone says that its
 coefficient is 0, and the name of a categorical column that all of its coefficients are.
+
+A name may hold anything, as commas, brackets, blanks and signs: where several names fit, the
+longest is meant, and a name between backticks is that name whatever stands around it. Blanks beside
+signs and the kind of quotes make no difference. What reads as a number is one, but for backticks.
 """
 
 from __future__ import annotations
@@ -19,6 +23,12 @@ __all__ = ["Contrasts", "contrasts_of", "places_of"]
 
 # A number as it may stand in a hypothesis.
 NUMBER = r"(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?"
+READS_AS_NUMBER = re.compile(NUMBER)
+WORD = re.compile(r"\w+")
+SIGNS = re.compile(r"[^\w\s]")
+QUOTES, QUOTE = "'\"", "['\"]"
+# Names that a message lists.
+LISTED = 20
 # The largest share by which a restriction may follow from the others.
 DEPENDENT = 1e-10
 
@@ -56,11 +66,12 @@ def contrasts_of(
         If it is not understood, names what is not there, or a restriction follows from others or
         contradicts them.
     """
+    reader = _Reader(names, terms)
     if isinstance(hypothesis, str):
-        found = _of_texts(_parts(hypothesis), names, terms)
+        found = _of_texts(_parts(hypothesis, reader), reader)
     elif _is_texts(hypothesis):
-        parts = [part for each in hypothesis for part in _parts(each)]  # type: ignore[attr-defined]
-        found = _of_texts(parts, names, terms)
+        texts: Sequence[str] = hypothesis  # type: ignore[assignment]  # as was looked at
+        found = _of_texts([part for each in texts for part in _parts(each, reader)], reader)
     else:
         found = _of_matrix(hypothesis, len(names))
     _refuse_dependent(found)
@@ -120,39 +131,107 @@ def _is_texts(hypothesis: ArrayLike) -> bool:
     )
 
 
-def _parts(text: str) -> list[str]:
-    """Cut at the commas that are not inside brackets, as those of names of levels are."""
-    parts, depth, begin = [], 0, 0
-    for place, sign in enumerate(text):
-        depth += (sign in "[(") - (sign in "])")
-        if sign == "," and depth <= 0:
-            parts.append(text[begin:place])
-            begin = place + 1
+class _Reader:
+    """Finds the names of coefficients and terms in a text."""
+
+    def __init__(self, names: Sequence[str], terms: Mapping[str, Sequence[int]]) -> None:
+        self.names = names
+        self.terms = terms
+        self.places = {name: place for place, name in enumerate(names)}
+        self._by_length = sorted({*names, *terms}, key=len, reverse=True)
+        self._patterns: list[tuple[str, re.Pattern[str]]] | None = None
+
+    def at(self, text: str, at: int) -> tuple[str, int] | None:
+        """Return the name that begins at a place, and where it ends; None where there is none."""
+        if text[at] == "`":
+            return self._quoted(text, at)
+        if not text[at].isspace():
+            for name in self._by_length:
+                if _is_at(text, at, name) and not READS_AS_NUMBER.fullmatch(name):
+                    return name, at + len(name)
+            for name, pattern in self._loose:
+                found = pattern.match(text, at)
+                if found and _is_at(text, at, found.group()):
+                    return name, found.end()
+        return None
+
+    def _quoted(self, text: str, at: int) -> tuple[str, int]:
+        # A name may have backticks of its own.
+        ends = [place for place in range(at + 1, len(text)) if text[place] == "`"]
+        for end in ends:
+            if text[at + 1 : end] in self.places or text[at + 1 : end] in self.terms:
+                return text[at + 1 : end], end + 1
+        said = text[at + 1 : ends[0]] if ends else text[at + 1 :]
+        raise ValueError(f"the hypothesis {text!r} names {said!r}, {self.listed()}")
+
+    @property
+    def _loose(self) -> list[tuple[str, re.Pattern[str]]]:
+        """Patterns of names with signs, for other blanks beside these and other quotes."""
+        if self._patterns is None:
+            signed = [name for name in self._by_length if SIGNS.search(name)]
+            self._patterns = [(name, re.compile(_pattern(name))) for name in signed]
+        return self._patterns
+
+    def listed(self) -> str:
+        """Return what a message says of the names."""
+        more = " ..." * (len(self.names) > LISTED)
+        return f"which is none; the coefficients are {', '.join(self.names[:LISTED])}{more}"
+
+
+def _pattern(name: str) -> str:
+    """Return a pattern of a name whose signs may have other blanks and quotes beside them."""
+    pieces = re.findall(r"\w+|[^\w\s]", name)
+    pattern = ""
+    for before, piece in zip(["", *pieces], pieces, strict=False):
+        both_words = SIGNS.search(before + piece) is None
+        gap = "" if not before else r"\s+" if both_words else r"\s*"
+        pattern += gap + (QUOTE if piece in QUOTES else re.escape(piece))
+    return pattern
+
+
+def _parts(text: str, reader: _Reader) -> list[str]:
+    """Cut at the commas that are neither part of a name nor inside brackets."""
+    parts, depth, begin, at = [], 0, 0, 0
+    while at < len(text):
+        found = reader.at(text, at)
+        if found is not None:
+            at = found[1]
+            continue
+        word = WORD.match(text, at)
+        if word:
+            at = word.end()
+            continue
+        sign = text[at]
+        depth = max(0, depth + (sign in "[(") - (sign in "])"))
+        if sign == "," and depth == 0:
+            parts.append(text[begin:at])
+            begin = at + 1
+        at += 1
     return [part.strip() for part in [*parts, text[begin:]]]
 
 
-def _of_texts(
-    parts: Sequence[str], names: Sequence[str], terms: Mapping[str, Sequence[int]]
-) -> Contrasts:
+def _of_texts(parts: Sequence[str], reader: _Reader) -> Contrasts:
     rows: list[Linear] = []
     values: list[float] = []
     for part in parts:
-        if part in terms:
-            rows += [{place: 1.0} for place in terms[part]]
-            values += [0.0] * len(terms[part])
+        whole = reader.at(part, 0) if part else None
+        term = part if part in reader.terms else whole[0] if whole else ""
+        if term in reader.terms and (term == part or (whole and whole[1] == len(part))):
+            rows += [{place: 1.0} for place in reader.terms[term]]
+            values += [0.0] * len(reader.terms[term])
             continue
-        row, value = _restriction(part, names)
+        row, value = _restriction(part, reader)
         rows.append(row)
         values.append(value)
-    matrix = np.zeros((len(rows), len(names)))
+    matrix = np.zeros((len(rows), len(reader.names)))
     for number, row in enumerate(rows):
         for place, factor in row.items():
             matrix[number, place] = factor
     return Contrasts(matrix, np.array(values), ", ".join(parts))
 
 
-def _restriction(text: str, names: Sequence[str]) -> tuple[Linear, float]:
-    sides = _sides(text, names)
+def _restriction(text: str, reader: _Reader) -> tuple[Linear, float]:
+    sides = _sides(text, reader)
     (left, level), (right, other) = sides[0], sides[1] if len(sides) > 1 else ({}, 0.0)
     row = {place: left.get(place, 0.0) - right.get(place, 0.0) for place in {*left, *right}}
     if not any(row.values()):
@@ -160,8 +239,8 @@ def _restriction(text: str, names: Sequence[str]) -> tuple[Linear, float]:
     return row, other - level
 
 
-def _sides(text: str, names: Sequence[str]) -> list[tuple[Linear, float]]:
-    tokens = _tokens(text, names)
+def _sides(text: str, reader: _Reader) -> list[tuple[Linear, float]]:
+    tokens = _tokens(text, reader)
     signs = [place for place, token in enumerate(tokens) if token == "="]
     if len(signs) > 1:
         raise ValueError(f"the hypothesis {text!r} has {len(signs)} signs '='; separate by commas")
@@ -173,21 +252,26 @@ def _sides(text: str, names: Sequence[str]) -> list[tuple[Linear, float]]:
 Token: TypeAlias = "float | tuple[str, int] | str"
 
 
-def _tokens(text: str, names: Sequence[str]) -> list[Token]:
+def _tokens(text: str, reader: _Reader) -> list[Token]:
     """Cut into names (the longest that fits), numbers and signs."""
-    places = {name: place for place, name in enumerate(names)}
-    by_length = sorted(places, key=len, reverse=True)
     tokens: list[Token] = []
     at = 0
     while at < len(text):
         if text[at].isspace():
             at += 1
             continue
-        name = next((name for name in by_length if _is_at(text, at, name)), None)
+        found = reader.at(text, at)
         number = re.compile(NUMBER).match(text, at)
-        if name:
-            tokens.append(("name", places[name]))
-            at += len(name)
+        if found:
+            name, at = found
+            if name not in reader.places:
+                n_own = len(reader.terms[name])
+                raise ValueError(
+                    f"the hypothesis {text!r} has the term {name}, of {n_own} coefficients, in a "
+                    "sum: a term stands alone, or name one of its coefficients, as "
+                    f"{reader.names[reader.terms[name][0]]}"
+                )
+            tokens.append(("name", reader.places[name]))
         elif number:
             tokens.append(float(number.group()))
             at = number.end()
@@ -195,10 +279,9 @@ def _tokens(text: str, names: Sequence[str]) -> list[Token]:
             tokens.append(text[at])
             at += 1
         else:
-            shown = list(names[:20])
             raise ValueError(
-                f"the hypothesis {text!r} is not understood from {text[at:]!r} on; the "
-                f"coefficients are {', '.join(shown)}{' ...' * (len(names) > 20)}"
+                f"the hypothesis {text!r} is not understood from {text[at:]!r} on, "
+                f"{reader.listed()}"
             )
     return tokens
 

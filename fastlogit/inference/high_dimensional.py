@@ -14,10 +14,10 @@ from ..inputs.given import Given
 from ..linalg.factors import Factor
 from ..linalg.resolved import DEPENDENT
 from ..objective.objective import Objective
-from ..options import check_category_options, check_number
+from ..options import check_category_options, check_level, check_number
 from .distributions import chi2_tail, quantile, two_sided
 from .hypothesis_tests import HypothesisTest
-from .inference import LEVEL, _check_level
+from .inference import LEVEL
 from .laplace import in_units
 from .penalised import Minimum, least
 from .refusals import not_identified
@@ -106,7 +106,7 @@ class HighDimensionalInference:
         TypeError, ValueError
             If `level` is no such number.
         """
-        half = quantile(_check_level(level), None) * self.standard_errors
+        half = quantile(check_level(level), None) * self.standard_errors
         return np.column_stack([self.coef - half, self.coef + half])
 
     @property

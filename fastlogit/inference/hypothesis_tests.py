@@ -11,13 +11,9 @@ from .clusters import Clusters, cluster_covariance, joint_covariance
 from .constrained import restricted_optimum
 from .contrasts import Contrasts
 from .distributions import chi2_tail, f_tail, two_sided
-from .likelihood import Likelihood
 from .optimum import Optimum
 
-__all__ = ["HypothesisTest", "likelihood_ratio", "nested", "score", "wald", "wald_of_clusters"]
-
-# Null log-likelihoods of the same rows agree to this share.
-SAME = 1e-9
+__all__ = ["HypothesisTest", "likelihood_ratio", "score", "wald", "wald_of_clusters"]
 
 
 @dataclass(frozen=True)
@@ -138,34 +134,6 @@ def likelihood_ratio(contrasts: Contrasts, optimum: Optimum) -> HypothesisTest:
     statistic = max(statistic, 0.0)
     return HypothesisTest(
         "likelihood ratio", contrasts.text, statistic, df, chi2_tail(statistic, df)
-    )
-
-
-def nested(
-    whole: Likelihood, names: list[str], part: Likelihood, names_of_part: list[str]
-) -> HypothesisTest:
-    """Return the likelihood-ratio test of a model against one that has some of its columns.
-
-    Raises
-    ------
-    ValueError
-        If the other is not such a model, or was not made of the same rows.
-    """
-    others = [name for name in names_of_part if name not in names]
-    df = whole.n_parameters - part.n_parameters
-    if others or df <= 0:
-        what = f"has {', '.join(others[:3])}" if others else "has no fewer coefficients"
-        raise ValueError(f"the other model is not nested in this one: it {what}")
-    null, other = whole.null_log_likelihood, part.null_log_likelihood
-    if part.n_samples != whole.n_samples or not np.isclose(null, other, rtol=SAME, atol=0.0):
-        raise ValueError(
-            f"the other model is of other rows, labels or weights: {part.n_samples:g} observations "
-            f"and null log-likelihood {other:.6g}, here {whole.n_samples:g} and {null:.6g}"
-        )
-    statistic = max(2.0 * (whole.log_likelihood - part.log_likelihood), 0.0)
-    dropped = [name for name in names if name not in names_of_part]
-    return HypothesisTest(
-        "likelihood ratio", ", ".join(dropped), statistic, df, chi2_tail(statistic, df)
     )
 
 

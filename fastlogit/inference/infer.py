@@ -9,6 +9,7 @@ import numpy as np
 
 from ..arrays import ArrayLike
 from ..design.opening import open_rows
+from ..inputs.conversion import show
 from ..inputs.given import Data
 from ..options import check_option
 from ..result import FitResult
@@ -146,6 +147,7 @@ def infer(
     place = place_of_reference(reference, result.classes)
     data = look_at_rows_of_fit(fitted, X, y, sample_weight, offset)
     n_rows = data.rows.X.shape[0]
+    _refuse_absent_classes(data, result)
     known = weights_by_name(data.weights, weights, n_rows).of_shares(data.shares)
     if correction is not None:
         _look_at_correction(correction, cov_type, data, known)
@@ -212,6 +214,23 @@ def _look_at_correction(
     if data.offset.size:
         raise ValueError(f"correction={correction!r} knows no offset")
     plain_weights(weights)
+
+
+def _refuse_absent_classes(data: Data, result: FitResult) -> None:
+    """Raise where no row of a class counts: coefficients of the class have no optimum."""
+    if data.shares is not None:
+        return
+    weights = data.weights if data.weights.size else np.ones(len(data.codes))
+    if weights.ndim > 1:
+        return
+    found = np.bincount(data.codes, weights=weights, minlength=len(result.classes))
+    absent = result.classes[found == 0.0].tolist()
+    if absent:
+        raise ValueError(
+            f"no row of the class {', '.join(map(show, absent[:10]))} has positive weight: its "
+            "probability is 0, and coefficients have no optimum. Give inference all rows of the "
+            "fit; a class without rows is left out of the fit"
+        )
 
 
 def names_of_coefficients(

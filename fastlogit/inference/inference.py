@@ -18,13 +18,13 @@ from .distributions import quantile, two_sided
 from .hypothesis_tests import (
     HypothesisTest,
     likelihood_ratio,
-    nested,
     score,
     wald,
     wald_of_clusters,
 )
 from .likelihood import Likelihood
 from .margins_methods import MarginsOfInference
+from .nested import nested
 from .optimum import Optimum
 from .profile import intervals_of_optimum
 from .refusals import refuse_link
@@ -275,7 +275,7 @@ class Inference(MarginsOfInference):
         """
         self._refuse_pseudo("a likelihood-ratio test")
         if isinstance(hypothesis, Inference):
-            return nested(self.likelihood, self.names, hypothesis.likelihood, hypothesis.names)
+            return nested(self, hypothesis)
         return likelihood_ratio(contrasts_of(hypothesis, self.names, self.terms), self._optimum)
 
     def term_tests(self) -> dict[str, HypothesisTest]:

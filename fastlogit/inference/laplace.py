@@ -17,10 +17,10 @@ from ..inputs.categories import Categories
 from ..inputs.given import Given, OfFit, look_at_rows
 from ..inputs.validation import check_offset
 from ..objective.objective import Objective
-from ..options import check_category_options, check_option
+from ..options import check_category_options, check_level, check_option
 from .distributions import quantile
 from .fitted import INTERCEPT
-from .inference import LEVEL, _check_level
+from .inference import LEVEL
 from .penalised import Minimum, least, proven, with_constant_columns
 from .priors import BoundPrior, GaussianPrior, Parameters, Prior
 from .unfitted import MOST_COEFFICIENTS, Unfitted, look_at_unfitted
@@ -105,7 +105,7 @@ class Posterior:
         TypeError, ValueError
             If `level` is no such number.
         """
-        half = quantile(_check_level(level), None) * self.standard_deviations
+        half = quantile(check_level(level), None) * self.standard_deviations
         return np.column_stack([self.coef - half, self.coef + half])
 
     @property
@@ -191,7 +191,7 @@ class Posterior:
     ) -> Matrix:
         """Return credible intervals of the probability of the second class, (n_rows, 2)."""
         mean, deviation = self.raw_moments(X, offset)
-        half = float(quantile(_check_level(level), None)) * deviation
+        half = float(quantile(check_level(level), None)) * deviation
         return np.asarray(sigmoid(np.column_stack([mean - half, mean + half])))
 
     # ---- tables

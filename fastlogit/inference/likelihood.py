@@ -24,7 +24,8 @@ class Likelihood:
     Attributes
     ----------
     log_likelihood, null_log_likelihood : float
-        Of the model, and of intercept and offset alone.
+        Of the model, and of intercept and offset alone; an intercept that is not fitted is held at
+        its number, or 0, in both.
     n_samples : float
         Observations: rows of weight above 0, or their frequencies.
     n_parameters : int
@@ -98,9 +99,10 @@ def likelihood_of(optimum: Optimum) -> Likelihood:
     objective = optimum.objective
     total, rows = optimum.total_weight, objective.rows
     n_outputs, n_features = objective.n_outputs, objective.design.shape[1]
-    levels = np.zeros(n_outputs)
     if objective.fit_intercept:
         levels = rows.split(objective.loss.start(rows)[0])[1]
+    else:
+        levels = optimum.held_intercept
     null = rows.level_cost(0, np.ascontiguousarray(levels))
     n_models = max(1, n_outputs - 1)
     return Likelihood(

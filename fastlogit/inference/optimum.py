@@ -109,6 +109,11 @@ class Optimum(NamedTuple):
         parts = [intercept[:, None], coef] if self.objective.fit_intercept else [coef]
         return self._against_reference(np.concatenate(parts, axis=1)[None]).reshape(-1)
 
+    @property
+    def held_intercept(self) -> Vector:
+        """The intercept of each output where it is not fitted: held at a number, or 0."""
+        return self.objective.to_user(*self.objective.split(self.theta))[1]
+
     def _against_reference(self, outputs: Floats) -> Floats:
         if self.objective.n_classes == 1:
             return outputs

@@ -11,6 +11,7 @@ import numpy as np
 from fastlogit.inputs.coded_frame import CodedFrame, Level, ReadColumn
 from fastlogit.inputs.frames import level_of
 from fastlogit.io.columns import check_column, check_none_absent, check_present, features
+from fastlogit.io.svmlight_table import RowsOfFile
 from fastlogit.io.tables import Array, ColumnTable, Table, dense
 from fastlogit.io.values import TextFormat, column_from_texts, is_date, options_for
 
@@ -40,7 +41,7 @@ def categorical_names(
     ValueError
         If a chosen one is no feature column, or what is found is more likely an identifier.
     """
-    said = [name for text in chosen for name in _split(text, names)]
+    said = [name for text in chosen for name in names_in(text, names)]
     for name in said:
         check_column(table, name, "categorical")
         if name not in names:
@@ -56,9 +57,22 @@ def categorical_names(
     return list(dict.fromkeys(said)), found
 
 
-def _split(text: str, names: Sequence[str]) -> list[str]:
-    """Return the names that a text has; a name may have commas of its own."""
-    return [text] if text in names else [part.strip() for part in text.split(",") if part.strip()]
+def names_in(text: str, names: Sequence[str]) -> list[str]:
+    """Return the names that a text has with commas between them; they may have commas of their own.
+
+    Where several names fit, the one of most parts is meant; what is no name is a part of its own.
+    """
+    known = set(names)
+    parts = text.split(",")
+    found = []
+    at = 0
+    while at < len(parts):
+        ends = range(len(parts), at, -1)
+        joined = ((",".join(parts[at:end]).strip(), end) for end in ends)
+        name, at = next((each for each in joined if each[0] in known), (parts[at].strip(), at + 1))
+        if name:
+            found.append(name)
+    return found
 
 
 def _is_text(table: ColumnTable, column: Array) -> bool:
@@ -150,6 +164,12 @@ def _frame(
         return features(table, names)
     numbers = [name for name in names if name not in coded]
     matrix: Any = features(table, numbers) if numbers else np.empty((table.n_rows, 0))
+    if isinstance(matrix, RowsOfFile):
+        raise ValueError(
+            f"{table.path} is read in blocks, for it does not fit in memory, and such files have "
+            f"no categorical columns ({', '.join(map(repr, sorted(coded)))}): leave --categories "
+            "out, or write indicators of the levels into the file"
+        )
     if not isinstance(matrix, np.ndarray):
         matrix = dense(table.path, matrix)
     places = {place: coded[name] for place, name in enumerate(names) if name in coded}
@@ -193,10 +213,12 @@ def _refuse_unknown(table: Table, name: str, column: ReadColumn, known: Sequence
         return
     row = int(np.argmin(is_known[column.codes]))
     code = int(column.codes[row])
-    what = "no value" if code < 0 else repr(column.values[code])
+    value = None if code < 0 else column.values[code]
+    what = "no value" if value is None else repr(value)
+    end = "" if value is None else ", which was not in the fit"
     more = " and more" * (len(known) > SHOWN)
     raise ValueError(
-        f"{table.path}: column {name!r} has {what} in {table.where(row)}, which was not in the "
-        f"fit; its categories are {list(known)[:SHOWN]}{more}: correct it, or take such values as "
-        "of none of them with --handle-unknown zero"
+        f"{table.path}: column {name!r} has {what} in {table.where(row)}{end}; its categories are "
+        f"{list(known)[:SHOWN]}{more}: {'fill it in' if value is None else 'correct it'}, or take "
+        "such values as of none of them with --handle-unknown zero"
     )

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from fastlogit.io.faults import damaged_file, reading
+from fastlogit.io.svmlight import refuse_wrong_lines
 from fastlogit.io.svmlight_table import SvmlightTable, is_too_large
 from fastlogit.io.tables import (
     Array,
@@ -18,6 +19,7 @@ from fastlogit.io.tables import (
     check_column_count,
 )
 from fastlogit.io.text import open_bytes
+from fastlogit.io.values import TextFormat, column_from_texts
 
 __all__ = ["read_svmlight", "scipy_matrix", "sparse_matrix_table"]
 
@@ -37,7 +39,8 @@ def read_svmlight(path: Path) -> Table:
         try:
             # zero_based=True keeps the numbers as written: "auto" would shift some files only.
             values, y = load_svmlight_file(path, zero_based=True)
-        except (ValueError, IndexError) as error:
+        except (ValueError, IndexError, OverflowError) as error:
+            refuse_wrong_lines(path)
             raise ValueError(damaged_file(path, "svmlight", error)) from error
     first = 0 if values.shape[1] == 0 or values[:, [0]].nnz else 1
     return SparseTable(path, values.tocsc(), y, first)
@@ -137,12 +140,8 @@ def _labels_beside(path: Path, n_rows: int) -> dict[str, Array]:
 
 
 def _of_lines(lines: list[str]) -> Array:
-    """Return labels as numbers where all are."""
-    words = np.array([line.strip() for line in lines])
-    try:
-        return words.astype(np.float64)
-    except ValueError:
-        return words
+    """Return labels as those of a column of a CSV file: numbers, True and False, or text."""
+    return column_from_texts([line.strip() for line in lines], TextFormat())
 
 
 def sparse_matrix_table(

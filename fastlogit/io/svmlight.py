@@ -22,7 +22,7 @@ from fastlogit.options import check_whole
 if TYPE_CHECKING:
     from scipy.sparse import csr_matrix
 
-__all__ = ["NumberedFile", "svmlight_source"]
+__all__ = ["NumberedFile", "refuse_wrong_lines", "svmlight_source"]
 
 # Text that is parsed at a time: about as many bytes of values in memory.
 BLOCK_BYTES = 2**23
@@ -285,6 +285,12 @@ def _blocks(path: Path) -> Iterator[_Block]:
             before += len(lines)
             if block.labels.size:
                 yield block
+
+
+def refuse_wrong_lines(path: Path) -> None:
+    """Raise ValueError for the first line that is no row, by its number; None where all are."""
+    for _ in _blocks(path):
+        pass
 
 
 def _parsed(path: Path, lines: list[bytes], before: int) -> _Block:
