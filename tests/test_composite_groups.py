@@ -215,9 +215,9 @@ def test_no_bound_lies_below_the_truth(seed) -> None:
     assert check(seed) > 0
 
 
-@pytest.mark.slow(seconds=150)
+@pytest.mark.slow(seconds=60)
 def test_no_bound_of_hundreds_lies_below_the_truth() -> None:
-    assert sum(check(seed) > 0 for seed in range(100, 200)) > 90
+    assert sum(check(seed) > 0 for seed in range(100, 140)) > 34
 
 
 def two_levels(n_samples=300):

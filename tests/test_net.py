@@ -1178,7 +1178,7 @@ def test_some_of_sparse_rows(name, tmp_path) -> None:
     throw(name, n_examples, tmp_path, DTYPES_FEW, Budget(), 0, sparse=True)
 
 
-@pytest.mark.slow(seconds=60)
+@pytest.mark.slow(seconds=20)
 @pytest.mark.parametrize("name", SPARSE)
 def test_thousands_of_sparse_rows(name, tmp_path) -> None:
     wanted, budget = ENTRIES[name].share // 2, Budget(BUDGET_SECONDS / 2.0)
@@ -1186,7 +1186,7 @@ def test_thousands_of_sparse_rows(name, tmp_path) -> None:
     say_how_many(count, wanted, budget)
 
 
-@pytest.mark.slow(seconds=100)
+@pytest.mark.slow(seconds=40)
 @pytest.mark.parametrize("name", ENTRIES)
 def test_twenty_thousand(name, tmp_path) -> None:
     wanted, count = ENTRIES[name].share, 0

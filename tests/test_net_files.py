@@ -228,7 +228,7 @@ def test_a_few_files(model, tmp_path) -> None:
     throw_at(lambda recipe: check_file(recipe, tmp_path, model), tables(), 40, None)
 
 
-@pytest.mark.slow(seconds=100)
+@pytest.mark.slow(seconds=40)
 def test_many_files(model, tmp_path) -> None:
     count, budget = [0], Budget(BUDGET_SECONDS)
 

@@ -140,7 +140,7 @@ def test_it_finds_what_fit_finds() -> None:
 @pytest.mark.jit
 @pytest.mark.slow(seconds=30)
 def test_it_finds_what_fit_finds_in_hundreds_of_problems() -> None:
-    assert run_seeds(range(150, 1000)) > 700
+    assert run_seeds(range(150, 500)) > 285
 
 
 @pytest.mark.parametrize("shape", [(2, 1), (5, 1), (9, 3), (40, 7), (41, 8), (64, 9), (100, 16)])
@@ -447,10 +447,10 @@ def test_no_bound_lies_below_the_truth(seed) -> None:
 
 
 @pytest.mark.jit
-@pytest.mark.slow(seconds=60)
+@pytest.mark.slow(seconds=20)
 def test_no_bound_lies_below_the_truth_in_hundreds_of_hard_problems() -> None:
     # Not by proving nothing.
-    assert sum(check_truth(seed) for seed in range(100, 700)) > 300
+    assert sum(check_truth(seed) for seed in range(100, 300)) > 90
 
 
 # ------------------------------------------------------------------------------------------------

@@ -152,7 +152,7 @@ def test_it_finds_what_fit_finds() -> None:
 @pytest.mark.usefixtures("the_general_way")
 @pytest.mark.slow(seconds=30)
 def test_it_finds_what_fit_finds_in_hundreds_of_problems() -> None:
-    assert run_seeds(range(150, 750)) > 500
+    assert run_seeds(range(150, 400)) > 200
 
 
 @pytest.mark.parametrize("shape", [(6, 1), (9, 3), (40, 7), (41, 8), (64, 9)])
@@ -481,10 +481,10 @@ def test_no_bound_lies_below_the_truth(seed) -> None:
 
 
 @pytest.mark.jit
-@pytest.mark.slow(seconds=120)
+@pytest.mark.slow(seconds=40)
 def test_no_bound_lies_below_the_truth_in_hundreds_of_hard_problems() -> None:
     # Not by proving nothing.
-    assert sum(check_truth(seed) for seed in range(100, 400)) > 150
+    assert sum(check_truth(seed) for seed in range(100, 200)) > 45
 
 
 # ------------------------------------------------------------------------------------------------
@@ -519,7 +519,7 @@ def test_conjugate_gradients_find_what_fit_finds() -> None:
 @pytest.mark.usefixtures("the_general_way")
 @pytest.mark.slow(seconds=30)
 def test_conjugate_gradients_find_what_fit_finds_in_hundreds_of_problems() -> None:
-    assert run_seeds_by_products(range(150, 750)) > 560
+    assert run_seeds_by_products(range(150, 400)) > 230
 
 
 @pytest.mark.parametrize("shape", [(9, 3), (40, 7), (41, 8)])
@@ -594,9 +594,9 @@ def test_no_bound_by_products_lies_below_the_truth(seed) -> None:
 
 
 @pytest.mark.jit
-@pytest.mark.slow(seconds=120)
+@pytest.mark.slow(seconds=40)
 def test_no_bound_by_products_lies_below_the_truth_in_hundreds_of_hard_problems() -> None:
-    assert sum(check_truth(seed, by_products=True) for seed in range(100, 400)) > 150
+    assert sum(check_truth(seed, by_products=True) for seed in range(100, 200)) > 45
 
 
 # ------------------------------------------------------------------------------------------------
