@@ -253,6 +253,11 @@ ALLOWED = {
     "estimators/progress.py": 1,  # the mixin that scikit-learn has from 1.9 on
     "fitting/fit.py": 1,  # the options of `fit` again
     "arrays.py": 3,  # scikit-learn's splitters
+    "formula/columns.py": 2,  # polars' frames and columns
+    "formula/factors.py": 1,  # what formulaic knows of a factor
+    "formula/fits.py": 4,  # the options of `fit` again
+    "formula/parsing.py": 3,  # formulaic's terms and factors
+    "inference/table.py": 2,  # rich's console and options
 }
 # Written after these types: kernels are typed by numba, the oracle by its formulas.
 LATER = ("kernels/", "reference.py", "demo.py")

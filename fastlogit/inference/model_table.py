@@ -40,7 +40,7 @@ class ModelTable(Table):
         names under "term".
         """
         names = _names_of(self.models)
-        columns: dict[tuple[str, str], Array] = {}
+        columns: dict[object, Array] = {}
         for model, found in self.models.items():
             places = [found.names.index(name) if name in found.names else -1 for name in names]
             for what, values in (
