@@ -382,7 +382,8 @@ ENTRIES = {
     "sigmoid": of_elementwise,
 }
 WITHOUT_DATA = {
-    "AddedVariableDisplay", "BrantTest", "CVScoreDisplay", "CalibrationDisplay", "CoefficientsDisplay",
+    "AddedVariableDisplay", "BrantTest", "CVScoreDisplay", "CalibrationDisplay",
+    "CoefficientsDisplay",
     "ConvergenceDisplay", "DivergenceError", "ForestDisplay", "GroupStatus", "InfluenceDisplay",
     "Progress", "RegularizationPathDisplay", "ResidualsDisplay", "ScanStatus", "SeparationWarning",
     "WarmUp", "warmup",

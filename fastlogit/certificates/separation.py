@@ -63,7 +63,10 @@ Signs: TypeAlias = np.ndarray[tuple[int], np.dtype[np.int8]]
 
 def _margins_of(raw: Floats, signs: Signs) -> Floats:
     """Return how far rows are on the side of their class; those of both are on neither."""
-    return np.where(signs == BOTH, -np.abs(raw), raw * signs)
+    margins, both = raw * signs, signs == BOTH
+    if both.any():
+        margins[both] = -np.abs(raw[both])
+    return margins
 
 
 class Programme(Protocol):

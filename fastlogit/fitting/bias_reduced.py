@@ -49,10 +49,7 @@ def kind_of(penalty: object, bias_reduction: object) -> str | None:
     TypeError, ValueError
         If one is no such choice, or they contradict each other.
     """
-    kind = None
-    if isinstance(penalty, str):
-        check_option("penalty as a text", penalty, [FIRTH])
-        kind = "mean"
+    kind = "mean" if isinstance(penalty, str) and penalty == FIRTH else None
     if bias_reduction is None:
         return kind
     if kind is None:

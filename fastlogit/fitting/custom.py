@@ -55,7 +55,7 @@ def no_such_penalty(name: str, value: object) -> str:
     return (
         f"{name}={value!r}: fit takes penalties by their strengths, and objects; leave {name} out, "
         "and give the strength of L2 as C or l2_reg, that of L1 as l1_ratio, its share in what C "
-        "gives, or l1_reg (none of them: no penalty)"
+        "gives, or l1_reg (none of them: no penalty); a text is only 'firth'"
     )
 
 

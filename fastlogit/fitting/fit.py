@@ -37,7 +37,7 @@ from ..solvers.gradient_descent import gradient_descent as descend
 from ..solvers.start import begin, default_start
 from ..solvers.stopping import StoppingRule, certificate_of, separation_of, stated
 from ..solvers.trace import Limits, Outcome, Reason, Trace
-from .bias_reduced import fit_bias_reduced, kind_of, refuse_beside
+from .bias_reduced import FIRTH, fit_bias_reduced, kind_of, refuse_beside
 from .column_groups import scale_groups
 from .custom import check_penalty
 from .links import check_flag, check_link, refuse_batches, refuse_beside_shares
@@ -276,7 +276,7 @@ def fit(
     descent = _descent_options(solver, limits, given)
     multi_class = check_option("multi_class", multi_class, MULTI_CLASS)
     reduction = kind_of(penalty, bias_reduction)
-    penalty = None if isinstance(penalty, str) else penalty
+    penalty = None if isinstance(penalty, str) and penalty == FIRTH else penalty
     strengths = Strengths(
         C, check_penalty(penalty), _check_ratio(l1_ratio), penalty_groups, group_weights
     )
