@@ -11,8 +11,9 @@ import numpy as np
 
 from ..arrays import Array, ArrayLike, Floats, Labels, Matrix, Vector
 from ..design.mixed import MixedRows
+from ..inference.estimates import LEVEL
 from ..inference.infer import infer
-from ..inference.inference import LEVEL, Inference
+from ..inference.inference import Inference
 from ..options import UNKNOWN, check_option
 from ..prediction import class_proba, raw_prediction
 from ..result import FitResult
