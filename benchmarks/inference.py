@@ -90,37 +90,6 @@ def theirs(study: Study, cov_type: str) -> Any:
     return found.bse
 
 
-def own_influence(found: Any) -> Any:
-    """Return leverages and Cook's distances of the rows of an inference."""
-    rows = found.diagnostics()
-    return np.stack([rows.leverage, rows.cooks_distance])
-
-
-def their_influence(model: Any) -> Any:
-    """Return those of statsmodels."""
-    rows = model.get_influence()
-    return np.stack([rows.hat_matrix_diag, rows.cooks_distance[0]])
-
-
-def influence(study: Study, setting: str) -> tuple[str, Contest]:
-    """Return the contest of influence, with models that are made when they are first asked for."""
-
-    @cache
-    def inferred() -> Any:
-        return fastlogit.infer(fastlogit.fit(study.X, study.y, C=np.inf), study.X, study.y)
-
-    @cache
-    def fitted() -> Any:
-        from statsmodels.api import GLM, add_constant, families
-
-        return GLM(study.y, add_constant(study.X), family=families.Binomial()).fit(tol=1e-12)
-
-    return setting, Contest(
-        "leverage, Cook's distance", lambda: own_influence(inferred()),
-        lambda: their_influence(fitted()), True, FASTER_INFLUENCE,
-    )  # fmt: skip
-
-
 @cache
 def own_model(n_rows: int) -> Any:
     """Return the inference of a large study, made once."""
@@ -136,6 +105,15 @@ def their_model(n_rows: int) -> Any:
     return Logit(study.y, add_constant(study.X)).fit(disp=False)
 
 
+@cache
+def their_glm(n_rows: int) -> Any:
+    """Return the same as a GLM, which alone has leverages."""
+    from statsmodels.api import GLM, add_constant, families
+
+    study = large(n_rows)
+    return GLM(study.y, add_constant(study.X), family=families.Binomial()).fit(tol=1e-12)
+
+
 def own_effects(n_rows: int) -> Any:
     """Return the standard errors of average marginal effects."""
     found = own_model(n_rows).marginal_effects()
@@ -147,6 +125,17 @@ def their_effects(n_rows: int) -> Any:
     found = their_model(n_rows).get_margeff()
     assert found.pvalues.shape == found.conf_int()[:, 0].shape
     return found.margeff_se
+
+
+def own_influence(n_rows: int) -> Any:
+    """Return leverages and Cook's distances of the rows."""
+    rows = own_model(n_rows).diagnostics()
+    return np.stack([rows.leverage, rows.cooks_distance])
+
+
+def their_influence(n_rows: int) -> Any:
+    rows = their_glm(n_rows).get_influence()
+    return np.stack([rows.hat_matrix_diag, rows.cooks_distance[0]])
 
 
 def own_table(study: Study) -> Any:
@@ -186,7 +175,18 @@ def contests(n_rows: int) -> list[tuple[str, Contest]]:
         )
         for what, kind, kind_of_peer, is_same in kinds
     ]
-    found.append(influence(large, f"{n_rows:,} x {N_FEATURES} float64"))
+    found.append(
+        (
+            f"{n_rows:,} x {N_FEATURES} float64",
+            Contest(
+                "leverage, Cook's distance",
+                lambda: own_influence(n_rows),
+                lambda: their_influence(n_rows),
+                True,
+                FASTER_INFLUENCE,
+            ),
+        )
+    )
     n_effects = min(n_rows, EFFECT_ROWS)
     found.append(
         (

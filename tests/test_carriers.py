@@ -184,6 +184,34 @@ def of_infer(X, y, w, o):
     return [np.frombuffer(str(refused.value).encode(), dtype=np.uint8)]
 
 
+def of_reduced(X, y, w, o):
+    result = fastlogit.fit(X0, Y0, penalty="firth", sample_weight=W0, offset=O0)
+    found = fastlogit.infer(result, X, y, sample_weight=w, offset=o, weights="frequency")
+    table = fastlogit.compare_models({"firth": found}).fit_statistics()
+    return [found.coef, found.covariance, found.log_likelihood, table["aic"]]
+
+
+def of_profile(X, y, w, o):
+    """Separable columns have ends that are infinite."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", fastlogit.SeparationWarning)
+        result = fastlogit.fit(X0, Y0, C=np.inf, sample_weight=W0, offset=O0)
+    found = fastlogit.profile_intervals(
+        result, X, y, sample_weight=w, offset=o, weights="frequency"
+    )
+    return [found.coef, found.log_likelihood, np.isinf(found.intervals)]
+
+
+def of_ordinal(X, y, w, o):
+    """The columns separate, as in `of_infer`; only their names differ."""
+    with pytest.raises(ValueError, match="separable") as refused:
+        fastlogit.ordinal_logit(X, y, sample_weight=w, weights="frequency", offset=o)
+    said = str(refused.value)
+    for name, plain in zip(NAMES, ("x0", "x1", "x2"), strict=True):
+        said = said.replace(name, plain)
+    return [np.frombuffer(said.encode(), dtype=np.uint8)]
+
+
 def of_conditional(X, y, w, o):
     """The columns separate, as in `of_infer`; only their names differ. Weights are of strata."""
     strata = 4 * W0 + np.arange(ROWS) % 2
@@ -294,7 +322,7 @@ def of_high_dimensional(X, y, w, o):
 # Which call runs each public name; a new name must be given one, or stand among those without data.
 ENTRIES = {
     "BatchSource": of_batches,
-    "BiasReducedInference": of_infer,
+    "BiasReducedInference": of_reduced,
     "BootstrapDistribution": of_bootstrap,
     "BootstrapResult": of_bootstrap,
     "Calibration": of_calibration,
@@ -312,17 +340,21 @@ ENTRIES = {
     "LogisticRegression": of_estimator,
     "LogisticRegressionCV": of_cv,
     "Margins": of_margins,
+    "ModelTable": of_reduced,
+    "OrdinalResult": of_ordinal,
     "PathResult": of_path,
     "PermutationResult": of_permutation,
     "Predictions": of_margins,
     "Posterior": of_posterior,
     "Predictor": of_predictor,
+    "ProfileIntervals": of_profile,
     "Problem": of_problem,
     "ScanResult": of_scan,
     "SeparationReport": of_separation,
     "StudentPrior": of_posterior,
     "bootstrap": of_bootstrap,
     "calibration": of_calibration,
+    "compare_models": of_reduced,
     "conditional_logit": of_conditional,
     "cost": of_cost,
     "cost_gradient": of_cost_gradient,
@@ -336,11 +368,13 @@ ENTRIES = {
     "log_sigmoid": of_elementwise,
     "logistic_path": of_path,
     "logit": of_elementwise,
+    "ordinal_logit": of_ordinal,
     "permutation": of_permutation,
     "posterior": of_posterior,
     "predict": of_functions,
     "predict_proba": of_functions,
     "prior_correction": of_prior,
+    "profile_intervals": of_profile,
     "pseudo_rows": of_pseudo_rows,
     "raw_prediction": of_functions,
     "scan": of_scan,
@@ -348,7 +382,7 @@ ENTRIES = {
     "sigmoid": of_elementwise,
 }
 WITHOUT_DATA = {
-    "AddedVariableDisplay", "CVScoreDisplay", "CalibrationDisplay", "CoefficientsDisplay",
+    "AddedVariableDisplay", "BrantTest", "CVScoreDisplay", "CalibrationDisplay", "CoefficientsDisplay",
     "ConvergenceDisplay", "DivergenceError", "ForestDisplay", "GroupStatus", "InfluenceDisplay",
     "Progress", "RegularizationPathDisplay", "ResidualsDisplay", "ScanStatus", "SeparationWarning",
     "WarmUp", "warmup",

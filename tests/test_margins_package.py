@@ -10,7 +10,8 @@ from test_margins import frame, inferred, numbers
 
 from fastlogit import LogisticRegression, fit, infer
 
-pytestmark = pytest.mark.jit
+# Slow is what the developers' tools are installed for: the package brings jax.
+pytestmark = [pytest.mark.jit, pytest.mark.slow]
 
 package = pytest.importorskip("marginaleffects")
 
