@@ -38,17 +38,7 @@ CALLED_LINKS = {"logit": "Logistic", "probit": "Probit", "cloglog": "Complementa
 
 
 class Summary(Table):
-    """A table of coefficients below facts about the model; print it, or ask for another form.
-
-    Attributes
-    ----------
-    title : str
-    facts : list of (str, str)
-    columns : list of str
-        Heads of the table.
-    rows : list of list of str
-        A row for each coefficient, its name first.
-    """
+    """A table of coefficients, a row for each, below facts about the model; see `Table`."""
 
 
 class Tests(NamedTuple):
