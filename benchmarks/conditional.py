@@ -23,7 +23,7 @@ import numpy as np
 import fastlogit
 
 from .markers import Place
-from .tables import Line, about, in_order, table
+from .tables import Line, in_order, publish
 
 PLACE = Place("conditional")
 FASTER = 10.0
@@ -187,13 +187,12 @@ def main() -> None:
         peers: dict[str, Answer | str] = {"statsmodels": of_statsmodels(sets, asked.seconds)}
         peers["R clogit"] = of_r(sets, asked.seconds, 1)
         lines += measure(what, sets, peers, asked.turns)
-    said = about(
-        "conditional", "Fit and inference; least processor times, one thread each: of R one."
+    publish(
+        PLACE,
+        "Fit and inference; least processor times, one thread each: of R one.",
+        lines,
+        asked.write,
     )
-    if asked.write is not None:
-        PLACE.write(asked.write, table(said, lines))
-    for line in lines:
-        print(line)
 
 
 if __name__ == "__main__":

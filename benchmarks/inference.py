@@ -23,7 +23,7 @@ import numpy as np
 import fastlogit
 
 from .markers import Place
-from .tables import Line, about, in_order, table
+from .tables import Line, in_order, publish
 
 PLACE = Place("inference")
 N_ROWS, N_FEATURES, N_CLUSTERS = 1_000_000, 20, 10_000
@@ -268,11 +268,9 @@ def main() -> None:
         warnings.simplefilter("ignore")
         for setting, contest in contests(asked.rows):
             lines += measure(setting, contest, asked.turns, not asked.own)
-    said = about("inference", "Fit and inference together; medians of calls that take turns.")
-    if asked.write is not None:
-        PLACE.write(asked.write, table(said, lines))
-    for line in lines:
-        print(line)
+    publish(
+        PLACE, "Fit and inference together; medians of calls that take turns.", lines, asked.write
+    )
 
 
 if __name__ == "__main__":

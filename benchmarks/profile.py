@@ -25,7 +25,7 @@ import fastlogit
 
 from .inference import Study, make
 from .markers import Place
-from .tables import Line, about, in_order, table
+from .tables import Line, in_order, publish
 
 PLACE = Place("profile")
 N_ROWS, N_FEATURES, TURNS, FASTER = 100_000, 30, 5, 10.0
@@ -112,11 +112,9 @@ def main() -> None:
         )
         for name in medians if name != "fastlogit"
     ]  # fmt: skip
-    said = about("profile", "Fit and intervals together; medians of calls that take turns.")
-    if asked.write is not None:
-        PLACE.write(asked.write, table(said, lines))
-    for line in lines:
-        print(line)
+    publish(
+        PLACE, "Fit and intervals together; medians of calls that take turns.", lines, asked.write
+    )
 
 
 if __name__ == "__main__":

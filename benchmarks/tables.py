@@ -5,10 +5,12 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass
+from pathlib import Path
 
+from .markers import Place
 from .speed import commit, machine
 
-__all__ = ["Line", "about", "in_order", "table"]
+__all__ = ["Line", "about", "in_order", "publish", "table"]
 
 
 @dataclass(frozen=True)
@@ -58,3 +60,12 @@ def table(said: str, lines: Iterable[Line]) -> str:
         "| --- | --- | --- | --- | --- | --- | --- | --- |",
     ]
     return "\n".join([said, "", *head, *map(str, lines)])
+
+
+def publish(place: Place, how: str, lines: Iterable[Line], page: Path | None) -> None:
+    """Print lines and, where a page is given, write their table into a place of a script's name."""
+    lines = list(lines)
+    if page is not None:
+        place.write(page, table(about(place.name, how), lines))
+    for line in lines:
+        print(line)

@@ -17,6 +17,15 @@ NAMES = ["intercept", "x1", "x10", "site[a,b]", "2nd", "log(age)", "a b"]
 TERMS = {"x1": [1], "x10": [2], "site": [3, 4]}
 
 
+def check_contrasts(found: Any, n_names: int, rows: Any, values: Any) -> None:
+    wanted = np.zeros((len(rows), n_names))
+    for number, row in enumerate(rows):
+        for place, factor in row.items():
+            wanted[number, place] = factor
+    np.testing.assert_array_equal(found.matrix, wanted)
+    np.testing.assert_allclose(found.values, values)
+
+
 @pytest.mark.parametrize(
     ("text", "rows", "values"),
     [
@@ -33,13 +42,7 @@ TERMS = {"x1": [1], "x10": [2], "site": [3, 4]}
     ],
 )
 def test_hypotheses_as_text(text: Any, rows: Any, values: Any) -> None:
-    found = contrasts_of(text, NAMES, TERMS)
-    wanted = np.zeros((len(rows), len(NAMES)))
-    for number, row in enumerate(rows):
-        for place, factor in row.items():
-            wanted[number, place] = factor
-    np.testing.assert_array_equal(found.matrix, wanted)
-    np.testing.assert_allclose(found.values, values)
+    check_contrasts(contrasts_of(text, NAMES, TERMS), len(NAMES), rows, values)
 
 
 @pytest.mark.parametrize(
@@ -102,13 +105,7 @@ ODD_TERMS = {"C(race, Treatment('b'))": [1, 2], "cut": [8, 9], "x": [6]}
     ],
 )
 def test_names_with_commas_brackets_blanks_and_signs(text: str, rows: Any, values: Any) -> None:
-    found = contrasts_of(text, ODD, ODD_TERMS)
-    wanted = np.zeros((len(rows), len(ODD)))
-    for number, row in enumerate(rows):
-        for place, factor in row.items():
-            wanted[number, place] = factor
-    np.testing.assert_array_equal(found.matrix, wanted)
-    np.testing.assert_allclose(found.values, values)
+    check_contrasts(contrasts_of(text, ODD, ODD_TERMS), len(ODD), rows, values)
 
 
 @pytest.mark.parametrize(

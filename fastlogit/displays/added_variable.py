@@ -8,7 +8,7 @@ import numpy as np
 
 from ..arrays import Vector
 from ..plots import COLOURS
-from .parts import GREY, GRID, Style, axes_of, drawn_on
+from .parts import GREY, Style, axes_of, drawn_on, grid_below, small_legend
 from .residuals import diagnostics_of, some_rows
 
 if TYPE_CHECKING:
@@ -102,10 +102,8 @@ class AddedVariableDisplay:
 
         Parameters
         ----------
-        ax : Axes, optional
-            Where to draw; a new figure by default.
-        point_kw : dict, optional
-            How the points look, for ``Axes.plot``.
+        ax, point_kw
+            See `from_inference`.
 
         Returns
         -------
@@ -124,9 +122,8 @@ class AddedVariableDisplay:
             ends, self.coef * ends, color=COLOURS[5], lw=2,
             label=f"slope {self.coef:.4g}, standard error {self.standard_error:.4g}",
         )  # fmt: skip
-        ax.legend(framealpha=0.8, edgecolor="none", fontsize="small", loc="best")
-        ax.grid(True, **GRID)
-        ax.set_axisbelow(True)
+        small_legend(ax, "best")
+        grid_below(ax)
         ax.set_xlabel(f"{self.name}, given the others")
         ax.set_ylabel("response, given the others")
         return drawn_on(self, ax)

@@ -9,7 +9,7 @@ import numpy as np
 from ..arrays import ArrayLike
 from ..inference.calibration import Calibration, calibration
 from ..plots import COLOURS
-from .parts import GREY, GRID, Style, axes_of, drawn_on
+from .parts import GREY, Style, axes_of, drawn_on, grid_below, small_legend
 from .residuals import diagnostics_of
 
 if TYPE_CHECKING:
@@ -94,12 +94,8 @@ class CalibrationDisplay:
         ----------
         y, proba, sample_weight, weights, n_bins
             As `fastlogit.calibration` takes them.
-        name : str, optional
-            For the legend.
-        ax : Axes, optional
-            Where to draw; a new figure by default.
-        line_kw : dict, optional
-            How the curve looks, for ``Axes.plot``.
+        name, ax, line_kw
+            See `from_inference`.
 
         Returns
         -------
@@ -113,10 +109,8 @@ class CalibrationDisplay:
 
         Parameters
         ----------
-        ax : Axes, optional
-            Where to draw; a new figure by default.
-        line_kw : dict, optional
-            How the curve looks, for ``Axes.plot``.
+        ax, line_kw
+            See `from_inference`.
 
         Returns
         -------
@@ -152,9 +146,8 @@ class CalibrationDisplay:
         ax.set_xlim(-0.02, 1.02)
         ax.set_ylim(-0.03 - BARS_HEIGHT, 1.02)
         ax.set_yticks(np.linspace(0.0, 1.0, 6))
-        ax.grid(True, **GRID)
-        ax.set_axisbelow(True)
-        ax.legend(framealpha=0.8, edgecolor="none", fontsize="small", loc="upper left")
+        grid_below(ax)
+        small_legend(ax, "upper left")
         ax.set_xlabel("predicted probability (below: how many rows)")
         ax.set_ylabel("share of events, 95 % intervals")
         return drawn_on(self, ax)

@@ -11,14 +11,15 @@ from ..arrays import ArrayLike, Indices, Labels, Matrix, Vector
 from ..plots import COLOURS, MARKERS, Look
 from .parts import (
     GREY,
-    GRID,
     axes_of,
     checked_names,
     coef_of,
     drawn_on,
     fitted,
+    grid_below,
     last_step,
     names_of,
+    small_legend,
     spread_of,
 )
 
@@ -181,8 +182,7 @@ class CoefficientsDisplay:
         ax.set_yticks(heights, [str(self.feature_names[f]) for f in self.features_])
         ax.set_ylim(len(heights) - 0.4, -0.6)  # the largest at the top
         ax.axvline(0.0, color="black", lw=0.8)
-        ax.grid(True, axis="x", **GRID)
-        ax.set_axisbelow(True)
+        grid_below(ax, "x")
         ax.set_xlabel(self._xlabel(class_of_interest))
         return drawn_on(self, ax)
 
@@ -200,7 +200,7 @@ class CoefficientsDisplay:
                 values, heights, ls="", ms=7, mec="white", mew=0.6, label=str(self.classes[k]),
                 **look,
             )  # fmt: skip
-        ax.legend(framealpha=0.8, edgecolor="none", fontsize="small", loc="lower right")
+        small_legend(ax, "lower right")
 
     def _xlabel(self, class_of_interest: object) -> str:
         if len(self.classes) > 2 and class_of_interest is None:

@@ -9,7 +9,7 @@ import numpy as np
 
 from ..arrays import Floats, Matrix, Vector
 from ..plots import COLOURS
-from .parts import GREY, GRID, Style, axes_of, drawn_on
+from .parts import GREY, Style, axes_of, drawn_on, grid_below
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -146,8 +146,7 @@ class ForestDisplay:
         ax.set_ylim(len(heights) - 0.4, -0.6)
         if odds_ratio:
             _logarithmic(ax, float(np.exp(reach[0])), float(np.exp(reach[1])))
-        ax.grid(True, axis="x", **GRID)
-        ax.set_axisbelow(True)
+        grid_below(ax, "x")
         what = f"{self.effect} (logarithmic axis)" if odds_ratio else "coefficient"
         ax.set_xlabel(f"{what} with {100.0 * self.level:g} % interval")
         return drawn_on(self, ax)

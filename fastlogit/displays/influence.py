@@ -8,7 +8,7 @@ import numpy as np
 
 from ..arrays import Array, Indices, Vector
 from ..plots import COLOURS
-from .parts import GREY, GRID, axes_of, drawn_on
+from .parts import GREY, axes_of, drawn_on, grid_below
 from .residuals import diagnostics_of, some_rows
 
 if TYPE_CHECKING:
@@ -128,8 +128,7 @@ class InfluenceDisplay:
         order = np.argsort(-self.cooks_distance, kind="stable")[:label]
         self.labelled_ = self.rows[order]
         self.labels_ = _label(ax, self.leverage[order], self.residual[order], self.labelled_)
-        ax.grid(True, **GRID)
-        ax.set_axisbelow(True)
+        grid_below(ax)
         ax.set_xlabel("leverage (dashed: 2 and 3 times the mean)")
         ax.set_ylabel("studentised residual")
         ax.set_title(

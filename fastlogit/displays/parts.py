@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, TypeGuard, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias, TypeGuard, TypeVar
 
 import numpy as np
 
@@ -28,9 +28,11 @@ __all__ = [
     "coef_of",
     "drawn_on",
     "fitted",
+    "grid_below",
     "last_step",
     "names_of",
     "ranks_of",
+    "small_legend",
     "spread_of",
 ]
 
@@ -52,6 +54,19 @@ def axes_of(ax: Axes | None, who: str, height: float = 4.8) -> Axes:
             f"{who} needs matplotlib, which is not installed: pip install 'fastlogit[plot]'"
         ) from missing
     return plt.subplots(layout="constrained", figsize=(6.4, height))[1]
+
+
+def grid_below(ax: Axes, axis: Literal["both", "x", "y"] = "both") -> None:
+    """Draw a grid below everything else."""
+    ax.grid(True, axis=axis, **GRID)
+    ax.set_axisbelow(True)
+
+
+def small_legend(
+    ax: Axes, place: Literal["best", "upper left", "upper right", "lower right"]
+) -> None:
+    """Draw a legend without a frame."""
+    ax.legend(framealpha=0.8, edgecolor="none", fontsize="small", loc=place)
 
 
 def drawn_on(display: Display, ax: Axes) -> Display:

@@ -9,7 +9,7 @@ import numpy as np
 from ..arrays import Indices, Vector
 from ..inference.calibration import groups_of, totals_of
 from ..plots import COLOURS
-from .parts import GREY, GRID, Style, axes_of, check_choice, drawn_on
+from .parts import GREY, Style, axes_of, check_choice, drawn_on, grid_below, small_legend
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -141,8 +141,7 @@ class ResidualsDisplay:
             self._plot_bins(ax, n_bins, look)
         else:
             self._plot_rows(ax, n_bins, look)
-        ax.grid(True, **GRID)
-        ax.set_axisbelow(True)
+        grid_below(ax)
         return drawn_on(self, ax)
 
     def _plot_bins(self, ax: Axes, n_bins: int, look: dict[str, Any]) -> None:
@@ -158,7 +157,7 @@ class ResidualsDisplay:
         ax.set_xlabel("mean probability of the bin")
         ax.set_ylabel("mean of event - probability")
         ax.margins(y=0.14)
-        ax.legend(framealpha=0.8, edgecolor="none", fontsize="small", loc="upper right")
+        small_legend(ax, "upper right")
 
     def _plot_rows(self, ax: Axes, n_bins: int, look: dict[str, Any]) -> None:
         shown = some_rows(np.abs(self.deviance))
@@ -175,7 +174,7 @@ class ResidualsDisplay:
             totals_of(groups, self.counts * self.deviance) / count,
             color=COLOURS[5], lw=2, label="mean",
         )  # fmt: skip
-        ax.legend(framealpha=0.8, edgecolor="none", fontsize="small", loc="best")
+        small_legend(ax, "best")
         ax.set_xlabel("linear predictor (log-odds)")
         ax.set_ylabel("standardised deviance residual")
 

@@ -109,11 +109,9 @@ def logit(
     >>> model.inference().coef.round(3).tolist()
     [-5.191, 2.076]
     """
-    seen = _seen_by_caller() if context is None else context
-    return _fitted(
-        _Asked(formula, data, seen, sample_weight, offset, clusters, missing, handle_unknown),
-        weights, several=False, C=C, **options,
-    )  # fmt: skip
+    seen = _seen(context)
+    asked = _Asked(formula, data, seen, sample_weight, offset, clusters, missing, handle_unknown)
+    return _fitted(asked, weights, several=False, C=C, **options)
 
 
 def mnlogit(
@@ -146,20 +144,18 @@ def mnlogit(
 
     Raises
     ------
-    ModuleNotFoundError
-        If formulaic is not installed.
-    TypeError, ValueError
+    ModuleNotFoundError, TypeError, ValueError
         As `logit` does.
     """
-    seen = _seen_by_caller() if context is None else context
-    return _fitted(
-        _Asked(formula, data, seen, sample_weight, None, clusters, missing, handle_unknown),
-        weights, several=True, C=C, **options,
-    )  # fmt: skip
+    seen = _seen(context)
+    asked = _Asked(formula, data, seen, sample_weight, None, clusters, missing, handle_unknown)
+    return _fitted(asked, weights, several=True, C=C, **options)
 
 
-def _seen_by_caller() -> Mapping[str, Any]:
-    """Return the variables that whoever calls a function of this file sees."""
+def _seen(context: Mapping[str, Any] | None) -> Mapping[str, Any]:
+    """Return the context, by default variables that the caller of a function of this file sees."""
+    if context is not None:
+        return context
     frame = sys._getframe(2)
     return ChainMap(frame.f_locals, frame.f_globals)
 

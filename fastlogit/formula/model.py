@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -11,8 +11,9 @@ import numpy as np
 
 from ..arrays import Array, ArrayLike, Floats, Labels, Matrix, Vector
 from ..design.mixed import MixedRows
+from ..inference.estimates import LEVEL
 from ..inference.infer import infer
-from ..inference.inference import LEVEL, Inference
+from ..inference.inference import Inference
 from ..options import UNKNOWN, check_option
 from ..prediction import class_proba, raw_prediction
 from ..result import FitResult
@@ -262,10 +263,9 @@ class FormulaResult:
         TypeError, ValueError
             If a column is missing, or has what the fit does not know.
         """
-        X, fixed, rows, n_rows = self._new_rows(data, offset, handle_unknown, missing)
-        result = self.result
-        found = raw_prediction(X, result.coef, result.intercept, offset=fixed, n_threads=n_threads)
-        return _spread(found, rows, n_rows)
+        return self._predicted(
+            raw_prediction, data, offset, handle_unknown, missing, n_threads=n_threads
+        )
 
     def predict_proba(
         self,
@@ -277,13 +277,10 @@ class FormulaResult:
         n_threads: int | None = None,
     ) -> Matrix:
         """Return the probability of each class, (n_rows, n_classes); see `raw_prediction`."""
-        X, fixed, rows, n_rows = self._new_rows(data, offset, handle_unknown, missing)
-        result = self.result
-        found = class_proba(
-            X, result.coef, result.intercept, result.multi_class, offset=fixed,
-            n_threads=n_threads,
+        return self._predicted(
+            class_proba, data, offset, handle_unknown, missing, n_threads=n_threads,
+            multi_class=self.result.multi_class,
         )  # fmt: skip
-        return _spread(found, rows, n_rows)
 
     def predict(
         self,
@@ -306,6 +303,16 @@ class FormulaResult:
         if threshold != 0.5:
             raise ValueError("threshold is for two classes; of more the likeliest is predicted")
         return self.classes[proba.argmax(axis=1)]
+
+    def _predicted(
+        self, predict: Callable[..., Floats], data: ArrayLike, offset: ArrayLike,
+        handle_unknown: str | None, missing: str, **options: object,
+    ) -> Floats:  # fmt: skip
+        """Return predictions of new rows, NaN for those that lack something."""
+        X, fixed, rows, n_rows = self._new_rows(data, offset, handle_unknown, missing)
+        result = self.result
+        found = predict(X, result.coef, result.intercept, offset=fixed, **options)
+        return _spread(found, rows, n_rows)
 
     def _new_rows(
         self, data: ArrayLike, offset: ArrayLike, handle_unknown: str | None, missing: str

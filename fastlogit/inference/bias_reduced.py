@@ -18,10 +18,11 @@ from ..objective.objective import Objective
 from ..options import check_level, check_option
 from ..result import FitResult
 from .contrasts import Contrasts, contrasts_of, places_of
-from .distributions import chi2_tail, quantile
+from .distributions import chi2_tail
+from .estimates import LEVEL, exponentials, intervals_of
 from .fitted import INTERCEPT, coefficients_by_output
 from .hypothesis_tests import HypothesisTest
-from .inference import LEVEL, Inference
+from .inference import Inference
 from .likelihood import likelihood_of
 from .optimum import Optimum, Point
 from .refusals import not_at_optimum, not_identified
@@ -141,8 +142,7 @@ class BiasReducedInference(Inference):
         found = check_level(level)
         method = self.intervals if method is None else check_option("method", method, METHODS)
         chosen = places_of(coefficients, self.names, self.terms)
-        half = quantile(found, None) * self.standard_errors
-        ends = np.column_stack([self.coef - half, self.coef + half])
+        ends = intervals_of(self.coef, self.standard_errors, found)
         if method == "profile":
             self._refuse_median("profile-likelihood intervals")
             for place in chosen:
@@ -154,8 +154,7 @@ class BiasReducedInference(Inference):
         self, level: float = LEVEL, method: str | None = None, coefficients: object = None
     ) -> Matrix:
         """Return the exponentials of `conf_int`."""
-        with np.errstate(over="ignore"):
-            return np.exp(self.conf_int(level, method, coefficients))
+        return exponentials(self.conf_int(level, method, coefficients))
 
     def _profile(self, place: int, level: float) -> tuple[float, float]:
         """Return the ends of the profile interval of a coefficient, known ones once."""
@@ -310,8 +309,8 @@ class BiasReducedInference(Inference):
         """Return the table of coefficients as a data frame; see `Inference.to_frame`, `summary`."""
         return super().to_frame(level, self._method(intervals))
 
-    def _columns(self, level: float, method: str) -> dict[str, Array]:
-        columns = super()._columns(level, method)
+    def _table(self, level: float, method: str) -> dict[str, Array]:
+        columns = super()._table(level, method)
         if method == "profile":
             return columns | {"statistic": self.profile_statistics}
         return columns | {"p_value": self.wald_p_values}

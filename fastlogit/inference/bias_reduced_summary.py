@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from .distributions import chi2_tail
-from .summary import Summary, title_text
-from .table import number, probability
+from .summary import Summary, Tests, table_of, title_text, wald_tests
+from .table import probability
 
 if TYPE_CHECKING:
     from .bias_reduced import BiasReducedInference
@@ -27,29 +27,16 @@ METHODS = {"profile": "penalised likelihood", "wald": "Wald"}
 
 def summary_of(inference: BiasReducedInference, level: float, method: str) -> Summary:
     """Return the table with intervals and p-values of a method."""
-    low, high = 50.0 - 50.0 * level, 50.0 + 50.0 * level
-    ends = [f"{low:.4g} %", f"{high:.4g} %"]
-    intervals = inference.conf_int(level, method)
-    with np.errstate(over="ignore"):
-        odds = np.exp(intervals)
     if method == "profile":
-        statistics, name, mark = inference.profile_statistics, "chi2", "P>chi2"
+        statistics = inference.profile_statistics
         p_values = np.array([chi2_tail(float(value), 1) for value in statistics])
+        tests = Tests("chi2", "P>chi2", statistics, p_values)
     else:
-        statistics, name, mark = inference.statistics, "z", "P>|z|"
-        p_values = inference.wald_p_values
-    columns = ["", "coef", "std error", name, mark, *ends, "odds ratio", *ends]
-    rows = [
-        [
-            own, number(float(inference.coef[place])),
-            number(float(inference.standard_errors[place])), f"{statistics[place]:.3f}",
-            probability(float(p_values[place])), *map(number, intervals[place].tolist()),
-            number(float(inference.odds_ratios[place])),
-            *map(number, odds[place].tolist()),
-        ]
-        for place, own in enumerate(inference.names)
-    ]  # fmt: skip
-    return Summary(title_text(inference), _facts(inference, method), columns, rows)
+        tests = wald_tests(inference.statistics, inference.wald_p_values)
+    return table_of(
+        title_text(inference), _facts(inference, method), inference,
+        inference.conf_int(level, method), level, tests=tests, ratio="odds ratio",
+    )  # fmt: skip
 
 
 def _facts(inference: BiasReducedInference, method: str) -> list[tuple[str, str]]:

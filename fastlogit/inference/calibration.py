@@ -12,13 +12,13 @@ from ..elementwise import logit, sigmoid
 from ..inputs.conversion import as_labels, as_numbers, show
 from ..options import check_whole
 from .distributions import quantile
+from .estimates import LEVEL
 from .few_columns import fit_few_columns
 from .frames import as_frame
 from .row_weights import RowWeights, weights_by_name
 
 __all__ = ["Calibration", "Outcomes", "calibration", "calibration_of", "groups_of", "totals_of"]
 
-LEVEL = 0.95
 # A probability of 0 or 1, which has no log-odds, counts as so much away from it: half a unit in the
 # last place of 1.
 SURE = 2.0**-53

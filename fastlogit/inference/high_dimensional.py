@@ -14,10 +14,10 @@ from ..inputs.given import Given
 from ..linalg.factors import Factor
 from ..linalg.resolved import DEPENDENT
 from ..objective.objective import Objective
-from ..options import check_category_options, check_level, check_number
-from .distributions import chi2_tail, quantile, two_sided
+from ..options import check_category_options, check_number
+from .distributions import chi2_tail
+from .estimates import Estimates
 from .hypothesis_tests import HypothesisTest
-from .inference import LEVEL
 from .laplace import in_units
 from .penalised import Minimum, least
 from .refusals import not_identified
@@ -33,7 +33,7 @@ SHOWN = 40
 
 
 @dataclass(frozen=True, eq=False)
-class HighDimensionalInference:
+class HighDimensionalInference(Estimates):
     """Coefficients of a logistic regression of many columns, freed of their bias.
 
     Attributes
@@ -78,36 +78,6 @@ class HighDimensionalInference:
     sigma: float
     b: float
     _fitted: _Fitted = field(repr=False)
-
-    @property
-    def standard_errors(self) -> Vector:
-        """Of the corrected coefficients, (n_features,)."""
-        return np.sqrt(np.diag(self.covariance))
-
-    @property
-    def statistics(self) -> Vector:
-        """Coefficients over their standard errors: z, the same corrected or not."""
-        return self.coef / self.standard_errors
-
-    @property
-    def p_values(self) -> Vector:
-        """Two-sided p of each coefficient's being 0."""
-        return two_sided(self.statistics, None)
-
-    def conf_int(self, level: float = LEVEL) -> Matrix:
-        """Return confidence intervals, (n_features, 2).
-
-        Parameters
-        ----------
-        level : float between 0 and 1, default 0.95
-
-        Raises
-        ------
-        TypeError, ValueError
-            If `level` is no such number.
-        """
-        half = quantile(check_level(level), None) * self.standard_errors
-        return np.column_stack([self.coef - half, self.coef + half])
 
     @property
     def likelihood_ratio_factor(self) -> float:

@@ -14,7 +14,8 @@ from ..result import FitResult
 from .clusters import CLUSTERED, Clusters
 from .contrasts import contrasts_of, places_of
 from .covariance import covariance_of, look_at_cov_type
-from .distributions import quantile, two_sided
+from .estimates import LEVEL, TabledEstimates, exponentials
+from .frames import as_frame
 from .hypothesis_tests import (
     HypothesisTest,
     likelihood_ratio,
@@ -33,14 +34,13 @@ if TYPE_CHECKING:
     from .diagnostics import Diagnostics
     from .summary import Summary
 
-__all__ = ["LEVEL", "Inference"]
+__all__ = ["Inference"]
 
-LEVEL = 0.95
 METHODS = ("wald", "profile")
 
 
 @dataclass(frozen=True, eq=False)
-class Inference(MarginsOfInference):
+class Inference(MarginsOfInference, TabledEstimates):
     """Coefficients of a logistic regression and what can be said of them.
 
     Of two classes the coefficients are those of the second; of more there is one set for each class
@@ -94,19 +94,8 @@ class Inference(MarginsOfInference):
     # ---- each coefficient
 
     @property
-    def standard_errors(self) -> Vector:
-        """Standard errors of the coefficients, (n_coefficients,)."""
-        return np.sqrt(np.diag(self.covariance))
-
-    @property
-    def statistics(self) -> Vector:
-        """Coefficients over their standard errors: z, or t with CR2 and CR3."""
-        return self.coef / self.standard_errors
-
-    @property
-    def p_values(self) -> Vector:
-        """Two-sided p of each coefficient's being 0."""
-        return two_sided(self.statistics, self.degrees_of_freedom)
+    def _degrees(self) -> Vector | None:
+        return self.degrees_of_freedom
 
     def conf_int(
         self, level: float = LEVEL, method: str = "wald", coefficients: object = None
@@ -148,8 +137,7 @@ class Inference(MarginsOfInference):
                     "with_covariance('nonrobust')"
                 )
             return intervals_of_optimum(self._optimum, chosen, level)
-        half = quantile(level, self.degrees_of_freedom) * self.standard_errors
-        return np.column_stack([self.coef - half, self.coef + half])[chosen]
+        return super().conf_int(level)[chosen]
 
     @property
     def odds_ratios(self) -> Vector:
@@ -158,16 +146,14 @@ class Inference(MarginsOfInference):
         Raises ValueError for another link than the logit, whose coefficients are none.
         """
         self._refuse_odds()
-        with np.errstate(over="ignore"):
-            return np.exp(self.coef)
+        return exponentials(self.coef)
 
     def odds_ratio_intervals(
         self, level: float = LEVEL, method: str = "wald", coefficients: object = None
     ) -> Matrix:
         """Return the exponentials of `conf_int`, (n_coefficients, 2)."""
         self._refuse_odds()
-        with np.errstate(over="ignore"):
-            return np.exp(self.conf_int(level, method, coefficients))
+        return exponentials(self.conf_int(level, method, coefficients))
 
     # ---- the model as a whole
 
@@ -342,30 +328,16 @@ class Inference(MarginsOfInference):
         Where pandas is not installed it is a dict of arrays, with the names under "term". `level`
         and `intervals` are as of `summary`.
         """
-        from .margins_table import frame_of
-
         check_option("intervals", intervals, METHODS)
-        return frame_of(self._columns(check_level(level), intervals), self.names)
+        return as_frame(self._table(check_level(level), intervals), self.names)
 
-    def _columns(self, level: float, method: str) -> dict[str, Array]:
-        low, high = (ends := self.conf_int(level, method)).T
-        columns: dict[str, Array] = {
-            "coef": self.coef, "std_error": self.standard_errors, "statistic": self.statistics,
-            "p_value": self.p_values, "conf_low": low, "conf_high": high,
-        }  # fmt: skip
-        if self.link == "logit":
-            with np.errstate(over="ignore"):
-                odds_low, odds_high = np.exp(ends).T
-            columns |= {
-                "odds_ratio": self.odds_ratios, "odds_low": odds_low, "odds_high": odds_high,
-            }  # fmt: skip
+    def _table(self, level: float, method: str) -> dict[str, Array]:
+        """Return the columns of the frame."""
+        has_odds = self.link == "logit"
+        columns = self._columns(self.conf_int(level, method), with_odds=has_odds)
         if self.degrees_of_freedom is not None:
             columns["df"] = self.degrees_of_freedom
         return columns
-
-    def __str__(self) -> str:
-        """Return the summary as text."""
-        return str(self.summary())
 
     def __repr__(self) -> str:
         """Return one line."""
@@ -373,7 +345,3 @@ class Inference(MarginsOfInference):
             f"Inference({len(self.names)} coefficients, {self.cov_type}, "
             f"{self.n_samples:g} observations, log-likelihood {self.log_likelihood:.6g})"
         )
-
-    def _repr_html_(self) -> str:
-        """Return the summary, for notebooks."""
-        return self.summary()._repr_html_()

@@ -17,10 +17,9 @@ from ..inputs.categories import Categories
 from ..inputs.given import Given, OfFit, look_at_rows
 from ..inputs.validation import check_offset
 from ..objective.objective import Objective
-from ..options import check_category_options, check_level, check_option
-from .distributions import quantile
+from ..options import check_category_options, check_option
+from .estimates import LEVEL, errors_of, exponentials, intervals_of
 from .fitted import INTERCEPT
-from .inference import LEVEL
 from .penalised import Minimum, least, proven, with_constant_columns
 from .priors import BoundPrior, GaussianPrior, Parameters, Prior
 from .unfitted import MOST_COEFFICIENTS, Unfitted, look_at_unfitted
@@ -91,7 +90,7 @@ class Posterior:
     @property
     def standard_deviations(self) -> Vector:
         """Posterior standard deviations, (n_coefficients,)."""
-        return np.sqrt(np.diag(self.covariance))
+        return errors_of(self.covariance)
 
     def credible_intervals(self, level: float = LEVEL) -> Matrix:
         """Return intervals that hold a coefficient with a probability, (n_coefficients, 2).
@@ -105,19 +104,16 @@ class Posterior:
         TypeError, ValueError
             If `level` is no such number.
         """
-        half = quantile(check_level(level), None) * self.standard_deviations
-        return np.column_stack([self.coef - half, self.coef + half])
+        return intervals_of(self.coef, self.standard_deviations, level)
 
     @property
     def odds_ratios(self) -> Vector:
         """exp(coef)."""
-        with np.errstate(over="ignore"):
-            return np.exp(self.coef)
+        return exponentials(self.coef)
 
     def odds_ratio_intervals(self, level: float = LEVEL) -> Matrix:
         """Return the exponentials of `credible_intervals`, (n_coefficients, 2)."""
-        with np.errstate(over="ignore"):
-            return np.exp(self.credible_intervals(level))
+        return exponentials(self.credible_intervals(level))
 
     # ---- as a prior
 
@@ -191,8 +187,7 @@ class Posterior:
     ) -> Matrix:
         """Return credible intervals of the probability of the second class, (n_rows, 2)."""
         mean, deviation = self.raw_moments(X, offset)
-        half = float(quantile(check_level(level), None)) * deviation
-        return np.asarray(sigmoid(np.column_stack([mean - half, mean + half])))
+        return np.asarray(sigmoid(intervals_of(mean, deviation, level)))
 
     # ---- tables
 

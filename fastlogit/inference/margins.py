@@ -13,7 +13,9 @@ from scipy.special import expit, logit
 from ..arrays import Array, ArrayLike, Matrix, Vector
 from ..options import check_level, check_option
 from .contrasts import contrasts_of
-from .distributions import quantile, two_sided
+from .distributions import two_sided
+from .estimates import LEVEL, exponentials, intervals_of
+from .frames import as_frame
 from .hypothesis_tests import HypothesisTest, wald
 from .margins_pairs import MEASURES, pairs_of
 
@@ -22,7 +24,6 @@ if TYPE_CHECKING:
 
 __all__ = ["DegreesOfFreedom", "Margins"]
 
-LEVEL = 0.95
 METHODS = ("transformed", "delta")
 # Degrees of freedom of linear combinations of coefficients, (n, n_coefficients).
 DegreesOfFreedom: TypeAlias = Callable[[Matrix], Vector]
@@ -145,12 +146,10 @@ class Margins:
             tails = [0.5 - 0.5 * share, 0.5 + 0.5 * share]
             return np.quantile(self.replicates, tails, axis=0).T
         values, errors = self._on_scale() if method == "transformed" else self._plain()
-        half = quantile(share, self.degrees_of_freedom) * errors
-        ends = np.column_stack([values - half, values + half])
+        ends = intervals_of(values, errors, share, self.degrees_of_freedom)
         if method == "delta" or self.scale == "identity":
             return ends
-        with np.errstate(over="ignore"):
-            return np.exp(ends) if self.scale == "log" else expit(ends)
+        return exponentials(ends) if self.scale == "log" else expit(ends)
 
     def _plain(self) -> tuple[Vector, Vector]:
         return self.estimates, self.standard_errors
@@ -264,9 +263,7 @@ class Margins:
         conf_low and conf_high. Where pandas is not installed it is a dict of arrays, with the names
         under "term".
         """
-        from .margins_table import frame_of
-
-        return frame_of(self._columns(check_level(level)), self.names)
+        return as_frame(self._columns(check_level(level)), self.names)
 
     def _columns(self, level: float) -> dict[str, Array]:
         labels = {name: np.array(each, dtype=object) for name, each in self.labels.items()}

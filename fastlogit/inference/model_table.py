@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from importlib import import_module
 
 import numpy as np
 
 from ..arrays import Array, Vector
 from ..options import check_level, check_option
-from .inference import LEVEL, Inference
+from .estimates import LEVEL
+from .frames import as_frame
+from .inference import Inference
 from .table import Table, number, probability
 
 __all__ = ["ModelTable", "compare_models"]
@@ -48,12 +49,7 @@ class ModelTable(Table):
                 ("p_value", found.p_values),
             ):  # fmt: skip
                 columns[model, what] = np.append(values, np.nan)[places]
-        try:
-            pd = import_module("pandas")
-        except ModuleNotFoundError:
-            terms: dict[object, Array] = {"term": np.array(names, dtype=object)}
-            return {**terms, **columns}
-        return pd.DataFrame(columns, index=pd.Index(names, name="term"))
+        return as_frame(columns, names)
 
     def fit_statistics(self) -> object:
         """Return a pandas data frame of what is said of each model as a whole, a row for each.
@@ -66,11 +62,7 @@ class ModelTable(Table):
         )  # fmt: skip
         each = [model.likelihood for model in self.models.values()]
         columns = {name: np.array([getattr(one, name) for one in each]) for name in kept}
-        try:
-            pd = import_module("pandas")
-        except ModuleNotFoundError:
-            return {"model": np.array([*self.models], dtype=object), **columns}
-        return pd.DataFrame(columns, index=pd.Index([*self.models], name="model"))
+        return as_frame(columns, [*self.models], "model")
 
 
 def compare_models(

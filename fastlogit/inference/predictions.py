@@ -11,19 +11,18 @@ from scipy.special import expit
 from ..arrays import Array, ArrayLike, Cube, Floats, Labels, Matrix, Vector
 from ..design.row_sums import squares_of_rows
 from ..options import check_level, check_option
-from .distributions import quantile
+from .estimates import LEVEL, intervals_of
+from .frames import as_frame
 from .margins_model import Coefficients
 from .margins_population import GivenRows, Population, new_rows
 from .margins_request import coefficients_of, degrees_of
 from .margins_scenarios import Scenario
-from .margins_table import frame_of
 
 if TYPE_CHECKING:
     from .inference import Inference
 
 __all__ = ["Predictions", "predictions_of"]
 
-LEVEL = 0.95
 METHODS = ("logit", "delta")
 # Rows that get Satterthwaite's degrees of freedom, which take a pass for 128 of them.
 MOST_ROWS = 2000
@@ -74,12 +73,12 @@ class Predictions:
         TypeError, ValueError
             If an argument is not possible.
         """
-        share = check_level(level)
+        share, degrees = check_level(level), self.degrees_of_freedom
         if check_option("method", method, METHODS) == "delta":
-            half = quantile(share, self.degrees_of_freedom) * self.standard_errors
-            return np.stack([self.estimates - half, self.estimates + half], axis=-1)
-        half = quantile(share, self.degrees_of_freedom) * self.logit_standard_errors
-        ends: Floats = expit(np.stack([self._log_odds - half, self._log_odds + half], axis=-1))
+            return intervals_of(self.estimates, self.standard_errors, share, degrees)
+        ends: Floats = expit(
+            intervals_of(self._log_odds, self.logit_standard_errors, share, degrees)
+        )
         return ends
 
     def to_frame(self, level: float = LEVEL, method: str = "logit") -> object:
@@ -98,7 +97,7 @@ class Predictions:
             "std_error": self.standard_errors.reshape(-1),
             "conf_low": low.reshape(-1), "conf_high": high.reshape(-1),
         }  # fmt: skip
-        return frame_of(columns)
+        return as_frame(columns)
 
     def __repr__(self) -> str:
         """Return one line."""

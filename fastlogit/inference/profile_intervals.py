@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from importlib import import_module
 
 import numpy as np
 
@@ -12,9 +11,10 @@ from ..design.opening import open_rows
 from ..options import check_level
 from ..result import FitResult
 from .contrasts import places_of
+from .estimates import LEVEL, exponentials
 from .fitted import HasResult, look_at_rows_of_fit, names_of, place_of_reference, result_of
+from .frames import as_frame
 from .infer import names_of_coefficients
-from .inference import LEVEL
 from .optimum import find_optimum, objective_of_fit
 from .profile import intervals_of_optimum
 from .refusals import SeparatedClasses, refuse_other_fits
@@ -53,8 +53,7 @@ class ProfileIntervals:
     @property
     def odds_ratio_intervals(self) -> Matrix:
         """Exponentials of the intervals: 0 and infinity where these have no end."""
-        with np.errstate(over="ignore"):
-            return np.exp(self.intervals)
+        return exponentials(self.intervals)
 
     def to_frame(self) -> object:
         """Return a pandas data frame, a row for each of `names`; a dict without pandas."""
@@ -64,11 +63,7 @@ class ProfileIntervals:
             "coef": self.coef, "conf_low": low, "conf_high": high, "odds_low": odds_low,
             "odds_high": odds_high,
         }  # fmt: skip
-        try:
-            pd = import_module("pandas")
-        except ModuleNotFoundError:
-            return {"term": np.array(self.names, dtype=object), **columns}
-        return pd.DataFrame(columns, index=pd.Index(self.names, name="term"))
+        return as_frame(columns, self.names)
 
     def __str__(self) -> str:
         """Return a line for each coefficient, and the notes."""

@@ -2,17 +2,28 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
-import numpy as np
-
+from ..arrays import Matrix, Vector
 from .distributions import chi2_tail
+from .estimates import Estimates, exponentials
 from .table import Table, number, probability
 
 if TYPE_CHECKING:
     from .inference import Inference
 
-__all__ = ["Summary", "covariance_text", "summary_of", "title_text"]
+__all__ = [
+    "Summary",
+    "Tests",
+    "cells_of_tests",
+    "covariance_text",
+    "heads_of_ends",
+    "heads_of_tests",
+    "summary_of",
+    "table_of",
+    "title_text",
+    "wald_tests",
+]
 
 # What cov_type is called in a table.
 CALLED = {
@@ -27,47 +38,85 @@ CALLED_LINKS = {"logit": "Logistic", "probit": "Probit", "cloglog": "Complementa
 
 
 class Summary(Table):
-    """A table of coefficients below facts about the model; print it, or ask for another form.
+    """A table of coefficients, a row for each, below facts about the model; see `Table`."""
 
-    Attributes
-    ----------
-    title : str
-    facts : list of (str, str)
-    columns : list of str
-        Heads of the table.
-    rows : list of list of str
-        A row for each coefficient, its name first.
+
+class Tests(NamedTuple):
+    """Tests of each estimate, and what a table calls them."""
+
+    name: str
+    mark: str
+    statistics: Vector
+    p_values: Vector
+    degrees: Vector | None = None
+
+
+def wald_tests(statistics: Vector, p_values: Vector, degrees: Vector | None = None) -> Tests:
+    """Return tests by z, or by t where there are degrees of freedom."""
+    name = "z" if degrees is None else "t"
+    return Tests(name, f"P>|{name}|", statistics, p_values, degrees)
+
+
+def table_of(
+    title: str,
+    facts: list[tuple[str, str]],
+    estimates: Estimates,
+    intervals: Matrix,
+    level: float,
+    *,
+    tests: Tests | None = None,
+    ratio: str | None = None,
+) -> Summary:
+    """Return the table of estimates: errors, tests, intervals, and of a `ratio` exponentials.
+
+    Tests are Wald's by default.
     """
+    if tests is None:
+        tests = wald_tests(estimates.statistics, estimates.p_values, estimates._degrees)
+    columns = ["", "coef", "std error", *heads_of_tests(tests), *heads_of_ends(level)]
+    shown = [estimates._values, estimates.standard_errors, *intervals.T]
+    breaks = []
+    if ratio is not None:
+        breaks.append(len(columns))
+        columns += [ratio, *heads_of_ends(level)]
+        shown += [exponentials(estimates._values), *exponentials(intervals).T]
+    cells = [[number(value) for value in values.tolist()] for values in shown]
+    every = zip(estimates.names, *cells[:2], *cells_of_tests(tests), *cells[2:], strict=True)
+    return Summary(title, facts, columns, [[*row] for row in every], breaks=breaks)
+
+
+def heads_of_ends(level: float) -> list[str]:
+    """Return the heads of the ends of intervals."""
+    return [f"{50.0 - 50.0 * level:.4g} %", f"{50.0 + 50.0 * level:.4g} %"]
+
+
+def heads_of_tests(tests: Tests) -> list[str]:
+    """Return the heads of tests."""
+    return [tests.name, *["df"] * (tests.degrees is not None), tests.mark]
+
+
+def cells_of_tests(tests: Tests) -> list[list[str]]:
+    """Return the columns of tests as texts."""
+    degrees = (
+        [] if tests.degrees is None else [[f"{value:.2f}" for value in tests.degrees.tolist()]]
+    )
+    return [
+        [f"{value:.3f}" for value in tests.statistics.tolist()],
+        *degrees,
+        [probability(value) for value in tests.p_values.tolist()],
+    ]
 
 
 def summary_of(inference: Inference, level: float, method: str = "wald") -> Summary:
     """Return the table of an inference with intervals of a level."""
-    is_t = inference.degrees_of_freedom is not None
-    name = "t" if is_t else "z"
-    ratio = "odds ratio" if len(inference.classes) == 2 else "risk ratio"
-    low, high = 50.0 - 50.0 * level, 50.0 + 50.0 * level
-    ends = [f"{low:.4g} %", f"{high:.4g} %"]
-    has_odds = inference.link == "logit"
-    columns = ["", "coef", "std error", name, f"P>|{name}|", *ends, *[ratio, *ends] * has_odds]
-    if is_t:
-        columns.insert(4, "df")
-    intervals = inference.conf_int(level, method)
-    shown = [inference.coef, inference.standard_errors, *intervals.T]
-    if has_odds:
-        with np.errstate(over="ignore"):
-            shown += [inference.odds_ratios, *np.exp(intervals).T]
-    statistics, degrees = inference.statistics, inference.degrees_of_freedom
-    cells = [[number(value) for value in values.tolist()] for values in shown]
-    tests = [[f"{value:.3f}" for value in statistics.tolist()]]
-    if degrees is not None:
-        tests.append([f"{value:.2f}" for value in degrees.tolist()])
-    tests.append([probability(value) for value in inference.p_values.tolist()])
-    rows = [[*row] for row in zip(inference.names, *cells[:2], *tests, *cells[2:], strict=True)]
     facts = _facts(inference)
     if method == "profile":
         facts.insert(3, ("intervals", "profile likelihood"))
-    breaks = [columns.index(ratio)] if has_odds else []
-    return Summary(title_text(inference), facts, columns, rows, breaks=breaks)
+    ratio = "odds ratio" if len(inference.classes) == 2 else "risk ratio"
+    return table_of(
+        title_text(inference), facts, inference, inference.conf_int(level, method), level,
+        ratio=ratio if inference.link == "logit" else None,
+    )  # fmt: skip
 
 
 def title_text(inference: Inference) -> str:

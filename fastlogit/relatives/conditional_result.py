@@ -7,14 +7,15 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from ..arrays import ArrayLike, Integers, Labels, Matrix, Vector
-from ..inference.contrasts import Contrasts
+from ..arrays import Array, ArrayLike, Integers, Labels, Matrix, Vector
+from ..inference.contrasts import Contrasts, contrasts_of
 from ..inference.distributions import chi2_tail
-from ..inference.hypothesis_tests import HypothesisTest
+from ..inference.estimates import LEVEL, TabledEstimates, exponentials
+from ..inference.hypothesis_tests import HypothesisTest, wald
 from ..inference.row_weights import RowWeights
-from ..inference.summary import CALLED
+from ..inference.summary import CALLED, Summary, table_of
 from ..inference.table import probability
-from .estimates import Estimates
+from ..options import check_level
 from .maximum import Maximum, maximise
 from .strata import MatchedRows, Strata
 
@@ -28,7 +29,7 @@ SAME = 1e-9
 
 
 @dataclass(frozen=True, eq=False)
-class ConditionalLogit(Estimates):
+class ConditionalLogit(TabledEstimates):
     """A conditional logistic regression: odds ratios within matched sets.
 
     Attributes
@@ -84,6 +85,15 @@ class ConditionalLogit(Estimates):
     _rows: MatchedRows = field(repr=False)
 
     @property
+    def odds_ratios(self) -> Vector:
+        """exp(coef)."""
+        return exponentials(self.coef)
+
+    def odds_ratio_intervals(self, level: float = LEVEL) -> Matrix:
+        """Return the exponentials of `conf_int`, (n_coefficients, 2)."""
+        return exponentials(self.conf_int(level))
+
+    @property
     def is_likelihood(self) -> bool:
         """False for sampling weights."""
         return self.weights != "probability"
@@ -108,6 +118,21 @@ class ConditionalLogit(Estimates):
         """McFadden's pseudo-R^2: 1 - log-likelihood / null log-likelihood."""
         return 1.0 - self.log_likelihood / self.null_log_likelihood
 
+    def wald_test(self, hypothesis: ArrayLike) -> HypothesisTest:
+        """Return the Wald test of linear restrictions, by the covariance that is held.
+
+        Parameters
+        ----------
+        hypothesis : str, sequence of str, array-like or (array-like, values)
+            As of `Inference.wald_test`: ``"x1 = x2"``, ``"x1 = 0, x2 = 0"``, the name of a column.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If the hypothesis is not understood, or its restrictions depend on each other.
+        """
+        return wald(contrasts_of(hypothesis, self.names, self.terms), self.coef, self.covariance)
+
     def likelihood_ratio_test(
         self, hypothesis: ArrayLike | ConditionalLogit = None
     ) -> HypothesisTest:
@@ -130,7 +155,7 @@ class ConditionalLogit(Estimates):
             return self._against(self.null_log_likelihood, len(self.coef), ", ".join(self.terms))
         if isinstance(hypothesis, ConditionalLogit):
             return self._against_model(hypothesis)
-        contrasts = self._contrasts(hypothesis)
+        contrasts = contrasts_of(hypothesis, self.names, self.terms)
         found = self._under(contrasts)
         return self._against(found.point.log_likelihood, len(contrasts.matrix), contrasts.text)
 
@@ -170,6 +195,22 @@ class ConditionalLogit(Estimates):
                 "with weights='probability' there is no likelihood, and so not a likelihood-ratio "
                 "test; use wald_test"
             )
+
+    # ---- tables
+
+    def summary(self, level: float = LEVEL) -> Summary:
+        """Return what statisticians read of a model, as text, HTML, Markdown or LaTeX.
+
+        Parameters
+        ----------
+        level : float between 0 and 1, default 0.95
+            Of the intervals.
+        """
+        level = check_level(level)
+        return table_of(*self._head(), self, self.conf_int(level), level, ratio="odds ratio")
+
+    def _columns(self, intervals: Matrix, *, with_odds: bool = True) -> dict[str, Array]:
+        return super()._columns(intervals, with_odds=with_odds)
 
     def _head(self) -> tuple[str, list[tuple[str, str]]]:
         control, case = self.classes.tolist()

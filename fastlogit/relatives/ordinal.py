@@ -6,14 +6,14 @@ import itertools
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from importlib import import_module
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ..arrays import Array, ArrayLike, Integers, Labels, Matrix, Vector
 from ..design.opening import open_rows
-from ..inference.distributions import chi2_tail, quantile, two_sided
+from ..inference.distributions import chi2_tail
+from ..inference.estimates import LEVEL, TabledEstimates
 from ..inference.hypothesis_tests import HypothesisTest
 from ..inference.refusals import not_identified
 from ..inference.row_weights import RowWeights, weights_by_name
@@ -24,7 +24,7 @@ from ..inputs.given import OfFit, Rows, look_at_rows
 from ..objective.binomial import Binomial
 from ..objective.labelled_rows import LabelledRows
 from ..objective.objective import Objective
-from ..options import check_category_options, check_number, check_option
+from ..options import check_category_options, check_level, check_option
 from .ordinal_brant import BrantTest, brant
 from .ordinal_classes import ordered_codes
 from .ordinal_losses import LINKS
@@ -36,12 +36,11 @@ if TYPE_CHECKING:
 
 __all__ = ["OrdinalResult", "ordinal_logit"]
 
-LEVEL = 0.95
 MOST_COEFFICIENTS = 2000
 
 
 @dataclass(frozen=True, eq=False)
-class OrdinalResult:
+class OrdinalResult(TabledEstimates):
     """A fitted model of ordered classes, and what can be said of its coefficients.
 
     ``P(y <= k) = F(threshold_k - x' coef - offset)``: a positive coefficient makes higher classes
@@ -103,30 +102,8 @@ class OrdinalResult:
         return np.concatenate([self.coef, self.thresholds])
 
     @property
-    def standard_errors(self) -> Vector:
-        """Standard errors of the parameters."""
-        return np.sqrt(np.diag(self.covariance))
-
-    @property
-    def statistics(self) -> Vector:
-        """Parameters over their standard errors."""
-        return self.parameters / self.standard_errors
-
-    @property
-    def p_values(self) -> Vector:
-        """Two-sided p of each parameter's being 0."""
-        return two_sided(self.statistics, None)
-
-    def conf_int(self, level: float = LEVEL) -> Matrix:
-        """Return Wald's confidence intervals of the parameters, (n_parameters, 2).
-
-        Raises
-        ------
-        TypeError, ValueError
-            If `level` is no number between 0 and 1.
-        """
-        half = quantile(_check_level(level), None) * self.standard_errors
-        return np.column_stack([self.parameters - half, self.parameters + half])
+    def _values(self) -> Vector:
+        return self.parameters
 
     # ---- the model as a whole
 
@@ -222,28 +199,7 @@ class OrdinalResult:
         """Return what statisticians read of a model, as text, HTML, Markdown or LaTeX."""
         from .ordinal_summary import summary_of
 
-        return summary_of(self, _check_level(level))
-
-    def to_frame(self, level: float = LEVEL) -> object:
-        """Return the table of parameters as a pandas data frame, a row for each of `names`.
-
-        Where pandas is not installed it is a dict of arrays, with the names under "term".
-        """
-        low, high = self.conf_int(level).T
-        columns: dict[str, Array] = {
-            "coef": self.parameters, "std_error": self.standard_errors,
-            "statistic": self.statistics, "p_value": self.p_values, "conf_low": low,
-            "conf_high": high,
-        }  # fmt: skip
-        try:
-            pd = import_module("pandas")
-        except ModuleNotFoundError:
-            return {"term": np.array(self.names, dtype=object), **columns}
-        return pd.DataFrame(columns, index=pd.Index(self.names, name="term"))
-
-    def __str__(self) -> str:
-        """Return the summary as text."""
-        return str(self.summary())
+        return summary_of(self, check_level(level))
 
     def __repr__(self) -> str:
         """Return one line."""
@@ -251,10 +207,6 @@ class OrdinalResult:
             f"OrdinalResult({len(self.classes)} classes, {len(self.coef)} columns, "
             f"link={self.link!r}, log-likelihood {self.log_likelihood:.6g})"
         )
-
-    def _repr_html_(self) -> str:
-        """Return the summary, for notebooks."""
-        return self.summary()._repr_html_()
 
 
 def ordinal_logit(
@@ -442,10 +394,3 @@ def _in_units(
     cuts = point.root[: rows.n_cuts] + center @ slopes
     whole = np.concatenate([slopes, cuts]) / np.sqrt(rows.total)
     return theta[: rows.n_cuts] + center @ coef, coef, whole @ whole.T
-
-
-def _check_level(level: float) -> float:
-    found = check_number("level", level)
-    if not 0.0 < found < 1.0:
-        raise ValueError(f"level must be between 0 and 1, as 0.95, got {level!r}")
-    return found

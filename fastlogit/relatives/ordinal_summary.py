@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ..inference.summary import Summary
-from ..inference.table import number, probability
+from ..inference.summary import Summary, table_of
+from ..inference.table import probability
 
 if TYPE_CHECKING:
     from .ordinal import OrdinalResult
@@ -19,22 +19,9 @@ TITLES = {
 
 def summary_of(result: OrdinalResult, level: float) -> Summary:
     """Return the table of a result with intervals of a level: coefficients, then thresholds."""
-    low, high = 50.0 - 50.0 * level, 50.0 + 50.0 * level
-    columns = ["", "coef", "std error", "z", "P>|z|", f"{low:.4g} %", f"{high:.4g} %"]
-    rows = []
-    values = zip(
-        result.names, result.parameters, result.standard_errors, result.statistics,
-        result.p_values, result.conf_int(level), strict=True,
-    )  # fmt: skip
-    for name, value, error, statistic, p_value, (least, most) in values:
-        rows.append(
-            [
-                name, number(float(value)), number(float(error)), f"{statistic:.3f}",
-                probability(float(p_value)), number(float(least)), number(float(most)),
-            ]
-        )  # fmt: skip
     labels = [str(label) for label in result.classes.tolist()]
-    return Summary(f"{TITLES[result.link]} of {' < '.join(labels)}", _facts(result), columns, rows)
+    title = f"{TITLES[result.link]} of {' < '.join(labels)}"
+    return table_of(title, _facts(result), result, result.conf_int(level), level)
 
 
 def _facts(result: OrdinalResult) -> list[tuple[str, str]]:
