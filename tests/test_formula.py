@@ -337,3 +337,47 @@ def test_levels_are_left_out_where_they_are_spanned(
         for s in found
     ]
     assert sorted(shown) == sorted(wanted)
+
+
+@pytest.mark.parametrize("link", ["probit", "cloglog"])
+def test_predictions_are_of_the_link(link: str) -> None:
+    data, formula = births(), "low ~ lwt + C(race) + smoke"
+    model = logit(formula, data, link=link)
+    of = {"probit": sm.families.links.Probit(), "cloglog": sm.families.links.CLogLog()}[link]
+    other = smf.glm(formula, data, family=sm.families.Binomial(of)).fit(tol=1e-13)
+    proba = model.predict_proba(data)
+    np.testing.assert_allclose(proba[:, 1], other.fittedvalues, atol=1e-8)
+    np.testing.assert_array_equal(proba, model.result.predict_proba(model.design()))
+    np.testing.assert_array_equal(model.predict(data), proba[:, 1] >= 0.5)
+
+
+def test_shares_are_a_response() -> None:
+    data = affairs().head(500).assign(share=lambda d: d["affairs"] / d["affairs"].max())
+    formula = "share ~ age + religious"
+    model = logit(formula, data, fractional=True)
+    found = model.inference()
+    other = smf.glm(formula, data, family=sm.families.Binomial()).fit(cov_type="HC0", tol=1e-13)
+    assert found.cov_type == "HC0"
+    np.testing.assert_allclose(found.coef, other.params, rtol=1e-7)
+    np.testing.assert_allclose(found.standard_errors, other.bse, rtol=1e-7)
+    np.testing.assert_allclose(model.predict_proba(data)[:, 1], other.fittedvalues, rtol=1e-7)
+    assert str(model.summary()).startswith("Fractional logistic regression: share ~")
+    clustered = logit(formula, data, fractional=True, clusters="educ").inference()
+    assert clustered.cov_type == "CR1"
+    with pytest.raises(ValueError, match="or shares with fractional=True"):
+        logit(formula, data)
+    with pytest.raises(TypeError, match="mnlogit takes no fractional"):
+        mnlogit(formula, data, fractional=True)
+    with pytest.raises(TypeError, match=r"response C\(had\) has levels"):
+        logit("C(had) ~ age", data, fractional=True)
+    with pytest.raises(ValueError, match=r"found 1\.5 \(row 0\)"):
+        logit("I(affairs * 0 + 1.5) ~ age", data, fractional=True)
+
+
+def test_a_summary_of_profile_intervals() -> None:
+    model = logit("low ~ lwt + smoke", births())
+    assert "profile likelihood" in str(model.summary(intervals="profile"))
+    assert "profile likelihood" not in str(model.summary())
+    reduced = logit("low ~ lwt + smoke", births(), penalty="firth")
+    assert "penalised likelihood ratio" in str(reduced.summary())
+    assert "P>|z|" in str(reduced.summary(intervals="wald"))

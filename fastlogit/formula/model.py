@@ -122,7 +122,8 @@ class FormulaResult:
         Parameters
         ----------
         cov_type : str, optional
-            "nonrobust" by default, "CR1" where there are clusters, "HC0" with probability weights.
+            "nonrobust" by default, "CR1" where there are clusters, "HC0" with probability weights
+            and of shares that are no counts.
         clusters : array-like of shape (n_rows,) or (n_samples,), optional
             Those of the fit by default.
         reference : label, optional
@@ -140,10 +141,11 @@ class FormulaResult:
         """
         rows = self._held_rows()
         groups = rows.clusters if clusters is None else self._own(clusters, rows)
-        if cov_type is None:
-            robust = "HC0" if self.weights == "probability" else "nonrobust"
-            cov_type = robust if groups is None else "CR1"
-        is_clustered = cov_type.startswith("CR")
+        if cov_type is None and groups is not None:
+            cov_type = "CR1"
+        if cov_type is None and self.weights == "probability":
+            cov_type = "HC0"
+        is_clustered = cov_type is not None and cov_type.startswith("CR")
         if reference is None:
             reference = self.reference
         found = infer(
@@ -194,17 +196,23 @@ class FormulaResult:
         """
         return self.inference(**options).term_tests()  # type: ignore[arg-type]  # which checks them
 
-    def summary(self, level: float = LEVEL, **options: object) -> Summary:
+    def summary(
+        self, level: float = LEVEL, intervals: str | None = None, **options: object
+    ) -> Summary:
         """Return the table of coefficients, with the formula and the rows that are left out.
 
         Parameters
         ----------
         level : float between 0 and 1, default 0.95
             Of the intervals.
+        intervals : {"wald", "profile"}, optional
+            As of the summary of an inference, whose default it is.
         **options
             Those of `inference`.
         """
-        found = self.inference(**options).summary(level)  # type: ignore[arg-type]  # likewise
+        inference = self.inference(**options)  # type: ignore[arg-type]  # likewise
+        given = {} if intervals is None else {"intervals": intervals}
+        found = inference.summary(level, **given)
         facts = list(found.facts)
         if self.n_dropped:
             facts.insert(1, ("rows left out", f"{self.n_dropped:,} (values missing)"))
@@ -279,10 +287,16 @@ class FormulaResult:
         """Return the probability of each class, (n_rows, n_classes); see `raw_prediction`."""
         X, fixed, rows, n_rows = self._new_rows(data, offset, handle_unknown, missing)
         result = self.result
-        found = class_proba(
-            X, result.coef, result.intercept, result.multi_class, offset=fixed,
-            n_threads=n_threads,
-        )  # fmt: skip
+        of_link = result._link_probabilities()
+        if of_link is None:
+            found = class_proba(
+                X, result.coef, result.intercept, result.multi_class, offset=fixed,
+                n_threads=n_threads,
+            )  # fmt: skip
+        else:
+            found = of_link(
+                raw_prediction(X, result.coef, result.intercept, offset=fixed, n_threads=n_threads)
+            )
         return _spread(found, rows, n_rows)
 
     def predict(
