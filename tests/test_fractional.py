@@ -201,6 +201,10 @@ def test_bad_shares() -> None:
         fastlogit.fit(X, y, fractional=True, multi_class="multinomial")
     with pytest.raises(ValueError, match="y is 0 in every row of positive weight"):
         fastlogit.fit(X, y, fractional=True, sample_weight=(y == 0.0).astype(float))
+    with pytest.raises(ValueError, match="is for labels, not for fractional=True"):
+        fastlogit.fit(X, y, fractional=True, penalty="firth")
     result = fastlogit.fit(X, y, fractional=True)
+    with pytest.raises(ValueError, match="has fractional=True: its rows have shares"):
+        fastlogit.prior_correction(result, y, prevalence=0.1)
     with pytest.raises(ValueError, match="leave_one_out is for logistic regression of labels"):
         fastlogit.leave_one_out(result, X, y)
