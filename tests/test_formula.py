@@ -16,6 +16,7 @@ import fastlogit
 from fastlogit.formula import logit, mnlogit
 from fastlogit.formula.parsing import Expression, Term
 from fastlogit.formula.scopes import scopes_of
+from fastlogit.formula.tied import tied_features
 
 pytestmark = pytest.mark.jit
 
@@ -381,3 +382,52 @@ def test_a_summary_of_profile_intervals() -> None:
     reduced = logit("low ~ lwt + smoke", births(), penalty="firth")
     assert "penalised likelihood ratio" in str(reduced.summary())
     assert "P>|z|" in str(reduced.summary(intervals="wald"))
+
+
+def test_margins_are_of_columns_that_change_alone() -> None:
+    data = titanic().dropna(subset=["age"])
+    model = logit("survived ~ sex * passengerClass + age", data)
+    found = model.inference()
+    classes = ["1st", "2nd", "3rd"]
+    sets = {each: model.design(data.assign(passengerClass=each)) for each in classes}
+    X = data[["sex", "passengerClass", "age"]].astype({"sex": "category"})
+    X["passengerClass"] = X["passengerClass"].astype("category")
+    other = fastlogit.LogisticRegression(C=np.inf, interactions=[("sex", "passengerClass")])
+    right = other.fit(X, data["survived"]).inference(X, data["survived"])
+    own, wanted = found.average_predictions(X=sets), right.comparisons("passengerClass")
+    np.testing.assert_allclose(own.compare().estimates, wanted.estimates, rtol=1e-9)
+    np.testing.assert_allclose(own.compare().standard_errors, wanted.standard_errors, rtol=1e-7)
+    slope = right.marginal_effects("age").estimates
+    np.testing.assert_allclose(found.marginal_effects("age").estimates, slope, rtol=1e-9)
+    robust = found.with_covariance("HC1")
+    level = "passengerClass[T.2nd]"
+    for refused in (
+        lambda: found.marginal_effects(), lambda: robust.marginal_effects(level),
+        lambda: found.comparisons(level), lambda: found.average_predictions({level: [0, 1]}),
+        lambda: found.marginal_effects("age", discrete=level),
+    ):  # fmt: skip
+        with pytest.raises(
+            ValueError, match=r"does not change alone.*margins are to be had of age"
+        ):
+            refused()
+    with pytest.raises(ValueError, match=r"no column 'passengerClass'.*compare changed data"):
+        found.comparisons("passengerClass")
+
+
+@pytest.mark.parametrize(
+    ("right", "tied"),
+    [
+        ("lwt + np.log(age) + smoke", {}),
+        ("lwt + age + np.log(age)", {"age": "is made of what", "np.log(age)": "is made of what"}),
+        ("lwt + I(lwt * age)", {"lwt": "is made of", "I(lwt * age)": "is made of"}),
+        ("lwt + offset(np.log(age)) + age", {"age": "is made of what other terms"}),
+        ("lwt * age", {"lwt": "", "age": "", "lwt:age": "is a product, lwt:age"}),
+        ("age + poly(lwt, 2)", {"poly(lwt, 2)[1]": "is one of the columns of poly(lwt, 2)",
+                                "poly(lwt, 2)[2]": "is one of"}),
+    ],
+)  # fmt: skip
+def test_what_changes_alone(right: str, tied: dict[str, str]) -> None:
+    model = logit(f"low ~ {right}", births())
+    found = tied_features(model._parsed, model._coding)
+    assert found.keys() == tied.keys()
+    assert all(found[name].startswith(what) for name, what in tied.items())

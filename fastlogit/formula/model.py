@@ -20,6 +20,7 @@ from .coding import Coding
 from .factors import State, Values
 from .parsing import Parsed
 from .rows import numbers_beside, used_rows
+from .tied import tied_features
 
 if TYPE_CHECKING:
     from ..inference.hypothesis_tests import HypothesisTest
@@ -117,7 +118,8 @@ class FormulaResult:
         """Return standard errors, tests and intervals; see `fastlogit.infer`.
 
         Hypotheses name coefficients as `names` does, or whole terms:
-        ``wald_test("C(race)[T.b] = C(race)[T.c]")``, ``wald_test("bs(x, 4)")``.
+        ``wald_test("C(race)[T.b] = C(race)[T.c]")``, ``wald_test("bs(x, 4)")``. Margins of columns
+        that do not change alone, as levels, are those of rows that `design` makes of changed data.
 
         Parameters
         ----------
@@ -153,7 +155,8 @@ class FormulaResult:
             weights=self.weights, cov_type=cov_type, clusters=groups if is_clustered else None,
             reference=reference, n_threads=n_threads,
         )  # fmt: skip
-        return replace(found, terms=self._places(len(found.names)))
+        tied = tied_features(self._parsed, self._coding)
+        return replace(found, terms=self._places(len(found.names)), _tied=tied)
 
     def _held_rows(self) -> Rows:
         if self._rows is None:
