@@ -122,7 +122,8 @@ def _sums_of(optimum: Optimum) -> _Sums:
     weights, offset = rows.weights_of(0), rows.offset_of(0)
     n_samples = design.shape[0]
     each = np.ones(n_samples) if weights is None else weights
-    vectors = np.stack([each, each * rows.codes_of(0)])
+    outcomes = rows.codes_of(0) if rows.shares is None else rows.shares
+    vectors = np.stack([each, each * outcomes])
     sums, totals = design.transposed_product(vectors)
     center, inverse_scale = design.columns
     beside = [*totals]
