@@ -146,6 +146,8 @@ def test_counts_are_a_likelihood() -> None:
     assert found.n_samples == trials.sum()
     assert found.aic == pytest.approx(single.aic, rel=1e-12)
     assert found.likelihood.tjur == pytest.approx(single.likelihood.tjur, abs=1e-9)
+    chi2 = single.likelihood.pearson_chi2
+    assert found.likelihood.pearson_chi2 == pytest.approx(chi2, rel=1e-8)
     test, other = found.likelihood_ratio_test("x0"), single.likelihood_ratio_test("x0")
     assert test.statistic == pytest.approx(other.statistic, rel=1e-8)
     for cov_type in ("HC0", "HC1", "HC2", "HC3"):
@@ -167,6 +169,8 @@ def test_sandwiches_of_counts_are_of_single_events(link) -> None:
     result = fastlogit.fit(both, labels, link=link, C=np.inf, **given)
     other = fastlogit.infer(result, both, labels, weights="frequency", cov_type="HC1", **given)
     np.testing.assert_allclose(found.covariance, other.covariance, rtol=1e-7)
+    chi2 = other.likelihood.pearson_chi2
+    assert found.likelihood.pearson_chi2 == pytest.approx(chi2, rel=1e-8)
     with pytest.raises(ValueError, match="HC3 of counts as shares is for link='logit'"):
         found.with_covariance("HC3")
 
