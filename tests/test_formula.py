@@ -16,6 +16,7 @@ import fastlogit
 from fastlogit.formula import logit, mnlogit
 from fastlogit.formula.parsing import Expression, Term
 from fastlogit.formula.scopes import scopes_of
+from fastlogit.formula.tied import tied_features
 
 pytestmark = pytest.mark.jit
 
@@ -337,3 +338,96 @@ def test_levels_are_left_out_where_they_are_spanned(
         for s in found
     ]
     assert sorted(shown) == sorted(wanted)
+
+
+@pytest.mark.parametrize("link", ["probit", "cloglog"])
+def test_predictions_are_of_the_link(link: str) -> None:
+    data, formula = births(), "low ~ lwt + C(race) + smoke"
+    model = logit(formula, data, link=link)
+    of = {"probit": sm.families.links.Probit(), "cloglog": sm.families.links.CLogLog()}[link]
+    other = smf.glm(formula, data, family=sm.families.Binomial(of)).fit(tol=1e-13)
+    proba = model.predict_proba(data)
+    np.testing.assert_allclose(proba[:, 1], other.fittedvalues, atol=1e-8)
+    np.testing.assert_array_equal(proba, model.result.predict_proba(model.design()))
+    np.testing.assert_array_equal(model.predict(data), proba[:, 1] >= 0.5)
+
+
+def test_shares_are_a_response() -> None:
+    data = affairs().head(500).assign(share=lambda d: d["affairs"] / d["affairs"].max())
+    formula = "share ~ age + religious"
+    model = logit(formula, data, fractional=True)
+    found = model.inference()
+    other = smf.glm(formula, data, family=sm.families.Binomial()).fit(cov_type="HC0", tol=1e-13)
+    assert found.cov_type == "HC0"
+    np.testing.assert_allclose(found.coef, other.params, rtol=1e-7)
+    np.testing.assert_allclose(found.standard_errors, other.bse, rtol=1e-7)
+    np.testing.assert_allclose(model.predict_proba(data)[:, 1], other.fittedvalues, rtol=1e-7)
+    assert str(model.summary()).startswith("Fractional logistic regression: share ~")
+    clustered = logit(formula, data, fractional=True, clusters="educ").inference()
+    assert clustered.cov_type == "CR1"
+    with pytest.raises(ValueError, match="or shares with fractional=True"):
+        logit(formula, data)
+    with pytest.raises(TypeError, match="mnlogit takes no fractional"):
+        mnlogit(formula, data, fractional=True)
+    with pytest.raises(TypeError, match=r"response C\(had\) has levels"):
+        logit("C(had) ~ age", data, fractional=True)
+    with pytest.raises(ValueError, match=r"found 1\.5 \(row 0\)"):
+        logit("I(affairs * 0 + 1.5) ~ age", data, fractional=True)
+
+
+def test_a_summary_of_profile_intervals() -> None:
+    model = logit("low ~ lwt + smoke", births())
+    assert "profile likelihood" in str(model.summary(intervals="profile"))
+    assert "profile likelihood" not in str(model.summary())
+    reduced = logit("low ~ lwt + smoke", births(), penalty="firth")
+    assert "penalised likelihood ratio" in str(reduced.summary())
+    assert "P>|z|" in str(reduced.summary(intervals="wald"))
+
+
+def test_margins_are_of_columns_that_change_alone() -> None:
+    data = titanic().dropna(subset=["age"])
+    model = logit("survived ~ sex * passengerClass + age", data)
+    found = model.inference()
+    classes = ["1st", "2nd", "3rd"]
+    sets = {each: model.design(data.assign(passengerClass=each)) for each in classes}
+    X = data[["sex", "passengerClass", "age"]].astype({"sex": "category"})
+    X["passengerClass"] = X["passengerClass"].astype("category")
+    other = fastlogit.LogisticRegression(C=np.inf, interactions=[("sex", "passengerClass")])
+    right = other.fit(X, data["survived"]).inference(X, data["survived"])
+    own, wanted = found.average_predictions(X=sets), right.comparisons("passengerClass")
+    np.testing.assert_allclose(own.compare().estimates, wanted.estimates, rtol=1e-9)
+    np.testing.assert_allclose(own.compare().standard_errors, wanted.standard_errors, rtol=1e-7)
+    slope = right.marginal_effects("age").estimates
+    np.testing.assert_allclose(found.marginal_effects("age").estimates, slope, rtol=1e-9)
+    robust = found.with_covariance("HC1")
+    level = "passengerClass[T.2nd]"
+    for refused in (
+        lambda: found.marginal_effects(), lambda: robust.marginal_effects(level),
+        lambda: found.comparisons(level), lambda: found.average_predictions({level: [0, 1]}),
+        lambda: found.marginal_effects("age", discrete=level),
+    ):  # fmt: skip
+        with pytest.raises(
+            ValueError, match=r"does not change alone.*margins are to be had of age"
+        ):
+            refused()
+    with pytest.raises(ValueError, match=r"no column 'passengerClass'.*compare changed data"):
+        found.comparisons("passengerClass")
+
+
+@pytest.mark.parametrize(
+    ("right", "tied"),
+    [
+        ("lwt + np.log(age) + smoke", {}),
+        ("lwt + age + np.log(age)", {"age": "is made of what", "np.log(age)": "is made of what"}),
+        ("lwt + I(lwt * age)", {"lwt": "is made of", "I(lwt * age)": "is made of"}),
+        ("lwt + offset(np.log(age)) + age", {"age": "is made of what other terms"}),
+        ("lwt * age", {"lwt": "", "age": "", "lwt:age": "is a product, lwt:age"}),
+        ("age + poly(lwt, 2)", {"poly(lwt, 2)[1]": "is one of the columns of poly(lwt, 2)",
+                                "poly(lwt, 2)[2]": "is one of"}),
+    ],
+)  # fmt: skip
+def test_what_changes_alone(right: str, tied: dict[str, str]) -> None:
+    model = logit(f"low ~ {right}", births())
+    found = tied_features(model._parsed, model._coding)
+    assert found.keys() == tied.keys()
+    assert all(found[name].startswith(what) for name, what in tied.items())

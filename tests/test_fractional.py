@@ -146,8 +146,54 @@ def test_counts_are_a_likelihood() -> None:
     assert found.n_samples == trials.sum()
     assert found.aic == pytest.approx(single.aic, rel=1e-12)
     assert found.likelihood.tjur == pytest.approx(single.likelihood.tjur, abs=1e-9)
+    chi2 = single.likelihood.pearson_chi2
+    assert found.likelihood.pearson_chi2 == pytest.approx(chi2, rel=1e-8)
     test, other = found.likelihood_ratio_test("x0"), single.likelihood_ratio_test("x0")
     assert test.statistic == pytest.approx(other.statistic, rel=1e-8)
+    for cov_type in ("HC0", "HC1", "HC2", "HC3"):
+        both = [each.with_covariance(cov_type).covariance for each in (found, single)]
+        np.testing.assert_allclose(*both, rtol=1e-7)
+
+
+@pytest.mark.parametrize("link", ["probit", "cloglog"])
+def test_sandwiches_of_counts_are_of_single_events(link) -> None:
+    X, _, rng = drawn(60)
+    trials = rng.integers(1, 9, 60)
+    hits = rng.binomial(trials, 0.4)
+    share, level = hits / trials, 0.1 * X[:, 0]
+    given = {"sample_weight": trials, "offset": level}
+    result = fastlogit.fit(X, share, fractional=True, link=link, C=np.inf, **given)
+    found = fastlogit.infer(result, X, share, weights="frequency", cov_type="HC1", **given)
+    both, labels = np.vstack([X, X]), np.repeat([1, 0], 60)
+    given = {"sample_weight": np.concatenate([hits, trials - hits]), "offset": np.tile(level, 2)}
+    result = fastlogit.fit(both, labels, link=link, C=np.inf, **given)
+    other = fastlogit.infer(result, both, labels, weights="frequency", cov_type="HC1", **given)
+    np.testing.assert_allclose(found.covariance, other.covariance, rtol=1e-7)
+    chi2 = other.likelihood.pearson_chi2
+    assert found.likelihood.pearson_chi2 == pytest.approx(chi2, rel=1e-8)
+    with pytest.raises(ValueError, match="HC3 of counts as shares is for link='logit'"):
+        found.with_covariance("HC3")
+
+
+def test_nested_models_have_the_same_shares() -> None:
+    X, _, rng = drawn(60)
+    trials = rng.integers(1, 9, 60)
+    share = rng.binomial(trials, 0.4) / trials
+    order = np.lexsort([rng.random(60), trials])
+    swapped = share.copy()
+    pair = order[:2] if trials[order[0]] == trials[order[1]] else order[1:3]
+    swapped[pair] = np.array([0.0, 1.0])
+    share[pair] = np.array([1.0, 0.0])  # the same sum of events, at other rows
+
+    def of(columns: int, y: np.ndarray) -> fastlogit.Inference:
+        part = X[:, :columns]
+        result = fastlogit.fit(part, y, fractional=True, sample_weight=trials, C=np.inf)
+        return fastlogit.infer(result, part, y, sample_weight=trials, weights="frequency")
+
+    whole = of(2, share)
+    assert whole.likelihood_ratio_test(of(1, share)).df == 1
+    with pytest.raises(ValueError, match="stand beside other labels"):
+        whole.likelihood_ratio_test(of(1, swapped))
 
 
 def test_separation_needs_the_rows_of_both_classes_to_stay() -> None:
@@ -201,6 +247,10 @@ def test_bad_shares() -> None:
         fastlogit.fit(X, y, fractional=True, multi_class="multinomial")
     with pytest.raises(ValueError, match="y is 0 in every row of positive weight"):
         fastlogit.fit(X, y, fractional=True, sample_weight=(y == 0.0).astype(float))
+    with pytest.raises(ValueError, match="is for labels, not for fractional=True"):
+        fastlogit.fit(X, y, fractional=True, penalty="firth")
     result = fastlogit.fit(X, y, fractional=True)
+    with pytest.raises(ValueError, match="has fractional=True: its rows have shares"):
+        fastlogit.prior_correction(result, y, prevalence=0.1)
     with pytest.raises(ValueError, match="leave_one_out is for logistic regression of labels"):
         fastlogit.leave_one_out(result, X, y)

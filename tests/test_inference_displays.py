@@ -215,3 +215,12 @@ def test_the_slope_of_an_added_variable_is_its_coefficient(study: Any) -> None:
     assert left @ left == pytest.approx(1.0 / study.covariance[place, place])
     with pytest.raises(ValueError, match="name must be that of a coefficient, got 'kind'"):
         AddedVariableDisplay.from_inference(study, "kind")
+
+
+def test_a_forest_of_another_link_has_no_odds_ratios() -> None:
+    X, y = np.random.default_rng(0).normal(size=(60, 2)), np.arange(60) % 2
+    found = infer(fit(X, y, C=np.inf, link="probit"), X, y)
+    with pytest.raises(ValueError, match="link='probit' has no odds ratios; give odds_ratio=False"):
+        ForestDisplay.from_inference(found)
+    drawn = ForestDisplay.from_inference(found, odds_ratio=False)
+    assert drawn.ax_.get_xlabel().startswith("coefficient")

@@ -9,7 +9,7 @@ import pytest
 from test_inference import spector, unpenalised
 from test_inference_summary import printed
 
-from fastlogit import compare_models, infer
+from fastlogit import compare_models, fit, infer
 
 pytestmark = pytest.mark.jit
 
@@ -121,3 +121,21 @@ def test_what_is_refused(models: Any) -> None:
         compare_models(models, brackets="t")
     with pytest.raises(TypeError, match="stars must be True or False"):
         compare_models(models, stars=1)
+
+
+def test_what_other_models_are_is_said(models: Any) -> None:
+    X, y = spector()
+    share, fewer = 0.2 + 0.5 * (y == 1), X[["GPA", "TUCE"]]
+    probit = infer(fit(X, y, C=np.inf, link="probit"), X, y)
+    of_shares = infer(fit(X, share, C=np.inf, fractional=True), X, share)
+    firth = infer(fit(X, y, penalty="firth"), X, y)
+    table = compare_models({"a": models[0], "b": probit, "c": of_shares, "d": firth})
+    scales, shares, reduced = table.notes
+    assert scales.endswith("of different links: a logit, b probit, c logit, d logit.")
+    assert shares.startswith("Of c the log-likelihood is that of shares that are no counts")
+    assert reduced.startswith("Of reduced bias: d (mean). The log-likelihood there is")
+    with pytest.raises(ValueError, match="not nested in this one: it has link='logit'"):
+        probit.likelihood_ratio_test(infer(unpenalised(fewer, y), fewer, y))
+    part = infer(fit(fewer, y, penalty="firth"), fewer, y)
+    with pytest.raises(ValueError, match="bias_reduction='mean', and does not maximise"):
+        infer(unpenalised(X, y), X, y).likelihood_ratio_test(part)

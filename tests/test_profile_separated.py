@@ -205,6 +205,8 @@ def test_what_is_refused() -> None:
     X, y = rows(60, 2)
     with pytest.raises(ValueError, match="the fit has a penalty"):
         profile_intervals(fit(X, y, C=1.0), X, y)
+    with pytest.raises(ValueError, match=r"bias_reduction='mean': infer\(\.\.\.\)\.conf_int"):
+        profile_intervals(fit(X, y, penalty="firth"), X, y)
     weight = np.linspace(0.5, 1.5, 60)
     fitted = unpenalised(X, y, sample_weight=weight)
     with pytest.raises(ValueError, match="no likelihood"):

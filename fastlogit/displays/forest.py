@@ -89,8 +89,13 @@ class ForestDisplay:
         Raises
         ------
         ValueError
-            If a name is not that of a coefficient.
+            If a name is not that of a coefficient, or odds ratios are asked of another link.
         """
+        if odds_ratio and inference.link != "logit":
+            raise ValueError(
+                f"link={inference.link!r} has no odds ratios; give odds_ratio=False, which draws "
+                "coefficients"
+            )
         places = _places(inference, names, intercept)
         display = cls(
             names=[inference.names[place] for place in places],

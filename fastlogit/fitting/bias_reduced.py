@@ -74,6 +74,11 @@ def refuse_beside(kind: str, data: Data, given: dict[str, object], intercept: ob
                 f"bias_reduction={kind!r} takes no other penalty, loss, bounds or solver, got "
                 f"{name}={_short(value)}; leave {name} out"
             )
+    if data.shares is not None:
+        raise ValueError(
+            f"bias_reduction={kind!r} is for labels, not for fractional=True; of counts give a row "
+            "for each class with its number as sample_weight"
+        )
     if data.classes.size > 2:
         raise ValueError(
             f"bias_reduction={kind!r} is for two classes, found {data.classes.size}; fit one class "

@@ -13,6 +13,7 @@ import numpy as np
 from ..arrays import Array, ArrayLike, Labels, Vector
 from ..design.mixed import MixedRows
 from ..fitting.fit import fit
+from ..fitting.links import check_flag
 from ..inference.row_weights import KINDS
 from ..inputs.given import Rows as CheckedRows
 from ..inputs.validation import check_weights
@@ -23,7 +24,7 @@ from .columns import names_of
 from .factors import State
 from .model import FormulaResult, Rows, offset_of
 from .parsing import Parsed, parse
-from .response import Response, response_of
+from .response import Response, response_of, shares_of
 from .rows import MISSING, Used, beside, numbers_beside, used_rows
 
 __all__ = ["logit", "mnlogit"]
@@ -59,11 +60,11 @@ def logit(
     formula : str
         As ``y ~ age + C(race) + bs(x, 4) + x:z`` in the language of formulaic. The response is of
         two classes: numbers, True and False, text or categories; the second is modelled, in the
-        order that a categorical column declares, or sorted. Comparisons are one too: ``y == 'yes'
-        ~ x``. Text, True and False and categories are levels, coded as contrasts with the first
-        unless ``C(x, Treatment('b'))`` says otherwise. ``- 1`` leaves the intercept out, and
-        ``offset(x)`` adds x with a coefficient of 1. Python in a formula is run: take formulas from
-        people whom you trust.
+        order that a categorical column declares, or sorted. Comparisons are one too: ``y == 'yes' ~
+        x``. With ``fractional=True`` it is shares from 0 to 1. Text, True and False and categories
+        are levels, coded as contrasts with the first unless ``C(x, Treatment('b'))`` says
+        otherwise. ``- 1`` leaves the intercept out, and ``offset(x)`` adds x with a coefficient of
+        1. Python in a formula is run: take formulas from people whom you trust.
     data : frame of pandas, polars or pyarrow, or mapping of names to columns
     C : float > 0, default infinity
         Inverse strength of the L2 penalty, as of `fit`; infinity is none, and only then is there
@@ -86,8 +87,8 @@ def logit(
         Functions and numbers that the formula may name besides columns; by default those that the
         caller sees.
     **options
-        Others of `fit`: l2_reg, l1_reg, l1_ratio, penalty_factor, solver, tol, max_iter,
-        n_threads, callback, time_limit ...
+        Others of `fit`: link, fractional, penalty, bias_reduction, l2_reg, l1_reg, l1_ratio,
+        penalty_factor, solver, tol, max_iter, n_threads, callback, time_limit ...
 
     Returns
     -------
@@ -193,7 +194,11 @@ def _fitted(asked: _Asked, weights: str | None, *, several: bool, **options: Any
         raise TypeError(f"a formula's fit takes no {name}: {SAID[name]}")
     found = _read(asked)
     parsed, used = found.parsed, found.used
-    response = response_of(parsed.response.text, used.values[parsed.response.text])
+    is_fractional = check_flag("fractional", options.get("fractional", False))
+    if is_fractional and several:
+        raise TypeError("mnlogit takes no fractional: use logit, for one share a row")
+    make = shares_of if is_fractional else response_of
+    response = make(parsed.response.text, used.values[parsed.response.text])
     if len(response.classes) > 2 and not several:
         raise ValueError(
             f"the response {response.name} has {len(response.classes):,} classes "
@@ -276,8 +281,10 @@ def _fit(
     X: MixedRows, names: list[str], response: Response, **options: Any
 ) -> tuple[FitResult, Labels]:
     """Return the fit, whose two classes are in the order of the response, and the labels."""
-    labels: Array = response.classes[response.codes]
     rows = CheckedRows(X, X, names, names)
+    if response.is_fractional:
+        return fit(rows, response.codes, **options), response.codes
+    labels: Array = response.classes[response.codes]
     if len(response.classes) > 2:
         return fit(rows, labels, multi_class="multinomial", **options), labels
     # Classes are sorted by `fit`: numbers keep the order that categories declare.

@@ -21,6 +21,7 @@ from .coding import Coding
 from .factors import State, Values
 from .parsing import Parsed
 from .rows import numbers_beside, used_rows
+from .tied import tied_features
 
 if TYPE_CHECKING:
     from ..inference.hypothesis_tests import HypothesisTest
@@ -118,12 +119,14 @@ class FormulaResult:
         """Return standard errors, tests and intervals; see `fastlogit.infer`.
 
         Hypotheses name coefficients as `names` does, or whole terms:
-        ``wald_test("C(race)[T.b] = C(race)[T.c]")``, ``wald_test("bs(x, 4)")``.
+        ``wald_test("C(race)[T.b] = C(race)[T.c]")``, ``wald_test("bs(x, 4)")``. Margins of columns
+        that do not change alone, as levels, are those of rows that `design` makes of changed data.
 
         Parameters
         ----------
         cov_type : str, optional
-            "nonrobust" by default, "CR1" where there are clusters, "HC0" with probability weights.
+            "nonrobust" by default, "CR1" where there are clusters, "HC0" with probability weights
+            and of shares that are no counts.
         clusters : array-like of shape (n_rows,) or (n_samples,), optional
             Those of the fit by default.
         reference : label, optional
@@ -141,10 +144,11 @@ class FormulaResult:
         """
         rows = self._held_rows()
         groups = rows.clusters if clusters is None else self._own(clusters, rows)
-        if cov_type is None:
-            robust = "HC0" if self.weights == "probability" else "nonrobust"
-            cov_type = robust if groups is None else "CR1"
-        is_clustered = cov_type.startswith("CR")
+        if cov_type is None and groups is not None:
+            cov_type = "CR1"
+        if cov_type is None and self.weights == "probability":
+            cov_type = "HC0"
+        is_clustered = cov_type is not None and cov_type.startswith("CR")
         if reference is None:
             reference = self.reference
         found = infer(
@@ -152,7 +156,8 @@ class FormulaResult:
             weights=self.weights, cov_type=cov_type, clusters=groups if is_clustered else None,
             reference=reference, n_threads=n_threads,
         )  # fmt: skip
-        return replace(found, terms=self._places(len(found.names)))
+        tied = tied_features(self._parsed, self._coding)
+        return replace(found, terms=self._places(len(found.names)), _tied=tied)
 
     def _held_rows(self) -> Rows:
         if self._rows is None:
@@ -195,17 +200,23 @@ class FormulaResult:
         """
         return self.inference(**options).term_tests()  # type: ignore[arg-type]  # which checks them
 
-    def summary(self, level: float = LEVEL, **options: object) -> Summary:
+    def summary(
+        self, level: float = LEVEL, intervals: str | None = None, **options: object
+    ) -> Summary:
         """Return the table of coefficients, with the formula and the rows that are left out.
 
         Parameters
         ----------
         level : float between 0 and 1, default 0.95
             Of the intervals.
+        intervals : {"wald", "profile"}, optional
+            As of the summary of an inference, whose default it is.
         **options
             Those of `inference`.
         """
-        found = self.inference(**options).summary(level)  # type: ignore[arg-type]  # likewise
+        inference = self.inference(**options)  # type: ignore[arg-type]  # likewise
+        given = {} if intervals is None else {"intervals": intervals}
+        found = inference.summary(level, **given)
         facts = list(found.facts)
         if self.n_dropped:
             facts.insert(1, ("rows left out", f"{self.n_dropped:,} (values missing)"))
@@ -277,6 +288,17 @@ class FormulaResult:
         n_threads: int | None = None,
     ) -> Matrix:
         """Return the probability of each class, (n_rows, n_classes); see `raw_prediction`."""
+        of_link = self.result._link_probabilities()
+        if of_link is not None:
+            return of_link(
+                self.raw_prediction(
+                    data,
+                    offset=offset,
+                    handle_unknown=handle_unknown,
+                    missing=missing,
+                    n_threads=n_threads,
+                )
+            )
         return self._predicted(
             class_proba, data, offset, handle_unknown, missing, n_threads=n_threads,
             multi_class=self.result.multi_class,

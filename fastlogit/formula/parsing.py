@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-__all__ = ["Expression", "Parsed", "Term", "formulaic", "parse"]
+__all__ = ["Expression", "Parsed", "Term", "columns_of", "formulaic", "parse"]
 
 # Names that an error lists.
 LISTED = 10
@@ -118,6 +118,12 @@ def parse(formula: object, columns: Sequence[str], context: Mapping[str, Any]) -
     return Parsed(
         formula, response, tuple(terms), has_intercept, tuple(offsets), of_left, of_right, known
     )
+
+
+def columns_of(expression: Expression, parsed: Parsed) -> frozenset[str]:
+    """Return the columns of the data that a factor of the right side names."""
+    names = [expression.text] if expression.is_name else _names_in(expression.text)
+    return frozenset(names).intersection(parsed.columns)
 
 
 def _with_braces(formula: str) -> str:

@@ -15,6 +15,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ..arrays import ArrayLike, Matrix, Vector
+from ..objective.losses import RowLoss
 from ..options import check_option
 from .clusters import CLUSTERED, Clusters, cluster_covariance, look_at_clusters
 from .hat_matrix import adjusted_residuals, leverages, per_repetition, refuse_sole
@@ -93,11 +94,41 @@ def covariance_of(optimum: Optimum, cov_type: str, clusters: Clusters | None) ->
     return Covariance(0.5 * (matrix + matrix.T))
 
 
+def _within_counts(optimum: Optimum, cov_type: str) -> Vector | float:
+    """Return what squared slopes of single events have beside that of their share, of each row.
+
+    Of w events, a share s of them of the second class, whose slopes are a and others' b, squares
+    add up to w (s a + (1 - s) b)^2 and w s (1 - s) (a - b)^2.
+
+    Raises
+    ------
+    ValueError
+        If events of a row have leverages of two sizes, as of other links than the logit.
+    """
+    rows, weights = optimum.objective.rows, optimum.weights
+    if rows.shares is None or weights.is_quasi or not weights.values.size:
+        return 0.0
+    spread: Vector = weights.values * rows.shares * (1.0 - rows.shares)
+    if not isinstance(rows.loss, RowLoss):
+        return spread
+    if POWERS[cov_type]:
+        raise ValueError(
+            f"{cov_type} of counts as shares is for link='logit', where both classes have one "
+            "leverage: give a row for each class, with its number as sample_weight"
+        )
+    raw, offset = rows.raw_predictions(optimum.theta)[0], rows.offset_of(0)
+    raw = raw if offset is None else raw + offset
+    events, others = (rows.loss.rows(raw, np.full(raw.size, side))[1] for side in (True, False))
+    return spread * np.square(events - others)
+
+
 def _meat(optimum: Optimum, cov_type: str) -> Matrix:
     """Return the sum of the rows' squared slopes, on standardised columns: (n_theta, n_theta)."""
     design, residuals = optimum.objective.design, optimum.residuals
     if len(residuals) == 1:
-        squares = per_repetition(optimum, np.square(residuals[0]))
+        squares = per_repetition(optimum, np.square(residuals[0])) + _within_counts(
+            optimum, cov_type
+        )
         if POWERS[cov_type]:
             rest = leverages(optimum)
             np.subtract(1.0, rest, out=rest)

@@ -42,7 +42,7 @@ CORRECTIONS = ("high-dimensional",)
 @overload
 def infer(
     fitted: FitResult | HasResult, X: ArrayLike, y: ArrayLike, *, sample_weight: ArrayLike = ...,
-    offset: ArrayLike = ..., weights: str | None = ..., cov_type: str = ...,
+    offset: ArrayLike = ..., weights: str | None = ..., cov_type: str | None = ...,
     clusters: ArrayLike = ..., reference: object = ..., correction: None = ...,
     n_threads: int | None = ...,
 ) -> Inference: ...  # fmt: skip
@@ -51,7 +51,7 @@ def infer(
 @overload
 def infer(
     fitted: FitResult | HasResult, X: ArrayLike, y: ArrayLike, *, sample_weight: ArrayLike = ...,
-    offset: ArrayLike = ..., weights: str | None = ..., cov_type: str = ...,
+    offset: ArrayLike = ..., weights: str | None = ..., cov_type: str | None = ...,
     clusters: ArrayLike = ..., reference: object = ..., correction: str,
     n_threads: int | None = ...,
 ) -> HighDimensionalInference: ...  # fmt: skip

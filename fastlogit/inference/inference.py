@@ -90,6 +90,8 @@ class Inference(MarginsOfInference, TabledEstimates):
     _fit: FitResult = field(repr=False)
     link: str = "logit"
     fractional: bool = False
+    # Columns of a formula that do not change alone, and what they are.
+    _tied: Mapping[str, str] = field(default_factory=dict[str, str], repr=False)
 
     # ---- each coefficient
 

@@ -124,6 +124,10 @@ def _pearson(optimum: Optimum) -> float:
     if isinstance(optimum.objective.loss, LinkLoss):
         values, residuals = _variances(optimum)
     squares = np.square(residuals)
+    shares, weights = optimum.objective.rows.shares, optimum.weights
+    if shares is not None and not weights.is_quasi and weights.values.size:
+        # Of single events: their share has less, by what they differ within a row.
+        squares += np.square(weights.values) * shares * (1.0 - shares)
     return float(np.divide(squares, values, out=squares, where=values > 0.0).sum())
 
 

@@ -32,7 +32,7 @@ def average_predictions(inference: Inference, at: ArrayLike, asked: Asked) -> Ma
     TypeError, ValueError
         If something has the wrong type, shape or value.
     """
-    columns = ModelColumns.of_fit(inference._fit)
+    columns = ModelColumns.of_inference(inference)
     sets = by_name(asked.rows.X) if asked.rows is not None else None
     if sets is not None:
         return _of_sets(inference, sets, at, asked, columns)
@@ -70,8 +70,9 @@ def predictions_of_column(
     TypeError, ValueError
         If something has the wrong type, shape or value.
     """
-    columns = ModelColumns.of_fit(inference._fit)
+    columns = ModelColumns.of_inference(inference)
     place, distance = columns.place(column), check_number("step", step)
+    columns.refuse_tied(place)
     rows = look_at_rows_asked(inference, asked, columns)
     levels: Sequence[Level | float] | None = columns.levels[place]
     if values is not None:

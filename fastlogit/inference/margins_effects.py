@@ -55,7 +55,7 @@ def marginal_effects(
         If something has the wrong type, shape or value.
     """
     check_option("method", method, METHODS)
-    of = ModelColumns.of_fit(inference._fit)
+    of = ModelColumns.of_inference(inference)
     chosen = of.chosen(columns)
     if isinstance(at, str) and at == "mean":
         at, asked = None, asked._replace(others="mean")

@@ -11,7 +11,8 @@ from __future__ import annotations
 import itertools
 import numbers
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -23,10 +24,18 @@ from ..options import check_number
 from ..result import FitResult
 from .fitted import names_of
 
+if TYPE_CHECKING:
+    from .inference import Inference
+
 __all__ = ["ModelColumns", "Scenario", "scenarios_of", "value_text"]
 
 # A message lists so many columns.
 LISTED = 20
+# What margins of a formula's terms are.
+OF_CHANGED_DATA = (
+    "of a formula's terms compare changed data, as average_predictions(X={'a': "
+    "model.design(data.assign(x='a')), 'b': ...}).compare()"
+)
 # Scenarios of a grid: each takes two passes.
 MOST_SCENARIOS = 10_000
 
@@ -80,6 +89,8 @@ class ModelColumns:
         The features of each.
     categories : Categories or None
     n_features : int
+    tied : mapping of str to str
+        Columns that do not change alone, and what they are.
     """
 
     names: Sequence[str]
@@ -87,6 +98,12 @@ class ModelColumns:
     places: Sequence[Indices]
     categories: Categories | None
     n_features: int
+    tied: Mapping[str, str] = field(default_factory=dict[str, str])
+
+    @classmethod
+    def of_inference(cls, inference: Inference) -> ModelColumns:
+        """Return those of the rows of an inference."""
+        return replace(cls.of_fit(inference._fit), tied=inference._tied)
 
     @classmethod
     def of_fit(cls, result: FitResult) -> ModelColumns:
@@ -114,19 +131,36 @@ class ModelColumns:
         elif not isinstance(column, str):
             raise TypeError(f"columns are given by name or place, got {column!r}")
         shown = ", ".join(self.names[:LISTED]) + " ..." * (len(self.names) > LISTED)
-        raise ValueError(f"there is no column {column!r}; the columns are {shown}")
+        hint = f"; {OF_CHANGED_DATA}" if self.tied else ""
+        raise ValueError(f"there is no column {column!r}; the columns are {shown}{hint}")
 
     def chosen(self, columns: object) -> list[int]:
         """Return the places of some columns: of one, a sequence, or all that vary for None."""
         if columns is None:
-            return [place for place in range(len(self.names)) if len(self.places[place])]
+            found = [place for place in range(len(self.names)) if len(self.places[place])]
+            for place in found:
+                self.refuse_tied(place)
+            return found
         given = [columns] if isinstance(columns, str | numbers.Integral) else columns
         if not isinstance(given, Iterable):
             raise TypeError(f"columns must be names or places of columns, got {columns!r}")
         found = [self.place(column) for column in given]
         if not found or len(set(found)) < len(found):
             raise ValueError(f"columns must be one or more columns, each once, got {columns!r}")
+        for place in found:
+            self.refuse_tied(place)
         return found
+
+    def refuse_tied(self, place: int) -> None:
+        """Raise for a column that does not change alone, and say how its effect is to be had."""
+        name = self.names[place]
+        if name in self.tied:
+            free = [each for each in self.names if each not in self.tied]
+            others = f"; margins are to be had of {', '.join(free[:LISTED])}" if free else ""
+            raise ValueError(
+                f"the column {name} {self.tied[name]}, and does not change alone, so that it has "
+                f"no margin of its own: {OF_CHANGED_DATA}{others}"
+            )
 
     def value(self, place: int, value: object) -> Level | float:
         """Return a value that a column can take: a level, or a number.

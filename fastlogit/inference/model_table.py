@@ -82,7 +82,8 @@ def compare_models(
     values : {"coef", "odds_ratio"}, default "coef"
     brackets : {"std_error", "interval", "p_value"}, default "std_error"
         What stands below each value: its standard error (of an odds ratio by the delta method),
-        Wald's interval of `level`, or p of the coefficient's being 0.
+        interval of `level`, or p of the coefficient's being 0: Wald's, of a `BiasReducedInference`
+        those of its penalised likelihood, which a note says.
     level : float between 0 and 1, default 0.95
     stars : bool, default False
         Mark p below 0.05, 0.01 and 0.001 by one, two and three stars, which a note explains. Off by
@@ -235,10 +236,35 @@ def _notes(models: Mapping[str, Inference], stars: bool) -> list[str]:
             "The models are of different numbers of observations: likelihoods, AIC and BIC do not "
             "compare them."
         )
-    pseudo = [name for name, model in models.items() if not model.likelihood.is_likelihood]
-    if pseudo:
+    links = dict.fromkeys(model.link for model in models.values())
+    if len(links) > 1:
+        of = [f"{name} {model.link}" for name, model in models.items()]
+        notes.append(f"Coefficients are on scales of different links: {', '.join(of)}.")
+    pseudo = {name: model for name, model in models.items() if not model.likelihood.is_likelihood}
+    shares = [name for name, model in pseudo.items() if model._optimum.weights.is_quasi]
+    if shares:
         notes.append(
-            f"Of {', '.join(pseudo)} the log-likelihood is that of a sample with sampling weights, "
-            "no likelihood: it has no AIC and BIC."
+            f"Of {', '.join(shares)} the log-likelihood is that of shares that are no counts, no "
+            "likelihood: it has no AIC and BIC."
         )
-    return notes
+    sampled = [name for name in pseudo if name not in shares]
+    if sampled:
+        notes.append(
+            f"Of {', '.join(sampled)} the log-likelihood is that of a sample with sampling "
+            "weights, no likelihood: it has no AIC and BIC."
+        )
+    return [*notes, *_notes_of_reduced(models)]
+
+
+def _notes_of_reduced(models: Mapping[str, Inference]) -> list[str]:
+    """Say what estimates of reduced bias are, and what is not to be compared."""
+    kinds = {name: model._fit.bias_reduction for name, model in models.items()}
+    reduced = [f"{name} ({kind})" for name, kind in kinds.items() if kind is not None]
+    if not reduced:
+        return []
+    note = (
+        f"Of reduced bias: {', '.join(reduced)}. The log-likelihood there is that of the rows "
+        "alone, and not at its maximum: AIC and BIC do not compare it with others. Intervals and "
+        "p are those of the penalised likelihood, of median ones Wald's."
+    )
+    return [note]

@@ -49,6 +49,7 @@ def nested(whole: Inference, part: Inference) -> HypothesisTest:
     ValueError
         If the other is not such a model, or was not made of the same rows.
     """
+    _refuse_other_models(whole, part)
     _refuse_other_classes(whole, part)
     names, others = whole.names, [name for name in part.names if name not in whole.names]
     df = len(names) - len(part.names)
@@ -72,6 +73,20 @@ def nested(whole: Inference, part: Inference) -> HypothesisTest:
     return HypothesisTest(
         "likelihood ratio", ", ".join(dropped), statistic, df, chi2_tail(statistic, df)
     )
+
+
+def _refuse_other_models(whole: Inference, part: Inference) -> None:
+    """Raise where the other maximises another likelihood, or none."""
+    if part._fit.bias_reduction is not None:
+        raise ValueError(
+            f"the other model has bias_reduction={part._fit.bias_reduction!r}, and does not "
+            "maximise the likelihood: fit it without (C=numpy.inf)"
+        )
+    if whole.link != part.link:
+        raise ValueError(
+            f"the other model is not nested in this one: it has link={part.link!r}, this one "
+            f"link={whole.link!r}"
+        )
 
 
 def _refuse_other_classes(whole: Inference, part: Inference) -> None:
@@ -107,7 +122,8 @@ def _sums_of(optimum: Optimum) -> _Sums:
     weights, offset = rows.weights_of(0), rows.offset_of(0)
     n_samples = design.shape[0]
     each = np.ones(n_samples) if weights is None else weights
-    vectors = np.stack([each, each * rows.codes_of(0)])
+    outcomes = rows.codes_of(0) if rows.shares is None else rows.shares
+    vectors = np.stack([each, each * outcomes])
     sums, totals = design.transposed_product(vectors)
     center, inverse_scale = design.columns
     beside = [*totals]

@@ -112,6 +112,11 @@ def prior_correction(
 
 
 def _refuse_others(result: FitResult) -> None:
+    if result.fractional:
+        raise ValueError(
+            "a prior is corrected of rows sampled by their class, the fit has fractional=True: its "
+            "rows have shares, and no class"
+        )
     if result.loss is not None:
         raise ValueError(
             f"a prior is corrected on the scale of log-odds, which {type(result.loss).__name__} "

@@ -114,8 +114,8 @@ def profile_intervals(
     Raises
     ------
     TypeError, ValueError
-        If an argument has the wrong type, shape or value; if the fit has a penalty or bounds, or
-        its weights are those of sampling.
+        If an argument has the wrong type, shape or value; if the fit has a penalty, bounds or
+        reduced bias, or its weights are those of sampling.
 
     References
     ----------
@@ -136,6 +136,11 @@ def profile_intervals(
     """
     result = result_of(fitted)
     refuse_other_fits(result)
+    if result.bias_reduction is not None:
+        raise ValueError(
+            f"profile_intervals are of the likelihood alone, the fit has bias_reduction="
+            f"{result.bias_reduction!r}: infer(...).conf_int() has intervals of the penalised one"
+        )
     level, place = check_level(level), place_of_reference(reference, result.classes)
     names = names_of(result)
     all_names, terms = names_of_coefficients(names, result, place)
