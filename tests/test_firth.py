@@ -391,3 +391,19 @@ def test_the_estimator() -> None:
         model.partial_fit(X12, Y12, classes=[0, 1])
     with pytest.raises(ValueError, match="leave_one_out"):
         leave_one_out(model, X12, Y12)
+
+
+def test_another_link_is_refused_by_its_name() -> None:
+    X, y = np.arange(8.0)[:, None], np.arange(8) % 2
+    with pytest.raises(ValueError, match="link='probit'; leave link out"):
+        fit(X, y, penalty="firth", link="probit")
+
+
+def test_no_message_calls_a_large_score_stationary() -> None:
+    rng = np.random.default_rng(0)
+    X, y = rng.normal(size=(60, 2)), np.arange(60) % 2
+    with pytest.warns(ConvergenceWarning) as told:
+        found = fit(X, y, penalty="firth", offset=2e2 * rng.normal(size=60), max_iter=1)
+    assert not found.converged
+    assert "stationary" not in str(told[0].message)
+    assert "the modified score is still" in str(told[0].message)

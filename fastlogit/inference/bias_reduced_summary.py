@@ -8,7 +8,7 @@ import numpy as np
 
 from .distributions import chi2_tail
 from .summary import Summary, title_text
-from .table import number, probability
+from .table import is_probability, number, probability
 
 if TYPE_CHECKING:
     from .bias_reduced import BiasReducedInference
@@ -73,6 +73,6 @@ def _facts(inference: BiasReducedInference, method: str) -> list[tuple[str, str]
         facts.append((f"{name} log-likelihood", f"{inference.penalized_log_likelihood:.4f}"))
     test = inference.slopes_test if method == "profile" else None
     if test is not None:
-        shown = f"{test.statistic:.4f} (p = {probability(test.p_value)})"
+        shown = f"{test.statistic:.4f} ({is_probability(test.p_value)})"
         facts.append((f"penalised likelihood ratio chi2({test.df:g})", shown))
     return facts
