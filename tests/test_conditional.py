@@ -585,3 +585,35 @@ def test_tables_and_pickles() -> None:
     again = pickle.loads(pickle.dumps(found))
     assert again.coef.tobytes() == found.coef.tobytes()
     assert again.likelihood_ratio_test("dose") == found.likelihood_ratio_test("dose")
+
+
+# ---- offsets beyond any measure, and columns
+
+
+def test_offsets_that_are_constant_within_strata_change_nothing() -> None:
+    X, case, stratum = WOMEN[["spontaneous", "induced"]], WOMEN["case"], WOMEN["stratum"]
+    level = np.random.default_rng(0).normal(size=stratum.max() + 1)[stratum]
+    plain = conditional_logit(X, case, stratum)
+    for scale in (1e6, 1e300):
+        found = conditional_logit(X, case, stratum, offset=scale * level)
+        np.testing.assert_array_equal(found.coef, plain.coef)
+        assert found.null_log_likelihood == plain.null_log_likelihood
+
+
+@pytest.mark.parametrize(
+    ("scale", "said"),
+    [(1e6, "is it on the scale of log-odds"), (1e300, "is it on the scale of log-odds"),
+     (1.7e308, "offset within a stratum leave float64")],
+)  # fmt: skip
+def test_offsets_that_make_all_certain_are_named(scale, said) -> None:
+    offset = scale * np.clip(np.random.default_rng(0).normal(size=len(WOMEN)), -1.0, 1.0)
+    with pytest.raises(ValueError, match=said):
+        conditional_logit(
+            WOMEN[["spontaneous", "induced"]], WOMEN["case"], WOMEN["stratum"], offset=offset
+        )
+
+
+def test_columns_whose_squares_leave_float64_are_named() -> None:
+    X = WOMEN[["spontaneous", "induced"]] * [1e-200, 1.0]
+    with pytest.raises(ValueError, match=r"column spontaneous .* rescale"):
+        conditional_logit(X, WOMEN["case"], WOMEN["stratum"])

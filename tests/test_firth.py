@@ -391,3 +391,63 @@ def test_the_estimator() -> None:
         model.partial_fit(X12, Y12, classes=[0, 1])
     with pytest.raises(ValueError, match="leave_one_out"):
         leave_one_out(model, X12, Y12)
+
+
+def test_another_link_is_refused_by_its_name() -> None:
+    X, y = np.arange(8.0)[:, None], np.arange(8) % 2
+    with pytest.raises(ValueError, match="link='probit'; leave link out"):
+        fit(X, y, penalty="firth", link="probit")
+
+
+def test_no_message_calls_a_large_score_stationary() -> None:
+    rng = np.random.default_rng(0)
+    X, y = rng.normal(size=(60, 2)), np.arange(60) % 2
+    with pytest.warns(ConvergenceWarning) as told:
+        found = fit(X, y, penalty="firth", offset=2e2 * rng.normal(size=60), max_iter=1)
+    assert not found.converged
+    assert "stationary" not in str(told[0].message)
+    assert "the modified score is still" in str(told[0].message)
+
+
+# ---- rare events, and a level where all are events
+
+
+def of_levels(events: int, n_others: int, n_level: int) -> tuple[Any, Any]:
+    """A level of events alone, beside others of which few are."""
+    x = np.repeat([0.0, 1.0], [n_others, n_level])[:, None]
+    return x, np.repeat([1, 0, 1], [events, n_others - events, n_level])
+
+
+@pytest.mark.parametrize("n_level", [5, 20, 500])
+@pytest.mark.parametrize(("events", "n_others"), [(0, 5000), (3, 5000), (10, 20_000), (0, 100)])
+def test_firth_of_a_separated_level_beside_rare_events(events, n_others, n_level) -> None:
+    """Of two levels half an event is added to each cell; steps led where all was certain."""
+    X, y = of_levels(events, n_others, n_level)
+    found = fit(X, y, penalty="firth")
+    base = np.log((events + 0.5) / (n_others - events + 0.5))
+    assert found.converged
+    wanted = [base, np.log((n_level + 0.5) / 0.5) - base]
+    np.testing.assert_allclose(np.append(found.intercept, found.coef), wanted, rtol=1e-8)
+    assert fit(X, y, bias_reduction="flac").converged
+
+
+@pytest.mark.parametrize(
+    ("counts", "wanted"),
+    [((0, 1000, 50), [-8.6996814, 12.9686243]), ((3, 5000, 500), [-7.36394685, 15.15079874])],
+)
+def test_median_of_a_separated_level_beside_rare_events(counts, wanted) -> None:
+    """As R's brglm2 has it (type="AS_median"); what was learned far away led astray."""
+    X, y = of_levels(*counts)
+    found = fit(X, y, bias_reduction="median")
+    assert found.converged
+    np.testing.assert_allclose(np.append(found.intercept, found.coef), wanted, rtol=1e-7)
+
+
+@pytest.mark.parametrize("seed", [1, 24, 52])
+def test_median_where_no_merit_falls_on_the_way(seed) -> None:
+    """Of rare indicators and a level of events alone: Fisher's scoring without a line search."""
+    rng = np.random.default_rng(seed)
+    X = (rng.random((300, 4)) < [0.5, 0.05, 0.02, 0.3]) * 1.0
+    X = np.c_[X, rng.normal(size=300)]
+    y = ((rng.random(300) < 0.03) | (X[:, 1] == 1.0)) * 1
+    assert fit(X, y, bias_reduction="median").converged

@@ -244,3 +244,27 @@ def test_refusals() -> None:
         high_dimensional(X, y, alpha=1.5)
     with pytest.raises(ValueError, match="takes names of columns"):
         high_dimensional(X, y).likelihood_ratio_test("age")
+
+
+@pytest.mark.parametrize("alpha", ["auto", 1.0])
+def test_labels_that_no_column_tells(alpha: Any) -> None:
+    """By chance rows are predicted worse than without a signal in half of all samples."""
+    covered, weak = [], 0
+    for seed in range(8):
+        rng = np.random.default_rng(seed)
+        X, y = rng.normal(size=(400, 40)), rng.random(400) < 0.4
+        found = high_dimensional(X, y, alpha=alpha)
+        weak += found.gamma < 0.011
+        low, high = found.conf_int().T
+        covered.append(np.mean((low < 0.0) & (high > 0.0)))
+    assert 0 < weak < 8
+    assert 0.91 < np.mean(covered) < 0.98
+
+
+def test_counts_as_weights_are_refused() -> None:
+    X, y, _ = simulate(200, 20, 1.0, 0.0, 0)
+    with pytest.raises(ValueError, match="knows no weights"):
+        infer(
+            fit(X, y, C=np.inf), X, y, sample_weight=np.full(200, 2.0), weights="frequency",
+            correction="high-dimensional",
+        )  # fmt: skip

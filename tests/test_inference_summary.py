@@ -11,6 +11,8 @@ from rich.console import Console
 from test_inference import spector
 
 from fastlogit import fit, infer
+from fastlogit.inference.hypothesis_tests import HypothesisTest
+from fastlogit.inference.table import is_probability, probability
 
 pytestmark = pytest.mark.jit
 
@@ -141,3 +143,12 @@ def test_names_in_one_line_and_long_ones(found: Any) -> None:
         lines = printed(summary, width)
         assert max(map(len, lines)) <= width
         assert all(cell in "\n".join(lines) for row in summary.rows for cell in row[1:])
+
+
+def test_a_probability_that_leaves_float64_is_not_zero():
+    """Of z = 80 it is below 1e-1000, and was "0.0000" beside 1.07e-295."""
+    assert probability(0.0) == "<1e-300"
+    assert is_probability(0.0) == "p < 1e-300"
+    assert is_probability(0.25) == "p = 0.2500"
+    test = HypothesisTest("Wald", "x", 13145.0, 1, 0.0)
+    assert str(test) == "Wald test of x: chi2(1) = 13145.0000, p < 1e-300"

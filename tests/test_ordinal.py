@@ -374,3 +374,65 @@ def test_thresholds_alone_are_the_shares() -> None:
     theta, _, _ = maximum(rows)
     share = np.cumsum(np.bincount(y))[:-1] / 200
     np.testing.assert_allclose(theta, np.log(share / (1 - share)), rtol=1e-10)
+
+
+# ---- far from anything
+
+
+@pytest.mark.parametrize("link", LINKS)
+def test_the_mean_of_an_offset_is_a_part_of_the_thresholds(link):
+    X, y, rng = drawn(200)
+    offset = rng.normal(size=200)
+    near = ordinal_logit(X, y, link=link, offset=offset)
+    far = ordinal_logit(X, y, link=link, offset=offset + 1e6)
+    np.testing.assert_allclose(far.coef, near.coef, rtol=1e-7)
+    np.testing.assert_allclose(far.thresholds - 1e6, near.thresholds, atol=1e-7)
+    np.testing.assert_allclose(far.covariance, near.covariance, rtol=1e-6)
+
+
+@pytest.mark.parametrize("link", LINKS)
+@pytest.mark.parametrize("scale", [1e6, 1e300])
+def test_offsets_that_make_all_certain_are_named(link, scale):
+    X, y, rng = drawn(200)
+    with pytest.raises(ValueError, match="is it on the scale of the raw predictions"):
+        ordinal_logit(X, y, link=link, offset=scale * rng.normal(size=200))
+
+
+@pytest.mark.parametrize("link", LINKS)
+def test_separable_classes_are_refused_with_any_link(link):
+    X, _, _ = drawn(400)
+    y = (X[:, 0] > 0.0) * 1 + (X[:, 0] > 1.0)
+    with pytest.raises(ValueError, match="x0 orders some of them"):
+        ordinal_logit(X, y, link=link)
+
+
+def test_cloglog_derivatives_keep_their_digits_far_out():
+    """No difference cancels: of the last class all are e^b, of the first of small e^a nearly so."""
+    parts = LINKS["cloglog"].parts(np.array([np.inf, -30.0]), np.array([38.0, -np.inf]))
+    np.testing.assert_allclose([parts.slope_b[0], parts.curvature_bb[0]], np.exp(38.0), rtol=1e-14)
+    np.testing.assert_allclose(parts.curvature_aa[1], 0.5 * np.exp(-30.0), rtol=1e-12)
+    with mpmath.workdps(50):
+        a, b = mpmath.mpf(0.5), mpmath.mpf(0.4999999)
+
+        def loss(one, other):
+            return -mpmath.log(mpmath.exp(-mpmath.exp(other)) - mpmath.exp(-mpmath.exp(one)))
+
+        wanted = [
+            float(mpmath.diff(loss, (a, b), order))
+            for order in ((0, 0), (1, 0), (0, 1), (2, 0), (1, 1), (0, 2))
+        ]
+    found = LINKS["cloglog"].parts(np.array([0.5]), np.array([0.4999999]))
+    np.testing.assert_allclose(np.ravel(found), wanted, rtol=1e-13)
+
+
+def test_the_order_of_an_enum_of_polars_is_taken():
+    pl = pytest.importorskip("polars")
+    X, y, _ = drawn(200, 3)
+    labels = pl.Series([ORDER[code] for code in y]).cast(pl.Enum([*ORDER, "Top"]))
+    found = ordinal_logit(X, labels)
+    assert found.classes.tolist() == ORDER
+    np.testing.assert_array_equal(found.coef, ordinal_logit(X, y).coef)
+    turned = ordinal_logit(X, labels, order=ORDER[::-1])
+    np.testing.assert_allclose(turned.coef, -found.coef, rtol=1e-9)
+    with pytest.raises(ValueError, match="Enum"):
+        ordinal_logit(X, labels.cast(pl.Categorical))

@@ -16,6 +16,7 @@ from ..linalg.factors import Factor
 from ..linalg.resolved import DEPENDENT
 from ..objective.objective import Objective
 from .points import Point, RowNumbers
+from .scores import reach_of
 
 __all__ = ["AugmentedScore", "flic_covariance", "with_own_intercept"]
 
@@ -78,6 +79,10 @@ class AugmentedScore:
     def __init__(self, objective: Objective, leverages: Vector) -> None:
         self.objective, self.leverages = objective, leverages
         self.size = objective.design.shape[1] + 2
+
+    def reach(self, step: Vector) -> float:
+        """Return by how much a step changes the raw prediction of a row at the most: a pass."""
+        return reach_of(self.objective, step[:-1]) + abs(float(step[-1]))
 
     def at(self, theta: Vector) -> Point:
         """Return cost, score and information at theta: three passes and a Gram matrix."""

@@ -24,12 +24,18 @@ __all__ = ["EXACT", "MOST_STEPS", "End", "Found", "Model", "find"]
 # The length of the step that is left, in standard errors.
 EXACT = 1e-10
 MOST_STEPS, MOST_HALVES = 500, 30
+# Steps of more than `FAR` standard errors change no raw prediction by more than `LONGEST`: of rare
+# events a step may lead where all rows of a level have a probability of 1, their information is
+# 1e-16 of theirs before, and the next step 1e14 times too long.
+FAR, LONGEST = 1.0, 6.0
 # The share of a step's promise that the cost must fall by.
 SUFFICIENT = 1e-4
 # A cost that grows by less than this, relative to itself, has only been rounded.
 ROUNDING = 1e-13
 # Below this, and without progress in so many steps, rounding has ended the way.
 SMALL, PATIENCE = 1e-5, 4
+# Fisher's scoring alone leaves a share of the distance that may be as large.
+SLOW = 0.95
 # A secant whose cosine with its step is smaller says nothing.
 LEAST_COSINE = 1e-3
 # A pivot of F + B below this share of its diagonal is none.
@@ -80,6 +86,10 @@ class Model:
             if not (factor.dependent & free).any():
                 self._factor = factor
 
+    def forget(self) -> None:
+        """Leave what was learned: the information alone is the model."""
+        self.beside, self._factor = np.zeros_like(self.beside), None
+
     def solve(self, vectors: Matrix) -> Matrix:
         """Return the inverse Hessian times vectors in rows."""
         assert self._point is not None
@@ -128,22 +138,31 @@ def find(
     """
     model = Model(len(theta)) if model is None else model
     point = criterion.at(theta)
-    best, waited = np.inf, 0
+    best, waited, plain = np.inf, 0, False
     for number in range(most_steps + 1):
         model.place(point)
         step, decrement = _step(model, point, restrictions)
         if decrement <= exact:
             return Found(point, decrement, number, End.FOUND)
-        waited = 0 if decrement < 0.5 * best else waited + 1
+        waited = 0 if decrement < (SLOW if plain else 0.5) * best else waited + 1
         best = min(best, decrement)
         if best < SMALL and waited >= PATIENCE:
             return Found(point, decrement, number, End.ROUNDING)
         if number == most_steps:
             break
-        near = _line_search(criterion, point, step, decrement)
+        near = None if plain else _line_search(criterion, point, step, decrement)
+        if near is None and model.beside.any():
+            # What was learned far away may lead astray: Fisher's step alone.
+            model.forget()
+            step, decrement = _step(model, point, restrictions)
+            near = _line_search(criterion, point, step, decrement)
+        if near is None and not criterion.has_cost and (plain or best >= SMALL):
+            # No cost falls on the way of Fisher's scoring, which gets there all the same.
+            plain, near = True, _stepped(criterion, point, step, decrement)
         if near is None:
             return Found(point, decrement, number, End.ROUNDING)
-        model.learn(point, near)
+        if not plain:
+            model.learn(point, near)
         point = near
         if note is not None and note(point):
             model.place(point)
@@ -164,6 +183,17 @@ def _step(model: Model, point: Point, restrictions: Matrix | None) -> tuple[Vect
     return step, float(np.sqrt(max(-(step @ point.gradient), 0.0)))
 
 
+def _first_size(criterion: Criterion, step: Vector, decrement: float) -> float:
+    """Return the share of a step that changes raw predictions by no more than is safe."""
+    return LONGEST / max(criterion.reach(step), LONGEST) if decrement > FAR else 1.0
+
+
+def _stepped(criterion: Criterion, point: Point, step: Vector, decrement: float) -> Point | None:
+    """Return the point after a step; None where the information is singular there."""
+    near = criterion.at(point.theta + _first_size(criterion, step, decrement) * step)
+    return near if near.cost < np.inf else None
+
+
 def _line_search(
     criterion: Criterion, point: Point, step: Vector, decrement: float
 ) -> Point | None:
@@ -171,7 +201,7 @@ def _line_search(
 
     A score without a cost is measured by its size in standard errors.
     """
-    size = 1.0
+    size = _first_size(criterion, step, decrement)
     for _ in range(MOST_HALVES):
         near = criterion.at(point.theta + size * step)
         if near.cost < np.inf:

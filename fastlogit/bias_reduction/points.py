@@ -65,3 +65,6 @@ class Criterion(Protocol):
 
     def at(self, theta: Vector) -> Point:
         """Return cost, modified score and information at theta."""
+
+    def reach(self, step: Vector) -> float:
+        """Return by how much a step changes the raw prediction of a row at the most."""

@@ -28,6 +28,8 @@ MOST_STEPS, MOST_HALVES = 20, 20
 LONGEST = 4.0
 # The cost of restricted fits errs by the square of this.
 RESTRICTED = 1e-6
+# As far as rounding may leave them, in standard errors.
+ROUGH = 1e-4
 # Bisection looks for the end up to so many doublings of the way, and stops at this share of it.
 DOUBLINGS, SHARE = 40, 1e-12
 
@@ -91,7 +93,11 @@ def rise_under(peak: Peak, restrictions: Matrix, values: Vector) -> tuple[float,
 
 def _rise(peak: Peak, theta: Vector, restrictions: Matrix, model: Model) -> tuple[float, Vector]:
     found = find(peak.criterion, theta, restrictions, exact=RESTRICTED, model=model)
-    if found.end is not End.FOUND and not found.decrement < 1e-4:
+    if found.end is not End.FOUND and not found.decrement < ROUGH:
+        # What was learned elsewhere may lead astray: from what the information says alone.
+        fresh = Model(len(theta))
+        found = find(peak.criterion, found.point.theta, restrictions, exact=RESTRICTED, model=fresh)
+    if found.end is not End.FOUND and not found.decrement < ROUGH:
         raise ValueError(
             "the greatest penalised likelihood under the hypothesis was not found; use a Wald test"
         )

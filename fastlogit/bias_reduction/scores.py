@@ -21,7 +21,7 @@ from ..objective.objective import Objective
 from .points import Point, RowNumbers
 from .small import SmallRows
 
-__all__ = ["MeanScore", "MedianScore", "dependent_columns"]
+__all__ = ["MeanScore", "MedianScore", "dependent_columns", "reach_of"]
 
 # Raw predictions of so many coefficients are made in one pass.
 TOGETHER = 16
@@ -78,6 +78,10 @@ class MeanScore:
             log_likelihood, numbers,
         )  # fmt: skip
 
+    def reach(self, step: Vector) -> float:
+        """Return by how much a step changes the raw prediction of a row at the most: a pass."""
+        return reach_of(self.objective, step)
+
     def _beyond(self, residuals: Vector) -> Vector:
         """Return the probability of each row less 1/2, from its weighted residual p - y."""
         if self._weights is not None:
@@ -127,6 +131,13 @@ class MedianScore(MeanScore):
         if not self.objective.fit_intercept:
             return np.append(slopes, 0.0)
         return np.append(slopes, shift[-1] + float(center @ shift[:-1]))
+
+
+def reach_of(objective: Objective, step: Vector) -> float:
+    """Return by how much a step changes the raw prediction of a row that counts at the most."""
+    raw, weights = objective.rows.raw_predictions(step)[0], objective.rows.weights_of(0)
+    used = raw if weights is None else raw[weights > 0.0]
+    return float(np.abs(used).max(initial=0.0))
 
 
 def dependent_columns(point: Point, objective: Objective) -> list[int]:

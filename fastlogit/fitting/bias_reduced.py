@@ -39,6 +39,8 @@ __all__ = ["FIRTH", "KINDS", "fit_bias_reduced", "kind_of", "refuse_beside"]
 FIRTH = "firth"
 # A start by some of the rows is worth it from so many on.
 ENOUGH_ROWS = 16_384
+# Of a score that is larger, in standard errors, no message says that it is 0.
+STATIONARY = 1e-3
 
 
 def kind_of(penalty: object, bias_reduction: object) -> str | None:
@@ -71,8 +73,8 @@ def refuse_beside(kind: str, data: Data, given: dict[str, object], intercept: ob
     for name, value in given.items():
         if value is not None:
             raise ValueError(
-                f"bias_reduction={kind!r} takes no other penalty, loss, bounds or solver, got "
-                f"{name}={_short(value)}; leave {name} out"
+                f"bias_reduction={kind!r} takes no other penalty, link, loss, bounds or solver, "
+                f"got {name}={_short(value)}; leave {name} out"
             )
     if data.shares is not None:
         raise ValueError(
@@ -258,6 +260,8 @@ def _ended(kind: str, found: Estimate | None, progress: _Progress) -> _Ended:
         f"the modified score is 0 but for {found.last.decrement:.1e} of a standard error; it is "
         "a stationary point, and no bound on its distance from the optimum is proven"
     )
+    if found.last.decrement > STATIONARY:
+        left = f"the modified score is still {found.last.decrement:.1e} of a standard error"
     end = found.last.end
     if end is End.STOPPED:
         return _Ended(False, f"stopped after {n_iter} iterations by the callback; {left}", False)

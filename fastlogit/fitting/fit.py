@@ -303,7 +303,8 @@ def fit(
         beside: dict[str, object] = {
             "C": None if C == np.inf else C, "l2_reg": data.l2_reg, "l1_reg": data.l1_reg,
             "l1_ratio": l1_ratio or None, "coef_bounds": data.coef_bounds,
-            "penalty_groups": penalty_groups, "penalty": penalty, "loss": loss,
+            "penalty_groups": penalty_groups, "penalty": penalty,
+            "link": None if link == "logit" else link, "loss": loss if link == "logit" else None,
             "penalty_factor": data.penalty_factor, "solver": None if solver == "auto" else solver,
         }  # fmt: skip
         refuse_beside(reduction, data, beside, intercept)

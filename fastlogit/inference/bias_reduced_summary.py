@@ -8,7 +8,7 @@ import numpy as np
 
 from .distributions import chi2_tail
 from .summary import Summary, Tests, table_of, title_text, wald_tests
-from .table import probability
+from .table import is_probability
 
 if TYPE_CHECKING:
     from .bias_reduced import BiasReducedInference
@@ -60,6 +60,6 @@ def _facts(inference: BiasReducedInference, method: str) -> list[tuple[str, str]
         facts.append((f"{name} log-likelihood", f"{inference.penalized_log_likelihood:.4f}"))
     test = inference.slopes_test if method == "profile" else None
     if test is not None:
-        shown = f"{test.statistic:.4f} (p = {probability(test.p_value)})"
+        shown = f"{test.statistic:.4f} ({is_probability(test.p_value)})"
         facts.append((f"penalised likelihood ratio chi2({test.df:g})", shown))
     return facts

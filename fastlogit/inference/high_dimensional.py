@@ -24,6 +24,7 @@ from .refusals import not_identified
 from .row_weights import RowWeights
 from .separation import refusal, report_of
 from .state_evolution import State, state_of_rows
+from .table import probability
 from .unfitted import MOST_COEFFICIENTS, look_at_unfitted
 
 __all__ = ["HighDimensionalInference", "corrected_of", "high_dimensional", "plain_weights"]
@@ -135,8 +136,8 @@ class HighDimensionalInference(Estimates):
             ),
         ]
         lines += [
-            f"{name:{width}}  {fitted:9.4f}  {coef:9.4f}  {error:9.4f}  {z:7.3f}  {p:8.4f}  "
-            f"{below:9.4f}  {above:9.4f}"
+            f"{name:{width}}  {fitted:9.4f}  {coef:9.4f}  {error:9.4f}  {z:7.3f}  "
+            f"{probability(p):>8}  {below:9.4f}  {above:9.4f}"
             for name, fitted, coef, error, z, p, below, above in zip(
                 self.names[:SHOWN], self.uncorrected, self.coef, self.standard_errors,
                 self.statistics, self.p_values, low, high, strict=False,
@@ -236,7 +237,9 @@ def high_dimensional(
 def plain_weights(weights: RowWeights) -> None:
     """Raise for weights other than 0 and 1."""
     values = weights.values
-    if values.size and not ((values == 0.0) | (values == values.max())).all():
+    most = values.max(initial=1.0)
+    counts = weights.is_frequency and most != 1.0
+    if values.size and (counts or not ((values == 0.0) | (values == most)).all()):
         raise ValueError(
             "the theory of many columns knows no weights: sample_weight may be 0 or 1 only; repeat "
             "rows that occur several times"

@@ -48,7 +48,8 @@ class HypothesisTest:
         second = "" if self.df_denominator is None else f", {self.df_denominator:.4g}"
         return (
             f"{self.kind} test of {self.hypothesis}: {self.distribution}({self.df:.4g}{second}) = "
-            f"{self.statistic:.4f}, p = {self.p_value:.4g}"
+            f"{self.statistic:.4f}, "
+            + ("p < 1e-300" if self.p_value == 0.0 else f"p = {self.p_value:.4g}")
         )
 
 

@@ -33,6 +33,8 @@ __all__ = ["State", "prox", "state_of_rows", "state_of_signal"]
 NODES, FINE_NODES, LEAST_SHARE = 60, 160, 1e-18
 # Equations hold to this; root finding may end with less where there is no root.
 RESIDUAL = 1e-8
+# A signal that no rows tell from none: the least one that is solved for.
+WEAK = 0.01
 PROX_STEPS, PROX_EXACT = 60, 1e-13
 # Shares of the columns that are solved for one after the other: at once, else step by step.
 STEPS = ((1.0,), (0.3, 0.6, 1.0), tuple(np.linspace(0.1, 1.0, 10).tolist()))
@@ -109,13 +111,15 @@ def state_of_rows(
     agreement : float
         Their covariance with the labels, 0 and 1: ``mu gamma E[Z sigmoid(theta + gamma Z)]``.
     """
-    if alpha < 1.0 and agreement <= 0.0:
-        return None
+    start = np.array([0.0] * 3 + [0.0 if level is None else level] * (level is not None) + [0.0])
 
     def state(free: Vector) -> State:
         (sigma, b), gamma = np.exp(free[1:3]), float(np.exp(free[-1]))
         theta = 0.0 if level is None else float(free[3])
         return State(float(free[0]), float(sigma), float(b), gamma, theta, level or 0.0)
+
+    def weak(free: Vector) -> State:
+        return state(np.append(free, np.log(WEAK)))
 
     def moment(found: State, share: float) -> float:
         if alpha == 1.0:
@@ -125,8 +129,14 @@ def state_of_rows(
         second = special.expit(found.theta + found.gamma * nodes)
         return found.mu * found.gamma * float((shares * nodes * second).sum()) / agreement - 1.0
 
-    start = np.array([0.0] * 3 + [0.0 if level is None else level] * (level is not None) + [0.0])
-    return _solved(state, kappa, alpha, start, moment)
+    if alpha == 1.0 or agreement > 0.0:
+        found = _solved(state, kappa, alpha, start, moment)
+        if found is not None:
+            return found
+    # Rows without a signal: by chance their moments are as often below what no signal has as above.
+    found = _solved(weak, kappa, alpha, start[:-1])
+    is_weak = found is not None and (agreement <= 0.0 or moment(found, kappa) > 0.0)
+    return found if is_weak else None
 
 
 def prox(b: float, raw: Floats) -> Floats:

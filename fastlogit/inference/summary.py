@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from ..arrays import Matrix, Vector
 from .distributions import chi2_tail
 from .estimates import Estimates, exponentials
-from .table import Table, number, probability
+from .table import Table, is_probability, number, probability
 
 if TYPE_CHECKING:
     from .inference import Inference
@@ -154,9 +154,9 @@ def _facts(inference: Inference) -> list[tuple[str, str]]:
     ]
     if found.is_likelihood:
         statistic = found.null_deviance - found.deviance
-        p_value = probability(chi2_tail(statistic, found.n_slopes))
+        p_value = is_probability(chi2_tail(statistic, found.n_slopes))
         facts += [
-            (f"likelihood ratio chi2({found.n_slopes})", f"{statistic:.4f} (p = {p_value})"),
+            (f"likelihood ratio chi2({found.n_slopes})", f"{statistic:.4f} ({p_value})"),
             ("AIC", f"{found.aic:.4f}"),
             ("BIC", f"{found.bic:.4f}"),
         ]

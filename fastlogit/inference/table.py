@@ -8,7 +8,7 @@ from html import escape
 from importlib import import_module
 from typing import Any
 
-__all__ = ["Table", "number", "probability"]
+__all__ = ["Table", "is_probability", "number", "probability"]
 
 LATEX = str.maketrans(
     {
@@ -244,5 +244,15 @@ def number(value: float) -> str:
 
 
 def probability(value: float) -> str:
-    """Return a probability with four decimals, or with an exponent where it is small."""
-    return f"{value:.4f}" if value >= SMALL or value == 0.0 else f"{value:.2e}"
+    """Return a probability with four decimals, or with an exponent where it is small.
+
+    One that leaves float64 is below its least number: "<1e-300".
+    """
+    if value == 0.0:
+        return "<1e-300"
+    return f"{value:.4f}" if value >= SMALL else f"{value:.2e}"
+
+
+def is_probability(value: float) -> str:
+    """Return "p = ..." of a probability, or "p < 1e-300" of one that leaves float64."""
+    return "p < 1e-300" if value == 0.0 else f"p = {probability(value)}"

@@ -234,8 +234,8 @@ def shrinkage(rate: Vector) -> Vector:
 
 def shrinkage_excess(rate: Vector, ratio: Vector) -> Vector:
     """Return m / (exp(m) - 1) + m - 1, by its series where this would cancel."""
-    square = rate * rate
     with np.errstate(over="ignore", invalid="ignore"):
+        square = rate * rate
         series = rate * (0.5 + rate / 12.0) - square * square / 720.0 * (
             1.0 - square / 42.0 + square * square / 1680.0 - square**3 / 66528.0
         )

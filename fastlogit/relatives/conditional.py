@@ -30,8 +30,12 @@ __all__ = ["conditional_logit"]
 
 NAME = "conditional_logit"
 MAX_ITER = 50
+# Odds of e^30 are as good as certain.
+LARGE = 30.0
 # Separation shows itself after so many iterations: from there on each halves a likelihood at best.
 LONG = 12
+# Squares of smaller numbers leave float64.
+LEAST_SCALE = 1e-153
 # A Hessian of more columns takes too much memory.
 MOST_COLUMNS = 4000
 
@@ -132,7 +136,10 @@ def conditional_logit(
     rows = MatchedRows(design, sets, n_threads)
     _refuse_constant(rows, names)
     null = rows.at(np.zeros(len(names)))
-    dependent = dependent_columns(null.information)
+    # Of large offsets the information is 0 where all columns tell something.
+    plain = rows.without_offset()
+    start = null if plain is rows else plain.at(null.coef)
+    dependent = dependent_columns(start.information)
     if dependent.size:
         raise _not_identified([names[column] for column in dependent])
     found = _fit(rows, null, names, max_iter)
@@ -220,9 +227,13 @@ def _names_of(rows: Rows) -> tuple[list[str], list[str]]:
 
 def _refuse_constant(rows: MatchedRows, names: Sequence[str]) -> None:
     """Raise for columns that do not vary within strata, or that leave float64."""
-    if not np.isfinite(rows.scale).all():
-        place = int(np.argmin(np.isfinite(rows.scale)))
-        raise ValueError(f"differences of column {names[place]} leave float64; rescale it")
+    beyond = ~np.isfinite(rows.scale) | ((rows.scale > 0.0) & (rows.scale < LEAST_SCALE))
+    if beyond.any():
+        place = int(np.argmax(beyond))
+        raise ValueError(
+            f"differences of column {names[place]} within strata, or their squares, leave float64: "
+            f"the largest is {rows.scale[place]:.3g}; rescale it"
+        )
     constant = np.flatnonzero(rows.constant_columns()).tolist()
     if constant:
         called = listed([names[column] for column in constant])
@@ -261,11 +272,17 @@ def _fit(rows: MatchedRows, null: Point, names: Sequence[str], max_iter: int) ->
         found = found._replace(n_iter=found.n_iter + n_iter)
     if found.is_proven:
         return found
-    if found.is_level:
+    if found.is_level or found.n_iter < max_iter:
+        offset = rows.strata.offset
+        cause = (
+            f"the offset differs by up to {np.abs(offset).max():.3g} from its stratum's first row: "
+            "is it on the scale of log-odds?"
+            if offset.size and np.abs(offset).max() > LARGE
+            else "columns are nearly combinations of others. Leave such columns out"
+        )
         raise ValueError(
             f"the fit ended after {found.n_iter} iterations where the likelihood is flat in some "
-            "direction: within strata the fitted probabilities are 0 or 1, or columns are nearly "
-            "combinations of others. Leave such columns out"
+            f"direction: within strata the fitted probabilities are 0 or 1, or {cause}"
         )
     raise ValueError(
         f"the fit is not at its maximum after {found.n_iter} iterations: coefficients are off by "

@@ -14,7 +14,7 @@ from ..inference.estimates import LEVEL, TabledEstimates, exponentials
 from ..inference.hypothesis_tests import HypothesisTest, wald
 from ..inference.row_weights import RowWeights
 from ..inference.summary import CALLED, Summary, table_of
-from ..inference.table import probability
+from ..inference.table import is_probability
 from ..options import check_level
 from .maximum import Maximum, maximise
 from .strata import MatchedRows, Strata
@@ -234,9 +234,9 @@ class ConditionalLogit(TabledEstimates):
         ]
         if self.is_likelihood:
             test = self.likelihood_ratio_test()
-            p_value = probability(test.p_value)
+            p_value = is_probability(test.p_value)
             facts += [
-                (f"likelihood ratio chi2({test.df})", f"{test.statistic:.4f} (p = {p_value})"),
+                (f"likelihood ratio chi2({test.df})", f"{test.statistic:.4f} ({p_value})"),
                 ("AIC", f"{self.aic:.4f}"),
             ]
         title = f"Conditional logistic regression of {case} against {control}"

@@ -233,8 +233,8 @@ def ordinal_logit(
         What `fit` takes, but batches; without a column of ones. Categorical columns of a frame have
         a coefficient for each level but the first.
     y : array-like of shape (n_samples,)
-        Numbers, booleans, an ordered pandas Categorical, or labels of any kind with `order`.
-        Classes that no row has are left out.
+        Numbers, booleans, an ordered pandas Categorical, an Enum of polars, or labels of any kind
+        with `order`. Classes that no row has are left out.
     order : sequence, optional
         All labels from the lowest to the highest; needed for text and unordered categories.
     link : {"logit", "probit", "cloglog"}, default "logit"
@@ -287,7 +287,7 @@ def ordinal_logit(
     own = validation.check_weights(sample_weight, n_samples)
     known = _known_weights(own, weights, n_samples)
     classes, codes = _of_weight(classes, codes, known.values)
-    fixed = validation.check_offset(offset, n_samples)
+    fixed, level = _centred(validation.check_offset(offset, n_samples), known.values)
     if n_features + len(classes) - 1 > MOST_COEFFICIENTS:
         raise ValueError(
             f"the covariance would have {n_features + len(classes) - 1} rows, more than "
@@ -307,7 +307,7 @@ def ordinal_logit(
     texts = [str(label) for label in classes.tolist()]
     return OrdinalResult(
         classes=classes,
-        thresholds=thresholds,
+        thresholds=thresholds + level,
         coef=coef,
         names=[*names, *(f"{low}|{high}" for low, high in itertools.pairwise(texts))],
         covariance=covariance,
@@ -341,6 +341,19 @@ def _known_weights(given: Vector, kind: str | None, n_samples: int) -> RowWeight
             "use 'frequency' or 'analytic', or fit binary models of y > k and infer from these"
         )
     return known
+
+
+def _centred(offset: Vector, weights: Vector) -> tuple[Vector, float]:
+    """Return an offset less its mean, which the thresholds take up, and that mean."""
+    if not offset.size:
+        return offset, 0.0
+    used = offset[weights > 0.0] if weights.size else offset
+    level = float((used / used.size).sum())
+    with np.errstate(over="ignore"):
+        found = offset - level
+    if not np.isfinite(found).all():
+        raise ValueError("differences of the offset leave float64; rescale it")
+    return found, level
 
 
 def _of_weight(classes: Labels, codes: Integers, weights: Vector) -> tuple[Labels, Integers]:

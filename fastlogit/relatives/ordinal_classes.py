@@ -44,14 +44,25 @@ def ordered_codes(
     if declared is not None and hasattr(categorical, "codes"):
         return _of_categories(cast("Categorical", categorical), n_samples, order)
     labels, codes = encode_labels(y, n_samples)
+    order = _order_of_enum(y) if order is None else order
     if order is not None:
         return _in_order(labels, codes.astype(np.intp), order)
     if labels.dtype.kind not in "fbiu":
         raise ValueError(
             f"y holds text ({', '.join(map(str, labels[:3].tolist()))}), whose order is not known: "
-            "give order=[...] from the lowest label to the highest, or an ordered Categorical"
+            "give order=[...] from the lowest label to the highest, or an ordered Categorical "
+            "(polars: an Enum)"
         )
     return labels, codes.astype(np.intp)
+
+
+def _order_of_enum(y: ArrayLike) -> Sequence[object] | None:
+    """Return the categories of an Enum of polars, which have an order; None of other labels."""
+    dtype = getattr(y, "dtype", None)
+    kind = type(dtype)
+    if kind.__name__ != "Enum" or not kind.__module__.startswith("polars."):
+        return None
+    return list(cast("Sequence[object]", cast("Categorical", dtype).categories))
 
 
 def _of_categories(

@@ -19,8 +19,12 @@ import numpy as np
 from scipy import special
 
 from ..arrays import Vector
+from ..objective.links import shrinkage, shrinkage_excess
 
 __all__ = ["LINKS", "OrdinalLink", "OrdinalParts"]
+
+# exp of it is no infinity.
+MOST_EXPONENT = 700.0
 
 
 class OrdinalParts(NamedTuple):
@@ -57,7 +61,7 @@ def _logit_log_proba(a: Vector, b: Vector) -> Vector:
 def _logit_parts(a: Vector, b: Vector) -> OrdinalParts:
     gap = a - b
     above, below = special.expit(-a), special.expit(b)
-    with np.errstate(over="ignore"):
+    with np.errstate(over="ignore", divide="ignore"):
         pull = 1.0 / np.expm1(np.minimum(gap, 700.0))
         turn = pull * (1.0 + pull)  # e^gap / (e^gap - 1)^2
     return OrdinalParts(
@@ -78,9 +82,11 @@ def _of_density(
         for end in (a, b):
             finite = np.isfinite(end)
             at = np.where(finite, end, 0.0)
-            with np.errstate(over="ignore"):
+            with np.errstate(over="ignore", invalid="ignore"):
                 ratio = np.where(finite, np.exp(log_density(at) - log_p), 0.0)
-            ends.append((ratio, ratio * log_slope(at)))
+                # Far out the density is 0, and the slope of its logarithm infinite.
+                turn = np.where(ratio == 0.0, 0.0, ratio * log_slope(at))
+            ends.append((ratio, turn))
         (upper, upper_turn), (lower, lower_turn) = ends
         return OrdinalParts(
             -log_p, -upper, lower, upper * upper - upper_turn, -upper * lower,
@@ -100,10 +106,34 @@ def _probit_log_proba(a: Vector, b: Vector) -> Vector:
         return larger + _log_one_minus_exp(larger - smaller)
 
 
+def _rates(a: Vector, b: Vector) -> tuple[Vector, Vector, Vector]:
+    """Return e^a, e^b and their difference, which does not cancel."""
+    high, low = np.exp(np.minimum(a, MOST_EXPONENT)), np.exp(np.minimum(b, MOST_EXPONENT))
+    high = np.where(np.isposinf(a), np.inf, high)
+    with np.errstate(invalid="ignore", over="ignore"):
+        near = low * np.expm1(np.minimum(a - b, 1.0))
+    return high, low, np.where(a - b < 1.0, near, high - low)
+
+
 def _cloglog_log_proba(a: Vector, b: Vector) -> Vector:
-    with np.errstate(over="ignore", invalid="ignore"):
-        low, high = np.exp(b), np.exp(a)
-        return -low + _log_one_minus_exp(high - low)
+    _, low, gap = _rates(a, b)
+    return -low + _log_one_minus_exp(gap)
+
+
+def _cloglog_parts(a: Vector, b: Vector) -> OrdinalParts:
+    """Return the parts of ``v - log(1 - e^-(u - v))``, u = e^a, v = e^b: sums of one sign."""
+    high, low, gap = _rates(a, b)
+    with np.errstate(over="ignore", divide="ignore", invalid="ignore"):
+        left = -np.expm1(-gap)
+        pull = np.exp(-gap) / left  # 1 / (e^gap - 1)
+        upper = np.where(pull == 0.0, 0.0, high * pull)
+        lower = low / left
+        bent = lower + shrinkage_excess(gap, shrinkage(gap))
+        return OrdinalParts(
+            low - _log_one_minus_exp(gap), -upper, lower,
+            np.where(upper == 0.0, 0.0, upper * bent), -upper * lower,
+            lower * (1.0 + low * pull),
+        )  # fmt: skip
 
 
 def _quantile_cloglog(share: Vector) -> Vector:
@@ -122,7 +152,7 @@ LINKS = {
     ),
     "cloglog": OrdinalLink(
         "complementary log-log",
-        _of_density(lambda q: q - np.exp(q), lambda q: 1.0 - np.exp(q), _cloglog_log_proba),
+        _cloglog_parts,
         _cloglog_log_proba,
         _quantile_cloglog,
     ),

@@ -133,12 +133,15 @@ class OrdinalRows:
             If the Hessian has a direction without curvature.
         """
         parts = self.parts(theta)
+        if not all(np.isfinite(part).all() for part in parts):
+            raise Unfinished(theta)
         gradient, hessian = self._of_cuts(parts)
         if self.design is not None:
             gradient, hessian = self._with_slopes(parts, gradient, hessian)
-        size = np.sqrt(np.diag(hessian))
-        if not (size > 0.0).all() or not np.isfinite(size).all():
+        diagonal = np.diag(hessian)
+        if not (diagonal > 0.0).all() or not np.isfinite(hessian).all():
             raise Unfinished(theta)
+        size = np.sqrt(diagonal)
         try:
             factor = np.linalg.cholesky(hessian / np.outer(size, size))
         except np.linalg.LinAlgError:

@@ -21,6 +21,8 @@ __all__ = ["refuse_without_optimum"]
 
 # A linear programme has at most this many numbers.
 LINEAR_PROGRAMME = 5_000_000
+# Beyond it an offset alone makes probabilities of 0 and 1.
+LARGE = 30.0
 # A sum of margins that is all rounding, and the share of the largest coefficient that is named.
 NO_MARGIN, SHARE = 1e-7, 0.1
 
@@ -53,10 +55,16 @@ def refuse_without_optimum(rows: OrdinalRows, theta: Vector, names: list[str]) -
             "infinity, and there are no standard errors. Leave such columns out, or join levels "
             "or classes"
         )
+    cause = (
+        f"The offset is between {rows.offset.min():.3g} and {rows.offset.max():.3g}, less its "
+        "mean: is it on the scale of the raw predictions?"
+        if rows.offset.size and np.abs(rows.offset).max() > LARGE
+        else "The classes may be separable by a combination of columns; leave columns out, or join "
+        "levels or classes"
+    )
     raise ValueError(
         "no maximum of the likelihood was found: the largest parameter on standardised columns "
-        f"was {float(np.abs(theta).max()):.3g}. The classes may be separable by a combination of "
-        "columns; leave columns out, or join levels or classes"
+        f"was {float(np.abs(theta).max()):.3g}. {cause}"
     )
 
 

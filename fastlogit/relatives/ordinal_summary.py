@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ..inference.summary import Summary, table_of
-from ..inference.table import probability
+from ..inference.table import is_probability
 
 if TYPE_CHECKING:
     from .ordinal import OrdinalResult
@@ -39,7 +39,7 @@ def _facts(result: OrdinalResult) -> list[tuple[str, str]]:
         ("null log-likelihood", f"{result.null_log_likelihood:.4f}"),
         (
             f"likelihood ratio chi2({test.df:g})",
-            f"{test.statistic:.4f} (p = {probability(test.p_value)})",
+            f"{test.statistic:.4f} ({is_probability(test.p_value)})",
         ),
         ("AIC", f"{result.aic:.4f}"),
         ("BIC", f"{result.bic:.4f}"),

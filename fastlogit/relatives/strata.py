@@ -7,6 +7,7 @@ are read in the order of their strata, block by block, each column less its mean
 from __future__ import annotations
 
 import time
+from copy import copy
 from typing import NamedTuple
 
 import numpy as np
@@ -109,13 +110,28 @@ def look_at_strata(data: Data, strata: ArrayLike, weights: RowWeights) -> Strata
         )
     rows = order[speaks[own]]
     times = own_weights if weights.is_frequency else np.ones(len(labels))
+    starts = np.concatenate([[0], np.cumsum(counts[speaks])])
     return Strata(
-        rows, np.concatenate([[0], np.cumsum(counts[speaks])]),
-        data.codes[rows].astype(np.uint8), own_weights[speaks],
-        data.offset[rows] if data.offset.size else data.offset,
+        rows, starts, data.codes[rows].astype(np.uint8), own_weights[speaks],
+        _within(data.offset[rows], starts) if data.offset.size else data.offset,
         float(times[(counts > 0) & (n_cases == 0)].sum()),
         float(times[(counts > 0) & (n_cases == counts)].sum()),
     )  # fmt: skip
+
+
+def _within(offset: Vector, starts: Integers) -> Vector:
+    """Return an offset less that of its stratum's first row: the likelihood is the same.
+
+    Raises
+    ------
+    ValueError
+        If a difference leaves float64.
+    """
+    with np.errstate(over="ignore"):
+        found = offset - np.repeat(offset[starts[:-1]], np.diff(starts))
+    if not np.isfinite(found).all():
+        raise ValueError("differences of the offset within a stratum leave float64; rescale it")
+    return np.asarray(found)
 
 
 def _of_strata(
@@ -216,6 +232,14 @@ class MatchedRows:
         values = self._read(self._blocks[number])
         values *= self._inverse
         return values
+
+    def without_offset(self) -> MatchedRows:
+        """Return the same rows, as they are without their offset."""
+        if not self.strata.offset.size:
+            return self
+        found = copy(self)
+        found.strata = self.strata._replace(offset=np.empty(0))
+        return found
 
     def at(self, coef: Vector) -> Point:
         """Return the likelihood at coefficients of the scaled columns: one pass."""
