@@ -16,13 +16,18 @@ from fastlogit.objective.row_state import RowCurvature, RowPredictions
 
 RNG = np.random.default_rng(0)
 ROOMS = Path(fastlogit.__file__).parent
-# Separation goes over the rows itself: its linear programmes are made of them.
+# Separation goes over the rows itself: its linear programmes, and those of all directions of
+# recession, are made of them.
 OF_EACH_ROW = {
     "_targets", "codes_of", "weights_of", "offset_of", "common_weights", "raw_predictions",
 }  # fmt: skip
 HOLDERS = [
     *(ROOMS / "solvers").glob("*.py"),
-    *(path for path in (ROOMS / "certificates").glob("*.py") if path.stem != "separation"),
+    *(
+        path
+        for path in (ROOMS / "certificates").glob("*.py")
+        if path.stem not in ("separation", "recession")
+    ),
 ]
 
 
