@@ -160,8 +160,8 @@ def fit_small(
 
     def fits(max_iter: int, to_the_end: bool = True) -> _Fits | None:
         if is_softmax:
-            strengths = l2.strengths[0]
-            return _fit_softmax(data, strengths, fixed, limits.tol, max_iter, to_the_end, kind)
+            l2_reg = _of_columns(l2.strengths, 0)
+            return _fit_softmax(data, l2_reg, fixed, limits.tol, max_iter, to_the_end, kind)
         return _fit_models(data, n_models, l1, l2, fixed, limits.tol, max_iter, to_the_end)
 
     most = min(limits.max_iter, MOST_ITERATIONS)
@@ -212,11 +212,11 @@ def _fit_models(
         weights, offset = _of_model(data.weights, model), _of_model(data.offset, model)
         level = 0.0 if fixed is None else fixed, fixed is None, _start_of(data.start, model)
         rest = tol, max_iter, work, history, coef[model]
-        l2_reg = l2.strengths[min(model, l2.n_sets - 1)]
+        l2_reg = _of_columns(l2.strengths, model)
         if l1 is None:
             end = small.fit_small.serial(X, targets, 1, weights, offset, l2_reg, *level, *rest)
         else:
-            l1_reg = l1.strengths[min(model, l1.n_sets - 1)]
+            l1_reg = _of_columns(l1.strengths, model)
             end = small_l1.fit_small_l1.serial(
                 X, targets, 1, weights, offset, l1_reg, l2_reg, *bounds, *level, *rest
             )
@@ -228,6 +228,14 @@ def _fit_models(
         n_sums += end.n_evaluations + end.n_hessians
     solver = "newton" if l1 is None else "proximal-newton"
     return _Fits(solver, ends, costs, coef, intercept, n_sums)
+
+
+def _of_columns(strengths: Matrix, model: int) -> Vector:
+    """Return the strengths of a model's columns, or those of all models, as an array of its own.
+
+    One number for all columns is kept once: kernels would be compiled for that layout, too.
+    """
+    return np.array(strengths[min(model, len(strengths) - 1)])
 
 
 def _fit_softmax(
