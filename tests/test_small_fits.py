@@ -329,13 +329,13 @@ def test_what_is_small() -> None:
         fitted(np.tile(X0, 80), Y2),  # columns
         fitted(np.repeat(X0, 300, axis=0), np.repeat(Y2, 300)),
         fitted(rng.standard_normal((6_000, 60)), np.arange(6_000) % 2),
-        fitted(time_limit=0.05),
+        fitted(time_limit=60.0),
         fitted(solver="lbfgs"),
         softmax(solver="newton-cg"),
         of_many(C=None),
         softmax(np.repeat(X0, 3, axis=0), np.arange(750) % 257, tol=1e-4),
         of_many(solver="newton-cg"),
-        of_many(time_limit=0.5),
+        of_many(time_limit=60.0),
         softmax(np.tile(X0, 21)),  # columns
         softmax(np.repeat(X0, 300, axis=0), np.repeat(Y3, 300)),
     ]
