@@ -2,11 +2,13 @@
 
 import warnings
 
+import mpmath
 import numpy as np
 import pandas as pd
 import pytest
 import scipy.sparse as sp
 import statsmodels.api as sm
+from exact import _solve, numbers
 
 import fastlogit
 from fastlogit.model_file import Model, load_model, save_model
@@ -54,6 +56,35 @@ def test_a_share_is_a_weighted_row_of_either_class(link, options) -> None:
     np.testing.assert_allclose(found.coef, wanted.coef, atol=2e-6)
     assert found.intercept == pytest.approx(wanted.intercept, abs=2e-6)
     assert found.classes.tolist() == [0.0, 1.0]
+
+
+@pytest.mark.parametrize("level", [5.0, -20.0, 28.0])
+def test_shares_near_an_end_lose_no_digits(level) -> None:
+    """Costs of 1e-10 are no difference of large numbers, and bounds are not below the truth."""
+    rng = np.random.default_rng(2)
+    X = rng.normal(size=(40, 2))
+    y = 1.0 / (1.0 + np.exp(-(level + X[:, 0] + rng.normal(size=40))))
+    found = fastlogit.fit(X, y, fractional=True, tol=1e-10)
+    with mpmath.workdps(60):
+        rows, shares = numbers(np.column_stack([X, np.ones(40)])), numbers(y)
+
+        def cost(theta):
+            raw = rows @ theta
+            return sum(
+                mpmath.log1p(mpmath.exp(z)) - s * z for z, s in zip(raw, shares, strict=True)
+            )
+
+        there = numbers(np.append(found.coef, found.intercept))
+        least = there
+        for _ in range(6):
+            proba = np.array([1 / (1 + mpmath.exp(-z)) for z in rows @ least], dtype=object)
+            hessian = rows.T @ (rows * (proba * (1 - proba))[:, None])
+            least = least - _solve(hessian, rows.T @ (proba - shares))
+        lacks = (cost(there) - cost(least)) / cost(least)
+    assert found.converged
+    assert lacks <= found.suboptimality
+    assert found.suboptimality <= 1e-10
+    assert lacks <= 1e-15
 
 
 @pytest.mark.parametrize("solver", ["newton", "lbfgs", "newton-cg", "gradient_descent"])

@@ -66,6 +66,8 @@ WAITS = 4
 PENALTY_ERRORS = 4.0
 # Rounding errors of a row's raw prediction, in units of EPS and of the sum of its parts' sizes.
 RAW_ERRORS = 4.0
+# Sizes of what is added up for a fractional response, as of labels: 2^(1/2) + 1 at the most.
+PARTS_OF_SHARES = 2.5
 # Of a loss that is self-concordant near each point only: raw predictions may change by so much from
 # where its constant M is taken. A matrix is kept while they change by at most FAR / M <= 1, and the
 # bound's minimum is within -log(1 - tau) / M <= 1 of there for tau up to LOCAL, since M >= 1.
@@ -121,6 +123,10 @@ class Rounding:
         self._raw = size * (RAW_ERRORS + float(np.sqrt(n_features / 8.0)))
         self._offset = objective.rows.largest_offset()
         self._loss = objective.loss
+        # Of a fractional response the residuals and curvatures of its rows as of their codes, and
+        # what shares are above these, are added up. A code's loss is at most twice the row's, and
+        # the smaller share of a row at most its loss.
+        self._parts = 1.0 if objective.rows.shares is None else PARTS_OF_SHARES
         # How many times the mean loss that of a row may be, where residuals have no bound.
         self._most_share = 1.0
         if objective.loss.is_local:
@@ -128,7 +134,7 @@ class Rounding:
 
     def of_sums(self, cost: float) -> float:
         """Return the error of each component of the gradient that adding up the rows leaves."""
-        return self._sums * self._loss.residual_size(cost, self._most_share)
+        return self._sums * self._parts * self._loss.residual_size(cost, self._most_share)
 
     def of_penalty(self, objective: Objective, theta: Vector) -> float:
         """Return the error of the gradient of a penalty with a full Hessian, in its norm.
@@ -144,7 +150,7 @@ class Rounding:
     def of_rows(self, theta: Vector, cost: float) -> float:
         """Return the size of the errors by raw predictions, in the inverse Hessian's norm."""
         size = float(np.abs(theta).sum()) + self._offset
-        return self.of_prediction(size) * self._loss.curvature_size(cost)
+        return self.of_prediction(size) * self._parts * self._loss.curvature_size(cost)
 
     def of_prediction(self, size: float) -> float:
         """Return the error of a raw prediction whose parts add up to `size`."""

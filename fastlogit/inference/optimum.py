@@ -231,5 +231,7 @@ def _refuse_separated(
     looks.inspect(point)
     looks.decide(np.array([0]), point)
     if looks.found:
-        report = report_of(objective, names, result.classes.tolist(), reference)
+        report = None  # which is of labels
+        if objective.rows.shares is None:
+            report = report_of(objective, names, result.classes.tolist(), reference)
         raise separated(looks.describe(0), names, report)

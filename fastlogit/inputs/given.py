@@ -183,7 +183,8 @@ class Data(NamedTuple):
     l1_reg: float | Vector | None = None
     # The least and the largest value of each coefficient; None for any.
     coef_bounds: tuple[Vector, Vector] | None = None
-    # Of a fractional response: how much of each row is of the second class; all codes are 0 then.
+    # Of a fractional response: how much of each row is of the second class. Codes are then of the
+    # class that a row is more of.
     shares: Vector | None = None
 
 
@@ -254,8 +255,8 @@ def look(given: Given, multi_class: str, *, every_class: bool = False) -> Data:
 
 
 def _both_classes(shares: Vector) -> tuple[Labels, Codes]:
-    """Return the classes of a fractional response, and codes of 0 in the place of its rows'."""
-    codes = np.zeros(shares.size, dtype=np.uint8)
+    """Return the classes of a fractional response, and for each row the one that it is more of."""
+    codes = (shares > 0.5).astype(np.uint8)
     codes.flags.writeable = False
     return np.array([0.0, 1.0]), codes
 

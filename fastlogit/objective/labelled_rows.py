@@ -47,7 +47,7 @@ TINY = 1e-150
 class Linear(NamedTuple):
     """The linear part of a fractional response's mean loss, less its sign.
 
-    `weights` are those of the rows times their shares, (n_samples,).
+    `weights` are those of the rows times what their shares are above their codes, (n_samples,).
     """
 
     weights: Vector
@@ -79,8 +79,8 @@ class LabelledRows:
     weight_set : sequence of int, optional
         The set of weights that each output takes; by default its own, or the only one.
     shares : ndarray of shape (n_samples,), optional
-        How much of each row is of the positive class, from 0 to 1, in the place of codes, which are
-        0: a fractional response. Of one model of one output.
+        How much of each row is of the positive class, from 0 to 1: a fractional response. Codes are
+        those of the class that a row is more of. Of one model of one output.
 
     Attributes
     ----------
@@ -234,15 +234,17 @@ class LabelledRows:
 
         But for a fractional response.
         """
-        if self.shares is not None:
-            return self.shares
+        return self._is_positive(output) if self.shares is None else self.shares
+
+    def _is_positive(self, output: int) -> Mask:
+        """Return which rows have the code of the positive class of an output."""
         return self.codes_of(output // self.loss.n_classes) == self.positive[output]
 
     def rows_of(self, output: int, raw: Vector) -> tuple[Vector, Vector, Vector]:
         """Return loss, slope and curvature of each row at raw predictions, of a `RowLoss`."""
         assert isinstance(self.loss, RowLoss)
         if self.shares is None:
-            return self.loss.rows(raw, self.codes_of(output) == self.positive[output])
+            return self.loss.rows(raw, self._is_positive(output))
         sides = [self.loss.rows(raw, np.full(raw.size, side)) for side in (True, False)]
         loss, slope, curvature = (_mixed(self.shares, *parts) for parts in zip(*sides, strict=True))
         return loss, slope, curvature
@@ -350,7 +352,7 @@ class LabelledRows:
         if self.shares is not None:
             weights = np.ones(self.shares.size) if weights is None else weights
             return float(weights @ self.shares), float(weights @ (1.0 - self.shares))
-        codes = self.codes_of(output // self.loss.n_classes) == self.positive[output]
+        codes = self._is_positive(output)
         if weights is None:
             count = np.count_nonzero(codes)
             return float(count), float(codes.size - count)
@@ -436,14 +438,16 @@ class LabelledRows:
     # ---- passes at a point
 
     def _linear_part(self) -> Linear:
-        """Return what a fractional response adds to the cost of rows of the other class: one pass.
+        """Return what a fractional response takes off the cost of rows of one class: one pass.
 
-        The logistic loss of a share s of a row is ``log(1 + exp(z)) - s z``.
+        The logistic loss of a share s of a row is ``log(1 + exp(z)) - s z``: that of its code c
+        less ``(s - c) z``, two small numbers where the row is predicted well.
         """
         if self._linear is None:
             weights, offset = self.weights_of(0), self.offset_of(0)
             assert self.shares is not None
-            own = self.shares if weights is None else weights * self.shares
+            above = self.shares - self._is_positive(0)
+            own = above if weights is None else weights * above
             slopes, level = self.design.transposed_product(np.ascontiguousarray(own)[None])
             total = float(self.total_weight[0])
             fixed = 0.0 if offset is None else float(own @ offset)
@@ -451,7 +455,7 @@ class LabelledRows:
         return self._linear
 
     def _take_shares(self, state: DescentState) -> None:
-        """Take the part of the shares off a cost and gradient of rows of the other class."""
+        """Take the part of the shares off a cost and gradient of rows of their codes."""
         part = self._linear_part()
         state.cost[...] -= (
             state.point @ part.slopes + state.point_intercept * part.level + part.fixed
