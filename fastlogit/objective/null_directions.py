@@ -95,6 +95,9 @@ class NullDirections:
 
 def whole_multiples(slopes: Vector) -> list[Vector]:
     """Return whole numbers in the ratios of these, as far as there are any of moderate size."""
+    sizes = np.abs(slopes)
+    if np.ptp(sizes) <= NEARLY * sizes.min():  # as of columns that are alike: signs are left
+        return [np.sign(slopes)]
     found: list[Vector] = []
     for unit in _possible_units(slopes):
         for halves in range(HALVES + 1):
@@ -127,6 +130,8 @@ def _possible_units(slopes: Vector) -> Vector:
 
 def _is_exactly_level(values: Matrix, factors: Vector, first: Vector) -> bool:
     """Say whether ``(values - first) @ factors`` is 0 in each row, without a rounding error."""
+    if factors.size == 2 and factors[0] == -factors[1] and first[0] == first[1]:
+        return bool((values[:, 0] == values[:, 1]).all())
     scaled = values * 2.0**20
     with np.errstate(over="ignore", invalid="ignore"):
         size = float((np.abs(scaled).max(axis=0) + np.abs(first) * 2.0**20) @ np.abs(factors))
