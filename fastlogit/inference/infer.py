@@ -95,7 +95,7 @@ def infer(
         What the weights are; needed where some are neither 0 nor 1. Frequencies are counts of equal
         rows, and n is their sum. Probability weights, inverse to those of being sampled, make no
         likelihood: they need a robust `cov_type`. Analytic weights are precisions of rows that are
-        means, and are scaled to a mean of 1. Rows of weight 0 count nowhere.
+        means. Both are scaled to a mean of 1. Rows of weight 0 count nowhere.
     cov_type : str, optional
         By default "nonrobust", and "HC0" for a fractional response that is no count, whose
         likelihood is none (Papke and Wooldridge, 1996).

@@ -112,7 +112,7 @@ def summary_of(inference: Inference, level: float, method: str = "wald") -> Summ
     facts = _facts(inference)
     if method == "profile":
         facts.insert(3, ("intervals", "profile likelihood"))
-    ratio = "odds ratio" if len(inference.classes) == 2 else "risk ratio"
+    ratio = "odds ratio" if len(inference.classes) == 2 else "relative-risk ratio"
     return table_of(
         title_text(inference), facts, inference, inference.conf_int(level, method), level,
         ratio=ratio if inference.link == "logit" else None,
