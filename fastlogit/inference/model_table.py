@@ -221,7 +221,7 @@ def _foot(models: Mapping[str, Inference]) -> list[list[str]]:
 
 
 def _if_any(value: float) -> str:
-    """Return a criterion; of sampling weights, which make no likelihood, nothing."""
+    """Return a criterion; where there is no likelihood or no maximum of it, nothing."""
     return "" if np.isnan(value) else f"{value:.4f}"
 
 
@@ -264,7 +264,7 @@ def _notes_of_reduced(models: Mapping[str, Inference]) -> list[str]:
         return []
     note = (
         f"Of reduced bias: {', '.join(reduced)}. The log-likelihood there is that of the rows "
-        "alone, and not at its maximum: AIC and BIC do not compare it with others. Intervals and "
+        "alone, and not at its maximum: it has no AIC and BIC. Intervals and "
         "p are those of the penalised likelihood, of median ones Wald's."
     )
     return [note]

@@ -234,4 +234,4 @@ def _refuse_separated(
         report = None  # which is of labels
         if objective.rows.shares is None:
             report = report_of(objective, names, result.classes.tolist(), reference)
-        raise separated(looks.describe(0), names, report)
+        raise separated(looks.describe(0), names, result, report)

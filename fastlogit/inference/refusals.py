@@ -8,7 +8,7 @@ import numpy as np
 
 from ..certificates.separation import Separated
 from ..result import FitResult
-from .separation import NO_MAXIMUM, SeparationReport
+from .separation import SeparationReport, no_maximum
 
 __all__ = [
     "SeparatedClasses",
@@ -81,8 +81,9 @@ class SeparatedClasses(ValueError):
 
 
 def separated(
-    found: Separated, names: Sequence[str], report: SeparationReport | None = None
-) -> SeparatedClasses:
+    found: Separated, names: Sequence[str], result: FitResult,
+    report: SeparationReport | None = None,
+) -> SeparatedClasses:  # fmt: skip
     """Return the error for classes that are separable, with what the report has found of them."""
     columns = listed([names[column] for column in found.columns])
     how = {True: "completely ", False: "quasi-completely ", None: ""}[found.complete]
@@ -92,7 +93,9 @@ def separated(
         else f"a combination of the columns {columns} does"
     )
     more = f" ({report.sentence})" if report is not None and report.is_separable else ""
-    return SeparatedClasses(f"the classes are {how}separable: {what}{more}. {NO_MAXIMUM}")
+    is_logistic = result.link == "logit" and not result.fractional
+    advice = no_maximum(len(result.classes), is_logistic)
+    return SeparatedClasses(f"the classes are {how}separable: {what}{more}. {advice}")
 
 
 def not_identified(columns: Sequence[str], with_intercept: bool) -> ValueError:
