@@ -11,6 +11,7 @@ from rich.console import Console
 from test_inference import spector
 
 from fastlogit import fit, infer
+from fastlogit.inference.table import Table
 from fastlogit.inference.hypothesis_tests import HypothesisTest
 from fastlogit.inference.table import is_probability, probability
 
@@ -152,3 +153,12 @@ def test_a_probability_that_leaves_float64_is_not_zero():
     assert is_probability(0.25) == "p = 0.2500"
     test = HypothesisTest("Wald", "x", 13145.0, 1, 0.0)
     assert str(test) == "Wald test of x: chi2(1) = 13145.0000, p < 1e-300"
+
+
+def test_names_that_latex_would_take_for_options() -> None:
+    table = Table("t", [], ["", "x"], [["[a] b", "1"], ["*c*", "2"], ["d[e]", "[3]"]])
+    assert table.to_latex().splitlines()[4:7] == [
+        r"{}[a] b & 1 \\",
+        r"{}*c* & 2 \\",
+        r"d[e] & [3] \\",
+    ]

@@ -172,7 +172,9 @@ class Table:
         """Return the table as a LaTeX tabular, for booktabs, with the facts as its last rows."""
 
         def line(cells: list[str]) -> str:
-            return " & ".join(cell.translate(LATEX) for cell in cells) + r" \\"
+            row = " & ".join(cell.translate(LATEX) for cell in cells) + r" \\"
+            # After a row or a rule these signs would be its options.
+            return f"{{}}{row}" if row.startswith(("[", "*")) else row
 
         def across(text: str, n_columns: int) -> str:
             return f"\\multicolumn{{{n_columns}}}{{l}}{{{text.translate(LATEX)}}} \\\\"
