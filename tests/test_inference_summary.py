@@ -11,9 +11,8 @@ from rich.console import Console
 from test_inference import spector
 
 from fastlogit import fit, infer
-from fastlogit.inference.table import Table
 from fastlogit.inference.hypothesis_tests import HypothesisTest
-from fastlogit.inference.table import is_probability, probability
+from fastlogit.inference.table import Table, is_probability, probability
 
 pytestmark = pytest.mark.jit
 
