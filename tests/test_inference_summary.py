@@ -12,7 +12,7 @@ from test_inference import spector
 
 from fastlogit import fit, infer
 from fastlogit.inference.hypothesis_tests import HypothesisTest
-from fastlogit.inference.table import Table, is_probability, probability
+from fastlogit.inference.table import Table, is_probability, number, probability
 
 pytestmark = pytest.mark.jit
 
@@ -161,3 +161,9 @@ def test_names_that_latex_would_take_for_options() -> None:
         r"{}*c* & 2 \\",
         r"d[e] & [3] \\",
     ]
+
+
+def test_nothing_has_no_sign() -> None:
+    X, y = np.array([[0.0], [1.0], [0.0], [1.0]]), [0, 1, 1, 0]
+    assert "-0.0000" not in str(infer(fit(X, y, C=np.inf), X, y).summary()).split("----")[0]
+    assert number(-0.0) == "0.0000"

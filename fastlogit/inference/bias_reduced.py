@@ -25,7 +25,7 @@ from .hypothesis_tests import HypothesisTest
 from .inference import Inference
 from .likelihood import likelihood_of
 from .optimum import Optimum, Point
-from .refusals import not_at_optimum, not_identified
+from .refusals import not_at_optimum, not_identified, refuse_beyond_float64
 from .row_weights import RowWeights
 
 if TYPE_CHECKING:
@@ -400,6 +400,7 @@ def infer_bias_reduced(given: AskedOfReduced, sums_to: float) -> BiasReducedInfe
     covariance = _covariance(found, given.cov_type)
     optimum = _optimum(found, weights, covariance)
     outer = optimum.parameters_of(np.eye(len(covariance)))
+    refuse_beyond_float64(np.diag(outer.T @ covariance @ outer), given.names)
     return BiasReducedInference(
         names=given.names,
         coef=optimum.values(found.theta),

@@ -29,7 +29,7 @@ from .high_dimensional import HighDimensionalInference, corrected_of, plain_weig
 from .inference import Inference
 from .likelihood import likelihood_of
 from .optimum import find_optimum, objective_of_fit
-from .refusals import refuse_other_fits
+from .refusals import refuse_beyond_float64, refuse_other_fits
 from .row_weights import RowWeights, weights_by_name
 
 __all__ = ["infer", "names_of_coefficients"]
@@ -180,6 +180,7 @@ def infer(
     optimum = find_optimum(result, objective, known, names.features, place)
     covariance = covariance_of(optimum, cov_type, ways)
     all_names, terms = names_of_coefficients(names, result, place)
+    refuse_beyond_float64(np.diag(covariance.matrix), all_names)
     has_weights = bool(data.weights.size)
     return Inference(
         names=all_names,

@@ -12,7 +12,7 @@ from ..options import check_level, check_option
 from .estimates import LEVEL
 from .frames import as_frame
 from .inference import Inference
-from .table import Table, number, probability
+from .table import Table, four_decimals, number, probability
 
 __all__ = ["ModelTable", "compare_models"]
 
@@ -213,7 +213,7 @@ def _foot(models: Mapping[str, Inference]) -> list[list[str]]:
         ["log-likelihood", *(f"{one.log_likelihood:.4f}" for one in found)],
         ["AIC", *(_if_any(one.aic) for one in found)],
         ["BIC", *(_if_any(one.bic) for one in found)],
-        ["McFadden's R2", *(f"{one.mcfadden:.4f}" for one in found)],
+        ["McFadden's R2", *(four_decimals(one.mcfadden) for one in found)],
     ]
     if any(model.cov_type != "nonrobust" for model in each):
         rows.append(["covariance", *(model.cov_type for model in each)])

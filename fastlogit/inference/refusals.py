@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from ..arrays import Floats
 from ..certificates.separation import Separated
 from ..result import FitResult
 from .separation import SeparationReport, no_maximum
@@ -14,6 +15,7 @@ __all__ = [
     "SeparatedClasses",
     "not_at_optimum",
     "not_identified",
+    "refuse_beyond_float64",
     "refuse_link",
     "refuse_other_fits",
     "separated",
@@ -116,6 +118,22 @@ def not_at_optimum(result: FitResult, distance: float) -> ValueError:
         f"{distance:.2g} standard errors. Fit with a smaller tol or a larger max_iter, and give "
         "inference the rows, weights and offset of the fit"
     )
+
+
+def refuse_beyond_float64(variances: Floats, names: Sequence[str]) -> None:
+    """Raise where a variance of a coefficient is no number of float64: of columns of 1e300, say.
+
+    Raises
+    ------
+    ValueError
+    """
+    lost = ~np.isfinite(variances) | (variances == 0.0)
+    if lost.any():
+        columns = listed([names[place] for place in np.flatnonzero(lost).tolist()])
+        raise ValueError(
+            f"the variance of the coefficient of {columns} is too small or too large for float64: "
+            "give such columns in another unit, so that their numbers are nearer to 1"
+        )
 
 
 def listed(names: Sequence[str]) -> str:

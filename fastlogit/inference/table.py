@@ -8,7 +8,7 @@ from html import escape
 from importlib import import_module
 from typing import Any
 
-__all__ = ["Table", "is_probability", "number", "probability"]
+__all__ = ["Table", "four_decimals", "is_probability", "number", "probability"]
 
 LATEX = str.maketrans(
     {
@@ -242,7 +242,17 @@ def _markdown(text: str) -> str:
 def number(value: float) -> str:
     """Return a number with four decimals, or with an exponent."""
     plain = value == 0.0 or SMALL <= abs(value) < LARGE
-    return f"{value:.4f}" if plain or value != value or abs(value) == INFINITE else f"{value:.3e}"
+    return (
+        four_decimals(value)
+        if plain or value != value or abs(value) == INFINITE
+        else f"{value:.3e}"
+    )
+
+
+def four_decimals(value: float) -> str:
+    """Return a number with four decimals, of one that rounds to 0 without a sign."""
+    text = f"{value:.4f}"
+    return "0.0000" if text == "-0.0000" else text
 
 
 def probability(value: float) -> str:
