@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..arrays import Floats, Matrix, Vector
+from ..inference.summary import title_text
 from ..plots import COLOURS
-from .parts import GREY, Style, axes_of, drawn_on, grid_below
+from .parts import GREY, Style, axes_of, drawn_on, grid_below, inference_of, small_title
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -20,6 +21,11 @@ __all__ = ["ForestDisplay"]
 
 # A ratio farther from 1 than this many times is an arrow at the edge of the picture.
 FARTHEST = 1e4
+# What the constructor draws, for other models than those that have an Inference.
+OF_NUMBERS = (
+    "; of other models give the numbers: "
+    "ForestDisplay(names=..., coef=..., intervals=..., level=0.95).plot()"
+)
 
 
 class ForestDisplay:
@@ -36,6 +42,8 @@ class ForestDisplay:
     level : float
     effect : str, default "odds ratio"
         What the exponential of a coefficient is.
+    title : str, optional
+        What the picture is of.
 
     Attributes
     ----------
@@ -49,17 +57,18 @@ class ForestDisplay:
 
     def __init__(
         self, *, names: Sequence[str], coef: Vector, intervals: Matrix, level: float,
-        effect: str = "odds ratio",
+        effect: str = "odds ratio", title: str | None = None,
     ) -> None:  # fmt: skip
         self.names = names
         self.coef = coef
         self.intervals = intervals
         self.level = level
         self.effect = effect
+        self.title = title
 
     @classmethod
     def from_inference(
-        cls, inference: Inference, *, names: Sequence[str] | None = None, level: float = 0.95,
+        cls, inference: Inference, *, names: str | Sequence[str] | None = None, level: float = 0.95,
         odds_ratio: bool = True, intercept: bool = False, ax: Axes | None = None,
         point_kw: Style = None,
     ) -> ForestDisplay:  # fmt: skip
@@ -68,7 +77,7 @@ class ForestDisplay:
         Parameters
         ----------
         inference : Inference
-        names : sequence of str, optional
+        names : str or sequence of str, optional
             Coefficients to draw, from the top; all by default. The name of a categorical column is
             all of its levels.
         level : float, default 0.95
@@ -88,9 +97,11 @@ class ForestDisplay:
 
         Raises
         ------
-        ValueError
-            If a name is not that of a coefficient, or odds ratios are asked of another link.
+        TypeError, ValueError
+            If it is no inference, a name is not that of a coefficient, or odds ratios are asked of
+            another link.
         """
+        inference_of(inference, "ForestDisplay.from_inference", OF_NUMBERS)
         if odds_ratio and inference.link != "logit":
             raise ValueError(
                 f"link={inference.link!r} has no odds ratios; give odds_ratio=False, which draws "
@@ -103,6 +114,7 @@ class ForestDisplay:
             intervals=inference.conf_int(level=level)[places],
             level=level,
             effect="odds ratio" if len(inference.classes) == 2 else "relative-risk ratio",
+            title=title_text(inference),
         )
         return display.plot(ax, odds_ratio=odds_ratio, point_kw=point_kw)
 
@@ -153,15 +165,19 @@ class ForestDisplay:
             _logarithmic(ax, float(np.exp(reach[0])), float(np.exp(reach[1])))
         grid_below(ax, "x")
         what = f"{self.effect} (logarithmic axis)" if odds_ratio else "coefficient"
+        small_title(ax, self.title)
         ax.set_xlabel(f"{what} with {100.0 * self.level:g} % interval")
         return drawn_on(self, ax)
 
 
-def _places(inference: Inference, names: Sequence[str] | None, intercept: bool) -> list[int]:
+def _places(inference: Inference, names: str | Sequence[str] | None, intercept: bool) -> list[int]:
     known = inference.names
     if names is None:
         of_terms = {place for places in inference.terms.values() for place in places}
         return [place for place in range(len(known)) if intercept or place in of_terms]
+    names = [names] if isinstance(names, str) else list(names)
+    if not names:
+        raise ValueError("names has no coefficient to draw; leave it out to draw all")
     places: list[int] = []
     for name in names:
         if name in inference.terms:

@@ -105,9 +105,10 @@ class MarginsOfInference:
 
         Parameters
         ----------
-        at : mapping, optional
+        at : mapping or "mean", optional
             Columns that all rows have set to a value, or to each of several, as
-            ``{"smoke": [0, 1]}``; all combinations. By default the rows as they are.
+            ``{"smoke": [0, 1]}``; all combinations. By default the rows as they are; "mean" is
+            short for ``others="mean"``.
         by, others, bootstrap
             See `marginal_effects`.
         X : array-like, or mapping of names to such, optional
@@ -163,7 +164,7 @@ class MarginsOfInference:
         step : float, default 1.0
             By how much a column of numbers moves.
         at, by, others, bootstrap
-            See `marginal_effects`; `at` sets other columns to one value each.
+            See `marginal_effects`; `at` sets other columns.
 
         Returns
         -------

@@ -37,6 +37,9 @@ EXACT = 1e-10
 LARGE, NEAR = 2**20, 1e-6
 # A fit whose coefficients are farther from the optimum, in standard errors, did not converge.
 FAR = 0.25
+# One that no step improves further is its optimum to rounding (columns that are nearly combinations
+# of others, offsets of 1e8) if it is no farther away than this.
+ROUNDED = 1e-6
 # A step of a standardised coefficient that is as large as this after two steps leads to infinity.
 LONG, MOST_STEPS = 1e-3, 12
 # Rows beyond which centre and scale are those of a subsample of so many.
@@ -176,6 +179,8 @@ def find_optimum(
             _refuse_separated(result, objective, theta, names, reference)
         theta = theta - move
     _refuse_separated(result, objective, theta, names, reference)
+    if square * total <= ROUNDED * ROUNDED:
+        return Optimum(objective, weights, theta, point, reference)
     raise not_at_optimum(result, float(np.sqrt(square * total)))
 
 
@@ -234,4 +239,4 @@ def _refuse_separated(
         report = None  # which is of labels
         if objective.rows.shares is None:
             report = report_of(objective, names, result.classes.tolist(), reference)
-        raise separated(looks.describe(0), names, report)
+        raise separated(looks.describe(0), names, result, report)
