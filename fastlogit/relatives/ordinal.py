@@ -25,6 +25,7 @@ from ..objective.binomial import Binomial
 from ..objective.labelled_rows import LabelledRows
 from ..objective.objective import Objective
 from ..options import check_category_options, check_level, check_option
+from ..prediction import raw_prediction
 from .ordinal_brant import BrantTest, brant
 from .ordinal_classes import ordered_codes
 from .ordinal_losses import LINKS
@@ -59,7 +60,8 @@ class OrdinalResult(TabledEstimates):
         The inverse of the observed information.
     link : {"logit", "probit", "cloglog"}
     log_likelihood, null_log_likelihood : float
-        Of the model, and of thresholds and offset alone.
+        Of the model, and of thresholds and offset alone: NaN where the latter was not found, as
+        with an offset of the columns that makes outcomes certain.
     n_samples : float
         Observations: rows of weight above 0, or the sum of their frequencies.
     weights : {"frequency", "analytic"} or None
@@ -128,7 +130,18 @@ class OrdinalResult(TabledEstimates):
         return 1.0 - self.log_likelihood / self.null_log_likelihood
 
     def likelihood_ratio_test(self) -> HypothesisTest:
-        """Return the likelihood-ratio test that all coefficients are 0."""
+        """Return the likelihood-ratio test that all coefficients are 0.
+
+        Raises
+        ------
+        ValueError
+            If the fit without coefficients was not found.
+        """
+        if np.isnan(self.null_log_likelihood):
+            raise ValueError(
+                "the maximum of the likelihood of thresholds and offset alone was not found: is "
+                "the offset on the scale of the raw predictions? Use z and p of the coefficients"
+            )
         statistic = max(2.0 * (self.log_likelihood - self.null_log_likelihood), 0.0)
         df = len(self.coef)
         return HypothesisTest(
@@ -163,21 +176,20 @@ class OrdinalResult(TabledEstimates):
 
     # ---- predictions
 
-    def raw_prediction(self, X: ArrayLike, *, n_threads: int | None = None) -> Vector:
-        """Return ``X @ coef``, (n_samples,)."""
+    def raw_prediction(
+        self, X: ArrayLike, *, offset: ArrayLike = None, n_threads: int | None = None
+    ) -> Vector:
+        """Return ``X @ coef``, and the offset if there is one, (n_samples,)."""
         rows = look_at_rows(OfFit(X, self.feature_names, self.categories))
         if rows.X.shape[1] != len(self.coef):
             raise ValueError(f"X has {rows.X.shape[1]} columns, but the fit had {len(self.coef)}")
-        found = open_rows(rows.X, n_threads).raw_prediction(self.coef[None], np.zeros(1))[0]
-        return np.asarray(found)
+        return raw_prediction(rows, self.coef, 0.0, offset=offset, n_threads=n_threads)
 
     def predict_proba(
         self, X: ArrayLike, *, offset: ArrayLike = None, n_threads: int | None = None
     ) -> Matrix:
         """Return the probabilities of all classes, (n_samples, n_classes)."""
-        raw = self.raw_prediction(X, n_threads=n_threads)
-        fixed = validation.check_offset(offset, raw.size)
-        raw = raw + fixed if fixed.size else raw
+        raw = self.raw_prediction(X, offset=offset, n_threads=n_threads)
         ends = np.concatenate([[-np.inf], self.thresholds, [np.inf]])
         log_proba = LINKS[self.link].log_proba
         return np.exp(
@@ -236,7 +248,8 @@ def ordinal_logit(
         Numbers, booleans, an ordered pandas Categorical, an Enum of polars, or labels of any kind
         with `order`. Classes that no row has are left out.
     order : sequence, optional
-        All labels from the lowest to the highest; needed for text and unordered categories.
+        All labels from the lowest to the highest, each once; needed for text and unordered
+        categories.
     link : {"logit", "probit", "cloglog"}, default "logit"
         F of ``P(y <= k) = F(threshold_k - x' coef)``: logistic, normal, or
         ``1 - exp(-exp(.))`` (proportional hazards in grouped time, with the sign of polr).
@@ -301,7 +314,7 @@ def ordinal_logit(
     except Unfinished as end:
         refuse_without_optimum(rows, end.theta, names)
     lost = proven_gain(rows, theta, point) if link == "logit" else np.inf
-    null, _, _ = maximum(rows.without_slopes())
+    null_log_likelihood = _null_log_likelihood(rows)
     thresholds, coef, covariance = _in_units(rows, theta, point)
     least = point.cost - lost
     texts = [str(label) for label in classes.tolist()]
@@ -313,7 +326,7 @@ def ordinal_logit(
         covariance=covariance,
         link=link,
         log_likelihood=-rows.total * rows.cost(theta),
-        null_log_likelihood=-rows.total * rows.without_slopes().cost(null),
+        null_log_likelihood=null_log_likelihood,
         n_samples=known.n_samples,
         weights=known.kind if own.size else None,
         decrement=float(0.5 * np.square(point.half_step).sum() / point.cost),
@@ -324,6 +337,16 @@ def ordinal_logit(
         categories=looked.categories,
         _rows=rows,
     )
+
+
+def _null_log_likelihood(rows: OrdinalRows) -> float:
+    """Return the log-likelihood of thresholds and offset alone; NaN where it is not found."""
+    null = rows.without_slopes()
+    try:
+        theta, _, _ = maximum(null)
+    except Unfinished:
+        return float("nan")
+    return -null.total * null.cost(theta)
 
 
 def _known_weights(given: Vector, kind: str | None, n_samples: int) -> RowWeights:

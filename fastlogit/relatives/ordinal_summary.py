@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from ..inference.summary import Summary, table_of
 from ..inference.table import is_probability
 
@@ -25,7 +27,6 @@ def summary_of(result: OrdinalResult, level: float) -> Summary:
 
 
 def _facts(result: OrdinalResult) -> list[tuple[str, str]]:
-    test = result.likelihood_ratio_test()
     facts = [
         ("observations", f"{result.n_samples:,.10g}"),
         ("parameters", str(result.n_parameters)),
@@ -33,15 +34,15 @@ def _facts(result: OrdinalResult) -> list[tuple[str, str]]:
     ]
     if result.weights is not None:
         facts.append(("weights", result.weights))
-    return [
-        *facts,
-        ("log-likelihood", f"{result.log_likelihood:.4f}"),
-        ("null log-likelihood", f"{result.null_log_likelihood:.4f}"),
-        (
-            f"likelihood ratio chi2({test.df:g})",
-            f"{test.statistic:.4f} ({is_probability(test.p_value)})",
-        ),
-        ("AIC", f"{result.aic:.4f}"),
-        ("BIC", f"{result.bic:.4f}"),
-        ("McFadden's R2", f"{result.mcfadden:.4f}"),
-    ]
+    facts.append(("log-likelihood", f"{result.log_likelihood:.4f}"))
+    if not np.isnan(result.null_log_likelihood):
+        test = result.likelihood_ratio_test()
+        ratio = f"{test.statistic:.4f} ({is_probability(test.p_value)})"
+        facts += [
+            ("null log-likelihood", f"{result.null_log_likelihood:.4f}"),
+            (f"likelihood ratio chi2({test.df:g})", ratio),
+        ]
+    facts += [("AIC", f"{result.aic:.4f}"), ("BIC", f"{result.bic:.4f}")]
+    if not np.isnan(result.mcfadden):
+        facts.append(("McFadden's R2", f"{result.mcfadden:.4f}"))
+    return facts
