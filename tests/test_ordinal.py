@@ -250,7 +250,7 @@ def test_the_bound_is_never_below_the_truth() -> None:
     X, y, _ = drawn(400, 5)
     found = ordinal_logit(X, y)
     assert found.suboptimality < 1e-15
-    rows = found._rows
+    rows = found._found.rows
     best, point, _ = maximum(rows)
     least, rng = rows.cost(best), np.random.default_rng(0)
     finite = 0
@@ -384,7 +384,6 @@ def test_bad_input() -> None:
         ("categories have no order", (X, pd.Categorical(texts)), {}),
         ("y is missing in row 0", (X, missing), {}),
         ("has values other than 0 and 1", (X, y), {"sample_weight": weight}),
-        ("no robust covariance", (X, y), {"sample_weight": weight, "weights": "probability"}),
         ("link must be one of", (X, y), {"link": "loglog"}),
         ("y has one class only among", (X, y), {"sample_weight": (y == 1).astype(int)}),
         ("has 39 values", (X, y[:39]), {}),

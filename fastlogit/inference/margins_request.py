@@ -156,7 +156,7 @@ def conclude(
 def _facts(inference: Inference, asked: Asked, replicates: Matrix | None) -> list[tuple[str, str]]:
     facts = [("observations", f"{inference.n_samples:,.10g}")]
     if replicates is None:
-        facts.append(("covariance", covariance_text(inference)))
+        facts.append(("covariance", covariance_text(inference.cov_type, inference.n_clusters)))
     else:
         facts.append(("covariance", f"bootstrap, {len(replicates):,} replicates"))
     if len(inference.classes) == 2:

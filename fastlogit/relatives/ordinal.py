@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import itertools
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ..arrays import Array, ArrayLike, Integers, Labels, Matrix, Vector
 from ..design.opening import open_rows
+from ..inference.contrasts import contrasts_of
 from ..inference.distributions import chi2_tail
 from ..inference.estimates import LEVEL, TabledEstimates
-from ..inference.hypothesis_tests import HypothesisTest
+from ..inference.hypothesis_tests import HypothesisTest, wald
 from ..inference.refusals import not_identified
-from ..inference.row_weights import RowWeights, weights_by_name
+from ..inference.row_weights import weights_by_name
 from ..inputs import validation
 from ..inputs.batches import BatchSource
 from ..inputs.categories import Categories
@@ -28,8 +29,16 @@ from ..options import check_category_options, check_level, check_option
 from ..prediction import raw_prediction
 from .ordinal_brant import BrantTest, brant
 from .ordinal_classes import ordered_codes
+from .ordinal_covariance import (
+    COV_TYPES,
+    OrdinalOptimum,
+    covariance_of,
+    in_units,
+    look_at_cov_type,
+)
 from .ordinal_losses import LINKS
-from .ordinal_model import OrdinalPoint, OrdinalRows, Unfinished, maximum, proven_gain
+from .ordinal_model import OrdinalRows, Unfinished, maximum, proven_gain
+from .ordinal_parallel import ParallelLinesTest, parallel_lines
 from .ordinal_separation import refuse_without_optimum
 
 if TYPE_CHECKING:
@@ -57,14 +66,18 @@ class OrdinalResult(TabledEstimates):
     names : list of str
         Of coefficients and thresholds, in the order of `covariance`: the coefficients first.
     covariance : ndarray of shape (n_features + n_classes - 1,) * 2
-        The inverse of the observed information.
+    cov_type : {"nonrobust", "HC0", "HC1", "CR0", "CR1", "CR1S"}
+        The inverse of the observed information, or a sandwich.
+    n_clusters : int or None
+    terms : mapping of str to list of int
+        Places of the coefficients of each column of X; a categorical one has several.
     link : {"logit", "probit", "cloglog"}
     log_likelihood, null_log_likelihood : float
         Of the model, and of thresholds and offset alone: NaN where the latter was not found, as
         with an offset of the columns that makes outcomes certain.
     n_samples : float
         Observations: rows of weight above 0, or the sum of their frequencies.
-    weights : {"frequency", "analytic"} or None
+    weights : {"frequency", "probability", "analytic"} or None
     decrement : float
         Half the squared Newton decrement where derivatives were taken last, over the cost: an
         estimate of what the mean loss lacked there, before one more step. No proof.
@@ -83,6 +96,9 @@ class OrdinalResult(TabledEstimates):
     coef: Vector
     names: list[str]
     covariance: Matrix
+    cov_type: str
+    n_clusters: int | None
+    terms: Mapping[str, list[int]]
     link: str
     log_likelihood: float
     null_log_likelihood: float
@@ -94,7 +110,7 @@ class OrdinalResult(TabledEstimates):
     seconds: float
     feature_names: Sequence[str] | None
     categories: Categories | None
-    _rows: OrdinalRows = field(repr=False)
+    _found: OrdinalOptimum = field(repr=False)
 
     # ---- each parameter
 
@@ -115,13 +131,20 @@ class OrdinalResult(TabledEstimates):
         return len(self.names)
 
     @property
+    def is_likelihood(self) -> bool:
+        """False for sampling weights."""
+        return self._found.weights.has_likelihood
+
+    @property
     def aic(self) -> float:
-        """Akaike's information criterion."""
-        return 2.0 * (self.n_parameters - self.log_likelihood)
+        """Akaike's information criterion; NaN for sampling weights."""
+        return 2.0 * (self.n_parameters - self.log_likelihood) if self.is_likelihood else np.nan
 
     @property
     def bic(self) -> float:
-        """Schwarz's information criterion."""
+        """Schwarz's information criterion; NaN for sampling weights."""
+        if not self.is_likelihood:
+            return np.nan
         return float(self.n_parameters * np.log(self.n_samples) - 2.0 * self.log_likelihood)
 
     @property
@@ -135,8 +158,9 @@ class OrdinalResult(TabledEstimates):
         Raises
         ------
         ValueError
-            If the fit without coefficients was not found.
+            If the fit without coefficients was not found, or weights are those of sampling.
         """
+        self._refuse_pseudo("a likelihood-ratio test")
         if np.isnan(self.null_log_likelihood):
             raise ValueError(
                 "the maximum of the likelihood of thresholds and offset alone was not found: is "
@@ -147,6 +171,75 @@ class OrdinalResult(TabledEstimates):
         return HypothesisTest(
             "likelihood ratio", "all coefficients", statistic, df, chi2_tail(statistic, df)
         )
+
+    def wald_test(self, hypothesis: ArrayLike) -> HypothesisTest:
+        """Return the Wald test of linear restrictions, by the covariance that is held.
+
+        Parameters
+        ----------
+        hypothesis : str, sequence of str, array-like or (array-like, values)
+            As of `Inference.wald_test`, of coefficients and thresholds: ``"x1 = x2"``, the name of
+            a column.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If the hypothesis is not understood, or its restrictions depend on each other.
+        """
+        contrasts = contrasts_of(hypothesis, self.names, self.terms)
+        return wald(contrasts, self.parameters, self.covariance)
+
+    def with_covariance(self, cov_type: str, clusters: ArrayLike = None) -> OrdinalResult:
+        """Return the same with another covariance, without a fit.
+
+        Parameters
+        ----------
+        cov_type, clusters
+            See `ordinal_logit`.
+
+        Raises
+        ------
+        TypeError, ValueError
+        """
+        found = self._found
+        ways = look_at_cov_type(cov_type, clusters, found.rows.codes.size, found.weights)
+        return replace(
+            self, covariance=covariance_of(found, cov_type, ways), cov_type=cov_type,
+            n_clusters=None if ways is None else ways.n_clusters,
+        )  # fmt: skip
+
+    def parallel_lines_test(self, information: str = "observed") -> ParallelLinesTest:
+        """Return the score test of proportional odds, with another link of parallel lines.
+
+        That coefficients of each threshold are the same. It fits no other model, so that it is
+        there also where Brant's is not. It takes a Gram matrix for each threshold and each two next
+        to each other.
+
+        Parameters
+        ----------
+        information : {"observed", "expected"}, default "observed"
+            What the score is measured in: the second derivatives, as SAS's PROC LOGISTIC does, or
+            their expectation under the fit, which is surer where cells are empty.
+
+        Returns
+        -------
+        ParallelLinesTest
+            `whole`, and in `of_columns` a test of each coefficient.
+
+        Raises
+        ------
+        ValueError
+            If there are two classes only, or weights are those of sampling.
+
+        References
+        ----------
+        Peterson and Harrell (1990, Applied Statistics 39).
+        """
+        check_option("information", information, ("observed", "expected"))
+        self._refuse_pseudo("a score test")
+        what = "proportional odds" if self.link == "logit" else "parallel lines"
+        found, names = self._found, self.names[: len(self.coef)]
+        return parallel_lines(found.rows, found.theta, names, what, information)
 
     def brant_test(self) -> BrantTest:
         """Return Brant's Wald test (1990) of proportional odds.
@@ -161,8 +254,8 @@ class OrdinalResult(TabledEstimates):
         Raises
         ------
         ValueError
-            If there are two classes only, the link is not the logit, or a binary model has no
-            optimum.
+            If there are two classes only, the link is not the logit, weights are those of sampling,
+            or a binary model has no optimum.
 
         References
         ----------
@@ -172,7 +265,15 @@ class OrdinalResult(TabledEstimates):
             raise ValueError(
                 f"Brant's test is of proportional odds, the fit has link={self.link!r}"
             )
-        return brant(self._rows, self.names[: len(self.coef)])
+        self._refuse_pseudo("a test by the model's covariances")
+        return brant(self._found.rows, self.names[: len(self.coef)])
+
+    def _refuse_pseudo(self, what: str) -> None:
+        if not self.is_likelihood:
+            raise ValueError(
+                f"with weights='probability' there is no likelihood, and so not {what}; use "
+                "wald_test"
+            )
 
     # ---- predictions
 
@@ -230,6 +331,8 @@ def ordinal_logit(
     sample_weight: ArrayLike = None,
     weights: str | None = None,
     offset: ArrayLike = None,
+    cov_type: str = "nonrobust",
+    clusters: ArrayLike = None,
     handle_unknown: str = "error",
     n_threads: int | None = None,
 ) -> OrdinalResult:
@@ -254,10 +357,16 @@ def ordinal_logit(
         F of ``P(y <= k) = F(threshold_k - x' coef)``: logistic, normal, or
         ``1 - exp(-exp(.))`` (proportional hazards in grouped time, with the sign of polr).
     sample_weight : array-like of shape (n_samples,), optional
-    weights : {"frequency", "analytic"}, optional
-        What the weights are, as in `infer`; needed where some are neither 0 nor 1.
+    weights : {"frequency", "probability", "analytic"}, optional
+        What the weights are, as in `infer`; needed where some are neither 0 nor 1. Sampling weights
+        ("probability") make no likelihood, and need a robust `cov_type`.
     offset : array-like of shape (n_samples,), optional
         Fixed part of the raw predictions, beside ``x' coef``.
+    cov_type : {"nonrobust", "HC0", "HC1", "CR0", "CR1", "CR1S"}, default "nonrobust"
+        The inverse of the observed information; sandwiches for rows that are independent; or for
+        clusters, CR1 with the factor G / (G - 1), CR1S besides (n - 1) / (n - k).
+    clusters : array-like of shape (n_samples,), or a tuple of two, optional
+        The cluster of each row, of any type; two for two-way clusters.
     handle_unknown : {"error", "zero"}, default "error"
         What a level is at prediction that did not occur in the fit.
     n_threads : int, optional
@@ -289,6 +398,7 @@ def ordinal_logit(
     """
     began = time.perf_counter()
     check_option("link", link, tuple(LINKS))
+    check_option("cov_type", cov_type, COV_TYPES)
     if isinstance(X, BatchSource):
         raise TypeError(
             "X is a BatchSource, but ordinal_logit reads its rows many times: use arrays"
@@ -298,7 +408,8 @@ def ordinal_logit(
     n_samples, n_features = looked.X.shape
     classes, codes = ordered_codes(y, n_samples, order)
     own = validation.check_weights(sample_weight, n_samples)
-    known = _known_weights(own, weights, n_samples)
+    known = weights_by_name(own, weights, n_samples)
+    ways = look_at_cov_type(cov_type, clusters, n_samples, known)
     classes, codes = _of_weight(classes, codes, known.values)
     fixed, level = _centred(validation.check_offset(offset, n_samples), known.values)
     if n_features + len(classes) - 1 > MOST_COEFFICIENTS:
@@ -315,15 +426,19 @@ def ordinal_logit(
         refuse_without_optimum(rows, end.theta, names)
     lost = proven_gain(rows, theta, point) if link == "logit" else np.inf
     null_log_likelihood = _null_log_likelihood(rows)
-    thresholds, coef, covariance = _in_units(rows, theta, point)
+    found = OrdinalOptimum(rows, theta, point, known)
+    parameters = in_units(rows, theta[:, None])[:, 0]
     least = point.cost - lost
     texts = [str(label) for label in classes.tolist()]
     return OrdinalResult(
         classes=classes,
-        thresholds=thresholds + level,
-        coef=coef,
+        thresholds=parameters[n_features:] + level,
+        coef=parameters[:n_features],
         names=[*names, *(f"{low}|{high}" for low, high in itertools.pairwise(texts))],
-        covariance=covariance,
+        covariance=covariance_of(found, cov_type, ways),
+        cov_type=cov_type,
+        n_clusters=None if ways is None else ways.n_clusters,
+        terms=_terms_of(looked, names),
         link=link,
         log_likelihood=-rows.total * rows.cost(theta),
         null_log_likelihood=null_log_likelihood,
@@ -335,7 +450,7 @@ def ordinal_logit(
         seconds=time.perf_counter() - began,
         feature_names=looked.text_names if looked.categories is None else looked.categories.columns,
         categories=looked.categories,
-        _rows=rows,
+        _found=found,
     )
 
 
@@ -347,23 +462,6 @@ def _null_log_likelihood(rows: OrdinalRows) -> float:
     except Unfinished:
         return float("nan")
     return -null.total * null.cost(theta)
-
-
-def _known_weights(given: Vector, kind: str | None, n_samples: int) -> RowWeights:
-    """Return weights as what they are called.
-
-    Raises
-    ------
-    ValueError
-        If they have no name and need one, or are sampling weights.
-    """
-    known = weights_by_name(given, kind, n_samples)
-    if not known.has_likelihood:
-        raise ValueError(
-            "weights='probability' make no likelihood, and ordinal_logit has no robust covariance; "
-            "use 'frequency' or 'analytic', or fit binary models of y > k and infer from these"
-        )
-    return known
 
 
 def _centred(offset: Vector, weights: Vector) -> tuple[Vector, float]:
@@ -402,6 +500,16 @@ def _names_of(rows: Rows, n_features: int) -> list[str]:
     return list(rows.text_names or [f"x{column}" for column in range(n_features)])
 
 
+def _terms_of(rows: Rows, names: Sequence[str]) -> dict[str, list[int]]:
+    """Return the places of the coefficients of each column."""
+    if rows.categories is None:
+        return {name: [place] for place, name in enumerate(names)}
+    terms: dict[str, list[int]] = {}
+    for place, (term, _) in enumerate(rows.categories.features):
+        terms.setdefault(term, []).append(place)
+    return terms
+
+
 def _standardized(
     rows: Rows, codes: Integers, weights: Vector, n_threads: int | None, names: list[str]
 ) -> Objective:
@@ -417,16 +525,3 @@ def _standardized(
     if constant.size:
         raise not_identified([names[column] for column in constant], True)
     return objective
-
-
-def _in_units(
-    rows: OrdinalRows, theta: Vector, point: OrdinalPoint
-) -> tuple[Vector, Vector, Matrix]:
-    """Return thresholds, coefficients and covariance (coefficients first) in the units of X."""
-    assert rows.design is not None
-    center, inverse_scale = rows.design.columns
-    coef = theta[rows.n_cuts :] * inverse_scale
-    slopes = point.root[rows.n_cuts :] * inverse_scale[:, None]
-    cuts = point.root[: rows.n_cuts] + center @ slopes
-    whole = np.concatenate([slopes, cuts]) / np.sqrt(rows.total)
-    return theta[: rows.n_cuts] + center @ coef, coef, whole @ whole.T

@@ -135,9 +135,7 @@ class OrdinalRows:
         parts = self.parts(theta)
         if not all(np.isfinite(part).all() for part in parts):
             raise Unfinished(theta)
-        gradient, hessian = self._of_cuts(parts)
-        if self.design is not None:
-            gradient, hessian = self._with_slopes(parts, gradient, hessian)
+        gradient, hessian = self._moments(parts)
         diagonal = np.diag(hessian)
         if not (diagonal > 0.0).all() or not np.isfinite(hessian).all():
             raise Unfinished(theta)
@@ -150,6 +148,20 @@ class OrdinalRows:
         total = parts.curvature_aa + 2.0 * parts.curvature_ab + parts.curvature_bb
         cost = float(parts.loss.sum() / self.total)
         return OrdinalPoint(cost, gradient, root, float(total.sum()) / self.total)
+
+    def second_moments(self, parts: OrdinalParts) -> Matrix:
+        """Return the mean over the rows of ``aa A A' + ab (A B' + B A') + bb B B'``.
+
+        A and B are how a and b of a row change with the parameters; aa, ab and bb stand in `parts`
+        in the place of curvatures. Of these it is the Hessian.
+        """
+        return self._moments(parts)[1]
+
+    def _moments(self, parts: OrdinalParts) -> tuple[Vector, Matrix]:
+        gradient, hessian = self._of_cuts(parts)
+        if self.design is None:
+            return gradient, hessian
+        return self._with_slopes(parts, gradient, hessian)
 
     def _of_cuts(self, parts: OrdinalParts) -> tuple[Vector, Matrix]:
         """Return gradient and Hessian in the thresholds: sums by class."""
