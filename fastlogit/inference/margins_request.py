@@ -76,7 +76,9 @@ def coefficients_of(inference: Inference) -> Coefficients:
     reference = 0
     if len(inference.classes) > 2:
         reference = inference.classes.tolist().index(inference.reference)
-    return Coefficients.of(inference.coef, len(inference.classes) - 1, reference, fit.fit_intercept)
+    return Coefficients.of(
+        inference.coef, len(inference.classes) - 1, reference, fit.fit_intercept, inference.link
+    )
 
 
 def degrees_of(inference: Inference) -> DegreesOfFreedom | None:
