@@ -1,6 +1,7 @@
 """Regression of ordered classes against R, statsmodels, many digits and its own special cases."""
 
 import json
+import pickle
 import warnings
 from pathlib import Path
 
@@ -303,6 +304,34 @@ def test_separation_and_dependent_columns_are_named() -> None:
         ordinal_logit(np.column_stack([X, X[:, 0] - X[:, 1]]), y)
     with pytest.raises(ValueError, match="the rows do not tell the coefficients of x2"):
         ordinal_logit(np.column_stack([X, np.ones(60)]), y)
+
+
+@pytest.mark.parametrize("seed", [0, 2])
+@pytest.mark.parametrize("link", LINKS)
+def test_a_level_of_the_highest_class_alone_is_named(link, seed) -> None:
+    """Its coefficient rises for ever, while what it adds to the likelihood is soon all rounding."""
+    X, y, rng = drawn(200, 4, link, seed)
+    level = (y == 3) & (rng.random(200) < 0.5)
+    with pytest.raises(ValueError, match="separable: x3 orders some of them"):
+        ordinal_logit(np.column_stack([X, level]), y, link=link)
+
+
+def test_brant_without_a_covariance_has_no_figure() -> None:
+    X, _, _ = drawn(200)
+    found = ordinal_logit(X, np.arange(200) // 2)
+    with pytest.raises(ValueError, match=r"not positive definite|has no optimum"):
+        found.brant_test()
+    assert found.parallel_lines_test().whole.statistic >= 0.0
+
+
+@pytest.mark.parametrize("link", LINKS)
+def test_results_are_pickled(link) -> None:
+    X, y, _ = drawn(60, 3, link)
+    found = ordinal_logit(X, y, link=link)
+    again = pickle.loads(pickle.dumps(found))
+    np.testing.assert_array_equal(again.predict_proba(X), found.predict_proba(X))
+    hc0 = found.with_covariance("HC0").covariance
+    np.testing.assert_array_equal(again.with_covariance("HC0").covariance, hc0)
 
 
 def test_the_table() -> None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..arrays import Floats, Matrix, Vector
+from ..inference.estimates import TabledEstimates
 from ..plots import COLOURS
 from .parts import GREY, Style, axes_of, drawn_on, grid_below
 
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
     from ..inference.inference import Inference
+    from ..relatives.conditional_result import ConditionalLogit
+    from ..relatives.ordinal import OrdinalResult
 
 __all__ = ["ForestDisplay"]
 
@@ -59,15 +62,15 @@ class ForestDisplay:
 
     @classmethod
     def from_inference(
-        cls, inference: Inference, *, names: Sequence[str] | None = None, level: float = 0.95,
-        odds_ratio: bool = True, intercept: bool = False, ax: Axes | None = None,
-        point_kw: Style = None,
+        cls, inference: Inference | ConditionalLogit | OrdinalResult, *,
+        names: Sequence[str] | None = None, level: float = 0.95, odds_ratio: bool = True,
+        intercept: bool = False, ax: Axes | None = None, point_kw: Style = None,
     ) -> ForestDisplay:  # fmt: skip
         """Draw the coefficients of an inference.
 
         Parameters
         ----------
-        inference : Inference
+        inference : Inference, ConditionalLogit or OrdinalResult
         names : sequence of str, optional
             Coefficients to draw, from the top; all by default. The name of a categorical column is
             all of its levels.
@@ -76,7 +79,7 @@ class ForestDisplay:
         odds_ratio : bool, default True
             Draw exponentials on a logarithmic axis.
         intercept : bool, default False
-            Draw intercepts too, where `names` are not given.
+            Draw intercepts (or thresholds) too, where `names` are not given.
         ax : Axes, optional
             Where to draw; a new figure, as high as the lines need, by default.
         point_kw : dict, optional
@@ -88,21 +91,27 @@ class ForestDisplay:
 
         Raises
         ------
-        ValueError
-            If a name is not that of a coefficient, or odds ratios are asked of another link.
+        TypeError, ValueError
+            If it is no such inference, a name is not that of a coefficient, or odds ratios are
+            asked of another link.
         """
-        if odds_ratio and inference.link != "logit":
+        if not isinstance(inference, TabledEstimates) or not hasattr(inference, "terms"):
+            raise TypeError(
+                "ForestDisplay draws an Inference, a ConditionalLogit or an OrdinalResult, got "
+                f"{type(inference).__name__}"
+            )
+        link = getattr(inference, "link", "logit")
+        if odds_ratio and link != "logit":
             raise ValueError(
-                f"link={inference.link!r} has no odds ratios; give odds_ratio=False, which draws "
-                "coefficients"
+                f"link={link!r} has no odds ratios; give odds_ratio=False, which draws coefficients"
             )
         places = _places(inference, names, intercept)
         display = cls(
             names=[inference.names[place] for place in places],
-            coef=inference.coef[places],
+            coef=inference._values[places],
             intervals=inference.conf_int(level=level)[places],
             level=level,
-            effect="odds ratio" if len(inference.classes) == 2 else "relative-risk ratio",
+            effect=_effect_of(inference),
         )
         return display.plot(ax, odds_ratio=odds_ratio, point_kw=point_kw)
 
@@ -157,7 +166,19 @@ class ForestDisplay:
         return drawn_on(self, ax)
 
 
-def _places(inference: Inference, names: Sequence[str] | None, intercept: bool) -> list[int]:
+def _effect_of(inference: Inference | ConditionalLogit | OrdinalResult) -> str:
+    """Return what the exponential of a coefficient is: of ordered classes an odds ratio, too."""
+    from ..inference.inference import Inference
+
+    is_multinomial = isinstance(inference, Inference) and len(inference.classes) > 2
+    return "relative-risk ratio" if is_multinomial else "odds ratio"
+
+
+def _places(
+    inference: Inference | ConditionalLogit | OrdinalResult,
+    names: Sequence[str] | None,
+    intercept: bool,
+) -> list[int]:
     known = inference.names
     if names is None:
         of_terms = {place for places in inference.terms.values() for place in places}

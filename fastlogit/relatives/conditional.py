@@ -257,7 +257,7 @@ def _refuse_constant(rows: MatchedRows, names: Sequence[str]) -> None:
         raise ValueError(
             f"{called} {'does' if len(constant) == 1 else 'do'} not vary within any stratum that "
             "has a case and a control: the conditional likelihood does not depend on what strata "
-            "are matched for. Leave out such columns (their products with others may stay)"
+            "are matched for. Leave out such columns (products with others may stay, as columns)"
         )
 
 

@@ -39,7 +39,7 @@ from .ordinal_covariance import (
 from .ordinal_losses import LINKS
 from .ordinal_model import OrdinalRows, Unfinished, maximum, proven_gain
 from .ordinal_parallel import ParallelLinesTest, parallel_lines
-from .ordinal_separation import refuse_without_optimum
+from .ordinal_separation import refuse_separable, refuse_without_optimum
 
 if TYPE_CHECKING:
     from ..inference.summary import Summary
@@ -255,7 +255,7 @@ class OrdinalResult(TabledEstimates):
         ------
         ValueError
             If there are two classes only, the link is not the logit, weights are those of sampling,
-            or a binary model has no optimum.
+            a binary model has no optimum, or the covariance of the differences is none.
 
         References
         ----------
@@ -424,6 +424,7 @@ def ordinal_logit(
         theta, point, n_iter = maximum(rows)
     except Unfinished as end:
         refuse_without_optimum(rows, end.theta, names)
+    refuse_separable(rows, point, names)
     lost = proven_gain(rows, theta, point) if link == "logit" else np.inf
     null_log_likelihood = _null_log_likelihood(rows)
     found = OrdinalOptimum(rows, theta, point, known)

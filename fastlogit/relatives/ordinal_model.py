@@ -20,6 +20,9 @@ __all__ = ["OrdinalPoint", "OrdinalRows", "Unfinished", "maximum", "proven_gain"
 
 # A step that changes raw predictions by less, as a root mean square, is the last one.
 EXACT = 1e-10
+# One that is longer in a parameter on standardised columns leads to infinity, as where a level has
+# rows of the highest class alone: others' curvature hides it.
+LONG = 1e-3
 MOST_STEPS, MOST_HALVES = 60, 50
 SUFFICIENT, ROUNDING = 1e-4, 1e-13
 # The proof holds where the gaps between thresholds stay above this share of what they are.
@@ -212,6 +215,8 @@ def maximum(rows: OrdinalRows) -> tuple[Vector, OrdinalPoint, int]:
         half = point.half_step
         square, move = float(half @ half), -(point.root @ half)
         if square <= EXACT * EXACT * point.curvature:
+            if float(np.abs(move).max()) > LONG:
+                raise Unfinished(theta)
             return theta + move, point, n_iter
         size = 1.0
         for _ in range(MOST_HALVES):
