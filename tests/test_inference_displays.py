@@ -17,8 +17,10 @@ from fastlogit import (
     InfluenceDisplay,
     LogisticRegression,
     ResidualsDisplay,
+    conditional_logit,
     fit,
     infer,
+    ordinal_logit,
 )
 from fastlogit.displays import residuals
 from fastlogit.plots import COLOURS
@@ -297,3 +299,20 @@ def test_a_forest_of_another_link_has_no_odds_ratios() -> None:
         ForestDisplay.from_inference(found)
     drawn = ForestDisplay.from_inference(found, odds_ratio=False)
     assert drawn.ax_.get_xlabel().startswith("coefficient")
+
+
+def test_a_forest_of_matched_sets_and_of_ordered_classes() -> None:
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(120, 2))
+    raw = X[:, 0] + rng.logistic(size=120)
+    ordered = ordinal_logit(X, np.digitize(raw, [-1.0, 1.0]))
+    matched = conditional_logit(X, raw > 0.0, np.arange(120) // 4)
+    for found in (ordered, matched):
+        display = ForestDisplay.from_inference(found)
+        assert display.names == ["x0", "x1"]
+        assert display.ax_.get_xlabel().startswith("odds ratio")
+        np.testing.assert_array_equal(display.coef, found.coef)
+    cut = ForestDisplay.from_inference(ordered, names=["0|1"], odds_ratio=False)
+    np.testing.assert_array_equal(cut.coef, ordered.thresholds[:1])
+    with pytest.raises(TypeError, match="ForestDisplay draws an Inference, a ConditionalLogit or"):
+        ForestDisplay.from_inference(fit(X, raw > 0.0))  # type: ignore[arg-type]

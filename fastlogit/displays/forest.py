@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..arrays import Floats, Matrix, Vector
+from ..inference.estimates import TabledEstimates
 from ..inference.summary import title_text
 from ..plots import COLOURS
 from .parts import GREY, Style, axes_of, drawn_on, grid_below, inference_of, small_title
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
     from ..inference.inference import Inference
+    from ..relatives.conditional_result import ConditionalLogit
+    from ..relatives.ordinal import OrdinalResult
 
 __all__ = ["ForestDisplay"]
 
@@ -23,7 +26,7 @@ __all__ = ["ForestDisplay"]
 FARTHEST = 1e4
 # What the constructor draws, for other models than those that have an Inference.
 OF_NUMBERS = (
-    "; of other models give the numbers: "
+    "; a ConditionalLogit and an OrdinalResult too; of other models give the numbers: "
     "ForestDisplay(names=..., coef=..., intervals=..., level=0.95).plot()"
 )
 
@@ -68,15 +71,15 @@ class ForestDisplay:
 
     @classmethod
     def from_inference(
-        cls, inference: Inference, *, names: str | Sequence[str] | None = None, level: float = 0.95,
-        odds_ratio: bool = True, intercept: bool = False, ax: Axes | None = None,
-        point_kw: Style = None,
+        cls, inference: Inference | ConditionalLogit | OrdinalResult, *,
+        names: str | Sequence[str] | None = None, level: float = 0.95, odds_ratio: bool = True,
+        intercept: bool = False, ax: Axes | None = None, point_kw: Style = None,
     ) -> ForestDisplay:  # fmt: skip
         """Draw the coefficients of an inference.
 
         Parameters
         ----------
-        inference : Inference
+        inference : Inference, ConditionalLogit or OrdinalResult
         names : str or sequence of str, optional
             Coefficients to draw, from the top; all by default. The name of a categorical column is
             all of its levels.
@@ -85,7 +88,7 @@ class ForestDisplay:
         odds_ratio : bool, default True
             Draw exponentials on a logarithmic axis.
         intercept : bool, default False
-            Draw intercepts too, where `names` are not given.
+            Draw intercepts (or thresholds) too, where `names` are not given.
         ax : Axes, optional
             Where to draw; a new figure, as high as the lines need, by default.
         point_kw : dict, optional
@@ -98,23 +101,24 @@ class ForestDisplay:
         Raises
         ------
         TypeError, ValueError
-            If it is no inference, a name is not that of a coefficient, or odds ratios are asked of
-            another link.
+            If it is no such inference, a name is not that of a coefficient, or odds ratios are
+            asked of another link.
         """
-        inference_of(inference, "ForestDisplay.from_inference", OF_NUMBERS)
-        if odds_ratio and inference.link != "logit":
+        if not isinstance(inference, TabledEstimates) or not hasattr(inference, "terms"):
+            inference_of(inference, "ForestDisplay.from_inference", OF_NUMBERS)
+        link = getattr(inference, "link", "logit")
+        if odds_ratio and link != "logit":
             raise ValueError(
-                f"link={inference.link!r} has no odds ratios; give odds_ratio=False, which draws "
-                "coefficients"
+                f"link={link!r} has no odds ratios; give odds_ratio=False, which draws coefficients"
             )
         places = _places(inference, names, intercept)
         display = cls(
             names=[inference.names[place] for place in places],
-            coef=inference.coef[places],
+            coef=inference._values[places],
             intervals=inference.conf_int(level=level)[places],
             level=level,
-            effect="odds ratio" if len(inference.classes) == 2 else "relative-risk ratio",
-            title=title_text(inference),
+            effect=_effect_of(inference),
+            title=_title_of(inference),
         )
         return display.plot(ax, odds_ratio=odds_ratio, point_kw=point_kw)
 
@@ -170,7 +174,26 @@ class ForestDisplay:
         return drawn_on(self, ax)
 
 
-def _places(inference: Inference, names: str | Sequence[str] | None, intercept: bool) -> list[int]:
+def _effect_of(inference: Inference | ConditionalLogit | OrdinalResult) -> str:
+    """Return what the exponential of a coefficient is: of ordered classes an odds ratio, too."""
+    from ..inference.inference import Inference
+
+    is_multinomial = isinstance(inference, Inference) and len(inference.classes) > 2
+    return "relative-risk ratio" if is_multinomial else "odds ratio"
+
+
+def _title_of(inference: Inference | ConditionalLogit | OrdinalResult) -> str | None:
+    """Return what the coefficients are of, where the inference knows it."""
+    from ..inference.inference import Inference
+
+    return title_text(inference) if isinstance(inference, Inference) else None
+
+
+def _places(
+    inference: Inference | ConditionalLogit | OrdinalResult,
+    names: str | Sequence[str] | None,
+    intercept: bool,
+) -> list[int]:
     known = inference.names
     if names is None:
         of_terms = {place for places in inference.terms.values() for place in places}

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, cast
 
 from ..arrays import ArrayLike
-from .refusals import refuse_link
 
 if TYPE_CHECKING:
     from .inference import Inference
@@ -233,10 +232,8 @@ class MarginsOfInference:
 
 
 def _own(inference: MarginsOfInference) -> Inference:
-    """Return the inference, which is a logistic one: derivatives by other links are others."""
-    found = cast("Inference", inference)
-    refuse_link(found.link, "margins and predictions with intervals")
-    return found
+    """Return the inference, which this class is a part of."""
+    return cast("Inference", inference)
 
 
 def _rows(X: ArrayLike, sample_weight: ArrayLike, offset: ArrayLike) -> GivenRows | None:

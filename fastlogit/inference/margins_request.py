@@ -78,7 +78,9 @@ def coefficients_of(inference: Inference) -> Coefficients:
     reference = 0
     if len(inference.classes) > 2:
         reference = inference.classes.tolist().index(inference.reference)
-    return Coefficients.of(inference.coef, len(inference.classes) - 1, reference, fit.fit_intercept)
+    return Coefficients.of(
+        inference.coef, len(inference.classes) - 1, reference, fit.fit_intercept, inference.link
+    )
 
 
 def degrees_of(inference: Inference) -> DegreesOfFreedom | None:
@@ -178,7 +180,7 @@ def conclude(
 def _facts(inference: Inference, asked: Asked, replicates: Matrix | None) -> list[tuple[str, str]]:
     facts = [("observations", f"{inference.n_samples:,.10g}")]
     if replicates is None:
-        facts.append(("covariance", covariance_text(inference)))
+        facts.append(("covariance", covariance_text(inference.cov_type, inference.n_clusters)))
     else:
         facts.append(("covariance", f"bootstrap, {len(replicates):,} replicates"))
     if len(inference.classes) == 2:

@@ -42,6 +42,9 @@ FAR = 0.25
 ROUNDED = 1e-6
 # A step of a standardised coefficient that is as large as this after two steps leads to infinity.
 LONG, MOST_STEPS = 1e-3, 12
+# Standard errors on standardised columns, times the root of the weights: near 1 where the rows tell
+# a coefficient, and looked into beyond this.
+HARDLY_TOLD = 1e4
 # Rows beyond which centre and scale are those of a subsample of so many.
 ENOUGH_ROWS = 16_384
 
@@ -168,7 +171,8 @@ def find_optimum(
         largest = float(np.abs(move).max())
         curvature = float(point.curvature.totals()[0]) / total
         if square <= EXACT * EXACT * curvature:
-            if largest > LONG:  # rows that are predicted surely hide a way that goes on
+            # Rows that are predicted surely hide a way that goes on, or all curvature along it.
+            if largest > LONG or float(np.square(point.root).sum(axis=1).max()) > HARDLY_TOLD**2:
                 _refuse_separated(result, objective, theta, names, reference)
             return Optimum(objective, weights, theta - move, point, reference)
         root = point.root if square <= near * near * curvature else None

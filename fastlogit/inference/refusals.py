@@ -16,7 +16,7 @@ __all__ = [
     "not_at_optimum",
     "not_identified",
     "refuse_beyond_float64",
-    "refuse_link",
+    "refuse_odds",
     "refuse_other_fits",
     "separated",
 ]
@@ -25,12 +25,12 @@ __all__ = [
 LISTED = 10
 
 
-def refuse_link(link: str, what: str) -> None:
-    """Raise where `what` knows the logit alone and a fit has another link."""
+def refuse_odds(link: str) -> None:
+    """Raise where coefficients are no logarithms of odds ratios."""
     if link != "logit":
         raise ValueError(
-            f"{what} are for logistic regression, the fit has link={link!r}; its table, tests and "
-            "profile intervals are to be had"
+            f"link={link!r} has no odds ratios: its coefficients are no logarithms of some; "
+            "link='logit' has these"
         )
 
 

@@ -130,12 +130,10 @@ def title_text(inference: Inference) -> str:
     return f"Multinomial logistic regression, {len(labels)} classes against {inference.reference}"
 
 
-def covariance_text(inference: Inference) -> str:
-    """Return what tables call the covariance."""
-    called = CALLED.get(inference.cov_type, inference.cov_type)
-    if inference.n_clusters is not None:
-        called += f" ({inference.n_clusters:,} clusters)"
-    return called
+def covariance_text(cov_type: str, n_clusters: int | None) -> str:
+    """Return what tables call a covariance."""
+    called = CALLED.get(cov_type, cov_type)
+    return called if n_clusters is None else f"{called} ({n_clusters:,} clusters)"
 
 
 def _facts(inference: Inference) -> list[tuple[str, str]]:
@@ -143,7 +141,7 @@ def _facts(inference: Inference) -> list[tuple[str, str]]:
     facts = [
         ("observations", f"{found.n_samples:,.10g}"),
         ("parameters", str(found.n_parameters)),
-        ("covariance", covariance_text(inference)),
+        ("covariance", covariance_text(inference.cov_type, inference.n_clusters)),
     ]
     if inference.weights is not None:
         facts.append(("weights", inference.weights))
