@@ -310,14 +310,30 @@ def test_profile_intervals_are_measured() -> None:
 def test_inference_is_measured(monkeypatch: pytest.MonkeyPatch) -> None:
     inference = load("inference")
     monkeypatch.setattr(inference, "N_CLUSTERS", 50)
+    monkeypatch.setattr(inference, "BLAS_PAUSE", 0.0)
     lines = []
-    for setting, contest in inference.contests(2000):
-        lines += inference.measure(setting, contest, 1, True)
-    assert [line.what for line in lines] == [
-        "full Wald inference", "HC3", "clusters", "leverage, Cook's distance",
-        "average marginal effects, fitted before",
-        *["data to printed table"] * 2,
-    ]  # fmt: skip
+    for contest in inference.contests(2000):
+        lines += inference.measure(contest, 1, True, {})
+    assert [(line.what, line.against) for line in lines if line.against != "glum"] == [
+        ("full Wald inference", "statsmodels"),
+        ("HC3", "statsmodels"),
+        ("clusters", "statsmodels"),
+        ("leverage, Cook's distance", "statsmodels"),
+        ("average marginal effects, fitted before", "statsmodels"),
+        ("data to printed table", "statsmodels"),
+        ("data to summary, not printed", "none, milliseconds"),
+    ]
+
+
+def test_errors_of_r_count_when_they_are_ours(monkeypatch: pytest.MonkeyPatch) -> None:
+    inference = load("inference")
+    monkeypatch.setattr(inference, "BLAS_PAUSE", 0.0)
+    contest = inference.Contest("HC3", "here", lambda: np.array([1.0, 2.0]), {})
+    [line] = inference.measure(contest, 1, True, {"HC3": (30.0, np.array([1.0, 2.00001]))})
+    assert line.against == "R"
+    assert line.value > 20.0
+    with pytest.raises(AssertionError, match="Not equal to tolerance"):
+        inference.measure(contest, 1, True, {"HC3": (30.0, np.array([1.0, 2.1]))})
 
 
 @pytest.mark.jit
