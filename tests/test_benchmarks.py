@@ -326,6 +326,32 @@ def test_inference_is_measured(monkeypatch: pytest.MonkeyPatch) -> None:
     ]
 
 
+@pytest.mark.jit
+def test_ordered_classes_are_measured(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    ordinal, page = load("ordinal"), tmp_path / "page.md"
+    monkeypatch.setattr(ordinal, "TURNS", 1)
+    monkeypatch.setattr(ordinal, "polr", lambda X, y: 3.0)
+    page.write_text(f"{ordinal.PLACE.begin}\n{ordinal.PLACE.end}\n", "utf-8")
+    ordinal.main(["--rows", "400", "--write", str(page)])
+    written = page.read_text("utf-8")
+    for what in ("ordered classes", "probit", "shares"):
+        assert f"| ordinal | {what} | 400 x 10 float64 | statsmodels | " in written
+    assert "| ordinal | ordered classes | 400 x 10 float64 | MASS::polr | " in written
+
+
+@pytest.mark.jit
+def test_firths_fits_are_measured(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("firthmodels")
+    firth, page = load("firth"), tmp_path / "page.md"
+    for name, value in (("TURNS", 1), ("WITH_INTERVALS", (200, 3)), ("ALONE", (300, 3))):
+        monkeypatch.setattr(firth, name, value)
+    page.write_text(f"{firth.PLACE.begin}\n{firth.PLACE.end}\n", "utf-8")
+    firth.main(["--write", str(page)])
+    written = page.read_text("utf-8")
+    assert "| Firth | fit, tests and intervals | 200 x 3 float64 | firthmodels | " in written
+    assert "| Firth | fit | 300 x 3 float64 | firthmodels | " in written
+
+
 def test_errors_of_r_count_when_they_are_ours(monkeypatch: pytest.MonkeyPatch) -> None:
     inference = load("inference")
     monkeypatch.setattr(inference, "BLAS_PAUSE", 0.0)
