@@ -18,7 +18,7 @@ import numpy as np
 import fastlogit
 
 from .markers import Place
-from .tables import Line, about, in_order, table
+from .tables import Line, in_order, publish
 
 PLACE = Place("firth")
 TURNS = 5
@@ -119,11 +119,11 @@ def measure(contest: Contest) -> tuple[Times, Times]:
     return found[0], found[1]
 
 
-def main() -> None:
+def main(arguments: list[str] | None = None) -> None:
     """Measure, print and write the table."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--write", type=Path)
-    page = parser.parse_args().write
+    parser.add_argument("--write", type=Path, help="page to write the table into")
+    page = parser.parse_args(arguments).write
     lines = []
     for contest in contests():
         own, peer = measure(contest)
@@ -134,11 +134,7 @@ def main() -> None:
             Line("Firth", contest.what, contest.setting, "firthmodels", peer.wall / own.wall,
                  contest.limit, each)
         )  # fmt: skip
-    if page is not None:
-        how = "Medians of calls that take turns, answers compared before."
-        PLACE.write(page, table(about("firth", how), lines))
-    for line in lines:
-        print(line)
+    publish(PLACE, "Medians of calls that take turns, answers compared before.", lines, page)
 
 
 if __name__ == "__main__":

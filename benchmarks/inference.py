@@ -1,20 +1,27 @@
-"""Standard errors beside statsmodels: `python -m benchmarks.inference`.
+"""Standard errors beside statsmodels, glum and R: `python -m benchmarks.inference`.
 
 A fit of two classes and its full Wald inference (errors, p, intervals), with the covariance of the
 model, HC3, or clusters (10,000 of them; CR1S is statsmodels' factor), leverages and Cook's
 distances, and average marginal effects (100,000 rows at most), of models that are fitted, and a
-small study from data to printed table. Medians of calls that take turns; before they are timed the
-answers are compared, but for HC3: statsmodels 0.15.0 gives HC0 by that name. `--rows N` takes fewer
-rows, `--own` leaves statsmodels out, `--write PAGE` puts the table into a page.
+small study from data to summary and printed table. Medians of calls that take turns, of small data
+of many calls in a turn; before they are timed the answers are compared (HC3 to a few per cent with
+statsmodels, whose 0.15.0 gives HC0 by that name). R's glm with sandwich is timed by R, once,
+without reading the data, with `--r`. glum is used where it can be imported: `--peers-path` is a
+folder that it is in, as `pip install --no-deps --target FOLDER glum tabmat numexpr` makes it.
+`--rows N` takes fewer rows, `--own` leaves peers out, `--write PAGE` puts the table into a page.
 """
 
 from __future__ import annotations
 
 import argparse
+import importlib.util
+import subprocess
+import sys
+import tempfile
 import time
 import warnings
 from collections.abc import Callable
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -23,6 +30,7 @@ import numpy as np
 import fastlogit
 
 from .markers import Place
+from .small import BLAS_PAUSE
 from .tables import Line, in_order, publish
 
 PLACE = Place("inference")
@@ -31,8 +39,28 @@ SMALL = (400, 8)
 # Rows of average effects: of 1,000,000 statsmodels takes minutes for each turn.
 EFFECT_ROWS = 100_000
 TURNS = 5
-# How many times statsmodels, and milliseconds of the small study.
-FASTER, FASTER_SMALL, FASTER_INFLUENCE, SMALL_MS = 20.0, 5.0, 15.0, 2.0
+# Calls in a turn of small data, so that they find code and data in the caches.
+SMALL_CALLS = 20
+# How many times the peers, and milliseconds of the small study before it is printed.
+FASTER, FASTER_GLUM, FASTER_SMALL, FASTER_INFLUENCE, SMALL_MS = 20.0, 15.0, 5.0, 15.0, 2.0
+# Answers of statsmodels, of its HC0 beside HC3, of glum and of R agree so far.
+SAME, OTHER_KIND, NEAR = 1e-6, 5e-2, 1e-4
+R_SCRIPT = """
+suppressMessages(library(sandwich))
+arguments <- commandArgs(TRUE)
+n <- as.integer(arguments[2]); d <- as.integer(arguments[3])
+file <- file(arguments[1], "rb")
+y <- readBin(file, "double", n); clusters <- readBin(file, "double", n)
+X <- matrix(readBin(file, "double", n * d), n, d)
+fit <- system.time(m <- glm(y ~ X, family = binomial))[["elapsed"]]
+own <- system.time(errors <- summary(m)$coefficients[, 2])[["elapsed"]]
+cat(fit + own, format(errors, digits = 15), "\\n")
+for (kind in c("HC3", "clusters")) {
+  own <- system.time(v <- if (kind == "HC3") vcovHC(m, "HC3") else
+                     vcovCL(m, clusters, type = "HC0"))[["elapsed"]]
+  cat(fit + own, format(sqrt(diag(v)), digits = 15), "\\n")
+}
+"""
 
 
 class Study(NamedTuple):
@@ -43,15 +71,24 @@ class Study(NamedTuple):
     clusters: Any
 
 
+class Peer(NamedTuple):
+    """Returns standard errors, which are so near to ours; `limit` is the ratio asked for."""
+
+    run: Callable[[], Any]
+    limit: float
+    near: float = SAME
+
+
 class Contest(NamedTuple):
-    """What is measured: both return standard errors."""
+    """What is measured, and beside whom; `own` returns standard errors."""
 
     what: str
+    setting: str
     own: Callable[[], Any]
-    peer: Callable[[], Any]
-    # Whether both should give the same.
-    is_same: bool
-    limit: float
+    peers: dict[str, Peer]
+    n_calls: int = 1
+    # Milliseconds that are asked for.
+    most_ms: float | None = None
 
 
 def make(n_rows: int, n_features: int) -> Study:
@@ -88,6 +125,34 @@ def theirs(study: Study, cov_type: str) -> Any:
     found = Logit(y, add_constant(X)).fit(disp=False, cov_type=cov_type, **options)
     assert found.pvalues.shape == found.conf_int()[:, 0].shape
     return found.bse
+
+
+def of_glum(study: Study) -> Any:
+    """Return the standard errors of glum, with p and intervals, less its factor n / (n - k)."""
+    from glum import GeneralizedLinearRegressor
+
+    model = GeneralizedLinearRegressor(family="binomial", alpha=0.0, gradient_tol=1e-6)
+    model.fit(study.X, study.y.astype(float))
+    errors = model.coef_table(X=study.X, y=study.y, robust=False, dispersion=1.0)["se"]
+    return errors * np.sqrt(1.0 - len(errors) / len(study.y))
+
+
+def of_r(study: Study) -> dict[str, tuple[float, Any]]:
+    """Return the seconds that R's glm took with errors of each kind, and these."""
+    n_rows, n_features = study.X.shape
+    with tempfile.TemporaryDirectory() as folder:
+        script, data = Path(folder) / "errors.R", Path(folder) / "rows"
+        script.write_text(R_SCRIPT)
+        with data.open("wb") as file:
+            for part in (study.y.astype(float), study.clusters.astype(float), study.X.T):
+                file.write(part.tobytes())
+        said = subprocess.run(
+            ["Rscript", str(script), str(data), str(n_rows), str(n_features)],
+            check=True, capture_output=True, text=True,
+        ).stdout.splitlines()  # fmt: skip
+    lines = [np.array(line.split(), dtype=float) for line in said]
+    kinds = ("full Wald inference", "HC3", "clusters")
+    return {kind: (float(line[0]), line[1:]) for kind, line in zip(kinds, lines, strict=True)}
 
 
 @cache
@@ -138,6 +203,12 @@ def their_influence(n_rows: int) -> Any:
     return np.stack([rows.hat_matrix_diag, rows.cooks_distance[0]])
 
 
+def own_summary(study: Study) -> Any:
+    """From data to a summary."""
+    result = fastlogit.fit(study.X, study.y, C=np.inf)
+    return fastlogit.infer(result, study.X, study.y).summary()
+
+
 def own_table(study: Study) -> Any:
     """From data to the text of a summary."""
     result = fastlogit.fit(study.X, study.y, C=np.inf)
@@ -154,123 +225,111 @@ def their_table(study: Study) -> Any:
     return found.bse
 
 
-def contests(n_rows: int) -> list[tuple[str, Contest]]:
-    """Return all that is measured, each with its shape."""
+def shape(n_rows: int, n_features: int) -> str:
+    """Return a shape in words."""
+    return f"{n_rows:,} x {n_features} float64"
+
+
+def contests(n_rows: int) -> list[Contest]:
+    """Return all that is measured."""
     study, small = large(n_rows), make(*SMALL)
-    kinds = [
-        ("full Wald inference", "nonrobust", "nonrobust", True),
-        ("HC3", "HC3", "HC3", False),
-        ("clusters", "CR1S", "cluster", True),
-    ]
-    found = [
-        (
-            f"{n_rows:,} x {N_FEATURES} float64",
-            Contest(
-                what,
-                lambda kind=kind: own(study, kind),
-                lambda kind=kind_of_peer: theirs(study, kind),
-                is_same,
-                FASTER,
-            ),
-        )
-        for what, kind, kind_of_peer, is_same in kinds
-    ]
-    found.append(
-        (
-            f"{n_rows:,} x {N_FEATURES} float64",
-            Contest(
-                "leverage, Cook's distance",
-                lambda: own_influence(n_rows),
-                lambda: their_influence(n_rows),
-                True,
-                FASTER_INFLUENCE,
-            ),
-        )
-    )
     n_effects = min(n_rows, EFFECT_ROWS)
-    found.append(
-        (
-            f"{n_effects:,} x {N_FEATURES} float64",
-            Contest(
-                "average marginal effects, fitted before",
-                lambda: own_effects(n_effects),
-                lambda: their_effects(n_effects),
-                True,
-                FASTER,
-            ),
-        )
-    )
-    setting = f"{SMALL[0]} x {SMALL[1]} float64"
-    found.append(
-        (
-            setting,
-            Contest(
-                "data to printed table",
-                lambda: own_table(small),
-                lambda: their_table(small),
-                True,
-                FASTER_SMALL,
-            ),
-        )
-    )
-    return found
+    found = []
+    for what, kind, theirs_kind, near in (
+        ("full Wald inference", "nonrobust", "nonrobust", SAME),
+        ("HC3", "HC3", "HC3", OTHER_KIND),
+        ("clusters", "CR1S", "cluster", SAME),
+    ):
+        peers = {"statsmodels": Peer(partial(theirs, study, theirs_kind), FASTER, near)}
+        if kind == "nonrobust" and importlib.util.find_spec("glum") is not None:
+            peers["glum"] = Peer(partial(of_glum, study), FASTER_GLUM, NEAR)
+        found.append(Contest(what, shape(n_rows, N_FEATURES), partial(own, study, kind), peers))
+
+    def beside(run: Callable[[], Any], limit: float) -> dict[str, Peer]:
+        return {"statsmodels": Peer(run, limit)}
+
+    return [
+        *found,
+        Contest(
+            "leverage, Cook's distance", shape(n_rows, N_FEATURES),
+            lambda: own_influence(n_rows),
+            beside(lambda: their_influence(n_rows), FASTER_INFLUENCE),
+        ),
+        Contest(
+            "average marginal effects, fitted before", shape(n_effects, N_FEATURES),
+            lambda: own_effects(n_effects), beside(lambda: their_effects(n_effects), FASTER),
+        ),
+        Contest(
+            "data to printed table", shape(*SMALL), lambda: own_table(small),
+            beside(lambda: their_table(small), FASTER_SMALL), SMALL_CALLS,
+        ),
+        Contest(
+            "data to summary, not printed", shape(*SMALL), lambda: own_summary(small), {},
+            SMALL_CALLS, SMALL_MS,
+        ),
+    ]  # fmt: skip
 
 
-def measure(setting: str, contest: Contest, turns: int, with_peer: bool) -> list[Line]:
-    """Compare the answers, then time both, taking turns."""
+def seconds_of(run: Callable[[], Any], n_calls: int) -> float:
+    """Return the time of a call, of so many one after the other."""
+    began = time.perf_counter()
+    for _ in range(n_calls):
+        run()
+    return (time.perf_counter() - began) / n_calls
+
+
+def measure(
+    contest: Contest, turns: int, with_peers: bool, by_r: dict[str, tuple[float, Any]]
+) -> list[Line]:
+    """Compare the answers, then time all, taking turns."""
+    what, setting = contest.what, contest.setting
     errors = contest.own()  # which compiles
-    runs = {"fastlogit": contest.own}
-    if with_peer:
-        if contest.is_same:
-            np.testing.assert_allclose(errors, contest.peer(), rtol=1e-6, atol=1e-14)
-        runs["statsmodels"] = contest.peer
-    times: dict[str, list[float]] = {name: [] for name in runs}
+    peers = contest.peers if with_peers else {}
+    times: dict[str, list[float]] = {name: [] for name in ("fastlogit", *peers)}
+    for peer in peers.values():
+        np.testing.assert_allclose(errors, peer.run(), rtol=peer.near, atol=1e-14)
     for _ in range(turns):
-        for name, run in runs.items():
-            began = time.perf_counter()
-            run()
-            times[name].append(time.perf_counter() - began)
+        time.sleep(BLAS_PAUSE)  # for threads of a peer's BLAS, which keep cores busy for a while
+        times["fastlogit"].append(seconds_of(contest.own, contest.n_calls))
+        for name, peer in peers.items():
+            times[name].append(seconds_of(peer.run, contest.n_calls))
     medians = {name: float(np.median(each)) for name, each in times.items()}
+    limits = {name: peer.limit for name, peer in peers.items()}
+    if what in by_r:
+        medians["R"], by_glm = by_r[what]
+        np.testing.assert_allclose(errors, by_glm, rtol=NEAR)
+        limits["R"] = FASTER
     each = in_order(medians, 1e3, "ms")
-    print(f"{setting}, {contest.what}: {each}")
-    lines = []
-    if with_peer:
-        ratio = medians["statsmodels"] / medians["fastlogit"]
-        lines.append(
-            Line("inference", contest.what, setting, "statsmodels", ratio, contest.limit, each)
-        )
-    if setting.startswith(f"{SMALL[0]} "):
-        spent = 1e3 * medians["fastlogit"]
-        lines.append(
-            Line(
-                "inference",
-                contest.what,
-                setting,
-                "none, milliseconds",
-                spent,
-                -SMALL_MS,
-                each,
-                "ms",
-            )
-        )
+    print(f"{setting}, {what}: {each}", flush=True)
+    lines = [
+        Line("inference", what, setting, name, medians[name] / medians["fastlogit"], limit, each)
+        for name, limit in limits.items()
+    ]
+    if contest.most_ms is not None:
+        spent, against = 1e3 * medians["fastlogit"], "none, milliseconds"
+        lines.append(Line("inference", what, setting, against, spent, -contest.most_ms, each, "ms"))
     return lines
 
 
-def main() -> None:
+def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rows", type=int, default=N_ROWS)
     parser.add_argument("--turns", type=int, default=TURNS)
-    parser.add_argument("--own", action="store_true", help="without statsmodels")
+    parser.add_argument("--own", action="store_true", help="without peers")
+    parser.add_argument("--r", action="store_true", help="beside R's glm with sandwich, run once")
+    parser.add_argument("--peers-path", type=Path, help="folder that glum is in")
     parser.add_argument("--write", type=Path, help="page to write the table into")
-    asked = parser.parse_args()
+    asked = parser.parse_args(arguments)
+    if asked.peers_path is not None:
+        sys.path.append(str(asked.peers_path))
+    by_r = of_r(large(asked.rows)) if asked.r else {}
     lines = []
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        for setting, contest in contests(asked.rows):
-            lines += measure(setting, contest, asked.turns, not asked.own)
-    publish(
-        PLACE, "Fit and inference together; medians of calls that take turns.", lines, asked.write
-    )
+        for contest in contests(asked.rows):
+            lines += measure(contest, asked.turns, not asked.own, by_r)
+    how = "Fit and inference together; medians of calls that take turns, of R of one."
+    publish(PLACE, how, lines, asked.write)
 
 
 if __name__ == "__main__":

@@ -3,7 +3,7 @@
 A fit with standard errors, from data to both. Least processor seconds of calls that take turns, in
 one process; coefficients are compared before anything is timed. R's MASS::polr is timed in a
 process of its own, where `Rscript` is found, by its own user time (a data frame is read first, not
-timed). `--rows N` takes fewer rows.
+timed). `--rows N` takes fewer rows, `--write PAGE` puts the table into a page.
 """
 
 from __future__ import annotations
@@ -22,7 +22,13 @@ import numpy as np
 
 import fastlogit
 
+from .markers import Place
+from .tables import Line, in_order, publish
+
+PLACE = Place("ordinal")
 N_ROWS, N_FEATURES, TURNS = 20_000, 10, 3
+# No more was asked for than not to be slower.
+FASTER = 1.0
 POLR = """
 library(MASS)
 d <- read.csv("{path}")
@@ -102,28 +108,53 @@ def polr(X: Any, y: Any) -> float | None:
     return seconds
 
 
-def main() -> None:
-    """Measure, and print a line for each."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--rows", type=int, default=N_ROWS)
-    X, y, shares = make(parser.parse_args().rows)
+def line_of(what: str, setting: str, peer: str, limit: float, times: dict[str, float]) -> Line:
+    """Return the line of a peer's time and ours, and print it."""
+    each = in_order(times, 1e3, "ms")
+    print(f"{setting}, {what}: {each}", flush=True)
+    return Line("ordinal", what, setting, peer, times[peer] / times["fastlogit"], limit, each)
+
+
+def measure(n_rows: int) -> list[Line]:
+    """Compare answers and times."""
+    X, y, shares = make(n_rows)
     binary = (y > 1).astype(int)
+    setting = f"{n_rows:,} x {N_FEATURES} float64"
     contests = {
-        "ordered classes": (lambda: own_ordinal(X, y), lambda: their_ordinal(X, y)),
-        "probit": (lambda: own_binary(X, binary, link="probit"), lambda: their_probit(X, binary)),
-        "shares": (lambda: own_binary(X, shares, fractional=True), lambda: their_shares(X, shares)),
-    }
-    print(f"{len(X):,} x {X.shape[1]}, least processor seconds of {TURNS}")
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        for name, (own, peer) in contests.items():
-            np.testing.assert_allclose(own(), peer(), atol=1e-3)
-            turns = np.array([(least(own), least(peer)) for _ in range(TURNS)])
-            mine, theirs = turns.min(axis=0)
-            print(f"{name}: {mine:.4f}, statsmodels {theirs:.4f}: {theirs / mine:.1f} times")
+        "ordered classes": (lambda: own_ordinal(X, y), lambda: their_ordinal(X, y), FASTER),
+        "probit": (
+            lambda: own_binary(X, binary, link="probit"), lambda: their_probit(X, binary),
+            FASTER,
+        ),
+        "shares": (
+            lambda: own_binary(X, shares, fractional=True), lambda: their_shares(X, shares),
+            FASTER,
+        ),
+    }  # fmt: skip
+    lines = []
+    for what, (own, peer, limit) in contests.items():
+        np.testing.assert_allclose(own(), peer(), atol=1e-3)
+        turns = np.array([(least(own), least(peer)) for _ in range(TURNS)])
+        times = dict(zip(("fastlogit", "statsmodels"), turns.min(axis=0).tolist(), strict=True))
+        lines.append(line_of(what, setting, "statsmodels", limit, times))
     if (seconds := polr(X, y)) is not None:
         mine = min(least(contests["ordered classes"][0]) for _ in range(TURNS))
-        print(f"ordered classes: {mine:.4f}, MASS::polr {seconds:.4f}: {seconds / mine:.1f} times")
+        times = {"fastlogit": mine, "MASS::polr": seconds}
+        lines.append(line_of("ordered classes", setting, "MASS::polr", FASTER, times))
+    return lines
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Measure, print and write the table."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--rows", type=int, default=N_ROWS)
+    parser.add_argument("--write", type=Path, help="page to write the table into")
+    asked = parser.parse_args(arguments)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        lines = measure(asked.rows)
+    how = "Fit and standard errors; least processor times of calls that take turns, of R of one."
+    publish(PLACE, how, lines, asked.write)
 
 
 if __name__ == "__main__":

@@ -278,7 +278,8 @@ def test_a_script_writes_each_long_table_of_the_page() -> None:
     page = (ROOT / "docs" / "benchmarks.md").read_text("utf-8")
     names = (
         "engine", "estimators", "speed", "first_call", "small", "small_softmax", "wide", "sparse",
-        "sparse_memory", "l1", "l1_path", "groups", "resampling", "scan", "conditional",
+        "sparse_memory", "l1", "l1_path", "groups", "resampling", "scan",
+        "inference", "profile", "firth", "ordinal", "conditional",
     )  # fmt: skip
     scripts = [load(name) for name in names]
     for script in scripts:
@@ -310,14 +311,56 @@ def test_profile_intervals_are_measured() -> None:
 def test_inference_is_measured(monkeypatch: pytest.MonkeyPatch) -> None:
     inference = load("inference")
     monkeypatch.setattr(inference, "N_CLUSTERS", 50)
+    monkeypatch.setattr(inference, "BLAS_PAUSE", 0.0)
     lines = []
-    for setting, contest in inference.contests(2000):
-        lines += inference.measure(setting, contest, 1, True)
-    assert [line.what for line in lines] == [
-        "full Wald inference", "HC3", "clusters", "leverage, Cook's distance",
-        "average marginal effects, fitted before",
-        *["data to printed table"] * 2,
-    ]  # fmt: skip
+    for contest in inference.contests(2000):
+        lines += inference.measure(contest, 1, True, {})
+    assert [(line.what, line.against) for line in lines if line.against != "glum"] == [
+        ("full Wald inference", "statsmodels"),
+        ("HC3", "statsmodels"),
+        ("clusters", "statsmodels"),
+        ("leverage, Cook's distance", "statsmodels"),
+        ("average marginal effects, fitted before", "statsmodels"),
+        ("data to printed table", "statsmodels"),
+        ("data to summary, not printed", "none, milliseconds"),
+    ]
+
+
+@pytest.mark.jit
+def test_ordered_classes_are_measured(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    ordinal, page = load("ordinal"), tmp_path / "page.md"
+    monkeypatch.setattr(ordinal, "TURNS", 1)
+    monkeypatch.setattr(ordinal, "polr", lambda X, y: 3.0)
+    page.write_text(f"{ordinal.PLACE.begin}\n{ordinal.PLACE.end}\n", "utf-8")
+    ordinal.main(["--rows", "400", "--write", str(page)])
+    written = page.read_text("utf-8")
+    for what in ("ordered classes", "probit", "shares"):
+        assert f"| ordinal | {what} | 400 x 10 float64 | statsmodels | " in written
+    assert "| ordinal | ordered classes | 400 x 10 float64 | MASS::polr | " in written
+
+
+@pytest.mark.jit
+def test_firths_fits_are_measured(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("firthmodels")
+    firth, page = load("firth"), tmp_path / "page.md"
+    for name, value in (("TURNS", 1), ("WITH_INTERVALS", (200, 3)), ("ALONE", (300, 3))):
+        monkeypatch.setattr(firth, name, value)
+    page.write_text(f"{firth.PLACE.begin}\n{firth.PLACE.end}\n", "utf-8")
+    firth.main(["--write", str(page)])
+    written = page.read_text("utf-8")
+    assert "| Firth | fit, tests and intervals | 200 x 3 float64 | firthmodels | " in written
+    assert "| Firth | fit | 300 x 3 float64 | firthmodels | " in written
+
+
+def test_errors_of_r_count_when_they_are_ours(monkeypatch: pytest.MonkeyPatch) -> None:
+    inference = load("inference")
+    monkeypatch.setattr(inference, "BLAS_PAUSE", 0.0)
+    contest = inference.Contest("HC3", "here", lambda: np.array([1.0, 2.0]), {})
+    [line] = inference.measure(contest, 1, True, {"HC3": (30.0, np.array([1.0, 2.00001]))})
+    assert line.against == "R"
+    assert line.value > 20.0
+    with pytest.raises(AssertionError, match="Not equal to tolerance"):
+        inference.measure(contest, 1, True, {"HC3": (30.0, np.array([1.0, 2.1]))})
 
 
 @pytest.mark.jit

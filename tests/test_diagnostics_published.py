@@ -8,7 +8,7 @@ import inference_oracle as oracle
 import numpy as np
 import pandas as pd
 import pytest
-from test_inference_published import birth_weights
+from test_inference_published import LMTEST, birth_weights
 
 from fastlogit import fit, infer
 
@@ -48,6 +48,15 @@ def test_club_sandwich(bacteria: Any, kind: str) -> None:
     if f"bacteria_vcovCL_{kind}" in R:
         by_sandwich = np.reshape(R[f"bacteria_vcovCL_{kind}"], (4, 4))
         np.testing.assert_allclose(own.covariance, by_sandwich, rtol=1e-7)
+
+
+def test_coeftest_of_clusters(bacteria: Any) -> None:
+    """lmtest's coeftest with sandwich's vcovCL."""
+    found = bacteria.with_covariance("CR1", R["bacteria_ID"])
+    wanted = np.reshape(LMTEST["bacteria_coeftest_CR1"], (-1, 4)).T
+    np.testing.assert_allclose(found.standard_errors, wanted[1], rtol=1e-8)
+    np.testing.assert_allclose(found.statistics, wanted[2], rtol=1e-8)
+    np.testing.assert_allclose(found.p_values, wanted[3], rtol=1e-7)
 
 
 def test_cr2_is_that_of_whitened_rows(bacteria: Any) -> None:

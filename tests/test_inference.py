@@ -67,6 +67,31 @@ def test_twelve_rows() -> None:
     np.testing.assert_allclose(found.conf_int(0.9)[:, 0], found.coef - half)
     np.testing.assert_allclose(found.odds_ratio_intervals(0.9)[:, 1], np.exp(found.coef + half))
     np.testing.assert_allclose(found.odds_ratios, np.exp(found.coef))
+    for name, p_value in (("x0", 0.0474077577), ("x1", 0.2618002398)):
+        test = found.likelihood_ratio_test(name)
+        assert test.p_value == pytest.approx(p_value, abs=6e-11)
+
+
+@pytest.mark.parametrize(
+    ("l1_reg", "l2_reg", "wanted"),
+    [
+        # The mean loss with 0.08 (0.5 |coef| + 0.25 coef^2), and with 0.1 (0.5 |x| + 1.5 |d|).
+        (0.04, 0.04, [-0.65224668, 1.02394876, 0.40159655]),
+        ([0.05, 0.15], 0.0, [-0.61603779, 1.29778731, 0.0]),
+    ],
+)
+def test_twelve_rows_with_an_elastic_net(l1_reg: Any, l2_reg: float, wanted: Any) -> None:
+    result = fit(TWELVE, TWELVE_Y, l1_reg=l1_reg, l2_reg=l2_reg)
+    np.testing.assert_allclose([result.intercept, *result.coef], wanted, rtol=0, atol=2e-7)
+    if wanted[2] == 0.0:
+        assert result.coef[1] == 0.0
+
+
+@pytest.mark.parametrize("labels", [(False, True), ("no", "yes")])
+def test_the_second_level_is_what_is_modelled(labels: Any) -> None:
+    y = np.array(labels)[TWELVE_Y]
+    found = infer(unpenalised(TWELVE, y), TWELVE, y)
+    assert found.coef[1] == pytest.approx(1.7775750673, abs=6e-11)
 
 
 def test_spector_and_mazzeo() -> None:

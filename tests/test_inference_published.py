@@ -12,7 +12,9 @@ from fastlogit import LogisticRegression, fit, infer
 
 pytestmark = pytest.mark.jit
 
-R = json.loads((Path(__file__).parent / "published" / "inference.json").read_text("utf-8"))
+PUBLISHED = Path(__file__).parent / "published"
+R = json.loads((PUBLISHED / "inference.json").read_text("utf-8"))
+LMTEST = json.loads((PUBLISHED / "hypotheses.json").read_text("utf-8"))
 
 
 def titanic() -> tuple[Any, Any, Any]:
@@ -63,6 +65,32 @@ def test_low_birth_weight() -> None:
     smaller = infer(fit(X.drop(columns="race"), y, C=np.inf), X.drop(columns="race"), y)
     nested = found.likelihood_ratio_test(smaller)
     assert [nested.statistic, nested.p_value] == pytest.approx(R["birth_race_lrt"], rel=1e-7)
+
+
+@pytest.mark.parametrize("kind", ["nonrobust", "HC3"])
+def test_coeftest_of_lmtest(kind: str) -> None:
+    X, y = birth_weights()
+    found = infer(fit(X, y, C=np.inf), X, y, cov_type=kind)
+    name = "birth_coeftest" if kind == "nonrobust" else f"birth_coeftest_{kind}"
+    wanted = np.reshape(LMTEST[name], (-1, 4)).T
+    for own, right in zip(
+        (found.coef, found.standard_errors, found.statistics, found.p_values), wanted, strict=True
+    ):
+        np.testing.assert_allclose(own, right, rtol=1e-8)
+    if kind == "HC3":
+        ends = np.reshape(LMTEST["birth_coefci_HC3"], (-1, 2))
+        np.testing.assert_allclose(found.conf_int(), ends, rtol=1e-8)
+
+
+def test_lrtest_and_waldtest_of_lmtest() -> None:
+    X, y = birth_weights()
+    found = infer(fit(X, y, C=np.inf), X, y)
+    for test, name in (
+        (found.likelihood_ratio_test("race"), "birth_lrtest"),
+        (found.wald_test("race"), "birth_waldtest"),
+        (found.with_covariance("HC1").wald_test("race"), "birth_waldtest_HC1"),
+    ):
+        assert [test.statistic, test.df, test.p_value] == pytest.approx(LMTEST[name], rel=1e-8)
 
 
 def test_visits_by_multinom() -> None:

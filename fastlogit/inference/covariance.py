@@ -94,11 +94,11 @@ def covariance_of(optimum: Optimum, cov_type: str, clusters: Clusters | None) ->
     return Covariance(0.5 * (matrix + matrix.T))
 
 
-def _within_counts(optimum: Optimum, cov_type: str) -> Vector | float:
+def _within_counts(optimum: Optimum, cov_type: str) -> Vector | None:
     """Return what squared slopes of single events have beside that of their share, of each row.
 
     Of w events, a share s of them of the second class, whose slopes are a and others' b, squares
-    add up to w (s a + (1 - s) b)^2 and w s (1 - s) (a - b)^2.
+    add up to w (s a + (1 - s) b)^2 and w s (1 - s) (a - b)^2. None where rows are single events.
 
     Raises
     ------
@@ -107,7 +107,7 @@ def _within_counts(optimum: Optimum, cov_type: str) -> Vector | float:
     """
     rows, weights = optimum.objective.rows, optimum.weights
     if rows.shares is None or weights.is_quasi or not weights.values.size:
-        return 0.0
+        return None
     spread: Vector = weights.values * rows.shares * (1.0 - rows.shares)
     if not isinstance(rows.loss, RowLoss):
         return spread
@@ -126,9 +126,10 @@ def _meat(optimum: Optimum, cov_type: str) -> Matrix:
     """Return the sum of the rows' squared slopes, on standardised columns: (n_theta, n_theta)."""
     design, residuals = optimum.objective.design, optimum.residuals
     if len(residuals) == 1:
-        squares = per_repetition(optimum, np.square(residuals[0])) + _within_counts(
-            optimum, cov_type
-        )
+        squares = per_repetition(optimum, np.square(residuals[0]))
+        within = _within_counts(optimum, cov_type)
+        if within is not None:
+            squares += within
         if POWERS[cov_type]:
             rest = leverages(optimum)
             np.subtract(1.0, rest, out=rest)

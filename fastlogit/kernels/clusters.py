@@ -1,7 +1,7 @@
 """Sums over the rows of each cluster: of values times rows, and of Gram matrices.
 
-Each cluster is summed by one thread in the order of the rows, whatever the number of threads, and
-needs no partial sums: clusters may be many.
+Chunks of the rows have sums of their own, where these are small beside the rows. Within a chunk
+each cluster is summed by one thread in the order of the rows, whatever the number of threads.
 """
 
 from __future__ import annotations
@@ -82,20 +82,29 @@ def _over_clusters(layout: Layout, add: Any, name: str) -> Twins:
     bring_block = direct_block if direct else gathered_block
 
     def over_clusters(
-        rows: Any, factors: Any, codes: Any, n_clusters: int, n_parts: int, sums_out: Any
+        rows: Any,
+        factors: Any,
+        codes: Any,
+        n_clusters: int,
+        n_parts: int,
+        n_chunks: int,
+        sums_out: Any,
     ) -> None:
         n_features = rows.center.size
         packed = packed_width(n_features)
         width = n_features if direct else packed
         center, scale = empty_at_line(packed), empty_at_line(packed)
         pack_columns(rows, width, center, scale)
-        for part in prange(n_parts):
+        step = (rows.n_samples + n_chunks - 1) // n_chunks
+        for task in prange(n_chunks * n_parts):
+            chunk, part = task // n_parts, task % n_parts
+            stop, first = min((chunk + 1) * step, rows.n_samples), chunk * n_clusters
             low, high = n_clusters * part // n_parts, n_clusters * (part + 1) // n_parts
             work = zeros_at_line(0 if direct else GATHERED * width)
             scaled = zeros_at_line(packed + LANES)
             values = source(rows.X, work)
-            for begin in range(0, rows.n_samples, GATHERED):
-                count = min(GATHERED, rows.n_samples - begin)
+            for begin in range(chunk * step, stop, GATHERED):
+                count = min(GATHERED, stop - begin)
                 place = bring_block(rows, begin, count, width, work, 0)
                 span = Span(place, rows.stride if direct else width, width, count)
                 for row in range(count):
@@ -104,7 +113,7 @@ def _over_clusters(layout: Layout, add: Any, name: str) -> Twins:
                         at = span.place + row * span.stride
                         add(
                             values, at, width, center, scale, scaled, factors, begin + row,
-                            cluster, sums_out,
+                            first + cluster, sums_out,
                         )  # fmt: skip
 
     return entry(over_clusters, name=f"{name}_{layout.value}")
@@ -115,11 +124,14 @@ _GRAMS = {layout: _over_clusters(layout, add_products, "grams") for layout in La
 
 
 def cluster_sums(layout: Layout) -> Twins:
-    """Return the compiled ``cluster_sums(rows, factors, codes, n_clusters, n_parts, sums_out)``.
+    """Return the compiled ``cluster_sums`` of sums over clusters.
+
+    ``cluster_sums(rows, factors, codes, n_clusters, n_parts, n_chunks, sums_out)``.
 
     It adds ``factors[k, i]`` times the standardised row i, packed as `rows.unpack_slot` says and
     with a vector behind that begins with 1, to output k of its cluster: `sums_out` is the flat
-    (n_clusters, n_outputs, width) of zeros. Clusters are shared out among `n_parts`.
+    (n_chunks, n_clusters, n_outputs, width) of zeros. The rows are cut in `n_chunks`, and the
+    clusters of each are shared out among `n_parts`.
     """
     return _SUMS[layout]
 
@@ -127,6 +139,6 @@ def cluster_sums(layout: Layout) -> Twins:
 def cluster_grams(layout: Layout) -> Twins:
     """Return the same of Gram matrices: `factors` (1, n_samples) weigh the rows.
 
-    `sums_out` is the flat (n_clusters, width, width).
+    `sums_out` is the flat (n_chunks, n_clusters, width, width).
     """
     return _GRAMS[layout]

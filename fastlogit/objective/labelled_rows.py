@@ -410,9 +410,9 @@ class LabelledRows:
             offset, _ = offsets_of(self, model, 1)
         else:
             # All rows of a class have the same loss.
-            counts = np.bincount(codes, weights)
+            counts = self._weights_of_codes(model)
             labels = np.flatnonzero(counts)
-            weights = counts[labels].astype(np.float64)
+            weights = counts[labels]
             codes = labels.astype(codes.dtype)
             offset = np.zeros((own.size, labels.size))
         total = float(self.total_weight[own[0]])
@@ -420,6 +420,16 @@ class LabelledRows:
             return self.loss.mean_at_levels(
                 levels, offset, codes, self.positive[own], weights, total
             )
+
+    def _weights_of_codes(self, model: int) -> Vector:
+        """Return the weight of the rows of each code; of one output, of some other code for all."""
+        if self.loss.n_classes > 1:
+            weights = self.weights_of(model * self.loss.n_classes)
+            return np.bincount(self.codes_of(model), weights).astype(np.float64)
+        positive = int(self.positive[model])
+        counts = np.zeros(positive + 2)
+        counts[positive], counts[0 if positive else 1] = self.weights_of_class(model)
+        return counts
 
     def _level_cost_of_shares(self, level: float) -> float:
         """Return `level_cost` of a fractional response: each row is of both classes."""

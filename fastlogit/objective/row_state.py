@@ -59,10 +59,15 @@ class RowCurvature(_OfModels):
 
     def least_positive(self) -> float:
         """Return the least of those that are positive; infinite where none is."""
+        least = float(self.values.min(initial=np.inf))
+        if least > 0.0:  # as a rule: to leave some out takes four times as long
+            return least
         return float(self.values.min(initial=np.inf, where=self.values > 0.0))
 
     def n_positive(self) -> int:
         """Return how many are positive."""
+        if self.values.min(initial=np.inf) > 0.0:
+            return self.values.size
         return int(np.count_nonzero(self.values))
 
     def draw(self, count: int) -> IndexMatrix:
