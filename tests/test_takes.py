@@ -101,7 +101,9 @@ CALLS: dict[str, list[Callable[[Any, Any], Any]]] = {
     "`conditional_logit`": [lambda X, y: fastlogit.conditional_logit(X, Y, GROUPS)],
     "`fit_groups` and its predictions, `bootstrap`, `permutation`": [
         lambda X, y: fastlogit.fit_groups(X, Y, GROUPS),
-        lambda X, y: fastlogit.fit_groups(DENSE, Y, GROUPS, C=1.0).predict_proba(X, GROUPS),
+        lambda X, y: fastlogit.fit_groups(
+            FRAME if X is FRAME else DENSE, Y, GROUPS, C=1.0
+        ).predict_proba(X, GROUPS),
         lambda X, y: fastlogit.bootstrap(X, Y),
         lambda X, y: fastlogit.permutation(X, Y),
     ],
