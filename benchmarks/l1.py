@@ -10,8 +10,7 @@ Shapes whose names end in -net have half of their penalty as L1, the rest as L2.
 
 skglm, celer and cyanure are used where they can be imported: `--peers-path` is a folder that they
 are in, as `pip install --no-deps --target FOLDER skglm celer` makes it. `--shrink` makes shapes
-smaller. `--write docs/benchmarks.md` puts the tables into that page, of L1 and of elastic nets
-apart; one of which no shape was asked for stays as it is.
+smaller. `--write docs/benchmarks.md` puts the table of the wide shapes into that page.
 """
 
 from __future__ import annotations
@@ -39,8 +38,7 @@ from .workloads import Source, normal, standardised, zipf_text
 TOL = 1e-8
 # What a solver comes to counts as 1e-8.
 NEAR = 1.5 * TOL
-# Elastic nets have a table of their own.
-PLACE, PLACE_OF_NETS = Place("l1"), Place("l1-net")
+PLACE = Place("l1")
 # How many times faster than the best peer each of the shapes in the table should be.
 FASTER = {"text": 4.0, "wide": 4.0, "text-net": 5.0, "wide-net": 5.0, "small": 5.0, "tall": 5.0}
 
@@ -304,11 +302,7 @@ def main(arguments: list[str] | None = None) -> None:
     if asked.write is not None:
         said = about("l1", "Least of calls that take turns; solvers at the loosest tolerance that "
                      "comes to 1e-8 of the optimum.")  # fmt: skip
-        nets = [line for line in lines if line.row.endswith("-net")]
-        others = [line for line in lines if line not in nets]
-        for place, own in ((PLACE, others), (PLACE_OF_NETS, nets)):
-            if own:
-                place.write(asked.write, table(said, own))
+        PLACE.write(asked.write, table(said, lines))
 
 
 if __name__ == "__main__":
