@@ -278,7 +278,7 @@ def test_a_script_writes_each_long_table_of_the_page() -> None:
     page = (ROOT / "docs" / "benchmarks.md").read_text("utf-8")
     names = (
         "engine", "estimators", "speed", "first_call", "small", "small_softmax", "wide", "sparse",
-        "sparse_memory", "l1", "l1_path", "groups", "resampling", "scan",
+        "sparse_memory", "l1", "real", "l1_path", "groups", "resampling", "scan",
         "inference", "profile", "firth", "ordinal", "conditional",
     )  # fmt: skip
     scripts = [load(name) for name in names]

@@ -477,10 +477,11 @@ def doors(X, y=Y0):
 
 
 # Which of the doors read categorical columns: `fit`, `logistic_path`, the fits of both estimators;
-# and `cost`, which counts the coefficients. Streams say that batches do not, and what to pass.
-READ_CATEGORIES = {0, 6, 9, 11}
+# batches and streams; and `cost`, which counts the coefficients. What has a number of columns says
+# that it does not, and what to pass.
+READ_CATEGORIES = {0, 6, 7, 9, 10, 11}
 COST = 2
-STREAMS = {8, 10}
+COUNTED = 8
 
 
 def assert_refused_at_every_door(X, error, words) -> None:
@@ -499,7 +500,7 @@ def assert_refused_at_every_door(X, error, words) -> None:
             with pytest.raises(error) as caught:
                 door()
         said = words
-        if are_read and number in STREAMS:
+        if are_read and number == COUNTED:
             said = ["'flag'", "a batch takes no categorical columns", "get_dummies"]
         for word in said:
             assert word in str(caught.value)
@@ -688,11 +689,7 @@ def test_sparse_frames_are_told_what_frames_have() -> None:
 def test_frames_some_of_whose_columns_are_sparse() -> None:
     sparse = pd.DataFrame(X0, columns=NAMES).astype(pd.SparseDtype(float, 0.0))
     mixed = FRAME.assign(size=sparse["size"])
-    for number, door in enumerate(doors(mixed)):
-        if number == 7:  # a BatchSource
-            with pytest.raises(TypeError, match="sparse"):
-                door()
-            continue
+    for door in doors(mixed):
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", "X has feature names")
             warnings.simplefilter("ignore", fastlogit.SeparationWarning)
@@ -700,8 +697,9 @@ def test_frames_some_of_whose_columns_are_sparse() -> None:
     model = LogisticRegression().partial_fit(mixed, Y0, classes=[0, 1])
     wanted = LogisticRegression().partial_fit(FRAME, Y0, classes=[0, 1])
     np.testing.assert_allclose(model.coef_, wanted.coef_, rtol=1e-9)
-    with pytest.raises(TypeError, match=r"scan takes no sparse X yet.*X.astype\(float\)"):
-        fastlogit.scan(mixed, FRAME, Y0)
+    read = (mixed, mixed.astype(float))
+    found, same = (fastlogit.scan(X, FRAME, Y0, firth=True) for X in read)
+    np.testing.assert_allclose(found.coef, same.coef, rtol=1e-6)
 
 
 def of_library(library, name):

@@ -18,6 +18,7 @@ from coded_frames import (
     indicators,
     labels_of,
 )
+from fastlogit.online import OnlineLogistic
 from scipy.optimize import minimize
 from sklearn.base import clone
 
@@ -384,21 +385,11 @@ def test_levels_of_a_fit_where_not_all_occur() -> None:
 # ---- what does not take them
 
 
-REFUSED = {
-    "fit_groups": lambda X: fastlogit.fit_groups(X, Y, np.arange(N_SAMPLES) % 2),
-    "bootstrap": lambda X: fastlogit.bootstrap(X, Y),
-    "permutation": lambda X: fastlogit.permutation(X, Y),
-    "a batch": lambda X: fastlogit.LogisticRegression().partial_fit(X, Y, classes=[0, 1]),
-    "scan": lambda X: fastlogit.scan(X, np.ones((N_SAMPLES, 1)), Y),
-}
-
-
 @pytest.mark.parametrize("kind", [pd.DataFrame, pl.DataFrame, pa.table])
-@pytest.mark.parametrize("name", REFUSED)
-def test_functions_of_rows_in_memory_refuse_them_by_name(name, kind) -> None:
+def test_a_stream_of_columns_that_are_counted_refuses_them_by_name(kind) -> None:
     arrow = OTHERS["arrow"]
     X = {pd.DataFrame: FRAME, pl.DataFrame: OTHERS["polars"], pa.table: arrow}[kind]
     with pytest.raises(
-        TypeError, match=rf"{name} takes no categorical columns.*'carrier'.*dummies"
+        TypeError, match=r"a batch takes no categorical columns.*'carrier'.*dummies"
     ):
-        REFUSED[name](X)
+        OnlineLogistic(4, [0, 1]).update(X, Y)

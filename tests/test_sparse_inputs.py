@@ -16,7 +16,7 @@ from spoiled import FORMATS, meant, spoiled
 
 import fastlogit
 from fastlogit.design.compressed import CompressedRows
-from fastlogit.inputs.sparse import compressed_rows, is_sparse, refuse_sparse, sparse_of
+from fastlogit.inputs.sparse import compressed_rows, is_sparse, sparse_of
 
 RNG = np.random.default_rng(2)
 X0 = np.round(RNG.normal(size=(12, 8)) * 3.0) * (RNG.random((12, 8)) < 0.4)
@@ -225,9 +225,6 @@ def test_what_is_sparse() -> None:
             """Of another library."""
 
     assert not is_sparse(Other())
-    with pytest.raises(TypeError, match=r"scan takes no sparse X yet.*csr_array.*X.toarray\(\)"):
-        refuse_sparse("scan", made("csr", "array"), made("csr", "array"))
-    refuse_sparse("scan", X0, X0)
 
 
 def test_a_few_rows_and_columns_as_rows() -> None:

@@ -94,14 +94,16 @@ CALLS: dict[str, list[Callable[[Any, Any], Any]]] = {
         lambda X, y: fastlogit.infer(fitted(X), X, Y),
     ],
     "`ordinal_logit`": [lambda X, y: fastlogit.ordinal_logit(X, Y)],
-    "`partial_fit`, `OnlineLogistic`": [
-        lambda X, y: LogisticRegression().partial_fit(X, Y, classes=[0, 1]),
+    "`partial_fit`": [lambda X, y: LogisticRegression().partial_fit(X, Y, classes=[0, 1])],
+    "`OnlineLogistic`": [
         lambda X, y: OnlineLogistic(DENSE.shape[1], [0, 1]).update(X, Y),
     ],
     "`conditional_logit`": [lambda X, y: fastlogit.conditional_logit(X, Y, GROUPS)],
     "`fit_groups` and its predictions, `bootstrap`, `permutation`": [
         lambda X, y: fastlogit.fit_groups(X, Y, GROUPS),
-        lambda X, y: fastlogit.fit_groups(DENSE, Y, GROUPS, C=1.0).predict_proba(X, GROUPS),
+        lambda X, y: fastlogit.fit_groups(
+            FRAME if X is FRAME else DENSE, Y, GROUPS, C=1.0
+        ).predict_proba(X, GROUPS),
         lambda X, y: fastlogit.bootstrap(X, Y),
         lambda X, y: fastlogit.permutation(X, Y),
     ],

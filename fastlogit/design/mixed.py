@@ -12,7 +12,7 @@ import numpy as np
 from ..arrays import DType, Features, Indices
 from .base import Design
 from .codes import CodedColumns, CodesDesign
-from .compressed import CompressedRows, of_dense, side_by_side
+from .compressed import CompressedRows, compress, of_dense, side_by_side
 from .dense import DenseDesign
 from .sparse import SparseDesign
 from .split import Block, SplitDesign
@@ -67,10 +67,26 @@ class MixedRows:
 
 
 def as_sparse(rows: MixedRows) -> CompressedRows:
-    """Return rows of numbers and of sparse columns, both there, as sparse rows: a copy."""
-    assert rows.numbers is not None
-    assert rows.sparse is not None
-    return side_by_side([of_dense(rows.numbers), rows.sparse], rows.places, rows.dtype)
+    """Return rows of columns of several kinds as sparse rows: a copy.
+
+    A value takes 12 bytes, and a categorical column has one for each row: for functions that do
+    many fits of few rows, which have no kernels for codes.
+    """
+    parts = [
+        None if rows.numbers is None else of_dense(rows.numbers),
+        rows.sparse,
+        None if rows.codes is None else _indicators(rows.codes),
+    ]
+    return side_by_side([part for part in parts if part is not None], rows.places, rows.dtype)
+
+
+def _indicators(coded: CodedColumns) -> CompressedRows:
+    """Return the indicators of levels, of which a row has one or none for each column."""
+    features = coded.feature_of[coded.firsts[:, None] + coded.codes].T
+    there = features >= 0
+    pointers = np.concatenate([[0], np.cumsum(there.sum(axis=1))])
+    indices = features[there]
+    return compress(np.ones(len(indices)), indices, pointers, coded.shape)
 
 
 def open_mixed(rows: MixedRows, n_threads: int | None) -> Design:

@@ -392,7 +392,11 @@ class LogisticRegression(
         Parameters
         ----------
         X : array-like, sparse matrix or data frame of shape (n_samples, n_features)
-            Real numbers, finite.
+            Real numbers, finite. Columns of a data frame may be categorical: their levels are those
+            that the first batch declares, whether rows have them or not (pandas' CategoricalDtype,
+            polars' Enum, an Arrow dictionary; of a polars Categorical those of its rows); what
+            others are says `handle_unknown`. Of `interactions` each pair of levels has a
+            coefficient.
         y : array-like of shape (n_samples,)
             Labels, not necessarily of all classes.
         classes : array-like of shape (n_classes,), optional
@@ -415,9 +419,17 @@ class LogisticRegression(
             classes = getattr(self, "classes_", None)
         if is_first and classes is None:
             raise ValueError("classes must be given in the first call of partial_fit")
-        given = Given(X, y, sample_weight, class_weight=self.class_weight)
+        C, ratio = self._strengths()
+        coding, stream = None, None if is_first else self._categories
+        if stream is not None:
+            stream = stream.taking(self.handle_unknown)
+        elif is_first:
+            coding = check_category_options(
+                self.categories, self.handle_unknown, self.interactions, has_penalty=C != math.inf
+            )
+        given = Given(X, y, sample_weight, class_weight=self.class_weight, categories=coding)
         known = None if is_first else self._online.classes
-        batch, known = look_at_labelled_rows(type(self).__name__, given, classes, known)
+        batch, known = look_at_labelled_rows(type(self).__name__, given, classes, known, stream)
         rows, labels = batch.rows, batch.labels
         validate_data(self, rows.carrier, labels, reset=is_first, skip_check_array=True)
         if self._has_reduction():
@@ -425,7 +437,6 @@ class LogisticRegression(
                 "partial_fit does not take bias_reduction (or penalty='firth'), which needs all "
                 "rows at once: fit does"
             )
-        C, ratio = self._strengths()
         if ratio > 0.0:
             raise ValueError(
                 f"partial_fit does not take L1 (l1_ratio={ratio:g}): fit does; or use l1_ratio=0"
@@ -443,7 +454,7 @@ class LogisticRegression(
         self.classes_ = labels_like(labels, online.classes)
         self.coef_, self.intercept_ = rows_of_models(online.coef, online.intercept)
         self._single = _is_single(rows)
-        self._categories = None
+        self._categories = rows.categories
         return self
 
     def decision_function(self, X: ArrayLike, *, offset: ArrayLike = None) -> Array:
@@ -635,7 +646,11 @@ class LogisticRegression(
         rows = data.rows
         if isinstance(rows.X, BatchRows) and rows.text_names is not None:
             # scikit-learn does not look at batches.
-            self.feature_names_in_ = np.asarray(rows.text_names, dtype=object)
+            names = rows.text_names
+            if rows.categories is not None:
+                names = list(rows.categories.columns)
+                self.n_features_in_ = len(names)
+            self.feature_names_in_ = np.asarray(names, dtype=object)
         elif hasattr(self, "feature_names_in_") and rows.categories is None:
             names = self.feature_names_in_.tolist()
             data = data._replace(rows=rows._replace(names=names, text_names=names))

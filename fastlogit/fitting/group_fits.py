@@ -14,6 +14,7 @@ import numpy as np
 
 from ..arrays import ArrayLike, Integers, Labels, Mask, Matrix, Vector
 from ..elementwise import sigmoid
+from ..inputs.categories import Categories
 from ..kernels import groups as kernels
 from ..result import FitResult
 from .group_predictions import GroupModels, raw_prediction
@@ -134,7 +135,10 @@ class GroupFits:
     pooled : FitResult or None
         The fit of all rows, with ``prior_mean="pooled"``.
     feature_names : list of str or None
-        The names of the columns of X, where all are text.
+        The names of the columns of X, where all are text; of categorical columns those of their
+        levels.
+    categories : fastlogit.inputs.categories.Categories or None
+        Of a frame with categorical columns: what the coefficients are of.
     failures : dict
         What `fit` said of the groups whose status is FAILED, by their place.
     ended_by : str
@@ -158,6 +162,7 @@ class GroupFits:
     prior_mean: Vector | None = None
     pooled: FitResult | None = None
     feature_names: list[str] | None = None
+    categories: Categories | None = None
     failures: dict[int, str] = field(default_factory=dict)
     ended_by: str = ""
     seconds: float = 0.0
@@ -218,7 +223,8 @@ class GroupFits:
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features)
-            Real numbers, finite, in memory.
+            Real numbers, finite, in memory; a frame with categorical columns where that of the fit
+            had them.
         groups : array-like of shape (n_samples,)
             The group of each row, labels as in the fit.
         offset : array-like of shape (n_samples,), optional
@@ -239,7 +245,7 @@ class GroupFits:
         is_date = self.groups.dtype.kind in "mM"
         models = GroupModels(
             self._places, self.coef, self.intercept, self.pooled, self.feature_names,
-            self.groups.dtype if is_date else None,
+            self.groups.dtype if is_date else None, self.categories,
         )  # fmt: skip
         return raw_prediction(models, X, groups, offset, handle_unknown)
 

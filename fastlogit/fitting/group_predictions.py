@@ -13,6 +13,7 @@ from ..design.compressed import CompressedRows
 from ..design.mixed import MixedRows, as_sparse
 from ..design.sparse import SparseDesign
 from ..inputs import validation
+from ..inputs.categories import Categories
 from ..inputs.conversion import show
 from ..inputs.given import OfFit, look_at_rows
 from ..inputs.groups import encode_groups
@@ -36,6 +37,7 @@ class GroupModels(NamedTuple):
     pooled: FitResult | None
     feature_names: Sequence[str] | None
     dates: np.dtype[np.generic] | None
+    categories: Categories | None = None
 
 
 def raw_prediction(
@@ -43,8 +45,11 @@ def raw_prediction(
 ) -> Vector:
     """Return each row's raw prediction by the model of its group; see `GroupFits`."""
     check_option("handle_unknown", handle_unknown, HANDLE_UNKNOWN)
-    rows = look_at_rows(OfFit(X, models.feature_names))
-    X = as_sparse(rows.X) if isinstance(rows.X, MixedRows) and rows.X.codes is None else rows.X
+    categories, names = models.categories, models.feature_names
+    if categories is not None and names is not None:
+        names = categories.columns
+    rows = look_at_rows(OfFit(X, names, categories))
+    X = as_sparse(rows.X) if isinstance(rows.X, MixedRows) else rows.X
     if not isinstance(X, np.ndarray | CompressedRows):
         raise TypeError(
             f"predictions of groups take rows in memory, and X is a {type(rows.X).__name__}; "

@@ -85,8 +85,9 @@ class AnyGroupRows(ABC, Generic[AnyRoom]):
         offset = data.offset[some] if data.offset.size else none
         if fixed.size:
             offset = offset + fixed if offset.size else fixed
+        rows = data.rows._replace(X=X, carrier=X, categories=None)
         return Data(
-            data.rows._replace(X=X, carrier=X), data.classes, readonly(data.codes[some]),
+            rows, data.classes, readonly(data.codes[some]),
             readonly(data.weights[some] if data.weights.size else none), readonly(offset),
         )  # fmt: skip
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import time
 import warnings
+from collections.abc import Sequence
 from typing import Literal, NamedTuple
 
 import numpy as np
@@ -25,7 +26,7 @@ from ..objective.binomial import Binomial
 from ..objective.hessians import Hessians
 from ..objective.labelled_rows import LabelledRows
 from ..objective.objective import Objective
-from ..options import check_number, check_whole
+from ..options import check_category_options, check_number, check_whole
 from ..result import Callback, FitResult, Progress
 from .chunks import Crew
 from .fit import TOLERANCE, fit
@@ -69,6 +70,9 @@ def fit_groups(
     offset: ArrayLike = None,
     penalty_factor: ArrayLike = None,
     intercept: Literal["fit"] | float | None = "fit",
+    categories: str = "auto",
+    handle_unknown: str = "error",
+    interactions: Sequence[Sequence[str]] | None = None,
     n_threads: int | None = None,
     callback: Callback | None = None,
     time_limit: float | None = None,
@@ -84,7 +88,8 @@ def fit_groups(
         Real numbers, finite, in memory. Float64 in rows (C order) is read in place, other arrays
         a few megabytes at a time. A sparse matrix or array of SciPy, and a frame with sparse
         columns, stay sparse: each group is fitted in the columns that its rows have values of, and
-        the others are known to be at 0, or at the prior's mean.
+        the others are known to be at 0, or at the prior's mean. So it is with the levels of
+        categorical columns, which are sparse columns here, 12 bytes for each row and column.
     y : array-like of shape (n_samples,)
         Labels of two classes, the same two for all groups.
     groups : array-like of shape (n_samples,)
@@ -112,6 +117,11 @@ def fit_groups(
         Factors >= 0 of the penalty of each column; 0 leaves a column without penalty.
     intercept : "fit", float or None, default "fit"
         A number holds the intercepts there; None or 0 is none.
+    categories, handle_unknown, interactions
+        How categorical columns of a frame are coded, as in `fit`: the levels are those of all rows.
+        In full coding, which "auto" is with a penalty, levels depend on each other, so that groups
+        are COLLINEAR and have no standard errors; in reference coding those without rows of the
+        first level of all are.
     n_threads : int, optional
         Number of threads; None takes what the process may use. The result has the same bits
         for every number.
@@ -143,8 +153,13 @@ def fit_groups(
     clock = Clock(began, check_time_limit(time_limit))
     fixed = check_intercept(intercept)
     threads.thread_count(n_threads)
-    given = Given(X, y, sample_weight, offset, l2_reg, penalty_factor, clock=clock)
-    data = look_in_memory(given, "fit_groups", takes_sparse=True)
+    coding = check_category_options(
+        categories, handle_unknown, interactions, has_penalty=C is not None or l2_reg is not None
+    )
+    given = Given(
+        X, y, sample_weight, offset, l2_reg, penalty_factor, clock=clock, categories=coding
+    )
+    data = look_in_memory(given, "fit_groups")
     check_two_classes(data, "fit_groups")
     grouped = encode_groups(groups, len(data.codes))
     strength, by_weight = strength_of(C, data)
@@ -406,6 +421,7 @@ class _Fits:
             prior_mean=self.task.mean if self.task.mean.size else None,
             pooled=self.pooled,
             feature_names=self.data.rows.text_names,
+            categories=self.data.rows.categories,
             failures=self.failures,
             ended_by=self.ended_by,
             seconds=time.perf_counter() - began,

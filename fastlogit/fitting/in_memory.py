@@ -21,9 +21,7 @@ from ..design.mixed import MixedRows, as_sparse
 from ..design.sparse import SparseDesign
 from ..inputs import validation
 from ..inputs.batches import BatchSource
-from ..inputs.categories import refuse_categories
 from ..inputs.given import Data, Given, look
-from ..inputs.sparse import refuse_sparse
 from ..kernels.groups import all_finite
 from ..options import check_strength
 from ..result import Callback, Progress
@@ -46,13 +44,11 @@ LOOK_EACH = 524_288
 TABLE_SHARE, LEAST_TABLE = 0.5, 2**26
 
 
-def look_in_memory(
-    given: Given, name: str, multi_class: str = "ovr", takes_sparse: bool = False
-) -> Data:
+def look_in_memory(given: Given, name: str, multi_class: str = "ovr") -> Data:
     """Check rows, labels, weights and the rest of what a function reads in memory.
 
-    Whether X is finite is left to `check_finite`, once all else is known to be right. With
-    `takes_sparse` X may be sparse, and a frame of which some columns are is read so as a whole.
+    Whether X is finite is left to `check_finite`, once all else is known to be right. A frame of
+    which some columns are sparse or categorical is read as sparse rows as a whole.
 
     Raises
     ------
@@ -64,15 +60,11 @@ def look_in_memory(
             f"{name} reads rows in memory, and X is a {type(given.X).__name__}; load them into "
             "memory first"
         )
-    refuse_categories(name, given.X)
     data = look(given, multi_class)
-    if takes_sparse and isinstance(data.rows.X, MixedRows) and data.rows.X.codes is None:
+    if isinstance(data.rows.X, MixedRows):
         rows = as_sparse(data.rows.X)
         return data._replace(rows=data.rows._replace(X=rows))
-    if takes_sparse and isinstance(data.rows.X, CompressedRows):
-        return data
-    refuse_sparse(name, data.rows.X, data.rows.carrier)
-    if not isinstance(data.rows.X, np.ndarray):
+    if not isinstance(data.rows.X, np.ndarray | CompressedRows):
         raise TypeError(
             f"{name} reads rows in memory, and X is a {type(data.rows.X).__name__} that is "
             "streamed; load them into memory first"

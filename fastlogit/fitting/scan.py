@@ -13,16 +13,18 @@ from .. import threads
 from ..arrays import ArrayLike, Indices, Integers, Matrix, Vector
 from ..clock import Clock
 from ..design.base import readonly
+from ..design.compressed import CompressedRows
 from ..errors import SeparationWarning
 from ..inputs.given import Data, Given
 from ..inputs.scan import Columns, look_at_columns
 from ..kernels import scan as kernels
 from ..kernels import small
 from ..kernels.scan_panel import COLUMNS
+from ..options import CategoryOptions
 from ..result import Callback, FitResult, Progress
 from .chunks import Crew
 from .fit import fit
-from .in_memory import check_finite, check_two_classes, look_in_memory, teller
+from .in_memory import check_finite, check_table, check_two_classes, look_in_memory, teller
 from .problem import check_callback, check_time_limit, moderate_weights
 from .scan_result import ScanResult
 
@@ -64,7 +66,8 @@ def scan(
     ----------
     X : array-like of shape (n_samples, n_covariates), or None
         The covariates of every regression: real numbers, finite, in memory. An intercept is added;
-        None is the intercept alone.
+        None is the intercept alone. Sparse ones, and the levels of categorical columns but for the
+        first of each, are made an array, as an orthonormal basis of all is anyway.
     columns : array-like of shape (n_samples, n_columns)
         The columns, one for each regression: an array or `numpy.memmap` of numbers or booleans in
         any layout (columns that lie together are read fastest), a SciPy sparse matrix, a frame.
@@ -158,9 +161,15 @@ def scan(
 
 def _look(given: Given) -> Data:
     """Check covariates, labels, weights and offset."""
-    data = look_in_memory(given, "scan")
+    data = look_in_memory(given._replace(categories=CategoryOptions("reference")), "scan")
     check_two_classes(data, "scan")
-    return data
+    X = data.rows.X
+    if not isinstance(X, CompressedRows):
+        return data
+    n_samples, n_columns = X.shape
+    check_table(f"covariates of {n_samples:,} rows x {n_columns:,} columns", n_samples * n_columns)
+    dense = X.dense()
+    return data._replace(rows=data.rows._replace(X=dense, carrier=dense))
 
 
 def _fit_null(data: Data, n_threads: int | None) -> tuple[FitResult, bool]:

@@ -364,4 +364,5 @@ def _result(
         times=seconds * share,
         bounds=bounds[:, 0] if n_models == 1 else bounds,
         feature_names=data.rows.text_names,
+        categories=data.rows.categories,
     )

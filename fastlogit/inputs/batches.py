@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator
+from typing import NamedTuple
 
 import numpy as np
 
@@ -12,12 +13,16 @@ from ..arrays import ArrayLike, DType, Features, Labels, Vector
 from ..clock import Clock, activity
 from ..design.batched import Batch, BatchRows, Conversion, Factory, epoch, is_empty
 from ..design.compressed import CompressedRows
+from ..design.mixed import as_sparse
 from ..design.sparse import SparseDesign
+from ..options import CategoryOptions
 from . import validation
-from .conversion import as_labels, as_numbers
+from .categories import Categories, has_categories, mixed_numbers, refuse_categories
+from .coded_batches import BatchLevels, rows_of_batch
+from .conversion import as_labels, as_numbers, is_frame, refuse_lazy
 from .sparse import compressed_rows, sparse_of
 
-__all__ = ["BatchSource", "ParsedFactory", "first_look"]
+__all__ = ["BatchSource", "Looked", "ParsedFactory", "first_look"]
 
 
 class ParsedFactory(ABC):
@@ -34,8 +39,16 @@ class ParsedFactory(ABC):
 
 def _rows_of(X: ArrayLike) -> Features | CompressedRows:
     """Return rows of a batch of a later epoch."""
-    sparse = sparse_of(X)
-    return as_numbers("X", X) if sparse is None else compressed_rows(sparse)
+    sparse = _sparse_rows(X)
+    return as_numbers("X", X) if sparse is None else sparse
+
+
+def _sparse_rows(X: ArrayLike) -> CompressedRows | None:
+    """Return a sparse matrix, or a frame some of whose columns are sparse, as rows; else None."""
+    if (sparse := sparse_of(X)) is not None:
+        return compressed_rows(sparse)
+    mixed = mixed_numbers(X)
+    return None if mixed is None else as_sparse(mixed)
 
 
 # The same conversion in each epoch.
@@ -44,6 +57,16 @@ READING = Conversion(
     labels=as_labels,
     weights=functools.partial(as_numbers, "sample_weight"),
 )
+
+
+class Looked(NamedTuple):
+    """What a fit was given, once batches were looked at: their rows as a source."""
+
+    X: ArrayLike
+    y: ArrayLike
+    sample_weight: ArrayLike
+    # Of batches of frames with categorical columns.
+    categories: Categories | None = None
 
 
 class BatchSource:
@@ -58,10 +81,10 @@ class BatchSource:
     factory : callable
         Takes nothing and returns a new iterator (or other iterable) of batches ``(X, y)`` or
         ``(X, y, sample_weight)``: X array-like of shape (n_rows, n_features), or in all batches a
-        sparse matrix of SciPy, y labels and weights of shape (n_rows,). Batches may have any
-        numbers of rows, the same rows come in the same
-        order each time. A generator function will do. After the first epoch it is called, and its
-        batches drawn, in threads of the fit's own, one at a time.
+        sparse matrix of SciPy, or in all a data frame with categorical columns; y labels and
+        weights of shape (n_rows,). Batches may have any numbers of rows, the same rows come in the
+        same order each time. A generator function will do. After the first epoch it is called, and
+        its batches drawn, in threads of the fit's own, one at a time.
 
     Raises
     ------
@@ -97,11 +120,13 @@ class BatchSource:
 
 
 def first_look(
-    X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike, clock: Clock | None = None
-) -> tuple[ArrayLike, ArrayLike, ArrayLike]:
+    X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike, clock: Clock | None = None,
+    options: CategoryOptions | None = None,
+) -> Looked:  # fmt: skip
     """Return what `fit` was given; a `BatchSource` as source of rows, with its labels and weights.
 
-    Others see how far it is (`clock.activity`), and `clock` says when it must end.
+    Others see how far it is (`clock.activity`), and `clock` says when it must end. Categorical
+    columns are read as `options` say, None refuses them.
 
     Raises
     ------
@@ -116,10 +141,10 @@ def first_look(
     if not isinstance(X, BatchSource):
         if y is None:
             raise TypeError("y is missing; only the batches of a BatchSource bring labels along")
-        return X, y, sample_weight
+        return Looked(X, y, sample_weight)
     if y is not None:
         raise TypeError("y must be left out with a BatchSource, whose batches bring labels along")
-    look = _FirstLook()
+    look = _FirstLook(options)
     activity().begin(look)
     try:
         if isinstance(X.factory, ParsedFactory):
@@ -138,7 +163,8 @@ def first_look(
     rows, labels, weights = look.conclude(X.factory, batches)
     if weights is not None and sample_weight is not None:
         raise TypeError("sample_weight is given twice: leave it out, or leave it to the batches")
-    return rows, labels, sample_weight if weights is None else weights
+    sample_weight = sample_weight if weights is None else weights
+    return Looked(rows, labels, sample_weight, look.categories)
 
 
 def _add(look: _FirstLook, batch: Batch, clock: Clock | None) -> None:
@@ -165,7 +191,11 @@ class _FirstLook:
     # Of the epochs that are over, for those who watch.
     n_passes = 0.0
 
-    def __init__(self) -> None:
+    def __init__(self, options: CategoryOptions | None) -> None:
+        self._options = options
+        # Of batches of frames with categorical columns, and what it comes to.
+        self.levels: BatchLevels | None = None
+        self.categories: Categories | None = None
         # Rows of text that are parsed, before the first batch.
         self.n_batches = self.n_samples = self.n_parsed = 0
         self.n_features: int | None = None
@@ -199,26 +229,52 @@ class _FirstLook:
         self.n_batches += 1
         if is_empty(batch):
             return
-        sparse = sparse_of(batch.X)
-        X = validation.check_features(batch.X) if sparse is None else compressed_rows(sparse)
+        refuse_lazy("X", batch.X)
         names = validation.feature_names(batch.X)
-        if self.n_features is None:
-            self.n_features, self.dtype, self.names = X.shape[1], X.dtype, names
+        is_first = self.n_features is None
+        if is_first and self._options is not None and has_categories(batch.X):
+            assert names is not None  # of a frame
+            self.levels = BatchLevels(batch.X, names, self._options)
+        X = self._read(batch.X)
+        n_rows, n_features = X.shape
+        if is_first:
+            self.n_features, self.names = n_features, names
             self.weighted = batch.weight is not None
-            self.n_values = None if sparse is None else 0
-        if X.shape[1] != self.n_features:
+        if n_features != self.n_features:
             raise ValueError(
-                f"X has {X.shape[1]} columns, but batches before had {self.n_features}"
+                f"X has {n_features} columns, but batches before had {self.n_features}"
             )
         if names != self.names:
             raise ValueError(f"X has the columns {names}, but batches before had {self.names}")
-        self._add_values(X, names)
-        self.dtype = np.result_type(self.dtype, X.dtype)
-        self._add_labels(batch.y, len(X))
-        self._add_weights(batch.weight, len(X))
-        self.n_samples += len(X)
+        if self.levels is not None:
+            dtype, n_values = self.levels.add(batch.X)
+            self.n_values = n_values + (self.n_values or 0)
+        else:
+            dtype = X.dtype
+            self._add_values(X, names, is_first)
+        self.dtype = dtype if is_first else np.result_type(self.dtype, dtype)
+        self._add_labels(batch.y, n_rows)
+        self._add_weights(batch.weight, n_rows)
+        self.n_samples += n_rows
 
-    def _add_values(self, X: Features | CompressedRows, names: list[str] | None) -> None:
+    def _read(self, X: ArrayLike) -> Features | CompressedRows:
+        """Return rows; of frames with categorical columns the frame, which its levels look at."""
+        if self.levels is not None:
+            if not is_frame(X):
+                raise TypeError(
+                    "batches before were data frames with categorical columns, and this one is a "
+                    f"{type(X).__name__}; give frames of the same columns"
+                )
+            return X  # type: ignore[return-value]  # of which the shape alone is asked
+        refuse_categories("a batch", X)
+        sparse = _sparse_rows(X)
+        return validation.check_features(X) if sparse is None else sparse
+
+    def _add_values(
+        self, X: Features | CompressedRows, names: list[str] | None, is_first: bool
+    ) -> None:
+        if is_first:
+            self.n_values = 0 if isinstance(X, CompressedRows) else None
         if isinstance(X, CompressedRows) != (self.n_values is not None):
             kinds = ("dense", "sparse") if self.n_values is not None else ("sparse", "dense")
             raise TypeError(
@@ -258,10 +314,15 @@ class _FirstLook:
             raise ValueError("BatchSource has no batches, or none with rows")
         labels = np.concatenate(self.labels)
         weights = np.concatenate(self.weights) if self.weights else None
-        shape = (self.n_samples, self.n_features)
+        n_features, reading = self.n_features, READING
+        if self.levels is not None:
+            self.categories = found = self.levels.conclude()
+            n_features = found.n_features
+            reading = READING._replace(rows=functools.partial(rows_of_batch, categories=found))
         rows = BatchRows(
-            factory, shape, self.dtype, self.names, labels, weights, batches, READING, self.n_values
-        )
+            factory, (self.n_samples, n_features), self.dtype, self.names, labels, weights, batches,
+            reading, self.n_values,
+        )  # fmt: skip
         return rows, labels, weights
 
 

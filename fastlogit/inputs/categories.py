@@ -40,7 +40,9 @@ __all__ = [
     "categories_from",
     "has_categories",
     "look_at_categories",
+    "missing_category",
     "mixed_numbers",
+    "number_blocks",
     "refuse_categories",
     "rows_of_fit",
     "unknown_level",
@@ -186,6 +188,14 @@ class Categories:
         assert levels is not None  # of a categorical column
         return levels
 
+    def check(self) -> None:
+        """Raise ValueError where no column has a coefficient."""
+        if self.n_features == 0:
+            raise ValueError(
+                "X has categorical columns of one level only, which categories='reference' leaves "
+                "without a coefficient; use categories='full', or more columns"
+            )
+
     def taking(self, handle_unknown: object) -> Categories:
         """Return the same with another rule for levels that were not in the fit."""
         rule = check_option("handle_unknown", handle_unknown, UNKNOWN)
@@ -283,11 +293,7 @@ def look_at_categories(
     found = Categories(tuple(names), tuple(levels), options.coding, options.unknown)
     if options.interactions:
         found = replace(found, interactions=pairs_of(options.interactions, found, codes))
-    if found.n_features == 0:
-        raise ValueError(
-            "X has categorical columns of one level only, which categories='reference' leaves "
-            "without a coefficient; use categories='full', or more columns"
-        )
+    found.check()
     return _mixed(X, found, codes), found
 
 
@@ -305,11 +311,7 @@ def _occurring(
     """Return codes and levels of a column, without the levels that no row has."""
     codes, values = column
     if codes.min() < 0:
-        row = int(np.argmax(codes < 0))
-        raise ValueError(
-            f"X has a missing category in {column_text(place, names)} (row {row}); "
-            "give missing values a category of their own, or drop such rows"
-        )
+        raise missing_category(int(np.argmax(codes < 0)), place, names)
     counts = np.bincount(codes, minlength=len(values))
     if counts.all():
         return codes, tuple(values)
@@ -317,6 +319,14 @@ def _occurring(
     table = np.zeros(len(values), dtype=np.min_scalar_type(len(used)))
     table[used] = np.arange(len(used))
     return table[codes], tuple(values[place] for place in used)
+
+
+def missing_category(row: int, place: int, names: Sequence[str]) -> ValueError:
+    """Return an error that says where a category is missing in a fit."""
+    return ValueError(
+        f"X has a missing category in {column_text(place, names)} (row {row}); "
+        "give missing values a category of their own, or drop such rows"
+    )
 
 
 def rows_of_fit(X: ArrayLike, categories: Categories) -> MixedRows:
@@ -396,7 +406,7 @@ def unknown_level(
 def _mixed(X: ArrayLike, categories: Categories, codes: dict[int, Integers]) -> MixedRows:
     """Return the columns of numbers and the codes of the others, side by side."""
     numbers = [place for place, levels in enumerate(categories.levels) if levels is None]
-    dense, sparse, chosen = _number_blocks(X, numbers)
+    dense, sparse, chosen = number_blocks(X, numbers)
     places = [np.concatenate([categories.places[place] for place in each]) for each in chosen]
     coded, of_codes = _coded_columns(categories, codes)
     if coded is not None:
@@ -404,7 +414,7 @@ def _mixed(X: ArrayLike, categories: Categories, codes: dict[int, Integers]) -> 
     return MixedRows(dense, sparse, coded, tuple(places))
 
 
-def _number_blocks(
+def number_blocks(
     X: ArrayLike, numbers: Sequence[int]
 ) -> tuple[Features | None, CompressedRows | None, list[list[int]]]:
     """Return columns of numbers, those that are stored sparse apart; and which each are."""
@@ -432,7 +442,7 @@ def mixed_numbers(X: ArrayLike) -> MixedRows | None:
     n_columns = _refuse_empty(X)
     if len(places) == n_columns:
         return None
-    dense, sparse, chosen = _number_blocks(X, range(n_columns))
+    dense, sparse, chosen = number_blocks(X, range(n_columns))
     return MixedRows(dense, sparse, None, tuple(np.array(places) for places in chosen))
 
 

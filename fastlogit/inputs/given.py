@@ -22,7 +22,7 @@ from ..design.sparse import SparseDesign
 from ..design.streamed import RowSource, is_streamable
 from ..options import CategoryOptions
 from . import validation
-from .batches import first_look
+from .batches import Looked, first_look
 from .categories import (
     Categories,
     has_categories,
@@ -31,6 +31,7 @@ from .categories import (
     refuse_categories,
     rows_of_fit,
 )
+from .coded_batches import declared_categories
 from .conversion import (
     as_labels,
     as_numbers,
@@ -63,6 +64,7 @@ __all__ = [
     "Rows",
     "Start",
     "array_or_kinds",
+    "coded_batch",
     "look",
     "look_at_batch",
     "look_at_cost",
@@ -72,6 +74,7 @@ __all__ = [
     "look_at_new_categories",
     "look_at_rows",
     "read_batch",
+    "rows_of_batches",
     "settle",
 ]
 
@@ -235,7 +238,8 @@ def look(given: Given, multi_class: str, *, every_class: bool = False) -> Data:
         If the clock or Ctrl-C ends it, see `first_look`.
     """
     began = time.perf_counter()
-    X, y, sample_weight = first_look(given.X, given.y, given.sample_weight, given.clock)
+    looked = first_look(given.X, given.y, given.sample_weight, given.clock, given.categories)
+    X, y, sample_weight = rows_of_batches(looked), looked.y, looked.sample_weight
     # A sparse X may say that it has more rows than memory holds.
     if given.fractional:
         shares = validation.encode_shares(y, shape_of(X)[0]) if is_sparse(X) else None
@@ -299,6 +303,16 @@ def settle(
         time.perf_counter() - began, l1_reg,
         validation.check_coef_bounds(given.coef_bounds, n_features, rows.unit), shares,
     )  # fmt: skip
+
+
+def rows_of_batches(looked: Looked) -> ArrayLike:
+    """Return what was looked at first: rows whose features are known where it has categories."""
+    found = looked.categories
+    if found is None:
+        return looked.X
+    features, columns = found.feature_names, looked.X.columns  # type: ignore[attr-defined]
+    is_text = columns is not None
+    return Rows(looked.X, looked.X, features, features if is_text else None, found)  # type: ignore[arg-type]
 
 
 def look_at_rows(
@@ -545,10 +559,14 @@ def look_at_batch(X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike, classes:
     return Batch(rows, codes, weights)
 
 
-def read_batch(X: ArrayLike, read: Callable[[ArrayLike], Read]) -> Read | Rows:
+def read_batch(
+    X: ArrayLike, read: Callable[[ArrayLike], Read], coding: CategoryOptions | None = None
+) -> Read | Rows:
     """Return rows of a stream: what `read` makes of them, or sparse rows where some are.
 
-    A frame some of whose columns are sparse is one of sparse rows.
+    A frame some of whose columns are sparse is one of sparse rows, and so is one with categorical
+    columns, the first of a stream whose levels are those that it declares; without `coding` they
+    are refused.
 
     Raises
     ------
@@ -557,12 +575,29 @@ def read_batch(X: ArrayLike, read: Callable[[ArrayLike], Read]) -> Read | Rows:
     """
     if (sparse := sparse_of(X)) is not None:
         return Rows(compressed_rows(sparse), X)
+    if coding is not None and has_categories(X):
+        names = feature_names(X)
+        assert names is not None  # of a frame
+        return coded_batch(X, declared_categories(X, names, coding))
     refuse_categories("a batch", X)
     found = array_or_kinds(read, X, None)
     if not isinstance(found, Rows):
         return found
     assert isinstance(found.X, MixedRows)
     return Rows(as_sparse(found.X), X)
+
+
+def coded_batch(X: ArrayLike, categories: Categories) -> Rows:
+    """Return rows of a stream of frames with these categories, as sparse rows.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If X is no such frame, or has another level where that is an error.
+    """
+    rows = look_at_new_categories(X, categories)
+    assert isinstance(rows.X, MixedRows)
+    return rows._replace(X=as_sparse(rows.X))
 
 
 def _check_start(start: Start, classes: Labels, n_features: int) -> tuple[Matrix, Vector]:

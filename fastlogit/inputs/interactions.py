@@ -13,7 +13,15 @@ from ..options import CategoryOptions, Pair
 if TYPE_CHECKING:
     from .categories import Categories
 
-__all__ = ["Interaction", "pair_codes", "pairs_of", "refuse_interactions"]
+__all__ = [
+    "MOST_PAIRS",
+    "Interaction",
+    "interaction_of",
+    "pair_codes",
+    "pairs_of",
+    "places_of",
+    "refuse_interactions",
+]
 
 # Pairs of levels that are counted in a table of all of them; above that they are sorted.
 MOST_PAIRS = 2**24
@@ -39,20 +47,36 @@ def refuse_interactions(asked: CategoryOptions | None, found: Categories | None)
         )
 
 
+def places_of(names: Pair, columns: Sequence[str], categorical: Sequence[int]) -> tuple[int, int]:
+    """Return the places of two categorical columns; raise ValueError where they are no such."""
+    places = []
+    for name in names:
+        if name not in columns:
+            raise ValueError(f"interactions names {name!r}, which is no column of X")
+        places.append(list(columns).index(name))
+        if places[-1] not in categorical:
+            raise ValueError(
+                f"interactions names {name!r}, a column of numbers; it takes categorical ones"
+            )
+    return places[0], places[1]
+
+
+def interaction_of(
+    first: int, second: int, pairs: Sequence[tuple[int, int]], coding: str
+) -> list[Interaction]:
+    """Return the pairs that have a coefficient as an interaction; none where there are none."""
+    if coding == "reference":
+        pairs = [(one, other) for one, other in pairs if one > 0 and other > 0]
+    return [Interaction(first, second, tuple(pairs))] if pairs else []
+
+
 def pairs_of(
     wanted: Sequence[Pair], categories: Categories, codes: dict[int, Integers]
 ) -> tuple[Interaction, ...]:
     """Return the pairs of levels that occur, of each two columns, and have a coefficient."""
-    found = []
+    found: list[Interaction] = []
     for names in wanted:
-        for name in names:
-            if name not in categories.columns:
-                raise ValueError(f"interactions names {name!r}, which is no column of X")
-            if categories.levels[categories.columns.index(name)] is None:
-                raise ValueError(
-                    f"interactions names {name!r}, a column of numbers; it takes categorical ones"
-                )
-        first, second = (categories.columns.index(name) for name in names)
+        first, second = places_of(names, categories.columns, list(codes))
         width = len(categories.codes_of[second])
         joined = codes[first].astype(np.int64) * width + codes[second]
         n_pairs = width * len(categories.codes_of[first])
@@ -61,12 +85,8 @@ def pairs_of(
         else:
             present = np.unique(joined)
         ones, others = np.divmod(present, width)
-        if categories.coding == "reference":
-            both = (ones > 0) & (others > 0)
-            ones, others = ones[both], others[both]
-        pairs = tuple(zip(ones.tolist(), others.tolist(), strict=True))
-        if pairs:
-            found.append(Interaction(first, second, pairs))
+        pairs = list(zip(ones.tolist(), others.tolist(), strict=True))
+        found += interaction_of(first, second, pairs, categories.coding)
     return tuple(found)
 
 

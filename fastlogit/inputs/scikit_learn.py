@@ -34,9 +34,11 @@ from .given import (
     Given,
     Rows,
     array_or_kinds,
+    coded_batch,
     look_at_batch,
     look_at_new_categories,
     read_batch,
+    rows_of_batches,
     settle,
 )
 from .sparse import compressed_rows, shape_of, source_of, sparse_of
@@ -81,7 +83,8 @@ def look_for(estimator: str, given: Given, multi_class: str) -> Data:
     began = time.perf_counter()
     X, y, sample_weight = given.X, given.y, given.sample_weight
     if isinstance(X, BatchSource):
-        X, y, sample_weight = first_look(X, y, sample_weight, given.clock)
+        looked = first_look(X, y, sample_weight, given.clock, given.categories)
+        X, y, sample_weight = rows_of_batches(looked), looked.y, looked.sample_weight
     rows, labels = _rows_and_labels(X, y, estimator, given.categories)
     n_samples = rows.X.shape[0]
     coded = validation.encode_labels(labels, n_samples)
@@ -91,8 +94,9 @@ def look_for(estimator: str, given: Given, multi_class: str) -> Data:
 
 
 def look_at_labelled_rows(
-    estimator: str, given: Given, classes: ArrayLike, known: Labels | None
-) -> tuple[Batch, Labels]:
+    estimator: str, given: Given, classes: ArrayLike, known: Labels | None,
+    categories: Categories | None = None,
+) -> tuple[Batch, Labels]:  # fmt: skip
     """Check rows of a stream, and the labels that will ever come.
 
     Parameters
@@ -104,6 +108,8 @@ def look_at_labelled_rows(
         As the user gives them.
     known : ndarray of shape (n_classes,) or None
         Those of the stream so far. One of the two is not None.
+    categories : Categories, optional
+        Those of the stream so far; `given` says how those of a first batch are coded.
 
     Returns
     -------
@@ -116,7 +122,11 @@ def look_at_labelled_rows(
     TypeError, ValueError
         If something has the wrong type, shape or value.
     """
-    found = read_batch(given.X, read_features)
+    found: Array | Rows
+    if categories is None:
+        found = read_batch(given.X, read_features, given.categories)
+    else:
+        found = coded_batch(given.X, categories)
     if isinstance(found, Rows):
         rows, labels = found, _labels_beside(found.X.shape[0], given.y, estimator)
     else:
@@ -206,6 +216,10 @@ def _rows_and_labels(
     The fit finds NaN and infinity by itself. What is plainly an array goes the short way: for
     569 x 30 scikit-learn's takes 350 us.
     """
+    if isinstance(X, Rows):  # of batches
+        labels = column_or_1d(as_labels(y), warn=True)
+        check_labels(labels)
+        return X, labels
     X = in_place(X)
     if is_plain(X) and are_plain_labels(y):
         return Rows(X, X), y

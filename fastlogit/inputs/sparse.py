@@ -29,7 +29,6 @@ from ..design.compressed import (
     whole,
 )
 from ..design.mapped import available_memory
-from ..design.mixed import MixedRows
 from ..design.streamed import RowSource
 from .conversion import is_frame, is_readable, refuse_names_twice, refuse_special
 
@@ -38,7 +37,6 @@ __all__ = [
     "columns_of",
     "compressed_rows",
     "is_sparse",
-    "refuse_sparse",
     "scipy_rows",
     "shape_of",
     "source_of",
@@ -160,17 +158,6 @@ def source_of(X: RowSource) -> RowSource | SparseSlices:
     """Return a source, as one of sparse rows where it has the `format` of a sparse matrix."""
     form = getattr(X, "format", None)
     return SparseSlices(X) if isinstance(form, str) and form in READERS else X
-
-
-def refuse_sparse(name: str, X: ArrayLike, carrier: ArrayLike) -> None:
-    """Raise TypeError where X, as read from its carrier, is sparse: of a function without it."""
-    if isinstance(X, CompressedRows | MixedRows) or is_sparse(X):
-        how = "X.sparse.to_dense()" if is_frame(carrier) else "X.toarray()"
-        how = "X.astype(float)" if isinstance(X, MixedRows) else how
-        raise TypeError(
-            f"{name} takes no sparse X yet, and X is sparse ({type(carrier).__name__}); if it fits "
-            f"in memory, pass {how}"
-        )
 
 
 def compressed_rows(X: Foreign) -> CompressedRows:

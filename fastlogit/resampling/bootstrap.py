@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -21,7 +22,7 @@ from ..inputs.given import Data, Given
 from ..inputs.groups import encode_groups
 from ..kernels import groups as statuses
 from ..kernels import resampling as kernels
-from ..options import check_number, check_option, check_whole
+from ..options import check_category_options, check_number, check_option, check_whole
 from ..result import Callback, FitResult, Progress
 from .batches import fit_weighed
 from .draws import Draws, Units, check_random_state
@@ -74,6 +75,9 @@ def bootstrap(
     offset: ArrayLike = None,
     penalty_factor: ArrayLike = None,
     intercept: str | float | None = "fit",
+    categories: str = "auto",
+    handle_unknown: str = "error",
+    interactions: Sequence[Sequence[str]] | None = None,
     n_threads: int | None = None,
     callback: Callback | None = None,
     time_limit: float | None = None,
@@ -88,8 +92,8 @@ def bootstrap(
     ----------
     X : array-like of shape (n_samples, n_features)
         Real numbers, finite, in memory. A sparse matrix or array of SciPy, and a frame with sparse
-        columns, stay sparse above 8 MB: replicates are then fitted eight at a time, each row
-        read once for all.
+        or categorical columns, stay sparse above 8 MB: replicates are then fitted eight at a time,
+        each row read once for all.
     y : array-like of shape (n_samples,)
         Class labels: numbers, booleans or strings.
     n : int >= 1, default 1000
@@ -107,6 +111,9 @@ def bootstrap(
     C, l2_reg, tol, multi_class, sample_weight, offset, penalty_factor, intercept
         As for `fit`, and the same in each replicate; C counts on the sum of its losses. A row is
         one unit, whatever its weight; rows of weight 0 are none.
+    categories, handle_unknown, interactions
+        How categorical columns of a frame are coded, as in `fit`: the levels are those of all rows,
+        whichever a replicate has.
     n_threads : int, optional
         Number of threads; None takes what the process may use. The result has the same bits
         for every number.
@@ -149,8 +156,13 @@ def bootstrap(
     fixed = check_intercept(intercept)
     threads.thread_count(n_threads)
     seed = check_random_state(random_state)
-    given = Given(X, y, sample_weight, offset, l2_reg, penalty_factor, clock=clock)
-    data = look_in_memory(given, "bootstrap", multi_class, takes_sparse=True)
+    coding = check_category_options(
+        categories, handle_unknown, interactions, has_penalty=C is not None or l2_reg is not None
+    )
+    given = Given(
+        X, y, sample_weight, offset, l2_reg, penalty_factor, clock=clock, categories=coding
+    )
+    data = look_in_memory(given, "bootstrap", multi_class)
     check_finite(data, n_threads)
     data = dense_where_small(data)
     strength, by_weight = strength_of(C, data)

@@ -11,7 +11,7 @@ the others, and approximate else.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -36,7 +36,7 @@ from ..inputs.groups import encode_groups
 from ..inputs.validation import NO_NUMBERS
 from ..kernels import groups as statuses
 from ..kernels import resampling as kernels
-from ..options import check_number, check_whole
+from ..options import check_category_options, check_number, check_whole
 from ..result import Callback, FitResult, Progress
 from .bootstrap import CHUNK_NS, MOST_NUMBERS, NUMBER_NS
 from .columns import AnyColumns, AnyRows, beside, column_of, last_moved, residual_of, without
@@ -75,6 +75,8 @@ def permutation(
     l2_reg: ArrayLike = None,
     penalty_factor: ArrayLike = None,
     tol: float = TOLERANCE,
+    categories: str = "auto",
+    interactions: Sequence[Sequence[str]] | None = None,
     n_threads: int | None = None,
     callback: Callback | None = None,
     time_limit: float | None = None,
@@ -89,12 +91,13 @@ def permutation(
     ----------
     X : array-like of shape (n_samples, n_features)
         Real numbers, finite, in memory. A sparse matrix or array of SciPy, and a frame with sparse
-        columns, stay sparse above 8 MB: each permutation is then a `fit` of its own.
+        or categorical columns, stay sparse above 8 MB: each permutation is then a `fit` of its own.
     y : array-like of shape (n_samples,)
         Labels of two classes.
     columns : None, "each", int, str or a sequence of these, optional
         None tests all columns together; else each of these columns by itself, given the others.
-        Places, or names of the columns of a frame.
+        Places, or names of the columns of a frame; of a categorical column its levels, by their
+        names, as "carrier[AA]".
     n : int >= 1, default 1000
         Number of permutations of each test; the smallest p-value is 1 / (n + 1).
     groups : array-like of shape (n_samples,), optional
@@ -104,6 +107,8 @@ def permutation(
     C, l2_reg, penalty_factor, tol
         As for `fit`. With a penalty the statistic is of the penalised likelihood, and separable
         classes have one.
+    categories, interactions
+        How categorical columns of a frame are coded, as in `fit`.
     n_threads : int, optional
         Number of threads; None takes what the process may use. The result has the same bits
         for every number.
@@ -138,10 +143,11 @@ def permutation(
     tell, clock = check_callback(callback), Clock(began, check_time_limit(time_limit))
     threads.thread_count(n_threads)
     seed = check_random_state(random_state)
-    data = look_in_memory(
-        Given(X, y, None, None, l2_reg, penalty_factor, clock=clock), "permutation",
-        takes_sparse=True,
-    )  # fmt: skip
+    coding = check_category_options(
+        categories, "error", interactions, has_penalty=C is not None or l2_reg is not None
+    )
+    given = Given(X, y, None, None, l2_reg, penalty_factor, clock=clock, categories=coding)
+    data = look_in_memory(given, "permutation")
     check_finite(data, n_threads)
     data = dense_where_small(data)
     check_two_classes(data, "permutation")
@@ -388,7 +394,7 @@ class _Tests:
         """Return the data with other columns."""
         if isinstance(X, np.ndarray):
             X = np.ascontiguousarray(X)
-        rows = self.data.rows._replace(X=X, carrier=X, names=None, text_names=None)
+        rows = self.data.rows._replace(X=X, carrier=X, names=None, text_names=None, categories=None)
         return self.data._replace(rows=rows, penalty_factor=None, l2_reg=None)
 
     def _refits(self, data: Data, asked: Asked, start: Vector) -> Refits | SparseRefits:
