@@ -65,12 +65,14 @@ if TYPE_CHECKING:
         PermutationResult,
     )
     from .result import FitResult, Progress
+    from .sources.source import ArrowSource, ParquetSource
     from .warming import WarmUp, warmup
 
 __version__ = "0.1.0"
 
 __all__ = [
     "AddedVariableDisplay",
+    "ArrowSource",
     "BatchSource",
     "BiasReducedInference",
     "BootstrapDistribution",
@@ -101,6 +103,7 @@ __all__ = [
     "Margins",
     "ModelTable",
     "OrdinalResult",
+    "ParquetSource",
     "PathResult",
     "PermutationResult",
     "Posterior",
@@ -150,6 +153,7 @@ __all__ = [
 
 _HOME = {
     "AddedVariableDisplay": "displays",
+    "ArrowSource": "sources.source",
     "BatchSource": "inputs.batches",
     "BiasReducedInference": "inference.bias_reduced",
     "BootstrapDistribution": "resampling.replicates",
@@ -180,6 +184,7 @@ _HOME = {
     "Margins": "inference.margins",
     "ModelTable": "inference.model_table",
     "OrdinalResult": "relatives.ordinal",
+    "ParquetSource": "sources.source",
     "PathResult": "fitting.path",
     "PermutationResult": "resampling.replicates",
     "Predictions": "inference.predictions",
