@@ -27,7 +27,7 @@ from ..fitting.fit import fit
 from ..fitting.online import OnlineLogistic
 from ..inputs import validation
 from ..inputs.categories import Categories
-from ..inputs.conversion import as_labels, as_numbers, is_plain
+from ..inputs.conversion import as_labels, as_numbers, feature_names, is_plain
 from ..inputs.given import Data, Given, Rows, Start
 from ..inputs.scikit_learn import look_at_labelled_rows, look_at_new_rows, look_for
 from ..inputs.table_source import TableSource
@@ -637,7 +637,7 @@ class LogisticRegression(
         rows = data.rows
         if isinstance(given.X, TableSource):
             # scikit-learn does not look at sources.
-            self.feature_names_in_ = np.asarray(rows.carrier.columns, dtype=object)  # type: ignore[attr-defined]  # a source's
+            self.feature_names_in_ = np.array(feature_names(rows.carrier), dtype=object)
         elif isinstance(rows.X, BatchRows) and rows.text_names is not None:
             # Nor at batches.
             self.feature_names_in_ = np.asarray(rows.text_names, dtype=object)

@@ -42,7 +42,8 @@ CORRECTIONS = ("high-dimensional",)
 
 @overload
 def infer(
-    fitted: FitResult | HasResult, X: ArrayLike, y: ArrayLike = ..., *, sample_weight: ArrayLike = ...,
+    fitted: FitResult | HasResult, X: ArrayLike, y: ArrayLike = ..., *,
+    sample_weight: ArrayLike = ...,
     offset: ArrayLike = ..., weights: str | None = ..., cov_type: str | None = ...,
     clusters: ArrayLike = ..., reference: object = ..., correction: None = ...,
     n_threads: int | None = ...,
@@ -51,7 +52,8 @@ def infer(
 
 @overload
 def infer(
-    fitted: FitResult | HasResult, X: ArrayLike, y: ArrayLike = ..., *, sample_weight: ArrayLike = ...,
+    fitted: FitResult | HasResult, X: ArrayLike, y: ArrayLike = ..., *,
+    sample_weight: ArrayLike = ...,
     offset: ArrayLike = ..., weights: str | None = ..., cov_type: str | None = ...,
     clusters: ArrayLike = ..., reference: object = ..., correction: str,
     n_threads: int | None = ...,

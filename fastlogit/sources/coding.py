@@ -157,7 +157,7 @@ def _concluded(categories: Categories, tables: dict[int, Integers]) -> Coding:
     places = []
     if numbers:
         places.append(np.concatenate([categories.places[place] for place in numbers]))
-    none = {place: np.empty(0, dtype=np.int64) for place in tables}
+    none: dict[int, Integers] = {place: np.empty(0, dtype=np.int64) for place in tables}
     coded, of_codes = coded_columns(categories, none)
     if coded is not None:
         places.append(of_codes)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import NamedTuple
+from typing import NamedTuple, NoReturn
 
 import numpy as np
 
@@ -112,7 +112,9 @@ class _Decoded:
             ("target", block.target), ("shares", block.target), ("weight", block.weight),
         ):  # fmt: skip
             before = spooled.of_rows.get(name)
-            if before is not None and not np.array_equal(before[self._at : stop], rows):
+            if before is None or rows is None:
+                continue
+            if not np.array_equal(before[self._at : stop], rows):
                 self._refuse(f"rows {self._at:,} to {stop - 1:,} have another {name}")
         if [len(each) for each in spooled.levels] != self._n_values:
             self._refuse("a category came that was not there")
@@ -124,7 +126,7 @@ class _Decoded:
             self._refuse("it has more rows now")
         self._stop()
 
-    def _refuse(self, what: str) -> None:
+    def _refuse(self, what: str) -> NoReturn:
         stream = self._expected.stream
         stream.check()
         raise ValueError(

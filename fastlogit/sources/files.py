@@ -65,7 +65,7 @@ def files_of(given: object, form: str | None) -> list[tuple[Path, Path]]:
     FileNotFoundError
         If there is none.
     """
-    each = given if isinstance(given, list | tuple) else [given]
+    each: Foreign = given if isinstance(given, list | tuple) else [given]
     found = [pair for path in each for pair in _files_of_one(os.fspath(path), form)]
     return found if len(each) > 1 else sorted(found, key=lambda pair: pair[0].as_posix())
 

@@ -112,7 +112,7 @@ def _names_of(column: ColumnPlan) -> list[str]:
 
 def layout_of(
     schema: Foreign, roles: Roles, features: Sequence[str] | None, categorical: Collection[str],
-    where: str, *, shares: bool = False, fitted: bool = False,
+    where: str, *, shares: bool = False,
 ) -> Layout:  # fmt: skip
     """Return what becomes of the columns of a table.
 
@@ -128,8 +128,6 @@ def layout_of(
     where : str
         What messages call the table.
     shares : bool
-    fitted : bool
-        Whether the features are those of a fit: any column may then be read by codes.
 
     Raises
     ------
@@ -157,7 +155,7 @@ def layout_of(
     columns = []
     for name in chosen:
         is_coded = name in categorical
-        columns.append(_plan(schema.field(name), is_coded, fitted, where))
+        columns.append(_plan(schema.field(name), is_coded, where))
     return Layout(tuple(columns), roles, shares)
 
 
@@ -177,7 +175,7 @@ def _refuse_absent(name: str, names: Sequence[str], where: str, option: str) -> 
     raise ValueError(f"{where} has no column {name!r} ({option}){hint}")
 
 
-def _plan(field: Foreign, is_coded: bool, fitted: bool, where: str) -> ColumnPlan:
+def _plan(field: Foreign, is_coded: bool, where: str) -> ColumnPlan:
     types, name, kind = arrow().types, field.name, field.type
     if types.is_dictionary(kind) or is_coded:
         # The dictionary of a Categorical of polars is in the order of all that the process saw.
@@ -192,8 +190,6 @@ def _plan(field: Foreign, is_coded: bool, fitted: bool, where: str) -> ColumnPla
         return ColumnPlan(name, NUMBERS, dtype=dtype)
     said = f"{where}: column {name!r} has the type {kind}"
     if is_text(kind):
-        if fitted:
-            return ColumnPlan(name, CODES, is_sorted=True)
         raise TypeError(
             f"{said}; say categorical=[{name!r}] where its texts are categories, or leave it out "
             "of features"

@@ -11,7 +11,7 @@ from typing import Self
 
 import numpy as np
 
-from ..arrays import Array, Integers, Vector
+from ..arrays import Array, DType, Integers, Vector
 from ..clock import Clock, activity
 from ..inputs.coded_frame import Level
 from .converting import Block, Converter, Place
@@ -25,7 +25,7 @@ __all__ = ["Spooled", "asked_of", "blocks_of", "read_stream"]
 # Rows of a batch: few enough to be in cache while columns become rows, and for a limit on memory.
 BATCH_ROWS, LEAST_ROWS = 2**17, 2**10
 # The number types of what belongs to a row.
-OF_ROWS = {
+OF_ROWS: dict[str, DType] = {
     "target": np.dtype(np.uint16), "shares": np.dtype(np.float64), "weight": np.dtype(np.float64),
     "offset": np.dtype(np.float64), "clusters": np.dtype(np.int32),
 }  # fmt: skip

@@ -142,6 +142,7 @@ class Source(TableSource):
         features_only: bool = False,
     ) -> ReadTable:  # fmt: skip
         """Read the rows for a fit; see `TableSource`."""
+        self._refresh()
         roles = Roles() if features_only else self.roles
         if not features_only and roles.target is None:
             raise TypeError(
@@ -172,6 +173,7 @@ class Source(TableSource):
         shares: bool = False, with_target: bool = False,
     ) -> ReadTable:  # fmt: skip
         """Read rows as those of a fit were; see `TableSource`."""
+        self._refresh()
         wanted = self.features if names is None else list(names)
         if categories is not None:
             wanted = list(categories.columns)
@@ -218,7 +220,7 @@ class Source(TableSource):
         return spooled
 
     def _is_kept(self, layout: Layout, missing_categories: bool) -> bool:
-        """Say whether what was read last is what is asked for, and the source as it was."""
+        """Say whether what was read last is what is asked for."""
         assert self._kept is not None  # else nobody asks
         kept, missing = self._kept
         same = kept.layout.features == layout.features and missing in (False, missing_categories)
@@ -226,16 +228,15 @@ class Source(TableSource):
             name is None or name == own
             for name, own in zip(layout.roles, kept.layout.roles, strict=True)
         )
-        if not (same and has_roles) or (
-            layout.roles.target and kept.layout.shares != layout.shares
-        ):
-            return False
+        other_target = layout.roles.target is not None and kept.layout.shares != layout.shares
+        return same and has_roles and not other_target
+
+    def _refresh(self) -> None:
+        """Open the source anew where its files are not those that were opened."""
         try:
             self._stream.check()
         except ValueError:
-            self._open()  # the files of today
-            return False
-        return True
+            self._open()
 
     def _table(self, spooled: Spooled, coding: Coding | None, shares: bool) -> ReadTable:
         roles = spooled.layout.roles

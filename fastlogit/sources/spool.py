@@ -159,12 +159,12 @@ def _new_file(n_bytes: int) -> BinaryIO:
             f"the spool would take {n_bytes:,} bytes, and {folder} has {free:,} free: set TMPDIR "
             "to a folder of a larger disk, choose fewer columns, or use spool='never'"
         )
-    file: BinaryIO = tempfile.TemporaryFile(prefix="fastlogit-", buffering=0)  # type: ignore[assignment]  # noqa: SIM115
+    file: BinaryIO = tempfile.TemporaryFile(prefix="fastlogit-", buffering=0)  # noqa: SIM115
     return file
 
 
 def _write(file: BinaryIO, rows: Array) -> None:
-    view = memoryview(rows.reshape(-1)).cast("B") if rows.size else memoryview(b"")
+    view = memoryview(rows.tobytes() if not rows.size else rows.reshape(-1).view(np.uint8).data)
     done = 0
     try:
         while done < len(view):
