@@ -25,6 +25,13 @@ LETTERS = RNG.choice(list("uvw"), N)
 Y = (X[:, 0] + (LETTERS == "v") + RNG.logistic(size=N) > 0.5).astype(int)
 W = RNG.uniform(0.5, 2.0, N)
 NAMES = ["a", "b", "c"]
+CHOSEN: dict[str, Any] = {
+    "Cs": 3,
+    "cv": 3,
+    "l1_ratios": (0,),
+    "scoring": "neg_log_loss",
+    "use_legacy_attributes": False,
+}
 TABLE = pa.table(
     {**dict(zip(NAMES, X.T, strict=True)), "letter": pa.array(LETTERS).dictionary_encode()}
     | {"y": Y, "w": W}
@@ -88,7 +95,7 @@ def test_all_solvers_run_on_codes_that_are_streamed(folder: Path, solver: str) -
     source = ParquetSource(folder, target="y", sample_weight="w", spool="disk")
     found = fastlogit.fit(source, C=1.0, solver=solver, **tol)
     assert found.converged
-    assert np.allclose(found.coef, in_memory().coef, rtol=0.0, atol=1e-4 if tol else 1e-8)
+    assert np.allclose(found.coef, in_memory().coef, rtol=0.0, atol=1e-4 if tol else 1e-6)
 
 
 def test_l1_and_interactions_and_bounds_on_streamed_codes(tmp_path: Path) -> None:
@@ -171,14 +178,14 @@ def test_inference_is_that_in_memory(folder: Path, spool: str) -> None:
 
 def test_cross_validation_over_a_source(folder: Path) -> None:
     numbers = TABLE.select(NAMES)
-    expected = fastlogit.LogisticRegressionCV(Cs=3, cv=3).fit(numbers, Y)
+    expected = fastlogit.LogisticRegressionCV(**CHOSEN).fit(numbers, Y)
     source = ParquetSource(folder, target="y", features=NAMES, spool="disk")
-    found = fastlogit.LogisticRegressionCV(Cs=3, cv=3).fit(source)
+    found = fastlogit.LogisticRegressionCV(**CHOSEN).fit(source)
     assert found.C_ == expected.C_
     assert np.allclose(found.coef_, expected.coef_, rtol=0.0, atol=1e-7)
     coded = ParquetSource(folder, target="y", features=FEATURES.column_names, spool="disk")
-    expected = fastlogit.LogisticRegressionCV(Cs=3, cv=3).fit(FEATURES, Y)
-    found = fastlogit.LogisticRegressionCV(Cs=3, cv=3).fit(coded)
+    expected = fastlogit.LogisticRegressionCV(**CHOSEN).fit(FEATURES, Y)
+    found = fastlogit.LogisticRegressionCV(**CHOSEN).fit(coded)
     assert np.allclose(found.coef_, expected.coef_, rtol=0.0, atol=1e-7)
 
 
@@ -512,7 +519,7 @@ def test_a_spool_does_not_see_files_that_change(folder: Path) -> None:
         pq.write_table(TABLE.slice(0, 50), folder / "part-1.parquet")
 
     found = fastlogit.fit(source, C=1.0, solver="lbfgs", callback=change)
-    assert same(found, fastlogit.fit(X, Y, C=1.0))
+    assert same(found, fastlogit.fit(X, Y, C=1.0), 1e-6)
 
 
 def test_schemas_that_differ(folder: Path) -> None:

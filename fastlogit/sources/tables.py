@@ -18,8 +18,10 @@ ONCE = ("RecordBatchReader",)
 def is_table(given: object) -> bool:
     """Say whether rows can be had from it as batches of Arrow."""
     kinds = {base.__name__ for base in type(given).__mro__}
-    if kinds & {*LAZY, *ONCE, "Dataset", "Scanner", "Table", "RecordBatch"}:
-        return hasattr(given, "schema") or bool(kinds & {*LAZY})
+    if kinds & {*LAZY, *ONCE, "Scanner"}:
+        return True
+    if kinds & {"Dataset", "Table", "RecordBatch"} and hasattr(given, "schema"):
+        return True
     return hasattr(given, "__arrow_c_stream__")
 
 
