@@ -66,6 +66,7 @@ if TYPE_CHECKING:
     )
     from .result import FitResult, Progress
     from .sources.source import ArrowSource, ParquetSource
+    from .sources.writing import write_predictions
     from .warming import WarmUp, warmup
 
 __version__ = "0.1.0"
@@ -149,6 +150,7 @@ __all__ = [
     "separation",
     "sigmoid",
     "warmup",
+    "write_predictions",
 ]
 
 _HOME = {
@@ -230,6 +232,7 @@ _HOME = {
     "separation": "inference.separation",
     "sigmoid": "elementwise",
     "warmup": "warming",
+    "write_predictions": "sources.writing",
 }
 
 # Modules for users, found without an import of their own: `fastlogit.online.OnlineLogistic`.

@@ -7,16 +7,17 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from ..arrays import Array, Features, Indices, Integers
+from ..arrays import Array, ArrayLike, Features, Indices, Integers
 from ..design.codes import CodedColumns
 from ..design.mixed import MixedRows
 from ..inputs.categories import Categories, coded_columns, unknown_level
-from ..inputs.coded_frame import Level
+from ..inputs.coded_frame import CodedFrame, Level, ReadColumn
 from ..inputs.interactions import pairs_of
 from ..options import CategoryOptions
+from .converting import Block, Converter
 from .layout import Layout
 
-__all__ = ["Coding", "coding_of_fit", "coding_of_fitted", "parts"]
+__all__ = ["Coding", "coding_of_fit", "coding_of_fitted", "frame_of", "parts"]
 
 # Rows that are looked at together.
 PART_ROWS = 2**18
@@ -137,6 +138,19 @@ def coding_of_fitted(
                     raise unknown_level("X", value, of_fit, where)
         tables[place] = table
     return _concluded(categories, tables)
+
+
+def frame_of(layout: Layout, converter: Converter, block: Block) -> ArrayLike:
+    """Return a block as what models predict: an array, or a frame with categorical columns."""
+    if not layout.coded:
+        return block.numbers
+    assert block.codes is not None  # as there are such columns
+    numbers = np.empty((block.n_rows, 0)) if block.numbers is None else block.numbers
+    coded = {
+        place: ReadColumn(block.codes[:, number], list(converter.levels[number].values))
+        for number, place in enumerate(_coded_places(layout))
+    }
+    return CodedFrame(layout.columns, numbers, coded)
 
 
 def _coded_places(layout: Layout) -> list[int]:

@@ -6,7 +6,7 @@ import math
 import os
 import re
 from abc import abstractmethod
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -19,13 +19,13 @@ from ..inputs.conversion import differing_names
 from ..inputs.rows import Readable, Rows
 from ..inputs.table_source import ReadTable, TableSource
 from ..options import CategoryOptions, check_option
-from .coding import Coding, coding_of_fit, coding_of_fitted, parts
+from .coding import Coding, coding_of_fit, coding_of_fitted, frame_of, parts
 from .converting import NULLS, Converter
 from .decoded import DecodedMixed, DecodedNumbers, SpooledMixed
 from .files import FileStream
 from .layout import Layout, Roles, layout_of
 from .library import Foreign, module
-from .reading import Spooled, asked_of, read_stream
+from .reading import Spooled, asked_of, blocks_of, read_stream
 from .spool import PLACES, Budget, filled
 from .streams import Stream
 from .tables import stream_of
@@ -174,6 +174,25 @@ class Source(TableSource):
     ) -> ReadTable:  # fmt: skip
         """Read rows as those of a fit were; see `TableSource`."""
         self._refresh()
+        layout = self.layout_as_fitted(names, categories, with_target=with_target, shares=shares)
+        spooled = self._read(layout, None, missing_categories=categories is not None)
+        coding = None
+        if categories is not None:
+            assert spooled.codes is not None  # categories are of some column
+            coding = coding_of_fitted(layout, spooled.codes, spooled.levels, categories)
+        return self._table(spooled, coding, shares and with_target)
+
+    def layout_as_fitted(
+        self, names: Sequence[str] | None, categories: Categories | None, *,
+        with_target: bool = False, shares: bool = False,
+    ) -> Layout:  # fmt: skip
+        """Return which columns are those of a fit; see `TableSource.read_as_fitted`.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If a column of the fit is missing, or of another kind.
+        """
         wanted = self.features if names is None else list(names)
         if categories is not None:
             wanted = list(categories.columns)
@@ -189,16 +208,24 @@ class Source(TableSource):
         expected = list(layout.columns) if names is None and categories is None else wanted
         if difference := differing_names(list(layout.columns), expected):
             raise ValueError(difference)
-        spooled = self._read(layout, None, missing_categories=categories is not None)
-        coding = None
-        if categories is not None:
-            assert spooled.codes is not None  # categories are of some column
-            coding = coding_of_fitted(layout, spooled.codes, spooled.levels, categories)
-        elif layout.coded:
+        if categories is None and layout.coded:
             raise TypeError(
                 f"column {layout.coded[0].name!r} is categorical, but the fit had numbers there"
             )
-        return self._table(spooled, coding, shares and with_target)
+        return layout
+
+    def blocks_as_fitted(
+        self, names: Sequence[str] | None, categories: Categories | None
+    ) -> Iterator[ArrayLike]:
+        """Go over the rows block by block, as what a fitted model predicts: nothing is kept."""
+        self._refresh()
+        layout = self.layout_as_fitted(names, categories)
+        self._stream.refuse_differing(layout.read)
+        asked = asked_of(layout, self._asked_filter, Budget(self.spool, self.memory_limit))
+        converter = Converter(layout, self.nulls, missing_categories=categories is not None)
+        for block in blocks_of(self._stream, asked, converter):
+            if block.n_rows:
+                yield frame_of(layout, converter, block)
 
     # ---- how it is read
 
