@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Protocol
@@ -27,7 +27,7 @@ class _Fitted(Protocol):
         """The labels."""
 
     @property
-    def column_names(self) -> list[str] | None:
+    def column_names(self) -> Sequence[str] | None:
         """Names of the columns of the fit."""
 
     @property
