@@ -617,3 +617,18 @@ def test_a_time_limit_ends_the_first_pass(folder: Path) -> None:
 def test_options_that_are_wrong(folder: Path, option: dict[str, Any], text: str) -> None:
     with pytest.raises((TypeError, ValueError), match=text):
         fastlogit.fit(folder, target="y", **option)
+
+
+def test_what_takes_rows_in_memory_refuses_a_source(folder: Path) -> None:
+    source = ParquetSource(folder, target="y", features=NAMES)
+    for call in (
+        lambda: fastlogit.bootstrap(source, Y),
+        lambda: fastlogit.fit_groups(source, Y, Y),
+        lambda: fastlogit.scan(source, X, Y),
+        lambda: fastlogit.LogisticRegression().partial_fit(source, Y, classes=[0, 1]),
+        lambda: fastlogit.conditional_logit(source, Y, Y),
+    ):
+        with pytest.raises(TypeError, match=r"which only fits, infer|must be left out with a source"):
+            call()
+    with pytest.raises(TypeError, match="y must be left out with a source"):
+        fastlogit.leave_one_out(fastlogit.fit(source), source, Y)

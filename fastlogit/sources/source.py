@@ -7,7 +7,7 @@ import os
 import re
 from abc import abstractmethod
 from collections.abc import Iterator, Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
@@ -63,7 +63,7 @@ class Source(TableSource):
         offset: str | None = None,
         clusters: str | None = None,
         categorical: Sequence[str] = (),
-        filter: Any = None,
+        filter: object = None,
         nulls: str = "error",
         spool: str = "auto",
         memory_limit: float | str | None = None,
