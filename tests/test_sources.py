@@ -628,7 +628,9 @@ def test_what_takes_rows_in_memory_refuses_a_source(folder: Path) -> None:
         lambda: fastlogit.LogisticRegression().partial_fit(source, Y, classes=[0, 1]),
         lambda: fastlogit.conditional_logit(source, Y, Y),
     ):
-        with pytest.raises(TypeError, match=r"which only fits, infer|must be left out with a source"):
+        with pytest.raises(
+            TypeError, match=r"which only fits, infer|must be left out with a source"
+        ):
             call()
     with pytest.raises(TypeError, match="y must be left out with a source"):
         fastlogit.leave_one_out(fastlogit.fit(source), source, Y)
