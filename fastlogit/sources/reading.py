@@ -16,7 +16,7 @@ from ..clock import Clock, activity
 from ..inputs.coded_frame import Level
 from .converting import Block, Converter, Place
 from .layout import Layout
-from .library import Foreign
+from .library import Foreign, arrow
 from .spool import Budget, Growing
 from .streams import Asked, Found, Stream
 
@@ -159,6 +159,7 @@ def _watched(reading: _Reading) -> Iterator[None]:
         raise interrupt from None
     finally:
         activity().end()
+        arrow().default_memory_pool().release_unused()  # what decoding took
 
 
 def blocks_of(stream: Stream, asked: Asked, converter: Converter) -> Iterator[Block]:
