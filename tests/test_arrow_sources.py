@@ -18,6 +18,9 @@ from fastlogit import ArrowSource
 polars = pytest.importorskip("polars")
 duckdb = pytest.importorskip("duckdb")
 
+# Rooms above the kernels, with fits that take minutes in plain Python.
+pytestmark = pytest.mark.jit
+
 N = 500
 RNG = np.random.default_rng(15)
 X = RNG.normal(size=(N, 2))
@@ -242,3 +245,51 @@ def test_functions_that_take_no_codes_say_so() -> None:
     fitted = fastlogit.fit(X, Y)
     assert np.array_equal(fastlogit.predict_proba(numbers, fitted.coef, fitted.intercept),
                           fitted.predict_proba(X))  # fmt: skip
+
+
+def test_categories_of_whole_numbers_by_file_format(tmp_path: Path) -> None:
+    """Parquet gives them back as plain columns, Feather as categories."""
+    pd = pytest.importorskip("pandas")
+    frame = pd.DataFrame({"a": X[:, 0], "k": pd.Categorical(CODES), "y": Y})
+    frame.to_parquet(tmp_path / "t.parquet")
+    frame.to_feather(tmp_path / "t.feather")
+    found = fastlogit.fit(tmp_path / "t.parquet", target="y", C=1.0)
+    assert found.feature_names == ["a", "k"]
+    found = fastlogit.fit(tmp_path / "t.feather", target="y", C=1.0)
+    assert found.feature_names == ["a", "k[0]", "k[1]", "k[2]"]
+    asked = fastlogit.fit(tmp_path / "t.parquet", target="y", categorical=["k"], C=1.0)
+    assert asked.categories == found.categories
+    assert np.array_equal(asked.coef, found.coef)
+
+
+def test_a_null_inside_a_dictionary_is_one() -> None:
+    holes = pa.DictionaryArray.from_arrays([0, 1, 0, 2] * 10, ["u", None, "w"])
+    table = pa.table({"letter": holes, "y": [0, 1, 1, 0] * 10})
+    with pytest.raises(ValueError, match=r"column 'letter' is null \(row 1\)"):
+        fastlogit.fit(table, target="y")
+    source = ArrowSource(table, target="y", nulls="drop")
+    found = fastlogit.fit(source, C=1.0)
+    assert source.n_dropped == 10
+    assert found.feature_names == ["letter[u]", "letter[w]"]
+
+
+def test_arrays_of_polars_are_a_block_of_columns() -> None:
+    column = polars.Series(X.tolist(), dtype=polars.Array(polars.Float64, 2))
+    frame = polars.DataFrame({"emb": column, "y": Y})
+    for given in (frame, frame.lazy()):
+        found = fastlogit.fit(given, target="y", C=1.0)
+        assert found.feature_names == ["emb[0]", "emb[1]"]
+        assert np.array_equal(found.coef, fastlogit.fit(X, Y, C=1.0).coef)
+    dates = frame.with_columns(day=polars.date(2024, 1, 1))
+    with pytest.raises(TypeError, match="column 'day' has the type date32"):
+        fastlogit.fit(dates, target="y")
+
+
+def test_an_interrupt_in_the_first_pass_has_no_result() -> None:
+    def interrupted() -> Any:
+        yield from batches()[:2]
+        raise KeyboardInterrupt
+
+    reader = pa.RecordBatchReader.from_batches(TABLE.schema, interrupted())
+    with pytest.raises(KeyboardInterrupt, match=r"260 rows were read, and there is no result"):
+        fastlogit.fit(reader, target="y", C=1.0)

@@ -8,6 +8,9 @@ from fastlogit.design.codes import code_columns
 from fastlogit.design.mixed import MixedRows, open_mixed
 from fastlogit.design.mixed_streamed import StreamedMixedDesign, joined_rows
 
+# Rooms above the kernels, with fits that take minutes in plain Python.
+pytestmark = pytest.mark.jit
+
 N = 700
 RNG = np.random.default_rng(18)
 NUMBERS = RNG.normal(size=(N, 2)) + 3.0

@@ -11,6 +11,9 @@ import pytest
 import fastlogit
 from fastlogit import ArrowSource, ParquetSource, write_predictions
 
+# Rooms above the kernels, with fits that take minutes in plain Python.
+pytestmark = pytest.mark.jit
+
 N = 400
 RNG = np.random.default_rng(16)
 LISTS = RNG.normal(size=(N, 2))

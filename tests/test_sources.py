@@ -18,6 +18,9 @@ import pytest
 import fastlogit
 from fastlogit import ParquetSource
 
+# Rooms above the kernels, with fits that take minutes in plain Python.
+pytestmark = pytest.mark.jit
+
 N = 600
 RNG = np.random.default_rng(14)
 X = RNG.normal(size=(N, 3))
