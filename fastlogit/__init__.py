@@ -66,12 +66,15 @@ if TYPE_CHECKING:
         PermutationResult,
     )
     from .result import FitResult, Progress
+    from .sources.source import ArrowSource, ParquetSource
+    from .sources.writing import write_predictions
     from .warming import WarmUp, warmup
 
 __version__ = "0.1.0"
 
 __all__ = [
     "AddedVariableDisplay",
+    "ArrowSource",
     "BatchSource",
     "BiasReducedInference",
     "BootstrapDistribution",
@@ -103,6 +106,7 @@ __all__ = [
     "ModelTable",
     "OrdinalResult",
     "ParallelLinesTest",
+    "ParquetSource",
     "PathResult",
     "PermutationResult",
     "Posterior",
@@ -148,10 +152,12 @@ __all__ = [
     "separation",
     "sigmoid",
     "warmup",
+    "write_predictions",
 ]
 
 _HOME = {
     "AddedVariableDisplay": "displays",
+    "ArrowSource": "sources.source",
     "BatchSource": "inputs.batches",
     "BiasReducedInference": "inference.bias_reduced",
     "BootstrapDistribution": "resampling.replicates",
@@ -183,6 +189,7 @@ _HOME = {
     "ModelTable": "inference.model_table",
     "OrdinalResult": "relatives.ordinal",
     "ParallelLinesTest": "relatives.ordinal_parallel",
+    "ParquetSource": "sources.source",
     "PathResult": "fitting.path",
     "PermutationResult": "resampling.replicates",
     "Predictions": "inference.predictions",
@@ -228,6 +235,7 @@ _HOME = {
     "separation": "inference.separation",
     "sigmoid": "elementwise",
     "warmup": "warming",
+    "write_predictions": "sources.writing",
 }
 
 # Modules for users, found without an import of their own: `fastlogit.online.OnlineLogistic`.

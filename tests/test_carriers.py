@@ -382,6 +382,7 @@ ENTRIES = {
     "sigmoid": of_elementwise,
 }
 WITHOUT_DATA = {
+    "ArrowSource", "ParquetSource", "write_predictions",  # tables with their target: test_sources
     "AddedVariableDisplay", "BrantTest", "CVScoreDisplay", "CalibrationDisplay",
     "CoefficientsDisplay",
     "ConvergenceDisplay", "DivergenceError", "ForestDisplay", "GroupStatus", "InfluenceDisplay",

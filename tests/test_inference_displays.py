@@ -314,5 +314,5 @@ def test_a_forest_of_matched_sets_and_of_ordered_classes() -> None:
         np.testing.assert_array_equal(display.coef, found.coef)
     cut = ForestDisplay.from_inference(ordered, names=["0|1"], odds_ratio=False)
     np.testing.assert_array_equal(cut.coef, ordered.thresholds[:1])
-    with pytest.raises(TypeError, match="takes an Inference, got FitResult.* a ConditionalLogit and an OrdinalResult"):
+    with pytest.raises(TypeError, match=r"got FitResult.* a ConditionalLogit and an Ord"):
         ForestDisplay.from_inference(fit(X, raw > 0.0))  # type: ignore[arg-type]

@@ -10,6 +10,8 @@ import numpy as np
 
 import fastlogit
 from fastlogit.cli.scorers import check_scorer, check_scorer_name
+from fastlogit.inputs.given import look
+from fastlogit.inputs.table_source import TableSource
 from fastlogit.options import check_number, check_whole
 from fastlogit.threads import thread_count
 
@@ -59,7 +61,10 @@ def cross_validate(
 
     Returns the fit and a line that says what was chosen. Sets: C and l1_ratio in the options.
     """
-    check_scorer(folds.scoring, np.unique(np.asarray(data.y)))
+    if isinstance(data.X, TableSource):  # which is read once, here
+        check_scorer(folds.scoring, look(data, "ovr").classes)
+    else:
+        check_scorer(folds.scoring, np.unique(np.asarray(data.y)))
     for name in options.keys() - set(KNOWN):
         raise ValueError(f"--{name.replace('_', '-')} is an option of fits without --cv")
     given = dict(options)

@@ -32,7 +32,10 @@ app = typer.Typer(
     help="Logistic regression from compiled kernels: fit, predict and evaluate on data files.",
 )
 
-_DATA_HELP = "CSV, Parquet, Feather, .npz (arrays X, y, or a sparse matrix) or svmlight file."
+_DATA_HELP = (
+    "CSV, Parquet (or a folder of it), Feather, .npz (arrays X, y, or a sparse matrix) or svmlight "
+    "file."
+)
 Data = Annotated[Path, typer.Argument(metavar="DATA", help=_DATA_HELP, show_default=False)]
 ModelPath = Annotated[
     Path, typer.Argument(metavar="MODEL", help="A file that `fit` wrote.", show_default=False)
@@ -270,7 +273,7 @@ def fit(
     categorical. The result is the optimum, with a proven bound on what it may lack.
     """
     from fastlogit import io
-    from fastlogit.cli import columns
+    from fastlogit.cli import columns, large
     from fastlogit.cli.choosing import Folds, cross_validate
     from fastlogit.cli.penalties import check_strengths, check_summary, column_groups
     from fastlogit.fitting.problem import Strengths
@@ -287,14 +290,26 @@ def fit(
     asked = columns.Asked(categories or [], coding, handle_unknown, interactions or [])
     asked.check()
     with warnings_as_lines(), watching(verbose) as watcher:
-        table = _read(data, form, watcher)
-        target = io.target_name(table, target)
-        left_out = {target, *(drop or []), *([weights] if weights else [])}
-        names = io.feature_names(table, left_out - set(table.extra_names))
-        if drop_missing:
-            table = _without_missing(table, (*names, target, *([weights] if weights else [])))
-        y = io.labels(table, target)
-        _check_is_class(table, target, y)
+        if large.is_large(data):
+            if penalty_groups:
+                raise ValueError(f"{data}: --penalty-groups takes files that fit in memory")
+            X: Any
+            X, names = large.source_of_fit(
+                data, target, weights, drop or [], asked.categories, drop_missing=drop_missing
+            )
+            assert target is not None  # else there was an error
+            y = sample_weight = None
+        else:
+            table = _read(data, form, watcher)
+            target = io.target_name(table, target)
+            left_out = {target, *(drop or []), *([weights] if weights else [])}
+            names = io.feature_names(table, left_out - set(table.extra_names))
+            if drop_missing:
+                table = _without_missing(table, (*names, target, *([weights] if weights else [])))
+            y = io.labels(table, target)
+            _check_is_class(table, target, y)
+            sample_weight = io.weights(table, weights) if weights else None
+            X = columns.features_of_fit(table, names, asked.categories)
         wanted = {
             "C": C,
             "l1_ratio": (ratios if cv else ratios[0]) if ratios else None,
@@ -308,14 +323,13 @@ def fit(
         }
         options: dict[str, Any] = {"solver": solver, "multi_class": multi_class}
         options |= {name: value for name, value in wanted.items() if value is not None}
-        sample_weight = io.weights(table, weights) if weights else None
-        X = columns.features_of_fit(table, names, asked.categories)
         has_penalty = cv or Strengths(C).exist(l2_reg, None)
         of_categories = asked.options(names, has_penalty=has_penalty)
         if penalty_groups:
             groups = column_groups(penalty_groups, names)
             options["penalty_groups"] = columns.groups_of_coefficients(groups, X, of_categories)
-        watcher.stage(f"fitting {len(y):,} rows x {len(names):,} columns")
+        rows = "the" if y is None else f"{len(y):,}"
+        watcher.stage(f"fitting {rows} rows x {len(names):,} columns")
         chosen = None
         if cv:
             given = Given(X, y, sample_weight, categories=of_categories)
@@ -340,7 +354,8 @@ def fit(
     save_model(Model(result, names, target, settings, fastlogit.__version__), out)
     classes = ", ".join(str(label) for label in result.classes[:10])
     more = ", ..." if len(result.classes) > 10 else ""
-    typer.echo(f"{len(y):,} rows, {columns.size_text(result, names)}, {target}: {classes}{more}")
+    n_rows = X.n_rows if y is None else len(y)
+    typer.echo(f"{n_rows:,} rows, {columns.size_text(result, names)}, {target}: {classes}{more}")
     if chosen is not None:
         typer.echo(chosen)
     _print_course(result)
@@ -449,11 +464,22 @@ def predict(
     Columns are found by name, whatever their order.
     """
     from fastlogit import io
+    from fastlogit.cli import large
     from fastlogit.cli.columns import features_of_model
 
     if out is not None:
         io.check_writable(out, io.WRITABLE)
     form = io.TextFormat(sep, decimal, thousands, tuple(na or ()))
+    if large.is_large(data):
+        from fastlogit.model_file import load_model
+
+        with watching(verbose) as watcher:
+            watcher.stage(f"predicting {data.name}")
+            large.predict_large(
+                load_model(model), data, out, handle_unknown, proba=proba, threshold=threshold,
+                threads=threads,
+            )  # fmt: skip
+        return
     with watching(verbose) as watcher:
         loaded, table = _open(model, data, form, watcher)
         result, X = features_of_model(loaded, table, handle_unknown)

@@ -13,7 +13,6 @@ from ..kernels.descent import DescentState, Penalty
 from ..kernels.passes import Targets
 from .base import NO_ROW_STATE, Columns, Design, RowCounter, readonly
 from .dense import ArrayDesign, DenseDesign, every
-from .sparse import SparseDesign
 
 __all__ = [
     "SLICE_BYTES",
@@ -27,8 +26,8 @@ __all__ = [
 # Blocks of an array in memory: 1 GB takes 40 ms on two cores, some 100 ms on one.
 SLICE_BYTES = 1e9
 
-# What blocks are: all of a design of one kind.
-Block: TypeAlias = DenseDesign | SparseDesign
+# What blocks are: designs in memory, all of one kind.
+Block: TypeAlias = Design
 
 
 class BlockwiseDesign(Design):

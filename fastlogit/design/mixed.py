@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..arrays import DType, Features, Indices
-from .base import Design
+from .base import Design, RowCounter
 from .codes import CodedColumns, CodesDesign
 from .compressed import CompressedRows, compress, of_dense, side_by_side
 from .dense import DenseDesign
@@ -89,16 +89,16 @@ def _indicators(coded: CodedColumns) -> CompressedRows:
     return compress(np.ones(len(indices)), indices, pointers, coded.shape)
 
 
-def open_mixed(rows: MixedRows, n_threads: int | None) -> Design:
+def open_mixed(rows: MixedRows, n_threads: int | None, counter: RowCounter | None = None) -> Design:
     """Return a design over the rows: of blocks side by side, or of the only one."""
     blocks: list[Block] = []
     if rows.numbers is not None:
-        blocks.append(DenseDesign(rows.numbers, n_threads=n_threads))
+        blocks.append(DenseDesign(rows.numbers, n_threads=n_threads, counter=counter))
     if rows.sparse is not None:
-        blocks.append(SparseDesign(rows.sparse, n_threads=n_threads))
+        blocks.append(SparseDesign(rows.sparse, n_threads=n_threads, counter=counter))
     if rows.codes is not None:
-        blocks.append(CodesDesign(rows.codes, n_threads=n_threads))
+        blocks.append(CodesDesign(rows.codes, n_threads=n_threads, counter=counter))
     place = rows.places[0]
     if len(blocks) == 1 and np.array_equal(place, np.arange(len(place))):
         return blocks[0]
-    return SplitDesign(blocks, rows.places, n_threads=n_threads)
+    return SplitDesign(blocks, rows.places, n_threads=n_threads, counter=counter)

@@ -12,6 +12,7 @@ from .blockwise import SLICE_BYTES, SlicedDesign
 from .compressed import CompressedRows
 from .dense import DenseDesign
 from .mixed import MixedRows, open_mixed
+from .mixed_streamed import MixedSource, StreamedMixedDesign, is_mixed_source
 from .sparse import SparseDesign
 from .sparse_streamed import SparseSource, StreamedSparseDesign, is_sparse_source
 from .streamed import RowSource, StreamedDesign
@@ -20,7 +21,7 @@ __all__ = ["open_rows"]
 
 
 def open_rows(
-    X: Features | CompressedRows | MixedRows | RowSource | SparseSource | Design,
+    X: Features | CompressedRows | MixedRows | RowSource | SparseSource | MixedSource | Design,
     n_threads: int | None,
 ) -> Design:
     """Return a new design over the rows of X; what is a design already is taken as it is.
@@ -48,6 +49,8 @@ def open_rows(
         return open_mixed(X, n_threads)
     if isinstance(X, Design):
         return X
+    if is_mixed_source(X):
+        return StreamedMixedDesign(X, n_threads=n_threads)
     design: StreamedDesign | StreamedSparseDesign = (
         StreamedSparseDesign(X, n_threads=n_threads)
         if is_sparse_source(X)

@@ -24,14 +24,14 @@ class InferenceSupport:
 
     @overload
     def inference(
-        self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike = ..., *,
+        self, X: ArrayLike, y: ArrayLike = ..., sample_weight: ArrayLike = ..., *,
         offset: ArrayLike = ..., weights: str | None = ..., cov_type: str = ...,
         clusters: ArrayLike = ..., reference: object = ..., correction: None = ...,
     ) -> Inference: ...  # fmt: skip
 
     @overload
     def inference(
-        self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike = ..., *,
+        self, X: ArrayLike, y: ArrayLike = ..., sample_weight: ArrayLike = ..., *,
         offset: ArrayLike = ..., weights: str | None = ..., cov_type: str = ...,
         clusters: ArrayLike = ..., reference: object = ..., correction: str,
     ) -> HighDimensionalInference: ...  # fmt: skip
@@ -39,7 +39,7 @@ class InferenceSupport:
     def inference(
         self,
         X: ArrayLike,
-        y: ArrayLike,
+        y: ArrayLike = None,
         sample_weight: ArrayLike = None,
         *,
         offset: ArrayLike = None,

@@ -27,9 +27,10 @@ from ..fitting.fit import fit
 from ..fitting.online import OnlineLogistic
 from ..inputs import validation
 from ..inputs.categories import Categories
-from ..inputs.conversion import as_labels, as_numbers, is_plain
+from ..inputs.conversion import as_labels, as_numbers, feature_names, is_plain
 from ..inputs.given import Data, Given, Rows, Start
 from ..inputs.scikit_learn import look_at_labelled_rows, look_at_new_rows, look_for
+from ..inputs.table_source import TableSource
 from ..options import CODINGS, UNKNOWN, check_category_options
 from ..result import FitResult, Progress
 from .data import for_others, labels_like, rows_of_models
@@ -297,12 +298,13 @@ class LogisticRegression(
 
         Parameters
         ----------
-        X : array-like or data frame of shape (n_samples, n_features), or BatchSource
+        X : array-like or data frame of shape (n_samples, n_features), or a source
             Real numbers, finite; columns of a data frame may be categorical. A `numpy.memmap` that
             does not fit in memory, or what else has a shape, a dtype and slices of rows (h5py,
-            zarr), is streamed block by block.
+            zarr), is streamed block by block. A `BatchSource`, `ParquetSource` or `ArrowSource`
+            brings labels and weights along.
         y : array-like of shape (n_samples,)
-            Labels: numbers, booleans or strings. None with a `BatchSource`, which brings them.
+            Labels: numbers, booleans or strings. None with a source.
         sample_weight : array-like of shape (n_samples,), optional
             Weights >= 0 of the rows.
         offset : array-like of shape (n_samples,) or (n_samples, n_classes), optional
@@ -644,8 +646,11 @@ class LogisticRegression(
         data = look_for(type(self).__name__, given, self.multi_class)
         validate_data(self, data.rows.carrier, data.labels, skip_check_array=True)
         rows = data.rows
-        if isinstance(rows.X, BatchRows) and rows.text_names is not None:
-            # scikit-learn does not look at batches.
+        if isinstance(given.X, TableSource):
+            # scikit-learn does not look at sources.
+            self.feature_names_in_ = np.array(feature_names(rows.carrier), dtype=object)
+        elif isinstance(rows.X, BatchRows) and rows.text_names is not None:
+            # Nor at batches.
             names = rows.text_names
             if rows.categories is not None:
                 names = list(rows.categories.columns)
@@ -671,10 +676,13 @@ class LogisticRegression(
         known = self._categories
         if known is not None:
             # As scikit-learn's encoders, by what the parameter says now.
-            if type(X) is not np.ndarray:
+            if type(X) is not np.ndarray and not isinstance(X, TableSource):
                 validate_data(self, X, reset=False, skip_check_array=True)
             known = known.taking(self.handle_unknown)
-        rows = look_at_new_rows(type(self).__name__, X, known)
+        names = getattr(self, "feature_names_in_", None)
+        rows = look_at_new_rows(type(self).__name__, X, known, names)
+        if isinstance(X, TableSource):
+            return rows  # its columns were found by their names
         if known is None:
             validate_data(self, rows.carrier, reset=False, skip_check_array=True)
         return rows

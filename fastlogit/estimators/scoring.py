@@ -31,6 +31,7 @@ from ..arrays import (
 from ..design.base import Design
 from ..design.compressed import CompressedRows, joined
 from ..design.mixed import MixedRows
+from ..design.mixed_streamed import is_mixed_source
 from ..design.sparse_streamed import is_sparse_source
 from ..design.streamed import RowSource
 from ..elementwise import log_sigmoid, sigmoid
@@ -219,7 +220,7 @@ def _parts(
         first, last = np.searchsorted(ordered, (start, end))
         if first < last:
             block, own = X[start:end], ordered[first:last] - start
-            if isinstance(block, CompressedRows):
+            if isinstance(block, CompressedRows | MixedRows):
                 yield order[first:last], block.take(own)
             else:
                 yield order[first:last], np.asarray(block, dtype=X.dtype)[own]
@@ -251,8 +252,13 @@ def _rows_for(
     """
     if isinstance(scorer, _BaseScorer):
         return np.broadcast_to(np.nan, (len(test), X.shape[1]))
-    if isinstance(X, MixedRows):
+    if isinstance(X, MixedRows) and is_frame(carrier):
         return rows_of(carrier, test)
+    if isinstance(X, MixedRows) or is_mixed_source(X):
+        raise TypeError(
+            "scoring by a function of your own gets rows, and a source with categorical columns "
+            "has none to hand out; make it a scorer by sklearn.metrics.make_scorer"
+        )
     rows = X.take(test) if isinstance(X, CompressedRows) else _gathered(X, test)
     return scipy_rows(rows, carrier) if isinstance(rows, CompressedRows) else rows
 

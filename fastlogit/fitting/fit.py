@@ -37,6 +37,7 @@ from ..solvers.gradient_descent import gradient_descent as descend
 from ..solvers.start import begin, default_start
 from ..solvers.stopping import StoppingRule, certificate_of, separation_of, stated
 from ..solvers.trace import Limits, Outcome, Reason, Trace
+from ..sources.opening import SourceOptions, opened
 from .bias_reduced import FIRTH, fit_bias_reduced, kind_of, refuse_beside
 from .column_groups import scale_groups
 from .custom import check_penalty
@@ -112,6 +113,13 @@ def fit(
     step_size: float | Literal["auto"] | None = None,
     momentum: Literal["none", "nesterov"] | None = None,
     standardize: bool | None = None,
+    target: str | None = None,
+    features: Sequence[str] | None = None,
+    categorical: Sequence[str] | None = None,
+    filter: object = None,
+    nulls: str | None = None,
+    spool: str | None = None,
+    memory_limit: float | str | None = None,
     **unknown: object,
 ) -> FitResult:
     """Fit logistic regression to a certified optimum.
@@ -126,9 +134,11 @@ def fit(
         `numpy.memmap` that does not fit in memory, or anything else that has a shape, a dtype and
         slices of rows (h5py, zarr), is streamed block by block; so are the batches of a
         `BatchSource`. Categorical columns of a data frame (pandas, polars, pyarrow) are read as
-        codes, see `categories`.
+        codes, see `categories`. With `target`, or as a `ParquetSource` or `ArrowSource`, it is a
+        table that need not fit in memory: a path or pattern of Parquet or Arrow files, a data set,
+        table or reader of pyarrow, a LazyFrame, a relation of DuckDB.
     y : array-like of shape (n_samples,)
-        Class labels: numbers, booleans or strings. Left out with a `BatchSource`.
+        Class labels: numbers, booleans or strings. Left out with a source.
     C : float > 0, optional
         Inverse strength of the L2 penalty as in scikit-learn: the fit minimises
         ``C * sum(loss) + sum(coef**2) / 2``. Infinity is no penalty.
@@ -232,6 +242,9 @@ def fit(
         Seconds after which the fit ends with the best point so far.
     step_size, momentum, standardize : optional
         Those of `gradient_descent`, for that solver alone; None is "auto", "nesterov", True.
+    target, features, categorical, filter, nulls, spool, memory_limit : optional
+        Of a table with its target: those of `ParquetSource`. `sample_weight` and `offset` are
+        names of columns then.
     **unknown
         There are no other options: any raises an error that names the nearest one.
 
@@ -261,6 +274,10 @@ def fit(
         If there is no penalty and the classes are separable: then there is no optimum.
     """
     began = began_of(X)
+    X, y, sample_weight, offset = opened(
+        X, y, sample_weight, offset,
+        SourceOptions(target, features, categorical, filter, nulls, spool, memory_limit),
+    )  # fmt: skip
     solver = check_option("solver", solver, (*SOLVERS, *SOLVERS_OF_L1))
     if max_iter is None:
         max_iter = MAX_ITER.get(solver, OTHER_MAX_ITER)

@@ -11,6 +11,7 @@ from ..arrays import ArrayLike
 from ..design.opening import open_rows
 from ..inputs.conversion import show
 from ..inputs.given import Data
+from ..inputs.table_source import TableSource
 from ..options import check_option
 from ..result import FitResult
 from .bias_reduced import AskedOfReduced, infer_bias_reduced
@@ -41,7 +42,8 @@ CORRECTIONS = ("high-dimensional",)
 
 @overload
 def infer(
-    fitted: FitResult | HasResult, X: ArrayLike, y: ArrayLike, *, sample_weight: ArrayLike = ...,
+    fitted: FitResult | HasResult, X: ArrayLike, y: ArrayLike = ..., *,
+    sample_weight: ArrayLike = ...,
     offset: ArrayLike = ..., weights: str | None = ..., cov_type: str | None = ...,
     clusters: ArrayLike = ..., reference: object = ..., correction: None = ...,
     n_threads: int | None = ...,
@@ -50,7 +52,8 @@ def infer(
 
 @overload
 def infer(
-    fitted: FitResult | HasResult, X: ArrayLike, y: ArrayLike, *, sample_weight: ArrayLike = ...,
+    fitted: FitResult | HasResult, X: ArrayLike, y: ArrayLike = ..., *,
+    sample_weight: ArrayLike = ...,
     offset: ArrayLike = ..., weights: str | None = ..., cov_type: str | None = ...,
     clusters: ArrayLike = ..., reference: object = ..., correction: str,
     n_threads: int | None = ...,
@@ -60,7 +63,7 @@ def infer(
 def infer(
     fitted: FitResult | HasResult,
     X: ArrayLike,
-    y: ArrayLike,
+    y: ArrayLike = None,
     *,
     sample_weight: ArrayLike = None,
     offset: ArrayLike = None,
@@ -84,9 +87,10 @@ def infer(
         which has penalised likelihood-ratio tests and profile intervals, see
         `BiasReducedInference`.
     X : array-like of shape (n_samples, n_features)
-        The rows of the fit: whatever `fit` takes, but batches.
+        The rows of the fit: whatever `fit` takes, but batches. A `ParquetSource` or `ArrowSource`
+        brings labels, weights, offset and clusters along, those that it has.
     y : array-like of shape (n_samples,)
-        Their labels, or shares.
+        Their labels, or shares. Left out with a source.
     sample_weight : array-like of shape (n_samples,), optional
         The weights of the fit; an estimator's `class_weight` comes on top.
     offset : array-like of shape (n_samples,) or (n_samples, n_classes), optional
@@ -146,6 +150,8 @@ def infer(
     refuse_other_fits(result, takes_links=correction is None)
     place = place_of_reference(reference, result.classes)
     data = look_at_rows_of_fit(fitted, X, y, sample_weight, offset)
+    if isinstance(X, TableSource) and clusters is None and (cov_type or "").startswith("CR"):
+        clusters = X.clusters_of_rows()
     n_rows = data.rows.X.shape[0]
     _refuse_absent_classes(data, result)
     known = weights_by_name(data.weights, weights, n_rows).of_shares(data.shares)

@@ -38,6 +38,7 @@ __all__ = [
     "Categories",
     "Interaction",
     "categories_from",
+    "coded_columns",
     "has_categories",
     "look_at_categories",
     "missing_category",
@@ -408,7 +409,7 @@ def _mixed(X: ArrayLike, categories: Categories, codes: dict[int, Integers]) -> 
     numbers = [place for place, levels in enumerate(categories.levels) if levels is None]
     dense, sparse, chosen = number_blocks(X, numbers)
     places = [np.concatenate([categories.places[place] for place in each]) for each in chosen]
-    coded, of_codes = _coded_columns(categories, codes)
+    coded, of_codes = coded_columns(categories, codes)
     if coded is not None:
         places.append(of_codes)
     return MixedRows(dense, sparse, coded, tuple(places))
@@ -446,10 +447,17 @@ def mixed_numbers(X: ArrayLike) -> MixedRows | None:
     return MixedRows(dense, sparse, None, tuple(np.array(places) for places in chosen))
 
 
-def _coded_columns(
+def coded_columns(
     categories: Categories, codes: dict[int, Integers]
 ) -> tuple[CodedColumns | None, Indices]:
-    """Return what has a coefficient for each level or pair as codes, and its features."""
+    """Return what has a coefficient for each level or pair as codes, and its features.
+
+    Parameters
+    ----------
+    categories : Categories
+    codes : dict of int to ndarray of shape (n_rows,)
+        Of each categorical column, by its place; one above the last level for what is unknown.
+    """
     columns: list[Array] = []
     sizes, kept, places = [], [], []
     for place, column in codes.items():

@@ -78,17 +78,28 @@ CATEGORIES = (
 )
 IMPUTE = "impute first, e.g. with sklearn.impute.SimpleImputer"
 LABELS = "labels must be numbers, booleans or strings"
+_SOURCE = (
+    "which only fits, infer and predictions read; pass rows in memory, as those of "
+    "pyarrow.dataset.dataset(path).to_table()"
+)
 # What holds no rows yet, and how to get them. {0} is the name of the argument.
 LAZY = {
-    ("polars", "LazyFrame"): "whose rows are not computed yet; pass {0}.collect()",
-    ("pyarrow", "RecordBatchReader"): (
-        "which can be read only once; pass {0}.read_all(), or its batches as a BatchSource"
+    ("polars", "LazyFrame"): (
+        "whose rows are not computed yet; pass {0}.collect(), or fit it with target='column'"
     ),
-    ("pyarrow", "Dataset"): "whose rows are not read yet; pass {0}.to_table()",
+    ("pyarrow", "RecordBatchReader"): (
+        "which can be read only once; pass {0}.read_all(), or fit it with target='column'"
+    ),
+    ("pyarrow", "Dataset"): (
+        "whose rows are not read yet; pass {0}.to_table(), or fit it with target='column'"
+    ),
     ("pyarrow", "Scanner"): "whose rows are not read yet; pass {0}.to_table()",
     ("duckdb", "DuckDBPyRelation"): (
-        "whose rows are not computed yet; pass {0}.df(), {0}.pl() or {0}.to_arrow_table()"
+        "whose rows are not computed yet; pass {0}.df(), {0}.pl() or {0}.to_arrow_table(), or fit "
+        "it with target='column'"
     ),
+    ("fastlogit", "ParquetSource"): _SOURCE,
+    ("fastlogit", "ArrowSource"): _SOURCE,
     ("fastlogit", "BatchSource"): (
         "which only fits read, from the first batch to the last; hand in its batches one by one"
     ),

@@ -8,18 +8,18 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from typing import NamedTuple, TypeAlias, TypeVar
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 
-from ..arrays import ArrayLike, CodeMatrix, Codes, Features, Floats, Labels, Matrix, Vector
+from ..arrays import ArrayLike, CodeMatrix, Codes, Floats, Labels, Matrix, Vector
 from ..clock import Clock
 from ..design.base import Design
 from ..design.compressed import CompressedRows
 from ..design.mapped import in_place
 from ..design.mixed import MixedRows, as_sparse
 from ..design.sparse import SparseDesign
-from ..design.streamed import RowSource, is_streamable
+from ..design.streamed import is_streamable
 from ..options import CategoryOptions
 from . import validation
 from .batches import Looked, first_look
@@ -44,14 +44,15 @@ from .conversion import (
     text_names,
 )
 from .interactions import refuse_interactions
+from .rows import Readable, Rows
 from .sparse import (
-    SparseSlices,
     compressed_rows,
     is_sparse,
     shape_of,
     source_of,
     sparse_of,
 )
+from .table_source import TableSource, refuse_beside_source
 
 __all__ = [
     "Batch",
@@ -77,11 +78,6 @@ __all__ = [
     "rows_of_batches",
     "settle",
 ]
-
-
-# X, checked: an array that kernels read, sparse rows, rows of columns of several kinds, a source
-# of rows that are streamed, or a design.
-Readable: TypeAlias = Features | CompressedRows | MixedRows | RowSource | SparseSlices | Design
 
 
 # What a function reads of X.
@@ -119,24 +115,6 @@ class Given(NamedTuple):
     categories: CategoryOptions | None = None
     # Whether y holds shares from 0 to 1 in the place of labels.
     fractional: bool = False
-
-
-class Rows(NamedTuple):
-    """X, checked, with what it was read from."""
-
-    X: Readable
-    # The frame that X is read from, or X.
-    carrier: ArrayLike
-    # Of the features: for messages, and where the names of all columns are text.
-    names: list[str] | None = None
-    text_names: list[str] | None = None
-    # How the columns of a frame with categories became features.
-    categories: Categories | None = None
-
-    @property
-    def unit(self) -> str:
-        """What messages call the features: columns, unless a level has one of its own."""
-        return "columns" if self.categories is None else "coefficients, one for each level"
 
 
 class OfFit(NamedTuple):
@@ -238,6 +216,8 @@ def look(given: Given, multi_class: str, *, every_class: bool = False) -> Data:
         If the clock or Ctrl-C ends it, see `first_look`.
     """
     began = time.perf_counter()
+    if isinstance(given.X, TableSource):
+        return _look_at_source(given.X, given, multi_class, began)
     looked = first_look(given.X, given.y, given.sample_weight, given.clock, given.categories)
     X, y, sample_weight = rows_of_batches(looked), looked.y, looked.sample_weight
     # A sparse X may say that it has more rows than memory holds.
@@ -256,6 +236,19 @@ def look(given: Given, multi_class: str, *, every_class: bool = False) -> Data:
     if every_class and multi_class == "multinomial" and data.weights.size:
         validation.refuse_classes_without_weight(data.weights, data.codes, data.classes)
     return data
+
+
+def _look_at_source(source: TableSource, given: Given, multi_class: str, began: float) -> Data:
+    """Read a source, whose columns are labels, weights and offset, for a fit."""
+    refuse_beside_source(y=given.y, sample_weight=given.sample_weight, offset=given.offset)
+    found = source.read(given.categories, given.clock, shares=given.fractional)
+    coded, shares = found.coded, found.shares
+    if shares is not None:
+        shares = validation.encode_shares(shares, len(shares))
+        coded = _both_classes(shares)
+    assert coded is not None  # a fit has labels or shares
+    asked = given._replace(offset=found.offset)
+    return settle(asked, found.rows, coded, found.weights, multi_class, began, shares=shares)
 
 
 def _both_classes(shares: Vector) -> tuple[Labels, Codes]:
@@ -331,9 +324,13 @@ def look_at_rows(
     kind = type(X)
     if kind is Rows:
         return X  # type: ignore[return-value]  # as its class says
+    if isinstance(X, TableSource):
+        return X.read(categories, None, shares=False, features_only=True).rows
     if kind is OfFit:
         of_fit: OfFit = X  # type: ignore[assignment]  # as its class says
         X = of_fit.X
+        if isinstance(X, TableSource):
+            return X.read_as_fitted(of_fit.names, of_fit.categories).rows
         look_at_names(X, of_fit.names)
         if of_fit.categories is not None:
             return look_at_new_categories(X, of_fit.categories)
@@ -448,7 +445,11 @@ def look_at_fitted(given: Given, fitted: Fitted) -> Data:
         If something has the wrong type, shape or value, or is not as in the fit.
     """
     began = time.perf_counter()
-    rows = look_at_rows(OfFit(given.X, fitted.names, fitted.categories))
+    if isinstance(given.X, TableSource):
+        given = _columns_of_source(given.X, given, fitted)
+        rows = look_at_rows(given.X)
+    else:
+        rows = look_at_rows(OfFit(given.X, fitted.names, fitted.categories))
     n_samples, n_features = rows.X.shape
     if n_features != fitted.n_features:
         raise ValueError(f"X has {n_features} columns, but the fit had {fitted.n_features}")
@@ -478,6 +479,19 @@ def look_at_fitted(given: Given, fitted: Fitted) -> Data:
         rows, classes, codes, weights, offset, sample_weight=of_rows,
         seconds=time.perf_counter() - began,
     )  # fmt: skip
+
+
+def _columns_of_source(source: TableSource, given: Given, fitted: Fitted) -> Given:
+    """Return what a source holds in its columns as if it had been given beside the rows."""
+    refuse_beside_source(y=given.y, sample_weight=given.sample_weight, offset=given.offset)
+    found = source.read_as_fitted(
+        fitted.names, fitted.categories, shares=fitted.fractional, with_target=True
+    )
+    y: ArrayLike = found.shares
+    if found.coded is not None:
+        classes, codes = found.coded
+        y = classes[codes]
+    return given._replace(X=found.rows, y=y, sample_weight=found.weights, offset=found.offset)
 
 
 def look_at_model(X: ArrayLike, coef: ArrayLike, intercept: ArrayLike, offset: ArrayLike) -> Model:

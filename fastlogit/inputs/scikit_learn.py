@@ -7,6 +7,7 @@ its checks of estimators look for, is left to its functions to refuse.
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from typing import TypeGuard
 
 import numpy as np
@@ -42,6 +43,7 @@ from .given import (
     settle,
 )
 from .sparse import compressed_rows, shape_of, source_of, sparse_of
+from .table_source import TableSource, refuse_beside_source
 
 __all__ = [
     "are_plain_labels",
@@ -82,6 +84,8 @@ def look_for(estimator: str, given: Given, multi_class: str) -> Data:
     """
     began = time.perf_counter()
     X, y, sample_weight = given.X, given.y, given.sample_weight
+    if isinstance(X, TableSource):
+        return _look_at_source(X, given, multi_class, began)
     if isinstance(X, BatchSource):
         looked = first_look(X, y, sample_weight, given.clock, given.categories)
         X, y, sample_weight = rows_of_batches(looked), looked.y, looked.sample_weight
@@ -91,6 +95,21 @@ def look_for(estimator: str, given: Given, multi_class: str) -> Data:
     sample_weight = one_dimensional(sample_weight, n_samples)
     weights = weights_of_classes(given.class_weight, multi_class, *coded, sample_weight)
     return settle(given, rows, coded, weights, multi_class, began, labels, sample_weight)
+
+
+def _look_at_source(source: TableSource, given: Given, multi_class: str, began: float) -> Data:
+    """Read a source, whose columns are labels, weights and offset."""
+    refuse_beside_source(y=given.y, sample_weight=given.sample_weight, offset=given.offset)
+    found = source.read(given.categories, given.clock, shares=False)
+    assert found.coded is not None  # the target is not of shares
+    classes, codes = found.coded
+    labels = classes[codes]
+    check_labels(labels)
+    weights = weights_of_classes(given.class_weight, multi_class, classes, codes, found.weights)
+    asked = given._replace(offset=found.offset)
+    return settle(
+        asked, found.rows, found.coded, weights, multi_class, began, labels, found.weights
+    )
 
 
 def look_at_labelled_rows(
@@ -143,7 +162,10 @@ def look_at_labelled_rows(
     return look_at_batch(rows, labels, weights, known)._replace(labels=labels), known
 
 
-def look_at_new_rows(estimator: str, X: ArrayLike, categories: Categories | None = None) -> Rows:
+def look_at_new_rows(
+    estimator: str, X: ArrayLike, categories: Categories | None = None,
+    names: Sequence[str] | None = None,
+) -> Rows:  # fmt: skip
     """Check rows that are to be predicted.
 
     Parameters
@@ -153,6 +175,8 @@ def look_at_new_rows(estimator: str, X: ArrayLike, categories: Categories | None
     X : array-like, data frame or source of rows
     categories : Categories, optional
         Those of a fit to a frame that had some.
+    names : sequence of str, optional
+        Of the columns of the fit, by which those of a table source are found.
 
     Returns
     -------
@@ -163,6 +187,8 @@ def look_at_new_rows(estimator: str, X: ArrayLike, categories: Categories | None
     TypeError, ValueError
         If X has the wrong type or shape.
     """
+    if isinstance(X, TableSource):
+        return X.read_as_fitted(names, categories).rows
     if categories is not None:
         return look_at_new_categories(X, categories)
     X = in_place(X)

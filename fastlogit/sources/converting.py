@@ -1,0 +1,229 @@
+"""Batches of Arrow -> blocks of NumPy: numbers, codes, labels, weights; nulls by the policy."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from ..arrays import Array, Features, Integers, Labels, Mask, Vector
+from ..inputs.conversion import IMPUTE
+from .layout import LISTS, Layout, number_type
+from .levels import MOST_VALUES, Levels
+from .library import Foreign, arrow
+
+__all__ = ["NULLS", "Block", "Converter", "Place"]
+
+NULLS = ("error", "drop")
+
+
+class Place(NamedTuple):
+    """Where the first row of a batch stands, for messages."""
+
+    # Among all rows that are read.
+    row: int
+    # The file, empty where there is none, and the row in it; None where a filter hides it.
+    file: str = ""
+    row_of_file: int | None = None
+
+    def of(self, row: int) -> str:
+        """Say where a row of the batch stands."""
+        if not self.file:
+            return f"row {self.row + row}"
+        if self.row_of_file is None:
+            return f"row {self.row + row} of those that the filter leaves, in {self.file}"
+        return f"row {self.row + row}, which is row {self.row_of_file + row} of {self.file}"
+
+
+class Block(NamedTuple):
+    """Rows of a batch, as arrays; None for what the table has no columns for."""
+
+    # (n_rows, n_numbers), C-ordered, and int32 (n_rows, n_coded), -1 for a missing category.
+    numbers: Features | None
+    codes: Integers | None
+    # Codes of the labels, or the shares.
+    target: Array | None
+    weight: Vector | None
+    offset: Vector | None
+    clusters: Integers | None
+    n_rows: int
+    n_dropped: int
+
+
+class Converter:
+    """Makes blocks of batches, and remembers which values categorical columns have had.
+
+    Parameters
+    ----------
+    layout : Layout
+    nulls : {"error", "drop"}
+    missing_categories : bool, default False
+        Whether a missing category is a code of its own, -1, and no null: of models that take it.
+    """
+
+    def __init__(self, layout: Layout, nulls: str, *, missing_categories: bool = False) -> None:
+        self.layout, self.nulls = layout, nulls
+        self.labels, self.clusters = Levels(), Levels()
+        self.levels = [Levels() for _ in layout.coded]
+        self._allowed = {column.name for column in layout.coded} if missing_categories else set()
+
+    def block(self, batch: Foreign, place: Place) -> Block:
+        """Return the rows of a batch.
+
+        Raises
+        ------
+        ValueError
+            If a value is null and nulls are errors, or a decimal is beyond float64.
+        """
+        batch, n_dropped = self._without_nulls(batch, place)
+        layout, roles = self.layout, self.layout.roles
+        return Block(
+            self._numbers(batch) if layout.numbers else None,
+            self._codes(batch) if layout.coded else None,
+            self._target(batch, place),
+            self._vector(batch, roles.sample_weight, "sample_weight"),
+            self._vector(batch, roles.offset, "offset"),
+            self._clusters(batch, place),
+            batch.num_rows,
+            n_dropped,
+        )
+
+    # ---- nulls
+
+    def _without_nulls(self, batch: Foreign, place: Place) -> tuple[Foreign, int]:
+        """Return the rows without a null or NaN, and how many are left out."""
+        bad: Mask | None = None
+        for name in self.layout.read:
+            own = self._missing(batch[name], name)
+            if own is None:
+                continue
+            if self.nulls == "error":
+                row = int(np.argmax(own))
+                raise ValueError(
+                    f"column {name!r} is null ({place.of(row)}); {IMPUTE}, or leave such rows out "
+                    "with nulls='drop'"
+                )
+            bad = own if bad is None else bad | own
+        if bad is None:
+            return batch, 0
+        kept = arrow().array(~bad)
+        return batch.filter(kept), int(np.count_nonzero(bad))
+
+    def _missing(self, column: Foreign, name: str) -> Mask | None:
+        """Return which rows of a column have no value; None for none.
+
+        NaN is an error of the fit, which names it, so that it is looked for to be dropped only.
+        """
+        if name in self._allowed:
+            return None
+        pa = arrow()
+        found: Mask | None = None
+        if column.null_count:
+            found = np.asarray(column.is_null().to_numpy(zero_copy_only=False))
+        kind = column.type
+        if pa.types.is_dictionary(kind) and column.dictionary.null_count:
+            entries = column.dictionary.is_null().to_numpy(zero_copy_only=False)
+            codes = np.asarray(column.indices.cast("int64").fill_null(-1))
+            found = np.append(entries, True)[codes]
+        elif pa.types.is_fixed_size_list(kind):
+            own = _missing_elements(column, self.nulls == "drop")
+            found = own if found is None else found | own if own is not None else found
+        elif self.nulls == "drop" and pa.types.is_floating(kind):
+            bad = np.isnan(column.to_numpy(zero_copy_only=False))
+            found = bad if bad.any() else found
+        return found if found is None or found.any() else None
+
+    # ---- values
+
+    def _numbers(self, batch: Foreign) -> Features:
+        layout = self.layout
+        rows = np.empty((batch.num_rows, layout.n_numbers), layout.dtype)
+        start = 0
+        for plan in layout.numbers:
+            stop = start + plan.width
+            column = batch[plan.name]
+            if plan.kind == LISTS:
+                # Not `values`, which are those of the array that a slice was cut from.
+                rows[:, start:stop] = _plain(column.flatten()).reshape(-1, plan.width)
+            else:
+                rows[:, start] = _plain(column)
+            start = stop
+        return rows
+
+    def _codes(self, batch: Foreign) -> Integers:
+        codes = np.empty((batch.num_rows, len(self.levels)), np.int32)
+        for place, (plan, levels) in enumerate(zip(self.layout.coded, self.levels, strict=True)):
+            codes[:, place] = levels.codes_of(batch[plan.name])
+        return codes
+
+    def _target(self, batch: Foreign, place: Place) -> Array | None:
+        name = self.layout.roles.target
+        if name is None:
+            return None
+        if self.layout.shares:
+            return self._vector(batch, name, "fractional target")
+        codes = self.labels.codes_of(batch[name])
+        _refuse_nan(codes, name, place)
+        if len(self.labels.values) > MOST_VALUES:
+            raise ValueError(
+                f"column {name!r} has more than {MOST_VALUES:,} different values, as in a "
+                "regression; a classifier needs class labels"
+            )
+        return codes
+
+    def _clusters(self, batch: Foreign, place: Place) -> Integers | None:
+        name = self.layout.roles.clusters
+        if name is None:
+            return None
+        codes = self.clusters.codes_of(batch[name])
+        _refuse_nan(codes, name, place)
+        return codes
+
+    def _vector(self, batch: Foreign, name: str | None, role: str) -> Vector | None:
+        if name is None:
+            return None
+        column = batch[name]
+        if number_type(column.type) is None:
+            raise TypeError(f"column {name!r} ({role}) has the type {column.type}, no numbers")
+        found: Vector = _plain(column).astype(np.float64)
+        return found
+
+    # ---- what was learnt
+
+    def classes(self) -> Labels:
+        """Return the labels that have come, in the order in which they came."""
+        return np.array(self.labels.values)
+
+
+def _refuse_nan(codes: Integers, name: str, place: Place) -> None:
+    """Raise where a label or cluster is NaN, which is no null."""
+    if codes.size and codes.min() < 0:
+        row = int(np.argmax(codes < 0))
+        raise ValueError(
+            f"column {name!r} is NaN ({place.of(row)}); leave such rows out with nulls='drop'"
+        )
+
+
+def _plain(column: Foreign) -> Array:
+    """Return an array of Arrow without nulls as NumPy's numbers."""
+    types = arrow().types
+    if types.is_decimal(column.type) or types.is_null(column.type):
+        column = column.cast("float64")
+    found: Array = column.to_numpy(zero_copy_only=False)
+    return found
+
+
+def _missing_elements(column: Foreign, nan_too: bool) -> Mask | None:
+    """Return the rows of fixed-size lists of which an element is missing."""
+    whole = column.is_valid().to_numpy(zero_copy_only=False)
+    values = column.flatten()  # those of lists that are there
+    bad = None
+    if values.null_count:
+        bad = values.is_null().to_numpy(zero_copy_only=False)
+    elif nan_too and arrow().types.is_floating(values.type):
+        bad = np.isnan(values.to_numpy(zero_copy_only=False))
+    if bad is None or not bad.any():
+        return None
+    found = np.zeros(len(column), dtype=bool)
+    found[whole] = bad.reshape(-1, column.type.list_size).any(axis=1)
+    return found
