@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from . import small
+from .elementwise import exp_nonpositive
 from .inlining import keep_apart
 from .policy import entry, part
 from .simd import LANES, aligned, broadcast, load, multiply_add, splat, store, total
@@ -254,7 +255,7 @@ class Looked(NamedTuple):
     """What `evaluate_firth` fills in: one array for each.
 
     `slopes` are the gradients of minus the log-likelihood and of the penalty, (2, size). `root` is
-    U^-1. What belongs to a row has `height` numbers.
+    U^-1. What belongs to a row has `height` numbers; `beyond` is its probability less 1/2.
     """
 
     slopes: Any
@@ -263,6 +264,7 @@ class Looked(NamedTuple):
     curvature: Any
     residuals: Any
     leverages: Any
+    beyond: Any
 
 
 def _evaluate_firth(rows: FirthRows, n_rows: int, theta: Any, out: Looked) -> tuple[float, float]:
@@ -301,6 +303,9 @@ def _evaluate_firth(rows: FirthRows, n_rows: int, theta: Any, out: Looked) -> tu
         out.curvature[row] = work[at.curvature + row]
         out.residuals[row] = work[at.residual + row]
         out.leverages[row] = work[at.scaled + row]
+        raw = work[at.raw + row]
+        tail = exp_nonpositive(-abs(raw))
+        out.beyond[row] = math.copysign(0.5 * (1.0 - tail) / (1.0 + tail), raw)
     return value.loss, value.penalty
 
 
