@@ -113,11 +113,10 @@ class SmallRows:
         own = np.ascontiguousarray(root[np.ix_(free, free)])
         padded = np.zeros(self._rows.weight.size)
         padded[: self._n_rows] = factors
-        tensor = np.empty((free.size, free.size, free.size))
-        third_order.serial(self._rows, self._n_rows, readonly(own), readonly(padded), tensor)
-        flat = tensor.reshape(free.size, -1)
-        # Not by BLAS: see above.
-        products = np.einsum("ij,kj->ik", flat, flat)
+        tensor, products = np.empty((free.size,) * 3), np.empty((free.size, free.size))
+        third_order.serial(
+            self._rows, self._n_rows, readonly(own), readonly(padded), tensor, products
+        )
         back = np.linalg.inv(own)
         return self._filled(back.T @ products @ back)
 

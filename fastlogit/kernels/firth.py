@@ -326,8 +326,10 @@ def whiten(work: Any, at: Places, inverse: Any) -> None:
             step_to(work, own, inverse[i, k], at.columns + k * at.height, own, at.height)
 
 
-def _third_order(rows: FirthRows, n_rows: int, root: Any, factors: Any, tensor_out: Any) -> None:
-    """Put the sum over the rows of ``f q q q`` into `tensor_out`, (size, size, size); q = root' x.
+def _third_order(
+    rows: FirthRows, n_rows: int, root: Any, factors: Any, tensor_out: Any, products_out: Any
+) -> None:
+    """Sum ``f q q q`` over the rows, with q = root' x; and the products of that with itself.
 
     A Gram matrix for each first component, of the components from there on: a sixth of all sums.
 
@@ -340,6 +342,8 @@ def _third_order(rows: FirthRows, n_rows: int, root: Any, factors: Any, tensor_o
     factors : ndarray of shape (height,)
         f, of any sign.
     tensor_out : ndarray of shape (size, size, size)
+    products_out : ndarray of shape (size, size)
+        Sums over the last two indices.
     """
     size, height = rows.columns.shape
     work = np.empty(whole_size(height, size))
@@ -358,6 +362,18 @@ def _third_order(rows: FirthRows, n_rows: int, root: Any, factors: Any, tensor_o
                 tensor_out[first, k, m], tensor_out[first, m, k] = value, value
                 tensor_out[k, first, m], tensor_out[m, first, k] = value, value
                 tensor_out[k, m, first], tensor_out[m, k, first] = value, value
+    flat, each = tensor_out.reshape(size * size * size), size * size
+    whole = each - each % LANES
+    for k in range(size):
+        for m in range(k + 1):
+            sums = splat(0.0)
+            for place in range(0, whole, LANES):
+                own = load(flat, k * each + place)
+                sums = multiply_add(own, load(flat, m * each + place), sums)
+            product = total(sums)
+            for place in range(whole, each):
+                product += flat[k * each + place] * flat[m * each + place]
+            products_out[k, m], products_out[m, k] = product, product
 
 
 third_order = entry(_third_order)

@@ -39,26 +39,37 @@ def squares_of_block(
 ) -> None:
     """Sum of the squares of all functions for each row of a block."""
     n_features = columns.size // height
-    for row in range(0, height, LANES):
-        sums = splat(0.0)
+    zero = splat(0.0)
+    for row in range(0, height, 2 * LANES):
+        # Two vectors of rows share what is loaded of the functions; the last may come again.
+        other = min(row + LANES, height - LANES) - row
+        r, s = zero, zero
         for tile in range(reach.size):
             first = tile * FUNCTIONS
             a0, a1 = broadcast(last, first), broadcast(last, first + 1)
             a2, a3 = broadcast(last, first + 2), broadcast(last, first + 3)
+            b0, b1, b2, b3 = a0, a1, a2, a3
             at, place = first * n_features, row
             for _ in range(reach[tile]):
-                x = load(columns, place)
-                a0 = multiply_add(x, broadcast(factor, at), a0)
-                a1 = multiply_add(x, broadcast(factor, at + 1), a1)
-                a2 = multiply_add(x, broadcast(factor, at + 2), a2)
-                a3 = multiply_add(x, broadcast(factor, at + 3), a3)
+                x, y = load(columns, place), load(columns, place + other)
+                f0, f1 = broadcast(factor, at), broadcast(factor, at + 1)
+                a0, b0 = multiply_add(x, f0, a0), multiply_add(y, f0, b0)
+                a1, b1 = multiply_add(x, f1, a1), multiply_add(y, f1, b1)
+                f2, f3 = broadcast(factor, at + 2), broadcast(factor, at + 3)
+                a2, b2 = multiply_add(x, f2, a2), multiply_add(y, f2, b2)
+                a3, b3 = multiply_add(x, f3, a3), multiply_add(y, f3, b3)
                 at += FUNCTIONS
                 place += height
-            zero = splat(0.0)
-            one = multiply_add(a0, a0, multiply_add(a1, a1, zero))
-            other = multiply_add(a2, a2, multiply_add(a3, a3, zero))
-            sums = add(sums, add(one, other))
-        store(squares_out, row, sums)
+            r = add(r, add(squares(a0, a1), squares(a2, a3)))
+            s = add(s, add(squares(b0, b1), squares(b2, b3)))
+        store(squares_out, row, r)
+        store(squares_out, row + other, s)
+
+
+@kernel
+def squares(a: Any, b: Any) -> Any:
+    """The sum of the squares of two vectors."""
+    return multiply_add(a, a, multiply_add(b, b, splat(0.0)))
 
 
 def _row_squares(layout: Layout) -> Twins:
