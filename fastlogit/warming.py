@@ -70,11 +70,12 @@ SECONDS = {
     "sigmoid and its relatives": (6.0, 12.0),
     "batches, leave-one-out, paths": (12.0, 20.0),
     "groups of rows": (15.0, 15.0),
+    "Firth's fits and intervals": (12.5, 17.0),
     "sparse rows": (12.0, 20.0),
     "L1, bounds, groups of columns": (14.0, 18.0),
     "categorical columns": (8.0, 14.0),
 }
-FUNCTIONS = tuple(SECONDS)[-6:]
+FUNCTIONS = tuple(SECONDS)[-7:]
 # No entry of these is compiled for threads.
 SERIAL_PARTS = ("groups of rows",)
 
@@ -417,6 +418,13 @@ def _other_calls() -> None:
     fit(np.eye(400, 408), np.arange(400) % 2, C=1.0)
 
 
+def _firth() -> None:
+    """Fit, and ask for intervals and tests, which are made by the kernels of small tables."""
+    X, labels = _data(WIDE), np.arange(N_ROWS) % 3 > 0
+    found = infer(fit(X, labels, penalty="firth"), X, labels)
+    found.conf_int()
+
+
 def _groups() -> None:
     """Fit groups whose rows lie together, and groups whose rows do not; of sparse rows too.
 
@@ -491,7 +499,7 @@ _KIND_PARTS: dict[str, Callable[[Features], None]] = {
 _FUNCTION_PARTS: dict[str, Callable[[], None]] = dict(
     zip(
         FUNCTIONS,
-        (_elementwise, _other_calls, _groups, _sparse, _corners, _categories),
+        (_elementwise, _other_calls, _groups, _firth, _sparse, _corners, _categories),
         strict=True,
     )
 )

@@ -304,6 +304,8 @@ def test_the_exact_second_derivative() -> None:
         np.testing.assert_allclose(
             whole[:size, :size], np.array(slopes)[:, :size], rtol=1e-6, atol=1e-6
         )
+        compiled = added_curvature(objective, point, score.small)
+        np.testing.assert_allclose(point.information + compiled, whole, rtol=1e-10, atol=1e-10)
 
 
 def test_what_the_result_says() -> None:

@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..arrays import Matrix
+from ..arrays import Matrix, Vector
 from ..objective.objective import Objective
 from .points import Point
+from .small import SmallRows
 
 __all__ = ["added_curvature", "is_worth_it"]
 
@@ -29,7 +30,7 @@ def is_worth_it(objective: Objective) -> bool:
     return n_samples * size**3 <= 2.0 * MOST_WORK and size >= LEAST_SHARE * n_samples
 
 
-def added_curvature(objective: Objective, point: Point) -> Matrix:
+def added_curvature(objective: Objective, point: Point, small: SmallRows | None = None) -> Matrix:
     """Return the Hessian of the cost less the information: two passes and the sum of T.
 
     Parameters
@@ -37,18 +38,32 @@ def added_curvature(objective: Objective, point: Point) -> Matrix:
     objective : Objective
     point : Point
         Of its `MeanScore`.
+    small : SmallRows, optional
+        The same rows as a small table, where the sum of T is compiled.
 
     Returns
     -------
     ndarray of shape (size, size)
     """
     design, rows = objective.design, point.rows
-    center, inverse_scale = design.columns
     curvature = 0.25 - rows.beyond * rows.beyond
     each = rows.leverages * (3.0 * curvature - 0.5)
     # A Gram matrix takes weights that are not negative.
     matrix = design.gram(np.maximum(each, 0.0)) - design.gram(np.maximum(-each, 0.0))
     factor = -2.0 * rows.curvature * rows.beyond
+    if small is not None and small.knows(point):
+        matrix += 0.5 * small.third_order(factor, point.root)
+    else:
+        matrix += 0.5 * _summed(objective, point, factor)
+    if not objective.fit_intercept:
+        matrix[-1], matrix[:, -1] = 0.0, 0.0
+    return matrix
+
+
+def _summed(objective: Objective, point: Point, factor: Vector) -> Matrix:
+    """Return T T' over the rows of any design: T is the sum of ``factor x`` and products of q."""
+    design = objective.design
+    center, inverse_scale = design.columns
     size, rank = point.root.shape
     one, other = np.triu_indices(rank)
     doubled = np.where(one == other, 1.0, np.sqrt(2.0))
@@ -60,7 +75,4 @@ def added_curvature(objective: Objective, point: Point) -> Matrix:
         q = x @ point.root
         x *= factor[start:stop, None]
         tensor += x.T @ (q[:, one] * q[:, other] * doubled)
-    matrix += 0.5 * tensor @ tensor.T
-    if not objective.fit_intercept:
-        matrix[-1], matrix[:, -1] = 0.0, 0.0
-    return matrix
+    return tensor @ tensor.T

@@ -9,6 +9,7 @@ import numpy as np
 
 from ..arrays import Vector
 from ..objective.objective import Objective
+from .curvature import added_curvature, is_worth_it
 from .intercepts import AugmentedScore, with_own_intercept
 from .maximum import EXACT, MOST_STEPS, End, Found, Model, find
 from .points import Point
@@ -110,11 +111,17 @@ def estimate(
     score = (MedianScore if kind == "median" else MeanScore)(objective)
     if not objective.fitted()[:-1].all():
         raise Dependent([int(column) for column in np.flatnonzero(~objective.fitted()[:-1])])
-    if stride > 1:
-        rough = MeanScore(objective.subsample(stride))
-        found = find(rough, theta, exact=ROUGH, most_steps=most_steps)
-        theta = found.point.theta if found.end is End.FOUND else theta
     model = Model(score.size)
+    if stride > 1:
+        some = objective.subsample(stride)
+        rough = MeanScore(some)
+        found = find(rough, theta, exact=ROUGH, most_steps=most_steps)
+        if found.end is End.FOUND:
+            theta = found.point.theta
+            # Leverages are larger by the stride, and rows fewer: what the penalty adds to the
+            # second derivative is about the same. It saves one of six looks at 100,000 x 30.
+            if rough.small is not None and kind != "median" and is_worth_it(some):
+                model = Model(score.size, added_curvature(some, found.point, rough.small))
     found = find(score, theta, exact=exact, model=model, note=note, most_steps=most_steps)
     columns = dependent_columns(found.point, objective)
     if columns:

@@ -17,6 +17,7 @@ from ..linalg.resolved import DEPENDENT
 from ..objective.objective import Objective
 from .points import Point, RowNumbers
 from .scores import reach_of
+from .small import SmallRows
 
 __all__ = ["AugmentedScore", "flic_covariance", "with_own_intercept"]
 
@@ -75,6 +76,7 @@ class AugmentedScore:
     """
 
     has_cost = True
+    small: SmallRows | None = None
 
     def __init__(self, objective: Objective, leverages: Vector) -> None:
         self.objective, self.leverages = objective, leverages

@@ -183,14 +183,29 @@ def _step(model: Model, point: Point, restrictions: Matrix | None) -> tuple[Vect
     return step, float(np.sqrt(max(-(step @ point.gradient), 0.0)))
 
 
-def _first_size(criterion: Criterion, step: Vector, decrement: float) -> float:
+def _first_size(criterion: Criterion, point: Point, step: Vector, decrement: float) -> float:
     """Return the share of a step that changes raw predictions by no more than is safe."""
-    return LONGEST / max(criterion.reach(step), LONGEST) if decrement > FAR else 1.0
+    if decrement <= FAR or _most_reach(point, step) <= LONGEST:
+        return 1.0
+    return LONGEST / max(criterion.reach(step), LONGEST)
+
+
+def _most_reach(point: Point, step: Vector) -> float:
+    """Return a bound on what a step changes any raw prediction by, without a pass over the rows.
+
+    By the inequality of Cauchy and Schwarz ``(x' s)^2 <= x' F^-1 x s' F s``, of which the leverage
+    of a row knows the first part; infinite where a row has no curvature.
+    """
+    curvature, leverages = point.rows.curvature, point.rows.leverages
+    if len(step) != len(point.information) or not curvature.all():
+        return np.inf
+    form = float(step @ point.information @ step)
+    return float(np.sqrt(max(form, 0.0) * float((leverages / curvature).max(initial=0.0))))
 
 
 def _stepped(criterion: Criterion, point: Point, step: Vector, decrement: float) -> Point | None:
     """Return the point after a step; None where the information is singular there."""
-    near = criterion.at(point.theta + _first_size(criterion, step, decrement) * step)
+    near = criterion.at(point.theta + _first_size(criterion, point, step, decrement) * step)
     return near if near.cost < np.inf else None
 
 
@@ -201,7 +216,7 @@ def _line_search(
 
     A score without a cost is measured by its size in standard errors.
     """
-    size = _first_size(criterion, step, decrement)
+    size = _first_size(criterion, point, step, decrement)
     for _ in range(MOST_HALVES):
         near = criterion.at(point.theta + size * step)
         if near.cost < np.inf:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 import numpy as np
 
 from ..arrays import Matrix, Vector
+
+if TYPE_CHECKING:
+    from .small import SmallRows
 
 __all__ = ["Criterion", "Point", "RowNumbers"]
 
@@ -62,6 +65,10 @@ class Criterion(Protocol):
     # Whether the gradient is that of the cost.
     has_cost: bool
     size: int
+
+    @property
+    def small(self) -> SmallRows | None:
+        """Its rows where they are a small table, over which profiles are one call."""
 
     def at(self, theta: Vector) -> Point:
         """Return cost, modified score and information at theta."""

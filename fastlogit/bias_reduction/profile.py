@@ -18,7 +18,7 @@ from ..arrays import Matrix, Vector
 from .maximum import End, Model, find
 from .points import Criterion, Point
 
-__all__ = ["Least", "Peak", "end_of_profile", "rise_under"]
+__all__ = ["Least", "Peak", "end_of_profile", "ends_of_profiles", "rise_under", "rises_at"]
 
 # In standard errors: the step that is left to the end, and from the least cost on the way there.
 # The end then errs by about the square of these.
@@ -47,6 +47,63 @@ class Least(NamedTuple):
 
     value: float
     theta: Vector
+
+
+def ends_of_profiles(peak: Peak, functions: Matrix, rise: float) -> Matrix:
+    """Return both ends of the profile of each function, (n_functions, 2): see `end_of_profile`.
+
+    Over a small table all are one compiled call; what it does not find goes the general way.
+
+    Raises
+    ------
+    ValueError
+        If one is not found.
+    """
+    ends = np.full((len(functions), 2), np.nan)
+    small = peak.criterion.small
+    if small is not None and len(functions):
+        sides = np.ones((len(functions), 2), dtype=np.int64)
+        sides[:, 0] = -1
+        rises = np.full((len(functions), 2), rise)
+        ends = small.profile(peak.point, peak.beside, functions, sides, rises)[0]
+    for function, each in zip(functions, ends, strict=True):
+        if np.isnan(each).any():
+            low = end_of_profile(peak, function, -1, rise)
+            high = end_of_profile(peak, function, 1, rise, _mirrored(peak, function, low))
+            each[:] = low.value, high.value
+    return ends
+
+
+def _mirrored(peak: Peak, function: Vector, low: Least) -> Vector:
+    """Return where the upper end would be, if the way there bent as that to the lower one."""
+    top, root = peak.point.theta, peak.point.root
+    back = low.theta - top
+    tangent = root @ (root.T @ function)
+    tangent /= float(tangent @ function)
+    value = float(function @ back)
+    bent = back - value * tangent
+    return top - value * tangent + bent
+
+
+def rises_at(peak: Peak, functions: Matrix, values: Vector) -> Vector:
+    """Return by how much the least cost rises with each function held alone, at its value.
+
+    As `rise_under`, of all in one compiled call where the table is small.
+
+    Raises
+    ------
+    ValueError
+        If one is not found.
+    """
+    rises = np.full(len(functions), np.nan)
+    small = peak.criterion.small
+    if small is not None and len(functions):
+        sides = np.zeros((len(functions), 1), dtype=np.int64)
+        found = small.profile(peak.point, peak.beside, functions, sides, values[:, None])[1]
+        rises = np.maximum(found[:, 0], 0.0)
+    for row in np.flatnonzero(np.isnan(rises)):
+        rises[row] = rise_under(peak, functions[row : row + 1], values[row : row + 1])[0]
+    return rises
 
 
 def end_of_profile(

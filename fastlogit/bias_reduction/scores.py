@@ -44,12 +44,12 @@ class MeanScore:
         # Of the determinant in the units of X.
         scale = objective.design.columns.inverse_scale
         self._log_scale = float(np.log(scale[scale > 0.0]).sum())
-        self._small = SmallRows.of(objective)
+        self.small: SmallRows | None = SmallRows.of(objective)
 
     def at(self, theta: Vector) -> Point:
         """Return cost, modified score and information at theta: three passes and a Gram matrix."""
-        if self._small is not None:
-            point = self._small.at(theta)
+        if self.small is not None:
+            point = self.small.at(theta)
             if point is not None:
                 return point._replace(cost=point.cost + self._log_scale)
         objective, total = self.objective, self.total

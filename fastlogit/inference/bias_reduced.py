@@ -13,7 +13,7 @@ from ..arrays import Array, ArrayLike, Matrix, Vector
 from ..bias_reduction.curvature import added_curvature, is_worth_it
 from ..bias_reduction.estimate import Dependent, Estimate, estimate
 from ..bias_reduction.intercepts import flic_covariance
-from ..bias_reduction.profile import Least, Peak, end_of_profile, rise_under
+from ..bias_reduction.profile import Peak, ends_of_profiles, rise_under, rises_at
 from ..objective.objective import Objective
 from ..options import check_level, check_option
 from ..result import FitResult
@@ -94,14 +94,13 @@ class BiasReducedInference(Inference):
             Of median bias reduction, which maximises no likelihood.
         """
         self._refuse_median("likelihood-ratio statistics")
-        values = np.empty(len(self.coef))
-        for place in range(len(values)):
-            if self._has_wald_only(place):
-                values[place] = self.statistics[place] ** 2
-                continue
-            functions = np.zeros((1, len(values)))
-            functions[0, place] = 1.0
-            values[place] = 2.0 * self._rise(functions, np.zeros(1))
+        values = self.statistics**2
+        chosen = np.array(
+            [place for place in range(len(values)) if not self._has_wald_only(place)],
+            dtype=np.int64,
+        )
+        functions = self._functions[chosen]
+        values[chosen] = 2.0 * rises_at(self._peak, functions, np.zeros(chosen.size))
         return values
 
     @property
@@ -146,9 +145,10 @@ class BiasReducedInference(Inference):
         ends = intervals_of(self.coef, self.standard_errors, found)
         if method == "profile":
             self._refuse_median("profile-likelihood intervals")
-            for place in chosen:
-                if not self._has_wald_only(int(place)):
-                    ends[place] = self._profile(int(place), found)
+            profiled = [int(place) for place in chosen if not self._has_wald_only(int(place))]
+            self._profile(profiled, found)
+            for place in profiled:
+                ends[place] = self._ends[place, found]
         return ends[chosen]
 
     def odds_ratio_intervals(
@@ -157,30 +157,18 @@ class BiasReducedInference(Inference):
         """Return the exponentials of `conf_int`."""
         return exponentials(self.conf_int(level, method, coefficients))
 
-    def _profile(self, place: int, level: float) -> tuple[float, float]:
-        """Return the ends of the profile interval of a coefficient, known ones once."""
-        known = self._ends.setdefault((place, level), None)
-        if known is None:
-            function = self._functions[place]
-            rise = 0.5 * float(chdtri(1.0, 1.0 - level))
-            low = end_of_profile(self._peak, function, -1, rise)
-            high = end_of_profile(self._peak, function, 1, rise, self._mirrored(place, low))
-            shift = self.coef[place] - float(function @ self._peak.point.theta)
-            known = self._ends[place, level] = (low.value + shift, high.value + shift)
-        return known
-
-    def _mirrored(self, place: int, low: Least) -> Vector:
-        """Return where the upper end would be, if the way there bent as that to the lower one."""
-        function, top = self._functions[place], self._peak.point.theta
-        back = low.theta - top
-        tangent = self._covariance_of_peak @ function
-        tangent /= float(tangent @ function)
-        value = float(function @ back)
-        bent = back - value * tangent
-        return top - value * tangent + bent
+    def _profile(self, places: list[int], level: float) -> None:
+        """Let `_ends` have the profile intervals of coefficients, each of which is found once."""
+        missing = list(dict.fromkeys(place for place in places if (place, level) not in self._ends))
+        functions = self._functions[missing]
+        rise = 0.5 * float(chdtri(1.0, 1.0 - level))
+        found = ends_of_profiles(self._peak, functions, rise)
+        shifts = self.coef[missing] - functions @ self._peak.point.theta
+        for place, (low, high), shift in zip(missing, found, shifts, strict=True):
+            self._ends[place, level] = (float(low + shift), float(high + shift))
 
     @cached_property
-    def _ends(self) -> dict[tuple[int, float], tuple[float, float] | None]:
+    def _ends(self) -> dict[tuple[int, float], tuple[float, float]]:
         return {}
 
     # ---- tests
@@ -276,12 +264,10 @@ class BiasReducedInference(Inference):
             return Peak(found.augmented, found.again.point, np.zeros((size, size)))
         objective, point = found.score.objective, found.found.point
         exact = is_worth_it(objective)
-        beside = added_curvature(objective, point) if exact else found.model.beside
+        beside = found.model.beside
+        if exact:
+            beside = added_curvature(objective, point, found.score.small)
         return Peak(found.score, point, beside)
-
-    @cached_property
-    def _covariance_of_peak(self) -> Matrix:
-        return self._peak.point.root @ self._peak.point.root.T
 
     @cached_property
     def _functions(self) -> Matrix:

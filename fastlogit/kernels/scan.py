@@ -25,6 +25,7 @@ import numpy as np
 from . import scan_panel as panels
 from . import small
 from .elementwise import exp_nonpositive, log1p_unit
+from .firth import invert_factor, row_forms
 from .inlining import keep_apart
 from .policy import entry, part
 from .simd import LANES, broadcast, load, multiply_add, splat, store, total
@@ -960,40 +961,8 @@ def add_leverages(work: Any, at: small.Places, weight: float, unit: float, scrat
     penalised likelihood with its leverages held. Returns the largest leverage.
     """
     keep_apart()
-    width, zero = at.width, splat(0.0)
-    for k in range(at.size):
-        clear(work, at.trial, at.trial + width)
-        work[at.trial + k] = 1.0
-        small.solve_half(work, at, at.trial, k)
-        for i in range(width):
-            scratch[i * width + k] = work[at.trial + i]
-    last = at.height - LANES
-    for row in range(0, at.height, 4 * LANES):
-        # Four vectors of rows share what is loaded of the factor; the last one may come again.
-        r1, r2 = small.smaller(row + LANES, last), small.smaller(row + 2 * LANES, last)
-        r3 = small.smaller(row + 3 * LANES, last)
-        s0, s1, s2, s3 = zero, zero, zero, zero
-        # Two components of U'^-1 x at a time; `scratch` is 0 beyond the last one.
-        for i in range(0, at.size, 2):
-            a0, a1, a2, a3, b0, b1, b2, b3 = zero, zero, zero, zero, zero, zero, zero, zero
-            for k in range(small.smaller(i + 2, at.size)):
-                column, place = at.columns + k * at.height, i * width + k
-                v0, v1 = load(work, column + row), load(work, column + r1)
-                v2, v3 = load(work, column + r2), load(work, column + r3)
-                factor = broadcast(scratch, place)
-                a0, a1 = multiply_add(v0, factor, a0), multiply_add(v1, factor, a1)
-                a2, a3 = multiply_add(v2, factor, a2), multiply_add(v3, factor, a3)
-                factor = broadcast(scratch, place + width)
-                b0, b1 = multiply_add(v0, factor, b0), multiply_add(v1, factor, b1)
-                b2, b3 = multiply_add(v2, factor, b2), multiply_add(v3, factor, b3)
-            s0 = multiply_add(b0, b0, multiply_add(a0, a0, s0))
-            s1 = multiply_add(b1, b1, multiply_add(a1, a1, s1))
-            s2 = multiply_add(b2, b2, multiply_add(a2, a2, s2))
-            s3 = multiply_add(b3, b3, multiply_add(a3, a3, s3))
-        store(work, at.scaled + row, s0)
-        store(work, at.scaled + r1, s1)
-        store(work, at.scaled + r2, s2)
-        store(work, at.scaled + r3, s3)
+    invert_factor(work, at, scratch, 0)
+    row_forms(work, at, scratch, 0)
     raw, tails, curvature, form, residual = (
         np.uint64(at.raw), np.uint64(at.tail), np.uint64(at.curvature), np.uint64(at.scaled),
         np.uint64(at.residual),
