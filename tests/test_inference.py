@@ -15,7 +15,15 @@ from sklearn.datasets import load_breast_cancer
 from sklearn.exceptions import ConvergenceWarning
 
 import fastlogit
-from fastlogit import LogisticRegression, fit, infer
+from fastlogit import (
+    GaussianPrior,
+    LogisticRegression,
+    fit,
+    infer,
+    posterior,
+    profile_intervals,
+    separation,
+)
 
 # Rooms above the kernels, with fits that take minutes in plain Python.
 pytestmark = pytest.mark.jit
@@ -525,3 +533,22 @@ def test_variances_beyond_float64_are_refused(options: Any, rng: Any) -> None:
     y = X[:, 0] + rng.logistic(size=60) > 0.0
     with pytest.raises(ValueError, match=r"coefficient of x1 is too small .* in another unit"):
         infer(fit(X, y, **options), X, y)
+
+
+def test_a_column_called_intercept_is_not_taken_for_it(rng: Any) -> None:
+    X = pd.DataFrame(rng.normal(size=(80, 2)), columns=["intercept", "x"])
+    y = X["x"] + rng.logistic(size=80) > 0.0
+    for ask in (
+        lambda: infer(unpenalised(X, y), X, y),
+        lambda: profile_intervals(unpenalised(X, y), X, y),
+        lambda: posterior(X, y, GaussianPrior(0.0, 4.0)),
+        lambda: separation(X, y),
+    ):
+        with pytest.raises(ValueError, match="a column and the intercept are called 'intercept'"):
+            ask()
+    assert infer(unpenalised(X, y, intercept=None), X, y).names == ["intercept", "x"]
+    prior = GaussianPrior(0.0, 4.0)
+    alone = posterior(X, y, prior, fit_intercept=False)
+    other = posterior(X.to_numpy(), y, prior, fit_intercept=False)
+    np.testing.assert_array_equal(alone.predict_proba(X), other.predict_proba(X.to_numpy()))
+    assert not alone.as_prior().with_intercept
