@@ -18,8 +18,10 @@ import fastlogit
 from fastlogit import (
     GaussianPrior,
     LogisticRegression,
+    conditional_logit,
     fit,
     infer,
+    ordinal_logit,
     posterior,
     profile_intervals,
     separation,
@@ -533,6 +535,17 @@ def test_variances_beyond_float64_are_refused(options: Any, rng: Any) -> None:
     y = X[:, 0] + rng.logistic(size=60) > 0.0
     with pytest.raises(ValueError, match=r"coefficient of x1 is too small .* in another unit"):
         infer(fit(X, y, **options), X, y)
+
+
+@pytest.mark.parametrize("relative", ["ordinal", "conditional"])
+def test_variances_of_relatives_beyond_float64_are_refused(relative: str, rng: Any) -> None:
+    X, codes = rng.normal(size=(60, 1)) * 1e200, np.arange(60) % 3
+    ask = {
+        "ordinal": lambda: ordinal_logit(X, codes),
+        "conditional": lambda: conditional_logit(X, codes == 0, np.arange(60) // 3),
+    }[relative]
+    with pytest.raises(ValueError, match=r"coefficient of x0 is too small .* in another unit"):
+        ask()
 
 
 def test_a_column_called_intercept_is_not_taken_for_it(rng: Any) -> None:

@@ -15,7 +15,7 @@ from ..design.opening import open_rows
 from ..inference.distributions import chi2_tail
 from ..inference.estimates import LEVEL, TabledEstimates
 from ..inference.hypothesis_tests import HypothesisTest
-from ..inference.refusals import not_identified
+from ..inference.refusals import not_identified, refuse_beyond_float64
 from ..inference.row_weights import RowWeights, weights_by_name
 from ..inputs import validation
 from ..inputs.batches import BatchSource
@@ -303,6 +303,7 @@ def ordinal_logit(
     lost = proven_gain(rows, theta, point) if link == "logit" else np.inf
     null, _, _ = maximum(rows.without_slopes())
     thresholds, coef, covariance = _in_units(rows, theta, point)
+    refuse_beyond_float64(np.diag(covariance)[: len(names)], names)
     least = point.cost - lost
     texts = [str(label) for label in classes.tolist()]
     return OrdinalResult(
