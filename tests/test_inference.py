@@ -10,9 +10,11 @@ import pandas as pd
 import pytest
 from problems import problem, real
 from scipy import sparse, stats
+from sklearn import linear_model
 from sklearn.base import clone
 from sklearn.datasets import load_breast_cancer
 from sklearn.exceptions import ConvergenceWarning
+from sklearn.pipeline import make_pipeline
 
 import fastlogit
 from fastlogit import (
@@ -565,3 +567,15 @@ def test_a_column_called_intercept_is_not_taken_for_it(rng: Any) -> None:
     other = posterior(X.to_numpy(), y, prior, fit_intercept=False)
     np.testing.assert_array_equal(alone.predict_proba(X), other.predict_proba(X.to_numpy()))
     assert not alone.as_prior().with_intercept
+
+
+def test_what_is_no_fit_of_ours_is_named() -> None:
+    model = LogisticRegression(C=np.inf).fit(TWELVE, TWELVE_Y)
+    for given, says in (
+        (LogisticRegression(), r"got fastlogit\..*LogisticRegression; is it fitted"),
+        (linear_model.LogisticRegression().fit(TWELVE, TWELVE_Y), r"got sklearn\..*one of fastlo"),
+        (make_pipeline(model), r"Pipeline; of a pipeline give its last step"),
+        (3, r"got builtins\.int$"),
+    ):
+        with pytest.raises(TypeError, match=says):
+            infer(given, TWELVE, TWELVE_Y)

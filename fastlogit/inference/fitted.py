@@ -58,8 +58,17 @@ def result_of(fitted: FitResult | HasResult) -> FitResult:
     """
     result = getattr(fitted, "result_", fitted)
     if not isinstance(result, FitResult):
+        kind = type(fitted)
+        hint = ""
+        if hasattr(fitted, "steps"):
+            hint = (
+                "; of a pipeline give its last step, with X as that sees it: pipe[:-1].transform(X)"
+            )
+        elif hasattr(fitted, "fit"):
+            hint = "; is it fitted, and one of fastlogit?"
         raise TypeError(
-            f"fitted must be a FitResult or a fitted estimator, got {type(fitted).__name__}"
+            "fitted must be a FitResult or a fitted estimator of fastlogit, got "
+            f"{kind.__module__}.{kind.__qualname__}{hint}"
         )
     return result
 
