@@ -268,6 +268,7 @@ def test_own_rows_are_calibrated(rng: Any) -> None:
         ([0, 1, 1], [0.1, 1.5, 0.5], {}, "proba is 1.5 in row 1; .*between 0 and 1"),
         ([0, 1, 1], [0.1, np.nan, 0.5], {}, "proba is nan in row 1"),
         ([0, 1, 1, 0], [0.1, 0.9, 0.8, 0.2], {}, "tell the classes apart"),
+        ([0, 1, 1, 0], [0.0, 1.0, 1.0, 0.0], {}, "tell the classes apart"),
         ([0, 1, 1, 0], [0.1, 0.9, 0.8, 0.85], {"n_bins": 0}, "n_bins must be at least 1"),
         ([0, 1, 1], [0.1, 0.2, 0.3], {"sample_weight": [1.0, 2.0]}, "one number for each of the 3"),
         ([0, 1, 1], [0.1, 0.2, 0.3], {"sample_weight": [1.0, -2.0, 1.0]}, "-2.0 in row 1"),

@@ -10,12 +10,24 @@ import pandas as pd
 import pytest
 from problems import problem, real
 from scipy import sparse, stats
+from sklearn import linear_model
 from sklearn.base import clone
 from sklearn.datasets import load_breast_cancer
 from sklearn.exceptions import ConvergenceWarning
+from sklearn.pipeline import make_pipeline
 
 import fastlogit
-from fastlogit import LogisticRegression, fit, infer
+from fastlogit import (
+    GaussianPrior,
+    LogisticRegression,
+    conditional_logit,
+    fit,
+    infer,
+    ordinal_logit,
+    posterior,
+    profile_intervals,
+    separation,
+)
 
 # Rooms above the kernels, with fits that take minutes in plain Python.
 pytestmark = pytest.mark.jit
@@ -550,3 +562,45 @@ def test_variances_beyond_float64_are_refused(options: Any, rng: Any) -> None:
     y = X[:, 0] + rng.logistic(size=60) > 0.0
     with pytest.raises(ValueError, match=r"coefficient of x1 is too small .* in another unit"):
         infer(fit(X, y, **options), X, y)
+
+
+@pytest.mark.parametrize("relative", ["ordinal", "conditional"])
+def test_variances_of_relatives_beyond_float64_are_refused(relative: str, rng: Any) -> None:
+    X, codes = rng.normal(size=(60, 1)) * 1e200, np.arange(60) % 3
+    ask = {
+        "ordinal": lambda: ordinal_logit(X, codes),
+        "conditional": lambda: conditional_logit(X, codes == 0, np.arange(60) // 3),
+    }[relative]
+    with pytest.raises(ValueError, match=r"coefficient of x0 is too small .* in another unit"):
+        ask()
+
+
+def test_a_column_called_intercept_is_not_taken_for_it(rng: Any) -> None:
+    X = pd.DataFrame(rng.normal(size=(80, 2)), columns=["intercept", "x"])
+    y = X["x"] + rng.logistic(size=80) > 0.0
+    for ask in (
+        lambda: infer(unpenalised(X, y), X, y),
+        lambda: profile_intervals(unpenalised(X, y), X, y),
+        lambda: posterior(X, y, GaussianPrior(0.0, 4.0)),
+        lambda: separation(X, y),
+    ):
+        with pytest.raises(ValueError, match="a column and the intercept are called 'intercept'"):
+            ask()
+    assert infer(unpenalised(X, y, intercept=None), X, y).names == ["intercept", "x"]
+    prior = GaussianPrior(0.0, 4.0)
+    alone = posterior(X, y, prior, fit_intercept=False)
+    other = posterior(X.to_numpy(), y, prior, fit_intercept=False)
+    np.testing.assert_array_equal(alone.predict_proba(X), other.predict_proba(X.to_numpy()))
+    assert not alone.as_prior().with_intercept
+
+
+def test_what_is_no_fit_of_ours_is_named() -> None:
+    model = LogisticRegression(C=np.inf).fit(TWELVE, TWELVE_Y)
+    for given, says in (
+        (LogisticRegression(), r"got fastlogit\..*LogisticRegression; is it fitted"),
+        (linear_model.LogisticRegression().fit(TWELVE, TWELVE_Y), r"got sklearn\..*one of fastlo"),
+        (make_pipeline(model), r"Pipeline; of a pipeline give its last step"),
+        (3, r"got builtins\.int$"),
+    ):
+        with pytest.raises(TypeError, match=says):
+            infer(given, TWELVE, TWELVE_Y)

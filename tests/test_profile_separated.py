@@ -227,3 +227,25 @@ def test_an_end_has_the_likelihood_of_its_level() -> None:
     )
     fall = 2.0 * (found.log_likelihood - held.log_likelihood)
     assert fall == pytest.approx(stats.chi2.ppf(0.99, 1), abs=1e-9)
+
+
+@pytest.mark.parametrize("seed", [0, 5])
+def test_ordered_classes_that_one_column_separates(seed: int) -> None:
+    """Against a neighbour the third class is out of the question: two classes are left."""
+    X = np.random.default_rng(seed).normal(size=(30, 2))
+    codes = np.digitize(X[:, 0], [-0.5, 0.5])
+    found = profile_intervals(separated_fit(X, codes, multi_class="multinomial"), X, codes)
+    two = codes < 2
+    alone = profile_intervals(separated_fit(X[two], codes[two]), X[two], codes[two])
+    np.testing.assert_allclose(found.intervals[:3], alone.intervals, rtol=1e-6)
+
+
+def test_an_end_that_newtons_method_oversteps() -> None:
+    """From where all rows are predicted surely no way leads back: the search goes half as far."""
+    X = np.random.default_rng(0).normal(size=(30, 2))
+    y = np.digitize(X[:, 0], [-0.5]) == 1
+    found = profile_intervals(separated_fit(X, y), X, y, coefficients=0)
+    held = np.full(30, found.intervals[0, 0])
+    under = infer(unpenalised(X, y, intercept=None, offset=held), X, y, offset=held)
+    fall = 2.0 * (found.log_likelihood - under.log_likelihood)
+    assert fall == pytest.approx(stats.chi2.ppf(0.95, 1), abs=1e-8)

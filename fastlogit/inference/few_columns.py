@@ -57,6 +57,8 @@ def fit_few_columns(
         square = float(slope @ step)
         if not square >= 0.0:
             break
+        if not np.any(offset) and float((signs * raw).min()) > 0.0:
+            break  # each row is on its side, and farther out is better, for ever
         if square <= EXACT * EXACT * total:
             return coef + step, _covariance(columns, information, weight * lacking, weights)
         before = cost

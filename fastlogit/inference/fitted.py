@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Sequence
 from typing import NamedTuple, Protocol
 
 import numpy as np
@@ -24,6 +26,7 @@ __all__ = [
     "look_at_rows_of_fit",
     "names_of",
     "place_of_reference",
+    "refuse_repeated",
     "result_of",
 ]
 
@@ -55,8 +58,17 @@ def result_of(fitted: FitResult | HasResult) -> FitResult:
     """
     result = getattr(fitted, "result_", fitted)
     if not isinstance(result, FitResult):
+        kind = type(fitted)
+        hint = ""
+        if hasattr(fitted, "steps"):
+            hint = (
+                "; of a pipeline give its last step, with X as that sees it: pipe[:-1].transform(X)"
+            )
+        elif hasattr(fitted, "fit"):
+            hint = "; is it fitted, and one of fastlogit?"
         raise TypeError(
-            f"fitted must be a FitResult or a fitted estimator, got {type(fitted).__name__}"
+            "fitted must be a FitResult or a fitted estimator of fastlogit, got "
+            f"{kind.__module__}.{kind.__qualname__}{hint}"
         )
     return result
 
@@ -102,6 +114,23 @@ def names_of(result: FitResult) -> Names:
         return Names(list(result.categories.feature_names), terms)
     features = result.feature_names or [f"x{column}" for column in range(len(result.coef))]
     return Names(list(features), list(features))
+
+
+def refuse_repeated(names: Sequence[str]) -> None:
+    """Raise where two coefficients have one name, as of a column that is called as the intercept.
+
+    Raises
+    ------
+    ValueError
+    """
+    if len(set(names)) == len(names):
+        return
+    (name, _), *_ = Counter(names).most_common(1)
+    what = "a column and the intercept" if name == INTERCEPT else "two coefficients"
+    hint = ", or fit without an intercept where it is a column of ones" * (name == INTERCEPT)
+    raise ValueError(
+        f"{what} are called {name!r}, and results name coefficients: rename the column{hint}"
+    )
 
 
 def place_of_reference(reference: object, classes: Labels) -> int:

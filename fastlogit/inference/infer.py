@@ -24,6 +24,7 @@ from .fitted import (
     look_at_rows_of_fit,
     names_of,
     place_of_reference,
+    refuse_repeated,
     result_of,
 )
 from .high_dimensional import HighDimensionalInference, corrected_of, plain_weights
@@ -252,6 +253,7 @@ def names_of_coefficients(
     if len(result.classes) > 2:
         labels = np.delete(result.classes, reference).tolist()
     all_names = [name if label is None else f"{label}:{name}" for label in labels for name in own]
+    refuse_repeated(all_names)
     terms: dict[str, list[int]] = {}
     for place, term in enumerate([*of_terms] * len(labels)):
         if term is not None:

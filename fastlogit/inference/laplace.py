@@ -19,7 +19,6 @@ from ..inputs.validation import check_offset
 from ..objective.objective import Objective
 from ..options import check_category_options, check_option
 from .estimates import LEVEL, errors_of, exponentials, intervals_of
-from .fitted import INTERCEPT
 from .penalised import Minimum, least, proven, with_constant_columns
 from .priors import BoundPrior, GaussianPrior, Parameters, Prior
 from .unfitted import MOST_COEFFICIENTS, Unfitted, look_at_unfitted
@@ -119,9 +118,11 @@ class Posterior:
 
     def as_prior(self) -> GaussianPrior:
         """Return it as the prior of a model of the same coefficients, for rows that come next."""
-        return GaussianPrior(
-            self.coef, self.covariance, with_intercept=self.names[:1] == [INTERCEPT]
-        )
+        return GaussianPrior(self.coef, self.covariance, with_intercept=self._has_intercept)
+
+    @property
+    def _has_intercept(self) -> bool:
+        return len(self.names) > self._read.n_features
 
     # ---- predictions
 
@@ -144,7 +145,7 @@ class Posterior:
 
     def _apart(self, vectors: Matrix) -> tuple[Matrix, Vector]:
         """Return the coefficients of columns and of the intercept, 0 where there is none."""
-        if self.names[:1] != [INTERCEPT]:
+        if not self._has_intercept:
             return np.ascontiguousarray(vectors), np.zeros(len(vectors))
         return np.ascontiguousarray(vectors[:, 1:]), np.ascontiguousarray(vectors[:, 0])
 

@@ -30,6 +30,8 @@ ASTRAY = 4.0
 NEARLY = 64.0
 # Steps of a descent, halvings of one, and values that a bracketed search tries.
 MOST_STEPS, MOST_HALVES, MOST_VALUES = 100, 40, 100
+# What a descent promises yet where rounding ends it: more, and it is lost.
+ROUGH = 1e-6
 # The share of a step's promise that the function must fall by.
 SUFFICIENT = 1e-4
 # The search goes outwards by at most this factor, until the end lies inside.
@@ -58,6 +60,15 @@ class Ends(NamedTuple):
     values: Vector
     points: Matrix
     errors: Vector
+
+
+class _Least(NamedTuple):
+    """The least of a function at a value of a linear one, where, its slope, and where it goes."""
+
+    point: Vector
+    value: float
+    slope: float
+    tangent: Vector
 
 
 class _Look(NamedTuple):
@@ -168,9 +179,21 @@ def profile_end(
 
     def least(value: float) -> tuple[float, float]:
         nonlocal point, tangent
-        start = point + (value - unit @ point) * tangent
-        point, found, slope, tangent = _descend(function, unit, start, 0.1 * tol)
-        return found, slope
+        here, ahead = float(unit @ point), value
+        for _ in range(MOST_VALUES):
+            found = _descend(function, unit, point + (ahead - here) * tangent, 0.1 * tol)
+            if found is None:
+                # From far out, where all curvature is rounding, no way leads back: go half as far.
+                ahead = here + 0.5 * (ahead - here)
+                continue
+            point, tangent = found.point, found.tangent
+            if ahead == value:
+                return found.value, found.slope
+            here, ahead = ahead, value
+        raise ValueError(
+            f"the likelihood at a value of a coefficient was not found within {MOST_VALUES} "
+            "values on the way; use method='wald', or leave out the columns that say the least"
+        )
 
     guess = begin + np.sqrt(2.0 * level)
     _, off = outer_root(least, begin, float(guess), level, tol)
@@ -234,22 +257,24 @@ def outer_root(
     )
 
 
-def _descend(
-    function: Smooth, unit: Vector, point: Vector, tol: float
-) -> tuple[Vector, float, float, Vector]:
+def _descend(function: Smooth, unit: Vector, point: Vector, tol: float) -> _Least | None:
     """Return where a function is least with ``unit @ point`` as it is, by Newton's method.
 
-    With its value there, its slope along the linear function and where the least moves to.
+    None where it does not get there.
     """
     values, gradients = function.evaluate(point[None])
     for _ in range(MOST_STEPS):
-        inverse = _inverse(function.hessian(point))
+        try:
+            inverse = _inverse(function.hessian(point))
+        except np.linalg.LinAlgError:
+            return None
         down, along = inverse @ gradients[0], inverse @ unit
         slope = float(unit @ down / (unit @ along))
         move = slope * along - down
         square = -float(gradients[0] @ move)
+        here = _Least(point, float(values[0]), slope, along / (unit @ along))
         if square <= tol:
-            return point, float(values[0]), slope, along / (unit @ along)
+            return here
         size, before = 1.0, values[0]
         for _ in range(MOST_HALVES):
             near = point + size * move
@@ -257,10 +282,7 @@ def _descend(
             if values[0] <= before - SUFFICIENT * size * square:
                 break
             size *= 0.5
-        else:  # nothing but rounding is left to gain
-            return point, float(before), slope, along / (unit @ along)
+        else:
+            return here if square <= ROUGH else None  # nothing but rounding is left to gain
         point = near
-    raise ValueError(
-        f"the likelihood at a value of a coefficient was not found within {MOST_STEPS} steps; use "
-        "method='wald', or leave out the columns that say the least"
-    )
+    return None

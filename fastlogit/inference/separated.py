@@ -9,7 +9,7 @@ import numpy as np
 from ..arrays import Indices, Mask, Matrix, Vector
 from ..objective.hessians import Hessians
 from ..objective.objective import Objective
-from .optimum import EXACT, Optimum, evaluate
+from .optimum import EXACT, Optimum, Point, evaluate
 from .profile import LossFall, level_of, tolerance
 from .recession import BinaryMargins, ClassMargins, Recession
 from .roots import level_ends, profile_end
@@ -20,6 +20,9 @@ __all__ = ["Separable", "separable_intervals"]
 MOST_STEPS, MOST_HALVES = 200, 40
 # A likelihood without a maximum is climbed to this share of the drop below its supremum.
 NEAR_SUPREMUM = 0.5
+# A direction in which a standardised coefficient has this error is of a class that is left out of
+# all rows: it has no curvature but that of rounding, and nothing depends on it.
+OUT_OF_THE_QUESTION = 1e8
 
 
 class Separable(NamedTuple):
@@ -140,7 +143,7 @@ def _descend(
     hessians = Hessians(objective)
     total = float(objective.rows.total_weight[0])
     theta = np.zeros(objective.n_classes * (objective.design.shape[1] + 1))
-    point = evaluate(objective, hessians, theta)
+    point = _confined(evaluate(objective, hessians, theta))
     for _ in range(MOST_STEPS):
         half = point.half_step
         square, move = float(half @ half), point.root @ half
@@ -157,8 +160,14 @@ def _descend(
         else:
             return Optimum(objective, weights, theta, point, reference)
         theta = near
-        point = evaluate(objective, hessians, theta)
+        point = _confined(evaluate(objective, hessians, theta))
     raise ValueError(
         f"the likelihood without the separated rows has no maximum within {MOST_STEPS} steps; "
         "leave out the columns that separate the classes"
     )
+
+
+def _confined(point: Point) -> Point:
+    """Return a point whose inverse Hessian has no direction that nothing depends on."""
+    lost = np.linalg.norm(point.root, axis=0) > OUT_OF_THE_QUESTION
+    return point._replace(root=np.where(lost, 0.0, point.root))

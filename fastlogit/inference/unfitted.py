@@ -15,7 +15,7 @@ from ..objective.binomial import Binomial
 from ..objective.labelled_rows import LabelledRows
 from ..objective.multinomial import Multinomial
 from ..objective.objective import Objective
-from .fitted import INTERCEPT
+from .fitted import INTERCEPT, refuse_repeated
 from .row_weights import RowWeights, weights_by_name
 
 __all__ = ["Unfitted", "look_at_unfitted", "names_of_columns"]
@@ -68,7 +68,9 @@ def look_at_unfitted(
     objective.standardize()
     if not np.isfinite(objective.design.columns.inverse_scale).all():
         validation.refuse_not_finite(objective.design, data.rows.names)
-    return Unfitted(data, objective, known, names_of_columns(data))
+    found = Unfitted(data, objective, known, names_of_columns(data))
+    refuse_repeated(found.names)
+    return found
 
 
 def _sets(weights: Floats) -> Vector:

@@ -15,7 +15,7 @@ from ..design.opening import open_rows
 from ..fitting.in_memory import check_two_classes
 from ..inference.distributions import chi2_tail
 from ..inference.hypothesis_tests import HypothesisTest
-from ..inference.refusals import listed
+from ..inference.refusals import listed, refuse_beyond_float64
 from ..inference.row_weights import RowWeights, weights_by_name
 from ..inputs import validation
 from ..inputs.batches import BatchSource
@@ -145,6 +145,7 @@ def conditional_logit(
         raise _not_identified([names[column] for column in dependent])
     found = _fit(rows, null, names, max_iter)
     covariance = scaled_back(rows, covariance_of(found, sets, kind, cov_type, of_strata))
+    refuse_beyond_float64(np.diag(covariance), names)
     places: dict[str, list[int]] = {}
     for place, term in enumerate(terms):
         places.setdefault(term, []).append(place)

@@ -293,5 +293,5 @@ def covariance_of(
 
 def scaled_back(rows: MatchedRows, covariance: Matrix) -> Matrix:
     """Return a covariance in the units of X, symmetric."""
-    found = covariance / np.outer(rows.scale, rows.scale)
+    found = covariance / rows.scale / rows.scale[:, None]
     return 0.5 * (found + found.T)

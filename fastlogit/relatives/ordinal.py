@@ -16,7 +16,7 @@ from ..inference.contrasts import contrasts_of
 from ..inference.distributions import chi2_tail
 from ..inference.estimates import LEVEL, TabledEstimates
 from ..inference.hypothesis_tests import HypothesisTest, wald
-from ..inference.refusals import not_identified
+from ..inference.refusals import not_identified, refuse_beyond_float64
 from ..inference.row_weights import weights_by_name
 from ..inputs import validation
 from ..inputs.batches import BatchSource
@@ -429,6 +429,8 @@ def ordinal_logit(
     null_log_likelihood = _null_log_likelihood(rows)
     found = OrdinalOptimum(rows, theta, point, known)
     parameters = in_units(rows, theta[:, None])[:, 0]
+    covariance = covariance_of(found, cov_type, ways)
+    refuse_beyond_float64(np.diag(covariance)[: len(names)], names)
     least = point.cost - lost
     texts = [str(label) for label in classes.tolist()]
     return OrdinalResult(
@@ -436,7 +438,7 @@ def ordinal_logit(
         thresholds=parameters[n_features:] + level,
         coef=parameters[:n_features],
         names=[*names, *(f"{low}|{high}" for low, high in itertools.pairwise(texts))],
-        covariance=covariance_of(found, cov_type, ways),
+        covariance=covariance,
         cov_type=cov_type,
         n_clusters=None if ways is None else ways.n_clusters,
         terms=_terms_of(looked, names),
