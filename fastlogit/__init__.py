@@ -57,6 +57,7 @@ if TYPE_CHECKING:
     from .relatives.conditional_result import ConditionalLogit
     from .relatives.ordinal import OrdinalResult, ordinal_logit
     from .relatives.ordinal_brant import BrantTest
+    from .relatives.ordinal_parallel import ParallelLinesTest
     from .resampling.bootstrap import bootstrap
     from .resampling.permutation import permutation
     from .resampling.replicates import (
@@ -101,6 +102,7 @@ __all__ = [
     "Margins",
     "ModelTable",
     "OrdinalResult",
+    "ParallelLinesTest",
     "PathResult",
     "PermutationResult",
     "Posterior",
@@ -180,6 +182,7 @@ _HOME = {
     "Margins": "inference.margins",
     "ModelTable": "inference.model_table",
     "OrdinalResult": "relatives.ordinal",
+    "ParallelLinesTest": "relatives.ordinal_parallel",
     "PathResult": "fitting.path",
     "PermutationResult": "resampling.replicates",
     "Predictions": "inference.predictions",

@@ -6,8 +6,9 @@ checksums tell a damaged file from a whole one.
 
 Arrays in it: ``coef``, ``intercept``, ``classes``, ``history``, ``feature_names``, since format 2
 ``l2_reg``, ``passes``, ``times`` and ``bounds``, whatever else of a result is an array, and
-``meta``, a JSON text with everything else. Format 3 is that of fits with categorical columns alone,
-whose levels are in the JSON text, with another link than the logit, or of a fractional response.
+``meta``, a JSON text with everything else. Format 3 is that of fits alone whose JSON text says what
+format 2 knows nothing of: the levels of categorical columns, another link than the logit, a
+fractional response, or a reduction of bias.
 """
 
 from __future__ import annotations
@@ -31,8 +32,9 @@ from fastlogit.result import FitResult
 
 FORMAT = "fastlogit model"
 FORMAT_VERSION = 3
-# Of a model that earlier versions read: without categorical columns, of labels and the logit.
+# Of a model that earlier versions read, and what of a result makes it one that they refuse.
 PLAIN_VERSION = 2
+_SINCE_3 = ("categories", "link", "fractional", "bias_reduction")
 
 _ARRAYS = ("coef", "intercept", "classes", "history")
 # A number or an array, which has always stood in the JSON text.
@@ -189,10 +191,9 @@ def _meta(model: Model) -> dict[str, object]:
         result["link"] = model.result.link
     if model.result.fractional:
         result["fractional"] = True
-    is_plain = categories is None and model.result.link == "logit" and not model.result.fractional
+    is_plain = not any(name in result for name in _SINCE_3)
     return {
         "format": FORMAT,
-        # Earlier versions read the others.
         "format_version": PLAIN_VERSION if is_plain else FORMAT_VERSION,
         "fastlogit_version": model.fastlogit_version,
         "target": model.target,

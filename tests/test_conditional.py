@@ -20,6 +20,7 @@ import fastlogit
 from fastlogit import BatchSource, conditional_logit
 from fastlogit.kernels.conditional import sums_of_strata
 from fastlogit.kernels.simd import LANES
+from fastlogit.relatives.conditional import score_statistic
 from fastlogit.relatives.maximum import bound_on_lack, maximise
 from fastlogit.relatives.strata import MatchedRows
 
@@ -393,6 +394,26 @@ def test_restrictions_with_values() -> None:
     assert both.statistic == pytest.approx(right, rel=1e-9)
 
 
+def test_a_hypothesis_whose_fit_is_not_found_has_no_figure() -> None:
+    X, y, strata = matched(10, [4] * 60)
+    found = conditional_logit(X, y, strata)
+    near, far = (found.likelihood_ratio_test(f"x0 = {k}").statistic for k in (100, 1000))
+    # Far out the likelihood falls in proportion to the distance.
+    assert far / near == pytest.approx(10.0, rel=0.02)
+    for value in (1e4, 1e6, 1e300):
+        with pytest.raises(ValueError, match=r"under x0 = .* was not found.* use wald_test"):
+            found.likelihood_ratio_test(f"x0 = {value!r}")
+
+
+def test_a_score_test_without_information_is_nan() -> None:
+    X, y, strata = matched(10, [4] * 60)
+    null = conditional_logit(X, y, strata)._rows.at(np.zeros(2))
+    flat = null._replace(information=np.zeros((2, 2)))
+    assert np.isnan(score_statistic(flat))
+    alike = null._replace(information=np.ones((2, 2)))
+    assert np.isnan(score_statistic(alike))
+
+
 def test_units_of_columns_do_not_matter() -> None:
     X, y, strata = matched(11, [5] * 50)
     found = conditional_logit(X, y, strata)
@@ -542,6 +563,17 @@ def test_bad_input(change, error, words) -> None:
     }  # fmt: skip
     with pytest.raises(error, match=words):
         conditional_logit(**{**given_, **change})
+
+
+@pytest.mark.parametrize("cov_type", ["CR0", "CR1"])
+def test_one_stratum_has_no_sandwich(cov_type) -> None:
+    """Its slope is 0 at the maximum; strata of one outcome do not count, nor do frequencies."""
+    X, y, strata = matched(33, [30, 3, 3], 2, [12, 0, 3])
+    assert conditional_logit(X, y, strata).n_strata == 1
+    known = {"sample_weight": np.full(len(y), 5), "weights": "frequency"}
+    for more in ({}, known, {"clusters": strata}):
+        with pytest.raises(ValueError, match="one alone has cases and controls"):
+            conditional_logit(X, y, strata, cov_type=cov_type, **more)
 
 
 def test_rows_on_disk_are_refused() -> None:

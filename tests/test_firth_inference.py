@@ -8,7 +8,7 @@ import pytest
 from scipy import optimize, stats
 from test_firth import X12, Y12, R, all_of, columns, random_rows
 
-from fastlogit import fit, infer, reference
+from fastlogit import compare_models, fit, infer, reference
 from fastlogit.bias_reduction import profile
 from fastlogit.inference.bias_reduced import BiasReducedInference
 from fastlogit.model_file import Model, load_model, save_model
@@ -164,6 +164,25 @@ def test_restrictions() -> None:
     least = optimize.minimize(cost, np.zeros(3), method="BFGS", options={"gtol": 1e-7}).fun
     whole = reference.firth(X, y, weight, offset)[2]
     assert test.statistic == pytest.approx(2.0 * (least - whole), rel=1e-6)
+
+
+@pytest.mark.parametrize("kind", ["mean", "flic", "flac", "median"])
+def test_terms_have_penalised_tests_and_there_is_no_aic(kind: str) -> None:
+    X, y, weight, _ = random_rows(6)
+    result = fit(X, y, bias_reduction=kind, sample_weight=weight)
+    found = infer(result, X, y, sample_weight=weight, weights="frequency")
+    tests = found.term_tests()
+    assert {test.kind for test in tests.values()} == {
+        "Wald" if kind == "median" else "penalised likelihood ratio"
+    }
+    assert [test.hypothesis for test in tests.values()] == found.names[1:]
+    np.testing.assert_allclose(
+        [test.p_value for test in tests.values()], found.p_values[1:], rtol=1e-6
+    )
+    assert np.isnan([found.aic, found.bic, found.likelihood.aic]).all()
+    table = str(compare_models([found]))
+    assert "it has no AIC and BIC" in table
+    assert table.splitlines()[-4].split() == ["BIC"]
 
 
 def test_the_table() -> None:

@@ -528,3 +528,25 @@ def test_tails_are_right_far_out() -> None:
     with mpmath.workdps(40):
         exact = mpmath.erfc(abs(mpmath.mpf(float(found.statistics[place]))) / mpmath.sqrt(2))
     assert found.p_values[place] == pytest.approx(float(exact), rel=1e-12, abs=0.0)
+
+
+def test_columns_that_are_nearly_combinations_have_true_errors(rng: Any) -> None:
+    """As of the difference in place of the column, whose errors they are made of."""
+    X, share = rng.normal(size=(200, 2)), 1e-7
+    y = X[:, 0] + rng.logistic(size=200) > 0.0
+    near = np.column_stack([X, X[:, 0] + share * rng.normal(size=200)])
+    far = np.column_stack([X, (near[:, 2] - near[:, 0]) / share])
+    found, other = (infer(fit(each, y, C=np.inf), each, y) for each in (near, far))
+    turn = np.eye(4)
+    turn[[1, 3], 3] = -1.0 / share, 1.0 / share
+    errors = np.sqrt(np.diag(turn @ other.covariance @ turn.T))
+    np.testing.assert_allclose(found.standard_errors, errors, rtol=1e-7)
+    np.testing.assert_allclose(found.coef / errors, turn @ other.coef / errors, atol=1e-7)
+
+
+@pytest.mark.parametrize("options", [{"C": np.inf}, {"penalty": "firth"}])
+def test_variances_beyond_float64_are_refused(options: Any, rng: Any) -> None:
+    X = rng.normal(size=(60, 2)) * [1.0, 1e200]
+    y = X[:, 0] + rng.logistic(size=60) > 0.0
+    with pytest.raises(ValueError, match=r"coefficient of x1 is too small .* in another unit"):
+        infer(fit(X, y, **options), X, y)

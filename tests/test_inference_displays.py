@@ -15,9 +15,12 @@ from fastlogit import (
     CalibrationDisplay,
     ForestDisplay,
     InfluenceDisplay,
+    LogisticRegression,
     ResidualsDisplay,
+    conditional_logit,
     fit,
     infer,
+    ordinal_logit,
 )
 from fastlogit.displays import residuals
 from fastlogit.plots import COLOURS
@@ -83,6 +86,78 @@ def test_without_matplotlib_one_clear_error(
 def test_two_classes_only(name: str, softmax: Any) -> None:
     with pytest.raises(ValueError, match="is for two classes, the fit has 3"):
         EVERY[name](softmax)
+
+
+@pytest.mark.parametrize("name", EVERY)
+def test_what_is_no_inference_is_refused(name: str, study: Any) -> None:
+    X, y = problem(60, 2)[:2]
+    with pytest.raises(TypeError, match=rf"{name}.from_inference takes an Inference, got ndarray"):
+        EVERY[name](X)
+    with pytest.raises(TypeError, match=r"got FitResult; make one: fastlogit.infer\(result, X, y"):
+        EVERY[name](fit(X, y))
+    with pytest.raises(TypeError, match="got LogisticRegression; make one by its method"):
+        EVERY[name](LogisticRegression().fit(X, y))
+    assert "1 against 0" in EVERY[name](study).ax_.get_title()
+
+
+def test_options_that_are_not_possible(study: Any) -> None:
+    for kind in ("binned", "deviance"):
+        with pytest.raises(ValueError, match="n_bins must be at least 1, got 0"):
+            ResidualsDisplay.from_inference(study, kind=kind, n_bins=0)
+    with pytest.raises(ValueError, match="label must be at least 0, got -1"):
+        InfluenceDisplay.from_inference(study, label=-1)
+    with pytest.raises(ValueError, match="names has no coefficient to draw"):
+        ForestDisplay.from_inference(study, names=[])
+    assert ForestDisplay.from_inference(study, names="kind").names == ["kind[b]", "kind[c]"]
+
+
+def weighted(weights: Any, kind: str) -> Any:
+    X, y = problem(400, 2)[:2]
+    result = fit(X, y, C=np.inf, sample_weight=weights)
+    robust = "HC1" if kind == "probability" else "nonrobust"
+    return infer(result, X, y, sample_weight=weights, weights=kind, cov_type=robust)
+
+
+def test_bounds_of_sampling_weights_are_those_of_single_rows() -> None:
+    """Rows of equal weight are rows without, in whatever unit the weight is."""
+    X, y = problem(400, 2)[:2]
+    plain = infer(fit(X, y, C=np.inf), X, y)
+    same = weighted(np.full(400, 900.0), "probability")
+    for kind in ("binned", "deviance"):
+        wanted = ResidualsDisplay.from_inference(plain, kind=kind)
+        found = ResidualsDisplay.from_inference(same, kind=kind)
+        lines = [found.points_, *found.bounds_, *([found.line_] if found.line_ else [])]
+        others = [wanted.points_, *wanted.bounds_, *([wanted.line_] if wanted.line_ else [])]
+        for one, other in zip(lines, others, strict=True):
+            np.testing.assert_allclose(one.get_ydata(), other.get_ydata(), rtol=1e-6)
+    wanted_influence = InfluenceDisplay.from_inference(plain)
+    np.testing.assert_allclose(
+        InfluenceDisplay.from_inference(same).residual, wanted_influence.residual, rtol=1e-6
+    )
+    weights = np.random.default_rng(0).uniform(1.0, 9.0, 400)
+    uneven = ResidualsDisplay.from_inference(weighted(weights, "probability"), n_bins=1)
+    p, share = uneven.probability, weights / weights.sum()
+    bound = 2.0 * np.sqrt(share**2 @ (p * (1.0 - p)))
+    assert uneven.bounds_[0].get_ydata() == pytest.approx([bound])
+
+
+def test_pictures_count_rows_that_stand_for_several() -> None:
+    counts = np.random.default_rng(1).integers(1, 5, 400)
+    X, y = problem(400, 2)[:2]
+    X, y = np.repeat(X, counts, axis=0), np.repeat(y, counts)
+    long, short = infer(fit(X, y, C=np.inf), X, y), weighted(counts, "frequency")
+    for kind in ("binned", "deviance"):
+        wanted = ResidualsDisplay.from_inference(long, kind=kind, n_bins=7)
+        found = ResidualsDisplay.from_inference(short, kind=kind, n_bins=7)
+        one, other = (
+            [each.bounds_[0], each.points_] if kind == "binned" else [each.line_]
+            for each in (found, wanted)
+        )
+        for own, its in zip(one, other, strict=True):
+            np.testing.assert_allclose(own.get_ydata(), its.get_ydata(), rtol=1e-6)
+    curves = [CalibrationDisplay.from_inference(each) for each in (short, long)]
+    bars = [[bar.get_height() for bar in curve.bars_] for curve in curves]
+    np.testing.assert_allclose(bars[0], bars[1])
 
 
 def test_a_forest_of_odds_ratios(study: Any) -> None:
@@ -224,3 +299,20 @@ def test_a_forest_of_another_link_has_no_odds_ratios() -> None:
         ForestDisplay.from_inference(found)
     drawn = ForestDisplay.from_inference(found, odds_ratio=False)
     assert drawn.ax_.get_xlabel().startswith("coefficient")
+
+
+def test_a_forest_of_matched_sets_and_of_ordered_classes() -> None:
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(120, 2))
+    raw = X[:, 0] + rng.logistic(size=120)
+    ordered = ordinal_logit(X, np.digitize(raw, [-1.0, 1.0]))
+    matched = conditional_logit(X, raw > 0.0, np.arange(120) // 4)
+    for found in (ordered, matched):
+        display = ForestDisplay.from_inference(found)
+        assert display.names == ["x0", "x1"]
+        assert display.ax_.get_xlabel().startswith("odds ratio")
+        np.testing.assert_array_equal(display.coef, found.coef)
+    cut = ForestDisplay.from_inference(ordered, names=["0|1"], odds_ratio=False)
+    np.testing.assert_array_equal(cut.coef, ordered.thresholds[:1])
+    with pytest.raises(TypeError, match="ForestDisplay draws an Inference, a ConditionalLogit or"):
+        ForestDisplay.from_inference(fit(X, raw > 0.0))  # type: ignore[arg-type]

@@ -52,7 +52,7 @@ def test_contrasts_do_not_depend_on_the_reference() -> None:
         assert tests[0].statistic == pytest.approx(tests[1].statistic, rel=1e-7)
     assert one.log_likelihood == pytest.approx(other.log_likelihood)
     assert "tjur" not in one.pseudo_r2
-    assert "risk ratio" in str(one.summary())
+    assert "relative-risk ratio" in str(one.summary())
 
 
 @pytest.mark.parametrize(("kind", "power"), [("HC2", 0.5), ("HC3", 1.0)])

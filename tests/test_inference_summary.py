@@ -12,7 +12,7 @@ from test_inference import spector
 
 from fastlogit import fit, infer
 from fastlogit.inference.hypothesis_tests import HypothesisTest
-from fastlogit.inference.table import is_probability, probability
+from fastlogit.inference.table import Table, is_probability, number, probability
 
 pytestmark = pytest.mark.jit
 
@@ -152,3 +152,18 @@ def test_a_probability_that_leaves_float64_is_not_zero():
     assert is_probability(0.25) == "p = 0.2500"
     test = HypothesisTest("Wald", "x", 13145.0, 1, 0.0)
     assert str(test) == "Wald test of x: chi2(1) = 13145.0000, p < 1e-300"
+
+
+def test_names_that_latex_would_take_for_options() -> None:
+    table = Table("t", [], ["", "x"], [["[a] b", "1"], ["*c*", "2"], ["d[e]", "[3]"]])
+    assert table.to_latex().splitlines()[4:7] == [
+        r"{}[a] b & 1 \\",
+        r"{}*c* & 2 \\",
+        r"d[e] & [3] \\",
+    ]
+
+
+def test_nothing_has_no_sign() -> None:
+    X, y = np.array([[0.0], [1.0], [0.0], [1.0]]), [0, 1, 1, 0]
+    assert "-0.0000" not in str(infer(fit(X, y, C=np.inf), X, y).summary()).split("----")[0]
+    assert number(-0.0) == "0.0000"

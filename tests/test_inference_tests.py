@@ -254,6 +254,20 @@ def test_hypotheses_that_overflow_are_refused_in_words(study: Any, text: str) ->
             test(text)
 
 
+@pytest.mark.parametrize(("link", "value"), [("logit", 1e4), ("cloglog", 200.0)])
+def test_a_hypothesis_under_which_one_row_tells_all_has_no_figure(link: str, value: float) -> None:
+    """Curvatures of the others are nothing beside its own: no step leads along other directions."""
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(200, 2))
+    raw = X @ [1.0, -0.5]
+    proba = 1.0 / (1.0 + np.exp(-raw)) if link == "logit" else -np.expm1(-np.exp(raw))
+    y = rng.random(200) < proba
+    found = infer(fit(X, y, link=link, C=np.inf), X, y)
+    for test in (found.likelihood_ratio_test, found.score_test):
+        with pytest.raises(ValueError, match="so far from the estimates that under it fitted prob"):
+            test(f"x0 = {value}")
+
+
 @pytest.mark.parametrize("held", [None, 0.7])
 @pytest.mark.parametrize("has_offset", [False, True])
 def test_the_null_model_has_the_intercept_of_the_fit(held: float | None, has_offset: bool) -> None:

@@ -221,6 +221,22 @@ def test_separated_classes_are_named(link) -> None:
         fastlogit.infer(result, X, X[:, 0] > 9.5)
 
 
+@pytest.mark.parametrize(
+    ("link", "seed", "top"),
+    [("probit", 3, 1), ("probit", 3, 0), ("cloglog", 2, 1), ("cloglog", 4, 1), ("cloglog", 11, 1)],
+)
+def test_a_level_of_one_class_is_named(link, seed, top) -> None:
+    """Curvature along it is soon nothing beside that of the other rows, and all rows are sure."""
+    X, y, rng = drawn(link, 200, seed)
+    level = (y == top) & (rng.random(200) < 0.3)
+    rows = np.column_stack([X, level])
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        result = fastlogit.fit(rows, y, link=link, C=np.inf)
+    with pytest.raises(ValueError, match="quasi-completely separable: column x3 alone"):
+        fastlogit.infer(result, rows, y)
+
+
 @pytest.mark.parametrize("link", LINKS)
 def test_a_model_file_keeps_the_link(link, tmp_path) -> None:
     X, y, _ = drawn(link)

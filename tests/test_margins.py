@@ -512,7 +512,7 @@ WRONG = [
     (lambda found: found.marginal_effects(at={"x0": "high"}), "must be a number"),
     (lambda found: found.average_predictions({"x0": [1, 1]}), "each once"),
     (lambda found: found.average_predictions({"x0": np.inf}), "must be finite"),
-    (lambda found: found.average_predictions([0, 1]), "at must be a mapping"),
+    (lambda found: found.average_predictions([0, 1]), "at must be 'mean', or a mapping"),
     (lambda found: found.average_predictions().compare(), "one scenario only"),
     (lambda found: found.average_predictions({"x1": [0, 1]}).compare("log"), "measure must be"),
     (lambda found: found.average_predictions({"x1": [0, 1]}).compare(pairs=[("a", "b")]), "'a'"),
@@ -521,7 +521,9 @@ WRONG = [
     (lambda found: found.average_predictions(sample_weight=[1.0]), "of the rows in X"),
     (lambda found: found.average_predictions(X=np.zeros((2, 3))), "3 columns, but the fit had 2"),
     (lambda found: found.comparisons("x0", step=0.0), "no change"),
-    (lambda found: found.comparisons("x0", [1.0]), "nothing to compare"),
+    (lambda found: found.comparisons("x0", [1.0]), "has 1.0 alone, .* two values or more"),
+    (lambda found: found.comparisons("x0", at=[]), "at must be 'mean', or a mapping"),
+    (lambda found: found.marginal_effects(method="eyex", at=np.ones(2)), "at must be 'mean', or"),
     (lambda found: found.comparisons("x0", at={"x0": 1.0}), "leave it out"),
     (lambda found: found.marginal_effects(bootstrap=3), "result of fastlogit.bootstrap"),
     (lambda found: found.marginal_effects().conf_int(2.0), "level must be between"),
@@ -535,9 +537,22 @@ def test_what_is_refused(ask: Any, says: str) -> None:
         ask(inferred(TWELVE, TWELVE_Y))
 
 
+@pytest.mark.parametrize("margin", ["marginal_effects", "average_predictions", "comparisons"])
+def test_settings_of_no_column_and_mean_rows(margin: str) -> None:
+    inference = inferred(TWELVE, TWELVE_Y)
+    ask = getattr(inference, margin)
+    column = ["x0"] if margin == "comparisons" else []
+    plain, nothing = ask(*column), ask(*column, at={})
+    np.testing.assert_array_equal(nothing.estimates, plain.estimates)
+    assert nothing.names == plain.names
+    at_mean = ask(*column, at="mean")
+    np.testing.assert_array_equal(at_mean.estimates, ask(*column, others="mean").estimates)
+    assert (at_mean.estimates != plain.estimates).all()
+
+
 def test_unknown_levels_are_refused() -> None:
     X, y = frame()
     found = inferred(X, y)
-    with pytest.raises(ValueError, match=r"'4th' in column 'cabin', which was not in the fit"):
+    with pytest.raises(ValueError, match=r"'4th' in column 'cabin', which was .*: correct it$"):
         found.average_predictions({"cabin": "4th"})
     assert len(found.average_predictions(by="age")) == N

@@ -15,6 +15,7 @@ from sklearn.datasets import load_breast_cancer, load_iris
 import fastlogit
 from fastlogit.inputs.categories import Categories
 from fastlogit.model_file import FORMAT_VERSION, Model, load_model, save_model
+from fastlogit.objective.links import link_loss
 from fastlogit.objective.losses import RowLoss
 from fastlogit.objective.penalties import L2
 from fastlogit.result import FitResult
@@ -288,6 +289,26 @@ def with_meta(path, **changes):
     meta = json.loads(str(arrays["meta"])) | changes
     arrays["meta"] = np.array(json.dumps(meta))
     np.savez(path, **arrays)
+
+
+@pytest.mark.parametrize(
+    ("of_fit", "version"),
+    [
+        ({}, 2),
+        ({"l1_reg": np.full(3, 0.1)}, 2),
+        ({"bias_reduction": "mean"}, 3),
+        ({"fractional": True}, 3),
+        ({"loss": link_loss("probit")}, 3),
+    ],
+)
+def test_the_format_is_that_of_the_earliest_reader(tmp_path, of_fit, version):
+    model = fitted([0, 1])
+    path = saved(
+        tmp_path, dataclasses.replace(model, result=dataclasses.replace(model.result, **of_fit))
+    )
+    with np.load(path) as file:
+        meta = json.loads(str(file["meta"]))
+    assert meta["format_version"] == version
 
 
 def test_a_later_format_says_to_upgrade(tmp_path):

@@ -1,6 +1,7 @@
 """Regression of ordered classes against R, statsmodels, many digits and its own special cases."""
 
 import json
+import pickle
 import warnings
 from pathlib import Path
 
@@ -14,7 +15,7 @@ from statsmodels.miscmodels.ordinal_model import OrderedModel
 import fastlogit
 from fastlogit import ordinal_logit, reference
 from fastlogit.relatives.ordinal_losses import LINKS
-from fastlogit.relatives.ordinal_model import OrdinalRows, maximum, proven_gain
+from fastlogit.relatives.ordinal_model import OrdinalRows, Unfinished, maximum, proven_gain
 
 pytestmark = pytest.mark.jit
 PUBLISHED = json.loads((Path(__file__).parent / "published/ordinal.json").read_text("utf-8"))
@@ -218,7 +219,7 @@ def test_designs_types_and_labels_give_the_same() -> None:
         (pd.Categorical.from_codes(y, texts, ordered=True), {}),
         (pd.Series(pd.Categorical.from_codes(y, texts, ordered=True)), {}),
         (y * 2.0 - 4.0, {}),
-        (y + 10, {"order": [10, 11, 12, 13, 14]}),
+        (y + 10, {"order": [10, 11, 12, 13]}),
     ]
     for labels, options in kinds:
         np.testing.assert_array_equal(
@@ -250,7 +251,7 @@ def test_the_bound_is_never_below_the_truth() -> None:
     X, y, _ = drawn(400, 5)
     found = ordinal_logit(X, y)
     assert found.suboptimality < 1e-15
-    rows = found._rows
+    rows = found._found.rows
     best, point, _ = maximum(rows)
     least, rng = rows.cost(best), np.random.default_rng(0)
     finite = 0
@@ -305,6 +306,34 @@ def test_separation_and_dependent_columns_are_named() -> None:
         ordinal_logit(np.column_stack([X, np.ones(60)]), y)
 
 
+@pytest.mark.parametrize("seed", [0, 2])
+@pytest.mark.parametrize("link", LINKS)
+def test_a_level_of_the_highest_class_alone_is_named(link, seed) -> None:
+    """Its coefficient rises for ever, while what it adds to the likelihood is soon all rounding."""
+    X, y, rng = drawn(200, 4, link, seed)
+    level = (y == 3) & (rng.random(200) < 0.5)
+    with pytest.raises(ValueError, match="separable: x3 orders some of them"):
+        ordinal_logit(np.column_stack([X, level]), y, link=link)
+
+
+def test_brant_without_a_covariance_has_no_figure() -> None:
+    X, _, _ = drawn(200)
+    found = ordinal_logit(X, np.arange(200) // 2)
+    with pytest.raises(ValueError, match=r"not positive definite|has no optimum"):
+        found.brant_test()
+    assert found.parallel_lines_test().whole.statistic >= 0.0
+
+
+@pytest.mark.parametrize("link", LINKS)
+def test_results_are_pickled(link) -> None:
+    X, y, _ = drawn(60, 3, link)
+    found = ordinal_logit(X, y, link=link)
+    again = pickle.loads(pickle.dumps(found))
+    np.testing.assert_array_equal(again.predict_proba(X), found.predict_proba(X))
+    hc0 = found.with_covariance("HC0").covariance
+    np.testing.assert_array_equal(again.with_covariance("HC0").covariance, hc0)
+
+
 def test_the_table() -> None:
     X, y, freq = housing()
     found = ordinal_logit(X, y, order=ORDER, sample_weight=freq, weights="frequency")
@@ -341,6 +370,33 @@ def test_predictions_add_up_and_take_offsets() -> None:
         found.predict_proba(X[:, :2])
 
 
+def test_rows_that_are_not_finite_are_not_predicted() -> None:
+    X, y, _ = drawn(60)
+    found = ordinal_logit(pd.DataFrame(X, columns=["u", "v", "w"]), y)
+    for value, words in ((np.nan, "NaN"), (np.inf, "infinity")):
+        bad = pd.DataFrame(np.where(X == X[3, 1], value, X), columns=["u", "v", "w"])
+        for way in (found.predict, found.predict_proba, found.raw_prediction):
+            with pytest.raises(ValueError, match=rf"X contains {words} in column .*v.*\(row 3\)"):
+                way(bad)
+
+
+def test_a_fit_without_coefficients_that_is_not_found_makes_no_test(monkeypatch) -> None:
+    from fastlogit.relatives import ordinal as room
+
+    def ends(rows):
+        if rows.design is None:
+            raise Unfinished(np.zeros(3))
+        return maximum(rows)
+
+    monkeypatch.setattr(room, "maximum", ends)
+    X, y, _ = drawn(60)
+    found = ordinal_logit(X, y)
+    assert np.isnan(found.null_log_likelihood)
+    with pytest.raises(ValueError, match="of thresholds and offset alone was not found"):
+        found.likelihood_ratio_test()
+    assert "nan" not in str(found)
+
+
 def test_bad_input() -> None:
     X, y, _ = drawn(40)
     weight = np.full(40, 1.5)
@@ -348,12 +404,15 @@ def test_bad_input() -> None:
     missing = pd.Categorical(np.where(y == y[0], None, texts), ordered=True)
     for match, args, options in (
         ("whose order is not known", (X, texts), {}),
-        ("which is not in order", (X, texts), {"order": ["a", "b", "c"]}),
-        ("names a label twice", (X, texts), {"order": ["a", "a", "b", "c", "d"]}),
+        ("it leaves out 'd'", (X, texts), {"order": ["a", "b", "c"]}),
+        ("it names twice 'a'", (X, texts), {"order": ["a", "a", "b", "c", "d"]}),
+        ("it names what y has not, 'e'", (X, texts), {"order": list("abcde")}),
+        ("out 'd'; it names what y has not, 'D'", (X, texts), {"order": list("abcD")}),
+        ("out 0, 1; it names what y has not, False, True", (X, y), {"order": [False, True, 2, 3]}),
+        ("it leaves out 'd'", (X, pd.Categorical(texts)), {"order": ["a", "b", "c"]}),
         ("categories have no order", (X, pd.Categorical(texts)), {}),
         ("y is missing in row 0", (X, missing), {}),
         ("has values other than 0 and 1", (X, y), {"sample_weight": weight}),
-        ("no robust covariance", (X, y), {"sample_weight": weight, "weights": "probability"}),
         ("link must be one of", (X, y), {"link": "loglog"}),
         ("y has one class only among", (X, y), {"sample_weight": (y == 1).astype(int)}),
         ("has 39 values", (X, y[:39]), {}),
@@ -361,8 +420,9 @@ def test_bad_input() -> None:
     ):  # fmt: skip
         with pytest.raises(ValueError, match=match):
             ordinal_logit(*args, **options)
-    with pytest.raises(TypeError, match="sequence of labels"):
-        ordinal_logit(X, texts, order="abcd")
+    for order in ("abcd", {"a", "b", "c", "d"}, 4, [["a", "b"], ["c", "d"]]):
+        with pytest.raises(TypeError, match=r"sequence of labels|is no label"):
+            ordinal_logit(X, texts, order=order)
     found = ordinal_logit(X, y)
     with pytest.raises(ValueError, match="level must be between"):
         found.conf_int(95)

@@ -422,3 +422,26 @@ def test_priors_of_other_models() -> None:
         posterior(X, y, GaussianPrior(0.0, 1.0)).predict_proba(X[:, :2])
     with pytest.raises(ValueError, match="method must be one of"):
         posterior(X, y, GaussianPrior(0.0, 1.0)).predict_proba(X, method="exact")
+
+
+def test_offsets_of_hundreds_are_followed_and_of_thousands_blamed() -> None:
+    """Most rows have no curvature in float64 where Newton's method begins."""
+    rng = np.random.default_rng(1)
+    X = rng.normal(size=(200, 2))
+    y = X[:, 0] + rng.logistic(size=200) > 0.0
+    unit, prior = rng.normal(size=200), GaussianPrior(0.0, 4.0)
+    for size in (50.0, 300.0):
+        found = posterior(X, y, prior, offset=size * unit)
+
+        def lacking(theta: Any, size: float = size) -> Any:
+            raw = theta[0] + X @ theta[1:] + size * unit
+            of_rows = np.column_stack([np.ones(200), X]).T @ (special.expit(raw) - y)
+            return of_rows + np.append(0.0, theta[1:] / 4.0)
+
+        np.testing.assert_allclose(lacking(found.coef), 0.0, atol=1e-7)
+        assert found.suboptimality < 1e-10
+    with pytest.raises(ValueError, match=r"the offset is between -.* look at its unit"):
+        posterior(X, y, prior, offset=1e8 * unit)
+    # An offset opens no direction, nor closes one.
+    with pytest.raises(ValueError, match="leave a direction of the coefficients open"):
+        posterior(np.c_[X, X], y, GaussianPrior(precision=0.0), offset=300.0 * unit)

@@ -125,6 +125,8 @@ WRONG = [
     ({"sampling_fractions": 0.5}, "each of the classes"),
     ({"class_weight": "balanced"}, "needs y"),
     ({"class_weight": 3}, "class_weight must be a dict"),
+    ({"class_weight": {1: 2.0, "one": 3.0, 7: 1.0}}, r"names \['one', 7\], no classes of the fit"),
+    ({"y": Y, "prevalence": 0.1, "class_weight": {"1": 3.0}}, r"names \['1'\], no classes"),
     ({"y": np.zeros(6, int), "prevalence": 0.1}, "no row of"),
 ]
 

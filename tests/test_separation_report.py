@@ -276,3 +276,29 @@ def test_inference_refuses_in_the_same_words() -> None:
         fastlogit.infer(result, X, y)
     assert report.sentence in str(refused.value)
     assert "Join such levels with others" in str(refused.value)
+
+
+@pytest.mark.parametrize("asked", ["logit", "probit", "cloglog", "softmax", "fractional"])
+def test_advice_takes_what_the_model_can_have(asked: str) -> None:
+    """Whatever the message says to do with such a model is not refused."""
+    X, y = np.arange(12.0)[:, None], np.repeat([0, 1], 6)
+    options: dict[str, Any] = {"C": np.inf}
+    if asked == "softmax":
+        y, options["multi_class"] = np.repeat([0, 1, 2], 4), "multinomial"
+    elif asked == "fractional":
+        y, options["fractional"] = y.astype(float), True
+    elif asked != "logit":
+        options["link"] = asked
+    with pytest.warns(fastlogit.SeparationWarning):
+        result = fastlogit.fit(X, y, **options)
+    with pytest.raises(ValueError, match="separable") as refused:
+        fastlogit.infer(result, X, y)
+    said = str(refused.value)
+    assert ("fit with penalty='firth'" in said) == (asked == "logit")
+    assert ("posterior" in said) == (asked == "logit")
+    assert ("profile_intervals" in said) == (asked in ("logit", "softmax"))
+    assert ("fastlogit.bootstrap" in said) == (asked in ("logit", "softmax"))
+    assert ("two of the classes at a time" in said) == (asked == "softmax")
+    assert fastlogit.fit(X, y, **{**options, "C": 1.0}).converged
+    if asked == "softmax":
+        assert "two of the classes at a time" in str(separation(X, y))

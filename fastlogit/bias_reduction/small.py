@@ -2,7 +2,7 @@
 
 The same numbers as the passes of `scores.MeanScore`: of 1,000 rows of 50 columns these spend half
 of their time between the passes, and intervals of all columns ask for hundreds of evaluations. Not
-by BLAS: its threads take 20 times as long where other processes keep the cores busy.
+by BLAS: its threads take 11 to 13 times as long where other processes keep the cores busy.
 """
 
 from __future__ import annotations

@@ -361,12 +361,30 @@ class Separation:
             margins = self._margins(chosen, signs)
             better = self._best_direction(model, margins)
             if better is None:
-                free = margins[:, self._free[model]]
-                self._possible[model] = np.linalg.matrix_rank(free) < free.shape[1]
-                return
+                # A level whose rows are all predicted well is none of the worst rows.
+                better = self._level_among(model, margins, theta)
+                self._possible[model] = better is not None
+                if better is None:
+                    return
             if self._try(model, better):
                 return
             direction = better
+
+    def _level_among(self, model: int, margins: Matrix, theta: Vector) -> Vector | None:
+        """Return theta's part in the directions that are 0 at some rows; None where there are none.
+
+        The part of least length, where it is none.
+        """
+        free = np.flatnonzero(self._free[model])
+        own = margins[:, free]
+        rank = int(np.linalg.matrix_rank(own))
+        if rank == free.size:
+            return None
+        basis = np.linalg.svd(own)[2][rank:].T
+        part = basis @ (basis.T @ theta[free])
+        found = np.zeros_like(theta)
+        found[free] = part if np.abs(part).max() > 0.0 else basis[:, 0]
+        return found
 
     def _margins(self, rows: Indices, signs: Signs | Vector) -> Matrix:
         """Return the margins of some rows (n_rows, n_features + 1), as far as each column goes."""

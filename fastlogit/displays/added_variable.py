@@ -8,8 +8,8 @@ import numpy as np
 
 from ..arrays import Vector
 from ..plots import COLOURS
-from .parts import GREY, Style, axes_of, drawn_on, grid_below, small_legend
-from .residuals import diagnostics_of, some_rows
+from .parts import GREY, Style, axes_of, drawn_on, grid_below, small_legend, small_title
+from .residuals import against, diagnostics_of, some_rows
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -34,6 +34,8 @@ class AddedVariableDisplay:
     response : ndarray of shape (n_samples,)
         Pearson residuals, with the coefficient's part put back.
     coef, standard_error : float
+    title : str, optional
+        What the picture is of.
 
     Attributes
     ----------
@@ -45,13 +47,15 @@ class AddedVariableDisplay:
     """
 
     def __init__(
-        self, *, name: str, column: Vector, response: Vector, coef: float, standard_error: float
-    ) -> None:
+        self, *, name: str, column: Vector, response: Vector, coef: float, standard_error: float,
+        title: str | None = None,
+    ) -> None:  # fmt: skip
         self.name = name
         self.column = column
         self.response = response
         self.coef = coef
         self.standard_error = standard_error
+        self.title = title
 
     @classmethod
     def from_inference(
@@ -80,10 +84,10 @@ class AddedVariableDisplay:
 
         Raises
         ------
-        ValueError
-            If there are more than two classes, or no such coefficient.
+        TypeError, ValueError
+            If it is no inference, there are more than two classes, or no such coefficient.
         """
-        found = diagnostics_of(inference)
+        found = diagnostics_of(inference, "AddedVariableDisplay.from_inference")
         column = found.added_variable(name)
         place = found.names.index(name)
         used = np.isfinite(column)
@@ -94,6 +98,7 @@ class AddedVariableDisplay:
             response=found.pearson[used] + coef * column[used],
             coef=coef,
             standard_error=float(found.standard_errors[place]),
+            title=against(found),
         )
         return display.plot(ax, point_kw=point_kw)
 
@@ -124,6 +129,7 @@ class AddedVariableDisplay:
         )  # fmt: skip
         small_legend(ax, "best")
         grid_below(ax)
+        small_title(ax, self.title)
         ax.set_xlabel(f"{self.name}, given the others")
         ax.set_ylabel("response, given the others")
         return drawn_on(self, ax)

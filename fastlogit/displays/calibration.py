@@ -9,8 +9,8 @@ import numpy as np
 from ..arrays import ArrayLike
 from ..inference.calibration import Calibration, calibration
 from ..plots import COLOURS
-from .parts import GREY, Style, axes_of, drawn_on, grid_below, small_legend
-from .residuals import diagnostics_of
+from .parts import GREY, Style, axes_of, drawn_on, grid_below, small_legend, small_title
+from .residuals import against, diagnostics_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -35,6 +35,8 @@ class CalibrationDisplay:
     calibration : Calibration
     name : str, optional
         For the legend.
+    title : str, optional
+        What the picture is of.
 
     Attributes
     ----------
@@ -45,12 +47,15 @@ class CalibrationDisplay:
     intervals_ : LineCollection
         Of the shares.
     bars_ : BarContainer
-        How many rows have such a probability.
+        How many observations have such a probability.
     """
 
-    def __init__(self, *, calibration: Calibration, name: str | None = None) -> None:
+    def __init__(
+        self, *, calibration: Calibration, name: str | None = None, title: str | None = None
+    ) -> None:
         self.calibration = calibration
         self.name = name
+        self.title = title
 
     @classmethod
     def from_inference(
@@ -76,11 +81,12 @@ class CalibrationDisplay:
 
         Raises
         ------
-        ValueError
-            If there are more than two classes.
+        TypeError, ValueError
+            If it is no inference, there are more than two classes, or `n_bins` is not possible.
         """
-        found = diagnostics_of(inference).calibration(n_bins)
-        return cls(calibration=found, name=name).plot(ax, line_kw=line_kw)
+        rows = diagnostics_of(inference, "CalibrationDisplay.from_inference")
+        found, title = rows.calibration(n_bins), against(rows)
+        return cls(calibration=found, name=name, title=title).plot(ax, line_kw=line_kw)
 
     @classmethod
     def from_predictions(
@@ -138,7 +144,9 @@ class CalibrationDisplay:
         self.intervals_ = ax.vlines(
             found.predicted, found.low, found.high, color=self.line_.get_color(), lw=1.2
         )
-        heights, edges = np.histogram(found.probability, N_BARS, (0.0, 1.0))
+        heights, edges = np.histogram(
+            found.probability, N_BARS, (0.0, 1.0), weights=found.sample_weight
+        )
         self.bars_ = ax.bar(
             edges[:-1], BARS_HEIGHT * heights / heights.max(), np.diff(edges), -0.02 - BARS_HEIGHT,
             align="edge", color=self.line_.get_color(), alpha=0.35, lw=0.0,
@@ -147,7 +155,8 @@ class CalibrationDisplay:
         ax.set_ylim(-0.03 - BARS_HEIGHT, 1.02)
         ax.set_yticks(np.linspace(0.0, 1.0, 6))
         grid_below(ax)
+        small_title(ax, self.title)
         small_legend(ax, "upper left")
-        ax.set_xlabel("predicted probability (below: how many rows)")
+        ax.set_xlabel("predicted probability (below: how many have it)")
         ax.set_ylabel("share of events, 95 % intervals")
         return drawn_on(self, ax)

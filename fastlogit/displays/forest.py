@@ -8,18 +8,27 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..arrays import Floats, Matrix, Vector
+from ..inference.estimates import TabledEstimates
+from ..inference.summary import title_text
 from ..plots import COLOURS
-from .parts import GREY, Style, axes_of, drawn_on, grid_below
+from .parts import GREY, Style, axes_of, drawn_on, grid_below, inference_of, small_title
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
     from ..inference.inference import Inference
+    from ..relatives.conditional_result import ConditionalLogit
+    from ..relatives.ordinal import OrdinalResult
 
 __all__ = ["ForestDisplay"]
 
 # A ratio farther from 1 than this many times is an arrow at the edge of the picture.
 FARTHEST = 1e4
+# What the constructor draws, for other models than those that have an Inference.
+OF_NUMBERS = (
+    "; a ConditionalLogit and an OrdinalResult too; of other models give the numbers: "
+    "ForestDisplay(names=..., coef=..., intervals=..., level=0.95).plot()"
+)
 
 
 class ForestDisplay:
@@ -36,6 +45,8 @@ class ForestDisplay:
     level : float
     effect : str, default "odds ratio"
         What the exponential of a coefficient is.
+    title : str, optional
+        What the picture is of.
 
     Attributes
     ----------
@@ -49,26 +60,27 @@ class ForestDisplay:
 
     def __init__(
         self, *, names: Sequence[str], coef: Vector, intervals: Matrix, level: float,
-        effect: str = "odds ratio",
+        effect: str = "odds ratio", title: str | None = None,
     ) -> None:  # fmt: skip
         self.names = names
         self.coef = coef
         self.intervals = intervals
         self.level = level
         self.effect = effect
+        self.title = title
 
     @classmethod
     def from_inference(
-        cls, inference: Inference, *, names: Sequence[str] | None = None, level: float = 0.95,
-        odds_ratio: bool = True, intercept: bool = False, ax: Axes | None = None,
-        point_kw: Style = None,
+        cls, inference: Inference | ConditionalLogit | OrdinalResult, *,
+        names: str | Sequence[str] | None = None, level: float = 0.95, odds_ratio: bool = True,
+        intercept: bool = False, ax: Axes | None = None, point_kw: Style = None,
     ) -> ForestDisplay:  # fmt: skip
         """Draw the coefficients of an inference.
 
         Parameters
         ----------
-        inference : Inference
-        names : sequence of str, optional
+        inference : Inference, ConditionalLogit or OrdinalResult
+        names : str or sequence of str, optional
             Coefficients to draw, from the top; all by default. The name of a categorical column is
             all of its levels.
         level : float, default 0.95
@@ -76,7 +88,7 @@ class ForestDisplay:
         odds_ratio : bool, default True
             Draw exponentials on a logarithmic axis.
         intercept : bool, default False
-            Draw intercepts too, where `names` are not given.
+            Draw intercepts (or thresholds) too, where `names` are not given.
         ax : Axes, optional
             Where to draw; a new figure, as high as the lines need, by default.
         point_kw : dict, optional
@@ -88,21 +100,25 @@ class ForestDisplay:
 
         Raises
         ------
-        ValueError
-            If a name is not that of a coefficient, or odds ratios are asked of another link.
+        TypeError, ValueError
+            If it is no such inference, a name is not that of a coefficient, or odds ratios are
+            asked of another link.
         """
-        if odds_ratio and inference.link != "logit":
+        if not isinstance(inference, TabledEstimates) or not hasattr(inference, "terms"):
+            inference_of(inference, "ForestDisplay.from_inference", OF_NUMBERS)
+        link = getattr(inference, "link", "logit")
+        if odds_ratio and link != "logit":
             raise ValueError(
-                f"link={inference.link!r} has no odds ratios; give odds_ratio=False, which draws "
-                "coefficients"
+                f"link={link!r} has no odds ratios; give odds_ratio=False, which draws coefficients"
             )
         places = _places(inference, names, intercept)
         display = cls(
             names=[inference.names[place] for place in places],
-            coef=inference.coef[places],
+            coef=inference._values[places],
             intervals=inference.conf_int(level=level)[places],
             level=level,
-            effect="odds ratio" if len(inference.classes) == 2 else "relative-risk ratio",
+            effect=_effect_of(inference),
+            title=_title_of(inference),
         )
         return display.plot(ax, odds_ratio=odds_ratio, point_kw=point_kw)
 
@@ -153,15 +169,38 @@ class ForestDisplay:
             _logarithmic(ax, float(np.exp(reach[0])), float(np.exp(reach[1])))
         grid_below(ax, "x")
         what = f"{self.effect} (logarithmic axis)" if odds_ratio else "coefficient"
+        small_title(ax, self.title)
         ax.set_xlabel(f"{what} with {100.0 * self.level:g} % interval")
         return drawn_on(self, ax)
 
 
-def _places(inference: Inference, names: Sequence[str] | None, intercept: bool) -> list[int]:
+def _effect_of(inference: Inference | ConditionalLogit | OrdinalResult) -> str:
+    """Return what the exponential of a coefficient is: of ordered classes an odds ratio, too."""
+    from ..inference.inference import Inference
+
+    is_multinomial = isinstance(inference, Inference) and len(inference.classes) > 2
+    return "relative-risk ratio" if is_multinomial else "odds ratio"
+
+
+def _title_of(inference: Inference | ConditionalLogit | OrdinalResult) -> str | None:
+    """Return what the coefficients are of, where the inference knows it."""
+    from ..inference.inference import Inference
+
+    return title_text(inference) if isinstance(inference, Inference) else None
+
+
+def _places(
+    inference: Inference | ConditionalLogit | OrdinalResult,
+    names: str | Sequence[str] | None,
+    intercept: bool,
+) -> list[int]:
     known = inference.names
     if names is None:
         of_terms = {place for places in inference.terms.values() for place in places}
         return [place for place in range(len(known)) if intercept or place in of_terms]
+    names = [names] if isinstance(names, str) else list(names)
+    if not names:
+        raise ValueError("names has no coefficient to draw; leave it out to draw all")
     places: list[int] = []
     for name in names:
         if name in inference.terms:

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..arrays import Array, Indices, Vector
+from ..options import check_whole
 from ..plots import COLOURS
-from .parts import GREY, axes_of, drawn_on, grid_below
-from .residuals import diagnostics_of, some_rows
+from .parts import GREY, axes_of, drawn_on, grid_below, small_title
+from .residuals import against, diagnostics_of, some_rows
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -36,6 +37,8 @@ class InfluenceDisplay:
         What each row is called.
     mean_leverage : float
         Coefficients over observations.
+    title : str, optional
+        What the picture is of.
 
     Attributes
     ----------
@@ -49,13 +52,14 @@ class InfluenceDisplay:
 
     def __init__(
         self, *, leverage: Vector, residual: Vector, cooks_distance: Vector, rows: Array,
-        mean_leverage: float,
+        mean_leverage: float, title: str | None = None,
     ) -> None:  # fmt: skip
         self.leverage = leverage
         self.residual = residual
         self.cooks_distance = cooks_distance
         self.rows = rows
         self.mean_leverage = mean_leverage
+        self.title = title
 
     @classmethod
     def from_inference(
@@ -79,10 +83,10 @@ class InfluenceDisplay:
 
         Raises
         ------
-        ValueError
-            If there are more than two classes.
+        TypeError, ValueError
+            If it is no inference, there are more than two classes, or `label` is not possible.
         """
-        found = diagnostics_of(inference)
+        found = diagnostics_of(inference, "InfluenceDisplay.from_inference")
         used = np.flatnonzero(np.isfinite(found.leverage))
         leverage = found.leverage[used]
         counts = found.outcomes.counts if found.outcomes.weights.is_frequency else 1.0
@@ -92,6 +96,7 @@ class InfluenceDisplay:
             cooks_distance=found.cooks_distance[used],
             rows=used,
             mean_leverage=float(np.average(leverage, weights=counts * np.ones(used.size))),
+            title=against(found),
         )
         return display.plot(ax, label=label)
 
@@ -110,6 +115,7 @@ class InfluenceDisplay:
         InfluenceDisplay
             Itself.
         """
+        label = check_whole("label", label, low=0)
         ax = axes_of(ax, "InfluenceDisplay")
         shown = some_rows(self.cooks_distance, 0.1)
         largest = float(self.cooks_distance.max()) or 1.0
@@ -131,9 +137,8 @@ class InfluenceDisplay:
         grid_below(ax)
         ax.set_xlabel("leverage (dashed: 2 and 3 times the mean)")
         ax.set_ylabel("studentised residual")
-        ax.set_title(
-            f"area: Cook's distance, largest {largest:.3g}", fontsize="small", color="#555555"
-        )
+        area_text = f"area: Cook's distance, largest {largest:.3g}"
+        small_title(ax, f"{self.title}; {area_text}" if self.title else area_text)
         return drawn_on(self, ax)
 
 

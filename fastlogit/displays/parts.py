@@ -12,9 +12,12 @@ from ..design.base import Columns
 from ..design.opening import open_rows
 from ..inputs.categories import Categories, rows_of_fit
 from ..plots import Look
+from ..result import FitResult
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+
+    from ..inference.inference import Inference
 
 __all__ = [
     "GREY",
@@ -29,10 +32,12 @@ __all__ = [
     "drawn_on",
     "fitted",
     "grid_below",
+    "inference_of",
     "last_step",
     "names_of",
     "ranks_of",
     "small_legend",
+    "small_title",
     "spread_of",
 ]
 
@@ -67,6 +72,32 @@ def small_legend(
 ) -> None:
     """Draw a legend without a frame."""
     ax.legend(framealpha=0.8, edgecolor="none", fontsize="small", loc=place)
+
+
+def small_title(ax: Axes, text: str | None) -> None:
+    """Write what a picture is of above it; nothing for None."""
+    if text:
+        ax.set_title(text, fontsize="small", color="#555555")
+
+
+def inference_of(given: object, who: str, otherwise: str = "") -> Inference:
+    """Return the inference that a picture is of.
+
+    Raises
+    ------
+    TypeError
+        If it is none; with how to have one, and what to do otherwise.
+    """
+    from ..inference.inference import Inference
+
+    if isinstance(given, Inference):
+        return given
+    how = ""
+    if isinstance(given, FitResult):
+        how = "; make one: fastlogit.infer(result, X, y)"
+    elif hasattr(given, "inference"):
+        how = "; make one by its method inference"
+    raise TypeError(f"{who} takes an Inference, got {type(given).__name__}{how}{otherwise}")
 
 
 def drawn_on(display: Display, ax: Axes) -> Display:

@@ -8,8 +8,19 @@ import numpy as np
 
 from ..arrays import Indices, Vector
 from ..inference.calibration import groups_of, totals_of
+from ..options import check_whole
 from ..plots import COLOURS
-from .parts import GREY, Style, axes_of, check_choice, drawn_on, grid_below, small_legend
+from .parts import (
+    GREY,
+    Style,
+    axes_of,
+    check_choice,
+    drawn_on,
+    grid_below,
+    inference_of,
+    small_legend,
+    small_title,
+)
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -17,7 +28,7 @@ if TYPE_CHECKING:
     from ..inference.diagnostics import Diagnostics
     from ..inference.inference import Inference
 
-__all__ = ["ResidualsDisplay", "diagnostics_of", "some_rows"]
+__all__ = ["ResidualsDisplay", "against", "diagnostics_of", "some_rows"]
 
 # Rows that are drawn at the most: more are a blot.
 MOST_POINTS = 5000
@@ -38,6 +49,10 @@ class ResidualsDisplay:
         Standardised deviance residuals.
     counts : ndarray of shape (n_samples,)
         Weights of the rows; 1 for none.
+    weights : {"frequency", "probability", "analytic"}, default "frequency"
+        What the weights are, as in `infer`.
+    title : str, optional
+        What the picture is of.
 
     Attributes
     ----------
@@ -53,13 +68,15 @@ class ResidualsDisplay:
 
     def __init__(
         self, *, probability: Vector, linear_predictor: Vector, residual: Vector,
-        deviance: Vector, counts: Vector,
+        deviance: Vector, counts: Vector, weights: str = "frequency", title: str | None = None,
     ) -> None:  # fmt: skip
         self.probability = probability
         self.linear_predictor = linear_predictor
         self.residual = residual
         self.deviance = deviance
         self.counts = counts
+        self.weights = weights
+        self.title = title
 
     @classmethod
     def from_inference(
@@ -82,7 +99,7 @@ class ResidualsDisplay:
             section 5.6). "deviance" draws each row's standardised deviance residual against the
             linear predictor, at most 5,000 of them, and their mean.
         n_bins : int, optional
-            By default the root of the number of rows, between 5 and 100.
+            Bins, of the mean too. By default the root of the number of rows, between 5 and 100.
         ax : Axes, optional
             Where to draw; a new figure by default.
         point_kw : dict, optional
@@ -94,10 +111,10 @@ class ResidualsDisplay:
 
         Raises
         ------
-        ValueError
-            If there are more than two classes.
+        TypeError, ValueError
+            If it is no inference, there are more than two classes, or an option is not possible.
         """
-        found = diagnostics_of(inference)
+        found = diagnostics_of(inference, "ResidualsDisplay.from_inference")
         outcomes = found.outcomes
         used = np.isfinite(found.deviance)
         display = cls(
@@ -106,6 +123,8 @@ class ResidualsDisplay:
             residual=outcomes.events - outcomes.probability,
             deviance=found.standardized_deviance[used],
             counts=outcomes.counts,
+            weights=outcomes.weights.kind,
+            title=against(found),
         )
         return display.plot(ax, kind=kind, n_bins=n_bins, point_kw=point_kw)
 
@@ -133,6 +152,7 @@ class ResidualsDisplay:
         ax = axes_of(ax, "ResidualsDisplay")
         if n_bins is None:
             n_bins = int(np.clip(np.sqrt(self.residual.size), 5, MOST_BINS))
+        n_bins = check_whole("n_bins", n_bins, low=1)
         self.line_: Any = None
         self.bounds_: list[Any] = []
         ax.axhline(0.0, color="black", lw=0.8)
@@ -142,6 +162,7 @@ class ResidualsDisplay:
         else:
             self._plot_rows(ax, n_bins, look)
         grid_below(ax)
+        small_title(ax, self.title)
         return drawn_on(self, ax)
 
     def _plot_bins(self, ax: Axes, n_bins: int, look: dict[str, Any]) -> None:
@@ -150,6 +171,9 @@ class ResidualsDisplay:
         middle = totals_of(groups, self.counts * self.probability) / count
         mean = totals_of(groups, self.counts * self.residual) / count
         spread = self.counts * self.probability * (1.0 - self.probability)
+        if self.weights == "probability":
+            # A row is one observation, whatever its weight; else its variance is over its weight.
+            spread *= self.counts
         bound = 2.0 * np.sqrt(totals_of(groups, spread)) / count
         for side, label in ((bound, "95 % of the bins, if the model is right"), (-bound, None)):
             self.bounds_ += ax.plot(middle, side, color=GREY, lw=1.5, label=label)
@@ -167,11 +191,13 @@ class ResidualsDisplay:
             self.deviance[shown],
             **points,
         )
-        groups = groups_of(self.linear_predictor, self.counts, n_bins)
-        count = totals_of(groups, self.counts)
+        # A residual has the weight of its row in it, but for rows that stand for several.
+        counts = self.counts if self.weights == "frequency" else np.ones(self.counts.size)
+        groups = groups_of(self.linear_predictor, counts, n_bins)
+        count = totals_of(groups, counts)
         (self.line_,) = ax.plot(
-            totals_of(groups, self.counts * self.linear_predictor) / count,
-            totals_of(groups, self.counts * self.deviance) / count,
+            totals_of(groups, counts * self.linear_predictor) / count,
+            totals_of(groups, counts * self.deviance) / count,
             color=COLOURS[5], lw=2, label="mean",
         )  # fmt: skip
         small_legend(ax, "best")
@@ -179,13 +205,26 @@ class ResidualsDisplay:
         ax.set_ylabel("standardised deviance residual")
 
 
-def diagnostics_of(inference: Inference | Diagnostics) -> Diagnostics:
-    """Return the diagnostics of a model of two classes."""
+def diagnostics_of(inference: Inference | Diagnostics, who: str) -> Diagnostics:
+    """Return the diagnostics of a model of two classes.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If it is neither an inference nor its diagnostics, or there are more classes.
+    """
     from ..inference.diagnostics import Diagnostics
 
-    found = inference if isinstance(inference, Diagnostics) else inference.diagnostics()
+    found = inference
+    if not isinstance(found, Diagnostics):
+        found = inference_of(inference, who).diagnostics()
     found.refuse_softmax("a picture of residuals")
     return found
+
+
+def against(found: Diagnostics) -> str:
+    """Return which class is the event, and which is not."""
+    return f"{found.classes[1]} against {found.classes[0]}"
 
 
 def some_rows(sizes: Vector, share: float = 0.01) -> Indices:

@@ -191,7 +191,9 @@ class FormulaResult:
         return found
 
     def term_tests(self, **options: object) -> dict[str, HypothesisTest]:
-        """Return the Wald test of each term, all its coefficients together.
+        """Return the test of each term, all its coefficients together: Wald's.
+
+        Of a fit of reduced bias penalised likelihood-ratio tests; see `Inference.term_tests`.
 
         Parameters
         ----------

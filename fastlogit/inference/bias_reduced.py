@@ -25,7 +25,7 @@ from .hypothesis_tests import HypothesisTest
 from .inference import Inference
 from .likelihood import likelihood_of
 from .optimum import Optimum, Point
-from .refusals import not_at_optimum, not_identified
+from .refusals import not_at_optimum, not_identified, refuse_beyond_float64
 from .row_weights import RowWeights
 
 if TYPE_CHECKING:
@@ -62,7 +62,8 @@ class BiasReducedInference(Inference):
         logistf; or with rows weighted by 1 + leverage, as of the Python package firthmodels, which
         are smaller. Those of FLAC are of the likelihood that it maximises.
     likelihood : Likelihood
-        Of the rows alone at the estimate, without the penalty.
+        Of the rows alone at the estimate, without the penalty. It is no maximum: AIC and BIC are
+        NaN.
     bias_reduction : {"mean", "median", "flic", "flac"}
     penalized_log_likelihood : float or None
         The greatest one, in the units of X: with half the logarithm of the information's
@@ -232,6 +233,18 @@ class BiasReducedInference(Inference):
         matrix = np.eye(len(self.coef))[len(self.coef) - n_slopes :]
         return self._ratio(Contrasts(matrix, np.zeros(n_slopes), "all slopes"))
 
+    def term_tests(self) -> dict[str, HypothesisTest]:
+        """Return the penalised likelihood-ratio test of each column of X; of "median" Wald's.
+
+        Of a categorical column all levels together.
+        """
+        if self.intervals == "wald":
+            return super().term_tests()
+        return {
+            term: self._ratio(Contrasts(matrix, np.zeros(len(matrix)), term))
+            for term, matrix in ((term, self._matrix_of(term)) for term in self.terms)
+        }
+
     def with_covariance(self, cov_type: str, clusters: ArrayLike = None) -> Inference:
         """Return the same with standard errors of the other convention.
 
@@ -387,13 +400,14 @@ def infer_bias_reduced(given: AskedOfReduced, sums_to: float) -> BiasReducedInfe
     covariance = _covariance(found, given.cov_type)
     optimum = _optimum(found, weights, covariance)
     outer = optimum.parameters_of(np.eye(len(covariance)))
+    refuse_beyond_float64(np.diag(outer.T @ covariance @ outer), given.names)
     return BiasReducedInference(
         names=given.names,
         coef=optimum.values(found.theta),
         covariance=outer.T @ covariance @ outer,
         cov_type=given.cov_type,
         degrees_of_freedom=None,
-        likelihood=likelihood_of(optimum),
+        likelihood=replace(likelihood_of(optimum), is_maximum=False),
         classes=result.classes,
         reference=result.classes[0],
         n_clusters=None,

@@ -75,8 +75,8 @@ class Calibration:
         Wilson's (1927) interval of the share, of level 0.95.
     count : ndarray of shape (n_bins,)
         Observations; the sum of the weights.
-    probability : ndarray of shape (n_samples,)
-        The predictions.
+    probability, sample_weight : ndarray of shape (n_samples,)
+        The predictions, and the weight of each; 1 for none.
     """
 
     intercept: float
@@ -91,6 +91,7 @@ class Calibration:
     high: Vector
     count: Vector
     probability: Vector
+    sample_weight: Vector
 
     def to_frame(self) -> object:
         """Return the curve as a pandas data frame, a row for each bin."""
@@ -225,8 +226,8 @@ def calibration_of(outcomes: Outcomes, n_bins: int) -> Calibration:
     count = totals_of(groups, weight)
     predicted = totals_of(groups, weight * probability) / count
     observed = totals_of(groups, weight * events) / count
-    # A row of weight is one observation, unless weights are counts (Kish's effective number).
-    size = count if weights.is_frequency else count**2 / totals_of(groups, weight**2)
+    # Kish's effective number, where a row is one observation, whatever its sampling weight.
+    size = count if weights.has_likelihood else count**2 / totals_of(groups, weight**2)
     low, high = wilson(observed, size)
     return Calibration(
         intercept=float(level[0]),
@@ -241,6 +242,7 @@ def calibration_of(outcomes: Outcomes, n_bins: int) -> Calibration:
         high=high,
         count=count,
         probability=probability,
+        sample_weight=weight,
     )
 
 

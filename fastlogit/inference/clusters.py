@@ -35,6 +35,7 @@ __all__ = [
     "Grouping",
     "JointCovariance",
     "cluster_covariance",
+    "cluster_factor",
     "joint_covariance",
     "look_at_clusters",
 ]
@@ -165,7 +166,7 @@ def cluster_covariance(
     whole = optimum.root @ outer
     matrix = np.zeros((outer.shape[1], outer.shape[1]))
     for grouping, sign in zip(clusters.groupings, (1.0, 1.0, -1.0), strict=False):
-        factor = _factor(cov_type, grouping.n_clusters, optimum.weights.n_samples, size)
+        factor = cluster_factor(cov_type, grouping.n_clusters, optimum.weights.n_samples, size)
         matrix += sign * factor * (whole.T @ _meat(optimum, grouping) @ whole)
     matrix = 0.5 * (matrix + matrix.T)
     if (np.diag(matrix) <= 0.0).any():
@@ -176,7 +177,14 @@ def cluster_covariance(
     return ClusterCovariance(matrix, None)
 
 
-def _factor(cov_type: str, n_clusters: int, n_samples: float, size: int) -> float:
+def cluster_factor(cov_type: str, n_clusters: int, n_samples: float, size: int) -> float:
+    """Return what the sum over clusters is multiplied by, of so many observations and parameters.
+
+    Raises
+    ------
+    ValueError
+        If CR1S has no more observations than parameters.
+    """
     if cov_type == "CR0":
         return 1.0
     factor = n_clusters / (n_clusters - 1.0)

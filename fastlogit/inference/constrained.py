@@ -71,6 +71,8 @@ def _restricted(optimum: Optimum, matrix: Matrix, values: Vector) -> Restricted:
             raise np.linalg.LinAlgError
         curvature = float(point.curvature.totals()[0]) / optimum.total_weight
         if square <= EXACT * EXACT * curvature:
+            if _rank(point.root) < _rank(optimum.point.root):  # a flat direction has no step
+                raise np.linalg.LinAlgError
             return Restricted(theta + move, point)
         size, before = 1.0, point.cost
         for _ in range(MOST_HALVES):
@@ -83,6 +85,11 @@ def _restricted(optimum: Optimum, matrix: Matrix, values: Vector) -> Restricted:
     raise ValueError(
         f"the optimum under the hypothesis was not found within {MOST_STEPS} steps; use a Wald test"
     )
+
+
+def _rank(root: Matrix) -> int:
+    """Return how many directions the rows tell, to rounding."""
+    return int(np.count_nonzero(root.any(axis=0)))
 
 
 def _start(optimum: Optimum, matrix: Matrix, values: Vector) -> Vector:

@@ -15,6 +15,7 @@ import numpy as np
 
 from ..arrays import Array, Floats, Labels, Mask, Matrix, Vector
 from ..elementwise import log1p_exp, sigmoid
+from ..objective.links import LinkLoss
 from ..options import check_whole
 from .calibration import Calibration, Outcomes, calibration_of
 from .collinearity import VarianceInflation, condition_number, variance_inflation
@@ -61,9 +62,10 @@ class Diagnostics:
 
     @cached_property
     def linear_predictor(self) -> Floats:
-        """Log-odds of the second class with the offset, or raw predictions (n_samples, n_classes).
+        """Raw predictions with the offset: by the logit log-odds of the second class.
 
-        Of more than two classes only their differences mean something.
+        Of shape (n_samples,), or (n_samples, n_classes): of more than two classes only their
+        differences mean something.
         """
         objective = self._optimum.objective
         coef, intercept = objective.split(self._optimum.theta)
@@ -80,6 +82,8 @@ class Diagnostics:
     def probability(self) -> Floats:
         """Fitted probability of the second class, or of each class (n_samples, n_classes)."""
         raw = self.linear_predictor
+        if self._loss is not None:
+            return self._loss.probabilities(raw)[:, 1]
         if not self._is_softmax:
             return sigmoid(raw)
         sizes = np.exp(raw - raw.max(axis=1, keepdims=True))
@@ -89,8 +93,9 @@ class Diagnostics:
     def leverage(self) -> Vector:
         """How much a row draws the fit to itself, from 0 to 1 (n_classes - 1): they add up to k.
 
-        The diagonal of the hat matrix of the weighted rows; of more than two classes the trace of
-        the row's block.
+        The diagonal of the hat matrix of the rows, weighted by the curvature of their losses
+        (by another link than the logit the observed one: R's hatvalues have the expected); of more
+        than two classes the trace of the row's block.
         """
         if self._is_softmax:
             return self._softmax_influence[0]
@@ -101,7 +106,7 @@ class Diagnostics:
     @cached_property
     def pearson(self) -> Vector:
         """(y - p) / (p (1 - p))^½, times the root of the weight."""
-        signs, size = self._signs, -self._signs * self.linear_predictor
+        signs, size = self._signs, -self._signs * self._log_odds
         with np.errstate(over="ignore"):
             return self._used_only(signs * self._weight_roots * np.exp(0.5 * size))
 
@@ -109,7 +114,10 @@ class Diagnostics:
     def deviance(self) -> Vector:
         """The root of twice the row's loss, with the sign of y - p."""
         signs = self._signs
-        losses = log1p_exp(-signs * self.linear_predictor)
+        if self._loss is None:
+            losses = log1p_exp(-signs * self.linear_predictor)
+        else:
+            losses = self._of_rows(self._loss)[0]
         return self._used_only(signs * self._weight_roots * np.sqrt(2.0 * losses))
 
     @cached_property
@@ -138,7 +146,15 @@ class Diagnostics:
         if self._is_softmax:
             return self._softmax_influence[1]
         rest = 1.0 - self.leverage
-        return np.square(self.pearson / rest) * self.leverage / self._n_parameters
+        pull = np.square(self.pearson / rest)
+        if self._loss is not None:
+            # Of the observed curvature, which is not that of Pearson's residual.
+            _, residual, curvature = self._of_rows(self._loss)
+            roots = self._weight_roots / rest
+            ratio = np.zeros_like(residual)
+            np.divide(np.square(residual), curvature, out=ratio, where=curvature > 0.0)
+            pull = ratio * np.square(roots)
+        return pull * self.leverage / self._n_parameters
 
     @cached_property
     def dfbetas(self) -> Matrix:
@@ -194,7 +210,10 @@ class Diagnostics:
         function = optimum.root @ root[:, place] / float(root[:, place] @ root[:, place])
         found = optimum.objective.design.raw_prediction(function[None, :-1].copy(), function[-1:])
         found = found[0] * self._weight_roots
-        found *= np.sqrt(self.probability * sigmoid(-self.linear_predictor))
+        if self._loss is None:
+            found *= np.sqrt(self.probability * sigmoid(-self.linear_predictor))
+        else:
+            found *= np.sqrt(self._of_rows(self._loss)[2])
         return self._used_only(found)
 
     # ---- the model
@@ -234,8 +253,14 @@ class Diagnostics:
         Raises
         ------
         ValueError
-            If there are more than two classes, or the model predicts two values only.
+            If there are more than two classes, the model predicts two values only, or it has
+            another link than the logit.
         """
+        if self._loss is not None:
+            raise ValueError(
+                f"link_test fits logistic regressions, the fit has link={self._loss.link!r}: fit "
+                "again with the square of diagnostics().linear_predictor as a column"
+            )
         return link_test(self.outcomes)
 
     def variance_inflation(self) -> VarianceInflation:
@@ -331,6 +356,24 @@ class Diagnostics:
         return np.where(rows.codes_of(0) == rows.positive[0], 1.0, -1.0)
 
     @cached_property
+    def _loss(self) -> LinkLoss | None:
+        """The loss of another link than the logit."""
+        loss = self._optimum.objective.loss
+        return loss if isinstance(loss, LinkLoss) else None
+
+    @cached_property
+    def _log_odds(self) -> Vector:
+        """Log-odds of the second class, whatever the link, (n_samples,)."""
+        if self._loss is None:
+            return self.linear_predictor
+        first, second = self._loss.log_probabilities(self.linear_predictor)
+        return second - first
+
+    def _of_rows(self, loss: LinkLoss) -> tuple[Vector, Vector, Vector]:
+        """Return loss, slope by the raw prediction and second derivative, without weights."""
+        return loss.rows(self.linear_predictor, self._signs > 0.0)
+
+    @cached_property
     def _weight_roots(self) -> Vector | float:
         weights = unit_weights(self._optimum)
         return 1.0 if weights is None else np.sqrt(weights)
@@ -339,7 +382,7 @@ class Diagnostics:
     def outcomes(self) -> Outcomes:
         """Linear predictors, events and weights of the rows of weight, for tests and pictures."""
         self.refuse_softmax("a comparison of probabilities with events")
-        return Outcomes.of(self.linear_predictor, self._signs > 0.0, self._optimum.weights)
+        return Outcomes.of(self._log_odds, self._signs > 0.0, self._optimum.weights)
 
     @cached_property
     def _residuals_without(self) -> Matrix:
@@ -347,7 +390,10 @@ class Diagnostics:
         if self._is_softmax:
             return self._softmax_influence[2]
         weights = unit_weights(self._optimum)
-        residual = -self._signs * sigmoid(-self._signs * self.linear_predictor)
+        if self._loss is None:
+            residual = -self._signs * sigmoid(-self._signs * self.linear_predictor)
+        else:
+            residual = self._of_rows(self._loss)[1]
         if weights is not None:
             residual *= weights
         return (residual / (1.0 - self.leverage))[None]

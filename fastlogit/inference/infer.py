@@ -29,7 +29,7 @@ from .high_dimensional import HighDimensionalInference, corrected_of, plain_weig
 from .inference import Inference
 from .likelihood import likelihood_of
 from .optimum import find_optimum, objective_of_fit
-from .refusals import refuse_other_fits
+from .refusals import refuse_beyond_float64, refuse_other_fits
 from .row_weights import RowWeights, weights_by_name
 
 __all__ = ["infer", "names_of_coefficients"]
@@ -95,7 +95,7 @@ def infer(
         What the weights are; needed where some are neither 0 nor 1. Frequencies are counts of equal
         rows, and n is their sum. Probability weights, inverse to those of being sampled, make no
         likelihood: they need a robust `cov_type`. Analytic weights are precisions of rows that are
-        means, and are scaled to a mean of 1. Rows of weight 0 count nowhere.
+        means. Both are scaled to a mean of 1. Rows of weight 0 count nowhere.
     cov_type : str, optional
         By default "nonrobust", and "HC0" for a fractional response that is no count, whose
         likelihood is none (Papke and Wooldridge, 1996).
@@ -180,6 +180,7 @@ def infer(
     optimum = find_optimum(result, objective, known, names.features, place)
     covariance = covariance_of(optimum, cov_type, ways)
     all_names, terms = names_of_coefficients(names, result, place)
+    refuse_beyond_float64(np.diag(covariance.matrix), all_names)
     has_weights = bool(data.weights.size)
     return Inference(
         names=all_names,

@@ -28,7 +28,7 @@ from .margins_methods import MarginsOfInference
 from .nested import nested
 from .optimum import Optimum
 from .profile import intervals_of_optimum
-from .refusals import refuse_link
+from .refusals import refuse_odds
 
 if TYPE_CHECKING:
     from .diagnostics import Diagnostics
@@ -147,14 +147,14 @@ class Inference(MarginsOfInference, TabledEstimates):
 
         Raises ValueError for another link than the logit, whose coefficients are none.
         """
-        self._refuse_odds()
+        refuse_odds(self.link)
         return exponentials(self.coef)
 
     def odds_ratio_intervals(
         self, level: float = LEVEL, method: str = "wald", coefficients: object = None
     ) -> Matrix:
         """Return the exponentials of `conf_int`, (n_coefficients, 2)."""
-        self._refuse_odds()
+        refuse_odds(self.link)
         return exponentials(self.conf_int(level, method, coefficients))
 
     # ---- the model as a whole
@@ -277,11 +277,10 @@ class Inference(MarginsOfInference, TabledEstimates):
         Raises
         ------
         ValueError
-            If the fit has another link than the logit, or a fractional response.
+            If the fit has a fractional response.
         """
         from .diagnostics import Diagnostics
 
-        refuse_link(self.link, "diagnostics")
         if self.fractional:
             raise ValueError("diagnostics are of labels, the fit has fractional=True")
 
@@ -300,13 +299,6 @@ class Inference(MarginsOfInference, TabledEstimates):
             quasi = self._optimum.weights.is_quasi
             why = "of shares that are no counts" if quasi else "with weights='probability'"
             raise ValueError(f"{why} there is no likelihood, and so not {what}; use {instead}")
-
-    def _refuse_odds(self) -> None:
-        if self.link != "logit":
-            raise ValueError(
-                f"link={self.link!r} has no odds ratios: its coefficients are no logarithms of "
-                "some; link='logit' has these"
-            )
 
     # ---- tables
 

@@ -290,25 +290,21 @@ def posterior(
             f"{type(prior).__name__}"
         )
     coding = check_category_options(categories, "error", None, has_penalty=True)
-    rows = look_at_unfitted(
-        Given(X, y, sample_weight, offset, categories=coding), "posterior",
-        fit_intercept=fit_intercept, weights=weights, n_threads=n_threads,
-    )  # fmt: skip
+
+    def look(offset: ArrayLike) -> Unfitted:
+        return look_at_unfitted(
+            Given(X, y, sample_weight, offset, categories=coding), "posterior",
+            fit_intercept=fit_intercept, weights=weights, n_threads=n_threads,
+        )  # fmt: skip
+
+    rows = look(offset)
     _refuse(rows)
-    objective = rows.objective
-    with_constant_columns(objective)
-    bound = prior.bind(Parameters(rows.features, objective.fit_intercept, _measures(rows)))
-    units = in_units(objective)
-
-    def addition(theta: Vector) -> tuple[float, Vector, list[Matrix]]:
-        coef = units @ theta
-        value, gradient, hessian = bound.derivatives(coef)
-        hessians = [hessian] if bound.is_proven else [hessian, bound.above(coef)]
-        return value, units.T @ gradient, [units.T @ each @ units for each in hessians]
-
-    free = np.append(np.ones(len(rows.features), bool), objective.fit_intercept)
-    start = objective.loss.start(objective.rows)[0]
-    found = least(objective, addition, start * free, free)
+    with_constant_columns(rows.objective)
+    bound = prior.bind(Parameters(rows.features, rows.objective.fit_intercept, _measures(rows)))
+    units = in_units(rows.objective)
+    found = _mode(rows.objective, bound, units)
+    if found is None and rows.data.offset.size:
+        found = _mode_by_steps(rows, look, bound, units)
     if found is None or not found.is_own:
         raise ValueError(
             "prior and rows leave a direction of the coefficients open: columns that have no "
@@ -316,6 +312,60 @@ def posterior(
             "the classes. Give a prior of all of them (a covariance has no infinite variance)"
         )
     return _conclude(rows, prior, bound, found, units, n_threads)
+
+
+def _mode(
+    objective: Objective, bound: BoundPrior, units: Matrix, start: Vector | None = None
+) -> Minimum | None:
+    """Return where the log posterior is greatest, None where that is not found."""
+
+    def addition(theta: Vector) -> tuple[float, Vector, list[Matrix]]:
+        coef = units @ theta
+        value, gradient, hessian = bound.derivatives(coef)
+        hessians = [hessian] if bound.is_proven else [hessian, bound.above(coef)]
+        return value, units.T @ gradient, [units.T @ each @ units for each in hessians]
+
+    free = np.append(np.ones(objective.design.shape[1], bool), objective.fit_intercept)
+    if start is None:
+        start = objective.loss.start(objective.rows)[0]
+    return least(objective, addition, start * free, free)
+
+
+def _mode_by_steps(
+    rows: Unfitted, look: Callable[[ArrayLike], Unfitted], bound: BoundPrior, units: Matrix
+) -> Minimum | None:
+    """Return the mode where the offset leaves most rows without curvature in float64.
+
+    With a share of the offset that is small enough, then twice that share from what was found.
+    None where there is no mode without the offset, which opens no direction.
+
+    Raises
+    ------
+    ValueError
+        If there is one, but the offset is too large to follow it.
+    """
+    offset = rows.data.offset.reshape(-1)
+    share = 2.0 ** -np.ceil(np.log2(max(2.0, float(np.abs(offset).max()))))
+    found = _mode(_standardised_as(rows, look(None)), bound, units)
+    if found is None:
+        return None
+    while share <= 1.0:
+        objective = _standardised_as(rows, look(share * offset))
+        found = _mode(objective, bound, units, 2.0 * found.theta)
+        if found is None:
+            raise ValueError(
+                f"the offset is between {offset.min():.4g} and {offset.max():.4g}: probabilities "
+                "are 0 or 1 in float64 for most rows, which leave too little curvature to find "
+                "the mode. An offset is on the scale of log-odds: look at its unit"
+            )
+        share *= 2.0
+    return found
+
+
+def _standardised_as(rows: Unfitted, others: Unfitted) -> Objective:
+    """Return an objective of the same columns with the same scale."""
+    others.objective.take_columns(rows.objective.design.columns)
+    return others.objective
 
 
 def _refuse(rows: Unfitted) -> None:

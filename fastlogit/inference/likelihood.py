@@ -18,8 +18,8 @@ class Likelihood:
     """Log-likelihood of a model and of the one without slopes, and what follows from them.
 
     Labels are single events, whose saturated likelihood is 1: a deviance is -2 log-likelihood.
-    With sampling weights, and of shares that are no counts, these are pseudo-likelihoods: `aic` and
-    `bic` are then NaN.
+    With sampling weights, and of shares that are no counts, these are pseudo-likelihoods, and an
+    estimate of reduced bias does not maximise its likelihood: `aic` and `bic` are then NaN.
 
     Attributes
     ----------
@@ -38,7 +38,9 @@ class Likelihood:
         Tjur's coefficient of discrimination (2009): mean probability of the second class among its
         rows, less that among the others; NaN for more than two classes.
     is_likelihood : bool
-        False for sampling weights.
+        False for sampling weights, and for shares that are no counts.
+    is_maximum : bool
+        False for an estimate of reduced bias.
     """
 
     log_likelihood: float
@@ -49,6 +51,7 @@ class Likelihood:
     pearson_chi2: float
     tjur: float
     is_likelihood: bool = True
+    is_maximum: bool = True
 
     @property
     def deviance(self) -> float:
@@ -68,14 +71,17 @@ class Likelihood:
     @property
     def aic(self) -> float:
         """Akaike's information criterion: deviance + 2 k."""
-        return self.deviance + 2.0 * self.n_parameters if self.is_likelihood else np.nan
+        return self._criterion(2.0)
 
     @property
     def bic(self) -> float:
         """Schwarz's information criterion: deviance + k log n."""
-        if not self.is_likelihood:
-            return np.nan
-        return float(self.deviance + self.n_parameters * np.log(self.n_samples))
+        return self._criterion(float(np.log(self.n_samples)))
+
+    def _criterion(self, charge: float) -> float:
+        """Return the deviance and a charge for each parameter, which is of a maximum."""
+        has_one = self.is_likelihood and self.is_maximum
+        return self.deviance + charge * self.n_parameters if has_one else np.nan
 
     @property
     def mcfadden(self) -> float:

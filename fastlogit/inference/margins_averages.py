@@ -14,9 +14,17 @@ from ..options import check_number
 from .margins import Margins
 from .margins_model import Averages, Coefficients
 from .margins_population import GivenRows, are_binary, by_name
-from .margins_request import Asked, AskedRows, Labels, conclude, labels_of, look_at_rows_asked
+from .margins_request import (
+    Asked,
+    AskedRows,
+    Labels,
+    conclude,
+    labels_of,
+    look_at_rows_asked,
+    look_at_settings,
+)
 from .margins_rows import mean_predictions
-from .margins_scenarios import ModelColumns, Scenario, scenarios_of
+from .margins_scenarios import ModelColumns, Scenario, Settings, scenarios_of
 
 if TYPE_CHECKING:
     from .inference import Inference
@@ -33,13 +41,14 @@ def average_predictions(inference: Inference, at: ArrayLike, asked: Asked) -> Ma
         If something has the wrong type, shape or value.
     """
     columns = ModelColumns.of_inference(inference)
+    settings, asked = look_at_settings(at, asked)
     sets = by_name(asked.rows.X) if asked.rows is not None else None
     if sets is not None:
-        return _of_sets(inference, sets, at, asked, columns)
+        return _of_sets(inference, sets, settings, asked, columns)
     rows = look_at_rows_asked(inference, asked, columns)
-    scenarios = scenarios_of(at, columns)
+    scenarios = scenarios_of(settings, columns)
 
-    labels: Labels = {"at": [each.label for each in scenarios]} if at else {}
+    labels: Labels = {"at": [each.label for each in scenarios]} if settings else {}
     return of_scenarios(inference, scenarios, labels, rows, asked)
 
 
@@ -73,6 +82,7 @@ def predictions_of_column(
     columns = ModelColumns.of_inference(inference)
     place, distance = columns.place(column), check_number("step", step)
     columns.refuse_tied(place)
+    settings, asked = look_at_settings(at, asked)
     rows = look_at_rows_asked(inference, asked, columns)
     levels: Sequence[Level | float] | None = columns.levels[place]
     if values is not None:
@@ -81,8 +91,13 @@ def predictions_of_column(
         levels = [0.0, 1.0]
     if levels is None and distance == 0.0:
         raise ValueError("step is 0, which is no change; give another number, or values")
-    bases = scenarios_of(at, columns)
-    if at is not None and place in columns.chosen(list(at)):  # type: ignore[call-overload]  # a mapping
+    if levels is not None and len(levels) < 2:
+        raise ValueError(
+            f"{columns.text(place)} has {levels[0]!r} alone, and nothing to compare it with: give "
+            "two values or more"
+        )
+    bases = scenarios_of(settings, columns)
+    if settings and place in columns.chosen(list(settings)):
         raise ValueError(f"at sets {columns.text(place)} itself, which is compared; leave it out")
     scenarios: list[Scenario] = []
     given: list[object] = []
@@ -95,17 +110,17 @@ def predictions_of_column(
         )
         scenarios += own
         given += [base.label] * len(own)
-    labels: Labels = {"given": given} if at else {}
+    labels: Labels = {"given": given} if settings else {}
     labels["at"] = [each.label for each in scenarios]
     return of_scenarios(inference, scenarios, labels, rows, asked)
 
 
 def _of_sets(
-    inference: Inference, sets: Mapping[str, ArrayLike], at: ArrayLike, asked: Asked,
+    inference: Inference, sets: Mapping[str, ArrayLike], settings: Settings, asked: Asked,
     columns: ModelColumns,
 ) -> Margins:  # fmt: skip
     """Return average predictions of several sets of rows, by their names."""
-    if at is not None or not sets:
+    if settings or not sets:
         raise ValueError(
             "X with rows by name, as {'treated': X1, 'untreated': X0}, is a scenario for each of "
             "one or more names: leave at out"

@@ -86,6 +86,11 @@ def _look_at(bootstrap: Replicates, inference: Inference) -> Indices:
             f"{bootstrap.classes[:10].tolist()}, the inference {fit.coef.shape} and "
             f"{inference.classes[:10].tolist()}; {says}"
         )
+    if estimate.link != inference.link:
+        raise ValueError(
+            f"the bootstrap has link={estimate.link!r}, the inference link={inference.link!r}; "
+            f"{says}"
+        )
     own = _parameters(estimate.coef, np.asarray(estimate.intercept), inference)
     if (np.abs(own - inference.coef) > SAME * inference.standard_errors).any():
         raise ValueError(f"the bootstrap's estimate has other coefficients; {says}")
@@ -117,5 +122,5 @@ def _model_of(coef: Floats, intercept: Floats, inference: Inference) -> Coeffici
         place = inference.classes.tolist().index(inference.reference)
     return Coefficients.of(
         _parameters(coef, intercept, inference), len(inference.classes) - 1, place,
-        inference._fit.fit_intercept,
+        inference._fit.fit_intercept, inference.link,
     )  # fmt: skip

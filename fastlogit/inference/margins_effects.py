@@ -13,9 +13,16 @@ from ..options import check_option
 from .margins import Margins
 from .margins_model import Averages, Coefficients
 from .margins_population import Population, are_binary
-from .margins_request import Asked, Labels, conclude, labels_of, look_at_rows_asked
+from .margins_request import (
+    Asked,
+    Labels,
+    conclude,
+    labels_of,
+    look_at_rows_asked,
+    look_at_settings,
+)
 from .margins_rows import mean_predictions, mean_slopes, over_p
-from .margins_scenarios import ModelColumns, Scenario, scenarios_of, value_text
+from .margins_scenarios import ModelColumns, Scenario, Settings, scenarios_of, value_text
 
 if TYPE_CHECKING:
     from .inference import Inference
@@ -57,15 +64,14 @@ def marginal_effects(
     check_option("method", method, METHODS)
     of = ModelColumns.of_inference(inference)
     chosen = of.chosen(columns)
-    if isinstance(at, str) and at == "mean":
-        at, asked = None, asked._replace(others="mean")
+    settings, asked = look_at_settings(at, asked)
     rows = look_at_rows_asked(inference, asked, of)
     changing = _changing(discrete, chosen, of, rows.population)
     if method == "eyex":
-        chosen = _with_elasticities(inference, columns, at, chosen, changing, of)
+        chosen = _with_elasticities(inference, columns, settings, chosen, changing, of)
     items = [
         item
-        for scenario in scenarios_of(at, of)
+        for scenario in scenarios_of(settings, of)
         for place in chosen
         for item in _items(place, place in changing, scenario, of)
     ]
@@ -80,7 +86,7 @@ def marginal_effects(
         "column": [item.column for item in items],
         "change": [slope if isinstance(item, Slope) else item.change for item in items],
     }
-    if at:
+    if settings:
         labels["at"] = [item.at.label for item in items]
     labels = labels_of(inference, labels, len(items), rows.groups)
     return conclude(inference, evaluate, labels, asked, method)
@@ -133,13 +139,13 @@ def _changing(
 
 
 def _with_elasticities(
-    inference: Inference, columns: object, at: ArrayLike, chosen: Sequence[int],
+    inference: Inference, columns: object, settings: Settings, chosen: Sequence[int],
     changing: set[int], of: ModelColumns,
 ) -> list[int]:  # fmt: skip
     """Return the columns that have elasticities: those of numbers, of two classes."""
     if len(inference.classes) > 2:
         raise ValueError("method='eyex' is for two classes; use 'dydx' for more")
-    if at:
+    if settings:
         raise ValueError("method='eyex' takes the rows as they are, or at='mean'")
     numbers = [place for place in chosen if of.levels[place] is None and place not in changing]
     lacking = [place for place in chosen if place not in numbers]

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, cast
 
 from ..arrays import ArrayLike
-from .refusals import refuse_link
 
 if TYPE_CHECKING:
     from .inference import Inference
@@ -105,9 +104,10 @@ class MarginsOfInference:
 
         Parameters
         ----------
-        at : mapping, optional
+        at : mapping or "mean", optional
             Columns that all rows have set to a value, or to each of several, as
-            ``{"smoke": [0, 1]}``; all combinations. By default the rows as they are.
+            ``{"smoke": [0, 1]}``; all combinations. By default the rows as they are; "mean" is
+            short for ``others="mean"``.
         by, others, bootstrap
             See `marginal_effects`.
         X : array-like, or mapping of names to such, optional
@@ -163,7 +163,7 @@ class MarginsOfInference:
         step : float, default 1.0
             By how much a column of numbers moves.
         at, by, others, bootstrap
-            See `marginal_effects`; `at` sets other columns to one value each.
+            See `marginal_effects`; `at` sets other columns.
 
         Returns
         -------
@@ -232,10 +232,8 @@ class MarginsOfInference:
 
 
 def _own(inference: MarginsOfInference) -> Inference:
-    """Return the inference, which is a logistic one: derivatives by other links are others."""
-    found = cast("Inference", inference)
-    refuse_link(found.link, "margins and predictions with intervals")
-    return found
+    """Return the inference, which this class is a part of."""
+    return cast("Inference", inference)
 
 
 def _rows(X: ArrayLike, sample_weight: ArrayLike, offset: ArrayLike) -> GivenRows | None:

@@ -32,22 +32,26 @@ class Coefficients:
     reference : int
         The place of the reference class; 0 of two classes.
     fit_intercept : bool
+    link : {"logit", "probit", "cloglog"}
+        Of two classes; of more it is the logit's, a softmax.
     """
 
     coef: Matrix
     intercept: Vector
     reference: int
     fit_intercept: bool
+    link: str = "logit"
 
     @classmethod
     def of(
-        cls, parameters: Vector, n_free: int, reference: int, fit_intercept: bool
-    ) -> Coefficients:
+        cls, parameters: Vector, n_free: int, reference: int, fit_intercept: bool,
+        link: str = "logit",
+    ) -> Coefficients:  # fmt: skip
         """Return those of the parameters of an `Inference`, class after class."""
         each = parameters.reshape(n_free, -1)
         if not fit_intercept:
-            return cls(each, np.zeros(n_free), reference, False)
-        return cls(np.ascontiguousarray(each[:, 1:]), each[:, 0].copy(), reference, True)
+            return cls(each, np.zeros(n_free), reference, False, link)
+        return cls(np.ascontiguousarray(each[:, 1:]), each[:, 0].copy(), reference, True, link)
 
     @property
     def n_classes(self) -> int:

@@ -156,7 +156,7 @@ def _class_of(base: Foreign) -> Foreign:
             """Return probabilities: a column of those of the second class, or of each class."""
             own = coefficients_of(self.model)
             model = Coefficients.of(
-                np.asarray(params), len(own.coef), own.reference, own.fit_intercept
+                np.asarray(params), len(own.coef), own.reference, own.fit_intercept, own.link
             )
             observed = Scenario.observed(own.coef.shape[1])
             proba = newdata.population.probabilities(model, observed)

@@ -16,7 +16,8 @@ from ..design.row_sums import ClusterCodes, grams_of_clusters, sums_of_clusters
 from ..inputs import validation
 from ..inputs.given import OfFit, look_at_rows
 from ..inputs.groups import encode_groups
-from ..kernels.hypotheses import BINARY, SOFTMAX
+from ..kernels.hypotheses import BINARY, RAW, SOFTMAX
+from ..objective.links import link_loss
 from .margins_model import Coefficients
 from .margins_scenarios import ModelColumns, Scenario
 
@@ -144,14 +145,21 @@ class Population:
 
         Of two classes 1 - p has all its digits, too.
         """
+        loss = link_loss(model.link)
+        if loss is not None:
+            return np.ascontiguousarray(loss.probabilities(self.raw(model, scenario)).T)
+        return self._hypotheses(model, scenario, BINARY if model.n_classes == 2 else SOFTMAX)
+
+    def raw(self, model: Coefficients, scenario: Scenario) -> Vector:
+        """Return the raw predictions of two classes, (n_samples,): one pass."""
+        return np.ascontiguousarray(self._hypotheses(model, scenario, RAW)[0])
+
+    def _hypotheses(self, model: Coefficients, scenario: Scenario, kind: int) -> Matrix:
         coef, intercept = scenario.coefficients(model.coef, model.intercept)
-        n_samples, n_classes = self.n_samples, model.n_classes
-        kind = BINARY
-        if n_classes > 2:
-            kind = SOFTMAX
+        if kind == SOFTMAX:
             coef = np.insert(coef, model.reference, 0.0, axis=0)
             intercept = np.insert(intercept, model.reference, 0.0)
-        out = np.empty((n_samples, n_classes))
+        out = np.empty((self.n_samples, 1 if kind == RAW else model.n_classes))
         # Which read rows as they are, without a centre.
         plain = self.design.standardized(as_they_are(self.design.shape[1]))
         plain.hypotheses(coef, intercept, readonly(self.offset), kind, out)

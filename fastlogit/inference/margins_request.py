@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
@@ -15,7 +16,7 @@ from .margins_bootstrap import Evaluate, Replicates, replicates_of
 from .margins_model import Coefficients
 from .margins_pairs import names_of_labels
 from .margins_population import GivenRows, Population, grouped, mean_population, new_rows, own_rows
-from .margins_scenarios import ModelColumns
+from .margins_scenarios import ModelColumns, Settings
 from .summary import covariance_text
 
 if TYPE_CHECKING:
@@ -30,6 +31,7 @@ __all__ = [
     "degrees_of",
     "labels_of",
     "look_at_rows_asked",
+    "look_at_settings",
 ]
 
 OTHERS = ("observed", "mean")
@@ -76,7 +78,9 @@ def coefficients_of(inference: Inference) -> Coefficients:
     reference = 0
     if len(inference.classes) > 2:
         reference = inference.classes.tolist().index(inference.reference)
-    return Coefficients.of(inference.coef, len(inference.classes) - 1, reference, fit.fit_intercept)
+    return Coefficients.of(
+        inference.coef, len(inference.classes) - 1, reference, fit.fit_intercept, inference.link
+    )
 
 
 def degrees_of(inference: Inference) -> DegreesOfFreedom | None:
@@ -99,6 +103,26 @@ def degrees_of(inference: Inference) -> DegreesOfFreedom | None:
         return np.concatenate([each for each in found if each is not None])
 
     return of
+
+
+def look_at_settings(at: ArrayLike, asked: Asked) -> tuple[Settings, Asked]:
+    """Return the columns that are set to values, and what is asked of the others.
+
+    Raises
+    ------
+    TypeError
+        If it is no mapping of columns.
+    """
+    if at is None:
+        return {}, asked
+    if isinstance(at, str) and at == "mean":
+        return {}, asked._replace(others="mean")
+    if not isinstance(at, Mapping):
+        raise TypeError(
+            "at must be 'mean', or a mapping of columns to a value or several, as "
+            f"{{'smoke': [0, 1]}}; got {at!r} ({type(at).__name__})"
+        )
+    return at, asked
 
 
 def look_at_rows_asked(inference: Inference, asked: Asked, columns: ModelColumns) -> AskedRows:
@@ -156,7 +180,7 @@ def conclude(
 def _facts(inference: Inference, asked: Asked, replicates: Matrix | None) -> list[tuple[str, str]]:
     facts = [("observations", f"{inference.n_samples:,.10g}")]
     if replicates is None:
-        facts.append(("covariance", covariance_text(inference)))
+        facts.append(("covariance", covariance_text(inference.cov_type, inference.n_clusters)))
     else:
         facts.append(("covariance", f"bootstrap, {len(replicates):,} replicates"))
     if len(inference.classes) == 2:

@@ -12,7 +12,7 @@ import itertools
 import numbers
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 
@@ -27,7 +27,10 @@ from .fitted import names_of
 if TYPE_CHECKING:
     from .inference import Inference
 
-__all__ = ["ModelColumns", "Scenario", "scenarios_of", "value_text"]
+__all__ = ["ModelColumns", "Scenario", "Settings", "scenarios_of", "value_text"]
+
+# Columns, by name or place, and a value or several of each; none for rows as they are.
+Settings: TypeAlias = Mapping[object, ArrayLike]
 
 # A message lists so many columns.
 LISTED = 20
@@ -176,7 +179,7 @@ class ModelColumns:
         assert self.categories is not None
         known, level = self.categories.codes_of[place], level_of(value)
         if level is None or level not in known:
-            raise unknown_level("the scenario", value, known, self.text(place))
+            raise unknown_level("the scenario", value, known, self.text(place), "")
         return level
 
     def values(self, place: int, given: ArrayLike) -> list[Level | float]:
@@ -262,23 +265,18 @@ class ModelColumns:
         return found
 
 
-def scenarios_of(at: ArrayLike, columns: ModelColumns) -> list[Scenario]:
-    """Return the scenarios of a mapping of columns to a value or several: all combinations.
+def scenarios_of(at: Settings, columns: ModelColumns) -> list[Scenario]:
+    """Return the scenarios of columns set to a value or several: all combinations.
 
     Raises
     ------
     TypeError, ValueError
-        If it is no such mapping, a column is not there, or it cannot have a value.
+        If a column is not there, or it cannot have a value.
     """
     observed = Scenario.observed(columns.n_features)
-    if at is None:
+    if not at:
         return [observed]
-    if not isinstance(at, Mapping):
-        raise TypeError(
-            "at must be a mapping of columns to a value or several, as {'smoke': [0, 1]}, got "
-            f"{at!r} ({type(at).__name__})"
-        )
-    places = columns.chosen(list(at)) if at else []
+    places = columns.chosen(list(at))
     values = [
         columns.values(place, given) for place, given in zip(places, at.values(), strict=True)
     ]

@@ -12,7 +12,7 @@ from ..options import check_level, check_option
 from .estimates import LEVEL
 from .frames import as_frame
 from .inference import Inference
-from .table import Table, number, probability
+from .table import Table, four_decimals, number, probability
 
 __all__ = ["ModelTable", "compare_models"]
 
@@ -213,7 +213,7 @@ def _foot(models: Mapping[str, Inference]) -> list[list[str]]:
         ["log-likelihood", *(f"{one.log_likelihood:.4f}" for one in found)],
         ["AIC", *(_if_any(one.aic) for one in found)],
         ["BIC", *(_if_any(one.bic) for one in found)],
-        ["McFadden's R2", *(f"{one.mcfadden:.4f}" for one in found)],
+        ["McFadden's R2", *(four_decimals(one.mcfadden) for one in found)],
     ]
     if any(model.cov_type != "nonrobust" for model in each):
         rows.append(["covariance", *(model.cov_type for model in each)])
@@ -221,7 +221,7 @@ def _foot(models: Mapping[str, Inference]) -> list[list[str]]:
 
 
 def _if_any(value: float) -> str:
-    """Return a criterion; of sampling weights, which make no likelihood, nothing."""
+    """Return a criterion; where there is no likelihood or no maximum of it, nothing."""
     return "" if np.isnan(value) else f"{value:.4f}"
 
 
@@ -264,7 +264,7 @@ def _notes_of_reduced(models: Mapping[str, Inference]) -> list[str]:
         return []
     note = (
         f"Of reduced bias: {', '.join(reduced)}. The log-likelihood there is that of the rows "
-        "alone, and not at its maximum: AIC and BIC do not compare it with others. Intervals and "
+        "alone, and not at its maximum: it has no AIC and BIC. Intervals and "
         "p are those of the penalised likelihood, of median ones Wald's."
     )
     return [note]

@@ -37,8 +37,14 @@ EXACT = 1e-10
 LARGE, NEAR = 2**20, 1e-6
 # A fit whose coefficients are farther from the optimum, in standard errors, did not converge.
 FAR = 0.25
+# One that no step improves further is its optimum to rounding (columns that are nearly combinations
+# of others, offsets of 1e8) if it is no farther away than this.
+ROUNDED = 1e-6
 # A step of a standardised coefficient that is as large as this after two steps leads to infinity.
 LONG, MOST_STEPS = 1e-3, 12
+# Standard errors on standardised columns, times the root of the weights: near 1 where the rows tell
+# a coefficient, and looked into beyond this.
+HARDLY_TOLD = 1e4
 # Rows beyond which centre and scale are those of a subsample of so many.
 ENOUGH_ROWS = 16_384
 
@@ -165,7 +171,8 @@ def find_optimum(
         largest = float(np.abs(move).max())
         curvature = float(point.curvature.totals()[0]) / total
         if square <= EXACT * EXACT * curvature:
-            if largest > LONG:  # rows that are predicted surely hide a way that goes on
+            # Rows that are predicted surely hide a way that goes on, or all curvature along it.
+            if largest > LONG or float(np.square(point.root).sum(axis=1).max()) > HARDLY_TOLD**2:
                 _refuse_separated(result, objective, theta, names, reference)
             return Optimum(objective, weights, theta - move, point, reference)
         root = point.root if square <= near * near * curvature else None
@@ -176,6 +183,8 @@ def find_optimum(
             _refuse_separated(result, objective, theta, names, reference)
         theta = theta - move
     _refuse_separated(result, objective, theta, names, reference)
+    if square * total <= ROUNDED * ROUNDED:
+        return Optimum(objective, weights, theta, point, reference)
     raise not_at_optimum(result, float(np.sqrt(square * total)))
 
 
@@ -234,4 +243,4 @@ def _refuse_separated(
         report = None  # which is of labels
         if objective.rows.shares is None:
             report = report_of(objective, names, result.classes.tolist(), reference)
-        raise separated(looks.describe(0), names, report)
+        raise separated(looks.describe(0), names, result, report)

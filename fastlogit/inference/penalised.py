@@ -127,9 +127,10 @@ def _evaluate(objective: Objective, addition: Addition, theta: Vector, free: Mas
         raise _Flat
     root[free] = found
     half = root.T @ gradient
+    with np.errstate(over="ignore"):  # of next to no curvature
+        square = float(half @ half)
     return Minimum(
-        theta, loss + value, loss, gradient, root, float(half @ half), curvature, residuals,
-        is_own,
+        theta, loss + value, loss, gradient, root, square, curvature, residuals, is_own
     )  # fmt: skip
 
 

@@ -10,6 +10,7 @@ from scipy.special import expit
 
 from ..arrays import Array, ArrayLike, Cube, Floats, Labels, Matrix, Vector
 from ..design.row_sums import squares_of_rows
+from ..objective.links import link_loss
 from ..options import check_level, check_option
 from .estimates import LEVEL, intervals_of
 from .frames import as_frame
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Predictions", "predictions_of"]
 
-METHODS = ("logit", "delta")
 # Rows that get Satterthwaite's degrees of freedom, which take a pass for 128 of them.
 MOST_ROWS = 2000
 
@@ -41,10 +41,11 @@ class Predictions:
     standard_errors : ndarray
         Of the probabilities, by the delta method.
     logit_standard_errors : ndarray
-        Of their log-odds; of two classes those of the raw predictions.
+        Of their log-odds; of two classes those of the raw predictions, whatever the link.
     classes : ndarray of shape (n_classes,)
     degrees_of_freedom : ndarray of shape (n_samples,) or None
         Of Student's t, where the inference has CR2 or CR3.
+    link : {"logit", "probit", "cloglog"}
     """
 
     estimates: Floats
@@ -53,20 +54,21 @@ class Predictions:
     classes: Labels
     degrees_of_freedom: Vector | None
     _log_odds: Floats = field(repr=False)
+    link: str = "logit"
 
     def __len__(self) -> int:
         """Return the number of rows."""
         return len(self.estimates)
 
-    def conf_int(self, level: float = LEVEL, method: str = "logit") -> Floats:
+    def conf_int(self, level: float = LEVEL, method: str | None = None) -> Floats:
         """Return confidence intervals of the probabilities, in a last axis of two.
 
         Parameters
         ----------
         level : float between 0 and 1, default 0.95
-        method : {"logit", "delta"}, default "logit"
-            Wald's interval of the log-odds, transformed, which stays between 0 and 1; or of the
-            probability itself.
+        method : {"logit", "probit", "cloglog", "delta"}, default the fit's link
+            Wald's interval on the scale of the link, transformed, which stays between 0 and 1; or
+            of the probability itself.
 
         Raises
         ------
@@ -74,14 +76,16 @@ class Predictions:
             If an argument is not possible.
         """
         share, degrees = check_level(level), self.degrees_of_freedom
-        if check_option("method", method, METHODS) == "delta":
+        given = self.link if method is None else method
+        if check_option("method", given, (self.link, "delta")) == "delta":
             return intervals_of(self.estimates, self.standard_errors, share, degrees)
-        ends: Floats = expit(
-            intervals_of(self._log_odds, self.logit_standard_errors, share, degrees)
-        )
-        return ends
+        ends = intervals_of(self._log_odds, self.logit_standard_errors, share, degrees)
+        loss = link_loss(self.link)
+        if loss is None:
+            return np.asarray(expit(ends))
+        return loss.probabilities(ends.reshape(-1))[:, 1].reshape(ends.shape)
 
-    def to_frame(self, level: float = LEVEL, method: str = "logit") -> object:
+    def to_frame(self, level: float = LEVEL, method: str | None = None) -> object:
         """Return a pandas data frame, a row for each of X, of more classes for each class of it.
 
         Where pandas is not installed it is a dict of arrays.
@@ -141,9 +145,11 @@ def _of_two(
         raw = raw + rows.offset[0]
     functions = _functions(_root(inference, model)[0])
     errors = np.sqrt(squares_of_rows(rows.design, functions))
+    loss = link_loss(model.link)
+    slopes = proba[0] * proba[1] if loss is None else loss.slopes(raw)[0]
     return Predictions(
-        proba[1], errors * proba[0] * proba[1], errors, inference.classes,
-        _degrees(inference, rows), raw,
+        proba[1], errors * slopes, errors, inference.classes, _degrees(inference, rows), raw,
+        model.link,
     )  # fmt: skip
 
 

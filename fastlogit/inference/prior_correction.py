@@ -213,7 +213,7 @@ def _per_class(class_weight: object, shares: Floats, classes: Labels) -> Vector:
     Raises
     ------
     TypeError, ValueError
-        If they are no class weights, or not above 0.
+        If they are no class weights, of labels that are no classes, or not above 0.
     """
     if isinstance(class_weight, str) and class_weight == "balanced":
         return shares.sum() / (len(classes) * shares)
@@ -221,6 +221,13 @@ def _per_class(class_weight: object, shares: Floats, classes: Labels) -> Vector:
         raise TypeError(
             f"class_weight must be a dict of labels or 'balanced', got {class_weight!r}"
         )
+    labels = classes.tolist()
+    unknown = [label for label in class_weight if label not in labels]
+    if unknown:
+        raise ValueError(
+            f"class_weight names {unknown[:10]}, no classes of the fit, which are {labels[:10]}; "
+            "give a weight for these alone"
+        )
     # As in scikit-learn, a class that is not named has weight 1.
-    whole = {label: class_weight.get(label, 1.0) for label in classes.tolist()}
+    whole = {label: class_weight.get(label, 1.0) for label in labels}
     return _of_classes("class_weight", whole, classes)

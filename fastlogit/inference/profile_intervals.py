@@ -17,7 +17,7 @@ from .frames import as_frame
 from .infer import names_of_coefficients
 from .optimum import find_optimum, objective_of_fit
 from .profile import intervals_of_optimum
-from .refusals import SeparatedClasses, refuse_other_fits
+from .refusals import SeparatedClasses, refuse_odds, refuse_other_fits
 from .row_weights import weights_by_name
 from .separated import separable_intervals
 
@@ -41,6 +41,7 @@ class ProfileIntervals:
         The largest, or what it rises to where it has no maximum.
     notes : list of str
         Of each coefficient without two ends what the rows say, and why.
+    link : {"logit", "probit", "cloglog"}
     """
 
     names: list[str]
@@ -49,20 +50,23 @@ class ProfileIntervals:
     level: float
     log_likelihood: float
     notes: list[str]
+    link: str = "logit"
 
     @property
     def odds_ratio_intervals(self) -> Matrix:
-        """Exponentials of the intervals: 0 and infinity where these have no end."""
+        """Exponentials of the intervals: 0 and infinity where these have no end.
+
+        Raises ValueError for another link than the logit, whose coefficients are none.
+        """
+        refuse_odds(self.link)
         return exponentials(self.intervals)
 
     def to_frame(self) -> object:
         """Return a pandas data frame, a row for each of `names`; a dict without pandas."""
         low, high = self.intervals.T
-        odds_low, odds_high = self.odds_ratio_intervals.T
-        columns = {
-            "coef": self.coef, "conf_low": low, "conf_high": high, "odds_low": odds_low,
-            "odds_high": odds_high,
-        }  # fmt: skip
+        columns = {"coef": self.coef, "conf_low": low, "conf_high": high}
+        if self.link == "logit":
+            columns["odds_low"], columns["odds_high"] = self.odds_ratio_intervals.T
         return as_frame(columns, self.names)
 
     def __str__(self) -> str:
@@ -97,7 +101,8 @@ def profile_intervals(
     Parameters
     ----------
     fitted : FitResult or estimator
-        A fit without a penalty (``C=numpy.inf``) of two classes, or a softmax.
+        A fit without a penalty (``C=numpy.inf``) of two classes with any link, or a softmax, or of
+        shares that are counts.
     X, y, sample_weight, offset, reference, n_threads
         As of `infer`.
     weights : {"frequency", "analytic"}, optional
@@ -135,7 +140,7 @@ def profile_intervals(
     [0.2188, inf]
     """
     result = result_of(fitted)
-    refuse_other_fits(result)
+    refuse_other_fits(result, takes_links=True)
     if result.bias_reduction is not None:
         raise ValueError(
             f"profile_intervals are of the likelihood alone, the fit has bias_reduction="
@@ -146,16 +151,19 @@ def profile_intervals(
     all_names, terms = names_of_coefficients(names, result, place)
     chosen = places_of(coefficients, all_names, terms)
     data = look_at_rows_of_fit(fitted, X, y, sample_weight, offset)
-    known = weights_by_name(data.weights, weights, data.rows.X.shape[0])
+    known = weights_by_name(data.weights, weights, data.rows.X.shape[0]).of_shares(data.shares)
     if not known.has_likelihood:
+        why = "of shares that are no counts" if known.is_quasi else "with weights='probability'"
         raise ValueError(
-            "with weights='probability' there is no likelihood, and so no profile-likelihood "
-            "interval; use infer(..., cov_type='HC1').conf_int()"
+            f"{why} there is no likelihood, and so no profile-likelihood interval; use "
+            "infer(..., cov_type='HC1').conf_int()"
         )
     objective = objective_of_fit(result, open_rows(data.rows.X, n_threads), data, known)
     try:
         optimum = find_optimum(result, objective, known, names.features, place)
     except SeparatedClasses:
+        if data.shares is not None:  # the linear programmes are of labels
+            raise
         found = separable_intervals(objective, known, place, chosen, level)
         coef, intervals, best = found.coef, found.intervals, found.log_likelihood
     else:
@@ -163,7 +171,8 @@ def profile_intervals(
         intervals = intervals_of_optimum(optimum, chosen, level)
         best = -optimum.total_weight * optimum.point.cost
     own = [all_names[each] for each in chosen]
-    return ProfileIntervals(own, coef, intervals, level, best, _notes(own, coef))
+    notes = _notes(own, coef)
+    return ProfileIntervals(own, coef, intervals, level, best, notes, result.link)
 
 
 def _notes(names: list[str], coef: Vector) -> list[str]:

@@ -6,15 +6,17 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from ..arrays import Floats
 from ..certificates.separation import Separated
 from ..result import FitResult
-from .separation import NO_MAXIMUM, SeparationReport
+from .separation import SeparationReport, no_maximum
 
 __all__ = [
     "SeparatedClasses",
     "not_at_optimum",
     "not_identified",
-    "refuse_link",
+    "refuse_beyond_float64",
+    "refuse_odds",
     "refuse_other_fits",
     "separated",
 ]
@@ -23,12 +25,12 @@ __all__ = [
 LISTED = 10
 
 
-def refuse_link(link: str, what: str) -> None:
-    """Raise where `what` knows the logit alone and a fit has another link."""
+def refuse_odds(link: str) -> None:
+    """Raise where coefficients are no logarithms of odds ratios."""
     if link != "logit":
         raise ValueError(
-            f"{what} are for logistic regression, the fit has link={link!r}; its table, tests and "
-            "profile intervals are to be had"
+            f"link={link!r} has no odds ratios: its coefficients are no logarithms of some; "
+            "link='logit' has these"
         )
 
 
@@ -81,8 +83,9 @@ class SeparatedClasses(ValueError):
 
 
 def separated(
-    found: Separated, names: Sequence[str], report: SeparationReport | None = None
-) -> SeparatedClasses:
+    found: Separated, names: Sequence[str], result: FitResult,
+    report: SeparationReport | None = None,
+) -> SeparatedClasses:  # fmt: skip
     """Return the error for classes that are separable, with what the report has found of them."""
     columns = listed([names[column] for column in found.columns])
     how = {True: "completely ", False: "quasi-completely ", None: ""}[found.complete]
@@ -92,7 +95,9 @@ def separated(
         else f"a combination of the columns {columns} does"
     )
     more = f" ({report.sentence})" if report is not None and report.is_separable else ""
-    return SeparatedClasses(f"the classes are {how}separable: {what}{more}. {NO_MAXIMUM}")
+    is_logistic = result.link == "logit" and not result.fractional
+    advice = no_maximum(len(result.classes), is_logistic)
+    return SeparatedClasses(f"the classes are {how}separable: {what}{more}. {advice}")
 
 
 def not_identified(columns: Sequence[str], with_intercept: bool) -> ValueError:
@@ -113,6 +118,22 @@ def not_at_optimum(result: FitResult, distance: float) -> ValueError:
         f"{distance:.2g} standard errors. Fit with a smaller tol or a larger max_iter, and give "
         "inference the rows, weights and offset of the fit"
     )
+
+
+def refuse_beyond_float64(variances: Floats, names: Sequence[str]) -> None:
+    """Raise where a variance of a coefficient is no number of float64: of columns of 1e300, say.
+
+    Raises
+    ------
+    ValueError
+    """
+    lost = ~np.isfinite(variances) | (variances == 0.0)
+    if lost.any():
+        columns = listed([names[place] for place in np.flatnonzero(lost).tolist()])
+        raise ValueError(
+            f"the variance of the coefficient of {columns} is too small or too large for float64: "
+            "give such columns in another unit, so that their numbers are nearer to 1"
+        )
 
 
 def listed(names: Sequence[str]) -> str:

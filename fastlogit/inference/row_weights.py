@@ -19,7 +19,8 @@ class RowWeights(NamedTuple):
     """Weights of the rows, and what they say of the number of observations.
 
     `n_samples` counts a row as often as its frequency says, else once, and not where its weight is
-    0. Analytic weights are scaled to a mean of 1 over the rows that have some.
+    0. Analytic and probability weights are scaled to a mean of 1 over the rows that have some, so
+    that leverages, residuals and pseudo-R² do not hang on their unit.
     """
 
     kind: str
@@ -88,7 +89,7 @@ def weights_by_name(weights: Floats, kind: str | None, n_rows: int) -> RowWeight
             )
         return RowWeights(kind, weights, float(weights.sum()))
     n_used = float(np.count_nonzero(weights))
-    if kind == "analytic":
-        weights = weights * (n_used / weights.sum())
-        weights.flags.writeable = False
+    shares = weights / weights.max()
+    weights = shares * (n_used / shares.sum())
+    weights.flags.writeable = False
     return RowWeights(kind, weights, n_used)

@@ -15,22 +15,27 @@ from ..options import check_category_options
 from .fitted import INTERCEPT, place_of_reference
 from .unfitted import look_at_unfitted
 
-__all__ = ["NO_MAXIMUM", "SeparationReport", "refusal", "report_of", "separation"]
+__all__ = ["SeparationReport", "no_maximum", "refusal", "report_of", "separation"]
 
 # Names that a message lists.
 LISTED = 10
 # Rows of a table.
 SHOWN = 40
-# What to do where there is no maximum, in the order in which it is best tried.
-REMEDY = (
-    "Join such levels with others, leave such columns out, fit with penalty='firth', say what is "
-    "known of the coefficients (fastlogit.posterior with a prior), or fit with a penalty (a "
-    "smaller C) and use fastlogit.bootstrap"
+# What to do where there is no maximum, in the order in which it is best tried: whatever the model,
+# and with a logistic one of the labels of two classes, of more, or another.
+LEAVE_OUT = "Join such levels with others, leave such columns out"
+OF_TWO = (
+    f"{LEAVE_OUT}, fit with penalty='firth', say what is known of the coefficients "
+    "(fastlogit.posterior with a prior), or fit with a penalty (a smaller C) and use "
+    "fastlogit.bootstrap"
 )
-NO_MAXIMUM = (
-    "The likelihood has no maximum, fitted probabilities go to 0 or 1, and there are no standard "
-    f"errors. {REMEDY}. fastlogit.profile_intervals has the intervals that the likelihood still "
-    "gives, some of one end, and fastlogit.separation(X, y) the direction"
+OF_MORE = (
+    f"{LEAVE_OUT}, fit with a penalty (a smaller C) and use fastlogit.bootstrap, or fit two of the "
+    "classes at a time with penalty='firth'"
+)
+OF_OTHERS = (
+    f"{LEAVE_OUT}, or fit with a penalty (a smaller C), which has no standard errors; of labels "
+    "with the logit link there is penalty='firth' too"
 )
 
 
@@ -59,6 +64,7 @@ class SeparationReport:
         Rows that some other class is ruled out of, whose fitted probability goes to 0.
     separated : ndarray of bool, shape (n_rows,)
         Which rows these are; rows of weight 0 are not.
+    n_classes : int
     """
 
     kind: str
@@ -69,6 +75,7 @@ class SeparationReport:
     n_samples: int
     n_separated: int
     separated: Masks
+    n_classes: int = 2
 
     @property
     def is_separable(self) -> bool:
@@ -118,7 +125,7 @@ class SeparationReport:
             ]
             if len(self.infinite) > SHOWN:
                 lines.append(f"and {len(self.infinite) - SHOWN} more")
-            lines.append(f"{REMEDY}.")
+            lines.append(f"{remedy(self.n_classes)}.")
         if self.not_identified:
             lines.append(
                 f"Constant, or combinations of other columns: {', '.join(self.not_identified)}"
@@ -221,6 +228,7 @@ def report_of(
         n_samples=n_samples if weights is None else int(np.count_nonzero(weights)),
         n_separated=int(np.count_nonzero(found.separated)),
         separated=found.separated,
+        n_classes=len(classes),
     )
 
 
@@ -241,4 +249,30 @@ def _in_order(found: Recession, fit_intercept: bool) -> Matrix:
 def refusal(report: SeparationReport) -> ValueError:
     """Return the error of whoever needs a maximum of the likelihood."""
     how = {"complete": "completely ", "quasi-complete": "quasi-completely "}.get(report.kind, "")
-    return ValueError(f"the classes are {how}separable: {report.sentence}. {NO_MAXIMUM}")
+    return ValueError(
+        f"the classes are {how}separable: {report.sentence}. {no_maximum(report.n_classes)}"
+    )
+
+
+def remedy(n_classes: int, is_logistic: bool = True) -> str:
+    """Return what to do where the likelihood has no maximum.
+
+    `is_logistic` is False for another link than the logit, and for shares in place of labels.
+    """
+    if not is_logistic:
+        return OF_OTHERS
+    return OF_TWO if n_classes == 2 else OF_MORE
+
+
+def no_maximum(n_classes: int, is_logistic: bool = True) -> str:
+    """Return what it means that classes are separable, and what to do."""
+    means = (
+        "The likelihood has no maximum, fitted probabilities go to 0 or 1, and there are no "
+        f"standard errors. {remedy(n_classes, is_logistic)}"
+    )
+    if not is_logistic:
+        return means
+    return (
+        f"{means}. fastlogit.profile_intervals has the intervals that the likelihood still gives, "
+        "some of one end, and fastlogit.separation(X, y) the direction"
+    )

@@ -123,8 +123,9 @@ def state_of_rows(
 
     def moment(found: State, share: float) -> float:
         if alpha == 1.0:
-            own = found.mu**2 * found.gamma**2 + share * found.sigma**2
-            return own / spread**2 - 1.0
+            # Products: a power of a number of a search gone astray raises, a product is infinite.
+            signal, noise = found.mu * found.gamma / spread, found.sigma / spread
+            return signal * signal + share * noise * noise - 1.0
         nodes, shares = _rule(NODES)
         second = special.expit(found.theta + found.gamma * nodes)
         return found.mu * found.gamma * float((shares * nodes * second).sum()) / agreement - 1.0

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from ..arrays import Matrix, Vector
 from .distributions import chi2_tail
 from .estimates import Estimates, exponentials
-from .table import Table, is_probability, number, probability
+from .table import Table, four_decimals, is_probability, number, probability
 
 if TYPE_CHECKING:
     from .inference import Inference
@@ -112,7 +112,7 @@ def summary_of(inference: Inference, level: float, method: str = "wald") -> Summ
     facts = _facts(inference)
     if method == "profile":
         facts.insert(3, ("intervals", "profile likelihood"))
-    ratio = "odds ratio" if len(inference.classes) == 2 else "risk ratio"
+    ratio = "odds ratio" if len(inference.classes) == 2 else "relative-risk ratio"
     return table_of(
         title_text(inference), facts, inference, inference.conf_int(level, method), level,
         ratio=ratio if inference.link == "logit" else None,
@@ -130,12 +130,10 @@ def title_text(inference: Inference) -> str:
     return f"Multinomial logistic regression, {len(labels)} classes against {inference.reference}"
 
 
-def covariance_text(inference: Inference) -> str:
-    """Return what tables call the covariance."""
-    called = CALLED.get(inference.cov_type, inference.cov_type)
-    if inference.n_clusters is not None:
-        called += f" ({inference.n_clusters:,} clusters)"
-    return called
+def covariance_text(cov_type: str, n_clusters: int | None) -> str:
+    """Return what tables call a covariance."""
+    called = CALLED.get(cov_type, cov_type)
+    return called if n_clusters is None else f"{called} ({n_clusters:,} clusters)"
 
 
 def _facts(inference: Inference) -> list[tuple[str, str]]:
@@ -143,25 +141,25 @@ def _facts(inference: Inference) -> list[tuple[str, str]]:
     facts = [
         ("observations", f"{found.n_samples:,.10g}"),
         ("parameters", str(found.n_parameters)),
-        ("covariance", covariance_text(inference)),
+        ("covariance", covariance_text(inference.cov_type, inference.n_clusters)),
     ]
     if inference.weights is not None:
         facts.append(("weights", inference.weights))
     pseudo = "" if found.is_likelihood else "pseudo-"
     facts += [
-        (f"{pseudo}log-likelihood", f"{found.log_likelihood:.4f}"),
-        (f"null {pseudo}log-likelihood", f"{found.null_log_likelihood:.4f}"),
+        (f"{pseudo}log-likelihood", four_decimals(found.log_likelihood)),
+        (f"null {pseudo}log-likelihood", four_decimals(found.null_log_likelihood)),
     ]
     if found.is_likelihood:
         statistic = found.null_deviance - found.deviance
         p_value = is_probability(chi2_tail(statistic, found.n_slopes))
         facts += [
-            (f"likelihood ratio chi2({found.n_slopes})", f"{statistic:.4f} ({p_value})"),
-            ("AIC", f"{found.aic:.4f}"),
-            ("BIC", f"{found.bic:.4f}"),
+            (f"likelihood ratio chi2({found.n_slopes})", f"{four_decimals(statistic)} ({p_value})"),
+            ("AIC", four_decimals(found.aic)),
+            ("BIC", four_decimals(found.bic)),
         ]
     facts += [
-        ("McFadden's R2", f"{found.mcfadden:.4f}"),
-        ("Nagelkerke's R2", f"{found.nagelkerke:.4f}"),
+        ("McFadden's R2", four_decimals(found.mcfadden)),
+        ("Nagelkerke's R2", four_decimals(found.nagelkerke)),
     ]
     return facts

@@ -8,7 +8,7 @@ from html import escape
 from importlib import import_module
 from typing import Any
 
-__all__ = ["Table", "is_probability", "number", "probability"]
+__all__ = ["Table", "four_decimals", "is_probability", "number", "probability"]
 
 LATEX = str.maketrans(
     {
@@ -172,7 +172,9 @@ class Table:
         """Return the table as a LaTeX tabular, for booktabs, with the facts as its last rows."""
 
         def line(cells: list[str]) -> str:
-            return " & ".join(cell.translate(LATEX) for cell in cells) + r" \\"
+            row = " & ".join(cell.translate(LATEX) for cell in cells) + r" \\"
+            # After a row or a rule these signs would be its options.
+            return f"{{}}{row}" if row.startswith(("[", "*")) else row
 
         def across(text: str, n_columns: int) -> str:
             return f"\\multicolumn{{{n_columns}}}{{l}}{{{text.translate(LATEX)}}} \\\\"
@@ -240,7 +242,17 @@ def _markdown(text: str) -> str:
 def number(value: float) -> str:
     """Return a number with four decimals, or with an exponent."""
     plain = value == 0.0 or SMALL <= abs(value) < LARGE
-    return f"{value:.4f}" if plain or value != value or abs(value) == INFINITE else f"{value:.3e}"
+    return (
+        four_decimals(value)
+        if plain or value != value or abs(value) == INFINITE
+        else f"{value:.3e}"
+    )
+
+
+def four_decimals(value: float) -> str:
+    """Return a number with four decimals, of one that rounds to 0 without a sign."""
+    text = f"{value:.4f}"
+    return "0.0000" if text == "-0.0000" else text
 
 
 def probability(value: float) -> str:

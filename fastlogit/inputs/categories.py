@@ -374,17 +374,19 @@ def _known(X: ArrayLike, place: int, categories: Categories) -> Integers:
     return codes
 
 
-def unknown_level(name: str, value: object, known: Mapping[Level, int], where: str) -> ValueError:
+OF_NO_LEVEL = ", or fit with handle_unknown='zero', which takes it as of no level"
+
+
+def unknown_level(
+    name: str, value: object, known: Mapping[Level, int], where: str, otherwise: str = OF_NO_LEVEL
+) -> ValueError:
     """Return an error that says which value has no level, and which there are."""
     if level_of(value) is None:
         what = f"{name} has a missing category in {where}"
     else:
         what = f"{name} has {show(value)} in {where}, which was not in the fit"
     more = " and more" * (len(known) > SHOWN)
-    return ValueError(
-        f"{what}; its levels are {list(known)[:SHOWN]}{more}: correct it, or fit with "
-        "handle_unknown='zero', which takes it as of no level"
-    )
+    return ValueError(f"{what}; its levels are {list(known)[:SHOWN]}{more}: correct it{otherwise}")
 
 
 # ------------------------------------------------------------------------------------------------

@@ -70,6 +70,10 @@ class LinkLoss(RowLoss):
     def inverse(self, share: float) -> float:
         """Return the raw prediction at which the second class has a probability."""
 
+    @abstractmethod
+    def slopes(self, raw: Vector) -> tuple[Vector, Vector]:
+        """Return the first two derivatives of the probability of the second class."""
+
     def probabilities(self, raw: Floats) -> Matrix:
         """Return the probabilities of both classes, (n_samples, 2)."""
         first, second = self.log_probabilities(raw)
@@ -127,6 +131,12 @@ class Probit(LinkLoss):
         """Return log Phi(-z) and log Phi(z)."""
         return special.log_ndtr(-raw), special.log_ndtr(raw)
 
+    def slopes(self, raw: Vector) -> tuple[Vector, Vector]:
+        """Return phi(z) and -z phi(z)."""
+        with np.errstate(over="ignore"):
+            first = np.exp(-0.5 * np.square(raw)) * (0.5 * ROOT_TWO_OVER_PI)
+        return first, -raw * first
+
     def inverse(self, share: float) -> float:
         """Return the quantile of the normal distribution."""
         return float(special.ndtri(share))
@@ -166,6 +176,13 @@ class CLogLog(LinkLoss):
         with np.errstate(over="ignore"):
             rate = np.exp(raw)
         return -rate, log_one_minus_exp(raw, rate)
+
+    def slopes(self, raw: Vector) -> tuple[Vector, Vector]:
+        """Return m exp(-m) and (1 - m) m exp(-m), m = exp(z)."""
+        with np.errstate(over="ignore"):
+            rate = np.exp(raw)
+        first = np.exp(raw - rate)
+        return first, (1.0 - np.minimum(rate, NOTHING_LEFT)) * first
 
     def inverse(self, share: float) -> float:
         """Return log(-log(1 - share))."""
@@ -227,9 +244,10 @@ def excess(margin: Vector, slope: Vector) -> Vector:
 
 
 def shrinkage(rate: Vector) -> Vector:
-    """Return m / (exp(m) - 1): 1 at 0."""
+    """Return m / (exp(m) - 1): 1 at 0, and 0 where exp(m) leaves float64."""
     safe = np.minimum(rate, NOTHING_LEFT)
-    return np.divide(safe, np.expm1(safe), out=np.ones_like(safe), where=safe > 0.0)
+    found = np.divide(safe, np.expm1(safe), out=np.ones_like(safe), where=safe > 0.0)
+    return np.where(rate > NOTHING_LEFT, 0.0, found)
 
 
 def shrinkage_excess(rate: Vector, ratio: Vector) -> Vector:

@@ -26,7 +26,7 @@ from .maximum import Maximum, dependent_columns, maximise
 from .set_separation import separated_sets
 from .strata import MatchedRows, Point, Strata, encoded, look_at_strata
 
-__all__ = ["conditional_logit"]
+__all__ = ["conditional_logit", "score_statistic"]
 
 NAME = "conditional_logit"
 MAX_ITER = 50
@@ -80,7 +80,8 @@ def conditional_logit(
         Fixed part of the raw predictions.
     cov_type : {"nonrobust", "CR0", "CR1"}, default "nonrobust"
         The inverse of the observed information, or sandwiches of the strata's scores, which need
-        not trust the model within strata; CR1 has the factor G / (G - 1).
+        not trust the model within strata; CR1 has the factor G / (G - 1). They take at least
+        two strata that have cases and controls.
     clusters : array-like of shape (n_samples,), optional
         Of the sandwiches: groups of whole strata that may depend on each other, as all sets of one
         person. By default each stratum is one.
@@ -147,7 +148,7 @@ def conditional_logit(
     places: dict[str, list[int]] = {}
     for place, term in enumerate(terms):
         places.setdefault(term, []).append(place)
-    statistic = float(null.score @ np.linalg.solve(null.information, null.score))
+    statistic = score_statistic(null)
     times = sets.weights if kind.is_frequency else np.ones(len(sets.weights))
     return ConditionalLogit(
         names=names, coef=found.point.coef / rows.scale, covariance=covariance, cov_type=cov_type,
@@ -163,6 +164,16 @@ def conditional_logit(
         ),
         _rows=rows,
     )  # fmt: skip
+
+
+def score_statistic(null: Point) -> float:
+    """Return Rao's statistic at coefficients 0; NaN where columns have no information there."""
+    size = np.sqrt(np.diag(null.information))
+    if not (size > 0.0).all() or dependent_columns(null.information).size:
+        return float("nan")
+    slope = null.score / size
+    scaled = null.information / np.outer(size, size)
+    return float(slope @ np.linalg.solve(scaled, slope))
 
 
 def _refuse_elsewhere(X: ArrayLike) -> None:
@@ -201,6 +212,12 @@ def _clusters_of(sets: Strata, clusters: ArrayLike, cov_type: str, n_rows: int) 
                 "clusters out"
             )
         return None
+    if len(sets.weights) < 2:
+        raise ValueError(
+            f"cov_type={cov_type!r} compares strata, of which one alone has cases and controls: "
+            "its slope is 0 at the maximum, and so would be all standard errors; use "
+            "cov_type='nonrobust'"
+        )
     if clusters is None:
         return None
     _, codes = encoded("clusters", clusters, n_rows)
@@ -240,7 +257,7 @@ def _refuse_constant(rows: MatchedRows, names: Sequence[str]) -> None:
         raise ValueError(
             f"{called} {'does' if len(constant) == 1 else 'do'} not vary within any stratum that "
             "has a case and a control: the conditional likelihood does not depend on what strata "
-            "are matched for. Leave out such columns (their products with others may stay)"
+            "are matched for. Leave out such columns (products with others may stay, as columns)"
         )
 
 

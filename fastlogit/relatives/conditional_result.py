@@ -60,7 +60,8 @@ class ConditionalLogit(TabledEstimates):
     terms : mapping of str to list of int
         Places of the coefficients of each column of X.
     score_test : HypothesisTest
-        That all coefficients are 0; of matched pairs and one column McNemar's.
+        That all coefficients are 0; of matched pairs and one column McNemar's. NaN where at
+        coefficients 0 the offset alone makes outcomes certain, so that there is no information.
     """
 
     names: list[str]
@@ -147,8 +148,8 @@ class ConditionalLogit(TabledEstimates):
         Raises
         ------
         TypeError, ValueError
-            If the hypothesis is not understood, another model is not nested in this one, or
-            there is no likelihood.
+            If the hypothesis is not understood, the maximum under it is not found, another model
+            is not nested in this one, or there is no likelihood.
         """
         self._refuse_pseudo()
         if hypothesis is None:
@@ -179,7 +180,13 @@ class ConditionalLogit(TabledEstimates):
         return self._against(part.log_likelihood, df, ", ".join(dropped))
 
     def _under(self, contrasts: Contrasts) -> Maximum:
-        """Return the maximum under restrictions."""
+        """Return the maximum under restrictions.
+
+        Raises
+        ------
+        ValueError
+            If it is not found, as where a hypothesis makes all outcomes certain to rounding.
+        """
         scale = self._rows.scale
         matrix = contrasts.matrix / scale
         start = np.asarray(np.linalg.pinv(matrix) @ contrasts.values, dtype=np.float64)
@@ -187,7 +194,17 @@ class ConditionalLogit(TabledEstimates):
         point = self._rows.at(start)
         if not basis.size:
             return Maximum(point, 0.0, 0.0, np.zeros((len(scale), 0)), 0)
-        return maximise(self._rows, MAX_ITER, point, basis)
+        # The other coefficients as they are, or at 0: the better of both.
+        near = self._rows.at(start + basis @ (basis.T @ (self.coef * scale - start)))
+        better = near if near.log_likelihood > point.log_likelihood else point
+        found = maximise(self._rows, MAX_ITER, better, basis)
+        if not found.is_proven:
+            raise ValueError(
+                f"the maximum of the likelihood under {contrasts.text} was not found: so far from "
+                "the estimates fitted probabilities are 0 and 1 to rounding, and the likelihood "
+                "has no slope there; use wald_test, and look at the units of the hypothesis"
+            )
+        return found
 
     def _refuse_pseudo(self) -> None:
         if not self.is_likelihood:

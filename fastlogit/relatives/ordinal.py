@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import itertools
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ..arrays import Array, ArrayLike, Integers, Labels, Matrix, Vector
 from ..design.opening import open_rows
+from ..inference.contrasts import contrasts_of
 from ..inference.distributions import chi2_tail
 from ..inference.estimates import LEVEL, TabledEstimates
-from ..inference.hypothesis_tests import HypothesisTest
+from ..inference.hypothesis_tests import HypothesisTest, wald
 from ..inference.refusals import not_identified
-from ..inference.row_weights import RowWeights, weights_by_name
+from ..inference.row_weights import weights_by_name
 from ..inputs import validation
 from ..inputs.batches import BatchSource
 from ..inputs.categories import Categories
@@ -25,11 +26,20 @@ from ..objective.binomial import Binomial
 from ..objective.labelled_rows import LabelledRows
 from ..objective.objective import Objective
 from ..options import check_category_options, check_level, check_option
+from ..prediction import raw_prediction
 from .ordinal_brant import BrantTest, brant
 from .ordinal_classes import ordered_codes
+from .ordinal_covariance import (
+    COV_TYPES,
+    OrdinalOptimum,
+    covariance_of,
+    in_units,
+    look_at_cov_type,
+)
 from .ordinal_losses import LINKS
-from .ordinal_model import OrdinalPoint, OrdinalRows, Unfinished, maximum, proven_gain
-from .ordinal_separation import refuse_without_optimum
+from .ordinal_model import OrdinalRows, Unfinished, maximum, proven_gain
+from .ordinal_parallel import ParallelLinesTest, parallel_lines
+from .ordinal_separation import refuse_separable, refuse_without_optimum
 
 if TYPE_CHECKING:
     from ..inference.summary import Summary
@@ -56,13 +66,18 @@ class OrdinalResult(TabledEstimates):
     names : list of str
         Of coefficients and thresholds, in the order of `covariance`: the coefficients first.
     covariance : ndarray of shape (n_features + n_classes - 1,) * 2
-        The inverse of the observed information.
+    cov_type : {"nonrobust", "HC0", "HC1", "CR0", "CR1", "CR1S"}
+        The inverse of the observed information, or a sandwich.
+    n_clusters : int or None
+    terms : mapping of str to list of int
+        Places of the coefficients of each column of X; a categorical one has several.
     link : {"logit", "probit", "cloglog"}
     log_likelihood, null_log_likelihood : float
-        Of the model, and of thresholds and offset alone.
+        Of the model, and of thresholds and offset alone: NaN where the latter was not found, as
+        with an offset of the columns that makes outcomes certain.
     n_samples : float
         Observations: rows of weight above 0, or the sum of their frequencies.
-    weights : {"frequency", "analytic"} or None
+    weights : {"frequency", "probability", "analytic"} or None
     decrement : float
         Half the squared Newton decrement where derivatives were taken last, over the cost: an
         estimate of what the mean loss lacked there, before one more step. No proof.
@@ -81,6 +96,9 @@ class OrdinalResult(TabledEstimates):
     coef: Vector
     names: list[str]
     covariance: Matrix
+    cov_type: str
+    n_clusters: int | None
+    terms: Mapping[str, list[int]]
     link: str
     log_likelihood: float
     null_log_likelihood: float
@@ -92,7 +110,7 @@ class OrdinalResult(TabledEstimates):
     seconds: float
     feature_names: Sequence[str] | None
     categories: Categories | None
-    _rows: OrdinalRows = field(repr=False)
+    _found: OrdinalOptimum = field(repr=False)
 
     # ---- each parameter
 
@@ -113,13 +131,20 @@ class OrdinalResult(TabledEstimates):
         return len(self.names)
 
     @property
+    def is_likelihood(self) -> bool:
+        """False for sampling weights."""
+        return self._found.weights.has_likelihood
+
+    @property
     def aic(self) -> float:
-        """Akaike's information criterion."""
-        return 2.0 * (self.n_parameters - self.log_likelihood)
+        """Akaike's information criterion; NaN for sampling weights."""
+        return 2.0 * (self.n_parameters - self.log_likelihood) if self.is_likelihood else np.nan
 
     @property
     def bic(self) -> float:
-        """Schwarz's information criterion."""
+        """Schwarz's information criterion; NaN for sampling weights."""
+        if not self.is_likelihood:
+            return np.nan
         return float(self.n_parameters * np.log(self.n_samples) - 2.0 * self.log_likelihood)
 
     @property
@@ -128,12 +153,93 @@ class OrdinalResult(TabledEstimates):
         return 1.0 - self.log_likelihood / self.null_log_likelihood
 
     def likelihood_ratio_test(self) -> HypothesisTest:
-        """Return the likelihood-ratio test that all coefficients are 0."""
+        """Return the likelihood-ratio test that all coefficients are 0.
+
+        Raises
+        ------
+        ValueError
+            If the fit without coefficients was not found, or weights are those of sampling.
+        """
+        self._refuse_pseudo("a likelihood-ratio test")
+        if np.isnan(self.null_log_likelihood):
+            raise ValueError(
+                "the maximum of the likelihood of thresholds and offset alone was not found: is "
+                "the offset on the scale of the raw predictions? Use z and p of the coefficients"
+            )
         statistic = max(2.0 * (self.log_likelihood - self.null_log_likelihood), 0.0)
         df = len(self.coef)
         return HypothesisTest(
             "likelihood ratio", "all coefficients", statistic, df, chi2_tail(statistic, df)
         )
+
+    def wald_test(self, hypothesis: ArrayLike) -> HypothesisTest:
+        """Return the Wald test of linear restrictions, by the covariance that is held.
+
+        Parameters
+        ----------
+        hypothesis : str, sequence of str, array-like or (array-like, values)
+            As of `Inference.wald_test`, of coefficients and thresholds: ``"x1 = x2"``, the name of
+            a column.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If the hypothesis is not understood, or its restrictions depend on each other.
+        """
+        contrasts = contrasts_of(hypothesis, self.names, self.terms)
+        return wald(contrasts, self.parameters, self.covariance)
+
+    def with_covariance(self, cov_type: str, clusters: ArrayLike = None) -> OrdinalResult:
+        """Return the same with another covariance, without a fit.
+
+        Parameters
+        ----------
+        cov_type, clusters
+            See `ordinal_logit`.
+
+        Raises
+        ------
+        TypeError, ValueError
+        """
+        found = self._found
+        ways = look_at_cov_type(cov_type, clusters, found.rows.codes.size, found.weights)
+        return replace(
+            self, covariance=covariance_of(found, cov_type, ways), cov_type=cov_type,
+            n_clusters=None if ways is None else ways.n_clusters,
+        )  # fmt: skip
+
+    def parallel_lines_test(self, information: str = "observed") -> ParallelLinesTest:
+        """Return the score test of proportional odds, with another link of parallel lines.
+
+        That coefficients of each threshold are the same. It fits no other model, so that it is
+        there also where Brant's is not. It takes a Gram matrix for each threshold and each two next
+        to each other.
+
+        Parameters
+        ----------
+        information : {"observed", "expected"}, default "observed"
+            What the score is measured in: the second derivatives, as SAS's PROC LOGISTIC does, or
+            their expectation under the fit, which is surer where cells are empty.
+
+        Returns
+        -------
+        ParallelLinesTest
+            `whole`, and in `of_columns` a test of each coefficient.
+
+        Raises
+        ------
+        ValueError
+            If there are two classes only, or weights are those of sampling.
+
+        References
+        ----------
+        Peterson and Harrell (1990, Applied Statistics 39).
+        """
+        check_option("information", information, ("observed", "expected"))
+        self._refuse_pseudo("a score test")
+        what = "proportional odds" if self.link == "logit" else "parallel lines"
+        found, names = self._found, self.names[: len(self.coef)]
+        return parallel_lines(found.rows, found.theta, names, what, information)
 
     def brant_test(self) -> BrantTest:
         """Return Brant's Wald test (1990) of proportional odds.
@@ -148,8 +254,8 @@ class OrdinalResult(TabledEstimates):
         Raises
         ------
         ValueError
-            If there are two classes only, the link is not the logit, or a binary model has no
-            optimum.
+            If there are two classes only, the link is not the logit, weights are those of sampling,
+            a binary model has no optimum, or the covariance of the differences is none.
 
         References
         ----------
@@ -159,25 +265,32 @@ class OrdinalResult(TabledEstimates):
             raise ValueError(
                 f"Brant's test is of proportional odds, the fit has link={self.link!r}"
             )
-        return brant(self._rows, self.names[: len(self.coef)])
+        self._refuse_pseudo("a test by the model's covariances")
+        return brant(self._found.rows, self.names[: len(self.coef)])
+
+    def _refuse_pseudo(self, what: str) -> None:
+        if not self.is_likelihood:
+            raise ValueError(
+                f"with weights='probability' there is no likelihood, and so not {what}; use "
+                "wald_test"
+            )
 
     # ---- predictions
 
-    def raw_prediction(self, X: ArrayLike, *, n_threads: int | None = None) -> Vector:
-        """Return ``X @ coef``, (n_samples,)."""
+    def raw_prediction(
+        self, X: ArrayLike, *, offset: ArrayLike = None, n_threads: int | None = None
+    ) -> Vector:
+        """Return ``X @ coef``, and the offset if there is one, (n_samples,)."""
         rows = look_at_rows(OfFit(X, self.feature_names, self.categories))
         if rows.X.shape[1] != len(self.coef):
             raise ValueError(f"X has {rows.X.shape[1]} columns, but the fit had {len(self.coef)}")
-        found = open_rows(rows.X, n_threads).raw_prediction(self.coef[None], np.zeros(1))[0]
-        return np.asarray(found)
+        return raw_prediction(rows, self.coef, 0.0, offset=offset, n_threads=n_threads)
 
     def predict_proba(
         self, X: ArrayLike, *, offset: ArrayLike = None, n_threads: int | None = None
     ) -> Matrix:
         """Return the probabilities of all classes, (n_samples, n_classes)."""
-        raw = self.raw_prediction(X, n_threads=n_threads)
-        fixed = validation.check_offset(offset, raw.size)
-        raw = raw + fixed if fixed.size else raw
+        raw = self.raw_prediction(X, offset=offset, n_threads=n_threads)
         ends = np.concatenate([[-np.inf], self.thresholds, [np.inf]])
         log_proba = LINKS[self.link].log_proba
         return np.exp(
@@ -218,6 +331,8 @@ def ordinal_logit(
     sample_weight: ArrayLike = None,
     weights: str | None = None,
     offset: ArrayLike = None,
+    cov_type: str = "nonrobust",
+    clusters: ArrayLike = None,
     handle_unknown: str = "error",
     n_threads: int | None = None,
 ) -> OrdinalResult:
@@ -236,15 +351,22 @@ def ordinal_logit(
         Numbers, booleans, an ordered pandas Categorical, an Enum of polars, or labels of any kind
         with `order`. Classes that no row has are left out.
     order : sequence, optional
-        All labels from the lowest to the highest; needed for text and unordered categories.
+        All labels from the lowest to the highest, each once; needed for text and unordered
+        categories.
     link : {"logit", "probit", "cloglog"}, default "logit"
         F of ``P(y <= k) = F(threshold_k - x' coef)``: logistic, normal, or
         ``1 - exp(-exp(.))`` (proportional hazards in grouped time, with the sign of polr).
     sample_weight : array-like of shape (n_samples,), optional
-    weights : {"frequency", "analytic"}, optional
-        What the weights are, as in `infer`; needed where some are neither 0 nor 1.
+    weights : {"frequency", "probability", "analytic"}, optional
+        What the weights are, as in `infer`; needed where some are neither 0 nor 1. Sampling weights
+        ("probability") make no likelihood, and need a robust `cov_type`.
     offset : array-like of shape (n_samples,), optional
         Fixed part of the raw predictions, beside ``x' coef``.
+    cov_type : {"nonrobust", "HC0", "HC1", "CR0", "CR1", "CR1S"}, default "nonrobust"
+        The inverse of the observed information; sandwiches for rows that are independent; or for
+        clusters, CR1 with the factor G / (G - 1), CR1S besides (n - 1) / (n - k).
+    clusters : array-like of shape (n_samples,), or a tuple of two, optional
+        The cluster of each row, of any type; two for two-way clusters.
     handle_unknown : {"error", "zero"}, default "error"
         What a level is at prediction that did not occur in the fit.
     n_threads : int, optional
@@ -276,6 +398,7 @@ def ordinal_logit(
     """
     began = time.perf_counter()
     check_option("link", link, tuple(LINKS))
+    check_option("cov_type", cov_type, COV_TYPES)
     if isinstance(X, BatchSource):
         raise TypeError(
             "X is a BatchSource, but ordinal_logit reads its rows many times: use arrays"
@@ -285,7 +408,8 @@ def ordinal_logit(
     n_samples, n_features = looked.X.shape
     classes, codes = ordered_codes(y, n_samples, order)
     own = validation.check_weights(sample_weight, n_samples)
-    known = _known_weights(own, weights, n_samples)
+    known = weights_by_name(own, weights, n_samples)
+    ways = look_at_cov_type(cov_type, clusters, n_samples, known)
     classes, codes = _of_weight(classes, codes, known.values)
     fixed, level = _centred(validation.check_offset(offset, n_samples), known.values)
     if n_features + len(classes) - 1 > MOST_COEFFICIENTS:
@@ -300,20 +424,25 @@ def ordinal_logit(
         theta, point, n_iter = maximum(rows)
     except Unfinished as end:
         refuse_without_optimum(rows, end.theta, names)
+    refuse_separable(rows, point, names)
     lost = proven_gain(rows, theta, point) if link == "logit" else np.inf
-    null, _, _ = maximum(rows.without_slopes())
-    thresholds, coef, covariance = _in_units(rows, theta, point)
+    null_log_likelihood = _null_log_likelihood(rows)
+    found = OrdinalOptimum(rows, theta, point, known)
+    parameters = in_units(rows, theta[:, None])[:, 0]
     least = point.cost - lost
     texts = [str(label) for label in classes.tolist()]
     return OrdinalResult(
         classes=classes,
-        thresholds=thresholds + level,
-        coef=coef,
+        thresholds=parameters[n_features:] + level,
+        coef=parameters[:n_features],
         names=[*names, *(f"{low}|{high}" for low, high in itertools.pairwise(texts))],
-        covariance=covariance,
+        covariance=covariance_of(found, cov_type, ways),
+        cov_type=cov_type,
+        n_clusters=None if ways is None else ways.n_clusters,
+        terms=_terms_of(looked, names),
         link=link,
         log_likelihood=-rows.total * rows.cost(theta),
-        null_log_likelihood=-rows.total * rows.without_slopes().cost(null),
+        null_log_likelihood=null_log_likelihood,
         n_samples=known.n_samples,
         weights=known.kind if own.size else None,
         decrement=float(0.5 * np.square(point.half_step).sum() / point.cost),
@@ -322,25 +451,18 @@ def ordinal_logit(
         seconds=time.perf_counter() - began,
         feature_names=looked.text_names if looked.categories is None else looked.categories.columns,
         categories=looked.categories,
-        _rows=rows,
+        _found=found,
     )
 
 
-def _known_weights(given: Vector, kind: str | None, n_samples: int) -> RowWeights:
-    """Return weights as what they are called.
-
-    Raises
-    ------
-    ValueError
-        If they have no name and need one, or are sampling weights.
-    """
-    known = weights_by_name(given, kind, n_samples)
-    if not known.has_likelihood:
-        raise ValueError(
-            "weights='probability' make no likelihood, and ordinal_logit has no robust covariance; "
-            "use 'frequency' or 'analytic', or fit binary models of y > k and infer from these"
-        )
-    return known
+def _null_log_likelihood(rows: OrdinalRows) -> float:
+    """Return the log-likelihood of thresholds and offset alone; NaN where it is not found."""
+    null = rows.without_slopes()
+    try:
+        theta, _, _ = maximum(null)
+    except Unfinished:
+        return float("nan")
+    return -null.total * null.cost(theta)
 
 
 def _centred(offset: Vector, weights: Vector) -> tuple[Vector, float]:
@@ -379,6 +501,16 @@ def _names_of(rows: Rows, n_features: int) -> list[str]:
     return list(rows.text_names or [f"x{column}" for column in range(n_features)])
 
 
+def _terms_of(rows: Rows, names: Sequence[str]) -> dict[str, list[int]]:
+    """Return the places of the coefficients of each column."""
+    if rows.categories is None:
+        return {name: [place] for place, name in enumerate(names)}
+    terms: dict[str, list[int]] = {}
+    for place, (term, _) in enumerate(rows.categories.features):
+        terms.setdefault(term, []).append(place)
+    return terms
+
+
 def _standardized(
     rows: Rows, codes: Integers, weights: Vector, n_threads: int | None, names: list[str]
 ) -> Objective:
@@ -394,16 +526,3 @@ def _standardized(
     if constant.size:
         raise not_identified([names[column] for column in constant], True)
     return objective
-
-
-def _in_units(
-    rows: OrdinalRows, theta: Vector, point: OrdinalPoint
-) -> tuple[Vector, Vector, Matrix]:
-    """Return thresholds, coefficients and covariance (coefficients first) in the units of X."""
-    assert rows.design is not None
-    center, inverse_scale = rows.design.columns
-    coef = theta[rows.n_cuts :] * inverse_scale
-    slopes = point.root[rows.n_cuts :] * inverse_scale[:, None]
-    cuts = point.root[: rows.n_cuts] + center @ slopes
-    whole = np.concatenate([slopes, cuts]) / np.sqrt(rows.total)
-    return theta[: rows.n_cuts] + center @ coef, coef, whole @ whole.T

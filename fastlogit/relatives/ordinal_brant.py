@@ -16,8 +16,12 @@ from ..arrays import Matrix
 from ..inference.distributions import chi2_tail
 from ..inference.hypothesis_tests import HypothesisTest
 from .ordinal_model import OrdinalRows, Unfinished, maximum
+from .ordinal_separation import hidden_direction
 
 __all__ = ["BrantTest", "brant"]
+
+# A smaller eigenvalue of a covariance of variances 1 is rounding.
+DEPENDENT = 1e-10
 
 
 @dataclass(frozen=True)
@@ -47,7 +51,8 @@ def brant(rows: OrdinalRows, names: list[str]) -> BrantTest:
     Raises
     ------
     ValueError
-        If there are two classes only, or a binary model has no optimum.
+        If there are two classes only, a binary model has no optimum, or the covariance of the
+        differences is none.
     """
     n_cuts, n_features = rows.n_cuts, rows.n_features
     if n_cuts < 2:
@@ -57,7 +62,9 @@ def brant(rows: OrdinalRows, names: list[str]) -> BrantTest:
     for cut in range(n_cuts):
         own = rows.above(cut)
         try:
-            theta, _, _ = maximum(own)
+            theta, point, _ = maximum(own)
+            if hidden_direction(own, point) is not None:
+                raise Unfinished(theta)
         except Unfinished:
             raise ValueError(
                 f"the binary model of y above threshold {cut + 1} of {n_cuts} has no optimum, as "
@@ -95,8 +102,14 @@ def _equal(coef: Matrix, covariance: Matrix, hypothesis: str) -> HypothesisTest:
         covariance[1:, 1:] - covariance[1:, :1] - covariance[:1, 1:] + covariance[:1, :1]
     ).transpose(0, 2, 1, 3)
     spread = spread.reshape((n_cuts - 1) * n_columns, -1)
-    lengths = np.sqrt(np.diag(spread))
-    away = differences / lengths
-    statistic = float(away @ np.linalg.solve(spread / np.outer(lengths, lengths), away))
-    df = away.size
+    variances = np.diag(spread)
+    lengths = np.sqrt(np.where(variances > 0.0, variances, 1.0))
+    away, scaled = differences / lengths, spread / np.outer(lengths, lengths)
+    if (variances <= 0.0).any() or float(np.linalg.eigvalsh(scaled)[0]) < DEPENDENT:
+        raise ValueError(
+            f"Brant's covariance of {hypothesis} is not positive definite, as happens with few "
+            "rows between thresholds, and the test has no figure: join classes, or use "
+            "parallel_lines_test"
+        )
+    statistic, df = float(away @ np.linalg.solve(scaled, away)), away.size
     return HypothesisTest("Wald", hypothesis, statistic, df, chi2_tail(statistic, df))

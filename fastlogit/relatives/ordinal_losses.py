@@ -39,12 +39,24 @@ class OrdinalParts(NamedTuple):
 
 
 class OrdinalLink(NamedTuple):
-    """A link: what rows cost at (a, b), log probabilities there, and the quantile of F."""
+    """A link: what rows cost at (a, b), log probabilities there, and the quantile of F.
 
+    Pickled by its name, for its functions are no part of a result.
+    """
+
+    name: str
     title: str
     parts: Callable[[Vector, Vector], OrdinalParts]
     log_proba: Callable[[Vector, Vector], Vector]
     quantile: Callable[[Vector], Vector]
+
+    def __reduce__(self) -> tuple[Callable[[str], OrdinalLink], tuple[str]]:
+        """Return how it is made again."""
+        return _link_of, (self.name,)
+
+
+def _link_of(name: str) -> OrdinalLink:
+    return LINKS[name]
 
 
 def _log_one_minus_exp(size: Vector) -> Vector:
@@ -141,8 +153,9 @@ def _quantile_cloglog(share: Vector) -> Vector:
 
 
 LINKS = {
-    "logit": OrdinalLink("logistic", _logit_parts, _logit_log_proba, special.logit),
+    "logit": OrdinalLink("logit", "logistic", _logit_parts, _logit_log_proba, special.logit),
     "probit": OrdinalLink(
+        "probit",
         "probit",
         _of_density(
             lambda q: -0.5 * q * q - 0.5 * np.log(2.0 * np.pi), lambda q: -q, _probit_log_proba
@@ -151,6 +164,7 @@ LINKS = {
         special.ndtri,
     ),
     "cloglog": OrdinalLink(
+        "cloglog",
         "complementary log-log",
         _cloglog_parts,
         _cloglog_log_proba,

@@ -20,6 +20,9 @@ __all__ = ["OrdinalPoint", "OrdinalRows", "Unfinished", "maximum", "proven_gain"
 
 # A step that changes raw predictions by less, as a root mean square, is the last one.
 EXACT = 1e-10
+# One that is longer in a parameter on standardised columns leads to infinity, as where a level has
+# rows of the highest class alone: others' curvature hides it.
+LONG = 1e-3
 MOST_STEPS, MOST_HALVES = 60, 50
 SUFFICIENT, ROUNDING = 1e-4, 1e-13
 # The proof holds where the gaps between thresholds stay above this share of what they are.
@@ -135,9 +138,7 @@ class OrdinalRows:
         parts = self.parts(theta)
         if not all(np.isfinite(part).all() for part in parts):
             raise Unfinished(theta)
-        gradient, hessian = self._of_cuts(parts)
-        if self.design is not None:
-            gradient, hessian = self._with_slopes(parts, gradient, hessian)
+        gradient, hessian = self._moments(parts)
         diagonal = np.diag(hessian)
         if not (diagonal > 0.0).all() or not np.isfinite(hessian).all():
             raise Unfinished(theta)
@@ -150,6 +151,20 @@ class OrdinalRows:
         total = parts.curvature_aa + 2.0 * parts.curvature_ab + parts.curvature_bb
         cost = float(parts.loss.sum() / self.total)
         return OrdinalPoint(cost, gradient, root, float(total.sum()) / self.total)
+
+    def second_moments(self, parts: OrdinalParts) -> Matrix:
+        """Return the mean over the rows of ``aa A A' + ab (A B' + B A') + bb B B'``.
+
+        A and B are how a and b of a row change with the parameters; aa, ab and bb stand in `parts`
+        in the place of curvatures. Of these it is the Hessian.
+        """
+        return self._moments(parts)[1]
+
+    def _moments(self, parts: OrdinalParts) -> tuple[Vector, Matrix]:
+        gradient, hessian = self._of_cuts(parts)
+        if self.design is None:
+            return gradient, hessian
+        return self._with_slopes(parts, gradient, hessian)
 
     def _of_cuts(self, parts: OrdinalParts) -> tuple[Vector, Matrix]:
         """Return gradient and Hessian in the thresholds: sums by class."""
@@ -200,6 +215,8 @@ def maximum(rows: OrdinalRows) -> tuple[Vector, OrdinalPoint, int]:
         half = point.half_step
         square, move = float(half @ half), -(point.root @ half)
         if square <= EXACT * EXACT * point.curvature:
+            if float(np.abs(move).max()) > LONG:
+                raise Unfinished(theta)
             return theta + move, point, n_iter
         size = 1.0
         for _ in range(MOST_HALVES):

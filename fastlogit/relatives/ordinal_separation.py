@@ -15,10 +15,13 @@ from ..arrays import Matrix, Vector
 from ..inference.refusals import listed, not_identified
 from ..linalg.factors import Factor
 from ..linalg.resolved import DEPENDENT
-from .ordinal_model import OrdinalRows
+from .ordinal_model import OrdinalPoint, OrdinalRows
 
-__all__ = ["refuse_without_optimum"]
+__all__ = ["hidden_direction", "refuse_separable", "refuse_without_optimum"]
 
+# Standard errors of coefficients on standardised columns, times the root of the rows: near 1 where
+# rows tell them, and looked into beyond this.
+HARDLY_TOLD = 1e4
 # A linear programme has at most this many numbers.
 LINEAR_PROGRAMME = 5_000_000
 # Beyond it an offset alone makes probabilities of 0 and 1.
@@ -43,18 +46,7 @@ def refuse_without_optimum(rows: OrdinalRows, theta: Vector, names: list[str]) -
         raise not_identified(columns, True)
     direction = _direction(rows)
     if direction is not None:
-        size = np.abs(direction[rows.n_cuts :])
-        columns = [
-            name
-            for name, own in zip(names, size, strict=True)
-            if own >= SHARE * max(float(size.max()), NO_MARGIN)
-        ]
-        raise ValueError(
-            f"the classes are separable: {listed(columns)} order{'s' if len(columns) == 1 else ''} "
-            "some of them without an exception. The likelihood has no maximum, coefficients go to "
-            "infinity, and there are no standard errors. Leave such columns out, or join levels "
-            "or classes"
-        )
+        raise _separable(direction[rows.n_cuts :], names)
     cause = (
         f"The offset is between {rows.offset.min():.3g} and {rows.offset.max():.3g}, less its "
         "mean: is it on the scale of the raw predictions?"
@@ -65,6 +57,37 @@ def refuse_without_optimum(rows: OrdinalRows, theta: Vector, names: list[str]) -
     raise ValueError(
         "no maximum of the likelihood was found: the largest parameter on standardised columns "
         f"was {float(np.abs(theta).max()):.3g}. {cause}"
+    )
+
+
+def refuse_separable(rows: OrdinalRows, point: OrdinalPoint, names: list[str]) -> None:
+    """Raise for separable classes at what looks like an optimum: rounding may hide the way out."""
+    direction = hidden_direction(rows, point)
+    if direction is not None:
+        raise _separable(direction[rows.n_cuts :], names)
+
+
+def hidden_direction(rows: OrdinalRows, point: OrdinalPoint) -> Vector | None:
+    """Return a direction that separates classes where a coefficient is hardly told; else None."""
+    slopes = point.root[rows.n_cuts :]
+    if not float(np.square(slopes).sum(axis=1).max(initial=0.0)) > HARDLY_TOLD**2:
+        return None
+    return _direction(rows)
+
+
+def _separable(slopes: Vector, names: list[str]) -> ValueError:
+    """Return the error for classes that a direction separates."""
+    size = np.abs(slopes)
+    columns = [
+        name
+        for name, own in zip(names, size, strict=True)
+        if own >= SHARE * max(float(size.max()), NO_MARGIN)
+    ]
+    return ValueError(
+        f"the classes are separable: {listed(columns)} order{'s' if len(columns) == 1 else ''} "
+        "some of them without an exception. The likelihood has no maximum, coefficients go to "
+        "infinity, and there are no standard errors. Leave such columns out, or join levels "
+        "or classes"
     )
 
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ..inference.summary import Summary, table_of
+import numpy as np
+
+from ..inference.summary import Summary, covariance_text, table_of
 from ..inference.table import is_probability
 
 if TYPE_CHECKING:
@@ -25,23 +27,26 @@ def summary_of(result: OrdinalResult, level: float) -> Summary:
 
 
 def _facts(result: OrdinalResult) -> list[tuple[str, str]]:
-    test = result.likelihood_ratio_test()
     facts = [
         ("observations", f"{result.n_samples:,.10g}"),
         ("parameters", str(result.n_parameters)),
-        ("covariance", "observed information"),
+        ("covariance", covariance_text(result.cov_type, result.n_clusters)),
     ]
     if result.weights is not None:
         facts.append(("weights", result.weights))
-    return [
-        *facts,
-        ("log-likelihood", f"{result.log_likelihood:.4f}"),
-        ("null log-likelihood", f"{result.null_log_likelihood:.4f}"),
-        (
-            f"likelihood ratio chi2({test.df:g})",
-            f"{test.statistic:.4f} ({is_probability(test.p_value)})",
-        ),
-        ("AIC", f"{result.aic:.4f}"),
-        ("BIC", f"{result.bic:.4f}"),
-        ("McFadden's R2", f"{result.mcfadden:.4f}"),
-    ]
+    pseudo = "" if result.is_likelihood else "pseudo-"
+    facts.append((f"{pseudo}log-likelihood", f"{result.log_likelihood:.4f}"))
+    if pseudo and not np.isnan(result.null_log_likelihood):
+        facts.append((f"null {pseudo}log-likelihood", f"{result.null_log_likelihood:.4f}"))
+    elif not np.isnan(result.null_log_likelihood):
+        test = result.likelihood_ratio_test()
+        ratio = f"{test.statistic:.4f} ({is_probability(test.p_value)})"
+        facts += [
+            ("null log-likelihood", f"{result.null_log_likelihood:.4f}"),
+            (f"likelihood ratio chi2({test.df:g})", ratio),
+        ]
+    if result.is_likelihood:
+        facts += [("AIC", f"{result.aic:.4f}"), ("BIC", f"{result.bic:.4f}")]
+    if not np.isnan(result.mcfadden):
+        facts.append(("McFadden's R2", f"{result.mcfadden:.4f}"))
+    return facts

@@ -1,12 +1,14 @@
 # Writes ordinal.json beside it: Rscript tests/published/ordinal.R > tests/published/ordinal.json
 # MASS::housing (Cox and Snell, 1984) by MASS::polr with three links; ordinal::clm for the
-# proportional odds, its nominal_test; Brant's test from its formula on glm's binary fits.
-suppressMessages({library(MASS); library(ordinal)})
+# proportional odds; Brant's test from its formula on glm's binary fits; sandwiches by package
+# sandwich, of a row for each householder, whose clusters are the cells of the table.
+suppressMessages({library(MASS); library(ordinal); library(sandwich)})
 number <- function(x) paste0("[", paste(sprintf("%.15g", as.numeric(x)), collapse = ", "), "]")
 text <- function(x) paste0("[", paste0('"', as.character(x), '"', collapse = ", "), "]")
 cat("{\n")
 cat('"versions": ', text(c(R.version.string, paste("MASS", packageVersion("MASS")),
-                           paste("ordinal", packageVersion("ordinal")))), ",\n", sep = "")
+                           paste("ordinal", packageVersion("ordinal")),
+                           paste("sandwich", packageVersion("sandwich")))), ",\n", sep = "")
 for (name in c("Sat", "Infl", "Type", "Cont")) {
   cat('"', name, '": ', text(housing[[name]]), ",\n", sep = "")
 }
@@ -24,6 +26,24 @@ for (link in c("logit", "probit", "cloglog")) {
                 method = if (link == "logit") "logistic" else link,
                 control = list(reltol = 1e-16, maxit = 1000))
   cat('"', link, '_polr": ', number(c(coef(other), other$zeta)), ",\n", sep = "")
+}
+people <- housing[rep(seq_len(nrow(housing)), housing$Freq), ]
+people$cell <- interaction(people$Infl, people$Type, people$Cont)
+for (link in c("logit", "probit", "cloglog")) {
+  fit <- clm(Sat ~ Infl + Type + Cont, data = people, link = link,
+             control = clm.control(gradTol = 1e-13, maxIter = 500))
+  cuts <- length(fit$alpha)
+  places <- c((cuts + 1):length(coef(fit)), 1:cuts)
+  errors <- function(V) number(sqrt(diag(V))[places])
+  n <- seq_len(nrow(people))
+  of <- function(cluster, type, cadjust) {
+    errors(vcovCL(fit, cluster = cluster, type = type, cadjust = cadjust))
+  }
+  cat('"', link, '_HC0": ', errors(sandwich(fit)), ",\n", sep = "")
+  cat('"', link, '_HC1": ', of(n, "HC1", TRUE), ",\n", sep = "")
+  cat('"', link, '_CR0": ', of(people$cell, "HC0", FALSE), ",\n", sep = "")
+  cat('"', link, '_CR1": ', of(people$cell, "HC0", TRUE), ",\n", sep = "")
+  cat('"', link, '_CR1S": ', of(people$cell, "HC1", TRUE), ",\n", sep = "")
 }
 fit <- clm(Sat ~ Infl + Type + Cont, weights = Freq, data = housing)
 cat('"proba": ', number(predict(fit, data.frame(Infl = "Medium", Type = "Atrium",
