@@ -12,6 +12,7 @@ from ..inference.contrasts import Contrasts, contrasts_of
 from ..inference.distributions import chi2_tail
 from ..inference.estimates import LEVEL, TabledEstimates, exponentials
 from ..inference.hypothesis_tests import HypothesisTest, wald
+from ..inference.moments import products_of_columns
 from ..inference.row_weights import RowWeights
 from ..inference.summary import CALLED, Summary, table_of
 from ..inference.table import is_probability
@@ -280,13 +281,13 @@ def covariance_of(
         return inverse
     scores, weights = found.point.scores, sets.weights
     if clusters is None:
-        squares = weights if kind.is_frequency else np.square(weights)
-        meat = (scores * squares[:, None]).T @ scores
+        roots = np.sqrt(weights) if kind.is_frequency else weights
+        meat = products_of_columns(scores * roots[:, None])
         n_clusters = float(weights.sum()) if kind.is_frequency else float(len(weights))
     else:
         sums = np.zeros((int(clusters.max()) + 1, scores.shape[1]))
         np.add.at(sums, clusters, scores * weights[:, None])
-        meat, n_clusters = sums.T @ sums, float(len(sums))
+        meat, n_clusters = products_of_columns(sums), float(len(sums))
     whole = inverse @ meat @ inverse
     return whole * (n_clusters / (n_clusters - 1.0) if cov_type == "CR1" else 1.0)
 

@@ -15,6 +15,7 @@ import numpy as np
 from ..arrays import ArrayLike, Matrix, Vector
 from ..design.row_sums import sums_of_clusters
 from ..inference.clusters import Clusters, Grouping, cluster_factor, look_at_clusters
+from ..inference.moments import products_of_columns
 from ..inference.row_weights import RowWeights
 from ..options import check_option
 from .ordinal_model import OrdinalPoint, OrdinalRows
@@ -90,7 +91,7 @@ def covariance_of(found: OrdinalOptimum, cov_type: str, clusters: Clusters | Non
     for grouping, sign in zip(clusters.groupings, (1.0, 1.0, -1.0), strict=False):
         slopes = _slopes(found, grouping) @ half @ outer.T
         factor = cluster_factor(cov_type, grouping.n_clusters, found.weights.n_samples, len(matrix))
-        matrix += sign * factor * (slopes.T @ slopes)
+        matrix += sign * factor * products_of_columns(slopes)
     if (np.diag(matrix) <= 0.0).any():
         raise ValueError(
             "the two-way covariance has a variance that is not positive, as happens with few "
