@@ -209,8 +209,12 @@ def _compilers(
         """Compiles functions of few parts of the language."""
 
         def compile_extra(self, func: Any) -> Any:
+            from .lean_lowering import lean_context
+
             codegen = self.state.targetctx.codegen()
             self.state.library = self._library(codegen, func)
+            if not self.state.flags.auto_parallel.enabled:
+                self.state.targetctx = lean_context(self.state.targetctx)
             with remembered.types():
                 return super().compile_extra(func)
 
@@ -244,6 +248,8 @@ def _passes() -> tuple[list[Any], list[Any]]:
     from numba.core import ir_utils, ssa, typed_passes, untyped_passes
     from numba.core.compiler_machinery import FunctionPass, register_pass
 
+    from .lean_lowering import LeanLowering
+
     class _OneAssignment(FunctionPass):  # type: ignore[misc]
         """`ReconstructSSA` without lifetimes of variables, which nobody asks for."""
 
@@ -271,7 +277,7 @@ def _passes() -> tuple[list[Any], list[Any]]:
         register_pass(mutates_CFG=True, analysis_only=False)(one)
     untyped, typed = untyped_passes, typed_passes
     read = [untyped.TranslateByteCode, untyped.FixupArgs]
-    made = [typed.IRLegalization, typed.NativeLowering, typed.NoPythonBackend]
+    made = [typed.IRLegalization, LeanLowering, typed.NoPythonBackend]
     plain = [*read, _OneAssignment, typed.NopythonTypeInference, _NoPhis, *made]
     rewriting = [
         *read, untyped.IRProcessing, untyped.RewriteSemanticConstants, untyped.DeadBranchPrune,
