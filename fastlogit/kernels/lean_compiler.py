@@ -16,6 +16,7 @@ and where those parts have changed.
 from __future__ import annotations
 
 import contextlib
+import copy
 import operator
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
@@ -78,6 +79,28 @@ class _NoEnvironment:
         """Do nothing: only wrappers for calls from Python read it."""
 
 
+class _LoopsAsParts(_NoEnvironment):
+    """numba's code generator for a function with parallel loops, which are parts of it.
+
+    numba makes a function of each loop and two around it, and optimises all three, and makes
+    machine code of them, before the function of which they are a part has its turn.
+    """
+
+    def __init__(self, codegen: Any, part: Any) -> None:
+        super().__init__(codegen)
+        self._part = part
+
+    def create_library(self, name: str, **more: Any) -> Any:
+        """Return a new library."""
+        if any(what in name for what in _OF_LOOPS):
+            return self._part(self._codegen, name, **more)
+        return self._codegen.create_library(name, **more)
+
+
+# In the names of libraries that are made of a parallel loop.
+_OF_LOOPS = ("__numba_parfor_gufunc", "_GufuncWrapper", "parallelgufuncwrapper")
+
+
 class _Own(NamedTuple):
     """One part's own code, in the place of its library."""
 
@@ -94,16 +117,22 @@ class _Own(NamedTuple):
 def _reached(caller: Any) -> list[Any]:
     """Return all libraries that one reaches, callers before what they call."""
     found: dict[int, Any] = {}
-    waiting = list(caller._linking_libraries)
-    for library in waiting:  # which grows on the way
-        if id(library) not in found:
-            found[id(library)] = library
-            if _is_part(library):
-                waiting.extend(library._linking_libraries)
-    parts = [_Own(one) for one in found.values() if _is_part(one)]
+
+    def visit(libraries: list[Any]) -> None:
+        for library in libraries:
+            if id(library) not in seen:
+                seen.add(id(library))
+                if _is_part(library):
+                    visit(library._linking_libraries)
+                found[id(library)] = library
+
+    seen: set[int] = set()
+    visit(caller._linking_libraries)
+    ordered = list(reversed(found.values()))
+    parts = [_Own(one) for one in ordered if _is_part(one)]
     # LLVM takes what is asked for by then alone. Of a part that is its one function; libraries
     # of many functions come when all has been asked.
-    return parts + [one for one in found.values() if not _is_part(one)]
+    return parts + [one for one in ordered if not _is_part(one)]
 
 
 def _is_part(library: Any) -> bool:
@@ -211,10 +240,15 @@ def _compilers(
         def compile_extra(self, func: Any) -> Any:
             from .lean_lowering import lean_context
 
-            codegen = self.state.targetctx.codegen()
-            self.state.library = self._library(codegen, func)
-            if not self.state.flags.auto_parallel.enabled:
-                self.state.targetctx = lean_context(self.state.targetctx)
+            context = self.state.targetctx
+            self.state.library = self._library(context.codegen(), func)
+            if self.state.flags.auto_parallel.enabled:
+                self.state.targetctx = copy.copy(context)
+                self.state.targetctx._internal_codegen = _LoopsAsParts(
+                    context.codegen(), libraries.part
+                )
+            else:
+                self.state.targetctx = lean_context(context)
             with remembered.types():
                 return super().compile_extra(func)
 
