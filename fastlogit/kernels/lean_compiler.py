@@ -5,6 +5,7 @@ that Python may call: it links all that it calls into its module, optimises the 
 code some ten times for language that no kernel has (`with`, `raise`, closures). Here
 
 - a part has LLVM code of its own alone, and the entry takes each part once, to be optimised whole;
+- so have parallel loops, which numba makes machine code of three times before their function;
 - the passes over a function's code are those that change it;
 - which types an operation takes and gives is asked once;
 - entries whose parts count no references to arrays are optimised once, where numba does so twice.
@@ -46,7 +47,9 @@ def make_lean() -> Lean | None:
         from numba.core.compiler_machinery import PassManager
         from numba.extending import _Intrinsic
 
-        plain, rewriting = _passes()
+        from .lean_lowering import LeanLowering, lean_context
+
+        plain, rewriting = _passes(LeanLowering)
         remembered = _Remembered(_Intrinsic)
     except (ImportError, AttributeError):
         return None
@@ -59,7 +62,7 @@ def make_lean() -> Lean | None:
             and hasattr(compiler.Compiler, "compile_extra")):  # fmt: skip
         return None
     libraries = _libraries(JITCodeLibrary)
-    return _compilers(libraries, _managers(PassManager), plain, rewriting, remembered)
+    return _compilers(libraries, _managers(PassManager), plain, rewriting, remembered, lean_context)
 
 
 # ------------------------------------------------------------------------------------------------
@@ -230,16 +233,15 @@ def _managers(base: Any) -> Any:
 
 
 def _compilers(
-    libraries: Lean, manager: Any, plain: list[Any], rewriting: list[Any], remembered: _Remembered
-) -> Lean:
+    libraries: Lean, manager: Any, plain: list[Any], rewriting: list[Any],
+    remembered: _Remembered, lean_context: Callable[[Any], Any],
+) -> Lean:  # fmt: skip
     """Return the compilers, made of numba's own."""
 
     class _LeanCompiler(compiler.Compiler):  # type: ignore[misc]
         """Compiles functions of few parts of the language."""
 
         def compile_extra(self, func: Any) -> Any:
-            from .lean_lowering import lean_context
-
             context = self.state.targetctx
             self.state.library = self._library(context.codegen(), func)
             if self.state.flags.auto_parallel.enabled:
@@ -277,12 +279,10 @@ def _compilers(
     return Lean(_Part, _Whole)
 
 
-def _passes() -> tuple[list[Any], list[Any]]:
+def _passes(lowering: Any) -> tuple[list[Any], list[Any]]:
     """Return the passes over a function without rewrites, and over one with them."""
     from numba.core import ir_utils, ssa, typed_passes, untyped_passes
     from numba.core.compiler_machinery import FunctionPass, register_pass
-
-    from .lean_lowering import LeanLowering
 
     class _OneAssignment(FunctionPass):  # type: ignore[misc]
         """`ReconstructSSA` without lifetimes of variables, which nobody asks for."""
@@ -311,7 +311,7 @@ def _passes() -> tuple[list[Any], list[Any]]:
         register_pass(mutates_CFG=True, analysis_only=False)(one)
     untyped, typed = untyped_passes, typed_passes
     read = [untyped.TranslateByteCode, untyped.FixupArgs]
-    made = [typed.IRLegalization, LeanLowering, typed.NoPythonBackend]
+    made = [typed.IRLegalization, lowering, typed.NoPythonBackend]
     plain = [*read, _OneAssignment, typed.NopythonTypeInference, _NoPhis, *made]
     rewriting = [
         *read, untyped.IRProcessing, untyped.RewriteSemanticConstants, untyped.DeadBranchPrune,

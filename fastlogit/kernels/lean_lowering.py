@@ -234,6 +234,8 @@ def _calls(overload: Any) -> Callable[..., Any]:
 class _Lower(lowering.Lower):  # type: ignore[misc]
     """Lowers a function in a lean context."""
 
+    context: Any
+
     @property
     def _is_lean(self) -> bool:
         return isinstance(self.context, _LeanContext)
@@ -260,19 +262,6 @@ class _Lower(lowering.Lower):  # type: ignore[misc]
         found = function.get_call_type(context.typing_context, taken.args, {})
         result = context.get_function(function, found)(builder, operands)
         return context.cast(builder, result, taken.return_type, resty)
-
-    def create_cpython_wrapper(self, release_gil: bool = False) -> None:
-        """Make the way in from Python, which asks for all that numba's own context knows."""
-        self._go_plain()
-        super().create_cpython_wrapper(release_gil)
-
-    def create_cfunc_wrapper(self) -> None:
-        """Make the way in from C."""
-        self._go_plain()
-        super().create_cfunc_wrapper()
-
-    def _go_plain(self) -> None:
-        self.context = getattr(self.context, "plain", self.context)
 
 
 @register_pass(mutates_CFG=True, analysis_only=False)
