@@ -9,6 +9,11 @@ from typing import Any
 __all__ = ["Formula", "Inner"]
 
 
+def _plain(kind: Any) -> Any:
+    """Return the type of a number for that of a constant: each would be compiled by itself."""
+    return getattr(kind, "literal_type", kind)
+
+
 class Inner:
     """A function for compiled code alone: numba's dispatcher of it is made when it is asked for.
 
@@ -36,7 +41,17 @@ class Inner:
     @cached_property
     def dispatcher(self) -> Any:
         """What numba compiles it by."""
-        return self._decorate(**self.options)(self.py_func)
+        dispatcher = self._decorate(**self.options)(self.py_func)
+        find = dispatcher.get_call_template
+
+        def get_call_template(kinds: Any, named: Any) -> Any:
+            return find(
+                tuple(_plain(kind) for kind in kinds),
+                {name: _plain(kind) for name, kind in named.items()},
+            )
+
+        dispatcher.get_call_template = get_call_template
+        return dispatcher
 
     @property
     def _numba_type_(self) -> Any:

@@ -5,6 +5,7 @@ that Python may call: it links all that it calls into its module, optimises the 
 code some ten times for language that no kernel has (`with`, `raise`, closures). Here
 
 - a part has LLVM code of its own alone, and the entry takes each part once, to be optimised whole;
+- so have parallel loops, which numba makes machine code of three times before their function;
 - the passes over a function's code are those that change it;
 - which types an operation takes and gives is asked once;
 - entries whose parts count no references to arrays are optimised once, where numba does so twice.
@@ -16,6 +17,7 @@ and where those parts have changed.
 from __future__ import annotations
 
 import contextlib
+import copy
 import operator
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
@@ -45,7 +47,9 @@ def make_lean() -> Lean | None:
         from numba.core.compiler_machinery import PassManager
         from numba.extending import _Intrinsic
 
-        plain, rewriting = _passes()
+        from .lean_lowering import LeanLowering, lean_context
+
+        plain, rewriting = _passes(LeanLowering)
         remembered = _Remembered(_Intrinsic)
     except (ImportError, AttributeError):
         return None
@@ -58,7 +62,7 @@ def make_lean() -> Lean | None:
             and hasattr(compiler.Compiler, "compile_extra")):  # fmt: skip
         return None
     libraries = _libraries(JITCodeLibrary)
-    return _compilers(libraries, _managers(PassManager), plain, rewriting, remembered)
+    return _compilers(libraries, _managers(PassManager), plain, rewriting, remembered, lean_context)
 
 
 # ------------------------------------------------------------------------------------------------
@@ -78,6 +82,28 @@ class _NoEnvironment:
         """Do nothing: only wrappers for calls from Python read it."""
 
 
+class _LoopsAsParts(_NoEnvironment):
+    """numba's code generator for a function with parallel loops, which are parts of it.
+
+    numba makes a function of each loop and two around it, and optimises all three, and makes
+    machine code of them, before the function of which they are a part has its turn.
+    """
+
+    def __init__(self, codegen: Any, part: Any) -> None:
+        super().__init__(codegen)
+        self._part = part
+
+    def create_library(self, name: str, **more: Any) -> Any:
+        """Return a new library."""
+        if any(what in name for what in _OF_LOOPS):
+            return self._part(self._codegen, name, **more)
+        return self._codegen.create_library(name, **more)
+
+
+# In the names of libraries that are made of a parallel loop.
+_OF_LOOPS = ("__numba_parfor_gufunc", "_GufuncWrapper", "parallelgufuncwrapper")
+
+
 class _Own(NamedTuple):
     """One part's own code, in the place of its library."""
 
@@ -94,16 +120,22 @@ class _Own(NamedTuple):
 def _reached(caller: Any) -> list[Any]:
     """Return all libraries that one reaches, callers before what they call."""
     found: dict[int, Any] = {}
-    waiting = list(caller._linking_libraries)
-    for library in waiting:  # which grows on the way
-        if id(library) not in found:
-            found[id(library)] = library
-            if _is_part(library):
-                waiting.extend(library._linking_libraries)
-    parts = [_Own(one) for one in found.values() if _is_part(one)]
+
+    def visit(libraries: list[Any]) -> None:
+        for library in libraries:
+            if id(library) not in seen:
+                seen.add(id(library))
+                if _is_part(library):
+                    visit(library._linking_libraries)
+                found[id(library)] = library
+
+    seen: set[int] = set()
+    visit(caller._linking_libraries)
+    ordered = list(reversed(found.values()))
+    parts = [_Own(one) for one in ordered if _is_part(one)]
     # LLVM takes what is asked for by then alone. Of a part that is its one function; libraries
     # of many functions come when all has been asked.
-    return parts + [one for one in found.values() if not _is_part(one)]
+    return parts + [one for one in ordered if not _is_part(one)]
 
 
 def _is_part(library: Any) -> bool:
@@ -201,16 +233,24 @@ def _managers(base: Any) -> Any:
 
 
 def _compilers(
-    libraries: Lean, manager: Any, plain: list[Any], rewriting: list[Any], remembered: _Remembered
-) -> Lean:
+    libraries: Lean, manager: Any, plain: list[Any], rewriting: list[Any],
+    remembered: _Remembered, lean_context: Callable[[Any], Any],
+) -> Lean:  # fmt: skip
     """Return the compilers, made of numba's own."""
 
     class _LeanCompiler(compiler.Compiler):  # type: ignore[misc]
         """Compiles functions of few parts of the language."""
 
         def compile_extra(self, func: Any) -> Any:
-            codegen = self.state.targetctx.codegen()
-            self.state.library = self._library(codegen, func)
+            context = self.state.targetctx
+            self.state.library = self._library(context.codegen(), func)
+            if self.state.flags.auto_parallel.enabled:
+                self.state.targetctx = copy.copy(context)
+                self.state.targetctx._internal_codegen = _LoopsAsParts(
+                    context.codegen(), libraries.part
+                )
+            else:
+                self.state.targetctx = lean_context(context)
             with remembered.types():
                 return super().compile_extra(func)
 
@@ -239,7 +279,7 @@ def _compilers(
     return Lean(_Part, _Whole)
 
 
-def _passes() -> tuple[list[Any], list[Any]]:
+def _passes(lowering: Any) -> tuple[list[Any], list[Any]]:
     """Return the passes over a function without rewrites, and over one with them."""
     from numba.core import ir_utils, ssa, typed_passes, untyped_passes
     from numba.core.compiler_machinery import FunctionPass, register_pass
@@ -271,7 +311,7 @@ def _passes() -> tuple[list[Any], list[Any]]:
         register_pass(mutates_CFG=True, analysis_only=False)(one)
     untyped, typed = untyped_passes, typed_passes
     read = [untyped.TranslateByteCode, untyped.FixupArgs]
-    made = [typed.IRLegalization, typed.NativeLowering, typed.NoPythonBackend]
+    made = [typed.IRLegalization, lowering, typed.NoPythonBackend]
     plain = [*read, _OneAssignment, typed.NopythonTypeInference, _NoPhis, *made]
     rewriting = [
         *read, untyped.IRProcessing, untyped.RewriteSemanticConstants, untyped.DeadBranchPrune,
