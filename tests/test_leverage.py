@@ -210,7 +210,9 @@ def test_a_row_with_a_direction_to_itself_is_no_error() -> None:
 def test_bad_arguments(monkeypatch) -> None:
     X, y = problem(50, 3)[:2]
     fitted = fastlogit.fit(X, y, C=1.0)
-    with pytest.raises(TypeError, match="must be a FitResult or a fitted estimator, got ndarray"):
+    with pytest.raises(
+        TypeError, match="must be a FitResult or a fitted estimator of fastlogit, got numpy"
+    ):
         leave_one_out(fitted.coef, X, y)
     with pytest.raises(ValueError, match="X has 2 columns, but the fit had 3"):
         leave_one_out(fitted, X[:, :2], y)

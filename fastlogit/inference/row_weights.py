@@ -73,8 +73,8 @@ def weights_by_name(weights: Floats, kind: str | None, n_rows: int) -> RowWeight
     if kind is None:
         if not ((weights == 0.0) | (weights == 1.0)).all():
             raise ValueError(
-                "sample_weight has values other than 0 and 1: say what they are. "
-                "weights='frequency' are counts of equal rows, 'probability' inverse sampling "
+                "sample_weight, times class_weight, has values other than 0 and 1: say what they "
+                "are. weights='frequency' are counts of equal rows, 'probability' inverse sampling "
                 "probabilities or other weights that leave n as it is (then with a robust "
                 "cov_type), 'analytic' precisions of rows that are means"
             )
