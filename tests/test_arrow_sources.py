@@ -14,6 +14,7 @@ import pytest
 
 import fastlogit
 from fastlogit import ArrowSource
+from fastlogit.design import mixed_streamed
 
 polars = pytest.importorskip("polars")
 duckdb = pytest.importorskip("duckdb")
@@ -30,6 +31,12 @@ Y = (X[:, 0] + (CODES == 1) + RNG.logistic(size=N) > 0.5).astype(int)
 NUMBERS = {"a": X[:, 0], "b": X[:, 1]}
 TABLE = pa.table({**NUMBERS, "letter": pa.array(LETTERS).dictionary_encode(), "y": Y})
 EXPECTED = fastlogit.fit(TABLE.drop_columns("y"), Y, C=1.0)
+
+
+@pytest.fixture(autouse=True)
+def _small_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the few rows of these tests be several blocks."""
+    monkeypatch.setattr(mixed_streamed, "LEAST_BYTES", 1)
 
 
 class Stream:

@@ -32,7 +32,7 @@ class Source:
 
 
 IN_MEMORY = open_mixed(ROWS, 1).standardized(COLUMNS)
-STREAMED = StreamedMixedDesign(Source(), n_threads=1).standardized(COLUMNS)
+STREAMED = StreamedMixedDesign(Source(), n_threads=1, block_rows=256).standardized(COLUMNS)
 
 
 def test_it_has_several_blocks() -> None:
@@ -68,7 +68,7 @@ def test_what_is_asked_of_rows(call) -> None:
 
 
 def test_passes_are_counted_and_rows_that_are_not_finite_found() -> None:
-    design = StreamedMixedDesign(Source(), n_threads=1)
+    design = StreamedMixedDesign(Source(), n_threads=1, block_rows=256)
     design.gram(WEIGHTS)
     assert design.n_passes == 1.0
     assert design.first_not_finite() is None
@@ -81,7 +81,7 @@ def test_passes_are_counted_and_rows_that_are_not_finite_found() -> None:
                 part.numbers[300 - rows.start, 1] = np.nan
             return part
 
-    found = StreamedMixedDesign(Spoiled(), n_threads=1).first_not_finite()
+    found = StreamedMixedDesign(Spoiled(), n_threads=1, block_rows=256).first_not_finite()
     assert found is not None
     assert (found.row, found.column) == (300, 4)
 

@@ -17,6 +17,7 @@ import pytest
 
 import fastlogit
 from fastlogit import ParquetSource
+from fastlogit.design import mixed_streamed
 
 # Rooms above the kernels, with fits that take minutes in plain Python.
 pytestmark = pytest.mark.jit
@@ -40,6 +41,12 @@ TABLE = pa.table(
     | {"y": Y, "w": W}
 )
 FEATURES = TABLE.select([*NAMES, "letter"])
+
+
+@pytest.fixture(autouse=True)
+def _small_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the few rows of these tests be several blocks."""
+    monkeypatch.setattr(mixed_streamed, "LEAST_BYTES", 1)
 
 
 @pytest.fixture

@@ -68,13 +68,13 @@ def source_of_fit(
     features = [name for name in names if name not in left_out and "__index_level_" not in name]
     texts = [name for name in features if is_text(plain.schema.field(name).type)]
     asked = [name for text in categories for name in text.split(",")]
-    if texts:
-        say(f"note: read as categories: {', '.join(map(repr, texts))}")
     source = ParquetSource(
         data, target=target, sample_weight=weights, features=features, nulls=nulls,
         categorical=list(dict.fromkeys([*texts, *asked])),
     )  # fmt: skip
     layout = layout_of(source.schema, source.roles, features, source.categorical, str(data))
+    if texts:
+        say(f"note: read as categories: {', '.join(map(repr, texts))}")
     return source, layout.columns
 
 

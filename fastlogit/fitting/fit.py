@@ -260,8 +260,10 @@ def fit(
     DivergenceError
         If gradient descent is given a step size that is too large.
     TimeoutError
-        If the time limit passes while the batches of a `BatchSource` are read for the first time,
-        which finds labels and number of rows: there is no result then.
+        If the time limit passes while a source is read for the first time, which finds labels and
+        number of rows: there is no result then.
+    OSError
+        If a file of a source is not there, or the disk has no room for its spool.
     KeyboardInterrupt
         After Ctrl-C; its ``result`` attribute holds the best point so far (None in that first
         reading).

@@ -56,7 +56,7 @@ def opened(
                 f"{type(X).__name__}(..., {next(iter(said))}=...)"
             )
         return Opened(X, y, sample_weight, offset)
-    if not said and not is_path(X):
+    if not said and (y is not None or not is_path(X)):  # a list of texts is no path then
         return Opened(X, y, sample_weight, offset)
     if options.target is None:
         raise TypeError(
