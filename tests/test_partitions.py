@@ -162,9 +162,9 @@ class SeveralPlaces(LabelledRows):
     def n_of_weight(self, output: int) -> int:
         return sum(self._all("n_of_weight", output))
 
-    def blocks_of_weight(self, output: int, size: int) -> Any:
+    def blocks_of_weight(self, output: int, size: int, columns: Any) -> Any:
         for place in self.places:
-            yield from place.blocks_of_weight(output, size)
+            yield from place.blocks_of_weight(output, size, columns)
 
     def column_means(self) -> Any:
         return self._mean("column_means", output=0)

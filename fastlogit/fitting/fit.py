@@ -292,7 +292,7 @@ def fit(
     _refuse_unknown(unknown)
     options = {"step_size": step_size, "momentum": momentum, "standardize": standardize}
     given = {name: value for name, value in options.items() if value is not None}
-    descent = _descent_options(solver, limits, given)
+    descent = descent_options(solver, limits, given)
     multi_class = check_option("multi_class", multi_class, MULTI_CLASS)
     reduction = kind_of(penalty, bias_reduction)
     penalty = None if isinstance(penalty, str) and penalty == FIRTH else penalty
@@ -354,6 +354,26 @@ def fit(
             multi_class=multi_class, n_threads=n_threads, callback=limits.callback,
             time_limit=limits.time_limit, **given,
         )  # fmt: skip
+    return minimise(problem, solver, descent, limits, began, has_corners)
+
+
+def minimise(
+    problem: CheckedProblem, solver: str, descent: tuple[Options, bool] | None, limits: Limits,
+    began: float, has_corners: bool = False,
+) -> FitResult:  # fmt: skip
+    """Fit a checked problem, wherever its rows lie.
+
+    Parameters
+    ----------
+    problem : CheckedProblem
+    solver : str
+    descent : tuple or None
+        Options of gradient descent, and whether to standardise: of that solver alone.
+    limits : Limits
+    began : float
+    has_corners : bool, default False
+        Whether there is L1, or bounds.
+    """
     objective = problem.objective
     set_clock(objective, began, limits.time_limit)
     if descent is not None:
@@ -523,7 +543,7 @@ def gradient_descent(
     return _conclude(problem, outcome, options, "gradient_descent", began)
 
 
-def _descent_options(
+def descent_options(
     solver: str, limits: Limits, options: Mapping[str, object]
 ) -> tuple[Options, bool] | None:
     """Return the options of gradient descent and whether to standardise; None for other solvers."""

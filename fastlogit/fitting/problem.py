@@ -200,12 +200,13 @@ def moderate_weights(weights: Floats) -> tuple[Floats, int | Integers]:
 
 
 def penalty_of(
-    strengths: Strengths, data: Data, n_samples: int, n_features: int, n_classes: int = 1,
+    strengths: Strengths, data: Data, n_samples: float, n_features: int, n_classes: int = 1,
     groups: ColumnGroups | None = None,
 ) -> float | Floats | Penalty:  # fmt: skip
     """Return the penalty on the scale of the mean loss: an object, or strengths of L2.
 
-    `n_classes` are those of a softmax, `groups` what L1 holds together.
+    `n_samples` is the weight of all rows where there are no weights, `n_classes` those of a
+    softmax, `groups` what L1 holds together.
     """
     C, ratio, l1_reg = strengths.C, strengths.l1_ratio, data.l1_reg
     if ratio > 0.0 and C is None:
@@ -264,7 +265,7 @@ def elastic_net(
 
 
 def l2_reg_of(
-    strengths: Strengths, data: Data, n_samples: int, n_features: int
+    strengths: Strengths, data: Data, n_samples: float, n_features: int
 ) -> float | Floats | Penalty:
     """Return the penalty on the scale of the mean loss: an object, or strengths of L2.
 

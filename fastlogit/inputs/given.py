@@ -290,7 +290,7 @@ def settle(
         factor = validation.check_l2_reg("penalty_factor", factor, n_features, rows.unit)
     offset = validation.check_class_offset(given.offset, n_samples, n_outputs, is_softmax)
     if given.start is not None:
-        start = _check_start(given.start, classes, n_features)
+        start = check_start(given.start, classes, n_features)
     return Data(
         rows, classes, codes, weights, offset, l2_reg, factor, start, labels, sample_weight,
         time.perf_counter() - began, l1_reg,
@@ -614,7 +614,7 @@ def coded_batch(X: ArrayLike, categories: Categories) -> Rows:
     return rows._replace(X=as_sparse(rows.X))
 
 
-def _check_start(start: Start, classes: Labels, n_features: int) -> tuple[Matrix, Vector]:
+def check_start(start: Start, classes: Labels, n_features: int) -> tuple[Matrix, Vector]:
     """Return coefficients and intercept of each model as float64."""
     n_models = 1 if classes.size == 2 else classes.size
     if start.classes is not None and not np.array_equal(start.classes, classes):

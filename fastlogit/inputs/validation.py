@@ -132,7 +132,7 @@ def refuse_not_finite(design: Design, names: Sequence[str] | None = None) -> Non
 
 def encode_labels(y: ArrayLike, n_samples: int) -> tuple[Labels, Codes]:
     """Return the sorted classes and each row's class as uint8 (int32 above 256 classes)."""
-    labels = _check_target_vector(y, n_samples)
+    labels = check_target_vector(y, n_samples)
     if labels.dtype.kind in "fbiu" and (two := _two_classes(labels)) is not None:
         return two
     parts = [np.unique(labels[k : k + CHUNK_ROWS]) for k in range(0, labels.size, CHUNK_ROWS)]
@@ -161,7 +161,7 @@ def text_kind(dtype: DType) -> str:
 
 def encode_known_labels(y: ArrayLike, n_samples: int, classes: Labels) -> Codes:
     """Return each row's class as uint8 (int32 above 256), for labels among sorted `classes`."""
-    labels: Array = _check_target_vector(y, n_samples)
+    labels: Array = check_target_vector(y, n_samples)
     kind: DType = classes.dtype
     if text_kind(labels.dtype) != text_kind(kind):
         raise TypeError(f"y has dtype {labels.dtype}, but the classes have {classes.dtype}")
@@ -191,7 +191,7 @@ def encode_known_labels(y: ArrayLike, n_samples: int, classes: Labels) -> Codes:
 
 def encode_shares(y: ArrayLike, n_samples: int) -> Vector:
     """Return a fractional response, from 0 to 1, as read-only float64."""
-    labels = _check_target_vector(y, n_samples)
+    labels = check_target_vector(y, n_samples)
     if labels.dtype.kind not in "fbiu":
         raise TypeError(
             f"fractional=True takes shares from 0 to 1 as y, found {show(labels[0])} (row 0); "
@@ -220,7 +220,7 @@ def check_shares(shares: Vector, weights: Vector) -> None:
 
 def check_targets01(y: ArrayLike, n_samples: int) -> Codes:
     """Return y in {0, 1} as uint8."""
-    labels = _check_target_vector(y, n_samples)
+    labels = check_target_vector(y, n_samples)
     if labels.dtype.kind not in "fbiu":
         raise ValueError(f"y must hold 0 and 1 only, found {show(labels[0])} (row 0)")
     wrong = (labels != 0) & (labels != 1)
@@ -456,7 +456,7 @@ def check_coef(
     return coefs, intercepts, single
 
 
-def _check_target_vector(y: ArrayLike, n_samples: int) -> Labels:
+def check_target_vector(y: ArrayLike, n_samples: int) -> Labels:
     labels = as_labels(y)
     if labels.ndim != 1:
         single = "y.ravel()" if hasattr(y, "ravel") or not is_frame(y) else "that column of y"

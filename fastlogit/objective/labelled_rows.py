@@ -205,6 +205,10 @@ class LabelledRows:
             self.fit_intercept, shares=None if self.shares is None else self.shares[rows],
         )  # fmt: skip
 
+    def among(self, total_weight: Vector) -> LabelledRows:
+        """Return the same as a part of rows of so much weight for each output: sums add up then."""
+        return self._with_targets(self._targets._replace(total_weight=total_weight))
+
     def over(self, design: Design) -> LabelledRows:
         """Return the same rows with other columns: a design of as many rows."""
         return self._with_design(design)
@@ -394,11 +398,12 @@ class LabelledRows:
         weights = np.ascontiguousarray(self.common_weights())
         return weights, float(weights.sum()) if weights.size else float(self.design.shape[0])
 
-    def blocks_of_weight(self, output: int, size: int) -> Iterator[Features]:
-        """Go over the rows of X that have weight for an output, as they are: one pass."""
+    def blocks_of_weight(self, output: int, size: int, columns: Indices) -> Iterator[Features]:
+        """Go over some columns of the rows that have weight for an output: one pass."""
         weights = self.weights_of(output)
         for start, stop, rows in self.design.row_blocks(size):
-            yield rows if weights is None else rows[weights[start:stop] > 0.0]
+            some = rows[:, columns]
+            yield some if weights is None else some[weights[start:stop] > 0.0]
 
     def level_cost(self, model: int, levels: Vector) -> float:
         """Return the mean loss of a model of these intercepts and no slopes: no pass over X."""

@@ -83,8 +83,8 @@ class NullDirections:
         """Say whether the columns times whole factors add up to the same number in each row."""
         output = model * self._objective.n_classes
         first: Vector | None = None if self._objective.fit_intercept else np.zeros(columns.size)
-        for rows in self._objective.rows.blocks_of_weight(output, BLOCK_ROWS):
-            values = np.asarray(rows[:, columns], dtype=np.float64)
+        for rows in self._objective.rows.blocks_of_weight(output, BLOCK_ROWS, columns):
+            values = np.asarray(rows, dtype=np.float64)
             if not len(values):
                 continue
             first = values[0] if first is None else first

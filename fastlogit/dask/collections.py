@@ -1,0 +1,185 @@
+"""Dask arrays, data frames and delayed objects -> one delayed table for each partition."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple, TypeAlias
+
+from ..inputs.conversion import show
+
+__all__ = ["Asked", "Delayed", "Partitions", "client_of", "is_array", "is_frame", "partitions_of"]
+
+# dask has no types that strict checking could use.
+Delayed: TypeAlias = Any
+Collection: TypeAlias = Any
+
+HOW = (
+    "a dask array, a dask DataFrame, or a list of delayed partitions (tables, or tuples (X, y) or "
+    "(X, y, sample_weight))"
+)
+
+
+class Asked(NamedTuple):
+    """Which columns of a frame are what; of arrays none has a name."""
+
+    target: str | None
+    sample_weight: str | None
+    features: tuple[str, ...] | None
+
+
+class Partitions(NamedTuple):
+    """Delayed X, y and weights of each partition; y and weights None where they are in X."""
+
+    X: list[Delayed]
+    y: list[Delayed | None]
+    weights: list[Delayed | None]
+    # Names of the columns, as far as they are known without a look at the rows.
+    asked: Asked
+
+
+def client_of(client: Any) -> Any:
+    """Return the client, or the one that there is.
+
+    Raises
+    ------
+    ImportError
+        If dask.distributed is not installed.
+    ValueError
+        If there is none.
+    """
+    if client is not None:
+        return client
+    try:
+        from distributed import get_client
+    except ImportError as error:
+        raise ImportError(
+            "fastlogit.dask needs dask.distributed: pip install 'fastlogit[dask]'"
+        ) from error
+    try:
+        return get_client()
+    except ValueError as error:
+        raise ValueError(
+            "no dask Client was found, and rows of a fit stay in the workers of one; make one, as "
+            "distributed.Client() for this machine, or Client(processes=False) for its threads"
+        ) from error
+
+
+def is_array(X: object) -> bool:
+    """Say whether X is a dask array."""
+    return hasattr(X, "__dask_graph__") and hasattr(X, "chunks") and hasattr(X, "to_delayed")
+
+
+def is_frame(X: object) -> bool:
+    """Say whether X is a dask data frame."""
+    return hasattr(X, "__dask_graph__") and hasattr(X, "npartitions") and hasattr(X, "columns")
+
+
+def _is_series(X: object) -> bool:
+    return (
+        hasattr(X, "__dask_graph__") and hasattr(X, "to_dask_array") and not hasattr(X, "columns")
+    )
+
+
+def _is_delayed(X: object) -> bool:
+    return hasattr(X, "__dask_graph__") and type(X).__name__ in ("Delayed", "DelayedLeaf")
+
+
+def partitions_of(
+    X: object, y: object, sample_weight: object, features: Sequence[str] | None
+) -> Partitions:
+    """Return the partitions of what the user gave.
+
+    Parameters
+    ----------
+    X : dask array, dask DataFrame or list of delayed
+    y, sample_weight : str, dask array, dask Series or None
+        Names of columns of a frame, or collections of the same partitions.
+    features : sequence of str or None
+        The columns of a frame that are taken; None for all that are not the others.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If they do not fit together, as far as that is known before anything is computed.
+    """
+    target, weight = (given if isinstance(given, str) else None for given in (y, sample_weight))
+    asked = Asked(target, weight, None if features is None else tuple(features))
+    if isinstance(X, list | tuple) and X and all(_is_delayed(part) for part in X):
+        return _of_delayed(list(X), y, sample_weight, asked)
+    if is_frame(X):
+        blocks = _of_frame(X, asked)
+    elif is_array(X):
+        if features is not None or target is not None or weight is not None:
+            raise TypeError(
+                "a dask array has no names of columns: give y and sample_weight as dask arrays of "
+                "the same chunks, and no features"
+            )
+        blocks = _of_array(X)
+    else:
+        raise TypeError(
+            f"X must be {HOW}, got {show(X)} ({type(X).__name__}); what is in memory goes to "
+            "fastlogit.fit"
+        )
+    if y is None:
+        raise TypeError("y is missing: a dask array or Series, or the name of a column (target=)")
+    return Partitions(
+        blocks, _beside("y", y, len(blocks)), _beside("sample_weight", sample_weight, len(blocks)),
+        asked,
+    )  # fmt: skip
+
+
+def _of_delayed(parts: list[Delayed], y: object, weight: object, asked: Asked) -> Partitions:
+    n_parts = len(parts)
+    for name, given in (("y", y), ("sample_weight", weight)):
+        if given is not None and not isinstance(given, str):
+            raise TypeError(
+                f"{name} of delayed partitions is the name of a column, or a part of what each "
+                "gives: tuples (X, y) or (X, y, sample_weight)"
+            )
+    return Partitions(parts, [None] * n_parts, [None] * n_parts, asked)
+
+
+def _of_frame(X: Collection, asked: Asked) -> list[Delayed]:
+    """Return the partitions of a frame, of the columns that are used alone."""
+    names = [str(name) for name in X.columns]
+    beside = [name for name in (asked.target, asked.sample_weight) if name is not None]
+    wanted = list(asked.features or [name for name in names if name not in beside])
+    for name in (*wanted, *beside):
+        if name not in names:
+            raise ValueError(f"X has no column {name!r}; its columns are {names[:10]}")
+    both = [name for name in beside if name in wanted]
+    if both:
+        raise ValueError(f"column {both[0]!r} cannot be a feature as well")
+    return list(X[[*wanted, *beside]].to_delayed())
+
+
+def _of_array(X: Collection) -> list[Delayed]:
+    """Return blocks of whole rows."""
+    if X.ndim != 2:
+        raise ValueError(f"X must have 2 dimensions (rows, columns), found {X.ndim}")
+    whole = X.rechunk({1: -1}) if len(X.chunks[1]) > 1 else X
+    return list(whole.to_delayed().ravel())
+
+
+def _beside(name: str, given: object, n_parts: int) -> list[Delayed | None]:
+    """Return the partitions of labels or weights, beside those of X."""
+    if given is None or isinstance(given, str):
+        return [None] * n_parts
+    if _is_series(given):
+        blocks = list(given.to_delayed())  # type: ignore[attr-defined]  # as was looked at
+    elif is_array(given):
+        if given.ndim != 1:  # type: ignore[attr-defined]
+            raise ValueError(f"{name} must have 1 dimension, found {given.ndim}")  # type: ignore[attr-defined]
+        blocks = list(given.to_delayed())  # type: ignore[attr-defined]
+    else:
+        raise TypeError(
+            f"{name} must be a dask array or Series of the partitions of X, or the name of a "
+            f"column of X, got {show(given)} ({type(given).__name__}); an array in memory becomes "
+            "one by dask.array.from_array(array, chunks=X.chunks[0])"
+        )
+    if len(blocks) != n_parts:
+        raise ValueError(
+            f"{name} has {len(blocks)} partitions, but X has {n_parts}; rechunk one like the "
+            "other (dask may read columns of one file in other partitions: take y by its name)"
+        )
+    return blocks

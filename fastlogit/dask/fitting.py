@@ -1,0 +1,272 @@
+"""`fit` over dask collections: partitions stay in their workers, solvers run here."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from ..arrays import ArrayLike
+from ..design.base import RowCounter, as_they_are
+from ..fitting.fit import (
+    MAX_ITER,
+    OTHER_MAX_ITER,
+    SOLVERS,
+    TOLERANCE,
+    descent_options,
+    minimise,
+)
+from ..fitting.problem import (
+    MULTI_CLASS,
+    CheckedProblem,
+    Strengths,
+    check_callback,
+    check_intercept,
+    check_time_limit,
+    given_of,
+    penalty_of,
+)
+from ..inputs import validation
+from ..inputs.categories import Categories
+from ..inputs.given import Data, Rows, check_start
+from ..objective.binomial import Binomial
+from ..objective.multinomial import Multinomial
+from ..objective.objective import Objective
+from ..options import (
+    CategoryOptions,
+    check_category_options,
+    check_number,
+    check_option,
+    check_whole,
+)
+from ..result import Callback, FitResult
+from ..solvers.trace import Limits
+from . import work
+from .collections import Partitions, client_of, partitions_of
+from .design import PartitionedDesign
+from .parts import Parts
+from .reading import Facts, Plan, build, facts_of, merged, take
+from .rounds import Future, Rounds, add
+from .rows import PartitionedRows
+from .work import View
+
+__all__ = ["fit"]
+
+
+def fit(
+    X: Any,
+    y: Any = None,
+    *,
+    target: str | None = None,
+    features: Sequence[str] | None = None,
+    C: float | None = None,
+    l2_reg: ArrayLike = None,
+    penalty_factor: ArrayLike = None,
+    solver: str = "auto",
+    tol: float = TOLERANCE,
+    max_iter: int | None = None,
+    multi_class: str = "ovr",
+    sample_weight: Any = None,
+    intercept: ArrayLike = "fit",
+    start: Any = None,
+    categories: str = "auto",
+    handle_unknown: str = "error",
+    client: Any = None,
+    callback: Callback | None = None,
+    time_limit: float | None = None,
+    **unknown: object,
+) -> FitResult:
+    """Fit logistic regression to a dask collection, to the optimum that `fastlogit.fit` proves.
+
+    Each partition stays in the worker that has it, with what the fit knows of its rows. A pass is
+    one task for each partition and a tree of sums; this process holds coefficients and Hessians.
+
+    Parameters
+    ----------
+    X : dask array, dask DataFrame or list of delayed
+        Arrays of numbers or of CSR blocks, frames of numbers and categorical columns, of known or
+        unknown sizes; delayed partitions are tables, or tuples ``(X, y)`` or ``(X, y,
+        sample_weight)``. What is not persisted is computed once, and kept for the fit.
+    y : dask array or Series, optional
+        Class labels, in partitions like those of X.
+    target : str, optional
+        In the place of y: the column of X that holds the labels.
+    features : sequence of str, optional
+        Columns of a frame that are taken; by default all but target and weights.
+    C, l2_reg, penalty_factor, solver, tol, max_iter, multi_class, intercept, start, \
+categories, handle_unknown, callback, time_limit : optional
+        As of `fastlogit.fit`. Categorical columns have the levels that occur in any partition, in
+        the order of the categories.
+    sample_weight : str, dask array or Series, optional
+        Weights >= 0 of the rows: a column of X, or a collection of the same partitions.
+    client : distributed.Client, optional
+        The one that there is by default.
+    **unknown
+        There are no other options: those of `fastlogit.fit` that do not work on partitions (L1,
+        bounds, offset, links, reduced bias) raise an error that says so.
+
+    Returns
+    -------
+    FitResult
+        The bits depend on the partitions, not on how many workers there are or what they did when.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument has the wrong type, shape or value, with the partition where it is in one.
+    RuntimeError
+        If a partition that was lost comes back with other rows.
+    ImportError
+        If dask.distributed is not installed.
+    """
+    began = time.perf_counter()
+    refuse_unknown(unknown)
+    solver = check_option("solver", solver, SOLVERS)
+    limits = Limits(
+        tol=check_number("tol", tol, low=0.0),
+        max_iter=check_whole(
+            "max_iter",
+            MAX_ITER.get(solver, OTHER_MAX_ITER) if max_iter is None else max_iter,
+            low=0,
+        ),
+        callback=check_callback(callback),
+        time_limit=check_time_limit(time_limit),
+    )
+    descent = descent_options(solver, limits, {})
+    multi_class = check_option("multi_class", multi_class, MULTI_CLASS)
+    strengths = Strengths(C)
+    fixed = check_intercept(intercept)
+    options = check_category_options(
+        categories, handle_unknown, None, has_penalty=strengths.exist(l2_reg, None)
+    )
+    if y is not None and target is not None:
+        raise TypeError("give y or target=, not both")
+    given = partitions_of(X, target if y is None else y, sample_weight, features)
+    rounds = Rounds(client_of(client))
+    chunks, facts = look(rounds, given)
+    problem = _problem(
+        rounds, chunks, facts, options, strengths, multi_class, fixed,
+        (l2_reg, penalty_factor, start),
+    )  # fmt: skip
+    del chunks
+    return minimise(problem, solver, descent, limits, began)
+
+
+# What `fastlogit.fit` takes and partitions do not, with what it is called.
+NOT_HERE = {
+    "l1_reg": "L1", "l1_ratio": "L1", "coef_bounds": "bounds", "penalty_groups": "a group lasso",
+    "group_weights": "a group lasso", "penalty": "penalties that are objects",
+    "bias_reduction": "reduced bias", "loss": "other losses", "link": "other links",
+    "fractional": "fractional responses", "offset": "an offset", "interactions": "interactions",
+    "n_threads": "threads (a worker gives each task one)", "step_size": "a step size",
+    "momentum": "momentum", "standardize": "columns as they are",
+}  # fmt: skip
+
+
+def refuse_unknown(options: dict[str, object]) -> None:
+    """Raise for options that there are not."""
+    for name in options:
+        if name in NOT_HERE:
+            raise NotImplementedError(
+                f"{name}: {NOT_HERE[name]} is not there for dask partitions yet; fastlogit.fit has "
+                "it, of arrays, files (fastlogit.ParquetSource) and tables"
+            )
+        check_option("the option name", name, fit.__kwdefaults__ or ())
+
+
+def look(rounds: Rounds, given: Partitions) -> tuple[list[Future], Facts]:
+    """Return the partitions, taken apart in their workers, and what they hold: one round."""
+    from dask.delayed import delayed as later
+
+    taking = later(take, pure=False)
+    delayed = [
+        taking(number, X, y, weights, given.asked, dask_key_name=rounds.key("partition", number))
+        for number, (X, y, weights) in enumerate(zip(given.X, given.y, given.weights, strict=True))
+    ]
+    chunks = rounds.client.compute(delayed)
+    known = rounds.combine(rounds.map(facts_of, "look", chunks), merged, "look").value
+    if not known:
+        raise ValueError(f"X is empty: its {len(chunks)} partitions have no rows")
+    facts: Facts = known[0]
+    if facts.n_columns == 0:
+        raise ValueError("X is empty: it has no columns")
+    return [chunks[number] for number in facts.numbers], facts
+
+
+def _problem(
+    rounds: Rounds, chunks: list[Future], facts: Facts, options: CategoryOptions,
+    strengths: Strengths, multi_class: str, fixed: float | None,
+    more: tuple[ArrayLike, ArrayLike, Any],
+) -> CheckedProblem:  # fmt: skip
+    """Return what is asked, over partitions that have become rows of a fit."""
+    l2_reg, penalty_factor, start = more
+    classes, _ = validation.encode_labels(facts.classes, facts.classes.size)
+    is_softmax = multi_class == "multinomial" and classes.size > 2
+    found = _categories_of(facts, options)
+    n_features = facts.n_columns if found is None else found.n_features
+    positive = (1,) if classes.size == 2 else tuple(range(classes.size))
+    loss = Multinomial(classes.size) if is_softmax else Binomial()
+    plan = Plan(found, classes, loss, positive, fixed is None)
+    places = rounds.map(build, "rows", chunks, facts.sizes, facts.stamps, plan=plan)
+    sizes = np.array(facts.sizes, dtype=np.int64)
+    n_samples = int(sizes.sum())
+    view = View(as_they_are(n_features), None, np.ones(len(positive)))
+    parts = Parts(rounds, places, sizes, view, RowCounter(n_samples))
+    total, of_class, counts = parts.ask(work.weights_of_all, classes.size, combine=add)
+    _refuse_without_weight(classes, of_class, is_softmax)
+    design = PartitionedDesign(
+        parts, parts.first_place().rows.design, facts.dtype,
+        facts.n_values / (n_samples * facts.n_columns),
+    )  # fmt: skip
+    rows = PartitionedRows(design, loss, positive, total, counts.astype(np.int64), fixed is None)
+    names = None if facts.names is None else [str(name) for name in facts.names]
+    feature_names = found.feature_names if found is not None else names
+    is_text = facts.names is not None and all(isinstance(name, str) for name in facts.names)
+    none = validation.NO_NUMBERS
+    looked = Rows(design, None, feature_names, feature_names if is_text else None, found)
+    asked = given_of(None, None, None, None, l2_reg, penalty_factor, start)
+    assert not isinstance(asked, Data)
+    data = Data(
+        looked, classes, np.empty(0, dtype=np.uint8), none, none,
+        _checked("l2_reg", l2_reg, n_features, looked),
+        _checked("penalty_factor", penalty_factor, n_features, looked),
+        None if asked.start is None else check_start(asked.start, classes, n_features),
+    )  # fmt: skip
+    penalty = penalty_of(strengths, data, float(total[0]), n_features, loss.n_classes)
+    return CheckedProblem(data, Objective(rows, penalty), data.start, fixed, multi_class)
+
+
+def _checked(name: str, given: ArrayLike, n_features: int, rows: Rows) -> Any:
+    return None if given is None else validation.check_l2_reg(name, given, n_features, rows.unit)
+
+
+def _categories_of(facts: Facts, options: CategoryOptions) -> Categories | None:
+    """Return the categories of a fit: the levels that occur, in the order of the partitions'."""
+    if not facts.coded:
+        return None
+    assert facts.names is not None
+    levels = tuple(
+        None
+        if place not in facts.coded
+        else tuple(v for v in facts.coded[place].declared if v in facts.coded[place].used)
+        for place in range(facts.n_columns)
+    )
+    names = tuple(str(name) for name in facts.names)
+    found = Categories(names, levels, options.coding, options.unknown)
+    found.check()
+    return found
+
+
+def _refuse_without_weight(classes: Any, of_class: Any, is_softmax: bool) -> None:
+    """Raise where the weights leave no problem."""
+    if not of_class.any():
+        raise ValueError("sample_weight is zero for every row; at least one must be positive")
+    if np.count_nonzero(of_class) < 2:
+        raise ValueError("y has one class only among the rows whose sample_weight is positive")
+    if is_softmax and not of_class.all():
+        label = classes[int(np.argmin(of_class > 0.0))]
+        raise ValueError(
+            f"no row of class {label} has positive weight; leave such rows out, or give them weight"
+        )

@@ -1,0 +1,284 @@
+"""A partition as its worker finds it -> what it holds, in short, and its rows for a fit."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from ..arrays import ArrayLike, DType, Labels, Vector
+from ..design.opening import open_rows
+from ..inputs import validation
+from ..inputs.categories import Categories, missing_category, rows_of_fit
+from ..inputs.coded_frame import Level
+from ..inputs.conversion import as_numbers, feature_names
+from ..inputs.frames import categorical_places, read_column
+from ..inputs.given import look_at_rows
+from ..objective.labelled_rows import LabelledRows
+from ..objective.losses import Loss
+from .collections import Asked
+from .rounds import Answer
+from .work import Place
+
+__all__ = ["Facts", "Plan", "Taken", "build", "facts_of", "merged", "take"]
+
+# Labels of these kinds are compared by their bytes.
+PLAIN = "fbiuUS"
+
+
+class Taken(NamedTuple):
+    """What a partition holds: X as it came, labels and weights; None where it is empty."""
+
+    number: int
+    X: ArrayLike
+    y: Labels | None
+    weights: Vector | None
+
+
+class Columns(NamedTuple):
+    """The values of a categorical column: as it declares them, and which of them occur."""
+
+    declared: tuple[Level, ...]
+    used: frozenset[Level]
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What is known of partitions, none of which is empty.
+
+    Attributes
+    ----------
+    numbers, sizes, stamps : list of int
+        Which partition each is, its rows, and a checksum of labels and weights.
+    n_columns : int
+    names : tuple of str or None
+    coded : dict of int to Columns
+        Categorical columns by their places.
+    classes : ndarray
+        Labels that occur.
+    dtype : dtype or None
+        Of the columns of numbers.
+    n_values : float
+        Values that a pass reads.
+    weighted : bool
+    """
+
+    numbers: list[int]
+    sizes: list[int]
+    stamps: list[int]
+    n_columns: int
+    names: tuple[Any, ...] | None
+    coded: dict[int, Columns]
+    classes: Labels
+    dtype: DType
+    n_values: float
+    weighted: bool
+
+
+class Plan(NamedTuple):
+    """How partitions become rows of a fit."""
+
+    categories: Categories | None
+    classes: Labels
+    loss: Loss
+    positive: tuple[int, ...]
+    fit_intercept: bool
+
+
+def take(number: int, X: Any, y: Any, weights: Any, asked: Asked) -> Taken:
+    """Return a partition taken apart: columns by name, or parts of a tuple."""
+    return _within(number, lambda: _take(number, X, y, weights, asked))
+
+
+def _take(number: int, X: Any, y: Any, weights: Any, asked: Asked) -> Taken:
+    if isinstance(X, tuple):
+        if len(X) not in (2, 3) or asked.target is not None:
+            raise TypeError(
+                "it must be a table with a column target=, or a tuple (X, y) or (X, y, "
+                f"sample_weight), got a tuple of {len(X)}"
+            )
+        X, y, weights = (*X, None)[:3]
+    has_names = hasattr(X, "columns")
+    if asked.target is not None:
+        if not has_names:
+            raise TypeError(f"{type(X).__name__} has no column {asked.target!r}")
+        y = X[asked.target]
+    if asked.sample_weight is not None:
+        weights = X[asked.sample_weight]
+    if has_names:
+        beside = {asked.target, asked.sample_weight}
+        wanted = list(asked.features or [name for name in X.columns if name not in beside])
+        if wanted != list(X.columns):
+            X = X[wanted]
+    elif not hasattr(X, "tocsr"):
+        X = np.asarray(X)
+    n_rows = int(X.shape[0]) if len(np.shape(X)) else 0
+    if y is None:
+        raise TypeError("it has no labels: give target=, or tuples (X, y)")
+    if n_rows == 0:
+        return Taken(number, None, None, None)
+    labels = validation.check_target_vector(y, n_rows)
+    return Taken(number, X, labels, _weights_of(weights, n_rows))
+
+
+def _weights_of(given: Any, n_rows: int) -> Vector | None:
+    """Return the weights of a partition, all of which may be 0."""
+    if given is None:
+        return None
+    weights = as_numbers("sample_weight", given)
+    if not weights.any():
+        zeros = np.zeros(n_rows)
+        if weights.shape == zeros.shape:
+            return zeros
+    return validation.check_weights(weights, n_rows)
+
+
+def facts_of(taken: Taken) -> Answer:
+    """Return what a partition holds, in a list: none of one that is empty."""
+    if taken.y is None:
+        return Answer([], 0)
+    return _within(taken.number, lambda: Answer([_facts_of(taken)], 0))
+
+
+def _facts_of(taken: Taken) -> Facts:
+    X, y = taken.X, taken.y
+    assert y is not None
+    coded: dict[int, Columns] = {}
+    names = feature_names(X)
+    kind: DType = np.dtype(np.float64)
+    n_values = 0.0
+    places = categorical_places(X) if names is not None and hasattr(X, "columns") else []
+    for place in places:
+        column = read_column(X, place)
+        if column.codes.min() < 0:
+            raise missing_category(int(np.argmax(column.codes < 0)), place, names or [])
+        used = np.flatnonzero(np.bincount(column.codes, minlength=len(column.values)))
+        coded[place] = Columns(
+            tuple(column.values), frozenset(column.values[code] for code in used)
+        )
+    shape: tuple[int, ...] = X.shape  # type: ignore[attr-defined]  # a table, as was looked at
+    if not coded:
+        rows: Any = look_at_rows(X).X
+        kind, n_values = np.dtype(rows.dtype), open_rows(rows, None).density * np.prod(rows.shape)
+    else:
+        n_values = float(np.prod(shape))
+    return Facts(
+        [taken.number], [int(shape[0])], [_stamp(taken)], int(shape[1]),
+        None if names is None else tuple(names), coded, np.unique(y), kind, float(n_values),
+        taken.weights is not None,
+    )  # fmt: skip
+
+
+def merged(lists: Sequence[list[Facts]]) -> list[Facts]:
+    """Return what is known of all partitions: a list of one, or of none."""
+    parts = [facts for each in lists for facts in each]
+    if not parts:
+        return []
+    first = parts[0]
+    for other in parts[1:]:
+        _refuse_unlike(first, other)
+    classes = np.unique(np.concatenate([part.classes for part in parts]))
+    coded = {}
+    for place in first.coded:
+        declared = dict.fromkeys(v for part in parts for v in part.coded[place].declared)
+        used = frozenset().union(*(part.coded[place].used for part in parts))
+        coded[place] = Columns(tuple(declared), used)
+    return [
+        replace(
+            first,
+            numbers=[n for part in parts for n in part.numbers],
+            sizes=[n for part in parts for n in part.sizes],
+            stamps=[n for part in parts for n in part.stamps],
+            coded=coded,
+            classes=classes,
+            dtype=np.result_type(*(part.dtype for part in parts)),
+            n_values=sum(part.n_values for part in parts),
+        )
+    ]
+
+
+def _refuse_unlike(first: Facts, other: Facts) -> None:
+    """Raise for partitions that are not of one table."""
+    one, two = f"partition {first.numbers[0]}", f"partition {other.numbers[0]}"
+    if first.n_columns != other.n_columns:
+        raise ValueError(
+            f"{two} has {other.n_columns} columns, but {one} has {first.n_columns}; all must have "
+            "the same"
+        )
+    if first.names != other.names:
+        raise ValueError(
+            f"{two} has columns {list(other.names or [])[:10]}, but {one} "
+            f"{list(first.names or [])[:10]}; all must have the same, in the same order"
+        )
+    unlike = sorted(set(first.coded) ^ set(other.coded))
+    if unlike:
+        name = "" if first.names is None else f" ({first.names[unlike[0]]!r})"
+        has, not_ = (one, two) if unlike[0] in first.coded else (two, one)
+        raise TypeError(
+            f"column {unlike[0]}{name} is categorical in {has}, but not in {not_}; make it "
+            "categorical in all, as by ddf.astype({'column': 'category'})"
+        )
+    if first.weighted != other.weighted:
+        raise ValueError(f"of {one} and {two} one has weights, the other has not")
+    kinds = {_kind_of(first.classes), _kind_of(other.classes)}
+    if len(kinds) > 1:
+        raise TypeError(
+            f"y is of {' in one and of '.join(sorted(kinds))} in another of {one} and {two}"
+        )
+
+
+def _kind_of(labels: Labels) -> str:
+    return validation.text_kind(labels.dtype) or "numbers"
+
+
+def build(taken: Taken, n_rows: int, stamp: int, plan: Plan) -> Place:
+    """Return the rows of a partition for a fit.
+
+    Raises
+    ------
+    RuntimeError
+        If it is not the partition that was looked at first: a lost one is made anew.
+    """
+    if taken.y is None or len(taken.y) != n_rows or _stamp(taken) != stamp:
+        raise RuntimeError(
+            f"partition {taken.number} has other rows than before: it was made anew, as a worker "
+            "was lost, and what makes it gives other rows each time; persist it on more workers, "
+            "or give random numbers a seed"
+        )
+    return _within(taken.number, lambda: _build(taken, plan))
+
+
+def _build(taken: Taken, plan: Plan) -> Place:
+    X = taken.X
+    if plan.categories is None:
+        rows: Any = look_at_rows(X).X
+    else:
+        rows = rows_of_fit(X, plan.categories)
+    design = open_rows(rows, None)
+    n_rows = design.shape[0]
+    codes = validation.encode_known_labels(taken.y, n_rows, plan.classes)
+    weights = np.empty(0) if taken.weights is None else taken.weights
+    return Place(
+        LabelledRows(design, plan.loss, codes, plan.positive, weights, None, plan.fit_intercept)
+    )
+
+
+def _stamp(taken: Taken) -> int:
+    """Return a checksum of labels and weights."""
+    found = 0
+    for array in (taken.y, taken.weights):
+        if array is not None and array.dtype.kind in PLAIN:
+            found = zlib.crc32(np.ascontiguousarray(array).view(np.uint8).data, found)
+    return found
+
+
+def _within(number: int, work: Callable[[], Any]) -> Any:
+    """Return what `work` does, and say of which partition an error is."""
+    try:
+        return work()
+    except (TypeError, ValueError) as error:
+        kind = TypeError if isinstance(error, TypeError) else ValueError
+        raise kind(f"partition {number}: {error}") from None

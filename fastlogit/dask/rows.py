@@ -1,0 +1,333 @@
+"""Labelled rows that lie in partitions: the same questions, each answered by one round."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+
+from ..arrays import Cube, Features, IndexMatrix, Indices, Integers, Matrix, Vector
+from ..design.base import Columns, Design, readonly, step_by_step
+from ..design.blockwise import finish_evaluation
+from ..design.dense import DenseDesign
+from ..kernels.descent import DescentState
+from ..kernels.passes import Targets
+from ..objective.labelled_rows import LabelledRows
+from ..objective.leading_rows import LeadingRows
+from ..objective.losses import Loss
+from ..objective.penalties import CompiledL2
+from ..objective.row_state import RowCurvature, RowPredictions
+from . import work
+from .design import PartitionedDesign
+from .parts import Parts
+from .rounds import Future, join, largest, least
+from .states import CurvatureElsewhere, PredictionsElsewhere
+
+__all__ = ["PartitionedRows"]
+
+
+class PartitionedRows(LabelledRows):
+    """Rows of partitions with their classes and weights, which stay in the workers.
+
+    Parameters
+    ----------
+    design : PartitionedDesign
+    loss : Loss
+        Binomial or Multinomial.
+    positive : sequence of int
+        For each output the class that counts as 1.
+    total_weight : ndarray of shape (n_outputs,)
+    class_counts : ndarray of int64, shape (n_classes,)
+        How many rows of weight are of each class.
+    fit_intercept : bool
+    """
+
+    design: PartitionedDesign
+
+    def __init__(
+        self, design: PartitionedDesign, loss: Loss, positive: Indices | Sequence[int],
+        total_weight: Vector, class_counts: Integers, fit_intercept: bool,
+    ) -> None:  # fmt: skip
+        assert loss.kernel is not None
+        self.design, self.loss, self.fit_intercept = design, loss, fit_intercept
+        self.shares, self._linear = None, None
+        self._class_counts = class_counts
+        # No row is here: what `only` and the properties need is.
+        self._targets = Targets(
+            loss.kernel, loss.n_classes, np.empty((1, 0), dtype=np.uint8),
+            readonly(np.array(positive, dtype=np.int64)), np.empty((0, 0)),
+            readonly(np.zeros(len(positive), dtype=np.int64)), total_weight, np.empty((0, 0)),
+        )  # fmt: skip
+        self._see(design)
+
+    @property
+    def parts(self) -> Parts:
+        """The partitions."""
+        return self.design.parts
+
+    def _see(self, design: PartitionedDesign, models: Indices | None = None) -> None:
+        """Let the partitions see what this does."""
+        changes: dict[str, object] = {"total_weight": self.total_weight}
+        if models is not None:
+            changes["models"] = models
+        self.design = design.over(design.parts.seen(**changes))
+
+    # ---- other rows, other models
+
+    def standardized(self, columns: Columns) -> PartitionedRows:
+        """Return the same with another standardisation of the design."""
+        other = copy.copy(self)
+        other.design = self.design.standardized(columns)
+        return other
+
+    def only(self, models: Indices | Sequence[int]) -> PartitionedRows:
+        """Return the same as some of the models alone see it (an index array)."""
+        other = super().only(models)
+        assert isinstance(other, PartitionedRows)
+        before = self.parts.view.models
+        chosen = np.asarray(models)
+        other._see(self.design, chosen if before is None else before[chosen])
+        return other
+
+    def subsample(self, stride: int) -> PartitionedRows:
+        """Return every `stride`-th row of each partition."""
+        parts, total = self.parts.subsample(stride)
+        models = self.parts.view.models
+        total = total if models is None else total[self.outputs_of(models)]
+        other = copy.copy(self)
+        other._targets = self._targets._replace(total_weight=total)
+        other._see(self.design.over(parts))
+        return other
+
+    def counted(self, most_numbers: int) -> LabelledRows:
+        """Return the same: no rows are copied."""
+        return self
+
+    # ---- what rows say of themselves
+
+    def weights_of(self, output: int) -> Vector | None:
+        """Return the row weights of an output; None where all are 1."""
+        weights = [own for _, own in self.parts.ask(work.codes_and_weights, combine=join)]
+        return None if weights[0] is None else np.concatenate(weights)
+
+    def codes_of(self, model: int) -> Integers:  # type: ignore[override]  # of either width
+        """Return the class of each row."""
+        return np.concatenate(
+            [codes for codes, _ in self.parts.ask(work.codes_and_weights, combine=join)]
+        )
+
+    def largest_curvature(self, curvature: RowCurvature, output: int) -> float:
+        """Return the largest curvature of a row's loss at the first model's point, weight aside."""
+        held = [_held(curvature)]
+        found = self.parts.call("largest_curvature", output, held=held, combine=largest)
+        return float(found)
+
+    def n_of_weight(self, output: int) -> int:
+        """Return how many rows have weight for an output."""
+        return int(self.parts.ask(work.n_of_weight, output))
+
+    def offset_of(self, output: int) -> Vector | None:
+        """Return None: there is no offset."""
+        return None
+
+    def largest_offset(self) -> float:
+        """Return 0: there is no offset."""
+        return 0.0
+
+    def weights_of_class(self, output: int) -> tuple[float, float]:
+        """Return the weight of the rows that count as 1 for an output, and that of the others."""
+        count, rest = self.parts.ask(work.weights_of_class, output)
+        return float(count), float(rest)
+
+    def rows_of_classes(self, stride: int) -> Integers:
+        """Return how many of every `stride`-th row of weight are of each class: about so many."""
+        return self._class_counts // stride
+
+    def least_weight_share(self) -> float | None:
+        """Return the least positive weight over the largest; 1 where all are."""
+        low, high = self.parts.ask(work.weights_at_ends, combine=least)
+        return float(low / -high)
+
+    def common_weights(self) -> Vector:
+        """Return the weights of the rows; empty where all are 1."""
+        weights = self.weights_of(0)
+        return np.empty(0) if weights is None else weights
+
+    def column_means(self) -> Vector:
+        """Return the weighted mean of each column of X: one pass; not finite where X is not."""
+        return self._means(False)
+
+    def column_variances(self) -> Vector:
+        """Return the weighted mean of each column's squared distance from its centre: one pass."""
+        return self._means(True)
+
+    def _means(self, variances: bool) -> Vector:
+        sums, weight = self.parts.ask(work.means_of_columns, variances)
+        with np.errstate(over="ignore", invalid="ignore"):
+            return sums / weight
+
+    def blocks_of_weight(self, output: int, size: int, columns: Indices) -> Iterator[Features]:
+        """Go over some columns of the rows that have weight, which come here: one pass."""
+        yield from self.parts.ask(work.blocks_of_weight, output, size, columns, combine=join)
+
+    def level_cost(self, model: int, levels: Vector) -> float:
+        """Return the mean loss of a model of these intercepts and no slopes: no pass over X."""
+        return float(self.parts.call("level_cost", model, levels))
+
+    # ---- passes at a point
+
+    def evaluate(
+        self, state: DescentState, penalty: CompiledL2, curvature_out: RowCurvature | None = None
+    ) -> None:
+        """Put the cost, with the penalty that passes can add, and its gradient into the state."""
+        point, level = np.array(state.point), np.array(state.point_intercept)
+        if curvature_out is None:
+            cost, gradient, last = self.parts.ask(work.evaluate, point, level)
+        else:
+            assert isinstance(curvature_out, CurvatureElsewhere)
+            curvature_out.kept, (cost, gradient, last) = self.parts.keep(
+                work.evaluate_and_keep, point, level
+            )
+        with np.errstate(over="ignore", invalid="ignore"):
+            finish_evaluation(state, np.column_stack([gradient, last, cost]), penalty)
+
+    def descend(
+        self, state: DescentState, penalty: CompiledL2, step_size: float, accelerate: bool,
+        tol: float, history_out: Matrix,
+    ) -> tuple[int, int]:  # fmt: skip
+        """Take up to ``len(history_out)`` gradient steps from an evaluated state, a round each."""
+
+        def evaluate(state: DescentState) -> None:
+            self.evaluate(state, penalty)
+
+        return step_by_step(
+            evaluate, self.loss.n_classes, step_size, accelerate, tol, state, history_out
+        )
+
+    def empty_curvature(self, n_models: int | None = None) -> CurvatureElsewhere:
+        """Return what row curvatures of models are put into."""
+        return CurvatureElsewhere(self.parts, self.n_models if n_models is None else n_models)
+
+    def predictions(self, theta: Matrix) -> RowPredictions:
+        """Return what models of one output predict for the rows, without offset: one pass."""
+        kept, _ = self.parts.keep(work.predictions, np.array(theta))
+        return PredictionsElsewhere(self.parts, len(theta), kept)
+
+    def majorizing(self, theta: Matrix) -> RowCurvature:
+        """Return curvatures of functions above the loss, of each output, times weights: a pass."""
+        kept, _ = self.parts.keep(work.majorizing, np.array(theta))
+        return CurvatureElsewhere(self.parts, self.n_outputs, kept)
+
+    def largest_range(self, direction: Vector) -> float:
+        """Return the largest range, over the classes of one model, of a row's raw predictions."""
+        return float(self.parts.call("largest_range", direction, combine=largest))
+
+    def largest_square(self, directions: Matrix, together: int) -> float:
+        """Return the largest sum over directions of a row's squared raw predictions."""
+        found = self.parts.call("largest_square", directions, together, combine=largest)
+        return float(found)
+
+    # ---- sums with row curvatures
+
+    def hessian(self, curvature: RowCurvature, model: int) -> Matrix:
+        """Return the Hessian of one model's mean loss from its row curvatures, and no others."""
+        return self.parts.call("hessian", model, held=[_held(curvature)])
+
+    def class_hessians(self, curvature: RowCurvature, model: int) -> Cube:
+        """Return the blocks on the diagonal of `hessian`, one for each output of the model."""
+        return self.parts.call("class_hessians", model, held=[_held(curvature)])
+
+    def mean_hessian(self, curvature: RowCurvature) -> Matrix:
+        """Return the Hessian of the loss of an output, the mean over all outputs: one pass."""
+        return self.parts.call("mean_hessian", held=[_held(curvature)])
+
+    def product(
+        self, curvature: RowCurvature, coef: Matrix, intercept: Vector
+    ) -> tuple[Matrix, Vector]:
+        """Return the Hessians of the mean losses times vectors, one for each model: one pass."""
+        return self.parts.call("product", coef, intercept, held=[_held(curvature)])
+
+    def output_product(
+        self, curvature: RowCurvature, coef: Matrix, intercept: Vector
+    ) -> tuple[Matrix, Vector]:
+        """Return X' diag(curvature) X of each output, over its weight, times a vector: one pass."""
+        return self.parts.call("output_product", coef, intercept, held=[_held(curvature)])
+
+    def weight_product(self, coef: Matrix, intercept: Vector) -> tuple[Matrix, Vector]:
+        """Return what is at least X' W X of every model, over its weight, times a vector."""
+        return self.parts.call("weight_product", coef, intercept)
+
+    def mean_curvatures(self, curvature: RowCurvature) -> Matrix:
+        """Return what the mean row adds to the Hessian of each output, (n_outputs, 1)."""
+        return self.parts.call("mean_curvatures", held=[_held(curvature)])
+
+    def output_curvature(self, curvature: RowCurvature) -> RowCurvature:
+        """Return what each row adds to the Hessian of each output."""
+        kept, _ = self.parts.keep(work.output_curvature, held=[_held(curvature)])
+        return CurvatureElsewhere(self.parts, self.n_outputs, kept)
+
+    def draw(self, curvature: RowCurvature, count: int) -> tuple[Design, IndexMatrix]:
+        """Return copies of rows, `count` for each output in proportion to the curvatures."""
+        each = np.array(self.parts.ask(work.totals_in_list, held=[_held(curvature)], combine=join))
+        totals = each.sum(axis=0)
+        shares = np.cumsum(each, axis=0) / np.where(totals > 0.0, totals, 1.0)
+        shares[:, ~(totals > 0.0)] = 1.0
+        ends = np.rint(shares * count).astype(np.int64)
+        ends[-1] = count
+        counts = np.diff(ends, axis=0, prepend=0)
+        held = [_held(curvature), [work.Own(own) for own in counts]]
+        found = self.parts.ask(work.drawn_rows, held=held, combine=join)
+        rows = [block for output in range(len(totals)) for block in (own[output] for own in found)]
+        design = DenseDesign(
+            np.concatenate(rows), columns=self.design.columns, counter=self.design.counter
+        )
+        return design, np.arange(len(totals) * count).reshape(len(totals), count)
+
+    def leading(self, curvature: RowCurvature, count: int) -> LeadingRows:
+        """Return a copy of the rows of largest curvature of one model of one output."""
+        found = self.parts.ask(work.leading_rows, count, held=[_held(curvature)], combine=join)
+        curvatures = np.concatenate([values for _, values in found])
+        best = np.sort(np.argsort(-curvatures, kind="stable")[:count])
+        rows = np.concatenate([block for block, _ in found])[best]
+        shares = curvatures[best] / self.total_weight[0]
+        return LeadingRows(
+            DenseDesign(rows, columns=self.design.columns), shares, self.fit_intercept
+        )
+
+    def output_grams(self, curvature: RowCurvature, tiny: float) -> Cube:
+        """Return X' diag(curvature) X of each output over its weight: as many passes."""
+        least_counted = tiny * curvature.totals() / self.design.shape[0]
+        return self.parts.ask(work.output_grams, least_counted, held=[_held(curvature)])
+
+    def curvature_mean(self, curvature: RowCurvature) -> Vector:
+        """Return the rows' mean, weighted by the curvatures of a model of one output: one pass."""
+        sums, total = self.parts.ask(work.column_sums, held=[_held(curvature)])
+        return sums / total
+
+    def intercept_hessian(self, curvature: RowCurvature) -> Matrix:
+        """Return the mean loss's Hessian in the intercepts of one model, (n_classes, n_classes)."""
+        return self.parts.call("intercept_hessian", held=[_held(curvature)])
+
+
+def _held(curvature: RowCurvature) -> list[Future]:
+    assert isinstance(curvature, CurvatureElsewhere)
+    return curvature.held
+
+
+# What takes or returns a number for each row, or rows in this process.
+STAYING = (
+    "cooled", "weighted", "rows_of", "root_mean_squares", "table", "raw_predictions", "residuals",
+    "derivatives", "pair_hessian", "class_pair_blocks", "over", "among",
+)  # fmt: skip
+
+
+def _refused(name: str) -> object:
+    def refuse(self: PartitionedRows, *_: object, **__: object) -> None:
+        raise NotImplementedError(f"{name} of rows that lie in dask partitions is not there")
+
+    return refuse
+
+
+for _name in STAYING:
+    setattr(PartitionedRows, _name, _refused(_name))

@@ -1,0 +1,131 @@
+"""Handles of row states that lie in workers, beside the rows: see `objective.row_state`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from types import EllipsisType
+from typing import Any
+
+import numpy as np
+
+from ..arrays import IndexMatrix, Indices, Mask, Vector
+from ..objective.row_state import RowCurvature, RowPredictions
+from . import work
+from .parts import Parts
+from .rounds import Future, add, largest, least
+
+__all__ = ["CurvatureElsewhere", "PredictionsElsewhere"]
+
+
+class CurvatureElsewhere(RowCurvature):
+    """Row curvatures of models, in the workers.
+
+    Parameters
+    ----------
+    parts : Parts
+    n_models : int
+    kept : sequence of futures, optional
+        None until they are filled.
+    """
+
+    def __init__(self, parts: Parts, n_models: int, kept: Sequence[Future] | None = None) -> None:
+        self._parts, self._n_models = parts, n_models
+        self.kept = None if kept is None else list(kept)
+
+    def __len__(self) -> int:
+        return self._n_models
+
+    @property
+    def held(self) -> list[Future]:
+        """The futures; of curvatures that are there."""
+        assert self.kept is not None  # nobody asks before a pass has filled them
+        return self.kept
+
+    def __getitem__(self, models: int | np.intp | Indices | Mask) -> CurvatureElsewhere:
+        """Return those of some models: an index, or an array of them or of booleans."""
+        count = 1 if np.ndim(models) == 0 else len(np.arange(self._n_models)[models])
+        if count == self._n_models == 1:
+            return CurvatureElsewhere(self._parts, 1, self.held)
+        kept = self._parts.derive(work.some_models, self.held, models=models)
+        return CurvatureElsewhere(self._parts, count, kept)
+
+    def __setitem__(self, models: int | Indices | Mask | EllipsisType, other: RowCurvature) -> None:
+        """Take those of some models over from another."""
+        assert isinstance(other, CurvatureElsewhere)
+        given = {"models": models, "n_models": self._n_models}
+        if self.kept is None:
+            nothing = [None] * len(other.held)
+            self.kept = self._parts.derive(work.with_models, nothing, other.held, **given)
+        else:
+            self.kept = self._parts.derive(work.with_models, self.kept, other.held, **given)
+
+    def like(self, n_models: int | None = None) -> CurvatureElsewhere:
+        """Return another of the same rows, for as many models or so many, not filled yet."""
+        return CurvatureElsewhere(self._parts, self._n_models if n_models is None else n_models)
+
+    def _ask(self, function: Any, *given: Any, combine: Any = add) -> Any:
+        return self._parts.ask(function, *given, held=[self.held], combine=combine)
+
+    def totals(self) -> Vector:
+        """Return the sum over the rows (and classes) of each model, (n_models,)."""
+        return self._ask(work.totals)
+
+    def least_positive(self) -> float:
+        """Return the least of those that are positive; infinite where none is."""
+        return float(self._ask(work.least_positive, combine=least))
+
+    def n_positive(self) -> int:
+        """Return how many are positive."""
+        return int(self._ask(work.n_positive))
+
+    def draw(self, count: int) -> IndexMatrix:
+        """Raise: rows have no number here, see `PartitionedRows.draw`."""
+        raise NotImplementedError("rows are drawn where they are")
+
+    def leading(self, count: int) -> tuple[Indices, Vector]:
+        """Raise: rows have no number here, see `PartitionedRows.leading`."""
+        raise NotImplementedError("rows are chosen where they are")
+
+    def is_like(self, model: int, other: int, share: float) -> bool:
+        """Say whether two models differ by at most a share of the second, in the mean."""
+        apart, total = self._ask(work.apart, model, other)
+        return bool(not apart > share * total)
+
+
+class PredictionsElsewhere(RowPredictions):
+    """Raw predictions of models for the rows, in the workers.
+
+    Parameters
+    ----------
+    parts : Parts
+    n_models : int
+    kept : list of futures
+    """
+
+    def __init__(self, parts: Parts, n_models: int, kept: list[Future]) -> None:
+        self._parts, self._n_models, self.kept = parts, n_models, kept
+
+    def __len__(self) -> int:
+        return self._n_models
+
+    def __getitem__(self, models: int) -> PredictionsElsewhere:
+        """Return those of a model."""
+        kept = self._parts.derive(work.some_models, self.kept, models=models)
+        return PredictionsElsewhere(self._parts, 1, kept)
+
+    def largest(self, curvature: RowCurvature) -> Vector:
+        """Return the largest size of each model's, among rows whose curvature is positive."""
+        assert isinstance(curvature, CurvatureElsewhere)
+        held = [self.kept, curvature.held]
+        return self._parts.ask(work.largest_of, held=held, combine=largest)
+
+    def squares(self, curvature: RowCurvature) -> Vector:
+        """Return the sum of each model's squares, times the rows' curvatures."""
+        assert isinstance(curvature, CurvatureElsewhere)
+        return self._parts.ask(work.squares_of, held=[self.kept, curvature.held])
+
+    def largest_change(self, other: RowPredictions) -> Vector:
+        """Return for each model the largest difference to the other's only or same model."""
+        assert isinstance(other, PredictionsElsewhere)
+        held = [self.kept, other.kept]
+        return self._parts.ask(work.largest_change, held=held, combine=largest)
