@@ -3,11 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, NamedTuple, TypeAlias, TypeGuard
 
 from ..inputs.conversion import show
 
-__all__ = ["Asked", "Delayed", "Partitions", "client_of", "is_array", "is_frame", "partitions_of"]
+__all__ = [
+    "Asked",
+    "Delayed",
+    "Partitions",
+    "blocks_of_array",
+    "client_of",
+    "is_array",
+    "is_delayed_list",
+    "is_frame",
+    "partitions_of",
+]
 
 # dask has no types that strict checking could use.
 Delayed: TypeAlias = Any
@@ -84,6 +94,11 @@ def _is_delayed(X: object) -> bool:
     return hasattr(X, "__dask_graph__") and type(X).__name__ in ("Delayed", "DelayedLeaf")
 
 
+def is_delayed_list(X: object) -> TypeGuard[list[Delayed]]:
+    """Say whether X is a list of delayed objects."""
+    return isinstance(X, list | tuple) and len(X) > 0 and all(_is_delayed(part) for part in X)
+
+
 def partitions_of(
     X: object, y: object, sample_weight: object, features: Sequence[str] | None
 ) -> Partitions:
@@ -104,7 +119,7 @@ def partitions_of(
     """
     target, weight = (given if isinstance(given, str) else None for given in (y, sample_weight))
     asked = Asked(target, weight, None if features is None else tuple(features))
-    if isinstance(X, list | tuple) and X and all(_is_delayed(part) for part in X):
+    if is_delayed_list(X):
         return _of_delayed(list(X), y, sample_weight, asked)
     if is_frame(X):
         blocks = _of_frame(X, asked)
@@ -114,7 +129,7 @@ def partitions_of(
                 "a dask array has no names of columns: give y and sample_weight as dask arrays of "
                 "the same chunks, and no features"
             )
-        blocks = _of_array(X)
+        blocks = blocks_of_array(X)
     else:
         raise TypeError(
             f"X must be {HOW}, got {show(X)} ({type(X).__name__}); what is in memory goes to "
@@ -153,7 +168,7 @@ def _of_frame(X: Collection, asked: Asked) -> list[Delayed]:
     return list(X[[*wanted, *beside]].to_delayed())
 
 
-def _of_array(X: Collection) -> list[Delayed]:
+def blocks_of_array(X: Collection) -> list[Delayed]:
     """Return blocks of whole rows."""
     if X.ndim != 2:
         raise ValueError(f"X must have 2 dimensions (rows, columns), found {X.ndim}")

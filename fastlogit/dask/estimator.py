@@ -1,0 +1,148 @@
+"""`LogisticRegression` over dask collections."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from sklearn.utils.validation import check_is_fitted
+
+from ..arrays import Array, ArrayLike
+from ..estimators.data import rows_of_models
+from ..estimators.logistic import SOLVERS, cost_tolerance
+from ..estimators.logistic import LogisticRegression as InMemory
+from ..result import FitResult
+from .fitting import fit
+from .predictions import columns_of, is_collection, lazily
+
+__all__ = ["LogisticRegression"]
+
+# Parameters that partitions do not have, and what they must be left at.
+LEFT_OUT = {
+    "penalty": "deprecated", "l1_ratio": 0.0, "class_weight": None, "warm_start": False,
+    "interactions": None, "bias_reduction": None, "verbose": 0,
+}  # fmt: skip
+
+
+class LogisticRegression(InMemory):
+    """Logistic regression fitted to a dask collection: `fastlogit.LogisticRegression` otherwise.
+
+    Its parameters are those of `fastlogit.LogisticRegression`, without L1, `class_weight`,
+    `warm_start`, `interactions`, `bias_reduction` and `verbose`, which are refused. `n_jobs` has no
+    effect: a worker gives each task one thread. Dask collections are predicted lazily, what is in
+    memory at once.
+    """
+
+    def fit(
+        self,
+        X: Any,
+        y: Any = None,
+        sample_weight: Any = None,
+        *,
+        target: str | None = None,
+        features: Sequence[str] | None = None,
+        penalty_factor: ArrayLike = None,
+        client: Any = None,
+    ) -> LogisticRegression:
+        """Fit the model to the partitions of X, where they are: see `fastlogit.dask.fit`.
+
+        Parameters
+        ----------
+        X : dask array, dask DataFrame or list of delayed
+        y : dask array or Series, optional
+        sample_weight : str, dask array or Series, optional
+        target : str, optional
+            In the place of y: the column of X that holds the labels.
+        features : sequence of str, optional
+            Columns of a frame that are taken.
+        penalty_factor : array-like of shape (n_features,), optional
+        client : distributed.Client, optional
+
+        Returns
+        -------
+        self
+
+        Raises
+        ------
+        TypeError, ValueError
+            If an argument has the wrong type, shape or value.
+        NotImplementedError
+            If a parameter is set that partitions do not have.
+        """
+        for name, default in LEFT_OUT.items():
+            if getattr(self, name) != default:
+                raise NotImplementedError(
+                    f"{name}={getattr(self, name)!r} is not there for dask partitions yet; "
+                    "fastlogit.LogisticRegression has it"
+                )
+        self._validate_params()
+        result = fit(
+            X, y, target=target, features=features, C=self.C, penalty_factor=penalty_factor,
+            solver=SOLVERS[self.solver], tol=cost_tolerance(self.tol), max_iter=self.max_iter,
+            multi_class=self.multi_class, sample_weight=sample_weight,
+            intercept="fit" if self.fit_intercept else None, time_limit=self.time_limit,
+            categories=self.categories, handle_unknown=self.handle_unknown, client=client,
+        )  # fmt: skip
+        self._take(result)
+        return self
+
+    def _take(self, result: FitResult) -> None:
+        """Sets: what a fitted estimator has."""
+        self.result_, self.classes_ = result, result.classes
+        self.coef_, self.intercept_ = rows_of_models(result.coef, result.intercept)
+        self._single, self._categories = False, result.categories
+        self.n_iter_ = np.array([result.n_iter], dtype=np.int32)
+        columns = columns_of(result)
+        self.n_features_in_ = self.coef_.shape[1] if columns is None else len(columns)
+        if columns is not None:
+            self.feature_names_in_ = np.array(columns, dtype=object)
+        elif hasattr(self, "feature_names_in_"):
+            del self.feature_names_in_
+
+    def decision_function(self, X: Any, *, offset: ArrayLike = None) -> Any:
+        """Return the decision function: of a dask collection lazily, as a dask array."""
+        n_models = self._n_models(X)
+        if n_models is None:
+            return super().decision_function(X, offset=offset)
+        return self._lazily("decision_function", X, None if n_models == 1 else n_models, offset)
+
+    def predict(self, X: Any, *, offset: ArrayLike = None) -> Any:
+        """Return the label of each row: of a dask collection lazily, as a dask array."""
+        if self._n_models(X) is None:
+            return super().predict(X, offset=offset)
+        return self._lazily("predict", X, None, offset, self.classes_.dtype)
+
+    def predict_proba(self, X: Any, *, offset: ArrayLike = None) -> Any:
+        """Return the probability of each class: of a dask collection lazily, as a dask array."""
+        if self._n_models(X) is None:
+            return super().predict_proba(X, offset=offset)
+        return self._lazily("predict_proba", X, len(self.classes_), offset)
+
+    def predict_log_proba(self, X: Any, *, offset: ArrayLike = None) -> Any:
+        """Return its logarithm: of a dask collection lazily, as a dask array."""
+        if self._n_models(X) is None:
+            return super().predict_log_proba(X, offset=offset)
+        return self._lazily("predict_log_proba", X, len(self.classes_), offset)
+
+    def _n_models(self, X: object) -> int | None:
+        """Return how many models a dask collection is asked; None for what is in memory."""
+        check_is_fitted(self)
+        return int(self.coef_.shape[0]) if is_collection(X) else None
+
+    def _lazily(
+        self, name: str, X: Any, width: int | None, offset: ArrayLike, dtype: Any = np.float64
+    ) -> Any:
+        if offset is not None:
+            raise NotImplementedError("an offset is not there for dask partitions yet")
+        return lazily(_Of(self, name), X, columns_of(self.result_), width, dtype)
+
+
+class _Of:
+    """What a method of a fitted estimator says of rows in memory."""
+
+    def __init__(self, estimator: LogisticRegression, name: str) -> None:
+        self._estimator, self._name = estimator, name
+
+    def __call__(self, rows: Any) -> Array:
+        return getattr(self._estimator, self._name)(rows)

@@ -1,0 +1,288 @@
+"""Fits over dask collections on real worker processes: the optimum of the fit in memory."""
+
+import os
+import signal
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import pytest
+
+import fastlogit
+from fastlogit.objective.labelled_rows import LabelledRows
+
+dask = pytest.importorskip("dask")
+distributed = pytest.importorskip("distributed")
+
+import dask.array as da  # noqa: E402
+import dask.dataframe as dd  # noqa: E402
+import pandas as pd  # noqa: E402
+import scipy.sparse as sp  # noqa: E402
+from dask.delayed import delayed  # noqa: E402
+
+import fastlogit.dask as of_dask  # noqa: E402
+from fastlogit.dask.rows import STAYING, PartitionedRows  # noqa: E402
+
+pytestmark = [
+    pytest.mark.jit,
+    # Of dask's own: sockets and threads that end after their loop.
+    pytest.mark.filterwarnings("ignore::ResourceWarning"),
+    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
+]
+
+CUTS = (700, 100, 600, 400)
+
+
+@pytest.fixture(scope="module")
+def client() -> Iterator[Any]:
+    """Two worker processes of one thread each."""
+    cluster = quiet_cluster(n_workers=2, threads_per_worker=1)
+    with cluster, distributed.Client(cluster) as client:
+        yield client
+
+
+def quiet_cluster(**options: Any) -> Any:
+    return distributed.LocalCluster(
+        processes=True, dashboard_address=":0", silence_logs=50, memory_limit=0, **options
+    )
+
+
+@pytest.fixture(scope="module")
+def table() -> tuple[Any, Any, Any]:
+    rng = np.random.default_rng(5)
+    X = rng.normal(size=(1800, 5)) * [1.0, 20.0, 0.3, 1.0, 1.0] + [0.0, 7.0, 0.0, 0.0, 1.0]
+    raw = X @ [1.0, 0.03, -2.0, 0.0, 0.4] + rng.logistic(size=1800)
+    return X, (raw > 0.5).astype(np.int64), np.digitize(raw, [-1.0, 1.5])
+
+
+def blocks(array: Any) -> Any:
+    return da.from_array(array, chunks=(CUTS, *(-1,) * (array.ndim - 1)))
+
+
+def alike(found: Any, wanted: Any, tol: float = 1e-10) -> None:
+    assert found.converged
+    np.testing.assert_allclose(found.coef, wanted.coef, rtol=0, atol=tol)
+    np.testing.assert_allclose(found.intercept, wanted.intercept, rtol=0, atol=tol)
+    assert np.max(found.suboptimality) <= 1e-12
+    assert found.classes.tolist() == wanted.classes.tolist()
+
+
+@pytest.mark.parametrize("C", [0.5, np.inf])
+def test_newton_gives_the_coefficients_of_the_fit_in_memory(client, table, C) -> None:
+    X, y, _ = table
+    found = of_dask.fit(blocks(X), blocks(y), C=C, solver="newton")
+    wanted = fastlogit.fit(X, y, C=C, solver="newton")
+    alike(found, wanted)
+    # `fit` standardises and starts from a subsample here too.
+    assert found.n_passes <= wanted.n_passes + 1.0
+    assert "newton" in found.message
+
+
+def test_softmax_and_one_against_the_others(client, table) -> None:
+    X, _, y = table
+    for multi_class in ("multinomial", "ovr"):
+        options = {"C": 1.0, "multi_class": multi_class, "solver": "newton"}
+        alike(of_dask.fit(blocks(X), blocks(y), **options), fastlogit.fit(X, y, **options))
+
+
+@pytest.mark.parametrize("solver", ["lbfgs", "newton-cg"])
+def test_other_solvers_end_within_their_tolerance(client, table, solver) -> None:
+    X, y, _ = table
+    found = of_dask.fit(blocks(X), blocks(y), C=1.0, solver=solver)
+    alike(found, fastlogit.fit(X, y, C=1.0), 1e-5)
+    assert solver in found.message
+
+
+def test_the_bits_depend_on_the_partitions_alone(client, table) -> None:
+    X, y, _ = table
+    found = [of_dask.fit(blocks(X), blocks(y), C=1.0)]
+    cluster = quiet_cluster(n_workers=1, threads_per_worker=2)
+    with cluster, distributed.Client(cluster, set_as_default=False) as other:
+        found.append(of_dask.fit(blocks(X), blocks(y), C=1.0, client=other))
+    for name in ("coef", "history", "bounds", "n_passes"):
+        np.testing.assert_array_equal(getattr(found[0], name), getattr(found[1], name))
+
+
+def test_weights_unknown_sizes_and_empty_or_poor_partitions(client) -> None:
+    rng = np.random.default_rng(0)
+    frame = pd.DataFrame(rng.normal(size=(600, 3)), columns=["a", "b", "c"])
+    frame["y"] = np.where(frame.a + rng.logistic(size=600) > 0, "yes", "no")
+    frame["w"] = rng.integers(0, 3, 600).astype(float)
+    frame.loc[:99, "y"] = "no"  # one class alone in the first partition
+    frame.loc[100:199, "w"] = 0.0  # no weight in the second
+    ddf = dd.from_pandas(frame, npartitions=6, sort=False)
+    ddf = ddf[(ddf.index < 300) | (ddf.index >= 400)]  # none in the fourth
+    kept = frame.drop(index=range(300, 400))
+    X, y, w = kept[["a", "b", "c"]], kept.y.to_numpy(), kept.w
+    wanted = fastlogit.fit(X, y, C=1.0, sample_weight=w, solver="newton")
+    options = {"C": 1.0, "solver": "newton"}
+    by_names = of_dask.fit(ddf, target="y", sample_weight="w", **options)
+    alike(by_names, wanted)
+    assert by_names.feature_names == ["a", "b", "c"]
+    # After a projection to_dask_array(lengths=True) fails; unknown sizes do.
+    arrays = ddf[["a", "b", "c"]].to_dask_array(), ddf.y, ddf.w.to_dask_array()
+    assert np.isnan(arrays[0].chunks[0]).all()
+    alike(of_dask.fit(arrays[0], arrays[1], sample_weight=arrays[2], **options), wanted)
+
+
+def test_categories_differ_among_partitions(client) -> None:
+    rng = np.random.default_rng(1)
+    sets = [["b", "a"], ["a", "c"], ["c", "d", "unused"]]
+    frames = []
+    for levels in sets:
+        shop = pd.Categorical(rng.choice(levels[:2], 150), categories=levels)
+        price = rng.normal(size=150)
+        bought = price + (shop == "a") + rng.logistic(size=150) > 0
+        frames.append(pd.DataFrame({"price": price, "shop": shop, "bought": bought}))
+    whole = pd.concat([f.assign(shop=f.shop.astype(str)) for f in frames], ignore_index=True)
+    whole["shop"] = pd.Categorical(whole.shop, categories=["b", "a", "c", "d"])
+    X, y = whole[["price", "shop"]], whole.bought
+    parts = [delayed(frame) for frame in frames]
+    for C in (1.0, np.inf):
+        found = of_dask.fit(parts, target="bought", C=C, solver="newton")
+        wanted = fastlogit.fit(X, y, C=C, solver="newton")
+        alike(found, wanted)
+        assert found.feature_names == wanted.feature_names
+    ddf = dd.from_pandas(whole, npartitions=3)
+    found = of_dask.fit(ddf, target="bought", C=1.0)
+    lazy = of_dask.predict_proba(found, ddf)
+    assert isinstance(lazy, da.Array)
+    np.testing.assert_allclose(lazy.compute(), found.predict_proba(X), rtol=1e-14)
+    other = [parts[0], delayed(frames[1].assign(shop=frames[1].shop.cat.codes))]
+    with pytest.raises(TypeError, match=r"column 1 \('shop'\) is categorical in partition 0"):
+        of_dask.fit(other, target="bought")
+
+
+def test_sparse_blocks(client) -> None:
+    rng = np.random.default_rng(2)
+    X = sp.random(900, 30, density=0.1, random_state=2, format="csr")
+    y = (X @ rng.normal(size=30) * 3 + rng.logistic(size=900) > 0).astype(int)
+    parts = [delayed((X[k : k + 300], y[k : k + 300])) for k in (0, 300, 600)]
+    wanted = fastlogit.fit(X, y, C=1.0, solver="newton")
+    alike(of_dask.fit(parts, C=1.0, solver="newton"), wanted)
+    array = blocks_of_csr(X, (300, 300, 300))
+    labels = da.from_array(y, chunks=300)
+    found = of_dask.fit(array, labels, C=1.0, solver="newton")
+    alike(found, wanted)
+    lazy = of_dask.predict(found, array)
+    np.testing.assert_array_equal(lazy.compute(), wanted.predict(X))
+
+
+def blocks_of_csr(X: Any, sizes: tuple[int, ...]) -> Any:
+    """A dask array of CSR matrices."""
+    dense = da.from_array(X.toarray(), chunks=(sizes, X.shape[1]))
+    return dense.map_blocks(sp.csr_matrix, dtype=np.float64)
+
+
+def test_estimator(client, table) -> None:
+    X, _, y = table
+    model = of_dask.LogisticRegression(C=2.0, solver="newton").fit(blocks(X), blocks(y))
+    wanted = fastlogit.LogisticRegression(C=2.0, solver="newton").fit(X, y)
+    np.testing.assert_allclose(model.coef_, wanted.coef_, rtol=0, atol=1e-10)
+    assert model.n_features_in_ == 5
+    for name in ("predict_proba", "predict", "decision_function", "predict_log_proba"):
+        lazy = getattr(model, name)(blocks(X))
+        assert isinstance(lazy, da.Array)
+        assert lazy.chunks[0] == CUTS
+        expected = getattr(model, name)(X)
+        assert lazy.shape == expected.shape
+        np.testing.assert_array_equal(lazy.compute(), expected)
+    with pytest.raises(NotImplementedError, match="class_weight='balanced' is not there"):
+        of_dask.LogisticRegression(class_weight="balanced").fit(blocks(X), blocks(y))
+
+
+def test_no_rows_come_to_this_process(client, table, monkeypatch) -> None:
+    """Nothing larger than what coefficients and Hessians take is gathered."""
+    X, y, _ = table
+    sizes: list[int] = []
+    gather = client.gather
+
+    def watched(futures: Any, **options: Any) -> Any:
+        found = gather(futures, **options)
+        sizes.append(len(distributed.protocol.pickle.dumps(found)))
+        return found
+
+    monkeypatch.setattr(client, "gather", watched)
+    kept = [part.persist() for part in (blocks(X), blocks(y))]
+    of_dask.fit(*kept, C=1.0, solver="newton", client=client)
+    assert len(sizes) > 5
+    assert max(sizes) < X.nbytes // 20
+
+
+def test_columns_that_are_alike_have_the_least_coefficients(client, table) -> None:
+    X, y, _ = table
+    twice = np.column_stack([X, X[:, 0], np.ones(len(X))])
+    found = of_dask.fit(blocks(twice), blocks(y), C=np.inf, solver="newton")
+    wanted = fastlogit.fit(twice, y, C=np.inf, solver="newton")
+    assert found.converged
+    raw = twice @ found.coef + found.intercept, twice @ wanted.coef + wanted.intercept
+    np.testing.assert_allclose(*raw, atol=1e-8)
+
+
+def test_separable_classes_are_told(client) -> None:
+    X = np.linspace(-1.0, 1.0, 40)[:, None]
+    y = (X[:, 0] > 0.1).astype(int)
+    with pytest.warns(fastlogit.SeparationWarning, match="separable"):
+        of_dask.fit(da.from_array(X, chunks=(10, 1)), da.from_array(y, chunks=10), C=np.inf)
+
+
+def test_bad_input_is_one_clear_error(client, table) -> None:
+    X, y, _ = table
+    with pytest.raises(TypeError, match=r"what is in memory goes to fastlogit\.fit"):
+        of_dask.fit(X, y)
+    with pytest.raises(TypeError, match="y must be a dask array or Series"):
+        of_dask.fit(blocks(X), y)
+    with pytest.raises(ValueError, match="y has 2 partitions, but X has 4"):
+        of_dask.fit(blocks(X), da.from_array(y, chunks=900))
+    with pytest.raises(ValueError, match=r"partition 0: y has .*600.* X has 700 rows"):
+        of_dask.fit(blocks(X), da.from_array(y, chunks=((600, 200, 600, 400),)))
+    bad = X.copy()
+    bad[750, 3] = np.nan
+    with pytest.raises(ValueError, match=r"X contains NaN in column 3 \(row 750\)"):
+        of_dask.fit(blocks(bad), blocks(y), C=1.0)
+    with pytest.raises(NotImplementedError, match="l1_ratio: L1 is not there for dask partitions"):
+        of_dask.fit(blocks(X), blocks(y), C=1.0, l1_ratio=1.0)
+    with pytest.raises(ValueError, match="one class"):
+        of_dask.fit(blocks(X), blocks(0 * y), C=1.0)
+    with pytest.raises(TypeError, match=r"y is of numbers in one and of text in another"):
+        of_dask.fit([delayed((X[:9], y[:9])), delayed((X[9:20], y[9:20].astype(str)))])
+
+
+def test_without_a_client_it_says_how_to_make_one(table, monkeypatch) -> None:
+    X, y, _ = table
+    monkeypatch.setattr(distributed, "get_client", lambda: (_ for _ in ()).throw(ValueError()))
+    with pytest.raises(ValueError, match=r"no dask Client was found.*distributed\.Client\(\)"):
+        of_dask.fit(blocks(X), blocks(y))
+
+
+def test_every_question_to_labelled_rows_is_answered_or_refused() -> None:
+    own = {*vars(PartitionedRows)}
+    # What asks others, or what is here of rows elsewhere: classes and weights of outputs.
+    inherited = {
+        "positive", "weight_set", "total_weight", "n_outputs", "n_models", "split", "outputs_of",
+        "n_offsets", "family", "shares_of", "concordance",
+    }  # fmt: skip
+    public = {name for name in vars(LabelledRows) if not name.startswith("_")}
+    assert public - own == inherited
+    assert set(STAYING) <= own
+
+
+def test_a_lost_worker_costs_no_more_than_time(client, table) -> None:
+    X, y, _ = table
+    killed: list[int] = []
+
+    def kill(progress: Any) -> bool:
+        if progress.n_iter == 2 and not killed:
+            killed.append(min(other.run(os.getpid).values()))
+            os.kill(killed[0], signal.SIGKILL)
+        return False
+
+    cluster = quiet_cluster(n_workers=2, threads_per_worker=1)
+    with cluster, distributed.Client(cluster, set_as_default=False) as other:
+        kept = other.persist([blocks(X), blocks(y)])
+        found = of_dask.fit(*kept, C=1.0, client=other, callback=kill)
+    wanted = of_dask.fit(blocks(X), blocks(y), C=1.0, client=client)
+    assert killed
+    np.testing.assert_array_equal(found.coef, wanted.coef)
+    np.testing.assert_array_equal(found.history, wanted.history)
+    assert found.n_passes == wanted.n_passes
