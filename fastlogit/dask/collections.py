@@ -81,13 +81,15 @@ def is_array(X: object) -> bool:
 
 def is_frame(X: object) -> bool:
     """Say whether X is a dask data frame."""
-    return hasattr(X, "__dask_graph__") and hasattr(X, "npartitions") and hasattr(X, "columns")
+    return _is_of_frames(X) and getattr(X, "ndim", 0) == 2
 
 
 def _is_series(X: object) -> bool:
-    return (
-        hasattr(X, "__dask_graph__") and hasattr(X, "to_dask_array") and not hasattr(X, "columns")
-    )
+    return _is_of_frames(X) and getattr(X, "ndim", 0) == 1
+
+
+def _is_of_frames(X: object) -> bool:
+    return hasattr(X, "__dask_graph__") and hasattr(X, "npartitions") and hasattr(X, "divisions")
 
 
 def _is_delayed(X: object) -> bool:
