@@ -72,6 +72,11 @@ class PartitionedDesign(Design):
         return False
 
     @property
+    def is_dense(self) -> bool:
+        """Whether rows are arrays."""
+        return isinstance(self._like, DenseDesign)
+
+    @property
     def density(self) -> float:
         """Share of the values that a pass reads; the others are 0 and are not stored."""
         return self._density

@@ -47,7 +47,7 @@ from . import work
 from .collections import Partitions, client_of, partitions_of
 from .design import PartitionedDesign
 from .parts import Parts
-from .reading import Facts, Plan, build, facts_of, merged, take
+from .reading import Facts, Fault, Plan, build, facts_of, merged, take
 from .rounds import Future, Rounds, add
 from .rows import PartitionedRows
 from .work import View
@@ -189,7 +189,9 @@ def look(rounds: Rounds, given: Partitions) -> tuple[list[Future], Facts]:
     known = rounds.combine(rounds.map(facts_of, "look", chunks), merged, "look").value
     if not known:
         raise ValueError(f"X is empty: its {len(chunks)} partitions have no rows")
-    facts: Facts = known[0]
+    facts = known[0]
+    if isinstance(facts, Fault):
+        raise facts.raised()
     if facts.n_columns == 0:
         raise ValueError("X is empty: it has no columns")
     return [chunks[number] for number in facts.numbers], facts

@@ -13,7 +13,7 @@ from ..arrays import Indices, Vector
 from ..design.base import RowCounter
 from . import work
 from .rounds import Combine, Future, Kept, Rounds, add, join
-from .work import Method, Place, View
+from .work import Method, Own, Place, View
 
 __all__ = ["Parts"]
 
@@ -38,6 +38,8 @@ class Parts:
     ) -> None:  # fmt: skip
         self.rounds, self.places, self.sizes = rounds, list(places), sizes
         self.view, self.counter = view, counter
+        # Rows that came to this process last, by their stride: for all that see these partitions.
+        self.taken: dict[int, list[Any]] = {}
 
     def seen(self, **changes: Any) -> Self:
         """Return the same partitions, seen otherwise."""
@@ -111,7 +113,7 @@ class Parts:
 
     def subsample(self, stride: int) -> tuple[Parts, Vector]:
         """Return every `stride`-th row, counted over all, and their weight for each output."""
-        firsts = -self.starts[:-1] % stride
+        firsts = self._firsts(stride)
         sizes = np.maximum(-(-(self.sizes - firsts) // stride), 0)
         some = np.flatnonzero(sizes)
         places = self.rounds.map(
@@ -121,6 +123,13 @@ class Parts:
         weights = self.rounds.map(work.weight_of_place, "weights", places)
         total = self.rounds.combine(weights, add, "weights").value
         return Parts(self.rounds, places, sizes[some], self.view, self.counter), total
+
+    def _firsts(self, stride: int) -> Indices:
+        return -self.starts[:-1] % stride
+
+    def firsts(self, stride: int) -> list[Own]:
+        """Return which row of each partition is its first among every `stride`-th of all."""
+        return [Own(int(first)) for first in self._firsts(stride)]
 
     def split(self, values: Any) -> list[Any]:
         """Return what belongs to the rows of each partition: the last axis is that of the rows."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import zlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -23,10 +24,22 @@ from .collections import Asked
 from .rounds import Answer
 from .work import Place
 
-__all__ = ["Facts", "Plan", "Taken", "build", "facts_of", "merged", "take"]
+__all__ = ["Facts", "Fault", "Plan", "Taken", "build", "facts_of", "merged", "take"]
 
 # Labels of these kinds are compared by their bytes.
 PLAIN = "fbiuUS"
+
+
+class Fault(NamedTuple):
+    """What is wrong with a partition: of several the first is told, whichever came first."""
+
+    number: int
+    kind: type[Exception]
+    message: str
+
+    def raised(self) -> Exception:
+        """Return the error."""
+        return self.kind(f"partition {self.number}: {self.message}")
 
 
 class Taken(NamedTuple):
@@ -88,9 +101,9 @@ class Plan(NamedTuple):
     fit_intercept: bool
 
 
-def take(number: int, X: Any, y: Any, weights: Any, asked: Asked) -> Taken:
+def take(number: int, X: Any, y: Any, weights: Any, asked: Asked) -> Taken | Fault:
     """Return a partition taken apart: columns by name, or parts of a tuple."""
-    return _within(number, lambda: _take(number, X, y, weights, asked))
+    return _told(number, lambda: _take(number, X, y, weights, asked))
 
 
 def _take(number: int, X: Any, y: Any, weights: Any, asked: Asked) -> Taken:
@@ -136,11 +149,13 @@ def _weights_of(given: Any, n_rows: int) -> Vector | None:
     return validation.check_weights(weights, n_rows)
 
 
-def facts_of(taken: Taken) -> Answer:
+def facts_of(taken: Taken | Fault) -> Answer:
     """Return what a partition holds, in a list: none of one that is empty."""
+    if isinstance(taken, Fault):
+        return Answer([taken], 0)
     if taken.y is None:
         return Answer([], 0)
-    return _within(taken.number, lambda: Answer([_facts_of(taken)], 0))
+    return Answer([_told(taken.number, lambda: _facts_of(taken))], 0)
 
 
 def _facts_of(taken: Taken) -> Facts:
@@ -172,14 +187,22 @@ def _facts_of(taken: Taken) -> Facts:
     )  # fmt: skip
 
 
-def merged(lists: Sequence[list[Facts]]) -> list[Facts]:
-    """Return what is known of all partitions: a list of one, or of none."""
-    parts = [facts for each in lists for facts in each]
+def merged(lists: Sequence[list[Facts | Fault]]) -> list[Facts | Fault]:
+    """Return what is known of all partitions: a list of one, of the first fault, or of none."""
+    found = [facts for each in lists for facts in each]
+    parts: list[Facts] = []
+    for facts in found:
+        if isinstance(facts, Fault):
+            return [facts]
+        parts.append(facts)
     if not parts:
         return []
     first = parts[0]
     for other in parts[1:]:
-        _refuse_unlike(first, other)
+        number = other.numbers[0]
+        said = _told(number, partial(_refuse_unlike, first, other))
+        if isinstance(said, Fault):
+            return [said]
     classes = np.unique(np.concatenate([part.classes for part in parts]))
     coded = {}
     for place in first.coded:
@@ -202,31 +225,31 @@ def merged(lists: Sequence[list[Facts]]) -> list[Facts]:
 
 def _refuse_unlike(first: Facts, other: Facts) -> None:
     """Raise for partitions that are not of one table."""
-    one, two = f"partition {first.numbers[0]}", f"partition {other.numbers[0]}"
+    one = f"partition {first.numbers[0]}"
     if first.n_columns != other.n_columns:
         raise ValueError(
-            f"{two} has {other.n_columns} columns, but {one} has {first.n_columns}; all must have "
-            "the same"
+            f"it has {other.n_columns} columns, but {one} has {first.n_columns}; all must have the "
+            "same"
         )
     if first.names != other.names:
         raise ValueError(
-            f"{two} has columns {list(other.names or [])[:10]}, but {one} "
+            f"it has columns {list(other.names or [])[:10]}, but {one} "
             f"{list(first.names or [])[:10]}; all must have the same, in the same order"
         )
     unlike = sorted(set(first.coded) ^ set(other.coded))
     if unlike:
         name = "" if first.names is None else f" ({first.names[unlike[0]]!r})"
-        has, not_ = (one, two) if unlike[0] in first.coded else (two, one)
+        is_, was = ("not ", "") if unlike[0] in first.coded else ("", "not ")
         raise TypeError(
-            f"column {unlike[0]}{name} is categorical in {has}, but not in {not_}; make it "
+            f"column {unlike[0]}{name} is {is_}categorical, but {was or 'it is '}in {one}; make it "
             "categorical in all, as by ddf.astype({'column': 'category'})"
         )
     if first.weighted != other.weighted:
-        raise ValueError(f"of {one} and {two} one has weights, the other has not")
+        raise ValueError(f"of this one and {one} only one has sample_weight")
     kinds = {_kind_of(first.classes), _kind_of(other.classes)}
     if len(kinds) > 1:
         raise TypeError(
-            f"y is of {' in one and of '.join(sorted(kinds))} in another of {one} and {two}"
+            f"y is of {_kind_of(other.classes)}, but of {_kind_of(first.classes)} in {one}"
         )
 
 
@@ -275,10 +298,18 @@ def _stamp(taken: Taken) -> int:
     return found
 
 
-def _within(number: int, work: Callable[[], Any]) -> Any:
-    """Return what `work` does, and say of which partition an error is."""
+def _told(number: int, work: Callable[[], Any]) -> Any:
+    """Return what `work` does, or what is wrong with the partition."""
     try:
         return work()
     except (TypeError, ValueError) as error:
         kind = TypeError if isinstance(error, TypeError) else ValueError
-        raise kind(f"partition {number}: {error}") from None
+        return Fault(number, kind, str(error))
+
+
+def _within(number: int, work: Callable[[], Any]) -> Any:
+    """Return what `work` does, and say of which partition an error is."""
+    found = _told(number, work)
+    if isinstance(found, Fault):
+        raise found.raised()
+    return found

@@ -24,6 +24,7 @@ __all__ = [
     "Kept",
     "Rounds",
     "add",
+    "add_beside_least",
     "join",
     "largest",
     "least",
@@ -120,6 +121,11 @@ def largest(values: Sequence[Any]) -> Any:
 def least(values: Sequence[Any]) -> Any:
     """Return the least, number by number; NaN where there is one."""
     return np.min(values, axis=0)
+
+
+def add_beside_least(values: Sequence[Any]) -> Any:
+    """Return of pairs the sum of the first parts, and the least of the second."""
+    return add([first for first, _ in values]), least([second for _, second in values])
 
 
 def join(values: Sequence[Any]) -> Any:

@@ -21,10 +21,13 @@ from ..objective.row_state import RowCurvature, RowPredictions
 from . import work
 from .design import PartitionedDesign
 from .parts import Parts
-from .rounds import Future, join, largest, least
-from .states import CurvatureElsewhere, PredictionsElsewhere
+from .rounds import Future, add_beside_least, join, largest, least
+from .states import CurvatureElsewhere, Measures, PredictionsElsewhere
 
 __all__ = ["PartitionedRows"]
+
+# Numbers of a subsample that may come to this process: 32 MB.
+FEW_NUMBERS = 2**22
 
 
 class PartitionedRows(LabelledRows):
@@ -90,8 +93,14 @@ class PartitionedRows(LabelledRows):
         other._see(self.design, chosen if before is None else before[chosen])
         return other
 
-    def subsample(self, stride: int) -> PartitionedRows:
-        """Return every `stride`-th row of each partition."""
+    def subsample(self, stride: int) -> LabelledRows:
+        """Return every `stride`-th row: a copy in this process where that is small.
+
+        Then the start of a fit, which goes over them some twenty times, takes no rounds.
+        """
+        n_samples, n_features = self.design.shape
+        if -(-n_samples // stride) * n_features <= FEW_NUMBERS and self.design.is_dense:
+            return self._brought(stride)
         parts, total = self.parts.subsample(stride)
         models = self.parts.view.models
         total = total if models is None else total[self.outputs_of(models)]
@@ -99,6 +108,24 @@ class PartitionedRows(LabelledRows):
         other._targets = self._targets._replace(total_weight=total)
         other._see(self.design.over(parts))
         return other
+
+    def _brought(self, stride: int) -> LabelledRows:
+        """Return a copy of every `stride`-th row: rows of one process."""
+        taken = self.parts.taken
+        if stride not in taken:
+            firsts = self.parts.firsts(stride)
+            taken.clear()
+            taken[stride] = self.parts.ask(work.every, stride, held=[firsts], combine=join)
+        found = taken[stride]
+        X, codes, weights = zip(*found, strict=True)
+        has_weights = weights[0] is not None
+        design = DenseDesign(
+            np.concatenate(X), columns=self.design.columns, counter=self.design.counter
+        )
+        return LabelledRows(
+            design, self.loss, np.concatenate(codes), self.positive,
+            np.concatenate(weights) if has_weights else np.empty(0), None, self.fit_intercept,
+        )  # fmt: skip
 
     def counted(self, most_numbers: int) -> LabelledRows:
         """Return the same: no rows are copied."""
@@ -186,9 +213,11 @@ class PartitionedRows(LabelledRows):
             cost, gradient, last = self.parts.ask(work.evaluate, point, level)
         else:
             assert isinstance(curvature_out, CurvatureElsewhere)
-            curvature_out.kept, (cost, gradient, last) = self.parts.keep(
-                work.evaluate_and_keep, point, level
+            kept, (sums, least_curvature) = self.parts.keep(
+                work.evaluate_and_keep, point, level, combine=add_beside_least
             )
+            cost, gradient, last, totals, n_positive = sums
+            curvature_out.fill(kept, Measures(totals, least_curvature, n_positive))
         with np.errstate(over="ignore", invalid="ignore"):
             finish_evaluation(state, np.column_stack([gradient, last, cost]), penalty)
 

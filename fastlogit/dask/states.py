@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from types import EllipsisType
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -14,7 +14,15 @@ from . import work
 from .parts import Parts
 from .rounds import Future, add, largest, least
 
-__all__ = ["CurvatureElsewhere", "PredictionsElsewhere"]
+__all__ = ["CurvatureElsewhere", "Measures", "PredictionsElsewhere"]
+
+
+class Measures(NamedTuple):
+    """What is known of row curvatures without a round."""
+
+    totals: Vector
+    least_positive: float
+    n_positive: float
 
 
 class CurvatureElsewhere(RowCurvature):
@@ -31,6 +39,11 @@ class CurvatureElsewhere(RowCurvature):
     def __init__(self, parts: Parts, n_models: int, kept: Sequence[Future] | None = None) -> None:
         self._parts, self._n_models = parts, n_models
         self.kept = None if kept is None else list(kept)
+        self._known: Measures | None = None
+
+    def fill(self, kept: list[Future], known: Measures) -> None:
+        """Take row states over, with what is known of them."""
+        self.kept, self._known = kept, known
 
     def __len__(self) -> int:
         return self._n_models
@@ -45,7 +58,9 @@ class CurvatureElsewhere(RowCurvature):
         """Return those of some models: an index, or an array of them or of booleans."""
         count = 1 if np.ndim(models) == 0 else len(np.arange(self._n_models)[models])
         if count == self._n_models == 1:
-            return CurvatureElsewhere(self._parts, 1, self.held)
+            same = CurvatureElsewhere(self._parts, 1, self.held)
+            same._known = self._known
+            return same
         kept = self._parts.derive(work.some_models, self.held, models=models)
         return CurvatureElsewhere(self._parts, count, kept)
 
@@ -53,6 +68,7 @@ class CurvatureElsewhere(RowCurvature):
         """Take those of some models over from another."""
         assert isinstance(other, CurvatureElsewhere)
         given = {"models": models, "n_models": self._n_models}
+        self._known = None
         if self.kept is None:
             nothing = [None] * len(other.held)
             self.kept = self._parts.derive(work.with_models, nothing, other.held, **given)
@@ -68,14 +84,20 @@ class CurvatureElsewhere(RowCurvature):
 
     def totals(self) -> Vector:
         """Return the sum over the rows (and classes) of each model, (n_models,)."""
+        if self._known is not None:
+            return self._known.totals
         return self._ask(work.totals)
 
     def least_positive(self) -> float:
         """Return the least of those that are positive; infinite where none is."""
+        if self._known is not None:
+            return float(self._known.least_positive)
         return float(self._ask(work.least_positive, combine=least))
 
     def n_positive(self) -> int:
         """Return how many are positive."""
+        if self._known is not None:
+            return int(self._known.n_positive)
         return int(self._ask(work.n_positive))
 
     def draw(self, count: int) -> IndexMatrix:

@@ -73,6 +73,12 @@ def _bytes_of(what: Any, seen: set[int], depth: int) -> int:
         return 0
     seen.add(id(what))
     if isinstance(what, np.ndarray):
+        owner = what
+        while isinstance(owner.base, np.ndarray):
+            owner = owner.base
+        if owner is not what and id(owner) in seen:
+            return 0
+        seen.add(id(owner))
         return what.nbytes
     if isinstance(what, tuple | list):
         return sum(_bytes_of(part, seen, depth - 1) for part in what)
@@ -113,10 +119,12 @@ def evaluate(rows: LabelledRows, coef: Matrix, intercept: Vector) -> tuple[Float
 
 def evaluate_and_keep(
     rows: LabelledRows, coef: Matrix, intercept: Vector
-) -> tuple[RowCurvature, tuple[Floats, ...]]:
-    """Return row curvatures, and what `evaluate` does."""
+) -> tuple[RowCurvature, tuple[tuple[Any, ...], float]]:
+    """Return row curvatures, and what `evaluate` does with what is asked of curvatures next."""
     curvature = rows.empty_curvature()
-    return curvature, _evaluate(rows, coef, intercept, curvature)
+    found = _evaluate(rows, coef, intercept, curvature)
+    sums = (*found, curvature.totals(), float(curvature.n_positive()))
+    return curvature, (sums, curvature.least_positive())
 
 
 def _evaluate(
@@ -275,6 +283,17 @@ def rows_by_place(rows: LabelledRows, indices: Indices) -> list[Array]:
 def totals_in_list(rows: LabelledRows, curvature: RowCurvature) -> list[Vector]:
     """Return the sum of each output's curvatures, in a list."""
     return [curvature.totals()]
+
+
+def every(
+    rows: LabelledRows, first: int, stride: int
+) -> list[tuple[Array, Array, Vector | None]]:  # fmt: skip
+    """Return copies of every `stride`-th row from one on, classes and weights, in a list."""
+    which = np.arange(first, rows.design.shape[0], stride)
+    weights = rows.weights_of(0)
+    own = None if weights is None else weights[which]
+    rows.design.counter.rows += which.size
+    return [(np.ascontiguousarray(rows.design.rows(which)), rows.codes_of(0)[which], own)]
 
 
 def in_list(rows: LabelledRows, *given: Any) -> list[Any]:

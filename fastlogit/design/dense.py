@@ -118,6 +118,10 @@ class DenseDesign(ArrayDesign):
         self._layout, self._rows = _rows(X, self.columns)
         self._copied: ColumnCopies | None = None
 
+    def __reduce__(self) -> tuple[object, ...]:
+        # Of X and its memory as kernels see it one is enough.
+        return _dense, (self._X, self.n_threads, self.columns, self.counter)
+
     def standardized(self, columns: Columns) -> DenseDesign:
         """Return a design over the same memory with another standardisation."""
         return DenseDesign(self._X, n_threads=self.n_threads, columns=columns, counter=self.counter)
@@ -345,6 +349,12 @@ def sample_of_copies(
         one = np.array([size])
         parts.append(dense.sample(places.reshape(1, -1), one, intercept, diagonal[None]))
     return np.concatenate([each for each, _ in parts]), np.concatenate([s for _, s in parts])
+
+
+def _dense(
+    X: Features, n_threads: int | None, columns: Columns, counter: RowCounter
+) -> DenseDesign:  # fmt: skip
+    return DenseDesign(X, n_threads=n_threads, columns=columns, counter=counter)
 
 
 def every(X: Features, stride: int) -> Features:
