@@ -222,7 +222,9 @@ def _problem(
         parts, parts.first_place().rows.design, facts.dtype,
         facts.n_values / (n_samples * facts.n_columns),
     )  # fmt: skip
-    rows = PartitionedRows(design, loss, positive, total, counts.astype(np.int64), fixed is None)
+    rows = PartitionedRows(
+        design, loss, positive, total, of_class, counts.astype(np.int64), fixed is None
+    )
     names = None if facts.names is None else [str(name) for name in facts.names]
     feature_names = found.feature_names if found is not None else names
     is_text = facts.names is not None and all(isinstance(name, str) for name in facts.names)

@@ -41,8 +41,10 @@ class PartitionedRows(LabelledRows):
     positive : sequence of int
         For each output the class that counts as 1.
     total_weight : ndarray of shape (n_outputs,)
+    class_weights : ndarray of shape (n_classes,)
+        The weight of the rows of each class.
     class_counts : ndarray of int64, shape (n_classes,)
-        How many rows of weight are of each class.
+        How many rows of weight these are.
     fit_intercept : bool
     """
 
@@ -50,12 +52,13 @@ class PartitionedRows(LabelledRows):
 
     def __init__(
         self, design: PartitionedDesign, loss: Loss, positive: Indices | Sequence[int],
-        total_weight: Vector, class_counts: Integers, fit_intercept: bool,
+        total_weight: Vector, class_weights: Vector, class_counts: Integers, fit_intercept: bool,
     ) -> None:  # fmt: skip
         assert loss.kernel is not None
         self.design, self.loss, self.fit_intercept = design, loss, fit_intercept
         self.shares, self._linear = None, None
         self._class_counts = class_counts
+        self._class_weights: Vector | None = class_weights
         # No row is here: what `only` and the properties need is.
         self._targets = Targets(
             loss.kernel, loss.n_classes, np.empty((1, 0), dtype=np.uint8),
@@ -106,6 +109,7 @@ class PartitionedRows(LabelledRows):
         total = total if models is None else total[self.outputs_of(models)]
         other = copy.copy(self)
         other._targets = self._targets._replace(total_weight=total)
+        other._class_weights = None
         other._see(self.design.over(parts))
         return other
 
@@ -164,6 +168,10 @@ class PartitionedRows(LabelledRows):
 
     def weights_of_class(self, output: int) -> tuple[float, float]:
         """Return the weight of the rows that count as 1 for an output, and that of the others."""
+        if self._class_weights is not None:
+            is_own = np.arange(self._class_weights.size) == self.positive[output]
+            others = float(self._class_weights[~is_own].sum())
+            return float(self._class_weights[is_own].sum()), others
         count, rest = self.parts.ask(work.weights_of_class, output)
         return float(count), float(rest)
 

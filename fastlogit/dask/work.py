@@ -178,11 +178,12 @@ class Method(NamedTuple):
 def weights_of_all(rows: LabelledRows, n_classes: int) -> tuple[Vector, Vector, Vector]:
     """Return the weight of all rows for each output, and weight and rows of each class."""
     codes, weights = rows.codes_of(0), rows.weights_of(0)
-    each = np.ones(codes.size) if weights is None else weights
-    of_class: Vector = np.bincount(codes, each, minlength=n_classes).astype(np.float64)
-    counts = np.bincount(codes[each > 0.0], minlength=n_classes)
-    total = np.full(rows.n_outputs, each.sum())
-    return total, of_class, counts.astype(np.float64)
+    counts = np.bincount(codes if weights is None else codes[weights > 0.0], minlength=n_classes)
+    of_class = counts.astype(np.float64)
+    if weights is not None:
+        of_class = np.bincount(codes, weights, minlength=n_classes).astype(np.float64)
+    total = float(codes.size) if weights is None else float(weights.sum())
+    return np.full(rows.n_outputs, total), of_class, counts.astype(np.float64)
 
 
 def subsample(place: Place, first: int, stride: int) -> Place:

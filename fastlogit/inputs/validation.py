@@ -53,6 +53,7 @@ __all__ = [
     "check_offset",
     "check_shares",
     "check_source",
+    "check_target_vector",
     "check_targets01",
     "check_targets01_of_models",
     "check_weights",
@@ -64,6 +65,7 @@ __all__ = [
     "refuse_classes_without_weight",
     "refuse_not_finite",
     "text_kind",
+    "two_classes",
 ]
 
 # Rows looked at together where a whole temporary array of the size of X would be too much.
@@ -133,7 +135,7 @@ def refuse_not_finite(design: Design, names: Sequence[str] | None = None) -> Non
 def encode_labels(y: ArrayLike, n_samples: int) -> tuple[Labels, Codes]:
     """Return the sorted classes and each row's class as uint8 (int32 above 256 classes)."""
     labels = check_target_vector(y, n_samples)
-    if labels.dtype.kind in "fbiu" and (two := _two_classes(labels)) is not None:
+    if labels.dtype.kind in "fbiu" and (two := two_classes(labels)) is not None:
         return two
     parts = [np.unique(labels[k : k + CHUNK_ROWS]) for k in range(0, labels.size, CHUNK_ROWS)]
     classes: Labels = np.unique(np.concatenate(parts))
@@ -457,6 +459,7 @@ def check_coef(
 
 
 def check_target_vector(y: ArrayLike, n_samples: int) -> Labels:
+    """Return labels as an array of one dimension: none is missing, and there are `n_samples`."""
     labels = as_labels(y)
     if labels.ndim != 1:
         single = "y.ravel()" if hasattr(y, "ravel") or not is_frame(y) else "that column of y"
@@ -483,7 +486,7 @@ def _n_dimensions(y: ArrayLike) -> int:
     return len(y.shape) if hasattr(y, "shape") else np.ndim(y)  # type: ignore[arg-type]
 
 
-def _two_classes(labels: Labels) -> tuple[Labels, Codes] | None:
+def two_classes(labels: Labels) -> tuple[Labels, Codes] | None:
     """Return two sorted classes and the codes of the rows; None where there are more, or one."""
     low, high = labels.min(), labels.max()
     if low == high:
