@@ -216,15 +216,17 @@ def _problem(
     n_samples = int(sizes.sum())
     view = View(as_they_are(n_features), None, np.ones(len(positive)))
     parts = Parts(rounds, places, sizes, view, RowCounter(n_samples))
+    one = parts.first_row()
     total, of_class, counts = parts.ask(work.weights_of_all, classes.size, combine=add)
     _refuse_without_weight(classes, of_class, is_softmax)
     design = PartitionedDesign(
-        parts, parts.first_place().rows.design, facts.dtype,
+        parts, rounds.client.gather(one).rows.design, facts.dtype,
         facts.n_values / (n_samples * facts.n_columns),
     )  # fmt: skip
     rows = PartitionedRows(
-        design, loss, positive, total, of_class, counts.astype(np.int64), fixed is None
-    )
+        design, loss, positive, total, of_class, counts.astype(np.int64), fixed is None,
+        facts.weighted,
+    )  # fmt: skip
     names = None if facts.names is None else [str(name) for name in facts.names]
     feature_names = found.feature_names if found is not None else names
     is_text = facts.names is not None and all(isinstance(name, str) for name in facts.names)

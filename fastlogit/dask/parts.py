@@ -145,10 +145,9 @@ class Parts:
             for low, high, start in zip(cuts[:-1], cuts[1:], starts[:-1], strict=True)
         ]
 
-    def first_place(self) -> Place:
-        """Return one row of the first partition, in this process: a design of the same kind."""
-        one = self.rounds.map(_one_row, "kind", self.places[:1])
-        return self.rounds.client.gather(one[0])
+    def first_row(self) -> Future:
+        """Return a place of one row of the first partition: a design of the same kind."""
+        return self.rounds.map(_one_row, "kind", self.places[:1])[0]
 
 
 def _one_row(place: Place) -> Place:

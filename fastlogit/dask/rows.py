@@ -46,6 +46,8 @@ class PartitionedRows(LabelledRows):
     class_counts : ndarray of int64, shape (n_classes,)
         How many rows of weight these are.
     fit_intercept : bool
+    has_weights : bool
+        Whether there are weights other than 1.
     """
 
     design: PartitionedDesign
@@ -53,11 +55,12 @@ class PartitionedRows(LabelledRows):
     def __init__(
         self, design: PartitionedDesign, loss: Loss, positive: Indices | Sequence[int],
         total_weight: Vector, class_weights: Vector, class_counts: Integers, fit_intercept: bool,
+        has_weights: bool,
     ) -> None:  # fmt: skip
         assert loss.kernel is not None
         self.design, self.loss, self.fit_intercept = design, loss, fit_intercept
         self.shares, self._linear = None, None
-        self._class_counts = class_counts
+        self._has_weights, self._class_counts = has_weights, class_counts
         self._class_weights: Vector | None = class_weights
         # No row is here: what `only` and the properties need is.
         self._targets = Targets(
@@ -138,9 +141,11 @@ class PartitionedRows(LabelledRows):
     # ---- what rows say of themselves
 
     def weights_of(self, output: int) -> Vector | None:
-        """Return the row weights of an output; None where all are 1."""
-        weights = [own for _, own in self.parts.ask(work.codes_and_weights, combine=join)]
-        return None if weights[0] is None else np.concatenate(weights)
+        """Return the row weights of an output, which come here; None where all are 1."""
+        if not self._has_weights:
+            return None
+        found = self.parts.ask(work.codes_and_weights, combine=join)
+        return np.concatenate([weights for _, weights in found])
 
     def codes_of(self, model: int) -> Integers:  # type: ignore[override]  # of either width
         """Return the class of each row."""
@@ -180,7 +185,9 @@ class PartitionedRows(LabelledRows):
         return self._class_counts // stride
 
     def least_weight_share(self) -> float | None:
-        """Return the least positive weight over the largest; 1 where all are."""
+        """Return the least positive weight over the largest; None where there are none."""
+        if not self._has_weights:
+            return None
         low, high = self.parts.ask(work.weights_at_ends, combine=least)
         return float(low / -high)
 
