@@ -124,16 +124,7 @@ categories, handle_unknown, callback, time_limit : optional
     began = time.perf_counter()
     refuse_unknown(unknown)
     solver = check_option("solver", solver, SOLVERS)
-    limits = Limits(
-        tol=check_number("tol", tol, low=0.0),
-        max_iter=check_whole(
-            "max_iter",
-            MAX_ITER.get(solver, OTHER_MAX_ITER) if max_iter is None else max_iter,
-            low=0,
-        ),
-        callback=check_callback(callback),
-        time_limit=check_time_limit(time_limit),
-    )
+    limits = _limits(solver, tol, max_iter, callback, time_limit)
     descent = descent_options(solver, limits, {})
     multi_class = check_option("multi_class", multi_class, MULTI_CLASS)
     strengths = Strengths(C)
@@ -152,6 +143,20 @@ categories, handle_unknown, callback, time_limit : optional
     )  # fmt: skip
     del chunks
     return minimise(problem, solver, descent, limits, began)
+
+
+def _limits(
+    solver: str, tol: object, max_iter: object, callback: Callback | None, time_limit: object
+) -> Limits:
+    """Return when a fit ends, checked."""
+    if max_iter is None:
+        max_iter = MAX_ITER.get(solver, OTHER_MAX_ITER)
+    return Limits(
+        tol=check_number("tol", tol, low=0.0),
+        max_iter=check_whole("max_iter", max_iter, low=0),
+        callback=check_callback(callback),
+        time_limit=check_time_limit(time_limit),
+    )
 
 
 # What `fastlogit.fit` takes and partitions do not, with what it is called.
