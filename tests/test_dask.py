@@ -228,6 +228,13 @@ def test_columns_that_are_alike_have_the_least_coefficients(client, table) -> No
     np.testing.assert_allclose(*raw, atol=1e-8)
 
 
+def test_softmax_without_a_penalty(client, table) -> None:
+    X, _, y = table
+    options = {"C": np.inf, "multi_class": "multinomial"}
+    found = of_dask.fit(blocks(X), blocks(y), **options)
+    alike(found, fastlogit.fit(X, y, **options), 1e-5)
+
+
 def test_separable_classes_are_told(client) -> None:
     X = np.linspace(-1.0, 1.0, 40)[:, None]
     y = (X[:, 0] > 0.1).astype(int)

@@ -20,7 +20,6 @@ import numpy as np
 from ..arrays import Floats, Indices, Mask, Matrix, Vector
 from ..clock import TimeUp
 from ..objective.objective import Objective
-from ..objective.row_state import RowCurvature
 
 __all__ = ["Separated", "Separation", "SoftmaxSeparation"]
 
@@ -450,12 +449,9 @@ class SoftmaxSeparation(Separation):
         if theta.size > INSPECTED:
             return
         part = self.objective.only(np.array([model]))
-        shares = part.curvature(theta[None]).values.reshape(part.n_classes, -1)
-        codes, _ = self._codes(model)
-        unsure = shares >= np.exp(-SURE) * shares.sum(axis=0)
-        unsure[codes, np.arange(codes.size)] = True
         # Classes that are out of the question leave the directions among the others.
-        curved = part.rows.hessian(RowCurvature((shares * unsure).reshape(1, -1)), 0)
+        likely = part.rows.likely_classes(part.curvature(theta[None]), float(np.exp(-SURE)))
+        curved = part.rows.hessian(likely, 0)
         free = np.flatnonzero(self._free[model])
         values, vectors = np.linalg.eigh(curved[np.ix_(free, free)])
         level = vectors * (values <= LEVEL * values[-1])

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple, TypeAlias, TypeGuard
 
 from ..inputs.conversion import show
+from .rounds import Client, Collection
 
 __all__ = [
     "Asked",
@@ -21,7 +22,6 @@ __all__ = [
 
 # dask has no types that strict checking could use.
 Delayed: TypeAlias = Any
-Collection: TypeAlias = Any
 
 HOW = (
     "a dask array, a dask DataFrame, or a list of delayed partitions (tables, or tuples (X, y) or "
@@ -47,7 +47,7 @@ class Partitions(NamedTuple):
     asked: Asked
 
 
-def client_of(client: Any) -> Any:
+def client_of(client: Client) -> Client:
     """Return the client, or the one that there is.
 
     Raises

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+from numpy.typing import DTypeLike
 from sklearn.utils.validation import check_is_fitted
 
 from ..arrays import Array, ArrayLike
@@ -15,6 +16,7 @@ from ..estimators.logistic import LogisticRegression as InMemory
 from ..result import FitResult
 from .fitting import fit
 from .predictions import columns_of, is_collection, lazily
+from .rounds import Client, Collection, Table
 
 __all__ = ["LogisticRegression"]
 
@@ -36,14 +38,14 @@ class LogisticRegression(InMemory):
 
     def fit(
         self,
-        X: Any,
-        y: Any = None,
-        sample_weight: Any = None,
+        X: Collection,
+        y: Collection = None,
+        sample_weight: Collection = None,
         *,
         target: str | None = None,
         features: Sequence[str] | None = None,
         penalty_factor: ArrayLike = None,
-        client: Any = None,
+        client: Client = None,
     ) -> LogisticRegression:
         """Fit the model to the partitions of X, where they are: see `fastlogit.dask.fit`.
 
@@ -100,26 +102,26 @@ class LogisticRegression(InMemory):
         elif hasattr(self, "feature_names_in_"):
             del self.feature_names_in_
 
-    def decision_function(self, X: Any, *, offset: ArrayLike = None) -> Any:
+    def decision_function(self, X: Collection, *, offset: ArrayLike = None) -> Any:
         """Return the decision function: of a dask collection lazily, as a dask array."""
         n_models = self._n_models(X)
         if n_models is None:
             return super().decision_function(X, offset=offset)
         return self._lazily("decision_function", X, None if n_models == 1 else n_models, offset)
 
-    def predict(self, X: Any, *, offset: ArrayLike = None) -> Any:
+    def predict(self, X: Collection, *, offset: ArrayLike = None) -> Any:
         """Return the label of each row: of a dask collection lazily, as a dask array."""
         if self._n_models(X) is None:
             return super().predict(X, offset=offset)
         return self._lazily("predict", X, None, offset, self.classes_.dtype)
 
-    def predict_proba(self, X: Any, *, offset: ArrayLike = None) -> Any:
+    def predict_proba(self, X: Collection, *, offset: ArrayLike = None) -> Any:
         """Return the probability of each class: of a dask collection lazily, as a dask array."""
         if self._n_models(X) is None:
             return super().predict_proba(X, offset=offset)
         return self._lazily("predict_proba", X, len(self.classes_), offset)
 
-    def predict_log_proba(self, X: Any, *, offset: ArrayLike = None) -> Any:
+    def predict_log_proba(self, X: Collection, *, offset: ArrayLike = None) -> Any:
         """Return its logarithm: of a dask collection lazily, as a dask array."""
         if self._n_models(X) is None:
             return super().predict_log_proba(X, offset=offset)
@@ -131,7 +133,12 @@ class LogisticRegression(InMemory):
         return int(self.coef_.shape[0]) if is_collection(X) else None
 
     def _lazily(
-        self, name: str, X: Any, width: int | None, offset: ArrayLike, dtype: Any = np.float64
+        self,
+        name: str,
+        X: Collection,
+        width: int | None,
+        offset: ArrayLike,
+        dtype: DTypeLike = np.float64,
     ) -> Any:
         if offset is not None:
             raise NotImplementedError("an offset is not there for dask partitions yet")
@@ -144,5 +151,5 @@ class _Of:
     def __init__(self, estimator: LogisticRegression, name: str) -> None:
         self._estimator, self._name = estimator, name
 
-    def __call__(self, rows: Any) -> Array:
+    def __call__(self, rows: Table) -> Array:
         return getattr(self._estimator, self._name)(rows)

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from ..arrays import ArrayLike
+from ..arrays import ArrayLike, Labels, Vector
 from ..design.base import RowCounter, as_they_are
 from ..fitting.fit import (
     MAX_ITER,
@@ -21,6 +21,7 @@ from ..fitting.fit import (
 from ..fitting.problem import (
     MULTI_CLASS,
     CheckedProblem,
+    StartLike,
     Strengths,
     check_callback,
     check_intercept,
@@ -48,7 +49,7 @@ from .collections import Partitions, client_of, partitions_of
 from .design import PartitionedDesign
 from .parts import Parts
 from .reading import Facts, Fault, Plan, build, facts_of, merged, take
-from .rounds import Future, Rounds, add
+from .rounds import Client, Collection, Future, Rounds, add
 from .rows import PartitionedRows
 from .work import View
 
@@ -56,8 +57,8 @@ __all__ = ["fit"]
 
 
 def fit(
-    X: Any,
-    y: Any = None,
+    X: Collection,
+    y: Collection = None,
     *,
     target: str | None = None,
     features: Sequence[str] | None = None,
@@ -68,12 +69,12 @@ def fit(
     tol: float = TOLERANCE,
     max_iter: int | None = None,
     multi_class: str = "ovr",
-    sample_weight: Any = None,
+    sample_weight: Collection = None,
     intercept: ArrayLike = "fit",
-    start: Any = None,
+    start: StartLike = None,
     categories: str = "auto",
     handle_unknown: str = "error",
-    client: Any = None,
+    client: Client = None,
     callback: Callback | None = None,
     time_limit: float | None = None,
     **unknown: object,
@@ -205,7 +206,7 @@ def look(rounds: Rounds, given: Partitions) -> tuple[list[Future], Facts]:
 def _problem(
     rounds: Rounds, chunks: list[Future], facts: Facts, options: CategoryOptions,
     strengths: Strengths, multi_class: str, fixed: float | None,
-    more: tuple[ArrayLike, ArrayLike, Any],
+    more: tuple[ArrayLike, ArrayLike, StartLike],
 ) -> CheckedProblem:  # fmt: skip
     """Return what is asked, over partitions that have become rows of a fit."""
     l2_reg, penalty_factor, start = more
@@ -270,7 +271,7 @@ def _categories_of(facts: Facts, options: CategoryOptions) -> Categories | None:
     return found
 
 
-def _refuse_without_weight(classes: Any, of_class: Any, is_softmax: bool) -> None:
+def _refuse_without_weight(classes: Labels, of_class: Vector, is_softmax: bool) -> None:
     """Raise where the weights leave no problem."""
     if not of_class.any():
         raise ValueError("sample_weight is zero for every row; at least one must be positive")

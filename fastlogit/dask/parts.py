@@ -9,10 +9,10 @@ from typing import Any, Self
 
 import numpy as np
 
-from ..arrays import Indices, Vector
+from ..arrays import Array, Indices, Vector
 from ..design.base import RowCounter
 from . import work
-from .rounds import Combine, Future, Kept, Rounds, add, join
+from .rounds import Combine, Future, Kept, Rounds, Value, add, join
 from .work import Method, Own, Place, View
 
 __all__ = ["Parts"]
@@ -41,7 +41,7 @@ class Parts:
         # Rows that came to this process last, by their stride: for all that see these partitions.
         self.taken: dict[int, list[Any]] = {}
 
-    def seen(self, **changes: Any) -> Self:
+    def seen(self, **changes: Value) -> Self:
         """Return the same partitions, seen otherwise."""
         other = copy.copy(self)
         other.view = self.view._replace(**changes)
@@ -53,7 +53,7 @@ class Parts:
         return np.concatenate([[0], np.cumsum(self.sizes)])
 
     def ask(
-        self, function: Callable[..., Any], *given: Any, held: Sequence[Sequence[Any]] = (),
+        self, function: Callable[..., Any], *given: Value, held: Sequence[Sequence[Any]] = (),
         combine: Combine = add,
     ) -> Any:  # fmt: skip
         """Return what all partitions answer, put together: one round.
@@ -78,23 +78,23 @@ class Parts:
         return found.value
 
     def call(
-        self, name: str, *given: Any, held: Sequence[Sequence[Any]] = (), combine: Combine = add
+        self, name: str, *given: Value, held: Sequence[Sequence[Any]] = (), combine: Combine = add
     ) -> Any:
         """Return what a method of `LabelledRows` gives on all partitions, put together."""
         return self.ask(work.call, Method(name), *given, held=held, combine=combine)
 
     def call_design(
-        self, name: str, *given: Any, held: Sequence[Sequence[Any]] = (), combine: Combine = add
+        self, name: str, *given: Value, held: Sequence[Sequence[Any]] = (), combine: Combine = add
     ) -> Any:
         """Return what a method of `Design` gives on all partitions, put together."""
         return self.ask(work.call_design, Method(name), *given, held=held, combine=combine)
 
-    def lists(self, name: str, *given: Any, held: Sequence[Sequence[Any]] = ()) -> list[Any]:
+    def lists(self, name: str, *given: Value, held: Sequence[Sequence[Any]] = ()) -> list[Any]:
         """Return what a method of `Design` gives on each partition."""
         return self.ask(work.in_list, Method(name), *given, held=held, combine=join)
 
     def keep(
-        self, function: Callable[..., Any], *given: Any, held: Sequence[Sequence[Any]] = (),
+        self, function: Callable[..., Any], *given: Value, held: Sequence[Sequence[Any]] = (),
         combine: Combine = add,
     ) -> tuple[list[Future], Any]:  # fmt: skip
         """Return row states that stay in the workers, and what all partitions answer: one round."""
@@ -107,7 +107,7 @@ class Parts:
         self.counter.rows += found.n_rows
         return kept, found.value
 
-    def derive(self, function: Callable[..., Kept], *held: Sequence[Any], **given: Any) -> Any:
+    def derive(self, function: Callable[..., Kept], *held: Sequence[Any], **given: Value) -> Any:
         """Return row states that are made of others, where these are: no round, no row is read."""
         return self.rounds.map(function, _name_of(function, ()), *held, **given)
 
@@ -131,7 +131,7 @@ class Parts:
         """Return which row of each partition is its first among every `stride`-th of all."""
         return [Own(int(first)) for first in self._firsts(stride)]
 
-    def split(self, values: Any) -> list[Any]:
+    def split(self, values: Array) -> list[Any]:
         """Return what belongs to the rows of each partition: the last axis is that of the rows."""
         starts = self.starts
         return [np.ascontiguousarray(values[..., a:b]) for a, b in itertools.pairwise(starts)]

@@ -7,16 +7,18 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
+from numpy.typing import DTypeLike
 
 from ..arrays import Array
 from ..inputs.conversion import show
 from ..result import FitResult
 from .collections import blocks_of_array, is_array, is_delayed_list, is_frame
+from .rounds import Collection, Table
 
 __all__ = ["is_collection", "lazily", "predict", "predict_proba", "raw_prediction"]
 
 
-def predict_proba(result: FitResult, X: Any) -> Any:
+def predict_proba(result: FitResult, X: Collection) -> Any:
     """Return the probabilities of dask rows, lazily: see `FitResult.predict_proba`.
 
     Parameters
@@ -40,13 +42,13 @@ def predict_proba(result: FitResult, X: Any) -> Any:
     return lazily(_Of(result, "predict_proba"), X, columns_of(result), len(result.classes))
 
 
-def predict(result: FitResult, X: Any) -> Any:
+def predict(result: FitResult, X: Collection) -> Any:
     """Return the predicted labels of dask rows, lazily: as `predict_proba`, of one dimension."""
     _check_result(result)
     return lazily(_Of(result, "predict"), X, columns_of(result), None, result.classes.dtype)
 
 
-def raw_prediction(result: FitResult, X: Any) -> Any:
+def raw_prediction(result: FitResult, X: Collection) -> Any:
     """Return the raw predictions of dask rows, lazily: as `predict_proba`.
 
     Of two classes they have one dimension.
@@ -67,7 +69,7 @@ class _Of:
     def __init__(self, result: FitResult, name: str) -> None:
         self._result, self._name = result, name
 
-    def __call__(self, rows: Any) -> Array:
+    def __call__(self, rows: Table) -> Array:
         return getattr(self._result, self._name)(rows)
 
 
@@ -84,9 +86,12 @@ def is_collection(X: object) -> bool:
 
 
 def lazily(
-    of_rows: Callable[[Any], Array], X: Any, columns: Sequence[str] | None, width: int | None,
-    dtype: Any = np.float64,
-) -> Any:  # fmt: skip
+    of_rows: Callable[[Any], Array],
+    X: Collection,
+    columns: Sequence[str] | None,
+    width: int | None,
+    dtype: DTypeLike = np.float64,
+) -> Collection:
     """Return a dask array of what a function says of the rows of each partition.
 
     Parameters
@@ -132,7 +137,7 @@ def lazily(
 
 
 def _of_partition(
-    rows: Any, of_rows: Callable[[Any], Array], more: tuple[int, ...], dtype: Any
+    rows: Table, of_rows: Callable[[Any], Array], more: tuple[int, ...], dtype: DTypeLike
 ) -> Array:
     """Return what is said of a partition, which may have no rows."""
     if rows.shape[0] == 0:

@@ -21,7 +21,7 @@ from ..inputs.given import look_at_rows
 from ..objective.labelled_rows import LabelledRows
 from ..objective.losses import Loss
 from .collections import Asked
-from .rounds import Answer
+from .rounds import Answer, Table
 from .work import Place
 
 __all__ = ["Facts", "Fault", "Plan", "Taken", "build", "facts_of", "merged", "take"]
@@ -101,12 +101,12 @@ class Plan(NamedTuple):
     fit_intercept: bool
 
 
-def take(number: int, X: Any, y: Any, weights: Any, asked: Asked) -> Taken | Fault:
+def take(number: int, X: Table, y: Table, weights: Table, asked: Asked) -> Taken | Fault:
     """Return a partition taken apart: columns by name, or parts of a tuple."""
     return _told(number, lambda: _take(number, X, y, weights, asked))
 
 
-def _take(number: int, X: Any, y: Any, weights: Any, asked: Asked) -> Taken:
+def _take(number: int, X: Table, y: Table, weights: Table, asked: Asked) -> Taken:
     if isinstance(X, tuple):
         if len(X) not in (2, 3) or asked.target is not None:
             raise TypeError(
@@ -137,7 +137,7 @@ def _take(number: int, X: Any, y: Any, weights: Any, asked: Asked) -> Taken:
     return Taken(number, X, labels, _weights_of(weights, n_rows))
 
 
-def _weights_of(given: Any, n_rows: int) -> Vector | None:
+def _weights_of(given: Table, n_rows: int) -> Vector | None:
     """Return the weights of a partition, all of which may be 0."""
     if given is None:
         return None

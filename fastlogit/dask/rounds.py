@@ -19,10 +19,13 @@ __all__ = [
     "FAN_IN",
     "Answer",
     "Client",
+    "Collection",
     "Combine",
     "Future",
     "Kept",
     "Rounds",
+    "Table",
+    "Value",
     "add",
     "add_beside_least",
     "join",
@@ -33,6 +36,10 @@ __all__ = [
 # dask.distributed has no types that strict checking could use.
 Client: TypeAlias = Any
 Future: TypeAlias = Any
+# A dask array, frame or list of delayed; a partition of one; what a partition is told or says.
+Collection: TypeAlias = Any
+Table: TypeAlias = Any
+Value: TypeAlias = Any
 Combine: TypeAlias = Callable[[Sequence[Any]], Any]
 
 # Answers that a node of the tree adds up.

@@ -311,6 +311,11 @@ class PartitionedRows(LabelledRows):
         kept, _ = self.parts.keep(work.output_curvature, held=[_held(curvature)])
         return CurvatureElsewhere(self.parts, self.n_outputs, kept)
 
+    def likely_classes(self, curvature: RowCurvature, share: float) -> RowCurvature:
+        """Return row curvatures of one softmax model, 0 for classes out of the question."""
+        kept, _ = self.parts.keep(work.likely_classes, share, held=[_held(curvature)])
+        return CurvatureElsewhere(self.parts, 1, kept)
+
     def draw(self, curvature: RowCurvature, count: int) -> tuple[Design, IndexMatrix]:
         """Return copies of rows, `count` for each output in proportion to the curvatures."""
         each = np.array(self.parts.ask(work.totals_in_list, held=[_held(curvature)], combine=join))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from types import EllipsisType
 from typing import Any, NamedTuple
 
@@ -12,7 +12,7 @@ from ..arrays import IndexMatrix, Indices, Mask, Vector
 from ..objective.row_state import RowCurvature, RowPredictions
 from . import work
 from .parts import Parts
-from .rounds import Future, add, largest, least
+from .rounds import Combine, Future, Value, add, largest, least
 
 __all__ = ["CurvatureElsewhere", "Measures", "PredictionsElsewhere"]
 
@@ -79,7 +79,7 @@ class CurvatureElsewhere(RowCurvature):
         """Return another of the same rows, for as many models or so many, not filled yet."""
         return CurvatureElsewhere(self._parts, self._n_models if n_models is None else n_models)
 
-    def _ask(self, function: Any, *given: Any, combine: Any = add) -> Any:
+    def _ask(self, function: Callable[..., Any], *given: Value, combine: Combine = add) -> Any:
         return self._parts.ask(function, *given, held=[self.held], combine=combine)
 
     def totals(self) -> Vector:

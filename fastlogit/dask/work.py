@@ -19,7 +19,7 @@ from ..kernels.descent import state_at
 from ..objective.labelled_rows import LabelledRows
 from ..objective.penalties import CompiledL2
 from ..objective.row_state import RowCurvature, RowPredictions
-from .rounds import Answer, Kept
+from .rounds import Answer, Kept, Value
 
 __all__ = [
     "Place",
@@ -67,7 +67,7 @@ class Own(NamedTuple):
     value: Any
 
 
-def _bytes_of(what: Any, seen: set[int], depth: int) -> int:
+def _bytes_of(what: Value, seen: set[int], depth: int) -> int:
     """Return the bytes of the arrays that an object holds, each once."""
     if id(what) in seen or depth < 0:
         return 0
@@ -89,7 +89,7 @@ def _bytes_of(what: Any, seen: set[int], depth: int) -> int:
 
 
 def answer(
-    place: Place, *held: Any, does: Callable[..., Any], view: View, given: tuple[Any, ...]
+    place: Place, *held: Value, does: Callable[..., Any], view: View, given: tuple[Any, ...]
 ) -> Answer:
     """Return what a partition answers; `held` are row states that tasks have kept, or own parts."""
     rows = place.as_seen(view)
@@ -99,7 +99,7 @@ def answer(
 
 
 def keep(
-    place: Place, *held: Any, does: Callable[..., Any], view: View, given: tuple[Any, ...]
+    place: Place, *held: Value, does: Callable[..., Any], view: View, given: tuple[Any, ...]
 ) -> Kept:
     """Return a row state, which stays here, with what the partition answers."""
     rows = place.as_seen(view)
@@ -153,13 +153,20 @@ def output_curvature(
     return rows.output_curvature(curvature), 0.0
 
 
-def call(rows: LabelledRows, *given: Any) -> Any:
+def likely_classes(
+    rows: LabelledRows, curvature: RowCurvature, share: float
+) -> tuple[RowCurvature, float]:  # fmt: skip
+    """Return row curvatures without classes that are out of the question."""
+    return rows.likely_classes(curvature, share), 0.0
+
+
+def call(rows: LabelledRows, *given: Value) -> Any:
     """Return what a method of the rows does: its name comes last but for the arguments."""
     place = next(i for i, part in enumerate(given) if isinstance(part, Method))
     return getattr(rows, given[place].name)(*given[:place], *given[place + 1 :])
 
 
-def call_design(rows: LabelledRows, *given: Any) -> Any:
+def call_design(rows: LabelledRows, *given: Value) -> Any:
     """Return what a method of the design does."""
     place = next(i for i, part in enumerate(given) if isinstance(part, Method))
     return getattr(rows.design, given[place].name)(*given[:place], *given[place + 1 :])
@@ -297,7 +304,7 @@ def every(
     return [(np.ascontiguousarray(rows.design.rows(which)), rows.codes_of(0)[which], own)]
 
 
-def in_list(rows: LabelledRows, *given: Any) -> list[Any]:
+def in_list(rows: LabelledRows, *given: Value) -> list[Any]:
     """Return what a method of the design does, in a list."""
     return [call_design(rows, *given)]
 
@@ -317,7 +324,7 @@ def first_not_finite(rows: LabelledRows) -> list[Any]:
 # Row states, of which handles are held elsewhere
 
 
-def totals(rows: LabelledRows, state: Any) -> Vector:
+def totals(rows: LabelledRows, state: RowCurvature) -> Vector:
     """Return the sum over the rows of each model."""
     return state.totals()
 
@@ -353,12 +360,12 @@ def squares_of(rows: LabelledRows, raw: RowPredictions, curvature: RowCurvature)
     return raw.squares(curvature)
 
 
-def some_models(kept: Kept, models: Any) -> Kept:
+def some_models(kept: Kept, models: Value) -> Kept:
     """Return the row states of some models."""
     return Kept(kept.state[models], kept.answer)
 
 
-def with_models(kept: Kept | None, others: Kept, models: Any, n_models: int) -> Kept:
+def with_models(kept: Kept | None, others: Kept, models: Value, n_models: int) -> Kept:
     """Return row states with those of some models taken from others."""
     state = others.state.like(n_models) if kept is None else copy.deepcopy(kept.state)
     state[models] = others.state

@@ -647,6 +647,17 @@ class LabelledRows:
         weights = self.loss.class_weights(curvature.values)
         return RowCurvature(weights.reshape(self.n_outputs, -1))
 
+    def likely_classes(self, curvature: RowCurvature, share: float) -> RowCurvature:
+        """Return row curvatures of one softmax model, 0 for classes out of the question for a row.
+
+        Those whose probability is below `share`, but for the row's own.
+        """
+        shares = curvature.values.reshape(self.loss.n_classes, -1)
+        codes = np.argsort(self.positive)[self.codes_of(0)]
+        likely = shares >= share * shares.sum(axis=0)
+        likely[codes, np.arange(codes.size)] = True
+        return RowCurvature((shares * likely).reshape(1, -1))
+
     def draw(self, curvature: RowCurvature, count: int) -> tuple[Design, IndexMatrix]:
         """Return a design, and (n_outputs, count) rows of it in proportion to the curvatures."""
         return self.design, curvature.draw(count)
