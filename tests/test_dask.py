@@ -258,6 +258,11 @@ def test_bad_input_is_one_clear_error(client, table) -> None:
         of_dask.fit(blocks(bad), blocks(y), C=1.0)
     with pytest.raises(NotImplementedError, match="l1_ratio: L1 is not there for dask partitions"):
         of_dask.fit(blocks(X), blocks(y), C=1.0, l1_ratio=1.0)
+    tiny = blocks(np.full(len(y), 1e-300))
+    with pytest.raises(ValueError, match=r"adds up to 1.8e-297.*divide the weights by their mean"):
+        of_dask.fit(blocks(X), blocks(y), sample_weight=tiny, C=1.0)
+    with pytest.raises(ValueError, match="partition 3: sample_weight is negative"):
+        of_dask.fit(blocks(X), blocks(y), sample_weight=blocks(1.0 - (np.arange(1800) // 800)))
     with pytest.raises(ValueError, match="one class"):
         of_dask.fit(blocks(X), blocks(0 * y), C=1.0)
     with pytest.raises(TypeError, match="partition 1: y is of text, but of numbers in partition 0"):

@@ -160,6 +160,9 @@ def _limits(
     )
 
 
+# Sums of weights that partitions take as they are.
+SMALLEST, LARGEST = 1e-60, 1e60
+
 # What `fastlogit.fit` takes and partitions do not, with what it is called.
 NOT_HERE = {
     "l1_reg": "L1", "l1_ratio": "L1", "coef_bounds": "bounds", "penalty_groups": "a group lasso",
@@ -275,6 +278,12 @@ def _refuse_without_weight(classes: Labels, of_class: Vector, is_softmax: bool) 
     """Raise where the weights leave no problem."""
     if not of_class.any():
         raise ValueError("sample_weight is zero for every row; at least one must be positive")
+    total = float(of_class.sum())
+    if not SMALLEST < total < LARGEST:
+        raise ValueError(
+            f"sample_weight adds up to {total:g}, and products with so small or large weights may "
+            "leave float64; divide the weights by their mean first"
+        )
     if np.count_nonzero(of_class) < 2:
         raise ValueError("y has one class only among the rows whose sample_weight is positive")
     if is_softmax and not of_class.all():
