@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 from numba import prange
 
 from .columns import block_height
@@ -27,10 +28,22 @@ FUNCTIONS = 4
 def turn_rows(values: Any, span: Span, center: Any, height: int, columns_out: Any) -> None:
     """Copy rows, centred, to columns of `height` numbers; rows beyond the last one stay."""
     place, stride, _, count = span
-    for row in range(count):
-        at = place + row * stride
-        for column in range(center.size):
-            columns_out[column * height + row] = values[at + column] - center[column]
+    # Numbers without sign need no check for an index from the end.
+    apart, high = np.uint64(stride), np.uint64(height)
+    whole = count - count % LANES
+    for first in range(0, whole, LANES):
+        at, to = np.uint64(place + first * stride), np.uint64(first)
+        for column in range(np.uint64(center.size)):
+            middle, source = center[column], at + column
+            for lane in range(np.uint64(LANES)):
+                columns_out[to + lane] = values[source] - middle
+                source += apart
+            to += high
+    for row in range(whole, count):
+        at, to = np.uint64(place + row * stride), np.uint64(row)
+        for column in range(np.uint64(center.size)):
+            columns_out[to] = values[at + column] - center[column]
+            to += high
 
 
 @kernel
