@@ -308,6 +308,17 @@ def test_profile_intervals_are_measured() -> None:
 
 
 @pytest.mark.jit
+def test_firths_fits_are_measured(monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("firthmodels")
+    firth = load("firth")
+    monkeypatch.setattr(firth, "TURNS", 1)
+    monkeypatch.setattr(firth, "WITH_INTERVALS", (80, 3))
+    monkeypatch.setattr(firth, "ALONE", (200, 3))
+    for contest in firth.contests():
+        assert all(times.wall > 0.0 for times in firth.measure(contest))
+
+
+@pytest.mark.jit
 def test_inference_is_measured(monkeypatch: pytest.MonkeyPatch) -> None:
     inference = load("inference")
     monkeypatch.setattr(inference, "N_CLUSTERS", 50)
