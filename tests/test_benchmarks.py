@@ -308,17 +308,6 @@ def test_profile_intervals_are_measured() -> None:
 
 
 @pytest.mark.jit
-def test_firths_fits_are_measured(monkeypatch: pytest.MonkeyPatch) -> None:
-    pytest.importorskip("firthmodels")
-    firth = load("firth")
-    monkeypatch.setattr(firth, "TURNS", 1)
-    monkeypatch.setattr(firth, "WITH_INTERVALS", (80, 3))
-    monkeypatch.setattr(firth, "ALONE", (200, 3))
-    for contest in firth.contests():
-        assert all(times.wall > 0.0 for times in firth.measure(contest))
-
-
-@pytest.mark.jit
 def test_inference_is_measured(monkeypatch: pytest.MonkeyPatch) -> None:
     inference = load("inference")
     monkeypatch.setattr(inference, "N_CLUSTERS", 50)
@@ -359,8 +348,8 @@ def test_firths_fits_are_measured(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     page.write_text(f"{firth.PLACE.begin}\n{firth.PLACE.end}\n", "utf-8")
     firth.main(["--write", str(page)])
     written = page.read_text("utf-8")
-    assert "| Firth | fit, tests and intervals | 200 x 3 float64 | firthmodels | " in written
-    assert "| Firth | fit | 300 x 3 float64 | firthmodels | " in written
+    assert "| Firth | fit, tests and intervals; to 1e-8 | 200 x 3 float64 | firthm" in written
+    assert "| Firth | fit; its default, 1e-4 | 300 x 3 float64 | firthmodels | " in written
 
 
 def test_errors_of_r_count_when_they_are_ours(monkeypatch: pytest.MonkeyPatch) -> None:
