@@ -217,11 +217,9 @@ class _Graph:
         return values.astype(self.dtype)
 
     def _type(self, dtype: np.dtype[Any]) -> Any:
-        helper = self.onnx.helper
-        return (
-            self.onnx.TensorProto.STRING if dtype == object
-            else helper.np_dtype_to_tensor_dtype(dtype)
-        )  # fmt: skip
+        if dtype.kind == "O":
+            return self.onnx.TensorProto.STRING
+        return self.onnx.helper.np_dtype_to_tensor_dtype(dtype)
 
     def _input(self, name: str, kind: Any, width: int) -> None:
         if name in ("label", "probabilities"):
@@ -231,7 +229,7 @@ class _Graph:
 
     def _constant(self, values: Array) -> str:
         name = self._name("constant")
-        if values.dtype == object:
+        if values.dtype.kind == "O":
             made = self.onnx.helper.make_tensor(
                 name, self.onnx.TensorProto.STRING, values.shape, [v.encode() for v in values]
             )
