@@ -15,7 +15,7 @@ from rich.table import Table
 
 import fastlogit
 from fastlogit.cli.errors import OneLineErrors, say, warnings_as_lines
-from fastlogit.cli.export import export
+from fastlogit.cli.export import app as export
 from fastlogit.cli.watching import Watcher, watching
 
 if TYPE_CHECKING:
@@ -595,7 +595,7 @@ def _confusion_table(matrix: Integers, names: list[str]) -> Table:
 
 # --- export --------------------------------------------------------------------------------
 
-app.command()(export)
+app.add_typer(export)
 
 
 # --- demo ----------------------------------------------------------------------------------

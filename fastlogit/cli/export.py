@@ -10,11 +10,15 @@ import typer
 if TYPE_CHECKING:
     from fastlogit.model_file import Model
 
-__all__ = ["export"]
+__all__ = ["app"]
+
+# Its commands become those of `fastlogit.cli.commands.app`.
+app = typer.Typer()
 
 _FOR_SQL, _FOR_ONNX = "With --sql", "With --onnx"
 
 
+@app.command()
 def export(
     model: Annotated[
         Path, typer.Argument(metavar="MODEL", help="A file that `fit` wrote.", show_default=False)
