@@ -43,11 +43,11 @@ def test_sql_of_a_model_file_scores_its_table():
     succeed(*shlex.split("fit rows.csv --target late --drop grade --C 1 --out two.model.npz"))
     expected = predicted("two.model.npz", "rows.csv")
     text = succeed("export", "two.model.npz", "--sql", "duckdb")
-    found = duckdb.sql(f"SELECT {text} FROM 'rows.csv'").fetchall()
+    found = duckdb.connect().sql(f"SELECT {text} FROM 'rows.csv'").fetchall()
     np.testing.assert_allclose(np.ravel(found), expected[:, 1], atol=1e-15)
     succeed("export", "two.model.npz", "--sql", "duckdb", "--label", "no", "--out", "no.sql")
     text = Path("no.sql").read_text("utf-8")
-    found = duckdb.sql(f"SELECT {text} FROM 'rows.csv'").fetchall()
+    found = duckdb.connect().sql(f"SELECT {text} FROM 'rows.csv'").fetchall()
     np.testing.assert_allclose(np.ravel(found), expected[:, 0], atol=1e-15)
     assert "CAST(CAST(\"a\" AS integer)" in succeed(
         "export", "two.model.npz", "--sql", "postgres", "--boolean", "a"
@@ -57,12 +57,12 @@ def test_sql_of_a_model_file_scores_its_table():
 def test_all_classes_are_a_list_for_select():
     succeed(*shlex.split("fit rows.csv --target grade --drop late --C 1 --out m.npz"))
     text = succeed("export", "m.npz", "--sql", "duckdb")
-    found = duckdb.sql(f"SELECT {text} FROM 'rows.csv'")
+    found = duckdb.connect().sql(f"SELECT {text} FROM 'rows.csv'")
     assert found.columns == ["proba_0", "proba_1", "proba_2"]
     np.testing.assert_allclose(found.fetchall(), predicted("m.npz", "rows.csv"), atol=1e-15)
 
 
-def test_onnx_and_json_of_a_model_file():
+def test_onnx_pmml_and_json_of_a_model_file():
     words = "rows.csv --target late --drop grade --drop kind --C 1 --out m.npz"
     succeed("fit", *shlex.split(words))
     assert succeed("export", "m.npz", "--onnx") == "ONNX graph: m.onnx\n"
@@ -72,13 +72,14 @@ def test_onnx_and_json_of_a_model_file():
     assert set(label) == {"no", "yes"}
     succeed("export", "m.npz", "--onnx", "--precision", "float", "--out", "f.onnx")
     assert Path("f.onnx").stat().st_size < Path("m.onnx").stat().st_size
+    assert "<RegressionModel " in succeed("export", "m.npz", "--pmml")
     said = json.loads(succeed("export", "m.npz", "--json"))
     assert [each["coef"][0] for each in said["columns"]] == load_model("m.npz").result.coef.tolist()
 
 
 def test_what_export_refuses():
     for words, message in (
-        ("", "give one of --sql DIALECT, --onnx and --json"),
+        ("", "give one of --sql DIALECT, --onnx, --pmml and --json"),
         ("--json --onnx", "give one of"),
         ("--json --label yes", "--label is of --sql"),
         ("--onnx --boolean a", "--boolean is of --sql"),

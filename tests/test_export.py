@@ -1,9 +1,13 @@
-"""Models as SQL and JSON: the engines give what predict_proba gives."""
+"""Models as SQL, PMML and JSON: the engines give what predict_proba gives."""
 
 import dataclasses
 import json
 import math
+import shutil
 import sqlite3
+import subprocess
+import sys
+from xml.etree import ElementTree as ET
 
 import duckdb
 import numpy as np
@@ -11,7 +15,7 @@ import pandas as pd
 import pytest
 
 import fastlogit
-from fastlogit.export import to_json, to_sql, to_sql_columns
+from fastlogit.export import to_json, to_pmml, to_sql, to_sql_columns
 from fastlogit.model_file import Model
 
 # Rooms above the kernels.
@@ -136,7 +140,7 @@ def test_missing_values_and_levels_that_were_not_in_the_fit():
     for dialect in ("duckdb", "postgres"):  # NaN is above all numbers there
         connection = in_duckdb(FRAME.head(1))
         connection.execute("UPDATE t SET \"a b\" = 'nan'")
-        value = connection.execute(f"SELECT {to_sql(strict, dialect)} FROM t").fetchone()[0]
+        value = connection.execute(f"SELECT {to_sql(strict, dialect)} FROM t").fetchall()[0][0]
         assert value is not None
         assert math.isnan(value)
 
@@ -176,9 +180,12 @@ def test_thousands_of_columns_are_no_deep_expression():
     result = dataclasses.replace(small, coef=coef)
     expected = result.predict_proba(np.ones((1, width)))[0, 1]
     table = "SELECT " + ", ".join(f"1 AS {name}" for name in names)
-    for dialect, connection in (("duckdb", duckdb), ("sqlite", sqlite3.connect(":memory:"))):
+    for dialect, connection in (
+        ("duckdb", duckdb.connect()),
+        ("sqlite", sqlite3.connect(":memory:")),
+    ):
         text = to_sql(result, dialect, feature_names=names)
-        found = connection.execute(f"SELECT {text} FROM ({table}) AS t").fetchone()[0]
+        found = connection.execute(f"SELECT {text} FROM ({table}) AS t").fetchall()[0][0]
         assert found == pytest.approx(expected, abs=1e-14)
 
 
@@ -209,6 +216,89 @@ def test_estimators_and_models_are_taken():
     assert [each["name"] for each in json.loads(to_json(result))["columns"]] == ["x0", "x1"]
 
 
+OF_PMML = ["two", "reference", "softmax", "zero"]
+NAMESPACE = "{http://www.dmg.org/PMML-4_4}"
+
+
+def scored_by_pmml(text, row):
+    """Return the raw predictions that the tables of a RegressionModel make of a row."""
+    text_of = {k: str(v).lower() if isinstance(v, bool) else str(v) for k, v in row.items()}
+    model = ET.fromstring(text).find(f"{NAMESPACE}RegressionModel")
+    values = dict(row)
+    for field in model.iter(f"{NAMESPACE}DerivedField"):
+        (norm,) = field
+        values[field.get("name")] = float(text_of[norm.get("field")] == norm.get("value"))
+    found = {}
+    for table in model.iter(f"{NAMESPACE}RegressionTable"):
+        total = float(table.get("intercept"))
+        for each in table:
+            size = float(each.get("coefficient"))
+            if each.tag.endswith("NumericPredictor"):
+                total += size * values[each.get("name")]
+            elif each.tag.endswith("CategoricalPredictor"):
+                total += size * (text_of[each.get("name")] == each.get("value"))
+            else:
+                total += size * math.prod(values[ref.get("field")] for ref in each)
+        found[table.get("targetCategory")] = total
+    return found
+
+
+@pytest.mark.parametrize("case", OF_PMML)
+def test_tables_of_pmml_are_the_raw_predictions(case):
+    result = fitted(case)
+    raw = np.atleast_2d(result.raw_prediction(FRAME.head(3)).T)
+    labels = result.classes if len(result.classes) > 2 else result.classes[1:]
+    for at in range(3):
+        found = scored_by_pmml(to_pmml(result), FRAME.iloc[at].to_dict())
+        for label, expected in zip(labels, raw, strict=True):
+            assert found[str(label)] == pytest.approx(expected[at], rel=1e-13)
+
+
+IN_JPMML = """
+import json, sys
+import pandas as pd
+from jpmml_evaluator import make_evaluator
+text, rows, more = json.load(sys.stdin)
+open("model.pmml", "w", encoding="utf-8").write(text)
+evaluator = make_evaluator("model.pmml").verify()
+found = evaluator.evaluateAll(pd.DataFrame(rows))
+said = []
+for row in more:
+    try:
+        said.append(evaluator.evaluate(row).get("proba_yes"))
+    except Exception as error:
+        said.append(str(error))
+print(json.dumps([found.filter(like="proba_").to_numpy(float).tolist(),
+                  found["label"].astype(str).tolist(), said]))
+"""
+
+
+@pytest.mark.slow(seconds=15)
+@pytest.mark.skipif(shutil.which("java") is None, reason="JPMML runs on Java")
+@pytest.mark.parametrize("case", OF_PMML)
+def test_jpmml_gives_what_predict_proba_gives(case, tmp_path):
+    pytest.importorskip("jpmml_evaluator")
+    result = fitted(case)
+    rows = [dict(zip(ROWS, row, strict=True)) for row in values_of(ROWS)]
+    more = [rows[0] | {ODD: None}, rows[0] | {"carrier": "ZZ"}, rows[0] | {"carrier": None}]
+    done = subprocess.run(
+        [sys.executable, "-c", IN_JPMML], input=json.dumps([to_pmml(result), rows, more]),
+        cwd=tmp_path, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    proba, labels, said = json.loads(done.stdout.splitlines()[-1])
+    np.testing.assert_allclose(proba, result.predict_proba(ROWS), rtol=0, atol=1e-15)
+    assert labels == [str(label) for label in result.predict(ROWS)]
+    assert said[0] is None
+    if case == "zero":
+        lenient = FRAME.head(1).astype({"carrier": object}).assign(carrier="ZZ")
+        expected = result.predict_proba(lenient)[0, 1]
+        assert said[1:] == pytest.approx([expected, expected], abs=1e-15)
+    else:
+        assert "cannot accept invalid value" in said[1]
+        assert "cannot accept missing value" in said[2]
+
+
 def test_errors_say_what_to_do():
     numbers = FRAME[[ODD, "flag"]]
     plain = fastlogit.fit(numbers.to_numpy(), TWO, C=1.0)
@@ -236,5 +326,7 @@ def test_errors_say_what_to_do():
     ):  # fmt: skip
         with pytest.raises(error, match=message):
             to_sql(*arguments, **options)
+    with pytest.raises(ValueError, match="PMML has no one-vs-all"):
+        to_pmml(three)
     assert to_sql(plain, "postgres", feature_names=["a", "A"])  # are two columns there
     assert json.loads(to_json(probit))["link"] == "probit"

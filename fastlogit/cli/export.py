@@ -32,6 +32,7 @@ def export(
         ),
     ] = None,
     onnx: Annotated[bool, typer.Option("--onnx", help="Write an ONNX graph.")] = False,
+    pmml: Annotated[bool, typer.Option("--pmml", help="Write PMML.")] = False,
     json: Annotated[bool, typer.Option("--json", help="Write JSON.")] = False,
     out: Annotated[
         Path | None,
@@ -62,7 +63,7 @@ def export(
         ),
     ] = None,
 ) -> None:
-    """Write MODEL as SQL, ONNX or JSON, for scoring without fastlogit.
+    """Write MODEL as SQL, ONNX, PMML or JSON, for scoring without fastlogit.
 
     SQL is one expression over the columns of a table; of more than two classes a list of them, for
     SELECT.
@@ -70,8 +71,8 @@ def export(
     from fastlogit import io
     from fastlogit.model_file import load_model
 
-    if (sql is not None) + onnx + json != 1:
-        raise ValueError("give one of --sql DIALECT, --onnx and --json")
+    if (sql is not None) + onnx + pmml + json != 1:
+        raise ValueError("give one of --sql DIALECT, --onnx, --pmml and --json")
     if sql is None and (label is not None or boolean):
         raise ValueError(f"{'--boolean' if label is None else '--label'} is of --sql")
     if precision is not None and not onnx:
@@ -88,17 +89,16 @@ def export(
         out.write_bytes(to_onnx(loaded, precision or "double").SerializeToString())
         typer.echo(f"ONNX graph: {out}")
         return
-    text = _as_json(loaded) if sql is None else _as_sql(loaded, sql, label, boolean or [])
+    if sql is not None:
+        text = _as_sql(loaded, sql, label, boolean or [])
+    else:
+        from fastlogit.export import to_json, to_pmml
+
+        text = to_pmml(loaded) if pmml else to_json(loaded)
     if out is None:
         typer.echo(text)
     else:
         out.write_text(f"{text}\n", encoding="utf-8")
-
-
-def _as_json(model: Model) -> str:
-    from fastlogit.export import to_json
-
-    return to_json(model)
 
 
 def _as_sql(model: Model, dialect: str, label: str | None, booleans: list[str]) -> str:

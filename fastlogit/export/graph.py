@@ -216,12 +216,12 @@ class _Graph:
     def _numbers(self, values: Matrix) -> Array:
         return values.astype(self.dtype)
 
-    def _type(self, dtype: np.dtype[Any]) -> Any:
+    def _type(self, dtype: np.dtype[Any]) -> int:
         if dtype.kind == "O":
             return self.onnx.TensorProto.STRING
         return self.onnx.helper.np_dtype_to_tensor_dtype(dtype)
 
-    def _input(self, name: str, kind: Any, width: int) -> None:
+    def _input(self, name: str, kind: int, width: int) -> None:
         if name in ("label", "probabilities"):
             raise ValueError(f"column {name!r} has the name of an output; rename it")
         info = self.onnx.helper.make_tensor_value_info(name, kind, ["n", width])

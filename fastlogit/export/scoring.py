@@ -13,7 +13,7 @@ from fastlogit.inputs.coded_frame import Level
 from fastlogit.model_file import Model
 from fastlogit.result import FitResult
 
-__all__ = ["Column", "Exportable", "Pairs", "Scoring", "scoring_of"]
+__all__ = ["Column", "Exportable", "Pairs", "Scoring", "check_levels", "scoring_of"]
 
 # What can be exported; an estimator has its fit as `result_`.
 Exportable: TypeAlias = FitResult | Model | object
@@ -162,6 +162,17 @@ def scoring_of(
         tuple(columns), tuple(pairs), intercept, classes, result.multi_class, result.link,
         None if categories is None else categories.handle_unknown, target,
     )  # fmt: skip
+
+
+def check_levels(column: Column) -> None:
+    """Raise ValueError where levels are of several types, as no column of a table is."""
+    kinds = {type(level) for level in column.levels or ()}
+    if len(kinds) > 1 and kinds != {int, float}:
+        said = ", ".join(sorted(kind.__name__ for kind in kinds))
+        raise ValueError(
+            f"column {column.name!r} has levels of several types ({said}); make them text, and fit "
+            "again"
+        )
 
 
 def _parts(model: Exportable) -> tuple[FitResult, Sequence[str] | None, str | None]:

@@ -17,7 +17,7 @@ from fastlogit.inputs.coded_frame import Level
 from fastlogit.options import check_option
 
 from .dialects import DIALECTS, Dialect, literal
-from .scoring import Column, Exportable, Pairs, Scoring, scoring_of
+from .scoring import Column, Exportable, Pairs, Scoring, check_levels, scoring_of
 
 __all__ = ["to_sql", "to_sql_columns"]
 
@@ -118,23 +118,12 @@ def _checked(
             raise ValueError(
                 f"columns {same!r} and {column.name!r} have one name in {chosen.title}; rename one"
             )
-        _check_levels(column)
+        check_levels(column)
     numbers = {column.name for column in scoring.columns if column.levels is None}
     for name in booleans:
         if name not in numbers:
             raise ValueError(f"booleans has {name!r}, which is no column of numbers of the model")
     return scoring, chosen
-
-
-def _check_levels(column: Column) -> None:
-    """Raise where levels of one column are of several types, as no column of a table is."""
-    kinds = {type(level) for level in column.levels or ()}
-    if len(kinds) > 1 and kinds != {int, float}:
-        said = ", ".join(sorted(kind.__name__ for kind in kinds))
-        raise ValueError(
-            f"column {column.name!r} has levels of several types ({said}); make them text, and fit "
-            "again"
-        )
 
 
 def _place(label: object, classes: list[Level]) -> int:
