@@ -328,5 +328,7 @@ def test_errors_say_what_to_do():
             to_sql(*arguments, **options)
     with pytest.raises(ValueError, match="PMML has no one-vs-all"):
         to_pmml(three)
+    with pytest.raises(ValueError, match="'proba_no' has the name of an output"):
+        to_pmml(plain, feature_names=["a", "proba_no"])
     assert to_sql(plain, "postgres", feature_names=["a", "A"])  # are two columns there
     assert json.loads(to_json(probit))["link"] == "probit"

@@ -100,6 +100,9 @@ def test_errors_say_what_to_do(monkeypatch):
         to_onnx(named, "half")
     with pytest.raises(ValueError, match="link='cloglog'"):
         to_onnx(fastlogit.fit(FRAME[["flag"]], TWO, C=1.0, link="cloglog"))
+    large = dataclasses.replace(named, coef=1e39 * np.ones_like(named.coef))
+    with pytest.raises(ValueError, match="too large for float; take precision='double'"):
+        to_onnx(large, "float")
     found = builtins.__import__
 
     def without_onnx(name, *rest, **others):

@@ -214,7 +214,11 @@ class _Graph:
         return self._node("Reshape", [name, self._constant(np.array([-1]))])
 
     def _numbers(self, values: Matrix) -> Array:
-        return values.astype(self.dtype)
+        with np.errstate(over="ignore"):
+            found = values.astype(self.dtype)
+        if not np.isfinite(found).all():
+            raise ValueError("a coefficient is too large for float; take precision='double'")
+        return found
 
     def _type(self, dtype: np.dtype[Any]) -> int:
         if dtype.kind == "O":

@@ -47,6 +47,7 @@ def to_pmml(model: Exportable, *, feature_names: Sequence[str] | None = None) ->
         )
     for column in scoring.columns:
         check_levels(column)
+    _check_names(scoring)
     root = ET.Element("PMML", version="4.4", xmlns="http://www.dmg.org/PMML-4_4")
     header = ET.SubElement(root, "Header")
     ET.SubElement(header, "Application", name="fastlogit", version=fastlogit.__version__)
@@ -55,6 +56,21 @@ def to_pmml(model: Exportable, *, feature_names: Sequence[str] | None = None) ->
     _regression(root, scoring, target)
     ET.indent(root)
     return ET.tostring(root, encoding="unicode", xml_declaration=True)
+
+
+def _check_names(scoring: Scoring) -> None:
+    """Raise ValueError where a column has the name of something else in the document."""
+    known = {"label", *(f"proba_{label}" for label in scoring.classes)}
+    for each in scoring.pairs:
+        for place in each[:2]:
+            column = scoring.columns[place]
+            known |= {_indicator(column.name, _text(level)) for level in column.levels or ()}
+    for column in scoring.columns:
+        if column.name in known:
+            raise ValueError(
+                f"column {column.name!r} has the name of an output or of a level in the PMML "
+                "document; rename it"
+            )
 
 
 def _target(scoring: Scoring) -> str:
