@@ -239,7 +239,7 @@ _HOME = {
 }
 
 # Modules for users, found without an import of their own: `fastlogit.online.OnlineLogistic`.
-_MODULES = ("compiled", "formula", "io", "model_file", "online")
+_MODULES = ("compiled", "export", "formula", "io", "model_file", "online")
 
 _moved.install()
 

@@ -348,8 +348,8 @@ def test_firths_fits_are_measured(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     page.write_text(f"{firth.PLACE.begin}\n{firth.PLACE.end}\n", "utf-8")
     firth.main(["--write", str(page)])
     written = page.read_text("utf-8")
-    assert "| Firth | fit, tests and intervals | 200 x 3 float64 | firthmodels | " in written
-    assert "| Firth | fit | 300 x 3 float64 | firthmodels | " in written
+    assert "| Firth | fit, tests and intervals; to 1e-8 | 200 x 3 float64 | firthm" in written
+    assert "| Firth | fit; its default, 1e-4 | 300 x 3 float64 | firthmodels | " in written
 
 
 def test_errors_of_r_count_when_they_are_ours(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -386,6 +386,7 @@ WITHOUT_DATA = {
     "AddedVariableDisplay", "BrantTest", "CVScoreDisplay", "CalibrationDisplay",
     "CoefficientsDisplay",
     "ConvergenceDisplay", "DivergenceError", "ForestDisplay", "GroupStatus", "InfluenceDisplay",
+    "ParallelLinesTest",
     "Progress", "RegularizationPathDisplay", "ResidualsDisplay", "ScanStatus", "SeparationWarning",
     "WarmUp", "warmup",
 }  # fmt: skip

@@ -14,7 +14,7 @@ SOURCES = sorted(PACKAGE.rglob("*.py"))
 # As the table calls other libraries.
 LIBRARIES = {"NumPy": "numpy", "SciPy": "scipy", "scikit-learn": "sklearn"}
 FOREIGN = {"numba", "llvmlite", *LIBRARIES.values()}
-OPTIONAL = {"distributed", "matplotlib", "pyarrow"}
+OPTIONAL = {"distributed", "matplotlib", "onnx", "pyarrow"}
 # The names that the package hands out: for type checkers only (test_package.py shows that
 # importing it loads nothing).
 FRONT = "__init__"

@@ -324,6 +324,32 @@ def test_brant_without_a_covariance_has_no_figure() -> None:
     assert found.parallel_lines_test().whole.statistic >= 0.0
 
 
+def test_smaller_models() -> None:
+    X, y, freq = housing()
+    known = {"order": ORDER, "sample_weight": freq, "weights": "frequency"}
+    found, part = ordinal_logit(X, y, **known), ordinal_logit(X[["Infl", "Cont"]], y, **known)
+    test = found.likelihood_ratio_test(part)
+    wanted = 2.0 * (found.log_likelihood - part.log_likelihood)
+    assert test.statistic == pytest.approx(wanted, rel=1e-12)
+    assert (test.df, test.hypothesis) == (3, "Type[Apartment], Type[Atrium], Type[Terrace]")
+    with pytest.raises(ValueError, match="not nested in this one: it has Type"):
+        part.likelihood_ratio_test(found)
+    probit = ordinal_logit(X[["Infl"]], y, **known, link="probit")
+    with pytest.raises(ValueError, match="its link is probit, here logit"):
+        found.likelihood_ratio_test(probit)
+    turned = ordinal_logit(X[["Infl"]], y, **{**known, "order": ORDER[::-1]})
+    with pytest.raises(ValueError, match="its order of classes is"):
+        found.likelihood_ratio_test(turned)
+    fewer = ordinal_logit(X[["Infl"]], y, **{**known, "sample_weight": np.roll(freq, 1)})
+    with pytest.raises(ValueError, match="its number of rows by class is"):
+        found.likelihood_ratio_test(fewer)
+    moved = ordinal_logit(X[["Infl"]], y, **known, offset=np.arange(len(y)) / 50)
+    with pytest.raises(ValueError, match="other rows or weights"):
+        found.likelihood_ratio_test(moved)
+    with pytest.raises(TypeError, match="must be an OrdinalResult"):
+        found.likelihood_ratio_test("Type")
+
+
 @pytest.mark.parametrize("link", LINKS)
 def test_results_are_pickled(link) -> None:
     X, y, _ = drawn(60, 3, link)

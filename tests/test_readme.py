@@ -58,7 +58,7 @@ def test_the_tutorial_runs_with_all_alone(tmp_path: Path) -> None:
     """What the test extras bring besides ``[all]`` is not there for its readers."""
     text = (ROOT / "docs" / "tutorial.md").read_text("utf-8")
     (tmp_path / "tutorial.py").write_text("\n".join(BLOCK.findall(text)), "utf-8")
-    hidden = ["pandas", "polars", "skops", "mlxtend", "mpmath", "pytest"]
+    hidden = ["pandas", "polars", "dask", "skops", "mlxtend", "mpmath", "pytest"]
     code = (
         "import importlib.abc, runpy, sys\n"
         "class Hide(importlib.abc.MetaPathFinder):\n"

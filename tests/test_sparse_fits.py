@@ -262,13 +262,6 @@ def test_values_that_are_not_finite_are_named() -> None:
                 call()
 
 
-def test_who_takes_none_yet_says_so() -> None:
-    result = fastlogit.fit(S0, Y2, C=1.0)
-    with pytest.raises(TypeError, match=r"scan takes no sparse X yet.*csr_array.*X\.toarray\(\)"):
-        fastlogit.scan(S0, X0, Y2)
-    assert result.converged
-
-
 def test_frames_of_sparse_columns() -> None:
     names = [f"word {k}" for k in range(N_FEATURES)]
     frame = pd.DataFrame.sparse.from_spmatrix(scipy.sparse.csc_matrix(X0), columns=names)
@@ -293,8 +286,6 @@ def test_frames_of_sparse_columns() -> None:
     frame.columns = ["same"] * N_FEATURES
     with pytest.raises(ValueError, match="X has 12 columns called 'same'"):
         fastlogit.fit(frame, Y2)
-    with pytest.raises(TypeError, match=r"scan takes no sparse X yet.*X.sparse.to_dense\(\)"):
-        fastlogit.scan(frame.set_axis(names, axis=1), X0, Y2)
 
 
 def test_more_columns_than_rows() -> None:

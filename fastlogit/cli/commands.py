@@ -1,4 +1,4 @@
-"""The commands: fit, predict, evaluate, demo, warmup, info."""
+"""The commands: fit, predict, evaluate, demo, warmup, info; and export, which has its module."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from rich.table import Table
 
 import fastlogit
 from fastlogit.cli.errors import OneLineErrors, say, warnings_as_lines
+from fastlogit.cli.export import app as export
 from fastlogit.cli.watching import Watcher, watching
 
 if TYPE_CHECKING:
@@ -590,6 +591,11 @@ def _confusion_table(matrix: Integers, names: list[str]) -> Table:
     for name, counts in zip(names, matrix, strict=True):
         table.add_row(Text(name), *(f"{count:,}" if count else "·" for count in counts))
     return table
+
+
+# --- export --------------------------------------------------------------------------------
+
+app.add_typer(export)
 
 
 # --- demo ----------------------------------------------------------------------------------

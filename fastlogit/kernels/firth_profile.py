@@ -40,8 +40,9 @@ __all__ = ["HELD", "Goals", "PeakNumbers", "profile_points"]
 # Side of a goal that holds the value of the function.
 HELD = 0
 # In standard errors: the step left after which the model's end is the end, to the square of this;
-# where the likelihood's own way may stop; and how far the penalty's model may leave the result out.
-NEAR, SETTLED, EXACT = 2e-5, 1e-7, 1e-9
+# where the likelihood's own way may stop; and a bound on the penalty that its model may lack, which
+# is 20 times what ends lack in fact (5e-10 of a standard error at 1,000 x 50 and at 60 x 5).
+NEAR, SETTLED, EXACT = 2e-5, 1e-7, 1e-8
 # The share of the model's change along the way that the next change is taken to be, and its most.
 SAFETY = 4.0
 # Points at which the penalty is looked at, and steps between two of them.

@@ -9,7 +9,6 @@ import numpy as np
 
 from ..arrays import Array, ArrayLike, Integers, Labels, Matrix, Vector
 from ..inference.contrasts import Contrasts, contrasts_of
-from ..inference.distributions import chi2_tail
 from ..inference.estimates import LEVEL, TabledEstimates, exponentials
 from ..inference.hypothesis_tests import HypothesisTest, wald
 from ..inference.moments import products_of_columns
@@ -18,6 +17,7 @@ from ..inference.summary import CALLED, Summary, table_of
 from ..inference.table import is_probability
 from ..options import check_level
 from .maximum import Maximum, maximise
+from .nested import nested_ratio, ratio_of, refuse_other
 from .strata import MatchedRows, Strata
 
 __all__ = ["CR", "ConditionalLogit", "covariance_of", "scaled_back"]
@@ -25,8 +25,6 @@ __all__ = ["CR", "ConditionalLogit", "covariance_of", "scaled_back"]
 CR = ("CR0", "CR1")
 # Iterations of the fit under a hypothesis.
 MAX_ITER = 100
-# Null log-likelihoods of the same strata agree to this share.
-SAME = 1e-9
 
 
 @dataclass(frozen=True, eq=False)
@@ -154,31 +152,13 @@ class ConditionalLogit(TabledEstimates):
         """
         self._refuse_pseudo()
         if hypothesis is None:
-            return self._against(self.null_log_likelihood, len(self.coef), ", ".join(self.terms))
+            return ratio_of(self, self.null_log_likelihood, len(self.coef), ", ".join(self.terms))
         if isinstance(hypothesis, ConditionalLogit):
-            return self._against_model(hypothesis)
+            refuse_other("number of strata", hypothesis.n_strata, self.n_strata)
+            return nested_ratio(self, hypothesis)
         contrasts = contrasts_of(hypothesis, self.names, self.terms)
         found = self._under(contrasts)
-        return self._against(found.point.log_likelihood, len(contrasts.matrix), contrasts.text)
-
-    def _against(self, log_likelihood: float, df: int, text: str) -> HypothesisTest:
-        statistic = max(0.0, 2.0 * (self.log_likelihood - log_likelihood))
-        return HypothesisTest("likelihood ratio", text, statistic, df, chi2_tail(statistic, df))
-
-    def _against_model(self, part: ConditionalLogit) -> HypothesisTest:
-        others = [name for name in part.names if name not in self.names]
-        df = len(self.coef) - len(part.coef)
-        if others or df <= 0:
-            what = f"has {', '.join(others[:3])}" if others else "has no fewer coefficients"
-            raise ValueError(f"the other model is not nested in this one: it {what}")
-        null, other = self.null_log_likelihood, part.null_log_likelihood
-        if part.n_strata != self.n_strata or not np.isclose(null, other, rtol=SAME, atol=0.0):
-            raise ValueError(
-                f"the other model is of other strata or weights: {part.n_strata:g} strata and null "
-                f"log-likelihood {other:.6g}, here {self.n_strata:g} and {null:.6g}"
-            )
-        dropped = [name for name in self.names if name not in part.names]
-        return self._against(part.log_likelihood, df, ", ".join(dropped))
+        return ratio_of(self, found.point.log_likelihood, len(contrasts.matrix), contrasts.text)
 
     def _under(self, contrasts: Contrasts) -> Maximum:
         """Return the maximum under restrictions.

@@ -13,7 +13,6 @@ import numpy as np
 from ..arrays import Array, ArrayLike, Integers, Labels, Matrix, Vector
 from ..design.opening import open_rows
 from ..inference.contrasts import contrasts_of
-from ..inference.distributions import chi2_tail
 from ..inference.estimates import LEVEL, TabledEstimates
 from ..inference.hypothesis_tests import HypothesisTest, wald
 from ..inference.refusals import not_identified, refuse_beyond_float64
@@ -27,6 +26,7 @@ from ..objective.labelled_rows import LabelledRows
 from ..objective.objective import Objective
 from ..options import check_category_options, check_level, check_option
 from ..prediction import raw_prediction
+from .nested import nested_ratio, ratio_of, refuse_other
 from .ordinal_brant import BrantTest, brant
 from .ordinal_classes import ordered_codes
 from .ordinal_covariance import (
@@ -126,6 +126,12 @@ class OrdinalResult(TabledEstimates):
     # ---- the model as a whole
 
     @property
+    def _counts(self) -> list[float]:
+        """Return the weight of each class."""
+        rows = self._found.rows
+        return np.bincount(rows.codes, rows.weights, rows.n_classes).tolist()
+
+    @property
     def n_parameters(self) -> int:
         """Coefficients and thresholds."""
         return len(self.names)
@@ -152,13 +158,20 @@ class OrdinalResult(TabledEstimates):
         """McFadden's pseudo-R^2 (1974)."""
         return 1.0 - self.log_likelihood / self.null_log_likelihood
 
-    def likelihood_ratio_test(self) -> HypothesisTest:
-        """Return the likelihood-ratio test that all coefficients are 0.
+    def likelihood_ratio_test(self, part: OrdinalResult | None = None) -> HypothesisTest:
+        """Return the likelihood-ratio test against a smaller model.
+
+        Parameters
+        ----------
+        part : OrdinalResult, optional
+            A model of some of the columns, fitted to the same rows; by default that all
+            coefficients are 0.
 
         Raises
         ------
-        ValueError
-            If the fit without coefficients was not found, or weights are those of sampling.
+        TypeError, ValueError
+            If the other model is not nested in this one, the fit without coefficients was not
+            found, or weights are those of sampling.
         """
         self._refuse_pseudo("a likelihood-ratio test")
         if np.isnan(self.null_log_likelihood):
@@ -166,11 +179,17 @@ class OrdinalResult(TabledEstimates):
                 "the maximum of the likelihood of thresholds and offset alone was not found: is "
                 "the offset on the scale of the raw predictions? Use z and p of the coefficients"
             )
-        statistic = max(2.0 * (self.log_likelihood - self.null_log_likelihood), 0.0)
-        df = len(self.coef)
-        return HypothesisTest(
-            "likelihood ratio", "all coefficients", statistic, df, chi2_tail(statistic, df)
-        )
+        if part is None:
+            return ratio_of(self, self.null_log_likelihood, len(self.coef), "all coefficients")
+        if not isinstance(part, OrdinalResult):
+            raise TypeError(
+                f"the smaller model must be an OrdinalResult, got {type(part).__name__}; "
+                "wald_test takes hypotheses"
+            )
+        refuse_other("link", part.link, self.link)
+        refuse_other("order of classes", part.classes.tolist(), self.classes.tolist())
+        refuse_other("number of rows by class", part._counts, self._counts)
+        return nested_ratio(self, part)
 
     def wald_test(self, hypothesis: ArrayLike) -> HypothesisTest:
         """Return the Wald test of linear restrictions, by the covariance that is held.
