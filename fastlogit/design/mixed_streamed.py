@@ -9,11 +9,12 @@ from typing import Protocol, TypeGuard
 import numpy as np
 
 from ..arrays import Column, DType, Features, Indices, Matrix, Vector
-from .base import LOOK_BYTES, Columns, Design, NotFinite, RowCounter
+from .base import LOOK_BYTES, Columns, Design, RowCounter
 from .blockwise import Block
 from .codes import CodedColumns
 from .mixed import MixedRows, open_mixed
-from .streamed import BLOCK_BYTES, LEAST_BLOCKS, MIN_BLOCK_ROWS, READ_NS, Bring, SourceDesign, where
+from .streamed import BLOCK_BYTES, LEAST_BLOCKS, MIN_BLOCK_ROWS, READ_NS
+from .streamed_parts import PartsDesign
 
 __all__ = ["MixedSource", "StreamedMixedDesign", "is_mixed_source", "joined_rows"]
 
@@ -48,7 +49,7 @@ def is_mixed_source(X: object) -> TypeGuard[MixedSource]:
     return getattr(X, "row_bytes", None) is not None
 
 
-class StreamedMixedDesign(SourceDesign[MixedRows]):
+class StreamedMixedDesign(PartsDesign[MixedRows]):
     """Passes over rows of numbers and codes that are read from their source in each pass.
 
     Each block is what `design.mixed.open_mixed` makes of it.
@@ -79,56 +80,24 @@ class StreamedMixedDesign(SourceDesign[MixedRows]):
         self._begin(X.shape, np.dtype(X.dtype), n_threads, columns, counter)
         self.block_rows = block_rows or _block_rows(X)
 
-    def _bringing(self) -> Bring[MixedRows]:
-        def bring(_: int, start: int, stop: int) -> MixedRows:
-            return self._read(start, stop)
-
-        return bring
-
     def _over(self, rows: MixedRows) -> Block:
         found: Block = open_mixed(rows, self.n_threads, self.counter).standardized(self.columns)
         return found
 
-    def _read(self, start: int, stop: int) -> MixedRows:
-        """Ask the source for rows ``start:stop``."""
-        try:
-            rows = self._X[start:stop]
-        except Exception as error:
-            error.add_note(where(start, stop))
-            raise
-        return rows
+    def _slice(self, start: int, stop: int) -> MixedRows:
+        return self._X[start:stop]
 
-    def _read_blocks(self) -> Iterator[tuple[int, int, MixedRows]]:
-        """Go over all blocks without work that could be done meanwhile: one pass."""
-        self._turns.begin(None)
-        for start, stop in self._blocks():
-            self.counter.check()
-            yield start, stop, self._read(start, stop)
-            self.counter.rows += stop - start
+    def _plain(self, rows: MixedRows) -> Design:
+        return open_mixed(rows, self.n_threads)
+
+    def _join(self, parts: list[MixedRows]) -> MixedRows:
+        return joined_rows(parts)
 
     # ---- passes
 
     def column_means(self, weights: Vector, total_weight: float) -> Vector:
         """Return the weighted mean of each column of X less `center`: one pass."""
         return self._added_up(weights, total_weight, "column_means")
-
-    def column_variances(self, weights: Vector, total_weight: float) -> Vector:
-        """Return the weighted mean of each column's squared distance from `center`: one pass."""
-        return self._added_up(weights, total_weight, "column_variances")
-
-    def _added_up(self, weights: Vector, total_weight: float, of_block: str) -> Vector:
-        total = np.zeros(self.shape[1])
-
-        def add(block: Block, start: int, stop: int) -> None:
-            own = weights[start:stop]
-            weight = float(own.sum()) if weights.size else float(stop - start)
-            if weight > 0.0:
-                found = getattr(block, of_block)(own, weight)
-                np.add(total, found * (weight / total_weight), out=total)
-
-        with np.errstate(over="ignore", invalid="ignore"):
-            self._for_each_block(add)
-        return total
 
     def transposed_product(self, vectors: Matrix) -> tuple[Matrix, Vector]:
         """Return X' v of each vector (n_models, n_samples), and its sum: one pass."""
@@ -142,14 +111,6 @@ class StreamedMixedDesign(SourceDesign[MixedRows]):
 
         self._for_each_block(add)
         return slopes, levels
-
-    def first_not_finite(self) -> NotFinite | None:
-        """Return the first value that is NaN or infinite, None where there is none: one pass."""
-        for start, _, rows in self._read_blocks():
-            found = open_mixed(rows, self.n_threads).first_not_finite()
-            if found is not None:
-                return found._replace(row=start + found.row)
-        return None
 
     # ---- rows and columns as they are
 
@@ -170,22 +131,6 @@ class StreamedMixedDesign(SourceDesign[MixedRows]):
     def take(self, indices: Indices) -> Design:
         """Return a design over a copy of some rows."""
         return self._over(self._gathered(np.asarray(indices)))
-
-    def _every(self, stride: int) -> MixedRows:
-        return self._gathered(np.arange(0, self.shape[0], stride))
-
-    def _gathered(self, indices: Indices) -> MixedRows:
-        order = np.argsort(indices, kind="stable")
-        wanted = indices[order]
-        parts = [
-            self._read(begin, end).take(wanted[place] - begin)
-            for place, begin, end in self._wanted(wanted)
-        ]
-        if not parts:
-            parts = [self._read(0, 1).take(np.empty(0, dtype=np.intp))]
-        places = np.empty_like(order)
-        places[order] = np.arange(order.size)
-        return joined_rows(parts).take(places)
 
     def column(self, index: int) -> Column:
         """Return a column of X as it is, without standardisation: one pass."""

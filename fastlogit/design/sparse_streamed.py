@@ -7,13 +7,13 @@ from typing import Protocol, TypeGuard
 
 import numpy as np
 
-from ..arrays import Column, DType, Features, Indices, Vector
+from ..arrays import Column, DType, Features, Indices
 from .algebra import MOST_CENTRED
-from .base import LOOK_BYTES, Columns, CounterElsewhere, NotFinite, RowCounter
-from .blockwise import Block
+from .base import LOOK_BYTES, Columns, CounterElsewhere, RowCounter
 from .compressed import CompressedRows, joined
 from .sparse import COLUMN_NS, MODEL_NS, ROW_NS, VALUE_NS, SparseDesign
-from .streamed import BLOCK_BYTES, LEAST_BLOCKS, MIN_BLOCK_ROWS, READ_NS, Bring, SourceDesign, where
+from .streamed import BLOCK_BYTES, LEAST_BLOCKS, MIN_BLOCK_ROWS, READ_NS
+from .streamed_parts import PartsDesign
 
 __all__ = ["SparseSource", "StreamedSparseDesign", "is_sparse_source"]
 
@@ -48,7 +48,7 @@ def is_sparse_source(X: object) -> TypeGuard[SparseSource]:
     return getattr(X, "n_values", None) is not None
 
 
-class StreamedSparseDesign(SourceDesign[CompressedRows]):
+class StreamedSparseDesign(PartsDesign[CompressedRows]):
     """Passes over sparse rows that are read from their source in each pass.
 
     Each block is a `SparseDesign`; what is taken out of the rows is sparse, too.
@@ -81,63 +81,19 @@ class StreamedSparseDesign(SourceDesign[CompressedRows]):
         self._begin((n_samples, n_features), np.dtype(X.dtype), n_threads, columns, counter)
         self.block_rows = block_rows or _block_rows(X)
 
-    def _bringing(self) -> Bring[CompressedRows]:
-        def bring(_: int, start: int, stop: int) -> CompressedRows:
-            return self._read(start, stop)
-
-        return bring
-
     def _over(self, rows: CompressedRows) -> SparseDesign:
         return SparseDesign(
             rows, n_threads=self.n_threads, columns=self.columns, counter=self.counter
         )
 
-    def _read(self, start: int, stop: int) -> CompressedRows:
-        """Ask the source for rows ``start:stop``, and look at their shape."""
-        try:
-            rows = self._X[start:stop]
-            if rows.shape != (stop - start, self.shape[1]):
-                raise ValueError(
-                    f"X has shape {self.shape}, but X[{start}:{stop}] has shape {rows.shape}; its "
-                    "rows must stay the same during a fit"
-                )
-        except Exception as error:
-            error.add_note(where(start, stop))
-            raise
-        return rows
+    def _slice(self, start: int, stop: int) -> CompressedRows:
+        return self._X[start:stop]
 
-    def _read_blocks(self) -> Iterator[tuple[int, int, CompressedRows]]:
-        """Go over all blocks without work that could be done meanwhile: one pass."""
-        self._turns.begin(None)
-        for start, stop in self._blocks():
-            self.counter.check()
-            yield start, stop, self._read(start, stop)
-            self.counter.rows += stop - start
+    def _plain(self, rows: CompressedRows) -> SparseDesign:
+        return SparseDesign(rows, n_threads=self.n_threads)
 
-    # ---- passes
-
-    def column_variances(self, weights: Vector, total_weight: float) -> Vector:
-        """Return the weighted mean of each column's squared distance from `center`: one pass."""
-        total = np.zeros(self.shape[1])
-
-        def add(block: Block, start: int, stop: int) -> None:
-            own = weights[start:stop]
-            weight = float(own.sum()) if weights.size else float(stop - start)
-            if weight > 0.0:
-                found = block.column_variances(own, weight)
-                np.add(total, found * (weight / total_weight), out=total)
-
-        with np.errstate(over="ignore", invalid="ignore"):
-            self._for_each_block(add)
-        return total
-
-    def first_not_finite(self) -> NotFinite | None:
-        """Return the first value that is NaN or infinite, None where there is none: one pass."""
-        for start, _, rows in self._read_blocks():
-            found = SparseDesign(rows, n_threads=self.n_threads).first_not_finite()
-            if found is not None:
-                return found._replace(row=start + found.row)
-        return None
+    def _join(self, parts: list[CompressedRows]) -> CompressedRows:
+        return joined(parts, self.dtype)
 
     # ---- rows and columns as they are
 
@@ -156,22 +112,6 @@ class StreamedSparseDesign(SourceDesign[CompressedRows]):
     def take(self, indices: Indices) -> SparseDesign:
         """Return a design over a copy of some rows."""
         return self._over(self._gathered(np.asarray(indices)))
-
-    def _every(self, stride: int) -> CompressedRows:
-        return self._gathered(np.arange(0, self.shape[0], stride))
-
-    def _gathered(self, indices: Indices) -> CompressedRows:
-        order = np.argsort(indices, kind="stable")
-        wanted = indices[order]
-        parts = [
-            joined([self._read(begin, end).take(wanted[place] - begin)], self.dtype)
-            for place, begin, end in self._wanted(wanted)
-        ]
-        if not parts:
-            parts = [joined([self._read(0, 1).take(slice(0))], self.dtype)]
-        places = np.empty_like(order)
-        places[order] = np.arange(order.size)
-        return joined(parts, self.dtype).take(places)
 
     def column(self, index: int) -> Column:
         """Return a column of X as it is, without standardisation: one pass."""

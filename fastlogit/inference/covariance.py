@@ -10,6 +10,7 @@ softmax has a matrix of leverages, of which HC2 takes the inverse root and HC3 t
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -38,21 +39,34 @@ class Covariance(NamedTuple):
 
 
 def look_at_cov_type(
-    cov_type: str, clusters: ArrayLike, n_rows: int, weights: RowWeights
-) -> Clusters | None:
+    cov_type: str, clusters: ArrayLike, n_rows: int, weights: RowWeights,
+    cov_types: Sequence[str] = COV_TYPES,
+) -> Clusters | None:  # fmt: skip
     """Check what covariance is asked for; return the clusters of the rows, if it has some.
+
+    Parameters
+    ----------
+    cov_type : str
+    clusters : array-like of shape (n_rows,) or (n_rows, 2), optional
+    n_rows : int
+    weights : RowWeights
+    cov_types : sequence of str
+        Those that the model has.
 
     Raises
     ------
     TypeError, ValueError
         If it is not known, or does not go with clusters or weights as they are given.
     """
-    check_option("cov_type", cov_type, COV_TYPES)
+    check_option("cov_type", cov_type, cov_types)
     if cov_type not in CLUSTERED:
         if clusters is not None:
+            others = ", ".join(
+                repr(each) for each in CLUSTERED if each in cov_types and each != "CR1"
+            )
             raise ValueError(
-                f"cov_type={cov_type!r} has no clusters; use cov_type='CR1' (or 'CR0', 'CR1S', "
-                "'CR2', 'CR3'), or leave clusters out"
+                f"cov_type={cov_type!r} has no clusters; use cov_type='CR1' (or {others}), or "
+                "leave clusters out"
             )
         if cov_type == "nonrobust" and weights.kind == "probability":
             raise ValueError(

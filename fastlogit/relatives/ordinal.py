@@ -13,6 +13,7 @@ import numpy as np
 from ..arrays import Array, ArrayLike, Integers, Labels, Matrix, Vector
 from ..design.opening import open_rows
 from ..inference.contrasts import contrasts_of
+from ..inference.covariance import look_at_cov_type
 from ..inference.estimates import LEVEL, TabledEstimates
 from ..inference.hypothesis_tests import HypothesisTest, wald
 from ..inference.refusals import not_identified, refuse_beyond_float64
@@ -34,7 +35,6 @@ from .ordinal_covariance import (
     OrdinalOptimum,
     covariance_of,
     in_units,
-    look_at_cov_type,
 )
 from .ordinal_losses import LINKS
 from .ordinal_model import OrdinalRows, Unfinished, maximum, proven_gain
@@ -221,7 +221,7 @@ class OrdinalResult(TabledEstimates):
         TypeError, ValueError
         """
         found = self._found
-        ways = look_at_cov_type(cov_type, clusters, found.rows.codes.size, found.weights)
+        ways = look_at_cov_type(cov_type, clusters, found.rows.codes.size, found.weights, COV_TYPES)
         return replace(
             self, covariance=covariance_of(found, cov_type, ways), cov_type=cov_type,
             n_clusters=None if ways is None else ways.n_clusters,
@@ -428,7 +428,7 @@ def ordinal_logit(
     classes, codes = ordered_codes(y, n_samples, order)
     own = validation.check_weights(sample_weight, n_samples)
     known = weights_by_name(own, weights, n_samples)
-    ways = look_at_cov_type(cov_type, clusters, n_samples, known)
+    ways = look_at_cov_type(cov_type, clusters, n_samples, known, COV_TYPES)
     classes, codes = _of_weight(classes, codes, known.values)
     fixed, level = _centred(validation.check_offset(offset, n_samples), known.values)
     if n_features + len(classes) - 1 > MOST_COEFFICIENTS:

@@ -12,15 +12,14 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ..arrays import ArrayLike, Matrix, Vector
+from ..arrays import Matrix, Vector
 from ..design.row_sums import sums_of_clusters
-from ..inference.clusters import Clusters, Grouping, cluster_factor, look_at_clusters
+from ..inference.clusters import Clusters, Grouping, cluster_factor
 from ..inference.moments import products_of_columns
 from ..inference.row_weights import RowWeights
-from ..options import check_option
 from .ordinal_model import OrdinalPoint, OrdinalRows
 
-__all__ = ["COV_TYPES", "OrdinalOptimum", "covariance_of", "in_units", "look_at_cov_type"]
+__all__ = ["COV_TYPES", "OrdinalOptimum", "covariance_of", "in_units"]
 
 ROBUST, CLUSTERED = ("HC0", "HC1"), ("CR0", "CR1", "CR1S")
 COV_TYPES = ("nonrobust", *ROBUST, *CLUSTERED)
@@ -33,34 +32,6 @@ class OrdinalOptimum(NamedTuple):
     theta: Vector
     point: OrdinalPoint
     weights: RowWeights
-
-
-def look_at_cov_type(
-    cov_type: str, clusters: ArrayLike, n_rows: int, weights: RowWeights
-) -> Clusters | None:
-    """Check what covariance is asked for; return the clusters of the rows, if it has some.
-
-    Raises
-    ------
-    TypeError, ValueError
-        If it is not known, or does not go with clusters or weights as they are given.
-    """
-    check_option("cov_type", cov_type, COV_TYPES)
-    if cov_type in CLUSTERED:
-        if clusters is None:
-            raise ValueError(f"cov_type={cov_type!r} needs clusters: a label for each row")
-        return look_at_clusters(clusters, n_rows, weights.values)
-    if clusters is not None:
-        raise ValueError(
-            f"cov_type={cov_type!r} has no clusters; use cov_type='CR1' (or 'CR0', 'CR1S'), or "
-            "leave clusters out"
-        )
-    if cov_type == "nonrobust" and weights.kind == "probability":
-        raise ValueError(
-            "weights='probability' make no likelihood, so that its information is no covariance; "
-            "use cov_type='HC1', or 'CR1' with clusters"
-        )
-    return None
 
 
 def covariance_of(found: OrdinalOptimum, cov_type: str, clusters: Clusters | None) -> Matrix:
