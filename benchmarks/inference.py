@@ -2,7 +2,7 @@
 
 A fit of two classes and its full Wald inference (errors, p, intervals), with the covariance of the
 model, HC3, or clusters (10,000 of them; CR1S is statsmodels' factor), leverages and Cook's
-distances, and average marginal effects (100,000 rows at most), of models that are fitted, and a
+distances, and average marginal effects, of models that are fitted, and a
 small study from data to summary and printed table. Medians of calls that take turns, of small data
 of many calls in a turn; before they are timed the answers are compared (HC3 to a few per cent with
 statsmodels, whose 0.15.0 gives HC0 by that name). R's glm with sandwich is timed by R, once,
@@ -36,8 +36,6 @@ from .tables import Line, in_order, publish
 PLACE = Place("inference")
 N_ROWS, N_FEATURES, N_CLUSTERS = 1_000_000, 20, 10_000
 SMALL = (400, 8)
-# Rows of average effects: of 1,000,000 statsmodels takes minutes for each turn.
-EFFECT_ROWS = 100_000
 TURNS = 5
 # Calls in a turn of small data, so that they find code and data in the caches.
 SMALL_CALLS = 20
@@ -233,7 +231,6 @@ def shape(n_rows: int, n_features: int) -> str:
 def contests(n_rows: int) -> list[Contest]:
     """Return all that is measured."""
     study, small = large(n_rows), make(*SMALL)
-    n_effects = min(n_rows, EFFECT_ROWS)
     found = []
     for what, kind, theirs_kind, near in (
         ("full Wald inference", "nonrobust", "nonrobust", SAME),
@@ -256,8 +253,8 @@ def contests(n_rows: int) -> list[Contest]:
             beside(lambda: their_influence(n_rows), FASTER_INFLUENCE),
         ),
         Contest(
-            "average marginal effects, fitted before", shape(n_effects, N_FEATURES),
-            lambda: own_effects(n_effects), beside(lambda: their_effects(n_effects), FASTER),
+            "average marginal effects, fitted before", shape(n_rows, N_FEATURES),
+            lambda: own_effects(n_rows), beside(lambda: their_effects(n_rows), FASTER),
         ),
         Contest(
             "data to printed table", shape(*SMALL), lambda: own_table(small),
