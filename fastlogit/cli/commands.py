@@ -20,7 +20,7 @@ from fastlogit.cli.watching import Watcher, watching
 
 if TYPE_CHECKING:
     from fastlogit.arrays import Indices, Integers, Labels, Matrix
-    from fastlogit.demo import Row
+    from fastlogit.demo.data import Row
     from fastlogit.io import Table as DataTable
     from fastlogit.io import TextFormat
     from fastlogit.model_file import Model
@@ -607,7 +607,7 @@ def demo(
 ) -> None:
     """Show logistic regression at work on real data: a table here, pictures in a directory."""
     _need_matplotlib()
-    from fastlogit import demo as studies
+    from fastlogit.demo import studies
 
     if out.exists() and not out.is_dir():
         raise NotADirectoryError(f"cannot write pictures to {out}: it is not a directory")
