@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from ..arrays import Array
-from ..inputs.conversion import show
+from ..inputs.values import show
 from ..result import FitResult
 from .collections import blocks_of_array, is_array, is_delayed_list, is_frame
 from .rounds import Collection, Table

@@ -103,7 +103,7 @@ def one_thread() -> Iterator[None]:
         numba.set_num_threads(before)
 
 
-def _save(study: Study, record: Any, path: Path) -> Path:
+def _save(study: Study, record: object, path: Path) -> Path:
     """Draw a picture into a file, without matplotlib's global state."""
     from matplotlib.figure import Figure
 

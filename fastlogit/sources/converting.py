@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ..arrays import Array, Features, Integers, Labels, Mask, Vector
-from ..inputs.conversion import IMPUTE
+from ..inputs.values import IMPUTE
 from .layout import LISTS, Layout, number_type
 from .levels import MOST_VALUES, Levels
 from .library import Foreign, arrow

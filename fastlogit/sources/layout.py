@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ..arrays import DType
-from ..inputs.conversion import DATES
+from ..inputs.values import DATES
 from .library import Foreign, arrow
 
 __all__ = ["CODES", "LISTS", "NUMBERS", "ColumnPlan", "Layout", "Roles", "layout_of"]

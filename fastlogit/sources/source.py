@@ -15,7 +15,7 @@ from ..arrays import ArrayLike, Codes, Integers, Labels
 from ..clock import Clock
 from ..inputs import validation
 from ..inputs.categories import Categories
-from ..inputs.conversion import differing_names
+from ..inputs.column_names import differing_names
 from ..inputs.rows import Readable, Rows
 from ..inputs.table_source import ReadTable, TableSource
 from ..options import CategoryOptions, check_option
