@@ -86,6 +86,8 @@ NEWTON_SIZE = 100
 OWN_HESSIANS = 120
 # With more columns than this, and rows too few for a subsample, no Hessian is formed.
 MAX_HESSIAN = 1000
+# With more columns than this none of a subsample either: 800 MB.
+MOST_COLUMNS = 10_000
 # A little of the diagonal keeps the preconditioner definite where columns are collinear.
 RIDGE = 1e-10
 SAMPLE_ITERATIONS = 30
@@ -135,7 +137,8 @@ def choose(
         return "newton", "too few rows for a subsample, too few columns for it to matter"
     if n_classes > 1:
         return "newton-cg", "classes that compete, preconditioned by the rows of largest curvature"
-    if sample_stride(n_samples, n_features) > 1:
+    has_subsample = sample_stride(n_samples, n_features) > 1
+    if has_subsample and n_features <= MOST_COLUMNS:
         return "lbfgs", "rows enough for a subsample to precondition"
     if n_features > MAX_HESSIAN:
         return "newton-cg", "too many columns for a Hessian"
