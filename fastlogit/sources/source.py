@@ -23,7 +23,7 @@ from .coding import Coding, coding_of_fit, coding_of_fitted, frame_of, parts
 from .converting import NULLS, Converter
 from .decoded import DecodedMixed, DecodedNumbers, SpooledMixed
 from .files import FileStream
-from .layout import Layout, Roles, layout_of
+from .layout import Layout, Roles, layout_of, refuse_parts_of_lists
 from .library import Foreign, module
 from .reading import Spooled, asked_of, blocks_of, read_stream
 from .spool import PLACES, Budget, filled
@@ -156,6 +156,7 @@ class Source(TableSource):
         layout = layout_of(
             self.schema, roles, features, self.categorical, self._stream.name, shares=shares
         )
+        refuse_parts_of_lists(layout, features)
         if layout.coded and categories is None:
             raise TypeError(
                 f"column {layout.coded[0].name!r} of {self._stream.name} is categorical, which "
@@ -409,10 +410,19 @@ class ArrowSource(Source):
 
 
 def _classes_of(spooled: Spooled) -> tuple[Labels, Codes]:
-    """Return the sorted labels, and the place of each row's among them."""
-    values = spooled.converter.classes()
-    classes, places = validation.encode_labels(values, len(values))
-    codes: Codes = places[spooled.of_rows["target"]]
+    """Return the sorted labels that occur, and the place of each row's among them.
+
+    A dictionary may have entries that no row has.
+    """
+    values, raw = spooled.converter.classes(), spooled.of_rows["target"]
+    counts = np.zeros(len(values), dtype=np.int64)
+    for part in parts(len(raw)):
+        counts += np.bincount(raw[part], minlength=len(values))
+    used = np.flatnonzero(counts)
+    classes, places = validation.encode_labels(values[used], len(used))
+    table = np.zeros(len(values), dtype=places.dtype)
+    table[used] = places
+    codes: Codes = table[raw]
     codes.flags.writeable = False
     return classes, codes
 
