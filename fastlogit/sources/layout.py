@@ -208,9 +208,8 @@ def _refuse_absent(name: str, names: Sequence[str], where: str, option: str) -> 
     if name in names:
         return
     near = difflib.get_close_matches(name, names, n=1)
-    hint = (
-        f"; did you mean {near[0]!r}?" if near else f"; it has {', '.join(map(repr, names[:10]))}"
-    )
+    known = ", ".join(map(repr, names[:10])) or "no columns"
+    hint = f"; did you mean {near[0]!r}?" if near else f"; it has {known}"
     raise ValueError(f"{where} has no column {name!r} ({option}){hint}")
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import os
 import re
 from abc import abstractmethod
 from collections.abc import Iterator, Sequence
@@ -23,8 +22,10 @@ from .coding import Coding, coding_of_fit, coding_of_fitted, frame_of, parts
 from .converting import NULLS, Converter
 from .decoded import DecodedMixed, DecodedNumbers, SpooledMixed
 from .files import FileStream
+from .filters import check_filter, expression_of
+from .finding import is_path
 from .layout import Layout, Roles, layout_of, refuse_parts_of_lists
-from .library import Foreign, module
+from .library import Foreign
 from .reading import Spooled, asked_of, blocks_of, read_stream
 from .spool import PLACES, Budget, filled
 from .streams import Stream
@@ -89,7 +90,8 @@ class Source(TableSource):
         """Sets: what is read, and that nothing is kept of it."""
         self._kept: _Kept | None = None
         self._stream, left = self._stream_of(self._given, self._filter)
-        self._asked_filter = _expression(left)
+        self._asked_filter = expression_of(left)
+        check_filter(self.schema, self._asked_filter, self._stream.name)
         if self.spool == "never" and not self._stream.is_repeatable:
             raise ValueError(
                 f"spool='never' reads in each pass, but {self._stream.name} can be read only once; "
@@ -374,6 +376,12 @@ class ParquetSource(Source):
     """
 
     def _stream_of(self, given: Foreign, filtered: Foreign) -> tuple[Stream, Foreign]:
+        if not is_path(given):
+            what = "an empty list" if given == [] else type(given).__name__
+            raise TypeError(
+                f"ParquetSource takes a path, a pattern, a folder, or a list of them, got {what}; "
+                "ArrowSource takes tables and queries"
+            )
         return FileStream.opened(given, "parquet"), filtered
 
 
@@ -402,9 +410,7 @@ class ArrowSource(Source):
     """
 
     def _stream_of(self, given: Foreign, filtered: Foreign) -> tuple[Stream, Foreign]:
-        if isinstance(given, str | os.PathLike) or (
-            isinstance(given, list | tuple) and all(isinstance(p, str | os.PathLike) for p in given)
-        ):
+        if is_path(given):
             return FileStream.opened(given, "ipc"), filtered
         return stream_of(given, filtered)
 
@@ -425,18 +431,6 @@ def _classes_of(spooled: Spooled) -> tuple[Labels, Codes]:
     codes: Codes = table[raw]
     codes.flags.writeable = False
     return classes, codes
-
-
-def _expression(given: Foreign) -> Foreign:
-    """Return a filter as an expression of pyarrow."""
-    if given is None or type(given).__name__ == "Expression":
-        return given
-    if isinstance(given, list | tuple):
-        return module("parquet").filters_to_expression(list(given))
-    raise TypeError(
-        "filter must be an expression of pyarrow.dataset or a list of tuples (column, operator, "
-        f"value), got {type(given).__name__}; those of polars and DuckDB go with their own frames"
-    )
 
 
 def _check_name(name: object, role: str) -> str | None:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
+from .filters import filtered
 from .library import Foreign, arrow
 from .streams import Asked, Found, Stream
+from .views import has_views
 
 __all__ = ["is_table", "stream_of"]
 
@@ -72,13 +74,11 @@ def stream_of(given: Foreign, filtered: Foreign) -> tuple[Stream, Foreign]:
 
 def _chosen(batches: Iterable[Foreign], asked: Asked) -> Iterator[Found]:
     """Go over batches: their columns that are read, the rows that the filter leaves."""
-    pa = arrow()
     row = 0
     for batch in batches:
         n_rows = batch.num_rows
         if asked.has_filter:
-            table = pa.Table.from_batches([batch]).filter(asked.filter).select(asked.columns)
-            yield from (Found(each) for each in table.to_batches())
+            yield from map(Found, filtered(batch, asked.filter, asked.columns))
         else:
             chosen = batch.select(list(asked.columns))
             for start in range(0, n_rows, asked.batch_rows):
@@ -129,11 +129,14 @@ class _Dataset(Stream):
 
     def batches(self, asked: Asked) -> Iterator[Found]:
         """Go over its rows by a scanner that reads little ahead."""
+        is_left = asked.has_filter and has_views(self.schema)  # the scanner filters no views
         scanner = self._dataset.scanner(
-            columns=list(asked.columns), filter=asked.filter, batch_size=asked.batch_rows,
-            batch_readahead=1, fragment_readahead=1,
+            columns=None if is_left else list(asked.columns),
+            filter=None if is_left else asked.filter,
+            batch_size=asked.batch_rows, batch_readahead=1, fragment_readahead=1,
         )  # fmt: skip
-        return (Found(batch) for batch in scanner.to_batches())
+        batches = scanner.to_batches()
+        return _chosen(batches, asked) if is_left else map(Found, batches)
 
 
 class _Once(Stream):
