@@ -164,11 +164,11 @@ class Source(TableSource):
                 f"column {layout.coded[0].name!r} of {self._stream.name} is categorical, which "
                 "this function does not take; leave it out of features"
             )
-        spooled = self._read(layout, clock, missing_categories=False)
+        interacts = categories is not None and bool(categories.interactions)
+        spooled = self._read(layout, clock, missing_categories=False, with_combinations=interacts)
         coding = None
         if layout.coded and categories is not None:
-            assert spooled.codes is not None  # as there are such columns
-            coding = coding_of_fit(layout, spooled.codes, spooled.levels, categories)
+            coding = coding_of_fit(layout, spooled.seen, spooled.codes, spooled.levels, categories)
         return self._table(spooled, coding, shares)
 
     def read_as_fitted(
@@ -181,8 +181,7 @@ class Source(TableSource):
         spooled = self._read(layout, None, missing_categories=categories is not None)
         coding = None
         if categories is not None:
-            assert spooled.codes is not None  # categories are of some column
-            coding = coding_of_fitted(layout, spooled.codes, spooled.levels, categories)
+            coding = coding_of_fitted(layout, spooled.seen, spooled.levels, categories)
         return self._table(spooled, coding, shares and with_target)
 
     def layout_as_fitted(
@@ -232,9 +231,12 @@ class Source(TableSource):
 
     # ---- how it is read
 
-    def _read(self, layout: Layout, clock: Clock | None, *, missing_categories: bool) -> Spooled:
+    def _read(
+        self, layout: Layout, clock: Clock | None, *, missing_categories: bool,
+        with_combinations: bool = False,
+    ) -> Spooled:  # fmt: skip
         """Read the rows, or take what was read last."""
-        if self._kept is not None and self._is_kept(layout, missing_categories):
+        if self._kept is not None and self._is_kept(layout, missing_categories, with_combinations):
             return self._kept.spooled
         stream, budget = self._stream, Budget(self.spool, self.memory_limit)
         if not stream.is_repeatable and self._kept is not None:
@@ -244,12 +246,13 @@ class Source(TableSource):
         converter = Converter(layout, self.nulls, missing_categories=missing_categories)
         asked = asked_of(layout, self._asked_filter, budget)
         spooled = read_stream(
-            stream, layout, asked, converter, budget, clock, keep=self.spool != "never"
-        )
+            stream, layout, asked, converter, budget, clock, keep=self.spool != "never",
+            with_combinations=with_combinations,
+        )  # fmt: skip
         self._kept = _Kept(spooled, missing_categories)
         return spooled
 
-    def _is_kept(self, layout: Layout, missing_categories: bool) -> bool:
+    def _is_kept(self, layout: Layout, missing_categories: bool, with_combinations: bool) -> bool:
         """Say whether what was read last is what is asked for."""
         assert self._kept is not None  # else nobody asks
         kept, missing = self._kept
@@ -259,7 +262,8 @@ class Source(TableSource):
             for name, own in zip(layout.roles, kept.layout.roles, strict=True)
         )
         other_target = layout.roles.target is not None and kept.layout.shares != layout.shares
-        return same and has_roles and not other_target
+        spooled = kept.codes is not None or kept.seen.combinations is not None
+        return same and has_roles and not other_target and (spooled or not with_combinations)
 
     def _refresh(self) -> None:
         """Open the source anew where its files are not those that were opened."""
