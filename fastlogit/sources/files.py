@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import NamedTuple, NoReturn
 
 from .filters import check_filter, filtered
-from .finding import files_of
+from .finding import files_of, would_read
 from .layout import is_text
 from .library import Foreign, arrow, module
 from .partitions import keys_of, kind_of_key, value_of_key
@@ -40,12 +40,15 @@ class FileStream(Stream):
 
     Attributes
     ----------
+    given : object
+        The path, pattern, folder, or list of them.
     form : {"parquet", "ipc"}
     files : tuple of DataFile
     schema : pyarrow.Schema
         Of the first file, with a column for each key of the partitions.
     """
 
+    given: object
     form: str
     files: tuple[DataFile, ...]
     schema: Foreign
@@ -79,7 +82,7 @@ class FileStream(Stream):
                 continue  # the column of the file has the type
             kind = kind_of_key([file.keys.get(key) for file in files])
             schema = schema.append(arrow().field(key, kind))
-        return cls(form, tuple(files), schema)
+        return cls(given, form, tuple(files), schema)
 
     def refuse_differing(self, columns: Iterable[str]) -> None:
         """Raise ValueError where a column that is read is not of one type in all files."""
@@ -99,6 +102,13 @@ class FileStream(Stream):
                         f"{file.path} has the type {own} in column {name!r}, but "
                         f"{self.files[0].path} has {first}; cast it, so that all files have one"
                     )
+
+    def refuse_to_write(self, path: Path) -> None:
+        """Raise ValueError where a file to be written is, or would be, among those read."""
+        if would_read(self.given, path):
+            raise ValueError(
+                f"{path} would lie among the files that are read, {self.name}; write it elsewhere"
+            )
 
     def batches(self, asked: Asked) -> Iterator[Found]:
         """Go over the rows, file by file; a row of a file before those behind it."""

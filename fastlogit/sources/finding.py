@@ -9,11 +9,13 @@ from __future__ import annotations
 
 import glob
 import os
+from collections.abc import Sequence
+from fnmatch import fnmatchcase
 from pathlib import Path
 
 from .library import Foreign
 
-__all__ = ["ENDINGS", "files_of", "format_of", "is_path"]
+__all__ = ["ENDINGS", "files_of", "format_of", "is_path", "would_read"]
 
 ENDINGS = {"parquet": (".parquet", ".pq"), "ipc": (".arrow", ".feather", ".ipc")}
 
@@ -57,6 +59,39 @@ def files_of(given: object, form: str | None) -> list[tuple[Path, Path]]:
     each: Foreign = given if isinstance(given, list | tuple) else [given]
     found = [pair for path in each for pair in _files_of_one(os.fspath(path), form)]
     return found if len(each) > 1 else sorted(found, key=lambda pair: pair[0].as_posix())
+
+
+def would_read(given: object, path: Path) -> bool:
+    """Say whether a file of this path is among those that `files_of` finds, or would be."""
+    each: Foreign = given if isinstance(given, list | tuple) else [given]
+    return any(_would_read(os.path.expanduser(one), path.resolve()) for one in each)
+
+
+def _would_read(given: str, path: Path) -> bool:
+    if glob.has_magic(given) and not os.path.exists(given):
+        fixed, _ = _pattern(given)
+        pattern = Path(given).parts[len(fixed.parts) :]
+    else:
+        fixed, pattern = Path(given), ()
+    if not path.is_relative_to(fixed.resolve()):
+        return False
+    parts = path.relative_to(fixed.resolve()).parts
+    below = _below_match(parts, pattern)
+    endings = (*ENDINGS["parquet"], *ENDINGS["ipc"])
+    is_seen = path.suffix.lower() in endings and not _is_hidden(Path(*parts))
+    return below == 0 or (below is not None and is_seen)
+
+
+def _below_match(parts: Sequence[str], pattern: Sequence[str]) -> int | None:
+    """Return how deep a path lies below what a pattern matches; None where it does not."""
+    if not pattern:
+        return len(parts)
+    if pattern[0] == "**":
+        rest = (_below_match(parts[k:], pattern[1:]) for k in range(len(parts) + 1))
+        return min((depth for depth in rest if depth is not None), default=None)
+    if not parts or not fnmatchcase(parts[0], pattern[0]):
+        return None
+    return _below_match(parts[1:], pattern[1:])
 
 
 def _files_of_one(path: str, form: str | None) -> list[tuple[Path, Path]]:

@@ -23,6 +23,7 @@ __all__ = [
     "Layout",
     "Roles",
     "layout_of",
+    "refuse_categories",
     "refuse_parts_of_lists",
 ]
 
@@ -181,6 +182,17 @@ def layout_of(
             "one, or leave it out of features"
         )
     return found
+
+
+def refuse_categories(schema: Foreign, names: Collection[str], where: str) -> None:
+    """Raise TypeError where a column that was one of numbers in a fit holds categories."""
+    for field in schema:
+        is_coded = arrow().types.is_dictionary(field.type) or is_text(field.type)
+        if is_coded and field.name in names:
+            raise TypeError(
+                f"{where}: column {field.name!r} has the type {field.type}, but the fit had "
+                "numbers there"
+            )
 
 
 def refuse_parts_of_lists(layout: Layout, features: Sequence[str] | None) -> None:

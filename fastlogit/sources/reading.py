@@ -152,7 +152,8 @@ def read_stream(
         if spool.n_rows == 0:
             dropped = f": all {spool.n_dropped:,} have a null" if spool.n_dropped else ""
             left = " that the filter leaves" if asked.has_filter else ""
-            raise ValueError(f"{stream.name} has no rows{left}{dropped}")
+            once = "" if stream.is_repeatable else "; if it was read before, make a new one"
+            raise ValueError(f"{stream.name} has no rows{left}{dropped}{once}")
         return spool.conclude(converter, seen)
 
 

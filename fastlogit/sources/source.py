@@ -6,6 +6,7 @@ import math
 import re
 from abc import abstractmethod
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -24,7 +25,7 @@ from .decoded import DecodedMixed, DecodedNumbers, SpooledMixed
 from .files import FileStream
 from .filters import check_filter, expression_of
 from .finding import is_path
-from .layout import Layout, Roles, layout_of, refuse_parts_of_lists
+from .layout import Layout, Roles, layout_of, refuse_categories, refuse_parts_of_lists
 from .library import Foreign
 from .reading import Spooled, asked_of, blocks_of, read_stream
 from .spool import PLACES, Budget, filled
@@ -203,6 +204,7 @@ class Source(TableSource):
         taken = {name for _, name in self.roles.named()}
         if wanted is None:
             wanted = [name for name in self.schema.names if name not in taken]
+        refuse_categories(self.schema, {*wanted} - coded, self._stream.name)
         layout = layout_of(
             self.schema, self.roles if with_target else Roles(), wanted, coded,
             self._stream.name, shares=shares and with_target,
@@ -210,10 +212,6 @@ class Source(TableSource):
         expected = list(layout.columns) if names is None and categories is None else wanted
         if difference := differing_names(list(layout.columns), expected):
             raise ValueError(difference)
-        if categories is None and layout.coded:
-            raise TypeError(
-                f"column {layout.coded[0].name!r} is categorical, but the fit had numbers there"
-            )
         return layout
 
     def blocks_as_fitted(
@@ -228,6 +226,10 @@ class Source(TableSource):
         for block in blocks_of(self._stream, asked, converter):
             if block.n_rows:
                 yield frame_of(layout, converter, block)
+
+    def refuse_to_write(self, path: Path) -> None:
+        """Raise ValueError where a file to be written is, or would be, among those read."""
+        self._stream.refuse_to_write(path)
 
     # ---- how it is read
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from pathlib import Path
 
 from .filters import filtered
 from .library import Foreign, arrow
@@ -63,13 +64,36 @@ def stream_of(given: Foreign, filtered: Foreign) -> tuple[Stream, Foreign]:
         return _Table(given), filtered
     if hasattr(given, "__arrow_c_stream__"):
         if hasattr(given, "__len__"):  # rows in memory: a frame, a table
-            return _Table(arrow().table(given)), filtered
+            return _Table(_as_table(given, "the table")), filtered
         return _Once(arrow().RecordBatchReader.from_stream(given), type(given).__name__), filtered
     raise TypeError(
         f"ArrowSource got {type(given).__module__.partition('.')[0]}.{type(given).__name__}; it "
         "takes paths of Arrow files, a Dataset, Table or RecordBatchReader of pyarrow, a LazyFrame "
         "of polars, a relation of DuckDB, or anything with __arrow_c_stream__"
     )
+
+
+def _as_table(frame: Foreign, where: str) -> Foreign:
+    """Return a frame as a table of Arrow.
+
+    Raises
+    ------
+    TypeError
+        If a column is of a type that Arrow has not; names it.
+    """
+    pa = arrow()
+    try:
+        return pa.table(frame)
+    except pa.ArrowException as error:
+        for name in getattr(frame, "columns", ()):
+            try:
+                pa.table(frame[[name]])
+            except pa.ArrowException:
+                raise TypeError(
+                    f"{where}: column {name!r} has a type that Arrow has not "
+                    f"({frame[name].dtype}); cast it, or leave it out with select"
+                ) from None
+        raise TypeError(f"{where} cannot be read as Arrow: {error}") from None
 
 
 def _chosen(batches: Iterable[Foreign], asked: Asked) -> Iterator[Found]:
@@ -127,6 +151,12 @@ class _Dataset(Stream):
         """What messages call it."""
         return "the data set"
 
+    def refuse_to_write(self, path: Path) -> None:
+        """Raise ValueError where a file to be written is one of those read."""
+        files = getattr(self._dataset, "files", ())
+        if any(Path(file).resolve() == path.resolve() for file in files):
+            raise ValueError(f"{path} is a file of {self.name}, which is read; write it elsewhere")
+
     def batches(self, asked: Asked) -> Iterator[Found]:
         """Go over its rows by a scanner that reads little ahead."""
         is_left = asked.has_filter and has_views(self.schema)  # the scanner filters no views
@@ -172,7 +202,7 @@ class _LazyFrame(Stream):
 
     def __init__(self, frame: Foreign) -> None:
         self._frame = frame
-        self.schema = arrow().table(frame.head(0).collect()).schema
+        self.schema = _as_table(frame.head(0).collect(), self.name).schema
 
     @property
     def name(self) -> str:
