@@ -116,6 +116,20 @@ def test_lists_with_both_nulls_and_nan_inside(kind: pa.DataType) -> None:
     assert (source.n_rows, source.n_dropped) == (2 * N // 5, 3 * N // 5)
 
 
+def test_columns_that_arrow_has_not_are_named() -> None:
+    frame = polars.DataFrame({"x": X, "y": Y, "big": Y}).cast({"big": polars.Int128})
+    for rows in (frame, frame.lazy()):
+        with pytest.raises(TypeError, match=r"'big' has a type that Arrow has not \(Int128\)"):
+            fitted(rows, features=["x"])
+
+
+def test_a_reader_that_was_read_before_says_so() -> None:
+    reader = pa.RecordBatchReader.from_batches(table().schema, table().to_batches())
+    assert fitted(reader).converged
+    with pytest.raises(ValueError, match="has no rows; if it was read before, make a new one"):
+        fitted(reader)
+
+
 # ---- what is refused before work
 
 

@@ -91,7 +91,7 @@ def test_no_file_that_is_read_is_written(tmp_path: Path) -> None:
         (f"{base}/k*", data / "new.parquet"),
     ]:
         (base / "deeper").mkdir(exist_ok=True)
-        with pytest.raises(ValueError, match=r"would lie among the files that are read, .*part"):
+        with pytest.raises(ValueError, match=r"would lie among the files that are read, "):
             write_predictions(fitted, ParquetSource(given), out)
     with pytest.raises(ValueError, match="is a file of the data set, which is read"):
         write_predictions(fitted, ArrowSource(ds.dataset(base, format="parquet")), file)
