@@ -13,9 +13,11 @@ import duckdb
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn.pipeline import make_pipeline
 
 import fastlogit
-from fastlogit.export import to_json, to_pmml, to_sql, to_sql_columns
+import fastlogit.formula
+from fastlogit.export import to_json, to_onnx, to_pmml, to_sql, to_sql_columns
 from fastlogit.model_file import Model
 
 # Rooms above the kernels.
@@ -330,5 +332,42 @@ def test_errors_say_what_to_do():
         to_pmml(three)
     with pytest.raises(ValueError, match="'proba_no' has the name of an output"):
         to_pmml(plain, feature_names=["a", "proba_no"])
+    for model, message in (
+        (fastlogit.LogisticRegression(), "not fitted, or not of fastlogit"),
+        (make_pipeline(fastlogit.LogisticRegression()).fit(numbers, TWO), "export its last step"),
+        (fastlogit.formula.logit("flag ~ whole", FRAME), "the terms of a formula are no columns"),
+    ):
+        with pytest.raises(TypeError, match=message):
+            to_json(model)
+    for given in ({"feature_names": "ab"}, {"booleans": "ab"}):
+        with pytest.raises(TypeError, match="must be a list of names"):
+            to_sql(plain, **given)
     assert to_sql(plain, "postgres", feature_names=["a", "A"])  # are two columns there
     assert json.loads(to_json(probit))["link"] == "probit"
+
+
+def test_texts_and_levels_that_no_engine_takes():
+    plain = fastlogit.fit(FRAME[["flag"]], TWO, C=1.0)
+    for write, text, message in (
+        (to_sql, "a\0b", r"U\+0000, which SQL has not"),
+        (to_pmml, "a\x01b", r"'a\\x01b' has the character U\+0001"),
+        (to_pmml, "a\ufffe", r"U\+FFFE"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            write(plain, feature_names=[text])
+        levels = pd.DataFrame({"m": pd.Categorical([text, "b"] * 3)})
+        with pytest.raises(ValueError, match=message):
+            write(fastlogit.fit(levels, [0, 1] * 3, C=1.0))
+    with pytest.raises(ValueError, match=message):
+        to_pmml(fastlogit.fit(FRAME[["flag"]].iloc[:6], [text, "b"] * 3, C=1.0))
+    endless = fastlogit.fit(pd.DataFrame({"m": pd.Categorical([1.0, np.inf] * 3)}), [0, 1] * 3, C=1)
+    raw = dataclasses.replace(plain, classes=np.array([b"no", b"yes"]))
+    for write in (to_sql, to_onnx, to_pmml, to_json):
+        with pytest.raises(ValueError, match="'m' has the level inf; make texts"):
+            write(endless)
+        with pytest.raises(ValueError, match="classes are of type bytes"):
+            write(raw)
+    # What XML has to write otherwise comes back.
+    odd = "a\n\t<&>'\" \U0001f600"
+    found = ET.fromstring(to_pmml(plain, feature_names=[odd]))
+    assert found.find(f".//{NAMESPACE}NumericPredictor").get("name") == odd

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from xml.etree import ElementTree as ET
 
@@ -12,6 +13,8 @@ from .scoring import Column, Exportable, Pairs, Scoring, check_levels, scoring_o
 
 __all__ = ["to_pmml"]
 
+# https://www.w3.org/TR/xml/#charsets
+NOT_IN_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 _TYPES = {str: "string", int: "integer", float: "double", bool: "boolean"}
 
 
@@ -48,6 +51,7 @@ def to_pmml(model: Exportable, *, feature_names: Sequence[str] | None = None) ->
     for column in scoring.columns:
         check_levels(column)
     _check_names(scoring)
+    _check_texts(scoring)
     root = ET.Element("PMML", version="4.4", xmlns="http://www.dmg.org/PMML-4_4")
     header = ET.SubElement(root, "Header")
     ET.SubElement(header, "Application", name="fastlogit", version=fastlogit.__version__)
@@ -70,6 +74,19 @@ def _check_names(scoring: Scoring) -> None:
             raise ValueError(
                 f"column {column.name!r} has the name of an output or of a level in the PMML "
                 "document; rename it"
+            )
+
+
+def _check_texts(scoring: Scoring) -> None:
+    """Raise ValueError where a text has a character that no XML has."""
+    texts = [scoring.target or "", *map(str, scoring.classes)]
+    for column in scoring.columns:
+        texts += [column.name, *map(str, column.levels or ())]
+    for text in texts:
+        if found := NOT_IN_XML.search(text):
+            raise ValueError(
+                f"{text!r} has the character U+{ord(found[0]):04X}, which XML, and so PMML, has "
+                "not; rename it"
             )
 
 
