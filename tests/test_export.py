@@ -367,6 +367,12 @@ def test_texts_and_levels_that_no_engine_takes():
             write(endless)
         with pytest.raises(ValueError, match="classes are of type bytes"):
             write(raw)
+    # JPMML's integers have 32 bits.
+    far = fastlogit.fit(pd.DataFrame({"m": pd.Categorical([2**31, 1] * 3)}), [0, 1] * 3, C=1.0)
+    found = ET.fromstring(to_pmml(far))
+    assert [each.get("dataType") for each in found.iter(f"{NAMESPACE}DataField")] == [
+        "integer", "string",
+    ]  # fmt: skip
     # What XML has to write otherwise comes back.
     odd = "a\n\t<&>'\" \U0001f600"
     found = ET.fromstring(to_pmml(plain, feature_names=[odd]))

@@ -105,12 +105,19 @@ def _dictionary(root: ET.Element, scoring: Scoring, target: str) -> None:
         _field(found, column.name, column.levels)
 
 
+def _type_of(levels: Sequence[Level]) -> str:
+    """Return the type of categories or labels; engines have integers of 32 bits."""
+    kinds = {type(level) for level in levels}
+    if kinds == {int} and any(not -(2**31) <= level < 2**31 for level in levels):  # type: ignore[operator]
+        return "string"
+    return _TYPES[kinds.pop()] if len(kinds) == 1 else "double"
+
+
 def _field(parent: ET.Element, name: str, levels: Sequence[Level] | None) -> None:
     if levels is None:
         ET.SubElement(parent, "DataField", name=name, optype="continuous", dataType="double")
         return
-    kinds = {type(level) for level in levels}
-    kind = _TYPES[kinds.pop()] if len(kinds) == 1 else "double"
+    kind = _type_of(levels)
     field = ET.SubElement(parent, "DataField", name=name, optype="categorical", dataType=kind)
     for level in levels:
         ET.SubElement(field, "Value", value=_text(level))
@@ -144,7 +151,7 @@ def _regression(root: ET.Element, scoring: Scoring, target: str) -> None:
 
 def _outputs(model: ET.Element, scoring: Scoring) -> None:
     output = ET.SubElement(model, "Output")
-    kind = _TYPES[type(scoring.classes[0])]
+    kind = _type_of(scoring.classes)
     ET.SubElement(
         output, "OutputField", name="label", optype="categorical", dataType=kind,
         feature="predictedValue",
