@@ -301,6 +301,20 @@ def test_jpmml_gives_what_predict_proba_gives(case, tmp_path):
         assert "cannot accept missing value" in said[2]
 
 
+@pytest.mark.filterwarnings("ignore:X has feature names:UserWarning")
+@pytest.mark.parametrize("columns", [[ODD, FAR], [ODD, "carrier", "flag"]])
+@pytest.mark.parametrize("y", [TWO, THREE], ids=["two", "softmax"])
+def test_an_engine_in_python_gives_what_predict_proba_gives(columns, y, tmp_path):
+    engine = pytest.importorskip("sklearn_pmml_model.linear_model").PMMLLogisticRegression
+    rows = ROWS[columns]
+    result = fastlogit.fit(FRAME[columns], y, l2_reg=1e-2, multi_class="multinomial")
+    (tmp_path / "model.pmml").write_text(to_pmml(result), encoding="utf-8")
+    model = engine(pmml=str(tmp_path / "model.pmml"))
+    found = model.predict_proba(rows)
+    assert [str(label) for label in model.classes_] == [str(label) for label in result.classes]
+    np.testing.assert_allclose(found, result.predict_proba(rows), rtol=0, atol=1e-15)
+
+
 def test_errors_say_what_to_do():
     numbers = FRAME[[ODD, "flag"]]
     plain = fastlogit.fit(numbers.to_numpy(), TWO, C=1.0)
