@@ -15,6 +15,7 @@ from ..kernels.lowrank import sample
 from ..kernels.passes import MAX_CHUNKS, Layout, Rows, Targets, passes
 from ..kernels.row_sizes import largest_row as find_largest_row
 from ..kernels.simd import LANES
+from ..kernels.wide_rows import LEAST_COLUMNS, add_rows
 from .base import NO_ROW_STATE, ROW_NS, Columns, Design, RowCounter, as_they_are, readonly
 
 __all__ = ["ArrayDesign", "DenseDesign", "every", "sample_of_copies"]
@@ -146,6 +147,30 @@ class DenseDesign(ArrayDesign):
     ) -> None:  # fmt: skip
         """Put cost and gradient at the state's point into the state: one pass."""
         self._descend(targets, penalty, 0.0, False, 0.0, state, False, _NO_HISTORY, row_state_out)
+
+    def transposed_product(self, vectors: Matrix) -> tuple[Matrix, Vector]:
+        """Return X' v of each vector (n_models, n_samples), and its sum: one pass."""
+        if not self._adds_rows:
+            return super().transposed_product(vectors)
+        sums = np.empty((len(vectors), self.shape[1]))
+        with self._team(1) as parallel:
+            add_rows.choose(parallel)(self._rows, readonly(np.ascontiguousarray(vectors)), sums)
+        self.counter.rows += self.shape[0] * len(vectors)
+        return sums, vectors.sum(axis=1)
+
+    @property
+    def _adds_rows(self) -> bool:
+        """Say whether X' v is to be had without predictions."""
+        return self._layout is Layout.DIRECT and self.shape[1] >= LEAST_COLUMNS
+
+    def column_means(self, weights: Vector, total_weight: float) -> Vector:
+        """Return the weighted mean of each column of X less `center`: one pass."""
+        if not (self._adds_rows and (self.columns.inverse_scale == 1.0).all()):
+            return super().column_means(weights, total_weight)
+        shares = np.broadcast_to(weights / total_weight, self.shape[:1]) if weights.size else (
+            np.full(self.shape[0], 1.0 / total_weight)
+        )  # fmt: skip
+        return self.transposed_product(shares[None])[0][0]
 
     def gram(self, curvature: Vector) -> Matrix:
         """Return X' diag(curvature) X, shape (n_features + 1,) * 2, intercept last: one pass."""
