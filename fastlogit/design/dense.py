@@ -29,8 +29,8 @@ GRAM_ROWS = 4096
 # rows that is a call of 0.1 to 0.2 s.
 TURNED = 2**22
 # Columns of so many rows, and no more rows than columns, are given as copies: up to this part of
-# them.
-SHORT, PART = 20_000, 0.25
+# them, or so many numbers, 8 MB.
+SHORT, PART, LITTLE = 20_000, 0.25, 1e6
 NO_ROWS = readonly(np.empty(0, dtype=np.int32))
 COPY_STRIDE = 37
 # Rows that are gathered are copied up to this size too: a strided view of columns would be a memory
@@ -266,7 +266,8 @@ class DenseDesign(ArrayDesign):
     def gives_columns(self, count: int) -> bool:
         """Say whether so many of `some_columns` can be had: copies of a part of short columns."""
         n_samples, n_features = self.shape
-        return n_samples <= min(SHORT, n_features) and count <= PART * n_features
+        most = max(PART * n_features, LITTLE / n_samples)
+        return n_samples <= min(SHORT, n_features) and count <= most
 
     def some_columns(self, indices: Indices) -> tuple[SomeColumns, Vector]:
         """Return some scaled columns for kernels, and what their centres are on that scale.
