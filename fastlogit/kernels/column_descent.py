@@ -18,7 +18,7 @@ import numpy as np
 from numba import prange
 
 from .cholesky import dot
-from .policy import entry, kernel
+from .policy import entry, part
 
 __all__ = ["SomeColumns", "descend_columns", "measure_columns"]
 
@@ -44,7 +44,7 @@ class SomeColumns(NamedTuple):
     scale: Any
 
 
-@kernel
+@part
 def measure_column(columns: Any, column: int, weights: Any) -> tuple[float, float]:
     """Return the weighted sum of a column's values, and of their squares."""
     begin, end = np.uint64(columns.begins[column]), np.uint64(columns.ends[column])
@@ -67,7 +67,7 @@ def _measure_columns(columns: Any, weights: Any, levels_out: Any, squares_out: A
         squares_out[column] = square * scale * scale
 
 
-@kernel
+@part
 def product(columns: Any, column: int, state: Any) -> float:
     """Return the product of a column with the rows' state."""
     begin, end = columns.begins[column], columns.ends[column]
@@ -88,7 +88,7 @@ def product(columns: Any, column: int, state: Any) -> float:
     return ((one + two) + (three + four)) * columns.scale[column]
 
 
-@kernel
+@part
 def move(columns: Any, column: int, step: float, weights: Any, state_out: Any) -> None:
     """Add a multiple of a column to the rows' state, each row times its weight."""
     begin, end = np.uint64(columns.begins[column]), np.uint64(columns.ends[column])

@@ -12,7 +12,7 @@ import numpy as np
 
 from .column_descent import product
 from .elementwise import exp_nonpositive, log1p_unit
-from .policy import entry, kernel
+from .policy import entry, part
 from .simd import LANES, load, multiply_add, splat, total
 
 __all__ = ["look_at_rows", "predict", "products", "widen_gram"]
@@ -22,7 +22,7 @@ STRIP = 512
 _ZERO = np.uint64(0)
 
 
-@kernel
+@part
 def add_column(columns: Any, column: int, factor: float, weights: Any, out: Any) -> None:
     """Add a multiple of a column, times weights where there are any, to numbers of the rows."""
     begin, end = np.uint64(columns.begins[column]), np.uint64(columns.ends[column])
@@ -75,7 +75,7 @@ def _look_at_rows(
         cost_out[row] = weight * (log1p_unit(tail) + (abs(z) if wrong else 0.0))
 
 
-@kernel
+@part
 def add_tile(
     data: Any, one: int, other: int, weighed: Any, begin: int, end: int, size: int, room: Any
 ) -> None:
@@ -107,7 +107,7 @@ def add_tile(
             room[4 + place] += data[other + k] * weighed[place * size + k]
 
 
-@kernel
+@part
 def dense_products(
     columns: Any, first: int, count: int, last: int, weighed: Any, room: Any, matrix_out: Any
 ) -> None:
