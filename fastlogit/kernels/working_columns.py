@@ -13,7 +13,7 @@ import numpy as np
 from .column_descent import product
 from .elementwise import exp_nonpositive, log1p_unit
 from .policy import entry, part
-from .simd import LANES, load, multiply_add, splat, total
+from .simd import LANES, add_totals, load, multiply_add, splat
 
 __all__ = ["look_at_rows", "predict", "products", "widen_gram"]
 
@@ -93,14 +93,8 @@ def add_tile(
         a2, b2 = multiply_add(a, w, a2), multiply_add(b, w, b2)
         w = load(weighed, 3 * size + k)
         a3, b3 = multiply_add(a, w, a3), multiply_add(b, w, b3)
-    room[0] += total(a0)
-    room[1] += total(a1)
-    room[2] += total(a2)
-    room[3] += total(a3)
-    room[4] += total(b0)
-    room[5] += total(b1)
-    room[6] += total(b2)
-    room[7] += total(b3)
+    add_totals(room, 0, 2, a0, a1, a2, a3)
+    add_totals(room, 4, 2, b0, b1, b2, b3)
     for k in range(whole, end):
         for place in range(4):
             room[place] += data[one + k] * weighed[place * size + k]
