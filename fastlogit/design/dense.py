@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 
+from .. import threads
 from ..arrays import Array, Column, Cube, Features, IndexMatrix, Indices, Matrix, Vector
 from ..kernels.column_descent import SomeColumns
 from ..kernels.descent import RUNNING, DescentState, Penalty, descend
@@ -13,6 +15,7 @@ from ..kernels.gram import gram, grams
 from ..kernels.hypotheses import hypotheses
 from ..kernels.lowrank import sample
 from ..kernels.passes import MAX_CHUNKS, Layout, Rows, Targets, passes
+from ..kernels.policy import Twins
 from ..kernels.row_sizes import largest_row as find_largest_row
 from ..kernels.simd import LANES
 from ..kernels.wide_rows import LEAST_COLUMNS, add_rows
@@ -118,6 +121,8 @@ class DenseDesign(ArrayDesign):
         self.columns = columns or as_they_are(X.shape[1])
         self._layout, self._rows = _rows(X, self.columns)
         self._copied: ColumnCopies | None = None
+        # A part of so many rows that passes over these are parallel.
+        self._of_many = False
 
     def __reduce__(self) -> tuple[object, ...]:
         # Of X and its memory as kernels see it one is enough.
@@ -125,14 +130,18 @@ class DenseDesign(ArrayDesign):
 
     def standardized(self, columns: Columns) -> DenseDesign:
         """Return a design over the same memory with another standardisation."""
-        return DenseDesign(self._X, n_threads=self.n_threads, columns=columns, counter=self.counter)
+        same = DenseDesign(self._X, n_threads=self.n_threads, columns=columns, counter=self.counter)
+        same._of_many = self._of_many
+        return same
 
     def subsample(self, stride: int) -> DenseDesign:
         """Return a design over every `stride`-th row."""
-        return DenseDesign(
+        some = DenseDesign(
             every(self._X, stride), n_threads=self.n_threads, columns=self.columns,
             counter=self.counter,
         )  # fmt: skip
+        some._of_many = self._of_many or self.pass_ns(1) >= threads.BREAK_EVEN_NS
+        return some
 
     def part(self, start: int, stop: int) -> DenseDesign:
         """Return a design over rows that follow each other, in place."""
@@ -182,8 +191,7 @@ class DenseDesign(ArrayDesign):
             stop = min(start + step, n_samples)
             rows = self._rows if step >= n_samples else _rows(self._X[start:stop], self.columns)[1]
             weights = readonly(np.ascontiguousarray(curvature[start:stop]))
-            with self._team_for(row_ns * (stop - start)) as parallel:
-                gram(self._layout).choose(parallel)(rows, weights, part)
+            self._run(gram(self._layout), row_ns * (stop - start), rows, weights, part)
             matrix += part
         self.counter.rows += n_samples
         return matrix
@@ -325,14 +333,24 @@ class DenseDesign(ArrayDesign):
         self, targets: Targets, penalty: Penalty, step_size: float, accelerate: bool, tol: float,
         state: DescentState, evaluated: bool, history_out: Matrix, row_state_out: Matrix,
     ) -> tuple[int, int]:  # fmt: skip
-        with self._team(state.coef.shape[0]) as parallel:
-            steps, status = descend(self._layout).choose(parallel)(
-                self._rows, targets, penalty, step_size, accelerate, tol, state, evaluated,
-                history_out, row_state_out,
-            )  # fmt: skip
+        steps, status = self._run(
+            descend(self._layout), self.pass_ns(state.coef.shape[0]), self._rows, targets, penalty,
+            step_size, accelerate, tol, state, evaluated, history_out, row_state_out,
+        )  # fmt: skip
         # The step that ends a descent is not followed by an evaluation.
         self.counter.rows += self.shape[0] * (steps + (not evaluated) - (status != RUNNING))
         return steps, status
+
+    def _run(self, twins: Twins, work_ns: float, *arguments: Any) -> Any:
+        """Call the twin for work of so many nanoseconds.
+
+        Passes over all of the rows need the parallel one: for some of them no other is compiled.
+        """
+        with self._team_for(work_ns) as parallel:
+            if parallel or not self._of_many or twins.has_serial(arguments):
+                return twins.choose(parallel)(*arguments)
+        with self._team_for(max(work_ns, threads.BREAK_EVEN_WORKQUEUE_NS)) as parallel:
+            return twins.choose(parallel)(*arguments)
 
 
 class ColumnCopies:

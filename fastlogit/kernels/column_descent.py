@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numba import prange
 
-from .policy import entry, kernel
+from .policy import entry, part
 from .simd import LANES, add, load, multiply_add, splat, total
 
 __all__ = ["SomeColumns", "descend_columns", "measure_columns"]
@@ -44,7 +44,7 @@ class SomeColumns(NamedTuple):
     scale: Any
 
 
-@kernel
+@part
 def measure_dense(data: Any, begin: int, end: int, weights: Any) -> tuple[float, float]:
     """Do what `measure_column` does over a column of all rows."""
     levels, squares, more, others = splat(0.0), splat(0.0), splat(0.0), splat(0.0)
@@ -65,7 +65,7 @@ def measure_dense(data: Any, begin: int, end: int, weights: Any) -> tuple[float,
     return level, square
 
 
-@kernel
+@part
 def measure_column(columns: Any, column: int, weights: Any) -> tuple[float, float]:
     """Return the weighted sum of a column's values, and of their squares."""
     begin, end = np.uint64(columns.begins[column]), np.uint64(columns.ends[column])
@@ -90,7 +90,7 @@ def _measure_columns(columns: Any, weights: Any, levels_out: Any, squares_out: A
         squares_out[column] = square * scale * scale
 
 
-@kernel
+@part
 def product_dense(data: Any, begin: int, end: int, state: Any) -> float:
     """Return the product of a column of all rows with the rows' state: four sums side by side.
 
@@ -116,7 +116,7 @@ def product_dense(data: Any, begin: int, end: int, state: Any) -> float:
     return found
 
 
-@kernel
+@part
 def product(columns: Any, column: int, state: Any) -> float:
     """Return the product of a column with the rows' state."""
     begin, end = columns.begins[column], columns.ends[column]
@@ -137,7 +137,7 @@ def product(columns: Any, column: int, state: Any) -> float:
     return ((one + two) + (three + four)) * columns.scale[column]
 
 
-@kernel
+@part
 def move(columns: Any, column: int, step: float, weights: Any, state_out: Any) -> None:
     """Add a multiple of a column to the rows' state, each row times its weight."""
     begin, end = np.uint64(columns.begins[column]), np.uint64(columns.ends[column])
