@@ -30,7 +30,14 @@ import numpy as np
 from ..arrays import Integers
 from ..options import check_whole
 
-__all__ = ["MOST_FOLDS", "check_folds", "folds_of_rows", "folds_of_values"]
+__all__ = [
+    "MOST_FOLDS",
+    "check_folds",
+    "folds_of_keys",
+    "folds_of_rows",
+    "folds_of_values",
+    "keys_of_values",
+]
 
 # Numbers of folds, and of seeds, are below these: a fold takes two bytes.
 MOST_FOLDS, MOST_SEEDS = 2**16, 2**63
@@ -76,7 +83,7 @@ def folds_of_rows(start: int, stop: int, n_folds: int, seed: int = 0) -> Integer
     for first in range(start, stop, PART):
         last = min(first + PART, stop)
         keys = np.arange(first, last, dtype=np.uint64)
-        folds[first - start : last - start] = _folds_of_keys(keys, n_folds, seed)
+        folds[first - start : last - start] = folds_of_keys(keys, n_folds, seed)
     return folds
 
 
@@ -94,12 +101,16 @@ def folds_of_values(values: Sequence[object], n_folds: int, seed: int = 0) -> In
     -------
     ndarray of shape (n_values,), uint16
     """
-    keys = np.array([_key_of(value) for value in values], dtype=np.uint64)
-    return _folds_of_keys(keys, n_folds, seed)
+    return folds_of_keys(keys_of_values(values), n_folds, seed)
 
 
-def _folds_of_keys(keys: Integers, n_folds: int, seed: int) -> Integers:
-    """Return the folds of keys, uint64."""
+def keys_of_values(values: Sequence[object]) -> Integers:
+    """Return what is hashed of groups, uint64, from their values."""
+    return np.array([_key_of(value) for value in values], dtype=np.uint64)
+
+
+def folds_of_keys(keys: Integers, n_folds: int, seed: int = 0) -> Integers:
+    """Return the folds of what is hashed, uint64: of row numbers, or `keys_of_values`."""
     hashes = (keys + np.uint64(1)) * np.uint64(GAMMA)
     hashes += np.uint64(_mixed((seed + GAMMA) & WORD))
     hashes = (hashes ^ (hashes >> np.uint64(30))) * np.uint64(FIRST)
