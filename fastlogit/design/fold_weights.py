@@ -5,11 +5,11 @@ As an array they take 8 bytes for each row and fold, which is more than rows on 
 
 from __future__ import annotations
 
-from typing import Any
+from typing import overload
 
 import numpy as np
 
-from ..arrays import Array, Indices, Integers, Matrix, Vector
+from ..arrays import Array, DType, Indices, Integers, Matrix, Vector
 
 __all__ = ["FoldWeights"]
 
@@ -49,11 +49,17 @@ class FoldWeights:
         """Return the number of sets, those of each fold one after the other."""
         return self.shape[0]
 
-    def __array__(self, dtype: Any = None, copy: Any = None) -> Array:
+    def __array__(self, dtype: DType | None = None, copy: bool | None = None) -> Array:
         """Return the array."""
         return np.asarray(self[:, :], dtype=dtype)
 
-    def __getitem__(self, key: Any) -> Any:
+    @overload
+    def __getitem__(self, key: int) -> Vector: ...
+
+    @overload
+    def __getitem__(self, key: Indices | tuple[slice, slice | Indices]) -> Matrix: ...
+
+    def __getitem__(self, key: int | Indices | tuple[slice, slice | Indices]) -> Vector | Matrix:
         """Return a set, some of them, or some rows of all."""
         if isinstance(key, tuple):
             some, rows = key

@@ -7,7 +7,6 @@ import math
 import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
-from typing import Any
 
 import numpy as np
 
@@ -84,7 +83,7 @@ class _PairedTests(TestRows):
     def __len__(self) -> int:
         return len(self._rows)
 
-    def __getitem__(self, fold: Any) -> Any:
+    def __getitem__(self, fold: int) -> Indices:
         return self._rows[fold]
 
     def among(self, fold: int, start: int, stop: int) -> Indices:
@@ -152,9 +151,7 @@ class _NumberedTests(TestRows):
     def __len__(self) -> int:
         return self._n_folds
 
-    def __getitem__(self, fold: Any) -> Any:
-        if not 0 <= fold < self._n_folds:
-            raise IndexError(fold)
+    def __getitem__(self, fold: int) -> Indices:
         return np.flatnonzero(self._numbers == fold)
 
     def among(self, fold: int, start: int, stop: int) -> Indices:

@@ -6,8 +6,8 @@ folds, and adds to the sums of each model.
 
 from __future__ import annotations
 
-from abc import abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
@@ -59,10 +59,22 @@ SPARSE_ROWS = 4096
 WEIGHTLESS = "all test rows of a fold have zero weight, so that it has no score"
 
 
-class TestRows(Sequence[Indices]):
+class TestRows(ABC):
     """The rows that each fold is scored on, also those among some of all rows."""
 
     __test__ = False  # no tests, whatever pytest makes of the name
+
+    @abstractmethod
+    def __len__(self) -> int:
+        """Return the number of folds."""
+
+    @abstractmethod
+    def __getitem__(self, fold: int) -> Indices:
+        """Return the rows of a fold."""
+
+    def __iter__(self) -> Iterator[Indices]:
+        """Go over the folds."""
+        return (self[fold] for fold in range(len(self)))
 
     @abstractmethod
     def among(self, fold: int, start: int, stop: int) -> Indices:

@@ -91,7 +91,7 @@ def score_grid(
     X: Features | RowSource | Rows,
     y: Labels,
     codes: Codes,
-    test_folds: Sequence[Indices],
+    test_folds: Sequence[Indices] | TestRows,
     scoring: str | Scorer | None,
     *,
     sample_weight: Vector | None = None,

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Hashable, Iterator, Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
@@ -97,8 +97,10 @@ class LabelledRows:
         weight_set: Indices | Sequence[int] | None = None, shares: Vector | None = None,
     ) -> None:  # fmt: skip
         n_outputs, n_samples = len(positive), design.shape[0]
-        sets: Any = weights
-        if not isinstance(weights, FoldWeights):
+        sets: Matrix | FoldWeights
+        if isinstance(weights, FoldWeights):
+            sets = weights
+        else:
             sets = readonly(weights.reshape(-1 if weights.size else 0, n_samples))
         if weight_set is None:
             weight_set = np.arange(n_outputs) if len(sets) > 1 else np.zeros(n_outputs, int)
