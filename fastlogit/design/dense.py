@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator
-from typing import Any
 
 import numpy as np
 
@@ -15,7 +15,7 @@ from ..kernels.gram import gram, grams
 from ..kernels.hypotheses import hypotheses
 from ..kernels.lowrank import sample
 from ..kernels.passes import MAX_CHUNKS, Layout, Rows, Targets, passes
-from ..kernels.policy import Twins
+from ..kernels.policy import Compiled, Twins
 from ..kernels.row_sizes import largest_row as find_largest_row
 from ..kernels.simd import LANES
 from ..kernels.wide_rows import LEAST_COLUMNS, add_rows
@@ -191,7 +191,9 @@ class DenseDesign(ArrayDesign):
             stop = min(start + step, n_samples)
             rows = self._rows if step >= n_samples else _rows(self._X[start:stop], self.columns)[1]
             weights = readonly(np.ascontiguousarray(curvature[start:stop]))
-            self._run(gram(self._layout), row_ns * (stop - start), rows, weights, part)
+            given = rows, weights, part
+            with self._twin(gram(self._layout), row_ns * (stop - start), given) as add_rows_up:
+                add_rows_up(*given)
             matrix += part
         self.counter.rows += n_samples
         return matrix
@@ -333,24 +335,29 @@ class DenseDesign(ArrayDesign):
         self, targets: Targets, penalty: Penalty, step_size: float, accelerate: bool, tol: float,
         state: DescentState, evaluated: bool, history_out: Matrix, row_state_out: Matrix,
     ) -> tuple[int, int]:  # fmt: skip
-        steps, status = self._run(
-            descend(self._layout), self.pass_ns(state.coef.shape[0]), self._rows, targets, penalty,
-            step_size, accelerate, tol, state, evaluated, history_out, row_state_out,
+        given = (
+            self._rows, targets, penalty, step_size, accelerate, tol, state, evaluated, history_out,
+            row_state_out,
         )  # fmt: skip
+        work_ns = self.pass_ns(state.coef.shape[0])
+        with self._twin(descend(self._layout), work_ns, given) as go_down:
+            steps, status = go_down(*given)
         # The step that ends a descent is not followed by an evaluation.
         self.counter.rows += self.shape[0] * (steps + (not evaluated) - (status != RUNNING))
         return steps, status
 
-    def _run(self, twins: Twins, work_ns: float, *arguments: Any) -> Any:
-        """Call the twin for work of so many nanoseconds.
+    @contextlib.contextmanager
+    def _twin(self, twins: Twins, work_ns: float, given: tuple[object, ...]) -> Iterator[Compiled]:
+        """Give the twin for work of so many nanoseconds, and its threads.
 
         Passes over all of the rows need the parallel one: for some of them no other is compiled.
         """
         with self._team_for(work_ns) as parallel:
-            if parallel or not self._of_many or twins.has_serial(arguments):
-                return twins.choose(parallel)(*arguments)
+            if parallel or not self._of_many or twins.has_serial(given):
+                yield twins.choose(parallel)
+                return
         with self._team_for(max(work_ns, threads.BREAK_EVEN_WORKQUEUE_NS)) as parallel:
-            return twins.choose(parallel)(*arguments)
+            yield twins.choose(parallel)
 
 
 class ColumnCopies:
