@@ -1,6 +1,6 @@
-"""A fit under L1 of one model over many dense columns: working columns grow, then one proven step or two.
+"""A fit under L1 of one model over many dense columns, from afar to the proof.
 
-`proximal_newton` takes over where that leads nowhere.
+Working columns grow, then a step or two are exact; `proximal_newton` takes over where that leads nowhere.
 """
 
 from __future__ import annotations
