@@ -1,6 +1,6 @@
-"""A fit under L1 of one model over many columns: working columns grow, then one proven step or two.
+"""A fit under L1 of one model over many dense columns, from afar to the proof.
 
-`proximal_newton` takes over where that leads nowhere.
+Working columns grow, then a step or two are exact; `proximal_newton` takes over where that leads nowhere.
 """
 
 from __future__ import annotations
@@ -26,7 +26,10 @@ def from_afar(
     None where this is no way, or proves too little; and where it has come to.
     """
     is_one = objective.n_models == 1 and isinstance(certificate, CompositeCertificate)
-    if not (is_one and may_follow(objective, limits)) or not objective.penalized().all():
+    # Of sparse columns a Gram matrix takes longer than all of coordinate descent: text of 50,000 x
+    # 50,000, 1,729 coefficients, 1.4 s of processor time where that takes 0.25.
+    fits = is_one and objective.design.density == 1.0 and may_follow(objective, limits)
+    if not fits or not objective.penalized().all():
         return None, theta
     assert isinstance(certificate, CompositeCertificate)
     objective.design.counter.phase = "iterations"
