@@ -49,8 +49,9 @@ from . import work
 from .collections import Partitions, client_of, partitions_of
 from .design import PartitionedDesign
 from .parts import Parts
-from .reading import Facts, Fault, Plan, build, facts_of, merged, taken
-from .rounds import Client, Collection, Future, Rounds, add
+from .placement import Placement
+from .reading import Facts, Fault, Plan, build, look_at, merged, taken
+from .rounds import Client, Collection, Rounds, add
 from .rows import PartitionedRows
 from .work import View
 
@@ -201,10 +202,14 @@ def refuse_unknown(options: dict[str, object]) -> None:
         check_option("the option name", name, fit.__kwdefaults__ or ())
 
 
-def look(rounds: Rounds, given: Partitions) -> tuple[list[Future], Facts]:
+def look(rounds: Rounds, given: Partitions) -> tuple[Placement, Facts]:
     """Return the partitions, taken apart in their workers, and what they hold: one round."""
     chunks = taken(rounds, given)
-    known = rounds.combine(rounds.map(facts_of, "look", chunks), merged, "look").value
+    placement = Placement(rounds, chunks)
+    members = [group.members for group in placement.groups]
+    own = [[chunks[number] for number in group] for group in members]
+    told = rounds.map(look_at, "look", members, own, n_leaves=len(chunks))
+    known = rounds.combine(told, len(chunks), merged, "look")[0].value
     if not known:
         raise ValueError(f"X is empty: its {len(chunks)} partitions have no rows")
     facts = known[0]
@@ -212,11 +217,12 @@ def look(rounds: Rounds, given: Partitions) -> tuple[list[Future], Facts]:
         raise facts.raised()
     if facts.n_columns == 0:
         raise ValueError("X is empty: it has no columns")
-    return [chunks[number] for number in facts.numbers], facts
+    some = [chunks[number] for number in facts.numbers]
+    return placement.over(facts.numbers, some), facts
 
 
 def problem_of(
-    rounds: Rounds, chunks: list[Future], facts: Facts, given: Given, strengths: Strengths,
+    rounds: Rounds, chunks: Placement, facts: Facts, given: Given, strengths: Strengths,
     multi_class: str, fixed: float | None,
 ) -> CheckedProblem:  # fmt: skip
     """Return what is asked, over partitions that have become rows of a fit.
@@ -224,7 +230,8 @@ def problem_of(
     Parameters
     ----------
     rounds : Rounds
-    chunks : list of futures of Taken
+    chunks : Placement
+        Of what was taken apart.
     facts : Facts
     given : Given
         What is not of the rows: penalty, start, class weights, names, categories.
@@ -265,14 +272,15 @@ def problem_of(
 
 
 def rows_of(
-    rounds: Rounds, chunks: list[Future], facts: Facts, plan: Plan, n_features: int
+    rounds: Rounds, chunks: Placement, facts: Facts, plan: Plan, n_features: int
 ) -> PartitionedRows:
     """Return the rows of a fit, made of partitions where these are: two rounds."""
-    places = rounds.map(build, "rows", chunks, facts.sizes, facts.stamps, plan=plan)
+    places = rounds.map(build, "rows", chunks.futures, facts.sizes, facts.stamps, plan=plan)
     sizes = np.array(facts.sizes, dtype=np.int64)
     n_samples = int(sizes.sum())
     view = View(as_they_are(n_features), None, np.ones(len(plan.positive)))
-    parts = Parts(rounds, places, sizes, view, RowCounter(n_samples))
+    where = chunks.over(range(len(places)), places)
+    parts = Parts(rounds, places, sizes, view, RowCounter(n_samples), where)
     one = parts.first_row()
     total, of_class, counts = parts.ask(work.weights_of_all, plan.classes.size, combine=add)
     _refuse_without_weight(plan.classes, of_class, plan.factors is not None)

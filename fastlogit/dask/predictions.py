@@ -22,7 +22,7 @@ from .collections import (
     is_frame,
 )
 from .reading import Fault, Taken, taken
-from .rounds import Answer, Client, Collection, Rounds, Table, add
+from .rounds import Client, Collection, Rounds, Table, add
 
 __all__ = [
     "is_collection",
@@ -197,20 +197,19 @@ def share_of_hits(predict: Callable[[Any, Any], Array], given: Partitions, clien
     """
     rounds = Rounds(client_of(client))
     chunks = taken(rounds, given)
-    found = rounds.combine(rounds.map(_hits, "score", chunks, predict=predict), add, "score")
-    hits, total = found.value
+    hits, total = add(rounds.gather(rounds.map(_hits, "score", chunks, predict=predict)))
     if not total > 0.0:
         raise ValueError("sample_weight is zero for every row, or X has no rows: there is no score")
     return float(hits / total)
 
 
-def _hits(found: Taken | Fault, predict: Callable[[Any, Any], Array]) -> Answer:
+def _hits(found: Taken | Fault, predict: Callable[[Any, Any], Array]) -> tuple[float, float]:
     """Return the weight of the rows that are predicted, and that of all."""
     if isinstance(found, Fault):
         raise found.raised()
     if found.y is None:
-        return Answer((0.0, 0.0), 0)
+        return 0.0, 0.0
     right = np.asarray(predict(found.X, found.offset) == found.y, dtype=np.float64)
     if found.weights is None:
-        return Answer((float(right.sum()), float(right.size)), right.size)
-    return Answer((float(right @ found.weights), float(found.weights.sum())), right.size)
+        return float(right.sum()), float(right.size)
+    return float(right @ found.weights), float(found.weights.sum())
