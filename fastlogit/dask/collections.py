@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple, TypeAlias, TypeGuard
 
-from ..inputs.conversion import show
+from ..inputs.values import show
 from .rounds import Client, Collection
 
 __all__ = [

@@ -18,8 +18,8 @@ from ..inference.optimum import ENOUGH_ROWS, Optimum, PartOfOptimum, standardize
 from ..inference.refusals import refuse_other_fits
 from ..inference.row_weights import KINDS, RowWeights, weights_by_name
 from ..inputs.class_weights import factors_of_classes
-from ..inputs.conversion import show
 from ..inputs.groups import encode_groups
+from ..inputs.values import show
 from ..objective.binomial import Binomial
 from ..objective.labelled_rows import LabelledRows
 from ..objective.multinomial import Multinomial

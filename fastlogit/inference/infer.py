@@ -9,9 +9,9 @@ import numpy as np
 
 from ..arrays import ArrayLike
 from ..design.opening import open_rows
-from ..inputs.conversion import show
 from ..inputs.given import Data
 from ..inputs.table_source import TableSource
+from ..inputs.values import show
 from ..objective.objective import Objective
 from ..options import check_option
 from ..result import FitResult
