@@ -17,10 +17,10 @@ from ..estimators.logistic import LogisticRegression as InMemory
 from ..estimators.progress import ProgressLines
 from ..inference.inference import Inference
 from ..result import FitResult
-from .collections import is_frame, partitions_of
+from .collections import is_delayed_list, is_frame, partitions_of
 from .fitting import fit
 from .inference import infer
-from .predictions import columns_of, is_collection, lazily, share_of_hits
+from .predictions import columns_of, is_collection, lazily, mean_score
 from .rounds import Client, Collection, Table
 
 __all__ = ["LogisticRegression"]
@@ -143,11 +143,21 @@ class LogisticRegression(InMemory):
         check_is_fitted(self)
         if not is_collection(X):
             return super().score(X, y, sample_weight, offset=offset)
-        columns = columns_of(self.result_) if is_frame(X) or target is not None else None
         beside = {
             "y": target if y is None else y, "sample_weight": sample_weight, "offset": offset,
         }  # fmt: skip
-        return share_of_hits(_Of(self, "predict"), partitions_of(X, beside, columns), client)
+        return self._mean_score(X, beside, "accuracy", client)
+
+    def _mean_score(
+        self, X: Collection, beside: dict[str, Collection], scoring: str, client: Client
+    ) -> float:
+        """Return a score that is a mean over the rows of a collection."""
+        if beside["y"] is None and not is_delayed_list(X):
+            raise TypeError("y is missing: a dask array or Series, or a column's name (target=)")
+        has_names = is_frame(X) or isinstance(beside["y"], str)
+        given = partitions_of(X, beside, self._columns() if has_names else None)
+        of_rows = _Of(self, "decision_function")
+        return mean_score(of_rows, given, scoring, (self.classes_, self.multi_class), client)
 
     def _take(self, result: FitResult) -> None:
         """Sets: what a fitted estimator has."""
@@ -155,8 +165,11 @@ class LogisticRegression(InMemory):
         self.coef_, self.intercept_ = rows_of_models(result.coef, result.intercept)
         self._single, self._categories = False, result.categories
         self.n_iter_ = np.array([result.n_iter], dtype=np.int32)
-        columns = columns_of(result)
-        self.n_features_in_ = self.coef_.shape[1] if columns is None else len(columns)
+        self._take_columns(columns_of(result), self.coef_.shape[1])
+
+    def _take_columns(self, columns: list[str] | None, n_features: int) -> None:
+        """Sets: n_features_in_, and feature_names_in_ where the columns have names."""
+        self.n_features_in_ = n_features if columns is None else len(columns)
         if columns is not None:
             self.feature_names_in_ = np.array(columns, dtype=object)
         elif hasattr(self, "feature_names_in_"):
@@ -233,7 +246,12 @@ class LogisticRegression(InMemory):
         offset: Collection,
         dtype: DTypeLike = np.float64,
     ) -> Any:
-        return lazily(_Of(self, name), X, columns_of(self.result_), width, dtype, offset)
+        return lazily(_Of(self, name), X, self._columns(), width, dtype, offset)
+
+    def _columns(self) -> list[str] | None:
+        """Return the names of the columns of the fit; None where it knows none."""
+        names = getattr(self, "feature_names_in_", None)
+        return None if names is None else [str(name) for name in names]
 
 
 class _Of:

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from ..arrays import ArrayLike, ClassWeight, Labels, Matrix
+from ..arrays import ArrayLike, ClassWeight, Floats, Labels, Matrix
 from ..design.base import RowCounter, as_they_are
 from ..fitting.fit import (
     MAX_ITER,
@@ -36,6 +36,7 @@ from ..inputs.given import Data, Given, Rows, check_start
 from ..objective.binomial import Binomial
 from ..objective.multinomial import Multinomial
 from ..objective.objective import Objective
+from ..objective.penalties import Penalty
 from ..options import (
     CategoryOptions,
     check_category_options,
@@ -55,7 +56,7 @@ from .rounds import Client, Collection, Rounds, add
 from .rows import PartitionedRows
 from .work import View
 
-__all__ = ["categories_of", "fit", "look", "problem_of", "rows_of"]
+__all__ = ["categories_of", "fit", "look", "penalty_over", "problem_of", "rows_of"]
 
 
 def fit(
@@ -266,9 +267,16 @@ def problem_of(
         _checked("penalty_factor", given.penalty_factor, n_features, looked),
         start,
     )  # fmt: skip
+    objective = Objective(rows, penalty_over(rows, strengths, data))
+    return CheckedProblem(data, objective, data.start, fixed, multi_class)
+
+
+def penalty_over(
+    rows: PartitionedRows, strengths: Strengths, data: Data
+) -> float | Floats | Penalty:
+    """Return the penalty on the scale of the mean loss of rows."""
     total = rows.total_weight if rows.weight_set.any() else float(rows.total_weight[0])
-    penalty = penalty_of(strengths, data, total, n_features, loss.n_classes)
-    return CheckedProblem(data, Objective(rows, penalty), data.start, fixed, multi_class)
+    return penalty_of(strengths, data, total, rows.design.shape[1], rows.loss.n_classes)
 
 
 def rows_of(

@@ -303,11 +303,7 @@ def _clusters_of(chunks: Placement, rows: PartitionedRows) -> Clusters:
 
 def _own_clusters(rows: LabelledRows, taken: Taken) -> tuple[ClusterCodes, list[list[Any]]]:
     """Return the cluster of each row among those of a partition, and their labels in a list."""
-    try:
-        groups = encode_groups(taken.labels["clusters"], rows.design.shape[0])
-    except (TypeError, ValueError) as error:
-        message = str(error).replace("groups", "clusters")
-        raise type(error)(f"partition {taken.number}: {message}") from None
+    groups = taken.labels["clusters"]
     weights = rows.weights_of(0)
     if weights is None:
         return groups.codes, [groups.labels.tolist()]

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from ..arrays import Cube, Features, IndexMatrix, Indices, Integers, Matrix, Vector
-from ..design.base import Columns, Design, readonly, step_by_step
+from ..design.base import Columns, Design, RowCounter, readonly, step_by_step
 from ..design.blockwise import finish_evaluation
 from ..design.dense import DenseDesign
 from ..kernels.descent import DescentState, start_state
@@ -103,6 +103,35 @@ class PartitionedRows(LabelledRows):
         )
 
     # ---- other rows, other models
+
+    def seen_with(
+        self, parts: Parts, positive: Indices, weight_set: Indices, class_weights: Matrix
+    ) -> PartitionedRows:
+        """Return the same as other models with other weights see them, of which parts are made.
+
+        `class_weights` (n_sets, n_classes) are the weight of the rows of each class in each set.
+        """
+        other = copy.copy(self)
+        weight_set = np.array(weight_set, dtype=np.int64)
+        other._targets = self._targets._replace(
+            positive=readonly(np.array(positive, dtype=np.int64)),
+            weights=np.empty((len(class_weights), 0)), weight_set=readonly(weight_set),
+            total_weight=class_weights.sum(axis=1)[weight_set],
+        )  # fmt: skip
+        other._class_weights = class_weights
+        other._see(self.design.over(parts))
+        return other
+
+    def counted_anew(self) -> PartitionedRows:
+        """Return the same, whose passes are counted from 0."""
+        other = copy.copy(self)
+        other.design = self.design.with_counter(RowCounter(self.design.shape[0]))
+        return other
+
+    def weighted(self, positive: Indices, weights: Any, weight_set: Indices) -> LabelledRows:
+        """Return the same rows, as other models with the weights of folds see them."""
+        found: LabelledRows = weights.of_rows(self, positive, weight_set)
+        return found
 
     def scaled(self, factor: float) -> PartitionedRows:
         """Return the same with all weights multiplied by a number."""
@@ -447,7 +476,7 @@ def _held(curvature: RowCurvature) -> Spread:
 
 # What takes or returns a number for each row, or rows in this process.
 STAYING = (
-    "weighted", "rows_of", "root_mean_squares", "table", "raw_predictions", "residuals",
+    "rows_of", "root_mean_squares", "table", "raw_predictions", "residuals",
     "pair_hessian", "class_pair_blocks", "over", "among",
 )  # fmt: skip
 

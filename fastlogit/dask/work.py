@@ -54,14 +54,17 @@ class Place:
     Parameters
     ----------
     rows : LabelledRows
+    owns_rows : bool, default True
+        Whether X is counted as theirs, and not as another place's.
     """
 
-    def __init__(self, rows: LabelledRows) -> None:
-        self.rows = rows
+    def __init__(self, rows: LabelledRows, owns_rows: bool = True) -> None:
+        self.rows, self._owns_rows = rows, owns_rows
 
     def __sizeof__(self) -> int:
         """Say how much memory they take: dask decides by it what to spill and what to move."""
-        return object.__sizeof__(self) + _bytes_of(self.rows, set(), 4)
+        seen: set[int] = set() if self._owns_rows else {id(self.rows.design)}
+        return object.__sizeof__(self) + _bytes_of(self.rows, seen, 4)
 
     def as_seen(self, view: View, n_threads: int = 1) -> LabelledRows:
         """Return the rows as part of all, with a counter of their own."""
@@ -279,7 +282,7 @@ def scaled(place: Place, factor: float) -> Place:
     """Return rows whose weights are multiplied."""
     rows = place.rows
     sets = rows._targets.weights * factor
-    return Place(rows.weighted(rows.positive, sets, rows.weight_set))
+    return Place(rows.weighted(rows.positive, sets, rows.weight_set), owns_rows=False)
 
 
 class Numbered:

@@ -45,7 +45,7 @@ from ..inputs.sparse import scipy_rows
 from ..prediction import raw_prediction
 from .logistic import LogisticRegression
 
-__all__ = ["FoldModel", "score_grid", "with_labels"]
+__all__ = ["QUICK", "FoldModel", "quick_mean", "score_grid", "with_labels"]
 
 # Takes raw predictions, codes, weights and multi_class.
 QuickScore: TypeAlias = Callable[[Floats, Codes, Vector | None, str], float]
@@ -328,6 +328,13 @@ def _quick_score(
     return None
 
 
+def quick_mean(
+    scoring: str, raw: Floats, codes: Codes, weights: Vector | None, multi_class: str
+) -> float:
+    """Return a score that is a mean over rows: "accuracy" or "neg_log_loss"."""
+    return QUICK[scoring](raw, codes, weights, multi_class)
+
+
 def _accuracy(raw: Floats, codes: Codes, weights: Vector | None, multi_class: str) -> float:
     """Return the share of rows whose class has the largest raw prediction."""
     predicted = raw > 0.0 if raw.ndim == 1 else raw.argmax(axis=1)
@@ -351,3 +358,7 @@ def _mean(values: Floats | Masks, weights: Vector | None) -> float:
     if weights is not None and not np.any(weights):
         raise ValueError("all test rows of a fold have zero weight, so that it has no score")
     return np.average(values, weights=weights)
+
+
+# Scores that are means over rows, by their names.
+QUICK: dict[str, QuickScore] = {"accuracy": _accuracy, "neg_log_loss": _negative_log_loss}
