@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
+from sklearn.metrics import get_scorer
 from sklearn.utils.validation import check_is_fitted
 
 from ..arrays import ArrayLike, Matrix, Vector
@@ -15,7 +16,7 @@ from ..clock import part_of
 from ..estimators.cross_validation import LogisticRegressionCV as InMemoryCV
 from ..estimators.folds import share_of_folds
 from ..estimators.logistic import SOLVERS, cost_tolerance
-from ..estimators.scoring import QUICK
+from ..estimators.row_scores import QuickScore, quick_score
 from ..estimators.selection import Grids, choose
 from ..fitting.fit import descent_options, minimise
 from ..fitting.grid import GridOptions, GridResult, solve_grid
@@ -132,7 +133,7 @@ class LogisticRegressionCV(LogisticRegression, InMemoryCV):
         )
         grid = self._fit_grid(problem, own_folds, asked.Cs, began)
         found = scores_of(
-            rows, chunks, own_folds, (grid.coef, grid.intercept), asked.scoring, self.multi_class
+            rows, chunks, own_folds, (grid.coef, grid.intercept), asked.score, self.multi_class
         )
         scores = np.repeat(found[:, None], len(asked.ratios), axis=1)
         chosen = choose(scores, asked.Cs, self.selection, together=self.refit)
@@ -168,7 +169,7 @@ class LogisticRegressionCV(LogisticRegression, InMemoryCV):
             splitter_of(self.cv)
         elif groups is not None or self.cv is not None:
             raise ValueError("folds= says which fold each row is in: leave cv and groups out")
-        return Asked(Cs, ratios, _name_of_scoring(scoring), is_legacy)
+        return Asked(Cs, ratios, _quick_score_of(scoring), is_legacy)
 
     def _fit_grid(
         self, problem: CheckedProblem, folds: PartitionedFolds, Cs: Vector, began: float
@@ -256,9 +257,9 @@ class LogisticRegressionCV(LogisticRegression, InMemoryCV):
         if not is_collection(X):
             given = {} if sample_weight is None else {"sample_weight": sample_weight}
             return float(self._scorer()(self, X, y, **given))
-        scoring = _name_of_scoring(None if self.scoring == "warn" else self.scoring)
+        score = _quick_score_of(None if self.scoring == "warn" else self.scoring)
         beside = {"y": target if y is None else y, "sample_weight": sample_weight}
-        return self._mean_score(X, beside, scoring, client)
+        return self._mean_score(X, beside, score, client)
 
 
 class Asked(NamedTuple):
@@ -266,16 +267,16 @@ class Asked(NamedTuple):
 
     Cs: Vector
     ratios: list[Any]
-    scoring: str
+    score: QuickScore
     is_legacy: bool
 
 
-def _name_of_scoring(scoring: object) -> str:
-    """Return the name of a score that is a mean over rows."""
-    name = "accuracy" if scoring is None else scoring
-    if not (isinstance(name, str) and name in QUICK):
+def _quick_score_of(scoring: Any) -> QuickScore:
+    """Return what each row adds to a score that is a mean over rows."""
+    found = quick_score(get_scorer("accuracy" if scoring is None else scoring), {})
+    if found is None:
         raise NotImplementedError(
             f"scoring={scoring!r} is not there for dask partitions: a score there is a mean over "
-            f"rows, one of {', '.join(QUICK)}"
+            "rows, 'accuracy' or 'neg_log_loss'"
         )
-    return name
+    return found

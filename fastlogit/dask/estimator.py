@@ -15,6 +15,7 @@ from ..estimators.data import rows_of_models
 from ..estimators.logistic import SOLVERS, cost_tolerance
 from ..estimators.logistic import LogisticRegression as InMemory
 from ..estimators.progress import ProgressLines
+from ..estimators.row_scores import QuickScore, right
 from ..inference.inference import Inference
 from ..result import FitResult
 from .collections import is_delayed_list, is_frame, partitions_of
@@ -146,10 +147,10 @@ class LogisticRegression(InMemory):
         beside = {
             "y": target if y is None else y, "sample_weight": sample_weight, "offset": offset,
         }  # fmt: skip
-        return self._mean_score(X, beside, "accuracy", client)
+        return self._mean_score(X, beside, right, client)
 
     def _mean_score(
-        self, X: Collection, beside: dict[str, Collection], scoring: str, client: Client
+        self, X: Collection, beside: dict[str, Collection], score: QuickScore, client: Client
     ) -> float:
         """Return a score that is a mean over the rows of a collection."""
         if beside["y"] is None and not is_delayed_list(X):
@@ -157,7 +158,7 @@ class LogisticRegression(InMemory):
         has_names = is_frame(X) or isinstance(beside["y"], str)
         given = partitions_of(X, beside, self._columns() if has_names else None)
         of_rows = _Of(self, "decision_function")
-        return mean_score(of_rows, given, scoring, (self.classes_, self.multi_class), client)
+        return mean_score(of_rows, given, score, (self.classes_, self.multi_class), client)
 
     def _take(self, result: FitResult) -> None:
         """Sets: what a fitted estimator has."""

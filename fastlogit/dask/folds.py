@@ -9,7 +9,7 @@ import numpy as np
 from ..arrays import Floats, Indices, Integers, Labels, Mask, Matrix, Vector
 from ..estimators.folds import NumberedFolds
 from ..estimators.hash_folds import HashKFold
-from ..estimators.scoring import quick_mean
+from ..estimators.row_scores import QuickScore
 from ..inputs.hashed_folds import folds_of_rows, folds_of_values
 from ..inputs.values import show
 from ..objective.labelled_rows import LabelledRows
@@ -198,7 +198,7 @@ def _folds_of(
 
 def scores_of(
     rows: PartitionedRows, chunks: Placement, folds: PartitionedFolds,
-    models: tuple[Floats, Floats], scoring: str, multi_class: str,
+    models: tuple[Floats, Floats], score: QuickScore, multi_class: str,
 ) -> Matrix:  # fmt: skip
     """Return the score of each model on the rows that its fold leaves out, (n_folds, n_Cs).
 
@@ -211,12 +211,12 @@ def scores_of(
     folds : PartitionedFolds
     models : tuple of ndarray
         Coefficients (n_folds, n_Cs, n_models, n_features) and intercepts.
-    scoring : str
-        A mean over rows.
+    score : callable
+        What each row adds to the mean.
     multi_class : {"multinomial", "ovr"}
     """
     states = folds.held, Spread(chunks.futures)
-    sums, weights = rows.of_parts(_scores_of, states, models, scoring, multi_class)
+    sums, weights = rows.of_parts(_scores_of, states, models, score, multi_class)
     if not (weights > 0.0).all():
         raise ValueError("all test rows of a fold have zero weight, so that it has no score")
     return np.asarray(sums / weights[:, None])
@@ -224,7 +224,7 @@ def scores_of(
 
 def _scores_of(
     rows: LabelledRows, numbers: Integers, taken: Taken, models: tuple[Floats, Floats],
-    scoring: str, multi_class: str,
+    score: QuickScore, multi_class: str,
 ) -> tuple[Matrix, Vector]:  # fmt: skip
     coef, intercept = models
     n_folds, n_cs, n_models, n_features = coef.shape
@@ -240,6 +240,6 @@ def _scores_of(
         codes = rows.codes_of(0)[test]
         for place, own in enumerate(raw.reshape(n_cs, n_models, -1)):
             known = own[0] if n_models == 1 else own.T
-            score = quick_mean(scoring, known, codes, weights, multi_class)
-            sums[fold, place] = total[fold] * score
+            values = score(known, codes, multi_class)
+            sums[fold, place] = values.sum() if weights is None else weights @ values
     return sums, total

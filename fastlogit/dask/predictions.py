@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from ..arrays import Array, ArrayLike, Labels
-from ..estimators.scoring import quick_mean
+from ..estimators.row_scores import QuickScore, right
 from ..inputs.values import show
 from ..result import FitResult
 from .collections import (
@@ -186,7 +186,7 @@ def _of_partition(
 
 
 def mean_score(
-    of_rows: Callable[[Any, Any], Array], given: Partitions, scoring: str,
+    of_rows: Callable[[Any, Any], Array], given: Partitions, score: QuickScore,
     model: tuple[Labels, str], client: Client,
 ) -> float:  # fmt: skip
     """Return a score that is a mean over the rows, by their weights.
@@ -197,23 +197,23 @@ def mean_score(
         Returns raw predictions of a table in memory and its offset.
     given : Partitions
         With labels, and weights or none.
-    scoring : str
-        See `quick_mean`.
+    score : callable
+        What each row adds to the mean.
     model : tuple
         Classes, and what several of them are.
     client : distributed.Client
     """
     rounds = Rounds(client_of(client))
     chunks = taken(rounds, given)
-    found = rounds.map(_score, "score", chunks, of_rows=of_rows, scoring=scoring, model=model)
-    score, total = add(rounds.gather(found))
+    found = rounds.map(_score, "score", chunks, of_rows=of_rows, score=score, model=model)
+    whole, total = add(rounds.gather(found))
     if not total > 0.0:
         raise ValueError("sample_weight is zero for every row, or X has no rows: there is no score")
-    return float(score / total)
+    return float(whole / total)
 
 
 def _score(
-    found: Taken | Fault, of_rows: Callable[[Any, Any], Array], scoring: str,
+    found: Taken | Fault, of_rows: Callable[[Any, Any], Array], score: QuickScore,
     model: tuple[Labels, str],
 ) -> tuple[float, float]:  # fmt: skip
     """Return the score of a partition times the weight of its rows, and that."""
@@ -227,12 +227,12 @@ def _score(
         return 0.0, 0.0
     classes, multi_class = model
     known = np.isin(found.y, classes)
-    if scoring != "accuracy" and not known.all():
+    if score is not right and not known.all():
         label = found.y[int(np.argmin(known))]
         raise ValueError(
             f"partition {found.number}: y has the label {show(label)}, which the fit did not have"
         )
     # No label that was not there is predicted.
     codes = np.where(known, np.searchsorted(classes, np.where(known, found.y, classes[0])), -1)
-    raw = of_rows(found.X, found.offset)
-    return total * quick_mean(scoring, raw, codes, weights, multi_class), total
+    values = score(of_rows(found.X, found.offset), codes, multi_class)
+    return float(values.sum() if weights is None else weights @ values), total

@@ -29,6 +29,7 @@ from ..arrays import (
     Vector,
 )
 from ..design.base import Columns, Design, plain_targets, readonly
+from ..design.fold_weights import FoldWeights
 from ..kernels.descent import DescentState, start_state
 from ..kernels.passes import SQUARED, Targets
 from .leading_rows import LeadingRows
@@ -70,8 +71,8 @@ class LabelledRows:
         Class of each row, for all models or for each.
     positive : sequence of int
         For each output the class that counts as 1.
-    weights : ndarray of float64, shape (n_samples,), (n_sets, n_samples) or (0,)
-        Row weights; empty means 1 each.
+    weights : ndarray of float64, shape (n_samples,), (n_sets, n_samples) or (0,), or FoldWeights
+        Row weights; empty means 1 each. `FoldWeights` are for designs that take blocks of rows.
     offset : ndarray of float64, shape (n_samples,), (n_sets, n_samples) or (0,), optional
         Fixed part of the raw predictions: one for all outputs, or for each class in turn.
     fit_intercept : bool
@@ -91,12 +92,16 @@ class LabelledRows:
 
     def __init__(
         self, design: Design, loss: Loss, codes: Codes | CodeMatrix,
-        positive: Indices | Sequence[int], weights: Vector | Matrix,
+        positive: Indices | Sequence[int], weights: Vector | Matrix | FoldWeights,
         offset: Vector | Matrix | None = None, fit_intercept: bool = True,
         weight_set: Indices | Sequence[int] | None = None, shares: Vector | None = None,
     ) -> None:  # fmt: skip
         n_outputs, n_samples = len(positive), design.shape[0]
-        sets = weights.reshape(-1 if weights.size else 0, n_samples)
+        sets: Matrix | FoldWeights
+        if isinstance(weights, FoldWeights):
+            sets = weights
+        else:
+            sets = readonly(weights.reshape(-1 if weights.size else 0, n_samples))
         if weight_set is None:
             weight_set = np.arange(n_outputs) if len(sets) > 1 else np.zeros(n_outputs, int)
         weight_set = np.array(weight_set, dtype=np.int64)
@@ -108,7 +113,7 @@ class LabelledRows:
             loss.n_classes,
             readonly(codes.reshape(-1, n_samples)),
             readonly(np.array(positive, dtype=np.int64)),
-            readonly(sets),
+            sets,
             readonly(weight_set),
             sets.sum(axis=1)[weight_set] if sets.size else np.full(n_outputs, float(n_samples)),
             readonly(_sets_of(offset, n_samples)),
@@ -225,7 +230,7 @@ class LabelledRows:
         return other
 
     def weighted(
-        self, positive: Indices, weights: Vector | Matrix, weight_set: Indices
+        self, positive: Indices, weights: Vector | Matrix | FoldWeights, weight_set: Indices
     ) -> LabelledRows:
         """Return the same rows, as other models with other weights see them."""
         targets = self._targets
