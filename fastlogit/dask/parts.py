@@ -110,10 +110,10 @@ class Parts:
         given: tuple[Any, ...], combine: Combine,
     ) -> list[Future]:  # fmt: skip
         """Return the tasks of a round, one for each group."""
-        asked = work.Asked(function, self.view, given, combine, len(self.sizes))
+        question = work.Question(function, self.view, given, combine, len(self.sizes))
         lists = [self._by(each, groups) for each in (self.places, *held)]
         members, n_threads = _members(groups)
-        return self.rounds.map(task, name, members, n_threads, *lists, asked=asked)
+        return self.rounds.map(task, name, members, n_threads, *lists, question=question)
 
     def _by(self, held: Spread | Sequence[Any], groups: tuple[Group, ...]) -> list[Any]:
         """Return what each group gets of row states, or of what partitions get."""
