@@ -48,8 +48,8 @@ class Parts:
         self.places = places if isinstance(places, Spread) else Spread(list(places))
         self.placement = placement or Placement(rounds, self.places.futures)
         self.view, self.counter = view, counter
-        # Rows that came to this process last, by their stride: for all that see these partitions.
-        self.taken: dict[int, list[Any]] = {}
+        # Rows that came to this process last, by stride and scale: for all that see these parts.
+        self.taken: dict[tuple[int, float], list[Any]] = {}
 
     def seen(self, **changes: Value) -> Self:
         """Return the same partitions, seen otherwise."""
