@@ -196,6 +196,14 @@ class Parts:
             self.rounds.map(work.derive, name, *lists, does=function, given=given), groups
         )
 
+    def made(self, function: Callable[..., Any], *held: Spread, given: tuple[Any, ...]) -> Parts:
+        """Return partitions that are made of these, where they are: no round, no row is read.
+
+        ``function(place, *states, *given)`` is a place of as many rows.
+        """
+        places = self.derive(function, self.places, *held, given=given)
+        return Parts(self.rounds, places, self.sizes, self.view, self.counter, self.placement)
+
     def subsample(self, stride: int) -> tuple[Parts, Vector]:
         """Return every `stride`-th row, counted over all, and their weight for each output."""
         firsts = self._firsts(stride)

@@ -20,7 +20,7 @@ from ..design.base import Columns, RowCounter
 from ..kernels.descent import state_at
 from ..objective.labelled_rows import LabelledRows
 from ..objective.penalties import CompiledL2
-from ..objective.row_state import RowCurvature, RowPredictions
+from ..objective.row_state import RowCurvature, RowPredictions, RowResiduals
 from .placement import Values
 from .rounds import Combine, Told, Value, add
 from .tree import Answer, Node, fold
@@ -269,6 +269,50 @@ def _evaluate(
     none = CompiledL2(np.zeros((1, coef.shape[1])), rows.fit_intercept)
     rows.evaluate(state, none, curvature)
     return state.cost, state.gradient, state.intercept_gradient
+
+
+def derivatives(
+    rows: LabelledRows, theta: Matrix
+) -> tuple[tuple[RowCurvature, RowResiduals], tuple[tuple[Any, ...], float]]:
+    """Return row curvatures and residuals, and what `evaluate_and_keep` does."""
+    state, curvature, residuals = rows.derivatives(theta)
+    sums = (
+        state.cost, state.gradient, state.intercept_gradient,
+        curvature.totals(), float(curvature.n_positive()),
+    )  # fmt: skip
+    return (curvature, residuals), (sums, curvature.least_positive())
+
+
+def item(states: tuple[Value, ...], place: int) -> Value:
+    """Return one of several row states."""
+    return states[place]
+
+
+def scaled(place: Place, factor: float) -> Place:
+    """Return rows whose weights are multiplied."""
+    rows = place.rows
+    sets = rows._targets.weights * factor
+    return Place(rows.weighted(rows.positive, sets, rows.weight_set))
+
+
+class Numbered:
+    """A function whose errors say of which partition they are.
+
+    Parameters
+    ----------
+    function : callable
+        Of rows and what is of them, of a module.
+    """
+
+    def __init__(self, function: Callable[..., Any]) -> None:
+        self.function, self.__name__ = function, function.__name__
+
+    def __call__(self, rows: LabelledRows, number: int, *given: Value) -> Any:
+        """Return what the function does."""
+        try:
+            return self.function(rows, *given)
+        except (TypeError, ValueError) as error:
+            raise type(error)(f"partition {number}: {error}") from None
 
 
 def predictions(rows: LabelledRows, theta: Matrix) -> tuple[RowPredictions, float]:
