@@ -23,6 +23,9 @@ __all__ = ["Parts"]
 # workers.
 MOST_NUMBERS = 2**23
 
+# Columns whose standardisation is sent to each worker once, and not in each round.
+MANY_COLUMNS = 5000
+
 
 class Parts:
     """Partitions that lie in workers, as a model sees them now.
@@ -48,6 +51,8 @@ class Parts:
         self.places = places if isinstance(places, Spread) else Spread(list(places))
         self.placement = placement or Placement(rounds, self.places.futures)
         self.view, self.counter = view, counter
+        # The view as tasks get it, where it is large.
+        self.shown: tuple[View, Future] | None = None
         # Rows that came to this process last, by stride and scale: for all that see these parts.
         self.taken: dict[tuple[int, float], list[Any]] = {}
 
@@ -110,10 +115,19 @@ class Parts:
         given: tuple[Any, ...], combine: Combine,
     ) -> list[Future]:  # fmt: skip
         """Return the tasks of a round, one for each group."""
-        asked = work.Asked(function, self.view, given, combine, len(self.sizes))
+        question = work.Question(function, given, combine, len(self.sizes))
         lists = [self._by(each, groups) for each in (self.places, *held)]
         members, n_threads = _members(groups)
-        return self.rounds.map(task, name, members, n_threads, *lists, asked=asked)
+        view = [self._view_of_tasks()] * len(groups)
+        return self.rounds.map(task, name, members, n_threads, view, *lists, question=question)
+
+    def _view_of_tasks(self) -> View | Future:
+        """Return the view, or where it is large a handle: each worker gets it once."""
+        if self.view.columns.center.size < MANY_COLUMNS:
+            return self.view
+        if self.shown is None or self.shown[0] is not self.view:
+            self.shown = self.view, self.rounds.constant(self.view, "columns")
+        return self.shown[1]
 
     def _by(self, held: Spread | Sequence[Any], groups: tuple[Group, ...]) -> list[Any]:
         """Return what each group gets of row states, or of what partitions get."""
@@ -252,7 +266,16 @@ def _one_row(place: Place) -> Place:
     return work.subsample(place, 0, place.rows.design.shape[0])
 
 
+# What users of the dashboard would look for. dask shows no word of eight letters from a to f on: it
+# takes "evaluate" for a hexadecimal number.
+SHOWN = {
+    "evaluate": "gradient", "evaluate_and_keep": "gradient_and_curvature",
+    "every": "rows_of_subsample",
+}  # fmt: skip
+
+
 def _name_of(function: Callable[..., Any], given: tuple[Any, ...]) -> str:
     """Return what the dashboard calls a round."""
     named = [part.name for part in given if isinstance(part, Method)]
-    return (named[0] if named else function.__name__).strip("_")
+    name = (named[0] if named else function.__name__).strip("_")
+    return SHOWN.get(name, name)

@@ -26,9 +26,9 @@ from .rounds import Combine, Told, Value, add
 from .tree import Answer, Node, fold
 
 __all__ = [
-    "Asked",
     "Own",
     "Place",
+    "Question",
     "View",
     "answer",
     "derive",
@@ -108,14 +108,13 @@ def _bytes_of(what: Value, seen: set[int], depth: int) -> int:
     return sum(_bytes_of(part, seen, depth - 1) for part in inside.values())
 
 
-class Asked(NamedTuple):
+class Question(NamedTuple):
     """What all groups of partitions are asked.
 
     Attributes
     ----------
     does : callable
         ``does(rows, *held, *given)``, of a module.
-    view : View
     given : tuple
         What all partitions get.
     combine : callable
@@ -125,7 +124,6 @@ class Asked(NamedTuple):
     """
 
     does: Callable[..., Any]
-    view: View
     given: tuple[Any, ...]
     combine: Combine
     n_leaves: int
@@ -136,7 +134,14 @@ class Asked(NamedTuple):
 Held: TypeAlias = Values | list[Any]
 
 
-def answer(members: Sequence[int], n_threads: int, places: Held, *held: Held, asked: Asked) -> Told:
+def answer(
+    members: Sequence[int],
+    n_threads: int,
+    view: View,
+    places: Held,
+    *held: Held,
+    question: Question,
+) -> Told:
     """Return what the partitions of a group answer; `held` are row states, or parts of their own.
 
     Parameters
@@ -145,20 +150,21 @@ def answer(members: Sequence[int], n_threads: int, places: Held, *held: Held, as
         Which of all partitions they are, rising.
     n_threads : int
         What the task may use.
+    view : View
     places : Values or list of Place
     *held : Values, or list of row states or of Own
-    asked : Asked
+    question : Question
     """
 
     def told() -> Iterator[tuple[Node, Answer | None]]:
-        for member, rows, own in _each(members, n_threads, places, held, asked):
+        for member, rows, own in _each(members, n_threads, view, places, held):
             if rows is None:
                 yield Node(0, member), None
             else:
-                value = asked.does(rows, *own, *asked.given)
+                value = question.does(rows, *own, *question.given)
                 yield Node(0, member), Answer(value, rows.design.counter.rows)
 
-    return Told(fold(told(), asked.n_leaves, asked.combine), _here())
+    return Told(fold(told(), question.n_leaves, question.combine), _here())
 
 
 class Kept(Values):
@@ -167,24 +173,31 @@ class Kept(Values):
     told: Told
 
 
-def keep(members: Sequence[int], n_threads: int, places: Held, *held: Held, asked: Asked) -> Kept:
+def keep(
+    members: Sequence[int],
+    n_threads: int,
+    view: View,
+    places: Held,
+    *held: Held,
+    question: Question,
+) -> Kept:
     """Return row states of a group, which stay here, with what its partitions answer.
 
-    ``asked.does`` gives both; parameters are those of `answer`.
+    ``question.does`` gives both; parameters are those of `answer`.
     """
     states: list[Any] = []
 
     def told() -> Iterator[tuple[Node, Answer | None]]:
-        for member, rows, own in _each(members, n_threads, places, held, asked):
+        for member, rows, own in _each(members, n_threads, view, places, held):
             if rows is None:
                 states.append(None)
                 yield Node(0, member), None
             else:
-                state, value = asked.does(rows, *own, *asked.given)
+                state, value = question.does(rows, *own, *question.given)
                 states.append(state)
                 yield Node(0, member), Answer(value, rows.design.counter.rows)
 
-    found = fold(told(), asked.n_leaves, asked.combine)
+    found = fold(told(), question.n_leaves, question.combine)
     return _kept(states, Told(found, _here()))
 
 
@@ -208,13 +221,13 @@ def _kept(states: list[Any], told: Told) -> Kept:
 
 
 def _each(
-    members: Sequence[int], n_threads: int, places: Held, held: Sequence[Held], asked: Asked
+    members: Sequence[int], n_threads: int, view: View, places: Held, held: Sequence[Held]
 ) -> Iterator[tuple[int, LabelledRows | None, list[Any]]]:
     """Go over the partitions of a group: number, rows as they are seen, and what is theirs."""
     n_threads = threads.at_most(n_threads)
     columns = [_items(each) for each in held]
     for i, (member, place) in enumerate(zip(members, _items(places), strict=True)):
-        rows = None if place is None else place.as_seen(asked.view, n_threads)
+        rows = None if place is None else place.as_seen(view, n_threads)
         own = [column[i] for column in columns]
         yield member, rows, [part.value if isinstance(part, Own) else part for part in own]
 
