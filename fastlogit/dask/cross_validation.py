@@ -20,6 +20,7 @@ from ..estimators.row_scores import QuickScore, quick_score
 from ..estimators.selection import Grids, choose
 from ..fitting.fit import descent_options, minimise
 from ..fitting.grid import GridOptions, GridResult, solve_grid
+from ..fitting.l1_grid import refuse_free_softmax, solve_l1_grid
 from ..fitting.problem import (
     CheckedProblem,
     Strengths,
@@ -29,7 +30,7 @@ from ..fitting.problem import (
 from ..inputs.given import Given
 from ..objective.objective import Objective
 from ..options import check_category_options
-from ..result import FitResult
+from ..result import Callback, FitResult
 from ..solvers.trace import Limits
 from .collections import client_of, partitions_of
 from .estimator import LogisticRegression
@@ -51,8 +52,8 @@ class LogisticRegressionCV(LogisticRegression, InMemoryCV):
     A fold is a weight for each row, made where the row lies: no row is copied for it. All folds
     and all C are fitted together, in the same rounds, to the same proof as in memory.
 
-    Its parameters are those of `fastlogit.LogisticRegressionCV`, without L1 (`l1_ratios`, `relax`)
-    and `interactions`, which are refused. `cv` is a number of folds, 5 by default, or a
+    Its parameters are those of `fastlogit.LogisticRegressionCV`, without `relax` and
+    `interactions`, which are refused. `cv` is a number of folds, 5 by default, or a
     `fastlogit.HashKFold`: the fold of a row is a hash of its number, or of its group, and the same
     as in memory. `scoring` is "accuracy" or "neg_log_loss", which are means over rows.
     """
@@ -68,6 +69,7 @@ class LogisticRegressionCV(LogisticRegression, InMemoryCV):
         groups: Collection = None,
         folds: Collection = None,
         penalty_factor: ArrayLike = None,
+        coef_bounds: tuple[ArrayLike, ArrayLike] | None = None,
         client: Client = None,
     ) -> LogisticRegressionCV:
         """Fit all folds and all C, choose, and fit all rows, where these are.
@@ -88,6 +90,8 @@ class LogisticRegressionCV(LogisticRegression, InMemoryCV):
             The fold of each row, in the place of `cv`: whole numbers from 0 on, -1 for rows that
             are in every training part.
         penalty_factor : array-like of shape (n_features,), optional
+        coef_bounds : pair (lower, upper), optional
+            The least and the largest value of each coefficient.
         client : distributed.Client, optional
 
         Returns
@@ -117,7 +121,7 @@ class LogisticRegressionCV(LogisticRegression, InMemoryCV):
         chunks, facts = look(rounds, given)
         of_fit = Given(
             None, penalty_factor=penalty_factor, class_weight=self.class_weight,
-            categories=check_category_options(
+            coef_bounds=coef_bounds, categories=check_category_options(
                 self.categories, self.handle_unknown, None,
                 has_penalty=bool(np.isfinite(asked.Cs).any()),
             ),
@@ -131,19 +135,25 @@ class LogisticRegressionCV(LogisticRegression, InMemoryCV):
         own_folds = folds_of(
             rows, chunks, self.cv, given.asked.names.keys() | given.beside, problem.classes
         )
-        grid = self._fit_grid(problem, own_folds, asked.Cs, began)
-        found = scores_of(
-            rows, chunks, own_folds, (grid.coef, grid.intercept), asked.score, self.multi_class
-        )
-        scores = np.repeat(found[:, None], len(asked.ratios), axis=1)
+        grids = self._fit_grids(problem, own_folds, asked, began)
+        known = {
+            id(grid): scores_of(
+                rows, chunks, own_folds, (grid.coef, grid.intercept), asked.score, self.multi_class
+            )
+            for grid in grids.of_ratios
+        }
+        scores = np.stack([known[id(grid)] for grid in grids.of_ratios], axis=1)
         chosen = choose(scores, asked.Cs, self.selection, together=self.refit)
-        grids = Grids([grid] * len(asked.ratios), np.ones(len(grid.coef), dtype=bool))
         self._know(problem)
-        shares = [0.0] * len(asked.ratios)
-        self._store_attributes(grids, scores, chosen, shares, asked.ratios, asked.is_legacy)
+        self._store_attributes(
+            grids, scores, chosen, asked.shares, asked.ratios, asked.is_legacy
+        )  # fmt: skip
         start = grids.mean_of(chosen, grids.complete)
         if self.refit:
-            self._refit_all(problem, float(asked.Cs[chosen.Cs[0]]), start, began)
+            strengths = Strengths(
+                float(asked.Cs[chosen.Cs[0]]), l1_ratio=asked.shares[chosen.ratios[0]]
+            )
+            self._refit_all(problem, strengths, start, began)
         else:
             if hasattr(self, "result_"):
                 del self.result_  # of a fit before
@@ -160,38 +170,48 @@ class LogisticRegressionCV(LogisticRegression, InMemoryCV):
                     "fastlogit.LogisticRegressionCV has it, of arrays, files and tables"
                 )
         Cs, ratios, scoring, is_legacy = self._settings()
-        if any(self._shares(ratios)):
-            raise NotImplementedError(
-                f"l1_ratios={self.l1_ratios!r}: L1 is not there for dask partitions yet; "
-                "fastlogit.LogisticRegressionCV has it, of arrays, files and tables"
-            )
         if folds is None:
             splitter_of(self.cv)
         elif groups is not None or self.cv is not None:
             raise ValueError("folds= says which fold each row is in: leave cv and groups out")
-        return Asked(Cs, ratios, _quick_score_of(scoring), is_legacy)
+        return Asked(Cs, ratios, self._shares(ratios), _quick_score_of(scoring), is_legacy)
 
-    def _fit_grid(
-        self, problem: CheckedProblem, folds: PartitionedFolds, Cs: Vector, began: float
-    ) -> GridResult:
-        """Fit all folds and all C."""
-        shape = problem.objective.design.shape
-        n_models = len(Cs) * problem.objective.n_outputs
+    def _fit_grids(
+        self, problem: CheckedProblem, folds: PartitionedFolds, asked: Asked, began: float
+    ) -> Grids:
+        """Fit all folds and all C for each share of L1, which divide the time among them."""
+        found: dict[float, GridResult] = {}
+        n_ratios, shape = len(set(asked.shares)), problem.objective.design.shape
+        n_models = n_ratios * len(asked.Cs) * problem.objective.n_outputs
         share = share_of_folds(self.time_limit, shape, n_models, folds.n_folds)
-        try:
-            with part_of(began, share), self._lines() as lines:
-                options = GridOptions(
-                    solver=SOLVERS[self.solver], tol=cost_tolerance(self.tol),
-                    max_iter=self.max_iter, time_limit=self.time_limit, callback=lines,
-                )  # fmt: skip
-                set_clock(problem.objective, began, self.time_limit)
-                limits = options.limits()
-                grid = solve_grid(problem, Cs, folds, options.solver, limits, began)
-        except KeyboardInterrupt:
-            self._forget()
-            raise
-        self._say(f"folds: {grid.message}")
-        return grid
+        if any(asked.shares):
+            refuse_free_softmax(problem.classes.size, self.multi_class, asked.Cs)
+        for ratio in dict.fromkeys(asked.shares):
+            part = share * (len(found) + 1) / n_ratios
+            try:
+                with part_of(began, part), self._lines() as lines:
+                    limits = self._limits(lines)
+                    own = _counted_anew(problem)
+                    set_clock(own.objective, began, self.time_limit)
+                    if ratio > 0.0 or problem.data.coef_bounds is not None:
+                        grid = solve_l1_grid(own, asked.Cs, folds, ratio, limits, began)
+                    else:
+                        solver = SOLVERS[self.solver]
+                        grid = solve_grid(own, asked.Cs, folds, solver, limits, began)
+            except KeyboardInterrupt:
+                self._forget()
+                raise
+            self._say(f"folds: {grid.message}")
+            found[ratio] = grid
+        complete = np.ones(folds.n_folds, dtype=bool)
+        return Grids([found[ratio] for ratio in asked.shares], complete)
+
+    def _limits(self, lines: Callback | None) -> Limits:
+        options = GridOptions(
+            tol=cost_tolerance(self.tol), max_iter=self.max_iter, time_limit=self.time_limit,
+            callback=lines,
+        )  # fmt: skip
+        return options.limits()
 
     def _know(self, problem: CheckedProblem) -> None:
         """Sets: classes_, and what is known of the columns."""
@@ -201,23 +221,18 @@ class LogisticRegressionCV(LogisticRegression, InMemoryCV):
         self._take_columns(names, problem.objective.design.shape[1])
 
     def _refit_all(
-        self, problem: CheckedProblem, C: float, start: tuple[Matrix, Vector], began: float
-    ) -> None:
+        self, problem: CheckedProblem, strengths: Strengths, start: tuple[Matrix, Vector],
+        began: float,
+    ) -> None:  # fmt: skip
         """Fit all rows, from the mean of the folds, in the time that is left."""
-        rows = problem.objective.rows
-        assert isinstance(rows, PartitionedRows)
-        data = problem.data._replace(start=start)
-        own = dataclasses.replace(
-            problem, data=data, start=start,
-            objective=Objective(rows.counted_anew(), penalty_over(rows, Strengths(C), data)),
-        )  # fmt: skip
+        own = _counted_anew(problem, strengths, start)
+        has_corners = strengths.have_corners(problem.data)
         solver = SOLVERS[self.solver]
         try:
             with part_of(began), self._lines() as lines:
-                limits = Limits(
-                    cost_tolerance(self.tol), self.max_iter, lines, self.time_limit
-                )  # fmt: skip
-                result = minimise(own, solver, descent_options(solver, limits, {}), limits, began)
+                limits = self._limits(lines)
+                descent = descent_options(solver, limits, {})
+                result = minimise(own, solver, descent, limits, began, has_corners)
         except KeyboardInterrupt as interrupt:
             best = getattr(interrupt, "result", None)
             if isinstance(best, FitResult):
@@ -262,11 +277,24 @@ class LogisticRegressionCV(LogisticRegression, InMemoryCV):
         return self._mean_score(X, beside, score, client)
 
 
+def _counted_anew(
+    problem: CheckedProblem, strengths: Strengths | None = None,
+    start: tuple[Matrix, Vector] | None = None,
+) -> CheckedProblem:  # fmt: skip
+    """Return the same problem, or under a penalty, whose passes are counted from 0."""
+    rows = problem.objective.rows
+    assert isinstance(rows, PartitionedRows)
+    data = problem.data._replace(start=start)
+    objective = Objective(rows.counted_anew(), penalty_over(rows, strengths or Strengths(), data))
+    return dataclasses.replace(problem, data=data, start=start, objective=objective)
+
+
 class Asked(NamedTuple):
     """What parameters say of a grid."""
 
     Cs: Vector
     ratios: list[Any]
+    shares: list[float]
     score: QuickScore
     is_legacy: bool
 

@@ -45,6 +45,8 @@ class PartitionedFolds:
         self, parts: Parts, numbers: Spread, n_folds: int, of_class: Floats, is_mean: bool = False
     ) -> None:
         self._parts = parts
+        # The rows with weights, as they were made last: for many penalties in turn.
+        self._made: tuple[tuple[bytes, bytes], Parts] | None = None
         self.held, self.n_folds, self.of_class, self.is_mean = numbers, n_folds, of_class, is_mean
 
     def __len__(self) -> int:
@@ -66,10 +68,13 @@ class PartitionedFolds:
         self, rows: PartitionedRows, positive: Indices, weight_set: Indices
     ) -> PartitionedRows:
         """Return rows as other models see them, with these weights."""
-        given = self.n_folds, self.is_mean, positive, weight_set
-        # Of the rows as they were: those given may have weights of folds already.
-        parts = self._parts.seen(columns=rows.parts.view.columns)
-        parts = parts.made(_in_folds, self.held, given=given)
+        key = np.asarray(positive).tobytes(), np.asarray(weight_set).tobytes()
+        if self._made is None or self._made[0] != key:
+            # Of the rows as they were: those given may have weights of folds already.
+            given = self.n_folds, self.is_mean, positive, weight_set
+            self._made = key, self._parts.made(_in_folds, self.held, given=given)
+        parts = self._made[1].seen(columns=rows.parts.view.columns)
+        parts.counter = rows.parts.counter
         tables = self.of_class.reshape(len(self), -1)
         return rows.seen_with(parts, positive, weight_set, tables)
 

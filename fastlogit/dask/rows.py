@@ -14,7 +14,7 @@ from ..design.blockwise import finish_evaluation
 from ..design.dense import DenseDesign
 from ..kernels.descent import DescentState, start_state
 from ..kernels.passes import Targets
-from ..objective.labelled_rows import LabelledRows
+from ..objective.labelled_rows import TINY, LabelledRows
 from ..objective.leading_rows import LeadingRows
 from ..objective.losses import Loss
 from ..objective.penalties import CompiledL2
@@ -121,6 +121,13 @@ class PartitionedRows(LabelledRows):
         )  # fmt: skip
         other._class_weights = class_weights
         other._see(self.design.over(parts))
+        return other
+
+    def over(self, design: Design) -> PartitionedRows:
+        """Return the same rows with other columns, that lie where these do."""
+        assert isinstance(design, PartitionedDesign)
+        other = copy.copy(self)
+        other.design = design
         return other
 
     def counted_anew(self) -> PartitionedRows:
@@ -289,6 +296,11 @@ class PartitionedRows(LabelledRows):
         with np.errstate(over="ignore", invalid="ignore"):
             return sums / weight
 
+    def root_mean_squares(self, output: int) -> Vector:
+        """Return that of each standardised column in the weights of an output: one pass."""
+        squares = self.parts.ask(work.squares_of_columns, output) / self.total_weight[output]
+        return np.asarray((np.sqrt(squares) + TINY) * self.design.columns.inverse_scale)
+
     def blocks_of_weight(self, output: int, size: int, columns: Indices) -> Iterator[Features]:
         """Go over some columns of the rows that have weight, which come here: one pass."""
         yield from self.parts.ask(work.blocks_of_weight, output, size, columns, combine=join)
@@ -376,6 +388,23 @@ class PartitionedRows(LabelledRows):
         """Return the Hessian of one model's mean loss from its row curvatures, and no others."""
         size = (self.design.shape[1] + 1) * self.loss.n_classes
         return self.parts.call("hessian", model, held=[_held(curvature)], numbers=size**2)
+
+    def pair_hessian(self, curvature: RowCurvature, classes: Indices, places: Indices) -> Matrix:
+        """Return a softmax's Hessian in pairs of class and column, and intercepts but the last."""
+        return self._of_pairs("pair_hessian", curvature, classes, places)
+
+    def class_pair_blocks(
+        self, curvature: RowCurvature, classes: Indices, places: Indices
+    ) -> Matrix:
+        """Return X' diag(curvature) X of each class in its pairs and its intercept but the last."""
+        return self._of_pairs("class_pair_blocks", curvature, classes, places)
+
+    def _of_pairs(
+        self, name: str, curvature: RowCurvature, classes: Indices, places: Indices
+    ) -> Matrix:
+        numbers = (classes.size + self.loss.n_classes) ** 2
+        held = [_held(curvature)]
+        return self.parts.call(name, classes, places, held=held, numbers=numbers)
 
     def class_hessians(self, curvature: RowCurvature, model: int) -> Cube:
         """Return the blocks on the diagonal of `hessian`, one for each output of the model."""
@@ -476,10 +505,7 @@ def _held(curvature: RowCurvature) -> Spread:
 
 
 # What takes or returns a number for each row, or rows in this process.
-STAYING = (
-    "rows_of", "root_mean_squares", "table", "raw_predictions", "residuals",
-    "pair_hessian", "class_pair_blocks", "over", "among",
-)  # fmt: skip
+STAYING = ("rows_of", "table", "raw_predictions", "residuals", "among")
 
 
 def _refused(name: str) -> object:

@@ -291,6 +291,21 @@ def item(states: tuple[Value, ...], place: int) -> Value:
     return states[place]
 
 
+def some_columns(place: Place, columns: Indices) -> Place:
+    """Return rows with a copy of some columns."""
+    return Place(place.rows.over(place.rows.design.columns_of(columns)))
+
+
+def squares_of_columns(rows: LabelledRows, output: int) -> Vector:
+    """Return the weighted sum of squares of each column's distance from its centre, as it is."""
+    center, inverse_scale = rows.design.columns
+    unscaled = rows.design.standardized(Columns(center, np.ones_like(inverse_scale)))
+    weights = rows.weights_of(output)
+    own = np.ones(rows.design.shape[0]) if weights is None else np.ascontiguousarray(weights)
+    with np.errstate(over="ignore"):
+        return unscaled.column_variances(own, 1.0)
+
+
 def scaled(place: Place, factor: float) -> Place:
     """Return rows whose weights are multiplied."""
     rows = place.rows

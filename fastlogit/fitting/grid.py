@@ -67,6 +67,7 @@ from .problem import (
 
 __all__ = [
     "AS_USUAL",
+    "AnyFolds",
     "FoldSets",
     "Grid",
     "GridOptions",
