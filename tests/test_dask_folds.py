@@ -111,7 +111,7 @@ def test_what_is_not_there_is_told_before_work(client, table) -> None:
     rows = blocks(X), blocks(y)
     for options, kind, what in (
         ({"scoring": "roc_auc"}, NotImplementedError, "scoring='roc_auc' is not there"),
-        ({"l1_ratios": (0, 1)}, NotImplementedError, "L1 is not there for dask partitions"),
+        ({"relax": True}, NotImplementedError, "relax=True is not there for dask partitions"),
         ({"cv": [(folds, folds)]}, TypeError, r"or a fastlogit\.HashKFold, got list"),
     ):
         with pytest.raises(kind, match=what):
