@@ -55,6 +55,7 @@ def blocks(array: Any) -> Any:
         {"C": 0.05, "l1_ratio": 1.0},
         {"C": 0.05, "l1_ratio": 0.5, "coef_bounds": (0.0, None)},
         {"C": 0.1, "l1_ratio": 1.0, "multi_class": "multinomial"},
+        {"C": 0.05, "l1_ratio": 1.0, "penalty_groups": np.arange(80) // 4},
     ],
 )
 def test_coefficients_zeros_and_proof_are_those_in_memory(client, table, options) -> None:

@@ -49,6 +49,8 @@ class LogisticRegression(InMemory):
         offset: Collection = None,
         penalty_factor: ArrayLike = None,
         coef_bounds: tuple[ArrayLike, ArrayLike] | None = None,
+        penalty_groups: ArrayLike = None,
+        group_weights: ArrayLike = None,
         client: Client = None,
     ) -> LogisticRegression:
         """Fit the model to the partitions of X, where they are: see `fastlogit.dask.fit`.
@@ -66,6 +68,8 @@ class LogisticRegression(InMemory):
         penalty_factor : array-like of shape (n_features,), optional
         coef_bounds : pair (lower, upper), optional
             The least and the largest value of each coefficient.
+        penalty_groups, group_weights : optional
+            Groups of columns that L1 holds together, as of `fastlogit.LogisticRegression.fit`.
         client : distributed.Client, optional
 
         Returns
@@ -98,6 +102,7 @@ class LogisticRegression(InMemory):
                 result = fit(
                     X, y, target=target, features=features, C=C, l1_ratio=ratio,
                     penalty_factor=penalty_factor, coef_bounds=coef_bounds,
+                    penalty_groups=penalty_groups, group_weights=group_weights,
                     solver=SOLVERS[self.solver], tol=cost_tolerance(self.tol),
                     max_iter=self.max_iter, multi_class=self.multi_class,
                     sample_weight=sample_weight, offset=offset, class_weight=self.class_weight,

@@ -10,6 +10,7 @@ import numpy as np
 
 from ..arrays import ArrayLike, ClassWeight, Floats, Labels, Matrix
 from ..design.base import RowCounter, as_they_are
+from ..fitting.column_groups import ColumnGroups, check_groups
 from ..fitting.fit import (
     MAX_ITER,
     OTHER_MAX_ITER,
@@ -30,6 +31,7 @@ from ..fitting.problem import (
     check_intercept,
     check_time_limit,
     penalty_of,
+    refuse_groups_alone,
     start_of,
 )
 from ..inputs import validation
@@ -73,6 +75,8 @@ def fit(
     l1_reg: ArrayLike = None,
     l1_ratio: float | None = None,
     coef_bounds: tuple[ArrayLike, ArrayLike] | None = None,
+    penalty_groups: ArrayLike = None,
+    group_weights: ArrayLike = None,
     penalty_factor: ArrayLike = None,
     solver: str = "auto",
     tol: float = TOLERANCE,
@@ -108,8 +112,10 @@ def fit(
         In the place of y: the column of X that holds the labels.
     features : sequence of str, optional
         Columns of a frame that are taken; by default all but target, weights and offset.
-    C, l2_reg, l1_reg, l1_ratio, coef_bounds, penalty_factor, solver, tol, max_iter, multi_class, \
-intercept, start, categories, handle_unknown, callback, time_limit : optional
+    C, l2_reg, l1_reg, l1_ratio, coef_bounds, penalty_groups, group_weights, penalty_factor, \
+intercept, start : optional
+        As of `fastlogit.fit`.
+    solver, tol, max_iter, multi_class, categories, handle_unknown, callback, time_limit : optional
         As of `fastlogit.fit`. Categorical columns have the levels that occur in any partition, in
         the order of the categories.
     sample_weight : str, dask array or Series, optional
@@ -125,8 +131,8 @@ intercept, start, categories, handle_unknown, callback, time_limit : optional
     client : distributed.Client, optional
         The one that there is by default.
     **unknown
-        There are no other options: those of `fastlogit.fit` that do not work on partitions (a group
-        lasso, links, reduced bias) raise an error that says so.
+        There are no other options: those of `fastlogit.fit` that do not work on partitions
+        (links, reduced bias) raise an error that says so.
 
     Returns
     -------
@@ -148,7 +154,9 @@ intercept, start, categories, handle_unknown, callback, time_limit : optional
     limits = _limits(solver, tol, max_iter, callback, time_limit)
     descent = descent_options(solver, limits, {})
     multi_class = check_option("multi_class", multi_class, MULTI_CLASS)
-    strengths = Strengths(C, l1_ratio=check_ratio(l1_ratio))
+    strengths = Strengths(
+        C, l1_ratio=check_ratio(l1_ratio), groups=penalty_groups, group_weights=group_weights
+    )  # fmt: skip
     fixed = check_intercept(intercept)
     options = check_category_options(
         categories, handle_unknown, None, has_penalty=strengths.exist(l2_reg, l1_reg)
@@ -170,6 +178,7 @@ intercept, start, categories, handle_unknown, callback, time_limit : optional
     del chunks
     has_corners = strengths.have_corners(problem.data)
     refuse_beside_corners(has_corners, problem.data, solver, None)
+    refuse_groups_alone(strengths, strengths.have_l1(problem.data))
     return minimise(problem, solver, descent, limits, began, has_corners)
 
 
@@ -192,8 +201,7 @@ SMALLEST, LARGEST = 1e-60, 1e60
 
 # What `fastlogit.fit` takes and partitions do not, with what it is called.
 NOT_HERE = {
-    "penalty_groups": "a group lasso",
-    "group_weights": "a group lasso", "penalty": "penalties that are objects",
+    "penalty": "penalties that are objects",
     "bias_reduction": "reduced bias", "loss": "other losses", "link": "other links",
     "fractional": "fractional responses", "interactions": "interactions",
     "n_threads": "threads (a worker gives each task one)", "step_size": "a step size",
@@ -277,16 +285,18 @@ def problem_of(
         l1_reg=_checked("l1_reg", given.l1_reg, n_features, looked),
         coef_bounds=validation.check_coef_bounds(given.coef_bounds, n_features, looked.unit),
     )  # fmt: skip
-    objective = Objective(rows, penalty_over(rows, strengths, data))
-    return CheckedProblem(data, objective, data.start, fixed, multi_class)
+    groups = check_groups(strengths.groups, strengths.group_weights, data)
+    objective = Objective(rows, penalty_over(rows, strengths, data, groups))
+    return CheckedProblem(data, objective, data.start, fixed, multi_class, groups=groups)
 
 
 def penalty_over(
-    rows: PartitionedRows, strengths: Strengths, data: Data
+    rows: PartitionedRows, strengths: Strengths, data: Data, groups: ColumnGroups | None = None
 ) -> float | Floats | Penalty:
     """Return the penalty on the scale of the mean loss of rows."""
     total = rows.total_weight if rows.weight_set.any() else float(rows.total_weight[0])
-    return penalty_of(strengths, data, total, rows.design.shape[1], rows.loss.n_classes)
+    n_features, n_classes = rows.design.shape[1], rows.loss.n_classes
+    return penalty_of(strengths, data, total, n_features, n_classes, groups)
 
 
 def rows_of(
