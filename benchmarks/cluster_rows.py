@@ -17,6 +17,7 @@ processor time that these would take, from the least time for a real row of all 
 from __future__ import annotations
 
 import copy
+import itertools
 import pickle
 import time
 from collections import defaultdict
@@ -330,7 +331,7 @@ def _places(X: Any, y: Any, each: float, n_parts: int, log: Log) -> tuple[list[P
     began = time.process_time()
     blocks = [
         take(number, X[a:b], y[a:b], None, asked)
-        for number, (a, b) in enumerate(zip(cuts[:-1], cuts[1:], strict=True))
+        for number, (a, b) in enumerate(itertools.pairwise(cuts))
     ]
     told = [facts_of(block).value for block in blocks]
     facts = merged(told)[0]
