@@ -100,7 +100,7 @@ class PartitionedDesign(Design):
     def gram(self, curvature: Vector) -> Matrix:
         """Return X' diag(curvature) X, shape (n_features + 1,) * 2, intercept last: one pass."""
         held = [_own(self.parts.split(curvature))]
-        return self.parts.ask(work.gram, held=held)
+        return self.parts.ask(work.gram, held=held, numbers=(self.shape[1] + 1) ** 2)
 
     def raw_prediction(self, coef: Matrix, intercept: Vector) -> Matrix:
         """Return the raw prediction of each row, shape (n_models, n_samples): one pass."""

@@ -48,8 +48,9 @@ from . import work
 from .collections import Partitions, client_of, partitions_of
 from .design import PartitionedDesign
 from .parts import Parts
-from .reading import Facts, Fault, Plan, build, facts_of, merged, take
-from .rounds import Client, Collection, Future, Rounds, add
+from .placement import Placement
+from .reading import Facts, Fault, Plan, build, look_at, merged, take
+from .rounds import Client, Collection, Rounds, add
 from .rows import PartitionedRows
 from .work import View
 
@@ -185,7 +186,7 @@ def refuse_unknown(options: dict[str, object]) -> None:
         check_option("the option name", name, fit.__kwdefaults__ or ())
 
 
-def look(rounds: Rounds, given: Partitions) -> tuple[list[Future], Facts]:
+def look(rounds: Rounds, given: Partitions) -> tuple[Placement, Facts]:
     """Return the partitions, taken apart in their workers, and what they hold: one round."""
     from dask.delayed import delayed as later
 
@@ -195,7 +196,11 @@ def look(rounds: Rounds, given: Partitions) -> tuple[list[Future], Facts]:
         for number, (X, y, weights) in enumerate(zip(given.X, given.y, given.weights, strict=True))
     ]
     chunks = rounds.client.compute(delayed)
-    known = rounds.combine(rounds.map(facts_of, "look", chunks), merged, "look").value
+    placement = Placement(rounds, chunks)
+    members = [group.members for group in placement.groups]
+    own = [[chunks[number] for number in group] for group in members]
+    told = rounds.map(look_at, "look", members, own, n_leaves=len(chunks))
+    known = rounds.combine(told, len(chunks), merged, "look")[0].value
     if not known:
         raise ValueError(f"X is empty: its {len(chunks)} partitions have no rows")
     facts = known[0]
@@ -203,11 +208,12 @@ def look(rounds: Rounds, given: Partitions) -> tuple[list[Future], Facts]:
         raise facts.raised()
     if facts.n_columns == 0:
         raise ValueError("X is empty: it has no columns")
-    return [chunks[number] for number in facts.numbers], facts
+    some = [chunks[number] for number in facts.numbers]
+    return placement.over(facts.numbers, some), facts
 
 
 def _problem(
-    rounds: Rounds, chunks: list[Future], facts: Facts, options: CategoryOptions,
+    rounds: Rounds, chunks: Placement, facts: Facts, options: CategoryOptions,
     strengths: Strengths, multi_class: str, fixed: float | None,
     more: tuple[ArrayLike, ArrayLike, StartLike],
 ) -> CheckedProblem:  # fmt: skip
@@ -220,11 +226,12 @@ def _problem(
     positive = (1,) if classes.size == 2 else tuple(range(classes.size))
     loss = Multinomial(classes.size) if is_softmax else Binomial()
     plan = Plan(found, classes, loss, positive, fixed is None)
-    places = rounds.map(build, "rows", chunks, facts.sizes, facts.stamps, plan=plan)
+    places = rounds.map(build, "rows", chunks.futures, facts.sizes, facts.stamps, plan=plan)
     sizes = np.array(facts.sizes, dtype=np.int64)
     n_samples = int(sizes.sum())
     view = View(as_they_are(n_features), None, np.ones(len(positive)))
-    parts = Parts(rounds, places, sizes, view, RowCounter(n_samples))
+    where = chunks.over(range(len(places)), places)
+    parts = Parts(rounds, places, sizes, view, RowCounter(n_samples), where)
     one = parts.first_row()
     total, of_class, counts = parts.ask(work.weights_of_all, classes.size, combine=add)
     _refuse_without_weight(classes, of_class, is_softmax)

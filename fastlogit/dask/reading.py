@@ -21,10 +21,11 @@ from ..inputs.given import look_at_rows
 from ..objective.labelled_rows import LabelledRows
 from ..objective.losses import Loss
 from .collections import Asked
-from .rounds import Answer, Table
+from .rounds import Table, Told
+from .tree import Answer, Node, fold
 from .work import Place
 
-__all__ = ["Facts", "Fault", "Plan", "Taken", "build", "facts_of", "merged", "take"]
+__all__ = ["Facts", "Fault", "Plan", "Taken", "build", "facts_of", "look_at", "merged", "take"]
 
 # Labels of these kinds are compared by their bytes.
 PLAIN = "fbiuUS"
@@ -156,6 +157,12 @@ def facts_of(taken: Taken | Fault) -> Answer:
     if taken.y is None:
         return Answer([], 0)
     return Answer([_told(taken.number, lambda: _facts_of(taken))], 0)
+
+
+def look_at(members: Sequence[int], chunks: Sequence[Taken | Fault], n_leaves: int) -> Told:
+    """Return what the partitions of a group hold: those of their numbers."""
+    leaves = zip((Node(0, member) for member in members), map(facts_of, chunks), strict=True)
+    return Told(fold(leaves, n_leaves, merged), None)
 
 
 def _facts_of(taken: Taken) -> Facts:

@@ -21,7 +21,8 @@ from ..objective.row_state import RowCurvature, RowPredictions
 from . import work
 from .design import PartitionedDesign
 from .parts import Parts
-from .rounds import Future, add_beside_least, join, largest, least
+from .placement import Spread
+from .rounds import add_beside_least, join, largest, least
 from .states import CurvatureElsewhere, Measures, PredictionsElsewhere
 
 __all__ = ["PartitionedRows"]
@@ -274,17 +275,25 @@ class PartitionedRows(LabelledRows):
 
     # ---- sums with row curvatures
 
+    @property
+    def _of_a_gram(self) -> int:
+        """Numbers of X' diag(curvature) X, with the intercept."""
+        return (self.design.shape[1] + 1) ** 2
+
     def hessian(self, curvature: RowCurvature, model: int) -> Matrix:
         """Return the Hessian of one model's mean loss from its row curvatures, and no others."""
-        return self.parts.call("hessian", model, held=[_held(curvature)])
+        size = (self.design.shape[1] + 1) * self.loss.n_classes
+        return self.parts.call("hessian", model, held=[_held(curvature)], numbers=size**2)
 
     def class_hessians(self, curvature: RowCurvature, model: int) -> Cube:
         """Return the blocks on the diagonal of `hessian`, one for each output of the model."""
-        return self.parts.call("class_hessians", model, held=[_held(curvature)])
+        numbers = self.loss.n_classes * self._of_a_gram
+        return self.parts.call("class_hessians", model, held=[_held(curvature)], numbers=numbers)
 
     def mean_hessian(self, curvature: RowCurvature) -> Matrix:
         """Return the Hessian of the loss of an output, the mean over all outputs: one pass."""
-        return self.parts.call("mean_hessian", held=[_held(curvature)])
+        held = [_held(curvature)]
+        return self.parts.call("mean_hessian", held=held, numbers=self._of_a_gram)
 
     def product(
         self, curvature: RowCurvature, coef: Matrix, intercept: Vector
@@ -325,7 +334,7 @@ class PartitionedRows(LabelledRows):
         ends = np.rint(shares * count).astype(np.int64)
         ends[-1] = count
         counts = np.diff(ends, axis=0, prepend=0)
-        held = [_held(curvature), [work.Own(own) for own in counts]]
+        held: list[Spread | list[work.Own]] = [_held(curvature), self.parts.owned(list(counts))]
         found = self.parts.ask(work.drawn_rows, held=held, combine=join)
         rows = [block for output in range(len(totals)) for block in (own[output] for own in found)]
         design = DenseDesign(
@@ -347,7 +356,9 @@ class PartitionedRows(LabelledRows):
     def output_grams(self, curvature: RowCurvature, tiny: float) -> Cube:
         """Return X' diag(curvature) X of each output over its weight: as many passes."""
         least_counted = tiny * curvature.totals() / self.design.shape[0]
-        return self.parts.ask(work.output_grams, least_counted, held=[_held(curvature)])
+        numbers = self.n_outputs * self._of_a_gram
+        held = [_held(curvature)]
+        return self.parts.ask(work.output_grams, least_counted, held=held, numbers=numbers)
 
     def curvature_mean(self, curvature: RowCurvature) -> Vector:
         """Return the rows' mean, weighted by the curvatures of a model of one output: one pass."""
@@ -359,7 +370,7 @@ class PartitionedRows(LabelledRows):
         return self.parts.call("intercept_hessian", held=[_held(curvature)])
 
 
-def _held(curvature: RowCurvature) -> list[Future]:
+def _held(curvature: RowCurvature) -> Spread:
     assert isinstance(curvature, CurvatureElsewhere)
     return curvature.held
 

@@ -1,31 +1,40 @@
-"""What runs in workers: a partition's rows as one part of all, and what they are asked.
+"""What runs in workers: partitions' rows as parts of all, and what they are asked.
 
-Each function takes the rows of a partition as a model sees them now, and returns what is added up,
-or the largest, over all partitions. Means are of the weight of all rows: they add up as they are.
+`answer` and `keep` are tasks: each goes over the partitions of a group. The functions that these
+are given take the rows of a partition as a model sees them now, and return what is added up, or the
+largest, over all partitions. Means are of the weight of all rows: they add up as they are.
 """
 
 from __future__ import annotations
 
 import copy
 import sys
-from collections.abc import Callable
-from typing import Any, NamedTuple
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 
+from .. import threads
 from ..arrays import Array, Floats, Indices, Matrix, Vector
 from ..design.base import Columns, RowCounter
 from ..kernels.descent import state_at
 from ..objective.labelled_rows import LabelledRows
 from ..objective.penalties import CompiledL2
 from ..objective.row_state import RowCurvature, RowPredictions
-from .rounds import Answer, Kept, Value
+from .placement import Values
+from .rounds import Combine, Told, Value, add
+from .tree import Answer, Node, fold
 
 __all__ = [
+    "Asked",
+    "Own",
     "Place",
     "View",
     "answer",
+    "derive",
     "keep",
+    "subsamples",
+    "told_of",
 ]
 
 
@@ -52,10 +61,10 @@ class Place:
         """Say how much memory they take: dask decides by it what to spill and what to move."""
         return object.__sizeof__(self) + _bytes_of(self.rows, set(), 4)
 
-    def as_seen(self, view: View) -> LabelledRows:
+    def as_seen(self, view: View, n_threads: int = 1) -> LabelledRows:
         """Return the rows as part of all, with a counter of their own."""
         design = copy.copy(self.rows.design)
-        design.counter = RowCounter(design.shape[0])
+        design.counter, design.n_threads = RowCounter(design.shape[0]), n_threads
         rows = self.rows.over(design.standardized(view.columns))
         rows = rows if view.models is None else rows.only(view.models)
         return rows.among(view.total_weight)
@@ -65,6 +74,11 @@ class Own(NamedTuple):
     """What one partition gets, and no other."""
 
     value: Any
+
+
+def size_of(what: Value) -> int:
+    """Return the bytes of the arrays of a partition, or of a row state."""
+    return sys.getsizeof(what) if isinstance(what, Place) else _bytes_of(what, set(), 4)
 
 
 def _bytes_of(what: Value, seen: set[int], depth: int) -> int:
@@ -88,24 +102,129 @@ def _bytes_of(what: Value, seen: set[int], depth: int) -> int:
     return sum(_bytes_of(part, seen, depth - 1) for part in inside.values())
 
 
-def answer(
-    place: Place, *held: Value, does: Callable[..., Any], view: View, given: tuple[Any, ...]
-) -> Answer:
-    """Return what a partition answers; `held` are row states that tasks have kept, or own parts."""
-    rows = place.as_seen(view)
-    own = [part.state if isinstance(part, Kept) else part.value for part in held]
-    value = does(rows, *own, *given)
-    return Answer(value, rows.design.counter.rows)
+class Asked(NamedTuple):
+    """What all groups of partitions are asked.
+
+    Attributes
+    ----------
+    does : callable
+        ``does(rows, *held, *given)``, of a module.
+    view : View
+    given : tuple
+        What all partitions get.
+    combine : callable
+        Of what two neighbours say.
+    n_leaves : int
+        How many partitions there are in all.
+    """
+
+    does: Callable[..., Any]
+    view: View
+    given: tuple[Any, ...]
+    combine: Combine
+    n_leaves: int
 
 
-def keep(
-    place: Place, *held: Value, does: Callable[..., Any], view: View, given: tuple[Any, ...]
-) -> Kept:
-    """Return a row state, which stays here, with what the partition answers."""
-    rows = place.as_seen(view)
-    own = [part.state if isinstance(part, Kept) else part.value for part in held]
-    state, value = does(rows, *own, *given)
-    return Kept(state, Answer(value, rows.design.counter.rows))
+# Partitions of a group, or their row states, as a task gets them: one value of a task before, or
+# one of each partition.
+Held: TypeAlias = Values | list[Any]
+
+
+def answer(members: Sequence[int], n_threads: int, places: Held, *held: Held, asked: Asked) -> Told:
+    """Return what the partitions of a group answer; `held` are row states, or parts of their own.
+
+    Parameters
+    ----------
+    members : sequence of int
+        Which of all partitions they are, rising.
+    n_threads : int
+        What the task may use.
+    places : Values or list of Place
+    *held : Values, or list of row states or of Own
+    asked : Asked
+    """
+
+    def told() -> Iterator[tuple[Node, Answer | None]]:
+        for member, rows, own in _each(members, n_threads, places, held, asked):
+            if rows is None:
+                yield Node(0, member), None
+            else:
+                value = asked.does(rows, *own, *asked.given)
+                yield Node(0, member), Answer(value, rows.design.counter.rows)
+
+    return Told(fold(told(), asked.n_leaves, asked.combine), _here())
+
+
+class Kept(Values):
+    """Row states that stay here, with what their partitions answer."""
+
+    told: Told
+
+
+def keep(members: Sequence[int], n_threads: int, places: Held, *held: Held, asked: Asked) -> Kept:
+    """Return row states of a group, which stay here, with what its partitions answer.
+
+    ``asked.does`` gives both; parameters are those of `answer`.
+    """
+    states: list[Any] = []
+
+    def told() -> Iterator[tuple[Node, Answer | None]]:
+        for member, rows, own in _each(members, n_threads, places, held, asked):
+            if rows is None:
+                states.append(None)
+                yield Node(0, member), None
+            else:
+                state, value = asked.does(rows, *own, *asked.given)
+                states.append(state)
+                yield Node(0, member), Answer(value, rows.design.counter.rows)
+
+    found = fold(told(), asked.n_leaves, asked.combine)
+    return _kept(states, Told(found, _here()))
+
+
+def told_of(kept: Kept) -> Told:
+    """Return the answers of a task that left something in its worker."""
+    return kept.told
+
+
+def derive(*held: Held | None, does: Callable[..., Any], given: tuple[Any, ...]) -> Values:
+    """Return row states made of others of a group; None where there are no rows, or none yet."""
+    size = max(len(_items(each)) for each in held if each is not None)
+    columns = [[None] * size if each is None else _items(each) for each in held]
+    made = [None if own[-1] is None else does(*own, *given) for own in zip(*columns, strict=True)]
+    return Values(made, size_of)
+
+
+def _kept(states: list[Any], told: Told) -> Kept:
+    kept = Kept(states, size_of)
+    kept.told = told
+    return kept
+
+
+def _each(
+    members: Sequence[int], n_threads: int, places: Held, held: Sequence[Held], asked: Asked
+) -> Iterator[tuple[int, LabelledRows | None, list[Any]]]:
+    """Go over the partitions of a group: number, rows as they are seen, and what is theirs."""
+    n_threads = threads.at_most(n_threads)
+    columns = [_items(each) for each in held]
+    for i, (member, place) in enumerate(zip(members, _items(places), strict=True)):
+        rows = None if place is None else place.as_seen(asked.view, n_threads)
+        own = [column[i] for column in columns]
+        yield member, rows, [part.value if isinstance(part, Own) else part for part in own]
+
+
+def _items(held: Held) -> list[Any]:
+    return held.items if isinstance(held, Values) else held
+
+
+def _here() -> str | None:
+    """Return the worker whose task this is; None outside of one."""
+    from distributed import get_worker
+
+    try:
+        return str(get_worker().address)
+    except ValueError:
+        return None
 
 
 # ------------------------------------------------------------------------------------------------
@@ -211,9 +330,19 @@ def subsample(place: Place, first: int, stride: int) -> Place:
     )  # fmt: skip
 
 
-def weight_of_place(place: Place) -> Answer:
-    """Return the sum of the weights of each output."""
-    return Answer(place.rows.total_weight.copy(), 0)
+def subsamples(
+    members: Sequence[int], places: Held, firsts: Sequence[int], stride: int, n_leaves: int
+) -> Kept:
+    """Return every `stride`-th row of the partitions of a group, and the weight of each output."""
+    found: list[Place | None] = []
+    nodes: list[tuple[Node, Answer | None]] = []
+    for member, place, first in zip(members, _items(places), firsts, strict=True):
+        has_rows = place is not None and first < place.rows.design.shape[0]
+        own = subsample(place, first, stride) if has_rows else None
+        found.append(own)
+        total = None if own is None else Answer(own.rows.total_weight.copy(), 0)
+        nodes.append((Node(0, member), total))
+    return _kept(found, Told(fold(nodes, n_leaves, add), _here()))
 
 
 def means_of_columns(rows: LabelledRows, variances: bool) -> tuple[Vector, float]:
@@ -360,13 +489,13 @@ def squares_of(rows: LabelledRows, raw: RowPredictions, curvature: RowCurvature)
     return raw.squares(curvature)
 
 
-def some_models(kept: Kept, models: Value) -> Kept:
+def some_models(state: Value, models: Value) -> Value:
     """Return the row states of some models."""
-    return Kept(kept.state[models], kept.answer)
+    return state[models]
 
 
-def with_models(kept: Kept | None, others: Kept, models: Value, n_models: int) -> Kept:
+def with_models(state: Value, others: Value, models: Value, n_models: int) -> Value:
     """Return row states with those of some models taken from others."""
-    state = others.state.like(n_models) if kept is None else copy.deepcopy(kept.state)
-    state[models] = others.state
-    return Kept(state, others.answer)
+    found = others.like(n_models) if state is None else copy.deepcopy(state)
+    found[models] = others
+    return found
