@@ -29,6 +29,9 @@ from typing import Any
 import numpy as np
 
 import fastlogit
+from fastlogit.dask.parts import MOST_NUMBERS
+from fastlogit.dask.placement import SHARE
+from fastlogit.dask.rounds import FAN_IN
 from fastlogit.design.opening import open_rows
 from fastlogit.linalg.factors import Factor
 
@@ -53,8 +56,6 @@ TOL = 1e-8
 CHECKED = 2_000_000, 20
 GROWING = (100_000, 1_000_000, 10_000_000)
 GB = 1e9
-# Above so many bytes a worker's rows do not fit its memory.
-MEMORY = 1e12
 
 
 @dataclass(frozen=True)
@@ -84,26 +85,6 @@ class Times:
 
 
 @dataclass(frozen=True)
-class Way:
-    """How `fastlogit.dask` makes a round.
-
-    Attributes
-    ----------
-    by_worker : bool
-        One task for each worker; otherwise one for each partition, and again one for each that
-        fetches the answer of what was kept.
-    direct : float
-        Bytes that all answers may have together that come to this process one by one; larger ones
-        are added up in a tree.
-    fan_in : int
-    """
-
-    by_worker: bool = False
-    direct: float = 0.0
-    fan_in: int = 8
-
-
-@dataclass(frozen=True)
 class Cluster:
     """Machines: each with so many cores as fast as one here.
 
@@ -112,6 +93,8 @@ class Cluster:
     n_workers, threads : int
     partition : float
         Bytes of a partition, at the most.
+    memory : float
+        Bytes of a worker.
     memory_rate, network : float
         Bytes a second that a worker reads, and that its link, the scheduler's and this process's
         carry.
@@ -122,6 +105,7 @@ class Cluster:
     n_workers: int
     threads: int = 8
     partition: float = 1e9
+    memory: float = 1e12
     memory_rate: float = 5e10
     network: float = 1.25e9
     latency: float = 2e-4
@@ -182,44 +166,55 @@ def partitions_of(table: Table, cluster: Cluster) -> int:
     return max(cluster.threads, math.ceil(each))
 
 
-def cost_of_round(what: Round, table: Table, cluster: Cluster, times: Times, way: Way) -> Cost:
-    """Return what a round costs."""
-    n_workers, n_parts = cluster.n_workers, partitions_of(table, cluster)
-    alone = way.by_worker and what.name not in ("look", "rows")
-    n_tasks = n_groups = n_workers if alone else n_workers * n_parts
-    if what.keeps and not way.by_worker:
-        n_tasks *= 2
+def tasks_of(table: Table, cluster: Cluster) -> int:
+    """Return how many tasks of a round a worker gets: one, more where its rows fill its memory."""
+    each = table.size / cluster.n_workers
+    if each <= SHARE * cluster.memory:
+        return 1
+    most = SHARE * cluster.memory / cluster.threads
+    return min(math.ceil(each / most), partitions_of(table, cluster))
+
+
+def cost_of_round(what: Round, table: Table, cluster: Cluster, times: Times) -> Cost:
+    """Return what a round of `fastlogit.dask` costs: see its `parts.py`.
+
+    A worker's partitions are neighbours, so that their answers are put together there. Answers that
+    are too large to come to this process are asked of each partition, and added up in a tree.
+    """
+    n_workers = cluster.n_workers
+    n_parts = n_workers * partitions_of(table, cluster)
+    n_groups = n_workers * tasks_of(table, cluster)
+    in_tree = what.waits and not what.joins and what.up * n_groups > 8.0 * MOST_NUMBERS
+    n_groups = n_parts if in_tree or what.name == "rows" else n_groups
+    n_tasks = n_groups * (2 if what.keeps and what.name != "look" else 1)
+    n_tasks += n_parts if what.name == "look" else 0  # each is taken apart
     rate = min(cluster.network, times.rate)
     busy = what.seconds / (n_workers * cluster.threads)
     read = what.n_passes * what.n_samples * table.n_columns * table.itemsize
     rows = max(busy, read / (n_workers * cluster.memory_rate))
-    down = 2.0 * what.down * n_tasks  # by way of the scheduler
-    network, n_bytes, levels = down / rate + 2.0 * cluster.latency, down, 0
-    if what.joins:
-        up = 2.0 * what.up
-        network, n_bytes = network + up / rate, n_bytes + up
-    elif what.waits:
-        in_tree = what.up * n_groups > way.direct
-        while in_tree and n_groups > 1:
-            one = min(way.fan_in, n_groups)
-            n_bytes += what.up * (n_groups - math.ceil(n_groups / one))
-            network += (one - 1) * what.up / rate + cluster.latency
-            network += one * what.up / times.add_rate
-            n_groups = math.ceil(n_groups / one)
-            n_tasks, levels = n_tasks + n_groups, levels + 1
-        up = 2.0 * what.up * n_groups
-        network, n_bytes = network + up / rate, n_bytes + up
+    # What goes out and what comes back passes the scheduler: twice over a link.
+    n_bytes = 2.0 * what.down * n_groups
+    network, levels = n_bytes / rate + 2.0 * cluster.latency, 0
+    while in_tree and n_groups > 1:
+        one = min(FAN_IN, n_groups)
+        n_bytes += what.up * (n_groups - math.ceil(n_groups / one))
+        network += (one - 1) * what.up / rate + cluster.latency
+        network += one * what.up / times.add_rate
+        n_groups = math.ceil(n_groups / one)
+        n_tasks, levels = n_tasks + n_groups, levels + 1
+    back = 2.0 * what.up * (1 if what.joins else n_groups)
+    network, n_bytes = network + back / rate, n_bytes + back
     rounds = times.task * n_tasks + times.run * math.ceil(n_tasks / (n_workers * cluster.threads))
     if what.waits:
-        rounds += times.round + times.level * levels
+        rounds += times.round + times.level * (levels + int(what.keeps))
     return Cost(rounds, rows, network, 0.0, n_bytes, int(what.waits), n_tasks)
 
 
-def cost_of(log: Log, table: Table, cluster: Cluster, times: Times, way: Way) -> Cost:
+def cost_of(log: Log, table: Table, cluster: Cluster, times: Times) -> Cost:
     """Return what a fit costs."""
     total = Cost(driver=log.driver_seconds)
     for what in log.rounds:
-        total = total + cost_of_round(what, table, cluster, times, way)
+        total = total + cost_of_round(what, table, cluster, times)
     return total
 
 
@@ -309,7 +304,7 @@ def measure(client: Any) -> Times:
 # The model held against what there is
 
 
-def against_reality(client: Any, times: Times, way: Way) -> str:
+def against_reality(client: Any, times: Times) -> str:
     """Fit on two worker processes, and say what the model says of it."""
     import dask.array as da
 
@@ -317,7 +312,8 @@ def against_reality(client: Any, times: Times, way: Way) -> str:
 
     n_rows, n_columns = CHECKED
     X, y = table_of(n_rows, n_columns)
-    cut = n_rows // 8
+    cuts = [n_rows // 8] * 8
+    cut = cuts[0]
     blocks = da.from_array(X, chunks=(cut, n_columns)).persist()
     labels = da.from_array(y, chunks=cut).persist()
     client.gather([client.submit(len, part) for part in client.futures_of(blocks)])
@@ -341,12 +337,12 @@ def against_reality(client: Any, times: Times, way: Way) -> str:
     some = slice(None, None, 5)
     as_if, log = fit_as_if(X[some], y[some], n_rows, tol=TOL)
     here = Cluster(2, 1, 8.0 * cut * n_columns, network=np.inf, latency=0.0)
-    cost = cost_of(log, Table(n_rows, n_columns, 8), here, times, way)
+    cost = cost_of(log, Table(n_rows, n_columns, 8), here, times)
     measured = statistics.median(seconds)
     return (
         f"Held against a fit of {n_rows:,} x {n_columns} in 8 partitions on two worker processes "
         f"here: measured {measured:.2f} s ({min(seconds):.2f} to {max(seconds):.2f}), "
-        f"{sum(calls) + 8} tasks and {result.n_passes:.1f} passes; the model says "
+        f"{sum(calls) + len(cuts)} tasks and {result.n_passes:.1f} passes; the model says "
         f"{cost.seconds:.2f} s (rounds {cost.rounds:.2f}, rows {cost.rows:.2f}, network "
         f"{cost.network:.2f}, this process {cost.driver:.2f}), {cost.n_tasks} tasks and "
         f"{as_if.n_passes:.1f} passes."
@@ -388,7 +384,7 @@ def seconds_of(value: float) -> str:
 
 def simulate(
     cases: Sequence[tuple[int, int, str, str]], rows: Sequence[float], workers: Sequence[int],
-    machine: Cluster, times: Times, way: Way,
+    machine: Cluster, times: Times,
 ) -> list[str]:  # fmt: skip
     """Return the lines of the table: the real solver on each, each cluster charged."""
     lines = []
@@ -401,10 +397,10 @@ def simulate(
             proven = "" if result.converged else ", nothing proven"
             for n_workers in workers:
                 cluster = replace(machine, n_workers=n_workers)
-                cost = cost_of(log, table, cluster, times, way)
+                cost = cost_of(log, table, cluster, times)
                 each = table.size / n_workers
                 seconds, most = seconds_of(cost.seconds), cost.most
-                if each > MEMORY:
+                if each > cluster.memory:
                     seconds, most = "X does not fit", "-"
                 lines.append(
                     f"| {n_columns:,} | {n_rows:.0e} | {name}{proven} | {result.n_passes:.1f} | "
@@ -416,7 +412,7 @@ def simulate(
 
 
 def where_squares_end(
-    columns: Sequence[int], workers: Sequence[int], machine: Cluster, times: Times, way: Way,
+    columns: Sequence[int], workers: Sequence[int], machine: Cluster, times: Times,
     gram_ns: float, factor_ns: float,
 ) -> list[str]:  # fmt: skip
     """Return lines of what one Hessian costs, of the subsample of 1e9 rows: from rates, not run."""
@@ -428,11 +424,11 @@ def where_squares_end(
         cells = []
         for n_workers in workers:
             cluster = replace(machine, n_workers=n_workers)
-            cost = cost_of_round(what, Table(1e9, n_columns, 8), cluster, times, way)
+            cost = cost_of_round(what, Table(1e9, n_columns, 8), cluster, times)
             cells.append(f"{seconds_of(cost.rows)} + {seconds_of(cost.network)}")
         factor = 1e-9 * factor_ns * n_columns**3
         lines.append(
-            f"| {n_columns:,} | {bytes_of(size)} | {bytes_of((way.fan_in + 1) * size)} | "
+            f"| {n_columns:,} | {bytes_of(size)} | {bytes_of((FAN_IN + 1) * size)} | "
             f"{' | '.join(cells)} | {seconds_of(factor)} |"
         )
     return lines
@@ -467,7 +463,7 @@ def section(
         "processor time of a row in each kind of round, and of this process. Assumed: workers of "
         f"{machine.threads} such cores that read {bytes_of(machine.memory_rate)} a second, a "
         f"network of {bytes_of(machine.network)} a second and {1e3 * machine.latency:.1f} ms. "
-        f"Where a worker would need more than {bytes_of(MEMORY)} no time is given."
+        f"Where a worker would need more than {bytes_of(machine.memory)} no time is given."
     )
     parts = [about("cluster", how), "", HEAD, *lines, "", checked, "", OF_PASSES, *passes, ""]
     return "\n".join([*parts, OF_SQUARES, *squares])
@@ -509,12 +505,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
         1, given.threads, memory_rate=given.memory_rate, network=given.network,
         latency=given.latency,
     )  # fmt: skip
-    way, times, checked = Way(), Times(), "Dask's times were not measured."
+    times, checked = Times(), "Dask's times were not measured."
     if not given.dry:
         with two_workers() as client:
             times = measure(client)
             print(json.dumps(asdict(times)))
-            checked = against_reality(client, times, way)
+            checked = against_reality(client, times)
     print(checked)
     cases = [
         (d, max(n // given.shrink, 20), dtype, solver)
@@ -526,12 +522,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
     print("\n".join(passes))
     side = 2_000 if given.shrink == 1 else 50
     squares = where_squares_end(
-        (1_000, 3_000, 10_000, 30_000), (100, 1_000), machine, times, way, *rates(side, 4 * side)
+        (1_000, 3_000, 10_000, 30_000), (100, 1_000), machine, times, *rates(side, 4 * side)
     )
     print("\n".join(squares))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of fits that prove nothing, as the table says
-        lines = simulate(cases, given.rows, given.workers, machine, times, way)
+        lines = simulate(cases, given.rows, given.workers, machine, times)
     if given.write is not None:
         PLACE.write(given.write, section(lines, passes, squares, checked, times, machine))
 

@@ -33,7 +33,7 @@ from fastlogit.dask.collections import Asked
 from fastlogit.dask.design import PartitionedDesign
 from fastlogit.dask.parts import Parts
 from fastlogit.dask.reading import Plan, build, facts_of, merged, take
-from fastlogit.dask.rounds import add
+from fastlogit.dask.rounds import add, join
 from fastlogit.dask.rows import PartitionedRows
 from fastlogit.dask.work import Place, View
 from fastlogit.design.base import RowCounter, as_they_are
@@ -73,7 +73,7 @@ class Round:
     keeps : bool
         Whether it leaves something in the workers, and its answer is fetched by another task.
     joins : bool
-        Whether answers are put side by side: `up` is of all partitions together then.
+        Whether answers are put side by side, so that `up` is of all partitions together.
     waits : bool
         Whether this process waits for the answer.
     seconds : float
@@ -126,7 +126,8 @@ class StandIn(Parts):
         self, places: Sequence[Place], sizes: Any, view: View, counter: RowCounter, log: Log,
         seed: int = 0,
     ) -> None:  # fmt: skip
-        super().__init__(None, places, sizes, view, counter)
+        super().__init__(None, places, sizes, view, counter)  # type: ignore[arg-type]
+        self.rows_here = list(places)
         self.log, self.seed = log, seed
         self.n_samples = float(sizes.sum())
         self.n_real = sum(place.rows.design.shape[0] for place in places)
@@ -135,84 +136,80 @@ class StandIn(Parts):
         self.subsamples: dict[int, Any] = {}
 
     def _run(
-        self, run: Callable[..., Any], function: Callable[..., Any], given: tuple[Any, ...],
-        held: Sequence[Sequence[Any]], joins: bool,
-    ) -> tuple[list[Any], list[Any]]:  # fmt: skip
+        self, function: Callable[..., Any], given: tuple[Any, ...], held: Sequence[Any],
+        combine: Any, keeps: bool = False,
+    ) -> tuple[list[Any], Any]:  # fmt: skip
+        """Return what a function gives on each partition, and what it answers, put together."""
         self.counter.check()
-        began = time.process_time()
-        found = [
-            run(place, *(own[i] for own in held), does=function, view=self.view, given=given)
-            for i, place in enumerate(self.places)
-        ]
-        keeps = run is work.keep
-        answers = [each.answer if keeps else each for each in found]
-        n_read = sum(answer.n_rows for answer in answers) * self.each
-        self.counter.rows += n_read  # type: ignore[assignment]  # not always whole
-        up = size_of([each.value for each in answers] if joins else answers[0].value)
+        began, n_read = time.process_time(), 0
+        states, values = [], []
+        for i, place in enumerate(self.rows_here):
+            rows = place.as_seen(self.view)
+            own = [each[i].value if isinstance(each[i], work.Own) else each[i] for each in held]
+            found = function(rows, *own, *given)
+            state, value = found if keeps else (None, found)
+            states.append(state)
+            values.append(value)
+            n_read += rows.design.counter.rows
+        answer = combine(values)
+        self.counter.rows += n_read * self.each  # type: ignore[assignment]  # not always whole
         name = next((part.name for part in given if isinstance(part, work.Method)), None)
         noted = Round(
-            (name or function.__name__).strip("_"), self.n_samples, n_read / self.n_samples,
-            size_of((self.view, given)), up, keeps, joins,
+            (name or function.__name__).strip("_"), self.n_samples, n_read / self.n_real,
+            size_of((self.view, given)), size_of(answer), keeps, combine is join,
         )  # fmt: skip
         self.log.note(noted, self.n_real, began)
-        return found, [answer.value for answer in answers]
+        return states, answer
 
     def ask(
-        self, function: Callable[..., Any], *given: Any, held: Sequence[Sequence[Any]] = (),
-        combine: Any = add,
+        self, function: Callable[..., Any], *given: Any, held: Sequence[Any] = (),
+        combine: Any = add, numbers: int | None = None,
     ) -> Any:  # fmt: skip
+        """Return what all partitions answer, put together."""
         if function is work.every:
             return self._bring(*given)
-        joins = combine is not add and combine.__name__ == "join"
-        value = combine(self._run(work.answer, function, given, held, joins)[1])
-        return value / self.each if function is work.least_positive else value
+        answer = self._run(function, given, held, combine)[1]
+        return answer / self.each if function is work.least_positive else answer
 
     def keep(
-        self, function: Callable[..., Any], *given: Any, held: Sequence[Sequence[Any]] = (),
+        self, function: Callable[..., Any], *given: Any, held: Sequence[Any] = (),
         combine: Any = add,
-    ) -> tuple[list[Any], Any]:  # fmt: skip
-        kept, values = self._run(work.keep, function, given, held, False)
-        value = combine(values)
+    ) -> tuple[Any, Any]:  # fmt: skip
+        """Return row states, and what all partitions answer."""
+        kept, answer = self._run(function, given, held, combine, True)
         if function is work.evaluate_and_keep:  # the least curvature of a row, of weight 1
-            value = value[0], value[1] / self.each
-        return kept, value
+            answer = answer[0], answer[1] / self.each
+        return kept, answer
 
-    def derive(self, function: Callable[..., Any], *held: Sequence[Any], **given: Any) -> Any:
+    def derive(self, function: Callable[..., Any], *held: Any, given: tuple[Any, ...]) -> Any:
+        """Return row states that are made of others."""
         began = time.process_time()
-        found = [function(*own, **given) for own in zip(*held, strict=True)]
-        noted = Round(
-            function.__name__, self.n_samples, 0.0, size_of(given), 0.0, waits=False
-        )  # fmt: skip
+        lists = [[None] * len(self.rows_here) if each is None else each for each in held]
+        found = [function(*own, *given) for own in zip(*lists, strict=True)]
+        noted = Round(function.__name__, self.n_samples, 0.0, size_of(given), 0.0, waits=False)
         self.log.note(noted, self.n_real, began)
         return found
 
     def subsample(self, stride: int) -> tuple[Parts, Any]:
+        """Return every `stride`-th row: the same ones each time."""
         if stride not in self.subsamples:
             self.subsamples[stride] = self._subsample(stride)
         parts, total = self.subsamples[stride]
-        parts = parts.seen(
-            columns=self.view.columns, models=self.view.models,
-            total_weight=self.view.total_weight,
-        )  # fmt: skip
-        return parts, total.copy()
+        return parts.seen(**self.view._asdict()), total.copy()
 
-    def _subsample(self, stride: int) -> tuple[Parts, Any]:
+    def _subsample(self, stride: int) -> tuple[StandIn, Any]:
         began = time.process_time()
-        for place in self.places:
+        for place in self.rows_here:
             work.subsample(place, 0, stride)  # what it takes, of as many rows
-        noted = Round("subsample", self.n_samples, 0.0, 100.0, 0.0, waits=False)
-        self.log.note(noted, self.n_real, began)
-        n_samples = -(-self.n_samples // stride)
+        n_samples = -(-int(self.n_samples) // stride)
         rng = np.random.default_rng([stride, self.seed, int(self.n_samples)])
-        places = [_thinned(place.rows, n_samples / self.n_real, rng) for place in self.places]
-        began = time.process_time()
-        total = np.sum([work.weight_of_place(place).value for place in places], axis=0)
-        sizes = np.full(len(places), int(n_samples) // len(places))
-        sizes[-1] += int(n_samples) - sizes.sum()
-        parts = StandIn(places, sizes, self.view, self.counter, self.log, self.seed)
-        noted = Round("weights", parts.n_samples, 0.0, 100.0, size_of(total))
-        self.log.note(noted, parts.n_real, began)
-        return parts, total
+        mean = n_samples / self.n_real
+        places = [_thinned(place.rows, mean, rng) for place in self.rows_here]
+        total = add([place.rows.total_weight.copy() for place in places])
+        sizes = np.array(_shares(n_samples, len(places)), dtype=np.int64)
+        noted = Round("subsample", self.n_samples, 0.0, 100.0, size_of(total), keeps=True)
+        self.log.note(noted, self.n_real, began)
+        return StandIn(places, sizes, self.view, self.counter, self.log, self.seed), total
 
     def _bring(self, stride: int) -> list[Any]:
         """Return every `stride`-th row: of the real ones by chance, some twice if need be."""
@@ -220,7 +217,7 @@ class StandIn(Parts):
         count = int(-(-self.n_samples // stride))
         rng = np.random.default_rng([stride, self.seed, count])
         found = []
-        for place, some in zip(self.places, _shares(count, len(self.places)), strict=True):
+        for place, some in zip(self.rows_here, _shares(count, len(self.rows_here)), strict=True):
             n_here = place.rows.design.shape[0]
             which = np.sort(rng.choice(n_here, some, replace=some > n_here))
             rows = np.ascontiguousarray(place.rows.design.rows(which))

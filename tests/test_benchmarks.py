@@ -605,18 +605,18 @@ def test_a_fit_on_a_cluster_is_simulated(tmp_path: Path) -> None:
 def test_a_round_costs_what_its_parts_do() -> None:
     pytest.importorskip("distributed")
     cluster, rows = load("cluster"), load("cluster_rows")
-    times = cluster.Times(round=1.0, task=0.1, run=0.0, level=0.5, rate=1e3, add_rate=1e3)
-    machine = cluster.Cluster(64, 1, network=1e3, latency=0.0)
+    times = cluster.Times(round=1.0, task=0.1, run=0.0, level=0.5, rate=1e6, add_rate=1e9)
+    machine = cluster.Cluster(64, 1, network=1e6, latency=0.0)
     table = cluster.Table(6.4e4, 10, 8)
-    what = rows.Round("evaluate", 6.4e4, 1.0, 10.0, 100.0, seconds=64.0)
-    cost = cluster.cost_of_round(what, table, machine, times, cluster.Way())
-    # A task for each of 64 partitions, and a tree of 8 and 1 that add up eight answers each.
-    assert cost.n_tasks == 64 + 8 + 1
-    np.testing.assert_allclose(cost.rounds, 1.0 + 7.3 + 2 * 0.5)
-    np.testing.assert_allclose(cost.rows, 1.0)
-    moved = 2 * 64 * 10.0 + 2 * 7 * 100.0 + 2 * 100.0
-    np.testing.assert_allclose(cost.network, (moved + 2 * 8 * 100.0) / 1e3)
-    assert cost.n_bytes == 2 * 64 * 10.0 + 63 * 100.0 + 2 * 100.0
-    direct = cluster.cost_of_round(what, table, machine, times, cluster.Way(True, 1e9))
-    assert direct.n_tasks == 64
-    assert direct.n_bytes == 2 * 64 * 10.0 + 2 * 64 * 100.0
+    small = rows.Round("evaluate", 6.4e4, 1.0, 10.0, 100.0, seconds=64.0)
+    cost = cluster.cost_of_round(small, table, machine, times)
+    assert (cost.n_rounds, cost.n_tasks) == (1, 64)
+    np.testing.assert_allclose((cost.rounds, cost.rows), (1.0 + 6.4, 1.0))
+    assert cost.n_bytes == 2 * 64 * (10.0 + 100.0)
+    np.testing.assert_allclose(cost.network, cost.n_bytes / 1e6)
+    # What is too large for this process is added up by 8 workers, and by one.
+    large = cluster.cost_of_round(replace(small, up=2e6), table, machine, times)
+    assert large.n_tasks == 64 + 8 + 1
+    np.testing.assert_allclose(large.rounds, 1.0 + 7.3 + 2 * 0.5)
+    assert large.n_bytes == 2 * 64 * 10.0 + 63 * 2e6 + 2 * 2e6
+    np.testing.assert_allclose(large.network, 2 * 64e-5 + 2 * 14.0 + 2 * 16e-3 + 4.0)
