@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Sequence
 from typing import Any
 
@@ -13,27 +14,27 @@ from ..arrays import Array, ArrayLike
 from ..estimators.data import rows_of_models
 from ..estimators.logistic import SOLVERS, cost_tolerance
 from ..estimators.logistic import LogisticRegression as InMemory
+from ..estimators.progress import ProgressLines
 from ..result import FitResult
+from .collections import is_frame, partitions_of
 from .fitting import fit
-from .predictions import columns_of, is_collection, lazily
+from .predictions import columns_of, is_collection, lazily, share_of_hits
 from .rounds import Client, Collection, Table
 
 __all__ = ["LogisticRegression"]
 
 # Parameters that partitions do not have, and what they must be left at.
 LEFT_OUT = {
-    "penalty": "deprecated", "l1_ratio": 0.0, "class_weight": None, "warm_start": False,
-    "interactions": None, "bias_reduction": None, "verbose": 0,
+    "penalty": "deprecated", "l1_ratio": 0.0, "interactions": None, "bias_reduction": None,
 }  # fmt: skip
 
 
 class LogisticRegression(InMemory):
     """Logistic regression fitted to a dask collection: `fastlogit.LogisticRegression` otherwise.
 
-    Its parameters are those of `fastlogit.LogisticRegression`, without L1, `class_weight`,
-    `warm_start`, `interactions`, `bias_reduction` and `verbose`, which are refused. `n_jobs` has no
-    effect: a worker gives each task one thread. Dask collections are predicted lazily, what is in
-    memory at once.
+    Its parameters are those of `fastlogit.LogisticRegression`, without L1, `interactions` and
+    `bias_reduction`, which are refused. `n_jobs` has no effect: a worker gives each task one
+    thread. Dask collections are predicted lazily, what is in memory at once.
     """
 
     def fit(
@@ -44,6 +45,7 @@ class LogisticRegression(InMemory):
         *,
         target: str | None = None,
         features: Sequence[str] | None = None,
+        offset: Collection = None,
         penalty_factor: ArrayLike = None,
         client: Client = None,
     ) -> LogisticRegression:
@@ -58,6 +60,7 @@ class LogisticRegression(InMemory):
             In the place of y: the column of X that holds the labels.
         features : sequence of str, optional
             Columns of a frame that are taken.
+        offset : str, dask array or Series, optional
         penalty_factor : array-like of shape (n_features,), optional
         client : distributed.Client, optional
 
@@ -79,15 +82,70 @@ class LogisticRegression(InMemory):
                     "fastlogit.LogisticRegression has it"
                 )
         self._validate_params()
-        result = fit(
-            X, y, target=target, features=features, C=self.C, penalty_factor=penalty_factor,
-            solver=SOLVERS[self.solver], tol=cost_tolerance(self.tol), max_iter=self.max_iter,
-            multi_class=self.multi_class, sample_weight=sample_weight,
-            intercept="fit" if self.fit_intercept else None, time_limit=self.time_limit,
-            categories=self.categories, handle_unknown=self.handle_unknown, client=client,
-        )  # fmt: skip
+        lines = ProgressLines() if self.verbose else None
+        try:
+            with lines or contextlib.nullcontext():
+                result = fit(
+                    X, y, target=target, features=features, C=self.C,
+                    penalty_factor=penalty_factor, solver=SOLVERS[self.solver],
+                    tol=cost_tolerance(self.tol), max_iter=self.max_iter,
+                    multi_class=self.multi_class, sample_weight=sample_weight, offset=offset,
+                    class_weight=self.class_weight, start=self._start_of_fit(),
+                    intercept="fit" if self.fit_intercept else None, time_limit=self.time_limit,
+                    categories=self.categories, handle_unknown=self.handle_unknown,
+                    callback=lines, client=client,
+                )  # fmt: skip
+        except KeyboardInterrupt as interrupt:
+            best = getattr(interrupt, "result", None)
+            if isinstance(best, FitResult):
+                self._take(best)
+            raise
         self._take(result)
+        if lines is not None:
+            lines.say(result.message)
         return self
+
+    def _start_of_fit(self) -> tuple[Array, Array] | None:
+        """Return where to begin: the last fit, for a warm start."""
+        start = self._start()
+        if start is None:
+            return None
+        return np.asarray(start.coef), np.asarray(start.intercept)
+
+    def score(
+        self,
+        X: Collection,
+        y: Collection = None,
+        sample_weight: Collection = None,
+        *,
+        offset: Collection = None,
+        target: str | None = None,
+        client: Client = None,
+    ) -> float:
+        """Return the share of rows whose label is predicted, of a dask collection where it lies.
+
+        Parameters
+        ----------
+        X : dask array, dask DataFrame or list of delayed
+            Or what is in memory, with y in memory.
+        y : dask array or Series, optional
+        sample_weight, offset : str, dask array or Series, optional
+        target : str, optional
+            In the place of y: the column of X that holds the labels.
+        client : distributed.Client, optional
+
+        Returns
+        -------
+        float
+        """
+        check_is_fitted(self)
+        if not is_collection(X):
+            return super().score(X, y, sample_weight, offset=offset)
+        columns = columns_of(self.result_) if is_frame(X) or target is not None else None
+        beside = {
+            "y": target if y is None else y, "sample_weight": sample_weight, "offset": offset,
+        }  # fmt: skip
+        return share_of_hits(_Of(self, "predict"), partitions_of(X, beside, columns), client)
 
     def _take(self, result: FitResult) -> None:
         """Sets: what a fitted estimator has."""
@@ -102,26 +160,26 @@ class LogisticRegression(InMemory):
         elif hasattr(self, "feature_names_in_"):
             del self.feature_names_in_
 
-    def decision_function(self, X: Collection, *, offset: ArrayLike = None) -> Any:
+    def decision_function(self, X: Collection, *, offset: Collection = None) -> Any:
         """Return the decision function: of a dask collection lazily, as a dask array."""
         n_models = self._n_models(X)
         if n_models is None:
             return super().decision_function(X, offset=offset)
         return self._lazily("decision_function", X, None if n_models == 1 else n_models, offset)
 
-    def predict(self, X: Collection, *, offset: ArrayLike = None) -> Any:
+    def predict(self, X: Collection, *, offset: Collection = None) -> Any:
         """Return the label of each row: of a dask collection lazily, as a dask array."""
         if self._n_models(X) is None:
             return super().predict(X, offset=offset)
         return self._lazily("predict", X, None, offset, self.classes_.dtype)
 
-    def predict_proba(self, X: Collection, *, offset: ArrayLike = None) -> Any:
+    def predict_proba(self, X: Collection, *, offset: Collection = None) -> Any:
         """Return the probability of each class: of a dask collection lazily, as a dask array."""
         if self._n_models(X) is None:
             return super().predict_proba(X, offset=offset)
         return self._lazily("predict_proba", X, len(self.classes_), offset)
 
-    def predict_log_proba(self, X: Collection, *, offset: ArrayLike = None) -> Any:
+    def predict_log_proba(self, X: Collection, *, offset: Collection = None) -> Any:
         """Return its logarithm: of a dask collection lazily, as a dask array."""
         if self._n_models(X) is None:
             return super().predict_log_proba(X, offset=offset)
@@ -137,12 +195,10 @@ class LogisticRegression(InMemory):
         name: str,
         X: Collection,
         width: int | None,
-        offset: ArrayLike,
+        offset: Collection,
         dtype: DTypeLike = np.float64,
     ) -> Any:
-        if offset is not None:
-            raise NotImplementedError("an offset is not there for dask partitions yet")
-        return lazily(_Of(self, name), X, columns_of(self.result_), width, dtype)
+        return lazily(_Of(self, name), X, columns_of(self.result_), width, dtype, offset)
 
 
 class _Of:
@@ -151,5 +207,5 @@ class _Of:
     def __init__(self, estimator: LogisticRegression, name: str) -> None:
         self._estimator, self._name = estimator, name
 
-    def __call__(self, rows: Table) -> Array:
-        return getattr(self._estimator, self._name)(rows)
+    def __call__(self, rows: Table, offset: ArrayLike) -> Array:
+        return getattr(self._estimator, self._name)(rows, offset=offset)

@@ -48,8 +48,8 @@ class Parts:
         self.places = places if isinstance(places, Spread) else Spread(list(places))
         self.placement = placement or Placement(rounds, self.places.futures)
         self.view, self.counter = view, counter
-        # Rows that came to this process last, by their stride: for all that see these partitions.
-        self.taken: dict[int, list[Any]] = {}
+        # Rows that came to this process last, by stride and scale: for all that see these parts.
+        self.taken: dict[tuple[int, float], list[Any]] = {}
 
     def seen(self, **changes: Value) -> Self:
         """Return the same partitions, seen otherwise."""
@@ -110,10 +110,10 @@ class Parts:
         given: tuple[Any, ...], combine: Combine,
     ) -> list[Future]:  # fmt: skip
         """Return the tasks of a round, one for each group."""
-        asked = work.Asked(function, self.view, given, combine, len(self.sizes))
+        question = work.Question(function, self.view, given, combine, len(self.sizes))
         lists = [self._by(each, groups) for each in (self.places, *held)]
         members, n_threads = _members(groups)
-        return self.rounds.map(task, name, members, n_threads, *lists, asked=asked)
+        return self.rounds.map(task, name, members, n_threads, *lists, question=question)
 
     def _by(self, held: Spread | Sequence[Any], groups: tuple[Group, ...]) -> list[Any]:
         """Return what each group gets of row states, or of what partitions get."""

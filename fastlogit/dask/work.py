@@ -26,7 +26,7 @@ from .rounds import Combine, Told, Value, add
 from .tree import Answer, Node, fold
 
 __all__ = [
-    "Asked",
+    "Question",
     "Own",
     "Place",
     "View",
@@ -44,6 +44,8 @@ class View(NamedTuple):
     columns: Columns
     models: Indices | None
     total_weight: Vector
+    # What offsets are divided by.
+    scale: float = 1.0
 
 
 class Place:
@@ -67,6 +69,7 @@ class Place:
         design.counter, design.n_threads = RowCounter(design.shape[0]), n_threads
         rows = self.rows.over(design.standardized(view.columns))
         rows = rows if view.models is None else rows.only(view.models)
+        rows = rows if view.scale == 1.0 else rows.cooled(view.scale)
         return rows.among(view.total_weight)
 
 
@@ -102,7 +105,7 @@ def _bytes_of(what: Value, seen: set[int], depth: int) -> int:
     return sum(_bytes_of(part, seen, depth - 1) for part in inside.values())
 
 
-class Asked(NamedTuple):
+class Question(NamedTuple):
     """What all groups of partitions are asked.
 
     Attributes
@@ -130,7 +133,9 @@ class Asked(NamedTuple):
 Held: TypeAlias = Values | list[Any]
 
 
-def answer(members: Sequence[int], n_threads: int, places: Held, *held: Held, asked: Asked) -> Told:
+def answer(
+    members: Sequence[int], n_threads: int, places: Held, *held: Held, question: Question
+) -> Told:
     """Return what the partitions of a group answer; `held` are row states, or parts of their own.
 
     Parameters
@@ -141,18 +146,18 @@ def answer(members: Sequence[int], n_threads: int, places: Held, *held: Held, as
         What the task may use.
     places : Values or list of Place
     *held : Values, or list of row states or of Own
-    asked : Asked
+    question : Question
     """
 
     def told() -> Iterator[tuple[Node, Answer | None]]:
-        for member, rows, own in _each(members, n_threads, places, held, asked):
+        for member, rows, own in _each(members, n_threads, places, held, question):
             if rows is None:
                 yield Node(0, member), None
             else:
-                value = asked.does(rows, *own, *asked.given)
+                value = question.does(rows, *own, *question.given)
                 yield Node(0, member), Answer(value, rows.design.counter.rows)
 
-    return Told(fold(told(), asked.n_leaves, asked.combine), _here())
+    return Told(fold(told(), question.n_leaves, question.combine), _here())
 
 
 class Kept(Values):
@@ -161,24 +166,26 @@ class Kept(Values):
     told: Told
 
 
-def keep(members: Sequence[int], n_threads: int, places: Held, *held: Held, asked: Asked) -> Kept:
+def keep(
+    members: Sequence[int], n_threads: int, places: Held, *held: Held, question: Question
+) -> Kept:
     """Return row states of a group, which stay here, with what its partitions answer.
 
-    ``asked.does`` gives both; parameters are those of `answer`.
+    ``question.does`` gives both; parameters are those of `answer`.
     """
     states: list[Any] = []
 
     def told() -> Iterator[tuple[Node, Answer | None]]:
-        for member, rows, own in _each(members, n_threads, places, held, asked):
+        for member, rows, own in _each(members, n_threads, places, held, question):
             if rows is None:
                 states.append(None)
                 yield Node(0, member), None
             else:
-                state, value = asked.does(rows, *own, *asked.given)
+                state, value = question.does(rows, *own, *question.given)
                 states.append(state)
                 yield Node(0, member), Answer(value, rows.design.counter.rows)
 
-    found = fold(told(), asked.n_leaves, asked.combine)
+    found = fold(told(), question.n_leaves, question.combine)
     return _kept(states, Told(found, _here()))
 
 
@@ -202,13 +209,13 @@ def _kept(states: list[Any], told: Told) -> Kept:
 
 
 def _each(
-    members: Sequence[int], n_threads: int, places: Held, held: Sequence[Held], asked: Asked
+    members: Sequence[int], n_threads: int, places: Held, held: Sequence[Held], question: Question
 ) -> Iterator[tuple[int, LabelledRows | None, list[Any]]]:
     """Go over the partitions of a group: number, rows as they are seen, and what is theirs."""
     n_threads = threads.at_most(n_threads)
     columns = [_items(each) for each in held]
     for i, (member, place) in enumerate(zip(members, _items(places), strict=True)):
-        rows = None if place is None else place.as_seen(asked.view, n_threads)
+        rows = None if place is None else place.as_seen(question.view, n_threads)
         own = [column[i] for column in columns]
         yield member, rows, [part.value if isinstance(part, Own) else part for part in own]
 
@@ -301,15 +308,18 @@ class Method(NamedTuple):
 # Sums over the rows
 
 
-def weights_of_all(rows: LabelledRows, n_classes: int) -> tuple[Vector, Vector, Vector]:
-    """Return the weight of all rows for each output, and weight and rows of each class."""
-    codes, weights = rows.codes_of(0), rows.weights_of(0)
-    counts = np.bincount(codes if weights is None else codes[weights > 0.0], minlength=n_classes)
-    of_class = counts.astype(np.float64)
-    if weights is not None:
-        of_class = np.bincount(codes, weights, minlength=n_classes).astype(np.float64)
-    total = float(codes.size) if weights is None else float(weights.sum())
-    return np.full(rows.n_outputs, total), of_class, counts.astype(np.float64)
+def weights_of_all(rows: LabelledRows, n_classes: int) -> tuple[Vector, Matrix, Vector]:
+    """Return the weight of all rows for each output, and of each class in each set of weights.
+
+    Last come how many rows of weight each class has.
+    """
+    codes, sets = rows.codes_of(0), rows._targets.weights
+    counts = np.bincount(codes, minlength=n_classes).astype(np.float64)
+    if not len(sets):
+        return np.full(rows.n_outputs, float(codes.size)), counts[None], counts
+    of_class = np.array([np.bincount(codes, own, n_classes) for own in sets])
+    counts = np.bincount(codes[(sets > 0.0).all(axis=0)], minlength=n_classes).astype(np.float64)
+    return sets.sum(axis=1)[rows.weight_set], of_class, counts
 
 
 def subsample(place: Place, first: int, stride: int) -> Place:
@@ -324,8 +334,8 @@ def subsample(place: Place, first: int, stride: int) -> Place:
     return Place(
         LabelledRows(
             taken, rows.loss, np.ascontiguousarray(targets.codes[:, some]), targets.positive,
-            np.ascontiguousarray(targets.weights[:, some]), None, rows.fit_intercept,
-            targets.weight_set,
+            np.ascontiguousarray(targets.weights[:, some]),
+            np.ascontiguousarray(targets.offset[:, some]), rows.fit_intercept, targets.weight_set,
         )
     )  # fmt: skip
 
@@ -402,9 +412,19 @@ def leading_rows(
     return [(np.asarray(rows.design.rows(which), dtype=np.float64), values)]
 
 
-def codes_and_weights(rows: LabelledRows) -> list[tuple[Array, Vector | None]]:
-    """Return classes and weights of a partition's rows."""
-    return [(rows.codes_of(0), rows.weights_of(0))]
+def weights_in_list(rows: LabelledRows, output: int) -> list[Vector | None]:
+    """Return the weights of a partition's rows for an output, in a list."""
+    return [rows.weights_of(output)]
+
+
+def common_weights_in_list(rows: LabelledRows) -> list[Vector]:
+    """Return weights that see every row which a model sees, in a list."""
+    return [rows.common_weights()]
+
+
+def codes_in_list(rows: LabelledRows, model: int) -> list[Array]:
+    """Return the classes of a partition's rows, in a list."""
+    return [rows.codes_of(model)]
 
 
 def gram(rows: LabelledRows, curvature: Vector) -> Matrix:
@@ -422,15 +442,22 @@ def totals_in_list(rows: LabelledRows, curvature: RowCurvature) -> list[Vector]:
     return [curvature.totals()]
 
 
-def every(
-    rows: LabelledRows, first: int, stride: int
-) -> list[tuple[Array, Array, Vector | None]]:  # fmt: skip
-    """Return copies of every `stride`-th row from one on, classes and weights, in a list."""
+def every(rows: LabelledRows, first: int, stride: int) -> list[tuple[Array, ...]]:
+    """Return copies of every `stride`-th row from one on, classes, weights, offsets, in a list."""
     which = np.arange(first, rows.design.shape[0], stride)
-    weights = rows.weights_of(0)
-    own = None if weights is None else weights[which]
     rows.design.counter.rows += which.size
-    return [(np.ascontiguousarray(rows.design.rows(which)), rows.codes_of(0)[which], own)]
+    targets = rows._targets
+    X = np.ascontiguousarray(rows.design.rows(which))
+    return [(X, targets.codes[0, which], targets.weights[:, which], targets.offset[:, which])]
+
+
+def offsets_of_every(
+    rows: LabelledRows, first: int, model: int, stride: int
+) -> list[tuple[Array, ...]]:
+    """Return offsets of every `stride`-th row from one on, and its weights, in a list."""
+    offset, weights = rows.offsets_of_every(1, model)
+    own = np.array([each[first::stride] for each in weights if each is not None])
+    return [(np.ascontiguousarray(offset[:, first::stride]), own)]
 
 
 def in_list(rows: LabelledRows, *given: Value) -> list[Any]:

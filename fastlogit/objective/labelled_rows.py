@@ -317,6 +317,16 @@ class LabelledRows:
         sets = self._targets.offset
         return sets[output % len(sets)] if len(sets) else None
 
+    def offsets_of_every(self, stride: int, model: int) -> tuple[Matrix, list[Vector | None]]:
+        """Return offsets (n_classes, n_rows) and weights of a model, of every `stride`-th row."""
+        outputs = model * self.loss.n_classes + np.arange(self.loss.n_classes)
+        offset = np.zeros((outputs.size, len(range(0, self.design.shape[0], stride))))
+        if self.n_offsets:
+            fixed = [self.offset_of(int(output)) for output in outputs]
+            offset[...] = [of_output[::stride] for of_output in fixed if of_output is not None]
+        weights = [self.weights_of(int(output)) for output in outputs]
+        return offset, [None if own is None else own[::stride] for own in weights]
+
     @property
     def n_offsets(self) -> int:
         """Sets of offsets: 0, 1 for all outputs, or one for each class."""
