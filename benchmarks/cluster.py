@@ -44,7 +44,7 @@ PLACE = Place("cluster")
 # Columns, real rows, type and solver of each simulation. Ten thousand columns of float64 would take
 # 8 GB here.
 CASES = (
-    (20, 400_000, "float64", "auto"),
+    (20, 500_000, "float64", "auto"),
     (100, 200_000, "float64", "auto"),
     (1_000, 20_000, "float64", "auto"),
     (10_000, 100_000, "float32", "newton-cg"),
@@ -65,7 +65,7 @@ class Times:
     Attributes
     ----------
     round : float
-        A round without tasks, from the call to the answer.
+        A round of a fit, from the call to the answer, but for its tasks and its rows.
     task : float
         What a task takes of scheduler and client, which are one processor.
     run : float
@@ -256,6 +256,29 @@ def median_of(call: Callable[[], object], turns: int = 9) -> float:
     return statistics.median(found)
 
 
+def of_a_round(client: Any) -> float:
+    """Return the seconds of a round, from fits to so few rows that these take no time."""
+    import dask.array as da
+
+    import fastlogit.dask
+
+    X, y = table_of(1_000, 5)
+    blocks = da.from_array(X, chunks=(250, 5)).persist()
+    labels = da.from_array(y, chunks=250).persist()
+    n_rounds, own_gather = 0, client.gather
+
+    def counted(*args: Any, **more: Any) -> Any:
+        nonlocal n_rounds
+        n_rounds += 1
+        return own_gather(*args, **more)
+
+    turns = 9
+    client.gather = counted
+    seconds = median_of(lambda: fastlogit.dask.fit(blocks, labels, C=1.0, tol=TOL), turns)
+    client.gather = own_gather
+    return seconds * (turns + 1) / n_rounds
+
+
 def measure(client: Any) -> Times:
     """Return what rounds, tasks, levels and bytes take between two workers."""
     counts, found, busy, turns = (2, 16, 64, 160), [], [], 9
@@ -267,9 +290,10 @@ def measure(client: Any) -> Times:
         began = time.process_time()
         found.append(median_of(one, turns))
         busy.append((time.process_time() - began) / (turns + 1))
-    each, fixed = np.polyfit(counts, found, 1)
+    each = float(np.polyfit(counts, found, 1)[0])
     # The scheduler runs in this process.
-    task = min(float(np.polyfit(counts, busy, 1)[0]), float(each))
+    task = min(float(np.polyfit(counts, busy, 1)[0]), each)
+    fixed = of_a_round(client) - 2.0 * each
 
     def chain() -> None:
         last = client.submit(nothing, 0, pure=False)
@@ -296,8 +320,8 @@ def measure(client: Any) -> Times:
     rate = 8.0 * count / max(statistics.median(seconds) - max(fixed, 0.0), 1e-4)
     a, b = numbers(count), numbers(count)
     add_rate = 8.0 * count / median_of(lambda: a + b, 5)
-    run = 2.0 * (float(each) - task)  # two workers share the tasks
-    return Times(max(float(fixed), 0.0), task, run, max(level, 0.0), rate, add_rate)
+    run = 2.0 * (each - task)  # two workers share the tasks
+    return Times(max(fixed, 0.0), task, run, max(level, 0.0), rate, add_rate)
 
 
 # ------------------------------------------------------------------------------------------------

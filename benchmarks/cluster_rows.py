@@ -221,7 +221,8 @@ class StandIn(Parts):
             n_here = place.rows.design.shape[0]
             which = np.sort(rng.choice(n_here, some, replace=some > n_here))
             rows = np.ascontiguousarray(place.rows.design.rows(which))
-            found.append((rows, place.rows.codes_of(0)[which], None))
+            none = np.empty((0, some))  # weights, offsets
+            found.append((rows, place.rows.codes_of(0)[which], none, none))
         self.counter.rows += count
         share = count / self.n_samples
         noted = Round("every", self.n_samples, share, 100.0, size_of(found), joins=True)
@@ -306,7 +307,7 @@ def fit_as_if(
     total, of_class, counts = parts.ask(work.weights_of_all, classes.size)
     design = PartitionedDesign(parts, one, X.dtype, 1.0)
     rows = PartitionedRows(
-        design, Binomial(), (1,), total, of_class, (counts * each).astype(np.int64), True, False
+        design, Binomial(), (1,), total, of_class, (counts * each).astype(np.int64), True, 0, 0
     )
     none = validation.NO_NUMBERS
     looked = Rows(design, None, None, None, None)
@@ -324,10 +325,10 @@ def fit_as_if(
 def _places(X: Any, y: Any, each: float, n_parts: int, log: Log) -> tuple[list[Place], Any]:
     """Return the rows as partitions that were looked at, each row of weight `each`."""
     cuts = np.cumsum([0, *_shares(len(y), n_parts)])
-    n_rows, asked = each * len(y), Asked(None, None, None)
+    n_rows, asked = each * len(y), Asked({}, None)
     began = time.process_time()
     blocks = [
-        take(number, X[a:b], y[a:b], None, asked)
+        take(number, X[a:b], {"y": y[a:b]}, asked)
         for number, (a, b) in enumerate(itertools.pairwise(cuts))
     ]
     told = [facts_of(block).value for block in blocks]
