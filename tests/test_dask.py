@@ -23,6 +23,7 @@ import dask.dataframe as dd  # noqa: E402
 import pandas as pd  # noqa: E402
 import scipy.sparse as sp  # noqa: E402
 from dask.delayed import delayed  # noqa: E402
+from dask_cluster import CUTS, blocks, make_table, quiet_cluster  # noqa: E402
 
 import fastlogit.dask as of_dask  # noqa: E402
 from fastlogit.dask import collections, reading  # noqa: E402
@@ -36,8 +37,6 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
 ]
 
-CUTS = (700, 100, 600, 400)
-
 
 @pytest.fixture(scope="module")
 def client() -> Iterator[Any]:
@@ -47,22 +46,9 @@ def client() -> Iterator[Any]:
         yield client
 
 
-def quiet_cluster(**options: Any) -> Any:
-    return distributed.LocalCluster(
-        processes=True, dashboard_address=":0", silence_logs=50, memory_limit=0, **options
-    )
-
-
 @pytest.fixture(scope="module")
 def table() -> tuple[Any, Any, Any]:
-    rng = np.random.default_rng(5)
-    X = rng.normal(size=(1800, 5)) * [1.0, 20.0, 0.3, 1.0, 1.0] + [0.0, 7.0, 0.0, 0.0, 1.0]
-    raw = X @ [1.0, 0.03, -2.0, 0.0, 0.4] + rng.logistic(size=1800)
-    return X, (raw > 0.5).astype(np.int64), np.digitize(raw, [-1.0, 1.5])
-
-
-def blocks(array: Any) -> Any:
-    return da.from_array(array, chunks=(CUTS, *(-1,) * (array.ndim - 1)))
+    return make_table()
 
 
 def alike(found: Any, wanted: Any, tol: float = 1e-10) -> None:

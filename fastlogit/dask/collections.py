@@ -70,9 +70,20 @@ def client_of(client: Client) -> Client:
         If dask.distributed is not installed.
     ValueError
         If there is none.
+    TypeError
+        If it answers in coroutines.
     """
-    if client is not None:
-        return client
+    found = _there_is() if client is None else client
+    if getattr(found, "asynchronous", False):
+        raise TypeError(
+            "the dask Client is asynchronous, and a fit waits for answers; give client=, one made "
+            "by Client(address)"
+        )
+    return found
+
+
+def _there_is() -> Client:
+    """Return the client that dask knows."""
     try:
         from distributed import get_client
     except ImportError as error:

@@ -155,7 +155,8 @@ class Placement:
         import distributed
 
         wait: Any = distributed.wait  # which has no types
-        wait(self.futures)
+        with self._rounds.client.as_current():  # the user's default may be another one, or none
+            wait(self.futures)
 
 
 def _cut(

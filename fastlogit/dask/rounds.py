@@ -72,9 +72,13 @@ class Rounds:
         self, function: Callable[..., Any], label: str, *lists: Sequence[Any], **common: object
     ) -> list[Future]:
         """Return a future for each item of the lists: ``function(*items, **common)``."""
+        import dask
+
         number = next(self._count)
         keys = [self.key(label, f"{number}-{place}") for place in range(len(lists[0]))]
-        found = self.client.map(function, *lists, key=keys, pure=False, **common)
+        # Coefficients of a million columns are no mistake, of which dask would warn.
+        with dask.config.set({"distributed.admin.large-graph-warning-threshold": "1 TiB"}):
+            found = self.client.map(function, *lists, key=keys, pure=False, **common)
         self._spent.clear()
         return list(found)
 

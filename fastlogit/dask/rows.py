@@ -27,8 +27,8 @@ from .states import CurvatureElsewhere, Measures, PredictionsElsewhere
 
 __all__ = ["PartitionedRows"]
 
-# Numbers of a subsample that may come to this process: 64 MB. One of 10,000,000 x 20 has 34 MB, and ten
-# rounds over it in the workers took 150 ms more.
+# Numbers of a subsample that may come to this process: 64 MB. That of 10,000,000 x 20 has 34, and a
+# start over it in the workers would take a dozen rounds of 10 ms.
 FEW_NUMBERS = 2**23
 
 

@@ -26,9 +26,9 @@ from .rounds import Combine, Told, Value, add
 from .tree import Answer, Node, fold
 
 __all__ = [
-    "Question",
     "Own",
     "Place",
+    "Question",
     "View",
     "answer",
     "derive",
