@@ -13,8 +13,9 @@ from .design.few import PackedModels, n_outputs
 from .elementwise import sigmoid
 from .inputs import validation
 from .inputs.categories import Categories
-from .inputs.conversion import IMPUTE, as_numbers, column_text, refuse_special
+from .inputs.conversion import as_numbers, refuse_special
 from .inputs.given import OfFit
+from .inputs.values import IMPUTE, column_text
 from .kernels.hypotheses import BINARY, RAW, SOFTMAX
 from .options import check_option
 from .prediction import MULTI_CLASS, predict_proba, raw_prediction

@@ -20,8 +20,10 @@ from sklearn.linear_model import LogisticRegression
 from typer.testing import CliRunner
 
 import fastlogit
-from fastlogit import demo, io, warming
+from fastlogit import io, warming
 from fastlogit.cli import commands, facts, main, watching
+from fastlogit.demo import studies
+from fastlogit.demo.data import Row
 from fastlogit.fitting import fit as fitting
 from fastlogit.kernels import policy
 from fastlogit.model_file import load_model
@@ -870,15 +872,15 @@ def test_parquet_without_pyarrow(irises, monkeypatch):
 
 def test_demo_prints_its_table_and_pictures(monkeypatch):
     rows = (
-        demo.Row("tumours (30)", "linear regression", 0.942),
-        demo.Row("tumours (30)", "accelerated", 0.947, 0.118, 14_407.2, 2e-9, 0.0173, 7.2),
+        Row("tumours (30)", "linear regression", 0.942),
+        Row("tumours (30)", "accelerated", 0.947, 0.118, 14_407.2, 2e-9, 0.0173, 7.2),
     )
-    study = demo.STUDIES[2]
+    study = studies.STUDIES[2]
 
     def one_study(out):
         yield study, rows, out / "3-gradient-descent.png"
 
-    monkeypatch.setattr(demo, "run", one_study)
+    monkeypatch.setattr(studies, "run", one_study)
     output = succeed("demo", "--out", "pictures")
     assert "linear regression    94.2%        -      -      -       -       -" in output
     assert "accelerated          94.7%    0.118 14,407  2e-09  0.0173     7.2" in output

@@ -17,6 +17,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
 
 from fastlogit import demo, plots, threads
+from fastlogit.demo import studies
 from fastlogit.kernels import policy
 
 # Rooms above the kernels, with fits that take minutes in plain Python.
@@ -27,28 +28,28 @@ pytestmark = pytest.mark.jit
 def short_timings():
     """Time the NumPy loops for 2 ms each: the speed itself is no test's business."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(demo, "TIMING_SECONDS", 0.002)
+        patch.setattr(demo.numpy_loop, "TIMING_SECONDS", 0.002)
         yield
 
 
 @pytest.fixture(scope="module")
 def far_out():
-    return demo.far_out()
+    return demo.far_out.far_out()
 
 
 @pytest.fixture(scope="module")
 def descent():
-    return demo.descent()
+    return demo.descent.descent()
 
 
 @pytest.fixture(scope="module")
 def circles():
-    return demo.circles()
+    return demo.boundaries.circles()
 
 
 @pytest.fixture(scope="module")
 def digits():
-    return demo.digits()
+    return demo.one_vs_all.digits()
 
 
 def draws(draw, record):
@@ -62,8 +63,8 @@ def draws(draw, record):
 
 
 def test_split_sets_the_same_rows_aside_each_time():
-    X, y = demo.tumours()
-    first, second = demo.split(X, y), demo.split(X, y)
+    X, y = demo.data.tumours()
+    first, second = demo.data.split(X, y), demo.data.split(X, y)
     np.testing.assert_array_equal(first.X_test, second.X_test)
     assert len(first.y_test) == 171
     assert abs(first.y.mean() - first.y_test.mean()) < 0.01
@@ -71,7 +72,7 @@ def test_split_sets_the_same_rows_aside_each_time():
 
 
 def test_tumours_are_1_where_malignant():
-    X, y = demo.tumours("mean radius")
+    X, y = demo.data.tumours("mean radius")
     assert X.shape == (569, 1)
     assert y.sum() == 212
     assert X[y == 1].mean() > X[y == 0].mean()
@@ -79,9 +80,9 @@ def test_tumours_are_1_where_malignant():
 
 @pytest.mark.jit
 def test_hypothesis_predicts_1_exactly_where_x1_plus_x2_is_at_least_3():
-    study = demo.hypothesis()
+    study = demo.hypothesis.hypothesis()
     np.testing.assert_array_equal(study.y, study.X.sum(axis=1) >= 3)
-    assert draws(demo.draw_hypothesis, study)
+    assert draws(demo.hypothesis.draw_hypothesis, study)
 
 
 @pytest.mark.jit
@@ -93,7 +94,7 @@ def test_one_slip_drags_least_squares_along_and_logistic_regression_stays(far_ou
     assert accuracies["tumours (1)", "linear regression"] > 0.85
     assert accuracies["one slip (1)", "linear regression"] < 0.7
     assert accuracies["tumours (1)", "logistic"] == accuracies["one slip (1)", "logistic"]
-    assert draws(demo.draw_far_out, far_out)
+    assert draws(demo.far_out.draw_far_out, far_out)
 
 
 @pytest.mark.jit
@@ -105,7 +106,7 @@ def test_the_tutorial_says_what_its_picture_shows(far_out):
     assert said == [f"{logistic:.1f}" for _, logistic in far_out.boundaries.values()]
     malignant = far_out.x["as measured"][far_out.y == 1]
     figure = Figure()
-    demo.draw_far_out(far_out, figure)
+    demo.far_out.draw_far_out(far_out, figure)
     shown = [
         text.get_text().rpartition(" ")[2]
         for ax in figure.axes
@@ -134,12 +135,12 @@ def test_both_descents_arrive_the_accelerated_one_sooner_and_newton_at_once(desc
     assert descent.accelerated.n_iter < descent.plain.n_iter / 5
     assert descent.exact.n_iter < descent.accelerated.n_iter / 20
     assert np.all(np.diff(descent.plain.history) <= 1e-12)
-    assert draws(demo.draw_descent, descent)
+    assert draws(demo.descent.draw_descent, descent)
 
 
 @pytest.mark.jit
 def test_descent_arrives_where_scikit_learn_does(descent):
-    data = demo.standardized(demo.split(*demo.tumours()))
+    data = demo.data.standardized(demo.data.split(*demo.data.tumours()))
     peer = LogisticRegression(C=1 / (0.001 * len(data.y)), tol=1e-10, max_iter=10_000)
     peer.fit(data.X, data.y)
     np.testing.assert_allclose(descent.accelerated.coef, peer.coef_[0], atol=2e-3)
@@ -162,23 +163,23 @@ def test_a_circle_is_learnt_with_squares_and_not_without(circles):
     predict = circles.results[2].predict
     assert predict(circles.transforms[2](centre)).tolist() == [1]
     assert predict(circles.transforms[2](rim)).tolist() == [0, 0, 0, 0]
-    assert draws(demo.draw_circles, circles)
+    assert draws(demo.boundaries.draw_circles, circles)
 
 
 @pytest.mark.jit
 def test_tumour_boundaries():
-    study = demo.tumour_boundaries()
+    study = demo.boundaries.tumour_boundaries()
     assert [row.accuracy > 0.85 for row in study.rows] == [True, True]
     assert study.rows[1].log_loss < study.rows[0].log_loss
-    assert draws(demo.draw_tumour_boundaries, study)
+    assert draws(demo.boundaries.draw_tumour_boundaries, study)
 
 
 @pytest.mark.jit
 def test_iris():
-    study = demo.iris()
+    study = demo.one_vs_all.iris()
     assert study.class_names == ("setosa", "versicolor", "virginica")
     assert [row.accuracy > 0.9 for row in study.rows] == [True, True]
-    assert draws(demo.draw_iris, study)
+    assert draws(demo.one_vs_all.draw_iris, study)
 
 
 @pytest.mark.jit
@@ -188,19 +189,19 @@ def test_digits(digits):
     assert row.accuracy > 0.94
     assert row.accuracy == pytest.approx(np.trace(digits.confusion) / digits.confusion.sum())
     assert digits.result.coef.shape == (64, 10)
-    assert draws(demo.draw_digits, digits)
+    assert draws(demo.one_vs_all.draw_digits, digits)
 
 
 @pytest.mark.jit
 def test_cross_validation_finds_the_middle_of_its_grid():
-    study = demo.cross_validation()
+    study = demo.cross_validation.cross_validation()
     (row,) = study.rows
-    assert demo.CS[4] < study.model.C_ < demo.CS[-4]
+    assert demo.cross_validation.CS[4] < study.model.C_ < demo.cross_validation.CS[-4]
     assert study.model.grid_.converged.all()
     assert row.n_passes > study.model.result_.n_passes
     assert row.accuracy > 0.94
     assert row.log_loss < 0.12
-    assert draws(demo.draw_cross_validation, study)
+    assert draws(demo.cross_validation.draw_cross_validation, study)
 
 
 @pytest.mark.jit
@@ -220,17 +221,19 @@ def test_every_row_of_a_logistic_model_has_all_numbers(far_out, descent, circles
 
 @pytest.mark.jit
 def test_times_numpy_of_several_classes_and_of_momentum():
-    data = demo.standardized(demo.split(*demo.tumours("mean radius", "mean texture")))
-    assert demo.times_numpy(data.X, data.y, "nesterov") > 0
-    assert demo.times_numpy(data.X, np.arange(len(data.X)) % 3) > 0
+    data = demo.data.standardized(
+        demo.data.split(*demo.data.tumours("mean radius", "mean texture"))
+    )
+    assert demo.numpy_loop.times_numpy(data.X, data.y, "nesterov") > 0
+    assert demo.numpy_loop.times_numpy(data.X, np.arange(len(data.X)) % 3) > 0
 
 
 def test_run_makes_the_directory_and_its_pictures(tmp_path, monkeypatch):
-    monkeypatch.setattr(demo, "STUDIES", demo.STUDIES[:1])
+    monkeypatch.setattr(studies, "STUDIES", studies.STUDIES[:1])
     lines = plots._grid_lines
     monkeypatch.setattr(plots, "_grid_lines", lambda values, n_grid: lines(values, 20))
     out = tmp_path / "deep" / "pictures"
-    ((study, rows, picture),) = demo.run(out)
+    ((study, rows, picture),) = studies.run(out)
     assert study.title == "sigmoid and decision boundary"
     assert rows == ()
     assert picture == out / "1-hypothesis.png"
@@ -243,22 +246,22 @@ def test_a_study_runs_and_is_drawn_in_one_thread(tmp_path, monkeypatch):
 
     def compute():
         seen.append(threads.thread_count(None))
-        return demo.hypothesis()
+        return demo.hypothesis.hypothesis()
 
     def draw(record, figure):
         seen.append(threads.thread_count(None))
 
-    study = dataclasses.replace(demo.STUDIES[0], compute=compute, draw=draw)
-    monkeypatch.setattr(demo, "STUDIES", (study, study))
-    monkeypatch.setattr(demo, "compile_kernels", lambda: None)
-    for _ in demo.run(tmp_path):
+    study = dataclasses.replace(studies.STUDIES[0], compute=compute, draw=draw)
+    monkeypatch.setattr(studies, "STUDIES", (study, study))
+    monkeypatch.setattr(studies, "compile_kernels", lambda: None)
+    for _ in studies.run(tmp_path):
         seen.append(threads.thread_count(None))
     assert seen == [1, 1, pool] * 2
 
 
 def test_one_thread_is_given_back_after_an_error():
     before = numba.get_num_threads()
-    with contextlib.suppress(KeyError), demo.one_thread():
+    with contextlib.suppress(KeyError), studies.one_thread():
         assert numba.get_num_threads() == 1
         raise KeyError
     assert numba.get_num_threads() == before
@@ -303,10 +306,10 @@ def compile_with(monkeypatch, n_compiled):
         if kind == "narrow":
             activity.n_compiled += n_compiled
 
-    activity = demo.activity()
+    activity = demo.compiling.activity()
     monkeypatch.setattr(activity, "n_compiled", activity.n_compiled)
-    monkeypatch.setattr(demo, "compile_kind", compile_kind)
-    demo.compile_kernels()
+    monkeypatch.setattr(demo.compiling, "compile_kind", compile_kind)
+    demo.compiling.compile_kernels()
     return kinds
 
 
@@ -325,9 +328,9 @@ def test_another_process_ends_when_this_one_is_interrupted(monkeypatch, helpers)
     def interrupted(kind):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(demo, "compile_kind", interrupted)
+    monkeypatch.setattr(demo.compiling, "compile_kind", interrupted)
     with pytest.raises(KeyboardInterrupt):
-        demo.compile_kernels()
+        demo.compiling.compile_kernels()
     assert helpers[0].fate == ["killed", "waited for"]
 
 
@@ -336,7 +339,7 @@ def test_no_other_process_where_none_is_of_use(monkeypatch, helpers):
         patch.setattr(threads, "usable_cpus", lambda: 1)
         assert compile_with(patch, 3) == ["narrow", "wide"]
     with monkeypatch.context() as patch:
-        patch.setattr(demo, "cache_folder", lambda: None)
+        patch.setattr(demo.compiling, "cache_folder", lambda: None)
         assert compile_with(patch, 3) == ["narrow", "wide"]
     with monkeypatch.context() as patch:
         patch.setattr(sys, "executable", "")
@@ -354,10 +357,10 @@ def test_one_process_is_enough_if_no_other_can_be_started(monkeypatch, two_proce
 
 @pytest.mark.skipif(policy.cache_folder() is None, reason="nothing is kept on the disk")
 def test_another_process_finds_this_package_and_its_cache(monkeypatch, two_processors, tmp_path):
-    demo.compile_kind("wide")  # so that there is nothing to compile, only to load
+    demo.compiling.compile_kind("wide")  # so that there is nothing to compile, only to load
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(demo, "_COMPILE", demo._COMPILE + TELLS)
-    with demo._process_that_compiles("wide") as helper:
+    monkeypatch.setattr(demo.compiling, "_COMPILE", demo.compiling._COMPILE + TELLS)
+    with demo.compiling._process_that_compiles("wide") as helper:
         assert helper.wait() == 0
     folder, n_compiled = (tmp_path / "told").read_text("utf-8").split("\n")
     assert folder == str(policy.cache_folder())
@@ -386,17 +389,22 @@ def shortened(solve):
 def few_rows(data):
     """Return a split with about 90 of its rows: ten classes are all among them."""
     rows = slice(None, None, max(1, len(data.y) // 90))
-    return demo.Split(data.X[rows].copy(), data.y[rows], data.X_test, data.y_test)
+    return demo.data.Split(data.X[rows].copy(), data.y[rows], data.X_test, data.y_test)
 
 
-@pytest.mark.parametrize("study", demo.STUDIES, ids=lambda study: study.picture)
+@pytest.mark.parametrize("study", studies.STUDIES, ids=lambda study: study.picture)
 def test_every_study_is_drawn_whatever_came_out_of_it(study, monkeypatch):
-    monkeypatch.setattr(demo, "fit", shortened(demo.fit))
-    monkeypatch.setattr(demo, "gradient_descent", shortened(demo.gradient_descent))
-    monkeypatch.setattr(demo, "MAX_ITER", 1)
-    monkeypatch.setattr(demo, "CS", [0.01, 1.0])
-    split, lines = demo.split, plots._grid_lines
-    monkeypatch.setattr(demo, "split", lambda X, y: few_rows(split(X, y)))
+    split = demo.data.split
+    for module in (demo.far_out, demo.descent, demo.boundaries, demo.one_vs_all):
+        monkeypatch.setattr(module, "fit", shortened(module.fit))
+        monkeypatch.setattr(module, "split", lambda X, y: few_rows(split(X, y)))
+    descent = shortened(demo.descent.gradient_descent)
+    monkeypatch.setattr(demo.descent, "gradient_descent", descent)
+    monkeypatch.setattr(demo.numpy_loop, "gradient_descent", descent)
+    monkeypatch.setattr(demo.cross_validation, "split", lambda X, y: few_rows(split(X, y)))
+    monkeypatch.setattr(demo.cross_validation, "MAX_ITER", 1)
+    monkeypatch.setattr(demo.cross_validation, "CS", [0.01, 1.0])
+    lines = plots._grid_lines
     monkeypatch.setattr(plots, "_grid_lines", lambda values, n_grid: lines(values, 20))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)

@@ -13,7 +13,7 @@ from sklearn.preprocessing import PolynomialFeatures
 
 import fastlogit
 from fastlogit import plots
-from fastlogit.demo import known_model
+from fastlogit.demo.hypothesis import known_model
 
 
 @pytest.fixture

@@ -2,6 +2,7 @@
 
 from .estimator import LogisticRegression
 from .fitting import fit
+from .inference import infer
 from .predictions import predict, predict_proba, raw_prediction
 
-__all__ = ["LogisticRegression", "fit", "predict", "predict_proba", "raw_prediction"]
+__all__ = ["LogisticRegression", "fit", "infer", "predict", "predict_proba", "raw_prediction"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple, TypeAlias, TypeGuard
 
-from ..inputs.conversion import show
+from ..inputs.values import show
 from .rounds import Client, Collection
 
 __all__ = [
@@ -166,7 +166,7 @@ def partitions_of(
     else:
         raise TypeError(
             f"X must be {HOW}, got {show(X)} ({type(X).__name__}); what is in memory goes to "
-            "fastlogit.fit"
+            "fastlogit.fit, fastlogit.infer and so on"
         )
     if given.get("y") is None:
         raise TypeError("y is missing: a dask array or Series, or the name of a column (target=)")

@@ -15,9 +15,11 @@ from ..estimators.data import rows_of_models
 from ..estimators.logistic import SOLVERS, cost_tolerance
 from ..estimators.logistic import LogisticRegression as InMemory
 from ..estimators.progress import ProgressLines
+from ..inference.inference import Inference
 from ..result import FitResult
 from .collections import is_frame, partitions_of
 from .fitting import fit
+from .inference import infer
 from .predictions import columns_of, is_collection, lazily, share_of_hits
 from .rounds import Client, Collection, Table
 
@@ -159,6 +161,39 @@ class LogisticRegression(InMemory):
             self.feature_names_in_ = np.array(columns, dtype=object)
         elif hasattr(self, "feature_names_in_"):
             del self.feature_names_in_
+
+    def inference(  # type: ignore[override]  # corrections are of rows in memory
+        self,
+        X: Collection,
+        y: Collection = None,
+        sample_weight: Collection = None,
+        *,
+        offset: Collection = None,
+        weights: str | None = None,
+        cov_type: str = "nonrobust",
+        clusters: Collection = None,
+        reference: object = None,
+        target: str | None = None,
+        client: Client = None,
+    ) -> Inference:
+        """Return standard errors, tests and intervals of the fit, made without a penalty.
+
+        Parameters
+        ----------
+        X : dask array, dask DataFrame or list of delayed
+            The rows of the fit. What is in memory goes to `fastlogit.infer`.
+        y, sample_weight, offset, weights, cov_type, clusters, reference, target, client
+            See `fastlogit.dask.infer`.
+
+        Returns
+        -------
+        Inference
+        """
+        check_is_fitted(self, "result_")
+        return infer(
+            self, X, y, target=target, sample_weight=sample_weight, offset=offset, weights=weights,
+            cov_type=cov_type, clusters=clusters, reference=reference, client=client,
+        )  # fmt: skip
 
     def decision_function(self, X: Collection, *, offset: Collection = None) -> Any:
         """Return the decision function: of a dask collection lazily, as a dask array."""

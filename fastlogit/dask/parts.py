@@ -23,6 +23,9 @@ __all__ = ["Parts"]
 # workers.
 MOST_NUMBERS = 2**23
 
+# Columns whose standardisation is sent to each worker once, and not in each round.
+MANY_COLUMNS = 5000
+
 
 class Parts:
     """Partitions that lie in workers, as a model sees them now.
@@ -48,6 +51,8 @@ class Parts:
         self.places = places if isinstance(places, Spread) else Spread(list(places))
         self.placement = placement or Placement(rounds, self.places.futures)
         self.view, self.counter = view, counter
+        # The view as tasks get it, where it is large.
+        self.shown: tuple[View, Future] | None = None
         # Rows that came to this process last, by stride and scale: for all that see these parts.
         self.taken: dict[tuple[int, float], list[Any]] = {}
 
@@ -110,10 +115,19 @@ class Parts:
         given: tuple[Any, ...], combine: Combine,
     ) -> list[Future]:  # fmt: skip
         """Return the tasks of a round, one for each group."""
-        question = work.Question(function, self.view, given, combine, len(self.sizes))
+        question = work.Question(function, given, combine, len(self.sizes))
         lists = [self._by(each, groups) for each in (self.places, *held)]
         members, n_threads = _members(groups)
-        return self.rounds.map(task, name, members, n_threads, *lists, question=question)
+        view = [self._view_of_tasks()] * len(groups)
+        return self.rounds.map(task, name, members, n_threads, view, *lists, question=question)
+
+    def _view_of_tasks(self) -> View | Future:
+        """Return the view, or where it is large a handle: each worker gets it once."""
+        if self.view.columns.center.size < MANY_COLUMNS:
+            return self.view
+        if self.shown is None or self.shown[0] is not self.view:
+            self.shown = self.view, self.rounds.constant(self.view, "columns")
+        return self.shown[1]
 
     def _by(self, held: Spread | Sequence[Any], groups: tuple[Group, ...]) -> list[Any]:
         """Return what each group gets of row states, or of what partitions get."""
@@ -181,6 +195,14 @@ class Parts:
         return Spread(
             self.rounds.map(work.derive, name, *lists, does=function, given=given), groups
         )
+
+    def made(self, function: Callable[..., Any], *held: Spread, given: tuple[Any, ...]) -> Parts:
+        """Return partitions that are made of these, where they are: no round, no row is read.
+
+        ``function(place, *states, *given)`` is a place of as many rows.
+        """
+        places = self.derive(function, self.places, *held, given=given)
+        return Parts(self.rounds, places, self.sizes, self.view, self.counter, self.placement)
 
     def subsample(self, stride: int) -> tuple[Parts, Vector]:
         """Return every `stride`-th row, counted over all, and their weight for each output."""

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from ..arrays import Array, ArrayLike
-from ..inputs.conversion import show
+from ..inputs.values import show
 from ..result import FitResult
 from .collections import (
     Partitions,

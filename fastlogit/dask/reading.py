@@ -15,7 +15,8 @@ from ..design.opening import open_rows
 from ..inputs import validation
 from ..inputs.categories import Categories, missing_category, rows_of_fit
 from ..inputs.coded_frame import Level
-from ..inputs.conversion import as_numbers, feature_names
+from ..inputs.column_names import feature_names
+from ..inputs.conversion import as_numbers
 from ..inputs.frames import categorical_places, read_column
 from ..inputs.given import look_at_rows
 from ..objective.labelled_rows import LabelledRows

@@ -11,6 +11,7 @@ from __future__ import annotations
 import itertools
 import uuid
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
@@ -78,9 +79,15 @@ class Rounds:
         keys = [self.key(label, f"{number}-{place}") for place in range(len(lists[0]))]
         # Coefficients of a million columns are no mistake, of which dask would warn.
         with dask.config.set({"distributed.admin.large-graph-warning-threshold": "1 TiB"}):
-            found = self.client.map(function, *lists, key=keys, pure=False, **common)
+            # `map` makes of a large keyword argument a task of its name alone, for all rounds.
+            task = partial(function, **common)
+            found = self.client.map(task, *lists, key=keys, pure=False)
         self._spent.clear()
         return list(found)
+
+    def constant(self, value: Value, label: str) -> Future:
+        """Return a handle of what tasks of many rounds get; made anew where it is lost."""
+        return self.map(_same, label, [None], value=value)[0]
 
     def key(self, label: str, place: object) -> str:
         """Return the name of a task, of which the dashboard shows the first part."""
@@ -117,6 +124,10 @@ class Rounds:
         found = list(self.client.gather(list(futures)))
         self._spent.extend(futures)
         return found
+
+
+def _same(_: None, value: Value) -> Value:
+    return value
 
 
 def _together(told: Sequence[Told], n_leaves: int, combine: Combine) -> Told:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -11,19 +12,19 @@ from ..arrays import Cube, Features, IndexMatrix, Indices, Integers, Matrix, Vec
 from ..design.base import Columns, Design, readonly, step_by_step
 from ..design.blockwise import finish_evaluation
 from ..design.dense import DenseDesign
-from ..kernels.descent import DescentState
+from ..kernels.descent import DescentState, start_state
 from ..kernels.passes import Targets
 from ..objective.labelled_rows import LabelledRows
 from ..objective.leading_rows import LeadingRows
 from ..objective.losses import Loss
 from ..objective.penalties import CompiledL2
-from ..objective.row_state import RowCurvature, RowPredictions
+from ..objective.row_state import RowCurvature, RowPredictions, RowResiduals
 from . import work
 from .design import PartitionedDesign
 from .parts import Parts
 from .placement import Spread
-from .rounds import add_beside_least, join, largest, least
-from .states import CurvatureElsewhere, Measures, PredictionsElsewhere
+from .rounds import Combine, add, add_beside_least, join, largest, least
+from .states import CurvatureElsewhere, Measures, PredictionsElsewhere, ResidualsElsewhere
 
 __all__ = ["PartitionedRows"]
 
@@ -55,6 +56,7 @@ class PartitionedRows(LabelledRows):
     """
 
     design: PartitionedDesign
+    in_parts = True
 
     def __init__(
         self, design: PartitionedDesign, loss: Loss, positive: Indices | Sequence[int],
@@ -88,7 +90,32 @@ class PartitionedRows(LabelledRows):
             changes["models"] = models
         self.design = design.over(design.parts.seen(**changes))
 
+    def of_parts(
+        self, function: Callable[..., Any], states: tuple[object, ...], *given: object,
+        combine: Combine = add, numbers: int | None = None,
+    ) -> Any:  # fmt: skip
+        """Return what a function says of the rows and row states, added up over their parts.
+
+        Of a module: ``function(rows, *states, *given)``. States are also what each partition gets.
+        """
+        held = [work.Own(number) for number in range(len(self.parts.sizes))], *map(_kept, states)
+        return self.parts.ask(
+            work.Numbered(function), *given, held=held, combine=combine, numbers=numbers
+        )
+
     # ---- other rows, other models
+
+    def scaled(self, factor: float) -> PartitionedRows:
+        """Return the same with all weights multiplied by a number."""
+        if factor == 1.0:
+            return self
+        assert self._class_weights is not None
+        parts = self.parts
+        other = copy.copy(self)
+        other._targets = self._targets._replace(total_weight=self.total_weight * factor)
+        other._class_weights = self._class_weights * factor
+        other._see(self.design.over(parts.made(work.scaled, given=(factor,))))
+        return other
 
     def standardized(self, columns: Columns) -> PartitionedRows:
         """Return the same with another standardisation of the design."""
@@ -153,12 +180,13 @@ class PartitionedRows(LabelledRows):
     # ---- what rows say of themselves
 
     @property
-    def _has_weights(self) -> bool:
+    def has_weights(self) -> bool:
+        """Whether rows have weights other than 1."""
         return len(self._targets.weights) > 0
 
     def weights_of(self, output: int) -> Vector | None:
         """Return the row weights of an output, which come here; None where all are 1."""
-        if not self._has_weights:
+        if not self.has_weights:
             return None
         return np.concatenate(self.parts.ask(work.weights_in_list, output, combine=join))
 
@@ -186,7 +214,7 @@ class PartitionedRows(LabelledRows):
         found = self.parts.ask(work.offsets_of_every, model, stride, held=[firsts], combine=join)
         offset, weights = (np.concatenate(parts, axis=-1) for parts in zip(*found, strict=True))
         size = self.loss.n_classes
-        each = [weights[k] for k in range(size)] if self._has_weights else [None] * size
+        each = [weights[k] for k in range(size)] if self.has_weights else [None] * size
         return offset, each
 
     def largest_offset(self) -> float:
@@ -208,14 +236,14 @@ class PartitionedRows(LabelledRows):
 
     def least_weight_share(self) -> float | None:
         """Return the least positive weight over the largest; None where there are none."""
-        if not self._has_weights:
+        if not self.has_weights:
             return None
         low, high = self.parts.ask(work.weights_at_ends, combine=least)
         return float(low / -high)
 
     def common_weights(self) -> Vector:
         """Return weights that see every row which a model sees; empty for none. They come here."""
-        if not self._has_weights:
+        if not self.has_weights:
             return np.empty(0)
         return np.concatenate(self.parts.ask(work.common_weights_in_list, combine=join))
 
@@ -280,6 +308,19 @@ class PartitionedRows(LabelledRows):
         """Return what models of one output predict for the rows, without offset: one pass."""
         kept, _ = self.parts.keep(work.predictions, np.array(theta))
         return PredictionsElsewhere(self.parts, len(theta), kept)
+
+    def derivatives(self, theta: Matrix) -> tuple[DescentState, RowCurvature, RowResiduals]:
+        """Return mean losses and their gradients, row curvatures and residuals: one pass."""
+        kept, (sums, least_curvature) = self.parts.keep(
+            work.derivatives, np.array(theta), combine=add_beside_least
+        )
+        state = start_state(*(np.ascontiguousarray(part) for part in self.split(theta)))
+        state.cost[...], state.gradient[...], state.intercept_gradient[...] = sums[:3]
+        curvature = CurvatureElsewhere(self.parts, self.n_models)
+        measures = Measures(sums[3], least_curvature, sums[4])
+        curvature.fill(self.parts.derive(work.item, kept, given=(0,)), measures)
+        residuals = self.parts.derive(work.item, kept, given=(1,))
+        return state, curvature, ResidualsElsewhere(self.parts, self.n_outputs, residuals)
 
     def majorizing(self, theta: Matrix) -> RowCurvature:
         """Return curvatures of functions above the loss, of each output, times weights: a pass."""
@@ -392,6 +433,14 @@ class PartitionedRows(LabelledRows):
         return self.parts.call("intercept_hessian", held=[_held(curvature)])
 
 
+def _kept(state: object) -> Spread | Sequence[Any]:
+    """Return the handles of a row state, or what each partition gets."""
+    if isinstance(state, CurvatureElsewhere | ResidualsElsewhere):
+        return state.held
+    assert isinstance(state, Spread | list)
+    return state
+
+
 def _held(curvature: RowCurvature) -> Spread:
     assert isinstance(curvature, CurvatureElsewhere)
     return curvature.held
@@ -400,7 +449,7 @@ def _held(curvature: RowCurvature) -> Spread:
 # What takes or returns a number for each row, or rows in this process.
 STAYING = (
     "weighted", "rows_of", "root_mean_squares", "table", "raw_predictions", "residuals",
-    "derivatives", "pair_hessian", "class_pair_blocks", "over", "among",
+    "pair_hessian", "class_pair_blocks", "over", "among",
 )  # fmt: skip
 
 

@@ -9,13 +9,13 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..arrays import IndexMatrix, Indices, Mask, Vector
-from ..objective.row_state import RowCurvature, RowPredictions
+from ..objective.row_state import RowCurvature, RowPredictions, RowResiduals
 from . import work
 from .parts import Parts
 from .placement import Spread
 from .rounds import Combine, Value, add, largest, least
 
-__all__ = ["CurvatureElsewhere", "Measures", "PredictionsElsewhere"]
+__all__ = ["CurvatureElsewhere", "Measures", "PredictionsElsewhere", "ResidualsElsewhere"]
 
 
 class Measures(NamedTuple):
@@ -108,6 +108,27 @@ class CurvatureElsewhere(RowCurvature):
         """Say whether two models differ by at most a share of the second, in the mean."""
         apart, total = self._ask(work.apart, model, other)
         return bool(not apart > share * total)
+
+
+class ResidualsElsewhere(RowResiduals):
+    """Weighted residuals of outputs, in the workers.
+
+    Parameters
+    ----------
+    parts : Parts
+    n_outputs : int
+    held : Spread
+    """
+
+    def __init__(self, parts: Parts, n_outputs: int, held: Spread) -> None:
+        self._parts, self._n_outputs, self.held = parts, n_outputs, held
+
+    def __len__(self) -> int:
+        return self._n_outputs
+
+    def totals(self) -> Vector:
+        """Return the sum over the rows of each output: the slope of the intercept."""
+        return self._parts.ask(work.totals, held=[self.held])
 
 
 class PredictionsElsewhere(RowPredictions):

@@ -20,7 +20,7 @@ from ..design.base import Columns, RowCounter
 from ..kernels.descent import state_at
 from ..objective.labelled_rows import LabelledRows
 from ..objective.penalties import CompiledL2
-from ..objective.row_state import RowCurvature, RowPredictions
+from ..objective.row_state import RowCurvature, RowPredictions, RowResiduals
 from .placement import Values
 from .rounds import Combine, Told, Value, add
 from .tree import Answer, Node, fold
@@ -112,7 +112,6 @@ class Question(NamedTuple):
     ----------
     does : callable
         ``does(rows, *held, *given)``, of a module.
-    view : View
     given : tuple
         What all partitions get.
     combine : callable
@@ -122,7 +121,6 @@ class Question(NamedTuple):
     """
 
     does: Callable[..., Any]
-    view: View
     given: tuple[Any, ...]
     combine: Combine
     n_leaves: int
@@ -134,7 +132,12 @@ Held: TypeAlias = Values | list[Any]
 
 
 def answer(
-    members: Sequence[int], n_threads: int, places: Held, *held: Held, question: Question
+    members: Sequence[int],
+    n_threads: int,
+    view: View,
+    places: Held,
+    *held: Held,
+    question: Question,
 ) -> Told:
     """Return what the partitions of a group answer; `held` are row states, or parts of their own.
 
@@ -144,13 +147,14 @@ def answer(
         Which of all partitions they are, rising.
     n_threads : int
         What the task may use.
+    view : View
     places : Values or list of Place
     *held : Values, or list of row states or of Own
     question : Question
     """
 
     def told() -> Iterator[tuple[Node, Answer | None]]:
-        for member, rows, own in _each(members, n_threads, places, held, question):
+        for member, rows, own in _each(members, n_threads, view, places, held):
             if rows is None:
                 yield Node(0, member), None
             else:
@@ -167,7 +171,12 @@ class Kept(Values):
 
 
 def keep(
-    members: Sequence[int], n_threads: int, places: Held, *held: Held, question: Question
+    members: Sequence[int],
+    n_threads: int,
+    view: View,
+    places: Held,
+    *held: Held,
+    question: Question,
 ) -> Kept:
     """Return row states of a group, which stay here, with what its partitions answer.
 
@@ -176,7 +185,7 @@ def keep(
     states: list[Any] = []
 
     def told() -> Iterator[tuple[Node, Answer | None]]:
-        for member, rows, own in _each(members, n_threads, places, held, question):
+        for member, rows, own in _each(members, n_threads, view, places, held):
             if rows is None:
                 states.append(None)
                 yield Node(0, member), None
@@ -209,13 +218,13 @@ def _kept(states: list[Any], told: Told) -> Kept:
 
 
 def _each(
-    members: Sequence[int], n_threads: int, places: Held, held: Sequence[Held], question: Question
+    members: Sequence[int], n_threads: int, view: View, places: Held, held: Sequence[Held]
 ) -> Iterator[tuple[int, LabelledRows | None, list[Any]]]:
     """Go over the partitions of a group: number, rows as they are seen, and what is theirs."""
     n_threads = threads.at_most(n_threads)
     columns = [_items(each) for each in held]
     for i, (member, place) in enumerate(zip(members, _items(places), strict=True)):
-        rows = None if place is None else place.as_seen(question.view, n_threads)
+        rows = None if place is None else place.as_seen(view, n_threads)
         own = [column[i] for column in columns]
         yield member, rows, [part.value if isinstance(part, Own) else part for part in own]
 
@@ -260,6 +269,50 @@ def _evaluate(
     none = CompiledL2(np.zeros((1, coef.shape[1])), rows.fit_intercept)
     rows.evaluate(state, none, curvature)
     return state.cost, state.gradient, state.intercept_gradient
+
+
+def derivatives(
+    rows: LabelledRows, theta: Matrix
+) -> tuple[tuple[RowCurvature, RowResiduals], tuple[tuple[Any, ...], float]]:
+    """Return row curvatures and residuals, and what `evaluate_and_keep` does."""
+    state, curvature, residuals = rows.derivatives(theta)
+    sums = (
+        state.cost, state.gradient, state.intercept_gradient,
+        curvature.totals(), float(curvature.n_positive()),
+    )  # fmt: skip
+    return (curvature, residuals), (sums, curvature.least_positive())
+
+
+def item(states: tuple[Value, ...], place: int) -> Value:
+    """Return one of several row states."""
+    return states[place]
+
+
+def scaled(place: Place, factor: float) -> Place:
+    """Return rows whose weights are multiplied."""
+    rows = place.rows
+    sets = rows._targets.weights * factor
+    return Place(rows.weighted(rows.positive, sets, rows.weight_set))
+
+
+class Numbered:
+    """A function whose errors say of which partition they are.
+
+    Parameters
+    ----------
+    function : callable
+        Of rows and what is of them, of a module.
+    """
+
+    def __init__(self, function: Callable[..., Any]) -> None:
+        self.function, self.__name__ = function, function.__name__
+
+    def __call__(self, rows: LabelledRows, number: int, *given: Value) -> Any:
+        """Return what the function does."""
+        try:
+            return self.function(rows, *given)
+        except (TypeError, ValueError) as error:
+            raise type(error)(f"partition {number}: {error}") from None
 
 
 def predictions(rows: LabelledRows, theta: Matrix) -> tuple[RowPredictions, float]:

@@ -5,17 +5,26 @@ from __future__ import annotations
 import dataclasses
 import math
 import warnings
+from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from ..arrays import Array, ArrayLike, Indices, Labels, Mask, Masks, Vector
+from ..arrays import Array, ArrayLike, Indices, Integers, Labels, Mask, Masks, Vector
 from ..fitting.grid import GridOptions, GridResult, fit_grid
 from ..fitting.l1_grid import fit_l1_grid, has_corners
 from ..fitting.weightless import intercepts_of_absent, with_codes
 from ..inputs.given import Data
 
-__all__ = ["fit_folds", "indices_of", "share_of_folds", "weights_of_folds"]
+__all__ = [
+    "Folds",
+    "NumberedFolds",
+    "PairedFolds",
+    "fit_folds",
+    "indices_of",
+    "share_of_folds",
+    "weights_of_folds",
+]
 
 # Share of a time limit that the folds may take, at the most and the least: the rest is for scores
 # and last fit.
@@ -23,6 +32,89 @@ FOLDS_SHARE, LEAST_SHARE = 0.9, 0.3
 # Seconds that these take at the least: for each value of X and model, each raw prediction and each
 # model.
 VALUE_SECONDS, RAW_SECONDS, MODEL_SECONDS = 0.15e-9, 100e-9, 0.3e-3
+
+
+class Folds(ABC):
+    """Which rows each fold is fitted to, and which it is scored on."""
+
+    n_folds: int
+
+    @abstractmethod
+    def weights(self) -> Array:
+        """Return how often each row is in the training part of each fold, (n_folds, n_samples)."""
+
+    @property
+    @abstractmethod
+    def tests(self) -> Sequence[Indices]:
+        """The rows that each fold is scored on."""
+
+
+class PairedFolds(Folds):
+    """Folds as a splitter gives them.
+
+    Parameters
+    ----------
+    splits : sequence of (train, test)
+        Row numbers or masks.
+    n_samples : int
+    """
+
+    def __init__(self, splits: Sequence[tuple[ArrayLike, ArrayLike]], n_samples: int) -> None:
+        self._splits, self._n_samples, self.n_folds = splits, n_samples, len(splits)
+
+    def weights(self) -> Array:
+        """Return how often each row is in the training part of each fold, (n_folds, n_samples)."""
+        return weights_of_folds(self._splits, self._n_samples)
+
+    @property
+    def tests(self) -> Sequence[Indices]:
+        """The rows that each fold is scored on."""
+        return [indices_of(test) for _, test in self._splits]
+
+
+class NumberedFolds(Folds):
+    """Folds of which each row is in one at most, by its number.
+
+    Parameters
+    ----------
+    numbers : ndarray of shape (n_samples,)
+        From 0 to n_folds - 1; n_folds or more for rows that no fold leaves out.
+    n_folds : int
+    """
+
+    def __init__(self, numbers: Integers, n_folds: int) -> None:
+        self.numbers, self.n_folds = numbers, n_folds
+
+    @classmethod
+    def of_column(cls, column: Integers) -> NumberedFolds:
+        """Return the folds that a column holds: whole numbers in rising order, -1 for no fold.
+
+        Raises
+        ------
+        ValueError
+            If there are fewer than two folds.
+        """
+        values = np.unique(column)
+        values = values[values >= 0]
+        if len(values) < 2 and (column >= 0).all():
+            raise ValueError(
+                f"the column of folds holds {values.tolist()} alone: without the rows of a fold "
+                "there would be none to fit; it needs two folds, or rows of -1"
+            )
+        if not len(values):
+            raise ValueError("the column of folds holds -1 alone: no row is left to score")
+        numbers = np.searchsorted(values, column).astype(np.uint16)
+        numbers[column < 0] = len(values)
+        return cls(numbers, len(values))
+
+    def weights(self) -> Array:
+        """Return how often each row is in the training part of each fold, (n_folds, n_samples)."""
+        return (self.numbers != np.arange(self.n_folds)[:, None]).astype(np.uint8)
+
+    @property
+    def tests(self) -> Sequence[Indices]:
+        """The rows that each fold is scored on."""
+        return [np.flatnonzero(self.numbers == fold) for fold in range(self.n_folds)]
 
 
 def indices_of(rows: ArrayLike) -> Indices:
@@ -56,6 +148,7 @@ def weights_of_folds(splits: Sequence[tuple[ArrayLike, ArrayLike]], n_samples: i
     -------
     ndarray of shape (n_folds, n_samples)
         uint8, the smallest type, unless a row is in a fold more than 255 times.
+
 
     Raises
     ------

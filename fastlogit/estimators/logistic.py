@@ -27,7 +27,8 @@ from ..fitting.fit import fit
 from ..fitting.online import OnlineLogistic
 from ..inputs import validation
 from ..inputs.categories import Categories
-from ..inputs.conversion import as_labels, as_numbers, feature_names, is_plain
+from ..inputs.column_names import feature_names
+from ..inputs.conversion import as_labels, as_numbers, is_plain
 from ..inputs.given import Data, Given, Rows, Start
 from ..inputs.scikit_learn import look_at_labelled_rows, look_at_new_rows, look_for
 from ..inputs.table_source import TableSource

@@ -37,9 +37,10 @@ from ..design.streamed import RowSource
 from ..elementwise import log_sigmoid, sigmoid
 from ..fitting.grid import GridResult
 from ..inputs.categories import Categories
-from ..inputs.conversion import is_frame, text_names
+from ..inputs.column_names import text_names
 from ..inputs.frames import rows_of
 from ..inputs.given import Rows
+from ..inputs.readers import is_frame
 from ..inputs.sparse import scipy_rows
 from ..prediction import raw_prediction
 from .logistic import LogisticRegression

@@ -14,9 +14,9 @@ from ..design.mixed import MixedRows, as_sparse
 from ..design.sparse import SparseDesign
 from ..inputs import validation
 from ..inputs.categories import Categories
-from ..inputs.conversion import show
 from ..inputs.given import OfFit, look_at_rows
 from ..inputs.groups import encode_groups
+from ..inputs.values import show
 from ..options import check_option
 from ..result import FitResult
 

@@ -9,8 +9,10 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from ..arrays import Array, ArrayLike
-from ..inputs.conversion import feature_names, is_frame, polars_kind, refuse_lazy
+from ..inputs.column_names import feature_names
 from ..inputs.frames import categorical_places, read_column
+from ..inputs.polars_tables import polars_kind
+from ..inputs.readers import is_frame, refuse_lazy
 
 __all__ = ["Series", "columns_of", "is_missing", "names_of", "size_of", "take"]
 

@@ -9,7 +9,8 @@ import numpy as np
 
 from ..arrays import ArrayLike, Indices, Mask, Vector
 from ..elementwise import logit, sigmoid
-from ..inputs.conversion import as_labels, as_numbers, show
+from ..inputs.conversion import as_labels, as_numbers
+from ..inputs.values import show
 from ..options import check_whole
 from .distributions import quantile
 from .estimates import LEVEL

@@ -10,8 +10,8 @@ import numpy as np
 
 from ..arrays import ArrayLike, Floats, Labels, Vector
 from ..design.base import Design
-from ..inputs.conversion import show
 from ..inputs.given import Data, Fitted, Given, look_at_fitted
+from ..inputs.values import show
 from ..objective.binomial import Binomial
 from ..objective.labelled_rows import LabelledRows
 from ..objective.links import link_loss

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import numpy as np
 
 from ..arrays import ArrayLike, Mask, Vector
-from ..inputs.conversion import is_frame
+from ..inputs.readers import is_frame
 from .margins_model import Coefficients
 from .margins_population import GivenRows, Population, are_binary, new_rows
 from .margins_request import coefficients_of

@@ -18,8 +18,8 @@ import numpy as np
 
 from ..arrays import ArrayLike, Cube, Indices, Matrix, Vector
 from ..inputs.categories import Categories, unknown_level
-from ..inputs.conversion import column_text
 from ..inputs.frames import Level, level_of
+from ..inputs.values import column_text
 from ..options import check_number
 from ..result import FitResult
 from .fitted import names_of

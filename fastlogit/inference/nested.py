@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from ..arrays import Matrix, Vector
-from ..inputs.conversion import show
+from ..inputs.values import show
 from .distributions import chi2_tail
 from .hypothesis_tests import HypothesisTest
 from .optimum import Optimum

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ..arrays import Floats, Vector
-from ..inputs.conversion import show
+from ..inputs.values import show
 from ..options import check_option
 
 __all__ = ["KINDS", "RowWeights", "weights_by_name"]

@@ -19,7 +19,8 @@ from ..options import CategoryOptions
 from . import validation
 from .categories import Categories, has_categories, mixed_numbers, refuse_categories
 from .coded_batches import BatchLevels, rows_of_batch
-from .conversion import as_labels, as_numbers, is_frame, refuse_lazy
+from .conversion import as_labels, as_numbers
+from .readers import is_frame, refuse_lazy
 from .sparse import compressed_rows, sparse_of
 
 __all__ = ["BatchSource", "Looked", "ParsedFactory", "first_look"]

@@ -21,7 +21,8 @@ from ..design.codes import CodedColumns, code_columns
 from ..design.compressed import CompressedRows
 from ..design.mixed import MixedRows
 from ..options import CODINGS, UNKNOWN, CategoryOptions, check_option
-from .conversion import column_text, feature_names, is_frame, is_missing, refuse_names_twice, show
+from .column_names import feature_names
+from .conversion import refuse_names_twice
 from .frames import (
     Level,
     ReadColumn,
@@ -33,6 +34,8 @@ from .frames import (
     sparse_places,
 )
 from .interactions import Interaction, pair_codes, pairs_of
+from .readers import is_frame
+from .values import column_text, is_missing, show
 
 __all__ = [
     "Categories",

@@ -19,9 +19,10 @@ from ..design.sparse import SparseDesign
 from ..options import CategoryOptions
 from . import validation
 from .categories import Categories, missing_category, number_blocks, rows_of_fit
-from .conversion import column_text, refuse_names_twice
+from .conversion import refuse_names_twice
 from .frames import Level, categorical_places, read_column
 from .interactions import MOST_PAIRS, Interaction, interaction_of, places_of
+from .values import column_text
 
 __all__ = ["BatchLevels", "declared_categories", "rows_of_batch"]
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from ..arrays import ArrayLike
 from .categories import Categories
-from .conversion import show
 from .given import OfFit
+from .values import show
 
 __all__ = ["as_in_fit"]
 

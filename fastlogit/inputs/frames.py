@@ -17,9 +17,14 @@ import numpy as np
 
 from ..arrays import Array, ArrayLike, Indices, Integers
 from ..design.compressed import CompressedRows
+from .arrow_tables import arrow_kind
 from .coded_frame import CodedFrame, Level, ReadColumn
-from .conversion import arrow_kind, as_real, as_table, is_missing, pandas_kind, polars_kind
+from .conversion import as_table
+from .objects import as_real
+from .pandas_tables import pandas_kind
+from .polars_tables import polars_kind
 from .sparse import compressed_rows, sparse_of
+from .values import is_missing
 
 __all__ = [
     "Level",

@@ -32,18 +32,10 @@ from .categories import (
     rows_of_fit,
 )
 from .coded_batches import declared_categories
-from .conversion import (
-    as_labels,
-    as_numbers,
-    differing_names,
-    feature_names,
-    is_frame,
-    is_plain,
-    names_and_text_names,
-    refuse_lazy,
-    text_names,
-)
+from .column_names import differing_names, feature_names, names_and_text_names, text_names
+from .conversion import as_labels, as_numbers, is_plain
 from .interactions import refuse_interactions
+from .readers import is_frame, refuse_lazy
 from .rows import Readable, Rows
 from .sparse import (
     compressed_rows,

@@ -12,7 +12,9 @@ from typing import Any, NamedTuple, TypeAlias
 import numpy as np
 
 from ..arrays import Array, ArrayLike, Integers, Labels
-from .conversion import is_missing, refuse_lazy, refuse_special, show
+from .conversion import refuse_special
+from .readers import refuse_lazy
+from .values import is_missing, show
 
 __all__ = ["Groups", "encode_groups"]
 

@@ -16,7 +16,10 @@ import numpy as np
 from ..arrays import Array, ArrayLike, Indices, Matrix, Vector
 from ..design.base import Design
 from .batches import BatchSource
-from .conversion import as_numbers, is_frame, is_readable, names_and_text_names, refuse_lazy
+from .column_names import names_and_text_names
+from .conversion import as_numbers
+from .objects import is_readable
+from .readers import is_frame, refuse_lazy
 from .sparse import columns_of, shape_of, sparse_of
 
 __all__ = ["Block", "Columns", "look_at_columns"]

@@ -28,7 +28,8 @@ from . import validation
 from .batches import BatchSource, first_look
 from .categories import Categories
 from .class_weights import batch_weights, one_dimensional, weights_of_classes
-from .conversion import as_labels, as_real, as_table, is_frame, is_plain, text_names
+from .column_names import text_names
+from .conversion import as_labels, as_table, is_plain
 from .given import (
     Batch,
     Data,
@@ -42,6 +43,8 @@ from .given import (
     rows_of_batches,
     settle,
 )
+from .objects import as_real
+from .readers import is_frame
 from .sparse import compressed_rows, shape_of, source_of, sparse_of
 from .table_source import TableSource, refuse_beside_source
 

@@ -30,7 +30,9 @@ from ..design.compressed import (
 )
 from ..design.mapped import available_memory
 from ..design.streamed import RowSource
-from .conversion import is_frame, is_readable, refuse_names_twice, refuse_special
+from .conversion import refuse_names_twice, refuse_special
+from .objects import is_readable
+from .readers import is_frame
 
 __all__ = [
     "SparseSlices",

@@ -27,19 +27,11 @@ from ..design.base import Design
 from ..design.dense import DenseDesign
 from ..design.streamed import RowSource
 from ..options import check_number
-from .conversion import (
-    IMPUTE,
-    as_labels,
-    as_numbers,
-    as_real,
-    as_table,
-    column_text,
-    feature_names,
-    is_frame,
-    is_readable,
-    refuse_special,
-    show,
-)
+from .column_names import feature_names
+from .conversion import as_labels, as_numbers, as_table, refuse_special
+from .objects import as_real, is_readable
+from .readers import is_frame
+from .values import IMPUTE, column_text, show
 
 __all__ = [
     "NO_NUMBERS",

@@ -10,8 +10,8 @@ programmes do, asks for `codes_of` and `weights_of`.
 from __future__ import annotations
 
 import copy
-from collections.abc import Hashable, Iterator, Sequence
-from typing import NamedTuple
+from collections.abc import Callable, Hashable, Iterator, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -113,6 +113,9 @@ class LabelledRows:
             sets.sum(axis=1)[weight_set] if sets.size else np.full(n_outputs, float(n_samples)),
             readonly(_sets_of(offset, n_samples)),
         )
+
+    # Whether rows lie in several places, each of which says what adds up.
+    in_parts = False
 
     @property
     def positive(self) -> Indices:
@@ -230,6 +233,15 @@ class LabelledRows:
             self.design, self.loss, targets.codes, positive, weights, targets.offset,
             self.fit_intercept, weight_set, self.shares,
         )  # fmt: skip
+
+    def of_parts(
+        self, function: Callable[..., Any], states: tuple[object, ...], *given: object
+    ) -> Any:
+        """Return what a function says of the rows and row states, added up over their parts.
+
+        Here they are one: ``function(rows, *states, *given)``.
+        """
+        return function(self, *states, *given)
 
     # ---- what rows say of themselves
 

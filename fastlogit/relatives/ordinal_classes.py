@@ -8,8 +8,8 @@ from typing import Protocol, cast
 import numpy as np
 
 from ..arrays import ArrayLike, Integers, Labels
-from ..inputs.conversion import show
 from ..inputs.validation import encode_labels
+from ..inputs.values import show
 
 __all__ = ["ordered_codes"]
 

@@ -18,9 +18,9 @@ from ..clock import Clock
 from ..design.base import Design, readonly
 from ..fitting.chunks import Crew
 from ..inference.row_weights import RowWeights
-from ..inputs.conversion import show
 from ..inputs.given import Data
 from ..inputs.groups import encode_groups
+from ..inputs.values import show
 from ..kernels.conditional import sums_of_strata
 from ..kernels.simd import LANES
 

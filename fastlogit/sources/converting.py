@@ -7,32 +7,16 @@ from typing import NamedTuple
 import numpy as np
 
 from ..arrays import Array, Features, Integers, Labels, Mask, Vector
-from ..inputs.conversion import IMPUTE
+from ..inputs.values import IMPUTE
+from .groups import GroupKeys, folds_of_column
 from .layout import LISTS, Layout, number_type
 from .levels import MOST_VALUES, Levels
 from .library import Foreign, arrow
+from .place import Place, refuse_nan
 
-__all__ = ["NULLS", "Block", "Converter", "Place"]
+__all__ = ["NULLS", "Block", "Converter"]
 
 NULLS = ("error", "drop")
-
-
-class Place(NamedTuple):
-    """Where the first row of a batch stands, for messages."""
-
-    # Among all rows that are read.
-    row: int
-    # The file, empty where there is none, and the row in it; None where a filter hides it.
-    file: str = ""
-    row_of_file: int | None = None
-
-    def of(self, row: int) -> str:
-        """Say where a row of the batch stands."""
-        if not self.file:
-            return f"row {self.row + row}"
-        if self.row_of_file is None:
-            return f"row {self.row + row} of those that the filter leaves, in {self.file}"
-        return f"row {self.row + row}, which is row {self.row_of_file + row} of {self.file}"
 
 
 class Block(NamedTuple):
@@ -46,6 +30,9 @@ class Block(NamedTuple):
     weight: Vector | None
     offset: Vector | None
     clusters: Integers | None
+    # What is hashed of each row's group, uint64, and the fold that it is in, int32.
+    groups: Integers | None
+    folds: Integers | None
     n_rows: int
     n_dropped: int
 
@@ -63,7 +50,7 @@ class Converter:
 
     def __init__(self, layout: Layout, nulls: str, *, missing_categories: bool = False) -> None:
         self.layout, self.nulls = layout, nulls
-        self.labels, self.clusters = Levels(), Levels()
+        self.labels, self.clusters, self._groups = Levels(), Levels(), GroupKeys()
         self.levels = [Levels() for _ in layout.coded]
         self._allowed = {column.name for column in layout.coded} if missing_categories else set()
 
@@ -84,6 +71,8 @@ class Converter:
             self._vector(batch, roles.sample_weight, "sample_weight"),
             self._vector(batch, roles.offset, "offset"),
             self._clusters(batch, place),
+            None if roles.groups is None else self._groups.of(batch, roles.groups, place),
+            None if roles.folds is None else folds_of_column(batch, roles.folds),
             batch.num_rows,
             n_dropped,
         )
@@ -163,7 +152,7 @@ class Converter:
         if self.layout.shares:
             return self._vector(batch, name, "fractional target")
         codes = self.labels.codes_of(batch[name])
-        _refuse_nan(codes, name, place)
+        refuse_nan(codes, name, place)
         if len(self.labels.values) > MOST_VALUES:
             raise ValueError(
                 f"column {name!r} has more than {MOST_VALUES:,} different values, as in a "
@@ -176,7 +165,7 @@ class Converter:
         if name is None:
             return None
         codes = self.clusters.codes_of(batch[name])
-        _refuse_nan(codes, name, place)
+        refuse_nan(codes, name, place)
         return codes
 
     def _vector(self, batch: Foreign, name: str | None, role: str) -> Vector | None:
@@ -193,15 +182,6 @@ class Converter:
     def classes(self) -> Labels:
         """Return the labels that have come, in the order in which they came."""
         return np.array(self.labels.values)
-
-
-def _refuse_nan(codes: Integers, name: str, place: Place) -> None:
-    """Raise where a label or cluster is NaN, which is no null."""
-    if codes.size and codes.min() < 0:
-        row = int(np.argmax(codes < 0))
-        raise ValueError(
-            f"column {name!r} is NaN ({place.of(row)}); leave such rows out with nulls='drop'"
-        )
 
 
 def _plain(column: Foreign) -> Array:

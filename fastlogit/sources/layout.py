@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ..arrays import DType
-from ..inputs.conversion import DATES
+from ..inputs.values import DATES
 from .library import Foreign, arrow
 
 __all__ = ["CODES", "LISTS", "NUMBERS", "ColumnPlan", "Layout", "Roles", "layout_of"]
@@ -32,6 +32,8 @@ class Roles(NamedTuple):
     sample_weight: str | None = None
     offset: str | None = None
     clusters: str | None = None
+    groups: str | None = None
+    folds: str | None = None
 
     def named(self) -> list[tuple[str, str]]:
         """Return each role that a column has, and the column."""
