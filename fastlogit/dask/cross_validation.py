@@ -299,7 +299,7 @@ class Asked(NamedTuple):
     is_legacy: bool
 
 
-def _quick_score_of(scoring: Any) -> QuickScore:
+def _quick_score_of(scoring: object) -> QuickScore:
     """Return what each row adds to a score that is a mean over rows."""
     found = quick_score(get_scorer("accuracy" if scoring is None else scoring), {})
     if found is None:

@@ -136,9 +136,10 @@ class PartitionedRows(LabelledRows):
         other.design = self.design.with_counter(RowCounter(self.design.shape[0]))
         return other
 
-    def weighted(self, positive: Indices, weights: Any, weight_set: Indices) -> LabelledRows:
+    def weighted(self, positive: Indices, weights: object, weight_set: Indices) -> LabelledRows:
         """Return the same rows, as other models with the weights of folds see them."""
-        found: LabelledRows = weights.of_rows(self, positive, weight_set)
+        folds: Any = weights  # `PartitionedFolds`, which imports this module
+        found: LabelledRows = folds.of_rows(self, positive, weight_set)
         return found
 
     def scaled(self, factor: float) -> PartitionedRows:

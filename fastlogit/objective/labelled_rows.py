@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Hashable, Iterator, Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 
@@ -40,6 +40,8 @@ from .penalties import CompiledL2
 from .row_state import RowCurvature, RowPredictions, RowResiduals
 
 __all__ = ["LabelledRows"]
+
+Answer = TypeVar("Answer")
 
 # Above the root of squares that vanish in float64.
 TINY = 1e-150
@@ -240,8 +242,8 @@ class LabelledRows:
         )  # fmt: skip
 
     def of_parts(
-        self, function: Callable[..., Any], states: tuple[object, ...], *given: object
-    ) -> Any:
+        self, function: Callable[..., Answer], states: tuple[object, ...], *given: object
+    ) -> Answer:
         """Return what a function says of the rows and row states, added up over their parts.
 
         Here they are one: ``function(rows, *states, *given)``.
