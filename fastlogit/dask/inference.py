@@ -23,6 +23,7 @@ from ..inputs.groups import encode_groups
 from ..inputs.values import show
 from ..objective.binomial import Binomial
 from ..objective.labelled_rows import LabelledRows
+from ..objective.links import link_loss
 from ..objective.multinomial import Multinomial
 from ..objective.objective import Objective
 from ..objective.row_state import RowCurvature, RowResiduals
@@ -103,7 +104,7 @@ def infer(
     """
     result = result_of(fitted)
     _refuse_what_is_not_here(result, cov_type)
-    refuse_other_fits(result)
+    refuse_other_fits(result, takes_links=True)
     place = place_of_reference(reference, result.classes)
     refuse_many_coefficients(result)
     if weights is not None:
@@ -143,8 +144,7 @@ def _refuse_what_is_not_here(result: FitResult, cov_type: str) -> None:
             "partitions: use 'CR1' or 'CR1S'"
         )
     what = (
-        f"link={result.link!r}" if result.link != "logit"
-        else "fractional=True" if result.fractional
+        "fractional=True" if result.fractional
         else f"bias_reduction={result.bias_reduction!r}" if result.bias_reduction is not None
         else None
     )  # fmt: skip
@@ -174,7 +174,7 @@ def _rows_of_fit(
         counts = np.zeros(classes.size)
         counts[np.searchsorted(classes, facts.classes)] = facts.weights
         factors = factors_of_classes(class_weight, result.multi_class, classes, counts)
-    loss = Multinomial(classes.size) if is_softmax else Binomial()
+    loss = Multinomial(classes.size) if is_softmax else link_loss(result.link) or Binomial()
     positive = (1,) if classes.size == 2 else tuple(range(classes.size))
     plan = Plan(result.categories, classes, loss, positive, result.fit_intercept, factors)
     return rows_of(rounds, chunks, facts, plan, n_features)

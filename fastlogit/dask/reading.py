@@ -17,7 +17,7 @@ from ..inputs.categories import Categories, missing_category, rows_of_fit
 from ..inputs.coded_frame import Level
 from ..inputs.column_names import feature_names
 from ..inputs.conversion import as_numbers
-from ..inputs.frames import categorical_places, read_column
+from ..inputs.frames import categorical_places, read_column, rows_of
 from ..inputs.given import look_at_rows
 from ..inputs.groups import Groups, encode_groups
 from ..inputs.hashed_folds import MOST_FOLDS
@@ -263,6 +263,10 @@ def _facts_of(taken: Taken) -> Facts:
         kind, n_values = np.dtype(rows.dtype), open_rows(rows, None).density * np.prod(rows.shape)
     else:
         n_values = float(np.prod(shape))
+        table: Any = X
+        others = [name for place, name in enumerate(table.columns) if place not in coded]
+        if others:  # a row tells columns that hold no numbers
+            look_at_rows(rows_of(table[others], np.zeros(1, dtype=np.int64)))
     classes = _labels_in(y)
     codes = validation.encode_known_labels(y, len(y), classes)
     weights = np.bincount(codes, taken.weights, classes.size).astype(np.float64)

@@ -16,7 +16,7 @@ from ..kernels.descent import DescentState, start_state
 from ..kernels.passes import Targets
 from ..objective.labelled_rows import TINY, LabelledRows
 from ..objective.leading_rows import LeadingRows
-from ..objective.losses import Loss
+from ..objective.losses import Loss, RowLoss
 from ..objective.penalties import CompiledL2
 from ..objective.row_state import RowCurvature, RowPredictions, RowResiduals
 from . import work
@@ -40,7 +40,6 @@ class PartitionedRows(LabelledRows):
     ----------
     design : PartitionedDesign
     loss : Loss
-        Binomial or Multinomial.
     positive : sequence of int
         For each output the class that counts as 1.
     total_weight : ndarray of shape (n_outputs,)
@@ -63,7 +62,6 @@ class PartitionedRows(LabelledRows):
         total_weight: Vector, class_weights: Matrix, class_counts: Integers, fit_intercept: bool,
         n_sets: int, n_offsets: int,
     ) -> None:  # fmt: skip
-        assert loss.kernel is not None
         self.design, self.loss, self.fit_intercept = design, loss, fit_intercept
         self.shares, self._linear = None, None
         self._class_counts = class_counts
@@ -72,7 +70,8 @@ class PartitionedRows(LabelledRows):
         weight_set = np.arange(n_outputs) if n_sets > 1 else np.zeros(n_outputs, dtype=np.int64)
         # No row is here: what `only` and the properties need is.
         self._targets = Targets(
-            loss.kernel, loss.n_classes, np.empty((1, 0), dtype=np.uint8),
+            -1 if loss.kernel is None else loss.kernel, loss.n_classes,
+            np.empty((1, 0), dtype=np.uint8),
             readonly(np.array(positive, dtype=np.int64)), np.empty((n_sets, 0)),
             readonly(weight_set), total_weight, np.empty((n_offsets, 0)),
         )  # fmt: skip
@@ -258,6 +257,25 @@ class PartitionedRows(LabelledRows):
         """Return the largest size of an offset."""
         return float(self.parts.call("largest_offset", combine=largest)) if self.n_offsets else 0.0
 
+    def mean_offset(self) -> float:
+        """Return the weighted mean of the offset of the first output, which there is."""
+        return float(self.parts.call("mean_offset"))
+
+    def sums_at_level(self, level: float) -> tuple[float, float, float]:
+        """Return the sums of losses, slopes and curvatures of a model of an intercept alone."""
+        cost, slope, curvature = self.parts.call("sums_at_level", level)
+        return float(cost), float(slope), float(curvature)
+
+    def concordance(self, theta: Vector, model: int, reach: float) -> float:
+        """Return the loss's self-concordance near a point of one model: a pass, where it is local.
+
+        Where raw predictions change by at most `reach`; at least 1 then.
+        """
+        if not self.loss.is_local:
+            return self.loss.self_concordance
+        found = self.parts.call("concordance", np.array(theta), model, reach, combine=largest)
+        return float(found)
+
     def weights_of_class(self, output: int) -> tuple[float, float]:
         """Return the weight of the rows that count as 1 for an output, and that of the others."""
         if self._class_weights is not None:
@@ -326,6 +344,8 @@ class PartitionedRows(LabelledRows):
             )
             cost, gradient, last, totals, n_positive, means = sums
             curvature_out.fill(kept, Measures(totals, least_curvature, n_positive, means))
+        if isinstance(self.loss, RowLoss):  # whose penalty the objective adds
+            penalty = CompiledL2(np.zeros((1, self.design.shape[1])), self.fit_intercept)
         with np.errstate(over="ignore", invalid="ignore"):
             finish_evaluation(state, np.column_stack([gradient, last, cost]), penalty)
 
