@@ -21,12 +21,13 @@ distributed = pytest.importorskip("distributed")
 import dask.array as da  # noqa: E402
 import dask.dataframe as dd  # noqa: E402
 import pandas as pd  # noqa: E402
+import pyarrow as pa  # noqa: E402
 import scipy.sparse as sp  # noqa: E402
 from dask.delayed import delayed  # noqa: E402
 from dask_cluster import CUTS, blocks, make_table, quiet_cluster  # noqa: E402
 
 import fastlogit.dask as of_dask  # noqa: E402
-from fastlogit.dask import collections, reading  # noqa: E402
+from fastlogit.dask import collections, reading, stamps  # noqa: E402
 from fastlogit.dask.rows import STAYING, PartitionedRows  # noqa: E402
 from fastlogit.dask.work import View, evaluate  # noqa: E402
 
@@ -354,6 +355,35 @@ def test_a_partition_that_comes_back_with_other_rows_is_refused(table) -> None:
     assert reading.build(first, facts.sizes[0], facts.stamps[0], plan).rows.n_models == 1
     with pytest.raises(RuntimeError, match="partition 3 has other rows than before"):
         reading.build(other, facts.sizes[0], facts.stamps[0], plan)
+    # Labels of a seed beside rows of none.
+    other = reading.take(3, X + 1e-9, {"y": y}, asked)
+    with pytest.raises(RuntimeError, match="partition 3 has other rows than before"):
+        reading.build(other, facts.sizes[0], facts.stamps[0], plan)
+
+
+def test_stamps_tell_rows_of_every_kind(table) -> None:
+    X, y, _ = table
+
+    def frame(rows: Any, shops: Any) -> Any:
+        return pd.DataFrame(rows, columns=list("abcde")).assign(shop=pd.Categorical(shops))
+
+    shops = np.where(y == 1, "here", "there")
+    kinds = [
+        (X, X.copy(), X[::-1]),
+        (X.astype(object), X.astype(object).copy(), X[::-1].astype(object)),
+        (sp.csr_array(X), sp.csr_array(X), sp.csr_array(X + 1.0)),
+        (sp.csc_matrix(X), sp.csc_matrix(X), sp.csc_matrix(X + 1.0)),
+        (sp.coo_array(X), sp.coo_array(X), sp.coo_array(X + 1.0)),
+        (sp.lil_array(X), sp.lil_array(X), sp.lil_array(X[::-1])),
+        (frame(X, shops), frame(X, shops), frame(X + 1.0, shops)),
+        (frame(X, shops), frame(X, shops), frame(X, shops[::-1])),
+        (pa.table({"a": X[:, 0]}), pa.table({"a": X[:, 0]}), pa.table({"a": X[:, 1]})),
+    ]
+    for one, same, other in kinds:
+        stamp = stamps.stamp_of_rows(one, 7)
+        assert stamps.stamp_of_rows(same, 7) == stamp
+        assert stamps.stamp_of_rows(other, 7) != stamp
+        assert stamps.stamp_of_rows(one, 8) != stamp
 
 
 def test_a_partition_takes_its_memory_once_when_it_is_moved(table) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import zlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -25,6 +24,7 @@ from ..objective.labelled_rows import LabelledRows
 from ..objective.losses import Loss
 from .collections import Asked, Partitions
 from .rounds import Future, Rounds, Table, Told
+from .stamps import stamp_of_rows, stamp_of_values
 from .tree import Answer, Node, fold
 from .work import Place
 
@@ -42,8 +42,6 @@ __all__ = [
 ]
 
 NO_LABELS: Mapping[str, Any] = {}
-# Labels of these kinds are compared by their bytes.
-PLAIN = "fbiuUS"
 
 
 class Fault(NamedTuple):
@@ -87,7 +85,7 @@ class Facts:
     Attributes
     ----------
     numbers, sizes, stamps : list of int
-        Which partition each is, its rows, and a checksum of labels, weights and offset.
+        Which partition each is, its rows, and a checksum (`stamps.py`).
     n_columns : int
     names : tuple of str or None
     coded : dict of int to Columns
@@ -397,12 +395,12 @@ def _build(taken: Taken, plan: Plan) -> Place:
 
 
 def _stamp(taken: Taken) -> int:
-    """Return a checksum of labels, weights and offset."""
-    found = 0
-    for array in (taken.y, taken.weights, taken.offset):
-        if array is not None and array.dtype.kind in PLAIN:
-            found = zlib.crc32(np.ascontiguousarray(array).view(np.uint8).data, found)
-    return found
+    """Return a checksum of what lies beside X, and of some rows of it."""
+    others = [
+        own.codes if isinstance(own, Groups) else own for _, own in sorted(taken.labels.items())
+    ]
+    beside = stamp_of_values((taken.y, taken.weights, taken.offset, *others))
+    return stamp_of_rows(taken.X, beside)
 
 
 def _told(number: int, work: Callable[[], Any]) -> Any:

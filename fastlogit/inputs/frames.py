@@ -30,6 +30,7 @@ __all__ = [
     "Level",
     "ReadColumn",
     "categorical_places",
+    "columns_at",
     "level_of",
     "number_columns",
     "read_column",
@@ -117,6 +118,13 @@ def read_column(X: ArrayLike, place: int) -> ReadColumn:
     library = _library_of(X)
     assert library is not None
     return library.read(X, place)
+
+
+def columns_at(X: ArrayLike, places: Sequence[int]) -> ArrayLike:
+    """Return some columns of a frame as one of the same kind."""
+    library = _library_of(X)
+    assert library is not None
+    return library.select(X, list(places))
 
 
 def rows_of(X: ArrayLike, rows: Indices) -> ArrayLike:
