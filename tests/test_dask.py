@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from sklearn.exceptions import ConvergenceWarning
 
 import fastlogit
 from fastlogit.design.base import as_they_are
@@ -343,6 +344,19 @@ def test_ctrl_c_keeps_the_best_point(client, table) -> None:
     with pytest.raises(KeyboardInterrupt) as interrupt:
         of_dask.fit(blocks(X), blocks(y), C=1.0, callback=stop)
     assert isinstance(interrupt.value.result, fastlogit.FitResult)
+
+
+def test_a_time_limit_ends_it_before_a_pass_and_nowhere_else(client, table) -> None:
+    X, y, _ = table
+    rows, offset = (blocks(X), blocks(y)), blocks(X[:, 0])
+    with pytest.warns(ConvergenceWarning, match="time_limit=1e-09 s"):
+        found = of_dask.fit(*rows, offset=offset, C=1.0, time_limit=1e-9)
+    assert not found.converged
+    model = of_dask.LogisticRegressionCV(
+        Cs=[1.0], l1_ratios=(0,), scoring="accuracy", use_legacy_attributes=False, time_limit=1e-9
+    )
+    with pytest.warns(ConvergenceWarning, match="time_limit=1e-09 s"):
+        assert not model.fit(*rows).result_.converged
 
 
 def test_a_partition_that_comes_back_with_other_rows_is_refused(table) -> None:

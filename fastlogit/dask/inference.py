@@ -131,6 +131,7 @@ def infer(
     known = _weights_of(rows, weights)
     rows = rows.scaled(known.scale)
     ways = None if clusters is None else _clusters_of(chunks, rows)
+    del chunks
     objective = Objective(rows, 0.0)
     standardized(objective, rows.design.shape[0] if rows.has_weights else ENOUGH_ROWS, None)
     kind = known.kind if rows.has_weights else None

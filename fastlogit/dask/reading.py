@@ -39,6 +39,7 @@ __all__ = [
     "merged",
     "take",
     "taken",
+    "without_rows",
 ]
 
 NO_LABELS: Mapping[str, Any] = {}
@@ -222,6 +223,11 @@ def _weights_of(given: Table, n_rows: int) -> Vector | None:
         if weights.shape == zeros.shape:
             return zeros
     return validation.check_weights(weights, n_rows)
+
+
+def without_rows(taken: Taken) -> Taken:
+    """Return what a partition holds beside X."""
+    return taken._replace(X=None)
 
 
 def facts_of(taken: Taken | Fault) -> Answer:
