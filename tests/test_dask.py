@@ -22,6 +22,7 @@ distributed = pytest.importorskip("distributed")
 import dask.array as da  # noqa: E402
 import dask.dataframe as dd  # noqa: E402
 import pandas as pd  # noqa: E402
+import polars as pl  # noqa: E402
 import pyarrow as pa  # noqa: E402
 import scipy.sparse as sp  # noqa: E402
 from dask.delayed import delayed  # noqa: E402
@@ -188,6 +189,59 @@ def test_estimator(client, table) -> None:
     assert model.score(blocks(X), blocks(y)) == pytest.approx(wanted.score(X, y), rel=1e-14)
     with pytest.raises(NotImplementedError, match="bias_reduction='mean' is not there"):
         of_dask.LogisticRegression(bias_reduction="mean").fit(blocks(X), blocks(y))
+
+
+@pytest.mark.parametrize("kind", ["pandas", "polars", "pyarrow"])
+def test_tables_of_any_library(client, table, kind) -> None:
+    X, y, _ = table
+    frame = pd.DataFrame(X, columns=list("abcde")).assign(y=y, w=1.0)
+    make = {
+        "pandas": lambda part: part.rename(columns={"a": 0}),  # a name that is a number
+        "polars": pl.from_pandas,
+        "pyarrow": lambda part: pa.Table.from_pandas(part, preserve_index=False),
+    }[kind]
+    parts = [delayed(make(frame[:700])), delayed(make(frame[700:]))]
+    found = of_dask.fit(parts, target="y", sample_weight="w", C=1.0, solver="newton")
+    alike(found, fastlogit.fit(X, y, C=1.0, solver="newton"))
+    proba = of_dask.predict_proba(found, parts)  # of the parts of the fit
+    np.testing.assert_allclose(proba.compute(), found.predict_proba(X), rtol=1e-14)
+    with pytest.raises(TypeError, match=r"partition 0: .* has no column 'z' \(feature\)"):
+        of_dask.fit(parts, target="y", features=["b", "z"], C=1.0)
+    with pytest.raises(ValueError, match="X has no column 'b', which the fit had"):
+        of_dask.predict_proba(found, [delayed(make(frame[["a", "c"]]))]).compute()
+
+
+def test_names_of_columns_that_are_numbers_or_the_same(client, table) -> None:
+    X, y, _ = table
+    whole = pd.DataFrame(np.column_stack([X, y]))
+    ddf = dd.from_pandas(whole, npartitions=2)
+    found = of_dask.fit(ddf, target="5", C=1.0, solver="newton")
+    alike(found, fastlogit.fit(X, y, C=1.0, solver="newton"))
+    proba = of_dask.predict_proba(found, ddf).compute()
+    np.testing.assert_allclose(proba, found.predict_proba(X), rtol=1e-14)
+    with pytest.raises(TypeError, match=r"target must be .* as text, got 5 \(int\)"):
+        of_dask.fit(ddf, target=5, C=1.0)
+    whole.columns = ["a", "a", "b", "c", "d", "y"]
+    for X in (dd.from_pandas(whole, npartitions=2), [delayed(whole)]):
+        with pytest.raises(ValueError, match=r"X has 2 columns called 'a' \(columns 0, 1"):
+            of_dask.fit(X, target="y", C=1.0)
+
+
+def test_clusters_are_of_one_kind_in_all_partitions(table) -> None:
+    X, y, _ = table
+
+    def facts(number: int, clusters: Any) -> Any:
+        beside = {"y": y, "clusters": clusters}
+        asked = collections.Asked({}, None)
+        return reading.facts_of(reading.take(number, X, beside, asked)).value
+
+    numbers, text = y % 9, (y % 9).astype(str)
+    (fault,) = reading.merged([facts(0, numbers), facts(1, text)])
+    with pytest.raises(TypeError, match="partition 1: clusters are of text, but of numbers in p"):
+        raise fault.raised()
+    for alike in ([numbers, numbers * 1.0], [text, text.astype(object)]):
+        (known,) = reading.merged([facts(i, each) for i, each in enumerate(alike)])
+        assert known.numbers == [0, 1]
 
 
 @pytest.mark.parametrize("class_weight", ["balanced", {0: 2.0, 1: 0.5, 2: 1.0}])

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple, TypeAlias, TypeGuard
 
 from ..inputs.values import show
 from .rounds import Client, Collection
+from .tables import chosen, labels_of
 
 __all__ = [
     "Asked",
@@ -19,6 +20,7 @@ __all__ = [
     "is_delayed_list",
     "is_frame",
     "partitions_of",
+    "y_of",
 ]
 
 # dask has no types that strict checking could use.
@@ -126,6 +128,27 @@ def is_delayed_list(X: object) -> TypeGuard[list[Delayed]]:
     return isinstance(X, list | tuple) and len(X) > 0 and all(_is_delayed(part) for part in X)
 
 
+def y_of(y: Collection, target: object) -> Collection:
+    """Return the labels: a collection, or the name of their column.
+
+    Raises
+    ------
+    TypeError
+        If both are given, or what should be a name is none.
+    """
+    if target is None:
+        return y
+    if y is not None:
+        raise TypeError("give y or target=, not both")
+    if not isinstance(target, str):
+        raise TypeError(
+            f"target must be the name of a column as text, got {show(target)} "
+            f"({type(target).__name__}); a column that is called by a number is named by its text, "
+            "as target='4', and a collection of labels is y"
+        )
+    return target
+
+
 def partitions_of(
     X: object, given: Mapping[str, object], features: Sequence[str] | None
 ) -> Partitions:
@@ -190,15 +213,17 @@ def _of_delayed(parts: list[Delayed], others: Mapping[str, object], asked: Asked
 
 def _of_frame(X: Collection, asked: Asked) -> list[Delayed]:
     """Return the partitions of a frame, of the columns that are used alone."""
-    names = [str(name) for name in X.columns]
+    labels = labels_of(X) or {}
+    names = list(labels)
     wanted = list(asked.features_of(names))
     for name in (*wanted, *asked.names.values()):
-        if name not in names:
+        if name not in labels:
             raise ValueError(f"X has no column {name!r}; its columns are {names[:10]}")
     both = [name for what, name in asked.names.items() if name in wanted and what not in LABELS]
     if both:
         raise ValueError(f"column {both[0]!r} cannot be a feature as well")
-    return list(X[list(dict.fromkeys([*wanted, *asked.names.values()]))].to_delayed())
+    used = dict.fromkeys([*wanted, *asked.names.values()])
+    return list(chosen(X, used, labels).to_delayed())
 
 
 def blocks_of_array(X: Collection) -> list[Delayed]:

@@ -33,7 +33,7 @@ from ..objective.objective import Objective
 from ..options import check_category_options
 from ..result import Callback, FitResult
 from ..solvers.trace import Limits
-from .collections import client_of, partitions_of
+from .collections import client_of, partitions_of, y_of
 from .estimator import LogisticRegression
 from .fitting import look, penalty_over, problem_of
 from .folds import PartitionedFolds, folds_of, scores_of, splitter_of
@@ -119,10 +119,8 @@ class LogisticRegressionCV(LogisticRegression, InMemoryCV):
         asked = self._asked(folds, groups)
         of_groups = Strengths(groups=penalty_groups, group_weights=group_weights)
         refuse_groups_alone(of_groups, any(asked.shares))
-        if y is not None and target is not None:
-            raise TypeError("give y or target=, not both")
         beside = {
-            "y": target if y is None else y, "sample_weight": sample_weight, "groups": groups,
+            "y": y_of(y, target), "sample_weight": sample_weight, "groups": groups,
             "folds": folds,
         }  # fmt: skip
         given = partitions_of(X, beside, features)
@@ -287,7 +285,7 @@ class LogisticRegressionCV(LogisticRegression, InMemoryCV):
             given = {} if sample_weight is None else {"sample_weight": sample_weight}
             return float(self._scorer()(self, X, y, **given))
         score = _quick_score_of(None if self.scoring == "warn" else self.scoring)
-        beside = {"y": target if y is None else y, "sample_weight": sample_weight}
+        beside = {"y": y_of(y, target), "sample_weight": sample_weight}
         return self._mean_score(X, beside, score, client)
 
 

@@ -18,7 +18,7 @@ from ..estimators.progress import ProgressLines
 from ..estimators.row_scores import QuickScore, right
 from ..inference.inference import Inference
 from ..result import FitResult
-from .collections import is_delayed_list, is_frame, partitions_of
+from .collections import is_delayed_list, is_frame, partitions_of, y_of
 from .fitting import fit
 from .inference import infer
 from .predictions import columns_of, is_collection, lazily, mean_score
@@ -158,7 +158,7 @@ class LogisticRegression(InMemory):
         if not is_collection(X):
             return super().score(X, y, sample_weight, offset=offset)
         beside = {
-            "y": target if y is None else y, "sample_weight": sample_weight, "offset": offset,
+            "y": y_of(y, target), "sample_weight": sample_weight, "offset": offset,
         }  # fmt: skip
         return self._mean_score(X, beside, right, client)
 

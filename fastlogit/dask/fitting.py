@@ -54,7 +54,7 @@ from ..options import (
 from ..result import Callback, FitResult
 from ..solvers.trace import Limits
 from . import work
-from .collections import Partitions, client_of, partitions_of
+from .collections import Partitions, client_of, partitions_of, y_of
 from .design import PartitionedDesign
 from .parts import Parts
 from .placement import Placement
@@ -165,8 +165,6 @@ intercept, start : optional
     options = check_category_options(
         categories, handle_unknown, None, has_penalty=strengths.exist(l2_reg, l1_reg)
     )
-    if y is not None and target is not None:
-        raise TypeError("give y or target=, not both")
     if isinstance(class_weight, str):
         check_option("class_weight", class_weight, ["balanced"])
     asked = Given(
@@ -175,7 +173,7 @@ intercept, start : optional
         coef_bounds=coef_bounds,
     )  # fmt: skip
     beside = {
-        "y": target if y is None else y, "sample_weight": sample_weight, "offset": offset,
+        "y": y_of(y, target), "sample_weight": sample_weight, "offset": offset,
     }  # fmt: skip
     given = partitions_of(X, beside, features)
     rounds = Rounds(client_of(client))

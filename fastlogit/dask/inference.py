@@ -29,7 +29,7 @@ from ..objective.objective import Objective
 from ..objective.row_state import RowCurvature, RowResiduals
 from ..options import check_option
 from ..result import FitResult
-from .collections import client_of, partitions_of
+from .collections import client_of, partitions_of, y_of
 from .fitting import look, refuse_bad_offset, rows_of
 from .placement import Placement, Spread
 from .predictions import columns_of
@@ -117,10 +117,8 @@ def infer(
     none = RowWeights(weights or "frequency", np.empty(0), 0.0)
     if cov_type not in CLUSTERED or clusters is None:
         look_at_cov_type(cov_type, clusters, 0, none)
-    if y is not None and target is not None:
-        raise TypeError("give y or target=, not both")
     beside = {
-        "y": target if y is None else y, "sample_weight": sample_weight, "offset": offset,
+        "y": y_of(y, target), "sample_weight": sample_weight, "offset": offset,
         "clusters": clusters,
     }  # fmt: skip
     has_names = hasattr(X, "columns") or target is not None

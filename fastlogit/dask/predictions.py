@@ -24,6 +24,7 @@ from .collections import (
 )
 from .reading import Fault, Taken, taken
 from .rounds import Client, Collection, Rounds, Table, add
+from .tables import chosen, labels_of
 
 __all__ = [
     "is_collection",
@@ -43,7 +44,8 @@ def predict_proba(result: FitResult, X: Collection) -> Any:
     result : FitResult
         Of any fit, in memory or not.
     X : dask array, dask DataFrame or list of delayed
-        With the columns of the fit; of a frame others are left out.
+        With the columns of the fit; of frames, delayed ones too, others are left out, and so are
+        labels and weights of tuples.
 
     Returns
     -------
@@ -139,15 +141,14 @@ def lazily(
             )
         blocks, sizes = blocks_of_array(X), list(X.chunks[0])
     elif is_frame(X):
-        names = [str(each) for each in X.columns]
-        wanted = names if columns is None else list(columns)
-        missing = [each for each in wanted if each not in names]
-        if missing:
-            raise ValueError(f"X has no column {missing[0]!r}, which the fit had")
-        if name is not None and name not in names:
-            raise ValueError(f"X has no column {name!r} (offset); its columns are {names[:10]}")
-        columns = wanted = [each for each in wanted if each != name]
-        X = X[wanted if name is None else [*wanted, name]]
+        labels = labels_of(X) or {}
+        wanted = list(labels) if columns is None else list(columns)
+        if name is not None and name not in labels:
+            raise ValueError(
+                f"X has no column {name!r} (offset); its columns are {list(labels)[:10]}"
+            )
+        columns = [each for each in wanted if each != name]
+        X = _chosen(X, columns if name is None else [*columns, name], labels)
         blocks = list(X.to_delayed())
         sizes = [np.nan] * len(blocks)
     elif is_delayed_list(X):
@@ -176,13 +177,27 @@ def _of_partition(
     of_rows: Callable[[Any, Any], Array], more: tuple[int, ...], dtype: DTypeLike,
 ) -> Array:  # fmt: skip
     """Return what is said of a partition, which may have no rows."""
+    if isinstance(rows, tuple):
+        rows = rows[0]  # as those of a fit: labels and weights come after
+    labels = labels_of(rows)
+    if name is not None:
+        if labels is None or name not in labels:
+            raise ValueError(f"{type(rows).__name__} has no column {name!r} (offset)")
+        offset = rows[labels[name]]
+    if labels is not None:
+        wanted = labels if columns is None else columns
+        rows = _chosen(rows, [each for each in wanted if each != name], labels)
     if rows.shape[0] == 0:
         return np.empty((0, *more), dtype=dtype)
-    if name is not None:
-        offset = rows[name]
-        if columns is not None:
-            rows = rows[list(columns)]
     return of_rows(rows, None if offset is None else np.asarray(offset))
+
+
+def _chosen(X: Table, wanted: Sequence[str], labels: dict[str, Any]) -> Table:
+    """Return the columns that the fit had."""
+    missing = [each for each in wanted if each not in labels]
+    if missing:
+        raise ValueError(f"X has no column {missing[0]!r}, which the fit had")
+    return chosen(X, wanted, labels)
 
 
 def mean_score(

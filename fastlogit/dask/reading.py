@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numbers
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -16,7 +17,7 @@ from ..inputs.categories import Categories, missing_category, rows_of_fit
 from ..inputs.coded_frame import Level
 from ..inputs.column_names import feature_names
 from ..inputs.conversion import as_numbers
-from ..inputs.frames import categorical_places, read_column, rows_of
+from ..inputs.frames import categorical_places, columns_at, read_column, rows_of
 from ..inputs.given import look_at_rows
 from ..inputs.groups import Groups, encode_groups
 from ..inputs.hashed_folds import MOST_FOLDS
@@ -25,6 +26,7 @@ from ..objective.losses import Loss
 from .collections import Asked, Partitions
 from .rounds import Future, Rounds, Table, Told
 from .stamps import stamp_of_rows, stamp_of_values
+from .tables import chosen, labels_of
 from .tree import Answer, Node, fold
 from .work import Place
 
@@ -43,6 +45,8 @@ __all__ = [
 ]
 
 NO_LABELS: Mapping[str, Any] = {}
+# What labels of groups are that are not all of one kind.
+SEVERAL = "several kinds"
 
 
 class Fault(NamedTuple):
@@ -100,6 +104,8 @@ class Facts:
     n_values : float
         Values that a pass reads.
     weighted, has_offset : bool
+    kinds : mapping of str to str
+        Of what kind labels of clusters and groups are.
     """
 
     numbers: list[int]
@@ -114,6 +120,7 @@ class Facts:
     n_values: float
     weighted: bool
     has_offset: bool
+    kinds: Mapping[str, str]
 
 
 class Plan(NamedTuple):
@@ -157,23 +164,22 @@ def _take(number: int, X: Table, beside: dict[str, Table], asked: Asked) -> Take
             )
         beside |= dict(zip(("y", "sample_weight"), X[1:], strict=False))
         X = X[0]
-    has_names = hasattr(X, "columns")
-    for what, name in asked.names.items():
-        if not has_names or name not in X.columns:
+    labels = labels_of(X)
+    wanted = [] if labels is None else list(asked.features_of(list(labels)))
+    for what, name in (*asked.names.items(), *(("feature", name) for name in wanted)):
+        if labels is None or name not in labels:
             raise TypeError(f"{type(X).__name__} has no column {name!r} ({what})")
-        beside[what] = X[name]
-    if has_names:
-        wanted = list(asked.features_of(list(X.columns)))
-        if wanted != list(X.columns):
-            X = X[wanted]
+    beside |= {what: X[(labels or {})[name]] for what, name in asked.names.items()}
+    if labels is not None:
+        X = chosen(X, wanted, labels)
     elif not hasattr(X, "tocsr"):
         X = np.asarray(X)
-    n_rows = int(X.shape[0]) if len(np.shape(X)) else 0
+    n_rows = int(X.shape[0]) if X.shape else 0
     if beside.get("y") is None:
         raise TypeError("it has no labels: give target=, or tuples (X, y)")
     if n_rows == 0:
         return Taken(number, None, None, None)
-    labels = validation.check_target_vector(beside.pop("y"), n_rows)
+    y = validation.check_target_vector(beside.pop("y"), n_rows)
     weights = _weights_of(beside.pop("sample_weight", None), n_rows)
     offset = beside.pop("offset", None)
     fixed = None if offset is None else validation.check_offset(offset, n_rows)
@@ -182,7 +188,7 @@ def _take(number: int, X: Table, beside: dict[str, Table], asked: Asked) -> Take
         for what, values in beside.items()
         if values is not None
     }
-    return Taken(number, X, labels, weights, fixed, others)
+    return Taken(number, X, y, weights, fixed, others)
 
 
 def _groups_of(what: str, values: Table, n_rows: int) -> Groups:
@@ -252,7 +258,7 @@ def _facts_of(taken: Taken) -> Facts:
     names = feature_names(X)
     kind: DType = np.dtype(np.float64)
     n_values = 0.0
-    places = categorical_places(X) if names is not None and hasattr(X, "columns") else []
+    places = [] if names is None else categorical_places(X)
     for place in places:
         column = read_column(X, place)
         if column.codes.min() < 0:
@@ -267,10 +273,9 @@ def _facts_of(taken: Taken) -> Facts:
         kind, n_values = np.dtype(rows.dtype), open_rows(rows, None).density * np.prod(rows.shape)
     else:
         n_values = float(np.prod(shape))
-        table: Any = X
-        others = [name for place, name in enumerate(table.columns) if place not in coded]
+        others = [place for place in range(shape[1]) if place not in coded]
         if others:  # a row tells columns that hold no numbers
-            look_at_rows(rows_of(table[others], np.zeros(1, dtype=np.int64)))
+            look_at_rows(rows_of(columns_at(X, others), np.zeros(1, dtype=np.int64)))
     classes = _labels_in(y)
     codes = validation.encode_known_labels(y, len(y), classes)
     weights = np.bincount(codes, taken.weights, classes.size).astype(np.float64)
@@ -278,6 +283,8 @@ def _facts_of(taken: Taken) -> Facts:
         [taken.number], [int(shape[0])], [_stamp(taken)], int(shape[1]),
         None if names is None else tuple(names), coded, classes, weights, kind, float(n_values),
         taken.weights is not None, taken.offset is not None,
+        {what: _kind_of_groups(own.labels) for what, own in taken.labels.items()
+         if isinstance(own, Groups)},
     )  # fmt: skip
 
 
@@ -356,6 +363,27 @@ def _refuse_unlike(first: Facts, other: Facts) -> None:
         raise TypeError(
             f"y is of {_kind_of(other.classes)}, but of {_kind_of(first.classes)} in {one}"
         )
+
+    for what, kind in other.kinds.items():
+        was = first.kinds.get(what, kind)
+        if SEVERAL not in (kind, was) and kind != was:
+            raise TypeError(
+                f"{what} are of {kind}, but of {was} in {one}: what is equal is one of them, and "
+                "1 and '1' are not; make them alike"
+            )
+
+
+def _kind_of_groups(labels: Labels) -> str:
+    """Return of what kind labels are."""
+    plain = {str: "text", numbers.Number: "numbers"}
+    listed = labels.tolist() if labels.dtype.kind == "O" else labels[:1].tolist()
+    kinds = {
+        next(
+            (kind for base, kind in plain.items() if isinstance(label, base)), type(label).__name__
+        )
+        for label in listed
+    }
+    return kinds.pop() if len(kinds) == 1 else SEVERAL
 
 
 def _kind_of(labels: Labels) -> str:

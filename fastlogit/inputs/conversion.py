@@ -12,7 +12,8 @@ checks that follow name by row and column.
 from __future__ import annotations
 
 from collections import Counter
-from typing import TypeGuard
+from collections.abc import Sequence
+from typing import Any, TypeGuard
 
 import numpy as np
 
@@ -101,16 +102,20 @@ def refuse_names_twice(X: ArrayLike) -> None:
     """Raise ValueError for a frame two of whose columns have one name."""
     if type(X) is not np.ndarray and is_frame(X):
         columns = columns_of(X)
-        names = [] if columns is None else list(columns)
-        if len(set(names)) < len(names):
-            twice = [name for name, count in Counter(names).items() if count > 1]
-            places = [place for place, name in enumerate(names) if name == twice[0]]
-            raise ValueError(
-                f"X has {len(places)} columns called {twice[0]!r} (columns "
-                f"{', '.join(map(str, places))}, counting from 0)"
-                + f", and {listed(twice[1:])} more than once" * (len(twice) > 1)
-                + "; give each column a name of its own, or pass an array"
-            )
+        refuse_twice([] if columns is None else list(columns))
+
+
+def refuse_twice(names: Sequence[Any]) -> None:
+    """Raise ValueError for names of columns two of which are the same."""
+    if len(set(names)) < len(names):
+        twice = [name for name, count in Counter(names).items() if count > 1]
+        places = [place for place, name in enumerate(names) if name == twice[0]]
+        raise ValueError(
+            f"X has {len(places)} columns called {twice[0]!r} (columns "
+            f"{', '.join(map(str, places))}, counting from 0)"
+            + f", and {listed(twice[1:])} more than once" * (len(twice) > 1)
+            + "; give each column a name of its own, or pass an array"
+        )
 
 
 def refuse_special(name: str, value: object) -> None:
