@@ -7,7 +7,7 @@ from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 
-from ..arrays import Indices, Mask, Matrix, Vector
+from ..arrays import ArrayLike, Indices, Labels, Mask, Matrix, Vector
 from ..design.row_sums import ClusterCodes
 from ..inference.clusters import CLUSTERED, Clusters, slopes_of_clusters
 from ..inference.covariance import look_at_cov_type
@@ -290,13 +290,17 @@ def _add_clusters(values: Sequence[SumsOfClusters]) -> SumsOfClusters:
 def _clusters_of(chunks: Placement, rows: PartitionedRows) -> Clusters:
     """Return the clusters of the rows, whose labels come here: a round."""
     codes, found = rows.parts.keep(_own_clusters, held=[Spread(chunks.futures)], combine=join)
-    labels = [label for own in found for label in own]
-    whole = encode_groups(labels, len(labels))
+    labels: ArrayLike
+    if all(own.dtype.kind in "biuf" for own in found):
+        labels = np.concatenate(found)
+    else:
+        labels = [label for own in found for label in own.tolist()]
+    whole = encode_groups(labels, sum(own.size for own in found))
     n_clusters = len(whole.labels)
     if n_clusters < 2:
         raise ValueError("clusters has one cluster only; a covariance takes at least two")
     shared = np.bincount(whole.codes, minlength=n_clusters) > 1
-    ends = np.cumsum([len(own) for own in found])[:-1]
+    ends = np.cumsum([own.size for own in found])[:-1]
     places = [
         Own((own.astype(np.int64), shared[own])) for own in np.split(np.asarray(whole.codes), ends)
     ]
@@ -304,13 +308,13 @@ def _clusters_of(chunks: Placement, rows: PartitionedRows) -> Clusters:
     return Clusters((grouping,), whole.labels)
 
 
-def _own_clusters(rows: LabelledRows, taken: Taken) -> tuple[ClusterCodes, list[list[Any]]]:
+def _own_clusters(rows: LabelledRows, taken: Taken) -> tuple[ClusterCodes, list[Labels]]:
     """Return the cluster of each row among those of a partition, and their labels in a list."""
     groups = taken.labels["clusters"]
     weights = rows.weights_of(0)
     if weights is None:
-        return groups.codes, [groups.labels.tolist()]
+        return groups.codes, [groups.labels]
     codes = np.full(weights.size, -1, dtype=np.int32)
     used, places = np.unique(groups.codes[weights > 0.0], return_inverse=True)
     codes[weights > 0.0] = places.reshape(-1)
-    return codes, [groups.labels[used].tolist()]
+    return codes, [groups.labels[used]]
