@@ -291,7 +291,8 @@ def _clusters_of(chunks: Placement, rows: PartitionedRows) -> Clusters:
     """Return the clusters of the rows, whose labels come here: a round."""
     codes, found = rows.parts.keep(_own_clusters, held=[Spread(chunks.futures)], combine=join)
     labels: ArrayLike
-    if all(own.dtype.kind in "biuf" for own in found):
+    kinds = {own.dtype.kind for own in found}
+    if len(kinds) == 1 and kinds < set("biuf"):
         labels = np.concatenate(found)
     else:
         labels = [label for own in found for label in own.tolist()]
