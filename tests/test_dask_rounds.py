@@ -2,6 +2,7 @@
 
 import os
 import threading
+import weakref
 from collections.abc import Iterator
 from types import SimpleNamespace
 from typing import Any
@@ -21,7 +22,7 @@ from dask_cluster import blocks, make_table, quiet_cluster  # noqa: E402
 
 import fastlogit.dask as of_dask  # noqa: E402
 from fastlogit import threads  # noqa: E402
-from fastlogit.dask import parts, work  # noqa: E402
+from fastlogit.dask import parts, work, workers  # noqa: E402
 from fastlogit.dask.placement import Group, Placement, Spread, Values  # noqa: E402
 from fastlogit.dask.rounds import Rounds, add  # noqa: E402
 from fastlogit.dask.tree import Answer, Node, fold, join_nodes, n_nodes  # noqa: E402
@@ -262,6 +263,30 @@ def test_a_client_that_gives_coroutines_is_refused(table) -> None:
     X, y, _ = table
     with pytest.raises(TypeError, match="asynchronous, and a fit waits for answers; give client="):
         of_dask.fit(blocks(X), blocks(y), client=SimpleNamespace(asynchronous=True))
+
+
+def test_what_is_no_client_is_told_how_to_become_one(client, table) -> None:
+    X, y, _ = table
+    for other in ("tcp://127.0.0.1:8786", client.cluster):
+        with pytest.raises(TypeError, match=r"client must be .*by distributed\.Client\(\.\.\.\)"):
+            of_dask.fit(blocks(X), blocks(y), client=other)
+    closed = distributed.Client(client.scheduler.address, set_as_default=False)
+    closed.close()
+    with pytest.raises(ValueError, match="the dask Client is closed; make another"):
+        of_dask.fit(blocks(X), blocks(y), client=closed)
+
+
+def test_workers_of_another_version_are_named_before_work(client, table, monkeypatch) -> None:
+    X, y, _ = table
+    places = ", ".join(sorted(client.nthreads()))
+    for version, message in (
+        ("'0.0.9'", f"workers {places}: fastlogit is of version 0.0.9 there, but of "),
+        ("__import__('nowhere')", f"workers {places} cannot import fastlogit .*'nowhere'"),
+    ):
+        monkeypatch.setattr(workers, "VERSION", version)
+        monkeypatch.setattr(workers, "_known", weakref.WeakKeyDictionary())
+        with pytest.raises(ImportError, match=message):
+            of_dask.fit(blocks(X), blocks(y), client=client)
 
 
 def test_nothing_is_left_in_the_workers(client, table) -> None:

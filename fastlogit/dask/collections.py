@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple, TypeAlias, TypeGuard
 
 from ..inputs.values import show
-from .rounds import Client, Collection
+from .rounds import Collection
 from .tables import chosen, labels_of
 
 __all__ = [
@@ -15,7 +15,6 @@ __all__ = [
     "Partitions",
     "blocks_beside",
     "blocks_of_array",
-    "client_of",
     "is_array",
     "is_delayed_list",
     "is_frame",
@@ -61,44 +60,6 @@ class Partitions(NamedTuple):
     def of_partition(self, number: int) -> tuple[Delayed, dict[str, Delayed]]:
         """Return X of a partition and what lies beside it."""
         return self.X[number], {name: parts[number] for name, parts in self.beside.items()}
-
-
-def client_of(client: Client) -> Client:
-    """Return the client, or the one that there is.
-
-    Raises
-    ------
-    ImportError
-        If dask.distributed is not installed.
-    ValueError
-        If there is none.
-    TypeError
-        If it answers in coroutines.
-    """
-    found = _there_is() if client is None else client
-    if getattr(found, "asynchronous", False):
-        raise TypeError(
-            "the dask Client is asynchronous, and a fit waits for answers; give client=, one made "
-            "by Client(address)"
-        )
-    return found
-
-
-def _there_is() -> Client:
-    """Return the client that dask knows."""
-    try:
-        from distributed import get_client
-    except ImportError as error:
-        raise ImportError(
-            "fastlogit.dask needs dask.distributed: pip install 'fastlogit[dask]'"
-        ) from error
-    try:
-        return get_client()
-    except ValueError as error:
-        raise ValueError(
-            "no dask Client was found, and rows of a fit stay in the workers of one; make one, as "
-            "distributed.Client() for this machine, or Client(processes=False) for its threads"
-        ) from error
 
 
 def is_array(X: object) -> bool:

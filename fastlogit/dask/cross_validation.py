@@ -33,7 +33,7 @@ from ..objective.objective import Objective
 from ..options import check_category_options
 from ..result import Callback, FitResult
 from ..solvers.trace import Limits
-from .collections import client_of, partitions_of, y_of
+from .collections import partitions_of, y_of
 from .estimator import LogisticRegression
 from .fitting import look, penalty_over, problem_of
 from .folds import PartitionedFolds, folds_of, scores_of, splitter_of
@@ -42,6 +42,7 @@ from .predictions import is_collection
 from .reading import without_rows
 from .rounds import Client, Collection, Rounds
 from .rows import PartitionedRows
+from .workers import client_of
 
 __all__ = ["LogisticRegressionCV"]
 

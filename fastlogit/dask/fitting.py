@@ -54,7 +54,7 @@ from ..options import (
 from ..result import Callback, FitResult
 from ..solvers.trace import Limits
 from . import work
-from .collections import Partitions, client_of, partitions_of, y_of
+from .collections import Partitions, partitions_of, y_of
 from .design import PartitionedDesign
 from .parts import Parts
 from .placement import Placement
@@ -62,6 +62,7 @@ from .reading import Facts, Fault, Plan, build, look_at, merged, taken
 from .rounds import Client, Collection, Rounds, add
 from .rows import PartitionedRows
 from .work import View
+from .workers import client_of
 
 __all__ = ["categories_of", "fit", "look", "penalty_over", "problem_of", "rows_of"]
 
@@ -149,7 +150,7 @@ intercept, start : optional
     RuntimeError
         If a partition that was lost comes back with other rows.
     ImportError
-        If dask.distributed is not installed.
+        If dask.distributed is not installed, or a worker has no fastlogit or another version.
     """
     began = time.perf_counter()
     refuse_unknown(unknown)

@@ -29,7 +29,7 @@ from ..objective.objective import Objective
 from ..objective.row_state import RowCurvature, RowResiduals
 from ..options import check_option
 from ..result import FitResult
-from .collections import client_of, partitions_of, y_of
+from .collections import partitions_of, y_of
 from .fitting import look, refuse_bad_offset, rows_of
 from .placement import Placement, Spread
 from .predictions import columns_of
@@ -37,6 +37,7 @@ from .reading import Facts, Plan, Taken
 from .rounds import Client, Collection, Rounds, join
 from .rows import PartitionedRows
 from .work import Own
+from .workers import client_of
 
 __all__ = ["infer"]
 

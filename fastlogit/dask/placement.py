@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Sequence
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, NamedTuple, TypeAlias, cast
 
 from .rounds import Client, Future, Rounds
+from .workers import look_at_workers
 
 __all__ = ["Group", "Placement", "Spread", "Values"]
 
@@ -14,6 +15,8 @@ __all__ = ["Group", "Placement", "Spread", "Values"]
 SHARE = 0.25
 # Partitions of a group from which on a handle of them all is made: each round would send them.
 MANY = 4
+# Seconds after which workers that have come are looked at, while none has answered.
+LOOK_AGAIN = 5.0
 # Times that the scheduler is asked for its workers' memory.
 TRIES = 5
 
@@ -176,11 +179,17 @@ class Placement:
                 yield from (Group(tuple(piece), address, share, whole) for piece in pieces)
 
     def _wait(self) -> None:
+        """Wait until all are there; workers may still come, but not those of another version."""
         import distributed
 
-        wait: Any = distributed.wait  # which has no types
-        with self._rounds.client.as_current():  # the user's default may be another one, or none
-            wait(self.futures)
+        client, wait = self._rounds.client, cast(Any, distributed.wait)  # which has no types
+        while True:
+            with client.as_current():  # the user's default may be another one, or none
+                try:
+                    wait(self.futures, timeout=LOOK_AGAIN)
+                    return
+                except TimeoutError:
+                    look_at_workers(client)
 
 
 def _memory_limits(client: Client, workers: Collection[str]) -> dict[str, int]:

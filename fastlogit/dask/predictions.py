@@ -17,7 +17,6 @@ from .collections import (
     Partitions,
     blocks_beside,
     blocks_of_array,
-    client_of,
     is_array,
     is_delayed_list,
     is_frame,
@@ -25,6 +24,7 @@ from .collections import (
 from .reading import Fault, Taken, taken
 from .rounds import Client, Collection, Rounds, Table, add
 from .tables import chosen, labels_of
+from .workers import client_of
 
 __all__ = [
     "is_collection",
