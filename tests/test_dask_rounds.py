@@ -25,7 +25,7 @@ from fastlogit import threads  # noqa: E402
 from fastlogit.dask import parts, work, workers  # noqa: E402
 from fastlogit.dask.placement import Group, Placement, Spread, Values  # noqa: E402
 from fastlogit.dask.rounds import Rounds, add  # noqa: E402
-from fastlogit.dask.tree import Answer, Node, fold, join_nodes, n_nodes  # noqa: E402
+from fastlogit.dask.tree import Answer, Node, counts, fold, join_nodes, n_nodes  # noqa: E402
 
 pytestmark = [
     pytest.mark.jit,
@@ -84,6 +84,17 @@ def test_neighbours_come_to_few_nodes() -> None:
     assert n_nodes(range(5, 10), 10) == 3  # 5, 6 and 7 together, 8 and 9 together
     assert n_nodes(range(0, 512, 2), 512) == 256
     assert max(n_nodes(range(a, b), 100) for a in range(100) for b in range(a + 1, 101)) <= 2 * 7
+
+
+def test_how_many_answers_meet_in_a_task() -> None:
+    near = tuple(tuple(range(i, i + 80)) for i in range(0, 8000, 80))
+    assert counts(near, 8000, 8).most_together <= 8 * 7
+    assert counts(near, 8000, 8).n_answers == sum(n_nodes(own, 8000) for own in near)
+    far = tuple(tuple(range(i, 8000, 100)) for i in range(100))
+    assert counts(far, 8000, 8).n_answers == 8000
+    assert counts(far, 8000, 8).most_together >= 8 * 80
+    alone = tuple((i,) for i in range(8000))
+    assert counts(alone, 8000, 8).most_together == 8
 
 
 def test_partitions_without_rows_are_left_out() -> None:
@@ -187,10 +198,16 @@ def test_groups_may_change_after_each_round(client, table, monkeypatch, multi_cl
     assert len(looks) > 5
 
 
-def test_large_answers_meet_in_the_workers(client, table, monkeypatch) -> None:
+@pytest.mark.parametrize("most", [0, 10**6])
+def test_large_answers_meet_in_the_workers(client, table, monkeypatch, most) -> None:
+    """Each partition by itself, or first all of a worker."""
     X, y, _ = table
     wanted = of_dask.fit(blocks(X), blocks(y), C=1.0)
     monkeypatch.setattr(parts, "MOST_NUMBERS", 20)
+    monkeypatch.setattr(parts, "MOST_TOGETHER", most)
+    alone: list[bool] = []
+    one_by_one = parts._one_by_one
+    monkeypatch.setattr(parts, "_one_by_one", lambda g: [alone.append(True), one_by_one(g)][1])
     came: list[int] = []
     gather = Rounds.gather
 
@@ -203,6 +220,7 @@ def test_large_answers_meet_in_the_workers(client, table, monkeypatch) -> None:
     same_bits(of_dask.fit(blocks(X), blocks(y), C=1.0), wanted)
     assert came
     assert set(came) == {1}
+    assert bool(alone) == (most == 0)
 
 
 def test_thousands_of_columns(client) -> None:

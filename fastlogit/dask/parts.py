@@ -13,8 +13,8 @@ from ..arrays import Array, Indices, Vector
 from ..design.base import RowCounter
 from . import work
 from .placement import Group, Placement, Spread
-from .rounds import Combine, Future, Rounds, Value, add, join
-from .tree import n_nodes
+from .rounds import FAN_IN, Combine, Future, Rounds, Value, add, join
+from .tree import counts
 from .work import Method, Own, Place, View
 
 __all__ = ["Parts"]
@@ -22,6 +22,9 @@ __all__ = ["Parts"]
 # Numbers that may come to this process in a round, one by one: 64 MB. More are put together in the
 # workers.
 MOST_NUMBERS = 2**23
+# Numbers that may meet in a task where these are of several partitions: 2 GB. More, as of workers
+# none of whose partitions are neighbours, go up the tree one by one.
+MOST_TOGETHER = 2**28
 
 # Columns whose standardisation is sent to each worker once, and not in each round.
 MANY_COLUMNS = 5000
@@ -107,9 +110,13 @@ class Parts:
             numbers = max(n_models, 1) * (self.view.columns.center.size + 2)
         if numbers * n_leaves <= MOST_NUMBERS:
             return groups, False
-        n_answers = sum(n_nodes(group.members, n_leaves) for group in groups)
-        if numbers * n_answers <= MOST_NUMBERS:
+        members = tuple(group.members for group in groups)
+        found = counts(members, n_leaves, FAN_IN)
+        if numbers * found.n_answers <= MOST_NUMBERS:
             return groups, False
+        # Neighbours that lie together are put together there first.
+        if numbers * found.most_together <= MOST_TOGETHER:
+            return groups, True
         return _one_by_one(groups), True
 
     def _map(

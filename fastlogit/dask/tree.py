@@ -7,9 +7,20 @@ together what neighbours of its own say, and whoever has all that is left goes o
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from functools import lru_cache
 from typing import Any, NamedTuple, TypeAlias
 
-__all__ = ["Answer", "Combine", "Node", "Nodes", "fold", "join_nodes", "n_nodes"]
+__all__ = [
+    "Answer",
+    "Combine",
+    "Counts",
+    "Node",
+    "Nodes",
+    "counts",
+    "fold",
+    "join_nodes",
+    "n_nodes",
+]
 
 Combine: TypeAlias = Callable[[Sequence[Any]], Any]
 
@@ -65,7 +76,7 @@ def fold(
     return nodes
 
 
-def join_nodes(several: Iterable[Nodes], n_leaves: int, combine: Combine) -> Nodes:
+def join_nodes(several: Iterable[Nodes], n_leaves: int, combine: Combine | None) -> Nodes:
     """Return what the nodes of several come to together."""
     items = [item for nodes in several for item in nodes.items()]
     return fold(sorted(items, key=lambda item: item[0].first), n_leaves, combine)
@@ -73,7 +84,31 @@ def join_nodes(several: Iterable[Nodes], n_leaves: int, combine: Combine) -> Nod
 
 def n_nodes(members: Sequence[int], n_leaves: int) -> int:
     """Return how many nodes some partitions come to."""
-    return len(fold(((Node(0, leaf), None) for leaf in members), n_leaves, None))
+    return len(_leaves(members, n_leaves))
+
+
+class Counts(NamedTuple):
+    """How many nodes groups come to in all, and how many of them meet in a task at most."""
+
+    n_answers: int
+    most_together: int
+
+
+@lru_cache(maxsize=16)
+def counts(groups: tuple[tuple[int, ...], ...], n_leaves: int, fan_in: int) -> Counts:
+    """Return how many nodes groups come to, where so many groups at a time are put together."""
+    level = [_leaves(members, n_leaves) for members in groups]
+    n_answers = sum(map(len, level))
+    most = max(map(len, level))
+    while len(level) > 1:
+        bunches = [level[i : i + fan_in] for i in range(0, len(level), fan_in)]
+        most = max(most, *(sum(map(len, bunch)) for bunch in bunches))
+        level = [join_nodes(bunch, n_leaves, None) for bunch in bunches]
+    return Counts(n_answers, most)
+
+
+def _leaves(members: Sequence[int], n_leaves: int) -> Nodes:
+    return fold(((Node(0, leaf), None) for leaf in members), n_leaves, None)
 
 
 def _together(one: Answer | None, other: Answer | None, combine: Combine | None) -> Answer | None:
