@@ -185,8 +185,23 @@ def _refuse_broken(path: Path, form: str, error: Exception) -> NoReturn:
         raise error
     raise ValueError(
         f"{path} cannot be read as {CALLED[form]}, it is cut off, damaged or of another kind: "
-        f"{said[:300]}"
+        f"{said[:300]}{_hint(path, form)}"
     ) from error
+
+
+def _hint(path: Path, form: str) -> str:
+    """Say what to do about files of other kinds that are often met."""
+    with path.open("rb") as file:
+        start = file.read(4)
+    kinds = {
+        b"\xff" * 4: "; it is a stream of Arrow: give ArrowSource(pyarrow.ipc.open_stream(path))",
+        b"FEA1": "; it is Feather of version 1: write it anew, with version 2",
+    }
+    others = {
+        "ipc": {b"PAR1": "; it begins as Parquet does: give ParquetSource(path)"},
+        "parquet": {b"ARRO": "; it begins as Arrow does: give ArrowSource(path)"},
+    }
+    return (kinds | others[form]).get(start, "")
 
 
 def _scan(form: str, file: DataFile, schema: Foreign, asked: Asked) -> Iterator[Foreign]:

@@ -27,9 +27,9 @@ class Levels:
     def __init__(self) -> None:
         self.values: list[Level] = []
         self._places: dict[Level, int] = {}
-        # The last dictionary, and the code of each of its entries.
-        self._dictionary: Foreign = None
-        self._table: Integers = np.empty(0, dtype=np.int32)
+        # The last dictionary, and the code of each of its entries: set at once, as several threads
+        # may read by what one has learnt.
+        self._last: tuple[Foreign, Integers] | None = None
         self._sorted: Array | None = None
 
     def codes_of(self, column: Foreign) -> Integers:
@@ -42,14 +42,14 @@ class Levels:
             if found is not None:
                 return found
             column = column.dictionary_encode()
-        if self._dictionary is None or not self._dictionary.equals(column.dictionary):
-            self._dictionary = column.dictionary
+        last = self._last
+        if last is None or not last[0].equals(column.dictionary):
             codes = [self._code(value) for value in column.dictionary.to_pylist()]
-            self._table = np.array([*codes, -1], dtype=np.int32)
+            last = self._last = column.dictionary, np.array([*codes, -1], dtype=np.int32)
         indices = column.indices
         if indices.null_count:
             indices = indices.cast("int64").fill_null(-1)
-        found_codes: Integers = self._table[np.asarray(indices)]
+        found_codes: Integers = last[1][np.asarray(indices)]
         return found_codes
 
     def _code(self, value: object) -> int:
