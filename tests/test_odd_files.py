@@ -84,6 +84,18 @@ def test_what_is_no_file_of_one_kind_is_said(tmp_path: Path) -> None:
             ParquetSource(given)
     with pytest.raises(TypeError, match=r"ArrowSource got builtins\.list"):
         ArrowSource([])
+    fitted = fastlogit.fit(TABLE.select(["x"]), TABLE["y"].to_numpy(), C=1.0)
+    for call in (
+        lambda path: fastlogit.fit(path, TABLE["y"].to_numpy()),
+        lambda path: fastlogit.LogisticRegression().fit(path),
+        lambda path: fastlogit.LogisticRegression().fit(path, TABLE["y"].to_numpy()),
+        fitted.predict_proba,
+    ):
+        for path in ("b.parquet", Path("b.parquet")):
+            with pytest.raises(
+                TypeError, match="X is the path 'b.parquet': give"
+            ):
+                call(path)
     with pytest.raises(FileNotFoundError, match=r"of addresses give pyarrow's data set"):
         coef("s3://bucket/data/*.parquet")
     with pytest.raises(ValueError, match=r"has no column 'y' \(target=\); it has no columns$"):
