@@ -92,9 +92,7 @@ def test_what_is_no_file_of_one_kind_is_said(tmp_path: Path) -> None:
         fitted.predict_proba,
     ):
         for path in ("b.parquet", Path("b.parquet")):
-            with pytest.raises(
-                TypeError, match="X is the path 'b.parquet': give"
-            ):
+            with pytest.raises(TypeError, match=r"X is the path 'b\.parquet': give"):
                 call(path)
     with pytest.raises(FileNotFoundError, match=r"of addresses give pyarrow's data set"):
         coef("s3://bucket/data/*.parquet")
