@@ -188,6 +188,18 @@ def test_pages_whose_checksum_is_wrong_are_found_out(tmp_path: Path) -> None:
             coef(file, filter=filtered)
 
 
+def test_a_file_that_comes_is_read_by_the_next_call(tmp_path: Path) -> None:
+    written(tmp_path / "a.parquet", TABLE.slice(0, 30))
+    source = ParquetSource(tmp_path, target="y", features=["x"])
+    fastlogit.fit(source, C=1.0)
+    assert source.n_rows == 30
+    written(tmp_path / "b.parquet", TABLE.slice(30))
+    assert coef(source, target=None, features=None) == ALL
+    (tmp_path / "a.parquet").unlink()
+    fastlogit.fit(source, C=1.0)
+    assert source.n_rows == N - 30
+
+
 def test_a_folder_that_is_no_folder_any_more(tmp_path: Path) -> None:
     source = ParquetSource(written(tmp_path / "part.parquet"), target="y", features=["x"])
     os.unlink(tmp_path / "part.parquet")

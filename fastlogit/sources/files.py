@@ -125,7 +125,9 @@ class FileStream(Stream):
             self._check(file)
 
     def check(self) -> None:
-        """Raise ValueError for a file that is not as it was when the source was opened."""
+        """Raise ValueError where files are not those that they were when the source was opened."""
+        if [path for path, _ in files_of(self.given, self.form)] != [f.path for f in self.files]:
+            raise ValueError(f"{self.name}: there are other files now")
         for file in self.files:
             self._check(file)
 
