@@ -86,11 +86,13 @@ class FileStream(Stream):
 
     def refuse_differing(self, columns: Iterable[str]) -> None:
         """Raise ValueError where a column that is read is not of one type in all files."""
+        columns = list(columns)
         for file in self.files:
+            names = {*file.schema.names}
             for name in columns:
                 if name in file.keys:
                     continue
-                if name not in file.schema.names:
+                if name not in names:
                     other = next(each for each in self.files if _has(each, name))
                     raise ValueError(
                         f"{file.path} has no column {name!r}, which {other.path} has; files of one "
