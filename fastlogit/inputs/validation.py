@@ -515,5 +515,7 @@ def _finite_floats(name: str, value: ArrayLike) -> Floats:
     else:
         floats = as_numbers(name, value).astype(np.float64)
     if not all_finite(floats):
-        raise ValueError(f"{name} contains NaN or infinity")
+        place = np.unravel_index(np.argmin(np.isfinite(floats)), floats.shape)
+        where = f" at [{', '.join(map(str, place))}]" if place else ""
+        raise ValueError(f"{name} contains NaN or infinity{where}")
     return floats
