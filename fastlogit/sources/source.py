@@ -382,8 +382,8 @@ class ParquetSource(Source):
     Notes
     -----
     The spool is kept until `close`, another set of columns is asked for, or the source is deleted:
-    `infer` and a second fit need no pass over the files. Where files have changed since, they are
-    read again; where they change while they are read, that is an error.
+    `infer` and a second fit need no pass over the files. Where files have changed since, or others
+    have come, they are read again; where they change while they are read, that is an error.
 
     Examples
     --------
