@@ -7,7 +7,8 @@ decoded size.
 
 Each answer is checked before its seconds count: the fit by the bound that it proves, the others by
 what their cost is above the least one, `fastlogit.cost` over the same files. `--ways` chooses among
-them. `--dask-ml PYTHON` says which interpreter has dask-ml.
+them. `--dask-ml PYTHON` says which interpreter has dask-ml. `--json FILE` keeps what was found,
+beside what it has of other numbers of rows, and `--write PAGE` puts the table of all of it there.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -30,12 +31,14 @@ import pyarrow.parquet as pq
 import fastlogit
 
 from .fresh import run
+from .markers import Place
 from .memory import peak_above
 
 COLUMNS = 20
 ROWS, FILE_ROWS, PART_ROWS = 20_000_000, 2_000_000, 250_000
 NAMES = [f"x{place}" for place in range(COLUMNS)]
 TOL = 1e-8
+PLACE = Place("parquet")
 DASK_ML = Path(__file__).with_name("parquet_dask_ml.py")
 # What a way's cost may be above the least one, relative; None where it is only told.
 LACKS = {"fit": 2 * TOL, "lbfgs": 1e-4, "dask-ml admm": None, "dask-ml lbfgs": 1e-3, "sgd": None}
@@ -85,6 +88,17 @@ def scan(folder: Path) -> dict[str, Any]:
     return {"said": f"{n_rows:,} rows"}
 
 
+def stream(folder: Path) -> dict[str, Any]:
+    """Decode them batch by batch in one thread, which takes least memory and processor time."""
+    n_rows = 0
+    for file in sorted(folder.iterdir()):
+        with pq.ParquetFile(file) as opened:
+            parts = opened.iter_batches(columns=[*NAMES, "y"], use_threads=False)
+            n_rows += sum(batch.num_rows for batch in parts)
+    assert n_rows == rows_in(folder)
+    return {"said": f"{n_rows:,} rows"}
+
+
 def whole_fit(folder: Path) -> dict[str, Any]:
     """Fit to a proven bound, within a third of the decoded size."""
     result = fastlogit.fit(folder, target="y", tol=TOL, memory_limit=limit_of(folder))
@@ -128,11 +142,12 @@ def in_memory(folder: Path) -> dict[str, Any]:
 
 
 WAYS: dict[str, Callable[[Path], dict[str, Any]]] = {
-    "scan": scan, "fit": whole_fit, "sgd": one_epoch, "lbfgs": in_memory, "cv": cross_validation,
+    "scan": scan, "stream": stream, "fit": whole_fit, "sgd": one_epoch, "lbfgs": in_memory,
+    "cv": cross_validation,
 }  # fmt: skip
 SAYS = {
-    "scan": "one scan by pyarrow", "fit": "fit, certified", "sgd": "SGDClassifier",
-    "lbfgs": "pandas, lbfgs", "cv": "cross-validation",
+    "scan": "one scan by pyarrow", "stream": "one scan, one thread", "fit": "fit, certified",
+    "sgd": "SGDClassifier", "lbfgs": "pandas, lbfgs", "cv": "cross-validation",
 }  # fmt: skip
 
 
@@ -176,14 +191,76 @@ def lack(way: str, point: list[float], best: list[list[float]], folder: Path) ->
     return above
 
 
+class Target(NamedTuple):
+    """What a way's figure may be, times that of another: at most, or the other way at least."""
+
+    way: str
+    other: str
+    figure: str
+    goal: float
+    is_speed: bool = False
+
+
+TARGETS = (
+    Target("fit", "scan", "wall", 2.5), Target("fit", "stream", "wall", 2.5),
+    Target("fit", "sgd", "wall", 1.5),
+    Target("fit", "dask-ml admm", "wall", 20.0, is_speed=True),
+    Target("fit", "lbfgs", "wall", 5.0, is_speed=True), Target("fit", "lbfgs", "peak", 0.1),
+    Target("fit", "limit", "peak", 1.1), Target("cv", "limit", "peak", 1.1),
+)  # fmt: skip
+
+
+def table(found: dict[str, dict[str, Any]]) -> str:
+    """Return rows of targets, and what was measured, for each number of rows."""
+    lines = [
+        "| rows | what | against | target | measured | met | by processor seconds |",
+        "| --- | --- | --- | --- | --- | --- | --- |",
+    ]
+    for rows, ways in found.items():
+        limit = {"peak": int(rows) * COLUMNS * 8 // 3}
+        for way, other, figure, goal, is_speed in TARGETS:
+            against = limit if other == "limit" else ways.get(other)
+            if way not in ways or against is None:
+                continue
+            ratio, busy = ways[way][figure] / against[figure], "-"
+            if figure == "wall":
+                busy = f"{ways[way]['busy']:.3g} and {against['busy']:.3g}"
+            if is_speed:
+                says, ratio, met = f">= {goal:g} times faster", 1.0 / ratio, ratio <= 1.0 / goal
+            else:
+                says, met = f"<= {goal:g} times", ratio <= goal
+            name = {"wall": "seconds", "peak": "peak of memory"}[figure]
+            against_what = "memory_limit" if other == "limit" else SAYS.get(other, other)
+            lines.append(
+                f"| {int(rows):,} x {COLUMNS} | {SAYS[way]}: {name} | {against_what} | {says} "
+                f"| {ratio:.3g} | {'yes' if met else 'NO'} | {busy} |"
+            )
+    return "\n".join(lines)
+
+
+def kept(path: str, rows: int, found: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """Put what was found beside what a file has of other runs; return all of it."""
+    file = Path(path)
+    known = json.loads(file.read_text("utf-8")) if file.exists() else {}
+    known.setdefault(str(rows), {}).update(found)
+    known = {rows: known[rows] for rows in sorted(known, key=int)}
+    file.write_text(json.dumps(known, indent=1), "utf-8")
+    return known
+
+
 def main(arguments: list[str] | None = None) -> None:
     """Print a line for each way."""
     parser = argparse.ArgumentParser()
     parser.add_argument("rows", type=int, nargs="?", default=ROWS)
-    parser.add_argument("--ways", nargs="*", choices=list(WAYS), default=["scan", "fit", "sgd"])
+    parser.add_argument(
+        "--ways", nargs="*", choices=list(WAYS), default=["scan", "stream", "fit", "sgd"]
+    )
     parser.add_argument("--dask-ml", metavar="PYTHON")
     parser.add_argument("--solvers", nargs="*", default=["admm", "lbfgs"])
+    parser.add_argument("--json")
+    parser.add_argument("--write", type=Path)
     asked = parser.parse_args(arguments)
+    all_found: dict[str, Any] = {}
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         for part, size in (("few", 100_000), ("all", asked.rows)):
@@ -198,8 +275,15 @@ def main(arguments: list[str] | None = None) -> None:
             if way == "fit":
                 best = [found["point"]]
             tell(way, found, best, folder)
+            all_found[way] = found
         for solver in asked.solvers if asked.dask_ml else []:
-            tell(f"dask-ml {solver}", of_dask_ml(asked.dask_ml, solver, folder), best, folder)
+            all_found[way := f"dask-ml {solver}"] = of_dask_ml(asked.dask_ml, solver, folder)
+            tell(way, all_found[way], best, folder)
+    known = {str(asked.rows): all_found}
+    if asked.json:
+        known = kept(asked.json, asked.rows, all_found)
+    if asked.write:
+        PLACE.write(asked.write, table(known))
 
 
 def tell(way: str, found: dict[str, Any], best: list[list[float]], folder: Path) -> None:
