@@ -18,6 +18,7 @@ import pytest
 import fastlogit
 from fastlogit import ParquetSource
 from fastlogit.design import mixed_streamed
+from fastlogit.options import CategoryOptions
 
 # Rooms above the kernels, with fits that take minutes in plain Python.
 pytestmark = pytest.mark.jit
@@ -710,3 +711,29 @@ def test_functions_of_rows_in_memory_take_a_source_that_is_there(folder: Path) -
     ):
         with pytest.raises(ValueError, match=r"source are on disk.* give the source a larger"):
             call()
+
+
+def test_pages_of_a_spool_with_codes_are_let_go(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """All but those of two blocks: else a fit has all of its spool in memory."""
+    from fastlogit.sources import decoded
+
+    gone: list[tuple[int, int]] = []
+    rest = decoded.SpooledMixed._let_go
+
+    def let_go(self: Any, rows: slice) -> None:
+        gone.append((rows.start, rows.stop))
+        rest(self, rows)
+
+    monkeypatch.setattr(decoded.SpooledMixed, "_let_go", let_go)
+    source = ParquetSource(folder, target="y", sample_weight="w", spool="disk")
+    rows = source.read(CategoryOptions("full"), None, shares=False).rows.X
+    gone.clear()
+    whole = [rows[start : start + 100] for start in range(0, N, 100)]
+    assert [rows for rows in gone if rows[1] - rows[0] == 100] == [
+        (start, start + 100) for start in range(0, N - 200, 100)
+    ]
+    first = whole[0]  # pages that were let go are read again
+    assert np.array_equal(first.numbers, X[:100])
+    assert same(fastlogit.fit(source, C=1.0), in_memory())

@@ -10,6 +10,7 @@ import numpy as np
 from ..arrays import Array, ArrayLike, Features, Indices, Integers
 from ..design.codes import CodedColumns
 from ..design.mixed import MixedRows
+from ..design.streamed import let_go
 from ..inputs.categories import Categories, coded_columns, unknown_level
 from ..inputs.coded_frame import CodedFrame, Level, ReadColumn
 from ..inputs.interactions import pairs_of
@@ -23,10 +24,12 @@ __all__ = ["Coding", "coding_of_fit", "coding_of_fitted", "frame_of", "parts"]
 PART_ROWS = 2**18
 
 
-def parts(n_rows: int) -> Iterator[slice]:
-    """Go over all rows, some at a time."""
-    for start in range(0, n_rows, PART_ROWS):
-        yield slice(start, min(start + PART_ROWS, n_rows))
+def parts(raw: Array) -> Iterator[slice]:
+    """Go over all rows, some at a time; pages of a mapped file are let go after them."""
+    for start in range(0, len(raw), PART_ROWS):
+        part = slice(start, min(start + PART_ROWS, len(raw)))
+        yield part
+        let_go(raw[part])
 
 
 @dataclass(frozen=True, eq=False)
@@ -90,7 +93,7 @@ def coding_of_fit(
     for number, (place, plan) in enumerate(zip(places, layout.coded, strict=True)):
         known = values[number]
         counts = np.zeros(len(known), dtype=np.int64)
-        for part in parts(len(raw)):
+        for part in parts(raw):
             counts += np.bincount(raw[part, number], minlength=len(known))
         used = np.flatnonzero(counts).tolist()
         if plan.is_sorted:
@@ -128,7 +131,7 @@ def coding_of_fitted(
         kind = np.min_scalar_type(none)
         table = np.array([*(of_fit.get(value, none) for value in known), none], dtype=kind)
         if categories.handle_unknown == "error":
-            for part in parts(len(raw)):
+            for part in parts(raw):
                 bad = table[raw[part, number]] == none
                 if bad.any():
                     row = part.start + int(np.argmax(bad))
@@ -164,7 +167,7 @@ def _coded_places(layout: Layout) -> list[int]:
 
 def _combinations(raw: Array, tables: Mapping[int, Integers]) -> dict[int, Integers]:
     """Return codes of rows in which each combination of levels is that occurs."""
-    seen = [np.unique(raw[part], axis=0) for part in parts(len(raw))]
+    seen = [np.unique(raw[part], axis=0) for part in parts(raw)]
     rows = np.unique(np.concatenate(seen), axis=0)
     return {place: table[rows[:, number]] for number, (place, table) in enumerate(tables.items())}
 

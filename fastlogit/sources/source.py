@@ -13,6 +13,7 @@ import numpy as np
 
 from ..arrays import ArrayLike, Codes, Integers, Labels
 from ..clock import Clock
+from ..design.streamed import let_go
 from ..inputs import validation
 from ..inputs.categories import Categories
 from ..inputs.column_names import differing_names
@@ -341,8 +342,10 @@ class Source(TableSource):
         if coding.columns is not None:
             shape = (len(coding.columns.codes), spooled.n_rows)
             codes = filled(shape, coding.columns.codes.dtype, on_disk=spooled.on_disk)
-            for part in parts(spooled.n_rows):
+            for part in parts(raw):
                 codes[:, part] = coding.coded(raw[part])
+                for column in codes:
+                    let_go(column[part])
         if spooled.on_disk:
             return SpooledMixed(coding, numbers, codes)
         return coding.mixed(numbers, codes)
