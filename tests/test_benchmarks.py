@@ -559,8 +559,9 @@ def test_the_table_of_parquet_has_a_row_for_each_target_that_was_measured(tmp_pa
     parquet.kept(str(kept), 2_000_000, {"fit": fit})
     others = {"scan": {"wall": 4.0, "busy": 1.0}, "lbfgs": {"wall": 20.0, "busy": 9.0, "peak": 1e9}}
     found = parquet.kept(str(kept), 2_000_000, others)
-    lines = parquet.table(found).splitlines()[2:]
-    said = ["| 1.25 | yes | 2 and 1 |", "| 4 | NO | 2 and 9 |", "| 0.2 | NO | - |"]
-    said.append("| 1.88 | NO | - |")  # of a third of the decoded size
-    assert [line.endswith(end) for line, end in zip(lines, said, strict=True)] == [True] * 4
-    assert lines[1].startswith("| 2,000,000 x 20 | fit, certified: seconds | pandas, lbfgs | >= 5 ")
+    lines = [str(line) for line in parquet.lines_of(found)]
+    said = ["| <= 2.5 times | 1.25 | yes |", "| >= 5 times faster | 4 | NO |"]
+    said += ["| <= 0.1 times | 0.2 | NO |", "| <= 1.1 times | 1.88 | NO |"]  # of a third of all
+    assert [end in line for line, end in zip(lines, said, strict=True)] == [True] * 4
+    start = "| fit, certified | seconds | 2,000,000 x 20 float64 | pandas, lbfgs |"
+    assert lines[1].startswith(start)
