@@ -566,3 +566,17 @@ def test_overheads_are_of_calls_whose_answers_agree() -> None:
     wrong = {"NumPy": (int, lambda: np.ones(2)), "other": (int, lambda: np.array([1.0, 2.0]))}
     with pytest.raises(AssertionError, match="other"):
         overhead.microseconds(wrong, rounds=1)
+
+
+def test_the_table_of_parquet_has_a_row_for_each_target_that_was_measured(tmp_path: Path) -> None:
+    parquet = load("parquet")
+    kept = tmp_path / "found.json"
+    fit = {"wall": 5.0, "busy": 2.0, "peak": 2e8}
+    parquet.kept(str(kept), 2_000_000, {"fit": fit})
+    others = {"scan": {"wall": 4.0, "busy": 1.0}, "lbfgs": {"wall": 20.0, "busy": 9.0, "peak": 1e9}}
+    found = parquet.kept(str(kept), 2_000_000, others)
+    lines = parquet.table(found).splitlines()[2:]
+    said = ["| 1.25 | yes | 2 and 1 |", "| 4 | NO | 2 and 9 |", "| 0.2 | NO | - |"]
+    said.append("| 1.88 | NO | - |")  # of a third of the decoded size
+    assert [line.endswith(end) for line, end in zip(lines, said, strict=True)] == [True] * 4
+    assert lines[1].startswith("| 2,000,000 x 20 | fit, certified: seconds | pandas, lbfgs | >= 5 ")

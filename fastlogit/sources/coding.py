@@ -142,12 +142,15 @@ def coding_of_fitted(
 
 def frame_of(layout: Layout, converter: Converter, block: Block) -> ArrayLike:
     """Return a block as what models predict: an array, or a frame with categorical columns."""
-    if not layout.coded:
-        return block.numbers
-    assert block.codes is not None  # as there are such columns
+    return named_frame_of(layout, converter, block) if layout.coded else block.numbers
+
+
+def named_frame_of(layout: Layout, converter: Converter, block: Block) -> CodedFrame:
+    """Return a block as a frame, whose columns have names."""
     numbers = np.empty((block.n_rows, 0)) if block.numbers is None else block.numbers
+    codes = np.empty((block.n_rows, 0), np.int32) if block.codes is None else block.codes
     coded = {
-        place: ReadColumn(block.codes[:, number], list(converter.levels[number].values))
+        place: ReadColumn(codes[:, number], list(converter.levels[number].values))
         for number, place in enumerate(_coded_places(layout))
     }
     return CodedFrame(layout.columns, numbers, coded)

@@ -227,7 +227,9 @@ def _opened(path: Path, base: Path, form: str) -> DataFile:
                 schema, n_rows = opened.schema_arrow, opened.metadata.num_rows
         else:
             with module("ipc").open_file(arrow().memory_map(str(path))) as opened:
-                schema, n_rows = opened.schema, opened.count_rows()
+                schema = opened.schema
+            # Readers count rows by themselves only in later versions of pyarrow.
+            n_rows = module("dataset").dataset(str(path), format="ipc").count_rows()
     except (OSError, arrow().ArrowException) as error:
         _refuse_broken(path, form, error)
     return DataFile(path, size, modified, n_rows, _keys_of(path, base), schema)

@@ -17,10 +17,10 @@ from ..inputs import validation
 from ..inputs.categories import Categories
 from ..inputs.column_names import differing_names
 from ..inputs.rows import Readable, Rows
-from ..inputs.table_source import FoldColumns, ReadTable, TableSource
+from ..inputs.table_source import FoldColumns, LabelledBatch, ReadTable, TableSource
 from ..options import CategoryOptions, check_option
-from .coding import Coding, coding_of_fit, coding_of_fitted, frame_of, parts
-from .converting import NULLS, Converter
+from .coding import Coding, coding_of_fit, coding_of_fitted, frame_of, named_frame_of, parts
+from .converting import NULLS, Block, Converter
 from .decoded import DecodedMixed, DecodedNumbers, SpooledMixed
 from .files import FileStream
 from .layout import Layout, Roles, layout_of
@@ -152,19 +152,9 @@ class Source(TableSource):
     ) -> ReadTable:  # fmt: skip
         """Read the rows for a fit; see `TableSource`."""
         self._refresh()
-        roles = Roles() if features_only else self.roles
-        if not features_only and roles.target is None:
-            raise TypeError(
-                f"target is missing: say which column of {self._stream.name} is predicted, as "
-                f"{type(self).__name__}(..., target='y')"
-            )
-        left_out = {name for _, name in self.roles.named()} if features_only else set()
-        features = self.features
-        if features is None and left_out:
-            features = [name for name in self.schema.names if name not in left_out]
-        layout = layout_of(
-            self.schema, roles, features, self.categorical, self._stream.name, shares=shares
-        )
+        if not features_only:
+            self._refuse_no_target()
+        layout = self._layout(shares=shares, features_only=features_only)
         if layout.coded and categories is None:
             raise TypeError(
                 f"column {layout.coded[0].name!r} of {self._stream.name} is categorical, which "
@@ -176,6 +166,24 @@ class Source(TableSource):
             assert spooled.codes is not None  # as there are such columns
             coding = coding_of_fit(layout, spooled.codes, spooled.levels, categories)
         return self._table(spooled, coding, shares)
+
+    def _refuse_no_target(self) -> None:
+        if self.roles.target is None:
+            raise TypeError(
+                f"target is missing: say which column of {self._stream.name} is predicted, as "
+                f"{type(self).__name__}(..., target='y')"
+            )
+
+    def _layout(self, *, shares: bool = False, features_only: bool = False) -> Layout:
+        """Return what becomes of the columns of this source."""
+        left_out = {name for _, name in self.roles.named()} if features_only else set()
+        features = self.features
+        if features is None and left_out:
+            features = [name for name in self.schema.names if name not in left_out]
+        return layout_of(
+            self.schema, Roles() if features_only else self.roles, features, self.categorical,
+            self._stream.name, shares=shares,
+        )  # fmt: skip
 
     def read_as_fitted(
         self, names: Sequence[str] | None, categories: Categories | None, *,
@@ -229,12 +237,40 @@ class Source(TableSource):
         """Go over the rows block by block, as what a fitted model predicts: nothing is kept."""
         self._refresh()
         layout = self.layout_as_fitted(names, categories)
+        missing = categories is not None
+        for block, converter in self._blocks_of(layout, missing_categories=missing):
+            yield frame_of(layout, converter, block)
+
+    @property
+    def has_offset(self) -> bool:
+        """Whether a column is an offset."""
+        return self.roles.offset is not None
+
+    def labelled_batches(
+        self, names: Sequence[str] | None, categories: Categories | None
+    ) -> Iterator[LabelledBatch]:
+        """Go over the rows batch by batch; see `TableSource`."""
+        self._refresh()
+        self._refuse_no_target()
+        if names is None and categories is None:
+            layout = self._layout()
+        else:
+            layout = self.layout_as_fitted(names, categories, with_target=True)
+        missing = categories is not None
+        for block, converter in self._blocks_of(layout, missing_categories=missing):
+            assert block.target is not None  # as the layout says
+            labels = converter.classes()[block.target]
+            yield LabelledBatch(named_frame_of(layout, converter, block), labels, block.weight)
+
+    def _blocks_of(
+        self, layout: Layout, *, missing_categories: bool
+    ) -> Iterator[tuple[Block, Converter]]:
         self._stream.refuse_differing(layout.read)
         asked = asked_of(layout, self._asked_filter, Budget(self.spool, self.memory_limit))
-        converter = Converter(layout, self.nulls, missing_categories=categories is not None)
+        converter = Converter(layout, self.nulls, missing_categories=missing_categories)
         for block in blocks_of(self._stream, asked, converter):
             if block.n_rows:
-                yield frame_of(layout, converter, block)
+                yield block, converter
 
     # ---- how it is read
 
