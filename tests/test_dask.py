@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from sklearn.exceptions import ConvergenceWarning
 
 import fastlogit
 from fastlogit.design.base import as_they_are
@@ -140,6 +141,8 @@ def test_categories_differ_among_partitions(client) -> None:
     lazy = of_dask.predict_proba(found, ddf)
     assert isinstance(lazy, da.Array)
     np.testing.assert_allclose(lazy.compute(), found.predict_proba(X), rtol=1e-14)
+    with pytest.raises(TypeError, match=r"partition 0: .* column 'city' holds 'x' \(row 0\)"):
+        of_dask.fit(ddf.assign(city="x"), target="bought")
     other = [parts[0], delayed(frames[1].assign(shop=frames[1].shop.cat.codes))]
     with pytest.raises(
         TypeError, match=r"partition 1: column 1 \('shop'\) is not categorical, but"
@@ -234,6 +237,21 @@ def test_an_offset_is_a_column_too(client, table) -> None:
     )
 
 
+def test_other_links(client, table) -> None:
+    X, y, _ = table
+    offset = np.random.default_rng(6).normal(size=len(y))
+    for link in ("probit", "cloglog"):
+        options = {"link": link, "C": np.inf}
+        found = of_dask.fit(blocks(X), blocks(y), offset=blocks(offset), **options)
+        wanted = fastlogit.fit(X, y, offset=offset, **options)
+        alike(found, wanted)
+        assert found.n_passes <= wanted.n_passes + 1.0
+    inferred = of_dask.infer(found, blocks(X), blocks(y), offset=blocks(offset), cov_type="HC3")
+    known = fastlogit.infer(wanted, X, y, offset=offset, cov_type="HC3")
+    np.testing.assert_allclose(inferred.covariance, known.covariance, rtol=1e-9)
+    assert inferred.likelihood.tjur == pytest.approx(known.likelihood.tjur, rel=1e-11)
+
+
 def test_a_warm_start_takes_few_steps(client, table) -> None:
     X, y, _ = table
     model = of_dask.LogisticRegression(warm_start=True, verbose=0).fit(blocks(X), blocks(y))
@@ -303,8 +321,8 @@ def test_bad_input_is_one_clear_error(client, table) -> None:
     bad[750, 3] = np.nan
     with pytest.raises(ValueError, match=r"X contains NaN in column 3 \(row 750\)"):
         of_dask.fit(blocks(bad), blocks(y), C=1.0)
-    with pytest.raises(NotImplementedError, match="link: other links is not there for dask"):
-        of_dask.fit(blocks(X), blocks(y), C=1.0, link="probit")
+    with pytest.raises(NotImplementedError, match=r"fractional: .* is not there for dask"):
+        of_dask.fit(blocks(X), blocks(y), C=1.0, fractional=True)
     tiny = blocks(np.full(len(y), 1e-300))
     with pytest.raises(ValueError, match=r"adds up to 1.8e-297.*divide the weights by their mean"):
         of_dask.fit(blocks(X), blocks(y), sample_weight=tiny, C=1.0)
@@ -325,6 +343,19 @@ def test_ctrl_c_keeps_the_best_point(client, table) -> None:
     with pytest.raises(KeyboardInterrupt) as interrupt:
         of_dask.fit(blocks(X), blocks(y), C=1.0, callback=stop)
     assert isinstance(interrupt.value.result, fastlogit.FitResult)
+
+
+def test_a_time_limit_ends_it_before_a_pass_and_nowhere_else(client, table) -> None:
+    X, y, _ = table
+    rows, offset = (blocks(X), blocks(y)), blocks(X[:, 0])
+    with pytest.warns(ConvergenceWarning, match="time_limit=1e-09 s"):
+        found = of_dask.fit(*rows, offset=offset, C=1.0, time_limit=1e-9)
+    assert not found.converged
+    model = of_dask.LogisticRegressionCV(
+        Cs=[1.0], l1_ratios=(0,), scoring="accuracy", use_legacy_attributes=False, time_limit=1e-9
+    )
+    with pytest.warns(ConvergenceWarning, match="time_limit=1e-09 s"):
+        assert not model.fit(*rows).result_.converged
 
 
 def test_a_partition_that_comes_back_with_other_rows_is_refused(table) -> None:
@@ -367,7 +398,7 @@ def test_every_question_to_labelled_rows_is_answered_or_refused() -> None:
     # What asks others, or what is here of rows elsewhere: classes and weights of outputs.
     inherited = {
         "positive", "weight_set", "total_weight", "n_outputs", "n_models", "split", "outputs_of",
-        "n_offsets", "family", "shares_of", "concordance",
+        "n_offsets", "family", "shares_of",
     }  # fmt: skip
     public = {name for name in vars(LabelledRows) if not name.startswith("_")}
     assert public - own == inherited

@@ -170,7 +170,7 @@ def test_what_rows_say_one_by_one_is_refused(client, ddf, kept) -> None:
     with pytest.raises(ValueError, match="no whole numbers"):
         of_dask.infer(result, ddf, target="y", sample_weight="share", weights="frequency")
     with pytest.raises(ValueError, match="the fit has a penalty"):
-        of_dask.infer(of_dask.fit(ddf, target="y", features=COLUMNS, C=1.0), ddf, target="y")
+        of_dask.infer(fastlogit.fit(kept[COLUMNS], kept.y, C=1.0), ddf, target="y")
     with pytest.raises(ValueError, match="y has the label 0, which the fit did not have"):
         of_dask.infer(result, ddf.assign(y=0), target="y")
 

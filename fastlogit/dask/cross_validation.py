@@ -11,7 +11,7 @@ import numpy as np
 from sklearn.metrics import get_scorer
 from sklearn.utils.validation import check_is_fitted
 
-from ..arrays import ArrayLike, Matrix, Vector
+from ..arrays import ArrayLike, Cube, Matrix, Vector
 from ..clock import part_of
 from ..estimators.cross_validation import LogisticRegressionCV as InMemoryCV
 from ..estimators.folds import share_of_folds
@@ -25,6 +25,7 @@ from ..fitting.problem import (
     CheckedProblem,
     Strengths,
     check_intercept,
+    refuse_groups_alone,
     set_clock,
 )
 from ..inputs.given import Given
@@ -36,7 +37,9 @@ from .collections import client_of, partitions_of
 from .estimator import LogisticRegression
 from .fitting import look, penalty_over, problem_of
 from .folds import PartitionedFolds, folds_of, scores_of, splitter_of
+from .placement import Spread
 from .predictions import is_collection
+from .reading import without_rows
 from .rounds import Client, Collection, Rounds
 from .rows import PartitionedRows
 
@@ -70,6 +73,8 @@ class LogisticRegressionCV(LogisticRegression, InMemoryCV):
         folds: Collection = None,
         penalty_factor: ArrayLike = None,
         coef_bounds: tuple[ArrayLike, ArrayLike] | None = None,
+        penalty_groups: ArrayLike = None,
+        group_weights: ArrayLike = None,
         client: Client = None,
     ) -> LogisticRegressionCV:
         """Fit all folds and all C, choose, and fit all rows, where these are.
@@ -92,6 +97,8 @@ class LogisticRegressionCV(LogisticRegression, InMemoryCV):
         penalty_factor : array-like of shape (n_features,), optional
         coef_bounds : pair (lower, upper), optional
             The least and the largest value of each coefficient.
+        penalty_groups, group_weights : optional
+            Groups of columns that L1 holds together, of those of `l1_ratios` that are above 0.
         client : distributed.Client, optional
 
         Returns
@@ -110,6 +117,8 @@ class LogisticRegressionCV(LogisticRegression, InMemoryCV):
         """
         began = time.perf_counter()
         asked = self._asked(folds, groups)
+        of_groups = Strengths(groups=penalty_groups, group_weights=group_weights)
+        refuse_groups_alone(of_groups, any(asked.shares))
         if y is not None and target is not None:
             raise TypeError("give y or target=, not both")
         beside = {
@@ -128,37 +137,42 @@ class LogisticRegressionCV(LogisticRegression, InMemoryCV):
         )  # fmt: skip
         fixed = check_intercept("fit" if self.fit_intercept else None)
         problem = problem_of(
-            rounds, chunks, facts, of_fit, Strengths(), self.multi_class, fixed
+            rounds, chunks, facts, of_fit, of_groups, self.multi_class, fixed
         )  # fmt: skip
         rows = problem.objective.rows
         assert isinstance(rows, PartitionedRows)
+        taken = Spread(rounds.map(without_rows, "beside", chunks.futures))
+        del chunks  # frames need not be kept beside the rows of the fit
         own_folds = folds_of(
-            rows, chunks, self.cv, given.asked.names.keys() | given.beside, problem.classes
+            rows, taken, self.cv, given.asked.names.keys() | given.beside, problem.classes
         )
         grids = self._fit_grids(problem, own_folds, asked, began)
         known = {
             id(grid): scores_of(
-                rows, chunks, own_folds, (grid.coef, grid.intercept), asked.score, self.multi_class
+                rows, taken, own_folds, (grid.coef, grid.intercept), asked.score, self.multi_class
             )
             for grid in grids.of_ratios
         }
         scores = np.stack([known[id(grid)] for grid in grids.of_ratios], axis=1)
+        self._conclude(problem, grids, scores, asked, began)
+        return self
+
+    def _conclude(
+        self, problem: CheckedProblem, grids: Grids, scores: Cube, asked: Asked, began: float
+    ) -> None:
+        """Choose, and fit all rows with what is chosen."""
         chosen = choose(scores, asked.Cs, self.selection, together=self.refit)
         self._know(problem)
-        self._store_attributes(
-            grids, scores, chosen, asked.shares, asked.ratios, asked.is_legacy
-        )  # fmt: skip
+        self._store_attributes(grids, scores, chosen, asked.shares, asked.ratios, asked.is_legacy)
         start = grids.mean_of(chosen, grids.complete)
         if self.refit:
-            strengths = Strengths(
-                float(asked.Cs[chosen.Cs[0]]), l1_ratio=asked.shares[chosen.ratios[0]]
-            )
+            C = float(asked.Cs[chosen.Cs[0]])
+            strengths = Strengths(C, l1_ratio=asked.shares[chosen.ratios[0]])
             self._refit_all(problem, strengths, start, began)
-        else:
-            if hasattr(self, "result_"):
-                del self.result_  # of a fit before
-            self.coef_, self.intercept_ = start
-        return self
+            return
+        if hasattr(self, "result_"):
+            del self.result_  # of a fit before
+        self.coef_, self.intercept_ = start
 
     def _asked(self, folds: Collection, groups: Collection) -> Asked:
         """Return what parameters say, checked; what partitions do not have is refused."""
@@ -191,7 +205,7 @@ class LogisticRegressionCV(LogisticRegression, InMemoryCV):
             try:
                 with part_of(began, part), self._lines() as lines:
                     limits = self._limits(lines)
-                    own = _counted_anew(problem)
+                    own = _counted_anew(problem, Strengths(l1_ratio=ratio))
                     set_clock(own.objective, began, self.time_limit)
                     if ratio > 0.0 or problem.data.coef_bounds is not None:
                         grid = solve_l1_grid(own, asked.Cs, folds, ratio, limits, began)
@@ -278,15 +292,21 @@ class LogisticRegressionCV(LogisticRegression, InMemoryCV):
 
 
 def _counted_anew(
-    problem: CheckedProblem, strengths: Strengths | None = None,
-    start: tuple[Matrix, Vector] | None = None,
-) -> CheckedProblem:  # fmt: skip
-    """Return the same problem, or under a penalty, whose passes are counted from 0."""
+    problem: CheckedProblem, strengths: Strengths, start: tuple[Matrix, Vector] | None = None
+) -> CheckedProblem:
+    """Return the same problem under a penalty of some C, whose passes are counted from 0.
+
+    Groups are those of L1: without it there are none.
+    """
     rows = problem.objective.rows
     assert isinstance(rows, PartitionedRows)
     data = problem.data._replace(start=start)
-    objective = Objective(rows.counted_anew(), penalty_over(rows, strengths or Strengths(), data))
-    return dataclasses.replace(problem, data=data, start=start, objective=objective)
+    groups = problem.groups if strengths.l1_ratio > 0.0 else None
+    penalty = penalty_over(rows, strengths._replace(C=strengths.C or np.inf), data, groups)
+    objective = Objective(rows.counted_anew(), penalty)
+    return dataclasses.replace(
+        problem, data=data, start=start, objective=objective, groups=groups
+    )  # fmt: skip
 
 
 class Asked(NamedTuple):

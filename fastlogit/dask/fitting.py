@@ -22,6 +22,7 @@ from ..fitting.fit import (
     minimise,
     refuse_beside_corners,
 )
+from ..fitting.links import check_link
 from ..fitting.problem import (
     MULTI_CLASS,
     CheckedProblem,
@@ -39,6 +40,7 @@ from ..inputs.categories import Categories
 from ..inputs.class_weights import factors_of_classes
 from ..inputs.given import Data, Given, Rows, check_start
 from ..objective.binomial import Binomial
+from ..objective.losses import RowLoss
 from ..objective.multinomial import Multinomial
 from ..objective.objective import Objective
 from ..objective.penalties import Penalty
@@ -78,6 +80,7 @@ def fit(
     penalty_groups: ArrayLike = None,
     group_weights: ArrayLike = None,
     penalty_factor: ArrayLike = None,
+    link: str = "logit",
     solver: str = "auto",
     tol: float = TOLERANCE,
     max_iter: int | None = None,
@@ -112,7 +115,7 @@ def fit(
         In the place of y: the column of X that holds the labels.
     features : sequence of str, optional
         Columns of a frame that are taken; by default all but target, weights and offset.
-    C, l2_reg, l1_reg, l1_ratio, coef_bounds, penalty_groups, group_weights, penalty_factor, \
+    C, l2_reg, l1_reg, l1_ratio, coef_bounds, penalty_groups, group_weights, penalty_factor, link, \
 intercept, start : optional
         As of `fastlogit.fit`.
     solver, tol, max_iter, multi_class, categories, handle_unknown, callback, time_limit : optional
@@ -132,7 +135,7 @@ intercept, start : optional
         The one that there is by default.
     **unknown
         There are no other options: those of `fastlogit.fit` that do not work on partitions
-        (links, reduced bias) raise an error that says so.
+        (fractional responses, reduced bias) raise an error that says so.
 
     Returns
     -------
@@ -154,6 +157,7 @@ intercept, start : optional
     limits = _limits(solver, tol, max_iter, callback, time_limit)
     descent = descent_options(solver, limits, {})
     multi_class = check_option("multi_class", multi_class, MULTI_CLASS)
+    loss = check_link(link, None, multi_class, solver)
     strengths = Strengths(
         C, l1_ratio=check_ratio(l1_ratio), groups=penalty_groups, group_weights=group_weights
     )  # fmt: skip
@@ -163,6 +167,8 @@ intercept, start : optional
     )
     if y is not None and target is not None:
         raise TypeError("give y or target=, not both")
+    if isinstance(class_weight, str):
+        check_option("class_weight", class_weight, ["balanced"])
     asked = Given(
         None, l2_reg=l2_reg, penalty_factor=penalty_factor, start=start_of(start),
         class_weight=class_weight, names=feature_names, categories=options, l1_reg=l1_reg,
@@ -174,10 +180,10 @@ intercept, start : optional
     given = partitions_of(X, beside, features)
     rounds = Rounds(client_of(client))
     chunks, facts = look(rounds, given)
-    problem = problem_of(rounds, chunks, facts, asked, strengths, multi_class, fixed)
+    problem = problem_of(rounds, chunks, facts, asked, strengths, multi_class, fixed, loss)
     del chunks
     has_corners = strengths.have_corners(problem.data)
-    refuse_beside_corners(has_corners, problem.data, solver, None)
+    refuse_beside_corners(has_corners, problem.data, solver, loss)
     refuse_groups_alone(strengths, strengths.have_l1(problem.data))
     return minimise(problem, solver, descent, limits, began, has_corners)
 
@@ -202,7 +208,7 @@ SMALLEST, LARGEST = 1e-60, 1e60
 # What `fastlogit.fit` takes and partitions do not, with what it is called.
 NOT_HERE = {
     "penalty": "penalties that are objects",
-    "bias_reduction": "reduced bias", "loss": "other losses", "link": "other links",
+    "bias_reduction": "reduced bias", "loss": "losses of your own",
     "fractional": "fractional responses", "interactions": "interactions",
     "n_threads": "threads (a worker gives each task one)", "step_size": "a step size",
     "momentum": "momentum", "standardize": "columns as they are",
@@ -241,7 +247,7 @@ def look(rounds: Rounds, given: Partitions) -> tuple[Placement, Facts]:
 
 def problem_of(
     rounds: Rounds, chunks: Placement, facts: Facts, given: Given, strengths: Strengths,
-    multi_class: str, fixed: float | None,
+    multi_class: str, fixed: float | None, loss: RowLoss | None = None,
 ) -> CheckedProblem:  # fmt: skip
     """Return what is asked, over partitions that have become rows of a fit.
 
@@ -257,6 +263,8 @@ def problem_of(
     multi_class : {"ovr", "multinomial"}
     fixed : float or None
         What the intercept is held at.
+    loss : RowLoss, optional
+        Of a link other than the logit.
     """
     classes, _ = validation.encode_labels(facts.classes, facts.classes.size)
     is_softmax = multi_class == "multinomial" and classes.size > 2
@@ -268,8 +276,13 @@ def problem_of(
         factors = factors_of_classes(given.class_weight, multi_class, classes, facts.weights)
     n_features = facts.n_columns if found is None else found.n_features
     positive = (1,) if classes.size == 2 else tuple(range(classes.size))
-    loss = Multinomial(classes.size) if is_softmax else Binomial()
-    plan = Plan(found, classes, loss, positive, fixed is None, factors)
+    if loss is not None and classes.size > 2:
+        raise ValueError(
+            f"link={loss.link!r} is for two classes, y has {classes.size}; of ordered classes "
+            "fastlogit.ordinal_logit takes it, of rows in memory"
+        )
+    own = loss or (Multinomial(classes.size) if is_softmax else Binomial())
+    plan = Plan(found, classes, own, positive, fixed is None, factors)
     rows = rows_of(rounds, chunks, facts, plan, n_features)
     feature_names = found.feature_names if found is not None else names
     is_text = given.names is not None or (

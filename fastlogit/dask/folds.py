@@ -14,7 +14,7 @@ from ..inputs.hashed_folds import folds_of_rows, folds_of_values
 from ..inputs.values import show
 from ..objective.labelled_rows import LabelledRows
 from .parts import Parts
-from .placement import Placement, Spread
+from .placement import Spread
 from .reading import Taken
 from .rounds import join
 from .rows import PartitionedRows
@@ -107,15 +107,15 @@ class Rule(NamedTuple):
 
 
 def folds_of(
-    rows: PartitionedRows, chunks: Placement, cv: object, beside: set[str], classes: Labels
+    rows: PartitionedRows, taken: Spread, cv: object, beside: set[str], classes: Labels
 ) -> PartitionedFolds:
     """Return the folds of rows, by a hash or by a column: two rounds.
 
     Parameters
     ----------
     rows : PartitionedRows
-    chunks : Placement
-        Of what was taken apart, with columns of "groups" or "folds".
+    taken : Spread
+        Of each partition what lies beside X, with columns of "groups" or "folds".
     cv : HashKFold, int or None
         None is 5 folds.
     beside : set of str
@@ -128,7 +128,7 @@ def folds_of(
     TypeError, ValueError
         If there are not folds of at least a row each, whose others have all classes.
     """
-    taken, starts = Spread(chunks.futures), [Own(int(start)) for start in rows.parts.starts[:-1]]
+    starts = [Own(int(start)) for start in rows.parts.starts[:-1]]
     if "folds" in beside:
         values = np.unique(rows.of_parts(_values_of, (taken,), combine=join))
         column = NumberedFolds.of_column(values)
@@ -202,7 +202,7 @@ def _folds_of(
 
 
 def scores_of(
-    rows: PartitionedRows, chunks: Placement, folds: PartitionedFolds,
+    rows: PartitionedRows, taken: Spread, folds: PartitionedFolds,
     models: tuple[Floats, Floats], score: QuickScore, multi_class: str,
 ) -> Matrix:  # fmt: skip
     """Return the score of each model on the rows that its fold leaves out, (n_folds, n_Cs).
@@ -211,7 +211,7 @@ def scores_of(
     ----------
     rows : PartitionedRows
         As they are, without standardisation.
-    chunks : Placement
+    taken : Spread
         With weights of the rows without those of classes.
     folds : PartitionedFolds
     models : tuple of ndarray
@@ -220,7 +220,7 @@ def scores_of(
         What each row adds to the mean.
     multi_class : {"multinomial", "ovr"}
     """
-    states = folds.held, Spread(chunks.futures)
+    states = folds.held, taken
     sums, weights = rows.of_parts(_scores_of, states, models, score, multi_class)
     if not (weights > 0.0).all():
         raise ValueError("all test rows of a fold have zero weight, so that it has no score")

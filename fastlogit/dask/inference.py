@@ -7,7 +7,7 @@ from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 
-from ..arrays import Indices, Mask, Matrix, Vector
+from ..arrays import ArrayLike, Indices, Labels, Mask, Matrix, Vector
 from ..design.row_sums import ClusterCodes
 from ..inference.clusters import CLUSTERED, Clusters, slopes_of_clusters
 from ..inference.covariance import look_at_cov_type
@@ -23,6 +23,7 @@ from ..inputs.groups import encode_groups
 from ..inputs.values import show
 from ..objective.binomial import Binomial
 from ..objective.labelled_rows import LabelledRows
+from ..objective.links import link_loss
 from ..objective.multinomial import Multinomial
 from ..objective.objective import Objective
 from ..objective.row_state import RowCurvature, RowResiduals
@@ -103,7 +104,7 @@ def infer(
     """
     result = result_of(fitted)
     _refuse_what_is_not_here(result, cov_type)
-    refuse_other_fits(result)
+    refuse_other_fits(result, takes_links=True)
     place = place_of_reference(reference, result.classes)
     refuse_many_coefficients(result)
     if weights is not None:
@@ -130,6 +131,7 @@ def infer(
     known = _weights_of(rows, weights)
     rows = rows.scaled(known.scale)
     ways = None if clusters is None else _clusters_of(chunks, rows)
+    del chunks
     objective = Objective(rows, 0.0)
     standardized(objective, rows.design.shape[0] if rows.has_weights else ENOUGH_ROWS, None)
     kind = known.kind if rows.has_weights else None
@@ -143,8 +145,7 @@ def _refuse_what_is_not_here(result: FitResult, cov_type: str) -> None:
             "partitions: use 'CR1' or 'CR1S'"
         )
     what = (
-        f"link={result.link!r}" if result.link != "logit"
-        else "fractional=True" if result.fractional
+        "fractional=True" if result.fractional
         else f"bias_reduction={result.bias_reduction!r}" if result.bias_reduction is not None
         else None
     )  # fmt: skip
@@ -174,7 +175,7 @@ def _rows_of_fit(
         counts = np.zeros(classes.size)
         counts[np.searchsorted(classes, facts.classes)] = facts.weights
         factors = factors_of_classes(class_weight, result.multi_class, classes, counts)
-    loss = Multinomial(classes.size) if is_softmax else Binomial()
+    loss = Multinomial(classes.size) if is_softmax else link_loss(result.link) or Binomial()
     positive = (1,) if classes.size == 2 else tuple(range(classes.size))
     plan = Plan(result.categories, classes, loss, positive, result.fit_intercept, factors)
     return rows_of(rounds, chunks, facts, plan, n_features)
@@ -291,13 +292,17 @@ def _add_clusters(values: Sequence[SumsOfClusters]) -> SumsOfClusters:
 def _clusters_of(chunks: Placement, rows: PartitionedRows) -> Clusters:
     """Return the clusters of the rows, whose labels come here: a round."""
     codes, found = rows.parts.keep(_own_clusters, held=[Spread(chunks.futures)], combine=join)
-    labels = [label for own in found for label in own]
-    whole = encode_groups(labels, len(labels))
+    labels: ArrayLike
+    if all(own.dtype.kind in "biuf" for own in found):
+        labels = np.concatenate(found)
+    else:
+        labels = [label for own in found for label in own.tolist()]
+    whole = encode_groups(labels, sum(own.size for own in found))
     n_clusters = len(whole.labels)
     if n_clusters < 2:
         raise ValueError("clusters has one cluster only; a covariance takes at least two")
     shared = np.bincount(whole.codes, minlength=n_clusters) > 1
-    ends = np.cumsum([len(own) for own in found])[:-1]
+    ends = np.cumsum([own.size for own in found])[:-1]
     places = [
         Own((own.astype(np.int64), shared[own])) for own in np.split(np.asarray(whole.codes), ends)
     ]
@@ -305,13 +310,13 @@ def _clusters_of(chunks: Placement, rows: PartitionedRows) -> Clusters:
     return Clusters((grouping,), whole.labels)
 
 
-def _own_clusters(rows: LabelledRows, taken: Taken) -> tuple[ClusterCodes, list[list[Any]]]:
+def _own_clusters(rows: LabelledRows, taken: Taken) -> tuple[ClusterCodes, list[Labels]]:
     """Return the cluster of each row among those of a partition, and their labels in a list."""
     groups = taken.labels["clusters"]
     weights = rows.weights_of(0)
     if weights is None:
-        return groups.codes, [groups.labels.tolist()]
+        return groups.codes, [groups.labels]
     codes = np.full(weights.size, -1, dtype=np.int32)
     used, places = np.unique(groups.codes[weights > 0.0], return_inverse=True)
     codes[weights > 0.0] = places.reshape(-1)
-    return codes, [groups.labels[used].tolist()]
+    return codes, [groups.labels[used]]

@@ -70,7 +70,7 @@ class Parts:
     def ask(
         self, function: Callable[..., Any], *given: Value,
         held: Sequence[Spread | Sequence[Any]] = (), combine: Combine = add,
-        numbers: int | None = None,
+        numbers: int | None = None, is_pass: bool = True,
     ) -> Any:  # fmt: skip
         """Return what all partitions answer, put together: one round.
 
@@ -86,8 +86,11 @@ class Parts:
             Of what two neighbours say.
         numbers : int, optional
             How many numbers a partition says at most; by default a gradient of each model.
+        is_pass : bool, default True
+            Whether X is read: a time limit ends a fit before a pass, and nowhere else.
         """
-        self.counter.check()
+        if is_pass:
+            self.counter.check()
         groups, in_workers = self._groups_for(combine, numbers)
         name = _name_of(function, given)
         told = self._map(work.answer, name, groups, held, function, given, combine)
@@ -148,12 +151,13 @@ class Parts:
 
     def call(
         self, name: str, *given: Value, held: Sequence[Spread | Sequence[Any]] = (),
-        combine: Combine = add, numbers: int | None = None,
+        combine: Combine = add, numbers: int | None = None, is_pass: bool = True,
     ) -> Any:  # fmt: skip
         """Return what a method of `LabelledRows` gives on all partitions, put together."""
         return self.ask(
-            work.call, Method(name), *given, held=held, combine=combine, numbers=numbers
-        )
+            work.call, Method(name), *given, held=held, combine=combine, numbers=numbers,
+            is_pass=is_pass,
+        )  # fmt: skip
 
     def call_design(
         self, name: str, *given: Value, held: Sequence[Spread | Sequence[Any]] = (),
@@ -258,7 +262,11 @@ def _members(groups: tuple[Group, ...]) -> tuple[list[tuple[int, ...]], list[int
 def _one_by_one(groups: tuple[Group, ...]) -> tuple[Group, ...]:
     """Return groups of one partition each, in the order of these."""
     return tuple(
-        sorted(group._replace(members=(place,)) for group in groups for place in group.members)
+        sorted(
+            group._replace(members=(place,), whole=False)
+            for group in groups
+            for place in group.members
+        )
     )
 
 

@@ -17,7 +17,7 @@ from ..inputs.categories import Categories, missing_category, rows_of_fit
 from ..inputs.coded_frame import Level
 from ..inputs.column_names import feature_names
 from ..inputs.conversion import as_numbers
-from ..inputs.frames import categorical_places, read_column
+from ..inputs.frames import categorical_places, read_column, rows_of
 from ..inputs.given import look_at_rows
 from ..inputs.groups import Groups, encode_groups
 from ..inputs.hashed_folds import MOST_FOLDS
@@ -39,6 +39,7 @@ __all__ = [
     "merged",
     "take",
     "taken",
+    "without_rows",
 ]
 
 NO_LABELS: Mapping[str, Any] = {}
@@ -226,6 +227,11 @@ def _weights_of(given: Table, n_rows: int) -> Vector | None:
     return validation.check_weights(weights, n_rows)
 
 
+def without_rows(taken: Taken) -> Taken:
+    """Return what a partition holds beside X."""
+    return taken._replace(X=None)
+
+
 def facts_of(taken: Taken | Fault) -> Answer:
     """Return what a partition holds, in a list: none of one that is empty."""
     if isinstance(taken, Fault):
@@ -263,6 +269,10 @@ def _facts_of(taken: Taken) -> Facts:
         kind, n_values = np.dtype(rows.dtype), open_rows(rows, None).density * np.prod(rows.shape)
     else:
         n_values = float(np.prod(shape))
+        table: Any = X
+        others = [name for place, name in enumerate(table.columns) if place not in coded]
+        if others:  # a row tells columns that hold no numbers
+            look_at_rows(rows_of(table[others], np.zeros(1, dtype=np.int64)))
     classes = _labels_in(y)
     codes = validation.encode_known_labels(y, len(y), classes)
     weights = np.bincount(codes, taken.weights, classes.size).astype(np.float64)

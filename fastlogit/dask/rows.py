@@ -16,7 +16,7 @@ from ..kernels.descent import DescentState, start_state
 from ..kernels.passes import Targets
 from ..objective.labelled_rows import TINY, LabelledRows
 from ..objective.leading_rows import LeadingRows
-from ..objective.losses import Loss
+from ..objective.losses import Loss, RowLoss
 from ..objective.penalties import CompiledL2
 from ..objective.row_state import RowCurvature, RowPredictions, RowResiduals
 from . import work
@@ -40,7 +40,6 @@ class PartitionedRows(LabelledRows):
     ----------
     design : PartitionedDesign
     loss : Loss
-        Binomial or Multinomial.
     positive : sequence of int
         For each output the class that counts as 1.
     total_weight : ndarray of shape (n_outputs,)
@@ -63,7 +62,6 @@ class PartitionedRows(LabelledRows):
         total_weight: Vector, class_weights: Matrix, class_counts: Integers, fit_intercept: bool,
         n_sets: int, n_offsets: int,
     ) -> None:  # fmt: skip
-        assert loss.kernel is not None
         self.design, self.loss, self.fit_intercept = design, loss, fit_intercept
         self.shares, self._linear = None, None
         self._class_counts = class_counts
@@ -72,7 +70,8 @@ class PartitionedRows(LabelledRows):
         weight_set = np.arange(n_outputs) if n_sets > 1 else np.zeros(n_outputs, dtype=np.int64)
         # No row is here: what `only` and the properties need is.
         self._targets = Targets(
-            loss.kernel, loss.n_classes, np.empty((1, 0), dtype=np.uint8),
+            -1 if loss.kernel is None else loss.kernel, loss.n_classes,
+            np.empty((1, 0), dtype=np.uint8),
             readonly(np.array(positive, dtype=np.int64)), np.empty((n_sets, 0)),
             readonly(weight_set), total_weight, np.empty((n_offsets, 0)),
         )  # fmt: skip
@@ -192,7 +191,9 @@ class PartitionedRows(LabelledRows):
         if key not in taken:
             firsts = self.parts.firsts(stride)
             taken.clear()
-            taken[key] = self.parts.ask(work.every, stride, held=[firsts], combine=join)
+            taken[key] = self.parts.ask(
+                work.every, stride, held=[firsts], combine=join, is_pass=False
+            )
         X, codes, weights, offset = zip(*taken[key], strict=True)
         design = DenseDesign(
             np.concatenate(X), columns=self.design.columns, counter=self.design.counter
@@ -225,21 +226,27 @@ class PartitionedRows(LabelledRows):
         """Return the row weights of an output, which come here; None where all are 1."""
         if not self.has_weights:
             return None
-        return np.concatenate(self.parts.ask(work.weights_in_list, output, combine=join))
+        return np.concatenate(
+            self.parts.ask(work.weights_in_list, output, combine=join, is_pass=False)
+        )
 
     def codes_of(self, model: int) -> Integers:  # type: ignore[override]  # of either width
         """Return the class of each row."""
-        return np.concatenate(self.parts.ask(work.codes_in_list, model, combine=join))
+        return np.concatenate(
+            self.parts.ask(work.codes_in_list, model, combine=join, is_pass=False)
+        )
 
     def largest_curvature(self, curvature: RowCurvature, output: int) -> float:
         """Return the largest curvature of a row's loss at the first model's point, weight aside."""
         held = [_held(curvature)]
-        found = self.parts.call("largest_curvature", output, held=held, combine=largest)
+        found = self.parts.call(
+            "largest_curvature", output, held=held, combine=largest, is_pass=False
+        )
         return float(found)
 
     def n_of_weight(self, output: int) -> int:
         """Return how many rows have weight for an output."""
-        return int(self.parts.ask(work.n_of_weight, output))
+        return int(self.parts.ask(work.n_of_weight, output, is_pass=False))
 
     def offset_of(self, output: int) -> Vector | None:
         """Return the offset of each row, which comes here; None where there is none."""
@@ -248,7 +255,9 @@ class PartitionedRows(LabelledRows):
     def offsets_of_every(self, stride: int, model: int) -> tuple[Matrix, list[Vector | None]]:
         """Return offsets (n_classes, n_rows) and weights of a model, of every `stride`-th row."""
         firsts = self.parts.firsts(stride)
-        found = self.parts.ask(work.offsets_of_every, model, stride, held=[firsts], combine=join)
+        found = self.parts.ask(
+            work.offsets_of_every, model, stride, held=[firsts], combine=join, is_pass=False
+        )
         offset, weights = (np.concatenate(parts, axis=-1) for parts in zip(*found, strict=True))
         size = self.loss.n_classes
         each = [weights[k] for k in range(size)] if self.has_weights else [None] * size
@@ -256,7 +265,30 @@ class PartitionedRows(LabelledRows):
 
     def largest_offset(self) -> float:
         """Return the largest size of an offset."""
-        return float(self.parts.call("largest_offset", combine=largest)) if self.n_offsets else 0.0
+        return (
+            float(self.parts.call("largest_offset", combine=largest, is_pass=False))
+            if self.n_offsets
+            else 0.0
+        )
+
+    def mean_offset(self) -> float:
+        """Return the weighted mean of the offset of the first output, which there is."""
+        return float(self.parts.call("mean_offset", is_pass=False))
+
+    def sums_at_level(self, level: float) -> tuple[float, float, float]:
+        """Return the sums of losses, slopes and curvatures of a model of an intercept alone."""
+        cost, slope, curvature = self.parts.call("sums_at_level", level, is_pass=False)
+        return float(cost), float(slope), float(curvature)
+
+    def concordance(self, theta: Vector, model: int, reach: float) -> float:
+        """Return the loss's self-concordance near a point of one model: a pass, where it is local.
+
+        Where raw predictions change by at most `reach`; at least 1 then.
+        """
+        if not self.loss.is_local:
+            return self.loss.self_concordance
+        found = self.parts.call("concordance", np.array(theta), model, reach, combine=largest)
+        return float(found)
 
     def weights_of_class(self, output: int) -> tuple[float, float]:
         """Return the weight of the rows that count as 1 for an output, and that of the others."""
@@ -264,7 +296,7 @@ class PartitionedRows(LabelledRows):
             of_class = self._class_weights[self.weight_set[output]]
             is_own = np.arange(of_class.size) == self.positive[output]
             return float(of_class[is_own].sum()), float(of_class[~is_own].sum())
-        count, rest = self.parts.ask(work.weights_of_class, output)
+        count, rest = self.parts.ask(work.weights_of_class, output, is_pass=False)
         return float(count), float(rest)
 
     def rows_of_classes(self, stride: int) -> Integers:
@@ -275,14 +307,16 @@ class PartitionedRows(LabelledRows):
         """Return the least positive weight over the largest; None where there are none."""
         if not self.has_weights:
             return None
-        low, high = self.parts.ask(work.weights_at_ends, combine=least)
+        low, high = self.parts.ask(work.weights_at_ends, combine=least, is_pass=False)
         return float(low / -high)
 
     def common_weights(self) -> Vector:
         """Return weights that see every row which a model sees; empty for none. They come here."""
         if not self.has_weights:
             return np.empty(0)
-        return np.concatenate(self.parts.ask(work.common_weights_in_list, combine=join))
+        return np.concatenate(
+            self.parts.ask(work.common_weights_in_list, combine=join, is_pass=False)
+        )
 
     def column_means(self) -> Vector:
         """Return the weighted mean of each column of X: one pass; not finite where X is not."""
@@ -308,7 +342,7 @@ class PartitionedRows(LabelledRows):
 
     def level_cost(self, model: int, levels: Vector) -> float:
         """Return the mean loss of a model of these intercepts and no slopes: no pass over X."""
-        return float(self.parts.call("level_cost", model, levels))
+        return float(self.parts.call("level_cost", model, levels, is_pass=False))
 
     # ---- passes at a point
 
@@ -326,6 +360,8 @@ class PartitionedRows(LabelledRows):
             )
             cost, gradient, last, totals, n_positive, means = sums
             curvature_out.fill(kept, Measures(totals, least_curvature, n_positive, means))
+        if isinstance(self.loss, RowLoss):  # whose penalty the objective adds
+            penalty = CompiledL2(np.zeros((1, self.design.shape[1])), self.fit_intercept)
         with np.errstate(over="ignore", invalid="ignore"):
             finish_evaluation(state, np.column_stack([gradient, last, cost]), penalty)
 

@@ -86,7 +86,7 @@ class CurvatureElsewhere(RowCurvature):
         return CurvatureElsewhere(self._parts, self._n_models if n_models is None else n_models)
 
     def _ask(self, function: Callable[..., Any], *given: Value, combine: Combine = add) -> Any:
-        return self._parts.ask(function, *given, held=[self.held], combine=combine)
+        return self._parts.ask(function, *given, held=[self.held], combine=combine, is_pass=False)
 
     def totals(self) -> Vector:
         """Return the sum over the rows (and classes) of each model, (n_models,)."""
@@ -138,7 +138,7 @@ class ResidualsElsewhere(RowResiduals):
 
     def totals(self) -> Vector:
         """Return the sum over the rows of each output: the slope of the intercept."""
-        return self._parts.ask(work.totals, held=[self.held])
+        return self._parts.ask(work.totals, held=[self.held], is_pass=False)
 
 
 class PredictionsElsewhere(RowPredictions):
@@ -166,15 +166,15 @@ class PredictionsElsewhere(RowPredictions):
         """Return the largest size of each model's, among rows whose curvature is positive."""
         assert isinstance(curvature, CurvatureElsewhere)
         held = [self.kept, curvature.held]
-        return self._parts.ask(work.largest_of, held=held, combine=largest)
+        return self._parts.ask(work.largest_of, held=held, combine=largest, is_pass=False)
 
     def squares(self, curvature: RowCurvature) -> Vector:
         """Return the sum of each model's squares, times the rows' curvatures."""
         assert isinstance(curvature, CurvatureElsewhere)
-        return self._parts.ask(work.squares_of, held=[self.kept, curvature.held])
+        return self._parts.ask(work.squares_of, held=[self.kept, curvature.held], is_pass=False)
 
     def largest_change(self, other: RowPredictions) -> Vector:
         """Return for each model the largest difference to the other's only or same model."""
         assert isinstance(other, PredictionsElsewhere)
         held = [self.kept, other.kept]
-        return self._parts.ask(work.largest_change, held=held, combine=largest)
+        return self._parts.ask(work.largest_change, held=held, combine=largest, is_pass=False)

@@ -46,7 +46,10 @@ LAZY = {
     ("fastlogit", "BatchSource"): (
         "which only fits read, from the first batch to the last; hand in its batches one by one"
     ),
-    ("dask", "DataFrame"): "whose rows are not computed yet; pass {0}.compute()",
+    ("dask", "DataFrame"): (
+        "whose rows are not computed yet; pass {0}.compute(), or use fastlogit.dask, where there "
+        "are fit, infer and estimators of partitions"
+    ),
 }
 
 

@@ -356,6 +356,24 @@ class LabelledRows:
         sets = self._targets.offset
         return float(max(sets.max(), -sets.min())) if sets.size else 0.0
 
+    def mean_offset(self) -> float:
+        """Return the weighted mean of the offset of the first output, which there is."""
+        weights, offset = self.weights_of(0), self.offset_of(0)
+        assert offset is not None
+        total = (offset if weights is None else weights * offset).sum()
+        return float(total / self.total_weight[0])
+
+    def sums_at_level(self, level: float) -> tuple[float, float, float]:
+        """Return the sums of losses, slopes and curvatures of a model of an intercept alone.
+
+        Of one output, whose loss is a `RowLoss`, with an offset.
+        """
+        weights, offset = self.weights_of(0), self.offset_of(0)
+        assert offset is not None
+        parts = self.rows_of(0, level + offset)
+        sums = [part.sum() if weights is None else part @ weights for part in parts]
+        return float(sums[0]), float(sums[1]), float(sums[2])
+
     def table(self) -> Matrix:
         """Return for the rows of one binomial model 1 or 0, share of the weight, and offset."""
         weights, offset = self.weights_of(0), self.offset_of(0)

@@ -89,15 +89,8 @@ class LinkLoss(RowLoss):
 
     def _level(self, rows: LabelledRows, level: float) -> float:
         """Return the intercept of least loss beside offsets, by Newton's method with halving."""
-        offset, weights = rows.offset_of(0), rows.weights_of(0)
-        assert offset is not None
-
-        def at(level: float) -> tuple[float, float, float]:
-            parts = rows.rows_of(0, level + offset)
-            sums = [part.sum() if weights is None else part @ weights for part in parts]
-            return float(sums[0]), float(sums[1]), float(sums[2])
-
-        level -= float(np.average(offset, weights=weights))
+        at = rows.sums_at_level
+        level -= rows.mean_offset()
         cost, slope, curvature = at(level)
         for _ in range(LEVEL_STEPS):
             if not curvature > 0.0:
