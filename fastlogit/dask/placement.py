@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from typing import Any, NamedTuple, TypeAlias
 
-from .rounds import Future, Rounds
+from .rounds import Client, Future, Rounds
 
 __all__ = ["Group", "Placement", "Spread", "Values"]
 
 # Of a worker's memory so much may be in one task: partitions that dask has spilled come back for
 # it, and where a worker is lost another one takes all of them.
 SHARE = 0.25
+# Times that the scheduler is asked for its workers' memory.
+TRIES = 5
 
 
 class Group(NamedTuple):
@@ -134,22 +136,22 @@ class Placement:
         if not all(holders.get(key) for key in keys):
             self._wait()
             holders = client.who_has(self.futures)
-        info = client.scheduler_info(n_workers=-1)["workers"]
+        n_threads = client.nthreads() or {"": 1}  # none: all have gone since
         sizes = client.nbytes(keys, summary=False)
-        members: dict[str, list[int]] = {address: [] for address in info}
-        load = dict.fromkeys(info, 0)
+        limits = _memory_limits(client, n_threads)
+        members: dict[str, list[int]] = {address: [] for address in n_threads}
+        load = dict.fromkeys(n_threads, 0)
         for place, key in enumerate(keys):
-            among = [address for address in holders.get(key, ()) if address in info] or list(info)
+            among = [address for address in holders.get(key, ()) if address in load] or list(load)
             worker = min(among, key=lambda address: (load[address], address))
             members[worker].append(place)
             load[worker] += sizes.get(key, 0)
         for address, own in members.items():
             if own:
                 bytes_of = [sizes.get(keys[place], 0) for place in own]
-                about = info[address]
-                pieces = list(_cut(own, bytes_of, about["memory_limit"], about["nthreads"]))
-                n_threads = max(1, about["nthreads"] // len(pieces))
-                yield from (Group(tuple(piece), address, n_threads) for piece in pieces)
+                pieces = list(_cut(own, bytes_of, limits.get(address), n_threads[address]))
+                share = max(1, n_threads[address] // len(pieces))
+                yield from (Group(tuple(piece), address, share) for piece in pieces)
 
     def _wait(self) -> None:
         import distributed
@@ -157,6 +159,19 @@ class Placement:
         wait: Any = distributed.wait  # which has no types
         with self._rounds.client.as_current():  # the user's default may be another one, or none
             wait(self.futures)
+
+
+def _memory_limits(client: Client, workers: Collection[str]) -> dict[str, int]:
+    """Return the bytes that workers may use; those without a limit are left out.
+
+    What a client tells of its scheduler is now and then overwritten before it comes here, by a
+    regular look at it without the workers: then ask again.
+    """
+    for _ in range(TRIES):
+        found = client.scheduler_info(n_workers=-1)["workers"]
+        if all(address in found for address in workers):
+            break
+    return {address: about["memory_limit"] for address, about in found.items()}
 
 
 def _cut(

@@ -282,8 +282,8 @@ class PartitionedRows(LabelledRows):
             kept, (sums, least_curvature) = self.parts.keep(
                 work.evaluate_and_keep, point, level, combine=add_beside_least
             )
-            cost, gradient, last, totals, n_positive = sums
-            curvature_out.fill(kept, Measures(totals, least_curvature, n_positive))
+            cost, gradient, last, totals, n_positive, means = sums
+            curvature_out.fill(kept, Measures(totals, least_curvature, n_positive, means))
         with np.errstate(over="ignore", invalid="ignore"):
             finish_evaluation(state, np.column_stack([gradient, last, cost]), penalty)
 
@@ -376,6 +376,9 @@ class PartitionedRows(LabelledRows):
 
     def mean_curvatures(self, curvature: RowCurvature) -> Matrix:
         """Return what the mean row adds to the Hessian of each output, (n_outputs, 1)."""
+        assert isinstance(curvature, CurvatureElsewhere)
+        if curvature.means is not None:
+            return curvature.means
         return self.parts.call("mean_curvatures", held=[_held(curvature)])
 
     def output_curvature(self, curvature: RowCurvature) -> RowCurvature:

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..arrays import IndexMatrix, Indices, Mask, Vector
+from ..arrays import IndexMatrix, Indices, Mask, Matrix, Vector
 from ..objective.row_state import RowCurvature, RowPredictions, RowResiduals
 from . import work
 from .parts import Parts
@@ -24,6 +24,8 @@ class Measures(NamedTuple):
     totals: Vector
     least_positive: float
     n_positive: float
+    # What the mean row adds to the Hessian of each output, (n_outputs, 1).
+    means: Matrix | None = None
 
 
 class CurvatureElsewhere(RowCurvature):
@@ -67,9 +69,17 @@ class CurvatureElsewhere(RowCurvature):
     def __setitem__(self, models: int | Indices | Mask | EllipsisType, other: RowCurvature) -> None:
         """Take those of some models over from another."""
         assert isinstance(other, CurvatureElsewhere)
+        if len(other) == self._n_models and (models is Ellipsis or self._n_models == 1):
+            self.kept, self._known = other.held, other._known
+            return
         self._known = None
         given = models, self._n_models
         self.kept = self._parts.derive(work.with_models, self.kept, other.held, given=given)
+
+    @property
+    def means(self) -> Matrix | None:
+        """What the mean row adds to the Hessian of each output, (n_outputs, 1); None: not known."""
+        return None if self._known is None else self._known.means
 
     def like(self, n_models: int | None = None) -> CurvatureElsewhere:
         """Return another of the same rows, for as many models or so many, not filled yet."""

@@ -258,7 +258,8 @@ def evaluate_and_keep(
     """Return row curvatures, and what `evaluate` does with what is asked of curvatures next."""
     curvature = rows.empty_curvature()
     found = _evaluate(rows, coef, intercept, curvature)
-    sums = (*found, curvature.totals(), float(curvature.n_positive()))
+    means = rows.mean_curvatures(curvature)
+    sums = (*found, curvature.totals(), float(curvature.n_positive()), means)
     return curvature, (sums, curvature.least_positive())
 
 
