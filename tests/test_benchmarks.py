@@ -281,7 +281,7 @@ def test_a_script_writes_each_long_table_of_the_page() -> None:
     names = (
         "engine", "estimators", "speed", "first_call", "small", "small_softmax", "wide", "sparse",
         "sparse_memory", "l1", "real", "l1_path", "groups", "resampling", "scan",
-        "inference", "profile", "firth", "ordinal", "conditional",
+        "inference", "profile", "firth", "ordinal", "conditional", "dask",
     )  # fmt: skip
     scripts = [load(name) for name in names]
     for script in scripts:
@@ -352,6 +352,22 @@ def test_firths_fits_are_measured(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     written = page.read_text("utf-8")
     assert "| Firth | fit, tests and intervals; to 1e-8 | 200 x 3 float64 | firthm" in written
     assert "| Firth | fit; its default, 1e-4 | 300 x 3 float64 | firthmodels | " in written
+
+
+@pytest.mark.jit
+@pytest.mark.slow(seconds=40)
+@pytest.mark.filterwarnings("ignore::ResourceWarning")  # of dask's own sockets
+def test_dask_is_measured(tmp_path: Path) -> None:
+    pytest.importorskip("distributed")
+    script, page = load("dask"), tmp_path / "page.md"
+    page.write_text(f"{script.PLACE.begin}\n{script.PLACE.end}\n", "utf-8")
+    script.main(["--shrink", "1000", "--turns", "1", "--write", str(page)])
+    written = page.read_text("utf-8")
+    for what in ("numbers | 10,000 x 20 float64", "text | 1,000 x 1,000 CSR, 40 values a row"):
+        assert f"| dask | {what}, 10 partitions, " in written
+    assert re.search(
+        r"\| a worker killed half-way \| .* \| <= 1e-10 apart \| .* \| yes \|", written
+    )
 
 
 def test_errors_of_r_count_when_they_are_ours(monkeypatch: pytest.MonkeyPatch) -> None:
