@@ -187,7 +187,8 @@ def cost_of_round(what: Round, table: Table, cluster: Cluster, times: Times) -> 
     in_tree = what.waits and not what.joins and what.up * n_groups > 8.0 * MOST_NUMBERS
     n_groups = n_parts if in_tree or what.name == "rows" else n_groups
     n_tasks = n_groups * (2 if what.keeps and what.name != "look" else 1)
-    n_tasks += n_parts if what.name == "look" else 0  # each is taken apart
+    # Each partition is taken apart; those of a worker become one handle.
+    n_tasks += {"look": n_parts, "rows": n_workers}.get(what.name, 0)
     rate = min(cluster.network, times.rate)
     busy = what.seconds / (n_workers * cluster.threads)
     read = what.n_passes * what.n_samples * table.n_columns * table.itemsize
