@@ -651,7 +651,7 @@ class LogisticRegression(
             # which takes a tenth of a small fit.
             self.n_features_in_ = rows.carrier.shape[1]
             if "feature_names_in_" in vars(self):
-                del self.feature_names_in_
+                delattr(self, "feature_names_in_")
         else:
             validate_data(self, rows.carrier, data.labels, skip_check_array=True)
         if isinstance(given.X, TableSource):
