@@ -40,7 +40,7 @@ from dataclasses import dataclass
 from functools import cache, cached_property, partial
 from pathlib import Path
 from types import FunctionType
-from typing import Any
+from typing import Any, TypeAlias
 
 import llvmlite
 import numba
@@ -74,6 +74,10 @@ _CODE_SETTINGS = (
 )
 
 
+# A function that Python calls, of arrays and numbers.
+Compiled: TypeAlias = Callable[..., Any]
+
+
 @dataclass(frozen=True)
 class Twins:
     """One Python function, compiled twice.
@@ -86,10 +90,10 @@ class Twins:
         Compiled with `parallel=True`. Call it inside `fastlogit.threads.team` only.
     """
 
-    serial: Callable[..., Any]
-    parallel: Callable[..., Any]
+    serial: Compiled
+    parallel: Compiled
 
-    def choose(self, parallel: bool) -> Callable[..., Any]:
+    def choose(self, parallel: bool) -> Compiled:
         """Return the parallel twin if `parallel`, else the serial one."""
         return self.parallel if parallel else self.serial
 
