@@ -263,6 +263,13 @@ class DenseDesign(ArrayDesign):
                 sizes[start:stop] = np.square(standard).sum(axis=1)
         return sizes
 
+    def side_by_side(self) -> DenseDesign | None:
+        """Return a design over the same memory for a thread of Python."""
+        if type(self) is not DenseDesign:
+            return None
+        counter = RowCounter(self.counter.n_samples)
+        return DenseDesign(self._X, n_threads=1, columns=self.columns, counter=counter)
+
     def gives_columns(self, count: int) -> bool:
         """Say whether so many of `some_columns` can be had: copies of a part of short columns."""
         n_samples, n_features = self.shape

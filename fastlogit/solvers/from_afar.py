@@ -1,6 +1,7 @@
 """A fit under L1 of one model over many dense columns, from afar to the proof.
 
-Working columns grow, then a step or two are exact; `proximal_newton` takes over where that leads nowhere.
+Working columns grow, then a step or two are exact; `proximal_newton` takes over where that leads
+nowhere.
 """
 
 from __future__ import annotations
