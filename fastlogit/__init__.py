@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from .elementwise import log1p_exp, log_sigmoid, logit, sigmoid
     from .errors import DivergenceError, SeparationWarning
     from .estimators.cross_validation import LogisticRegressionCV
+    from .estimators.hash_folds import HashKFold
     from .estimators.logistic import LogisticRegression
     from .fitting.cost import cost, cost_gradient
     from .fitting.evaluation import Problem
@@ -94,6 +95,7 @@ __all__ = [
     "GroupFit",
     "GroupFits",
     "GroupStatus",
+    "HashKFold",
     "HighDimensionalInference",
     "HypothesisTest",
     "Inference",
@@ -177,6 +179,7 @@ _HOME = {
     "GroupFit": "fitting.group_fits",
     "GroupFits": "fitting.group_fits",
     "GroupStatus": "fitting.group_fits",
+    "HashKFold": "estimators.hash_folds",
     "HighDimensionalInference": "inference.high_dimensional",
     "HypothesisTest": "inference.hypothesis_tests",
     "Inference": "inference.inference",

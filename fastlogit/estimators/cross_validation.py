@@ -8,7 +8,7 @@ import warnings
 from collections.abc import Iterable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from numbers import Integral
-from typing import Any, ClassVar, NoReturn, TypeAlias
+from typing import Any, ClassVar, NoReturn
 
 import numpy as np
 from sklearn.base import _fit_context
@@ -50,19 +50,18 @@ from ..fitting.problem import Strengths, refuse_groups_alone
 from ..fitting.relaxed import relax
 from ..inputs.conversion import as_labels, as_numbers
 from ..inputs.given import Data, Given
+from ..inputs.table_source import FoldColumns, TableSource
 from ..options import check_category_options
 from ..result import FitResult
 from .data import for_splitters, labels_like, rows_of_models
-from .folds import fit_folds, indices_of, share_of_folds, weights_of_folds
+from .folds import Folds, NumberedFolds, PairedFolds, fit_folds, share_of_folds
+from .hash_folds import HashKFold
 from .logistic import SOLVERS, TOLERANCE, LogisticRegression, cost_tolerance
 from .progress import ProgressLines
 from .scoring import score_grid
 from .selection import SELECTIONS, Chosen, Grids, best_of, choose
 
 __all__ = ["LogisticRegressionCV", "best_of"]
-
-# Of a splitter: training and test rows of each fold.
-Splits: TypeAlias = list[tuple[ArrayLike, ArrayLike]]
 
 
 class LogisticRegressionCV(LogisticRegression):
@@ -87,8 +86,11 @@ class LogisticRegressionCV(LogisticRegression):
         which is the default with a warning, is the same as ``(0,)`` except for the shapes of the
         legacy attributes.
     fit_intercept : bool, default True
-    cv : int, splitter of scikit-learn or iterable of (train, test), default None
-        None is stratified 5-fold, a whole number so many folds.
+    cv : int, splitter or iterable of (train, test), default None
+        None is stratified 5-fold, a whole number so many folds. `HashKFold` and scikit-learn's are
+        splitters. A source with a column of `folds` brings them, and cv is left out; with one of
+        `groups` None and whole numbers are folds of `HashKFold`, whose groups stay together, and
+        splitters get the groups.
     dual : bool, default False
         Accepted for ``solver="liblinear"``, as in scikit-learn; it makes no difference.
     penalty : {"l1", "l2", "elasticnet"}, default "deprecated"
@@ -361,8 +363,7 @@ class LogisticRegressionCV(LogisticRegression):
                 "relax=True is for two classes, or each against all others: multi_class='ovr'"
             )
         routed = self._routed(sample_weight, params)
-        cv = check_cv(self.cv, labels, classifier=True)
-        splits = list(cv.split(for_splitters(data.rows), labels, **routed.splitter.split))
+        folds = self._folds(X, data, routed.splitter.split)
         options = GridOptions(
             multi_class=self.multi_class, fit_intercept=self.fit_intercept,
             solver=SOLVERS[self.solver], tol=cost_tolerance(self.tol), max_iter=self.max_iter,
@@ -373,9 +374,9 @@ class LogisticRegressionCV(LogisticRegression):
             dataclasses.replace(options, l1_ratio=share, **(of_l1 if share > 0.0 else {}))
             for share in shares
         ]
-        grids = self._fit_folds(data, Cs, splits, asked, began)
+        grids = self._fit_folds(data, Cs, folds, asked, began)
         try:
-            scores = self._scores(grids, data, splits, scoring, routed.scorer.score)
+            scores = self._scores(grids, data, folds, scoring, routed.scorer.score)
         except KeyboardInterrupt as interrupt:
             self._forget()
             interrupt.result = grids.of_ratios[0]  # type: ignore[attr-defined]
@@ -395,14 +396,40 @@ class LogisticRegressionCV(LogisticRegression):
             self.coef_, self.intercept_ = coef, intercept
         return self
 
+    def _folds(self, X: ArrayLike, data: Data, routed: dict[str, Any]) -> Folds:
+        """Return the folds that `cv` gives, or columns of a source."""
+        n_samples, columns = data.rows.X.shape[0], FoldColumns()
+        if isinstance(X, TableSource):
+            columns = X.folds_of_rows()
+        if columns.folds is not None:
+            if self.cv is not None:
+                raise ValueError(
+                    f"cv={self.cv!r} and the source's folds= are two ways to say it: leave cv out"
+                )
+            return NumberedFolds.of_column(columns.folds)
+        cv = self.cv
+        if columns.groups is not None:
+            if "groups" in routed:
+                raise ValueError("groups is a column of the source already: leave it out")
+            routed = {**routed, "groups": columns.groups}
+            if cv is None or isinstance(cv, Integral):
+                cv = HashKFold(5 if cv is None else int(cv))
+        if isinstance(cv, HashKFold):
+            return NumberedFolds(cv.folds(n_samples, routed.get("groups")), cv.n_splits)
+        labels = data.labels
+        splitter = check_cv(cv, labels, classifier=True)
+        return PairedFolds(
+            list(splitter.split(for_splitters(data.rows), labels, **routed)), n_samples
+        )
+
     def _scores(
-        self, grids: Grids, data: Data, splits: Splits, scoring: str | Scorer | None,
+        self, grids: Grids, data: Data, folds: Folds, scoring: str | Scorer | None,
         params: dict[str, object],
     ) -> Cube:  # fmt: skip
         """Return the scores of all folds, (n_folds, n_l1_ratios, n_cs)."""
         assert data.labels is not None
         assert not isinstance(data.rows.X, Design)
-        tests = [indices_of(test) for _, test in splits]
+        tests = folds.tests
         known: dict[int, Matrix] = {}
         for grid in grids.of_ratios:
             if id(grid) not in known:
@@ -414,7 +441,7 @@ class LogisticRegressionCV(LogisticRegression):
         return np.stack([known[id(grid)] for grid in grids.of_ratios], axis=1)
 
     def _fit_folds(
-        self, data: Data, Cs: Vector, splits: Splits, asked: list[GridOptions], began: float
+        self, data: Data, Cs: Vector, folds: Folds, asked: list[GridOptions], began: float
     ) -> Grids:
         """Fit all folds and all C for each share of L1, which divide the time among them."""
         found: dict[float, GridResult] = {}
@@ -422,8 +449,8 @@ class LogisticRegressionCV(LogisticRegression):
         assert not isinstance(rows, Design)  # an estimator takes none
         n_ratios = len({options.l1_ratio for options in asked})
         n_models = n_ratios * len(Cs) * max(1, len(self.classes_) * (len(self.classes_) > 2))
-        share = share_of_folds(self.time_limit, rows.shape, n_models, len(splits))
-        folds = weights_of_folds(splits, rows.shape[0])
+        share = share_of_folds(self.time_limit, rows.shape, n_models, folds.n_folds)
+        weights = folds.weights(rows)
         for options in asked:
             if options.l1_ratio in found:
                 continue
@@ -431,7 +458,7 @@ class LogisticRegressionCV(LogisticRegression):
             try:
                 with part_of(began, part), self._lines() as lines:
                     grid, complete = fit_folds(
-                        data, self.classes_, Cs, folds,
+                        data, self.classes_, Cs, weights,
                         dataclasses.replace(options, callback=lines), tell=not found,
                     )  # fmt: skip
             except KeyboardInterrupt:

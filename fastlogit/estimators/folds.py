@@ -5,17 +5,29 @@ from __future__ import annotations
 import dataclasses
 import math
 import warnings
+from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from ..arrays import Array, ArrayLike, Indices, Labels, Mask, Masks, Vector
+from ..arrays import Array, ArrayLike, Indices, Integers, Labels, Mask, Masks, Vector
+from ..design.fold_weights import FoldWeights
 from ..fitting.grid import GridOptions, GridResult, fit_grid
 from ..fitting.l1_grid import fit_l1_grid, has_corners
 from ..fitting.weightless import intercepts_of_absent, with_codes
 from ..inputs.given import Data
+from ..inputs.rows import Readable
+from .row_scores import TestRows, is_held
 
-__all__ = ["fit_folds", "indices_of", "share_of_folds", "weights_of_folds"]
+__all__ = [
+    "Folds",
+    "NumberedFolds",
+    "PairedFolds",
+    "fit_folds",
+    "indices_of",
+    "share_of_folds",
+    "weights_of_folds",
+]
 
 # Share of a time limit that the folds may take, at the most and the least: the rest is for scores
 # and last fit.
@@ -23,6 +35,127 @@ FOLDS_SHARE, LEAST_SHARE = 0.9, 0.3
 # Seconds that these take at the least: for each value of X and model, each raw prediction and each
 # model.
 VALUE_SECONDS, RAW_SECONDS, MODEL_SECONDS = 0.15e-9, 100e-9, 0.3e-3
+
+
+class Folds(ABC):
+    """Which rows each fold is fitted to, and which it is scored on."""
+
+    n_folds: int
+
+    @abstractmethod
+    def weights(self, X: Readable) -> Array | FoldWeights:
+        """Return how often each row is in the training part of each fold, (n_folds, n_samples)."""
+
+    @property
+    @abstractmethod
+    def tests(self) -> TestRows:
+        """The rows that each fold is scored on."""
+
+
+class PairedFolds(Folds):
+    """Folds as a splitter gives them.
+
+    Parameters
+    ----------
+    splits : sequence of (train, test)
+        Row numbers or masks.
+    n_samples : int
+    """
+
+    def __init__(self, splits: Sequence[tuple[ArrayLike, ArrayLike]], n_samples: int) -> None:
+        self._splits, self._n_samples, self.n_folds = splits, n_samples, len(splits)
+
+    def weights(self, X: Readable) -> Array | FoldWeights:
+        """Return how often each row is in the training part of each fold, (n_folds, n_samples)."""
+        return weights_of_folds(self._splits, self._n_samples)
+
+    @property
+    def tests(self) -> TestRows:
+        """The rows that each fold is scored on."""
+        return _PairedTests([indices_of(test) for _, test in self._splits])
+
+
+class _PairedTests(TestRows):
+    def __init__(self, rows: list[Indices]) -> None:
+        self._rows = rows
+        self._sorted: dict[int, Indices] = {}
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def __getitem__(self, fold: int) -> Indices:
+        return self._rows[fold]
+
+    def among(self, fold: int, start: int, stop: int) -> Indices:
+        if fold not in self._sorted:
+            self._sorted[fold] = np.sort(self._rows[fold])
+        ordered = self._sorted[fold]
+        first, last = np.searchsorted(ordered, (start, stop))
+        return ordered[first:last] - start
+
+
+class NumberedFolds(Folds):
+    """Folds of which each row is in one at most, by its number.
+
+    Parameters
+    ----------
+    numbers : ndarray of shape (n_samples,)
+        From 0 to n_folds - 1; n_folds or more for rows that no fold leaves out.
+    n_folds : int
+    """
+
+    def __init__(self, numbers: Integers, n_folds: int) -> None:
+        self.numbers, self.n_folds = numbers, n_folds
+
+    @classmethod
+    def of_column(cls, column: Integers) -> NumberedFolds:
+        """Return the folds that a column holds: whole numbers in rising order, -1 for no fold.
+
+        Raises
+        ------
+        ValueError
+            If there are fewer than two folds.
+        """
+        values = np.unique(column)
+        values = values[values >= 0]
+        if len(values) < 2 and (column >= 0).all():
+            raise ValueError(
+                f"the column of folds holds {values.tolist()} alone: without the rows of a fold "
+                "there would be none to fit; it needs two folds, or rows of -1"
+            )
+        if not len(values):
+            raise ValueError("the column of folds holds -1 alone: no row is left to score")
+        numbers = np.searchsorted(values, column).astype(np.uint16)
+        numbers[column < 0] = len(values)
+        return cls(numbers, len(values))
+
+    def weights(self, X: Readable) -> Array | FoldWeights:
+        """Return how often each row is in the training part of each fold, (n_folds, n_samples).
+
+        Of rows that are not in memory the weights are not either.
+        """
+        if not is_held(X):
+            return FoldWeights(self.numbers, self.n_folds)
+        return (self.numbers != np.arange(self.n_folds)[:, None]).astype(np.uint8)
+
+    @property
+    def tests(self) -> TestRows:
+        """The rows that each fold is scored on."""
+        return _NumberedTests(self.numbers, self.n_folds)
+
+
+class _NumberedTests(TestRows):
+    def __init__(self, numbers: Integers, n_folds: int) -> None:
+        self._numbers, self._n_folds = numbers, n_folds
+
+    def __len__(self) -> int:
+        return self._n_folds
+
+    def __getitem__(self, fold: int) -> Indices:
+        return np.flatnonzero(self._numbers == fold)
+
+    def among(self, fold: int, start: int, stop: int) -> Indices:
+        return np.flatnonzero(self._numbers[start:stop] == fold)
 
 
 def indices_of(rows: ArrayLike) -> Indices:
@@ -57,6 +190,7 @@ def weights_of_folds(splits: Sequence[tuple[ArrayLike, ArrayLike]], n_samples: i
     ndarray of shape (n_folds, n_samples)
         uint8, the smallest type, unless a row is in a fold more than 255 times.
 
+
     Raises
     ------
     ValueError
@@ -78,7 +212,7 @@ def fit_folds(
     data: Data,
     classes: Labels,
     Cs: Vector,
-    folds: Array,
+    folds: Array | FoldWeights,
     options: GridOptions,
     *,
     tell: bool = True,
@@ -128,14 +262,16 @@ def fit_folds(
     return _fit_patterns(whole, data, folds, present, options), complete
 
 
-def _fit_grid(data: Data, Cs: Vector, folds: Array, options: GridOptions) -> GridResult:
+def _fit_grid(
+    data: Data, Cs: Vector, folds: Array | FoldWeights, options: GridOptions
+) -> GridResult:
     """Fit folds by what suits the penalty."""
     fit_folds_of = fit_l1_grid if has_corners(data, options) else fit_grid
     return fit_folds_of(data, Cs, fold_weights=folds, options=options)
 
 
 def _fit_alike(
-    data: Data, classes: Labels, Cs: Vector, folds: Array, options: GridOptions
+    data: Data, classes: Labels, Cs: Vector, folds: Array | FoldWeights, options: GridOptions
 ) -> GridResult:
     """Fit folds that have all classes."""
     try:
@@ -150,7 +286,7 @@ def _fit_alike(
 
 
 def _fit_patterns(
-    whole: GridResult, data: Data, folds: Array, present: Masks, options: GridOptions
+    whole: GridResult, data: Data, folds: Array | FoldWeights, present: Masks, options: GridOptions
 ) -> GridResult:
     """Fit folds some of which lack classes, those that have the same ones together."""
     Cs, multi_class = whole.Cs, options.multi_class
@@ -221,13 +357,15 @@ def _pieces(data: Data, pattern: Mask, options: GridOptions) -> Iterator[Piece]:
         yield Piece(some, factor * of_l1, factor, seen, np.array([-0.5, 0.5]))
 
 
-def _present(data: Data, folds: Array) -> Masks:
+def _present(data: Data, folds: Array | FoldWeights) -> Masks:
     """Return which classes have a row of positive weight, (n_folds, n_classes)."""
     codes, n_classes = data.codes, len(data.classes)
     counted = data.weights.reshape(-1, len(codes)).any(axis=0) if data.weights.size else True
-    return np.array(
-        [np.bincount(codes[(fold > 0) & counted], minlength=n_classes) > 0 for fold in folds]
-    )
+    found = []
+    for fold in range(len(folds)):
+        used: Mask = folds[fold] > 0
+        found.append(np.bincount(codes[used & counted], minlength=n_classes) > 0)
+    return np.array(found)
 
 
 def _tell_of_absent(present: Masks, classes: Labels, fit_intercept: bool) -> None:

@@ -15,7 +15,7 @@ from ..options import CategoryOptions
 from .categories import Categories
 from .rows import Rows
 
-__all__ = ["ReadTable", "TableSource", "refuse_beside_source"]
+__all__ = ["FoldColumns", "ReadTable", "TableSource", "refuse_beside_source"]
 
 
 class ReadTable(NamedTuple):
@@ -27,6 +27,15 @@ class ReadTable(NamedTuple):
     shares: Vector | None
     weights: Vector | None
     offset: Vector | None
+
+
+class FoldColumns(NamedTuple):
+    """What a source says of the folds of a cross-validation; None for what it has no column of."""
+
+    # What is hashed of each row's group, uint64: rows of one group have the same.
+    groups: Integers | None = None
+    # The fold that each row is in, -1 for rows that are in every training part.
+    folds: Integers | None = None
 
 
 class TableSource(ABC):
@@ -78,6 +87,10 @@ class TableSource(ABC):
     @abstractmethod
     def clusters_of_rows(self) -> Integers | None:
         """Return the cluster of each row that was read last, as a whole number; None for none."""
+
+    @abstractmethod
+    def folds_of_rows(self) -> FoldColumns:
+        """Return what the rows that were read last say of their folds."""
 
 
 def refuse_beside_source(**given: ArrayLike) -> None:

@@ -8,32 +8,16 @@ import numpy as np
 
 from ..arrays import Array, Features, Integers, Labels, Mask, Vector
 from ..inputs.values import IMPUTE
+from .groups import GroupKeys, folds_of_column
 from .layout import LISTS, Layout, number_type
 from .levels import MOST_VALUES, Levels
 from .library import Foreign, arrow
+from .place import Place
 from .views import without_views
 
-__all__ = ["NULLS", "Block", "Converter", "Place"]
+__all__ = ["NULLS", "Block", "Converter"]
 
 NULLS = ("error", "drop")
-
-
-class Place(NamedTuple):
-    """Where the first row of a batch stands, for messages."""
-
-    # Among all rows that are read.
-    row: int
-    # The file, empty where there is none, and the row in it; None where a filter hides it.
-    file: str = ""
-    row_of_file: int | None = None
-
-    def of(self, row: int) -> str:
-        """Say where a row of the batch stands."""
-        if not self.file:
-            return f"row {self.row + row}"
-        if self.row_of_file is None:
-            return f"row {self.row + row} of those that the filter leaves, in {self.file}"
-        return f"row {self.row + row}, which is row {self.row_of_file + row} of {self.file}"
 
 
 class Block(NamedTuple):
@@ -47,6 +31,9 @@ class Block(NamedTuple):
     weight: Vector | None
     offset: Vector | None
     clusters: Integers | None
+    # What is hashed of each row's group, uint64, and the fold that it is in, int32.
+    groups: Integers | None
+    folds: Integers | None
     n_rows: int
     n_dropped: int
 
@@ -64,12 +51,13 @@ class Converter:
 
     def __init__(self, layout: Layout, nulls: str, *, missing_categories: bool = False) -> None:
         self.layout, self.nulls = layout, nulls
-        self.labels, self.clusters = Levels(), Levels()
+        self.labels, self.clusters, self._groups = Levels(), Levels(), GroupKeys()
         self.levels = [Levels() for _ in layout.coded]
         coded = {column.name for column in layout.coded}
         self._allowed = coded if missing_categories else set()
         # Where NaN is no number: others are an error of the fit, which names it.
-        self._nan_too = {*coded, layout.roles.target, layout.roles.clusters}
+        roles = layout.roles
+        self._nan_too = {*coded, roles.target, roles.clusters, roles.groups}
 
     def block(self, batch: Foreign, place: Place) -> Block:
         """Return the rows of a batch.
@@ -88,6 +76,8 @@ class Converter:
             self._vector(batch, roles.sample_weight, "sample_weight"),
             self._vector(batch, roles.offset, "offset"),
             self._clusters(batch),
+            None if roles.groups is None else self._groups.of(batch, roles.groups),
+            None if roles.folds is None else folds_of_column(batch, roles.folds),
             batch.num_rows,
             n_dropped,
         )

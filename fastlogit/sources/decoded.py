@@ -183,5 +183,6 @@ def _cut(block: Block, start: int, stop: int) -> Block:
 
     return Block(
         part(block.numbers), part(block.codes), part(block.target), part(block.weight),
-        part(block.offset), part(block.clusters), stop - start, 0,
+        part(block.offset), part(block.clusters), part(block.groups), part(block.folds),
+        stop - start, 0,
     )  # fmt: skip

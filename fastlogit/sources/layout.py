@@ -43,6 +43,8 @@ class Roles(NamedTuple):
     sample_weight: str | None = None
     offset: str | None = None
     clusters: str | None = None
+    groups: str | None = None
+    folds: str | None = None
 
     def named(self) -> list[tuple[str, str]]:
         """Return each role that a column has, and the column."""

@@ -14,9 +14,10 @@ import numpy as np
 from ..arrays import Array, DType, Integers, Vector
 from ..clock import Clock, activity
 from ..inputs.coded_frame import Level
-from .converting import Block, Converter, Place
+from .converting import Block, Converter
 from .layout import Layout
 from .library import Foreign, arrow
+from .place import Place
 from .seen import Seen
 from .spool import Budget, Growing
 from .streams import Asked, Found, Stream
@@ -29,6 +30,7 @@ BATCH_ROWS, LEAST_ROWS = 2**17, 2**10
 OF_ROWS: dict[str, DType] = {
     "target": np.dtype(np.uint16), "shares": np.dtype(np.float64), "weight": np.dtype(np.float64),
     "offset": np.dtype(np.float64), "clusters": np.dtype(np.int32),
+    "groups": np.dtype(np.uint64), "folds": np.dtype(np.int32),
 }  # fmt: skip
 
 
@@ -46,7 +48,7 @@ class Spooled:
     seen : Seen
         Which codes the rows have.
     of_rows : dict of ndarray of shape (n_rows,)
-        Target, shares, weight, offset and clusters, those that there are.
+        Target, shares, weight, offset, clusters, keys of groups and folds, those that there are.
     n_rows, n_dropped : int
     on_disk : bool
     """
@@ -209,7 +211,8 @@ class _Spool:
         there = {
             "target": roles.target is not None and not layout.shares, "shares": layout.shares,
             "weight": roles.sample_weight is not None, "offset": roles.offset is not None,
-            "clusters": roles.clusters is not None,
+            "clusters": roles.clusters is not None, "groups": roles.groups is not None,
+            "folds": roles.folds is not None,
         }  # fmt: skip
         self._of_rows = {
             name: Growing(1, OF_ROWS[name], n_rows, on_disk=False)
@@ -242,7 +245,8 @@ class _Spool:
                 growing.add(rows)
         own = {
             "target": block.target, "shares": block.target, "weight": block.weight,
-            "offset": block.offset, "clusters": block.clusters,
+            "offset": block.offset, "clusters": block.clusters, "groups": block.groups,
+            "folds": block.folds,
         }  # fmt: skip
         for name, growing in self._of_rows.items():
             values = own[name]

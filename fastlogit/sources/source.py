@@ -17,7 +17,7 @@ from ..inputs import validation
 from ..inputs.categories import Categories
 from ..inputs.column_names import differing_names
 from ..inputs.rows import Readable, Rows
-from ..inputs.table_source import ReadTable, TableSource
+from ..inputs.table_source import FoldColumns, ReadTable, TableSource
 from ..options import CategoryOptions, check_option
 from .coding import Coding, coding_of_fit, coding_of_fitted, frame_of, parts
 from .converting import NULLS, Converter
@@ -64,6 +64,8 @@ class Source(TableSource):
         sample_weight: str | None = None,
         offset: str | None = None,
         clusters: str | None = None,
+        groups: str | None = None,
+        folds: str | None = None,
         categorical: Sequence[str] = (),
         filter: object = None,
         nulls: str = "error",
@@ -76,7 +78,7 @@ class Source(TableSource):
                 _check_name(name, role)
                 for name, role in (
                     (target, "target"), (sample_weight, "sample_weight"), (offset, "offset"),
-                    (clusters, "clusters"),
+                    (clusters, "clusters"), (groups, "groups"), (folds, "folds"),
                 )
             )
         )  # fmt: skip
@@ -132,6 +134,13 @@ class Source(TableSource):
     def clusters_of_rows(self) -> Integers | None:
         """Return the cluster of each row as a whole number, None where there is no such column."""
         return None if self._kept is None else self._kept.spooled.clusters
+
+    def folds_of_rows(self) -> FoldColumns:
+        """Return what the columns of groups and folds say of each row; see `FoldColumns`."""
+        if self._kept is None:
+            return FoldColumns()
+        of_rows = self._kept.spooled.of_rows
+        return FoldColumns(of_rows.get("groups"), of_rows.get("folds"))
 
     @property
     def schema(self) -> Foreign:
@@ -335,6 +344,10 @@ class ParquetSource(Source):
     sample_weight, offset, clusters : str, optional
         Columns of the weights, of the fixed part of the raw predictions, and of the clusters for
         `infer`.
+    groups, folds : str, optional
+        For `LogisticRegressionCV`: the column whose rows of one value stay together in a fold, as
+        all of a customer; or the one that holds the fold of each row, whole numbers from 0 on, and
+        -1 for rows that are in every training part.
     categorical : sequence of str, optional
         Columns of text or whole numbers that are categories; their levels are sorted. Those of
         dictionaries are in the order of the dictionaries.
@@ -404,7 +417,9 @@ class ArrowSource(Source):
     filter : optional
         As in `ParquetSource`; an expression of polars for a LazyFrame and a text of SQL for a
         relation are handed to these.
-    target, features, sample_weight, offset, clusters, categorical, nulls, spool, memory_limit
+    target, features, sample_weight, offset, clusters, groups, folds
+        As in `ParquetSource`.
+    categorical, nulls, spool, memory_limit
         As in `ParquetSource`.
 
     Examples
