@@ -15,6 +15,7 @@ those of real fits of growing n.
 from __future__ import annotations
 
 import argparse
+import itertools
 import json
 import math
 import time
@@ -28,9 +29,10 @@ from typing import Any
 import numpy as np
 
 import fastlogit
-from fastlogit.dask.parts import MOST_NUMBERS
+from fastlogit.dask.parts import MOST_NUMBERS, MOST_TOGETHER
 from fastlogit.dask.placement import SHARE
 from fastlogit.dask.rounds import FAN_IN
+from fastlogit.dask.tree import counts
 from fastlogit.design.opening import open_rows
 from fastlogit.linalg.factors import Factor
 
@@ -179,15 +181,24 @@ def cost_of_round(what: Round, table: Table, cluster: Cluster, times: Times) -> 
     """Return what a round of `fastlogit.dask` costs: see its `parts.py`.
 
     A worker's partitions are neighbours, so that their answers are put together there. Answers that
-    are too large to come to this process are asked of each partition, and added up in a tree.
+    are too large to come to this process are added up in a tree over the workers, or over the
+    partitions where more would meet in a task than a worker should hold.
     """
     n_workers = cluster.n_workers
     n_parts = n_workers * partitions_of(table, cluster)
     n_groups = n_workers * tasks_of(table, cluster)
     in_tree = what.waits and not what.joins and what.up * n_groups > 8.0 * MOST_NUMBERS
-    n_groups = n_parts if in_tree or what.name == "rows" else n_groups
+    n_nodes = 1.0  # of what a group says
+    if in_tree:
+        ends = [place * n_parts // n_groups for place in range(n_groups + 1)]
+        members = tuple(tuple(range(a, b)) for a, b in itertools.pairwise(ends))
+        found = counts(members, n_parts, FAN_IN)
+        together = what.up / 8.0 * found.most_together <= MOST_TOGETHER
+        n_groups, n_nodes = (n_groups, found.n_answers / n_groups) if together else (n_parts, 1.0)
+    n_groups = n_parts if what.name == "rows" else n_groups
     n_tasks = n_groups * (2 if what.keeps and what.name != "look" else 1)
-    n_tasks += n_parts if what.name == "look" else 0  # each is taken apart
+    # Each partition is taken apart; those of a worker become one handle.
+    n_tasks += {"look": n_parts, "rows": n_workers}.get(what.name, 0)
     rate = min(cluster.network, times.rate)
     busy = what.seconds / (n_workers * cluster.threads)
     read = what.n_passes * what.n_samples * table.n_columns * table.itemsize
@@ -197,9 +208,9 @@ def cost_of_round(what: Round, table: Table, cluster: Cluster, times: Times) -> 
     network, levels = n_bytes / rate + 2.0 * cluster.latency, 0
     while in_tree and n_groups > 1:
         one = min(FAN_IN, n_groups)
-        n_bytes += what.up * (n_groups - math.ceil(n_groups / one))
-        network += (one - 1) * what.up / rate + cluster.latency
-        network += one * what.up / times.add_rate
+        n_bytes += n_nodes * what.up * (n_groups - math.ceil(n_groups / one))
+        network += (one - 1) * n_nodes * what.up / rate + cluster.latency
+        network += one * n_nodes * what.up / times.add_rate
         n_groups = math.ceil(n_groups / one)
         n_tasks, levels = n_tasks + n_groups, levels + 1
     back = 2.0 * what.up * (1 if what.joins else n_groups)

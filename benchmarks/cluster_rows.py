@@ -31,7 +31,7 @@ import scipy.signal
 from fastlogit.dask import work
 from fastlogit.dask.collections import Asked
 from fastlogit.dask.design import PartitionedDesign
-from fastlogit.dask.parts import Parts
+from fastlogit.dask.parts import MANY_COLUMNS, Parts
 from fastlogit.dask.reading import Plan, build, facts_of, merged, take
 from fastlogit.dask.rounds import add, join
 from fastlogit.dask.rows import PartitionedRows
@@ -154,9 +154,11 @@ class StandIn(Parts):
         answer = combine(values)
         self.counter.rows += n_read * self.each  # type: ignore[assignment]  # not always whole
         name = next((part.name for part in given if isinstance(part, work.Method)), None)
+        # What is sent each time: a standardisation of many columns goes once.
+        sent = given if self.view.columns.center.size >= MANY_COLUMNS else (self.view, given)
         noted = Round(
             (name or function.__name__).strip("_"), self.n_samples, n_read / self.n_real,
-            size_of((self.view, given)), size_of(answer), keeps, combine is join,
+            size_of(sent), size_of(answer), keeps, combine is join,
         )  # fmt: skip
         self.log.note(noted, self.n_real, began)
         return states, answer

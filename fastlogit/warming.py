@@ -46,7 +46,7 @@ from .kernels.policy import cache_folder, numba_setting
 from .kernels.small import stated_bound
 from .objective.penalties import L1, L2, Bounds, ElasticNet
 from .options import check_option, check_whole
-from .prediction import predict_proba
+from .prediction import class_proba, predict_proba
 from .relatives.conditional import conditional_logit
 from .resampling.bootstrap import bootstrap
 from .resampling.permutation import permutation
@@ -358,8 +358,11 @@ def _fit(X: Features) -> None:
 
 
 def _predict(X: Features) -> None:
-    # Without an offset few rows go a short way, where there is one thread alone.
+    # With an offset as many rows do; without one few of float64 have kernels of their own.
     predict_proba(X, np.zeros(X.shape[1]), offset=np.zeros(len(X)))
+    predict_proba(X, np.zeros(X.shape[1]))
+    for multi_class in ("multinomial", "ovr"):
+        class_proba(X, np.zeros((X.shape[1], 3)), np.zeros(3), multi_class)
 
 
 def _many_columns(X: Features) -> None:

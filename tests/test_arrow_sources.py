@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.dataset as ds
 import pyarrow.feather as feather
 import pyarrow.ipc as ipc
+import pyarrow.parquet as pq
 import pytest
 
 import fastlogit
@@ -228,6 +229,23 @@ def test_no_thread_is_left(tmp_path: Path) -> None:
             TABLE.append_column("one", pa.array(np.ones(N))), target="one", features=["a"]
         )
     assert threading.active_count() == before
+
+
+def test_files_of_arrow_that_are_of_another_kind(tmp_path: Path) -> None:
+    path = tmp_path / "t.arrow"
+    with pa.OSFile(str(path), "wb") as file, pa.ipc.new_stream(file, TABLE.schema) as writer:
+        writer.write_table(TABLE)
+    with pytest.raises(ValueError, match=r"it is a stream of Arrow: give ArrowSource\(pyarrow"):
+        fastlogit.fit(path, target="y")
+    options: dict[str, Any] = {"target": "y", "C": 1.0}
+    found = fastlogit.fit(pa.ipc.open_stream(str(path)), **options)
+    assert np.array_equal(found.coef, fastlogit.fit(TABLE, **options).coef)
+    pq.write_table(TABLE, path)
+    with pytest.raises(ValueError, match=r"cannot be read as Arrow IPC.*begins as Parquet does"):
+        fastlogit.fit(path, target="y")
+    moved = ipc_file(tmp_path).rename(tmp_path / "t.parquet")
+    with pytest.raises(ValueError, match=r"cannot be read as Parquet.*give ArrowSource\(path\)"):
+        fastlogit.fit(moved, target="y")
 
 
 def test_what_is_no_table() -> None:

@@ -636,3 +636,18 @@ def test_a_round_costs_what_its_parts_do() -> None:
     np.testing.assert_allclose(large.rounds, 1.0 + 7.3 + 2 * 0.5)
     assert large.n_bytes == 2 * 64 * 10.0 + 63 * 2e6 + 2 * 2e6
     np.testing.assert_allclose(large.network, 2 * 64e-5 + 2 * 14.0 + 2 * 16e-3 + 4.0)
+
+
+def test_the_table_of_parquet_has_a_row_for_each_target_that_was_measured(tmp_path: Path) -> None:
+    parquet = load("parquet")
+    kept = tmp_path / "found.json"
+    fit = {"wall": 5.0, "busy": 2.0, "peak": 2e8}
+    parquet.kept(str(kept), 2_000_000, {"fit": fit})
+    others = {"scan": {"wall": 4.0, "busy": 1.0}, "lbfgs": {"wall": 20.0, "busy": 9.0, "peak": 1e9}}
+    found = parquet.kept(str(kept), 2_000_000, others)
+    lines = [str(line) for line in parquet.lines_of(found)]
+    said = ["| <= 2.5 times | 1.25 | yes |", "| >= 5 times faster | 4 | NO |"]
+    said += ["| <= 0.1 times | 0.2 | NO |", "| <= 1.1 times | 1.88 | NO |"]  # of a third of all
+    assert [end in line for line, end in zip(lines, said, strict=True)] == [True] * 4
+    start = "| fit, certified | seconds | 2,000,000 x 20 float64 | pandas, lbfgs |"
+    assert lines[1].startswith(start)

@@ -7,6 +7,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from pyarrow import feather
 from test_cli import fail, succeed
 
 import fastlogit
@@ -93,3 +94,30 @@ def test_no_file_that_is_read_is_written() -> None:
     assert "is a folder, which fit and predict alone take" in fail(
         2, "evaluate", "plain.npz", "data"
     )
+
+
+def test_lists_are_columns_of_small_files_too() -> None:
+    rng = np.random.default_rng(4)
+    emb = rng.normal(size=(150, 2))
+    lists = pa.FixedSizeListArray.from_arrays(emb.reshape(-1), 2)
+    table = pa.table({"emb": lists, "late": rng.choice(["no", "yes"], 150)})
+    Path("lists").mkdir()
+    for path in ("lists/t.parquet", "t.parquet"):
+        pq.write_table(table, path)
+    feather.write_feather(table, "t.feather")
+    for data in ("lists", "t.parquet", "t.feather"):
+        succeed("fit", data, "--target", "late", "--C", "1", "--out", "m.npz")
+        expected = load_model(Path("m.npz")).result.predict_proba(emb)[:, 1]
+        for rows in ("lists", "t.parquet", "t.feather"):
+            succeed("predict", "m.npz", rows, "--proba", "--out", "out.parquet")
+            found = pq.read_table("out.parquet")["proba_yes"].to_numpy()
+            assert np.allclose(found, expected, rtol=0.0, atol=1e-15)
+    others = {"v": pa.array([[1.0]] * 150), "x": pa.array(emb[:, 0])}
+    for name, column in others.items():
+        table = table.append_column(name, column)
+    pq.write_table(table, "v.parquet")
+    for more in ([], ["--categories", "v"]):
+        said = fail(2, "fit", "v.parquet", "--target", "late", *more)
+        assert "column 'v' holds lists (row 0, counting from 0)" in said
+    succeed("fit", "v.parquet", "--target", "late", "--C", "1", "--drop", "v", "--drop", "emb")
+    assert list(load_model(Path("v.model.npz")).feature_names) == ["x"]

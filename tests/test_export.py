@@ -195,11 +195,21 @@ def test_what_is_written_for_bigquery():
     result = fastlogit.fit(FRAME[["flag", "carrier"]], TWO, l2_reg=1.0)
     odd = dataclasses.replace(result, coef=np.array([0.5, -1e-9, 0.0, 2.0]), intercept=1e300)
     assert to_sql(odd, "bigquery", "no", feature_names=["a`b", "carrier"], booleans=["a`b"]) == (
-        "1e0 / (1e0\n  + EXP(LEAST(GREATEST((1e+300\n"
+        "(1e0 / (1e0\n  + EXP(LEAST(GREATEST((1e+300\n"
         "  + 0.5e0 * CAST(CAST(`a\\`b` AS integer) AS FLOAT64)\n"
         "  + CASE CAST(`carrier` AS STRING) WHEN 'A\\'\\\\A' THEN (-1e-09) WHEN 'DL' THEN 0.0e0 "
-        "WHEN 'UA' THEN 2.0e0 END), -700e0), 700e0)))"
+        "WHEN 'UA' THEN 2.0e0 END), -700e0), 700e0))))"
     )
+
+
+def test_the_expression_is_one_operand():
+    result = fastlogit.fit(FRAME[["flag"]], TWO, C=1.0)
+    expected = result.predict_proba(FRAME[["flag"]])[:, 1]
+    for dialect, connection in (("duckdb", in_duckdb(FRAME)), ("sqlite", in_sqlite(FRAME))):
+        text = to_sql(result, dialect)
+        found = selected(connection, f"1 / {text}", f"3 - {text} - 1", f"{text} * 2")
+        wanted = np.column_stack([1 / expected, 2 - expected, 2 * expected])
+        np.testing.assert_allclose(found, wanted, rtol=1e-15)
 
 
 def test_estimators_and_models_are_taken():

@@ -93,6 +93,9 @@ def test_errors_say_what_to_do(monkeypatch):
     levels = fastlogit.fit(pd.DataFrame({"m": pd.Categorical([0.5, 1.5] * 3)}), [0, 1] * 3, C=1.0)
     with pytest.raises(ValueError, match=r"column 'm' are of type float; make them text"):
         to_onnx(levels)
+    far = pd.Categorical(np.array([2**63, 1] * 3, dtype=np.uint64))
+    with pytest.raises(ValueError, match="'m' has the level 9223372036854775808, and ONNX"):
+        to_onnx(fastlogit.fit(pd.DataFrame({"m": far}), [0, 1] * 3, C=1.0))
     named = fastlogit.fit(FRAME[["carrier"]], TWO, C=1.0)
     with pytest.raises(ValueError, match=r"column 'label' has the name of an output"):
         to_onnx(named, feature_names=["label"])

@@ -573,7 +573,7 @@ OPTIONS = [
     ({"l2_reg": "0.1"}, TypeError, ["l2_reg must be a number", "'0.1'"]),
     ({"offset": np.zeros(5)}, ValueError, ["offset has shape (5,)", "X has 6 rows", "(6,)"]),
     ({"offset": np.zeros((6, 2))}, ValueError, ["offset has shape (6, 2)"]),
-    ({"offset": [0, 1, np.nan, 0, 0, 0]}, ValueError, ["offset contains NaN or infinity"]),
+    ({"offset": [0, 1, np.nan, 0, 0, 0]}, ValueError, ["offset contains NaN or infinity at [2]"]),
     ({"offset": ["a"] * 6}, TypeError, ["offset must hold real numbers"]),
     ({"offset": np.ma.masked_equal(np.ones(6), 0)}, TypeError, ["offset is a masked array"]),
     ({"intercept": "no"}, ValueError, ["intercept must be one of 'fit'", "'no'"]),

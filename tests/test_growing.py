@@ -146,9 +146,10 @@ def test_free_columns_and_shares_of_classes_are_left_to_the_general_way() -> Non
     assert not may_follow(one, Limits(1e-8, 100))
 
 
+@pytest.mark.parametrize("order", ["C", "F"])
 @pytest.mark.parametrize("dtype", [np.float64, np.float32])
-def test_wide_rows_are_added_up_without_predictions(rng, dtype) -> None:
-    X = rng.standard_normal((301, 777)).astype(dtype)
+def test_wide_rows_and_short_columns_are_added_up_as_they_lie(rng, dtype, order) -> None:
+    X = rng.standard_normal((301, 777)).astype(dtype, order=order)
     vectors = rng.standard_normal((2, 301))
     design = DenseDesign(X, columns=Columns(rng.random(777), 0.5 + rng.random(777)))
     found, wanted = design.transposed_product(vectors), Design.transposed_product(design, vectors)
@@ -160,3 +161,5 @@ def test_wide_rows_are_added_up_without_predictions(rng, dtype) -> None:
         np.testing.assert_allclose(
             plain.column_means(own, float(total)), share @ X.astype(float), atol=1e-13
         )
+        spread = plain.column_variances(own, float(total))
+        np.testing.assert_allclose(spread, share @ np.square(X.astype(float)), atol=1e-13)

@@ -84,6 +84,16 @@ def test_what_is_no_file_of_one_kind_is_said(tmp_path: Path) -> None:
             ParquetSource(given)
     with pytest.raises(TypeError, match=r"ArrowSource got builtins\.list"):
         ArrowSource([])
+    fitted = fastlogit.fit(TABLE.select(["x"]), TABLE["y"].to_numpy(), C=1.0)
+    for call in (
+        lambda path: fastlogit.fit(path, TABLE["y"].to_numpy()),
+        lambda path: fastlogit.LogisticRegression().fit(path),
+        lambda path: fastlogit.LogisticRegression().fit(path, TABLE["y"].to_numpy()),
+        fitted.predict_proba,
+    ):
+        for path in ("b.parquet", Path("b.parquet")):
+            with pytest.raises(TypeError, match=r"X is the path 'b\.parquet': give"):
+                call(path)
     with pytest.raises(FileNotFoundError, match=r"of addresses give pyarrow's data set"):
         coef("s3://bucket/data/*.parquet")
     with pytest.raises(ValueError, match=r"has no column 'y' \(target=\); it has no columns$"):
@@ -176,6 +186,18 @@ def test_pages_whose_checksum_is_wrong_are_found_out(tmp_path: Path) -> None:
     for filtered in (None, [("x", "<", 9.0)]):
         with pytest.raises(ValueError, match=r"part\.parquet cannot be read as Parquet.*CRC"):
             coef(file, filter=filtered)
+
+
+def test_a_file_that_comes_is_read_by_the_next_call(tmp_path: Path) -> None:
+    written(tmp_path / "a.parquet", TABLE.slice(0, 30))
+    source = ParquetSource(tmp_path, target="y", features=["x"])
+    fastlogit.fit(source, C=1.0)
+    assert source.n_rows == 30
+    written(tmp_path / "b.parquet", TABLE.slice(30))
+    assert coef(source, target=None, features=None) == ALL
+    (tmp_path / "a.parquet").unlink()
+    fastlogit.fit(source, C=1.0)
+    assert source.n_rows == N - 30
 
 
 def test_a_folder_that_is_no_folder_any_more(tmp_path: Path) -> None:

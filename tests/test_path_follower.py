@@ -4,7 +4,7 @@ import warnings
 
 import numpy as np
 import pytest
-from problems import problem
+from problems import TWO_THREADS, problem
 from test_column_model import objective_over
 
 import fastlogit
@@ -207,3 +207,42 @@ def test_what_rounding_errors_leave_is_proven_the_general_way(monkeypatch) -> No
     found = grid_of(X, y, Cs, tol=1e-14)
     assert found.converged.all()
     assert (found.suboptimality <= 1e-14).all()
+
+
+def test_folds_go_side_by_side_with_the_same_bits() -> None:
+    X, y, Cs = wide(100, 300)
+    folds = np.ones((3, 100))
+    folds[0, :30] = folds[1, 30:60] = folds[2, 60:] = 0.0
+    options = {"fold_weights": folds, "l1_ratio": 1.0}
+    one, two, together = (
+        grid_of(X, y, Cs[:6], n_threads=count, time_limit=limit, **options)
+        for count, limit in ((1, None), (TWO_THREADS, None), (1, 1e4))
+    )
+    assert one.converged.all()
+    np.testing.assert_array_equal(one.coef, two.coef)
+    np.testing.assert_array_equal(one.suboptimality, two.suboptimality)
+    np.testing.assert_array_equal(one.deviance_explained, two.deviance_explained)
+    assert one.n_passes == two.n_passes
+    np.testing.assert_allclose(one.coef, together.coef, atol=1e-3)
+
+
+@pytest.mark.parametrize("count", [1, TWO_THREADS])
+def test_ctrl_c_while_folds_go_side_by_side(monkeypatch, count) -> None:
+    X, y, Cs = wide(100, 300)
+    folds = np.ones((3, 100))
+    folds[0, :30] = folds[1, 30:60] = folds[2, 60:] = 0.0
+    before, seen = PathFollower.follow, []
+
+    def stop(*given):
+        seen.append(len(seen))
+        if len(seen) == 8:
+            raise KeyboardInterrupt
+        return before(*given)
+
+    monkeypatch.setattr(PathFollower, "follow", stop)
+    with pytest.raises(KeyboardInterrupt) as caught:
+        grid_of(X, y, Cs[:6], n_threads=count, fold_weights=folds)
+    done = caught.value.result.converged
+    assert done[0].all()
+    assert not done.all()
+    assert len(seen) <= 9

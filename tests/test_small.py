@@ -618,3 +618,36 @@ def test_nothing_is_allocated() -> None:
 def test_stated_bounds() -> None:
     for bound, wanted in ((0.0, 2.0**-53), (1e-12, 1e-12), (1.0, 1.0), (np.inf, np.inf)):
         assert small.stated_bound.serial(bound) == pytest.approx(wanted, rel=1e-3)
+
+
+def _products_by(tiles: Any) -> Any:
+    def products(work: Any, n_samples: int, n_features: int, curvature: Any) -> Any:
+        at = small.lay_out(work, n_samples, n_features, n_features)
+        for row in range(n_samples):
+            work[at.scaled + row] = work[at.columns + row] * curvature[row]
+            work[at.scaled + at.height + row] = work[at.columns + at.height + row] * curvature[row]
+        tiles(work, at, n_features - 1 - (n_features - 1) % 2, 0, 0, at.height)
+        return at
+
+    return entry(products, name=f"products_{tiles.__name__}").serial
+
+
+NARROW, WIDE = _products_by(small.add_tiles), _products_by(small.add_wide_tiles)
+
+
+@pytest.mark.parametrize("n_features", [2, 3, 5, 6, 9])
+def test_wide_tiles_have_the_bits_of_narrow_ones(n_features, rng) -> None:
+    """Which of them a machine takes depends on its registers."""
+    n_samples = 37
+    work, found = np.zeros(small.small_work_size.serial(n_samples, n_features)), []
+    at = NARROW(work, n_samples, n_features, np.zeros(n_samples))
+    for column in range(n_features):
+        begin = at.columns + column * at.height
+        work[begin : begin + n_samples] = rng.standard_normal(n_samples)
+    matrix = work[at.matrix : at.matrix + at.width * at.width]
+    for products in (NARROW, WIDE):
+        matrix[:] = 0.0
+        products(work, n_samples, n_features, np.ones(n_samples))
+        found.append(matrix.copy())
+    np.testing.assert_array_equal(*found)
+    assert found[0].any()

@@ -19,6 +19,7 @@ import pytest
 import fastlogit
 from fastlogit import ArrowSource, ParquetSource
 from fastlogit.design import mixed_streamed
+from fastlogit.options import CategoryOptions
 
 # Rooms above the kernels, with fits that take minutes in plain Python.
 pytestmark = pytest.mark.jit
@@ -661,9 +662,101 @@ def test_what_takes_rows_in_memory_refuses_a_source(folder: Path) -> None:
         lambda: fastlogit.LogisticRegression().partial_fit(source, Y, classes=[0, 1]),
         lambda: fastlogit.conditional_logit(source, Y, Y),
     ):
-        with pytest.raises(
-            TypeError, match=r"which only fits, infer|must be left out with a source"
-        ):
+        with pytest.raises(TypeError, match=r"which fits, infer|must be left out with a source"):
             call()
     with pytest.raises(TypeError, match="y must be left out with a source"):
         fastlogit.leave_one_out(fastlogit.fit(source), source, Y)
+
+
+@pytest.mark.parametrize("spool", ["auto", "disk", "never"])
+def test_cost_and_gradient_over_a_source(folder: Path, spool: str) -> None:
+    source = ParquetSource(folder, target="y", sample_weight="w", spool=spool)
+    fitted = in_memory()
+    point = {"coef": fitted.coef + 0.1, "intercept": 0.3, "categories": fitted.categories}
+    found = fastlogit.cost_gradient(source, None, **point)
+    expected = fastlogit.cost_gradient(FEATURES, Y, **point, sample_weight=W)
+    assert np.isclose(found[0], expected[0], rtol=1e-13)
+    assert np.allclose(found[1], expected[1], rtol=0.0, atol=1e-14)
+    numbers = ParquetSource(folder, target="y", features=NAMES, spool=spool)
+    coef = np.array([[1.0, -1.0], [0.0, 0.5], [2.0, 0.1]])
+    assert np.allclose(
+        fastlogit.cost(numbers, None, coef), fastlogit.cost(X, Y, coef), rtol=1e-13, atol=0.0
+    )
+    with pytest.raises(TypeError, match="y must be left out with a source"):
+        fastlogit.cost(numbers, Y, coef)
+
+
+def test_a_stream_learns_from_a_source(folder: Path) -> None:
+    source = ParquetSource(folder, target="y", sample_weight="w", memory_limit=1)
+    model = fastlogit.LogisticRegression().partial_fit(source, classes=[0, 1])
+    batch_by_batch = fastlogit.LogisticRegression()
+    for start in range(0, N, 150):  # a file after the other, of row groups of 80
+        for first, last in ((start, start + 80), (start + 80, start + 150)):
+            part = slice(first, last)
+            rows = FEATURES.slice(first, last - first)
+            batch_by_batch.partial_fit(rows, Y[part], [0, 1], W[part])
+    assert model.feature_names_in_.tolist() == FEATURES.column_names
+    assert np.allclose(model.coef_, batch_by_batch.coef_, rtol=0.0, atol=1e-8)
+    model.partial_fit(source)
+    assert np.allclose(model.coef_, in_memory().coef, rtol=0.0, atol=0.1)
+    before = model.coef_.copy()
+    other = TABLE.set_column(TABLE.column_names.index("y"), "y", pa.array(np.full(N, 7)))
+    pq.write_table(other, folder / "part-9.parquet")  # after four files that are as they should be
+    with pytest.raises(ValueError, match="7"):
+        model.partial_fit(ParquetSource(folder, target="y", features=FEATURES.column_names))
+    assert np.array_equal(model.coef_, before)
+    assert model.predict_proba(FEATURES).shape == (N, 2)
+    assert model.feature_names_in_.tolist() == FEATURES.column_names
+    with pytest.raises(TypeError, match="y must be left out with a source"):
+        model.partial_fit(source, Y)
+    with pytest.raises(TypeError, match="partial_fit takes no offset"):
+        model.partial_fit(ParquetSource(folder, target="y", offset="w", features=NAMES))
+
+
+def test_functions_of_rows_in_memory_take_a_source_that_is_there(folder: Path) -> None:
+    source = ParquetSource(folder, target="y", sample_weight="w", features=NAMES)
+    asked: dict[str, Any] = {"C": 1.0, "random_state": 0}
+    found = fastlogit.bootstrap(source, None, 20, **asked)
+    expected = fastlogit.bootstrap(X, Y, 20, sample_weight=W, **asked)
+    assert np.array_equal(found.coef, expected.coef)
+    assert np.allclose(
+        fastlogit.ordinal_logit(source, None, weights="analytic").coef,
+        fastlogit.ordinal_logit(X, Y, sample_weight=W, weights="analytic").coef,
+    )
+    with pytest.raises(TypeError, match="y must be left out with a source"):
+        fastlogit.ordinal_logit(source, Y)
+    on_disk = ParquetSource(folder, target="y", features=NAMES, spool="disk")
+    for call in (
+        lambda: fastlogit.bootstrap(on_disk, None),
+        lambda: fastlogit.permutation(on_disk, None),
+        lambda: fastlogit.fit_groups(on_disk, None, Y),
+        lambda: fastlogit.scan(on_disk, X, None),
+    ):
+        with pytest.raises(ValueError, match=r"source are on disk.* give the source a larger"):
+            call()
+
+
+def test_pages_of_a_spool_with_codes_are_let_go(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """All but those of two blocks: else a fit has all of its spool in memory."""
+    from fastlogit.sources import decoded
+
+    gone: list[tuple[int, int]] = []
+    rest = decoded.SpooledMixed._let_go
+
+    def let_go(self: Any, rows: slice) -> None:
+        gone.append((rows.start, rows.stop))
+        rest(self, rows)
+
+    monkeypatch.setattr(decoded.SpooledMixed, "_let_go", let_go)
+    source = ParquetSource(folder, target="y", sample_weight="w", spool="disk")
+    rows = source.read(CategoryOptions("full"), None, shares=False).rows.X
+    gone.clear()
+    whole = [rows[start : start + 100] for start in range(0, N, 100)]
+    assert [rows for rows in gone if rows[1] - rows[0] == 100] == [
+        (start, start + 100) for start in range(0, N - 200, 100)
+    ]
+    first = whole[0]  # pages that were let go are read again
+    assert np.array_equal(first.numbers, X[:100])
+    assert same(fastlogit.fit(source, C=1.0), in_memory())

@@ -102,7 +102,7 @@ def fit(
     """Fit logistic regression to a dask collection, to the optimum that `fastlogit.fit` proves.
 
     Each partition stays in the worker that has it, with what the fit knows of its rows. A pass is
-    one task for each partition and a tree of sums; this process holds coefficients and Hessians.
+    one task for each worker and a tree of sums; this process holds coefficients and Hessians.
 
     Parameters
     ----------
@@ -209,7 +209,7 @@ NOT_HERE = {
     "penalty": "penalties that are objects",
     "bias_reduction": "reduced bias", "loss": "losses of your own",
     "fractional": "fractional responses", "interactions": "interactions",
-    "n_threads": "threads (a worker gives each task one)", "step_size": "a step size",
+    "n_threads": "threads (a task has those of its worker)", "step_size": "a step size",
     "momentum": "momentum", "standardize": "columns as they are",
 }  # fmt: skip
 

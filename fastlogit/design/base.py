@@ -329,6 +329,13 @@ class Design(ABC):
         """Say whether rows by index cost no more than they take; else they are read anew."""
         return True
 
+    def side_by_side(self) -> Design | None:
+        """Return a design over the same X for a thread of Python, which counts for itself.
+
+        It starts no threads and shares nothing that changes; None where there is none.
+        """
+        return None
+
     def gives_columns(self, count: int) -> bool:
         """Say whether so many of `some_columns` can be had, for the price of their values."""
         return False

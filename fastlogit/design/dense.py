@@ -14,11 +14,11 @@ from ..kernels.descent import RUNNING, DescentState, Penalty, descend
 from ..kernels.gram import gram, grams
 from ..kernels.hypotheses import hypotheses
 from ..kernels.lowrank import sample
-from ..kernels.passes import MAX_CHUNKS, Layout, Rows, Targets, passes
+from ..kernels.passes import LINEAR, MAX_CHUNKS, SPREAD, Layout, Rows, Targets, passes
 from ..kernels.policy import Compiled, Twins
 from ..kernels.row_sizes import largest_row as find_largest_row
 from ..kernels.simd import LANES
-from ..kernels.wide_rows import LEAST_COLUMNS, add_rows
+from ..kernels.wide_rows import LEAST_COLUMNS, MOST_ROWS, add_columns, add_rows
 from .base import NO_ROW_STATE, ROW_NS, Columns, Design, RowCounter, as_they_are, readonly
 
 __all__ = ["ArrayDesign", "DenseDesign", "every", "sample_of_copies"]
@@ -159,27 +159,48 @@ class DenseDesign(ArrayDesign):
 
     def transposed_product(self, vectors: Matrix) -> tuple[Matrix, Vector]:
         """Return X' v of each vector (n_models, n_samples), and its sum: one pass."""
-        if not self._adds_rows:
-            return super().transposed_product(vectors)
-        sums = np.empty((len(vectors), self.shape[1]))
+        if self._adds_rows or self._columns_lie is not None:
+            return self._sums(vectors), vectors.sum(axis=1)
+        return super().transposed_product(vectors)
+
+    def _sums(self, vectors: Matrix, squared: bool = False) -> Matrix:
+        """Return X' v, or that of the squares of X where columns lie one after the other."""
+        sums, given = np.empty((len(vectors), self.shape[1])), np.ascontiguousarray(vectors)
+        flat = self._columns_lie
         with self._team(1) as parallel:
-            add_rows.choose(parallel)(self._rows, readonly(np.ascontiguousarray(vectors)), sums)
+            if flat is None:
+                add_rows.choose(parallel)(self._rows, readonly(given), sums)
+            else:
+                add_columns.choose(parallel)(
+                    flat, self._rows.center, self._rows.inverse_scale, readonly(given.reshape(-1)),
+                    squared, sums,
+                )  # fmt: skip
         self.counter.rows += self.shape[0] * len(vectors)
-        return sums, vectors.sum(axis=1)
+        return sums
 
     @property
     def _adds_rows(self) -> bool:
         """Say whether X' v is to be had without predictions."""
         return self._layout is Layout.DIRECT and self.shape[1] >= LEAST_COLUMNS
 
-    def column_means(self, weights: Vector, total_weight: float) -> Vector:
-        """Return the weighted mean of each column of X less `center`: one pass."""
-        if not (self._adds_rows and (self.columns.inverse_scale == 1.0).all()):
-            return super().column_means(weights, total_weight)
-        shares = np.broadcast_to(weights / total_weight, self.shape[:1]) if weights.size else (
-            np.full(self.shape[0], 1.0 / total_weight)
-        )  # fmt: skip
-        return self.transposed_product(shares[None])[0][0]
+    @property
+    def _columns_lie(self) -> Array | None:
+        """Return the flat memory of short columns that lie one after the other; else None."""
+        X = self._X
+        plain = X.dtype.char in "fd" and X.dtype.isnative and X.flags.aligned
+        lies = X.flags.f_contiguous and self._layout is Layout.GATHERED
+        if not (plain and lies and X.shape[0] <= MOST_ROWS):
+            return None
+        flat: Array = X.T.reshape(-1)
+        return readonly(flat)
+
+    def _column_sums(self, loss: int, weights: Vector, total_weight: float) -> Vector:
+        is_known = self._columns_lie is not None or (self._adds_rows and loss == LINEAR)
+        if not (is_known and (self.columns.inverse_scale == 1.0).all()):
+            return super()._column_sums(loss, weights, total_weight)
+        shares = np.full(self.shape[0], 1.0 / total_weight)
+        shares = weights / total_weight if weights.size else shares
+        return self._sums(shares[None], loss == SPREAD)[0]
 
     def gram(self, curvature: Vector) -> Matrix:
         """Return X' diag(curvature) X, shape (n_features + 1,) * 2, intercept last: one pass."""
@@ -272,6 +293,13 @@ class DenseDesign(ArrayDesign):
                 standard *= scale
                 sizes[start:stop] = np.square(standard).sum(axis=1)
         return sizes
+
+    def side_by_side(self) -> DenseDesign | None:
+        """Return a design over the same memory for a thread of Python."""
+        if type(self) is not DenseDesign:
+            return None
+        counter = RowCounter(self.counter.n_samples)
+        return DenseDesign(self._X, n_threads=1, columns=self.columns, counter=counter)
 
     def gives_columns(self, count: int) -> bool:
         """Say whether so many of `some_columns` can be had: copies of a part of short columns."""

@@ -31,7 +31,7 @@ from ..inputs.column_names import feature_names
 from ..inputs.conversion import as_labels, as_numbers, is_plain
 from ..inputs.given import Data, Given, Rows, Start
 from ..inputs.scikit_learn import look_at_labelled_rows, look_at_new_rows, look_for
-from ..inputs.table_source import TableSource
+from ..inputs.table_source import TableSource, refuse_beside_source
 from ..options import CODINGS, UNKNOWN, check_category_options
 from ..result import FitResult, Progress
 from .data import for_others, labels_like, rows_of_models
@@ -380,8 +380,9 @@ class LogisticRegression(
 
     @_fit_context(prefer_skip_nested_validation=True)  # type: ignore[untyped-decorator]
     def partial_fit(
-        self, X: ArrayLike, y: ArrayLike, classes: ArrayLike = None, sample_weight: ArrayLike = None
-    ) -> LogisticRegression:
+        self, X: ArrayLike, y: ArrayLike = None, classes: ArrayLike = None,
+        sample_weight: ArrayLike = None,
+    ) -> LogisticRegression:  # fmt: skip
         """Go on learning from a batch of rows, which are not kept: see `OnlineLogistic`.
 
         The latest rows count exactly, older ones by a quadratic model of their cost. So the rows
@@ -394,14 +395,16 @@ class LogisticRegression(
 
         Parameters
         ----------
-        X : array-like, sparse matrix or data frame of shape (n_samples, n_features)
-            Real numbers, finite. Columns of a data frame may be categorical: their levels are those
+        X : array-like, sparse matrix or data frame of shape (n_samples, n_features), or source
+            Real numbers, finite. A `ParquetSource` or `ArrowSource` is read once, batch by batch,
+            and brings y and weights; after an error, the model is as it was before the whole call.
+            Columns of a data frame or source may be categorical: their levels are those
             that the first batch declares, whether rows have them or not (pandas' CategoricalDtype,
             polars' Enum, an Arrow dictionary; of a polars Categorical those of its rows); what
             others are says `handle_unknown`. Of `interactions` each pair of levels has a
             coefficient.
         y : array-like of shape (n_samples,)
-            Labels, not necessarily of all classes.
+            Labels, not necessarily of all classes; None with a source.
         classes : array-like of shape (n_classes,), optional
             All labels that will ever come; needed in the first call.
         sample_weight : array-like of shape (n_samples,), optional
@@ -416,6 +419,8 @@ class LogisticRegression(
         TypeError, ValueError
             If an argument has the wrong type, shape or value; the model is as it was before.
         """
+        if isinstance(X, TableSource):
+            return self._learn_source(X, y, classes, sample_weight)
         is_first = not hasattr(self, "_online")
         if is_first and classes is None:
             # After a fit the labels are known, if nothing else.
@@ -458,6 +463,32 @@ class LogisticRegression(
         self.coef_, self.intercept_ = rows_of_models(online.coef, online.intercept)
         self._single = _is_single(rows)
         self._categories = rows.categories
+        return self
+
+    def _learn_source(
+        self, source: TableSource, y: ArrayLike, classes: ArrayLike, sample_weight: ArrayLike
+    ) -> LogisticRegression:
+        """Learn from all batches of a source, or, where one is wrong, from none."""
+        refuse_beside_source(y=y, sample_weight=sample_weight)
+        if source.has_offset:
+            raise TypeError("partial_fit takes no offset: give the source no column of it")
+        before = dict(vars(self))
+        # Names are compared by the source; scikit-learn knows none of its batches.
+        names, known = self.__dict__.pop("feature_names_in_", None), None
+        if "_online" in before:
+            known = self._categories
+        else:
+            names = None  # of a fit, with which the stream has nothing to do
+        try:
+            for batch in source.labelled_batches(names, known):
+                self.partial_fit(batch.X, batch.y, classes, batch.sample_weight)
+                names = np.array(feature_names(batch.X), dtype=object)
+        except BaseException:
+            self.__dict__.clear()
+            self.__dict__.update(before)
+            raise
+        if names is not None:
+            self.feature_names_in_ = names
         return self
 
     def decision_function(self, X: ArrayLike, *, offset: ArrayLike = None) -> Array:
@@ -645,8 +676,15 @@ class LogisticRegression(
     def _look(self, given: Given) -> Data:
         """Return what a fit takes, once looked at; names and number of columns are stored."""
         data = look_for(type(self).__name__, given, self.multi_class)
-        validate_data(self, data.rows.carrier, data.labels, skip_check_array=True)
         rows = data.rows
+        if type(rows.carrier) is np.ndarray:
+            # What scikit-learn does for arrays, after it has looked for names that these have not,
+            # which takes a tenth of a small fit.
+            self.n_features_in_ = rows.carrier.shape[1]
+            if "feature_names_in_" in vars(self):
+                delattr(self, "feature_names_in_")
+        else:
+            validate_data(self, rows.carrier, data.labels, skip_check_array=True)
         if isinstance(given.X, TableSource):
             # scikit-learn does not look at sources.
             self.feature_names_in_ = np.array(feature_names(rows.carrier), dtype=object)

@@ -178,6 +178,11 @@ class _Graph:
             if kinds == {bool}:
                 flat = self._node("Cast", [flat], to=self.onnx.TensorProto.INT64)
             keys = [int(level) for level in levels]
+            if beyond := [key for key in keys if not -(2**63) <= key < 2**63]:
+                raise ValueError(
+                    f"column {name!r} has the level {beyond[0]}, and ONNX has whole numbers up to "
+                    f"{2**63 - 1}; make texts of them, and fit again"
+                )
             return self._encoded(flat, n_levels, keys_int64s=keys, values_int64s=numbers)
         said = ", ".join(sorted(kind.__name__ for kind in kinds))
         raise ValueError(

@@ -148,7 +148,8 @@ def _probability(scoring: Scoring, place: int, dialect: Dialect, booleans: Colle
     exponentials = [
         dialect.exponential(f"({writer.sum(number)})") for number in range(len(sums.intercept))
     ]
-    return f"1e0 / ({_sum(['1e0', *exponentials])})"
+    # In brackets it is one operand, as of a division or a cast.
+    return f"(1e0 / ({_sum(['1e0', *exponentials])}))"
 
 
 def _exponents(scoring: Scoring, place: int) -> Matrix:

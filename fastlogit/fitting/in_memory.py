@@ -22,6 +22,7 @@ from ..design.sparse import SparseDesign
 from ..inputs import validation
 from ..inputs.batches import BatchSource
 from ..inputs.given import Data, Given, look
+from ..inputs.table_source import TableSource
 from ..kernels.groups import all_finite
 from ..options import check_strength
 from ..result import Callback, Progress
@@ -53,7 +54,8 @@ def look_in_memory(given: Given, name: str, multi_class: str = "ovr") -> Data:
     Raises
     ------
     TypeError, ValueError
-        If something has the wrong type, shape or value, or X is read from a stream.
+        If something has the wrong type, shape or value, or X is read from a stream, or a source
+        whose rows are not in memory.
     """
     if isinstance(given.X, BatchSource | Design):
         raise TypeError(
@@ -64,6 +66,11 @@ def look_in_memory(given: Given, name: str, multi_class: str = "ovr") -> Data:
     if isinstance(data.rows.X, MixedRows):
         rows = as_sparse(data.rows.X)
         return data._replace(rows=data.rows._replace(X=rows))
+    if isinstance(given.X, TableSource) and type(data.rows.X) is not np.ndarray:
+        raise ValueError(
+            f"{name} reads rows in memory many times over, and those of the source are on disk, or "
+            "decoded in each pass; give the source a larger memory_limit, fewer columns or a filter"
+        )
     if not isinstance(data.rows.X, np.ndarray | CompressedRows):
         raise TypeError(
             f"{name} reads rows in memory, and X is a {type(data.rows.X).__name__} that is "

@@ -11,16 +11,20 @@ from typing import NamedTuple
 
 import numpy as np
 
+from .. import threads
 from ..arrays import ArrayLike, Indices, Matrix, Vector
-from ..clock import TimeUp
+from ..clock import Clock, TimeUp
+from ..design.base import Design
 from ..inputs.given import Data, Given
 from ..objective.objective import Objective
 from ..options import check_option
 from ..solvers.carried import Carried
 from ..solvers.choice import METHODS_OF_L1
 from ..solvers.l1_path import null_model, null_strengths, solve_next
+from ..solvers.path_follower import may_follow
 from ..solvers.start import begin, default_start, level_costs
 from ..solvers.trace import Limits, Point, Reason, Trace
+from .chunks import Crew
 from .grid import AnyFolds, Grid, GridOptions, GridResult, check_cs, check_grid, conclude
 from .problem import CheckedProblem, began_of
 
@@ -195,6 +199,8 @@ class L1Grid(Grid):
 
     C_null: float | None = None
     said: str = ""
+    # After Ctrl-C, for folds that are on their way in other threads.
+    _is_over = False
 
     def take_cs(self, Cs: Vector) -> None:
         """Take the inverse strengths; nothing is known of their models then."""
@@ -283,10 +289,45 @@ class L1Grid(Grid):
         self.theta[...] = np.tile(theta, (self.Cs.size, 1))
         if limits.max_iter == 0:
             return  # as asked, the start; nothing is proven about it
+        if self._goes_side_by_side(first, limits, stop):
+            self._solve_side_by_side(order, theta, limits, began)
+            return
         for folds in self._groups():
             goes_on = self._solve_folds(folds, order, theta, limits, began, stop)
             if not goes_on:
                 return
+
+    def _goes_side_by_side(self, first: Objective, limits: Limits, stop: Stop) -> bool:
+        """Say whether folds go along paths of their own in threads of Python.
+
+        That is so for any number of threads, so that the bits are the same. Whoever watches, or
+        ends the paths of all together, hears of them together.
+        """
+        is_watched = limits.callback is not None or limits.time_limit is not None or stop != NEVER
+        can = self.pooled.design.side_by_side() is not None and may_follow(first, limits)
+        return can and self.n_folds > 1 and not is_watched
+
+    def _solve_side_by_side(
+        self, order: Indices, start: Matrix, limits: Limits, began: float
+    ) -> None:
+        designs: dict[int, Design] = {}
+        self._is_over = False
+
+        def solve(fold: int, _: None) -> None:
+            design = self.pooled.design.side_by_side()
+            assert design is not None
+            designs[fold] = design
+            with threads.alone():
+                self._solve_folds(
+                    np.array([fold]), order, start, limits, began, NEVER, design
+                )  # fmt: skip
+
+        crew = Crew(range(self.n_folds), solve, lambda: None, Clock(began, None))
+        try:
+            crew.run(threads.thread_count(self.pooled.design.n_threads))
+        finally:
+            counter = self.pooled.design.counter
+            counter.rows += sum(design.counter.rows for design in designs.values())
 
     def _groups(self) -> list[Indices]:
         """Return which folds go along their paths together: copies of columns take memory."""
@@ -297,14 +338,21 @@ class L1Grid(Grid):
 
     def _solve_folds(
         self, folds: Indices, order: Indices, start: Matrix, limits: Limits, began: float,
-        stop: Stop,
+        stop: Stop, design: Design | None = None,
     ) -> bool:  # fmt: skip
-        """Bring the models of some folds along the path; say whether others may follow."""
+        """Bring the models of some folds along the path; say whether others may follow.
+
+        `design` reads X in place of the one of all folds.
+        """
         n_models = len(start) // self.n_folds
         own = (folds[:, None] * n_models + np.arange(n_models)).ravel()
         theta, carried = start[own], Carried(self.n_folds > 1, self.Cs.size > 1)
         for number, place in enumerate(order):
+            if self._is_over:
+                return False
             objective = self._at(self.Cs[place]).only(own)
+            if design is not None:
+                objective.rows = objective.rows.over(design)
             before = int(np.isfinite(self.explained).sum()) * n_models
             trace = Trace(self._told(limits, before), began, objective)
             point, bound, reason = solve_next(objective, theta, limits, trace, carried)
@@ -315,6 +363,7 @@ class L1Grid(Grid):
             share = loss.reshape(folds.size, -1).sum(axis=1) / self._null_deviance[folds]
             self.explained[place, folds] = 1.0 - share
             if reason == Reason.INTERRUPTED:
+                self._is_over = True
                 raise KeyboardInterrupt
             if reason in (Reason.CALLBACK, Reason.TIME_LIMIT):
                 left = order[number + 1 :, None] * len(start) + own

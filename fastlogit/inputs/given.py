@@ -69,6 +69,7 @@ __all__ = [
     "read_batch",
     "rows_of_batches",
     "settle",
+    "with_columns_of_source",
 ]
 
 
@@ -517,6 +518,7 @@ def look_at_cost(
     TypeError, ValueError
         If something has the wrong type, shape or value.
     """
+    X, y, sample_weight, offset = with_columns_of_source(X, y, sample_weight, offset, categories)
     rows, coefs, intercepts, single = _rows_and_coef(X, coef, intercept, categories)
     refuse_interactions(categories, rows.categories)
     n_samples, n_features = rows.X.shape
@@ -525,6 +527,30 @@ def look_at_cost(
     strengths = validation.check_l2_reg("l2_reg", l2_reg, n_features, rows.unit)
     fixed = validation.check_offset(offset, n_samples)
     return Model(rows, coefs, intercepts, single, fixed), codes, weights, strengths
+
+
+def with_columns_of_source(
+    X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike, offset: ArrayLike,
+    categories: CategoryOptions | None,
+) -> tuple[ArrayLike, ArrayLike, ArrayLike, ArrayLike]:  # fmt: skip
+    """Return rows, labels, weights and offset of a source; else what was given.
+
+    Raises
+    ------
+    TypeError
+        If something is given beside a source.
+    """
+    source = X.X if isinstance(X, OfFit) else X
+    if not isinstance(source, TableSource):
+        return X, y, sample_weight, offset
+    refuse_beside_source(y=y, sample_weight=sample_weight, offset=offset)
+    if isinstance(X, OfFit):
+        found = source.read_as_fitted(X.names, X.categories, with_target=True)
+    else:
+        found = source.read(categories, None, shares=False)
+    assert found.coded is not None  # the target is not of shares
+    classes, codes = found.coded
+    return found.rows, classes[codes], found.weights, found.offset
 
 
 def _rows_and_coef(

@@ -21,7 +21,8 @@ __all__ = ["is_frame", "reader_for", "refuse_lazy"]
 
 
 _SOURCE = (
-    "which only fits, infer and predictions read; pass rows in memory, as those of "
+    "which fits, infer and predictions read in the place of rows and labels; here pass rows in "
+    "memory, as those of "
     "pyarrow.dataset.dataset(path).to_table()"
 )
 # What holds no rows yet, and how to get them. {0} is the name of the argument.

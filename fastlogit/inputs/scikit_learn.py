@@ -233,6 +233,7 @@ def check_labels(y: Array, name: str = "y") -> None:
 
 def read_features(X: ArrayLike) -> Array:
     """Return X as an array: of numbers, or what scikit-learn has words of its own for."""
+    validation.refuse_path(X)
     array = as_table(X)
     return array if array.dtype.kind in SCIKIT_LEARNS else as_real("X", array, X)
 

@@ -6,7 +6,7 @@ What reads them is above this room (`sources`): here is what `look` and its like
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from ..arrays import ArrayLike, Codes, Integers, Labels, Vector
@@ -15,7 +15,7 @@ from ..options import CategoryOptions
 from .categories import Categories
 from .rows import Rows
 
-__all__ = ["FoldColumns", "ReadTable", "TableSource", "refuse_beside_source"]
+__all__ = ["FoldColumns", "LabelledBatch", "ReadTable", "TableSource", "refuse_beside_source"]
 
 
 class ReadTable(NamedTuple):
@@ -36,6 +36,14 @@ class FoldColumns(NamedTuple):
     groups: Integers | None = None
     # The fold that each row is in, -1 for rows that are in every training part.
     folds: Integers | None = None
+
+
+class LabelledBatch(NamedTuple):
+    """Some rows of a source, decoded, with their labels and weights."""
+
+    X: ArrayLike
+    y: Labels
+    sample_weight: Vector | None
 
 
 class TableSource(ABC):
@@ -82,6 +90,25 @@ class TableSource(ABC):
             How its columns became features.
         shares, with_target : bool, default False
             Whether the target holds shares, and whether target, weights and offset are wanted.
+        """
+
+    @property
+    @abstractmethod
+    def has_offset(self) -> bool:
+        """Whether a column is an offset."""
+
+    @abstractmethod
+    def labelled_batches(
+        self, names: Sequence[str] | None, categories: Categories | None
+    ) -> Iterator[LabelledBatch]:
+        """Go over the rows batch by batch, of which none is kept: one pass.
+
+        Parameters
+        ----------
+        names : sequence of str or None
+            Of the features of a stream that goes on; None takes those of the source.
+        categories : Categories or None
+            Those of the stream.
         """
 
     @abstractmethod

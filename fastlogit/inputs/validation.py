@@ -7,6 +7,7 @@ booleans pass as they are.
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Sequence
 
 import numpy as np
@@ -56,6 +57,7 @@ __all__ = [
     "feature_names",
     "refuse_classes_without_weight",
     "refuse_not_finite",
+    "refuse_path",
     "text_kind",
     "two_classes",
 ]
@@ -67,8 +69,18 @@ NO_NUMBERS: Vector = np.empty(0)
 NO_NUMBERS.flags.writeable = False
 
 
+def refuse_path(X: ArrayLike) -> None:
+    """Raise TypeError for the path of a table."""
+    if isinstance(X, str | os.PathLike):
+        raise TypeError(
+            f"X is the path {os.fspath(X)!r}: give fit(path, target='column'), or a source, as "
+            "ParquetSource(path, target='column')"
+        )
+
+
 def check_features(X: ArrayLike) -> Features:
     """Return X as a two-dimensional real array, without a copy if it is one."""
+    refuse_path(X)
     array = as_table(X)
     if array.ndim != 2:
         one = "to_frame()" if hasattr(X, "to_frame") else "reshape(-1, 1)"
@@ -503,5 +515,7 @@ def _finite_floats(name: str, value: ArrayLike) -> Floats:
     else:
         floats = as_numbers(name, value).astype(np.float64)
     if not all_finite(floats):
-        raise ValueError(f"{name} contains NaN or infinity")
+        place = np.unravel_index(np.argmin(np.isfinite(floats)), floats.shape)
+        where = f" at [{', '.join(map(str, place))}]" if place else ""
+        raise ValueError(f"{name} contains NaN or infinity{where}")
     return floats

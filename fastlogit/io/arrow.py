@@ -49,6 +49,7 @@ def _read_arrow(path: Path, kind: str, module: str, read: Reader) -> Table:
             table = read(library, file)
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
         raise ValueError(damaged_file(path, kind, error)) from error
+    table = _with_elements(table)
     # pandas keeps the index of a data frame in columns of these names: no data of the user's.
     index = re.compile(r"__index_level_\d+__")
     places = {k: name for k, name in enumerate(table.column_names) if not index.fullmatch(name)}
@@ -60,6 +61,23 @@ def _read_arrow(path: Path, kind: str, module: str, read: Reader) -> Table:
         if pa.types.is_dictionary(table.column(k).type)
     }
     return ColumnTable(path, columns, lambda row: f"row {row}, counting from 0", declared=declared)
+
+
+def _with_elements(table: Foreign) -> Foreign:
+    """Return a table with a column for each element of fixed-size lists, as `emb[0]`."""
+    import pyarrow as pa
+    from pyarrow import compute
+
+    names: list[str] = []
+    columns: list[Foreign] = []
+    for name, column in zip(table.column_names, table.columns, strict=True):
+        if not pa.types.is_fixed_size_list(column.type):
+            names, columns = [*names, name], [*columns, column]
+            continue
+        places = range(column.type.list_size)
+        names += [f"{name}[{place}]" for place in places]
+        columns += [compute.list_element(column, place) for place in places]
+    return table if names == table.column_names else pa.table(columns, names=names)
 
 
 def _categories(column: Foreign) -> list[object]:

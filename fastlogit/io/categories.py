@@ -48,6 +48,8 @@ def categorical_names(
             raise ValueError(f"column {name!r} is no feature: leave it out of --categories")
     found = []
     if isinstance(table, ColumnTable):
+        for name in names:
+            _refuse_nested(table, name)
         declared = set(table.declared)
         for name in names:
             is_text = name in declared or _is_text(table, table.columns[name])
@@ -89,6 +91,20 @@ def _is_text(table: ColumnTable, column: Array) -> bool:
     if any(form.is_number(text) or options_for([text]) is not None for text in texts):
         return False
     return not all(map(is_date, texts))
+
+
+def _refuse_nested(table: ColumnTable, name: str) -> None:
+    """Raise where a column holds lists or structures."""
+    column = table.columns[name]
+    if column.dtype != object:
+        return
+    for row, value in enumerate(column):
+        if isinstance(value, list | dict | np.ndarray):
+            kind = "structures" if isinstance(value, dict) else "lists"
+            raise ValueError(
+                f"{table.path}: column {name!r} holds {kind} ({table.where(row)}); make a column "
+                f"of each of their elements first, or leave it out with --drop {shlex.quote(name)}"
+            )
 
 
 def _refuse_identifiers(table: ColumnTable, name: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, time, timedelta
@@ -99,18 +100,28 @@ def weights(table: Table, name: str) -> Array:
 def feature_names(table: Table, leave_out: Iterable[str]) -> tuple[str, ...]:
     """Return all columns but those to be left out (target, weights, dropped ones).
 
+    The name of a list stands for its elements, ``emb[0]``, ``emb[1]``.
+
     Raises
     ------
     ValueError
         If a column to be left out is not there, or none is left.
     """
-    left_out = set(leave_out)
+    left_out = {each for name in leave_out for each in _elements(table, name)}
     for name in sorted(left_out):
         check_column(table, name, "dropped")
     names = tuple(name for name in table.names if name not in left_out)
     if not names:
         raise ValueError(f"{table.path}: no column is left to predict from")
     return names
+
+
+def _elements(table: Table, name: str) -> list[str]:
+    """Return the columns that are elements of a list of this name; else the name."""
+    if name in (*table.names, *table.extra_names):
+        return [name]
+    element = re.compile(rf"{re.escape(name)}\[\d+\]")
+    return [each for each in table.names if element.fullmatch(each)] or [name]
 
 
 def features(table: Table, names: Sequence[str]) -> Array:

@@ -175,34 +175,11 @@ def row_forms(work: Any, at: Places, inverse: Any, place: int) -> None:
 
 
 @part
-def sum_slopes(work: Any, at: Places, values: int, to: int) -> None:
-    """Put the columns' sums, weighted by the rows' `values`, there: four columns at a time."""
-    keep_apart()
-    zero, last = splat(0.0), at.size - 1
-    for k in range(0, at.size, 4):
-        c0 = at.columns + k * at.height
-        c1 = at.columns + small.smaller(k + 1, last) * at.height
-        c2 = at.columns + small.smaller(k + 2, last) * at.height
-        c3 = at.columns + small.smaller(k + 3, last) * at.height
-        a0, a1, a2, a3 = zero, zero, zero, zero
-        for row in range(0, at.height, LANES):
-            value = load(work, values + row)
-            a0 = multiply_add(load(work, c0 + row), value, a0)
-            a1 = multiply_add(load(work, c1 + row), value, a1)
-            a2 = multiply_add(load(work, c2 + row), value, a2)
-            a3 = multiply_add(load(work, c3 + row), value, a3)
-        work[to + k] = total(a0)
-        # Vectors of parameters are whole, so that there is room for all four.
-        work[to + k + 1], work[to + k + 2], work[to + k + 3] = total(a1), total(a2), total(a3)
-    clear(work, to + at.size, to + at.width)
-
-
-@part
 def likelihood(work: Any, at: Places, theta: int) -> float:
     """Minus the log-likelihood at theta; `gradient` becomes its slope: two products."""
     small.predict_rows(work, at, theta, 1.0)
     small.row_losses(work, at)
-    sum_slopes(work, at, at.residual, at.gradient)
+    small.sum_slopes(work, at, at.residual, at.gradient)
     return dot(work, at.weight, at.scaled, at.height)
 
 
@@ -248,7 +225,7 @@ def evaluate(work: Any, at: Places, to: Extra, theta: int) -> Value:
         pull = 0.5 * leverage * (1.0 - tail) / (1.0 + tail)
         work[tails + row] = pull if work[raw + row] >= 0.0 else -pull
         work[form + row] = leverage
-    sum_slopes(work, at, at.tail, to.slope)
+    small.sum_slopes(work, at, at.tail, to.slope)
     penalty = 0.0
     for k in range(at.size):
         penalty -= math.log(work[at.factor + k * (at.width + 1)])

@@ -14,12 +14,13 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from llvmlite import ir
+from llvmlite import binding, ir
 from numba import config, types
 from numba.core import cgutils
 from numba.extending import intrinsic, models, register_model
 
 __all__ = [
+    "HAS_WIDE_REGISTERS",
     "LANES",
     "add",
     "add_totals",
@@ -42,6 +43,8 @@ __all__ = [
 LANES = 8
 # Bytes of a vector, and of a cache line.
 BYTES = 64
+# Whether a vector is one register, of 32: then tiles may be larger, of the same sums.
+HAS_WIDE_REGISTERS = bool(binding.get_host_cpu_features().get("avx512f"))
 
 
 def _plain_load(array: Any, offset: int) -> Any:

@@ -1,4 +1,4 @@
-"""X' v over rows of many columns where they lie: one read of X, and nothing else.
+"""X' v over rows of many columns, or over short columns, where they lie: one read of X.
 
 The general pass (`passes`) predicts, too, and reads a block of rows once more for its gradient:
 24 rows of 20,000 columns are more than the second level of the cache.
@@ -14,12 +14,14 @@ from numba import prange
 from .passes import chunk_rows
 from .policy import entry, kernel
 from .rows import LINE_BYTES, STRIP, zeros_at_line
-from .simd import LANES, load, multiply_add, prefetch_l2, splat, store, subtract
+from .simd import LANES, add, load, multiply_add, prefetch_l2, splat, store, subtract, total
 
-__all__ = ["LEAST_COLUMNS", "add_rows"]
+__all__ = ["LEAST_COLUMNS", "MOST_ROWS", "add_columns", "add_rows"]
 
 # From so many columns on it is used.
 LEAST_COLUMNS = 512
+# Columns that lie one after the other are read so up to so many rows: v stays in cache.
+MOST_ROWS = 32_768
 # Rows at a time, which share each load of a sum, and how far ahead in each row lines are asked for.
 ROWS, AHEAD = 4, 4096
 
@@ -54,11 +56,11 @@ def add_block(
         store(sums_out, column + 2 * LANES, g2)
         column += STRIP
     while column < width:
-        start, total = place + column, 0.0
+        start, found = place + column, 0.0
         for row in range(count):
-            total += (X[start] - center[column]) * vector[first + row]
+            found += (X[start] - center[column]) * vector[first + row]
             start += stride
-        sums_out[column] += total
+        sums_out[column] += found
         column += 1
 
 
@@ -80,12 +82,51 @@ def _add_rows(rows: Any, vectors: Any, sums_out: Any) -> None:
             for column in range(width):
                 partials[chunk, column] = sums[column]
         for column in range(width):
-            total = 0.0
+            found = 0.0
             for chunk in range(n_chunks):
-                total += partials[chunk, column]
-            sums_out[model, column] = total * rows.inverse_scale[column]
+                found += partials[chunk, column]
+            sums_out[model, column] = found * rows.inverse_scale[column]
 
 
+@kernel
+def centred_sum(
+    X: Any, begin: int, center: float, vectors: Any, at: int, count: int, squared: bool
+) -> float:
+    """Return the sum of a column's values less `center`, or their squares, times a vector's."""
+    middle, one, two = splat(center), splat(0.0), splat(0.0)
+    row = 0
+    while row + 2 * LANES <= count:
+        a = subtract(load(X, begin + row), middle)
+        b = subtract(load(X, begin + row + LANES), middle)
+        v, w = load(vectors, at + row), load(vectors, at + row + LANES)
+        if squared:
+            v, w = multiply_add(a, v, splat(0.0)), multiply_add(b, w, splat(0.0))
+        one, two = multiply_add(a, v, one), multiply_add(b, w, two)
+        row += 2 * LANES
+    found = total(add(one, two))
+    while row < count:
+        value = X[begin + row] - center
+        found += value * vectors[at + row] * (value if squared else 1.0)
+        row += 1
+    return found
+
+
+def _add_columns(
+    X: Any, center: Any, inverse_scale: Any, vectors: Any, squared: bool, sums_out: Any
+) -> None:
+    count = X.size // center.size
+    for column in prange(center.size):
+        scale = inverse_scale[column] * (inverse_scale[column] if squared else 1.0)
+        for model in range(sums_out.shape[0]):
+            found = centred_sum(
+                X, column * count, center[column], vectors, model * count, count, squared
+            )
+            sums_out[model, column] = found * scale
+
+
+# add_columns(X, center, inverse_scale, vectors, squared, sums_out): the same for columns that lie
+# one after the other in flat memory, and `vectors` in flat memory; or of the squares of X.
+add_columns = entry(_add_columns, name="add_columns")
 # add_rows(rows, vectors, sums_out): X' v of the standardised X for each line of `vectors`, whose
 # rows are read in place (`Layout.DIRECT`). Chunks of rows are added up in their order.
 add_rows = entry(_add_rows, name="add_rows")

@@ -21,7 +21,7 @@ from ..inference.row_weights import weights_by_name
 from ..inputs import validation
 from ..inputs.batches import BatchSource
 from ..inputs.categories import Categories
-from ..inputs.given import OfFit, Rows, look_at_rows
+from ..inputs.given import OfFit, Rows, look_at_rows, with_columns_of_source
 from ..objective.binomial import Binomial
 from ..objective.labelled_rows import LabelledRows
 from ..objective.objective import Objective
@@ -423,6 +423,7 @@ def ordinal_logit(
             "X is a BatchSource, but ordinal_logit reads its rows many times: use arrays"
         )
     coding = check_category_options("reference", handle_unknown, None, has_penalty=False)
+    X, y, sample_weight, offset = with_columns_of_source(X, y, sample_weight, offset, coding)
     looked = look_at_rows(X, None, coding)
     n_samples, n_features = looked.X.shape
     classes, codes = ordered_codes(y, n_samples, order)

@@ -10,6 +10,7 @@ import numpy as np
 from ..arrays import Array, ArrayLike, Features, Indices, Integers
 from ..design.codes import CodedColumns
 from ..design.mixed import MixedRows
+from ..design.streamed import let_go
 from ..inputs.categories import Categories, coded_columns, unknown_level
 from ..inputs.coded_frame import CodedFrame, Level, ReadColumn
 from ..inputs.interactions import pairs_of
@@ -24,10 +25,12 @@ __all__ = ["Coding", "coding_of_fit", "coding_of_fitted", "frame_of", "parts"]
 PART_ROWS = 2**18
 
 
-def parts(n_rows: int) -> Iterator[slice]:
-    """Go over all rows, some at a time."""
-    for start in range(0, n_rows, PART_ROWS):
-        yield slice(start, min(start + PART_ROWS, n_rows))
+def parts(raw: Array) -> Iterator[slice]:
+    """Go over all rows, some at a time; pages of a mapped file are let go after them."""
+    for start in range(0, len(raw), PART_ROWS):
+        part = slice(start, min(start + PART_ROWS, len(raw)))
+        yield part
+        let_go(raw[part])
 
 
 @dataclass(frozen=True, eq=False)
@@ -144,12 +147,15 @@ def coding_of_fitted(
 
 def frame_of(layout: Layout, converter: Converter, block: Block) -> ArrayLike:
     """Return a block as what models predict: an array, or a frame with categorical columns."""
-    if not layout.coded:
-        return block.numbers
-    assert block.codes is not None  # as there are such columns
+    return named_frame_of(layout, converter, block) if layout.coded else block.numbers
+
+
+def named_frame_of(layout: Layout, converter: Converter, block: Block) -> CodedFrame:
+    """Return a block as a frame, whose columns have names."""
     numbers = np.empty((block.n_rows, 0)) if block.numbers is None else block.numbers
+    codes = np.empty((block.n_rows, 0), np.int32) if block.codes is None else block.codes
     coded = {
-        place: ReadColumn(block.codes[:, number], list(converter.levels[number].values))
+        place: ReadColumn(codes[:, number], list(converter.levels[number].values))
         for number, place in enumerate(_coded_places(layout))
     }
     return CodedFrame(layout.columns, numbers, coded)
@@ -164,7 +170,7 @@ def _coded_places(layout: Layout) -> list[int]:
 def _combinations(raw: Array) -> Integers:
     """Return rows of codes in which each combination is that occurs."""
     found: Integers = np.unique(
-        np.concatenate([np.unique(raw[part], axis=0) for part in parts(len(raw))]), axis=0
+        np.concatenate([np.unique(raw[part], axis=0) for part in parts(raw)]), axis=0
     )
     return found
 

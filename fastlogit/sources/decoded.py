@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterator
 from typing import NamedTuple, NoReturn
 
@@ -9,12 +10,17 @@ import numpy as np
 
 from ..arrays import Array, DType, Features
 from ..design.mixed import MixedRows
+from ..design.streamed import let_go
 from .coding import Coding
 from .converting import Block, Converter
 from .reading import Spooled, blocks_of
 from .streams import Asked, Stream
 
 __all__ = ["DecodedMixed", "DecodedNumbers", "SpooledMixed"]
+
+
+# A slice is good until the next but one is asked for.
+GOOD = 2
 
 
 class SpooledMixed:
@@ -29,6 +35,7 @@ class SpooledMixed:
 
     def __init__(self, coding: Coding, numbers: Array | None, codes: Array | None) -> None:
         self._coding, self._numbers, self._codes = coding, numbers, codes
+        self._asked: deque[slice] = deque()
         n_rows = 0
         self.row_bytes = 0
         if numbers is not None:
@@ -43,9 +50,19 @@ class SpooledMixed:
 
     def __getitem__(self, rows: slice) -> MixedRows:
         """Return rows ``start:stop``."""
+        self._asked.append(rows)
+        if len(self._asked) > GOOD:
+            self._let_go(self._asked.popleft())
         numbers = None if self._numbers is None else np.asarray(self._numbers[rows])
         codes = None if self._codes is None else np.asarray(self._codes[:, rows])
         return self._coding.mixed(numbers, codes)
+
+    def _let_go(self, rows: slice) -> None:
+        """Take the pages of rows off this process's memory; the files keep them."""
+        if self._numbers is not None:
+            let_go(self._numbers[rows])
+        for column in () if self._codes is None else self._codes:
+            let_go(column[rows])
 
 
 class _Expected(NamedTuple):

@@ -86,11 +86,13 @@ class FileStream(Stream):
 
     def refuse_differing(self, columns: Iterable[str]) -> None:
         """Raise ValueError where a column that is read is not of one type in all files."""
+        columns = list(columns)
         for file in self.files:
+            names = {*file.schema.names}
             for name in columns:
                 if name in file.keys:
                     continue
-                if name not in file.schema.names:
+                if name not in names:
                     other = next(each for each in self.files if _has(each, name))
                     raise ValueError(
                         f"{file.path} has no column {name!r}, which {other.path} has; files of one "
@@ -125,7 +127,9 @@ class FileStream(Stream):
             self._check(file)
 
     def check(self) -> None:
-        """Raise ValueError for a file that is not as it was when the source was opened."""
+        """Raise ValueError where files are not those that they were when the source was opened."""
+        if [path for path, _ in files_of(self.given, self.form)] != [f.path for f in self.files]:
+            raise ValueError(f"{self.name}: there are other files now")
         for file in self.files:
             self._check(file)
 
@@ -168,7 +172,9 @@ def _opened(path: Path, base: Path, form: str) -> DataFile:
                 schema, n_rows = opened.schema_arrow, opened.metadata.num_rows
         else:
             with module("ipc").open_file(arrow().memory_map(str(path))) as opened:
-                schema, n_rows = opened.schema, opened.count_rows()
+                schema = opened.schema
+            # Readers count rows by themselves only in later versions of pyarrow.
+            n_rows = module("dataset").dataset(str(path), format="ipc").count_rows()
     except (OSError, arrow().ArrowException) as error:
         _refuse_broken(path, form, error)
     return DataFile(path, size, modified, n_rows, keys_of(path, base), schema)
@@ -185,8 +191,23 @@ def _refuse_broken(path: Path, form: str, error: Exception) -> NoReturn:
         raise error
     raise ValueError(
         f"{path} cannot be read as {CALLED[form]}, it is cut off, damaged or of another kind: "
-        f"{said[:300]}"
+        f"{said[:300]}{_hint(path, form)}"
     ) from error
+
+
+def _hint(path: Path, form: str) -> str:
+    """Say what to do about files of other kinds that are often met."""
+    with path.open("rb") as file:
+        start = file.read(4)
+    kinds = {
+        b"\xff" * 4: "; it is a stream of Arrow: give ArrowSource(pyarrow.ipc.open_stream(path))",
+        b"FEA1": "; it is Feather of version 1: write it anew, with version 2",
+    }
+    others = {
+        "ipc": {b"PAR1": "; it begins as Parquet does: give ParquetSource(path)"},
+        "parquet": {b"ARRO": "; it begins as Arrow does: give ArrowSource(path)"},
+    }
+    return (kinds | others[form]).get(start, "")
 
 
 def _scan(form: str, file: DataFile, schema: Foreign, asked: Asked) -> Iterator[Foreign]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import re
+from collections import Counter
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -148,18 +149,18 @@ def layout_of(
     ValueError
         If there is no column of a name, or two of one, or no feature is left.
     """
-    names = list(schema.names)
+    names = Counter(schema.names)
     for role, name in roles.named():
         _refuse_absent(name, names, where, f"{role}=")
     taken = {name for _, name in roles.named()}
     if features is None:
         features = [name for name in names if name not in taken and not INDEX.fullmatch(name)]
-    chosen = list(dict.fromkeys(_column_of(name, names) for name in features))
+    chosen = dict.fromkeys(_column_of(name, names) for name in features)
     for name in [*chosen, *categorical]:
         _refuse_absent(name, names, where, "features=" if name in chosen else "categorical=")
-    twice = [name for name in [*chosen, *taken] if names.count(name) > 1]
+    twice = [name for name in [*chosen, *taken] if names[name] > 1]
     if twice:
-        raise ValueError(f"{where} has {names.count(twice[0])} columns called {twice[0]!r}")
+        raise ValueError(f"{where} has {names[twice[0]]} columns called {twice[0]!r}")
     if both := [name for name in chosen if name == roles.target]:
         raise ValueError(f"{both[0]!r} is the target and a feature; leave it out of features")
     if not chosen:
@@ -173,12 +174,12 @@ def layout_of(
     for role, name in roles.named():
         if role == "clusters" or (role == "target" and not shares):
             _check_values(schema.field(name), where, role)
-    columns = []
+    columns, coded = [], {*categorical}
     for name in chosen:
-        is_coded = name in categorical
+        is_coded = name in coded
         columns.append(_plan(schema.field(name), is_coded, where))
     found = Layout(tuple(columns), roles, shares)
-    if alike := [name for name in found.columns if found.columns.count(name) > 1]:
+    if alike := [name for name, n_columns in Counter(found.columns).items() if n_columns > 1]:
         raise ValueError(
             f"{where} has a column {alike[0]!r} beside the list whose element is called so; rename "
             "one, or leave it out of features"
@@ -212,17 +213,17 @@ def refuse_parts_of_lists(layout: Layout, features: Sequence[str] | None) -> Non
             )
 
 
-def _column_of(name: str, names: Sequence[str]) -> str:
+def _column_of(name: str, names: Collection[str]) -> str:
     """Return the column of a feature, which may be an element of a list."""
     found = ELEMENT.fullmatch(name)
     return found[1] if found and name not in names and found[1] in names else name
 
 
-def _refuse_absent(name: str, names: Sequence[str], where: str, option: str) -> None:
+def _refuse_absent(name: str, names: Collection[str], where: str, option: str) -> None:
     if name in names:
         return
-    near = difflib.get_close_matches(name, names, n=1)
-    known = ", ".join(map(repr, names[:10])) or "no columns"
+    near = difflib.get_close_matches(name, list(names), n=1)
+    known = ", ".join(map(repr, list(names)[:10])) or "no columns"
     hint = f"; did you mean {near[0]!r}?" if near else f"; it has {known}"
     raise ValueError(f"{where} has no column {name!r} ({option}){hint}")
 

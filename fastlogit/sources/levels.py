@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from itertools import islice
+
 import numpy as np
 
 from ..arrays import Array, Integers
 from ..inputs.coded_frame import Level
 from ..inputs.frames import level_of
+from .layout import is_text
 from .library import Foreign, arrow
 
 __all__ = ["MOST_VALUES", "Levels"]
@@ -27,9 +30,9 @@ class Levels:
     def __init__(self) -> None:
         self.values: list[Level] = []
         self._places: dict[Level, int] = {}
-        # The last dictionary, and the code of each of its entries.
-        self._dictionary: Foreign = None
-        self._table: Integers = np.empty(0, dtype=np.int32)
+        # The last dictionary, and the code of each of its entries: set at once, as several threads
+        # may read by what one has learnt.
+        self._last: tuple[Foreign, Integers] | None = None
         self._sorted: Array | None = None
 
     def codes_of(self, column: Foreign) -> Integers:
@@ -42,15 +45,29 @@ class Levels:
             if found is not None:
                 return found
             column = column.dictionary_encode()
-        if self._dictionary is None or not self._dictionary.equals(column.dictionary):
-            self._dictionary = column.dictionary
-            codes = [self._code(value) for value in column.dictionary.to_pylist()]
-            self._table = np.array([*codes, -1], dtype=np.int32)
+        last = self._last
+        if last is None or not last[0].equals(column.dictionary):
+            codes = self._codes(column.dictionary)
+            last = self._last = column.dictionary, np.array([*codes, -1], dtype=np.int32)
         indices = column.indices
         if indices.null_count:
             indices = indices.cast("int64").fill_null(-1)
-        found_codes: Integers = self._table[np.asarray(indices)]
+        found_codes: Integers = last[1][np.asarray(indices)]
         return found_codes
+
+    def _codes(self, entries: Foreign) -> list[int]:
+        """Return the codes of the entries of a dictionary."""
+        types, kind = arrow().types, entries.type
+        is_plain = is_text(kind) or types.is_integer(kind) or types.is_boolean(kind)
+        if not is_plain or entries.null_count:
+            return [self._code(value) for value in entries.to_pylist()]
+        # They are levels already. 1,000,000 rows of 300,000 clusters: 0.5 s so, one by one 1.2.
+        places, n_known = self._places, len(self._places)
+        found = [places.setdefault(value, len(places)) for value in entries.to_pylist()]
+        if len(places) > n_known:
+            self.values.extend(islice(places, n_known, None))
+            self._sorted = None
+        return found
 
     def _code(self, value: object) -> int:
         level = level_of(value)

@@ -33,8 +33,11 @@ class Seen:
             own = codes[:, column]
             counts = np.bincount(own + 1, minlength=len(first))
             grown = np.append(first, np.full(len(counts) - len(first), -1))
-            for place in np.flatnonzero((counts > 0) & (grown < 0)).tolist():
-                grown[place] = self._n_rows + int(np.argmax(own == place - 1))
+            new = (counts > 0) & (grown < 0)
+            if new.any():
+                rows = np.empty(len(counts), np.int64)
+                rows[own[::-1] + 1] = np.arange(len(own) - 1, -1, -1)  # the first is written last
+                grown[new] = self._n_rows + rows[new]
             self._first[column] = grown
         if self._combinations is not None:
             own = np.unique(codes, axis=0)

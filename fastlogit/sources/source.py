@@ -13,14 +13,15 @@ import numpy as np
 
 from ..arrays import ArrayLike, Codes, Integers, Labels
 from ..clock import Clock
+from ..design.streamed import let_go
 from ..inputs import validation
 from ..inputs.categories import Categories
 from ..inputs.column_names import differing_names
 from ..inputs.rows import Readable, Rows
-from ..inputs.table_source import FoldColumns, ReadTable, TableSource
+from ..inputs.table_source import FoldColumns, LabelledBatch, ReadTable, TableSource
 from ..options import CategoryOptions, check_option
-from .coding import Coding, coding_of_fit, coding_of_fitted, frame_of, parts
-from .converting import NULLS, Converter
+from .coding import Coding, coding_of_fit, coding_of_fitted, frame_of, named_frame_of, parts
+from .converting import NULLS, Block, Converter
 from .decoded import DecodedMixed, DecodedNumbers, SpooledMixed
 from .files import FileStream
 from .filters import check_filter, expression_of
@@ -155,20 +156,9 @@ class Source(TableSource):
     ) -> ReadTable:  # fmt: skip
         """Read the rows for a fit; see `TableSource`."""
         self._refresh()
-        roles = Roles() if features_only else self.roles
-        if not features_only and roles.target is None:
-            raise TypeError(
-                f"target is missing: say which column of {self._stream.name} is predicted, as "
-                f"{type(self).__name__}(..., target='y')"
-            )
-        left_out = {name for _, name in self.roles.named()} if features_only else set()
-        features = self.features
-        if features is None and left_out:
-            features = [name for name in self.schema.names if name not in left_out]
-        layout = layout_of(
-            self.schema, roles, features, self.categorical, self._stream.name, shares=shares
-        )
-        refuse_parts_of_lists(layout, features)
+        if not features_only:
+            self._refuse_no_target()
+        layout = self._layout(shares=shares, features_only=features_only)
         if layout.coded and categories is None:
             raise TypeError(
                 f"column {layout.coded[0].name!r} of {self._stream.name} is categorical, which "
@@ -180,6 +170,26 @@ class Source(TableSource):
         if layout.coded and categories is not None:
             coding = coding_of_fit(layout, spooled.seen, spooled.codes, spooled.levels, categories)
         return self._table(spooled, coding, shares)
+
+    def _refuse_no_target(self) -> None:
+        if self.roles.target is None:
+            raise TypeError(
+                f"target is missing: say which column of {self._stream.name} is predicted, as "
+                f"{type(self).__name__}(..., target='y')"
+            )
+
+    def _layout(self, *, shares: bool = False, features_only: bool = False) -> Layout:
+        """Return what becomes of the columns of this source."""
+        left_out = {name for _, name in self.roles.named()} if features_only else set()
+        features = self.features
+        if features is None and left_out:
+            features = [name for name in self.schema.names if name not in left_out]
+        layout = layout_of(
+            self.schema, Roles() if features_only else self.roles, features, self.categorical,
+            self._stream.name, shares=shares,
+        )  # fmt: skip
+        refuse_parts_of_lists(layout, features)
+        return layout
 
     def read_as_fitted(
         self, names: Sequence[str] | None, categories: Categories | None, *,
@@ -229,12 +239,40 @@ class Source(TableSource):
         """Go over the rows block by block, as what a fitted model predicts: nothing is kept."""
         self._refresh()
         layout = self.layout_as_fitted(names, categories)
+        missing = categories is not None
+        for block, converter in self._blocks_of(layout, missing_categories=missing):
+            yield frame_of(layout, converter, block)
+
+    @property
+    def has_offset(self) -> bool:
+        """Whether a column is an offset."""
+        return self.roles.offset is not None
+
+    def labelled_batches(
+        self, names: Sequence[str] | None, categories: Categories | None
+    ) -> Iterator[LabelledBatch]:
+        """Go over the rows batch by batch; see `TableSource`."""
+        self._refresh()
+        self._refuse_no_target()
+        if names is None and categories is None:
+            layout = self._layout()
+        else:
+            layout = self.layout_as_fitted(names, categories, with_target=True)
+        missing = categories is not None
+        for block, converter in self._blocks_of(layout, missing_categories=missing):
+            assert block.target is not None  # as the layout says
+            labels = converter.classes()[block.target]
+            yield LabelledBatch(named_frame_of(layout, converter, block), labels, block.weight)
+
+    def _blocks_of(
+        self, layout: Layout, *, missing_categories: bool
+    ) -> Iterator[tuple[Block, Converter]]:
         self._stream.refuse_differing(layout.read)
         asked = asked_of(layout, self._asked_filter, Budget(self.spool, self.memory_limit))
-        converter = Converter(layout, self.nulls, missing_categories=categories is not None)
+        converter = Converter(layout, self.nulls, missing_categories=missing_categories)
         for block in blocks_of(self._stream, asked, converter):
             if block.n_rows:
-                yield frame_of(layout, converter, block)
+                yield block, converter
 
     def refuse_to_write(self, path: Path) -> None:
         """Raise ValueError where a file to be written is, or would be, among those read."""
@@ -314,8 +352,10 @@ class Source(TableSource):
         if coding.columns is not None:
             shape = (len(coding.columns.codes), spooled.n_rows)
             codes = filled(shape, coding.columns.codes.dtype, on_disk=spooled.on_disk)
-            for part in parts(spooled.n_rows):
+            for part in parts(raw):
                 codes[:, part] = coding.coded(raw[part])
+                for column in codes:
+                    let_go(column[part])
         if spooled.on_disk:
             return SpooledMixed(coding, numbers, codes)
         return coding.mixed(numbers, codes)
@@ -382,8 +422,8 @@ class ParquetSource(Source):
     Notes
     -----
     The spool is kept until `close`, another set of columns is asked for, or the source is deleted:
-    `infer` and a second fit need no pass over the files. Where files have changed since, they are
-    read again; where they change while they are read, that is an error.
+    `infer` and a second fit need no pass over the files. Where files have changed since, or others
+    have come, they are read again; where they change while they are read, that is an error.
 
     Examples
     --------
@@ -443,7 +483,7 @@ def _classes_of(spooled: Spooled) -> tuple[Labels, Codes]:
     """
     values, raw = spooled.converter.classes(), spooled.of_rows["target"]
     counts = np.zeros(len(values), dtype=np.int64)
-    for part in parts(len(raw)):
+    for part in parts(raw):
         counts += np.bincount(raw[part], minlength=len(values))
     used = np.flatnonzero(counts)
     classes, places = validation.encode_labels(values[used], len(used))

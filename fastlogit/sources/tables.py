@@ -217,8 +217,16 @@ class _LazyFrame(Stream):
         if hasattr(frame, "collect_batches"):
             parts = frame.collect_batches(chunk_size=asked.batch_rows, maintain_order=True)
         else:  # polars before 1.34
-            parts = [frame.collect(engine="streaming")]
+            parts = [_collected(frame)]
         return _chosen((each for part in parts for each in pa.table(part).to_batches()), asked)
+
+
+def _collected(frame: Foreign) -> Foreign:
+    """Return the rows of a query, by the streaming engine where this version of polars has it."""
+    try:
+        return frame.collect(engine="streaming")
+    except ValueError:  # polars before 1.23
+        return frame.collect()
 
 
 class _Relation(Stream):
