@@ -34,8 +34,8 @@ class LogisticRegression(InMemory):
     """Logistic regression fitted to a dask collection: `fastlogit.LogisticRegression` otherwise.
 
     Its parameters are those of `fastlogit.LogisticRegression`, without `interactions` and
-    `bias_reduction`, which are refused. `n_jobs` has no effect: a task has the threads of its worker.
-    Dask collections are predicted lazily, what is in memory at once.
+    `bias_reduction`, which are refused. `n_jobs` has no effect: a task has the threads of its
+    worker. Dask collections are predicted lazily, what is in memory at once.
     """
 
     def fit(
