@@ -182,8 +182,8 @@ def test_estimator(client, table) -> None:
         assert lazy.shape == expected.shape
         np.testing.assert_array_equal(lazy.compute(), expected)
     assert model.score(blocks(X), blocks(y)) == pytest.approx(wanted.score(X, y), rel=1e-14)
-    with pytest.raises(NotImplementedError, match="l1_ratio=1 is not there"):
-        of_dask.LogisticRegression(l1_ratio=1).fit(blocks(X), blocks(y))
+    with pytest.raises(NotImplementedError, match="bias_reduction='mean' is not there"):
+        of_dask.LogisticRegression(bias_reduction="mean").fit(blocks(X), blocks(y))
 
 
 @pytest.mark.parametrize("class_weight", ["balanced", {0: 2.0, 1: 0.5, 2: 1.0}])
@@ -303,8 +303,8 @@ def test_bad_input_is_one_clear_error(client, table) -> None:
     bad[750, 3] = np.nan
     with pytest.raises(ValueError, match=r"X contains NaN in column 3 \(row 750\)"):
         of_dask.fit(blocks(bad), blocks(y), C=1.0)
-    with pytest.raises(NotImplementedError, match="l1_ratio: L1 is not there for dask partitions"):
-        of_dask.fit(blocks(X), blocks(y), C=1.0, l1_ratio=1.0)
+    with pytest.raises(NotImplementedError, match="link: other links is not there for dask"):
+        of_dask.fit(blocks(X), blocks(y), C=1.0, link="probit")
     tiny = blocks(np.full(len(y), 1e-300))
     with pytest.raises(ValueError, match=r"adds up to 1.8e-297.*divide the weights by their mean"):
         of_dask.fit(blocks(X), blocks(y), sample_weight=tiny, C=1.0)

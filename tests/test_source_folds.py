@@ -18,7 +18,10 @@ from fastlogit import (
     LogisticRegressionCV,
     ParquetSource,
 )
+from fastlogit.design.fold_weights import FoldWeights
+from fastlogit.estimators import row_scores, scoring
 from fastlogit.inputs.hashed_folds import folds_of_rows, folds_of_values
+from fastlogit.sources.decoded import DecodedNumbers
 
 # Rooms above the kernels, with fits that take minutes in plain Python.
 pytestmark = pytest.mark.jit
@@ -152,3 +155,52 @@ def test_what_is_wrong_with_folds(path: Path) -> None:
         HashKFold(1)
     with pytest.raises(ValueError, match=r"groups has shape \(3,\), but there are 900 rows"):
         HashKFold(2).folds(N, [1, 2, 3])
+
+
+@pytest.mark.parametrize("n_sets", [0, 2])
+def test_weights_of_folds_are_those_of_the_array(n_sets: int) -> None:
+    numbers = RNG.integers(0, 4, 50).astype(np.uint16)  # 3 is of no fold
+    sets = RNG.uniform(size=(n_sets, 50))
+    found = FoldWeights(numbers, 3).times(sets)
+    kept = (numbers != np.arange(3)[:, None]).astype(float)
+    expected = (kept[:, None] * sets).reshape(-1, 50) if n_sets else kept
+    assert found.shape == expected.shape
+    assert found.size == expected.size
+    np.testing.assert_array_equal(np.asarray(found), expected)
+    np.testing.assert_array_equal(found[1], expected[1])
+    np.testing.assert_array_equal(found[np.array([2, 0])], expected[[2, 0]])
+    np.testing.assert_array_equal(found[:, 10:20], expected[:, 10:20])
+    np.testing.assert_array_equal(found[:, ::7], expected[:, ::7])
+    np.testing.assert_allclose(found.sum(axis=1), expected.sum(axis=1), rtol=1e-15)
+    np.testing.assert_array_equal(found.max(axis=0), expected.max(axis=0))
+    np.testing.assert_allclose(found.mean(axis=0), expected.mean(axis=0), rtol=1e-14)
+    together = expected.reshape(3, -1, 50).mean(axis=0)
+    np.testing.assert_allclose(found.together(), together, rtol=1e-14)
+
+
+def test_rows_on_disk_are_weighed_and_scored_block_by_block(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No weights of all rows and folds, and one pass for all scores."""
+
+    def refuse(self: FoldWeights, *_: object) -> None:
+        raise AssertionError("an array of all weights")
+
+    monkeypatch.setattr(FoldWeights, "__array__", refuse)
+    monkeypatch.setattr(row_scores, "GATHERED_BYTES", 8 * 3 * 100)
+    source = ParquetSource(path, target="y", features=NAMES, folds="fold", spool="never")
+    passes = []
+    begin = DecodedNumbers._stop
+    monkeypatch.setattr(DecodedNumbers, "_stop", lambda self: (passes.append(1), begin(self))[1])
+    reading = row_scores.score_blocks
+    before = []
+
+    def score(*given: Any) -> Any:
+        before.append(len(passes))
+        found = reading(*given)
+        before.append(len(passes))
+        return found
+
+    monkeypatch.setattr(scoring, "score_blocks", score)
+    LogisticRegressionCV(**CHOSEN, refit=False).fit(source)
+    assert before[1] - before[0] <= 2  # a pass begins, and ends

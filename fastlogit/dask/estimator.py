@@ -15,28 +15,27 @@ from ..estimators.data import rows_of_models
 from ..estimators.logistic import SOLVERS, cost_tolerance
 from ..estimators.logistic import LogisticRegression as InMemory
 from ..estimators.progress import ProgressLines
+from ..estimators.row_scores import QuickScore, right
 from ..inference.inference import Inference
 from ..result import FitResult
-from .collections import is_frame, partitions_of
+from .collections import is_delayed_list, is_frame, partitions_of
 from .fitting import fit
 from .inference import infer
-from .predictions import columns_of, is_collection, lazily, share_of_hits
+from .predictions import columns_of, is_collection, lazily, mean_score
 from .rounds import Client, Collection, Table
 
 __all__ = ["LogisticRegression"]
 
 # Parameters that partitions do not have, and what they must be left at.
-LEFT_OUT = {
-    "penalty": "deprecated", "l1_ratio": 0.0, "interactions": None, "bias_reduction": None,
-}  # fmt: skip
+LEFT_OUT = {"interactions": None, "bias_reduction": None}
 
 
 class LogisticRegression(InMemory):
     """Logistic regression fitted to a dask collection: `fastlogit.LogisticRegression` otherwise.
 
-    Its parameters are those of `fastlogit.LogisticRegression`, without L1, `interactions` and
-    `bias_reduction`, which are refused. `n_jobs` has no effect: a task has the
-    threads of its worker. Dask collections are predicted lazily, what is in memory at once.
+    Its parameters are those of `fastlogit.LogisticRegression`, without `interactions` and
+    `bias_reduction`, which are refused. `n_jobs` has no effect: workers use their own threads. Dask
+    collections are predicted lazily, what is in memory at once.
     """
 
     def fit(
@@ -49,6 +48,9 @@ class LogisticRegression(InMemory):
         features: Sequence[str] | None = None,
         offset: Collection = None,
         penalty_factor: ArrayLike = None,
+        coef_bounds: tuple[ArrayLike, ArrayLike] | None = None,
+        penalty_groups: ArrayLike = None,
+        group_weights: ArrayLike = None,
         client: Client = None,
     ) -> LogisticRegression:
         """Fit the model to the partitions of X, where they are: see `fastlogit.dask.fit`.
@@ -64,6 +66,10 @@ class LogisticRegression(InMemory):
             Columns of a frame that are taken.
         offset : str, dask array or Series, optional
         penalty_factor : array-like of shape (n_features,), optional
+        coef_bounds : pair (lower, upper), optional
+            The least and the largest value of each coefficient.
+        penalty_groups, group_weights : optional
+            Groups of columns that L1 holds together, as of `fastlogit.LogisticRegression.fit`.
         client : distributed.Client, optional
 
         Returns
@@ -84,15 +90,23 @@ class LogisticRegression(InMemory):
                     "fastlogit.LogisticRegression has it"
                 )
         self._validate_params()
+        if self._has_reduction():
+            raise NotImplementedError(
+                "penalty='firth' is not there for dask partitions yet; "
+                "fastlogit.LogisticRegression has it"
+            )
+        C, ratio = self._strengths()
         lines = ProgressLines() if self.verbose else None
         try:
             with lines or contextlib.nullcontext():
                 result = fit(
-                    X, y, target=target, features=features, C=self.C,
-                    penalty_factor=penalty_factor, solver=SOLVERS[self.solver],
-                    tol=cost_tolerance(self.tol), max_iter=self.max_iter,
-                    multi_class=self.multi_class, sample_weight=sample_weight, offset=offset,
-                    class_weight=self.class_weight, start=self._start_of_fit(),
+                    X, y, target=target, features=features, C=C, l1_ratio=ratio,
+                    penalty_factor=penalty_factor, coef_bounds=coef_bounds,
+                    penalty_groups=penalty_groups, group_weights=group_weights,
+                    solver=SOLVERS[self.solver], tol=cost_tolerance(self.tol),
+                    max_iter=self.max_iter, multi_class=self.multi_class,
+                    sample_weight=sample_weight, offset=offset, class_weight=self.class_weight,
+                    start=self._start_of_fit(),
                     intercept="fit" if self.fit_intercept else None, time_limit=self.time_limit,
                     categories=self.categories, handle_unknown=self.handle_unknown,
                     callback=lines, client=client,
@@ -143,11 +157,21 @@ class LogisticRegression(InMemory):
         check_is_fitted(self)
         if not is_collection(X):
             return super().score(X, y, sample_weight, offset=offset)
-        columns = columns_of(self.result_) if is_frame(X) or target is not None else None
         beside = {
             "y": target if y is None else y, "sample_weight": sample_weight, "offset": offset,
         }  # fmt: skip
-        return share_of_hits(_Of(self, "predict"), partitions_of(X, beside, columns), client)
+        return self._mean_score(X, beside, right, client)
+
+    def _mean_score(
+        self, X: Collection, beside: dict[str, Collection], score: QuickScore, client: Client
+    ) -> float:
+        """Return a score that is a mean over the rows of a collection."""
+        if beside["y"] is None and not is_delayed_list(X):
+            raise TypeError("y is missing: a dask array or Series, or a column's name (target=)")
+        has_names = is_frame(X) or isinstance(beside["y"], str)
+        given = partitions_of(X, beside, self._columns() if has_names else None)
+        of_rows = _Of(self, "decision_function")
+        return mean_score(of_rows, given, score, (self.classes_, self.multi_class), client)
 
     def _take(self, result: FitResult) -> None:
         """Sets: what a fitted estimator has."""
@@ -155,8 +179,11 @@ class LogisticRegression(InMemory):
         self.coef_, self.intercept_ = rows_of_models(result.coef, result.intercept)
         self._single, self._categories = False, result.categories
         self.n_iter_ = np.array([result.n_iter], dtype=np.int32)
-        columns = columns_of(result)
-        self.n_features_in_ = self.coef_.shape[1] if columns is None else len(columns)
+        self._take_columns(columns_of(result), self.coef_.shape[1])
+
+    def _take_columns(self, columns: list[str] | None, n_features: int) -> None:
+        """Sets: n_features_in_, and feature_names_in_ where the columns have names."""
+        self.n_features_in_ = n_features if columns is None else len(columns)
         if columns is not None:
             self.feature_names_in_ = np.array(columns, dtype=object)
         elif hasattr(self, "feature_names_in_"):
@@ -233,7 +260,12 @@ class LogisticRegression(InMemory):
         offset: Collection,
         dtype: DTypeLike = np.float64,
     ) -> Any:
-        return lazily(_Of(self, name), X, columns_of(self.result_), width, dtype, offset)
+        return lazily(_Of(self, name), X, self._columns(), width, dtype, offset)
+
+    def _columns(self) -> list[str] | None:
+        """Return the names of the columns of the fit; None where it knows none."""
+        names = getattr(self, "feature_names_in_", None)
+        return None if names is None else [str(name) for name in names]
 
 
 class _Of:

@@ -8,15 +8,19 @@ from typing import Any
 
 import numpy as np
 
-from ..arrays import ArrayLike, ClassWeight, Labels, Matrix
+from ..arrays import ArrayLike, ClassWeight, Floats, Labels, Matrix
 from ..design.base import RowCounter, as_they_are
+from ..fitting.column_groups import ColumnGroups, check_groups
 from ..fitting.fit import (
     MAX_ITER,
     OTHER_MAX_ITER,
     SOLVERS,
+    SOLVERS_OF_L1,
     TOLERANCE,
+    check_ratio,
     descent_options,
     minimise,
+    refuse_beside_corners,
 )
 from ..fitting.problem import (
     MULTI_CLASS,
@@ -27,6 +31,7 @@ from ..fitting.problem import (
     check_intercept,
     check_time_limit,
     penalty_of,
+    refuse_groups_alone,
     start_of,
 )
 from ..inputs import validation
@@ -36,6 +41,7 @@ from ..inputs.given import Data, Given, Rows, check_start
 from ..objective.binomial import Binomial
 from ..objective.multinomial import Multinomial
 from ..objective.objective import Objective
+from ..objective.penalties import Penalty
 from ..options import (
     CategoryOptions,
     check_category_options,
@@ -55,7 +61,7 @@ from .rounds import Client, Collection, Rounds, add
 from .rows import PartitionedRows
 from .work import View
 
-__all__ = ["categories_of", "fit", "look", "problem_of", "rows_of"]
+__all__ = ["categories_of", "fit", "look", "penalty_over", "problem_of", "rows_of"]
 
 
 def fit(
@@ -66,6 +72,11 @@ def fit(
     features: Sequence[str] | None = None,
     C: float | None = None,
     l2_reg: ArrayLike = None,
+    l1_reg: ArrayLike = None,
+    l1_ratio: float | None = None,
+    coef_bounds: tuple[ArrayLike, ArrayLike] | None = None,
+    penalty_groups: ArrayLike = None,
+    group_weights: ArrayLike = None,
     penalty_factor: ArrayLike = None,
     solver: str = "auto",
     tol: float = TOLERANCE,
@@ -101,8 +112,10 @@ def fit(
         In the place of y: the column of X that holds the labels.
     features : sequence of str, optional
         Columns of a frame that are taken; by default all but target, weights and offset.
-    C, l2_reg, penalty_factor, solver, tol, max_iter, multi_class, intercept, start, \
-categories, handle_unknown, callback, time_limit : optional
+    C, l2_reg, l1_reg, l1_ratio, coef_bounds, penalty_groups, group_weights, penalty_factor, \
+intercept, start : optional
+        As of `fastlogit.fit`.
+    solver, tol, max_iter, multi_class, categories, handle_unknown, callback, time_limit : optional
         As of `fastlogit.fit`. Categorical columns have the levels that occur in any partition, in
         the order of the categories.
     sample_weight : str, dask array or Series, optional
@@ -118,8 +131,8 @@ categories, handle_unknown, callback, time_limit : optional
     client : distributed.Client, optional
         The one that there is by default.
     **unknown
-        There are no other options: those of `fastlogit.fit` that do not work on partitions (L1,
-        bounds, links, reduced bias) raise an error that says so.
+        There are no other options: those of `fastlogit.fit` that do not work on partitions
+        (links, reduced bias) raise an error that says so.
 
     Returns
     -------
@@ -137,20 +150,23 @@ categories, handle_unknown, callback, time_limit : optional
     """
     began = time.perf_counter()
     refuse_unknown(unknown)
-    solver = check_option("solver", solver, SOLVERS)
+    solver = check_option("solver", solver, (*SOLVERS, *SOLVERS_OF_L1))
     limits = _limits(solver, tol, max_iter, callback, time_limit)
     descent = descent_options(solver, limits, {})
     multi_class = check_option("multi_class", multi_class, MULTI_CLASS)
-    strengths = Strengths(C)
+    strengths = Strengths(
+        C, l1_ratio=check_ratio(l1_ratio), groups=penalty_groups, group_weights=group_weights
+    )  # fmt: skip
     fixed = check_intercept(intercept)
     options = check_category_options(
-        categories, handle_unknown, None, has_penalty=strengths.exist(l2_reg, None)
+        categories, handle_unknown, None, has_penalty=strengths.exist(l2_reg, l1_reg)
     )
     if y is not None and target is not None:
         raise TypeError("give y or target=, not both")
     asked = Given(
         None, l2_reg=l2_reg, penalty_factor=penalty_factor, start=start_of(start),
-        class_weight=class_weight, names=feature_names, categories=options,
+        class_weight=class_weight, names=feature_names, categories=options, l1_reg=l1_reg,
+        coef_bounds=coef_bounds,
     )  # fmt: skip
     beside = {
         "y": target if y is None else y, "sample_weight": sample_weight, "offset": offset,
@@ -160,7 +176,10 @@ categories, handle_unknown, callback, time_limit : optional
     chunks, facts = look(rounds, given)
     problem = problem_of(rounds, chunks, facts, asked, strengths, multi_class, fixed)
     del chunks
-    return minimise(problem, solver, descent, limits, began)
+    has_corners = strengths.have_corners(problem.data)
+    refuse_beside_corners(has_corners, problem.data, solver, None)
+    refuse_groups_alone(strengths, strengths.have_l1(problem.data))
+    return minimise(problem, solver, descent, limits, began, has_corners)
 
 
 def _limits(
@@ -182,8 +201,7 @@ SMALLEST, LARGEST = 1e-60, 1e60
 
 # What `fastlogit.fit` takes and partitions do not, with what it is called.
 NOT_HERE = {
-    "l1_reg": "L1", "l1_ratio": "L1", "coef_bounds": "bounds", "penalty_groups": "a group lasso",
-    "group_weights": "a group lasso", "penalty": "penalties that are objects",
+    "penalty": "penalties that are objects",
     "bias_reduction": "reduced bias", "loss": "other losses", "link": "other links",
     "fractional": "fractional responses", "interactions": "interactions",
     "n_threads": "threads (a task has those of its worker)", "step_size": "a step size",
@@ -263,12 +281,22 @@ def problem_of(
     data = Data(
         looked, classes, np.empty(0, dtype=np.uint8), none, none,
         _checked("l2_reg", given.l2_reg, n_features, looked),
-        _checked("penalty_factor", given.penalty_factor, n_features, looked),
-        start,
+        _checked("penalty_factor", given.penalty_factor, n_features, looked), start,
+        l1_reg=_checked("l1_reg", given.l1_reg, n_features, looked),
+        coef_bounds=validation.check_coef_bounds(given.coef_bounds, n_features, looked.unit),
     )  # fmt: skip
+    groups = check_groups(strengths.groups, strengths.group_weights, data)
+    objective = Objective(rows, penalty_over(rows, strengths, data, groups))
+    return CheckedProblem(data, objective, data.start, fixed, multi_class, groups=groups)
+
+
+def penalty_over(
+    rows: PartitionedRows, strengths: Strengths, data: Data, groups: ColumnGroups | None = None
+) -> float | Floats | Penalty:
+    """Return the penalty on the scale of the mean loss of rows."""
     total = rows.total_weight if rows.weight_set.any() else float(rows.total_weight[0])
-    penalty = penalty_of(strengths, data, total, n_features, loss.n_classes)
-    return CheckedProblem(data, Objective(rows, penalty), data.start, fixed, multi_class)
+    n_features, n_classes = rows.design.shape[1], rows.loss.n_classes
+    return penalty_of(strengths, data, total, n_features, n_classes, groups)
 
 
 def rows_of(

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from collections.abc import Sequence
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 
@@ -37,6 +38,9 @@ from .rows import PartitionedRows
 from .work import Own
 
 __all__ = ["infer"]
+
+# What clusters of a partition's own add, and the codes and sums of those that span partitions.
+SumsOfClusters: TypeAlias = tuple[Matrix, tuple[Indices, Matrix]]
 
 # What adjusts each cluster by its rows.
 ADJUSTED = ("CR2", "CR3")
@@ -273,7 +277,7 @@ def _products_of_clusters(
     return inner, (own[shared], sums[shared])
 
 
-def _add_clusters(values: Any) -> Any:
+def _add_clusters(values: Sequence[SumsOfClusters]) -> SumsOfClusters:
     """Return the sums of neighbours together."""
     inner = values[0][0] + values[1][0]
     codes = np.concatenate([found[0] for _, found in values])
@@ -303,11 +307,7 @@ def _clusters_of(chunks: Placement, rows: PartitionedRows) -> Clusters:
 
 def _own_clusters(rows: LabelledRows, taken: Taken) -> tuple[ClusterCodes, list[list[Any]]]:
     """Return the cluster of each row among those of a partition, and their labels in a list."""
-    try:
-        groups = encode_groups(taken.labels["clusters"], rows.design.shape[0])
-    except (TypeError, ValueError) as error:
-        message = str(error).replace("groups", "clusters")
-        raise type(error)(f"partition {taken.number}: {message}") from None
+    groups = taken.labels["clusters"]
     weights = rows.weights_of(0)
     if weights is None:
         return groups.codes, [groups.labels.tolist()]

@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike
 
-from ..arrays import Array, ArrayLike
+from ..arrays import Array, ArrayLike, Labels
+from ..estimators.row_scores import QuickScore, right
 from ..inputs.values import show
 from ..result import FitResult
 from .collections import (
@@ -27,10 +28,10 @@ from .rounds import Client, Collection, Rounds, Table, add
 __all__ = [
     "is_collection",
     "lazily",
+    "mean_score",
     "predict",
     "predict_proba",
     "raw_prediction",
-    "share_of_hits",
 ]
 
 
@@ -184,32 +185,54 @@ def _of_partition(
     return of_rows(rows, None if offset is None else np.asarray(offset))
 
 
-def share_of_hits(predict: Callable[[Any, Any], Array], given: Partitions, client: Client) -> float:
-    """Return the share of the weight of the rows whose label a function predicts.
+def mean_score(
+    of_rows: Callable[[Any, Any], Array], given: Partitions, score: QuickScore,
+    model: tuple[Labels, str], client: Client,
+) -> float:  # fmt: skip
+    """Return a score that is a mean over the rows, by their weights.
 
     Parameters
     ----------
-    predict : callable
-        Of a table in memory and its offset.
+    of_rows : callable
+        Returns raw predictions of a table in memory and its offset.
     given : Partitions
         With labels, and weights or none.
+    score : callable
+        What each row adds to the mean.
+    model : tuple
+        Classes, and what several of them are.
     client : distributed.Client
     """
     rounds = Rounds(client_of(client))
     chunks = taken(rounds, given)
-    hits, total = add(rounds.gather(rounds.map(_hits, "score", chunks, predict=predict)))
+    found = rounds.map(_score, "score", chunks, of_rows=of_rows, score=score, model=model)
+    whole, total = add(rounds.gather(found))
     if not total > 0.0:
         raise ValueError("sample_weight is zero for every row, or X has no rows: there is no score")
-    return float(hits / total)
+    return float(whole / total)
 
 
-def _hits(found: Taken | Fault, predict: Callable[[Any, Any], Array]) -> tuple[float, float]:
-    """Return the weight of the rows that are predicted, and that of all."""
+def _score(
+    found: Taken | Fault, of_rows: Callable[[Any, Any], Array], score: QuickScore,
+    model: tuple[Labels, str],
+) -> tuple[float, float]:  # fmt: skip
+    """Return the score of a partition times the weight of its rows, and that."""
     if isinstance(found, Fault):
         raise found.raised()
     if found.y is None:
         return 0.0, 0.0
-    right = np.asarray(predict(found.X, found.offset) == found.y, dtype=np.float64)
-    if found.weights is None:
-        return float(right.sum()), float(right.size)
-    return float(right @ found.weights), float(found.weights.sum())
+    weights = found.weights
+    total = float(len(found.y) if weights is None else weights.sum())
+    if total == 0.0:
+        return 0.0, 0.0
+    classes, multi_class = model
+    known = np.isin(found.y, classes)
+    if score is not right and not known.all():
+        label = found.y[int(np.argmin(known))]
+        raise ValueError(
+            f"partition {found.number}: y has the label {show(label)}, which the fit did not have"
+        )
+    # No label that was not there is predicted.
+    codes = np.where(known, np.searchsorted(classes, np.where(known, found.y, classes[0])), -1)
+    values = score(of_rows(found.X, found.offset), codes, multi_class)
+    return float(values.sum() if weights is None else weights @ values), total

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..arrays import ArrayLike, DType, Floats, Labels, Vector
+from ..arrays import ArrayLike, DType, Floats, Integers, Labels, Vector
 from ..design.opening import open_rows
 from ..inputs import validation
 from ..inputs.categories import Categories, missing_category, rows_of_fit
@@ -19,6 +19,8 @@ from ..inputs.column_names import feature_names
 from ..inputs.conversion import as_numbers
 from ..inputs.frames import categorical_places, read_column
 from ..inputs.given import look_at_rows
+from ..inputs.groups import Groups, encode_groups
+from ..inputs.hashed_folds import MOST_FOLDS
 from ..objective.labelled_rows import LabelledRows
 from ..objective.losses import Loss
 from .collections import Asked, Partitions
@@ -39,7 +41,7 @@ __all__ = [
     "taken",
 ]
 
-NO_LABELS: Mapping[str, ArrayLike] = {}
+NO_LABELS: Mapping[str, Any] = {}
 # Labels of these kinds are compared by their bytes.
 PLAIN = "fbiuUS"
 
@@ -67,8 +69,8 @@ class Taken(NamedTuple):
     y: Labels | None
     weights: Vector | None
     offset: Vector | None = None
-    # Labels of the rows that are none of the fit, as clusters, by what they are.
-    labels: Mapping[str, ArrayLike] = NO_LABELS
+    # Labels of the rows that are none of the fit, as clusters, by what they are: see `READERS`.
+    labels: Mapping[str, Any] = NO_LABELS
 
 
 class Columns(NamedTuple):
@@ -176,10 +178,40 @@ def _take(number: int, X: Table, beside: dict[str, Table], asked: Asked) -> Take
     weights = _weights_of(beside.pop("sample_weight", None), n_rows)
     offset = beside.pop("offset", None)
     fixed = None if offset is None else validation.check_offset(offset, n_rows)
-    for what, values in beside.items():
-        if np.shape(values) != (n_rows,):
-            raise ValueError(f"{what} has shape {np.shape(values)}, but X has {n_rows} rows")
-    return Taken(number, X, labels, weights, fixed, beside)
+    others = {
+        what: READERS[what](what, values, n_rows)
+        for what, values in beside.items()
+        if values is not None
+    }
+    return Taken(number, X, labels, weights, fixed, others)
+
+
+def _groups_of(what: str, values: Table, n_rows: int) -> Groups:
+    """Return labels of any kind, and each row's place among them."""
+    try:
+        return encode_groups(values, n_rows)
+    except (TypeError, ValueError) as error:
+        raise type(error)(str(error).replace("groups", what)) from None
+
+
+def _folds_of(what: str, values: Table, n_rows: int) -> Integers:
+    """Return the folds that a column holds."""
+    column = as_numbers(what, values)
+    if column.shape != (n_rows,):
+        raise ValueError(f"{what} has shape {column.shape}, but X has {n_rows} rows")
+    whole = bool((column == np.floor(column)).all())
+    if not whole or not (column.min() >= -1 and column.max() < MOST_FOLDS):
+        raise ValueError(
+            f"{what} must hold the fold of each row, whole numbers from 0 on, or -1 for rows that "
+            "are in every training part"
+        )
+    return column.astype(np.int64)
+
+
+# What labels of the rows are for -> how a partition's are read.
+READERS: Mapping[str, Callable[[str, Table, int], Any]] = {
+    "clusters": _groups_of, "groups": _groups_of, "folds": _folds_of,
+}  # fmt: skip
 
 
 def _weights_of(given: Table, n_rows: int) -> Vector | None:

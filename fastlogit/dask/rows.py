@@ -9,12 +9,12 @@ from typing import Any
 import numpy as np
 
 from ..arrays import Cube, Features, IndexMatrix, Indices, Integers, Matrix, Vector
-from ..design.base import Columns, Design, readonly, step_by_step
+from ..design.base import Columns, Design, RowCounter, readonly, step_by_step
 from ..design.blockwise import finish_evaluation
 from ..design.dense import DenseDesign
 from ..kernels.descent import DescentState, start_state
 from ..kernels.passes import Targets
-from ..objective.labelled_rows import LabelledRows
+from ..objective.labelled_rows import TINY, LabelledRows
 from ..objective.leading_rows import LeadingRows
 from ..objective.losses import Loss
 from ..objective.penalties import CompiledL2
@@ -104,6 +104,43 @@ class PartitionedRows(LabelledRows):
         )
 
     # ---- other rows, other models
+
+    def seen_with(
+        self, parts: Parts, positive: Indices, weight_set: Indices, class_weights: Matrix
+    ) -> PartitionedRows:
+        """Return the same as other models with other weights see them, of which parts are made.
+
+        `class_weights` (n_sets, n_classes) are the weight of the rows of each class in each set.
+        """
+        other = copy.copy(self)
+        weight_set = np.array(weight_set, dtype=np.int64)
+        other._targets = self._targets._replace(
+            positive=readonly(np.array(positive, dtype=np.int64)),
+            weights=np.empty((len(class_weights), 0)), weight_set=readonly(weight_set),
+            total_weight=class_weights.sum(axis=1)[weight_set],
+        )  # fmt: skip
+        other._class_weights = class_weights
+        other._see(self.design.over(parts))
+        return other
+
+    def over(self, design: Design) -> PartitionedRows:
+        """Return the same rows with other columns, that lie where these do."""
+        assert isinstance(design, PartitionedDesign)
+        other = copy.copy(self)
+        other.design = design
+        return other
+
+    def counted_anew(self) -> PartitionedRows:
+        """Return the same, whose passes are counted from 0."""
+        other = copy.copy(self)
+        other.design = self.design.with_counter(RowCounter(self.design.shape[0]))
+        return other
+
+    def weighted(self, positive: Indices, weights: object, weight_set: Indices) -> LabelledRows:
+        """Return the same rows, as other models with the weights of folds see them."""
+        folds: Any = weights  # `PartitionedFolds`, which imports this module
+        found: LabelledRows = folds.of_rows(self, positive, weight_set)
+        return found
 
     def scaled(self, factor: float) -> PartitionedRows:
         """Return the same with all weights multiplied by a number."""
@@ -260,6 +297,11 @@ class PartitionedRows(LabelledRows):
         with np.errstate(over="ignore", invalid="ignore"):
             return sums / weight
 
+    def root_mean_squares(self, output: int) -> Vector:
+        """Return that of each standardised column in the weights of an output: one pass."""
+        squares = self.parts.ask(work.squares_of_columns, output) / self.total_weight[output]
+        return np.asarray((np.sqrt(squares) + TINY) * self.design.columns.inverse_scale)
+
     def blocks_of_weight(self, output: int, size: int, columns: Indices) -> Iterator[Features]:
         """Go over some columns of the rows that have weight, which come here: one pass."""
         yield from self.parts.ask(work.blocks_of_weight, output, size, columns, combine=join)
@@ -347,6 +389,23 @@ class PartitionedRows(LabelledRows):
         """Return the Hessian of one model's mean loss from its row curvatures, and no others."""
         size = (self.design.shape[1] + 1) * self.loss.n_classes
         return self.parts.call("hessian", model, held=[_held(curvature)], numbers=size**2)
+
+    def pair_hessian(self, curvature: RowCurvature, classes: Indices, places: Indices) -> Matrix:
+        """Return a softmax's Hessian in pairs of class and column, and intercepts but the last."""
+        return self._of_pairs("pair_hessian", curvature, classes, places)
+
+    def class_pair_blocks(
+        self, curvature: RowCurvature, classes: Indices, places: Indices
+    ) -> Matrix:
+        """Return X' diag(curvature) X of each class in its pairs and its intercept but the last."""
+        return self._of_pairs("class_pair_blocks", curvature, classes, places)
+
+    def _of_pairs(
+        self, name: str, curvature: RowCurvature, classes: Indices, places: Indices
+    ) -> Matrix:
+        numbers = (classes.size + self.loss.n_classes) ** 2
+        held = [_held(curvature)]
+        return self.parts.call(name, classes, places, held=held, numbers=numbers)
 
     def class_hessians(self, curvature: RowCurvature, model: int) -> Cube:
         """Return the blocks on the diagonal of `hessian`, one for each output of the model."""
@@ -450,10 +509,7 @@ def _held(curvature: RowCurvature) -> Spread:
 
 
 # What takes or returns a number for each row, or rows in this process.
-STAYING = (
-    "weighted", "rows_of", "root_mean_squares", "table", "raw_predictions", "residuals",
-    "pair_hessian", "class_pair_blocks", "over", "among",
-)  # fmt: skip
+STAYING = ("rows_of", "table", "raw_predictions", "residuals", "among")
 
 
 def _refused(name: str) -> object:

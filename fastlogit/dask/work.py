@@ -54,14 +54,17 @@ class Place:
     Parameters
     ----------
     rows : LabelledRows
+    owns_rows : bool, default True
+        Whether X is counted as theirs, and not as another place's.
     """
 
-    def __init__(self, rows: LabelledRows) -> None:
-        self.rows = rows
+    def __init__(self, rows: LabelledRows, owns_rows: bool = True) -> None:
+        self.rows, self._owns_rows = rows, owns_rows
 
     def __sizeof__(self) -> int:
         """Say how much memory they take: dask decides by it what to spill and what to move."""
-        return object.__sizeof__(self) + _bytes_of(self.rows, set(), 4)
+        seen: set[int] = set() if self._owns_rows else {id(self.rows.design)}
+        return object.__sizeof__(self) + _bytes_of(self.rows, seen, 4)
 
     def as_seen(self, view: View, n_threads: int = 1) -> LabelledRows:
         """Return the rows as part of all, with a counter of their own."""
@@ -289,11 +292,26 @@ def item(states: tuple[Value, ...], place: int) -> Value:
     return states[place]
 
 
+def some_columns(place: Place, columns: Indices) -> Place:
+    """Return rows with a copy of some columns."""
+    return Place(place.rows.over(place.rows.design.columns_of(columns)))
+
+
+def squares_of_columns(rows: LabelledRows, output: int) -> Vector:
+    """Return the weighted sum of squares of each column's distance from its centre, as it is."""
+    center, inverse_scale = rows.design.columns
+    unscaled = rows.design.standardized(Columns(center, np.ones_like(inverse_scale)))
+    weights = rows.weights_of(output)
+    own = np.ones(rows.design.shape[0]) if weights is None else np.ascontiguousarray(weights)
+    with np.errstate(over="ignore"):
+        return unscaled.column_variances(own, 1.0)
+
+
 def scaled(place: Place, factor: float) -> Place:
     """Return rows whose weights are multiplied."""
     rows = place.rows
     sets = rows._targets.weights * factor
-    return Place(rows.weighted(rows.positive, sets, rows.weight_set))
+    return Place(rows.weighted(rows.positive, sets, rows.weight_set), owns_rows=False)
 
 
 class Numbered:

@@ -21,7 +21,7 @@ from .dense import DenseDesign
 if TYPE_CHECKING:
     from numpy.typing import DTypeLike
 
-__all__ = ["RowSource", "SourceDesign", "StreamedDesign", "is_streamable", "where"]
+__all__ = ["RowSource", "SourceDesign", "StreamedDesign", "is_streamable", "let_go", "where"]
 
 # Rows of a block: an array, or compressed rows.
 Part = TypeVar("Part")
@@ -175,7 +175,7 @@ class SourceDesign(BlockwiseDesign, Generic[Part]):
                 if index + 1 < len(blocks):
                     coming = thread.submit(reader.bring, index + 1, *blocks[index + 1])
                 work(self._over(rows), start, stop)
-                _let_go(rows)
+                let_go(rows)
 
 
 class StreamedDesign(SourceDesign[Features]):
@@ -227,7 +227,7 @@ class StreamedDesign(SourceDesign[Features]):
         for place, begin, end in self._wanted(wanted):
             part = self._read(begin, end)
             _copy(part[wanted[place] - begin], taken[place], begin, end)
-            _let_go(part)
+            let_go(part)
         rows = np.empty_like(taken)
         rows[order] = taken
         return rows
@@ -238,7 +238,7 @@ class StreamedDesign(SourceDesign[Features]):
         for place, begin, end in self._wanted(wanted):
             part = self._read(begin, end)
             _copy(part[::stride], taken[place], begin, end)
-            _let_go(part)
+            let_go(part)
         return taken
 
     def column(self, index: int) -> Column:
@@ -255,7 +255,7 @@ class StreamedDesign(SourceDesign[Features]):
             self.counter.check()
             part = self._read(start, stop)
             yield start, stop, part
-            _let_go(part)
+            let_go(part)
             self.counter.rows += stop - start
 
     def pass_ns(self, n_models: int) -> float:
@@ -353,7 +353,7 @@ class _Buffers:
             self._buffers = [np.empty(size, _native(design.dtype)) for _ in range(2)]
         rows = self._buffers[index % 2][: stop - start]
         _copy(part, rows, start, stop)
-        _let_go(part)
+        let_go(part)
         return rows
 
 
@@ -381,7 +381,7 @@ def where(start: int, stop: int) -> str:
     return f"while rows {start} to {stop - 1} of X were read"
 
 
-def _let_go(part: object) -> None:
+def let_go(part: object) -> None:
     """Take the pages of a part of a mapped file off this process's memory; the file keeps them.
 
     Without this a pass leaves all of X in the resident set: the system could take those pages back

@@ -450,7 +450,7 @@ class LogisticRegressionCV(LogisticRegression):
         n_ratios = len({options.l1_ratio for options in asked})
         n_models = n_ratios * len(Cs) * max(1, len(self.classes_) * (len(self.classes_) > 2))
         share = share_of_folds(self.time_limit, rows.shape, n_models, folds.n_folds)
-        weights = folds.weights()
+        weights = folds.weights(rows)
         for options in asked:
             if options.l1_ratio in found:
                 continue

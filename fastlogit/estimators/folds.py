@@ -11,10 +11,13 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from ..arrays import Array, ArrayLike, Indices, Integers, Labels, Mask, Masks, Vector
+from ..design.fold_weights import FoldWeights
 from ..fitting.grid import GridOptions, GridResult, fit_grid
 from ..fitting.l1_grid import fit_l1_grid, has_corners
 from ..fitting.weightless import intercepts_of_absent, with_codes
 from ..inputs.given import Data
+from ..inputs.rows import Readable
+from .row_scores import TestRows, is_held
 
 __all__ = [
     "Folds",
@@ -40,12 +43,12 @@ class Folds(ABC):
     n_folds: int
 
     @abstractmethod
-    def weights(self) -> Array:
+    def weights(self, X: Readable) -> Array | FoldWeights:
         """Return how often each row is in the training part of each fold, (n_folds, n_samples)."""
 
     @property
     @abstractmethod
-    def tests(self) -> Sequence[Indices]:
+    def tests(self) -> TestRows:
         """The rows that each fold is scored on."""
 
 
@@ -62,14 +65,33 @@ class PairedFolds(Folds):
     def __init__(self, splits: Sequence[tuple[ArrayLike, ArrayLike]], n_samples: int) -> None:
         self._splits, self._n_samples, self.n_folds = splits, n_samples, len(splits)
 
-    def weights(self) -> Array:
+    def weights(self, X: Readable) -> Array | FoldWeights:
         """Return how often each row is in the training part of each fold, (n_folds, n_samples)."""
         return weights_of_folds(self._splits, self._n_samples)
 
     @property
-    def tests(self) -> Sequence[Indices]:
+    def tests(self) -> TestRows:
         """The rows that each fold is scored on."""
-        return [indices_of(test) for _, test in self._splits]
+        return _PairedTests([indices_of(test) for _, test in self._splits])
+
+
+class _PairedTests(TestRows):
+    def __init__(self, rows: list[Indices]) -> None:
+        self._rows = rows
+        self._sorted: dict[int, Indices] = {}
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def __getitem__(self, fold: int) -> Indices:
+        return self._rows[fold]
+
+    def among(self, fold: int, start: int, stop: int) -> Indices:
+        if fold not in self._sorted:
+            self._sorted[fold] = np.sort(self._rows[fold])
+        ordered = self._sorted[fold]
+        first, last = np.searchsorted(ordered, (start, stop))
+        return ordered[first:last] - start
 
 
 class NumberedFolds(Folds):
@@ -107,14 +129,33 @@ class NumberedFolds(Folds):
         numbers[column < 0] = len(values)
         return cls(numbers, len(values))
 
-    def weights(self) -> Array:
-        """Return how often each row is in the training part of each fold, (n_folds, n_samples)."""
+    def weights(self, X: Readable) -> Array | FoldWeights:
+        """Return how often each row is in the training part of each fold, (n_folds, n_samples).
+
+        Of rows that are not in memory the weights are not either.
+        """
+        if not is_held(X):
+            return FoldWeights(self.numbers, self.n_folds)
         return (self.numbers != np.arange(self.n_folds)[:, None]).astype(np.uint8)
 
     @property
-    def tests(self) -> Sequence[Indices]:
+    def tests(self) -> TestRows:
         """The rows that each fold is scored on."""
-        return [np.flatnonzero(self.numbers == fold) for fold in range(self.n_folds)]
+        return _NumberedTests(self.numbers, self.n_folds)
+
+
+class _NumberedTests(TestRows):
+    def __init__(self, numbers: Integers, n_folds: int) -> None:
+        self._numbers, self._n_folds = numbers, n_folds
+
+    def __len__(self) -> int:
+        return self._n_folds
+
+    def __getitem__(self, fold: int) -> Indices:
+        return np.flatnonzero(self._numbers == fold)
+
+    def among(self, fold: int, start: int, stop: int) -> Indices:
+        return np.flatnonzero(self._numbers[start:stop] == fold)
 
 
 def indices_of(rows: ArrayLike) -> Indices:
@@ -171,7 +212,7 @@ def fit_folds(
     data: Data,
     classes: Labels,
     Cs: Vector,
-    folds: Array,
+    folds: Array | FoldWeights,
     options: GridOptions,
     *,
     tell: bool = True,
@@ -221,14 +262,16 @@ def fit_folds(
     return _fit_patterns(whole, data, folds, present, options), complete
 
 
-def _fit_grid(data: Data, Cs: Vector, folds: Array, options: GridOptions) -> GridResult:
+def _fit_grid(
+    data: Data, Cs: Vector, folds: Array | FoldWeights, options: GridOptions
+) -> GridResult:
     """Fit folds by what suits the penalty."""
     fit_folds_of = fit_l1_grid if has_corners(data, options) else fit_grid
     return fit_folds_of(data, Cs, fold_weights=folds, options=options)
 
 
 def _fit_alike(
-    data: Data, classes: Labels, Cs: Vector, folds: Array, options: GridOptions
+    data: Data, classes: Labels, Cs: Vector, folds: Array | FoldWeights, options: GridOptions
 ) -> GridResult:
     """Fit folds that have all classes."""
     try:
@@ -243,7 +286,7 @@ def _fit_alike(
 
 
 def _fit_patterns(
-    whole: GridResult, data: Data, folds: Array, present: Masks, options: GridOptions
+    whole: GridResult, data: Data, folds: Array | FoldWeights, present: Masks, options: GridOptions
 ) -> GridResult:
     """Fit folds some of which lack classes, those that have the same ones together."""
     Cs, multi_class = whole.Cs, options.multi_class
@@ -314,13 +357,15 @@ def _pieces(data: Data, pattern: Mask, options: GridOptions) -> Iterator[Piece]:
         yield Piece(some, factor * of_l1, factor, seen, np.array([-0.5, 0.5]))
 
 
-def _present(data: Data, folds: Array) -> Masks:
+def _present(data: Data, folds: Array | FoldWeights) -> Masks:
     """Return which classes have a row of positive weight, (n_folds, n_classes)."""
     codes, n_classes = data.codes, len(data.classes)
     counted = data.weights.reshape(-1, len(codes)).any(axis=0) if data.weights.size else True
-    return np.array(
-        [np.bincount(codes[(fold > 0) & counted], minlength=n_classes) > 0 for fold in folds]
-    )
+    found = []
+    for fold in range(len(folds)):
+        used: Mask = folds[fold] > 0
+        found.append(np.bincount(codes[used & counted], minlength=n_classes) > 0)
+    return np.array(found)
 
 
 def _tell_of_absent(present: Masks, classes: Labels, fit_intercept: bool) -> None:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
 from sklearn.model_selection import BaseCrossValidator
+from sklearn.utils.validation import _num_samples
 
 from ..arrays import Array, ArrayLike, Integers, Masks
 from ..inputs.conversion import as_labels
@@ -58,7 +59,9 @@ class HashKFold(BaseCrossValidator):  # type: ignore[misc]  # without types
         check_folds(n_splits, seed)
         self.n_splits, self.seed = n_splits, seed
 
-    def get_n_splits(self, X: ArrayLike = None, y: ArrayLike = None, groups: Any = None) -> int:
+    def get_n_splits(
+        self, X: ArrayLike = None, y: ArrayLike = None, groups: ArrayLike = None
+    ) -> int:
         """Return the number of folds.
 
         Parameters
@@ -103,9 +106,9 @@ class HashKFold(BaseCrossValidator):  # type: ignore[misc]  # without types
         return found
 
     def _iter_test_masks(
-        self, X: Any = None, y: ArrayLike = None, groups: ArrayLike = None
+        self, X: ArrayLike = None, y: ArrayLike = None, groups: ArrayLike = None
     ) -> Iterator[Masks]:
-        folds = self.folds(X.shape[0] if hasattr(X, "shape") else len(X), groups)
+        folds = self.folds(_num_samples(X), groups)
         for fold in range(self.n_splits):
             yield folds == fold
 
