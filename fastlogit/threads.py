@@ -164,6 +164,11 @@ def all_in_parallel() -> Iterator[None]:
         BREAK_EVEN_NS, BREAK_EVEN_WORKQUEUE_NS = before
 
 
+def at_most(n_threads: int) -> int:
+    """Return so many threads, or fewer where numba's pool or the CPUs of this process are fewer."""
+    return max(1, min(n_threads, _pool_size(), usable_cpus()))
+
+
 def usable_cpus() -> int:
     """Return how many CPUs this process may use: affinity mask and cgroup quota."""
     return max(1, min(_affinity_cpus(), _own_quota_cpus()))

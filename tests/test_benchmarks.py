@@ -19,6 +19,8 @@ import pandas as pd
 import pytest
 from numba.core import event
 
+import fastlogit
+
 ROOT = Path(__file__).parents[1]
 SUITES = ["kernels", "fits", "start", "memory"]
 PREFIXES = ("time_", "timeraw_", "track_", "peakmem_", "mem_")
@@ -565,3 +567,71 @@ def test_the_table_of_parquet_has_a_row_for_each_target_that_was_measured(tmp_pa
     assert [end in line for line, end in zip(lines, said, strict=True)] == [True] * 4
     start = "| fit, certified | seconds | 2,000,000 x 20 float64 | pandas, lbfgs |"
     assert lines[1].startswith(start)
+
+
+@pytest.mark.jit
+def test_rows_that_stand_for_more_have_the_optimum_of_rows_of_that_weight() -> None:
+    pytest.importorskip("distributed")
+    rows = load("cluster_rows")
+    X, y = rows.table_of(3_000, 4)
+    result, log = rows.fit_as_if(X, y, 3e9, C=1e-8)
+    weighed = fastlogit.fit(X, y, C=1e-8, sample_weight=np.full(3_000, 1e6))
+    np.testing.assert_allclose(result.coef, weighed.coef, rtol=1e-5)
+    # It was told how many rows there are: a subsample, and one of that, gave the start.
+    asked = {round(each.n_samples) for each in log.rounds if each.name == "means_of_columns"}
+    assert asked == {-(-3_000_000_000 // 47)}
+    read = sum(each.n_passes * each.n_samples / 3e9 for each in log.rounds if each.name != "look")
+    assert result.n_passes == pytest.approx(read, abs=0.1)  # rows that came to this process count
+    assert all(each.seconds > 0.0 for each in log.rounds if each.name != "every")
+
+
+@pytest.mark.jit
+def test_a_subsample_of_stand_ins_is_as_far_off_as_one_of_so_many_rows() -> None:
+    pytest.importorskip("distributed")
+    rows = load("cluster_rows")
+    X, y = rows.table_of(4_000, 3)
+    known = fastlogit.fit(X, y, C=np.inf)
+    log = rows.Log()
+    places, _ = rows._places(X, y, 500.0, 2, log)
+    apart = []
+    for seed in range(25):
+        rng = np.random.default_rng(seed)
+        weights = [rows._thinned(place.rows, 10.0, rng).rows.weights_of(0) for place in places]
+        found = fastlogit.fit(X, y, C=np.inf, sample_weight=np.concatenate(weights))
+        apart.append(found.coef - known.coef)
+    proba, ones = known.predict_proba(X)[:, 1], np.column_stack([np.ones(len(y)), X])
+    information = ones.T @ (ones * (proba * (1.0 - proba))[:, None])
+    errors = np.sqrt(np.linalg.inv(information).diagonal()[1:] / 10.0)
+    ratio = np.std(apart, axis=0) / errors
+    assert np.all((0.6 < ratio) & (ratio < 1.5))
+
+
+@pytest.mark.jit
+def test_a_fit_on_a_cluster_is_simulated(tmp_path: Path) -> None:
+    pytest.importorskip("distributed")
+    cluster, page = load("cluster"), tmp_path / "page.md"
+    page.write_text(f"{cluster.PLACE.begin}\n{cluster.PLACE.end}\n", "utf-8")
+    cluster.main(["--dry", "--columns", "20", "--shrink", "100", "--write", str(page)])
+    written = page.read_text("utf-8")
+    assert len(re.findall(r"^\| 20 \| 1e\+(09|11) \| lbfgs \| \d\.\d \|", written, re.M)) == 8
+    assert re.search(r"^\| 20 \| 1e\+03 \| \d+\.\d \| \d+\.\d \|$", written, re.M)
+
+
+def test_a_round_costs_what_its_parts_do() -> None:
+    pytest.importorskip("distributed")
+    cluster, rows = load("cluster"), load("cluster_rows")
+    times = cluster.Times(round=1.0, task=0.1, run=0.0, level=0.5, rate=1e6, add_rate=1e9)
+    machine = cluster.Cluster(64, 1, network=1e6, latency=0.0)
+    table = cluster.Table(6.4e4, 10, 8)
+    small = rows.Round("evaluate", 6.4e4, 1.0, 10.0, 100.0, seconds=64.0)
+    cost = cluster.cost_of_round(small, table, machine, times)
+    assert (cost.n_rounds, cost.n_tasks) == (1, 64)
+    np.testing.assert_allclose((cost.rounds, cost.rows), (1.0 + 6.4, 1.0))
+    assert cost.n_bytes == 2 * 64 * (10.0 + 100.0)
+    np.testing.assert_allclose(cost.network, cost.n_bytes / 1e6)
+    # What is too large for this process is added up by 8 workers, and by one.
+    large = cluster.cost_of_round(replace(small, up=2e6), table, machine, times)
+    assert large.n_tasks == 64 + 8 + 1
+    np.testing.assert_allclose(large.rounds, 1.0 + 7.3 + 2 * 0.5)
+    assert large.n_bytes == 2 * 64 * 10.0 + 63 * 2e6 + 2 * 2e6
+    np.testing.assert_allclose(large.network, 2 * 64e-5 + 2 * 14.0 + 2 * 16e-3 + 4.0)

@@ -393,6 +393,23 @@ def test_code_is_kept_and_loaded(place: Path) -> None:
     assert kept.name.startswith("test_cache.doubled_serial-")
 
 
+def test_a_serial_twin_is_there_once_its_code_is(place: Path) -> None:
+    arguments = np.zeros(3), np.empty(3)
+    twins = policy.entry(doubled)
+    assert not twins.has_serial(arguments)
+    twins.parallel(*arguments)
+    assert not twins.has_serial(arguments)
+    twins.serial(*arguments)
+    assert twins.has_serial(arguments)
+    # Another process's is seen on the disk, that for other types is not.
+    later = policy.entry(doubled)
+    assert later.has_serial(arguments)
+    assert not later.has_serial((np.zeros(3, dtype=np.float32), np.empty(3)))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(policy._DiskCache, "_path", None)
+        assert not later.has_serial(arguments)
+
+
 @pytest.mark.parametrize(
     "damage",
     [

@@ -214,3 +214,32 @@ def test_row_curvatures_that_are_known_save_a_pass() -> None:
     assert price("know") == (bound, passes - 1.0)
     # The solver overwrites them.
     assert price("know", "leave") == (bound, passes)
+
+
+@pytest.mark.parametrize("fit_intercept", [True, False])
+@pytest.mark.parametrize("constant", [False, True])
+def test_each_radius_is_above_that_of_every_row(fit_intercept, constant) -> None:
+    rng = np.random.default_rng(5)
+    n_samples, n_features = sized(900, 60), sized(40, 6)
+    X = rng.normal(size=(n_samples, n_features)) + rng.normal(size=(n_samples, 1))
+    X[:, 0] = 7.0 if constant else X[:, 0]
+    y = (X[:, 1] + rng.logistic(size=n_samples) > 0.0).astype(int)
+    objective = objective_of(X, y, None, 1e-3, fit_intercept=fit_intercept)
+    objective.standardize()
+    known = Certificate(objective)._reference_at(0, np.zeros(n_features + 1))
+    known.radius = np.inf  # what curvatures say of 900 rows, 60, is near enough already
+    radii = [known.radius]
+    for tighten in (known._tighten_cheaply, known._tighten_by_scales, known._tighten):
+        tighten()
+        radii.append(known.radius)
+    center, factor = objective.design.columns
+    varies = factor > 0.0
+    rows = np.column_stack([(X - center) * factor, np.ones(n_samples)])
+    penalty = np.append(1e-3 * factor**2 + ~varies, 1.0 - fit_intercept)
+    rows[:, -1] *= fit_intercept
+    inverse = np.linalg.inv(0.25 * rows.T @ rows / n_samples + np.diag(penalty))
+    exact = np.sqrt(np.einsum("ij,jk,ik->i", rows, inverse, rows).max())
+    assert radii[3] == pytest.approx(exact, rel=1e-9)
+    assert radii == sorted(radii, reverse=True)
+    assert radii[2] < sized(10, 5) * exact
+    assert radii[1] > sized(3, 1) * radii[2]  # correlated columns, of which the trace says little

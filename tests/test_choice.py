@@ -15,7 +15,7 @@ from fastlogit.solvers.trace import Limits, Trace
     [
         ((569, 30), "newton"), ((2_000, 20), "newton"), ((150, 4), "newton"), ((2, 1), "newton"),
         ((1_000_000, 50), "lbfgs"), ((200_000, 300), "lbfgs"), ((10_000_000, 5), "lbfgs"),
-        ((4_000, 5_000), "newton-cg"),
+        ((4_000, 5_000), "newton-cg"), ((10**9, 10_000), "lbfgs"), ((10**9, 10_001), "newton-cg"),
     ],
 )  # fmt: skip
 def test_the_choice_by_shape(shape, method) -> None:
@@ -77,6 +77,17 @@ def test_a_subsample_takes_less_passes_than_none() -> None:
     result = fastlogit.fit(X, y, C=1.0, solver="lbfgs")
     assert result.n_passes <= 18
     assert "lbfgs" in result.message
+
+
+@pytest.mark.jit
+def test_a_hessian_that_preconditions_proves_whatever_the_columns(monkeypatch) -> None:
+    X, y = problem(20_000, 12)[:2]
+    monkeypatch.setattr("fastlogit.certificates.binomial.MAX_GRAM", 3)
+    result = fastlogit.fit(X, y, solver="lbfgs", tol=1e-9)
+    assert result.converged
+    assert 0.0 < result.suboptimality <= 1e-9
+    exact = fastlogit.fit(X, y, solver="newton", tol=1e-14)
+    np.testing.assert_allclose(result.coef, exact.coef, atol=1e-4)
 
 
 @pytest.mark.jit

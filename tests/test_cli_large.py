@@ -72,3 +72,24 @@ def test_what_is_wrong_is_said_in_one_line() -> None:
     assert "did you mean 'late'" in fail(2, "fit", "data", "--target", "lat")
     Path("data/p1.parquet").write_bytes(b"PAR1 and no more")
     assert "cannot be read as Parquet" in fail(2, "fit", "data", "--target", "late")
+
+
+def test_no_file_that_is_read_is_written() -> None:
+    options = ["fit", "data", "--target", "late", "--C", "1", "--out", "plain.npz"]
+    succeed(*options)
+    file = next(Path("data").rglob("*.parquet"))
+    for model, data, out in [
+        ("plain.npz", "data", "data/out.parquet"),
+        ("plain.npz", file, file),
+        ("plain.npz", file, "plain.npz"),
+    ]:
+        said = fail(2, "predict", str(model), str(data), "--out", str(out))
+        assert "write it elsewhere" in said or "it is read; give --out another name" in said
+    said = fail(2, "fit", str(file), "--target", "late", "--out", str(file))
+    assert "it is read; give --out another name" in said
+    said = fail(2, "export", "plain.npz", "--json", "--out", "plain.npz")
+    assert "it is read; give --out another name" in said
+    assert load_model(Path("plain.npz")).target == "late"
+    assert "is a folder, which fit and predict alone take" in fail(
+        2, "evaluate", "plain.npz", "data"
+    )

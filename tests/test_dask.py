@@ -23,6 +23,7 @@ import dask.dataframe as dd  # noqa: E402
 import pandas as pd  # noqa: E402
 import scipy.sparse as sp  # noqa: E402
 from dask.delayed import delayed  # noqa: E402
+from dask_cluster import CUTS, blocks, make_table, quiet_cluster  # noqa: E402
 
 import fastlogit.dask as of_dask  # noqa: E402
 from fastlogit.dask import collections, reading  # noqa: E402
@@ -36,8 +37,6 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
 ]
 
-CUTS = (700, 100, 600, 400)
-
 
 @pytest.fixture(scope="module")
 def client() -> Iterator[Any]:
@@ -47,22 +46,9 @@ def client() -> Iterator[Any]:
         yield client
 
 
-def quiet_cluster(**options: Any) -> Any:
-    return distributed.LocalCluster(
-        processes=True, dashboard_address=":0", silence_logs=50, memory_limit=0, **options
-    )
-
-
 @pytest.fixture(scope="module")
 def table() -> tuple[Any, Any, Any]:
-    rng = np.random.default_rng(5)
-    X = rng.normal(size=(1800, 5)) * [1.0, 20.0, 0.3, 1.0, 1.0] + [0.0, 7.0, 0.0, 0.0, 1.0]
-    raw = X @ [1.0, 0.03, -2.0, 0.0, 0.4] + rng.logistic(size=1800)
-    return X, (raw > 0.5).astype(np.int64), np.digitize(raw, [-1.0, 1.5])
-
-
-def blocks(array: Any) -> Any:
-    return da.from_array(array, chunks=(CUTS, *(-1,) * (array.ndim - 1)))
+    return make_table()
 
 
 def alike(found: Any, wanted: Any, tol: float = 1e-10) -> None:
@@ -195,8 +181,69 @@ def test_estimator(client, table) -> None:
         expected = getattr(model, name)(X)
         assert lazy.shape == expected.shape
         np.testing.assert_array_equal(lazy.compute(), expected)
-    with pytest.raises(NotImplementedError, match="class_weight='balanced' is not there"):
-        of_dask.LogisticRegression(class_weight="balanced").fit(blocks(X), blocks(y))
+    assert model.score(blocks(X), blocks(y)) == pytest.approx(wanted.score(X, y), rel=1e-14)
+    with pytest.raises(NotImplementedError, match="bias_reduction='mean' is not there"):
+        of_dask.LogisticRegression(bias_reduction="mean").fit(blocks(X), blocks(y))
+
+
+@pytest.mark.parametrize("class_weight", ["balanced", {0: 2.0, 1: 0.5, 2: 1.0}])
+def test_class_weights(client, table, class_weight) -> None:
+    X, _, y = table
+    weights = np.random.default_rng(3).uniform(0.5, 2.0, len(y))
+    for multi_class in ("ovr", "multinomial"):
+        options = {"class_weight": class_weight, "multi_class": multi_class, "solver": "newton"}
+        model = of_dask.LogisticRegression(**options)
+        model.fit(blocks(X), blocks(y), blocks(weights))
+        wanted = fastlogit.LogisticRegression(**options).fit(X, y, weights)
+        np.testing.assert_allclose(model.coef_, wanted.coef_, rtol=0, atol=1e-10)
+        np.testing.assert_allclose(model.intercept_, wanted.intercept_, rtol=0, atol=1e-10)
+        np.testing.assert_allclose(model.result_.l2_reg, wanted.result_.l2_reg, rtol=1e-13)
+
+
+def test_an_offset_is_a_column_too(client, table) -> None:
+    X, y, many = table
+    offset = 3.0 * np.random.default_rng(4).normal(size=len(y)) + 1.0
+    frame = pd.DataFrame(X, columns=list("abcde")).assign(y=y, base=offset)
+    ddf = dd.from_pandas(frame, npartitions=3)
+    options = {"C": 1.0, "solver": "newton"}
+    found = of_dask.fit(ddf, target="y", offset="base", **options)
+    wanted = fastlogit.fit(frame[list("abcde")], y, offset=offset, **options)
+    alike(found, wanted)
+    assert found.n_passes <= wanted.n_passes + 1.0
+    assert found.feature_names == list("abcde")
+    alike(
+        of_dask.fit(blocks(X), blocks(many), offset=blocks(offset), **options),
+        fastlogit.fit(X, many, offset=offset, **options),
+    )
+    model = of_dask.LogisticRegression(solver="newton").fit(ddf, target="y", offset="base")
+    expected = model.predict_proba(frame[list("abcde")], offset=offset)
+    lazy = model.predict_proba(ddf, offset="base")
+    np.testing.assert_allclose(lazy.compute(), expected, rtol=1e-12)
+    lazy = model.predict_log_proba(ddf[list("abcde")], offset=ddf.base)
+    np.testing.assert_allclose(lazy.compute(), np.log(expected), rtol=1e-10)
+    score = model.score(ddf, target="y", offset="base")
+    assert score == pytest.approx(np.mean((expected[:, 1] > 0.5) == y), rel=1e-14)
+    with pytest.raises(ValueError, match="would change no softmax"):
+        of_dask.fit(blocks(X), blocks(many), offset=blocks(offset), multi_class="multinomial")
+    # A start far away among offsets that are large is cooled down: by rounds here.
+    wide = blocks(300.0 * offset)
+    alike(
+        of_dask.fit(blocks(X), blocks(y), offset=wide, C=1.0),
+        fastlogit.fit(X, y, offset=300.0 * offset, C=1.0),
+        1e-5,
+    )
+
+
+def test_a_warm_start_takes_few_steps(client, table) -> None:
+    X, y, _ = table
+    model = of_dask.LogisticRegression(warm_start=True, verbose=0).fit(blocks(X), blocks(y))
+    cold = model.n_iter_[0]
+    again = model.fit(blocks(X), blocks(y))
+    assert again.n_iter_[0] < cold
+    names = ["p", "q", "r", "s", "t"]
+    found = of_dask.fit(blocks(X), blocks(y), C=1.0, start=again.result_, feature_names=names)
+    assert found.feature_names == names
+    assert found.n_iter < cold
 
 
 def test_few_rows_come_to_this_process(client, table, monkeypatch) -> None:
@@ -256,8 +303,8 @@ def test_bad_input_is_one_clear_error(client, table) -> None:
     bad[750, 3] = np.nan
     with pytest.raises(ValueError, match=r"X contains NaN in column 3 \(row 750\)"):
         of_dask.fit(blocks(bad), blocks(y), C=1.0)
-    with pytest.raises(NotImplementedError, match="l1_ratio: L1 is not there for dask partitions"):
-        of_dask.fit(blocks(X), blocks(y), C=1.0, l1_ratio=1.0)
+    with pytest.raises(NotImplementedError, match="link: other links is not there for dask"):
+        of_dask.fit(blocks(X), blocks(y), C=1.0, link="probit")
     tiny = blocks(np.full(len(y), 1e-300))
     with pytest.raises(ValueError, match=r"adds up to 1.8e-297.*divide the weights by their mean"):
         of_dask.fit(blocks(X), blocks(y), sample_weight=tiny, C=1.0)
@@ -283,10 +330,10 @@ def test_ctrl_c_keeps_the_best_point(client, table) -> None:
 def test_a_partition_that_comes_back_with_other_rows_is_refused(table) -> None:
     X, y, _ = table
     plan = reading.Plan(None, np.array([0, 1]), Binomial(), (1,), True)
-    asked = collections.Asked(None, None, None)
-    first = reading.take(3, X, y, None, asked)
+    asked = collections.Asked({}, None)
+    first = reading.take(3, X, {"y": y}, asked)
     facts = reading.facts_of(first).value[0]
-    other = reading.take(3, X, y[::-1].copy(), None, asked)
+    other = reading.take(3, X, {"y": y[::-1].copy()}, asked)
     assert reading.build(first, facts.sizes[0], facts.stamps[0], plan).rows.n_models == 1
     with pytest.raises(RuntimeError, match="partition 3 has other rows than before"):
         reading.build(other, facts.sizes[0], facts.stamps[0], plan)
@@ -295,7 +342,7 @@ def test_a_partition_that_comes_back_with_other_rows_is_refused(table) -> None:
 def test_a_partition_takes_its_memory_once_when_it_is_moved(table) -> None:
     X, y, _ = table
     plan = reading.Plan(None, np.array([0, 1]), Binomial(), (1,), True)
-    taken = reading.take(0, X, y, None, collections.Asked(None, None, None))
+    taken = reading.take(0, X, {"y": y}, collections.Asked({}, None))
     place = reading.build(taken, len(y), reading.facts_of(taken).value[0].stamps[0], plan)
     assert X.nbytes < sys.getsizeof(place) < 1.1 * X.nbytes
     assert X.nbytes < len(pickle.dumps(place)) < 1.1 * X.nbytes

@@ -2,6 +2,7 @@
 
 import tracemalloc
 
+import numba
 import numpy as np
 import pytest
 from problems import (
@@ -25,6 +26,7 @@ from fastlogit.design.base import Columns, plain_targets
 from fastlogit.design.dense import DenseDesign
 from fastlogit.kernels.descent import Penalty, start_state
 from fastlogit.kernels.passes import SQUARED
+from fastlogit.kernels.policy import Twins
 
 # Around blocks of 16 and 32 rows and chunks of 256.
 ROW_COUNTS = [1, 2, 3, 4, 5, 15, 16, 17, 31, 32, 33, 64, 97, 255, 256, 257, 600]
@@ -278,6 +280,27 @@ def test_a_subsample_has_a_layout_that_small_data_have(stride, n_features, monke
     assert np.shares_memory(design.subsample(stride)._X, X) == (stride == 7)
     rows = DenseDesign(np.random.default_rng(0).normal(size=(400, 12)))
     assert np.shares_memory(rows.subsample(7)._X, rows._X)
+
+
+@pytest.mark.parametrize(("many", "taken"), [(True, [True]), (False, [False])])
+def test_a_subsample_of_many_rows_needs_no_twin_of_its_own(many, taken, monkeypatch) -> None:
+    """Where the serial one is not compiled, the parallel one serves, with the same bits."""
+    X, y, coef, intercept, _ = problem(1000, 3)
+    monkeypatch.setattr("fastlogit.threads.BREAK_EVEN_NS", 1e3 if many else 1e9)
+    monkeypatch.setattr("fastlogit.threads.thread_count", lambda n_threads: TWO_THREADS)
+    some, point = DenseDesign(X).subsample(7), (coef[None, :], np.array([intercept]))
+    some = some.standardized(some.columns)
+    monkeypatch.setattr("fastlogit.threads.BREAK_EVEN_NS", 1e6)
+    targets = binomial_targets(y[::7])
+    expected = some.value_gradient(targets, *point)
+    found, choose = [], Twins.choose
+    monkeypatch.setattr(Twins, "has_serial", lambda twins, arguments: False)
+    monkeypatch.setattr(
+        Twins, "choose", lambda twins, parallel: found.append(parallel) or choose(twins, parallel)
+    )
+    for one, other in zip(expected, some.value_gradient(targets, *point), strict=True):
+        assert np.array_equal(one, other)
+    assert found == (taken if TWO_THREADS > 1 and not numba.config.DISABLE_JIT else [False])
 
 
 def test_passes_are_counted() -> None:

@@ -13,9 +13,11 @@ import duckdb
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn.pipeline import make_pipeline
 
 import fastlogit
-from fastlogit.export import to_json, to_pmml, to_sql, to_sql_columns
+import fastlogit.formula
+from fastlogit.export import to_json, to_onnx, to_pmml, to_sql, to_sql_columns
 from fastlogit.model_file import Model
 
 # Rooms above the kernels.
@@ -299,6 +301,20 @@ def test_jpmml_gives_what_predict_proba_gives(case, tmp_path):
         assert "cannot accept missing value" in said[2]
 
 
+@pytest.mark.filterwarnings("ignore:X has feature names:UserWarning")
+@pytest.mark.parametrize("columns", [[ODD, FAR], [ODD, "carrier", "flag"]])
+@pytest.mark.parametrize("y", [TWO, THREE], ids=["two", "softmax"])
+def test_an_engine_in_python_gives_what_predict_proba_gives(columns, y, tmp_path):
+    engine = pytest.importorskip("sklearn_pmml_model.linear_model").PMMLLogisticRegression
+    rows = ROWS[columns]
+    result = fastlogit.fit(FRAME[columns], y, l2_reg=1e-2, multi_class="multinomial")
+    (tmp_path / "model.pmml").write_text(to_pmml(result), encoding="utf-8")
+    model = engine(pmml=str(tmp_path / "model.pmml"))
+    found = model.predict_proba(rows)
+    assert [str(label) for label in model.classes_] == [str(label) for label in result.classes]
+    np.testing.assert_allclose(found, result.predict_proba(rows), rtol=0, atol=1e-15)
+
+
 def test_errors_say_what_to_do():
     numbers = FRAME[[ODD, "flag"]]
     plain = fastlogit.fit(numbers.to_numpy(), TWO, C=1.0)
@@ -330,5 +346,48 @@ def test_errors_say_what_to_do():
         to_pmml(three)
     with pytest.raises(ValueError, match="'proba_no' has the name of an output"):
         to_pmml(plain, feature_names=["a", "proba_no"])
+    for model, message in (
+        (fastlogit.LogisticRegression(), "not fitted, or not of fastlogit"),
+        (make_pipeline(fastlogit.LogisticRegression()).fit(numbers, TWO), "export its last step"),
+        (fastlogit.formula.logit("flag ~ whole", FRAME), "the terms of a formula are no columns"),
+    ):
+        with pytest.raises(TypeError, match=message):
+            to_json(model)
+    for given in ({"feature_names": "ab"}, {"booleans": "ab"}):
+        with pytest.raises(TypeError, match="must be a list of names"):
+            to_sql(plain, **given)
     assert to_sql(plain, "postgres", feature_names=["a", "A"])  # are two columns there
     assert json.loads(to_json(probit))["link"] == "probit"
+
+
+def test_texts_and_levels_that_no_engine_takes():
+    plain = fastlogit.fit(FRAME[["flag"]], TWO, C=1.0)
+    for write, text, message in (
+        (to_sql, "a\0b", r"U\+0000, which SQL has not"),
+        (to_pmml, "a\x01b", r"'a\\x01b' has the character U\+0001"),
+        (to_pmml, "a\ufffe", r"U\+FFFE"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            write(plain, feature_names=[text])
+        levels = pd.DataFrame({"m": pd.Categorical([text, "b"] * 3)})
+        with pytest.raises(ValueError, match=message):
+            write(fastlogit.fit(levels, [0, 1] * 3, C=1.0))
+    with pytest.raises(ValueError, match=message):
+        to_pmml(fastlogit.fit(FRAME[["flag"]].iloc[:6], [text, "b"] * 3, C=1.0))
+    endless = fastlogit.fit(pd.DataFrame({"m": pd.Categorical([1.0, np.inf] * 3)}), [0, 1] * 3, C=1)
+    raw = dataclasses.replace(plain, classes=np.array([b"no", b"yes"]))
+    for write in (to_sql, to_onnx, to_pmml, to_json):
+        with pytest.raises(ValueError, match="'m' has the level inf; make texts"):
+            write(endless)
+        with pytest.raises(ValueError, match="classes are of type bytes"):
+            write(raw)
+    # JPMML's integers have 32 bits.
+    far = fastlogit.fit(pd.DataFrame({"m": pd.Categorical([2**31, 1] * 3)}), [0, 1] * 3, C=1.0)
+    found = ET.fromstring(to_pmml(far))
+    assert [each.get("dataType") for each in found.iter(f"{NAMESPACE}DataField")] == [
+        "integer", "string",
+    ]  # fmt: skip
+    # What XML has to write otherwise comes back.
+    odd = "a\n\t<&>'\" \U0001f600"
+    found = ET.fromstring(to_pmml(plain, feature_names=[odd]))
+    assert found.find(f".//{NAMESPACE}NumericPredictor").get("name") == odd

@@ -14,6 +14,7 @@ import fastlogit
 from fastlogit import LogisticRegressionCV
 from fastlogit.estimators.cross_validation import choose
 from fastlogit.fitting import l1_grid
+from fastlogit.objective.working_columns import WorkingColumns
 
 pytestmark = pytest.mark.jit
 
@@ -134,13 +135,16 @@ def test_no_row_of_x_is_copied_for_a_fold(monkeypatch) -> None:
     X = rng.standard_normal((300, 800))
     y = X[:, 0] + rng.logistic(size=300) > 0
     copied = []
-    before = l1_grid.Objective.of_columns
 
-    def of_columns(self, columns, known=None):
-        copied.append(len(columns))
-        return before(self, columns, known)
+    def counted(before):
+        def copy_of(self, columns, *more):
+            copied.append(len(columns))
+            return before(self, columns, *more)
 
-    monkeypatch.setattr(l1_grid.Objective, "of_columns", of_columns)
+        return copy_of
+
+    for holder, name in ((l1_grid.Objective, "of_columns"), (WorkingColumns, "add")):
+        monkeypatch.setattr(holder, name, counted(getattr(holder, name)))
     model = ours(Cs=[0.005, 0.02, 0.05]).fit(X, y)
     assert model.grid_.converged.all()
     assert 0 < max(copied) <= 200

@@ -283,6 +283,18 @@ def test_genotypes_of_a_bed_file(tmp_path: Path) -> None:
     assert_columns(scan(X[:-1], genotypes, Y[:-1], missing=-9), X[:-1], COLUMNS[:-1], Y[:-1])
 
 
+def test_a_code_of_missing_genotypes_that_nobody_named_is_told() -> None:
+    genotypes = np.where(GENOTYPES == -9, -127, GENOTYPES).astype(np.int8)  # as bed-reader
+    first = int(np.flatnonzero((genotypes == -127).any(axis=0))[0])
+    told = rf"column {first} holds -127 beside 0, 1 and 2.*pass missing=-127"
+    with pytest.warns(UserWarning, match=told):
+        found = scan(X, genotypes, Y)
+    assert found.n_samples[first] == N_ROWS  # taken as numbers, as asked
+    ages = np.where(genotypes[:, [first]] == 0, -3, genotypes[:, [first]])
+    scan(X, ages, Y)  # no warning, which would be an error: -3 is a number, so -127 may be
+    scan(X, genotypes.astype(np.float64), Y, missing=-127)
+
+
 def bits(result: ScanResult) -> list[bytes]:
     return [getattr(result, name).tobytes() for name in ARRAYS]
 

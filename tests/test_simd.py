@@ -55,6 +55,13 @@ def four_totals(values: Any, place: int, shift: float, out: Any) -> None:
 
 
 @formula
+def four_added(values: Any, place: int, width: int, out: Any) -> None:
+    a, b = simd.load(values, 0), simd.load(values, LANES)
+    c, d = simd.load(values, 2 * LANES), simd.load(values, 3 * LANES)
+    simd.add_totals(out, place, width, a, b, c, d)
+
+
+@formula
 def ask_for(values: Any, place: int) -> float:
     simd.prefetch(values, place)
     simd.prefetch_l2(values, place)
@@ -155,6 +162,16 @@ def test_four_totals_have_the_bits_of_each_alone(rng) -> None:
     four_totals(values, 3, 0.7, out)
     expected = [lane_total(values[start:]) + 0.7 for start in range(0, 4 * LANES, LANES)]
     np.testing.assert_array_equal(out, [-1.0] * 3 + expected + [-1.0])
+
+
+def test_four_totals_added_have_the_bits_of_each_alone(rng) -> None:
+    values = rng.standard_normal(4 * LANES) * np.tile(np.logspace(-11, -1, LANES), 4) * 1e16
+    out = rng.standard_normal(9) * 1e15
+    before = out.copy()
+    four_added(values, 1, 5, out)
+    totals = [lane_total(values[start:]) for start in range(0, 4 * LANES, LANES)]
+    before[[1, 2, 6, 7]] += totals
+    np.testing.assert_array_equal(out, before)
 
 
 def test_prefetch_changes_nothing_even_beyond_the_end() -> None:

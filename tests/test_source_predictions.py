@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.dataset as ds
 import pyarrow.parquet as pq
 import pytest
 
@@ -65,3 +66,73 @@ def test_nothing_is_left_of_predictions_that_end_early(tmp_path: Path) -> None:
         write_predictions(fitted, ArrowSource(TABLE.select(["letter"])), out)
     with pytest.raises(TypeError, match="source must be a ParquetSource or ArrowSource, got Table"):
         write_predictions(fitted, TABLE, out)  # type: ignore[arg-type]
+
+
+def test_no_file_that_is_read_is_written(tmp_path: Path) -> None:
+    table = TABLE.append_column("y", pa.array(LABELS))
+    fitted = fastlogit.fit(table, target="y", C=1.0)
+    data = tmp_path / "data" / "k=1"
+    data.mkdir(parents=True)
+    file = data / "part.parquet"
+    pq.write_table(table, file)
+    before = file.read_bytes()
+    base = data.parent
+    link = tmp_path / "link.parquet"
+    link.symlink_to(file)
+    for given, out in [
+        (file, file),
+        (link, file),
+        ([str(file)], file),
+        (base, file),
+        (base, base / "new.parquet"),
+        (base, base / "deeper" / ".." / "new.pq"),
+        (f"{base}/*/*.parquet", file),
+        (f"{base}/**/*.parquet", base / "new.parquet"),
+        (f"{base}/k*", data / "new.parquet"),
+    ]:
+        (base / "deeper").mkdir(exist_ok=True)
+        with pytest.raises(ValueError, match=r"would lie among the files that are read, "):
+            write_predictions(fitted, ParquetSource(given), out)
+    with pytest.raises(ValueError, match="is a file of the data set, which is read"):
+        write_predictions(fitted, ArrowSource(ds.dataset(base, format="parquet")), file)
+    assert file.read_bytes() == before
+    for given, out in [
+        (base, base / "_new.parquet"),
+        (base, tmp_path / "new.parquet"),
+        (file, data / "new.parquet"),
+        (f"{base}/*/p*.parquet", data / "new.parquet"),
+    ]:
+        assert write_predictions(fitted, ParquetSource(given), out) == N
+        out.unlink()
+    with pytest.raises(FileNotFoundError, match="there is no folder"):
+        write_predictions(fitted, ParquetSource(file), tmp_path / "none" / "new.parquet")
+    with pytest.raises(IsADirectoryError, match="is a folder; give the name"):
+        write_predictions(fitted, ParquetSource(file), tmp_path)
+    with pytest.raises(TypeError, match="of an estimator or a model file it is the result"):
+        write_predictions(fastlogit.LogisticRegression(), ParquetSource(file), link)  # type: ignore[arg-type]
+
+
+def test_errors_of_a_block_name_the_row_among_all(tmp_path: Path) -> None:
+    table = TABLE.append_column("y", pa.array(LABELS))
+    fitted = fastlogit.fit(table, target="y", C=1.0)
+    emb = LISTS.copy()
+    emb[250, 1] = np.nan
+    columns = {"emb": pa.FixedSizeListArray.from_arrays(emb.reshape(-1), 2), "letter": LETTERS}
+    batches = pa.table(columns).to_batches(max_chunksize=100)
+    with pytest.raises(ValueError, match=r"NaN in column 'emb\[1\]' \(row 250\)"):
+        write_predictions(
+            fitted, ArrowSource(pa.Table.from_batches(batches)), tmp_path / "out.parquet"
+        )
+
+
+def test_columns_of_another_kind_than_in_the_fit() -> None:
+    rows = pa.table({"x": LISTS[:, 0], "letter": TABLE["letter"], "y": LABELS})
+    mixed = fastlogit.fit(rows, target="y", C=1.0)
+    plain = fastlogit.fit(rows, target="y", features=["x"], C=1.0)
+    for texts in (rows["letter"], pa.array(LETTERS)):
+        source = ArrowSource(rows.set_column(0, "x", texts).drop(["y"]))
+        for fitted in (mixed, plain):
+            with pytest.raises(
+                TypeError, match=r"'x' has the type .*but the fit had numbers there"
+            ):
+                fitted.predict_proba(source)

@@ -11,12 +11,13 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.dataset as ds
 import pyarrow.parquet as pq
 import pytest
 
 import fastlogit
-from fastlogit import ParquetSource
+from fastlogit import ArrowSource, ParquetSource
 from fastlogit.design import mixed_streamed
 from fastlogit.options import CategoryOptions
 
@@ -580,6 +581,28 @@ def test_a_disk_without_room(folder: Path, monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.setattr("shutil.disk_usage", lambda _: usage)
     with pytest.raises(OSError, match=r"the spool would take 14,400 bytes, and .* has 1,000 free"):
         fastlogit.fit(folder, target="y", features=NAMES, spool="disk")
+
+
+def test_without_a_spool_nothing_is_written(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tempfile, "TemporaryFile", None)
+    more = TABLE.append_column("sign", pa.array(np.sign(X[:, 1]).astype(int)))
+    options: dict[str, Any] = {"C": 1.0, "interactions": [("letter", "sign")]}
+    features = ["a", "letter", "sign"]
+    file = folder / "part-0.parquet"
+    pq.write_table(more, file, row_group_size=80)
+    source = ParquetSource(
+        file, target="y", features=features, categorical=["sign"], spool="never", memory_limit=1
+    )
+    fastlogit.fit(source, C=1.0)  # what it learns knows no combinations
+    found = fastlogit.fit(source, **options)
+    table = more.select([*features, "y"])
+    expected = fastlogit.fit(table, target="y", categorical=["sign"], **options)
+    assert found.feature_names == expected.feature_names
+    assert same(found, expected)
+    of_others = ArrowSource(table.filter(pc.field("letter") != "w"), target="y")
+    first = LETTERS.tolist().index("w")
+    with pytest.raises(ValueError, match=rf"'w' in .*\(row {first}\)"):
+        fastlogit.fit(of_others, C=1.0).predict_proba(source)
 
 
 CRASH = """

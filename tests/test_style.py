@@ -23,6 +23,7 @@ EXCEPTIONS: dict[str, str] = {
     "kernels/small_l1.py:_fit_small_l1": "as `_fit_small`, it is users' own",
     "kernels/small_softmax.py:_fit_small_softmax": "as `_fit_small`, it is users' own",
     "dask/fitting.py:fit": "users call it, as fastlogit.dask.fit",
+    "dask/inference.py:infer": "users call it, as fastlogit.dask.infer",
     "formula/fits.py:logit": "users call it, as fastlogit.formula.logit",
     "sources/source.py:Source.__init__": "users call it, as ParquetSource, with all by name",
     "kernels/small_softmax_cg.py:_fit_small_softmax_cg": "what `_fit_small_softmax` takes",

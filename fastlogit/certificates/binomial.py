@@ -47,7 +47,8 @@ __all__ = [
     "gain_bound",
 ]
 
-# Above this number of columns no Gram matrix is formed for a proof.
+# Above this number of columns no Gram matrix is formed for a proof; one that a solver has made for
+# its own use serves.
 MAX_GRAM = 3000
 # Passes that a Gram matrix of all rows costs, for each column; and passes that a better proof is
 # worth where there is one already.
@@ -203,12 +204,28 @@ class Reference:
         self.radius = min(self.radius, float(np.sqrt(largest * np.square(inverse).sum())))
         self.looks = 1
 
-    def _tighten(self) -> None:
-        """Take the exact largest x' M^-1 x, as costly as the Gram matrix itself."""
+    def _tighten_by_scales(self) -> None:
+        """Bound it by the largest row, each column at its size in M^-1: see `inverse_scales`.
+
+        With many columns the trace says little: of 2,000 that are independent a radius 45 times the
+        exact one, where this is three times it; of 1,000 that are correlated 170 and 14 times.
+        """
         if self.looks >= 2:
             return
-        self.radius = min(self.radius, self._exact_radius())
+        design = self.sampled.design
+        design.counter.check(3e-9 * SOLVE_NS * self.theta.size**3)
+        scales, factor = self.hessian.resolved.inverse_scales(design.n_threads)
+        largest = design.largest_row(scales[:-1], 0.0 * scales[:-1])
+        largest += self.sampled.fit_intercept * scales[-1] * scales[-1]
+        self.radius = min(self.radius, float(np.sqrt(factor * largest)))
         self.looks = 2
+
+    def _tighten(self) -> None:
+        """Take the exact largest x' M^-1 x, as costly as the Gram matrix itself."""
+        if self.looks >= 3:
+            return
+        self.radius = min(self.radius, self._exact_radius())
+        self.looks = 3
 
     def _exact_radius(self) -> float:
         """Return the root of the largest x' M^-1 x of all rows, as costly as the Gram matrix."""
@@ -232,7 +249,7 @@ class Reference:
         delta *= swell
         swell *= self._concordance
         gain = gain_near(delta, self.radius * swell, self._is_local)
-        for tighten in (self._tighten_cheaply, self._tighten):
+        for tighten in (self._tighten_cheaply, self._tighten_by_scales, self._tighten):
             enough = gain < np.inf if wanted == 0.0 else gain <= wanted
             if enough or at_once or 0.5 * delta * delta > 0.8 * wanted > 0.0:
                 break
@@ -324,18 +341,19 @@ class Certificate(KnowsRows):
         """
         there = Place(theta, gradient, cost)
         gain = self._penalty_bound(model, there, wanted)
-        if gain <= wanted or self.objective.design.shape[1] > MAX_GRAM:
+        if gain <= wanted:
             return gain
         reference = self._reference(model)
+        may_make = not at_once and self.objective.design.shape[1] <= MAX_GRAM
         if reference is not None and reference.least(gradient) > HOPELESS * wanted > 0.0:
             return gain
         moved = np.inf if reference is None else reference.moved(theta)
         if reference is None or not moved <= FAR:
-            if at_once or self._waits_for_penalty(model, wanted):
+            if not may_make or self._waits_for_penalty(model, wanted):
                 return gain
             reference, moved = self._reference_at(model, theta), 0.0
         gain = min(gain, self._of_reference(model, reference, there, moved, wanted, at_once))
-        if gain == np.inf and self.sampled is not self.objective and not at_once:
+        if gain == np.inf and self.sampled is not self.objective and may_make:
             return self._bound_by_all_rows(model, there, wanted)
         return gain
 

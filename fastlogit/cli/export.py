@@ -80,7 +80,7 @@ def export(
     if onnx and out is None:
         out = Path(f"{model.name.removesuffix('.npz').removesuffix('.model')}.onnx")
     if out is not None:
-        io.check_writable(out)
+        io.check_writable(out, read=[model])
     loaded = load_model(model)
     if onnx:
         from fastlogit.export import to_onnx

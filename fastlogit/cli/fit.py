@@ -206,7 +206,7 @@ def fit(
     check_summary(summary, weights_are, has_penalty=cv or C is not None or bool(l2_reg))
     form = io.TextFormat(sep, decimal, thousands, tuple(na or ()))
     out = Path(f"{data.name.split('.')[0]}.model.npz") if out is None else out
-    io.check_writable(out)
+    io.check_writable(out, read=[data])
     asked = columns.Asked(categories or [], coding, handle_unknown, interactions or [])
     asked.check()
     with warnings_as_lines(), watching(verbose) as watcher:

@@ -67,7 +67,7 @@ def predict(
     from fastlogit.cli.columns import features_of_model
 
     if out is not None:
-        io.check_writable(out, io.WRITABLE)
+        io.check_writable(out, io.WRITABLE, read=[model, data])
     form = io.TextFormat(sep, decimal, thousands, tuple(na or ()))
     if large.is_large(data):
         from fastlogit.model_file import load_model

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple, TypeAlias, TypeGuard
 
 from ..inputs.values import show
@@ -12,6 +12,7 @@ __all__ = [
     "Asked",
     "Delayed",
     "Partitions",
+    "blocks_beside",
     "blocks_of_array",
     "client_of",
     "is_array",
@@ -29,22 +30,35 @@ HOW = (
 )
 
 
+# What may be a feature as well: it says which rows belong together.
+LABELS = ("clusters",)
+
+
 class Asked(NamedTuple):
     """Which columns of a frame are what; of arrays none has a name."""
 
-    target: str | None
-    sample_weight: str | None
+    # What is a column, as "y" or "sample_weight", and its name.
+    names: dict[str, str]
     features: tuple[str, ...] | None
+
+    def features_of(self, columns: Sequence[str]) -> Sequence[str]:
+        """Return which of the columns of a frame are features."""
+        beside = self.names.values()
+        return self.features or [name for name in columns if name not in beside]
 
 
 class Partitions(NamedTuple):
-    """Delayed X, y and weights of each partition; y and weights None where they are in X."""
+    """Delayed X of each partition, and what lies beside it; not what is a column of X."""
 
     X: list[Delayed]
-    y: list[Delayed | None]
-    weights: list[Delayed | None]
+    # Labels, weights and so on by their names, each of as many partitions.
+    beside: dict[str, list[Delayed]]
     # Names of the columns, as far as they are known without a look at the rows.
     asked: Asked
+
+    def of_partition(self, number: int) -> tuple[Delayed, dict[str, Delayed]]:
+        """Return X of a partition and what lies beside it."""
+        return self.X[number], {name: parts[number] for name, parts in self.beside.items()}
 
 
 def client_of(client: Client) -> Client:
@@ -56,9 +70,20 @@ def client_of(client: Client) -> Client:
         If dask.distributed is not installed.
     ValueError
         If there is none.
+    TypeError
+        If it answers in coroutines.
     """
-    if client is not None:
-        return client
+    found = _there_is() if client is None else client
+    if getattr(found, "asynchronous", False):
+        raise TypeError(
+            "the dask Client is asynchronous, and a fit waits for answers; give client=, one made "
+            "by Client(address)"
+        )
+    return found
+
+
+def _there_is() -> Client:
+    """Return the client that dask knows."""
     try:
         from distributed import get_client
     except ImportError as error:
@@ -102,15 +127,16 @@ def is_delayed_list(X: object) -> TypeGuard[list[Delayed]]:
 
 
 def partitions_of(
-    X: object, y: object, sample_weight: object, features: Sequence[str] | None
+    X: object, given: Mapping[str, object], features: Sequence[str] | None
 ) -> Partitions:
     """Return the partitions of what the user gave.
 
     Parameters
     ----------
     X : dask array, dask DataFrame or list of delayed
-    y, sample_weight : str, dask array, dask Series or None
-        Names of columns of a frame, or collections of the same partitions.
+    given : mapping of str to str, dask array, dask Series or None
+        "y", "sample_weight" and others: names of columns of a frame, or collections of the same
+        partitions.
     features : sequence of str or None
         The columns of a frame that are taken; None for all that are not the others.
 
@@ -119,14 +145,19 @@ def partitions_of(
     TypeError, ValueError
         If they do not fit together, as far as that is known before anything is computed.
     """
-    target, weight = (given if isinstance(given, str) else None for given in (y, sample_weight))
-    asked = Asked(target, weight, None if features is None else tuple(features))
+    names = {name: value for name, value in given.items() if isinstance(value, str)}
+    others = {
+        name: value
+        for name, value in given.items()
+        if value is not None and not isinstance(value, str)
+    }
+    asked = Asked(names, None if features is None else tuple(features))
     if is_delayed_list(X):
-        return _of_delayed(list(X), y, sample_weight, asked)
+        return _of_delayed(list(X), others, asked)
     if is_frame(X):
         blocks = _of_frame(X, asked)
     elif is_array(X):
-        if features is not None or target is not None or weight is not None:
+        if features is not None or names:
             raise TypeError(
                 "a dask array has no names of columns: give y and sample_weight as dask arrays of "
                 "the same chunks, and no features"
@@ -135,39 +166,39 @@ def partitions_of(
     else:
         raise TypeError(
             f"X must be {HOW}, got {show(X)} ({type(X).__name__}); what is in memory goes to "
-            "fastlogit.fit"
+            "fastlogit.fit, fastlogit.infer and so on"
         )
-    if y is None:
+    if given.get("y") is None:
         raise TypeError("y is missing: a dask array or Series, or the name of a column (target=)")
     return Partitions(
-        blocks, _beside("y", y, len(blocks)), _beside("sample_weight", sample_weight, len(blocks)),
+        blocks,
+        {name: blocks_beside(name, value, len(blocks)) for name, value in others.items()},
         asked,
-    )  # fmt: skip
+    )
 
 
-def _of_delayed(parts: list[Delayed], y: object, weight: object, asked: Asked) -> Partitions:
-    n_parts = len(parts)
-    for name, given in (("y", y), ("sample_weight", weight)):
-        if given is not None and not isinstance(given, str):
-            raise TypeError(
-                f"{name} of delayed partitions is the name of a column, or a part of what each "
-                "gives: tuples (X, y) or (X, y, sample_weight)"
-            )
-    return Partitions(parts, [None] * n_parts, [None] * n_parts, asked)
+def _of_delayed(parts: list[Delayed], others: Mapping[str, object], asked: Asked) -> Partitions:
+    for name in others:
+        tuples = ": tuples (X, y) or (X, y, sample_weight)"
+        of_tuple = ", or a part of what each gives" + tuples
+        raise TypeError(
+            f"{name} of delayed partitions is the name of a column"
+            f"{of_tuple if name in ('y', 'sample_weight') else ''}"
+        )
+    return Partitions(parts, {}, asked)
 
 
 def _of_frame(X: Collection, asked: Asked) -> list[Delayed]:
     """Return the partitions of a frame, of the columns that are used alone."""
     names = [str(name) for name in X.columns]
-    beside = [name for name in (asked.target, asked.sample_weight) if name is not None]
-    wanted = list(asked.features or [name for name in names if name not in beside])
-    for name in (*wanted, *beside):
+    wanted = list(asked.features_of(names))
+    for name in (*wanted, *asked.names.values()):
         if name not in names:
             raise ValueError(f"X has no column {name!r}; its columns are {names[:10]}")
-    both = [name for name in beside if name in wanted]
+    both = [name for what, name in asked.names.items() if name in wanted and what not in LABELS]
     if both:
         raise ValueError(f"column {both[0]!r} cannot be a feature as well")
-    return list(X[[*wanted, *beside]].to_delayed())
+    return list(X[list(dict.fromkeys([*wanted, *asked.names.values()]))].to_delayed())
 
 
 def blocks_of_array(X: Collection) -> list[Delayed]:
@@ -178,10 +209,8 @@ def blocks_of_array(X: Collection) -> list[Delayed]:
     return list(whole.to_delayed().ravel())
 
 
-def _beside(name: str, given: object, n_parts: int) -> list[Delayed | None]:
-    """Return the partitions of labels or weights, beside those of X."""
-    if given is None or isinstance(given, str):
-        return [None] * n_parts
+def blocks_beside(name: str, given: object, n_parts: int) -> list[Delayed]:
+    """Return the partitions of labels, weights and so on, beside those of X."""
     if _is_series(given):
         blocks = list(given.to_delayed())  # type: ignore[attr-defined]  # as was looked at
     elif is_array(given):

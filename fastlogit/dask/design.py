@@ -9,7 +9,14 @@ from typing import NoReturn
 import numpy as np
 
 from ..arrays import Array, Column, Cube, DType, Features, IndexMatrix, Indices, Matrix, Vector
-from ..design.base import NO_ROW_STATE, Columns, Design, NotFinite, RowCounter
+from ..design.base import (
+    NO_ROW_STATE,
+    Columns,
+    CounterElsewhere,
+    Design,
+    NotFinite,
+    RowCounter,
+)
 from ..design.dense import DenseDesign
 from ..kernels.descent import DescentState, Penalty
 from ..kernels.passes import Targets
@@ -100,7 +107,7 @@ class PartitionedDesign(Design):
     def gram(self, curvature: Vector) -> Matrix:
         """Return X' diag(curvature) X, shape (n_features + 1,) * 2, intercept last: one pass."""
         held = [_own(self.parts.split(curvature))]
-        return self.parts.ask(work.gram, held=held)
+        return self.parts.ask(work.gram, held=held, numbers=(self.shape[1] + 1) ** 2)
 
     def raw_prediction(self, coef: Matrix, intercept: Vector) -> Matrix:
         """Return the raw prediction of each row, shape (n_models, n_samples): one pass."""
@@ -136,6 +143,16 @@ class PartitionedDesign(Design):
         """Return a design over every `stride`-th row of each partition."""
         return self.over(self.parts.subsample(stride)[0])
 
+    def columns_of(self, indices: Indices) -> PartitionedDesign:
+        """Return a design over a copy of some columns, in the workers: one pass."""
+        parts = self.parts.made(work.some_columns, given=(indices,))
+        parts = parts.seen(columns=Columns(*(part[indices] for part in self.columns)))
+        self.counter.rows += self.shape[0]
+        parts.counter = CounterElsewhere(self.counter)
+        like = self._like.columns_of(indices)
+        density = 1.0 if isinstance(like, DenseDesign) else self._density
+        return PartitionedDesign(parts, like, like.dtype, density)
+
     def take(self, indices: Indices) -> Design:
         """Return a design over a copy of some rows, in this process."""
         return DenseDesign(self.rows(indices), columns=self.columns, counter=self.counter)
@@ -165,10 +182,6 @@ class PartitionedDesign(Design):
     ) -> tuple[Array, Cube]:
         """Raise: see `PartitionedRows.draw`."""
         self._stays("sample")
-
-    def columns_of(self, indices: Indices) -> Design:
-        """Raise: columns are not copied out of the workers."""
-        self._stays("columns_of")
 
 
 def _own(parts: list[Array]) -> list[Callable[..., Array] | work.Own]:

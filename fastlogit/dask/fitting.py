@@ -8,15 +8,19 @@ from typing import Any
 
 import numpy as np
 
-from ..arrays import ArrayLike, Labels, Vector
+from ..arrays import ArrayLike, ClassWeight, Floats, Labels, Matrix
 from ..design.base import RowCounter, as_they_are
+from ..fitting.column_groups import ColumnGroups, check_groups
 from ..fitting.fit import (
     MAX_ITER,
     OTHER_MAX_ITER,
     SOLVERS,
+    SOLVERS_OF_L1,
     TOLERANCE,
+    check_ratio,
     descent_options,
     minimise,
+    refuse_beside_corners,
 )
 from ..fitting.problem import (
     MULTI_CLASS,
@@ -26,15 +30,18 @@ from ..fitting.problem import (
     check_callback,
     check_intercept,
     check_time_limit,
-    given_of,
     penalty_of,
+    refuse_groups_alone,
+    start_of,
 )
 from ..inputs import validation
 from ..inputs.categories import Categories
-from ..inputs.given import Data, Rows, check_start
+from ..inputs.class_weights import factors_of_classes
+from ..inputs.given import Data, Given, Rows, check_start
 from ..objective.binomial import Binomial
 from ..objective.multinomial import Multinomial
 from ..objective.objective import Objective
+from ..objective.penalties import Penalty
 from ..options import (
     CategoryOptions,
     check_category_options,
@@ -48,12 +55,13 @@ from . import work
 from .collections import Partitions, client_of, partitions_of
 from .design import PartitionedDesign
 from .parts import Parts
-from .reading import Facts, Fault, Plan, build, facts_of, merged, take
-from .rounds import Client, Collection, Future, Rounds, add
+from .placement import Placement
+from .reading import Facts, Fault, Plan, build, look_at, merged, taken
+from .rounds import Client, Collection, Rounds, add
 from .rows import PartitionedRows
 from .work import View
 
-__all__ = ["fit"]
+__all__ = ["categories_of", "fit", "look", "penalty_over", "problem_of", "rows_of"]
 
 
 def fit(
@@ -64,16 +72,24 @@ def fit(
     features: Sequence[str] | None = None,
     C: float | None = None,
     l2_reg: ArrayLike = None,
+    l1_reg: ArrayLike = None,
+    l1_ratio: float | None = None,
+    coef_bounds: tuple[ArrayLike, ArrayLike] | None = None,
+    penalty_groups: ArrayLike = None,
+    group_weights: ArrayLike = None,
     penalty_factor: ArrayLike = None,
     solver: str = "auto",
     tol: float = TOLERANCE,
     max_iter: int | None = None,
     multi_class: str = "ovr",
     sample_weight: Collection = None,
+    offset: Collection = None,
+    class_weight: ClassWeight = None,
     intercept: ArrayLike = "fit",
     start: StartLike = None,
     categories: str = "auto",
     handle_unknown: str = "error",
+    feature_names: Sequence[str] | None = None,
     client: Client = None,
     callback: Callback | None = None,
     time_limit: float | None = None,
@@ -95,18 +111,28 @@ def fit(
     target : str, optional
         In the place of y: the column of X that holds the labels.
     features : sequence of str, optional
-        Columns of a frame that are taken; by default all but target and weights.
-    C, l2_reg, penalty_factor, solver, tol, max_iter, multi_class, intercept, start, \
-categories, handle_unknown, callback, time_limit : optional
+        Columns of a frame that are taken; by default all but target, weights and offset.
+    C, l2_reg, l1_reg, l1_ratio, coef_bounds, penalty_groups, group_weights, penalty_factor, \
+intercept, start : optional
+        As of `fastlogit.fit`.
+    solver, tol, max_iter, multi_class, categories, handle_unknown, callback, time_limit : optional
         As of `fastlogit.fit`. Categorical columns have the levels that occur in any partition, in
         the order of the categories.
     sample_weight : str, dask array or Series, optional
         Weights >= 0 of the rows: a column of X, or a collection of the same partitions.
+    offset : str, dask array or Series, optional
+        Fixed part of the raw predictions, as the logarithm of prior odds: a column of X, or a
+        collection of the same partitions. Not of a softmax, which would take one for each class.
+    class_weight : dict or "balanced", optional
+        Weights of the classes, which multiply `sample_weight`, as of
+        `fastlogit.LogisticRegression`.
+    feature_names : sequence of str, optional
+        Names of the columns of arrays, which have none.
     client : distributed.Client, optional
         The one that there is by default.
     **unknown
-        There are no other options: those of `fastlogit.fit` that do not work on partitions (L1,
-        bounds, offset, links, reduced bias) raise an error that says so.
+        There are no other options: those of `fastlogit.fit` that do not work on partitions
+        (links, reduced bias) raise an error that says so.
 
     Returns
     -------
@@ -124,26 +150,36 @@ categories, handle_unknown, callback, time_limit : optional
     """
     began = time.perf_counter()
     refuse_unknown(unknown)
-    solver = check_option("solver", solver, SOLVERS)
+    solver = check_option("solver", solver, (*SOLVERS, *SOLVERS_OF_L1))
     limits = _limits(solver, tol, max_iter, callback, time_limit)
     descent = descent_options(solver, limits, {})
     multi_class = check_option("multi_class", multi_class, MULTI_CLASS)
-    strengths = Strengths(C)
+    strengths = Strengths(
+        C, l1_ratio=check_ratio(l1_ratio), groups=penalty_groups, group_weights=group_weights
+    )  # fmt: skip
     fixed = check_intercept(intercept)
     options = check_category_options(
-        categories, handle_unknown, None, has_penalty=strengths.exist(l2_reg, None)
+        categories, handle_unknown, None, has_penalty=strengths.exist(l2_reg, l1_reg)
     )
     if y is not None and target is not None:
         raise TypeError("give y or target=, not both")
-    given = partitions_of(X, target if y is None else y, sample_weight, features)
+    asked = Given(
+        None, l2_reg=l2_reg, penalty_factor=penalty_factor, start=start_of(start),
+        class_weight=class_weight, names=feature_names, categories=options, l1_reg=l1_reg,
+        coef_bounds=coef_bounds,
+    )  # fmt: skip
+    beside = {
+        "y": target if y is None else y, "sample_weight": sample_weight, "offset": offset,
+    }  # fmt: skip
+    given = partitions_of(X, beside, features)
     rounds = Rounds(client_of(client))
     chunks, facts = look(rounds, given)
-    problem = _problem(
-        rounds, chunks, facts, options, strengths, multi_class, fixed,
-        (l2_reg, penalty_factor, start),
-    )  # fmt: skip
+    problem = problem_of(rounds, chunks, facts, asked, strengths, multi_class, fixed)
     del chunks
-    return minimise(problem, solver, descent, limits, began)
+    has_corners = strengths.have_corners(problem.data)
+    refuse_beside_corners(has_corners, problem.data, solver, None)
+    refuse_groups_alone(strengths, strengths.have_l1(problem.data))
+    return minimise(problem, solver, descent, limits, began, has_corners)
 
 
 def _limits(
@@ -165,10 +201,9 @@ SMALLEST, LARGEST = 1e-60, 1e60
 
 # What `fastlogit.fit` takes and partitions do not, with what it is called.
 NOT_HERE = {
-    "l1_reg": "L1", "l1_ratio": "L1", "coef_bounds": "bounds", "penalty_groups": "a group lasso",
-    "group_weights": "a group lasso", "penalty": "penalties that are objects",
+    "penalty": "penalties that are objects",
     "bias_reduction": "reduced bias", "loss": "other losses", "link": "other links",
-    "fractional": "fractional responses", "offset": "an offset", "interactions": "interactions",
+    "fractional": "fractional responses", "interactions": "interactions",
     "n_threads": "threads (a worker gives each task one)", "step_size": "a step size",
     "momentum": "momentum", "standardize": "columns as they are",
 }  # fmt: skip
@@ -185,17 +220,14 @@ def refuse_unknown(options: dict[str, object]) -> None:
         check_option("the option name", name, fit.__kwdefaults__ or ())
 
 
-def look(rounds: Rounds, given: Partitions) -> tuple[list[Future], Facts]:
+def look(rounds: Rounds, given: Partitions) -> tuple[Placement, Facts]:
     """Return the partitions, taken apart in their workers, and what they hold: one round."""
-    from dask.delayed import delayed as later
-
-    taking = later(take, pure=False)
-    delayed = [
-        taking(number, X, y, weights, given.asked, dask_key_name=rounds.key("partition", number))
-        for number, (X, y, weights) in enumerate(zip(given.X, given.y, given.weights, strict=True))
-    ]
-    chunks = rounds.client.compute(delayed)
-    known = rounds.combine(rounds.map(facts_of, "look", chunks), merged, "look").value
+    chunks = taken(rounds, given)
+    placement = Placement(rounds, chunks)
+    members = [group.members for group in placement.groups]
+    own = [[chunks[number] for number in group] for group in members]
+    told = rounds.map(look_at, "look", members, own, n_leaves=len(chunks))
+    known = rounds.combine(told, len(chunks), merged, "look")[0].value
     if not known:
         raise ValueError(f"X is empty: its {len(chunks)} partitions have no rows")
     facts = known[0]
@@ -203,65 +235,130 @@ def look(rounds: Rounds, given: Partitions) -> tuple[list[Future], Facts]:
         raise facts.raised()
     if facts.n_columns == 0:
         raise ValueError("X is empty: it has no columns")
-    return [chunks[number] for number in facts.numbers], facts
+    some = [chunks[number] for number in facts.numbers]
+    return placement.over(facts.numbers, some), facts
 
 
-def _problem(
-    rounds: Rounds, chunks: list[Future], facts: Facts, options: CategoryOptions,
-    strengths: Strengths, multi_class: str, fixed: float | None,
-    more: tuple[ArrayLike, ArrayLike, StartLike],
+def problem_of(
+    rounds: Rounds, chunks: Placement, facts: Facts, given: Given, strengths: Strengths,
+    multi_class: str, fixed: float | None,
 ) -> CheckedProblem:  # fmt: skip
-    """Return what is asked, over partitions that have become rows of a fit."""
-    l2_reg, penalty_factor, start = more
+    """Return what is asked, over partitions that have become rows of a fit.
+
+    Parameters
+    ----------
+    rounds : Rounds
+    chunks : Placement
+        Of what was taken apart.
+    facts : Facts
+    given : Given
+        What is not of the rows: penalty, start, class weights, names, categories.
+    strengths : Strengths
+    multi_class : {"ovr", "multinomial"}
+    fixed : float or None
+        What the intercept is held at.
+    """
     classes, _ = validation.encode_labels(facts.classes, facts.classes.size)
     is_softmax = multi_class == "multinomial" and classes.size > 2
-    found = _categories_of(facts, options)
+    refuse_bad_offset(facts, is_softmax)
+    found = categories_of(facts, given.categories)
+    names = _names_of(facts, given.names)
+    factors = None
+    if given.class_weight is not None:
+        factors = factors_of_classes(given.class_weight, multi_class, classes, facts.weights)
     n_features = facts.n_columns if found is None else found.n_features
     positive = (1,) if classes.size == 2 else tuple(range(classes.size))
     loss = Multinomial(classes.size) if is_softmax else Binomial()
-    plan = Plan(found, classes, loss, positive, fixed is None)
-    places = rounds.map(build, "rows", chunks, facts.sizes, facts.stamps, plan=plan)
+    plan = Plan(found, classes, loss, positive, fixed is None, factors)
+    rows = rows_of(rounds, chunks, facts, plan, n_features)
+    feature_names = found.feature_names if found is not None else names
+    is_text = given.names is not None or (
+        facts.names is not None and all(isinstance(name, str) for name in facts.names)
+    )
+    none = validation.NO_NUMBERS
+    looked = Rows(rows.design, None, feature_names, feature_names if is_text else None, found)
+    start = None if given.start is None else check_start(given.start, classes, n_features)
+    data = Data(
+        looked, classes, np.empty(0, dtype=np.uint8), none, none,
+        _checked("l2_reg", given.l2_reg, n_features, looked),
+        _checked("penalty_factor", given.penalty_factor, n_features, looked), start,
+        l1_reg=_checked("l1_reg", given.l1_reg, n_features, looked),
+        coef_bounds=validation.check_coef_bounds(given.coef_bounds, n_features, looked.unit),
+    )  # fmt: skip
+    groups = check_groups(strengths.groups, strengths.group_weights, data)
+    objective = Objective(rows, penalty_over(rows, strengths, data, groups))
+    return CheckedProblem(data, objective, data.start, fixed, multi_class, groups=groups)
+
+
+def penalty_over(
+    rows: PartitionedRows, strengths: Strengths, data: Data, groups: ColumnGroups | None = None
+) -> float | Floats | Penalty:
+    """Return the penalty on the scale of the mean loss of rows."""
+    total = rows.total_weight if rows.weight_set.any() else float(rows.total_weight[0])
+    n_features, n_classes = rows.design.shape[1], rows.loss.n_classes
+    return penalty_of(strengths, data, total, n_features, n_classes, groups)
+
+
+def rows_of(
+    rounds: Rounds, chunks: Placement, facts: Facts, plan: Plan, n_features: int
+) -> PartitionedRows:
+    """Return the rows of a fit, made of partitions where these are: two rounds."""
+    places = rounds.map(build, "rows", chunks.futures, facts.sizes, facts.stamps, plan=plan)
     sizes = np.array(facts.sizes, dtype=np.int64)
     n_samples = int(sizes.sum())
-    view = View(as_they_are(n_features), None, np.ones(len(positive)))
-    parts = Parts(rounds, places, sizes, view, RowCounter(n_samples))
+    view = View(as_they_are(n_features), None, np.ones(len(plan.positive)))
+    where = chunks.over(range(len(places)), places)
+    parts = Parts(rounds, places, sizes, view, RowCounter(n_samples), where)
     one = parts.first_row()
-    total, of_class, counts = parts.ask(work.weights_of_all, classes.size, combine=add)
-    _refuse_without_weight(classes, of_class, is_softmax)
+    total, of_class, counts = parts.ask(work.weights_of_all, plan.classes.size, combine=add)
+    _refuse_without_weight(plan.classes, of_class, plan.factors is not None)
     design = PartitionedDesign(
         parts, rounds.client.gather(one).rows.design, facts.dtype,
         facts.n_values / (n_samples * facts.n_columns),
     )  # fmt: skip
-    rows = PartitionedRows(
-        design, loss, positive, total, of_class, counts.astype(np.int64), fixed is None,
-        facts.weighted,
+    n_sets = len(of_class) if facts.weighted or plan.factors is not None else 0
+    return PartitionedRows(
+        design, plan.loss, plan.positive, total, of_class, counts.astype(np.int64),
+        plan.fit_intercept, n_sets, int(facts.has_offset),
     )  # fmt: skip
-    names = None if facts.names is None else [str(name) for name in facts.names]
-    feature_names = found.feature_names if found is not None else names
-    is_text = facts.names is not None and all(isinstance(name, str) for name in facts.names)
-    none = validation.NO_NUMBERS
-    looked = Rows(design, None, feature_names, feature_names if is_text else None, found)
-    asked = given_of(None, None, None, None, l2_reg, penalty_factor, start)
-    assert not isinstance(asked, Data)
-    data = Data(
-        looked, classes, np.empty(0, dtype=np.uint8), none, none,
-        _checked("l2_reg", l2_reg, n_features, looked),
-        _checked("penalty_factor", penalty_factor, n_features, looked),
-        None if asked.start is None else check_start(asked.start, classes, n_features),
-    )  # fmt: skip
-    penalty = penalty_of(strengths, data, float(total[0]), n_features, loss.n_classes)
-    return CheckedProblem(data, Objective(rows, penalty), data.start, fixed, multi_class)
+
+
+def _names_of(facts: Facts, given: Sequence[str] | None) -> list[str] | None:
+    """Return the names of the columns: those of a frame, or those given of arrays."""
+    if facts.names is not None:
+        if given is not None:
+            raise ValueError("feature_names are for arrays; a frame has names of its columns")
+        return [str(name) for name in facts.names]
+    if given is None:
+        return None
+    names = list(given)
+    if len(names) != facts.n_columns or not all(isinstance(name, str) for name in names):
+        raise ValueError(
+            f"feature_names must be {facts.n_columns} texts, one for each column of X, got "
+            f"{names[:10]}"
+        )
+    return names
+
+
+def refuse_bad_offset(facts: Facts, is_softmax: bool) -> None:
+    """Raise for an offset that is the same for all classes of a softmax."""
+    if facts.has_offset and is_softmax:
+        raise ValueError(
+            "an offset of one number for each row would change no softmax: leave it out, or set "
+            "multi_class='ovr'"
+        )
 
 
 def _checked(name: str, given: ArrayLike, n_features: int, rows: Rows) -> Any:
     return None if given is None else validation.check_l2_reg(name, given, n_features, rows.unit)
 
 
-def _categories_of(facts: Facts, options: CategoryOptions) -> Categories | None:
+def categories_of(facts: Facts, options: CategoryOptions | None) -> Categories | None:
     """Return the categories of a fit: the levels that occur, in the order of the partitions'."""
     if not facts.coded:
         return None
     assert facts.names is not None
+    assert options is not None
     levels = tuple(
         None
         if place not in facts.coded
@@ -274,20 +371,22 @@ def _categories_of(facts: Facts, options: CategoryOptions) -> Categories | None:
     return found
 
 
-def _refuse_without_weight(classes: Labels, of_class: Vector, is_softmax: bool) -> None:
-    """Raise where the weights leave no problem."""
-    if not of_class.any():
-        raise ValueError("sample_weight is zero for every row; at least one must be positive")
+def _refuse_without_weight(classes: Labels, of_class: Matrix, by_class: bool) -> None:
+    """Raise where the weights leave no problem; `of_class` are those of each set."""
     total = float(of_class.sum())
+    if total == 0.0:
+        raise ValueError("sample_weight is zero for every row; at least one must be positive")
     if not SMALLEST < total < LARGEST:
         raise ValueError(
             f"sample_weight adds up to {total:g}, and products with so small or large weights may "
             "leave float64; divide the weights by their mean first"
         )
-    if np.count_nonzero(of_class) < 2:
+    if np.count_nonzero(of_class.any(axis=0)) < 2:
         raise ValueError("y has one class only among the rows whose sample_weight is positive")
-    if is_softmax and not of_class.all():
-        label = classes[int(np.argmin(of_class > 0.0))]
+    if not of_class.all():
+        label = classes[int(np.argmin(of_class.all(axis=0)))]
+        times = ", times class_weight," if by_class else ""
         raise ValueError(
-            f"no row of class {label} has positive weight; leave such rows out, or give them weight"
+            f"no row of class {label} has positive weight{times}; leave such rows out, or give "
+            "them weight"
         )

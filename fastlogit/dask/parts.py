@@ -12,10 +12,19 @@ import numpy as np
 from ..arrays import Array, Indices, Vector
 from ..design.base import RowCounter
 from . import work
-from .rounds import Combine, Future, Kept, Rounds, Value, add, join
+from .placement import Group, Placement, Spread
+from .rounds import Combine, Future, Rounds, Value, add, join
+from .tree import n_nodes
 from .work import Method, Own, Place, View
 
 __all__ = ["Parts"]
+
+# Numbers that may come to this process in a round, one by one: 64 MB. More are put together in the
+# workers.
+MOST_NUMBERS = 2**23
+
+# Columns whose standardisation is sent to each worker once, and not in each round.
+MANY_COLUMNS = 5000
 
 
 class Parts:
@@ -24,22 +33,28 @@ class Parts:
     Parameters
     ----------
     rounds : Rounds
-    places : sequence of futures of Place
+    places : list of futures of Place, or Spread
     sizes : ndarray of int64, shape (n_partitions,)
-        Rows of each: none is empty.
+        Rows of each.
     view : View
     counter : RowCounter
         Of the rows of X.
+    placement : Placement, optional
+        Where they lie; by default that is looked up when they are there.
     """
 
     def __init__(
-        self, rounds: Rounds, places: Sequence[Future], sizes: Indices, view: View,
-        counter: RowCounter,
+        self, rounds: Rounds, places: Sequence[Future] | Spread, sizes: Indices, view: View,
+        counter: RowCounter, placement: Placement | None = None,
     ) -> None:  # fmt: skip
-        self.rounds, self.places, self.sizes = rounds, list(places), sizes
+        self.rounds, self.sizes = rounds, sizes
+        self.places = places if isinstance(places, Spread) else Spread(list(places))
+        self.placement = placement or Placement(rounds, self.places.futures)
         self.view, self.counter = view, counter
-        # Rows that came to this process last, by their stride: for all that see these partitions.
-        self.taken: dict[int, list[Any]] = {}
+        # The view as tasks get it, where it is large.
+        self.shown: tuple[View, Future] | None = None
+        # Rows that came to this process last, by stride and scale: for all that see these parts.
+        self.taken: dict[tuple[int, float], list[Any]] = {}
 
     def seen(self, **changes: Value) -> Self:
         """Return the same partitions, seen otherwise."""
@@ -53,8 +68,9 @@ class Parts:
         return np.concatenate([[0], np.cumsum(self.sizes)])
 
     def ask(
-        self, function: Callable[..., Any], *given: Value, held: Sequence[Sequence[Any]] = (),
-        combine: Combine = add,
+        self, function: Callable[..., Any], *given: Value,
+        held: Sequence[Spread | Sequence[Any]] = (), combine: Combine = add,
+        numbers: int | None = None,
     ) -> Any:  # fmt: skip
         """Return what all partitions answer, put together: one round.
 
@@ -64,65 +80,150 @@ class Parts:
             ``function(rows, *held, *given)``, of a module.
         *given
             What all partitions get.
-        held : sequence of lists
-            Row states as futures, or what each partition gets.
+        held : sequence of Spread or lists
+            Row states, or what each partition gets.
         combine : callable
+            Of what two neighbours say.
+        numbers : int, optional
+            How many numbers a partition says at most; by default a gradient of each model.
         """
         self.counter.check()
+        groups, in_workers = self._groups_for(combine, numbers)
         name = _name_of(function, given)
-        answers = self.rounds.map(
-            work.answer, name, self.places, *held, does=function, view=self.view, given=given
-        )
-        found = self.rounds.combine(answers, combine, name)
+        told = self._map(work.answer, name, groups, held, function, given, combine)
+        return self._told(told, groups, combine, name, in_workers)
+
+    def _groups_for(self, combine: Combine, numbers: int | None) -> tuple[tuple[Group, ...], bool]:
+        """Return which partitions are asked together, and whether answers meet in the workers."""
+        groups, n_leaves = self.placement.groups, len(self.sizes)
+        if combine is join or n_leaves == 1:
+            return groups, False
+        if numbers is None:
+            models = self.view.models
+            n_models = self.view.total_weight.size if models is None else models.size
+            numbers = max(n_models, 1) * (self.view.columns.center.size + 2)
+        if numbers * n_leaves <= MOST_NUMBERS:
+            return groups, False
+        n_answers = sum(n_nodes(group.members, n_leaves) for group in groups)
+        if numbers * n_answers <= MOST_NUMBERS:
+            return groups, False
+        return _one_by_one(groups), True
+
+    def _map(
+        self, task: Callable[..., Any], name: str, groups: tuple[Group, ...],
+        held: Sequence[Spread | Sequence[Any]], function: Callable[..., Any],
+        given: tuple[Any, ...], combine: Combine,
+    ) -> list[Future]:  # fmt: skip
+        """Return the tasks of a round, one for each group."""
+        question = work.Question(function, given, combine, len(self.sizes))
+        lists = [self._by(each, groups) for each in (self.places, *held)]
+        members, n_threads = _members(groups)
+        view = [self._view_of_tasks()] * len(groups)
+        return self.rounds.map(task, name, members, n_threads, view, *lists, question=question)
+
+    def _view_of_tasks(self) -> View | Future:
+        """Return the view, or where it is large a handle: each worker gets it once."""
+        if self.view.columns.center.size < MANY_COLUMNS:
+            return self.view
+        if self.shown is None or self.shown[0] is not self.view:
+            self.shown = self.view, self.rounds.constant(self.view, "columns")
+        return self.shown[1]
+
+    def _by(self, held: Spread | Sequence[Any], groups: tuple[Group, ...]) -> list[Any]:
+        """Return what each group gets of row states, or of what partitions get."""
+        if isinstance(held, Spread):
+            return held.by(groups, self.rounds)
+        return [[held[place] for place in group.members] for group in groups]
+
+    def _told(
+        self, told: list[Future], groups: tuple[Group, ...], combine: Combine, name: str,
+        in_workers: bool,
+    ) -> Any:  # fmt: skip
+        """Return what groups answer, put together, when it is there."""
+        found, workers = self.rounds.combine(told, len(self.sizes), combine, name, in_workers)
+        if not in_workers:
+            self.placement.ran_at(groups, workers)
         self.counter.rows += found.n_rows
         return found.value
 
     def call(
-        self, name: str, *given: Value, held: Sequence[Sequence[Any]] = (), combine: Combine = add
-    ) -> Any:
+        self, name: str, *given: Value, held: Sequence[Spread | Sequence[Any]] = (),
+        combine: Combine = add, numbers: int | None = None,
+    ) -> Any:  # fmt: skip
         """Return what a method of `LabelledRows` gives on all partitions, put together."""
-        return self.ask(work.call, Method(name), *given, held=held, combine=combine)
+        return self.ask(
+            work.call, Method(name), *given, held=held, combine=combine, numbers=numbers
+        )
 
     def call_design(
-        self, name: str, *given: Value, held: Sequence[Sequence[Any]] = (), combine: Combine = add
-    ) -> Any:
+        self, name: str, *given: Value, held: Sequence[Spread | Sequence[Any]] = (),
+        combine: Combine = add,
+    ) -> Any:  # fmt: skip
         """Return what a method of `Design` gives on all partitions, put together."""
         return self.ask(work.call_design, Method(name), *given, held=held, combine=combine)
 
-    def lists(self, name: str, *given: Value, held: Sequence[Sequence[Any]] = ()) -> list[Any]:
+    def lists(self, name: str, *given: Value) -> list[Any]:
         """Return what a method of `Design` gives on each partition."""
-        return self.ask(work.in_list, Method(name), *given, held=held, combine=join)
+        return self.ask(work.in_list, Method(name), *given, combine=join)
 
     def keep(
-        self, function: Callable[..., Any], *given: Value, held: Sequence[Sequence[Any]] = (),
-        combine: Combine = add,
-    ) -> tuple[list[Future], Any]:  # fmt: skip
+        self, function: Callable[..., Any], *given: Value,
+        held: Sequence[Spread | Sequence[Any]] = (), combine: Combine = add,
+    ) -> tuple[Spread, Any]:  # fmt: skip
         """Return row states that stay in the workers, and what all partitions answer: one round."""
         self.counter.check()
-        name = _name_of(function, given)
-        kept = self.rounds.map(
-            work.keep, name, self.places, *held, does=function, view=self.view, given=given
-        )
-        found = self.rounds.combine(self.rounds.answers(kept, name), combine, name)
-        self.counter.rows += found.n_rows
-        return kept, found.value
+        groups, name = self.placement.groups, _name_of(function, given)
+        kept = self._map(work.keep, name, groups, held, function, given, combine)
+        return Spread(kept, groups), self._told_of(kept, groups, combine, name)
 
-    def derive(self, function: Callable[..., Kept], *held: Sequence[Any], **given: Value) -> Any:
-        """Return row states that are made of others, where these are: no round, no row is read."""
-        return self.rounds.map(function, _name_of(function, ()), *held, **given)
+    def _told_of(
+        self, kept: list[Future], groups: tuple[Group, ...], combine: Combine, name: str
+    ) -> Any:
+        told = self.rounds.map(work.told_of, f"{name}-answer", kept)
+        return self._told(told, groups, combine, name, False)
+
+    def derive(
+        self, function: Callable[..., Any], *held: Spread | None, given: tuple[Any, ...]
+    ) -> Spread:
+        """Return row states that are made of others, where these are: no round, no row is read.
+
+        ``function(*states, *given)`` gets None for states that are not there yet.
+        """
+        groups = self.placement.groups
+        lists = [[None] * len(groups) if each is None else self._by(each, groups) for each in held]
+        name = _name_of(function, ())
+        return Spread(
+            self.rounds.map(work.derive, name, *lists, does=function, given=given), groups
+        )
+
+    def made(self, function: Callable[..., Any], *held: Spread, given: tuple[Any, ...]) -> Parts:
+        """Return partitions that are made of these, where they are: no round, no row is read.
+
+        ``function(place, *states, *given)`` is a place of as many rows.
+        """
+        places = self.derive(function, self.places, *held, given=given)
+        return Parts(self.rounds, places, self.sizes, self.view, self.counter, self.placement)
 
     def subsample(self, stride: int) -> tuple[Parts, Vector]:
         """Return every `stride`-th row, counted over all, and their weight for each output."""
         firsts = self._firsts(stride)
         sizes = np.maximum(-(-(self.sizes - firsts) // stride), 0)
-        some = np.flatnonzero(sizes)
-        places = self.rounds.map(
-            work.subsample, "subsample", [self.places[i] for i in some], firsts[some].tolist(),
-            stride=stride,
+        groups, n_leaves = self.placement.groups, len(self.sizes)
+        kept = self.rounds.map(
+            work.subsamples, "subsample", _members(groups)[0], self.places.by(groups, self.rounds),
+            [firsts[list(group.members)].tolist() for group in groups], stride=stride,
+            n_leaves=n_leaves,
         )  # fmt: skip
-        weights = self.rounds.map(work.weight_of_place, "weights", places)
-        total = self.rounds.combine(weights, add, "weights").value
-        return Parts(self.rounds, places, sizes[some], self.view, self.counter), total
+        total = self._told_of(kept, groups, add, "subsample")
+        some = Spread(kept, groups)
+        return Parts(self.rounds, some, sizes, self.view, self.counter, self.placement), total
+
+    def owned(self, values: Sequence[Any]) -> list[Own]:
+        """Return what each partition gets, of values for those that have rows."""
+        found = [Own(None)] * len(self.sizes)
+        for place, value in zip(np.flatnonzero(self.sizes), values, strict=True):
+            found[place] = Own(value)
+        return found
 
     def _firsts(self, stride: int) -> Indices:
         return -self.starts[:-1] % stride
@@ -147,14 +248,34 @@ class Parts:
 
     def first_row(self) -> Future:
         """Return a place of one row of the first partition: a design of the same kind."""
-        return self.rounds.map(_one_row, "kind", self.places[:1])[0]
+        return self.rounds.map(_one_row, "kind", self.places.futures[:1])[0]
+
+
+def _members(groups: tuple[Group, ...]) -> tuple[list[tuple[int, ...]], list[int]]:
+    return [group.members for group in groups], [group.n_threads for group in groups]
+
+
+def _one_by_one(groups: tuple[Group, ...]) -> tuple[Group, ...]:
+    """Return groups of one partition each, in the order of these."""
+    return tuple(
+        sorted(group._replace(members=(place,)) for group in groups for place in group.members)
+    )
 
 
 def _one_row(place: Place) -> Place:
     return work.subsample(place, 0, place.rows.design.shape[0])
 
 
+# What users of the dashboard would look for. dask shows no word of eight letters from a to f on: it
+# takes "evaluate" for a hexadecimal number.
+SHOWN = {
+    "evaluate": "gradient", "evaluate_and_keep": "gradient_and_curvature",
+    "every": "rows_of_subsample",
+}  # fmt: skip
+
+
 def _name_of(function: Callable[..., Any], given: tuple[Any, ...]) -> str:
     """Return what the dashboard calls a round."""
     named = [part.name for part in given if isinstance(part, Method)]
-    return (named[0] if named else function.__name__).strip("_")
+    name = (named[0] if named else function.__name__).strip("_")
+    return SHOWN.get(name, name)

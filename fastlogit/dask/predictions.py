@@ -9,13 +9,30 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike
 
-from ..arrays import Array
+from ..arrays import Array, ArrayLike, Labels
+from ..estimators.row_scores import QuickScore, right
 from ..inputs.values import show
 from ..result import FitResult
-from .collections import blocks_of_array, is_array, is_delayed_list, is_frame
-from .rounds import Collection, Table
+from .collections import (
+    Partitions,
+    blocks_beside,
+    blocks_of_array,
+    client_of,
+    is_array,
+    is_delayed_list,
+    is_frame,
+)
+from .reading import Fault, Taken, taken
+from .rounds import Client, Collection, Rounds, Table, add
 
-__all__ = ["is_collection", "lazily", "predict", "predict_proba", "raw_prediction"]
+__all__ = [
+    "is_collection",
+    "lazily",
+    "mean_score",
+    "predict",
+    "predict_proba",
+    "raw_prediction",
+]
 
 
 def predict_proba(result: FitResult, X: Collection) -> Any:
@@ -38,14 +55,14 @@ def predict_proba(result: FitResult, X: Collection) -> Any:
     TypeError, ValueError
         If X is no dask collection, or lacks a column of the fit.
     """
-    _check_result(result)
-    return lazily(_Of(result, "predict_proba"), X, columns_of(result), len(result.classes))
+    width = len(_check_result(result).classes)
+    return lazily(_Of(result, "predict_proba"), X, columns_of(result), width)
 
 
 def predict(result: FitResult, X: Collection) -> Any:
     """Return the predicted labels of dask rows, lazily: as `predict_proba`, of one dimension."""
-    _check_result(result)
-    return lazily(_Of(result, "predict"), X, columns_of(result), None, result.classes.dtype)
+    dtype = _check_result(result).classes.dtype
+    return lazily(_Of(result, "predict"), X, columns_of(result), None, dtype)
 
 
 def raw_prediction(result: FitResult, X: Collection) -> Any:
@@ -53,14 +70,15 @@ def raw_prediction(result: FitResult, X: Collection) -> Any:
 
     Of two classes they have one dimension.
     """
-    _check_result(result)
-    width = None if len(result.classes) == 2 else len(result.classes)
+    n_classes = len(_check_result(result).classes)
+    width = None if n_classes == 2 else n_classes
     return lazily(_Of(result, "raw_prediction"), X, columns_of(result), width)
 
 
-def _check_result(result: object) -> None:
+def _check_result(result: object) -> FitResult:
     if not isinstance(result, FitResult):
         raise TypeError(f"result must be a FitResult, got {show(result)} ({type(result).__name__})")
+    return result
 
 
 class _Of:
@@ -69,7 +87,8 @@ class _Of:
     def __init__(self, result: FitResult, name: str) -> None:
         self._result, self._name = result, name
 
-    def __call__(self, rows: Table) -> Array:
+    def __call__(self, rows: Table, offset: ArrayLike) -> Array:
+        assert offset is None  # which a result does not take
         return getattr(self._result, self._name)(rows)
 
 
@@ -86,38 +105,49 @@ def is_collection(X: object) -> bool:
 
 
 def lazily(
-    of_rows: Callable[[Any], Array],
+    of_rows: Callable[[Any, Any], Array],
     X: Collection,
     columns: Sequence[str] | None,
     width: int | None,
     dtype: DTypeLike = np.float64,
+    offset: Collection = None,
 ) -> Collection:
     """Return a dask array of what a function says of the rows of each partition.
 
     Parameters
     ----------
     of_rows : callable
-        Of a table in memory that has rows.
+        Of a table in memory that has rows, and their offset or None.
     X : dask collection
     columns : sequence of str or None
         Those of a frame that it takes.
     width : int or None
         Numbers of a row; None for one, without a second dimension.
     dtype : dtype
+    offset : str, dask array or Series, optional
     """
     from dask.delayed import delayed as later
 
     da: Any = importlib.import_module("dask.array")  # which has no types
 
+    name = offset if isinstance(offset, str) else None
     if is_array(X):
+        if name is not None:
+            raise TypeError(
+                f"a dask array has no column {name!r}: give offset as a dask array of the same "
+                "chunks"
+            )
         blocks, sizes = blocks_of_array(X), list(X.chunks[0])
     elif is_frame(X):
-        if columns is not None:
-            names = [str(name) for name in X.columns]
-            missing = [name for name in columns if name not in names]
-            if missing:
-                raise ValueError(f"X has no column {missing[0]!r}, which the fit had")
-            X = X[list(columns)]
+        names = [str(each) for each in X.columns]
+        wanted = names if columns is None else list(columns)
+        missing = [each for each in wanted if each not in names]
+        if missing:
+            raise ValueError(f"X has no column {missing[0]!r}, which the fit had")
+        if name is not None and name not in names:
+            raise ValueError(f"X has no column {name!r} (offset); its columns are {names[:10]}")
+        columns = wanted = [each for each in wanted if each != name]
+        X = X[wanted if name is None else [*wanted, name]]
         blocks = list(X.to_delayed())
         sizes = [np.nan] * len(blocks)
     elif is_delayed_list(X):
@@ -127,19 +157,82 @@ def lazily(
             f"X must be a dask array, a dask DataFrame or a list of delayed tables, got {show(X)} "
             f"({type(X).__name__})"
         )
+    beside = [None] * len(blocks)
+    if offset is not None and name is None:
+        beside = blocks_beside("offset", offset, len(blocks))
     more = () if width is None else (width,)
     work = later(_of_partition)
     parts = [
-        da.from_delayed(work(block, of_rows, more, dtype), (size, *more), dtype=dtype)
-        for block, size in zip(blocks, sizes, strict=True)
+        da.from_delayed(
+            work(block, own, name, columns, of_rows, more, dtype), (size, *more), dtype=dtype
+        )
+        for block, own, size in zip(blocks, beside, sizes, strict=True)
     ]
     return da.concatenate(parts, allow_unknown_chunksizes=True)
 
 
 def _of_partition(
-    rows: Table, of_rows: Callable[[Any], Array], more: tuple[int, ...], dtype: DTypeLike
-) -> Array:
+    rows: Table, offset: Table, name: str | None, columns: Sequence[str] | None,
+    of_rows: Callable[[Any, Any], Array], more: tuple[int, ...], dtype: DTypeLike,
+) -> Array:  # fmt: skip
     """Return what is said of a partition, which may have no rows."""
     if rows.shape[0] == 0:
         return np.empty((0, *more), dtype=dtype)
-    return of_rows(rows)
+    if name is not None:
+        offset = rows[name]
+        if columns is not None:
+            rows = rows[list(columns)]
+    return of_rows(rows, None if offset is None else np.asarray(offset))
+
+
+def mean_score(
+    of_rows: Callable[[Any, Any], Array], given: Partitions, score: QuickScore,
+    model: tuple[Labels, str], client: Client,
+) -> float:  # fmt: skip
+    """Return a score that is a mean over the rows, by their weights.
+
+    Parameters
+    ----------
+    of_rows : callable
+        Returns raw predictions of a table in memory and its offset.
+    given : Partitions
+        With labels, and weights or none.
+    score : callable
+        What each row adds to the mean.
+    model : tuple
+        Classes, and what several of them are.
+    client : distributed.Client
+    """
+    rounds = Rounds(client_of(client))
+    chunks = taken(rounds, given)
+    found = rounds.map(_score, "score", chunks, of_rows=of_rows, score=score, model=model)
+    whole, total = add(rounds.gather(found))
+    if not total > 0.0:
+        raise ValueError("sample_weight is zero for every row, or X has no rows: there is no score")
+    return float(whole / total)
+
+
+def _score(
+    found: Taken | Fault, of_rows: Callable[[Any, Any], Array], score: QuickScore,
+    model: tuple[Labels, str],
+) -> tuple[float, float]:  # fmt: skip
+    """Return the score of a partition times the weight of its rows, and that."""
+    if isinstance(found, Fault):
+        raise found.raised()
+    if found.y is None:
+        return 0.0, 0.0
+    weights = found.weights
+    total = float(len(found.y) if weights is None else weights.sum())
+    if total == 0.0:
+        return 0.0, 0.0
+    classes, multi_class = model
+    known = np.isin(found.y, classes)
+    if score is not right and not known.all():
+        label = found.y[int(np.argmin(known))]
+        raise ValueError(
+            f"partition {found.number}: y has the label {show(label)}, which the fit did not have"
+        )
+    # No label that was not there is predicted.
+    codes = np.where(known, np.searchsorted(classes, np.where(known, found.y, classes[0])), -1)
+    values = score(of_rows(found.X, found.offset), codes, multi_class)
+    return float(values.sum() if weights is None else weights @ values), total

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..arrays import ArrayLike, DType, Labels, Vector
+from ..arrays import ArrayLike, DType, Floats, Integers, Labels, Vector
 from ..design.opening import open_rows
 from ..inputs import validation
 from ..inputs.categories import Categories, missing_category, rows_of_fit
@@ -19,14 +19,29 @@ from ..inputs.column_names import feature_names
 from ..inputs.conversion import as_numbers
 from ..inputs.frames import categorical_places, read_column
 from ..inputs.given import look_at_rows
+from ..inputs.groups import Groups, encode_groups
+from ..inputs.hashed_folds import MOST_FOLDS
 from ..objective.labelled_rows import LabelledRows
 from ..objective.losses import Loss
-from .collections import Asked
-from .rounds import Answer, Table
+from .collections import Asked, Partitions
+from .rounds import Future, Rounds, Table, Told
+from .tree import Answer, Node, fold
 from .work import Place
 
-__all__ = ["Facts", "Fault", "Plan", "Taken", "build", "facts_of", "merged", "take"]
+__all__ = [
+    "Facts",
+    "Fault",
+    "Plan",
+    "Taken",
+    "build",
+    "facts_of",
+    "look_at",
+    "merged",
+    "take",
+    "taken",
+]
 
+NO_LABELS: Mapping[str, Any] = {}
 # Labels of these kinds are compared by their bytes.
 PLAIN = "fbiuUS"
 
@@ -44,12 +59,18 @@ class Fault(NamedTuple):
 
 
 class Taken(NamedTuple):
-    """What a partition holds: X as it came, labels and weights; None where it is empty."""
+    """What a partition holds: X as it came, labels and what else is of its rows.
+
+    X, labels, weights and offset are None where it is empty or they are not given.
+    """
 
     number: int
     X: ArrayLike
     y: Labels | None
     weights: Vector | None
+    offset: Vector | None = None
+    # Labels of the rows that are none of the fit, as clusters, by what they are: see `READERS`.
+    labels: Mapping[str, Any] = NO_LABELS
 
 
 class Columns(NamedTuple):
@@ -66,18 +87,20 @@ class Facts:
     Attributes
     ----------
     numbers, sizes, stamps : list of int
-        Which partition each is, its rows, and a checksum of labels and weights.
+        Which partition each is, its rows, and a checksum of labels, weights and offset.
     n_columns : int
     names : tuple of str or None
     coded : dict of int to Columns
         Categorical columns by their places.
     classes : ndarray
         Labels that occur.
+    weights : ndarray of shape (n_classes,)
+        The weight of the rows of each.
     dtype : dtype or None
         Of the columns of numbers.
     n_values : float
         Values that a pass reads.
-    weighted : bool
+    weighted, has_offset : bool
     """
 
     numbers: list[int]
@@ -87,9 +110,11 @@ class Facts:
     names: tuple[Any, ...] | None
     coded: dict[int, Columns]
     classes: Labels
+    weights: Vector
     dtype: DType
     n_values: float
     weighted: bool
+    has_offset: bool
 
 
 class Plan(NamedTuple):
@@ -100,42 +125,93 @@ class Plan(NamedTuple):
     loss: Loss
     positive: tuple[int, ...]
     fit_intercept: bool
+    # What weights are multiplied by: a number for each class, or a row of these for each output.
+    factors: Floats | None = None
 
 
-def take(number: int, X: Table, y: Table, weights: Table, asked: Asked) -> Taken | Fault:
+def taken(rounds: Rounds, given: Partitions) -> list[Future]:
+    """Return futures of the partitions, taken apart in their workers."""
+    from dask.delayed import delayed as later
+
+    taking = later(take, pure=False)
+    delayed = [
+        taking(
+            number, *given.of_partition(number), given.asked,
+            dask_key_name=rounds.key("partition", number),
+        )
+        for number in range(len(given.X))
+    ]  # fmt: skip
+    return list(rounds.client.compute(delayed))
+
+
+def take(number: int, X: Table, beside: Mapping[str, Table], asked: Asked) -> Taken | Fault:
     """Return a partition taken apart: columns by name, or parts of a tuple."""
-    return _told(number, lambda: _take(number, X, y, weights, asked))
+    return _told(number, lambda: _take(number, X, dict(beside), asked))
 
 
-def _take(number: int, X: Table, y: Table, weights: Table, asked: Asked) -> Taken:
+def _take(number: int, X: Table, beside: dict[str, Table], asked: Asked) -> Taken:
     if isinstance(X, tuple):
-        if len(X) not in (2, 3) or asked.target is not None:
+        if len(X) not in (2, 3) or "y" in asked.names:
             raise TypeError(
                 "it must be a table with a column target=, or a tuple (X, y) or (X, y, "
                 f"sample_weight), got a tuple of {len(X)}"
             )
-        X, y, weights = (*X, None)[:3]
+        beside |= dict(zip(("y", "sample_weight"), X[1:], strict=False))
+        X = X[0]
     has_names = hasattr(X, "columns")
-    if asked.target is not None:
-        if not has_names:
-            raise TypeError(f"{type(X).__name__} has no column {asked.target!r}")
-        y = X[asked.target]
-    if asked.sample_weight is not None:
-        weights = X[asked.sample_weight]
+    for what, name in asked.names.items():
+        if not has_names or name not in X.columns:
+            raise TypeError(f"{type(X).__name__} has no column {name!r} ({what})")
+        beside[what] = X[name]
     if has_names:
-        beside = {asked.target, asked.sample_weight}
-        wanted = list(asked.features or [name for name in X.columns if name not in beside])
+        wanted = list(asked.features_of(list(X.columns)))
         if wanted != list(X.columns):
             X = X[wanted]
     elif not hasattr(X, "tocsr"):
         X = np.asarray(X)
     n_rows = int(X.shape[0]) if len(np.shape(X)) else 0
-    if y is None:
+    if beside.get("y") is None:
         raise TypeError("it has no labels: give target=, or tuples (X, y)")
     if n_rows == 0:
         return Taken(number, None, None, None)
-    labels = validation.check_target_vector(y, n_rows)
-    return Taken(number, X, labels, _weights_of(weights, n_rows))
+    labels = validation.check_target_vector(beside.pop("y"), n_rows)
+    weights = _weights_of(beside.pop("sample_weight", None), n_rows)
+    offset = beside.pop("offset", None)
+    fixed = None if offset is None else validation.check_offset(offset, n_rows)
+    others = {
+        what: READERS[what](what, values, n_rows)
+        for what, values in beside.items()
+        if values is not None
+    }
+    return Taken(number, X, labels, weights, fixed, others)
+
+
+def _groups_of(what: str, values: Table, n_rows: int) -> Groups:
+    """Return labels of any kind, and each row's place among them."""
+    try:
+        return encode_groups(values, n_rows)
+    except (TypeError, ValueError) as error:
+        raise type(error)(str(error).replace("groups", what)) from None
+
+
+def _folds_of(what: str, values: Table, n_rows: int) -> Integers:
+    """Return the folds that a column holds."""
+    column = as_numbers(what, values)
+    if column.shape != (n_rows,):
+        raise ValueError(f"{what} has shape {column.shape}, but X has {n_rows} rows")
+    whole = bool((column == np.floor(column)).all())
+    if not whole or not (column.min() >= -1 and column.max() < MOST_FOLDS):
+        raise ValueError(
+            f"{what} must hold the fold of each row, whole numbers from 0 on, or -1 for rows that "
+            "are in every training part"
+        )
+    return column.astype(np.int64)
+
+
+# What labels of the rows are for -> how a partition's are read.
+READERS: Mapping[str, Callable[[str, Table, int], Any]] = {
+    "clusters": _groups_of, "groups": _groups_of, "folds": _folds_of,
+}  # fmt: skip
 
 
 def _weights_of(given: Table, n_rows: int) -> Vector | None:
@@ -157,6 +233,12 @@ def facts_of(taken: Taken | Fault) -> Answer:
     if taken.y is None:
         return Answer([], 0)
     return Answer([_told(taken.number, lambda: _facts_of(taken))], 0)
+
+
+def look_at(members: Sequence[int], chunks: Sequence[Taken | Fault], n_leaves: int) -> Told:
+    """Return what the partitions of a group hold: those of their numbers."""
+    leaves = zip((Node(0, member) for member in members), map(facts_of, chunks), strict=True)
+    return Told(fold(leaves, n_leaves, merged), None)
 
 
 def _facts_of(taken: Taken) -> Facts:
@@ -181,10 +263,13 @@ def _facts_of(taken: Taken) -> Facts:
         kind, n_values = np.dtype(rows.dtype), open_rows(rows, None).density * np.prod(rows.shape)
     else:
         n_values = float(np.prod(shape))
+    classes = _labels_in(y)
+    codes = validation.encode_known_labels(y, len(y), classes)
+    weights = np.bincount(codes, taken.weights, classes.size).astype(np.float64)
     return Facts(
         [taken.number], [int(shape[0])], [_stamp(taken)], int(shape[1]),
-        None if names is None else tuple(names), coded, _labels_in(y), kind, float(n_values),
-        taken.weights is not None,
+        None if names is None else tuple(names), coded, classes, weights, kind, float(n_values),
+        taken.weights is not None, taken.offset is not None,
     )  # fmt: skip
 
 
@@ -210,7 +295,11 @@ def merged(lists: Sequence[list[Facts | Fault]]) -> list[Facts | Fault]:
         said = _told(number, partial(_refuse_unlike, first, other))
         if isinstance(said, Fault):
             return [said]
-    classes = np.unique(np.concatenate([part.classes for part in parts]))
+    classes, places = np.unique(
+        np.concatenate([part.classes for part in parts]), return_inverse=True
+    )
+    weights = np.zeros(classes.size)
+    np.add.at(weights, places.reshape(-1), np.concatenate([part.weights for part in parts]))
     coded = {}
     for place in first.coded:
         declared = dict.fromkeys(v for part in parts for v in part.coded[place].declared)
@@ -224,6 +313,7 @@ def merged(lists: Sequence[list[Facts | Fault]]) -> list[Facts | Fault]:
             stamps=[n for part in parts for n in part.stamps],
             coded=coded,
             classes=classes,
+            weights=weights,
             dtype=np.result_type(*(part.dtype for part in parts)),
             n_values=sum(part.n_values for part in parts),
         )
@@ -291,15 +381,21 @@ def _build(taken: Taken, plan: Plan) -> Place:
     n_rows = design.shape[0]
     codes = validation.encode_known_labels(taken.y, n_rows, plan.classes)
     weights = np.empty(0) if taken.weights is None else taken.weights
+    if plan.factors is not None:
+        # A column of weights for each output has rows of its own.
+        factors = plan.factors[..., codes]
+        weights = np.ascontiguousarray(factors * weights if weights.size else factors)
     return Place(
-        LabelledRows(design, plan.loss, codes, plan.positive, weights, None, plan.fit_intercept)
+        LabelledRows(
+            design, plan.loss, codes, plan.positive, weights, taken.offset, plan.fit_intercept
+        )
     )
 
 
 def _stamp(taken: Taken) -> int:
-    """Return a checksum of labels and weights."""
+    """Return a checksum of labels, weights and offset."""
     found = 0
-    for array in (taken.y, taken.weights):
+    for array in (taken.y, taken.weights, taken.offset):
         if array is not None and array.dtype.kind in PLAIN:
             found = zlib.crc32(np.ascontiguousarray(array).view(np.uint8).data, found)
     return found

@@ -1,9 +1,9 @@
-"""Rounds over partitions: one task for each, and a tree that adds up what they answer.
+"""Rounds over partitions: a task for each worker asks those that lie there.
 
-A task is a function of what it is given alone, and so is a node of the tree, whose shape depends on
-the number of partitions alone. So the bits depend neither on which worker ran what and when, nor on
-how many there are, nor on tasks that ran again. What a worker held when it was lost the scheduler
-makes anew on others, from the same tasks.
+A task is a function of what it is given alone, and what partitions say is put together in a tree
+whose shape depends on their number alone (`tree.py`): so the bits depend neither on which worker
+has which of them, nor on how many there are, nor on tasks that ran again. What a worker held when
+it was lost the scheduler makes anew on others, from the same tasks.
 """
 
 from __future__ import annotations
@@ -11,20 +11,22 @@ from __future__ import annotations
 import itertools
 import uuid
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 
+from .tree import Answer, Combine, Nodes, join_nodes
+
 __all__ = [
-    "FAN_IN",
     "Answer",
     "Client",
     "Collection",
     "Combine",
     "Future",
-    "Kept",
     "Rounds",
     "Table",
+    "Told",
     "Value",
     "add",
     "add_beside_least",
@@ -40,24 +42,16 @@ Future: TypeAlias = Any
 Collection: TypeAlias = Any
 Table: TypeAlias = Any
 Value: TypeAlias = Any
-Combine: TypeAlias = Callable[[Sequence[Any]], Any]
 
-# Answers that a node of the tree adds up.
+# Groups whose answers a task puts together, where they do not come to this process.
 FAN_IN = 8
 
 
-class Answer(NamedTuple):
-    """What a partition says, and how many rows were read for it."""
+class Told(NamedTuple):
+    """What a group of partitions says, and where it was asked."""
 
-    value: Any
-    n_rows: int
-
-
-class Kept(NamedTuple):
-    """What a task leaves in the worker that ran it, and its answer."""
-
-    state: Any
-    answer: Answer
+    nodes: Nodes
+    worker: str | None
 
 
 class Rounds:
@@ -71,38 +65,73 @@ class Rounds:
     def __init__(self, client: Client) -> None:
         self.client = client
         self._token, self._count = uuid.uuid4().hex[:8], itertools.count()
+        # Answers that have come. A client sends at most every 10 ms: to let them go at once, in a
+        # message of its own, would keep the next round waiting.
+        self._spent: list[Future] = []
 
     def map(
         self, function: Callable[..., Any], label: str, *lists: Sequence[Any], **common: object
     ) -> list[Future]:
-        """Return a future for each partition: ``function(*items of the lists, **common)``."""
+        """Return a future for each item of the lists: ``function(*items, **common)``."""
+        import dask
+
         number = next(self._count)
         keys = [self.key(label, f"{number}-{place}") for place in range(len(lists[0]))]
-        return list(self.client.map(function, *lists, key=keys, pure=False, **common))
+        # Coefficients of a million columns are no mistake, of which dask would warn.
+        with dask.config.set({"distributed.admin.large-graph-warning-threshold": "1 TiB"}):
+            # `map` makes of a large keyword argument a task of its name alone, for all rounds.
+            task = partial(function, **common)
+            found = self.client.map(task, *lists, key=keys, pure=False)
+        self._spent.clear()
+        return list(found)
+
+    def constant(self, value: Value, label: str) -> Future:
+        """Return a handle of what tasks of many rounds get; made anew where it is lost."""
+        return self.map(_same, label, [None], value=value)[0]
 
     def key(self, label: str, place: object) -> str:
         """Return the name of a task, of which the dashboard shows the first part."""
-        return f"fastlogit-{label}-{self._token}-{place}"
+        return f"fastlogit-{label.replace('_', '-')}-{self._token}-{place}"
 
-    def combine(self, answers: Sequence[Future], combine: Combine, label: str) -> Answer:
-        """Return what the answers come to: neighbours first, `FAN_IN` at a time."""
-        level = list(answers)
-        while len(level) > 1:
+    def combine(
+        self, told: Sequence[Future], n_leaves: int, combine: Combine, label: str,
+        in_workers: bool = False,
+    ) -> tuple[Answer, list[str | None]]:  # fmt: skip
+        """Return what the answers of groups come to, and where these were asked.
+
+        Parameters
+        ----------
+        told : sequence of futures of Told
+        n_leaves : int
+            How many partitions there are.
+        combine : callable
+            Of two values.
+        label : str
+        in_workers : bool, default False
+            Whether answers are too large to come here one by one.
+        """
+        level = list(told)
+        while in_workers and len(level) > 1:
             groups = [level[i : i + FAN_IN] for i in range(0, len(level), FAN_IN)]
-            level = self.map(_node, f"{label}-sum", groups, combine=combine)
-        return self.client.gather(level[0])
+            level = self.map(_together, f"{label}-sum", groups, n_leaves=n_leaves, combine=combine)
+        found = self.gather(level)
+        (answer,) = join_nodes([each.nodes for each in found], n_leaves, combine).values()
+        assert answer is not None  # some partition has rows
+        return answer, [each.worker for each in found]
 
-    def answers(self, kept: Sequence[Future], label: str) -> list[Future]:
-        """Return the answers of tasks that left something in their workers."""
-        return self.map(_answer_of, f"{label}-answer", kept)
+    def gather(self, futures: Sequence[Future]) -> list[Any]:
+        """Return what tasks gave, which comes here."""
+        found = list(self.client.gather(list(futures)))
+        self._spent.extend(futures)
+        return found
 
 
-def _answer_of(kept: Kept) -> Answer:
-    return kept.answer
+def _same(_: None, value: Value) -> Value:
+    return value
 
 
-def _node(answers: Sequence[Answer], combine: Combine) -> Answer:
-    return Answer(combine([each.value for each in answers]), sum(each.n_rows for each in answers))
+def _together(told: Sequence[Told], n_leaves: int, combine: Combine) -> Told:
+    return Told(join_nodes([each.nodes for each in told], n_leaves, combine), None)
 
 
 # ------------------------------------------------------------------------------------------------

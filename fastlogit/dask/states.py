@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from types import EllipsisType
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..arrays import IndexMatrix, Indices, Mask, Vector
-from ..objective.row_state import RowCurvature, RowPredictions
+from ..arrays import IndexMatrix, Indices, Mask, Matrix, Vector
+from ..objective.row_state import RowCurvature, RowPredictions, RowResiduals
 from . import work
 from .parts import Parts
-from .rounds import Combine, Future, Value, add, largest, least
+from .placement import Spread
+from .rounds import Combine, Value, add, largest, least
 
-__all__ = ["CurvatureElsewhere", "Measures", "PredictionsElsewhere"]
+__all__ = ["CurvatureElsewhere", "Measures", "PredictionsElsewhere", "ResidualsElsewhere"]
 
 
 class Measures(NamedTuple):
@@ -23,6 +24,8 @@ class Measures(NamedTuple):
     totals: Vector
     least_positive: float
     n_positive: float
+    # What the mean row adds to the Hessian of each output, (n_outputs, 1).
+    means: Matrix | None = None
 
 
 class CurvatureElsewhere(RowCurvature):
@@ -32,16 +35,15 @@ class CurvatureElsewhere(RowCurvature):
     ----------
     parts : Parts
     n_models : int
-    kept : sequence of futures, optional
+    kept : Spread, optional
         None until they are filled.
     """
 
-    def __init__(self, parts: Parts, n_models: int, kept: Sequence[Future] | None = None) -> None:
-        self._parts, self._n_models = parts, n_models
-        self.kept = None if kept is None else list(kept)
+    def __init__(self, parts: Parts, n_models: int, kept: Spread | None = None) -> None:
+        self._parts, self._n_models, self.kept = parts, n_models, kept
         self._known: Measures | None = None
 
-    def fill(self, kept: list[Future], known: Measures) -> None:
+    def fill(self, kept: Spread, known: Measures) -> None:
         """Take row states over, with what is known of them."""
         self.kept, self._known = kept, known
 
@@ -49,8 +51,8 @@ class CurvatureElsewhere(RowCurvature):
         return self._n_models
 
     @property
-    def held(self) -> list[Future]:
-        """The futures; of curvatures that are there."""
+    def held(self) -> Spread:
+        """Their handles; of curvatures that are there."""
         assert self.kept is not None  # nobody asks before a pass has filled them
         return self.kept
 
@@ -61,19 +63,23 @@ class CurvatureElsewhere(RowCurvature):
             same = CurvatureElsewhere(self._parts, 1, self.held)
             same._known = self._known
             return same
-        kept = self._parts.derive(work.some_models, self.held, models=models)
+        kept = self._parts.derive(work.some_models, self.held, given=(models,))
         return CurvatureElsewhere(self._parts, count, kept)
 
     def __setitem__(self, models: int | Indices | Mask | EllipsisType, other: RowCurvature) -> None:
         """Take those of some models over from another."""
         assert isinstance(other, CurvatureElsewhere)
-        given = {"models": models, "n_models": self._n_models}
+        if len(other) == self._n_models and (models is Ellipsis or self._n_models == 1):
+            self.kept, self._known = other.held, other._known
+            return
         self._known = None
-        if self.kept is None:
-            nothing = [None] * len(other.held)
-            self.kept = self._parts.derive(work.with_models, nothing, other.held, **given)
-        else:
-            self.kept = self._parts.derive(work.with_models, self.kept, other.held, **given)
+        given = models, self._n_models
+        self.kept = self._parts.derive(work.with_models, self.kept, other.held, given=given)
+
+    @property
+    def means(self) -> Matrix | None:
+        """What the mean row adds to the Hessian of each output, (n_outputs, 1); None: not known."""
+        return None if self._known is None else self._known.means
 
     def like(self, n_models: int | None = None) -> CurvatureElsewhere:
         """Return another of the same rows, for as many models or so many, not filled yet."""
@@ -114,6 +120,27 @@ class CurvatureElsewhere(RowCurvature):
         return bool(not apart > share * total)
 
 
+class ResidualsElsewhere(RowResiduals):
+    """Weighted residuals of outputs, in the workers.
+
+    Parameters
+    ----------
+    parts : Parts
+    n_outputs : int
+    held : Spread
+    """
+
+    def __init__(self, parts: Parts, n_outputs: int, held: Spread) -> None:
+        self._parts, self._n_outputs, self.held = parts, n_outputs, held
+
+    def __len__(self) -> int:
+        return self._n_outputs
+
+    def totals(self) -> Vector:
+        """Return the sum over the rows of each output: the slope of the intercept."""
+        return self._parts.ask(work.totals, held=[self.held])
+
+
 class PredictionsElsewhere(RowPredictions):
     """Raw predictions of models for the rows, in the workers.
 
@@ -121,10 +148,10 @@ class PredictionsElsewhere(RowPredictions):
     ----------
     parts : Parts
     n_models : int
-    kept : list of futures
+    kept : Spread
     """
 
-    def __init__(self, parts: Parts, n_models: int, kept: list[Future]) -> None:
+    def __init__(self, parts: Parts, n_models: int, kept: Spread) -> None:
         self._parts, self._n_models, self.kept = parts, n_models, kept
 
     def __len__(self) -> int:
@@ -132,7 +159,7 @@ class PredictionsElsewhere(RowPredictions):
 
     def __getitem__(self, models: int) -> PredictionsElsewhere:
         """Return those of a model."""
-        kept = self._parts.derive(work.some_models, self.kept, models=models)
+        kept = self._parts.derive(work.some_models, self.kept, given=(models,))
         return PredictionsElsewhere(self._parts, 1, kept)
 
     def largest(self, curvature: RowCurvature) -> Vector:

@@ -1,31 +1,40 @@
-"""What runs in workers: a partition's rows as one part of all, and what they are asked.
+"""What runs in workers: partitions' rows as parts of all, and what they are asked.
 
-Each function takes the rows of a partition as a model sees them now, and returns what is added up,
-or the largest, over all partitions. Means are of the weight of all rows: they add up as they are.
+`answer` and `keep` are tasks: each goes over the partitions of a group. The functions that these
+are given take the rows of a partition as a model sees them now, and return what is added up, or the
+largest, over all partitions. Means are of the weight of all rows: they add up as they are.
 """
 
 from __future__ import annotations
 
 import copy
 import sys
-from collections.abc import Callable
-from typing import Any, NamedTuple
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 
+from .. import threads
 from ..arrays import Array, Floats, Indices, Matrix, Vector
 from ..design.base import Columns, RowCounter
 from ..kernels.descent import state_at
 from ..objective.labelled_rows import LabelledRows
 from ..objective.penalties import CompiledL2
-from ..objective.row_state import RowCurvature, RowPredictions
-from .rounds import Answer, Kept, Value
+from ..objective.row_state import RowCurvature, RowPredictions, RowResiduals
+from .placement import Values
+from .rounds import Combine, Told, Value, add
+from .tree import Answer, Node, fold
 
 __all__ = [
+    "Own",
     "Place",
+    "Question",
     "View",
     "answer",
+    "derive",
     "keep",
+    "subsamples",
+    "told_of",
 ]
 
 
@@ -35,6 +44,8 @@ class View(NamedTuple):
     columns: Columns
     models: Indices | None
     total_weight: Vector
+    # What offsets are divided by.
+    scale: float = 1.0
 
 
 class Place:
@@ -43,21 +54,25 @@ class Place:
     Parameters
     ----------
     rows : LabelledRows
+    owns_rows : bool, default True
+        Whether X is counted as theirs, and not as another place's.
     """
 
-    def __init__(self, rows: LabelledRows) -> None:
-        self.rows = rows
+    def __init__(self, rows: LabelledRows, owns_rows: bool = True) -> None:
+        self.rows, self._owns_rows = rows, owns_rows
 
     def __sizeof__(self) -> int:
         """Say how much memory they take: dask decides by it what to spill and what to move."""
-        return object.__sizeof__(self) + _bytes_of(self.rows, set(), 4)
+        seen: set[int] = set() if self._owns_rows else {id(self.rows.design)}
+        return object.__sizeof__(self) + _bytes_of(self.rows, seen, 4)
 
-    def as_seen(self, view: View) -> LabelledRows:
+    def as_seen(self, view: View, n_threads: int = 1) -> LabelledRows:
         """Return the rows as part of all, with a counter of their own."""
         design = copy.copy(self.rows.design)
-        design.counter = RowCounter(design.shape[0])
+        design.counter, design.n_threads = RowCounter(design.shape[0]), n_threads
         rows = self.rows.over(design.standardized(view.columns))
         rows = rows if view.models is None else rows.only(view.models)
+        rows = rows if view.scale == 1.0 else rows.cooled(view.scale)
         return rows.among(view.total_weight)
 
 
@@ -65,6 +80,11 @@ class Own(NamedTuple):
     """What one partition gets, and no other."""
 
     value: Any
+
+
+def size_of(what: Value) -> int:
+    """Return the bytes of the arrays of a partition, or of a row state."""
+    return sys.getsizeof(what) if isinstance(what, Place) else _bytes_of(what, set(), 4)
 
 
 def _bytes_of(what: Value, seen: set[int], depth: int) -> int:
@@ -88,24 +108,142 @@ def _bytes_of(what: Value, seen: set[int], depth: int) -> int:
     return sum(_bytes_of(part, seen, depth - 1) for part in inside.values())
 
 
+class Question(NamedTuple):
+    """What all groups of partitions are asked.
+
+    Attributes
+    ----------
+    does : callable
+        ``does(rows, *held, *given)``, of a module.
+    given : tuple
+        What all partitions get.
+    combine : callable
+        Of what two neighbours say.
+    n_leaves : int
+        How many partitions there are in all.
+    """
+
+    does: Callable[..., Any]
+    given: tuple[Any, ...]
+    combine: Combine
+    n_leaves: int
+
+
+# Partitions of a group, or their row states, as a task gets them: one value of a task before, or
+# one of each partition.
+Held: TypeAlias = Values | list[Any]
+
+
 def answer(
-    place: Place, *held: Value, does: Callable[..., Any], view: View, given: tuple[Any, ...]
-) -> Answer:
-    """Return what a partition answers; `held` are row states that tasks have kept, or own parts."""
-    rows = place.as_seen(view)
-    own = [part.state if isinstance(part, Kept) else part.value for part in held]
-    value = does(rows, *own, *given)
-    return Answer(value, rows.design.counter.rows)
+    members: Sequence[int],
+    n_threads: int,
+    view: View,
+    places: Held,
+    *held: Held,
+    question: Question,
+) -> Told:
+    """Return what the partitions of a group answer; `held` are row states, or parts of their own.
+
+    Parameters
+    ----------
+    members : sequence of int
+        Which of all partitions they are, rising.
+    n_threads : int
+        What the task may use.
+    view : View
+    places : Values or list of Place
+    *held : Values, or list of row states or of Own
+    question : Question
+    """
+
+    def told() -> Iterator[tuple[Node, Answer | None]]:
+        for member, rows, own in _each(members, n_threads, view, places, held):
+            if rows is None:
+                yield Node(0, member), None
+            else:
+                value = question.does(rows, *own, *question.given)
+                yield Node(0, member), Answer(value, rows.design.counter.rows)
+
+    return Told(fold(told(), question.n_leaves, question.combine), _here())
+
+
+class Kept(Values):
+    """Row states that stay here, with what their partitions answer."""
+
+    told: Told
 
 
 def keep(
-    place: Place, *held: Value, does: Callable[..., Any], view: View, given: tuple[Any, ...]
+    members: Sequence[int],
+    n_threads: int,
+    view: View,
+    places: Held,
+    *held: Held,
+    question: Question,
 ) -> Kept:
-    """Return a row state, which stays here, with what the partition answers."""
-    rows = place.as_seen(view)
-    own = [part.state if isinstance(part, Kept) else part.value for part in held]
-    state, value = does(rows, *own, *given)
-    return Kept(state, Answer(value, rows.design.counter.rows))
+    """Return row states of a group, which stay here, with what its partitions answer.
+
+    ``question.does`` gives both; parameters are those of `answer`.
+    """
+    states: list[Any] = []
+
+    def told() -> Iterator[tuple[Node, Answer | None]]:
+        for member, rows, own in _each(members, n_threads, view, places, held):
+            if rows is None:
+                states.append(None)
+                yield Node(0, member), None
+            else:
+                state, value = question.does(rows, *own, *question.given)
+                states.append(state)
+                yield Node(0, member), Answer(value, rows.design.counter.rows)
+
+    found = fold(told(), question.n_leaves, question.combine)
+    return _kept(states, Told(found, _here()))
+
+
+def told_of(kept: Kept) -> Told:
+    """Return the answers of a task that left something in its worker."""
+    return kept.told
+
+
+def derive(*held: Held | None, does: Callable[..., Any], given: tuple[Any, ...]) -> Values:
+    """Return row states made of others of a group; None where there are no rows, or none yet."""
+    size = max(len(_items(each)) for each in held if each is not None)
+    columns = [[None] * size if each is None else _items(each) for each in held]
+    made = [None if own[-1] is None else does(*own, *given) for own in zip(*columns, strict=True)]
+    return Values(made, size_of)
+
+
+def _kept(states: list[Any], told: Told) -> Kept:
+    kept = Kept(states, size_of)
+    kept.told = told
+    return kept
+
+
+def _each(
+    members: Sequence[int], n_threads: int, view: View, places: Held, held: Sequence[Held]
+) -> Iterator[tuple[int, LabelledRows | None, list[Any]]]:
+    """Go over the partitions of a group: number, rows as they are seen, and what is theirs."""
+    n_threads = threads.at_most(n_threads)
+    columns = [_items(each) for each in held]
+    for i, (member, place) in enumerate(zip(members, _items(places), strict=True)):
+        rows = None if place is None else place.as_seen(view, n_threads)
+        own = [column[i] for column in columns]
+        yield member, rows, [part.value if isinstance(part, Own) else part for part in own]
+
+
+def _items(held: Held) -> list[Any]:
+    return held.items if isinstance(held, Values) else held
+
+
+def _here() -> str | None:
+    """Return the worker whose task this is; None outside of one."""
+    from distributed import get_worker
+
+    try:
+        return str(get_worker().address)
+    except ValueError:
+        return None
 
 
 # ------------------------------------------------------------------------------------------------
@@ -123,7 +261,8 @@ def evaluate_and_keep(
     """Return row curvatures, and what `evaluate` does with what is asked of curvatures next."""
     curvature = rows.empty_curvature()
     found = _evaluate(rows, coef, intercept, curvature)
-    sums = (*found, curvature.totals(), float(curvature.n_positive()))
+    means = rows.mean_curvatures(curvature)
+    sums = (*found, curvature.totals(), float(curvature.n_positive()), means)
     return curvature, (sums, curvature.least_positive())
 
 
@@ -134,6 +273,65 @@ def _evaluate(
     none = CompiledL2(np.zeros((1, coef.shape[1])), rows.fit_intercept)
     rows.evaluate(state, none, curvature)
     return state.cost, state.gradient, state.intercept_gradient
+
+
+def derivatives(
+    rows: LabelledRows, theta: Matrix
+) -> tuple[tuple[RowCurvature, RowResiduals], tuple[tuple[Any, ...], float]]:
+    """Return row curvatures and residuals, and what `evaluate_and_keep` does."""
+    state, curvature, residuals = rows.derivatives(theta)
+    sums = (
+        state.cost, state.gradient, state.intercept_gradient,
+        curvature.totals(), float(curvature.n_positive()),
+    )  # fmt: skip
+    return (curvature, residuals), (sums, curvature.least_positive())
+
+
+def item(states: tuple[Value, ...], place: int) -> Value:
+    """Return one of several row states."""
+    return states[place]
+
+
+def some_columns(place: Place, columns: Indices) -> Place:
+    """Return rows with a copy of some columns."""
+    return Place(place.rows.over(place.rows.design.columns_of(columns)))
+
+
+def squares_of_columns(rows: LabelledRows, output: int) -> Vector:
+    """Return the weighted sum of squares of each column's distance from its centre, as it is."""
+    center, inverse_scale = rows.design.columns
+    unscaled = rows.design.standardized(Columns(center, np.ones_like(inverse_scale)))
+    weights = rows.weights_of(output)
+    own = np.ones(rows.design.shape[0]) if weights is None else np.ascontiguousarray(weights)
+    with np.errstate(over="ignore"):
+        return unscaled.column_variances(own, 1.0)
+
+
+def scaled(place: Place, factor: float) -> Place:
+    """Return rows whose weights are multiplied."""
+    rows = place.rows
+    sets = rows._targets.weights * factor
+    return Place(rows.weighted(rows.positive, sets, rows.weight_set), owns_rows=False)
+
+
+class Numbered:
+    """A function whose errors say of which partition they are.
+
+    Parameters
+    ----------
+    function : callable
+        Of rows and what is of them, of a module.
+    """
+
+    def __init__(self, function: Callable[..., Any]) -> None:
+        self.function, self.__name__ = function, function.__name__
+
+    def __call__(self, rows: LabelledRows, number: int, *given: Value) -> Any:
+        """Return what the function does."""
+        try:
+            return self.function(rows, *given)
+        except (TypeError, ValueError) as error:
+            raise type(error)(f"partition {number}: {error}") from None
 
 
 def predictions(rows: LabelledRows, theta: Matrix) -> tuple[RowPredictions, float]:
@@ -182,15 +380,18 @@ class Method(NamedTuple):
 # Sums over the rows
 
 
-def weights_of_all(rows: LabelledRows, n_classes: int) -> tuple[Vector, Vector, Vector]:
-    """Return the weight of all rows for each output, and weight and rows of each class."""
-    codes, weights = rows.codes_of(0), rows.weights_of(0)
-    counts = np.bincount(codes if weights is None else codes[weights > 0.0], minlength=n_classes)
-    of_class = counts.astype(np.float64)
-    if weights is not None:
-        of_class = np.bincount(codes, weights, minlength=n_classes).astype(np.float64)
-    total = float(codes.size) if weights is None else float(weights.sum())
-    return np.full(rows.n_outputs, total), of_class, counts.astype(np.float64)
+def weights_of_all(rows: LabelledRows, n_classes: int) -> tuple[Vector, Matrix, Vector]:
+    """Return the weight of all rows for each output, and of each class in each set of weights.
+
+    Last come how many rows of weight each class has.
+    """
+    codes, sets = rows.codes_of(0), rows._targets.weights
+    counts = np.bincount(codes, minlength=n_classes).astype(np.float64)
+    if not len(sets):
+        return np.full(rows.n_outputs, float(codes.size)), counts[None], counts
+    of_class = np.array([np.bincount(codes, own, n_classes) for own in sets])
+    counts = np.bincount(codes[(sets > 0.0).all(axis=0)], minlength=n_classes).astype(np.float64)
+    return sets.sum(axis=1)[rows.weight_set], of_class, counts
 
 
 def subsample(place: Place, first: int, stride: int) -> Place:
@@ -205,15 +406,25 @@ def subsample(place: Place, first: int, stride: int) -> Place:
     return Place(
         LabelledRows(
             taken, rows.loss, np.ascontiguousarray(targets.codes[:, some]), targets.positive,
-            np.ascontiguousarray(targets.weights[:, some]), None, rows.fit_intercept,
-            targets.weight_set,
+            np.ascontiguousarray(targets.weights[:, some]),
+            np.ascontiguousarray(targets.offset[:, some]), rows.fit_intercept, targets.weight_set,
         )
     )  # fmt: skip
 
 
-def weight_of_place(place: Place) -> Answer:
-    """Return the sum of the weights of each output."""
-    return Answer(place.rows.total_weight.copy(), 0)
+def subsamples(
+    members: Sequence[int], places: Held, firsts: Sequence[int], stride: int, n_leaves: int
+) -> Kept:
+    """Return every `stride`-th row of the partitions of a group, and the weight of each output."""
+    found: list[Place | None] = []
+    nodes: list[tuple[Node, Answer | None]] = []
+    for member, place, first in zip(members, _items(places), firsts, strict=True):
+        has_rows = place is not None and first < place.rows.design.shape[0]
+        own = subsample(place, first, stride) if has_rows else None
+        found.append(own)
+        total = None if own is None else Answer(own.rows.total_weight.copy(), 0)
+        nodes.append((Node(0, member), total))
+    return _kept(found, Told(fold(nodes, n_leaves, add), _here()))
 
 
 def means_of_columns(rows: LabelledRows, variances: bool) -> tuple[Vector, float]:
@@ -273,9 +484,19 @@ def leading_rows(
     return [(np.asarray(rows.design.rows(which), dtype=np.float64), values)]
 
 
-def codes_and_weights(rows: LabelledRows) -> list[tuple[Array, Vector | None]]:
-    """Return classes and weights of a partition's rows."""
-    return [(rows.codes_of(0), rows.weights_of(0))]
+def weights_in_list(rows: LabelledRows, output: int) -> list[Vector | None]:
+    """Return the weights of a partition's rows for an output, in a list."""
+    return [rows.weights_of(output)]
+
+
+def common_weights_in_list(rows: LabelledRows) -> list[Vector]:
+    """Return weights that see every row which a model sees, in a list."""
+    return [rows.common_weights()]
+
+
+def codes_in_list(rows: LabelledRows, model: int) -> list[Array]:
+    """Return the classes of a partition's rows, in a list."""
+    return [rows.codes_of(model)]
 
 
 def gram(rows: LabelledRows, curvature: Vector) -> Matrix:
@@ -293,15 +514,22 @@ def totals_in_list(rows: LabelledRows, curvature: RowCurvature) -> list[Vector]:
     return [curvature.totals()]
 
 
-def every(
-    rows: LabelledRows, first: int, stride: int
-) -> list[tuple[Array, Array, Vector | None]]:  # fmt: skip
-    """Return copies of every `stride`-th row from one on, classes and weights, in a list."""
+def every(rows: LabelledRows, first: int, stride: int) -> list[tuple[Array, ...]]:
+    """Return copies of every `stride`-th row from one on, classes, weights, offsets, in a list."""
     which = np.arange(first, rows.design.shape[0], stride)
-    weights = rows.weights_of(0)
-    own = None if weights is None else weights[which]
     rows.design.counter.rows += which.size
-    return [(np.ascontiguousarray(rows.design.rows(which)), rows.codes_of(0)[which], own)]
+    targets = rows._targets
+    X = np.ascontiguousarray(rows.design.rows(which))
+    return [(X, targets.codes[0, which], targets.weights[:, which], targets.offset[:, which])]
+
+
+def offsets_of_every(
+    rows: LabelledRows, first: int, model: int, stride: int
+) -> list[tuple[Array, ...]]:
+    """Return offsets of every `stride`-th row from one on, and its weights, in a list."""
+    offset, weights = rows.offsets_of_every(1, model)
+    own = np.array([each[first::stride] for each in weights if each is not None])
+    return [(np.ascontiguousarray(offset[:, first::stride]), own)]
 
 
 def in_list(rows: LabelledRows, *given: Value) -> list[Any]:
@@ -360,13 +588,13 @@ def squares_of(rows: LabelledRows, raw: RowPredictions, curvature: RowCurvature)
     return raw.squares(curvature)
 
 
-def some_models(kept: Kept, models: Value) -> Kept:
+def some_models(state: Value, models: Value) -> Value:
     """Return the row states of some models."""
-    return Kept(kept.state[models], kept.answer)
+    return state[models]
 
 
-def with_models(kept: Kept | None, others: Kept, models: Value, n_models: int) -> Kept:
+def with_models(state: Value, others: Value, models: Value, n_models: int) -> Value:
     """Return row states with those of some models taken from others."""
-    state = others.state.like(n_models) if kept is None else copy.deepcopy(kept.state)
-    state[models] = others.state
-    return Kept(state, others.answer)
+    found = others.like(n_models) if state is None else copy.deepcopy(state)
+    found[models] = others
+    return found

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator
 
 import numpy as np
 
+from .. import threads
 from ..arrays import Array, Column, Cube, Features, IndexMatrix, Indices, Matrix, Vector
 from ..kernels.column_descent import SomeColumns
 from ..kernels.descent import RUNNING, DescentState, Penalty, descend
@@ -13,8 +15,10 @@ from ..kernels.gram import gram, grams
 from ..kernels.hypotheses import hypotheses
 from ..kernels.lowrank import sample
 from ..kernels.passes import MAX_CHUNKS, Layout, Rows, Targets, passes
+from ..kernels.policy import Compiled, Twins
 from ..kernels.row_sizes import largest_row as find_largest_row
 from ..kernels.simd import LANES
+from ..kernels.wide_rows import LEAST_COLUMNS, add_rows
 from .base import NO_ROW_STATE, ROW_NS, Columns, Design, RowCounter, as_they_are, readonly
 
 __all__ = ["ArrayDesign", "DenseDesign", "every", "sample_of_copies"]
@@ -28,8 +32,8 @@ GRAM_ROWS = 4096
 # rows that is a call of 0.1 to 0.2 s.
 TURNED = 2**22
 # Columns of so many rows, and no more rows than columns, are given as copies: up to this part of
-# them.
-SHORT, PART = 20_000, 0.25
+# them, or so many numbers, 8 MB.
+SHORT, PART, LITTLE = 20_000, 0.25, 1e6
 NO_ROWS = readonly(np.empty(0, dtype=np.int32))
 COPY_STRIDE = 37
 # Rows that are gathered are copied up to this size too: a strided view of columns would be a memory
@@ -117,6 +121,8 @@ class DenseDesign(ArrayDesign):
         self.columns = columns or as_they_are(X.shape[1])
         self._layout, self._rows = _rows(X, self.columns)
         self._copied: ColumnCopies | None = None
+        # A part of so many rows that passes over these are parallel.
+        self._of_many = False
 
     def __reduce__(self) -> tuple[object, ...]:
         # Of X and its memory as kernels see it one is enough.
@@ -124,14 +130,18 @@ class DenseDesign(ArrayDesign):
 
     def standardized(self, columns: Columns) -> DenseDesign:
         """Return a design over the same memory with another standardisation."""
-        return DenseDesign(self._X, n_threads=self.n_threads, columns=columns, counter=self.counter)
+        same = DenseDesign(self._X, n_threads=self.n_threads, columns=columns, counter=self.counter)
+        same._of_many = self._of_many
+        return same
 
     def subsample(self, stride: int) -> DenseDesign:
         """Return a design over every `stride`-th row."""
-        return DenseDesign(
+        some = DenseDesign(
             every(self._X, stride), n_threads=self.n_threads, columns=self.columns,
             counter=self.counter,
         )  # fmt: skip
+        some._of_many = self._of_many or self.pass_ns(1) >= threads.BREAK_EVEN_NS
+        return some
 
     def part(self, start: int, stop: int) -> DenseDesign:
         """Return a design over rows that follow each other, in place."""
@@ -147,6 +157,30 @@ class DenseDesign(ArrayDesign):
         """Put cost and gradient at the state's point into the state: one pass."""
         self._descend(targets, penalty, 0.0, False, 0.0, state, False, _NO_HISTORY, row_state_out)
 
+    def transposed_product(self, vectors: Matrix) -> tuple[Matrix, Vector]:
+        """Return X' v of each vector (n_models, n_samples), and its sum: one pass."""
+        if not self._adds_rows:
+            return super().transposed_product(vectors)
+        sums = np.empty((len(vectors), self.shape[1]))
+        with self._team(1) as parallel:
+            add_rows.choose(parallel)(self._rows, readonly(np.ascontiguousarray(vectors)), sums)
+        self.counter.rows += self.shape[0] * len(vectors)
+        return sums, vectors.sum(axis=1)
+
+    @property
+    def _adds_rows(self) -> bool:
+        """Say whether X' v is to be had without predictions."""
+        return self._layout is Layout.DIRECT and self.shape[1] >= LEAST_COLUMNS
+
+    def column_means(self, weights: Vector, total_weight: float) -> Vector:
+        """Return the weighted mean of each column of X less `center`: one pass."""
+        if not (self._adds_rows and (self.columns.inverse_scale == 1.0).all()):
+            return super().column_means(weights, total_weight)
+        shares = np.broadcast_to(weights / total_weight, self.shape[:1]) if weights.size else (
+            np.full(self.shape[0], 1.0 / total_weight)
+        )  # fmt: skip
+        return self.transposed_product(shares[None])[0][0]
+
     def gram(self, curvature: Vector) -> Matrix:
         """Return X' diag(curvature) X, shape (n_features + 1,) * 2, intercept last: one pass."""
         n_samples, size = self.shape[0], self.shape[1] + 1
@@ -157,8 +191,9 @@ class DenseDesign(ArrayDesign):
             stop = min(start + step, n_samples)
             rows = self._rows if step >= n_samples else _rows(self._X[start:stop], self.columns)[1]
             weights = readonly(np.ascontiguousarray(curvature[start:stop]))
-            with self._team_for(row_ns * (stop - start)) as parallel:
-                gram(self._layout).choose(parallel)(rows, weights, part)
+            given = rows, weights, part
+            with self._twin(gram(self._layout), row_ns * (stop - start), given) as add_rows_up:
+                add_rows_up(*given)
             matrix += part
         self.counter.rows += n_samples
         return matrix
@@ -241,7 +276,8 @@ class DenseDesign(ArrayDesign):
     def gives_columns(self, count: int) -> bool:
         """Say whether so many of `some_columns` can be had: copies of a part of short columns."""
         n_samples, n_features = self.shape
-        return n_samples <= min(SHORT, n_features) and count <= PART * n_features
+        most = max(PART * n_features, LITTLE / n_samples)
+        return n_samples <= min(SHORT, n_features) and count <= most
 
     def some_columns(self, indices: Indices) -> tuple[SomeColumns, Vector]:
         """Return some scaled columns for kernels, and what their centres are on that scale.
@@ -299,14 +335,29 @@ class DenseDesign(ArrayDesign):
         self, targets: Targets, penalty: Penalty, step_size: float, accelerate: bool, tol: float,
         state: DescentState, evaluated: bool, history_out: Matrix, row_state_out: Matrix,
     ) -> tuple[int, int]:  # fmt: skip
-        with self._team(state.coef.shape[0]) as parallel:
-            steps, status = descend(self._layout).choose(parallel)(
-                self._rows, targets, penalty, step_size, accelerate, tol, state, evaluated,
-                history_out, row_state_out,
-            )  # fmt: skip
+        given = (
+            self._rows, targets, penalty, step_size, accelerate, tol, state, evaluated, history_out,
+            row_state_out,
+        )  # fmt: skip
+        work_ns = self.pass_ns(state.coef.shape[0])
+        with self._twin(descend(self._layout), work_ns, given) as go_down:
+            steps, status = go_down(*given)
         # The step that ends a descent is not followed by an evaluation.
         self.counter.rows += self.shape[0] * (steps + (not evaluated) - (status != RUNNING))
         return steps, status
+
+    @contextlib.contextmanager
+    def _twin(self, twins: Twins, work_ns: float, given: tuple[object, ...]) -> Iterator[Compiled]:
+        """Give the twin for work of so many nanoseconds, and its threads.
+
+        Passes over all of the rows need the parallel one: for some of them no other is compiled.
+        """
+        with self._team_for(work_ns) as parallel:
+            if parallel or not self._of_many or twins.has_serial(given):
+                yield twins.choose(parallel)
+                return
+        with self._team_for(max(work_ns, threads.BREAK_EVEN_WORKQUEUE_NS)) as parallel:
+            yield twins.choose(parallel)
 
 
 class ColumnCopies:

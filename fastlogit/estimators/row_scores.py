@@ -40,11 +40,13 @@ if TYPE_CHECKING:
 __all__ = [
     "GATHERED_BYTES",
     "SPARSE_ROWS",
+    "QuickScore",
     "TestRows",
     "is_held",
     "mean",
     "probabilities",
     "quick_score",
+    "right",
     "score_blocks",
     "taken",
 ]
@@ -191,13 +193,13 @@ def quick_score(scorer: _BaseScorer, params: Mapping[str, object]) -> QuickScore
     if not plain:
         return None
     if scorer._score_func is accuracy_score and scorer._response_method == "predict":
-        return _accuracy
+        return right
     if scorer._score_func is log_loss and scorer._response_method == "predict_proba":
         return _negative_log_loss if scorer._sign == -1 else None
     return None
 
 
-def _accuracy(raw: Floats, codes: Codes, multi_class: str) -> Masks:
+def right(raw: Floats, codes: Codes, multi_class: str) -> Masks:
     """Say of which rows the class has the largest raw prediction."""
     predicted = raw > 0.0 if raw.ndim == 1 else raw.argmax(axis=1)
     return np.asarray(predicted == codes)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from xml.etree import ElementTree as ET
 
@@ -12,6 +13,8 @@ from .scoring import Column, Exportable, Pairs, Scoring, check_levels, scoring_o
 
 __all__ = ["to_pmml"]
 
+# https://www.w3.org/TR/xml/#charsets
+NOT_IN_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 _TYPES = {str: "string", int: "integer", float: "double", bool: "boolean"}
 
 
@@ -48,6 +51,7 @@ def to_pmml(model: Exportable, *, feature_names: Sequence[str] | None = None) ->
     for column in scoring.columns:
         check_levels(column)
     _check_names(scoring)
+    _check_texts(scoring)
     root = ET.Element("PMML", version="4.4", xmlns="http://www.dmg.org/PMML-4_4")
     header = ET.SubElement(root, "Header")
     ET.SubElement(header, "Application", name="fastlogit", version=fastlogit.__version__)
@@ -73,6 +77,19 @@ def _check_names(scoring: Scoring) -> None:
             )
 
 
+def _check_texts(scoring: Scoring) -> None:
+    """Raise ValueError where a text has a character that no XML has."""
+    texts = [scoring.target or "", *map(str, scoring.classes)]
+    for column in scoring.columns:
+        texts += [column.name, *map(str, column.levels or ())]
+    for text in texts:
+        if found := NOT_IN_XML.search(text):
+            raise ValueError(
+                f"{text!r} has the character U+{ord(found[0]):04X}, which XML, and so PMML, has "
+                "not; rename it"
+            )
+
+
 def _target(scoring: Scoring) -> str:
     """Return a name for the target that no column has."""
     name = scoring.target or "target"
@@ -88,12 +105,19 @@ def _dictionary(root: ET.Element, scoring: Scoring, target: str) -> None:
         _field(found, column.name, column.levels)
 
 
+def _type_of(levels: Sequence[Level]) -> str:
+    """Return the type of categories or labels; engines have integers of 32 bits."""
+    kinds = {type(level) for level in levels}
+    if kinds == {int} and any(not -(2**31) <= level < 2**31 for level in levels):  # type: ignore[operator]
+        return "string"
+    return _TYPES[kinds.pop()] if len(kinds) == 1 else "double"
+
+
 def _field(parent: ET.Element, name: str, levels: Sequence[Level] | None) -> None:
     if levels is None:
         ET.SubElement(parent, "DataField", name=name, optype="continuous", dataType="double")
         return
-    kinds = {type(level) for level in levels}
-    kind = _TYPES[kinds.pop()] if len(kinds) == 1 else "double"
+    kind = _type_of(levels)
     field = ET.SubElement(parent, "DataField", name=name, optype="categorical", dataType=kind)
     for level in levels:
         ET.SubElement(field, "Value", value=_text(level))
@@ -127,7 +151,7 @@ def _regression(root: ET.Element, scoring: Scoring, target: str) -> None:
 
 def _outputs(model: ET.Element, scoring: Scoring) -> None:
     output = ET.SubElement(model, "Output")
-    kind = _TYPES[type(scoring.classes[0])]
+    kind = _type_of(scoring.classes)
     ET.SubElement(
         output, "OutputField", name="label", optype="categorical", dataType=kind,
         feature="predictedValue",

@@ -144,6 +144,10 @@ def scoring_of(
     if not (np.isfinite(coef).all() and np.isfinite(intercept).all()):
         raise ValueError("the model has coefficients that are not finite; fit it anew")
     classes = np.asarray(result.classes).tolist()
+    if not isinstance(classes[0], str | int | float):
+        raise ValueError(
+            f"classes are of type {type(classes[0]).__name__}; fit with texts, numbers or booleans"
+        )
     if categories is None:
         columns = [Column(name, None, coef[k : k + 1]) for k, name in enumerate(names)]
         pairs: list[Pairs] = []
@@ -158,6 +162,13 @@ def scoring_of(
             Pairs(*each, coef[own])
             for each, own in zip(categories.interactions, places[n_columns:], strict=True)
         ]
+    for column in columns:
+        for level in column.levels or ():
+            if isinstance(level, float) and not np.isfinite(level):
+                raise ValueError(
+                    f"column {column.name!r} has the level {level}; make texts of its values, and "
+                    "fit again"
+                )
     return Scoring(
         tuple(columns), tuple(pairs), intercept, classes, result.multi_class, result.link,
         None if categories is None else categories.handle_unknown, target,
@@ -184,8 +195,8 @@ def _parts(model: Exportable) -> tuple[FitResult, Sequence[str] | None, str | No
     result = getattr(model, "result_", None)
     if not isinstance(result, FitResult):
         raise TypeError(
-            "model must be a FitResult, a fastlogit.model_file.Model or a fitted estimator, got "
-            f"{type(model).__name__}"
+            "model must be a FitResult, a fastlogit.model_file.Model or a fitted estimator of "
+            f"fastlogit, got {type(model).__name__}{_hint(model)}"
         )
     if len(result.classes) > 2 and result.multi_class == "ovr":
         raise ValueError(
@@ -198,6 +209,20 @@ def _parts(model: Exportable) -> tuple[FitResult, Sequence[str] | None, str | No
     return result, _own_names(result) if names is None else [str(name) for name in names], None
 
 
+def _hint(model: object) -> str:
+    """Say what to give instead of a model that is none."""
+    if hasattr(model, "formula"):
+        return (
+            ": the terms of a formula are no columns of a table; export its .result where each "
+            "term is a column"
+        )
+    if hasattr(model, "steps"):
+        return ": export its last step, whose columns are those that the others make"
+    if hasattr(model, "fit"):
+        return ", which is not fitted, or not of fastlogit"
+    return ""
+
+
 def _own_names(result: FitResult) -> Sequence[str] | None:
     return result.feature_names if result.categories is None else result.categories.columns
 
@@ -208,6 +233,8 @@ def _names(names: Sequence[str] | None, n_columns: int) -> list[str]:
         raise ValueError(
             f"the fit was to an array, whose {n_columns} columns have no names; give feature_names"
         )
+    if isinstance(names, str):
+        raise TypeError(f"feature_names must be a list of names, got {names!r}")
     found = [str(name) for name in names]
     if len(found) != n_columns:
         raise ValueError(

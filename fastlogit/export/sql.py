@@ -108,6 +108,8 @@ def _checked(
     model: Exportable, dialect: str, names: Sequence[str] | None, booleans: Collection[str]
 ) -> tuple[Scoring, Dialect]:
     """Return what is to be written, and how."""
+    if isinstance(booleans, str):
+        raise TypeError(f"booleans must be a list of names of columns, got {booleans!r}")
     chosen = DIALECTS[check_option("dialect", dialect, tuple(DIALECTS))]
     scoring = scoring_of(model, names, needs_names=True)
     scoring.check_logistic("SQL")
@@ -119,6 +121,10 @@ def _checked(
                 f"columns {same!r} and {column.name!r} have one name in {chosen.title}; rename one"
             )
         check_levels(column)
+        if texts := [each for each in (column.name, *(column.levels or ())) if "\0" in str(each)]:
+            raise ValueError(
+                f"column {column.name!r}: {texts[0]!r} has the character U+0000, which SQL has not"
+            )
     numbers = {column.name for column in scoring.columns if column.levels is None}
     for name in booleans:
         if name not in numbers:

@@ -64,7 +64,14 @@ from .shown import at_corners, bounds_of, of_columns, strengths_of_l1
 from .small import fit_small, suits
 from .weightless import Others, without_weight
 
-__all__ = ["SOLVERS", "fit", "gradient_descent"]
+__all__ = [
+    "SOLVERS",
+    "SOLVERS_OF_L1",
+    "check_ratio",
+    "fit",
+    "gradient_descent",
+    "refuse_beside_corners",
+]
 
 # What each solver takes.
 ABLE = {**METHODS, "gradient_descent": gradient_descent_abilities}
@@ -297,7 +304,7 @@ def fit(
     reduction = kind_of(penalty, bias_reduction)
     penalty = None if isinstance(penalty, str) and penalty == FIRTH else penalty
     strengths = Strengths(
-        C, check_penalty(penalty), _check_ratio(l1_ratio), penalty_groups, group_weights
+        C, check_penalty(penalty), check_ratio(l1_ratio), penalty_groups, group_weights
     )
     loss = check_link(link, loss, multi_class, solver)
     fractional = check_flag("fractional", fractional)
@@ -329,7 +336,7 @@ def fit(
         refuse_beside(reduction, data, beside, intercept)
         return fit_bias_reduced(data, reduction, intercept, n_threads, limits, began)
     has_corners = strengths.have_corners(data)
-    _refuse_beside_corners(has_corners, data, solver, loss)
+    refuse_beside_corners(has_corners, data, solver, loss)
     if isinstance(loss, LinkLoss) and data.classes.size > 2:
         raise ValueError(
             f"link={link!r} is for two classes, y has {data.classes.size}; of ordered classes "
@@ -573,12 +580,12 @@ def _refuse_unknown(options: Mapping[str, object]) -> None:
         check_option("the option name", name, fit.__kwdefaults__ or ())
 
 
-def _check_ratio(l1_ratio: object) -> float:
+def check_ratio(l1_ratio: object) -> float:
     """Return the share of L1 in the penalty."""
     return 0.0 if l1_ratio is None else check_number("l1_ratio", l1_ratio, low=0.0, high=1.0)
 
 
-def _refuse_beside_corners(has_corners: bool, data: Data, solver: str, loss: Loss | None) -> None:
+def refuse_beside_corners(has_corners: bool, data: Data, solver: str, loss: Loss | None) -> None:
     """Raise for what L1 and bounds do not go with, and for their solver where there are none."""
     takes = " or ".join(map(repr, ("auto", *SOLVERS_OF_L1)))
     if not has_corners and solver in SOLVERS_OF_L1:

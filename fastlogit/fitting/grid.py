@@ -13,6 +13,7 @@ import math
 import time
 import warnings
 from dataclasses import dataclass, replace
+from typing import Any, Protocol, Self, TypeAlias
 
 import numpy as np
 from sklearn.exceptions import ConvergenceWarning
@@ -66,6 +67,8 @@ from .problem import (
 
 __all__ = [
     "AS_USUAL",
+    "AnyFolds",
+    "FoldSets",
     "Grid",
     "GridOptions",
     "GridResult",
@@ -73,6 +76,7 @@ __all__ = [
     "check_grid",
     "conclude",
     "fit_grid",
+    "solve_grid",
 ]
 
 # Multiply-adds of a prediction by all folds of a penalty from which on penalties of a softmax are
@@ -236,7 +240,30 @@ def fit_grid(
     values = check_cs(Cs)
     solver = check_option("solver", options.solver, SOLVERS)
     problem, folds, limits = check_grid(given, fold_weights, options, began)
-    grid = Grid(problem, values, folds)
+    return solve_grid(problem, values, folds, solver, limits, began)
+
+
+def solve_grid(
+    problem: CheckedProblem, Cs: Vector, folds: AnyFolds, solver: str, limits: Limits,
+    began: float,
+) -> GridResult:  # fmt: skip
+    """Fit a checked problem for each fold and each strength, wherever its rows lie.
+
+    Parameters
+    ----------
+    problem : CheckedProblem
+    Cs : ndarray of shape (n_Cs,)
+    folds : ndarray of shape (n_folds, n_samples), FoldWeights or FoldSets
+    solver : str
+    limits : Limits
+    began : float
+
+    Raises
+    ------
+    KeyboardInterrupt
+        See `fit_grid`.
+    """
+    grid = Grid(problem, Cs, folds)
     try:
         grid.solve(solver, limits, began)
     except KeyboardInterrupt:
@@ -320,6 +347,26 @@ def conclude(grid: Grid, limits: Limits, began: float, interrupted: bool = False
     )
 
 
+class FoldSets(Protocol):
+    """Weights of rows that lie elsewhere, in the folds of a cross-validation.
+
+    Sets of weights, those of each fold one after the other, which `LabelledRows.weighted` takes.
+    """
+
+    n_folds: int
+
+    def __len__(self) -> int: ...
+
+    def sum(self, axis: int) -> Vector:
+        """Return the weight of each set."""
+
+    def together(self) -> Self:
+        """Return the mean of each row's weights over the folds."""
+
+
+AnyFolds: TypeAlias = Matrix | FoldWeights | FoldSets
+
+
 class Grid:
     """The problems of a grid: models in the order of penalties, folds, outputs.
 
@@ -329,29 +376,30 @@ class Grid:
     """
 
     def __init__(
-        self,
-        problem: CheckedProblem,
-        Cs: Vector,
-        folds: Matrix | FoldWeights,
-        l1_ratio: float = 0.0,
+        self, problem: CheckedProblem, Cs: Vector, folds: AnyFolds, l1_ratio: float = 0.0
     ) -> None:
         base = problem.objective
         n_samples, n_features = base.design.shape
-        self.problem, self.Cs, self.n_folds = problem, Cs, len(folds)
+        self.problem, self.Cs = problem, Cs
+        self.n_folds = len(folds) if isinstance(folds, np.ndarray) else folds.n_folds
         self.l1_ratio = l1_ratio
         self._has_corners = l1_ratio > 0.0 or problem.data.coef_bounds is not None
         factor = problem.data.penalty_factor
         self._factor = np.broadcast_to(1.0 if factor is None else factor, n_features)
-        given = problem.data.weights.reshape(-1, n_samples)
-        sets = moderate_weights(given)[0] if given.size else np.ones((1, n_samples))
         # Sets of weights: of each fold one, or one for each class.
-        self._folds: Matrix | FoldWeights
+        self._folds: AnyFolds
+        together: AnyFolds
+        if isinstance(folds, np.ndarray | FoldWeights):
+            given = problem.data.weights.reshape(-1, n_samples)
+            sets = moderate_weights(given)[0] if given.size else np.ones((1, n_samples))
         if isinstance(folds, FoldWeights):
             self._folds = folds.times(sets if given.size else np.empty((0, n_samples)))
             together = self._folds.together()
-        else:
+        elif isinstance(folds, np.ndarray):
             self._folds = (folds[:, None, :] * sets).reshape(-1, n_samples)
             together = self._folds.reshape(self.n_folds, -1, n_samples).mean(axis=0)
+        else:
+            self._folds, together = folds, folds.together()
         # Under L1 the proof asks for the columns' sizes over all rows.
         pooled_cs = np.array([np.inf]) if self._has_corners else Cs
         self.pooled = self._objective(base.rows, together, 1, pooled_cs)
@@ -381,7 +429,7 @@ class Grid:
         return self.pooled.settled(theta)
 
     def _objective(
-        self, rows: LabelledRows, weights: Matrix | FoldWeights, n_folds: int, Cs: Vector
+        self, rows: LabelledRows, weights: AnyFolds, n_folds: int, Cs: Vector
     ) -> Objective:
         """Return the objective of penalties over folds, whose weights are given."""
         base = self.problem.objective
@@ -391,7 +439,8 @@ class Grid:
         strengths = np.broadcast_to(l2_of_each(Cs, totals), shape).ravel()
         weight_set = np.arange(len(weights)).reshape(n_folds, -1)
         positive = np.tile(base.rows.positive, len(Cs) * n_folds)
-        models = rows.weighted(positive, weights, np.broadcast_to(weight_set, shape).ravel())
+        sets: Any = weights
+        models = rows.weighted(positive, sets, np.broadcast_to(weight_set, shape).ravel())
         penalty = strengths[:, None] * self._factor
         if not self._has_corners:
             return Objective(models, penalty)

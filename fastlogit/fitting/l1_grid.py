@@ -21,8 +21,8 @@ from ..solvers.choice import METHODS_OF_L1
 from ..solvers.l1_path import null_model, null_strengths, solve_next
 from ..solvers.start import begin, default_start, level_costs
 from ..solvers.trace import Limits, Point, Reason, Trace
-from .grid import Grid, GridOptions, GridResult, check_cs, check_grid, conclude
-from .problem import began_of
+from .grid import AnyFolds, Grid, GridOptions, GridResult, check_cs, check_grid, conclude
+from .problem import CheckedProblem, began_of
 
 __all__ = [
     "NEVER",
@@ -32,6 +32,7 @@ __all__ = [
     "fit_l1_grid",
     "has_corners",
     "refuse_free_softmax",
+    "solve_l1_grid",
 ]
 
 SOLVERS_OF_L1 = ("auto", *METHODS_OF_L1)
@@ -114,7 +115,40 @@ def fit_l1_grid(
     problem, folds, limits = check_grid(given, fold_weights, options, began)
     if options.l1_ratio > 0.0:
         refuse_free_softmax(problem.classes.size, options.multi_class, values)
-    grid = L1Grid(problem, values, folds, options.l1_ratio)
+    return solve_l1_grid(
+        problem,
+        Cs if isinstance(Cs, FromNull) else values,
+        folds,
+        options.l1_ratio,
+        limits,
+        began,
+        stop,
+    )
+
+
+def solve_l1_grid(
+    problem: CheckedProblem, Cs: Vector | FromNull, folds: AnyFolds, l1_ratio: float,
+    limits: Limits, began: float, stop: Stop = NEVER,
+) -> GridResult:  # fmt: skip
+    """Fit a checked problem for each fold and each strength, wherever its rows lie.
+
+    Parameters
+    ----------
+    problem : CheckedProblem
+    Cs : ndarray of shape (n_Cs,), or FromNull
+    folds : ndarray of shape (n_folds, n_samples), FoldWeights or FoldSets
+    l1_ratio : float
+    limits : Limits
+    began : float
+    stop : Stop, optional
+
+    Raises
+    ------
+    KeyboardInterrupt
+        See `fit_l1_grid`.
+    """
+    values = np.ones(1) if isinstance(Cs, FromNull) else Cs
+    grid = L1Grid(problem, values, folds, l1_ratio)
     try:
         if isinstance(Cs, FromNull):
             grid.begin_at_null(Cs, limits, began)

@@ -48,6 +48,7 @@ __all__ = [
     "refuse_groups_alone",
     "set_clock",
     "standardize_by",
+    "start_of",
     "stop_clock",
     "stride_of",
 ]
@@ -147,7 +148,7 @@ def given_of(
     if isinstance(X, Data):
         return X
     return Given(
-        X, y, sample_weight, offset, l2_reg, penalty_factor, _start_of(start), clock=clock,
+        X, y, sample_weight, offset, l2_reg, penalty_factor, start_of(start), clock=clock,
         l1_reg=l1_reg, coef_bounds=coef_bounds,
     )  # fmt: skip
 
@@ -200,12 +201,12 @@ def moderate_weights(weights: Floats) -> tuple[Floats, int | Integers]:
 
 
 def penalty_of(
-    strengths: Strengths, data: Data, n_samples: float, n_features: int, n_classes: int = 1,
-    groups: ColumnGroups | None = None,
+    strengths: Strengths, data: Data, n_samples: float | Vector, n_features: int,
+    n_classes: int = 1, groups: ColumnGroups | None = None,
 ) -> float | Floats | Penalty:  # fmt: skip
     """Return the penalty on the scale of the mean loss: an object, or strengths of L2.
 
-    `n_samples` is the weight of all rows where there are no weights, `n_classes` those of a
+    `n_samples` is the weight of all rows where the data hold no weights, `n_classes` those of a
     softmax, `groups` what L1 holds together.
     """
     C, ratio, l1_reg = strengths.C, strengths.l1_ratio, data.l1_reg
@@ -265,7 +266,7 @@ def elastic_net(
 
 
 def l2_reg_of(
-    strengths: Strengths, data: Data, n_samples: float, n_features: int
+    strengths: Strengths, data: Data, n_samples: float | Vector, n_features: int
 ) -> float | Floats | Penalty:
     """Return the penalty on the scale of the mean loss: an object, or strengths of L2.
 
@@ -282,7 +283,7 @@ def l2_reg_of(
         raise ValueError("give C or l2_reg, not both: l2_reg = 1 / (C * sum of weights)")
     l2_reg: float | Floats = 0.0 if data.l2_reg is None else data.l2_reg
     if C is not None:
-        totals = weights.sum(axis=-1) if weights.size else float(n_samples)
+        totals = weights.sum(axis=-1) if weights.size else n_samples
         l2_reg = l2_of_c(C, totals)
         l2_reg = np.reshape(l2_reg, (-1, 1)) if np.ndim(l2_reg) else l2_reg
     if factor is not None:
@@ -403,7 +404,7 @@ def check_intercept(intercept: ArrayLike) -> float | None:
     return check_number("intercept", intercept)
 
 
-def _start_of(start: StartLike) -> Start | None:
+def start_of(start: StartLike) -> Start | None:
     """Return what the user calls a start, as it is."""
     if start is None:
         return None

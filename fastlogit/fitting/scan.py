@@ -105,6 +105,12 @@ def scan(
     KeyboardInterrupt
         After Ctrl-C; its ``result`` attribute is a `ScanResult` with the columns that are fitted.
 
+    Warns
+    -----
+    UserWarning
+        If whole numbers are 0, 1, 2 and -9 or -127, a code of missing genotypes, and `missing` is
+        not given.
+
     See Also
     --------
     fit : One fit, of more columns at once.
@@ -152,6 +158,8 @@ def scan(
     except KeyboardInterrupt as interrupt:
         interrupt.result = fits.result(began)  # type: ignore[attr-defined]
         raise
+    if looked.untold is not None:
+        warnings.warn(looked.untold, UserWarning, stacklevel=2)
     return fits.result(began)
 
 

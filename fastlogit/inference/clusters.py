@@ -38,6 +38,7 @@ __all__ = [
     "cluster_factor",
     "joint_covariance",
     "look_at_clusters",
+    "slopes_of_clusters",
 ]
 
 CLUSTERED = ("CR0", "CR1", "CR1S", "CR2", "CR3")
@@ -60,6 +61,11 @@ class Grouping(NamedTuple):
 
     codes: ClusterCodes
     n_clusters: int
+
+    def meat(self, optimum: Optimum) -> Matrix:
+        """Return the sum over the clusters of s s': a pass."""
+        sums = slopes_of_clusters(optimum, self.codes, self.n_clusters)
+        return products_of_columns(sums, optimum.objective.design.n_threads)
 
 
 class Clusters(NamedTuple):
@@ -167,7 +173,7 @@ def cluster_covariance(
     matrix = np.zeros((outer.shape[1], outer.shape[1]))
     for grouping, sign in zip(clusters.groupings, (1.0, 1.0, -1.0), strict=False):
         factor = cluster_factor(cov_type, grouping.n_clusters, optimum.weights.n_samples, size)
-        matrix += sign * factor * (whole.T @ _meat(optimum, grouping) @ whole)
+        matrix += sign * factor * (whole.T @ grouping.meat(optimum) @ whole)
     matrix = 0.5 * (matrix + matrix.T)
     if (np.diag(matrix) <= 0.0).any():
         raise ValueError(
@@ -198,21 +204,15 @@ def cluster_factor(cov_type: str, n_clusters: int, n_samples: float, size: int) 
     return factor * (n_samples - 1.0) / (n_samples - size)
 
 
-def _sums(optimum: Optimum, grouping: Grouping) -> Matrix:
+def slopes_of_clusters(optimum: Optimum, codes: ClusterCodes, n_clusters: int) -> Matrix:
     """Return the slopes s of each cluster, (n_clusters, n_theta): a pass."""
-    design = optimum.objective.design
-    sums = sums_of_clusters(design, optimum.residuals, grouping.codes, grouping.n_clusters)
-    return sums.reshape(grouping.n_clusters, -1)
-
-
-def _meat(optimum: Optimum, grouping: Grouping) -> Matrix:
-    """Return the sum over the clusters of s s'."""
-    return products_of_columns(_sums(optimum, grouping), optimum.objective.design.n_threads)
+    sums = sums_of_clusters(optimum.objective.design, optimum.residuals, codes, n_clusters)
+    return sums.reshape(n_clusters, -1)
 
 
 def _slopes(optimum: Optimum, grouping: Grouping) -> Matrix:
     """Return W' s of each cluster, (n_clusters, rank): a pass."""
-    return _sums(optimum, grouping) @ optimum.root
+    return slopes_of_clusters(optimum, grouping.codes, grouping.n_clusters) @ optimum.root
 
 
 def joint_covariance(
@@ -242,6 +242,11 @@ def _adjusted(
     moments: Moments | JointMoments,
 ) -> Matrix:  # fmt: skip
     """Return CR2 or CR3 of contrasts W'c, (rank, n_contrasts), and add to their moments."""
+    if optimum.objective.rows.in_parts:
+        raise NotImplementedError(
+            f"{cov_type} adjusts each cluster by its rows, which is not there for dask partitions: "
+            "use CR0, CR1 or CR1S"
+        )
     if len(clusters.groupings) > 1:
         raise ValueError(f"{cov_type} is for one way of clusters; use CR1 for two")
     grouping, power = clusters.groupings[0], POWERS[cov_type]

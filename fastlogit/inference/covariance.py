@@ -11,6 +11,7 @@ softmax has a matrix of leverages, of which HC2 takes the inverse root and HC3 t
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
@@ -94,7 +95,7 @@ def covariance_of(optimum: Optimum, cov_type: str, clusters: Clusters | None) ->
         found = cluster_covariance(optimum, cov_type, clusters)
         return Covariance(found.matrix, found.degrees_of_freedom)
     root = optimum.root
-    middle = root.T @ _meat(optimum, cov_type) @ root
+    middle = root.T @ optimum.added_up(partial(_meat, cov_type=cov_type)) @ root
     outer = optimum.parameters_of(root.T)
     matrix = outer.T @ middle @ outer
     if cov_type == "HC1":

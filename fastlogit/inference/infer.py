@@ -12,10 +12,12 @@ from ..design.opening import open_rows
 from ..inputs.given import Data
 from ..inputs.table_source import TableSource
 from ..inputs.values import show
+from ..objective.objective import Objective
 from ..options import check_option
 from ..result import FitResult
 from .bias_reduced import AskedOfReduced, infer_bias_reduced
 from .bias_reduced import look_at_cov_type as look_at_cov_type_of_reduced
+from .clusters import Clusters
 from .covariance import covariance_of, look_at_cov_type
 from .fitted import (
     INTERCEPT,
@@ -34,7 +36,7 @@ from .optimum import find_optimum, objective_of_fit
 from .refusals import refuse_beyond_float64, refuse_other_fits
 from .row_weights import RowWeights, weights_by_name
 
-__all__ = ["infer", "names_of_coefficients"]
+__all__ = ["infer", "inference_of", "names_of_coefficients", "refuse_many_coefficients"]
 
 # A covariance of more coefficients would take too much memory (128 MB).
 MOST_COEFFICIENTS = 4000
@@ -170,13 +172,7 @@ def infer(
         look_at_cov_type_of_reduced(cov_type, clusters, result.bias_reduction)
     else:
         ways = look_at_cov_type(cov_type, clusters, n_rows, known)
-    n_outputs = max(1, len(result.classes) - 1)
-    n_coefficients = n_outputs * (len(result.coef) + result.fit_intercept)
-    if n_coefficients > MOST_COEFFICIENTS:
-        raise ValueError(
-            f"the covariance would have {n_coefficients} rows, more than {MOST_COEFFICIENTS}; "
-            "fastlogit.bootstrap has standard errors of single coefficients"
-        )
+    refuse_many_coefficients(result)
     names = names_of(result)
     objective = objective_of_fit(result, open_rows(data.rows.X, n_threads), data, known)
     if result.bias_reduction is not None:
@@ -184,11 +180,46 @@ def infer(
         total = float(data.weights.sum()) if data.weights.size else float(n_rows)
         asked = AskedOfReduced(result, objective, known, cov_type, all_names, terms, names.features)
         return infer_bias_reduced(asked, total)
-    optimum = find_optimum(result, objective, known, names.features, place)
-    covariance = covariance_of(optimum, cov_type, ways)
+    kind = known.kind if data.weights.size else None
+    return inference_of(result, objective, known, cov_type, ways, kind, place)
+
+
+def refuse_many_coefficients(result: FitResult) -> None:
+    """Raise for more coefficients than a covariance is made of."""
+    n_outputs = max(1, len(result.classes) - 1)
+    n_coefficients = n_outputs * (len(result.coef) + result.fit_intercept)
+    if n_coefficients > MOST_COEFFICIENTS:
+        raise ValueError(
+            f"the covariance would have {n_coefficients} rows, more than {MOST_COEFFICIENTS}; "
+            "fastlogit.bootstrap has standard errors of single coefficients"
+        )
+
+
+def inference_of(
+    result: FitResult, objective: Objective, weights: RowWeights, cov_type: str,
+    clusters: Clusters | None, kind: str | None, place: int,
+) -> Inference:  # fmt: skip
+    """Return the inference of a fit without a penalty, wherever its rows lie.
+
+    Parameters
+    ----------
+    result : FitResult
+    objective : Objective
+        Mean loss of the rows of the fit, on standardised columns.
+    weights : RowWeights
+    cov_type : str
+    clusters : Clusters or None
+        Those that it asks for.
+    kind : str or None
+        What the weights are, where there are some.
+    place : int
+        Of the class that others are compared with.
+    """
+    names = names_of(result)
+    optimum = find_optimum(result, objective, weights, names.features, place)
+    covariance = covariance_of(optimum, cov_type, clusters)
     all_names, terms = names_of_coefficients(names, result, place)
     refuse_beyond_float64(np.diag(covariance.matrix), all_names)
-    has_weights = bool(data.weights.size)
     return Inference(
         names=all_names,
         coef=optimum.values(optimum.theta),
@@ -198,13 +229,13 @@ def infer(
         likelihood=likelihood_of(optimum),
         classes=result.classes,
         reference=result.classes[place],
-        n_clusters=None if ways is None else ways.n_clusters,
-        weights=known.kind if has_weights else None,
+        n_clusters=None if clusters is None else clusters.n_clusters,
+        weights=kind,
         terms=terms,
         link=result.link,
         fractional=result.fractional,
         _optimum=optimum,
-        _clusters=ways,
+        _clusters=clusters,
         _fit=result,
     )
 

@@ -117,7 +117,7 @@ def likelihood_of(optimum: Optimum) -> Likelihood:
         n_samples=optimum.weights.n_samples,
         n_parameters=n_models * (n_features + objective.fit_intercept),
         n_slopes=n_models * n_features,
-        pearson_chi2=_pearson(optimum),
+        pearson_chi2=optimum.added_up(_pearson),
         tjur=_tjur(optimum) if n_outputs == 1 else np.nan,
         is_likelihood=optimum.weights.has_likelihood,
     )
@@ -146,12 +146,16 @@ def _tjur(optimum: Optimum) -> float:
     of_class, of_rest = rows.weights_of_class(0)
     if rows.shares is not None:
         return _tjur_of_shares(optimum, rows.shares)
+    above, total = optimum.added_up(_residuals_above)
+    return 1.0 - (above - total) / of_class - above / of_rest
+
+
+def _residuals_above(optimum: Optimum) -> tuple[float, float]:
+    """Return the sum of the positive residuals, and that of all."""
     residual = optimum.residuals[0]
-    if isinstance(rows.loss, LinkLoss):
+    if isinstance(optimum.objective.loss, LinkLoss):
         residual = _variances(optimum)[1]
-    above = float(np.maximum(residual, 0.0).sum())
-    below = above - float(residual.sum())
-    return 1.0 - below / of_class - above / of_rest
+    return float(np.maximum(residual, 0.0).sum()), float(residual.sum())
 
 
 def _probabilities(optimum: Optimum) -> Vector:

@@ -8,7 +8,8 @@ of others.
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from collections.abc import Callable, Sequence
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 
@@ -20,6 +21,7 @@ from ..inputs.given import Data
 from ..linalg.factors import Factor
 from ..linalg.resolved import DEPENDENT
 from ..objective.hessians import ContrastHessian, Hessians, LocalHessian
+from ..objective.labelled_rows import LabelledRows
 from ..objective.objective import Objective
 from ..objective.row_state import RowCurvature, RowResiduals
 from ..result import FitResult
@@ -28,7 +30,20 @@ from .refusals import not_at_optimum, not_identified, separated
 from .row_weights import RowWeights
 from .separation import report_of
 
-__all__ = ["Optimum", "Point", "evaluate", "find_optimum", "objective_of_fit", "root_of"]
+__all__ = [
+    "ENOUGH_ROWS",
+    "Optimum",
+    "PartOfOptimum",
+    "Point",
+    "evaluate",
+    "find_optimum",
+    "objective_of_fit",
+    "root_of",
+    "standardized",
+]
+
+# What is added up over rows: a number, an array, or a tuple of these.
+Sum = TypeVar("Sum")
 
 # Raw predictions have all their digits once a step changes them by less, as a root mean square.
 EXACT = 1e-10
@@ -67,6 +82,24 @@ class Point(NamedTuple):
         return self.root.T @ self.gradient
 
 
+class PartOfOptimum(NamedTuple):
+    """What is known of an optimum, for those who have a part of its rows."""
+
+    cost: float
+    gradient: Vector
+    root: Matrix
+    theta: Vector
+    reference: int
+    weights: RowWeights
+
+    def of(self, rows: LabelledRows, curvature: RowCurvature, residuals: RowResiduals) -> Optimum:
+        """Return the optimum as that part of the rows sees it."""
+        own = rows.weights_of(0)
+        weights = self.weights._replace(values=np.empty(0) if own is None else own)
+        point = Point(self.cost, self.gradient, self.root, curvature, residuals)
+        return Optimum(Objective(rows, 0.0), weights, self.theta, point, self.reference)
+
+
 class Optimum(NamedTuple):
     """Where the mean loss of one model is least.
 
@@ -79,6 +112,27 @@ class Optimum(NamedTuple):
     theta: Vector
     point: Point
     reference: int
+
+    def added_up(self, function: Callable[[Optimum], Sum]) -> Sum:
+        """Return what a function says of an optimum, added up over the parts of its rows.
+
+        The function, or what it is a partial of, is of a module: it goes to where the rows are.
+        """
+        rows, point = self.objective.rows, self.point
+        if not rows.in_parts:
+            return function(self)
+        states = point.curvature, point.residuals
+        found: Sum = rows.of_parts(_of_part, states, self.part, function)
+        return found
+
+    @property
+    def part(self) -> PartOfOptimum:
+        """What is known of it, for those who have a part of its rows."""
+        weights, point = self.weights, self.point
+        return PartOfOptimum(
+            point.cost, point.gradient, point.root, self.theta, self.reference,
+            RowWeights(weights.kind, np.empty(0), weights.n_samples, weights.is_quasi),
+        )  # fmt: skip
 
     @property
     def total_weight(self) -> float:
@@ -127,20 +181,37 @@ class Optimum(NamedTuple):
         return outputs[:, others] - outputs[:, [self.reference]]
 
 
+def _of_part(
+    rows: LabelledRows, curvature: RowCurvature, residuals: RowResiduals, part: PartOfOptimum,
+    function: Callable[[Optimum], Sum],
+) -> Sum:  # fmt: skip
+    """Return what a function says of a part of the rows."""
+    return function(part.of(rows, curvature, residuals))
+
+
 def objective_of_fit(
     result: FitResult, design: Design, data: Data, weights: RowWeights
 ) -> Objective:
     """Return the mean loss of the rows of a fit, on standardised columns, without a penalty."""
     objective = Objective(labelled_rows(result, design, data, weights.values), 0.0)
-    n_samples = design.shape[0]
-    stride = max(1, n_samples // ENOUGH_ROWS)
     plain = not weights.values.size and design.gives_rows_freely
-    if not (stride > 1 and plain and objective.standardize(stride)):
-        objective.standardize()
-    scale = objective.design.columns.inverse_scale
-    if not np.isfinite(scale).all():
-        validation.refuse_not_finite(objective.design, data.rows.names)
+    standardized(objective, ENOUGH_ROWS if plain else design.shape[0], data.rows.names)
     return objective
+
+
+def standardized(objective: Objective, n_rows: int, names: Sequence[str] | None) -> None:
+    """Centre and scale the columns, by about so many rows where these will do.
+
+    Raises
+    ------
+    ValueError
+        If X holds a value that is not finite.
+    """
+    stride = max(1, objective.design.shape[0] // n_rows)
+    if not (stride > 1 and objective.standardize(stride)):
+        objective.standardize()
+    if not np.isfinite(objective.design.columns.inverse_scale).all():
+        validation.refuse_not_finite(objective.design, names)
 
 
 def find_optimum(
@@ -240,7 +311,7 @@ def _refuse_separated(
     looks.inspect(point)
     looks.decide(np.array([0]), point)
     if looks.found:
-        report = None  # which is of labels
-        if objective.rows.shares is None:
+        report = None  # which is of labels, and looks at rows one by one
+        if objective.rows.shares is None and not objective.rows.in_parts:
             report = report_of(objective, names, result.classes.tolist(), reference)
         raise separated(looks.describe(0), names, result, report)

@@ -70,13 +70,7 @@ class LossFall:
     def _of_models(self, n_models: int) -> Objective:
         """Return the loss of the same rows, as so many models of one kind see them."""
         if n_models not in self._models:
-            rows = self._objective.rows
-            none = rows.weights_of(0)
-            weights = np.empty(0) if none is None else none
-            many = rows.weighted(
-                np.tile(rows.positive, n_models), weights,
-                np.zeros(n_models * rows.n_outputs, dtype=np.int64),
-            )  # fmt: skip
+            many = self._objective.rows.only(np.zeros(n_models, dtype=np.int64))
             self._models[n_models] = Objective(many, 0.0)
         return self._models[n_models]
 

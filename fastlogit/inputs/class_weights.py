@@ -9,7 +9,13 @@ from ..arrays import Array, ArrayLike, Codes, Floats, Labels, Vector
 from . import validation
 from .conversion import as_numbers
 
-__all__ = ["batch_weights", "one_dimensional", "row_weights", "weights_of_classes"]
+__all__ = [
+    "batch_weights",
+    "factors_of_classes",
+    "one_dimensional",
+    "row_weights",
+    "weights_of_classes",
+]
 
 
 def row_weights(
@@ -84,16 +90,45 @@ def weights_of_classes(
         return sample_weight
     rows = validation.check_weights(sample_weight, len(codes))
     rows = rows if rows.size else np.ones(len(codes))
+    counts: Array = np.bincount(codes, weights=rows, minlength=classes.size)  # of float64
+    factors = factors_of_classes(class_weight, multi_class, classes, counts)
+    if factors.ndim == 1:
+        return factors[codes] * rows
+    return factors.T[codes] * rows[:, None]
+
+
+def factors_of_classes(
+    class_weight: object, multi_class: str, classes: Labels, counts: Vector
+) -> Floats:
+    """Return what the weights of the rows of each class are multiplied by.
+
+    Parameters
+    ----------
+    class_weight : dict or "balanced"
+    multi_class : {"multinomial", "ovr"}
+    classes : ndarray of shape (n_classes,)
+    counts : ndarray of shape (n_classes,)
+        The weight of the rows of each class.
+
+    Returns
+    -------
+    ndarray of shape (n_classes,) or (n_classes, n_classes)
+        A row for each one-vs-rest problem, where each is balanced by itself.
+
+    Raises
+    ------
+    ValueError
+        If the weights have a class that there is not.
+    """
     if class_weight != "balanced":
         per_class: Vector = compute_class_weight(class_weight, classes=classes, y=classes)
-        return per_class[codes] * rows
-    counts: Array = np.bincount(codes, weights=rows, minlength=classes.size)  # of float64
-    if multi_class == "multinomial" or classes.size == 2:
-        return _balance(counts, counts.sum() / classes.size)[codes] * rows
+        return per_class
     total = counts.sum()
+    if multi_class == "multinomial" or classes.size == 2:
+        return _balance(counts, total / classes.size)
     alone, others = _balance(counts, total / 2.0), _balance(total - counts, total / 2.0)
-    members = codes[:, None] == np.arange(classes.size)
-    return np.where(members, alone, others) * rows[:, None]
+    own = np.eye(classes.size, dtype=bool)
+    return np.where(own, alone[:, None], others[:, None])
 
 
 def batch_weights(

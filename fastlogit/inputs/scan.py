@@ -21,11 +21,15 @@ from .conversion import as_numbers
 from .objects import is_readable
 from .readers import is_frame, refuse_lazy
 from .sparse import columns_of, shape_of, sparse_of
+from .values import column_text
 
 __all__ = ["Block", "Columns", "look_at_columns"]
 
 # A frame, table or sparse matrix of another library, none of which is imported here.
 Foreign: TypeAlias = Any
+
+# What stands for a missing genotype: in PLINK's texts, and in the int8 of bed-reader.
+MISSING_GENOTYPES = (-9.0, -127.0)
 
 
 class Block(NamedTuple):
@@ -45,10 +49,13 @@ class Columns:
         Rows and columns.
     names : list of str or None
         The names of the columns, where they have names.
+    untold : str or None
+        What was read that looks like the code of missing genotypes, which nobody named.
     """
 
     def __init__(self, given: Foreign, missing: float | None, names: list[str] | None) -> None:
         self._given, self._missing = given, missing
+        self.untold: str | None = None
         self.shape: tuple[int, int] = (int(given.shape[0]), int(given.shape[1]))
         self.names = names
 
@@ -61,7 +68,22 @@ class Columns:
         np.copyto(values, part.T, casting="unsafe")
         if self._missing is not None:
             values[values == self._missing] = np.nan
-        return Block(values, np.fmin.reduce(values, axis=1), np.fmax.reduce(values, axis=1))
+        block = Block(values, np.fmin.reduce(values, axis=1), np.fmax.reduce(values, axis=1))
+        if self._missing is None and self.untold is None and part.dtype.kind == "i":
+            self.untold = self._untold_code(block, first)
+        return block
+
+    def _untold_code(self, block: Block, first: int) -> str | None:
+        """Return words on the first column of 0, 1, 2 and a code that PLINK's readers have."""
+        for place in np.flatnonzero(np.isin(block.lows, MISSING_GENOTYPES) & (block.highs <= 2.0)):
+            low = block.lows[place]
+            if not ((block.values[place] > low) & (block.values[place] < 0.0)).any():
+                column = column_text(first + int(place), self.names)
+                return (
+                    f"{column} holds {low:.0f} beside 0, 1 and 2, as genotypes do where one is "
+                    f"missing, and it was taken for a number; pass missing={low:.0f} if it is none"
+                )
+        return None
 
     def _dense(self, first: int, last: int) -> Array:
         given = self._given

@@ -80,6 +80,10 @@ def _reader(path: Path, form: TextFormat, texts: Collection[str]) -> Callable[[]
                 f"{path} is no CSV file: leave --sep, --decimal, --thousands and --na out"
             )
         return partial(_READERS[suffix], path)
+    if path.is_dir():
+        raise IsADirectoryError(
+            f"{path} is a folder, which fit and predict alone take; give a file"
+        )
     known = ", ".join((*_CSV, *_READERS))
     raise ValueError(f"{path}: unknown kind of file {suffix!r}; fastlogit reads {known}")
 

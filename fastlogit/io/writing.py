@@ -13,13 +13,14 @@ import numpy as np
 from fastlogit.io.tables import Array
 
 
-def check_writable(path: Path, suffixes: Sequence[str] = ()) -> None:
+def check_writable(path: Path, suffixes: Sequence[str] = (), *, read: Sequence[Path] = ()) -> None:
     """Raise, before any work is done, if a file cannot be written at this place.
 
     Raises
     ------
     ValueError
-        If the directory is not there, or the name ends otherwise than in `suffixes`.
+        If the directory is not there, the name ends otherwise than in `suffixes`, or it is one of
+        the files that are `read`.
     """
     if path.is_dir():
         raise ValueError(f"cannot write {path}: it is a directory")
@@ -27,6 +28,8 @@ def check_writable(path: Path, suffixes: Sequence[str] = ()) -> None:
         raise ValueError(f"cannot write {path}: there is no directory {path.parent}")
     if suffixes and path.suffix.lower() not in suffixes:
         raise ValueError(f"cannot write {path}: the name must end in {' or '.join(suffixes)}")
+    if any(path.resolve() == each.resolve() for each in read):
+        raise ValueError(f"cannot write {path}: it is read; give --out another name")
 
 
 #: Kinds of files that `write_columns` can write.

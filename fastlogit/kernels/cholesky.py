@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 from numba import prange
 
-from .policy import entry, kernel
+from .policy import entry, kernel, part
 from .rows import empty_at_line
 from .simd import LANES, broadcast, load, multiply_add, splat, store, subtract, total
 
@@ -47,7 +47,7 @@ PANEL = BAND * LANES
 STRIP = 3
 
 
-@kernel
+@part
 def dot(a: Any, first: int, b: Any, second: int, count: int) -> float:
     """Product of ``a[first : first + count]`` and ``b[second : second + count]``."""
     partial = splat(0.0)
@@ -60,7 +60,7 @@ def dot(a: Any, first: int, b: Any, second: int, count: int) -> float:
     return result
 
 
-@kernel
+@part
 def eliminate(matrix: Any, lower: Any, row: int, begin: int, end: int) -> None:
     """Set columns `begin` to `end` of one row of the factor; those before are set already."""
     size = matrix.shape[0]
@@ -73,7 +73,7 @@ def eliminate(matrix: Any, lower: Any, row: int, begin: int, end: int) -> None:
         lower[row * size + column] = value
 
 
-@kernel
+@part
 def eliminate_four(matrix: Any, lower: Any, row: int) -> None:
     """Set all columns before `row` of four rows of the factor, from `row` on."""
     size = matrix.shape[0]
@@ -107,7 +107,7 @@ def eliminate_four(matrix: Any, lower: Any, row: int) -> None:
         lower[a2 + column], lower[a3 + column] = v2, v3
 
 
-@kernel
+@part
 def set_pivot(matrix: Any, lower: Any, row: int, threshold: float) -> int:
     """Set the diagonal element and clear the row behind it; 1 if the row is independent, else 0."""
     size = matrix.shape[0]
@@ -160,14 +160,14 @@ factor = entry(_factor, name="factor")
 factor_each = entry(_factor_each)
 
 
-@kernel
+@part
 def panel_at(band: int, panel: int, n_bands: int) -> int:
     """Place of a panel of a band: panels left of the diagonal are not kept."""
     before = BAND_PANELS * (band * n_bands - band * (band - 1) // 2)
     return (before + panel - BAND_PANELS * band) * PANEL
 
 
-@kernel
+@part
 def subtract_tile(work: Any, a: int, b: int, column: int, count: int, to: int) -> None:
     """Subtract from six rows of a panel, at `to`, products with six columns over `count` rows.
 
@@ -195,7 +195,7 @@ def subtract_tile(work: Any, a: int, b: int, column: int, count: int, to: int) -
     store(work, to + 5 * LANES, subtract(load(work, to + 5 * LANES), c5))
 
 
-@kernel
+@part
 def subtract_bands(work: Any, band: int, first: int, last: int, n_bands: int, edge: int) -> None:
     """Subtract the products of all bands above from panels `first` to `last` of a band.
 
@@ -210,7 +210,7 @@ def subtract_bands(work: Any, band: int, first: int, last: int, n_bands: int, ed
                 subtract_tile(work, a, b, row, BAND, to + row * LANES)
 
 
-@kernel
+@part
 def factor_triangle(work: Any, start: int, threshold: float, own: Any, first: int) -> int:
     """Factor the triangle of a band, six panels from `start` on; `own` is the matrix's diagonal.
 
@@ -240,7 +240,7 @@ def factor_triangle(work: Any, start: int, threshold: float, own: Any, first: in
     return rank
 
 
-@kernel
+@part
 def solve_panel(work: Any, start: int, to: int) -> None:
     """Solve U' x = b for a panel of right-hand sides, with the triangle at `start`, in place."""
     for first in range(0, BAND, GROUP):
@@ -260,7 +260,7 @@ def solve_panel(work: Any, start: int, to: int) -> None:
                 store(work, to + row * LANES, splat(0.0))
 
 
-@kernel
+@part
 def copy_panels(matrix: Any, panel: int, n_bands: int, work: Any) -> None:
     """Copy eight rows of the lower triangle to the panel of each band; what is beyond is 0."""
     size = matrix.shape[0]
@@ -274,7 +274,7 @@ def copy_panels(matrix: Any, panel: int, n_bands: int, work: Any) -> None:
                 work[to + (column - left) * LANES + lane] = matrix[row, column]
 
 
-@kernel
+@part
 def copy_factor(work: Any, panel: int, n_bands: int, factor_out: Any) -> None:
     """Copy the panel of each band to eight rows of the factor, with zeros behind the diagonal."""
     size = factor_out.shape[0]
@@ -318,7 +318,7 @@ def _factor_in_bands(matrix: Any, threshold: float, factor_out: Any) -> int:
 factor_in_bands = entry(_factor_in_bands)
 
 
-@kernel
+@part
 def solve_forward(factor: Any, lower: Any, right: Any, side: int, solution: Any) -> None:
     size = factor.shape[0]
     start = side * size
@@ -331,7 +331,7 @@ def solve_forward(factor: Any, lower: Any, right: Any, side: int, solution: Any)
         solution[start + row] = value
 
 
-@kernel
+@part
 def solve_backward(factor: Any, lower: Any, side: int, solution: Any) -> None:
     size = factor.shape[0]
     start = side * size

@@ -12,7 +12,7 @@ from numba import prange
 
 from .gram import pack_columns
 from .passes import Layout, direct_block, direct_source, gathered_block, gathered_source
-from .policy import Twins, entry, kernel
+from .policy import Twins, entry, part
 from .rows import Span, empty_at_line, packed_width, zeros_at_line
 from .simd import LANES, load, multiply_add, splat, store, subtract
 
@@ -22,7 +22,7 @@ __all__ = ["cluster_grams", "cluster_sums"]
 GATHERED = 64
 
 
-@kernel
+@part
 def add_multiple(row: Any, factor: float, sums_out: Any, to: int) -> None:
     """Add a multiple of a row to sums, vector by vector."""
     times = splat(factor)
@@ -31,7 +31,7 @@ def add_multiple(row: Any, factor: float, sums_out: Any, to: int) -> None:
         store(sums_out, to + place, more)
 
 
-@kernel
+@part
 def add_sums(
     values: Any, at: int, width: int, center: Any, scale: Any, row: Any, factors: Any, index: int,
     cluster: int, sums_out: Any,
@@ -56,7 +56,7 @@ def add_sums(
         sums_out[to + center.size] += factor
 
 
-@kernel
+@part
 def add_products(
     values: Any, at: int, width: int, center: Any, scale: Any, row: Any, factors: Any, index: int,
     cluster: int, sums_out: Any,

@@ -17,7 +17,7 @@ from numba import prange
 
 from ..arrays import Indices
 from .passes import Layout, direct_block, direct_source, gathered_block, gathered_source
-from .policy import Twins, entry, kernel
+from .policy import Twins, entry, kernel, part
 from .rows import empty_at_line, packed_width, unpack_slot, zeros_at_line
 from .scattered import PARTS, add_strips, by_model, by_row, passes_by
 from .simd import LANES, add, load, multiply_add, splat, store, subtract
@@ -61,7 +61,7 @@ def model_slots(n_models: int) -> int:
 # Cost and gradient
 
 
-@kernel
+@part
 def look_up_block(
     rows: Any, first: int, count: int, table: Any, intercept: Any, size: int, raw_out: Any,
     turned: Any,
@@ -92,7 +92,7 @@ def look_up_block(
     by_model(turned, count, n_slots, size, raw_out)
 
 
-@kernel
+@part
 def scatter_block(
     rows: Any, first: int, count: int, residual: Any, size: int, n_slots: int, turned: Any,
     gradient_out: Any,
@@ -120,7 +120,7 @@ def scatter_block(
 PASSES = passes_by("codes", look_up_block, scatter_block)
 
 
-@kernel
+@part
 def scatter_chunk(rows: Any, start: int, stop: int, vectors: Any, sums_out: Any) -> None:
     """Add the numbers of each level's rows, of one vector after the other."""
     codes, stride, firsts = rows.codes, np.uint64(rows.stride), rows.firsts
@@ -138,15 +138,15 @@ def scatter_chunk(rows: Any, start: int, stop: int, vectors: Any, sums_out: Any)
 def _scatter(rows: Any, bounds: Any, vectors: Any, strips: Any, sums_out: Any) -> None:
     for chunk in prange(bounds.size - 1):
         scatter_chunk(rows, bounds[chunk], bounds[chunk + 1], vectors, strips[chunk])
-    for part in prange(PARTS):
-        add_strips(strips, part, sums_out)
+    for piece in prange(PARTS):
+        add_strips(strips, piece, sums_out)
 
 
 # ------------------------------------------------------------------------------------------------
 # Products
 
 
-@kernel
+@part
 def count_pairs(rows: Any, start: int, stop: int, weights: Any, products_out: Any) -> None:
     """Add each row's weight at the levels of each two columns, and of each column with itself.
 
@@ -171,11 +171,11 @@ def count_pairs(rows: Any, start: int, stop: int, weights: Any, products_out: An
 def _gram(rows: Any, bounds: Any, weights: Any, strips: Any, products_out: Any) -> None:
     for chunk in prange(bounds.size - 1):
         count_pairs(rows, bounds[chunk], bounds[chunk + 1], weights, strips[chunk])
-    for part in prange(PARTS):
-        add_strips(strips, part, products_out)
+    for piece in prange(PARTS):
+        add_strips(strips, piece, products_out)
 
 
-@kernel
+@part
 def add_sparse(
     rows: Any, sparse: Any, start: int, stop: int, weights: Any, n_features: int, products_out: Any
 ) -> None:
@@ -203,11 +203,11 @@ def _products_with_sparse(
         add_sparse(
             rows, sparse, bounds[chunk], bounds[chunk + 1], weights, n_features, strips[chunk]
         )
-    for part in prange(PARTS):
-        add_strips(strips, part, products_out)
+    for piece in prange(PARTS):
+        add_strips(strips, piece, products_out)
 
 
-@kernel
+@part
 def weigh_rows(
     values: Any, place: int, stride: int, width: int, first: int, count: int, weights: Any,
     center: Any, weighed_out: Any,
@@ -224,7 +224,7 @@ def weigh_rows(
             column += LANES
 
 
-@kernel
+@part
 def add_weighed(
     rows: Any, first: int, count: int, weighed: Any, packed: int, products_out: Any
 ) -> None:
@@ -271,8 +271,8 @@ def _products_with_dense(layout: Layout) -> Twins:
             center[unpack_slot(column, width, packed)] = dense.center[column]
         for chunk in prange(bounds.size - 1):
             add_chunk(rows, dense, bounds[chunk], bounds[chunk + 1], weights, center, strips[chunk])
-        for part in prange(PARTS):
-            add_strips(strips, part, products_out)
+        for piece in prange(PARTS):
+            add_strips(strips, piece, products_out)
 
     return entry(products_with_dense, name=layout.value)
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from .policy import kernel
+from .policy import part
 from .simd import LANES, byteswap, load, multiply_add, splat, store, total
 
 __all__ = [
@@ -27,7 +27,7 @@ __all__ = [
 TILE = 4
 
 
-@kernel
+@part
 def block_height(n_features: int) -> int:
     """Rows of one block, whole tiles: in L1 if the rows are short, in L2 else."""
     if n_features <= 8:
@@ -35,7 +35,7 @@ def block_height(n_features: int) -> int:
     return 128 if n_features <= 32 else 64
 
 
-@kernel
+@part
 def gather_columns(
     X: Any, swapped: bool, start: int, count: int, center: Any, height: int, columns_out: Any
 ) -> None:
@@ -54,7 +54,7 @@ def gather_columns(
             columns_out[to + row] = 0.0
 
 
-@kernel
+@part
 def sweep_prediction(
     columns: Any, height: int, n_features: int,
     coef: Any, base: int, intercept: float, raw_out: Any, at: int,
@@ -76,7 +76,7 @@ def sweep_prediction(
         store(raw_out, at + row + 3 * LANES, a3)
 
 
-@kernel
+@part
 def sum_columns(
     columns: Any, height: int, n_features: int,
     factor: Any, at: int, sums_out: Any, base: int,
@@ -104,7 +104,7 @@ def sum_columns(
             sums_out[base + column + 3] += total(a3)
 
 
-@kernel
+@part
 def sum_squares(columns: Any, height: int, n_features: int, factor: Any, sums_out: Any) -> None:
     """Add the sum of factor times the column's squares to each column's sum."""
     zero = splat(0.0)

@@ -137,7 +137,7 @@ def step_back(
     out[to] = found if found > LEAST else 0.0
 
 
-@kernel
+@part
 def from_the_end(
     chances: Any, rests: Any, n_rows: int, n_cases: int, span: int, state: Any, marks_out: Any
 ) -> float:
@@ -156,7 +156,7 @@ def from_the_end(
     return float(state[n_cases])
 
 
-@kernel
+@part
 def unfold(
     chances: Any, rests: Any, shape: Any, begin: int, end: int, span: int, marks: Any, tail_out: Any
 ) -> None:
@@ -177,7 +177,7 @@ def unfold(
         step_back(chances[row], rests[row], tail_out, at, tail_out, at - width, top)
 
 
-@kernel
+@part
 def add_row(
     x: Any, size: int, chance: float, rest: float, ends: Any, tail: Any, at: int, state: Any,
     means: Any, spreads_out: Any,

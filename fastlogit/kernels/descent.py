@@ -12,7 +12,7 @@ import numpy as np
 from numba import prange
 
 from .passes import Layout, add_partials, chunk_rows, model_slots, pack_models, sum_chunk_kernel
-from .policy import Twins, entry, kernel
+from .policy import Twins, entry, kernel, part
 from .rows import empty_at_line, packed_width, unpack_slot
 
 __all__ = [
@@ -107,7 +107,7 @@ def state_at(coef: Any, intercept: Any) -> DescentState:
     )
 
 
-@kernel
+@part
 def keep_best(state: Any, model: int, cost: float) -> None:
     """Remember the point just evaluated."""
     state.best_cost[model] = cost
@@ -116,7 +116,7 @@ def keep_best(state: Any, model: int, cost: float) -> None:
         state.best[model, column] = state.point[model, column]
 
 
-@kernel
+@part
 def return_to_iterate(state: Any, model: int) -> None:
     """Drop the momentum: the next gradient is taken at the iterate itself."""
     state.momentum[model] = 1.0
@@ -127,7 +127,7 @@ def return_to_iterate(state: Any, model: int) -> None:
         state.point[model, column] = state.coef[model, column]
 
 
-@kernel
+@part
 def finish_evaluation(
     state: Any, total: Any, rows: Any, total_weight: Any, width: int, penalty: Any
 ) -> None:
@@ -148,7 +148,7 @@ def finish_evaluation(
         state.cost[model] = cost
 
 
-@kernel
+@part
 def aim(state: Any, model: int, step_size: float) -> tuple[float, float]:
     """Put the new iterate in the gradient's place; return the largest change and the rise by it."""
     slope = state.intercept_gradient[model]
@@ -165,7 +165,7 @@ def aim(state: Any, model: int, step_size: float) -> tuple[float, float]:
     return largest, rise
 
 
-@kernel
+@part
 def go_on(state: Any, model: int, extrapolation: float) -> None:
     """Take the new iterate from the gradient's place, and the next point beyond it."""
     new = state.intercept_gradient[model]
@@ -179,7 +179,7 @@ def go_on(state: Any, model: int, extrapolation: float) -> None:
         state.coef[model, column] = new
 
 
-@kernel
+@part
 def move(state: Any, first: int, stop: int, step_size: float, accelerate: bool) -> float:
     """Step against the gradient, extrapolate by the momentum; return the largest change.
 
@@ -193,8 +193,9 @@ def move(state: Any, first: int, stop: int, step_size: float, accelerate: bool) 
         rise += slope
     extrapolation, following = 0.0, 1.0
     if accelerate and rise <= 0.0:
-        following = 0.5 * (1.0 + np.sqrt(1.0 + 4.0 * state.momentum[first] ** 2))
-        extrapolation = (state.momentum[first] - 1.0) / following
+        before = state.momentum[first]
+        following = 0.5 * (1.0 + np.sqrt(1.0 + 4.0 * (before * before)))
+        extrapolation = (before - 1.0) / following
     for model in range(first, stop):
         state.momentum[model] = following
         state.plain[model] = 1 if extrapolation == 0.0 else 0

@@ -24,7 +24,7 @@ import numpy as np
 from numba import prange, types
 from numba.extending import overload
 
-from .policy import Twins, entry, formula, kernel
+from .policy import Twins, entry, formula, part
 
 __all__ = [
     "CHUNK",
@@ -438,12 +438,12 @@ class ArrayLoops(NamedTuple):
 
 
 def _make_array(func: Callable[[Any], Any]) -> ArrayLoops:
-    @kernel
+    @part
     def fill(x: Any, out: Any) -> None:
         for i in range(out.size):
             out[i] = func(x[i])
 
-    @kernel
+    @part
     def replace(out: Any) -> None:
         for i in range(out.size):
             out[i] = func(out[i])

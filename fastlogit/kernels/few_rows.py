@@ -18,7 +18,7 @@ import numpy as np
 
 from .cholesky import dot, factor_one, solve_backward, solve_forward
 from .elementwise import exp_nonpositive, log1p_unit
-from .policy import entry, kernel
+from .policy import entry, kernel, part
 
 __all__ = ["fit_few_rows"]
 
@@ -36,12 +36,12 @@ def times_gram(gram: Any, vector: Any, out: Any) -> None:
         out[row] = dot(flat, row * size, vector, 0, size)
 
 
-@kernel
+@part
 def inner_product(a: Any, b: Any) -> float:
     return dot(a, 0, b, 0, a.size)
 
 
-@kernel
+@part
 def mean_loss(rows: Any, raw: Any, residual_out: Any, curvature_out: Any) -> float:
     """Return the weighted loss at raw predictions; set each row's slope and curvature."""
     loss = 0.0
@@ -108,7 +108,7 @@ def newton_step(
     return step
 
 
-@kernel
+@part
 def search(
     rows: Any, raw: Any, change: Any, cost: float, slope: float, penalties: Any, trial_out: Any,
     row_state_out: Any,

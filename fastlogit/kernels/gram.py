@@ -20,7 +20,7 @@ from typing import Any, NamedTuple
 from numba import prange
 
 from .passes import Layout, direct_block, direct_source, gathered_block, gathered_source
-from .policy import Twins, entry, kernel
+from .policy import Twins, entry, kernel, part
 from .rows import Span, empty_at_line, packed_width, unpack_slot
 from .simd import LANES, add, broadcast, load, multiply_add, splat, store, subtract
 
@@ -72,19 +72,19 @@ class Cells(NamedTuple):
     n_cells: int
 
 
-@kernel
+@part
 def panels_of(n_slots: int) -> int:
     """Panels that hold so many columns."""
     return (n_slots + LANES - 1) // LANES
 
 
-@kernel
+@part
 def cells_before(strip: int, n_panels: int) -> int:
     """Cells in the strips (of three panels of columns) to the left of `strip`."""
     return strip * n_panels - CELL_PANELS * (strip * (strip - 1) // 2)
 
 
-@kernel
+@part
 def intercept_slot(n_features: int, width: int, packed: int) -> int:
     """Place of the column of ones: a lane that no feature uses, or else a panel of its own."""
     if width == packed:
@@ -92,7 +92,7 @@ def intercept_slot(n_features: int, width: int, packed: int) -> int:
     return packed - LANES
 
 
-@kernel
+@part
 def slot_of(column: int, n_features: int, width: int, packed: int) -> int:
     """Place of a column of the matrix among the packed columns; the last is that of ones."""
     if column < n_features:
@@ -100,7 +100,7 @@ def slot_of(column: int, n_features: int, width: int, packed: int) -> int:
     return intercept_slot(n_features, width, packed)
 
 
-@kernel
+@part
 def pack_columns(rows: Any, width: int, center_out: Any, scale_out: Any) -> None:
     """Pack centre and inverse scale; lanes that no feature uses have inverse scale 0."""
     center_out[:] = 0.0
@@ -111,7 +111,7 @@ def pack_columns(rows: Any, width: int, center_out: Any, scale_out: Any) -> None
         scale_out[slot] = rows.inverse_scale[column]
 
 
-@kernel
+@part
 def pack_panels(
     values: Any, span: Span, weights: Any, first_row: int, center: Any, scale: Any, panels: Panels,
     work: Any, row_to: int,
@@ -146,7 +146,7 @@ def pack_panels(
     return row_to
 
 
-@kernel
+@part
 def add_tile(
     panels: Any, panel: int, column: int, height: int, count: int, sums_out: Any, to: int
 ) -> None:
@@ -174,7 +174,7 @@ def add_tile(
     store(sums_out, to + 5 * LANES, add(load(sums_out, to + 5 * LANES), c5))
 
 
-@kernel
+@part
 def add_cells(panels: Any, height: int, count: int, cells: Cells, sums_out: Any, to: int) -> None:
     """Add the products of a block to cells, whose sums begin at `to`."""
     n_slots, strip, panel, n_cells = cells
@@ -193,7 +193,7 @@ def add_cells(panels: Any, height: int, count: int, cells: Cells, sums_out: Any,
             panel = strip * CELL_PANELS
 
 
-@kernel
+@part
 def strip_of(cell: int, n_panels: int) -> int:
     """Strip of three panels of columns in which a cell lies."""
     strip = 0
@@ -202,7 +202,7 @@ def strip_of(cell: int, n_panels: int) -> int:
     return strip
 
 
-@kernel
+@part
 def plan(n_samples: int, n_slots: int, size: int, itemsize: int) -> tuple[int, int]:
     """Rows of a chunk and bands of the cells, by the shape and the type of X alone."""
     share = int(SUMS_SHARE * itemsize / 8 * n_samples * n_slots)
@@ -213,7 +213,7 @@ def plan(n_samples: int, n_slots: int, size: int, itemsize: int) -> tuple[int, i
     return (step + BLOCK - 1) // BLOCK * BLOCK, n_bands
 
 
-@kernel
+@part
 def add_chunks(sums: Any, n_chunks: int, size: int) -> None:
     """Add the chunks' sums to those of the first, in the order of the rows."""
     for chunk in range(1, n_chunks):
@@ -222,7 +222,7 @@ def add_chunks(sums: Any, n_chunks: int, size: int) -> None:
             store(sums, place, add(load(sums, place), more))
 
 
-@kernel
+@part
 def unpack_cells(
     sums: Any, n_features: int, width: int, packed: int, n_panels: int, gram_out: Any
 ) -> None:
@@ -241,7 +241,7 @@ def unpack_cells(
             gram_out[column, row] = value
 
 
-@kernel
+@part
 def lay_out(n_features: int, direct: bool) -> tuple[int, int, int, int]:
     """Return packed width, width of the rows as they are read, slots and cells."""
     packed = packed_width(n_features)

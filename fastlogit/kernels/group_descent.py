@@ -11,7 +11,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from .policy import entry, kernel
+from .policy import entry, part
 
 __all__ = ["descend_groups", "group_size"]
 
@@ -19,7 +19,7 @@ __all__ = ["descend_groups", "group_size"]
 STEPS = 60
 
 
-@kernel
+@part
 def size_of_group(pull: Any, diagonal: Any, strength: float) -> float:
     """Return the t > 0 with ``sum (pull / (diagonal t + strength))^2 = 1``.
 

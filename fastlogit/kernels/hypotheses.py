@@ -14,7 +14,7 @@ from numba import prange
 from .columns import block_height, gather_columns, sweep_prediction
 from .elementwise import exp_nonpositive, log1p_positive, log1p_unit
 from .passes import Layout, chunk_rows, model_slots, pack_models
-from .policy import Twins, entry, kernel
+from .policy import Twins, entry, kernel, part
 from .rows import (
     AHEAD_BYTES,
     LINE_BYTES,
@@ -45,7 +45,7 @@ NEAR_BYTES, LINES_MEANWHILE = 2048, 32
 SMALL_SUM = 1e-280
 
 
-@kernel
+@part
 def predict_one(rows: Any, span: Span, coef: Any, intercept: float, raw_out: Any) -> None:
     """Raw prediction of rows that are not centred by one model.
 
@@ -69,7 +69,7 @@ def predict_one(rows: Any, span: Span, coef: Any, intercept: float, raw_out: Any
         prefetch_l2(rows, following + number * line)
 
 
-@kernel
+@part
 def predict_pair(
     rows: Any, span: Span, coef: Any, packed: int, model: int, intercept: Any, raw_out: Any,
     block: int, ahead: int, until: int,
@@ -111,7 +111,7 @@ def predict_pair(
     return ahead
 
 
-@kernel
+@part
 def write_raw(raw: Any, block: int, n_models: int, first: int, count: int, out: Any) -> None:
     # Numbers without sign need no check for an index from the end, which would end vectorisation.
     n_rows, width = np.uint64(count), np.uint64(n_models)
@@ -121,7 +121,7 @@ def write_raw(raw: Any, block: int, n_models: int, first: int, count: int, out: 
             out[to + row * width] = raw[at + row]
 
 
-@kernel
+@part
 def write_binary(
     raw: Any, block: int, first: int, count: int, is_log: bool, work: Any, out: Any
 ) -> None:
@@ -146,7 +146,7 @@ def write_binary(
             out[after + two * row] = large if is_positive else small
 
 
-@kernel
+@part
 def write_softmax(
     raw: Any, block: int, n_models: int, first: int, count: int, is_log: bool, work: Any, out: Any
 ) -> None:
@@ -169,7 +169,7 @@ def write_softmax(
     write_raw(work, block, n_models, first, count, out)
 
 
-@kernel
+@part
 def write_one_vs_all(
     raw: Any, block: int, n_models: int, first: int, count: int, is_log: bool, work: Any, out: Any
 ) -> None:
@@ -195,7 +195,7 @@ def write_one_vs_all(
     write_raw(work, block, n_models, first, count, out)
 
 
-@kernel
+@part
 def normalize_logs(raw: Any, block: int, n_models: int, row: int, is_log: bool, work: Any) -> None:
     """Normalise the hypotheses of a row from the logarithms of the sigmoids."""
     top, whole = -np.inf, 0.0
@@ -212,11 +212,9 @@ def normalize_logs(raw: Any, block: int, n_models: int, row: int, is_log: bool, 
         work[model * block + row] = value if is_log else exp_nonpositive(min(value, 0.0))
 
 
-@kernel
-def write_block(
-    kind: int, raw: Any, block: int, n_models: int, first: int, count: int, work: Any, out: Any
-) -> float:
-    """Write what is asked for; the result is NaN if a raw prediction is not finite."""
+@part
+def spoiled_by(raw: Any, block: int, n_models: int, count: int) -> float:
+    """Return 0, or NaN if a raw prediction is not finite."""
     spoiled = 0.0
     for model in range(n_models):
         at, whole = model * block, count - count % LANES
@@ -226,6 +224,15 @@ def write_block(
         spoiled += total(zeros)
         for row in range(at + whole, at + count):
             spoiled += raw[row] * 0.0
+    return spoiled
+
+
+@part
+def write_block(
+    kind: int, raw: Any, block: int, n_models: int, first: int, count: int, work: Any, out: Any
+) -> float:
+    """Write what is asked for; the result is NaN if a raw prediction is not finite."""
+    spoiled = spoiled_by(raw, block, n_models, count)
     is_log = kind >= LOG
     asked = kind - LOG if is_log else kind
     if asked == RAW:

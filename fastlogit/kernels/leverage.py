@@ -12,7 +12,7 @@ from typing import Any
 from numba import prange
 
 from .passes import Layout, chunk_rows, direct_block, direct_source, gathered_block, gathered_source
-from .policy import Twins, entry, kernel
+from .policy import Twins, entry, part
 from .rows import Span, empty_at_line, pack_rows, packed_width, unpack_slot, zeros_at_line
 from .simd import LANES, broadcast, load, multiply_add, store, total
 
@@ -24,14 +24,14 @@ FUNCTIONS = LANES
 TOGETHER, HEIGHT = 4, 32
 
 
-@kernel
+@part
 def add_square(vector: Any, sums_out: Any, row: int) -> None:
     """Add the squares of a vector to those of a row."""
     at = row * LANES
     store(sums_out, at, multiply_add(vector, vector, load(sums_out, at)))
 
 
-@kernel
+@part
 def add_tile(
     packed: Any, size: int, width: int, factor: Any, first: int, start: Any, reach: int,
     sums_out: Any,

@@ -15,7 +15,7 @@ from numba import prange
 from .cholesky import factor_one, solve_backward, solve_forward
 from .gram import BLOCK, CELL, CELL_PANELS, Cells, add_cells, cells_before
 from .passes import Layout, direct_block, direct_source, gathered_block, gathered_source
-from .policy import Twins, entry, kernel
+from .policy import Twins, entry, kernel, part
 from .rows import packed_width, zeros_at_line
 from .simd import LANES, add, load, multiply_add, splat, store, total
 
@@ -25,7 +25,7 @@ __all__ = ["apply_inverse", "sample"]
 UNROLL = 4
 
 
-@kernel
+@part
 def multiply_rows(
     rows: Any, first: int, n_rows: int, width: int, vector: Any, at: int, out: Any, to: int
 ) -> None:
@@ -44,7 +44,7 @@ def multiply_rows(
         out[to + row + 2], out[to + row + 3] = total(a2), total(a3)
 
 
-@kernel
+@part
 def add_rows(
     rows: Any, first: int, n_rows: int, width: int, factors: Any, at: int, out: Any
 ) -> None:
@@ -91,7 +91,7 @@ def _apply_inverse(
 apply_inverse = entry(_apply_inverse)
 
 
-@kernel
+@part
 def pack_columns(
     sampled: Any, output: int, inverse: Any, first: int, count: int, height: int, panels_out: Any
 ) -> None:
@@ -105,7 +105,7 @@ def pack_columns(
             panels_out[at] = root * float(sampled[output, row, column])
 
 
-@kernel
+@part
 def unpack_lower(sums: Any, n_panels: int, matrix_out: Any) -> None:
     """Copy the cells to the lower triangle of the matrix, and add 1 to the diagonal."""
     for row in range(len(matrix_out)):

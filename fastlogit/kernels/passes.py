@@ -16,7 +16,7 @@ import numpy as np
 from numba import prange
 
 from .columns import block_height, gather_columns, sum_columns, sum_squares, sweep_prediction
-from .policy import Twins, entry, kernel
+from .policy import Twins, entry, kernel, part
 from .rows import (
     AHEAD_BYTES,
     MODEL_TILE,
@@ -134,7 +134,7 @@ class Passes(NamedTuple):
     raw_prediction: Twins
 
 
-@kernel
+@part
 def chunk_rows(n_samples: int, n_features: int) -> int:
     """Rows of one chunk: whole blocks, at most 64 chunks, and none of them tiny."""
     block = rows_per_block(n_features)
@@ -142,7 +142,7 @@ def chunk_rows(n_samples: int, n_features: int) -> int:
     return (least + block - 1) // block * block
 
 
-@kernel
+@part
 def model_slots(n_models: int) -> int:
     """Models that the kernels work on: one, or an even number with a model of zeros at the end."""
     if n_models == 1:
@@ -150,7 +150,7 @@ def model_slots(n_models: int) -> int:
     return (n_models + MODEL_TILE - 1) // MODEL_TILE * MODEL_TILE
 
 
-@kernel
+@part
 def pack_models(
     rows: Any, coef: Any, intercept: Any, width: int,
     packed_out: Any, intercept_out: Any, center_out: Any,
@@ -172,7 +172,7 @@ def pack_models(
             packed_out[model * packed + slot] = coef[model, column] * rows.inverse_scale[column]
 
 
-@kernel
+@part
 def add_partials(partials: Any, total_out: Any) -> None:
     """Add the chunks' sums in the order of the rows."""
     # No slice assignment: numba compiles its error message, which takes 4 seconds.
@@ -183,7 +183,7 @@ def add_partials(partials: Any, total_out: Any) -> None:
                 total_out[model, place] += partials[chunk, model, place]
 
 
-@kernel
+@part
 def lines_to_ask_for(span: Span, packed: int) -> int:
     """Return over how many elements lines are prefetched while a block is worked on.
 
@@ -199,7 +199,7 @@ def direct_source(X: Any, buffer: Any) -> Any:
     return X
 
 
-@kernel
+@part
 def direct_block(rows: Any, start: int, count: int, width: int, buffer: Any, to: int) -> int:
     return start * rows.stride
 
@@ -209,13 +209,13 @@ def gathered_source(X: Any, buffer: Any) -> Any:
     return buffer
 
 
-@kernel
+@part
 def gathered_block(rows: Any, start: int, count: int, width: int, buffer: Any, to: int) -> int:
     gather(rows.X, rows.swapped, start, count, width, buffer, to)
     return to
 
 
-@kernel
+@part
 def add_block(
     targets: Any, n_models: int, block: Block, raw: Any, costs: Any, totals_out: Any,
     row_state_out: Any,
@@ -266,7 +266,7 @@ def add_block(
         totals_out[2 * model + 1] += sum_block(raw, at, count)
 
 
-@kernel
+@part
 def weights_of_block(weights: Any, first: int, count: int, weights_out: Any) -> None:
     """Copy the weights of a block's rows, 1 where there are none."""
     for row in range(count):
@@ -275,7 +275,7 @@ def weights_of_block(weights: Any, first: int, count: int, weights_out: Any) -> 
         weights_out[row] = 0.0
 
 
-@kernel
+@part
 def finish_chunk(n_models: int, packed: int, gradient: Any, totals: Any, sums_out: Any) -> None:
     """Hand over the sums of a chunk: gradient, cost, residual for each model."""
     for model in range(n_models):

@@ -40,7 +40,7 @@ from dataclasses import dataclass
 from functools import cache, cached_property, partial
 from pathlib import Path
 from types import FunctionType
-from typing import Any
+from typing import Any, TypeAlias
 
 import llvmlite
 import numba
@@ -74,6 +74,10 @@ _CODE_SETTINGS = (
 )
 
 
+# A function that Python calls, of arrays and numbers.
+Compiled: TypeAlias = Callable[..., Any]
+
+
 @dataclass(frozen=True)
 class Twins:
     """One Python function, compiled twice.
@@ -86,12 +90,24 @@ class Twins:
         Compiled with `parallel=True`. Call it inside `fastlogit.threads.team` only.
     """
 
-    serial: Callable[..., Any]
-    parallel: Callable[..., Any]
+    serial: Compiled
+    parallel: Compiled
 
-    def choose(self, parallel: bool) -> Callable[..., Any]:
+    def choose(self, parallel: bool) -> Compiled:
         """Return the parallel twin if `parallel`, else the serial one."""
         return self.parallel if parallel else self.serial
+
+    def has_serial(self, arguments: tuple[Any, ...]) -> bool:
+        """Say whether the serial twin's code is there: in this process, or on the disk for these.
+
+        Of what is in this process the types are not compared, which would take time in each call.
+        """
+        overloads = getattr(self.serial, "overloads", None)
+        if overloads is None or overloads:  # without the JIT there is nothing to compile
+            return True
+        kinds = tuple(self.serial.typeof_pyval(each) for each in arguments)  # type: ignore[attr-defined]
+        disk = self.serial._cache  # type: ignore[attr-defined]
+        return isinstance(disk, _DiskCache) and disk.holds(kinds, self.serial.targetctx)  # type: ignore[attr-defined]
 
 
 def formula(func: Callable[..., Any]) -> Any:
@@ -429,6 +445,13 @@ class _DiskCache:
         except Exception:  # numba's private parts may have changed: compile instead
             return None
         return None
+
+    def holds(self, sig: Any, target_context: Any) -> bool:
+        """Say whether there is a file for a signature."""
+        try:
+            return self._path(self._key(sig, target_context.codegen())).exists()
+        except Exception:  # numba's private parts may have changed
+            return False
 
     def save_overload(self, sig: Any, result: Any) -> None:
         """Keep a compile result, if it can be kept."""

@@ -9,7 +9,7 @@ from numba import prange
 
 from .gram import pack_columns
 from .passes import Layout, chunk_rows, direct_block, direct_source, gathered_block, gathered_source
-from .policy import Twins, entry, kernel
+from .policy import Twins, entry, part
 from .rows import Span, empty_at_line, packed_width, zeros_at_line
 from .simd import LANES, load, multiply_add, splat, subtract, total
 
@@ -19,7 +19,7 @@ __all__ = ["largest_row"]
 GATHERED = 32
 
 
-@kernel
+@part
 def largest_of(values: Any, span: Span, center: Any, scale: Any) -> float:
     """Return the largest sum of squares of ``(row - center) * scale``; infinite if it overflows."""
     place, stride, width, count = span

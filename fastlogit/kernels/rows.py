@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from .elementwise import exp_nonpositive, log1p_positive, log1p_unit
-from .policy import formula, kernel
+from .policy import formula, kernel, part
 from .simd import (
     LANES,
     add,
@@ -115,13 +115,13 @@ class Block(NamedTuple):
     size: int
 
 
-@kernel
+@part
 def packed_width(n_features: int) -> int:
     """Length of a packed vector of `n_features`: whole vectors, at least one."""
     return max(1, (n_features + LANES - 1) // LANES) * LANES
 
 
-@kernel
+@part
 def rows_per_block(n_features: int) -> int:
     """Rows of one block: whole tiles of 3, 4 and 8, in L1 or L2 with the lines asked for."""
     return max(24, min(72, BLOCK_NUMBERS // n_features // 24 * 24))
@@ -154,7 +154,7 @@ def unpack_slot(column: int, width: int, packed: int) -> int:
     return column if column < last else last + column - (width - LANES)
 
 
-@kernel
+@part
 def gather(
     X: Any, swapped: bool, start: int, count: int, width: int, rows_out: Any, to: int
 ) -> None:
@@ -167,7 +167,7 @@ def gather(
             rows_out[place + column] = byteswap(value) if swapped else value
 
 
-@kernel
+@part
 def predict_block(
     rows: Any, span: Span, coef: Any, base: int, intercept: float, center: Any, raw_out: Any,
     ahead: int, until: int,
@@ -213,7 +213,7 @@ def predict_block(
     return ahead
 
 
-@kernel
+@part
 def add_gradient(
     rows: Any, span: Span, center: Any, residual: Any, gradient_out: Any, ahead: int, until: int
 ) -> None:
@@ -268,7 +268,7 @@ def add_gradient(
         column += LANES
 
 
-@kernel
+@part
 def pack_rows(rows: Any, span: Span, center: Any, packed_out: Any) -> None:
     """Copy a span's centred rows as float64 to `packed_out`, one packed vector after the other."""
     place, stride, width, count = span
@@ -281,7 +281,7 @@ def pack_rows(rows: Any, span: Span, center: Any, packed_out: Any) -> None:
             store(packed_out, to + column, subtract(load(rows, source), load(center, column)))
 
 
-@kernel
+@part
 def ask_for(rows: Any, ahead: int, until: int, n_lines: int) -> int:
     """Prefetch so many lines of rows from `ahead` on, none after `until`; return where to go on."""
     line = LINE_BYTES // rows.itemsize
@@ -292,7 +292,7 @@ def ask_for(rows: Any, ahead: int, until: int, n_lines: int) -> int:
     return ahead
 
 
-@kernel
+@part
 def predict_models(
     packed_rows: Any, count: int, coef: Any, intercept: Any, sums: Any, raw_out: Any, block: int,
     rows: Any, ahead: int, until: int,
@@ -344,7 +344,7 @@ def predict_models(
     return ahead
 
 
-@kernel
+@part
 def keep_three(sums_out: Any, at: int, first: Any, second: Any, third: Any) -> None:
     """Store three vectors next to each other."""
     store(sums_out, at, first)
@@ -352,7 +352,7 @@ def keep_three(sums_out: Any, at: int, first: Any, second: Any, third: Any) -> N
     store(sums_out, at + 2 * LANES, third)
 
 
-@kernel
+@part
 def add_strips_of_models(
     packed_rows: Any, count: int, packed: int, residual: Any, block: int, gradient_out: Any,
     rows: Any, ahead: int, until: int,
@@ -389,7 +389,7 @@ def add_strips_of_models(
     return ahead
 
 
-@kernel
+@part
 def add_columns_of_models(
     packed_rows: Any, count: int, packed: int, residual: Any, block: int, gradient_out: Any,
     rows: Any, ahead: int, until: int,
@@ -420,7 +420,7 @@ def add_columns_of_models(
             store(gradient_out, b, add(h0, h1))
 
 
-@kernel
+@part
 def exponentials(raw: Any, count: int, exp_out: Any) -> None:
     """Give e^-|z| of each raw prediction."""
     # Apart from what follows: exp and log1p in one chain wait for each other, a tenth of a pass.
@@ -428,7 +428,7 @@ def exponentials(raw: Any, count: int, exp_out: Any) -> None:
         exp_out[place] = exp_nonpositive(-abs(raw[place]))
 
 
-@kernel
+@part
 def binomial_residual(
     raw: Any, at: int, codes: Any, group: int, first: int, positive: int, count: int, cost_out: Any
 ) -> None:
@@ -449,7 +449,7 @@ def binomial_residual(
         cost_out[place + row] = log1p_unit(tail) + (abs(z) if wrong else 0.0)
 
 
-@kernel
+@part
 def softmax_terms(
     raw: Any, at: int, block: int, n_classes: int, count: int, terms_out: Any, work: int
 ) -> None:
@@ -484,7 +484,7 @@ def softmax_terms(
         terms_out[ties + row] = 1.0 / (1.0 + terms_out[rest + row])
 
 
-@kernel
+@part
 def softmax_residual(
     raw: Any, block: Block, model: int, n_classes: int, codes: Any, group: int, positive: Any,
     cost_out: Any, work: int, row_state_out: Any,
@@ -522,7 +522,7 @@ def softmax_residual(
             cost_out[place + row] += 0.0 if other else cost_out[rest + row]
 
 
-@kernel
+@part
 def softmax_product(
     raw: Any, block: Block, model: int, n_classes: int, curvature: Any, cost_out: Any, work: int
 ) -> None:
@@ -552,14 +552,14 @@ def softmax_product(
             raw[place + row] = curved
 
 
-@kernel
+@part
 def squared_residual(raw: Any, at: int, count: int, cost_out: Any) -> None:
     """Cost z^2 / 2, whose derivative is z itself."""
     for place in range(at, at + count):
         cost_out[place] = 0.5 * raw[place] * raw[place]
 
 
-@kernel
+@part
 def linear_residual(raw: Any, at: int, count: int, cost_out: Any) -> None:
     """Cost z, with derivative 1."""
     for place in range(at, at + count):
@@ -567,7 +567,7 @@ def linear_residual(raw: Any, at: int, count: int, cost_out: Any) -> None:
         raw[place] = 1.0
 
 
-@kernel
+@part
 def add_offset(offset: Any, group: int, first: int, raw_out: Any, at: int, count: int) -> None:
     """Add the fixed part of the raw predictions of a block."""
     place, sample = np.uint64(at), np.uint64(first)
@@ -575,7 +575,7 @@ def add_offset(offset: Any, group: int, first: int, raw_out: Any, at: int, count
         raw_out[place + row] += offset[group, sample + row]
 
 
-@kernel
+@part
 def logistic_curvature(
     residual: Any, at: int, count: int, row_state_out: Any, model: int, first: int
 ) -> None:
@@ -586,7 +586,7 @@ def logistic_curvature(
         row_state_out[model, sample + row] = wrong * (1.0 - wrong)
 
 
-@kernel
+@part
 def keep_residual(
     residual: Any, at: int, count: int, row_state_out: Any, to: int, first: int
 ) -> None:
@@ -596,7 +596,7 @@ def keep_residual(
         row_state_out[to, sample + row] = residual[place + row]
 
 
-@kernel
+@part
 def weigh(weights: Any, group: int, first: int, values_out: Any, at: int, count: int) -> None:
     """Multiply a block's values by their rows' weights (0 * inf counts as 0)."""
     # Numbers without sign, as in `binomial_residual`: a pass of 50 models takes 29 ms, not 34.
@@ -606,7 +606,7 @@ def weigh(weights: Any, group: int, first: int, values_out: Any, at: int, count:
         values_out[place + row] = values_out[place + row] * weight if weight > 0.0 else 0.0
 
 
-@kernel
+@part
 def weigh_curvature(
     weights: Any, group: int, first: int, row_state_out: Any, model: int, count: int
 ) -> None:
@@ -618,7 +618,7 @@ def weigh_curvature(
         row_state_out[model, sample + row] = curved if weight > 0.0 else 0.0
 
 
-@kernel
+@part
 def sum_block(values: Any, at: int, count: int) -> float:
     """Sum in eight fixed lanes; `count` beyond the last whole vector one by one."""
     partial = splat(0.0)
@@ -631,7 +631,7 @@ def sum_block(values: Any, at: int, count: int) -> float:
     return result
 
 
-@kernel
+@part
 def add_squares(rows: Any, span: Span, center: Any, residual: Any, sums_out: Any) -> None:
     """Add residual times the squares of the centred row for the rows of a span."""
     place, stride, width, count = span

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numba import prange
 
-from .policy import entry, kernel
+from .policy import entry, part
 
 __all__ = ["PARTS", "finish", "pack"]
 
@@ -20,7 +20,7 @@ __all__ = ["PARTS", "finish", "pack"]
 PARTS = 64
 
 
-@kernel
+@part
 def bounds_of_part(n_columns: int, part: int) -> tuple[int, int]:
     """Return the first column of one of `PARTS` parts, and the end."""
     step = (n_columns + PARTS - 1) // PARTS
@@ -28,7 +28,7 @@ def bounds_of_part(n_columns: int, part: int) -> tuple[int, int]:
     return start, min(start + step, n_columns)
 
 
-@kernel
+@part
 def pack_part(
     part: int, coef: Any, center: Any, inverse_scale: Any, n_slots: int, table_out: Any,
     shifts_out: Any,
@@ -53,11 +53,11 @@ def pack_part(
 def _pack(
     coef: Any, center: Any, inverse_scale: Any, n_slots: int, table_out: Any, shifts_out: Any
 ) -> None:
-    for part in prange(PARTS):
-        pack_part(part, coef, center, inverse_scale, n_slots, table_out, shifts_out)
+    for piece in prange(PARTS):
+        pack_part(piece, coef, center, inverse_scale, n_slots, table_out, shifts_out)
 
 
-@kernel
+@part
 def finish_part(
     part: int, sums: Any, n_slots: int, totals: Any, total_weight: Any, columns: Any,
     strengths: Any, coef: Any, gradient_out: Any, pulls_out: Any,
@@ -83,9 +83,9 @@ def _finish(
     sums: Any, n_slots: int, totals: Any, total_weight: Any, columns: Any, strengths: Any,
     coef: Any, gradient_out: Any, pulls_out: Any,
 ) -> None:  # fmt: skip
-    for part in prange(PARTS):
+    for piece in prange(PARTS):
         finish_part(
-            part, sums, n_slots, totals, total_weight, columns, strengths, coef, gradient_out,
+            piece, sums, n_slots, totals, total_weight, columns, strengths, coef, gradient_out,
             pulls_out,
         )  # fmt: skip
 

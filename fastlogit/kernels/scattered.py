@@ -20,7 +20,7 @@ from numba import prange
 from .hypotheses import WORK_BLOCKS as WRITE_BLOCKS
 from .hypotheses import write_block
 from .passes import LINEAR, WORK_BLOCKS, add_block
-from .policy import Twins, entry, kernel
+from .policy import Twins, entry, kernel, part
 from .rows import Block, add_offset, empty_at_line, zeros_at_line
 
 __all__ = ["PARTS", "Passes", "add_strips", "by_model", "by_row", "passes_by"]
@@ -31,7 +31,7 @@ BlockKernel: TypeAlias = Callable[..., None]
 PARTS = 64
 
 
-@kernel
+@part
 def add_strips(strips: Any, part: int, total_out: Any) -> None:
     """Add one of `PARTS` parts of the strips, in the order of the rows."""
     step = (total_out.size + PARTS - 1) // PARTS
@@ -47,7 +47,7 @@ def add_strips(strips: Any, part: int, total_out: Any) -> None:
             total_out[place] += strips[line, place]
 
 
-@kernel
+@part
 def by_model(turned: Any, count: int, n_slots: int, size: int, raw_out: Any) -> None:
     """Put numbers that lie row by row one model after the other, `size` for each."""
     n_rows, width = np.uint64(count), np.uint64(n_slots)
@@ -57,7 +57,7 @@ def by_model(turned: Any, count: int, n_slots: int, size: int, raw_out: Any) -> 
             raw_out[to + row] = turned[row * width + at]
 
 
-@kernel
+@part
 def by_row(residual: Any, count: int, n_slots: int, size: int, turned_out: Any) -> None:
     """The way back."""
     n_rows, width = np.uint64(count), np.uint64(n_slots)
@@ -120,8 +120,8 @@ def _sums_by(name: str, predict_block: BlockKernel, scatter_block: BlockKernel) 
                 rows, targets, bounds[chunk], bounds[chunk + 1], size, coef, intercept,
                 strips[chunk], totals[chunk], row_state_out,
             )  # fmt: skip
-        for part in prange(PARTS):
-            add_strips(strips, part, gradient_out)
+        for piece in prange(PARTS):
+            add_strips(strips, piece, gradient_out)
 
     return entry(sums, name=name)
 

@@ -22,6 +22,7 @@ from numba.extending import intrinsic, models, register_model
 __all__ = [
     "LANES",
     "add",
+    "add_totals",
     "aligned",
     "broadcast",
     "byteswap",
@@ -92,6 +93,12 @@ def _plain_store_totals(
 ) -> None:
     """Store the totals of four vectors, plus `shift`, next to each other."""
     array[offset : offset + 4] = [_plain_total(each) + shift for each in (a, b, c, d)]
+
+
+def _plain_add_totals(array: Any, offset: int, width: int, a: Any, b: Any, c: Any, d: Any) -> None:
+    """Add the totals of two vectors to neighbours, and of two to those `width` numbers further."""
+    array[offset : offset + 2] += [_plain_total(a), _plain_total(b)]
+    array[offset + width : offset + width + 2] += [_plain_total(c), _plain_total(d)]
 
 
 def _plain_aligned(array: Any) -> int:
@@ -244,24 +251,27 @@ def _shuffle(builder: Any, one: Any, other: Any, places: list[int]) -> Any:
     return builder.shuffle_vector(one, other, mask)
 
 
+def _four_totals(builder: Any, vectors: Any) -> Any:
+    """Make the additions of `total`, in its order, but of four vectors at once: half as many."""
+    low, high = [0, 1, 2, 3, 8, 9, 10, 11], [4, 5, 6, 7, 12, 13, 14, 15]
+    first, second = (
+        builder.fadd(_shuffle(builder, one, other, low), _shuffle(builder, one, other, high))
+        for one, other in (vectors[:2], vectors[2:])
+    )
+    low, high = [0, 1, 4, 5, 8, 9, 12, 13], [2, 3, 6, 7, 10, 11, 14, 15]
+    pairs = builder.fadd(
+        _shuffle(builder, first, second, low), _shuffle(builder, first, second, high)
+    )
+    return builder.fadd(
+        _shuffle(builder, pairs, pairs, [0, 2, 4, 6]), _shuffle(builder, pairs, pairs, [1, 3, 5, 7])
+    )
+
+
 def _llvm_store_totals(
     typing_context: Any, array: Any, offset: Any, a: Any, b: Any, c: Any, d: Any, shift: Any
 ) -> Any:
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        # The additions of `total`, in its order, but of several vectors at once: half as many.
-        low, high = [0, 1, 2, 3, 8, 9, 10, 11], [4, 5, 6, 7, 12, 13, 14, 15]
-        first, second = (
-            builder.fadd(_shuffle(builder, one, other, low), _shuffle(builder, one, other, high))
-            for one, other in (arguments[2:4], arguments[4:6])
-        )
-        low, high = [0, 1, 4, 5, 8, 9, 12, 13], [2, 3, 6, 7, 10, 11, 14, 15]
-        pairs = builder.fadd(
-            _shuffle(builder, first, second, low), _shuffle(builder, first, second, high)
-        )
-        sums = builder.fadd(
-            _shuffle(builder, pairs, pairs, [0, 2, 4, 6]),
-            _shuffle(builder, pairs, pairs, [1, 3, 5, 7]),
-        )
+        sums = _four_totals(builder, arguments[2:6])
         shift_of_each = _fill(builder, arguments[6])
         shifts = _shuffle(builder, shift_of_each, shift_of_each, [0, 1, 2, 3])
         pointer = _element_pointer(context, builder, signature.args[0], *arguments[:2])
@@ -271,6 +281,24 @@ def _llvm_store_totals(
 
     vectors = [float64x8] * 4
     return types.void(array, types.intp, *vectors, types.float64), generate
+
+
+def _llvm_add_totals(
+    typing_context: Any, array: Any, offset: Any, width: Any, a: Any, b: Any, c: Any, d: Any
+) -> Any:
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        sums, pair = _four_totals(builder, arguments[3:]), ir.VectorType(_DOUBLE, 2)
+        places = arguments[1], builder.add(*arguments[1:3])
+        for place, half in zip(places, ([0, 1], [2, 3]), strict=True):
+            pointer = _element_pointer(context, builder, signature.args[0], arguments[0], place)
+            pointer = builder.bitcast(pointer, pair.as_pointer())
+            added = builder.fadd(
+                builder.load(pointer, align=8), _shuffle(builder, sums, sums, half)
+            )
+            builder.store(added, pointer, align=8)
+        return context.get_dummy_value()
+
+    return types.void(array, types.intp, types.intp, *[float64x8] * 4), generate
 
 
 def _llvm_aligned(typing_context: Any, array: Any) -> Any:
@@ -340,6 +368,7 @@ divide = _operation("divide")
 maximum = _operation("maximum")
 total = _operation("total")
 store_totals = _operation("store_totals")
+add_totals = _operation("add_totals")
 prefetch = _operation("prefetch")
 prefetch_l2 = _operation("prefetch_l2")
 byteswap = _operation("byteswap")

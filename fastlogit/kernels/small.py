@@ -26,7 +26,19 @@ import numpy as np
 from .elementwise import exp_nonpositive, log1p_unit
 from .inlining import keep_apart
 from .policy import entry, part
-from .simd import LANES, add, aligned, broadcast, load, multiply_add, splat, store, subtract, total
+from .simd import (
+    LANES,
+    add,
+    add_totals,
+    aligned,
+    broadcast,
+    load,
+    multiply_add,
+    splat,
+    store,
+    subtract,
+    total,
+)
 
 __all__ = [
     "BAD_SHAPE",
@@ -440,11 +452,7 @@ def sum_products(work: Any, at: Places, curvature: int) -> None:
                 # `width` is even, so that all four lie in the matrix. Sums of a last column that is
                 # its own neighbour land where nobody reads them, and so do those below the
                 # diagonal.
-                to = at.matrix + j * at.width + i
-                work[to] += total(a0)
-                work[to + 1] += total(a1)
-                work[to + at.width] += total(a2)
-                work[to + at.width + 1] += total(a3)
+                add_totals(work, at.matrix + j * at.width + i, at.width, a0, a1, a2, a3)
 
 
 @part

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numba import prange
 
-from .policy import entry, kernel
+from .policy import entry, kernel, part
 from .scattered import PARTS, add_strips, by_model, by_row, passes_by
 from .simd import LANES, add, load, multiply_add, prefetch, prefetch_l2, splat, store
 
@@ -74,7 +74,7 @@ def model_slots(n_models: int) -> int:
 # The check
 
 
-@kernel
+@part
 def look_at_row(indices: Any, begin: int, end: int, n_columns: int) -> int:
     """Say whether indices of a row are out of range, and whether they do not rise."""
     found, last = 0, -1
@@ -102,7 +102,7 @@ def _look_at_rows(indices: Any, indptr: Any, n_columns: int, found_out: Any) -> 
 # Cost and gradient
 
 
-@kernel
+@part
 def predict_row(rows: Any, row: int, coef: Any) -> float:
     """Return the sum of a row's values times the coefficients of one model: four sums in turn."""
     data, indices = rows.data, rows.indices
@@ -121,7 +121,7 @@ def predict_row(rows: Any, row: int, coef: Any) -> float:
     return (a + b) + (c + d)
 
 
-@kernel
+@part
 def predict_few(
     rows: Any, first: int, count: int, coef: Any, intercept: Any, size: int, raw_out: Any
 ) -> None:
@@ -141,7 +141,7 @@ def predict_few(
         raw_out[third + row], raw_out[fourth + row] = c, d
 
 
-@kernel
+@part
 def scatter_few(
     rows: Any, first: int, count: int, residual: Any, size: int, gradient_out: Any
 ) -> None:
@@ -159,7 +159,7 @@ def scatter_few(
             gradient_out[at + _THREE] += value * d
 
 
-@kernel
+@part
 def ask_values(data: Any, indices: Any, begin: Any, end: Any) -> None:
     """Ask memory for values and indices."""
     for place in range(begin, end, _LINE_OF_INDICES):
@@ -168,7 +168,7 @@ def ask_values(data: Any, indices: Any, begin: Any, end: Any) -> None:
         prefetch_l2(indices, place)
 
 
-@kernel
+@part
 def scatter_row(
     data: Any, indices: Any, begin: Any, end: Any, factor: float, gradient_out: Any
 ) -> None:
@@ -192,7 +192,7 @@ def scatter_row(
         place += _ONE
 
 
-@kernel
+@part
 def ask_ahead(rows: Any, row: int, coef: Any, n_slots: int) -> None:
     """Ask memory for the coefficients of a row, if there is one."""
     if row < rows.begins.size:
@@ -202,7 +202,7 @@ def ask_ahead(rows: Any, row: int, coef: Any, n_slots: int) -> None:
                 prefetch(coef, at + slot)
 
 
-@kernel
+@part
 def predict_block(
     rows: Any, first: int, count: int, coef: Any, intercept: Any, size: int, raw_out: Any,
     turned: Any,
@@ -241,7 +241,7 @@ def predict_block(
     by_model(turned, count, n_slots, size, raw_out)
 
 
-@kernel
+@part
 def scatter_block(
     rows: Any, first: int, count: int, residual: Any, size: int, n_slots: int, turned: Any,
     gradient_out: Any,
@@ -282,7 +282,7 @@ PASSES = passes_by("sparse", predict_block, scatter_block)
 # Sums of squares and products
 
 
-@kernel
+@part
 def sum_columns(rows: Any, start: int, stop: int, weights: Any, center: Any, sums_out: Any) -> None:
     """Add weight, and weight times squared distance from `center`, of each stored value.
 
@@ -306,8 +306,8 @@ def _column_sums(
 ) -> None:
     for chunk in prange(bounds.size - 1):
         sum_columns(rows, bounds[chunk], bounds[chunk + 1], weights, center, strips[chunk])
-    for part in prange(PARTS):
-        add_strips(strips, part, sums_out)
+    for piece in prange(PARTS):
+        add_strips(strips, piece, sums_out)
 
 
 @kernel
@@ -346,18 +346,18 @@ def _gram(
     for chunk in prange(bounds.size - 1):
         start, stop = bounds[chunk], bounds[chunk + 1]
         sum_products(rows, start, stop, weights, roots, scale, strips[chunk])
-    for part in prange(PARTS):
-        add_strips(strips, part, products_out)
+    for piece in prange(PARTS):
+        add_strips(strips, piece, products_out)
 
 
-@kernel
+@part
 def size_of_value(rows: Any, place: Any, measures: Any) -> float:
     """Return what a value adds to the size of its row."""
     at, value = _TWO * np.uint64(rows.indices[place]), float(rows.data[place])
     return value * (value - 2.0 * measures[at]) * measures[at + _ONE]
 
 
-@kernel
+@part
 def size_of_row(rows: Any, row: int, measures: Any) -> float:
     """Return ``sum value (value - 2 center) square`` of a row: two sums in turn."""
     place, end = np.uint64(rows.begins[row]), np.uint64(rows.ends[row])
@@ -371,7 +371,7 @@ def size_of_row(rows: Any, row: int, measures: Any) -> float:
     return a + b
 
 
-@kernel
+@part
 def largest_of(rows: Any, start: int, stop: int, measures: Any, base: float) -> float:
     """Return the largest sum of ``(value - center)^2 square`` of a row; infinite if it overflows.
 
@@ -395,7 +395,7 @@ def _largest_row(rows: Any, bounds: Any, measures: Any, base: float, largest_out
 # Values
 
 
-@kernel
+@part
 def first_bad_of(rows: Any, start: int, stop: int) -> tuple[int, int]:
     """Return row and place of the first value that is not finite; -1 where there is none."""
     data = rows.data

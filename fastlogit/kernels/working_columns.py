@@ -12,8 +12,8 @@ import numpy as np
 
 from .column_descent import product
 from .elementwise import exp_nonpositive, log1p_unit
-from .policy import entry, kernel
-from .simd import LANES, load, multiply_add, splat, total
+from .policy import entry, part
+from .simd import LANES, add_totals, load, multiply_add, splat
 
 __all__ = ["look_at_rows", "predict", "products", "widen_gram"]
 
@@ -22,7 +22,7 @@ STRIP = 512
 _ZERO = np.uint64(0)
 
 
-@kernel
+@part
 def add_column(columns: Any, column: int, factor: float, weights: Any, out: Any) -> None:
     """Add a multiple of a column, times weights where there are any, to numbers of the rows."""
     begin, end = np.uint64(columns.begins[column]), np.uint64(columns.ends[column])
@@ -75,7 +75,7 @@ def _look_at_rows(
         cost_out[row] = weight * (log1p_unit(tail) + (abs(z) if wrong else 0.0))
 
 
-@kernel
+@part
 def add_tile(
     data: Any, one: int, other: int, weighed: Any, begin: int, end: int, size: int, room: Any
 ) -> None:
@@ -93,21 +93,15 @@ def add_tile(
         a2, b2 = multiply_add(a, w, a2), multiply_add(b, w, b2)
         w = load(weighed, 3 * size + k)
         a3, b3 = multiply_add(a, w, a3), multiply_add(b, w, b3)
-    room[0] += total(a0)
-    room[1] += total(a1)
-    room[2] += total(a2)
-    room[3] += total(a3)
-    room[4] += total(b0)
-    room[5] += total(b1)
-    room[6] += total(b2)
-    room[7] += total(b3)
+    add_totals(room, 0, 2, a0, a1, a2, a3)
+    add_totals(room, 4, 2, b0, b1, b2, b3)
     for k in range(whole, end):
         for place in range(4):
             room[place] += data[one + k] * weighed[place * size + k]
             room[4 + place] += data[other + k] * weighed[place * size + k]
 
 
-@kernel
+@part
 def dense_products(
     columns: Any, first: int, count: int, last: int, weighed: Any, room: Any, matrix_out: Any
 ) -> None:

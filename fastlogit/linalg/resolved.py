@@ -18,6 +18,7 @@ from functools import lru_cache
 import numpy as np
 
 from ..arrays import Indices, Mask, Matrix, Vector
+from ..design.dense import DenseDesign
 from .factors import Factor
 
 __all__ = ["DEPENDENT", "EPS", "ResolvedHessian", "errors_of_sums"]
@@ -168,6 +169,21 @@ class ResolvedHessian:
     def inverse_root(self) -> Matrix:
         """Return W, (size, rank or more), with W W' = M^-1: a row of it for each parameter."""
         return self.half_solve(np.eye(self.size))
+
+    def inverse_scales(self, n_threads: int | None) -> tuple[Vector, float]:
+        """Return scales (size,) and a factor: x' M^-1 x is at most the factor times |scales x|^2.
+
+        With the diagonal of M^-1 as squares of the scales it is C, of unit diagonal, that is left,
+        and its largest eigenvalue is at most its largest sum of sizes in a row, or the root of its
+        sum of squares.
+        """
+        root = self.inverse_root()
+        scales = np.sqrt(np.square(root).sum(axis=1))
+        unit = np.divide(root, scales[:, None], out=np.zeros_like(root), where=scales[:, None] > 0)
+        # Not by BLAS, whose bits change with its threads.
+        rows = DenseDesign(np.ascontiguousarray(unit.T), n_threads=n_threads)
+        sizes = np.abs(rows.gram(np.ones(len(unit.T)))[:-1, :-1])
+        return scales, float(min(sizes.sum(axis=1).max(), np.sqrt(np.square(sizes).sum())))
 
     def inverse_size(self) -> float:
         """Return about the trace of M^-1, rather above than below it."""

@@ -15,11 +15,11 @@ import numpy as np
 
 from ..arrays import Indices, Matrix, Vector
 from ..design.base import readonly
-from ..kernels.column_descent import descend_columns
+from ..kernels.column_descent import SomeColumns, descend_columns
 from .objective import Objective
 from .row_state import RowCurvature
 
-__all__ = ["Descent", "descend_model"]
+__all__ = ["Descent", "SomeModel", "descend_model", "descend_some"]
 
 
 # Nanoseconds of a value in a sweep, and how many sweeps there are most often.
@@ -77,12 +77,55 @@ def descend_model(
     weights = readonly(curvature.values[0] / total_weight)
     some, middles = design.some_columns(columns)
     design.counter.check(1e-9 * SWEEP_NS * USUAL * float((some.ends - some.begins).sum()))
-    levels, squares = design.measures_of(some, weights)
-    last, total = float(gradient[-1]), float(weights.sum()) if objective.fit_intercept else 0.0
-    l1, l2 = objective.l1.strengths[0, columns], objective.penalty.diagonal()[0, columns]
+    own = np.append(columns, theta.size - 1)
+    model = SomeModel(
+        some, middles, design.measures_of(some, weights), weights,
+        (objective.l1.strengths[0, columns], objective.penalty.diagonal()[0, columns]),
+        objective.fit_intercept,
+    )  # fmt: skip
+    found = descend_some(model, theta[own], gradient[own], ends)
+    target = theta.copy()
+    target[own] = found.target
+    return found._replace(target=target)
+
+
+class SomeModel(NamedTuple):
+    """What makes the model of second order over some columns, besides point and gradient.
+
+    Attributes
+    ----------
+    columns : SomeColumns
+    middles : ndarray of shape (n_columns,)
+        What centring takes off each.
+    measures : (ndarray, ndarray)
+        Their sums of values, and of squares, each row times its weight.
+    weights : ndarray of shape (n_samples,)
+        Row curvatures times the rows' shares of the weight.
+    strengths : (ndarray, ndarray)
+        L1 and L2.
+    has_intercept : bool
+    """
+
+    columns: SomeColumns
+    middles: Vector
+    measures: tuple[Vector, Vector]
+    weights: Vector
+    strengths: tuple[Vector, Vector]
+    has_intercept: bool
+
+
+def descend_some(
+    model: SomeModel, theta: Vector, gradient: Vector, ends: tuple[int, float]
+) -> Descent:
+    """Do the same over columns that are at hand; parameters and gradient are those of them alone.
+
+    The intercept's come last.
+    """
+    some, middles, (levels, squares), weights, (l1, l2), has_intercept = model
+    last, total = float(gradient[-1]), float(weights.sum()) if has_intercept else 0.0
     # The intercept's slope is 0 all the time: what centring adds is known.
-    slopes = gradient[columns] + (middles * last if total > 0.0 else 0.0)
-    start = theta[columns]
+    slopes = gradient[:-1] + (middles * last if total > 0.0 else 0.0)
+    start = theta[:-1].copy()
     coef, state = start.copy(), np.zeros(weights.size)
 
     def sweep(n_sweeps: int, sums: float) -> tuple[int, float, float, float]:
@@ -103,10 +146,8 @@ def descend_model(
     n_sweeps, along = _sweep_ahead(sweep, value, coef, state, ends)
     change = coef - start
     level = (-last - along) / total if total > 0.0 else 0.0
-    target = theta.copy()
-    target[columns] = coef
-    target[-1] += level + float((middles * change).sum())
-    promised = float(gradient[columns] @ change + gradient[-1] * (target[-1] - theta[-1]))
+    target = np.append(coef, theta[-1] + level + float((middles * change).sum()))
+    promised = float(gradient[:-1] @ change + gradient[-1] * (target[-1] - theta[-1]))
     promised += float(l1 @ (np.abs(coef) - np.abs(start)))
     state += level * weights
     squared = np.divide(np.square(state), weights, out=state, where=weights > 0.0)

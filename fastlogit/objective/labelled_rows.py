@@ -10,8 +10,8 @@ programmes do, asks for `codes_of` and `weights_of`.
 from __future__ import annotations
 
 import copy
-from collections.abc import Hashable, Iterator, Sequence
-from typing import NamedTuple
+from collections.abc import Callable, Hashable, Iterator, Sequence
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 
@@ -40,6 +40,8 @@ from .penalties import CompiledL2
 from .row_state import RowCurvature, RowPredictions, RowResiduals
 
 __all__ = ["LabelledRows"]
+
+Answer = TypeVar("Answer")
 
 # Above the root of squares that vanish in float64.
 TINY = 1e-150
@@ -118,6 +120,9 @@ class LabelledRows:
             sets.sum(axis=1)[weight_set] if sets.size else np.full(n_outputs, float(n_samples)),
             readonly(_sets_of(offset, n_samples)),
         )
+
+    # Whether rows lie in several places, each of which says what adds up.
+    in_parts = False
 
     @property
     def positive(self) -> Indices:
@@ -236,6 +241,15 @@ class LabelledRows:
             self.fit_intercept, weight_set, self.shares,
         )  # fmt: skip
 
+    def of_parts(
+        self, function: Callable[..., Answer], states: tuple[object, ...], *given: object
+    ) -> Answer:
+        """Return what a function says of the rows and row states, added up over their parts.
+
+        Here they are one: ``function(rows, *states, *given)``.
+        """
+        return function(self, *states, *given)
+
     # ---- what rows say of themselves
 
     def shares_of(self, output: int) -> Vector | Mask:
@@ -321,6 +335,16 @@ class LabelledRows:
         """Return the offset of each row for an output; None where there is none."""
         sets = self._targets.offset
         return sets[output % len(sets)] if len(sets) else None
+
+    def offsets_of_every(self, stride: int, model: int) -> tuple[Matrix, list[Vector | None]]:
+        """Return offsets (n_classes, n_rows) and weights of a model, of every `stride`-th row."""
+        outputs = model * self.loss.n_classes + np.arange(self.loss.n_classes)
+        offset = np.zeros((outputs.size, len(range(0, self.design.shape[0], stride))))
+        if self.n_offsets:
+            fixed = [self.offset_of(int(output)) for output in outputs]
+            offset[...] = [of_output[::stride] for of_output in fixed if of_output is not None]
+        weights = [self.weights_of(int(output)) for output in outputs]
+        return offset, [None if own is None else own[::stride] for own in weights]
 
     @property
     def n_offsets(self) -> int:

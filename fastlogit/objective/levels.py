@@ -29,15 +29,10 @@ def offsets_of(rows: LabelledRows, model: int, stride: int | None = None) -> tup
     """Return offsets (n_classes, n_rows) and weights of a model's outputs, of some rows."""
     size, n_samples = rows.loss.n_classes, rows.design.shape[0]
     stride = stride or max(1, n_samples * size // LEVEL_ROWS)
-    outputs = model * size + np.arange(size)
-    weights = [rows.weights_of(int(output)) for output in outputs]
-    if stride > 1 and any(w is not None and not w[::stride].sum() > 0.0 for w in weights):
-        stride = 1
-    offset = np.zeros((size, len(range(0, n_samples, stride))))
-    if rows.n_offsets:
-        fixed = [rows.offset_of(int(output)) for output in outputs]
-        offset[...] = [of_output[::stride] for of_output in fixed if of_output is not None]
-    return offset, [None if w is None else w[::stride] for w in weights]
+    offset, weights = rows.offsets_of_every(stride, model)
+    if stride > 1 and any(w is not None and not w.sum() > 0.0 for w in weights):
+        offset, weights = rows.offsets_of_every(1, model)
+    return offset, weights
 
 
 def with_offsets(

@@ -81,10 +81,12 @@ class WorkingColumns:
             packed[: size - columns.size] = self._packed[: size - columns.size]
             self._packed = packed
         some, middles = self._design.some_columns(columns)
-        for place, begin, scale, middle in zip(
-            range(size - columns.size, size), some.begins, some.scale, middles, strict=True
-        ):
-            self._packed[place] = some.data[begin : begin + n_samples] * scale - middle
+        places, copies = some.begins // n_samples, some.data.reshape(-1, n_samples)
+        first, part = int(places[0]) if len(places) else 0, self._packed[size - columns.size : size]
+        in_turn = np.array_equal(places, np.arange(first, first + len(places)))
+        source = copies[first : first + len(places)] if in_turn else copies[places]
+        np.multiply(source, some.scale[:, None], out=part)
+        part -= middles[:, None]
         begins = np.arange(size) * n_samples
         self._columns = SomeColumns(
             readonly(self._packed.reshape(-1)), some.rows, begins, begins + n_samples,
@@ -96,6 +98,20 @@ class WorkingColumns:
     def n_values(self) -> int:
         """How many values the columns have."""
         return int((self._columns.ends - self._columns.begins).sum())
+
+    @property
+    def columns(self) -> SomeColumns:
+        """The columns, for kernels."""
+        return self._columns
+
+    @property
+    def middles(self) -> Vector:
+        """What centring takes off each of `columns`."""
+        return self._middles
+
+    def measures(self, weights: Vector) -> tuple[Vector, Vector]:
+        """Return sums of the values of `columns`, and of squares, each row times its weight."""
+        return self._design.measures_of(self._columns, readonly(weights))
 
     def predictions(self, theta: Vector) -> Vector:
         """Return the raw predictions of parameters, the intercept last, without offset."""

@@ -17,6 +17,7 @@ from ..objective.objective import Objective
 from ..objective.penalties import L2
 from ..objective.row_space import RowSpaceObjective
 from ..objective.row_state import RowCurvature
+from .from_afar import from_afar
 from .iteration import evaluate
 from .lbfgs import ABILITIES as lbfgs_abilities
 from .lbfgs import Precondition, lbfgs
@@ -37,7 +38,7 @@ from .proximal_newton import ABILITIES as proximal_newton_abilities
 from .proximal_newton import proximal_newton
 from .row_space import ABILITIES as row_space_abilities
 from .row_space import price_of_rows, reduce_to_rows, row_space, suits_rows
-from .stopping import StoppingRule, certificate_of, separation_of
+from .stopping import StoppingRule, certificate_of, meets, separation_of
 from .trace import Interrupted, Limits, Outcome, Point, Reason, Trace
 
 __all__ = [
@@ -86,6 +87,8 @@ NEWTON_SIZE = 100
 OWN_HESSIANS = 120
 # With more columns than this, and rows too few for a subsample, no Hessian is formed.
 MAX_HESSIAN = 1000
+# With more columns than this none of a subsample either: 800 MB.
+MOST_COLUMNS = 10_000
 # A little of the diagonal keeps the preconditioner definite where columns are collinear.
 RIDGE = 1e-10
 SAMPLE_ITERATIONS = 30
@@ -135,7 +138,8 @@ def choose(
         return "newton", "too few rows for a subsample, too few columns for it to matter"
     if n_classes > 1:
         return "newton-cg", "classes that compete, preconditioned by the rows of largest curvature"
-    if sample_stride(n_samples, n_features) > 1:
+    has_subsample = sample_stride(n_samples, n_features) > 1
+    if has_subsample and n_features <= MOST_COLUMNS:
         return "lbfgs", "rows enough for a subsample to precondition"
     if n_features > MAX_HESSIAN:
         return "newton-cg", "too many columns for a Hessian"
@@ -231,6 +235,12 @@ def _by_proximal_newton(
     point: Point | None = None
     n_samples, n_features = objective.design.shape
     try:
+        found, theta = from_afar(objective, theta, rule.certificate, limits, trace)
+        if found is not None:
+            point, rule.bound, reason = found
+            rule.met = meets(rule.bound, limits.tol)
+            reason = reason if rule.met.all() else rule.conclude(point, reason)
+            return outcome_of(objective, point, rule, trace, reason, PROXIMAL)
         if stride > 1 and n_samples * n_features >= MANY_NUMBERS:
             sampled = objective.subsample(stride)
             sampled.design.counter.phase = "the start, from some of the rows"

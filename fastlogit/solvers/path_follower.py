@@ -9,6 +9,7 @@ columns comes where that leaves too many open: one for several penalties.
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
@@ -21,6 +22,7 @@ from ..objective.group_penalty import GroupL1
 from ..objective.known_slopes import KnownSlopes
 from ..objective.objective import Objective
 from ..objective.working_columns import RowsThere, WorkingColumns
+from .growing import Stage, growing
 from .quadratic_model import Corners, QuadraticModel
 from .trace import Limits
 
@@ -84,6 +86,8 @@ def may_follow(objective: Objective, limits: Limits) -> bool:
     l1, design = objective.l1, objective.design
     if objective.loss.is_coupled or isinstance(l1, GroupL1) or l1 is None or l1.bounds is not None:
         return False
+    if objective.rows.shares is not None:
+        return False
     is_wide = design.shape[1] >= LEAST_COLUMNS and design.gives_columns(LEAST_COLUMNS // 4)
     return is_wide and limits.tol >= FINEST and limits.max_iter >= MOST_STEPS
 
@@ -115,6 +119,20 @@ class PathFollower:
         # The sum of L1 and the parameters of the last two optima.
         self._course: list[tuple[float, Vector]] = []
 
+    def approach(self, one: Objective, theta: Vector) -> Iterator[Stage]:
+        """Come near the optimum from afar: give each stage of `growing`, and begin at the last."""
+        self._take(one)
+        for stage in growing(one, theta, self._known):
+            yield stage
+            if stage.is_last:
+                self._slopes = stage.slopes
+                near = np.abs(stage.slopes) > (1.0 - NEXT) * self._l1
+                self._choose(self._varies & ((stage.theta[:-1] != 0.0) | near))
+
+    def _take(self, one: Objective) -> None:
+        assert one.l1 is not None
+        self._one, self._l1, self._l2 = one, one.l1.strengths[0], one.penalty.diagonal()[0]
+
     def follow(self, one: Objective, theta: Vector, tol: float) -> Followed | None:
         """Minimise the cost under the next penalty from `theta`; None where there is no way.
 
@@ -125,8 +143,7 @@ class PathFollower:
         the rows that the step promises: what they prove of the working set; 4. the other columns:
         those that may exceed L1 are looked at, and join the working set where they do.
         """
-        assert one.l1 is not None
-        self._one, self._l1, self._l2 = one, one.l1.strengths[0], one.penalty.diagonal()[0]
+        self._take(one)
         if (self._varies & (self._l1 == 0.0) & (self._l2 == 0.0)).any():
             return None
         here, before, is_exact = self._ahead(self._begin(theta)), math.inf, False

@@ -19,6 +19,7 @@ from ..objective.objective import Objective
 from .trace import Point, Reason, of_models
 
 __all__ = [
+    "AnyCertificate",
     "StoppingRule",
     "bound_in_units",
     "certificate_of",

@@ -17,6 +17,7 @@ from ..inputs.interactions import pairs_of
 from ..options import CategoryOptions
 from .converting import Block, Converter
 from .layout import Layout
+from .seen import Seen
 
 __all__ = ["Coding", "coding_of_fit", "coding_of_fitted", "frame_of", "parts"]
 
@@ -74,15 +75,19 @@ class Coding:
 
 
 def coding_of_fit(
-    layout: Layout, raw: Array, values: Sequence[Sequence[Level]], options: CategoryOptions
-) -> Coding:
+    layout: Layout, seen: Seen, raw: Array | None, values: Sequence[Sequence[Level]],
+    options: CategoryOptions,
+) -> Coding:  # fmt: skip
     """Return the categories of a fit: the levels that occur.
 
     Parameters
     ----------
     layout : Layout
-    raw : ndarray of shape (n_rows, n_coded)
-        Codes as they were read.
+    seen : Seen
+        Which codes the rows have.
+    raw : ndarray of shape (n_rows, n_coded) or None
+        Codes as they were read, where they were kept; else `seen` has the combinations that
+        interactions ask for.
     values : sequence of sequences
         What they stand for, of each categorical column.
     options : CategoryOptions
@@ -92,10 +97,7 @@ def coding_of_fit(
     tables = {}
     for number, (place, plan) in enumerate(zip(places, layout.coded, strict=True)):
         known = values[number]
-        counts = np.zeros(len(known), dtype=np.int64)
-        for part in parts(raw):
-            counts += np.bincount(raw[part, number], minlength=len(known))
-        used = np.flatnonzero(counts).tolist()
+        used = seen.used(number).tolist()
         if plan.is_sorted:
             used.sort(key=lambda code: (type(known[code]).__name__, known[code]))
         table = np.zeros(len(known) + 1, dtype=np.min_scalar_type(len(used)))
@@ -103,9 +105,12 @@ def coding_of_fit(
         levels[place], tables[place] = tuple(known[code] for code in used), table
     found = Categories(layout.columns, tuple(levels), options.coding, options.unknown)
     if options.interactions:
-        found = replace(
-            found, interactions=pairs_of(options.interactions, found, _combinations(raw, tables))
-        )
+        rows = seen.combinations if raw is None else _combinations(raw)
+        assert rows is not None  # as the reading was asked for them
+        codes = {
+            place: table[rows[:, number]] for number, (place, table) in enumerate(tables.items())
+        }
+        found = replace(found, interactions=pairs_of(options.interactions, found, codes))
     if found.n_features == 0:
         raise ValueError(
             "all columns are categorical with one level only, which categories='reference' leaves "
@@ -115,7 +120,7 @@ def coding_of_fit(
 
 
 def coding_of_fitted(
-    layout: Layout, raw: Array, values: Sequence[Sequence[Level]], categories: Categories
+    layout: Layout, seen: Seen, values: Sequence[Sequence[Level]], categories: Categories
 ) -> Coding:
     """Return how codes are read by a fitted model.
 
@@ -130,15 +135,12 @@ def coding_of_fitted(
         none = len(of_fit)
         kind = np.min_scalar_type(none)
         table = np.array([*(of_fit.get(value, none) for value in known), none], dtype=kind)
-        if categories.handle_unknown == "error":
-            for part in parts(raw):
-                bad = table[raw[part, number]] == none
-                if bad.any():
-                    row = part.start + int(np.argmax(bad))
-                    code = int(raw[row, number])
-                    value = None if code < 0 else known[code]
-                    where = f"{categories.column_text(place)} (row {row})"
-                    raise unknown_level("X", value, of_fit, where)
+        bad = seen.first_of(number, table == none)
+        if categories.handle_unknown == "error" and bad is not None:
+            row, code = bad
+            value = None if code < 0 else known[code]
+            where = f"{categories.column_text(place)} (row {row})"
+            raise unknown_level("X", value, of_fit, where)
         tables[place] = table
     return _concluded(categories, tables)
 
@@ -165,11 +167,12 @@ def _coded_places(layout: Layout) -> list[int]:
     return [place for place, name in enumerate(layout.columns) if name in names]
 
 
-def _combinations(raw: Array, tables: Mapping[int, Integers]) -> dict[int, Integers]:
-    """Return codes of rows in which each combination of levels is that occurs."""
-    seen = [np.unique(raw[part], axis=0) for part in parts(raw)]
-    rows = np.unique(np.concatenate(seen), axis=0)
-    return {place: table[rows[:, number]] for number, (place, table) in enumerate(tables.items())}
+def _combinations(raw: Array) -> Integers:
+    """Return rows of codes in which each combination is that occurs."""
+    found: Integers = np.unique(
+        np.concatenate([np.unique(raw[part], axis=0) for part in parts(raw)]), axis=0
+    )
+    return found
 
 
 def _concluded(categories: Categories, tables: dict[int, Integers]) -> Coding:

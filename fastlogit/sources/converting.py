@@ -12,7 +12,8 @@ from .groups import GroupKeys, folds_of_column
 from .layout import LISTS, Layout, number_type
 from .levels import MOST_VALUES, Levels
 from .library import Foreign, arrow
-from .place import Place, refuse_nan
+from .place import Place
+from .views import without_views
 
 __all__ = ["NULLS", "Block", "Converter"]
 
@@ -52,7 +53,11 @@ class Converter:
         self.layout, self.nulls = layout, nulls
         self.labels, self.clusters, self._groups = Levels(), Levels(), GroupKeys()
         self.levels = [Levels() for _ in layout.coded]
-        self._allowed = {column.name for column in layout.coded} if missing_categories else set()
+        coded = {column.name for column in layout.coded}
+        self._allowed = coded if missing_categories else set()
+        # Where NaN is no number: others are an error of the fit, which names it.
+        roles = layout.roles
+        self._nan_too = {*coded, roles.target, roles.clusters, roles.groups}
 
     def block(self, batch: Foreign, place: Place) -> Block:
         """Return the rows of a batch.
@@ -67,11 +72,11 @@ class Converter:
         return Block(
             self._numbers(batch) if layout.numbers else None,
             self._codes(batch) if layout.coded else None,
-            self._target(batch, place),
+            self._target(batch),
             self._vector(batch, roles.sample_weight, "sample_weight"),
             self._vector(batch, roles.offset, "offset"),
-            self._clusters(batch, place),
-            None if roles.groups is None else self._groups.of(batch, roles.groups, place),
+            self._clusters(batch),
+            None if roles.groups is None else self._groups.of(batch, roles.groups),
             None if roles.folds is None else folds_of_column(batch, roles.folds),
             batch.num_rows,
             n_dropped,
@@ -88,38 +93,38 @@ class Converter:
                 continue
             if self.nulls == "error":
                 row = int(np.argmax(own))
+                what = "null" if _has_null(batch[name], row) else "NaN"
+                of_role = name in {own for _, own in self.layout.roles.named()}
+                advice = "" if of_role else f"{IMPUTE}, or "
                 raise ValueError(
-                    f"column {name!r} is null ({place.of(row)}); {IMPUTE}, or leave such rows out "
+                    f"column {name!r} is {what} ({place.of(row)}); {advice}leave such rows out "
                     "with nulls='drop'"
                 )
             bad = own if bad is None else bad | own
         if bad is None:
             return batch, 0
         kept = arrow().array(~bad)
-        return batch.filter(kept), int(np.count_nonzero(bad))
+        return without_views(batch).filter(kept), int(np.count_nonzero(bad))
 
     def _missing(self, column: Foreign, name: str) -> Mask | None:
         """Return which rows of a column have no value; None for none.
 
-        NaN is an error of the fit, which names it, so that it is looked for to be dropped only.
+        NaN among numbers is an error of the fit, which names it, so that it is looked for to be
+        dropped only. Among labels and categories it is no value.
         """
         if name in self._allowed:
             return None
-        pa = arrow()
-        found: Mask | None = None
-        if column.null_count:
-            found = np.asarray(column.is_null().to_numpy(zero_copy_only=False))
-        kind = column.type
-        if pa.types.is_dictionary(kind) and column.dictionary.null_count:
-            entries = column.dictionary.is_null().to_numpy(zero_copy_only=False)
-            codes = np.asarray(column.indices.cast("int64").fill_null(-1))
-            found = np.append(entries, True)[codes]
-        elif pa.types.is_fixed_size_list(kind):
-            own = _missing_elements(column, self.nulls == "drop")
+        types, kind = arrow().types, column.type
+        nan_too = self.nulls == "drop" or name in self._nan_too
+        found = _without_value(column, nan_too)
+        if types.is_dictionary(kind):
+            entries = _without_value(column.dictionary, nan_too)
+            if entries is not None:
+                codes = np.asarray(column.indices.cast("int64").fill_null(-1))
+                found = np.append(entries, True)[codes]
+        elif types.is_fixed_size_list(kind):
+            own = _missing_elements(column, nan_too)
             found = own if found is None else found | own if own is not None else found
-        elif self.nulls == "drop" and pa.types.is_floating(kind):
-            bad = np.isnan(column.to_numpy(zero_copy_only=False))
-            found = bad if bad.any() else found
         return found if found is None or found.any() else None
 
     # ---- values
@@ -145,14 +150,13 @@ class Converter:
             codes[:, place] = levels.codes_of(batch[plan.name])
         return codes
 
-    def _target(self, batch: Foreign, place: Place) -> Array | None:
+    def _target(self, batch: Foreign) -> Array | None:
         name = self.layout.roles.target
         if name is None:
             return None
         if self.layout.shares:
             return self._vector(batch, name, "fractional target")
         codes = self.labels.codes_of(batch[name])
-        refuse_nan(codes, name, place)
         if len(self.labels.values) > MOST_VALUES:
             raise ValueError(
                 f"column {name!r} has more than {MOST_VALUES:,} different values, as in a "
@@ -160,13 +164,9 @@ class Converter:
             )
         return codes
 
-    def _clusters(self, batch: Foreign, place: Place) -> Integers | None:
+    def _clusters(self, batch: Foreign) -> Integers | None:
         name = self.layout.roles.clusters
-        if name is None:
-            return None
-        codes = self.clusters.codes_of(batch[name])
-        refuse_nan(codes, name, place)
-        return codes
+        return None if name is None else self.clusters.codes_of(batch[name])
 
     def _vector(self, batch: Foreign, name: str | None, role: str) -> Vector | None:
         if name is None:
@@ -181,7 +181,10 @@ class Converter:
 
     def classes(self) -> Labels:
         """Return the labels that have come, in the order in which they came."""
-        return np.array(self.labels.values)
+        values = self.labels.values
+        # Of these NumPy makes float64, which is not exact there.
+        large = any(isinstance(value, int) and value >= 2**63 for value in values)
+        return np.array(values, np.uint64 if large else None)
 
 
 def _plain(column: Foreign) -> Array:
@@ -193,16 +196,26 @@ def _plain(column: Foreign) -> Array:
     return found
 
 
+def _without_value(column: Foreign, nan_too: bool) -> Mask | None:
+    """Return which entries of an array are null, or NaN if that is none either; None for none."""
+    nan_too = nan_too and arrow().types.is_floating(column.type)
+    if not nan_too and not column.null_count:
+        return None
+    found: Mask = column.is_null(nan_is_null=nan_too).to_numpy(zero_copy_only=False)
+    return found if found.any() else None
+
+
+def _has_null(column: Foreign, row: int) -> bool:
+    """Say whether it is a null that is wrong in a row, or in a list there, and not a NaN."""
+    value = column[row].as_py()
+    return value is None or (isinstance(value, list) and None in value)
+
+
 def _missing_elements(column: Foreign, nan_too: bool) -> Mask | None:
     """Return the rows of fixed-size lists of which an element is missing."""
     whole = column.is_valid().to_numpy(zero_copy_only=False)
-    values = column.flatten()  # those of lists that are there
-    bad = None
-    if values.null_count:
-        bad = values.is_null().to_numpy(zero_copy_only=False)
-    elif nan_too and arrow().types.is_floating(values.type):
-        bad = np.isnan(values.to_numpy(zero_copy_only=False))
-    if bad is None or not bad.any():
+    bad = _without_value(column.flatten(), nan_too)  # those of lists that are there
+    if bad is None:
         return None
     found = np.zeros(len(column), dtype=bool)
     found[whole] = bad.reshape(-1, column.type.list_size).any(axis=1)

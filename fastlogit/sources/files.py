@@ -1,33 +1,24 @@
-"""Parquet and Arrow files: which there are, in which order, what each holds, and whether it stays.
-
-Files are read in the order of their paths as text: part-1, part-10, part-2, as pyarrow, polars and
-DuckDB have it. Those of a folder are all below it whose names do not begin with "_" or ".", as
-Spark's and dask's own files do. Folders called ``key=value`` are columns (hive partitions): whole
-numbers where all values of a key are, else categories.
-"""
+"""Parquet and Arrow files: what each holds, and whether it stays as it is."""
 
 from __future__ import annotations
 
-import glob
-import os
-import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple, NoReturn
-from urllib.parse import unquote
 
+from .filters import check_filter, filtered
+from .finding import files_of, would_read
+from .layout import is_text
 from .library import Foreign, arrow, module
+from .partitions import keys_of, kind_of_key, value_of_key
 from .streams import Asked, Found, Stream
+from .views import has_views
 
-__all__ = ["FileStream", "files_of", "format_of", "is_path"]
+__all__ = ["FileStream"]
 
-# How a folder of a partition without a value is called.
-NO_VALUE = "__HIVE_DEFAULT_PARTITION__"
-PARTITION = re.compile(r"([^=]+)=(.*)")
 # Read of a column at a time.
 BUFFER_BYTES = 2**20
-ENDINGS = {"parquet": (".parquet", ".pq"), "ipc": (".arrow", ".feather", ".ipc")}
 CALLED = {"parquet": "Parquet", "ipc": "Arrow IPC"}
 
 
@@ -43,83 +34,21 @@ class DataFile(NamedTuple):
     schema: Foreign
 
 
-def is_path(given: object) -> bool:
-    """Say whether it is a path, or a list of paths."""
-    if isinstance(given, list | tuple):
-        return bool(given) and all(isinstance(each, str | os.PathLike) for each in given)
-    return isinstance(given, str | os.PathLike)
-
-
-def format_of(given: object) -> str:
-    """Return "parquet" or "ipc", by the ending of the first file."""
-    paths = [path for path, _ in files_of(given, None)]
-    ending = paths[0].suffix.lower()
-    return "ipc" if ending in ENDINGS["ipc"] else "parquet"
-
-
-def files_of(given: object, form: str | None) -> list[tuple[Path, Path]]:
-    """Return the files that a path, a pattern, a folder or a list of them means, in order.
-
-    Each with the folder from which on its folders may be partitions.
-
-    Raises
-    ------
-    FileNotFoundError
-        If there is none.
-    """
-    each: Foreign = given if isinstance(given, list | tuple) else [given]
-    found = [pair for path in each for pair in _files_of_one(os.fspath(path), form)]
-    return found if len(each) > 1 else sorted(found, key=lambda pair: pair[0].as_posix())
-
-
-def _files_of_one(path: str, form: str | None) -> list[tuple[Path, Path]]:
-    if glob.has_magic(path) and not os.path.exists(path):
-        fixed = Path(*Path(path).parts[: _first_magic(path)])
-        matches = sorted(glob.glob(path, recursive=True))
-        found = [
-            (file, fixed)
-            for match in matches
-            for file in ([Path(match)] if os.path.isfile(match) else _below(Path(match), form))
-        ]
-    elif os.path.isdir(path):
-        found = [(file, Path(path)) for file in _below(Path(path), form)]
-    elif os.path.isfile(path):
-        return [(Path(path), Path(path).parent)]
-    else:
-        raise FileNotFoundError(f"{path}: there is no such file or folder")
-    if not found:
-        raise FileNotFoundError(f"{path}: no Parquet or Arrow file matches or lies there")
-    return found
-
-
-def _first_magic(path: str) -> int:
-    parts = Path(path).parts
-    return next(place for place, part in enumerate(parts) if glob.has_magic(part))
-
-
-def _below(folder: Path, form: str | None) -> list[Path]:
-    endings = ENDINGS[form] if form else (*ENDINGS["parquet"], *ENDINGS["ipc"])
-    found = []
-    for file in folder.rglob("*"):
-        inner = file.relative_to(folder).parts
-        hidden = any(part.startswith(("_", ".")) for part in inner)
-        if not hidden and file.suffix.lower() in endings and file.is_file():
-            found.append(file)
-    return sorted(found, key=lambda file: file.as_posix())
-
-
 @dataclass(frozen=True, eq=False)
 class FileStream(Stream):
     """The rows of files, one after the other.
 
     Attributes
     ----------
+    given : object
+        The path, pattern, folder, or list of them.
     form : {"parquet", "ipc"}
     files : tuple of DataFile
     schema : pyarrow.Schema
         Of the first file, with a column for each key of the partitions.
     """
 
+    given: object
     form: str
     files: tuple[DataFile, ...]
     schema: Foreign
@@ -151,9 +80,9 @@ class FileStream(Stream):
         for key in keys:
             if key in schema.names:
                 continue  # the column of the file has the type
-            kind = _kind_of_key([file.keys.get(key) for file in files])
+            kind = kind_of_key([file.keys.get(key) for file in files])
             schema = schema.append(arrow().field(key, kind))
-        return cls(form, tuple(files), schema)
+        return cls(given, form, tuple(files), schema)
 
     def refuse_differing(self, columns: Iterable[str]) -> None:
         """Raise ValueError where a column that is read is not of one type in all files."""
@@ -162,9 +91,10 @@ class FileStream(Stream):
                 if name in file.keys:
                     continue
                 if name not in file.schema.names:
+                    other = next(each for each in self.files if _has(each, name))
                     raise ValueError(
-                        f"{file.path} has no column {name!r}, which {self.files[0].path} has; "
-                        "files of one source must have the same columns"
+                        f"{file.path} has no column {name!r}, which {other.path} has; files of one "
+                        "source must have the same columns"
                     )
                 own, first = file.schema.field(name).type, self.schema.field(name).type
                 if not _is_alike(own, first):
@@ -172,6 +102,13 @@ class FileStream(Stream):
                         f"{file.path} has the type {own} in column {name!r}, but "
                         f"{self.files[0].path} has {first}; cast it, so that all files have one"
                     )
+
+    def refuse_to_write(self, path: Path) -> None:
+        """Raise ValueError where a file to be written is, or would be, among those read."""
+        if would_read(self.given, path):
+            raise ValueError(
+                f"{path} would lie among the files that are read, {self.name}; write it elsewhere"
+            )
 
     def batches(self, asked: Asked) -> Iterator[Found]:
         """Go over the rows, file by file; a row of a file before those behind it."""
@@ -207,6 +144,10 @@ class FileStream(Stream):
             )
 
 
+def _has(file: DataFile, name: str) -> bool:
+    return name in file.keys or name in file.schema.names
+
+
 def _common_schema(schemas: Sequence[Foreign]) -> Foreign:
     """Return the first schema, with types of others for columns that are all nulls in it."""
     first = schemas[0]
@@ -232,7 +173,7 @@ def _opened(path: Path, base: Path, form: str) -> DataFile:
             n_rows = module("dataset").dataset(str(path), format="ipc").count_rows()
     except (OSError, arrow().ArrowException) as error:
         _refuse_broken(path, form, error)
-    return DataFile(path, size, modified, n_rows, _keys_of(path, base), schema)
+    return DataFile(path, size, modified, n_rows, keys_of(path, base), schema)
 
 
 def _state_of(path: Path) -> tuple[int, int]:
@@ -250,35 +191,21 @@ def _refuse_broken(path: Path, form: str, error: Exception) -> NoReturn:
     ) from error
 
 
-def _keys_of(path: Path, base: Path) -> dict[str, str | None]:
-    keys: dict[str, str | None] = {}
-    for part in path.relative_to(base).parts[:-1]:
-        found = PARTITION.fullmatch(part)
-        if found:
-            keys[found[1]] = None if found[2] == NO_VALUE else unquote(found[2])
-    return keys
-
-
-def _kind_of_key(values: Sequence[str | None]) -> Foreign:
-    pa = arrow()
-    if all(value is None or re.fullmatch(r"[+-]?\d{1,18}", value) for value in values):
-        return pa.int64()
-    return pa.dictionary(pa.int32(), pa.string())
-
-
 def _scan(form: str, file: DataFile, schema: Foreign, asked: Asked) -> Iterator[Foreign]:
     """Go over the batches of a file, with the columns of its partition."""
-    pa = arrow()
-    keys = {}
-    for key in file.keys:
-        kind = schema.field(key).type
-        plain = kind.value_type if pa.types.is_dictionary(kind) else kind
-        keys[key] = pa.scalar(file.keys[key]).cast(plain)
+    keys = {
+        key: value_of_key(file.path, key, value, schema.field(key).type)
+        for key, value in file.keys.items()
+    }
     here = [name for name in asked.columns if name not in keys]
     texts = [name for name in here if name in asked.coded and _is_plain(schema.field(name).type)]
     if form == "parquet" and here and not asked.has_filter:
         batches = _decoded(file, here, texts, asked)
     else:
+        check_filter(_schema_of(file, keys), asked.filter, str(file.path))
+        if asked.has_filter and has_views(file.schema):
+            yield from _filtered_here(form, file, keys, schema, asked)
+            return
         batches = _chosen(form, file, here, texts, keys, asked)
     for batch in batches:
         yield _with_keys(batch, keys, schema, asked)
@@ -292,8 +219,9 @@ def _decoded(
     3,000,000 x 21 in row groups of 250,000 take 120 MB so, where a scanner takes 450.
     """
     with module("parquet").ParquetFile(
-        file.path, read_dictionary=list(texts), pre_buffer=False, buffer_size=BUFFER_BYTES
-    ) as opened:
+        file.path, read_dictionary=list(texts), pre_buffer=False, buffer_size=BUFFER_BYTES,
+        page_checksum_verification=True,
+    ) as opened:  # fmt: skip
         yield from opened.iter_batches(batch_size=asked.batch_rows, columns=list(names))
 
 
@@ -311,7 +239,7 @@ def _chosen(
     if form == "parquet":
         kind = dataset.ParquetFileFormat(dictionary_columns=list(texts))
         options["fragment_scan_options"] = dataset.ParquetFragmentScanOptions(
-            pre_buffer=False, use_buffered_stream=True
+            pre_buffer=False, use_buffered_stream=True, page_checksum_verification=True
         )
     else:
         kind = dataset.IpcFileFormat()
@@ -327,6 +255,17 @@ def _chosen(
         schema=own_schema, columns=list(names), filter=asked.filter, **options
     )
     yield from scanner.to_batches()
+
+
+def _filtered_here(
+    form: str, file: DataFile, keys: dict[str, Foreign], schema: Foreign, asked: Asked
+) -> Iterator[Foreign]:
+    """Go over the rows that a filter leaves, where pyarrow's reader cannot filter."""
+    here = [name for name in file.schema.names if name not in keys]
+    whole = asked._replace(columns=(*here, *keys), filter=None)
+    for batch in _chosen(form, file, here, (), keys, whole):
+        every = _with_keys(batch, keys, schema, whole)
+        yield from filtered(every, asked.filter, asked.columns)
 
 
 def _schema_of(file: DataFile, keys: dict[str, Foreign]) -> Foreign:
@@ -365,5 +304,4 @@ def _is_alike(own: Foreign, first: Foreign) -> bool:
     own, first = (t.value_type if types.is_dictionary(t) else t for t in (own, first))
     if types.is_null(own) or types.is_null(first):
         return True  # a column of nulls only, which the policy for nulls decides about
-    texts = (types.is_string, types.is_large_string)
-    return bool(own == first or all(any(is_(kind) for is_ in texts) for kind in (own, first)))
+    return bool(own == first or (is_text(own) and is_text(first)))

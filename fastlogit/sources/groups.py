@@ -8,7 +8,6 @@ from ..arrays import Array, Integers
 from ..inputs.frames import level_of
 from ..inputs.hashed_folds import MOST_FOLDS, keys_of_values
 from .library import Foreign, arrow
-from .place import Place, refuse_nan
 
 __all__ = ["GroupKeys", "folds_of_column"]
 
@@ -17,19 +16,12 @@ class GroupKeys:
     """What is hashed of groups, from their values: no list of all groups is kept."""
 
     def __init__(self) -> None:
-        # The last dictionary, and of each of its entries the key, and -1 where it is NaN.
+        # The last dictionary, and the key of each of its entries.
         self._dictionary: Foreign = None
         self._keys: Integers = np.empty(0, dtype=np.uint64)
-        self._known: Integers = np.empty(0, dtype=np.int8)
 
-    def of(self, batch: Foreign, name: str, place: Place) -> Integers:
-        """Return the keys of a batch without nulls, uint64.
-
-        Raises
-        ------
-        ValueError
-            If a group is NaN.
-        """
+    def of(self, batch: Foreign, name: str) -> Integers:
+        """Return the keys of a batch without nulls and NaN, uint64."""
         column, types = batch[name], arrow().types
         if types.is_boolean(column.type) or types.is_integer(column.type):
             numbers: Array = column.to_numpy(zero_copy_only=False)
@@ -41,10 +33,7 @@ class GroupKeys:
             self._dictionary = column.dictionary
             levels = [level_of(value) for value in column.dictionary.to_pylist()]
             self._keys = keys_of_values([0 if level is None else level for level in levels])
-            self._known = np.array([-(level is None) for level in levels], dtype=np.int8)
-        indices = np.asarray(column.indices)
-        refuse_nan(self._known[indices], name, place)
-        found: Integers = self._keys[indices]
+        found: Integers = self._keys[np.asarray(column.indices)]
         return found
 
 

@@ -15,7 +15,17 @@ from ..arrays import DType
 from ..inputs.values import DATES
 from .library import Foreign, arrow
 
-__all__ = ["CODES", "LISTS", "NUMBERS", "ColumnPlan", "Layout", "Roles", "layout_of"]
+__all__ = [
+    "CODES",
+    "LISTS",
+    "NUMBERS",
+    "ColumnPlan",
+    "Layout",
+    "Roles",
+    "layout_of",
+    "refuse_categories",
+    "refuse_parts_of_lists",
+]
 
 NUMBERS, LISTS, CODES = "numbers", "lists", "codes"
 # pandas keeps the index of a data frame in columns of these names: no data of the user's.
@@ -154,11 +164,52 @@ def layout_of(
         raise ValueError(f"{both[0]!r} is the target and a feature; leave it out of features")
     if not chosen:
         raise ValueError(f"{where} has no column for a feature beside {sorted(taken)}")
+    for name in categorical:
+        if name not in chosen and name not in taken:
+            raise ValueError(
+                f"{name!r} is named in categorical= but not in features=; add it there, or leave "
+                "it out of both"
+            )
+    for role, name in roles.named():
+        if role == "clusters" or (role == "target" and not shares):
+            _check_values(schema.field(name), where, role)
     columns = []
     for name in chosen:
         is_coded = name in categorical
         columns.append(_plan(schema.field(name), is_coded, where))
-    return Layout(tuple(columns), roles, shares)
+    found = Layout(tuple(columns), roles, shares)
+    if alike := [name for name in found.columns if found.columns.count(name) > 1]:
+        raise ValueError(
+            f"{where} has a column {alike[0]!r} beside the list whose element is called so; rename "
+            "one, or leave it out of features"
+        )
+    return found
+
+
+def refuse_categories(schema: Foreign, names: Collection[str], where: str) -> None:
+    """Raise TypeError where a column that was one of numbers in a fit holds categories."""
+    for field in schema:
+        is_coded = arrow().types.is_dictionary(field.type) or is_text(field.type)
+        if is_coded and field.name in names:
+            raise TypeError(
+                f"{where}: column {field.name!r} has the type {field.type}, but the fit had "
+                "numbers there"
+            )
+
+
+def refuse_parts_of_lists(layout: Layout, features: Sequence[str] | None) -> None:
+    """Raise ValueError where elements of a list are chosen, which is read whole."""
+    for column in layout.numbers:
+        if features is None or column.kind != LISTS or column.name in features:
+            continue
+        own = _names_of(column)
+        if chosen := [name for name in features if name in own]:
+            if chosen == own:
+                continue
+            raise ValueError(
+                f"features= has {chosen[0]!r}, an element of the list {column.name!r}, which is "
+                f"read whole: name {column.name!r}, or make columns of its elements first"
+            )
 
 
 def _column_of(name: str, names: Sequence[str]) -> str:
@@ -171,15 +222,15 @@ def _refuse_absent(name: str, names: Sequence[str], where: str, option: str) -> 
     if name in names:
         return
     near = difflib.get_close_matches(name, names, n=1)
-    hint = (
-        f"; did you mean {near[0]!r}?" if near else f"; it has {', '.join(map(repr, names[:10]))}"
-    )
+    known = ", ".join(map(repr, names[:10])) or "no columns"
+    hint = f"; did you mean {near[0]!r}?" if near else f"; it has {known}"
     raise ValueError(f"{where} has no column {name!r} ({option}){hint}")
 
 
 def _plan(field: Foreign, is_coded: bool, where: str) -> ColumnPlan:
     types, name, kind = arrow().types, field.name, field.type
     if types.is_dictionary(kind) or is_coded:
+        _check_values(field, where, "categorical")
         # The dictionary of a Categorical of polars is in the order of all that the process saw.
         of_process = any(key.startswith(b"_PL_CATEGORICAL") for key in field.metadata or ())
         return ColumnPlan(name, CODES, is_sorted=of_process or not types.is_dictionary(kind))
@@ -204,6 +255,18 @@ def _plan(field: Foreign, is_coded: bool, where: str) -> ColumnPlan:
             "of columns"
         )
     raise TypeError(f"{said}, which is neither numbers nor categories; leave it out of features")
+
+
+def _check_values(field: Foreign, where: str, role: str) -> None:
+    """Raise TypeError where the values of a column are no labels or categories."""
+    types, kind = arrow().types, field.type
+    if types.is_dictionary(kind):
+        kind = kind.value_type
+    if not (is_text(kind) or number_type(kind) is not None or types.is_temporal(kind)):
+        raise TypeError(
+            f"{where}: column {field.name!r} ({role}) has the type {field.type}; make texts, whole "
+            "numbers or booleans of its values first"
+        )
 
 
 def is_text(kind: Foreign) -> bool:

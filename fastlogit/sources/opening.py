@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from ..arrays import ArrayLike
 from ..inputs.table_source import TableSource
-from .files import format_of, is_path
+from .finding import format_of, is_path
 from .source import ArrowSource, ParquetSource, Source
 from .tables import is_table
 

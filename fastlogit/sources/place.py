@@ -4,11 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-import numpy as np
-
-from ..arrays import Integers
-
-__all__ = ["Place", "refuse_nan"]
+__all__ = ["Place"]
 
 
 class Place(NamedTuple):
@@ -27,12 +23,3 @@ class Place(NamedTuple):
         if self.row_of_file is None:
             return f"row {self.row + row} of those that the filter leaves, in {self.file}"
         return f"row {self.row + row}, which is row {self.row_of_file + row} of {self.file}"
-
-
-def refuse_nan(codes: Integers, name: str, place: Place) -> None:
-    """Raise where a label, cluster or group is NaN, which is no null."""
-    if codes.size and codes.min() < 0:
-        row = int(np.argmax(codes < 0))
-        raise ValueError(
-            f"column {name!r} is NaN ({place.of(row)}); leave such rows out with nulls='drop'"
-        )

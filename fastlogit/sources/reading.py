@@ -18,6 +18,7 @@ from .converting import Block, Converter
 from .layout import Layout
 from .library import Foreign, arrow
 from .place import Place
+from .seen import Seen
 from .spool import Budget, Growing
 from .streams import Asked, Found, Stream
 
@@ -43,8 +44,9 @@ class Spooled:
     converter : Converter
         Knows the values of categorical columns, labels and clusters.
     numbers, codes : ndarray of shape (n_rows, n_numbers) and (n_rows, n_coded), or None
-        Codes as they were read. None where there are no such columns, numbers also where nothing
-        is kept.
+        Codes as they were read. None where there are no such columns, or nothing is kept.
+    seen : Seen
+        Which codes the rows have.
     of_rows : dict of ndarray of shape (n_rows,)
         Target, shares, weight, offset, clusters, keys of groups and folds, those that there are.
     n_rows, n_dropped : int
@@ -55,6 +57,7 @@ class Spooled:
     converter: Converter
     numbers: Array | None
     codes: Array | None
+    seen: Seen
     of_rows: dict[str, Array]
     n_rows: int
     n_dropped: int
@@ -112,7 +115,7 @@ def asked_of(layout: Layout, filtered: Foreign, budget: Budget) -> Asked:
 
 def read_stream(
     stream: Stream, layout: Layout, asked: Asked, converter: Converter, budget: Budget,
-    clock: Clock | None, *, keep: bool,
+    clock: Clock | None, *, keep: bool, with_combinations: bool = False,
 ) -> Spooled:  # fmt: skip
     """Read all rows of a stream.
 
@@ -125,7 +128,9 @@ def read_stream(
     budget : Budget
     clock : Clock or None
     keep : bool
-        Whether numbers are kept, or only what is learnt of them.
+        Whether numbers and codes are kept, or only what is learnt of them.
+    with_combinations : bool, default False
+        Whether combinations of codes are learnt where these are not kept.
 
     Raises
     ------
@@ -135,9 +140,12 @@ def read_stream(
         If the clock or Ctrl-C ends it; there is no result yet.
     """
     reading = _Reading(stream.name)
+    seen = Seen(len(layout.coded), with_combinations=with_combinations and not keep)
     with _Spool(layout, stream.n_rows, budget, keep) as spool, _watched(reading):
         for block in blocks_of(stream, asked, converter):
             spool.add(block)
+            if block.codes is not None:
+                seen.add(block.codes)
             reading.n_rows += block.n_rows + block.n_dropped
             if clock is not None and clock.is_late():
                 raise TimeoutError(
@@ -146,8 +154,9 @@ def read_stream(
         if spool.n_rows == 0:
             dropped = f": all {spool.n_dropped:,} have a null" if spool.n_dropped else ""
             left = " that the filter leaves" if asked.has_filter else ""
-            raise ValueError(f"{stream.name} has no rows{left}{dropped}")
-        return spool.conclude(converter)
+            once = "" if stream.is_repeatable else "; if it was read before, make a new one"
+            raise ValueError(f"{stream.name} has no rows{left}{dropped}{once}")
+        return spool.conclude(converter, seen)
 
 
 @contextmanager
@@ -187,7 +196,7 @@ class _Spool:
     def __init__(self, layout: Layout, n_rows: int | None, budget: Budget, keep: bool) -> None:
         self.layout, self._budget = layout, budget
         self.n_rows = self.n_dropped = 0
-        row_bytes = layout.row_bytes if keep else 4 * len(layout.coded)
+        row_bytes = layout.row_bytes if keep else 0
         self._row_bytes = row_bytes
         self.on_disk = budget.place == "disk" or (
             n_rows is not None and not budget.fits(n_rows * row_bytes, n_rows)
@@ -195,7 +204,7 @@ class _Spool:
         self._numbers = self._codes = None
         if layout.numbers and keep:
             self._numbers = Growing(layout.n_numbers, layout.dtype, n_rows, on_disk=self.on_disk)
-        if layout.coded:
+        if layout.coded and keep:
             kind = np.dtype(np.int32)
             self._codes = Growing(len(layout.coded), kind, n_rows, on_disk=self.on_disk)
         roles = layout.roles
@@ -244,13 +253,14 @@ class _Spool:
             assert values is not None  # as the layout says
             growing.add(values[:, None])
 
-    def conclude(self, converter: Converter) -> Spooled:
+    def conclude(self, converter: Converter, seen: Seen) -> Spooled:
         """Return all rows."""
         return Spooled(
             self.layout,
             converter,
             None if self._numbers is None else self._numbers.conclude(),
             None if self._codes is None else self._codes.conclude(),
+            seen,
             {name: growing.conclude()[:, 0] for name, growing in self._of_rows.items()},
             self.n_rows,
             self.n_dropped,

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import math
-import os
 import re
 from abc import abstractmethod
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -24,8 +24,10 @@ from .coding import Coding, coding_of_fit, coding_of_fitted, frame_of, named_fra
 from .converting import NULLS, Block, Converter
 from .decoded import DecodedMixed, DecodedNumbers, SpooledMixed
 from .files import FileStream
-from .layout import Layout, Roles, layout_of
-from .library import Foreign, module
+from .filters import check_filter, expression_of
+from .finding import is_path
+from .layout import Layout, Roles, layout_of, refuse_categories, refuse_parts_of_lists
+from .library import Foreign
 from .reading import Spooled, asked_of, blocks_of, read_stream
 from .spool import PLACES, Budget, filled
 from .streams import Stream
@@ -92,7 +94,8 @@ class Source(TableSource):
         """Sets: what is read, and that nothing is kept of it."""
         self._kept: _Kept | None = None
         self._stream, left = self._stream_of(self._given, self._filter)
-        self._asked_filter = _expression(left)
+        self._asked_filter = expression_of(left)
+        check_filter(self.schema, self._asked_filter, self._stream.name)
         if self.spool == "never" and not self._stream.is_repeatable:
             raise ValueError(
                 f"spool='never' reads in each pass, but {self._stream.name} can be read only once; "
@@ -161,11 +164,11 @@ class Source(TableSource):
                 f"column {layout.coded[0].name!r} of {self._stream.name} is categorical, which "
                 "this function does not take; leave it out of features"
             )
-        spooled = self._read(layout, clock, missing_categories=False)
+        interacts = categories is not None and bool(categories.interactions)
+        spooled = self._read(layout, clock, missing_categories=False, with_combinations=interacts)
         coding = None
         if layout.coded and categories is not None:
-            assert spooled.codes is not None  # as there are such columns
-            coding = coding_of_fit(layout, spooled.codes, spooled.levels, categories)
+            coding = coding_of_fit(layout, spooled.seen, spooled.codes, spooled.levels, categories)
         return self._table(spooled, coding, shares)
 
     def _refuse_no_target(self) -> None:
@@ -181,10 +184,12 @@ class Source(TableSource):
         features = self.features
         if features is None and left_out:
             features = [name for name in self.schema.names if name not in left_out]
-        return layout_of(
+        layout = layout_of(
             self.schema, Roles() if features_only else self.roles, features, self.categorical,
             self._stream.name, shares=shares,
         )  # fmt: skip
+        refuse_parts_of_lists(layout, features)
+        return layout
 
     def read_as_fitted(
         self, names: Sequence[str] | None, categories: Categories | None, *,
@@ -196,8 +201,7 @@ class Source(TableSource):
         spooled = self._read(layout, None, missing_categories=categories is not None)
         coding = None
         if categories is not None:
-            assert spooled.codes is not None  # categories are of some column
-            coding = coding_of_fitted(layout, spooled.codes, spooled.levels, categories)
+            coding = coding_of_fitted(layout, spooled.seen, spooled.levels, categories)
         return self._table(spooled, coding, shares and with_target)
 
     def layout_as_fitted(
@@ -219,6 +223,7 @@ class Source(TableSource):
         taken = {name for _, name in self.roles.named()}
         if wanted is None:
             wanted = [name for name in self.schema.names if name not in taken]
+        refuse_categories(self.schema, {*wanted} - coded, self._stream.name)
         layout = layout_of(
             self.schema, self.roles if with_target else Roles(), wanted, coded,
             self._stream.name, shares=shares and with_target,
@@ -226,10 +231,6 @@ class Source(TableSource):
         expected = list(layout.columns) if names is None and categories is None else wanted
         if difference := differing_names(list(layout.columns), expected):
             raise ValueError(difference)
-        if categories is None and layout.coded:
-            raise TypeError(
-                f"column {layout.coded[0].name!r} is categorical, but the fit had numbers there"
-            )
         return layout
 
     def blocks_as_fitted(
@@ -273,11 +274,18 @@ class Source(TableSource):
             if block.n_rows:
                 yield block, converter
 
+    def refuse_to_write(self, path: Path) -> None:
+        """Raise ValueError where a file to be written is, or would be, among those read."""
+        self._stream.refuse_to_write(path)
+
     # ---- how it is read
 
-    def _read(self, layout: Layout, clock: Clock | None, *, missing_categories: bool) -> Spooled:
+    def _read(
+        self, layout: Layout, clock: Clock | None, *, missing_categories: bool,
+        with_combinations: bool = False,
+    ) -> Spooled:  # fmt: skip
         """Read the rows, or take what was read last."""
-        if self._kept is not None and self._is_kept(layout, missing_categories):
+        if self._kept is not None and self._is_kept(layout, missing_categories, with_combinations):
             return self._kept.spooled
         stream, budget = self._stream, Budget(self.spool, self.memory_limit)
         if not stream.is_repeatable and self._kept is not None:
@@ -287,12 +295,13 @@ class Source(TableSource):
         converter = Converter(layout, self.nulls, missing_categories=missing_categories)
         asked = asked_of(layout, self._asked_filter, budget)
         spooled = read_stream(
-            stream, layout, asked, converter, budget, clock, keep=self.spool != "never"
-        )
+            stream, layout, asked, converter, budget, clock, keep=self.spool != "never",
+            with_combinations=with_combinations,
+        )  # fmt: skip
         self._kept = _Kept(spooled, missing_categories)
         return spooled
 
-    def _is_kept(self, layout: Layout, missing_categories: bool) -> bool:
+    def _is_kept(self, layout: Layout, missing_categories: bool, with_combinations: bool) -> bool:
         """Say whether what was read last is what is asked for."""
         assert self._kept is not None  # else nobody asks
         kept, missing = self._kept
@@ -302,7 +311,8 @@ class Source(TableSource):
             for name, own in zip(layout.roles, kept.layout.roles, strict=True)
         )
         other_target = layout.roles.target is not None and kept.layout.shares != layout.shares
-        return same and has_roles and not other_target
+        spooled = kept.codes is not None or kept.seen.combinations is not None
+        return same and has_roles and not other_target and (spooled or not with_combinations)
 
     def _refresh(self) -> None:
         """Open the source anew where its files are not those that were opened."""
@@ -425,6 +435,12 @@ class ParquetSource(Source):
     """
 
     def _stream_of(self, given: Foreign, filtered: Foreign) -> tuple[Stream, Foreign]:
+        if not is_path(given):
+            what = "an empty list" if given == [] else type(given).__name__
+            raise TypeError(
+                f"ParquetSource takes a path, a pattern, a folder, or a list of them, got {what}; "
+                "ArrowSource takes tables and queries"
+            )
         return FileStream.opened(given, "parquet"), filtered
 
 
@@ -455,32 +471,27 @@ class ArrowSource(Source):
     """
 
     def _stream_of(self, given: Foreign, filtered: Foreign) -> tuple[Stream, Foreign]:
-        if isinstance(given, str | os.PathLike) or (
-            isinstance(given, list | tuple) and all(isinstance(p, str | os.PathLike) for p in given)
-        ):
+        if is_path(given):
             return FileStream.opened(given, "ipc"), filtered
         return stream_of(given, filtered)
 
 
 def _classes_of(spooled: Spooled) -> tuple[Labels, Codes]:
-    """Return the sorted labels, and the place of each row's among them."""
-    values = spooled.converter.classes()
-    classes, places = validation.encode_labels(values, len(values))
-    codes: Codes = places[spooled.of_rows["target"]]
+    """Return the sorted labels that occur, and the place of each row's among them.
+
+    A dictionary may have entries that no row has.
+    """
+    values, raw = spooled.converter.classes(), spooled.of_rows["target"]
+    counts = np.zeros(len(values), dtype=np.int64)
+    for part in parts(raw):
+        counts += np.bincount(raw[part], minlength=len(values))
+    used = np.flatnonzero(counts)
+    classes, places = validation.encode_labels(values[used], len(used))
+    table = np.zeros(len(values), dtype=places.dtype)
+    table[used] = places
+    codes: Codes = table[raw]
     codes.flags.writeable = False
     return classes, codes
-
-
-def _expression(given: Foreign) -> Foreign:
-    """Return a filter as an expression of pyarrow."""
-    if given is None or type(given).__name__ == "Expression":
-        return given
-    if isinstance(given, list | tuple):
-        return module("parquet").filters_to_expression(list(given))
-    raise TypeError(
-        "filter must be an expression of pyarrow.dataset or a list of tuples (column, operator, "
-        f"value), got {type(given).__name__}; those of polars and DuckDB go with their own frames"
-    )
 
 
 def _check_name(name: object, role: str) -> str | None:

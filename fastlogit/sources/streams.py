@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator
+from pathlib import Path
 from typing import NamedTuple
 
 from .library import Foreign
@@ -61,6 +62,10 @@ class Stream(ABC):
     def refuse_differing(self, columns: Iterable[str]) -> None:
         """Raise ValueError where a column that is read is not of one type everywhere."""
         del columns
+
+    def refuse_to_write(self, path: Path) -> None:
+        """Raise ValueError where a file to be written is, or would be, among those read."""
+        del path
 
     def check(self) -> None:  # noqa: B027  # most have nothing to look at
         """Raise ValueError where the rows are known to have changed."""

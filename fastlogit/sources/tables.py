@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from pathlib import Path
 
+from .filters import filtered
 from .library import Foreign, arrow
 from .streams import Asked, Found, Stream
+from .views import has_views
 
 __all__ = ["is_table", "stream_of"]
 
@@ -61,7 +64,7 @@ def stream_of(given: Foreign, filtered: Foreign) -> tuple[Stream, Foreign]:
         return _Table(given), filtered
     if hasattr(given, "__arrow_c_stream__"):
         if hasattr(given, "__len__"):  # rows in memory: a frame, a table
-            return _Table(arrow().table(given)), filtered
+            return _Table(_as_table(given, "the table")), filtered
         return _Once(arrow().RecordBatchReader.from_stream(given), type(given).__name__), filtered
     raise TypeError(
         f"ArrowSource got {type(given).__module__.partition('.')[0]}.{type(given).__name__}; it "
@@ -70,15 +73,36 @@ def stream_of(given: Foreign, filtered: Foreign) -> tuple[Stream, Foreign]:
     )
 
 
+def _as_table(frame: Foreign, where: str) -> Foreign:
+    """Return a frame as a table of Arrow.
+
+    Raises
+    ------
+    TypeError
+        If a column is of a type that Arrow has not; names it.
+    """
+    pa = arrow()
+    try:
+        return pa.table(frame)
+    except pa.ArrowException as error:
+        for name in getattr(frame, "columns", ()):
+            try:
+                pa.table(frame[[name]])
+            except pa.ArrowException:
+                raise TypeError(
+                    f"{where}: column {name!r} has a type that Arrow has not "
+                    f"({frame[name].dtype}); cast it, or leave it out with select"
+                ) from None
+        raise TypeError(f"{where} cannot be read as Arrow: {error}") from None
+
+
 def _chosen(batches: Iterable[Foreign], asked: Asked) -> Iterator[Found]:
     """Go over batches: their columns that are read, the rows that the filter leaves."""
-    pa = arrow()
     row = 0
     for batch in batches:
         n_rows = batch.num_rows
         if asked.has_filter:
-            table = pa.Table.from_batches([batch]).filter(asked.filter).select(asked.columns)
-            yield from (Found(each) for each in table.to_batches())
+            yield from map(Found, filtered(batch, asked.filter, asked.columns))
         else:
             chosen = batch.select(list(asked.columns))
             for start in range(0, n_rows, asked.batch_rows):
@@ -127,13 +151,22 @@ class _Dataset(Stream):
         """What messages call it."""
         return "the data set"
 
+    def refuse_to_write(self, path: Path) -> None:
+        """Raise ValueError where a file to be written is one of those read."""
+        files = getattr(self._dataset, "files", ())
+        if any(Path(file).resolve() == path.resolve() for file in files):
+            raise ValueError(f"{path} is a file of {self.name}, which is read; write it elsewhere")
+
     def batches(self, asked: Asked) -> Iterator[Found]:
         """Go over its rows by a scanner that reads little ahead."""
+        is_left = asked.has_filter and has_views(self.schema)  # the scanner filters no views
         scanner = self._dataset.scanner(
-            columns=list(asked.columns), filter=asked.filter, batch_size=asked.batch_rows,
-            batch_readahead=1, fragment_readahead=1,
+            columns=None if is_left else list(asked.columns),
+            filter=None if is_left else asked.filter,
+            batch_size=asked.batch_rows, batch_readahead=1, fragment_readahead=1,
         )  # fmt: skip
-        return (Found(batch) for batch in scanner.to_batches())
+        batches = scanner.to_batches()
+        return _chosen(batches, asked) if is_left else map(Found, batches)
 
 
 class _Once(Stream):
@@ -169,7 +202,7 @@ class _LazyFrame(Stream):
 
     def __init__(self, frame: Foreign) -> None:
         self._frame = frame
-        self.schema = arrow().table(frame.head(0).collect()).schema
+        self.schema = _as_table(frame.head(0).collect(), self.name).schema
 
     @property
     def name(self) -> str:

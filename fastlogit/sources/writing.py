@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -64,7 +65,8 @@ def write_predictions(
         Without a target it may be, too. Rows with a null are an error, or left out by its
         ``nulls="drop"``.
     path : str or path
-        The file; one that is there is replaced.
+        The file; one that is there is replaced, but none that is read, and none where the source
+        would find it.
     proba : bool, default True
         Whether probabilities are written too.
     threshold : float from 0 to 1, default 0.5
@@ -96,22 +98,49 @@ def write_predictions(
             f"source must be a ParquetSource or ArrowSource, got {type(source).__name__}; of rows "
             "in memory use predict_proba"
         )
+    if not hasattr(fitted, "column_names"):
+        raise TypeError(
+            f"fitted must be a FitResult, got {type(fitted).__name__}; of an estimator or a model "
+            "file it is the result"
+        )
     n_rows = 0
-    with _written(Path(path)) as write:
+    with _written(_checked(Path(path), source)) as write:
         for block in source.blocks_as_fitted(fitted.column_names, fitted.categories):
-            labels = fitted.predict(block, threshold, n_threads=n_threads)
-            columns = {"prediction": labels}
-            if proba:
-                values = fitted.predict_proba(block, n_threads=n_threads)
-                columns |= {
-                    f"proba_{label}": np.ascontiguousarray(values[:, place])
-                    for place, label in enumerate(fitted.classes)
-                }
+            with _rows_from(n_rows):
+                labels = fitted.predict(block, threshold, n_threads=n_threads)
+                columns = {"prediction": labels}
+                if proba:
+                    values = fitted.predict_proba(block, n_threads=n_threads)
+                    columns |= {
+                        f"proba_{label}": np.ascontiguousarray(values[:, place])
+                        for place, label in enumerate(fitted.classes)
+                    }
             write(columns)
             n_rows += len(labels)
         if n_rows == 0:
             raise ValueError("the source has no rows to predict")
     return n_rows
+
+
+def _checked(path: Path, source: Source) -> Path:
+    """Return where to write, if that can be."""
+    if path.is_dir():
+        raise IsADirectoryError(f"{path} is a folder; give the name of a file in it")
+    if not path.parent.is_dir():
+        raise FileNotFoundError(f"cannot write {path}: there is no folder {path.parent}")
+    source.refuse_to_write(path)
+    return path
+
+
+@contextmanager
+def _rows_from(start: int) -> Iterator[None]:
+    """Let errors name the rows of a block by their number among all."""
+    try:
+        yield
+    except ValueError as error:
+        raise ValueError(
+            re.sub(r"\(row (\d+)\)", lambda found: f"(row {start + int(found[1])})", str(error))
+        ) from error
 
 
 @contextmanager

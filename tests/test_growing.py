@@ -1,0 +1,162 @@
+"""A fit from afar over columns that come in: true optima, falling costs, and ends as asked."""
+
+import warnings
+
+import numpy as np
+import pytest
+from problems import problem
+from test_column_model import objective_over
+
+import fastlogit
+from fastlogit import reference
+from fastlogit.design.base import Columns, Design
+from fastlogit.design.dense import DenseDesign
+from fastlogit.objective.known_slopes import KnownSlopes
+from fastlogit.solvers import choice, growing
+from fastlogit.solvers.path_follower import PathFollower, may_follow
+from fastlogit.solvers.trace import Limits
+
+pytestmark = pytest.mark.jit
+
+N_SAMPLES, N_FEATURES = 80, 700
+
+
+@pytest.fixture
+def few_at_a_time(monkeypatch) -> None:
+    monkeypatch.setattr(growing, "LEAST", 10)
+    monkeypatch.setattr(growing, "ROOTS", 0.3)
+    monkeypatch.setattr(growing, "GROWTH", 0.7)
+
+
+def wide():
+    X, y, _, _, weight = problem(N_SAMPLES, N_FEATURES)
+    weight[::9] = 0.0
+    return X + 0.5, y, weight
+
+
+@pytest.mark.usefixtures("few_at_a_time")
+@pytest.mark.parametrize("is_sparse", [True, False])
+@pytest.mark.parametrize("l2", [0.0, 0.02])
+def test_stages_lead_near_the_optimum(is_sparse, l2) -> None:
+    X, y, weight = wide()
+    X = X * (np.abs(X) > 0.8) if is_sparse else X
+    one = objective_over(X, y, 0.03, l2, True, weight, is_sparse)
+    best = fastlogit_optimum(X, y, 0.03, l2, weight)
+    stages = list(growing.growing(one, np.zeros(N_FEATURES + 1), KnownSlopes(one, 1.0)))
+    costs = [stage.cost for stage in stages]
+    assert len(stages) > 3
+    assert [stage.is_last for stage in stages] == [False] * (len(stages) - 1) + [True]
+    assert (np.diff(costs) < 0.0).all()
+    assert costs[-1] <= best * (1.0 + 1e-3)
+    for stage in stages[:-1]:
+        there = one.at(stage.theta[None])
+        assert stage.cost == pytest.approx(there.cost[0], rel=1e-12)
+        np.testing.assert_allclose(stage.gradient, there.gradient[0], atol=1e-12)
+
+
+def fastlogit_optimum(X, y, l1, l2, weight):
+    """Return the cost of a fit by the general way, to 1e-12: `from_afar` left out."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(choice, "from_afar", lambda objective, theta, *_: (None, theta))
+        fit = fastlogit.fit(X, y, sample_weight=weight, l1_reg=l1, l2_reg=l2, tol=1e-12)
+    return reference.elastic_net_cost(X, y, fit.coef, fit.intercept, l1, l2, weight)
+
+
+@pytest.mark.usefixtures("few_at_a_time")
+@pytest.mark.parametrize(("l2", "weighted"), [(0.0, True), (0.02, True), (0.02, False)])
+def test_fits_are_proven_optima(monkeypatch, l2, weighted) -> None:
+    X, y, weight = wide()
+    weight = weight if weighted else None
+    best, followed, before = fastlogit_optimum(X, y, 0.02, l2, weight), [], PathFollower.follow
+    monkeypatch.setattr(
+        PathFollower, "follow", lambda *given: followed.append(before(*given)) or followed[-1]
+    )
+    fit = fastlogit.fit(X, y, sample_weight=weight, l1_reg=0.02, l2_reg=l2)
+    assert fit.converged
+    assert followed[-1] is not None
+    own = (0.02, l2, weight)
+    cost = reference.elastic_net_cost(X, y, fit.coef, fit.intercept, *own)
+    assert -1e-11 <= cost / best - 1.0 <= fit.suboptimality <= 1e-8
+    slopes, last = reference.elastic_net_slopes(X, y, fit.coef, fit.intercept, *own)
+    assert max(np.abs(slopes).max(), abs(last)) <= 1e-4
+    again = fastlogit.fit(X, y, sample_weight=weight, l1_reg=0.02, l2_reg=l2, start=fit)
+    assert again.n_iter <= 1
+    assert again.converged
+
+
+def test_the_bits_are_the_same_for_any_number_of_threads() -> None:
+    X, y, weight = wide()
+    fits = [
+        fastlogit.fit(X, y, sample_weight=weight, l1_reg=0.02, n_threads=count) for count in (1, 2)
+    ]
+    np.testing.assert_array_equal(fits[0].coef, fits[1].coef)
+    assert fits[0].suboptimality == fits[1].suboptimality
+
+
+def test_callbacks_and_limits_end_it() -> None:
+    X, y, _ = wide()
+    seen = []
+
+    def stop(progress):
+        seen.append(progress.cost)
+        return len(seen) == 2
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        ended = fastlogit.fit(X, y, l1_reg=0.001, callback=stop)
+        limited = fastlogit.fit(X, y, l1_reg=0.001, time_limit=1e-9)
+    assert len(seen) == 2
+    assert seen[1] < seen[0]
+    assert not ended.converged
+    assert not limited.converged
+
+    def interrupt(progress):
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt) as caught:
+        fastlogit.fit(X, y, l1_reg=0.001, callback=interrupt)
+    assert np.isfinite(caught.value.result.coef).all()
+
+
+def test_what_does_not_fit_goes_the_general_way(monkeypatch) -> None:
+    X, y, _ = wide()
+    monkeypatch.setattr(growing, "MOST_WORKING", 5)
+    fit = fastlogit.fit(X, y, l1_reg=0.02)
+    assert fit.converged
+    monkeypatch.setattr(growing, "MOST_WORKING", 4_000)
+    monkeypatch.setattr(PathFollower, "follow", lambda *_: None)
+    other = fastlogit.fit(X, y, l1_reg=0.02)
+    assert other.converged
+    costs = [
+        reference.elastic_net_cost(X, y, each.coef, each.intercept, 0.02) for each in (fit, other)
+    ]
+    assert costs[0] == pytest.approx(costs[1], rel=2e-8)
+
+
+def test_free_columns_and_shares_of_classes_are_left_to_the_general_way() -> None:
+    X, y, _ = wide()
+    l1 = np.full(N_FEATURES, 0.02)
+    l1[7] = 0.0
+    fit = fastlogit.fit(X, y, l1_reg=l1)
+    assert fit.converged
+    assert fit.coef[7] != 0.0
+    one = objective_over(X, y, 0.02, 0.0, True, None, False)
+    assert may_follow(one, Limits(1e-8, 100))
+    one.rows.shares = np.where(y > 0, 0.8, 0.3)
+    assert not may_follow(one, Limits(1e-8, 100))
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+def test_wide_rows_are_added_up_without_predictions(rng, dtype) -> None:
+    X = rng.standard_normal((301, 777)).astype(dtype)
+    vectors = rng.standard_normal((2, 301))
+    design = DenseDesign(X, columns=Columns(rng.random(777), 0.5 + rng.random(777)))
+    found, wanted = design.transposed_product(vectors), Design.transposed_product(design, vectors)
+    np.testing.assert_allclose(found[0], wanted[0], atol=1e-12)
+    np.testing.assert_allclose(found[1], wanted[1], atol=1e-12)
+    plain, weights = DenseDesign(X), rng.random(301)
+    for own, total in ((weights, weights.sum()), (np.empty(0), 301.0)):
+        share = np.full(301, 1.0 / total) if own.size == 0 else own / total
+        np.testing.assert_allclose(
+            plain.column_means(own, float(total)), share @ X.astype(float), atol=1e-13
+        )
