@@ -108,7 +108,7 @@ def _bundle(items: list[Any]) -> Values:
     return Values(items, _nothing)
 
 
-def _nothing(_: Any) -> int:
+def _nothing(_: object) -> int:
     """Return 0: a bundle takes no memory besides that of what is in it."""
     return 0
 
