@@ -165,9 +165,9 @@ class StandIn(Parts):
 
     def ask(
         self, function: Callable[..., Any], *given: Any, held: Sequence[Any] = (),
-        combine: Any = add, numbers: int | None = None,
+        combine: Any = add, numbers: int | None = None, is_pass: bool = True,
     ) -> Any:  # fmt: skip
-        """Return what all partitions answer, put together."""
+        """Return what all partitions answer, put together; there is no clock to look at."""
         if function is work.every:
             return self._bring(*given)
         answer = self._run(function, given, held, combine)[1]
