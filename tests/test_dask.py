@@ -29,7 +29,7 @@ from dask.delayed import delayed  # noqa: E402
 from dask_cluster import CUTS, blocks, make_table, quiet_cluster  # noqa: E402
 
 import fastlogit.dask as of_dask  # noqa: E402
-from fastlogit.dask import collections, reading, stamps  # noqa: E402
+from fastlogit.dask import collections, fitting, reading, stamps  # noqa: E402
 from fastlogit.dask.rows import STAYING, PartitionedRows  # noqa: E402
 from fastlogit.dask.work import View, evaluate  # noqa: E402
 
@@ -374,8 +374,12 @@ def test_bad_input_is_one_clear_error(client, table) -> None:
         of_dask.fit(blocks(X), da.from_array(y, chunks=((600, 200, 600, 400),)))
     bad = X.copy()
     bad[750, 3] = np.nan
-    with pytest.raises(ValueError, match=r"X contains NaN in column 3 \(row 750\)"):
+    with pytest.raises(ValueError, match=r"NaN in column 3 \(partition 1, row 50 of it\)"):
         of_dask.fit(blocks(bad), blocks(y), C=1.0)
+    cuts = ((X, 0, 0), (X, 0, 90), (bad, 700, 800))
+    parts = [delayed((each[a:b], y[a:b])) for each, a, b in cuts]
+    with pytest.raises(ValueError, match=r"NaN in column 3 \(partition 2, row 50 of it\)"):
+        of_dask.fit(parts, C=1.0)
     with pytest.raises(NotImplementedError, match=r"fractional: .* is not there for dask"):
         of_dask.fit(blocks(X), blocks(y), C=1.0, fractional=True)
     tiny = blocks(np.full(len(y), 1e-300))
@@ -389,7 +393,7 @@ def test_bad_input_is_one_clear_error(client, table) -> None:
         of_dask.fit([delayed((X[:9], y[:9])), delayed((X[9:20], y[9:20].astype(str)))])
 
 
-def test_ctrl_c_keeps_the_best_point(client, table) -> None:
+def test_ctrl_c_keeps_the_best_point(client, table, monkeypatch) -> None:
     X, y, _ = table
 
     def stop(progress: Any) -> bool:
@@ -398,6 +402,38 @@ def test_ctrl_c_keeps_the_best_point(client, table) -> None:
     with pytest.raises(KeyboardInterrupt) as interrupt:
         of_dask.fit(blocks(X), blocks(y), C=1.0, callback=stop)
     assert isinstance(interrupt.value.result, fastlogit.FitResult)
+
+    def look(*_: Any) -> Any:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(fitting, "look", look)
+    with pytest.raises(KeyboardInterrupt) as interrupt:
+        of_dask.fit(blocks(X), blocks(y), C=1.0)
+    assert interrupt.value.result is None  # before there is a point
+
+
+@pytest.mark.parametrize("solver", ["newton", "newton-cg", "lbfgs"])
+def test_futures_that_are_cancelled_leave_the_best_point(client, table, solver) -> None:
+    """As a client that is restarted does."""
+    X, y, _ = table
+
+    def cancel(progress: Any) -> None:
+        if progress.n_iter == 2:
+            client.cancel([distributed.Future(key, client) for key in list(client.futures)])
+
+    with pytest.raises(RuntimeError, match="cancelled while it ran: the client") as end:
+        of_dask.fit(blocks(X), blocks(y), C=1.0, callback=cancel, solver=solver, tol=1e-15)
+    assert end.value.result.n_iter == 2
+    np.testing.assert_allclose(end.value.result.coef, fastlogit.fit(X, y, C=1.0).coef, atol=0.3)
+
+
+def test_futures_are_partitions(client, table) -> None:
+    X, y, _ = table
+    futures = client.scatter([(X[:700], y[:700]), (X[700:], y[700:])])
+    found = of_dask.fit(futures, C=1.0, solver="newton")
+    alike(found, fastlogit.fit(X, y, C=1.0, solver="newton"))
+    proba = of_dask.predict_proba(found, futures).compute()
+    np.testing.assert_allclose(proba, found.predict_proba(X), rtol=1e-14)
 
 
 def test_a_time_limit_ends_it_before_a_pass_and_nowhere_else(client, table) -> None:

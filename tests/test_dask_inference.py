@@ -1,5 +1,6 @@
 """Standard errors of rows in dask partitions: those of the same rows in memory."""
 
+import pickle
 from collections.abc import Iterator
 from typing import Any
 
@@ -173,6 +174,13 @@ def test_what_rows_say_one_by_one_is_refused(client, ddf, kept) -> None:
         of_dask.infer(fastlogit.fit(kept[COLUMNS], kept.y, C=1.0), ddf, target="y")
     with pytest.raises(ValueError, match="y has the label 0, which the fit did not have"):
         of_dask.infer(result, ddf.assign(y=0), target="y")
+
+
+def test_what_holds_partitions_says_that_it_cannot_be_pickled(client, ddf) -> None:
+    result = of_dask.fit(ddf, target="y", features=COLUMNS, C=np.inf)
+    inferred = of_dask.infer(pickle.loads(pickle.dumps(result)), ddf, target="y")
+    with pytest.raises(TypeError, match=r"lie in the workers .* cannot be pickled"):
+        pickle.dumps(inferred)
 
 
 def test_what_is_wrong_with_a_partition_is_told_with_its_number(client) -> None:

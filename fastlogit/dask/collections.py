@@ -15,6 +15,7 @@ __all__ = [
     "Partitions",
     "blocks_beside",
     "blocks_of_array",
+    "delayed_of",
     "is_array",
     "is_delayed_list",
     "is_frame",
@@ -26,8 +27,8 @@ __all__ = [
 Delayed: TypeAlias = Any
 
 HOW = (
-    "a dask array, a dask DataFrame, or a list of delayed partitions (tables, or tuples (X, y) or "
-    "(X, y, sample_weight))"
+    "a dask array, a dask DataFrame, or a list of delayed partitions or futures (tables, or tuples "
+    "(X, y) or (X, y, sample_weight))"
 )
 
 
@@ -85,8 +86,24 @@ def _is_delayed(X: object) -> bool:
 
 
 def is_delayed_list(X: object) -> TypeGuard[list[Delayed]]:
-    """Say whether X is a list of delayed objects."""
-    return isinstance(X, list | tuple) and len(X) > 0 and all(_is_delayed(part) for part in X)
+    """Say whether X is a list of delayed objects, or of futures."""
+    return (
+        isinstance(X, list | tuple)
+        and len(X) > 0
+        and all(_is_delayed(part) or _is_future(part) for part in X)
+    )
+
+
+def _is_future(X: object) -> bool:
+    kind = type(X)
+    return kind.__name__ == "Future" and kind.__module__.partition(".")[0] == "distributed"
+
+
+def delayed_of(X: Sequence[Delayed]) -> list[Delayed]:
+    """Return delayed objects: futures as such, which are partitions that workers have already."""
+    from dask.delayed import delayed
+
+    return [delayed(part) if _is_future(part) else part for part in X]
 
 
 def y_of(y: Collection, target: object) -> Collection:
@@ -137,7 +154,7 @@ def partitions_of(
     }
     asked = Asked(names, None if features is None else tuple(features))
     if is_delayed_list(X):
-        return _of_delayed(list(X), others, asked)
+        return _of_delayed(delayed_of(X), others, asked)
     if is_frame(X):
         blocks = _of_frame(X, asked)
     elif is_array(X):

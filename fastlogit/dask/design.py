@@ -132,11 +132,11 @@ class PartitionedDesign(Design):
 
     def first_not_finite(self) -> NotFinite | None:
         """Return the first value that is NaN or infinite, None where there is none: one pass."""
-        start = 0
-        for found, n_rows in self.parts.ask(work.first_not_finite, combine=join):
+        answers = self.parts.ask(work.first_not_finite, combine=join)
+        places = np.flatnonzero(self.parts.sizes).tolist()
+        for place, found in zip(places, answers, strict=True):
             if found is not None:
-                return NotFinite(start + found.row, found.column, found.value)
-            start += n_rows
+                return found._replace(partition=self.parts.numbers[place])
         return None
 
     def subsample(self, stride: int) -> PartitionedDesign:

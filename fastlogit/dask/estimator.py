@@ -111,7 +111,7 @@ class LogisticRegression(InMemory):
                     categories=self.categories, handle_unknown=self.handle_unknown,
                     callback=lines, client=client,
                 )  # fmt: skip
-        except KeyboardInterrupt as interrupt:
+        except (KeyboardInterrupt, RuntimeError) as interrupt:
             best = getattr(interrupt, "result", None)
             if isinstance(best, FitResult):
                 self._take(best)

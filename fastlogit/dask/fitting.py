@@ -148,7 +148,9 @@ intercept, start : optional
     TypeError, ValueError
         If an argument has the wrong type, shape or value, with the partition where it is in one.
     RuntimeError
-        If a partition that was lost comes back with other rows.
+        If a partition that was lost comes back with other rows; or if the client was restarted,
+        where the best point so far is in its ``.result``, as it is after Ctrl-C (KeyboardInterrupt;
+        None in the first look).
     ImportError
         If dask.distributed is not installed, or a worker has no fastlogit or another version.
     """
@@ -178,13 +180,14 @@ intercept, start : optional
     }  # fmt: skip
     given = partitions_of(X, beside, features)
     rounds = Rounds(client_of(client))
-    chunks, facts = look(rounds, given)
-    problem = problem_of(rounds, chunks, facts, asked, strengths, multi_class, fixed, loss)
-    del chunks
-    has_corners = strengths.have_corners(problem.data)
-    refuse_beside_corners(has_corners, problem.data, solver, loss)
-    refuse_groups_alone(strengths, strengths.have_l1(problem.data))
-    return minimise(problem, solver, descent, limits, began, has_corners)
+    with rounds.keeping_point():
+        chunks, facts = look(rounds, given)
+        problem = problem_of(rounds, chunks, facts, asked, strengths, multi_class, fixed, loss)
+        del chunks
+        has_corners = strengths.have_corners(problem.data)
+        refuse_beside_corners(has_corners, problem.data, solver, loss)
+        refuse_groups_alone(strengths, strengths.have_l1(problem.data))
+        return minimise(problem, solver, descent, limits, began, has_corners)
 
 
 def _limits(
@@ -320,12 +323,12 @@ def rows_of(
     n_samples = int(sizes.sum())
     view = View(as_they_are(n_features), None, np.ones(len(plan.positive)))
     where = chunks.over(range(len(places)), places)
-    parts = Parts(rounds, places, sizes, view, RowCounter(n_samples), where)
+    parts = Parts(rounds, places, sizes, view, RowCounter(n_samples), where, facts.numbers)
     one = parts.first_row()
     total, of_class, counts = parts.ask(work.weights_of_all, plan.classes.size, combine=add)
     _refuse_without_weight(plan.classes, of_class, plan.factors is not None)
     design = PartitionedDesign(
-        parts, rounds.client.gather(one).rows.design, facts.dtype,
+        parts, rounds.gather([one])[0].rows.design, facts.dtype,
         facts.n_values / (n_samples * facts.n_columns),
     )  # fmt: skip
     n_sets = len(of_class) if facts.weighted or plan.factors is not None else 0

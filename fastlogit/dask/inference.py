@@ -94,7 +94,8 @@ def infer(
     -------
     Inference
         Tests, profile intervals and other covariances go over the partitions again. What says
-        something of each row (`diagnostics`, marginal effects) is refused.
+        something of each row (`diagnostics`, marginal effects) is refused, and so is a pickle: the
+        partitions stay in the workers.
 
     Raises
     ------

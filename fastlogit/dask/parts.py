@@ -44,16 +44,20 @@ class Parts:
         Of the rows of X.
     placement : Placement, optional
         Where they lie; by default that is looked up when they are there.
+    numbers : sequence of int, optional
+        What users count them by, who count empty ones too.
     """
 
     def __init__(
         self, rounds: Rounds, places: Sequence[Future] | Spread, sizes: Indices, view: View,
         counter: RowCounter, placement: Placement | None = None,
+        numbers: Sequence[int] | None = None,
     ) -> None:  # fmt: skip
         self.rounds, self.sizes = rounds, sizes
         self.places = places if isinstance(places, Spread) else Spread(list(places))
         self.placement = placement or Placement(rounds, self.places.futures)
         self.view, self.counter = view, counter
+        self.numbers = range(len(sizes)) if numbers is None else numbers
         # The view as tasks get it, where it is large.
         self.shown: tuple[View, Future] | None = None
         # Rows that came to this process last, by stride and scale: for all that see these parts.
@@ -213,7 +217,7 @@ class Parts:
         ``function(place, *states, *given)`` is a place of as many rows.
         """
         places = self.derive(function, self.places, *held, given=given)
-        return Parts(self.rounds, places, self.sizes, self.view, self.counter, self.placement)
+        return self._like(places, self.sizes)
 
     def subsample(self, stride: int) -> tuple[Parts, Vector]:
         """Return every `stride`-th row, counted over all, and their weight for each output."""
@@ -227,7 +231,13 @@ class Parts:
         )  # fmt: skip
         total = self._told_of(kept, groups, add, "subsample")
         some = Spread(kept, groups)
-        return Parts(self.rounds, some, sizes, self.view, self.counter, self.placement), total
+        return self._like(some, sizes), total
+
+    def _like(self, places: Spread, sizes: Indices) -> Parts:
+        """Return partitions that lie where these do."""
+        return Parts(
+            self.rounds, places, sizes, self.view, self.counter, self.placement, self.numbers
+        )
 
     def owned(self, values: Sequence[Any]) -> list[Own]:
         """Return what each partition gets, of values for those that have rows."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Sequence
-from typing import Any, NamedTuple, TypeAlias, cast
+from typing import Any, NamedTuple, TypeAlias
 
 from .rounds import Client, Future, Rounds
 from .workers import look_at_workers
@@ -135,7 +135,8 @@ class Placement:
     def groups(self) -> Groups:
         """Partitions by their workers, as they lay when this was last looked at."""
         if self._groups is None:
-            self._groups = tuple(sorted(self._look()))
+            with self._rounds.told_when_lost():
+                self._groups = tuple(sorted(self._look()))
         return self._groups
 
     def over(self, numbers: Sequence[int], futures: list[Future]) -> Placement:
@@ -180,16 +181,8 @@ class Placement:
 
     def _wait(self) -> None:
         """Wait until all are there; workers may still come, but not those of another version."""
-        import distributed
-
-        client, wait = self._rounds.client, cast(Any, distributed.wait)  # which has no types
-        while True:
-            with client.as_current():  # the user's default may be another one, or none
-                try:
-                    wait(self.futures, timeout=LOOK_AGAIN)
-                    return
-                except TimeoutError:
-                    look_at_workers(client)
+        while not self._rounds.wait(self.futures, LOOK_AGAIN):
+            look_at_workers(self._rounds.client)
 
 
 def _memory_limits(client: Client, workers: Collection[str]) -> dict[str, int]:

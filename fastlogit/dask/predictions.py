@@ -17,6 +17,7 @@ from .collections import (
     Partitions,
     blocks_beside,
     blocks_of_array,
+    delayed_of,
     is_array,
     is_delayed_list,
     is_frame,
@@ -152,11 +153,11 @@ def lazily(
         blocks = list(X.to_delayed())
         sizes = [np.nan] * len(blocks)
     elif is_delayed_list(X):
-        blocks, sizes = list(X), [np.nan] * len(X)
+        blocks, sizes = delayed_of(X), [np.nan] * len(X)
     else:
         raise TypeError(
-            f"X must be a dask array, a dask DataFrame or a list of delayed tables, got {show(X)} "
-            f"({type(X).__name__})"
+            "X must be a dask array, a dask DataFrame or a list of delayed tables or futures, got "
+            f"{show(X)} ({type(X).__name__})"
         )
     beside = [None] * len(blocks)
     if offset is not None and name is None:

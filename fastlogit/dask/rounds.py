@@ -10,9 +10,10 @@ from __future__ import annotations
 
 import itertools
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from functools import partial
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, NamedTuple, NoReturn, TypeAlias
 
 import numpy as np
 
@@ -43,6 +44,11 @@ Collection: TypeAlias = Any
 Table: TypeAlias = Any
 Value: TypeAlias = Any
 
+LOST = (
+    "partitions of the fit were cancelled while it ran: the client or its cluster was restarted or "
+    "closed, or its futures were cancelled; fit anew"
+)
+
 # Groups whose answers a task puts together, where they do not come to this process.
 FAN_IN = 8
 
@@ -52,6 +58,10 @@ class Told(NamedTuple):
 
     nodes: Nodes
     worker: str | None
+
+
+class Lost(KeyboardInterrupt):
+    """Futures of a fit were cancelled. A solver that hears it hands out its best point so far."""
 
 
 class Rounds:
@@ -64,10 +74,61 @@ class Rounds:
 
     def __init__(self, client: Client) -> None:
         self.client = client
+        self._is_lost, self._keeps_point = False, False
         self._token, self._count = uuid.uuid4().hex[:8], itertools.count()
         # Answers that have come. A client sends at most every 10 ms: to let them go at once, in a
         # message of its own, would keep the next round waiting.
         self._spent: list[Future] = []
+
+    def __reduce__(self) -> NoReturn:
+        """Raise: a client is of this process."""
+        raise TypeError(
+            "this goes over partitions that lie in the workers of a dask Client, and cannot be "
+            "pickled with them; keep what is computed, as its summary, covariance and intervals"
+        )
+
+    @contextmanager
+    def keeping_point(self) -> Iterator[None]:
+        """Let a fit that ends early have its best point so far in ``.result`` of the error."""
+        self._keeps_point = True
+        try:
+            yield
+        except KeyboardInterrupt as end:
+            best = getattr(end, "result", None)
+            error: Any = RuntimeError(LOST) if self._is_lost else end
+            error.result = best  # None before there is a point
+            if error is end:
+                raise
+            raise error from None
+
+    @contextmanager
+    def told_when_lost(self) -> Iterator[None]:
+        """Say in words that futures were cancelled."""
+        if self._is_lost:
+            raise Lost(LOST)
+        try:
+            yield
+        except Exception as error:
+            # Of the standard library, or dask's own, of one future or several.
+            if not type(error).__name__.endswith("CancelledError"):
+                raise
+            self._is_lost = True
+            if self._keeps_point:
+                raise Lost(LOST) from error
+            raise RuntimeError(LOST) from error
+
+    def wait(self, futures: Sequence[Future], seconds: float) -> bool:
+        """Wait until all have ended, at most so long; say whether they have."""
+        import distributed
+
+        wait: Any = distributed.wait  # which has no types
+        # The user's default client may be another one, or none.
+        with self.told_when_lost(), self.client.as_current():
+            try:
+                wait(list(futures), timeout=seconds)
+            except TimeoutError:
+                return False
+        return True
 
     def map(
         self, function: Callable[..., Any], label: str, *lists: Sequence[Any], **common: object
@@ -81,7 +142,8 @@ class Rounds:
         with dask.config.set({"distributed.admin.large-graph-warning-threshold": "1 TiB"}):
             # `map` makes of a large keyword argument a task of its name alone, for all rounds.
             task = partial(function, **common)
-            found = self.client.map(task, *lists, key=keys, pure=False)
+            with self.told_when_lost():
+                found = self.client.map(task, *lists, key=keys, pure=False)
         self._spent.clear()
         return list(found)
 
@@ -121,7 +183,8 @@ class Rounds:
 
     def gather(self, futures: Sequence[Future]) -> list[Any]:
         """Return what tasks gave, which comes here."""
-        found = list(self.client.gather(list(futures)))
+        with self.told_when_lost():
+            found = list(self.client.gather(list(futures)))
         self._spent.extend(futures)
         return found
 

@@ -159,6 +159,8 @@ class PredictionsElsewhere(RowPredictions):
 
     def __getitem__(self, models: int) -> PredictionsElsewhere:
         """Return those of a model."""
+        if self._n_models == 1:
+            return self
         kept = self._parts.derive(work.some_models, self.kept, given=(models,))
         return PredictionsElsewhere(self._parts, 1, kept)
 

@@ -544,8 +544,8 @@ def blocks_of_weight(rows: LabelledRows, output: int, size: int, columns: Indice
 
 
 def first_not_finite(rows: LabelledRows) -> list[Any]:
-    """Return the first value that is NaN or infinite, in a list, with how many rows there are."""
-    return [(rows.design.first_not_finite(), rows.design.shape[0])]
+    """Return the first value that is NaN or infinite, in a list; None where there is none."""
+    return [rows.design.first_not_finite()]
 
 
 # ------------------------------------------------------------------------------------------------

@@ -77,6 +77,8 @@ class NotFinite(NamedTuple):
     row: int
     column: int
     value: float
+    # Of rows in several places, which one; the row is counted in it.
+    partition: int | None = None
 
 
 class RowCounter:

@@ -131,9 +131,10 @@ def refuse_not_finite(design: Design, names: Sequence[str] | None = None) -> Non
         return
     what = "NaN" if np.isnan(found.value) else "infinity"
     advice = IMPUTE if what == "NaN" else "replace it or drop the row"
-    raise ValueError(
-        f"X contains {what} in {column_text(found.column, names)} (row {found.row}); {advice}"
-    )
+    where = f"row {found.row}"
+    if found.partition is not None:
+        where = f"partition {found.partition}, {where} of it"
+    raise ValueError(f"X contains {what} in {column_text(found.column, names)} ({where}); {advice}")
 
 
 def encode_labels(y: ArrayLike, n_samples: int) -> tuple[Labels, Codes]:

@@ -220,7 +220,7 @@ def solve(
         reason = Reason.TIME_LIMIT if isinstance(end, TimeUp) else Reason.INTERRUPTED
         point = point or evaluate_at_last(objective, theta, trace)
     if reason == Reason.INTERRUPTED:
-        rule.prove(point, at_once=True)
+        rule.prove_at_once(point)
     return outcome_of(objective, point, rule, trace, reason, f"{method} ({why})")
 
 
@@ -256,7 +256,7 @@ def _by_proximal_newton(
         reason = Reason.TIME_LIMIT if isinstance(end, TimeUp) else Reason.INTERRUPTED
         point = evaluate_at_last(objective, theta, trace)
     if reason == Reason.INTERRUPTED:
-        rule.prove(point, at_once=True)
+        rule.prove_at_once(point)
     return outcome_of(objective, point, rule, trace, reason, PROXIMAL)
 
 
@@ -276,7 +276,7 @@ def _by_row_space(
             point, ended = _while_cheap(objective, theta, rule, trace)
             if ended is not None:
                 if ended == Reason.INTERRUPTED:
-                    rule.prove(point, at_once=True)
+                    rule.prove_at_once(point)
                 return outcome_of(objective, point, rule, trace, ended, f"newton-cg ({SPARED})")
             theta, point, rule = point.theta, None, _rule_of(objective, limits)
         space = reduce_to_rows(objective)
@@ -301,7 +301,7 @@ def _by_row_space(
         trace.objective = objective
         point = point or evaluate_at_last(objective, theta, trace)
     if reason == Reason.INTERRUPTED:
-        rule.prove(point, at_once=True)
+        rule.prove_at_once(point)
     elif reason != Reason.CONVERGED:
         reason = rule.conclude(point, reason)
     return outcome_of(

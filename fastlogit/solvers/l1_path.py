@@ -47,7 +47,7 @@ def solve_next(
         point = evaluate_at_last(objective, theta, trace)
         rule = rule or _rule(objective, limits, carried)
     if reason == Reason.INTERRUPTED:
-        rule.prove(point, at_once=True)
+        rule.prove_at_once(point)
     return point, rule.bound, reason
 
 

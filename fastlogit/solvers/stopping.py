@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import TypeAlias
 
 import numpy as np
@@ -160,6 +161,11 @@ class StoppingRule:
                     gain = min(gain, self.certificate.bound(*where, 0.0, at_once, cost))
                     self._take(*where, cost, gain)
         return self.bound
+
+    def prove_at_once(self, point: Point) -> None:
+        """Prove what is known already, after Ctrl-C: another one ends that, not the result."""
+        with contextlib.suppress(KeyboardInterrupt):
+            self.prove(point, at_once=True)
 
     def hopeless(self, theta: Matrix, n_iter: int) -> Mask | bool:
         """Return which models have no optimum, as far as the iterates show."""

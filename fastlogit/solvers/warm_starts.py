@@ -77,7 +77,7 @@ def solve_warm(
         reason = Reason.TIME_LIMIT
     if reason == Reason.INTERRUPTED:
         if point is not None:
-            rule.prove(point, at_once=True)
+            rule.prove_at_once(point)
         raise Interrupted(theta if point is None else point.theta, rule.bound)
     if point is None:
         # Nobody asks for more than the place: an evaluation of all models may take a second.
