@@ -151,7 +151,7 @@ def test_a_task_has_a_share_of_the_memory_of_its_worker() -> None:
     workers = {"a": worker(2, 2000)}
     assert groups_of([["a"]] * 5, workers) == (Group((0, 1, 2, 3, 4), "a", 2),)
     found = groups_of([["a"]] * 6, workers)  # two at a time, of 250 bytes each
-    assert found == tuple(Group((i, i + 1), "a", 1, False) for i in (0, 2, 4))
+    assert found == tuple(Group((i, i + 1), "a", 1) for i in (0, 2, 4))
     found = groups_of([["a"]] * 6, workers, size=900)
     assert [group.members for group in found] == [(i,) for i in range(6)]
 
@@ -164,9 +164,7 @@ def test_states_are_taken_apart_when_groups_change(client) -> None:
     spread = Spread(kept, old)
     assert spread.by(old, rounds) is kept
     apart = spread.by((Group((0, 1, 2, 3), "a", 1),), rounds)
-    assert rounds.gather(apart)[0].items == [0.0, 1.0, 2.0, 3.0]
-    cut = (Group((0, 1, 2, 3), "a", 1, False),)  # such come back from the disk one by one
-    assert rounds.gather(spread.by(cut, rounds)[0]) == [0.0, 1.0, 2.0, 3.0]
+    assert rounds.gather(apart[0]) == [0.0, 1.0, 2.0, 3.0]
 
 
 def test_threads_of_a_task_are_those_that_there_are(monkeypatch) -> None:

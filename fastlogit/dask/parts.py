@@ -279,11 +279,7 @@ def _members(groups: tuple[Group, ...]) -> tuple[list[tuple[int, ...]], list[int
 def _one_by_one(groups: tuple[Group, ...]) -> tuple[Group, ...]:
     """Return groups of one partition each, in the order of these."""
     return tuple(
-        sorted(
-            group._replace(members=(place,), whole=False)
-            for group in groups
-            for place in group.members
-        )
+        sorted(group._replace(members=(place,)) for group in groups for place in group.members)
     )
 
 

@@ -13,8 +13,6 @@ __all__ = ["Group", "Placement", "Spread", "Values"]
 # Of a worker's memory so much may be in one task: partitions that dask has spilled come back for
 # it, and where a worker is lost another one takes all of them.
 SHARE = 0.25
-# Partitions of a group from which on a handle of them all is made: each round would send them.
-MANY = 4
 # Seconds after which workers that have come are looked at, while none has answered.
 LOOK_AGAIN = 5.0
 # Times that the scheduler is asked for its workers' memory.
@@ -32,14 +30,11 @@ class Group(NamedTuple):
         Where they lie.
     n_threads : int
         What the task may use of the worker's threads.
-    whole : bool
-        Whether these are all that lie there: not where they are large beside its memory.
     """
 
     members: tuple[int, ...]
     worker: str
     n_threads: int
-    whole: bool = True
 
 
 Groups: TypeAlias = tuple[Group, ...]
@@ -75,8 +70,6 @@ class Spread:
 
     def __init__(self, futures: list[Future], groups: Groups | None = None) -> None:
         self.futures, self.groups = futures, groups
-        # Those of each partition once more, as values of groups.
-        self._bundles: tuple[Groups, list[Future]] | None = None
 
     def by(self, groups: Groups, rounds: Rounds) -> list[Any]:
         """Return for each group what a task is given: `Values`, or a list of values."""
@@ -84,12 +77,7 @@ class Spread:
             return self.futures
         if self.groups is not None:
             self._take_apart(rounds)
-        lists = [[self.futures[place] for place in group.members] for group in groups]
-        if len(self.futures) < MANY * len(groups) or not all(group.whole for group in groups):
-            return lists
-        if self._bundles is None or self._bundles[0] is not groups:
-            self._bundles = groups, rounds.map(_bundle, "group", lists)
-        return self._bundles[1]
+        return [[self.futures[place] for place in group.members] for group in groups]
 
     def _take_apart(self, rounds: Rounds) -> None:
         """Sets: a future for each partition, as groups have changed since."""
@@ -102,15 +90,6 @@ class Spread:
         order, futures, places = zip(*sorted(pairs, key=lambda pair: pair[0]), strict=True)
         assert list(order) == list(range(len(order)))
         self.futures, self.groups = rounds.map(_item, "apart", futures, places), None
-
-
-def _bundle(items: list[Any]) -> Values:
-    return Values(items, _nothing)
-
-
-def _nothing(_: object) -> int:
-    """Return 0: a bundle takes no memory besides that of what is in it."""
-    return 0
 
 
 def _item(values: Values, place: int) -> Any:
@@ -176,8 +155,7 @@ class Placement:
                 bytes_of = [sizes.get(keys[place], 0) for place in own]
                 pieces = list(_cut(own, bytes_of, limits.get(address), n_threads[address]))
                 share = max(1, n_threads[address] // len(pieces))
-                whole = len(pieces) == 1
-                yield from (Group(tuple(piece), address, share, whole) for piece in pieces)
+                yield from (Group(tuple(piece), address, share) for piece in pieces)
 
     def _wait(self) -> None:
         """Wait until all are there; workers may still come, but not those of another version."""
