@@ -227,6 +227,32 @@ def test_names_of_columns_that_are_numbers_or_the_same(client, table) -> None:
             of_dask.fit(X, target="y", C=1.0)
 
 
+def test_masks_and_large_labels_are_not_lost(table) -> None:
+    X, y, _ = table
+    asked = collections.Asked({}, None)
+
+    def facts(number: int, rows: Any, **beside: Any) -> Any:
+        return reading.facts_of(reading.take(number, rows, beside, asked)).value
+
+    masked = np.ma.masked_array(y * 1.0, mask=np.arange(len(y)) == 5)
+    ones = np.ones(len(y))
+    for fault in (
+        *facts(2, np.ma.masked_array(X, mask=False), y=y),
+        *facts(2, X, y=masked),
+        *facts(2, X, y=y, sample_weight=masked),
+        *facts(2, X, y=y, offset=masked),
+    ):
+        with pytest.raises(TypeError, match=r"partition 2: .* is a masked array"):
+            raise fault.raised()
+    large = np.where(y == 1, np.uint64(2**63 + 1), np.uint64(2**63))
+    (known,) = reading.merged([facts(0, X, y=y), facts(1, X, y=large)])
+    assert known.classes.tolist() == [0, 1, 2**63, 2**63 + 1]
+    for other in (-y, ones):
+        (fault,) = reading.merged([facts(0, X, y=other), facts(1, X, y=large)])
+        with pytest.raises(TypeError, match=r"labels .* are of several number types"):
+            raise fault.raised()
+
+
 def test_clusters_are_of_one_kind_in_all_partitions(table) -> None:
     X, y, _ = table
 

@@ -11,6 +11,7 @@ from numpy.typing import DTypeLike
 
 from ..arrays import Array, ArrayLike, Labels
 from ..estimators.row_scores import QuickScore, right
+from ..inputs.conversion import refuse_special
 from ..inputs.values import show
 from ..result import FitResult
 from .collections import (
@@ -190,6 +191,7 @@ def _of_partition(
         rows = _chosen(rows, [each for each in wanted if each != name], labels)
     if rows.shape[0] == 0:
         return np.empty((0, *more), dtype=dtype)
+    refuse_special("offset", offset)
     return of_rows(rows, None if offset is None else np.asarray(offset))
 
 

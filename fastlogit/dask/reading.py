@@ -16,7 +16,7 @@ from ..inputs import validation
 from ..inputs.categories import Categories, missing_category, rows_of_fit
 from ..inputs.coded_frame import Level
 from ..inputs.column_names import feature_names
-from ..inputs.conversion import as_numbers
+from ..inputs.conversion import as_numbers, refuse_special
 from ..inputs.frames import categorical_places, columns_at, read_column, rows_of
 from ..inputs.given import look_at_rows
 from ..inputs.groups import Groups, encode_groups
@@ -173,6 +173,7 @@ def _take(number: int, X: Table, beside: dict[str, Table], asked: Asked) -> Take
     if labels is not None:
         X = chosen(X, wanted, labels)
     elif not hasattr(X, "tocsr"):
+        refuse_special("X", X)  # a mask would be lost
         X = np.asarray(X)
     n_rows = int(X.shape[0]) if X.shape else 0
     if beside.get("y") is None:
@@ -310,9 +311,10 @@ def merged(lists: Sequence[list[Facts | Fault]]) -> list[Facts | Fault]:
         said = _told(number, partial(_refuse_unlike, first, other))
         if isinstance(said, Fault):
             return [said]
-    classes, places = np.unique(
-        np.concatenate([part.classes for part in parts]), return_inverse=True
-    )
+    joined = _told(first.numbers[0], lambda: _classes_of(parts))
+    if isinstance(joined, Fault):
+        return [joined]
+    classes, places = np.unique(joined, return_inverse=True)
     weights = np.zeros(classes.size)
     np.add.at(weights, places.reshape(-1), np.concatenate([part.weights for part in parts]))
     coded = {}
@@ -333,6 +335,23 @@ def merged(lists: Sequence[list[Facts | Fault]]) -> list[Facts | Fault]:
             n_values=sum(part.n_values for part in parts),
         )
     ]
+
+
+def _classes_of(parts: Sequence[Facts]) -> Labels:
+    """Return the labels of partitions, of a type that holds all of them as they are."""
+    own = [part.classes for part in parts]
+    joined: Labels = np.concatenate(own)
+    if joined.dtype.kind == "f" and any(
+        each.dtype.kind in "iu" and (each.astype(joined.dtype).astype(object) != each).any()
+        for each in own
+    ):
+        if all(each.dtype.kind in "iu" and each.min() >= 0 for each in own):
+            return np.concatenate([each.astype(np.uint64) for each in own])
+        raise TypeError(
+            "labels of this and other partitions are of several number types, none of which holds "
+            "them all; make them one, or texts, as by astype(str)"
+        )
+    return joined
 
 
 def _refuse_unlike(first: Facts, other: Facts) -> None:
