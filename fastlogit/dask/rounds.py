@@ -100,6 +100,8 @@ class Rounds:
             if error is end:
                 raise
             raise error from None
+        finally:
+            self._keeps_point = False
 
     @contextmanager
     def told_when_lost(self) -> Iterator[None]:
