@@ -209,6 +209,9 @@ def test_tables_of_any_library(client, table, kind) -> None:
         of_dask.fit(parts, target="y", features=["b", "z"], C=1.0)
     with pytest.raises(ValueError, match="X has no column 'b', which the fit had"):
         of_dask.predict_proba(found, [delayed(make(frame[["a", "c"]]))]).compute()
+    empty = [parts[0], delayed(make(frame.assign(b=np.nan)))]
+    with pytest.raises(ValueError, match=r"partition 1: X contains NaN in column 'b' \(row 0\)"):
+        of_dask.predict_proba(found, empty).compute()
 
 
 def test_names_of_columns_that_are_numbers_or_the_same(client, table) -> None:

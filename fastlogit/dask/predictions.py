@@ -23,7 +23,7 @@ from .collections import (
     is_delayed_list,
     is_frame,
 )
-from .reading import Fault, Taken, taken
+from .reading import Fault, Taken, taken, within
 from .rounds import Client, Collection, Rounds, Table, add
 from .tables import chosen, labels_of
 from .workers import client_of
@@ -167,18 +167,30 @@ def lazily(
     work = later(_of_partition)
     parts = [
         da.from_delayed(
-            work(block, own, name, columns, of_rows, more, dtype), (size, *more), dtype=dtype
+            work(number, block, own, name, columns, of_rows, more, dtype),
+            (size, *more),
+            dtype=dtype,
         )
-        for block, own, size in zip(blocks, beside, sizes, strict=True)
+        for number, (block, own, size) in enumerate(zip(blocks, beside, sizes, strict=True))
     ]
     return da.concatenate(parts, allow_unknown_chunksizes=True)
 
 
 def _of_partition(
+    number: int, rows: Table, offset: Table, name: str | None, columns: Sequence[str] | None,
+    of_rows: Callable[[Any, Any], Array], more: tuple[int, ...], dtype: DTypeLike,
+) -> Array:  # fmt: skip
+    """Return what is said of a partition; errors have its number."""
+    return within(
+        number, lambda: _of_table(rows, offset, name, columns, of_rows, more, dtype)
+    )  # fmt: skip
+
+
+def _of_table(
     rows: Table, offset: Table, name: str | None, columns: Sequence[str] | None,
     of_rows: Callable[[Any, Any], Array], more: tuple[int, ...], dtype: DTypeLike,
 ) -> Array:  # fmt: skip
-    """Return what is said of a partition, which may have no rows."""
+    """Return what is said of a table, which may have no rows."""
     if isinstance(rows, tuple):
         rows = rows[0]  # as those of a fit: labels and weights come after
     labels = labels_of(rows)
@@ -252,5 +264,6 @@ def _score(
         )
     # No label that was not there is predicted.
     codes = np.where(known, np.searchsorted(classes, np.where(known, found.y, classes[0])), -1)
-    values = score(of_rows(found.X, found.offset), codes, multi_class)
+    raw = within(found.number, lambda: of_rows(found.X, found.offset))
+    values = score(raw, codes, multi_class)
     return float(values.sum() if weights is None else weights @ values), total

@@ -41,6 +41,7 @@ __all__ = [
     "merged",
     "take",
     "taken",
+    "within",
     "without_rows",
 ]
 
@@ -423,7 +424,7 @@ def build(taken: Taken, n_rows: int, stamp: int, plan: Plan) -> Place:
             "was lost, and what makes it gives other rows each time; persist it on more workers, "
             "or give random numbers a seed"
         )
-    return _within(taken.number, lambda: _build(taken, plan))
+    return within(taken.number, lambda: _build(taken, plan))
 
 
 def _build(taken: Taken, plan: Plan) -> Place:
@@ -465,7 +466,7 @@ def _told(number: int, work: Callable[[], Any]) -> Any:
         return Fault(number, kind, str(error))
 
 
-def _within(number: int, work: Callable[[], Any]) -> Any:
+def within(number: int, work: Callable[[], Any]) -> Any:
     """Return what `work` does, and say of which partition an error is."""
     found = _told(number, work)
     if isinstance(found, Fault):
