@@ -281,7 +281,7 @@ def test_a_script_writes_each_long_table_of_the_page() -> None:
     names = (
         "engine", "estimators", "speed", "first_call", "small", "small_softmax", "wide", "sparse",
         "sparse_memory", "l1", "real", "l1_path", "groups", "resampling", "scan",
-        "inference", "profile", "firth", "ordinal", "conditional", "dask", "parquet",
+        "inference", "profile", "firth", "ordinal", "conditional", "parquet", "dask",
     )  # fmt: skip
     scripts = [load(name) for name in names]
     for script in scripts:

@@ -387,8 +387,8 @@ WITHOUT_DATA = {
     "CoefficientsDisplay",
     "ConvergenceDisplay", "DivergenceError", "ForestDisplay", "GroupStatus", "InfluenceDisplay",
     "ParallelLinesTest",
-    "Progress", "RegularizationPathDisplay", "ResidualsDisplay", "ScanStatus", "SeparationWarning",
-    "WarmUp", "warmup",
+    "HashKFold", "Progress", "RegularizationPathDisplay", "ResidualsDisplay", "ScanStatus",
+    "SeparationWarning", "WarmUp", "warmup",
 }  # fmt: skip
 CALLS = [*dict.fromkeys([*ENTRIES.values(), of_partial_fit, of_online])]
 EXPECTED: dict = {}

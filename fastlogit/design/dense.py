@@ -185,11 +185,14 @@ class DenseDesign(ArrayDesign):
 
     @property
     def _columns_lie(self) -> Array | None:
-        """Return the flat memory of short columns that lie one after the other; else None."""
+        """Return the flat memory of many short columns that lie one after the other; else None.
+
+        Of few columns sums have the same bits in any order of memory.
+        """
         X = self._X
         plain = X.dtype.char in "fd" and X.dtype.isnative and X.flags.aligned
         lies = X.flags.f_contiguous and self._layout is Layout.GATHERED
-        if not (plain and lies and X.shape[0] <= MOST_ROWS):
+        if not (plain and lies and X.shape[0] <= MOST_ROWS and X.shape[1] >= LEAST_COLUMNS):
             return None
         flat: Array = X.T.reshape(-1)
         return readonly(flat)
