@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from ..arrays import Array, ArrayLike
+from ..arrays import Array, ArrayLike, Indices
 from ..inputs.column_names import columns_of
 from ..inputs.frames import categorical_places, number_columns, read_column, rows_of
 
@@ -46,9 +46,9 @@ def stamp_of_rows(X: ArrayLike, stamp: int) -> int:
         kept = sparse if sparse.format in ("csr", "csc", "coo") else sparse.tocsr()
         parts = (getattr(kept, name, None) for name in PARTS_OF_SPARSE)
         return stamp_of_values((_some(part) for part in parts if part is not None), stamp)
-    if columns_of(X) is None:
-        return _with(np.asarray(_some(X)), stamp)
     table: Any = X
+    if columns_of(X) is None:
+        return _with(np.asarray(_some(table)), stamp)
     n_rows, n_columns = table.shape
     some = rows_of(X, _spread(n_rows, n_columns))
     coded = categorical_places(some)
@@ -60,14 +60,16 @@ def stamp_of_rows(X: ArrayLike, stamp: int) -> int:
     return _with(number_columns(some, others), stamp) if others else stamp
 
 
-def _some(array: Any) -> Any:
+def _some(array: Array) -> Array:
     """Return some rows of an array, or numbers where it has one dimension."""
     if array.ndim == 1:
-        return array[_spread(len(array), 1, MOST_ROWS**2)]
-    return array[_spread(len(array), array.shape[1])]
+        numbers: Array = array[_spread(len(array), 1, MOST_ROWS**2)]
+        return numbers
+    rows: Array = array[_spread(len(array), array.shape[1])]
+    return rows
 
 
-def _spread(n_rows: int, n_columns: int, most: int = MOST_ROWS) -> Any:
+def _spread(n_rows: int, n_columns: int, most: int = MOST_ROWS) -> Indices:
     """Return which rows are looked at: the first, the last, and others between them."""
     count = max(min(n_rows, most, MOST_NUMBERS // max(n_columns, 1)), min(n_rows, 2))
     return np.linspace(0, n_rows - 1, count).astype(np.int64)
