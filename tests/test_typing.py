@@ -210,7 +210,7 @@ from fastlogit.design.base import Columns, Design
 from fastlogit.design.opening import open_rows
 from fastlogit.estimators.data import rows_of_models
 from fastlogit.estimators.folds import fit_folds
-from fastlogit.estimators.scoring import probabilities
+from fastlogit.estimators.row_scores import probabilities
 from fastlogit.fitting.grid import GridOptions
 from fastlogit.fitting.messages import message_of
 from fastlogit.fitting.problem import CheckedProblem, Strengths, check_problem, stride_of

@@ -191,7 +191,7 @@ class ResolvedHessian:
             signs = _signs(self.size)
             with np.errstate(over="ignore"):  # infinite: bounds of it say nothing then
                 squares = np.square(self.half_solve(signs))
-            self._inverse_size = RAISED * float(squares.sum() / len(signs))
+                self._inverse_size = RAISED * float(squares.sum() / len(signs))
         return self._inverse_size
 
     def excess(self) -> float:

@@ -122,6 +122,7 @@ def descend_some(
     The intercept's come last.
     """
     some, middles, (levels, squares), weights, (l1, l2), has_intercept = model
+    weights = readonly(weights)  # as kernels are compiled for it
     last, total = float(gradient[-1]), float(weights.sum()) if has_intercept else 0.0
     # The intercept's slope is 0 all the time: what centring adds is known.
     slopes = gradient[:-1] + (middles * last if total > 0.0 else 0.0)
