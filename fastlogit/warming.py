@@ -358,7 +358,7 @@ def _fit(X: Features) -> None:
 
 
 def _predict(X: Features) -> None:
-    # Without an offset few rows go a short way, where there is one thread alone.
+    # With an offset as many rows do; without one few of float64 have kernels of their own.
     predict_proba(X, np.zeros(X.shape[1]), offset=np.zeros(len(X)))
     predict_proba(X, np.zeros(X.shape[1]))
     for multi_class in ("multinomial", "ovr"):

@@ -7,6 +7,7 @@ from problems import LAYOUTS, TWO_THREADS, force_twin, readonly, sized
 
 from fastlogit import reference
 from fastlogit.design.dense import DenseDesign
+from fastlogit.design.few import PackedModels
 from fastlogit.design.streamed import StreamedDesign
 from fastlogit.kernels.hypotheses import BINARY, LOG, ONE_VS_ALL, RAW, SOFTMAX
 
@@ -254,3 +255,19 @@ def test_streamed_rows_are_those_in_memory(n_models, tmp_path) -> None:
     np.save(tmp_path / "X.npy", X)
     mapped = np.load(tmp_path / "X.npy", mmap_mode="r")
     said(StreamedDesign(mapped, block_rows=97), coef, intercept, RAW, finite=False)
+
+
+@pytest.mark.parametrize("kind", [RAW, SOFTMAX, ONE_VS_ALL, SOFTMAX + LOG, ONE_VS_ALL + LOG])
+@pytest.mark.parametrize("n_models", [1, 2, 3])
+@pytest.mark.parametrize("n_features", [3, 12])
+def test_few_rows_stay_within_their_room(rng, kind, n_models, n_features) -> None:
+    """One class alone has a probability of 1, also where it was asked for by mistake."""
+    X, coef = rng.normal(size=(5, n_features)), rng.normal(size=(n_models, n_features))
+    out = np.full((6, n_models), 7.0)
+    assert PackedModels(coef, np.ones(n_models)).hypotheses(X, kind, out[:5])
+    z = X @ coef.T + 1.0
+    whole = {RAW: z, SOFTMAX: np.exp(z), ONE_VS_ALL: 1.0 / (1.0 + np.exp(-z))}[kind % LOG]
+    wanted = z if kind == RAW else whole / whole.sum(axis=1, keepdims=True)
+    found = np.exp(out[:5]) if kind >= LOG else out[:5]
+    np.testing.assert_allclose(found, wanted, rtol=1e-12)
+    assert (out[5] == 7.0).all()

@@ -5,14 +5,13 @@ from __future__ import annotations
 import numpy as np
 
 from ..arrays import Floats, Matrix, Vector
-from ..kernels.hypotheses import BINARY, LOG, hypotheses
-from ..kernels.passes import Layout, Rows
+from ..kernels.few_hypotheses import few_hypotheses, room_for
+from ..kernels.hypotheses import BINARY, LOG
+from ..kernels.passes import Layout
+from ..kernels.rows import MODEL_TILE
 from ..kernels.simd import LANES
-from .base import NO_OFFSET, as_they_are
 
 __all__ = ["PackedModels", "n_outputs"]
-
-_DIRECT, _GATHERED = hypotheses(Layout.DIRECT).serial, hypotheses(Layout.GATHERED).serial
 
 
 def n_outputs(kind: int, n_models: int) -> int:
@@ -23,8 +22,8 @@ def n_outputs(kind: int, n_models: int) -> int:
 class PackedModels:
     """Coefficients as kernels take them, asked about a few rows at a time: by one thread.
 
-    The kernels, and so the bits, are those of `DenseDesign.hypotheses`. Nothing is kept between
-    calls: threads may share one.
+    The bits are those of `DenseDesign.hypotheses`. Nothing is kept between calls: threads may share
+    one.
 
     Parameters
     ----------
@@ -32,17 +31,18 @@ class PackedModels:
     intercept : ndarray of float64, shape (n_models,)
     """
 
-    __slots__ = ("_call", "_columns", "_is_direct", "coef", "intercept")
+    __slots__ = ("_flat", "_layout", "_levels", "coef", "intercept")
 
     def __init__(self, coef: Matrix, intercept: Vector) -> None:
         self.coef = (coef if coef.flags.c_contiguous else np.ascontiguousarray(coef)).view()
         self.intercept = np.ascontiguousarray(intercept).view()
         # Read-only, as all that designs hand to kernels: these are compiled for one kind alone.
         self.coef.flags.writeable = self.intercept.flags.writeable = False
-        n_features = coef.shape[1]
-        self._columns = as_they_are(n_features)
-        self._is_direct = n_features >= LANES
-        self._call = _DIRECT if self._is_direct else _GATHERED
+        self._flat, self._levels = self.coef.reshape(-1), self.intercept
+        self._layout = Layout.DIRECT if coef.shape[1] >= LANES else Layout.GATHERED
+        if self._layout is Layout.DIRECT and len(coef) > 1 and len(coef) % MODEL_TILE:
+            self._levels = np.append(intercept, 0.0)
+            self._levels.flags.writeable = False
 
     def hypotheses(self, X: Floats, kind: int, out: Floats) -> bool:
         """Write what the models say about rows; return whether all raw predictions are finite.
@@ -55,11 +55,12 @@ class PackedModels:
         out : ndarray of float64, shape (n_samples, `n_outputs`)
         """
         n_samples, n_features = X.shape
-        values = X.reshape(-1) if self._is_direct else X.view()
+        n_models = len(self.coef)
+        values = X.reshape(-1)
         values.flags.writeable = False
-        center, inverse_scale = self._columns
-        rows = Rows(
-            values, n_features if self._is_direct else 0, False, n_samples, center, inverse_scale
-        )
-        spoiled = self._call(rows, self.coef, self.intercept, NO_OFFSET, kind, out.reshape(-1))
+        block, size = room_for(self._layout, n_samples, n_features, n_models)
+        spoiled = few_hypotheses(self._layout, kind, n_models).serial(
+            values, n_features, n_models, self._flat, self._levels, kind, block, np.zeros(size),
+            out.reshape(-1),
+        )  # fmt: skip
         return bool(spoiled == 0.0)
