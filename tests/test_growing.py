@@ -9,6 +9,7 @@ from test_column_model import objective_over
 
 import fastlogit
 from fastlogit import reference
+from fastlogit.clock import TimeUp
 from fastlogit.design.base import Columns, Design
 from fastlogit.design.dense import DenseDesign
 from fastlogit.objective.known_slopes import KnownSlopes
@@ -116,6 +117,29 @@ def test_callbacks_and_limits_end_it() -> None:
     with pytest.raises(KeyboardInterrupt) as caught:
         fastlogit.fit(X, y, l1_reg=0.001, callback=interrupt)
     assert np.isfinite(caught.value.result.coef).all()
+
+
+@pytest.mark.parametrize("end", [KeyboardInterrupt, TimeUp])
+def test_what_was_reached_is_kept(monkeypatch, end) -> None:
+    """A limit, or Ctrl-C, in the midst of a stage or of the exact steps: the last stage counts."""
+    X, y, _ = wide()
+    whole = fastlogit.fit(X, y, l1_reg=0.002)
+    costs = []
+
+    def ends(*given):
+        raise end
+
+    monkeypatch.setattr(PathFollower, "follow", ends)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            found = fastlogit.fit(X, y, l1_reg=0.002, callback=lambda seen: costs.append(seen.cost))
+        except KeyboardInterrupt as interrupt:
+            found = interrupt.result
+    assert found.history[-1] == costs[-1] < 0.9 * found.history[0]
+    assert np.count_nonzero(found.coef) > 0
+    assert found.history[-1] <= whole.history[-1] * 1.01
+    assert not found.converged
 
 
 def test_what_does_not_fit_goes_the_general_way(monkeypatch) -> None:

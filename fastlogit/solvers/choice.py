@@ -239,7 +239,10 @@ def _by_proximal_newton(
         if found is not None:
             point, rule.bound, reason = found
             rule.met = meets(rule.bound, limits.tol)
-            reason = reason if rule.met.all() else rule.conclude(point, reason)
+            if reason == Reason.INTERRUPTED:
+                rule.prove_at_once(point)
+            elif not rule.met.all():
+                reason = rule.conclude(point, reason)
             return outcome_of(objective, point, rule, trace, reason, PROXIMAL)
         if stride > 1 and n_samples * n_features >= MANY_NUMBERS:
             sampled = objective.subsample(stride)

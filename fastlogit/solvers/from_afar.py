@@ -10,6 +10,7 @@ import numpy as np
 
 from ..arrays import Matrix, Vector
 from ..certificates.composite import CompositeCertificate
+from ..clock import TimeUp
 from ..objective.objective import Objective
 from .path_follower import PathFollower, may_follow
 from .stopping import AnyCertificate, bound_in_units, meets
@@ -35,25 +36,31 @@ def from_afar(
     assert isinstance(certificate, CompositeCertificate)
     objective.design.counter.phase = "iterations"
     follower = PathFollower(objective, certificate.sizes_of_columns(0))
-    unproven, stage = np.full(1, np.inf), None
-    for stage in follower.approach(objective, theta[0]):
-        point = Point(stage.theta[None], np.array([stage.cost]), stage.gradient[None])
-        theta = point.theta
-        if not trace.history:
-            trace.begin(point)
-            continue
+    point, stage = None, None
+    try:
+        for stage in follower.approach(objective, theta[0]):
+            point = Point(stage.theta[None], np.array([stage.cost]), stage.gradient[None])
+            theta = point.theta
+            if not trace.history:
+                trace.begin(point)
+                continue
+            reason = trace.note(point)
+            if reason is not None:
+                return (point, np.full(1, np.inf), reason), theta
+        if stage is None or not stage.is_last:
+            return None, theta
+        found = follower.follow(objective, stage.theta, limits.tol)
+        if found is None:
+            return None, theta
+        theta = found.theta[None]
+        point = Point(theta, np.array([found.cost]), found.gradient[None])
+        bound = bound_in_units(objective, found.theta, found.gradient, found.cost, found.gain)
         reason = trace.note(point)
-        if reason is not None:
-            return (point, unproven, reason), theta
-    if stage is None or not stage.is_last:
-        return None, theta
-    found = follower.follow(objective, stage.theta, limits.tol)
-    if found is None:
-        return None, theta
-    theta = found.theta[None]
-    point = Point(theta, np.array([found.cost]), found.gradient[None])
-    bound = bound_in_units(objective, found.theta, found.gradient, found.cost, found.gain)
-    reason, bounds = trace.note(point), np.array([bound])
+    except (KeyboardInterrupt, TimeUp) as end:
+        if point is None:
+            raise
+        reason = Reason.TIME_LIMIT if isinstance(end, TimeUp) else Reason.INTERRUPTED
+        return (point, np.full(1, np.inf), reason), theta
     if meets(bound, limits.tol):
         reason = Reason.CONVERGED if reason in (None, Reason.MAX_ITER) else reason
-    return ((point, bounds, reason) if reason is not None else None), theta
+    return ((point, np.array([bound]), reason) if reason is not None else None), theta
