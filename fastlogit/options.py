@@ -20,6 +20,7 @@ __all__ = [
     "Pair",
     "check_category_options",
     "check_level",
+    "check_names",
     "check_number",
     "check_option",
     "check_strength",
@@ -83,6 +84,16 @@ def check_strength(name: str, value: object) -> float:
             f"{name} must be > 0 or infinite, got {value!r}; it is the inverse strength of the "
             "penalty: infinity (numpy.inf) is none, a small number a strong one"
         ) from None
+
+
+def check_names(name: str, given: object) -> list[str]:
+    """Return names of columns; raises TypeError for what is no list of texts."""
+    if isinstance(given, str) or not isinstance(given, Sequence):
+        raise TypeError(f"{name} must be a list of names of columns, got {given!r}")
+    for each in given:
+        if not isinstance(each, str):
+            raise TypeError(f"{name} must hold names of columns, found {each!r}")
+    return list(given)
 
 
 def check_option(name: str, value: object, allowed: Iterable[str]) -> str:

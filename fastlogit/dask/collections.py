@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple, TypeAlias, TypeGuard
 
 from ..inputs.values import show
+from ..options import check_names
 from .rounds import Collection
 from .tables import chosen, labels_of
 
@@ -46,7 +47,9 @@ class Asked(NamedTuple):
     def features_of(self, columns: Sequence[str]) -> Sequence[str]:
         """Return which of the columns of a frame are features."""
         beside = self.names.values()
-        return self.features or [name for name in columns if name not in beside]
+        if self.features is not None:
+            return self.features
+        return [name for name in columns if name not in beside]
 
 
 class Partitions(NamedTuple):
@@ -152,7 +155,9 @@ def partitions_of(
         for name, value in given.items()
         if value is not None and not isinstance(value, str)
     }
-    asked = Asked(names, None if features is None else tuple(features))
+    asked = Asked(names, None if features is None else tuple(check_names("features", features)))
+    if asked.features == ():
+        raise ValueError("features is empty; name the columns that are taken, or leave it out")
     if is_delayed_list(X):
         return _of_delayed(delayed_of(X), others, asked)
     if is_frame(X):
@@ -166,7 +171,7 @@ def partitions_of(
         blocks = blocks_of_array(X)
     else:
         raise TypeError(
-            f"X must be {HOW}, got {show(X)} ({type(X).__name__}); what is in memory goes to "
+            f"X must be {HOW}, got a {type(X).__name__}; what is in memory goes to "
             "fastlogit.fit, fastlogit.infer and so on"
         )
     if given.get("y") is None:
@@ -223,7 +228,7 @@ def blocks_beside(name: str, given: object, n_parts: int) -> list[Delayed]:
     else:
         raise TypeError(
             f"{name} must be a dask array or Series of the partitions of X, or the name of a "
-            f"column of X, got {show(given)} ({type(given).__name__}); an array in memory becomes "
+            f"column of X, got a {type(given).__name__}; an array in memory becomes "
             "one by dask.array.from_array(array, chunks=X.chunks[0])"
         )
     if len(blocks) != n_parts:

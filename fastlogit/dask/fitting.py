@@ -212,7 +212,7 @@ NOT_HERE = {
     "penalty": "penalties that are objects",
     "bias_reduction": "reduced bias", "loss": "losses of your own",
     "fractional": "fractional responses", "interactions": "interactions",
-    "n_threads": "threads (a task has those of its worker)", "step_size": "a step size",
+    "n_threads": "a number of threads (a task has those of its worker)", "step_size": "a step size",
     "momentum": "momentum", "standardize": "columns as they are",
 }  # fmt: skip
 
@@ -222,8 +222,8 @@ def refuse_unknown(options: dict[str, object]) -> None:
     for name in options:
         if name in NOT_HERE:
             raise NotImplementedError(
-                f"{name}: {NOT_HERE[name]} is not there for dask partitions yet; fastlogit.fit has "
-                "it, of arrays, files (fastlogit.ParquetSource) and tables"
+                f"{name}: dask partitions do not take {NOT_HERE[name]} yet; fastlogit.fit does, of "
+                "arrays, files (fastlogit.ParquetSource) and tables"
             )
         check_option("the option name", name, fit.__kwdefaults__ or ())
 

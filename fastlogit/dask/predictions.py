@@ -158,7 +158,7 @@ def lazily(
     else:
         raise TypeError(
             "X must be a dask array, a dask DataFrame or a list of delayed tables or futures, got "
-            f"{show(X)} ({type(X).__name__})"
+            f"a {type(X).__name__}"
         )
     beside = [None] * len(blocks)
     if offset is not None and name is None:

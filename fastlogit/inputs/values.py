@@ -31,8 +31,8 @@ DATES = (
 )
 ENCODE = (
     "encode text columns first, e.g. with sklearn.preprocessing.OneHotEncoder, or convert with "
-    "astype(float); as a categorical column of a frame (pandas: astype('category'), polars: "
-    "cast(pl.Categorical)) most fits take it"
+    "astype(float); as a categorical column of a frame (pandas: astype('category'), dask: "
+    "categorize(), polars: cast(pl.Categorical)) most fits take it"
 )
 CATEGORIES = (
     "categories are not numbers; fit, LogisticRegression, LogisticRegressionCV, logistic_path, "

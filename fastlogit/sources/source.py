@@ -19,7 +19,7 @@ from ..inputs.categories import Categories
 from ..inputs.column_names import differing_names
 from ..inputs.rows import Readable, Rows
 from ..inputs.table_source import FoldColumns, LabelledBatch, ReadTable, TableSource
-from ..options import CategoryOptions, check_option
+from ..options import CategoryOptions, check_names, check_option
 from .coding import Coding, coding_of_fit, coding_of_fitted, frame_of, named_frame_of, parts
 from .converting import NULLS, Block, Converter
 from .decoded import DecodedMixed, DecodedNumbers, SpooledMixed
@@ -83,8 +83,8 @@ class Source(TableSource):
                 )
             )
         )  # fmt: skip
-        self.features = None if features is None else _check_names(features, "features")
-        self.categorical = _check_names(categorical, "categorical")
+        self.features = None if features is None else check_names("features", features)
+        self.categorical = check_names("categorical", categorical)
         self.nulls = check_option("nulls", nulls, NULLS)
         self.spool = check_option("spool", spool, PLACES)
         self.memory_limit = check_memory(memory_limit)
@@ -500,16 +500,6 @@ def _check_name(name: object, role: str) -> str | None:
             f"{role} must be the name of a column of the source, got {type(name).__name__}"
         )
     return name
-
-
-def _check_names(names: object, option: str) -> list[str]:
-    if isinstance(names, str) or not isinstance(names, Sequence):
-        raise TypeError(f"{option} must be a list of names of columns, got {names!r}")
-    found = list(names)
-    for name in found:
-        if not isinstance(name, str):
-            raise TypeError(f"{option} must hold names of columns, found {name!r}")
-    return found
 
 
 def check_memory(given: float | str | None) -> int | None:
