@@ -67,6 +67,65 @@ def test_a_large_file_takes_the_same_way(monkeypatch: pytest.MonkeyPatch) -> Non
     assert "by 3-fold cross-validation" in said
 
 
+@pytest.mark.parametrize("how", ["--group-column g --folds 3", "--fold-column f"])
+def test_columns_of_folds(how: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The folds, and so what is chosen, are the same in memory, beyond it, and by the estimator."""
+    groups, folds = RNG.integers(0, 40, N), RNG.integers(0, 3, N)
+    table = (
+        TABLE.drop(["w"]).append_column("g", pa.array(groups)).append_column("f", pa.array(folds))
+    )
+    pq.write_table(table, "folds.parquet")
+    left_out = "f" if "-g" in how.split()[0][1:] else "g"
+    words = ["fit", "folds.parquet", "--target", "late", "--drop", left_out, "--cv", *how.split()]
+    said = succeed(*words, "--out", "plain.npz")
+    assert "by 3-fold cross-validation" in said
+    monkeypatch.setattr(large, "available_memory", lambda: 1000.0)
+    assert succeed(*words, "--out", "large.npz").splitlines()[1] == said.splitlines()[1]
+    one, other = (load_model(Path(f"{name}.npz")) for name in ("plain", "large"))
+    assert one.feature_names == other.feature_names == ("a", "b", "letter")
+    assert np.allclose(one.result.coef, other.result.coef, rtol=0.0, atol=1e-7)
+    role = {"groups": "g"} if left_out == "f" else {"folds": "f"}
+    source = fastlogit.ArrowSource(
+        table.drop([left_out]), target="late", categorical=["letter"], **role
+    )
+    model = fastlogit.LogisticRegressionCV(
+        cv=3 if left_out == "f" else None,
+        scoring="neg_log_loss",
+        l1_ratios=[0.0],
+        use_legacy_attributes=False,
+    ).fit(source)
+    assert f"C = {model.C_:.4g} of 10" in said
+    assert f"mean neg_log_loss {model.scores_.mean(axis=0).max():.4f}" in said
+
+
+def test_columns_of_folds_that_are_none() -> None:
+    columns = {
+        "one": [0] * N,
+        "text": ["x"] * N,
+        "half": [0.5, 1.0] * (N // 2),
+        "two": [1, 2] * (N // 2),
+    }
+    table = TABLE
+    for name, values in columns.items():
+        table = table.append_column(name, pa.array(values))
+    pq.write_table(table, "folds.parquet")
+    for words, said in {
+        "--fold-column one": "fold column 'one' holds 0 alone; it needs two folds",
+        "--fold-column text": "fold column 'text' must hold whole numbers",
+        "--fold-column half": "fold column 'half' must hold whole numbers",
+        "--fold-column late": "column 'late' is the target",
+        "--fold-column twp": "did you mean 'two'",
+        "--group-column two": "of 5 has no row: the groups are few; use fewer folds",
+        "--fold-column two --folds 3": "the folds themselves: leave --folds out",
+        "--fold-column two --group-column g": "leave --group-column out",
+    }.items():
+        words = ["fit", "folds.parquet", "--target", "late", "--cv", *words.split()]
+        assert said in fail(2, *words), words
+    assert "--group-column is for --cv" in fail(
+        2, "fit", "folds.parquet", "--target", "late", "--group-column", "two"
+    )
+
+
 def test_what_is_wrong_is_said_in_one_line() -> None:
     assert "--target is missing" in fail(2, "fit", "data")
     assert "no column 'z' (--drop)" in fail(2, "fit", "data", "--target", "late", "--drop", "z")

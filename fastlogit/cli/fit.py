@@ -93,6 +93,16 @@ def fit(
     folds: Annotated[
         int | None, typer.Option(help="Number of folds of --cv.", show_default="5")
     ] = None,
+    group_column: Annotated[
+        str | None,
+        typer.Option(help="Column of groups whose rows --cv keeps in one fold, as of persons."),
+    ] = None,
+    fold_column: Annotated[
+        str | None,
+        typer.Option(
+            help="Column of the folds of --cv: whole numbers, -1 for rows that are always fitted."
+        ),
+    ] = None,
     scoring: Annotated[
         str | None,
         typer.Option(
@@ -189,8 +199,8 @@ def fit(
 ) -> None:
     """Fit a model to the columns of DATA and write it to a file.
 
-    All columns but the target, the weights and dropped ones are features: of numbers, or
-    categorical. The result is the optimum, with a proven bound on what it may lack.
+    All columns but the target, the weights, the folds' and dropped ones are features: of numbers,
+    or categorical. The result is the optimum, with a proven bound on what it may lack.
     """
     from fastlogit import io
     from fastlogit.cli import columns, large
@@ -202,7 +212,7 @@ def fit(
 
     ratios = l1_ratio or []
     check_strengths(cv, C, ratios, l2_reg, penalty_groups or [])
-    how = Folds.asked(cv, folds, scoring)
+    how = Folds.asked(cv, folds, scoring, group_column, fold_column)
     check_summary(summary, weights_are, has_penalty=cv or C is not None or bool(l2_reg))
     form = io.TextFormat(sep, decimal, thousands, tuple(na or ()))
     out = Path(f"{data.name.split('.')[0]}.model.npz") if out is None else out
@@ -215,20 +225,24 @@ def fit(
                 raise ValueError(f"{data}: --penalty-groups takes files that fit in memory")
             X: Any
             X, names = large.source_of_fit(
-                data, target, weights, drop or [], asked.categories, drop_missing=drop_missing
-            )
+                data, target, weights, drop or [], asked.categories, drop_missing=drop_missing,
+                groups=group_column, folds=fold_column,
+            )  # fmt: skip
             assert target is not None  # else there was an error
             y = sample_weight = None
+            split = how.splitter(None, target)
         else:
             table = read_data(data, form, watcher)
             target = io.target_name(table, target)
-            left_out = {target, *(drop or []), *([weights] if weights else [])}
+            told = [target, *([weights] if weights else []), *how.columns]
+            left_out = {*told, *(drop or [])}
             names = io.feature_names(table, left_out - set(table.extra_names))
             if drop_missing:
-                table = without_missing(table, (*names, target, *([weights] if weights else [])))
+                table = without_missing(table, (*names, *told))
             y = io.labels(table, target)
             _check_is_class(table, target, y)
             sample_weight = io.weights(table, weights) if weights else None
+            split = how.splitter(table, target)
             X = columns.features_of_fit(table, names, asked.categories)
         wanted = {
             "C": C,
@@ -253,7 +267,7 @@ def fit(
         chosen = None
         if cv:
             given = Given(X, y, sample_weight, categories=of_categories)
-            result, chosen = cross_validate(given, how, threads, options)
+            result, chosen = cross_validate(given, how, split, threads, options)
         else:
             given = Given(X, y, sample_weight, l2_reg=l2_reg, names=names, categories=of_categories)
             others = {name: value for name, value in options.items() if name != "l2_reg"}
@@ -271,6 +285,7 @@ def fit(
     settings = options | {"weights": weights, "drop": list(drop or [])} | asked.settings(X)
     if cv:
         settings |= {"folds": how.number, "scoring": how.scoring}
+        settings |= {name: getattr(how, name) for name in ("group_column", "fold_column")}
     save_model(Model(result, names, target, settings, fastlogit.__version__), out)
     classes = ", ".join(str(label) for label in result.classes[:10])
     more = ", ..." if len(result.classes) > 10 else ""

@@ -42,7 +42,8 @@ def is_large(data: Path) -> bool:
 
 def source_of_fit(
     data: Path, target: str | None, weights: str | None, drop: Sequence[str],
-    categories: Sequence[str], *, drop_missing: bool,
+    categories: Sequence[str], *, drop_missing: bool, groups: str | None = None,
+    folds: str | None = None,
 ) -> tuple[ParquetSource, tuple[str, ...]]:  # fmt: skip
     """Return the rows of a fit, and the names of their columns.
 
@@ -64,12 +65,13 @@ def source_of_fit(
     for name in drop:
         if name not in names:
             raise ValueError(f"{data} has no column {name!r} (--drop)")
-    left_out = {target, weights, *drop}
+    left_out = {target, weights, groups, folds, *drop}
     features = [name for name in names if name not in left_out and "__index_level_" not in name]
     texts = [name for name in features if is_text(plain.schema.field(name).type)]
     asked = [name for text in categories for name in text.split(",")]
     source = ParquetSource(
-        data, target=target, sample_weight=weights, features=features, nulls=nulls,
+        data, target=target, sample_weight=weights, features=features, nulls=nulls, groups=groups,
+        folds=folds,
         categorical=list(dict.fromkeys([*texts, *asked])),
     )  # fmt: skip
     layout = layout_of(source.schema, source.roles, features, source.categorical, str(data))

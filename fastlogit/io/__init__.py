@@ -16,6 +16,7 @@ from fastlogit.io.columns import (
     labels,
     target_name,
     unused_names,
+    values_of,
     weights,
 )
 from fastlogit.io.formats import read_table
@@ -40,6 +41,7 @@ __all__ = [
     "svmlight_source",
     "target_name",
     "unused_names",
+    "values_of",
     "weights",
     "write_columns",
 ]

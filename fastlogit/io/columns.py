@@ -59,18 +59,39 @@ def labels(table: Table, name: str) -> Array:
     ValueError
         If there is no such column, a label is missing, or it is neither text nor a number.
     """
-    check_column(table, name, "target")
+    return _values_of(
+        table, name, "target", "remove the rows without a label",
+        "labels must be text or numbers", ": make classes of the dates first",
+    )  # fmt: skip
+
+
+def values_of(table: Table, name: str, role: str) -> Array:
+    """Return a column that says where rows belong: text, numbers or bool, shape (n_rows,).
+
+    Raises
+    ------
+    ValueError
+        If there is no such column, a value is missing, or it is neither text nor a number.
+    """
+    return _values_of(
+        table, name, role, "every row must belong somewhere", "it must hold text or numbers"
+    )
+
+
+def _values_of(
+    table: Table, name: str, role: str, of_missing: str, allowed: str, of_dates: str = ""
+) -> Array:
+    check_column(table, name, role)
     column = table.column(name)
-    check_present(table, name, column, "remove the rows without a label")
+    check_present(table, name, column, of_missing)
+    place = f"{table.path}: {role} column {name!r}"
     if column.dtype == object:
         if not all(isinstance(value, str | bool) for value in column):
-            raise ValueError(f"{table.path}: target column {name!r} is neither text nor numbers")
+            raise ValueError(f"{place} is neither text nor numbers")
         return np.array(column.tolist())
     if column.dtype.kind not in "fiubUS":
-        raise ValueError(
-            f"{table.path}: target column {name!r} holds {column.dtype} values; labels must be "
-            "text or numbers" + (": make classes of the dates first" * (column.dtype.kind in "mM"))
-        )
+        advice = of_dates * (column.dtype.kind in "mM")
+        raise ValueError(f"{place} holds {column.dtype} values; {allowed}{advice}")
     return column
 
 
