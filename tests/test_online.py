@@ -16,7 +16,7 @@ from fastlogit.design import compressed
 from fastlogit.design.base import Columns
 from fastlogit.design.compressed import CompressedRows
 from fastlogit.design.sparse import SparseDesign
-from fastlogit.fitting import online
+from fastlogit.fitting import online, online_hessian
 from fastlogit.fitting.online import OnlineLogistic
 from fastlogit.inputs.sparse import compressed_rows
 
@@ -257,17 +257,23 @@ def test_separable_classes_without_a_penalty_stay_finite() -> None:
 # Wide data
 
 
+def test_pickles_of_before_find_their_hessians() -> None:
+    for name in ("Blocks", "Coupled", "LowRank"):
+        old = f"cfastlogit.online\n_{name}\n.".encode()  # the class alone
+        assert pickle.loads(old) is getattr(online_hessian, name)
+
+
 def test_diagonal_and_vectors_serve_as_well_as_the_hessian(monkeypatch) -> None:
     X, y = overlapping(sized(6000, 300), sized(30, 8))
     X[:, 5:20] += 2.0 * X[:, :1]  # correlated columns, which a diagonal alone would not do for
     options = {"multi_class": "ovr", "C": 0.1, "window_rows": sized(500, 200)}
     whole = stream(X, y, 100, **options)
-    assert type(whole._past.hessian) is online._Blocks
-    monkeypatch.setattr(online, "MAX_SIZE", 5)
-    monkeypatch.setattr(online, "RANK", 8)
+    assert type(whole._past.hessian) is online_hessian.Blocks
+    monkeypatch.setattr(online_hessian, "MAX_SIZE", 5)
+    monkeypatch.setattr(online_hessian, "RANK", 8)
     for multi_class in ("ovr", "multinomial"):
         model = stream(X, y, 100, **options | {"multi_class": multi_class})
-        assert type(model._past.hessian) is online._LowRank
+        assert type(model._past.hessian) is online_hessian.LowRank
         assert excess(model, X, y, 0.1, multi_class) < sized(1, 10) * 0.01
 
 
@@ -275,11 +281,11 @@ def test_softmax_without_what_couples_the_classes(monkeypatch) -> None:
     X, y = overlapping(sized(6000, 500), 6)
     options = {"C": 0.1, "window_rows": sized(500, 200)}
     whole = stream(X, y, 100, **options)
-    assert type(whole._past.hessian) is online._Coupled
-    monkeypatch.setattr(online, "MAX_COUPLED", 10)
-    monkeypatch.setattr(online, "OWN_FACTORS", 3)
+    assert type(whole._past.hessian) is online_hessian.Coupled
+    monkeypatch.setattr(online_hessian, "MAX_COUPLED", 10)
+    monkeypatch.setattr(online_hessian, "OWN_FACTORS", 3)
     model = stream(X, y, 100, **options)
-    assert type(model._past.hessian) is online._Blocks
+    assert type(model._past.hessian) is online_hessian.Blocks
     for found in (whole, model):
         assert excess(found, X, y, 0.1) < sized(1, 10) * 0.01
 
@@ -287,17 +293,17 @@ def test_softmax_without_what_couples_the_classes(monkeypatch) -> None:
 @pytest.mark.parametrize(
     ("multi_class", "form", "changed"),
     [
-        ("multinomial", online._Coupled, {}),
-        ("multinomial", online._Blocks, {"MAX_COUPLED": 1}),
-        ("ovr", online._Blocks, {}),
-        ("ovr", online._LowRank, {"MAX_SIZE": 3, "RANK": 3}),
+        ("multinomial", online_hessian.Coupled, {}),
+        ("multinomial", online_hessian.Blocks, {"MAX_COUPLED": 1}),
+        ("ovr", online_hessian.Blocks, {}),
+        ("ovr", online_hessian.LowRank, {"MAX_SIZE": 3, "RANK": 3}),
     ],
 )
 def test_another_c_changes_the_past_by_the_penalty_and_nothing_else(
     multi_class, form, changed, monkeypatch, rng
 ) -> None:
     for name, value in changed.items():
-        monkeypatch.setattr(online, name, value)
+        monkeypatch.setattr(online_hessian, name, value)
     X, codes = three_classes(120, 4)
     X = X * [1.0, 10.0, 0.1, 1.0] + 5.0
     model = stream(X, codes, 30, C=2.0, multi_class=multi_class, window_rows=50)
@@ -327,8 +333,8 @@ def test_the_diagonal_of_what_is_kept_is_exact(rng) -> None:
     rows = rng.standard_normal((300, 100)) * np.logspace(-2, 1, 100)
     diagonal, vectors = np.ones(100), np.zeros((0, 100))
     for start in range(0, 300, 100):
-        diagonal, vectors = online._compress(diagonal, vectors, rows[start : start + 100])
-    assert vectors.shape == (online.RANK, 100)
+        diagonal, vectors = online_hessian._compress(diagonal, vectors, rows[start : start + 100])
+    assert vectors.shape == (online_hessian.RANK, 100)
     whole = np.eye(100) + rows.T @ rows
     kept = np.diag(diagonal) + vectors.T @ vectors
     np.testing.assert_allclose(np.diag(kept), np.diag(whole), rtol=1e-12)
@@ -339,7 +345,7 @@ def test_few_columns_lose_nothing_in_their_vectors(rng) -> None:
     rows = rng.standard_normal((300, 40)) * np.logspace(-2, 1, 40)
     diagonal, vectors = np.ones(40), np.zeros((0, 40))
     for start in range(0, 300, 100):
-        diagonal, vectors = online._compress(diagonal, vectors, rows[start : start + 100])
+        diagonal, vectors = online_hessian._compress(diagonal, vectors, rows[start : start + 100])
     kept = np.diag(diagonal) + vectors.T @ vectors
     np.testing.assert_allclose(kept, np.eye(40) + rows.T @ rows, atol=1e-9)
 
@@ -552,9 +558,11 @@ def test_sparse_streams_of_every_kind_of_hessian(n_features, n_classes, multi_cl
 
 def test_columns_of_the_sketch_are_taken_in_parts(monkeypatch, rng) -> None:
     rows, vectors = rng.standard_normal((64, 100)), rng.standard_normal((10, 100))
-    whole = online._compress(np.ones(100), vectors, rows)
-    monkeypatch.setattr(online, "SKETCH_COLUMNS", 33)
-    for found, wanted in zip(online._compress(np.ones(100), vectors, rows), whole, strict=True):
+    whole = online_hessian._compress(np.ones(100), vectors, rows)
+    monkeypatch.setattr(online_hessian, "SKETCH_COLUMNS", 33)
+    for found, wanted in zip(
+        online_hessian._compress(np.ones(100), vectors, rows), whole, strict=True
+    ):
         np.testing.assert_allclose(np.abs(found), np.abs(wanted), rtol=1e-9, atol=1e-12)
 
 
@@ -569,15 +577,18 @@ def test_vectors_of_sparse_rows_are_those_of_dense_ones(monkeypatch, rng, interc
     rows *= np.sqrt(curvature)[:, None]
     first = rng.standard_normal((10, 101))
     diagonal, vectors = np.ones(101), first
-    for start in range(0, 330, online.SKETCH_ROWS):
-        part = slice(start, start + online.SKETCH_ROWS)
-        diagonal, vectors = online._compress(diagonal, vectors, rows[part])
+    for start in range(0, 330, online_hessian.SKETCH_ROWS):
+        part = slice(start, start + online_hessian.SKETCH_ROWS)
+        diagonal, vectors = online_hessian._compress(diagonal, vectors, rows[part])
     wanted = np.diag(diagonal) + vectors.T @ vectors
     monkeypatch.setattr(CompressedRows, "dense", None)
     design = SparseDesign(compressed_rows(X), columns=columns)
-    for size in (1024, 2 * online.SKETCH_ROWS):  # a multiple: the same rows are added together
-        monkeypatch.setattr(online, "SPARSE_ROWS", size)
-        found = online._plus_sparse(np.ones(101), first, design, curvature, intercept)
+    for size in (
+        1024,
+        2 * online_hessian.SKETCH_ROWS,
+    ):  # a multiple: the same rows are added together
+        monkeypatch.setattr(online_hessian, "SPARSE_ROWS", size)
+        found = online_hessian._plus_sparse(np.ones(101), first, design, curvature, intercept)
         kept = np.diag(found[0]) + found[1].T @ found[1]
         np.testing.assert_allclose(kept, wanted, rtol=1e-9, atol=1e-9)
         whole = 1.0 + np.square(first).sum(axis=0) + np.square(rows).sum(axis=0)
