@@ -1220,27 +1220,28 @@ def bordered_radius(
 
 @part
 def put_columns(
-    null: Null, block: Any, lows: Any, highs: Any, begin: int, room: Room, panel: panels.Panel
-) -> None:
+    null: Null, block: Any, lows: Any, highs: Any, begin: int, work: Any, area: Any,
+    panel: panels.Panel,
+) -> None:  # fmt: skip
     """Put four columns into the panel, zeros for those that are not ordinary, or are none."""
     n_samples = panel.n_rows
-    at = small.lay_out(room.work, n_samples, panel.n_basis, panel.n_basis + 1)
+    at = small.lay_out(work, n_samples, panel.n_basis, panel.n_basis + 1)
     for slot in range(panels.COLUMNS):
         kept, column = panels.kept_of(panel, slot), begin + slot
-        room.panel[kept] = 0.0
+        area[kept] = 0.0
         if column < block.shape[0]:
             values, low, high = block[column], lows[column], highs[column]
             n_missing = count_missing(values)
             status = FAILED
             if n_missing == 0:
-                status = refuse_column(null, values, low, high, n_missing, room.work, at)
+                status = refuse_column(null, values, low, high, n_missing, work, at)
             if status == CONVERGED:
                 _, power = math.frexp(high - low)
                 scale = math.ldexp(1.0, -power)
-                room.panel[kept], room.panel[kept + panels.SCALE] = 1.0, scale
-                panels.put_column(values, low, scale, room.panel, panel, slot)
-        if room.panel[kept] == 0.0:
-            panels.put_nothing(room.panel, panel, slot)
+                area[kept], area[kept + panels.SCALE] = 1.0, scale
+                panels.put_column(values, low, scale, area, panel, slot)
+        if area[kept] == 0.0:
+            panels.put_nothing(area, panel, slot)
 
 
 @part
@@ -1389,12 +1390,12 @@ def fit_panel(
     n_basis, n_samples = null.basis.shape
     area, panel = room.panel, panels.lay_out_panel(room.panel, n_samples, n_basis)
     at = small.lay_out(room.work, n_samples, n_basis, n_basis + 1)
-    put_columns(null, block, lows, highs, begin, room, panel)
+    put_columns(null, block, lows, highs, begin, room.work, area, panel)
     panels.look_at_columns(room.work, at, area, panel)
     set_steps(area, panel, null.weight)
     panels.leave_the_rest(room.work, at, area, panel)
     refine_steps(area, panel, null.weight)
-    panels.pass_panel(room.work, at, area, panel)
+    panels.pass_panel(room.work, at, area, panel, 0)
     end = small.smaller(begin + panels.COLUMNS, block.shape[0])
     for slot in range(panels.COLUMNS):
         is_solved = solve_slot(null, room, panel, slot)
@@ -1427,7 +1428,8 @@ def _scan_columns(
         NEVER, FALLBACK (where maximum likelihood has no optimum) or ALWAYS.
     room : Room
     found : Columns
-        Gets what is found. It comes with NaN, and bounds of infinity.
+        Gets what is found. It comes with NaN, and bounds of infinity; a column that has the status
+        FIRTH is done.
     """
     n_basis, n_samples = null.basis.shape
     at = small.lay_out(room.work, n_samples, n_basis, n_basis)
@@ -1440,6 +1442,8 @@ def _scan_columns(
         room.state[0] = 1
     for column in range(block.shape[0]):
         place = first + column
+        if found.status[place] == FIRTH:
+            continue
         if by_panels and column % panels.COLUMNS == 0:
             fit_panel(null, block, lows, highs, column, first, room, found)
         if by_panels and found.status[place] == CONVERGED:
