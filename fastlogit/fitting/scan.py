@@ -42,8 +42,8 @@ PANEL_ROWS = 1_000
 INDEPENDENT = 1e-6
 # Times that the null is refined and its basis made; from nothing, as Firth's, to begin with.
 ROUNDS, FIRTH_ROUNDS = 2, 20
-# Firth's is refined until raw predictions change by no more: what follows of it is of second order.
-SETTLED = 1e-10
+# Firth's is refined until raw predictions change by no more: from there one step more leaves 1e-10.
+SETTLED = 1e-7
 
 
 def scan(
@@ -242,17 +242,18 @@ def _with_penalty(data: Data, null: kernels.Null) -> tuple[kernels.Null, scan_fi
     Rows have no weights.
     """
     X, n = np.asarray(data.rows.X, dtype=np.float64), null.weight
-    raw, w = null.raw, np.ones(len(null.raw))
-    for _ in range(FIRTH_ROUNDS):
+    raw, basis, w, most = null.raw, null.basis, np.ones(len(null.raw)), math.inf
+    for round_ in range(FIRTH_ROUNDS):
         residual, curvature, cost = _at(raw, null.codes, w)
-        basis = _basis_of(X, curvature, n)
+        if round_ > 0:
+            basis = _basis_of(X, curvature, n)
         squares = np.einsum("ki,ki->i", basis, basis)
         pull = squares * curvature / n * (0.5 * np.tanh(0.5 * raw))
+        if most <= SETTLED:
+            break
         step = np.einsum("ki,i->k", basis, residual + pull) / n
         change = np.einsum("k,ki->i", step, basis)
         most = float(np.abs(change).max())
-        if most <= SETTLED:
-            break
         raw = raw - change / max(1.0, 0.5 * most)
     tail = np.exp(-np.abs(raw))
     fitted = null._replace(

@@ -5,9 +5,8 @@ identity. There the logarithm of the determinant of the Hessian with a column r 
 ``rest``, the square that the covariates leave of it. So its slopes and its second derivative along
 r are sums of third and fourth derivatives of the losses with r^2, and give a first step along r and
 the covariates that is right to about 1e-3 standard errors. From there each step takes one pass with
-the Hessian and one with the leverages, by the inverse Hessian as a form of pairs of covariates, whose
-products are shared by the four columns. A step leaves about a leverage of itself, so that two are
-enough for nearly all.
+the Hessian and one with the leverages, by the inverse Hessian as a form of pairs of covariates. A
+step leaves about a leverage of itself, so that two are enough for nearly all.
 
 Without the column's coefficient the penalised likelihood differs from that of the covariates by
 half the logarithm of ``rest``, so that its optimum needs no pass.
@@ -69,8 +68,10 @@ class PenaltyRoom(NamedTuple):
 
 
 class Beside(NamedTuple):
-    """Where what a panel of Firth's has besides lies: of the null of maximum likelihood, then of
-    the penalty, and the inverse Hessians, number by number for the four columns.
+    """Where what a panel of Firth's has besides lies.
+
+    Of the null of maximum likelihood, of the penalty, and the inverse Hessians, number by number
+    for the four columns.
     """
 
     curvature: int
@@ -263,8 +264,64 @@ def set_first_steps(null: Null, penalty: Penalty, area: Any, panel: panels.Panel
         area[at + panels.STEP], area[at + HELD] = step, 0.5 * half * half * fall
         area[kept + BEFORE] = math.inf
         far = math.sqrt(far * null.reach) + abs(step) * panels.peak_of(area, panel, slot)
+        for k in range(n_basis):
+            area[held + k] *= half
         if not (curvature > 0.5 * square and far <= panels.FARTHEST):
             leave_out(area, panel, slot)
+
+
+@part
+def look_at_held(work: Any, at: small.Places, area: Any, panel: panels.Panel) -> None:
+    """Sum what the fall of the cost without a coefficient has of third order, along `share`.
+
+    With m the change of a raw prediction: third derivatives with m^3, fourth ones with r^2 m^2, and
+    the covariates with third ones and r m.
+    """
+    keep_apart()
+    zero = splat(0.0)
+    small.clear(area, panel.sums, panels.sum_place(panel, panels.POSITIVE, 0))
+    first = panels.sum_place(panel, panels.N_OWN, 0)
+    small.clear(area, first, panels.sum_place(panel, panels.N_OWN + panel.n_threes, 0))
+    for begin in range(0, at.height, BLOCK):
+        end = small.smaller(begin + BLOCK, at.height)
+        for slot in range(COLUMNS):
+            own, bent = panel.own + slot * panel.height, panel.bent + slot * BLOCK - begin
+            along = panel.share + slot * panel.width
+            wide = panels.sum_place(panel, panels.BENT, slot)
+            cube = panels.sum_place(panel, panels.MOVED, slot)
+            a, b = load(area, wide), load(area, cube)
+            for row in range(begin, end, LANES):
+                moved = zero
+                for k in range(panel.n_basis):
+                    value = load(work, at.columns + k * at.height + row)
+                    moved = multiply_add(value, broadcast(area, along + k), moved)
+                both = multiply_add(moved, load(area, own + row), zero)
+                third = load(area, panel.third + row)
+                square = multiply_add(both, both, zero)
+                a = multiply_add(square, load(area, panel.fourth + row), a)
+                square = multiply_add(moved, moved, zero)
+                b = multiply_add(multiply_add(square, moved, zero), third, b)
+                store(area, bent + row, multiply_add(both, third, zero))
+            store(area, wide, a)
+            store(area, cube, b)
+        panels.add_covariates(work, at, area, panel, panel.bent, begin, end, panels.N_OWN)
+
+
+@part
+def correct_held(area: Any, panel: panels.Panel, weight: float) -> None:
+    """Take off the fall of the cost without a coefficient what is of third order."""
+    keep_apart()
+    for slot in range(COLUMNS):
+        kept, along = panels.kept_of(panel, slot), panel.share + slot * panel.width
+        rest, half, products, square = area[kept + panels.REST], 0.5 / weight, 0.0, 0.0
+        for k in range(panel.n_basis):
+            products += (panels.sum_of(area, panel, panels.N_OWN + k, slot) / weight) ** 2
+            square += area[along + k] ** 2
+        # The second derivative of half the logarithm of `rest`, of which `square` is the first.
+        bend = (panels.sum_of(area, panel, panels.BENT, slot) / weight - 2.0 * products) / rest
+        bend -= (square / half) ** 2
+        cube = panels.sum_of(area, panel, panels.MOVED, slot) / weight
+        area[panels.scalars_of(panel, slot) + HELD] += 0.5 * half * bend - cube / 6.0
 
 
 # ------------------------------------------------------------------------------------------------
@@ -525,6 +582,8 @@ def fit_firth_panel(
     panels.leave_the_rest(work, at, area, panel)
     look_at_penalty(work, at, area, panel, to)
     set_first_steps(null, penalty, area, panel)
+    look_at_held(work, at, area, panel)
+    correct_held(area, panel, null.weight)
     for _ in range(PASSES):
         n_left = 0
         for slot in range(COLUMNS):
