@@ -21,6 +21,7 @@ from ..inputs.scan import Columns, look_at_columns
 from ..kernels import scan as kernels
 from ..kernels import scan_firth, small
 from ..kernels.scan_panel import COLUMNS
+from ..kernels.scan_rows import HARD_STEPS
 from ..options import CategoryOptions
 from ..result import Callback, FitResult, Progress
 from .chunks import Crew
@@ -365,7 +366,7 @@ class _Rooms:
             np.empty(kernels.scan_work_size.serial(n_rows, n_basis)), np.zeros(1, dtype=np.int64),
             np.zeros(width * width * 8), np.empty((n_rows, size)), codes, weights, offset,
             readonly(codes), readonly(weights), readonly(offset), np.zeros(size),
-            np.empty(kernels.HARD_STEPS + 1), np.empty(size),
+            np.empty(HARD_STEPS + 1), np.empty(size),
             np.empty(small.small_work_size.serial(n_rows, size)),
             np.empty(kernels.scan_panel_size.serial(n_rows, n_basis)),
         )  # fmt: skip

@@ -24,7 +24,8 @@ from . import scan_panel as panels
 from . import small
 from .inlining import keep_apart
 from .policy import entry, part
-from .scan import FIRTH, REFINEMENTS, Columns, Null, put_columns, set_steps
+from .scan_four import REFINEMENTS, put_columns, set_steps
+from .scan_rows import FIRTH, Columns, Null
 from .simd import LANES, broadcast, load, maximum, multiply_add, splat, store, total
 
 __all__ = ["Penalty", "PenaltyRoom", "firth_panels", "firth_work_size"]

@@ -5,8 +5,8 @@ is diagonal, and the first Newton step goes along r alone: raw predictions chang
 with ``m = e^(b r) - 1`` and the null's proba p a row's new residual is ``c m / (1 + p m)`` above
 the old one, and its curvature ``c (1 + m) / (1 + p m)^2``: no labels, no signs, and no difference
 of large numbers. One pass sums gradient and Hessian there for all four columns, whose loads of the
-covariates, and products of pairs of them, are shared. What follows is what `scan.polish` does where
-its first step is the last.
+covariates, and products of pairs of them, are shared. What follows is what
+`scan_optimum.polish` does where its first step is the last.
 
 Columns that lack values, that change a raw prediction by much, or whose last step would not be a
 short one are left to `scan.fit_column`. A column has the same bits whatever its neighbours are.
@@ -592,7 +592,7 @@ def change_of_loss(area: Any, panel: Panel, slot: int, weight: float) -> float:
 
 @part
 def correct_panel(work: Any, at: small.Places, area: Any, panel: Panel) -> None:
-    """Sum third derivatives along `direction` and `share`, as `scan.correct` does.
+    """Sum third derivatives along `direction` and `share`, as `scan_optimum.correct` does.
 
     Sets of each column the sums of moved share^2, moved^2 share and moved^3, times the slopes of
     curvatures, of curvature moved^2 share^2, and the largest |moved|.
