@@ -18,7 +18,7 @@ from numba.extending import intrinsic
 
 from .policy import entry, part
 
-__all__ = ["uniform_streams"]
+__all__ = ["member_streams", "uniform_streams"]
 
 # Of the seed sequence; its words have 32 bits, kept in numbers of 64, so that no product overflows.
 POOL = 4
@@ -108,22 +108,68 @@ def seed_words(pool: Any, state: Any) -> None:
 
 
 @part
-def draw_uniform(state: Any, out: Any) -> None:
-    """Fill an array with numbers of [0, 1); `state` has the seed's numbers."""
-    # The increment is made odd; then the state is that of 0 with the seed added, once advanced.
+def begin_stream(state: Any) -> None:
+    """Make of the seed's four numbers the state of the generator: itself, and what it steps by."""
+    # The step is made odd. From 0 it is the state, to which the seed is added; once more advanced.
     step_high, step_low = (state[2] << ONE) | (state[3] >> SIX_BITS), (state[3] << ONE) | ONE
-    # Advanced from 0 the state is the increment; the sum's carry is that of the lower halves.
     lower = add_low(step_low, state[1])
     upper = add_high(step_high, state[0], step_low, state[1])
-    high = next_high(upper, lower, step_high, step_low)
-    low = next_low(upper, lower, step_high, step_low)
+    state[0] = next_high(upper, lower, step_high, step_low)
+    state[1] = next_low(upper, lower, step_high, step_low)
+    state[2], state[3] = step_high, step_low
+
+
+@part
+def number_of(high: Any, low: Any) -> Any:
+    """Return the 64 random bits of a state."""
+    value, turns = high ^ low, high >> TOP
+    return (value >> turns) | (value << ((SIX_BITS + ONE - turns) & SIX_BITS))
+
+
+@part
+def draw_uniform(state: Any, out: Any) -> None:
+    """Fill an array with numbers of [0, 1), from the state on."""
+    high, low, step_high, step_low = state[0], state[1], state[2], state[3]
     for place in range(out.shape[0]):
         upper = next_high(high, low, step_high, step_low)
         low = next_low(high, low, step_high, step_low)
         high = upper
-        value, turns = high ^ low, high >> TOP
-        value = (value >> turns) | (value << ((SIX_BITS + ONE - turns) & SIX_BITS))
-        out[place] = float(value >> TO_53) * UNIT
+        out[place] = float(number_of(high, low) >> TO_53) * UNIT
+
+
+@part
+def draw_members(state: Any, members: Any, starts: Any, out: Any) -> None:
+    """Draw from each stratum as many members as it has, with replacement.
+
+    Each is the one at the place ``word * size >> 32``, for a word of 32 bits; those few words are
+    left out by which some places would come more often (Lemire 2019). Of the 64 bits of a number
+    the lower half is the first word.
+    """
+    high, low, step_high, step_low = state[0], state[1], state[2], state[3]
+    rest, has_rest = ONE, False
+    for stratum in range(starts.shape[0] - 1):
+        begin, end = starts[stratum], starts[stratum + 1]
+        size = np.uint64(end - begin)
+        if size == ONE:
+            out[begin] = members[begin]
+            continue
+        unfair = (BEYOND - size) % size
+        for place in range(begin, end):
+            # Of all words less than half are left out, so that this ends.
+            product = rest
+            is_drawn: Any = False
+            while not is_drawn:
+                word = rest
+                if not has_rest:
+                    upper = next_high(high, low, step_high, step_low)
+                    low = next_low(high, low, step_high, step_low)
+                    high = upper
+                    value = number_of(high, low)
+                    word, rest = value & WORD, value >> HALF
+                has_rest = not has_rest
+                product = word * size
+                is_drawn = (product & WORD) >= unfair
+            out[place] = members[begin + np.int64(product >> HALF)]
 
 
 @part
@@ -159,7 +205,34 @@ def _uniform_streams(seed: Any, first: int, room: Any, out: Any) -> None:
     for row in range(out.shape[0]):
         mix_word(seed, np.uint64(first + row), pool)
         seed_words(pool, state)
+        begin_stream(state)
         draw_uniform(state, out[row])
 
 
 uniform_streams = entry(_uniform_streams)
+
+
+def _member_streams(
+    seed: Any, first: int, room: Any, members: Any, starts: Any, out: Any
+) -> None:  # fmt: skip
+    """Fill each row of an array with members drawn with replacement, from a stream of its own.
+
+    Parameters
+    ----------
+    seed, first, room
+        As for `uniform_streams`.
+    members : ndarray of int64, shape (n_members,)
+        Those of one stratum, then of the next.
+    starts : ndarray of int64, shape (n_strata + 1,)
+        Where strata begin, and the end of the last; none is empty, or has 2^32 members.
+    out : ndarray of int64, shape (n_streams, n_members)
+    """
+    pool, state = room[:POOL], room[POOL:]
+    for row in range(out.shape[0]):
+        mix_word(seed, np.uint64(first + row), pool)
+        seed_words(pool, state)
+        begin_stream(state)
+        draw_members(state, members, starts, out[row])
+
+
+member_streams = entry(_member_streams)

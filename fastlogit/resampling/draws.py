@@ -6,7 +6,6 @@ neither on threads, blocks nor the number of replicates.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -135,9 +134,14 @@ class Draws:
 
     def __init__(self, seed: np.random.SeedSequence, units: Units, weights: str) -> None:
         self.seed, self.units = seed, units
+        # Where NumPy's streams are not those that are compiled they are taken from NumPy.
+        self._pool = _pool_before_last(seed)
+        self._members = np.concatenate(units.strata).astype(np.int64)
+        ends = np.cumsum([len(stratum) for stratum in units.strata])
+        self._starts = np.concatenate([[0], ends]).astype(np.int64)
         self.is_bayesian = check_option("weights", weights, WEIGHTS) == "bayesian"
 
-    def draw(self, replicates: Sequence[int]) -> tuple[Integers, Matrix]:
+    def draw(self, replicates: range) -> tuple[Integers, Matrix]:
         """Return what replicates draw, (n_replicates, n_units): units, or the weight of each.
 
         The other of the two has no columns.
@@ -145,6 +149,12 @@ class Draws:
         shape = len(replicates), self.units.n_units
         drawn = np.empty(shape if not self.is_bayesian else (shape[0], 0), dtype=np.int64)
         weights = np.empty(shape if self.is_bayesian else (shape[0], 0))
+        if self._pool is not None and not self.is_bayesian:
+            room = np.empty(2 * streams.POOL, dtype=np.uint64)
+            streams.member_streams.serial(
+                self._pool, replicates.start, room, self._members, self._starts, drawn
+            )
+            return drawn, weights
         for place, replicate in enumerate(replicates):
             stream, first = stream_of(self.seed, (replicate,)), 0
             for stratum in self.units.strata:
@@ -161,7 +171,7 @@ class Draws:
 
     def of_units(self, replicate: int) -> Vector:
         """Return the weight of each unit, (n_units,)."""
-        drawn, weights = self.draw([replicate])
+        drawn, weights = self.draw(range(replicate, replicate + 1))
         if self.is_bayesian:
             return weights[0]
         return np.bincount(drawn[0], minlength=self.units.n_units).astype(np.float64)
