@@ -7,7 +7,7 @@ import pytest
 
 from fastlogit import ScanStatus, reference, scan
 from fastlogit.kernels import scan as kernels
-from fastlogit.kernels import small
+from fastlogit.kernels import scan_penalised, small
 
 N_ROWS = 45
 RNG = np.random.default_rng(3)
@@ -67,7 +67,11 @@ def test_a_column_that_separates() -> None:
 
 def test_how_a_fit_by_firth_ends() -> None:
     """Steps that shrink by one share each leave what the series of them adds up to."""
-    ends = kernels.is_end if not hasattr(kernels.is_end, "py_func") else kernels.is_end.py_func
+    ends = (
+        scan_penalised.is_end
+        if not hasattr(scan_penalised.is_end, "py_func")
+        else scan_penalised.is_end.py_func
+    )
     assert ends(1e-9, np.inf, False, True)
     assert not ends(1e-4, np.inf, False, True)
     assert ends(1e-4, 5e-2, False, True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import time
 import warnings
+from functools import cached_property
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -18,8 +19,9 @@ from ..errors import SeparationWarning
 from ..inputs.given import Data, Given
 from ..inputs.scan import Columns, look_at_columns
 from ..kernels import scan as kernels
-from ..kernels import small
+from ..kernels import scan_firth, small
 from ..kernels.scan_panel import COLUMNS
+from ..kernels.scan_rows import HARD_STEPS
 from ..options import CategoryOptions
 from ..result import Callback, FitResult, Progress
 from .chunks import Crew
@@ -41,6 +43,8 @@ PANEL_ROWS = 1_000
 INDEPENDENT = 1e-6
 # Times that the null is refined and its basis made; from nothing, as Firth's, to begin with.
 ROUNDS, FIRTH_ROUNDS = 2, 20
+# Firth's is refined until raw predictions change by no more: from there one step more leaves 1e-10.
+SETTLED = 1e-7
 
 
 def scan(
@@ -233,6 +237,58 @@ def _shared(data: Data, fitted: FitResult | None, rows: Indices | None) -> kerne
     )  # fmt: skip
 
 
+def _with_penalty(data: Data, null: kernels.Null) -> tuple[kernels.Null, scan_firth.Penalty]:
+    """Return Firth's fit of the covariates, from that of maximum likelihood, and its penalty.
+
+    Rows have no weights.
+    """
+    X, n = np.asarray(data.rows.X, dtype=np.float64), null.weight
+    raw, basis, w, most = null.raw, null.basis, np.ones(len(null.raw)), math.inf
+    for round_ in range(FIRTH_ROUNDS):
+        residual, curvature, cost = _at(raw, null.codes, w)
+        if round_ > 0:
+            basis = _basis_of(X, curvature, n)
+        squares = np.einsum("ki,ki->i", basis, basis)
+        pull = squares * curvature / n * (0.5 * np.tanh(0.5 * raw))
+        if most <= SETTLED:
+            break
+        step = np.einsum("ki,i->k", basis, residual + pull) / n
+        change = np.einsum("k,ki->i", step, basis)
+        most = float(np.abs(change).max())
+        raw = raw - change / max(1.0, 0.5 * most)
+    tail = np.exp(-np.abs(raw))
+    fitted = null._replace(
+        basis=readonly(basis), raw=readonly(raw), tail=readonly(tail), residual=readonly(residual),
+        curvature=readonly(curvature), cost=cost / n, reach=float(squares.max()),
+        far=float(np.abs(raw).max()),
+    )  # fmt: skip
+    third = curvature * -np.tanh(0.5 * raw)
+    wide = curvature * (1.0 - 6.0 * curvature) * squares
+    inverse = _inverse_with_penalty(basis, third, wide)
+    return fitted, scan_firth.Penalty(readonly(pull), readonly(wide), readonly(inverse))
+
+
+def _inverse_with_penalty(basis: Matrix, third: Vector, wide: Vector) -> Matrix:
+    """Return the inverse Hessian of Firth's likelihood, that of the likelihood being the identity.
+
+    The penalty's has squares of third derivatives: of the log-determinant the second derivative is
+    tr(M^-1 d^2 M) - tr(M^-1 dM M^-1 dM). It is a few leverages; three terms of the series in it do.
+    """
+    size, n = basis.shape
+    thirds = np.empty((size, size, size))
+    for k in range(size):
+        for m in range(k, size):
+            sums = np.einsum("i,ji->j", third * basis[k] * basis[m], basis[m:]) / n
+            for places in ((k, m), (m, k)):
+                thirds[places][m:] = sums
+                thirds[places[0], m:, places[1]] = sums
+            thirds[m:, k, m], thirds[m:, m, k] = sums, sums
+    bends = np.einsum("i,ki,mi->km", wide, basis, basis) / n
+    bends -= np.einsum("kab,mab->km", thirds, thirds)
+    extra = -0.5 / n * bends
+    return np.eye(size) - extra + np.einsum("ka,am->km", extra, extra)
+
+
 def _at(raw: Vector, codes: Integers, weights: Vector) -> tuple[Vector, Vector, float]:
     """Return weighted residuals and curvatures, and the sum of losses."""
     tail = np.exp(-np.abs(raw))
@@ -282,6 +338,40 @@ class _Piece(NamedTuple):
     last: int
 
 
+class _Rooms:
+    """Room to work in, of one thread: made where it is used first."""
+
+    def __init__(self, scan: _Scan) -> None:
+        self.shape = scan.null.basis.shape
+
+    @cached_property
+    def of_panels(self) -> scan_firth.PenaltyRoom:
+        """Return that of Firth's fits of four columns at a time."""
+        n_basis, n_rows = self.shape
+        size = kernels.scan_work_size.serial(n_rows, n_basis)
+        return scan_firth.PenaltyRoom(
+            np.empty(size), np.empty(size), np.zeros(1, dtype=np.int64),
+            np.empty(scan_firth.firth_work_size.serial(n_rows, n_basis)),
+        )  # fmt: skip
+
+    @cached_property
+    def single(self) -> kernels.Room:
+        """Return that of `kernels.scan_columns`."""
+        n_basis, n_rows = self.shape
+        size = n_basis + 1
+        width = (size + 7) // 8 * 8
+        codes, weights = np.empty(n_rows, dtype=np.uint8), np.empty(n_rows)
+        offset = np.empty(n_rows)
+        return kernels.Room(
+            np.empty(kernels.scan_work_size.serial(n_rows, n_basis)), np.zeros(1, dtype=np.int64),
+            np.zeros(width * width * 8), np.empty((n_rows, size)), codes, weights, offset,
+            readonly(codes), readonly(weights), readonly(offset), np.zeros(size),
+            np.empty(HARD_STEPS + 1), np.empty(size),
+            np.empty(small.small_work_size.serial(n_rows, size)),
+            np.empty(kernels.scan_panel_size.serial(n_rows, n_basis)),
+        )  # fmt: skip
+
+
 class _Scan:
     """Regressions of all columns: what is asked, and what is found so far."""
 
@@ -297,6 +387,9 @@ class _Scan:
         # Without an optimum of the covariates there is no score test.
         self.has_optimum = has_optimum
         self.null = _shared(data, fitted if has_optimum else None, self.rows)
+        self.penalised: tuple[kernels.Null, scan_firth.Penalty] | None = None
+        if firth == kernels.ALWAYS and self.null.by_panels:
+            self.penalised = _with_penalty(data, self.null)
         n_columns = columns.shape[1]
         coef, error, wald, score, ratio = (np.full(n_columns, np.nan) for _ in range(5))
         self.found = kernels.Columns(
@@ -310,7 +403,7 @@ class _Scan:
     def run(self) -> None:
         """Fit all columns, piece by piece; those that fail get another look."""
         tell = teller(self.tell, self._progress)
-        crew = Crew(self._pieces(), self._fit_piece, self._room, self.clock, tell)
+        crew = Crew(self._pieces(), self._fit_piece, lambda: _Rooms(self), self.clock, tell)
         crew.run(threads.thread_count(self.n_threads))
         if (self.found.status == kernels.NOT_FITTED).any():
             self.ended_by = crew.ended_by
@@ -330,25 +423,18 @@ class _Scan:
         size = min(max(size, COLUMNS), MOST_COLUMNS)
         return [_Piece(first, min(first + size, n_columns)) for first in range(0, n_columns, size)]
 
-    def _room(self) -> kernels.Room:
-        n_basis, n_rows = self.null.basis.shape
-        size = n_basis + 1
-        width = (size + 7) // 8 * 8
-        codes, weights = np.empty(n_rows, dtype=np.uint8), np.empty(n_rows)
-        offset = np.empty(n_rows)
-        return kernels.Room(
-            np.empty(kernels.scan_work_size.serial(n_rows, n_basis)), np.zeros(1, dtype=np.int64),
-            np.zeros(width * width * 8), np.empty((n_rows, size)), codes, weights, offset,
-            readonly(codes), readonly(weights), readonly(offset), np.zeros(size),
-            np.empty(kernels.HARD_STEPS + 1), np.empty(size),
-            np.empty(small.small_work_size.serial(n_rows, size)),
-            np.empty(kernels.scan_panel_size.serial(n_rows, n_basis)),
-        )  # fmt: skip
-
-    def _fit_piece(self, piece: _Piece, room: kernels.Room) -> None:
+    def _fit_piece(self, piece: _Piece, rooms: _Rooms) -> None:
         block = self.columns.read(piece.first, piece.last, self.rows)
+        if self.penalised is not None:
+            null, penalty = self.penalised
+            scan_firth.firth_panels.serial(
+                null, self.null, penalty, block.values, block.lows, block.highs, piece.first,
+                rooms.of_panels, self.found,
+            )  # fmt: skip
+            if (self.found.status[piece.first : piece.last] == kernels.FIRTH).all():
+                return
         kernels.scan_columns.serial(
-            self.null, block.values, block.lows, block.highs, piece.first, self.firth, room,
+            self.null, block.values, block.lows, block.highs, piece.first, self.firth, rooms.single,
             self.found,
         )  # fmt: skip
 

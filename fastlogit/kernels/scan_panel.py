@@ -5,8 +5,8 @@ is diagonal, and the first Newton step goes along r alone: raw predictions chang
 with ``m = e^(b r) - 1`` and the null's proba p a row's new residual is ``c m / (1 + p m)`` above
 the old one, and its curvature ``c (1 + m) / (1 + p m)^2``: no labels, no signs, and no difference
 of large numbers. One pass sums gradient and Hessian there for all four columns, whose loads of the
-covariates, and products of pairs of them, are shared. What follows is what `scan.polish` does where
-its first step is the last.
+covariates, and products of pairs of them, are shared. What follows is what
+`scan_optimum.polish` does where its first step is the last.
 
 Columns that lack values, that change a raw prediction by much, or whose last step would not be a
 short one are left to `scan.fit_column`. A column has the same bits whatever its neighbours are.
@@ -452,16 +452,21 @@ def peak_of(area: Any, panel: Panel, slot: int) -> float:
 
 
 @part
-def bend_block(area: Any, panel: Panel, slot: int, coef: float, begin: int, end: int) -> None:
-    """Set what rows come to where raw predictions have moved by `coef` times a column.
+def bend_block(
+    work: Any, at: small.Places, area: Any, panel: Panel, slot: int, n_moved: int, begin: int,
+    end: int,
+) -> None:  # fmt: skip
+    """Set what rows come to where raw predictions have moved by the step times a column.
 
-    With d = coef r and m = e^d - 1, by a series of d / 8 (Taylor's, of which the first term left
+    And by `direction`, an eighth of which is kept, times the first `n_moved` covariates. With d
+    that change and m = e^d - 1, by a series of d / 8 (Taylor's, of which the first term left
     out is 2e-18) and three times m <- m (2 + m). Adds the products of r with both, and multiplies
     the product of the factors 1 + p m.
     """
     own, to = panel.own + slot * panel.height, slot * BLOCK - begin
-    slope = panel.slope + slot * panel.height
-    eighth, one, two, zero = splat(0.125 * coef), splat(1.0), splat(2.0), splat(0.0)
+    slope, along = panel.slope + slot * panel.height, panel.direction + slot * panel.width
+    eighth = splat(0.125 * area[scalars_of(panel, slot) + STEP])
+    one, two, zero = splat(1.0), splat(2.0), splat(0.0)
     bent, moved, factors = (
         sum_place(panel, BENT, slot), sum_place(panel, MOVED, slot),
         sum_place(panel, FACTORS, slot),
@@ -470,6 +475,9 @@ def bend_block(area: Any, panel: Panel, slot: int, coef: float, begin: int, end:
     for row in range(begin, end, LANES):
         r = load(area, own + row)
         d = multiply_add(r, eighth, zero)
+        for k in range(n_moved):
+            value = load(work, at.columns + k * at.height + row)
+            d = multiply_add(value, broadcast(area, along + k), d)
         m = multiply_add(d, splat(1.0 / 479001600.0), splat(1.0 / 39916800.0))
         m = multiply_add(m, d, splat(1.0 / 3628800.0))
         m = multiply_add(m, d, splat(1.0 / 362880.0))
@@ -517,10 +525,11 @@ def take_logarithms(area: Any, panel: Panel) -> None:
 
 
 @part
-def pass_panel(work: Any, at: small.Places, area: Any, panel: Panel) -> None:
-    """Sum gradients, Hessians and losses where each column has its first step.
+def pass_panel(work: Any, at: small.Places, area: Any, panel: Panel, n_moved: int) -> None:
+    """Sum gradients, Hessians and losses where each column has its step.
 
-    The scalars of a column are its step, and the sum of the logarithms of its factors.
+    The scalars of a column are its step, and the sum of the logarithms of its factors. `n_moved`
+    covariates have moved too: see `bend_block`.
     """
     keep_apart()
     pairs = N_OWN + 2 * panel.n_threes
@@ -532,7 +541,7 @@ def pass_panel(work: Any, at: small.Places, area: Any, panel: Panel) -> None:
     for begin in range(0, at.height, BLOCK):
         end = small.smaller(begin + BLOCK, at.height)
         for slot in range(COLUMNS):
-            bend_block(area, panel, slot, area[scalars_of(panel, slot) + STEP], begin, end)
+            bend_block(work, at, area, panel, slot, n_moved, begin, end)
         add_covariates(work, at, area, panel, panel.bent, begin, end, N_OWN)
         add_covariates(work, at, area, panel, panel.moved, begin, end, N_OWN + panel.n_threes)
         add_pairs(work, at, area, panel, begin, end, pairs)
@@ -583,7 +592,7 @@ def change_of_loss(area: Any, panel: Panel, slot: int, weight: float) -> float:
 
 @part
 def correct_panel(work: Any, at: small.Places, area: Any, panel: Panel) -> None:
-    """Sum third derivatives along `direction` and `share`, as `scan.correct` does.
+    """Sum third derivatives along `direction` and `share`, as `scan_optimum.correct` does.
 
     Sets of each column the sums of moved share^2, moved^2 share and moved^3, times the slopes of
     curvatures, of curvature moved^2 share^2, and the largest |moved|.

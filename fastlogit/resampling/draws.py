@@ -6,17 +6,19 @@ neither on threads, blocks nor the number of replicates.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
 
 from ..arrays import Indices, Integers, Matrix, Vector
+from ..kernels import streams
 from ..options import check_option
 
-__all__ = ["WEIGHTS", "Draws", "Units", "check_random_state"]
+__all__ = ["WEIGHTS", "Draws", "UniformStreams", "Units", "check_random_state"]
 
 WEIGHTS = ("multinomial", "bayesian")
+# 32-bit words that a seed and its key may have for `UniformStreams` to be compiled.
+MOST_WORDS = 256
 
 
 class Units(NamedTuple):
@@ -62,6 +64,62 @@ def stream_of(seed: np.random.SeedSequence, key: tuple[int, ...]) -> np.random.G
     return np.random.Generator(np.random.PCG64(own))
 
 
+class UniformStreams:
+    """Numbers of [0, 1) for each replicate, n of them, from the stream of each.
+
+    Parameters
+    ----------
+    seed : SeedSequence
+    n : int
+    """
+
+    def __init__(self, seed: np.random.SeedSequence, n: int) -> None:
+        self.seed, self.n = seed, n
+        # Where NumPy's streams are not those that are compiled they are taken from NumPy.
+        self._pool = _pool_before_last(seed)
+
+    def one(self, replicate: int) -> Vector:
+        """Return the numbers of a replicate."""
+        return stream_of(self.seed, (replicate,)).random(self.n)
+
+    def some(self, replicates: range) -> Matrix:
+        """Return those of replicates that follow each other, (n_replicates, n)."""
+        if self._pool is None:
+            return np.array([self.one(replicate) for replicate in replicates])
+        drawn = np.empty((len(replicates), self.n))
+        room = np.empty(2 * streams.POOL, dtype=np.uint64)
+        streams.uniform_streams.serial(self._pool, replicates.start, room, drawn)
+        return drawn
+
+
+def _pool_before_last(seed: np.random.SeedSequence) -> Integers | None:
+    """Return what `uniform_streams` takes of a seed, (5,) of uint64; None where it would not do.
+
+    NumPy shows the pool that all words before a replicate's are mixed into, not how many there are.
+    By as many powers has the multiplier grown that the next word is hashed by: the one is taken
+    that leads to NumPy's own next pool.
+    """
+    key = seed.spawn_key
+    before, after = (
+        [int(word) for word in np.random.SeedSequence(seed.entropy, spawn_key=each).pool]
+        for each in (key, (*key, 0))
+    )
+    multiplier, times, most = int(streams.START_IN), int(streams.TIMES_IN), 2**32
+    for _ in range(MOST_WORDS * streams.POOL):
+        found, each = [], multiplier
+        for word in before:
+            following = each * times % most
+            hashed = each * following % most  # of the word 0
+            hashed ^= hashed >> 16
+            mixed = (int(streams.LEFT) * word - int(streams.RIGHT) * hashed) % most
+            found.append(mixed ^ mixed >> 16)
+            each = following
+        if found == after:
+            return np.array([*before, multiplier], dtype=np.uint64)
+        multiplier = multiplier * times % most
+    return None
+
+
 class Draws:
     """The weights of each replicate of a bootstrap.
 
@@ -76,9 +134,14 @@ class Draws:
 
     def __init__(self, seed: np.random.SeedSequence, units: Units, weights: str) -> None:
         self.seed, self.units = seed, units
+        # Where NumPy's streams are not those that are compiled they are taken from NumPy.
+        self._pool = _pool_before_last(seed)
+        self._members = np.concatenate(units.strata).astype(np.int64)
+        ends = np.cumsum([len(stratum) for stratum in units.strata])
+        self._starts = np.concatenate([[0], ends]).astype(np.int64)
         self.is_bayesian = check_option("weights", weights, WEIGHTS) == "bayesian"
 
-    def draw(self, replicates: Sequence[int]) -> tuple[Integers, Matrix]:
+    def draw(self, replicates: range) -> tuple[Integers, Matrix]:
         """Return what replicates draw, (n_replicates, n_units): units, or the weight of each.
 
         The other of the two has no columns.
@@ -86,6 +149,12 @@ class Draws:
         shape = len(replicates), self.units.n_units
         drawn = np.empty(shape if not self.is_bayesian else (shape[0], 0), dtype=np.int64)
         weights = np.empty(shape if self.is_bayesian else (shape[0], 0))
+        if self._pool is not None and not self.is_bayesian:
+            room = np.empty(2 * streams.POOL, dtype=np.uint64)
+            streams.member_streams.serial(
+                self._pool, replicates.start, room, self._members, self._starts, drawn
+            )
+            return drawn, weights
         for place, replicate in enumerate(replicates):
             stream, first = stream_of(self.seed, (replicate,)), 0
             for stratum in self.units.strata:
@@ -102,7 +171,7 @@ class Draws:
 
     def of_units(self, replicate: int) -> Vector:
         """Return the weight of each unit, (n_units,)."""
-        drawn, weights = self.draw([replicate])
+        drawn, weights = self.draw(range(replicate, replicate + 1))
         if self.is_bayesian:
             return weights[0]
         return np.bincount(drawn[0], minlength=self.units.n_units).astype(np.float64)

@@ -40,7 +40,7 @@ from ..options import check_category_options, check_number, check_whole
 from ..result import Callback, FitResult, Progress
 from .bootstrap import CHUNK_NS, MOST_NUMBERS, NUMBER_NS
 from .columns import AnyColumns, AnyRows, beside, column_of, last_moved, residual_of, without
-from .draws import check_random_state, stream_of
+from .draws import UniformStreams, check_random_state
 from .refits import (
     Asked,
     Found,
@@ -245,9 +245,10 @@ class _Tests:
         tell: Callback | None,
     ) -> None:  # fmt: skip
         self.data, self.asked, self.tested, self.starts = data, asked, tested, starts
-        self.seed, self.n, self.n_threads = seed, n, n_threads
+        self.n, self.n_threads = n, n_threads
         self.clock, self.tell = clock, tell
         X, self.n_samples = data.rows.X, len(data.codes)
+        self.uniform = UniformStreams(seed, self.n_samples)
         assert isinstance(X, np.ndarray | CompressedRows)
         self.X: AnyRows = X  # type: ignore[assignment]  # float64, of `as_plain`
         n_tests = max(len(tested), 1)
@@ -301,7 +302,7 @@ class _Tests:
             size = int(np.clip(CHUNK_NS / cost, 1, 256))
 
             def fit_chunk(chunk: range, room: kernels.Room) -> None:
-                uniform = np.array([self._uniform(draw) for draw in chunk])
+                uniform = self.uniform.some(chunk)
                 kernels.fit_permuted.serial(
                     refits.base, uniform, self.starts, test.column, chunk.start, room, models
                 )
@@ -335,17 +336,13 @@ class _Tests:
 
     def _again(self, test: _Test, draw: int, in_general: bool) -> Found:
         """Fit one permutation from nothing."""
-        places = shuffled(self._uniform(draw), self.starts)
+        places = shuffled(self.uniform.one(draw), self.starts)
         refits = test.refits
         if test.column < 0:
             codes: Codes = refits.data.codes[places]
             return refits.again(NO_NUMBERS, codes=codes, in_general=in_general)
         moved = last_moved(refits.X, places)  # type: ignore[arg-type]  # what is tested is last
         return refits.again(NO_NUMBERS, X=moved, in_general=in_general)  # type: ignore[arg-type]
-
-    def _uniform(self, draw: int) -> Vector:
-        """Return the numbers that make a permutation."""
-        return stream_of(self.seed, (draw,)).random(self.n_samples)
 
     # --------------------------------------------------------------------------------------------
     # The fits of the data
