@@ -172,7 +172,8 @@ class SmallGrid:
         # The first fits of all folds before the second: none waits for the one before it.
         turns = [chain for _ in self._Cs for chain in self._chains]
         tell = None if self._limits.callback is None else self._tell
-        crew = Crew(turns, self._go_on, self._room, clock, tell)
+        # A callback hears of each fit of this thread, as it hears of iterations else.
+        crew = Crew(turns, self._go_on, self._room, clock, tell, 0.0)
         try:
             crew.run(min(n_threads, len(self._chains)))
         finally:
