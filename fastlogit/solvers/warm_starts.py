@@ -29,7 +29,7 @@ from .choice import (
 from .iteration import evaluate
 from .lbfgs import Precondition, lbfgs
 from .newton_cg import newton_cg
-from .preconditioner import SampledHessians, SharedHessians, leaders_of, may_have_own
+from .preconditioner import NEAR, SampledHessians, SharedHessians, leaders_of, may_have_own
 from .row_space import reduce_to_rows, row_space
 from .stopping import StoppingRule, certificate_of, separation_of
 from .trace import Interrupted, Limits, Point, Reason, Trace
@@ -159,9 +159,23 @@ def _by_lbfgs(
     prove_between(objective, between, point, rule)
     trace.steps[between.models] = np.maximum(trace.steps[between.first], trace.steps[between.last])
     left = between.models[~rule.met[between.models]]
+    if left.size:
+        _look_at(objective, left, point, rule)
+        left = left[~rule.met[left]]
     if left.size and trace.n_iter < trace.limits.max_iter:
         reason = _some(family, left, point, stride, rule, trace)
     return point, reason
+
+
+def _look_at(objective: Objective, models: Indices, point: Point, rule: StoppingRule) -> None:
+    """Evaluate some models where they are, and prove them.
+
+    Sets: cost and gradient of these models in `point`, what `rule` knows of them.
+    """
+    found = objective.only(models).at(point.theta[models])
+    point.cost[models], point.gradient[models] = found.cost, found.gradient
+    none = np.zeros(models.size)
+    rule.look(models, point.theta[models], found.cost, found.gradient, none)
 
 
 def _some(
@@ -189,12 +203,13 @@ def _together(
     family: _Family, theta: Matrix, stride: int, rule: StoppingRule, trace: Trace
 ) -> tuple[Point, Reason]:
     """L-BFGS of binomial models; those of one pooled model, or of alike ones, share a Hessian."""
-    objective = family.objective
-    leaders = leaders_of(family.sampled(stride), family.middle(theta))
-    sampled = family.sampled(_shared_stride(objective, np.unique(leaders).size))
+    objective, few = family.objective, family.sampled(stride)
+    leaders = leaders_of(few, family.middle(theta))
+    n_made = np.unique(leaders_of(few, family.middle(theta), NEAR)).size
+    sampled = family.sampled(_shared_stride(objective, n_made))
 
     def shared(theta: Matrix) -> Precondition:
-        made = SharedHessians(sampled, family.middle(theta), leaders)
+        made = SharedHessians(sampled, family.middle(theta), leaders, few)
         return lambda models, vectors: made.solve(family.place[models], vectors)
 
     start = evaluate(objective, theta, trace)
