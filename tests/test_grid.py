@@ -16,7 +16,7 @@ from fastlogit.solvers import choice, preconditioner, warm_starts
 from fastlogit.solvers.preconditioner import SampledHessians
 
 # Rooms above the kernels, with fits that take minutes in plain Python.
-pytestmark = pytest.mark.jit
+pytestmark = [pytest.mark.jit, pytest.mark.usefixtures("the_general_way")]
 
 CS = np.array([8.0, 0.05, np.inf])
 
@@ -161,7 +161,6 @@ def test_penalties_from_nothing_to_all(kind, fit_intercept, monkeypatch) -> None
     """The order of Cs is the user's, and one of them may stand there twice."""
     if kind == "in turn":
         monkeypatch.setattr(grid_module, "IN_TURN", 0.0)
-    monkeypatch.setattr(grid_module, "suits_grid", lambda *_: False)
     X, codes = three_classes(sized(150, 60), 3)
     X = X * [1.0, 30.0, 0.1] + [0.0, 5.0, -1.0]
     codes = (codes > 0).astype(int) if kind == "two" else codes
@@ -205,7 +204,6 @@ def test_models_have_hessians_of_their_own_where_memory_allows(room, monkeypatch
     numbers = {"for none": 0, "for some": 3 * 31**2 * 5, "for all": 10**6}[room]
     monkeypatch.setattr(preconditioner, "MANY_NUMBERS", numbers)
     monkeypatch.setattr(preconditioner, "SHARE", 0.0)
-    monkeypatch.setattr(grid_module, "suits_grid", lambda *_: False)
     for module in (choice, warm_starts):
         monkeypatch.setattr(module, "SampledHessians", Counted)
     folds = splits(len(X), 5)
@@ -333,7 +331,6 @@ def test_a_callback_sees_every_iteration_and_may_end_it() -> None:
 
 def test_penalties_in_turn_take_fewer_iterations_than_all_at_once(monkeypatch) -> None:
     """Where classes are told apart: each penalty begins where the last two point to."""
-    monkeypatch.setattr(grid_module, "suits_grid", lambda *_: False)
     X, y = load_digits(return_X_y=True)
     X, y = X[y < 3][:, 10:40] / 16.0, y[y < 3]
     Cs, folds, found = np.logspace(1, 6, 6), splits(len(X), 3), []
@@ -358,14 +355,13 @@ def test_the_end_by_a_callback_is_said_as_such() -> None:
     rng = np.random.default_rng(4)
     X = rng.normal(size=(300, 4))
     y = (X[:, 0] + rng.logistic(size=300) > 0.0).astype(int)
-    with pytest.warns(ConvergenceWarning, match="the callback ended the fits: 1 of 2") as said:
+    with pytest.warns(ConvergenceWarning, match="the callback ended the fits: 0 of 2") as said:
         grid_of(X, y, [1.0, 10.0], callback=lambda _: True)
     assert "raise" not in str(said[0].message)
 
 
 def test_a_callback_ends_penalties_that_are_solved_in_turn(monkeypatch) -> None:
     monkeypatch.setattr(grid_module, "IN_TURN", 0.0)
-    monkeypatch.setattr(grid_module, "suits_grid", lambda *_: False)
     X, codes = three_classes(sized(150, 60), 3)
     folds, seen = splits(len(X), 2), []
 
