@@ -9,6 +9,7 @@ from fastlogit import reference
 from fastlogit.certificates.shared import SharedCertificate
 from fastlogit.solvers import warm_starts
 from fastlogit.solvers.between import models_between
+from fastlogit.solvers.preconditioner import SharedHessians, bases_of
 
 pytestmark = [pytest.mark.jit, pytest.mark.usefixtures("the_general_way")]
 
@@ -111,3 +112,22 @@ def test_what_a_gradient_between_may_lack(size, rng) -> None:
         for direction in [lacks, *rng.normal(size=(20, 5))]:
             assert abs(direction @ lacks) <= bound * np.abs(rows @ direction).max()
     assert certificate.largest_row == pytest.approx(np.square(rows).sum(axis=1).max())
+
+
+def test_a_few_rows_say_how_hessians_differ() -> None:
+    """Bases are made of all rows; what is near one is it and what a few rows say it has besides."""
+    X, y = many_rows(2_000)
+    l2_reg = np.array([1.0, 0.1, 1e-3, 1e-4, 0.0])
+    objective = objective_of(X, y, l2_reg=np.repeat(l2_reg[:, None], 6, axis=1), positive=[1] * 5)
+    theta = np.array([
+        [*fastlogit.fit(X, y, l2_reg=l2).coef, 0.0] for l2 in l2_reg
+    ])  # fmt: skip
+    everyone = np.arange(5)
+    bases = bases_of(objective, theta, everyone)
+    assert bases[4] == bases[3] == bases[2] == 4
+    vectors = np.random.default_rng(0).normal(size=(5, 7))
+    exact = SharedHessians(objective, theta, everyone).solve(everyone, vectors)
+    by_few = SharedHessians(objective, theta, everyone, objective).solve(everyone, vectors)
+    np.testing.assert_allclose(by_few, exact, rtol=1e-9)
+    some = SharedHessians(objective, theta, everyone, objective.subsample(4))
+    np.testing.assert_allclose(some.solve(everyone, vectors), exact, rtol=0.1, atol=0.1)

@@ -23,10 +23,10 @@ from ..objective.row_state import RowCurvature
 
 __all__ = [
     "DENSE_COLUMNS",
-    "NEAR",
     "LeadingHessians",
     "SampledHessians",
     "SharedHessians",
+    "bases_of",
     "leaders_of",
     "leading_price",
     "may_have_own",
@@ -45,7 +45,7 @@ MANY_NUMBERS = 5_000_000
 # Models share a Hessian whose row curvatures differ by this share in the mean.
 ALIKE = 0.02
 # And of which a few rows say how they differ.
-NEAR = 0.3
+NEAR = 0.2
 # Share of the diagonal that is kept beside the rows: directions that none of them has.
 DIAGONAL_SHARE = 0.1
 # Rows whose curvature is below this share of the mean one are left out: together
@@ -239,10 +239,7 @@ class SharedHessians:
         leading, place = np.unique(leaders, return_inverse=True)
         # Before the matrices, which are gigabytes where columns are thousands.
         _check_time_to_factor(objective, len(place), theta.shape[1])
-        bases = leading
-        if few is not None:
-            bases = leaders_of(few.only(leading), theta[leading], NEAR)
-            bases = leading[bases]
+        bases = leading if few is None else bases_of(few, theta, leading)
         made, base = np.unique(bases, return_inverse=True)
         matrices, mean_curvature = _hessians_at(objective, theta, made)
         matrices, mean_curvature = matrices[base], mean_curvature[base]
@@ -256,6 +253,18 @@ class SharedHessians:
     def solve(self, models: Indices, vectors: Matrix) -> Matrix:
         """Return the inverses times vectors (n_models, n_parameters), one for each of `models`."""
         return self._factors.solve(models, vectors)
+
+
+def bases_of(few: Objective, theta: Matrix, models: Indices) -> Indices:
+    """Return for each of some binomial models one that is `NEAR` it, or itself.
+
+    From the weakest penalty on: its neighbours are the nearest.
+    """
+    order = models[np.argsort(few.parameter_penalty.diagonals().sum(axis=1)[models], kind="stable")]
+    found = order[leaders_of(few.only(order), theta[order], NEAR)]
+    bases = np.empty_like(models)
+    bases[np.searchsorted(models, order)] = found
+    return bases
 
 
 def _hessians_at(objective: Objective, theta: Matrix, models: Indices) -> tuple[Cube, Vector]:

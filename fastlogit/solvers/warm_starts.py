@@ -29,7 +29,13 @@ from .choice import (
 from .iteration import evaluate
 from .lbfgs import Precondition, lbfgs
 from .newton_cg import newton_cg
-from .preconditioner import NEAR, SampledHessians, SharedHessians, leaders_of, may_have_own
+from .preconditioner import (
+    SampledHessians,
+    SharedHessians,
+    bases_of,
+    leaders_of,
+    may_have_own,
+)
 from .row_space import reduce_to_rows, row_space
 from .stopping import StoppingRule, certificate_of, separation_of
 from .trace import Interrupted, Limits, Point, Reason, Trace
@@ -205,7 +211,7 @@ def _together(
     """L-BFGS of binomial models; those of one pooled model, or of alike ones, share a Hessian."""
     objective, few = family.objective, family.sampled(stride)
     leaders = leaders_of(few, family.middle(theta))
-    n_made = np.unique(leaders_of(few, family.middle(theta), NEAR)).size
+    n_made = np.unique(bases_of(few, family.middle(theta), np.unique(leaders))).size
     sampled = family.sampled(_shared_stride(objective, n_made))
 
     def shared(theta: Matrix) -> Precondition:
