@@ -55,6 +55,7 @@ def assert_same_choice(found, wanted) -> None:
 # ---- LogisticRegressionCV
 
 
+@pytest.mark.usefixtures("the_general_way")
 @pytest.mark.jit
 @pytest.mark.parametrize(
     "options",
@@ -94,6 +95,7 @@ def test_a_cross_validation_is_that_of_the_indicators(options) -> None:
         assert len(names) == found.coef_.shape[1]
 
 
+@pytest.mark.usefixtures("the_general_way")
 @pytest.mark.jit
 @pytest.mark.parametrize("ratio", [0, 1])
 @pytest.mark.parametrize("multi_class", ["multinomial", "ovr"])
@@ -150,6 +152,7 @@ def test_a_scorer_may_ask_a_model_for_other_rows_of_the_frame() -> None:
     assert found.scores_.shape == (FOLDS, 1, 2)
 
 
+@pytest.mark.usefixtures("the_general_way")
 @pytest.mark.jit
 def test_weights_of_a_cross_validation() -> None:
     weight = np.random.default_rng(5).uniform(size=N_SAMPLES)
@@ -237,6 +240,7 @@ def test_a_picture_of_a_cross_validation() -> None:
 # ---- logistic_path
 
 
+@pytest.mark.usefixtures("the_general_way")
 @pytest.mark.jit
 @pytest.mark.parametrize(
     ("l1_ratio", "coding"),

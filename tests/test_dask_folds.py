@@ -18,6 +18,7 @@ import pandas as pd  # noqa: E402
 import fastlogit.dask as of_dask  # noqa: E402
 
 pytestmark = [
+    pytest.mark.usefixtures("the_general_way"),
     pytest.mark.jit,
     # Of dask's own: sockets and threads that end after their loop.
     pytest.mark.filterwarnings("ignore::ResourceWarning"),

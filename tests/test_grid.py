@@ -16,7 +16,7 @@ from fastlogit.solvers import choice, preconditioner, warm_starts
 from fastlogit.solvers.preconditioner import SampledHessians
 
 # Rooms above the kernels, with fits that take minutes in plain Python.
-pytestmark = pytest.mark.jit
+pytestmark = [pytest.mark.jit, pytest.mark.usefixtures("the_general_way")]
 
 CS = np.array([8.0, 0.05, np.inf])
 

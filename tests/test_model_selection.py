@@ -503,6 +503,7 @@ def test_ctrl_c_in_any_pass_carries_what_was_found(data, solver, monkeypatch) ->
     assert "FitResult" in order
 
 
+@pytest.mark.usefixtures("the_general_way")
 def test_ctrl_c_in_a_path_carries_a_path(monkeypatch) -> None:
     X, y = two()
     interrupt = interrupted_at(monkeypatch, lambda: logistic_path(X, y, [0.1, 1.0]), 6)
@@ -512,6 +513,7 @@ def test_ctrl_c_in_a_path_carries_a_path(monkeypatch) -> None:
     assert str(interrupt) == interrupt.result.message
 
 
+@pytest.mark.usefixtures("the_general_way")
 def test_ctrl_c_where_a_fold_lacks_a_class(monkeypatch) -> None:
     X, y = three()
     order = np.argsort(y, kind="stable")

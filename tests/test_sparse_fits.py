@@ -198,6 +198,7 @@ def test_estimator_keeps_float32_and_no_other_type() -> None:
         assert LogisticRegression().fit(X, Y2).decision_function(X).dtype == wanted
 
 
+@pytest.mark.usefixtures("the_general_way")
 @pytest.mark.parametrize("scoring", [None, "neg_log_loss", "roc_auc", "callable"])
 def test_cross_validation(scoring) -> None:
     if scoring == "callable":

@@ -99,11 +99,16 @@ def gain_near(decrement: float, radius: float, is_local: bool) -> float:
 
 
 class Place(NamedTuple):
-    """A point of one model, its gradient and cost."""
+    """A point of one model, its gradient and cost.
+
+    `lacking`: the gradient may lack a sum of rows, with shares whose sizes add up to the first
+    number at the most; the second is the largest squared length of a row.
+    """
 
     theta: Vector
     gradient: Vector
     cost: float
+    lacking: tuple[float, float] = (0.0, 0.0)
 
 
 class Rounding:
@@ -246,6 +251,9 @@ class Reference:
         swell = float(np.exp(0.5 * moved))
         swell *= float(np.sqrt(self.hessian.resolved.excess()))
         delta = float(np.sqrt(half @ half)) + self.noise(there.theta, there.cost)
+        spread, largest_row = there.lacking
+        if spread > 0.0:
+            delta += spread * math.sqrt(self._largest_inverse() * largest_row)
         delta *= swell
         swell *= self._concordance
         gain = gain_near(delta, self.radius * swell, self._is_local)
@@ -256,6 +264,13 @@ class Reference:
             tighten()
             gain = gain_near(delta, self.radius * swell, self._is_local)
         return gain
+
+    def _largest_inverse(self) -> float:
+        """Return a bound on x' M^-1 x of vectors of length 1: see `inverse_scales`."""
+        design = self.sampled.design
+        design.counter.check(3e-9 * SOLVE_NS * self.theta.size**3)
+        scales, factor = self.hessian.resolved.inverse_scales(design.n_threads)
+        return factor * float(np.square(scales).max())
 
     def noise(self, theta: Vector, cost: float) -> float:
         """Return what rounding errors may add to the decrement."""

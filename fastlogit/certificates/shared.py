@@ -29,11 +29,37 @@ class SharedCertificate(Certificate):
     def __init__(self, objective: Objective, stride: int = 1) -> None:
         super().__init__(objective, stride)
         self._families: dict[tuple[int, int], list[Reference]] = {}
+        self._largest_row: float | None = None
+
+    @property
+    def largest_row(self) -> float:
+        """The largest squared length of a row, its one for the intercept included: one pass."""
+        if self._largest_row is None:
+            design = self.objective.design
+            ones = np.ones(design.shape[1])
+            self._largest_row = design.largest_row(ones, 0.0 * ones) + self.objective.fit_intercept
+        return self._largest_row
+
+    def spread(self, step: Matrix, bend: Vector, cost: Vector) -> Vector:
+        """Return bounds on weighted means of M e^(M |d|) d (change of a row's slope).
+
+        For the changes d of raw predictions along steps; `bend` is each step's product with the
+        change of the loss's gradient.
+        """
+        most = self.objective.loss.self_concordance
+        length = np.sqrt(self.largest_row * np.square(step).sum(axis=1))
+        errors = np.array([self.rounding.of_sums(float(value)) for value in cost])
+        bend = np.abs(bend) + 2.0 * errors * np.abs(step).sum(axis=1)
+        return np.asarray(most * np.exp(most * length) * bend)
 
     def bounds(
-        self, models: Indices, theta: Matrix, gradient: Matrix, wanted: Vector, cost: Vector
-    ) -> Vector:
-        """Return bounds of several models, with a row of theta and gradient for each."""
+        self, models: Indices, theta: Matrix, gradient: Matrix, wanted: Vector, cost: Vector,
+        spread: Vector | None = None,
+    ) -> Vector:  # fmt: skip
+        """Return bounds of several models, with a row of theta and gradient for each.
+
+        The gradients may lack a sum of rows whose shares add up to `spread` at the most.
+        """
         rows = self.sampled.rows
         gains = np.full(len(models), np.inf)
         families = np.array([rows.weight_set[models], rows.positive[models]])
@@ -46,6 +72,9 @@ class SharedCertificate(Certificate):
                 if reference is not None:
                     relative = reference.relative(int(models[place]))
                     there = Place(theta[place], gradient[place], float(cost[place]))
+                    if spread is not None:
+                        lacking = float(spread[place]), self.largest_row
+                        there = there._replace(lacking=lacking)
                     gains[place] = self._of_reference(
                         int(models[place]), relative, there, moved, float(wanted[place])
                     )

@@ -40,14 +40,17 @@ class Crew(Generic[Piece, Tools]):
         Its limit ends the work.
     tell : callable, optional
         Called about every 50 ms, and at the end; True ends the work.
+    step_seconds : float, optional
+        In place of those 50 ms.
     """
 
     def __init__(
         self, pieces: Sequence[Piece], work: Callable[[Piece, Tools], object],
         tools: Callable[[], Tools], clock: Clock, tell: Callable[[], object] | None = None,
+        step_seconds: float = STEP_SECONDS,
     ) -> None:  # fmt: skip
         self._queue, self._work, self._tools = deque(pieces), work, tools
-        self._clock, self._tell = clock, tell
+        self._clock, self._tell, self._step_seconds = clock, tell, step_seconds
         self._failure: BaseException | None = None
         # Helpers that work; none begins once the call is over.
         self._state, self._working, self._is_over = threading.Condition(), 0, False
@@ -109,7 +112,7 @@ class Crew(Generic[Piece, Tools]):
                 self.ended_by = "time_limit" if self._queue else ""
                 return
             now = time.perf_counter()
-            if self._tell is not None and now - told >= STEP_SECONDS:
+            if self._tell is not None and now - told >= self._step_seconds:
                 told = now
                 if self._tell():
                     self.ended_by = "callback" if self._queue else ""

@@ -13,7 +13,7 @@ import math
 import time
 import warnings
 from dataclasses import dataclass, replace
-from typing import Any, Protocol, Self, TypeAlias
+from typing import Any, NamedTuple, Protocol, Self, TypeAlias
 
 import numpy as np
 from sklearn.exceptions import ConvergenceWarning
@@ -44,6 +44,7 @@ from ..solvers.start import begin, default_start
 from ..solvers.stopping import meets, stated
 from ..solvers.trace import Interrupted, Limits, Reason, Trace
 from ..solvers.warm_starts import goes_alone, solve_warm
+from ..threads import thread_count
 from .column_groups import scale_groups
 from .fit import SOLVERS
 from .messages import stack_level
@@ -64,6 +65,7 @@ from .problem import (
     stop_clock,
     stride_of,
 )
+from .small_grid import SmallGrid, suits_grid
 
 __all__ = [
     "AS_USUAL",
@@ -240,7 +242,37 @@ def fit_grid(
     values = check_cs(Cs)
     solver = check_option("solver", options.solver, SOLVERS)
     problem, folds, limits = check_grid(given, fold_weights, options, began)
+    if isinstance(folds, np.ndarray) and suits_grid(problem, folds, solver, limits):
+        found = _solve_small(problem, values, folds, limits, began)
+        if found is not None:
+            return found
     return solve_grid(problem, values, folds, solver, limits, began)
+
+
+def _solve_small(
+    problem: CheckedProblem, Cs: Vector, folds: Matrix, limits: Limits, began: float
+) -> GridResult | None:
+    """Fit a grid of few rows; None where it is odd enough for the general way.
+
+    Raises KeyboardInterrupt as `fit_grid` does.
+    """
+    grid, design = SmallGrid(problem, Cs, folds, limits, began), problem.objective.design
+    interrupted = False
+    try:
+        grid.run(thread_count(design.n_threads))
+    except KeyboardInterrupt:
+        interrupted = True
+    if grid.is_odd and not interrupted:
+        return None
+    late = grid.is_ended and not (isinstance(limits.callback, _Heard) and limits.callback.is_ended)
+    stop_clock(problem.objective)
+    fits = Fits(grid.coef, grid.intercept, grid.bound, grid.steps, float(grid.n_sums))
+    found = _stated(problem, Cs, fits, limits, began, interrupted, late)
+    if interrupted:
+        interrupt = KeyboardInterrupt(found.message)
+        interrupt.result = found  # type: ignore[attr-defined]
+        raise interrupt from None
+    return found
 
 
 def solve_grid(
@@ -303,19 +335,43 @@ class _Heard:
         return asked
 
 
+class Fits(NamedTuple):
+    """What is found of all models of a grid, in the units of X.
+
+    `coef` has shape (n_Cs, n_folds, n_models, n_features), the others without the last.
+    """
+
+    coef: Floats
+    intercept: Floats
+    bound: Floats
+    steps: Integers
+    n_passes: float
+
+
 def conclude(grid: Grid, limits: Limits, began: float, interrupted: bool = False) -> GridResult:
     """Put the models in the user's units and order; warn where one did not converge."""
     pooled = grid.pooled
     clock = pooled.design.counter.clock
     late = clock is not None and clock.is_late()
     stop_clock(pooled)
-    theta, bound, steps = grid.theta, grid.bound, grid.steps
-    coef, intercept = pooled.to_user(*grid.settled(theta))
+    coef, intercept = pooled.to_user(*grid.settled(grid.theta))
     shape = (grid.Cs.size, grid.n_folds, -1)
     coefs = coef.reshape(*shape, coef.shape[1])
-    worst = bound.reshape(*shape).max(axis=2).T
+    fits = Fits(
+        coefs, intercept.reshape(*shape), grid.bound.reshape(*shape),
+        np.broadcast_to(grid.steps.reshape(*shape), coefs.shape[:3]), pooled.design.n_passes,
+    )  # fmt: skip
+    return _stated(grid.problem, grid.Cs, fits, limits, began, interrupted, late, grid.l1_ratio)
+
+
+def _stated(
+    problem: CheckedProblem, Cs: Vector, fits: Fits, limits: Limits, began: float,
+    interrupted: bool, late: bool, l1_ratio: float = 0.0,
+) -> GridResult:  # fmt: skip
+    """Return the result of a grid; warn where a fit did not converge."""
+    worst = fits.bound.max(axis=2).T
     # With 0 the fits went on until rounding ended them, as asked.
-    ended = np.broadcast_to(steps.reshape(*shape), coefs.shape[:3]).max(axis=2).T < limits.max_iter
+    ended = fits.steps.max(axis=2).T < limits.max_iter
     as_asked = ended & np.isfinite(worst) & (limits.tol == 0.0 and not (interrupted or late))
     converged = meets(worst, limits.tol) | as_asked
     message = f"{int(converged.sum())} of {converged.size} fits converged"
@@ -330,20 +386,19 @@ def conclude(grid: Grid, limits: Limits, began: float, interrupted: bool = False
         if late:
             message = f"time_limit={limits.time_limit:g} s ended the fits: {message}"
         warnings.warn(message, ConvergenceWarning, stacklevel=stack_level())
-    n_iter = np.broadcast_to(steps.reshape(*shape), coefs.shape[:3])
     return GridResult(
-        classes=grid.problem.classes,
-        Cs=grid.Cs,
-        coef=np.ascontiguousarray(coefs.swapaxes(0, 1)),
-        intercept=np.ascontiguousarray(intercept.reshape(*shape).swapaxes(0, 1)),
-        n_iter=np.ascontiguousarray(n_iter.swapaxes(0, 1)),
+        classes=problem.classes,
+        Cs=Cs,
+        coef=np.ascontiguousarray(fits.coef.swapaxes(0, 1)),
+        intercept=np.ascontiguousarray(fits.intercept.swapaxes(0, 1)),
+        n_iter=np.ascontiguousarray(fits.steps.swapaxes(0, 1)),
         converged=converged,
         suboptimality=stated(worst),
-        n_passes=round(pooled.design.n_passes, 3),
+        n_passes=round(fits.n_passes, 3),
         seconds=time.perf_counter() - began,
         message=message,
-        l1_ratio=grid.l1_ratio,
-        penalty_groups=None if grid.problem.groups is None else grid.problem.groups.labels,
+        l1_ratio=l1_ratio,
+        penalty_groups=None if problem.groups is None else problem.groups.labels,
     )
 
 

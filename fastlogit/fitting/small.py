@@ -18,6 +18,7 @@ from ..design.base import readonly
 from ..inputs.given import Data
 from ..inputs.validation import NO_NUMBERS
 from ..kernels import small, small_l1, small_softmax, small_softmax_cg
+from ..kernels.policy import Twins
 from ..objective.penalties import L1, L2, ElasticNet, Penalty
 from ..result import Callback, FitResult, Progress
 from ..solvers.stopping import stated_of_one
@@ -26,7 +27,20 @@ from .messages import ended_message
 from .problem import Strengths, check_intercept, penalty_of
 from .shown import at_corners, bounds_of, of_columns, strengths_of_l1
 
-__all__ = ["BESIDE", "MOST_ITERATIONS", "fit_small", "is_plain", "suits", "within_limits"]
+__all__ = [
+    "BESIDE",
+    "MOST_ITERATIONS",
+    "NO_TABLE",
+    "fit_small",
+    "is_plain",
+    "of_model",
+    "plain_rows",
+    "softmax_kind",
+    "softmax_method",
+    "suits",
+    "targets_of",
+    "within_limits",
+]
 
 # The copy of X and what is beside it has so many numbers at the most, 8 MB: it is no burden, and
 # what one thread does with it from the cache two do not sooner from memory. A Hessian is so many
@@ -197,7 +211,7 @@ def _fit_models(
     max_iter: int, to_the_end: bool,
 ) -> _Fits | None:  # fmt: skip
     """Fit each model; None unless all are proven, or `to_the_end` is false and some go on."""
-    X = _plain(data)
+    X = plain_rows(data)
     n_features = X.shape[1]
     size = small.small_work_size if l1 is None else small_l1.small_l1_work_size
     work, history = np.empty(size.serial(*X.shape)), np.empty(max_iter + 1)
@@ -208,8 +222,8 @@ def _fit_models(
     if l1 is not None and l1.bounds is not None:
         bounds = readonly(l1.bounds.lower.copy()), readonly(l1.bounds.upper.copy())
     for model in range(n_models):
-        targets = _targets(data.codes, None if n_models == 1 else model)
-        weights, offset = _of_model(data.weights, model), _of_model(data.offset, model)
+        targets = targets_of(data.codes, None if n_models == 1 else model)
+        weights, offset = of_model(data.weights, model), of_model(data.offset, model)
         level = 0.0 if fixed is None else fixed, fixed is None, _start_of(data.start, model)
         rest = tol, max_iter, work, history, coef[model]
         l2_reg = _of_columns(l2.strengths, model)
@@ -243,14 +257,11 @@ def _fit_softmax(
     solver: str,
 ) -> _Fits | None:  # fmt: skip
     """Fit all classes together; None unless that is proven, or may go on as for `_fit_models`."""
-    X, n_classes = _plain(data), data.classes.size
+    X, n_classes = plain_rows(data), data.classes.size
     n_samples, n_features = X.shape
-    method, size = small_softmax.fit_small_softmax, small_softmax.small_softmax_work_size
-    if solver == "newton-cg":
-        if not (l2_reg > 0.0).all():
-            return None  # its proof rests on the penalty
-        method = small_softmax_cg.fit_small_softmax_cg
-        size = small_softmax_cg.small_softmax_cg_work_size
+    if solver == "newton-cg" and not (l2_reg > 0.0).all():
+        return None  # its proof rests on the penalty
+    method, size = softmax_method(solver)
     work = np.empty(size.serial(n_samples, n_features, n_classes))
     history = np.empty(max_iter + 1)
     coef, intercept = np.empty((n_features, n_classes)), np.empty(n_classes)
@@ -260,7 +271,7 @@ def _fit_softmax(
     if data.start is not None:
         start = readonly(np.array([*data.start[0].T, data.start[1]], order="C"))
     end = method.serial(
-        X, data.codes, _of_model(data.weights, 0), offset, l2_reg, fixed is None, start,
+        X, data.codes, of_model(data.weights, 0), offset, l2_reg, fixed is None, start,
         tol, max_iter, work, history, coef, intercept,
     )  # fmt: skip
     if end.status != small.CONVERGED and (to_the_end or end.status != small.MAX_ITER):
@@ -271,7 +282,14 @@ def _fit_softmax(
     return _Fits(solver, [end], costs, coef.T, intercept, end.n_evaluations + end.n_grams)
 
 
-def _plain(data: Data) -> Matrix:
+def softmax_method(solver: str) -> tuple[Twins, Twins]:
+    """Return the kernels that fit a softmax and that say what room they need."""
+    if solver == "newton-cg":
+        return small_softmax_cg.fit_small_softmax_cg, small_softmax_cg.small_softmax_cg_work_size
+    return small_softmax.fit_small_softmax, small_softmax.small_softmax_work_size
+
+
+def plain_rows(data: Data) -> Matrix:
     """Return rows as the kernels are compiled for: those that are there, or a copy."""
     given = cast(Floats, data.rows.X)
     return given if is_plain(given) else np.array(given, dtype=np.float64, order="C")
@@ -304,14 +322,14 @@ def is_plain(X: Features) -> TypeGuard[Matrix]:
     return X.dtype == np.float64 and X.flags.carray
 
 
-def _targets(codes: Codes, model: int | None) -> Codes:
+def targets_of(codes: Codes, model: int | None) -> Codes:
     """Return 1 where a row is of the model's class, else 0; codes of two classes are that."""
     if model is None:
         return codes
     return readonly((codes == model).view(np.uint8))
 
 
-def _of_model(given: Floats, model: int) -> Vector:
+def of_model(given: Floats, model: int) -> Vector:
     """Return the weights or offsets of one model; empty for none."""
     return given if given.ndim == 1 and given.size else given[model] if given.size else NO_NUMBERS
 

@@ -294,6 +294,16 @@ def penalty_norm(work: Any, at: Places, vector: int) -> float:
 
 
 @part
+def has_slopes(work: Any, at: Places) -> bool:
+    """Say whether predictions at theta differ among the rows, as at a start that was given."""
+    one, found = at.one, False
+    for a in range(at.n_classes - 1):
+        for j in range(one.size - 1):
+            found = found or work[at.theta + a * one.size + j] != 0.0
+    return found
+
+
+@part
 def newton_step(work: Any, at: Places, weight: float, wanted: float) -> bool:
     """Put about Newton's step into `direction`; False where there are no blocks to precondition."""
     keep_apart()
@@ -303,7 +313,7 @@ def newton_step(work: Any, at: Places, weight: float, wanted: float) -> bool:
     state = room.state
     far, spent = work[state + 2] > FAR, work[state + 1]
     if work[state] == 0.0 or (spent >= price and (far or spent >= LONG * price)):
-        is_first = work[state] == 0.0
+        is_first = work[state] == 0.0 and not has_slopes(work, at)
         work[state], work[state + 2] = 1.0, 0.0
         work[state + 1] = 0.5 * price if is_first else 0.0
         if not make_blocks(work, at, weight, room, is_first):

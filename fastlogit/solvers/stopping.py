@@ -13,6 +13,7 @@ from ..certificates.composite import CompositeCertificate
 from ..certificates.composite_groups import GroupCertificate
 from ..certificates.composite_softmax import CompositeSoftmaxCertificate
 from ..certificates.separation import Separated, Separation, SoftmaxSeparation
+from ..certificates.shared import SharedCertificate
 from ..certificates.softmax import SoftmaxCertificate
 from ..clock import Clock, TimeUp
 from ..objective.group_penalty import GroupL1
@@ -95,6 +96,24 @@ class StoppingRule:
             gains = self.certificate.bounds(models[near], *at, wanted[near], cost[near])
         each = zip(models[near], *at, cost[near], gains, strict=True)
         for model, place, slope, value, gain in each:
+            self._take(int(model), place, slope, float(value), float(gain))
+
+    def look_between(
+        self, models: Indices, theta: Matrix, cost: Vector, gradient: Matrix, share: Vector,
+        step: Matrix, bend: Vector,
+    ) -> None:  # fmt: skip
+        """Take points of models between others: see `solvers.between`.
+
+        `share` is t (1 - t) / 2, `step` the way from one end to the other, and `bend` its product
+        with the change of the loss's gradient.
+        """
+        assert isinstance(self.certificate, SharedCertificate)
+        with _quietly():
+            spread = share * self.certificate.spread(step, bend, cost)
+            gains = self.certificate.bounds(models, theta, gradient, self.tol * cost, cost, spread)
+        for model, place, slope, value, gain in zip(
+            models, theta, gradient, cost, gains, strict=True
+        ):
             self._take(int(model), place, slope, float(value), float(gain))
 
     def leave(self) -> None:

@@ -16,6 +16,7 @@ from ..clock import TimeUp
 from ..objective.objective import Objective
 from ..objective.row_state import RowCurvature
 from ..result import Callback
+from .between import may_be_between, models_between, prove_between
 from .choice import (
     ROWS_PER_COLUMN,
     choose,
@@ -28,7 +29,13 @@ from .choice import (
 from .iteration import evaluate
 from .lbfgs import Precondition, lbfgs
 from .newton_cg import newton_cg
-from .preconditioner import SampledHessians, SharedHessians, leaders_of, may_have_own
+from .preconditioner import (
+    SampledHessians,
+    SharedHessians,
+    bases_of,
+    leaders_of,
+    may_have_own,
+)
 from .row_space import reduce_to_rows, row_space
 from .stopping import StoppingRule, certificate_of, separation_of
 from .trace import Interrupted, Limits, Point, Reason, Trace
@@ -110,10 +117,14 @@ class _Family:
     """
 
     def __init__(self, objective: Objective, pooled: Objective, model_of_pooled: Indices) -> None:
-        self.objective, self.pooled = objective, pooled
+        self.objective, self.pooled, self._of = objective, pooled, model_of_pooled
         self.members, self._first, self.place = np.unique(
             model_of_pooled, return_index=True, return_inverse=True
         )
+
+    def only(self, models: Indices) -> _Family:
+        """Return some of the models alone."""
+        return _Family(self.objective.only(models), self.pooled, self._of[models])
 
     def middle(self, theta: Matrix) -> Matrix:
         """Return for each member the mean point of the models that start from it."""
@@ -138,13 +149,73 @@ def _every(objective: Objective, stride: int) -> Objective:
 def _by_lbfgs(
     family: _Family, theta: Matrix, stride: int, rule: StoppingRule, trace: Trace
 ) -> tuple[Point, Reason]:
-    """L-BFGS of binomial models; those of one pooled model, or of alike ones, share a Hessian."""
+    """L-BFGS of binomial models, but of those between others only where these do not prove them."""
     objective = family.objective
     leaders = leaders_of(family.sampled(stride), family.middle(theta))
-    sampled = family.sampled(_shared_stride(objective, np.unique(leaders).size))
+    between = models_between(objective, leaders[family.place])
+    if not (between.models.size and may_be_between(objective)):
+        return _together(family, theta, stride, rule, trace)
+    unknown = np.full(objective.n_models, np.nan)
+    point = Point(theta.copy(), unknown, np.full_like(theta, np.nan))
+    trace.steps = np.zeros(objective.n_models, dtype=np.int64)
+    others = np.setdiff1d(np.arange(objective.n_models), between.models)
+    reason = _some(family, others, point, stride, rule, trace)
+    if reason not in (Reason.CONVERGED, Reason.ROUNDING, Reason.MAX_ITER):
+        return point, reason
+    prove_between(objective, between, point, rule)
+    trace.steps[between.models] = np.maximum(trace.steps[between.first], trace.steps[between.last])
+    left = between.models[~rule.met[between.models]]
+    if left.size:
+        _look_at(objective, left, point, rule)
+        left = left[~rule.met[left]]
+    if left.size and trace.n_iter < trace.limits.max_iter:
+        reason = _some(family, left, point, stride, rule, trace)
+    return point, reason
+
+
+def _look_at(objective: Objective, models: Indices, point: Point, rule: StoppingRule) -> None:
+    """Evaluate some models where they are, and prove them.
+
+    Sets: cost and gradient of these models in `point`, what `rule` knows of them.
+    """
+    found = objective.only(models).at(point.theta[models])
+    point.cost[models], point.gradient[models] = found.cost, found.gradient
+    none = np.zeros(models.size)
+    rule.look(models, point.theta[models], found.cost, found.gradient, none)
+
+
+def _some(
+    family: _Family, models: Indices, point: Point, stride: int, rule: StoppingRule, trace: Trace
+) -> Reason:
+    """Minimise some of the models from where they are; return why it ended.
+
+    Sets: theta, cost and gradient of these models in `point`, what `rule` and `trace` say of them.
+    """
+    part = family.only(models)
+    certificate = SharedCertificate(part.objective, stride)
+    own = StoppingRule(rule.tol, models.size, certificate, separation_of(part.objective))
+    most = max(1, trace.limits.max_iter - trace.n_iter)
+    rest = Trace(replace(trace.limits, max_iter=most), trace.began, part.objective)
+    found, reason = _together(part, point.theta[models], stride, own, rest)
+    point.theta[models], point.cost[models] = found.theta, found.cost
+    point.gradient[models] = found.gradient
+    rule.take_over(models, own)
+    trace.n_iter += rest.n_iter
+    trace.steps[models] += rest.steps
+    return reason
+
+
+def _together(
+    family: _Family, theta: Matrix, stride: int, rule: StoppingRule, trace: Trace
+) -> tuple[Point, Reason]:
+    """L-BFGS of binomial models; those of one pooled model, or of alike ones, share a Hessian."""
+    objective, few = family.objective, family.sampled(stride)
+    leaders = leaders_of(few, family.middle(theta))
+    n_made = np.unique(bases_of(few, family.middle(theta), np.unique(leaders))).size
+    sampled = family.sampled(_shared_stride(objective, n_made))
 
     def shared(theta: Matrix) -> Precondition:
-        made = SharedHessians(sampled, family.middle(theta), leaders)
+        made = SharedHessians(sampled, family.middle(theta), leaders, few)
         return lambda models, vectors: made.solve(family.place[models], vectors)
 
     start = evaluate(objective, theta, trace)
