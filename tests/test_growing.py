@@ -187,3 +187,29 @@ def test_wide_rows_and_short_columns_are_added_up_as_they_lie(rng, dtype, order)
         )
         spread = plain.column_variances(own, float(total))
         np.testing.assert_allclose(spread, share @ np.square(X.astype(float)), atol=1e-13)
+
+
+def test_columns_alike_do_not_come_in_twice(rng) -> None:
+    X, y, _ = wide()
+    X = np.hstack([X[:, :400], X[:, :150], -X[:, 100:250]])
+    best = fastlogit_optimum(X, y, 0.02, 0.0, None)
+    fit = fastlogit.fit(X, y, l1_reg=0.02, tol=1e-8)
+    assert fit.converged
+    cost = reference.elastic_net_cost(X, y, fit.coef, fit.intercept, 0.02, 0.0, None)
+    assert -1e-11 <= cost / best - 1.0 <= 1e-8
+    used = np.flatnonzero(fit.coef)
+    together = np.abs(np.corrcoef(X[:, used].T)) - np.eye(used.size)
+    assert together.max() < 1.0 - 1e-9
+
+
+@pytest.mark.usefixtures("few_at_a_time")
+def test_of_more_columns_than_may_be_copied_the_foremost_come_in(monkeypatch) -> None:
+    X, y, weight = wide()
+    one = objective_over(X, y, 0.03, 0.0, True, weight, False)
+    monkeypatch.setattr(growing, "LEAST", 4)
+    monkeypatch.setattr(growing, "GROWTH", 50.0)
+    monkeypatch.setattr(growing, "MOST_WORKING", 60)
+    known = KnownSlopes(one, 1.0)
+    stages = list(growing.growing(one, np.zeros(N_FEATURES + 1), known))
+    assert len(stages) > 2
+    assert all((stage.theta[:-1] != 0.0).sum() <= 60 for stage in stages)

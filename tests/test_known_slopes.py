@@ -61,3 +61,33 @@ def test_with_one_more_than_is_kept_it_begins_anew(rng, monkeypatch) -> None:
         known.take(vector)
         assert len(known) == count
         np.testing.assert_allclose(known.bounds(vector)[0], true_of(vector), atol=1e-13)
+
+
+@pytest.mark.parametrize("weighted", [True, False])
+def test_products_that_are_known_need_no_pass(rng, weighted) -> None:
+    one, _, shares, true_of = known_of(False, weighted)
+    vectors = shares, shares * rng.random(50), np.ones(50)
+    one.design.known_products = [(vector, true_of(vector)) for vector in vectors]
+    passes, known = one.design.n_passes, KnownSlopes(one, 1.0)
+    # That with numbers where rows have no weight says nothing.
+    assert len(known) == (2 if weighted else 3) - (not weighted)
+    both = vectors[1] - 0.3 * vectors[0]
+    known.take(both)
+    assert one.design.n_passes == passes
+    slopes, doubt = known.bounds(both)
+    assert (np.abs(slopes - true_of(both)) <= doubt).all()
+    assert doubt.max() < 1e-11
+
+
+def test_columns_alike_or_opposite_are_told_from_others(rng) -> None:
+    _, known, shares, _ = known_of(False)
+    columns = np.arange(5)
+    np.testing.assert_array_equal(known.distinct(columns, columns[:0]), columns)
+    for _ in range(2):
+        known.take(shares * rng.normal(size=50))
+    np.testing.assert_array_equal(known.distinct(columns, columns[:0]), columns)
+    for slopes in known._slopes:
+        slopes[3], slopes[4], slopes[8] = slopes[1], -slopes[1], -slopes[2]
+    np.testing.assert_array_equal(known.distinct(columns, columns[:0]), [0, 1, 2])
+    np.testing.assert_array_equal(known.distinct(columns, np.array([8])), [0, 1])
+    np.testing.assert_array_equal(known.distinct(columns[3:], columns[:2]), [])

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from fastlogit.solvers.quadratic_model import Corners, QuadraticModel
+from fastlogit.solvers.quadratic_model import SMALL_FACE, Corners, Face, QuadraticModel
 
 
 def minimize_model(matrix, slopes, start, l1):
@@ -96,3 +96,32 @@ def test_the_minimum_within_bounds(rng, size, l1, lower, upper) -> None:
     down = there + l1 * np.where(found > 0.0, 1.0, -1.0)
     assert (up[found < high] >= -1e-9).all()
     assert (down[found > low] <= 1e-9).all()
+
+
+def test_those_that_a_linear_system_carries_past_a_corner_stay_there(rng, monkeypatch) -> None:
+    size, made = SMALL_FACE + 40, []
+    rows = rng.normal(size=(3 * size, size))
+    matrix, l1 = rows.T @ rows / len(rows), np.full(size, 0.01)
+    best = rng.choice([-1.0, 1.0], size) * rng.uniform(0.5, 1.0, size)
+    best[:6] = 0.0
+    slopes = -matrix @ best - l1 * np.sign(best)
+    start = best.copy()
+    start[:6] = 0.3  # on the wrong side: they should come to 0
+    before = Face.__init__
+    monkeypatch.setattr(Face, "__init__", lambda *given: (made.append(1), before(*given))[1])
+    model = QuadraticModel(matrix, Corners.of_l1(l1))
+    coef, there = start.copy(), slopes + matrix @ start
+    assert model._settle(coef, there)
+    assert made == [1]
+    np.testing.assert_array_equal(coef[:6], 0.0)
+    np.testing.assert_allclose(coef, best, atol=1e-12)
+    np.testing.assert_allclose(there, slopes + matrix @ coef, atol=1e-12)
+
+
+def test_many_that_pass_corners_are_left_to_coordinate_descent(rng, monkeypatch) -> None:
+    monkeypatch.setattr("fastlogit.solvers.quadratic_model.MOST_HELD", 2)
+    size = SMALL_FACE + 10
+    rows = rng.normal(size=(3 * size, size))
+    matrix, l1 = rows.T @ rows / len(rows), np.full(size, 0.05)
+    slopes, start = 0.2 * rng.normal(size=size), rng.normal(size=size)
+    assert_least(matrix, slopes, start, l1, minimize_model(matrix, slopes, start, l1), 1e-9)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from functools import lru_cache
 from typing import NamedTuple
@@ -29,6 +29,7 @@ from ..kernels.column_descent import SomeColumns, measure_columns
 from ..kernels.descent import RUNNING, DescentState, Penalty, state_at
 from ..kernels.passes import LINEAR, SPREAD, SQUARED, Targets
 from ..kernels.stepping import step_only
+from .first_look import FirstLook
 
 __all__ = [
     "Columns",
@@ -362,6 +363,9 @@ class Design(ABC):
 
     # ---- what follows
 
+    # Vectors of the rows, and X' v of each of the standardised X, which need no pass.
+    known_products: Sequence[tuple[Vector, Vector]] = ()
+
     @property
     def n_passes(self) -> float:
         """Passes over X so far; those over a subsample of the rows count by its share."""
@@ -386,6 +390,14 @@ class Design(ABC):
     def column_variances(self, weights: Vector, total_weight: float) -> Vector:
         """Return the weighted mean of each column's squared distance from `center`: one pass."""
         return self._column_sums(SPREAD, weights, total_weight)
+
+    def first_look(self, shares: Vector, vector: Vector) -> FirstLook | None:
+        """Return what weighted means, variances and products with a vector come from: one pass.
+
+        Of X as it is, whatever its standardisation; `shares` are the rows' of the weight, and both
+        are of shape (n_samples,). None where that takes a pass for each, or digits would be lost.
+        """
+        return None
 
     def _column_sums(self, loss: int, weights: Vector, total_weight: float) -> Vector:
         targets = plain_targets(loss, weights, np.array([total_weight]))

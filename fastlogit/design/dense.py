@@ -18,8 +18,9 @@ from ..kernels.passes import LINEAR, MAX_CHUNKS, SPREAD, Layout, Rows, Targets, 
 from ..kernels.policy import Compiled, Twins
 from ..kernels.row_sizes import largest_row as find_largest_row
 from ..kernels.simd import LANES
-from ..kernels.wide_rows import LEAST_COLUMNS, MOST_ROWS, add_columns, add_rows
+from ..kernels.wide_rows import LEAST_COLUMNS, MOST_ROWS, add_columns, add_rows, look_at_columns
 from .base import NO_ROW_STATE, ROW_NS, Columns, Design, RowCounter, as_they_are, readonly
+from .first_look import FirstLook
 
 __all__ = ["ArrayDesign", "DenseDesign", "every", "sample_of_copies"]
 
@@ -34,6 +35,8 @@ TURNED = 2**22
 # Columns of so many rows, and no more rows than columns, are given as copies: up to this part of
 # them, or so many numbers, 8 MB.
 SHORT, PART, LITTLE = 20_000, 0.25, 1e6
+# Room for so many times the columns that come first, and numbers copied at a time.
+ROOM_OF_COPIES, COPIED_NUMBERS = 4, 65_536
 NO_ROWS = readonly(np.empty(0, dtype=np.int32))
 COPY_STRIDE = 37
 # Rows that are gathered are copied up to this size too: a strided view of columns would be a memory
@@ -205,6 +208,26 @@ class DenseDesign(ArrayDesign):
         shares = weights / total_weight if weights.size else shares
         return self._sums(shares[None], loss == SPREAD)[0]
 
+    def first_look(self, shares: Vector, vector: Vector) -> FirstLook | None:
+        """Return sums of the columns of X as it is: one pass. See `Design`."""
+        n_samples, n_features = self.shape
+        if not (self._adds_rows and n_samples >= 4):
+            return None
+        with np.errstate(over="ignore", invalid="ignore"):
+            # Of rows apart; that of a constant column is its value.
+            one, two, three, four = (
+                self._X[k * n_samples // 4].astype(np.float64) for k in range(4)
+            )
+            shift = 0.5 * (0.5 * (one + two) + 0.5 * (three + four))
+        sums = np.empty(3 * n_features)
+        rows = _rows(self._X, Columns(shift, np.ones(n_features)))[1]
+        with self._team(1) as parallel, np.errstate(over="ignore", invalid="ignore"):
+            look_at_columns.choose(parallel)(rows, readonly(shares), readonly(vector), sums)
+        self.counter.rows += n_samples
+        means, squares, products = sums.reshape(3, n_features)
+        found = FirstLook(shift, means, squares, shares, vector, products)
+        return found if found.is_sharp() else None
+
     def gram(self, curvature: Vector) -> Matrix:
         """Return X' diag(curvature) X, shape (n_features + 1,) * 2, intercept last: one pass."""
         n_samples, size = self.shape[0], self.shape[1] + 1
@@ -316,11 +339,11 @@ class DenseDesign(ArrayDesign):
         They are copied when they are asked for first.
         """
         if self._copied is None:
-            self._copied = ColumnCopies(self._X)
+            self._copied = ColumnCopies(self._X, self.columns)
         data, begins = self._copied.of(indices)
-        center, scale = (part[indices] for part in self.columns)
+        ones, none = np.ones(len(indices)), np.zeros(len(indices))
         self.counter.rows += int(self.shape[0] * len(indices) / self.shape[1])
-        return SomeColumns(data, NO_ROWS, begins, begins + self.shape[0], scale), center * scale
+        return SomeColumns(data, NO_ROWS, begins, begins + self.shape[0], ones), none
 
     @property
     def kernel_rows(self) -> tuple[Layout, Rows]:
@@ -392,10 +415,10 @@ class DenseDesign(ArrayDesign):
 
 
 class ColumnCopies:
-    """Copies of columns of an array, one after the other, as they came to be asked for."""
+    """Standardised copies of columns of an array, one after the other, as they were asked for."""
 
-    def __init__(self, X: Features) -> None:
-        self._X = X
+    def __init__(self, X: Features, columns: Columns) -> None:
+        self._X, self._columns = X, columns
         self._places = np.full(X.shape[1], -1)
         self._data = np.empty((0, len(X)))
         self._count = 0
@@ -408,13 +431,26 @@ class ColumnCopies:
         new = indices[self._places[indices] < 0]
         total = self._count + len(new)
         if total > len(self._data):
-            data = np.empty((max(total, 2 * self._count), len(self._X)))
+            # Memory that is not written to costs nothing, and what is copied anew does.
+            most = min(ROOM_OF_COPIES * len(new), len(self._places))
+            data = np.empty((max(total, 2 * self._count, most), len(self._X)))
             data[: self._count] = self._data[: self._count]
             self._data = data
-        self._data[self._count : total] = self._X[:, new].T
+        self._copy(new, self._data[self._count : total])
         self._places[new] = np.arange(self._count, total)
         self._count = total
         return readonly(self._data.reshape(-1)), self._places[indices] * len(self._X)
+
+    def _copy(self, new: Indices, out: Matrix) -> None:
+        """Copy columns, standardised: some rows at a time, which stay in the cache on their way."""
+        center, inverse_scale = (part[new] for part in self._columns)
+        step = max(1, COPIED_NUMBERS // max(1, len(new)))
+        with np.errstate(over="ignore", invalid="ignore"):
+            for start in range(0, len(self._X), step):
+                part = self._X[start : start + step][:, new].astype(np.float64, copy=False)
+                part -= center
+                part *= inverse_scale
+                out[:, start : start + step] = part.T
 
 
 def sample_of_copies(

@@ -15,11 +15,17 @@ from .elementwise import exp_nonpositive, log1p_unit
 from .policy import entry, part
 from .simd import LANES, add_totals, load, multiply_add, splat
 
-__all__ = ["look_at_rows", "predict", "products", "widen_gram"]
+__all__ = ["look_at_rows", "predict", "products", "room_of_gram", "widen_gram"]
 
-# Rows that the products of a tile of columns take at a time: they stay in the first cache.
-STRIP = 512
+# Rows that the products of a tile of columns take at a time, of four they stay in the first cache;
+# and columns that are weighed at a time, multiples of four: their rows stay in the second.
+STRIP, PANEL = 1024, 32
 _ZERO = np.uint64(0)
+
+
+def room_of_gram(n_samples: int) -> int:
+    """Return how many numbers `widen_gram` asks for to work with."""
+    return max(16 + PANEL * STRIP, n_samples)
 
 
 @part
@@ -77,83 +83,145 @@ def _look_at_rows(
 
 @part
 def add_tile(
-    data: Any, one: int, other: int, weighed: Any, begin: int, end: int, size: int, room: Any
-) -> None:
-    """Add the products of two columns with four weighed ones, over some rows, to `room`."""
+    data: Any, begin: int, first: int, second: int, third: int, fourth: int, weighed: Any, at: int,
+    count: int, room: Any,
+) -> None:  # fmt: skip
+    """Put the products of four columns, over some rows, with four weighed ones into `room`."""
     a0, a1, a2, a3 = splat(0.0), splat(0.0), splat(0.0), splat(0.0)
     b0, b1, b2, b3 = splat(0.0), splat(0.0), splat(0.0), splat(0.0)
-    whole = end - (end - begin) % LANES
-    for k in range(begin, whole, LANES):
-        a, b = load(data, one + k), load(data, other + k)
-        w = load(weighed, k)
-        a0, b0 = multiply_add(a, w, a0), multiply_add(b, w, b0)
-        w = load(weighed, size + k)
-        a1, b1 = multiply_add(a, w, a1), multiply_add(b, w, b1)
-        w = load(weighed, 2 * size + k)
-        a2, b2 = multiply_add(a, w, a2), multiply_add(b, w, b2)
-        w = load(weighed, 3 * size + k)
-        a3, b3 = multiply_add(a, w, a3), multiply_add(b, w, b3)
+    c0, c1, c2, c3 = splat(0.0), splat(0.0), splat(0.0), splat(0.0)
+    d0, d1, d2, d3 = splat(0.0), splat(0.0), splat(0.0), splat(0.0)
+    first, second, third, fourth = first + begin, second + begin, third + begin, fourth + begin
+    whole = count - count % LANES
+    for k in range(0, whole, LANES):
+        x0, x1 = load(data, first + k), load(data, second + k)
+        x2, x3 = load(data, third + k), load(data, fourth + k)
+        w = load(weighed, at + k)
+        a0, a1 = multiply_add(x0, w, a0), multiply_add(x1, w, a1)
+        a2, a3 = multiply_add(x2, w, a2), multiply_add(x3, w, a3)
+        w = load(weighed, at + STRIP + k)
+        b0, b1 = multiply_add(x0, w, b0), multiply_add(x1, w, b1)
+        b2, b3 = multiply_add(x2, w, b2), multiply_add(x3, w, b3)
+        w = load(weighed, at + 2 * STRIP + k)
+        c0, c1 = multiply_add(x0, w, c0), multiply_add(x1, w, c1)
+        c2, c3 = multiply_add(x2, w, c2), multiply_add(x3, w, c3)
+        w = load(weighed, at + 3 * STRIP + k)
+        d0, d1 = multiply_add(x0, w, d0), multiply_add(x1, w, d1)
+        d2, d3 = multiply_add(x2, w, d2), multiply_add(x3, w, d3)
+    room[:16] = 0.0
     add_totals(room, 0, 2, a0, a1, a2, a3)
     add_totals(room, 4, 2, b0, b1, b2, b3)
-    for k in range(whole, end):
+    add_totals(room, 8, 2, c0, c1, c2, c3)
+    add_totals(room, 12, 2, d0, d1, d2, d3)
+    for k in range(whole, count):
         for place in range(4):
-            room[place] += data[one + k] * weighed[place * size + k]
-            room[4 + place] += data[other + k] * weighed[place * size + k]
+            w0 = weighed[at + place * STRIP + k]
+            room[4 * place] += data[first + k] * w0
+            room[4 * place + 1] += data[second + k] * w0
+            room[4 * place + 2] += data[third + k] * w0
+            room[4 * place + 3] += data[fourth + k] * w0
+
+
+@part
+def weigh_strip(
+    columns: Any, first: int, stop: int, begin: int, count: int, weights: Any, weighed: Any,
+    levels_out: Any,
+) -> None:  # fmt: skip
+    """Put some rows of columns, each row times its weight, next to each other; add up each.
+
+    Up to PANEL columns: what stays behind them is 0 up to the next four.
+    """
+    data = columns.data
+    for column in range(first, stop):
+        to, start = (column - first) * STRIP, columns.begins[column] + begin
+        level = 0.0
+        for k in range(count):
+            value = data[start + k] * weights[begin + k]
+            weighed[to + k] = value
+            level += value
+        levels_out[column] += level
+    for place in range((stop - first) * STRIP, ((stop - first + 3) // 4) * 4 * STRIP):
+        weighed[place] = 0.0
 
 
 @part
 def dense_products(
-    columns: Any, first: int, count: int, last: int, weighed: Any, room: Any, matrix_out: Any
+    columns: Any, weights: Any, known: int, room: Any, levels_out: Any, matrix_out: Any
 ) -> None:
-    """Put the products of `count` weighed columns from `first` on with those before `last`."""
-    size = columns.ends[0] - columns.begins[0]
-    for column in range(0, last, 2):
-        other = min(column + 1, last - 1)
-        room[:] = 0.0
-        for begin in range(0, size, STRIP):
-            add_tile(
-                columns.data, columns.begins[column], columns.begins[other], weighed, begin,
-                min(begin + STRIP, size), size, room,
-            )  # fmt: skip
-        for place in range(count):
-            matrix_out[first + place, column] = room[place] * columns.scale[column]
-            matrix_out[first + place, other] = room[4 + place] * columns.scale[other]
+    """Put products of columns from `known` on with those before them, and sums, times weights.
+
+    Some rows of PANEL weighed columns stay in the second cache, while those of four others at a
+    time, in the first, meet them.
+    """
+    n_columns, n_samples = levels_out.size, weights.size
+    begins, data = columns.begins, columns.data
+    weighed, sums = room[16:], room[:16]
+    for begin in range(0, n_samples, STRIP):
+        count = min(STRIP, n_samples - begin)
+        for first in range(known, n_columns, PANEL):
+            stop = min(first + PANEL, n_columns)
+            weigh_strip(columns, first, stop, begin, count, weights, weighed, levels_out)
+            for other in range(0, stop, 4):
+                last = min(other + 4, stop)
+                o1, o2, o3 = min(other + 1, last - 1), min(other + 2, last - 1), last - 1
+                begin_of = first + max(0, (other - first) // 4 * 4)
+                for column in range(begin_of, stop, 4):
+                    add_tile(
+                        data, begin, begins[other], begins[o1], begins[o2], begins[o3], weighed,
+                        (column - first) * STRIP, count, sums,
+                    )  # fmt: skip
+                    for row in range(column, min(column + 4, stop)):
+                        for k in range(other, last):
+                            matrix_out[row, k] += sums[4 * (row - column) + k - other]
+
+
+@part
+def sparse_products(
+    columns: Any, weights: Any, known: int, room: Any, levels_out: Any, matrix_out: Any
+) -> None:
+    """Do the same over columns that name their rows, one weighed at a time."""
+    weighed = room[: weights.size]
+    for first in range(known, levels_out.size):
+        weighed[:] = 0.0
+        add_column(columns, first, 1.0, weights, weighed)
+        for row in range(weights.size):
+            levels_out[first] += weighed[row]
+        for column in range(first + 1):
+            matrix_out[first, column] = product(columns, column, weighed)
 
 
 def _widen_gram(
     columns: Any, middles: Any, weights: Any, known: int, room: Any, levels_out: Any,
     matrix_out: Any,
 ) -> None:  # fmt: skip
-    n_columns, n_samples = middles.size, weights.size
-    of_weights = 0.0
-    for row in range(n_samples):
+    n_columns, of_weights = middles.size, 0.0
+    for row in range(weights.size):
         of_weights += weights[row]
-    weighed, sums = room[8:], room[:8]
+    for row in range(known, n_columns):
+        levels_out[row] = 0.0
+        for column in range(row + 1):
+            matrix_out[row, column] = 0.0
+    levels = levels_out[:n_columns]
+    if columns.rows.size == 0:
+        dense_products(columns, weights, known, room, levels, matrix_out)
+        for row in range(known, n_columns):
+            levels[row] *= columns.scale[row]
+            for column in range(row + 1):
+                matrix_out[row, column] *= columns.scale[row] * columns.scale[column]
+    else:
+        sparse_products(columns, weights, known, room, levels, matrix_out)
     for first in range(known, n_columns, 4):
         count = min(4, n_columns - first)
-        for place in range(4):
-            part = weighed[place * n_samples : (place + 1) * n_samples]
-            part[:] = 0.0
-            if place < count:
-                add_column(columns, first + place, 1.0, weights, part)
-                level = 0.0
-                for row in range(n_samples):
-                    level += part[row]
-                levels_out[first + place] = level - middles[first + place] * of_weights
-        if columns.rows.size == 0:
-            dense_products(columns, first, count, first + count, weighed, sums, matrix_out)
-        else:
-            for place in range(count):
-                part = weighed[place * n_samples : (place + 1) * n_samples]
-                for column in range(first + place + 1):
-                    matrix_out[first + place, column] = product(columns, column, part)
         for row in range(first, first + count):
+            levels[row] -= middles[row] * of_weights
             for column in range(row + 1):
                 value = matrix_out[row, column]
-                value -= middles[row] * levels_out[column]
-                value -= middles[column] * (levels_out[row] + middles[row] * of_weights)
+                value -= middles[row] * levels[column]
+                value -= middles[column] * (levels[row] + middles[row] * of_weights)
                 matrix_out[row, column] = value
-                matrix_out[column, row] = value
+        for column in range(first + count):
+            for row in range(max(first, column), first + count):
+                matrix_out[column, row] = matrix_out[row, column]
 
 
 # predict(columns, middles, coef, level, raw_out): raw predictions, without offset.
@@ -165,5 +233,5 @@ products = entry(_products)
 look_at_rows = entry(_look_at_rows)
 # widen_gram(columns, middles, weights, known, room, levels_out, matrix_out): X' diag(weights) X and
 # X' weights in the rows and columns from `known` on, where those before stand already. `room` has
-# 8 + 4 n_samples numbers.
+# `room_of_gram` numbers.
 widen_gram = entry(_widen_gram)

@@ -12,6 +12,7 @@ from __future__ import annotations
 import numpy as np
 
 from ..arrays import Indices, Vector
+from ..design.first_look import NEAR_MEAN
 from ..kernels.working_columns import products
 from ..linalg.resolved import EPS, errors_of_sums
 from .objective import Objective
@@ -22,6 +23,10 @@ __all__ = ["KnownSlopes"]
 MOST = 24
 # A vector whose part beside the known ones has this share of its size, at most, is known.
 NOTHING = 1e-10
+# One whose slopes are known must have more, for these lose as many digits as it has less.
+PLAIN = 0.03
+# Columns are alike whose slopes differ by no more than this share.
+ALIKE = 1e-9
 # Roundings of a row on its way to what it has beside the known vectors, for each of these.
 ROW_ERRORS = 4.0
 
@@ -46,6 +51,11 @@ class KnownSlopes:
         self._error = EPS * one.design.rounding * errors_of_sums(n_parts)
         self._vectors: list[Vector] = []
         self._slopes: list[Vector] = []
+        # What the slopes of each may err, in units of a pass'.
+        self._doubts: list[float] = []
+        for vector, slopes in one.design.known_products:
+            if not vector[shares == 0.0].any():
+                self._learn(vector, slopes, NEAR_MEAN + 1.0)
 
     def __len__(self) -> int:
         return len(self._vectors)
@@ -57,7 +67,7 @@ class KnownSlopes:
     def take(self, vector: Vector) -> None:
         """Look at all columns for a vector, (n_samples,): one pass."""
         if len(self) >= MOST:
-            self._vectors, self._slopes = [], []
+            self._vectors, self._slopes, self._doubts = [], [], []
         _, rest = self._parts(vector)
         size = self.size_of(rest)
         if not size > NOTHING * self.size_of(vector):
@@ -65,6 +75,20 @@ class KnownSlopes:
         rest /= size
         self._vectors.append(rest)
         self._slopes.append(self._design.transposed_product(rest[None])[0][0])
+        self._doubts.append(1.0)
+
+    def _learn(self, vector: Vector, slopes: Vector, doubt: float) -> None:
+        """Take a vector whose slopes are known, with errors that are so many times a pass'."""
+        factors, rest = self._parts(vector)
+        size, whole = self.size_of(rest), self.size_of(vector)
+        if not size > PLAIN * whole:
+            return
+        doubt = doubt * whole + float(np.abs(factors) @ np.array(self._doubts))
+        for factor, known in zip(factors, self._slopes, strict=True):
+            slopes = slopes - factor * known
+        self._vectors.append(rest / size)
+        self._slopes.append(slopes / size)
+        self._doubts.append(doubt / size)
 
     def bounds(self, vector: Vector) -> tuple[Vector, Vector]:
         """Return slopes of a vector, (n_features,), and how far from them the true ones may be."""
@@ -74,9 +98,32 @@ class KnownSlopes:
             slopes += factor * known
         size = self.size_of(vector)
         lost = ROW_ERRORS * (1 + len(self)) * EPS * size
-        errors = self._error * float(np.abs(factors).sum()) + lost
+        errors = self._error * float(np.abs(factors) @ np.array(self._doubts)) + lost
         doubt = (self.size_of(rest) + errors) * np.maximum(self._size, 1.0)
         return slopes, np.broadcast_to(doubt, slopes.shape) + 8.0 * EPS * np.abs(slopes)
+
+    def distinct(self, columns: Indices, beside: Indices) -> Indices:
+        """Return `columns` without those that look like another of them, or one of `beside`.
+
+        They have the same slopes along all known vectors, or opposite ones: coordinate descent over
+        columns that are alike takes no end. No more than a guess.
+        """
+        every = np.append(beside, columns)
+        if len(self) < 2 or every.size < 2:
+            return columns
+        slopes = np.array(self._slopes)[:, every]
+        sizes = np.abs(slopes).sum(axis=0)
+        order = np.argsort(sizes, kind="stable")
+        one, other = slopes[:, order[:-1]], slopes[:, order[1:]]
+        within = ALIKE * sizes[order[1:]]
+        alike = (np.abs(one - other) <= within).all(axis=0)
+        alike |= (np.abs(one + other) <= within).all(axis=0)
+        group = np.append(0, np.cumsum(~alike))
+        firsts = np.full(group[-1] + 1, every.size)
+        np.minimum.at(firsts, group, order)
+        stays = np.zeros(every.size, dtype=bool)
+        stays[firsts] = True
+        return columns[stays[beside.size :]]
 
     def of_columns(self, vector: Vector, columns: Indices) -> tuple[Vector, Vector]:
         """Return the slopes of a vector along some columns, which are read.

@@ -29,6 +29,7 @@ from ..arrays import (
     Vector,
 )
 from ..design.base import Columns, Design, plain_targets, readonly
+from ..design.first_look import FirstLook
 from ..design.fold_weights import FoldWeights
 from ..kernels.descent import DescentState, start_state
 from ..kernels.passes import SQUARED, Targets
@@ -440,6 +441,13 @@ class LabelledRows:
     def column_variances(self) -> Vector:
         """Return the weighted mean of each column's squared distance from its centre: one pass."""
         return self.design.column_variances(*self._common())
+
+    def first_look(self) -> FirstLook | None:
+        """Return what means, variances and slopes of the classes come from, if one pass tells."""
+        weights, total = self._common()
+        shares = weights / total if weights.size else np.full(self.design.shape[0], 1.0 / total)
+        positive = self._is_positive(0) if self.n_outputs == 1 else 0.0
+        return self.design.first_look(shares, shares * positive)
 
     def _common(self) -> tuple[Vector, float]:
         weights = np.ascontiguousarray(self.common_weights())

@@ -10,6 +10,7 @@ from ..arrays import Indices, Vector
 from ..design.base import Columns
 
 if TYPE_CHECKING:
+    from .labelled_rows import LabelledRows
     from .objective import Objective
 
 __all__ = ["standardize"]
@@ -24,7 +25,7 @@ LEAST_PRODUCT = 1e-300
 
 
 def standardize(objective: Objective, stride: int = 1) -> bool:
-    """Centre the columns and scale them so that all have the same curvature: two passes.
+    """Centre the columns and scale them so that all have the same curvature: one or two passes.
 
     The scale is sqrt(variance + 4 l2), l2 the diagonal of the penalty's Hessian: the bound of
     each column's curvature, loss and penalty together, is then 1/4. Columns that do not vary
@@ -38,11 +39,14 @@ def standardize(objective: Objective, stride: int = 1) -> bool:
     returned, where a column does not vary among them.
     """
     rows = objective.rows.subsample(stride) if stride > 1 else objective.rows
-    means = rows.column_means()
-    center = means if objective.fit_intercept else np.zeros_like(means)
-    ones = np.ones_like(means)
+    found = rows.first_look()
+    if found is None:
+        center, spread = _two_looks(rows)
+    else:
+        center, spread = found.shift + found.means, np.sqrt(found.variances)
+        if not objective.fit_intercept:
+            center, spread = np.zeros_like(center), np.hypot(center, spread)
     with np.errstate(over="ignore", invalid="ignore"):
-        spread = np.sqrt(rows.standardized(Columns(center, ones)).column_variances())
         usual = (spread > FINE * np.abs(center)) & (spread > SMALLEST) & (spread < LARGEST)
     if not usual.all():
         if stride > 1:
@@ -59,7 +63,18 @@ def standardize(objective: Objective, stride: int = 1) -> bool:
         inverse_scale = np.where(spread > 0.0, 1.0 / scales, 0.0)
     inverse_scale[~((spread < TOO_LARGE) & ((spread == 0.0) | (spread > TOO_SMALL)))] = np.nan
     objective.take_columns(Columns(center, inverse_scale))
+    if found is not None and stride == 1:
+        objective.design.known_products = found.known_products(center, inverse_scale)
     return True
+
+
+def _two_looks(rows: LabelledRows) -> tuple[Vector, Vector]:
+    """Return centres and standard deviations by a pass for each."""
+    means = rows.column_means()
+    center = means if rows.fit_intercept else np.zeros_like(means)
+    with np.errstate(over="ignore", invalid="ignore"):
+        around = rows.standardized(Columns(center, np.ones_like(means)))
+        return center, np.sqrt(around.column_variances())
 
 
 def _look_again(objective: Objective, columns: Indices, center: Vector, spread: Vector) -> None:

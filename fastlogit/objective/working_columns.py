@@ -13,7 +13,7 @@ import numpy as np
 from ..arrays import Indices, Matrix, Vector
 from ..design.base import readonly
 from ..kernels.column_descent import SomeColumns
-from ..kernels.working_columns import look_at_rows, predict, products, widen_gram
+from ..kernels.working_columns import look_at_rows, predict, products, room_of_gram, widen_gram
 from .objective import Objective
 
 __all__ = ["RowsThere", "WorkingColumns"]
@@ -56,7 +56,6 @@ class WorkingColumns:
         self._design, self._has_intercept = one.design, one.fit_intercept
         self._table = readonly(one.rows.table())
         self.indices = np.empty(0, dtype=np.int64)
-        self._packed = np.empty((0, one.design.shape[0]))
         self._weights: Vector | None = None
         self._hessian: Matrix | None = None
         self._n_known, self._gram, self._levels = 0, np.empty((0, 0)), np.empty(0)
@@ -68,50 +67,22 @@ class WorkingColumns:
     def add(self, columns: Indices) -> None:
         """Take more columns, which are not among these."""
         self.indices = np.append(self.indices, columns)
-        if self._design.density < 1.0:
-            self._columns, self._middles = self._design.some_columns(self.indices)
-            return
-        self._pack(columns)
-
-    def _pack(self, columns: Indices) -> None:
-        """Copy dense columns as they are standardised, one after the other."""
-        size, n_samples = len(self), self._design.shape[0]
-        if size > len(self._packed):
-            packed = np.empty((max(ROOM, int(GROWTH * size)), n_samples))
-            packed[: size - columns.size] = self._packed[: size - columns.size]
-            self._packed = packed
-        some, middles = self._design.some_columns(columns)
-        places, copies = some.begins // n_samples, some.data.reshape(-1, n_samples)
-        first, part = int(places[0]) if len(places) else 0, self._packed[size - columns.size : size]
-        in_turn = np.array_equal(places, np.arange(first, first + len(places)))
-        source = copies[first : first + len(places)] if in_turn else copies[places]
-        np.multiply(source, some.scale[:, None], out=part)
-        part -= middles[:, None]
-        begins = np.arange(size) * n_samples
-        self._columns = SomeColumns(
-            readonly(self._packed.reshape(-1)), some.rows, begins, begins + n_samples,
-            np.ones(size),
-        )  # fmt: skip
-        self._middles = np.zeros(size)
+        self._columns, self._middles = self._design.some_columns(self.indices)
 
     @property
     def n_values(self) -> int:
         """How many values the columns have."""
         return int((self._columns.ends - self._columns.begins).sum())
 
-    @property
-    def columns(self) -> SomeColumns:
-        """The columns, for kernels."""
-        return self._columns
+    def some(self, places: Indices) -> tuple[SomeColumns, Vector]:
+        """Return the columns at some places of `indices`, and what centring takes off each."""
+        own = self._columns
+        begins, ends, scale = (part[places] for part in (own.begins, own.ends, own.scale))
+        return SomeColumns(own.data, own.rows, begins, ends, scale), self._middles[places]
 
-    @property
-    def middles(self) -> Vector:
-        """What centring takes off each of `columns`."""
-        return self._middles
-
-    def measures(self, weights: Vector) -> tuple[Vector, Vector]:
-        """Return sums of the values of `columns`, and of squares, each row times its weight."""
-        return self._design.measures_of(self._columns, readonly(weights))
+    def measures_of(self, some: SomeColumns, weights: Vector) -> tuple[Vector, Vector]:
+        """Return sums of the values of columns, and of squares, each row times its weight."""
+        return self._design.measures_of(some, readonly(weights))
 
     def predictions(self, theta: Vector) -> Vector:
         """Return the raw predictions of parameters, the intercept last, without offset."""
@@ -127,8 +98,12 @@ class WorkingColumns:
 
     def slopes(self, vector: Vector) -> Vector:
         """Return X' v of numbers of the rows, and their sum where there is an intercept."""
-        found, level = np.empty(len(self) + 1), float(vector.sum())
-        products.serial(self._columns, self._middles, vector, level, found[:-1])
+        return self.slopes_of(self._columns, self._middles, vector)
+
+    def slopes_of(self, some: SomeColumns, middles: Vector, vector: Vector) -> Vector:
+        """Return the same of some columns."""
+        found, level = np.empty(middles.size + 1), float(vector.sum())
+        products.serial(some, middles, vector, level, found[:-1])
         found[-1] = level if self._has_intercept else 0.0
         return found
 
@@ -168,7 +143,7 @@ class WorkingColumns:
             gram, levels = np.empty((room, room)), np.empty(room)
             gram[known, known], levels[known] = self._gram[known, known], self._levels[known]
             self._gram, self._levels = gram, levels
-        room_of_rows = np.empty(8 + 4 * self._weights.size)
+        room_of_rows = np.empty(room_of_gram(self._weights.size))
         widen_gram.serial(
             self._columns, self._middles, self._weights, self._n_known, room_of_rows,
             self._levels, self._gram,

@@ -31,10 +31,13 @@ STAGES, STEPS, MOST_HALVINGS = 12, 3, 6
 # Sweeps of coordinate descent, which end when the last one's squared steps are this share of all;
 # steps go on while one lowers the cost by more than SLOW of what the first of the stage did.
 SWEEPS, ROUGH, SLOW = 20, 0.05, 0.1
-# The same where all columns are in that should be.
-LAST_STEPS, LAST_SWEEPS, LAST_SLOW = 4, 40, 0.01
+# The same where all columns are in that should be: steps go on while one lowers the cost by more
+# than CLOSE of it. That is near enough for exact steps, also where few columns come in last.
+LAST_STEPS, LAST_SWEEPS, CLOSE = 8, 10, 1e-3
 # Columns whose slopes come that near to L1, as a share of it, come in where all do that exceed it.
 NEXT = 0.05
+# Columns whose slopes at a step were no more than this share of L1 rest in the stage's next ones.
+REST = 0.5
 # Columns that are in, at the most.
 MOST_WORKING = 4_000
 
@@ -69,10 +72,10 @@ def growing(one: Objective, theta: Vector, known: KnownSlopes) -> Iterator[Stage
     for number in range(STAGES):
         known.take(grown.rows.residual)
         slopes, _ = known.bounds(grown.rows.residual)
-        more, is_all, is_few = grown.beyond(slopes)
-        is_near = is_few and number == 0
+        more, is_all, is_few = grown.beyond(slopes, known)
+        is_near = is_few and (number == 0 or (grown.is_close and grown.share_of(more) <= FEW))
         yield grown.stage(slopes, is_near)
-        if is_near or not grown.is_cheap(more):
+        if is_near or not grown.is_cheap(more.size):
             return
         grown.add(more)
         grown.go_on(is_all)
@@ -92,6 +95,7 @@ class _Grown:
         self._working = WorkingColumns(one, np.flatnonzero(needed))
         self._theta = theta[np.append(self._working.indices, theta.size - 1)]
         self.rows, self._cost = self._look(self._theta)
+        self.is_close = False
 
     def _look(self, theta: Vector) -> tuple[RowsThere, float]:
         """Return what rows say of a point, and its cost."""
@@ -105,20 +109,29 @@ class _Grown:
         inside[self._working.indices] = True
         return inside
 
-    def beyond(self, slopes: Vector) -> tuple[Indices, bool, bool]:
+    def beyond(self, slopes: Vector, known: KnownSlopes) -> tuple[Indices, bool, bool]:
         """Return columns that should come in; say if they are all that should, and next to none."""
         excess, outside = np.abs(slopes) - self._l1, self._varies & ~self._inside()
-        found = np.flatnonzero(outside & (excess > 0.0))
+        near = known.distinct(
+            np.flatnonzero(outside & (excess > -NEXT * self._l1)), self._working.indices
+        )
+        found = near[excess[near] > 0.0]
         n_needed = int(np.count_nonzero(self._theta[:-1]))
         most = max(LEAST, int(ROOTS * np.sqrt(excess.size)), int(GROWTH * n_needed))
+        while most > LEAST and not self.is_cheap(most):
+            most //= 2
         if found.size > most:
-            return found[np.argpartition(-excess[found], most)[:most]], False, False
-        near = np.flatnonzero(outside & (excess > -NEXT * self._l1))
+            return np.sort(found[np.argpartition(-excess[found], most)[:most]]), False, False
+        near = near if self.is_cheap(near.size) else found
         return near, True, found.size <= FEW * n_needed
 
-    def is_cheap(self, more: Indices) -> bool:
+    def share_of(self, more: Indices) -> float:
+        """Return how many columns these are to one with a coefficient."""
+        return more.size / max(1, int(np.count_nonzero(self._theta[:-1])))
+
+    def is_cheap(self, count: int) -> bool:
         """Say whether so many more columns may come in."""
-        size = len(self._working) + more.size
+        size = len(self._working) + count
         return size <= MOST_WORKING and self._one.design.gives_columns(size)
 
     def add(self, more: Indices) -> None:
@@ -128,36 +141,47 @@ class _Grown:
 
     def go_on(self, is_all: bool) -> None:
         """Take rough Newton steps over the columns that are in, less so if all are that should."""
-        first = 0.0
+        first, self._moving = 0.0, np.arange(len(self._working))
         for step in range(LAST_STEPS if is_all else STEPS):
             before = self._cost
             if not self._step(LAST_SWEEPS if is_all else SWEEPS):
                 return
-            first = max(first, before - self._cost)
-            if step > 0 and before - self._cost <= (LAST_SLOW if is_all else SLOW) * first:
+            fall = before - self._cost
+            first, self.is_close = max(first, fall), fall <= CLOSE * abs(self._cost)
+            if self.is_close if is_all else step > 0 and fall <= SLOW * first:
                 return
 
     def _step(self, n_sweeps: int) -> bool:
-        working, own = self._working, self._working.indices
-        strengths = self._l1[own], self._l2[own]
-        gradient = working.slopes(self.rows.residual)
-        gradient[:-1] += strengths[1] * self._theta[:-1]
+        working, rows, moving = self._working, self.rows, self._moving
+        own = working.indices[moving]
+        strengths, theta = (self._l1[own], self._l2[own]), self._own(self._theta)
+        some, middles = working.some(moving)
+        gradient = working.slopes_of(some, middles, rows.residual)
+        gradient[:-1] += strengths[1] * theta[:-1]
         model = SomeModel(
-            working.columns, working.middles, working.measures(self.rows.curvature),
-            self.rows.curvature, strengths, self._one.fit_intercept,
+            some, middles, working.measures_of(some, rows.curvature), rows.curvature, strengths,
+            self._one.fit_intercept,
         )  # fmt: skip
-        found = descend_some(model, self._theta, gradient, (n_sweeps, ROUGH))
+        found = descend_some(model, theta, gradient, (n_sweeps, ROUGH))
         if not (np.isfinite(found.target).all() and found.promised < 0.0):
             return False
+        target = np.zeros(len(working) + 1)
+        target[moving], target[-1] = found.target[:-1], found.target[-1]
+        is_near = (np.abs(gradient[:-1]) > REST * strengths[0]) | (found.target[:-1] != 0.0)
+        self._moving = moving[is_near | (theta[:-1] != 0.0)]
         size = 1.0
         for _ in range(MOST_HALVINGS):
-            theta = self._theta + size * (found.target - self._theta)
+            theta = self._theta + size * (target - self._theta)
             rows, cost = self._look(theta)
             if self._cost - cost >= -DECREASE * size * found.promised:
                 self._theta, self.rows, self._cost = theta, rows, cost
                 return True
             size *= 0.5
         return False
+
+    def _own(self, theta: Vector) -> Vector:
+        """Return those of the columns that move, and of the intercept."""
+        return np.append(theta[self._moving], theta[-1])
 
     def stage(self, slopes: Vector, is_last: bool) -> Stage:
         """Return the point as all columns see it."""

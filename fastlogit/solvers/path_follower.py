@@ -127,7 +127,14 @@ class PathFollower:
             if stage.is_last:
                 self._slopes = stage.slopes
                 near = np.abs(stage.slopes) > (1.0 - NEXT) * self._l1
-                self._choose(self._varies & ((stage.theta[:-1] != 0.0) | near))
+                needed = self._varies & (stage.theta[:-1] != 0.0)
+                self._choose(needed | self._distinct(self._varies & near & ~needed, needed))
+
+    def _distinct(self, more: Mask, beside: Mask) -> Mask:
+        """Return which columns look like none of the others, nor of some beside them."""
+        found = np.zeros_like(more)
+        found[self._known.distinct(np.flatnonzero(more), np.flatnonzero(beside))] = True
+        return found
 
     def _take(self, one: Objective) -> None:
         assert one.l1 is not None
@@ -211,7 +218,8 @@ class PathFollower:
             self._slopes, _ = self._known.bounds(residual)
         outside, sizes = self._varies & ~self._inside, np.abs(self._slopes)
         if (sizes > self._l1)[outside].any():
-            more = outside & (sizes > (1.0 - NEXT) * self._l1)
+            near = outside & (sizes > (1.0 - NEXT) * self._l1)
+            more = self._distinct(near, self._inside)
             size = int(needed.sum()) + int(more.sum())
             if len(self._working) > MOST_SPARE * (1 + size):
                 fine = self._choose(needed | more)

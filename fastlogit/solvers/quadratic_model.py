@@ -23,6 +23,8 @@ SWEEPS, ROUNDS = 20, 200
 # Coefficients that come to 0 one after the other, a linear system each, and up to how many that are
 # not 0: of more coordinate descent, which takes as long as a sweep, finds them sooner.
 CORNERS, SMALL_FACE = 20, 100
+# Of more so many at the most stay at the corners that a linear system would carry them past.
+MOST_HELD = 32
 # Of few coefficients so many linear systems that settle nothing: a matrix of one row's curvature.
 FAILURES = 20
 # Above so many no system is solved: a factor takes seconds, as long as hundreds of sweeps.
@@ -146,6 +148,8 @@ class QuadraticModel:
             least = slopes[used] + own.l1 * np.sign(coef[used])
             step = self._face.step(least, coef[used])
             low, high = own.ends(coef[used])
+            if used.size > SMALL_FACE:
+                step = self._face.held(low, high, coef[used], step)
             change, there = _up_to_corners(low, high, coef[used], step)
             if not self._face.lowers(least, change):
                 change, there = self._face.level_step(least, low, high, coef[used])
@@ -154,8 +158,7 @@ class QuadraticModel:
             ends = np.where(change < 0.0, low, high)
             coef[used] = np.clip(coef[used] + change, own.lower, own.upper)
             coef[used[there]] = ends[there]
-            # Not by BLAS, whose sums depend on the number of threads.
-            slopes += np.einsum("ij,i->j", self.matrix[used], change)
+            slopes += self._face.slopes_of(change)
             if np.array_equal(change, step):
                 break
             if used.size > SMALL_FACE:
@@ -182,15 +185,51 @@ class Face:
     """The quadratic function of some coefficients, with a factor of its Hessian."""
 
     def __init__(self, matrix: Matrix, used: Indices) -> None:
-        self.used, self._matrix = used, matrix[np.ix_(used, used)]
-        self._factor = Factor(self._matrix, DEPENDENT)
+        self.used, self._matrix = used, matrix
+        own = matrix[np.ix_(used, used)]
+        self._factor = Factor(own, DEPENDENT, lower_out=own)
+
+    def slopes_of(self, change: Vector) -> Vector:
+        """Return by how much the slopes of all coefficients change along with these.
+
+        Not by BLAS, whose sums depend on the number of threads.
+        """
+        every = np.zeros(len(self._matrix))
+        every[self.used] = change
+        return np.einsum("ij,j->i", self._matrix, every)
 
     def step(self, least: Vector, coef: Vector) -> Vector:
         """Return the step to where slopes `least` vanish; dependent columns go to 0."""
         if not self._factor.dependent.any():
             return self._factor.solve(-least[None])[0]
-        right = np.einsum("ij,j->i", self._matrix, coef) - least
+        right = self.slopes_of(coef)[self.used] - least
         return self._factor.solve(right[None])[0] - coef
+
+    def held(self, low: Vector, high: Vector, coef: Vector, step: Vector) -> Vector:
+        """Return the step to where slopes vanish but of those that would pass a corner.
+
+        These end there, so that no new factor is needed; the step as given where they are many.
+        """
+        there, ends, found = np.zeros(coef.size, dtype=bool), coef.copy(), step
+        while not self._factor.dependent.any():
+            passes = ~there & ((coef + found <= low) | (coef + found >= high))
+            if not passes.any():
+                return found
+            there |= passes
+            ends[passes] = np.where(found < 0.0, low, high)[passes]
+            which = np.flatnonzero(there)
+            if which.size > MOST_HELD:
+                break
+            sides = np.zeros((which.size, coef.size))
+            sides[np.arange(which.size), which] = 1.0
+            pulls = self._factor.solve(sides)
+            try:
+                shares = np.linalg.solve(pulls[:, which], (ends - coef - step)[which])
+            except np.linalg.LinAlgError:
+                break
+            found = step + np.einsum("i,ij->j", shares, pulls)
+            found[which] = (ends - coef)[which]
+        return step
 
     def level_step(
         self, least: Vector, low: Vector, high: Vector, coef: Vector
@@ -203,7 +242,7 @@ class Face:
         if not self._factor.dependent.any():
             return none
         column = int(np.argmax(self._factor.dependent))
-        way = -self._factor.solve(self._matrix[column][None])[0]
+        way = -self._factor.solve(self._matrix[self.used[column], self.used][None])[0]
         way[column] += 1.0
         way *= -np.sign(way @ least)
         ends = np.where(way < 0.0, low, high)
@@ -219,7 +258,7 @@ class Face:
     def lowers(self, least: Vector, change: Vector) -> bool:
         """Say whether the function falls by a change, up to rounding errors."""
         with np.errstate(over="ignore", invalid="ignore"):
-            curved = change @ np.einsum("ij,j->i", self._matrix, change)
+            curved = change @ self.slopes_of(change)[self.used]
             return bool(least @ change + 0.5 * curved <= WITHIN * (np.abs(least) @ np.abs(change)))
 
 
