@@ -143,9 +143,11 @@ def descend_some(
 
     def curved(change: Vector, level: float) -> float:
         """Return twice what a change adds to the model beside its slope."""
-        of_rows = state + level * weights
-        squared = np.divide(np.square(of_rows), weights, out=of_rows, where=weights > 0.0)
-        return float(squared.sum() + (l2 * np.square(change)).sum())
+        of_rows = level * weights
+        of_rows += state
+        np.square(of_rows, out=of_rows)
+        np.divide(of_rows, weights, out=of_rows, where=weights > 0.0)
+        return float(of_rows.sum() + (l2 * np.square(change)).sum())
 
     def value() -> float:
         """Return what the model has at the coefficients, of their own minimum of the intercept."""
@@ -178,8 +180,8 @@ def _sweep_ahead(
 
     Returns the sweeps, the last one's `along`, and the sum of squared steps with those before.
     """
-    n_sweeps = 0
-    history = [(coef.copy(), state.copy())]
+    n_sweeps, before = 0, coef.copy()
+    history: list[tuple[Vector, Vector]] = []
     while True:
         wanted = min(BLOCK, ends[0] - n_sweeps)
         done, along, moved, sums = sweep(wanted, sums)
@@ -187,16 +189,16 @@ def _sweep_ahead(
         if done < BLOCK or moved <= ends[1] * sums or n_sweeps >= ends[0]:
             return n_sweeps, along, sums
         history.append((coef.copy(), state.copy()))
-        if len(history) > BLOCKS:
-            shares = _extrapolation(np.array([each for each, _ in history]))
-            before = value()
+        if len(history) == BLOCKS:
+            shares = _extrapolation(np.array([before, *(each for each, _ in history)]))
+            lowest = value()
             for place, now in enumerate((coef, state)):
-                now[:] = sum(
-                    share * each[place] for share, each in zip(shares, history[1:], strict=True)
-                )
-            if not value() < before:
+                now[:] = 0.0
+                for share, each in zip(shares, history, strict=True):
+                    now += share * each[place]
+            if not value() < lowest:
                 coef[:], state[:] = history[-1]
-            history = [(coef.copy(), state.copy())]
+            before, history = coef.copy(), []
 
 
 def _extrapolation(points: Matrix) -> Vector:

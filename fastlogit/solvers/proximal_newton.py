@@ -29,7 +29,7 @@ from .proximal_model import ROUNDING, SHORT, Place, ProximalModel
 from .proximal_softmax import SoftmaxModel
 from .quadratic_model import Corners, QuadraticModel
 from .stopping import StoppingRule
-from .trace import Point, Reason, Trace
+from .trace import Point, Reason, Trace, of_models
 
 __all__ = ["ABILITIES", "proximal_newton"]
 
@@ -100,9 +100,9 @@ def proximal_newton(
             active = np.flatnonzero(~resting)
             lacks = np.array([models[k].look(point, int(k)) for k in active])
             _tell(rule, models, active)
-            rule.look(
-                active, point.theta[active], point.cost[active], point.gradient[active], lacks
-            )
+            theta, gradient = of_models(point.theta, active), of_models(point.gradient, active)
+            rule.look(active, theta, point.cost[active], gradient, lacks)
+            del theta, gradient
             trace.prove(rule.bound)
             resting |= rule.met | rule.hidden
             resting[[k for k in active if models[k].waits_in_vain(float(point.cost[k]))]] = True
@@ -143,9 +143,10 @@ def _tell(rule: StoppingRule, models: list[Model | SoftmaxModel], active: Indice
 def _advance(
     models: list[Model | SoftmaxModel], moving: Indices, point: Point, tol: float
 ) -> Point:
+    found = [models[k].advance(tol * abs(float(point.cost[k]))) for k in moving]
     theta, cost, gradient = point.theta.copy(), point.cost.copy(), point.gradient.copy()
-    for k in moving:
-        theta[k], cost[k], gradient[k] = models[k].advance(tol * abs(float(cost[k])))
+    for k, (of_theta, of_cost, slopes) in zip(moving, found, strict=True):
+        theta[k], cost[k], gradient[k] = of_theta, of_cost, slopes
     return Point(theta, cost, gradient)
 
 
@@ -346,6 +347,7 @@ class Model(ProximalModel):
     def _step_over_columns(self, found: Descent) -> tuple[Vector, float, Vector]:
         """Go to where coordinate descent has led, or some of the way."""
         here, self._descent = self._here, None
+        del self._here  # a vector of the rows, while others are made
         slack, size = ROUNDING * abs(here.cost), 1.0
         while size >= SHORT:
             theta = here.point + size * (found.target - here.point)
