@@ -106,6 +106,17 @@ def test_centring_by_algebra_says_what_it_loses() -> None:
     assert DenseDesign(X).standardized(centred.columns).rounding == 1.0
 
 
+def test_sums_are_as_long_as_the_longest_row() -> None:
+    """And as what centring takes off, by parts of the columns; never longer than dense ones."""
+    X = np.zeros((30, 6_400))
+    X[:, :5] = 1.0
+    X[7, :90] = 1.0
+    assert design_of(X).longest_sum == 90 + 100
+    assert DenseDesign(X).longest_sum == 800
+    X[7] = 1.0
+    assert design_of(X).longest_sum == 800
+
+
 def test_the_largest_row_is_no_smaller_than_it_is() -> None:
     X = few_values(300, 10)
     X[:, 3] = 1e4 + np.random.default_rng(0).normal(size=300)
