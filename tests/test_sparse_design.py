@@ -175,14 +175,16 @@ def test_strips_take_a_small_part_of_the_memory_of_X() -> None:
     assert pairs.strips.size <= room.strips.size
 
 
-def test_variances_in_fewer_chunks_have_the_bits_of_any_number_of_threads() -> None:
+@pytest.mark.parametrize("weighted", [True, False])
+def test_variances_in_fewer_chunks_have_the_bits_of_any_number_of_threads(weighted) -> None:
     X = scipy.sparse.random_array((20_000, 3_000), density=0.015, rng=1, format="csr")
-    weights = np.random.default_rng(0).uniform(size=20_000)
+    rows = np.random.default_rng(0).uniform(size=20_000) if weighted else np.ones(20_000)
+    weights = rows if weighted else np.empty(0)
     found = [
         SparseDesign(compressed_rows(X), n_threads=n_threads).column_variances(
-            weights, float(weights.sum())
+            weights, float(rows.sum())
         )
-        for n_threads in (1, None)
+        for n_threads in (1, 2)
     ]
     np.testing.assert_array_equal(*found)
-    np.testing.assert_allclose(found[0], X.power(2).T @ weights / weights.sum(), rtol=1e-12)
+    np.testing.assert_allclose(found[0], X.power(2).T @ rows / rows.sum(), rtol=1e-12)
