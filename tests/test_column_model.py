@@ -83,6 +83,28 @@ def test_many_sweeps_are_extrapolated(rng, monkeypatch) -> None:
     assert found.lack == pytest.approx(plain.lack, rel=1e-9)
 
 
+def test_sweeps_go_on_from_where_they_were(rng) -> None:
+    X, y, _, _, _ = problem(80, 9)
+    objective = objective_over(X, y, 0.02, 0.0, True, None, True)
+    theta, curvature = np.zeros(10), objective.rows.empty_curvature()
+    gradient = objective.at(theta[None], curvature).gradient[0]
+    given, columns, fine = (objective, theta, gradient, curvature), np.arange(9), (5_000, 1e-26)
+    rough = descend_model(*given, columns, (1, 0.0))
+    lacks: list[float] = []
+
+    def go_on(lack: float) -> tuple[int, float] | None:
+        lacks.append(lack)
+        return fine
+
+    found = descend_model(*given, columns, (1, 0.0), go_on)
+    assert lacks == [rough.lack]
+    assert found.n_sweeps > 1
+    np.testing.assert_allclose(found.target, descend_model(*given, columns, fine).target, atol=1e-9)
+    kept = descend_model(*given, columns, (1, 0.0), lambda lack: None)
+    np.testing.assert_array_equal(kept.target, rough.target)
+    assert kept.n_sweeps == 1
+
+
 def test_what_does_not_move_is_not_extrapolated() -> None:
     shares = column_model._extrapolation(np.ones((5, 3)))
     np.testing.assert_allclose(shares, 0.25)

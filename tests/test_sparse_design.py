@@ -106,6 +106,17 @@ def test_centring_by_algebra_says_what_it_loses() -> None:
     assert DenseDesign(X).standardized(centred.columns).rounding == 1.0
 
 
+def test_sums_are_as_long_as_the_longest_row() -> None:
+    """And as what centring takes off, by parts of the columns; never longer than dense ones."""
+    X = np.zeros((30, 6_400))
+    X[:, :5] = 1.0
+    X[7, :90] = 1.0
+    assert design_of(X).longest_sum == 90 + 100
+    assert DenseDesign(X).longest_sum == 800
+    X[7] = 1.0
+    assert design_of(X).longest_sum == 800
+
+
 def test_the_largest_row_is_no_smaller_than_it_is() -> None:
     X = few_values(300, 10)
     X[:, 3] = 1e4 + np.random.default_rng(0).normal(size=300)
@@ -164,14 +175,16 @@ def test_strips_take_a_small_part_of_the_memory_of_X() -> None:
     assert pairs.strips.size <= room.strips.size
 
 
-def test_variances_in_fewer_chunks_have_the_bits_of_any_number_of_threads() -> None:
+@pytest.mark.parametrize("weighted", [True, False])
+def test_variances_in_fewer_chunks_have_the_bits_of_any_number_of_threads(weighted) -> None:
     X = scipy.sparse.random_array((20_000, 3_000), density=0.015, rng=1, format="csr")
-    weights = np.random.default_rng(0).uniform(size=20_000)
+    rows = np.random.default_rng(0).uniform(size=20_000) if weighted else np.ones(20_000)
+    weights = rows if weighted else np.empty(0)
     found = [
         SparseDesign(compressed_rows(X), n_threads=n_threads).column_variances(
-            weights, float(weights.sum())
+            weights, float(rows.sum())
         )
-        for n_threads in (1, None)
+        for n_threads in (1, 2)
     ]
     np.testing.assert_array_equal(*found)
-    np.testing.assert_allclose(found[0], X.power(2).T @ weights / weights.sum(), rtol=1e-12)
+    np.testing.assert_allclose(found[0], X.power(2).T @ rows / rows.sum(), rtol=1e-12)

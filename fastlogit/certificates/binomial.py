@@ -123,10 +123,10 @@ class Rounding:
     """
 
     def __init__(self, objective: Objective) -> None:
-        n_samples, n_features = objective.design.shape
+        n_samples = objective.design.shape[0]
         size = EPS * objective.design.rounding
         self._sums = size * errors_of_sums(n_samples)
-        self._raw = size * (RAW_ERRORS + float(np.sqrt(n_features / 8.0)))
+        self._raw = size * (RAW_ERRORS + float(np.sqrt(objective.design.longest_sum)))
         self._offset = objective.rows.largest_offset()
         self._loss = objective.loss
         # Of a fractional response the residuals and curvatures of its rows as of their codes, and

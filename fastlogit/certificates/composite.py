@@ -292,13 +292,17 @@ class CompositeCertificate(ByFaces):
         by which rounding errors are judged.
         """
         one = self.objective.only(np.array([model]))
-        least = one.least_slopes(theta[None], gradient[None])[0]
-        gain = self._smooth.bound(model, theta, least, wanted, cost=cost)
         there = Place(theta, gradient, cost)
+        gain = self._by_smooth(model, one, there, wanted)
         gain = min(gain, self._by_step(model, one, there))
         if gain <= wanted or at_once or self._waits_for_step(model, gain, wanted):
             return gain
         return min(gain, self._by_face(model, one, there, wanted))
+
+    def _by_smooth(self, model: int, one: Objective, there: Place, wanted: float) -> float:
+        """Return what the bound of a smooth cost says of the least slopes."""
+        least = one.least_slopes(there.theta[None], there.gradient[None])[0]
+        return self._smooth.bound(model, there.theta, least, wanted, cost=there.cost)
 
     def _by_step(self, model: int, one: Objective, there: Place) -> float:
         """Return the duality gap to which a known step leads; infinite without one from there."""

@@ -72,20 +72,27 @@ def _gap(
     weight = float(one.rows.total_weight[0])
     mean, tau = float(curvature.totals()[0]) / weight, float(raw.largest(curvature)[0])
     spread = float(np.sqrt(raw.squares(curvature)[0] / weight))
+    del raw  # rows and columns may be many: no more vectors of them at a time than it takes
     # The slopes of the tangents, and how far rounding errors may move these.
     moved = one.loss_product(curvature, known.step[None])[0]
-    slopes = there.gradient[:-1] - l2 * coef + moved[:-1]
+    slopes = there.gradient[:-1] + moved[:-1]
+    slopes -= l2 * coef
+    level = float(there.gradient[-1] + moved[-1])
+    del moved
     error = rounding.of_sums(there.cost) + 0.5 * rounding.of_rows(there.theta, there.cost)
     error += rounding.of_product(spread)
     if one.fit_intercept:
         # All rows move a little more, in proportion to their curvatures: its own slope is 0 then.
-        level = (abs(float(there.gradient[-1] + moved[-1])) + error) / mean
+        level = (abs(level) + error) / mean
         tau, spread = tau + level, spread + level * math.sqrt(mean)
         error += 0.5 * level * math.sqrt(mean)
-    errors = error * np.maximum(size, 1.0) + 4.0 * EPS * np.abs(l2 * coef)
-    slopes, errors = slopes[varies], np.broadcast_to(errors, coef.shape)[varies]
     rows = Tangents(there.cost, tau, spread)
-    return gap_of_dual(rows, coef[varies], slopes, errors, l1[varies], l2[varies])
+    errors = error * np.maximum(size, 1.0) + 4.0 * EPS * np.abs(l2 * coef)
+    errors = np.where(varies, errors, 0.0)
+    slopes[~varies] = 0.0  # and so they lack nothing
+    if coef[~varies].any():
+        coef = np.where(varies, coef, 0.0)
+    return gap_of_dual(rows, coef, slopes, errors, l1, l2)
 
 
 class Tangents(NamedTuple):
@@ -114,14 +121,19 @@ def gap_of_dual(
     """
     if not rows.largest < 1.0:
         return math.inf
-    sizes = np.abs(slopes) + errors
+    sizes = np.abs(slopes)
+    sizes += errors
     bound = (l2 == 0.0) & (sizes > l1)
-    share = float(np.divide(l1, sizes, out=np.ones_like(l1), where=bound).min(initial=1.0))
+    share = float((l1[bound] / sizes[bound]).min(initial=1.0))
+    del sizes
     if share < 1.0:
         share *= 1.0 - 4.0 * EPS
     own = share * 0.5 * rows.spread * rows.spread / (1.0 - rows.largest)
     own += (1.0 - share) * rows.cost
-    return ROUNDED * (own + gap_of_columns(coef, share * slopes, errors, l1, l2))
+    # Others lack nothing.
+    some = (coef != 0.0) | (l2 > 0.0)
+    of_some = coef[some], share * slopes[some], errors[some], l1[some], l2[some]
+    return ROUNDED * (own + gap_of_columns(*of_some))
 
 
 def gap_of_columns(coef: Vector, slopes: Vector, errors: Vector, l1: Vector, l2: Vector) -> float:

@@ -28,6 +28,7 @@ from ..clock import Clock
 from ..kernels.column_descent import SomeColumns, measure_columns
 from ..kernels.descent import RUNNING, DescentState, Penalty, state_at
 from ..kernels.passes import LINEAR, SPREAD, SQUARED, Targets
+from ..kernels.simd import LANES
 from ..kernels.stepping import step_only
 from .first_look import FirstLook
 
@@ -360,6 +361,14 @@ class Design(ABC):
     def rounding(self) -> float:
         """How much larger than standardised values the numbers are that passes add up."""
         return 1.0
+
+    @property
+    def longest_sum(self) -> float:
+        """How many products of a row's raw prediction are added one after the other, at the most.
+
+        Sums are made of eight lanes.
+        """
+        return self.shape[1] / LANES
 
     # ---- what follows
 

@@ -103,6 +103,11 @@ class _Rows:
         self._kept.append(room.numbers)
 
     @cached_property
+    def longest(self) -> int:
+        """Values of the row that has the most."""
+        return int((self.given.ends - self.given.begins).max())
+
+    @cached_property
     def ones(self) -> Vector:
         """A 1 for each row."""
         return readonly(np.ones(self.given.shape[0]))
@@ -349,6 +354,14 @@ class SparseDesign(ScatteredDesign):
     def density(self) -> float:
         """Share of the values that are stored."""
         return self._all.given.n_values / (self.shape[0] * self.shape[1])
+
+    @property
+    def longest_sum(self) -> float:
+        """How many products of a row's raw prediction are added one after the other, at the most.
+
+        Those of the longest row, and of a part of the columns what centring takes off.
+        """
+        return min(super().longest_sum, self._all.longest + self.shape[1] / PARTS)
 
     def pass_ns(self, n_models: int) -> float:
         """Return roughly how many nanoseconds a pass takes in one thread."""

@@ -297,7 +297,9 @@ def sum_columns(rows: Any, start: int, stop: int, weights: Any, center: Any, sum
         for place in range(np.uint64(rows.begins[row]), np.uint64(rows.ends[row])):
             column = np.uint64(indices[place])
             far, at = data[place] - center[column], _TWO * column
-            sums_out[at] += weight * (far * far)
+            # In this order: of weight 1 the twins, of which the compiler makes one a loop without
+            # weights, would else round once or twice.
+            sums_out[at] += (weight * far) * far
             sums_out[at + _ONE] += weight
 
 

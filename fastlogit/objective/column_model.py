@@ -9,7 +9,7 @@ Anderson acceleration of coordinate descent).
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 import numpy as np
 
@@ -21,6 +21,8 @@ from .row_state import RowCurvature
 
 __all__ = ["Descent", "SomeModel", "descend_model", "descend_some"]
 
+# Takes the fall of the model; returns ends of more sweeps, or None.
+GoOn: TypeAlias = Callable[[float], tuple[int, float] | None]
 
 # Nanoseconds of a value in a sweep, and how many sweeps there are most often.
 SWEEP_NS, USUAL = 2.0, 5
@@ -54,7 +56,7 @@ class Descent(NamedTuple):
 
 def descend_model(
     objective: Objective, theta: Vector, gradient: Vector, curvature: RowCurvature,
-    columns: Indices, ends: tuple[int, float],
+    columns: Indices, ends: tuple[int, float], go_on: GoOn | None = None,
 ) -> Descent:  # fmt: skip
     """Minimise the model of second order of one model's cost over some columns, and the intercept.
 
@@ -70,7 +72,8 @@ def descend_model(
     ends : (int, float)
         How many sweeps there are at the most; and the share of all sweeps' squared steps below
         which one over all columns is the last.
-
+    go_on : callable, optional
+        Takes the fall of the model found so; returns such ends of more sweeps, or None.
     """
     assert objective.l1 is not None
     design, total_weight = objective.design, float(objective.rows.total_weight[0])
@@ -83,7 +86,7 @@ def descend_model(
         (objective.l1.strengths[0, columns], objective.penalty.diagonal()[0, columns]),
         objective.fit_intercept,
     )  # fmt: skip
-    found = descend_some(model, theta[own], gradient[own], ends)
+    found = descend_some(model, theta[own], gradient[own], ends, go_on)
     target = theta.copy()
     target[own] = found.target
     return found._replace(target=target)
@@ -115,8 +118,9 @@ class SomeModel(NamedTuple):
 
 
 def descend_some(
-    model: SomeModel, theta: Vector, gradient: Vector, ends: tuple[int, float]
-) -> Descent:
+    model: SomeModel, theta: Vector, gradient: Vector, ends: tuple[int, float],
+    go_on: GoOn | None = None,
+) -> Descent:  # fmt: skip
     """Do the same over columns that are at hand; parameters and gradient are those of them alone.
 
     The intercept's come last.
@@ -129,60 +133,72 @@ def descend_some(
     start = theta[:-1].copy()
     coef, state = start.copy(), np.zeros(weights.size)
 
+    share = ends[1]
+
     def sweep(n_sweeps: int, sums: float) -> tuple[int, float, float, float]:
         return descend_columns.serial(
             some, (levels, squares), weights, (l1, l2), slopes, (last, total),
-            (n_sweeps, ends[1], sums), start, coef, state,
+            (n_sweeps, share, sums), start, coef, state,
         )  # fmt: skip
+
+    def curved(change: Vector, level: float) -> float:
+        """Return twice what a change adds to the model beside its slope."""
+        of_rows = level * weights
+        of_rows += state
+        np.square(of_rows, out=of_rows)
+        np.divide(of_rows, weights, out=of_rows, where=weights > 0.0)
+        return float(of_rows.sum() + (l2 * np.square(change)).sum())
 
     def value() -> float:
         """Return what the model has at the coefficients, of their own minimum of the intercept."""
         change = coef - start
         level = (-last - float((levels * change).sum())) / total if total > 0.0 else 0.0
-        of_rows = state + level * weights
-        squared = np.divide(np.square(of_rows), weights, out=of_rows, where=weights > 0.0)
-        curved = float(squared.sum() + (l2 * np.square(change)).sum())
-        return float((slopes * change + l1 * np.abs(coef)).sum()) + last * level + 0.5 * curved
+        sloped = float((slopes * change + l1 * np.abs(coef)).sum()) + last * level
+        return sloped + 0.5 * curved(change, level)
 
-    n_sweeps, along = _sweep_ahead(sweep, value, coef, state, ends)
-    change = coef - start
-    level = (-last - along) / total if total > 0.0 else 0.0
-    target = np.append(coef, theta[-1] + level + float((middles * change).sum()))
-    promised = float(gradient[:-1] @ change + gradient[-1] * (target[-1] - theta[-1]))
-    promised += float(l1 @ (np.abs(coef) - np.abs(start)))
-    state += level * weights
-    squared = np.divide(np.square(state), weights, out=state, where=weights > 0.0)
-    curved = float(squared.sum() + (l2 * np.square(change)).sum())
-    return Descent(target, promised, max(0.0, -promised - 0.5 * curved), n_sweeps)
+    n_sweeps, sums = 0, 0.0
+    while True:
+        done, along, sums = _sweep_ahead(sweep, value, coef, state, ends, sums)
+        n_sweeps += done
+        change = coef - start
+        level = (-last - along) / total if total > 0.0 else 0.0
+        target = np.append(coef, theta[-1] + level + float((middles * change).sum()))
+        promised = float(gradient[:-1] @ change + gradient[-1] * (target[-1] - theta[-1]))
+        promised += float(l1 @ (np.abs(coef) - np.abs(start)))
+        lack = max(0.0, -promised - 0.5 * curved(change, level))
+        more = go_on(lack) if go_on is not None else None
+        if more is None:
+            return Descent(target, promised, lack, n_sweeps)
+        ends, share, go_on = more, more[1], None
 
 
 def _sweep_ahead(
     sweep: Callable[[int, float], tuple[int, float, float, float]], value: Callable[[], float],
-    coef: Vector, state: Vector, ends: tuple[int, float],
-) -> tuple[int, float]:  # fmt: skip
+    coef: Vector, state: Vector, ends: tuple[int, float], sums: float,
+) -> tuple[int, float, float]:  # fmt: skip
     """Sweep until it is enough; extrapolate coefficients and rows' state, in place, on the way.
 
-    Returns the sweeps, and the last one's `along`.
+    Returns the sweeps, the last one's `along`, and the sum of squared steps with those before.
     """
-    n_sweeps, sums = 0, 0.0
-    history = [(coef.copy(), state.copy())]
+    n_sweeps, before = 0, coef.copy()
+    history: list[tuple[Vector, Vector]] = []
     while True:
         wanted = min(BLOCK, ends[0] - n_sweeps)
         done, along, moved, sums = sweep(wanted, sums)
         n_sweeps += done
         if done < BLOCK or moved <= ends[1] * sums or n_sweeps >= ends[0]:
-            return n_sweeps, along
+            return n_sweeps, along, sums
         history.append((coef.copy(), state.copy()))
-        if len(history) > BLOCKS:
-            shares = _extrapolation(np.array([each for each, _ in history]))
-            before = value()
+        if len(history) == BLOCKS:
+            shares = _extrapolation(np.array([before, *(each for each, _ in history)]))
+            lowest = value()
             for place, now in enumerate((coef, state)):
-                now[:] = sum(
-                    share * each[place] for share, each in zip(shares, history[1:], strict=True)
-                )
-            if not value() < before:
+                now[:] = 0.0
+                for share, each in zip(shares, history, strict=True):
+                    now += share * each[place]
+            if not value() < lowest:
                 coef[:], state[:] = history[-1]
-            history = [(coef.copy(), state.copy())]
+            before, history = coef.copy(), []
 
 
 def _extrapolation(points: Matrix) -> Vector:

@@ -103,14 +103,15 @@ class RowPredictions(_OfModels):
 
     def largest(self, curvature: RowCurvature) -> Vector:
         """Return the largest size of each model's, among rows whose curvature is positive."""
-        sizes = np.abs(self.values)
-        found: Vector = sizes.max(axis=1, initial=0.0, where=curvature.values > 0.0)
+        counts = curvature.values > 0.0
+        highest = self.values.max(axis=1, initial=0.0, where=counts)
+        found: Vector = np.maximum(highest, -self.values.min(axis=1, initial=0.0, where=counts))
         # Whatever is not a number counts as large.
         return np.where(np.isnan(found), np.inf, found)
 
     def squares(self, curvature: RowCurvature) -> Vector:
         """Return the sum of each model's squares, times the rows' curvatures."""
-        found: Vector = (curvature.values * np.square(self.values)).sum(axis=1)
+        found: Vector = np.einsum("ij,ij,ij->i", self.values, self.values, curvature.values)
         return found
 
     def largest_change(self, other: RowPredictions) -> Vector:

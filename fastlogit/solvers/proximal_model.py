@@ -83,6 +83,8 @@ class ProximalModel(ABC):
     ----------
     is_large : bool
         Whether there is more that is not 0 than a working set may have.
+    tol : float
+        What the fit is asked for, relative to the cost.
     """
 
     working: Working
@@ -98,7 +100,7 @@ class ProximalModel(ABC):
         self._known: tuple[Vector, Vector, float] | None = None
         self._lowest, self._lack, self._waited = np.inf, np.inf, 0
         self._was_missing, self._is_complete = np.inf, True
-        self.is_large = False
+        self.is_large, self.tol = False, 0.0
         self._inner_share = INNER_SHARE
         self._step_size: float | None = None
         self._ahead: tuple[Vector, Vector, float] | None = None
