@@ -73,7 +73,7 @@ class Spread:
 
     def by(self, groups: Groups, rounds: Rounds) -> list[Any]:
         """Return for each group what a task is given: `Values`, or a list of values."""
-        if self.groups is groups:
+        if self.groups is not None and _members(self.groups) == _members(groups):
             return self.futures
         if self.groups is not None:
             self._take_apart(rounds)
@@ -92,6 +92,10 @@ class Spread:
         self.futures, self.groups = rounds.map(_item, "apart", futures, places), None
 
 
+def _members(groups: Groups) -> list[tuple[int, ...]]:
+    return [group.members for group in groups]
+
+
 def _item(values: Values, place: int) -> Any:
     return values.items[place]
 
@@ -102,13 +106,13 @@ class Placement:
     Parameters
     ----------
     rounds : Rounds
-    futures : list of futures
-        Of each partition.
+    spread : Spread
+        What lies there, of each partition or of groups.
     """
 
-    def __init__(self, rounds: Rounds, futures: list[Future]) -> None:
-        self._rounds, self.futures = rounds, futures
-        self._groups: Groups | None = None
+    def __init__(self, rounds: Rounds, spread: Spread) -> None:
+        self._rounds, self._spread = rounds, spread
+        self._groups = spread.groups
 
     @property
     def groups(self) -> Groups:
@@ -118,9 +122,15 @@ class Placement:
                 self._groups = tuple(sorted(self._look()))
         return self._groups
 
-    def over(self, numbers: Sequence[int], futures: list[Future]) -> Placement:
-        """Return where partitions will lie that are made of some of these, rising."""
-        other, place_of = Placement(self._rounds, futures), {n: i for i, n in enumerate(numbers)}
+    @property
+    def futures(self) -> list[Future]:
+        """Handles of the partitions, or of groups of them."""
+        return self._spread.futures
+
+    def over(self, numbers: Sequence[int]) -> Placement:
+        """Return some of the partitions alone, rising."""
+        other = Placement(self._rounds, Spread([self.futures[number] for number in numbers]))
+        place_of = {number: place for place, number in enumerate(numbers)}
         groups = (
             group._replace(members=tuple(place_of[n] for n in group.members if n in place_of))
             for group in self.groups
@@ -136,6 +146,7 @@ class Placement:
 
     def _look(self) -> Iterator[Group]:
         client, keys = self._rounds.client, [future.key for future in self.futures]
+        groups = self._spread.groups
         holders = client.who_has(self.futures)
         if not all(holders.get(key) for key in keys):
             self._wait()
@@ -143,7 +154,7 @@ class Placement:
         n_threads = client.nthreads() or {"": 1}  # none: all have gone since
         sizes = client.nbytes(keys, summary=False)
         limits = _memory_limits(client, n_threads)
-        members: dict[str, list[int]] = {address: [] for address in n_threads}
+        members: dict[str, list[int]] = {address: [] for address in n_threads}  # or groups
         load = dict.fromkeys(n_threads, 0)
         for place, key in enumerate(keys):
             among = [address for address in holders.get(key, ()) if address in load] or list(load)
@@ -151,7 +162,10 @@ class Placement:
             members[worker].append(place)
             load[worker] += sizes.get(key, 0)
         for address, own in members.items():
-            if own:
+            if groups is not None:
+                share = max(1, n_threads[address] // max(1, len(own)))
+                yield from (Group(groups[place].members, address, share) for place in own)
+            elif own:
                 bytes_of = [sizes.get(keys[place], 0) for place in own]
                 pieces = list(_cut(own, bytes_of, limits.get(address), n_threads[address]))
                 share = max(1, n_threads[address] // len(pieces))

@@ -21,6 +21,7 @@ from ..kernels.descent import state_at
 from ..objective.labelled_rows import LabelledRows
 from ..objective.penalties import CompiledL2
 from ..objective.row_state import RowCurvature, RowPredictions, RowResiduals
+from .allocation import keeping_memory
 from .placement import Values
 from .rounds import Combine, Told, Value, add
 from .tree import Answer, Node, fold
@@ -134,6 +135,7 @@ class Question(NamedTuple):
 Held: TypeAlias = Values | list[Any]
 
 
+@keeping_memory()
 def answer(
     members: Sequence[int],
     n_threads: int,
@@ -173,6 +175,7 @@ class Kept(Values):
     told: Told
 
 
+@keeping_memory()
 def keep(
     members: Sequence[int],
     n_threads: int,
@@ -380,20 +383,6 @@ class Method(NamedTuple):
 # Sums over the rows
 
 
-def weights_of_all(rows: LabelledRows, n_classes: int) -> tuple[Vector, Matrix, Vector]:
-    """Return the weight of all rows for each output, and of each class in each set of weights.
-
-    Last come how many rows of weight each class has.
-    """
-    codes, sets = rows.codes_of(0), rows._targets.weights
-    counts = np.bincount(codes, minlength=n_classes).astype(np.float64)
-    if not len(sets):
-        return np.full(rows.n_outputs, float(codes.size)), counts[None], counts
-    of_class = np.array([np.bincount(codes, own, n_classes) for own in sets])
-    counts = np.bincount(codes[(sets > 0.0).all(axis=0)], minlength=n_classes).astype(np.float64)
-    return sets.sum(axis=1)[rows.weight_set], of_class, counts
-
-
 def subsample(place: Place, first: int, stride: int) -> Place:
     """Return every `stride`-th row of a partition from one on, which stay there."""
     rows, targets = place.rows, place.rows._targets
@@ -412,6 +401,7 @@ def subsample(place: Place, first: int, stride: int) -> Place:
     )  # fmt: skip
 
 
+@keeping_memory()
 def subsamples(
     members: Sequence[int], places: Held, firsts: Sequence[int], stride: int, n_leaves: int
 ) -> Kept:
