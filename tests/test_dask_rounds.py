@@ -186,8 +186,8 @@ def test_groups_may_change_after_each_round(client, table, monkeypatch, multi_cl
 
     def look(self: Placement) -> Iterator[Group]:
         looks.append(len(looks))
-        groups = self._spread.groups
-        count = len(self.futures) if groups is None else sum(len(each.members) for each in groups)
+        groups, futures = self.spread.groups, self.spread.futures
+        count = len(futures) if groups is None else sum(len(each.members) for each in groups)
         cut = looks[-1] % count
         for own in (range(cut), range(cut, count)):
             if own:

@@ -53,11 +53,22 @@ from ..options import (
 )
 from ..result import Callback, FitResult
 from ..solvers.trace import Limits
+from . import work
 from .collections import Partitions, partitions_of, y_of
 from .design import PartitionedDesign
 from .parts import Parts
 from .placement import Placement, Spread
-from .reading import Facts, Fault, Plan, build_group, design_like, look_at, merged, taken
+from .reading import (
+    Facts,
+    Fault,
+    Plan,
+    build_group,
+    design_like,
+    look_at,
+    merged,
+    take_group,
+    taken,
+)
 from .rounds import Client, Collection, Rounds
 from .rows import PartitionedRows
 from .work import View
@@ -229,14 +240,30 @@ def refuse_unknown(options: dict[str, object]) -> None:
 
 def look(rounds: Rounds, given: Partitions) -> tuple[Placement, Facts]:
     """Return the partitions, taken apart in their workers, and what they hold: one round."""
-    chunks = taken(rounds, given)
-    placement = Placement(rounds, Spread(chunks))
-    members = [group.members for group in placement.groups]
-    own = [[chunks[number] for number in group] for group in members]
-    told = rounds.map(look_at, "look", members, own, n_leaves=len(chunks))
-    known = rounds.combine(told, len(chunks), merged, "look")[0].value
+    held, n_parts = given.held(), len(given.X)
+    if held is not None:
+        # Where they lie is known, and a task takes all of a group.
+        spreads = {name: Spread(futures) for name, futures in held.items()}
+        groups = Placement(rounds, spreads["X"]).groups
+        lists = [spread.by(groups, rounds) for spread in spreads.values()]
+        members = [group.members for group in groups]
+        kept = rounds.map(
+            take_group, "partition", members, *lists, names=tuple(given.beside), asked=given.asked,
+            n_leaves=n_parts,
+        )  # fmt: skip
+        placement = Placement(rounds, Spread(kept, groups))
+        told = rounds.map(work.told_of, "look", kept)
+    else:
+        placement = Placement(rounds, Spread(taken(rounds, given)))
+        groups = placement.groups
+        members = [group.members for group in groups]
+        own = placement.spread.by(groups, rounds)
+        told = rounds.map(look_at, "look", members, own, n_leaves=n_parts)
+    found, workers = rounds.combine(told, n_parts, merged, "look")
+    placement.ran_at(groups, workers)
+    known = found.value
     if not known:
-        raise ValueError(f"X is empty: its {len(chunks)} partitions have no rows")
+        raise ValueError(f"X is empty: its {n_parts} partitions have no rows")
     facts = known[0]
     if isinstance(facts, Fault):
         raise facts.raised()
@@ -317,16 +344,17 @@ def rows_of(
 ) -> PartitionedRows:
     """Return the rows of a fit, made of partitions where these are: no round."""
     groups = chunks.groups
-    lists = (
-        [[each[number] for number in group.members] for group in groups]
-        for each in (chunks.futures, facts.sizes, facts.stamps)
+    own = chunks.spread.by(groups, rounds)
+    sizes, stamps = (
+        [[each[place] for place in group.members] for group in groups]
+        for each in (facts.sizes, facts.stamps)
     )
-    places = Spread(rounds.map(build_group, "rows", *lists, plan=plan), groups)
-    sizes = np.array(facts.sizes, dtype=np.int64)
-    n_samples = int(sizes.sum())
+    places = Spread(rounds.map(build_group, "rows", own, sizes, stamps, plan=plan), groups)
+    n_samples = sum(facts.sizes)
     view = View(as_they_are(n_features), None, np.ones(len(plan.positive)))
     counter = RowCounter(n_samples)
-    parts = Parts(rounds, places, sizes, view, counter, numbers=facts.numbers)
+    all_sizes = np.array(facts.sizes, dtype=np.int64)
+    parts = Parts(rounds, places, all_sizes, view, counter, numbers=facts.numbers)
     total, of_class, counts = _weights_of_all(facts, plan)
     _refuse_without_weight(plan.classes, of_class, plan.factors is not None)
     density = facts.n_values / (n_samples * facts.n_columns)

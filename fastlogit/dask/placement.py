@@ -75,13 +75,13 @@ class Spread:
         """Return for each group what a task is given: `Values`, or a list of values."""
         if self.groups is not None and _members(self.groups) == _members(groups):
             return self.futures
-        if self.groups is not None:
-            self._take_apart(rounds)
-        return [[self.futures[place] for place in group.members] for group in groups]
+        futures = self.apart(rounds)
+        return [[futures[place] for place in group.members] for group in groups]
 
-    def _take_apart(self, rounds: Rounds) -> None:
-        """Sets: a future for each partition, as groups have changed since."""
-        assert self.groups is not None
+    def apart(self, rounds: Rounds) -> list[Future]:
+        """Return a future for each partition, from now on: groups have changed since."""
+        if self.groups is None:
+            return self.futures
         pairs = [
             (member, future, place)
             for group, future in zip(self.groups, self.futures, strict=True)
@@ -90,6 +90,7 @@ class Spread:
         order, futures, places = zip(*sorted(pairs, key=lambda pair: pair[0]), strict=True)
         assert list(order) == list(range(len(order)))
         self.futures, self.groups = rounds.map(_item, "apart", futures, places), None
+        return self.futures
 
 
 def _members(groups: Groups) -> list[tuple[int, ...]]:
@@ -111,7 +112,7 @@ class Placement:
     """
 
     def __init__(self, rounds: Rounds, spread: Spread) -> None:
-        self._rounds, self._spread = rounds, spread
+        self._rounds, self.spread = rounds, spread
         self._groups = spread.groups
 
     @property
@@ -122,14 +123,13 @@ class Placement:
                 self._groups = tuple(sorted(self._look()))
         return self._groups
 
-    @property
-    def futures(self) -> list[Future]:
-        """Handles of the partitions, or of groups of them."""
-        return self._spread.futures
-
     def over(self, numbers: Sequence[int]) -> Placement:
         """Return some of the partitions alone, rising."""
-        other = Placement(self._rounds, Spread([self.futures[number] for number in numbers]))
+        count = sum(len(group.members) for group in self.groups)
+        if len(numbers) == count:
+            return self
+        futures = self.spread.apart(self._rounds)
+        other = Placement(self._rounds, Spread([futures[number] for number in numbers]))
         place_of = {number: place for place, number in enumerate(numbers)}
         groups = (
             group._replace(members=tuple(place_of[n] for n in group.members if n in place_of))
@@ -145,12 +145,12 @@ class Placement:
             self._groups = None
 
     def _look(self) -> Iterator[Group]:
-        client, keys = self._rounds.client, [future.key for future in self.futures]
-        groups = self._spread.groups
-        holders = client.who_has(self.futures)
+        client, keys = self._rounds.client, [future.key for future in self.spread.futures]
+        groups = self.spread.groups
+        holders = client.who_has(self.spread.futures)
         if not all(holders.get(key) for key in keys):
             self._wait()
-            holders = client.who_has(self.futures)
+            holders = client.who_has(self.spread.futures)
         n_threads = client.nthreads() or {"": 1}  # none: all have gone since
         sizes = client.nbytes(keys, summary=False)
         limits = _memory_limits(client, n_threads)
@@ -173,7 +173,7 @@ class Placement:
 
     def _wait(self) -> None:
         """Wait until all are there; workers may still come, but not those of another version."""
-        while not self._rounds.wait(self.futures, LOOK_AGAIN):
+        while not self._rounds.wait(self.spread.futures, LOOK_AGAIN):
             look_at_workers(self._rounds.client)
 
 

@@ -31,7 +31,7 @@ from .rounds import Future, Rounds, Table, Told
 from .stamps import stamp_of_rows, stamp_of_values
 from .tables import chosen, labels_of
 from .tree import Answer, Node, fold
-from .work import Place, size_of
+from .work import Held, Kept, Place, here, items_of, size_of
 
 __all__ = [
     "Facts",
@@ -45,6 +45,7 @@ __all__ = [
     "look_at",
     "merged",
     "take",
+    "take_group",
     "taken",
     "within",
     "without_rows",
@@ -160,6 +161,19 @@ def taken(rounds: Rounds, given: Partitions) -> list[Future]:
     return list(rounds.client.compute(delayed))
 
 
+@keeping_memory()
+def take_group(
+    members: Sequence[int], X: Sequence[Table], *beside: Sequence[Table],
+    names: Sequence[str], asked: Asked, n_leaves: int,
+) -> Kept:  # fmt: skip
+    """Return the partitions of a group taken apart, which stay here, with what they hold."""
+    found = [
+        take(number, own, dict(zip(names, others, strict=True)), asked)
+        for number, own, *others in zip(members, X, *beside, strict=True)
+    ]
+    return Kept.of(found, sizeof, look_at(members, found, n_leaves))
+
+
 def take(number: int, X: Table, beside: Mapping[str, Table], asked: Asked) -> Taken | Fault:
     """Return a partition taken apart: columns by name, or parts of a tuple."""
     return _told(number, lambda: _take(number, X, dict(beside), asked))
@@ -242,6 +256,13 @@ def _weights_of(given: Table, n_rows: int) -> Vector | None:
     return validation.check_weights(weights, n_rows)
 
 
+def sizeof(what: Taken | Fault) -> int:
+    """Return the bytes of a partition that was taken apart."""
+    from dask.sizeof import sizeof as of_any
+
+    return int(of_any(tuple(what)))
+
+
 def without_rows(taken: Taken) -> Taken:
     """Return what a partition holds beside X."""
     return taken._replace(X=None)
@@ -260,7 +281,7 @@ def facts_of(taken: Taken | Fault) -> Answer:
 def look_at(members: Sequence[int], chunks: Sequence[Taken | Fault], n_leaves: int) -> Told:
     """Return what the partitions of a group hold: those of their numbers."""
     leaves = zip((Node(0, member) for member in members), map(facts_of, chunks), strict=True)
-    return Told(fold(leaves, n_leaves, merged), None)
+    return Told(fold(leaves, n_leaves, merged), here())
 
 
 def _facts_of(taken: Taken) -> Facts:
@@ -443,11 +464,9 @@ def _kind_of(labels: Labels) -> str:
 
 
 @keeping_memory()
-def build_group(
-    chunks: Sequence[Taken], sizes: Sequence[int], stamps: Sequence[int], plan: Plan
-) -> Values:
+def build_group(chunks: Held, sizes: Sequence[int], stamps: Sequence[int], plan: Plan) -> Values:
     """Return the rows of the partitions of a group for a fit."""
-    return Values(list(map(partial(build, plan=plan), chunks, sizes, stamps)), size_of)
+    return Values(list(map(partial(build, plan=plan), items_of(chunks), sizes, stamps)), size_of)
 
 
 def build(taken: Taken, n_rows: int, stamp: int, plan: Plan) -> Place:

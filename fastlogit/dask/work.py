@@ -27,12 +27,16 @@ from .rounds import Combine, Told, Value, add
 from .tree import Answer, Node, fold
 
 __all__ = [
+    "Held",
+    "Kept",
     "Own",
     "Place",
     "Question",
     "View",
     "answer",
     "derive",
+    "here",
+    "items_of",
     "keep",
     "subsamples",
     "told_of",
@@ -166,13 +170,20 @@ def answer(
                 value = question.does(rows, *own, *question.given)
                 yield Node(0, member), Answer(value, rows.design.counter.rows)
 
-    return Told(fold(told(), question.n_leaves, question.combine), _here())
+    return Told(fold(told(), question.n_leaves, question.combine), here())
 
 
 class Kept(Values):
     """Row states that stay here, with what their partitions answer."""
 
     told: Told
+
+    @classmethod
+    def of(cls, states: Sequence[Any], size_of: Callable[[Any], int], told: Told) -> Kept:
+        """Return row states with an answer."""
+        kept = cls(states, size_of)
+        kept.told = told
+        return kept
 
 
 @keeping_memory()
@@ -201,7 +212,7 @@ def keep(
                 yield Node(0, member), Answer(value, rows.design.counter.rows)
 
     found = fold(told(), question.n_leaves, question.combine)
-    return _kept(states, Told(found, _here()))
+    return Kept.of(states, size_of, Told(found, here()))
 
 
 def told_of(kept: Kept) -> Told:
@@ -211,16 +222,10 @@ def told_of(kept: Kept) -> Told:
 
 def derive(*held: Held | None, does: Callable[..., Any], given: tuple[Any, ...]) -> Values:
     """Return row states made of others of a group; None where there are no rows, or none yet."""
-    size = max(len(_items(each)) for each in held if each is not None)
-    columns = [[None] * size if each is None else _items(each) for each in held]
+    size = max(len(items_of(each)) for each in held if each is not None)
+    columns = [[None] * size if each is None else items_of(each) for each in held]
     made = [None if own[-1] is None else does(*own, *given) for own in zip(*columns, strict=True)]
     return Values(made, size_of)
-
-
-def _kept(states: list[Any], told: Told) -> Kept:
-    kept = Kept(states, size_of)
-    kept.told = told
-    return kept
 
 
 def _each(
@@ -228,18 +233,19 @@ def _each(
 ) -> Iterator[tuple[int, LabelledRows | None, list[Any]]]:
     """Go over the partitions of a group: number, rows as they are seen, and what is theirs."""
     n_threads = threads.at_most(n_threads)
-    columns = [_items(each) for each in held]
-    for i, (member, place) in enumerate(zip(members, _items(places), strict=True)):
+    columns = [items_of(each) for each in held]
+    for i, (member, place) in enumerate(zip(members, items_of(places), strict=True)):
         rows = None if place is None else place.as_seen(view, n_threads)
         own = [column[i] for column in columns]
         yield member, rows, [part.value if isinstance(part, Own) else part for part in own]
 
 
-def _items(held: Held) -> list[Any]:
+def items_of(held: Held) -> list[Any]:
+    """Return the values of the partitions of a group."""
     return held.items if isinstance(held, Values) else held
 
 
-def _here() -> str | None:
+def here() -> str | None:
     """Return the worker whose task this is; None outside of one."""
     from distributed import get_worker
 
@@ -408,13 +414,13 @@ def subsamples(
     """Return every `stride`-th row of the partitions of a group, and the weight of each output."""
     found: list[Place | None] = []
     nodes: list[tuple[Node, Answer | None]] = []
-    for member, place, first in zip(members, _items(places), firsts, strict=True):
+    for member, place, first in zip(members, items_of(places), firsts, strict=True):
         has_rows = place is not None and first < place.rows.design.shape[0]
         own = subsample(place, first, stride) if has_rows else None
         found.append(own)
         total = None if own is None else Answer(own.rows.total_weight.copy(), 0)
         nodes.append((Node(0, member), total))
-    return _kept(found, Told(fold(nodes, n_leaves, add), _here()))
+    return Kept.of(found, size_of, Told(fold(nodes, n_leaves, add), here()))
 
 
 def means_of_columns(rows: LabelledRows, variances: bool) -> tuple[Vector, float]:
