@@ -75,6 +75,7 @@ class Rounds:
     def __init__(self, client: Client) -> None:
         self.client = client
         self._is_lost, self._keeps_point = False, False
+        self._goes_direct = True if _is_local(client) else None
         self._token, self._count = uuid.uuid4().hex[:8], itertools.count()
         # Answers that have come. A client sends at most every 10 ms: to let them go at once, in a
         # message of its own, would keep the next round waiting.
@@ -186,9 +187,16 @@ class Rounds:
     def gather(self, futures: Sequence[Future]) -> list[Any]:
         """Return what tasks gave, which comes here."""
         with self.told_when_lost():
-            found = list(self.client.gather(list(futures)))
+            found = list(self.client.gather(list(futures), direct=self._goes_direct))
         self._spent.extend(futures)
         return found
+
+
+def _is_local(client: Client) -> bool:
+    """Say whether workers can be asked without their scheduler: they are of this machine."""
+    import distributed
+
+    return isinstance(getattr(client, "cluster", None), distributed.LocalCluster)
 
 
 def _same(_: None, value: Value) -> Value:
