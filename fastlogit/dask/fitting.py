@@ -189,7 +189,8 @@ intercept, start : optional
         "y": y_of(y, target), "sample_weight": sample_weight, "offset": offset,
     }  # fmt: skip
     given = partitions_of(X, beside, features)
-    rounds = Rounds(client_of(client))
+    until = None if limits.time_limit is None else began + limits.time_limit
+    rounds = Rounds(client_of(client), until)
     with rounds.keeping_point():
         chunks, facts = look(rounds, given)
         problem = problem_of(rounds, chunks, facts, asked, strengths, multi_class, fixed, loss)

@@ -13,8 +13,6 @@ __all__ = ["Group", "Placement", "Spread", "Values"]
 # Of a worker's memory so much may be in one task: partitions that dask has spilled come back for
 # it, and where a worker is lost another one takes all of them.
 SHARE = 0.25
-# Seconds after which workers that have come are looked at, while none has answered.
-LOOK_AGAIN = 5.0
 # Times that the scheduler is asked for its workers' memory.
 TRIES = 5
 
@@ -173,7 +171,8 @@ class Placement:
 
     def _wait(self) -> None:
         """Wait until all are there; workers may still come, but not those of another version."""
-        while not self._rounds.wait(self.spread.futures, LOOK_AGAIN):
+        while not self._rounds.wait(self.spread.futures):
+            self._rounds.look_for_workers()
             look_at_workers(self._rounds.client)
 
 
