@@ -31,7 +31,7 @@ pytestmark = [
 @pytest.fixture
 def client() -> Iterator[Any]:
     """Workers in processes, more than are killed."""
-    cluster = quiet_cluster(n_workers=4, threads_per_worker=1)
+    cluster = quiet_cluster(n_workers=3, threads_per_worker=1)
     with cluster, distributed.Client(cluster, set_as_default=False) as client:
         yield client
 

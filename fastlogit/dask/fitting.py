@@ -241,7 +241,7 @@ def refuse_unknown(options: dict[str, object]) -> None:
 
 def look(rounds: Rounds, given: Partitions) -> tuple[Placement, Facts]:
     """Return the partitions, taken apart in their workers, and what they hold: one round."""
-    held, n_parts = given.held(), len(given.X)
+    held, n_parts = given.held(rounds.client), len(given.X)
     if held is not None:
         # Where they lie is known, and a task takes all of a group.
         spreads = {name: Spread(futures) for name, futures in held.items()}
