@@ -306,7 +306,9 @@ def fit_as_if(
     view = View(as_they_are(n_features), None, np.ones(1))
     parts = StandIn(places, sizes, view, RowCounter(int(n_rows)), log, seed)
     one = work.subsample(places[0], 0, places[0].rows.design.shape[0]).rows.design
-    total, of_class, counts = parts.ask(work.weights_of_all, classes.size)
+    counts = sum(np.bincount(place.rows.codes_of(0), minlength=classes.size) for place in places)
+    of_class = counts[None] * each
+    total = of_class.sum(axis=1)
     design = PartitionedDesign(parts, one, X.dtype, 1.0)
     rows = PartitionedRows(
         design, Binomial(), (1,), total, of_class, (counts * each).astype(np.int64), True, 0, 0

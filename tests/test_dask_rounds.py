@@ -132,7 +132,7 @@ class PretendedClient:
 
 def groups_of(holders: list[list[str]], workers: dict[str, Any], size: int = 100) -> Any:
     client = PretendedClient(holders, workers, size)
-    return Placement(Rounds(client), client.futures).groups  # type: ignore[arg-type]
+    return Placement(Rounds(client), Spread(client.futures)).groups  # type: ignore[arg-type]
 
 
 def worker(n_threads: int, memory_limit: int = 0) -> dict[str, int]:
@@ -186,8 +186,10 @@ def test_groups_may_change_after_each_round(client, table, monkeypatch, multi_cl
 
     def look(self: Placement) -> Iterator[Group]:
         looks.append(len(looks))
-        cut = looks[-1] % len(self.futures)
-        for own in (range(cut), range(cut, len(self.futures))):
+        groups, futures = self.spread.groups, self.spread.futures
+        count = len(futures) if groups is None else sum(len(each.members) for each in groups)
+        cut = looks[-1] % count
+        for own in (range(cut), range(cut, count)):
             if own:
                 yield Group(tuple(own), "nowhere", 1)
 

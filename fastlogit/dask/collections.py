@@ -61,9 +61,40 @@ class Partitions(NamedTuple):
     # Names of the columns, as far as they are known without a look at the rows.
     asked: Asked
 
+    def held(self, client: Any) -> dict[str, list[Any]] | None:
+        """Return futures that workers have already, of "X" and what is beside; None if some lack.
+
+        The same for all partitions.
+        """
+        found = {name: _held(parts, client) for name, parts in {"X": self.X, **self.beside}.items()}
+        if any(futures is None for futures in found.values()):
+            return None
+        return {name: futures for name, futures in found.items() if futures is not None}
+
     def of_partition(self, number: int) -> tuple[Delayed, dict[str, Delayed]]:
         """Return X of a partition and what lies beside it."""
         return self.X[number], {name: parts[number] for name, parts in self.beside.items()}
+
+
+def _held(parts: Sequence[Delayed], client: Any) -> list[Any] | None:
+    """Return the futures that delayed objects stand for, as of a persisted collection."""
+    from distributed import Future
+
+    graphs: dict[int, dict[Any, Any]] = {}  # of an array all have one
+    found = []
+    for part in parts:
+        graph = part.__dask_graph__()
+        tasks = graphs.setdefault(id(graph), {})
+        if not tasks:
+            tasks.update(graph.items())
+        task = tasks.get(part.key)
+        if part.key not in tasks and part.key in client.futures:
+            # Blocks of a persisted array are delayed objects without a task of their own.
+            task = Future(part.key, client)
+        if not _is_future(task):
+            return None
+        found.append(task)
+    return found
 
 
 def is_array(X: object) -> bool:

@@ -37,7 +37,6 @@ from .collections import partitions_of, y_of
 from .estimator import LogisticRegression
 from .fitting import look, penalty_over, problem_of
 from .folds import PartitionedFolds, folds_of, scores_of, splitter_of
-from .placement import Spread
 from .predictions import is_collection
 from .reading import without_rows
 from .rounds import Client, Collection, Rounds
@@ -140,7 +139,7 @@ class LogisticRegressionCV(LogisticRegression, InMemoryCV):
         )  # fmt: skip
         rows = problem.objective.rows
         assert isinstance(rows, PartitionedRows)
-        taken = Spread(rounds.map(without_rows, "beside", chunks.futures))
+        taken = rows.parts.derive(without_rows, chunks.spread, given=())
         del chunks  # frames need not be kept beside the rows of the fit
         own_folds = folds_of(
             rows, taken, self.cv, given.asked.names.keys() | given.beside, problem.classes

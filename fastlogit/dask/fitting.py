@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from ..arrays import ArrayLike, ClassWeight, Floats, Labels, Matrix
+from ..arrays import ArrayLike, ClassWeight, Floats, Labels, Matrix, Vector
 from ..design.base import RowCounter, as_they_are
 from ..fitting.column_groups import ColumnGroups, check_groups
 from ..fitting.fit import (
@@ -57,9 +57,19 @@ from . import work
 from .collections import Partitions, partitions_of, y_of
 from .design import PartitionedDesign
 from .parts import Parts
-from .placement import Placement
-from .reading import Facts, Fault, Plan, build, look_at, merged, taken
-from .rounds import Client, Collection, Rounds, add
+from .placement import Placement, Spread
+from .reading import (
+    Facts,
+    Fault,
+    Plan,
+    build_group,
+    design_like,
+    look_at,
+    merged,
+    take_group,
+    taken,
+)
+from .rounds import Client, Collection, Rounds
 from .rows import PartitionedRows
 from .work import View
 from .workers import client_of
@@ -179,7 +189,8 @@ intercept, start : optional
         "y": y_of(y, target), "sample_weight": sample_weight, "offset": offset,
     }  # fmt: skip
     given = partitions_of(X, beside, features)
-    rounds = Rounds(client_of(client))
+    until = None if limits.time_limit is None else began + limits.time_limit
+    rounds = Rounds(client_of(client), until)
     with rounds.keeping_point():
         chunks, facts = look(rounds, given)
         problem = problem_of(rounds, chunks, facts, asked, strengths, multi_class, fixed, loss)
@@ -230,21 +241,36 @@ def refuse_unknown(options: dict[str, object]) -> None:
 
 def look(rounds: Rounds, given: Partitions) -> tuple[Placement, Facts]:
     """Return the partitions, taken apart in their workers, and what they hold: one round."""
-    chunks = taken(rounds, given)
-    placement = Placement(rounds, chunks)
-    members = [group.members for group in placement.groups]
-    own = [[chunks[number] for number in group] for group in members]
-    told = rounds.map(look_at, "look", members, own, n_leaves=len(chunks))
-    known = rounds.combine(told, len(chunks), merged, "look")[0].value
+    held, n_parts = given.held(rounds.client), len(given.X)
+    if held is not None:
+        # Where they lie is known, and a task takes all of a group.
+        spreads = {name: Spread(futures) for name, futures in held.items()}
+        groups = Placement(rounds, spreads["X"]).groups
+        lists = [spread.by(groups, rounds) for spread in spreads.values()]
+        members = [group.members for group in groups]
+        kept = rounds.map(
+            take_group, "partition", members, *lists, names=tuple(given.beside), asked=given.asked,
+            n_leaves=n_parts,
+        )  # fmt: skip
+        placement = Placement(rounds, Spread(kept, groups))
+        told = rounds.map(work.told_of, "look", kept)
+    else:
+        placement = Placement(rounds, Spread(taken(rounds, given)))
+        groups = placement.groups
+        members = [group.members for group in groups]
+        own = placement.spread.by(groups, rounds)
+        told = rounds.map(look_at, "look", members, own, n_leaves=n_parts)
+    found, workers = rounds.combine(told, n_parts, merged, "look")
+    placement.ran_at(groups, workers)
+    known = found.value
     if not known:
-        raise ValueError(f"X is empty: its {len(chunks)} partitions have no rows")
+        raise ValueError(f"X is empty: its {n_parts} partitions have no rows")
     facts = known[0]
     if isinstance(facts, Fault):
         raise facts.raised()
     if facts.n_columns == 0:
         raise ValueError("X is empty: it has no columns")
-    some = [chunks[number] for number in facts.numbers]
-    return placement.over(facts.numbers, some), facts
+    return placement.over(facts.numbers), facts
 
 
 def problem_of(
@@ -317,25 +343,46 @@ def penalty_over(
 def rows_of(
     rounds: Rounds, chunks: Placement, facts: Facts, plan: Plan, n_features: int
 ) -> PartitionedRows:
-    """Return the rows of a fit, made of partitions where these are: two rounds."""
-    places = rounds.map(build, "rows", chunks.futures, facts.sizes, facts.stamps, plan=plan)
-    sizes = np.array(facts.sizes, dtype=np.int64)
-    n_samples = int(sizes.sum())
+    """Return the rows of a fit, made of partitions where these are: no round."""
+    groups = chunks.groups
+    own = chunks.spread.by(groups, rounds)
+    sizes, stamps = (
+        [[each[place] for place in group.members] for group in groups]
+        for each in (facts.sizes, facts.stamps)
+    )
+    places = Spread(rounds.map(build_group, "rows", own, sizes, stamps, plan=plan), groups)
+    n_samples = sum(facts.sizes)
     view = View(as_they_are(n_features), None, np.ones(len(plan.positive)))
-    where = chunks.over(range(len(places)), places)
-    parts = Parts(rounds, places, sizes, view, RowCounter(n_samples), where, facts.numbers)
-    one = parts.first_row()
-    total, of_class, counts = parts.ask(work.weights_of_all, plan.classes.size, combine=add)
+    counter = RowCounter(n_samples)
+    all_sizes = np.array(facts.sizes, dtype=np.int64)
+    parts = Parts(rounds, places, all_sizes, view, counter, numbers=facts.numbers)
+    total, of_class, counts = _weights_of_all(facts, plan)
     _refuse_without_weight(plan.classes, of_class, plan.factors is not None)
-    design = PartitionedDesign(
-        parts, rounds.gather([one])[0].rows.design, facts.dtype,
-        facts.n_values / (n_samples * facts.n_columns),
-    )  # fmt: skip
+    density = facts.n_values / (n_samples * facts.n_columns)
+    design = PartitionedDesign(parts, design_like(facts.first, plan), facts.dtype, density)
     n_sets = len(of_class) if facts.weighted or plan.factors is not None else 0
     return PartitionedRows(
         design, plan.loss, plan.positive, total, of_class, counts.astype(np.int64),
         plan.fit_intercept, n_sets, int(facts.has_offset),
     )  # fmt: skip
+
+
+def _weights_of_all(facts: Facts, plan: Plan) -> tuple[Vector, Matrix, Vector]:
+    """Return the weight of all rows for each output, and of each class in each set of weights.
+
+    Last come how many rows of weight each class has.
+    """
+    own, counts = np.zeros((2, plan.classes.size))
+    places = np.searchsorted(plan.classes, facts.classes)
+    own[places], counts[places] = facts.weights, facts.counts
+    if plan.factors is None:
+        of_class = own[None]
+    else:
+        factors = np.atleast_2d(plan.factors)
+        of_class = own * factors
+        counts = np.where((factors > 0.0).all(axis=0), counts, 0.0)
+    total = np.broadcast_to(of_class.sum(axis=1), len(plan.positive))
+    return np.array(total), of_class, counts
 
 
 def _names_of(facts: Facts, given: Sequence[str] | None) -> list[str] | None:

@@ -291,7 +291,7 @@ def _add_clusters(values: Sequence[SumsOfClusters]) -> SumsOfClusters:
 
 def _clusters_of(chunks: Placement, rows: PartitionedRows) -> Clusters:
     """Return the clusters of the rows, whose labels come here: a round."""
-    codes, found = rows.parts.keep(_own_clusters, held=[Spread(chunks.futures)], combine=join)
+    codes, found = rows.parts.keep(_own_clusters, held=[chunks.spread], combine=join)
     labels: ArrayLike
     kinds = {own.dtype.kind for own in found}
     if len(kinds) == 1 and kinds < set("biuf"):

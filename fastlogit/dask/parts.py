@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import itertools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from typing import Any, Self
 
 import numpy as np
@@ -15,7 +15,7 @@ from . import work
 from .placement import Group, Placement, Spread
 from .rounds import FAN_IN, Combine, Future, Rounds, Value, add, join
 from .tree import counts
-from .work import Method, Own, Place, View
+from .work import Method, Own, View
 
 __all__ = ["Parts"]
 
@@ -26,8 +26,9 @@ MOST_NUMBERS = 2**23
 # none of whose partitions are neighbours, go up the tree one by one.
 MOST_TOGETHER = 2**28
 
-# Columns whose standardisation is sent to each worker once, and not in each round.
-MANY_COLUMNS = 5000
+# Columns whose standardisation is sent to each worker once, and not in each round, and how many
+# standardisations, or sets of models, workers keep.
+MANY_COLUMNS, MOST_SHOWN = 5000, 4
 
 
 class Parts:
@@ -55,11 +56,11 @@ class Parts:
     ) -> None:  # fmt: skip
         self.rounds, self.sizes = rounds, sizes
         self.places = places if isinstance(places, Spread) else Spread(list(places))
-        self.placement = placement or Placement(rounds, self.places.futures)
+        self.placement = placement or Placement(rounds, self.places)
         self.view, self.counter = view, counter
         self.numbers = range(len(sizes)) if numbers is None else numbers
-        # The view as tasks get it, where it is large.
-        self.shown: tuple[View, Future] | None = None
+        # Views as tasks get them, where they are large: for all that see these parts.
+        self.shown: dict[Hashable, tuple[View, Future]] = {}
         # Rows that came to this process last, by stride and scale: for all that see these parts.
         self.taken: dict[tuple[int, float], list[Any]] = {}
 
@@ -139,9 +140,16 @@ class Parts:
         """Return the view, or where it is large a handle: each worker gets it once."""
         if self.view.columns.center.size < MANY_COLUMNS:
             return self.view
-        if self.shown is None or self.shown[0] is not self.view:
-            self.shown = self.view, self.rounds.constant(self.view, "columns")
-        return self.shown[1]
+        columns, models, total_weight, scale = self.view
+        key = (
+            *map(id, columns), None if models is None else models.tobytes(),
+            total_weight.tobytes(), scale,
+        )  # fmt: skip
+        if key not in self.shown:
+            if len(self.shown) == MOST_SHOWN:
+                del self.shown[next(iter(self.shown))]
+            self.shown[key] = self.view, self.rounds.constant(self.view, "columns")
+        return self.shown[key][1]
 
     def _by(self, held: Spread | Sequence[Any], groups: tuple[Group, ...]) -> list[Any]:
         """Return what each group gets of row states, or of what partitions get."""
@@ -267,10 +275,6 @@ class Parts:
             for low, high, start in zip(cuts[:-1], cuts[1:], starts[:-1], strict=True)
         ]
 
-    def first_row(self) -> Future:
-        """Return a place of one row of the first partition: a design of the same kind."""
-        return self.rounds.map(_one_row, "kind", self.places.futures[:1])[0]
-
 
 def _members(groups: tuple[Group, ...]) -> tuple[list[tuple[int, ...]], list[int]]:
     return [group.members for group in groups], [group.n_threads for group in groups]
@@ -281,10 +285,6 @@ def _one_by_one(groups: tuple[Group, ...]) -> tuple[Group, ...]:
     return tuple(
         sorted(group._replace(members=(place,)) for group in groups for place in group.members)
     )
-
-
-def _one_row(place: Place) -> Place:
-    return work.subsample(place, 0, place.rows.design.shape[0])
 
 
 # What users of the dashboard would look for. dask shows no word of eight letters from a to f on: it

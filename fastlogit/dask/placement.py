@@ -13,8 +13,6 @@ __all__ = ["Group", "Placement", "Spread", "Values"]
 # Of a worker's memory so much may be in one task: partitions that dask has spilled come back for
 # it, and where a worker is lost another one takes all of them.
 SHARE = 0.25
-# Seconds after which workers that have come are looked at, while none has answered.
-LOOK_AGAIN = 5.0
 # Times that the scheduler is asked for its workers' memory.
 TRIES = 5
 
@@ -73,15 +71,15 @@ class Spread:
 
     def by(self, groups: Groups, rounds: Rounds) -> list[Any]:
         """Return for each group what a task is given: `Values`, or a list of values."""
-        if self.groups is groups:
+        if self.groups is not None and _members(self.groups) == _members(groups):
             return self.futures
-        if self.groups is not None:
-            self._take_apart(rounds)
-        return [[self.futures[place] for place in group.members] for group in groups]
+        futures = self.apart(rounds)
+        return [[futures[place] for place in group.members] for group in groups]
 
-    def _take_apart(self, rounds: Rounds) -> None:
-        """Sets: a future for each partition, as groups have changed since."""
-        assert self.groups is not None
+    def apart(self, rounds: Rounds) -> list[Future]:
+        """Return a future for each partition, from now on: groups have changed since."""
+        if self.groups is None:
+            return self.futures
         pairs = [
             (member, future, place)
             for group, future in zip(self.groups, self.futures, strict=True)
@@ -90,6 +88,11 @@ class Spread:
         order, futures, places = zip(*sorted(pairs, key=lambda pair: pair[0]), strict=True)
         assert list(order) == list(range(len(order)))
         self.futures, self.groups = rounds.map(_item, "apart", futures, places), None
+        return self.futures
+
+
+def _members(groups: Groups) -> list[tuple[int, ...]]:
+    return [group.members for group in groups]
 
 
 def _item(values: Values, place: int) -> Any:
@@ -102,13 +105,13 @@ class Placement:
     Parameters
     ----------
     rounds : Rounds
-    futures : list of futures
-        Of each partition.
+    spread : Spread
+        What lies there, of each partition or of groups.
     """
 
-    def __init__(self, rounds: Rounds, futures: list[Future]) -> None:
-        self._rounds, self.futures = rounds, futures
-        self._groups: Groups | None = None
+    def __init__(self, rounds: Rounds, spread: Spread) -> None:
+        self._rounds, self.spread = rounds, spread
+        self._groups = spread.groups
 
     @property
     def groups(self) -> Groups:
@@ -118,9 +121,14 @@ class Placement:
                 self._groups = tuple(sorted(self._look()))
         return self._groups
 
-    def over(self, numbers: Sequence[int], futures: list[Future]) -> Placement:
-        """Return where partitions will lie that are made of some of these, rising."""
-        other, place_of = Placement(self._rounds, futures), {n: i for i, n in enumerate(numbers)}
+    def over(self, numbers: Sequence[int]) -> Placement:
+        """Return some of the partitions alone, rising."""
+        count = sum(len(group.members) for group in self.groups)
+        if len(numbers) == count:
+            return self
+        futures = self.spread.apart(self._rounds)
+        other = Placement(self._rounds, Spread([futures[number] for number in numbers]))
+        place_of = {number: place for place, number in enumerate(numbers)}
         groups = (
             group._replace(members=tuple(place_of[n] for n in group.members if n in place_of))
             for group in self.groups
@@ -135,15 +143,16 @@ class Placement:
             self._groups = None
 
     def _look(self) -> Iterator[Group]:
-        client, keys = self._rounds.client, [future.key for future in self.futures]
-        holders = client.who_has(self.futures)
+        client, keys = self._rounds.client, [future.key for future in self.spread.futures]
+        groups = self.spread.groups
+        holders = client.who_has(self.spread.futures)
         if not all(holders.get(key) for key in keys):
             self._wait()
-            holders = client.who_has(self.futures)
+            holders = client.who_has(self.spread.futures)
         n_threads = client.nthreads() or {"": 1}  # none: all have gone since
         sizes = client.nbytes(keys, summary=False)
         limits = _memory_limits(client, n_threads)
-        members: dict[str, list[int]] = {address: [] for address in n_threads}
+        members: dict[str, list[int]] = {address: [] for address in n_threads}  # or groups
         load = dict.fromkeys(n_threads, 0)
         for place, key in enumerate(keys):
             among = [address for address in holders.get(key, ()) if address in load] or list(load)
@@ -151,7 +160,10 @@ class Placement:
             members[worker].append(place)
             load[worker] += sizes.get(key, 0)
         for address, own in members.items():
-            if own:
+            if groups is not None:
+                share = max(1, n_threads[address] // max(1, len(own)))
+                yield from (Group(groups[place].members, address, share) for place in own)
+            elif own:
                 bytes_of = [sizes.get(keys[place], 0) for place in own]
                 pieces = list(_cut(own, bytes_of, limits.get(address), n_threads[address]))
                 share = max(1, n_threads[address] // len(pieces))
@@ -159,7 +171,8 @@ class Placement:
 
     def _wait(self) -> None:
         """Wait until all are there; workers may still come, but not those of another version."""
-        while not self._rounds.wait(self.futures, LOOK_AGAIN):
+        while not self._rounds.wait(self.spread.futures):
+            self._rounds.look_for_workers()
             look_at_workers(self._rounds.client)
 
 

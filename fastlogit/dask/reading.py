@@ -10,7 +10,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..arrays import ArrayLike, DType, Floats, Integers, Labels, Vector
+from ..arrays import ArrayLike, Codes, DType, Floats, Integers, Labels, Vector
+from ..design.base import Design
 from ..design.opening import open_rows
 from ..inputs import validation
 from ..inputs.categories import Categories, missing_category, rows_of_fit
@@ -23,12 +24,14 @@ from ..inputs.groups import Groups, encode_groups
 from ..inputs.hashed_folds import MOST_FOLDS
 from ..objective.labelled_rows import LabelledRows
 from ..objective.losses import Loss
+from .allocation import keeping_memory
 from .collections import Asked, Partitions
+from .placement import Values
 from .rounds import Future, Rounds, Table, Told
 from .stamps import stamp_of_rows, stamp_of_values
 from .tables import chosen, labels_of
 from .tree import Answer, Node, fold
-from .work import Place
+from .work import Held, Kept, Place, here, items_of, size_of
 
 __all__ = [
     "Facts",
@@ -36,10 +39,13 @@ __all__ = [
     "Plan",
     "Taken",
     "build",
+    "build_group",
+    "design_like",
     "facts_of",
     "look_at",
     "merged",
     "take",
+    "take_group",
     "taken",
     "within",
     "without_rows",
@@ -98,8 +104,8 @@ class Facts:
         Categorical columns by their places.
     classes : ndarray
         Labels that occur.
-    weights : ndarray of shape (n_classes,)
-        The weight of the rows of each.
+    weights, counts : ndarray of shape (n_classes,)
+        The weight of the rows of each, and how many have any.
     dtype : dtype or None
         Of the columns of numbers.
     n_values : float
@@ -107,6 +113,8 @@ class Facts:
     weighted, has_offset : bool
     kinds : mapping of str to str
         Of what kind labels of clusters and groups are.
+    first : Taken
+        The first row: a design of it is of the kind of all.
     """
 
     numbers: list[int]
@@ -117,11 +125,13 @@ class Facts:
     coded: dict[int, Columns]
     classes: Labels
     weights: Vector
+    counts: Vector
     dtype: DType
     n_values: float
     weighted: bool
     has_offset: bool
     kinds: Mapping[str, str]
+    first: Taken
 
 
 class Plan(NamedTuple):
@@ -149,6 +159,19 @@ def taken(rounds: Rounds, given: Partitions) -> list[Future]:
         for number in range(len(given.X))
     ]  # fmt: skip
     return list(rounds.client.compute(delayed))
+
+
+@keeping_memory()
+def take_group(
+    members: Sequence[int], X: Sequence[Table], *beside: Sequence[Table],
+    names: Sequence[str], asked: Asked, n_leaves: int,
+) -> Kept:  # fmt: skip
+    """Return the partitions of a group taken apart, which stay here, with what they hold."""
+    found = [
+        take(number, own, dict(zip(names, others, strict=True)), asked)
+        for number, own, *others in zip(members, X, *beside, strict=True)
+    ]
+    return Kept.of(found, sizeof, look_at(members, found, n_leaves))
 
 
 def take(number: int, X: Table, beside: Mapping[str, Table], asked: Asked) -> Taken | Fault:
@@ -233,6 +256,13 @@ def _weights_of(given: Table, n_rows: int) -> Vector | None:
     return validation.check_weights(weights, n_rows)
 
 
+def sizeof(what: Taken | Fault) -> int:
+    """Return the bytes of a partition that was taken apart."""
+    from dask.sizeof import sizeof as of_any
+
+    return int(of_any(tuple(what)))
+
+
 def without_rows(taken: Taken) -> Taken:
     """Return what a partition holds beside X."""
     return taken._replace(X=None)
@@ -247,10 +277,11 @@ def facts_of(taken: Taken | Fault) -> Answer:
     return Answer([_told(taken.number, lambda: _facts_of(taken))], 0)
 
 
+@keeping_memory()
 def look_at(members: Sequence[int], chunks: Sequence[Taken | Fault], n_leaves: int) -> Told:
     """Return what the partitions of a group hold: those of their numbers."""
     leaves = zip((Node(0, member) for member in members), map(facts_of, chunks), strict=True)
-    return Told(fold(leaves, n_leaves, merged), None)
+    return Told(fold(leaves, n_leaves, merged), here())
 
 
 def _facts_of(taken: Taken) -> Facts:
@@ -278,22 +309,42 @@ def _facts_of(taken: Taken) -> Facts:
         others = [place for place in range(shape[1]) if place not in coded]
         if others:  # a row tells columns that hold no numbers
             look_at_rows(rows_of(columns_at(X, others), np.zeros(1, dtype=np.int64)))
-    classes = _labels_in(y)
-    codes = validation.encode_known_labels(y, len(y), classes)
-    weights = np.bincount(codes, taken.weights, classes.size).astype(np.float64)
+    classes, weights, counts = _weights_of_classes(y, taken.weights)
     return Facts(
         [taken.number], [int(shape[0])], [_stamp(taken)], int(shape[1]),
-        None if names is None else tuple(names), coded, classes, weights, kind, float(n_values),
+        None if names is None else tuple(names), coded, classes, weights, counts, kind,
+        float(n_values),
         taken.weights is not None, taken.offset is not None,
         {what: _kind_of_groups(own.labels) for what, own in taken.labels.items()
          if isinstance(own, Groups)},
+        _first_row(taken),
     )  # fmt: skip
 
 
-def _labels_in(y: Labels) -> Labels:
-    """Return the labels that occur, sorted."""
+def _weights_of_classes(y: Labels, weights: Vector | None) -> tuple[Labels, Vector, Vector]:
+    """Return the labels that occur, sorted, their weights, and their rows of positive weight."""
+    # A sort takes ten times as long, and so does a count of other than booleans.
     two = validation.two_classes(y) if y.dtype.kind in "fbiu" else None
-    return np.unique(y) if two is None else two[0]  # a sort takes ten times as long
+    if two is not None and weights is None:
+        n_high = float(np.count_nonzero(two[1].view(bool)))
+        counts = np.array([y.size - n_high, n_high])
+        return two[0], counts, counts
+    classes = np.unique(y) if two is None else two[0]
+    codes = validation.encode_known_labels(y, y.size, classes) if two is None else two[1]
+    counts = np.bincount(codes, None if weights is None else weights > 0.0, classes.size)
+    own = counts if weights is None else np.bincount(codes, weights, classes.size)
+    return classes, own.astype(np.float64), counts.astype(np.float64)
+
+
+def _first_row(taken: Taken) -> Taken:
+    """Return a copy of the first row, with its label alone."""
+    X: Any = taken.X
+    if hasattr(X, "tocsr"):
+        row = X.tocsr()[:1]
+    else:
+        row = rows_of(X, np.zeros(1, dtype=np.int64)) if labels_of(X) is not None else X[:1].copy()
+    assert taken.y is not None
+    return Taken(taken.number, row, taken.y[:1].copy(), None)
 
 
 def merged(lists: Sequence[list[Facts | Fault]]) -> list[Facts | Fault]:
@@ -316,8 +367,9 @@ def merged(lists: Sequence[list[Facts | Fault]]) -> list[Facts | Fault]:
     if isinstance(joined, Fault):
         return [joined]
     classes, places = np.unique(joined, return_inverse=True)
-    weights = np.zeros(classes.size)
+    weights, counts = np.zeros((2, classes.size))
     np.add.at(weights, places.reshape(-1), np.concatenate([part.weights for part in parts]))
+    np.add.at(counts, places.reshape(-1), np.concatenate([part.counts for part in parts]))
     coded = {}
     for place in first.coded:
         declared = dict.fromkeys(v for part in parts for v in part.coded[place].declared)
@@ -332,6 +384,7 @@ def merged(lists: Sequence[list[Facts | Fault]]) -> list[Facts | Fault]:
             coded=coded,
             classes=classes,
             weights=weights,
+            counts=counts,
             dtype=np.result_type(*(part.dtype for part in parts)),
             n_values=sum(part.n_values for part in parts),
         )
@@ -410,6 +463,12 @@ def _kind_of(labels: Labels) -> str:
     return validation.text_kind(labels.dtype) or "numbers"
 
 
+@keeping_memory()
+def build_group(chunks: Held, sizes: Sequence[int], stamps: Sequence[int], plan: Plan) -> Values:
+    """Return the rows of the partitions of a group for a fit."""
+    return Values(list(map(partial(build, plan=plan), items_of(chunks), sizes, stamps)), size_of)
+
+
 def build(taken: Taken, n_rows: int, stamp: int, plan: Plan) -> Place:
     """Return the rows of a partition for a fit.
 
@@ -427,6 +486,11 @@ def build(taken: Taken, n_rows: int, stamp: int, plan: Plan) -> Place:
     return within(taken.number, lambda: _build(taken, plan))
 
 
+def design_like(first: Taken, plan: Plan) -> Design:
+    """Return a design of one row, of the kind of all."""
+    return _build(first, plan._replace(factors=None)).rows.design
+
+
 def _build(taken: Taken, plan: Plan) -> Place:
     X = taken.X
     if plan.categories is None:
@@ -435,7 +499,7 @@ def _build(taken: Taken, plan: Plan) -> Place:
         rows = rows_of_fit(X, plan.categories)
     design = open_rows(rows, None)
     n_rows = design.shape[0]
-    codes = validation.encode_known_labels(taken.y, n_rows, plan.classes)
+    codes = _codes_of(taken.y, plan.classes, n_rows)
     weights = np.empty(0) if taken.weights is None else taken.weights
     if plan.factors is not None:
         # A column of weights for each output has rows of its own.
@@ -446,6 +510,15 @@ def _build(taken: Taken, plan: Plan) -> Place:
             design, plan.loss, codes, plan.positive, weights, taken.offset, plan.fit_intercept
         )
     )
+
+
+def _codes_of(y: Labels | None, classes: Labels, n_rows: int) -> Codes:
+    """Return each row's class."""
+    if y is not None and y.size == n_rows and y.dtype == classes.dtype and y.dtype.kind in "fbiu":
+        two = validation.two_classes(y)
+        if two is not None and np.array_equal(two[0], classes):
+            return two[1]  # in a third of the time
+    return validation.encode_known_labels(y, n_rows, classes)
 
 
 def _stamp(taken: Taken) -> int:

@@ -9,7 +9,9 @@ it was lost the scheduler makes anew on others, from the same tasks.
 from __future__ import annotations
 
 import itertools
+import time
 import uuid
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
@@ -17,6 +19,7 @@ from typing import Any, NamedTuple, NoReturn, TypeAlias
 
 import numpy as np
 
+from ..fitting.messages import stack_level
 from .tree import Answer, Combine, Nodes, join_nodes
 
 __all__ = [
@@ -49,6 +52,17 @@ LOST = (
     "closed, or its futures were cancelled; fit anew"
 )
 
+NO_WORKERS = (
+    "the cluster has no workers, and the time limit has passed; start some, or let them come "
+    "(client.wait_for_workers(1)), and fit anew"
+)
+WAITING = (
+    "the cluster of the dask Client has no workers: the fit waits until some come, or until its "
+    "time_limit has passed"
+)
+# Seconds after which workers are looked for, while no answer has come.
+LOOK_AGAIN = 5.0
+
 # Groups whose answers a task puts together, where they do not come to this process.
 FAN_IN = 8
 
@@ -61,7 +75,7 @@ class Told(NamedTuple):
 
 
 class Lost(KeyboardInterrupt):
-    """Futures of a fit were cancelled. A solver that hears it hands out its best point so far."""
+    """Futures were cancelled, or no worker is left. Solvers hand out their best point so far."""
 
 
 class Rounds:
@@ -70,11 +84,14 @@ class Rounds:
     Parameters
     ----------
     client : distributed.Client
+    until : float, optional
+        When a cluster without workers is waited for no longer, by `time.perf_counter`.
     """
 
-    def __init__(self, client: Client) -> None:
-        self.client = client
-        self._is_lost, self._keeps_point = False, False
+    def __init__(self, client: Client, until: float | None = None) -> None:
+        self.client, self._until = client, until
+        self._loss, self._keeps_point, self._has_warned = "", False, False
+        self._goes_direct = True if _is_local(client) else None
         self._token, self._count = uuid.uuid4().hex[:8], itertools.count()
         # Answers that have come. A client sends at most every 10 ms: to let them go at once, in a
         # message of its own, would keep the next round waiting.
@@ -95,7 +112,7 @@ class Rounds:
             yield
         except KeyboardInterrupt as end:
             best = getattr(end, "result", None)
-            error: Any = RuntimeError(LOST) if self._is_lost else end
+            error: Any = RuntimeError(self._loss) if self._loss else end
             error.result = best  # None before there is a point
             if error is end:
                 raise
@@ -106,23 +123,28 @@ class Rounds:
     @contextmanager
     def told_when_lost(self) -> Iterator[None]:
         """Say in words that futures were cancelled."""
-        if self._is_lost:
-            raise Lost(LOST)
+        if self._loss:
+            raise Lost(self._loss)
         try:
             yield
         except Exception as error:
             # Of the standard library, or dask's own, of one future or several.
             if not type(error).__name__.endswith("CancelledError"):
                 raise
-            self._is_lost = True
-            if self._keeps_point:
-                raise Lost(LOST) from error
-            raise RuntimeError(LOST) from error
+            raise self._lost(LOST) from error
 
-    def wait(self, futures: Sequence[Future], seconds: float) -> bool:
-        """Wait until all have ended, at most so long; say whether they have."""
+    def _lost(self, why: str) -> BaseException:
+        """Return what ends all that goes over these rounds."""
+        self._loss = why
+        return Lost(why) if self._keeps_point else RuntimeError(why)
+
+    def wait(self, futures: Sequence[Future]) -> bool:
+        """Wait until all have ended, at most some seconds; say whether they have."""
         import distributed
 
+        seconds = LOOK_AGAIN
+        if self._until is not None and (left := self._until - time.perf_counter()) > 0.0:
+            seconds = min(seconds, left)
         wait: Any = distributed.wait  # which has no types
         # The user's default client may be another one, or none.
         with self.told_when_lost(), self.client.as_current():
@@ -131,6 +153,16 @@ class Rounds:
             except TimeoutError:
                 return False
         return True
+
+    def look_for_workers(self) -> None:
+        """Warn where there are none, and raise where they have not come in time."""
+        if self.client.nthreads():
+            return
+        if self._until is not None and time.perf_counter() >= self._until:
+            raise self._lost(NO_WORKERS)
+        if not self._has_warned:
+            self._has_warned = True
+            warnings.warn(WAITING, RuntimeWarning, stacklevel=stack_level())
 
     def map(
         self, function: Callable[..., Any], label: str, *lists: Sequence[Any], **common: object
@@ -185,10 +217,19 @@ class Rounds:
 
     def gather(self, futures: Sequence[Future]) -> list[Any]:
         """Return what tasks gave, which comes here."""
+        while not self.wait(futures):
+            self.look_for_workers()
         with self.told_when_lost():
-            found = list(self.client.gather(list(futures)))
+            found = list(self.client.gather(list(futures), direct=self._goes_direct))
         self._spent.extend(futures)
         return found
+
+
+def _is_local(client: Client) -> bool:
+    """Say whether workers can be asked without their scheduler: they are of this machine."""
+    import distributed
+
+    return isinstance(getattr(client, "cluster", None), distributed.LocalCluster)
 
 
 def _same(_: None, value: Value) -> Value:

@@ -21,17 +21,22 @@ from ..kernels.descent import state_at
 from ..objective.labelled_rows import LabelledRows
 from ..objective.penalties import CompiledL2
 from ..objective.row_state import RowCurvature, RowPredictions, RowResiduals
+from .allocation import keeping_memory
 from .placement import Values
 from .rounds import Combine, Told, Value, add
 from .tree import Answer, Node, fold
 
 __all__ = [
+    "Held",
+    "Kept",
     "Own",
     "Place",
     "Question",
     "View",
     "answer",
     "derive",
+    "here",
+    "items_of",
     "keep",
     "subsamples",
     "told_of",
@@ -134,6 +139,7 @@ class Question(NamedTuple):
 Held: TypeAlias = Values | list[Any]
 
 
+@keeping_memory()
 def answer(
     members: Sequence[int],
     n_threads: int,
@@ -164,7 +170,7 @@ def answer(
                 value = question.does(rows, *own, *question.given)
                 yield Node(0, member), Answer(value, rows.design.counter.rows)
 
-    return Told(fold(told(), question.n_leaves, question.combine), _here())
+    return Told(fold(told(), question.n_leaves, question.combine), here())
 
 
 class Kept(Values):
@@ -172,7 +178,15 @@ class Kept(Values):
 
     told: Told
 
+    @classmethod
+    def of(cls, states: Sequence[Any], size_of: Callable[[Any], int], told: Told) -> Kept:
+        """Return row states with an answer."""
+        kept = cls(states, size_of)
+        kept.told = told
+        return kept
 
+
+@keeping_memory()
 def keep(
     members: Sequence[int],
     n_threads: int,
@@ -198,7 +212,7 @@ def keep(
                 yield Node(0, member), Answer(value, rows.design.counter.rows)
 
     found = fold(told(), question.n_leaves, question.combine)
-    return _kept(states, Told(found, _here()))
+    return Kept.of(states, size_of, Told(found, here()))
 
 
 def told_of(kept: Kept) -> Told:
@@ -208,16 +222,10 @@ def told_of(kept: Kept) -> Told:
 
 def derive(*held: Held | None, does: Callable[..., Any], given: tuple[Any, ...]) -> Values:
     """Return row states made of others of a group; None where there are no rows, or none yet."""
-    size = max(len(_items(each)) for each in held if each is not None)
-    columns = [[None] * size if each is None else _items(each) for each in held]
+    size = max(len(items_of(each)) for each in held if each is not None)
+    columns = [[None] * size if each is None else items_of(each) for each in held]
     made = [None if own[-1] is None else does(*own, *given) for own in zip(*columns, strict=True)]
     return Values(made, size_of)
-
-
-def _kept(states: list[Any], told: Told) -> Kept:
-    kept = Kept(states, size_of)
-    kept.told = told
-    return kept
 
 
 def _each(
@@ -225,18 +233,19 @@ def _each(
 ) -> Iterator[tuple[int, LabelledRows | None, list[Any]]]:
     """Go over the partitions of a group: number, rows as they are seen, and what is theirs."""
     n_threads = threads.at_most(n_threads)
-    columns = [_items(each) for each in held]
-    for i, (member, place) in enumerate(zip(members, _items(places), strict=True)):
+    columns = [items_of(each) for each in held]
+    for i, (member, place) in enumerate(zip(members, items_of(places), strict=True)):
         rows = None if place is None else place.as_seen(view, n_threads)
         own = [column[i] for column in columns]
         yield member, rows, [part.value if isinstance(part, Own) else part for part in own]
 
 
-def _items(held: Held) -> list[Any]:
+def items_of(held: Held) -> list[Any]:
+    """Return the values of the partitions of a group."""
     return held.items if isinstance(held, Values) else held
 
 
-def _here() -> str | None:
+def here() -> str | None:
     """Return the worker whose task this is; None outside of one."""
     from distributed import get_worker
 
@@ -380,20 +389,6 @@ class Method(NamedTuple):
 # Sums over the rows
 
 
-def weights_of_all(rows: LabelledRows, n_classes: int) -> tuple[Vector, Matrix, Vector]:
-    """Return the weight of all rows for each output, and of each class in each set of weights.
-
-    Last come how many rows of weight each class has.
-    """
-    codes, sets = rows.codes_of(0), rows._targets.weights
-    counts = np.bincount(codes, minlength=n_classes).astype(np.float64)
-    if not len(sets):
-        return np.full(rows.n_outputs, float(codes.size)), counts[None], counts
-    of_class = np.array([np.bincount(codes, own, n_classes) for own in sets])
-    counts = np.bincount(codes[(sets > 0.0).all(axis=0)], minlength=n_classes).astype(np.float64)
-    return sets.sum(axis=1)[rows.weight_set], of_class, counts
-
-
 def subsample(place: Place, first: int, stride: int) -> Place:
     """Return every `stride`-th row of a partition from one on, which stay there."""
     rows, targets = place.rows, place.rows._targets
@@ -412,19 +407,20 @@ def subsample(place: Place, first: int, stride: int) -> Place:
     )  # fmt: skip
 
 
+@keeping_memory()
 def subsamples(
     members: Sequence[int], places: Held, firsts: Sequence[int], stride: int, n_leaves: int
 ) -> Kept:
     """Return every `stride`-th row of the partitions of a group, and the weight of each output."""
     found: list[Place | None] = []
     nodes: list[tuple[Node, Answer | None]] = []
-    for member, place, first in zip(members, _items(places), firsts, strict=True):
+    for member, place, first in zip(members, items_of(places), firsts, strict=True):
         has_rows = place is not None and first < place.rows.design.shape[0]
         own = subsample(place, first, stride) if has_rows else None
         found.append(own)
         total = None if own is None else Answer(own.rows.total_weight.copy(), 0)
         nodes.append((Node(0, member), total))
-    return _kept(found, Told(fold(nodes, n_leaves, add), _here()))
+    return Kept.of(found, size_of, Told(fold(nodes, n_leaves, add), here()))
 
 
 def means_of_columns(rows: LabelledRows, variances: bool) -> tuple[Vector, float]:
