@@ -7,7 +7,7 @@ import pytest
 from problems import objective_of, problem, real, sized, softmax_of, three_classes
 
 import fastlogit.solvers.newton_cg as newton_cg_module
-from fastlogit import reference
+from fastlogit import fit, reference
 from fastlogit.solvers.newton_cg import newton_cg
 from fastlogit.solvers.preconditioner import SampledHessians
 from fastlogit.solvers.stopping import StoppingRule, certificate_of
@@ -162,6 +162,19 @@ def test_it_goes_for_the_end_only_where_something_is_to_be_proven(monkeypatch) -
             passes[stretch, certified] = objective.design.n_passes - before
     assert passes[usual, True] < passes[1.0, True]
     assert passes[usual, False] == passes[1.0, False]
+
+
+@pytest.mark.jit
+def test_a_loose_tolerance_takes_no_more_passes_than_a_tight_one() -> None:
+    """A proof that holds near the optimum alone is refused there, and then more is asked for."""
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((800, 1000))
+    raw = 2.0 * X @ rng.standard_normal(1000) / np.sqrt(1000.0)
+    y = (raw + rng.logistic(size=800) > 0.0).astype(np.int64)
+    results = [fit(X, y, C=1.0, tol=tol, solver="newton-cg") for tol in (1e-3, 1e-8)]
+    assert all(result.converged for result in results)
+    loose, tight = (result.n_passes for result in results)
+    assert loose <= tight
 
 
 def test_flat_directions_are_followed_though_the_gradient_is_small() -> None:

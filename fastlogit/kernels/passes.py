@@ -77,6 +77,9 @@ BINOMIAL, SQUARED, LINEAR, SPREAD, MULTINOMIAL, MULTINOMIAL_PRODUCT = 0, 1, 2, 3
 WORK_BLOCKS = 3
 MAX_CHUNKS = 64
 MIN_CHUNK_ROWS = 256
+# Blocks of one model are of so few rows where rows have more columns than this: 24 of them would
+# leave the second level of the cache before the gradient reads them again.
+FEW_ROWS, MOST_OF_MANY = 8, 4096
 
 
 class Layout(Enum):
@@ -299,10 +302,11 @@ def sum_direct_chunk(
     raw, costs = zeros_at_line(n_slots * size), empty_at_line((n_slots + WORK_BLOCKS) * size)
     packed_rows = zeros_at_line(size * packed if n_slots > 1 else 0)
     sums = empty_at_line(n_slots * STRIP)
-    distance = AHEAD_BYTES // X.itemsize
-    if n_slots > 1:
-        # All of a block is read before anything is asked for.
-        distance = max(distance, size * stride)
+    if n_slots == 1 and width > MOST_OF_MANY:
+        size = FEW_ROWS
+    # The whole next block: four rows of a block are read at once, or all of it packed, before what
+    # was asked for among them would be there.
+    distance = max(AHEAD_BYTES // X.itemsize, size * stride)
     for first in range(start, stop, size):
         count = min(size, stop - first)
         span = Span(first * stride, stride, width, count)
