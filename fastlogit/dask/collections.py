@@ -7,7 +7,7 @@ from typing import Any, NamedTuple, TypeAlias, TypeGuard
 
 from ..inputs.values import show
 from ..options import check_names
-from .rounds import Collection
+from .rounds import Client, Collection
 from .tables import chosen, labels_of
 
 __all__ = [
@@ -61,7 +61,7 @@ class Partitions(NamedTuple):
     # Names of the columns, as far as they are known without a look at the rows.
     asked: Asked
 
-    def held(self, client: Any) -> dict[str, list[Any]] | None:
+    def held(self, client: Client) -> dict[str, list[Any]] | None:
         """Return futures that workers have already, of "X" and what is beside; None if some lack.
 
         The same for all partitions.
@@ -76,7 +76,7 @@ class Partitions(NamedTuple):
         return self.X[number], {name: parts[number] for name, parts in self.beside.items()}
 
 
-def _held(parts: Sequence[Delayed], client: Any) -> list[Any] | None:
+def _held(parts: Sequence[Delayed], client: Client) -> list[Any] | None:
     """Return the futures that delayed objects stand for, as of a persisted collection."""
     from distributed import Future
 

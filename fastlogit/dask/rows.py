@@ -326,6 +326,9 @@ class PartitionedRows(LabelledRows):
         """Return the weighted mean of each column's squared distance from its centre: one pass."""
         return self._means(True)
 
+    def first_look(self) -> None:
+        """There is none: means and variances take a round each."""
+
     def _means(self, variances: bool) -> Vector:
         sums, weight = self.parts.ask(work.means_of_columns, variances)
         with np.errstate(over="ignore", invalid="ignore"):

@@ -400,6 +400,11 @@ class Design(ABC):
         """Return the weighted mean of each column's squared distance from `center`: one pass."""
         return self._column_sums(SPREAD, weights, total_weight)
 
+    @property
+    def looks_once(self) -> bool:
+        """Whether `first_look` may tell something."""
+        return False
+
     def first_look(self, shares: Vector, vector: Vector) -> FirstLook | None:
         """Return what weighted means, variances and products with a vector come from: one pass.
 

@@ -208,10 +208,15 @@ class DenseDesign(ArrayDesign):
         shares = weights / total_weight if weights.size else shares
         return self._sums(shares[None], loss == SPREAD)[0]
 
+    @property
+    def looks_once(self) -> bool:
+        """Whether `first_look` may tell something: of rows that are added to all columns."""
+        return self._adds_rows and self.shape[0] >= 4
+
     def first_look(self, shares: Vector, vector: Vector) -> FirstLook | None:
         """Return sums of the columns of X as it is: one pass. See `Design`."""
         n_samples, n_features = self.shape
-        if not (self._adds_rows and n_samples >= 4):
+        if not self.looks_once:
             return None
         with np.errstate(over="ignore", invalid="ignore"):
             # Of rows apart; that of a constant column is its value.

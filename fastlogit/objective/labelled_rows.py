@@ -444,6 +444,8 @@ class LabelledRows:
 
     def first_look(self) -> FirstLook | None:
         """Return what means, variances and slopes of the classes come from, if one pass tells."""
+        if not self.design.looks_once:
+            return None
         weights, total = self._common()
         shares = weights / total if weights.size else np.full(self.design.shape[0], 1.0 / total)
         positive = self._is_positive(0) if self.n_outputs == 1 else 0.0
