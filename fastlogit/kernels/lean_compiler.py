@@ -23,6 +23,7 @@ from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 import numba
+from llvmlite import binding
 from numba.core import compiler, config, types
 
 __all__ = ["LEAN", "Lean", "make_lean"]
@@ -152,17 +153,26 @@ def _libraries(base: Any) -> Lean:
             self._linking_libraries = _reached(self)
             super().finalize()
 
+        def _optimize_functions(self, ll_module: Any) -> None:
+            ll_module.data_layout = self._codegen._data_layout
+
         def _optimize_final_module(self) -> None:
-            owns = [one.library for one in self._linking_libraries if isinstance(one, _Own)]
-            if not owns or any(library.counts for library in owns):
-                super()._optimize_final_module()
-                return
-            # numba inlines once more before, so that counts of references meet and cancel out.
-            level = min(2, int(config.OPT))
-            passes, builder = self._codegen._module_pass_manager(opt=level)
+            passes, builder = _module_passes(self._codegen)
             passes.run(self._final_module, builder)
 
     return Lean(_part_library(base), _Whole)
+
+
+def _module_passes(codegen: Any) -> tuple[Any, Any]:
+    """Return LLVM's passes over a whole entry, and what they are built by."""
+    tuning = binding.create_pipeline_tuning_options(min(2, int(config.OPT)))
+    tuning.loop_vectorization = bool(config.LOOP_VECTORIZE)
+    tuning.slp_vectorization = bool(config.SLP_VECTORIZE)
+    tuning.loop_unrolling = False
+    builder = binding.create_pass_builder(codegen._tm, tuning)
+    passes = builder.getModulePassManager()
+    passes.add_refprune_pass()
+    return passes, builder
 
 
 def _part_library(base: Any) -> Any:
@@ -182,10 +192,7 @@ def _part_library(base: Any) -> Any:
             return _NoEnvironment(self._codegen)
 
         def _optimize_functions(self, ll_module: Any) -> None:
-            if self.counts:
-                super()._optimize_functions(ll_module)
-            else:
-                ll_module.data_layout = self._codegen._data_layout
+            ll_module.data_layout = self._codegen._data_layout
 
         def finalize(self) -> None:
             for library in self._linking_libraries:
