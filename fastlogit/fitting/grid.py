@@ -16,7 +16,6 @@ from dataclasses import dataclass, replace
 from typing import Any, Protocol, Self, TypeAlias
 
 import numpy as np
-from sklearn.exceptions import ConvergenceWarning
 
 from ..arrays import (
     ArrayLike,
@@ -329,6 +328,8 @@ def conclude(grid: Grid, limits: Limits, began: float, interrupted: bool = False
             message += "; raise max_iter, time_limit or tol"
         if late:
             message = f"time_limit={limits.time_limit:g} s ended the fits: {message}"
+        from sklearn.exceptions import ConvergenceWarning
+
         warnings.warn(message, ConvergenceWarning, stacklevel=stack_level())
     n_iter = np.broadcast_to(steps.reshape(*shape), coefs.shape[:3])
     return GridResult(

@@ -12,8 +12,9 @@ from typing import Any
 
 import numpy as np
 
+from .elements import read_line
 from .policy import part
-from .simd import LANES, byteswap, load, multiply_add, splat, store, total
+from .simd import LANES, load, multiply_add, splat, store, total
 
 __all__ = [
     "block_height",
@@ -37,21 +38,19 @@ def block_height(n_features: int) -> int:
 
 @part
 def gather_columns(
-    X: Any, swapped: bool, start: int, count: int, center: Any, height: int, columns_out: Any
+    X: Any, n_features: int, start: int, count: int, center: Any, height: int, columns_out: Any
 ) -> None:
     """Copy rows `start .. start + count` of any X, centred, to the columns of a block."""
-    # Numbers without sign need no check for an index from the end, which would end vectorisation.
-    first, n_rows = np.uint64(start), np.uint64(count)
-    for column in range(np.uint64(X.shape[1])):
-        middle, to = center[column], np.uint64(column) * np.uint64(height)
-        if swapped:
-            for row in range(n_rows):
-                columns_out[to + row] = byteswap(X[first + row, column]) - middle
-        else:
-            for row in range(n_rows):
-                columns_out[to + row] = X[first + row, column] - middle
-        for row in range(n_rows, np.uint64(height)):
-            columns_out[to + row] = 0.0
+    at = start * X.to_row
+    for column in range(n_features):
+        to = column * height
+        read_line(
+            X.first, X.kind, at, X.to_row, count, center[column], columns_out, to
+        )
+        at += X.to_column
+        # Numbers without sign need no check for an index from the end.
+        for row in range(count, height):
+            columns_out[np.uint64(to + row)] = 0.0
 
 
 @part

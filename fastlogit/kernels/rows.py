@@ -13,13 +13,13 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from .elementwise import exp_nonpositive, log1p_positive, log1p_unit
+from .elements import read_line
 from .policy import formula, kernel, part
 from .simd import (
     LANES,
     add,
     aligned,
     broadcast,
-    byteswap,
     load,
     multiply_add,
     prefetch_l2,
@@ -156,15 +156,12 @@ def unpack_slot(column: int, width: int, packed: int) -> int:
 
 @part
 def gather(
-    X: Any, swapped: bool, start: int, count: int, width: int, rows_out: Any, to: int
+    X: Any, n_features: int, start: int, count: int, width: int, rows_out: Any, to: int
 ) -> None:
     """Copy rows `start .. start + count` of any X, as float64 and padded, to `rows_out[to:]`."""
-    n_features = X.shape[1]
     for row in range(count):
-        place = to + row * width
-        for column in range(n_features):
-            value = X[start + row, column]
-            rows_out[place + column] = byteswap(value) if swapped else value
+        at, place = (start + row) * X.to_row, to + row * width
+        read_line(X.first, X.kind, at, X.to_column, n_features, 0.0, rows_out, place)
 
 
 @part
