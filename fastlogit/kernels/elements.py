@@ -95,30 +95,17 @@ def _line_reader(read: Any, size: int) -> Callable[..., Any]:
             for k in range(count):
                 out[start + np.uint64(k)] = read(first, at + k * size) - middle
         else:
+            place = at
             for k in range(count):
-                out[start + np.uint64(k)] = read(first, at + k * step) - middle
+                out[start + np.uint64(k)] = read(first, place) - middle
+                place += step
 
     return read_numbers
 
 
 _float64_line, _float32_line = _line_reader(_float64, 8), _line_reader(_float32, 4)
-
-
-def _strided_reader(read: Any) -> Callable[..., Any]:
-    @part
-    def read_numbers(
-        first: Any, at: int, step: int, count: int, middle: float, out: Any, to: int
-    ) -> None:
-        """Set `out[to:]` to numbers, less `middle`."""
-        start = np.uint64(to)
-        for k in range(count):
-            out[start + np.uint64(k)] = read(first, at + k * step) - middle
-
-    return read_numbers
-
-
-_int64_line, _int32_line = _strided_reader(_int64), _strided_reader(_int32)
-_int8_line, _uint8_line = _strided_reader(_int8), _strided_reader(_uint8)
+_int64_line, _int32_line = _line_reader(_int64, 8), _line_reader(_int32, 4)
+_int8_line, _uint8_line = _line_reader(_int8, 1), _line_reader(_uint8, 1)
 
 
 @part
