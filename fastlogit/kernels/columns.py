@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from .elements import read_line
+from .elements import Lines, read_lines
 from .policy import part
 from .simd import LANES, load, multiply_add, splat, store, total
 
@@ -41,16 +41,11 @@ def gather_columns(
     X: Any, n_features: int, start: int, count: int, center: Any, height: int, columns_out: Any
 ) -> None:
     """Copy rows `start .. start + count` of any X, centred, to the columns of a block."""
-    at = start * X.to_row
+    lines = Lines(start * X.to_row, X.to_column, n_features, X.to_row, count)
+    read_lines(X, lines, center, True, columns_out, 0, height)
     for column in range(n_features):
-        to = column * height
-        read_line(
-            X.first, X.kind, at, X.to_row, count, center[column], columns_out, to
-        )
-        at += X.to_column
-        # Numbers without sign need no check for an index from the end.
-        for row in range(count, height):
-            columns_out[np.uint64(to + row)] = 0.0
+        for row in range(column * height + count, (column + 1) * height):
+            columns_out[np.uint64(row)] = 0.0
 
 
 @part

@@ -22,7 +22,7 @@ from numba.extending import intrinsic
 from .policy import part
 from .simd import byteswap
 
-__all__ = ["Elements", "elements_of", "item_bytes", "read_line"]
+__all__ = ["Elements", "Lines", "elements_of", "item_bytes", "read_lines"]
 
 # Codes of number types; 16 more where the bytes are in the other order.
 FLOAT64, FLOAT32, INT64, INT32, INT8, UINT8, INT16, UINT16, UINT32, UINT64 = range(10)
@@ -46,6 +46,20 @@ class Elements(NamedTuple):
     kind: int
 
 
+class Lines(NamedTuple):
+    """Rows or columns of a matrix: `n_lines` of `count` numbers.
+
+    The first begins `at` bytes on, each other `to_line` bytes after the one before; `step` bytes
+    lie between the numbers of a line.
+    """
+
+    at: int
+    to_line: int
+    n_lines: int
+    step: int
+    count: int
+
+
 def elements_of(X: Any) -> Elements:
     """Return where the numbers of a two-dimensional array lie; it is to outlive the answer."""
     first = X[:1, :1].reshape(-1).view(np.uint8, np.ndarray)
@@ -55,24 +69,27 @@ def elements_of(X: Any) -> Elements:
 
 
 def _reader(name: str) -> Any:
-    """Return the function of bytes and a place that reads the number there."""
+    """Return the function of bytes, a place, k and a step that reads the k-th number from there."""
     dtype = np.dtype(name)
 
-    def plain(first: Any, place: int) -> Any:
+    def plain(first: Any, place: int, k: int, step: int) -> Any:
         # A stride of any sign leads to the place from the first byte.
-        lines = np.lib.stride_tricks.as_strided(first, (2, dtype.itemsize), (place, 1))
+        lines = np.lib.stride_tricks.as_strided(first, (2, dtype.itemsize), (place + k * step, 1))
         return lines[1].view(dtype)[0]
 
-    def typed(typing_context: Any, first: Any, place: Any) -> Any:
+    def typed(typing_context: Any, first: Any, place: Any, k: Any, step: Any) -> Any:
         kind = from_dtype(dtype)
 
         def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
             data = context.make_array(signature.args[0])(context, builder, arguments[0]).data
-            pointer = builder.gep(data, [arguments[1]])
+            # Of numba's own sums and products LLVM is told that they do not overflow. Then it makes
+            # a loop of vectors for steps of one byte, and none for other steps.
+            _, place, k, step = arguments
+            pointer = builder.gep(data, [builder.add(place, builder.mul(k, step))])
             native = context.get_value_type(kind)
             return builder.load(builder.bitcast(pointer, ir.PointerType(native)), align=1)
 
-        return kind(first, types.intp), generate
+        return kind(first, types.intp, types.intp, types.intp), generate
 
     typed.__name__ = typed.__qualname__ = f"read_{name}"
     return plain if config.DISABLE_JIT else intrinsic(typed)
@@ -83,79 +100,87 @@ _int64, _int32, _int16, _int8 = (_reader(f"i{size}") for size in (8, 4, 2, 1))
 _uint64, _uint32, _uint16, _uint8 = (_reader(f"u{size}") for size in (8, 4, 2, 1))
 
 
-def _line_reader(read: Any, size: int) -> Callable[..., Any]:
+def _reader_of_lines(read: Any, size: int) -> Callable[..., Any]:
     @part
     def read_numbers(
-        first: Any, at: int, step: int, count: int, middle: float, out: Any, to: int
+        first: Any, lines: Lines, middles: Any, centred: bool, out: Any, to: int, width: int
     ) -> None:
-        """Set `out[to:]` to numbers, less `middle`."""
-        # Numbers without sign need no check for an index from the end.
-        start = np.uint64(to)
-        if step == size:
-            for k in range(count):
-                out[start + np.uint64(k)] = read(first, at + k * size) - middle
-        else:
-            place = at
-            for k in range(count):
-                out[start + np.uint64(k)] = read(first, place) - middle
-                place += step
+        at, to_line, n_lines, step, count = lines
+        for line in range(n_lines):
+            # Numbers without sign need no check for an index from the end.
+            place, start = at + line * to_line, np.uint64(to + line * width)
+            middle = middles[line] if centred else 0.0
+            if step == size:
+                for k in range(count):
+                    out[start + np.uint64(k)] = read(first, place, k, size) - middle
+            else:
+                for k in range(count):
+                    out[start + np.uint64(k)] = read(first, place, k, step) - middle
 
     return read_numbers
 
 
-_float64_line, _float32_line = _line_reader(_float64, 8), _line_reader(_float32, 4)
-_int64_line, _int32_line = _line_reader(_int64, 8), _line_reader(_int32, 4)
-_int8_line, _uint8_line = _line_reader(_int8, 1), _line_reader(_uint8, 1)
+_float64_lines, _float32_lines = _reader_of_lines(_float64, 8), _reader_of_lines(_float32, 4)
+_int64_lines, _int32_lines = _reader_of_lines(_int64, 8), _reader_of_lines(_int32, 4)
+_int8_lines, _uint8_lines = _reader_of_lines(_int8, 1), _reader_of_lines(_uint8, 1)
 
 
 @part
-def read_rare(first: Any, place: int, kind: int) -> float:
+def read_rare(first: Any, kind: int, place: int, k: int, step: int) -> float:
     """Read a number of a type that few have."""
     if kind == INT16:
-        return float(_int16(first, place))
+        return float(_int16(first, place, k, step))
     if kind == UINT16:
-        return float(_uint16(first, place))
+        return float(_uint16(first, place, k, step))
     if kind == UINT32:
-        return float(_uint32(first, place))
+        return float(_uint32(first, place, k, step))
     if kind == UINT64:
-        return float(_uint64(first, place))
+        return float(_uint64(first, place, k, step))
     if kind == SWAPPED + FLOAT64:
-        return float(byteswap(_float64(first, place)))
+        return float(byteswap(_float64(first, place, k, step)))
     if kind == SWAPPED + FLOAT32:
-        return float(byteswap(_float32(first, place)))
+        return float(byteswap(_float32(first, place, k, step)))
     if kind == SWAPPED + INT64:
-        return float(byteswap(_int64(first, place)))
+        return float(byteswap(_int64(first, place, k, step)))
     if kind == SWAPPED + INT32:
-        return float(byteswap(_int32(first, place)))
+        return float(byteswap(_int32(first, place, k, step)))
     if kind == SWAPPED + INT16:
-        return float(byteswap(_int16(first, place)))
+        return float(byteswap(_int16(first, place, k, step)))
     if kind == SWAPPED + UINT16:
-        return float(byteswap(_uint16(first, place)))
+        return float(byteswap(_uint16(first, place, k, step)))
     if kind == SWAPPED + UINT32:
-        return float(byteswap(_uint32(first, place)))
-    return float(byteswap(_uint64(first, place)))
+        return float(byteswap(_uint32(first, place, k, step)))
+    return float(byteswap(_uint64(first, place, k, step)))
 
 
 @part
-def read_line(
-    first: Any, kind: int, at: int, step: int, count: int, middle: float, out: Any, to: int
+def read_lines(
+    X: Any, lines: Lines, middles: Any, centred: bool, out: Any, to: int, width: int
 ) -> None:
-    """Set `out[to:]` to `count` numbers, the first of them `at` bytes on, less `middle`."""
+    """Write lines of numbers to `out[to:]`, each `width` places after the one before.
+
+    Each is less its own of `middles` where they are to be `centred`.
+    """
+    first, kind = X.first, X.kind
     if kind == FLOAT64:
-        _float64_line(first, at, step, count, middle, out, to)
+        _float64_lines(first, lines, middles, centred, out, to, width)
     elif kind == FLOAT32:
-        _float32_line(first, at, step, count, middle, out, to)
+        _float32_lines(first, lines, middles, centred, out, to, width)
     elif kind == INT64:
-        _int64_line(first, at, step, count, middle, out, to)
+        _int64_lines(first, lines, middles, centred, out, to, width)
     elif kind == INT32:
-        _int32_line(first, at, step, count, middle, out, to)
+        _int32_lines(first, lines, middles, centred, out, to, width)
     elif kind == INT8:
-        _int8_line(first, at, step, count, middle, out, to)
+        _int8_lines(first, lines, middles, centred, out, to, width)
     elif kind == UINT8:
-        _uint8_line(first, at, step, count, middle, out, to)
+        _uint8_lines(first, lines, middles, centred, out, to, width)
     else:
-        for k in range(count):
-            out[np.uint64(to + k)] = read_rare(first, at + k * step, kind) - middle
+        at, to_line, n_lines, step, count = lines
+        for line in range(n_lines):
+            place, start = at + line * to_line, to + line * width
+            middle = middles[line] if centred else 0.0
+            for k in range(count):
+                out[np.uint64(start + k)] = read_rare(first, kind, place, k, step) - middle
 
 
 @part

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from .elementwise import exp_nonpositive, log1p_positive, log1p_unit
-from .elements import read_line
+from .elements import Lines, read_lines
 from .policy import formula, kernel, part
 from .simd import (
     LANES,
@@ -159,9 +159,8 @@ def gather(
     X: Any, n_features: int, start: int, count: int, width: int, rows_out: Any, to: int
 ) -> None:
     """Copy rows `start .. start + count` of any X, as float64 and padded, to `rows_out[to:]`."""
-    for row in range(count):
-        at, place = (start + row) * X.to_row, to + row * width
-        read_line(X.first, X.kind, at, X.to_column, n_features, 0.0, rows_out, place)
+    lines = Lines(start * X.to_row, X.to_row, count, X.to_column, n_features)
+    read_lines(X, lines, rows_out, False, rows_out, to, width)
 
 
 @part
