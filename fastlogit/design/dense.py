@@ -467,11 +467,11 @@ def _rows(X: Features, columns: Columns) -> tuple[Layout, Rows]:
         if X.flags.c_contiguous:
             # As below, without NumPy's as_strided, which takes 5 us.
             flat = readonly(X.reshape(-1))
-            return Layout.DIRECT, Rows(flat, n_features, n_samples, center, inverse_scale)
+            return Layout.DIRECT, Rows(flat, n_features, 0, 0, n_samples, center, inverse_scale)
         item = X.itemsize
         stride = X.strides[0] // item
         flat = np.lib.stride_tricks.as_strided(
             X, ((n_samples - 1) * stride + n_features,), (item,), writeable=False
         )
-        return Layout.DIRECT, Rows(flat, stride, n_samples, center, inverse_scale)
-    return Layout.GATHERED, Rows(elements_of(X), 0, n_samples, center, inverse_scale)
+        return Layout.DIRECT, Rows(flat, stride, 0, 0, n_samples, center, inverse_scale)
+    return Layout.GATHERED, Rows(*elements_of(X), n_samples, center, inverse_scale)

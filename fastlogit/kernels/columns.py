@@ -38,11 +38,12 @@ def block_height(n_features: int) -> int:
 
 @part
 def gather_columns(
-    X: Any, n_features: int, start: int, count: int, center: Any, height: int, columns_out: Any
+    rows: Any, start: int, count: int, center: Any, height: int, columns_out: Any
 ) -> None:
-    """Copy rows `start .. start + count` of any X, centred, to the columns of a block."""
-    lines = Lines(start * X.to_row, X.to_column, n_features, X.to_row, count)
-    read_lines(X, lines, center, True, columns_out, 0, height)
+    """Copy rows `start .. start + count` of any kind, less `center`, to the columns of a block."""
+    n_features, stride = rows.center.size, rows.stride
+    lines = Lines(start * stride, rows.column_stride, n_features, stride, count)
+    read_lines(rows, lines, center, True, columns_out, 0, height)
     for column in range(n_features):
         for row in range(column * height + count, (column + 1) * height):
             columns_out[np.uint64(row)] = 0.0

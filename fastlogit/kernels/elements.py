@@ -36,13 +36,13 @@ _CODES = {
 class Elements(NamedTuple):
     """Where the numbers of a matrix lie, and what they are.
 
-    `first` are the bytes of the first one, read-only; `to_row` and `to_column` the bytes from one
+    `X` are the bytes of the first one, read-only; `stride` and `column_stride` the bytes from one
     row or column to the next; `kind` is a code of this module.
     """
 
-    first: Any
-    to_row: int
-    to_column: int
+    X: Any
+    stride: int
+    column_stride: int
     kind: int
 
 
@@ -155,13 +155,13 @@ def read_rare(first: Any, kind: int, place: int, k: int, step: int) -> float:
 
 @part
 def read_lines(
-    X: Any, lines: Lines, middles: Any, centred: bool, out: Any, to: int, width: int
+    rows: Any, lines: Lines, middles: Any, centred: bool, out: Any, to: int, width: int
 ) -> None:
-    """Write lines of numbers to `out[to:]`, each `width` places after the one before.
+    """Write lines of numbers of `rows`, which has what `Elements` has, to `out[to:]`, each `width` places after the one before.
 
     Each is less its own of `middles` where they are to be `centred`.
     """
-    first, kind = X.first, X.kind
+    first, kind = rows.X, rows.kind
     if kind == FLOAT64:
         _float64_lines(first, lines, middles, centred, out, to, width)
     elif kind == FLOAT32:

@@ -293,13 +293,13 @@ _ADD_ROWS = {layout: _add_rows(layout) for layout in Layout}
 
 
 @part
-def direct_bytes(X: Any) -> int:
-    return int(X.itemsize)
+def direct_bytes(rows: Any) -> int:
+    return int(rows.X.itemsize)
 
 
 @part
-def gathered_bytes(X: Any) -> int:
-    return int(item_bytes(X.kind))
+def gathered_bytes(rows: Any) -> int:
+    return int(item_bytes(rows.kind))
 
 
 def _gram(layout: Layout) -> Twins:
@@ -311,7 +311,7 @@ def _gram(layout: Layout) -> Twins:
         n_panels, size = panels_of(n_slots), n_cells * CELL
         center, scale = empty_at_line(packed), empty_at_line(packed)
         pack_columns(rows, width, center, scale)
-        step, n_bands = plan(rows.n_samples, n_slots, size, bytes_of(rows.X))
+        step, n_bands = plan(rows.n_samples, n_slots, size, bytes_of(rows))
         n_chunks = (rows.n_samples + step - 1) // step
         sums = empty_at_line(n_chunks * size)
         for task in prange(n_chunks * n_bands):

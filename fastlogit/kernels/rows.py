@@ -156,11 +156,12 @@ def unpack_slot(column: int, width: int, packed: int) -> int:
 
 @part
 def gather(
-    X: Any, n_features: int, start: int, count: int, width: int, rows_out: Any, to: int
+    rows: Any, start: int, count: int, width: int, rows_out: Any, to: int
 ) -> None:
-    """Copy rows `start .. start + count` of any X, as float64 and padded, to `rows_out[to:]`."""
-    lines = Lines(start * X.to_row, X.to_row, count, X.to_column, n_features)
-    read_lines(X, lines, rows_out, False, rows_out, to, width)
+    """Copy rows `start .. start + count` of any kind, as float64 and padded, to `rows_out[to:]`."""
+    stride, n_features = rows.stride, rows.center.size
+    lines = Lines(start * stride, stride, count, rows.column_stride, n_features)
+    read_lines(rows, lines, rows_out, False, rows_out, to, width)
 
 
 @part
