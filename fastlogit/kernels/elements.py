@@ -157,9 +157,10 @@ def read_rare(first: Any, kind: int, place: int, k: int, step: int) -> float:
 def read_lines(
     rows: Any, lines: Lines, middles: Any, centred: bool, out: Any, to: int, width: int
 ) -> None:
-    """Write lines of numbers of `rows`, which has what `Elements` has, to `out[to:]`, each `width` places after the one before.
+    """Write lines of numbers to `out[to:]`, each `width` places after the one before.
 
-    Each is less its own of `middles` where they are to be `centred`.
+    `rows` has the fields of `Elements`. Where they are to be `centred`, each line is less its own
+    of `middles`.
     """
     first, kind = rows.X, rows.kind
     if kind == FLOAT64:
@@ -187,8 +188,8 @@ def read_lines(
 def item_bytes(kind: int) -> int:
     """Return how many bytes a number takes."""
     code = kind % SWAPPED
-    if code == FLOAT64 or code == INT64 or code == UINT64:
+    if code in (FLOAT64, INT64, UINT64):
         return 8
-    if code == FLOAT32 or code == INT32 or code == UINT32:
+    if code in (FLOAT32, INT32, UINT32):
         return 4
-    return 2 if code == INT16 or code == UINT16 else 1
+    return 2 if code in (INT16, UINT16) else 1

@@ -12,8 +12,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from .elementwise import exp_nonpositive, log1p_positive, log1p_unit
 from .elements import Lines, read_lines
+from .elementwise import exp_nonpositive, log1p_positive, log1p_unit
 from .policy import formula, kernel, part
 from .simd import (
     LANES,
@@ -155,9 +155,7 @@ def unpack_slot(column: int, width: int, packed: int) -> int:
 
 
 @part
-def gather(
-    rows: Any, start: int, count: int, width: int, rows_out: Any, to: int
-) -> None:
+def gather(rows: Any, start: int, count: int, width: int, rows_out: Any, to: int) -> None:
     """Copy rows `start .. start + count` of any kind, as float64 and padded, to `rows_out[to:]`."""
     stride, n_features = rows.stride, rows.center.size
     lines = Lines(start * stride, stride, count, rows.column_stride, n_features)
