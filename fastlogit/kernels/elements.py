@@ -47,7 +47,7 @@ class Elements(NamedTuple):
 
 
 class Lines(NamedTuple):
-    """Rows or columns of a matrix: `n_lines` of `count` numbers.
+    """Rows or columns of a matrix: `n_lines` of `n_numbers` each.
 
     The first begins `at` bytes on, each other `to_line` bytes after the one before; `step` bytes
     lie between the numbers of a line.
@@ -57,7 +57,7 @@ class Lines(NamedTuple):
     to_line: int
     n_lines: int
     step: int
-    count: int
+    n_numbers: int
 
 
 def elements_of(X: Any) -> Elements:
@@ -65,7 +65,8 @@ def elements_of(X: Any) -> Elements:
     first = X[:1, :1].reshape(-1).view(np.uint8, np.ndarray)
     first.flags.writeable = False
     kind = _CODES[X.dtype.str[1:]] + (0 if X.dtype.isnative else SWAPPED)
-    return Elements(first, *X.strides, kind)
+    to_row, to_column = X.strides
+    return Elements(first, to_row, to_column, kind)
 
 
 def _reader(name: str) -> Any:

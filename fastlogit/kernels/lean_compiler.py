@@ -8,7 +8,7 @@ code some ten times for language that no kernel has (`with`, `raise`, closures).
 - so have parallel loops, which numba makes machine code of three times before their function;
 - the passes over a function's code are those that change it;
 - which types an operation takes and gives is asked once;
-- entries whose parts count no references to arrays are optimised once, where numba does so twice.
+- entries are optimised once, where numba does so twice, after single functions, and no loop is unrolled.
 
 All of it is made of numba's private parts. It is left out with versions that it was not tried with,
 and where those parts have changed.
@@ -55,7 +55,7 @@ def make_lean() -> Lean | None:
     except (ImportError, AttributeError):
         return None
     used = (
-        "_optimize_final_module", "_finalize_final_module", "_finalize_dynamic_globals",
+        "_optimize_functions", "_optimize_final_module", "_finalize_final_module", "_finalize_dynamic_globals",
         "_get_module_for_linking", "get_pointer_to_function", "add_linking_library", "finalize",
     )  # fmt: skip
     if not (all(hasattr(JITCodeLibrary, name) for name in used)
@@ -168,6 +168,8 @@ def _module_passes(codegen: Any) -> tuple[Any, Any]:
     tuning = binding.create_pipeline_tuning_options(min(2, int(config.OPT)))
     tuning.loop_vectorization = bool(config.LOOP_VECTORIZE)
     tuning.slp_vectorization = bool(config.SLP_VECTORIZE)
+    # Kernels are unrolled by hand where that pays. LLVM's copies of the other loops were half of
+    # what it made, and took a third of its time.
     tuning.loop_unrolling = False
     builder = binding.create_pass_builder(codegen._tm, tuning)
     passes = builder.getModulePassManager()
@@ -179,12 +181,8 @@ def _part_library(base: Any) -> Any:
     """Return the class of libraries of parts."""
 
     class _Part(base):  # type: ignore[misc]
-        """LLVM code that is linked into that of callers: nothing is made of it here.
+        """LLVM code that is linked into that of callers: nothing is made of it here."""
 
-        `counts` says whether it counts references to arrays.
-        """
-
-        counts = True
         _shared_module: Any
 
         @property
@@ -273,9 +271,7 @@ def _compilers(
 
     class _Part(_LeanCompiler):
         def _library(self, codegen: Any, func: Any) -> Any:
-            library = libraries.part(codegen, func.__qualname__)
-            library.counts = self.state.flags.nrt
-            return library
+            return libraries.part(codegen, func.__qualname__)
 
     class _Whole(_LeanCompiler):
         def _library(self, codegen: Any, func: Any) -> Any:
