@@ -8,7 +8,8 @@ code some ten times for language that no kernel has (`with`, `raise`, closures).
 - so have parallel loops, which numba makes machine code of three times before their function;
 - the passes over a function's code are those that change it;
 - which types an operation takes and gives is asked once;
-- entries are optimised once, where numba does so twice, after single functions, and no loop is unrolled.
+- entries are optimised once, where numba does so twice, and functions before them;
+- no loop is unrolled.
 
 All of it is made of numba's private parts. It is left out with versions that it was not tried with,
 and where those parts have changed.
@@ -55,8 +56,9 @@ def make_lean() -> Lean | None:
     except (ImportError, AttributeError):
         return None
     used = (
-        "_optimize_functions", "_optimize_final_module", "_finalize_final_module", "_finalize_dynamic_globals",
-        "_get_module_for_linking", "get_pointer_to_function", "add_linking_library", "finalize",
+        "_optimize_functions", "_optimize_final_module", "_finalize_final_module",
+        "_finalize_dynamic_globals", "_get_module_for_linking", "get_pointer_to_function",
+        "add_linking_library", "finalize",
     )  # fmt: skip
     if not (all(hasattr(JITCodeLibrary, name) for name in used)
             and hasattr(PassManager, "_runPass")
