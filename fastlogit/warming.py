@@ -1,9 +1,10 @@
 """Compiling ahead of the first call: small real calls of every kind of data that users bring.
 
-An entry of the kernels is compiled anew for each number type and memory layout of X, and once more
-for threads. What a call compiles depends on these alone, not on its size, so that calls on a few
-hundred rows fill the cache. They are the calls that users make, or passes of the Design that stand
-behind them; a list of signatures would be a second truth, which could drift from the first.
+An entry of the kernels is compiled for rows of float64 and of float32 that are read where they
+lie, and once for all other kinds of X; and once more for threads. What a call compiles depends on
+these alone, not on its size, so that calls on a few hundred rows fill the cache. They are the calls
+that users make, or passes of the Design that stand behind them; a list of signatures would be a
+second truth, which could drift from the first.
 
 A step compiles one part of one kind. Steps are dealt out to a few processes that share the cache on
 the disk: numba's compiler holds a lock, so that threads would wait for each other.
@@ -62,64 +63,46 @@ MOST_PROCESSES = 4
 # Processor seconds of a step from an empty cache, in one thread and with threads (AMD EPYC, numba
 # 0.68): they order the steps, and say what those left out would cost.
 SECONDS = {
-    "fit": (16.0, 36.0),
-    "predict": (4.0, 10.0),
-    "many columns": (2.0, 8.0),
-    "more than 256 classes": (16.0, 40.0),
-    "robust standard errors": (1.5, 5.5),
-    "sigmoid and its relatives": (6.0, 12.0),
-    "batches, leave-one-out, paths": (12.0, 20.0),
-    "groups of rows": (15.0, 15.0),
-    "Firth's fits and intervals": (12.5, 17.0),
-    "sparse rows": (12.0, 20.0),
-    "L1, bounds, groups of columns": (14.0, 18.0),
-    "categorical columns": (8.0, 14.0),
+    "fit": (6.0, 11.0),
+    "predict": (2.0, 3.0),
+    "many columns": (0.8, 1.5),
+    "more than 256 classes": (3.0, 6.0),
+    "robust standard errors": (1.5, 3.0),
+    "small fits": (10.0, 10.0),
+    "sigmoid and its relatives": (3.0, 6.0),
+    "batches, leave-one-out, paths": (7.0, 10.0),
+    "groups of rows": (8.0, 8.0),
+    "Firth's fits and intervals": (3.0, 5.0),
+    "sparse rows": (6.0, 10.0),
+    "L1, bounds, groups of columns": (5.0, 6.0),
+    "categorical columns": (3.0, 6.0),
 }
-FUNCTIONS = tuple(SECONDS)[-7:]
+FUNCTIONS = tuple(SECONDS)[-8:]
 # No entry of these is compiled for threads.
-SERIAL_PARTS = ("groups of rows",)
+SERIAL_PARTS = ("small fits", "groups of rows")
 
-# Kinds that no step compiles, in words.
-RARE = (
-    "int16, uint16, uint32 and uint64 X",
-    "slices of columns of int32, int8 and uint8 X",
-    "more than 256 classes in other than float64 rows",
-    "scan",
-)
+# What no step compiles, in words.
+RARE = ("scan",)
 
 
 class Kind(NamedTuple):
-    """A kind of X: its number type, how it lies in memory, and both in words."""
+    """A kind of X: its number type and columns, and both in words."""
 
     name: str
     dtype: str
-    layout: str
     n_columns: int
 
 
-def _kind(dtype: str, layout: str, n_columns: int = 3) -> Kind:
-    words = {
-        "in place": "rows of 8 columns or more",
-        "C": "rows" if dtype not in ("float64", "float32") else "rows of fewer than 8 columns",
-        "F": "column by column",
-        "A": "a slice of columns",
-    }
-    return Kind(f"{dtype}, {words[layout]}", dtype, layout, n_columns)
-
-
-WIDE = _kind("float64", "in place", 12)
-NARROW, FRAME, SLICE = (_kind("float64", layout) for layout in "CFA")
-WIDE32 = _kind("float32", "in place", 12)
-INTEGERS, BOOLEANS = _kind("int64", "C"), _kind("bool", "C")
-# Those who bring these have seldom so many rows that threads are used.
-SERIAL = (INTEGERS, BOOLEANS, SLICE)
-FEWER = tuple(_kind("float32", layout) for layout in "CFA") + tuple(
-    _kind(dtype, layout)
-    for dtype, layouts in (
-        ("int64", "FA"), ("bool", "FA"), ("int32", "CF"), ("int8", "CF"), ("uint8", "CF"),
-    )
-    for layout in layouts
-)  # fmt: skip
+WIDE = Kind("float64, rows of 8 columns or more", "float64", 12)
+WIDE32 = Kind("float32, rows of 8 columns or more", "float32", 12)
+# The kernels that gather rows are the same for all of these.
+OTHER = Kind("other number types and layouts, fewer columns", "float64", 3)
+# Those who ask for these have seldom so many rows that threads are used.
+SERIAL = (
+    (WIDE, "more than 256 classes"),
+    (WIDE, "robust standard errors"),
+    (OTHER, "robust standard errors"),
+)
 
 
 class Step(NamedTuple):
@@ -141,7 +124,8 @@ class Step(NamedTuple):
     @property
     def what(self) -> str:
         """What it belongs to: a kind of X, or functions; what comes later is for threads."""
-        later = ", with threads" if self.group == "all" and self.kind in SERIAL else ""
+        is_later = self.group == "all" and (self.kind, self.part) in SERIAL
+        later = ", with threads" if is_later else ""
         return f"{self.kind.name if self.kind else self.part}{later}"
 
     @property
@@ -219,16 +203,17 @@ def warmup(
 ) -> WarmUp:
     """Compile ahead what first calls need, and keep it on the disk for all later processes.
 
-    The kernels are compiled for each number type and memory layout of X, and apart for one thread
-    and for several. What is there already is not compiled again.
+    The kernels are compiled for float64 and float32 rows of 8 columns or more, once for all other
+    kinds of X, and apart for one thread and for several. What is there already is not compiled
+    again.
 
     Parameters
     ----------
     kinds : {"quick", "common", "all"}, default "common"
-        "quick": float64 rows, of few and of many columns. "common": besides float32 rows, float64
-        column by column (as frames are), slices of columns, int64 and boolean rows, more than 256
-        classes, robust standard errors of float64, and all functions. "all": every kind but a few,
-        with threads too.
+        "quick": fits and predictions of float64 rows, of few and of many columns, and of whatever
+        is neither float64 nor float32. "common": besides float32 rows of many columns, more than
+        256 classes, robust standard errors of float64, and all functions. "all": these with threads
+        and of every kind too.
     n_processes : int >= 1, optional
         Processes that compile beside each other; each takes up to 700 MB, with "all" more. By
         default one for each processor that this process may use, at most 4. With 1 this process
@@ -295,32 +280,20 @@ def _steps(kinds: str) -> tuple[list[Step], list[Step]]:
 
 
 def _all_steps() -> Iterator[Step]:
-    for kind in (WIDE, NARROW):
-        yield Step("quick", kind, "fit", True)
-        yield Step("quick", kind, "predict", True)
-    for kind in (FRAME, WIDE32):
-        yield Step("common", kind, "fit", True)
-        yield Step("common", kind, "predict", True)
-    for kind in (WIDE, FRAME, WIDE32):
+    yield Step("quick", None, "small fits", False)
+    for group, kind in (("quick", WIDE), ("quick", OTHER), ("common", WIDE32)):
+        yield Step(group, kind, "fit", True)
+        yield Step(group, kind, "predict", True)
+    for kind in (WIDE, OTHER, WIDE32):
         yield Step("common", kind, "many columns", True)
-    yield Step("common", WIDE, "more than 256 classes", False)
-    for kind in (WIDE, NARROW, FRAME, SLICE):
-        yield Step("common", kind, "robust standard errors", False)
-    for kind in SERIAL:
-        yield Step("common", kind, "fit", False)
-        yield Step("common", kind, "predict", False)
-    for part in FUNCTIONS:
+    for kind, part in SERIAL:
+        yield Step("common", kind, part, False)
+        yield Step("all", kind, part, True)
+    for part in FUNCTIONS[1:]:
         yield Step("common", None, part, part not in SERIAL_PARTS)
-    for kind in (*SERIAL, *FEWER):
-        yield Step("all", kind, "fit", True)
-        yield Step("all", kind, "predict", True)
-    for kind in (*SERIAL, *FEWER):
-        if kind.layout != "C" or kind.dtype != "float32":  # such rows have few columns
-            yield Step("all", kind, "many columns", True)
-    for kind in (WIDE, NARROW, FRAME):
+    for kind in (OTHER, WIDE32):
         yield Step("all", kind, "more than 256 classes", True)
-    for kind in (WIDE, NARROW, FRAME, WIDE32, *SERIAL, *FEWER):
-        yield Step("all", kind, "robust standard errors", True)
+    yield Step("all", WIDE32, "robust standard errors", True)
 
 
 def _run_step(step: Step) -> None:
@@ -334,23 +307,27 @@ def _run_step(step: Step) -> None:
 
 
 def _data(kind: Kind) -> Features:
-    """Return zeros and ones, which are values of every number type, as a kind of X."""
-    width = kind.n_columns + (kind.layout == "A")
-    values = np.random.default_rng(0).integers(0, 2, (N_ROWS, width)).astype(kind.dtype)
-    if kind.layout == "F":
-        return np.asfortranarray(values)
-    return values[:, : kind.n_columns]
+    """Return zeros and ones as a kind of X."""
+    values = np.random.default_rng(0).integers(0, 2, (N_ROWS, kind.n_columns))
+    return values.astype(kind.dtype)
+
+
+def _small_fits() -> None:
+    """Fit two and more classes by the kernels of small data, which are the same for every kind."""
+    X, labels = _data(WIDE), np.arange(N_ROWS) % 3
+    fit(X, labels > 0, C=1.0)
+    fit(X, labels, C=1.0, multi_class="multinomial")
+    fit(np.eye(50, 20), np.arange(50) % 10, C=1.0, multi_class="multinomial")
 
 
 def _fit(X: Features) -> None:
-    """Fit two and three classes, and ask for what certificates and preconditioners need."""
+    """Fit two and three classes, and ask for what certificates and preconditioners need.
+
+    A penalty that is an object takes the way of larger data.
+    """
     labels = np.arange(len(X)) % 3
-    fit(X, labels > 0, C=1.0)  # by the kernel of small data, which is the same for every kind
-    # A penalty that is an object takes the way of larger data.
     fit(X, labels > 0, penalty=L2(1.0, X.shape[1]), solver="newton")
     fit(X, labels, penalty=L2(1.0, X.shape[1]), multi_class="multinomial", solver="newton")
-    fit(X, labels, C=1.0, multi_class="multinomial")  # by the kernels of small softmaxes
-    fit(np.eye(50, 20), np.arange(50) % 10, C=1.0, multi_class="multinomial")
     design, n_columns = DenseDesign(X), X.shape[1]
     design.raw_prediction(np.zeros((1, n_columns)), np.zeros(1))
     design.largest_row(np.ones(n_columns), np.zeros(n_columns))
@@ -398,7 +375,7 @@ def _elementwise() -> None:
 def _other_calls() -> None:
     """Call what reads rows in other ways, on rows that steps before this one have compiled for."""
     labels = np.arange(N_ROWS) % 3
-    for kind in (NARROW, WIDE):
+    for kind in (OTHER, WIDE):
         X = _data(kind)
         fitted = fit(X, labels, C=1.0, multi_class="multinomial", solver="newton-cg")
         leave_one_out(fitted, X, labels)
@@ -435,7 +412,7 @@ def _groups() -> None:
     """
     from scipy.sparse import csr_array
 
-    narrow, codes = _data(NARROW), np.arange(N_ROWS)
+    narrow, codes = _data(OTHER), np.arange(N_ROWS)
     for X in (narrow, csr_array(narrow)):
         fit_groups(X, codes % 2, codes % 5, C=1.0)
         fitted = fit_groups(X, codes % 2, codes // 13, C=1.0)
@@ -448,7 +425,7 @@ def _sparse() -> None:
     """Fit sparse rows of few columns and of so many that there is no Hessian, with L1 too."""
     from scipy.sparse import csr_array
 
-    labels, narrow = np.arange(N_ROWS) % 3, csr_array(_data(NARROW))
+    labels, narrow = np.arange(N_ROWS) % 3, csr_array(_data(OTHER))
     for ratio in (0.0, 1.0):
         fit(narrow, labels > 0, C=1.0, l1_ratio=ratio)
         fit(narrow, labels, multi_class="multinomial", C=1.0, l1_ratio=ratio)
@@ -481,7 +458,7 @@ def _corners() -> None:
 
 def _categories() -> None:
     """Fit categorical columns, alone and beside numbers."""
-    labels, numbers = np.arange(N_ROWS) % 3, _data(NARROW)
+    labels, numbers = np.arange(N_ROWS) % 3, _data(OTHER)
     codes = code_columns([np.arange(N_ROWS) % 4, np.arange(N_ROWS) // 90], [4, 3], drop_first=False)
     alone = np.arange(7)
     beside = MixedRows(numbers, None, codes, (np.arange(3), alone + 3))
@@ -502,7 +479,7 @@ _KIND_PARTS: dict[str, Callable[[Features], None]] = {
 _FUNCTION_PARTS: dict[str, Callable[[], None]] = dict(
     zip(
         FUNCTIONS,
-        (_elementwise, _other_calls, _groups, _firth, _sparse, _corners, _categories),
+        (_small_fits, _elementwise, _other_calls, _groups, _firth, _sparse, _corners, _categories),
         strict=True,
     )
 )

@@ -6,12 +6,43 @@ import numpy as np
 import pytest
 
 from fastlogit.kernels import columns
+from fastlogit.kernels.elements import elements_of
+from fastlogit.kernels.passes import Rows
 from fastlogit.kernels.policy import formula
+
+NUMBER_TYPES = [
+    "f8", "f4", "i8", "i4", "i2", "i1", "u1", "u2", "u4", "u8", "?",
+    ">f8", ">f4", ">i8", ">i4", ">i2", ">u2", ">u4", ">u8",
+]  # fmt: skip
+LAYOUTS = {
+    "C": np.ascontiguousarray,
+    "F": np.asfortranarray,
+    "slice": lambda X: np.concatenate([X, X], axis=1)[:, : X.shape[1]],
+    "backwards": lambda X: X[::-1, ::-1],
+    "off the line": lambda X: np.frombuffer(b"." + X.tobytes(), X.dtype, offset=1).reshape(X.shape),
+}
+
+
+def values_of(rng: Any, dtype: str, shape: tuple[int, int]) -> Any:
+    """Return numbers of a type, up to its largest and down to its smallest."""
+    kind = np.dtype(dtype)
+    if kind.kind == "f":
+        return rng.standard_normal(shape).astype(kind)
+    if kind.kind == "b":
+        return rng.random(shape) > 0.5
+    ends = np.iinfo(kind)
+    return rng.integers(ends.min, ends.max, shape, dtype=kind.newbyteorder("=")).astype(kind)
+
+
+def rows_of(X: Any, center: Any) -> Rows:
+    """Return rows as the kernels that gather them take them."""
+    return Rows(*elements_of(X), len(X), center, np.ones_like(center))
 
 
 @formula
-def gathered(X: Any, swapped: bool, start: int, count: int, center: Any, out: Any) -> None:
-    columns.gather_columns(X, swapped, start, count, center, out.size // X.shape[1], out)
+def gathered(rows: Any, start: int, count: int, out: Any) -> None:
+    center = rows.center
+    columns.gather_columns(rows, start, count, center, out.size // center.size, out)
 
 
 @formula
@@ -39,16 +70,15 @@ def test_a_block_is_whole_tiles(n_features) -> None:
     assert height_of(n_features) % 32 == 0
 
 
-@pytest.mark.parametrize("swapped", [False, True])
-@pytest.mark.parametrize("order", ["C", "F"])
-def test_gather_centres_the_rows_and_fills_the_block_with_zeros(rng, order, swapped) -> None:
-    X = np.asarray(rng.standard_normal((40, 3)), order=order)
+@pytest.mark.parametrize("dtype", NUMBER_TYPES)
+@pytest.mark.parametrize("lies", LAYOUTS)
+def test_gather_centres_the_rows_and_fills_the_block_with_zeros(rng, lies, dtype) -> None:
+    X = LAYOUTS[lies](values_of(rng, dtype, (40, 3)))
     center = np.array([0.0, 1.0, -2.5])
-    given = np.asarray(X.byteswap() if swapped else X, order=order)
     out = np.full(3 * 32, -1.0)
-    gathered(given, swapped, 5, 30, center, out)
+    gathered(rows_of(X, center), 5, 30, out)
     block = out.reshape(3, 32)
-    np.testing.assert_array_equal(block[:, :30], (X[5:35] - center).T)
+    np.testing.assert_array_equal(block[:, :30], (X[5:35].astype(np.float64) - center).T)
     assert (block[:, 30:] == 0.0).all()
 
 

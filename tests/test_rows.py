@@ -7,6 +7,8 @@ import pytest
 
 from fastlogit import reference
 from fastlogit.kernels import rows
+from fastlogit.kernels.elements import elements_of
+from fastlogit.kernels.passes import Rows
 from fastlogit.kernels.policy import formula
 from fastlogit.kernels.simd import LANES
 
@@ -76,8 +78,8 @@ def slots(width: int, packed: int, slots_out: Any) -> int:
 
 
 @formula
-def gathered(X: Any, swapped: bool, start: int, count: int, width: int, out: Any, to: int) -> None:
-    rows.gather(X, swapped, start, count, width, out, to)
+def gathered(given: Any, start: int, count: int, width: int, out: Any, to: int) -> None:
+    rows.gather(given, start, count, width, out, to)
 
 
 @pytest.mark.parametrize("target", [0, 1])
@@ -287,13 +289,13 @@ def test_packed_columns_lie_where_whole_vectors_meet_the_row(n_features) -> None
         np.testing.assert_array_equal(columns[out], np.arange(n_features))
 
 
-@pytest.mark.parametrize("swapped", [False, True])
-def test_gather_copies_rows_and_leaves_the_padding(rng, swapped) -> None:
-    X = np.asfortranarray(rng.standard_normal((9, 3)))
+@pytest.mark.parametrize("dtype", ["f8", ">f8", "i1", ">u4"])
+def test_gather_copies_rows_and_leaves_the_padding(rng, dtype) -> None:
+    X = np.asfortranarray(rng.integers(0, 100, (9, 3)).astype(dtype))
     X.flags.writeable = False
-    given = X.byteswap() if swapped else X
+    given = Rows(*elements_of(X), 9, np.zeros(3), np.ones(3))
     out = np.full(5 + 4 * 8, -1.0)
-    gathered(given, swapped, 2, 4, 8, out, 5)
+    gathered(given, 2, 4, 8, out, 5)
     block = out[5:].reshape(4, 8)
     np.testing.assert_array_equal(block[:, :3], X[2:6])
     assert (block[:, 3:] == -1.0).all()

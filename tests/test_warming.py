@@ -7,6 +7,7 @@ import threading
 from pathlib import Path
 
 import numba
+import numpy as np
 import pytest
 
 import fastlogit
@@ -37,7 +38,7 @@ def test_groups_contain_each_other(monkeypatch):
         assert {*steps, *left} == set(warming._all_steps())
         assert len(steps) == len(set(steps))
     quick = {step.kind for step in taken[0]}
-    assert quick == {warming.WIDE, warming.NARROW}
+    assert quick == {warming.WIDE, warming.OTHER, None}
 
 
 def test_without_threads_nothing_is_compiled_for_them(monkeypatch):
@@ -60,38 +61,46 @@ def test_each_kind_is_what_it_says(kind):
     X = warming._data(kind)
     design = DenseDesign(X)
     found = numba.typeof(design._rows.X)
-    assert str(found.dtype) == kind.dtype
-    assert not found.mutable  # as users' arrays are seen
     is_direct = design._layout is Layout.DIRECT
-    assert is_direct == (kind.layout == "in place")
-    assert found.ndim == 2 - is_direct
-    assert found.layout == ("C" if is_direct else kind.layout)
+    assert is_direct == (kind is not warming.OTHER)
+    assert str(found.dtype) == (kind.dtype if is_direct else "uint8")
+    assert not found.mutable  # as users' arrays are seen
+    assert (found.ndim, found.layout) == (1, "C")
+
+
+def test_all_other_kinds_are_one_to_the_compiler():
+    tables = [
+        np.ones((9, 3), dtype) for dtype in ["?", "i1", "u1", "i2", ">u4", "i8", "f4", "f8", ">f8"]
+    ]
+    tables += [np.asfortranarray(np.ones((9, 12))), np.ones((9, 24))[:, ::2], np.ones((1, 1))]
+    kinds = {numba.typeof(tuple(DenseDesign(X)._rows)) for X in tables}
+    assert len(kinds) == 1
 
 
 def test_says_what_it_does_and_what_it_leaves_out(steps_done, monkeypatch):
     monkeypatch.setattr(threads, "thread_count", lambda n_threads: 2)
     lines = []
     done = fastlogit.warmup("quick", n_processes=1, verbose=lines.append)
-    assert len(steps_done) == 4
-    assert lines[0].startswith("1 of 4: float64, rows of 8 columns or more: fit: there already")
+    assert len(steps_done) == 5
+    assert lines[0].startswith("1 of 5: float64, rows of 8 columns or more: fit: there already")
     assert lines[-1] == done.summary()
     assert done.compiled == done.failed == ()
-    assert len(done.present) == 4
+    assert len(done.present) == 5
     assert done.n_processes == 1
     left = dict(done.left_out)
     # Those who take "quick" for lack of time see what that costs later.
-    assert left["float64, column by column"] > 10.0
-    assert left["float64, a slice of columns, with threads"] > 10.0
+    assert left["float32, rows of 8 columns or more"] > 10.0
+    assert left["sparse rows"] > 5.0
     assert "left out" in lines[-1]
-    assert " bool, column by column" in lines[-1]
-    assert "uint16" in lines[-1]
+    assert "float32, rows" in lines[-1]
+    assert "scan" in lines[-1]
 
 
 def test_prints_unless_told_not_to(steps_done, capsys):
     fastlogit.warmup("quick", n_processes=1, verbose=False)
     assert capsys.readouterr().out == ""
     fastlogit.warmup("quick", n_processes=1)
-    assert "4 of 4: " in capsys.readouterr().out
+    assert "5 of 5: " in capsys.readouterr().out
 
 
 def test_counts_what_is_compiled(monkeypatch):
@@ -103,7 +112,7 @@ def test_counts_what_is_compiled(monkeypatch):
     done = fastlogit.warmup("quick", n_processes=1, verbose=False)
     assert done.n_functions == 6
     assert {name.partition(":")[0] for name in done.compiled} == {warming.WIDE.name}
-    assert {name.partition(":")[0] for name in done.present} == {warming.NARROW.name}
+    assert {name.partition(":")[0] for name in done.present} == {warming.OTHER.name, "small fits"}
 
 
 def test_a_step_that_fails_does_not_end_the_others(monkeypatch):
@@ -113,7 +122,7 @@ def test_a_step_that_fails_does_not_end_the_others(monkeypatch):
 
     monkeypatch.setattr(warming, "_run_step", run)
     done = fastlogit.warmup("quick", n_processes=1, verbose=False)
-    assert len(done.present) == len(done.failed) == 2
+    assert (len(done.present), len(done.failed)) == (3, 2)
     assert all(text.endswith("predict: RuntimeError: no such processor") for text in done.failed)
     assert "failed: " in done.summary()
 
@@ -167,13 +176,13 @@ def test_a_process_that_ends_is_named_and_this_one_goes_on(steps_done, monkeypat
     done = fastlogit.warmup("quick", n_processes=2, verbose=False)
     assert len(done.failed) == 2
     assert all("the process that compiled it ended" in text for text in done.failed)
-    assert len(steps_done) == len(done.present) == 2
+    assert len(steps_done) == len(done.present) == 3
 
 
 def test_without_other_processes_this_one_compiles(steps_done, monkeypatch):
     monkeypatch.setattr(sys, "executable", "")
     done = fastlogit.warmup("quick", n_processes=2, verbose=False)
-    assert len(steps_done) == len(done.present) == 4
+    assert len(steps_done) == len(done.present) == 5
 
 
 def test_without_a_cache_no_process_is_started(steps_done, monkeypatch):

@@ -11,6 +11,7 @@ from .. import threads
 from ..arrays import Array, Column, Cube, Features, IndexMatrix, Indices, Matrix, Vector
 from ..kernels.column_descent import SomeColumns
 from ..kernels.descent import RUNNING, DescentState, Penalty, descend
+from ..kernels.elements import elements_of
 from ..kernels.gram import gram, grams
 from ..kernels.hypotheses import hypotheses
 from ..kernels.lowrank import sample
@@ -507,13 +508,11 @@ def _rows(X: Features, columns: Columns) -> tuple[Layout, Rows]:
         if X.flags.c_contiguous:
             # As below, without NumPy's as_strided, which takes 5 us.
             flat = readonly(X.reshape(-1))
-            return Layout.DIRECT, Rows(flat, n_features, False, n_samples, center, inverse_scale)
+            return Layout.DIRECT, Rows(flat, n_features, 0, 0, n_samples, center, inverse_scale)
         item = X.itemsize
         stride = X.strides[0] // item
         flat = np.lib.stride_tricks.as_strided(
             X, ((n_samples - 1) * stride + n_features,), (item,), writeable=False
         )
-        return Layout.DIRECT, Rows(flat, stride, False, n_samples, center, inverse_scale)
-    native = X.dtype.isnative
-    values = X if native else X.view(X.dtype.newbyteorder("="))
-    return Layout.GATHERED, Rows(readonly(values), 0, not native, n_samples, center, inverse_scale)
+        return Layout.DIRECT, Rows(flat, stride, 0, 0, n_samples, center, inverse_scale)
+    return Layout.GATHERED, Rows(*elements_of(X), n_samples, center, inverse_scale)

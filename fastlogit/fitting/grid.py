@@ -16,7 +16,6 @@ from dataclasses import dataclass, replace
 from typing import Any, NamedTuple, Protocol, Self, TypeAlias
 
 import numpy as np
-from sklearn.exceptions import ConvergenceWarning
 
 from ..arrays import (
     ArrayLike,
@@ -385,6 +384,8 @@ def _stated(
             message += "; raise max_iter, time_limit or tol"
         if late:
             message = f"time_limit={limits.time_limit:g} s ended the fits: {message}"
+        from sklearn.exceptions import ConvergenceWarning
+
         warnings.warn(message, ConvergenceWarning, stacklevel=stack_level())
     return GridResult(
         classes=problem.classes,

@@ -12,8 +12,9 @@ from typing import Any
 
 import numpy as np
 
+from .elements import Lines, read_lines
 from .policy import part
-from .simd import LANES, byteswap, load, multiply_add, splat, store, total
+from .simd import LANES, load, multiply_add, splat, store, total
 
 __all__ = [
     "block_height",
@@ -37,21 +38,15 @@ def block_height(n_features: int) -> int:
 
 @part
 def gather_columns(
-    X: Any, swapped: bool, start: int, count: int, center: Any, height: int, columns_out: Any
+    rows: Any, start: int, count: int, center: Any, height: int, columns_out: Any
 ) -> None:
-    """Copy rows `start .. start + count` of any X, centred, to the columns of a block."""
-    # Numbers without sign need no check for an index from the end, which would end vectorisation.
-    first, n_rows = np.uint64(start), np.uint64(count)
-    for column in range(np.uint64(X.shape[1])):
-        middle, to = center[column], np.uint64(column) * np.uint64(height)
-        if swapped:
-            for row in range(n_rows):
-                columns_out[to + row] = byteswap(X[first + row, column]) - middle
-        else:
-            for row in range(n_rows):
-                columns_out[to + row] = X[first + row, column] - middle
-        for row in range(n_rows, np.uint64(height)):
-            columns_out[to + row] = 0.0
+    """Copy rows `start .. start + count` of any kind, less `center`, to the columns of a block."""
+    n_features, stride = rows.center.size, rows.stride
+    lines = Lines(start * stride, rows.column_stride, n_features, stride, count)
+    read_lines(rows, lines, center, True, columns_out, 0, height)
+    for column in range(n_features):
+        for row in range(column * height + count, (column + 1) * height):
+            columns_out[np.uint64(row)] = 0.0
 
 
 @part

@@ -19,6 +19,7 @@ from typing import Any, NamedTuple
 
 from numba import prange
 
+from .elements import item_bytes
 from .passes import Layout, direct_block, direct_source, gathered_block, gathered_source
 from .policy import Twins, entry, kernel, part
 from .rows import Span, empty_at_line, packed_width, unpack_slot
@@ -291,15 +292,26 @@ def _add_rows(layout: Layout) -> Any:
 _ADD_ROWS = {layout: _add_rows(layout) for layout in Layout}
 
 
+@part
+def direct_bytes(rows: Any) -> int:
+    return int(rows.X.itemsize)
+
+
+@part
+def gathered_bytes(rows: Any) -> int:
+    return int(item_bytes(rows.kind))
+
+
 def _gram(layout: Layout) -> Twins:
     direct, add_rows = layout is Layout.DIRECT, _ADD_ROWS[layout]
+    bytes_of = direct_bytes if direct else gathered_bytes
 
     def gram(rows: Any, weights: Any, gram_out: Any) -> None:
         packed, width, n_slots, n_cells = lay_out(rows.center.size, direct)
         n_panels, size = panels_of(n_slots), n_cells * CELL
         center, scale = empty_at_line(packed), empty_at_line(packed)
         pack_columns(rows, width, center, scale)
-        step, n_bands = plan(rows.n_samples, n_slots, size, rows.X.itemsize)
+        step, n_bands = plan(rows.n_samples, n_slots, size, bytes_of(rows))
         n_chunks = (rows.n_samples + step - 1) // step
         sums = empty_at_line(n_chunks * size)
         for task in prange(n_chunks * n_bands):

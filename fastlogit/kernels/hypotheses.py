@@ -278,13 +278,13 @@ def predict_gathered(
     kind: int, n_models: int, out: Any,
 ) -> float:  # fmt: skip
     """Write the hypotheses of one chunk of rows of any kind."""
-    X, swapped, n_features = rows.X, rows.swapped, rows.center.size
+    n_features = rows.center.size
     packed, height = center.size, block_height(n_features)
     raw, work = zeros_at_line(n_models * height), zeros_at_line((n_models + WORK_BLOCKS) * height)
     columns, spoiled = empty_at_line(n_features * height), 0.0
     for first in range(start, stop, height):
         count = min(height, stop - first)
-        gather_columns(X, swapped, first, count, center, height, columns)
+        gather_columns(rows, first, count, center, height, columns)
         for model in range(n_models):
             sweep_prediction(
                 columns, height, n_features, coef, model * packed, intercept[model], raw,

@@ -8,7 +8,8 @@ code some ten times for language that no kernel has (`with`, `raise`, closures).
 - so have parallel loops, which numba makes machine code of three times before their function;
 - the passes over a function's code are those that change it;
 - which types an operation takes and gives is asked once;
-- entries whose parts count no references to arrays are optimised once, where numba does so twice.
+- entries are optimised once, where numba does so twice, and functions before them;
+- no loop is unrolled.
 
 All of it is made of numba's private parts. It is left out with versions that it was not tried with,
 and where those parts have changed.
@@ -23,6 +24,7 @@ from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 import numba
+from llvmlite import binding
 from numba.core import compiler, config, types
 
 __all__ = ["LEAN", "Lean", "make_lean"]
@@ -54,8 +56,9 @@ def make_lean() -> Lean | None:
     except (ImportError, AttributeError):
         return None
     used = (
-        "_optimize_final_module", "_finalize_final_module", "_finalize_dynamic_globals",
-        "_get_module_for_linking", "get_pointer_to_function", "add_linking_library", "finalize",
+        "_optimize_functions", "_optimize_final_module", "_finalize_final_module",
+        "_finalize_dynamic_globals", "_get_module_for_linking", "get_pointer_to_function",
+        "add_linking_library", "finalize",
     )  # fmt: skip
     if not (all(hasattr(JITCodeLibrary, name) for name in used)
             and hasattr(PassManager, "_runPass")
@@ -152,29 +155,36 @@ def _libraries(base: Any) -> Lean:
             self._linking_libraries = _reached(self)
             super().finalize()
 
+        def _optimize_functions(self, ll_module: Any) -> None:
+            ll_module.data_layout = self._codegen._data_layout
+
         def _optimize_final_module(self) -> None:
-            owns = [one.library for one in self._linking_libraries if isinstance(one, _Own)]
-            if not owns or any(library.counts for library in owns):
-                super()._optimize_final_module()
-                return
-            # numba inlines once more before, so that counts of references meet and cancel out.
-            level = min(2, int(config.OPT))
-            passes, builder = self._codegen._module_pass_manager(opt=level)
+            passes, builder = _module_passes(self._codegen)
             passes.run(self._final_module, builder)
 
     return Lean(_part_library(base), _Whole)
+
+
+def _module_passes(codegen: Any) -> tuple[Any, Any]:
+    """Return LLVM's passes over a whole entry, and what they are built by."""
+    tuning = binding.create_pipeline_tuning_options(min(2, int(config.OPT)))
+    tuning.loop_vectorization = bool(config.LOOP_VECTORIZE)
+    tuning.slp_vectorization = bool(config.SLP_VECTORIZE)
+    # Kernels are unrolled by hand where that pays. LLVM's copies of the other loops were half of
+    # what it made, and took a third of its time.
+    tuning.loop_unrolling = False
+    builder = binding.create_pass_builder(codegen._tm, tuning)
+    passes = builder.getModulePassManager()
+    passes.add_refprune_pass()
+    return passes, builder
 
 
 def _part_library(base: Any) -> Any:
     """Return the class of libraries of parts."""
 
     class _Part(base):  # type: ignore[misc]
-        """LLVM code that is linked into that of callers: nothing is made of it here.
+        """LLVM code that is linked into that of callers: nothing is made of it here."""
 
-        `counts` says whether it counts references to arrays.
-        """
-
-        counts = True
         _shared_module: Any
 
         @property
@@ -182,10 +192,7 @@ def _part_library(base: Any) -> Any:
             return _NoEnvironment(self._codegen)
 
         def _optimize_functions(self, ll_module: Any) -> None:
-            if self.counts:
-                super()._optimize_functions(ll_module)
-            else:
-                ll_module.data_layout = self._codegen._data_layout
+            ll_module.data_layout = self._codegen._data_layout
 
         def finalize(self) -> None:
             for library in self._linking_libraries:
@@ -266,9 +273,7 @@ def _compilers(
 
     class _Part(_LeanCompiler):
         def _library(self, codegen: Any, func: Any) -> Any:
-            library = libraries.part(codegen, func.__qualname__)
-            library.counts = self.state.flags.nrt
-            return library
+            return libraries.part(codegen, func.__qualname__)
 
     class _Whole(_LeanCompiler):
         def _library(self, codegen: Any, func: Any) -> Any:

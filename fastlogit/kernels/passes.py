@@ -92,13 +92,14 @@ class Layout(Enum):
 class Rows(NamedTuple):
     """X as the kernels see it, and the standardisation applied to it on the way.
 
-    Direct: `X` is the flat memory and `stride` the elements from row to row. Gathered: `X` is the
-    two-dimensional array and `stride` is 0. `inverse_scale` is 0 for a column that does not vary.
+    Direct: `X` is the flat memory and `stride` the elements from row to row. Gathered: the first
+    four are those of `elements.Elements`. `inverse_scale` is 0 for a column that does not vary.
     """
 
     X: Any
     stride: int
-    swapped: bool
+    column_stride: int
+    kind: int
     n_samples: int
     center: Any
     inverse_scale: Any
@@ -214,7 +215,7 @@ def gathered_source(X: Any, buffer: Any) -> Any:
 
 @part
 def gathered_block(rows: Any, start: int, count: int, width: int, buffer: Any, to: int) -> int:
-    gather(rows.X, rows.swapped, start, count, width, buffer, to)
+    gather(rows, start, count, width, buffer, to)
     return to
 
 
@@ -341,7 +342,7 @@ def sum_gathered_chunk(
     sums_out: Any, row_state_out: Any,
 ) -> None:  # fmt: skip
     """Add cost and gradient of one chunk of rows of any kind, for all models."""
-    X, swapped, n_features = rows.X, rows.swapped, rows.center.size
+    n_features = rows.center.size
     loss, weights = targets.loss, targets.weights
     n_models, packed = sums_out.shape[0], center.size
     height = block_height(n_features)
@@ -353,7 +354,7 @@ def sum_gathered_chunk(
     )
     for first in range(start, stop, height):
         count = min(height, stop - first)
-        gather_columns(X, swapped, first, count, center, height, columns)
+        gather_columns(rows, first, count, center, height, columns)
         if loss == SPREAD:
             weights_of_block(weights, first, count, costs)
             sum_squares(columns, height, n_features, costs, gradient)
@@ -407,12 +408,12 @@ def predict_gathered_chunk(
     rows: Any, start: int, stop: int, coef: Any, intercept: Any, center: Any, raw_out: Any
 ) -> None:
     """Raw prediction of one chunk of rows of any kind, by all models."""
-    X, swapped, n_features = rows.X, rows.swapped, rows.center.size
+    n_features = rows.center.size
     packed, height = center.size, block_height(n_features)
     raw, columns = empty_at_line(height), empty_at_line(n_features * height)
     for first in range(start, stop, height):
         count = min(height, stop - first)
-        gather_columns(X, swapped, first, count, center, height, columns)
+        gather_columns(rows, first, count, center, height, columns)
         for model in range(raw_out.shape[0]):
             sweep_prediction(
                 columns, height, n_features, coef, model * packed, intercept[model], raw, 0

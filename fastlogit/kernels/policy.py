@@ -60,7 +60,7 @@ _FINGERPRINT_DIGITS = 24
 _DAY = 24 * 3600.0
 _STALE = 30 * _DAY
 # Counts up where files of an older version of this module cannot be used.
-_FORMAT = 2
+_FORMAT = 3
 
 # Settings of numba that change the machine code but not the key of numba's own cache: with a warm
 # cache, NUMBA_BOUNDSCHECK=1 would check nothing.
@@ -275,7 +275,9 @@ def _options(more: dict[str, Any]) -> dict[str, Any]:
 
 def _cached(func: Callable[..., Any], suffix: str, twin: str) -> Any:
     """Compile one twin and give it a place on the disk."""
-    options = {} if LEAN is None else {"pipeline_class": LEAN.whole}
+    options = {"no_cfunc_wrapper": True}
+    if LEAN is not None:
+        options["pipeline_class"] = LEAN.whole
     dispatcher = _njit(func, f"{suffix}_{twin}", nogil=True, parallel=twin == "parallel", **options)
     folder = cache_folder()
     if folder is not None and hasattr(dispatcher, "_cache"):

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from .elements import Lines, read_lines
 from .elementwise import exp_nonpositive, log1p_positive, log1p_unit
 from .policy import formula, kernel, part
 from .simd import (
@@ -19,7 +20,6 @@ from .simd import (
     add,
     aligned,
     broadcast,
-    byteswap,
     load,
     multiply_add,
     prefetch_l2,
@@ -155,16 +155,11 @@ def unpack_slot(column: int, width: int, packed: int) -> int:
 
 
 @part
-def gather(
-    X: Any, swapped: bool, start: int, count: int, width: int, rows_out: Any, to: int
-) -> None:
-    """Copy rows `start .. start + count` of any X, as float64 and padded, to `rows_out[to:]`."""
-    n_features = X.shape[1]
-    for row in range(count):
-        place = to + row * width
-        for column in range(n_features):
-            value = X[start + row, column]
-            rows_out[place + column] = byteswap(value) if swapped else value
+def gather(rows: Any, start: int, count: int, width: int, rows_out: Any, to: int) -> None:
+    """Copy rows `start .. start + count` of any kind, as float64 and padded, to `rows_out[to:]`."""
+    stride, n_features = rows.stride, rows.center.size
+    lines = Lines(start * stride, stride, count, rows.column_stride, n_features)
+    read_lines(rows, lines, rows_out, False, rows_out, to, width)
 
 
 @part
