@@ -169,7 +169,8 @@ def test_as_the_general_way(name, monkeypatch) -> None:
             assert ours == value, key
     assert found.message.partition("; ")[2] == wanted.message.partition("; ")[2]
     assert found.classes.dtype == wanted.classes.dtype
-    assert abs(found.n_iter - wanted.n_iter) <= 1
+    # By conjugate gradients each way has its own accuracy for an iteration.
+    assert abs(found.n_iter - wanted.n_iter) <= (3 if found.solver == "newton-cg" else 1)
     costs = np.asarray(wanted.history)[-1]
     np.testing.assert_allclose(found.history[-1], costs, rtol=1e-6 if loose else 1e-12)
     assert (np.asarray(found.suboptimality) <= (1e-4 if loose else 1e-12)).all()

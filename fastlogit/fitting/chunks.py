@@ -47,10 +47,11 @@ class Crew(Generic[Piece, Tools]):
     def __init__(
         self, pieces: Sequence[Piece], work: Callable[[Piece, Tools], object],
         tools: Callable[[], Tools], clock: Clock, tell: Callable[[], object] | None = None,
-        step_seconds: float = STEP_SECONDS,
+        step_seconds: float | None = None,
     ) -> None:  # fmt: skip
         self._queue, self._work, self._tools = deque(pieces), work, tools
-        self._clock, self._tell, self._step_seconds = clock, tell, step_seconds
+        self._clock, self._tell = clock, tell
+        self._step_seconds = STEP_SECONDS if step_seconds is None else step_seconds
         self._failure: BaseException | None = None
         # Helpers that work; none begins once the call is over.
         self._state, self._working, self._is_over = threading.Condition(), 0, False

@@ -169,7 +169,9 @@ def _by_lbfgs(
         _look_at(objective, left, point, rule)
         left = left[~rule.met[left]]
     if left.size and trace.n_iter < trace.limits.max_iter:
-        reason = _some(family, left, point, stride, rule, trace)
+        rest = _some(family, left, point, stride, rule, trace)
+        # Where some of the first ones lack something still, that is what is to be said.
+        reason = reason if rest == Reason.CONVERGED else rest
     return point, reason
 
 
