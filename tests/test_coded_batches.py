@@ -49,6 +49,7 @@ def test_fits_are_those_of_memory(options) -> None:
     if "l1_ratio" not in options:  # else a whole edge of points is as good, if levels' signs differ
         np.testing.assert_allclose(found.coef, same.coef, atol=1e-4)
     assert found.history[-1] == pytest.approx(same.history[-1], rel=1e-9)
+    assert found.history[-1] == pytest.approx(same.history[-1], rel=1e-9)
     np.testing.assert_allclose(found.predict_proba(FRAME), same.predict_proba(FRAME), atol=1e-4)
 
 

@@ -50,7 +50,8 @@ from .small_softmax import (
 
 __all__ = ["fit_small_softmax_cg", "small_softmax_cg_work_size"]
 
-# As in solvers.newton_cg.
+# As in solvers.newton_cg, but for the share that may be left of the Newton equation: 0.35 takes
+# digits at C=100 from 97 passes to 101, and from 13 matrices of the classes to 15.
 MAX_PRODUCTS, TIMES_UNKNOWNS, SOME_MORE = 500, 4, 20
 # Products of all iterations together, after which each has one: nobody waits for long.
 MOST_PRODUCTS = 2000
