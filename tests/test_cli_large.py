@@ -103,6 +103,7 @@ def test_columns_of_folds_that_are_none() -> None:
         "one": [0] * N,
         "text": ["x"] * N,
         "half": [0.5, 1.0] * (N // 2),
+        "none": [None, "x"] * (N // 2),
         "two": [1, 2] * (N // 2),
     }
     table = TABLE
@@ -113,6 +114,8 @@ def test_columns_of_folds_that_are_none() -> None:
         "--fold-column one": "fold column 'one' holds 0 alone; it needs two folds",
         "--fold-column text": "fold column 'text' must hold whole numbers",
         "--fold-column half": "fold column 'half' must hold whole numbers",
+        "--group-column none": "column 'none' has no value",
+        "--fold-column none": "leave such rows out with --drop-missing",
         "--fold-column late": "column 'late' is the target",
         "--fold-column twp": "did you mean 'two'",
         "--group-column two": "of 5 has no row: the groups are few; use fewer folds",

@@ -74,7 +74,7 @@ def values_of(table: Table, name: str, role: str) -> Array:
         If there is no such column, a value is missing, or it is neither text nor a number.
     """
     return _values_of(
-        table, name, role, "every row must belong somewhere", "it must hold text or numbers"
+        table, name, role, "leave such rows out with --drop-missing", "it must hold text or numbers"
     )
 
 
