@@ -117,6 +117,70 @@ def test_a_column_that_the_subsample_does_not_see() -> None:
 
 
 @pytest.mark.jit
+def policies(n_samples, n_columns, seed=0):
+    """Counts that are 0 but in few rows, and what they are worth: nearly collinear in most rows."""
+    rng = np.random.default_rng(seed)
+    counts = rng.poisson(np.geomspace(1e-3, 0.5, n_columns // 2), (n_samples, n_columns // 2))
+    X = np.hstack([counts, counts * rng.integers(1, 4, counts.shape)]).astype(float)
+    X = (X - X.mean(axis=0)) / np.maximum(X.std(axis=0), 1e-9)
+    z = X @ rng.standard_normal(n_columns)
+    y = rng.random(n_samples) < 1.0 / (1.0 + np.exp(2.0 - 2.0 * z / z.std()))
+    return X, y.astype(float)
+
+
+@pytest.mark.jit
+@pytest.mark.parametrize(
+    ("C", "most_for_a_hessian"),
+    [(1.0, choice.MAX_HESSIAN), (1e4, choice.MAX_HESSIAN), (1.0, 10)],
+)
+def test_a_subsample_that_misleads_gives_way_to_all_rows(
+    C, most_for_a_hessian, monkeypatch
+) -> None:
+    """Columns of few rows vary in other ways in all rows: 1,975 passes at C=1; at C=1e4 no end."""
+    monkeypatch.setattr(choice, "MAX_HESSIAN", most_for_a_hessian)
+    X, y = policies(6_000, 86)
+    result = fastlogit.fit(X, y, C=C, tol=1e-8)
+    assert result.solver == "lbfgs"
+    assert result.converged
+    assert result.n_passes < 500
+    exact = fastlogit.fit(X, y, C=C, tol=1e-12, solver="newton")
+    assert result.history[-1] <= exact.history[-1] * (1.0 + 1e-8)
+
+
+@pytest.mark.jit
+def test_a_subsample_that_tells_little_gives_way_in_time() -> None:
+    """No step is of no use here, but each brings little: 1,703 passes before."""
+    rng = np.random.default_rng(0)
+    X = (rng.random((6_000, 86)) < np.geomspace(1e-3, 0.2, 86)).astype(float)
+    X = (X - X.mean(axis=0)) / np.maximum(X.std(axis=0), 1e-9)
+    z = X @ rng.standard_normal(86)
+    y = (rng.random(6_000) < 1.0 / (1.0 + np.exp(2.0 - 2.0 * z / z.std()))).astype(float)
+    result = fastlogit.fit(X, y, C=10.0, tol=1e-8)
+    assert result.solver == "lbfgs"
+    assert result.converged
+    assert result.n_passes < 180
+
+
+@pytest.mark.jit
+def test_classes_against_the_others_are_not_misled() -> None:
+    X, y = policies(6_000, 86, seed=3)
+    codes = np.where(X[:, 80] > 0.0, 2.0, y)
+    result = fastlogit.fit(X, codes, C=100.0, tol=1e-8)
+    assert result.converged
+    assert result.n_passes < 500
+
+
+@pytest.mark.jit
+def test_loose_tolerances_of_newton_read_no_more_than_tight_ones() -> None:
+    """The last step, which nobody looks at, is not worth an exact radius: 27 passes, so 15."""
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((2_000, 120))
+    z = X @ rng.standard_normal(120)
+    y = (rng.random(2_000) < 1.0 / (1.0 + np.exp(1.0 - 1.5 * z / z.std()))).astype(float)
+    passes = [fastlogit.fit(X, y, C=1.0, tol=tol, solver="newton").n_passes for tol in (1e-4, 1e-8)]
+    assert passes[0] <= passes[1]
+
+
 def test_the_optima_of_many_penalties_are_approached_by_those_that_differ() -> None:
     X, y = problem(6_000, 6)[:2]
     l2_reg = np.array([0.3, 1e-5, 1e-6, 1e-7])

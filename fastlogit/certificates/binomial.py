@@ -54,6 +54,8 @@ MAX_GRAM = 3000
 # worth where there is one already.
 GRAM_PRICE = 0.25
 WORTH_PASSES = 10.0
+# Columns of which a pass says what the largest x' M^-1 x is: of so many directions at once.
+RADIUS_COLUMNS = 8
 # A bound that is this many times what is wanted by a first guess is not computed.
 HOPELESS = 2.0
 SERIES = 0.02
@@ -237,7 +239,9 @@ class Reference:
         if self._exact is None:
             self.sampled.design.counter.check(1e-9 * SOLVE_NS * self.theta.size**3)
             directions = self.hessian.resolved.inverse_root().T
-            self._exact = float(np.sqrt(self.sampled.rows.largest_square(directions, 8)))
+            self._exact = float(
+                np.sqrt(self.sampled.rows.largest_square(directions, RADIUS_COLUMNS))
+            )
         return self._exact
 
     def gain(self, there: Place, moved: float, wanted: float, at_once: bool = False) -> float:
@@ -282,11 +286,17 @@ class Reference:
 
     def step_lowers(self, model: int, gradient: Vector) -> bool:
         """Say whether the step -M^-1 g lowers the cost for sure: delta R < 1, over all rows."""
-        n_used = self.sampled.rows.n_of_weight(model)
         delta = float(np.sqrt(2.0 * self.least(gradient))) * self._concordance
         # Of rows whose curvature is 0 in floating point the first bound of R says nothing.
-        if self.hessian.n_curved == n_used and delta * self._first_radius < 1.0:
-            return True
+        if self.hessian.n_curved == self.sampled.rows.n_of_weight(model):
+            for tighten in (None, self._tighten_cheaply, self._tighten_by_scales):
+                if tighten is not None:
+                    tighten()
+                if delta * self.radius < 1.0:
+                    return True
+        # With 500 columns the exact one takes longer than all the rest.
+        if self._exact is None and self.theta.size > RADIUS_COLUMNS * WORTH_PASSES:
+            return False
         return delta * self._exact_radius() < 1.0
 
     def least(self, gradient: Vector) -> float:

@@ -92,6 +92,9 @@ MOST_COLUMNS = 10_000
 # A little of the diagonal keeps the preconditioner definite where columns are collinear.
 RIDGE = 1e-10
 SAMPLE_ITERATIONS = 30
+# Iterations after which a subsample's Hessian gives way to that of all rows: as many as cost twice
+# what that does, and some at least. Columns that few rows have vary in other ways in all rows.
+TIMES_WHOLE, TRIED = 2.0, 20
 # The least number of passes between two preconditioners, and work that is as good as none.
 LEAST_PRICE = 3.0
 CHEAP = 1e6
@@ -505,7 +508,11 @@ def _climb(
     objective: Objective, theta: Matrix, rule: StoppingRule, stride: int, is_warm: bool,
     trace: Trace, patience: int | None = None,
 ) -> tuple[Point, Reason]:  # fmt: skip
-    """L-BFGS from the optimum of a subsample, itself found in the same way, with its Hessian."""
+    """L-BFGS from the optimum of a subsample, itself found in the same way, with its Hessian.
+
+    Where that misleads or takes long, with the Hessian of all rows from there on: of Caravan (5,822
+    x 85, counts that are 0 but in few rows) at C=1 in 45 passes in place of 4,363.
+    """
     certificate = rule.certificate or certificate_of(objective, stride)
     sampled, n_features = certificate.sampled, objective.design.shape[1]
     density = objective.design.density
@@ -521,9 +528,24 @@ def _climb(
             return by_diagonal(objective, objective.curvature(theta), everyone)
         return _hessians(certificate.hessians, theta, sampled.curvature(theta))
 
-    price = GRAM_PRICE * (n_features + 1) / stride
+    price = GRAM_PRICE * (n_features + 1)
     start = evaluate(objective, theta, trace)
-    return lbfgs(objective, start, renew, price, rule, trace, patience)
+    if sampled is objective:
+        return lbfgs(objective, start, renew, price, rule, trace, patience)
+    until = trace.n_iter + max(TRIED, int(TIMES_WHOLE * price))
+    point, reason = lbfgs(objective, start, renew, price / stride, rule, trace, patience, until)
+    if reason != Reason.MISLED:
+        return point, reason
+    if n_features > MAX_HESSIAN:
+        return climb_by_products(objective, point.theta, rule, 1, True, trace)
+    whole = certificate_of(objective, 1)
+    if rule.certificate is not None:
+        rule.certificate = whole
+
+    def renew_by_all(theta: Matrix) -> Precondition:
+        return _hessians(whole.hessians, theta, objective.curvature(theta))
+
+    return lbfgs(objective, point, renew_by_all, price, rule, trace, patience)
 
 
 def _start_of_subsample(sampled: Objective, theta: Matrix, trace: Trace) -> tuple[Point, Reason]:

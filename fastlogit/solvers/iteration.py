@@ -56,6 +56,7 @@ def evaluate(
 def iterate(
     objective: Objective, point: Point, directions: Directions, rule: StoppingRule, trace: Trace,
     curvature: RowCurvature | None = None, patience: int | None = None,
+    rough_until: int | None = None,
 ) -> tuple[Point, Reason]:  # fmt: skip
     """Go on from an evaluated point until every model rests; return the last point and why.
 
@@ -63,6 +64,8 @@ def iterate(
     lacks: those that meet the rule rest, and those that rounding keeps from it; 3. line search from
     step 1; 4. where the direction is of no use or hardly any of it served, a step down a bound of
     the cost, which lowers it from anywhere; 5. separable classes, limits and the user may end it.
+    Directions that come from some of the rows serve `rough_until` so many iterations, and in the
+    place of 4. another method goes on.
     """
     if not np.isfinite(point.cost).all() or not np.isfinite(point.gradient).all():
         return point, Reason.NOT_FINITE
@@ -98,7 +101,7 @@ def iterate(
                     objective, point, moving, direction if keep.all() else direction[keep],
                     slope[keep], ahead, curvature,
                 )  # fmt: skip
-                if stuck.size:
+                if stuck.size and rough_until is None:
                     # Not before the point is evaluated: what `majorize` finds is lower still.
                     point, failed = majorize(objective, point, stuck, trace, curvature)
                     level = before - point.cost <= ROUNDING * np.abs(before)
@@ -110,6 +113,8 @@ def iterate(
                 resting |= rule.hopeless(point.theta, trace.n_iter)
                 if reason:
                     return point, rule.conclude(point, reason)
+                if rough_until is not None and (stuck.size or trace.n_iter >= rough_until):
+                    return point, Reason.MISLED
             del direction, gradient  # of the last point: vectors of a million numbers each
             if resting.all():
                 return point, rule.conclude(point, Reason.ROUNDING)

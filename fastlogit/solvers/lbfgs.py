@@ -73,7 +73,7 @@ class Pairs:
 
 def lbfgs(
     objective: Objective, point: Point, renew: Renew, price: float, rule: StoppingRule,
-    trace: Trace, patience: int | None = None,
+    trace: Trace, patience: int | None = None, rough_until: int | None = None,
 ) -> tuple[Point, Reason]:  # fmt: skip
     """Minimise from an evaluated point; return the last point and why it ended there.
 
@@ -81,7 +81,8 @@ def lbfgs(
     see `iterate` for the rest. One pass over the rows for an iteration, as long as the line search
     takes its first step. Once the passes since the last preconditioner have cost as much as one
     does, `price` passes, and progress has been slow, a new one is made. After `patience` iterations
-    it ends, for another method to go on.
+    it ends, for another method to go on; and a preconditioner of some of the rows serves
+    `rough_until` so many, or until it leads nowhere.
     """
     everyone = np.arange(objective.n_models)
     pairs, precondition = Pairs(), renew(point.theta)
@@ -109,4 +110,4 @@ def lbfgs(
             direction[uphill] = -precondition(active[uphill], gradient[uphill])
         return direction
 
-    return iterate(objective, point, directions, rule, trace, patience=patience)
+    return iterate(objective, point, directions, rule, trace, None, patience, rough_until)

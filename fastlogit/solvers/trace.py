@@ -41,6 +41,8 @@ class Reason(StrEnum):
     ROUNDING = "rounding"
     SEPARABLE = "separable"
     NOT_FINITE = "not finite"
+    # The rows that the directions were made of say little of all: other rows should.
+    MISLED = "misled"
 
     @property
     def may_go_on(self) -> bool:
