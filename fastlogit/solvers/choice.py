@@ -493,7 +493,10 @@ def finish_each(
     if left.size * float(size) ** 3 > FINISH_FACTORS:
         return point, Reason.ROUNDING  # what else is known would take minutes
     work = left.size * n_samples * size**2
-    if work <= (NEWTON_WORK * left.size if objective.loss.is_coupled else FINISH_WORK):
+    is_coupled = objective.loss.is_coupled
+    # A Gram matrix of so few columns takes less than the products of an equation.
+    is_small = not is_coupled and size <= DENSE_COLUMNS
+    if is_small or work <= (NEWTON_WORK * left.size if is_coupled else FINISH_WORK):
         found, reason = newton(part, point.theta[left], own, certificate.hessians, rest)
     else:
         found, reason = newton_cg(part, point.theta[left], own, rest)
