@@ -27,9 +27,11 @@ Examples
 0.346574
 """
 
-from .kernels import small, small_l1, small_pieces, small_softmax
+from .kernels import small_l1, small_pieces, small_softmax
 from .kernels.elementwise import log1p_exp, log_sigmoid, logit, sigmoid
-from .kernels.small import (
+from .kernels.small import binomial, proofs
+from .kernels.small.binomial import SmallFit
+from .kernels.small.endings import (
     BAD_SHAPE,
     CONVERGED,
     EXTREME,
@@ -41,7 +43,6 @@ from .kernels.small import (
     SEPARABLE,
     SINGULAR,
     TOO_LARGE,
-    SmallFit,
 )
 from .kernels.small_softmax import SoftmaxFit
 
@@ -75,9 +76,9 @@ __all__ = [
     "stated_bound",
 ]
 
-fit_small = small.fit_small.serial
-small_work_size = small.small_work_size.serial
-stated_bound = small.stated_bound.serial
+fit_small = binomial.fit_small.serial
+small_work_size = binomial.small_work_size.serial
+stated_bound = proofs.stated_bound.serial
 fit_small_l1 = small_l1.fit_small_l1.serial
 small_l1_work_size = small_l1.small_l1_work_size.serial
 fit_small_softmax = small_softmax.fit_small_softmax.serial

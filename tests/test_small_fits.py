@@ -15,9 +15,9 @@ from sklearn.exceptions import ConvergenceWarning
 import fastlogit
 from fastlogit import LogisticRegression, SeparationWarning
 from fastlogit.fitting import small
-from fastlogit.kernels import small as kernels
 from fastlogit.kernels import small_l1, small_softmax, small_softmax_cg
 from fastlogit.kernels.policy import Twins
+from fastlogit.kernels.small import binomial
 from fastlogit.solvers import newton_cg
 
 pytestmark = pytest.mark.jit
@@ -234,7 +234,7 @@ def test_ctrl_c_carries_the_result(monkeypatch) -> None:
     np.testing.assert_array_equal(caught.value.result.coef, plain.coef)
     assert not caught.value.result.converged
     # While the kernel runs nothing is heard; then the fit is there.
-    calls, serial = [], kernels.fit_small.serial
+    calls, serial = [], binomial.fit_small.serial
 
     def late(*arguments: Any) -> Any:
         calls.append(serial(*arguments))
@@ -352,7 +352,7 @@ def test_the_kernel_is_compiled_for_one_kind_of_arrays() -> None:
     of_many()
     l1()
     every = (
-        kernels.fit_small.serial, small_softmax.fit_small_softmax.serial,
+        binomial.fit_small.serial, small_softmax.fit_small_softmax.serial,
         small_softmax_cg.fit_small_softmax_cg.serial, small_l1.fit_small_l1.serial,
     )  # fmt: skip
     before = [list(each.signatures) for each in every]

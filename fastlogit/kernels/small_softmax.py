@@ -20,30 +20,26 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from . import small
 from .elementwise import exp_nonpositive, log1p_positive
 from .inlining import keep_apart
 from .policy import entry, part
 from .simd import LANES, load, multiply_add, splat, store, total
-from .small import (
-    BAD_SHAPE,
-    CONVERGED,
-    EPS,
-    EXTREME,
-    LEAST_MARGIN,
-    LEVEL,
-    NOT_FINITE,
-    ONE_CLASS,
-    RAISED,
-    RAW_ERRORS,
-    ROUNDED,
-    SLACK,
-    SUM_ERRORS,
-    TOO_LARGE,
-    WALK,
-    Model,
-    Proof,
+from .small import intake, iteration, layout, proofs, row_sums, separation, solves, steps
+from .small.arithmetic import (
+    absolute_sum,
+    clear,
+    dot,
+    larger,
+    largest,
+    level_less_products,
+    smaller,
+    step_to,
 )
+from .small.endings import BAD_SHAPE, CONVERGED, EXTREME, NOT_FINITE, ONE_CLASS, TOO_LARGE
+from .small.iteration import Model
+from .small.proofs import EPS, RAISED, RAW_ERRORS, ROUNDED, SUM_ERRORS, WALK, Proof
+from .small.separation import LEAST_MARGIN, SLACK
+from .small.steps import LEVEL
 
 __all__ = ["SoftmaxFit", "fit_small_softmax", "small_softmax_work_size"]
 
@@ -93,7 +89,7 @@ class Places(NamedTuple):
     are whole vectors; vectors of all classes `one.width` for each.
     """
 
-    one: small.Places
+    one: layout.Places
     n_classes: int
     size: int
     width: int
@@ -126,9 +122,9 @@ def padded(size: int) -> int:
 @part
 def common_size(n_samples: int, n_features: int, n_classes: int) -> int:
     """Numbers of a work array besides those of Hessians."""
-    height, one = small.column_height(n_samples), small.vector_width(n_features)
+    height, one = layout.column_height(n_samples), layout.vector_width(n_features)
     return (
-        small.work_size(n_samples, n_features)
+        layout.work_size(n_samples, n_features)
         + n_classes * (CLASS_PARTS * height + 2 * one)
         + padded(n_classes * n_classes)
         + VECTOR_PARTS * padded((n_classes - 1) * (n_features + 1))
@@ -157,11 +153,11 @@ small_softmax_work_size = entry(_small_softmax_work_size)
 
 
 @part
-def lay_out(one: small.Places, n_features: int, n_classes: int) -> Places:
+def lay_out(one: layout.Places, n_features: int, n_classes: int) -> Places:
     size = (n_classes - 1) * one.size
     width, block = padded(size), n_classes * one.height
     # Behind all that `one` has; vectors begin at cache lines as those do.
-    offset = one.columns + small.own_size(one.n_rows, n_features)
+    offset = one.columns + layout.own_size(one.n_rows, n_features)
     basis = offset + CLASS_PARTS * block
     classes = basis + padded(n_classes * n_classes)
     vectors = classes + 2 * n_classes * one.width
@@ -197,7 +193,7 @@ def to_classes(work: Any, at: Places, vector: int, to: int) -> None:
     one, n_contrasts = at.one, at.n_classes - 1
     for k in range(at.n_classes):
         place = to + k * one.width
-        small.clear(work, place, place + one.width)
+        clear(work, place, place + one.width)
         for a in range(n_contrasts):
             share = work[at.basis + k * n_contrasts + a]
             for j in range(one.size):
@@ -209,7 +205,7 @@ def to_contrasts(work: Any, at: Places, classes: int, to: int) -> None:
     """Put gradients or directions of the contrasts, from those of all classes, from `to` on."""
     keep_apart()
     one, n_contrasts = at.one, at.n_classes - 1
-    small.clear(work, to, to + at.width)
+    clear(work, to, to + at.width)
     for k in range(at.n_classes):
         place = classes + k * one.width
         for a in range(n_contrasts):
@@ -234,9 +230,9 @@ def predict_rows(work: Any, at: Places, keep: float) -> None:
     zero = splat(0.0)
     for k in range(0, at.n_classes, 4):
         k1, k2, k3 = (
-            small.smaller(k + 1, last),
-            small.smaller(k + 2, last),
-            small.smaller(k + 3, last),
+            smaller(k + 1, last),
+            smaller(k + 2, last),
+            smaller(k + 3, last),
         )
         c0, c1 = at.classes + k * one.width, at.classes + k1 * one.width
         c2, c3 = at.classes + k2 * one.width, at.classes + k3 * one.width
@@ -245,7 +241,7 @@ def predict_rows(work: Any, at: Places, keep: float) -> None:
         shift = at.raw - at.offset
         for row in range(0, height, 2 * LANES):
             # What is done twice at the end is the same.
-            other = small.smaller(row + LANES, height - LANES)
+            other = smaller(row + LANES, height - LANES)
             a0 = multiply_add(load(work, o0 + row), kept, zero)
             a1 = multiply_add(load(work, o1 + row), kept, zero)
             a2 = multiply_add(load(work, o2 + row), kept, zero)
@@ -283,16 +279,16 @@ def sum_slopes(work: Any, at: Places) -> None:
     zero = splat(0.0)
     for k in range(0, at.n_classes, 4):
         k1, k2, k3 = (
-            small.smaller(k + 1, last),
-            small.smaller(k + 2, last),
-            small.smaller(k + 3, last),
+            smaller(k + 1, last),
+            smaller(k + 2, last),
+            smaller(k + 3, last),
         )
         r0, r1 = at.raw + k * height, at.raw + k1 * height
         r2, r3 = at.raw + k2 * height, at.raw + k3 * height
         s0, s1 = at.slopes + k * one.width, at.slopes + k1 * one.width
         s2, s3 = at.slopes + k2 * one.width, at.slopes + k3 * one.width
         for j in range(0, one.size, 2):
-            other = small.smaller(j + 1, end)
+            other = smaller(j + 1, end)
             x, y = one.columns + j * height, one.columns + other * height
             a0, a1, a2, a3 = zero, zero, zero, zero
             b0, b1, b2, b3 = zero, zero, zero, zero
@@ -395,7 +391,7 @@ def evaluate(work: Any, at: Places, weight: float, theta: int, gradient: int) ->
     sum_slopes(work, at)
     to_contrasts(work, at, at.slopes, gradient)
     add_penalty(work, at, weight, theta, gradient)
-    cost = small.dot(work, one.weight, one.scaled, one.height) / weight
+    cost = dot(work, one.weight, one.scaled, one.height) / weight
     return cost + penalty_of(work, at, theta)
 
 
@@ -416,7 +412,7 @@ def sum_hessian(work: Any, at: Places, weight: float) -> None:
     """Put the Hessian of the probabilities into the upper triangle of `matrix`."""
     keep_apart()
     one, n_contrasts, height = at.one, at.n_classes - 1, np.uint64(at.one.height)
-    small.clear(work, at.matrix, at.matrix + at.size * at.width)
+    clear(work, at.matrix, at.matrix + at.size * at.width)
     curvature, weights = np.uint64(one.curvature), np.uint64(one.weight)
     for k in range(1, at.n_classes):
         for other in range(k):
@@ -424,7 +420,7 @@ def sum_hessian(work: Any, at: Places, weight: float) -> None:
             for row in range(height):
                 work[curvature + row] = work[weights + row] * (work[left + row] * work[right + row])
             work[one.counts + 1] += 1.0
-            small.sum_products(work, one, one.curvature)
+            row_sums.sum_products(work, one, one.curvature)
             for j in range(one.size):
                 for m in range(j):
                     work[one.matrix + j * one.width + m] = work[one.matrix + m * one.width + j]
@@ -448,13 +444,13 @@ def newton_step(work: Any, at: Places, weight: float, wanted: float) -> bool:
     It is exact, whatever gain is `wanted`.
     """
     sum_hessian(work, at, weight)
-    return small.newton_direction(work, at)
+    return solves.newton_direction(work, at)
 
 
 @part
 def most_curvature(work: Any, at: Places) -> float:
     """A bound on the largest eigenvalue of the Hessian."""
-    return 0.5 * at.one.size + small.largest(work, at.one.l2, at.one.size)
+    return 0.5 * at.one.size + largest(work, at.one.l2, at.one.size)
 
 
 # ------------------------------------------------------------------------------------------------
@@ -471,10 +467,10 @@ def invert(work: Any, at: Places) -> tuple[float, float]:
     for k in range(at.size):
         row = at.matrix + k * at.width
         own = work[row + k]
-        small.clear(work, row, row + at.width)
+        clear(work, row, row + at.width)
         work[row + k] = 1.0
-        small.solve_half(work, at, row, k)
-        square = small.dot(work, row, row, at.width)
+        solves.solve_half(work, at, row, k)
+        square = dot(work, row, row, at.width)
         trace += square
         scaled += square * own
     return trace, scaled
@@ -490,7 +486,7 @@ def largest_form(work: Any, at: Places) -> float:
             for a in range(at.n_classes - 1):
                 left = at.matrix + (a * one.size + j) * at.width
                 right = at.matrix + (a * one.size + m) * at.width
-                found += small.dot(work, left, right, at.width)
+                found += dot(work, left, right, at.width)
             work[one.matrix + j * one.width + m] = found
     zero = splat(0.0)
     for row in range(0, one.height, LANES):
@@ -504,7 +500,7 @@ def largest_form(work: Any, at: Places) -> float:
                 )
             form = multiply_add(load(work, one.columns + j * one.height + row), product, form)
         store(work, one.raw + row, form)
-    return small.largest(work, one.raw, one.n_rows)
+    return largest(work, one.raw, one.n_rows)
 
 
 @part
@@ -516,21 +512,21 @@ def prove(work: Any, at: Places, weight: float, cost: float, offset: float, want
     keep_apart()
     one = at.one
     trace, scaled_trace = invert(work, at)
-    errors = EPS * (SUM_ERRORS + WALK * math.sqrt(one.n_rows / small.CHUNKS))
-    noise = errors * small.smaller(1.0, math.sqrt(cost)) * math.sqrt(RAISED * trace)
+    errors = EPS * (SUM_ERRORS + WALK * math.sqrt(one.n_rows / proofs.CHUNKS))
+    noise = errors * smaller(1.0, math.sqrt(cost)) * math.sqrt(RAISED * trace)
     to_classes(work, at, at.theta, at.classes)
-    reach = small.absolute_sum(work, at.classes, at.n_classes * one.width) + offset
+    reach = absolute_sum(work, at.classes, at.n_classes * one.width) + offset
     # A parameter of a class is a sum over the contrasts.
     raw = EPS * (RAW_ERRORS + math.sqrt(float(one.size)) + at.n_classes)
-    noise += 2.0 * raw * reach * small.smaller(0.5, math.sqrt(cost))
+    noise += 2.0 * raw * reach * smaller(0.5, math.sqrt(cost))
     error = errors * RAISED * scaled_trace
     if not error < 0.5:
         return Proof(math.inf, noise, False)
     swell = math.sqrt(1.0 / (1.0 - error))
-    decrement = math.sqrt(small.dot(work, at.half, at.half, at.width))
+    decrement = math.sqrt(dot(work, at.half, at.half, at.width))
     # The range of numbers that add up to 0 is at most the root of twice their squares.
     radius = math.sqrt(2.0 * largest_form(work, at))
-    gain = small.gain_bound((decrement + noise) * swell, radius * swell)
+    gain = proofs.gain_bound((decrement + noise) * swell, radius * swell)
     return Proof(gain, noise, decrement * radius < 1.0)
 
 
@@ -539,12 +535,12 @@ def level_in_units(work: Any, at: Places, place: int, n_features: int) -> float:
     """Intercept in the units of X of the class whose parameters lie at `place`, rounded once."""
     one = at.one
     slopes = one.size - 1
-    small.clear(work, one.half, one.half + n_features)
+    clear(work, one.half, one.half + n_features)
     for j in range(slopes):
-        column = small.column_of(work, one, j)
+        column = layout.column_of(work, one, j)
         work[one.half + column] = work[place + j] * work[one.scale + column]
     level = work[place + slopes]
-    return small.level_less_products(level, 1.0, work, one.half, one.center, n_features)
+    return level_less_products(level, 1.0, work, one.half, one.center, n_features)
 
 
 @part
@@ -555,11 +551,11 @@ def lost_in_units(work: Any, at: Places, fit_intercept: bool) -> float:
     for k in range(at.n_classes):
         place = at.classes + k * one.width
         slopes = one.size - 1 if fit_intercept else one.size
-        lost += small.absolute_sum(work, place, slopes)
+        lost += absolute_sum(work, place, slopes)
         if fit_intercept:
             lost += abs(level_in_units(work, at, place, one.width - 1))
     lost *= ROUNDED
-    return lost * small.largest(work, at.gradient, at.size) + 0.25 * lost * lost
+    return lost * largest(work, at.gradient, at.size) + 0.25 * lost * lost
 
 
 # ------------------------------------------------------------------------------------------------
@@ -576,7 +572,7 @@ def against_the_others(work: Any, at: Places, row: int) -> None:
     top, second = work[at.raw + best * height + row], -math.inf
     for k in range(at.n_classes):
         if k != best:
-            second = small.larger(second, work[at.raw + k * height + row])
+            second = larger(second, work[at.raw + k * height + row])
     near, far = 0.0, 0.0
     for k in range(at.n_classes):
         if k != best:
@@ -587,7 +583,7 @@ def against_the_others(work: Any, at: Places, row: int) -> None:
         z = work[at.raw + k * height + row]
         against = top - (second + math.log(near))
         if k != best:
-            against = z - (top + math.log1p(small.larger(far - math.exp(z - top), 0.0)))
+            against = z - (top + math.log1p(larger(far - math.exp(z - top), 0.0)))
         work[at.raw + k * height + row] = against
 
 
@@ -603,12 +599,12 @@ def majorizing_curvature(work: Any, at: Places) -> None:
     for k in range(at.n_classes):
         for row in range(one.height):
             place = at.raw + k * one.height + row
-            size = small.larger(abs(work[place]), LEAST_DIFFERENCE)
+            size = larger(abs(work[place]), LEAST_DIFFERENCE)
             j = math.tanh(0.5 * size) / (2.0 * size)
             work[place] = work[one.weight + row] * (at.n_classes * j)
 
 
-double_steps = small.make_double_steps(evaluate)
+double_steps = steps.make_double_steps(evaluate)
 
 
 @part
@@ -621,19 +617,19 @@ def majorize(work: Any, at: Places, weight: float, cost: float, offset: float) -
     one, level = at.one, 0.0
     to_classes(work, at, at.theta, at.classes)
     for k in range(at.n_classes):
-        level = small.larger(level, abs(work[at.classes + k * one.width + one.size - 1]))
+        level = larger(level, abs(work[at.classes + k * one.width + one.size - 1]))
     predict_rows(work, at, 1.0)
     majorizing_curvature(work, at)
     to_classes(work, at, at.gradient, at.slopes)
     for k in range(at.n_classes):
-        small.sum_hessian(work, one, weight, at.raw + k * one.height)
+        row_sums.sum_hessian(work, one, weight, at.raw + k * one.height)
         slopes = at.slopes + k * one.width
-        small.step_to(work, slopes, 0.0, slopes, one.gradient, one.width)
-        if not small.newton_direction(work, one):
+        step_to(work, slopes, 0.0, slopes, one.gradient, one.width)
+        if not solves.newton_direction(work, one):
             return -1.0
-        small.step_to(work, one.direction, 0.0, one.direction, slopes, one.width)
+        step_to(work, one.direction, 0.0, one.direction, slopes, one.width)
     to_contrasts(work, at, at.slopes, at.direction)
-    slack = LEVEL * abs(cost) + small.COST_EPSILON * (offset + level)
+    slack = LEVEL * abs(cost) + steps.COST_EPSILON * (offset + level)
     return double_steps(work, at, weight, cost, slack)
 
 
@@ -647,11 +643,11 @@ def separates(work: Any, at: Places, direction: int, fit_intercept: bool) -> boo
     one = at.one
     if one.size == 1 and fit_intercept:
         return False
-    small.clear(work, at.trial, at.trial + at.width)
+    clear(work, at.trial, at.trial + at.width)
     for k in range(at.size):
         if work[one.l2 + k % one.size] == 0.0:
             work[at.trial + k] = work[direction + k]
-    size = small.largest(work, at.trial, at.size)
+    size = largest(work, at.trial, at.size)
     if not 0.0 < size < math.inf:
         return False
     for k in range(at.size):
@@ -665,21 +661,21 @@ def separates(work: Any, at: Places, direction: int, fit_intercept: bool) -> boo
         for k in range(at.n_classes):
             if k != code:
                 margin = own - work[at.raw + k * one.height + row]
-                least, most = small.smaller(least, margin), small.larger(most, margin)
-    reach = small.larger(most, -least)
+                least, most = smaller(least, margin), larger(most, margin)
+    reach = larger(most, -least)
     return reach > LEAST_MARGIN and least >= -SLACK * reach
 
 
 @part
 def has_free_slopes(work: Any, at: Places, fit_intercept: bool) -> bool:
     """Say whether a column has no penalty."""
-    return small.has_free_slopes(work, at.one, fit_intercept)
+    return separation.has_free_slopes(work, at.one, fit_intercept)
 
 
-search = small.make_search(evaluate)
-move = small.make_move(evaluate, search, majorize)
-look_for_separation, last_change_separates = small.make_looks(separates, has_free_slopes)
-iterate = small.make_iterate(
+search = steps.make_search(evaluate)
+move = steps.make_move(evaluate, search, majorize)
+look_for_separation, last_change_separates = separation.make_looks(separates, has_free_slopes)
+iterate = iteration.make_iterate(
     Model(
         newton_step, most_curvature, prove, lost_in_units, move, last_change_separates,
         look_for_separation,
@@ -711,9 +707,9 @@ def copy_classes(
     """
     one, row, bad = at.one, 0, 0.0
     has_weights, has_offset = sample_weight.shape[0] > 0, offset.shape[0] > 0
-    small.clear(work, at.offset, at.offset + n_classes * one.height)
-    small.clear(work, at.classes, at.classes + n_classes)
-    small.clear(work, one.target, one.target + one.height)
+    clear(work, at.offset, at.offset + n_classes * one.height)
+    clear(work, at.classes, at.classes + n_classes)
+    clear(work, one.target, one.target + one.height)
     for i in range(X.shape[0]):
         if has_offset:
             for k in range(n_classes):
@@ -757,9 +753,9 @@ def set_levels(work: Any, at: Places, weight: float) -> None:
     The classes' weights lie in `classes`.
     """
     one = at.one
-    small.clear(work, at.slopes, at.slopes + at.n_classes * one.width)
+    clear(work, at.slopes, at.slopes + at.n_classes * one.width)
     for k in range(at.n_classes):
-        middle = small.dot(work, one.weight, at.offset + k * one.height, one.height) / weight
+        middle = dot(work, one.weight, at.offset + k * one.height, one.height) / weight
         place = at.slopes + k * one.width + one.size - 1
         work[place] = math.log(work[at.classes + k]) - middle
     to_contrasts(work, at, at.slopes, at.theta)
@@ -773,7 +769,7 @@ def begin(work: Any, at: Places, weight: float, start: Any, fit_intercept: bool)
     default without slopes.
     """
     one = at.one
-    small.clear(work, at.theta, at.last + at.width)
+    clear(work, at.theta, at.last + at.width)
     if fit_intercept:
         set_levels(work, at, weight)
     cost = evaluate(work, at, weight, at.theta, at.gradient)
@@ -781,22 +777,22 @@ def begin(work: Any, at: Places, weight: float, start: Any, fit_intercept: bool)
     if n_features < 0:
         return cost
     slopes = one.size - 1 if fit_intercept else one.size
-    small.clear(work, at.slopes, at.slopes + at.n_classes * one.width)
+    clear(work, at.slopes, at.slopes + at.n_classes * one.width)
     for k in range(at.n_classes):
         place = at.slopes + k * one.width
         for m in range(slopes):
-            j = small.column_of(work, one, m)
+            j = layout.column_of(work, one, m)
             work[place + m] = start[j, k] / work[one.scale + j]
         if fit_intercept:
             for j in range(n_features):
                 work[one.half + j] = start[j, k]
-            work[place + slopes] = small.level_less_products(
+            work[place + slopes] = level_less_products(
                 start[n_features, k], -1.0, work, one.half, one.center, n_features
             )
     to_contrasts(work, at, at.slopes, at.trial)
     found = evaluate(work, at, weight, at.trial, at.trial_gradient)
-    if found <= cost and small.largest(work, at.trial_gradient, at.size) < math.inf:
-        small.accept(work, at)
+    if found <= cost and largest(work, at.trial_gradient, at.size) < math.inf:
+        steps.accept(work, at)
         return found
     return evaluate(work, at, weight, at.theta, at.gradient)
 
@@ -810,13 +806,13 @@ def largest_slope(work: Any, at: Places, n_features: int, fit_intercept: bool) -
     for k in range(at.n_classes):
         place = at.slopes + k * one.width
         level = work[place + slopes] if fit_intercept else 0.0
-        found = small.larger(found, abs(level))
+        found = larger(found, abs(level))
         for j in range(n_features):
             work[one.half + j] = level * work[one.center + j]
         for m in range(slopes):
-            j = small.column_of(work, one, m)
+            j = layout.column_of(work, one, m)
             work[one.half + j] += work[place + m] / work[one.scale + j]
-        found = small.larger(found, small.largest(work, one.half, n_features))
+        found = larger(found, largest(work, one.half, n_features))
     return found
 
 
@@ -834,7 +830,7 @@ def coefficients(
         for j in range(n_features):
             coef_out[j, k] = 0.0
         for m in range(slopes):
-            j = small.column_of(work, one, m)
+            j = layout.column_of(work, one, m)
             coef_out[j, k] = work[place + m] * work[one.scale + j]
             finite = finite and abs(coef_out[j, k]) < math.inf
         intercept_out[k] = level_in_units(work, at, place, n_features) if fit_intercept else 0.0
@@ -873,11 +869,11 @@ def match(
         X.shape[1] == n_features
         and n_classes >= 2
         and y.shape[0] == X.shape[0]
-        and small.is_length(sample_weight, X.shape[0])
-        and small.is_length(offset, X.shape[0])
+        and intake.is_length(sample_weight, X.shape[0])
+        and intake.is_length(offset, X.shape[0])
         and (offset.shape[0] == 0 or offset.shape[1] == n_classes)
         and l2_reg.shape[0] == n_features
-        and small.is_length(start, n_features + 1)
+        and intake.is_length(start, n_features + 1)
         and (start.shape[0] == 0 or start.shape[1] == n_classes)
         and intercept_out.shape[0] == n_classes
     )
@@ -891,36 +887,41 @@ def prepare(
     """Look at what is given, copy and standardise the rows, and evaluate the start."""
     keep_apart()
     n_features, n_classes = coef_out.shape
-    nowhere = lay_out(small.lay_out(work, 0, 0, 0), 0, 0)
+    nowhere = lay_out(layout.lay_out(work, 0, 0, 0), 0, 0)
     if not match(X, y, sample_weight, offset, l2_reg, start, coef_out, intercept_out):
         return Begun(BAD_SHAPE, nowhere, 0.0, 0.0, 0.0)
-    status, n_rows, unit = small.look_at_weights(sample_weight, X.shape[0])
+    status, n_rows, unit = intake.look_at_weights(sample_weight, X.shape[0])
     if status == CONVERGED:
         status = look_at_classes(y, n_classes, sample_weight, intercept_out)
     if status != CONVERGED:
         return Begun(status, nowhere, 0.0, 0.0, 0.0)
-    one = small.lay_out(work, n_rows, n_features, 0)
-    bad = small.copy_rows(X, y, -1, sample_weight, unit, l2_reg[:0], 0.0, work, one)
-    weight = small.total_weight(work, one, sample_weight.shape[0] > 0)
-    status, size = small.standardize(work, one, weight, l2_reg, fit_intercept)
+    one = layout.lay_out(work, n_rows, n_features, 0)
+    bad = intake.copy_rows(X, y, -1, sample_weight, unit, l2_reg[:0], 0.0, work, one)
+    weight = intake.total_weight(work, one, sample_weight.shape[0] > 0)
+    status, size = intake.standardize(work, one, weight, l2_reg, fit_intercept)
     if bad != 0.0:
         status = NOT_FINITE
     if status != CONVERGED:
         return Begun(status, nowhere, 0.0, 0.0, 0.0)
-    one = small.lay_out(work, n_rows, n_features, size)
+    one = layout.lay_out(work, n_rows, n_features, size)
     at = lay_out(one, n_features, n_classes)
     make_basis(work, at)
     bad = copy_classes(X, y, n_classes, sample_weight, offset, work, at)
-    reach = small.largest(work, at.offset, n_classes * one.height)
+    reach = largest(work, at.offset, n_classes * one.height)
     cost = begin(work, at, weight, start, fit_intercept)
-    finite = abs(cost) < math.inf and small.largest(work, at.gradient, at.size) < math.inf
+    finite = abs(cost) < math.inf and largest(work, at.gradient, at.size) < math.inf
     status = CONVERGED if bad == 0.0 and finite else NOT_FINITE
     return Begun(status, at, weight, reach, cost)
 
 
 @part
 def conclude(
-    end: small.End, work: Any, at: Places, fit_intercept: bool, coef_out: Any, intercept_out: Any
+    end: iteration.End,
+    work: Any,
+    at: Places,
+    fit_intercept: bool,
+    coef_out: Any,
+    intercept_out: Any,
 ) -> SoftmaxFit:
     """Put what was found in the units of X, and say how it ended."""
     if not coefficients(work, at, fit_intercept, coef_out, intercept_out):
@@ -988,7 +989,7 @@ def _fit_small_softmax(
     )
     if begun.status != CONVERGED:
         return unfinished(begun.status, coef_out, intercept_out)
-    at, most = begun.at, small.smaller(max_iter, history_out.shape[0] - 1)
+    at, most = begun.at, smaller(max_iter, history_out.shape[0] - 1)
     end = iterate(
         work, at, begun.weight, begun.reach, fit_intercept, begun.cost, tol, most, history_out
     )
