@@ -27,9 +27,9 @@ Examples
 0.346574
 """
 
-from .kernels import small_l1, small_pieces, small_softmax
+from .kernels import small_l1
 from .kernels.elementwise import log1p_exp, log_sigmoid, logit, sigmoid
-from .kernels.small import binomial, proofs
+from .kernels.small import binomial, pieces, proofs, softmax
 from .kernels.small.binomial import SmallFit
 from .kernels.small.endings import (
     BAD_SHAPE,
@@ -44,7 +44,7 @@ from .kernels.small.endings import (
     SINGULAR,
     TOO_LARGE,
 )
-from .kernels.small_softmax import SoftmaxFit
+from .kernels.small.softmax import SoftmaxFit
 
 __all__ = [
     "BAD_SHAPE",
@@ -81,8 +81,8 @@ small_work_size = binomial.small_work_size.serial
 stated_bound = proofs.stated_bound.serial
 fit_small_l1 = small_l1.fit_small_l1.serial
 small_l1_work_size = small_l1.small_l1_work_size.serial
-fit_small_softmax = small_softmax.fit_small_softmax.serial
-small_softmax_work_size = small_softmax.small_softmax_work_size.serial
-cost_gradient = small_pieces.cost_gradient_small.serial
-hessian = small_pieces.hessian_small.serial
-predict_proba = small_pieces.predict_small.serial
+fit_small_softmax = softmax.fit_small_softmax.serial
+small_softmax_work_size = softmax.small_softmax_work_size.serial
+cost_gradient = pieces.cost_gradient_small.serial
+hessian = pieces.hessian_small.serial
+predict_proba = pieces.predict_small.serial

@@ -13,9 +13,8 @@ from test_truth import hard_columns
 
 import fastlogit
 from fastlogit import reference
-from fastlogit.kernels import small_pieces
 from fastlogit.kernels.policy import entry
-from fastlogit.kernels.small import binomial, endings, layout, proofs, row_sums
+from fastlogit.kernels.small import binomial, endings, layout, pieces, proofs, row_sums
 from fastlogit.kernels.small.arithmetic import level_less_products
 
 NONE = np.empty(0)
@@ -476,18 +475,18 @@ def test_pieces(shape, weighted, rng) -> None:
     options = {"sample_weight": weight if weighted else None, "offset": offset}
     given = weight if weighted else NONE, NONE if offset is None else offset
     work, gradient = np.full(2 * shape[0], np.nan), np.full(shape[1] + 1, np.nan)
-    cost = small_pieces.cost_gradient_small.serial(
+    cost = pieces.cost_gradient_small.serial(
         X, y, 1, *given, l2_reg, coef, intercept, work, gradient
     )
     wanted, slopes, level = reference.cost_gradient(X, y, coef, intercept, l2_reg, **options)
     assert cost == pytest.approx(wanted, rel=1e-14)
     np.testing.assert_allclose(gradient, np.append(slopes, level), rtol=1e-12, atol=1e-15)
     hessian = np.full((shape[1] + 1, shape[1] + 1), np.nan)
-    small_pieces.hessian_small.serial(X, *given, l2_reg, coef, intercept, work, hessian)
+    pieces.hessian_small.serial(X, *given, l2_reg, coef, intercept, work, hessian)
     wanted = reference.hessian(X, coef, intercept, l2_reg, **options)
     np.testing.assert_allclose(hessian, wanted, rtol=1e-12, atol=1e-15)
     proba = np.full(shape[0], np.nan)
-    small_pieces.predict_small.serial(X, coef, intercept, given[1], proba)
+    pieces.predict_small.serial(X, coef, intercept, given[1], proba)
     z = reference.raw_prediction(X, coef, intercept) + (0.0 if offset is None else offset)
     np.testing.assert_allclose(proba, reference.sigmoid(z), rtol=1e-13)
 
@@ -503,7 +502,7 @@ def test_a_row_without_weight_counts_for_nothing() -> None:
     for rows in (np.ones(20, bool), used):
         gradient = np.empty(4)
         with np.errstate(all="ignore"):
-            cost = small_pieces.cost_gradient_small.serial(
+            cost = pieces.cost_gradient_small.serial(
                 X[rows], y[rows], 1, weight[rows], NONE, l2, coef, intercept, work, gradient
             )
         both.append([cost, *gradient])
@@ -599,14 +598,14 @@ def test_nothing_is_allocated() -> None:
     from numba.core.runtime import _nrt_python, rtsys
 
     _nrt_python.memsys_enable_stats()
-    serial, pieces = binomial.fit_small.serial, small_pieces.cost_gradient_small.serial
-    hessian_small, predict = small_pieces.hessian_small.serial, small_pieces.predict_small.serial
+    serial, cost_gradient = binomial.fit_small.serial, pieces.cost_gradient_small.serial
+    hessian_small, predict = pieces.hessian_small.serial, pieces.predict_small.serial
 
     @numba.njit
     def many(times, X, y, none, l2_reg, start, work, history, coef, hessian):
         for _ in range(times):
             serial(X, y, 1, none, none, l2_reg, 0.0, True, start, 1e-12, 100, work, history, coef)
-            pieces(X, y, 1, none, none, l2_reg, coef, 0.0, work, history)
+            cost_gradient(X, y, 1, none, none, l2_reg, coef, 0.0, work, history)
             hessian_small(X, none, none, l2_reg, coef, 0.0, work, hessian)
             predict(X, coef, 0.0, none, work)
 

@@ -14,9 +14,7 @@ from test_truth import hard_columns
 
 import fastlogit
 from fastlogit import reference
-from fastlogit.kernels import small_softmax
-from fastlogit.kernels import small_softmax_cg as cg
-from fastlogit.kernels.small import endings
+from fastlogit.kernels.small import endings, softmax, softmax_cg, softmax_intake
 
 NONE, NO_TABLE = np.empty(0), np.empty((0, 0))
 
@@ -41,9 +39,9 @@ def fit_small(
     n_samples, n_features = X.shape
     if not as_it_lies:  # one compilation for all
         X, y = np.array(X, dtype=np.float64, order="C"), np.asarray(y).astype(np.uint8)
-    method, room = small_softmax.fit_small_softmax, small_softmax.small_softmax_work_size
+    method, room = softmax.fit_small_softmax, softmax.small_softmax_work_size
     if by_products:
-        method, room = cg.fit_small_softmax_cg, cg.small_softmax_cg_work_size
+        method, room = softmax_cg.fit_small_softmax_cg, softmax_cg.small_softmax_cg_work_size
     size = room.serial(n_samples, n_features, n_classes)
     work, history = np.full(size, np.nan), np.full(max_iter + 1, np.nan)
     coef, intercept = np.full((n_features, n_classes), np.nan), np.full(n_classes, np.nan)
@@ -348,11 +346,11 @@ def test_shapes_and_room() -> None:
     assert fit_small(X, codes, start=np.ones((3, 2))).status == endings.BAD_SHAPE
     assert fit_small(X, codes, 2).status == endings.BAD_SHAPE  # a label that is none
     assert fit_small(X, codes, 1).status == endings.BAD_SHAPE
-    size = small_softmax.small_softmax_work_size.serial(30, 2, 3)
+    size = softmax.small_softmax_work_size.serial(30, 2, 3)
     y, coef, intercept = codes.astype(np.uint8), np.empty((2, 3)), np.empty(3)
     given = (X, y, NONE, NO_TABLE, np.zeros(2), True, NO_TABLE, 1e-12, 50)
     for length, room in ((size - 1, 51), (size, 0)):
-        found = small_softmax.fit_small_softmax.serial(
+        found = softmax.fit_small_softmax.serial(
             *given, np.empty(length), np.empty(room), coef, intercept
         )
         assert found.status == endings.TOO_LARGE
@@ -369,7 +367,7 @@ def test_labels_that_are_no_codes() -> None:
 @pytest.mark.jit
 def test_codes_without_sign_of_eight_bytes() -> None:
     """Beside -1 numba makes float64 of them, which is no index: it did not compile."""
-    look = small_softmax.look_at_classes
+    look = softmax_intake.look_at_classes
 
     @numba.njit
     def status(labels, seen):
@@ -674,7 +672,7 @@ def test_nothing_is_allocated() -> None:
     from numba.core.runtime import _nrt_python, rtsys
 
     _nrt_python.memsys_enable_stats()
-    fit = small_softmax.fit_small_softmax.serial
+    fit = softmax.fit_small_softmax.serial
 
     @numba.njit
     def many(times, X, y, none, no_table, l2_reg, start, work, history, coef, intercept):

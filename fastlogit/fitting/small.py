@@ -17,9 +17,9 @@ from ..arrays import Codes, Features, Floats, Integers, Mask, Matrix, Vector
 from ..design.base import readonly
 from ..inputs.given import Data
 from ..inputs.validation import NO_NUMBERS
-from ..kernels import small_l1, small_softmax, small_softmax_cg
+from ..kernels import small_l1
 from ..kernels.policy import Twins
-from ..kernels.small import binomial, endings, proofs
+from ..kernels.small import binomial, endings, proofs, softmax, softmax_cg, softmax_layout
 from ..objective.penalties import L1, L2, ElasticNet, Penalty
 from ..result import Callback, FitResult, Progress
 from ..solvers.stopping import stated_of_one
@@ -83,7 +83,7 @@ class _Fits(NamedTuple):
 
     solver: str
 
-    ends: list[binomial.SmallFit | small_softmax.SoftmaxFit]
+    ends: list[binomial.SmallFit | softmax.SoftmaxFit]
     costs: list[Vector]
     coef: Matrix
     intercept: Vector
@@ -114,7 +114,7 @@ def within_limits(n_samples: Integers | int, n_features: Integers | int) -> Mask
 
 def softmax_kind(n_samples: int, n_features: int, n_classes: int, solver: str) -> str:
     """Return the method of a softmax that is small enough for one call: a solver's name, or ""."""
-    numbers = n_samples * (n_features + BESIDE + small_softmax.CLASS_PARTS * n_classes)
+    numbers = n_samples * (n_features + BESIDE + softmax_layout.CLASS_PARTS * n_classes)
     size, n_pairs = (n_classes - 1) * (n_features + 1), n_classes * (n_classes - 1) / 2
     if numbers > MOST_NUMBERS or n_classes > MOST_CLASSES:
         return ""
@@ -216,7 +216,7 @@ def _fit_models(
     n_features = X.shape[1]
     size = binomial.small_work_size if l1 is None else small_l1.small_l1_work_size
     work, history = np.empty(size.serial(*X.shape)), np.empty(max_iter + 1)
-    ends: list[binomial.SmallFit | small_softmax.SoftmaxFit] = []
+    ends: list[binomial.SmallFit | softmax.SoftmaxFit] = []
     costs, n_sums = [], 0
     coef, intercept = np.empty((n_models, n_features)), np.empty(n_models)
     bounds = NO_NUMBERS, NO_NUMBERS
@@ -286,8 +286,8 @@ def _fit_softmax(
 def softmax_method(solver: str) -> tuple[Twins, Twins]:
     """Return the kernels that fit a softmax and that say what room they need."""
     if solver == "newton-cg":
-        return small_softmax_cg.fit_small_softmax_cg, small_softmax_cg.small_softmax_cg_work_size
-    return small_softmax.fit_small_softmax, small_softmax.small_softmax_work_size
+        return softmax_cg.fit_small_softmax_cg, softmax_cg.small_softmax_cg_work_size
+    return softmax.fit_small_softmax, softmax.small_softmax_work_size
 
 
 def plain_rows(data: Data) -> Matrix:

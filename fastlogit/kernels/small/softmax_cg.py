@@ -1,6 +1,6 @@
 """Newton's method with conjugate gradients for one softmax of more parameters: one compiled call.
 
-`small_softmax` without its Hessian of all classes, which costs as many Gram matrices as there are
+`softmax` without its Hessian of all classes, which costs as many Gram matrices as there are
 pairs of classes: products with it are two passes over rows in the cache. It is `solvers.newton_cg`
 with a block for each class as preconditioner, and the choice of M in `certificates.softmax` that
 needs no matrix: every column must be penalised.
@@ -13,32 +13,19 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from .inlining import keep_apart
-from .policy import entry, part
-from .small import iteration, layout, proofs, row_sums, solves
-from .small.arithmetic import absolute_sum, clear, dot, larger, largest, smaller, step_to
-from .small.endings import CONVERGED, EXTREME, TOO_LARGE
-from .small.iteration import Model
-from .small.proofs import EPS, RAISED, RAW_ERRORS, SUM_ERRORS, WALK, Proof
-from .small_softmax import (
-    Places,
-    SoftmaxFit,
-    add_penalty,
-    common_size,
-    conclude,
-    last_change_separates,
-    look_for_separation,
-    lost_in_units,
-    most_curvature,
-    move,
-    padded,
-    predict_rows,
-    prepare,
-    sum_slopes,
-    to_classes,
-    to_contrasts,
-    unfinished,
-)
+from ..inlining import keep_apart
+from ..policy import entry, part
+from . import iteration, layout, proofs, row_sums, solves
+from .arithmetic import absolute_sum, clear, dot, larger, largest, smaller, step_to
+from .endings import CONVERGED, EXTREME, TOO_LARGE
+from .iteration import Model
+from .proofs import EPS, RAISED, RAW_ERRORS, SUM_ERRORS, WALK, Proof
+from .softmax import SoftmaxFit, conclude, most_curvature, prepare, unfinished
+from .softmax_layout import Places, common_size, padded, to_classes, to_contrasts
+from .softmax_proofs import lost_in_units
+from .softmax_separation import last_change_separates, look_for_separation
+from .softmax_steps import move
+from .softmax_sums import add_penalty, predict_rows, sum_slopes
 
 __all__ = ["fit_small_softmax_cg", "small_softmax_cg_work_size"]
 
