@@ -37,7 +37,8 @@ from fastlogit.dask.rounds import add, join
 from fastlogit.dask.rows import PartitionedRows
 from fastlogit.dask.work import Place, View
 from fastlogit.design.base import RowCounter, as_they_are
-from fastlogit.fitting.fit import MAX_ITER, OTHER_MAX_ITER, TOLERANCE, minimise
+from fastlogit.fitting.fit import MAX_ITER, OTHER_MAX_ITER, TOLERANCE
+from fastlogit.fitting.minimise import minimise
 from fastlogit.fitting.problem import CheckedProblem, Strengths, penalty_of
 from fastlogit.inputs import validation
 from fastlogit.inputs.given import Data, Rows

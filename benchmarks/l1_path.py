@@ -29,7 +29,8 @@ import scipy.sparse
 from sklearn.model_selection import StratifiedKFold
 
 import fastlogit
-from fastlogit.fitting.grid import GridOptions, GridResult
+from fastlogit.fitting.grid import GridOptions
+from fastlogit.fitting.grid_result import GridResult
 from fastlogit.fitting.l1_grid import fit_l1_grid
 from fastlogit.inputs.given import Given
 

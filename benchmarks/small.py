@@ -24,7 +24,7 @@ from sklearn.linear_model import LogisticRegression
 import fastlogit
 from fastlogit import reference
 from fastlogit.fitting import small as fitting
-from fastlogit.kernels import small
+from fastlogit.kernels.small import binomial
 
 from .markers import Place
 from .tables import Line, about, in_order, table
@@ -54,11 +54,11 @@ def kernel_call(X: Any, y: Any, l2_reg: float) -> Callable[[], Any]:
     """The compiled call alone, with work arrays that are there already."""
     n_samples, n_features = X.shape
     none, strengths = np.empty(0), np.full(n_features, l2_reg)
-    work = np.empty(small.small_work_size.serial(n_samples, n_features))
+    work = np.empty(binomial.small_work_size.serial(n_samples, n_features))
     history, coef = np.empty(101), np.empty(n_features)
 
     def call() -> Any:
-        found = small.fit_small.serial(
+        found = binomial.fit_small.serial(
             X, y, 1, none, none, strengths, 0.0, True, none, TOL, 100, work, history, coef
         )
         return np.append(coef, found.intercept)

@@ -27,9 +27,11 @@ Examples
 0.346574
 """
 
-from .kernels import small, small_l1, small_pieces, small_softmax
+from .kernels import small_l1
 from .kernels.elementwise import log1p_exp, log_sigmoid, logit, sigmoid
-from .kernels.small import (
+from .kernels.small import binomial, pieces, proofs, softmax
+from .kernels.small.binomial import SmallFit
+from .kernels.small.endings import (
     BAD_SHAPE,
     CONVERGED,
     EXTREME,
@@ -41,9 +43,8 @@ from .kernels.small import (
     SEPARABLE,
     SINGULAR,
     TOO_LARGE,
-    SmallFit,
 )
-from .kernels.small_softmax import SoftmaxFit
+from .kernels.small.softmax import SoftmaxFit
 
 __all__ = [
     "BAD_SHAPE",
@@ -75,13 +76,13 @@ __all__ = [
     "stated_bound",
 ]
 
-fit_small = small.fit_small.serial
-small_work_size = small.small_work_size.serial
-stated_bound = small.stated_bound.serial
+fit_small = binomial.fit_small.serial
+small_work_size = binomial.small_work_size.serial
+stated_bound = proofs.stated_bound.serial
 fit_small_l1 = small_l1.fit_small_l1.serial
 small_l1_work_size = small_l1.small_l1_work_size.serial
-fit_small_softmax = small_softmax.fit_small_softmax.serial
-small_softmax_work_size = small_softmax.small_softmax_work_size.serial
-cost_gradient = small_pieces.cost_gradient_small.serial
-hessian = small_pieces.hessian_small.serial
-predict_proba = small_pieces.predict_small.serial
+fit_small_softmax = softmax.fit_small_softmax.serial
+small_softmax_work_size = softmax.small_softmax_work_size.serial
+cost_gradient = pieces.cost_gradient_small.serial
+hessian = pieces.hessian_small.serial
+predict_proba = pieces.predict_small.serial

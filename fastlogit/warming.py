@@ -44,7 +44,7 @@ from .inference.infer import infer
 from .inference.leave_one_out import leave_one_out
 from .inputs.batches import BatchSource
 from .kernels.policy import cache_folder, numba_setting
-from .kernels.small import stated_bound
+from .kernels.small.proofs import stated_bound
 from .objective.penalties import L1, L2, Bounds, ElasticNet
 from .options import check_option, check_whole
 from .prediction import class_proba, predict_proba

@@ -5,8 +5,16 @@ from typing import Any
 import dask.array as da
 import distributed
 import numpy as np
+import pytest
 
-__all__ = ["CUTS", "blocks", "make_table", "quiet_cluster"]
+__all__ = ["CUTS", "MARKS", "blocks", "client_of_threads", "make_table", "quiet_cluster"]
+
+MARKS = [
+    pytest.mark.jit,
+    # Of dask's own: sockets and threads that end after their loop.
+    pytest.mark.filterwarnings("ignore::ResourceWarning"),
+    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
+]
 
 CUTS = (700, 100, 600, 400)
 
@@ -16,6 +24,13 @@ def quiet_cluster(processes: bool = True, memory_limit: Any = 0, **options: Any)
         processes=processes, dashboard_address=":0", silence_logs=50, memory_limit=memory_limit,
         **options,
     )  # fmt: skip
+
+
+def client_of_threads() -> distributed.Client:
+    """Return a client of two workers in the threads of this process."""
+    return distributed.Client(
+        processes=False, n_workers=2, threads_per_worker=1, dashboard_address=":0"
+    )
 
 
 def make_table() -> tuple[Any, Any, Any]:

@@ -19,7 +19,8 @@ from fastlogit import reference
 from fastlogit.design.base import Columns
 from fastlogit.design.dense import DenseDesign
 from fastlogit.fitting.fit import SOLVERS
-from fastlogit.fitting.grid import GridOptions, GridResult, fit_grid
+from fastlogit.fitting.grid import GridOptions, fit_grid
+from fastlogit.fitting.grid_result import GridResult
 from fastlogit.fitting.problem import given_of
 from fastlogit.kernels.passes import BINOMIAL, MULTINOMIAL, Targets
 from fastlogit.objective.binomial import Binomial

@@ -26,19 +26,14 @@ import polars as pl  # noqa: E402
 import pyarrow as pa  # noqa: E402
 import scipy.sparse as sp  # noqa: E402
 from dask.delayed import delayed  # noqa: E402
-from dask_cluster import CUTS, blocks, make_table, quiet_cluster  # noqa: E402
+from dask_cluster import CUTS, MARKS, blocks, make_table, quiet_cluster  # noqa: E402
 
 import fastlogit.dask as of_dask  # noqa: E402
 from fastlogit.dask import collections, fitting, reading, stamps  # noqa: E402
 from fastlogit.dask.rows import STAYING, PartitionedRows  # noqa: E402
 from fastlogit.dask.work import View, evaluate  # noqa: E402
 
-pytestmark = [
-    pytest.mark.jit,
-    # Of dask's own: sockets and threads that end after their loop.
-    pytest.mark.filterwarnings("ignore::ResourceWarning"),
-    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
-]
+pytestmark = MARKS
 
 
 @pytest.fixture(scope="module")

@@ -14,16 +14,11 @@ distributed = pytest.importorskip("distributed")
 import dask.array as da  # noqa: E402
 import dask.dataframe as dd  # noqa: E402
 import pandas as pd  # noqa: E402
+from dask_cluster import MARKS, client_of_threads  # noqa: E402
 
 import fastlogit.dask as of_dask  # noqa: E402
 
-pytestmark = [
-    pytest.mark.usefixtures("the_general_way"),
-    pytest.mark.jit,
-    # Of dask's own: sockets and threads that end after their loop.
-    pytest.mark.filterwarnings("ignore::ResourceWarning"),
-    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
-]
+pytestmark = [pytest.mark.usefixtures("the_general_way"), *MARKS]
 
 CUTS = (300, 100, 450, 350)
 GRID: dict[str, Any] = {
@@ -35,9 +30,7 @@ GRID: dict[str, Any] = {
 @pytest.fixture(scope="module")
 def client() -> Iterator[Any]:
     """Workers in the threads of this process."""
-    with distributed.Client(
-        processes=False, n_workers=2, threads_per_worker=1, dashboard_address=":0"
-    ) as client:
+    with client_of_threads() as client:
         yield client
 
 

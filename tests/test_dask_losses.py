@@ -14,18 +14,13 @@ import fastlogit
 dask = pytest.importorskip("dask")
 distributed = pytest.importorskip("distributed")
 
-from dask_cluster import blocks, make_table, quiet_cluster  # noqa: E402
+from dask_cluster import MARKS, blocks, make_table, quiet_cluster  # noqa: E402
 
 import fastlogit.dask as of_dask  # noqa: E402
 from fastlogit.dask import rounds  # noqa: E402
 from fastlogit.dask.allocation import keeping_memory  # noqa: E402
 
-pytestmark = [
-    pytest.mark.jit,
-    # Of dask's own: sockets and threads that end after their loop.
-    pytest.mark.filterwarnings("ignore::ResourceWarning"),
-    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
-]
+pytestmark = MARKS
 
 
 @pytest.fixture

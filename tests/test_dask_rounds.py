@@ -18,7 +18,7 @@ distributed = pytest.importorskip("distributed")
 
 from dask.delayed import delayed  # noqa: E402
 from dask.utils import key_split  # noqa: E402
-from dask_cluster import blocks, make_table, quiet_cluster  # noqa: E402
+from dask_cluster import MARKS, blocks, make_table, quiet_cluster  # noqa: E402
 
 import fastlogit.dask as of_dask  # noqa: E402
 from fastlogit import threads  # noqa: E402
@@ -27,12 +27,7 @@ from fastlogit.dask.placement import Group, Placement, Spread, Values  # noqa: E
 from fastlogit.dask.rounds import Rounds, add  # noqa: E402
 from fastlogit.dask.tree import Answer, Node, counts, fold, join_nodes, n_nodes  # noqa: E402
 
-pytestmark = [
-    pytest.mark.jit,
-    # Of dask's own: sockets and threads that end after their loop.
-    pytest.mark.filterwarnings("ignore::ResourceWarning"),
-    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
-]
+pytestmark = MARKS
 
 
 @pytest.fixture(scope="module")

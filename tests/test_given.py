@@ -20,8 +20,9 @@ from fastlogit.design.dense import DenseDesign
 from fastlogit.design.few import PackedModels
 from fastlogit.inputs import validation
 from fastlogit.inputs.given import Given, Start, look
-from fastlogit.kernels import small, small_l1, small_pieces, small_softmax, small_softmax_cg
+from fastlogit.kernels import small_l1
 from fastlogit.kernels.policy import Twins
+from fastlogit.kernels.small import binomial, pieces, softmax, softmax_cg
 
 PACKAGE = Path(fastlogit.__file__).parent
 PASSES = ("evaluate", "gram", "grams", "hypotheses", "row_blocks")
@@ -55,14 +56,14 @@ def entries(call: Callable[[], Any], monkeypatch: pytest.MonkeyPatch | None = No
     for name in fastlogit.__all__:  # a module that is loaded later would keep what is patched
         getattr(fastlogit, name)
     if monkeypatch is not None:
-        monkeypatch.setattr(small, "fit_small", Twins(stop, stop))
+        monkeypatch.setattr(binomial, "fit_small", Twins(stop, stop))
         monkeypatch.setattr(small_l1, "fit_small_l1", Twins(stop, stop))
-        monkeypatch.setattr(small_softmax, "fit_small_softmax", Twins(stop, stop))
-        monkeypatch.setattr(small_softmax_cg, "fit_small_softmax_cg", Twins(stop, stop))
+        monkeypatch.setattr(softmax, "fit_small_softmax", Twins(stop, stop))
+        monkeypatch.setattr(softmax_cg, "fit_small_softmax_cg", Twins(stop, stop))
         for kind in (DenseDesign, BlockwiseDesign):
             for name in PASSES:
                 monkeypatch.setattr(kind, name, stop)
-        monkeypatch.setattr(small_pieces, "cost_gradient_small", Twins(stop, stop))
+        monkeypatch.setattr(pieces, "cost_gradient_small", Twins(stop, stop))
         monkeypatch.setattr(PackedModels, "hypotheses", stop)
 
     def follow(frame: Any, event: str, _: Any) -> None:

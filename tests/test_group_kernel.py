@@ -8,7 +8,7 @@ from problems import problem
 
 from fastlogit import reference
 from fastlogit.kernels import groups as kernels
-from fastlogit.kernels import small
+from fastlogit.kernels.small import binomial
 
 N_ROWS, N_FEATURES, N_GROUPS = 24, 2, 3
 NONE = np.empty(0)
@@ -35,7 +35,7 @@ def room(n_rows: int = N_ROWS) -> kernels.Room:
     return kernels.Room(
         np.empty((n_rows, N_FEATURES)), codes, weights, offset,
         readonly(codes), readonly(weights), readonly(offset), np.empty(N_FEATURES), np.empty(101),
-        np.empty(small.small_work_size.serial(n_rows, N_FEATURES)),
+        np.empty(binomial.small_work_size.serial(n_rows, N_FEATURES)),
     )  # fmt: skip
 
 

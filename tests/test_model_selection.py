@@ -33,7 +33,7 @@ import fastlogit
 from fastlogit import FitResult, LogisticRegression, LogisticRegressionCV, PathResult, logistic_path
 from fastlogit.design.dense import DenseDesign
 from fastlogit.estimators.cross_validation import best_of
-from fastlogit.fitting.grid import GridResult
+from fastlogit.fitting.grid_result import GridResult
 from fastlogit.inputs.class_weights import row_weights
 
 # Rooms above the kernels, with fits that take minutes in plain Python.

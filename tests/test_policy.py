@@ -309,8 +309,9 @@ def test_what_differs_in_every_process_has_no_identity() -> None:
 
 def entries() -> list[Any]:
     """All that Python calls, of all kernel modules."""
-    for path in Path(policy.__file__).parent.glob("*.py"):
-        importlib.import_module(f"fastlogit.kernels.{path.stem}")
+    for path in (PACKAGE / "kernels").rglob("*.py"):
+        names = path.relative_to(PACKAGE.parent).with_suffix("").parts
+        importlib.import_module(".".join(names))
     return [cache._dispatcher for cache in gc.get_objects() if type(cache) is policy._DiskCache]
 
 

@@ -11,7 +11,7 @@ from problems import problem
 from fastlogit import reference
 from fastlogit.kernels import groups as statuses
 from fastlogit.kernels import resampling as kernels
-from fastlogit.kernels import small
+from fastlogit.kernels.small import endings
 
 N_ROWS, N_FEATURES = 40, 3
 NONE = np.empty(0)
@@ -60,7 +60,7 @@ def make_base(
         X, readonly(y), 1, readonly(weights), readonly(offset), strength,
         fixed or 0.0, fixed is None, start, work,
     )  # fmt: skip
-    assert status == small.CONVERGED
+    assert status == endings.CONVERGED
     of_row = readonly(np.arange(n_rows, dtype=np.int32))
     level = fixed or 0.0
     return kernels.Base(
@@ -186,10 +186,10 @@ def test_no_proof_is_no_answer() -> None:
 
 def test_rows_that_are_nothing_for_it() -> None:
     for change, wanted in (
-        ({"y": np.zeros(N_ROWS, np.uint8)}, small.ONE_CLASS),
-        ({"X": np.where(X == X[3, 1], np.inf, X)}, small.NOT_FINITE),
-        ({"l2_reg": np.full(N_FEATURES, -1.0)}, small.NOT_FINITE),
-        ({"X": X * 1e200}, small.EXTREME),
+        ({"y": np.zeros(N_ROWS, np.uint8)}, endings.ONE_CLASS),
+        ({"X": np.where(X == X[3, 1], np.inf, X)}, endings.NOT_FINITE),
+        ({"l2_reg": np.full(N_FEATURES, -1.0)}, endings.NOT_FINITE),
+        ({"X": X * 1e200}, endings.EXTREME),
     ):
         given: dict[str, Any] = {"X": X, "y": Y, "l2_reg": np.zeros(N_FEATURES)} | change
         work = np.empty(kernels.room_size.serial(N_ROWS, N_FEATURES))

@@ -7,7 +7,8 @@ import pytest
 
 from fastlogit import ScanStatus, reference, scan
 from fastlogit.kernels import scan as kernels
-from fastlogit.kernels import scan_penalised, small
+from fastlogit.kernels import scan_penalised
+from fastlogit.kernels.small import binomial
 
 N_ROWS = 45
 RNG = np.random.default_rng(3)
@@ -81,4 +82,4 @@ def test_how_a_fit_by_firth_ends() -> None:
 
 
 def test_the_work_array_is_that_of_a_small_fit() -> None:
-    assert kernels.scan_work_size.serial(45, 3) == small.small_work_size.serial(45, 3)
+    assert kernels.scan_work_size.serial(45, 3) == binomial.small_work_size.serial(45, 3)

@@ -13,7 +13,7 @@ from sklearn.model_selection import StratifiedKFold
 
 from fastlogit.estimators import scoring
 from fastlogit.estimators.scoring import FoldModel, probabilities, score_grid
-from fastlogit.fitting.grid import GridResult
+from fastlogit.fitting.grid_result import GridResult
 
 # Rooms above the kernels, with fits that take minutes in plain Python.
 pytestmark = pytest.mark.jit

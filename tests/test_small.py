@@ -13,8 +13,9 @@ from test_truth import hard_columns
 
 import fastlogit
 from fastlogit import reference
-from fastlogit.kernels import small, small_pieces
 from fastlogit.kernels.policy import entry
+from fastlogit.kernels.small import binomial, endings, layout, pieces, proofs, row_sums
+from fastlogit.kernels.small.arithmetic import level_less_products
 
 NONE = np.empty(0)
 
@@ -38,12 +39,12 @@ def fit_small(
     n_samples, n_features = X.shape
     if not as_it_lies:  # one compilation for all
         X, y = np.array(X, dtype=np.float64, order="C"), np.asarray(y).astype(np.uint8)
-    work = np.full(small.small_work_size.serial(n_samples, n_features), np.nan)
+    work = np.full(binomial.small_work_size.serial(n_samples, n_features), np.nan)
     history, coef = np.full(max_iter + 1, np.nan), np.full(n_features, np.nan)
     l2 = np.broadcast_to(np.asarray(l2_reg, dtype=np.float64), n_features).copy()
     given = [NONE if value is None else value for value in (weight, offset, start)]
     with np.errstate(all="ignore"):  # plain Python's numbers warn
-        found = small.fit_small.serial(
+        found = binomial.fit_small.serial(
             X, y, positive, given[0], given[1], l2, 0.0 if intercept is None else intercept,
             intercept is None, given[2], tol, max_iter, work, history, coef,
         )  # fmt: skip
@@ -115,19 +116,22 @@ def run_seeds(seeds: range) -> int:
         case = random_case(seed)
         found = fit_small(*case)
         wanted = by_fit(case)
-        if found.status == small.CONVERGED:
+        if found.status == endings.CONVERGED:
             assert wanted.converged, seed
             assert found.bound <= 1e-12
             assert_agrees(found, wanted, case.X)
             proven += 1
-        elif found.status == small.NO_ROWS:
+        elif found.status == endings.NO_ROWS:
             assert case.intercept is not None
             assert (case.X == 0.0).all()
         else:
             # Not by giving up what the general way finds, but where the classes are separable, or
             # columns collinear.
-            assert found.status in (small.SEPARABLE, small.SINGULAR, small.MAX_ITER), (seed, found)
-            if found.status == small.SEPARABLE:
+            assert found.status in (endings.SEPARABLE, endings.SINGULAR, endings.MAX_ITER), (
+                seed,
+                found,
+            )
+            if found.status == endings.SEPARABLE:
                 assert "separable" in wanted.message, (seed, wanted.message)
     return proven
 
@@ -153,7 +157,7 @@ def test_the_oracle(shape, l2_reg, fit_intercept) -> None:
         X, y, sample_weight=weight, l2_reg=l2_reg, intercept=fixed
     )
     found = fit_small(X, y, weight, l2_reg=l2_reg, intercept=fixed)
-    assert found.status == small.CONVERGED
+    assert found.status == endings.CONVERGED
     np.testing.assert_allclose(found.coef, coef, rtol=1e-7, atol=1e-9)
     assert found.intercept == pytest.approx(intercept, rel=1e-7, abs=1e-9)
     assert found.cost == pytest.approx(cost, rel=2e-12)
@@ -166,9 +170,9 @@ def test_fewer_rows_than_columns(n_samples, n_features) -> None:
     X, y, _, _, _ = problem(n_samples, n_features)
     found = fit_small(X, y, l2_reg=0.1)
     if n_samples == 1:
-        assert found.status == small.ONE_CLASS
+        assert found.status == endings.ONE_CLASS
         return
-    assert found.status == small.CONVERGED
+    assert found.status == endings.CONVERGED
     _, _, cost = reference.newton(X, y, l2_reg=0.1)
     assert found.cost == pytest.approx(cost, rel=2e-12)
 
@@ -183,18 +187,18 @@ def test_real_data(name, C) -> None:
         l2_reg = 1.0 / (C * len(y))
         found = fit_small(X, codes, l2_reg=l2_reg, positive=positive)
         wanted = by_fit(Case(X, y, None, None, l2_reg, None))
-        assert found.status == small.CONVERGED
+        assert found.status == endings.CONVERGED
         assert_agrees(found, wanted, X)
 
 
 @pytest.mark.jit
 def test_pairs_of_iris() -> None:
     X, codes = real("iris")
-    for pair, status in (((0, 1), small.SEPARABLE), ((1, 2), small.CONVERGED)):
+    for pair, status in (((0, 1), endings.SEPARABLE), ((1, 2), endings.CONVERGED)):
         rows = np.isin(codes, pair)
         found = fit_small(X[rows], codes[rows], positive=pair[1])
         assert found.status == status
-        if status == small.CONVERGED:
+        if status == endings.CONVERGED:
             wanted = by_fit(Case(X[rows], codes[rows] == pair[1], None, None, 0.0, None))
             assert_agrees(found, wanted, X[rows])
             assert found.n_iter == wanted.n_iter
@@ -220,13 +224,13 @@ def test_layouts(layout, labels) -> None:
 
 def test_separable_classes() -> None:
     x = np.arange(20.0)
-    assert fit_small(x[:, None], x > 9.5).status == small.SEPARABLE
+    assert fit_small(x[:, None], x > 9.5).status == endings.SEPARABLE
     X, y, _, _, _ = problem(60, 4)
     X[:, 2] += 20.0 * y
-    assert fit_small(X, y).status == small.SEPARABLE
+    assert fit_small(X, y).status == endings.SEPARABLE
     # Penalised there is an optimum; so is there where a column without penalty does not separate.
-    assert fit_small(X, y, l2_reg=1e-3).status == small.CONVERGED
-    assert fit_small(X, y, l2_reg=np.array([0.0, 0.0, 1e-3, 0.0])).status == small.CONVERGED
+    assert fit_small(X, y, l2_reg=1e-3).status == endings.CONVERGED
+    assert fit_small(X, y, l2_reg=np.array([0.0, 0.0, 1e-3, 0.0])).status == endings.CONVERGED
 
 
 def test_quasi_separable_classes_are_never_said_to_have_an_optimum() -> None:
@@ -236,29 +240,34 @@ def test_quasi_separable_classes_are_never_said_to_have_an_optimum() -> None:
         y = (X[:, 0] + rng.random(40) > 1.0) * 1
         y[X[:, 0] == 2.0] = 1
         found = fit_small(X, y, tol=1e-8)
-        assert found.status in (small.SEPARABLE, small.SINGULAR, small.MAX_ITER, small.ROUNDING)
+        assert found.status in (
+            endings.SEPARABLE,
+            endings.SINGULAR,
+            endings.MAX_ITER,
+            endings.ROUNDING,
+        )
         assert found.bound == np.inf
 
 
 def test_one_class() -> None:
     X, y, _, _, _ = problem(30, 2)
     for codes in (np.zeros(30, int), np.ones(30, int)):
-        assert fit_small(X, codes, l2_reg=1.0).status == small.ONE_CLASS
-    assert fit_small(X, y, (y == 1) * 1.0, l2_reg=1.0).status == small.ONE_CLASS
+        assert fit_small(X, codes, l2_reg=1.0).status == endings.ONE_CLASS
+    assert fit_small(X, y, (y == 1) * 1.0, l2_reg=1.0).status == endings.ONE_CLASS
 
 
 def test_no_rows() -> None:
     X, y, _, _, _ = problem(30, 2)
-    assert fit_small(X, y, np.zeros(30)).status == small.NO_ROWS
-    assert fit_small(X[:0], y[:0]).status == small.NO_ROWS
-    assert fit_small(X[:, :0], y, intercept=0.0).status == small.NO_ROWS
+    assert fit_small(X, y, np.zeros(30)).status == endings.NO_ROWS
+    assert fit_small(X[:0], y[:0]).status == endings.NO_ROWS
+    assert fit_small(X[:, :0], y, intercept=0.0).status == endings.NO_ROWS
 
 
 def test_the_intercept_alone() -> None:
     y = np.array([0, 1, 1, 0, 1, 1, 1])
     for X in (np.empty((7, 0)), np.full((7, 2), [3.5, 0.0])):
         found = fit_small(X, y)
-        assert found.status == small.CONVERGED
+        assert found.status == endings.CONVERGED
         assert found.intercept == pytest.approx(np.log(5 / 2), rel=1e-12)
         np.testing.assert_array_equal(found.coef, 0.0)
     found = fit_small(np.full((7, 1), 2.0), y, intercept=0.0)
@@ -278,7 +287,7 @@ def test_numbers_that_are_not_finite(what, value) -> None:
     else:
         case[what][1] = value
     found = fit_small(X, y, **case)
-    assert found.status == small.NOT_FINITE
+    assert found.status == endings.NOT_FINITE
     assert np.isnan(found.coef).all()
     assert found.bound == np.inf
 
@@ -287,16 +296,16 @@ def test_collinear_columns() -> None:
     X, y, _, _, _ = problem(60, 3)
     X = np.column_stack([X, X[:, 0] * 2.0 - X[:, 1]])
     found = fit_small(X, y)
-    assert found.status == small.SINGULAR
+    assert found.status == endings.SINGULAR
     assert found.bound == np.inf
-    assert fit_small(X, y, l2_reg=1e-4).status == small.CONVERGED
+    assert fit_small(X, y, l2_reg=1e-4).status == endings.CONVERGED
 
 
 @pytest.mark.parametrize("scale", [1e-150, 1e-300, 1e150, 1e300])
 def test_columns_of_odd_sizes_are_left_to_the_general_way(scale) -> None:
     X, y, _, _, _ = problem(60, 3)
     found = fit_small(X * [scale, 1.0, 1.0], y)
-    assert found.status == small.EXTREME
+    assert found.status == endings.EXTREME
     assert found.bound == np.inf
 
 
@@ -304,38 +313,38 @@ def test_a_column_far_from_zero() -> None:
     X, y, _, _, _ = problem(60, 2)
     X[:, 0] = 1e8 + np.round(X[:, 0] * 2.0**18) * 2.0**-22
     found, wanted = fit_small(X, y), fit_small(X - [1e8, 0.0], y)
-    assert found.status == wanted.status == small.CONVERGED
+    assert found.status == wanted.status == endings.CONVERGED
     assert found.cost == pytest.approx(wanted.cost, rel=1e-12)
     # The intercept, a large number, loses digits in the units of X.
     assert 1e-15 < found.bound < 1e-12
     X[:, 0] = 1e11 + np.round((X[:, 0] - 1e8) * 2.0**10) * 2.0**-15
-    assert fit_small(X, y).status == small.EXTREME
+    assert fit_small(X, y).status == endings.EXTREME
 
 
 def test_shapes_and_room() -> None:
     X, y, _, _, _ = problem(30, 2)
-    assert fit_small(X, y[:29]).status == small.BAD_SHAPE
-    assert fit_small(X, y, np.ones(31)).status == small.BAD_SHAPE
-    assert fit_small(X, y, None, np.ones(3)).status == small.BAD_SHAPE
-    assert fit_small(X, y, start=np.ones(2)).status == small.BAD_SHAPE
-    size = small.small_work_size.serial(30, 2)
+    assert fit_small(X, y[:29]).status == endings.BAD_SHAPE
+    assert fit_small(X, y, np.ones(31)).status == endings.BAD_SHAPE
+    assert fit_small(X, y, None, np.ones(3)).status == endings.BAD_SHAPE
+    assert fit_small(X, y, start=np.ones(2)).status == endings.BAD_SHAPE
+    size = binomial.small_work_size.serial(30, 2)
     coef, l2, y = np.empty(2), np.zeros(2), y.astype(np.uint8)
     rest = (NONE, NONE, l2, 0.0, True, NONE, 1e-12, 50)
     for length, room in ((size - 1, 51), (size, 0)):
-        found = small.fit_small.serial(X, y, 1, *rest, np.empty(length), np.empty(room), coef)
-        assert found.status == small.TOO_LARGE
+        found = binomial.fit_small.serial(X, y, 1, *rest, np.empty(length), np.empty(room), coef)
+        assert found.status == endings.TOO_LARGE
 
 
 @pytest.mark.parametrize("start", range(8))
 def test_bits_do_not_depend_on_where_the_work_array_begins(start) -> None:
     X, y, _, _, weight = problem(53, 4)
-    size, coef, history = small.small_work_size.serial(53, 4), np.empty(4), np.empty(51)
+    size, coef, history = binomial.small_work_size.serial(53, 4), np.empty(4), np.empty(51)
     work = np.full(size + 2 * start + 8, np.nan)
-    found = small.fit_small.serial(
+    found = binomial.fit_small.serial(
         X, y.astype(np.uint8), 1, weight, NONE, np.full(4, 0.01), 0.0, True, NONE, 1e-14, 50,
         work[start : start + size], history, coef,
     )  # fmt: skip
-    assert found.status == small.CONVERGED
+    assert found.status == endings.CONVERGED
     # Nothing is written outside.
     assert np.isnan(work[:start]).all()
     assert np.isnan(work[start + size :]).all()
@@ -349,12 +358,12 @@ def test_iterations_end_at_their_limit() -> None:
     whole = fit_small(X, y)
     for max_iter in range(whole.n_iter):
         found = fit_small(X, y, max_iter=max_iter)
-        assert found.status == small.MAX_ITER
+        assert found.status == endings.MAX_ITER
         assert found.n_iter == max_iter
         np.testing.assert_array_equal(found.history, whole.history[: max_iter + 1])
         assert found.bound > 1e-12
     again = fit_small(X, y, start=np.append(whole.coef, whole.intercept), max_iter=0)
-    assert again.status == small.CONVERGED
+    assert again.status == endings.CONVERGED
     assert again.n_iter == 0
     np.testing.assert_allclose(again.coef, whole.coef, rtol=1e-15)
 
@@ -362,7 +371,7 @@ def test_iterations_end_at_their_limit() -> None:
 def test_a_tolerance_of_zero_ends_by_rounding() -> None:
     X, y, _, _, _ = problem(60, 3)
     found = fit_small(X, y, tol=0.0)
-    assert found.status == small.ROUNDING
+    assert found.status == endings.ROUNDING
     assert found.bound < 1e-15
 
 
@@ -377,7 +386,7 @@ def test_it_converges_from_any_start(size) -> None:
     for seed in range(sized(10, 1)):
         start = np.random.default_rng(seed).standard_normal(4) * size
         found = fit_small(X, y, start=start, max_iter=300)
-        assert found.status == small.CONVERGED
+        assert found.status == endings.CONVERGED
         np.testing.assert_allclose(found.coef, wanted.coef, rtol=1e-6)
 
 
@@ -388,11 +397,11 @@ def test_offsets_that_predict_surely(level) -> None:
     offset = np.where(np.arange(60) % 2 == 0, level, -level)
     found = fit_small(X, y, offset=offset, l2_reg=1e-3, max_iter=300)
     wanted = by_fit(Case(X, y, None, offset, 1e-3, None))
-    assert found.status == small.CONVERGED
+    assert found.status == endings.CONVERGED
     assert found.cost == pytest.approx(float(wanted.history[-1]), rel=1e-11)
     fixed = fit_small(X, y, l2_reg=1e-3, intercept=level, max_iter=300)
     wanted = by_fit(Case(X, y, None, None, 1e-3, level))
-    assert fixed.status == small.CONVERGED
+    assert fixed.status == endings.CONVERGED
     assert fixed.cost == pytest.approx(float(wanted.history[-1]), rel=1e-11)
 
 
@@ -421,7 +430,7 @@ def check_truth(seed: int) -> int:
     tol = float(rng.choice([1e-3, 1e-6, 1e-8, 1e-12, 1e-16, 0.0]))
     found = fit_small(X, y, weight, offset, l2_reg, intercept, tol=tol, max_iter=200)
     if not np.isfinite(found.bound):
-        assert found.status != small.CONVERGED
+        assert found.status != endings.CONVERGED
         return 0
     with mpmath.workdps(DIGITS):
         exact = ExactProblem(
@@ -433,7 +442,7 @@ def check_truth(seed: int) -> int:
         truth = (exact.cost(theta) - lowest) / lowest
         at_end = abs(mpmath.mpf(float(found.cost)) - exact.cost(theta)) / lowest
     assert truth <= found.bound, f"seed {seed}: {mpmath.nstr(truth, 5)} above, {found}"
-    if found.status == small.CONVERGED and tol > 0.0:
+    if found.status == endings.CONVERGED and tol > 0.0:
         assert truth <= tol
         # The cost told is that of a point less than the tolerance away.
         assert at_end <= tol + 1e-12
@@ -466,18 +475,18 @@ def test_pieces(shape, weighted, rng) -> None:
     options = {"sample_weight": weight if weighted else None, "offset": offset}
     given = weight if weighted else NONE, NONE if offset is None else offset
     work, gradient = np.full(2 * shape[0], np.nan), np.full(shape[1] + 1, np.nan)
-    cost = small_pieces.cost_gradient_small.serial(
+    cost = pieces.cost_gradient_small.serial(
         X, y, 1, *given, l2_reg, coef, intercept, work, gradient
     )
     wanted, slopes, level = reference.cost_gradient(X, y, coef, intercept, l2_reg, **options)
     assert cost == pytest.approx(wanted, rel=1e-14)
     np.testing.assert_allclose(gradient, np.append(slopes, level), rtol=1e-12, atol=1e-15)
     hessian = np.full((shape[1] + 1, shape[1] + 1), np.nan)
-    small_pieces.hessian_small.serial(X, *given, l2_reg, coef, intercept, work, hessian)
+    pieces.hessian_small.serial(X, *given, l2_reg, coef, intercept, work, hessian)
     wanted = reference.hessian(X, coef, intercept, l2_reg, **options)
     np.testing.assert_allclose(hessian, wanted, rtol=1e-12, atol=1e-15)
     proba = np.full(shape[0], np.nan)
-    small_pieces.predict_small.serial(X, coef, intercept, given[1], proba)
+    pieces.predict_small.serial(X, coef, intercept, given[1], proba)
     z = reference.raw_prediction(X, coef, intercept) + (0.0 if offset is None else offset)
     np.testing.assert_allclose(proba, reference.sigmoid(z), rtol=1e-13)
 
@@ -493,7 +502,7 @@ def test_a_row_without_weight_counts_for_nothing() -> None:
     for rows in (np.ones(20, bool), used):
         gradient = np.empty(4)
         with np.errstate(all="ignore"):
-            cost = small_pieces.cost_gradient_small.serial(
+            cost = pieces.cost_gradient_small.serial(
                 X[rows], y[rows], 1, weight[rows], NONE, l2, coef, intercept, work, gradient
             )
         both.append([cost, *gradient])
@@ -501,7 +510,7 @@ def test_a_row_without_weight_counts_for_nothing() -> None:
 
 
 def _levels(level: float, work: Any, count: int) -> float:
-    return small.level_less_products(level, 1.0, work, 0, count, count)
+    return level_less_products(level, 1.0, work, 0, count, count)
 
 
 levels = entry(_levels)
@@ -533,7 +542,7 @@ def _compiled() -> Any:
     """A user's own functions: many fits in a parallel loop, in a serial one, and one by itself."""
     import numba
 
-    serial, size = small.fit_small.serial, small.small_work_size.serial
+    serial, size = binomial.fit_small.serial, binomial.small_work_size.serial
 
     @numba.njit(parallel=True)
     def in_parallel(X, codes, n_threads, l2_reg, costs, coefs, statuses):
@@ -577,7 +586,7 @@ def test_many_fits_inside_a_users_own_loops_have_the_same_bits() -> None:
         coefs = np.empty((40, 6))
         loop(X, codes, 4, l2_reg, costs, coefs, statuses)
         assert list(statuses) == [found.status for found in wanted]
-        assert statuses[7] == small.ONE_CLASS
+        assert statuses[7] == endings.ONE_CLASS
         for m, found in enumerate(wanted):
             assert coefs[m].tobytes() == np.append(found.coef, found.intercept).tobytes()
             assert costs[m].tobytes() == np.float64(found.cost).tobytes()
@@ -589,14 +598,14 @@ def test_nothing_is_allocated() -> None:
     from numba.core.runtime import _nrt_python, rtsys
 
     _nrt_python.memsys_enable_stats()
-    serial, pieces = small.fit_small.serial, small_pieces.cost_gradient_small.serial
-    hessian_small, predict = small_pieces.hessian_small.serial, small_pieces.predict_small.serial
+    serial, cost_gradient = binomial.fit_small.serial, pieces.cost_gradient_small.serial
+    hessian_small, predict = pieces.hessian_small.serial, pieces.predict_small.serial
 
     @numba.njit
     def many(times, X, y, none, l2_reg, start, work, history, coef, hessian):
         for _ in range(times):
             serial(X, y, 1, none, none, l2_reg, 0.0, True, start, 1e-12, 100, work, history, coef)
-            pieces(X, y, 1, none, none, l2_reg, coef, 0.0, work, history)
+            cost_gradient(X, y, 1, none, none, l2_reg, coef, 0.0, work, history)
             hessian_small(X, none, none, l2_reg, coef, 0.0, work, hessian)
             predict(X, coef, 0.0, none, work)
 
@@ -617,12 +626,12 @@ def test_nothing_is_allocated() -> None:
 
 def test_stated_bounds() -> None:
     for bound, wanted in ((0.0, 2.0**-53), (1e-12, 1e-12), (1.0, 1.0), (np.inf, np.inf)):
-        assert small.stated_bound.serial(bound) == pytest.approx(wanted, rel=1e-3)
+        assert proofs.stated_bound.serial(bound) == pytest.approx(wanted, rel=1e-3)
 
 
 def _products_by(tiles: Any) -> Any:
     def products(work: Any, n_samples: int, n_features: int, curvature: Any) -> Any:
-        at = small.lay_out(work, n_samples, n_features, n_features)
+        at = layout.lay_out(work, n_samples, n_features, n_features)
         for row in range(n_samples):
             work[at.scaled + row] = work[at.columns + row] * curvature[row]
             work[at.scaled + at.height + row] = work[at.columns + at.height + row] * curvature[row]
@@ -632,14 +641,14 @@ def _products_by(tiles: Any) -> Any:
     return entry(products, name=f"products_{tiles.__name__}").serial
 
 
-NARROW, WIDE = _products_by(small.add_tiles), _products_by(small.add_wide_tiles)
+NARROW, WIDE = _products_by(row_sums.add_tiles), _products_by(row_sums.add_wide_tiles)
 
 
 @pytest.mark.parametrize("n_features", [2, 3, 5, 6, 9])
 def test_wide_tiles_have_the_bits_of_narrow_ones(n_features, rng) -> None:
     """Which of them a machine takes depends on its registers."""
     n_samples = 37
-    work, found = np.zeros(small.small_work_size.serial(n_samples, n_features)), []
+    work, found = np.zeros(binomial.small_work_size.serial(n_samples, n_features)), []
     at = NARROW(work, n_samples, n_features, np.zeros(n_samples))
     for column in range(n_features):
         begin = at.columns + column * at.height

@@ -15,9 +15,10 @@ from sklearn.exceptions import ConvergenceWarning
 import fastlogit
 from fastlogit import LogisticRegression, SeparationWarning
 from fastlogit.fitting import small
-from fastlogit.kernels import small as kernels
-from fastlogit.kernels import small_l1, small_softmax, small_softmax_cg
+from fastlogit.kernels import small_l1
 from fastlogit.kernels.policy import Twins
+from fastlogit.kernels.small import binomial, softmax_cg
+from fastlogit.kernels.small.softmax import fit_small_softmax
 from fastlogit.solvers import newton_cg
 
 pytestmark = pytest.mark.jit
@@ -145,7 +146,7 @@ def test_as_the_general_way(name, monkeypatch) -> None:
     assert "one compiled call" in found.message
     monkeypatch.setattr(small, "MOST_NUMBERS", 0)
     # Each way has the accuracy of an iteration that suits it; with the same one they take the same.
-    monkeypatch.setattr(newton_cg, "ACCURACY", small_softmax_cg.ACCURACY)
+    monkeypatch.setattr(newton_cg, "ACCURACY", softmax_cg.ACCURACY)
     wanted = CASES[name]()
     assert "one compiled call" not in wanted.message
     loose = name in ("loose", "L1, loose", "estimator")
@@ -234,7 +235,7 @@ def test_ctrl_c_carries_the_result(monkeypatch) -> None:
     np.testing.assert_array_equal(caught.value.result.coef, plain.coef)
     assert not caught.value.result.converged
     # While the kernel runs nothing is heard; then the fit is there.
-    calls, serial = [], kernels.fit_small.serial
+    calls, serial = [], binomial.fit_small.serial
 
     def late(*arguments: Any) -> Any:
         calls.append(serial(*arguments))
@@ -242,7 +243,7 @@ def test_ctrl_c_carries_the_result(monkeypatch) -> None:
             raise KeyboardInterrupt
         return calls[-1]
 
-    monkeypatch.setattr(small.small, "fit_small", Twins(late, late))
+    monkeypatch.setattr(binomial, "fit_small", Twins(late, late))
     with pytest.raises(KeyboardInterrupt) as caught:
         fitted()
     np.testing.assert_array_equal(caught.value.result.coef, plain.coef)
@@ -352,8 +353,8 @@ def test_the_kernel_is_compiled_for_one_kind_of_arrays() -> None:
     of_many()
     l1()
     every = (
-        kernels.fit_small.serial, small_softmax.fit_small_softmax.serial,
-        small_softmax_cg.fit_small_softmax_cg.serial, small_l1.fit_small_l1.serial,
+        binomial.fit_small.serial, fit_small_softmax.serial,
+        softmax_cg.fit_small_softmax_cg.serial, small_l1.fit_small_l1.serial,
     )  # fmt: skip
     before = [list(each.signatures) for each in every]
     for case in CASES.values():

@@ -12,7 +12,7 @@ import fastlogit
 from fastlogit import LogisticRegressionCV, reference
 from fastlogit.fitting import grid as grid_module
 from fastlogit.fitting import small_grid
-from fastlogit.fitting.grid import GridResult
+from fastlogit.fitting.grid_result import GridResult
 from fastlogit.fitting.small_grid import SmallGrid
 
 pytestmark = pytest.mark.jit

@@ -14,7 +14,8 @@ import fastlogit
 from fastlogit import reference
 from fastlogit.certificates.binomial import Place
 from fastlogit.certificates.composite import CompositeCertificate
-from fastlogit.kernels import small, small_l1
+from fastlogit.kernels import small_l1
+from fastlogit.kernels.small import endings
 from fastlogit.objective.penalties import L1, Bounds, ElasticNet
 
 NONE = np.empty(0)
@@ -72,7 +73,7 @@ def assert_is_least(
 ) -> None:  # fmt: skip
     """Compare with the oracle: coefficients, zeros, and costs that are no farther than proven."""
     coef, level, cost = reference.elastic_net(X, y, l1, l2, weight, offset, intercept, bounds)
-    assert found.status == small.CONVERGED
+    assert found.status == endings.CONVERGED
     spread = X.std(axis=0)
     size = max(1.0, float(np.abs(coef * spread).max(initial=0.0)))
     assert (np.abs(found.coef - coef) * spread <= 3e-5 * size).all()
@@ -145,7 +146,7 @@ def test_real_data(name, C) -> None:
         for ratio in (1.0, 0.3):
             l1, l2 = ratio / (C * len(y)), (1.0 - ratio) / (C * len(y))
             found = fit_small(X, y, l1, l2)
-            assert found.status == small.CONVERGED
+            assert found.status == endings.CONVERGED
             wanted = by_fit(X, y, l1, l2)
             assert found.end.cost == pytest.approx(float(wanted.history[-1]), rel=2e-12)
             np.testing.assert_array_equal(found.coef != 0.0, wanted.coef != 0.0)
@@ -171,7 +172,7 @@ def test_without_l1_it_is_the_fit_under_l2() -> None:
     X, y, _, _, weight = problem(60, 4)
     coef, intercept, cost = reference.newton(X, y, sample_weight=weight, l2_reg=0.1)
     found = fit_small(X, y, 0.0, 0.1, weight)
-    assert found.status == small.CONVERGED
+    assert found.status == endings.CONVERGED
     np.testing.assert_allclose([*found.coef, found.end.intercept], [*coef, intercept], rtol=1e-5)
     assert found.end.cost == pytest.approx(cost, rel=2e-12)
 
@@ -182,7 +183,7 @@ def test_above_the_largest_slope_all_are_zero() -> None:
     most = float(np.abs(slopes).max())
     found = fit_small(X, y, most * (1.0 + 1e-9))
     assert not found.coef.any()
-    assert (found.status, found.end.n_iter) == (small.CONVERGED, 0)
+    assert (found.status, found.end.n_iter) == (endings.CONVERGED, 0)
     assert np.count_nonzero(fit_small(X, y, most * 0.999).coef) == 1
 
 
@@ -193,7 +194,7 @@ def test_columns_nearly_alike(gap, rng) -> None:
     X = np.column_stack([X, X[:, 0] + gap * rng.standard_normal(100), X[:, 1]])
     l1 = np.array([0.01, 0.01, 0.01, 0.01, 0.01, 0.02])
     found = fit_small(X, y, l1)
-    assert found.status == small.CONVERGED
+    assert found.status == endings.CONVERGED
     least = reference.elastic_net(X, y, l1)[2]
     assert found.end.cost - least <= 2e-12 * least
     assert found.coef[5] == 0.0
@@ -205,16 +206,16 @@ def test_columns_nearly_alike(gap, rng) -> None:
 
 def test_separable_classes() -> None:
     x = np.arange(20.0)
-    assert fit_small(x[:, None], x > 9.5).status == small.SEPARABLE
-    assert fit_small(x[:, None], x > 9.5, 0.01).status == small.CONVERGED
+    assert fit_small(x[:, None], x > 9.5).status == endings.SEPARABLE
+    assert fit_small(x[:, None], x > 9.5, 0.01).status == endings.CONVERGED
     X, y, _, _, _ = problem(60, 4)
     X[:, 2] += 20.0 * y
     # The column that separates has no penalty; or another one has none.
-    assert fit_small(X, y, np.array([0.1, 0.1, 0.0, 0.1])).status == small.SEPARABLE
-    assert fit_small(X, y, np.array([0.0, 0.1, 0.1, 0.1])).status == small.CONVERGED
+    assert fit_small(X, y, np.array([0.1, 0.1, 0.0, 0.1])).status == endings.SEPARABLE
+    assert fit_small(X, y, np.array([0.0, 0.1, 0.1, 0.1])).status == endings.CONVERGED
     upper = np.array([np.inf, np.inf, 1.0, np.inf])
     bounded = fit_small(X, y, np.array([0.1, 0.1, 0.0, 0.1]), bounds=(-np.inf, upper))
-    assert bounded.status == small.CONVERGED
+    assert bounded.status == endings.CONVERGED
     assert bounded.coef[2] == 1.0
 
 
@@ -230,28 +231,28 @@ def test_numbers_that_are_not_finite(what, value) -> None:
     else:
         case[what][1] = value
     found = fit_small(X, y, **case)
-    assert found.status == small.NOT_FINITE
+    assert found.status == endings.NOT_FINITE
     assert np.isnan(found.coef).all()
     assert found.end.bound == np.inf
 
 
 def test_strengths_below_zero_and_bounds_that_leave_nothing() -> None:
     X, y, _, _, _ = problem(30, 2)
-    assert fit_small(X, y, -1.0).status == small.NOT_FINITE
+    assert fit_small(X, y, -1.0).status == endings.NOT_FINITE
     for bounds in ((1.0, 0.0), (np.nan, 1.0), (np.inf, np.inf), (-np.inf, -np.inf)):
-        assert fit_small(X, y, 0.1, bounds=bounds).status == small.EXTREME
+        assert fit_small(X, y, 0.1, bounds=bounds).status == endings.EXTREME
     X[:, 1] = 3.0
-    assert fit_small(X, y, 0.1, bounds=(0.5, 1.0)).status == small.EXTREME
+    assert fit_small(X, y, 0.1, bounds=(0.5, 1.0)).status == endings.EXTREME
     assert fit_small(X, y, 0.1, bounds=(-0.5, 1.0)).coef[1] == 0.0
 
 
 def test_rows_and_columns_that_are_no_case() -> None:
     X, y, _, _, _ = problem(30, 2)
-    assert fit_small(X, y * 0, 0.1).status == small.ONE_CLASS
-    assert fit_small(X, y, 0.1, weight=np.zeros(30)).status == small.NO_ROWS
-    assert fit_small(X[:, :0], y, 0.1, intercept=0.0).status == small.NO_ROWS
-    assert fit_small(X[:, :0], y, 0.1).status == small.CONVERGED
-    assert fit_small(X * [1e200, 1.0], y, 0.1).status == small.EXTREME
+    assert fit_small(X, y * 0, 0.1).status == endings.ONE_CLASS
+    assert fit_small(X, y, 0.1, weight=np.zeros(30)).status == endings.NO_ROWS
+    assert fit_small(X[:, :0], y, 0.1, intercept=0.0).status == endings.NO_ROWS
+    assert fit_small(X[:, :0], y, 0.1).status == endings.CONVERGED
+    assert fit_small(X * [1e200, 1.0], y, 0.1).status == endings.EXTREME
 
 
 def test_shapes_and_room() -> None:
@@ -266,11 +267,11 @@ def test_shapes_and_room() -> None:
         )  # fmt: skip
         return int(found.status)
 
-    assert status() == small.CONVERGED
-    assert status(room=size - 1) == small.TOO_LARGE
-    assert status(l1=np.ones(3)) == small.BAD_SHAPE
-    assert status(lower=np.zeros(1)) == small.BAD_SHAPE
-    assert status(upper=np.ones(3)) == small.BAD_SHAPE
+    assert status() == endings.CONVERGED
+    assert status(room=size - 1) == endings.TOO_LARGE
+    assert status(l1=np.ones(3)) == endings.BAD_SHAPE
+    assert status(lower=np.zeros(1)) == endings.BAD_SHAPE
+    assert status(upper=np.ones(3)) == endings.BAD_SHAPE
 
 
 @pytest.mark.parametrize("begin", range(8))
@@ -282,7 +283,7 @@ def test_nothing_is_written_outside_the_work_array(begin) -> None:
         X, y.astype(np.uint8), 1, weight, NONE, np.full(4, 0.02), np.zeros(4), NONE, NONE, 0.0,
         True, NONE, 1e-12, 50, work[begin : begin + size], history, coef,
     )  # fmt: skip
-    assert found.status == small.CONVERGED
+    assert found.status == endings.CONVERGED
     assert np.isnan(work[:begin]).all()
     assert np.isnan(work[begin + size :]).all()
     expected = fit_small(X, y, 0.02, weight=weight, max_iter=50)
@@ -295,19 +296,19 @@ def test_iterations_end_at_their_limit() -> None:
     whole = fit_small(X, y, 0.01)
     for max_iter in range(whole.end.n_iter):
         found = fit_small(X, y, 0.01, max_iter=max_iter)
-        assert found.status == small.MAX_ITER
+        assert found.status == endings.MAX_ITER
         assert found.end.n_iter == max_iter
         np.testing.assert_array_equal(found.history, whole.history[: max_iter + 1])
         assert found.end.bound > 1e-12
     again = fit_small(X, y, 0.01, start=np.append(whole.coef, whole.end.intercept), max_iter=0)
-    assert again.status == small.CONVERGED
+    assert again.status == endings.CONVERGED
     np.testing.assert_allclose(again.coef, whole.coef, rtol=1e-14)
 
 
 def test_a_tolerance_of_zero_ends_by_rounding() -> None:
     X, y, _, _, _ = problem(60, 3)
     found = fit_small(X, y, 0.01, tol=0.0)
-    assert found.status == small.ROUNDING
+    assert found.status == endings.ROUNDING
     assert found.end.bound < 1e-15
 
 
@@ -318,7 +319,7 @@ def test_it_converges_from_any_start(size) -> None:
     for seed in range(sized(10, 1)):
         start = np.random.default_rng(seed).standard_normal(4) * size
         found = fit_small(X, y, 0.01, start=start)
-        assert found.status == small.CONVERGED
+        assert found.status == endings.CONVERGED
         np.testing.assert_allclose(found.coef, wanted.coef, rtol=1e-5)
 
 
@@ -328,7 +329,7 @@ def test_offsets_that_predict_surely(level) -> None:
     X, y, _, _, _ = problem(60, 3)
     offset = np.where(np.arange(60) % 2 == 0, level, -level)
     found = fit_small(X, y, 1e-3, 1e-3, offset=offset, max_iter=300)
-    assert found.status == small.CONVERGED
+    assert found.status == endings.CONVERGED
     wanted = by_fit(X, y, 1e-3, 1e-3, offset=offset)
     assert found.end.cost == pytest.approx(float(wanted.history[-1]), rel=1e-11)
 
@@ -344,7 +345,7 @@ def test_the_bound_is_that_of_the_certificate(seed) -> None:
     objective, compared = elastic_net_of(X, y, l1, l2, weight), 0
     for max_iter in range(1, 7):
         found = fit_small(X, y, l1, l2, weight, tol=0.0, max_iter=max_iter)
-        if found.status != small.MAX_ITER or not found.end.bound < np.inf:
+        if found.status != endings.MAX_ITER or not found.end.bound < np.inf:
             continue
         there = Place(*point_of(objective, found.coef, found.end.intercept))
         with np.errstate(all="ignore"):
@@ -363,7 +364,7 @@ def check_truth(seed: int) -> int:
     coef, intercept, _ = reference.elastic_net(X, y, l1, l2, weight)
     found = fit_small(X, y, l1, l2, weight, tol=tol)
     if not np.isfinite(found.end.bound):
-        assert found.status != small.CONVERGED
+        assert found.status != endings.CONVERGED
         return 0
     with mpmath.workdps(DIGITS):
         least = optimum_in_digits(X, y, coef, intercept, l1, l2, weight)
@@ -372,7 +373,7 @@ def check_truth(seed: int) -> int:
         cost += sum(numbers(l1) * abs(numbers(found.coef)))
         truth = (cost - least) / least
     assert truth <= found.end.bound, f"seed {seed}: {mpmath.nstr(truth, 5)} above, {found}"
-    assert found.status != small.CONVERGED or truth <= max(tol, 1e-15)
+    assert found.status != endings.CONVERGED or truth <= max(tol, 1e-15)
     return 1
 
 
@@ -405,7 +406,7 @@ def run_seeds(seeds: range) -> int:
         options = {} if intercept is None else {"intercept": intercept}
         wanted = by_fit(X, y, l1, l2, bounds, sample_weight=weight, offset=offset, **options)
         found = fit_small(X, y, l1, l2, weight, offset, bounds, intercept)
-        if found.status != small.CONVERGED:
+        if found.status != endings.CONVERGED:
             continue
         proven += 1
         assert wanted.suboptimality < 1e-11, (seed, wanted.message)

@@ -14,8 +14,7 @@ from test_truth import hard_columns
 
 import fastlogit
 from fastlogit import reference
-from fastlogit.kernels import small, small_softmax
-from fastlogit.kernels import small_softmax_cg as cg
+from fastlogit.kernels.small import endings, softmax, softmax_cg, softmax_intake
 
 NONE, NO_TABLE = np.empty(0), np.empty((0, 0))
 
@@ -40,9 +39,9 @@ def fit_small(
     n_samples, n_features = X.shape
     if not as_it_lies:  # one compilation for all
         X, y = np.array(X, dtype=np.float64, order="C"), np.asarray(y).astype(np.uint8)
-    method, room = small_softmax.fit_small_softmax, small_softmax.small_softmax_work_size
+    method, room = softmax.fit_small_softmax, softmax.small_softmax_work_size
     if by_products:
-        method, room = cg.fit_small_softmax_cg, cg.small_softmax_cg_work_size
+        method, room = softmax_cg.fit_small_softmax_cg, softmax_cg.small_softmax_cg_work_size
     size = room.serial(n_samples, n_features, n_classes)
     work, history = np.full(size, np.nan), np.full(max_iter + 1, np.nan)
     coef, intercept = np.full((n_features, n_classes), np.nan), np.full(n_classes, np.nan)
@@ -125,19 +124,22 @@ def run_seeds(seeds: range) -> int:
         case = random_case(seed)
         found = fit_small(*case)
         wanted = by_fit(case)
-        if found.status == small.CONVERGED:
+        if found.status == endings.CONVERGED:
             assert wanted.converged, seed
             assert found.bound <= 1e-12
             assert_agrees(found, wanted, case.X)
             proven += 1
-        elif found.status == small.NO_ROWS:
+        elif found.status == endings.NO_ROWS:
             assert not case.fit_intercept
             assert (case.X == 0.0).all()
         else:
             # Not by giving up what the general way finds, but where the classes are separable, or
             # columns collinear.
-            assert found.status in (small.SEPARABLE, small.SINGULAR, small.MAX_ITER), (seed, found)
-            if found.status == small.SEPARABLE:
+            assert found.status in (endings.SEPARABLE, endings.SINGULAR, endings.MAX_ITER), (
+                seed,
+                found,
+            )
+            if found.status == endings.SEPARABLE:
                 assert "separable" in wanted.message, (seed, wanted.message)
     return proven
 
@@ -166,7 +168,7 @@ def test_the_oracle(shape, l2_reg, fit_intercept, rng) -> None:
         fit_intercept=fit_intercept,
     )  # fmt: skip
     found = fit_small(X, codes, 3, weight, offset, l2_reg, fit_intercept)
-    assert found.status == small.CONVERGED
+    assert found.status == endings.CONVERGED
     np.testing.assert_allclose(found.coef, coef, rtol=1e-6, atol=1e-8)
     np.testing.assert_allclose(found.intercept, intercept, rtol=1e-6, atol=1e-8)
     assert found.cost == pytest.approx(cost, rel=2e-12)
@@ -179,7 +181,7 @@ def test_the_oracle(shape, l2_reg, fit_intercept, rng) -> None:
 def test_fewer_rows_than_columns(n_features) -> None:
     X, codes = three_classes(4, n_features)
     found = fit_small(X, codes, l2_reg=0.1)
-    assert found.status == small.CONVERGED
+    assert found.status == endings.CONVERGED
     _, _, cost = reference.multinomial_newton(X, codes, 3, l2_reg=0.1)
     assert found.cost == pytest.approx(cost, rel=2e-12)
 
@@ -190,7 +192,7 @@ def test_two_classes_are_a_binomial_model() -> None:
     y = codes == 1
     found = fit_small(X, y, 2, l2_reg=0.2)
     coef, intercept, _ = reference.newton(X, y, l2_reg=0.1)
-    assert found.status == small.CONVERGED
+    assert found.status == endings.CONVERGED
     np.testing.assert_allclose(found.coef[:, 1] - found.coef[:, 0], coef, rtol=1e-6)
     assert found.intercept[1] - found.intercept[0] == pytest.approx(intercept, rel=1e-6, abs=1e-9)
 
@@ -203,7 +205,7 @@ def test_real_data(name, C) -> None:
     X, codes = real(name)
     case = Case(X, codes, 3, None, None, 1.0 / (C * len(codes)), True)
     found, wanted = fit_small(*case), by_fit(case)
-    assert found.status == small.CONVERGED
+    assert found.status == endings.CONVERGED
     assert_agrees(found, wanted, X)
     assert abs(found.n_iter - wanted.n_iter) <= 1
     assert found.gradient_norm <= 1e-6
@@ -228,14 +230,14 @@ def test_layouts(layout, labels) -> None:
 def test_separable_classes() -> None:
     x = np.arange(30.0)
     y = np.repeat([0, 1, 2], 10)
-    assert fit_small(x[:, None], y).status == small.SEPARABLE
-    assert fit_small(x[:, None], y, l2_reg=1e-3).status == small.CONVERGED
+    assert fit_small(x[:, None], y).status == endings.SEPARABLE
+    assert fit_small(x[:, None], y, l2_reg=1e-3).status == endings.CONVERGED
     X, codes = three_classes(60, 4)
     X[:, 2] += 20.0 * (codes == 2)
-    assert fit_small(X, codes).status == small.SEPARABLE  # one class from the two others
+    assert fit_small(X, codes).status == endings.SEPARABLE  # one class from the two others
     # Penalised there is an optimum; so is there where a column without penalty does not separate.
-    assert fit_small(X, codes, l2_reg=1e-3).status == small.CONVERGED
-    assert fit_small(X, codes, l2_reg=np.array([0.0, 0.0, 1e-3, 0.0])).status == small.CONVERGED
+    assert fit_small(X, codes, l2_reg=1e-3).status == endings.CONVERGED
+    assert fit_small(X, codes, l2_reg=np.array([0.0, 0.0, 1e-3, 0.0])).status == endings.CONVERGED
 
 
 def test_quasi_separable_classes_are_never_said_to_have_an_optimum() -> None:
@@ -245,22 +247,27 @@ def test_quasi_separable_classes_are_never_said_to_have_an_optimum() -> None:
         y = rng.integers(0, 3, 40)
         y[X[:, 0] == 1.0] = 2
         found = fit_small(X, y, tol=1e-8)
-        assert found.status in (small.SEPARABLE, small.SINGULAR, small.MAX_ITER, small.ROUNDING)
+        assert found.status in (
+            endings.SEPARABLE,
+            endings.SINGULAR,
+            endings.MAX_ITER,
+            endings.ROUNDING,
+        )
         assert found.bound == np.inf
 
 
 def test_a_class_without_weight() -> None:
     X, codes = three_classes(30, 2)
-    assert fit_small(X, np.minimum(codes, 1), l2_reg=1.0).status == small.ONE_CLASS
-    assert fit_small(X, codes, 3, (codes != 1) * 1.0, l2_reg=1.0).status == small.ONE_CLASS
-    assert fit_small(X, codes, 4, l2_reg=1.0).status == small.ONE_CLASS
+    assert fit_small(X, np.minimum(codes, 1), l2_reg=1.0).status == endings.ONE_CLASS
+    assert fit_small(X, codes, 3, (codes != 1) * 1.0, l2_reg=1.0).status == endings.ONE_CLASS
+    assert fit_small(X, codes, 4, l2_reg=1.0).status == endings.ONE_CLASS
 
 
 def test_no_rows() -> None:
     X, codes = three_classes(30, 2)
-    assert fit_small(X, codes, 3, np.zeros(30)).status == small.NO_ROWS
-    assert fit_small(X[:0], codes[:0]).status == small.NO_ROWS
-    assert fit_small(X[:, :0], codes, fit_intercept=False).status == small.NO_ROWS
+    assert fit_small(X, codes, 3, np.zeros(30)).status == endings.NO_ROWS
+    assert fit_small(X[:0], codes[:0]).status == endings.NO_ROWS
+    assert fit_small(X[:, :0], codes, fit_intercept=False).status == endings.NO_ROWS
 
 
 def test_the_intercepts_alone() -> None:
@@ -268,7 +275,7 @@ def test_the_intercepts_alone() -> None:
     wanted = np.log([1.0, 4.0, 2.0])
     for X in (np.empty((7, 0)), np.full((7, 2), [3.5, 0.0])):
         found = fit_small(X, y)
-        assert found.status == small.CONVERGED
+        assert found.status == endings.CONVERGED
         np.testing.assert_allclose(found.intercept, wanted - wanted.mean(), atol=1e-12)
         np.testing.assert_array_equal(found.coef, 0.0)
 
@@ -284,7 +291,7 @@ def test_numbers_that_are_not_finite(what, value) -> None:
     else:
         case[what][1] = value
     found = fit_small(X, codes, **case)
-    assert found.status == small.NOT_FINITE
+    assert found.status == endings.NOT_FINITE
     assert np.isnan(found.coef).all()
     assert np.isnan(found.intercept).all()
     assert found.bound == np.inf
@@ -294,16 +301,16 @@ def test_collinear_columns() -> None:
     X, codes = three_classes(60, 3)
     X = np.column_stack([X, X[:, 0] * 2.0 - X[:, 1]])
     found = fit_small(X, codes)
-    assert found.status == small.SINGULAR
+    assert found.status == endings.SINGULAR
     assert found.bound == np.inf
-    assert fit_small(X, codes, l2_reg=1e-4).status == small.CONVERGED
+    assert fit_small(X, codes, l2_reg=1e-4).status == endings.CONVERGED
 
 
 @pytest.mark.parametrize("scale", [1e-150, 1e-300, 1e150, 1e300])
 def test_columns_of_odd_sizes_are_left_to_the_general_way(scale) -> None:
     X, codes = three_classes(60, 3)
     found = fit_small(X * [scale, 1.0, 1.0], codes)
-    assert found.status == small.EXTREME
+    assert found.status == endings.EXTREME
     assert found.bound == np.inf
 
 
@@ -315,7 +322,7 @@ def test_weights_and_columns_of_any_usual_size(scale) -> None:
         fit_small(X, codes, 3, np.full(60, scale), l2_reg=0.1),
         fit_small(X * scale, codes, l2_reg=0.1 * scale * scale),
     ):
-        assert found.status == small.CONVERGED
+        assert found.status == endings.CONVERGED
         assert found.cost == pytest.approx(wanted.cost, rel=1e-12)
 
 
@@ -323,7 +330,7 @@ def test_a_column_far_from_zero() -> None:
     X, codes = three_classes(60, 2)
     X[:, 0] = 1e8 + np.round(X[:, 0] * 2.0**18) * 2.0**-22
     found, wanted = fit_small(X, codes), fit_small(X - [1e8, 0.0], codes)
-    assert found.status == wanted.status == small.CONVERGED
+    assert found.status == wanted.status == endings.CONVERGED
     assert found.cost == pytest.approx(wanted.cost, rel=1e-12)
     # The intercepts, large numbers, lose digits in the units of X.
     assert 1e-15 < found.bound < 1e-11
@@ -331,22 +338,22 @@ def test_a_column_far_from_zero() -> None:
 
 def test_shapes_and_room() -> None:
     X, codes = three_classes(30, 2)
-    assert fit_small(X, codes[:29]).status == small.BAD_SHAPE
-    assert fit_small(X, codes, 3, np.ones(31)).status == small.BAD_SHAPE
-    assert fit_small(X, codes, 3, None, np.ones((3, 3))).status == small.BAD_SHAPE
-    assert fit_small(X, codes, 3, None, np.ones((30, 2))).status == small.BAD_SHAPE
-    assert fit_small(X, codes, start=np.ones((2, 3))).status == small.BAD_SHAPE
-    assert fit_small(X, codes, start=np.ones((3, 2))).status == small.BAD_SHAPE
-    assert fit_small(X, codes, 2).status == small.BAD_SHAPE  # a label that is none
-    assert fit_small(X, codes, 1).status == small.BAD_SHAPE
-    size = small_softmax.small_softmax_work_size.serial(30, 2, 3)
+    assert fit_small(X, codes[:29]).status == endings.BAD_SHAPE
+    assert fit_small(X, codes, 3, np.ones(31)).status == endings.BAD_SHAPE
+    assert fit_small(X, codes, 3, None, np.ones((3, 3))).status == endings.BAD_SHAPE
+    assert fit_small(X, codes, 3, None, np.ones((30, 2))).status == endings.BAD_SHAPE
+    assert fit_small(X, codes, start=np.ones((2, 3))).status == endings.BAD_SHAPE
+    assert fit_small(X, codes, start=np.ones((3, 2))).status == endings.BAD_SHAPE
+    assert fit_small(X, codes, 2).status == endings.BAD_SHAPE  # a label that is none
+    assert fit_small(X, codes, 1).status == endings.BAD_SHAPE
+    size = softmax.small_softmax_work_size.serial(30, 2, 3)
     y, coef, intercept = codes.astype(np.uint8), np.empty((2, 3)), np.empty(3)
     given = (X, y, NONE, NO_TABLE, np.zeros(2), True, NO_TABLE, 1e-12, 50)
     for length, room in ((size - 1, 51), (size, 0)):
-        found = small_softmax.fit_small_softmax.serial(
+        found = softmax.fit_small_softmax.serial(
             *given, np.empty(length), np.empty(room), coef, intercept
         )
-        assert found.status == small.TOO_LARGE
+        assert found.status == endings.TOO_LARGE
 
 
 def test_labels_that_are_no_codes() -> None:
@@ -354,19 +361,23 @@ def test_labels_that_are_no_codes() -> None:
     for label in (-1.0, 0.5, 3.0, np.nan, np.inf):
         y = codes.astype(float)
         y[7] = label
-        assert fit_small(X, y, l2_reg=0.1, as_it_lies=True).status == small.BAD_SHAPE
+        assert fit_small(X, y, l2_reg=0.1, as_it_lies=True).status == endings.BAD_SHAPE
 
 
 @pytest.mark.jit
 def test_codes_without_sign_of_eight_bytes() -> None:
     """Beside -1 numba makes float64 of them, which is no index: it did not compile."""
-    look = small_softmax.look_at_classes
+    look = softmax_intake.look_at_classes
 
     @numba.njit
     def status(labels, seen):
         return look(labels, 3, NONE, seen)
 
-    for last, wanted in ((2, small.CONVERGED), (3, small.BAD_SHAPE), (2**64 - 1, small.BAD_SHAPE)):
+    for last, wanted in (
+        (2, endings.CONVERGED),
+        (3, endings.BAD_SHAPE),
+        (2**64 - 1, endings.BAD_SHAPE),
+    ):
         labels = np.array([0, 1, last], dtype=np.uint64)
         assert status(labels, np.empty(3)) == wanted
 
@@ -376,12 +387,12 @@ def test_iterations_end_at_their_limit() -> None:
     whole = fit_small(X, codes)
     for max_iter in range(whole.n_iter):
         found = fit_small(X, codes, max_iter=max_iter)
-        assert found.status == small.MAX_ITER
+        assert found.status == endings.MAX_ITER
         assert found.n_iter == max_iter
         np.testing.assert_array_equal(found.history, whole.history[: max_iter + 1])
         assert found.bound > 1e-12
     again = fit_small(X, codes, start=np.vstack([whole.coef, whole.intercept]), max_iter=0)
-    assert again.status == small.CONVERGED
+    assert again.status == endings.CONVERGED
     assert again.n_iter == 0
     np.testing.assert_allclose(again.coef, whole.coef, rtol=1e-13, atol=1e-15)
 
@@ -389,7 +400,7 @@ def test_iterations_end_at_their_limit() -> None:
 def test_a_tolerance_of_zero_ends_by_rounding() -> None:
     X, codes = three_classes(60, 3)
     found = fit_small(X, codes, tol=0.0)
-    assert found.status == small.ROUNDING
+    assert found.status == endings.ROUNDING
     assert found.bound < 1e-15
 
 
@@ -404,7 +415,7 @@ def test_it_converges_from_any_start(size) -> None:
     for seed in range(sized(10, 1)):
         start = np.random.default_rng(seed).standard_normal((4, 3)) * size
         found = fit_small(X, codes, start=start, max_iter=300)
-        assert found.status == small.CONVERGED
+        assert found.status == endings.CONVERGED
         np.testing.assert_allclose(found.coef, wanted.coef, rtol=1e-5, atol=1e-7)
 
 
@@ -418,7 +429,7 @@ def test_offsets_that_predict_surely(level) -> None:
     offset[np.arange(60), np.arange(60) // 2 % 3] = level
     found = fit_small(X, codes, 3, None, offset, 1e-3, max_iter=300)
     wanted = by_fit(Case(X, codes, 3, None, offset, 1e-3, True))
-    assert found.status == small.CONVERGED
+    assert found.status == endings.CONVERGED
     assert found.cost == pytest.approx(float(wanted.history[-1]), rel=1e-11)
 
 
@@ -457,7 +468,7 @@ def check_truth(seed: int, by_products: bool = False) -> int:
         by_products=by_products,
     )  # fmt: skip
     if not np.isfinite(found.bound):
-        assert found.status != small.CONVERGED
+        assert found.status != endings.CONVERGED
         return 0
     with mpmath.workdps(DIGITS):
         exact = ExactProblem(X, y, n_classes, l2_reg, weight, offset, fit_intercept)
@@ -467,7 +478,7 @@ def check_truth(seed: int, by_products: bool = False) -> int:
         truth = (exact.cost(theta) - lowest) / lowest
         at_end = abs(mpmath.mpf(float(found.cost)) - exact.cost(theta)) / lowest
     assert truth <= found.bound, f"seed {seed}: {mpmath.nstr(truth, 5)} above, {found}"
-    if found.status == small.CONVERGED and tol > 0.0:
+    if found.status == endings.CONVERGED and tol > 0.0:
         assert truth <= tol
         # The cost told is that of a point less than the tolerance away.
         assert at_end <= tol + 1e-12
@@ -498,13 +509,13 @@ def run_seeds_by_products(seeds: range) -> int:
         strengths = 10.0 ** np.random.default_rng(seed).uniform(-5, 1, case.X.shape[1])
         case = case._replace(l2_reg=strengths)
         found, wanted = fit_small(*case, by_products=True), by_fit(case)
-        if found.status == small.CONVERGED:
+        if found.status == endings.CONVERGED:
             assert found.bound <= 1e-12
             assert_agrees(found, wanted, case.X)
             proven += 1
         else:
             # Beside a column of 1e9 and no intercept the penalty proves nothing.
-            assert found.status in (small.NO_ROWS, small.ROUNDING), (seed, found)
+            assert found.status in (endings.NO_ROWS, endings.ROUNDING), (seed, found)
             assert found.bound == np.inf
     return proven
 
@@ -532,7 +543,7 @@ def test_the_oracle_by_products(shape, fit_intercept, rng) -> None:
         X, codes, 3, l2_reg=0.05, sample_weight=weight, offset=offset, fit_intercept=fit_intercept
     )
     found = fit_small(X, codes, 3, weight, offset, 0.05, fit_intercept, by_products=True)
-    assert found.status == small.CONVERGED
+    assert found.status == endings.CONVERGED
     np.testing.assert_allclose(found.coef, coef, rtol=1e-4, atol=1e-5)
     np.testing.assert_allclose(found.intercept, intercept, rtol=1e-4, atol=1e-5)
     assert found.cost == pytest.approx(cost, rel=2e-12)
@@ -547,22 +558,22 @@ def test_digits_by_products(C) -> None:
     l2_reg = 1.0 / (C * len(codes))
     found = fit_small(X, codes, 10, l2_reg=l2_reg, tol=1e-10, by_products=True)
     wanted = fastlogit.fit(X, codes, l2_reg=l2_reg, multi_class="multinomial")
-    assert found.status == small.CONVERGED
+    assert found.status == endings.CONVERGED
     assert found.cost == pytest.approx(float(wanted.history[-1]), rel=2e-10)
 
 
 def test_what_conjugate_gradients_do_not_take() -> None:
     X, codes = three_classes(40, 3)
     free = np.array([1.0, 0.0, 1.0])
-    assert fit_small(X, codes, by_products=True).status == small.EXTREME
-    assert fit_small(X, codes, l2_reg=free, by_products=True).status == small.EXTREME
+    assert fit_small(X, codes, by_products=True).status == endings.EXTREME
+    assert fit_small(X, codes, l2_reg=free, by_products=True).status == endings.EXTREME
     # A column that does not vary needs no penalty.
     X[:, 1] = 7.0
-    assert fit_small(X, codes, l2_reg=free, by_products=True).status == small.CONVERGED
-    assert fit_small(X, codes, 4, l2_reg=1.0, by_products=True).status == small.ONE_CLASS
-    assert fit_small(X, codes[:3], l2_reg=1.0, by_products=True).status == small.BAD_SHAPE
+    assert fit_small(X, codes, l2_reg=free, by_products=True).status == endings.CONVERGED
+    assert fit_small(X, codes, 4, l2_reg=1.0, by_products=True).status == endings.ONE_CLASS
+    assert fit_small(X, codes[:3], l2_reg=1.0, by_products=True).status == endings.BAD_SHAPE
     X[3, 0] = np.nan
-    assert fit_small(X, codes, l2_reg=1.0, by_products=True).status == small.NOT_FINITE
+    assert fit_small(X, codes, l2_reg=1.0, by_products=True).status == endings.NOT_FINITE
 
 
 @pytest.mark.parametrize("size", [1.0, 1e8, 1e300])
@@ -572,7 +583,7 @@ def test_conjugate_gradients_converge_from_any_start(size) -> None:
     for seed in range(sized(10, 1)):
         start = np.random.default_rng(seed).standard_normal((4, 3)) * size
         found = fit_small(X, codes, l2_reg=0.01, start=start, max_iter=300, by_products=True)
-        assert found.status == small.CONVERGED
+        assert found.status == endings.CONVERGED
         assert found.cost == pytest.approx(wanted.cost, rel=1e-11)
 
 
@@ -583,7 +594,7 @@ def test_offsets_that_predict_surely_by_products(level) -> None:
     offset[np.arange(60), np.arange(60) // 2 % 3] = level
     given = X, codes, 3, None, offset, 1e-3
     found = fit_small(*given, max_iter=300, by_products=True)
-    assert found.status == small.CONVERGED
+    assert found.status == endings.CONVERGED
     assert found.cost == pytest.approx(fit_small(*given, max_iter=300).cost, rel=1e-11)
 
 
@@ -649,7 +660,7 @@ def test_many_fits_inside_a_users_own_loop_have_the_same_bits() -> None:
     costs, statuses, coefs = np.empty(20), np.empty(20, dtype=np.int64), np.empty((20, 3, 3))
     _compiled()(X, codes, 2, l2_reg, costs, coefs, statuses)
     assert list(statuses) == [found.status for found in wanted]
-    assert statuses[7] == small.ONE_CLASS
+    assert statuses[7] == endings.ONE_CLASS
     for m, found in enumerate(wanted):
         assert coefs[m].tobytes() == found.coef.tobytes()
         assert costs[m].tobytes() == np.float64(found.cost).tobytes()
@@ -661,7 +672,7 @@ def test_nothing_is_allocated() -> None:
     from numba.core.runtime import _nrt_python, rtsys
 
     _nrt_python.memsys_enable_stats()
-    fit = small_softmax.fit_small_softmax.serial
+    fit = softmax.fit_small_softmax.serial
 
     @numba.njit
     def many(times, X, y, none, no_table, l2_reg, start, work, history, coef, intercept):

@@ -18,9 +18,11 @@ from ..estimators.folds import share_of_folds
 from ..estimators.logistic import SOLVERS, cost_tolerance
 from ..estimators.row_scores import QuickScore, quick_score
 from ..estimators.selection import Grids, choose
-from ..fitting.fit import descent_options, minimise
-from ..fitting.grid import GridOptions, GridResult, solve_grid
+from ..fitting.fit import descent_options
+from ..fitting.grid import GridOptions, solve_grid
+from ..fitting.grid_result import GridResult
 from ..fitting.l1_grid import refuse_free_softmax, solve_l1_grid
+from ..fitting.minimise import minimise
 from ..fitting.problem import (
     CheckedProblem,
     Strengths,

@@ -19,10 +19,10 @@ from ..fitting.fit import (
     TOLERANCE,
     check_ratio,
     descent_options,
-    minimise,
     refuse_beside_corners,
 )
 from ..fitting.links import check_link
+from ..fitting.minimise import minimise
 from ..fitting.problem import (
     MULTI_CLASS,
     CheckedProblem,

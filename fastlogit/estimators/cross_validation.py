@@ -42,7 +42,8 @@ from ..arrays import (
 from ..clock import Clock, part_of
 from ..design.base import Design
 from ..fitting.fit import fit
-from ..fitting.grid import GridOptions, GridResult
+from ..fitting.grid import GridOptions
+from ..fitting.grid_result import GridResult
 from ..fitting.l1_grid import refuse_free_softmax
 from ..fitting.messages import stack_level
 from ..fitting.path import grid_of_cs

@@ -12,7 +12,8 @@ import numpy as np
 
 from ..arrays import Array, ArrayLike, Indices, Integers, Labels, Mask, Masks, Vector
 from ..design.fold_weights import FoldWeights
-from ..fitting.grid import GridOptions, GridResult, fit_grid
+from ..fitting.grid import GridOptions, fit_grid
+from ..fitting.grid_result import GridResult
 from ..fitting.l1_grid import fit_l1_grid, has_corners
 from ..fitting.weightless import intercepts_of_absent, with_codes
 from ..inputs.given import Data

@@ -30,7 +30,7 @@ from ..design.mixed_streamed import MixedSource
 from ..design.sparse_streamed import SparseSource, is_sparse_source
 from ..design.streamed import RowSource, let_go
 from ..elementwise import log_sigmoid, sigmoid
-from ..fitting.grid import GridResult
+from ..fitting.grid_result import GridResult
 from ..inputs.rows import Readable
 from ..prediction import raw_prediction
 

@@ -33,7 +33,7 @@ from ..design.mixed import MixedRows
 from ..design.mixed_streamed import is_mixed_source
 from ..design.sparse_streamed import is_sparse_source
 from ..design.streamed import RowSource, let_go
-from ..fitting.grid import GridResult
+from ..fitting.grid_result import GridResult
 from ..inputs.categories import Categories
 from ..inputs.column_names import text_names
 from ..inputs.frames import rows_of

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ..arrays import Cube, Indices, Mask, Matrix, Vector
-from ..fitting.grid import GridResult
+from ..fitting.grid_result import GridResult
 
 __all__ = ["SELECTIONS", "Chosen", "Grids", "best_of", "choose"]
 

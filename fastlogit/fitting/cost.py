@@ -13,7 +13,7 @@ from ..design.opening import open_rows
 from ..inputs import validation
 from ..inputs.given import look_at_cost
 from ..inputs.validation import NO_NUMBERS
-from ..kernels import small_pieces
+from ..kernels.small import pieces
 from ..objective.binomial import Binomial
 from ..objective.labelled_rows import LabelledRows
 from ..objective.objective import Objective
@@ -213,7 +213,7 @@ def _by_kernel(
     """Return cost and gradient of checked arrays by the small kernel; None if not all is finite."""
     n_samples, n_features = X.shape
     gradient = np.empty(n_features + 1)
-    value = small_pieces.cost_gradient_small.serial(
+    value = pieces.cost_gradient_small.serial(
         X, codes, 1, weights, offset, l2_reg, coef, intercept, np.empty(2 * n_samples), gradient
     )
     # A sum of them is not finite where one is not. So few that a list is the faster.

@@ -14,8 +14,8 @@ from ..inputs import validation
 from ..inputs.conversion import as_numbers
 from ..inputs.given import Given
 from ..inputs.validation import NO_NUMBERS
-from ..kernels import small_pieces
 from ..kernels.descent import start_state
+from ..kernels.small import pieces
 from ..objective.penalties import L2
 from ..objective.row_state import RowCurvature
 from ..options import check_option
@@ -34,7 +34,7 @@ MOST_NUMBERS, BESIDE = 60_000, 10
 # of 1,000 x 10, 231 and 177 of 2,000 x 20.
 MOST_PRODUCTS = 250_000
 
-_cost_gradient = small_pieces.cost_gradient_small.serial
+_cost_gradient = pieces.cost_gradient_small.serial
 
 
 def is_small(n_samples: int, n_features: int) -> bool:
@@ -454,7 +454,7 @@ class Problem:
         X, _, weights, offset = self._small
         size, fitted = self.n_features, self._fixed is None
         hessian = np.empty((size + 1, size + 1))
-        small_pieces.hessian_small.serial(
+        pieces.hessian_small.serial(
             X, weights, offset, self._l2_reg, point[:size],
             float(point[size]) if fitted else self._level, np.empty(2 * self.n_samples), hessian,
         )  # fmt: skip

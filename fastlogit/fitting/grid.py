@@ -10,10 +10,8 @@ from __future__ import annotations
 
 import contextlib
 import math
-import time
-import warnings
 from dataclasses import dataclass, replace
-from typing import Any, NamedTuple, Protocol, Self, TypeAlias
+from typing import Any, Protocol, Self, TypeAlias
 
 import numpy as np
 
@@ -22,8 +20,6 @@ from ..arrays import (
     Floats,
     Indices,
     Integers,
-    Labels,
-    Masks,
     Matrix,
     Vector,
 )
@@ -40,13 +36,12 @@ from ..solvers.choice import approach
 from ..solvers.gradient_descent import Options
 from ..solvers.gradient_descent import gradient_descent as descend
 from ..solvers.start import begin, default_start
-from ..solvers.stopping import meets, stated
 from ..solvers.trace import Interrupted, Limits, Reason, Trace
 from ..solvers.warm_starts import goes_alone, solve_warm
 from ..threads import thread_count
 from .column_groups import scale_groups
 from .fit import SOLVERS
-from .messages import stack_level
+from .grid_result import Fits, GridResult, Heard, conclude_fits
 from .problem import (
     MULTI_CLASS,
     CheckedProblem,
@@ -72,7 +67,6 @@ __all__ = [
     "FoldSets",
     "Grid",
     "GridOptions",
-    "GridResult",
     "check_cs",
     "check_grid",
     "conclude",
@@ -91,55 +85,6 @@ ROUGH = 0.1
 # Row curvatures of a softmax may take that share of X at once, but some megabytes always.
 CURVATURE_SHARE = 0.05
 FEW_NUMBERS = 10_000_000
-
-
-@dataclass(frozen=True, eq=False)
-class GridResult:
-    """Fits of a grid of folds and penalties.
-
-    Attributes
-    ----------
-    classes : ndarray of shape (n_classes,)
-        The sorted labels.
-    Cs : ndarray of shape (n_Cs,)
-        Inverse strengths in the order in which they were given.
-    coef : ndarray of shape (n_folds, n_Cs, n_models, n_features)
-        Coefficients in the units of X; n_models is 1 for two classes, else n_classes.
-    intercept : ndarray of shape (n_folds, n_Cs, n_models)
-    n_iter : ndarray of shape (n_folds, n_Cs, n_models), int
-    converged : ndarray of shape (n_folds, n_Cs), bool
-    suboptimality : ndarray of shape (n_folds, n_Cs)
-        Proven bound on (cost - optimum) / optimum, of the worst model.
-    n_passes : float
-        Passes over X, all of them.
-    seconds : float
-    message : str
-        How many fits of the grid converged.
-    l1_ratio : float
-        The share of L1 in the penalty.
-    deviance_explained : ndarray of shape (n_folds, n_Cs), or None
-        Where there is L1: the share of the deviance of the intercept alone that a fit does away
-        with on the rows of its fold, of its models together.
-    C_null : float or None
-        Where it was looked for: the largest C at which all penalised coefficients are 0.
-    penalty_groups : ndarray of shape (n_features,), or None
-        Of a group lasso: the label of each column's group.
-    """
-
-    classes: Labels
-    Cs: Vector
-    coef: Floats
-    intercept: Floats
-    n_iter: Integers
-    converged: Masks
-    suboptimality: Matrix
-    n_passes: float
-    seconds: float
-    message: str
-    l1_ratio: float = 0.0
-    deviance_explained: Matrix | None = None
-    C_null: float | None = None
-    penalty_groups: Labels | None = None
 
 
 @dataclass(frozen=True)
@@ -193,7 +138,7 @@ class GridOptions:
         return Limits(
             tol=tol,
             max_iter=max_iter,
-            callback=None if tell is None else _Heard(tell),
+            callback=None if tell is None else Heard(tell),
             time_limit=check_time_limit(self.time_limit),
         )
 
@@ -263,10 +208,10 @@ def _solve_small(
         interrupted = True
     if grid.is_odd and not interrupted:
         return None
-    late = grid.is_ended and not (isinstance(limits.callback, _Heard) and limits.callback.is_ended)
+    late = grid.is_ended and not (isinstance(limits.callback, Heard) and limits.callback.is_ended)
     stop_clock(problem.objective)
     fits = Fits(grid.coef, grid.intercept, grid.bound, grid.steps, float(grid.n_sums))
-    found = _stated(problem, Cs, fits, limits, began, interrupted, late)
+    found = conclude_fits(problem, Cs, fits, limits, began, interrupted, late)
     if interrupted:
         interrupt = KeyboardInterrupt(found.message)
         interrupt.result = found  # type: ignore[attr-defined]
@@ -322,31 +267,6 @@ def check_grid(
     return problem, _check_folds(fold_weights, problem), limits
 
 
-class _Heard:
-    """A user's callback, and whether it has ended the fits."""
-
-    def __init__(self, tell: Callback) -> None:
-        self._tell, self.is_ended = tell, False
-
-    def __call__(self, progress: Progress) -> object:
-        asked = self._tell(progress)
-        self.is_ended = self.is_ended or asked is True
-        return asked
-
-
-class Fits(NamedTuple):
-    """What is found of all models of a grid, in the units of X.
-
-    `coef` has shape (n_Cs, n_folds, n_models, n_features), the others without the last.
-    """
-
-    coef: Floats
-    intercept: Floats
-    bound: Floats
-    steps: Integers
-    n_passes: float
-
-
 def conclude(grid: Grid, limits: Limits, began: float, interrupted: bool = False) -> GridResult:
     """Put the models in the user's units and order; warn where one did not converge."""
     pooled = grid.pooled
@@ -360,46 +280,8 @@ def conclude(grid: Grid, limits: Limits, began: float, interrupted: bool = False
         coefs, intercept.reshape(*shape), grid.bound.reshape(*shape),
         np.broadcast_to(grid.steps.reshape(*shape), coefs.shape[:3]), pooled.design.n_passes,
     )  # fmt: skip
-    return _stated(grid.problem, grid.Cs, fits, limits, began, interrupted, late, grid.l1_ratio)
-
-
-def _stated(
-    problem: CheckedProblem, Cs: Vector, fits: Fits, limits: Limits, began: float,
-    interrupted: bool, late: bool, l1_ratio: float = 0.0,
-) -> GridResult:  # fmt: skip
-    """Return the result of a grid; warn where a fit did not converge."""
-    worst = fits.bound.max(axis=2).T
-    # With 0 the fits went on until rounding ended them, as asked.
-    ended = fits.steps.max(axis=2).T < limits.max_iter
-    as_asked = ended & np.isfinite(worst) & (limits.tol == 0.0 and not (interrupted or late))
-    converged = meets(worst, limits.tol) | as_asked
-    message = f"{int(converged.sum())} of {converged.size} fits converged"
-    if interrupted:
-        message = f"interrupted: {message}; the best points so far are in .result"
-    elif not converged.all():
-        message += f" to a proven {limits.tol:g}, the worst to {stated(worst.max()):.1e}"
-        if isinstance(limits.callback, _Heard) and limits.callback.is_ended:
-            message = f"the callback ended the fits: {message}"
-        else:
-            message += "; raise max_iter, time_limit or tol"
-        if late:
-            message = f"time_limit={limits.time_limit:g} s ended the fits: {message}"
-        from sklearn.exceptions import ConvergenceWarning
-
-        warnings.warn(message, ConvergenceWarning, stacklevel=stack_level())
-    return GridResult(
-        classes=problem.classes,
-        Cs=Cs,
-        coef=np.ascontiguousarray(fits.coef.swapaxes(0, 1)),
-        intercept=np.ascontiguousarray(fits.intercept.swapaxes(0, 1)),
-        n_iter=np.ascontiguousarray(fits.steps.swapaxes(0, 1)),
-        converged=converged,
-        suboptimality=stated(worst),
-        n_passes=round(fits.n_passes, 3),
-        seconds=time.perf_counter() - began,
-        message=message,
-        l1_ratio=l1_ratio,
-        penalty_groups=None if problem.groups is None else problem.groups.labels,
+    return conclude_fits(
+        grid.problem, grid.Cs, fits, limits, began, interrupted, late, grid.l1_ratio
     )
 
 

@@ -19,7 +19,8 @@ from ..inputs import validation
 from ..inputs.given import Data
 from ..inputs.groups import Groups
 from ..kernels import groups as kernels
-from ..kernels import small, sparse_groups
+from ..kernels import sparse_groups
+from ..kernels.small import binomial
 from .small import MOST_ITERATIONS, is_plain, within_limits
 
 __all__ = ["AnyGroupRows", "ArrayGroupRows", "SparseGroupRows", "group_rows"]
@@ -111,7 +112,7 @@ class ArrayGroupRows(AnyGroupRows[kernels.Room]):
     def room(self, max_iter: int) -> kernels.Room:
         """Return the room of one thread."""
         n_rows, n_features = int(self.counts[self.is_small].max(initial=0)), self.X.shape[1]
-        size = small.small_work_size.serial(n_rows, n_features)
+        size = binomial.small_work_size.serial(n_rows, n_features)
         return _room((n_rows, n_features), size, max_iter)
 
     def fit(
@@ -168,7 +169,7 @@ class SparseGroupRows(AnyGroupRows[sparse_groups.SparseRoom]):
         n_rows, n_columns = int(self.counts[self.is_small].max(initial=0)), int(own.max(initial=1))
         numbers = int((self.counts * self._n_columns).max(initial=1))
         shapes = set(zip(self.counts[self.is_small].tolist(), own.tolist(), strict=True))
-        size = max((small.small_work_size.serial(*shape) for shape in shapes), default=1)
+        size = max((binomial.small_work_size.serial(*shape) for shape in shapes), default=1)
         return sparse_groups.SparseRoom(
             np.empty(numbers), np.empty(n_columns, dtype=np.int32),
             np.full(self.X.shape[1], -1, dtype=np.int32), np.empty(n_columns), np.empty(n_columns),

@@ -25,7 +25,8 @@ from ..solvers.path_follower import may_follow
 from ..solvers.start import begin, default_start, level_costs
 from ..solvers.trace import Limits, Point, Reason, Trace
 from .chunks import Crew
-from .grid import AnyFolds, Grid, GridOptions, GridResult, check_cs, check_grid, conclude
+from .grid import AnyFolds, Grid, GridOptions, check_cs, check_grid, conclude
+from .grid_result import GridResult
 from .problem import CheckedProblem, began_of
 
 __all__ = [

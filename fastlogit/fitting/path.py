@@ -15,7 +15,8 @@ from ..inputs.given import Data, Given, look
 from ..objective.group_penalty import GroupL1
 from ..options import check_category_options, check_number, check_option, check_whole
 from ..result import Callback
-from .grid import GridOptions, GridResult, fit_grid
+from .grid import GridOptions, fit_grid
+from .grid_result import GridResult
 from .l1_grid import NEVER, FromNull, Stop, fit_l1_grid, has_corners
 from .problem import check_time_limit
 

@@ -19,9 +19,10 @@ from ..errors import SeparationWarning
 from ..inputs.given import Data, Given
 from ..inputs.scan import Columns, look_at_columns
 from ..kernels import scan as kernels
-from ..kernels import scan_firth, small
+from ..kernels import scan_firth
 from ..kernels.scan_panel import COLUMNS
 from ..kernels.scan_rows import HARD_STEPS
+from ..kernels.small import binomial
 from ..options import CategoryOptions
 from ..result import Callback, FitResult, Progress
 from .chunks import Crew
@@ -367,7 +368,7 @@ class _Rooms:
             np.zeros(width * width * 8), np.empty((n_rows, size)), codes, weights, offset,
             readonly(codes), readonly(weights), readonly(offset), np.zeros(size),
             np.empty(HARD_STEPS + 1), np.empty(size),
-            np.empty(small.small_work_size.serial(n_rows, size)),
+            np.empty(binomial.small_work_size.serial(n_rows, size)),
             np.empty(kernels.scan_panel_size.serial(n_rows, n_basis)),
         )  # fmt: skip
 

@@ -17,8 +17,9 @@ from ..arrays import Codes, Features, Floats, Integers, Mask, Matrix, Vector
 from ..design.base import readonly
 from ..inputs.given import Data
 from ..inputs.validation import NO_NUMBERS
-from ..kernels import small, small_l1, small_softmax, small_softmax_cg
+from ..kernels import small_l1
 from ..kernels.policy import Twins
+from ..kernels.small import binomial, endings, proofs, softmax, softmax_cg, softmax_layout
 from ..objective.penalties import L1, L2, ElasticNet, Penalty
 from ..result import Callback, FitResult, Progress
 from ..solvers.stopping import stated_of_one
@@ -82,7 +83,7 @@ class _Fits(NamedTuple):
 
     solver: str
 
-    ends: list[small.SmallFit | small_softmax.SoftmaxFit]
+    ends: list[binomial.SmallFit | softmax.SoftmaxFit]
     costs: list[Vector]
     coef: Matrix
     intercept: Vector
@@ -113,7 +114,7 @@ def within_limits(n_samples: Integers | int, n_features: Integers | int) -> Mask
 
 def softmax_kind(n_samples: int, n_features: int, n_classes: int, solver: str) -> str:
     """Return the method of a softmax that is small enough for one call: a solver's name, or ""."""
-    numbers = n_samples * (n_features + BESIDE + small_softmax.CLASS_PARTS * n_classes)
+    numbers = n_samples * (n_features + BESIDE + softmax_layout.CLASS_PARTS * n_classes)
     size, n_pairs = (n_classes - 1) * (n_features + 1), n_classes * (n_classes - 1) / 2
     if numbers > MOST_NUMBERS or n_classes > MOST_CLASSES:
         return ""
@@ -141,7 +142,7 @@ def suits(
             return False
         kind = softmax_kind(n_samples, n_features, n_classes, solver)
         # Without a last step of Newton's what is finer than a cost in float64 is out of reach.
-        is_small = kind == "newton" or (kind == "newton-cg" and limits.tol >= small.FINEST)
+        is_small = kind == "newton" or (kind == "newton-cg" and limits.tol >= proofs.FINEST)
         shortest *= 10.0 if kind == "newton-cg" else 1.0
     else:
         n_models = 1 if n_classes == 2 else n_classes
@@ -213,9 +214,9 @@ def _fit_models(
     """Fit each model; None unless all are proven, or `to_the_end` is false and some go on."""
     X = plain_rows(data)
     n_features = X.shape[1]
-    size = small.small_work_size if l1 is None else small_l1.small_l1_work_size
+    size = binomial.small_work_size if l1 is None else small_l1.small_l1_work_size
     work, history = np.empty(size.serial(*X.shape)), np.empty(max_iter + 1)
-    ends: list[small.SmallFit | small_softmax.SoftmaxFit] = []
+    ends: list[binomial.SmallFit | softmax.SoftmaxFit] = []
     costs, n_sums = [], 0
     coef, intercept = np.empty((n_models, n_features)), np.empty(n_models)
     bounds = NO_NUMBERS, NO_NUMBERS
@@ -228,13 +229,13 @@ def _fit_models(
         rest = tol, max_iter, work, history, coef[model]
         l2_reg = _of_columns(l2.strengths, model)
         if l1 is None:
-            end = small.fit_small.serial(X, targets, 1, weights, offset, l2_reg, *level, *rest)
+            end = binomial.fit_small.serial(X, targets, 1, weights, offset, l2_reg, *level, *rest)
         else:
             l1_reg = _of_columns(l1.strengths, model)
             end = small_l1.fit_small_l1.serial(
                 X, targets, 1, weights, offset, l1_reg, l2_reg, *bounds, *level, *rest
             )
-        if end.status != small.CONVERGED and (to_the_end or end.status != small.MAX_ITER):
+        if end.status != endings.CONVERGED and (to_the_end or end.status != endings.MAX_ITER):
             return None
         ends.append(end)
         costs.append(history[: end.n_iter + 1].copy())
@@ -274,7 +275,7 @@ def _fit_softmax(
         X, data.codes, of_model(data.weights, 0), offset, l2_reg, fixed is None, start,
         tol, max_iter, work, history, coef, intercept,
     )  # fmt: skip
-    if end.status != small.CONVERGED and (to_the_end or end.status != small.MAX_ITER):
+    if end.status != endings.CONVERGED and (to_the_end or end.status != endings.MAX_ITER):
         return None
     if fixed is not None:
         intercept[:] = fixed
@@ -285,8 +286,8 @@ def _fit_softmax(
 def softmax_method(solver: str) -> tuple[Twins, Twins]:
     """Return the kernels that fit a softmax and that say what room they need."""
     if solver == "newton-cg":
-        return small_softmax_cg.fit_small_softmax_cg, small_softmax_cg.small_softmax_cg_work_size
-    return small_softmax.fit_small_softmax, small_softmax.small_softmax_work_size
+        return softmax_cg.fit_small_softmax_cg, softmax_cg.small_softmax_cg_work_size
+    return softmax.fit_small_softmax, softmax.small_softmax_work_size
 
 
 def plain_rows(data: Data) -> Matrix:

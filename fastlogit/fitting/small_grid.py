@@ -19,7 +19,7 @@ from ..clock import Clock
 from ..design.base import readonly
 from ..inputs.given import Data
 from ..inputs.validation import NO_NUMBERS
-from ..kernels import small
+from ..kernels.small import binomial, endings
 from ..result import Progress
 from ..solvers.trace import Limits
 from .chunks import Crew
@@ -151,7 +151,7 @@ class SmallGrid:
             self._fit_softmax, size = softmax_method(kind)
             self._fit, self._size = self._softmax, size.serial(*self._X.shape, n_classes)
         else:
-            self._fit, self._size = self._binomial, small.small_work_size.serial(*self._X.shape)
+            self._fit, self._size = self._binomial, binomial.small_work_size.serial(*self._X.shape)
         each = [slice(None)] if is_softmax else [slice(k, k + 1) for k in range(n_models)]
         self._chains = [
             self._chain(data, fold, weights, models, is_softmax or n_models == 1)
@@ -207,7 +207,7 @@ class SmallGrid:
             with np.errstate(over="ignore", divide="ignore"):
                 l2_reg = np.array(self._factor / (C * chain.total))
             found = self._fit(chain, room, l2_reg, chain.start(self._Cs))
-            if found.status != small.CONVERGED:
+            if found.status != endings.CONVERGED:
                 self.is_odd = True
                 return
             number = self._order[len(chain.points)]
@@ -238,7 +238,7 @@ class SmallGrid:
 
     def _binomial(self, chain: _Chain, room: _Room, l2_reg: Vector, start: Matrix | None) -> _Found:
         coef, fixed = np.empty(self._X.shape[1]), self._problem.fixed_intercept
-        end = small.fit_small.serial(
+        end = binomial.fit_small.serial(
             self._X, chain.codes, 1, chain.weights, chain.offset, l2_reg,
             0.0 if fixed is None else fixed, fixed is None,
             NO_NUMBERS if start is None else readonly(np.array(start[:, 0])),

@@ -15,12 +15,12 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from . import small
 from .elementwise import exp_nonpositive
 from .inlining import keep_apart
 from .policy import entry, part
 from .simd import LANES, aligned, broadcast, load, multiply_add, splat, store, total
-from .small import clear, dot, step_to
+from .small import layout, row_sums, solves
+from .small.arithmetic import clear, dot, smaller, step_to
 
 __all__ = [
     "Extra",
@@ -38,7 +38,7 @@ __all__ = [
     "whole_size",
 ]
 
-Places = small.Places
+Places = layout.Places
 # A pivot below this share of its column's curvature is unclear: passes look closer.
 CLEAR = 1e-7
 
@@ -61,7 +61,7 @@ class FirthRows(NamedTuple):
 
 
 class Extra(NamedTuple):
-    """Where a search keeps what `small.Places` has no place for: matrices, then vectors.
+    """Where a search keeps what `small.layout.Places` has no place for: matrices, then vectors.
 
     `inverse` is U'^-1, `beside` what the Hessian has beside F, `top` the factor of their sum at the
     peak. `slope` is the penalty's, `reference` where it was made; `origin` and `origin_slope` are
@@ -90,15 +90,15 @@ MATRICES, VECTORS = 3, 11
 @part
 def whole_size(height: int, size: int) -> int:
     """Numbers of a work array for `place_rows` and `lay_out_extra`."""
-    width = small.vector_width(size - 1)
-    return small.work_size(height, size - 1) + width * (MATRICES * width + VECTORS)
+    width = layout.vector_width(size - 1)
+    return layout.work_size(height, size - 1) + width * (MATRICES * width + VECTORS)
 
 
 @part
 def place_rows(rows: FirthRows, n_rows: int, work: Any) -> Places:
     """Copy a table to a work array."""
     size, height = rows.columns.shape
-    at = small.lay_out(work, n_rows, size - 1, size)
+    at = layout.lay_out(work, n_rows, size - 1, size)
     for k in range(size):
         to = np.uint64(at.columns + k * height)
         for row in range(np.uint64(height)):
@@ -116,7 +116,7 @@ def place_rows(rows: FirthRows, n_rows: int, work: Any) -> Places:
 def lay_out_extra(work: Any, at: Places) -> Extra:
     """Say where the rest lies, and clear it."""
     square = at.width * at.width
-    first = aligned(work) + small.own_size(at.height, at.size - 1)
+    first = aligned(work) + layout.own_size(at.height, at.size - 1)
     vectors, width = first + MATRICES * square, at.width
     clear(work, first, vectors + VECTORS * width)
     return Extra(
@@ -133,7 +133,7 @@ def invert_factor(work: Any, at: Places, inverse_out: Any, to: int) -> None:
     for k in range(at.size):
         clear(work, at.trial, at.trial + at.width)
         work[at.trial + k] = 1.0
-        small.solve_half(work, at, at.trial, k)
+        solves.solve_half(work, at, at.trial, k)
         for i in range(at.width):
             inverse_out[to + i * at.width + k] = work[at.trial + i]
 
@@ -148,13 +148,13 @@ def row_forms(work: Any, at: Places, inverse: Any, place: int) -> None:
     width, zero, last = at.width, splat(0.0), at.height - LANES
     for row in range(0, at.height, 4 * LANES):
         # Four vectors of rows share what is loaded of the factor; the last one may come again.
-        r1, r2 = small.smaller(row + LANES, last), small.smaller(row + 2 * LANES, last)
-        r3 = small.smaller(row + 3 * LANES, last)
+        r1, r2 = smaller(row + LANES, last), smaller(row + 2 * LANES, last)
+        r3 = smaller(row + 3 * LANES, last)
         s0, s1, s2, s3 = zero, zero, zero, zero
         # Two components at a time.
         for i in range(0, at.size, 2):
             a0, a1, a2, a3, b0, b1, b2, b3 = zero, zero, zero, zero, zero, zero, zero, zero
-            for k in range(small.smaller(i + 2, at.size)):
+            for k in range(smaller(i + 2, at.size)):
                 column, cell = at.columns + k * at.height, place + i * width + k
                 v0, v1 = load(work, column + row), load(work, column + r1)
                 v2, v3 = load(work, column + r2), load(work, column + r3)
@@ -177,9 +177,9 @@ def row_forms(work: Any, at: Places, inverse: Any, place: int) -> None:
 @part
 def likelihood(work: Any, at: Places, theta: int) -> float:
     """Minus the log-likelihood at theta; `gradient` becomes its slope: two products."""
-    small.predict_rows(work, at, theta, 1.0)
-    small.row_losses(work, at)
-    small.sum_slopes(work, at, at.residual, at.gradient)
+    row_sums.predict_rows(work, at, theta, 1.0)
+    row_sums.row_losses(work, at)
+    row_sums.sum_slopes(work, at, at.residual, at.gradient)
     return dot(work, at.weight, at.scaled, at.height)
 
 
@@ -208,11 +208,11 @@ def evaluate(work: Any, at: Places, to: Extra, theta: int) -> Value:
     """
     keep_apart()
     loss = likelihood(work, at, theta)
-    small.sum_products(work, at, at.curvature)
+    row_sums.sum_products(work, at, at.curvature)
     for k in range(at.size):
         # Products of an odd last column with itself lie here.
         clear(work, at.matrix + k * at.width + at.size, at.matrix + (k + 1) * at.width)
-    if not (small.factor_matrix(work, at) and is_clear(work, at)):
+    if not (solves.factor_matrix(work, at) and is_clear(work, at)):
         return Value(loss, math.nan)
     invert_factor(work, at, work, to.inverse)
     row_forms(work, at, work, to.inverse)
@@ -225,7 +225,7 @@ def evaluate(work: Any, at: Places, to: Extra, theta: int) -> Value:
         pull = 0.5 * leverage * (1.0 - tail) / (1.0 + tail)
         work[tails + row] = pull if work[raw + row] >= 0.0 else -pull
         work[form + row] = leverage
-    small.sum_slopes(work, at, at.tail, to.slope)
+    row_sums.sum_slopes(work, at, at.tail, to.slope)
     penalty = 0.0
     for k in range(at.size):
         penalty -= math.log(work[at.factor + k * (at.width + 1)])
@@ -334,9 +334,9 @@ def _third_order(
         own = at.columns + first * height
         for row in range(height):
             work[at.curvature + row] = factors[row] * work[own + row]
-        rest = small.lay_out(work, n_rows, size - 1, size - first)
+        rest = layout.lay_out(work, n_rows, size - 1, size - first)
         moved = from_column(rest, own)
-        small.sum_products(work, moved, at.curvature)
+        row_sums.sum_products(work, moved, at.curvature)
         for k in range(first, size):
             for m in range(k, size):
                 value = work[at.matrix + (k - first) * at.width + m - first]

@@ -19,7 +19,6 @@ from typing import Any, NamedTuple
 import numpy as np
 from numba import prange
 
-from . import small
 from .firth import (
     Extra,
     FirthRows,
@@ -33,7 +32,8 @@ from .firth import (
 )
 from .inlining import keep_apart
 from .policy import entry, part
-from .small import clear, dot, step_to
+from .small import solves
+from .small.arithmetic import clear, dot, larger, smaller, step_to
 
 __all__ = ["HELD", "Goals", "PeakNumbers", "profile_points"]
 
@@ -113,8 +113,8 @@ def copy(work: Any, a: int, to: int, count: int) -> None:
 @part
 def solve(work: Any, at: Places, vector: int) -> None:
     """Replace a vector by M^-1 of it."""
-    small.solve_half(work, at, vector, 0)
-    small.solve_rest(work, at, vector)
+    solves.solve_half(work, at, vector, 0)
+    solves.solve_rest(work, at, vector)
 
 
 @part
@@ -173,13 +173,13 @@ def aim(work: Any, at: Places, to: Extra, goal: Goal, variance: float, cost: flo
     slope = dot(work, to.along, to.function, at.width)
     if not (variance > 0.0 and gain >= 0.0):
         return Aim(math.nan, math.nan)
-    aside = small.larger(gain - slope * slope / variance, 0.0)
+    aside = larger(gain - slope * slope / variance, 0.0)
     if goal.side == HELD:
         lacking = goal.target - dot(work, to.function, at.theta, at.width)
         factor = (slope + lacking) / variance
     else:
         room = 2.0 * (goal.level - cost) + gain
-        factor = goal.side * math.sqrt(small.larger(room, 0.0) / variance)
+        factor = goal.side * math.sqrt(larger(room, 0.0) / variance)
     step_to(work, to.across, factor - 1.0, to.across, at.direction, at.width)
     step_to(work, at.direction, -1.0, to.along, at.direction, at.width)
     move = dot(work, at.direction, to.function, at.width) / math.sqrt(variance)
@@ -243,10 +243,10 @@ def missed(work: Any, at: Places, to: Extra) -> float:
     step_to(work, to.slope, -1.0, at.half, to.mismatch, at.width)
     step_to(work, to.mismatch, -1.0, to.product, to.mismatch, at.width)
     copy(work, to.mismatch, to.product, at.width)
-    small.solve_half(work, at, to.product, 0)
+    solves.solve_half(work, at, to.product, 0)
     lacked = math.sqrt(dot(work, to.product, to.product, at.width))
     way = math.sqrt(form_of(work, at, to.apart))
-    return small.smaller(SAFETY * lacked / way, 1.0) if way > 0.0 else 1.0
+    return smaller(SAFETY * lacked / way, 1.0) if way > 0.0 else 1.0
 
 
 @part
@@ -275,7 +275,7 @@ def reach(work: Any, at: Places, to: Extra, goal: Goal, base: float, bent: float
         if not abs(value.penalty) < math.inf:
             return lost
         add_beside(work, at, to)
-        if not (small.factor_matrix(work, at) and is_clear(work, at)):
+        if not (solves.factor_matrix(work, at) and is_clear(work, at)):
             return lost
         share = missed(work, at, to)
         if first:
@@ -289,7 +289,7 @@ def reach(work: Any, at: Places, to: Extra, goal: Goal, base: float, bent: float
         length = step.aside + step.move
         if not length <= ASTRAY * shortest:
             return lost
-        shortest = small.smaller(shortest, length)
+        shortest = smaller(shortest, length)
         size = 1.0 if length < LONGEST else LONGEST / length
         step_to(work, at.theta, size, at.direction, at.theta, at.width)
         is_there = step.aside <= NEAR and step.move <= NEAR
@@ -318,7 +318,7 @@ def take_peak(peak: PeakNumbers, work: Any, at: Places, to: Extra) -> bool:
             work[at.matrix + k * at.width + m] = peak.hessian[k, m]
         clear(work, at.matrix + k * at.width + at.size, at.matrix + (k + 1) * at.width)
     clear(work, at.theta, at.theta + at.width)
-    if not (small.factor_matrix(work, at) and is_clear(work, at)):
+    if not (solves.factor_matrix(work, at) and is_clear(work, at)):
         return False
     copy(work, at.factor, to.top, at.size * at.width)
     return True

@@ -1,10 +1,10 @@
 """A binomial model of its own for each of many groups of rows: a serial kernel over some of them.
 
 Rows of a group may lie anywhere: where they are not together they are copied into a buffer, one
-group at a time, which `small.fit_small` then copies into columns, both in cache. Groups do not
-touch each other, so that a result has the same bits whoever computes it. The kernel releases the
-GIL: threads take chunks of groups from a queue (`fitting.chunks`), which is fair where groups take
-unlike times, and needs one compilation; a twin with `prange` would take ten more seconds to
+group at a time, which `small.binomial.fit_small` then copies into columns, both in cache. Groups
+do not touch each other, so that a result has the same bits whoever computes it. The kernel releases
+the GIL: threads take chunks of groups from a queue (`fitting.chunks`), which is fair where groups
+take unlike times, and needs one compilation; a twin with `prange` would take ten more seconds to
 compile.
 """
 
@@ -13,9 +13,10 @@ from __future__ import annotations
 import math
 from typing import Any, NamedTuple
 
-from . import small
 from .policy import entry, part
 from .simd import LANES, load, multiply_add, splat, total
+from .small import binomial, endings, intake, layout, proofs, row_sums, solves
+from .small.arithmetic import clear, dot
 
 __all__ = [
     "COLLINEAR",
@@ -96,7 +97,7 @@ class Room(NamedTuple):
     """Room to work in, for groups of up to ``len(codes)`` rows; of one thread.
 
     Those seen are read-only views: codes, weights and offsets where they lie are read-only too, and
-    `small.fit_small` is compiled once for both, and for `fit`.
+    `small.binomial.fit_small` is compiled once for both, and for `fit`.
     """
 
     X: Any
@@ -126,7 +127,7 @@ class Models(NamedTuple):
 
 
 # As `fit` calls it: its compiled code is taken from the cache, and need not be made again.
-fit_small = small.fit_small.serial
+fit_small = binomial.fit_small.serial
 
 
 @part
@@ -194,30 +195,30 @@ def measure(
     They are of the Hessian of the loss alone, there, in the units in which columns have a spread
     near one: NaN, and no success, where that is singular.
     """
-    small.clear(work, at.l2, at.l2 + at.size)
-    weight = small.total_weight(work, at, has_weights)
-    small.predict_rows(work, at, at.theta, 1.0)
-    small.row_losses(work, at)
-    likelihood = -total * (small.dot(work, at.weight, at.scaled, at.height) / weight)
-    small.sum_hessian(work, at, weight, at.curvature)
-    if not small.factor_matrix(work, at):
+    clear(work, at.l2, at.l2 + at.size)
+    weight = intake.total_weight(work, at, has_weights)
+    row_sums.predict_rows(work, at, at.theta, 1.0)
+    row_sums.row_losses(work, at)
+    likelihood = -total * (dot(work, at.weight, at.scaled, at.height) / weight)
+    row_sums.sum_hessian(work, at, weight, at.curvature)
+    if not solves.factor_matrix(work, at):
         return likelihood, False
     slopes = at.size - 1 if fit_intercept else at.size
     for k in range(slopes):
-        small.clear(work, at.trial, at.trial + at.width)
+        clear(work, at.trial, at.trial + at.width)
         work[at.trial + k] = 1.0
-        small.solve_half(work, at, at.trial, k)
-        variance = small.dot(work, at.trial, at.trial, at.width) / total
-        j = small.column_of(work, at, k)
+        solves.solve_half(work, at, at.trial, k)
+        variance = dot(work, at.trial, at.trial, at.width) / total
+        j = layout.column_of(work, at, k)
         errors_out[j] = math.sqrt(variance) * work[at.scale + j]
     if fit_intercept:
-        small.clear(work, at.trial, at.trial + at.width)
+        clear(work, at.trial, at.trial + at.width)
         for k in range(slopes):
-            j = small.column_of(work, at, k)
+            j = layout.column_of(work, at, k)
             work[at.trial + k] = -work[at.scale + j] * work[at.center + j]
         work[at.trial + slopes] = 1.0
-        small.solve_half(work, at, at.trial, 0)
-        variance = small.dot(work, at.trial, at.trial, at.width) / total
+        solves.solve_half(work, at, at.trial, 0)
+        variance = dot(work, at.trial, at.trial, at.width) / total
         errors_out[errors_out.shape[0] - 1] = math.sqrt(variance)
     return likelihood, True
 
@@ -225,16 +226,16 @@ def measure(
 @part
 def status_of(found: int, n_rows: int, free: int) -> int:
     """Return what the status of a small fit means for a group."""
-    if found == small.CONVERGED:
+    if found == endings.CONVERGED:
         return CONVERGED
     if n_rows == 0:
         return NO_ROWS
-    if found == small.ONE_CLASS:
+    if found == endings.ONE_CLASS:
         return ONE_CLASS
     # No optimum, or one of many: nothing that the general way, 1,000 times slower, would tell.
-    if n_rows < free and found != small.EXTREME and found != small.NOT_FINITE:
+    if n_rows < free and found != endings.EXTREME and found != endings.NOT_FINITE:
         return TOO_FEW_ROWS
-    return SEPARABLE if found == small.SEPARABLE else GENERAL
+    return SEPARABLE if found == endings.SEPARABLE else GENERAL
 
 
 class OwnRows(NamedTuple):
@@ -273,11 +274,11 @@ def fit_rows(
         coef[:] = math.nan
         return status
     models.converged[group] = True
-    models.intercept[group], models.bound[group] = found.intercept, small.stated(found.bound)
-    at = small.lay_out(room.work, count, n_features, 0)
+    models.intercept[group], models.bound[group] = found.intercept, proofs.stated(found.bound)
+    at = layout.lay_out(room.work, count, n_features, 0)
     varying = n_varying(room.work, at, n_features)
     size = varying + (1 if task.fit_intercept else 0)
-    at = small.lay_out(room.work, count, n_features, size)
+    at = layout.lay_out(room.work, count, n_features, size)
     likelihood, resolved = measure(
         room.work, at, total, weights.shape[0] > 0, task.fit_intercept, errors
     )

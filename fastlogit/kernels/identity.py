@@ -41,7 +41,7 @@ def _state(path: str | Path) -> tuple[int, int] | None:
 
 
 # A source that is edited later is not the one of the code in memory.
-_FIRST_STATES = {str(path): _state(path) for path in Path(__file__).parent.glob("*.py")}
+_FIRST_STATES = {str(path): _state(path) for path in Path(__file__).parent.rglob("*.py")}
 
 
 class Unknown(Exception):

@@ -135,8 +135,9 @@ def kernel(func: Callable[..., Any]) -> Any:
 
     numba optimises each function with all that it calls and makes machine code of that, which
     nobody runs: what lies five calls deep is compiled six times. Of a kernel only LLVM code is
-    made; the entry is optimised as a whole. `small.fit_small` takes less than half the processor
-    time to compile (8.7 and 11.1 s, without this 23.4 and 22.4, in turn on two busy cores).
+    made; the entry is optimised as a whole. `small.binomial.fit_small` takes less than half the
+    processor time to compile (8.7 and 11.1 s, without this 23.4 and 22.4, in turn on two busy
+    cores).
     It has no way in from Python (wrap it in an entry).
 
     Parameters

@@ -7,8 +7,8 @@ same one, since a Hessian changes by e^r at most where no raw prediction changes
 5,000 x 15 that is 1 Hessian and 4 gradients, where Newton's method takes 4 and 5.
 
 Rows that a bootstrap leaves out, 37 % of them, are left out of the copy that a replicate works
-with. What is not done in few steps is left to `small.fit_small` and `fit`, with the status GENERAL.
-Replicates do not touch each other: a result has the same bits whoever computes it.
+with. What is not done in few steps is left to `small.binomial.fit_small` and `fit`, with the status
+GENERAL. Replicates do not touch each other: a result has the same bits whoever computes it.
 """
 
 from __future__ import annotations
@@ -18,11 +18,20 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from . import small
 from .groups import CONVERGED, GENERAL, NO_ROWS, ONE_CLASS
 from .inlining import keep_apart
 from .policy import entry, part
 from .simd import LANES, add, load, multiply_add, splat, store, total
+from .small import binomial, endings, intake, layout, proofs, row_sums, solves
+from .small.arithmetic import (
+    absolute_sum,
+    clear,
+    dot,
+    largest,
+    level_less_products,
+    smaller,
+    step_to,
+)
 
 __all__ = [
     "Base",
@@ -99,7 +108,7 @@ def _room_size(n_samples: int, n_features: int) -> int:
     n_samples, n_features : int
         Shape of X.
     """
-    return small.work_size(n_samples, n_features) + small.column_height(n_samples)
+    return layout.work_size(n_samples, n_features) + layout.column_height(n_samples)
 
 
 room_size = entry(_room_size)
@@ -119,7 +128,7 @@ def _prepare(
     ----------
     X : ndarray of float64, shape (n_samples, n_features)
     y, positive, sample_weight, offset, l2_reg, intercept, fit_intercept
-        As for `small.fit_small`; weights are positive.
+        As for `small.binomial.fit_small`; weights are positive.
     start : ndarray of float64, shape (n_features + 1,)
         Coefficients and intercept, in the units of X.
     work : ndarray of float64, shape (room_size(n_samples, n_features),)
@@ -127,34 +136,34 @@ def _prepare(
     Returns
     -------
     status : int
-        `small.CONVERGED`, or why these rows are nothing for `fit_replicates`.
+        `small.endings.CONVERGED`, or why these rows are nothing for `fit_replicates`.
     size : int
         Number of parameters: columns that vary, and the intercept.
     """
     n_features = X.shape[1]
     fixed = 0.0 if fit_intercept else intercept
-    status, n_rows, unit = small.weigh_rows(y, positive, sample_weight)
-    if status != small.CONVERGED:
+    status, n_rows, unit = intake.weigh_rows(y, positive, sample_weight)
+    if status != endings.CONVERGED:
         return status, 0
-    at = small.lay_out(work, n_rows, n_features, 0)
-    bad = small.copy_rows(X, y, positive, sample_weight, unit, offset, fixed, work, at)
+    at = layout.lay_out(work, n_rows, n_features, 0)
+    bad = intake.copy_rows(X, y, positive, sample_weight, unit, offset, fixed, work, at)
     if not (bad == 0.0 and abs(fixed) < math.inf):
-        return small.NOT_FINITE, 0
+        return endings.NOT_FINITE, 0
     weight = 0.0
     for row in range(n_rows):
         weight += work[at.weight + row]
-    status, size = small.standardize(work, at, weight, l2_reg, fit_intercept)
-    if status != small.CONVERGED:
+    status, size = intake.standardize(work, at, weight, l2_reg, fit_intercept)
+    if status != endings.CONVERGED:
         return status, size
-    at = small.lay_out(work, n_rows, n_features, size)
+    at = layout.lay_out(work, n_rows, n_features, size)
     slopes = size - 1 if fit_intercept else size
     for k in range(slopes):
-        j = small.column_of(work, at, k)
+        j = layout.column_of(work, at, k)
         work[at.theta + k] = start[j] / work[at.scale + j]
     if fit_intercept:
         for j in range(n_features):
             work[at.half + j] = start[j]
-        work[at.theta + slopes] = small.level_less_products(
+        work[at.theta + slopes] = level_less_products(
             start[n_features], -1.0, work, at.half, at.center, n_features
         )
     return status, size
@@ -171,13 +180,13 @@ prepare = entry(_prepare)
 def predict(work: Any, at: Any) -> None:
     """Put the raw predictions of theta into `raw`: four columns at a time, and no other array."""
     keep_apart()
-    small.step_to(work, at.offset, 0.0, at.offset, at.raw, at.height)
+    step_to(work, at.offset, 0.0, at.offset, at.raw, at.height)
     last = at.size - 1
     for k in range(0, at.size, 4):
         a, b, c, d = (
-            at.columns + k * at.height, at.columns + small.smaller(k + 1, last) * at.height,
-            at.columns + small.smaller(k + 2, last) * at.height,
-            at.columns + small.smaller(k + 3, last) * at.height,
+            at.columns + k * at.height, at.columns + smaller(k + 1, last) * at.height,
+            at.columns + smaller(k + 2, last) * at.height,
+            at.columns + smaller(k + 3, last) * at.height,
         )  # fmt: skip
         # Beyond `size` theta is 0.
         of_a, of_b = splat(work[at.theta + k]), splat(work[at.theta + k + 1])
@@ -196,9 +205,9 @@ def sum_gradient(work: Any, at: Any, weight: float) -> None:
     zero, last = splat(0.0), at.size - 1
     for k in range(0, at.size, 4):
         a, b, c, d = (
-            at.columns + k * at.height, at.columns + small.smaller(k + 1, last) * at.height,
-            at.columns + small.smaller(k + 2, last) * at.height,
-            at.columns + small.smaller(k + 3, last) * at.height,
+            at.columns + k * at.height, at.columns + smaller(k + 1, last) * at.height,
+            at.columns + smaller(k + 2, last) * at.height,
+            at.columns + smaller(k + 3, last) * at.height,
         )  # fmt: skip
         to_a, to_b, to_c, to_d = zero, zero, zero, zero
         for row in range(0, at.height, LANES):
@@ -209,7 +218,7 @@ def sum_gradient(work: Any, at: Any, weight: float) -> None:
             to_d = multiply_add(load(work, d + row), residual, to_d)
         work[at.gradient + k], work[at.gradient + k + 1] = total(to_a), total(to_b)
         work[at.gradient + k + 2], work[at.gradient + k + 3] = total(to_c), total(to_d)
-    small.clear(work, at.gradient + at.size, at.gradient + at.width)
+    clear(work, at.gradient + at.size, at.gradient + at.width)
     for k in range(at.size):
         slope = work[at.gradient + k] / weight
         work[at.gradient + k] = slope + work[at.l2 + k] * work[at.theta + k]
@@ -217,15 +226,15 @@ def sum_gradient(work: Any, at: Any, weight: float) -> None:
 
 @part
 def evaluate(work: Any, at: Any, weight: float) -> float:
-    """As `small.evaluate` at theta, in half the time: the cost; sets all else that is known there.
+    """As `small.row_sums.evaluate` at theta, in half the time: the cost; sets all else known there.
 
     33 us at 3,160 rows x 16 there, most of them for reading and writing `raw` for each column and
     for sums whose terms wait for one another.
     """
     predict(work, at)
-    small.row_losses(work, at)
+    row_sums.row_losses(work, at)
     sum_gradient(work, at, weight)
-    cost = small.dot(work, at.weight, at.scaled, at.height) / weight
+    cost = dot(work, at.weight, at.scaled, at.height) / weight
     for k in range(at.size):
         cost += 0.5 * work[at.l2 + k] * work[at.theta + k] * work[at.theta + k]
     return cost
@@ -253,7 +262,7 @@ def farthest(work: Any, at: Any, kept: int) -> float:
 
 @part
 def prove_near(work: Any, at: Any, weight: float, cost: float, offset: float, change: float) -> Any:
-    """As `small.prove`, by the factor of a Hessian M' from which no raw prediction changed more.
+    """As `small.proofs.prove`, by the factor of a Hessian M', no raw prediction changed more since.
 
     The Hessian here is at least e^-change M', since the logarithm of p (1 - p) has slopes of 1 at
     most; so decrement and errors grow by e^(change / 2) at most. `half` is U'^-1 g.
@@ -261,36 +270,36 @@ def prove_near(work: Any, at: Any, weight: float, cost: float, offset: float, ch
     keep_apart()
     inverse_trace, scaled_trace = 0.0, 0.0
     for k in range(at.size):
-        small.clear(work, at.trial, at.trial + at.width)
+        clear(work, at.trial, at.trial + at.width)
         work[at.trial + k] = 1.0
-        small.solve_half(work, at, at.trial, k)
-        square = small.dot(work, at.trial, at.trial, at.width)
+        solves.solve_half(work, at, at.trial, k)
+        square = dot(work, at.trial, at.trial, at.width)
         inverse_trace += square
         scaled_trace += square * work[at.matrix + k * (at.width + 1)]
-    walk = small.WALK * math.sqrt(at.n_rows / small.CHUNKS)
-    errors = small.EPS * (small.SUM_ERRORS + walk)
-    noise = errors * small.smaller(1.0, math.sqrt(cost)) * math.sqrt(small.RAISED * inverse_trace)
-    reach = small.absolute_sum(work, at.theta, at.size) + offset
-    raw = small.EPS * (small.RAW_ERRORS + math.sqrt(float(at.size)))
-    noise += raw * reach * small.smaller(0.5, math.sqrt(cost))
-    error = errors * small.RAISED * scaled_trace
+    walk = proofs.WALK * math.sqrt(at.n_rows / proofs.CHUNKS)
+    errors = proofs.EPS * (proofs.SUM_ERRORS + walk)
+    noise = errors * smaller(1.0, math.sqrt(cost)) * math.sqrt(proofs.RAISED * inverse_trace)
+    reach = absolute_sum(work, at.theta, at.size) + offset
+    raw = proofs.EPS * (proofs.RAW_ERRORS + math.sqrt(float(at.size)))
+    noise += raw * reach * smaller(0.5, math.sqrt(cost))
+    error = errors * proofs.RAISED * scaled_trace
     if not error < 0.5:
-        return small.Proof(math.inf, noise, False)
+        return proofs.Proof(math.inf, noise, False)
     swell = math.sqrt(math.exp(change * (1.0 + 1e-8) + 4.0 * raw * reach) / (1.0 - error))
-    decrement = math.sqrt(small.dot(work, at.half, at.half, at.width))
+    decrement = math.sqrt(dot(work, at.half, at.half, at.width))
     delta = (decrement + noise) * swell
-    least, all_positive = small.least_curvature(work, at)
+    least, all_positive = proofs.least_curvature(work, at)
     radius = math.sqrt(weight / least) * swell
     sure = all_positive and change + radius * swell * decrement < SURE
-    return small.Proof(small.gain_bound(delta, radius), noise, sure)
+    return proofs.Proof(proofs.gain_bound(delta, radius), noise, sure)
 
 
 @part
 def factor_here(work: Any, at: Any, weight: float, kept: int) -> bool:
     """Factor the Hessian here, set the direction, and keep the raw predictions."""
-    small.sum_hessian(work, at, weight, at.curvature)
-    small.step_to(work, at.raw, 0.0, at.raw, kept, at.height)
-    return small.newton_direction(work, at)
+    row_sums.sum_hessian(work, at, weight, at.curvature)
+    step_to(work, at.raw, 0.0, at.raw, kept, at.height)
+    return solves.newton_direction(work, at)
 
 
 @part
@@ -302,15 +311,15 @@ def chord_direction(work: Any, at: Any) -> None:
     3.2 steps each to 1e-12, without the secant 4.4.
     """
     step, change = at.last, at.trial_gradient
-    small.step_to(work, at.half, -2.0, at.half, at.direction, at.width)
-    product = small.dot(work, step, change, at.width)
+    step_to(work, at.half, -2.0, at.half, at.direction, at.width)
+    product = dot(work, step, change, at.width)
     if product > 0.0:
-        along = small.dot(work, step, at.direction, at.width) / product
-        small.step_to(work, at.direction, -along, change, at.direction, at.width)
-        back = small.dot(work, change, at.direction, at.width) / product
-        small.step_to(work, at.direction, along - back, step, at.direction, at.width)
-    small.step_to(work, at.direction, 0.0, at.direction, at.last, at.width)
-    small.solve_rest(work, at, at.direction)
+        along = dot(work, step, at.direction, at.width) / product
+        step_to(work, at.direction, -along, change, at.direction, at.width)
+        back = dot(work, change, at.direction, at.width) / product
+        step_to(work, at.direction, along - back, step, at.direction, at.width)
+    step_to(work, at.direction, 0.0, at.direction, at.last, at.width)
+    solves.solve_rest(work, at, at.direction)
 
 
 @part
@@ -326,36 +335,36 @@ def refit(
     cost = evaluate(work, at, weight)
     if not (abs(cost) < math.inf and factor_here(work, at, weight, kept)):
         return Refit(GENERAL, 0, cost, math.inf)
-    small.step_to(work, at.half, -2.0, at.half, at.last, at.width)
-    before, n_hessians = small.dot(work, at.half, at.half, at.width), 1
+    step_to(work, at.half, -2.0, at.half, at.last, at.width)
+    before, n_hessians = dot(work, at.half, at.half, at.width), 1
     for n_iter in range(1, MOST_STEPS):
-        small.step_to(work, at.theta, 1.0, at.direction, at.theta, at.width)
+        step_to(work, at.theta, 1.0, at.direction, at.theta, at.width)
         cost = evaluate(work, at, weight)
-        small.step_to(work, at.half, 0.0, at.half, at.trial, at.width)
-        small.step_to(work, at.gradient, 0.0, at.gradient, at.half, at.width)
-        small.solve_half(work, at, at.half, 0)
-        small.step_to(work, at.half, -1.0, at.trial, at.trial_gradient, at.width)
-        square, wanted = small.dot(work, at.half, at.half, at.width), tol * abs(cost)
+        step_to(work, at.half, 0.0, at.half, at.trial, at.width)
+        step_to(work, at.gradient, 0.0, at.gradient, at.half, at.width)
+        solves.solve_half(work, at, at.half, 0)
+        step_to(work, at.half, -1.0, at.trial, at.trial_gradient, at.width)
+        square, wanted = dot(work, at.half, at.half, at.width), tol * abs(cost)
         # Written so that a NaN ends it.
         if not (square < before or 0.5 * square <= wanted):
             return Refit(GENERAL, n_iter, cost, math.inf)
         change = farthest(work, at, kept) if 0.5 * square <= wanted else 0.0
         if change < NEARBY and 0.5 * square * math.exp(change) <= wanted:
             proof = prove_near(work, at, weight, cost, offset, change)
-            lost = small.lost_in_units(work, at, fit_intercept)
-            bound = small.relative(proof.gain + lost, cost)
-            if small.meets(bound, tol):
+            lost = proofs.lost_in_units(work, at, fit_intercept)
+            bound = proofs.relative(proof.gain + lost, cost)
+            if proofs.meets(bound, tol):
                 if proof.is_sure:
-                    small.step_to(work, at.half, -2.0, at.half, at.direction, at.width)
-                    small.solve_rest(work, at, at.direction)
-                    small.step_to(work, at.theta, 1.0, at.direction, at.theta, at.width)
+                    step_to(work, at.half, -2.0, at.half, at.direction, at.width)
+                    solves.solve_rest(work, at, at.direction)
+                    step_to(work, at.theta, 1.0, at.direction, at.theta, at.width)
                 return Refit(CONVERGED, n_iter, cost, bound)
         if square <= SLOW * before and change < NEARBY:
             chord_direction(work, at)
         elif n_hessians < MOST_HESSIANS and factor_here(work, at, weight, kept):
-            small.step_to(work, at.half, -2.0, at.half, at.last, at.width)
+            step_to(work, at.half, -2.0, at.half, at.last, at.width)
             n_hessians += 1
-            square = small.dot(work, at.half, at.half, at.width)
+            square = dot(work, at.half, at.half, at.width)
         else:
             break
         before = square
@@ -369,8 +378,8 @@ def conclude(base: Base, work: Any, at: Any, found: Refit, models: Replicates, p
     models.n_iter[place] = found.n_iter
     if status == CONVERGED:
         coef = models.coef[place]
-        level, finite = small.coefficients(work, at, base.fit_intercept, base.intercept, coef)
-        models.intercept[place], models.bound[place] = level, small.stated(found.bound)
+        level, finite = binomial.coefficients(work, at, base.fit_intercept, base.intercept, coef)
+        models.intercept[place], models.bound[place] = level, proofs.stated(found.bound)
         models.cost[place] = found.cost
         status = CONVERGED if finite else GENERAL
     models.status[place] = status
@@ -402,7 +411,7 @@ def choose_rows(base: Base, unit_weights: Any, places: Any) -> int:
 @part
 def weight_of_all(base: Base) -> float:
     """Weight of all rows."""
-    at = small.lay_out(base.work, base.n_rows, base.n_features, base.size)
+    at = layout.lay_out(base.work, base.n_rows, base.n_features, base.size)
     return sum_of(base.work, at.weight, at.height)
 
 
@@ -412,16 +421,16 @@ def take(source: Any, column: int, places: Any, count: int, work: Any, to: int, 
     begin, first = np.uint64(column), np.uint64(to)
     for i in range(np.uint64(count)):
         work[first + i] = source[begin + np.uint64(places[i])]
-    small.clear(work, to + count, end)
+    clear(work, to + count, end)
 
 
 @part
 def take_rows(base: Base, unit_weights: Any, count: int, room: Room) -> Any:
     """Copy the chosen rows to columns of their own; returns where things lie."""
     source, work, places = base.work, room.work, room.places
-    of = small.lay_out(source, base.n_rows, base.n_features, base.size)
-    at = small.lay_out(work, count, base.n_features, base.size)
-    for k in range(small.VECTOR_PARTS * at.width):
+    of = layout.lay_out(source, base.n_rows, base.n_features, base.size)
+    at = layout.lay_out(work, count, base.n_features, base.size)
+    for k in range(layout.VECTOR_PARTS * at.width):
         work[at.l2 + k] = source[of.l2 + k]
     for k in range(at.size):
         to = at.columns + k * at.height
@@ -452,8 +461,8 @@ def _fit_replicates(
     models : Replicates
         Gets what is found: the status CONVERGED, NO_ROWS, ONE_CLASS, or GENERAL for what is left.
     """
-    of = small.lay_out(base.work, base.n_rows, base.n_features, base.size)
-    offset = small.largest(base.work, of.offset, base.n_rows)
+    of = layout.lay_out(base.work, base.n_rows, base.n_features, base.size)
+    offset = largest(base.work, of.offset, base.n_rows)
     whole = weight_of_all(base)
     for draw in range(drawn.shape[0]):
         weights, place = room.units, first + draw
@@ -521,18 +530,18 @@ def _fit_permuted(
         Gets what is found: the status CONVERGED, or GENERAL for what is left.
     """
     work, source, places = room.work, base.work, room.places
-    of = small.lay_out(source, base.n_rows, base.n_features, base.size)
-    at = small.lay_out(work, base.n_rows, base.n_features, base.size)
+    of = layout.lay_out(source, base.n_rows, base.n_features, base.size)
+    at = layout.lay_out(work, base.n_rows, base.n_features, base.size)
     for k in range(of.counts - of.columns):
         work[at.columns + k] = source[of.columns + k]
     moved = of.target if column < 0 else of.columns + column * of.height
     to = at.columns + moved - of.columns
     weight = weight_of_all(base)
-    offset = small.largest(source, of.offset, base.n_rows)
+    offset = largest(source, of.offset, base.n_rows)
     for draw in range(uniform.shape[0]):
         shuffle(uniform[draw], starts, places)
         take(source, moved, places, base.n_rows, work, to, to + at.height)
-        for k in range(small.VECTOR_PARTS * at.width):
+        for k in range(layout.VECTOR_PARTS * at.width):
             work[at.l2 + k] = source[of.l2 + k]
         found = refit(work, at, weight, offset, base.fit_intercept, base.tol)
         conclude(base, work, at, found, models, first + draw)

@@ -10,7 +10,7 @@ it gives the last step, the standard error and the proof, each corrected by thir
 That is done for four columns at a time where they are ordinary (`scan_panel`), and else for one.
 
 Rows where the column is missing have weight 0, and the null is fitted anew without them. Columns
-for which Newton's steps do not shrink go through `small.fit_small`.
+for which Newton's steps do not shrink go through `small.binomial.fit_small`.
 
 The kernel releases the GIL; a column has the same bits whoever computes it, as for groups.
 """
@@ -21,7 +21,6 @@ import math
 from typing import Any
 
 from . import scan_panel as panels
-from . import small
 from .policy import entry, part
 from .scan_four import DEPENDENT, fit_panel
 from .scan_null import (
@@ -65,6 +64,8 @@ from .scan_rows import (
     refuse_column,
     sum_of,
 )
+from .small import endings, layout
+from .small.arithmetic import larger
 
 __all__ = [
     "ALWAYS",
@@ -101,7 +102,7 @@ def _scan_work_size(n_samples: int, n_basis: int) -> int:
     n_samples, n_basis : int
         Shape of the basis, turned.
     """
-    return small.work_size(n_samples, n_basis)
+    return layout.work_size(n_samples, n_basis)
 
 
 scan_work_size = entry(_scan_work_size)
@@ -123,7 +124,7 @@ scan_panel_size = entry(_scan_panel_size)
 
 @part
 def fit_both(
-    null: Null, room: Room, at: small.Places, case: Case, firth: int, place: int, found: Columns
+    null: Null, room: Room, at: layout.Places, case: Case, firth: int, place: int, found: Columns
 ) -> int:
     """Fit by maximum likelihood, or as Firth where that is asked for, from the null; the status."""
     work, status = room.work, FAILED
@@ -143,7 +144,7 @@ def fit_column(
 ) -> int:  # fmt: skip
     """Fit one column; the status."""
     n_basis, n_samples = null.basis.shape
-    work, at = room.work, small.lay_out(room.work, n_samples, n_basis, n_basis + 1)
+    work, at = room.work, layout.lay_out(room.work, n_samples, n_basis, n_basis + 1)
     n_missing = count_missing(values)
     found.n_samples[place] = n_samples - n_missing
     status = refuse_column(null, values, low, high, n_missing, work, at)
@@ -156,12 +157,12 @@ def fit_column(
     if n_missing > 0:
         weight = sum_of(work, at.weight, at.height)
         status, cost = null_without(null, room, at, weight)
-        if status != small.CONVERGED:
+        if status != endings.CONVERGED:
             if firth != NEVER:
                 load_column(values, low, scale, work, at, own)
                 case = Case(scale, weight, weight / null.unit, math.nan, math.inf, math.inf)
                 return penalised_alone(null, room, at, case, place, found)
-            return SEPARABLE if status == small.SEPARABLE else FAILED
+            return SEPARABLE if status == endings.SEPARABLE else FAILED
         radius = null_radius(work, others, null.reach)
         radius *= math.exp(0.5 * largest_change(work, at))
     else:
@@ -174,7 +175,7 @@ def fit_column(
     square, rest, score = border(work, at, weight)
     if not rest > EXPLAINED * square:
         return COLLINEAR
-    largest = small.larger(middle, (high - low) * scale - middle)
+    largest = larger(middle, (high - low) * scale - middle)
     if rest < DEPENDENT * square:
         unit, largest = orthogonalize(work, at)
         scale *= unit
@@ -212,7 +213,7 @@ def _scan_columns(
         FIRTH is done.
     """
     n_basis, n_samples = null.basis.shape
-    at = small.lay_out(room.work, n_samples, n_basis, n_basis)
+    at = layout.lay_out(room.work, n_samples, n_basis, n_basis)
     by_panels = firth != ALWAYS and null.by_panels
     if room.state[0] == 0:
         load_rows(null, room.work, at)

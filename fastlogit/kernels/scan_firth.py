@@ -21,12 +21,13 @@ import math
 from typing import Any, NamedTuple
 
 from . import scan_panel as panels
-from . import small
 from .inlining import keep_apart
 from .policy import entry, part
 from .scan_four import REFINEMENTS, put_columns, set_steps
 from .scan_rows import FIRTH, Columns, Null
 from .simd import LANES, broadcast, load, maximum, multiply_add, splat, store, total
+from .small import layout, solves
+from .small.arithmetic import clear, dot, larger, smaller
 
 __all__ = ["Penalty", "PenaltyRoom", "firth_panels", "firth_work_size"]
 
@@ -97,7 +98,7 @@ def _firth_work_size(n_samples: int, n_basis: int) -> int:
     n_samples, n_basis : int
         Shape of the basis, turned.
     """
-    numbers = 4 * small.column_height(n_samples) + 2 * small.vector_width(n_basis)
+    numbers = 4 * layout.column_height(n_samples) + 2 * layout.vector_width(n_basis)
     return int(panels.panel_size(n_samples, n_basis)) + numbers + COLUMNS * n_forms(n_basis)
 
 
@@ -127,9 +128,9 @@ def for_scores(panel: panels.Panel, to: Beside) -> panels.Panel:
 
 
 @part
-def load_basis(null: Null, work: Any, at: small.Places) -> None:
+def load_basis(null: Null, work: Any, at: layout.Places) -> None:
     """Copy the basis and labels."""
-    small.clear(work, 0, work.shape[0])
+    clear(work, 0, work.shape[0])
     for k in range(at.size):
         place = at.columns + k * at.height
         for row in range(at.n_rows):
@@ -140,12 +141,12 @@ def load_basis(null: Null, work: Any, at: small.Places) -> None:
 
 @part
 def load_beside(
-    score: Null, penalty: Penalty, work: Any, at: small.Places, area: Any, panel: panels.Panel,
+    score: Null, penalty: Penalty, work: Any, at: layout.Places, area: Any, panel: panels.Panel,
     to: Beside,
 ) -> None:  # fmt: skip
     """Copy what all columns share; `work` has the basis of maximum likelihood."""
     keep_apart()
-    small.clear(area, to.curvature, to.forms + COLUMNS * n_forms(panel.n_basis))
+    clear(area, to.curvature, to.forms + COLUMNS * n_forms(panel.n_basis))
     for row in range(panel.n_rows):
         area[to.curvature + row], area[to.residual + row] = (
             score.curvature[row],
@@ -184,16 +185,16 @@ def set_scores(area: Any, panel: panels.Panel, weight: float) -> None:
 
 @part
 def look_at_penalty(
-    work: Any, at: small.Places, area: Any, panel: panels.Panel, to: Beside
+    work: Any, at: layout.Places, area: Any, panel: panels.Panel, to: Beside
 ) -> None:
     """Sum r times `pull`, r^2 times `wide`, and the covariates with r^2 and third derivatives."""
     keep_apart()
     zero = splat(0.0)
-    small.clear(area, panel.sums, panels.sum_place(panel, panels.POSITIVE, 0))
+    clear(area, panel.sums, panels.sum_place(panel, panels.POSITIVE, 0))
     first = panels.sum_place(panel, panels.N_OWN, 0)
-    small.clear(area, first, panels.sum_place(panel, panels.N_OWN + panel.n_threes, 0))
+    clear(area, first, panels.sum_place(panel, panels.N_OWN + panel.n_threes, 0))
     for begin in range(0, at.height, BLOCK):
-        end = small.smaller(begin + BLOCK, at.height)
+        end = smaller(begin + BLOCK, at.height)
         for slot in range(COLUMNS):
             own, bent = panel.own + slot * panel.height, panel.bent + slot * BLOCK - begin
             wide = panels.sum_place(panel, panels.BENT, slot)
@@ -216,7 +217,7 @@ def leave_out(area: Any, panel: panels.Panel, slot: int) -> None:
     area[panels.kept_of(panel, slot)] = 0.0
     area[panels.scalars_of(panel, slot) + panels.STEP] = 0.0
     along = panel.direction + slot * panel.width
-    small.clear(area, along, along + panel.width)
+    clear(area, along, along + panel.width)
 
 
 @part
@@ -227,7 +228,7 @@ def set_first_steps(null: Null, penalty: Penalty, area: Any, panel: panels.Panel
     for slot in range(COLUMNS):
         at, kept = panels.scalars_of(panel, slot), panels.kept_of(panel, slot)
         along, held = panel.direction + slot * panel.width, panel.share + slot * panel.width
-        small.clear(area, along, along + panel.width)
+        clear(area, along, along + panel.width)
         if area[kept] == 0.0:
             leave_out(area, panel, slot)
             continue
@@ -272,7 +273,7 @@ def set_first_steps(null: Null, penalty: Penalty, area: Any, panel: panels.Panel
 
 
 @part
-def look_at_held(work: Any, at: small.Places, area: Any, panel: panels.Panel) -> None:
+def look_at_held(work: Any, at: layout.Places, area: Any, panel: panels.Panel) -> None:
     """Sum what the fall of the cost without a coefficient has of third order, along `share`.
 
     With m the change of a raw prediction: third derivatives with m^3, fourth ones with r^2 m^2, and
@@ -280,11 +281,11 @@ def look_at_held(work: Any, at: small.Places, area: Any, panel: panels.Panel) ->
     """
     keep_apart()
     zero = splat(0.0)
-    small.clear(area, panel.sums, panels.sum_place(panel, panels.POSITIVE, 0))
+    clear(area, panel.sums, panels.sum_place(panel, panels.POSITIVE, 0))
     first = panels.sum_place(panel, panels.N_OWN, 0)
-    small.clear(area, first, panels.sum_place(panel, panels.N_OWN + panel.n_threes, 0))
+    clear(area, first, panels.sum_place(panel, panels.N_OWN + panel.n_threes, 0))
     for begin in range(0, at.height, BLOCK):
-        end = small.smaller(begin + BLOCK, at.height)
+        end = smaller(begin + BLOCK, at.height)
         for slot in range(COLUMNS):
             own, bent = panel.own + slot * panel.height, panel.bent + slot * BLOCK - begin
             along = panel.share + slot * panel.width
@@ -340,12 +341,12 @@ def solve_form(
     """
     keep_apart()
     n_basis = panel.n_basis
-    at = small.lay_out(work, panel.n_rows, n_basis, n_basis + 1)
+    at = layout.lay_out(work, panel.n_rows, n_basis, n_basis + 1)
     kept, slope = panels.kept_of(panel, slot), panel.share + slot * panel.width
     is_solved = area[kept] > 0.0
     if is_solved:
         panels.put_system(work, at, area, panel, slot, null.weight)
-        is_solved = small.factor_matrix(work, at)
+        is_solved = solves.factor_matrix(work, at)
     if not is_solved:
         leave_out(area, panel, slot)
         for k in range(n_forms(n_basis)):
@@ -357,9 +358,9 @@ def solve_form(
         area[slope + k] = work[at.gradient + k]
         # Row k of U'^-1 turned, into `matrix`.
         row = at.matrix + k * at.width
-        small.clear(work, row, row + at.width)
+        clear(work, row, row + at.width)
         work[row + k] = 1.0
-        small.solve_half(work, at, row, k)
+        solves.solve_half(work, at, row, k)
     area[kept + LOG_ROOT] = log_root
     place = to.forms + slot
     for k in range(n_basis):
@@ -374,13 +375,13 @@ def solve_form(
 
 
 @part
-def product_of(work: Any, at: small.Places, k: int, m: int) -> float:
-    return small.dot(work, at.matrix + k * at.width, at.matrix + m * at.width, at.width)
+def product_of(work: Any, at: layout.Places, k: int, m: int) -> float:
+    return dot(work, at.matrix + k * at.width, at.matrix + m * at.width, at.width)
 
 
 @part
 def put_forms(
-    work: Any, at: small.Places, area: Any, panel: panels.Panel, to: Beside, begin: int, end: int
+    work: Any, at: layout.Places, area: Any, panel: panels.Panel, to: Beside, begin: int, end: int
 ) -> None:
     """Put the forms of the rows of a block into `bent`."""
     last, zero, n_basis = at.height - LANES, splat(0.0), panel.n_basis
@@ -390,7 +391,7 @@ def put_forms(
     b1, b2, b3 = b0 + BLOCK, b0 + 2 * BLOCK, b0 + 3 * BLOCK
     for row in range(begin, end, 2 * LANES):
         # Two vectors of rows share what is loaded of the forms; the last one may come again.
-        other = small.smaller(row + LANES, last)
+        other = smaller(row + LANES, last)
         f0, f1, f2, f3, g0, g1, g2, g3 = zero, zero, zero, zero, zero, zero, zero, zero
         place = to.forms
         for i in range(n_basis):
@@ -441,17 +442,17 @@ def put_forms(
 
 
 @part
-def sum_pulls(work: Any, at: small.Places, area: Any, panel: panels.Panel, to: Beside) -> None:
+def sum_pulls(work: Any, at: layout.Places, area: Any, panel: panels.Panel, to: Beside) -> None:
     """Sum the covariates and r with form times curvature times (proba - 1/2)."""
     keep_apart()
     zero, quarter, minus = splat(0.0), splat(0.25), splat(-0.25)
     first = panels.sum_place(panel, panels.N_OWN, 0)
-    small.clear(area, first, panels.sum_place(panel, panels.N_OWN + panel.n_threes, 0))
-    small.clear(area, panel.sums, panels.sum_place(panel, panels.MOVED, 0))
+    clear(area, first, panels.sum_place(panel, panels.N_OWN + panel.n_threes, 0))
+    clear(area, panel.sums, panels.sum_place(panel, panels.MOVED, 0))
     first = panels.sum_place(panel, FORM, 0)
-    small.clear(area, first, first + COLUMNS * LANES)
+    clear(area, first, first + COLUMNS * LANES)
     for begin in range(0, at.height, BLOCK):
-        end = small.smaller(begin + BLOCK, at.height)
+        end = smaller(begin + BLOCK, at.height)
         put_forms(work, at, area, panel, to, begin, end)
         for slot in range(COLUMNS):
             own, slope = panel.own + slot * panel.height, panel.slope + slot * panel.height
@@ -500,7 +501,7 @@ def step_slot(null: Null, area: Any, panel: panels.Panel, to: Beside, slot: int)
         last -= across * area[slope + k]
         step = -across * own
         for m in range(n_basis):
-            i, j = small.smaller(k, m), small.larger(k, m)
+            i, j = smaller(k, m), larger(k, m)
             number = (i * n_basis - i * (i - 1) // 2 + j - i) * COLUMNS
             number_of = area[place + number]
             step -= (number_of if k == m else 0.5 * number_of) * area[slope + m]
@@ -557,7 +558,7 @@ def put_penalised(
     found.error[place] = math.sqrt(variance / n) * scale
     found.wald[place] = n * coef * coef / variance
     found.score[place] = area[at + SCORE]
-    found.likelihood_ratio[place] = small.larger(2.0 * n * fall, 0.0)
+    found.likelihood_ratio[place] = larger(2.0 * n * fall, 0.0)
     found.status[place] = FIRTH
 
 
@@ -572,8 +573,8 @@ def fit_firth_panel(
     work, area = room.work, room.panel
     panel = panels.lay_out_panel(area, n_samples, n_basis)
     to = lay_out_beside(panel)
-    at = small.lay_out(work, n_samples, n_basis, n_basis + 1)
-    plain = small.lay_out(room.plain, n_samples, n_basis, n_basis + 1)
+    at = layout.lay_out(work, n_samples, n_basis, n_basis + 1)
+    plain = layout.lay_out(room.plain, n_samples, n_basis, n_basis + 1)
     put_columns(null, block, lows, highs, begin, work, area, panel)
     scores = for_scores(panel, to)
     panels.look_at_columns(room.plain, plain, area, scores)
@@ -627,11 +628,11 @@ def _firth_panels(
     """
     n_basis, n_samples = null.basis.shape
     if room.state[0] == 0:
-        at = small.lay_out(room.work, n_samples, n_basis, n_basis)
+        at = layout.lay_out(room.work, n_samples, n_basis, n_basis)
         load_basis(null, room.work, at)
         panel = panels.lay_out_panel(room.panel, n_samples, n_basis)
         panels.load_panel(null, room.work, at, room.panel, panel)
-        plain = small.lay_out(room.plain, n_samples, n_basis, n_basis)
+        plain = layout.lay_out(room.plain, n_samples, n_basis, n_basis)
         load_basis(score, room.plain, plain)
         to = lay_out_beside(panel)
         load_beside(score, penalty, room.plain, plain, room.panel, panel, to)

@@ -6,7 +6,6 @@ import math
 from typing import Any
 
 from . import scan_panel as panels
-from . import small
 from .inlining import keep_apart
 from .policy import part
 from .scan_null import direction_of, inverse_traces
@@ -21,6 +20,8 @@ from .scan_rows import (
     count_missing,
     refuse_column,
 )
+from .small import layout, solves
+from .small.arithmetic import clear, dot, larger, smaller
 
 __all__ = [
     "DEPENDENT",
@@ -44,7 +45,7 @@ def put_columns(
 ) -> None:  # fmt: skip
     """Put four columns into the panel, zeros for those that are not ordinary, or are none."""
     n_samples = panel.n_rows
-    at = small.lay_out(work, n_samples, panel.n_basis, panel.n_basis + 1)
+    at = layout.lay_out(work, n_samples, panel.n_basis, panel.n_basis + 1)
     for slot in range(panels.COLUMNS):
         kept, column = panels.kept_of(panel, slot), begin + slot
         area[kept] = 0.0
@@ -120,24 +121,24 @@ def solve_slot(null: Null, room: Room, panel: panels.Panel, slot: int) -> bool:
     """
     keep_apart()
     work, area, last = room.work, room.panel, panel.n_basis
-    at = small.lay_out(work, panel.n_rows, last, last + 1)
+    at = layout.lay_out(work, panel.n_rows, last, last + 1)
     kept = panels.kept_of(panel, slot)
     direction, share = panel.direction + slot * at.width, panel.share + slot * at.width
-    small.clear(area, direction, direction + at.width)
-    small.clear(area, share, share + at.width)
+    clear(area, direction, direction + at.width)
+    clear(area, share, share + at.width)
     if area[kept] == 0.0:
         return False
     panels.put_system(work, at, area, panel, slot, null.weight)
-    if not small.factor_matrix(work, at):
+    if not solves.factor_matrix(work, at):
         return False
     area[kept + panels.DECREMENT] = direction_of(work, at)
     inverse, scaled = inverse_traces(work, at)
     area[kept + panels.INVERSE], area[kept + panels.SCALED] = inverse, scaled
-    small.clear(work, at.trial, at.trial + at.width)
+    clear(work, at.trial, at.trial + at.width)
     work[at.trial + last] = 1.0
-    small.solve_half(work, at, at.trial, last)
-    area[kept + panels.VARIANCE] = small.dot(work, at.trial, at.trial, at.width)
-    small.solve_rest(work, at, at.trial)
+    solves.solve_half(work, at, at.trial, last)
+    area[kept + panels.VARIANCE] = dot(work, at.trial, at.trial, at.width)
+    solves.solve_rest(work, at, at.trial)
     for k in range(at.size):
         area[direction + k], area[share + k] = work[at.direction + k], work[at.trial + k]
     return True
@@ -163,7 +164,7 @@ def prove_slot(null: Null, area: Any, panel: panels.Panel, slot: int) -> float:
     peak, step = panels.peak_of(area, panel, slot), area[place + panels.STEP]
     moved, reach = abs(step) * peak, null.reach + peak * peak
     near = math.sqrt(null.reach + peak * peak / area[kept + panels.REST]) * math.exp(0.5 * moved)
-    radius = small.smaller(near, math.sqrt(reach * area[kept + panels.INVERSE]))
+    radius = smaller(near, math.sqrt(reach * area[kept + panels.INVERSE]))
     # What is left of the column has the rounding errors of all that was taken off it.
     size = peak
     for k in range(panel.n_basis):
@@ -195,7 +196,7 @@ def put_results(
     found.error[place] = math.sqrt(variance / n) * scale
     found.wald[place] = n * coef * coef / variance
     found.score[place] = n * slope * slope / area[kept + panels.REST]
-    found.likelihood_ratio[place] = small.larger(2.0 * n * fall, 0.0)
+    found.likelihood_ratio[place] = larger(2.0 * n * fall, 0.0)
     found.status[place] = CONVERGED
 
 
@@ -208,14 +209,14 @@ def fit_panel(
     keep_apart()
     n_basis, n_samples = null.basis.shape
     area, panel = room.panel, panels.lay_out_panel(room.panel, n_samples, n_basis)
-    at = small.lay_out(room.work, n_samples, n_basis, n_basis + 1)
+    at = layout.lay_out(room.work, n_samples, n_basis, n_basis + 1)
     put_columns(null, block, lows, highs, begin, room.work, area, panel)
     panels.look_at_columns(room.work, at, area, panel)
     set_steps(area, panel, null.weight)
     panels.leave_the_rest(room.work, at, area, panel)
     refine_steps(area, panel, null.weight)
     panels.pass_panel(room.work, at, area, panel, 0)
-    end = small.smaller(begin + panels.COLUMNS, block.shape[0])
+    end = smaller(begin + panels.COLUMNS, block.shape[0])
     for slot in range(panels.COLUMNS):
         is_solved = solve_slot(null, room, panel, slot)
         area[panels.kept_of(panel, slot)] = 1.0 if is_solved else 0.0

@@ -10,7 +10,6 @@ from typing import Any
 
 import numpy as np
 
-from . import small
 from .inlining import keep_apart
 from .policy import part
 from .scan_rows import (
@@ -27,6 +26,8 @@ from .scan_rows import (
     step_to,
     sum_gradient,
 )
+from .small import endings, layout, row_sums, solves
+from .small.arithmetic import smaller
 
 __all__ = [
     "border",
@@ -48,7 +49,7 @@ PASSES, SHRINK = 8, 0.1
 
 
 @part
-def border(work: Any, at: small.Places, weight: float) -> tuple[float, float, float]:
+def border(work: Any, at: layout.Places, weight: float) -> tuple[float, float, float]:
     """Put the last column of a factor of the Hessian at `curvature` beside the others of `factor`.
 
     Sets its gradient, from the residuals. Returns the square of the column, what the others leave
@@ -62,19 +63,19 @@ def border(work: Any, at: small.Places, weight: float) -> tuple[float, float, fl
         work[scaled + row] = work[curvature + row] * work[own + row]
     clear(work, at.half, at.half + at.width)
     for begin in range(0, at.height, BLOCK):
-        end = small.smaller(begin + BLOCK, at.height)
+        end = smaller(begin + BLOCK, at.height)
         add_products(work, at, at.scaled, at.half, begin, end)
     step_to(work, at.half, 1.0 / weight - 1.0, at.half, at.half, at.width)
     square, work[at.half + last] = work[at.half + last], 0.0
     others = with_size(work, at, last)
-    small.solve_half(work, others, at.half, 0)
+    solves.solve_half(work, others, at.half, 0)
     rest = square - dot(work, at.half, at.half, at.width)
     work[at.half + last] = 0.0
     for k in range(last):
         work[at.factor + k * at.width + last] = work[at.half + k]
     step_to(work, at.gradient, 0.0, at.gradient, at.trial, at.width)
     score, work[at.trial + last] = work[at.gradient + last], 0.0
-    small.solve_half(work, others, at.trial, 0)
+    solves.solve_half(work, others, at.trial, 0)
     for k in range(last):
         score -= work[at.trial + k] * work[at.half + k]
     row_of_last = at.factor + last * at.width
@@ -84,7 +85,7 @@ def border(work: Any, at: small.Places, weight: float) -> tuple[float, float, fl
 
 
 @part
-def orthogonalize(work: Any, at: small.Places) -> tuple[float, float]:
+def orthogonalize(work: Any, at: layout.Places) -> tuple[float, float]:
     """Take off the last column what the others explain of it, by the factor; its coefficient stays.
 
     Without that the Hessian of a column that is nearly explained loses digits. Returns the power of
@@ -96,7 +97,7 @@ def orthogonalize(work: Any, at: small.Places) -> tuple[float, float]:
     clear(work, at.trial, at.trial + at.width)
     for k in range(last):
         work[at.trial + k] = work[at.factor + k * at.width + last]
-    small.solve_rest(work, with_size(work, at, last), at.trial)
+    solves.solve_rest(work, with_size(work, at, last), at.trial)
     for k in range(last):
         step_to(work, own, -work[at.trial + k], at.columns + k * at.height, own, at.height)
     largest = largest_of(work, own, at.height)
@@ -109,33 +110,33 @@ def orthogonalize(work: Any, at: small.Places) -> tuple[float, float]:
 
 
 @part
-def with_size(work: Any, at: small.Places, size: int) -> small.Places:
+def with_size(work: Any, at: layout.Places, size: int) -> layout.Places:
     """The same places, with so many columns."""
-    # The offset lies behind room for `width - 1` columns at the most: see `small.lay_out`.
+    # The offset lies behind room for `width - 1` columns at the most: see `small.layout.lay_out`.
     n_features = (at.offset - at.columns) // at.height - 1
-    return small.lay_out(work, at.n_rows, n_features, size)
+    return layout.lay_out(work, at.n_rows, n_features, size)
 
 
 @part
-def direction_of(work: Any, at: small.Places) -> float:
+def direction_of(work: Any, at: layout.Places) -> float:
     """Put -M^-1 g into `direction`, by the factor; the decrement."""
     step_to(work, at.gradient, 0.0, at.gradient, at.half, at.width)
-    small.solve_half(work, at, at.half, 0)
+    solves.solve_half(work, at, at.half, 0)
     # There may be a column more in the factor.
     clear(work, at.half + at.size, at.half + at.width)
     step_to(work, at.half, -2.0, at.half, at.direction, at.width)
-    small.solve_rest(work, at, at.direction)
+    solves.solve_rest(work, at, at.direction)
     return math.sqrt(dot(work, at.half, at.half, at.width))
 
 
 @part
-def inverse_traces(work: Any, at: small.Places) -> tuple[float, float]:
+def inverse_traces(work: Any, at: layout.Places) -> tuple[float, float]:
     """Trace of the inverse of the factored matrix, and the same times the diagonal of `matrix`."""
     inverse, scaled = 0.0, 0.0
     for k in range(at.size):
         clear(work, at.trial, at.trial + at.width)
         work[at.trial + k] = 1.0
-        small.solve_half(work, at, at.trial, k)
+        solves.solve_half(work, at, at.trial, k)
         square = dot(work, at.trial, at.trial, at.width)
         inverse += square
         scaled += square * work[at.matrix + k * (at.width + 1)]
@@ -144,7 +145,7 @@ def inverse_traces(work: Any, at: small.Places) -> tuple[float, float]:
 
 @part
 def settle(
-    work: Any, at: small.Places, weight: float, wanted: float, sums: Any
+    work: Any, at: layout.Places, weight: float, wanted: float, sums: Any
 ) -> bool:  # fmt: skip
     """Walk with the held factor until the decrement is as wanted: whether it came there.
 
@@ -166,7 +167,7 @@ def settle(
 
 
 @part
-def null_of_all(null: Null, work: Any, at: small.Places) -> None:
+def null_of_all(null: Null, work: Any, at: layout.Places) -> None:
     """Set the state of the null of all rows, whose Hessian is the identity, at those of weight."""
     keep_apart()
     residual, curvature = np.uint64(at.residual), np.uint64(at.curvature)
@@ -182,7 +183,7 @@ def null_of_all(null: Null, work: Any, at: small.Places) -> None:
 
 
 @part
-def load_predictions(null: Null, work: Any, at: small.Places) -> None:
+def load_predictions(null: Null, work: Any, at: layout.Places) -> None:
     """Copy the raw predictions of the null, for Firth's fit to begin there."""
     for row in range(np.uint64(at.n_rows)):
         work[np.uint64(at.raw) + row] = null.raw[row]
@@ -190,15 +191,15 @@ def load_predictions(null: Null, work: Any, at: small.Places) -> None:
 
 
 @part
-def settle_null(room: Room, at: small.Places, weight: float, reach: float) -> bool:
+def settle_null(room: Room, at: layout.Places, weight: float, reach: float) -> bool:
     """Walk to the null of some rows, and factor its Hessian; whether it worked.
 
     Gradient and row curvatures are those at theta.
     """
     keep_apart()
     work = room.work
-    small.sum_hessian(work, at, weight, at.curvature)
-    if not small.factor_matrix(work, at):
+    row_sums.sum_hessian(work, at, weight, at.curvature)
+    if not solves.factor_matrix(work, at):
         return False
     # A score test has the curvatures of the null in it, and so their relative error.
     wanted = NULL_CHANGE / null_radius(work, at, reach)
@@ -206,12 +207,12 @@ def settle_null(room: Room, at: small.Places, weight: float, reach: float) -> bo
     step_to(work, at.theta, 1.0, at.direction, at.theta, at.width)
     if not settle(work, at, weight, wanted, room.scratch):
         return False
-    small.sum_hessian(work, at, weight, at.curvature)
-    return bool(small.factor_matrix(work, at)) and direction_of(work, at) <= 2.0 * wanted
+    row_sums.sum_hessian(work, at, weight, at.curvature)
+    return bool(solves.factor_matrix(work, at)) and direction_of(work, at) <= 2.0 * wanted
 
 
 @part
-def null_radius(work: Any, at: small.Places, reach: float) -> float:
+def null_radius(work: Any, at: layout.Places, reach: float) -> float:
     """Largest length of a row in the metric of `matrix`, which is near the identity, or its bound.
 
     `reach` is the largest squared length of one. The least eigenvalue is at least 1 less the norm
@@ -229,7 +230,7 @@ def null_radius(work: Any, at: small.Places, reach: float) -> float:
 
 
 @part
-def null_without(null: Null, room: Room, at: small.Places, weight: float) -> tuple[int, float]:
+def null_without(null: Null, room: Room, at: layout.Places, weight: float) -> tuple[int, float]:
     """Fit the null anew without some rows: status of a small fit, and the mean loss.
 
     Sets the state of the rows, gradient and factor. Overwrites the last column of `at`.
@@ -243,18 +244,18 @@ def null_without(null: Null, room: Room, at: small.Places, weight: float) -> tup
         own = at.columns + others.size * at.height
         clear(work, own, own + at.height)
         status = hard_fit(null, room, at)
-        if status != small.CONVERGED:
+        if status != endings.CONVERGED:
             return status, math.nan
         pass_rows(work, others, weight, True, room.scratch)
         if not settle_null(room, others, weight, null.reach):
-            return small.ROUNDING, math.nan
+            return endings.ROUNDING, math.nan
     square = dot(work, at.half, at.half, at.width)
-    return small.CONVERGED, mean_loss(null, work, others, weight) - 0.5 * square
+    return endings.CONVERGED, mean_loss(null, work, others, weight) - 0.5 * square
 
 
 @part
 def bordered_radius(
-    work: Any, at: small.Places, radius: float, largest: float, rest: float
+    work: Any, at: layout.Places, radius: float, largest: float, rest: float
 ) -> float:
     """Bound on the length of a row once a column is beside those of this radius.
 

@@ -7,7 +7,6 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from . import small
 from .inlining import keep_apart
 from .policy import part
 from .scan_null import direction_of, inverse_traces
@@ -30,6 +29,8 @@ from .scan_rows import (
     step_to,
 )
 from .simd import LANES, broadcast, load, multiply_add, splat, store, total
+from .small import endings, layout, proofs, solves
+from .small.arithmetic import absolute_sum, larger, smaller
 
 __all__ = [
     "NEAR",
@@ -53,14 +54,14 @@ STEPS, HALVED = 20, 0.5
 
 
 @part
-def largest_change(work: Any, at: small.Places) -> float:
+def largest_change(work: Any, at: layout.Places) -> float:
     """Largest change of a raw prediction from the offset."""
     step_to(work, at.raw, -1.0, at.offset, at.scaled, at.height)
     return largest_of(work, at.scaled, at.height)
 
 
 @part
-def radius_here(work: Any, at: small.Places, case: Case) -> float:
+def radius_here(work: Any, at: layout.Places, case: Case) -> float:
     """Bound on the largest length of a row in the metric of the Hessian, of which the factor is.
 
     A curvature is at least e^-d times that at a raw prediction d away (Bach 2010): those of the
@@ -69,11 +70,11 @@ def radius_here(work: Any, at: small.Places, case: Case) -> float:
     change = largest_change(work, at)
     inverse, _ = inverse_traces(work, at)
     radius = math.sqrt(case.reach * inverse)
-    return small.smaller(case.radius * math.exp(0.5 * change), radius) if change < 100.0 else radius
+    return smaller(case.radius * math.exp(0.5 * change), radius) if change < 100.0 else radius
 
 
 @part
-def polish(room: Room, at: small.Places, case: Case) -> tuple[float, float]:
+def polish(room: Room, at: layout.Places, case: Case) -> tuple[float, float]:
     """Go on by Newton's method from theta while the last step would not be a short one.
 
     Returns the decrement, NaN where a Hessian is singular or the steps do not shrink, and the
@@ -83,7 +84,7 @@ def polish(room: Room, at: small.Places, case: Case) -> tuple[float, float]:
     work, before = room.work, math.inf
     for _ in range(STEPS):
         pass_rows(work, at, case.weight, True, room.scratch)
-        if not small.factor_matrix(work, at):
+        if not solves.factor_matrix(work, at):
             break
         decrement = direction_of(work, at)
         radius = radius_here(work, at, case)
@@ -101,14 +102,14 @@ def polish(room: Room, at: small.Places, case: Case) -> tuple[float, float]:
 
 @part
 def bound_of(
-    work: Any, at: small.Places, cost: float, decrement: float, radius: float, far: float
+    work: Any, at: layout.Places, cost: float, decrement: float, radius: float, far: float
 ) -> float:
     """Bound on (cost - optimum) / optimum after a step by the factor of the Hessian.
 
-    As in `small.prove`, by a radius that is known; `far` is the largest raw prediction.
+    As in `small.proofs.prove`, by a radius that is known; `far` is the largest raw prediction.
     """
     inverse, scaled = inverse_traces(work, at)
-    size = small.absolute_sum(work, at.theta, at.size) + far
+    size = absolute_sum(work, at.theta, at.size) + far
     traces = Traces(at.n_rows, at.size, inverse, scaled)
     return bound_by(traces, size, cost, decrement, radius, decrement * radius)
 
@@ -130,18 +131,20 @@ def bound_by(
 
     `size` is what a raw prediction adds up to, in absolute values.
     """
-    errors = small.EPS * (small.SUM_ERRORS + small.WALK * math.sqrt(traces.n_rows / small.CHUNKS))
-    noise = errors * small.smaller(1.0, math.sqrt(cost)) * math.sqrt(small.RAISED * traces.inverse)
-    raw = small.EPS * (small.RAW_ERRORS + math.sqrt(float(traces.size)))
-    noise += raw * size * small.smaller(0.5, math.sqrt(cost))
-    error = errors * small.RAISED * traces.scaled
+    errors = proofs.EPS * (
+        proofs.SUM_ERRORS + proofs.WALK * math.sqrt(traces.n_rows / proofs.CHUNKS)
+    )
+    noise = errors * smaller(1.0, math.sqrt(cost)) * math.sqrt(proofs.RAISED * traces.inverse)
+    raw = proofs.EPS * (proofs.RAW_ERRORS + math.sqrt(float(traces.size)))
+    noise += raw * size * smaller(0.5, math.sqrt(cost))
+    error = errors * proofs.RAISED * traces.scaled
     if not error < 0.5:
         return math.inf
     swell = math.sqrt(1.0 / (1.0 - error))
     # What Newton's step leaves: curvatures change along it by e^d at most.
     after = decrement * 0.5 * change * math.exp(1.5 * change)
-    gain = small.gain_bound((after + noise) * swell, radius * math.exp(0.5 * change) * swell)
-    return small.stated(small.relative(gain, cost))
+    gain = proofs.gain_bound((after + noise) * swell, radius * math.exp(0.5 * change) * swell)
+    return proofs.stated(proofs.relative(gain, cost))
 
 
 class Corrections(NamedTuple):
@@ -157,7 +160,7 @@ class Corrections(NamedTuple):
 
 
 @part
-def load_slopes(work: Any, at: small.Places) -> None:
+def load_slopes(work: Any, at: layout.Places) -> None:
     """Put the derivatives of the curvatures into `scaled`."""
     raw, tails, curvature, slope = (
         np.uint64(at.raw), np.uint64(at.tail), np.uint64(at.curvature), np.uint64(at.scaled),
@@ -169,7 +172,7 @@ def load_slopes(work: Any, at: small.Places) -> None:
 
 
 @part
-def bend_direction(work: Any, at: small.Places, weight: float, decrement: float) -> None:
+def bend_direction(work: Any, at: layout.Places, weight: float, decrement: float) -> None:
     """Add to `direction` what third derivatives ask for, where that is less than half of it.
 
     The gradient after a step d by the Hessian M is about half of the third derivatives along it.
@@ -179,7 +182,7 @@ def bend_direction(work: Any, at: small.Places, weight: float, decrement: float)
     zero = splat(0.0)
     clear(work, at.trial, at.trial + at.width)
     for begin in range(0, at.height, BLOCK):
-        end = small.smaller(begin + BLOCK, at.height)
+        end = smaller(begin + BLOCK, at.height)
         for row in range(begin, end, LANES):
             moved = zero
             for k in range(at.size):
@@ -190,22 +193,22 @@ def bend_direction(work: Any, at: small.Places, weight: float, decrement: float)
             store(work, at.scaled + row, multiply_add(square, slope, zero))
         add_products(work, at, at.scaled, at.trial, begin, end)
     step_to(work, at.trial, -0.5 / weight - 1.0, at.trial, at.trial, at.width)
-    small.solve_half(work, at, at.trial, 0)
+    solves.solve_half(work, at, at.trial, 0)
     if 2.0 * math.sqrt(dot(work, at.trial, at.trial, at.width)) <= decrement:
-        small.solve_rest(work, at, at.trial)
+        solves.solve_rest(work, at, at.trial)
         step_to(work, at.direction, 1.0, at.trial, at.direction, at.width)
 
 
 @part
-def correct(work: Any, at: small.Places, weight: float) -> Corrections:
+def correct(work: Any, at: layout.Places, weight: float) -> Corrections:
     """Correct the step `direction` to the next order; `trial` gets the inverse's last column."""
     keep_apart()
     last = at.size - 1
     clear(work, at.trial, at.trial + at.width)
     work[at.trial + last] = 1.0
-    small.solve_half(work, at, at.trial, last)
+    solves.solve_half(work, at, at.trial, last)
     variance = dot(work, at.trial, at.trial, at.width)
-    small.solve_rest(work, at, at.trial)
+    solves.solve_rest(work, at, at.trial)
     load_slopes(work, at)
     zero = splat(0.0)
     spread, shift, cube = zero, zero, zero
@@ -226,7 +229,7 @@ def correct(work: Any, at: small.Places, weight: float) -> Corrections:
 
 
 @part
-def column_separates(work: Any, at: small.Places) -> bool:
+def column_separates(work: Any, at: layout.Places) -> bool:
     """Say whether the last column alone separates the classes, or but for ties."""
     keep_apart()
     own = at.columns + (at.size - 1) * at.height
@@ -235,15 +238,15 @@ def column_separates(work: Any, at: small.Places) -> bool:
         if work[at.weight + row] > 0.0:
             value = work[own + row]
             if work[at.target + row] > 0.5:
-                low1, high1 = small.smaller(value, low1), small.larger(value, high1)
+                low1, high1 = smaller(value, low1), larger(value, high1)
             else:
-                low0, high0 = small.smaller(value, low0), small.larger(value, high0)
+                low0, high0 = smaller(value, low0), larger(value, high0)
     return low1 >= high0 or low0 >= high1
 
 
 @part
 def maximum_likelihood(
-    null: Null, room: Room, at: small.Places, case: Case, place: int, found: Columns
+    null: Null, room: Room, at: layout.Places, case: Case, place: int, found: Columns
 ) -> int:
     """Fit by maximum likelihood from a first step that `direction` holds; the status."""
     work, last, n = room.work, at.size - 1, case.total
@@ -253,9 +256,9 @@ def maximum_likelihood(
         if column_separates(work, at):
             return SEPARABLE
         status = hard_fit(null, room, at)
-        if status == small.SEPARABLE:
+        if status == endings.SEPARABLE:
             return SEPARABLE
-        if status != small.CONVERGED and status != small.ROUNDING:
+        if status != endings.CONVERGED and status != endings.ROUNDING:
             return FAILED
         decrement, radius = polish(room, at, case)
         if not decrement >= 0.0:
@@ -270,5 +273,5 @@ def maximum_likelihood(
     found.error[place] = math.sqrt(variance / n) * case.scale
     found.wald[place] = n * coef * coef / variance
     fall = case.cost - (cost - 0.5 * decrement * decrement + more.cost)
-    found.likelihood_ratio[place] = small.larger(2.0 * n * fall, 0.0)
+    found.likelihood_ratio[place] = larger(2.0 * n * fall, 0.0)
     return CONVERGED

@@ -19,7 +19,6 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from . import small
 from .inlining import keep_apart
 from .policy import part
 from .simd import (
@@ -36,6 +35,8 @@ from .simd import (
     subtract,
     total,
 )
+from .small import layout
+from .small.arithmetic import clear, larger, smaller
 
 __all__ = [
     "COLUMNS",
@@ -122,7 +123,7 @@ def in_threes(count: int) -> int:
 @part
 def panel_size(n_samples: int, n_basis: int) -> int:
     """How many float64 the array of a panel needs."""
-    height, width = small.column_height(n_samples), small.vector_width(n_basis)
+    height, width = layout.column_height(n_samples), layout.vector_width(n_basis)
     n_sums = N_OWN + 2 * in_threes(n_basis) + in_threes(n_basis * (n_basis + 1) // 2)
     numbers = (2 * COLUMNS + 5) * height + 3 * COLUMNS * BLOCK
     numbers += (VECTORS * COLUMNS + 2) * width + 2 * COLUMNS * LANES + n_sums * COLUMNS * LANES
@@ -132,7 +133,7 @@ def panel_size(n_samples: int, n_basis: int) -> int:
 @part
 def lay_out_panel(area: Any, n_rows: int, n_basis: int) -> Panel:
     """Say where the parts of a panel lie."""
-    height, width = small.column_height(n_rows), small.vector_width(n_basis)
+    height, width = layout.column_height(n_rows), layout.vector_width(n_basis)
     own = aligned(area)
     slope = own + COLUMNS * height
     base = slope + COLUMNS * height
@@ -175,10 +176,10 @@ def sum_of(area: Any, panel: Panel, item: int, slot: int) -> float:
 
 
 @part
-def load_panel(null: Any, work: Any, at: small.Places, area: Any, panel: Panel) -> None:
+def load_panel(null: Any, work: Any, at: layout.Places, area: Any, panel: Panel) -> None:
     """Copy the state of the null; `work` has the covariates and labels."""
     keep_apart()
-    small.clear(area, panel.own, panel.sums)
+    clear(area, panel.own, panel.sums)
     for row in range(panel.n_rows):
         tail, inverse = null.tail[row], 1.0 / (1.0 + null.tail[row])
         area[panel.base_curvature + row] = null.curvature[row]
@@ -211,7 +212,7 @@ def put_column(values: Any, low: float, scale: float, area: Any, panel: Panel, s
 @part
 def put_nothing(area: Any, panel: Panel, slot: int) -> None:
     """Put zeros in the place of a column."""
-    small.clear(area, panel.own + slot * panel.height, panel.own + (slot + 1) * panel.height)
+    clear(area, panel.own + slot * panel.height, panel.own + (slot + 1) * panel.height)
 
 
 # ------------------------------------------------------------------------------------------------
@@ -301,7 +302,7 @@ def add_three_pairs(
 
 @part
 def add_covariates(
-    work: Any, at: small.Places, area: Any, panel: Panel, right: int, begin: int, end: int,
+    work: Any, at: layout.Places, area: Any, panel: Panel, right: int, begin: int, end: int,
     first: int,
 ) -> None:  # fmt: skip
     """Add the products of each covariate with four vectors of a block to sums from `first` on."""
@@ -309,8 +310,8 @@ def add_covariates(
     for k in range(0, panel.n_basis, 3):
         columns = (
             at.columns + k * at.height,
-            at.columns + small.smaller(k + 1, last) * at.height,
-            at.columns + small.smaller(k + 2, last) * at.height,
+            at.columns + smaller(k + 1, last) * at.height,
+            at.columns + smaller(k + 2, last) * at.height,
         )
         add_three(work, columns, area, right, begin, end, sum_place(panel, first + k, 0))
 
@@ -327,7 +328,7 @@ def next_pair(i: int, j: int, n_basis: int) -> tuple[int, int]:
 
 @part
 def add_pairs(
-    work: Any, at: small.Places, area: Any, panel: Panel, begin: int, end: int, first: int
+    work: Any, at: layout.Places, area: Any, panel: Panel, begin: int, end: int, first: int
 ) -> None:
     """Add the products of each pair of covariates with the curvatures of a block to sums."""
     i0, j0 = 0, 0
@@ -351,7 +352,7 @@ def add_pairs(
 
 @part
 def weigh_block(
-    work: Any, at: small.Places, area: Any, panel: Panel, slot: int, begin: int, end: int
+    work: Any, at: layout.Places, area: Any, panel: Panel, slot: int, begin: int, end: int
 ) -> None:
     """Put curvatures times a column into `bent`; add its products with itself and the null's."""
     own, to = panel.own + slot * panel.height, panel.bent + slot * BLOCK
@@ -373,20 +374,20 @@ def weigh_block(
 
 
 @part
-def look_at_columns(work: Any, at: small.Places, area: Any, panel: Panel) -> None:
+def look_at_columns(work: Any, at: layout.Places, area: Any, panel: Panel) -> None:
     """Sum the products of the columns with the covariates at the null."""
     keep_apart()
     n_sums = N_OWN + panel.n_threes
-    small.clear(area, panel.sums, sum_place(panel, n_sums, 0))
+    clear(area, panel.sums, sum_place(panel, n_sums, 0))
     for begin in range(0, at.height, BLOCK):
-        end = small.smaller(begin + BLOCK, at.height)
+        end = smaller(begin + BLOCK, at.height)
         for slot in range(COLUMNS):
             weigh_block(work, at, area, panel, slot, begin, end)
         add_covariates(work, at, area, panel, panel.bent, begin, end, N_OWN)
 
 
 @part
-def leave_the_rest(work: Any, at: small.Places, area: Any, panel: Panel) -> None:
+def leave_the_rest(work: Any, at: layout.Places, area: Any, panel: Panel) -> None:
     """Take off each column what the covariates explain, by `explained`.
 
     Sets the largest number that is left, and the derivatives along it.
@@ -437,7 +438,7 @@ def leave_the_rest(work: Any, at: small.Places, area: Any, panel: Panel) -> None
 def largest_lane(area: Any, place: int) -> float:
     found = 0.0
     for lane in range(LANES):
-        found = small.larger(area[place + lane], found)
+        found = larger(area[place + lane], found)
     return found
 
 
@@ -453,7 +454,7 @@ def peak_of(area: Any, panel: Panel, slot: int) -> float:
 
 @part
 def bend_block(
-    work: Any, at: small.Places, area: Any, panel: Panel, slot: int, n_moved: int, begin: int,
+    work: Any, at: layout.Places, area: Any, panel: Panel, slot: int, n_moved: int, begin: int,
     end: int,
 ) -> None:  # fmt: skip
     """Set what rows come to where raw predictions have moved by the step times a column.
@@ -525,7 +526,7 @@ def take_logarithms(area: Any, panel: Panel) -> None:
 
 
 @part
-def pass_panel(work: Any, at: small.Places, area: Any, panel: Panel, n_moved: int) -> None:
+def pass_panel(work: Any, at: layout.Places, area: Any, panel: Panel, n_moved: int) -> None:
     """Sum gradients, Hessians and losses where each column has its step.
 
     The scalars of a column are its step, and the sum of the logarithms of its factors. `n_moved`
@@ -533,13 +534,13 @@ def pass_panel(work: Any, at: small.Places, area: Any, panel: Panel, n_moved: in
     """
     keep_apart()
     pairs = N_OWN + 2 * panel.n_threes
-    small.clear(area, panel.sums, sum_place(panel, PEAK, 0))
-    small.clear(area, sum_place(panel, N_OWN, 0), sum_place(panel, pairs + panel.n_pairs, 0))
+    clear(area, panel.sums, sum_place(panel, PEAK, 0))
+    clear(area, sum_place(panel, N_OWN, 0), sum_place(panel, pairs + panel.n_pairs, 0))
     for slot in range(COLUMNS):
         area[scalars_of(panel, slot) + LOGARITHM] = 0.0
         store(area, sum_place(panel, FACTORS, slot), splat(1.0))
     for begin in range(0, at.height, BLOCK):
-        end = small.smaller(begin + BLOCK, at.height)
+        end = smaller(begin + BLOCK, at.height)
         for slot in range(COLUMNS):
             bend_block(work, at, area, panel, slot, n_moved, begin, end)
         add_covariates(work, at, area, panel, panel.bent, begin, end, N_OWN)
@@ -552,13 +553,13 @@ def pass_panel(work: Any, at: small.Places, area: Any, panel: Panel, n_moved: in
 
 @part
 def put_system(
-    work: Any, at: small.Places, area: Any, panel: Panel, slot: int, weight: float
+    work: Any, at: layout.Places, area: Any, panel: Panel, slot: int, weight: float
 ) -> None:
     """Put gradient and Hessian of a column into `gradient` and `matrix`; the last is r."""
     keep_apart()
     last, threes = panel.n_basis, panel.n_threes
-    small.clear(work, at.gradient, at.gradient + at.width)
-    small.clear(work, at.matrix, at.matrix + at.width * at.width)
+    clear(work, at.gradient, at.gradient + at.width)
+    clear(work, at.matrix, at.matrix + at.width * at.width)
     item = N_OWN + 2 * threes
     for k in range(last):
         for m in range(k, last):
@@ -591,7 +592,7 @@ def change_of_loss(area: Any, panel: Panel, slot: int, weight: float) -> float:
 
 
 @part
-def correct_panel(work: Any, at: small.Places, area: Any, panel: Panel) -> None:
+def correct_panel(work: Any, at: layout.Places, area: Any, panel: Panel) -> None:
     """Sum third derivatives along `direction` and `share`, as `scan_optimum.correct` does.
 
     Sets of each column the sums of moved share^2, moved^2 share and moved^3, times the slopes of
@@ -603,7 +604,7 @@ def correct_panel(work: Any, at: small.Places, area: Any, panel: Panel) -> None:
 
 
 @part
-def correct_two(work: Any, at: small.Places, area: Any, panel: Panel, slot: int) -> None:
+def correct_two(work: Any, at: layout.Places, area: Any, panel: Panel, slot: int) -> None:
     """The same for two columns."""
     last, zero = panel.n_basis, splat(0.0)
     own0, own1 = panel.own + slot * at.height, panel.own + (slot + 1) * at.height

@@ -7,7 +7,6 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from . import small
 from .firth import invert_factor, row_forms
 from .inlining import keep_apart
 from .policy import part
@@ -29,6 +28,8 @@ from .scan_rows import (
     step_to,
     sum_gradient,
 )
+from .small import layout, row_sums, solves, steps
+from .small.arithmetic import larger
 
 __all__ = [
     "penalised_alone",
@@ -45,7 +46,7 @@ LEVERAGE = 0.02
 
 
 @part
-def penalised_cost(null: Null, work: Any, at: small.Places, weight: float) -> float:
+def penalised_cost(null: Null, work: Any, at: layout.Places, weight: float) -> float:
     """Firth's cost at theta, over the weight, by the factor of the Hessian there."""
     log_root = 0.0
     for k in range(at.size):
@@ -54,7 +55,7 @@ def penalised_cost(null: Null, work: Any, at: small.Places, weight: float) -> fl
 
 
 @part
-def add_leverages(work: Any, at: small.Places, weight: float, unit: float, scratch: Any) -> float:
+def add_leverages(work: Any, at: layout.Places, weight: float, unit: float, scratch: Any) -> float:
     """Add leverage times (proba - 1/2) to the residuals: the slope of Firth's penalty.
 
     The leverage of a row x is its curvature times x' M^-1 x. `scratch` has room for the inverse of
@@ -107,7 +108,7 @@ def is_end(decrement: float, before: float, is_held: bool, is_plain: bool) -> bo
 
 @part
 def firth_fit(
-    null: Null, room: Room, at: small.Places, case: Case, is_held: bool, is_ready: bool,
+    null: Null, room: Room, at: layout.Places, case: Case, is_held: bool, is_ready: bool,
     lowest: float,
 ) -> Penalised:  # fmt: skip
     """Fit by Firth's penalised likelihood from `theta` on; `is_held` leaves the last as it is.
@@ -126,11 +127,11 @@ def firth_fit(
         cost, is_factored = math.nan, is_ready
         if not is_ready:
             pass_rows(work, at, case.weight, True, room.scratch)
-            is_factored = small.factor_matrix(work, at)
+            is_factored = solves.factor_matrix(work, at)
         if is_factored:
             cost = penalised_cost(null, work, at, case.weight)
         is_ready = False
-        if not cost <= lowest + small.LEVEL * abs(lowest):
+        if not cost <= lowest + steps.LEVEL * abs(lowest):
             if n_halved >= HALVINGS or lowest == math.inf:
                 return Penalised(math.nan, math.nan, math.nan)
             n_halved += 1
@@ -142,8 +143,8 @@ def firth_fit(
         most = add_leverages(work, at, case.weight, null.unit, room.scratch)
         sum_gradient(work, free, case.weight)
         if most > LEVERAGE:
-            small.sum_hessian(work, at, case.weight, at.curvature)
-            if not small.factor_matrix(work, at):
+            row_sums.sum_hessian(work, at, case.weight, at.curvature)
+            if not solves.factor_matrix(work, at):
                 break
         decrement = math.sqrt(case.total) * direction_of(work, free)
         is_plain = most <= LEVERAGE
@@ -162,7 +163,7 @@ def firth_fit(
 
 @part
 def penalised_likelihood(
-    null: Null, room: Room, at: small.Places, case: Case, is_ready: bool, place: int,
+    null: Null, room: Room, at: layout.Places, case: Case, is_ready: bool, place: int,
     found: Columns,
 ) -> int:  # fmt: skip
     """Fit by Firth's penalised likelihood, from `theta` on; the status."""
@@ -182,19 +183,19 @@ def penalised_likelihood(
     found.error[place] = math.sqrt(full.variance / case.total) * case.scale
     found.wald[place] = case.total * coef * coef / full.variance
     fall = held.cost - full.cost
-    found.likelihood_ratio[place] = small.larger(2.0 * case.total * fall, 0.0)
+    found.likelihood_ratio[place] = larger(2.0 * case.total * fall, 0.0)
     return FIRTH
 
 
 @part
 def penalised_alone(
-    null: Null, room: Room, at: small.Places, case: Case, place: int, found: Columns
+    null: Null, room: Room, at: layout.Places, case: Case, place: int, found: Columns
 ) -> int:
     """Fit as Firth where the covariates have no optimum on these rows; the status."""
     work = room.work
     middle = center_column(work, at, at.columns + (at.size - 1) * at.height)
     clear(work, at.theta, at.theta + at.width)
     pass_rows(work, at, case.weight, True, room.scratch)
-    if not (middle >= 0.0 and small.factor_matrix(work, at)):
+    if not (middle >= 0.0 and solves.factor_matrix(work, at)):
         return COLLINEAR
     return penalised_likelihood(null, room, at, case, False, place, found)

@@ -7,11 +7,12 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from . import small
 from .elementwise import exp_nonpositive, log1p_unit
 from .inlining import keep_apart
 from .policy import part
 from .simd import LANES, broadcast, load, multiply_add, splat, store, total
+from .small import arithmetic, binomial, layout
+from .small.arithmetic import larger, smaller
 
 __all__ = [
     "ALWAYS",
@@ -107,7 +108,7 @@ class Room(NamedTuple):
     work: Any
     state: Any
     scratch: Any
-    # For `small.fit_small`; what is seen are read-only views.
+    # For `small.binomial.fit_small`; what is seen are read-only views.
     X: Any
     codes: Any
     weights: Any
@@ -153,11 +154,11 @@ class Columns(NamedTuple):
 
 
 # As `fit` calls it: its compiled code is taken from the cache.
-fit_small = small.fit_small.serial
+fit_small = binomial.fit_small.serial
 
 
 @part
-def load_rows(null: Null, work: Any, at: small.Places) -> None:
+def load_rows(null: Null, work: Any, at: layout.Places) -> None:
     """Copy what all columns share."""
     keep_apart()
     clear(work, 0, work.shape[0])
@@ -173,7 +174,7 @@ def load_rows(null: Null, work: Any, at: small.Places) -> None:
 
 
 @part
-def load_weights(null: Null, work: Any, at: small.Places) -> None:
+def load_weights(null: Null, work: Any, at: layout.Places) -> None:
     """Copy the weights of the rows, or ones."""
     weight = np.uint64(at.weight)
     if null.weights.shape[0] > 0:
@@ -195,7 +196,7 @@ def count_missing(values: Any) -> int:
 
 @part
 def load_column(
-    values: Any, shift: float, scale: float, work: Any, at: small.Places, column: int
+    values: Any, shift: float, scale: float, work: Any, at: layout.Places, column: int
 ) -> None:
     """Put a column, less `shift` and times `scale`, into its place; 0 where it is missing."""
     place = np.uint64(column)
@@ -205,7 +206,7 @@ def load_column(
 
 
 @part
-def leave_out(values: Any, work: Any, at: small.Places) -> None:
+def leave_out(values: Any, work: Any, at: layout.Places) -> None:
     """Take the weight of the rows that lack a value."""
     weight = np.uint64(at.weight)
     for row in range(np.uint64(at.n_rows)):
@@ -228,15 +229,15 @@ def largest_of(work: Any, begin: int, count: int) -> float:
     a, b, c, d = 0.0, 0.0, 0.0, 0.0
     for place in range(begin, begin + count, 4):
         # Four chains: one of 10,000 comparisons takes as long as a pass.
-        a = small.larger(abs(work[place]), a)
-        b = small.larger(abs(work[place + 1]), b)
-        c = small.larger(abs(work[place + 2]), c)
-        d = small.larger(abs(work[place + 3]), d)
-    return small.larger(small.larger(a, b), small.larger(c, d))
+        a = larger(abs(work[place]), a)
+        b = larger(abs(work[place + 1]), b)
+        c = larger(abs(work[place + 2]), c)
+        d = larger(abs(work[place + 3]), d)
+    return larger(larger(a, b), larger(c, d))
 
 
 @part
-def has_both_classes(work: Any, at: small.Places) -> bool:
+def has_both_classes(work: Any, at: layout.Places) -> bool:
     """Say whether rows of both classes have weight."""
     positive, negative = 0, 0
     for row in range(np.uint64(at.n_rows)):
@@ -247,11 +248,11 @@ def has_both_classes(work: Any, at: small.Places) -> bool:
     return positive > 0 and negative > 0
 
 
-clear, dot, step_to = small.clear, small.dot, small.step_to
+clear, dot, step_to = arithmetic.clear, arithmetic.dot, arithmetic.step_to
 
 
 @part
-def look_at_rows(work: Any, at: small.Places, begin: int, end: int) -> None:
+def look_at_rows(work: Any, at: layout.Places, begin: int, end: int) -> None:
     """From `raw`: weighted residuals and curvatures, e^-|z| in `tail`."""
     raw, tails, weight, target = (
         np.uint64(at.raw), np.uint64(at.tail), np.uint64(at.weight), np.uint64(at.target),
@@ -269,12 +270,12 @@ def look_at_rows(work: Any, at: small.Places, begin: int, end: int) -> None:
 
 
 @part
-def add_products(work: Any, at: small.Places, left: int, to: int, begin: int, end: int) -> None:
+def add_products(work: Any, at: layout.Places, left: int, to: int, begin: int, end: int) -> None:
     """Add the products of a vector of rows with each column, of some rows, to the numbers there."""
     last, zero = at.size - 1, splat(0.0)
     for k in range(0, at.size, 2):
         first = at.columns + k * at.height
-        second = at.columns + small.smaller(k + 1, last) * at.height
+        second = at.columns + smaller(k + 1, last) * at.height
         a, b = zero, zero
         for row in range(begin, end, LANES):
             value = load(work, left + row)
@@ -287,7 +288,7 @@ def add_products(work: Any, at: small.Places, left: int, to: int, begin: int, en
 
 @part
 def predict_block(
-    work: Any, at: small.Places, theta: int, base: int, to: int, begin: int, end: int
+    work: Any, at: layout.Places, theta: int, base: int, to: int, begin: int, end: int
 ) -> None:
     """Put products of some rows with theta, added to those at `base`, into the numbers at `to`."""
     for row in range(begin, end, LANES):
@@ -300,15 +301,15 @@ def predict_block(
 
 
 @part
-def add_hessian(work: Any, at: small.Places, begin: int, end: int, sums: Any) -> None:
-    """Add the Hessian of some rows to `sums`, a vector for each element, as `small.sum_hessian`."""
+def add_hessian(work: Any, at: layout.Places, begin: int, end: int, sums: Any) -> None:
+    """Add the Hessian of some rows to `sums`, a vector for each element: `row_sums.sum_hessian`."""
     zero, last = splat(0.0), at.size - 1
     for i in range(0, at.size, 2):
-        z0, z1 = at.columns + i * at.height, at.columns + small.smaller(i + 1, last) * at.height
+        z0, z1 = at.columns + i * at.height, at.columns + smaller(i + 1, last) * at.height
         for j in range(0, i + 2, 4):
-            y0, y1 = at.columns + j * at.height, at.columns + small.smaller(j + 1, last) * at.height
-            y2 = at.columns + small.smaller(j + 2, last) * at.height
-            y3 = at.columns + small.smaller(j + 3, last) * at.height
+            y0, y1 = at.columns + j * at.height, at.columns + smaller(j + 1, last) * at.height
+            y2 = at.columns + smaller(j + 2, last) * at.height
+            y3 = at.columns + smaller(j + 3, last) * at.height
             step = at.width * LANES
             to = j * step + i * LANES
             a0, b0 = load(sums, to), load(sums, to + LANES)
@@ -339,7 +340,7 @@ def add_hessian(work: Any, at: small.Places, begin: int, end: int, sums: Any) ->
 
 
 @part
-def pass_rows(work: Any, at: small.Places, weight: float, whole: bool, sums: Any) -> None:
+def pass_rows(work: Any, at: layout.Places, weight: float, whole: bool, sums: Any) -> None:
     """Set raw predictions, residuals, curvatures and gradient at theta, and if `whole` `matrix`.
 
     `sums` has room for a vector for each element of `matrix`: to add up the lanes of each for every
@@ -350,7 +351,7 @@ def pass_rows(work: Any, at: small.Places, weight: float, whole: bool, sums: Any
     if whole:
         clear(sums, 0, at.width * at.width * LANES)
     for begin in range(0, at.height, BLOCK):
-        end = small.smaller(begin + BLOCK, at.height)
+        end = smaller(begin + BLOCK, at.height)
         predict_block(work, at, at.theta, at.offset, at.raw, begin, end)
         look_at_rows(work, at, begin, end)
         add_products(work, at, at.residual, at.gradient, begin, end)
@@ -368,7 +369,7 @@ def pass_rows(work: Any, at: small.Places, weight: float, whole: bool, sums: Any
 
 
 @part
-def mean_loss(null: Null, work: Any, at: small.Places, weight: float) -> float:
+def mean_loss(null: Null, work: Any, at: layout.Places, weight: float) -> float:
     """Mean loss of the raw predictions."""
     keep_apart()
     raw, tails, target, loss, weights = (
@@ -389,7 +390,7 @@ def mean_loss(null: Null, work: Any, at: small.Places, weight: float) -> float:
 
 
 @part
-def log_of_product(work: Any, at: small.Places) -> float:
+def log_of_product(work: Any, at: layout.Places) -> float:
     """Sum of log(1 + w e^-|z|), where weights are 0 or 1: as the logarithm of a product.
 
     Of 512 factors between 1 and 2, which is no overflow, in place of as many logarithms.
@@ -397,7 +398,7 @@ def log_of_product(work: Any, at: small.Places) -> float:
     one, found = splat(1.0), 0.0
     for begin in range(0, at.height, FACTORS * LANES):
         product = splat(1.0)
-        for row in range(begin, small.smaller(begin + FACTORS * LANES, at.height), LANES):
+        for row in range(begin, smaller(begin + FACTORS * LANES, at.height), LANES):
             factor = multiply_add(load(work, at.tail + row), load(work, at.weight + row), one)
             product = multiply_add(product, factor, splat(0.0))
         store(work, at.trial, product)
@@ -407,18 +408,18 @@ def log_of_product(work: Any, at: small.Places) -> float:
 
 
 @part
-def sum_gradient(work: Any, at: small.Places, weight: float) -> None:
+def sum_gradient(work: Any, at: layout.Places, weight: float) -> None:
     """Set the gradient from the residuals."""
     clear(work, at.gradient, at.gradient + at.width)
     for begin in range(0, at.height, BLOCK):
-        end = small.smaller(begin + BLOCK, at.height)
+        end = smaller(begin + BLOCK, at.height)
         add_products(work, at, at.residual, at.gradient, begin, end)
     step_to(work, at.gradient, 1.0 / weight - 1.0, at.gradient, at.gradient, at.width)
 
 
 @part
-def hard_fit(null: Null, room: Room, at: small.Places) -> int:
-    """Fit the rows of weight by `small.fit_small`, into `theta`; its status."""
+def hard_fit(null: Null, room: Room, at: layout.Places) -> int:
+    """Fit the rows of weight by `small.binomial.fit_small`, into `theta`; its status."""
     keep_apart()
     work, count = room.work, 0
     for row in range(at.n_rows):
@@ -444,7 +445,7 @@ def hard_fit(null: Null, room: Room, at: small.Places) -> int:
 
 @part
 def refuse_column(
-    null: Null, values: Any, low: float, high: float, n_missing: int, work: Any, at: small.Places
+    null: Null, values: Any, low: float, high: float, n_missing: int, work: Any, at: layout.Places
 ) -> int:
     """Status of a column that needs no fit, else CONVERGED; rows that lack a value lose weight."""
     count = values.shape[0] - n_missing
@@ -464,7 +465,7 @@ def refuse_column(
 
 
 @part
-def center_column(work: Any, at: small.Places, own: int) -> float:
+def center_column(work: Any, at: layout.Places, own: int) -> float:
     """Take the mean in the metric of the curvatures off a column; returns it."""
     middle = dot(work, at.curvature, own, at.height) / sum_of(work, at.curvature, at.height)
     minus, ones = splat(-middle), splat(1.0)

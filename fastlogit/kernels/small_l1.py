@@ -12,30 +12,15 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from . import small
 from .inlining import keep_apart
 from .policy import entry, part
-from .small import (
-    BAD_SHAPE,
-    CONVERGED,
-    EPS,
-    MAX_ITER,
-    NOT_FINITE,
-    RAISED,
-    ROUNDING,
-    SEPARABLE,
-    End,
-    Places,
-    Proof,
-    SmallFit,
-    clear,
-    dot,
-    larger,
-    largest,
-    meets,
-    smaller,
-    step_to,
-)
+from .small import binomial, intake, proofs, row_sums, separation, solves, steps
+from .small.arithmetic import clear, dot, larger, largest, smaller, step_to
+from .small.binomial import SmallFit
+from .small.endings import BAD_SHAPE, CONVERGED, MAX_ITER, NOT_FINITE, ROUNDING, SEPARABLE
+from .small.iteration import End
+from .small.layout import Places
+from .small.proofs import EPS, RAISED, Proof, meets
 from .small_l1_model import (
     allowed,
     beside,
@@ -80,7 +65,7 @@ small_l1_work_size = entry(_small_l1_work_size)
 @part
 def evaluate(work: Any, at: Places, weight: float, theta: int, gradient: int) -> float:
     """Cost with L1 at theta; sets the gradient of what is smooth, and the rest as `small` does."""
-    return small.evaluate(work, at, weight, theta, gradient) + of_l1(work, at, theta)
+    return row_sums.evaluate(work, at, weight, theta, gradient) + of_l1(work, at, theta)
 
 
 # ------------------------------------------------------------------------------------------------
@@ -132,14 +117,14 @@ def reach_of_step(work: Any, at: Places, radius: float, size: float, beyond: flo
     `radius` is by the rows' curvatures, `size` the root of the trace of M^-1, and `beyond` bounds
     what the exact step has beside, in the norm of M. Overwrites `matrix` and the raw predictions.
     """
-    small.predict_rows(work, at, at.direction, 0.0)
+    row_sums.predict_rows(work, at, at.direction, 0.0)
     most = 0.0
     for row in range(at.n_rows):
         if work[at.curvature + row] > 0.0:
             most = larger(most, abs(work[at.raw + row]))
-    row_size = math.sqrt(small.largest_form(work, at, False))
+    row_size = math.sqrt(proofs.largest_form(work, at, False))
     length = math.sqrt(dot(work, at.direction, at.direction, at.width))
-    raw = EPS * (small.RAW_ERRORS + math.sqrt(float(at.size)))
+    raw = EPS * (proofs.RAW_ERRORS + math.sqrt(float(at.size)))
     return most + raw * length * row_size + smaller(radius, row_size * size) * beyond
 
 
@@ -156,17 +141,17 @@ def prove(
     """
     keep_apart()
     nothing = Proof(math.inf, 0.0, False)
-    by, errors = beside(at), small.errors_of_sums(at)
+    by, errors = beside(at), proofs.errors_of_sums(at)
     sums = errors * smaller(1.0, math.sqrt(cost))
-    rows = small.errors_of_rows(work, at, cost, offset)
+    rows = proofs.errors_of_rows(work, at, cost, offset)
     mark_movable(work, at, sums + 0.5 * rows)
-    least, _ = small.least_curvature(work, at)
+    least, _ = proofs.least_curvature(work, at)
     for _ in range(FACES):
         strongest = slopes_of_face(work, at)
         n_outside = float(frame(work, at))
-        if not small.solve_slopes(work, at):
+        if not solves.solve_slopes(work, at):
             return nothing
-        inverse_trace, scaled_trace = small.traces(work, at)
+        inverse_trace, scaled_trace = proofs.traces(work, at)
         size = math.sqrt(RAISED * (inverse_trace - n_outside))
         error = errors * RAISED * (scaled_trace - n_outside)
         if not error < 0.5:
@@ -211,7 +196,7 @@ def search(work: Any, at: Places, weight: float, cost: float, promised: float) -
         fall = cost - found
         is_finite = largest(work, at.trial_gradient, at.size) < math.inf
         if is_finite and fall >= -DECREASE * size * promised - slack:
-            small.accept(work, at)
+            steps.accept(work, at)
             return found
         size *= 0.5 if fall > -abs(cost) else 0.1
         if size < SHORT:
@@ -225,17 +210,17 @@ def search(work: Any, at: Places, weight: float, cost: float, promised: float) -
 def majorize(work: Any, at: Places, weight: float, cost: float) -> float:
     """Go to the minimum of a function above the cost; returns the cost there, infinite if no lower.
 
-    It touches the cost at theta: see `small.majorizing_curvature`.
+    It touches the cost at theta: see `small.binomial.majorizing_curvature`.
     """
     by = beside(at)
     evaluate(work, at, weight, at.theta, at.gradient)
-    small.majorizing_curvature(work, at)
-    small.sum_hessian(work, at, weight, at.residual)
+    binomial.majorizing_curvature(work, at)
+    row_sums.sum_hessian(work, at, weight, at.residual)
     minimize_model(work, at)
     step_to(work, by.target, 0.0, by.target, at.trial, at.width)
     found = evaluate(work, at, weight, at.trial, at.trial_gradient)
     if found < cost and largest(work, at.trial_gradient, at.size) < math.inf:
-        small.accept(work, at)
+        steps.accept(work, at)
         return found
     return math.inf
 
@@ -248,8 +233,10 @@ def is_free(work: Any, at: Places, k: int) -> bool:
     return not (held or work[by.lower + k] > -math.inf or work[by.upper + k] < math.inf)
 
 
-look_for_separation, last_change_separates = small.make_looks(*small.make_separates(is_free))
-begin = small.make_begin(evaluate)
+look_for_separation, last_change_separates = separation.make_looks(
+    *separation.make_separates(is_free)
+)
+begin = binomial.make_begin(evaluate)
 
 
 @part
@@ -269,7 +256,7 @@ def iterate(
     history_out[0] = cost
     while True:
         wanted, bound = tol * abs(cost), math.inf
-        small.sum_hessian(work, at, weight, at.curvature)
+        row_sums.sum_hessian(work, at, weight, at.curvature)
         minimize_model(work, at)
         promised, square = promise(work, at)
         fall, flat = -promised - 0.5 * square, is_flat(work, at)
@@ -279,7 +266,9 @@ def iterate(
         idle = waited >= PATIENCE and lack <= NEAR * abs(cost)
         if lack <= wanted or idle or n_iter >= max_iter:
             proof = prove(work, at, weight, cost, offset, wanted, square)
-            bound = small.relative(proof.gain + small.lost_in_units(work, at, fit_intercept), cost)
+            bound = proofs.relative(
+                proof.gain + proofs.lost_in_units(work, at, fit_intercept), cost
+            )
             if meets(bound, tol):
                 take_least_slopes(work, at)
                 if proof.is_sure and promised <= -SURE * square and max_iter > 0:
@@ -340,33 +329,33 @@ def _fit_small_l1(
     Statuses as of `fit_small`; EXTREME also where bounds leave no coefficient, or none to a column
     that does not vary.
     """
-    begun = small.take_rows(
+    begun = binomial.take_rows(
         X, y, positive, sample_weight, offset, l2_reg, intercept, fit_intercept, start,
         l1_work_size(X.shape[0], X.shape[1]), work, history_out, coef_out,
     )  # fmt: skip
     if begun.status != CONVERGED:
-        return small.unfinished(begun.status, coef_out)
+        return binomial.unfinished(begun.status, coef_out)
     n_features = X.shape[1]
     if not (
         l1_reg.shape[0] == n_features
-        and small.is_length(lower, n_features)
-        and small.is_length(upper, n_features)
+        and intake.is_length(lower, n_features)
+        and intake.is_length(upper, n_features)
     ):
-        return small.unfinished(BAD_SHAPE, coef_out)
+        return binomial.unfinished(BAD_SHAPE, coef_out)
     at, weight = begun.at, begun.weight
     status = take_corners(work, at, l1_reg, lower, upper, fit_intercept)
     if status != CONVERGED:
-        return small.unfinished(status, coef_out)
+        return binomial.unfinished(status, coef_out)
     cost = begin(work, at, weight, start, fit_intercept)
     if clip(work, at, at.theta):
         cost = evaluate(work, at, weight, at.theta, at.gradient)
     if not (abs(cost) < math.inf and largest(work, at.gradient, at.size) < math.inf):
-        return small.unfinished(NOT_FINITE, coef_out)
+        return binomial.unfinished(NOT_FINITE, coef_out)
     most = smaller(max_iter, history_out.shape[0] - 1)
     end = iterate(work, at, weight, begun.reach, fit_intercept, cost, tol, most, history_out)
     if end.status != CONVERGED:
         take_least_slopes(work, at)
-    return small.finished(work, at, end, fit_intercept, begun.fixed, coef_out)
+    return binomial.finished(work, at, end, fit_intercept, begun.fixed, coef_out)
 
 
 fit_small_l1 = entry(_fit_small_l1, name="whole")

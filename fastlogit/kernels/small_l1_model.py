@@ -9,25 +9,14 @@ from __future__ import annotations
 import math
 from typing import Any, NamedTuple
 
-from . import small
 from .coordinate_descent import least_along, passes_corner
 from .inlining import keep_apart
 from .policy import part
 from .simd import LANES
-from .small import (
-    CONVERGED,
-    EXTREME,
-    NOT_FINITE,
-    Places,
-    clear,
-    column_of,
-    larger,
-    largest,
-    own_size,
-    smaller,
-    step_to,
-    vector_width,
-)
+from .small import solves
+from .small.arithmetic import clear, larger, largest, smaller, step_to
+from .small.endings import CONVERGED, EXTREME, NOT_FINITE
+from .small.layout import Places, column_of, own_size, vector_width
 
 __all__ = [
     "Beside",
@@ -317,7 +306,7 @@ def settle(work: Any, at: Places) -> bool:
             return is_least(work, at)
         clear(work, at.half + at.size, at.half + at.width)
         frame(work, at)
-        if not small.solve_slopes(work, at):
+        if not solves.solve_slopes(work, at):
             return False
         share = share_of_step(work, at)
         move_target(work, at, share)

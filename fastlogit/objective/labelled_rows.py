@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Hashable, Iterator, Sequence
-from typing import NamedTuple, TypeVar
+from typing import TypeVar
 
 import numpy as np
 
@@ -33,6 +33,7 @@ from ..design.first_look import FirstLook
 from ..design.fold_weights import FoldWeights
 from ..kernels.descent import DescentState, start_state
 from ..kernels.passes import SQUARED, Targets
+from .fractional import LinearPart, cost_of_shares, linear_part, mixed
 from .leading_rows import LeadingRows
 from .levels import offsets_of
 from .losses import Loss, RowLoss
@@ -46,18 +47,6 @@ Answer = TypeVar("Answer")
 
 # Above the root of squares that vanish in float64.
 TINY = 1e-150
-
-
-class Linear(NamedTuple):
-    """The linear part of a fractional response's mean loss, less its sign.
-
-    `weights` are those of the rows times what their shares are above their codes, (n_samples,).
-    """
-
-    weights: Vector
-    slopes: Vector
-    level: float
-    fixed: float
 
 
 class LabelledRows:
@@ -110,7 +99,7 @@ class LabelledRows:
         weight_set = np.array(weight_set, dtype=np.int64)
         self.design, self.loss, self.fit_intercept = design, loss, fit_intercept
         self.shares = shares
-        self._linear: Linear | None = None
+        self._linear: LinearPart | None = None
         self._targets = Targets(
             -1 if loss.kernel is None else loss.kernel,
             loss.n_classes,
@@ -270,7 +259,7 @@ class LabelledRows:
         if self.shares is None:
             return self.loss.rows(raw, self._is_positive(output))
         sides = [self.loss.rows(raw, np.full(raw.size, side)) for side in (True, False)]
-        loss, slope, curvature = (_mixed(self.shares, *parts) for parts in zip(*sides, strict=True))
+        loss, slope, curvature = (mixed(self.shares, *parts) for parts in zip(*sides, strict=True))
         return loss, slope, curvature
 
     def concordance(self, theta: Vector, model: int, reach: float) -> float:
@@ -465,7 +454,7 @@ class LabelledRows:
     def level_cost(self, model: int, levels: Vector) -> float:
         """Return the mean loss of a model of these intercepts and no slopes: no pass over X."""
         if self.shares is not None:
-            return self._level_cost_of_shares(float(levels[0]))
+            return cost_of_shares(self, self.shares, float(levels[0]))
         codes, weights = self.codes_of(model), self.weights_of(model * self.loss.n_classes)
         own = self.outputs_of([model])
         if self.n_offsets:
@@ -493,47 +482,13 @@ class LabelledRows:
         counts[positive], counts[0 if positive else 1] = self.weights_of_class(model)
         return counts
 
-    def _level_cost_of_shares(self, level: float) -> float:
-        """Return `level_cost` of a fractional response: each row is of both classes."""
-        weights, offset = self.weights_of(0), self.offset_of(0)
-        assert self.shares is not None
-        ones = np.ones(self.shares.size) if weights is None else weights
-        fixed = np.zeros((1, ones.size)) if offset is None else offset[None]
-        total, found = float(self.total_weight[0]), 0.0
-        for code, own in ((1, ones * self.shares), (0, ones * (1.0 - self.shares))):
-            codes = np.full(ones.size, code, dtype=np.uint8)
-            found += self.loss.mean_at_levels(
-                np.array([level]), fixed, codes, self.positive, own, total
-            )
-        return found
-
     # ---- passes at a point
 
-    def _linear_part(self) -> Linear:
-        """Return what a fractional response takes off the cost of rows of one class: one pass.
-
-        The logistic loss of a share s of a row is ``log(1 + exp(z)) - s z``: that of its code c
-        less ``(s - c) z``, two small numbers where the row is predicted well.
-        """
+    def _linear_part(self, shares: Vector) -> LinearPart:
+        """Return what a fractional response takes off the cost: one pass, the first time."""
         if self._linear is None:
-            weights, offset = self.weights_of(0), self.offset_of(0)
-            assert self.shares is not None
-            above = self.shares - self._is_positive(0)
-            own = above if weights is None else weights * above
-            slopes, level = self.design.transposed_product(np.ascontiguousarray(own)[None])
-            total = float(self.total_weight[0])
-            fixed = 0.0 if offset is None else float(own @ offset)
-            self._linear = Linear(own, slopes[0] / total, float(level[0]) / total, fixed / total)
+            self._linear = linear_part(self, shares - self._is_positive(0))
         return self._linear
-
-    def _take_shares(self, state: DescentState) -> None:
-        """Take the part of the shares off a cost and gradient of rows of their codes."""
-        part = self._linear_part()
-        state.cost[...] -= (
-            state.point @ part.slopes + state.point_intercept * part.level + part.fixed
-        )
-        state.gradient[...] -= part.slopes
-        state.intercept_gradient[...] -= part.level * self.fit_intercept
 
     def evaluate(
         self, state: DescentState, penalty: CompiledL2, curvature_out: RowCurvature | None = None
@@ -549,7 +504,7 @@ class LabelledRows:
         else:
             self.design.evaluate(self._targets, penalty, state, outputs)
         if self.shares is not None:
-            self._take_shares(state)
+            self._linear_part(self.shares).take_off(state, self.fit_intercept)
 
     def descend(
         self, state: DescentState, penalty: CompiledL2, step_size: float, accelerate: bool,
@@ -588,8 +543,8 @@ class LabelledRows:
             none = CompiledL2(np.zeros((1, self.design.shape[1])), self.fit_intercept)
             self.design.evaluate(self._targets, none, state, outputs)
             if self.shares is not None:
-                self._take_shares(state)
-                outputs[self.n_outputs :] -= self._linear_part().weights
+                self._linear_part(self.shares).take_off(state, self.fit_intercept)
+                outputs[self.n_outputs :] -= self._linear_part(self.shares).weights
         curvature = outputs[: self.n_outputs].reshape(self.n_models, -1)
         return state, RowCurvature(curvature), RowResiduals(outputs[self.n_outputs :])
 
@@ -748,13 +703,6 @@ class LabelledRows:
         np.fill_diagonal(products, 0.0)
         # Rows add up to 0: the diagonal without a difference that cancels.
         return np.diag(products.sum(axis=1)) - products
-
-
-def _mixed(shares: Vector, of_class: Vector, of_others: Vector) -> Vector:
-    """Return the mean of what rows cost on both sides; without a share infinity counts nothing."""
-    with np.errstate(invalid="ignore"):
-        one = np.where(shares > 0.0, shares * of_class, 0.0)
-        return one + np.where(shares < 1.0, (1.0 - shares) * of_others, 0.0)
 
 
 def _sets_of(offset: Vector | Matrix | None, n_samples: int) -> Matrix:

@@ -11,7 +11,8 @@ import numpy as np
 
 from ..arrays import Matrix
 from ..clock import Clock
-from ..fitting.grid import GridOptions, GridResult, fit_grid
+from ..fitting.grid import GridOptions, fit_grid
+from ..fitting.grid_result import GridResult
 from ..inputs.given import Data
 from ..result import FitResult
 from .refits import MAX_ITER, Asked

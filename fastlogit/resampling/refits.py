@@ -22,7 +22,7 @@ from ..inputs import validation
 from ..inputs.given import Data
 from ..kernels import groups as statuses
 from ..kernels import resampling as kernels
-from ..kernels import small
+from ..kernels.small import binomial, endings, proofs
 from ..result import FitResult
 
 __all__ = [
@@ -44,10 +44,10 @@ __all__ = [
 MAX_ITER = 1_000
 # What the status of a small fit says of a replicate; others take the general way.
 KNOWN = {
-    small.CONVERGED: statuses.CONVERGED,
-    small.ONE_CLASS: statuses.ONE_CLASS,
-    small.NO_ROWS: statuses.NO_ROWS,
-    small.SEPARABLE: statuses.SEPARABLE,
+    endings.CONVERGED: statuses.CONVERGED,
+    endings.ONE_CLASS: statuses.ONE_CLASS,
+    endings.NO_ROWS: statuses.NO_ROWS,
+    endings.SEPARABLE: statuses.SEPARABLE,
 }
 
 
@@ -164,7 +164,7 @@ class Refits:
             self.X, data.codes, 1, data.weights, data.offset, strength, level, fits, start, work
         )
         # Whether the kernel takes these rows.
-        self.is_ready = status == small.CONVERGED
+        self.is_ready = status == endings.CONVERGED
         self.base = kernels.Base(
             work, n_samples, n_features, size, readonly(unit_of_row), asked.by_weight, level, fits,
             asked.tol,
@@ -214,18 +214,18 @@ class Refits:
         if not within_limits(len(X), n_features):
             return None, False
         coef, most = np.empty(n_features), MOST_ITERATIONS
-        end = small.fit_small.serial(
+        end = binomial.fit_small.serial(
             X, codes, 1, weights, offset, strength,
             0.0 if asked.fixed is None else asked.fixed, asked.fixed is None,
             validation.NO_NUMBERS, asked.tol, most,
-            np.empty(small.small_work_size.serial(*X.shape)), np.empty(most + 1), coef,
+            np.empty(binomial.small_work_size.serial(*X.shape)), np.empty(most + 1), coef,
         )  # fmt: skip
         if end.status not in KNOWN:
-            return None, end.status == small.SINGULAR
+            return None, end.status == endings.SINGULAR
         status = KNOWN[end.status]
         if status != statuses.CONVERGED:
             return without_numbers(status, n_features, end.n_iter), False
-        bound = small.stated_bound.serial(end.bound)
+        bound = proofs.stated_bound.serial(end.bound)
         return Found(status, coef, end.intercept, end.cost, bound, end.n_iter), False
 
     def _judged(self, found: Found, X: Matrix, strength: Vector, was_singular: bool) -> Found:

@@ -7,11 +7,11 @@ from typing import Any
 
 import numpy as np
 
-from .elementwise import _sigmoid64 as sigmoid64
-from .elementwise import exp_nonpositive, log1p_unit
-from .policy import entry, part
-from .rows import sum_block
-from .small import is_length
+from ..elementwise import _sigmoid64 as sigmoid64
+from ..elementwise import exp_nonpositive, log1p_unit
+from ..policy import entry, part
+from ..rows import sum_block
+from .intake import is_length
 
 __all__ = ["cost_gradient_small", "hessian_small", "predict_small"]
 

@@ -1,6 +1,6 @@
 """Newton's method with conjugate gradients for one softmax of more parameters: one compiled call.
 
-`small_softmax` without its Hessian of all classes, which costs as many Gram matrices as there are
+`softmax` without its Hessian of all classes, which costs as many Gram matrices as there are
 pairs of classes: products with it are two passes over rows in the cache. It is `solvers.newton_cg`
 with a block for each class as preconditioner, and the choice of M in `certificates.softmax` that
 needs no matrix: every column must be penalised.
@@ -13,40 +13,19 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from . import small
-from .inlining import keep_apart
-from .policy import entry, part
-from .small import (
-    CONVERGED,
-    EPS,
-    EXTREME,
-    RAISED,
-    RAW_ERRORS,
-    SUM_ERRORS,
-    TOO_LARGE,
-    WALK,
-    Model,
-    Proof,
-)
-from .small_softmax import (
-    Places,
-    SoftmaxFit,
-    add_penalty,
-    common_size,
-    conclude,
-    last_change_separates,
-    look_for_separation,
-    lost_in_units,
-    most_curvature,
-    move,
-    padded,
-    predict_rows,
-    prepare,
-    sum_slopes,
-    to_classes,
-    to_contrasts,
-    unfinished,
-)
+from ..inlining import keep_apart
+from ..policy import entry, part
+from . import iteration, layout, proofs, row_sums, solves
+from .arithmetic import absolute_sum, clear, dot, larger, largest, smaller, step_to
+from .endings import CONVERGED, EXTREME, TOO_LARGE
+from .iteration import Model
+from .proofs import EPS, RAISED, RAW_ERRORS, SUM_ERRORS, WALK, Proof
+from .softmax import SoftmaxFit, conclude, most_curvature, prepare, unfinished
+from .softmax_layout import Places, common_size, padded, to_classes, to_contrasts
+from .softmax_proofs import lost_in_units
+from .softmax_separation import last_change_separates, look_for_separation
+from .softmax_steps import move
+from .softmax_sums import add_penalty, predict_rows, sum_slopes
 
 __all__ = ["fit_small_softmax_cg", "small_softmax_cg_work_size"]
 
@@ -103,14 +82,14 @@ def find_room(at: Places) -> Room:
 
 @part
 def work_size(n_samples: int, n_features: int, n_classes: int) -> int:
-    one, square = small.vector_width(n_features), padded(n_classes) * padded(n_classes)
+    one, square = layout.vector_width(n_features), padded(n_classes) * padded(n_classes)
     return (
         common_size(n_samples, n_features, n_classes)
         + VECTORS * padded((n_classes - 1) * (n_features + 1))
         + n_classes * one * one
         + 2 * square
         + STATES
-        + small.column_height(n_samples) * (n_features + 1 + KEPT_PARTS)
+        + layout.column_height(n_samples) * (n_features + 1 + KEPT_PARTS)
     )
 
 
@@ -163,9 +142,9 @@ def hessian_product(work: Any, at: Places, weight: float, vector: int, to: int) 
 
 
 @part
-def with_factor(one: small.Places, factor: int) -> small.Places:
+def with_factor(one: layout.Places, factor: int) -> layout.Places:
     """The places of a class alone, with a factor of its own."""
-    return small.Places(
+    return layout.Places(
         one.n_rows, one.height, one.size, one.width, one.columns, one.offset, one.weight,
         one.target, one.raw, one.tail, one.residual, one.curvature, one.scaled, one.matrix, factor,
         one.l2, one.theta, one.gradient, one.trial, one.trial_gradient, one.direction, one.half,
@@ -174,11 +153,11 @@ def with_factor(one: small.Places, factor: int) -> small.Places:
 
 
 @part
-def with_rows(one: small.Places, rows: int, count: int) -> small.Places:
+def with_rows(one: layout.Places, rows: int, count: int) -> layout.Places:
     """The places of a class alone, with some rows that lie from `rows` on in place of all."""
-    height = small.column_height(count)
+    height = layout.column_height(count)
     curvature = rows + height * one.size
-    return small.Places(
+    return layout.Places(
         count, height, one.size, one.width, rows, one.offset, one.weight, one.target, one.raw,
         one.tail, one.residual, curvature, curvature + height, one.matrix, one.factor, one.l2,
         one.theta, one.gradient, one.trial, one.trial_gradient, one.direction, one.half, one.last,
@@ -212,7 +191,7 @@ def sum_block(work: Any, at: Places, k: int, room: Room) -> None:
         count += 1 if work[one.curvature + row] >= least else 0
     work[one.counts + 1] += 1.0
     if count > FEW * one.n_rows:
-        small.sum_products(work, one, one.curvature)
+        row_sums.sum_products(work, one, one.curvature)
         return
     kept = with_rows(one, room.rows, count)
     for j in range(one.size + 1):
@@ -222,17 +201,17 @@ def sum_block(work: Any, at: Places, k: int, room: Room) -> None:
         for s in range(np.uint64(count)):
             work[to + s] = work[origin + np.uint64(work[places + s])]
         end = kept.columns + (j + 1) * kept.height
-        small.clear(work, end - kept.height + count, end)
-    small.sum_products(work, kept, kept.curvature)
+        clear(work, end - kept.height + count, end)
+    row_sums.sum_products(work, kept, kept.curvature)
 
 
 @part
 def sum_block_of_all(work: Any, at: Places) -> None:
     """Put the products of the weighted columns into `one.factor`."""
     one = at.one
-    small.step_to(work, one.weight, 0.0, one.weight, one.curvature, one.height)
-    small.sum_products(work, one, one.curvature)
-    small.step_to(work, one.matrix, 0.0, one.matrix, one.factor, one.size * one.width)
+    step_to(work, one.weight, 0.0, one.weight, one.curvature, one.height)
+    row_sums.sum_products(work, one, one.curvature)
+    step_to(work, one.matrix, 0.0, one.matrix, one.factor, one.size * one.width)
     work[one.counts + 1] += 1.0
 
 
@@ -250,17 +229,17 @@ def make_blocks(work: Any, at: Places, weight: float, room: Room, is_first: bool
         factor = 1.0 / weight
         if is_first:
             factor = sum_curvature(work, at, k) / (weight * weight)
-            small.step_to(work, one.factor, 0.0, one.factor, one.matrix, one.size * one.width)
+            step_to(work, one.factor, 0.0, one.factor, one.matrix, one.size * one.width)
         else:
             sum_block(work, at, k, room)
         for j in range(one.size):
             row = one.matrix + j * one.width
             for m in range(j, one.size):
                 work[row + m] *= factor
-            small.clear(work, row + one.size, row + one.width)
+            clear(work, row + one.size, row + one.width)
             work[row + j] += work[one.l2 + j]
         own = with_factor(one, room.factors + k * one.width * one.width)
-        if not small.factor_matrix(work, own):
+        if not solves.factor_matrix(work, own):
             return False
     return True
 
@@ -273,8 +252,8 @@ def precondition(work: Any, at: Places, room: Room, vector: int, to: int) -> Non
     to_classes(work, at, vector, at.slopes)
     for k in range(at.n_classes):
         own = with_factor(one, room.factors + k * one.width * one.width)
-        small.solve_half(work, own, at.slopes + k * one.width, 0)
-        small.solve_rest(work, own, at.slopes + k * one.width)
+        solves.solve_half(work, own, at.slopes + k * one.width, 0)
+        solves.solve_rest(work, own, at.slopes + k * one.width)
     to_contrasts(work, at, at.slopes, to)
 
 
@@ -320,18 +299,18 @@ def newton_step(work: Any, at: Places, weight: float, wanted: float) -> bool:
         if not make_blocks(work, at, weight, room, is_first):
             work[state + 1], work[state + 2] = LONG * price, math.inf
             return False
-    small.step_to(work, at.gradient, -2.0, at.gradient, room.residual, at.width)
-    small.clear(work, at.direction, at.direction + at.width)
+    step_to(work, at.gradient, -2.0, at.gradient, room.residual, at.width)
+    clear(work, at.direction, at.direction + at.width)
     precondition(work, at, room, room.residual, room.smooth)
-    small.step_to(work, room.smooth, 0.0, room.smooth, room.search, at.width)
-    size = small.dot(work, room.residual, room.smooth, at.width)
-    work[state + 2] += math.sqrt(small.larger(size, 0.0))
+    step_to(work, room.smooth, 0.0, room.smooth, room.search, at.width)
+    size = dot(work, room.residual, room.smooth, at.width)
+    work[state + 2] += math.sqrt(larger(size, 0.0))
     left = ACCURACY * ACCURACY * size
     is_last = left <= STRETCH * 2.0 * LEFT * wanted
     if is_last:
-        left = small.smaller(left, 2.0 * LEFT * wanted)
-    most = small.smaller(MAX_PRODUCTS, TIMES_UNKNOWNS * at.size + SOME_MORE)
-    most = small.larger(1, small.smaller(most, MOST_PRODUCTS - np.int64(work[state + 3])))
+        left = smaller(left, 2.0 * LEFT * wanted)
+    most = smaller(MAX_PRODUCTS, TIMES_UNKNOWNS * at.size + SOME_MORE)
+    most = larger(1, smaller(most, MOST_PRODUCTS - np.int64(work[state + 3])))
     for products in range(most):
         rough = is_last and penalty_norm(work, at, room.residual) > LEFT * wanted
         if not (size > left or rough or products == 0):
@@ -339,17 +318,17 @@ def newton_step(work: Any, at: Places, weight: float, wanted: float) -> bool:
         hessian_product(work, at, weight, room.search, room.times)
         work[state + 1] += 1.0
         work[state + 3] += 1.0
-        curved = small.dot(work, room.search, room.times, at.width)
+        curved = dot(work, room.search, room.times, at.width)
         if not 0.0 < curved < math.inf:
             break
         step = size / curved
-        small.step_to(work, at.direction, step, room.search, at.direction, at.width)
-        small.step_to(work, room.residual, -step, room.times, room.residual, at.width)
+        step_to(work, at.direction, step, room.search, at.direction, at.width)
+        step_to(work, room.residual, -step, room.times, room.residual, at.width)
         precondition(work, at, room, room.residual, room.smooth)
-        before, size = size, small.dot(work, room.residual, room.smooth, at.width)
+        before, size = size, dot(work, room.residual, room.smooth, at.width)
         if not size > 0.0:
             break
-        small.step_to(work, room.smooth, size / before, room.search, room.search, at.width)
+        step_to(work, room.smooth, size / before, room.search, room.search, at.width)
     return True
 
 
@@ -358,10 +337,10 @@ def newton_step(work: Any, at: Places, weight: float, wanted: float) -> bool:
 
 
 @part
-def intercept_places(at: Places, room: Room) -> small.Places:
+def intercept_places(at: Places, room: Room) -> layout.Places:
     """The curvature of the intercepts, in contrasts, as a small Hessian with its factor."""
     one, width = at.one, padded(at.n_classes)
-    return small.Places(
+    return layout.Places(
         one.n_rows, one.height, at.n_classes - 1, width, one.columns, one.offset, one.weight,
         one.target, one.raw, one.tail, one.residual, one.curvature, one.scaled,
         room.intercepts, room.inverse, one.l2, one.theta, one.gradient, one.trial,
@@ -371,10 +350,10 @@ def intercept_places(at: Places, room: Room) -> small.Places:
 
 
 @part
-def sum_intercepts(work: Any, at: Places, weight: float, level: small.Places) -> None:
+def sum_intercepts(work: Any, at: Places, weight: float, level: layout.Places) -> None:
     """Put the Hessian of the intercepts, in contrasts, into `level.matrix`."""
     one, n_contrasts, height = at.one, at.n_classes - 1, np.uint64(at.one.height)
-    small.clear(work, level.matrix, level.matrix + level.size * level.width)
+    clear(work, level.matrix, level.matrix + level.size * level.width)
     curvature, weights = np.uint64(one.curvature), np.uint64(one.weight)
     for k in range(1, at.n_classes):
         left = np.uint64(at.proba) + np.uint64(k) * height
@@ -382,7 +361,7 @@ def sum_intercepts(work: Any, at: Places, weight: float, level: small.Places) ->
             work[curvature + row] = work[weights + row] * work[left + row]
         for other in range(k):
             right = at.proba + other * one.height
-            both = small.dot(work, one.curvature, right, one.height) / weight
+            both = dot(work, one.curvature, right, one.height) / weight
             for a in range(n_contrasts):
                 first = work[at.basis + k * n_contrasts + a]
                 first -= work[at.basis + other * n_contrasts + a]
@@ -406,54 +385,56 @@ class Levels(NamedTuple):
 
 
 @part
-def know_levels(work: Any, at: Places, weight: float, level: small.Places, errors: float) -> Levels:
+def know_levels(
+    work: Any, at: Places, weight: float, level: layout.Places, errors: float
+) -> Levels:
     """Factor the Hessian of the intercepts."""
     sum_intercepts(work, at, weight, level)
     trace, inverse_trace, scaled, apart = 0.0, 0.0, 0.0, 0.0
     n_contrasts = at.n_classes - 1
     for a in range(n_contrasts):
         trace += work[level.matrix + a * (level.width + 1)]
-    if not small.factor_matrix(work, level):
+    if not solves.factor_matrix(work, level):
         return Levels(trace, math.inf, math.inf, math.inf)
     for a in range(n_contrasts):
-        small.clear(work, at.trial, at.trial + level.width)
+        clear(work, at.trial, at.trial + level.width)
         work[at.trial + a] = 1.0
-        small.solve_half(work, level, at.trial, 0)
-        square = small.dot(work, at.trial, at.trial, level.width)
+        solves.solve_half(work, level, at.trial, 0)
+        square = dot(work, at.trial, at.trial, level.width)
         inverse_trace += square
         scaled += square * work[level.matrix + a * (level.width + 1)]
     for k in range(1, at.n_classes):
         for other in range(k):
-            small.clear(work, at.trial, at.trial + level.width)
+            clear(work, at.trial, at.trial + level.width)
             for a in range(n_contrasts):
                 work[at.trial + a] = work[at.basis + k * n_contrasts + a]
                 work[at.trial + a] -= work[at.basis + other * n_contrasts + a]
-            small.solve_half(work, level, at.trial, 0)
-            apart = small.larger(apart, small.dot(work, at.trial, at.trial, level.width))
+            solves.solve_half(work, level, at.trial, 0)
+            apart = larger(apart, dot(work, at.trial, at.trial, level.width))
     error = errors * RAISED * scaled
     excess = 1.0 / (1.0 - error) if error < 0.5 else math.inf
     return Levels(trace, inverse_trace, apart, excess)
 
 
 @part
-def reduced_norm(work: Any, at: Places, weight: float, level: small.Places, room: Room) -> float:
+def reduced_norm(work: Any, at: Places, weight: float, level: layout.Places, room: Room) -> float:
     """Squared norm of the residual by M^-1, for M of penalty and curvature of the intercepts.
 
     Overwrites `search` and `times`. The factor of the intercepts is there.
     """
     one, n_contrasts = at.one, at.n_classes - 1
     last = one.size - 1
-    small.clear(work, at.trial, at.trial + level.width)
+    clear(work, at.trial, at.trial + level.width)
     for a in range(n_contrasts):
         work[at.trial + a] = work[room.residual + a * one.size + last]
-    small.solve_half(work, level, at.trial, 0)
-    found = small.dot(work, at.trial, at.trial, level.width)
-    small.solve_rest(work, level, at.trial)
-    small.clear(work, room.search, room.search + at.width)
+    solves.solve_half(work, level, at.trial, 0)
+    found = dot(work, at.trial, at.trial, level.width)
+    solves.solve_rest(work, level, at.trial)
+    clear(work, room.search, room.search + at.width)
     for a in range(n_contrasts):
         work[room.search + a * one.size + last] = work[at.trial + a]
     hessian_product(work, at, weight, room.search, room.times)
-    small.step_to(work, room.residual, -1.0, room.times, room.times, at.width)
+    step_to(work, room.residual, -1.0, room.times, room.times, at.width)
     return found + penalty_norm(work, at, room.times)
 
 
@@ -461,7 +442,7 @@ def reduced_norm(work: Any, at: Places, weight: float, level: small.Places, room
 def largest_row(work: Any, at: Places) -> float:
     """Largest size of a row in the norm of the inverse penalty."""
     one, height = at.one, np.uint64(at.one.height)
-    small.clear(work, one.raw, one.raw + one.height)
+    clear(work, one.raw, one.raw + one.height)
     squares = np.uint64(one.raw)
     for j in range(one.size):
         l2, column = work[one.l2 + j], np.uint64(one.columns + j * one.height)
@@ -469,7 +450,7 @@ def largest_row(work: Any, at: Places) -> float:
             for row in range(height):
                 value = work[column + row]
                 work[squares + row] += value * value / l2
-    return math.sqrt(small.largest(work, one.raw, one.n_rows))
+    return math.sqrt(largest(work, one.raw, one.n_rows))
 
 
 @part
@@ -483,10 +464,10 @@ def prove(work: Any, at: Places, weight: float, cost: float, offset: float, want
     one, n_classes = at.one, at.n_classes
     room = find_room(at)
     has_levels = work[one.l2 + one.size - 1] == 0.0
-    errors = EPS * (SUM_ERRORS + WALK * math.sqrt(one.n_rows / small.CHUNKS))
+    errors = EPS * (SUM_ERRORS + WALK * math.sqrt(one.n_rows / proofs.CHUNKS))
     hessian_product(work, at, weight, at.direction, room.times)
-    length = math.sqrt(small.larger(small.dot(work, at.direction, room.times, at.width), 0.0))
-    small.step_to(work, at.gradient, 1.0, room.times, room.residual, at.width)
+    length = math.sqrt(larger(dot(work, at.direction, room.times, at.width), 0.0))
+    step_to(work, at.gradient, 1.0, room.times, room.residual, at.width)
     rho, scale = largest_row(work, at), 0.0
     for j in range(one.size):
         if work[one.l2 + j] > 0.0:
@@ -505,20 +486,20 @@ def prove(work: Any, at: Places, weight: float, cost: float, offset: float, want
     else:
         rest = penalty_norm(work, at, room.residual)
     to_classes(work, at, at.theta, at.classes)
-    reach = small.absolute_sum(work, at.classes, n_classes * one.width) + offset
+    reach = absolute_sum(work, at.classes, n_classes * one.width) + offset
     raw = EPS * (RAW_ERRORS + math.sqrt(float(one.size)) + n_classes)
-    noise = errors * (small.smaller(1.0, math.sqrt(cost)) + length)
-    noise += raw * reach * small.smaller(0.5, math.sqrt(cost))
+    noise = errors * (smaller(1.0, math.sqrt(cost)) + length)
+    noise += raw * reach * smaller(0.5, math.sqrt(cost))
     noise *= math.sqrt(float(n_classes)) * size
     delta = (length + math.sqrt(rest) + noise) * swell
     # A step with g' d = -s^2 of length s changes the cost by s^2 (0.6 - 1) at the most, for s R
     # below a half (see `solvers.newton`).
-    slope = small.dot(work, at.gradient, at.direction, at.width)
+    slope = dot(work, at.gradient, at.direction, at.width)
     is_sure = length * radius * swell < 0.5 and slope <= -0.9 * length * length
-    return Proof(small.gain_bound(delta, radius * swell), noise, is_sure)
+    return Proof(proofs.gain_bound(delta, radius * swell), noise, is_sure)
 
 
-iterate = small.make_iterate(
+iterate = iteration.make_iterate(
     Model(
         newton_step, most_curvature, prove, lost_in_units, move, last_change_separates,
         look_for_separation,
@@ -551,11 +532,11 @@ def _fit_small_softmax_cg(
     )
     if begun.status != CONVERGED:
         return unfinished(begun.status, coef_out, intercept_out)
-    at, most = begun.at, small.smaller(max_iter, history_out.shape[0] - 1)
+    at, most = begun.at, smaller(max_iter, history_out.shape[0] - 1)
     if not all_penalized(work, at, fit_intercept):
         return unfinished(EXTREME, coef_out, intercept_out)
     state = find_room(at).state
-    small.clear(work, state, state + STATES)
+    clear(work, state, state + STATES)
     end = iterate(
         work, at, begun.weight, begun.reach, fit_intercept, begun.cost, tol, most, history_out
     )
