@@ -1,5 +1,7 @@
 """Models between two penalties are proven from those, and what is proven of them is true."""
 
+import warnings
+
 import numpy as np
 import pytest
 from problems import grid_of, objective_of, problem
@@ -7,9 +9,11 @@ from problems import grid_of, objective_of, problem
 import fastlogit
 from fastlogit import reference
 from fastlogit.certificates.shared import SharedCertificate
-from fastlogit.solvers import warm_starts
+from fastlogit.clock import TimeUp
+from fastlogit.solvers import choice, warm_starts
 from fastlogit.solvers.between import models_between
 from fastlogit.solvers.preconditioner import SharedHessians, bases_of
+from fastlogit.solvers.trace import Reason
 
 pytestmark = [pytest.mark.jit, pytest.mark.usefixtures("the_general_way")]
 
@@ -131,3 +135,47 @@ def test_a_few_rows_say_how_hessians_differ() -> None:
     np.testing.assert_allclose(by_few, exact, rtol=1e-9)
     some = SharedHessians(objective, theta, everyone, objective.subsample(4))
     np.testing.assert_allclose(some.solve(everyone, vectors), exact, rtol=0.1, atol=0.1)
+
+
+@pytest.mark.parametrize("end", [TimeUp, KeyboardInterrupt])
+def test_what_ends_it_later_leaves_proofs_with_their_points(end, monkeypatch) -> None:
+    """A limit between the first models and the rest once gave the start with the proofs of more."""
+
+    def late(*args) -> None:
+        raise end
+
+    X, y = many_rows()
+    Cs, folds = CS, halves(len(y))
+    monkeypatch.setattr(warm_starts, "prove_between", late)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            grid = grid_of(X, y, Cs, fold_weights=folds, tol=1e-13)
+    except KeyboardInterrupt as interrupt:
+        grid = interrupt.result
+    assert 0 < grid.converged.sum() < grid.converged.size
+    for fold, index in zip(*np.nonzero(grid.converged), strict=True):
+        best = fastlogit.fit(X, y, C=Cs[index], sample_weight=folds[fold], tol=1e-13)
+        np.testing.assert_allclose(grid.coef[fold, index, 0], best.coef, rtol=1e-5, atol=1e-7)
+
+
+def test_a_limit_between_two_methods_keeps_the_point(monkeypatch) -> None:
+    climb = choice.climb_by_products
+
+    def to_rounding(*args):
+        point, _ = climb(*args)
+        args[2].forget()
+        return point, Reason.ROUNDING
+
+    def late(*args) -> None:
+        raise TimeUp
+
+    monkeypatch.setattr(choice, "climb_by_products", to_rounding)
+    monkeypatch.setattr(choice, "_finish_by_newton", late)
+    X, y = many_rows()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        found = fastlogit.fit(X, y, C=1.0, solver="newton-cg")
+    monkeypatch.undo()
+    assert np.isinf(found.suboptimality)
+    np.testing.assert_allclose(found.coef, fastlogit.fit(X, y, C=1.0).coef, rtol=1e-4)

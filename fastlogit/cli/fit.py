@@ -236,7 +236,8 @@ def fit(
             target = io.target_name(table, target)
             told = [target, *([weights] if weights else []), *how.columns]
             left_out = {*told, *(drop or [])}
-            names = io.feature_names(table, left_out - set(table.extra_names))
+            roles = {weights: "weights", group_column: "group", fold_column: "fold"}
+            names = io.feature_names(table, left_out - set(table.extra_names), roles)
             if drop_missing:
                 table = without_missing(table, (*names, *told))
             y = io.labels(table, target)

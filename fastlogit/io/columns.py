@@ -6,6 +6,7 @@ import re
 import shlex
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, time, timedelta
+from types import MappingProxyType
 
 import numpy as np
 
@@ -118,10 +119,13 @@ def weights(table: Table, name: str) -> Array:
     return values
 
 
-def feature_names(table: Table, leave_out: Iterable[str]) -> tuple[str, ...]:
+def feature_names(
+    table: Table, leave_out: Iterable[str], roles: Mapping[str | None, str] = MappingProxyType({})
+) -> tuple[str, ...]:
     """Return all columns but those to be left out (target, weights, dropped ones).
 
-    The name of a list stands for its elements, ``emb[0]``, ``emb[1]``.
+    The name of a list stands for its elements, ``emb[0]``, ``emb[1]``. `roles` says what some of
+    the columns are, for the words of an error.
 
     Raises
     ------
@@ -130,7 +134,7 @@ def feature_names(table: Table, leave_out: Iterable[str]) -> tuple[str, ...]:
     """
     left_out = {each for name in leave_out for each in _elements(table, name)}
     for name in sorted(left_out):
-        check_column(table, name, "dropped")
+        check_column(table, name, roles.get(name, "dropped"))
     names = tuple(name for name in table.names if name not in left_out)
     if not names:
         raise ValueError(f"{table.path}: no column is left to predict from")

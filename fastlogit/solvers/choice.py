@@ -221,7 +221,7 @@ def solve(
                 point, reason = _finish_by_newton(objective, point, rule, trace)
     except (KeyboardInterrupt, TimeUp) as end:  # between the iterations of two methods
         reason = Reason.TIME_LIMIT if isinstance(end, TimeUp) else Reason.INTERRUPTED
-        point = point or evaluate_at_last(objective, theta, trace)
+        point = point or _back_at(objective, theta, rule, trace)
     if reason == Reason.INTERRUPTED:
         rule.prove_at_once(point)
     return outcome_of(objective, point, rule, trace, reason, f"{method} ({why})")
@@ -260,7 +260,7 @@ def _by_proximal_newton(
         point, reason = proximal_newton(objective, theta, rule, trace)
     except (KeyboardInterrupt, TimeUp) as end:  # before the first point
         reason = Reason.TIME_LIMIT if isinstance(end, TimeUp) else Reason.INTERRUPTED
-        point = evaluate_at_last(objective, theta, trace)
+        point = _back_at(objective, theta, rule, trace)
     if reason == Reason.INTERRUPTED:
         rule.prove_at_once(point)
     return outcome_of(objective, point, rule, trace, reason, PROXIMAL)
@@ -305,7 +305,7 @@ def _by_row_space(
     except (KeyboardInterrupt, TimeUp) as end:
         reason = Reason.TIME_LIMIT if isinstance(end, TimeUp) else Reason.INTERRUPTED
         trace.objective = objective
-        point = point or evaluate_at_last(objective, theta, trace)
+        point = point or _back_at(objective, theta, rule, trace)
     if reason == Reason.INTERRUPTED:
         rule.prove_at_once(point)
     elif reason != Reason.CONVERGED:
@@ -374,7 +374,10 @@ def _by_products(
     """Newton with conjugate gradients, and whole Hessians where rounding errors end that."""
     point, reason = climb_by_products(objective, theta, rule, stride, is_warm, trace)
     if reason == Reason.ROUNDING and not rule.hidden.all() and not objective.loss.is_coupled:
-        return _finish_by_newton(objective, point, rule, trace)
+        try:
+            return _finish_by_newton(objective, point, rule, trace)
+        except (KeyboardInterrupt, TimeUp) as end:  # before the first iteration: the point is good
+            return point, Reason.TIME_LIMIT if isinstance(end, TimeUp) else Reason.INTERRUPTED
     return point, reason
 
 
@@ -436,6 +439,12 @@ def _finish_by_newton(
     whole = certificate_of(objective, 1)
     rule.certificate = whole
     return newton(objective, point.theta, rule, whole.hessians, trace)
+
+
+def _back_at(objective: Objective, theta: Matrix, rule: StoppingRule, trace: Trace) -> Point:
+    """Return the evaluated start, where no other point is left: what was proven of others goes."""
+    rule.forget()
+    return evaluate_at_last(objective, theta, trace)
 
 
 def evaluate_at_last(objective: Objective, theta: Matrix, trace: Trace) -> Point:

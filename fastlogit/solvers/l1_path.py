@@ -46,6 +46,7 @@ def solve_next(
         reason = Reason.TIME_LIMIT if isinstance(end, TimeUp) else Reason.INTERRUPTED
         point = evaluate_at_last(objective, theta, trace)
         rule = rule or _rule(objective, limits, carried)
+        rule.forget()
     if reason == Reason.INTERRUPTED:
         rule.prove_at_once(point)
     return point, rule.bound, reason

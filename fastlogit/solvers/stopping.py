@@ -116,6 +116,11 @@ class StoppingRule:
         ):
             self._take(int(model), place, slope, float(value), float(gain))
 
+    def forget(self) -> None:
+        """Nothing is proven of where the models are: they are not where they were looked at."""
+        self.bound[:], self.met[:], self.hidden[:] = np.inf, False, False
+        self._behind.clear()
+
     def leave(self) -> None:
         """Row curvatures are overwritten from now on: no proof may take those of the last point."""
         if self.certificate is not None:

@@ -16,7 +16,7 @@ from ..clock import TimeUp
 from ..objective.objective import Objective
 from ..objective.row_state import RowCurvature
 from ..result import Callback
-from .between import may_be_between, models_between, prove_between
+from .between import Between, may_be_between, models_between, prove_between
 from .choice import (
     ROWS_PER_COLUMN,
     choose,
@@ -162,6 +162,22 @@ def _by_lbfgs(
     reason = _some(family, others, point, stride, rule, trace)
     if reason not in (Reason.CONVERGED, Reason.ROUNDING, Reason.MAX_ITER):
         return point, reason
+    try:
+        rest = _those_between(family, between, point, stride, rule, trace)
+    except (KeyboardInterrupt, TimeUp) as end:  # what is proven by now is so at this point alone
+        return point, Reason.TIME_LIMIT if isinstance(end, TimeUp) else Reason.INTERRUPTED
+    # Where some of the first ones lack something still, that is what is to be said.
+    return point, reason if rest == Reason.CONVERGED else rest
+
+
+def _those_between(
+    family: _Family, between: Between, point: Point, stride: int, rule: StoppingRule, trace: Trace
+) -> Reason:
+    """Prove models between others, or minimise them; return why that ended.
+
+    Sets: what `_some` sets, of these models.
+    """
+    objective = family.objective
     prove_between(objective, between, point, rule)
     trace.steps[between.models] = np.maximum(trace.steps[between.first], trace.steps[between.last])
     left = between.models[~rule.met[between.models]]
@@ -169,10 +185,8 @@ def _by_lbfgs(
         _look_at(objective, left, point, rule)
         left = left[~rule.met[left]]
     if left.size and trace.n_iter < trace.limits.max_iter:
-        rest = _some(family, left, point, stride, rule, trace)
-        # Where some of the first ones lack something still, that is what is to be said.
-        reason = reason if rest == Reason.CONVERGED else rest
-    return point, reason
+        return _some(family, left, point, stride, rule, trace)
+    return Reason.CONVERGED
 
 
 def _look_at(objective: Objective, models: Indices, point: Point, rule: StoppingRule) -> None:
