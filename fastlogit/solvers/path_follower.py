@@ -42,6 +42,8 @@ OPEN = 1.0 / 16.0
 # step leaves no more than SLOW of what was missing. Where one that was made for a step leaves more
 # than STALLED, rounding errors are all that is left.
 CHANGED, SLOW, STALLED = 0.2, 0.1, 0.5
+# Up to so many multiply-adds each step has a Hessian of its own.
+CHEAP = 2e6
 # Columns of X at the least, and the finest tolerance: a bound of first order has rounding errors of
 # slopes in it, in units of L1.
 LEAST_COLUMNS, FINEST = 128, 1e-12
@@ -283,7 +285,8 @@ class PathFollower:
         whole step promises, less their classes and times their shares of the weight.
         """
         working = self._working
-        if is_exact or self._is_far(here.rows.curvature):
+        is_cheap = len(working) ** 2 * here.rows.curvature.size <= CHEAP
+        if is_exact or is_cheap or self._is_far(here.rows.curvature):
             working.look(here.rows.curvature)
         step = self._model_of(working).minimum(here.gradient, here.theta) - here.theta
         assert working.curvature is not None
