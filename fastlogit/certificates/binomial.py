@@ -471,6 +471,13 @@ class Certificate(KnowsRows):
         moving = self.objective.design.columns.inverse_scale > 0.0
         return bool((self.objective.parameter_penalty.floor(model)[:-1][moving] > 0.0).all())
 
+    def know_largest_rows(self, squares: Vector) -> None:
+        """Take the largest squared length of a row, each column over the root of its penalty.
+
+        Of each set of strengths; rows are those that are standardised, without an intercept.
+        """
+        self._largest.update({k: float(square) for k, square in enumerate(squares)})
+
     def _intercept_curvature(self, model: int, theta: Vector) -> tuple[Vector, float]:
         """Return the rows' mean, weighted by their curvatures, and the sum of these per weight."""
         part = self.sampled.only([model])

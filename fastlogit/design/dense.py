@@ -202,8 +202,10 @@ class DenseDesign(ArrayDesign):
         return readonly(flat)
 
     def _column_sums(self, loss: int, weights: Vector, total_weight: float) -> Vector:
+        # Squares of what is not scaled may overflow.
+        is_plain = loss == LINEAR or bool((self.columns.inverse_scale == 1.0).all())
         is_known = self._columns_lie is not None or (self._adds_rows and loss == LINEAR)
-        if not (is_known and (self.columns.inverse_scale == 1.0).all()):
+        if not (is_known and is_plain):
             return super()._column_sums(loss, weights, total_weight)
         shares = np.full(self.shape[0], 1.0 / total_weight)
         shares = weights / total_weight if weights.size else shares
