@@ -270,10 +270,10 @@ def test_one_compiled_call_is_the_same_method(form, seen, monkeypatch, rng) -> N
     found = fastlogit.fit(X, codes, **options)
     step_by_step = fastlogit.fit(X, codes, callback=lambda _: None, **options)
     assert len(seen) == 2
-    assert abs(found.n_iter - step_by_step.n_iter) <= 1
+    assert found.n_iter <= step_by_step.n_iter  # its steps are as long as pays
     assert found.history.size == found.passes.size == found.times.size == found.n_iter + 1
-    shared = min(found.n_iter, step_by_step.n_iter)
-    np.testing.assert_allclose(found.history[:shared], step_by_step.history[:shared], rtol=1e-5)
+    assert (np.diff(found.history) < 1e-12).all()
+    np.testing.assert_allclose(found.history[[0, -1]], step_by_step.history[[0, -1]], rtol=1e-7)
     np.testing.assert_allclose(found.coef, step_by_step.coef, rtol=1e-4, atol=1e-8)
     # What it does not finish is done step by step.
     whole = RowSpaceObjective.compiled
