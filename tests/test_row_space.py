@@ -12,7 +12,12 @@ from problems import TWO_THREADS, grid_of, objective_of, sized, softmax_of
 import fastlogit
 from fastlogit import reference
 from fastlogit.certificates.binomial import Certificate, PenaltyCertificate, Place
-from fastlogit.objective.row_space import RowProducts, RowSpaceObjective, products_of_rows, row_space_of
+from fastlogit.objective.row_space import (
+    RowProducts,
+    RowSpaceObjective,
+    products_of_rows,
+    row_space_of,
+)
 from fastlogit.solvers import choice, row_space, warm_starts
 from fastlogit.solvers.row_space import MOST_ROWS, price_of_rows, reduce_to_rows, suits_rows
 

@@ -116,7 +116,7 @@ def search(
     rows: Any, raw: Any, change: Any, cost: float, slope: float, penalties: Any, trial_out: Any,
     row_state_out: Any,
 ) -> tuple[float, float]:  # fmt: skip
-    """Return a length of the step that lowers the cost nearly as far as it goes, and the cost; or 0.
+    """Return a length of the step that lowers the cost as far as it goes, nearly, and that; or 0.
 
     `penalties` are that of the point, and its change along the step to the first and second power
     of the length. A look takes as long as a row of the factor: where the classes are far apart
