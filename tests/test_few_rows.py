@@ -98,3 +98,13 @@ def test_steps_that_are_too_long_are_shortened(rng) -> None:
     assert (np.diff(costs[: n_iter + 1]) <= 1e-13 * costs[0]).all()
     wanted = fitted(X, table, f=1e-4)
     np.testing.assert_allclose(X.T @ shares, X.T @ wanted[3], rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.jit
+def test_classes_far_apart_take_few_long_steps(rng) -> None:
+    """Steps of length 1 lower the cost by a factor e each while classes are told apart."""
+    X, table = wide(rng)
+    n_iter, _, met, _, costs = fitted(X, table, tol=1e-8, f=1e-6)
+    assert met
+    assert n_iter <= 12  # 21 of length 1
+    assert (np.diff(costs[: n_iter + 1]) < 0.0).all()

@@ -213,3 +213,14 @@ def test_of_more_columns_than_may_be_copied_the_foremost_come_in(monkeypatch) ->
     stages = list(growing.growing(one, np.zeros(N_FEATURES + 1), known))
     assert len(stages) > 2
     assert all((stage.theta[:-1] != 0.0).sum() <= 60 for stage in stages)
+
+
+def test_with_l2_columns_alike_share_and_come_in_together(rng) -> None:
+    X, y, _ = wide()
+    X = np.hstack([X[:, :400], X[:, :400]])
+    fit = fastlogit.fit(X, y, l1_reg=0.02, l2_reg=0.05, tol=1e-8)
+    assert fit.converged
+    np.testing.assert_allclose(fit.coef[:400], fit.coef[400:], rtol=1e-4, atol=1e-8)
+    apart = fastlogit.fit(X[:, :400], y, l1_reg=0.02, l2_reg=0.025, tol=1e-8)
+    assert fit.history[-1] == pytest.approx(apart.history[-1], rel=1e-8)
+    assert fit.n_passes <= apart.n_passes + 4.0

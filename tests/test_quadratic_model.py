@@ -1,8 +1,11 @@
 """The minimum of a quadratic function plus L1, by its optimality conditions."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
+from fastlogit.solvers import quadratic_model
 from fastlogit.solvers.quadratic_model import SMALL_FACE, Corners, Face, QuadraticModel
 
 
@@ -125,3 +128,28 @@ def test_many_that_pass_corners_are_left_to_coordinate_descent(rng, monkeypatch)
     matrix, l1 = rows.T @ rows / len(rows), np.full(size, 0.05)
     slopes, start = 0.2 * rng.normal(size=size), rng.normal(size=size)
     assert_least(matrix, slopes, start, l1, minimize_model(matrix, slopes, start, l1), 1e-9)
+
+
+def test_columns_that_others_explain_take_fewer_sweeps(monkeypatch) -> None:
+    """Their signs change by rounding errors for long: a linear system ends it."""
+    n_calls, whole = [], quadratic_model.descend.serial
+
+    def count(*given):
+        n_calls[-1] += 1
+        return whole(*given)
+
+    monkeypatch.setattr(quadratic_model, "descend", replace(quadratic_model.descend, serial=count))
+    for patience in (1000, quadratic_model.PATIENCE):
+        monkeypatch.setattr(quadratic_model, "PATIENCE", patience)
+        n_calls.append(0)
+        for seed in range(4):
+            rng = np.random.default_rng(seed)
+            marks = (rng.random((60, 6)) < 0.4) * 1.0
+            pairs = marks[:, :3] * marks[:, 3:], marks[:, :3] * (1.0 - marks[:, 3:])
+            rows = np.hstack([marks, 1.0 - marks, *pairs])
+            rows -= rows.mean(axis=0)
+            matrix, slopes = rows.T @ rows / 60, rows.T @ rng.normal(size=60) / 8
+            start, l1 = np.zeros(len(matrix)), np.full(len(matrix), 0.02)
+            found = minimize_model(matrix, slopes, start, l1)
+            assert_least(matrix, slopes, start, l1, found, 1e-8)
+    assert n_calls[1] <= n_calls[0]

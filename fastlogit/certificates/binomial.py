@@ -444,15 +444,16 @@ class Certificate(KnowsRows):
         return float(GRAM_PRICE * share * self.sampled.design.shape[1])
 
     def _penalty_bound(self, model: int, there: Place, wanted: float) -> float:
-        if not self._is_penalized(model):
-            return np.inf
         # Of columns of a huge size the penalty is next to nothing: then this says nothing.
         with np.errstate(over="ignore", invalid="ignore"):
             return self._by_penalty(model, there, wanted)
 
     def _by_penalty(self, model: int, there: Place, wanted: float) -> float:
-        scale = np.sqrt(self.objective.parameter_penalty.floor(model)[:-1])
+        floor = self.objective.parameter_penalty.floor(model)[:-1]
         moving = self.objective.design.columns.inverse_scale > 0.0
+        if not (floor[moving] > 0.0).all():
+            return np.inf  # a coefficient that is fitted has no penalty
+        scale = np.sqrt(floor)
         np.divide(1.0, scale, out=scale, where=moving)
         scale[~moving] = 0.0
         noise = self._noise_without_rows(model, there) * _length(scale)
@@ -473,13 +474,22 @@ class Certificate(KnowsRows):
     def _noise_without_rows(self, model: int, there: Place) -> float:
         """Return what rounding errors may add to each component of the gradient."""
         of_rows = self.rounding.of_rows(there.theta, there.cost)
-        of_penalty = self.rounding.of_penalty(self.objective.only([model]), there.theta)
-        return self.rounding.of_sums(there.cost) + of_penalty + 0.5 * of_rows
+        noise = self.rounding.of_sums(there.cost) + 0.5 * of_rows
+        if not isinstance(self.objective.penalty, L2):
+            noise += self.rounding.of_penalty(self.objective.only([model]), there.theta)
+        return noise
 
     def _is_penalized(self, model: int) -> bool:
         """Say whether every coefficient that is fitted has a penalty."""
         moving = self.objective.design.columns.inverse_scale > 0.0
         return bool((self.objective.parameter_penalty.floor(model)[:-1][moving] > 0.0).all())
+
+    def know_largest_rows(self, squares: Vector) -> None:
+        """Take the largest squared length of a row, each column over the root of its penalty.
+
+        Of each set of strengths; rows are those that are standardised, without an intercept.
+        """
+        self._largest.update({k: float(square) for k, square in enumerate(squares)})
 
     def _intercept_curvature(self, model: int, theta: Vector) -> tuple[Vector, float]:
         """Return the rows' mean, weighted by their curvatures, and the sum of these per weight."""

@@ -33,6 +33,8 @@ GRAM_ROWS = 4096
 # Numbers of the columns that are copied at a time for the Gram matrix of the rows: 32 MB. Of 2,000
 # rows that is a call of 0.1 to 0.2 s.
 TURNED = 2**22
+# Between these a square has all digits.
+TINY, HUGE = 1e-290, 1e290
 # Columns of so many rows, and no more rows than columns, are given as copies: up to this part of
 # them, or so many numbers, 8 MB.
 SHORT, PART, LITTLE = 20_000, 0.25, 1e6
@@ -76,18 +78,24 @@ class ArrayDesign(Design):
         Columns are turned into rows, a block of them at a time, for the kernel of `gram`.
         """
         n_samples, n_features = self.shape
-        matrix, ones = np.zeros((n_samples, n_samples)), np.ones(n_features)
+        matrix, (center, scale) = np.zeros((n_samples, n_samples)), self.columns
+        with np.errstate(over="ignore", invalid="ignore"):
+            weights = np.square(scale)
+        # The kernel takes weights' roots: where squares lose nothing, columns are scaled by them.
+        fits = bool(((weights > TINY) & (weights < HUGE) | (scale == 0.0)).all())
+        weights = weights if fits else np.ones(n_features)
         step = max(LANES, TURNED // n_samples)
         counter = RowCounter(n_features)
         counter.clock = self.counter.clock
         for start in range(0, n_features, step):
             part = slice(start, start + step)
             turned = np.subtract(
-                self._X[:, part].T, self.columns.center[part, None], dtype=np.float64, order="C"
+                self._X[:, part].T, center[part, None], dtype=np.float64, order="C"
             )
-            turned *= self.columns.inverse_scale[part, None]
+            if not fits:
+                turned *= scale[part, None]
             block = DenseDesign(turned, n_threads=self.n_threads, counter=counter)
-            matrix += block.gram(ones[part])[:-1, :-1]
+            matrix += block.gram(weights[part])[:-1, :-1]
         self.counter.rows += n_samples
         return matrix
 
@@ -202,8 +210,10 @@ class DenseDesign(ArrayDesign):
         return readonly(flat)
 
     def _column_sums(self, loss: int, weights: Vector, total_weight: float) -> Vector:
+        # Squares of what is not scaled may overflow.
+        is_plain = loss == LINEAR or bool((self.columns.inverse_scale == 1.0).all())
         is_known = self._columns_lie is not None or (self._adds_rows and loss == LINEAR)
-        if not (is_known and (self.columns.inverse_scale == 1.0).all()):
+        if not (is_known and is_plain):
             return super()._column_sums(loss, weights, total_weight)
         shares = np.full(self.shape[0], 1.0 / total_weight)
         shares = weights / total_weight if weights.size else shares
@@ -450,6 +460,11 @@ class ColumnCopies:
     def _copy(self, new: Indices, out: Matrix) -> None:
         """Copy columns, standardised: some rows at a time, which stay in the cache on their way."""
         center, inverse_scale = (part[new] for part in self._columns)
+        if self._X.flags.f_contiguous:
+            with np.errstate(over="ignore", invalid="ignore"):
+                np.subtract(self._X.T[new], center[:, None], out=out)
+                out *= inverse_scale[:, None]
+            return
         step = max(1, COPIED_NUMBERS // max(1, len(new)))
         with np.errstate(over="ignore", invalid="ignore"):
             for start in range(0, len(self._X), step):

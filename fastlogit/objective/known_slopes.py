@@ -118,9 +118,7 @@ class KnownSlopes:
         within = ALIKE * sizes[order[1:]]
         alike = (np.abs(one - other) <= within).all(axis=0)
         alike |= (np.abs(one + other) <= within).all(axis=0)
-        group = np.append(0, np.cumsum(~alike))
-        firsts = np.full(group[-1] + 1, every.size)
-        np.minimum.at(firsts, group, order)
+        firsts = np.minimum.reduceat(order, np.flatnonzero(np.append(True, ~alike)))
         stays = np.zeros(every.size, dtype=bool)
         stays[firsts] = True
         return columns[stays[beside.size :]]

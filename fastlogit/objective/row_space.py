@@ -28,7 +28,13 @@ from .objective import Objective
 from .penalties import L2
 from .row_state import RowCurvature
 
-__all__ = ["RowSpaceHessian", "RowSpaceObjective", "row_space_of"]
+__all__ = [
+    "RowProducts",
+    "RowSpaceHessian",
+    "RowSpaceObjective",
+    "products_of_rows",
+    "row_space_of",
+]
 
 # Share of the largest diagonal element of Z Z' that is added to all of them: a multiple of its
 # rounding errors, above which each pivot of its factor stays.
@@ -38,6 +44,58 @@ RIDGE = 2.0**-48
 WEAK = 1e-3
 # Strengths of several models are the same but for a factor: up to this share.
 ALIKE = 1e-12
+
+
+class RowProducts:
+    """Z Z' of an objective: all that one compiled fit from 0 asks for.
+
+    Parameters
+    ----------
+    whole : Objective
+    roots : ndarray of shape (n_features,)
+        1 over the root of each column's strength, in the units of X; 0 for one that does not vary.
+    factors : ndarray of shape (n_sets,)
+        What the strengths of each set are multiplied by.
+    gram : ndarray of shape (n_samples, n_samples)
+        Z Z'.
+    """
+
+    def __init__(self, whole: Objective, roots: Vector, factors: Vector, gram: Matrix) -> None:
+        self.whole, self.roots, self.factors, self.gram = whole, roots, factors, gram
+        self.largest_rows: Vector = float(gram.diagonal().max()) / factors
+
+    def space(self) -> RowSpaceObjective:
+        """Return the objective in the space of the rows; it changes Z Z' in place."""
+        return RowSpaceObjective(self.whole, self.roots, self.factors, self.gram)
+
+    def compiled(self, level: float, tol: float, max_iter: int) -> tuple[Matrix, Vector] | None:
+        """Minimise the cost of one binomial model from coefficients of 0, without a proof.
+
+        Takes the intercept of the start. Returns theta of the whole objective and the costs, of the
+        start and of each iteration; None for other losses, and where `tol` is out of reach.
+        """
+        if not _is_plain(self.whole):
+            return None
+        shares, costs = np.zeros(len(self.gram)), np.empty(max_iter + 1)
+        n_iter, level, met = fit_few_rows.serial(
+            self.gram, self.whole.rows.table(), float(self.factors[0]), level,
+            self.whole.fit_intercept, tol, shares, costs,
+        )  # fmt: skip
+        if not met:
+            return None
+        coef = _of_shares(self.whole, self.roots, shares[None])
+        return self.whole.join(coef, np.array([level])), costs[: n_iter + 1]
+
+
+def _is_plain(objective: Objective) -> bool:
+    return objective.n_models == 1 and objective.loss.kernel == BINOMIAL
+
+
+def _of_shares(whole: Objective, roots: Vector, shares: Matrix) -> Matrix:
+    """Return the standardised coefficients Z' a, one over the roots of the strengths: one pass."""
+    center, own = whole.design.columns
+    sums, _ = whole.design.standardized(Columns(center, roots)).transposed_product(shares)
+    return sums * np.divide(roots, own, out=np.zeros_like(own), where=own > 0.0)
 
 
 class RowSpaceObjective(Objective):
@@ -62,8 +120,7 @@ class RowSpaceObjective(Objective):
         whole.design.counter.check(1e-9 * FACTOR_NS * n_samples**3 / 3.0)
         self._whole, self._gram = whole, gram
         self._factor = Factor(gram, 0.0, whole.design.n_threads)
-        columns = Columns(whole.design.columns.center, roots)
-        self._scaled = whole.design.standardized(columns)
+        self._roots = roots
         counter = CounterElsewhere(whole.design.counter)
         lower = DenseDesign(self._factor.lower, n_threads=whole.design.n_threads, counter=counter)
         super().__init__(whole.rows.over(lower), np.repeat(factors[:, None], n_samples, axis=1))
@@ -95,7 +152,7 @@ class RowSpaceObjective(Objective):
         Returns where that came to, the costs of the start and of each iteration, and whether the
         gradient is as small as `tol` asks; None for other losses.
         """
-        if self.n_models > 1 or self.loss.kernel != BINOMIAL:
+        if not _is_plain(self):
             return None
         coordinates, levels = super().to_user(*self.split(theta))
         strength = float(self.user_penalty.diagonal()[0, 0])
@@ -116,10 +173,7 @@ class RowSpaceObjective(Objective):
     def _lifted(self, coef: Matrix, intercept: Vector) -> tuple[Matrix, Vector]:
         coordinates, levels = super().to_user(coef, intercept)
         shares = self._factor.solve_transposed(coordinates)
-        sums, _ = self._scaled.transposed_product(shares)
-        own, roots = self._whole.design.columns.inverse_scale, self._scaled.columns.inverse_scale
-        to_own = np.divide(roots, own, out=np.zeros_like(own), where=own > 0.0)
-        return sums * to_own, levels
+        return _of_shares(self._whole, self._roots, shares), levels
 
     def project(self, theta: Matrix) -> Matrix:
         """Return the nearest theta, from one of the objective that this stands for: one pass.
@@ -185,7 +239,13 @@ class RowSpaceHessian:
 
 
 def row_space_of(objective: Objective) -> RowSpaceObjective | None:
-    """Return the same cost in the space of the rows, by a pass; None where that is no good.
+    """Return the same cost in the space of the rows, by a pass; None where that is no good."""
+    products = products_of_rows(objective)
+    return None if products is None else products.space()
+
+
+def products_of_rows(objective: Objective) -> RowProducts | None:
+    """Return Z Z' of an objective, by a pass; None where that is no good.
 
     As where columns have no penalty, or so weak a one that the squares in Z Z' lose it, where
     models differ in more than a factor of their penalty, or where X is not in memory.
@@ -210,7 +270,7 @@ def row_space_of(objective: Objective) -> RowSpaceObjective | None:
         curvature = objective.loss.most_curvature * largest * _largest_weight_share(objective)
         if not RIDGE * curvature <= WEAK * factors.min():
             return None
-    return RowSpaceObjective(objective, roots, factors, gram) if largest > 0.0 else None
+    return RowProducts(objective, roots, factors, gram) if largest > 0.0 else None
 
 
 def _largest_weight_share(objective: Objective) -> float:

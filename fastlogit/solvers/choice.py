@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
 
 from ..arrays import Indices, Matrix
-from ..certificates.binomial import GRAM_PRICE
+from ..certificates.binomial import GRAM_PRICE, Certificate
 from ..clock import TimeUp
 from ..linalg.factors import FACTOR_NS, Factor
 from ..linalg.resolved import DEPENDENT
 from ..objective.hessians import Hessians
 from ..objective.objective import Objective
 from ..objective.penalties import L2
-from ..objective.row_space import RowSpaceObjective
 from ..objective.row_state import RowCurvature
 from .from_afar import from_afar
 from .iteration import evaluate
@@ -37,7 +37,7 @@ from .preconditioner import (
 from .proximal_newton import ABILITIES as proximal_newton_abilities
 from .proximal_newton import proximal_newton
 from .row_space import ABILITIES as row_space_abilities
-from .row_space import price_of_rows, reduce_to_rows, row_space, suits_rows
+from .row_space import compiled_fit, multiply_rows, price_of_rows, row_space, suits_rows
 from .stopping import StoppingRule, certificate_of, meets, separation_of
 from .trace import Interrupted, Limits, Outcome, Point, Reason, Trace
 
@@ -285,16 +285,24 @@ def _by_row_space(
                     rule.prove_at_once(point)
                 return outcome_of(objective, point, rule, trace, ended, f"newton-cg ({SPARED})")
             theta, point, rule = point.theta, None, _rule_of(objective, limits)
-        space = reduce_to_rows(objective)
-        if space is None and trace.n_iter == 0:
+        products = multiply_rows(objective)
+        if products is None and trace.n_iter == 0:
             return None
-        if space is None:
+        if products is None:
             point, reason = _by_products(objective, theta, rule, 1, True, trace)
             return outcome_of(objective, point, rule, trace, reason, "newton-cg (a weak penalty)")
-        trace.objective = space
-        inner, reason = row_space(space, space.project(theta), limits.tol, trace)
-        trace.objective = objective
-        point = _lifted(objective, space, inner, trace)
+        if isinstance(rule.certificate, Certificate):
+            rule.certificate.know_largest_rows(products.largest_rows)
+        found = compiled_fit(products, theta, limits.tol, trace)
+        if found is None:
+            space = products.space()
+            trace.objective = space
+            inner, reason = row_space(space, space.project(theta), limits.tol, trace)
+            trace.objective = objective
+            point = _lifted(objective, lambda: space.lift(inner.theta), rule, trace)
+        else:
+            theta, reason = found, Reason.CONVERGED
+            point = _lifted(objective, lambda: found, rule, trace)
         everyone = np.arange(objective.n_models)
         rule.look(everyone, point.theta, point.cost, point.gradient, 0.0 * point.cost)
         trace.prove(rule.bound)
@@ -381,12 +389,16 @@ def _by_products(
     return point, reason
 
 
-def _lifted(objective: Objective, space: RowSpaceObjective, inner: Point, trace: Trace) -> Point:
+def _lifted(
+    objective: Objective, lift: Callable[[], Matrix], rule: StoppingRule, trace: Trace
+) -> Point:
     """Return the point in the columns of X, evaluated there: it takes the place of the last one."""
-    clock = objective.design.counter.clock
+    clock, curvature = objective.design.counter.clock, objective.rows.empty_curvature()
     with contextlib.nullcontext() if clock is None else clock.stopped():
-        theta = space.lift(inner.theta)
-        found = objective.at(theta)
+        theta = lift()
+        found = objective.at(theta, curvature)
+    if rule.certificate is not None:
+        rule.certificate.know(theta, curvature)
     trace.history[-1] = np.array(found.cost)
     trace.passes[-1], trace.times[-1] = objective.design.n_passes, trace.seconds()
     return Point(theta, found.cost, found.gradient)

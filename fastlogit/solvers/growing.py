@@ -112,9 +112,9 @@ class _Grown:
     def beyond(self, slopes: Vector, known: KnownSlopes) -> tuple[Indices, bool, bool]:
         """Return columns that should come in; say if they are all that should, and next to none."""
         excess, outside = np.abs(slopes) - self._l1, self._varies & ~self._inside()
-        near = known.distinct(
-            np.flatnonzero(outside & (excess > -NEXT * self._l1)), self._working.indices
-        )
+        near = np.flatnonzero(outside & (excess > -NEXT * self._l1))
+        if not self._l2.any():  # with L2 columns that are alike share what one of them has else
+            near = known.distinct(near, self._working.indices)
         found = near[excess[near] > 0.0]
         n_needed = int(np.count_nonzero(self._theta[:-1]))
         most = max(LEAST, int(ROOTS * np.sqrt(excess.size)), int(GROWTH * n_needed))

@@ -42,6 +42,8 @@ OPEN = 1.0 / 16.0
 # step leaves no more than SLOW of what was missing. Where one that was made for a step leaves more
 # than STALLED, rounding errors are all that is left.
 CHANGED, SLOW, STALLED = 0.2, 0.1, 0.5
+# Up to so many multiply-adds each step has a Hessian of its own.
+CHEAP = 2e6
 # Columns of X at the least, and the finest tolerance: a bound of first order has rounding errors of
 # slopes in it, in units of L1.
 LEAST_COLUMNS, FINEST = 128, 1e-12
@@ -131,9 +133,17 @@ class PathFollower:
                 self._choose(needed | self._distinct(self._varies & near & ~needed, needed))
 
     def _distinct(self, more: Mask, beside: Mask) -> Mask:
-        """Return which columns look like none of the others, nor of some beside them."""
-        found = np.zeros_like(more)
-        found[self._known.distinct(np.flatnonzero(more), np.flatnonzero(beside))] = True
+        """Return which columns look like none of the others, nor of some beside them.
+
+        With L2 all of them: what columns that are alike share there is the optimum's.
+        """
+        if self._l2.any():
+            return more
+        return self._marked(self._known.distinct(np.flatnonzero(more), np.flatnonzero(beside)))
+
+    def _marked(self, columns: Indices) -> Mask:
+        found = np.zeros_like(self._inside)
+        found[columns] = True
         return found
 
     def _take(self, one: Objective) -> None:
@@ -171,7 +181,12 @@ class PathFollower:
                 return found
             if is_exact and not more.size and gain > STALLED * before:
                 return self._found(new, gain, n_steps)  # rounding errors are what is left
-            here, is_exact, before = new, gain > SLOW * before, gain
+            is_slow = gain > SLOW * before
+            if more.size:
+                fresh = np.flatnonzero(self._distinct(self._marked(more), self._inside))
+                # Those that look like others may be no more than near to them.
+                more = more if is_slow and not fresh.size else fresh
+            here, is_exact, before = new, is_slow, gain
             if more.size:
                 theta = np.append(new.theta[:-1], np.zeros(more.size + 1))
                 theta[-1] = new.theta[-1]
@@ -270,7 +285,8 @@ class PathFollower:
         whole step promises, less their classes and times their shares of the weight.
         """
         working = self._working
-        if is_exact or self._is_far(here.rows.curvature):
+        is_cheap = len(working) ** 2 * here.rows.curvature.size <= CHEAP
+        if is_exact or is_cheap or self._is_far(here.rows.curvature):
             working.look(here.rows.curvature)
         step = self._model_of(working).minimum(here.gradient, here.theta) - here.theta
         assert working.curvature is not None

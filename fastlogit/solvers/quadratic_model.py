@@ -20,6 +20,9 @@ __all__ = ["Corners", "QuadraticModel"]
 
 # Sweeps of coordinate descent between two linear systems, and rounds of both.
 SWEEPS, ROUNDS = 20, 200
+# Where signs go on changing, as of columns that others explain up to rounding errors, a system is
+# tried after so many rounds, and after twice as many each time.
+PATIENCE = 4
 # Coefficients that come to 0 one after the other, a linear system each, and up to how many that are
 # not 0: of more coordinate descent, which takes as long as a sweep, finds them sooner.
 CORNERS, SMALL_FACE = 20, 100
@@ -109,13 +112,14 @@ class QuadraticModel:
             return coef
         n_sweeps = max(1, min(SWEEPS, int(CALL_NUMBERS / coef.size**2)))
         most, failures = 0.0, 0
-        for _ in range(ROUNDS):
+        for number in range(1, ROUNDS + 1):
             self._check(0.0)
             _, largest, changed = descend.serial(
                 self.matrix, *self._corners, n_sweeps, 0.0, coef, slopes
             )
             most = max(most, largest)
-            if largest <= ENOUGH * most or (changed == 0 and self._settle(coef, slopes)):
+            is_time = changed == 0 or (number >= PATIENCE and number & (number - 1) == 0)
+            if largest <= ENOUGH * most or (is_time and self._settle(coef, slopes)):
                 break
             failures += changed == 0 and coef.size <= SMALL_FACE
             if failures >= FAILURES:

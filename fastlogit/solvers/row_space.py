@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..arrays import Indices, Matrix
+from ..arrays import Indices, Matrix, Vector
 from ..certificates.binomial import PenaltyCertificate
 from ..certificates.softmax import SMALL, SoftmaxCertificate
 from ..linalg.factors import BANDS_NS
 from ..objective.objective import Objective
 from ..objective.penalties import L2
-from ..objective.row_space import RowSpaceObjective, row_space_of
+from ..objective.row_space import RowProducts, RowSpaceObjective, products_of_rows
 from ..objective.row_state import RowCurvature
 from .abilities import Abilities
 from .iteration import evaluate, iterate
@@ -22,6 +22,8 @@ from .trace import Point, Reason, Trace
 __all__ = [
     "ABILITIES",
     "MOST_ROWS",
+    "compiled_fit",
+    "multiply_rows",
     "price_of_rows",
     "reduce_to_rows",
     "row_space",
@@ -72,12 +74,41 @@ def price_of_rows(n_samples: int, n_features: int) -> float:
     return (gram + rest) / (PRODUCT_NS * n * d)
 
 
-def reduce_to_rows(objective: Objective) -> RowSpaceObjective | None:
-    """Return the objective in the space of the rows; None where that is no good."""
+def multiply_rows(objective: Objective) -> RowProducts | None:
+    """Return the products of the objective's rows; None where that is no good."""
     if not suits_rows(*objective.design.shape, objective.n_classes):
         return None
     objective.design.counter.phase = "Gram matrix of the rows"
-    return row_space_of(objective)
+    return products_of_rows(objective)
+
+
+def reduce_to_rows(objective: Objective) -> RowSpaceObjective | None:
+    """Return the objective in the space of the rows; None where that is no good."""
+    products = multiply_rows(objective)
+    return None if products is None else products.space()
+
+
+def compiled_fit(products: RowProducts, theta: Matrix, tol: float, trace: Trace) -> Matrix | None:
+    """Return theta where one compiled call comes to from a start without slopes.
+
+    None where that is no way, or not near enough.
+    """
+    if not _may_be_compiled(len(products.gram), tol, trace):
+        return None
+    coef, levels = products.whole.split(theta)
+    if coef.any():
+        return None
+    found = products.compiled(float(levels[0]), SHARE * SHARE * tol, MANY)
+    if found is None:
+        return None
+    _record(found[0], found[1], trace)
+    return found[0]
+
+
+def _may_be_compiled(n_samples: int, tol: float, trace: Trace) -> bool:
+    limits = trace.limits
+    is_plain = limits.callback is None and limits.time_limit is None
+    return n_samples <= FEW_ROWS and is_plain and limits.max_iter >= MANY and tol >= FINEST
 
 
 def row_space(
@@ -97,9 +128,7 @@ def row_space(
         return newton(space, theta, rule, certificate.hessians, trace)
     n_samples = space.design.shape[0]
     if n_samples <= FEW_ROWS:
-        limits = trace.limits
-        is_plain = limits.callback is None and limits.time_limit is None
-        if is_plain and limits.max_iter >= MANY and tol >= FINEST:
+        if _may_be_compiled(n_samples, tol, trace):
             found = _at_once(space, theta, SHARE * SHARE * tol, trace)
             if found is not None:
                 return found, Reason.CONVERGED
@@ -122,7 +151,11 @@ def _at_once(space: RowSpaceObjective, theta: Matrix, tol: float, trace: Trace) 
     found = space.compiled(theta, tol, MANY)
     if found is None or not found[2]:
         return None
-    reached, costs, _ = found
+    return _record(found[0], found[1], trace)
+
+
+def _record(reached: Matrix, costs: Vector, trace: Trace) -> Point:
+    """Keep the iterations of a compiled call; return its last point."""
     points = [Point(reached, costs[i : i + 1], np.empty((0, 0))) for i in range(len(costs))]
     trace.begin(points[0])
     for point in points[1:]:
