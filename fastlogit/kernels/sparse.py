@@ -24,12 +24,12 @@ __all__ = [
     "UNSORTED",
     "SparseRows",
     "column_sums",
+    "copy_columns",
     "first_not_finite",
     "gram",
     "largest_row",
     "look_at_rows",
     "model_slots",
-    "transpose",
 ]
 
 # What `look_at_rows` finds, added up.
@@ -415,19 +415,41 @@ def _first_not_finite(rows: Any, bounds: Any, found_out: Any) -> None:
         found_out[chunk, 1] = place
 
 
-def _transpose(rows: Any, next_place: Any, data_out: Any, indices_out: Any) -> None:
-    """Put the values of rows into columns; `next_place` is where each column begins, and is used.
-
-    Serial in either twin: the rows of a column stay in their order.
-    """
-    data, indices = rows.data, rows.indices
-    for row in range(rows.begins.size):
+@part
+def count_in_columns(rows: Any, start: int, stop: int, chunk: int, counts_out: Any) -> None:
+    """Count the values of each column in some rows."""
+    for row in range(start, stop):
         for place in range(np.uint64(rows.begins[row]), np.uint64(rows.ends[row])):
-            column = np.uint64(indices[place])
-            to = np.uint64(next_place[column])
+            counts_out[chunk, np.uint64(rows.indices[place])] += 1
+
+
+@part
+def copy_to_columns(
+    rows: Any, start: int, stop: int, chunk: int, slots: Any, places: Any, data_out: Any,
+    rows_out: Any,
+) -> None:  # fmt: skip
+    """Copy values of some rows, and which rows they are of, to where those of a column go on."""
+    data, indices = rows.data, rows.indices
+    for row in range(start, stop):
+        for place in range(np.uint64(rows.begins[row]), np.uint64(rows.ends[row])):
+            slot = slots[np.uint64(indices[place])]
+            if slot < 0:
+                continue
+            to = np.uint64(places[chunk, np.uint64(slot)])
             data_out[to] = data[place]
-            indices_out[to] = row
-            next_place[column] += 1
+            rows_out[to] = row
+            places[chunk, np.uint64(slot)] += 1
+
+
+def _copy_columns(
+    rows: Any, bounds: Any, slots: Any, places: Any, data_out: Any, rows_out: Any
+) -> None:
+    for chunk in prange(bounds.size - 1):
+        start, stop = bounds[chunk], bounds[chunk + 1]
+        if slots.size == 0:
+            count_in_columns(rows, start, stop, chunk, places)
+        else:
+            copy_to_columns(rows, start, stop, chunk, slots, places, data_out, rows_out)
 
 
 # Each takes `SparseRows`, and most of them `bounds`, the rows at which chunks begin and end.
@@ -442,5 +464,8 @@ gram = entry(_gram)
 largest_row = entry(_largest_row)
 # first_not_finite(rows, bounds, found_out): row and place for each chunk, or -1.
 first_not_finite = entry(_first_not_finite)
-# transpose(rows, next_place, data_out, indices_out)
-transpose = entry(_transpose)
+# copy_columns(rows, bounds, slots, places, data_out, rows_out): copy the values of columns, and
+# their rows, in the order of the rows. `slots` says which line of numbers in `places`, of shape
+# (n_chunks, n_slots), says where the values of a column in each chunk go, and -1 which columns are
+# left out; `places` is used up. Of no `slots` the values of all columns are counted there.
+copy_columns = entry(_copy_columns)

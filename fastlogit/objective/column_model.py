@@ -15,6 +15,7 @@ import numpy as np
 
 from ..arrays import Indices, Matrix, Vector
 from ..design.base import readonly
+from ..design.weighed import Weighed
 from ..kernels.column_descent import SomeColumns, descend_columns
 from .objective import Objective
 from .row_state import RowCurvature
@@ -80,13 +81,14 @@ def descend_model(
     weights = readonly(curvature.values[0] / total_weight)
     some, middles = design.some_columns(columns)
     design.counter.check(1e-9 * SWEEP_NS * USUAL * float((some.ends - some.begins).sum()))
-    own = np.append(columns, theta.size - 1)
+    own, weighed = np.append(columns, theta.size - 1), design.weighed(some, weights)
+    measures = design.measures_of(some, weights) if weighed is None else weighed.measures
     model = SomeModel(
-        some, middles, design.measures_of(some, weights), weights,
+        some, middles, measures, weights,
         (objective.l1.strengths[0, columns], objective.penalty.diagonal()[0, columns]),
         objective.fit_intercept,
     )  # fmt: skip
-    found = descend_some(model, theta[own], gradient[own], ends, go_on)
+    found = descend_some(model, theta[own], gradient[own], ends, go_on, weighed)
     target = theta.copy()
     target[own] = found.target
     return found._replace(target=target)
@@ -119,11 +121,11 @@ class SomeModel(NamedTuple):
 
 def descend_some(
     model: SomeModel, theta: Vector, gradient: Vector, ends: tuple[int, float],
-    go_on: GoOn | None = None,
+    go_on: GoOn | None = None, weighed: Weighed | None = None,
 ) -> Descent:  # fmt: skip
     """Do the same over columns that are at hand; parameters and gradient are those of them alone.
 
-    The intercept's come last.
+    The intercept's come last. `weighed` are the columns as they are swept, where they are sparse.
     """
     some, middles, (levels, squares), weights, (l1, l2), has_intercept = model
     weights = readonly(weights)  # as kernels are compiled for it
@@ -131,11 +133,15 @@ def descend_some(
     # The intercept's slope is 0 all the time: what centring adds is known.
     slopes = gradient[:-1] + (middles * last if total > 0.0 else 0.0)
     start = theta[:-1].copy()
-    coef, state = start.copy(), np.zeros(weights.size)
+    coef = start.copy()
+    state = np.zeros(weights.size) if weighed is None else weighed.state
 
     share = ends[1]
 
     def sweep(n_sweeps: int, sums: float) -> tuple[int, float, float, float]:
+        if weighed is not None:
+            limits = n_sweeps, share, sums
+            return weighed.sweep((l1, l2), slopes, (last, total), limits, start, coef)
         return descend_columns.serial(
             some, (levels, squares), weights, (l1, l2), slopes, (last, total),
             (n_sweeps, share, sums), start, coef, state,
@@ -143,11 +149,14 @@ def descend_some(
 
     def curved(change: Vector, level: float) -> float:
         """Return twice what a change adds to the model beside its slope."""
+        of_l2 = float((l2 * np.square(change)).sum())
+        if weighed is not None:
+            return weighed.squared(level) + of_l2
         of_rows = level * weights
         of_rows += state
         np.square(of_rows, out=of_rows)
         np.divide(of_rows, weights, out=of_rows, where=weights > 0.0)
-        return float(of_rows.sum() + (l2 * np.square(change)).sum())
+        return float(of_rows.sum()) + of_l2
 
     def value() -> float:
         """Return what the model has at the coefficients, of their own minimum of the intercept."""
