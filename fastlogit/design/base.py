@@ -318,8 +318,8 @@ class Design(ABC):
             measure_columns.choose(parallel)(some, weights, levels, squares)
         return levels, squares
 
-    def weighed(self, some: SomeColumns, weights: Vector) -> Weighed | None:
-        """Return `some_columns` as sweeps over sparse ones take them; None where they are dense."""
+    def weighed_columns(self, indices: Indices, weights: Vector) -> Weighed | None:
+        """Return some columns as sweeps over sparse ones take them; None where they are dense."""
         return None
 
     # ---- how rows may be asked for

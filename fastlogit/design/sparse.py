@@ -23,7 +23,6 @@ from .base import (
     as_they_are,
     readonly,
 )
-from .column_store import ColumnStore
 from .compressed import CompressedRows
 from .scattered import COLUMN_NS as SCALING_NS
 from .scattered import Room, ScatteredDesign
@@ -65,6 +64,7 @@ class _Rows:
         self.bounds = self.chunks(_even(max(few, wanted), most))
         self._most_numbers = max(STRIP_NUMBERS, given.n_values)
         self._kept: list[Vector] = []
+        self._scaled: tuple[CompressedRows, Vector] | None = None
         self._bounds = {len(self.bounds) - 1: self.bounds}
 
     def chunks(self, n_chunks: int) -> Indices:
@@ -115,9 +115,19 @@ class _Rows:
         return readonly(np.ones(self.given.shape[0]))
 
     @cached_property
-    def columns(self) -> ColumnStore:
-        """The values column by column: a copy of those that are asked for."""
-        return ColumnStore(self.given)
+    def columns(self) -> CompressedRows:
+        """The values column by column: a copy, made where single columns are asked for."""
+        return self.given.transposed()
+
+    def scaled_columns(self, scale: Vector) -> tuple[CompressedRows, Vector]:
+        """Return a copy of the columns as numbers of 32 bits, and what each is to be divided by.
+
+        They are scaled as the first asks for it, so that none is too large or small.
+        """
+        if self._scaled is None:
+            factors = readonly(np.where(scale > 0.0, scale, 1.0))
+            self._scaled = self.given.scaled_columns(factors, np.dtype(np.float32)), factors
+        return self._scaled
 
     @cached_property
     def n_products(self) -> float:
@@ -290,7 +300,7 @@ class SparseDesign(ScatteredDesign):
 
     def column(self, index: int) -> Column:
         """Return a column of X as it is, without standardisation."""
-        return self._all.columns.of(np.array([index])).dense()[0]
+        return self._all.columns.take(slice(index, index + 1)).dense()[0]
 
     def first_not_finite(self) -> NotFinite | None:
         """Return the first value that is NaN or infinite, None where there is none: one pass."""
@@ -313,7 +323,7 @@ class SparseDesign(ScatteredDesign):
         center, inverse_scale = self.columns
         n_samples, n_features = self.shape
         turned = SparseDesign(
-            self._all.columns.all(), n_threads=self.n_threads, counter=RowCounter(n_features)
+            self._all.columns, n_threads=self.n_threads, counter=RowCounter(n_features)
         )
         turned.counter.clock = self.counter.clock
         matrix, _ = turned._products(turned._all.ones, inverse_scale, self._all.ones)
@@ -333,7 +343,7 @@ class SparseDesign(ScatteredDesign):
         self.counter.rows += self.shape[0]
         columns = Columns(*(part[indices] for part in self.columns))
         return SparseDesign(
-            self._all.columns.of(indices).transposed(), n_threads=self.n_threads,
+            self._all.columns.take(indices).transposed(), n_threads=self.n_threads,
             columns=columns, counter=CounterElsewhere(self.counter),
         )  # fmt: skip
 
@@ -343,17 +353,24 @@ class SparseDesign(ScatteredDesign):
 
     def some_columns(self, indices: Indices) -> tuple[SomeColumns, Vector]:
         """Return some scaled columns for kernels, and what their centres are on that scale."""
-        source, (center, inverse_scale) = self._all.columns.of(indices), self.columns
-        n_values = max(1, self._all.given.n_values)
-        self.counter.rows += int(self.shape[0] * source.n_values / n_values)
+        source, (center, inverse_scale) = self._all.columns, self.columns
+        begins, ends = source.begins[indices], source.ends[indices]
+        self.counter.rows += int(self.shape[0] * (ends - begins).sum() / max(1, source.n_values))
         scale = inverse_scale[indices]
         middles = center[indices] * scale
-        some = SomeColumns(source.data, source.indices, source.begins, source.ends, scale)
-        return some, middles
+        return SomeColumns(source.data, source.indices, begins, ends, scale), middles
 
-    def weighed(self, some: SomeColumns, weights: Vector) -> Weighed:
-        """Return `some_columns` as sweeps over sparse ones take them."""
-        return Weighed(some, weights, self._team_for)
+    def weighed_columns(self, indices: Indices, weights: Vector) -> Weighed:
+        """Return some columns as sweeps over sparse ones take them."""
+        center, inverse_scale = self.columns
+        source, factors = self._all.scaled_columns(inverse_scale)
+        begins, ends = readonly(source.begins[indices]), readonly(source.ends[indices])
+        self.counter.rows += int(self.shape[0] * (ends - begins).sum() / max(1, source.n_values))
+        some = SomeColumns(
+            source.data, source.indices, begins, ends,
+            readonly(inverse_scale[indices] / factors[indices]),
+        )  # fmt: skip
+        return Weighed(some, weights, center[indices] * inverse_scale[indices], self._team_for)
 
     # ---- what passes cost, and lose
 

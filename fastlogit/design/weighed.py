@@ -26,19 +26,23 @@ class Weighed:
     some : SomeColumns
         Sparse ones.
     weights : ndarray of shape (n_samples,)
+    middles : ndarray of shape (n_columns,)
+        What centring takes off each.
     team : callable
         Takes nanoseconds of serial work; returns the threads for it.
 
     Attributes
     ----------
+    middles : ndarray of shape (n_columns,)
     measures : (ndarray, ndarray) of shape (n_columns,)
         Sums of the columns' values, and of squares, each row times its weight.
     state : ndarray of shape (n_samples,)
         The columns, as they are weighed, times what coefficients have moved.
+    n_values : int
     """
 
     def __init__(
-        self, some: SomeColumns, weights: Vector,
+        self, some: SomeColumns, weights: Vector, middles: Vector,
         team: Callable[[float], AbstractContextManager[bool]],
     ) -> None:  # fmt: skip
         firsts = np.concatenate([[0], np.cumsum(some.ends - some.begins)])
@@ -53,6 +57,7 @@ class Weighed:
         self._columns = WeighedColumns(
             readonly(values), readonly(firsts), some.rows, some.begins, some.ends
         )
+        self.middles, self.n_values = middles, values.size
         self.measures, self.state = (levels, squares), np.zeros(weights.size)
 
     def sweep(

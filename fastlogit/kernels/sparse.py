@@ -425,31 +425,29 @@ def count_in_columns(rows: Any, start: int, stop: int, chunk: int, counts_out: A
 
 @part
 def copy_to_columns(
-    rows: Any, start: int, stop: int, chunk: int, slots: Any, places: Any, data_out: Any,
+    rows: Any, start: int, stop: int, chunk: int, factors: Any, places: Any, data_out: Any,
     rows_out: Any,
 ) -> None:  # fmt: skip
     """Copy values of some rows, and which rows they are of, to where those of a column go on."""
     data, indices = rows.data, rows.indices
     for row in range(start, stop):
         for place in range(np.uint64(rows.begins[row]), np.uint64(rows.ends[row])):
-            slot = slots[np.uint64(indices[place])]
-            if slot < 0:
-                continue
-            to = np.uint64(places[chunk, np.uint64(slot)])
-            data_out[to] = data[place]
+            column = np.uint64(indices[place])
+            to = np.uint64(places[chunk, column])
+            data_out[to] = data[place] * factors[column]
             rows_out[to] = row
-            places[chunk, np.uint64(slot)] += 1
+            places[chunk, column] += 1
 
 
 def _copy_columns(
-    rows: Any, bounds: Any, slots: Any, places: Any, data_out: Any, rows_out: Any
+    rows: Any, bounds: Any, factors: Any, places: Any, data_out: Any, rows_out: Any
 ) -> None:
     for chunk in prange(bounds.size - 1):
         start, stop = bounds[chunk], bounds[chunk + 1]
-        if slots.size == 0:
+        if factors.size == 0:
             count_in_columns(rows, start, stop, chunk, places)
         else:
-            copy_to_columns(rows, start, stop, chunk, slots, places, data_out, rows_out)
+            copy_to_columns(rows, start, stop, chunk, factors, places, data_out, rows_out)
 
 
 # Each takes `SparseRows`, and most of them `bounds`, the rows at which chunks begin and end.
@@ -464,8 +462,7 @@ gram = entry(_gram)
 largest_row = entry(_largest_row)
 # first_not_finite(rows, bounds, found_out): row and place for each chunk, or -1.
 first_not_finite = entry(_first_not_finite)
-# copy_columns(rows, bounds, slots, places, data_out, rows_out): copy the values of columns, and
-# their rows, in the order of the rows. `slots` says which line of numbers in `places`, of shape
-# (n_chunks, n_slots), says where the values of a column in each chunk go, and -1 which columns are
-# left out; `places` is used up. Of no `slots` the values of all columns are counted there.
+# copy_columns(rows, bounds, factors, places, data_out, rows_out): copy the values of columns, times
+# a factor of each, and their rows, in the order of the rows. `places`, (n_chunks, n_columns), says
+# where those of a chunk go, and is used up. Of no `factors` values are counted there, in place.
 copy_columns = entry(_copy_columns)

@@ -79,16 +79,20 @@ def descend_model(
     assert objective.l1 is not None
     design, total_weight = objective.design, float(objective.rows.total_weight[0])
     weights = readonly(curvature.values[0] / total_weight)
-    some, middles = design.some_columns(columns)
-    design.counter.check(1e-9 * SWEEP_NS * USUAL * float((some.ends - some.begins).sum()))
-    own, weighed = np.append(columns, theta.size - 1), design.weighed(some, weights)
-    measures = design.measures_of(some, weights) if weighed is None else weighed.measures
+    some: SomeColumns | Weighed | None = design.weighed_columns(columns, weights)
+    if isinstance(some, Weighed):
+        middles, measures, n_values = some.middles, some.measures, some.n_values
+    else:
+        some, middles = design.some_columns(columns)
+        measures, n_values = design.measures_of(some, weights), int((some.ends - some.begins).sum())
+    design.counter.check(1e-9 * SWEEP_NS * USUAL * n_values)
+    own = np.append(columns, theta.size - 1)
     model = SomeModel(
         some, middles, measures, weights,
         (objective.l1.strengths[0, columns], objective.penalty.diagonal()[0, columns]),
         objective.fit_intercept,
     )  # fmt: skip
-    found = descend_some(model, theta[own], gradient[own], ends, go_on, weighed)
+    found = descend_some(model, theta[own], gradient[own], ends, go_on)
     target = theta.copy()
     target[own] = found.target
     return found._replace(target=target)
@@ -99,7 +103,7 @@ class SomeModel(NamedTuple):
 
     Attributes
     ----------
-    columns : SomeColumns
+    columns : SomeColumns or Weighed
     middles : ndarray of shape (n_columns,)
         What centring takes off each.
     measures : (ndarray, ndarray)
@@ -111,7 +115,7 @@ class SomeModel(NamedTuple):
     has_intercept : bool
     """
 
-    columns: SomeColumns
+    columns: SomeColumns | Weighed
     middles: Vector
     measures: tuple[Vector, Vector]
     weights: Vector
@@ -121,11 +125,11 @@ class SomeModel(NamedTuple):
 
 def descend_some(
     model: SomeModel, theta: Vector, gradient: Vector, ends: tuple[int, float],
-    go_on: GoOn | None = None, weighed: Weighed | None = None,
+    go_on: GoOn | None = None,
 ) -> Descent:  # fmt: skip
     """Do the same over columns that are at hand; parameters and gradient are those of them alone.
 
-    The intercept's come last. `weighed` are the columns as they are swept, where they are sparse.
+    The intercept's come last.
     """
     some, middles, (levels, squares), weights, (l1, l2), has_intercept = model
     weights = readonly(weights)  # as kernels are compiled for it
@@ -134,14 +138,14 @@ def descend_some(
     slopes = gradient[:-1] + (middles * last if total > 0.0 else 0.0)
     start = theta[:-1].copy()
     coef = start.copy()
-    state = np.zeros(weights.size) if weighed is None else weighed.state
+    state = some.state if isinstance(some, Weighed) else np.zeros(weights.size)
 
     share = ends[1]
 
     def sweep(n_sweeps: int, sums: float) -> tuple[int, float, float, float]:
-        if weighed is not None:
+        if isinstance(some, Weighed):
             limits = n_sweeps, share, sums
-            return weighed.sweep((l1, l2), slopes, (last, total), limits, start, coef)
+            return some.sweep((l1, l2), slopes, (last, total), limits, start, coef)
         return descend_columns.serial(
             some, (levels, squares), weights, (l1, l2), slopes, (last, total),
             (n_sweeps, share, sums), start, coef, state,
@@ -150,8 +154,8 @@ def descend_some(
     def curved(change: Vector, level: float) -> float:
         """Return twice what a change adds to the model beside its slope."""
         of_l2 = float((l2 * np.square(change)).sum())
-        if weighed is not None:
-            return weighed.squared(level) + of_l2
+        if isinstance(some, Weighed):
+            return some.squared(level) + of_l2
         of_rows = level * weights
         of_rows += state
         np.square(of_rows, out=of_rows)
