@@ -154,3 +154,49 @@ def test_the_design_gives_its_columns(rng) -> None:
     levels, squares = design.measures_of(some, weights)
     np.testing.assert_allclose(levels, weights @ scaled, atol=1e-14)
     np.testing.assert_allclose(squares, weights @ np.square(scaled), rtol=1e-12)
+
+
+@pytest.mark.parametrize("with_intercept", [True, False])
+def test_weighed_columns_are_swept_as_others(rng, with_intercept) -> None:
+    n, d = 40, 9
+    X, weights = rows_of(rng, n, d), rng.uniform(0.1, 1.0, n)
+    weights[:3] = 0.0
+    scales = 10.0 ** np.linspace(-60.0, 60.0, d)  # beyond numbers of 32 bits
+    X = X @ scipy.sparse.diags_array(scales)
+    columns = Columns(scales * rng.normal(size=d), rng.uniform(0.5, 2.0, d) / scales)
+    design, which = SparseDesign(compressed_rows(X), columns=columns), np.array([7, 0, 2, 3])
+    some, middles = design.some_columns(which)
+    weighed = design.weighed_columns(which, weights)
+    np.testing.assert_array_equal(weighed.middles, middles)
+    assert weighed.n_values == (some.ends - some.begins).sum()
+    measures = design.measures_of(some, weights)
+    for found, wanted in zip(weighed.measures, measures, strict=True):
+        np.testing.assert_allclose(found, wanted, rtol=1e-6, atol=1e-6)
+    strengths, slopes = (np.full(4, 0.3), np.array([0.0, 0.1, 0.2, 0.0])), rng.normal(size=4)
+    start, of_intercept = np.array([0.4, 0.0, 0.0, -1.0]), (0.7, float(weights.sum()))
+    of_intercept = of_intercept if with_intercept else (0.0, 0.0)
+    coef, state, ends = start.copy(), np.zeros(n), (6, 0.0, 0.5)
+    wanted = descend_columns.serial(
+        some, measures, weights, strengths, slopes, of_intercept, ends, start, coef, state
+    )
+    own = start.copy()
+    found = weighed.sweep(strengths, slopes, of_intercept, ends, start, own)
+    np.testing.assert_allclose(found, wanted, rtol=1e-5, atol=1e-7)
+    np.testing.assert_allclose(own, coef, rtol=1e-5, atol=1e-6)
+    np.testing.assert_array_equal(own == 0.0, coef == 0.0)
+    np.testing.assert_allclose(weighed.state * np.sqrt(weights), state, atol=1e-6)
+    rest = (state + 0.2 * weights)[weights > 0.0]
+    np.testing.assert_allclose(
+        weighed.squared(0.2), (np.square(rest) / weights[weights > 0.0]).sum(), rtol=1e-5
+    )
+
+
+def test_other_standardisations_share_a_copy(rng) -> None:
+    X, weights = rows_of(rng, 30, 7), rng.uniform(0.1, 1.0, 30)
+    design, which = SparseDesign(compressed_rows(X)), np.arange(7)
+    for scale in (rng.uniform(0.5, 2.0, 7) * (np.arange(7) != 1), rng.uniform(0.5, 2.0, 7)):
+        other = design.standardized(Columns(np.zeros(7), scale))
+        levels, squares = other.weighed_columns(which, weights).measures
+        scaled = X.toarray() * scale
+        np.testing.assert_allclose(levels, weights @ scaled, rtol=1e-5, atol=1e-6)
+        np.testing.assert_allclose(squares, weights @ np.square(scaled), rtol=1e-5)

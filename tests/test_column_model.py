@@ -61,7 +61,8 @@ def test_its_minimum_is_that_of_the_gram_matrix(
     promised = slopes @ step + l1 @ (np.abs(model.target[parameters]) - np.abs(start))
     np.testing.assert_allclose(model.promised, promised, rtol=1e-12)
     fall = -promised - 0.5 * step @ matrix @ step
-    np.testing.assert_allclose(model.lack, fall, rtol=1e-9)
+    # Sparse columns are weighed in 32 bits.
+    np.testing.assert_allclose(model.lack, fall, rtol=1e-6 if is_sparse else 1e-9)
     few = descend_model(objective, theta, found.gradient[0], curvature, columns, (1, 0.0))
     assert few.n_sweeps == 1
     assert 0.0 < few.lack < model.lack

@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from functools import lru_cache
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
@@ -31,6 +31,9 @@ from ..kernels.passes import LINEAR, SPREAD, SQUARED, Targets
 from ..kernels.simd import LANES
 from ..kernels.stepping import step_only
 from .first_look import FirstLook
+
+if TYPE_CHECKING:
+    from .weighed import Weighed
 
 __all__ = [
     "Columns",
@@ -314,6 +317,10 @@ class Design(ABC):
         with self._team_for(VALUE_NS * n_values) as parallel:
             measure_columns.choose(parallel)(some, weights, levels, squares)
         return levels, squares
+
+    def weighed_columns(self, indices: Indices, weights: Vector) -> Weighed | None:
+        """Return some columns as sweeps over sparse ones take them; None where they are dense."""
+        return None
 
     # ---- how rows may be asked for
 

@@ -26,6 +26,7 @@ from .base import (
 from .compressed import CompressedRows
 from .scattered import COLUMN_NS as SCALING_NS
 from .scattered import Room, ScatteredDesign
+from .weighed import Weighed
 
 __all__ = ["SparseDesign"]
 
@@ -63,6 +64,7 @@ class _Rows:
         self.bounds = self.chunks(_even(max(few, wanted), most))
         self._most_numbers = max(STRIP_NUMBERS, given.n_values)
         self._kept: list[Vector] = []
+        self._scaled: tuple[CompressedRows, Vector] | None = None
         self._bounds = {len(self.bounds) - 1: self.bounds}
 
     def chunks(self, n_chunks: int) -> Indices:
@@ -116,6 +118,16 @@ class _Rows:
     def columns(self) -> CompressedRows:
         """The values column by column: a copy, made where single columns are asked for."""
         return self.given.transposed()
+
+    def scaled_columns(self, scale: Vector) -> tuple[CompressedRows, Vector]:
+        """Return a copy of the columns as numbers of 32 bits, and what each is to be divided by.
+
+        They are scaled as the first asks for it, so that none is too large or small.
+        """
+        if self._scaled is None:
+            factors = readonly(np.where(scale > 0.0, scale, 1.0))
+            self._scaled = self.given.scaled_columns(factors, np.dtype(np.float32)), factors
+        return self._scaled
 
     @cached_property
     def n_products(self) -> float:
@@ -347,6 +359,18 @@ class SparseDesign(ScatteredDesign):
         scale = inverse_scale[indices]
         middles = center[indices] * scale
         return SomeColumns(source.data, source.indices, begins, ends, scale), middles
+
+    def weighed_columns(self, indices: Indices, weights: Vector) -> Weighed:
+        """Return some columns as sweeps over sparse ones take them."""
+        center, inverse_scale = self.columns
+        source, factors = self._all.scaled_columns(inverse_scale)
+        begins, ends = readonly(source.begins[indices]), readonly(source.ends[indices])
+        self.counter.rows += int(self.shape[0] * (ends - begins).sum() / max(1, source.n_values))
+        some = SomeColumns(
+            source.data, source.indices, begins, ends,
+            readonly(inverse_scale[indices] / factors[indices]),
+        )  # fmt: skip
+        return Weighed(some, weights, center[indices] * inverse_scale[indices], self._team_for)
 
     # ---- what passes cost, and lose
 

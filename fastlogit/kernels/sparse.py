@@ -24,12 +24,12 @@ __all__ = [
     "UNSORTED",
     "SparseRows",
     "column_sums",
+    "copy_columns",
     "first_not_finite",
     "gram",
     "largest_row",
     "look_at_rows",
     "model_slots",
-    "transpose",
 ]
 
 # What `look_at_rows` finds, added up.
@@ -415,19 +415,39 @@ def _first_not_finite(rows: Any, bounds: Any, found_out: Any) -> None:
         found_out[chunk, 1] = place
 
 
-def _transpose(rows: Any, next_place: Any, data_out: Any, indices_out: Any) -> None:
-    """Put the values of rows into columns; `next_place` is where each column begins, and is used.
+@part
+def count_in_columns(rows: Any, start: int, stop: int, chunk: int, counts_out: Any) -> None:
+    """Count the values of each column in some rows."""
+    for row in range(start, stop):
+        for place in range(np.uint64(rows.begins[row]), np.uint64(rows.ends[row])):
+            counts_out[chunk, np.uint64(rows.indices[place])] += 1
 
-    Serial in either twin: the rows of a column stay in their order.
-    """
+
+@part
+def copy_to_columns(
+    rows: Any, start: int, stop: int, chunk: int, factors: Any, places: Any, data_out: Any,
+    rows_out: Any,
+) -> None:  # fmt: skip
+    """Copy values of some rows, and which rows they are of, to where those of a column go on."""
     data, indices = rows.data, rows.indices
-    for row in range(rows.begins.size):
+    for row in range(start, stop):
         for place in range(np.uint64(rows.begins[row]), np.uint64(rows.ends[row])):
             column = np.uint64(indices[place])
-            to = np.uint64(next_place[column])
-            data_out[to] = data[place]
-            indices_out[to] = row
-            next_place[column] += 1
+            to = np.uint64(places[chunk, column])
+            data_out[to] = data[place] * factors[column]
+            rows_out[to] = row
+            places[chunk, column] += 1
+
+
+def _copy_columns(
+    rows: Any, bounds: Any, factors: Any, places: Any, data_out: Any, rows_out: Any
+) -> None:
+    for chunk in prange(bounds.size - 1):
+        start, stop = bounds[chunk], bounds[chunk + 1]
+        if factors.size == 0:
+            count_in_columns(rows, start, stop, chunk, places)
+        else:
+            copy_to_columns(rows, start, stop, chunk, factors, places, data_out, rows_out)
 
 
 # Each takes `SparseRows`, and most of them `bounds`, the rows at which chunks begin and end.
@@ -442,5 +462,7 @@ gram = entry(_gram)
 largest_row = entry(_largest_row)
 # first_not_finite(rows, bounds, found_out): row and place for each chunk, or -1.
 first_not_finite = entry(_first_not_finite)
-# transpose(rows, next_place, data_out, indices_out)
-transpose = entry(_transpose)
+# copy_columns(rows, bounds, factors, places, data_out, rows_out): copy the values of columns, times
+# a factor of each, and their rows, in the order of the rows. `places`, (n_chunks, n_columns), says
+# where those of a chunk go, and is used up. Of no `factors` values are counted there, in place.
+copy_columns = entry(_copy_columns)

@@ -15,6 +15,7 @@ import numpy as np
 
 from ..arrays import Indices, Matrix, Vector
 from ..design.base import readonly
+from ..design.weighed import Weighed
 from ..kernels.column_descent import SomeColumns, descend_columns
 from .objective import Objective
 from .row_state import RowCurvature
@@ -78,11 +79,16 @@ def descend_model(
     assert objective.l1 is not None
     design, total_weight = objective.design, float(objective.rows.total_weight[0])
     weights = readonly(curvature.values[0] / total_weight)
-    some, middles = design.some_columns(columns)
-    design.counter.check(1e-9 * SWEEP_NS * USUAL * float((some.ends - some.begins).sum()))
+    some: SomeColumns | Weighed | None = design.weighed_columns(columns, weights)
+    if isinstance(some, Weighed):
+        middles, measures, n_values = some.middles, some.measures, some.n_values
+    else:
+        some, middles = design.some_columns(columns)
+        measures, n_values = design.measures_of(some, weights), int((some.ends - some.begins).sum())
+    design.counter.check(1e-9 * SWEEP_NS * USUAL * n_values)
     own = np.append(columns, theta.size - 1)
     model = SomeModel(
-        some, middles, design.measures_of(some, weights), weights,
+        some, middles, measures, weights,
         (objective.l1.strengths[0, columns], objective.penalty.diagonal()[0, columns]),
         objective.fit_intercept,
     )  # fmt: skip
@@ -97,7 +103,7 @@ class SomeModel(NamedTuple):
 
     Attributes
     ----------
-    columns : SomeColumns
+    columns : SomeColumns or Weighed
     middles : ndarray of shape (n_columns,)
         What centring takes off each.
     measures : (ndarray, ndarray)
@@ -109,7 +115,7 @@ class SomeModel(NamedTuple):
     has_intercept : bool
     """
 
-    columns: SomeColumns
+    columns: SomeColumns | Weighed
     middles: Vector
     measures: tuple[Vector, Vector]
     weights: Vector
@@ -131,11 +137,15 @@ def descend_some(
     # The intercept's slope is 0 all the time: what centring adds is known.
     slopes = gradient[:-1] + (middles * last if total > 0.0 else 0.0)
     start = theta[:-1].copy()
-    coef, state = start.copy(), np.zeros(weights.size)
+    coef = start.copy()
+    state = some.state if isinstance(some, Weighed) else np.zeros(weights.size)
 
     share = ends[1]
 
     def sweep(n_sweeps: int, sums: float) -> tuple[int, float, float, float]:
+        if isinstance(some, Weighed):
+            limits = n_sweeps, share, sums
+            return some.sweep((l1, l2), slopes, (last, total), limits, start, coef)
         return descend_columns.serial(
             some, (levels, squares), weights, (l1, l2), slopes, (last, total),
             (n_sweeps, share, sums), start, coef, state,
@@ -143,11 +153,14 @@ def descend_some(
 
     def curved(change: Vector, level: float) -> float:
         """Return twice what a change adds to the model beside its slope."""
+        of_l2 = float((l2 * np.square(change)).sum())
+        if isinstance(some, Weighed):
+            return some.squared(level) + of_l2
         of_rows = level * weights
         of_rows += state
         np.square(of_rows, out=of_rows)
         np.divide(of_rows, weights, out=of_rows, where=weights > 0.0)
-        return float(of_rows.sum() + (l2 * np.square(change)).sum())
+        return float(of_rows.sum()) + of_l2
 
     def value() -> float:
         """Return what the model has at the coefficients, of their own minimum of the intercept."""
