@@ -14,7 +14,7 @@ from typing import NamedTuple, TypeAlias
 import numpy as np
 
 from ..arrays import Indices, Matrix, Vector
-from ..design.base import readonly
+from ..design.base import at_line, readonly
 from ..kernels.column_descent import SomeColumns, descend_columns
 from .objective import Objective
 from .row_state import RowCurvature
@@ -126,12 +126,14 @@ def descend_some(
     The intercept's come last.
     """
     some, middles, (levels, squares), weights, (l1, l2), has_intercept = model
-    weights = readonly(weights)  # as kernels are compiled for it
+    state, at_lines = at_line(weights.size), at_line(weights.size)
+    state[:], at_lines[:] = 0.0, weights
+    weights = readonly(at_lines)  # as kernels are compiled for it
     last, total = float(gradient[-1]), float(weights.sum()) if has_intercept else 0.0
     # The intercept's slope is 0 all the time: what centring adds is known.
     slopes = gradient[:-1] + (middles * last if total > 0.0 else 0.0)
     start = theta[:-1].copy()
-    coef, state = start.copy(), np.zeros(weights.size)
+    coef = start.copy()
 
     share = ends[1]
 
