@@ -36,8 +36,9 @@ SWEEPS, ROUGH, SLOW = 20, 0.05, 0.1
 LAST_STEPS, LAST_SWEEPS, CLOSE = 8, 10, 1e-3
 # Columns whose slopes come that near to L1, as a share of it, come in where all do that exceed it.
 NEXT = 0.05
-# Columns whose slopes at a step were no more than this share of L1 rest in the stage's next ones.
-REST = 0.5
+# Columns whose slopes at a step are no more than this share of L1 rest in it, and in the stage's
+# next ones.
+REST = 0.8
 # Columns that are in, at the most.
 MOST_WORKING = 4_000
 
@@ -152,23 +153,20 @@ class _Grown:
                 return
 
     def _step(self, n_sweeps: int) -> bool:
-        working, rows, moving = self._working, self.rows, self._moving
-        own = working.indices[moving]
-        strengths, theta = (self._l1[own], self._l2[own]), self._own(self._theta)
+        working, rows = self._working, self.rows
+        gradient = self._slopes_of_moving()
+        moving = self._moving
+        own, theta = working.indices[moving], self._own(self._theta)
         some, middles = working.some(moving)
-        gradient = working.slopes_of(some, middles, rows.residual)
-        gradient[:-1] += strengths[1] * theta[:-1]
         model = SomeModel(
-            some, middles, working.measures_of(some, rows.curvature), rows.curvature, strengths,
-            self._one.fit_intercept,
+            some, middles, working.measures_of(some, rows.curvature), rows.curvature,
+            (self._l1[own], self._l2[own]), self._one.fit_intercept,
         )  # fmt: skip
         found = descend_some(model, theta, gradient, (n_sweeps, ROUGH))
         if not (np.isfinite(found.target).all() and found.promised < 0.0):
             return False
         target = np.zeros(len(working) + 1)
         target[moving], target[-1] = found.target[:-1], found.target[-1]
-        is_near = (np.abs(gradient[:-1]) > REST * strengths[0]) | (found.target[:-1] != 0.0)
-        self._moving = moving[is_near | (theta[:-1] != 0.0)]
         size = 1.0
         for _ in range(MOST_HALVINGS):
             theta = self._theta + size * (target - self._theta)
@@ -178,6 +176,19 @@ class _Grown:
                 return True
             size *= 0.5
         return False
+
+    def _slopes_of_moving(self) -> Vector:
+        """Let columns rest whose slopes are far below L1; return those of the others.
+
+        Sets: _moving.
+        """
+        working, moving = self._working, self._moving
+        own, coef = working.indices[moving], self._theta[moving]
+        gradient = working.slopes_of(*working.some(moving), self.rows.residual)
+        gradient[:-1] += self._l2[own] * coef
+        moves = (np.abs(gradient[:-1]) > REST * self._l1[own]) | (coef != 0.0)
+        self._moving = moving[moves]
+        return gradient[np.append(moves, True)]
 
     def _own(self, theta: Vector) -> Vector:
         """Return those of the columns that move, and of the intercept."""
