@@ -25,6 +25,8 @@ __all__ = ["Stage", "growing"]
 # Of the columns whose slopes exceed L1 so many come in at a time at the most: a number, so many
 # times the root of all columns, or so many times those with a coefficient.
 LEAST, ROOTS, GROWTH = 64, 7.0, 2.0
+# Of more than so many times these only as many are looked at, those whose slopes exceed it by most.
+DISTINCT = 2
 # Where no more than this share of those comes in, it is time for exact steps.
 FEW = 0.1
 STAGES, STEPS, MOST_HALVINGS = 12, 3, 6
@@ -113,16 +115,21 @@ class _Grown:
     def beyond(self, slopes: Vector, known: KnownSlopes) -> tuple[Indices, bool, bool]:
         """Return columns that should come in; say if they are all that should, and next to none."""
         excess, outside = np.abs(slopes) - self._l1, self._varies & ~self._inside()
-        near = known.distinct(
-            np.flatnonzero(outside & (excess > -NEXT * self._l1)), self._working.indices
-        )
-        found = near[excess[near] > 0.0]
+        near = np.flatnonzero(outside & (excess > -NEXT * self._l1))
         n_needed = int(np.count_nonzero(self._theta[:-1]))
         most = max(LEAST, int(ROOTS * np.sqrt(excess.size)), int(GROWTH * n_needed))
         while most > LEAST and not self.is_cheap(most):
             most //= 2
+        some = near[excess[near] > 0.0]
+        if some.size > DISTINCT * most:  # of so many not all are compared
+            some = _largest(excess, some, DISTINCT * most)
+            some = known.distinct(some, self._working.indices)
+            if some.size > most:
+                return _largest(excess, some, most), False, False
+        near = known.distinct(near, self._working.indices)
+        found = near[excess[near] > 0.0]
         if found.size > most:
-            return np.sort(found[np.argpartition(-excess[found], most)[:most]]), False, False
+            return _largest(excess, found, most), False, False
         near = near if self.is_cheap(near.size) else found
         return near, True, found.size <= FEW * n_needed
 
@@ -201,3 +208,8 @@ class _Grown:
         level = float(self.rows.residual.sum()) if self._one.fit_intercept else 0.0
         gradient = np.append(slopes + self._l2 * theta[:-1], level)
         return Stage(theta, self._cost, gradient, slopes, is_last)
+
+
+def _largest(excess: Vector, columns: Indices, count: int) -> Indices:
+    """Return so many of the columns, those with the largest `excess`, in order."""
+    return np.sort(columns[np.argpartition(-excess[columns], count)[:count]])

@@ -46,10 +46,11 @@ CHANGED, SLOW, STALLED = 0.2, 0.1, 0.5
 # Columns of X at the least, and the finest tolerance: a bound of first order has rounding errors of
 # slopes in it, in units of L1.
 LEAST_COLUMNS, FINEST = 128, 1e-12
-# Sweeps of coordinate descent in the place of a Gram matrix, where all columns have L2: they end
-# when the last one's squared steps are this share of all. What is left of the bound then is of
-# second order. It is no way where these do not suffice.
-SWEEPS, EXACT = 120, 1e-7
+# Sweeps of coordinate descent in the place of a Gram matrix, where all columns have L2: as many as
+# take half as long as that, so many columns for each, and few do not suffice. They end when the
+# last one's squared steps are this share of all: what is left of the bound then is of second order.
+# 1,000 x 20,000, 1,025 coefficients, half of the penalty L2: 41 sweeps, 17 ms in place of 65.
+COLUMNS_A_SWEEP, FEW_SWEEPS, EXACT = 10, 40, 1e-7
 # Changes of the cost below this share of it are rounding errors.
 ROUNDING = 4e-15
 
@@ -180,6 +181,7 @@ class PathFollower:
             if is_exact and not more.size and gain > STALLED * before:
                 return self._found(new, gain, n_steps)  # rounding errors are what is left
             here, is_exact, before = new, gain > SLOW * before, gain
+            self._by_columns &= not is_exact
             if more.size:
                 theta = np.append(new.theta[:-1], np.zeros(more.size + 1))
                 theta[-1] = new.theta[-1]
@@ -301,14 +303,18 @@ class PathFollower:
         Sets: _by_columns.
         """
         working, weights = self._working, here.rows.curvature
+        n_sweeps = int(len(working) / COLUMNS_A_SWEEP)
+        if n_sweeps < FEW_SWEEPS:
+            self._by_columns = False
+            return None
         some, middles = working.some(np.arange(len(working)))
         own = working.indices
         model = SomeModel(
             some, middles, working.measures_of(some, weights), weights,
             (self._l1[own], self._l2[own]), self._one.fit_intercept,
         )  # fmt: skip
-        found = descend_some(model, here.theta, here.gradient, (SWEEPS, EXACT))
-        self._by_columns = found.n_sweeps < SWEEPS and bool(np.isfinite(found.target).all())
+        found = descend_some(model, here.theta, here.gradient, (n_sweeps, EXACT))
+        self._by_columns = found.n_sweeps < n_sweeps and bool(np.isfinite(found.target).all())
         return found.target if self._by_columns else None
 
     def _model_of(self, working: WorkingColumns) -> QuadraticModel:
