@@ -192,22 +192,6 @@ def move_on_dense(
     return found
 
 
-@part
-def move_on(
-    columns: Any, column: int, step: float, other: int, weights: Any, state_out: Any
-) -> float:
-    """Do what `move` does; return the product of another column with the state after it."""
-    begins, scale = columns.begins, columns.scale
-    if columns.rows.size == 0:
-        found = move_on_dense(
-            columns.data, begins[column], begins[other], columns.ends[other] - begins[other],
-            step * scale[column], weights, state_out,
-        )  # fmt: skip
-        return found * scale[other]
-    move(columns, column, step, weights, state_out)
-    return product(columns, other, state_out)
-
-
 def _descend_columns(
     columns: Any, measures: Any, weights: Any, strengths: Any, slopes: Any, of_intercept: Any,
     ends: Any, start: Any, coef: Any, state: Any,
@@ -253,9 +237,15 @@ def _descend_columns(
             ready = j + 1
             while ready < coef.size and not is_wide and coef[ready] == 0.0:
                 ready += 1
-            if ready < coef.size:
-                known = move_on(columns, j, step, ready, weights, state)
+            if columns.rows.size == 0 and ready < coef.size:
+                begin, other, scale = columns.begins[j], columns.begins[ready], columns.scale
+                size = columns.ends[j] - begin
+                factor = step * scale[j]
+                known = scale[ready] * move_on_dense(
+                    columns.data, begin, other, size, factor, weights, state
+                )
             else:
+                ready = -1
                 move(columns, j, step, weights, state)
         sums += moved
         done += 1
