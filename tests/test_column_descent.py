@@ -67,7 +67,7 @@ def test_sums_and_squares_of_columns(rng, is_sparse) -> None:
 @pytest.mark.parametrize("with_intercept", [True, False])
 @pytest.mark.parametrize("l2", [0.0, 0.5])
 def test_sweeps_are_those_of_the_formula(rng, is_sparse, with_intercept, l2) -> None:
-    n, d = 30, 7
+    n, d = 77, 7
     X, weights, scale = rows_of(rng, n, d), rng.uniform(0.1, 1.0, n), rng.uniform(0.5, 2.0, d)
     Z, roots = X.toarray() * scale * np.sqrt(weights)[:, None], np.sqrt(weights)
     columns = columns_of(X, scale, is_sparse)

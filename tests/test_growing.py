@@ -13,7 +13,8 @@ from fastlogit.clock import TimeUp
 from fastlogit.design.base import Columns, Design
 from fastlogit.design.dense import DenseDesign
 from fastlogit.objective.known_slopes import KnownSlopes
-from fastlogit.solvers import choice, growing
+from fastlogit.objective.working_columns import WorkingColumns
+from fastlogit.solvers import choice, growing, path_follower
 from fastlogit.solvers.path_follower import PathFollower, may_follow
 from fastlogit.solvers.trace import Limits
 
@@ -83,6 +84,25 @@ def test_fits_are_proven_optima(monkeypatch, l2, weighted) -> None:
     again = fastlogit.fit(X, y, sample_weight=weight, l1_reg=0.02, l2_reg=l2, start=fit)
     assert again.n_iter <= 1
     assert again.converged
+
+
+@pytest.mark.usefixtures("few_at_a_time")
+@pytest.mark.parametrize(("columns_a_sweep", "needs_gram"), [(0.2, False), (20.0, True)])
+def test_elastic_nets_end_by_columns_or_where_these_are_slow_by_a_gram_matrix(
+    monkeypatch, columns_a_sweep, needs_gram
+) -> None:
+    monkeypatch.setattr(path_follower, "COLUMNS_A_SWEEP", columns_a_sweep)
+    monkeypatch.setattr(path_follower, "FEW_SWEEPS", 1)
+    X, y, weight = wide()
+    looks = []
+    look = WorkingColumns.look
+    monkeypatch.setattr(WorkingColumns, "look", lambda *given: (looks.append(1), look(*given)))
+    fit = fastlogit.fit(X, y, sample_weight=weight, l1_reg=0.02, l2_reg=0.02)
+    assert fit.converged
+    assert fit.suboptimality <= 1e-8
+    assert bool(looks) == needs_gram
+    cost = reference.elastic_net_cost(X, y, fit.coef, fit.intercept, 0.02, 0.02, weight)
+    assert cost <= fastlogit_optimum(X, y, 0.02, 0.02, weight) * (1.0 + 1e-8)
 
 
 def test_the_bits_are_the_same_for_any_number_of_threads() -> None:

@@ -20,7 +20,7 @@ from ..kernels.policy import Compiled, Twins
 from ..kernels.row_sizes import largest_row as find_largest_row
 from ..kernels.simd import LANES
 from ..kernels.wide_rows import LEAST_COLUMNS, MOST_ROWS, add_columns, add_rows, look_at_columns
-from .base import NO_ROW_STATE, ROW_NS, Columns, Design, RowCounter, as_they_are, readonly
+from .base import NO_ROW_STATE, ROW_NS, Columns, Design, RowCounter, as_they_are, at_line, readonly
 from .first_look import FirstLook
 
 __all__ = ["ArrayDesign", "DenseDesign", "every", "sample_of_copies"]
@@ -436,7 +436,9 @@ class ColumnCopies:
     def __init__(self, X: Features, columns: Columns) -> None:
         self._X, self._columns = X, columns
         self._places = np.full(X.shape[1], -1)
-        self._data = np.empty((0, len(X)))
+        # Each begins at a cache line.
+        self._stride = -(-len(X) // LANES) * LANES
+        self._data = np.empty((0, self._stride))
         self._count = 0
 
     def of(self, indices: Indices) -> tuple[Vector, Indices]:
@@ -449,13 +451,14 @@ class ColumnCopies:
         if total > len(self._data):
             # Memory that is not written to costs nothing, and what is copied anew does.
             most = min(ROOM_OF_COPIES * len(new), len(self._places))
-            data = np.empty((max(total, 2 * self._count, most), len(self._X)))
+            room = max(total, 2 * self._count, most)
+            data = at_line(room * self._stride).reshape(room, self._stride)
             data[: self._count] = self._data[: self._count]
             self._data = data
         self._copy(new, self._data[self._count : total])
         self._places[new] = np.arange(self._count, total)
         self._count = total
-        return readonly(self._data.reshape(-1)), self._places[indices] * len(self._X)
+        return readonly(self._data.reshape(-1)), self._places[indices] * self._stride
 
     def _copy(self, new: Indices, out: Matrix) -> None:
         """Copy columns, standardised: some rows at a time, which stay in the cache on their way."""
@@ -471,7 +474,7 @@ class ColumnCopies:
                 part = self._X[start : start + step][:, new].astype(np.float64, copy=False)
                 part -= center
                 part *= inverse_scale
-                out[:, start : start + step] = part.T
+                out[:, start : start + len(part)] = part.T
 
 
 def sample_of_copies(

@@ -21,6 +21,7 @@ from .base import (
     NotFinite,
     RowCounter,
     as_they_are,
+    at_line,
     readonly,
 )
 from .compressed import CompressedRows
@@ -96,7 +97,7 @@ class _Rows:
         with contextlib.suppress(IndexError):  # of another thread that took the last
             numbers = self._kept.pop()
         if numbers.size < n_chunks * size:
-            numbers = _at_line(n_chunks * size)
+            numbers = at_line(n_chunks * size)
         strips = numbers[: n_chunks * size].reshape(n_chunks, size)
         return Room(self._bounds[n_chunks], strips, np.empty((n_chunks, 2 * n_models)), numbers)
 
@@ -141,18 +142,6 @@ def _even(wanted: int, most: int) -> int:
     15 chunks of equal work take two threads the time of 16.
     """
     return 2 ** min(round(math.log2(max(1, wanted))), int(math.log2(max(1, most))))
-
-
-def _at_line(count: int) -> Vector:
-    """Return room for so many numbers from the beginning of a cache line on.
-
-    A column's coefficients of eight models are then one line. Products of 3 and of 20 models with
-    100,000 x 100,000, 45 values a row, take 55 and 176 ms where they took 73 and 203 (2 threads of
-    a busy machine, the least of 20 in turns).
-    """
-    room = np.empty(count + LANES - 1)
-    first = -room.ctypes.data % (8 * LANES) // 8
-    return room[first : first + count]
 
 
 class SparseDesign(ScatteredDesign):
@@ -205,7 +194,7 @@ class SparseDesign(ScatteredDesign):
     def _table(self, coef: Matrix) -> tuple[Vector, int, Vector]:
         n_models, n_features = coef.shape
         n_slots, shifts = kernels.model_slots(n_models), np.empty((PARTS, n_models))
-        table = _at_line(n_features * n_slots)
+        table = at_line(n_features * n_slots)
         given = np.ascontiguousarray(coef), *self.columns
         with threads.team(self.n_threads, SCALING_NS * coef.size) as parallel:
             pack.choose(parallel)(*map(readonly, given), n_slots, table, shifts)

@@ -18,7 +18,7 @@ import numpy as np
 from numba import prange
 
 from .policy import entry, part
-from .simd import LANES, add, load, multiply_add, splat, total
+from .simd import LANES, add, load, multiply_add, splat, store, total
 
 __all__ = ["SomeColumns", "descend_columns", "measure_columns"]
 
@@ -152,6 +152,46 @@ def move(columns: Any, column: int, step: float, weights: Any, state_out: Any) -
             state_out[at] += factor * data[place] * weights[at]
 
 
+@part
+def step_lane(
+    data: Any, at: int, other: int, factor: Any, weights: Any, row: int, state_out: Any, found: Any
+) -> Any:  # fmt: skip
+    """Do what `move_on_dense` does for the rows of one vector."""
+    weighted = multiply_add(factor, load(data, at + row), splat(0.0))
+    state = multiply_add(weighted, load(weights, row), load(state_out, row))
+    store(state_out, row, state)
+    return multiply_add(load(data, other + row), state, found)
+
+
+@part
+def move_on_dense(
+    data: Any, at: int, other: int, size: int, step: float, weights: Any, state_out: Any
+) -> float:
+    """Move the state along one column; return its product with another, as `product_dense` has it.
+
+    The state is read once, and one column comes from memory while the other is worked on.
+    """
+    factor = splat(step)
+    one, two, three, four = splat(0.0), splat(0.0), splat(0.0), splat(0.0)
+    row = 0
+    while row + 4 * LANES <= size:
+        one = step_lane(data, at, other, factor, weights, row, state_out, one)
+        two = step_lane(data, at, other, factor, weights, row + LANES, state_out, two)
+        later = row + 2 * LANES
+        three = step_lane(data, at, other, factor, weights, later, state_out, three)
+        four = step_lane(data, at, other, factor, weights, later + LANES, state_out, four)
+        row += 4 * LANES
+    while row + LANES <= size:
+        one = step_lane(data, at, other, factor, weights, row, state_out, one)
+        row += LANES
+    found = total(add(add(one, two), add(three, four)))
+    while row < size:
+        state_out[row] += step * data[at + row] * weights[row]
+        found += data[other + row] * state_out[row]
+        row += 1
+    return found
+
+
 def _descend_columns(
     columns: Any, measures: Any, weights: Any, strengths: Any, slopes: Any, of_intercept: Any,
     ends: Any, start: Any, coef: Any, state: Any,
@@ -166,6 +206,8 @@ def _descend_columns(
     while done < n_sweeps:
         is_wide = done % WIDE == 0
         moved = 0.0
+        # The column whose product with the state is at hand.
+        ready, known = -1, 0.0
         for j in range(coef.size):
             old = coef[j]
             if not is_wide and old == 0.0:
@@ -178,7 +220,9 @@ def _descend_columns(
             curvature += l2[j]
             if not curvature > 0.0:
                 continue
-            slope = slopes[j] + product(columns, j, state) + shift + l2[j] * (old - start[j])
+            if ready != j:
+                known = product(columns, j, state)
+            slope = slopes[j] + known + shift + l2[j] * (old - start[j])
             pull = old * curvature - slope
             beyond = abs(pull) - l1[j]
             new = 0.0
@@ -190,7 +234,19 @@ def _descend_columns(
             coef[j] = new
             along += step * level
             moved += step * step * curvature
-            move(columns, j, step, weights, state)
+            ready = j + 1
+            while ready < coef.size and not is_wide and coef[ready] == 0.0:
+                ready += 1
+            if columns.rows.size == 0 and ready < coef.size:
+                begin, other, scale = columns.begins[j], columns.begins[ready], columns.scale
+                size = columns.ends[j] - begin
+                factor = step * scale[j]
+                known = scale[ready] * move_on_dense(
+                    columns.data, begin, other, size, factor, weights, state
+                )
+            else:
+                ready = -1
+                move(columns, j, step, weights, state)
         sums += moved
         done += 1
         if is_wide and moved <= share * sums:

@@ -14,7 +14,7 @@ from typing import NamedTuple, TypeAlias
 import numpy as np
 
 from ..arrays import Indices, Matrix, Vector
-from ..design.base import readonly
+from ..design.base import at_line, readonly
 from ..design.weighed import Weighed
 from ..kernels.column_descent import SomeColumns, descend_columns
 from .objective import Objective
@@ -132,13 +132,17 @@ def descend_some(
     The intercept's come last.
     """
     some, middles, (levels, squares), weights, (l1, l2), has_intercept = model
-    weights = readonly(weights)  # as kernels are compiled for it
+    if isinstance(some, Weighed):
+        state = some.state
+    else:
+        state, at_lines = at_line(weights.size), at_line(weights.size)
+        state[:], at_lines[:] = 0.0, weights
+        weights = readonly(at_lines)  # as kernels are compiled for it
     last, total = float(gradient[-1]), float(weights.sum()) if has_intercept else 0.0
     # The intercept's slope is 0 all the time: what centring adds is known.
     slopes = gradient[:-1] + (middles * last if total > 0.0 else 0.0)
     start = theta[:-1].copy()
     coef = start.copy()
-    state = some.state if isinstance(some, Weighed) else np.zeros(weights.size)
 
     share = ends[1]
 

@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ..arrays import Indices, Matrix, Vector
-from ..design.base import readonly
+from ..design.base import at_line, readonly
 from ..kernels.column_descent import SomeColumns
 from ..kernels.working_columns import look_at_rows, predict, products, room_of_gram, widen_gram
 from .objective import Objective
@@ -143,7 +143,7 @@ class WorkingColumns:
             gram, levels = np.empty((room, room)), np.empty(room)
             gram[known, known], levels[known] = self._gram[known, known], self._levels[known]
             self._gram, self._levels = gram, levels
-        room_of_rows = np.empty(room_of_gram(self._weights.size))
+        room_of_rows = at_line(room_of_gram(self._weights.size))
         widen_gram.serial(
             self._columns, self._middles, self._weights, self._n_known, room_of_rows,
             self._levels, self._gram,

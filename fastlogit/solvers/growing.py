@@ -25,6 +25,8 @@ __all__ = ["Stage", "growing"]
 # Of the columns whose slopes exceed L1 so many come in at a time at the most: a number, so many
 # times the root of all columns, or so many times those with a coefficient.
 LEAST, ROOTS, GROWTH = 64, 7.0, 2.0
+# Of more than so many times these only as many are looked at, those whose slopes exceed it by most.
+DISTINCT = 2
 # Where no more than this share of those comes in, it is time for exact steps.
 FEW = 0.1
 STAGES, STEPS, MOST_HALVINGS = 12, 3, 6
@@ -36,8 +38,9 @@ SWEEPS, ROUGH, SLOW = 20, 0.05, 0.1
 LAST_STEPS, LAST_SWEEPS, CLOSE = 8, 10, 1e-3
 # Columns whose slopes come that near to L1, as a share of it, come in where all do that exceed it.
 NEXT = 0.05
-# Columns whose slopes at a step were no more than this share of L1 rest in the stage's next ones.
-REST = 0.5
+# Columns whose slopes at a step are no more than this share of L1 rest in it, and in the stage's
+# next ones.
+REST = 0.8
 # Columns that are in, at the most.
 MOST_WORKING = 4_000
 
@@ -113,17 +116,26 @@ class _Grown:
         """Return columns that should come in; say if they are all that should, and next to none."""
         excess, outside = np.abs(slopes) - self._l1, self._varies & ~self._inside()
         near = np.flatnonzero(outside & (excess > -NEXT * self._l1))
-        if not self._l2.any():  # with L2 columns that are alike share what one of them has else
-            near = known.distinct(near, self._working.indices)
-        found = near[excess[near] > 0.0]
         n_needed = int(np.count_nonzero(self._theta[:-1]))
         most = max(LEAST, int(ROOTS * np.sqrt(excess.size)), int(GROWTH * n_needed))
         while most > LEAST and not self.is_cheap(most):
             most //= 2
+        some = near[excess[near] > 0.0]
+        if some.size > DISTINCT * most:  # of so many not all are compared
+            some = _largest(excess, some, DISTINCT * most)
+            some = self._distinct(some, known)
+            if some.size > most:
+                return _largest(excess, some, most), False, False
+        near = self._distinct(near, known)
+        found = near[excess[near] > 0.0]
         if found.size > most:
-            return np.sort(found[np.argpartition(-excess[found], most)[:most]]), False, False
+            return _largest(excess, found, most), False, False
         near = near if self.is_cheap(near.size) else found
         return near, True, found.size <= FEW * n_needed
+
+    def _distinct(self, more: Indices, known: KnownSlopes) -> Indices:
+        """Return them without those that look like others: all where L2 makes these share."""
+        return more if self._l2.any() else known.distinct(more, self._working.indices)
 
     def share_of(self, more: Indices) -> float:
         """Return how many columns these are to one with a coefficient."""
@@ -152,23 +164,20 @@ class _Grown:
                 return
 
     def _step(self, n_sweeps: int) -> bool:
-        working, rows, moving = self._working, self.rows, self._moving
-        own = working.indices[moving]
-        strengths, theta = (self._l1[own], self._l2[own]), self._own(self._theta)
+        working, rows = self._working, self.rows
+        gradient = self._slopes_of_moving()
+        moving = self._moving
+        own, theta = working.indices[moving], self._own(self._theta)
         some, middles = working.some(moving)
-        gradient = working.slopes_of(some, middles, rows.residual)
-        gradient[:-1] += strengths[1] * theta[:-1]
         model = SomeModel(
-            some, middles, working.measures_of(some, rows.curvature), rows.curvature, strengths,
-            self._one.fit_intercept,
+            some, middles, working.measures_of(some, rows.curvature), rows.curvature,
+            (self._l1[own], self._l2[own]), self._one.fit_intercept,
         )  # fmt: skip
         found = descend_some(model, theta, gradient, (n_sweeps, ROUGH))
         if not (np.isfinite(found.target).all() and found.promised < 0.0):
             return False
         target = np.zeros(len(working) + 1)
         target[moving], target[-1] = found.target[:-1], found.target[-1]
-        is_near = (np.abs(gradient[:-1]) > REST * strengths[0]) | (found.target[:-1] != 0.0)
-        self._moving = moving[is_near | (theta[:-1] != 0.0)]
         size = 1.0
         for _ in range(MOST_HALVINGS):
             theta = self._theta + size * (target - self._theta)
@@ -178,6 +187,19 @@ class _Grown:
                 return True
             size *= 0.5
         return False
+
+    def _slopes_of_moving(self) -> Vector:
+        """Let columns rest whose slopes are far below L1; return those of the others.
+
+        Sets: _moving.
+        """
+        working, moving = self._working, self._moving
+        own, coef = working.indices[moving], self._theta[moving]
+        gradient = working.slopes_of(*working.some(moving), self.rows.residual)
+        gradient[:-1] += self._l2[own] * coef
+        moves = (np.abs(gradient[:-1]) > REST * self._l1[own]) | (coef != 0.0)
+        self._moving = moving[moves]
+        return gradient[np.append(moves, True)]
 
     def _own(self, theta: Vector) -> Vector:
         """Return those of the columns that move, and of the intercept."""
@@ -190,3 +212,8 @@ class _Grown:
         level = float(self.rows.residual.sum()) if self._one.fit_intercept else 0.0
         gradient = np.append(slopes + self._l2 * theta[:-1], level)
         return Stage(theta, self._cost, gradient, slopes, is_last)
+
+
+def _largest(excess: Vector, columns: Indices, count: int) -> Indices:
+    """Return so many of the columns, those with the largest `excess`, in order."""
+    return np.sort(columns[np.argpartition(-excess[columns], count)[:count]])

@@ -18,6 +18,7 @@ from ..arrays import Indices, Mask, Matrix, Vector
 from ..certificates.binomial import Rounding
 from ..certificates.dual_gap import Tangents, gap_of_dual
 from ..linalg.resolved import EPS
+from ..objective.column_model import SomeModel, descend_some
 from ..objective.group_penalty import GroupL1
 from ..objective.known_slopes import KnownSlopes
 from ..objective.objective import Objective
@@ -47,6 +48,11 @@ CHEAP = 2e6
 # Columns of X at the least, and the finest tolerance: a bound of first order has rounding errors of
 # slopes in it, in units of L1.
 LEAST_COLUMNS, FINEST = 128, 1e-12
+# Sweeps of coordinate descent in the place of a Gram matrix, where all columns have L2: as many as
+# take half as long as that, so many columns for each, and few do not suffice. They end when the
+# last one's squared steps are this share of all: what is left of the bound then is of second order.
+# 1,000 x 20,000, 1,025 coefficients, half of the penalty L2: 41 sweeps, 17 ms in place of 65.
+COLUMNS_A_SWEEP, FEW_SWEEPS, EXACT = 10, 40, 1e-7
 # Changes of the cost below this share of it are rounding errors.
 ROUNDING = 4e-15
 
@@ -118,12 +124,15 @@ class PathFollower:
         self._inside = np.zeros(one.design.shape[1], dtype=bool)
         self._slopes, self._own_l2 = np.zeros(self._inside.size), np.empty(0)
         self._hessian: Matrix | None = None
+        self._by_columns = False
         # The sum of L1 and the parameters of the last two optima.
         self._course: list[tuple[float, Vector]] = []
 
     def approach(self, one: Objective, theta: Vector) -> Iterator[Stage]:
         """Come near the optimum from afar: give each stage of `growing`, and begin at the last."""
         self._take(one)
+        # A path has a Gram matrix that serves many penalties.
+        self._by_columns = bool((self._l2 > 0.0)[self._varies].all())
         for stage in growing(one, theta, self._known):
             yield stage
             if stage.is_last:
@@ -182,6 +191,7 @@ class PathFollower:
             if is_exact and not more.size and gain > STALLED * before:
                 return self._found(new, gain, n_steps)  # rounding errors are what is left
             is_slow = gain > SLOW * before
+            self._by_columns &= not is_slow
             if more.size:
                 fresh = np.flatnonzero(self._distinct(self._marked(more), self._inside))
                 # Those that look like others may be no more than near to them.
@@ -284,13 +294,17 @@ class PathFollower:
         Returns the point, None where the cost is no lower there, and the rows' tangents that the
         whole step promises, less their classes and times their shares of the weight.
         """
-        working = self._working
-        is_cheap = len(working) ** 2 * here.rows.curvature.size <= CHEAP
-        if is_exact or is_cheap or self._is_far(here.rows.curvature):
-            working.look(here.rows.curvature)
-        step = self._model_of(working).minimum(here.gradient, here.theta) - here.theta
-        assert working.curvature is not None
-        dual = here.rows.residual + working.curvature * working.predictions(step)
+        working, weights = self._working, here.rows.curvature
+        target = self._descended(here) if self._by_columns else None
+        if target is None:
+            is_cheap = len(working) ** 2 * weights.size <= CHEAP
+            if is_exact or is_cheap or self._is_far(weights):
+                working.look(weights)
+            target = self._model_of(working).minimum(here.gradient, here.theta)
+            assert working.curvature is not None
+            weights = working.curvature
+        step = target - here.theta
+        dual = here.rows.residual + weights * working.predictions(step)
         size, slack = 1.0, ROUNDING * abs(here.cost)
         for _ in range(MOST_HALVINGS):
             new = self._at(here.theta + size * step)
@@ -298,6 +312,26 @@ class PathFollower:
                 return new, dual
             size *= 0.5
         return None, dual
+
+    def _descended(self, here: Place) -> Vector | None:
+        """Return the minimum of the quadratic model by coordinate descent; None where that is slow.
+
+        Sets: _by_columns.
+        """
+        working, weights = self._working, here.rows.curvature
+        n_sweeps = int(len(working) / COLUMNS_A_SWEEP)
+        if n_sweeps < FEW_SWEEPS:
+            self._by_columns = False
+            return None
+        some, middles = working.some(np.arange(len(working)))
+        own = working.indices
+        model = SomeModel(
+            some, middles, working.measures_of(some, weights), weights,
+            (self._l1[own], self._l2[own]), self._one.fit_intercept,
+        )  # fmt: skip
+        found = descend_some(model, here.theta, here.gradient, (n_sweeps, EXACT))
+        self._by_columns = found.n_sweeps < n_sweeps and bool(np.isfinite(found.target).all())
+        return found.target if self._by_columns else None
 
     def _model_of(self, working: WorkingColumns) -> QuadraticModel:
         """Return the quadratic model over the working set, with what is factored of it."""
