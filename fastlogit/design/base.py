@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from functools import lru_cache
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
@@ -31,6 +31,9 @@ from ..kernels.passes import LINEAR, SPREAD, SQUARED, Targets
 from ..kernels.simd import LANES
 from ..kernels.stepping import step_only
 from .first_look import FirstLook
+
+if TYPE_CHECKING:
+    from .narrow import NarrowEquation, Quadratics
 
 __all__ = [
     "Columns",
@@ -426,6 +429,17 @@ class Design(ABC):
         whose gradient is a product; `vectors` (n_models, n_features), `intercepts` (n_models,).
         """
         return self.value_gradient(targets, vectors, intercepts)[1:]
+
+    def solves_narrow(self, n_outputs: int) -> bool:
+        """Say whether Newton's equation of so many outputs is best solved in float32, and can be.
+
+        By `narrow_equation`.
+        """
+        return False
+
+    def narrow_equation(self, models: Quadratics, gradient: Matrix) -> NarrowEquation:
+        """Return that equation, of gradients (n_outputs, n_features + 1)."""
+        raise NotImplementedError(type(self).__name__)
 
     def transposed_product(self, vectors: Matrix) -> tuple[Matrix, Vector]:
         """Return X' v of each vector (n_models, n_samples), and its sum: one pass.

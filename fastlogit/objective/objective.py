@@ -10,6 +10,7 @@ import numpy as np
 
 from ..arrays import Floats, Indices, Mask, Matrix, Vector
 from ..design.base import Columns, Design, step_by_step
+from ..design.narrow import NarrowEquation
 from ..kernels.descent import DescentState, state_at
 from ..linalg.lanczos import largest_eigenvalue
 from . import units
@@ -334,6 +335,17 @@ class Objective:
         slopes, last = self.rows.product(curvature, coef, intercept)
         slopes += self.penalty.product(coef)
         return self.join(slopes, last)
+
+    def narrow_equation(
+        self, curvature: RowCurvature, gradient: Matrix
+    ) -> NarrowEquation | None:
+        """Return Newton's equation of all models in float32; None where that is of no use.
+
+        Preconditioned by `diagonal`.
+        """
+        if self.l1 is not None or not isinstance(self.penalty, L2) or self.penalty.n_sets > 1:
+            return None
+        return self.rows.narrow_equation(curvature, self.penalty.strengths[0], gradient)
 
     def loss_product(self, curvature: RowCurvature, vectors: Matrix) -> Matrix:
         """Return the Hessians of the mean losses times vectors, one for each model: one pass."""

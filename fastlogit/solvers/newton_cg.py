@@ -7,6 +7,7 @@ from collections.abc import Callable
 import numpy as np
 
 from ..arrays import Indices, Mask, Matrix, Vector
+from ..design.narrow import LEAST_SHARE
 from ..linalg.conjugate_gradients import ConjugateGradients
 from ..objective.objective import Objective
 from ..objective.penalties import Quadratic
@@ -118,7 +119,10 @@ def newton_cg(
             part, own_curvature, active, precondition, is_last, LEFT_FOR_PROOF * wanted
         )
         with np.errstate(over="ignore", invalid="ignore"):
-            direction, latest = equation.solve(gradient, smooth, left, trace)
+            found = None if renewed is not None else equation.solve_narrow(gradient, left, size, trace)
+            direction, latest = found or equation.solve(gradient, smooth, left, trace)
+            untouched = ~direction.any(axis=1)
+            direction[untouched] = -smooth[untouched]
         spent += latest
         n_products, n_equations = n_products + latest, n_equations + 1
         moved += float(np.sqrt(size.max()))
@@ -171,7 +175,8 @@ class _Equation:
         part, curvature = self._of(live)
         most = min(MAX_PRODUCTS, TIMES_UNKNOWNS * gradient.shape[1] + SOME_MORE)
         for products in range(most):
-            moving = (found.size > left) | self._is_rough(found.residual) | (products == 0)
+            rough = self._roughness(found.residual) if self.is_last.any() else found.size
+            moving = (found.size > left) | self._is_rough(rough) | (products == 0)
             moving = live[moving[live]]
             if not moving.size or trace.is_late():
                 break
@@ -183,20 +188,44 @@ class _Equation:
             everyone = len(live) == len(self.models)
             along = found.direction if everyone else found.direction[live]
             found.step(live, part.hessian_product(curvature, along))
-        untouched = ~found.solution.any(axis=1)
-        found.solution[untouched] = found.smooth[untouched]
         return found.solution, products
+
+    def solve_narrow(
+        self, gradient: Matrix, left: Vector, size: Vector, trace: Trace
+    ) -> tuple[Matrix, int] | None:
+        """Do what `solve` does in float32, preconditioned by the diagonal; None where it cannot.
+
+        `size` is that of the gradient, as `left` what may be left of it.
+        """
+        live = np.flatnonzero(np.isfinite(left))
+        if not live.size or (left[live] < LEAST_SHARE**2 * size[live]).any():
+            return None
+        found = self.part.narrow_equation(self.curvature, gradient)
+        if found is None:
+            return None
+        for products in range(MAX_PRODUCTS):
+            moving = (found.size > left) | self._is_rough(found.rough) | (products == 0)
+            live = live[moving[live]]
+            if not live.size or trace.is_late():
+                break
+            self.part.design.counter.phase = "Newton's equation, by conjugate gradients"
+            found.step(live)
+        solution = found.solution().reshape(gradient.shape)
+        return (solution, products) if np.isfinite(solution).all() else None
 
     def _of(self, live: Indices) -> tuple[Objective, RowCurvature]:
         if len(live) == len(self.models):
             return self.part, self.curvature
         return self.part.only(live), self.curvature[live]
 
-    def _is_rough(self, residual: Matrix) -> Mask:
+    def _is_rough(self, norms: Vector) -> Mask:
         """Say for which models, in their last iteration, the residual is too large for a proof."""
-        if not self.is_last.any():
-            return self.is_last
+        return self.is_last & (norms > self.wanted)
+
+    def _roughness(self, residual: Matrix) -> Vector:
+        """Return the squared norms of residuals in that of the penalty."""
         norms = np.square(self.part.split(residual)[0])
         norms /= np.maximum(self.part.penalty.floor(), 1e-300)
         norms[:, ~(self.part.design.columns.inverse_scale > 0.0)] = 0.0
-        return self.is_last & (norms.reshape(len(residual), -1).sum(axis=1) > self.wanted)
+        total: Vector = norms.reshape(len(residual), -1).sum(axis=1)
+        return total
