@@ -675,14 +675,11 @@ class LabelledRows:
 
     def narrow_equation(
         self, curvature: RowCurvature, strengths: Vector, gradient: Matrix
-    ) -> NarrowEquation | None:
-        """Return Newton's equation in float32, with an L2 penalty; None where it is of no use."""
-        is_coupled = self.loss.is_coupled
-        if (is_coupled and self.n_models > 1) or not self.design.solves_narrow(self.n_outputs):
-            return None
+    ) -> NarrowEquation:
+        """Return Newton's equation in float32, with an L2 penalty: see `Design.solves_narrow`."""
         targets = self.loss.product_targets(curvature.values, self.total_weight)
         means = self.mean_curvatures(curvature)[:, 0]
-        models = Quadratics(targets, means, strengths, is_coupled, self.fit_intercept)
+        models = Quadratics(targets, means, strengths, self.loss.is_coupled, self.fit_intercept)
         return self.design.narrow_equation(models, gradient.reshape(self.n_outputs, -1))
 
     def output_product(

@@ -336,16 +336,17 @@ class Objective:
         slopes += self.penalty.product(coef)
         return self.join(slopes, last)
 
-    def narrow_equation(
-        self, curvature: RowCurvature, gradient: Matrix
-    ) -> NarrowEquation | None:
-        """Return Newton's equation of all models in float32; None where that is of no use.
-
-        Preconditioned by `diagonal`.
-        """
+    @property
+    def solves_narrow(self) -> bool:
+        """Whether Newton's equation is best solved in float32, and can be: `narrow_equation`."""
         if self.l1 is not None or not isinstance(self.penalty, L2) or self.penalty.n_sets > 1:
-            return None
-        return self.rows.narrow_equation(curvature, self.penalty.strengths[0], gradient)
+            return False
+        is_one = self.n_models == 1 or not self.loss.is_coupled
+        return is_one and self.design.solves_narrow(self.n_outputs)
+
+    def narrow_equation(self, curvature: RowCurvature, gradient: Matrix) -> NarrowEquation:
+        """Return Newton's equation of all models in float32, preconditioned by `diagonal`."""
+        return self.rows.narrow_equation(curvature, self.penalty.diagonal()[0], gradient)
 
     def loss_product(self, curvature: RowCurvature, vectors: Matrix) -> Matrix:
         """Return the Hessians of the mean losses times vectors, one for each model: one pass."""
