@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from ..arrays import Array, Indices, Matrix, Vector
+from ..arrays import Indices, Matrix, Vector
 from ..kernels import narrow_gradients as kernels
 from ..kernels.passes import Targets
 from ..kernels.scaling import PARTS
@@ -75,10 +75,10 @@ class NarrowEquation:
         numbers = self._room.numbers.view(np.float32)
         if numbers.size < step * 3 + size * n_strips:
             numbers = np.empty(step * 3 + size * n_strips, dtype=np.float32)
-        parts = [numbers[k * step : k * step + size] for k in range(3)]
+        solution, residual, along = (numbers[k * step : k * step + size] for k in range(3))
         strips = numbers[3 * step : 3 * step + size * n_strips]
         self._strips = strips.reshape(n_strips, size)
-        self._tables = kernels.Tables(*parts, self._strips[0])
+        self._tables = kernels.Tables(solution, residual, along, self._strips[0])
         center, inverse_scale = design.columns
         square = np.where(inverse_scale > 0.0, inverse_scale, 1.0) ** 2
         shares = 1.0 - 4.0 * np.minimum(models.strengths, 0.25)

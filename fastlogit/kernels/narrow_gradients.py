@@ -66,7 +66,9 @@ class Slots(NamedTuple):
 
 
 @part
-def smooth(tables: Any, column: int, columns: Any, slots: Any, n_slots: int, found_out: Any) -> None:
+def smooth(
+    tables: Any, column: int, columns: Any, slots: Any, n_slots: int, found_out: Any
+) -> None:
     """Precondition the residual of a column, which keeps the sum over classes that compete at 0."""
     at, level = column * n_slots, splat(0.0)
     spread, pull = splat(columns.spread[column]), splat(columns.pull[column])
@@ -201,9 +203,7 @@ def advance_part(
     else:
         if stage == START:
             take_gradient(first, last, theta, columns, n_slots, scale, tables)
-        turn_part(
-            first, last, columns, slots, n_slots, tables, found, sums_out, stage == START
-        )
+        turn_part(first, last, columns, slots, n_slots, tables, found, sums_out, stage == START)
 
 
 def _advance(

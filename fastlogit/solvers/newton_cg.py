@@ -123,10 +123,10 @@ def newton_cg(
             part, own_curvature, active, precondition, is_last, LEFT_FOR_PROOF * wanted
         )
         with np.errstate(over="ignore", invalid="ignore"):
-            found = equation.solve_narrow(gradient, left, size, trace) if is_narrow else None
+            found = None
+            if is_narrow:
+                found = equation.solve_narrow(gradient, smooth, left, size, trace)
             direction, latest = found or equation.solve(gradient, smooth, left, trace)
-            untouched = ~direction.any(axis=1)
-            direction[untouched] = -smooth[untouched]
         spent += latest
         n_products, n_equations = n_products + latest, n_equations + 1
         moved += float(np.sqrt(size.max()))
@@ -192,10 +192,12 @@ class _Equation:
             everyone = len(live) == len(self.models)
             along = found.direction if everyone else found.direction[live]
             found.step(live, part.hessian_product(curvature, along))
+        untouched = ~found.solution.any(axis=1)
+        found.solution[untouched] = found.smooth[untouched]
         return found.solution, products
 
     def solve_narrow(
-        self, gradient: Matrix, left: Vector, size: Vector, trace: Trace
+        self, gradient: Matrix, smooth: Matrix, left: Vector, size: Vector, trace: Trace
     ) -> tuple[Matrix, int] | None:
         """Do what `solve` does in float32, preconditioned by the diagonal; None where that fails.
 
@@ -205,7 +207,8 @@ class _Equation:
         if not live.size or (left[live] < LEAST_SHARE**2 * size[live]).any():
             return None
         found = self.part.narrow_equation(self.curvature, gradient)
-        for products in range(MAX_PRODUCTS):
+        most = min(MAX_PRODUCTS, TIMES_UNKNOWNS * gradient.shape[1] + SOME_MORE)
+        for products in range(most):
             moving = (found.size > left) | self._is_rough(found.rough) | (products == 0)
             live = live[moving[live]]
             if not live.size or trace.is_late():
@@ -213,7 +216,11 @@ class _Equation:
             self.part.design.counter.phase = "Newton's equation, by conjugate gradients"
             found.step(live)
         solution = found.solution().reshape(gradient.shape)
-        return (solution, products) if np.isfinite(solution).all() else None
+        if not np.isfinite(solution).all():
+            return None
+        untouched = ~solution.any(axis=1)
+        solution[untouched] = -smooth[untouched]
+        return solution, products
 
     def _of(self, live: Indices) -> tuple[Objective, RowCurvature]:
         if len(live) == len(self.models):
