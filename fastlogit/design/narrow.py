@@ -15,15 +15,13 @@ from ..arrays import Indices, Matrix, Vector
 from ..kernels import narrow_gradients as kernels
 from ..kernels.passes import Targets
 from ..kernels.scaling import PARTS
-from .base import NO_ROW_STATE, readonly
+from .base import readonly
 
 if TYPE_CHECKING:
     from .sparse import SparseDesign
 
-__all__ = ["LEAST_SHARE", "NarrowEquation", "Quadratics"]
+__all__ = ["NarrowEquation", "Quadratics"]
 
-# Residuals may fall by this share, in norm: float32 has seven digits.
-LEAST_SHARE = 1e-3
 # Scales of columns that float32 is trusted with: their squares, and products of these.
 LARGEST_SCALE = 1e8
 # How much larger than standardised values the numbers may be that are added up.
@@ -78,7 +76,7 @@ class NarrowEquation:
         solution, residual, along = (numbers[k * step : k * step + size] for k in range(3))
         strips = numbers[3 * step : 3 * step + size * n_strips]
         self._strips = strips.reshape(n_strips, size)
-        self._tables = kernels.Tables(solution, residual, along, self._strips[0])
+        self._tables = kernels.Tables(solution, residual, along, strips, n_strips)
         center, inverse_scale = design.columns
         square = np.where(inverse_scale > 0.0, inverse_scale, 1.0) ** 2
         shares = 1.0 - 4.0 * np.minimum(models.strengths, 0.25)
@@ -142,15 +140,15 @@ class NarrowEquation:
         """Scatter residuals of the direction's predictions; return their sums, (n_outputs,)."""
         design, n_outputs = self._design, len(self._residual)
         levels = self._of_slots(self._along * self._models.fit_intercept - self._shifts)
-        totals = self._room.totals
+        totals = np.empty((len(self._strips), self._n_slots))
         with design._team(n_outputs) as parallel:
-            design.passes.sums.choose(parallel)(
-                design.kernel_rows, self._room.bounds, self._models.targets,
-                design._block(self._n_slots), readonly(self._tables.direction), readonly(levels),
-                self._strips, totals, self._tables.product, NO_ROW_STATE,
+            kernels.products.choose(parallel)(
+                design.kernel_rows, self._room.bounds, design._block(self._n_slots),
+                self._models.targets.weights, self._models.is_coupled,
+                readonly(self._tables.direction), readonly(levels), self._strips, totals,
             )  # fmt: skip
         design.counter.rows += design.shape[0]
-        found: Vector = np.add.reduce(totals).reshape(n_outputs, 2)[:, 1]
+        found: Vector = np.add.reduce(totals)[:n_outputs]
         return found
 
     def _advance(

@@ -15,11 +15,23 @@ import numpy as np
 from numba import prange
 
 from .policy import entry, kernel, part
-from .rows import empty_at_line
+from .rows import empty_at_line, zeros_at_line
 from .scaling import PARTS, bounds_of_part
-from .simd import LANES, add, divide, load, multiply_add, splat, store, total
+from .simd import LANES, add, divide, load, multiply_add, prefetch, splat, store, subtract, total
+from .sparse import ask_ahead
 
-__all__ = ["END", "START", "STEP", "SUM", "TURN", "Columns", "Slots", "Tables", "advance"]
+__all__ = [
+    "END",
+    "START",
+    "STEP",
+    "SUM",
+    "TURN",
+    "Columns",
+    "Slots",
+    "Tables",
+    "advance",
+    "products",
+]
 
 # What `advance` does.
 START, SUM, STEP, TURN, END = 0, 1, 2, 3, 4
@@ -28,13 +40,15 @@ START, SUM, STEP, TURN, END = 0, 1, 2, 3, 4
 class Tables(NamedTuple):
     """Float32 numbers of all columns and slots, flat.
 
-    `product` is what a pass gives, and then that of the Hessian and the direction.
+    `strips` has `n_strips` tables, one after the other: what a pass gives. The product of Hessian
+    and direction takes the place of the first.
     """
 
     solution: Any
     residual: Any
     direction: Any
-    product: Any
+    strips: Any
+    n_strips: int
 
 
 class Columns(NamedTuple):
@@ -63,6 +77,108 @@ class Slots(NamedTuple):
     total: Any
     inverse_weight: Any
     factor: Any
+
+
+# ------------------------------------------------------------------------------------------------
+# The pass
+
+# Values ahead of which a line of the strip is asked for.
+_AHEAD = np.uint64(6)
+
+
+@part
+def predict_row(
+    rows: Any, row: int, table: Any, levels: Any, n_slots: int, at: int, raw_out: Any
+) -> None:
+    """Give raw predictions of a row by all slots."""
+    data, indices, one = rows.data, rows.indices, np.uint64(1)
+    begin, end = np.uint64(rows.begins[row]), np.uint64(rows.ends[row])
+    for slot in range(0, n_slots, LANES):
+        even, odd = load(levels, slot), splat(0.0)
+        place = begin
+        while place + one < end:
+            here, there = indices[place] * n_slots, indices[place + one] * n_slots
+            even = multiply_add(load(table, here + slot), splat(data[place]), even)
+            odd = multiply_add(load(table, there + slot), splat(data[place + one]), odd)
+            place += np.uint64(2)
+        if place < end:
+            here = indices[place] * n_slots
+            even = multiply_add(load(table, here + slot), splat(data[place]), even)
+        store(raw_out, at + slot, add(even, odd))
+
+
+@part
+def curve_row(
+    n_slots: int, at: int, shares: Any, is_coupled: bool, raw_out: Any, totals_out: Any
+) -> None:
+    """Turn raw predictions of a row into residuals, and add these up."""
+    mean, weight = splat(0.0), splat(0.0)
+    if is_coupled:
+        for slot in range(0, n_slots, LANES):
+            share = load(shares, at + slot)
+            weight = add(weight, share)
+            mean = multiply_add(share, load(raw_out, at + slot), mean)
+        whole = total(weight)
+        mean = splat(total(mean) / whole if whole > 0.0 else 0.0)
+    for slot in range(0, n_slots, LANES):
+        away = subtract(load(raw_out, at + slot), mean)
+        found = multiply_add(load(shares, at + slot), away, splat(0.0))
+        store(raw_out, at + slot, found)
+        store(totals_out, slot, add(found, load(totals_out, slot)))
+
+
+@part
+def scatter_row(rows: Any, row: int, n_slots: int, at: int, residual: Any, strip_out: Any) -> None:
+    """Add residual times row to the strip."""
+    data, indices = rows.data, rows.indices
+    begin, end = np.uint64(rows.begins[row]), np.uint64(rows.ends[row])
+    for place in range(begin, end):
+        value, here = splat(data[place]), indices[place] * n_slots
+        if place + _AHEAD < end:
+            ahead = indices[place + _AHEAD] * n_slots
+            for slot in range(0, n_slots, LANES):
+                prefetch(strip_out, ahead + slot)
+        for slot in range(0, n_slots, LANES):
+            found = multiply_add(value, load(residual, at + slot), load(strip_out, here + slot))
+            store(strip_out, here + slot, found)
+
+
+@kernel
+def multiply_chunk(
+    rows: Any, start: int, stop: int, size: int, curvature: Any, is_coupled: bool, table: Any,
+    levels: Any, strip_out: Any, totals_out: Any,
+) -> None:  # fmt: skip
+    """Do what `products` does for some rows, `size` at a time."""
+    n_slots = levels.size
+    strip_out[:] = 0.0
+    totals_out[:] = 0.0
+    raw, shares = empty_at_line(size * n_slots), zeros_at_line(size * n_slots)
+    for first in range(start, stop, size):
+        count = min(size, stop - first)
+        for slot in range(curvature.shape[0]):
+            for row in range(count):
+                shares[row * n_slots + slot] = curvature[slot, first + row]
+        for row in range(count):
+            ask_ahead(rows, first + row + 1, table, n_slots)
+            predict_row(rows, first + row, table, levels, n_slots, row * n_slots, raw)
+        for row in range(count):
+            curve_row(n_slots, row * n_slots, shares, is_coupled, raw, totals_out)
+            scatter_row(rows, first + row, n_slots, row * n_slots, raw, strip_out)
+
+
+def _products(
+    rows: Any, bounds: Any, size: int, curvature: Any, is_coupled: bool, table: Any, levels: Any,
+    strips: Any, totals: Any,
+) -> None:  # fmt: skip
+    for chunk in prange(bounds.size - 1):
+        multiply_chunk(
+            rows, bounds[chunk], bounds[chunk + 1], size, curvature, is_coupled, table, levels,
+            strips[chunk], totals[chunk],
+        )  # fmt: skip
+
+
+# ------------------------------------------------------------------------------------------------
+# The vectors
 
 
 @part
@@ -119,18 +235,21 @@ def finish_product(
     first: int, last: int, columns: Any, slots: Any, n_slots: int, tables: Any, sums_out: Any
 ) -> None:
     """Make the product of what a pass gave, and add up its products with the direction."""
+    size = tables.direction.size
     for column in range(first, last):
         at, pull = column * n_slots, splat(columns.pull[column])
         center = splat(-columns.center[column])
         varies = splat(1.0 if columns.inverse_scale[column] > 0.0 else 0.0)
         for slot in range(0, n_slots, LANES):
-            found = load(tables.product, at + slot)
+            found = load(tables.strips, at + slot)
+            for strip in range(1, tables.n_strips):
+                found = add(found, load(tables.strips, strip * size + at + slot))
             found = multiply_add(center, load(slots.total, slot), found)
             weight = multiply_add(varies, load(slots.inverse_weight, slot), splat(0.0))
             found = multiply_add(found, weight, splat(0.0))
             along = load(tables.direction, at + slot)
             found = multiply_add(pull, along, found)
-            store(tables.product, at + slot, found)
+            store(tables.strips, at + slot, found)
             store(sums_out, slot, multiply_add(along, found, load(sums_out, slot)))
 
 
@@ -148,7 +267,7 @@ def step_part(
             moved = multiply_add(factor, load(tables.direction, here), load(tables.solution, here))
             store(tables.solution, here, moved)
             # The factor is that of a step down: the sign turns for the residual.
-            less = multiply_add(factor, load(tables.product, here), splat(0.0))
+            less = multiply_add(factor, load(tables.strips, here), splat(0.0))
             left = multiply_add(splat(-1.0), less, load(tables.residual, here))
             store(tables.residual, here, left)
         smooth(tables, column, columns, slots, n_slots, found)
@@ -213,6 +332,11 @@ def _advance(
         advance_part(stage, piece, tables, columns, slots, scale, theta, sums_out[piece])
 
 
+# products(rows, bounds, size, curvature, is_coupled, table, levels, strips, totals): rows of the
+# Hessian's product with a table of directions: curvatures (n_outputs, n_samples) times predictions,
+# less their mean in a row where classes compete, scattered into strips (n_chunks, table's size),
+# and their sums (n_chunks, n_slots).
+products = entry(_products)
 # advance(stage, tables, columns, slots, scale, theta, sums_out): a stage of conjugate gradients,
 # with sums by parts of the columns, (PARTS, 2 * n_slots).
 # START takes gradients (n_models, n_features + 1) of standardised columns times `scale`, and sums

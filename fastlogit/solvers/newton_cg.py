@@ -7,7 +7,6 @@ from collections.abc import Callable
 import numpy as np
 
 from ..arrays import Indices, Mask, Matrix, Vector
-from ..design.narrow import LEAST_SHARE
 from ..linalg.conjugate_gradients import ConjugateGradients
 from ..objective.objective import Objective
 from ..objective.penalties import Quadratic
@@ -33,6 +32,8 @@ ACCURACY = 0.35
 # The same in float32, where a product is less than half an evaluation: 40,000 x 50,000 text of 20
 # classes takes 6 steps and 17 products so, with 0.35 9 and 16.
 NARROW_ACCURACY = 0.12
+# Equations of which less is to be left, in norm, are not solved in float32, of seven digits.
+LEAST_SHARE = 1e-3
 # Length of the steps since the Hessians of a few rows were made, in the norm of the Hessian, above
 # which the curvatures have changed.
 FAR = 0.1
