@@ -45,7 +45,7 @@ STRIP_NUMBERS = 2**23
 # Numbers of all strips of a Gram matrix: 128 MB, or two of them.
 GRAM_NUMBERS = 2**24
 # Numbers of a table, and values times outputs, from which on Newton's equation is float32's.
-NARROW_TABLE, NARROW_VALUES = 2**17, 2**23
+NARROW_TABLE, NARROW_VALUES = 2**17, 2**24
 # Values of a block of rows, which are in cache when gradients follow predictions.
 BLOCK_VALUES, LEAST_ROWS, MOST_ROWS = 8192, 8, 128
 
