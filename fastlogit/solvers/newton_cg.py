@@ -124,10 +124,8 @@ def newton_cg(
             part, own_curvature, active, precondition, is_last, LEFT_FOR_PROOF * wanted
         )
         with np.errstate(over="ignore", invalid="ignore"):
-            found = None
-            if is_narrow:
-                found = equation.solve_narrow(gradient, smooth, left, size, trace)
-            direction, latest = found or equation.solve(gradient, smooth, left, trace)
+            find = equation.solve_narrow if is_narrow else equation.solve
+            direction, latest = find(gradient, smooth, left, trace)
         spent += latest
         n_products, n_equations = n_products + latest, n_equations + 1
         moved += float(np.sqrt(size.max()))
@@ -198,15 +196,13 @@ class _Equation:
         return found.solution, products
 
     def solve_narrow(
-        self, gradient: Matrix, smooth: Matrix, left: Vector, size: Vector, trace: Trace
-    ) -> tuple[Matrix, int] | None:
-        """Do what `solve` does in float32, preconditioned by the diagonal; None where that fails.
-
-        `size` is that of the gradient, as `left` what may be left of it.
-        """
+        self, gradient: Matrix, smooth: Matrix, left: Vector, trace: Trace
+    ) -> tuple[Matrix, int]:
+        """Do what `solve` does in float32 where that can be, preconditioned by the diagonal."""
         live = np.flatnonzero(np.isfinite(left))
+        size = np.einsum("ij,ij->i", gradient, smooth)
         if not live.size or (left[live] < LEAST_SHARE**2 * size[live]).any():
-            return None
+            return self.solve(gradient, smooth, left, trace)
         found = self.part.narrow_equation(self.curvature, gradient)
         most = min(MAX_PRODUCTS, TIMES_UNKNOWNS * gradient.shape[1] + SOME_MORE)
         for products in range(most):
@@ -218,7 +214,7 @@ class _Equation:
             found.step(live)
         solution = found.solution().reshape(gradient.shape)
         if not np.isfinite(solution).all():
-            return None
+            return self.solve(gradient, smooth, left, trace)
         untouched = ~solution.any(axis=1)
         solution[untouched] = -smooth[untouched]
         return solution, products
