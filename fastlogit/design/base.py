@@ -33,6 +33,7 @@ from ..kernels.stepping import step_only
 from .first_look import FirstLook
 
 if TYPE_CHECKING:
+    from .narrow import NarrowEquation, Quadratics
     from .weighed import Weighed
 
 __all__ = [
@@ -434,6 +435,17 @@ class Design(ABC):
         whose gradient is a product; `vectors` (n_models, n_features), `intercepts` (n_models,).
         """
         return self.value_gradient(targets, vectors, intercepts)[1:]
+
+    def solves_narrow(self, n_outputs: int) -> bool:
+        """Say whether Newton's equation of so many outputs is best solved in float32, and can be.
+
+        By `narrow_equation`.
+        """
+        return False
+
+    def narrow_equation(self, models: Quadratics, gradient: Matrix) -> NarrowEquation:
+        """Return that equation, of gradients (n_outputs, n_features + 1)."""
+        raise NotImplementedError(type(self).__name__)
 
     def transposed_product(self, vectors: Matrix) -> tuple[Matrix, Vector]:
         """Return X' v of each vector (n_models, n_samples), and its sum: one pass.

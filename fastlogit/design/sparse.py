@@ -25,6 +25,7 @@ from .base import (
     readonly,
 )
 from .compressed import CompressedRows
+from .narrow import NarrowEquation, Quadratics, is_narrow_enough
 from .scattered import COLUMN_NS as SCALING_NS
 from .scattered import Room, ScatteredDesign
 from .weighed import Weighed
@@ -45,6 +46,8 @@ MAX_CHUNKS, CHUNK_VALUES, STRIP_VALUES, FEW_CHUNKS = 64, 8192, 24, 4
 STRIP_NUMBERS = 2**23
 # Numbers of all strips of a Gram matrix: 128 MB, or two of them.
 GRAM_NUMBERS = 2**24
+# Numbers of a table, and values times outputs, from which on Newton's equation is float32's.
+NARROW_TABLE, NARROW_VALUES = 2**17, 2**24
 # Values of a block of rows, which are in cache when gradients follow predictions.
 BLOCK_VALUES, LEAST_ROWS, MOST_ROWS = 8192, 8, 128
 
@@ -208,6 +211,26 @@ class SparseDesign(ScatteredDesign):
 
     def _keep_room(self, room: Room) -> None:
         self._all.keep_room(room)
+
+    # ---- Newton's equation in float32
+
+    def solves_narrow(self, n_outputs: int) -> bool:
+        """Say whether Newton's equation of so many outputs is best solved in float32, and can be.
+
+        Where tables leave the second level of the cache, and a fit takes seconds.
+        """
+        n_samples, n_features = self.shape
+        n_slots, given = kernels.model_slots(n_outputs), self._all.given
+        if n_slots < LANES or n_slots * n_features < NARROW_TABLE:
+            return False
+        if n_outputs * given.n_values < NARROW_VALUES:
+            return False
+        longest = n_samples // max(1, (len(self._all.bounds) - 1) // 2)
+        return is_narrow_enough(self.columns.inverse_scale, self.rounding, longest)
+
+    def narrow_equation(self, models: Quadratics, gradient: Matrix) -> NarrowEquation:
+        """Return that equation, of gradients (n_outputs, n_features + 1)."""
+        return NarrowEquation(self, models, gradient)
 
     # ---- products and sums
 

@@ -159,8 +159,13 @@ def _llvm_load(typing_context: Any, array: Any, offset: Any) -> Any:
 
 def _llvm_store(typing_context: Any, array: Any, offset: Any, vector: Any) -> Any:
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        pointer = _element_pointer(context, builder, signature.args[0], *arguments[:2])
-        builder.store(arguments[2], builder.bitcast(pointer, _VECTOR.as_pointer()), align=8)
+        array_type = signature.args[0]
+        pointer = _element_pointer(context, builder, array_type, *arguments[:2])
+        if array_type.dtype == types.float32:
+            narrow = builder.fptrunc(arguments[2], _FLOAT_VECTOR)
+            builder.store(narrow, builder.bitcast(pointer, _FLOAT_VECTOR.as_pointer()), align=4)
+        else:
+            builder.store(arguments[2], builder.bitcast(pointer, _VECTOR.as_pointer()), align=8)
         return context.get_dummy_value()
 
     return types.void(array, types.intp, float64x8), generate

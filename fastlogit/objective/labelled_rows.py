@@ -31,6 +31,7 @@ from ..arrays import (
 from ..design.base import Columns, Design, plain_targets, readonly
 from ..design.first_look import FirstLook
 from ..design.fold_weights import FoldWeights
+from ..design.narrow import NarrowEquation, Quadratics
 from ..kernels.descent import DescentState, start_state
 from ..kernels.passes import SQUARED, Targets
 from .fractional import LinearPart, cost_of_shares, linear_part, mixed
@@ -626,6 +627,15 @@ class LabelledRows:
         """Return the Hessians of the mean losses times vectors, one for each model: one pass."""
         targets = self.loss.product_targets(curvature.values, self.total_weight)
         return self._product(targets, coef, intercept)
+
+    def narrow_equation(
+        self, curvature: RowCurvature, strengths: Vector, gradient: Matrix
+    ) -> NarrowEquation:
+        """Return Newton's equation in float32, with an L2 penalty: see `Design.solves_narrow`."""
+        targets = self.loss.product_targets(curvature.values, self.total_weight)
+        means = self.mean_curvatures(curvature)[:, 0]
+        models = Quadratics(targets, means, strengths, self.loss.is_coupled, self.fit_intercept)
+        return self.design.narrow_equation(models, gradient.reshape(self.n_outputs, -1))
 
     def output_product(
         self, curvature: RowCurvature, coef: Matrix, intercept: Vector

@@ -10,6 +10,7 @@ import numpy as np
 
 from ..arrays import Floats, Indices, Mask, Matrix, Vector
 from ..design.base import Columns, Design, step_by_step
+from ..design.narrow import NarrowEquation
 from ..kernels.descent import DescentState, state_at
 from ..linalg.lanczos import largest_eigenvalue
 from . import units
@@ -334,6 +335,18 @@ class Objective:
         slopes, last = self.rows.product(curvature, coef, intercept)
         slopes += self.penalty.product(coef)
         return self.join(slopes, last)
+
+    @property
+    def solves_narrow(self) -> bool:
+        """Whether Newton's equation is best solved in float32, and can be: `narrow_equation`."""
+        if self.l1 is not None or not isinstance(self.penalty, L2) or self.penalty.n_sets > 1:
+            return False
+        is_one = self.n_models == 1 or not self.loss.is_coupled
+        return is_one and self.design.solves_narrow(self.n_outputs)
+
+    def narrow_equation(self, curvature: RowCurvature, gradient: Matrix) -> NarrowEquation:
+        """Return Newton's equation of all models in float32, preconditioned by `diagonal`."""
+        return self.rows.narrow_equation(curvature, self.penalty.diagonal()[0], gradient)
 
     def loss_product(self, curvature: RowCurvature, vectors: Matrix) -> Matrix:
         """Return the Hessians of the mean losses times vectors, one for each model: one pass."""
