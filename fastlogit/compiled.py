@@ -27,9 +27,9 @@ Examples
 0.346574
 """
 
-from .kernels import small_l1
 from .kernels.elementwise import log1p_exp, log_sigmoid, logit, sigmoid
 from .kernels.small import binomial, pieces, proofs, softmax
+from .kernels.small import l1 as small_l1
 from .kernels.small.binomial import SmallFit
 from .kernels.small.endings import (
     BAD_SHAPE,

@@ -20,9 +20,9 @@ from fastlogit.design.dense import DenseDesign
 from fastlogit.design.few import PackedModels
 from fastlogit.inputs import validation
 from fastlogit.inputs.given import Given, Start, look
-from fastlogit.kernels import small_l1
 from fastlogit.kernels.policy import Twins
 from fastlogit.kernels.small import binomial, pieces, softmax, softmax_cg
+from fastlogit.kernels.small import l1 as small_l1
 
 PACKAGE = Path(fastlogit.__file__).parent
 PASSES = ("evaluate", "gram", "grams", "hypotheses", "row_blocks")

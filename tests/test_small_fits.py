@@ -15,9 +15,9 @@ from sklearn.exceptions import ConvergenceWarning
 import fastlogit
 from fastlogit import LogisticRegression, SeparationWarning
 from fastlogit.fitting import small
-from fastlogit.kernels import small_l1
 from fastlogit.kernels.policy import Twins
 from fastlogit.kernels.small import binomial, softmax_cg
+from fastlogit.kernels.small import l1 as small_l1
 from fastlogit.kernels.small.softmax import fit_small_softmax
 from fastlogit.solvers import newton_cg
 

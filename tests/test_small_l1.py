@@ -14,8 +14,8 @@ import fastlogit
 from fastlogit import reference
 from fastlogit.certificates.binomial import Place
 from fastlogit.certificates.composite import CompositeCertificate
-from fastlogit.kernels import small_l1
 from fastlogit.kernels.small import endings
+from fastlogit.kernels.small import l1 as small_l1
 from fastlogit.objective.penalties import L1, Bounds, ElasticNet
 
 NONE = np.empty(0)

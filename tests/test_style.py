@@ -20,7 +20,7 @@ MAX_LINES, MAX_ARGUMENTS = 60, 10
 EXCEPTIONS: dict[str, str] = {
     "kernels/small/binomial.py:_fit_small": "users' compiled code calls it; tuples cost 1.4 us",
     "kernels/small/binomial.py:take_rows": "what `_fit_small` takes, and what it shares with L1's",
-    "kernels/small_l1.py:_fit_small_l1": "as `_fit_small`, it is users' own",
+    "kernels/small/l1.py:_fit_small_l1": "as `_fit_small`, it is users' own",
     "kernels/small/softmax.py:_fit_small_softmax": "as `_fit_small`, it is users' own",
     "dask/fitting.py:fit": "users call it, as fastlogit.dask.fit",
     "dask/estimator.py:LogisticRegression.fit": "users call it, as of fastlogit.dask",

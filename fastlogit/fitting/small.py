@@ -17,9 +17,9 @@ from ..arrays import Codes, Features, Floats, Integers, Mask, Matrix, Vector
 from ..design.base import readonly
 from ..inputs.given import Data
 from ..inputs.validation import NO_NUMBERS
-from ..kernels import small_l1
 from ..kernels.policy import Twins
 from ..kernels.small import binomial, endings, proofs, softmax, softmax_cg, softmax_layout
+from ..kernels.small import l1 as small_l1
 from ..objective.penalties import L1, L2, ElasticNet, Penalty
 from ..result import Callback, FitResult, Progress
 from ..solvers.stopping import stated_of_one

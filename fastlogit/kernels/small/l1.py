@@ -1,8 +1,8 @@
 """Newton's method under L1 and bounds for one small binomial model: one compiled, serial call.
 
-What `small` is for L2: rows, passes, factors and looks for separation are those of that file. Each
+What `binomial` is for L2: rows, passes, factors and looks for separation are the same. Each
 step goes to the minimum of the model of second order plus L1 (Lee, Sun and Saunders, 2014, SIAM
-Journal on Optimization 24), see `small_l1_model`. It is `solvers.proximal_newton` and
+Journal on Optimization 24), see `l1_model`. It is `solvers.proximal_newton` and
 `certificates.composite` for one model and all of its columns, with the same formulas, tolerances
 and rounding errors; what it does not do ends with a status that asks for the general way.
 """
@@ -12,16 +12,14 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from .inlining import keep_apart
-from .policy import entry, part
-from .small import binomial, intake, proofs, row_sums, separation, solves, steps
-from .small.arithmetic import clear, dot, larger, largest, smaller, step_to
-from .small.binomial import SmallFit
-from .small.endings import BAD_SHAPE, CONVERGED, MAX_ITER, NOT_FINITE, ROUNDING, SEPARABLE
-from .small.iteration import End
-from .small.layout import Places
-from .small.proofs import EPS, RAISED, Proof, meets
-from .small_l1_model import (
+from ..inlining import keep_apart
+from ..policy import entry, part
+from . import binomial, intake, proofs, row_sums, separation, solves, steps
+from .arithmetic import clear, dot, larger, largest, smaller, step_to
+from .binomial import SmallFit
+from .endings import BAD_SHAPE, CONVERGED, MAX_ITER, NOT_FINITE, ROUNDING, SEPARABLE
+from .iteration import End
+from .l1_model import (
     allowed,
     beside,
     clip,
@@ -35,6 +33,8 @@ from .small_l1_model import (
     promise,
     take_corners,
 )
+from .layout import Places
+from .proofs import EPS, RAISED, Proof, meets
 
 __all__ = ["fit_small_l1", "small_l1_work_size"]
 

@@ -1,7 +1,7 @@
 """The quadratic model of one small binomial model under L1 and bounds, and its minimum.
 
 Coordinate descent on the Hessian finds which coefficients are 0 or at a bound, and linear systems
-the values of the others: `solvers.quadratic_model`, with the matrices of `small`.
+the values of the others: `solvers.quadratic_model`, with the matrices of `solves`.
 """
 
 from __future__ import annotations
@@ -9,14 +9,14 @@ from __future__ import annotations
 import math
 from typing import Any, NamedTuple
 
-from .coordinate_descent import least_along, passes_corner
-from .inlining import keep_apart
-from .policy import part
-from .simd import LANES
-from .small import solves
-from .small.arithmetic import clear, larger, largest, smaller, step_to
-from .small.endings import CONVERGED, EXTREME, NOT_FINITE
-from .small.layout import Places, column_of, own_size, vector_width
+from ..coordinate_descent import least_along, passes_corner
+from ..inlining import keep_apart
+from ..policy import part
+from ..simd import LANES
+from . import solves
+from .arithmetic import clear, larger, largest, smaller, step_to
+from .endings import CONVERGED, EXTREME, NOT_FINITE
+from .layout import Places, column_of, own_size, vector_width
 
 __all__ = [
     "Beside",
