@@ -13,6 +13,7 @@ from .inputs import validation
 from .inputs.categories import Categories
 from .inputs.coding import as_in_fit
 from .inputs.given import OfFit, Rows, look_at_model
+from .inputs.values import n_dimensions
 from .kernels.hypotheses import BINARY, LOG, ONE_VS_ALL, RAW, SOFTMAX
 from .options import check_number, check_option
 
@@ -110,7 +111,7 @@ def predict_proba(
     """
     if categories is not None:
         X = as_in_fit(X, categories)
-    several = np.ndim(coef) == 2  # type: ignore[arg-type]  # of anything
+    several = n_dimensions("coef", coef) == 2
     if several and check_option("multi_class", multi_class, MULTI_CLASS) == "ovr":
         raw = raw_prediction(X, coef, intercept, offset=offset, n_threads=n_threads)
         return sigmoid(raw, out=raw, n_threads=n_threads)

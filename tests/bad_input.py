@@ -52,7 +52,11 @@ FEATURES = [
     (np.zeros((6, 2), "f8,f8"), TypeError, ["structured_to_unstructured"]),
     (np.ma.masked_less(X0, 1.0), TypeError, ["X is a masked array", "filled"]),
     (Sparse(), TypeError, ["X is sparse (Sparse)", "X.toarray()"]),
-    ([[1.0, 2.0], [3.0]], ValueError, ["inhomogeneous"]),
+    (
+        [[1.0, 2.0], [3.0]],
+        ValueError,
+        ["X holds lists", "a list of 2 at [0], but a list of 1 at [1]"],
+    ),
     (None, ValueError, ["X must have 2 dimensions"]),
 ]
 TARGETS = [

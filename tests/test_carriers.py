@@ -683,6 +683,9 @@ def test_sparse_frames_are_told_what_frames_have() -> None:
     mixed = FRAME.assign(size=filled["size"])
     words = ["column 'size'", "leaves out others than zeros", "X.astype({'size': float})"]
     assert_refused_at_every_door(mixed, TypeError, words)
+    # Sparse columns that are read stand before the one that is refused.
+    first = FRAME.assign(**{NAMES[0]: sparse[NAMES[0]], "size": filled["size"]})
+    assert_refused_at_every_door(first, TypeError, words)
     dense = mixed.astype({"size": float})
     assert_same(of_fit(dense, Y0, W0, O0), expected(of_fit))
     assert_same(of_fit(mixed.astype(float), Y0, W0, O0), expected(of_fit))

@@ -153,6 +153,9 @@ def test_what_is_not_fitted_or_has_nothing_to_draw() -> None:
         CoefficientsDisplay.from_estimator(StandardScaler().fit(X))
     with pytest.raises(TypeError, match="LogisticRegression has no attribute grid_"):
         RegularizationPathDisplay.from_estimator(LogisticRegression().fit(X, y))
+    for display in (CoefficientsDisplay, ConvergenceDisplay, RegularizationPathDisplay):
+        with pytest.raises(TypeError, match=r"got LogisticRegression; .* go to from_estimator"):
+            display.from_result(LogisticRegression().fit(X, y))
 
 
 # ------------------------------------------------------------------------------------------------

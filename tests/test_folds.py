@@ -5,7 +5,7 @@ import pytest
 from problems import problem, sized, three_classes
 
 import fastlogit
-from fastlogit.estimators.folds import fit_folds, weights_of_folds
+from fastlogit.estimators.folds import PairedFolds, fit_folds, weights_of_folds
 from fastlogit.fitting.grid import GridOptions
 from fastlogit.fitting.weightless import NEVER
 from fastlogit.inputs.given import Given, look
@@ -31,6 +31,38 @@ def test_a_row_may_be_in_a_fold_often() -> None:
 def test_no_folds() -> None:
     with pytest.raises(ValueError, match="cv gives no folds"):
         weights_of_folds([], 4)
+
+
+ROWS = np.arange(30)
+NO_PAIRS = [
+    ((ROWS, [30]), "test rows of fold 1 that cv gives hold 30, but rows of X are 0 to 29"),
+    ((ROWS, [-1, 2]), "test rows of fold 1 that cv gives hold -1"),
+    (([0, 99], ROWS), "training rows of fold 1 that cv gives hold 99"),
+    (([0.0, 1.0], ROWS), "training rows of fold 1 that cv gives must be whole numbers or a mask"),
+    ((ROWS.reshape(2, -1), ROWS), r"in one dimension; got shape \(2, 15\)"),
+    ((ROWS < 9, (ROWS > 9)[:20]), "test rows of fold 1 that cv gives are a mask of 20"),
+    ((ROWS, []), "test rows of fold 1 that cv gives are none"),
+    (([], ROWS), "training rows of fold 1 that cv gives are none"),
+    ((ROWS, ROWS, ROWS), "pairs .* fold 1 is of the type tuple and length 3"),
+    (ROWS, "pairs .* fold 1 is of the type ndarray and length 30"),
+    (1, "pairs .* fold 1 is of the type int$"),
+    ("ab", "pairs .* fold 1 is of the type str"),
+]
+
+
+@pytest.mark.parametrize(("fold", "words"), NO_PAIRS, ids=[words for _, words in NO_PAIRS])
+def test_folds_of_a_cv_that_are_none(fold, words) -> None:
+    with pytest.raises((TypeError, ValueError), match=words):
+        PairedFolds([(ROWS < 15, ROWS >= 15), fold], 30)
+
+
+def test_an_estimator_checks_the_folds_of_its_cv() -> None:
+    X, y = problem(30, 2)[:2]
+    model = fastlogit.LogisticRegressionCV(
+        Cs=2, l1_ratios=(0,), scoring="accuracy", use_legacy_attributes=False, cv=[(ROWS, [30])]
+    )
+    with pytest.raises(ValueError, match="test rows of fold 0 that cv gives hold 30"):
+        model.fit(X, y)
 
 
 @pytest.mark.parametrize("fit_intercept", [True, False])

@@ -214,7 +214,8 @@ REFUSED = [
     ({"l1_reg": 0.1, "penalty_groups": "columns"}, "must be 'features' or a label for each"),
     ({"l1_reg": 0.1, "penalty_groups": [0, 1]}, "has shape \\(2,\\), but X has 3 columns"),
     ({"l1_reg": 0.1, "group_weights": [1.0, 2.0, 3.0]}, "group_weights has shape"),
-    ({"l1_reg": 0.1, "group_weights": [1.0, -2.0]}, "group_weights is negative"),
+    ({"l1_reg": 0.1, "group_weights": [1.0, -2.0]}, "group_weights is negative for group 1: -2.0"),
+    ({"l1_reg": 0.1, "penalty_groups": [[0], [1, 2]]}, "one label for each column, got a list of"),
     ({"l1_reg": [0.1, 0.2, 0.3]}, "l1_reg is one number"),
     ({"l1_reg": 0.1, "penalty_factor": [1.0, 2.0, 3.0]}, "penalty_factor is of columns"),
     ({"l1_reg": 0.1, "coef_bounds": (0.0, None)}, "coef_bounds do not go with penalty_groups"),
@@ -232,15 +233,16 @@ def test_labels_that_are_none_are_refused() -> None:
     X, y, *_ = problem(30, 3)
     with pytest.raises(ValueError, match="give them as penalty_groups"):
         fastlogit.fit(X, y, penalty=ElasticNet(GroupL1(0.1, np.array([0, 1, 1])), 0.0))
-    for labels in ([0.5, 1.5, 1.0], np.array(["a", 1, "b"], dtype=object)):
-        with pytest.raises(TypeError, match="whole numbers or text"):
+    mixed = np.array(["a", 1, "b"], dtype=object)
+    for labels, which in (([0.5, 1.5, 1.0], "0.5 for column 0"), (mixed, "1 for column 1")):
+        with pytest.raises(TypeError, match=f"whole numbers or text, got {which}"):
             fastlogit.fit(X, y, l1_reg=0.1, penalty_groups=labels)
 
 
 def test_text_of_objects_is_a_label() -> None:
     """As `X.columns.str[0]` of pandas gives it."""
     X, y, *_ = problem(30, 3)
-    objects = np.array(["b", "a", "a"], dtype=object)
+    objects = np.array(["b", np.str_("a"), "a"], dtype=object)
     found = fastlogit.fit(X, y, l1_reg=0.1, penalty_groups=objects)
     wanted = fastlogit.fit(X, y, l1_reg=0.1, penalty_groups=[1, 0, 0])
     np.testing.assert_array_equal(found.coef, wanted.coef)

@@ -162,6 +162,8 @@ def test_a_file_that_is_not_what_was_said(text, options, words, tmp_path) -> Non
 def test_options_that_are_not_possible(tmp_path) -> None:
     with pytest.raises(FileNotFoundError, match="no such file"):
         svmlight_source(tmp_path / "none.svm")
+    with pytest.raises(IsADirectoryError, match="is a folder, not a svmlight file"):
+        svmlight_source(tmp_path)
     path = written(tmp_path)
     with pytest.raises(ValueError, match="zero_based must be 'auto', True or False, got 'no'"):
         svmlight_source(path, zero_based="no")

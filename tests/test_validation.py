@@ -4,6 +4,8 @@ import numpy as np
 import pytest
 from problems import LAYOUTS, NUMBER_TYPES, DataFrame, as_type, memory_mapped, problem
 
+import fastlogit
+from fastlogit import LogisticRegressionCV
 from fastlogit.inputs import validation
 
 X = problem(20, 3).X
@@ -198,3 +200,32 @@ def test_bytes_are_no_text_among_known_labels() -> None:
         validation.encode_known_labels(np.char.encode(classes, "utf-8"), 2, classes)
     both = np.char.encode(classes, "utf-8")
     assert validation.encode_known_labels(both, 2, both).tolist() == [0, 1]
+
+
+RAGGED = [[0.5, 1.0], [2.0, 3.0, 4.0]]
+
+
+@pytest.mark.parametrize(
+    ("name", "call"),
+    {
+        "X": lambda X, y: fastlogit.fit(RAGGED, [0, 1]),
+        "y": lambda X, y: fastlogit.fit(X, RAGGED),
+        "sample_weight": lambda X, y: fastlogit.fit(X, y, sample_weight=RAGGED),
+        "l2_reg": lambda X, y: fastlogit.fit(X, y, l2_reg=RAGGED),
+        "l1_reg": lambda X, y: fastlogit.fit(X, y, l1_reg=RAGGED),
+        "penalty_factor": lambda X, y: fastlogit.fit(X, y, C=1.0, penalty_factor=RAGGED),
+        "the lower coef_bounds": lambda X, y: fastlogit.fit(X, y, coef_bounds=(RAGGED, None)),
+        "Cs": lambda X, y: fastlogit.logistic_path(X, y, Cs=RAGGED),
+        "coef": lambda X, y: fastlogit.predict_proba(X, RAGGED),
+        "groups": lambda X, y: fastlogit.fit_groups(X, y, RAGGED),
+        "l1_ratios": lambda X, y: LogisticRegressionCV(
+            l1_ratios=RAGGED, Cs=2, scoring="accuracy", use_legacy_attributes=False
+        ).fit(X, y),
+    }.items(),
+    ids=lambda part: part if isinstance(part, str) else "",
+)
+def test_lists_of_different_lengths_are_named(name, call) -> None:
+    X, y = np.arange(8.0).reshape(4, 2) % 3, [0, 1, 0, 1]
+    words = rf"{name} holds lists of different lengths: a list of 2 at \[0\], but a list of 3 at"
+    with pytest.raises(ValueError, match=words):
+        call(X, y)

@@ -19,6 +19,7 @@ from .parts import (
     grid_below,
     last_step,
     names_of,
+    of_result,
     small_legend,
     spread_of,
 )
@@ -140,6 +141,7 @@ class CoefficientsDisplay:
         -------
         CoefficientsDisplay
         """
+        of_result("CoefficientsDisplay", result, "history", "a FitResult")
         coef = np.atleast_2d(result.coef.T)
         known = result.feature_names if feature_names is None else feature_names
         if known is None and result.categories is not None:

@@ -8,7 +8,7 @@ import numpy as np
 
 from ..arrays import Vector
 from ..plots import COLOURS
-from .parts import GRID, Style, axes_of, check_choice, drawn_on, fitted, last_step
+from .parts import GRID, Style, axes_of, check_choice, drawn_on, fitted, last_step, of_result
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -134,6 +134,7 @@ class ConvergenceDisplay:
         -------
         ConvergenceDisplay
         """
+        of_result("ConvergenceDisplay", result, "passes", "a FitResult")
         if result.passes is None or result.bounds is None:
             raise ValueError("the result does not say how its fit went: it has no passes or bounds")
         costs = result.history.reshape(len(result.history), -1)

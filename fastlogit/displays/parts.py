@@ -35,6 +35,7 @@ __all__ = [
     "inference_of",
     "last_step",
     "names_of",
+    "of_result",
     "ranks_of",
     "small_legend",
     "small_title",
@@ -133,6 +134,15 @@ def fitted(estimator: object, attribute: str) -> Any:
     if not hasattr(estimator, attribute):
         raise TypeError(f"{type(estimator).__name__} has no attribute {attribute} to draw")
     return getattr(estimator, attribute)
+
+
+def of_result(display: str, result: object, attribute: str, kind: str) -> None:
+    """Raise TypeError for what is no result that a display draws."""
+    if not hasattr(result, attribute):
+        raise TypeError(
+            f"{display}.from_result takes {kind}, got {type(result).__name__}; estimators go to "
+            "from_estimator"
+        )
 
 
 def names_of(estimator: object, given: Sequence[str] | None) -> list[str]:

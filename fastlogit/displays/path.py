@@ -20,6 +20,7 @@ from .parts import (
     fitted,
     last_step,
     names_of,
+    of_result,
     ranks_of,
     spread_of,
 )
@@ -170,6 +171,7 @@ class RegularizationPathDisplay:
         -------
         RegularizationPathDisplay
         """
+        of_result("RegularizationPathDisplay", result, "coefs", "a PathResult")
         known = result.feature_names if feature_names is None else feature_names
         names = checked_names(known, result.coefs.shape[2])
         display = cls(

@@ -52,6 +52,7 @@ from ..fitting.relaxed import relax
 from ..inputs.conversion import as_labels, as_numbers
 from ..inputs.given import Data, Given
 from ..inputs.table_source import FoldColumns, TableSource
+from ..inputs.values import array_of
 from ..options import check_category_options
 from ..result import FitResult
 from .data import for_splitters, labels_like, rows_of_models
@@ -726,7 +727,7 @@ def _is_warn(value: object) -> bool:
 
 def _check_ratios(ratios: ArrayLike) -> None:
     """Raise unless these are numbers from 0 to 1, at least one."""
-    values = np.asarray(ratios)
+    values = array_of("l1_ratios", ratios)
     if values.ndim != 1 or values.size == 0:
         raise ValueError(f"l1_ratios must hold at least one number, got {ratios!r}")
     if values.dtype.kind not in "fiub" or not ((values >= 0) & (values <= 1)).all():

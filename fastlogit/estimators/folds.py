@@ -6,7 +6,7 @@ import dataclasses
 import math
 import warnings
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
 
@@ -18,6 +18,7 @@ from ..fitting.l1_grid import fit_l1_grid, has_corners
 from ..fitting.weightless import intercepts_of_absent, with_codes
 from ..inputs.given import Data
 from ..inputs.rows import Readable
+from ..inputs.values import array_of
 from .row_scores import TestRows, is_held
 
 __all__ = [
@@ -61,10 +62,16 @@ class PairedFolds(Folds):
     splits : sequence of (train, test)
         Row numbers or masks.
     n_samples : int
+
+    Raises
+    ------
+    TypeError, ValueError
+        If they are no pairs, hold what is no row of X, or none.
     """
 
     def __init__(self, splits: Sequence[tuple[ArrayLike, ArrayLike]], n_samples: int) -> None:
-        self._splits, self._n_samples, self.n_folds = splits, n_samples, len(splits)
+        self._splits = [_checked_pair(pair, fold, n_samples) for fold, pair in enumerate(splits)]
+        self._n_samples, self.n_folds = n_samples, len(splits)
 
     def weights(self, X: Readable) -> Array | FoldWeights:
         """Return how often each row is in the training part of each fold, (n_folds, n_samples)."""
@@ -74,6 +81,41 @@ class PairedFolds(Folds):
     def tests(self) -> TestRows:
         """The rows that each fold is scored on."""
         return _PairedTests([indices_of(test) for _, test in self._splits])
+
+
+def _checked_pair(pair: object, fold: int, n_samples: int) -> tuple[Array, Array]:
+    """Return the rows that a fold is fitted to and those that it is scored on."""
+    parts = list(pair) if isinstance(pair, Iterable) else []
+    if len(parts) != 2 or isinstance(pair, str | bytes):
+        raise ValueError(
+            f"cv must give pairs (train, test), each row numbers or a mask; fold {fold} is of the "
+            f"type {type(pair).__name__}" + f" and length {len(parts)}" * bool(parts)
+        )
+    train, test = (
+        _checked_rows(f"the {name} rows of fold {fold} that cv gives", part, n_samples)
+        for name, part in zip(("training", "test"), parts, strict=True)
+    )
+    return train, test
+
+
+def _checked_rows(name: str, given: ArrayLike, n_samples: int) -> Array:
+    """Return row numbers or a mask."""
+    rows = array_of(name, given)
+    if rows.size == 0:
+        raise ValueError(f"{name} are none; each fold needs some")
+    if rows.ndim != 1 or rows.dtype.kind not in "iub":
+        raise TypeError(
+            f"{name} must be whole numbers or a mask, in one dimension; got shape {rows.shape} of "
+            f"{rows.dtype}"
+        )
+    if rows.dtype == bool:
+        if rows.size != n_samples:
+            raise ValueError(f"{name} are a mask of {rows.size}, but X has {n_samples} rows")
+        return rows
+    for wrong in (rows.min(), rows.max()):
+        if not 0 <= wrong < n_samples:
+            raise ValueError(f"{name} hold {wrong}, but rows of X are 0 to {n_samples - 1}")
+    return rows
 
 
 class _PairedTests(TestRows):

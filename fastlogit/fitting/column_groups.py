@@ -10,6 +10,7 @@ from ..arrays import ArrayLike, Floats, Indices, Labels, Vector
 from ..design.base import Columns
 from ..inputs.given import Data
 from ..inputs.validation import check_l2_reg
+from ..inputs.values import array_of, show
 from ..objective.group_penalty import GroupL1
 from ..objective.objective import Objective
 
@@ -72,13 +73,14 @@ def check_groups(groups: ArrayLike, weights: ArrayLike, data: Data) -> ColumnGro
     _, places, counts = np.unique(labels, return_inverse=True, return_counts=True)
     each: Vector = np.sqrt(counts)
     if weights is not None:
-        shape = np.shape(np.asarray(weights))
+        shape = array_of("group_weights", weights).shape
         if shape not in ((), (counts.size,)):
             raise ValueError(
                 f"group_weights has shape {shape}, but penalty_groups has {counts.size} groups: it "
                 "must be a number, or have one for each"
             )
-        each = np.broadcast_to(check_l2_reg("group_weights", weights, counts.size), counts.size)
+        checked = check_l2_reg("group_weights", weights, counts.size, "groups")
+        each = np.broadcast_to(checked, counts.size)
     return ColumnGroups(labels, places, each[places])
 
 
@@ -89,8 +91,13 @@ def _labels(groups: ArrayLike, n_features: int, unit: str) -> Labels:
                 f"penalty_groups must be {FEATURES!r} or a label for each column, got {groups!r}"
             )
         return np.arange(n_features)
-    labels = np.array(groups)
-    if labels.dtype.kind == "O" and {type(label) for label in labels.flat} == {str}:
+    if isinstance(groups, list | tuple) and any(isinstance(part, list | tuple) for part in groups):
+        raise ValueError(
+            f"penalty_groups must be {FEATURES!r} or one label for each column, got a list of "
+            "lists; each column is in one group: [0, 0, 1] are two groups of three columns"
+        )
+    labels = np.array(array_of("penalty_groups", groups))
+    if labels.dtype.kind == "O" and all(isinstance(label, str) for label in labels.flat):
         labels = labels.astype(np.str_)  # as of an index of pandas
     if labels.shape != (n_features,):
         raise ValueError(
@@ -98,8 +105,10 @@ def _labels(groups: ArrayLike, n_features: int, unit: str) -> Labels:
             f"{FEATURES!r} or have a label for each"
         )
     if labels.dtype.kind not in "iuUSb":
+        wrong = next(k for k, label in enumerate(labels.flat) if not isinstance(label, str))
         raise TypeError(
-            f"penalty_groups must hold whole numbers or text, got an array of {labels.dtype}"
+            f"penalty_groups must hold whole numbers or text, got {show(labels[wrong])} for column "
+            f"{wrong}"
         )
     return labels
 

@@ -12,6 +12,7 @@ from ..arrays import ArrayLike, Floats, Integers, Labels, Mask, Matrix, Vector
 from ..clock import Clock
 from ..inputs.categories import Categories
 from ..inputs.given import Data, Given, look
+from ..inputs.values import n_dimensions
 from ..objective.group_penalty import GroupL1
 from ..options import check_category_options, check_number, check_option, check_whole
 from ..result import Callback
@@ -281,7 +282,7 @@ def _check_l1(
     Cs: ArrayLike, C_range: object, stop_explained: object, stop_gain: object
 ) -> tuple[Vector | FromNull, Stop]:
     """Return the inverse strengths of a path with L1, or how many from where on, and its end."""
-    is_whole = Cs is None or np.ndim(Cs) == 0  # type: ignore[arg-type]  # of anything
+    is_whole = Cs is None or n_dimensions("Cs", Cs) == 0
     if C_range is not None and not is_whole:
         raise ValueError("give Cs one by one, or C_range with a whole number of Cs, not both")
     values: Vector | FromNull
@@ -310,7 +311,7 @@ def grid_of_cs(Cs: ArrayLike) -> Vector:
     TypeError, ValueError
         If they are not numbers > 0 in one dimension.
     """
-    if np.ndim(Cs) == 0:  # type: ignore[arg-type]  # of anything
+    if n_dimensions("Cs", Cs) == 0:
         return np.logspace(-4, 4, check_whole("Cs", Cs, low=1))
     values = np.asarray(Cs)
     if values.dtype.kind not in "fiu":

@@ -21,7 +21,7 @@ from ..arrays import Array, ArrayLike, Features
 from .column_names import columns_of, listed
 from .objects import EXACT, READABLE, as_real, checked_labels, labels_of_objects
 from .readers import is_frame, reader_for
-from .values import class_name
+from .values import array_of, class_name
 
 __all__ = [
     "as_array",
@@ -73,7 +73,7 @@ def as_array(name: str, given: ArrayLike) -> Array:
         return reader.numbers(name, given)
     refuse_special(name, given)
     try:
-        return np.asarray(given)
+        return array_of(name, given)
     except (TypeError, ValueError):
         raise
     except Exception as error:  # whatever the library behind it raises
@@ -163,7 +163,7 @@ def as_labels(given: ArrayLike) -> Array:
         labels = reader.labels("y", given)
     else:
         refuse_special("y", given)
-        labels = np.asarray(given)
+        labels = array_of("y", given)
     labels = checked_labels(labels)
     if labels.dtype.kind == "f" and isinstance(given, list | tuple):
         with np.errstate(invalid="ignore"):

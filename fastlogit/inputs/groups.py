@@ -14,7 +14,7 @@ import numpy as np
 from ..arrays import Array, ArrayLike, Integers, Labels
 from .conversion import refuse_special
 from .readers import refuse_lazy
-from .values import is_missing, show
+from .values import array_of, is_missing, show
 
 __all__ = ["Groups", "encode_groups"]
 
@@ -172,7 +172,7 @@ def _of_sequence(given: Sequence[Any]) -> Array:
     if kinds and all(issubclass(kind, np.generic) for kind in kinds) and len(kinds) == 1:
         return np.asarray(given)
     if any(issubclass(kind, list | np.ndarray) for kind in kinds):
-        return np.asarray(given)
+        return array_of("groups", given)
     return _objects(given)
 
 

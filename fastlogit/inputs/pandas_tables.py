@@ -30,7 +30,7 @@ def pandas_numbers(name: str, frame: Foreign) -> Array:
         place = next(i for i, dtype in enumerate(columns) if dtype in bad)
         dtype, column = columns[place], frame.columns[place]
         if bad[dtype] == "sparse":
-            raise TypeError(_sparse_text(name, frame, columns, kinds, column))
+            raise TypeError(_sparse_text(name, frame, columns, kinds))
         first = frame.iloc[0, place] if len(frame) else None
         refuse_column(name, dtype, column, first, bad[dtype])
     objects = [i for i, dtype in enumerate(columns) if kinds[dtype] == "objects"]
@@ -75,16 +75,18 @@ def pandas_kind(dtype: Foreign) -> DType | str:
 
 
 def _sparse_text(
-    name: str, frame: Foreign, columns: list[Foreign], kinds: Mapping[Foreign, DType | str],
-    column: object,
-) -> str:  # fmt: skip
+    name: str, frame: Foreign, columns: list[Foreign], kinds: Mapping[Foreign, DType | str]
+) -> str:
     """Say how to make a frame dense, in a way that works for this one."""
     if all(kinds[dtype] == "sparse" for dtype in columns):
         return (
             f"{name} is a frame of sparse columns, which are not supported; if it fits in memory, "
             f"pass {name}.sparse.to_dense()"
         )
-    dtype = columns[list(frame.columns).index(column)]
+    sparse = [place for place, dtype in enumerate(columns) if kinds[dtype] == "sparse"]
+    # Those that leave out zeros are read by most callers: the others are what is wrong.
+    place = next((place for place in sparse if columns[place].fill_value != 0), sparse[0])
+    dtype, column = columns[place], frame.columns[place]
     where = f"{name} has dtype {dtype} in column {column!r}, a sparse one"
     if dtype.fill_value != 0:
         return (

@@ -32,7 +32,7 @@ from .column_names import feature_names
 from .conversion import as_labels, as_numbers, as_table, refuse_special
 from .objects import as_real, is_readable
 from .readers import is_frame
-from .values import IMPUTE, column_text, show
+from .values import IMPUTE, column_text, n_dimensions, show
 
 __all__ = [
     "NO_NUMBERS",
@@ -376,7 +376,7 @@ def check_l2_reg(
     name: str, l2_reg: ArrayLike, n_features: int, unit: str = "columns"
 ) -> float | Vector:
     """Return the L2 strength, or one for each column, as float64; `unit` is what X has."""
-    if np.ndim(l2_reg) == 0:  # type: ignore[arg-type]  # of anything
+    if n_dimensions(name, l2_reg) == 0:
         return check_number(name, l2_reg[()] if isinstance(l2_reg, np.ndarray) else l2_reg, low=0.0)
     strengths = _finite_floats(name, l2_reg)
     if strengths.shape != (n_features,):
@@ -385,8 +385,9 @@ def check_l2_reg(
             f"number or have shape ({n_features},)"
         )
     if (strengths < 0.0).any():
-        column = int(np.argmax(strengths < 0.0))
-        raise ValueError(f"{name} is negative for column {column}: {show(strengths[column])}")
+        place = int(np.argmax(strengths < 0.0))
+        what = unit.partition(",")[0].removesuffix("s")
+        raise ValueError(f"{name} is negative for {what} {place}: {show(strengths[place])}")
     return strengths
 
 
@@ -488,7 +489,7 @@ def check_target_vector(y: ArrayLike, n_samples: int) -> Labels:
 
 def _n_dimensions(y: ArrayLike) -> int:
     """Return how many dimensions labels have, without a look at them."""
-    return len(y.shape) if hasattr(y, "shape") else np.ndim(y)  # type: ignore[arg-type]
+    return len(y.shape) if hasattr(y, "shape") else n_dimensions("y", y)
 
 
 def two_classes(labels: Labels) -> tuple[Labels, Codes] | None:

@@ -5,11 +5,11 @@ from __future__ import annotations
 import datetime
 import decimal
 import numbers
-from collections.abc import Sequence
+from collections.abc import Sequence, Sized
 
 import numpy as np
 
-from ..arrays import ArrayLike
+from ..arrays import Array, ArrayLike
 
 __all__ = [
     "CATEGORIES",
@@ -17,11 +17,13 @@ __all__ = [
     "ENCODE",
     "IMPUTE",
     "LABELS",
+    "array_of",
     "class_name",
     "column_text",
     "is_date",
     "is_missing",
     "is_number",
+    "n_dimensions",
     "show",
 ]
 
@@ -75,6 +77,44 @@ def show(value: object) -> str:
     if isinstance(value, int) and value.bit_length() > 256:
         return f"a whole number of {value.bit_length()} bits"
     return repr(value)
+
+
+def array_of(name: str, given: ArrayLike) -> Array:
+    """Return what NumPy makes of a list or the like.
+
+    Raises
+    ------
+    ValueError
+        If it holds lists of different lengths, or lists beside single values.
+    """
+    try:
+        return np.asarray(given)
+    except ValueError as error:
+        if "inhomogeneous" not in str(error):
+            raise
+    raise ValueError(f"{name} {_ragged_text(list(given))}")  # type: ignore[call-overload]  # read
+
+
+def _ragged_text(given: Sequence[object]) -> str:
+    """Say where a list holds lists of different lengths."""
+    sizes = [len(part) if isinstance(part, Sized) else None for part in given]
+    other = next((place for place, size in enumerate(sizes) if size != sizes[0]), None)
+    if other is None:
+        return "holds lists of different lengths; make them equally long"
+    first, found = (
+        "a single value" if size is None else f"a list of {size}"
+        for size in (sizes[0], sizes[other])
+    )
+    return (
+        f"holds lists of different lengths: {first} at [0], but {found} at [{other}]; make them "
+        "equally long"
+    )
+
+
+def n_dimensions(name: str, given: ArrayLike) -> int:
+    """Return how many dimensions anything has, an array or a list, a single value or none."""
+    found: int = given.ndim if hasattr(given, "ndim") else array_of(name, given).ndim
+    return found
 
 
 def class_name(given: ArrayLike) -> str:

@@ -58,8 +58,8 @@ def svmlight_source(
 
     Raises
     ------
-    FileNotFoundError
-        If there is no such file.
+    FileNotFoundError, IsADirectoryError
+        If there is no such file, or it is a folder.
     ValueError
         If an option is not possible. A line that is wrong, a file without rows, a column number
         that is not possible are named by the fit.
@@ -81,6 +81,8 @@ def svmlight_source(
     path = Path(path)
     if not path.exists():
         raise FileNotFoundError(f"no such file: {path}")
+    if path.is_dir():
+        raise IsADirectoryError(f"{path} is a folder, not a svmlight file; give a file in it")
     return BatchSource(_File(path, n_features, zero_based))
 
 
