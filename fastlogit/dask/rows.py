@@ -548,7 +548,9 @@ def _held(curvature: RowCurvature) -> Spread:
 
 
 # What takes or returns a number for each row, or rows in this process.
-STAYING = ("rows_of", "table", "raw_predictions", "residuals", "among")
+STAYING = (
+    "rows_of", "table", "raw_predictions", "residuals", "among", "narrow_equation",
+)  # fmt: skip
 
 
 def _refused(name: str) -> object:

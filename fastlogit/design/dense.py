@@ -465,8 +465,9 @@ class ColumnCopies:
         center, inverse_scale = (part[new] for part in self._columns)
         if self._X.flags.f_contiguous:
             with np.errstate(over="ignore", invalid="ignore"):
-                np.subtract(self._X.T[new], center[:, None], out=out)
-                out *= inverse_scale[:, None]
+                copies = out[:, : len(self._X)]
+                np.subtract(self._X.T[new], center[:, None], out=copies)
+                copies *= inverse_scale[:, None]
             return
         step = max(1, COPIED_NUMBERS // max(1, len(new)))
         with np.errstate(over="ignore", invalid="ignore"):
