@@ -26,6 +26,7 @@ from fastlogit.design.scattered import ScatteredDesign
 from fastlogit.design.sparse import SparseDesign
 from fastlogit.design.sparse_streamed import StreamedSparseDesign
 from fastlogit.design.split import SplitDesign
+from fastlogit.design.stored_columns import GivesStored
 from fastlogit.design.streamed import SourceDesign, StreamedDesign
 from fastlogit.inputs import batches
 from fastlogit.inputs.opening import open_design
@@ -164,8 +165,11 @@ def test_siblings_none_of_which_is_the_base_of_another(design) -> None:
     # What the two share is no design of its own.
     assert not issubclass(StreamedSparseDesign, StreamedDesign)
     assert inspect.isabstract(SourceDesign)
-    assert SparseDesign.__mro__[1:3] == CodesDesign.__mro__[1:3] == (ScatteredDesign, Design)
+    assert SparseDesign.__mro__[1:3] == (ScatteredDesign, Design)
+    assert CodesDesign.__mro__[1:4] == (ScatteredDesign, GivesStored, Design)
+    assert SplitDesign.__mro__[1:3] == (GivesStored, Design)
     assert inspect.isabstract(ScatteredDesign)
+    assert inspect.isabstract(GivesStored)
     with pytest.raises(TypeError, match="abstract"):
         Design()
     assert (design.shape, design.dtype) == ((N_SAMPLES, N_FEATURES), np.float64)

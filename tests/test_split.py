@@ -1,6 +1,7 @@
 """Blocks side by side: sums over parts of the rows, products across blocks, whole fits."""
 
 import numpy as np
+import pandas as pd
 import pytest
 import scipy.sparse
 from problems import TWO_THREADS
@@ -131,3 +132,66 @@ def test_a_design_of_no_columns_is_refused() -> None:
     for design in (codes, SplitDesign([codes], [np.arange(0)])):
         with pytest.raises(ValueError, match="X is empty: 8 rows and 0 columns"):
             fastlogit.fit(design, np.arange(8) % 2, C=1.0)
+
+
+@pytest.mark.parametrize("count", [2, 9, 17])
+def test_columns_are_made_of_what_they_store(rng, count) -> None:
+    design, X = table(rng, 300)
+    columns = Columns(X.mean(axis=0), 1.0 / X.std(axis=0))
+    design = design.standardized(columns)
+    Z = (X - columns.center) * columns.inverse_scale
+    for some in (rng.choice(X.shape[1], count, replace=False), np.arange(count)):
+        part, coef = design.columns_of(some), rng.normal(size=(1, count))
+        raw = part.raw_prediction(coef, np.zeros(1))[0]
+        np.testing.assert_allclose(raw, Z[:, some] @ coef[0], rtol=1e-12, atol=1e-12)
+
+
+@pytest.mark.parametrize("with_numbers", [True, False])
+def test_few_of_many_levels_are_sparse_columns(rng, with_numbers) -> None:
+    levels, n_samples = rng.integers(0, 1_500, 4_000), 4_000
+    codes = CodesDesign(code_columns([levels], [1_500], drop_first=True))
+    numbers = rng.normal(size=(n_samples, 2)) + 1e3
+    dense = (levels[:, None] == np.arange(1, 1_500)).astype(float)
+    design, X = codes, dense
+    if with_numbers:
+        places = [np.array([0, 1_500]), np.setdiff1d(np.arange(1_501), [0, 1_500])]
+        design = SplitDesign([DenseDesign(numbers), codes], places)
+        X = np.column_stack([numbers[:, 0], dense, numbers[:, 1]])
+    scales = np.divide(1.0, X.std(axis=0), out=np.zeros(X.shape[1]), where=X.std(axis=0) > 0.0)
+    columns = Columns(X.mean(axis=0), scales)
+    design = design.standardized(columns)
+    assert design.gives_columns(10)
+    some = np.append(np.arange(0, X.shape[1] - 1, 50), X.shape[1] - 1)
+    part = design.columns_of(some)
+    assert isinstance(part, SparseDesign)
+    Z = (X[:, some] - columns.center[some]) * columns.inverse_scale[some]
+    coef = rng.normal(size=(1, some.size))
+    raw = part.raw_prediction(coef, np.zeros(1))[0]
+    np.testing.assert_allclose(raw, Z @ coef[0], rtol=1e-11, atol=1e-10)
+    weights = rng.uniform(size=n_samples)
+    given, middles = design.some_columns(some)
+    levels_of, squares = design.measures_of(given, weights)
+    np.testing.assert_allclose(levels_of - middles * weights.sum(), weights @ Z, atol=1e-8)
+    centred = squares - 2.0 * middles * levels_of + middles**2 * weights.sum()
+    np.testing.assert_allclose(centred, weights @ Z**2, rtol=1e-9, atol=1e-9)
+
+
+@pytest.mark.parametrize("l1_ratio", [1.0, 0.5])
+def test_thousands_of_levels_under_l1_as_sparse_rows(rng, l1_ratio) -> None:
+    """20,000 levels of 50,000 rows took 30 s without an end, for columns were made dense."""
+    n_samples, n_levels = 5_000, 2_000
+    levels = rng.integers(0, n_levels, n_samples)
+    levels[:n_levels] = np.arange(n_levels)
+    x = rng.normal(size=n_samples) + 50.0
+    z = x - 50.0 + rng.normal(size=n_levels)[levels]
+    y = (rng.random(n_samples) < 1.0 / (1.0 + np.exp(-z))).astype(int)
+    frame = pd.DataFrame({"x": x, "k": pd.Categorical(levels, categories=range(n_levels))})
+    found = fastlogit.fit(frame, y, C=1.0, l1_ratio=l1_ratio, tol=1e-9, time_limit=30.0)
+    indicators = (np.ones(n_samples), (np.arange(n_samples), levels))
+    one_hot = scipy.sparse.csr_array(indicators, shape=(n_samples, n_levels))
+    rows = scipy.sparse.hstack([scipy.sparse.csr_array(x[:, None] - 50.0), one_hot]).tocsr()
+    expected = fastlogit.fit(rows, y, C=1.0, l1_ratio=l1_ratio, tol=1e-9)
+    assert found.converged
+    assert expected.converged
+    assert found.history[-1] == pytest.approx(expected.history[-1], rel=2e-9)
+    np.testing.assert_array_equal(found.coef != 0.0, expected.coef != 0.0)

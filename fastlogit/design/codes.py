@@ -19,14 +19,17 @@ from ..kernels.policy import Twins
 from .algebra import ROUNDINGS, row_measures, standard_gram
 from .base import (
     Columns,
+    Design,
     NotFinite,
     RowCounter,
     as_they_are,
     readonly,
 )
+from .compressed import CompressedRows
 from .dense import DenseDesign
 from .scattered import Room, ScatteredDesign
 from .sparse import SparseDesign
+from .stored_columns import GivesStored, design_of
 
 __all__ = ["CodedColumns", "CodesDesign", "code_columns"]
 
@@ -99,6 +102,25 @@ class CodedColumns:
         flat = np.lib.stride_tricks.as_strided(codes, (size,), (codes.itemsize,), writeable=False)
         return kernels.CodedRows(flat, stride, readonly(self.firsts), self.n_levels)
 
+    def stored(self, features: Indices) -> CompressedRows:
+        """Return the indicators of some features, each as a row of what it stores."""
+        places = np.searchsorted(self.firsts, self.levels[features], side="right") - 1
+        begins, ends = np.empty((2, len(features)), dtype=np.int64)
+        rows, n_stored = [], 0
+        for place in np.unique(places):
+            codes, own = self.codes[place], np.flatnonzero(places == place)
+            order = np.argsort(codes, kind="stable").astype(np.int32)
+            wanted = self.levels[features[own]] - self.firsts[place]
+            marks = np.searchsorted(codes[order], np.stack([wanted, wanted + 1]))
+            begins[own], ends[own] = marks + n_stored
+            rows.append(order)
+            n_stored += len(order)
+        indices = np.concatenate(rows) if rows else np.empty(0, dtype=np.int32)
+        return CompressedRows(
+            readonly(np.ones(len(indices))), readonly(indices), readonly(begins), readonly(ends),
+            (len(features), self.codes.shape[1]),
+        )  # fmt: skip
+
     def indicator(self, feature: int) -> Column:
         """Return the indicator of one level."""
         level = int(self.levels[feature])
@@ -147,7 +169,7 @@ def code_columns(
     )
 
 
-class CodesDesign(ScatteredDesign):
+class CodesDesign(ScatteredDesign, GivesStored):
     """Passes over categorical columns: coefficients are looked up, gradients scattered by code.
 
     Parameters
@@ -323,6 +345,15 @@ class CodesDesign(ScatteredDesign):
         return largest if largest == largest else np.inf
 
     # ---- rows and columns as they are
+
+    @property
+    def stored_share(self) -> float:
+        """Share of the values that are 1, as if each level had a column."""
+        return len(self.given.codes) / self.shape[1]
+
+    def columns_of(self, indices: Indices) -> Design:
+        """Return a design over where rows have some of the levels, in their order: one pass."""
+        return design_of(self, indices, self.given.stored(indices))
 
     def rows(self, indices: Indices) -> Features:
         """Return a copy of some rows as they are, in the order of `indices`; for few of them."""

@@ -355,9 +355,13 @@ class SparseDesign(ScatteredDesign):
         self.counter.rows += self.shape[0]
         columns = Columns(*(part[indices] for part in self.columns))
         return SparseDesign(
-            self._all.columns.take(indices).transposed(), n_threads=self.n_threads,
+            self.stored(indices).transposed(), n_threads=self.n_threads,
             columns=columns, counter=CounterElsewhere(self.counter),
         )  # fmt: skip
+
+    def stored(self, indices: Indices) -> CompressedRows:
+        """Return some columns, each as a row of what it stores."""
+        return self._all.columns.take(indices)
 
     def gives_columns(self, count: int) -> bool:
         """Say whether so many of `some_columns` can be had, for the price of their values."""

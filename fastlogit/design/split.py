@@ -41,8 +41,10 @@ from .base import (
 )
 from .blockwise import finish_evaluation, targets_of
 from .codes import CodesDesign
+from .compressed import joined
 from .dense import DenseDesign, sample_of_copies
 from .sparse import SparseDesign
+from .stored_columns import GivesStored, design_of, of_numbers
 
 __all__ = ["Block", "SplitDesign"]
 
@@ -54,7 +56,7 @@ Block: TypeAlias = DenseDesign | SparseDesign | CodesDesign
 PART_ROWS, LEAST_PART = 2**17, 2**12
 
 
-class SplitDesign(Design):
+class SplitDesign(GivesStored):
     """Passes over blocks of columns that have the same rows.
 
     Parameters
@@ -326,6 +328,33 @@ class SplitDesign(Design):
         for block, place in zip(self.blocks, self.places, strict=True):
             out[:, place] = block.rows(indices)
         return out
+
+    @property
+    def stored_share(self) -> float:
+        """Share of the values that are no zeros of a categorical or sparse column."""
+        shares = [
+            block.stored_share if isinstance(block, CodesDesign) else block.density
+            for block in self.blocks
+        ]
+        stored = sum(s * len(place) for s, place in zip(shares, self.places, strict=True))
+        return float(stored / max(1, self.shape[1]))
+
+    def columns_of(self, indices: Indices) -> Design:
+        """Return a design over a copy of what some columns store, in their order: one pass."""
+        parts, where, center = [], [], self.columns.center[indices]
+        for block, place in zip(self.blocks, self.places, strict=True):
+            own, order = np.flatnonzero(np.isin(indices, place)), np.argsort(place)
+            within = order[np.searchsorted(place, indices[own], sorter=order)]
+            where.append(own)
+            if isinstance(block, DenseDesign):
+                parts.append(of_numbers(block, within))
+                center[own] = 0.0
+            elif isinstance(block, SparseDesign):
+                parts.append(block.stored(within))
+            else:
+                parts.append(block.given.stored(within))
+        stored = joined(parts, np.dtype(np.float64)).take(np.argsort(np.concatenate(where)))
+        return design_of(self, indices, stored, center)
 
     def column(self, index: int) -> Column:
         """Return a column of X as it is, without standardisation."""

@@ -94,6 +94,7 @@ class GroupsModel(SoftmaxModel):
 
     def _majorize(self, here: Place, other: Place) -> Place:
         """Return the lower of another point and the minimum of a function above the cost."""
-        working = self.working
-        model = GroupModel(working.majorizing(here.point), working.starts, working.strengths)
+        working, check = self.working, self._whole.design.counter.check
+        matrix = working.majorizing(here.point)
+        model = GroupModel(matrix, working.starts, working.strengths, check)
         return self._lower(here, other, self._at(model.minimum(here.slopes, here.point)))

@@ -377,7 +377,9 @@ class Model(ProximalModel):
         part = self.working.part
         matrix = part.rows.hessian(part.rows.majorizing(here.point[None]), 0)
         part.parameter_penalty.add_to(matrix, 0)
-        target = QuadraticModel(matrix, self._of_working()).minimum(here.slopes, here.point)
+        check = self._whole.design.counter.check
+        model = QuadraticModel(matrix, self._of_working(), check)
+        target = model.minimum(here.slopes, here.point)
         lowest = self._lower(here, other, self._at(target))
         if lowest is here:
             self._lowest_flat = here.point

@@ -161,5 +161,6 @@ class SoftmaxModel(ProximalModel):
     def _majorize(self, here: Place, other: Place) -> Place:
         """Return the lower of another point and the minimum of a function above the cost."""
         matrix = self.working.majorizing(here.point)
-        target = QuadraticModel(matrix, self._corners).minimum(here.slopes, here.point)
+        check = self._whole.design.counter.check
+        target = QuadraticModel(matrix, self._corners, check).minimum(here.slopes, here.point)
         return self._lower(here, other, self._at(target))
