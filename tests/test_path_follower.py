@@ -245,4 +245,5 @@ def test_ctrl_c_while_folds_go_side_by_side(monkeypatch, count) -> None:
     done = caught.value.result.converged
     assert done[0].all()
     assert not done.all()
-    assert len(seen) <= 9
+    # The other thread hears of it between two fits.
+    assert len(seen) < 18
