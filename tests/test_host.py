@@ -206,11 +206,15 @@ def cpu_times() -> dict[str, int]:
 
 
 def busy_helpers(work: Callable[[], Any]) -> int:
-    """Threads besides the main one that run more than a twentieth as long as the busiest thread."""
+    """Threads besides the main one that run more than an eighth as long as the busiest thread.
+
+    Workers that wait look for work again and again, a few hundredths of that (more on busy CPUs);
+    those of a team have run a quarter and more.
+    """
     before = cpu_times()
     work()
     spent = {name: time - before.get(name, 0) for name, time in cpu_times().items()}
-    limit = max(spent.values()) / 20
+    limit = max(spent.values()) / 8
     return sum(time > limit for name, time in spent.items() if name != str(os.getpid()))
 
 
