@@ -39,7 +39,7 @@ def test_it_meets_its_conditions(seed) -> None:
     near = model.near_minimum(slopes, start, 0.01, 50)
     again = model.minimum(slopes, start, near)
     np.testing.assert_allclose(again, found, atol=1e-6)
-    falls = [model.fall(slopes, start, one, matrix) for one in (found, near)]
+    falls = [model.fall(slopes, start, one) for one in (found, near)]
     assert falls[0] >= falls[1] * (1.0 - 1e-13)
 
 

@@ -11,6 +11,7 @@ from sklearn.exceptions import ConvergenceWarning
 import fastlogit
 from fastlogit import reference
 from fastlogit.objective.group_penalty import GroupL1
+from fastlogit.objective.group_working_set import GroupWorkingSet
 from fastlogit.objective.penalties import ElasticNet
 from fastlogit.solvers import proximal_groups
 
@@ -263,6 +264,37 @@ def test_groups_wider_than_the_rows_are_0_as_a_whole(n_rows, n_classes) -> None:
         for label in labels:
             coef = result.coef[labels == label]
             assert not coef.any() or np.linalg.norm(coef) > 1e-9
+
+
+@pytest.mark.parametrize("n_classes", [2, 3])
+@pytest.mark.parametrize("width", [50, 200])
+def test_groups_of_many_columns_are_proven_in_no_time(rng, width, n_classes) -> None:
+    """Turning the whole Hessian, and five groups more than had to be there, took half a minute."""
+    n_columns = 800 if n_classes == 2 else 400
+    X, labels = rng.standard_normal((120, n_columns)), np.arange(n_columns) // width
+    y = np.digitize(X[:, :width].sum(axis=1) / np.sqrt(width), [-0.4, 0.4][: n_classes - 1])
+    for l1 in (1.0, 0.03, 0.003):
+        result = fastlogit.fit(
+            X, y, l1_reg=l1, penalty_groups=labels, multi_class="multinomial", time_limit=60
+        )
+        assert result.converged
+        assert slope(X, y, result, labels, l1 * roots(labels)) < 1e-5
+        assert (result.group_lengths > 0.0).any() == (l1 < 1.0)
+
+
+def test_groups_that_stay_0_have_no_hessian(rng, monkeypatch) -> None:
+    X, labels, seen = rng.standard_normal((60, 900)), np.arange(900) // 300, []
+    look = GroupWorkingSet.look
+
+    def watched(self, *arguments):
+        seen.append(self.size)
+        return look(self, *arguments)
+
+    monkeypatch.setattr(GroupWorkingSet, "look", watched)
+    result = fastlogit.fit(X, np.arange(60) % 2, l1_reg=1.0, penalty_groups=labels)
+    assert result.converged
+    assert not result.coef.any()
+    assert set(seen) == {1}
 
 
 @pytest.mark.parametrize("n_classes", [2, 3])

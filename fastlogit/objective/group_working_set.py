@@ -164,10 +164,26 @@ class GroupWorkingSet:
         used = self.part_columns
         if self._n_levels:
             used = np.append(used, width - 1)
-        every = matrix.reshape(n_classes, width, n_classes, width)[:, used][:, :, :, used]
-        # Not by BLAS, whose sums depend on the number of threads.
-        half = np.einsum("kimj,ka->iamj", every, self._basis)
-        return np.einsum("iamj,mb->iajb", half, self._basis).reshape(self.size, self.size)
+        if n_classes == 1:
+            return matrix[np.ix_(used, used)]
+        # Element by element: the sums of BLAS depend on the number of threads, and numpy's over
+        # other axes than the last take ten times as long.
+        every = matrix.reshape(n_classes, width, n_classes, width)
+        basis, n_contrasts = self._basis, self._basis.shape[1]
+        found = np.empty((used.size, n_contrasts, used.size, n_contrasts))
+        own = [
+            [every[k, :, m][np.ix_(used, used)] for m in range(n_classes)] for k in range(n_classes)
+        ]
+        for a in range(n_contrasts):
+            half = [
+                _combined(basis[:, a], [own[k][m] for k in range(n_classes)])
+                for m in range(n_classes)
+            ]
+            for b in range(a, n_contrasts):
+                both = _combined(basis[:, b], half)
+                found[:, b, :, a] = both.T
+                found[:, a, :, b] = both
+        return found.reshape(self.size, self.size)
 
     def _with_l2(self, matrix: Matrix) -> Matrix:
         l2 = np.repeat(self._whole.penalty.diagonal()[0, self.columns], self._basis.shape[1])
@@ -208,3 +224,12 @@ class GroupWorkingSet:
     def active(self, point: Vector) -> Mask:
         """Return which components belong to a block that is not 0, or that has no L1."""
         return ((self.lengths(point) > 0.0) | (self.strengths == 0.0))[self.block_of]
+
+
+def _combined(shares: Vector, matrices: list[Matrix]) -> Matrix:
+    """Return the sum of matrices times their shares."""
+    found = shares[0] * matrices[0]
+    for share, matrix in zip(shares[1:], matrices[1:], strict=True):
+        if share != 0.0:
+            found += share * matrix
+    return found

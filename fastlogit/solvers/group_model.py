@@ -24,8 +24,8 @@ SWEEPS, ROUNDS = 10, 400
 # They are at their end where one promises no less than this share of the one before, and that
 # promised next to nothing beside the function.
 STEPS, NOT_FAR, LEVEL, SETTLED = 20, 0.5, 0.25, 1e-20
-# Nanoseconds of a block's eigenvectors for each number cubed, and of a product that turns it.
-EIGEN_NS, TURN_NS = 1.0, 0.5
+# Nanoseconds of a block's eigenvectors for each number cubed.
+EIGEN_NS = 1.0
 # Above so many coordinates no system is solved.
 LARGE_FACE = 4000
 # A slope may exceed the strength of a group at 0 by this share of it.
@@ -56,44 +56,35 @@ class GroupModel:
         self.matrix, self._starts, self._strengths = matrix, starts, strengths
         self._check = check
         self._block_of = np.repeat(np.arange(strengths.size), np.diff(starts))
-        self._turn()
+        self._look_at_blocks()
 
-    def _turn(self) -> None:
-        """Turn the coordinates of each group so that its block is diagonal."""
-        turned = self.matrix.copy()
-        self._turns: list[tuple[slice, Matrix]] = []
-        for first, stop in zip(self._starts[:-1], self._starts[1:], strict=True):
-            if stop - first > 1:
-                own = slice(int(first), int(stop))
-                size, whole = float(stop - first), float(len(turned))
-                self._check(1e-9 * size**2 * (EIGEN_NS * size + TURN_NS * whole))
-                _, basis = np.linalg.eigh(self.matrix[own, own])
-                self._turns.append((own, basis))
-                turned[own] = np.einsum("ia,ij->aj", basis, turned[own])
-        for own, basis in self._turns:
-            self._check(1e-9 * TURN_NS * len(turned) * float(len(basis)) ** 2)
-            turned[:, own] = np.einsum("ji,ia->ja", turned[:, own], basis)
-            values = np.maximum(np.diag(turned[own, own]), 0.0)
-            turned[own, own] = np.diag(values)
-        self._turned = np.ascontiguousarray(turned)
+    def _look_at_blocks(self) -> None:
+        """Find the eigenvectors and eigenvalues of each group's block of the matrix.
 
-    def _into(self, vector: Vector, back: bool = False) -> Vector:
-        found = vector.copy()
-        for own, basis in self._turns:
-            found[own] = np.einsum("ia,a->i" if back else "ia,i->a", basis, vector[own])
-        return found
+        Sets: _bases, those of all groups one after the other, and _curvatures.
+        """
+        sizes = np.diff(self._starts)
+        ends = np.cumsum(sizes * sizes)
+        self._bases = np.ones(int(ends[-1]) if ends.size else 0)
+        self._curvatures = np.maximum(np.diag(self.matrix), 0.0)
+        for g in np.flatnonzero(sizes > 1):
+            size = int(sizes[g])
+            own = slice(int(self._starts[g]), int(self._starts[g + 1]))
+            self._check(1e-9 * EIGEN_NS * float(size) ** 3)
+            values, basis = np.linalg.eigh(self.matrix[own, own])
+            self._bases[ends[g] - size * size : ends[g]] = basis.reshape(-1)
+            self._curvatures[own] = np.maximum(values, 0.0)
 
     def near_minimum(self, slopes: Vector, start: Vector, share: float, rounds: int) -> Vector:
         """Return a point near `minimum`: until sweeps gain less than a share of all before."""
-        coef, left = self._into(start), self._into(slopes)
-        begin, work, fall = coef.copy(), np.empty((2, coef.size)), 0.0
-        of_start = left.copy()
+        coef, left, fall = start.copy(), slopes.copy(), 0.0
+        work = np.empty((2, coef.size))
         for _ in range(rounds):
             self._descend(coef, left, work)
-            before, fall = fall, self.fall(of_start, begin, coef, self._turned)
+            before, fall = fall, self.fall(slopes, start, coef)
             if fall - before <= share * fall:
                 break
-        return self._into(coef, back=True)
+        return coef
 
     def minimum(self, slopes: Vector, start: Vector, at: Vector | None = None) -> Vector:
         """Return the b at which ``slopes @ (b - start) + (b - start)' M (b - start) / 2`` is least.
@@ -101,9 +92,8 @@ class GroupModel:
         With the strengths times the lengths added: up to rounding, with groups exactly 0. `at` is
         where to begin, by default at `start`.
         """
-        left, begin = self._into(slopes), self._into(start)
-        coef = begin.copy() if at is None else self._into(at)
-        left += np.einsum("ij,j->i", self._turned, coef - begin)
+        coef = start.copy() if at is None else at.copy()
+        left = slopes + np.einsum("ij,j->i", self.matrix, coef - start)
         work, most = np.empty((2, coef.size)), 0.0
         for _ in range(ROUNDS):
             self._check(0.0)
@@ -111,12 +101,13 @@ class GroupModel:
             most = max(most, largest)
             if largest <= ENOUGH * most or (changed == 0 and self._settle(coef, left)):
                 break
-        return self._into(coef, back=True)
+        return coef
 
     def _descend(self, coef: Vector, slopes: Vector, work: Matrix) -> tuple[float, int]:
         found: tuple[float, int] = descend_groups.serial(
-            self._turned, self._starts, self._strengths, SWEEPS, coef, slopes, work
-        )
+            self.matrix, self._starts, self._strengths, self._bases, self._curvatures, SWEEPS, coef,
+            slopes, work,
+        )  # fmt: skip
         return found
 
     def lengths(self, coef: Vector) -> Vector:
@@ -125,10 +116,10 @@ class GroupModel:
             return np.zeros(0)
         return np.asarray(np.sqrt(np.add.reduceat(np.square(coef), self._starts[:-1])))
 
-    def fall(self, slopes: Vector, start: Vector, coef: Vector, matrix: Matrix) -> float:
+    def fall(self, slopes: Vector, start: Vector, coef: Vector) -> float:
         """Return by how much the function falls from `start`, where it has these slopes."""
         step = coef - start
-        curved = float(step @ np.einsum("ij,j->i", matrix, step))
+        curved = float(step @ np.einsum("ij,j->i", self.matrix, step))
         longer = float(self._strengths @ (self.lengths(coef) - self.lengths(start)))
         return -(float(slopes @ step) + 0.5 * curved + longer)
 
@@ -138,7 +129,7 @@ class GroupModel:
         Sets: coef, slopes, but where Newton's steps do not come to an end.
         """
         is_used = (self.lengths(coef) > 0.0) | (self._strengths == 0.0)
-        used = np.flatnonzero(is_used[self._block_of] & (np.diag(self._turned) > 0.0))
+        used = np.flatnonzero(is_used[self._block_of] & (np.diag(self.matrix) > 0.0))
         if used.size > LARGE_FACE:
             return False
         if used.size and not self._by_newton(coef, slopes, used):
@@ -150,11 +141,14 @@ class GroupModel:
         """Take Newton steps of some coordinates; say whether they came to the minimum."""
         found, left, before = coef.copy(), slopes.copy(), np.inf
         size = float(self._strengths @ self.lengths(coef)) + abs(float(slopes @ coef))
+        own = self.matrix[np.ix_(used, used)]
+        counts = np.bincount(self._block_of[used], minlength=self._strengths.size)
+        starts = np.append(0, np.cumsum(counts[counts > 0]))
+        strengths = self._strengths[counts > 0]
         for _ in range(STEPS):
             least = (left + self._pulls(found))[used]
             self._check(1e-9 * FACTOR_NS * used.size**3 / 3.0)
-            matrix = self._turned[np.ix_(used, used)]
-            matrix += length_hessian(found, self._starts, self._strengths)[np.ix_(used, used)]
+            matrix = own + length_hessian(found[used], starts, strengths)
             step = np.zeros_like(found)
             step[used] = -Factor(matrix, DEPENDENT).solve(least[None])[0]
             promised = -float(least @ step[used])
@@ -164,7 +158,7 @@ class GroupModel:
             if shares[self._strengths > 0.0].any():
                 return False
             found += step
-            left += np.einsum("ij,j->i", self._turned, step)
+            left += np.einsum("ij,j->i", self.matrix, step)
             before = promised
         if not before <= SETTLED * size:
             return False

@@ -16,8 +16,10 @@ from .proximal_softmax import FAR, ROUGH, ROUNDS, SoftmaxModel
 __all__ = ["GroupsModel"]
 
 # Of the groups whose slopes exceed L1 so many come in at the most: a number, so many times the root
-# of all, or MORE of those that have to be there. And SPARE of these of the next ones.
+# of all, or MORE of those that have to be there. And SPARE of these of the next ones, as long as
+# they have no more coordinates than NARROW or this share of those that have to be there.
 LEAST, ROOTS, SPARE, MORE = 10, 1.0, 0.1, 0.5
+NARROW = 64
 # Coordinates of a working set, whose Hessian takes 72 MB.
 MOST_WORKING = 3_000
 
@@ -52,10 +54,13 @@ class GroupsModel(SoftmaxModel):
         self._known = None
         n_needed, n_beyond = int(needed.sum()), int(beyond.sum())
         least = max(LEAST, int(ROOTS * np.sqrt(excess.size)))
-        size = max(LEAST // 2, int(SPARE * n_needed))
-        size += min(n_beyond, max(int(MORE * n_needed), least))
+        size = min(n_beyond, max(int(MORE * n_needed), least))
+        spare = size + max(LEAST // 2, int(SPARE * n_needed))
         worst = np.where(varies & ~needed, excess, -np.inf)
-        chosen = np.argsort(-worst, kind="stable")[:size]
+        order = np.argsort(-worst, kind="stable")
+        room = max(NARROW, SPARE * self._sizes[needed].sum())
+        narrow = np.cumsum(self._sizes[order[size:spare]]) <= room
+        chosen = np.append(order[:size], order[size:spare][narrow])
         inside = needed.copy()
         inside[self._that_fit(chosen[np.isfinite(worst[chosen])], needed)] = True
         self.working = GroupWorkingSet(self._whole, np.flatnonzero(inside), levels)
