@@ -15,6 +15,7 @@ import fastlogit
 from fastlogit import LogisticRegression, SeparationWarning, reference
 from fastlogit.model_file import Model, load_model, save_model
 from fastlogit.objective.penalties import L1, Bounds, ElasticNet
+from fastlogit.solvers import quadratic_model
 
 # The solver of larger data, whose cases these are; test_small_l1.py has the one of small data.
 pytestmark = [pytest.mark.jit, pytest.mark.usefixtures("the_general_way")]
@@ -245,3 +246,24 @@ def test_costs_next_to_nothing_with_all_coefficients_at_bounds() -> None:
     assert result.history[-1] < 1e-7
     assert result.converged, result.message
     np.testing.assert_array_equal(np.abs(result.coef), 0.6)
+
+
+def test_wide_boxes_without_a_penalty_take_rough_steps(rng, monkeypatch) -> None:
+    """Where columns explain each other the minimum of each model of second order took long."""
+    X = rng.standard_normal((100, 900))
+    y = rng.random(100) < 1.0 / (1.0 + np.exp(-X[:, 0]))
+    n_calls, whole = [], quadratic_model.descend.serial
+
+    def count(*given):
+        n_calls[-1] += 1
+        return whole(*given)
+
+    counted = dataclasses.replace(quadratic_model.descend, serial=count)
+    monkeypatch.setattr(quadratic_model, "descend", counted)
+    for rough in (0.0, quadratic_model.ROUGH):
+        monkeypatch.setattr(quadratic_model, "ROUGH", rough)
+        n_calls.append(0)
+        result = fastlogit.fit(X, y, coef_bounds=(-0.1, 0.1), tol=1e-9)
+        assert result.converged
+        assert_optimal(X, y, result, atol=1e-5)
+    assert n_calls[1] < n_calls[0]

@@ -28,6 +28,10 @@ PATIENCE = 4
 CORNERS, SMALL_FACE = 20, 100
 # Of more so many at the most stay at the corners that a linear system would carry them past.
 MOST_HELD = 32
+# Of more than SMALL_FACE coefficients within bounds a round that brings no more than this share of
+# all before is the last one: after PATIENCE rounds without an end columns explain each other, and
+# the next Hessian says more than the minimum for this one.
+ROUGH = 0.005
 # Of few coefficients so many linear systems that settle nothing: a matrix of one row's curvature.
 FAILURES = 20
 # Above so many no system is solved: a factor takes seconds, as long as hundreds of sweeps.
@@ -60,6 +64,10 @@ class Corners(NamedTuple):
     def of(self, used: Indices) -> Corners:
         """Return those of some coefficients."""
         return Corners(*(part[used] for part in self))
+
+    def has_bounds(self) -> bool:
+        """Say whether there are bounds."""
+        return bool(np.isfinite(self.lower).any() or np.isfinite(self.upper).any())
 
     def at(self, coef: Vector) -> Mask:
         """Return which coefficients are there."""
@@ -112,6 +120,8 @@ class QuadraticModel:
             return coef
         n_sweeps = max(1, min(SWEEPS, int(CALL_NUMBERS / coef.size**2)))
         most, failures = 0.0, 0
+        begin, at_begin, fall = coef.copy(), slopes.copy(), 0.0
+        is_rough = coef.size > SMALL_FACE and self._corners.has_bounds()
         for number in range(1, ROUNDS + 1):
             self._check(0.0)
             _, largest, changed = descend.serial(
@@ -124,7 +134,16 @@ class QuadraticModel:
             failures += changed == 0 and coef.size <= SMALL_FACE
             if failures >= FAILURES:
                 break
+            if is_rough and number >= PATIENCE:
+                before, fall = fall, self._fall(at_begin, slopes, begin, coef)
+                if fall - before <= ROUGH * fall:
+                    break
         return coef
+
+    def _fall(self, at_begin: Vector, slopes: Vector, begin: Vector, coef: Vector) -> float:
+        """Return by how much the function falls between two points with these slopes."""
+        longer = float(self._corners.l1 @ (np.abs(coef) - np.abs(begin)))
+        return -0.5 * float((at_begin + slopes) @ (coef - begin)) - longer
 
     def _used(self, coef: Vector) -> Indices:
         return np.flatnonzero(self._curved & ~self._corners.at(coef))
