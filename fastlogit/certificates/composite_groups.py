@@ -239,15 +239,21 @@ class GroupFace:
         return gain + 2.0 * self._turned + 0.5 * self.excess * self.excess * cost
 
 
-def _shared_by_classes(one: Objective, there: Place) -> float:
-    """Return what the penalty loses by what all classes share, which is 0 at the optimum."""
-    coef, _ = one.split(there.theta[None])
-    centred, _ = one.split(one.loss.centred(there.theta[None]))
-    found = 0.0
+def _shared_by_classes(one: Objective, place: Place) -> float:
+    """Return what the penalty loses by what all classes share, which is 0 at the optimum.
+
+    With what rounding may take of it: it is the difference of two larger numbers.
+    """
+    if not one.loss.is_coupled:
+        return 0.0
+    coef, _ = one.split(place.theta[None])
+    centred, _ = one.split(one.loss.centred(place.theta[None]))
+    found, size = 0.0, 0.0
     assert one.l1 is not None
     for penalty in (one.l1, one.penalty):
-        found += float(penalty.value(coef).sum() - penalty.value(centred).sum())
-    return max(0.0, found)
+        here, there = float(penalty.value(coef).sum()), float(penalty.value(centred).sum())
+        found, size = found + here - there, size + here + there
+    return max(0.0, found) + EPS * size
 
 
 class GroupCertificate(CompositeSoftmaxCertificate):
